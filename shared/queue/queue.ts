@@ -1,0 +1,101 @@
+// The queue between edge and indexer, as both sides see it. Two implementations pass one contract test:
+// `kafka` (queue/kafka) and `embedded` (queue/embedded). Offsets and partitions are numbers (below 2^53).
+//
+// Guarantees: `append` resolves only when the records are held durably (Kafka acks=all; fsynced); records of one partition
+// keep the order of their appends as long as the caller has one append in flight per partition; a committed offset is
+// the next one to read; a commit under an assignment that is no longer held is refused.
+
+import type { QueueRecord } from '#shared/record/record.ts';
+
+export interface Queue extends AsyncDisposable {
+  readonly kind: 'kafka' | 'embedded';
+  /** Why nothing can be appended now; null while the queue takes records. */
+  readonly unreadyReason: string | null;
+  /** Partitions of the logs topic; 0 until the queue was reached for the first time. */
+  readonly partitions: number;
+  /** The most bytes that one append to a partition may have, headers and framing included (see `recordBytes`). */
+  readonly appendBytesMax: number;
+  /** Resolves when the queue has been reached for the first time, so that `partitions` and the limits are known. */
+  opened(signal?: AbortSignal): Promise<void>;
+  /**
+   * Appends records to one partition of the logs topic, in order. Retries what may pass until the produce timeout.
+   * Rejects with queue_unavailable, queue_full (retryable), or queue_refused.
+   */
+  append(partition: number, records: readonly QueueRecord[]): Promise<void>;
+  /** Appends to the dead letters; resolves when they are held. */
+  appendDeadLetters(letters: readonly DeadLetter[]): Promise<void>;
+  /** Starts to read the logs topic as a member of the group. */
+  consume(handler: ConsumerHandler, options: ConsumeOptions): Promise<QueueConsumer>;
+  /** Reads partitions of a topic without a group and without commits, from offsets on to the ends as of now. For `cat` and `dead-letters`. */
+  read(options: ReadOptions): AsyncIterable<FetchedRecord>;
+}
+
+export interface ConsumeOptions {
+  readonly group: string;
+  /** The most bytes to fetch at once for a partition. */
+  readonly fetchBytesMax: number;
+}
+
+export interface ReadOptions {
+  readonly topic: 'logs' | 'dead-letters';
+  /** Records at or after this time (ms since the epoch); all if absent. */
+  readonly fromMs?: number;
+  readonly toMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** A record as it was fetched. Headers are as they came: whoever reads must decide what it knows. */
+export interface FetchedRecord {
+  readonly partition: number;
+  readonly offset: number;
+  /** Append time by the queue, ms since the epoch. */
+  readonly timestampMs: number;
+  readonly headers: Readonly<Record<string, Uint8Array>>;
+  readonly value: Uint8Array;
+}
+
+export interface FetchedBatch {
+  readonly partition: number;
+  /** The number under which the partition was assigned when this was fetched. */
+  readonly assignment: number;
+  readonly records: readonly FetchedRecord[];
+  /** Offset after the last record of the partition, as of the fetch. */
+  readonly endOffset: number;
+}
+
+/** All callbacks only take note; they must not block. */
+export interface ConsumerHandler {
+  /** Work may begin on these partitions. Each new assignment has a higher number. `next` = first offset that will be fetched. */
+  assigned(partitions: readonly { partition: number; next: number; end: number }[], assignment: number): void;
+  /** What was fetched under `assignment` is void: drop it, never commit it. */
+  revoked(assignment: number): void;
+  fetched(batch: FetchedBatch): void;
+  /** The consumer has ended for good, by an error that its owner must act on. */
+  failed(error: Error): void;
+}
+
+export interface QueueConsumer extends AsyncDisposable {
+  /** Stops fetching of a partition, at the latest with the next fetch; what comes before is still handed over. */
+  pause(partitions: readonly number[]): void;
+  resume(partitions: readonly number[]): void;
+  /** Commits next offsets. Rejects with assignment_lost, without any effect, if `assignment` is not the present one. */
+  commit(assignment: number, nextOffsets: ReadonlyMap<number, number>): Promise<void>;
+}
+
+/** An event or a chunk that could not be indexed, with the reason and its original bytes. */
+export interface DeadLetter {
+  /** Encoded `batches` header with the one batch; empty where nothing could be read. */
+  readonly batches: Uint8Array;
+  /** Index of the event in its batch; absent where the letter is of a whole chunk. */
+  readonly index?: number;
+  /** From a closed set; a metric label. */
+  readonly reason: string;
+  /** What Elasticsearch, or our decoder, said. */
+  readonly error: string;
+  /** "topic/partition/offset" of the record, or "edge". */
+  readonly from: string;
+  /** The event's msgpack entry, or the raw bytes of a chunk, cut at 512 KiB. */
+  readonly value: Uint8Array;
+  /** Whether `value` was cut. */
+  readonly cut: boolean;
+}
