@@ -1,0 +1,38 @@
+// What every input makes of what it received: a chunk, the one form that intake takes.
+// The inputs are leaves on intake; none of them knows what lies behind it.
+
+import type { Encoding } from '#shared/record/record.ts';
+
+export interface Chunk {
+  /** Valid UTF-8, 1 to 1024 bytes. */
+  readonly tag: string;
+  /** Name of the input, from a closed set; a metric label. */
+  readonly input: 'forward' | 'http';
+  readonly tenant: string | null;
+  /** Hostname of an authenticated sender, else the peer's address without the port. */
+  readonly sender: string;
+  /** The sender's name for the chunk (Forward `chunk`, HTTP `Idempotency-Key`); null where it gave none. */
+  readonly chunkId: Uint8Array | null;
+  /** How the sender compressed `bytes`. */
+  readonly encoding: Encoding;
+  /** The run of entries `[time, record]`, as the sender sent it. */
+  readonly bytes: Uint8Array;
+  /** The run uncompressed; the same as `bytes` where it came so. */
+  readonly entries: Uint8Array;
+  /** Entries in the run, at least 1. */
+  readonly count: number;
+}
+
+export interface Intake {
+  /**
+   * Resolves when all bytes of the chunk are held durably: only then may the sender hear "ok".
+   * Rejects with a SluiceError; the chunk may then be held or not, and the sender must try again.
+   */
+  accept(chunk: Chunk): Promise<void>;
+  /** False while the bytes in hand are at their limit: stop reading. */
+  readonly hasRoom: boolean;
+  /** Resolves when there is room. */
+  room(): Promise<void>;
+  /** Why nothing can be held now, for HTTP's early 503; null while all is well. */
+  readonly unreadyReason: string | null;
+}
