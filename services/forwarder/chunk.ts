@@ -3,7 +3,8 @@
 
 import type { Encoding } from '#shared/record/record.ts';
 
-export interface Chunk {
+/** Where something came from: part of its identity, of its partition, and of its document. */
+export interface Origin {
   /** Valid UTF-8, 1 to 1024 bytes. */
   readonly tag: string;
   /** Name of the input, from a closed set; a metric label. */
@@ -11,6 +12,9 @@ export interface Chunk {
   readonly tenant: string | null;
   /** Hostname of an authenticated sender, else the peer's address without the port. */
   readonly sender: string;
+}
+
+export interface Chunk extends Origin {
   /** The sender's name for the chunk (Forward `chunk`, HTTP `Idempotency-Key`); null where it gave none. */
   readonly chunkId: Uint8Array | null;
   /** How the sender compressed `bytes`. */
@@ -23,12 +27,22 @@ export interface Chunk {
   readonly count: number;
 }
 
+/** What can never be indexed, and would be sent for ever if it were only refused. */
+export interface Undecodable extends Origin {
+  readonly bytes: Uint8Array;
+  readonly reason: 'chunk_undecodable' | 'chunk_too_large' | 'entry_too_large';
+  /** What our decoder said. */
+  readonly error: string;
+}
+
 export interface Intake {
   /**
    * Resolves when all bytes of the chunk are held durably: only then may the sender hear "ok".
    * Rejects with a SluiceError; the chunk may then be held or not, and the sender must try again.
    */
   accept(chunk: Chunk): Promise<void>;
+  /** Resolves when the bytes (cut at 512 KiB) lie with the dead letters, so that the sender can be told to forget them. */
+  bury(undecodable: Undecodable): Promise<void>;
   /** False while the bytes in hand are at their limit: stop reading. */
   readonly hasRoom: boolean;
   /** Resolves when there is room. */

@@ -38,7 +38,8 @@ const oneOf = <const V extends string, const F extends { default?: NoInfer<V>; d
   values: readonly V[],
   about: string,
   facts: F,
-) => ({ syntax: 'text', schema: Type.Unsafe<V>(Type.Enum([...values])), about, ...facts }) as Given<
+) =>
+  ({ syntax: 'text', schema: Type.Unsafe<V>(Type.Enum([...values])), about, ...facts }) as Given<
     ReturnType<typeof Type.Unsafe<V>>,
     F
   >;
@@ -56,10 +57,12 @@ const flag = <const F extends { default: boolean }>(about: string, facts: F) =>
   ({ syntax: 'boolean', schema: Type.Boolean(), about, ...facts }) as Given<ReturnType<typeof Type.Boolean>, F>;
 
 const list = <const F extends { default?: readonly string[] }>(about: string, facts: F) =>
-  ({ syntax: 'list', schema: Type.Unsafe<readonly string[]>(Type.Array(Type.String({ minLength: 1 }))), about, ...facts }) as Given<
-    ReturnType<typeof Type.Unsafe<readonly string[]>>,
-    F
-  >;
+  ({
+    syntax: 'list',
+    schema: Type.Unsafe<readonly string[]>(Type.Array(Type.String({ minLength: 1 }))),
+    about,
+    ...facts,
+  }) as Given<ReturnType<typeof Type.Unsafe<readonly string[]>>, F>;
 
 export const settings = {
   'data.dir': text('Folder of the embedded queue and the embedded store.', { default: './data' }),
@@ -72,36 +75,66 @@ export const settings = {
   }),
   'http.listen': text('Address of all HTTP inputs.', { default: '127.0.0.1:9880' }),
   'admin.listen': text('Address of /metrics, /livez and /readyz.', { default: '127.0.0.1:24231' }),
-  'frame.max_bytes': bytes({ minimum: 64 * KIB, maximum: 512 * MIB }, 'Largest Forward frame or HTTP body, also after decompression.', {
-    default: 64 * MIB,
-  }),
-  'intake.max_bytes': bytes({ minimum: MIB, maximum: 16 * GIB }, 'Bytes that the forwarder holds before it stops reading from its senders.', {
-    default: 48 * MIB,
-  }),
-  'gather.linger_ms': milliseconds({ minimum: 0, maximum: 1000 }, 'How long small batches wait for others to share a record.', {
-    default: 3,
-  }),
-  'gather.record_bytes': bytes({ minimum: 16 * KIB, maximum: 16 * MIB }, 'Uncompressed size at which a record is closed.', {
-    default: 512 * KIB,
-  }),
+  'frame.max_bytes': bytes(
+    { minimum: 64 * KIB, maximum: 512 * MIB },
+    'Largest Forward frame or HTTP body, also after decompression.',
+    {
+      default: 64 * MIB,
+    },
+  ),
+  'intake.max_bytes': bytes(
+    { minimum: MIB, maximum: 16 * GIB },
+    'Bytes that the forwarder holds before it stops reading from its senders.',
+    {
+      default: 48 * MIB,
+    },
+  ),
+  'gather.linger_ms': milliseconds(
+    { minimum: 0, maximum: 1000 },
+    'How long small batches wait for others to share a record.',
+    {
+      default: 3,
+    },
+  ),
+  'gather.record_bytes': bytes(
+    { minimum: 16 * KIB, maximum: 16 * MIB },
+    'Uncompressed size at which a record is closed.',
+    {
+      default: 512 * KIB,
+    },
+  ),
 
-  'queue': oneOf(['embedded', 'kafka'], 'Which queue lies between forwarder and indexer.', {
+  queue: oneOf(['embedded', 'kafka'], 'Which queue lies between forwarder and indexer.', {
     defaultText: '`kafka` when brokers are set, else `embedded`',
   }),
-  'queue.max_bytes': bytes({ minimum: 16 * MIB, maximum: 1024 * GIB }, 'Size of the embedded queue, files and WAL together; full, it pushes back.', {
-    default: 10 * GIB,
-  }),
-  'queue.retention_ms': milliseconds({ minimum: 1000, maximum: 366 * 86_400_000 }, 'How long the embedded queue keeps what was indexed.', {
-    default: 3_600_000,
-  }),
+  'queue.max_bytes': bytes(
+    { minimum: 16 * MIB, maximum: 1024 * GIB },
+    'Size of the embedded queue, files and WAL together; full, it pushes back.',
+    {
+      default: 10 * GIB,
+    },
+  ),
+  'queue.retention_ms': milliseconds(
+    { minimum: 1000, maximum: 366 * 86_400_000 },
+    'How long the embedded queue keeps what was indexed.',
+    {
+      default: 3_600_000,
+    },
+  ),
   'kafka.brokers': list('Addresses of some brokers, host:port, separated by commas.', {}),
   'kafka.topic': text('Topic of the log records.', { default: 'sluice.logs' }),
   'kafka.dead_letter_topic': text('Topic of what could not be indexed.', { default: 'sluice.dead-letters' }),
   'kafka.group': text('Consumer group of the indexers.', { default: 'sluice-indexer' }),
-  'kafka.partitions': integer({ minimum: 1, maximum: 10_000 }, 'Partitions that `sluice setup` gives to a new topic.', { default: 12 }),
-  'kafka.produce_timeout_ms': milliseconds({ minimum: 1000, maximum: 600_000 }, 'How long the forwarder tries to give a record to Kafka before it refuses the senders.', {
-    default: 30_000,
+  'kafka.partitions': integer({ minimum: 1, maximum: 10_000 }, 'Partitions that `sluice setup` gives to a new topic.', {
+    default: 12,
   }),
+  'kafka.produce_timeout_ms': milliseconds(
+    { minimum: 1000, maximum: 600_000 },
+    'How long the forwarder tries to give a record to Kafka before it refuses the senders.',
+    {
+      default: 30_000,
+    },
+  ),
   'kafka.sasl.mechanism': oneOf(['plain', 'scram-sha-256', 'scram-sha-512'], 'SASL mechanism.', {}),
   'kafka.sasl.username': text('SASL user.', {}),
   'kafka.sasl.password': text('SASL password.', { secret: true }),
@@ -110,38 +143,68 @@ export const settings = {
   'kafka.tls_cert': text('File of the client certificate.', {}),
   'kafka.tls_key': text('File of the key of the client certificate.', {}),
 
-  'store': oneOf(['embedded', 'elasticsearch'], 'Where documents are kept.', {
+  store: oneOf(['embedded', 'elasticsearch'], 'Where documents are kept.', {
     defaultText: '`elasticsearch` when its URL is set, else `embedded`',
   }),
-  'store.retention_ms': milliseconds({ minimum: 60_000, maximum: 3660 * 86_400_000 }, 'How long documents are kept (embedded store; data stream lifecycle in Elasticsearch).', {
-    default: 7 * 86_400_000,
-  }),
+  'store.retention_ms': milliseconds(
+    { minimum: 60_000, maximum: 3660 * 86_400_000 },
+    'How long documents are kept (embedded store; data stream lifecycle in Elasticsearch).',
+    {
+      default: 7 * 86_400_000,
+    },
+  ),
   'elasticsearch.url': list('URLs of Elasticsearch nodes, separated by commas.', {}),
   'elasticsearch.api_key': text('API key, as base64.', { secret: true }),
   'elasticsearch.username': text('User.', {}),
   'elasticsearch.password': text('Password.', { secret: true }),
   'elasticsearch.ca': text('File of the certificates that Elasticsearch is trusted by.', {}),
 
-  'indexer.inflight_max_bytes': bytes({ minimum: MIB, maximum: 16 * GIB }, 'Fetched bytes that the indexer holds before it pauses its partitions.', {
+  'indexer.inflight_max_bytes': bytes(
+    { minimum: MIB, maximum: 16 * GIB },
+    'Fetched bytes that the indexer holds before it pauses its partitions.',
+    {
+      default: 32 * MIB,
+    },
+  ),
+  'bulk.max_bytes': bytes({ minimum: 64 * KIB, maximum: 95 * MIB }, 'Size at which a bulk request is sent.', {
+    default: 4 * MIB,
+  }),
+  'bulk.linger_ms': milliseconds(
+    { minimum: 0, maximum: 60_000 },
+    'How long a bulk request waits to be filled while no other is in flight for less.',
+    {
+      default: 100,
+    },
+  ),
+  'bulk.concurrency': integer({ minimum: 1, maximum: 64 }, 'Bulk requests in flight.', { default: 4 }),
+  'bulk.timeout_ms': milliseconds(
+    { minimum: 1000, maximum: 600_000 },
+    'How long to wait for the answer to a bulk request before the same ids are sent again.',
+    {
+      default: 60_000,
+    },
+  ),
+  'join.timeout_ms': milliseconds(
+    { minimum: 100, maximum: 60_000 },
+    'How long the first part of a split line waits for the rest.',
+    {
+      default: 5000,
+    },
+  ),
+  'join.line_max_bytes': bytes({ minimum: 16 * KIB, maximum: 64 * MIB }, 'Longest line that is joined.', {
+    default: 4 * MIB,
+  }),
+  'join.max_bytes': bytes({ minimum: MIB, maximum: 4 * GIB }, 'Bytes of all unfinished lines together.', {
     default: 32 * MIB,
   }),
-  'bulk.max_bytes': bytes({ minimum: 64 * KIB, maximum: 95 * MIB }, 'Size at which a bulk request is sent.', { default: 4 * MIB }),
-  'bulk.linger_ms': milliseconds({ minimum: 0, maximum: 60_000 }, 'How long a bulk request waits to be filled while no other is in flight for less.', {
-    default: 100,
-  }),
-  'bulk.concurrency': integer({ minimum: 1, maximum: 64 }, 'Bulk requests in flight.', { default: 4 }),
-  'bulk.timeout_ms': milliseconds({ minimum: 1000, maximum: 600_000 }, 'How long to wait for the answer to a bulk request before the same ids are sent again.', {
-    default: 60_000,
-  }),
-  'join.timeout_ms': milliseconds({ minimum: 100, maximum: 60_000 }, 'How long the first part of a split line waits for the rest.', {
-    default: 5000,
-  }),
-  'join.line_max_bytes': bytes({ minimum: 16 * KIB, maximum: 64 * MIB }, 'Longest line that is joined.', { default: 4 * MIB }),
-  'join.max_bytes': bytes({ minimum: MIB, maximum: 4 * GIB }, 'Bytes of all unfinished lines together.', { default: 32 * MIB }),
 
-  'shutdown.timeout_ms': milliseconds({ minimum: 100, maximum: 600_000 }, 'How long a stop may take before what is left is abandoned (never lost: it was not acked, or not committed).', {
-    default: 9000,
-  }),
+  'shutdown.timeout_ms': milliseconds(
+    { minimum: 100, maximum: 600_000 },
+    'How long a stop may take before what is left is abandoned (never lost: it was not acked, or not committed).',
+    {
+      default: 9000,
+    },
+  ),
 } as const satisfies Record<string, Setting>;
 
 export type SettingName = keyof typeof settings;

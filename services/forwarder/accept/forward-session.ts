@@ -1,0 +1,241 @@
+// One connection of the Forward protocol: bytes → frames → chunks → intake, and acks back.
+//
+// Guarantees: an ack is written only after intake said that the chunk is held; a chunk that can't be held ends the connection
+// without an ack, so that its sender sends it again; a chunk that could never be read is acked once the dead letters hold it.
+// Reading stops while intake has no room or this connection has too much in flight. A bad frame ends at most its connection.
+
+import type { Socket } from 'node:net';
+import { reasonOf } from '#shared/errors.ts';
+import { countEntries } from '#shared/msgpack/extents.ts';
+import { FRAME_TOO_LARGE, FrameScanner, NEED_MORE } from '#shared/msgpack/frame-scanner.ts';
+import { decompress } from '#shared/record/compression.ts';
+import type { Chunk, Intake, Undecodable } from '../chunk.ts';
+import { encodeAck } from '../decode/forward-ack.ts';
+import { ForwardDecoder, type ForwardFrame, type ForwardRefusal } from '../decode/forward-frame.ts';
+import type { ForwarderTelemetry } from '../telemetry.ts';
+import { Answers } from './answers.ts';
+import { MessageRun } from './message-run.ts';
+
+export interface SessionOptions {
+  readonly intake: Intake;
+  readonly telemetry: ForwarderTelemetry;
+  /** Largest frame, also after decompression. */
+  readonly frameBytesMax: number;
+}
+
+/** Bytes that one connection may have in flight before it is read no further, so that no single one takes all the room. */
+const IN_FLIGHT_BYTES_MAX = 8 * 1024 * 1024;
+/** The tag where a frame has none that can be used. */
+const NO_TAG = 'sluice.undecodable';
+
+export class ForwardSession {
+  readonly #socket: Socket;
+  readonly #options: SessionOptions;
+  readonly #sender: string;
+  readonly #scanner: FrameScanner;
+  readonly #decoder = new ForwardDecoder();
+  readonly #answers: Answers;
+  readonly #run = new MessageRun();
+  #pieceBytes = 0;
+  #inFlightBytes = 0;
+  #inFlightChunks = 0;
+  /** What is being waited for before the next frame is looked at. */
+  #held = false;
+  #ended = false;
+  #wake: (() => void) | null = null;
+  readonly #closed = Promise.withResolvers<void>();
+
+  constructor(socket: Socket, options: SessionOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    this.#sender = senderOf(socket);
+    this.#scanner = new FrameScanner({ frameBytesMax: options.frameBytesMax });
+    this.#answers = new Answers((answer) => this.#socket.writable && this.#socket.write(answer));
+    options.telemetry.connectionOpened('forward');
+    socket.on('data', (piece: Buffer) => {
+      this.#pieceBytes = piece.length;
+      this.#scanner.push(piece);
+      this.#read();
+    });
+    // The peer sends no more, but may still wait for acks.
+    socket.on('end', () => this.#end());
+    // A connection that breaks is the peer's affair: what it did not hear acked, it sends again.
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => {
+      options.telemetry.connectionClosed('forward');
+      this.#closed.resolve();
+    });
+  }
+
+  /** Reads no more, answers what is in flight, and closes. */
+  async close(): Promise<void> {
+    this.#socket.pause();
+    this.#held = true;
+    this.#end();
+    await this.#closed.promise;
+  }
+
+  /** Breaks the connection. */
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  #read(): void {
+    while (!this.#held && !this.#socket.destroyed) {
+      const frame = this.#scanner.next();
+      if (frame === NEED_MORE) break;
+      if (Buffer.isBuffer(frame)) this.#takeFrame(frame);
+      else
+        this.#refuse(frame === FRAME_TOO_LARGE ? 'frame_too_large' : 'frame_malformed', 'the stream cannot be read on');
+    }
+    this.#flushRun();
+    if (!this.#held && !this.#hasRoom) this.#hold(this.#room());
+  }
+
+  #takeFrame(bytes: Buffer): void {
+    const frame = this.#decoder.decode(bytes);
+    switch (frame.kind) {
+      case 'heartbeat':
+        return;
+      case 'signal':
+        return this.#refuse('signal_refused', frame.why);
+      case 'malformed':
+        return this.#bury(bytes, frame);
+      case 'message':
+        return this.#takeMessage(bytes, frame);
+      default:
+        this.#flushRun();
+        return this.#takeEntries(bytes.subarray(frame.start, frame.end), frame);
+    }
+  }
+
+  /** Messages that want no ack go on together; one that does is a chunk by itself. */
+  #takeMessage(bytes: Buffer, frame: ForwardFrame): void {
+    if (this.#run.count > 0 && (frame.chunk || frame.tag !== this.#run.tag)) this.#flushRun();
+    this.#run.tag = frame.tag;
+    this.#run.add(bytes, frame.start, frame.end, frame.chunk ? 0 : this.#pieceBytes);
+    if (!frame.chunk) return;
+    const entries = this.#run.take();
+    this.#accept(
+      { ...this.#origin(frame.tag), chunkId: frame.chunkId, encoding: 'identity', bytes: entries, entries, count: 1 },
+      frame.chunk,
+    );
+  }
+
+  #flushRun(): void {
+    const { tag, count } = this.#run;
+    if (count === 0) return;
+    const entries = this.#run.take();
+    this.#accept({ ...this.#origin(tag), chunkId: null, encoding: 'identity', bytes: entries, entries, count }, null);
+  }
+
+  #takeEntries(run: Buffer, frame: ForwardFrame): void {
+    if (frame.encoding === 'identity') {
+      this.#takeRun(run, run, frame);
+      return;
+    }
+    // The next frame waits, so that chunks are accepted in the order in which they came.
+    const unpacked = decompress(run, frame.encoding, this.#options.frameBytesMax);
+    this.#hold(
+      unpacked.then(
+        (entries) => this.#takeRun(run, entries, frame),
+        (error: unknown) => this.#buryRun(run, frame, reasonOf(error)),
+      ),
+    );
+  }
+
+  #takeRun(bytes: Buffer, entries: Buffer, frame: ForwardFrame): void {
+    const count = countEntries(entries, 0, entries.length);
+    if (count < 0) this.#buryRun(bytes, frame, 'it is no run of entries [time, record]');
+    else if (count === 0) this.#answerNow(frame.chunk);
+    else {
+      const { tag, chunkId, encoding } = frame;
+      this.#accept({ ...this.#origin(tag), chunkId, encoding, bytes, entries, count }, frame.chunk);
+    }
+  }
+
+  #accept(chunk: Chunk, ack: Buffer | null): void {
+    const answer = ack && this.#answers.owe();
+    this.#settle(chunk.bytes.length, this.#options.intake.accept(chunk), () => ack && answer?.(encodeAck(ack)));
+  }
+
+  #bury(frame: Buffer, refusal: ForwardRefusal): void {
+    this.#flushRun();
+    this.#buryBytes(frame, refusal.tag ?? NO_TAG, refusal.why, refusal.chunk);
+  }
+
+  #buryRun(run: Buffer, frame: ForwardFrame, why: string): void {
+    this.#buryBytes(run, frame.tag, why, frame.chunk);
+  }
+
+  /** What can't be read now can't be read later: the dead letters take it, and the sender may forget it. */
+  #buryBytes(bytes: Buffer, tag: string, error: string, ack: Buffer | null): void {
+    const undecodable: Undecodable = { ...this.#origin(tag), bytes, reason: 'chunk_undecodable', error };
+    const answer = ack && this.#answers.owe();
+    this.#settle(bytes.length, this.#options.intake.bury(undecodable), () => ack && answer?.(encodeAck(ack)));
+  }
+
+  #answerNow(ack: Buffer | null): void {
+    if (ack) this.#answers.owe()(encodeAck(ack));
+  }
+
+  #settle(bytes: number, held: Promise<void>, onHeld: () => void): void {
+    this.#inFlightBytes += bytes;
+    this.#inFlightChunks++;
+    held
+      .then(onHeld, () => this.#socket.destroy())
+      .finally(() => {
+        this.#inFlightBytes -= bytes;
+        this.#inFlightChunks--;
+        this.#wake?.();
+        if (this.#ended && this.#inFlightChunks === 0) this.#socket.end();
+      });
+  }
+
+  get #hasRoom(): boolean {
+    return this.#options.intake.hasRoom && this.#inFlightBytes < IN_FLIGHT_BYTES_MAX;
+  }
+
+  async #room(): Promise<void> {
+    while (this.#inFlightBytes >= IN_FLIGHT_BYTES_MAX) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#wake = resolve;
+      await promise;
+      this.#wake = null;
+    }
+    await this.#options.intake.room();
+  }
+
+  /** Neither reads nor looks at frames until `done`. */
+  #hold(done: Promise<void>): void {
+    this.#held = true;
+    this.#socket.pause();
+    void done.then(() => {
+      if (this.#ended) return;
+      this.#held = false;
+      this.#read();
+      if (!this.#held) this.#socket.resume();
+    });
+  }
+
+  /** Nothing that was not taken can be answered: the connection ends, and the sender tries again. */
+  #refuse(code: 'frame_too_large' | 'frame_malformed' | 'signal_refused', detail: string): void {
+    this.#options.telemetry.chunkRejected('forward', code, detail);
+    this.#socket.destroy();
+  }
+
+  #end(): void {
+    this.#ended = true;
+    if (this.#inFlightChunks === 0) this.#socket.end();
+  }
+
+  #origin(tag: string): Pick<Chunk, 'tag' | 'input' | 'tenant' | 'sender'> {
+    return { tag, input: 'forward', tenant: null, sender: this.#sender };
+  }
+}
+
+/** The peer's address without its port, which changes with each connection; of a unix socket, the machine itself. */
+function senderOf(socket: Socket): string {
+  const address = socket.remoteAddress ?? 'unix';
+  return address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address;
+}

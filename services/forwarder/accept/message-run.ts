@@ -1,0 +1,36 @@
+// Messages of the Forward protocol come a frame each; those of one tag that came in one read go on as one chunk.
+// Copies each message's time and record behind the header of an entry: [tag, time, record] → 0x92 time record.
+
+const ENTRY_HEADER = 0x92;
+
+export class MessageRun {
+  tag = '';
+  count = 0;
+  #bytes = Buffer.alloc(0);
+  #length = 0;
+
+  /** `start` to `end`: time and record in the frame. `expectedBytes`: of the read, since a run seldom grows past it. */
+  add(frame: Buffer, start: number, end: number, expectedBytes: number): void {
+    const needed = this.#length + 1 + end - start;
+    if (needed > this.#bytes.length) this.#grow(Math.max(needed, expectedBytes, 2 * this.#length));
+    this.#bytes[this.#length] = ENTRY_HEADER;
+    frame.copy(this.#bytes, this.#length + 1, start, end);
+    this.#length = needed;
+    this.count++;
+  }
+
+  /** The run so far; the next one begins with a buffer of its own. */
+  take(): Buffer {
+    const run = this.#bytes.subarray(0, this.#length);
+    this.#bytes = Buffer.alloc(0);
+    this.#length = 0;
+    this.count = 0;
+    return run;
+  }
+
+  #grow(bytes: number): void {
+    const larger = Buffer.allocUnsafeSlow(bytes);
+    this.#bytes.copy(larger, 0, 0, this.#length);
+    this.#bytes = larger;
+  }
+}

@@ -1,0 +1,26 @@
+// The UDP side of the Forward protocol: whatever datagram comes is a heartbeat, and is answered by one zero byte.
+
+import { createSocket, type Socket } from 'node:dgram';
+import { once } from 'node:events';
+import { isIPv6 } from 'node:net';
+
+const ALIVE = Buffer.of(0);
+
+/** Rejects with the socket's error if the address can't be bound. */
+export async function startUdpHeartbeat(host: string, port: number): Promise<AsyncDisposable> {
+  const socket: Socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4');
+  socket.on('message', (_datagram, peer) => {
+    // An answer that can't be sent is like one that is lost on the way.
+    socket.send(ALIVE, peer.port, peer.address, () => undefined);
+  });
+  socket.bind(port, host);
+  await once(socket, 'listening');
+  socket.on('error', () => undefined);
+  return {
+    async [Symbol.asyncDispose]() {
+      const closed = once(socket, 'close');
+      socket.close();
+      await closed;
+    },
+  };
+}

@@ -1,0 +1,146 @@
+// One partition's way to the queue: shares gather in an open record, which is sealed when it is full, when it has waited for its
+// linger, or when the append before it is done, whichever comes first. One append is in flight at a time, so order is kept
+// and records grow with the load by themselves.
+
+import type { Clock } from '#shared/clock.ts';
+import type { Queue } from '#shared/queue/queue.ts';
+import { recordBytes } from '#shared/queue/headers.ts';
+import type { QueueRecord } from '#shared/record/record.ts';
+import { type SealedRecord, sealRecord } from './sealed-record.ts';
+import { type Share, splitShare } from './share.ts';
+
+export interface LaneOptions {
+  readonly queue: Queue;
+  readonly clock: Clock;
+  readonly lingerMs: number;
+  /** Uncompressed size at which a record is sealed. */
+  readonly sealBytes: number;
+  /** Puts a share of one event, which is larger than the queue takes, to the dead letters. */
+  readonly bury: (share: Share) => Promise<void>;
+}
+
+export class Lane {
+  readonly #partition: number;
+  readonly #options: LaneOptions;
+  #open: Share[] = [];
+  #openBytes = 0;
+  #sealed: SealedRecord[] = [];
+  #linger: Disposable | null = null;
+  #draining: Promise<void> | null = null;
+
+  constructor(partition: number, options: LaneOptions) {
+    this.#partition = partition;
+    this.#options = options;
+  }
+
+  add(share: Share): void {
+    if (share.encoding !== 'identity') {
+      // A chunk that its sender compressed is a record of its own, behind what came before it.
+      this.#sealOpen();
+      this.#sealed.push(sealRecord([share]));
+    } else if (share.bytes.length > this.#options.sealBytes) {
+      this.#sealOpen();
+      for (const part of splitShare(share, this.#options.sealBytes)) this.#sealed.push(sealRecord([part]));
+    } else {
+      this.#open.push(share);
+      this.#openBytes += share.bytes.length;
+      if (this.#openBytes >= this.#options.sealBytes) this.#sealOpen();
+    }
+    this.#wake();
+  }
+
+  /** Resolves when all that was added is settled. */
+  async drained(): Promise<void> {
+    this.#drain();
+    while (this.#draining) await this.#draining;
+  }
+
+  #wake(): void {
+    if (this.#draining) return;
+    if (this.#sealed.length > 0) this.#drain();
+    else this.#linger ??= this.#options.clock.timer(this.#options.lingerMs, () => this.#drain());
+  }
+
+  #drain(): void {
+    this.#linger?.[Symbol.dispose]();
+    this.#linger = null;
+    if (this.#draining || (this.#sealed.length === 0 && this.#open.length === 0)) return;
+    this.#draining = this.#appendAll();
+  }
+
+  #sealOpen(): void {
+    if (this.#open.length === 0) return;
+    this.#sealed.push(sealRecord(this.#open));
+    this.#open = [];
+    this.#openBytes = 0;
+  }
+
+  async #appendAll(): Promise<void> {
+    for (;;) {
+      if (this.#sealed.length === 0) this.#sealOpen();
+      const head = this.#sealed[0];
+      if (!head) break;
+      if (await this.#isFit(head)) await this.#appendReady();
+    }
+    this.#draining = null;
+  }
+
+  /** Waits for the head to be made. One that is larger than the queue takes is made smaller, or buried if it is a single event. */
+  async #isFit(head: SealedRecord): Promise<boolean> {
+    try {
+      const record = await head.ready;
+      if (recordBytes(record) <= this.#options.queue.appendBytesMax) return true;
+      const [only] = head.shares;
+      if (only && head.shares.length === 1 && only.batch.count === 1) {
+        await this.#options.bury(only);
+        only.settlement.buried();
+        this.#sealed.shift();
+      } else {
+        this.#sealed.splice(0, 1, ...halves(head.shares).map(sealRecord));
+      }
+    } catch (error) {
+      this.#sealed.shift();
+      settle(head.shares, error);
+    }
+    return false;
+  }
+
+  /** Appends the head, and whatever behind it is ready and fits into the same append. */
+  async #appendReady(): Promise<void> {
+    const records: QueueRecord[] = [];
+    const shares: Share[] = [];
+    let bytes = 0;
+    for (;;) {
+      const next = this.#sealed[0];
+      if (!next?.record) break;
+      bytes += recordBytes(next.record);
+      if (records.length > 0 && bytes > this.#options.queue.appendBytesMax) break;
+      records.push(next.record);
+      shares.push(...next.shares);
+      this.#sealed.shift();
+    }
+    try {
+      await this.#options.queue.append(this.#partition, records);
+      settle(shares, null);
+    } catch (error) {
+      settle(shares, error);
+    }
+  }
+}
+
+function settle(shares: readonly Share[], error: unknown): void {
+  for (const { settlement } of shares) {
+    if (error === null) settlement.held();
+    else settlement.failed(error);
+  }
+}
+
+/** The shares of a record that is too large, as two records. */
+function halves(shares: readonly Share[]): Share[][] {
+  const [only] = shares;
+  if (only && shares.length === 1) {
+    return splitShare(only, Math.ceil(only.bytes.length / 2)).map((part) => [part]);
+  }
+  const middle = shares.length >> 1;
+  return [shares.slice(0, middle), shares.slice(middle)];
+}

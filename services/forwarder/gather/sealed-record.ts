@@ -1,0 +1,41 @@
+// Closes a record: its shares' bytes one after another, compressed as one, with the table that says whose they are.
+// Compression runs in the thread pool, so that the next record fills while this one shrinks.
+
+import { compress } from '#shared/record/compression.ts';
+import { type QueueRecord, encodeBatches } from '#shared/record/record.ts';
+import type { Share } from './share.ts';
+
+/** Below this, the compressor's header and the trip to the thread pool cost more than they save. */
+const COMPRESS_BYTES_MIN = 512;
+
+export interface SealedRecord {
+  readonly shares: readonly Share[];
+  /** Set when it is ready to go. */
+  record: QueueRecord | null;
+  /** Resolves when `record` is set; rejects if it can't be made. */
+  readonly ready: Promise<QueueRecord>;
+}
+
+/** All shares are uncompressed, or there is one, which passes as its sender compressed it. */
+export function sealRecord(shares: readonly Share[]): SealedRecord {
+  const sealed: SealedRecord = { shares, record: null, ready: makeRecord(shares) };
+  sealed.ready.then(
+    (record) => (sealed.record = record),
+    () => {
+      // Whoever takes the record awaits `ready` and sees the error there.
+    },
+  );
+  return sealed;
+}
+
+async function makeRecord(shares: readonly Share[]): Promise<QueueRecord> {
+  const batches = encodeBatches(shares.map((share) => share.batch));
+  const [first] = shares;
+  if (first && first.encoding !== 'identity') return { encoding: first.encoding, batches, value: first.bytes };
+  const plain = first && shares.length === 1 ? first.bytes : Buffer.concat(shares.map((share) => share.bytes));
+  if (plain.length < COMPRESS_BYTES_MIN) return { encoding: 'identity', batches, value: plain };
+  const small = await compress(plain);
+  return small.length < plain.length
+    ? { encoding: 'zstd', batches, value: small }
+    : { encoding: 'identity', batches, value: plain };
+}

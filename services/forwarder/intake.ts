@@ -1,0 +1,155 @@
+// The narrow waist of the edge. Every input hands its chunks to `accept`; here they get their name, their place in the order
+// of arrival, and their partition, and go on to a lane of the queue.
+//
+// Guarantees: `accept` resolves only when the queue holds every byte; identity, time and sequence are given once, and chunks go on
+// in the order of the calls; every event that was received is counted produced or rejected once, and is in flight until then.
+
+import { crc32 } from 'node:zlib';
+import { ByteBudget } from '#shared/byte-budget.ts';
+import type { Clock } from '#shared/clock.ts';
+import { SluiceError } from '#shared/errors.ts';
+import type { DeadLetter, Queue } from '#shared/queue/queue.ts';
+import { recordBytes } from '#shared/queue/headers.ts';
+import { chunkIdentity, randomIdentity } from '#shared/record/identity.ts';
+import { type Batch, encodeBatches } from '#shared/record/record.ts';
+import type { Chunk, Intake, Undecodable } from './chunk.ts';
+import { Lane, type LaneOptions } from './gather/lane.ts';
+import { Settlement, type Share } from './gather/share.ts';
+import { partitionOf } from './partition.ts';
+import type { ForwarderTelemetry } from './telemetry.ts';
+
+/** What a chunk costs beyond its bytes: its objects, its row in the record's table. */
+const CHUNK_OVERHEAD_BYTES = 256;
+/** As much of an undecodable chunk as the dead letters keep. */
+const BURIED_BYTES_MAX = 512 * 1024;
+
+export interface IntakeOptions {
+  readonly queue: Queue;
+  readonly clock: Clock;
+  readonly telemetry: ForwarderTelemetry;
+  /** Bytes in hand at which reading stops. */
+  readonly bytesMax: number;
+  readonly lingerMs: number;
+  readonly sealBytes: number;
+}
+
+export class QueueIntake implements Intake {
+  readonly #queue: Queue;
+  readonly #clock: Clock;
+  readonly #telemetry: ForwarderTelemetry;
+  readonly #budget: ByteBudget;
+  readonly #laneOptions: LaneOptions;
+  readonly #lanes = new Map<number, Lane>();
+  #nextSeq = 0;
+  #closing = false;
+
+  constructor(options: IntakeOptions) {
+    const { queue, clock, lingerMs, sealBytes } = options;
+    this.#queue = queue;
+    this.#clock = clock;
+    this.#telemetry = options.telemetry;
+    this.#budget = new ByteBudget(options.bytesMax);
+    this.#telemetry.watch(this.#budget);
+    this.#laneOptions = { queue, clock, lingerMs, sealBytes, bury: (share) => this.#buryEvent(share) };
+  }
+
+  get hasRoom(): boolean {
+    return this.#budget.hasRoom;
+  }
+
+  room(): Promise<void> {
+    return this.#budget.room();
+  }
+
+  get unreadyReason(): string | null {
+    return this.#closing ? 'it is shutting down' : this.#queue.unreadyReason;
+  }
+
+  async accept(chunk: Chunk): Promise<void> {
+    const { input, count } = chunk;
+    const beganMs = this.#clock.monotonicMs();
+    this.#telemetry.received(input, count, chunk.bytes.length);
+    using _permit = this.#budget.take(chunk.bytes.length + CHUNK_OVERHEAD_BYTES);
+    try {
+      const share = this.#share(chunk);
+      if (this.#queue.partitions === 0) await this.#queue.opened();
+      this.#laneOf(chunk).add(share);
+      await share.settlement.promise;
+      const { eventsBuried } = share.settlement;
+      this.#telemetry.produced(count - eventsBuried, (this.#clock.monotonicMs() - beganMs) / 1000);
+      if (eventsBuried > 0) this.#telemetry.rejected(input, eventsBuried, 'entry_too_large');
+    } catch (error) {
+      this.#telemetry.rejected(input, count, error instanceof SluiceError ? error.code : 'internal');
+      throw error;
+    }
+  }
+
+  async bury(undecodable: Undecodable): Promise<void> {
+    const { bytes, reason, error } = undecodable;
+    await this.#queue.appendDeadLetters([
+      letterOf(this.#batch(undecodable, randomIdentity(), 1), bytes, reason, error),
+    ]);
+    this.#telemetry.buried(undecodable);
+  }
+
+  /** An event that no queue takes would come back for ever if it were only refused. */
+  async #buryEvent({ batch, bytes }: Share): Promise<void> {
+    const error = `an event of ${bytes.length} bytes is larger than the queue takes in one record`;
+    await this.#queue.appendDeadLetters([{ ...letterOf(batch, bytes, 'entry_too_large', error), index: batch.first }]);
+  }
+
+  /** Takes no more, and resolves when all that was taken is settled. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    await Promise.all([...this.#lanes.values()].map((lane) => lane.drained()));
+  }
+
+  #share(chunk: Chunk): Share {
+    if (this.#closing) throw new SluiceError('shutting_down', 'Cannot take events: Sluice is shutting down');
+    const batch = this.#batch(chunk, identityOf(chunk), chunk.count);
+    const settlement = new Settlement().expect();
+    const passes = chunk.encoding !== 'identity' && this.#fitsAsItIs(chunk, batch);
+    return passes
+      ? { batch, encoding: chunk.encoding, bytes: chunk.bytes, settlement }
+      : { batch, encoding: 'identity', bytes: chunk.entries, settlement };
+  }
+
+  #fitsAsItIs(chunk: Chunk, batch: Batch): boolean {
+    const record = { encoding: chunk.encoding, batches: encodeBatches([batch]), value: chunk.bytes };
+    return recordBytes(record) <= this.#queue.appendBytesMax;
+  }
+
+  #batch({ tag, input, tenant, sender }: Chunk | Undecodable, id: Uint8Array, count: number): Batch {
+    const receivedMs = this.#clock.epochMs();
+    // Never backwards, whatever the clock does, and never the number of an event before.
+    const seq = Math.max(receivedMs * 1000, this.#nextSeq);
+    this.#nextSeq = seq + count;
+    return { id, first: 0, count, tag, input, tenant, receivedMs, seq, sender };
+  }
+
+  #laneOf({ tenant, tag, sender }: Chunk): Lane {
+    const partition = partitionOf(tenant, tag, sender, this.#queue.partitions);
+    let lane = this.#lanes.get(partition);
+    if (!lane) {
+      lane = new Lane(partition, this.#laneOptions);
+      this.#lanes.set(partition, lane);
+    }
+    return lane;
+  }
+}
+
+function identityOf({ tenant, sender, tag, chunkId, entries }: Chunk): Uint8Array {
+  if (!chunkId) return randomIdentity();
+  return chunkIdentity({ tenant, sender, tag, chunkId, crc32: crc32(entries), length: entries.length });
+}
+
+function letterOf(batch: Batch, bytes: Uint8Array, reason: Undecodable['reason'], error: string): DeadLetter {
+  return {
+    batches: encodeBatches([batch]),
+    reason,
+    error,
+    from: 'edge',
+    value: bytes.subarray(0, BURIED_BYTES_MAX),
+    cut: bytes.length > BURIED_BYTES_MAX,
+  };
+}

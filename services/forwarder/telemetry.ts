@@ -1,0 +1,112 @@
+// What the forwarder tells of itself: named events, each with its counters and its log line. Only this file knows metrics and log.
+// The ledger of the edge: received = produced + rejected + dropped + in flight; its imbalance is a metric, and always 0.
+
+import type { ByteBudget } from '#shared/byte-budget.ts';
+import type { Log } from '#shared/log.ts';
+import type { Metrics } from '#shared/metrics.ts';
+import type { Chunk, Undecodable } from './chunk.ts';
+
+export type InputName = Chunk['input'];
+
+/** Upper bounds in seconds: Kafka's acks=all takes 2 to 5 ms where all is well. */
+const ACK_SECONDS_BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+export class ForwarderTelemetry {
+  readonly #log: Log;
+  readonly #metrics: Metrics;
+  readonly #received;
+  readonly #bytes;
+  readonly #produced;
+  readonly #rejected;
+  readonly #chunksRejected;
+  readonly #ackSeconds;
+  readonly #connections = new Map<InputName, number>([
+    ['forward', 0],
+    ['http', 0],
+  ]);
+  /** Counted on its own, so that the ledger can be wrong, and says so. */
+  #inFlight = 0;
+
+  constructor(metrics: Metrics, log: Log) {
+    this.#log = log;
+    this.#metrics = metrics;
+    this.#received = metrics.counter('events_received_total', 'Events that an input took from its senders.', ['input']);
+    this.#bytes = metrics.counter('bytes_received_total', 'Bytes of those events as they were sent.', ['input']);
+    this.#produced = metrics.counter('events_produced_total', 'Events that the queue holds durably.');
+    this.#rejected = metrics.counter(
+      'events_rejected_total',
+      'Events that were refused, so that the sender tries again.',
+      ['input', 'reason'],
+    );
+    this.#chunksRejected = metrics.counter(
+      'chunks_rejected_total',
+      'Frames and bodies that could not be taken as events.',
+      ['input', 'reason'],
+    );
+    this.#ackSeconds = metrics.histogram('ack_seconds', 'Time from a chunk in hand to its answer.', ACK_SECONDS_BOUNDS);
+    const dropped = metrics.counter('events_dropped_total', 'Events that were given up.', ['stage', 'reason']);
+    metrics.gauge('connections', 'Open connections of senders.', ['input'], () =>
+      [...this.#connections].map(([input, n]) => [n, input] as const),
+    );
+    metrics.gauge('events_inflight', 'Events received and not yet answered for.', ['stage'], () => [
+      [this.#inFlight, 'edge'],
+    ]);
+    metrics.gauge('ledger_imbalance', 'Events that the ledger cannot account for; always 0.', ['stage'], () => [
+      [this.#received.total - this.#produced.total - this.#rejected.total - dropped.total - this.#inFlight, 'edge'],
+    ]);
+  }
+
+  /** The bytes in hand, for who wonders why reading has stopped. */
+  watch(budget: ByteBudget): void {
+    this.#metrics.gauge('intake_bytes', 'Bytes in hand at the edge.', [], () => [[budget.bytesHeld]]);
+  }
+
+  received(input: InputName, events: number, bytes: number): void {
+    this.#received.add(events, input);
+    this.#bytes.add(bytes, input);
+    this.#inFlight += events;
+  }
+
+  produced(events: number, seconds: number): void {
+    this.#produced.add(events);
+    this.#inFlight -= events;
+    this.#ackSeconds.observe(seconds);
+  }
+
+  rejected(input: InputName, events: number, reason: string): void {
+    this.#rejected.add(events, input, reason);
+    this.#inFlight -= events;
+    this.#log.warn('events_rejected', { input, events, reason });
+  }
+
+  /** A frame or body that is no events, or none that can be taken; what its sender gets to hear depends on the input. */
+  chunkRejected(input: InputName, reason: string, detail: string): void {
+    this.#chunksRejected.add(1, input, reason);
+    this.#log.warn('chunk_rejected', { input, reason, detail });
+  }
+
+  buried({ input, reason, error, tag, sender, bytes }: Undecodable): void {
+    this.#chunksRejected.add(1, input, reason);
+    this.#log.warn('chunk_dead_lettered', { input, reason, error, tag, sender, bytes: bytes.length });
+  }
+
+  connectionOpened(input: InputName): void {
+    this.#connections.set(input, (this.#connections.get(input) ?? 0) + 1);
+  }
+
+  connectionClosed(input: InputName): void {
+    this.#connections.set(input, (this.#connections.get(input) ?? 0) - 1);
+  }
+
+  listening(input: string, address: string): void {
+    this.#log.info('listening', { input, address });
+  }
+
+  stopped(eventsInFlight: number): void {
+    this.#log.info('forwarder_stopped', { events_abandoned_unacked: eventsInFlight });
+  }
+
+  get eventsInFlight(): number {
+    return this.#inFlight;
+  }
+}

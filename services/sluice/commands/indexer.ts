@@ -1,0 +1,32 @@
+// `sluice indexer`: from the queue to the store. Any number of them share the partitions; none holds state that the queue can't give back.
+
+import { parseArgs } from 'node:util';
+import { startIndexer } from '#indexer/main.ts';
+import { SluiceError } from '#shared/errors.ts';
+import { openStore } from '#shared/store/open.ts';
+import type { CommandContext } from '../command.ts';
+import { aborted, runService, startAdmin } from '../service.ts';
+
+export const help = `Usage: sluice indexer [--drain [--max-seconds N]] [--config FILE]
+
+Takes logs from the queue and puts them into the store. Set SLUICE_KAFKA_BROKERS and SLUICE_ELASTICSEARCH_URL.
+
+  --drain           Read the partitions to their ends as of the start, commit, and exit 0;
+                    exit 1, telling what is left, if that can't be done
+  --max-seconds N   With --drain: give up after N seconds
+`;
+
+export async function run(args: string[], context: CommandContext): Promise<number> {
+  const { values } = parseArgs({ args, options: { drain: { type: 'boolean' }, 'max-seconds': { type: 'string' } } });
+  const maxSeconds = values['max-seconds'] === undefined ? undefined : Number(values['max-seconds']);
+  if (maxSeconds !== undefined && (!values.drain || !(maxSeconds > 0))) {
+    throw new SluiceError('usage_wrong', 'Cannot use --max-seconds: it goes with --drain and takes a number above 0');
+  }
+  return runService('indexer', context, async (service) => {
+    const store = service.lifetime.use(await openStore(service.config));
+    const indexer = service.lifetime.use(await startIndexer({ ...service, store, random: Math.random }));
+    service.lifetime.use(await startAdmin(service, [indexer]));
+    await Promise.race([aborted(context.signal), indexer.ended]);
+    return 0;
+  });
+}

@@ -1,0 +1,27 @@
+// `sluice run`: all in one process, with the queue and the store that are configured; nothing else is needed where both are embedded.
+
+import { startForwarder } from '#forwarder/main.ts';
+import { startIndexer } from '#indexer/main.ts';
+import { openStore } from '#shared/store/open.ts';
+import type { CommandContext } from '../command.ts';
+import { aborted, runService, startAdmin } from '../service.ts';
+import { greeting } from '../output/greeting.ts';
+
+export const help = `Usage: sluice run [--config FILE]
+
+Everything in one process: takes logs (Forward, HTTP), queues, indexes and keeps them. Data goes to SLUICE_DATA_DIR (./data).
+With SLUICE_KAFKA_BROKERS and SLUICE_ELASTICSEARCH_URL the same process works on Kafka and Elasticsearch.
+`;
+
+export async function run(_args: string[], context: CommandContext): Promise<number> {
+  return runService('run', context, async (service) => {
+    const store = service.lifetime.use(await openStore(service.config));
+    if (store.kind === 'embedded') await store.setup();
+    const indexer = service.lifetime.use(await startIndexer({ ...service, store, random: Math.random }));
+    const forwarder = service.lifetime.use(await startForwarder(service));
+    const admin = service.lifetime.use(await startAdmin(service, [forwarder, indexer]));
+    context.stdout.write(greeting(service.config, { ...forwarder.addresses, admin: admin.address }));
+    await Promise.race([aborted(context.signal), indexer.ended]);
+    return 0;
+  });
+}

@@ -1,0 +1,27 @@
+// `sluice setup`: makes whatever Sluice needs in Kafka and Elasticsearch. What is there already is left as it is and told.
+
+import { parseArgs } from 'node:util';
+import { openStore } from '#shared/store/open.ts';
+import type { CommandContext } from '../command.ts';
+
+export const help = `Usage: sluice setup [--config FILE]
+
+Makes topics and initial offsets in Kafka, and templates and data streams in Elasticsearch, as configured.
+May run any number of times. The embedded queue and store need no set-up.
+`;
+
+export async function run(args: string[], { config, stdout }: CommandContext): Promise<number> {
+  parseArgs({ args, options: {} });
+  const tell = (lines: readonly string[]): void => {
+    for (const line of lines) stdout.write(`${line}\n`);
+  };
+  if (config['queue'] === 'kafka') {
+    const { setupTopics } = await import('#shared/queue/kafka/setup.ts');
+    tell(await setupTopics(config));
+  } else {
+    tell(['queue: embedded, needs no set-up']);
+  }
+  await using store = await openStore(config);
+  tell(await store.setup());
+  return 0;
+}

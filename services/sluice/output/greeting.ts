@@ -1,0 +1,33 @@
+// What `sluice run` says when it is up: where it listens, and one line each to try.
+
+import type { Config } from '#shared/config/settings.ts';
+
+export interface Addresses {
+  /** host:port as bound. */
+  readonly forward: string;
+  readonly http: string;
+  readonly admin: string;
+}
+
+export function greeting(config: Config, { forward, http, admin }: Addresses): string {
+  const queue =
+    config['queue'] === 'kafka'
+      ? `Kafka at ${config['kafka.brokers']?.join(', ')}`
+      : `embedded, in ${config['data.dir']}`;
+  const store =
+    config['store'] === 'elasticsearch'
+      ? `Elasticsearch at ${config['elasticsearch.url']?.join(', ')}`
+      : `embedded, in ${config['data.dir']}`;
+  return `Sluice is up.
+  Forward   ${forward}
+  HTTP      http://${http}
+  Metrics   http://${admin}/metrics
+  Queue     ${queue}
+  Store     ${store}
+
+Try:
+  docker run --rm --log-driver=fluentd --log-opt fluentd-address=${forward} --log-opt tag=hello busybox echo hello
+  curl --json '{"message":"hello"}' http://${http}/app.web
+  npx sluice logs -f
+`;
+}

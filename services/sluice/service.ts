@@ -1,0 +1,78 @@
+// What the long-running commands have in common: a log, a registry, the queue, the admin page, and a stop in the reverse order
+// of the start, within `shutdown.timeout_ms`.
+
+import { type AdminServer, startAdminServer } from '#shared/admin-server.ts';
+import type { Clock } from '#shared/clock.ts';
+import type { Config } from '#shared/config/settings.ts';
+import { type Log, createLog } from '#shared/log.ts';
+import { Metrics } from '#shared/metrics.ts';
+import { openQueue } from '#shared/queue/open.ts';
+import type { Queue } from '#shared/queue/queue.ts';
+import type { CommandContext } from './command.ts';
+import { VERSION } from './version.ts';
+
+export interface Service {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly queue: Queue;
+  /** What is closed at the end, last first. */
+  readonly lifetime: AsyncDisposableStack;
+}
+
+/** A part of the service that can be not ready, and can end by itself. */
+export interface Part {
+  readonly unreadyReason: string | null;
+}
+
+/**
+ * Runs `body` with the queue open; ends when the command's signal is aborted or `body` resolves (to the exit code).
+ * What `body` has put on the lifetime is then closed, in reverse, before the queue.
+ */
+export async function runService(
+  name: string,
+  { config, clock, signal }: CommandContext,
+  body: (service: Service) => Promise<number>,
+): Promise<number> {
+  const log = createLog(config['log.level'], clock);
+  const metrics = new Metrics({ version: VERSION, command: name });
+  const lifetime = new AsyncDisposableStack();
+  const limit = new AbortController();
+  signal.addEventListener('abort', () => {
+    log.info('stopping', { signal: String(signal.reason), limit_ms: config['shutdown.timeout_ms'] });
+    // The limit holds whatever hangs: what is not finished then was neither acked nor committed.
+    clock.timer(config['shutdown.timeout_ms'], () => limit.abort());
+  });
+  const overdue = new Promise<'overdue'>((resolve) => limit.signal.addEventListener('abort', () => resolve('overdue')));
+  const work = (async () => {
+    await using service = lifetime;
+    const queue = await openQueue(config, {
+      warn: (message: string) => log.warn('queue_warning', { message }),
+    });
+    service.use(queue);
+    return await body({ config, clock, log, metrics, queue, lifetime });
+  })();
+  const outcome = await Promise.race([work, overdue]);
+  if (outcome !== 'overdue') return outcome;
+  log.error('stop_overdue', {
+    limit_ms: config['shutdown.timeout_ms'],
+    effect: 'what is left was not acked or not committed; it comes again',
+  });
+  return 1;
+}
+
+/** The admin page tells readiness of all parts together. */
+export function startAdmin({ config, metrics }: Service, parts: readonly Part[]): Promise<AdminServer> {
+  return startAdminServer({
+    listen: config['admin.listen'],
+    metrics: async () => ({ contentType: metrics.contentType, body: await metrics.render() }),
+    unreadyReasons: () => parts.map((part) => part.unreadyReason).filter((reason) => reason !== null),
+  });
+}
+
+/** Resolves when the signal is aborted. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}

@@ -1,0 +1,169 @@
+// From the environment and an optional YAML file to the effective configuration, by the one table in settings.ts.
+// All mistakes are found in one go, a line each. Variables win over the file. Empty means unset.
+// Pure but for `readFile`, which is given.
+
+import { Value } from 'typebox/value';
+import { parse as parseYaml } from 'yaml';
+import { SluiceError, reasonOf } from '#shared/errors.ts';
+import { type Config, type Setting, type SettingName, settings, variableOf } from './settings.ts';
+import { valueFromText } from './value-text.ts';
+
+export interface ConfigSources {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Path of the YAML file, from `--config`; else SLUICE_CONFIG, else none. */
+  readonly file?: string | undefined;
+  readonly readFile: (path: string) => string;
+}
+
+/** Variables that Kubernetes makes for a service called "sluice-…"; never meant for us. */
+const KUBERNETES_VARIABLE = /(_SERVICE_HOST|_SERVICE_PORT(_.*)?|_PORT|_PORT_\d+_(TCP|UDP)(_.*)?)$/;
+/** With our prefix, but not settings: the file's path, and what the tests are told by. */
+const OTHER_VARIABLE = /^SLUICE_(CONFIG$|TEST_)/;
+
+const names = Object.keys(settings) as SettingName[];
+const nameOfVariable = new Map(names.map((name) => [variableOf(name), name]));
+const setting = (name: SettingName): Setting => settings[name];
+
+/** Throws config_invalid with every mistake on a line of its own. */
+export function loadConfig(sources: ConfigSources): Config {
+  const mistakes: string[] = [];
+  const values = new Map<SettingName, unknown>();
+  readYamlFile(sources, values, mistakes);
+  readVariables(sources, values, mistakes);
+  if (mistakes.length > 0) throw new SluiceError('config_invalid', mistakes.join('\n'));
+  return complete(values);
+}
+
+function complete(values: ReadonlyMap<SettingName, unknown>): Config {
+  const config: Record<string, unknown> = {};
+  for (const name of names) config[name] = values.get(name) ?? setting(name).default;
+  config['queue'] ??= config['kafka.brokers'] ? 'kafka' : 'embedded';
+  config['store'] ??= config['elasticsearch.url'] ? 'elasticsearch' : 'embedded';
+  const mistakes = contradictions(config as Config);
+  if (mistakes.length > 0) throw new SluiceError('config_invalid', mistakes.join('\n'));
+  return config as Config;
+}
+
+function contradictions(config: Config): string[] {
+  const mistakes: string[] = [];
+  const needs = (wanted: boolean, name: SettingName, why: string): void => {
+    if (wanted && config[name] === undefined) mistakes.push(`${variableOf(name)} is not set: ${why}`);
+  };
+  needs(config['queue'] === 'kafka', 'kafka.brokers', 'the queue is kafka; give host:port of some brokers');
+  needs(config['store'] === 'elasticsearch', 'elasticsearch.url', 'the store is elasticsearch; give the URL of a node');
+  needs(config['kafka.sasl.mechanism'] !== undefined, 'kafka.sasl.username', 'a SASL mechanism is set');
+  needs(config['kafka.sasl.mechanism'] !== undefined, 'kafka.sasl.password', 'a SASL mechanism is set');
+  needs(config['elasticsearch.username'] !== undefined, 'elasticsearch.password', 'a user is set');
+  return mistakes;
+}
+
+function readVariables({ env, readFile }: ConfigSources, values: Map<SettingName, unknown>, mistakes: string[]): void {
+  for (const [variable, text] of Object.entries(env)) {
+    if (!variable.startsWith('SLUICE_') || text === undefined || text === '' || OTHER_VARIABLE.test(variable)) continue;
+    const plain = nameOfVariable.get(variable);
+    if (plain) {
+      take(plain, text, variable, values, mistakes);
+      continue;
+    }
+    const secret = variable.endsWith('_FILE') ? nameOfVariable.get(variable.slice(0, -'_FILE'.length)) : undefined;
+    if (secret && setting(secret).secret) {
+      try {
+        take(secret, readFile(text).trim(), variable, values, mistakes);
+      } catch (error) {
+        mistakes.push(`${variable}: cannot read ${text}: ${reasonOf(error)}`);
+      }
+    } else if (!KUBERNETES_VARIABLE.test(variable)) {
+      mistakes.push(`${variable} is not a setting${nearest(variable, [...nameOfVariable.keys()])}`);
+    }
+  }
+}
+
+function take(
+  name: SettingName,
+  text: string,
+  where: string,
+  values: Map<SettingName, unknown>,
+  mistakes: string[],
+): void {
+  const parsed = valueFromText(setting(name).syntax, text);
+  const shown = setting(name).secret ? '(secret)' : JSON.stringify(text);
+  if ('mistake' in parsed) mistakes.push(`${where}=${shown}: ${parsed.mistake}`);
+  else check(name, parsed.value, `${where}=${shown}`, values, mistakes);
+}
+
+function check(
+  name: SettingName,
+  value: unknown,
+  where: string,
+  values: Map<SettingName, unknown>,
+  mistakes: string[],
+): void {
+  const { schema } = setting(name);
+  if (Value.Check(schema, value)) values.set(name, value);
+  else mistakes.push(`${where}: ${[...Value.Errors(schema, value)][0]?.message ?? 'is not valid'}${allowed(schema)}`);
+}
+
+function allowed(schema: object): string {
+  const { enum: choices, minimum, maximum } = schema as { enum?: string[]; minimum?: number; maximum?: number };
+  if (choices) return ` (${choices.join(', ')})`;
+  return minimum === undefined ? '' : ` (${minimum} to ${maximum})`;
+}
+
+function readYamlFile(
+  { env, file, readFile }: ConfigSources,
+  values: Map<SettingName, unknown>,
+  mistakes: string[],
+): void {
+  const path = file ?? (env['SLUICE_CONFIG'] || undefined);
+  if (path === undefined) return;
+  let tree: unknown;
+  try {
+    tree = parseYaml(readFile(path));
+  } catch (error) {
+    mistakes.push(`${path}: cannot read the configuration: ${reasonOf(error)}`);
+    return;
+  }
+  if (tree === null || tree === undefined) return;
+  walk(tree, '', (name, value) => {
+    const where = `${path}: ${name}`;
+    if (!isSettingName(name)) mistakes.push(`${where} is not a setting${nearest(name, names)}`);
+    else if (typeof value === 'string') take(name, value, where, values, mistakes);
+    else check(name, value, where, values, mistakes);
+  });
+}
+
+/** Calls `leaf` with the dotted name of everything below that is not a map. A setting may have others below it (`queue`, `queue.max_bytes`) by the key `_`. */
+function walk(node: unknown, path: string, leaf: (name: string, value: unknown) => void): void {
+  if (node === null || node === '') return;
+  if (typeof node !== 'object' || Array.isArray(node)) {
+    leaf(path, node);
+    return;
+  }
+  for (const [key, child] of Object.entries(node))
+    walk(child, key === '_' ? path : path ? `${path}.${key}` : key, leaf);
+}
+
+function isSettingName(name: string): name is SettingName {
+  return Object.hasOwn(settings, name);
+}
+
+/** " (did you mean x?)" where one of the known names is near. */
+function nearest(name: string, known: readonly string[]): string {
+  const best = known
+    .map((candidate) => ({ candidate, distance: editDistance(name, candidate) }))
+    .sort((a, b) => a.distance - b.distance)[0];
+  return best && best.distance <= 3 ? `; did you mean ${best.candidate}?` : '';
+}
+
+function editDistance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const change = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      row.push(Math.min(change, (previous[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1));
+    }
+    previous = row;
+  }
+  return previous[b.length] ?? 0;
+}

@@ -1,0 +1,81 @@
+// The text forms of setting values: what a variable holds, and how the effective configuration is printed.
+
+import type { Syntax } from './settings.ts';
+
+const BYTE_UNITS: Readonly<Record<string, number>> = {
+  '': 1,
+  b: 1,
+  kib: 2 ** 10,
+  mib: 2 ** 20,
+  gib: 2 ** 30,
+  tib: 2 ** 40,
+  k: 2 ** 10,
+  m: 2 ** 20,
+  g: 2 ** 30,
+};
+const TIME_UNITS_MS: Readonly<Record<string, number>> = {
+  '': 1,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+
+export type Parsed = { readonly value: unknown } | { readonly mistake: string };
+
+export function valueFromText(syntax: Syntax, text: string): Parsed {
+  switch (syntax) {
+    case 'text':
+      return { value: text };
+    case 'integer':
+      return /^-?\d+$/.test(text) ? { value: Number(text) } : { mistake: 'is not a whole number' };
+    case 'bytes':
+      return quantity(text, BYTE_UNITS, 'a number of bytes, such as 65536, 64KiB or 2GiB');
+    case 'milliseconds':
+      return quantity(text, TIME_UNITS_MS, 'a time, such as 250 (milliseconds), 5s, 10m, 12h or 7d');
+    case 'boolean':
+      if (/^(true|yes|on|1)$/i.test(text)) return { value: true };
+      if (/^(false|no|off|0)$/i.test(text)) return { value: false };
+      return { mistake: 'is neither true nor false' };
+    case 'list':
+      return {
+        value: text
+          .split(',')
+          .map((part) => part.trim())
+          .filter((part) => part !== ''),
+      };
+  }
+}
+
+function quantity(text: string, units: Readonly<Record<string, number>>, expected: string): Parsed {
+  const [, digits, unit] = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text) ?? [];
+  const factor = units[(unit ?? '').toLowerCase()];
+  if (digits === undefined || factor === undefined) return { mistake: `is not ${expected}` };
+  return { value: Math.round(Number(digits) * factor) };
+}
+
+/** As it would be written in a variable; numbers with the largest unit that divides them. */
+export function textFromValue(syntax: Syntax, value: unknown): string {
+  if (Array.isArray(value)) return value.join(',');
+  if (typeof value !== 'number') return String(value);
+  if (syntax === 'bytes')
+    return inUnits(value, [
+      ['GiB', 2 ** 30],
+      ['MiB', 2 ** 20],
+      ['KiB', 2 ** 10],
+    ]);
+  if (syntax === 'milliseconds')
+    return inUnits(value, [
+      ['d', 86_400_000],
+      ['h', 3_600_000],
+      ['m', 60_000],
+      ['s', 1000],
+    ]);
+  return String(value);
+}
+
+function inUnits(value: number, units: readonly (readonly [string, number])[]): string {
+  const unit = units.find(([, factor]) => value >= factor && value % factor === 0);
+  return unit ? `${value / unit[1]}${unit[0]}` : String(value);
+}

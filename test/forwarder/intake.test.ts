@@ -1,0 +1,269 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { encode } from '@msgpack/msgpack';
+import { systemClock } from '#shared/clock.ts';
+import { SluiceError } from '#shared/errors.ts';
+import { Metrics } from '#shared/metrics.ts';
+import { countEntries } from '#shared/msgpack/extents.ts';
+import { compress, decompress } from '#shared/record/compression.ts';
+import { type Batch, decodeBatches } from '#shared/record/record.ts';
+import type { Chunk } from '#forwarder/chunk.ts';
+import { QueueIntake } from '#forwarder/intake.ts';
+import { ForwarderTelemetry } from '#forwarder/telemetry.ts';
+import { RecordingQueue } from './recording-queue.ts';
+
+const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
+
+function setUp(options: { bytesMax?: number; sealBytes?: number } = {}) {
+  const queue = new RecordingQueue();
+  const metrics = new Metrics({ version: '0', command: 'test' });
+  const intake = new QueueIntake({
+    queue,
+    clock: systemClock,
+    telemetry: new ForwarderTelemetry(metrics, SILENT),
+    bytesMax: options.bytesMax ?? 1_000_000,
+    lingerMs: 1,
+    sealBytes: options.sealBytes ?? 100_000,
+  });
+  return { queue, intake, metrics };
+}
+
+function entriesOf(texts: readonly string[]): Buffer {
+  return Buffer.concat(texts.map((log, i) => encode([1_700_000_000 + i, { log }])));
+}
+
+function chunkOf(texts: readonly string[], changes: Partial<Chunk> = {}): Chunk {
+  const entries = entriesOf(texts);
+  return {
+    tag: 'app',
+    input: 'forward',
+    tenant: null,
+    sender: '10.0.0.1',
+    chunkId: null,
+    encoding: 'identity',
+    bytes: entries,
+    entries,
+    count: texts.length,
+    ...changes,
+  };
+}
+
+async function held(
+  queue: RecordingQueue,
+): Promise<{ batch: Batch; partition: number; entries: Buffer; encoding: string }[]> {
+  const all = [];
+  for (const { partition, records } of queue.appends) {
+    for (const record of records) {
+      const value = await decompress(record.value, record.encoding, 100_000_000);
+      const batches = decodeBatches(record.batches);
+      assert(batches, 'the table of batches can be read');
+      assert.equal(
+        batches.reduce((sum, batch) => sum + batch.count, 0),
+        countEntries(value, 0, value.length),
+        'the counts of the batches sum up to the entries of the value',
+      );
+      for (const batch of batches) all.push({ batch, partition, entries: value, encoding: record.encoding });
+    }
+  }
+  return all;
+}
+
+async function ledger(metrics: Metrics): Promise<Record<string, number>> {
+  const lines = (await metrics.render()).split('\n').filter((line) => /^sluice_(events|ledger)/.test(line));
+  return Object.fromEntries(
+    lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ')))]),
+  );
+}
+
+test('small chunks of one source share a record, in order', async () => {
+  const { queue, intake } = setUp();
+  await Promise.all(['a', 'b', 'c'].map((text) => intake.accept(chunkOf([text]))));
+  assert.equal(queue.appends.length, 1);
+  const all = await held(queue);
+  assert.equal(all.length, 3);
+  assert.deepEqual(all[0]?.entries, Buffer.concat([entriesOf(['a']), entriesOf(['b']), entriesOf(['c'])]));
+  const seqs = all.map(({ batch }) => batch.seq);
+  assert.deepEqual(
+    seqs,
+    seqs.toSorted((x, y) => x - y),
+  );
+  assert.equal(new Set(seqs).size, 3);
+});
+
+test('sources keep to their partitions', async () => {
+  const { queue, intake } = setUp();
+  const senders = Array.from({ length: 40 }, (_, i) => `10.0.0.${i}`);
+  await Promise.all([...senders, ...senders].map((sender) => intake.accept(chunkOf(['x'], { sender }))));
+  const bySender = new Map<string, Set<number>>();
+  for (const { batch, partition } of await held(queue)) {
+    bySender.set(batch.sender, (bySender.get(batch.sender) ?? new Set()).add(partition));
+  }
+  assert.equal(bySender.size, 40);
+  for (const partitions of bySender.values()) assert.equal(partitions.size, 1);
+  assert.equal(new Set([...bySender.values()].flatMap((p) => [...p])).size, 4, 'all partitions are used');
+});
+
+test('a large chunk is split at entries; its shares count on', async () => {
+  const { queue, intake } = setUp({ sealBytes: 2000 });
+  const texts = Array.from({ length: 100 }, (_, i) => `${i} `.padEnd(100, 'x'));
+  await intake.accept(chunkOf(texts));
+  const all = await held(queue);
+  assert(all.length >= 5);
+  let next = 0;
+  for (const { batch } of all) {
+    assert.equal(batch.first, next);
+    assert.deepEqual(batch.id, all[0]?.batch.id);
+    assert.equal(batch.seq, all[0]?.batch.seq);
+    next += batch.count;
+  }
+  assert.equal(next, 100);
+  assert.deepEqual(Buffer.concat(all.map(({ entries }) => entries)), entriesOf(texts));
+});
+
+test('a chunk that its sender compressed passes as it is', async () => {
+  const { queue, intake } = setUp();
+  const entries = entriesOf(['a', 'b']);
+  const bytes = await compress(entries);
+  await intake.accept(chunkOf(['a', 'b'], { encoding: 'zstd', bytes, entries }));
+  assert.deepEqual(queue.appends[0]?.records[0]?.value, bytes);
+  assert.equal(queue.appends[0]?.records[0]?.encoding, 'zstd');
+});
+
+test('a compressed chunk that is larger than the queue takes goes on split', async () => {
+  const { queue, intake } = setUp({ sealBytes: 5000 });
+  queue.appendBytesMax = 6000;
+  const texts = Array.from({ length: 30 }, () => crypto.getRandomValues(Buffer.alloc(300)).toString('base64'));
+  const entries = entriesOf(texts);
+  await intake.accept(chunkOf(texts, { encoding: 'gzip', bytes: Buffer.alloc(9000), entries }));
+  const all = await held(queue);
+  assert.deepEqual(Buffer.concat(all.map((share) => share.entries)), entries);
+});
+
+test('incompressible records larger than the queue takes are halved until they fit', async () => {
+  const { queue, intake } = setUp({ sealBytes: 100_000 });
+  queue.appendBytesMax = 3000;
+  const texts = Array.from({ length: 40 }, () => crypto.getRandomValues(Buffer.alloc(600)).toString('base64'));
+  await intake.accept(chunkOf(texts));
+  for (const { records } of queue.appends) {
+    assert(records.reduce((sum, record) => sum + record.value.length, 0) <= 3000);
+  }
+  const all = await held(queue);
+  assert.deepEqual(Buffer.concat(all.map((share) => share.entries)), entriesOf(texts));
+});
+
+test('one event that is larger than the queue takes is buried, and its neighbours are held', async () => {
+  const { queue, intake, metrics } = setUp();
+  queue.appendBytesMax = 3000;
+  const large = crypto.getRandomValues(Buffer.alloc(6000)).toString('base64');
+  await Promise.all([
+    intake.accept(chunkOf(['before'])),
+    intake.accept(chunkOf(['a', large, 'b'])),
+    intake.accept(chunkOf(['behind'])),
+  ]);
+  const all = await held(queue);
+  assert.deepEqual(
+    all.map(({ batch }) => [batch.first, batch.count]),
+    [
+      [0, 1],
+      [0, 1],
+      [2, 1],
+      [0, 1],
+    ],
+  );
+  assert.equal(queue.letters.length, 1);
+  assert.equal(queue.letters[0]?.index, 1);
+  assert.equal(queue.letters[0]?.reason, 'entry_too_large');
+  const told = await ledger(metrics);
+  assert.equal(told['sluice_events_produced_total'], 4);
+  assert.equal(told['sluice_events_rejected_total{input="forward",reason="entry_too_large"}'], 1);
+  assert.equal(told['sluice_ledger_imbalance{stage="edge"}'], 0);
+});
+
+test('what the queue refuses is refused, and the next goes on', async () => {
+  const { queue, intake, metrics } = setUp();
+  queue.beforeHold = () => Promise.reject(new SluiceError('queue_unavailable', 'Cannot append: away'));
+  await assert.rejects(intake.accept(chunkOf(['a'])), { code: 'queue_unavailable' });
+  queue.beforeHold = () => Promise.resolve();
+  await intake.accept(chunkOf(['b']));
+  const told = await ledger(metrics);
+  assert.equal(told['sluice_events_produced_total'], 1);
+  assert.equal(told['sluice_events_rejected_total{input="forward",reason="queue_unavailable"}'], 1);
+  assert.equal(told['sluice_ledger_imbalance{stage="edge"}'], 0);
+  assert.equal(told['sluice_events_inflight{stage="edge"}'], 0);
+});
+
+test('nothing is answered before it is held, and room is bounded by bytes', async () => {
+  const { queue, intake } = setUp({ bytesMax: 1000 });
+  const gate = Promise.withResolvers<void>();
+  queue.beforeHold = () => gate.promise;
+  let answered = false;
+  const accepted = intake.accept(chunkOf(['x'.repeat(2000)])).then(() => (answered = true));
+  assert.equal(intake.hasRoom, false);
+  let room = false;
+  const waiting = intake.room().then(() => (room = true));
+  await systemClock.sleep(20);
+  assert.equal(answered, false);
+  assert.equal(room, false);
+  gate.resolve();
+  await Promise.all([accepted, waiting]);
+  assert.equal(intake.hasRoom, true);
+});
+
+test('the same chunk id and content give the same identity; other content, tag or sender another', async () => {
+  const { queue, intake } = setUp();
+  const chunkId = Buffer.from('id');
+  for (const changes of [{}, {}, { tag: 'b' }, { sender: 'h' }, { tenant: 't' }]) {
+    await intake.accept(chunkOf(['a'], { chunkId, ...changes }));
+  }
+  await intake.accept(chunkOf(['other'], { chunkId }));
+  const ids = (await held(queue)).map(({ batch }) => Buffer.from(batch.id).toString('hex'));
+  assert.equal(ids[0], ids[1]);
+  assert.equal(new Set(ids).size, 5);
+});
+
+test('sequence numbers never go back, whatever the clock does', async () => {
+  const queue = new RecordingQueue();
+  let nowMs = 1_700_000_000_000;
+  const intake = new QueueIntake({
+    queue,
+    clock: { ...systemClock, epochMs: () => nowMs },
+    telemetry: new ForwarderTelemetry(new Metrics({ version: '0', command: 'test' }), SILENT),
+    bytesMax: 1e6,
+    lingerMs: 0,
+    sealBytes: 1e5,
+  });
+  for (const jumpMs of [0, -3_600_000, 1, 7_200_000, -7_200_000]) {
+    nowMs += jumpMs;
+    await intake.accept(chunkOf(['a', 'b']));
+  }
+  const seqs = (await held(queue)).map(({ batch }) => batch.seq);
+  for (let i = 1; i < seqs.length; i++) assert((seqs[i] ?? 0) >= (seqs[i - 1] ?? 0) + 2);
+});
+
+test('close settles what was taken and takes no more', async () => {
+  const { queue, intake } = setUp();
+  const accepted = intake.accept(chunkOf(['a']));
+  await intake.close();
+  await accepted;
+  assert.equal(queue.appends.length, 1);
+  await assert.rejects(intake.accept(chunkOf(['b'])), { code: 'shutting_down' });
+});
+
+test('what can never be read is buried with its reason, cut at 512 KiB', async () => {
+  const { queue, intake } = setUp();
+  const bytes = Buffer.alloc(600_000, 7);
+  await intake.bury({
+    tag: 't',
+    input: 'forward',
+    tenant: null,
+    sender: 's',
+    bytes,
+    reason: 'chunk_undecodable',
+    error: 'no',
+  });
+  const [letter] = queue.letters;
+  assert.equal(letter?.value.length, 512 * 1024);
+  assert.equal(letter?.cut, true);
+  assert.equal(letter?.reason, 'chunk_undecodable');
+  assert.equal(decodeBatches(letter?.batches ?? Buffer.alloc(0))?.[0]?.tag, 't');
+});
