@@ -38,10 +38,18 @@ export const errorTable = {
   body_too_large: kind('sender', 413),
   entry_too_large: kind('sender', 413),
   encoding_unknown: kind('sender', 415),
+  content_type_unknown: kind('sender', 415),
+  path_unknown: kind('sender', 404),
+  method_refused: kind('sender', 405),
+  request_malformed: kind('sender', 400),
+  request_timeout: kind('sender', 408),
+  headers_too_large: kind('sender', 431),
   decompressed_too_large: kind('sender', 413),
   tag_invalid: kind('sender', 400),
   signal_refused: kind('sender', 400),
   unauthorized: kind('sender', 401),
+  // The edge has its hands full.
+  intake_full: kind('operator', 429, { retryable: true }),
   // Queue.
   queue_unavailable: kind('operator', 503, { retryable: true }),
   queue_full: kind('operator', 503, { retryable: true }),

@@ -102,11 +102,7 @@ export class ForwarderTelemetry {
     this.#log.info('listening', { input, address });
   }
 
-  stopped(eventsInFlight: number): void {
-    this.#log.info('forwarder_stopped', { events_abandoned_unacked: eventsInFlight });
-  }
-
-  get eventsInFlight(): number {
-    return this.#inFlight;
+  stopped(): void {
+    this.#log.info('forwarder_stopped', { events_in_flight: this.#inFlight });
   }
 }

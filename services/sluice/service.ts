@@ -21,7 +21,7 @@ export interface Service {
   readonly lifetime: AsyncDisposableStack;
 }
 
-/** A part of the service that can be not ready, and can end by itself. */
+/** A part of the service that can be not ready. */
 export interface Part {
   readonly unreadyReason: string | null;
 }
@@ -46,11 +46,14 @@ export async function runService(
   });
   const overdue = new Promise<'overdue'>((resolve) => limit.signal.addEventListener('abort', () => resolve('overdue')));
   const work = (async () => {
-    await using service = lifetime;
-    const queue = await openQueue(config, {
-      warn: (message: string) => log.warn('queue_warning', { message }),
-    });
-    service.use(queue);
+    await using _end = lifetime;
+    const queue = lifetime.use(
+      await openQueue(config, {
+        clock,
+        warn: (message) => log.warn('queue_warning', { message }),
+        debug: (message) => log.debug('queue_client', { message }),
+      }),
+    );
     return await body({ config, clock, log, metrics, queue, lifetime });
   })();
   const outcome = await Promise.race([work, overdue]);
@@ -62,13 +65,15 @@ export async function runService(
   return 1;
 }
 
-/** The admin page tells readiness of all parts together. */
-export function startAdmin({ config, metrics }: Service, parts: readonly Part[]): Promise<AdminServer> {
-  return startAdminServer({
+/** Starts the admin page, which tells readiness of all parts together. It ends with the service. */
+export async function startAdmin({ config, metrics, lifetime }: Service, parts: readonly Part[]): Promise<AdminServer> {
+  const admin = await startAdminServer({
     listen: config['admin.listen'],
     metrics: async () => ({ contentType: metrics.contentType, body: await metrics.render() }),
     unreadyReasons: () => parts.map((part) => part.unreadyReason).filter((reason) => reason !== null),
   });
+  lifetime.defer(() => admin.close());
+  return admin;
 }
 
 /** Resolves when the signal is aborted. */

@@ -8,9 +8,21 @@
 //
 // Entry k of a batch has the index first + k; `_id` of its document is hex(id) + "-" + index.
 
+import assert from 'node:assert/strict';
+import { MsgpackReader } from '#shared/msgpack/reader.ts';
+import { MsgpackWriter } from '#shared/msgpack/writer.ts';
+import { IDENTITY_BYTES } from './identity.ts';
+
 export type Encoding = 'identity' | 'gzip' | 'zstd';
 
 export const RECORD_VERSION = '1';
+/** A tag is UTF-8 of at least one byte and at most these. */
+export const TAG_BYTES_MAX = 1024;
+
+const BATCH_FIELDS = 9;
+/** An element's header, its id of 18 bytes, and 8 fields of a byte at least. */
+const BATCH_BYTES_MIN = 27;
+const writer = new MsgpackWriter();
 
 /** What is known of a run of entries that came in together. */
 export interface Batch {
@@ -39,6 +51,58 @@ export interface QueueRecord {
   readonly value: Uint8Array;
 }
 
-export declare function encodeBatches(batches: readonly Batch[]): Buffer;
+/** The `batches` header. Batches are ours: what breaks a rule of the format is a mistake in Sluice. */
+export function encodeBatches(batches: readonly Batch[]): Buffer {
+  writer.reset();
+  writer.arrayHeader(batches.length);
+  for (const batch of batches) encodeBatch(batch);
+  return writer.take();
+}
+
 /** Null where the bytes are not such a table. Never throws. */
-export declare function decodeBatches(bytes: Uint8Array): Batch[] | null;
+export function decodeBatches(bytes: Uint8Array): Batch[] | null {
+  const reader = new MsgpackReader(bytes);
+  const count = reader.arrayHeader();
+  if (count === undefined || count > bytes.length / BATCH_BYTES_MIN) return null;
+  const batches: Batch[] = [];
+  for (let i = 0; i < count; i += 1) {
+    const batch = decodeBatch(reader);
+    if (batch === null) return null;
+    batches.push(batch);
+  }
+  return reader.done ? batches : null;
+}
+
+function encodeBatch(batch: Batch): void {
+  assert(batch.id.length === IDENTITY_BYTES && batch.count > 0);
+  writer.arrayHeader(BATCH_FIELDS);
+  writer.binary(batch.id);
+  writer.integer(batch.first);
+  writer.integer(batch.count);
+  writer.string(batch.tag);
+  writer.string(batch.input);
+  if (batch.tenant === null) writer.nil();
+  else writer.string(batch.tenant);
+  writer.integer(batch.receivedMs);
+  writer.integer(batch.seq);
+  writer.string(batch.sender);
+}
+
+function decodeBatch(reader: MsgpackReader): Batch | null {
+  if (reader.arrayHeader() !== BATCH_FIELDS) return null;
+  const id = reader.binary();
+  const first = reader.safeInteger();
+  const count = reader.safeInteger();
+  const tag = reader.string();
+  const input = reader.string();
+  const tenant = reader.nil() ? null : reader.string();
+  const receivedMs = reader.safeInteger();
+  const seq = reader.safeInteger();
+  const sender = reader.string();
+  if (id === undefined || first === undefined || count === undefined || receivedMs === undefined) return null;
+  if (tag === undefined || input === undefined || tenant === undefined || sender === undefined) return null;
+  if (seq === undefined || seq < 0 || receivedMs < 0) return null;
+  if (id.length !== IDENTITY_BYTES || first < 0 || count < 1) return null;
+  if (tag.length > TAG_BYTES_MAX || Buffer.byteLength(tag) > TAG_BYTES_MAX) return null;
+  return { id, first, count, tag, input, tenant, receivedMs, seq, sender };
+}

@@ -10,8 +10,9 @@ import { countEntries } from '#shared/msgpack/extents.ts';
 import { FRAME_TOO_LARGE, FrameScanner, NEED_MORE } from '#shared/msgpack/frame-scanner.ts';
 import { decompress } from '#shared/record/compression.ts';
 import type { Chunk, Intake, Undecodable } from '../chunk.ts';
-import { encodeAck } from '../decode/forward-ack.ts';
+import { encodeAck, encodeJsonAck } from '../decode/forward-ack.ts';
 import { ForwardDecoder, type ForwardFrame, type ForwardRefusal } from '../decode/forward-frame.ts';
+import { isJsonMode, jsonFrame, JsonScanner } from '../decode/json-mode.ts';
 import type { ForwarderTelemetry } from '../telemetry.ts';
 import { Answers } from './answers.ts';
 import { MessageRun } from './message-run.ts';
@@ -32,7 +33,10 @@ export class ForwardSession {
   readonly #socket: Socket;
   readonly #options: SessionOptions;
   readonly #sender: string;
-  readonly #scanner: FrameScanner;
+  /** Which of the two, the first byte tells. */
+  #scanner: FrameScanner | JsonScanner;
+  #isJson = false;
+  #begun = false;
   readonly #decoder = new ForwardDecoder();
   readonly #answers: Answers;
   readonly #run = new MessageRun();
@@ -49,10 +53,11 @@ export class ForwardSession {
     this.#socket = socket;
     this.#options = options;
     this.#sender = senderOf(socket);
-    this.#scanner = new FrameScanner({ frameBytesMax: options.frameBytesMax });
+    this.#scanner = new FrameScanner(options);
     this.#answers = new Answers((answer) => this.#socket.writable && this.#socket.write(answer));
     options.telemetry.connectionOpened('forward');
     socket.on('data', (piece: Buffer) => {
+      if (!this.#begun) this.#begin(piece);
       this.#pieceBytes = piece.length;
       this.#scanner.push(piece);
       this.#read();
@@ -80,6 +85,12 @@ export class ForwardSession {
     this.#socket.destroy();
   }
 
+  #begin(piece: Buffer): void {
+    this.#begun = true;
+    this.#isJson = isJsonMode(piece[0] ?? 0);
+    if (this.#isJson) this.#scanner = new JsonScanner(this.#options);
+  }
+
   #read(): void {
     while (!this.#held && !this.#socket.destroyed) {
       const frame = this.#scanner.next();
@@ -92,7 +103,9 @@ export class ForwardSession {
     if (!this.#held && !this.#hasRoom) this.#hold(this.#room());
   }
 
-  #takeFrame(bytes: Buffer): void {
+  #takeFrame(scanned: Buffer): void {
+    const bytes = this.#isJson ? jsonFrame(scanned) : scanned;
+    if (!Buffer.isBuffer(bytes)) return this.#bury(scanned, bytes);
     const frame = this.#decoder.decode(bytes);
     switch (frame.kind) {
       case 'heartbeat':
@@ -103,7 +116,8 @@ export class ForwardSession {
         return this.#bury(bytes, frame);
       case 'message':
         return this.#takeMessage(bytes, frame);
-      default:
+      case 'forward':
+      case 'packed':
         this.#flushRun();
         return this.#takeEntries(bytes.subarray(frame.start, frame.end), frame);
     }
@@ -156,7 +170,7 @@ export class ForwardSession {
 
   #accept(chunk: Chunk, ack: Buffer | null): void {
     const answer = ack && this.#answers.owe();
-    this.#settle(chunk.bytes.length, this.#options.intake.accept(chunk), () => ack && answer?.(encodeAck(ack)));
+    this.#settle(chunk.bytes.length, this.#options.intake.accept(chunk), () => ack && answer?.(this.#ack(ack)));
   }
 
   #bury(frame: Buffer, refusal: ForwardRefusal): void {
@@ -172,11 +186,15 @@ export class ForwardSession {
   #buryBytes(bytes: Buffer, tag: string, error: string, ack: Buffer | null): void {
     const undecodable: Undecodable = { ...this.#origin(tag), bytes, reason: 'chunk_undecodable', error };
     const answer = ack && this.#answers.owe();
-    this.#settle(bytes.length, this.#options.intake.bury(undecodable), () => ack && answer?.(encodeAck(ack)));
+    this.#settle(bytes.length, this.#options.intake.bury(undecodable), () => ack && answer?.(this.#ack(ack)));
   }
 
   #answerNow(ack: Buffer | null): void {
-    if (ack) this.#answers.owe()(encodeAck(ack));
+    if (ack) this.#answers.owe()(this.#ack(ack));
+  }
+
+  #ack(chunk: Buffer): Buffer {
+    return this.#isJson ? encodeJsonAck(chunk) : encodeAck(chunk);
   }
 
   #settle(bytes: number, held: Promise<void>, onHeld: () => void): void {

@@ -14,7 +14,7 @@ export async function run(_args: string[], context: CommandContext): Promise<num
   return runService('forwarder', context, async (service) => {
     const forwarder = await startForwarder(service);
     service.lifetime.use(forwarder);
-    service.lifetime.use(await startAdmin(service, [forwarder]));
+    await startAdmin(service, [forwarder]);
     await aborted(context.signal);
     return 0;
   });

@@ -1,6 +1,7 @@
 // `sluice indexer`: from the queue to the store. Any number of them share the partitions; none holds state that the queue can't give back.
 
 import { parseArgs } from 'node:util';
+import { drainIndexer } from '#indexer/consume/drain.ts';
 import { startIndexer } from '#indexer/main.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { openStore } from '#shared/store/open.ts';
@@ -24,8 +25,15 @@ export async function run(args: string[], context: CommandContext): Promise<numb
   }
   return runService('indexer', context, async (service) => {
     const store = service.lifetime.use(await openStore(service.config));
-    const indexer = service.lifetime.use(await startIndexer({ ...service, store, random: Math.random }));
-    service.lifetime.use(await startAdmin(service, [indexer]));
+    const options = { ...service, store, random: Math.random };
+    if (values.drain) {
+      const { drained, left, counts } = await drainIndexer({ ...options, signal: context.signal, maxSeconds });
+      context.stdout.write(`${JSON.stringify({ drained, ...counts })}\n`);
+      if (left !== null) context.stderr.write(`sluice: ${left}\n`);
+      return drained ? 0 : 1;
+    }
+    const indexer = service.lifetime.use(await startIndexer(options));
+    await startAdmin(service, [indexer]);
     await Promise.race([aborted(context.signal), indexer.ended]);
     return 0;
   });

@@ -19,7 +19,7 @@ export async function run(_args: string[], context: CommandContext): Promise<num
     if (store.kind === 'embedded') await store.setup();
     const indexer = service.lifetime.use(await startIndexer({ ...service, store, random: Math.random }));
     const forwarder = service.lifetime.use(await startForwarder(service));
-    const admin = service.lifetime.use(await startAdmin(service, [forwarder, indexer]));
+    const admin = await startAdmin(service, [forwarder, indexer]);
     context.stdout.write(greeting(service.config, { ...forwarder.addresses, admin: admin.address }));
     await Promise.race([aborted(context.signal), indexer.ended]);
     return 0;

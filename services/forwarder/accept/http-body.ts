@@ -1,0 +1,146 @@
+// Reads request bodies, bounded: by size each, by bytes held altogether, and by time where there is no room for them.
+//
+// Guarantees: a body over its limit is refused before its bytes are read, or at the piece that goes over; while bodies or intake are
+// full, reading stands still, and after `waitMs` the request is refused so that its bytes are free again (bodies that wait for
+// each other cannot stand still for ever); what a compressed body grows to is held in the same bounds.
+
+import type { IncomingMessage } from 'node:http';
+import { ByteBudget } from '#shared/byte-budget.ts';
+import type { Clock } from '#shared/clock.ts';
+import { SluiceError } from '#shared/errors.ts';
+import { type Compression, decompress } from '#shared/record/compression.ts';
+import type { Intake } from '../chunk.ts';
+
+/** What a compressed body is believed to grow to at first; logs shrink 5 to 30 times. */
+const RATIO_BELIEVED = 32;
+const UNPACKED_MIN = 64 * 1024;
+/** What a piece costs beyond its bytes: a body in pieces of one byte each must not slip through. */
+const PIECE_OVERHEAD_BYTES = 512;
+
+export interface BodyReaderOptions {
+  readonly intake: Pick<Intake, 'hasRoom' | 'room'>;
+  readonly clock: Clock;
+  /** Most bytes of a body, as sent and uncompressed. */
+  readonly bodyBytesMax: number;
+  /** Bytes of all bodies at which reading stops. */
+  readonly heldBytesMax: number;
+  /** How long a request waits for room. */
+  readonly waitMs: number;
+}
+
+export class BodyReader {
+  readonly #options: BodyReaderOptions;
+  readonly #budget: ByteBudget;
+
+  constructor(options: BodyReaderOptions) {
+    this.#options = options;
+    this.#budget = new ByteBudget(options.heldBytesMax);
+  }
+
+  get bytesHeld(): number {
+    return this.#budget.bytesHeld;
+  }
+
+  /** What the request declares; throws body_too_large. */
+  check(request: IncomingMessage): void {
+    if (Number(request.headers['content-length'] ?? 0) > this.#options.bodyBytesMax) throw this.#tooLarge();
+  }
+
+  /**
+   * The whole body as sent. `held` keeps its bytes counted until it is disposed of. `begin` is called before the first byte is
+   * asked for (100 Continue). Rejects with body_too_large, intake_full, request_malformed.
+   */
+  async read(request: IncomingMessage, held: DisposableStack, begin: () => void): Promise<Buffer> {
+    this.check(request);
+    await this.#room();
+    begin();
+    const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
+    const pieces: Buffer[] = [];
+    let size = 0;
+    const onData = (piece: Buffer) => {
+      size += piece.length;
+      if (size > this.#options.bodyBytesMax) {
+        reject(this.#tooLarge());
+        return;
+      }
+      pieces.push(piece);
+      held.use(this.#budget.take(piece.length + PIECE_OVERHEAD_BYTES));
+      if (this.#hasRoom || request.complete) return;
+      request.pause();
+      this.#room().then(() => request.resume(), reject);
+    };
+    const onEnd = () => resolve(pieces.length === 1 && pieces[0] ? pieces[0] : Buffer.concat(pieces, size));
+    const onClose = () => reject(new SluiceError('request_malformed', 'Cannot read the body: the connection was closed'));
+    request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose);
+    try {
+      return await promise;
+    } finally {
+      request.off('data', onData).off('end', onEnd).off('close', onClose);
+      // What is left of a refused body is passed over, so that its sender can hear the answer.
+      request.resume();
+    }
+  }
+
+  /** Rejects with decompressed_too_large, body_malformed, intake_full. */
+  async decompress(body: Buffer, compression: Compression, held: DisposableStack): Promise<Buffer> {
+    const { bodyBytesMax } = this.#options;
+    const believed = Math.min(bodyBytesMax, body.length * RATIO_BELIEVED + UNPACKED_MIN);
+    const unpacked = await this.#decompressWithin(believed, body, compression, held).catch((error: unknown) => {
+      const grows = error instanceof SluiceError && error.code === 'decompressed_too_large' && believed < bodyBytesMax;
+      if (!grows) throw error;
+      return null;
+    });
+    return unpacked ?? this.#decompressWithin(bodyBytesMax, body, compression, held);
+  }
+
+  async #decompressWithin(bytesMax: number, body: Buffer, compression: Compression, held: DisposableStack): Promise<Buffer> {
+    if (!this.#hasRoom) await this.#room();
+    // All that it may grow to is taken first: a bomb has its room to itself.
+    using _permit = this.#budget.take(bytesMax);
+    const unpacked = await decompress(body, compression, bytesMax);
+    held.use(this.#budget.take(unpacked.length));
+    return unpacked;
+  }
+
+  get #hasRoom(): boolean {
+    return this.#budget.hasRoom && this.#options.intake.hasRoom;
+  }
+
+  /** Rejects with intake_full after `waitMs`. */
+  async #room(): Promise<void> {
+    if (this.#hasRoom) return;
+    const { intake, clock, waitMs } = this.#options;
+    const { promise: overdue, reject } = Promise.withResolvers<never>();
+    overdue.catch(() => {});
+    using _timer = clock.timer(waitMs, () => {
+      reject(new SluiceError('intake_full', 'Cannot take events: more of them are in hand than fit; send again later'));
+    });
+    while (!this.#hasRoom) {
+      const room = this.#budget.hasRoom ? intake.room() : this.#budget.room();
+      await Promise.race([room, overdue]);
+    }
+  }
+
+  #tooLarge(): SluiceError {
+    return new SluiceError('body_too_large', `Cannot take a body of more than ${this.#options.bodyBytesMax} bytes: send smaller ones`);
+  }
+}
+
+/** Content-Encoding; null for none. Throws encoding_unknown. */
+export function compressionOf(contentEncoding: string | undefined): Compression | null {
+  const name = (contentEncoding ?? '').trim().toLowerCase();
+  switch (name) {
+    case '':
+    case 'identity':
+      return null;
+    case 'gzip':
+    case 'x-gzip':
+      return 'gzip';
+    case 'deflate':
+      return 'deflate';
+    case 'zstd':
+      return 'zstd';
+    default:
+      throw new SluiceError('encoding_unknown', 'Cannot read the body: its Content-Encoding is none of gzip, deflate, zstd');
+  }
+}

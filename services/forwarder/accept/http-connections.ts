@@ -1,0 +1,94 @@
+// The connections of an HTTP server and the requests that each has in hand, so that a stop is prompt and loses no answer.
+//
+// Guarantees: when it is closing, a connection without a request in hand is closed at once, every other one after its answer;
+// garbage behind a request never takes that request's place in the order of answers.
+
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { ErrorCode } from '#shared/errors.ts';
+
+export interface ConnectionEvents {
+  opened(): void;
+  closed(): void;
+  /** Something came that is no HTTP request. `detail`: the parser's code. */
+  garbage(code: ErrorCode, detail: string): void;
+}
+
+export class HttpConnections {
+  readonly #inHand = new Map<Socket, number>();
+  /** Their next answer is the last one. */
+  readonly #ending = new WeakSet<Socket>();
+  readonly #events: ConnectionEvents;
+  #closing = false;
+
+  constructor(server: Server, events: ConnectionEvents) {
+    this.#events = events;
+    server.on('connection', (socket: Socket) => this.#opened(socket));
+    const requested = (request: IncomingMessage, response: ServerResponse) => this.#requested(request.socket, response);
+    server.prependListener('request', requested);
+  }
+
+  get closing(): boolean {
+    return this.#closing;
+  }
+
+  /** Whether the answer that is about to be sent is the connection's last. */
+  isEnding(socket: Socket): boolean {
+    return this.#closing || this.#ending.has(socket);
+  }
+
+  /** Closes idle connections now, and the others as they are answered. */
+  close(): void {
+    this.#closing = true;
+    for (const [socket, inHand] of this.#inHand) if (inHand === 0) socket.destroy();
+  }
+
+  destroyAll(): void {
+    for (const socket of this.#inHand.keys()) socket.destroy();
+  }
+
+  /** For Node's `clientError`: what came is no request, or did not come in time. */
+  broken(error: Error, socket: Socket): void {
+    const detail = 'code' in error ? String(error.code) : error.name;
+    if (detail === 'ECONNRESET' || !socket.writable) {
+      socket.destroy();
+      return;
+    }
+    const { code, status } = ANSWERS.get(detail) ?? MALFORMED;
+    this.#events.garbage(code, detail);
+    if ((this.#inHand.get(socket) ?? 0) > 0) {
+      this.#ending.add(socket);
+      return;
+    }
+    const body = JSON.stringify({ error: code });
+    socket.end(
+      `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
+    );
+    socket.destroySoon();
+  }
+
+  #opened(socket: Socket): void {
+    this.#inHand.set(socket, 0);
+    this.#events.opened();
+    socket.once('close', () => {
+      this.#inHand.delete(socket);
+      this.#events.closed();
+    });
+  }
+
+  #requested(socket: Socket, response: ServerResponse): void {
+    this.#inHand.set(socket, (this.#inHand.get(socket) ?? 0) + 1);
+    response.once('close', () => {
+      const left = this.#inHand.get(socket);
+      if (left === undefined) return;
+      this.#inHand.set(socket, left - 1);
+      if (left === 1 && this.isEnding(socket)) socket.destroySoon();
+    });
+  }
+}
+
+const MALFORMED = { code: 'request_malformed', status: '400 Bad Request' } as const;
+const ANSWERS: ReadonlyMap<string, { readonly code: ErrorCode; readonly status: string }> = new Map([
+  ['HPE_HEADER_OVERFLOW', { code: 'headers_too_large', status: '431 Request Header Fields Too Large' }],
+  ['ERR_HTTP_REQUEST_TIMEOUT', { code: 'request_timeout', status: '408 Request Timeout' }],
+]);

@@ -1,0 +1,113 @@
+// `POST /<tag>`, as fluentd's in_http has it: a body of events to one chunk, answered when intake holds it.
+//
+// 200 {"accepted":2} is the last statement about these events; all else is an error of the table (shared/errors.ts). A body is
+// taken whole or not at all. With an Idempotency-Key the same body gives the same entries whenever it comes: events
+// without a time of their own then get the time of receipt in the indexer, not here.
+
+import type { IncomingMessage } from 'node:http';
+import type { Clock } from '#shared/clock.ts';
+import { SluiceError } from '#shared/errors.ts';
+import type { Chunk, Intake } from '../chunk.ts';
+import { RECEIVE_TIME, eventTimeOfMs } from '../decode/event-time.ts';
+import { bodyEntries, bodyFormat, timeOfParameter } from '../decode/http-body.ts';
+import type { EntriesOptions, HttpEntries } from '../decode/http-entries.ts';
+import { tagOfPath } from '../decode/http-tag.ts';
+import { type BodyReader, compressionOf } from './http-body.ts';
+
+const IDEMPOTENCY_KEY_MAX = 255;
+
+export interface HttpInputOptions {
+  readonly intake: Intake;
+  readonly bodies: BodyReader;
+  readonly clock: Clock;
+  /** Most bytes of a body, and of its entries. */
+  readonly bodyBytesMax: number;
+}
+
+/** The events of the request are held when it resolves, to their number. Rejects with a SluiceError. */
+export async function takeEvents(request: IncomingMessage, begin: () => void, options: HttpInputOptions): Promise<number> {
+  const { intake, bodies, bodyBytesMax, clock } = options;
+  // Whatever can be refused by the headers alone is refused before the body is read.
+  const { path, query } = splitUrl(request.url ?? '/');
+  const tag = requestTag(path);
+  const format = bodyFormat(request.headers['content-type']);
+  if (!format) throw new SluiceError('content_type_unknown', UNKNOWN_TYPE);
+  const compression = compressionOf(request.headers['content-encoding']);
+  const chunkId = idempotencyKey(request);
+  const time = requestTime(query);
+  bodies.check(request);
+  if (intake.unreadyReason !== null) {
+    throw new SluiceError('queue_unavailable', `Cannot take events: ${intake.unreadyReason}`);
+  }
+  using held = new DisposableStack();
+  const sent = await bodies.read(request, held, begin);
+  const body = compression ? await bodies.decompress(sent, compression, held) : sent;
+  const entriesOptions: EntriesOptions = {
+    time: time ?? (chunkId ? RECEIVE_TIME : eventTimeOfMs(clock.epochMs())),
+    takeTime: time === null,
+    bytesMax: bodyBytesMax,
+  };
+  const { bytes, count } = takenEntries(bodyEntries(body, format, entriesOptions), bodyBytesMax);
+  if (count === 0) return 0;
+  const chunk: Chunk = {
+    tag,
+    input: 'http',
+    tenant: null,
+    sender: senderOf(request),
+    chunkId,
+    encoding: 'identity',
+    bytes,
+    entries: bytes,
+    count,
+  };
+  await intake.accept(chunk);
+  return count;
+}
+
+const UNKNOWN_TYPE =
+  'Cannot read the body: its Content-Type is none of application/json, application/x-ndjson, application/msgpack, application/x-www-form-urlencoded';
+
+function splitUrl(url: string): { path: string; query: string } {
+  const mark = url.indexOf('?');
+  return mark < 0 ? { path: url, query: '' } : { path: url.slice(0, mark), query: url.slice(mark + 1) };
+}
+
+function requestTag(path: string): string {
+  const named = tagOfPath(path);
+  if (named.kind !== 'tag') throw new SluiceError(named.kind, `Cannot take events: ${named.why}`);
+  return named.tag;
+}
+
+function requestTime(query: string): ReturnType<typeof eventTimeOfMs> | null {
+  const text = new URLSearchParams(query).get('time');
+  const time = text ? timeOfParameter(Buffer.from(text)) : null;
+  if (time === undefined) {
+    throw new SluiceError('body_malformed', 'Cannot take events: the parameter time has to be seconds since 1970, such as 1518756037.25');
+  }
+  return time;
+}
+
+function idempotencyKey(request: IncomingMessage): Buffer | null {
+  const key = request.headers['idempotency-key'];
+  if (typeof key !== 'string' || key.length === 0) return null;
+  if (key.length > IDEMPOTENCY_KEY_MAX) {
+    throw new SluiceError('request_malformed', `Cannot take an Idempotency-Key of more than ${IDEMPOTENCY_KEY_MAX} bytes`);
+  }
+  return Buffer.from(key, 'latin1');
+}
+
+function takenEntries(result: HttpEntries, bytesMax: number): { bytes: Uint8Array; count: number } {
+  if (result.kind === 'entries') return result;
+  if (result.kind === 'too_large') {
+    throw new SluiceError('body_too_large', `Cannot take the events of the body: they are more than ${bytesMax} bytes; send fewer at once`);
+  }
+  const line = result.line === undefined ? '' : `line ${result.line}, `;
+  throw new SluiceError('body_malformed', `Cannot read the body: ${result.why} (${line}byte ${result.at})`);
+}
+
+/** The peer's address, IPv4 in its own form. */
+function senderOf(request: IncomingMessage): string {
+  const { remoteAddress } = request.socket;
+  if (remoteAddress === undefined) return 'unix';
+  return remoteAddress.startsWith('::ffff:') ? remoteAddress.slice(7) : remoteAddress;
+}

@@ -1,0 +1,408 @@
+// JSON text (RFC 8259) to msgpack in one pass over the bytes: no objects, no strings, nothing rounded that need not be.
+//
+//   123, -5               int, exact within int64 and uint64
+//   1.5, 1e3, -0          float64
+//   past 64 bits, 1e999   float64 where it prints as it was written (JavaScript writes 2^80 so), else a str of the same characters
+//   "a\ud83d\ude00"       str in UTF-8; a lone surrogate becomes U+FFFD; bytes that are no UTF-8 pass as they are
+//   {"a":1,"a":2}         map with both pairs, in their order; no key means anything (`__proto__` neither)
+//
+// Guarantees: total (a value or a problem with its offset, never a throw), bounded depth, reads each byte at most three times.
+
+import { DEPTH_MAX } from '#shared/msgpack/extents.ts';
+import { MsgpackWriter } from '#shared/msgpack/writer.ts';
+
+/** Containers in each other, at most; leaves room for those that entries and frames add around a record. */
+export const JSON_DEPTH_MAX = DEPTH_MAX - 4;
+
+export interface JsonProblem {
+  /** Offset in the text, in bytes. */
+  readonly at: number;
+  readonly why: string;
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const MINUS = 0x2d;
+const POINT = 0x2e;
+const ZERO = 0x30;
+const NINE = 0x39;
+
+/** Digits of an integer that a double always holds. */
+const SAFE_DIGITS = 15;
+/** 1, 10, 100, …: as many as a double holds exactly and a number of so few digits needs. */
+const POWERS_OF_TEN = Float64Array.from({ length: SAFE_DIGITS + 1 }, (_, power) => 10 ** power);
+const INT64_MIN = -(2n ** 63n);
+const UINT64_MAX = 2n ** 64n - 1n;
+/** A scratch buffer above this is not kept. */
+const SCRATCH_KEPT = 1024 * 1024;
+
+/** 1 for bytes that stand for themselves inside a string. */
+const PLAIN = new Uint8Array(256).fill(1, 0x20);
+PLAIN[QUOTE] = 0;
+PLAIN[BACKSLASH] = 0;
+
+/** Byte that `\` and this byte stand for; 0 for none. */
+const ESCAPED = new Uint8Array(256);
+for (const [letter, byte] of ['""', '\\\\', '//', 'b\b', 'f\f', 'n\n', 'r\r', 't\t']) {
+  if (letter !== undefined && byte !== undefined) ESCAPED[letter.charCodeAt(0)] = byte.charCodeAt(0);
+}
+
+const TRUE = Buffer.from('true');
+const FALSE = Buffer.from('false');
+const NULL = Buffer.from('null');
+
+/** The msgpack of the one JSON value in `text`, or what is wrong with it. */
+export function jsonToMsgpack(text: Uint8Array): Buffer | JsonProblem {
+  const writer = new MsgpackWriter(text.length + 64);
+  const reader = new JsonReader(writer);
+  reader.begin(text, 0, text.length);
+  reader.skipSpace();
+  if (!reader.value()) return reader.problem;
+  return reader.skipSpace() < 0 ? writer.view() : { at: reader.at, why: 'there is more after the value' };
+}
+
+/** Reads values one by one from a piece of text, and writes each as msgpack. After a `false` only `problem` is of use. */
+export class JsonReader {
+  readonly #writer: MsgpackWriter;
+  #bytes: Buffer = Buffer.alloc(0);
+  #at = 0;
+  #end = 0;
+  #scratch: Buffer = Buffer.alloc(0);
+  #problemAt = 0;
+  #problemWhy = '';
+
+  constructor(writer: MsgpackWriter) {
+    this.#writer = writer;
+  }
+
+  begin(bytes: Uint8Array, start: number, end: number): void {
+    this.#bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.#at = start;
+    this.#end = end;
+    if (this.#scratch.length > SCRATCH_KEPT) this.#scratch = Buffer.alloc(0);
+  }
+
+  get at(): number {
+    return this.#at;
+  }
+
+  get problem(): JsonProblem {
+    return { at: this.#problemAt, why: this.#problemWhy };
+  }
+
+  /** Moves to the next byte that is no white space and returns it; -1 at the end. */
+  skipSpace(): number {
+    const bytes = this.#bytes;
+    const end = this.#end;
+    let at = this.#at;
+    while (at < end) {
+      const byte = bytes[at] ?? 0;
+      if (byte > 0x20 || (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09)) {
+        this.#at = at;
+        return byte;
+      }
+      at += 1;
+    }
+    this.#at = end;
+    return -1;
+  }
+
+  /** Moves over the byte that `skipSpace` returned. */
+  skipByte(): void {
+    this.#at += 1;
+  }
+
+  /** Any value; `depth`: containers around it. */
+  value(depth = 0): boolean {
+    const byte = this.#at < this.#end ? (this.#bytes[this.#at] ?? 0) : -1;
+    if (byte === QUOTE) return this.#string();
+    if (byte === 0x7b) return this.object(depth);
+    if (byte === 0x5b) return this.#array(depth);
+    if (byte === MINUS || (byte >= ZERO && byte <= NINE)) return this.#number();
+    return this.#literal(byte);
+  }
+
+  /** The object that begins here. Where there is `takePair`, it is asked before each value; see `PairTaker`. */
+  object(depth: number, takePair?: PairTaker): boolean {
+    if (depth === JSON_DEPTH_MAX) return this.#fail(this.#at, `it nests deeper than ${JSON_DEPTH_MAX}`);
+    const writer = this.#writer;
+    const header = writer.openMap();
+    let count = 0;
+    this.#at += 1;
+    let byte = this.skipSpace();
+    if (byte === 0x7d) {
+      this.#at += 1;
+      writer.closeMap(header, 0);
+      return true;
+    }
+    for (;;) {
+      const keyAt = this.#at;
+      const keyWritten = writer.length;
+      if (byte !== QUOTE) return this.#fail(this.#at, 'a key in double quotes is missing');
+      if (!this.#string()) return false;
+      const keyEnd = this.#at;
+      if (this.skipSpace() !== COLON) return this.#fail(this.#at, 'a colon is missing after the key');
+      this.#at += 1;
+      this.skipSpace();
+      const valueAt = this.#at;
+      if (!this.value(depth + 1)) return false;
+      if (takePair?.takes(this.#bytes, keyAt, keyEnd, valueAt, this.#at)) writer.truncate(keyWritten);
+      else count += 1;
+      byte = this.skipSpace();
+      this.#at += 1;
+      if (byte === 0x7d) {
+        writer.closeMap(header, count);
+        return true;
+      }
+      if (byte !== COMMA) return this.#fail(this.#at - 1, 'a comma or the end of the object is missing');
+      byte = this.skipSpace();
+    }
+  }
+
+  #array(depth: number): boolean {
+    if (depth === JSON_DEPTH_MAX) return this.#fail(this.#at, `it nests deeper than ${JSON_DEPTH_MAX}`);
+    const header = this.#writer.openArray();
+    let count = 0;
+    this.#at += 1;
+    if (this.skipSpace() === 0x5d) {
+      this.#at += 1;
+      this.#writer.closeArray(header, 0);
+      return true;
+    }
+    for (;;) {
+      if (!this.value(depth + 1)) return false;
+      count += 1;
+      const byte = this.skipSpace();
+      this.#at += 1;
+      if (byte === 0x5d) {
+        this.#writer.closeArray(header, count);
+        return true;
+      }
+      if (byte !== COMMA) return this.#fail(this.#at - 1, 'a comma or the end of the array is missing');
+      this.skipSpace();
+    }
+  }
+
+  #literal(byte: number): boolean {
+    if (byte === 0x74 && this.#follows(TRUE)) this.#writer.boolean(true);
+    else if (byte === 0x66 && this.#follows(FALSE)) this.#writer.boolean(false);
+    else if (byte === 0x6e && this.#follows(NULL)) this.#writer.nil();
+    else return this.#fail(this.#at, 'a value is missing');
+    return true;
+  }
+
+  #follows(word: Buffer): boolean {
+    if (this.#end - this.#at < word.length) return false;
+    for (let i = 0; i < word.length; i += 1) {
+      if (this.#bytes[this.#at + i] !== word[i]) return false;
+    }
+    this.#at += word.length;
+    return true;
+  }
+
+  #string(): boolean {
+    const bytes = this.#bytes;
+    const end = this.#end;
+    const start = this.#at + 1;
+    let at = start;
+    while (at < end && PLAIN[bytes[at] ?? 0] === 1) at += 1;
+    if (at >= end) return this.#fail(end, 'it ends inside a string');
+    if (bytes[at] === QUOTE) {
+      this.#writer.stringBytes(bytes, start, at);
+      this.#at = at + 1;
+      return true;
+    }
+    if (bytes[at] !== BACKSLASH) return this.#fail(at, 'a control character stands unescaped in a string');
+    return this.#escapedString(start, at);
+  }
+
+  /** A string with escapes, the first of them at `firstAt`: unescaped into the scratch buffer, for msgpack tells the size first. */
+  #escapedString(start: number, firstAt: number): boolean {
+    const bytes = this.#bytes;
+    const end = this.#end;
+    let close = firstAt;
+    while (close < end && bytes[close] !== QUOTE) close += bytes[close] === BACKSLASH ? 2 : 1;
+    if (close >= end) return this.#fail(end, 'it ends inside a string');
+    if (this.#scratch.length < close - start) this.#scratch = Buffer.allocUnsafeSlow((close - start) * 2);
+    const scratch = this.#scratch;
+    bytes.copy(scratch, 0, start, firstAt);
+    let length = firstAt - start;
+    let at = firstAt;
+    while (at < close) {
+      const byte = bytes[at] ?? 0;
+      if (PLAIN[byte] === 1) {
+        scratch[length++] = byte;
+        at += 1;
+        continue;
+      }
+      if (byte !== BACKSLASH) return this.#fail(at, 'a control character stands unescaped in a string');
+      const letter = bytes[at + 1] ?? 0;
+      if (letter === 0x75) {
+        const unit = this.#hex4(at + 2, close);
+        if (unit < 0) return this.#fail(at, '\\u is not followed by four hex digits');
+        at += 6;
+        const low = (unit & 0xfc00) === 0xd800 ? this.#lowSurrogate(at, close) : -1;
+        if (low >= 0) at += 6;
+        length = writeCodePoint(scratch, length, unit, low);
+      } else {
+        const escaped = ESCAPED[letter] ?? 0;
+        if (escaped === 0) return this.#fail(at, 'an escape is none of \\" \\\\ \\/ \\b \\f \\n \\r \\t \\u');
+        scratch[length++] = escaped;
+        at += 2;
+      }
+    }
+    this.#writer.stringBytes(scratch, 0, length);
+    this.#at = close + 1;
+    return true;
+  }
+
+  #lowSurrogate(at: number, close: number): number {
+    if (this.#bytes[at] !== BACKSLASH || this.#bytes[at + 1] !== 0x75) return -1;
+    const unit = this.#hex4(at + 2, close);
+    return (unit & 0xfc00) === 0xdc00 ? unit : -1;
+  }
+
+  /** The 16 bits of four hex digits that end before `close`, or -1. */
+  #hex4(at: number, close: number): number {
+    if (at + 4 > close) return -1;
+    let unit = 0;
+    for (let i = at; i < at + 4; i += 1) {
+      const digit = hexDigit(this.#bytes[i] ?? 0);
+      if (digit < 0) return -1;
+      unit = unit * 16 + digit;
+    }
+    return unit;
+  }
+
+  #number(): boolean {
+    const bytes = this.#bytes;
+    const start = this.#at;
+    const negative = bytes[start] === MINUS;
+    const digitsAt = negative ? start + 1 : start;
+    let at = digitsAt;
+    let value = 0;
+    while (at < this.#end) {
+      const digit = (bytes[at] ?? 0) - ZERO;
+      if (digit < 0 || digit > 9) break;
+      value = value * 10 + digit;
+      at += 1;
+    }
+    const digits = at - digitsAt;
+    if (digits === 0) return this.#fail(at, 'a digit is missing');
+    if (digits > 1 && bytes[digitsAt] === ZERO) return this.#fail(start, 'a number begins with a zero');
+    const next = at < this.#end ? bytes[at] : 0;
+    if (next === POINT || next === 0x65 || next === 0x45) return this.#fraction(start, at, value);
+    this.#at = at;
+    if (digits > SAFE_DIGITS) this.#longInteger(start, at, digits);
+    else if (negative && value === 0) this.#writer.float(-0);
+    else this.#writer.integer(negative ? -value : value);
+    return true;
+  }
+
+  /** A number with a fraction or an exponent, which begins at `at`, behind digits whose value is `whole`. */
+  #fraction(start: number, at: number, whole: number): boolean {
+    const bytes = this.#bytes;
+    let end = at;
+    let value = whole;
+    if (bytes[end] === POINT) {
+      for (end = at + 1; end < this.#end; end += 1) {
+        const digit = (bytes[end] ?? 0) - ZERO;
+        if (digit < 0 || digit > 9) break;
+        value = value * 10 + digit;
+      }
+      if (end === at + 1) return this.#fail(end, 'a digit is missing after the decimal point');
+    }
+    this.#at = end;
+    if (end < this.#end && ((bytes[end] ?? 0) | 0x20) === 0x65) {
+      const sign = bytes[end + 1];
+      const digitsAt = sign === MINUS || sign === 0x2b ? end + 2 : end + 1;
+      this.#at = this.#digitsEnd(digitsAt);
+      if (this.#at <= digitsAt) return this.#fail(digitsAt, 'a digit is missing in the exponent');
+    } else if (end - start <= SAFE_DIGITS + 1) {
+      // Both are exact, so the quotient is rounded once, as it should be.
+      const size = value / (POWERS_OF_TEN[end - at - 1] ?? 1);
+      this.#writer.float(bytes[start] === MINUS ? -size : size);
+      return true;
+    }
+    this.#anyFloat(start, this.#at);
+    return true;
+  }
+
+  #anyFloat(start: number, end: number): void {
+    const value = Number(this.#bytes.toString('latin1', start, end));
+    if (Number.isFinite(value)) this.#writer.float(value);
+    else this.#writer.stringBytes(this.#bytes, start, end);
+  }
+
+  #digitsEnd(start: number): number {
+    let at = start;
+    while (at < this.#end) {
+      const byte = this.#bytes[at] ?? 0;
+      if (byte < ZERO || byte > NINE) break;
+      at += 1;
+    }
+    return at;
+  }
+
+  #longInteger(start: number, end: number, digits: number): void {
+    if (digits <= 21) {
+      const text = this.#bytes.toString('latin1', start, end);
+      const exact = BigInt(text);
+      if (exact >= INT64_MIN && exact <= UINT64_MAX) {
+        this.#writer.integer(exact);
+        return;
+      }
+      const value = Number(text);
+      if (String(value) === text) {
+        this.#writer.float(value);
+        return;
+      }
+    }
+    this.#writer.stringBytes(this.#bytes, start, end);
+  }
+
+  #fail(at: number, why: string): false {
+    const cut = at >= this.#end && why !== 'it ends inside a string';
+    this.#problemAt = Math.min(at, this.#end);
+    this.#problemWhy = cut ? `it ends where ${why}` : why;
+    return false;
+  }
+}
+
+/** Takes pairs out of an object that is being read, such as a record's `time`. Offsets are of the JSON text, quotes included. */
+export interface PairTaker {
+  takes(bytes: Buffer, keyAt: number, keyEnd: number, valueAt: number, valueEnd: number): boolean;
+}
+
+function hexDigit(byte: number): number {
+  if (byte >= ZERO && byte <= NINE) return byte - ZERO;
+  const letter = byte | 0x20;
+  return letter >= 0x61 && letter <= 0x66 ? letter - 0x61 + 10 : -1;
+}
+
+/** UTF-8 of a UTF-16 unit, or of the pair where `low` is not -1; returns the length after it. */
+function writeCodePoint(target: Buffer, length: number, unit: number, low: number): number {
+  let at = length;
+  if (low >= 0) {
+    const code = 0x10000 + ((unit & 0x3ff) << 10) + (low & 0x3ff);
+    target[at++] = 0xf0 | (code >> 18);
+    target[at++] = 0x80 | ((code >> 12) & 0x3f);
+    target[at++] = 0x80 | ((code >> 6) & 0x3f);
+    target[at++] = 0x80 | (code & 0x3f);
+    return at;
+  }
+  const code = (unit & 0xf800) === 0xd800 ? 0xfffd : unit;
+  if (code < 0x80) {
+    target[at++] = code;
+  } else if (code < 0x800) {
+    target[at++] = 0xc0 | (code >> 6);
+    target[at++] = 0x80 | (code & 0x3f);
+  } else {
+    target[at++] = 0xe0 | (code >> 12);
+    target[at++] = 0x80 | ((code >> 6) & 0x3f);
+    target[at++] = 0x80 | (code & 0x3f);
+  }
+  return at;
+}

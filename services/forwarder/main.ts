@@ -1,0 +1,58 @@
+// The forwarder: inputs in front, intake behind them, the queue behind that.
+
+import type { Clock } from '#shared/clock.ts';
+import type { Config } from '#shared/config/settings.ts';
+import type { Log } from '#shared/log.ts';
+import type { Metrics } from '#shared/metrics.ts';
+import type { Queue } from '#shared/queue/queue.ts';
+import { startForwardServer } from './accept/forward-server.ts';
+import { startHttpServer } from './accept/http-server.ts';
+import { QueueIntake } from './intake.ts';
+import { ForwarderTelemetry } from './telemetry.ts';
+
+export interface ForwarderOptions {
+  readonly config: Config;
+  readonly queue: Queue;
+  readonly metrics: Metrics;
+  readonly log: Log;
+  readonly clock: Clock;
+}
+
+export interface Forwarder extends AsyncDisposable {
+  /** As bound. */
+  readonly addresses: { readonly forward: string; readonly http: string };
+  readonly unreadyReason: string | null;
+}
+
+/** Rejects with listen_failed. Its end: no new connections, what was read is held or refused, every sender has its answer. */
+export async function startForwarder({ config, queue, metrics, log, clock }: ForwarderOptions): Promise<Forwarder> {
+  const telemetry = new ForwarderTelemetry(metrics, log);
+  const intake = new QueueIntake({
+    queue,
+    clock,
+    telemetry,
+    bytesMax: config['intake.max_bytes'],
+    lingerMs: config['gather.linger_ms'],
+    sealBytes: config['gather.record_bytes'],
+  });
+  await using starting = new AsyncDisposableStack();
+  const frameBytesMax = config['frame.max_bytes'];
+  const forward = await startForwardServer(config['forward.listen'], { intake, telemetry, frameBytesMax });
+  starting.defer(() => forward.close());
+  const http = await startHttpServer(config['http.listen'], { intake, telemetry, bodyBytesMax: frameBytesMax });
+  const started = starting.move();
+  telemetry.listening('forward', forward.address);
+  telemetry.listening('http', http.address);
+  return {
+    addresses: { forward: forward.address, http: http.address },
+    get unreadyReason() {
+      return intake.unreadyReason;
+    },
+    async [Symbol.asyncDispose]() {
+      const inputs = Promise.all([http.close(), started.disposeAsync()]);
+      await intake.close();
+      await inputs;
+      telemetry.stopped();
+    },
+  };
+}

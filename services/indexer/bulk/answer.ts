@@ -1,0 +1,83 @@
+// The answer to one bulk request, sorted: what is done, what goes again, what was refused. Nearly always all items have one and the same
+// outcome, often one shared object, so the table is asked once for a row of equals and runs are settled whole.
+
+import type { BulkOutcome } from '#shared/store/store.ts';
+import type { Ledger } from '../ledger.ts';
+import { type ItemVerdict, itemVerdict } from './outcomes.ts';
+import type { Parcel, Run } from './parcel.ts';
+
+export class BulkAnswer {
+  readonly outcomes: readonly BulkOutcome[];
+  /** Numbers of the items that are to be sent again, now or after an operator's work; ascending. */
+  readonly again: number[] = [];
+  readonly refused: number[] = [];
+  /** Items by status, for the metric. A document that went to the failure store counts as "failure_store". */
+  readonly statuses = new Map<string, number>();
+  /** How many of `again` wait for an operator, and what the store says of the first. */
+  operator = 0;
+  operatorSays: string | null = null;
+  /** Items that are indexed or were there already. */
+  settled = 0;
+  readonly #verdicts: (ItemVerdict | null)[] = [];
+  readonly #uniform: ItemVerdict | null;
+
+  constructor(outcomes: readonly BulkOutcome[]) {
+    this.outcomes = outcomes;
+    let start = 0;
+    for (let end = 1; end <= outcomes.length; end++) {
+      const outcome = outcomes[start];
+      if (!outcome || sameOutcome(outcome, outcomes[end])) continue;
+      this.#sort(outcome, start, end);
+      start = end;
+    }
+    const first = this.#verdicts[0] ?? null;
+    this.#uniform = this.settled === outcomes.length && this.#verdicts.every((verdict) => verdict === first) ? first : null;
+  }
+
+  /** Tells the ledger of what is done. `indexed` is called once for each run that has something indexed. */
+  settle(parcel: Parcel, ledger: Ledger, indexed: (run: Run) => void): void {
+    let item = 0;
+    for (const run of parcel.runs) {
+      let news = 0;
+      let repeats = 0;
+      if (this.#uniform === 'indexed') news = run.count;
+      else if (this.#uniform === 'deduplicated') repeats = run.count;
+      else {
+        for (let i = item; i < item + run.count; i++) {
+          const verdict = this.#verdicts[i];
+          if (verdict === 'indexed') news++;
+          else if (verdict === 'deduplicated') repeats++;
+        }
+      }
+      item += run.count;
+      if (news > 0) indexed(run);
+      if (run.parts) {
+        if (news + repeats === 0) continue;
+        for (const part of run.parts) ledger.settle(part.record, 1, news > 0 ? 'indexed' : 'deduplicated');
+      } else {
+        ledger.settle(run.record, news, 'indexed');
+        ledger.settle(run.record, repeats, 'deduplicated');
+      }
+    }
+  }
+
+  #sort(outcome: BulkOutcome, start: number, end: number): void {
+    const verdict = itemVerdict(outcome);
+    const status = outcome.failureStore ? 'failure_store' : String(outcome.status);
+    this.statuses.set(status, (this.statuses.get(status) ?? 0) + end - start);
+    for (let i = start; i < end; i++) {
+      this.#verdicts.push(verdict);
+      if (verdict === 'refused') this.refused.push(i);
+      else if (verdict === 'retry' || verdict === 'operator') this.again.push(i);
+    }
+    if (verdict === 'indexed' || verdict === 'deduplicated') this.settled += end - start;
+    if (verdict !== 'operator') return;
+    this.operator += end - start;
+    this.operatorSays ??= `${outcome.status} ${outcome.errorType ?? ''}: ${outcome.errorReason ?? 'no reason given'}`;
+  }
+}
+
+function sameOutcome(a: BulkOutcome, b: BulkOutcome | undefined): boolean {
+  if (a === b) return true;
+  return b !== undefined && a.status === b.status && a.errorType === undefined && b.errorType === undefined && a.failureStore === b.failureStore;
+}

@@ -1,0 +1,136 @@
+// The body of a `_bulk` request, grown item by item, with a note of where each lies:
+//
+//   {"create":{"_index":"logs-sluice-default","_id":"<32 hex digits>-<index>"}}\n      actionStart
+//   {"@timestamp": …}                                                                  docStart … docEnd
+//   \n
+//
+// Guarantees: an item is whole or absent (`rollback`); the names in an action line are ours, of letters that need no escape,
+// so nobody's text can forge a line: JSON strings have no line breaks.
+
+import assert from 'node:assert/strict';
+import { documentId } from '#shared/record/identity.ts';
+import type { BulkItem, BulkRequest } from '#shared/store/store.ts';
+import { JsonBuffer } from '../parse/json-buffer.ts';
+
+const NEWLINE = 0x0a;
+const ACTION_END = Buffer.from('"}}\n');
+/** Buffers that wait for their next use: about as many as there are requests in flight. */
+const SPARE_MAX = 8;
+/** A larger one is let go, so that one huge line does not hold memory for ever. */
+const SPARE_BYTES_MAX = 16 * 1024 * 1024;
+
+const NO_ID = new Uint8Array(0);
+
+export class BulkBody {
+  /** The document of the item that was begun is written here. */
+  readonly json = new JsonBuffer();
+  #items: Item[] = [];
+  #spare: Buffer<ArrayBuffer>[] = [];
+  /** Bytes of the items that are whole. */
+  #length = 0;
+  #docStart = -1;
+  #index = '';
+  #id: Uint8Array = NO_ID;
+  #entry = 0;
+  /** An action line up to the entry's index, the same for all entries of a batch. */
+  #prefix = new JsonBuffer(Buffer.allocUnsafe(256));
+  #indexEnd = 0;
+
+  /** Bytes of the items that are whole. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Items that are whole. */
+  get count(): number {
+    return this.#items.length;
+  }
+
+  /**
+   * Writes the action line of a document, which is to follow in `json`.
+   * @param index data stream
+   * @param id of the batch, 16 bytes; must not change as long as the item lives
+   * @param entry index of the entry in its batch
+   */
+  begin(index: string, id: Uint8Array, entry: number): void {
+    assert(this.#docStart < 0, 'an item ends before the next begins');
+    if (index !== this.#index || id !== this.#id) this.#setPrefix(index, id);
+    const { json } = this;
+    json.raw(this.#prefix.bytes, this.#prefix.at);
+    json.integer(entry);
+    json.raw(ACTION_END);
+    this.#entry = entry;
+    this.#docStart = json.at;
+  }
+
+  /** The document is whole. */
+  end(): void {
+    assert(this.#docStart >= 0, 'an item is begun before it ends');
+    const { json } = this;
+    this.#items.push(new Item(this.#index, this.#id, this.#entry, this.#length, this.#docStart, json.at));
+    json.byte(NEWLINE);
+    this.#length = json.at;
+    this.#docStart = -1;
+  }
+
+  /** Forgets the item that was begun, if any. */
+  rollback(): void {
+    this.json.at = this.#length;
+    this.#docStart = -1;
+  }
+
+  /** Hands over what is whole, uncopied, and begins anew. Give the request back to `release` when nobody reads it any more. */
+  request(): BulkRequest {
+    assert(this.#docStart < 0, 'an item ends before the request is made');
+    const request = { body: this.json.bytes.subarray(0, this.#length), items: this.#items };
+    this.#items = [];
+    this.#length = 0;
+    this.json.restart(this.#spare.pop());
+    return request;
+  }
+
+  /** Takes the buffer of a request of `request()` back for reuse. Its bytes are void from here on. */
+  release(request: BulkRequest): void {
+    const { buffer } = request.body;
+    if (!(buffer instanceof ArrayBuffer) || buffer.byteLength > SPARE_BYTES_MAX) return;
+    if (this.#spare.length < SPARE_MAX) this.#spare.push(Buffer.from(buffer));
+  }
+
+  #setPrefix(index: string, id: Uint8Array): void {
+    const prefix = this.#prefix;
+    if (index !== this.#index) {
+      assert(/^[a-z0-9_.-]+$/.test(index), 'the name of a data stream needs no escape');
+      prefix.at = 0;
+      prefix.ascii(`{"create":{"_index":"${index}","_id":"`);
+      this.#indexEnd = prefix.at;
+    }
+    prefix.at = this.#indexEnd;
+    prefix.hex(id, 0, id.length);
+    prefix.byte(0x2d);
+    this.#index = index;
+    this.#id = id;
+  }
+}
+
+/** An item whose name is made only when somebody asks: of most, nobody does. */
+class Item implements BulkItem {
+  readonly index: string;
+  readonly #batch: Uint8Array;
+  readonly #entry: number;
+  readonly actionStart: number;
+  readonly docStart: number;
+  readonly docEnd: number;
+
+  constructor(index: string, batch: Uint8Array, entry: number, actionStart: number, docStart: number, docEnd: number) {
+    this.index = index;
+    this.#batch = batch;
+    this.#entry = entry;
+    this.actionStart = actionStart;
+    this.docStart = docStart;
+    this.docEnd = docEnd;
+  }
+
+  get id(): string {
+    return documentId(this.#batch, this.#entry);
+  }
+}

@@ -1,0 +1,74 @@
+// What may be committed of one partition, under one assignment: the end of the contiguous prefix of finished records.
+// Records finish in any order, for bulk requests overtake each other; an offset is passed only when all before it are finished.
+//
+//   offset     5     6     7     8     9
+//              done  done  busy  done  busy        next = 7: to be read again after a crash are 7, 8 and 9
+//
+// Guarantees: `next` never goes back, and never passes a record that is not finished. One slot a record, none per event.
+
+import assert from 'node:assert/strict';
+
+export interface OffsetSlot {
+  readonly offset: number;
+  /** When the record was appended to the queue, ms since the epoch. */
+  readonly timestampMs: number;
+  finished: boolean;
+}
+
+/** Slots in front of the first busy one are cut off the array once there are this many of them. */
+const COMPACT_AT = 1024;
+
+export class ContiguousOffsets {
+  #slots: OffsetSlot[] = [];
+  #head = 0;
+  #next: number;
+  #begun: number;
+
+  /** `next` = first offset that will be read. */
+  constructor(next: number) {
+    this.#next = next;
+    this.#begun = next;
+  }
+
+  /** The offset to commit. */
+  get next(): number {
+    return this.#next;
+  }
+
+  /** The offset after the last record that was begun. */
+  get begun(): number {
+    return this.#begun;
+  }
+
+  /** The first record that is not finished; undefined where all are. */
+  get oldest(): OffsetSlot | undefined {
+    return this.#slots[this.#head];
+  }
+
+  /** Records come in the order of their offsets; offsets may be missing (compaction, markers). */
+  begin(offset: number, timestampMs: number): OffsetSlot {
+    assert(offset >= this.#begun, 'records of a partition are begun in order, each once');
+    const slot = { offset, timestampMs, finished: false };
+    this.#slots.push(slot);
+    this.#begun = offset + 1;
+    return slot;
+  }
+
+  finish(slot: OffsetSlot): void {
+    assert(!slot.finished, 'a record is finished once');
+    slot.finished = true;
+    if (slot !== this.#slots[this.#head]) return;
+    let head = this.#head;
+    for (let first = this.#slots[head]; first?.finished; first = this.#slots[head]) {
+      this.#next = first.offset + 1;
+      head++;
+    }
+    this.#head = head;
+    if (head === this.#slots.length) {
+      this.#slots.length = this.#head = 0;
+    } else if (head >= COMPACT_AT) {
+      this.#slots = this.#slots.slice(head);
+      this.#head = 0;
+    }
+  }
+}

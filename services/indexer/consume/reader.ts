@@ -1,0 +1,222 @@
+// Takes partitions from the queue and hands their records to the pipeline: what a consumer that runs for ever and a drain job share.
+// The queue's callbacks only take note here; work is done by the pipeline, commits by the committer.
+//
+// Guarantees: reading pauses while the bytes in hand are at their limit; what was fetched under a lost assignment goes no further and is
+// never committed; a consumer that failed is built anew, whole, with growing pauses.
+
+import type { ByteBudget } from '#shared/byte-budget.ts';
+import type { Clock } from '#shared/clock.ts';
+import { reasonOf } from '#shared/errors.ts';
+import type { ConsumerHandler, FetchedBatch, Queue, QueueConsumer } from '#shared/queue/queue.ts';
+import { backoffMs } from '../bulk/backoff.ts';
+import { Committer } from '../commit/committer.ts';
+import { Assignment } from '../in-hand.ts';
+import type { Pipeline } from '../pipeline.ts';
+import type { IndexerTelemetry, PartitionAge } from '../telemetry.ts';
+
+export interface ReaderOptions {
+  readonly queue: Pick<Queue, 'consume'>;
+  readonly pipeline: Pipeline;
+  readonly budget: ByteBudget;
+  readonly telemetry: IndexerTelemetry;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly group: string;
+  readonly fetchBytesMax: number;
+  /** Reads each partition up to its end as of the first assignment only. */
+  readonly toEnds: boolean;
+  /** An assignment, records or a failure came. */
+  readonly changed?: () => void;
+}
+
+interface Membership {
+  readonly consumer: QueueConsumer;
+  readonly committer: Committer;
+}
+
+const REBUILD = { baseMs: 500, capMs: 15_000 };
+/** A consumer that lived this long was well: the next failure counts as the first. */
+const WELL_AFTER_MS = 60_000;
+
+const MIB = 1024 * 1024;
+
+/** The most bytes to fetch at once for a partition: a small share of what may be in hand. */
+export function fetchBytesMax(inflightBytesMax: number): number {
+  return Math.max(MIB, Math.min(8 * MIB, inflightBytesMax >> 4));
+}
+
+/** Ages of what is not committed, of the partitions of an assignment. */
+export function agesOf(assignment: Assignment | null, epochMs: number): PartitionAge[] {
+  return Array.from(assignment?.partitions ?? [], ([partition, { oldest }]) => ({
+    partition,
+    oldestUncommittedSeconds: oldest ? Math.max(0, epochMs - oldest.timestampMs) / 1000 : 0,
+  }));
+}
+
+export class PartitionReader implements ConsumerHandler {
+  /** Why nothing is read now; null while the queue is read. */
+  unreadyReason: string | null = 'the indexer is not yet a member of its group';
+  readonly #options: ReaderOptions;
+  readonly #ends = new Map<number, number>();
+  readonly #stop = new AbortController();
+  #assignment: Assignment | null = null;
+  #membership: Membership | null = null;
+  #failure: PromiseWithResolvers<Error> = Promise.withResolvers();
+  #paused = false;
+  #loop: Promise<void> = Promise.resolve();
+
+  constructor(options: ReaderOptions) {
+    this.#options = options;
+  }
+
+  get assignment(): Assignment | null {
+    return this.#assignment;
+  }
+
+  /** Whether every partition that is assigned now was read up to its end; false while there is no assignment. */
+  get atEnds(): boolean {
+    const assignment = this.#assignment;
+    if (!assignment) return false;
+    for (const [partition, offsets] of assignment.partitions) {
+      if (offsets.begun < (this.#ends.get(partition) ?? 0)) return false;
+    }
+    return true;
+  }
+
+  /** Records that are not committed yet, of the partitions that are assigned now; up to the ends as of their first assignment. */
+  get left(): number {
+    let records = 0;
+    for (const [partition, next] of this.#assignment?.committed ?? []) records += Math.max(0, (this.#ends.get(partition) ?? 0) - next);
+    return records;
+  }
+
+  /** Joins the group, now and whenever it was thrown out; returns at once. */
+  start(): void {
+    this.#loop = this.#run();
+  }
+
+  /** Commits what may be committed. True when nothing is left to commit. */
+  commit(): Promise<boolean> {
+    return this.#membership?.committer.commit() ?? Promise.resolve(false);
+  }
+
+  /** Fetches nothing more; what is in hand can still be committed. */
+  halt(): void {
+    this.#stop.abort();
+    this.#pause();
+  }
+
+  /** Commits for the last time, and leaves the group. */
+  async leave(): Promise<boolean> {
+    this.#stop.abort();
+    await this.#loop;
+    const isCommitted = await this.commit();
+    await this.#dismiss();
+    return isCommitted;
+  }
+
+  assigned(partitions: readonly { partition: number; next: number; end: number }[], number: number): void {
+    this.#lose();
+    this.#assignment = new Assignment(number, partitions);
+    for (const { partition, end } of partitions) if (!this.#ends.has(partition)) this.#ends.set(partition, end);
+    this.#options.telemetry.assigned(partitions.length, number);
+    this.unreadyReason = null;
+    this.#paused = false;
+    if (!this.#options.budget.hasRoom) this.#pause();
+    this.#options.changed?.();
+  }
+
+  revoked(number: number): void {
+    if (this.#assignment?.number !== number) return;
+    this.#lose();
+    this.#options.telemetry.revoked(number);
+    this.#options.changed?.();
+  }
+
+  fetched({ assignment: number, partition, records }: FetchedBatch): void {
+    const assignment = this.#assignment;
+    if (!assignment || assignment.number !== number || this.#stop.signal.aborted) return;
+    const { pipeline, budget, toEnds, changed } = this.#options;
+    if (toEnds) {
+      const end = this.#ends.get(partition) ?? 0;
+      pipeline.push(assignment, records.filter((record) => record.offset < end));
+      if ((records.at(-1)?.offset ?? -1) + 1 >= end) this.#membership?.consumer.pause([partition]);
+    } else pipeline.push(assignment, records);
+    if (!budget.hasRoom) this.#pause();
+    changed?.();
+  }
+
+  failed(error: Error): void {
+    this.#failure.resolve(error);
+  }
+
+  async #run(): Promise<void> {
+    const { queue, clock, random, telemetry, group, fetchBytesMax } = this.#options;
+    const { signal } = this.#stop;
+    const stopped = new Promise<null>((resolve) => signal.addEventListener('abort', () => resolve(null), { once: true }));
+    for (let attempt = 0; !signal.aborted; attempt++) {
+      const sinceMs = clock.monotonicMs();
+      this.#failure = Promise.withResolvers();
+      let failure: unknown;
+      try {
+        const consumer = await queue.consume(this, { group, fetchBytesMax });
+        const committer = new Committer({ consumer, assignment: () => this.#assignment, telemetry, clock });
+        this.#membership = { consumer, committer };
+        if (this.#paused) this.#options.budget.hasRoom ? this.#resume() : this.#pauseNow();
+        failure = await Promise.race([this.#failure.promise, stopped]);
+      } catch (error) {
+        failure = error;
+      }
+      if (signal.aborted) return;
+      this.unreadyReason = `the queue is not read: ${reasonOf(failure)}`;
+      telemetry.consumerFailed(failure);
+      this.#lose();
+      await this.#dismiss();
+      if (clock.monotonicMs() - sinceMs > WELL_AFTER_MS) attempt = 0;
+      await clock.sleep(backoffMs(attempt, REBUILD, random), signal).catch(() => undefined);
+    }
+  }
+
+  #lose(): void {
+    const lost = this.#assignment;
+    if (!lost) return;
+    this.#assignment = null;
+    lost.void = true;
+    this.#options.pipeline.lost(lost);
+  }
+
+  async #dismiss(): Promise<void> {
+    const membership = this.#membership;
+    this.#membership = null;
+    if (!membership) return;
+    await membership.committer.stop();
+    try {
+      await membership.consumer[Symbol.asyncDispose]();
+    } catch (error) {
+      this.#options.telemetry.consumerFailed(error);
+    }
+    this.#lose();
+  }
+
+  #pause(): void {
+    this.#pauseNow();
+    if (this.#paused || this.#stop.signal.aborted) return;
+    this.#paused = true;
+    void this.#options.budget.room().then(() => this.#resume());
+  }
+
+  #pauseNow(): void {
+    this.#membership?.consumer.pause([...(this.#assignment?.partitions.keys() ?? [])]);
+  }
+
+  #resume(): void {
+    this.#paused = false;
+    const assignment = this.#assignment;
+    if (!assignment || this.#stop.signal.aborted) return;
+    const { toEnds } = this.#options;
+    const unread = [...assignment.partitions]
+      .filter(([partition, offsets]) => !toEnds || offsets.begun < (this.#ends.get(partition) ?? 0))
+      .map(([partition]) => partition);
+    this.#membership?.consumer.resume(unread);
+  }
+}

@@ -1,0 +1,73 @@
+// Puts the stages of the indexer together: everything between the records of the queue and their outcomes. The consumer that runs for
+// ever and the drain job are shells around it, and so will be the function that is called with a batch and a deadline.
+
+import { ByteBudget } from '#shared/byte-budget.ts';
+import type { Clock } from '#shared/clock.ts';
+import type { Config } from '#shared/config/settings.ts';
+import type { Log } from '#shared/log.ts';
+import type { Metrics } from '#shared/metrics.ts';
+import type { Queue } from '#shared/queue/queue.ts';
+import type { Store } from '#shared/store/store.ts';
+import { ConcurrencyLimit } from './bulk/concurrency.ts';
+import { BulkWriter } from './bulk/writer.ts';
+import { Ledger } from './ledger.ts';
+import { Lines } from './lines.ts';
+import { Pipeline } from './pipeline.ts';
+import { RecordRefusals } from './refusals.ts';
+import { IndexerTelemetry, type PartitionAge } from './telemetry.ts';
+import type { Decompress, UnpackOptions } from './unpack.ts';
+
+export interface IndexerOptions {
+  readonly config: Config;
+  readonly queue: Queue;
+  readonly store: Store;
+  readonly metrics: Metrics;
+  readonly log: Log;
+  readonly clock: Clock;
+  /** A number in [0, 1), for the jitter of retries. */
+  readonly random: () => number;
+  /** A simulation's own, in place of the thread pool. */
+  readonly decompress?: Decompress;
+}
+
+export interface IndexerCore {
+  readonly pipeline: Pipeline;
+  readonly writer: BulkWriter;
+  readonly ledger: Ledger;
+  readonly telemetry: IndexerTelemetry;
+  readonly budget: ByteBudget;
+}
+
+/** `partitions`: the ages that a scrape shows. */
+export function buildCore(options: IndexerOptions, partitions: () => Iterable<PartitionAge>): IndexerCore {
+  const { config, queue, store, metrics, log, clock, random } = options;
+  const telemetry = new IndexerTelemetry(metrics, log, clock);
+  const ledger = new Ledger(telemetry);
+  const topic = config['kafka.topic'];
+  const unpacking: UnpackOptions = {
+    bytesMax: config['frame.max_bytes'],
+    ...(options.decompress ? { decompress: options.decompress } : {}),
+  };
+  const refusals = new RecordRefusals({ queue, telemetry, clock, random, topic, unpacking });
+  const limit = new ConcurrencyLimit(config['bulk.concurrency']);
+  const writer = new BulkWriter({
+    store,
+    refusals,
+    ledger,
+    limit,
+    telemetry,
+    clock,
+    random,
+    timeoutMs: config['bulk.timeout_ms'],
+    bodyBytesMax: config['bulk.max_bytes'],
+  });
+  const lines = new Lines({
+    timeoutMs: config['join.timeout_ms'],
+    lineBytesMax: config['join.line_max_bytes'],
+    bytesMax: config['join.max_bytes'],
+  });
+  const budget = new ByteBudget(config['indexer.inflight_max_bytes']);
+  const pipeline = new Pipeline({ ledger, writer, refusals, lines, budget, clock, lingerMs: config['bulk.linger_ms'], unpacking });
+  telemetry.watch({ ledger, bulkInFlight: () => limit.inUse, bulkLimit: () => limit.limit, topic, partitions });
+  return { pipeline, writer, ledger, telemetry, budget };
+}

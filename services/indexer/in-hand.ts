@@ -1,0 +1,67 @@
+// What the indexer holds of its partitions: assignments, and the records that were fetched under them. A record knows how many of
+// its events have no outcome yet; with the last outcome it is finished, its bytes are given back, and its offset may be passed.
+
+import assert from 'node:assert/strict';
+import type { Permit } from '#shared/byte-budget.ts';
+import type { FetchedRecord } from '#shared/queue/queue.ts';
+import { ContiguousOffsets, type OffsetSlot } from './commit/offsets.ts';
+
+export class Assignment {
+  readonly number: number;
+  /** Set when the partitions were lost: what was fetched under it is never committed. */
+  void = false;
+  readonly partitions = new Map<number, ContiguousOffsets>();
+  /** Offsets that are committed, as far as it is known here; at first, where reading begins. */
+  readonly committed = new Map<number, number>();
+
+  constructor(number: number, partitions: readonly { readonly partition: number; readonly next: number }[]) {
+    this.number = number;
+    for (const { partition, next } of partitions) {
+      this.partitions.set(partition, new ContiguousOffsets(next));
+      this.committed.set(partition, next);
+    }
+  }
+
+  /** Partitions whose offset could be committed further, and to where. */
+  moved(): Map<number, number> {
+    const moved = new Map<number, number>();
+    for (const [partition, offsets] of this.partitions) {
+      if (offsets.next > (this.committed.get(partition) ?? 0)) moved.set(partition, offsets.next);
+    }
+    return moved;
+  }
+}
+
+export class RecordInHand {
+  readonly assignment: Assignment;
+  readonly fetched: FetchedRecord;
+  readonly #offsets: ContiguousOffsets;
+  readonly #slot: OffsetSlot;
+  readonly #permit: Permit;
+  /** Events without an outcome; all of them from the moment at which the record is opened. */
+  unsettled = 0;
+  /** Some of its events were abandoned: the record must be read again, so its offset stays. */
+  abandoned = false;
+
+  constructor(assignment: Assignment, fetched: FetchedRecord, permit: Permit) {
+    const offsets = assignment.partitions.get(fetched.partition);
+    assert(offsets, 'records are fetched from assigned partitions only');
+    this.assignment = assignment;
+    this.fetched = fetched;
+    this.#offsets = offsets;
+    this.#slot = offsets.begin(fetched.offset, fetched.timestampMs);
+    this.#permit = permit;
+  }
+
+  /** The record had all its outcomes: its offset may be passed. */
+  finish(): void {
+    assert(this.unsettled === 0 && !this.abandoned, 'a record is finished when each of its events has an outcome');
+    this.#offsets.finish(this.#slot);
+    this.#permit[Symbol.dispose]();
+  }
+
+  /** The record was given up: its bytes go, its offset stays, so that whoever owns the partition next reads it again. */
+  giveUp(): void {
+    this.#permit[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,366 @@
+// An entry [time, record] → the JSON document of docs/documents.md: the entry's fields are found by position, then written in
+// their order. Nothing is decoded that need not be looked at, and nothing is allocated for an event.
+//
+//   writer.beginBatch(batch, ingestedMs);
+//   writer.write(bytes, start, end, index)      → 'ok' and an item in the bulk body, or 'entry_malformed'
+//
+// Guarantees: whatever the entry holds, the document is valid JSON that the template's mapping takes: what a field cannot hold
+// goes under `attributes`. An entry that is no entry leaves nothing in the body.
+
+import assert from 'node:assert/strict';
+import { isMap } from '#shared/msgpack/extents.ts';
+import type { Batch } from '#shared/record/record.ts';
+import type { BulkBody } from '../bulk/body.ts';
+import { dataStreamOf } from '../route.ts';
+import { Entry, podNames, rootNames } from './entry.ts';
+import { type FieldTable, textEnd, textStart } from './fields.ts';
+import { JsonBuffer } from './json-buffer.ts';
+import { JsonTranscoder, close } from './json-value.ts';
+import { type TimeKind, Timestamp } from './timestamp.ts';
+
+export type Written = 'ok' | 'entry_malformed';
+
+export class DocumentWriter {
+  readonly #body: BulkBody;
+  readonly #json: JsonBuffer;
+  readonly #entry = new Entry();
+  readonly #values: JsonTranscoder;
+  readonly #time = new Timestamp();
+  #timeKind: TimeKind = 'now';
+
+  #batch: Batch | null = null;
+  #dataStream = '';
+  #ingestedMs = NaN;
+  /** `"tenant":{…},"fluentd":{…},` of the batch. */
+  #origin = fragment('');
+  /** `"event":{"ingested":…,"sequence":` */
+  readonly #event = new JsonBuffer(Buffer.allocUnsafe(128));
+
+  constructor(body: BulkBody) {
+    this.#body = body;
+    this.#json = body.json;
+    this.#values = new JsonTranscoder(this.#json, this.#entry.keys);
+  }
+
+  /**
+   * The entries that follow belong to `batch`; cheap, for a batch may have but one.
+   * @param ingestedMs since the epoch: becomes `event.ingested`
+   */
+  beginBatch(batch: Batch, ingestedMs: number): void {
+    if (this.#batch === null || batch.tag !== this.#batch.tag || batch.tenant !== this.#batch.tenant) {
+      const tenant = batch.tenant === null ? '' : `"tenant":{"id":${JSON.stringify(batch.tenant)}},`;
+      this.#origin = fragment(`${tenant}"fluentd":{"tag":${JSON.stringify(batch.tag)}},`);
+    }
+    this.#batch = batch;
+    this.#dataStream = dataStreamOf(batch);
+    if (ingestedMs === this.#ingestedMs) return;
+    this.#ingestedMs = ingestedMs;
+    this.#event.at = 0;
+    this.#event.ascii('"event":{"ingested":');
+    this.#time.setMs(ingestedMs);
+    this.#time.write(this.#event);
+    this.#event.ascii(',"sequence":');
+  }
+
+  /**
+   * Writes the entry in bytes[start, end) as an item of the body.
+   * @param index of the entry in its batch, the batch's `first` included
+   * @param partial whether it is of a line that was split and is not whole: `log.flags: ["partial"]`
+   */
+  write(bytes: Uint8Array, start: number, end: number, index: number, partial = false): Written {
+    if (!this.#entry.find(bytes, start, end)) return 'entry_malformed';
+    this.#begin(bytes, index);
+    this.#message();
+    this.#stream();
+    this.#log(partial ? PARTIAL : NO_FLAGS);
+    this.#container();
+    if (this.#entry.hasPod) this.#kubernetes();
+    this.#named(HOST, this.#takeText(hostNames));
+    this.#named(SERVICE, this.#takeText(serviceNames));
+    this.#attributes();
+    this.#end(index);
+    return 'ok';
+  }
+
+  /**
+   * Writes the entry as what no mapping refuses: its time, its record as JSON text in `message`, where it came from, and
+   * `log.flags: ["as_text"]`. For an event that the store refused, under the same `_id`.
+   */
+  writeAsText(bytes: Uint8Array, start: number, end: number, index: number, partial = false): Written {
+    if (!this.#entry.find(bytes, start, end)) return 'entry_malformed';
+    this.#begin(bytes, index);
+    this.#json.raw(MESSAGE);
+    this.#values.valueAsText(this.#entry.recordAt);
+    this.#json.raw(partial ? PARTIAL_AS_TEXT : AS_TEXT);
+    this.#end(index);
+    return 'ok';
+  }
+
+  #begin(bytes: Uint8Array, index: number): void {
+    const batch = this.#batch;
+    assert(batch !== null, 'beginBatch comes first');
+    this.#values.source(bytes);
+    this.#body.begin(this.#dataStream, batch.id, index);
+    this.#timeKind = this.#time.read(bytes, this.#values.view, this.#entry.timeAt);
+    if (this.#timeKind !== 'instant') this.#time.setMs(batch.receivedMs);
+    this.#json.raw(TIMESTAMP);
+    this.#time.write(this.#json);
+    this.#json.byte(COMMA);
+  }
+
+  #end(index: number): void {
+    const out = this.#json;
+    out.raw(this.#origin);
+    out.raw(this.#event.bytes, this.#event.at);
+    out.integer((this.#batch?.seq ?? 0) + index);
+    out.raw(DOCUMENT_END);
+    this.#body.end();
+  }
+
+  #message(): void {
+    const textAt = this.#takeText(messageNames);
+    if (textAt !== 0) {
+      this.#field(MESSAGE, textAt);
+      return;
+    }
+    const { root } = this.#entry;
+    for (const name of messageNames) {
+      const at = root.values[name]!;
+      if (at === 0 || this.#values.bytes[at] === NIL) continue;
+      root.values[name] = 0;
+      this.#json.raw(MESSAGE);
+      this.#values.valueAsText(at);
+      this.#json.byte(COMMA);
+      return;
+    }
+  }
+
+  #stream(): void {
+    let at = this.#takeText(streamNames);
+    if (at === 0) {
+      // Docker says `source`; so do others, of other things.
+      at = this.#entry.root.values[SOURCE]!;
+      if (at === 0 || !isStreamName(this.#values.bytes, at)) return;
+      this.#entry.root.values[SOURCE] = 0;
+    }
+    this.#field(STREAM, at);
+  }
+
+  #log(flags: Uint8Array): void {
+    const levelAt = this.#takeText(levelNames);
+    if (levelAt === 0 && flags === NO_FLAGS) return;
+    const start = this.#open(LOG);
+    this.#field(LEVEL, levelAt);
+    this.#json.raw(flags);
+    this.#closeObject(start);
+  }
+
+  #container(): void {
+    const entry = this.#entry;
+    const start = this.#open(CONTAINER);
+    this.#field(ID, this.#takeText(containerIdNames) || this.#takePodText(podContainerId));
+    // Of a pod's container the name stands here too, so that one field finds every container.
+    const nameAt =
+      this.#takeText(containerNames) || (entry.hasPod ? entry.pod.findText(this.#values.bytes, podContainer) : 0);
+    if (nameAt !== 0) this.#nameWithoutSlash(nameAt);
+    this.#named(IMAGE, this.#takeText(imageNames) || this.#takePodText(podImage));
+    this.#closeObject(start);
+  }
+
+  #nameWithoutSlash(at: number): void {
+    const { bytes, view } = this.#values;
+    const start = textStart(bytes, at);
+    const end = textEnd(bytes, at);
+    this.#json.raw(NAME);
+    this.#json.text(bytes, view, start < end && bytes[start] === SLASH ? start + 1 : start, end);
+    this.#json.byte(COMMA);
+  }
+
+  #kubernetes(): void {
+    const start = this.#open(KUBERNETES);
+    this.#field(NAMESPACE, this.#takePodText(podNamespace));
+    const podStart = this.#open(POD);
+    this.#field(NAME, this.#takePodText(podName));
+    this.#field(UID, this.#takePodText(podUid));
+    this.#field(IP, this.#takePodText(podIp));
+    this.#closeObject(podStart);
+    this.#named(CONTAINER, this.#takePodText(podContainer));
+    this.#named(NODE, this.#takePodText(podNode));
+    this.#flattened(LABELS, LABELS_NAME);
+    this.#flattened(ANNOTATIONS, ANNOTATIONS_NAME);
+    this.#closeObject(start);
+  }
+
+  /** All that no field took. What is ours gives way to a key of the sender's own that has the same name. */
+  #attributes(): void {
+    const entry = this.#entry;
+    const start = this.#open(ATTRIBUTES);
+    if (this.#timeKind === 'unfit' && entry.root.values[TIME_NAME] === 0) this.#attribute(TIME, entry.timeAt);
+    if (entry.metadataAt !== 0 && entry.root.values[METADATA_NAME] === 0) this.#attribute(METADATA, entry.metadataAt);
+    this.#untaken(entry.root, rootKeys, 2);
+    this.#values.members(0, entry.rootKeysEnd, 2);
+    if (entry.hasPod) {
+      const podStart = this.#open(KUBERNETES);
+      this.#untaken(entry.pod, podKeys, 3);
+      this.#values.members(entry.rootKeysEnd, entry.keys.top, 3);
+      this.#closeObject(podStart);
+    }
+    this.#closeObject(start);
+  }
+
+  /** Values under known names that no field could hold. */
+  #untaken(table: FieldTable, keys: readonly Uint8Array[], level: number): void {
+    for (let name = 0; name < keys.length; name += 1) {
+      const at = table.values[name]!;
+      if (at === 0) continue;
+      this.#json.raw(keys[name]!);
+      this.#values.value(at, level);
+      this.#json.byte(COMMA);
+    }
+  }
+
+  #attribute(key: Uint8Array, at: number): void {
+    this.#json.raw(key);
+    this.#values.value(at, 2);
+    this.#json.byte(COMMA);
+  }
+
+  /** A map of the pod's as a field of type `flattened`. */
+  #flattened(key: Uint8Array, name: number): void {
+    const { pod } = this.#entry;
+    const at = pod.values[name]!;
+    if (at === 0 || !isMap(this.#values.bytes[at]!)) return;
+    pod.values[name] = 0;
+    this.#json.raw(key);
+    this.#values.value(at, 1);
+    this.#json.byte(COMMA);
+  }
+
+  /** `"key":"…",` of the str or bin at `at`; nothing if that is 0. */
+  #field(key: Uint8Array, at: number): void {
+    if (at === 0) return;
+    this.#json.raw(key);
+    this.#values.text(at, false);
+    this.#json.byte(COMMA);
+  }
+
+  /** `"key":{"name":"…"},` */
+  #named(key: Uint8Array, at: number): void {
+    if (at === 0) return;
+    this.#json.raw(key);
+    this.#field(NAME, at);
+    close(this.#json, OBJECT_END);
+    this.#json.byte(COMMA);
+  }
+
+  #takeText(names: readonly number[]): number {
+    return this.#entry.root.takeText(this.#values.bytes, names);
+  }
+
+  #takePodText(names: readonly number[]): number {
+    return this.#entry.hasPod ? this.#entry.pod.takeText(this.#values.bytes, names) : 0;
+  }
+
+  /** Writes `"key":{`; returns where it began. */
+  #open(key: Uint8Array): number {
+    const start = this.#json.at;
+    this.#json.raw(key);
+    return start;
+  }
+
+  /** Ends an object that has a comma after each member; one without members is taken back. */
+  #closeObject(start: number): void {
+    const out = this.#json;
+    if (out.bytes[out.at - 1] !== COMMA) {
+      out.at = start;
+      return;
+    }
+    out.bytes[out.at - 1] = OBJECT_END;
+    out.byte(COMMA);
+  }
+}
+
+const NIL = 0xc0;
+const SLASH = 0x2f;
+const COMMA = 0x2c;
+const OBJECT_END = 0x7d;
+
+const TIMESTAMP = fragment('{"@timestamp":');
+const MESSAGE = fragment('"message":');
+const STDOUT = fragment('stdout');
+const STDERR = fragment('stderr');
+const STREAM = fragment('"stream":');
+const LOG = fragment('"log":{');
+const LEVEL = fragment('"level":');
+const NO_FLAGS = fragment('');
+const PARTIAL = fragment('"flags":["partial"],');
+const AS_TEXT = fragment(',"log":{"flags":["as_text"]},');
+const PARTIAL_AS_TEXT = fragment(',"log":{"flags":["partial","as_text"]},');
+const CONTAINER = fragment('"container":{');
+const IMAGE = fragment('"image":{');
+const ID = fragment('"id":');
+const NAME = fragment('"name":');
+const KUBERNETES = fragment('"kubernetes":{');
+const NAMESPACE = fragment('"namespace":');
+const POD = fragment('"pod":{');
+const UID = fragment('"uid":');
+const IP = fragment('"ip":');
+const NODE = fragment('"node":{');
+const LABELS = fragment('"labels":');
+const ANNOTATIONS = fragment('"annotations":');
+const HOST = fragment('"host":{');
+const SERVICE = fragment('"service":{');
+const ATTRIBUTES = fragment('"attributes":{');
+const TIME = fragment('"fluentd.time":');
+const METADATA = fragment('"fluentd.metadata":');
+const DOCUMENT_END = fragment('}}');
+const rootKeys = rootNames.map((name) => fragment(`"${name}":`));
+const podKeys = podNames.map((name) => fragment(`"${name}":`));
+
+// What a field is taken from: the first of these names that has a string.
+const messageNames = root('log', 'message', 'msg', 'MESSAGE');
+const streamNames = root('stream');
+const levelNames = root('log.level', 'level', 'severity');
+const containerIdNames = root('container.id', 'container_id');
+const containerNames = root('container.name', 'container_name');
+const imageNames = root('container.image.name', 'container_image');
+const hostNames = root('host.name', 'hostname', 'host');
+const serviceNames = root('service.name', 'service_name', 'service');
+const podName = pod('pod_name');
+const podUid = pod('pod_id');
+const podIp = pod('pod_ip');
+const podNamespace = pod('namespace_name');
+const podContainer = pod('container_name');
+const podContainerId = pod('docker_id');
+const podImage = pod('container_image');
+const podNode = pod('host');
+const SOURCE = rootNames.indexOf('source');
+const TIME_NAME = rootNames.indexOf('fluentd.time');
+const METADATA_NAME = rootNames.indexOf('fluentd.metadata');
+const LABELS_NAME = podNames.indexOf('labels');
+const ANNOTATIONS_NAME = podNames.indexOf('annotations');
+
+function root(...names: readonly (typeof rootNames)[number][]): readonly number[] {
+  return names.map((name) => rootNames.indexOf(name));
+}
+
+function pod(...names: readonly (typeof podNames)[number][]): readonly number[] {
+  return names.map((name) => podNames.indexOf(name));
+}
+
+function fragment(text: string): Uint8Array {
+  return Uint8Array.from(Buffer.from(text));
+}
+
+/** Whether the str or bin at `at` says stdout or stderr. */
+function isStreamName(bytes: Uint8Array, at: number): boolean {
+  const start = textStart(bytes, at);
+  const end = textEnd(bytes, at);
+  return isEqual(bytes, start, end, STDOUT) || isEqual(bytes, start, end, STDERR);
+}
+
+function isEqual(bytes: Uint8Array, start: number, end: number, text: Uint8Array): boolean {
+  if (end - start !== text.length) return false;
+  for (let i = 0; i < text.length; i += 1) if (bytes[start + i] !== text[i]) return false;
+  return true;
+}

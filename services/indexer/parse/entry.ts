@@ -1,0 +1,77 @@
+// Where the parts of an entry lie: [time, record], or [[time, metadata], record] of the Forward protocol v1.5. Positions only; the
+// bytes stay where they are. Keys that mean something to us (docs/documents.md) are told from those that do not.
+//
+// Guarantees: after `find` said yes, every position is that of a whole msgpack value inside the entry, and the keys and values
+// inside it nest no deeper than DEPTH_MAX.
+
+import { containerChildren, containerHeaderSize, isArray, isMap, timeEnd } from '#shared/msgpack/extents.ts';
+import { FieldTable, KeyStack } from './fields.ts';
+
+// prettier-ignore
+export const rootNames = [
+  'log', 'message', 'msg', 'MESSAGE', 'stream', 'source', 'log.level', 'level', 'severity',
+  'container.id', 'container_id', 'container.name', 'container_name', 'container.image.name', 'container_image',
+  'host.name', 'hostname', 'host', 'service.name', 'service_name', 'service',
+  'kubernetes', 'fluentd.time', 'fluentd.metadata',
+] as const;
+/** Inside `kubernetes`, as fluent-bit's and fluentd's filters fill it. */
+// prettier-ignore
+export const podNames = [
+  'pod_name', 'pod_id', 'pod_ip', 'namespace_name', 'container_name', 'container_image', 'docker_id', 'host', 'labels', 'annotations',
+] as const;
+
+export class Entry {
+  readonly keys = new KeyStack();
+  readonly root = new FieldTable(rootNames);
+  readonly pod = new FieldTable(podNames);
+
+  timeAt = 0;
+  /** The metadata map if it is not empty, else 0. */
+  metadataAt = 0;
+  recordAt = 0;
+  /** Whether `kubernetes` is a map; if not, nothing of `pod` is valid. */
+  hasPod = false;
+  /** On the stack of keys: where the record's unknown keys end, and those of its pod begin. */
+  rootKeysEnd = 0;
+
+  /** Looks at bytes[start, end). False where that is no entry. */
+  find(bytes: Uint8Array, start: number, end: number): boolean {
+    this.keys.top = 0;
+    this.hasPod = false;
+    const timeAt = insidePair(bytes, start, end);
+    if (timeAt < 0) return false;
+    const recordAt = timeEnd(bytes, timeAt, end);
+    if (recordAt < 0 || recordAt >= end || !isMap(bytes[recordAt]!)) return false;
+    this.recordAt = recordAt;
+    this.timeAt = timeAt;
+    this.metadataAt = 0;
+    if (isArray(bytes[timeAt]!)) this.#findMetadata(bytes, end);
+    if (this.root.index(bytes, recordAt, end, this.keys) !== end) return false;
+    this.rootKeysEnd = this.keys.top;
+    const podAt = this.root.values[POD]!;
+    if (podAt !== 0 && isMap(bytes[podAt]!)) {
+      this.hasPod = true;
+      this.root.values[POD] = 0;
+      this.pod.index(bytes, podAt, end, this.keys);
+    }
+    return true;
+  }
+
+  /** The time's place holds [time, metadata]. */
+  #findMetadata(bytes: Uint8Array, end: number): void {
+    this.timeAt = insidePair(bytes, this.timeAt, end);
+    const metadataAt = timeEnd(bytes, this.timeAt, end);
+    if (containerChildren(bytes, metadataAt, bytes[metadataAt]!) > 0) this.metadataAt = metadataAt;
+  }
+}
+
+const POD = rootNames.indexOf('kubernetes');
+
+/** Where the first of an array of two begins, or -1 where there is none. */
+function insidePair(bytes: Uint8Array, start: number, end: number): number {
+  if (start >= end) return -1;
+  const type = bytes[start]!;
+  if (type === 0x92) return start + 1;
+  if (!isArray(type) || start + containerHeaderSize(type) > end) return -1;
+  return containerChildren(bytes, start, type) === 2 ? start + containerHeaderSize(type) : -1;
+}

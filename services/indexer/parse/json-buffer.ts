@@ -1,0 +1,271 @@
+// A growing buffer that JSON is written into as bytes: the text of a document never exists as a JavaScript string.
+// Strings come as UTF-8 from peers. What is safe is copied four bytes at a time (measured: 0.6 ns a byte, against 1.5 byte by
+// byte and 50 ns for a call of Buffer.copy); what is not is escaped, and what is not UTF-8 becomes U+FFFD as browsers do it.
+//
+// Guarantees: whatever the source bytes, `text` writes one valid JSON string without a line break in it.
+
+const CAPACITY_FIRST = 64 * 1024;
+/** Source bytes for which room is made at once; each may become six (`\u0001`). */
+const BLOCK_BYTES = 4096;
+const ESCAPED_BYTES_MAX = 6;
+/** Room for any number, literal or punctuation. */
+const SCALAR_BYTES_MAX = 32;
+/** Longest UTF-8 sequence; one that begins in a block may end after it. */
+const SEQUENCE_BYTES_MAX = 4;
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const HEX = Uint8Array.from('0123456789abcdef', (digit) => digit.charCodeAt(0));
+
+/** 1 for the ASCII that stands in a JSON string as it is. */
+const PLAIN = new Uint8Array(256).fill(1, 0x20, 0x80);
+PLAIN[QUOTE] = PLAIN[BACKSLASH] = 0;
+
+/** The letter of a short escape, by what it stands for; 0 where there is none. */
+const SHORT_ESCAPE = new Uint8Array(256);
+for (const [code, letter] of [
+  [0x08, 'b'],
+  [0x09, 't'],
+  [0x0a, 'n'],
+  [0x0c, 'f'],
+  [0x0d, 'r'],
+  [QUOTE, '"'],
+  [BACKSLASH, '\\'],
+] as const) {
+  SHORT_ESCAPE[code] = letter.charCodeAt(0);
+}
+
+export class JsonBuffer {
+  /** What is written is `bytes[0]` to `bytes[at - 1]`. Both change when room is made: never keep them over a call. */
+  bytes: Buffer<ArrayBuffer>;
+  at = 0;
+  #view: DataView<ArrayBuffer>;
+
+  constructor(bytes: Buffer<ArrayBuffer> = Buffer.allocUnsafeSlow(CAPACITY_FIRST)) {
+    this.bytes = bytes;
+    this.#view = viewOf(bytes);
+  }
+
+  /** Goes on in another buffer, from its beginning. */
+  restart(bytes: Buffer<ArrayBuffer> = Buffer.allocUnsafeSlow(CAPACITY_FIRST)): void {
+    this.bytes = bytes;
+    this.#view = viewOf(bytes);
+    this.at = 0;
+  }
+
+  /** Makes room for `count` bytes after `at`. */
+  reserve(count: number): void {
+    if (this.at + count > this.bytes.length) this.#grow(this.at + count);
+  }
+
+  /** One byte of ASCII. */
+  byte(code: number): void {
+    this.reserve(1);
+    this.bytes[this.at++] = code;
+  }
+
+  /** Bytes that are JSON already: the first `count` of the fragment. */
+  raw(fragment: Uint8Array, count = fragment.length): void {
+    this.reserve(count);
+    const { bytes } = this;
+    let { at } = this;
+    for (let i = 0; i < count; i += 1) bytes[at++] = fragment[i]!;
+    this.at = at;
+  }
+
+  /** ASCII that is JSON already; short, for it goes letter by letter. */
+  ascii(text: string): void {
+    this.reserve(text.length);
+    for (let i = 0; i < text.length; i += 1) this.bytes[this.at++] = text.charCodeAt(i);
+  }
+
+  /** A safe integer, in digits. */
+  integer(value: number): void {
+    this.reserve(SCALAR_BYTES_MAX);
+    let rest = value;
+    if (rest < 0) {
+      this.bytes[this.at++] = 0x2d;
+      rest = -rest;
+    }
+    if (rest < 1e9) {
+      this.digits(rest, digitCount(rest));
+      return;
+    }
+    const high = Math.floor(rest / 1e9);
+    this.digits(high, digitCount(high));
+    this.digits(rest - high * 1e9, 9);
+  }
+
+  /** The last `count` decimal digits of an integer below 10^9. Needs room. */
+  digits(value: number, count: number): void {
+    const { bytes, at } = this;
+    let rest = value | 0;
+    for (let i = at + count - 1; i >= at; i -= 1) {
+      const tenth = (rest / 10) | 0;
+      bytes[i] = 0x30 + rest - tenth * 10;
+      rest = tenth;
+    }
+    this.at = at + count;
+  }
+
+  /** Bytes as two digits each; without quotes. */
+  hex(source: Uint8Array, start: number, end: number): void {
+    this.reserve(2 * (end - start));
+    const { bytes } = this;
+    let { at } = this;
+    for (let i = start; i < end; i += 1) {
+      const byte = source[i]!;
+      bytes[at++] = HEX[byte >> 4]!;
+      bytes[at++] = HEX[byte & 15]!;
+    }
+    this.at = at;
+  }
+
+  /**
+   * A JSON string of UTF-8 bytes. `view` is of the same bytes as `source`. With `nulReplaced`, NUL becomes U+FFFD too:
+   * Elasticsearch refuses it in the keys of a `flattened` field.
+   */
+  text(source: Uint8Array, view: DataView, start: number, end: number, nulReplaced = false): void {
+    this.byte(QUOTE);
+    let from = start;
+    while (from < end) {
+      const to = Math.min(end, from + BLOCK_BYTES);
+      this.reserve((to - from) * ESCAPED_BYTES_MAX + SEQUENCE_BYTES_MAX);
+      from = this.#escape(source, view, from, to, end, nulReplaced);
+    }
+    this.byte(QUOTE);
+  }
+
+  /** Makes one JSON string of the JSON that was written since `start`. */
+  quote(start: number): void {
+    let escapes = 0;
+    for (let i = start; i < this.at; i += 1) {
+      const code = this.bytes[i]!;
+      if (code === QUOTE || code === BACKSLASH) escapes += 1;
+    }
+    this.reserve(escapes + 2);
+    const { bytes } = this;
+    let to = this.at + escapes + 2;
+    let from = this.at;
+    this.at = to;
+    // From the end on, so that nothing is written over before it was read.
+    bytes[--to] = QUOTE;
+    while (from > start) {
+      const code = bytes[--from]!;
+      bytes[--to] = code;
+      if (code === QUOTE || code === BACKSLASH) bytes[--to] = BACKSLASH;
+    }
+    bytes[start] = QUOTE;
+  }
+
+  /** A number that is equal for equal bytes, of what was written since `start`: at least two bytes. */
+  hash(start: number): number {
+    const end = this.at;
+    const view = this.#view;
+    let hash = end - start;
+    let at = start;
+    for (; at + 4 <= end; at += 4) hash = Math.imul(hash ^ view.getInt32(at, true), 0x9e3779b1) ^ (hash >>> 15);
+    for (; at < end; at += 1) hash = Math.imul(hash ^ this.bytes[at]!, 0x85ebca6b) ^ (hash >>> 13);
+    return hash | 0;
+  }
+
+  /** Copies and escapes source bytes from `from` to `to`, and the rest of a sequence that ends later. Returns where it stopped. */
+  #escape(source: Uint8Array, view: DataView, from: number, to: number, end: number, nulReplaced: boolean): number {
+    const { bytes } = this;
+    const target = this.#view;
+    let { at } = this;
+    let i = from;
+    for (;;) {
+      while (i + 4 <= to) {
+        const word = view.getInt32(i, true);
+        if (hasSpecial(word)) break;
+        target.setInt32(at, word, true);
+        i += 4;
+        at += 4;
+      }
+      if (i >= to) break;
+      const code = source[i]!;
+      if (PLAIN[code] === 1) {
+        bytes[at++] = code;
+        i += 1;
+      } else if (code < 0x80) {
+        at = code === 0 && nulReplaced ? writeReplacement(bytes, at) : writeEscape(bytes, at, code);
+        i += 1;
+      } else {
+        const length = sequenceLength(source, i, end);
+        if (length > 0) for (let k = 0; k < length; k += 1) bytes[at++] = source[i + k]!;
+        else at = writeReplacement(bytes, at);
+        i += Math.abs(length);
+      }
+    }
+    this.at = at;
+    return i;
+  }
+
+  #grow(bytesMin: number): void {
+    const bytes = Buffer.allocUnsafeSlow(Math.max(bytesMin, 2 * this.bytes.length));
+    this.bytes.copy(bytes, 0, 0, this.at);
+    this.bytes = bytes;
+    this.#view = viewOf(bytes);
+  }
+}
+
+export function viewOf<B extends ArrayBufferLike>(bytes: Uint8Array<B>): DataView<B> {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/**
+ * Whether any of four bytes is a control, `"`, `\`, or not ASCII. In each sum, a byte that is too small or equal to the one looked
+ * for borrows and sets its top bit; a borrow can only make a false alarm in a byte above a true one.
+ */
+function hasSpecial(word: number): boolean {
+  const quotes = word ^ 0x22222222;
+  const backslashes = word ^ 0x5c5c5c5c;
+  return ((word | (word - 0x20202020) | (quotes - 0x01010101) | (backslashes - 0x01010101)) & 0x80808080) !== 0;
+}
+
+function writeEscape(bytes: Uint8Array, start: number, code: number): number {
+  let at = start;
+  bytes[at++] = BACKSLASH;
+  const letter = SHORT_ESCAPE[code]!;
+  if (letter !== 0) {
+    bytes[at++] = letter;
+    return at;
+  }
+  bytes[at++] = 0x75;
+  bytes[at++] = 0x30;
+  bytes[at++] = 0x30;
+  bytes[at++] = HEX[code >> 4]!;
+  bytes[at++] = HEX[code & 15]!;
+  return at;
+}
+
+function writeReplacement(bytes: Uint8Array, at: number): number {
+  bytes[at] = 0xef;
+  bytes[at + 1] = 0xbf;
+  bytes[at + 2] = 0xbd;
+  return at + 3;
+}
+
+/** Bytes of the sequence at `start`, which is not ASCII; or, negative, bytes that are one U+FFFD (https://encoding.spec.whatwg.org/#utf-8-decoder). */
+function sequenceLength(source: Uint8Array, start: number, end: number): number {
+  const lead = source[start]!;
+  if (lead < 0xc2 || lead > 0xf4) return -1;
+  const length = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+  // No overlong forms, no surrogates, nothing above U+10FFFF.
+  let lowest = lead === 0xe0 ? 0xa0 : lead === 0xf0 ? 0x90 : 0x80;
+  let highest = lead === 0xed ? 0x9f : lead === 0xf4 ? 0x8f : 0xbf;
+  for (let i = 1; i < length; i += 1) {
+    const at = start + i;
+    if (at >= end || source[at]! < lowest || source[at]! > highest) return -i;
+    lowest = 0x80;
+    highest = 0xbf;
+  }
+  return length;
+}
+
+function digitCount(value: number): number {
+  let count = 1;
+  for (let limit = 10; value >= limit; limit *= 10) count += 1;
+  return count;
+}

@@ -1,0 +1,325 @@
+// The way of a record through the indexer, in one pass:
+//
+//   push ─► pending ─► open (pool) ─► entries ─┬─► document ─► body ─► writer ─► ledger ─► offsets
+//                                              └─► parts ─► lines ─┘
+//
+// Records of a partition are taken in order; the next ones are opened while this one is written and while requests are in flight.
+// The loop over entries makes no promise and no closure for an event. Nothing here knows whether a consumer, a drain job or a
+// function call feeds it.
+//
+// Guarantees: every event that was opened gets one outcome, by the ledger; parts that wait for the rest of their line have none
+// yet, so the offset stays before them. What is stopped or lost on the way is abandoned and read again.
+
+import { setImmediate as turn } from 'node:timers/promises';
+import type { ByteBudget } from '#shared/byte-budget.ts';
+import type { Clock } from '#shared/clock.ts';
+import type { FetchedRecord } from '#shared/queue/queue.ts';
+import type { Batch } from '#shared/record/record.ts';
+import { BulkBody } from './bulk/body.ts';
+import { type Run, eventsOf } from './bulk/parcel.ts';
+import type { BulkWriter } from './bulk/writer.ts';
+import { type Assignment, RecordInHand } from './in-hand.ts';
+import { type JoinedPart, type Lines, type PassedLine } from './lines.ts';
+import type { EndingReason, Ledger } from './ledger.ts';
+import { DocumentWriter } from './parse/document.ts';
+import { partOf } from './parse/part.ts';
+import type { RecordRefusals } from './refusals.ts';
+import { type Unpacked, type UnpackOptions, type Unreadable, unpack } from './unpack.ts';
+
+export interface PipelineOptions {
+  readonly ledger: Ledger;
+  readonly writer: BulkWriter;
+  readonly refusals: RecordRefusals;
+  readonly lines: Lines;
+  /** Of the bytes as they were fetched; held until all of a record's events have outcomes. */
+  readonly budget: ByteBudget;
+  readonly clock: Clock;
+  readonly lingerMs: number;
+  readonly unpacking: UnpackOptions;
+}
+
+/** Records that are opened ahead of the one in work: enough to keep a pool thread busy. */
+const OPEN_AHEAD = 2;
+/** Bytes of documents after which other work of the process gets its turn: some 2 ms. */
+const TURN_BYTES = 512 * 1024;
+
+interface Opening {
+  readonly record: RecordInHand;
+  readonly opened: Promise<Unpacked | Unreadable>;
+}
+
+export class Pipeline {
+  readonly #options: PipelineOptions;
+  readonly #body = new BulkBody();
+  readonly #documents = new DocumentWriter(this.#body);
+  readonly #pending: RecordInHand[] = [];
+  readonly #opening: Opening[] = [];
+  /** Origins of what is in the body. */
+  #runs: Run[] = [];
+  /** The record in work, and how many of its entries went on. */
+  #current: Unpacked | null = null;
+  #passed = 0;
+  #ingestedMs = 0;
+  #turnAt = TURN_BYTES;
+  /** Dead letters on their way, and how many events they are. */
+  readonly #burials = new Set<Promise<void>>();
+  #burying = 0;
+  #lingerTimer: Disposable | null = null;
+  #lingered = false;
+  #linesTimer: Disposable | null = null;
+  #stopping = false;
+  readonly #abort = new AbortController();
+  #wake: PromiseWithResolvers<void> = Promise.withResolvers();
+  #finish: PromiseWithResolvers<void> | null = null;
+  readonly #loop: Promise<void>;
+
+  constructor(options: PipelineOptions) {
+    this.#options = options;
+    options.ledger.place(() => (this.#current ? this.#current.ends.length - this.#passed : 0));
+    options.ledger.place(() => eventsOf(this.#runs));
+    options.ledger.place(() => this.#burying);
+    options.ledger.place(() => options.lines.events);
+    this.#loop = this.#run();
+  }
+
+  /** Takes records over, which were fetched under `assignment`. Those that came before already are left out. */
+  push(assignment: Assignment, records: readonly FetchedRecord[]): void {
+    for (const fetched of records) {
+      const offsets = assignment.partitions.get(fetched.partition);
+      if (assignment.void || !offsets || fetched.offset < offsets.begun) continue;
+      this.#pending.push(new RecordInHand(assignment, fetched, this.#options.budget.take(fetched.value.length)));
+    }
+    this.#rouse();
+  }
+
+  /** The assignment is void: what is not at the store yet goes no further. */
+  lost(assignment: Assignment): void {
+    const kept = this.#pending.filter((record) => record.assignment !== assignment);
+    for (const record of this.#pending) if (record.assignment === assignment) record.giveUp();
+    this.#pending.splice(0, Infinity, ...kept);
+    for (const part of this.#options.lines.drop(assignment)) this.#abandon(part, 'assignment_lost');
+    this.#rouse();
+  }
+
+  /** Resolves when all that was pushed has its outcome; unfinished lines are passed on, marked. */
+  async finish(): Promise<void> {
+    this.#finish ??= Promise.withResolvers();
+    this.#rouse();
+    await this.#finish.promise;
+    await this.#idle();
+  }
+
+  /**
+   * Takes nothing more, and finishes the record in work and what is on its way to the store. After `limitMs` what is left
+   * is abandoned. Unfinished lines are abandoned in any case: their parts are read again.
+   */
+  async stop(limitMs: number): Promise<void> {
+    this.#stopping = true;
+    this.#rouse();
+    const limit = this.#options.clock.timer(limitMs, () => {
+      this.#abort.abort();
+      this.#options.writer.stop();
+    });
+    await this.#loop;
+    for (const part of this.#options.lines.drop()) this.#abandon(part, 'shutdown');
+    await this.#idle();
+    limit[Symbol.dispose]();
+    for (const record of this.#pending.splice(0)) record.giveUp();
+    for (const { record } of this.#opening.splice(0)) record.giveUp();
+    this.#finish?.resolve();
+  }
+
+  async #idle(): Promise<void> {
+    await this.#options.writer.idle();
+    await Promise.all(this.#burials);
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopping) {
+      this.#openAhead();
+      const next = this.#opening.shift();
+      if (next) {
+        const opened = await next.opened;
+        this.#openAhead();
+        await this.#index(next.record, opened);
+      }
+      await this.#passOnLines();
+      if (this.#lingered || (this.#finish && !this.#hasWork)) await this.#flush();
+      if (this.#hasWork || this.#stopping) continue;
+      this.#finish?.resolve();
+      this.#finish = null;
+      this.#setTimers();
+      await this.#wake.promise;
+      this.#wake = Promise.withResolvers();
+    }
+    await this.#flush();
+  }
+
+  #isGivenUp(record: RecordInHand): boolean {
+    return record.assignment.void || this.#abort.signal.aborted;
+  }
+
+  get #hasWork(): boolean {
+    return this.#pending.length > 0 || this.#opening.length > 0;
+  }
+
+  #openAhead(): void {
+    while (this.#opening.length < OPEN_AHEAD) {
+      const record = this.#pending.shift();
+      if (!record) return;
+      this.#opening.push({ record, opened: unpack(record.fetched, this.#options.unpacking) });
+    }
+  }
+
+  async #index(record: RecordInHand, opened: Unpacked | Unreadable): Promise<void> {
+    const { ledger, refusals } = this.#options;
+    if (this.#isGivenUp(record)) {
+      record.giveUp();
+      return;
+    }
+    if (opened.kind === 'unreadable') {
+      ledger.open(record, opened.events);
+      const { reason, error, events } = opened;
+      this.#bury(record, events, reason, refusals.buryRecord(record, reason, error, events, this.#abort.signal));
+      return;
+    }
+    ledger.open(record, opened.ends.length);
+    this.#current = opened;
+    this.#passed = 0;
+    this.#ingestedMs = this.#options.clock.epochMs();
+    for (const batch of opened.batches) {
+      const first = this.#passed;
+      const afterLast = first + batch.count;
+      while (this.#passed < afterLast) {
+        this.#writeEntries(record, opened, batch, first, afterLast);
+        if (this.#body.length >= this.#options.writer.bodyBytesMax) await this.#flush();
+        else if (this.#body.length >= this.#turnAt) await this.#giveTurn();
+        if (this.#isGivenUp(record)) break;
+      }
+      if (this.#isGivenUp(record)) break;
+    }
+    const left = opened.ends.length - this.#passed;
+    this.#current = null;
+    ledger.settle(record, left, 'abandoned', 'shutdown');
+  }
+
+  /** The hot loop: entries of one batch, from the first that has not gone on to the last, or until the body is large enough. */
+  #writeEntries(record: RecordInHand, { bytes, ends }: Unpacked, batch: Batch, first: number, afterLast: number): void {
+    const body = this.#body;
+    const documents = this.#documents;
+    const pauseAt = Math.min(this.#turnAt, this.#options.writer.bodyBytesMax);
+    let entry = this.#passed;
+    let start = entry === 0 ? 0 : (ends[entry - 1] ?? 0);
+    let run: Run | null = null;
+    documents.beginBatch(batch, this.#ingestedMs);
+    while (entry < afterLast && body.length < pauseAt) {
+      const end = ends[entry] ?? 0;
+      const index = batch.first + entry - first;
+      if (partOf(bytes, start, end) !== null) {
+        run = null;
+        this.#passed = entry + 1;
+        this.#join({ record, batch, entry, index }, bytes, start, end);
+        documents.beginBatch(batch, this.#ingestedMs);
+      } else if (documents.write(bytes, start, end, index) === 'ok') {
+        if (run === null) {
+          run = { record, batch, entry, index, count: 0, parts: null, line: null };
+          this.#runs.push(run);
+        }
+        run.count++;
+      } else {
+        run = null;
+        this.#passed = entry + 1;
+        const opened: Unpacked = { kind: 'unpacked', batches: [], bytes, ends };
+        const letter = this.#options.refusals.buryEntry({ record, batch, entry, index }, opened, 'entry_malformed', this.#abort.signal);
+        this.#bury(record, 1, 'entry_malformed', letter);
+      }
+      entry++;
+      start = end;
+    }
+    this.#passed = entry;
+  }
+
+  #join(part: JoinedPart, bytes: Uint8Array, start: number, end: number): void {
+    const { lines, clock } = this.#options;
+    for (const line of lines.add(part, bytes.subarray(start, end), clock.monotonicMs())) this.#writeLine(line);
+  }
+
+  #writeLine({ parts, bytes, partial }: PassedLine): void {
+    const last = parts.at(-1);
+    if (!last) return;
+    this.#documents.beginBatch(last.batch, this.#ingestedMs);
+    if (this.#documents.write(bytes, 0, bytes.length, last.index, partial) === 'ok') {
+      this.#runs.push({ ...last, count: 1, parts, line: { bytes, partial } });
+      return;
+    }
+    // What is no entry is no part of a line either, so this is not seen; if it were, nothing would be lost.
+    for (const part of parts) this.#abandon(part, 'entry_malformed');
+  }
+
+  /** Lines that waited long enough are passed on as they are; all of them when everything is to be finished. */
+  async #passOnLines(): Promise<void> {
+    const { lines, clock } = this.#options;
+    const passed = this.#finish && !this.#hasWork ? lines.flush() : lines.expire(clock.monotonicMs());
+    if (passed.length === 0) return;
+    this.#ingestedMs = clock.epochMs();
+    for (const line of passed) this.#writeLine(line);
+    if (this.#body.length >= this.#options.writer.bodyBytesMax) await this.#flush();
+  }
+
+  async #flush(): Promise<void> {
+    this.#lingered = false;
+    this.#lingerTimer?.[Symbol.dispose]();
+    this.#lingerTimer = null;
+    if (this.#body.count === 0) return;
+    const body = this.#body;
+    const request = body.request();
+    const runs = this.#runs;
+    this.#runs = [];
+    this.#turnAt = TURN_BYTES;
+    await this.#options.writer.submit({ request, runs, asText: false, release: () => body.release(request) });
+    await turn();
+  }
+
+  /** Sockets, timers and heartbeats first. */
+  async #giveTurn(): Promise<void> {
+    this.#turnAt = this.#body.length + TURN_BYTES;
+    this.#setTimers();
+    await turn();
+    if (this.#lingered) await this.#flush();
+  }
+
+  #setTimers(): void {
+    const { clock, lingerMs, lines } = this.#options;
+    if (this.#body.count > 0 && !this.#lingered) {
+      this.#lingerTimer ??= clock.timer(lingerMs, () => {
+        this.#lingered = true;
+        this.#rouse();
+      });
+    }
+    this.#linesTimer?.[Symbol.dispose]();
+    const dueMs = lines.dueMs;
+    this.#linesTimer = dueMs === null ? null : clock.timer(Math.max(1, dueMs - clock.monotonicMs()), () => this.#rouse());
+  }
+
+  #bury(record: RecordInHand, events: number, reason: EndingReason, burial: Promise<void>): void {
+    this.#burying += events;
+    const done = burial.then(
+      () => 'dead_lettered' as const,
+      () => 'abandoned' as const,
+    );
+    const settled = done.then((ending) => {
+      this.#burying -= events;
+      this.#burials.delete(settled);
+      this.#options.ledger.settle(record, events, ending, ending === 'abandoned' ? 'shutdown' : reason);
+    });
+    this.#burials.add(settled);
+  }
+
+  #abandon(part: JoinedPart, reason: EndingReason): void {
+    this.#options.ledger.settle(part.record, 1, 'abandoned', reason);
+  }
+
+  #rouse(): void {
+    this.#wake.resolve();
+  }
+}

@@ -1,0 +1,189 @@
+// The way of what can't be indexed as it is: once more as text under the same ids, then to the dead letters with the reason and the
+// original bytes. Those bytes are not kept beside each bulk request: the queue's record is still in hand, compressed, and is opened again.
+// This costs the poisoned what all others save.
+//
+// Guarantees: a letter is appended before its event is settled. A letter that is too large for the queue is cut and marked.
+
+import type { Clock } from '#shared/clock.ts';
+import type { DeadLetter, Queue } from '#shared/queue/queue.ts';
+import { encodeBatches } from '#shared/record/record.ts';
+import { backoffMs } from './bulk/backoff.ts';
+import { BulkBody } from './bulk/body.ts';
+import { type EventPlace, type Parcel, type Run, eventsOf } from './bulk/parcel.ts';
+import type { RefusedItem, Refusals } from './bulk/writer.ts';
+import type { RecordInHand } from './in-hand.ts';
+import { DocumentWriter } from './parse/document.ts';
+import type { IndexerTelemetry } from './telemetry.ts';
+import { type Unpacked, type UnpackOptions, unpack } from './unpack.ts';
+
+/** Raw bytes of a chunk in a letter, at most. */
+const CHUNK_BYTES_MAX = 512 * 1024;
+/** Of an append: room for the headers of a letter, among them a reason of the store's. */
+const LETTER_HEADERS_BYTES = 16 * 1024;
+const ERROR_LENGTH_MAX = 2000;
+/** Reason, position, lengths and the queue's own framing. */
+const LETTER_OVERHEAD_BYTES = 1024;
+const BACKOFF = { baseMs: 200, capMs: 10_000 };
+const NOTHING = new Uint8Array(0);
+
+export interface RefusalsOptions {
+  readonly queue: Pick<Queue, 'appendDeadLetters' | 'appendBytesMax'>;
+  readonly telemetry: IndexerTelemetry;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly topic: string;
+  readonly unpacking: UnpackOptions;
+}
+
+export class RecordRefusals implements Refusals {
+  readonly #options: RefusalsOptions;
+
+  constructor(options: RefusalsOptions) {
+    this.#options = options;
+  }
+
+  async asText(parcel: Parcel): Promise<Parcel> {
+    const body = new BulkBody();
+    const writer = new DocumentWriter(body);
+    const opened = new OpenedRecords(this.#options.unpacking);
+    const runs: Run[] = [];
+    const nowMs = this.#options.clock.epochMs();
+    for (const run of parcel.runs) {
+      writer.beginBatch(run.batch, nowMs);
+      const written: Run = { ...run, count: 0 };
+      if (run.line) {
+        if (writer.writeAsText(run.line.bytes, 0, run.line.bytes.length, run.index, run.line.partial) === 'ok') written.count = 1;
+      } else {
+        const record = await opened.open(run.record);
+        if (!record) continue;
+        // Stops at the first entry that can't be written: the caller sees that some are missing.
+        while (written.count < run.count) {
+          const entry = run.entry + written.count;
+          const start = entry === 0 ? 0 : (record.ends[entry - 1] ?? 0);
+          const status = writer.writeAsText(record.bytes, start, record.ends[entry] ?? 0, run.index + written.count);
+          if (status !== 'ok') break;
+          written.count++;
+        }
+      }
+      if (written.count > 0) runs.push(written);
+    }
+    return { request: body.request(), runs, asText: true };
+  }
+
+  async bury(parcel: Parcel, items: readonly RefusedItem[], signal: AbortSignal): Promise<void> {
+    const letters: DeadLetter[] = [];
+    const opened = new OpenedRecords(this.#options.unpacking);
+    let item = 0;
+    for (const run of parcel.runs) {
+      for (let i = 0; i < run.count; i++) {
+        const { reason = 'document_refused', error = '' } = items[item++] ?? {};
+        const places = run.parts ?? [{ ...run, entry: run.entry + i, index: run.index + i }];
+        for (const place of places) letters.push(await this.#eventLetter(place, opened, reason, error));
+      }
+    }
+    await this.#append(letters, signal);
+    const first = letters[0];
+    if (first) this.#options.telemetry.deadLettered(eventsOf(parcel.runs), first.reason, first.error, first.from);
+  }
+
+  /** An entry that can't be turned into a document. */
+  async buryEntry(place: EventPlace, record: Unpacked, reason: string, signal: AbortSignal): Promise<void> {
+    const letter = this.#letterOf(place, entryBytes(record, place.entry), reason, 'Cannot read the entry: it is no [time, record]');
+    await this.#append([letter], signal);
+    this.#options.telemetry.deadLettered(1, letter.reason, letter.error, letter.from);
+  }
+
+  /** A record of which nothing can be read: all of it, with its table as it came. */
+  async buryRecord(record: RecordInHand, reason: string, error: string, events: number, signal: AbortSignal): Promise<void> {
+    const { headers, value } = record.fetched;
+    const cut = value.length > CHUNK_BYTES_MAX;
+    const from = this.#from(record);
+    await this.#append(
+      [{ batches: headers.batches ?? NOTHING, reason, error, from, value: cut ? value.subarray(0, CHUNK_BYTES_MAX) : value, cut }],
+      signal,
+    );
+    this.#options.telemetry.deadLettered(events, reason, error, from);
+  }
+
+  async #eventLetter(place: EventPlace, opened: OpenedRecords, reason: string, error: string): Promise<DeadLetter> {
+    const record = await opened.open(place.record);
+    return this.#letterOf(place, record ? entryBytes(record, place.entry) : NOTHING, reason, error);
+  }
+
+  #letterOf(place: EventPlace, entry: Uint8Array, reason: string, error: string): DeadLetter {
+    const bytesMax = Math.max(1024, this.#options.queue.appendBytesMax - LETTER_HEADERS_BYTES);
+    const cut = entry.length > bytesMax;
+    return {
+      batches: encodeBatches([place.batch]),
+      index: place.index,
+      reason,
+      error: error.slice(0, ERROR_LENGTH_MAX),
+      from: this.#from(place.record),
+      value: cut ? entry.subarray(0, bytesMax) : entry,
+      cut,
+    };
+  }
+
+  #from(record: RecordInHand): string {
+    return `${this.#options.topic}/${record.fetched.partition}/${record.fetched.offset}`;
+  }
+
+  /** Tries until the letters are held: nothing else could be done with these events. */
+  async #append(letters: readonly DeadLetter[], signal: AbortSignal): Promise<void> {
+    const { queue, clock, random, telemetry } = this.#options;
+    for (const group of groupsOf(letters, queue.appendBytesMax)) {
+      for (let attempt = 0; ; attempt++) {
+        signal.throwIfAborted();
+        try {
+          await queue.appendDeadLetters(group);
+          break;
+        } catch (error) {
+          telemetry.deadLettersFailed(error);
+          await clock.sleep(backoffMs(attempt, BACKOFF, random), signal);
+        }
+      }
+    }
+  }
+}
+
+/** Letters that fit into one append together. */
+function groupsOf(letters: readonly DeadLetter[], bytesMax: number): DeadLetter[][] {
+  const groups: DeadLetter[][] = [];
+  let group: DeadLetter[] = [];
+  let bytes = 0;
+  for (const letter of letters) {
+    const size = letter.value.length + letter.batches.length + 4 * letter.error.length + LETTER_OVERHEAD_BYTES;
+    if (group.length > 0 && bytes + size > bytesMax) {
+      groups.push(group);
+      group = [];
+      bytes = 0;
+    }
+    group.push(letter);
+    bytes += size;
+  }
+  if (group.length > 0) groups.push(group);
+  return groups;
+}
+
+/** Opens each record once, as long as its events are looked at one after another. */
+class OpenedRecords {
+  readonly #options: UnpackOptions;
+  #record: RecordInHand | null = null;
+  #opened: Unpacked | null = null;
+
+  constructor(options: UnpackOptions) {
+    this.#options = options;
+  }
+
+  async open(record: RecordInHand): Promise<Unpacked | null> {
+    if (record === this.#record) return this.#opened;
+    const opened = await unpack(record.fetched, this.#options);
+    this.#record = record;
+    this.#opened = opened.kind === 'unpacked' ? opened : null;
+    return this.#opened;
+  }
+}
+
+function entryBytes(record: Unpacked, entry: number): Uint8Array {
+  return record.bytes.subarray(entry === 0 ? 0 : record.ends[entry - 1], record.ends[entry]);
+}

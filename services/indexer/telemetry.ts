@@ -1,0 +1,166 @@
+// What the indexer tells of itself: named events, each with its counters and its log line. Only this file knows metrics and log.
+// Events are told per record, per request, per assignment; never per event, and never with a payload.
+
+import type { Clock } from '#shared/clock.ts';
+import { reasonOf } from '#shared/errors.ts';
+import type { Log } from '#shared/log.ts';
+import type { Metrics } from '#shared/metrics.ts';
+import type { RequestVerdict } from './bulk/outcomes.ts';
+import type { Ending, EndingReason, Ledger, LedgerListener } from './ledger.ts';
+
+/** Upper bounds in seconds. A log line should be found within a second; a lag after an outage is minutes or hours. */
+const RECEIVE_SECONDS_BOUNDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200];
+const BULK_SECONDS_BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+export interface PartitionAge {
+  readonly partition: number;
+  readonly oldestUncommittedSeconds: number;
+}
+
+/** What is asked for at each scrape. */
+export interface IndexerView {
+  readonly ledger: Ledger;
+  readonly bulkInFlight: () => number;
+  readonly bulkLimit: () => number;
+  readonly topic: string;
+  readonly partitions: () => Iterable<PartitionAge>;
+}
+
+export class IndexerTelemetry implements LedgerListener {
+  readonly #log: Log;
+  readonly #metrics: Metrics;
+  readonly #clock: Clock;
+  readonly #consumed;
+  readonly #indexed;
+  readonly #deduplicated;
+  readonly #deadLettered;
+  readonly #abandoned;
+  readonly #dropped;
+  readonly #bulkSeconds;
+  readonly #bulkItems;
+  readonly #receiveSeconds;
+  readonly #rebalances;
+
+  constructor(metrics: Metrics, log: Log, clock: Clock) {
+    this.#log = log;
+    this.#metrics = metrics;
+    this.#clock = clock;
+    this.#consumed = metrics.counter('events_consumed_total', 'Events that were taken from the queue and opened.');
+    this.#indexed = metrics.counter('events_indexed_total', 'Events that the store took.');
+    this.#deduplicated = metrics.counter('events_deduplicated_total', 'Events that the store had already, under the same name.');
+    this.#deadLettered = metrics.counter('events_dead_lettered_total', 'Events that can never be indexed and lie with the dead letters.', ['reason']);
+    this.#abandoned = metrics.counter('events_abandoned_total', 'Events that were left to be read again, by this indexer or another.', ['reason']);
+    this.#dropped = metrics.counter('events_dropped_total', 'Events that were given up.', ['stage', 'reason']);
+    this.#bulkSeconds = metrics.histogram('bulk_seconds', 'Time from a bulk request to its answer.', BULK_SECONDS_BOUNDS);
+    this.#bulkItems = metrics.counter('bulk_items_total', 'Items of bulk requests by their status.', ['status']);
+    this.#receiveSeconds = metrics.histogram(
+      'receive_to_indexed_seconds',
+      'Time from the receipt of a batch at the edge to the answer of the store; once for each batch and request.',
+      RECEIVE_SECONDS_BOUNDS,
+    );
+    this.#rebalances = metrics.counter('rebalances_total', 'Assignments of partitions that were lost.');
+  }
+
+  watch({ ledger, bulkInFlight, bulkLimit, topic, partitions }: IndexerView): void {
+    const metrics = this.#metrics;
+    metrics.gauge('bulk_inflight', 'Bulk requests without an answer.', [], () => [[bulkInFlight()]]);
+    metrics.gauge('bulk_concurrency_limit', 'Bulk requests that may be in flight.', [], () => [[bulkLimit()]]);
+    metrics.gauge('events_inflight', 'Events received and not yet answered for.', ['stage'], () => [[ledger.inFlight, 'indexer']]);
+    metrics.gauge('ledger_imbalance', 'Events that the ledger cannot account for; always 0.', ['stage'], () => [[ledger.imbalance, 'indexer']]);
+    metrics.gauge(
+      'indexer_oldest_uncommitted_seconds',
+      'Age of the oldest record that is not committed, of each partition owned; 0 when caught up.',
+      ['topic', 'partition'],
+      () => Array.from(partitions(), (age) => [age.oldestUncommittedSeconds, topic, String(age.partition)] as const),
+    );
+  }
+
+  consumed(events: number): void {
+    this.#consumed.add(events);
+  }
+
+  ended(events: number, ending: Ending, reason: EndingReason | null): void {
+    if (ending === 'indexed') this.#indexed.add(events);
+    else if (ending === 'deduplicated') this.#deduplicated.add(events);
+    else if (ending === 'dead_lettered') this.#deadLettered.add(events, reason ?? 'unknown');
+    else if (ending === 'abandoned') this.#abandoned.add(events, reason ?? 'unknown');
+    else this.#dropped.add(events, 'indexer', reason ?? 'unknown');
+  }
+
+  /** Something of a batch was indexed. */
+  indexed(receivedMs: number): void {
+    this.#receiveSeconds.observe(Math.max(0, this.#clock.epochMs() - receivedMs) / 1000);
+  }
+
+  bulkAnswered(seconds: number, items: ReadonlyMap<string, number>): void {
+    this.#bulkSeconds.observe(seconds);
+    for (const [status, count] of items) this.#bulkItems.add(count, status);
+    const failureStore = items.get('failure_store');
+    if (failureStore) {
+      this.#log.warn('failure_store_used', {
+        documents: failureStore,
+        what: 'Elasticsearch put documents into the failure store of the data stream',
+        todo: 'run `sluice setup`, so that the template holds all fields',
+      });
+    }
+  }
+
+  bulkFailed(error: Error, verdict: RequestVerdict, attempt: number): void {
+    const fields = { what: reasonOf(error), attempt, effect: 'nothing is lost: the same documents are sent again' };
+    if (verdict === 'operator') {
+      this.#log.error('store_refuses_requests', { ...fields, todo: 'mend the credentials or the privileges; the indexer goes on by itself' });
+    } else if (verdict === 'again') this.#log.warn('bulk_failed', fields);
+    else this.#log.warn('bulk_split', { what: fields.what, verdict });
+  }
+
+  /** Items that wait until somebody mends something. */
+  itemsHeld(items: number, says: string): void {
+    this.#log.error('store_refuses_items', {
+      items,
+      what: says,
+      effect: 'nothing is lost: they are kept and tried again slowly',
+      todo: 'mend privileges, the template or the limits of the cluster',
+    });
+  }
+
+  rewritten(items: number, error: string): void {
+    this.#log.info('documents_kept_as_text', { items, why: error });
+  }
+
+  deadLettered(events: number, reason: string, error: string, from: string): void {
+    this.#log.warn('events_dead_lettered', { events, reason, error, from, todo: 'see `sluice dead-letters list`' });
+  }
+
+  deadLettersFailed(error: unknown): void {
+    this.#log.error('dead_letters_unavailable', { what: reasonOf(error), effect: 'their offsets are not committed until it works' });
+  }
+
+  assigned(partitions: number, assignment: number): void {
+    this.#log.info('partitions_assigned', { partitions, assignment });
+  }
+
+  revoked(assignment: number): void {
+    this.#rebalances.add(1);
+    this.#log.info('partitions_revoked', { assignment });
+  }
+
+  commitFailed(error: unknown): void {
+    this.#log.warn('commit_failed', { what: reasonOf(error), effect: 'it is tried again' });
+  }
+
+  consumerFailed(error: unknown): void {
+    this.#log.error('consumer_failed', { what: reasonOf(error), effect: 'it is built anew' });
+  }
+
+  storeUnreachable(error: unknown): void {
+    this.#log.warn('store_unreachable', { what: reasonOf(error), effect: 'the indexer waits, and starts by itself' });
+  }
+
+  started(store: string, queue: string): void {
+    this.#log.info('indexer_started', { store, queue });
+  }
+
+  stopped(ledger: Ledger): void {
+    this.#log.info('indexer_stopped', { ...ledger.counts, in_flight: ledger.inFlight, imbalance: ledger.imbalance });
+  }
+}

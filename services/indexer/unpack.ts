@@ -1,0 +1,97 @@
+// From a fetched record to its batches and to where each entry ends. Decompresses in the thread pool, so that the next record is
+// opened while this one is turned into documents. Everything that a record claims is checked here, before its first event is used:
+// its version, its encoding, its table, and that the counts of the table are those of the value.
+//
+//   value   | entry | entry | entry | entry | entry | …        ends[k] = position after entry k
+//           |<----- batch 0 ------->|<-- batch 1 ->| …         counts add up to the entries
+//
+// Guarantees: never rejects for what a record holds, and allocates no more than `bytesMax` for its value.
+
+import { SluiceError, reasonOf } from '#shared/errors.ts';
+import { entryEnd } from '#shared/msgpack/extents.ts';
+import type { FetchedRecord } from '#shared/queue/queue.ts';
+import { decompress as decompressInPool } from '#shared/record/compression.ts';
+import { type Batch, type Encoding, RECORD_VERSION, decodeBatches } from '#shared/record/record.ts';
+
+export interface Unpacked {
+  readonly kind: 'unpacked';
+  readonly batches: readonly Batch[];
+  /** The value, uncompressed. */
+  readonly bytes: Uint8Array;
+  readonly ends: Uint32Array;
+}
+
+export interface Unreadable {
+  readonly kind: 'unreadable';
+  readonly reason: 'record_version_unknown' | 'record_malformed';
+  readonly error: string;
+  /** Events that its table speaks of; 1 where the table cannot be read, for then the record is all that can be counted. */
+  readonly events: number;
+}
+
+export type Decompress = (bytes: Uint8Array, encoding: Encoding, bytesMax: number) => Promise<Uint8Array>;
+
+export interface UnpackOptions {
+  /** Most bytes of an uncompressed value. */
+  readonly bytesMax: number;
+  /** A simulation gives its own, for the pool's threads have an order of theirs. */
+  readonly decompress?: Decompress;
+}
+
+const latin1 = new TextDecoder('latin1');
+
+export async function unpack(record: FetchedRecord, options: UnpackOptions): Promise<Unpacked | Unreadable> {
+  const { v, encoding: encodingBytes, batches: table } = record.headers;
+  const batches = table ? decodeBatches(table) : null;
+  const unreadable = (reason: Unreadable['reason'], error: string): Unreadable => ({
+    kind: 'unreadable',
+    reason,
+    error,
+    events: batches ? Math.max(1, eventsOf(batches)) : 1,
+  });
+
+  const version = v ? latin1.decode(v) : '';
+  if (version !== RECORD_VERSION) {
+    return unreadable('record_version_unknown', `Cannot read version ${JSON.stringify(version.slice(0, 20))} of the record format`);
+  }
+  if (!batches) return unreadable('record_malformed', 'Cannot read the table of batches');
+  const encoding = encodingOf(encodingBytes);
+  if (!encoding) return unreadable('record_malformed', 'Cannot read the encoding: it is none of identity, gzip, zstd');
+
+  let bytes: Uint8Array = record.value;
+  if (encoding !== 'identity') {
+    try {
+      bytes = await (options.decompress ?? decompressInPool)(record.value, encoding, options.bytesMax);
+    } catch (error) {
+      return unreadable('record_malformed', error instanceof SluiceError ? error.message : reasonOf(error));
+    }
+  }
+  const ends = entryEnds(bytes, eventsOf(batches));
+  if (!ends) return unreadable('record_malformed', 'Cannot read the entries: they are not as many as the table says');
+  return { kind: 'unpacked', batches, bytes, ends };
+}
+
+/** Where each of `count` entries ends; null where the bytes are not just these entries. */
+function entryEnds(bytes: Uint8Array, count: number): Uint32Array | null {
+  // An entry has three bytes at least: a table cannot make us allocate more than the value is worth.
+  if (count > bytes.length / 3) return null;
+  const ends = new Uint32Array(count);
+  let at = 0;
+  for (let entry = 0; entry < count; entry++) {
+    at = entryEnd(bytes, at, bytes.length);
+    if (at < 0) return null;
+    ends[entry] = at;
+  }
+  return at === bytes.length ? ends : null;
+}
+
+function eventsOf(batches: readonly Batch[]): number {
+  let events = 0;
+  for (const batch of batches) events += batch.count;
+  return events;
+}
+
+function encodingOf(bytes: Uint8Array | undefined): Encoding | null {
+  const text = bytes ? latin1.decode(bytes) : '';
+  return text === 'identity' || text === 'gzip' || text === 'zstd' ? text : null;
+}

@@ -1,0 +1,272 @@
+// Writes msgpack into one growing buffer (https://github.com/msgpack/msgpack/blob/master/spec.md).
+// Every value takes the shortest form that holds it. Containers whose size is known get their header first; where it is
+// not (JSON text that is being read), `openMap` and `openArray` leave a byte for it and `close…` sets it afterwards.
+//
+// Guarantees: the bytes written are valid msgpack if as many values follow a header as it says; a number that msgpack cannot
+// hold exactly as an integer is an assertion, never a wrong value. `reset` keeps the buffer for the next use.
+
+import assert from 'node:assert/strict';
+
+const CAPACITY_FIRST = 1024;
+/** A buffer above this is let go at `reset`, so that one large value does not hold memory for ever. */
+const CAPACITY_KEPT = 1024 * 1024;
+
+const INT64_MIN = -(2n ** 63n);
+const UINT64_MAX = 2n ** 64n - 1n;
+
+export class MsgpackWriter {
+  #bytes: Buffer<ArrayBuffer>;
+  #length = 0;
+
+  constructor(capacity = CAPACITY_FIRST) {
+    this.#bytes = Buffer.allocUnsafeSlow(capacity);
+  }
+
+  /** Bytes written since the last `reset`. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Forgets what was written. */
+  reset(): void {
+    this.#length = 0;
+    if (this.#bytes.length > CAPACITY_KEPT) this.#bytes = Buffer.allocUnsafeSlow(CAPACITY_FIRST);
+  }
+
+  /** Forgets what was written after `length`, such as an entry that turned out to be malformed. */
+  truncate(length: number): void {
+    assert(length >= 0 && length <= this.#length);
+    this.#length = length;
+  }
+
+  /** A copy of what was written. */
+  take(): Buffer<ArrayBuffer> {
+    const copy = Buffer.allocUnsafeSlow(this.#length);
+    this.#bytes.copy(copy, 0, 0, this.#length);
+    return copy;
+  }
+
+  /** What was written, uncopied: valid until the next write or reset. */
+  view(): Buffer<ArrayBuffer> {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  arrayHeader(count: number): void {
+    this.#containerHeader(count, 0x90, 0xdc);
+  }
+
+  mapHeader(count: number): void {
+    this.#containerHeader(count, 0x80, 0xde);
+  }
+
+  /** Begins an array whose size is not known yet; what it returns goes to `closeArray`. */
+  openArray(): number {
+    return this.#open();
+  }
+
+  closeArray(at: number, count: number): void {
+    this.#close(at, count, 0x90, 0xdc);
+  }
+
+  /** Begins a map whose size is not known yet; what it returns goes to `closeMap`. */
+  openMap(): number {
+    return this.#open();
+  }
+
+  /** `count`: pairs. */
+  closeMap(at: number, count: number): void {
+    this.#close(at, count, 0x80, 0xde);
+  }
+
+  nil(): void {
+    this.#byte(0xc0);
+  }
+
+  boolean(value: boolean): void {
+    this.#byte(value ? 0xc3 : 0xc2);
+  }
+
+  /** -2^63 ≤ value < 2^64. */
+  integer(value: number | bigint): void {
+    if (typeof value === 'bigint') this.#bigint(value);
+    else if ((value & 0x7f) === value) this.#byte(value);
+    else if (!Number.isSafeInteger(value)) this.#bigint(BigInt(value));
+    else if (value >= 0) this.#unsigned(value);
+    else this.#negative(value);
+  }
+
+  /** Always a float64. */
+  float(value: number): void {
+    this.#room(9);
+    this.#bytes[this.#length] = 0xcb;
+    this.#bytes.writeDoubleBE(value, this.#length + 1);
+    this.#length += 9;
+  }
+
+  /** As UTF-8; a lone surrogate becomes U+FFFD. */
+  string(value: string): void {
+    const { length } = value;
+    if (length < 32 && this.#shortAscii(value, length)) return;
+    const size = Buffer.byteLength(value);
+    this.#stringHeader(size);
+    this.#room(size);
+    this.#length += this.#bytes.write(value, this.#length, size, 'utf8');
+  }
+
+  /** A str whose text is there as bytes; they are not looked at. */
+  stringBytes(bytes: Uint8Array, start = 0, end = bytes.length): void {
+    this.#stringHeader(end - start);
+    this.raw(bytes, start, end);
+  }
+
+  binary(bytes: Uint8Array): void {
+    const size = bytes.length;
+    if (size < 0x100) this.#header1(0xc4, size);
+    else if (size < 0x10000) this.#header2(0xc5, size);
+    else this.#header4(0xc6, size);
+    this.raw(bytes);
+  }
+
+  /** Bytes as they are: values that were encoded elsewhere. */
+  raw(bytes: Uint8Array, start = 0, end = bytes.length): void {
+    const size = end - start;
+    assert(size >= 0);
+    this.#room(size);
+    const target = this.#bytes;
+    if (size < 24) {
+      // A call out of JavaScript costs more than so few bytes.
+      for (let from = start, to = this.#length; from < end; from += 1, to += 1) target[to] = bytes[from] ?? 0;
+    } else {
+      target.set(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), this.#length);
+    }
+    this.#length += size;
+  }
+
+  /** Fluentd's EventTime: d7 00, seconds (32 bit), nanoseconds (32 bit). */
+  eventTime(seconds: number, nanoseconds: number): void {
+    assert(seconds >= 0 && seconds <= 0xffffffff && nanoseconds >= 0 && nanoseconds < 1_000_000_000);
+    this.#room(10);
+    const bytes = this.#bytes;
+    bytes[this.#length] = 0xd7;
+    bytes[this.#length + 1] = 0x00;
+    bytes.writeUInt32BE(seconds, this.#length + 2);
+    bytes.writeUInt32BE(nanoseconds, this.#length + 6);
+    this.#length += 10;
+  }
+
+  #room(size: number): void {
+    const needed = this.#length + size;
+    if (needed > this.#bytes.length) this.#grow(needed);
+  }
+
+  #grow(needed: number): void {
+    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.#bytes.length * 2));
+    this.#bytes.copy(grown, 0, 0, this.#length);
+    this.#bytes = grown;
+  }
+
+  #byte(value: number): void {
+    this.#room(1);
+    this.#bytes[this.#length++] = value;
+  }
+
+  #header1(type: number, value: number): void {
+    this.#room(2);
+    this.#bytes[this.#length] = type;
+    this.#bytes[this.#length + 1] = value;
+    this.#length += 2;
+  }
+
+  #header2(type: number, value: number): void {
+    this.#room(3);
+    this.#bytes[this.#length] = type;
+    this.#bytes[this.#length + 1] = value >>> 8;
+    this.#bytes[this.#length + 2] = value;
+    this.#length += 3;
+  }
+
+  #header4(type: number, value: number): void {
+    assert(value <= 0xffffffff);
+    this.#room(5);
+    this.#bytes[this.#length] = type;
+    this.#bytes.writeUInt32BE(value, this.#length + 1);
+    this.#length += 5;
+  }
+
+  #stringHeader(size: number): void {
+    if (size < 32) this.#byte(0xa0 | size);
+    else if (size < 0x100) this.#header1(0xd9, size);
+    else if (size < 0x10000) this.#header2(0xda, size);
+    else this.#header4(0xdb, size);
+  }
+
+  /** Writes a text of less than 32 characters if all are ASCII; else leaves everything as it was. */
+  #shortAscii(value: string, length: number): boolean {
+    this.#room(length + 1);
+    const bytes = this.#bytes;
+    let at = this.#length;
+    bytes[at++] = 0xa0 | length;
+    for (let i = 0; i < length; i += 1) {
+      const code = value.charCodeAt(i);
+      if (code >= 0x80) return false;
+      bytes[at++] = code;
+    }
+    this.#length = at;
+    return true;
+  }
+
+  #containerHeader(count: number, short: number, type16: number): void {
+    if (count < 16) this.#byte(short | count);
+    else if (count < 0x10000) this.#header2(type16, count);
+    else this.#header4(type16 + 1, count);
+  }
+
+  #open(): number {
+    this.#byte(0);
+    return this.#length - 1;
+  }
+
+  /** Few containers have more than 15 elements; behind those that have, what was written moves up to make room. */
+  #close(at: number, count: number, short: number, type16: number): void {
+    if (count < 16) {
+      this.#bytes[at] = short | count;
+      return;
+    }
+    const end = this.#length;
+    const size = count < 0x10000 ? 3 : 5;
+    this.#room(size - 1);
+    this.#bytes.copyWithin(at + size, at + 1, end);
+    this.#length = at;
+    this.#containerHeader(count, short, type16);
+    this.#length = end + size - 1;
+  }
+
+  #unsigned(value: number): void {
+    if (value < 0x100) this.#header1(0xcc, value);
+    else if (value < 0x10000) this.#header2(0xcd, value);
+    else if (value <= 0xffffffff) this.#header4(0xce, value);
+    else this.#bigint(BigInt(value));
+  }
+
+  #negative(value: number): void {
+    if (value >= -32) this.#byte(value & 0xff);
+    else if (value >= -0x80) this.#header1(0xd0, value & 0xff);
+    else if (value >= -0x8000) this.#header2(0xd1, value & 0xffff);
+    else if (value >= -0x80000000) this.#header4(0xd2, value >>> 0);
+    else this.#bigint(BigInt(value));
+  }
+
+  #bigint(value: bigint): void {
+    if (value >= -0x80000000n && value <= 0xffffffffn) {
+      this.integer(Number(value));
+      return;
+    }
+    assert(value >= INT64_MIN && value <= UINT64_MAX);
+    this.#room(9);
+    const bytes = this.#bytes;
+    bytes[this.#length] = value < 0n ? 0xd3 : 0xcf;
+    if (value < 0n) bytes.writeBigInt64BE(value, this.#length + 1);
+    else bytes.writeBigUInt64BE(value, this.#length + 1);
+    this.#length += 9;
+  }
+}

@@ -1,0 +1,120 @@
+// A member of a group on the embedded queue: always the only one, so its one partition is assigned once, under number 1.
+// It fetches as long as there is something and it is not paused, and is woken when something is appended.
+//
+// Guarantees: records come in order without gaps; a commit resolves when it is on the device.
+
+import assert from 'node:assert/strict';
+import { reasonOf, SluiceError } from '#shared/errors.ts';
+import type { WorkerThread } from '#shared/sqlite/worker-thread.ts';
+import type { ConsumeOptions, ConsumerHandler, QueueConsumer } from '../queue.ts';
+import { fetchedRecords } from './fetched-records.ts';
+import type { GroupCommit } from './group-commit.ts';
+import type { LogMethods } from './queue-worker.ts';
+
+const PARTITION = 0;
+const ASSIGNMENT = 1;
+
+export interface ConsumedQueue {
+  readonly thread: WorkerThread<LogMethods>;
+  readonly writes: GroupCommit;
+  /** Offset after the last record of the logs, as far as this process knows. */
+  end(): number;
+  /** The consumer has ended. */
+  left(): void;
+}
+
+export class EmbeddedConsumer implements QueueConsumer {
+  readonly #queue: ConsumedQueue;
+  readonly #handler: ConsumerHandler;
+  readonly #group: string;
+  readonly #fetchBytesMax: number;
+  readonly #running: Promise<void>;
+  #next: number;
+  #paused = false;
+  #ended = false;
+  #waiter: (() => void) | null = null;
+
+  constructor(queue: ConsumedQueue, handler: ConsumerHandler, options: ConsumeOptions & { readonly next: number }) {
+    this.#queue = queue;
+    this.#handler = handler;
+    this.#group = options.group;
+    this.#fetchBytesMax = options.fetchBytesMax;
+    this.#next = options.next;
+    this.#running = this.#run();
+  }
+
+  pause(partitions: readonly number[]): void {
+    if (partitions.includes(PARTITION)) this.#paused = true;
+  }
+
+  resume(partitions: readonly number[]): void {
+    if (!partitions.includes(PARTITION)) return;
+    this.#paused = false;
+    this.wake();
+  }
+
+  /** Something was appended, or the state has changed. */
+  wake(): void {
+    this.#waiter?.();
+    this.#waiter = null;
+  }
+
+  async commit(assignment: number, nextOffsets: ReadonlyMap<number, number>): Promise<void> {
+    if (this.#ended || assignment !== ASSIGNMENT) {
+      throw new SluiceError('assignment_lost', `Cannot commit under assignment ${assignment}: it is no longer held`);
+    }
+    const next = nextOffsets.get(PARTITION);
+    if (next === undefined) return;
+    assert(next <= this.#next, 'what was not fetched cannot be committed');
+    await this.#queue.writes.commit(this.#group, next);
+  }
+
+  /** Ends it for good, by an error. */
+  fail(error: Error): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.wake();
+    this.#queue.left();
+    this.#handler.failed(error);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ended = true;
+    this.wake();
+    this.#queue.left();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    // Whoever called `consume` has the consumer in hand before the first callback.
+    await new Promise(setImmediate);
+    try {
+      if (!this.#ended) {
+        this.#handler.assigned([{ partition: PARTITION, next: this.#next, end: this.#queue.end() }], ASSIGNMENT);
+      }
+      while (!this.#ended) {
+        if (this.#paused || this.#next >= this.#queue.end()) await this.#woken();
+        else await this.#fetch();
+      }
+    } catch (error) {
+      this.fail(
+        new SluiceError('queue_unavailable', `Cannot read the embedded queue: ${reasonOf(error)}`, { cause: error }),
+      );
+    }
+  }
+
+  async #fetch(): Promise<void> {
+    const { thread } = this.#queue;
+    const from = { topic: 'logs', offset: this.#next, bytesMax: this.#fetchBytesMax } as const;
+    const { frames, end } = await thread.call('fetch', from);
+    const records = fetchedRecords(frames);
+    const last = records.at(-1);
+    if (this.#ended || last === undefined) return;
+    this.#next = last.offset + 1;
+    this.#handler.fetched({ partition: PARTITION, assignment: ASSIGNMENT, records, endOffset: end });
+  }
+
+  #woken(): Promise<void> {
+    return new Promise((resolve) => (this.#waiter = resolve));
+  }
+}

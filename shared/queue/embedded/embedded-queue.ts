@@ -1,0 +1,203 @@
+// The queue on one machine: one partition, kept by a SqliteLog in a worker thread under `<data.dir>/queue/`.
+// See queue.ts for what it promises; what it adds: the folder belongs to one process at a time, and when the limit is
+// reached or the device is full it refuses appends (queue_full) and takes them again by itself when there is room.
+
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import type { Clock } from '#shared/clock.ts';
+import { reasonOf, SluiceError } from '#shared/errors.ts';
+import type { QueueRecord } from '#shared/record/record.ts';
+import { startWorker, type WorkerThread } from '#shared/sqlite/worker-thread.ts';
+import { type Headed, headedLetter, headedRecord, recordBytes } from '../headers.ts';
+import type {
+  ConsumeOptions,
+  ConsumerHandler,
+  DeadLetter,
+  FetchedRecord,
+  Queue,
+  QueueConsumer,
+  ReadOptions,
+} from '../queue.ts';
+import { EmbeddedConsumer } from './embedded-consumer.ts';
+import { GroupCommit } from './group-commit.ts';
+import { fetchedRecords } from './fetched-records.ts';
+import type { LogMethods, QueueWorkerData } from './queue-worker.ts';
+import type { Topic } from './sqlite-log.ts';
+
+// As large as `gather.record_bytes` may be; a record is held whole in memory a few times on its way.
+const APPEND_BYTES_MAX = 16 * 1024 * 1024;
+const READ_BYTES = 1024 * 1024;
+const TEND_INTERVAL_MS = 1000;
+
+export interface EmbeddedQueueOptions {
+  /** `data.dir`; the queue takes the folder `queue` in it. */
+  readonly dataDir: string;
+  readonly bytesMax: number;
+  readonly retentionMs: number;
+  /** For commands that only read, beside the process that writes. */
+  readonly readOnly: boolean;
+  readonly clock: Clock;
+  warn(message: string): void;
+}
+
+/** Opens the queue. Rejects with data_dir_locked or data_dir_unusable. */
+export async function openEmbeddedQueue(options: EmbeddedQueueOptions): Promise<EmbeddedQueue> {
+  const data: QueueWorkerData = {
+    folder: join(options.dataDir, 'queue'),
+    readOnly: options.readOnly,
+    bytesMax: options.bytesMax,
+    retentionMs: options.retentionMs,
+  };
+  const died = Promise.withResolvers<Error>();
+  const thread = await startWorker<LogMethods>('queue-worker', import.meta.url, data, { onDeath: died.resolve });
+  const { end } = await thread.call('bounds', 'logs');
+  const queue = new EmbeddedQueue(thread, options, end);
+  void died.promise.then((error) => queue.died(error));
+  return queue;
+}
+
+export class EmbeddedQueue implements Queue {
+  readonly kind = 'embedded';
+  readonly partitions = 1;
+  readonly appendBytesMax = APPEND_BYTES_MAX;
+  readonly #thread: WorkerThread<LogMethods>;
+  readonly #options: EmbeddedQueueOptions;
+  readonly #writes: GroupCommit;
+  readonly #consumers = new Set<EmbeddedConsumer>();
+  #end: number;
+  #refused: { readonly reason: string; readonly bytes: number } | null = null;
+  #dead: string | null = null;
+  #tending: Disposable | null = null;
+  #closed = false;
+
+  constructor(thread: WorkerThread<LogMethods>, options: EmbeddedQueueOptions, end: number) {
+    this.#thread = thread;
+    this.#options = options;
+    this.#end = end;
+    this.#writes = new GroupCommit(thread, options.clock, {
+      written: (newEnd, refused, bytes) => this.#written(newEnd, refused, bytes),
+    });
+    if (!options.readOnly) this.#tendLater();
+  }
+
+  get unreadyReason(): string | null {
+    if (this.#dead !== null) return this.#dead;
+    if (this.#closed) return 'the queue is closed';
+    return this.#refused === null ? null : `the embedded queue is full: ${this.#refused.reason}`;
+  }
+
+  opened(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async append(partition: number, records: readonly QueueRecord[]): Promise<void> {
+    assert.equal(partition, 0, 'the embedded queue has one partition');
+    let bytes = 0;
+    const headed: Headed[] = [];
+    for (const record of records) {
+      bytes += recordBytes(record);
+      headed.push(headedRecord(record));
+    }
+    if (bytes > this.appendBytesMax) {
+      throw new SluiceError('queue_refused', `Cannot append ${bytes} bytes: the most is ${this.appendBytesMax}`);
+    }
+    await this.appendHeaded('logs', headed);
+  }
+
+  async appendDeadLetters(letters: readonly DeadLetter[]): Promise<void> {
+    await this.appendHeaded('dead-letters', letters.map(headedLetter));
+  }
+
+  /** Appends records whose headers are made already. */
+  async appendHeaded(topic: Topic, records: readonly Headed[]): Promise<void> {
+    if (this.#closed) throw new SluiceError('shutting_down', 'Cannot append to the embedded queue: it is closed');
+    if (this.#options.readOnly)
+      throw new SluiceError('queue_refused', 'Cannot append to a queue that was opened to be read');
+    await this.#writes.append(topic, records);
+  }
+
+  async consume(handler: ConsumerHandler, options: ConsumeOptions): Promise<QueueConsumer> {
+    assert(!this.#options.readOnly && !this.#closed);
+    const { next } = await this.#thread.call('join', options.group);
+    const consumer = new EmbeddedConsumer(
+      {
+        thread: this.#thread,
+        writes: this.#writes,
+        end: () => this.#end,
+        left: () => this.#consumers.delete(consumer),
+      },
+      handler,
+      { ...options, next },
+    );
+    this.#consumers.add(consumer);
+    return consumer;
+  }
+
+  async *read(options: ReadOptions): AsyncGenerator<FetchedRecord, void, void> {
+    const { topic, signal, fromMs, toMs = Number.POSITIVE_INFINITY } = options;
+    const { first, end } = await this.#thread.call('bounds', topic);
+    let offset = fromMs === undefined ? first : await this.#thread.call('offsetAt', { topic, timeMs: fromMs });
+    while (offset < end) {
+      signal?.throwIfAborted();
+      const { frames } = await this.#thread.call('fetch', { topic, offset, bytesMax: READ_BYTES });
+      for (const record of fetchedRecords(frames)) {
+        if (record.offset >= end || record.timestampMs >= toMs) return;
+        yield record;
+        offset = record.offset + 1;
+      }
+      if (frames.length === 0) return;
+    }
+  }
+
+  /** Bytes on the device, the WAL included. */
+  bytesHeld(): Promise<number> {
+    return this.#thread.call('bytesHeld', undefined);
+  }
+
+  /** The worker is gone: nothing can be written or read any more. */
+  died(error: Error): void {
+    this.#dead = `the embedded queue has failed: ${reasonOf(error)}`;
+    for (const consumer of this.#consumers) consumer.fail(new SluiceError('queue_unavailable', this.#dead));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#tending?.[Symbol.dispose]();
+    for (const consumer of this.#consumers) await consumer[Symbol.asyncDispose]();
+    await this.#writes.idle();
+    await this.#thread[Symbol.asyncDispose]();
+  }
+
+  #written(end: number, refused: string | null, bytes: number): void {
+    if (refused !== null) {
+      if (this.#refused === null) this.#options.warn(`The embedded queue is full: ${refused}`);
+      this.#refused = { reason: refused, bytes };
+    } else if (bytes > 0) {
+      this.#refused = null;
+    }
+    if (end === this.#end) return;
+    this.#end = end;
+    for (const consumer of this.#consumers) consumer.wake();
+  }
+
+  #tendLater(): void {
+    this.#tending = this.#options.clock.timer(TEND_INTERVAL_MS, () => {
+      void this.#tend().finally(() => {
+        if (!this.#closed && this.#dead === null) this.#tendLater();
+      });
+    });
+  }
+
+  // Removes what is old, gives space back, and finds out whether a full queue has room again.
+  async #tend(): Promise<void> {
+    try {
+      const nowMs = this.#options.clock.epochMs();
+      while (await this.#thread.call('tend', nowMs)) if (this.#closed) return;
+      const { bytes } = this.#refused ?? { bytes: 0 };
+      if (bytes > 0 && (await this.#thread.call('makeRoom', { bytes, nowMs }))) this.#refused = null;
+    } catch (error) {
+      if (!this.#closed) this.#options.warn(`Cannot tend the embedded queue: ${reasonOf(error)}`);
+    }
+  }
+}

@@ -1,0 +1,141 @@
+// Group commit: whatever waits when a transaction ends goes into the next one, so that one sync of the device serves many.
+// Appends, dead letters and commits of offsets share the transactions; each keeps the order in which it came.
+//
+// Guarantees: an append or a commit resolves only after the transaction that holds it was synced.
+
+import type { Clock } from '#shared/clock.ts';
+import { reasonOf, SluiceError } from '#shared/errors.ts';
+import { encodeHeaders, packFrames, type Stored } from './frames.ts';
+import type { Headed } from '../headers.ts';
+import type { WorkerThread } from '#shared/sqlite/worker-thread.ts';
+import type { LogMethods } from './queue-worker.ts';
+import type { Topic } from './sqlite-log.ts';
+
+// Records of one transaction; bounds the WAL and how long a fetch waits behind it.
+const TRANSACTION_BYTES = 8 * 1024 * 1024;
+
+interface Append {
+  readonly topic: Topic;
+  readonly records: readonly Stored[];
+  readonly bytes: number;
+  readonly settled: PromiseWithResolvers<void>;
+}
+
+export interface GroupCommitHooks {
+  /** After each transaction: the end of the logs, and why records were refused, if they were (with their bytes). */
+  written(end: number, refused: string | null, bytes: number): void;
+}
+
+export class GroupCommit {
+  readonly #thread: WorkerThread<LogMethods>;
+  readonly #clock: Clock;
+  readonly #hooks: GroupCommitHooks;
+  #appends: Append[] = [];
+  #commits = new Map<string, number>();
+  #committed = Promise.withResolvers<void>();
+  #running: Promise<void> | null = null;
+
+  constructor(thread: WorkerThread<LogMethods>, clock: Clock, hooks: GroupCommitHooks) {
+    this.#thread = thread;
+    this.#clock = clock;
+    this.#hooks = hooks;
+  }
+
+  /** Resolves when the records are on the device. Rejects with queue_full or queue_unavailable. */
+  append(topic: Topic, records: readonly Headed[]): Promise<void> {
+    const stored: Stored[] = [];
+    let bytes = 0;
+    for (const { headers, value } of records) {
+      const encoded = encodeHeaders(headers);
+      stored.push({ offset: 0, timeMs: 0, headers: encoded, value });
+      bytes += encoded.length + value.length;
+    }
+    const settled = Promise.withResolvers<void>();
+    this.#appends.push({ topic, records: stored, bytes, settled });
+    this.#start();
+    return settled.promise;
+  }
+
+  /** Resolves when the offset is on the device; a newer one of the same group takes the place of one that still waits. */
+  commit(group: string, next: number): Promise<void> {
+    this.#commits.set(group, next);
+    this.#start();
+    return this.#committed.promise;
+  }
+
+  /** Resolves when nothing waits any more. */
+  async idle(): Promise<void> {
+    await this.#running;
+  }
+
+  #start(): void {
+    this.#running ??= this.#run().finally(() => (this.#running = null));
+  }
+
+  async #run(): Promise<void> {
+    // What is appended in the same turn of the event loop goes in the same transaction.
+    await new Promise(setImmediate);
+    while (this.#appends.length > 0 || this.#commits.size > 0) await this.#transact();
+  }
+
+  async #transact(): Promise<void> {
+    const appends = this.#take();
+    const commits = [...this.#commits];
+    const committed = this.#committed;
+    this.#commits.clear();
+    this.#committed = Promise.withResolvers();
+    // Nobody may be waiting for it.
+    committed.promise.catch(() => undefined);
+
+    const logs = packFrames(recordsOf(appends, 'logs'));
+    const deadLetters = packFrames(recordsOf(appends, 'dead-letters'));
+    const bytes = logs.length + deadLetters.length;
+    try {
+      const write = { nowMs: this.#clock.epochMs(), logs, deadLetters, commits };
+      const { refused, end } = await this.#thread.call('write', write, [logs.buffer, deadLetters.buffer]);
+      this.#hooks.written(end, refused, bytes);
+      committed.resolve();
+      settle(appends, refused === null ? null : fullError(refused));
+    } catch (error) {
+      const failure = unavailable(error);
+      committed.reject(failure);
+      settle(appends, failure);
+    }
+  }
+
+  /** The first appends that fit in a transaction; at least one. */
+  #take(): Append[] {
+    let bytes = 0;
+    let count = 0;
+    for (const append of this.#appends) {
+      bytes += append.bytes;
+      if (count > 0 && bytes > TRANSACTION_BYTES) break;
+      count++;
+    }
+    return this.#appends.splice(0, count);
+  }
+}
+
+function recordsOf(appends: readonly Append[], topic: Topic): Stored[] {
+  const records: Stored[] = [];
+  for (const append of appends) if (append.topic === topic) records.push(...append.records);
+  return records;
+}
+
+function settle(appends: readonly Append[], error: SluiceError | null): void {
+  for (const { settled } of appends) {
+    if (error === null) settled.resolve();
+    else settled.reject(error);
+  }
+}
+
+function fullError(refused: string): SluiceError {
+  return new SluiceError('queue_full', `Cannot append to the embedded queue: ${refused}`);
+}
+
+function unavailable(error: unknown): SluiceError {
+  if (error instanceof SluiceError) return error;
+  return new SluiceError('queue_unavailable', `Cannot write to the embedded queue: ${reasonOf(error)}`, {
+    cause: error,
+  });
+}

@@ -1,0 +1,46 @@
+// The headers of a record as both queues keep them: names to bytes, as published in docs/record-format.md.
+// Writing goes from our own records to headers; reading hands on whatever headers there are, also unknown ones.
+
+import { type QueueRecord, RECORD_VERSION } from '#shared/record/record.ts';
+import type { DeadLetter } from './queue.ts';
+
+export type Headers = Readonly<Record<string, Uint8Array>>;
+
+/** A record or a dead letter in the form that a queue keeps. */
+export interface Headed {
+  readonly headers: Headers;
+  readonly value: Uint8Array;
+}
+
+const VERSION = Buffer.from(RECORD_VERSION);
+const ENCODINGS = { identity: Buffer.from('identity'), gzip: Buffer.from('gzip'), zstd: Buffer.from('zstd') } as const;
+const YES = Buffer.from('1');
+
+// Kafka's framing of one message with the three headers of a record: at most 6 numbers of up to 10 bytes, the names
+// of the headers with their lengths, and the attributes. Rounded up; the embedded queue needs less.
+const RECORD_FRAMING_BYTES = 128;
+
+/** The most bytes that a record takes in a queue, framing included; what `appendBytesMax` limits is their sum. */
+export function recordBytes(record: QueueRecord): number {
+  return record.value.length + record.batches.length + RECORD_FRAMING_BYTES;
+}
+
+export function headedRecord(record: QueueRecord): Headed {
+  return {
+    headers: { v: VERSION, encoding: ENCODINGS[record.encoding], batches: record.batches },
+    value: record.value,
+  };
+}
+
+export function headedLetter(letter: DeadLetter): Headed {
+  const headers: Record<string, Uint8Array> = {
+    v: VERSION,
+    batches: letter.batches,
+    reason: Buffer.from(letter.reason),
+    error: Buffer.from(letter.error),
+    from: Buffer.from(letter.from),
+  };
+  if (letter.index !== undefined) headers['index'] = Buffer.from(String(letter.index));
+  if (letter.cut) headers['cut'] = YES;
+  return { headers, value: letter.value };
+}

@@ -1,0 +1,296 @@
+// A member of a consumer group. What is fetched goes straight to the handler; offsets are committed only when asked.
+//
+// Guarantees: records of a partition are handed over in order without gaps under one assignment; a commit carries the
+// generation under which its records were fetched, or is refused with assignment_lost. For that, the assignment is void
+// before the next request to join the group leaves this process, and no commit is ever repeated by kafkajs itself, which
+// would stamp it anew. When kafkajs gives up, a new client takes its place, unless the brokers refuse us for good.
+
+import type { Clock } from '#shared/clock.ts';
+import { SluiceError } from '#shared/errors.ts';
+import type { ConsumeOptions, ConsumerHandler, FetchedRecord, QueueConsumer } from '../queue.ts';
+import { type Assignment, Assignments } from './assignments.ts';
+import { fetchedRecord } from './fetched-records.ts';
+import { readStands } from './group-offsets.ts';
+import {
+  type Admin,
+  type Consumer,
+  type EachBatchPayload,
+  failureOf,
+  fencedAssigner,
+  fetchedOffset,
+  type Kafka,
+} from './kafkajs.ts';
+
+const SESSION_TIMEOUT_MS = 30_000;
+const REBALANCE_TIMEOUT_MS = 60_000;
+const HEARTBEAT_INTERVAL_MS = 3000;
+// The longest that a paused partition waits after its resume, and the pause of the polls when there is nothing.
+const POLL_MS = 250;
+const COMMIT_TRIES = 4;
+const COMMIT_PAUSE_MS = 200;
+const RESTART_PAUSE_FIRST_MS = 500;
+const RESTART_PAUSE_MAX_MS = 5000;
+const ANNOUNCE_PAUSE_MS = 500;
+
+// With these a new client would fare no better: someone must act. All else is tried again, for as long as it takes.
+const FATAL = new Set([
+  'GROUP_AUTHORIZATION_FAILED',
+  'TOPIC_AUTHORIZATION_FAILED',
+  'CLUSTER_AUTHORIZATION_FAILED',
+  'SASL_AUTHENTICATION_FAILED',
+  'UNSUPPORTED_SASL_MECHANISM',
+  'INVALID_GROUP_ID',
+  'INCONSISTENT_GROUP_PROTOCOL',
+  'INVALID_SESSION_TIMEOUT',
+  'KafkaJSSASLAuthenticationError',
+  'KafkaJSNotImplemented',
+]);
+
+// These end a commit's hope under the generation it carries.
+const LOST = new Set(['ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID', 'REBALANCE_IN_PROGRESS', 'FENCED_INSTANCE_ID']);
+
+export interface ConsumerDependencies {
+  readonly kafka: Kafka;
+  readonly topic: string;
+  readonly clock: Clock;
+  withAdmin<T>(work: (admin: Admin) => Promise<T>): Promise<T>;
+  warn(message: string): void;
+}
+
+type CommitOffsets = EachBatchPayload['commitOffsetsIfNecessary'];
+
+export class KafkaConsumer implements QueueConsumer {
+  readonly #needs: ConsumerDependencies;
+  readonly #handler: ConsumerHandler;
+  readonly #options: ConsumeOptions;
+  readonly #assignments = new Assignments();
+  readonly #closing = new AbortController();
+  readonly #running: Promise<void>;
+  #consumer: Consumer | null = null;
+  /** Commits once, under the generation of the batch that it came with. */
+  #commitOffsets: { readonly assignment: Assignment; readonly call: CommitOffsets } | null = null;
+
+  constructor(needs: ConsumerDependencies, handler: ConsumerHandler, options: ConsumeOptions) {
+    this.#needs = needs;
+    this.#handler = handler;
+    this.#options = options;
+    this.#running = this.#run();
+  }
+
+  pause(partitions: readonly number[]): void {
+    this.#withHeld(partitions, (consumer, topicPartitions) => consumer.pause([topicPartitions]));
+  }
+
+  resume(partitions: readonly number[]): void {
+    this.#withHeld(partitions, (consumer, topicPartitions) => consumer.resume([topicPartitions]));
+  }
+
+  async commit(assignment: number, nextOffsets: ReadonlyMap<number, number>): Promise<void> {
+    const partitions = [...nextOffsets].map(([partition, next]) => ({ partition, offset: String(next) }));
+    const offsets = { topics: [{ topic: this.#needs.topic, partitions }] };
+    for (let tries = 1; ; tries++) {
+      // From this check to the request's bytes nothing else runs, so the generation is the assignment's.
+      const held = this.#assignments.held;
+      if (held === null || held.number !== assignment) throw lost(assignment);
+      if (partitions.length === 0) return;
+      const commit = this.#commitOffsets;
+      try {
+        if (commit === null || commit.assignment !== held) throw unavailable('nothing was fetched yet');
+        await commit.call(offsets);
+        return;
+      } catch (error) {
+        const { type, retryable, reason } = failureOf(error);
+        if (LOST.has(type)) throw lost(assignment, error);
+        if (!retryable || tries === COMMIT_TRIES) throw unavailable(reason, error);
+      }
+      await this.#needs.clock.sleep(COMMIT_PAUSE_MS * tries, this.#closing.signal).catch(() => undefined);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort();
+    this.#assignments.void();
+    await this.#running;
+  }
+
+  // One client after another until it is closed: what kafkajs calls a crash ends a client.
+  async #run(): Promise<void> {
+    // Whoever called `consume` has the consumer in hand before the first callback.
+    await new Promise(setImmediate);
+    const { signal } = this.#closing;
+    let pauseMs = RESTART_PAUSE_FIRST_MS;
+    while (!signal.aborted) {
+      const error = await this.#session();
+      if (signal.aborted) return;
+      const { type, reason } = failureOf(error);
+      if (FATAL.has(type)) {
+        this.#closing.abort();
+        this.#handler.failed(unavailable(reason, error));
+        return;
+      }
+      this.#needs.warn(`The consumer of group ${this.#options.group} starts again: ${reason}`);
+      await this.#needs.clock.sleep(pauseMs, signal).catch(() => undefined);
+      pauseMs = Math.min(pauseMs * 2, RESTART_PAUSE_MAX_MS);
+    }
+  }
+
+  /** Lives as long as one client; resolves to what ended it, or to null when it was closed. */
+  async #session(): Promise<unknown> {
+    const consumer = this.#createConsumer();
+    const crashed = Promise.withResolvers<unknown>();
+    const closed = new Promise<null>((resolve) => {
+      if (this.#closing.signal.aborted) resolve(null);
+      else this.#closing.signal.addEventListener('abort', () => resolve(null), { once: true });
+    });
+    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+      this.#joined(payload.memberAssignment[this.#needs.topic] ?? []);
+    });
+    consumer.on(consumer.events.REBALANCING, () => this.#fence());
+    consumer.on(consumer.events.CRASH, ({ payload }) => {
+      this.#fence();
+      crashed.resolve(payload.error);
+    });
+    try {
+      await consumer.connect();
+      await consumer.subscribe({ topics: [this.#needs.topic], fromBeginning: true });
+      this.#consumer = consumer;
+      await consumer.run({
+        autoCommit: false,
+        // An offset moves on only when its batch was handed over under the assignment it belongs to.
+        eachBatchAutoResolve: false,
+        partitionsConsumedConcurrently: 1,
+        eachBatch: (payload) => this.#eachBatch(payload),
+      });
+      return await Promise.race([crashed.promise, closed]);
+    } catch (error) {
+      return error;
+    } finally {
+      this.#fence();
+      this.#consumer = null;
+      await consumer.disconnect().catch(() => undefined);
+    }
+  }
+
+  #createConsumer(): Consumer {
+    const { fetchBytesMax, group } = this.#options;
+    return this.#needs.kafka.consumer({
+      groupId: group,
+      partitionAssigners: [fencedAssigner(() => this.#fence())],
+      allowAutoTopicCreation: false,
+      sessionTimeout: SESSION_TIMEOUT_MS,
+      rebalanceTimeout: REBALANCE_TIMEOUT_MS,
+      heartbeatInterval: HEARTBEAT_INTERVAL_MS,
+      metadataMaxAge: 300_000,
+      minBytes: 1,
+      maxBytesPerPartition: fetchBytesMax,
+      maxBytes: Math.max(fetchBytesMax, 8 * 1024 * 1024),
+      maxWaitTimeInMs: POLL_MS,
+      readUncommitted: false,
+      // A restart is our own affair, with a client that knows nothing of the one before.
+      retry: { retries: 10, initialRetryTime: 200, maxRetryTime: 2000, restartOnFailure: () => Promise.resolve(false) },
+    });
+  }
+
+  #fence(): void {
+    const held = this.#assignments.void();
+    this.#commitOffsets = null;
+    // An assignment of which the owner was never told needs no revocation.
+    if (held?.begun && !this.#closing.signal.aborted) this.#handler.revoked(held.number);
+  }
+
+  #joined(partitions: readonly number[]): void {
+    if (this.#closing.signal.aborted) return;
+    const assignment = this.#assignments.take(partitions);
+    const { topic } = this.#needs;
+    // What was paused under the assignment before is fetched again: a new assignment begins anew.
+    if (partitions.length > 0) this.#consumer?.resume([{ topic, partitions: [...partitions] }]);
+    void this.#announce(assignment);
+  }
+
+  // The owner hears where each partition begins and ends before it gets any record of it.
+  async #announce(assignment: Assignment): Promise<void> {
+    const { withAdmin, clock, topic, warn } = this.#needs;
+    while (this.#assignments.held === assignment) {
+      try {
+        const stands = await withAdmin((admin) => readStands(admin, this.#options.group, topic));
+        if (this.#assignments.held !== assignment) return;
+        const starts = stands
+          .filter(({ partition }) => assignment.partitions.includes(partition))
+          .map(({ partition, next, high }) => ({ partition, next, end: high }));
+        assignment.begin(starts);
+        this.#handler.assigned(starts, assignment.number);
+        return;
+      } catch (error) {
+        warn(`Cannot read the offsets of group ${this.#options.group}: ${failureOf(error).reason}`);
+      }
+      await clock.sleep(ANNOUNCE_PAUSE_MS, this.#closing.signal).catch(() => undefined);
+    }
+  }
+
+  async #eachBatch(payload: EachBatchPayload): Promise<void> {
+    const assignment = this.#assignments.held;
+    if (assignment === null || !(await announcedInTime(assignment, payload))) return;
+    if (this.#assignments.held !== assignment) return;
+
+    // From here on nothing waits: the assignment is held until the records are handed over.
+    const { batch } = payload;
+    const last = batch.messages.at(-1);
+    if (last === undefined || !assignment.partitions.includes(batch.partition)) return;
+    if (!this.#inPlace(assignment, batch)) return;
+    this.#commitOffsets = { assignment, call: payload.commitOffsetsIfNecessary };
+    const records: FetchedRecord[] = [];
+    for (const message of batch.messages) records.push(fetchedRecord(batch.partition, message));
+    const endOffset = Number(batch.highWatermark);
+    this.#handler.fetched({ partition: batch.partition, assignment: assignment.number, records, endOffset });
+    payload.resolveOffset(last.offset);
+    assignment.handedOver(batch.partition, Number(batch.lastOffset()) + 1);
+  }
+
+  #inPlace(assignment: Assignment, batch: EachBatchPayload['batch']): boolean {
+    const offset = fetchedOffset(batch);
+    if (offset === null) return true;
+    const { topic, warn } = this.#needs;
+    const { partition } = batch;
+    const place = assignment.expects(partition, offset);
+    if (place === 'next') return true;
+    if ('seek' in place) {
+      this.#consumer?.seek({ topic, partition, offset: String(place.seek) });
+      return false;
+    }
+    warn(
+      `Records ${place.lostFrom} to ${offset} of ${topic}/${partition} are not there to be read: skipped, or removed by retention`,
+    );
+    return true;
+  }
+
+  #withHeld(
+    partitions: readonly number[],
+    action: (consumer: Consumer, topicPartitions: { topic: string; partitions: number[] }) => void,
+  ): void {
+    const held = this.#assignments.held;
+    if (this.#consumer === null || held === null) return;
+    const mine = partitions.filter((partition) => held.partitions.includes(partition));
+    if (mine.length > 0) action(this.#consumer, { topic: this.#needs.topic, partitions: mine });
+  }
+}
+
+/** Waits for the owner to know of the assignment, and keeps the group's session alive meanwhile. */
+async function announcedInTime(assignment: Assignment, { heartbeat }: EachBatchPayload): Promise<boolean> {
+  for (;;) {
+    const tick = Promise.withResolvers<'later'>();
+    const timer = setTimeout(() => tick.resolve('later'), HEARTBEAT_INTERVAL_MS);
+    const told = await Promise.race([assignment.announced, tick.promise]);
+    clearTimeout(timer);
+    if (told !== 'later') return told;
+    await heartbeat();
+  }
+}
+
+function lost(assignment: number, cause?: unknown): SluiceError {
+  const message = `Cannot commit under assignment ${assignment}: it is no longer held`;
+  return new SluiceError('assignment_lost', message, { cause });
+}
+
+function unavailable(reason: string, cause?: unknown): SluiceError {
+  return new SluiceError('queue_unavailable', `Cannot consume from Kafka: ${reason}`, { cause });
+}

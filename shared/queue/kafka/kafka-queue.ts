@@ -1,0 +1,312 @@
+// The queue in Kafka: producer, consumers, and what is known of the topics. See queue.ts for what it promises.
+// It may be opened while no broker can be reached: it keeps trying, says why it is not ready, and recovers by itself.
+
+import assert from 'node:assert/strict';
+import type { Clock } from '#shared/clock.ts';
+import type { Config } from '#shared/config/settings.ts';
+import { reasonOf, SluiceError } from '#shared/errors.ts';
+import type { QueueRecord } from '#shared/record/record.ts';
+import { type Headed, headedLetter, headedRecord, recordBytes } from '../headers.ts';
+import type {
+  ConsumeOptions,
+  ConsumerHandler,
+  DeadLetter,
+  FetchedRecord,
+  Queue,
+  QueueConsumer,
+  ReadOptions,
+} from '../queue.ts';
+import { KafkaConsumer } from './kafka-consumer.ts';
+import { KafkaProducer } from './kafka-producer.ts';
+import { readTopic } from './kafka-read.ts';
+import { type Admin, brokersOf, createClient, failureOf, type Kafka } from './kafkajs.ts';
+import {
+  appendBytesMaxOf,
+  readTopicFacts,
+  readTopicShape,
+  type TopicFacts,
+  topicUnready,
+  weaknessesOf,
+} from './topic-facts.ts';
+
+const OPEN_PAUSE_FIRST_MS = 250;
+const OPEN_PAUSE_MAX_MS = 2000;
+const FACTS_INTERVAL_MS = 3_600_000;
+// While nothing is appended, nobody would notice that the brokers are gone.
+const LOOK_INTERVAL_MS = 5000;
+const LOOK_INTERVAL_UNREADY_MS = 1000;
+// A leader election or a dropped connection is over sooner, and no reason to turn senders away.
+const FAILING_PATIENCE_MS = 2000;
+// What a dead letter's headers and framing take beside its bytes.
+const LETTER_FRAMING_BYTES = 512;
+
+export interface KafkaQueueOptions {
+  readonly clock: Clock;
+  warn(message: string): void;
+  debug(message: string): void;
+}
+
+/** Starts to open the queue; see `opened`. Throws config_invalid. */
+export function openKafkaQueue(config: Config, options: KafkaQueueOptions): KafkaQueue {
+  return new KafkaQueue(config, options);
+}
+
+export class KafkaQueue implements Queue {
+  readonly kind = 'kafka';
+  readonly #config: Config;
+  readonly #options: KafkaQueueOptions;
+  readonly #kafka: Kafka;
+  readonly #producer: KafkaProducer;
+  readonly #consumers = new Set<KafkaConsumer>();
+  readonly #closing = new AbortController();
+  readonly #opened = Promise.withResolvers<void>();
+  readonly #tending: Promise<void>;
+  #logs: TopicFacts | null = null;
+  #deadLetters: TopicFacts | null = null;
+  #unready: string | null;
+  #failingSinceMs: number | null = null;
+  #lastAppendMs = Number.NEGATIVE_INFINITY;
+  #nextLetterPartition = 0;
+  #warned = new Set<string>();
+
+  constructor(config: Config, options: KafkaQueueOptions) {
+    this.#config = config;
+    this.#options = options;
+    this.#unready = `the brokers ${brokersOf(config).join(', ')} were not reached yet`;
+    this.#kafka = createClient(config, options);
+    const produceTimeoutMs = config['kafka.produce_timeout_ms'];
+    // Two tries at least before an append is given up.
+    const requestTimeoutMs = Math.max(1000, Math.min(15_000, Math.floor(produceTimeoutMs / 2)));
+    const producing = createClient(config, { ...options, requestTimeoutMs });
+    this.#producer = new KafkaProducer(producing, {
+      clock: options.clock,
+      produceTimeoutMs,
+      ackTimeoutMs: requestTimeoutMs - 200,
+      outcome: (failure) => this.#produced(failure?.reason ?? null),
+    });
+    this.#tending = this.#tend();
+  }
+
+  get unreadyReason(): string | null {
+    return this.#unready;
+  }
+
+  get partitions(): number {
+    return this.#logs?.partitions ?? 0;
+  }
+
+  get appendBytesMax(): number {
+    return this.#logs === null ? 0 : appendBytesMaxOf(this.#logs);
+  }
+
+  async opened(signal?: AbortSignal): Promise<void> {
+    if (signal === undefined) return this.#opened.promise;
+    signal.throwIfAborted();
+    const aborted = Promise.withResolvers<never>();
+    const abort = (): void => aborted.reject(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    await Promise.race([this.#opened.promise, aborted.promise]).finally(() =>
+      signal.removeEventListener('abort', abort),
+    );
+  }
+
+  async append(partition: number, records: readonly QueueRecord[]): Promise<void> {
+    let bytes = 0;
+    const headed: Headed[] = [];
+    for (const record of records) {
+      bytes += recordBytes(record);
+      headed.push(headedRecord(record));
+    }
+    this.#checkOpen();
+    assert(partition < this.partitions, 'the partition is one of the topic');
+    if (bytes > this.appendBytesMax) {
+      throw new SluiceError('queue_refused', `Cannot append ${bytes} bytes: the topic takes ${this.appendBytesMax}`);
+    }
+    await this.#producer.append(this.#config['kafka.topic'], partition, headed, bytes);
+  }
+
+  async appendDeadLetters(letters: readonly DeadLetter[]): Promise<void> {
+    this.#checkOpen();
+    const { partitions = 1 } = this.#deadLetters ?? {};
+    const bytesMax = this.#deadLetters === null ? 0 : appendBytesMaxOf(this.#deadLetters);
+    const appends: Promise<void>[] = [];
+    for (const { records, bytes } of letterGroups(letters, bytesMax)) {
+      const partition = this.#nextLetterPartition++ % partitions;
+      appends.push(this.#producer.append(this.#config['kafka.dead_letter_topic'], partition, records, bytes));
+    }
+    const outcomes = await Promise.allSettled(appends);
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+  }
+
+  consume(handler: ConsumerHandler, options: ConsumeOptions): Promise<QueueConsumer> {
+    const needs = {
+      kafka: this.#kafka,
+      topic: this.#config['kafka.topic'],
+      clock: this.#options.clock,
+      withAdmin: <T>(work: (admin: Admin) => Promise<T>) => this.#withAdmin(work),
+      warn: this.#options.warn,
+    };
+    const consumer = new KafkaConsumer(needs, handler, options);
+    this.#consumers.add(consumer);
+    return Promise.resolve(consumer);
+  }
+
+  read({ topic, fromMs, toMs, signal }: ReadOptions): AsyncGenerator<FetchedRecord, void, void> {
+    return readTopic({
+      kafka: this.#kafka,
+      topic: this.#config[topic === 'logs' ? 'kafka.topic' : 'kafka.dead_letter_topic'],
+      group: this.#config['kafka.group'],
+      fromMs,
+      toMs,
+      signal,
+      withAdmin: (work) => this.#withAdmin(work),
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closing.signal.aborted) return;
+    this.#closing.abort();
+    this.#unready = 'the queue is closed';
+    for (const consumer of this.#consumers) await consumer[Symbol.asyncDispose]();
+    await this.#producer[Symbol.asyncDispose]().catch(() => undefined);
+    await this.#tending;
+    this.#opened.promise.catch(() => undefined);
+    this.#opened.reject(new SluiceError('shutting_down', 'Cannot open the queue: it was closed'));
+  }
+
+  #checkOpen(): void {
+    if (this.#closing.signal.aborted)
+      throw new SluiceError('shutting_down', 'Cannot append to Kafka: the queue is closed');
+    if (this.#logs === null) {
+      throw new SluiceError('queue_unavailable', `Cannot append to Kafka: ${this.#unready ?? 'it is not open'}`);
+    }
+  }
+
+  #produced(failure: string | null): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    if (failure === null) {
+      this.#lastAppendMs = nowMs;
+      this.#failingSinceMs = null;
+      if (!this.#closing.signal.aborted) this.#unready = null;
+      return;
+    }
+    this.#failingSinceMs ??= nowMs;
+    if (nowMs - this.#failingSinceMs >= FAILING_PATIENCE_MS) this.#failed(failure);
+  }
+
+  #failed(reason: string): void {
+    if (this.#closing.signal.aborted) return;
+    if (this.#unready === null) this.#options.warn(`Kafka cannot take records: ${reason}`);
+    this.#unready = reason;
+  }
+
+  // Opens, then looks after the connection and the facts until it is closed.
+  async #tend(): Promise<void> {
+    const { clock } = this.#options;
+    const { signal } = this.#closing;
+    const pause = (ms: number): Promise<void> => clock.sleep(ms, signal).catch(() => undefined);
+    for (let pauseMs = OPEN_PAUSE_FIRST_MS; !signal.aborted && !(await this.#open());) {
+      await pause(pauseMs);
+      pauseMs = Math.min(pauseMs * 2, OPEN_PAUSE_MAX_MS);
+    }
+    let factsMs = clock.monotonicMs();
+    while (!signal.aborted) {
+      await pause(this.#unready === null ? LOOK_INTERVAL_MS : LOOK_INTERVAL_UNREADY_MS);
+      if (signal.aborted) return;
+      if (clock.monotonicMs() - factsMs >= FACTS_INTERVAL_MS && (await this.#attempt(() => this.#readFacts()))) {
+        factsMs = clock.monotonicMs();
+      }
+      const busy = clock.monotonicMs() - this.#lastAppendMs < LOOK_INTERVAL_MS;
+      if (this.#unready !== null || !busy) await this.#attempt(() => this.#look());
+    }
+  }
+
+  async #open(): Promise<boolean> {
+    const open = await this.#attempt(async () => {
+      await this.#readFacts();
+      await this.#producer.connect();
+    });
+    if (open) this.#opened.resolve();
+    return open;
+  }
+
+  /** Does it, and keeps why it failed as the reason for not being ready. */
+  async #attempt(work: () => Promise<void>): Promise<boolean> {
+    try {
+      await work();
+      if (!this.#closing.signal.aborted) this.#unready = null;
+      return true;
+    } catch (error) {
+      this.#failed(this.#reasonOf(error));
+      return false;
+    }
+  }
+
+  async #readFacts(): Promise<void> {
+    const logsTopic = this.#config['kafka.topic'];
+    const lettersTopic = this.#config['kafka.dead_letter_topic'];
+    const [logs, deadLetters] = await this.#withAdmin(
+      async (admin) => [await readTopicFacts(admin, logsTopic), await readTopicFacts(admin, lettersTopic)] as const,
+    );
+    this.#logs = logs;
+    this.#deadLetters = deadLetters;
+    for (const weakness of [...weaknessesOf(logs), ...weaknessesOf(deadLetters)]) {
+      if (!this.#warned.has(weakness)) this.#options.warn(weakness);
+      this.#warned.add(weakness);
+    }
+    const unready = topicUnready(logs);
+    if (unready !== null) throw new SluiceError('queue_unavailable', unready);
+  }
+
+  // Could the logs topic take an append now?
+  async #look(): Promise<void> {
+    const logs = this.#logs;
+    assert(logs !== null);
+    const shape = await this.#withAdmin((admin) => readTopicShape(admin, logs.topic));
+    const unready = topicUnready({ ...shape, settings: logs.settings });
+    if (unready !== null) throw new SluiceError('queue_unavailable', unready);
+    this.#failingSinceMs = null;
+  }
+
+  #reasonOf(error: unknown): string {
+    if (error instanceof SluiceError) return error.message;
+    const { reason, type } = failureOf(error);
+    if (!type.startsWith('KafkaJSConnection')) return reason;
+    return `no broker of ${brokersOf(this.#config).join(', ')} can be reached: ${reason}`;
+  }
+
+  async #withAdmin<T>(work: (admin: Admin) => Promise<T>): Promise<T> {
+    const admin = this.#kafka.admin();
+    try {
+      await admin.connect();
+      return await work(admin);
+    } finally {
+      await admin.disconnect().catch((error: unknown) => this.#options.debug(reasonOf(error)));
+    }
+  }
+}
+
+/** Letters in appends that the topic takes. A letter that is too large alone is left to the brokers to refuse. */
+function* letterGroups(
+  letters: readonly DeadLetter[],
+  bytesMax: number,
+): Generator<{ records: Headed[]; bytes: number }> {
+  let records: Headed[] = [];
+  let bytes = 0;
+  for (const letter of letters) {
+    const size =
+      letter.value.length +
+      letter.batches.length +
+      Buffer.byteLength(letter.error) +
+      letter.from.length +
+      LETTER_FRAMING_BYTES;
+    if (records.length > 0 && bytes + size > bytesMax) {
+      yield { records, bytes };
+      records = [];
+      bytes = 0;
+    }
+    records.push(headedLetter(letter));
+    bytes += size;
+  }
+  if (records.length > 0) yield { records, bytes };
+}

@@ -1,0 +1,193 @@
+// kafkajs 2.2.4, imported here and nowhere else: how a client is configured, what its errors mean, and what it gets wrong.
+//
+// Mended here: it knows no zstd at the level of Kafka's record batches (a topic may be set to it); and it sets a timer of
+// minus 55 years after each answer, which makes Node print a warning and costs a timer for nothing.
+
+import { readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { zstdCompress, zstdDecompress } from 'node:zlib';
+import kafkajs, {
+  type Admin,
+  type Consumer,
+  type EachBatchPayload,
+  type ITopicConfig,
+  type ITopicMetadata,
+  type Kafka,
+  type KafkaMessage,
+  type Offsets,
+  type PartitionAssigner,
+  type Producer,
+} from 'kafkajs';
+import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
+import type { Config } from '#shared/config/settings.ts';
+import { type ErrorCode, reasonOf, SluiceError } from '#shared/errors.ts';
+
+export type { Admin, Consumer, EachBatchPayload, ITopicConfig, ITopicMetadata, Kafka, KafkaMessage, Offsets, Producer };
+
+/** The one compression that kafkajs is asked for: the values are compressed already. */
+export const NO_COMPRESSION = kafkajs.CompressionTypes.None;
+export const TOPIC_RESOURCE = kafkajs.ConfigResourceTypes.TOPIC;
+
+const CONNECTION_TIMEOUT_MS = 3000;
+const REQUEST_TIMEOUT_MS = 15_000;
+const INFLATED_BYTES_MAX = 128 * 1024 * 1024;
+
+const deflate = promisify(zstdCompress);
+const inflate = promisify(zstdDecompress);
+kafkajs.CompressionCodecs[kafkajs.CompressionTypes.ZSTD] = () => ({
+  compress: ({ buffer }: { buffer: Buffer }) => deflate(buffer),
+  decompress: (buffer: Buffer) => inflate(buffer, { maxOutputLength: INFLATED_BYTES_MAX }),
+});
+
+// The original schedules a look at the waiting requests at `throttledUntil - now`, also when none waits and nothing
+// throttles (`throttledUntil` is then -1). With nothing to look at there is nothing to schedule.
+const scheduleCheck = RequestQueue.prototype.scheduleCheckPendingRequests;
+RequestQueue.prototype.scheduleCheckPendingRequests = function scheduleCheckPendingRequests(): void {
+  if (this.pending.length > 0 || this.throttledUntil > Date.now()) scheduleCheck.call(this);
+};
+
+export interface ClientOptions {
+  /** How long one request may take; the least of what its caller can bear. */
+  readonly requestTimeoutMs?: number;
+  /** What kafkajs logs of itself. */
+  debug(message: string): void;
+}
+
+/** A client for the configured brokers; connects when something is made of it. Throws config_invalid for files that cannot be read. */
+export function createClient(config: Config, options: ClientOptions): Kafka {
+  const sasl = saslOf(config);
+  return new kafkajs.Kafka({
+    clientId: 'sluice',
+    brokers: [...brokersOf(config)],
+    ssl: tlsOf(config),
+    ...(sasl === null ? {} : { sasl }),
+    connectionTimeout: CONNECTION_TIMEOUT_MS,
+    authenticationTimeout: 10_000,
+    requestTimeout: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
+    enforceRequestTimeout: true,
+    // Enough to try each broker of a usual list; whoever calls tries again with its own patience.
+    retry: { retries: 3, initialRetryTime: 100, maxRetryTime: 1000, factor: 0.2, multiplier: 2 },
+    logLevel: kafkajs.logLevel.WARN,
+    logCreator:
+      () =>
+      ({ namespace, log }) =>
+        options.debug(`${namespace}: ${log.message}`),
+  });
+}
+
+export function brokersOf(config: Config): readonly string[] {
+  const brokers = config['kafka.brokers'];
+  if (brokers !== undefined && brokers.length > 0) return brokers;
+  throw new SluiceError('config_invalid', 'Cannot use Kafka: kafka.brokers (SLUICE_KAFKA_BROKERS) is not set');
+}
+
+function saslOf(config: Config) {
+  const mechanism = config['kafka.sasl.mechanism'];
+  const username = config['kafka.sasl.username'];
+  const password = config['kafka.sasl.password'];
+  if (mechanism === undefined) return null;
+  if (username === undefined || password === undefined) {
+    throw new SluiceError('config_invalid', 'Cannot use SASL: kafka.sasl.username and kafka.sasl.password must be set');
+  }
+  switch (mechanism) {
+    case 'plain':
+      return { mechanism, username, password } as const;
+    case 'scram-sha-256':
+      return { mechanism, username, password } as const;
+    case 'scram-sha-512':
+      return { mechanism, username, password } as const;
+  }
+}
+
+function tlsOf(config: Config) {
+  if (!config['kafka.tls']) return false;
+  const part = (name: 'ca' | 'cert' | 'key', setting: 'kafka.tls_ca' | 'kafka.tls_cert' | 'kafka.tls_key') => {
+    const file = config[setting];
+    return file === undefined ? {} : { [name]: readText(setting, file) };
+  };
+  return { ...part('ca', 'kafka.tls_ca'), ...part('cert', 'kafka.tls_cert'), ...part('key', 'kafka.tls_key') };
+}
+
+function readText(setting: string, file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new SluiceError('config_invalid', `Cannot read the file of ${setting}: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+/**
+ * kafkajs's own round robin, which calls `beforeJoin` synchronously before each request to join the group is sent:
+ * after that call a commit could be stamped with a generation it does not belong to.
+ */
+export function fencedAssigner(beforeJoin: () => void): PartitionAssigner {
+  return (config) => {
+    const inner = kafkajs.PartitionAssigners.roundRobin(config);
+    return {
+      name: inner.name,
+      version: inner.version,
+      assign: (group) => inner.assign(group),
+      protocol(subscription) {
+        beforeJoin();
+        return inner.protocol(subscription);
+      },
+    };
+  };
+}
+
+/** Offset that was asked for when the batch was fetched; kafkajs has it, its types do not. */
+export function fetchedOffset(batch: EachBatchPayload['batch']): number | null {
+  return 'fetchedOffset' in batch && typeof batch.fetchedOffset === 'string' ? Number(batch.fetchedOffset) : null;
+}
+
+export interface Failure {
+  readonly code: ErrorCode;
+  /** Whether the same request may succeed later. */
+  readonly retryable: boolean;
+  /** Kafka's name of the error, such as NOT_ENOUGH_REPLICAS, else kafkajs's. */
+  readonly type: string;
+  readonly reason: string;
+  /** A fault inside kafkajs: the client is not to be used again. */
+  readonly broken: boolean;
+}
+
+// kafkajs takes unknown errors for retryable; here only these are.
+const RETRYABLE_NAMES = new Set([
+  'KafkaJSConnectionError',
+  'KafkaJSConnectionClosedError',
+  'KafkaJSRequestTimeoutError',
+  'KafkaJSMetadataNotLoaded',
+  'KafkaJSTopicMetadataNotLoaded',
+  'KafkaJSBrokerNotFound',
+  'KafkaJSNoBrokerAvailableError',
+  'KafkaJSGroupCoordinatorNotFound',
+  'KafkaJSLockTimeout',
+]);
+
+/** What a failure of kafkajs means for us. */
+export function failureOf(error: unknown): Failure {
+  const root = rootOf(error);
+  const reason = reasonOf(root);
+  const kafkaType = typeof root === 'object' && root !== null && 'type' in root ? root.type : undefined;
+  const type = typeof kafkaType === 'string' ? kafkaType : root instanceof Error ? root.name : '';
+  if (type === 'UNKNOWN_TOPIC_OR_PARTITION')
+    return { code: 'topic_missing', retryable: true, type, reason, broken: false };
+  // It does not expect some orders of events, such as a broker that is lost while it is looked for.
+  if (root instanceof TypeError) return { code: 'queue_unavailable', retryable: true, type, reason, broken: true };
+  const named = root instanceof Error && RETRYABLE_NAMES.has(root.name);
+  const flagged =
+    typeof kafkaType === 'string' && root instanceof Error && 'retriable' in root && root.retriable === true;
+  const retryable = named || flagged;
+  return { code: retryable ? 'queue_unavailable' : 'queue_refused', retryable, type, reason, broken: false };
+}
+
+// "Retries exceeded" and "not retriable" are wrappers; what went wrong is below them.
+function rootOf(error: unknown): unknown {
+  let root = error;
+  for (let depth = 0; depth < 8; depth++) {
+    if (!(root instanceof Error) || !(root.cause instanceof Error)) return root;
+    if (root.name !== 'KafkaJSNumberOfRetriesExceeded' && root.name !== 'KafkaJSNonRetriableError') return root;
+    root = root.cause;
+  }
+  return root;
+}

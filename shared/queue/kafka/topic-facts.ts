@@ -1,0 +1,116 @@
+// What the brokers say of a topic: how many partitions, how large a request may be, and where the promise "held by
+// Kafka" is weaker than it sounds. Read at the start and hourly.
+
+import { SluiceError } from '#shared/errors.ts';
+import { type Admin, failureOf, TOPIC_RESOURCE } from './kafkajs.ts';
+
+export interface TopicFacts {
+  readonly topic: string;
+  readonly partitions: number;
+  /** Fewest replicas of any partition. */
+  readonly replication: number;
+  /** Fewest replicas in sync of any partition; 0 where one has no leader. */
+  readonly inSync: number;
+  /** Settings of the topic, its own or inherited; empty where they may not be read. */
+  readonly settings: ReadonlyMap<string, string>;
+}
+
+const DAY_MS = 86_400_000;
+
+// Of a stock broker; what counts when the settings may not be read.
+const MESSAGE_BYTES_STOCK = 1_048_588;
+
+// The header of a record batch: https://kafka.apache.org/documentation/#recordbatch
+const BATCH_HEADER_BYTES = 61;
+
+/** Reads the facts. Rejects with topic_missing, or what the brokers say. */
+export async function readTopicFacts(admin: Admin, topic: string): Promise<TopicFacts> {
+  const shape = await readTopicShape(admin, topic);
+  return { ...shape, settings: await readSettings(admin, topic) };
+}
+
+/** The facts without the settings: what may change from one moment to the next. */
+export async function readTopicShape(admin: Admin, topic: string): Promise<TopicFacts> {
+  const metadata = await admin.fetchTopicMetadata({ topics: [topic] }).catch((error: unknown) => {
+    if (failureOf(error).code !== 'topic_missing') throw error;
+    throw new SluiceError('topic_missing', `topic ${topic} does not exist: run \`sluice setup\``, { cause: error });
+  });
+  const partitions = metadata.topics[0]?.partitions ?? [];
+  let replication = Number.POSITIVE_INFINITY;
+  let inSync = Number.POSITIVE_INFINITY;
+  for (const { leader, replicas, isr } of partitions) {
+    replication = Math.min(replication, replicas.length);
+    inSync = Math.min(inSync, leader < 0 ? 0 : isr.length);
+  }
+  return { topic, partitions: partitions.length, replication, inSync, settings: new Map() };
+}
+
+async function readSettings(admin: Admin, topic: string): Promise<Map<string, string>> {
+  try {
+    const resources = [{ type: TOPIC_RESOURCE, name: topic }];
+    const described = await admin.describeConfigs({ resources, includeSynonyms: false });
+    const entries = described.resources[0]?.configEntries ?? [];
+    return new Map(entries.map(({ configName, configValue }) => [configName, configValue]));
+  } catch (error) {
+    if (failureOf(error).retryable) throw error;
+    return new Map();
+  }
+}
+
+/** The most bytes of records (see `recordBytes`) that the topic takes in one append to a partition. */
+export function appendBytesMaxOf(facts: TopicFacts): number {
+  return (numberOf(facts, 'max.message.bytes') ?? MESSAGE_BYTES_STOCK) - BATCH_HEADER_BYTES;
+}
+
+/** Why the topic cannot take acks=all appends now; null if it can. */
+export function topicUnready(facts: TopicFacts): string | null {
+  const { topic, inSync } = facts;
+  if (inSync === 0) return `a partition of topic ${topic} has no leader`;
+  const least = numberOf(facts, 'min.insync.replicas') ?? 1;
+  return inSync < least ? `a partition of topic ${topic} has ${inSync} replicas in sync, and needs ${least}` : null;
+}
+
+/** Where the topic promises less than Sluice's own set-up would; a sentence each. */
+export function weaknessesOf(facts: TopicFacts): string[] {
+  const { topic, settings, replication } = facts;
+  if (settings.size === 0)
+    return [`The settings of topic ${topic} cannot be read: nothing is known of what it promises`];
+  const found: string[] = [];
+  const minInSync = numberOf(facts, 'min.insync.replicas') ?? 1;
+  const retentionMs = numberOf(facts, 'retention.ms') ?? -1;
+  const compression = settings.get('compression.type') ?? 'producer';
+  if (replication < 3)
+    found.push(`Topic ${topic} has ${replication} replicas: three survive the loss of a broker during repairs`);
+  if (minInSync < 2) {
+    found.push(
+      `Topic ${topic} has min.insync.replicas=${minInSync}: an ack may stand for one copy, which can be lost with its broker`,
+    );
+  }
+  if (settings.get('unclean.leader.election.enable') === 'true') {
+    found.push(`Topic ${topic} has unclean.leader.election.enable=true: acked records can be lost when brokers fail`);
+  }
+  if (retentionMs >= 0 && retentionMs < DAY_MS) {
+    found.push(`Topic ${topic} keeps records for ${retentionMs} ms: what is not indexed by then is lost`);
+  }
+  if (numberOf(facts, 'retention.bytes') !== -1 && settings.has('retention.bytes')) {
+    found.push(
+      `Topic ${topic} has retention.bytes=${settings.get('retention.bytes')}: a burst can push out what is not indexed yet`,
+    );
+  }
+  if (settings.get('message.timestamp.type') === 'CreateTime') {
+    found.push(
+      `Topic ${topic} has message.timestamp.type=CreateTime: a wrong clock at the edge can have records refused`,
+    );
+  }
+  if (compression === 'lz4' || compression === 'snappy') {
+    found.push(
+      `Topic ${topic} has compression.type=${compression}, which Sluice cannot read: use producer, gzip or zstd`,
+    );
+  }
+  return found;
+}
+
+function numberOf(facts: TopicFacts, name: string): number | null {
+  const text = facts.settings.get(name);
+  return text === undefined || text === '' || Number.isNaN(Number(text)) ? null : Number(text);
+}

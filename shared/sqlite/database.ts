@@ -1,0 +1,104 @@
+// Opening SQLite databases of the data folder: the folder itself, its lock, and what SQLite's errors mean.
+//
+// The lock is an exclusive transaction on a small database of its own: the operating system gives it back
+// when the process ends, however it ends, so no stale lock can keep anyone out after a kill -9.
+
+import { accessSync, constants, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { reasonOf, SluiceError } from '../errors.ts';
+
+// Result codes of SQLite, https://www.sqlite.org/rescode.html; the low byte is the primary code.
+const SQLITE_BUSY = 5;
+const SQLITE_READONLY = 8;
+const SQLITE_CORRUPT = 11;
+const SQLITE_FULL = 13;
+const SQLITE_CANTOPEN = 14;
+const SQLITE_NOTADB = 26;
+const SQLITE_IOERR_SHMSIZE = 4874;
+
+/** Makes the folder if need be. Throws data_dir_unusable where it cannot be written. */
+export function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+    accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw unusable(folder, error);
+  }
+}
+
+/**
+ * Takes the folder for this process until the lock is disposed of, or the process ends.
+ * Throws data_dir_locked if someone has it.
+ */
+export function lockFolder(folder: string): Disposable {
+  const lock = guarded(folder, () => new DatabaseSync(join(folder, 'lock'), { timeout: 0 }));
+  try {
+    lock.exec('BEGIN EXCLUSIVE');
+  } catch (error) {
+    lock.close();
+    if (codeOf(error) !== SQLITE_BUSY) throw unusable(folder, error);
+    throw new SluiceError(
+      'data_dir_locked',
+      `Cannot use the data folder ${folder}: another sluice process uses it. Stop that one, or set SLUICE_DATA_DIR to another folder.`,
+    );
+  }
+  return { [Symbol.dispose]: () => lock.close() };
+}
+
+/** Opens (or makes) a database and runs `prepare` on it. Throws data_dir_unusable. */
+export function openDatabase(
+  file: string,
+  options: { readonly readOnly: boolean; readonly timeoutMs: number },
+  prepare: (database: DatabaseSync) => void,
+): DatabaseSync {
+  return guarded(file, () => {
+    const database = new DatabaseSync(file, { readOnly: options.readOnly, timeout: options.timeoutMs });
+    try {
+      prepare(database);
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+    return database;
+  });
+}
+
+function guarded<T>(thing: string, open: () => T): T {
+  try {
+    return open();
+  } catch (error) {
+    throw error instanceof SluiceError ? error : unusable(thing, error);
+  }
+}
+
+function unusable(thing: string, error: unknown): SluiceError {
+  return new SluiceError('data_dir_unusable', `Cannot use ${thing}: ${whatIs(error)}`, { cause: error });
+}
+
+function whatIs(error: unknown): string {
+  switch (codeOf(error) & 0xff) {
+    case SQLITE_READONLY:
+      return 'it is read-only';
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return `it is damaged or no database of Sluice (${reasonOf(error)})`;
+    case SQLITE_CANTOPEN:
+      return 'it cannot be opened';
+    case SQLITE_FULL:
+      return 'no space is left on the device';
+    default:
+      return reasonOf(error);
+  }
+}
+
+/** Whether a write failed because the device (or the quota) is full. The transaction was undone; another try may succeed. */
+export function isFull(error: unknown): boolean {
+  const code = codeOf(error);
+  return (code & 0xff) === SQLITE_FULL || code === SQLITE_IOERR_SHMSIZE;
+}
+
+function codeOf(error: unknown): number {
+  if (typeof error !== 'object' || error === null || !('errcode' in error)) return 0;
+  return typeof error.errcode === 'number' ? error.errcode : 0;
+}

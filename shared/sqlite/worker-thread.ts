@@ -1,0 +1,214 @@
+// SQLite calls block, so every database lives in a worker thread and is spoken to by requests and answers.
+// `startWorker` starts the thread from the main side; `serveWorker` is the thread's own side. Requests are done in order.
+//
+// What users run is one bundled file, in which the worker's module is no file of its own: there the worker starts the
+// bundle again, and the bundle's entry looks at `workerData.sluiceWorker` and imports the module of that name (see
+// `workerName`), whose last statement is `serveWorker(…)`. From the sources the worker starts its module directly.
+//
+// Guarantees: each call is answered or rejected, also when the thread dies; errors keep their SluiceError code;
+// what is listed for transfer is moved, not copied, and is empty afterwards on the side that sent it.
+
+import { isMainThread, parentPort, type Transferable, Worker, workerData } from 'node:worker_threads';
+import { type ErrorCode, errorTable, reasonOf, SluiceError } from '../errors.ts';
+
+/** What a worker can be asked: name → function of one argument. Both sides share the type. */
+export type Methods<M> = { [K in keyof M]: (argument: never) => unknown };
+
+/** An answer together with what is moved rather than copied. */
+export interface Moved<T> {
+  readonly value: T;
+  readonly transfer: readonly Transferable[];
+}
+
+export type Answer<T> = T extends Moved<infer V> ? V : T;
+
+interface Request {
+  readonly id: number;
+  readonly method: string;
+  readonly argument: unknown;
+}
+
+type Reply =
+  | { readonly id: number; readonly value: unknown }
+  | { readonly id: number; readonly failure: Failure }
+  | { readonly notice: unknown };
+
+interface Failure {
+  readonly code: ErrorCode | null;
+  readonly message: string;
+}
+
+interface StartData {
+  readonly sluiceWorker: string;
+  readonly data: unknown;
+}
+
+/** Name of the worker that this thread is, or null in any other thread. For the entry of the bundle. */
+export function workerName(): string | null {
+  return !isMainThread && isStartData(workerData) ? workerData.sluiceWorker : null;
+}
+
+export interface StartOptions {
+  /** Told of what the thread says unasked (`notify`). */
+  readonly onNotice?: (notice: unknown) => void;
+  /** Told once if the thread ends although nobody closed it. Calls then reject with the same error. */
+  readonly onDeath?: (error: Error) => void;
+}
+
+/**
+ * Starts the worker `name`, whose module is `<name>.ts` beside the module `moduleUrl` (give `import.meta.url`).
+ * Resolves when the worker's `open` has returned; rejects with its error. `data` is copied to the thread.
+ */
+export async function startWorker<M extends Methods<M>>(
+  name: string,
+  moduleUrl: string,
+  data: unknown,
+  options: StartOptions = {},
+): Promise<WorkerThread<M>> {
+  const entry = moduleUrl.endsWith('.ts') ? new URL(`./${name}.ts`, moduleUrl) : new URL(moduleUrl);
+  const start: StartData = { sluiceWorker: name, data };
+  const thread = new WorkerThread<M>(new Worker(entry, { name, workerData: start }), options);
+  await thread.started();
+  return thread;
+}
+
+/** The main side of a worker. */
+export class WorkerThread<M extends Methods<M>> implements AsyncDisposable {
+  readonly #worker: Worker;
+  readonly #options: StartOptions;
+  readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>();
+  #lastId = 0;
+  #ended: Error | null = null;
+  #closing = false;
+
+  constructor(worker: Worker, options: StartOptions) {
+    this.#worker = worker;
+    this.#options = options;
+    worker.on('message', (reply: Reply) => this.#receive(reply));
+    worker.on('error', (error: unknown) => this.#end(error instanceof Error ? error : new Error(reasonOf(error))));
+    worker.on('exit', (code) => this.#end(new Error(`the worker ended with code ${code}`)));
+  }
+
+  /** Resolves when the thread has opened what it serves. */
+  async started(): Promise<void> {
+    await this.#ask(OPEN, undefined, []);
+  }
+
+  /** Asks the worker; `transfer` lists the ArrayBuffers inside `argument` that are moved to it. */
+  call<K extends keyof M & string>(
+    method: K,
+    argument: Parameters<M[K]>[0],
+    transfer: readonly Transferable[] = [],
+  ): Promise<Answer<Awaited<ReturnType<M[K]>>>> {
+    return this.#ask(method, argument, transfer) as Promise<Answer<Awaited<ReturnType<M[K]>>>>;
+  }
+
+  /** Lets the worker finish what it was asked before, close what it holds, and end. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closing) return;
+    this.#closing = true;
+    if (this.#ended === null) await this.#ask(CLOSE, undefined, []).catch(() => undefined);
+    await this.#worker.terminate();
+  }
+
+  #ask(method: string, argument: unknown, transfer: readonly Transferable[]): Promise<unknown> {
+    if (this.#ended !== null) return Promise.reject(this.#ended);
+    const id = ++this.#lastId;
+    const answer = Promise.withResolvers<unknown>();
+    this.#waiting.set(id, answer);
+    const request: Request = { id, method, argument };
+    this.#worker.postMessage(request, transfer);
+    return answer.promise;
+  }
+
+  #receive(reply: Reply): void {
+    if ('notice' in reply) {
+      this.#options.onNotice?.(reply.notice);
+      return;
+    }
+    const waiting = this.#waiting.get(reply.id);
+    this.#waiting.delete(reply.id);
+    if ('failure' in reply) waiting?.reject(errorOf(reply.failure));
+    else waiting?.resolve(reply.value);
+  }
+
+  #end(error: Error): void {
+    if (this.#ended !== null) return;
+    this.#ended = error;
+    for (const waiting of this.#waiting.values()) waiting.reject(error);
+    this.#waiting.clear();
+    if (!this.#closing) this.#options.onDeath?.(error);
+  }
+}
+
+const OPEN = '(open)';
+const CLOSE = '(close)';
+
+/** What `open` gives: the methods, and what to do at the end. */
+export interface Served<M> {
+  readonly methods: M;
+  close(): void;
+}
+
+/**
+ * The worker's side: opens with the data of `startWorker`, then answers requests one after another.
+ * `notify` sends a notice to the main side. A method may return a `Moved` (see `moved`) to move buffers.
+ */
+export function serveWorker<D, M extends Methods<M>>(
+  open: (data: D, notify: (notice: unknown) => void) => Served<M>,
+): void {
+  const port = parentPort;
+  if (port === null || !isStartData(workerData)) throw new Error('this module runs as a worker only');
+  const start = workerData;
+  let served: Served<M> | null = null;
+
+  const perform = (request: Request): unknown => {
+    if (request.method === OPEN) {
+      served = open(start.data as D, (notice) => port.postMessage({ notice } satisfies Reply));
+      return undefined;
+    }
+    if (request.method === CLOSE) return served?.close();
+    const methods = served?.methods as Record<string, (argument: unknown) => unknown> | undefined;
+    const method = methods?.[request.method];
+    if (method === undefined) throw new Error(`no method ${request.method}`);
+    return method(request.argument);
+  };
+
+  port.on('message', (request: Request) => {
+    try {
+      const value = perform(request);
+      if (value instanceof MovedValue) port.postMessage({ id: request.id, value: value.value }, [...value.transfer]);
+      else port.postMessage({ id: request.id, value } satisfies Reply);
+    } catch (error) {
+      port.postMessage({ id: request.id, failure: failureOf(error) } satisfies Reply);
+    }
+  });
+}
+
+class MovedValue<T> implements Moved<T> {
+  readonly value: T;
+  readonly transfer: readonly Transferable[];
+
+  constructor(value: T, transfer: readonly Transferable[]) {
+    this.value = value;
+    this.transfer = transfer;
+  }
+}
+
+/** Wraps a method's answer so that the ArrayBuffers of `transfer` are moved to the main side. */
+export function moved<T>(value: T, transfer: readonly Transferable[]): Moved<T> {
+  return new MovedValue(value, transfer);
+}
+
+function isStartData(data: unknown): data is StartData {
+  return typeof data === 'object' && data !== null && 'sluiceWorker' in data && typeof data.sluiceWorker === 'string';
+}
+
+function failureOf(error: unknown): Failure {
+  return { code: error instanceof SluiceError ? error.code : null, message: reasonOf(error) };
+}
+
+function errorOf(failure: Failure): Error {
+  if (failure.code === null || !(failure.code in errorTable)) return new Error(failure.message);
+  return new SluiceError(failure.code, failure.message);
+}

@@ -1,0 +1,140 @@
+// HTTP to Elasticsearch: the only file that knows @elastic/elasticsearch. One request, one deadline, no second tries.
+//
+// What we leave out of the client, and why: its retries (they repeat what must be repeated with care), its sniffing (addresses
+// behind a proxy differ), its bulk helper (it can lose a batch, facts.md), its JSON codec (a bulk answer is looked at as text),
+// its timeouts (they cover the wait for the headers only; ours covers the answer to its last byte).
+//
+// Guarantees: a failure without a whole answer rejects with a store_* error; every whole answer is returned, whatever its
+// status says; a Buffer goes to the socket as it is, neither copied nor looked at.
+
+import { readFileSync } from 'node:fs';
+import { Client, type ClientOptions, errors } from '@elastic/elasticsearch';
+import { reasonOf, SluiceError } from '#shared/errors.ts';
+
+export interface ConnectionOptions {
+  readonly urls: readonly string[];
+  readonly apiKey?: string | undefined;
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
+  /** File of the certificates that the server is trusted by. */
+  readonly caFile?: string | undefined;
+  /** The most requests at once; each has a connection of its own that is kept. */
+  readonly connections: number;
+  /** The longest that any request will be given. */
+  readonly timeoutMsMax: number;
+}
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  /** With its query string. */
+  readonly path: string;
+  readonly body?: Buffer | string;
+  readonly contentType?: string;
+  readonly timeoutMs: number;
+  /** Its abort rejects with its reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly text: string;
+}
+
+/** No answer of Elasticsearch to what we ask is longer; the largest is a page of a search. */
+const ANSWER_BYTES_MAX = 256 * 1024 * 1024;
+/** Shorter than the idle limits of common load balancers, so that we close first. */
+const KEEP_ALIVE_MS = 50_000;
+
+export class Connection implements AsyncDisposable {
+  readonly #client: Client;
+
+  constructor(options: ConnectionOptions) {
+    try {
+      this.#client = new Client(clientOptions(options));
+    } catch (error) {
+      throw new SluiceError('config_invalid', `Cannot use elasticsearch.url: ${reasonOf(error)}`, { cause: error });
+    }
+  }
+
+  async request(request: HttpRequest): Promise<HttpAnswer> {
+    const deadline = AbortSignal.timeout(request.timeoutMs);
+    const signal = request.signal === undefined ? deadline : AbortSignal.any([deadline, request.signal]);
+    let answered = false;
+    try {
+      const { statusCode, body, meta } = await this.#client.transport.request<AsyncIterable<Buffer>>(
+        { method: request.method, path: request.path, ...(request.body === undefined ? {} : { body: request.body }) },
+        { meta: true, asStream: true, maxRetries: 0, signal, headers: headersOf(request) },
+      );
+      answered = true;
+      const text = await readText(body);
+      // The client does this only for answers that it reads itself.
+      if (meta.connection !== null) this.#client.connectionPool.markAlive(meta.connection);
+      return { status: statusCode, text };
+    } catch (error) {
+      request.signal?.throwIfAborted();
+      throw failureOf(error, { timedOut: deadline.aborted, answered, timeoutMs: request.timeoutMs });
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#client.close();
+  }
+}
+
+function clientOptions(options: ConnectionOptions): ClientOptions {
+  const { apiKey, username, password, caFile } = options;
+  return {
+    nodes: [...options.urls],
+    maxRetries: 0,
+    // Above every deadline of ours, so that it never decides.
+    requestTimeout: options.timeoutMsMax + 5000,
+    sniffOnStart: false,
+    sniffInterval: false,
+    sniffOnConnectionFault: false,
+    compression: false,
+    enableMetaHeader: false,
+    agent: { connections: options.connections, keepAliveTimeout: KEEP_ALIVE_MS, keepAliveMaxTimeout: KEEP_ALIVE_MS },
+    ...(apiKey === undefined ? {} : { auth: { apiKey } }),
+    ...(username === undefined ? {} : { auth: { username, password: password ?? '' } }),
+    ...(caFile === undefined ? {} : { tls: { ca: readCa(caFile) } }),
+  };
+}
+
+function readCa(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new SluiceError('config_invalid', `Cannot read elasticsearch.ca: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+function headersOf(request: HttpRequest): Record<string, string> {
+  const headers: Record<string, string> = { accept: 'application/json' };
+  if (request.body !== undefined) headers['content-type'] = request.contentType ?? 'application/json';
+  return headers;
+}
+
+async function readText(body: AsyncIterable<Buffer>): Promise<string> {
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  for await (const piece of body) {
+    bytes += piece.length;
+    if (bytes > ANSWER_BYTES_MAX) throw new Error(`the answer is longer than ${ANSWER_BYTES_MAX} bytes`);
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces, bytes).toString('utf8');
+}
+
+function failureOf(error: unknown, state: { timedOut: boolean; answered: boolean; timeoutMs: number }): SluiceError {
+  const because = (what: string) => `Cannot talk to Elasticsearch: ${what}`;
+  if (state.timedOut || error instanceof errors.TimeoutError) {
+    return new SluiceError('store_timeout', because(`no answer within ${state.timeoutMs} ms`), { cause: error });
+  }
+  if (state.answered) {
+    return new SluiceError('store_timeout', because(`the answer was cut off (${reasonOf(error)})`), { cause: error });
+  }
+  if (error instanceof errors.ProductNotSupportedError) {
+    return new SluiceError('store_refused', because('the server that answers is not Elasticsearch'), { cause: error });
+  }
+  return new SluiceError('store_unavailable', because(reasonOf(error)), { cause: error });
+}

@@ -1,0 +1,85 @@
+// The query form of store.ts as a request body of `_search`. Pure.
+//
+// Paging: documents are ordered by `@timestamp`, then `event.sequence`. Two documents may agree in both (two forwarders), and
+// `_id` cannot be sorted by. So a page goes on *at* the last pair, not after it, without the documents of that pair that were
+// shown already: `sort` of a document is [time, sequence, ids of this pair up to it…]. Nothing is skipped, nothing repeated.
+
+import { clampInstant, formatInstant, parseInstant } from '../instant.ts';
+import { parseQueryText, type TextPart } from '../query-text.ts';
+import type { StoreQuery } from '../store.ts';
+import { attributePattern } from './attribute-pattern.ts';
+
+type Clause = Record<string, unknown>;
+
+export interface SearchOptions {
+  /** The most hits to ask for at once. */
+  readonly size: number;
+  /** Whether the server refuses patterns over terms (`search.allow_expensive_queries: false`). */
+  readonly cheapOnly: boolean;
+}
+
+export function searchBody(query: StoreQuery, options: SearchOptions): string {
+  const order = query.order === 'oldest' ? 'asc' : 'desc';
+  const [time, sequence, ...shown] = query.after ?? [];
+  return JSON.stringify({
+    size: options.size,
+    track_total_hits: false,
+    query: { bool: { filter: filters(query, options), ...(shown.length === 0 ? {} : { must_not: { ids: { values: shown } } }) } },
+    sort: [
+      { '@timestamp': { order, format: 'strict_date_optional_time_nanos', unmapped_type: 'date_nanos' } },
+      { 'event.sequence': { order, missing: 0, unmapped_type: 'long' } },
+    ],
+    ...(time === undefined ? {} : { search_after: [time, Number(sequence) + (order === 'asc' ? -1 : 1)] }),
+  });
+}
+
+function filters(query: StoreQuery, options: SearchOptions): Clause[] {
+  const clauses: Clause[] = [];
+  const range = {
+    ...(query.since === undefined ? {} : { gte: bound(query.since) }),
+    ...(query.until === undefined ? {} : { lt: bound(query.until) }),
+  };
+  if (Object.keys(range).length > 0) clauses.push({ range: { '@timestamp': range } });
+  if (query.ingestedSinceMs !== undefined) {
+    clauses.push({ range: { 'event.ingested': { gte: query.ingestedSinceMs, format: 'epoch_millis' } } });
+  }
+  if (query.name !== undefined) clauses.push(anyOf(nameClauses(query.name)));
+  for (const part of parseQueryText(query.text ?? '')) clauses.push(anyOf(textClauses(part, options)));
+  return clauses;
+}
+
+/** What cannot be read is left to the server to refuse. */
+function bound(text: string): string {
+  const ns = parseInstant(text);
+  return ns === null ? text : formatInstant(clampInstant(ns));
+}
+
+const anyOf = (should: readonly Clause[]): Clause => ({ bool: { should, minimum_should_match: 1 } });
+
+function nameClauses(name: string): Clause[] {
+  const fields = ['container.name', 'service.name', 'fluentd.tag'];
+  if (name.includes('*')) {
+    const value = name.replaceAll(/[\\?]/g, String.raw`\$&`);
+    return fields.map((field) => ({ wildcard: { [field]: { value } } }));
+  }
+  const clauses: Clause[] = fields.map((field) => ({ term: { [field]: name } }));
+  clauses.push(name.length >= 4 ? { prefix: { 'container.id': name } } : { term: { 'container.id': name } });
+  return clauses;
+}
+
+function textClauses(part: TextPart, options: SearchOptions): Clause[] {
+  const clauses = [messageClause(part)];
+  const pattern = options.cheapOnly ? null : attributePattern(part);
+  // Where no pattern may be used, a value is still found whole.
+  if (pattern === null) clauses.push({ term: { attributes: part.raw } });
+  else clauses.push({ regexp: { attributes: { value: pattern, case_insensitive: true } } });
+  return clauses;
+}
+
+function messageClause(part: TextPart): Clause {
+  if (!part.prefix) return { match_phrase: { message: part.raw } };
+  const [word] = part.words;
+  // Unlike match_phrase_prefix this does not stop at a number of words that begin so.
+  if (part.words.length === 1 && word !== undefined) return { prefix: { message: word } };
+  return { match_phrase_prefix: { message: { query: part.raw, max_expansions: 1000 } } };
+}

@@ -1,0 +1,278 @@
+// The documents in SQLite, for one thread. Tables:
+//
+//   documents  one row a document: id, origin → origins, time (ns), sequence, ingested (ms), source (JSON as it came)
+//   origins    the few combinations of data stream, container, service and tag that documents come from
+//   words      FTS5 index over message and attributes; holds no text of its own, rowid = documents.rowid
+//
+// Guarantees: what `write` returned is on the disk (WAL with synchronous=FULL: one fsync of the log a commit). Less would not
+// do: the queue's offsets are committed, fsynced, after this, and a power cut must not take documents that the queue will not
+// give again. A crash at any moment leaves whole bulk requests only. Readers in other processes see each commit at once.
+
+import { mkdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { reasonOf, SluiceError } from '#shared/errors.ts';
+import type { StoreQuery } from '../store.ts';
+import { indexedFields, type IndexedFields } from './indexed-fields.ts';
+import { originsSql, searchSql } from './query.ts';
+
+export interface DatabaseOptions {
+  /** Made if missing, unless read only. */
+  readonly folder: string;
+  readonly readOnly: boolean;
+}
+
+export interface Documents {
+  /** JSON of all documents, one after another, with anything between. */
+  readonly body: Uint8Array;
+  readonly ids: readonly string[];
+  /** Start and end of each document in the body. */
+  readonly bounds: Uint32Array;
+  /** Data stream of each document, as an index into `streamNames`. */
+  readonly streams: Uint16Array;
+  readonly streamNames: readonly string[];
+}
+
+export interface WriteResult {
+  /** 201, 409 (the id is there), or 400 with a reason in `refused`. */
+  readonly statuses: Uint16Array;
+  readonly refused: readonly { readonly item: number; readonly reason: string }[];
+}
+
+export interface Row {
+  readonly rowid: number;
+  readonly id: string;
+  readonly stream: string;
+  readonly time: string;
+  readonly sequence: number;
+  readonly source: string;
+}
+
+const SCHEMA_VERSION = 1;
+const FILE = 'documents.sqlite';
+/** Another process may be writing (`sluice setup`, a second indexer); ours are short. */
+const BUSY_TIMEOUT_MS = 10_000;
+/** Pages of the log before it is worked into the file. Larger saves writing hot pages again and again; it bounds the log's size. */
+const CHECKPOINT_PAGES = 8000;
+/** Combinations kept in memory; beyond it (a tag for each event) they are looked up again. */
+const ORIGINS_CACHED_MAX = 10_000;
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS origins (
+    rowid INTEGER PRIMARY KEY, stream TEXT NOT NULL, container_id TEXT NOT NULL, container_name TEXT NOT NULL,
+    service TEXT NOT NULL, tag TEXT NOT NULL, UNIQUE (stream, container_id, container_name, service, tag)
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS documents (
+    rowid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, origin INTEGER NOT NULL, time INTEGER NOT NULL,
+    sequence INTEGER NOT NULL, ingested INTEGER NOT NULL, source TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX IF NOT EXISTS documents_by_time ON documents (time, sequence);
+  CREATE INDEX IF NOT EXISTS documents_by_origin ON documents (origin, time, sequence);
+  CREATE INDEX IF NOT EXISTS documents_by_ingested ON documents (ingested);
+  CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (
+    message, attributes, content = '', contentless_delete = 1,
+    tokenize = "unicode61 remove_diacritics 0 categories 'L* M* N* Co' tokenchars '_'"
+  );
+  PRAGMA user_version = ${SCHEMA_VERSION};
+`;
+
+export class DocumentDatabase {
+  readonly #database: DatabaseSync;
+  readonly #origins = new Map<string, number>();
+  readonly #statements: ReturnType<typeof prepare> | null;
+
+  constructor(options: DatabaseOptions) {
+    this.#database = openFile(options);
+    this.#statements = options.readOnly ? null : prepare(this.#database);
+  }
+
+  /** All of the documents, or none where it throws. */
+  write(documents: Documents): WriteResult {
+    const statuses = new Uint16Array(documents.ids.length);
+    const refused: { item: number; reason: string }[] = [];
+    const body = Buffer.from(documents.body.buffer, documents.body.byteOffset, documents.body.byteLength);
+    this.#transaction(() => {
+      for (const [item, id] of documents.ids.entries()) {
+        const source = body.toString('utf8', documents.bounds[item * 2], documents.bounds[item * 2 + 1]);
+        const fields = indexedFields(source);
+        if (typeof fields === 'string') {
+          statuses[item] = 400;
+          refused.push({ item, reason: fields });
+        } else {
+          const stream = documents.streamNames[documents.streams[item] ?? 0] ?? '';
+          statuses[item] = this.#insert(id, stream, fields, source) ? 201 : 409;
+        }
+      }
+    });
+    return { statuses, refused };
+  }
+
+  search(query: StoreQuery): Row[] {
+    return guarded(() => {
+      const origins = query.name === undefined ? null : this.#originsNamed(query.name);
+      if (origins?.length === 0) return [];
+      const built = searchSql(query, origins);
+      if (built === null) throw new SluiceError('usage_wrong', 'Cannot search: a bound is no ISO 8601 time');
+      // The columns are those of Row; the schema is strict about their types.
+      return this.#database.prepare(built.sql).all(...built.values) as unknown as Row[];
+    });
+  }
+
+  /** Deletes up to `limit` documents that were ingested before; returns how many. Gives some of the space back. */
+  expire(before: { ingestedMs: number; limit: number }): number {
+    let deleted = 0;
+    this.#transaction((statements) => {
+      for (const row of statements.expired.all(before.ingestedMs, before.limit)) {
+        const rowid = row['rowid'] ?? null;
+        statements.deleteWords.run(rowid);
+        statements.deleteDocument.run(rowid);
+        deleted += 1;
+      }
+    });
+    if (deleted > 0) guarded(() => this.#database.exec('PRAGMA incremental_vacuum(2000)'));
+    return deleted;
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  #insert(id: string, stream: string, fields: IndexedFields, source: string): boolean {
+    const statements = this.#writable();
+    const origin = this.#origin(stream, fields);
+    const { changes, lastInsertRowid } = statements.insertDocument.run(
+      id,
+      origin,
+      fields.time,
+      fields.sequence,
+      fields.ingestedMs,
+      source,
+    );
+    if (Number(changes) === 0) return false;
+    statements.insertWords.run(lastInsertRowid, fields.message, fields.attributes);
+    return true;
+  }
+
+  #origin(stream: string, fields: IndexedFields): number {
+    const columns = [stream, fields.containerId, fields.containerName, fields.service, fields.tag];
+    const key = columns.join('\0');
+    const known = this.#origins.get(key);
+    if (known !== undefined) return known;
+    const statements = this.#writable();
+    statements.insertOrigin.run(...columns);
+    const rowid = Number(statements.findOrigin.get(...columns)?.['rowid']);
+    if (this.#origins.size >= ORIGINS_CACHED_MAX) this.#origins.clear();
+    this.#origins.set(key, rowid);
+    return rowid;
+  }
+
+  #originsNamed(name: string): number[] {
+    const { sql, values } = originsSql(name);
+    return this.#database
+      .prepare(sql)
+      .all(...values)
+      .map((row) => Number(row['rowid']));
+  }
+
+  #transaction(work: (statements: ReturnType<typeof prepare>) => void): void {
+    const statements = this.#writable();
+    guarded(() => {
+      this.#database.exec('BEGIN IMMEDIATE');
+      try {
+        work(statements);
+        this.#database.exec('COMMIT');
+      } catch (error) {
+        // What it made is gone with it.
+        this.#origins.clear();
+        if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+        throw error;
+      }
+    });
+  }
+
+  #writable(): ReturnType<typeof prepare> {
+    if (this.#statements === null) throw new SluiceError('store_refused', 'Cannot write to the store: it is open for reading only');
+    return this.#statements;
+  }
+}
+
+function prepare(database: DatabaseSync): Record<
+  'insertDocument' | 'insertWords' | 'insertOrigin' | 'findOrigin' | 'expired' | 'deleteWords' | 'deleteDocument',
+  StatementSync
+> {
+  const origin = 'stream, container_id, container_name, service, tag';
+  const statements = {
+    insertDocument: database.prepare(
+      'INSERT INTO documents (id, origin, time, sequence, ingested, source) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING',
+    ),
+    insertWords: database.prepare('INSERT INTO words (rowid, message, attributes) VALUES (?, ?, ?)'),
+    insertOrigin: database.prepare(`INSERT INTO origins (${origin}) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`),
+    findOrigin: database.prepare(`SELECT rowid FROM origins WHERE (${origin}) = (?, ?, ?, ?, ?)`),
+    expired: database.prepare('SELECT rowid FROM documents WHERE ingested < ? ORDER BY ingested LIMIT ?'),
+    deleteWords: database.prepare('DELETE FROM words WHERE rowid = ?'),
+    deleteDocument: database.prepare('DELETE FROM documents WHERE rowid = ?'),
+  };
+  // FTS5 makes rows with huge ids of its own, and every `run` tells the last one made, whatever it was.
+  for (const statement of Object.values(statements)) statement.setReadBigInts(true);
+  return statements;
+}
+
+function openFile(options: DatabaseOptions): DatabaseSync {
+  const file = join(options.folder, FILE);
+  if (options.readOnly && !exists(file)) {
+    throw new SluiceError(
+      'store_unavailable',
+      `Cannot read the embedded store: there is none at ${file}; is data.dir right, and has sluice run been started with it?`,
+    );
+  }
+  try {
+    if (!options.readOnly) mkdirSync(options.folder, { recursive: true });
+    const database = new DatabaseSync(file, { readOnly: options.readOnly, timeout: BUSY_TIMEOUT_MS });
+    checkVersion(database, file);
+    if (!options.readOnly) makeTables(database);
+    return database;
+  } catch (error) {
+    if (error instanceof SluiceError) throw error;
+    throw new SluiceError('data_dir_unusable', `Cannot open the embedded store at ${file}: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+function makeTables(database: DatabaseSync): void {
+  // Before the first table, else it has no effect.
+  database.exec('PRAGMA auto_vacuum = INCREMENTAL');
+  database.exec('PRAGMA journal_mode = WAL');
+  database.exec('PRAGMA synchronous = FULL');
+  database.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+  database.exec('PRAGMA cache_size = -32000');
+  database.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT`);
+}
+
+function checkVersion(database: DatabaseSync, file: string): void {
+  const version = Number(database.prepare('PRAGMA user_version').get()?.['user_version']);
+  if (version > SCHEMA_VERSION) {
+    throw new SluiceError('data_dir_unusable', `Cannot open the embedded store at ${file}: a newer Sluice made it (version ${version})`);
+  }
+}
+
+function exists(file: string): boolean {
+  return statSync(file, { throwIfNoEntry: false })?.isFile() === true;
+}
+
+const SQLITE_BUSY = 5;
+const SQLITE_FULL = 13;
+
+/** What SQLite throws, as the store's errors. Whatever it is, the transaction is undone and may be tried again. */
+function guarded<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof SluiceError) throw error;
+    const code = typeof error === 'object' && error !== null && 'errcode' in error ? Number(error.errcode) & 0xff : 0;
+    const reason = code === SQLITE_FULL ? 'no space is left on its disk' : reasonOf(error);
+    throw new SluiceError(
+      code === SQLITE_BUSY ? 'store_overloaded' : 'store_unavailable',
+      `Cannot use the embedded store: ${reason}`,
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,139 @@
+// The store without other software: SQLite and its full-text index FTS5, in a worker thread, under `<data.dir>/store`.
+//
+// Guarantees: as database.ts says (what `bulk` resolved is on the disk); a document is found as soon as `bulk` resolves;
+// documents that are older than the retention, by `event.ingested`, are deleted in small steps between the writes.
+
+import { join } from 'node:path';
+import type { Clock } from '#shared/clock.ts';
+import { reasonOf, SluiceError } from '#shared/errors.ts';
+import { startWorker, type WorkerThread } from '#shared/sqlite/worker-thread.ts';
+import { parseExactJson } from '../exact-json.ts';
+import type { BulkItem, BulkOutcome, BulkRequest, Store, StoredDocument, StoreQuery } from '../store.ts';
+import type { DatabaseOptions, Documents, Row, WriteResult } from './database.ts';
+import type { StoreWorker } from './store-worker.ts';
+
+export interface EmbeddedStoreOptions {
+  readonly dataDir: string;
+  readonly readOnly: boolean;
+  readonly retentionMs: number;
+  readonly clock: Clock;
+}
+
+/** How often old documents are looked for, and how many go at once: a step must not keep a bulk request waiting. */
+const EXPIRE_EVERY_MS = 30_000;
+const EXPIRE_STEP = 1000;
+
+const CREATED: BulkOutcome = Object.freeze({ status: 201 });
+const CONFLICT: BulkOutcome = Object.freeze({
+  status: 409,
+  errorType: 'version_conflict_engine_exception',
+  errorReason: 'the document is there already',
+});
+
+export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<EmbeddedStore> {
+  const database: DatabaseOptions = { folder: join(options.dataDir, 'store'), readOnly: options.readOnly };
+  const worker = await startWorker<StoreWorker>('store-worker', import.meta.url, database);
+  return new EmbeddedStore(worker, options);
+}
+
+export class EmbeddedStore implements Store {
+  readonly kind = 'embedded';
+  readonly #worker: WorkerThread<StoreWorker>;
+  readonly #options: EmbeddedStoreOptions;
+  #nextExpiry: Disposable | null = null;
+  #expiring: Promise<unknown> = Promise.resolve();
+  #closed = false;
+
+  constructor(worker: WorkerThread<StoreWorker>, options: EmbeddedStoreOptions) {
+    this.#worker = worker;
+    this.#options = options;
+    if (!options.readOnly) this.#planExpiry(0);
+  }
+
+  /** The tables were made when the store was opened. */
+  setup(): Promise<string[]> {
+    const days = Math.round((this.#options.retentionMs / 86_400_000) * 10) / 10;
+    return Promise.resolve([`embedded store in ${join(this.#options.dataDir, 'store')}: ready, keeps documents for ${days} days`]);
+  }
+
+  async ping(): Promise<void> {
+    await this.#ask(this.#worker.call('ping', null));
+  }
+
+  async bulk(request: BulkRequest, signal?: AbortSignal): Promise<BulkOutcome[]> {
+    signal?.throwIfAborted();
+    if (request.items.length === 0) return [];
+    const documents = documentsOf(request);
+    return outcomesOf(await this.#ask(this.#worker.call('write', documents, [documents.body.buffer])));
+  }
+
+  async search(query: StoreQuery, signal?: AbortSignal): Promise<StoredDocument[]> {
+    signal?.throwIfAborted();
+    const rows = await this.#ask(this.#worker.call('search', query));
+    signal?.throwIfAborted();
+    return rows.map(storedDocument);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    this.#nextExpiry?.[Symbol.dispose]();
+    await this.#expiring;
+    await this.#worker[Symbol.asyncDispose]();
+  }
+
+  /** A dead worker rejects with an error of Node's; to callers that is a store that is not there. */
+  async #ask<T>(answer: Promise<T>): Promise<T> {
+    try {
+      return await answer;
+    } catch (error) {
+      if (error instanceof SluiceError) throw error;
+      throw new SluiceError('store_unavailable', `Cannot use the embedded store: ${reasonOf(error)}`, { cause: error });
+    }
+  }
+
+  #planExpiry(ms: number): void {
+    this.#nextExpiry = this.#options.clock.timer(ms, () => {
+      // A step that fails (a full disk) is tried again with the next.
+      this.#expiring = this.#expire().catch(() => undefined).then(() => this.#closed || this.#planExpiry(EXPIRE_EVERY_MS));
+    });
+  }
+
+  async #expire(): Promise<void> {
+    const ingestedMs = this.#options.clock.epochMs() - this.#options.retentionMs;
+    while (!this.#closed && (await this.#worker.call('expire', { ingestedMs, limit: EXPIRE_STEP })) === EXPIRE_STEP);
+  }
+}
+
+/** A copy that can be moved to the worker; the caller's body stays as it is for another try. */
+function documentsOf(request: BulkRequest): Documents & { readonly body: Uint8Array<ArrayBuffer> } {
+  const { items } = request;
+  const bounds = new Uint32Array(items.length * 2);
+  const streams = new Uint16Array(items.length);
+  const streamNames: string[] = [];
+  for (const [i, item] of items.entries()) {
+    bounds[i * 2] = item.docStart;
+    bounds[i * 2 + 1] = item.docEnd;
+    streams[i] = streamIndex(streamNames, item);
+  }
+  // Not `slice`: on a Buffer that makes a view.
+  return { body: new Uint8Array(request.body), ids: items.map((item) => item.id), bounds, streams, streamNames };
+}
+
+function streamIndex(names: string[], item: BulkItem): number {
+  const known = names.lastIndexOf(item.index);
+  return known >= 0 ? known : names.push(item.index) - 1;
+}
+
+function outcomesOf(result: WriteResult): BulkOutcome[] {
+  const outcomes = Array.from(result.statuses, (status) => (status === 201 ? CREATED : CONFLICT));
+  for (const { item, reason } of result.refused) {
+    outcomes[item] = { status: 400, errorType: 'document_parsing_exception', errorReason: reason };
+  }
+  return outcomes;
+}
+
+function storedDocument(row: Row): StoredDocument {
+  // indexed-fields.ts took nothing but objects.
+  const source = parseExactJson(row.source) as Record<string, unknown>;
+  return { id: row.id, index: row.stream, source, sort: [row.time, row.sequence, row.rowid] };
+}

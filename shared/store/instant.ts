@@ -1,0 +1,44 @@
+// Moments with nanoseconds, as text and as an integer. Date knows milliseconds only.
+//
+//   2026-03-01T12:00:00.123456789Z   2026-03-01T13:00+01:00   2026-03-01 (midnight UTC)
+//
+// Pure. The integer counts nanoseconds since 1970-01-01T00:00Z and may be negative.
+
+const INSTANT =
+  /^(\d{4}-\d{2}-\d{2})(?:[Tt ](\d{2}:\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?(Z|z|[-+]\d{2}(?::?\d{2})?)?)?$/;
+
+const NS_PER_MS = 1_000_000n;
+const NS_PER_SECOND = 1_000_000_000n;
+
+/** What `date_nanos` of Elasticsearch and a 64-bit integer can hold: 1970 to 2262. */
+export const INSTANT_MIN = 0n;
+export const INSTANT_MAX = 2n ** 63n - 1n;
+
+/** Nanoseconds since the epoch, or null where the text is no moment. Without a zone it is UTC. */
+export function parseInstant(text: string): bigint | null {
+  const match = INSTANT.exec(text);
+  if (match === null) return null;
+  const [, day, minutes = '00:00', seconds = '00', fraction = '', zone = 'Z'] = match;
+  const ms = Date.parse(`${day}T${minutes}:${seconds}${isoZone(zone)}`);
+  if (Number.isNaN(ms)) return null;
+  return BigInt(ms) * NS_PER_MS + BigInt(fraction.padEnd(9, '0'));
+}
+
+/** As ISO 8601 in UTC with nine digits, for moments from 0001 to 9999. */
+export function formatInstant(ns: bigint): string {
+  const rest = ((ns % NS_PER_SECOND) + NS_PER_SECOND) % NS_PER_SECOND;
+  const second = new Date(Number((ns - rest) / NS_PER_MS)).toISOString().slice(0, 19);
+  return `${second}.${rest.toString().padStart(9, '0')}Z`;
+}
+
+/** The nearest moment that a store can hold. */
+export function clampInstant(ns: bigint): bigint {
+  if (ns < INSTANT_MIN) return INSTANT_MIN;
+  return ns > INSTANT_MAX ? INSTANT_MAX : ns;
+}
+
+function isoZone(zone: string): string {
+  if (zone === 'Z' || zone === 'z') return 'Z';
+  const digits = zone.slice(1).replace(':', '').padEnd(4, '0');
+  return `${zone[0]}${digits.slice(0, 2)}:${digits.slice(2)}`;
+}

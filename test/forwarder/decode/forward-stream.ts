@@ -1,0 +1,52 @@
+// What a stream of the Forward protocol holds, by the same steps as a session takes, but in one go: for tests.
+
+import { ForwardDecoder, type ForwardFrame, type ForwardRefusal } from '#forwarder/decode/forward-frame.ts';
+import { JsonScanner, isJsonMode, jsonFrame } from '#forwarder/decode/json-mode.ts';
+import { countEntries } from '#shared/msgpack/extents.ts';
+import { FrameScanner, FRAME_MALFORMED, FRAME_TOO_LARGE, NEED_MORE } from '#shared/msgpack/frame-scanner.ts';
+import { decompress } from '#shared/record/compression.ts';
+
+export type Seen =
+  | 'heartbeat'
+  | 'stream malformed'
+  | 'frame too large'
+  | ForwardRefusal
+  | (ForwardFrame & {
+      /** The entries, uncompressed. */
+      readonly run: Buffer;
+      /** How many; below 0 where they are none. */
+      readonly count: number;
+    });
+
+export async function readStream(pieces: readonly Buffer[], frameBytesMax = 1024 * 1024): Promise<Seen[]> {
+  const json = isJsonMode(pieces.find((piece) => piece.length > 0)?.[0] ?? 0);
+  const scanner = json ? new JsonScanner({ frameBytesMax }) : new FrameScanner({ frameBytesMax });
+  const decoder = new ForwardDecoder();
+  const seen: Seen[] = [];
+  for (const piece of pieces) {
+    scanner.push(piece);
+    for (;;) {
+      const bytes = scanner.next();
+      if (bytes === NEED_MORE) break;
+      if (bytes === FRAME_MALFORMED) return [...seen, 'stream malformed'];
+      if (bytes === FRAME_TOO_LARGE) return [...seen, 'frame too large'];
+      seen.push(await decodeFrame(json ? jsonFrame(bytes) : bytes, decoder, frameBytesMax));
+    }
+  }
+  return seen;
+}
+
+async function decodeFrame(bytes: Buffer | ForwardRefusal, decoder: ForwardDecoder, bytesMax: number): Promise<Seen> {
+  if (!Buffer.isBuffer(bytes)) return bytes;
+  const frame = decoder.decode(bytes);
+  if (frame.kind === 'heartbeat') return 'heartbeat';
+  if (frame.kind === 'malformed' || frame.kind === 'signal') return frame;
+  const body = bytes.subarray(frame.start, frame.end);
+  if (frame.kind === 'message') return { ...frame, run: Buffer.concat([Buffer.from([0x92]), body]), count: 1 };
+  try {
+    const run = await decompress(body, frame.encoding, bytesMax);
+    return { ...frame, run, count: countEntries(run, 0, run.length) };
+  } catch {
+    return { ...frame, run: Buffer.alloc(0), count: -1 };
+  }
+}

@@ -1,0 +1,193 @@
+// A queue in memory with the rules of the real ones: partitions, groups with assignments, committed offsets, and a fence against commits
+// under an old assignment. A test may rebalance it, fail its consumers, and refuse appends and commits, at any moment.
+
+import assert from 'node:assert/strict';
+import { SluiceError } from '#shared/errors.ts';
+import type { ConsumeOptions, ConsumerHandler, DeadLetter, FetchedRecord, Queue, QueueConsumer } from '#shared/queue/queue.ts';
+import type { QueueRecord } from '#shared/record/record.ts';
+
+export interface QueueHooks {
+  readonly append?: () => SluiceError | null | undefined;
+  readonly deadLetters?: (letters: readonly DeadLetter[]) => SluiceError | null | undefined;
+  readonly commit?: (nextOffsets: ReadonlyMap<number, number>) => SluiceError | null | undefined;
+  readonly consume?: () => SluiceError | null | undefined;
+  readonly epochMs?: () => number;
+  /** Records of one fetch, at most. */
+  readonly fetchRecordsMax?: number;
+}
+
+const text = (value: string): Uint8Array => Buffer.from(value);
+
+export class MemoryQueue implements Queue {
+  readonly kind = 'kafka';
+  readonly unreadyReason = null;
+  readonly appendBytesMax = 1_000_000;
+  readonly logs: FetchedRecord[][];
+  readonly letters: DeadLetter[] = [];
+  readonly committed = new Map<number, number>();
+  hooks: QueueHooks;
+  #members: Member[] = [];
+  #assignment = 0;
+
+  constructor(partitions: number, hooks: QueueHooks = {}) {
+    this.logs = Array.from({ length: partitions }, () => []);
+    this.hooks = hooks;
+  }
+
+  get partitions(): number {
+    return this.logs.length;
+  }
+
+  opened(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async append(partition: number, records: readonly QueueRecord[]): Promise<void> {
+    const error = this.hooks.append?.();
+    if (error) throw error;
+    for (const { encoding, batches, value } of records) {
+      this.add(partition, { v: text('1'), encoding: text(encoding), batches }, value);
+    }
+  }
+
+  /** Appends whatever a test likes. */
+  add(partition: number, headers: Record<string, Uint8Array>, value: Uint8Array, gap = 0): void {
+    const log = this.log(partition);
+    const offset = (log.at(-1)?.offset ?? -1) + 1 + gap;
+    log.push({ partition, offset, timestampMs: this.hooks.epochMs?.() ?? 0, headers, value });
+    for (const member of this.#members) member.fetch();
+  }
+
+  log(partition: number): FetchedRecord[] {
+    const log = this.logs[partition];
+    assert(log, `there is a partition ${partition}`);
+    return log;
+  }
+
+  end(partition: number): number {
+    return (this.log(partition).at(-1)?.offset ?? -1) + 1;
+  }
+
+  async appendDeadLetters(letters: readonly DeadLetter[]): Promise<void> {
+    const error = this.hooks.deadLetters?.(letters);
+    if (error) throw error;
+    this.letters.push(...letters);
+  }
+
+  async consume(handler: ConsumerHandler, _options: ConsumeOptions): Promise<QueueConsumer> {
+    const error = this.hooks.consume?.();
+    if (error) throw error;
+    const member = new Member(this, handler);
+    this.#members.push(member);
+    queueMicrotask(() => this.rebalance());
+    return member;
+  }
+
+  /** All partitions are taken away and given out again, round robin; `shift` moves them on by as many members. */
+  rebalance(shift = 0): void {
+    for (const member of this.#members) member.revoke();
+    this.#assignment++;
+    this.#members.forEach((member, i) => {
+      const mine = this.logs.map((_, p) => p).filter((p) => (p + shift) % this.#members.length === i);
+      member.assign(mine, this.#assignment);
+    });
+    for (const member of this.#members) member.fetch();
+  }
+
+  /** The consumers end, as by a crash of the client. */
+  crash(error: Error): void {
+    for (const member of this.#members.splice(0)) member.crash(error);
+  }
+
+  leave(member: Member): void {
+    const before = this.#members.length;
+    this.#members = this.#members.filter((other) => other !== member);
+    if (this.#members.length < before) this.rebalance();
+  }
+
+  async *read(): AsyncIterable<FetchedRecord> {}
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+class Member implements QueueConsumer {
+  readonly #queue: MemoryQueue;
+  readonly #handler: ConsumerHandler;
+  #assignment = 0;
+  #positions = new Map<number, number>();
+  #paused = new Set<number>();
+  #isFetching = false;
+
+  constructor(queue: MemoryQueue, handler: ConsumerHandler) {
+    this.#queue = queue;
+    this.#handler = handler;
+  }
+
+  assign(partitions: readonly number[], assignment: number): void {
+    this.#assignment = assignment;
+    this.#paused.clear();
+    this.#positions = new Map(partitions.map((p) => [p, this.#queue.committed.get(p) ?? 0]));
+    this.#handler.assigned(
+      partitions.map((partition) => ({ partition, next: this.#positions.get(partition) ?? 0, end: this.#queue.end(partition) })),
+      assignment,
+    );
+  }
+
+  revoke(): void {
+    const lost = this.#assignment;
+    this.#assignment = 0;
+    this.#positions.clear();
+    if (lost > 0) this.#handler.revoked(lost);
+  }
+
+  crash(error: Error): void {
+    this.#assignment = 0;
+    this.#positions.clear();
+    this.#handler.failed(error);
+  }
+
+  /** Hands over what there is, a fetch at a time, each in a turn of its own. */
+  fetch(): void {
+    if (this.#isFetching) return;
+    this.#isFetching = true;
+    setImmediate(() => {
+      this.#isFetching = false;
+      let isMore = false;
+      for (const [partition, position] of this.#positions) {
+        if (this.#paused.has(partition)) continue;
+        const records = this.#queue.log(partition).filter(({ offset }) => offset >= position).slice(0, this.#queue.hooks.fetchRecordsMax ?? 3);
+        const last = records.at(-1);
+        if (!last) continue;
+        isMore = true;
+        this.#positions.set(partition, last.offset + 1);
+        this.#handler.fetched({ partition, assignment: this.#assignment, records, endOffset: this.#queue.end(partition) });
+      }
+      if (isMore) this.fetch();
+    });
+  }
+
+  pause(partitions: readonly number[]): void {
+    for (const partition of partitions) this.#paused.add(partition);
+  }
+
+  resume(partitions: readonly number[]): void {
+    for (const partition of partitions) this.#paused.delete(partition);
+    this.fetch();
+  }
+
+  async commit(assignment: number, nextOffsets: ReadonlyMap<number, number>): Promise<void> {
+    if (assignment !== this.#assignment) throw new SluiceError('assignment_lost', 'Cannot commit: the assignment is over');
+    const error = this.#queue.hooks.commit?.(nextOffsets);
+    if (error) throw error;
+    for (const [partition, next] of nextOffsets) {
+      assert(next > (this.#queue.committed.get(partition) ?? -1), 'a committed offset never goes back');
+      this.#queue.committed.set(partition, next);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#assignment = 0;
+    this.#positions.clear();
+    this.#queue.leave(this);
+  }
+}

@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { describe, test } from 'node:test';
+import { deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
+import { SluiceError } from '#shared/errors.ts';
+import { compress, type Compression, decompress } from '#shared/record/compression.ts';
+
+const MIB = 1024 * 1024;
+const small = Buffer.from('a line of a log\n'.repeat(40));
+const large = Buffer.from('another line of a log, a little longer\n'.repeat(40_000));
+const noise = randomBytes(300_000);
+
+/** A frame that does not tell its content's size, as streaming encoders write it. */
+const zstdStreamed = Buffer.from('28b52ffd0048' + '190000' + '616263', 'hex');
+
+describe('decompress gives back', () => {
+  const check = (what: string, encoding: Compression | 'identity', packed: Buffer, expected: Buffer) =>
+    test(`${encoding}: ${what}`, async () => {
+      const unpacked = await decompress(packed, encoding, 4 * MIB);
+      assert.ok(unpacked.equals(expected));
+    });
+
+  check('as it is', 'identity', small, small);
+  for (const [size, text] of [['small', small] as const, ['large', large] as const, ['noise', noise] as const]) {
+    const twice = Buffer.concat([text, text]);
+    check(size, 'gzip', gzipSync(text), text);
+    check(`${size}, two members`, 'gzip', Buffer.concat([gzipSync(text), gzipSync(text)]), twice);
+    check(`${size}, a large member and an empty one`, 'gzip', Buffer.concat([gzipSync(text), gzipSync('')]), text);
+    check(size, 'zstd', zstdCompressSync(text), text);
+    check(`${size}, two frames`, 'zstd', Buffer.concat([zstdCompressSync(text), zstdCompressSync(text)]), twice);
+    check(size, 'deflate', deflateSync(text), text);
+    check(`${size}, bare`, 'deflate', deflateRawSync(text), text);
+  }
+  check('nothing', 'gzip', gzipSync(''), Buffer.alloc(0));
+  check('nothing', 'zstd', zstdCompressSync(''), Buffer.alloc(0));
+  check('a frame that does not tell its size', 'zstd', zstdStreamed, Buffer.from('abc'));
+  const skippable = Buffer.from('502a4d1803000000616263', 'hex');
+  check('a skippable frame before', 'zstd', Buffer.concat([skippable, zstdCompressSync(small)]), small);
+});
+
+describe('decompress refuses', () => {
+  const check = (what: string, encoding: Compression, packed: Buffer, bytesMax = 4 * MIB) =>
+    test(`${encoding}: ${what}`, async () => {
+      const code = what.startsWith('too large') ? 'decompressed_too_large' : 'body_malformed';
+      await assert.rejects(
+        decompress(packed, encoding, bytesMax),
+        (error) => error instanceof SluiceError && error.code === code,
+      );
+    });
+
+  for (const [size, text] of [['small', small] as const, ['large', large] as const]) {
+    const packed = { gzip: gzipSync(text), zstd: zstdCompressSync(text), deflate: deflateSync(text) };
+    for (const encoding of ['gzip', 'zstd', 'deflate'] as const) {
+      const whole = packed[encoding];
+      check(`too large, ${size}`, encoding, whole, text.length - 1);
+      check(`cut, ${size}`, encoding, whole.subarray(0, -1));
+      check(`begun only, ${size}`, encoding, whole.subarray(0, 3));
+      check(`garbage after it, ${size}`, encoding, Buffer.concat([whole, Buffer.from('garbage')]));
+      check(`a zero after it, ${size}`, encoding, Buffer.concat([whole, Buffer.alloc(1)]));
+      if (encoding === 'deflate') continue;
+      check(`a zero and more after it, ${size}`, encoding, Buffer.concat([whole, Buffer.alloc(1), whole]));
+      check(`a second that is cut, ${size}`, encoding, Buffer.concat([whole, whole.subarray(0, -5)]));
+      check(`the beginning of a second, ${size}`, encoding, Buffer.concat([whole, whole.subarray(0, 3)]));
+    }
+  }
+  for (const encoding of ['gzip', 'zstd'] as const) {
+    check('nothing at all', encoding, Buffer.alloc(0));
+    check('plain text', encoding, small);
+  }
+  check(
+    'a length of 16 MiB that is not there',
+    'gzip',
+    Buffer.concat([gzipSync(small).subarray(0, -4), Buffer.from('00000001', 'hex')]),
+  );
+  check('too large: a bomb of 1 GiB', 'zstd', bomb('zstd'));
+  check('too large: a bomb of 64 MiB', 'gzip', bomb('gzip'));
+});
+
+test('a flipped bit of gzip never gives another text', async () => {
+  const packed = gzipSync(small);
+  // From behind the header on, whose time and system mean nothing to us.
+  for (let at = 10; at < packed.length; at += 1) {
+    const damaged = Buffer.from(packed);
+    damaged[at] = (damaged[at] ?? 0) ^ 0x40;
+    const unpacked = await decompress(damaged, 'gzip', MIB).catch((error: unknown) => error);
+    const isSame = Buffer.isBuffer(unpacked) && unpacked.equals(small); // Bits that only fill the last byte.
+    assert.ok(isSame || unpacked instanceof SluiceError, `byte ${at}`);
+  }
+});
+
+describe('compress', () => {
+  for (const [size, text] of [['small', small] as const, ['large', large] as const, ['noise', noise] as const]) {
+    test(`${size}: comes back`, async () => {
+      const packed = await compress(text);
+      assert.ok((await decompress(packed, 'zstd', text.length)).equals(text));
+    });
+  }
+});
+
+function bomb(encoding: 'gzip' | 'zstd'): Buffer {
+  if (encoding === 'gzip') return gzipSync(Buffer.alloc(64 * MIB));
+  const frame = zstdCompressSync(Buffer.alloc(16 * MIB));
+  return Buffer.concat(Array.from({ length: 64 }, () => frame));
+}

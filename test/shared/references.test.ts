@@ -1,0 +1,14 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { configurationReference } from '#shared/config/reference.ts';
+import { errorReference } from '#shared/error-reference.ts';
+
+for (const [file, made] of [
+  ['docs/configuration.md', configurationReference()],
+  ['docs/errors.md', errorReference()],
+] as const) {
+  test(`${file} says what the table says (else: npm run docs)`, () => {
+    assert.equal(readFileSync(file, 'utf8'), made);
+  });
+}
