@@ -81,7 +81,8 @@ const FAILURES: Readonly<Record<string, string>> = {
   EADDRINUSE: 'the address is in use; stop what listens there, or choose another one',
   EADDRNOTAVAIL: 'this machine has no such address; name one of its own, or 127.0.0.1',
   // libuv says EACCES too where the folder of a unix socket does not exist.
-  EACCES: 'it is not permitted; a port below 1024 needs privileges, a unix socket a folder that exists and can be written',
+  EACCES:
+    'it is not permitted; a port below 1024 needs privileges, a unix socket a folder that exists and can be written',
   ENOTFOUND: 'the host name is unknown',
   EAI_AGAIN: 'the host name could not be looked up',
   EAFNOSUPPORT: 'this machine does not have that kind of address',

@@ -67,7 +67,8 @@ function measure(name: string, record: (n: number) => Record<string, unknown>, e
   const pass = (): void => {
     let at = 0;
     for (let n = 0; n < ENTRIES; n += 1) {
-      if (n % entriesPerBatch === 0) writer.beginBatch(n % 2 === 0 ? batch : { ...batch }, batch.receivedMs + documents);
+      if (n % entriesPerBatch === 0)
+        writer.beginBatch(n % 2 === 0 ? batch : { ...batch }, batch.receivedMs + documents);
       const end = entryEnd(run, at, run.length);
       if (partOf(run, at, end) === null) writer.write(run, at, end, n);
       at = end;
@@ -90,7 +91,9 @@ function measure(name: string, record: (n: number) => Record<string, unknown>, e
   }
   const rate = (documents / spent).toFixed(2);
   const entryBytes = Math.round(run.length / ENTRIES);
-  console.log(`transcode ${name}: ${rate} M documents/CPU-s (${entryBytes} bytes in, ${Math.round(bytes / documents)} out)`);
+  console.log(
+    `transcode ${name}: ${rate} M documents/CPU-s (${entryBytes} bytes in, ${Math.round(bytes / documents)} out)`,
+  );
 }
 
 export async function run(): Promise<void> {

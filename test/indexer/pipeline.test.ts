@@ -121,7 +121,7 @@ test('a request that is refused as a whole is bisected down to the one document,
   const { world, indexer } = await run((w) => {
     const refused = new SluiceError('store_body_refused', 'Cannot write: 400');
     w.store.hooks = {
-      request: ({ body }) => (body.includes('event 33 ') && !body.includes('as_text') ? { fail: refused } : null),
+      request: ({ body }) => (Buffer.from(body).includes('event 33 ') && !Buffer.from(body).includes('as_text') ? { fail: refused } : null),
     };
   });
   assert.equal(indexer.ledger.counts.indexed, world.sent);

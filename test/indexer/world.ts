@@ -37,13 +37,11 @@ export class World {
   readonly clock = new VirtualClock();
   readonly queue: MemoryQueue;
   readonly store: MemoryStore;
-  readonly metrics = new Metrics({ version: 'test', command: 'test' });
   readonly logged: string[] = [];
   readonly config: Config;
   readonly random: () => number;
   /** Events that were appended. */
   sent = 0;
-  /** Parts of lines that were appended, beyond one for each line. */
   batches = 0;
   readonly #writer = new MsgpackWriter();
 
@@ -59,13 +57,14 @@ export class World {
     return { debug: note, info: note, warn: note, error: note };
   }
 
+  /** What an indexer is given, with a registry of its own. */
   get options(): Omit<DrainOptions, 'signal'> {
-    const { config, queue, store, metrics, log, clock, random } = this;
-    return { config, queue, store, metrics, log, clock, random };
+    const { config, queue, store, log, clock, random } = this;
+    return { config, queue, store, metrics: new Metrics({ version: 'test', command: 'test' }), log, clock, random };
   }
 
   start(): Promise<Indexer> {
-    return startIndexer({ ...this.options, metrics: new Metrics({ version: 'test', command: 'test' }) });
+    return startIndexer(this.options);
   }
 
   batch(count: number, first = 0, tag = 'app.web'): Batch {

@@ -59,7 +59,10 @@ test('a failure says which address, why, and what to do', async () => {
     return true;
   });
   await new Promise((resolve) => first.close(resolve));
-  await assert.rejects(listenOn(second, { kind: 'unix', path: '/nowhere/at/all.sock' }), /a unix socket a folder that exists/);
+  await assert.rejects(
+    listenOn(second, { kind: 'unix', path: '/nowhere/at/all.sock' }),
+    /a unix socket a folder that exists/,
+  );
   await assert.rejects(listenOn(second, tcp('203.0.113.1', 1)), /no such address/);
 });
 

@@ -70,7 +70,8 @@ export class BodyReader {
       this.#room().then(() => request.resume(), reject);
     };
     const onEnd = () => resolve(pieces.length === 1 && pieces[0] ? pieces[0] : Buffer.concat(pieces, size));
-    const onClose = () => reject(new SluiceError('request_malformed', 'Cannot read the body: the connection was closed'));
+    const onClose = () =>
+      reject(new SluiceError('request_malformed', 'Cannot read the body: the connection was closed'));
     request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose);
     try {
       return await promise;
@@ -93,7 +94,12 @@ export class BodyReader {
     return unpacked ?? this.#decompressWithin(bodyBytesMax, body, compression, held);
   }
 
-  async #decompressWithin(bytesMax: number, body: Buffer, compression: Compression, held: DisposableStack): Promise<Buffer> {
+  async #decompressWithin(
+    bytesMax: number,
+    body: Buffer,
+    compression: Compression,
+    held: DisposableStack,
+  ): Promise<Buffer> {
     if (!this.#hasRoom) await this.#room();
     // All that it may grow to is taken first: a bomb has its room to itself.
     using _permit = this.#budget.take(bytesMax);
@@ -122,7 +128,10 @@ export class BodyReader {
   }
 
   #tooLarge(): SluiceError {
-    return new SluiceError('body_too_large', `Cannot take a body of more than ${this.#options.bodyBytesMax} bytes: send smaller ones`);
+    return new SluiceError(
+      'body_too_large',
+      `Cannot take a body of more than ${this.#options.bodyBytesMax} bytes: send smaller ones`,
+    );
   }
 }
 
@@ -141,6 +150,9 @@ export function compressionOf(contentEncoding: string | undefined): Compression 
     case 'zstd':
       return 'zstd';
     default:
-      throw new SluiceError('encoding_unknown', 'Cannot read the body: its Content-Encoding is none of gzip, deflate, zstd');
+      throw new SluiceError(
+        'encoding_unknown',
+        'Cannot read the body: its Content-Encoding is none of gzip, deflate, zstd',
+      );
   }
 }

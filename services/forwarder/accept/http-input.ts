@@ -7,26 +7,30 @@
 import type { IncomingMessage } from 'node:http';
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
+import type { Compression } from '#shared/record/compression.ts';
 import type { Chunk, Intake } from '../chunk.ts';
-import { RECEIVE_TIME, eventTimeOfMs } from '../decode/event-time.ts';
+import { type EventTime, RECEIVE_TIME, eventTimeOfMs } from '../decode/event-time.ts';
 import { bodyEntries, bodyFormat, timeOfParameter } from '../decode/http-body.ts';
-import type { EntriesOptions, HttpEntries } from '../decode/http-entries.ts';
+import type { HttpEntries } from '../decode/http-entries.ts';
 import { tagOfPath } from '../decode/http-tag.ts';
 import { type BodyReader, compressionOf } from './http-body.ts';
 
 const IDEMPOTENCY_KEY_MAX = 255;
 
-export interface HttpInputOptions {
-  readonly intake: Intake;
+export interface ReadChunkOptions {
+  readonly intake: Pick<Intake, 'unreadyReason'>;
   readonly bodies: BodyReader;
   readonly clock: Clock;
   /** Most bytes of a body, and of its entries. */
   readonly bodyBytesMax: number;
+  /** Keeps the body's bytes counted until it is disposed of. */
+  readonly held: DisposableStack;
+  /** Called before the first byte of the body is asked for. */
+  readonly begin: () => void;
 }
 
-/** The events of the request are held when it resolves, to their number. Rejects with a SluiceError. */
-export async function takeEvents(request: IncomingMessage, begin: () => void, options: HttpInputOptions): Promise<number> {
-  const { intake, bodies, bodyBytesMax, clock } = options;
+/** The chunk that the request holds; null for a body without events (`[]`). Rejects with a SluiceError. */
+export async function readChunk(request: IncomingMessage, options: ReadChunkOptions): Promise<Chunk | null> {
   // Whatever can be refused by the headers alone is refused before the body is read.
   const { path, query } = splitUrl(request.url ?? '/');
   const tag = requestTag(path);
@@ -35,33 +39,31 @@ export async function takeEvents(request: IncomingMessage, begin: () => void, op
   const compression = compressionOf(request.headers['content-encoding']);
   const chunkId = idempotencyKey(request);
   const time = requestTime(query);
-  bodies.check(request);
-  if (intake.unreadyReason !== null) {
-    throw new SluiceError('queue_unavailable', `Cannot take events: ${intake.unreadyReason}`);
-  }
-  using held = new DisposableStack();
+  options.bodies.check(request);
+  const { unreadyReason } = options.intake;
+  if (unreadyReason !== null) throw new SluiceError('queue_unavailable', `Cannot take events: ${unreadyReason}`);
+
+  const body = await wholeBody(request, compression, options);
+  const { bytes, count } = takenEntries(
+    bodyEntries(body, format, {
+      time: time ?? (chunkId ? RECEIVE_TIME : eventTimeOfMs(options.clock.epochMs())),
+      takeTime: time === null,
+      bytesMax: options.bodyBytesMax,
+    }),
+    options.bodyBytesMax,
+  );
+  if (count === 0) return null;
+  const sender = senderOf(request);
+  return { tag, input: 'http', tenant: null, sender, chunkId, encoding: 'identity', bytes, entries: bytes, count };
+}
+
+async function wholeBody(
+  request: IncomingMessage,
+  compression: Compression | null,
+  { bodies, held, begin }: ReadChunkOptions,
+): Promise<Buffer> {
   const sent = await bodies.read(request, held, begin);
-  const body = compression ? await bodies.decompress(sent, compression, held) : sent;
-  const entriesOptions: EntriesOptions = {
-    time: time ?? (chunkId ? RECEIVE_TIME : eventTimeOfMs(clock.epochMs())),
-    takeTime: time === null,
-    bytesMax: bodyBytesMax,
-  };
-  const { bytes, count } = takenEntries(bodyEntries(body, format, entriesOptions), bodyBytesMax);
-  if (count === 0) return 0;
-  const chunk: Chunk = {
-    tag,
-    input: 'http',
-    tenant: null,
-    sender: senderOf(request),
-    chunkId,
-    encoding: 'identity',
-    bytes,
-    entries: bytes,
-    count,
-  };
-  await intake.accept(chunk);
-  return count;
+  return compression ? bodies.decompress(sent, compression, held) : sent;
 }
 
 const UNKNOWN_TYPE =
@@ -78,11 +80,14 @@ function requestTag(path: string): string {
   return named.tag;
 }
 
-function requestTime(query: string): ReturnType<typeof eventTimeOfMs> | null {
+function requestTime(query: string): EventTime | null {
   const text = new URLSearchParams(query).get('time');
   const time = text ? timeOfParameter(Buffer.from(text)) : null;
   if (time === undefined) {
-    throw new SluiceError('body_malformed', 'Cannot take events: the parameter time has to be seconds since 1970, such as 1518756037.25');
+    throw new SluiceError(
+      'body_malformed',
+      'Cannot take events: the parameter time has to be seconds since 1970, such as 1518756037.25',
+    );
   }
   return time;
 }
@@ -91,7 +96,10 @@ function idempotencyKey(request: IncomingMessage): Buffer | null {
   const key = request.headers['idempotency-key'];
   if (typeof key !== 'string' || key.length === 0) return null;
   if (key.length > IDEMPOTENCY_KEY_MAX) {
-    throw new SluiceError('request_malformed', `Cannot take an Idempotency-Key of more than ${IDEMPOTENCY_KEY_MAX} bytes`);
+    throw new SluiceError(
+      'request_malformed',
+      `Cannot take an Idempotency-Key of more than ${IDEMPOTENCY_KEY_MAX} bytes`,
+    );
   }
   return Buffer.from(key, 'latin1');
 }
@@ -99,7 +107,10 @@ function idempotencyKey(request: IncomingMessage): Buffer | null {
 function takenEntries(result: HttpEntries, bytesMax: number): { bytes: Uint8Array; count: number } {
   if (result.kind === 'entries') return result;
   if (result.kind === 'too_large') {
-    throw new SluiceError('body_too_large', `Cannot take the events of the body: they are more than ${bytesMax} bytes; send fewer at once`);
+    throw new SluiceError(
+      'body_too_large',
+      `Cannot take the events of the body: they are more than ${bytesMax} bytes; send fewer at once`,
+    );
   }
   const line = result.line === undefined ? '' : `line ${result.line}, `;
   throw new SluiceError('body_malformed', `Cannot read the body: ${result.why} (${line}byte ${result.at})`);

@@ -6,15 +6,16 @@
 //
 // Errors are answered {"error": code, "message": "Cannot …"}, those that may pass with Retry-After.
 
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { type Clock, systemClock } from '#shared/clock.ts';
-import { type ErrorCode, SluiceError } from '#shared/errors.ts';
+import { type ErrorCode, SluiceError, errorTable, reasonOf } from '#shared/errors.ts';
 import { listenOn, parseListenAddress, printAddress } from '#shared/listen-address.ts';
 import type { Intake } from '../chunk.ts';
 import { BodyReader } from './http-body.ts';
 import { HttpConnections } from './http-connections.ts';
-import { takeEvents } from './http-input.ts';
+import { readChunk } from './http-input.ts';
 
 export interface HttpTelemetry {
   connectionOpened(input: 'http'): void;
@@ -65,6 +66,8 @@ const HEADER_BYTES_MAX = 16 * 1024;
 /** A refused body larger than this is not passed over: its connection is closed. */
 const PASSED_OVER_MAX = 256 * 1024 * 1024;
 const ALLOWED = 'GET, HEAD, POST, OPTIONS';
+const RETRY_AFTER_SECONDS = 2;
+const JSON_TYPE = 'application/json; charset=utf-8';
 const ABOUT = 'Sluice takes logs here: POST /<tag> with JSON, NDJSON or msgpack.\n';
 
 /** Rejects with config_invalid or listen_failed. */
@@ -79,13 +82,16 @@ export async function startHttpServer(listen: string, options: HttpServerOptions
     closed: () => telemetry.connectionClosed('http'),
     garbage: (code, detail) => telemetry.chunkRejected('http', code, detail),
   });
-  addRoutes(fastify, connections, { ...options, clock }, limits);
+  const { intake, bodyBytesMax } = options;
+  const waitMs = limits.roomWaitMs;
+  const bodies = new BodyReader({ intake, clock, bodyBytesMax, heldBytesMax: bodyBytesMax, waitMs });
+  addRoutes(fastify, connections, { ...options, clock, bodies });
   await fastify.ready();
   const bound = await listenOn(fastify.server, address);
   return { address: printAddress(bound), close: () => close(fastify, connections, clock, limits.closeGraceMs) };
 }
 
-type ClientErrorHandler = ConstructorParameters<typeof Object> extends never ? never : (error: Error, socket: import('node:net').Socket) => void;
+type ClientErrorHandler = (error: Error, socket: Socket) => void;
 
 function createFastify(limits: HttpLimits, bodyLimit: number, clientErrorHandler: ClientErrorHandler): FastifyInstance {
   return Fastify({
@@ -109,51 +115,116 @@ function createFastify(limits: HttpLimits, bodyLimit: number, clientErrorHandler
       requireHostHeader: true,
       noDelay: true,
     },
-    // A path with a stray percent sign has no route, but is a tag.
-    frameworkErrors: (error, request, reply) => void answerError(error, request, reply),
+    frameworkErrors: (error, _request, reply) => {
+      answerError(error, reply);
+    },
   });
 }
 
-function addRoutes(
-  fastify: FastifyInstance,
-  connections: HttpConnections,
-  { intake, telemetry, bodyBytesMax, clock }: HttpServerOptions & { clock: Clock },
-  { roomWaitMs }: HttpLimits,
-): void {
-  const bodies = new BodyReader({ intake, clock, bodyBytesMax, heldBytesMax: bodyBytesMax, waitMs: roomWaitMs });
-  const input = { intake, bodies, clock, bodyBytesMax };
-  const expecting = expectingContinue(fastify);
+interface RouteOptions extends HttpServerOptions {
+  readonly clock: Clock;
+  readonly bodies: BodyReader;
+}
+
+function addRoutes(fastify: FastifyInstance, connections: HttpConnections, options: RouteOptions): void {
+  const { intake, telemetry } = options;
+  const expecting = expectingContinue(fastify.server);
+  /** Requests whose events intake has, and counts. */
+  const handedOver = new WeakSet<IncomingMessage>();
+  // The input reads the body itself, bounded; fastify's parsers would have it whole first.
   fastify.removeAllContentTypeParsers();
-  // The input reads the body itself, bounded; fastify would have it whole first.
   fastify.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
 
-  fastify.addHook('onRequest', async (request, reply) => {
-    if (connections.closing) throw new SluiceError('shutting_down', 'Cannot take events: Sluice is shutting down');
-    if (request.method !== 'POST' && request.raw.headers['transfer-encoding']) reply.header('connection', 'close');
+  fastify.addHook('onRequest', (_request, _reply, done) => {
+    done(
+      connections.closing ? new SluiceError('shutting_down', 'Cannot take events: Sluice is shutting down') : undefined,
+    );
   });
-  fastify.addHook('onSend', async (request, reply) => {
+  fastify.addHook('onSend', (request, reply, _payload, done) => {
     if (connections.isEnding(request.raw.socket)) reply.header('connection', 'close');
+    done();
   });
-  fastify.setErrorHandler((error, request, reply) => {
-    const { code, message } = codedError(error);
-    // Intake counts what it refuses itself.
-    if (!NOT_COUNTED.has(request.raw)) telemetry.chunkRejected('http', code, message);
-    if (!mayPassOver(request.raw, expecting)) reply.header('connection', 'close');
-    return answerError(error, request, reply);
+  fastify.setErrorHandler((error, { raw }, reply) => {
+    if (!handedOver.has(raw)) telemetry.chunkRejected('http', codeOf(error), reasonOf(error));
+    if (expecting.has(raw) || !mayPassOver(raw)) reply.header('connection', 'close');
+    return answerError(error, reply);
   });
-  fastify.post('/*', async (request, reply) => {
+
+  fastify.post('/*', async ({ raw }, reply) => {
+    using held = new DisposableStack();
     const begin = () => {
-      if (expecting.delete(request.raw)) reply.raw.writeContinue();
+      if (expecting.delete(raw)) reply.raw.writeContinue();
     };
-    const accepted = await takeEvents(request.raw, begin, input);
-    return reply.type('application/json').send(`{"accepted":${accepted}}`);
+    const chunk = await readChunk(raw, { ...options, held, begin });
+    if (chunk) {
+      handedOver.add(raw);
+      await intake.accept(chunk);
+    }
+    return reply.type(JSON_TYPE).send(`{"accepted":${chunk?.count ?? 0}}`);
   });
   fastify.get('/', (_request, reply) => reply.type('text/plain; charset=utf-8').send(ABOUT));
   fastify.options('/*', (_request, reply) => reply.header('allow', ALLOWED).code(204).send());
-  fastify.setNotFoundHandler(async (request, reply) => {
+  fastify.setNotFoundHandler(async ({ method }, reply) => {
     reply.header('allow', ALLOWED);
-    throw request.method === 'GET' || request.method === 'HEAD'
+    throw method === 'GET' || method === 'HEAD'
       ? new SluiceError('path_unknown', 'Cannot give anything here: events are sent by POST /<tag>')
       : new SluiceError('method_refused', 'Cannot take events by this method: send them by POST /<tag>');
   });
+}
+
+/** Requests that wait for 100 Continue: they get it when their headers are accepted and there is room. */
+function expectingContinue(server: Server): WeakSet<IncomingMessage> {
+  const expecting = new WeakSet<IncomingMessage>();
+  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+    expecting.add(request);
+    server.emit('request', request, response);
+  });
+  return expecting;
+}
+
+/** Whether the rest of a refused body is read and forgotten, so that its sender hears the answer and may go on. */
+function mayPassOver(request: IncomingMessage): boolean {
+  return request.complete || Number(request.headers['content-length'] ?? 0) <= PASSED_OVER_MAX;
+}
+
+function answerError(error: unknown, reply: FastifyReply): FastifyReply {
+  const code = codeOf(error);
+  const status = code === 'internal' ? 500 : errorTable[code].http;
+  if (status === 429 || status === 503) reply.header('retry-after', String(RETRY_AFTER_SECONDS));
+  const message =
+    code === 'internal' ? 'Cannot answer: an error of ours, which our log tells more about' : messageOf(error, code);
+  return reply
+    .code(status)
+    .type(JSON_TYPE)
+    .send(JSON.stringify({ error: code, message }));
+}
+
+/** fastify's own errors by their status; what is not ours and not its is an error of ours. */
+function codeOf(error: unknown): ErrorCode | 'internal' {
+  if (error instanceof SluiceError) return error.code;
+  if (!(error instanceof Error) || !('statusCode' in error)) return 'internal';
+  if (error.statusCode === 415) return 'content_type_unknown';
+  if ('code' in error && error.code === 'FST_ERR_BAD_URL') return 'tag_invalid';
+  return typeof error.statusCode === 'number' && error.statusCode < 500 ? 'request_malformed' : 'internal';
+}
+
+function messageOf(error: unknown, code: ErrorCode): string {
+  if (error instanceof SluiceError) return error.message;
+  return code === 'tag_invalid'
+    ? 'Cannot take events: the path is not percent-encoded as it should be'
+    : reasonOf(error);
+}
+
+async function close(
+  fastify: FastifyInstance,
+  connections: HttpConnections,
+  clock: Clock,
+  graceMs: number,
+): Promise<void> {
+  const { server } = fastify;
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  connections.close();
+  using _grace = clock.timer(graceMs, () => connections.destroyAll());
+  await closed;
+  await fastify.close();
 }

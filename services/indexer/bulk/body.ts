@@ -10,10 +10,10 @@
 import assert from 'node:assert/strict';
 import { documentId } from '#shared/record/identity.ts';
 import type { BulkItem, BulkRequest } from '#shared/store/store.ts';
-import { JsonBuffer } from '../parse/json-buffer.ts';
+import { JsonBuffer, fragment } from '../parse/json-buffer.ts';
 
 const NEWLINE = 0x0a;
-const ACTION_END = Buffer.from('"}}\n');
+const ACTION_END = fragment('"}}\n');
 /** Buffers that wait for their next use: about as many as there are requests in flight. */
 const SPARE_MAX = 8;
 /** A larger one is let go, so that one huge line does not hold memory for ever. */
@@ -56,7 +56,7 @@ export class BulkBody {
     assert(this.#docStart < 0, 'an item ends before the next begins');
     if (index !== this.#index || id !== this.#id) this.#setPrefix(index, id);
     const { json } = this;
-    json.raw(this.#prefix.bytes, this.#prefix.at);
+    json.raw(this.#prefix);
     json.integer(entry);
     json.raw(ACTION_END);
     this.#entry = entry;

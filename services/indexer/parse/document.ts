@@ -14,7 +14,7 @@ import type { BulkBody } from '../bulk/body.ts';
 import { dataStreamOf } from '../route.ts';
 import { Entry, podNames, rootNames } from './entry.ts';
 import { type FieldTable, textEnd, textStart } from './fields.ts';
-import { JsonBuffer } from './json-buffer.ts';
+import { JsonBuffer, fragment } from './json-buffer.ts';
 import { JsonTranscoder, close } from './json-value.ts';
 import { type TimeKind, Timestamp } from './timestamp.ts';
 
@@ -111,7 +111,7 @@ export class DocumentWriter {
   #end(index: number): void {
     const out = this.#json;
     out.raw(this.#origin);
-    out.raw(this.#event.bytes, this.#event.at);
+    out.raw(this.#event);
     out.integer((this.#batch?.seq ?? 0) + index);
     out.raw(DOCUMENT_END);
     this.#body.end();
@@ -146,7 +146,7 @@ export class DocumentWriter {
     this.#field(STREAM, at);
   }
 
-  #log(flags: Uint8Array): void {
+  #log(flags: JsonBuffer): void {
     const levelAt = this.#takeText(levelNames);
     if (levelAt === 0 && flags === NO_FLAGS) return;
     const start = this.#open(LOG);
@@ -209,7 +209,7 @@ export class DocumentWriter {
   }
 
   /** Values under known names that no field could hold. */
-  #untaken(table: FieldTable, keys: readonly Uint8Array[], level: number): void {
+  #untaken(table: FieldTable, keys: readonly JsonBuffer[], level: number): void {
     for (let name = 0; name < keys.length; name += 1) {
       const at = table.values[name]!;
       if (at === 0) continue;
@@ -219,14 +219,14 @@ export class DocumentWriter {
     }
   }
 
-  #attribute(key: Uint8Array, at: number): void {
+  #attribute(key: JsonBuffer, at: number): void {
     this.#json.raw(key);
     this.#values.value(at, 2);
     this.#json.byte(COMMA);
   }
 
   /** A map of the pod's as a field of type `flattened`. */
-  #flattened(key: Uint8Array, name: number): void {
+  #flattened(key: JsonBuffer, name: number): void {
     const { pod } = this.#entry;
     const at = pod.values[name]!;
     if (at === 0 || !isMap(this.#values.bytes[at]!)) return;
@@ -237,7 +237,7 @@ export class DocumentWriter {
   }
 
   /** `"key":"…",` of the str or bin at `at`; nothing if that is 0. */
-  #field(key: Uint8Array, at: number): void {
+  #field(key: JsonBuffer, at: number): void {
     if (at === 0) return;
     this.#json.raw(key);
     this.#values.text(at, false);
@@ -245,7 +245,7 @@ export class DocumentWriter {
   }
 
   /** `"key":{"name":"…"},` */
-  #named(key: Uint8Array, at: number): void {
+  #named(key: JsonBuffer, at: number): void {
     if (at === 0) return;
     this.#json.raw(key);
     this.#field(NAME, at);
@@ -262,7 +262,7 @@ export class DocumentWriter {
   }
 
   /** Writes `"key":{`; returns where it began. */
-  #open(key: Uint8Array): number {
+  #open(key: JsonBuffer): number {
     const start = this.#json.at;
     this.#json.raw(key);
     return start;
@@ -287,8 +287,8 @@ const OBJECT_END = 0x7d;
 
 const TIMESTAMP = fragment('{"@timestamp":');
 const MESSAGE = fragment('"message":');
-const STDOUT = fragment('stdout');
-const STDERR = fragment('stderr');
+const STDOUT = Buffer.from('stdout');
+const STDERR = Buffer.from('stderr');
 const STREAM = fragment('"stream":');
 const LOG = fragment('"log":{');
 const LEVEL = fragment('"level":');
@@ -346,10 +346,6 @@ function root(...names: readonly (typeof rootNames)[number][]): readonly number[
 
 function pod(...names: readonly (typeof podNames)[number][]): readonly number[] {
   return names.map((name) => podNames.indexOf(name));
-}
-
-function fragment(text: string): Uint8Array {
-  return Uint8Array.from(Buffer.from(text));
 }
 
 /** Whether the str or bin at `at` says stdout or stderr. */

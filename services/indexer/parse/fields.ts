@@ -139,7 +139,7 @@ export function textEnd(bytes: Uint8Array, at: number): number {
 }
 
 /** As `valueEnd`, but quick for what is short: most values are. */
-function pastValue(bytes: Uint8Array, at: number, end: number): number {
+export function pastValue(bytes: Uint8Array, at: number, end: number): number {
   const size = FIXED_SIZE[bytes[at]!]!;
   if (size === 0) return valueEnd(bytes, at, end);
   return at + size <= end ? at + size : NONE;

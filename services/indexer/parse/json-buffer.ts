@@ -12,6 +12,7 @@ const ESCAPED_BYTES_MAX = 6;
 const SCALAR_BYTES_MAX = 32;
 /** Longest UTF-8 sequence; one that begins in a block may end after it. */
 const SEQUENCE_BYTES_MAX = 4;
+const WORD_BYTES = 4;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -64,13 +65,16 @@ export class JsonBuffer {
     this.bytes[this.at++] = code;
   }
 
-  /** Bytes that are JSON already: the first `count` of the fragment. */
-  raw(fragment: Uint8Array, count = fragment.length): void {
-    this.reserve(count);
-    const { bytes } = this;
-    let { at } = this;
-    for (let i = 0; i < count; i += 1) bytes[at++] = fragment[i]!;
-    this.at = at;
+  /** What was written into another buffer, which is JSON or a fragment of it. */
+  raw(fragment: JsonBuffer): void {
+    const count = fragment.at;
+    this.reserve(count + WORD_BYTES);
+    const from = fragment.#view;
+    const to = this.#view;
+    const { at } = this;
+    // The last word may have bytes that are none of the fragment's: they are written over.
+    for (let i = 0; i < count; i += WORD_BYTES) to.setInt32(at + i, from.getInt32(i, true), true);
+    this.at = at + count;
   }
 
   /** ASCII that is JSON already; short, for it goes letter by letter. */
@@ -208,6 +212,14 @@ export class JsonBuffer {
     this.bytes = bytes;
     this.#view = viewOf(bytes);
   }
+}
+
+/** JSON text, or a fragment of it, to be written often. */
+export function fragment(text: string): JsonBuffer {
+  const length = Buffer.byteLength(text);
+  const buffer = new JsonBuffer(Buffer.alloc(length + WORD_BYTES));
+  buffer.at = buffer.bytes.write(text);
+  return buffer;
 }
 
 export function viewOf<B extends ArrayBufferLike>(bytes: Uint8Array<B>): DataView<B> {

@@ -19,8 +19,8 @@ import {
   payloadHeaderSize,
   valueEnd,
 } from '#shared/msgpack/extents.ts';
-import { isText, type KeyStack, textEnd, textStart } from './fields.ts';
-import { type JsonBuffer, viewOf } from './json-buffer.ts';
+import { isText, type KeyStack, pastValue, textEnd, textStart } from './fields.ts';
+import { type JsonBuffer, fragment, viewOf } from './json-buffer.ts';
 import { Timestamp } from './timestamp.ts';
 
 /** Objects and arrays in each other, the outermost counted. */
@@ -33,9 +33,9 @@ const COMPARED_PAIRS_MAX = 24;
 const QUOTE = 0x22;
 const COMMA = 0x2c;
 const COLON = 0x3a;
-const NULL = Buffer.from('null');
-const TRUE = Buffer.from('true');
-const FALSE = Buffer.from('false');
+const NULL = fragment('null');
+const TRUE = fragment('true');
+const FALSE = fragment('false');
 
 export class JsonTranscoder {
   readonly json: JsonBuffer;
@@ -254,8 +254,8 @@ export class JsonTranscoder {
     let next = at + containerHeaderSize(type);
     for (let pairs = containerChildren(bytes, at, type) / 2; pairs > 0; pairs -= 1) {
       keys.push(next);
-      next = valueEnd(bytes, next, bytes.length);
-      next = valueEnd(bytes, next, bytes.length);
+      next = pastValue(bytes, next, bytes.length);
+      next = pastValue(bytes, next, bytes.length);
     }
     json.byte(0x7b);
     this.members(from, keys.top, level + 1);

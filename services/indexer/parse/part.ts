@@ -1,1 +1,3 @@
-export function partOf(_b: Uint8Array, _s: number, _e: number): null { return null; }
+export function partOf(_b: Uint8Array, _s: number, _e: number): null {
+  return null;
+}

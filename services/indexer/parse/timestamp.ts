@@ -6,7 +6,7 @@
 //
 // https://github.com/fluent/fluentd/wiki/Forward-Protocol-Specification-v1.5#eventtime-ext-format
 
-import type { JsonBuffer } from './json-buffer.ts';
+import { JsonBuffer } from './json-buffer.ts';
 
 /** A field of type `date_nanos` ends at 2262-04-11T23:47:16.854775807Z: nanoseconds since the epoch in 63 bits. */
 const SECONDS_MAX = 9_223_372_035;
@@ -21,7 +21,7 @@ export class Timestamp {
   #nanos = 0;
   #writtenSeconds = -1;
   /** "2026-01-02T03:04:05 of the second that was written last. */
-  readonly #written = Buffer.alloc(20);
+  readonly #written = new JsonBuffer(Buffer.alloc(24));
 
   setMs(epochMs: number): void {
     this.#seconds = Math.floor(epochMs / 1000);
@@ -95,8 +95,8 @@ export class Timestamp {
   }
 
   #writeSecond(): void {
-    const text = new Date(this.#seconds * 1000).toISOString();
-    this.#written.write(`"${text.slice(0, 19)}`, 'latin1');
+    this.#written.at = 0;
+    this.#written.ascii(`"${new Date(this.#seconds * 1000).toISOString().slice(0, 19)}`);
     this.#writtenSeconds = this.#seconds;
   }
 }

@@ -30,7 +30,7 @@ describe('is taken', () => {
     test(what, async () => {
       const [seen, ...others] = await readStream([frame]);
       assert.equal(others.length, 0);
-      assert.ok(seen !== undefined && typeof seen !== 'string', String(seen));
+      assert.ok(seen !== undefined && typeof seen !== 'string', 'it is a frame');
       assert.ok(seen.kind !== 'malformed' && seen.kind !== 'signal', 'why' in seen ? seen.why : '');
       const [kind, count, chunk] = expected;
       assert.equal(seen.kind, kind);

@@ -14,7 +14,7 @@ const name: ChunkName = {
 
 test('is SHA-256 over the fields, each with its length', () => {
   const hashed = Buffer.from(
-    `ffffffff${'00000008'}${Buffer.from('10.0.0.1').toString('hex')}00000007${Buffer.from('app.web').toString('hex')}` +
+    `ffffffff00000008${Buffer.from('10.0.0.1').toString('hex')}00000007${Buffer.from('app.web').toString('hex')}` +
       `00000005${Buffer.from('chunk').toString('hex')}00000008010203040000012c`,
     'hex',
   );

@@ -23,17 +23,20 @@ test('is the table of docs/record-format.md', () => {
 
 test('comes back as it was', () => {
   const integer = fc.maxSafeNat();
-  const arbitrary: fc.Arbitrary<Batch> = fc.record({
-    id: fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buffer.from(bytes)),
-    first: integer,
-    count: fc.integer({ min: 1, max: 2 ** 32 }),
-    tag: fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 }),
-    input: fc.constantFrom('forward', 'http'),
-    tenant: fc.option(fc.string({ unit: 'grapheme' })),
-    receivedMs: integer,
-    seq: integer,
-    sender: fc.string({ unit: 'grapheme' }),
-  });
+  const arbitrary: fc.Arbitrary<Batch> = fc.record(
+    {
+      id: fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buffer.from(bytes)),
+      first: integer,
+      count: fc.integer({ min: 1, max: 2 ** 32 }),
+      tag: fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 }),
+      input: fc.constantFrom('forward', 'http'),
+      tenant: fc.option(fc.string({ unit: 'grapheme' })),
+      receivedMs: integer,
+      seq: integer,
+      sender: fc.string({ unit: 'grapheme' }),
+    },
+    { noNullPrototype: true },
+  );
   fc.assert(
     fc.property(fc.array(arbitrary, { maxLength: 20 }), (batches) => {
       assert.deepEqual(decodeBatches(encodeBatches(batches)), batches);
@@ -57,7 +60,7 @@ describe('a table that is none', () => {
   check('a tag of 1,026 bytes in 513 letters', encode([row.with(3, 'é'.repeat(513))]));
   check('a tag that is a number', encode([row.with(3, 7)]));
   check('a tenant that is a number', encode([row.with(5, 7)]));
-  check('a time beyond 2^53', encode([row.with(6, 2n ** 60n)], { useBigInt64: true }));
+  check('a time beyond 2^53', encode([[...row.slice(0, 6), 2 ** 60, ...row.slice(7)]]));
   check('a negative sequence', encode([row.with(7, -1)]));
   check('a byte left over', Buffer.concat([encodeBatches([batch]), Buffer.from([0xc0])]));
   check('4 G rows', Buffer.from('ddffffffff', 'hex'));

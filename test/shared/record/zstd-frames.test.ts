@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { describe, test } from 'node:test';
+import { constants, zstdCompressSync } from 'node:zlib';
+import fc from 'fast-check';
+import { zstdExtent } from '#shared/record/zstd-frames.ts';
+
+const checksummed = (bytes: Buffer) =>
+  zstdCompressSync(bytes, { params: { [constants.ZSTD_c_checksumFlag]: 1 }, pledgedSrcSize: bytes.length });
+const skippable = Buffer.from('5f2a4d1803000000616263', 'hex');
+
+describe('whole frames', () => {
+  const check = (what: string, bytes: Buffer, contentBytes: number | null) =>
+    test(what, () => assert.deepEqual(zstdExtent(bytes), { contentBytes }));
+
+  for (const size of [0, 1, 255, 256, 257, 65_791, 65_792, 300_000]) {
+    check(`${size} zeros`, zstdCompressSync(Buffer.alloc(size), { pledgedSrcSize: size }), size);
+    check(`${size} random bytes`, zstdCompressSync(randomBytes(size), { pledgedSrcSize: size }), size);
+    check(`${size} bytes with a checksum`, checksummed(randomBytes(size)), size);
+  }
+  check('two', Buffer.concat([checksummed(Buffer.alloc(10)), checksummed(Buffer.alloc(20))]), 30);
+  check('a skippable one first', Buffer.concat([skippable, checksummed(Buffer.alloc(10))]), 10);
+  check('one that does not tell its size', Buffer.from('28b52ffd0048' + '190000' + '616263', 'hex'), null);
+});
+
+describe('no whole frames', () => {
+  const frame = checksummed(randomBytes(1000));
+  const check = (what: string, bytes: Buffer) => test(what, () => assert.equal(zstdExtent(bytes), null));
+
+  check('nothing', Buffer.alloc(0));
+  check('a text', Buffer.from('a line of a log'));
+  check('a zero behind it', Buffer.concat([frame, Buffer.alloc(1)]));
+  check('a magic number behind it', Buffer.concat([frame, frame.subarray(0, 4)]));
+  check('a skippable frame that is cut', Buffer.concat([frame, skippable.subarray(0, -1)]));
+  test('cut anywhere', () => {
+    for (let cut = 0; cut < frame.length; cut += 1) assert.equal(zstdExtent(frame.subarray(0, cut)), null, `at ${cut}`);
+  });
+});
+
+test('never throws', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 40 }), (tail) => {
+      zstdExtent(Buffer.concat([Buffer.from('28b52ffd', 'hex'), tail]));
+    }),
+  );
+});
