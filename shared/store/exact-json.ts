@@ -7,12 +7,16 @@ declare global {
   interface JSON {
     rawJSON(text: string): { readonly rawJSON: string };
     isRawJSON(value: unknown): value is { readonly rawJSON: string };
-    parse(text: string, reviver: (key: string, value: unknown, context: { readonly source?: string }) => unknown): unknown;
+    parse(
+      text: string,
+      reviver: (key: string, value: unknown, context: { readonly source?: string }) => unknown,
+    ): unknown;
   }
 }
 
 // What a double may lose, where a number can stand: 17 digits, 16 that begin with 9, an exponent, a last zero ("1.50"), "-0".
-const MAY_LOSE = /[:,[] ?-?(?:[0-9]{17}|9[0-9]{15}(?![0-9])|[0-9]+(?:\.[0-9]+)?[eE]|[0-9]+\.(?:[0-9]{16}|[0-9]*0(?![0-9])))|[:,[] ?-0/;
+const MAY_LOSE =
+  /[:,[] ?-?(?:[0-9]{17}|9[0-9]{15}(?![0-9])|[0-9]+(?:\.[0-9]+)?[eE]|[0-9]+\.(?:[0-9]{16}|[0-9]*0(?![0-9])))|[:,[] ?-0/;
 
 /** Throws SyntaxError where the text is not JSON. */
 export function parseExactJson(text: string): unknown {

@@ -41,4 +41,4 @@ const report: IndexerReport = {
 };
 process.send?.(report);
 await indexer.stop();
-process.disconnect();
+process.disconnect?.();

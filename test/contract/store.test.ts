@@ -368,7 +368,7 @@ function contract(stream: string, open: () => Promise<Opened>): void {
     for (const order of ['oldest', 'newest'] as const) {
       for (const limit of [1, 7, 50]) {
         const ids: string[] = [];
-        for (let page = await search({ since, until, order, limit }); page.length > 0; ) {
+        for (let page = await search({ since, until, order, limit }); page.length > 0;) {
           for (const { id } of page) ids.push(id);
           page = await search({ since, until, order, limit, after: page.at(-1)?.sort ?? [] });
         }

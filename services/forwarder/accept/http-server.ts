@@ -66,6 +66,8 @@ const HEADER_BYTES_MAX = 16 * 1024;
 /** A refused body larger than this is not passed over: its connection is closed. */
 const PASSED_OVER_MAX = 256 * 1024 * 1024;
 const ALLOWED = 'GET, HEAD, POST, OPTIONS';
+/** Largest bodies that fit at once; more than one, so that one alone never waits for itself. */
+const BODIES_HELD = 2;
 const RETRY_AFTER_SECONDS = 2;
 const JSON_TYPE = 'application/json; charset=utf-8';
 const ABOUT = 'Sluice takes logs here: POST /<tag> with JSON, NDJSON or msgpack.\n';
@@ -76,7 +78,7 @@ export async function startHttpServer(listen: string, options: HttpServerOptions
   const address = parseListenAddress(listen);
   const clock = options.clock ?? systemClock;
   const { telemetry } = options;
-  const fastify = createFastify(limits, options.bodyBytesMax, (error, socket) => connections.broken(error, socket));
+  const fastify = createFastify(limits, options, (error, socket) => connections.broken(error, socket));
   const connections = new HttpConnections(fastify.server, {
     opened: () => telemetry.connectionOpened('http'),
     closed: () => telemetry.connectionClosed('http'),
@@ -84,7 +86,7 @@ export async function startHttpServer(listen: string, options: HttpServerOptions
   });
   const { intake, bodyBytesMax } = options;
   const waitMs = limits.roomWaitMs;
-  const bodies = new BodyReader({ intake, clock, bodyBytesMax, heldBytesMax: bodyBytesMax, waitMs });
+  const bodies = new BodyReader({ intake, clock, bodyBytesMax, heldBytesMax: BODIES_HELD * bodyBytesMax, waitMs });
   addRoutes(fastify, connections, { ...options, clock, bodies });
   await fastify.ready();
   const bound = await listenOn(fastify.server, address);
@@ -93,7 +95,11 @@ export async function startHttpServer(listen: string, options: HttpServerOptions
 
 type ClientErrorHandler = (error: Error, socket: Socket) => void;
 
-function createFastify(limits: HttpLimits, bodyLimit: number, clientErrorHandler: ClientErrorHandler): FastifyInstance {
+function createFastify(
+  limits: HttpLimits,
+  { bodyBytesMax: bodyLimit, telemetry }: HttpServerOptions,
+  clientErrorHandler: ClientErrorHandler,
+): FastifyInstance {
   return Fastify({
     logger: false,
     bodyLimit,
@@ -115,7 +121,9 @@ function createFastify(limits: HttpLimits, bodyLimit: number, clientErrorHandler
       requireHostHeader: true,
       noDelay: true,
     },
+    // A path that is not percent-encoded as it should be: no hook runs, and no route.
     frameworkErrors: (error, _request, reply) => {
+      telemetry.chunkRejected('http', codeOf(error), messageOf(error));
       answerError(error, reply);
     },
   });
@@ -145,7 +153,7 @@ function addRoutes(fastify: FastifyInstance, connections: HttpConnections, optio
     done();
   });
   fastify.setErrorHandler((error, { raw }, reply) => {
-    if (!handedOver.has(raw)) telemetry.chunkRejected('http', codeOf(error), reasonOf(error));
+    if (!handedOver.has(raw)) telemetry.chunkRejected('http', codeOf(error), messageOf(error));
     if (expecting.has(raw) || !mayPassOver(raw)) reply.header('connection', 'close');
     return answerError(error, reply);
   });
@@ -192,7 +200,7 @@ function answerError(error: unknown, reply: FastifyReply): FastifyReply {
   const status = code === 'internal' ? 500 : errorTable[code].http;
   if (status === 429 || status === 503) reply.header('retry-after', String(RETRY_AFTER_SECONDS));
   const message =
-    code === 'internal' ? 'Cannot answer: an error of ours, which our log tells more about' : messageOf(error, code);
+    code === 'internal' ? 'Cannot answer: an error of ours, which our log tells more about' : messageOf(error);
   return reply
     .code(status)
     .type(JSON_TYPE)

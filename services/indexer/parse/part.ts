@@ -1,3 +1,95 @@
-export function partOf(_b: Uint8Array, _s: number, _e: number): null {
+// Docker cuts a line of more than 16 KiB into parts, each an event of its own, with these keys beside the usual ones, all strings:
+//
+//   partial_message "true"   partial_id 64 hex digits, the same for all   partial_ordinal "1", "2", …   partial_last "true" | "false"
+//
+// Every entry is asked whether it is a part, so that the answer "no" must be cheap: one look at the keys, nothing allocated.
+
+import { FIXED_SIZE, containerChildren, containerHeaderSize, isMap, timeEnd } from '#shared/msgpack/extents.ts';
+import { FieldTable, KeyStack, isText, pastValue, textEnd, textStart } from './fields.ts';
+
+export interface Part {
+  readonly id: string;
+  /** Place in the line, from 1 on. */
+  readonly ordinal: number;
+  readonly last: boolean;
+  /** Empty where the record has none. */
+  readonly containerId: string;
+  /** Where the text lies in the bytes. */
+  readonly textStart: number;
+  readonly textEnd: number;
+}
+
+export const partNames = ['partial_message', 'partial_id', 'partial_ordinal', 'partial_last'] as const;
+
+const MARK = Buffer.from('partial_message');
+const fields = new FieldTable([...partNames, 'log', 'container_id']);
+const others = new KeyStack();
+
+/** What the entry in bytes[start, end) says of itself as a part; null if it is none, or does not say enough to be joined. */
+export function partOf(bytes: Uint8Array, start: number, end: number): Part | null {
+  const recordAt = recordStart(bytes, start, end);
+  if (recordAt < 0) return null;
+  const type = bytes[recordAt]!;
+  let at = recordAt + containerHeaderSize(type);
+  if (at > end) return null;
+  for (let pairs = containerChildren(bytes, recordAt, type) / 2; pairs > 0 && at < end; pairs -= 1) {
+    if (isMark(bytes, at, end)) return readPart(bytes, recordAt, end);
+    at = pastValue(bytes, at, end);
+    if (at < 0 || at >= end) return null;
+    at = pastValue(bytes, at, end);
+    if (at < 0) return null;
+  }
   return null;
+}
+
+/** Where the record of an entry begins, or a negative number. */
+export function recordStart(bytes: Uint8Array, start: number, end: number): number {
+  if (start + 1 >= end) return -1;
+  const type = bytes[start]!;
+  const timeAt = type === 0x92 ? start + 1 : start + containerHeaderSize(type);
+  if (type !== 0x92 && (type < 0xdc || type > 0xdd || timeAt >= end || containerChildren(bytes, start, type) !== 2))
+    return -1;
+  const recordAt = bytes[timeAt] === 0xd7 ? timeAt + FIXED_SIZE[0xd7]! : timeEnd(bytes, timeAt, end);
+  return recordAt >= 0 && recordAt < end && isMap(bytes[recordAt]!) ? recordAt : -1;
+}
+
+/** Whether the key at `at` says partial_message: as fixstr, str 8 or bin 8. */
+function isMark(bytes: Uint8Array, at: number, end: number): boolean {
+  const type = bytes[at]!;
+  let textAt = at + 1;
+  if (type !== 0xa0 + MARK.length) {
+    if ((type !== 0xd9 && type !== 0xc4) || bytes[at + 1] !== MARK.length) return false;
+    textAt = at + 2;
+  }
+  if (textAt + MARK.length > end) return false;
+  for (let i = 0; i < MARK.length; i += 1) if (bytes[textAt + i] !== MARK[i]) return false;
+  return true;
+}
+
+function readPart(bytes: Uint8Array, recordAt: number, end: number): Part | null {
+  others.top = 0;
+  if (fields.index(bytes, recordAt, end, others) < 0) return null;
+  const [markAt = 0, idAt = 0, ordinalAt = 0, lastAt = 0, logAt = 0, containerAt = 0] = fields.values;
+  const last = textAt(bytes, lastAt);
+  const ordinal = textAt(bytes, ordinalAt);
+  const id = textAt(bytes, idAt);
+  if (textAt(bytes, markAt) !== 'true' || (last !== 'true' && last !== 'false')) return null;
+  if (!id || !ordinal || !/^[1-9][0-9]{0,8}$/.test(ordinal) || textAt(bytes, logAt, 0) === null) return null;
+  return {
+    id,
+    ordinal: Number(ordinal),
+    last: last === 'true',
+    containerId: textAt(bytes, containerAt) ?? '',
+    textStart: textStart(bytes, logAt),
+    textEnd: textEnd(bytes, logAt),
+  };
+}
+
+/** The first letters of the str or bin at `at`; null where there is none. */
+function textAt(bytes: Uint8Array, at: number, lengthMax = 256): string | null {
+  if (at === 0 || !isText(bytes[at]!)) return null;
+  const start = textStart(bytes, at);
+  return Buffer.from(bytes.buffer, bytes.byteOffset + start, Math.min(lengthMax, textEnd(bytes, at) - start)).toString(
+    'latin1',
+  );
 }

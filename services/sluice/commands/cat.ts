@@ -13,8 +13,8 @@ import type { FetchedRecord } from '#shared/queue/queue.ts';
 import { documentId } from '#shared/record/identity.ts';
 import { type Batch, decodeBatches } from '#shared/record/record.ts';
 import type { CommandContext } from '../command.ts';
-import { write } from '../output/write.ts';
-import { timeOf } from '../time-option.ts';
+import { Output } from '../output/output.ts';
+import { timeArgument } from './time-argument.ts';
 
 export const help = `Usage: sluice cat [--topic logs|dead-letters] [--from TIME] [--to TIME]
 
@@ -39,8 +39,8 @@ export async function run(args: string[], { config, stdout, stderr, signal, cloc
   }
   const nowMs = clock.epochMs();
   const range = {
-    ...(values.from === undefined ? {} : { fromMs: timeOf(values.from, '--from', nowMs) }),
-    ...(values.to === undefined ? {} : { toMs: timeOf(values.to, '--to', nowMs) }),
+    ...(values.from === undefined ? {} : { fromMs: Date.parse(timeArgument('--from', values.from, nowMs)) }),
+    ...(values.to === undefined ? {} : { toMs: Date.parse(timeArgument('--to', values.to, nowMs)) }),
   };
   await using queue = await openQueue(config, {
     clock,
@@ -48,8 +48,10 @@ export async function run(args: string[], { config, stdout, stderr, signal, cloc
     warn: (line) => stderr.write(`sluice: ${line}\n`),
   });
   const print = new EventPrinter();
+  const output = new Output({ stdout, stderr });
   for await (const record of queue.read({ topic, signal, ...range })) {
-    if (topic === 'dead-letters') await write(stdout, print.letter(record));
+    if (output.closed) break;
+    if (topic === 'dead-letters') await output.write(print.letter(record));
     else await printRecord(record);
   }
   return 0;
@@ -65,7 +67,7 @@ export async function run(args: string[], { config, stdout, stderr, signal, cloc
     for (const batch of unpacked.batches) {
       for (let k = 0; k < batch.count; k++) {
         const end = unpacked.ends[entry++] ?? 0;
-        await write(stdout, print.event(record, batch, batch.first + k, unpacked.bytes.subarray(start, end)));
+        await output.write(print.event(record, batch, batch.first + k, unpacked.bytes.subarray(start, end)));
         start = end;
       }
     }

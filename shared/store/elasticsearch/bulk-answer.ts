@@ -78,7 +78,10 @@ function reasonWithCause(error: Record<string, unknown>): string {
 
 /** The error that an answer to a whole request (of any kind) means. */
 export function requestFailure(status: number, text: string): SluiceError {
-  return new SluiceError(codeOf(status), `Cannot have a request done by Elasticsearch: it answered ${status}${saidBy(text)}`);
+  return new SluiceError(
+    codeOf(status),
+    `Cannot have a request done by Elasticsearch: it answered ${status}${saidBy(text)}`,
+  );
 }
 
 function codeOf(status: number): ErrorCode {

@@ -24,7 +24,12 @@ export function searchBody(query: StoreQuery, options: SearchOptions): string {
   return JSON.stringify({
     size: options.size,
     track_total_hits: false,
-    query: { bool: { filter: filters(query, options), ...(shown.length === 0 ? {} : { must_not: { ids: { values: shown } } }) } },
+    query: {
+      bool: {
+        filter: filters(query, options),
+        ...(shown.length === 0 ? {} : { must_not: { ids: { values: shown } } }),
+      },
+    },
     sort: [
       { '@timestamp': { order, format: 'strict_date_optional_time_nanos', unmapped_type: 'date_nanos' } },
       { 'event.sequence': { order, missing: 0, unmapped_type: 'long' } },

@@ -3,7 +3,14 @@
 
 import { requestFailure } from './bulk-answer.ts';
 import type { Connection, HttpAnswer, HttpRequest } from './connection.ts';
-import { DEFAULT_STREAM, indexTemplate, retentionText, type Splitting, STREAM_PATTERNS, TEMPLATE_NAME } from './template.ts';
+import {
+  DEFAULT_STREAM,
+  indexTemplate,
+  retentionText,
+  type Splitting,
+  STREAM_PATTERNS,
+  TEMPLATE_NAME,
+} from './template.ts';
 
 const TIMEOUT_MS = 30_000;
 const TEMPLATE_PATH = `/_index_template/${TEMPLATE_NAME}`;
@@ -20,7 +27,11 @@ export async function setUp(connection: Connection, options: SetupOptions): Prom
   const template = await putTemplate(connection, hasLifecycle ? options.retentionMs : undefined);
   const lines = [...template, await makeStream(connection)];
   if (hasLifecycle) {
-    await must(connection, { method: 'PUT', path: LIFECYCLE_PATH, body: JSON.stringify({ data_retention: retention }) });
+    await must(connection, {
+      method: 'PUT',
+      path: LIFECYCLE_PATH,
+      body: JSON.stringify({ data_retention: retention }),
+    });
     lines.push(`retention: ${retention}, by the data stream lifecycle`);
   } else {
     lines.push(

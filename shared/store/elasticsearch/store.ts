@@ -3,6 +3,7 @@
 //
 // `create` with the document's own id makes every repeat harmless; documents are found about a second after they were written.
 
+import { randomUUID } from 'node:crypto';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import { parseExactJson } from '../exact-json.ts';
 import type { BulkOutcome, BulkRequest, Store, StoredDocument, StoreQuery } from '../store.ts';
@@ -37,7 +38,9 @@ export class ElasticsearchStore implements Store {
     this.#options = options;
     this.#connection = new Connection({ ...options, timeoutMsMax: Math.max(options.bulkTimeoutMs, SEARCH_TIMEOUT_MS) });
     const patterns = (options.indexPatterns ?? STREAM_PATTERNS).join(',');
-    this.#searchPath = `/${patterns}/_search?ignore_unavailable=true&allow_no_indices=true`;
+    // The same copies of the shards each time: others may be a second ahead or behind, and pages must agree.
+    const preference = `sluice-${randomUUID()}`;
+    this.#searchPath = `/${patterns}/_search?ignore_unavailable=true&allow_no_indices=true&preference=${preference}`;
   }
 
   setup(): Promise<string[]> {
@@ -45,7 +48,12 @@ export class ElasticsearchStore implements Store {
   }
 
   async ping(signal?: AbortSignal): Promise<void> {
-    const { status, text } = await this.#connection.request({ method: 'GET', path: '/', timeoutMs: PING_TIMEOUT_MS, signal });
+    const { status, text } = await this.#connection.request({
+      method: 'GET',
+      path: '/',
+      timeoutMs: PING_TIMEOUT_MS,
+      signal,
+    });
     if (status !== 200) throw requestFailure(status, text);
   }
 
@@ -119,7 +127,8 @@ function documentsOf(text: string, after: readonly (string | number)[]): StoredD
 
 /** `before`: the sort of the document before, whose ids go on where time and sequence are the same. */
 function documentOf(hit: unknown, before: readonly (string | number)[]): StoredDocument | null {
-  if (!isObject(hit) || typeof hit['_id'] !== 'string' || !isObject(hit['_source']) || !Array.isArray(hit['sort'])) return null;
+  if (!isObject(hit) || typeof hit['_id'] !== 'string' || !isObject(hit['_source']) || !Array.isArray(hit['sort']))
+    return null;
   const [time, sequence] = hit['sort'];
   const index = typeof hit['_index'] === 'string' ? dataStreamOf(hit['_index']) : '';
   const ties = before[0] === time && before[1] === sequence ? before.slice(2) : [];
@@ -136,7 +145,9 @@ function parseAnswer(text: string): Record<string, unknown> | null {
     const answer = parseExactJson(text);
     return isObject(answer) ? answer : null;
   } catch (error) {
-    throw new SluiceError('store_timeout', `Cannot read an answer of Elasticsearch: ${reasonOf(error)}`, { cause: error });
+    throw new SluiceError('store_timeout', `Cannot read an answer of Elasticsearch: ${reasonOf(error)}`, {
+      cause: error,
+    });
   }
 }
 

@@ -45,7 +45,7 @@ const mappings = {
     kubernetes: objectOf({
       namespace: keyword,
       pod: objectOf({ name: keyword, uid: keyword, ip: keyword }),
-      container: objectOf({ name: keyword, image: keyword }),
+      container: objectOf({ name: keyword }),
       node: objectOf({ name: keyword }),
       labels: flattened,
       annotations: flattened,

@@ -191,12 +191,15 @@ export class DocumentDatabase {
   }
 
   #writable(): ReturnType<typeof prepare> {
-    if (this.#statements === null) throw new SluiceError('store_refused', 'Cannot write to the store: it is open for reading only');
+    if (this.#statements === null)
+      throw new SluiceError('store_refused', 'Cannot write to the store: it is open for reading only');
     return this.#statements;
   }
 }
 
-function prepare(database: DatabaseSync): Record<
+function prepare(
+  database: DatabaseSync,
+): Record<
   'insertDocument' | 'insertWords' | 'insertOrigin' | 'findOrigin' | 'expired' | 'deleteWords' | 'deleteDocument',
   StatementSync
 > {
@@ -233,7 +236,9 @@ function openFile(options: DatabaseOptions): DatabaseSync {
     return database;
   } catch (error) {
     if (error instanceof SluiceError) throw error;
-    throw new SluiceError('data_dir_unusable', `Cannot open the embedded store at ${file}: ${reasonOf(error)}`, { cause: error });
+    throw new SluiceError('data_dir_unusable', `Cannot open the embedded store at ${file}: ${reasonOf(error)}`, {
+      cause: error,
+    });
   }
 }
 
@@ -250,7 +255,10 @@ function makeTables(database: DatabaseSync): void {
 function checkVersion(database: DatabaseSync, file: string): void {
   const version = Number(database.prepare('PRAGMA user_version').get()?.['user_version']);
   if (version > SCHEMA_VERSION) {
-    throw new SluiceError('data_dir_unusable', `Cannot open the embedded store at ${file}: a newer Sluice made it (version ${version})`);
+    throw new SluiceError(
+      'data_dir_unusable',
+      `Cannot open the embedded store at ${file}: a newer Sluice made it (version ${version})`,
+    );
   }
 }
 

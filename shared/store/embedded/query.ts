@@ -36,7 +36,12 @@ export function searchSql(query: StoreQuery, origins: readonly number[] | null):
   if (match !== '') add('d.rowid IN (SELECT rowid FROM words WHERE words MATCH ?)', match);
   if (query.after !== undefined) {
     const [time = 0, sequence = 0, rowid = 0] = query.after;
-    add(`(d.time, d.sequence, d.rowid) ${query.order === 'oldest' ? '>' : '<'} (?, ?, ?)`, BigInt(time), sequence, rowid);
+    add(
+      `(d.time, d.sequence, d.rowid) ${query.order === 'oldest' ? '>' : '<'} (?, ?, ?)`,
+      BigInt(time),
+      sequence,
+      rowid,
+    );
   }
   const direction = query.order === 'oldest' ? 'ASC' : 'DESC';
   const sql = `SELECT d.rowid AS rowid, d.id AS id, o.stream AS stream, CAST(d.time AS TEXT) AS time, d.sequence AS sequence, d.source AS source

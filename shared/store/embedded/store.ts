@@ -53,7 +53,9 @@ export class EmbeddedStore implements Store {
   /** The tables were made when the store was opened. */
   setup(): Promise<string[]> {
     const days = Math.round((this.#options.retentionMs / 86_400_000) * 10) / 10;
-    return Promise.resolve([`embedded store in ${join(this.#options.dataDir, 'store')}: ready, keeps documents for ${days} days`]);
+    return Promise.resolve([
+      `embedded store in ${join(this.#options.dataDir, 'store')}: ready, keeps documents for ${days} days`,
+    ]);
   }
 
   async ping(): Promise<void> {
@@ -94,7 +96,9 @@ export class EmbeddedStore implements Store {
   #planExpiry(ms: number): void {
     this.#nextExpiry = this.#options.clock.timer(ms, () => {
       // A step that fails (a full disk) is tried again with the next.
-      this.#expiring = this.#expire().catch(() => undefined).then(() => this.#closed || this.#planExpiry(EXPIRE_EVERY_MS));
+      this.#expiring = this.#expire()
+        .catch(() => undefined)
+        .then(() => this.#closed || this.#planExpiry(EXPIRE_EVERY_MS));
     });
   }
 

@@ -1,0 +1,286 @@
+// Puts lines that Docker split together again. The parts of one line (same partition, tenant, sender, tag, container, partial_id)
+// arrive in order, between other sources' events, and perhaps again after a crash. A line that is whole becomes one entry: the first part's
+// time and fields without the partial_* keys, all parts' text. What is not whole after `timeoutMs`, or is too large, is passed on as
+// it is, marked `partial`.
+//
+// Under which `_id`? Of the LAST part in hand. Were it the first one's, this could happen: parts 1–2 time out and are stored, the process
+// dies before it commits, all three parts are read again, and the whole line meets its own beginning under its name: 409, and part 3
+// is lost without a word. So a name must always mean the same text:
+//   · a part's own name: all of the line up to that part, as far as anyone has seen it (what was committed before a crash is not seen again);
+//   · a hash of its parts' names: what goes on where this joiner passed a beginning on before, or has a gap.
+// Text may thus be stored twice after a crash between timeout and commit, but marked; it is never swallowed.
+//
+// Guarantees: bounded by bytes a line and in all (the oldest is passed on first), parts and time; every hold that came in goes out once;
+// kept bytes are copies. Time is given by the caller.
+
+import assert from 'node:assert/strict';
+import { hash } from 'node:crypto';
+import { containerChildren, containerHeaderSize } from '#shared/msgpack/extents.ts';
+import { MsgpackWriter } from '#shared/msgpack/writer.ts';
+import { IDENTITY_BYTES, documentId } from '#shared/record/identity.ts';
+import type { Batch } from '#shared/record/record.ts';
+import { isText, pastValue, textEnd, textStart } from './fields.ts';
+import { type Part, partNames, partOf, recordStart } from './part.ts';
+
+export interface JoinerLimits {
+  /** From the first part's arrival on, by a monotonic clock. */
+  readonly timeoutMs: number;
+  /** Text of one line. */
+  readonly lineBytesMax: number;
+  /** Of all unfinished lines together, with an allowance for each part's bookkeeping. */
+  readonly bytesMax: number;
+  readonly partsMax?: number;
+}
+
+/** Where a part comes from. `hold` is whatever the caller needs to settle the event; it comes back with the line. */
+export interface PartOrigin<Hold> {
+  readonly partition: number;
+  readonly batch: Batch;
+  /** Index of the entry in its batch, the batch's `first` included. */
+  readonly index: number;
+  readonly hold: Hold;
+}
+
+/** A line that is passed on: an entry like any other, under `batch` and `index`, which give its `_id`, time of receipt and sequence. */
+export interface JoinedLine<Hold> {
+  readonly batch: Batch;
+  readonly index: number;
+  /** [time, record] */
+  readonly entry: Uint8Array;
+  /** Whether parts are missing. */
+  readonly partial: boolean;
+  /** Of all events that the line settles, in order of arrival; at least one. */
+  readonly holds: readonly Hold[];
+}
+
+const PARTS_MAX = 4096;
+/** What a part costs beside its text. */
+const PART_OVERHEAD_BYTES = 256;
+/** Lines whose beginning was passed on and that are remembered, so that the rest gets another name. */
+const REMEMBERED_MAX = 4096;
+
+interface Piece {
+  readonly ordinal: number;
+  readonly last: boolean;
+  readonly batch: Batch;
+  readonly index: number;
+  readonly text: Uint8Array;
+}
+
+interface Pending<Hold> {
+  readonly key: string;
+  readonly dueMs: number;
+  /** Copy of the entry of the part that came first. */
+  readonly entry: Uint8Array;
+  /** By ordinal. */
+  readonly pieces: Piece[];
+  readonly holds: Hold[];
+  textBytes: number;
+  heldBytes: number;
+}
+
+export class LineJoiner<Hold> {
+  readonly #limits: JoinerLimits;
+  /** By key, the oldest first. */
+  readonly #pending = new Map<string, Pending<Hold>>();
+  /** By key: the last ordinal that was passed on of a line that is not finished. */
+  readonly #passed = new Map<string, number>();
+  #bytes = 0;
+  #events = 0;
+
+  constructor(limits: JoinerLimits) {
+    this.#limits = limits;
+  }
+
+  /** Events that wait here. */
+  get events(): number {
+    return this.#events;
+  }
+
+  /** Bytes that are held, the allowance included. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** When the oldest line has waited long enough; null where none waits. */
+  get dueMs(): number | null {
+    for (const line of this.#pending.values()) return line.dueMs;
+    return null;
+  }
+
+  /**
+   * Takes the part in bytes[start, end), which `partOf` says it is. Returns what can be passed on by now: seldom more than one line.
+   * The time must not go back from call to call.
+   */
+  add(origin: PartOrigin<Hold>, bytes: Uint8Array, start: number, end: number, nowMs: number): JoinedLine<Hold>[] {
+    const part = partOf(bytes, start, end);
+    assert(part !== null, 'only parts are joined');
+    const out: JoinedLine<Hold>[] = [];
+    const key = keyOf(origin, part);
+    let line = this.#pending.get(key);
+    if (line && this.#isFull(line, part)) {
+      out.push(this.#passOn(line));
+      line = undefined;
+    }
+    if (!line) line = this.#begin(key, new Uint8Array(bytes.subarray(start, end)), nowMs);
+    this.#take(line, origin, part, bytes, start);
+    if (this.#isWhole(line)) out.push(this.#passOn(line));
+    for (const oldest of this.#pending.values()) {
+      if (this.#bytes <= this.#limits.bytesMax) break;
+      out.push(this.#passOn(oldest));
+    }
+    return out;
+  }
+
+  /** Lines that have waited long enough. */
+  expire(nowMs: number): JoinedLine<Hold>[] {
+    const out: JoinedLine<Hold>[] = [];
+    for (const line of this.#pending.values()) {
+      if (line.dueMs > nowMs) break;
+      out.push(this.#passOn(line));
+    }
+    return out;
+  }
+
+  /** All that is here: nothing more will come. */
+  flush(): JoinedLine<Hold>[] {
+    return Array.from(this.#pending.values(), (line) => this.#passOn(line));
+  }
+
+  /** Forgets lines of which `isVoid` is true of any hold: they will be read again, by whoever. Returns all of their holds. */
+  drop(isVoid: (hold: Hold) => boolean = () => true): Hold[] {
+    const dropped: Hold[] = [];
+    for (const line of this.#pending.values()) {
+      if (!line.holds.some(isVoid)) continue;
+      this.#remove(line);
+      dropped.push(...line.holds);
+    }
+    return dropped;
+  }
+
+  #isFull(line: Pending<Hold>, part: Part): boolean {
+    const textBytes = line.textBytes + part.textEnd - part.textStart;
+    return textBytes > this.#limits.lineBytesMax || line.holds.length >= (this.#limits.partsMax ?? PARTS_MAX);
+  }
+
+  #begin(key: string, entry: Uint8Array, nowMs: number): Pending<Hold> {
+    const dueMs = nowMs + this.#limits.timeoutMs;
+    const line = { key, dueMs, entry, pieces: [], holds: [], textBytes: 0, heldBytes: entry.length };
+    this.#pending.set(key, line);
+    this.#bytes += line.heldBytes;
+    return line;
+  }
+
+  #take(line: Pending<Hold>, origin: PartOrigin<Hold>, part: Part, bytes: Uint8Array, start: number): void {
+    const { batch, index, hold } = origin;
+    const { ordinal, last } = part;
+    let held = PART_OVERHEAD_BYTES;
+    let place = line.pieces.length;
+    while (place > 0 && (line.pieces[place - 1]?.ordinal ?? 0) > ordinal) place -= 1;
+    // A part that comes again has nothing new to say; it is settled with the line.
+    if (line.pieces[place - 1]?.ordinal !== ordinal) {
+      const isFirst = line.pieces.length === 0;
+      const text = isFirst
+        ? line.entry.subarray(part.textStart - start, part.textEnd - start)
+        : new Uint8Array(bytes.subarray(part.textStart, part.textEnd));
+      line.pieces.splice(place, 0, { ordinal, last, batch, index, text });
+      line.textBytes += text.length;
+      if (!isFirst) held += text.length;
+    }
+    line.holds.push(hold);
+    line.heldBytes += held;
+    this.#bytes += held;
+    this.#events += 1;
+  }
+
+  /** Whether nothing is missing up to the last part, but what was passed on before. */
+  #isWhole(line: Pending<Hold>): boolean {
+    return (
+      line.pieces.at(-1)?.last === true && hasNoGap(line.pieces) && line.pieces[0]?.ordinal === this.#firstMissing(line)
+    );
+  }
+
+  #firstMissing(line: Pending<Hold>): number {
+    return (this.#passed.get(line.key) ?? 0) + 1;
+  }
+
+  #remove(line: Pending<Hold>): void {
+    this.#pending.delete(line.key);
+    this.#bytes -= line.heldBytes;
+    this.#events -= line.holds.length;
+  }
+
+  #passOn(line: Pending<Hold>): JoinedLine<Hold> {
+    this.#remove(line);
+    const { pieces, holds } = line;
+    const first = pieces[0];
+    const last = pieces.at(-1);
+    assert(first !== undefined && last !== undefined, 'a line has a part');
+    const goesOn = this.#passed.has(line.key);
+    const partial = goesOn || !this.#isWhole(line);
+    if (partial) this.#remember(line.key, last);
+    const id = goesOn || !hasNoGap(pieces) ? nameOf(pieces) : last.batch.id;
+    // The sequence of a document is seq + index: this way it is the first part's.
+    const seq = first.batch.seq + first.index - last.index;
+    const batch = { ...last.batch, id, first: last.index, count: 1, receivedMs: first.batch.receivedMs, seq };
+    return { batch, index: last.index, entry: entryOf(line.entry, pieces, partial), partial, holds };
+  }
+
+  #remember(key: string, last: Piece): void {
+    this.#passed.delete(key);
+    if (last.last) return;
+    this.#passed.set(key, last.ordinal);
+    if (this.#passed.size <= REMEMBERED_MAX) return;
+    for (const oldest of this.#passed.keys()) {
+      this.#passed.delete(oldest);
+      break;
+    }
+  }
+}
+
+function keyOf({ partition, batch }: PartOrigin<unknown>, part: Part): string {
+  return [partition, batch.tenant, batch.sender, batch.tag, part.containerId, part.id].join('\0');
+}
+
+function hasNoGap(pieces: readonly Piece[]): boolean {
+  const first = pieces[0]?.ordinal ?? 0;
+  return (pieces.at(-1)?.ordinal ?? 0) - first === pieces.length - 1;
+}
+
+/** A batch id for these parts together, other than that of any of them. */
+function nameOf(pieces: readonly Piece[]): Uint8Array {
+  const names = pieces.map((piece) => documentId(piece.batch.id, piece.index)).join(' ');
+  return hash('sha256', names, 'buffer').subarray(0, IDENTITY_BYTES);
+}
+
+/** The first part's entry with all text in `log`; without the partial_* keys if nothing is missing. */
+function entryOf(first: Uint8Array, pieces: readonly Piece[], partial: boolean): Uint8Array {
+  const recordAt = recordStart(first, 0, first.length);
+  const type = first[recordAt]!;
+  const kept: { start: number; end: number }[] = [];
+  let at = recordAt + containerHeaderSize(type);
+  for (let pairs = containerChildren(first, recordAt, type) / 2; pairs > 0; pairs -= 1) {
+    const end = pastValue(first, pastValue(first, at, first.length), first.length);
+    const key = keyText(first, at);
+    if (key !== 'log' && (partial || !isPartName(key))) kept.push({ start: at, end });
+    at = end;
+  }
+  const text = Buffer.concat(pieces.map((piece) => piece.text));
+  const writer = new MsgpackWriter(first.length + text.length + 16);
+  writer.raw(first, 0, recordAt);
+  writer.mapHeader(kept.length + 1);
+  for (const { start, end } of kept) writer.raw(first, start, end);
+  writer.string('log');
+  writer.stringBytes(text);
+  return writer.view();
+}
+
+/** Empty where the key is no string. */
+function keyText(bytes: Uint8Array, at: number): string {
+  if (!isText(bytes[at]!)) return '';
+  return Buffer.from(bytes.subarray(textStart(bytes, at), textEnd(bytes, at))).toString('latin1');
+}
+
+function isPartName(key: string): boolean {
+  return partNames.some((name) => name === key);
+}

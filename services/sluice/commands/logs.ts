@@ -1,0 +1,158 @@
+// `sluice logs`: like `docker logs`, over the store.
+
+import { parseArgs } from 'node:util';
+import { isRetryable, reasonOf, SluiceError } from '#shared/errors.ts';
+import { openStore } from '#shared/store/open.ts';
+import type { Store, StoredDocument } from '#shared/store/store.ts';
+import type { CommandContext } from '../command.ts';
+import { LogPrinter } from '../output/log-printer.ts';
+import { Output } from '../output/output.ts';
+import { Follower, type Followed } from './follow.ts';
+import { timeArgument } from './time-argument.ts';
+
+export const help = `Usage: sluice logs [NAME] [OPTIONS]
+
+Shows logs, oldest first. NAME is a container's name or id (four digits of it will do), a service or a tag; * stands for
+anything in names. Without NAME: everything. What a container wrote to its standard error goes to standard error. As soon
+as there is a second container, service or tag, each line begins with its name.
+
+Options:
+  -f, --follow        Go on as new lines come, until interrupted
+  -n, --tail N        Only the last N lines (default: all)
+      --since TIME    Lines at or after: 10m, 2h30m (ago), 2026-03-01T12:00:00Z, or Unix seconds
+      --until TIME    Lines before
+  -t, --timestamps    Show times
+      --details       Show attributes, as key=value
+      --json          Whole documents, one a line, as stored; all to standard output
+      --config FILE   Configuration: which store
+`;
+
+const OPTIONS = {
+  follow: { type: 'boolean', short: 'f', default: false },
+  tail: { type: 'string', short: 'n', default: 'all' },
+  since: { type: 'string' },
+  until: { type: 'string' },
+  timestamps: { type: 'boolean', short: 't', default: false },
+  details: { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
+} as const;
+
+const PAGE = 1000;
+const POLL_MS = 250;
+/** Between polls of a store that takes long to answer: as many times as long. */
+const REST = 3;
+
+interface Wanted {
+  readonly query: Followed;
+  readonly follow: boolean;
+  /** Infinity: all. */
+  readonly tail: number;
+  /** `until` as ms since the epoch; Infinity without. */
+  readonly untilMs: number;
+}
+
+export async function run(args: string[], context: CommandContext): Promise<number> {
+  const { values, positionals } = parseArgs({ args, options: OPTIONS, allowPositionals: true });
+  const wanted = wantedOf(values, positionals, context.clock.epochMs());
+  const output = new Output(context);
+  const printer = new LogPrinter(output, values);
+  await using store = await openStore(context.config, { readOnly: true, clock: context.clock });
+  try {
+    if (wanted.follow) await follow(store, wanted, { context, output, printer });
+    else
+      for await (const page of existing(store, wanted, { signal: context.signal, output })) await printer.print(page);
+    return 0;
+  } catch (error) {
+    if (!context.signal.aborted) throw error;
+    // To interrupt is how following ends; anything else was not finished.
+    return wanted.follow ? 0 : 1;
+  }
+}
+
+type Given = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>['values'];
+
+function wantedOf(values: Given, positionals: readonly string[], nowMs: number): Wanted {
+  const [name, ...more] = positionals;
+  if (more.length > 0)
+    throw new SluiceError('usage_wrong', 'Cannot show logs: give one NAME; a * in it stands for anything');
+  const until = values.until === undefined ? undefined : timeArgument('--until', values.until, nowMs);
+  return {
+    follow: values.follow,
+    tail: countArgument('--tail', values.tail),
+    untilMs: until === undefined ? Infinity : Date.parse(until),
+    query: {
+      ...(name === undefined ? {} : { name: name.replace(/^\//, '') }),
+      ...(values.since === undefined ? {} : { since: timeArgument('--since', values.since, nowMs) }),
+      ...(until === undefined ? {} : { until }),
+    },
+  };
+}
+
+/** A number of lines, or Infinity for `all`. */
+export function countArgument(option: string, text: string): number {
+  if (text === 'all') return Infinity;
+  if (!/^\d{1,9}$/.test(text))
+    throw new SluiceError('usage_wrong', `Cannot read ${option} "${text}": give a number, or all`);
+  return Number(text);
+}
+
+interface Reading {
+  readonly signal: AbortSignal;
+  readonly output: Output;
+}
+
+/** Pages of what the store has by now, oldest first. Ends early when nobody reads. */
+async function* existing(store: Store, wanted: Wanted, { signal, output }: Reading): AsyncGenerator<StoredDocument[]> {
+  const { query, tail } = wanted;
+  if (tail === 0) return;
+  if (tail !== Infinity) {
+    yield (await store.search({ ...query, order: 'newest', limit: tail }, signal)).toReversed();
+    return;
+  }
+  let page = await store.search({ ...query, order: 'oldest', limit: PAGE }, signal);
+  while (page.length > 0 && !output.closed) {
+    yield page;
+    const last = page.at(-1);
+    if (last === undefined || page.length < PAGE) return;
+    page = await store.search({ ...query, order: 'oldest', limit: PAGE, after: last.sort }, signal);
+  }
+}
+
+interface Following {
+  readonly context: CommandContext;
+  readonly output: Output;
+  readonly printer: LogPrinter;
+}
+
+async function follow(store: Store, wanted: Wanted, { context, output, printer }: Following): Promise<void> {
+  const { signal, clock } = context;
+  const { query } = wanted;
+  const follower = new Follower(store, query);
+  // First what is there is taken as seen, then it is shown: what comes between the two is shown now or by a poll, never missed.
+  const [newest] = await store.search({ ...query, order: 'newest', limit: 1 }, signal);
+  await follower.begin(newest, signal);
+  for await (const page of existing(store, wanted, { signal, output })) {
+    for (const document of page) follower.see(document);
+    await printer.print(page);
+  }
+  let told = '';
+  while (!output.closed) {
+    const before = clock.monotonicMs();
+    // A last look after the end of the time that was asked for, when all of it can be found.
+    const last = clock.epochMs() > wanted.untilMs + LATE_MS;
+    try {
+      for await (const page of follower.poll(signal)) await printer.print(page);
+      told = '';
+    } catch (error) {
+      if (signal.aborted || !isRetryable(error)) throw error;
+      const reason = reasonOf(error);
+      if (reason !== told) await output.write(`sluice: ${reason}; still trying\n`, output.stderr);
+      told = reason;
+    }
+    if (last) return;
+    await clock.sleep(Math.max(POLL_MS, REST * (clock.monotonicMs() - before)), signal);
+  }
+}
+
+/** How long after `--until` documents of before may still turn up. */
+const LATE_MS = 10_000;

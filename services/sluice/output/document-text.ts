@@ -1,0 +1,53 @@
+// A stored document as people read it. Pure.
+
+import { exactNumberText } from '#shared/store/exact-json.ts';
+import type { StoredDocument } from '#shared/store/store.ts';
+
+type Fields = Record<string, unknown>;
+
+/** The message without its last line end; the attributes as JSON where there is no message. */
+export function messageText({ source }: StoredDocument): string {
+  const message = source['message'];
+  if (typeof message === 'string') return message.replaceAll('\r\n', '\n').replace(/\n$/, '');
+  return JSON.stringify(source['attributes'] ?? {});
+}
+
+/** Container, else service, else tag: the shortest name that `sluice logs` takes. */
+export function originName({ source }: StoredDocument): string {
+  return (
+    text(inner(source, 'container')['name']) ||
+    text(inner(source, 'service')['name']) ||
+    text(inner(source, 'fluentd')['tag'])
+  );
+}
+
+export function timestampText({ source }: StoredDocument): string {
+  return text(source['@timestamp']);
+}
+
+/** Ms since the epoch, or 0. */
+export function ingestedMs({ source }: StoredDocument): number {
+  const ingested = inner(source, 'event')['ingested'];
+  return (typeof ingested === 'number' ? ingested : Date.parse(text(ingested))) || 0;
+}
+
+export function isStderr({ source }: StoredDocument): boolean {
+  return source['stream'] === 'stderr';
+}
+
+/** The attributes as `docker logs --details` shows labels: `key=value,key=value`. */
+export function detailsText({ source }: StoredDocument): string {
+  return Object.entries(inner(source, 'attributes'))
+    .map(
+      ([key, value]) =>
+        `${key}=${typeof value === 'string' ? value : (exactNumberText(value) ?? JSON.stringify(value))}`,
+    )
+    .join(',');
+}
+
+function inner(fields: Fields, name: string): Fields {
+  const value = fields[name];
+  return typeof value === 'object' && value !== null ? { ...value } : {};
+}
+
+const text = (value: unknown): string => (typeof value === 'string' ? value : '');

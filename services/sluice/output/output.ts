@@ -1,0 +1,45 @@
+// Writes lines to standard output and standard error, in the order in which they are given, no faster than they are read.
+//
+// Guarantees: a reader that has gone (`sluice logs | head`) is no error: `closed` tells, and what is written after is dropped.
+
+import type { CommandContext } from '../command.ts';
+
+export type OutputStream = CommandContext['stdout'];
+
+export class Output {
+  readonly stdout: OutputStream;
+  readonly stderr: OutputStream;
+  #closed = false;
+  #failure: Error | null = null;
+  #wake: (() => void) | null = null;
+
+  constructor(streams: { stdout: OutputStream; stderr: OutputStream }) {
+    this.stdout = streams.stdout;
+    this.stderr = streams.stderr;
+    for (const stream of [this.stdout, this.stderr]) stream.on('error', this.#onError);
+  }
+
+  /** Whether nobody reads any more. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Resolves when there is room for more. Rejects where writing failed for another reason than a reader that left. */
+  async write(text: string, stream: OutputStream = this.stdout): Promise<void> {
+    if (this.#failure !== null) throw this.#failure;
+    if (this.#closed || text === '' || stream.write(text)) return;
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      stream.once('drain', resolve);
+    });
+    this.#wake = null;
+  }
+
+  // Never taken off: writes that are on their way may fail after the command is done.
+  readonly #onError = (error: Error): void => {
+    this.#closed = true;
+    const gone = 'code' in error && (error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED');
+    if (!gone) this.#failure = error;
+    this.#wake?.();
+  };
+}
