@@ -1,6 +1,7 @@
 // Builds what users run: one file with everything in it, and its source map. `npm ci` runs it by way of `prepare`.
 // Each command's module is evaluated only when the command is called; esbuild keeps that laziness inside the one file.
 
+import { rmSync, symlinkSync } from 'node:fs';
 import { build } from 'esbuild';
 
 await build({
@@ -13,6 +14,7 @@ await build({
   sourcemap: 'linked',
   sourcesContent: true,
   minifySyntax: true,
+  minifyWhitespace: true,
   legalComments: 'linked',
   // CommonJS packages inside an ES module ask for `require`.
   banner: {
@@ -20,3 +22,8 @@ await build({
   },
   logLevel: 'warning',
 });
+
+// npm links the commands of dependencies, but not a project's own: with this, `npx sluice` works in the clone.
+const link = 'node_modules/.bin/sluice';
+rmSync(link, { force: true });
+symlinkSync('../../services/sluice/launch.js', link);

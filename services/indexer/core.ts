@@ -9,9 +9,10 @@ import type { Metrics } from '#shared/metrics.ts';
 import type { Queue } from '#shared/queue/queue.ts';
 import type { Store } from '#shared/store/store.ts';
 import { ConcurrencyLimit } from './bulk/concurrency.ts';
+import type { EventPlace } from './bulk/parcel.ts';
 import { BulkWriter } from './bulk/writer.ts';
 import { Ledger } from './ledger.ts';
-import { Lines } from './lines.ts';
+import { LineJoiner } from './parse/joiner.ts';
 import { Pipeline } from './pipeline.ts';
 import { RecordRefusals } from './refusals.ts';
 import { IndexerTelemetry, type PartitionAge } from './telemetry.ts';
@@ -61,7 +62,7 @@ export function buildCore(options: IndexerOptions, partitions: () => Iterable<Pa
     timeoutMs: config['bulk.timeout_ms'],
     bodyBytesMax: config['bulk.max_bytes'],
   });
-  const lines = new Lines({
+  const lines = new LineJoiner<EventPlace>({
     timeoutMs: config['join.timeout_ms'],
     lineBytesMax: config['join.line_max_bytes'],
     bytesMax: config['join.max_bytes'],

@@ -10,18 +10,19 @@
 // Guarantees: every event that was opened gets one outcome, by the ledger; parts that wait for the rest of their line have none
 // yet, so the offset stays before them. What is stopped or lost on the way is abandoned and read again.
 
+import assert from 'node:assert/strict';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
 import type { Batch } from '#shared/record/record.ts';
 import { BulkBody } from './bulk/body.ts';
-import { type Run, eventsOf } from './bulk/parcel.ts';
+import { type EventPlace, type Run, eventsOf } from './bulk/parcel.ts';
 import type { BulkWriter } from './bulk/writer.ts';
 import { type Assignment, RecordInHand } from './in-hand.ts';
-import { type JoinedPart, type Lines, type PassedLine } from './lines.ts';
 import type { EndingReason, Ledger } from './ledger.ts';
 import { DocumentWriter } from './parse/document.ts';
+import type { JoinedLine, LineJoiner } from './parse/joiner.ts';
 import { partOf } from './parse/part.ts';
 import type { RecordRefusals } from './refusals.ts';
 import { type Unpacked, type UnpackOptions, type Unreadable, unpack } from './unpack.ts';
@@ -30,7 +31,7 @@ export interface PipelineOptions {
   readonly ledger: Ledger;
   readonly writer: BulkWriter;
   readonly refusals: RecordRefusals;
-  readonly lines: Lines;
+  readonly lines: LineJoiner<EventPlace>;
   /** Of the bytes as they were fetched; held until all of a record's events have outcomes. */
   readonly budget: ByteBudget;
   readonly clock: Clock;
@@ -97,7 +98,8 @@ export class Pipeline {
     const kept = this.#pending.filter((record) => record.assignment !== assignment);
     for (const record of this.#pending) if (record.assignment === assignment) record.giveUp();
     this.#pending.splice(0, Infinity, ...kept);
-    for (const part of this.#options.lines.drop(assignment)) this.#abandon(part, 'assignment_lost');
+    const isLost = ({ record }: EventPlace): boolean => record.assignment === assignment;
+    for (const part of this.#options.lines.drop(isLost)) this.#abandon(part, 'assignment_lost');
     this.#rouse();
   }
 
@@ -239,21 +241,21 @@ export class Pipeline {
     this.#passed = entry;
   }
 
-  #join(part: JoinedPart, bytes: Uint8Array, start: number, end: number): void {
+  /** The part is held with its line: its record, and so its offset, waits for the outcome of the whole. */
+  #join(hold: EventPlace, bytes: Uint8Array, start: number, end: number): void {
     const { lines, clock } = this.#options;
-    for (const line of lines.add(part, bytes.subarray(start, end), clock.monotonicMs())) this.#writeLine(line);
+    const origin = { partition: hold.record.fetched.partition, batch: hold.batch, index: hold.index, hold };
+    for (const line of lines.add(origin, bytes, start, end, clock.monotonicMs())) this.#writeLine(line);
   }
 
-  #writeLine({ parts, bytes, partial }: PassedLine): void {
-    const last = parts.at(-1);
-    if (!last) return;
-    this.#documents.beginBatch(last.batch, this.#ingestedMs);
-    if (this.#documents.write(bytes, 0, bytes.length, last.index, partial) === 'ok') {
-      this.#runs.push({ ...last, count: 1, parts, line: { bytes, partial } });
-      return;
-    }
-    // What is no entry is no part of a line either, so this is not seen; if it were, nothing would be lost.
-    for (const part of parts) this.#abandon(part, 'entry_malformed');
+  #writeLine({ batch, index, entry, partial, holds }: JoinedLine<EventPlace>): void {
+    const last = holds.at(-1);
+    assert(last, 'a line has a part');
+    this.#documents.beginBatch(batch, this.#ingestedMs);
+    const written = this.#documents.write(entry, 0, entry.length, index, partial);
+    assert(written === 'ok', 'what the joiner makes is an entry');
+    const { record } = last;
+    this.#runs.push({ record, batch, entry: last.entry, index, count: 1, parts: holds, line: { bytes: entry, partial } });
   }
 
   /** Lines that waited long enough are passed on as they are; all of them when everything is to be finished. */
@@ -315,7 +317,7 @@ export class Pipeline {
     this.#burials.add(settled);
   }
 
-  #abandon(part: JoinedPart, reason: EndingReason): void {
+  #abandon(part: EventPlace, reason: EndingReason): void {
     this.#options.ledger.settle(part.record, 1, 'abandoned', reason);
   }
 

@@ -15,7 +15,7 @@ export interface ConnectionEvents {
 }
 
 export class HttpConnections {
-  readonly #inHand = new Map<Socket, number>();
+  readonly #inHand = new Map<Socket, { count: number; latest: IncomingMessage | null }>();
   /** Their next answer is the last one. */
   readonly #ending = new WeakSet<Socket>();
   readonly #events: ConnectionEvents;
@@ -24,8 +24,9 @@ export class HttpConnections {
   constructor(server: Server, events: ConnectionEvents) {
     this.#events = events;
     server.on('connection', (socket: Socket) => this.#opened(socket));
-    const requested = (request: IncomingMessage, response: ServerResponse) => this.#requested(request.socket, response);
-    server.prependListener('request', requested);
+    server.prependListener('request', (request: IncomingMessage, response: ServerResponse) => {
+      this.#requested(request, response);
+    });
   }
 
   get closing(): boolean {
@@ -40,7 +41,7 @@ export class HttpConnections {
   /** Closes idle connections now, and the others as they are answered. */
   close(): void {
     this.#closing = true;
-    for (const [socket, inHand] of this.#inHand) if (inHand === 0) socket.destroy();
+    for (const [socket, inHand] of this.#inHand) if (inHand.count === 0) socket.destroy();
   }
 
   destroyAll(): void {
@@ -55,20 +56,27 @@ export class HttpConnections {
       return;
     }
     const { code, status } = ANSWERS.get(detail) ?? MALFORMED;
-    this.#events.garbage(code, detail);
-    if ((this.#inHand.get(socket) ?? 0) > 0) {
+    const { count, latest } = this.#inHand.get(socket) ?? NONE;
+    if (count > 0 && latest?.complete) {
       this.#ending.add(socket);
+      this.#events.garbage(code, detail);
       return;
     }
+    if (count > 1) {
+      // It is a body that broke, behind requests that wait for their answers: there is no place for an answer to it.
+      socket.destroy();
+      return;
+    }
+    // Whoever reads a body that broke hears of it by the connection's end, and tells of it.
+    if (count === 0) this.#events.garbage(code, detail);
     const body = JSON.stringify({ error: code });
-    socket.end(
-      `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
-    );
+    const headers = `Content-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close`;
+    socket.end(`HTTP/1.1 ${status}\r\n${headers}\r\n\r\n${body}`);
     socket.destroySoon();
   }
 
   #opened(socket: Socket): void {
-    this.#inHand.set(socket, 0);
+    this.#inHand.set(socket, { count: 0, latest: null });
     this.#events.opened();
     socket.once('close', () => {
       this.#inHand.delete(socket);
@@ -76,17 +84,20 @@ export class HttpConnections {
     });
   }
 
-  #requested(socket: Socket, response: ServerResponse): void {
-    this.#inHand.set(socket, (this.#inHand.get(socket) ?? 0) + 1);
+  #requested(request: IncomingMessage, response: ServerResponse): void {
+    const { socket } = request;
+    const inHand = this.#inHand.get(socket);
+    if (!inHand) return;
+    inHand.count += 1;
+    inHand.latest = request;
     response.once('close', () => {
-      const left = this.#inHand.get(socket);
-      if (left === undefined) return;
-      this.#inHand.set(socket, left - 1);
-      if (left === 1 && this.isEnding(socket)) socket.destroySoon();
+      inHand.count -= 1;
+      if (inHand.count === 0 && this.isEnding(socket)) socket.destroySoon();
     });
   }
 }
 
+const NONE = { count: 0, latest: null };
 const MALFORMED = { code: 'request_malformed', status: '400 Bad Request' } as const;
 const ANSWERS: ReadonlyMap<string, { readonly code: ErrorCode; readonly status: string }> = new Map([
   ['HPE_HEADER_OVERFLOW', { code: 'headers_too_large', status: '431 Request Header Fields Too Large' }],

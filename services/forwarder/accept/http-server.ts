@@ -8,13 +8,14 @@
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
+import Fastify, { type FastifyInstance } from 'fastify';
 import { type Clock, systemClock } from '#shared/clock.ts';
-import { type ErrorCode, SluiceError, errorTable, reasonOf } from '#shared/errors.ts';
+import { type ErrorCode, SluiceError } from '#shared/errors.ts';
 import { listenOn, parseListenAddress, printAddress } from '#shared/listen-address.ts';
 import type { Intake } from '../chunk.ts';
 import { BodyReader } from './http-body.ts';
 import { HttpConnections } from './http-connections.ts';
+import { answerError, codeOf, messageOf } from './http-errors.ts';
 import { readChunk } from './http-input.ts';
 
 export interface HttpTelemetry {
@@ -68,8 +69,6 @@ const PASSED_OVER_MAX = 256 * 1024 * 1024;
 const ALLOWED = 'GET, HEAD, POST, OPTIONS';
 /** Largest bodies that fit at once; more than one, so that one alone never waits for itself. */
 const BODIES_HELD = 2;
-const RETRY_AFTER_SECONDS = 2;
-const JSON_TYPE = 'application/json; charset=utf-8';
 const ABOUT = 'Sluice takes logs here: POST /<tag> with JSON, NDJSON or msgpack.\n';
 
 /** Rejects with config_invalid or listen_failed. */
@@ -168,7 +167,7 @@ function addRoutes(fastify: FastifyInstance, connections: HttpConnections, optio
       handedOver.add(raw);
       await intake.accept(chunk);
     }
-    return reply.type(JSON_TYPE).send(`{"accepted":${chunk?.count ?? 0}}`);
+    return reply.type('application/json; charset=utf-8').send(`{"accepted":${chunk?.count ?? 0}}`);
   });
   fastify.get('/', (_request, reply) => reply.type('text/plain; charset=utf-8').send(ABOUT));
   fastify.options('/*', (_request, reply) => reply.header('allow', ALLOWED).code(204).send());
@@ -193,34 +192,6 @@ function expectingContinue(server: Server): WeakSet<IncomingMessage> {
 /** Whether the rest of a refused body is read and forgotten, so that its sender hears the answer and may go on. */
 function mayPassOver(request: IncomingMessage): boolean {
   return request.complete || Number(request.headers['content-length'] ?? 0) <= PASSED_OVER_MAX;
-}
-
-function answerError(error: unknown, reply: FastifyReply): FastifyReply {
-  const code = codeOf(error);
-  const status = code === 'internal' ? 500 : errorTable[code].http;
-  if (status === 429 || status === 503) reply.header('retry-after', String(RETRY_AFTER_SECONDS));
-  const message =
-    code === 'internal' ? 'Cannot answer: an error of ours, which our log tells more about' : messageOf(error);
-  return reply
-    .code(status)
-    .type(JSON_TYPE)
-    .send(JSON.stringify({ error: code, message }));
-}
-
-/** fastify's own errors by their status; what is not ours and not its is an error of ours. */
-function codeOf(error: unknown): ErrorCode | 'internal' {
-  if (error instanceof SluiceError) return error.code;
-  if (!(error instanceof Error) || !('statusCode' in error)) return 'internal';
-  if (error.statusCode === 415) return 'content_type_unknown';
-  if ('code' in error && error.code === 'FST_ERR_BAD_URL') return 'tag_invalid';
-  return typeof error.statusCode === 'number' && error.statusCode < 500 ? 'request_malformed' : 'internal';
-}
-
-function messageOf(error: unknown, code: ErrorCode): string {
-  if (error instanceof SluiceError) return error.message;
-  return code === 'tag_invalid'
-    ? 'Cannot take events: the path is not percent-encoded as it should be'
-    : reasonOf(error);
 }
 
 async function close(

@@ -10,6 +10,7 @@
 
 import { DEPTH_MAX } from '#shared/msgpack/extents.ts';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
+import { PLAIN, escapeProblem, unescape } from './json-string.ts';
 
 /** Containers in each other, at most; leaves room for those that entries and frames add around a record. */
 export const JSON_DEPTH_MAX = DEPTH_MAX - 4;
@@ -37,17 +38,6 @@ const INT64_MIN = -(2n ** 63n);
 const UINT64_MAX = 2n ** 64n - 1n;
 /** A scratch buffer above this is not kept. */
 const SCRATCH_KEPT = 1024 * 1024;
-
-/** 1 for bytes that stand for themselves inside a string. */
-const PLAIN = new Uint8Array(256).fill(1, 0x20);
-PLAIN[QUOTE] = 0;
-PLAIN[BACKSLASH] = 0;
-
-/** Byte that `\` and this byte stand for; 0 for none. */
-const ESCAPED = new Uint8Array(256);
-for (const [letter, byte] of ['""', '\\\\', '//', 'b\b', 'f\f', 'n\n', 'r\r', 't\t']) {
-  if (letter !== undefined && byte !== undefined) ESCAPED[letter.charCodeAt(0)] = byte.charCodeAt(0);
-}
 
 const TRUE = Buffer.from('true');
 const FALSE = Buffer.from('false');
@@ -226,54 +216,12 @@ export class JsonReader {
     while (close < end && bytes[close] !== QUOTE) close += bytes[close] === BACKSLASH ? 2 : 1;
     if (close >= end) return this.#fail(end, 'it ends inside a string');
     if (this.#scratch.length < close - start) this.#scratch = Buffer.allocUnsafeSlow((close - start) * 2);
-    const scratch = this.#scratch;
-    bytes.copy(scratch, 0, start, firstAt);
-    let length = firstAt - start;
-    let at = firstAt;
-    while (at < close) {
-      const byte = bytes[at] ?? 0;
-      if (PLAIN[byte] === 1) {
-        scratch[length++] = byte;
-        at += 1;
-        continue;
-      }
-      if (byte !== BACKSLASH) return this.#fail(at, 'a control character stands unescaped in a string');
-      const letter = bytes[at + 1] ?? 0;
-      if (letter === 0x75) {
-        const unit = this.#hex4(at + 2, close);
-        if (unit < 0) return this.#fail(at, '\\u is not followed by four hex digits');
-        at += 6;
-        const low = (unit & 0xfc00) === 0xd800 ? this.#lowSurrogate(at, close) : -1;
-        if (low >= 0) at += 6;
-        length = writeCodePoint(scratch, length, unit, low);
-      } else {
-        const escaped = ESCAPED[letter] ?? 0;
-        if (escaped === 0) return this.#fail(at, 'an escape is none of \\" \\\\ \\/ \\b \\f \\n \\r \\t \\u');
-        scratch[length++] = escaped;
-        at += 2;
-      }
-    }
-    this.#writer.stringBytes(scratch, 0, length);
+    bytes.copy(this.#scratch, 0, start, firstAt);
+    const length = unescape(bytes, firstAt, close, this.#scratch, firstAt - start);
+    if (length < 0) return this.#fail(-length, escapeProblem(bytes, -length));
+    this.#writer.stringBytes(this.#scratch, 0, length);
     this.#at = close + 1;
     return true;
-  }
-
-  #lowSurrogate(at: number, close: number): number {
-    if (this.#bytes[at] !== BACKSLASH || this.#bytes[at + 1] !== 0x75) return -1;
-    const unit = this.#hex4(at + 2, close);
-    return (unit & 0xfc00) === 0xdc00 ? unit : -1;
-  }
-
-  /** The 16 bits of four hex digits that end before `close`, or -1. */
-  #hex4(at: number, close: number): number {
-    if (at + 4 > close) return -1;
-    let unit = 0;
-    for (let i = at; i < at + 4; i += 1) {
-      const digit = hexDigit(this.#bytes[i] ?? 0);
-      if (digit < 0) return -1;
-      unit = unit * 16 + digit;
-    }
-    return unit;
   }
 
   #number(): boolean {
@@ -374,35 +322,4 @@ export class JsonReader {
 /** Takes pairs out of an object that is being read, such as a record's `time`. Offsets are of the JSON text, quotes included. */
 export interface PairTaker {
   takes(bytes: Buffer, keyAt: number, keyEnd: number, valueAt: number, valueEnd: number): boolean;
-}
-
-function hexDigit(byte: number): number {
-  if (byte >= ZERO && byte <= NINE) return byte - ZERO;
-  const letter = byte | 0x20;
-  return letter >= 0x61 && letter <= 0x66 ? letter - 0x61 + 10 : -1;
-}
-
-/** UTF-8 of a UTF-16 unit, or of the pair where `low` is not -1; returns the length after it. */
-function writeCodePoint(target: Buffer, length: number, unit: number, low: number): number {
-  let at = length;
-  if (low >= 0) {
-    const code = 0x10000 + ((unit & 0x3ff) << 10) + (low & 0x3ff);
-    target[at++] = 0xf0 | (code >> 18);
-    target[at++] = 0x80 | ((code >> 12) & 0x3f);
-    target[at++] = 0x80 | ((code >> 6) & 0x3f);
-    target[at++] = 0x80 | (code & 0x3f);
-    return at;
-  }
-  const code = (unit & 0xf800) === 0xd800 ? 0xfffd : unit;
-  if (code < 0x80) {
-    target[at++] = code;
-  } else if (code < 0x800) {
-    target[at++] = 0xc0 | (code >> 6);
-    target[at++] = 0x80 | (code & 0x3f);
-  } else {
-    target[at++] = 0xe0 | (code >> 12);
-    target[at++] = 0x80 | ((code >> 6) & 0x3f);
-    target[at++] = 0x80 | (code & 0x3f);
-  }
-  return at;
 }

@@ -30,7 +30,7 @@ export interface LineEntry {
 export interface Run extends EventPlace {
   /** Items: this entry and those after it. */
   count: number;
-  /** Of a joined line: its parts. The place is that of the last one. */
+  /** Of a joined line: its parts. Batch and index are then the line's own, and give its name; record and entry are the last part's. */
   readonly parts: readonly EventPlace[] | null;
   /** Of a joined line: the entry that its parts make together. */
   readonly line: LineEntry | null;

@@ -12,10 +12,11 @@ import { isMap } from '#shared/msgpack/extents.ts';
 import type { Batch } from '#shared/record/record.ts';
 import type { BulkBody } from '../bulk/body.ts';
 import { dataStreamOf } from '../route.ts';
-import { Entry, podNames, rootNames } from './entry.ts';
+import { Entry } from './entry.ts';
 import { type FieldTable, textEnd, textStart } from './fields.ts';
 import { JsonBuffer, fragment } from './json-buffer.ts';
 import { JsonTranscoder, close } from './json-value.ts';
+import * as names from './names.ts';
 import { type TimeKind, Timestamp } from './timestamp.ts';
 
 export type Written = 'ok' | 'entry_malformed';
@@ -75,8 +76,8 @@ export class DocumentWriter {
     this.#log(partial ? PARTIAL : NO_FLAGS);
     this.#container();
     if (this.#entry.hasPod) this.#kubernetes();
-    this.#named(HOST, this.#takeText(hostNames));
-    this.#named(SERVICE, this.#takeText(serviceNames));
+    this.#named(HOST, this.#takeText(names.hostNames));
+    this.#named(SERVICE, this.#takeText(names.serviceNames));
     this.#attributes();
     this.#end(index);
     return 'ok';
@@ -118,13 +119,13 @@ export class DocumentWriter {
   }
 
   #message(): void {
-    const textAt = this.#takeText(messageNames);
+    const textAt = this.#takeText(names.messageNames);
     if (textAt !== 0) {
       this.#field(MESSAGE, textAt);
       return;
     }
     const { root } = this.#entry;
-    for (const name of messageNames) {
+    for (const name of names.messageNames) {
       const at = root.values[name]!;
       if (at === 0 || this.#values.bytes[at] === NIL) continue;
       root.values[name] = 0;
@@ -136,18 +137,18 @@ export class DocumentWriter {
   }
 
   #stream(): void {
-    let at = this.#takeText(streamNames);
+    let at = this.#takeText(names.streamNames);
     if (at === 0) {
       // Docker says `source`; so do others, of other things.
-      at = this.#entry.root.values[SOURCE]!;
+      at = this.#entry.root.values[names.SOURCE]!;
       if (at === 0 || !isStreamName(this.#values.bytes, at)) return;
-      this.#entry.root.values[SOURCE] = 0;
+      this.#entry.root.values[names.SOURCE] = 0;
     }
     this.#field(STREAM, at);
   }
 
   #log(flags: JsonBuffer): void {
-    const levelAt = this.#takeText(levelNames);
+    const levelAt = this.#takeText(names.levelNames);
     if (levelAt === 0 && flags === NO_FLAGS) return;
     const start = this.#open(LOG);
     this.#field(LEVEL, levelAt);
@@ -158,12 +159,13 @@ export class DocumentWriter {
   #container(): void {
     const entry = this.#entry;
     const start = this.#open(CONTAINER);
-    this.#field(ID, this.#takeText(containerIdNames) || this.#takePodText(podContainerId));
+    this.#field(ID, this.#takeText(names.containerIdNames) || this.#takePodText(names.podContainerId));
     // Of a pod's container the name stands here too, so that one field finds every container.
     const nameAt =
-      this.#takeText(containerNames) || (entry.hasPod ? entry.pod.findText(this.#values.bytes, podContainer) : 0);
+      this.#takeText(names.containerNames) ||
+      (entry.hasPod ? entry.pod.findText(this.#values.bytes, names.podContainer) : 0);
     if (nameAt !== 0) this.#nameWithoutSlash(nameAt);
-    this.#named(IMAGE, this.#takeText(imageNames) || this.#takePodText(podImage));
+    this.#named(IMAGE, this.#takeText(names.imageNames) || this.#takePodText(names.podImage));
     this.#closeObject(start);
   }
 
@@ -178,16 +180,16 @@ export class DocumentWriter {
 
   #kubernetes(): void {
     const start = this.#open(KUBERNETES);
-    this.#field(NAMESPACE, this.#takePodText(podNamespace));
+    this.#field(NAMESPACE, this.#takePodText(names.podNamespace));
     const podStart = this.#open(POD);
-    this.#field(NAME, this.#takePodText(podName));
-    this.#field(UID, this.#takePodText(podUid));
-    this.#field(IP, this.#takePodText(podIp));
+    this.#field(NAME, this.#takePodText(names.podName));
+    this.#field(UID, this.#takePodText(names.podUid));
+    this.#field(IP, this.#takePodText(names.podIp));
     this.#closeObject(podStart);
-    this.#named(CONTAINER, this.#takePodText(podContainer));
-    this.#named(NODE, this.#takePodText(podNode));
-    this.#flattened(LABELS, LABELS_NAME);
-    this.#flattened(ANNOTATIONS, ANNOTATIONS_NAME);
+    this.#named(CONTAINER, this.#takePodText(names.podContainer));
+    this.#named(NODE, this.#takePodText(names.podNode));
+    this.#flattened(LABELS, names.LABELS_NAME);
+    this.#flattened(ANNOTATIONS, names.ANNOTATIONS_NAME);
     this.#closeObject(start);
   }
 
@@ -195,8 +197,9 @@ export class DocumentWriter {
   #attributes(): void {
     const entry = this.#entry;
     const start = this.#open(ATTRIBUTES);
-    if (this.#timeKind === 'unfit' && entry.root.values[TIME_NAME] === 0) this.#attribute(TIME, entry.timeAt);
-    if (entry.metadataAt !== 0 && entry.root.values[METADATA_NAME] === 0) this.#attribute(METADATA, entry.metadataAt);
+    if (this.#timeKind === 'unfit' && entry.root.values[names.TIME_NAME] === 0) this.#attribute(TIME, entry.timeAt);
+    if (entry.metadataAt !== 0 && entry.root.values[names.METADATA_NAME] === 0)
+      this.#attribute(METADATA, entry.metadataAt);
     this.#untaken(entry.root, rootKeys, 2);
     this.#values.members(0, entry.rootKeysEnd, 2);
     if (entry.hasPod) {
@@ -253,12 +256,12 @@ export class DocumentWriter {
     this.#json.byte(COMMA);
   }
 
-  #takeText(names: readonly number[]): number {
-    return this.#entry.root.takeText(this.#values.bytes, names);
+  #takeText(candidates: readonly number[]): number {
+    return this.#entry.root.takeText(this.#values.bytes, candidates);
   }
 
-  #takePodText(names: readonly number[]): number {
-    return this.#entry.hasPod ? this.#entry.pod.takeText(this.#values.bytes, names) : 0;
+  #takePodText(candidates: readonly number[]): number {
+    return this.#entry.hasPod ? this.#entry.pod.takeText(this.#values.bytes, candidates) : 0;
   }
 
   /** Writes `"key":{`; returns where it began. */
@@ -314,39 +317,8 @@ const ATTRIBUTES = fragment('"attributes":{');
 const TIME = fragment('"fluentd.time":');
 const METADATA = fragment('"fluentd.metadata":');
 const DOCUMENT_END = fragment('}}');
-const rootKeys = rootNames.map((name) => fragment(`"${name}":`));
-const podKeys = podNames.map((name) => fragment(`"${name}":`));
-
-// What a field is taken from: the first of these names that has a string.
-const messageNames = root('log', 'message', 'msg', 'MESSAGE');
-const streamNames = root('stream');
-const levelNames = root('log.level', 'level', 'severity');
-const containerIdNames = root('container.id', 'container_id');
-const containerNames = root('container.name', 'container_name');
-const imageNames = root('container.image.name', 'container_image');
-const hostNames = root('host.name', 'hostname', 'host');
-const serviceNames = root('service.name', 'service_name', 'service');
-const podName = pod('pod_name');
-const podUid = pod('pod_id');
-const podIp = pod('pod_ip');
-const podNamespace = pod('namespace_name');
-const podContainer = pod('container_name');
-const podContainerId = pod('docker_id');
-const podImage = pod('container_image');
-const podNode = pod('host');
-const SOURCE = rootNames.indexOf('source');
-const TIME_NAME = rootNames.indexOf('fluentd.time');
-const METADATA_NAME = rootNames.indexOf('fluentd.metadata');
-const LABELS_NAME = podNames.indexOf('labels');
-const ANNOTATIONS_NAME = podNames.indexOf('annotations');
-
-function root(...names: readonly (typeof rootNames)[number][]): readonly number[] {
-  return names.map((name) => rootNames.indexOf(name));
-}
-
-function pod(...names: readonly (typeof podNames)[number][]): readonly number[] {
-  return names.map((name) => podNames.indexOf(name));
-}
+const rootKeys = names.rootNames.map((name) => fragment(`"${name}":`));
+const podKeys = names.podNames.map((name) => fragment(`"${name}":`));
 
 /** Whether the str or bin at `at` says stdout or stderr. */
 function isStreamName(bytes: Uint8Array, at: number): boolean {

@@ -6,19 +6,7 @@
 
 import { containerChildren, containerHeaderSize, isArray, isMap, timeEnd } from '#shared/msgpack/extents.ts';
 import { FieldTable, KeyStack } from './fields.ts';
-
-// prettier-ignore
-export const rootNames = [
-  'log', 'message', 'msg', 'MESSAGE', 'stream', 'source', 'log.level', 'level', 'severity',
-  'container.id', 'container_id', 'container.name', 'container_name', 'container.image.name', 'container_image',
-  'host.name', 'hostname', 'host', 'service.name', 'service_name', 'service',
-  'kubernetes', 'fluentd.time', 'fluentd.metadata',
-] as const;
-/** Inside `kubernetes`, as fluent-bit's and fluentd's filters fill it. */
-// prettier-ignore
-export const podNames = [
-  'pod_name', 'pod_id', 'pod_ip', 'namespace_name', 'container_name', 'container_image', 'docker_id', 'host', 'labels', 'annotations',
-] as const;
+import { KUBERNETES_NAME, podNames, rootNames } from './names.ts';
 
 export class Entry {
   readonly keys = new KeyStack();
@@ -48,10 +36,10 @@ export class Entry {
     if (isArray(bytes[timeAt]!)) this.#findMetadata(bytes, end);
     if (this.root.index(bytes, recordAt, end, this.keys) !== end) return false;
     this.rootKeysEnd = this.keys.top;
-    const podAt = this.root.values[POD]!;
+    const podAt = this.root.values[KUBERNETES_NAME]!;
     if (podAt !== 0 && isMap(bytes[podAt]!)) {
       this.hasPod = true;
-      this.root.values[POD] = 0;
+      this.root.values[KUBERNETES_NAME] = 0;
       this.pod.index(bytes, podAt, end, this.keys);
     }
     return true;
@@ -64,8 +52,6 @@ export class Entry {
     if (containerChildren(bytes, metadataAt, bytes[metadataAt]!) > 0) this.metadataAt = metadataAt;
   }
 }
-
-const POD = rootNames.indexOf('kubernetes');
 
 /** Where the first of an array of two begins, or -1 where there is none. */
 function insidePair(bytes: Uint8Array, start: number, end: number): number {

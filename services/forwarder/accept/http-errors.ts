@@ -1,0 +1,36 @@
+// What an HTTP sender hears of an error: the status of the table (shared/errors.ts), {"error": code, "message": "Cannot …"}, and
+// Retry-After where another try may help. An error that is none of ours tells nothing of itself.
+
+import type { FastifyReply } from 'fastify';
+import { type ErrorCode, SluiceError, errorTable, reasonOf } from '#shared/errors.ts';
+
+const RETRY_AFTER_SECONDS = 2;
+
+export function answerError(error: unknown, reply: FastifyReply): FastifyReply {
+  const code = codeOf(error);
+  const status = code === 'internal' ? 500 : errorTable[code].http;
+  if (status === 429 || status === 503) reply.header('retry-after', String(RETRY_AFTER_SECONDS));
+  const message = code === 'internal' ? 'Cannot answer: it is an error of ours' : messageOf(error);
+  return reply
+    .code(status)
+    .type('application/json; charset=utf-8')
+    .send(JSON.stringify({ error: code, message }));
+}
+
+/** fastify's own errors by their status; what is not ours and not its is an error of ours. */
+export function codeOf(error: unknown): ErrorCode | 'internal' {
+  if (error instanceof SluiceError) return error.code;
+  if (!(error instanceof Error) || !('statusCode' in error)) return 'internal';
+  if (error.statusCode === 415) return 'content_type_unknown';
+  if ('code' in error && error.code === 'FST_ERR_BAD_URL') return 'tag_invalid';
+  return typeof error.statusCode === 'number' && error.statusCode < 500 ? 'request_malformed' : 'internal';
+}
+
+/** For the sender and for our log; fastify's words may quote the request, so they are not passed on where it is at fault. */
+export function messageOf(error: unknown): string {
+  if (error instanceof SluiceError) return error.message;
+  const code = codeOf(error);
+  if (code === 'tag_invalid') return 'Cannot take events: the path is not percent-encoded as it should be';
+  if (code === 'content_type_unknown') return 'Cannot read the body: its Content-Type is none';
+  return `Cannot answer: ${reasonOf(error)}`;
+}

@@ -1,0 +1,146 @@
+// The command line. The only place that reads argv and the environment: it finds the command, loads the configuration,
+// turns signals into an AbortSignal, and turns errors into one line and an exit code.
+
+import { readFileSync } from 'node:fs';
+import { systemClock } from '#shared/clock.ts';
+import { loadConfig } from '#shared/config/load.ts';
+import { SluiceError, reasonOf } from '#shared/errors.ts';
+import type { Command } from './command.ts';
+import { VERSION } from './version.ts';
+
+interface Listed {
+  readonly about: string;
+  readonly load: () => Promise<Command>;
+}
+
+const commands: Record<string, Listed> = {
+  run: {
+    about: 'Everything in one process: forwarder, queue, indexer, store',
+    load: () => import('./commands/run.ts'),
+  },
+  forwarder: {
+    about: 'Takes logs from the nodes and puts them into the queue',
+    load: () => import('./commands/forwarder.ts'),
+  },
+  indexer: {
+    about: 'Takes logs from the queue and puts them into the store',
+    load: () => import('./commands/indexer.ts'),
+  },
+  logs: {
+    about: 'Shows logs of a container, service or tag, like `docker logs`',
+    load: () => import('./commands/logs.ts'),
+  },
+  search: { about: 'Full-text search over the store', load: () => import('./commands/search.ts') },
+  cat: { about: "Prints the queue's events as JSON lines", load: () => import('./commands/cat.ts') },
+  check: {
+    about: 'Validates the configuration and prints the effective one',
+    load: () => import('./commands/check.ts'),
+  },
+  setup: {
+    about: 'Makes topics, templates and initial offsets; may run any number of times',
+    load: () => import('./commands/setup.ts'),
+  },
+};
+
+const help = `sluice ${VERSION}: takes logs from the log drivers of nodes, buffers them durably, and indexes them once.
+
+Usage: sluice COMMAND [OPTIONS]
+
+Commands:
+${Object.entries(commands)
+  .map(([name, { about }]) => `  ${name.padEnd(12)}${about}`)
+  .join('\n')}
+
+Options of every command:
+  --config FILE   YAML file of settings; SLUICE_* variables win over it
+  -h, --help      What the command does and takes
+  --version       Version of Sluice and of Node
+
+Exit codes: 0 done, 1 failed at work, 2 wrong usage or configuration.
+`;
+
+/** Runs the command that `argv` names. Resolves to the exit code. */
+export async function runCommandLine(argv: string[]): Promise<number> {
+  try {
+    return await dispatch(argv);
+  } catch (error) {
+    if (isBrokenPipe(error)) return 0;
+    const known = error instanceof SluiceError ? error : usageError(error);
+    const lines = known ? known.message.split('\n') : [unexpected(error)];
+    for (const line of lines) process.stderr.write(`sluice: ${line}\n`);
+    return known ? known.kind.exit : 1;
+  }
+}
+
+async function dispatch(argv: string[]): Promise<number> {
+  const { file, rest } = takeConfigOption(argv);
+  const [name, ...args] = rest;
+  if (name === '--version') return print(`sluice ${VERSION}, node ${process.versions.node}\n`);
+  if (name === '--help' || name === '-h' || name === 'help') return print(help);
+  if (name === undefined) {
+    process.stderr.write(help);
+    return 2;
+  }
+  const listed = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (!listed)
+    throw new SluiceError('usage_wrong', `Cannot run "${name}": there is no such command; see \`sluice --help\``);
+  const command = await listed.load();
+  if (args.includes('--help') || args.includes('-h')) return print(command.help);
+  const config = loadConfig({ env: process.env, file, readFile: (path) => readFileSync(path, 'utf8') });
+  return command.run(args, {
+    config,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    signal: stopSignal(),
+    clock: systemClock,
+  });
+}
+
+function print(text: string): number {
+  process.stdout.write(text);
+  return 0;
+}
+
+/** `--config FILE` and `--config=FILE` may stand anywhere before `--`. */
+function takeConfigOption(argv: readonly string[]): { file: string | undefined; rest: string[] } {
+  const rest: string[] = [];
+  let file: string | undefined;
+  for (let i = 0; i < argv.length; i++) {
+    const argument = argv[i] ?? '';
+    if (argument === '--') return { file, rest: [...rest, ...argv.slice(i)] };
+    if (argument === '--config') {
+      file = argv[++i];
+      if (file === undefined)
+        throw new SluiceError('usage_wrong', 'Cannot read the configuration: --config names no file');
+    } else if (argument.startsWith('--config=')) {
+      file = argument.slice('--config='.length);
+    } else {
+      rest.push(argument);
+    }
+  }
+  return { file, rest };
+}
+
+/** The first signal asks for an orderly stop; a second one of the same kind ends the process as it would without us. */
+function stopSignal(): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => controller.abort(name));
+  return controller.signal;
+}
+
+function isBrokenPipe(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EPIPE';
+}
+
+/** What node's parseArgs says of wrong options is the user's mistake, not a defect. */
+function usageError(error: unknown): SluiceError | null {
+  const parsing = error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
+  return parsing ? new SluiceError('usage_wrong', `${reasonOf(error)}; see --help`) : null;
+}
+
+/** An error that is not ours is a defect: its stack is what we need to mend it. */
+function unexpected(error: unknown): string {
+  return process.env['SLUICE_LOG_LEVEL'] === 'debug' && error instanceof Error
+    ? (error.stack ?? '')
+    : `Unexpected failure: ${reasonOf(error)}`;
+}
