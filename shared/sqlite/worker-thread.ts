@@ -68,7 +68,12 @@ export async function startWorker<M extends Methods<M>>(
   const entry = moduleUrl.endsWith('.ts') ? new URL(`./${name}.ts`, moduleUrl) : new URL(moduleUrl);
   const start: StartData = { sluiceWorker: name, data };
   const thread = new WorkerThread<M>(new Worker(entry, { name, workerData: start }), options);
-  await thread.started();
+  try {
+    await thread.started();
+  } catch (error) {
+    await thread[Symbol.asyncDispose]();
+    throw error;
+  }
   return thread;
 }
 

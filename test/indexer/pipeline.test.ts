@@ -344,3 +344,94 @@ test('seeded faults of all kinds together', async () => {
     }
   }
 });
+
+/** The entries of a line that Docker cut, one for each text. */
+function parts(world: World, id: string, texts: readonly string[]): Buffer[] {
+  return texts.map((log, i) =>
+    world.entry({
+      log,
+      container_id: 'c0ffee',
+      source: 'stdout',
+      partial_message: 'true',
+      partial_id: id,
+      partial_ordinal: String(i + 1),
+      partial_last: String(i === texts.length - 1),
+    }),
+  );
+}
+
+const messages = (world: World): unknown[] => [...world.store.documents.values()].map((document) => document['message']);
+
+test('a split line over several records is one document, and the offset waits for its last part', async () => {
+  const world = new World({ partitions: 1 });
+  const [one, two, three] = parts(world, 'a', ['one ', 'two ', 'three']);
+  assert(one && two && three);
+  const batch = () => world.batch(1, 0, 'app');
+  await world.sendEntries(0, [batch()], [one]);
+  await world.send(0, [2]);
+  await world.sendEntries(0, [world.batch(3, 0, 'app')], [world.entry({ log: 'between' }), two, world.entry({ log: 'after' })]);
+  const indexer = await world.start();
+  await world.clock.advance(2000);
+  assert.equal(world.found.size, 2);
+  assert.equal(world.queue.committed.get(0), undefined, 'the first part is not joined');
+  assert.equal(indexer.ledger.inFlight, 2);
+  assert.equal(indexer.ledger.imbalance, 0);
+  await world.sendEntries(0, [batch()], [three]);
+  await world.drained();
+  await world.clock.until(indexer.stop());
+  world.check([indexer]);
+  assert(messages(world).includes('one two three'));
+  assert.equal(indexer.ledger.counts.indexed, 7, 'a line settles as many events as it has parts');
+  assert.equal(world.store.documents.size, 5);
+});
+
+test('a line that never ends is passed on, marked, and the offset goes on', async () => {
+  const world = new World({ partitions: 1 });
+  const [one, two] = parts(world, 'a', ['one ', 'two ', 'three']);
+  assert(one && two);
+  await world.sendEntries(0, [world.batch(2)], [one, two]);
+  const indexer = await world.start();
+  await world.clock.advance(4000);
+  assert.equal(world.store.documents.size, 0);
+  await world.drained();
+  const [document] = world.store.documents.values();
+  assert(world.clock.monotonicMs() < 8000);
+  assert.equal(document?.['message'], 'one two ');
+  assert.deepEqual(document?.['log'], { flags: ['partial'] });
+  await world.clock.until(indexer.stop());
+  world.check([indexer]);
+});
+
+test('unfinished lines are left at a stop and at a rebalance, and joined by who comes next', async () => {
+  const world = new World({ partitions: 1 });
+  const [one, two] = parts(world, 'a', ['one ', 'two']);
+  assert(one && two);
+  await world.sendEntries(0, [world.batch(1)], [one]);
+  const first = await world.start();
+  await world.clock.advance(1000);
+  world.queue.rebalance();
+  await world.clock.advance(1000);
+  await world.clock.until(first.stop());
+  assert.equal(first.ledger.counts.abandoned, 2);
+  assert.equal(first.ledger.imbalance, 0);
+  await world.sendEntries(0, [world.batch(1)], [two]);
+  const second = await world.start();
+  await world.drained();
+  await world.clock.until(second.stop());
+  world.check([first, second]);
+  assert.deepEqual(messages(world), ['one two']);
+});
+
+test('a joined line that is never taken is a dead letter for each part', async () => {
+  const world = new World({ partitions: 1 });
+  const entries = parts(world, 'a', ['one ', 'two ', 'three']);
+  await world.sendEntries(0, [world.batch(1), world.batch(2)], entries);
+  world.store.hooks = { item: () => ({ status: 400, errorType: 'document_parsing_exception', errorReason: 'no' }) };
+  const indexer = await world.start();
+  await world.drained();
+  await world.clock.until(indexer.stop());
+  world.check([indexer]);
+  assert.equal(indexer.ledger.counts.dead_lettered, 3);
+  assert.deepEqual(world.queue.letters.map(({ index }) => index), [0, 0, 1]);
+  assert.deepEqual(world.queue.letters.map(({ value }) => Buffer.from(value)), entries);
+});

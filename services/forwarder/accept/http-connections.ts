@@ -59,7 +59,12 @@ export class HttpConnections {
     const { count, latest } = this.#inHand.get(socket) ?? NONE;
     if (count > 0 && latest?.complete) {
       this.#ending.add(socket);
-      this.#events.garbage(code, detail);
+      if (detail !== CUT_SHORT) this.#events.garbage(code, detail);
+      return;
+    }
+    if (detail === CUT_SHORT) {
+      // Nobody is there to hear an answer; a body that was being read is told of by its reader.
+      socket.destroy();
       return;
     }
     if (count > 1) {
@@ -98,6 +103,8 @@ export class HttpConnections {
 }
 
 const NONE = { count: 0, latest: null };
+/** The parser's word for a sender that left in the middle of a request. */
+const CUT_SHORT = 'HPE_INVALID_EOF_STATE';
 const MALFORMED = { code: 'request_malformed', status: '400 Bad Request' } as const;
 const ANSWERS: ReadonlyMap<string, { readonly code: ErrorCode; readonly status: string }> = new Map([
   ['HPE_HEADER_OVERFLOW', { code: 'headers_too_large', status: '431 Request Header Fields Too Large' }],

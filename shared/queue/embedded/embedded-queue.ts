@@ -21,11 +21,13 @@ import type {
 import { EmbeddedConsumer } from './embedded-consumer.ts';
 import { GroupCommit } from './group-commit.ts';
 import { fetchedRecords } from './fetched-records.ts';
+import { transactionBytesMaxOf } from './log-space.ts';
 import type { LogMethods, QueueWorkerData } from './queue-worker.ts';
 import type { Topic } from './sqlite-log.ts';
 
-// As large as `gather.record_bytes` may be; a record is held whole in memory a few times on its way.
-const APPEND_BYTES_MAX = 16 * 1024 * 1024;
+// A record is held whole in memory a few times on its way; a small queue takes less (see log-space.ts).
+const APPEND_BYTES_MAX = 8 * 1024 * 1024;
+const TRANSACTION_BYTES = 8 * 1024 * 1024;
 const READ_BYTES = 1024 * 1024;
 const TEND_INTERVAL_MS = 1000;
 
@@ -59,7 +61,7 @@ export async function openEmbeddedQueue(options: EmbeddedQueueOptions): Promise<
 export class EmbeddedQueue implements Queue {
   readonly kind = 'embedded';
   readonly partitions = 1;
-  readonly appendBytesMax = APPEND_BYTES_MAX;
+  readonly appendBytesMax: number;
   readonly #thread: WorkerThread<LogMethods>;
   readonly #options: EmbeddedQueueOptions;
   readonly #writes: GroupCommit;
@@ -74,7 +76,11 @@ export class EmbeddedQueue implements Queue {
     this.#thread = thread;
     this.#options = options;
     this.#end = end;
-    this.#writes = new GroupCommit(thread, options.clock, {
+    const roomMax = transactionBytesMaxOf(options.bytesMax);
+    this.appendBytesMax = Math.min(APPEND_BYTES_MAX, roomMax);
+    this.#writes = new GroupCommit(thread, {
+      clock: options.clock,
+      transactionBytesMax: Math.min(TRANSACTION_BYTES, roomMax),
       written: (newEnd, refused, bytes) => this.#written(newEnd, refused, bytes),
     });
     if (!options.readOnly) this.#tendLater();

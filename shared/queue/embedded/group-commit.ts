@@ -11,9 +11,6 @@ import type { WorkerThread } from '#shared/sqlite/worker-thread.ts';
 import type { LogMethods } from './queue-worker.ts';
 import type { Topic } from './sqlite-log.ts';
 
-// Records of one transaction; bounds the WAL and how long a fetch waits behind it.
-const TRANSACTION_BYTES = 8 * 1024 * 1024;
-
 interface Append {
   readonly topic: Topic;
   readonly records: readonly Stored[];
@@ -21,24 +18,26 @@ interface Append {
   readonly settled: PromiseWithResolvers<void>;
 }
 
-export interface GroupCommitHooks {
+export interface GroupCommitOptions {
+  readonly clock: Clock;
+  /** Most bytes of records in one transaction; bounds the WAL, and how long a fetch waits behind it. */
+  readonly transactionBytesMax: number;
   /** After each transaction: the end of the logs, and why records were refused, if they were (with their bytes). */
   written(end: number, refused: string | null, bytes: number): void;
 }
 
 export class GroupCommit {
   readonly #thread: WorkerThread<LogMethods>;
-  readonly #clock: Clock;
-  readonly #hooks: GroupCommitHooks;
+  readonly #options: GroupCommitOptions;
   #appends: Append[] = [];
   #commits = new Map<string, number>();
   #committed = Promise.withResolvers<void>();
-  #running: Promise<void> | null = null;
+  #isRunning = false;
+  #ended = Promise.resolve();
 
-  constructor(thread: WorkerThread<LogMethods>, clock: Clock, hooks: GroupCommitHooks) {
+  constructor(thread: WorkerThread<LogMethods>, options: GroupCommitOptions) {
     this.#thread = thread;
-    this.#clock = clock;
-    this.#hooks = hooks;
+    this.#options = options;
   }
 
   /** Resolves when the records are on the device. Rejects with queue_full or queue_unavailable. */
@@ -65,17 +64,21 @@ export class GroupCommit {
 
   /** Resolves when nothing waits any more. */
   async idle(): Promise<void> {
-    await this.#running;
+    while (this.#isRunning) await this.#ended;
   }
 
   #start(): void {
-    this.#running ??= this.#run().finally(() => (this.#running = null));
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    this.#ended = this.#run();
   }
 
   async #run(): Promise<void> {
     // What is appended in the same turn of the event loop goes in the same transaction.
     await new Promise(setImmediate);
     while (this.#appends.length > 0 || this.#commits.size > 0) await this.#transact();
+    // In the same turn as the look at what waits: whoever comes next must start anew.
+    this.#isRunning = false;
   }
 
   async #transact(): Promise<void> {
@@ -91,9 +94,9 @@ export class GroupCommit {
     const deadLetters = packFrames(recordsOf(appends, 'dead-letters'));
     const bytes = logs.length + deadLetters.length;
     try {
-      const write = { nowMs: this.#clock.epochMs(), logs, deadLetters, commits };
+      const write = { nowMs: this.#options.clock.epochMs(), logs, deadLetters, commits };
       const { refused, end } = await this.#thread.call('write', write, [logs.buffer, deadLetters.buffer]);
-      this.#hooks.written(end, refused, bytes);
+      this.#options.written(end, refused, bytes);
       committed.resolve();
       settle(appends, refused === null ? null : fullError(refused));
     } catch (error) {
@@ -109,7 +112,7 @@ export class GroupCommit {
     let count = 0;
     for (const append of this.#appends) {
       bytes += append.bytes;
-      if (count > 0 && bytes > TRANSACTION_BYTES) break;
+      if (count > 0 && bytes > this.#options.transactionBytesMax) break;
       count++;
     }
     return this.#appends.splice(0, count);

@@ -5,7 +5,12 @@
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 
-// Room that records may never take, so that offsets can always be committed and removals have a WAL to write to.
+// The WAL has a part of the limit to itself, so that the file never grows so large that nothing could be written any more,
+// not even what removes records.
+const WAL_SHARE = 0.25;
+const WAL_BYTES_MAX = 16 * 1024 * 1024;
+
+// The part of the WAL's room that records may not take: offsets can always be committed, and records removed.
 const RESERVE_BYTES = 1024 * 1024;
 
 // Tables, overflow chains and the WAL's frame headers add to the bytes of records.
@@ -20,7 +25,8 @@ const GIVE_BACK_PAGES = 256;
 export class LogSpace {
   readonly #database: DatabaseSync;
   readonly #walBytes: () => number;
-  readonly #bytesMax: number;
+  readonly #fileBytesMax: number;
+  readonly #walBytesMax: number;
   readonly #pageCount: StatementSync;
   readonly #freePages: StatementSync;
   readonly #pageBytes: number;
@@ -28,7 +34,8 @@ export class LogSpace {
   constructor(database: DatabaseSync, walBytes: () => number, bytesMax: number) {
     this.#database = database;
     this.#walBytes = walBytes;
-    this.#bytesMax = bytesMax;
+    this.#walBytesMax = walBytesMaxOf(bytesMax);
+    this.#fileBytesMax = bytesMax - this.#walBytesMax;
     this.#pageCount = database.prepare('PRAGMA page_count');
     this.#freePages = database.prepare('PRAGMA freelist_count');
     this.#pageBytes = Number(database.prepare('PRAGMA page_size').get()?.['page_size']);
@@ -41,13 +48,11 @@ export class LogSpace {
   /** Whether records of so many bytes can be added without passing the limit. */
   fits(bytes: number): boolean {
     const needed = bytes * OVERHEAD + OVERHEAD_BYTES;
-    const file = this.#fileBytes();
-    const grown = Math.max(file, file - this.#freeBytes() + needed);
-    const room = this.#bytesMax - RESERVE_BYTES - grown - needed;
-    if (room >= this.#walBytes()) return true;
-    if (room < 0) return false;
+    if (this.#fileBytes() - this.#freeBytes() + needed > this.#fileBytesMax) return false;
+    const walRoom = this.#walBytesMax - RESERVE_BYTES - needed;
+    if (this.#walBytes() <= walRoom) return true;
     this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
-    return room >= this.#walBytes();
+    return this.#walBytes() <= walRoom;
   }
 
   /** Gives some free pages back, if there are many. Returns whether there are more. */
@@ -67,4 +72,13 @@ export class LogSpace {
   #freeBytes(): number {
     return Number(this.#freePages.get()?.['freelist_count']) * this.#pageBytes;
   }
+}
+
+/** The most bytes of records that one transaction can hold under the limit of the whole. */
+export function transactionBytesMaxOf(bytesMax: number): number {
+  return Math.floor((walBytesMaxOf(bytesMax) - RESERVE_BYTES - OVERHEAD_BYTES) / OVERHEAD);
+}
+
+function walBytesMaxOf(bytesMax: number): number {
+  return Math.min(WAL_BYTES_MAX, bytesMax * WAL_SHARE);
 }

@@ -447,9 +447,13 @@ test('a sender that goes away in the middle of its body leaves nothing behind', 
   await using fixture = await Fixture.start();
   const client = (await fixture.raw()).write(request('/a', '{"a":1}').slice(0, -3));
   assert.equal((await fetch(fixture.url)).status, 200);
-  client.socket.destroy();
-  await client.ended();
+  client.socket.end();
+  assert.equal(await client.ended(), '');
   assert.equal((await fixture.post('/a', '{"a":2}')).status, 200);
+  assert.deepEqual(
+    fixture.rejected.map(([code]) => code),
+    ['request_malformed'],
+  );
   assert.deepEqual(records(fixture), [{ a: 2 }]);
 });
 

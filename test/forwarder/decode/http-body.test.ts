@@ -7,7 +7,8 @@ import { tagOfPath } from '#forwarder/decode/http-tag.ts';
 import { OPTIONS, decoded, now, refused } from './http-entries.ts';
 
 test('content types', () => {
-  const check = (type: string | undefined, expected: string | null) => assert.equal(bodyFormat(type), expected, type);
+  const check = (type: string | undefined, expected: string | null) =>
+    assert.equal(bodyFormat(type), expected, String(type));
   check(undefined, 'any');
   check('', 'any');
   check('text/plain;charset=UTF-8', 'any');

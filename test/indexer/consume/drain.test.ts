@@ -72,3 +72,13 @@ test('a commit that fails is tried again before the job ends', async () => {
   assert.equal((await drain(world)).drained, true);
   assert(world.isCommitted);
 });
+
+test('an unfinished line is passed on, marked, at the end', async () => {
+  const world = new World({ partitions: 1 });
+  const part = world.entry({ log: 'cut ', partial_message: 'true', partial_id: 'a', partial_ordinal: '1', partial_last: 'false' });
+  await world.sendEntries(0, [world.batch(1)], [part]);
+  assert.equal((await drain(world)).drained, true);
+  const [document] = world.store.documents.values();
+  assert.deepEqual([document?.['message'], document?.['log']], ['cut ', { flags: ['partial'] }]);
+  assert(world.isCommitted);
+});

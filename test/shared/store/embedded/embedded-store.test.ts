@@ -1,0 +1,172 @@
+// What only the embedded store promises: durability, readers in other processes, retention, and clear words where it cannot open.
+
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { DatabaseSync } from 'node:sqlite';
+import { it } from 'node:test';
+import { systemClock } from '#shared/clock.ts';
+import { DocumentDatabase } from '#shared/store/embedded/database.ts';
+import { type EmbeddedStore, openEmbeddedStore } from '#shared/store/embedded/store.ts';
+import { bulkRequest, testId } from '#test/contract/store-bodies.ts';
+
+const DAY_MS = 86_400_000;
+const INDEX = 'logs-sluice-default';
+
+async function folder(): Promise<{ path: string } & AsyncDisposable> {
+  const path = await mkdtemp(join(tmpdir(), 'sluice-store-'));
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true }) };
+}
+
+const open = (dataDir: string, readOnly = false): Promise<EmbeddedStore> =>
+  openEmbeddedStore({ dataDir, readOnly, retentionMs: DAY_MS, clock: systemClock });
+
+function numbered(batch: number, count: number, fields: Record<string, unknown> = {}) {
+  return bulkRequest(
+    Array.from({ length: count }, (_, i) => ({
+      id: testId(batch, i),
+      index: INDEX,
+      document: { '@timestamp': new Date().toISOString(), message: `line ${i}`, event: { sequence: i }, ...fields },
+    })),
+  );
+}
+
+const all = { order: 'oldest', limit: 1_000_000 } as const;
+
+it('has everything after it was closed and opened again', async () => {
+  await using data = await folder();
+  {
+    await using store = await open(data.path);
+    await store.bulk(numbered(1, 10, { fluentd: { tag: 'a' } }));
+  }
+  await using store = await open(data.path);
+  assert.deepEqual(new Set((await store.bulk(numbered(1, 10))).map(({ status }) => status)), new Set([409]));
+  await store.bulk(numbered(2, 5, { fluentd: { tag: 'a' } }));
+  assert.equal((await store.search({ ...all, name: 'a' })).length, 15);
+});
+
+it('is read by another while it is written, and after', async () => {
+  await using data = await folder();
+  const writer = await open(data.path);
+  await writer.bulk(numbered(1, 3));
+  await using reader = await open(data.path, true);
+  assert.equal((await reader.search(all)).length, 3);
+  await writer.bulk(numbered(2, 3));
+  assert.equal((await reader.search({ ...all, text: 'line' })).length, 6);
+  await assert.rejects(reader.bulk(numbered(3, 1)), { code: 'store_refused' });
+  await writer[Symbol.asyncDispose]();
+  assert.equal((await reader.search(all)).length, 6);
+  await using late = await open(data.path, true);
+  assert.equal((await late.search(all)).length, 6);
+});
+
+it('says what is the matter where it cannot open', async () => {
+  await using data = await folder();
+  await assert.rejects(open(data.path, true), { code: 'store_unavailable', message: /there is none at .*data\.dir/ });
+  const file = join(data.path, 'file');
+  await writeFile(file, '');
+  await assert.rejects(open(file), { code: 'data_dir_unusable' });
+  const garbage = join(data.path, 'garbage');
+  await mkdir(join(garbage, 'store'), { recursive: true });
+  await writeFile(
+    join(garbage, 'store', 'documents.sqlite'),
+    'this is no database, though it is long enough to be one'.repeat(100),
+  );
+  await assert.rejects(open(garbage), { code: 'data_dir_unusable', message: /documents\.sqlite/ });
+  const newer = join(data.path, 'newer');
+  await (await open(newer))[Symbol.asyncDispose]();
+  const database = new DatabaseSync(join(newer, 'store', 'documents.sqlite'));
+  database.exec('PRAGMA user_version = 99');
+  database.close();
+  await assert.rejects(open(newer), { code: 'data_dir_unusable', message: /newer Sluice/ });
+});
+
+it('rejects what it is asked after it was closed', async () => {
+  await using data = await folder();
+  const store = await open(data.path);
+  await store[Symbol.asyncDispose]();
+  await assert.rejects(store.bulk(numbered(1, 1)), { code: 'store_unavailable' });
+});
+
+it('deletes what is older than the retention when it opens, and gives the space back', async () => {
+  await using data = await folder();
+  const old = { event: { ingested: new Date(Date.now() - 2 * DAY_MS).toISOString() }, message: 'x'.repeat(2000) };
+  {
+    const keeps = { dataDir: data.path, readOnly: false, retentionMs: 100 * DAY_MS, clock: systemClock };
+    await using store = await openEmbeddedStore(keeps);
+    await store.bulk(numbered(1, 1000, old));
+    await store.bulk(numbered(2, 10, { event: { ingested: new Date().toISOString() } }));
+  }
+  const file = join(data.path, 'store', 'documents.sqlite');
+  const before = (await stat(file)).size;
+  const database = new DocumentDatabase({ folder: join(data.path, 'store'), readOnly: false });
+  const ingestedMs = Date.now() - DAY_MS;
+  assert.equal(database.expire({ ingestedMs, limit: 600 }), 600);
+  assert.equal(database.expire({ ingestedMs, limit: 600 }), 400);
+  assert.equal(database.expire({ ingestedMs, limit: 600 }), 0);
+  assert.equal(database.search(all).length, 10);
+  assert.equal(database.search({ ...all, text: 'x*' }).length, 0);
+  database.close();
+  const after = (await stat(file)).size;
+  assert(after < before / 4, `${before} → ${after} bytes`);
+});
+
+it('keeps apart more combinations of origin than it remembers', async () => {
+  await using data = await folder();
+  await using store = await open(data.path);
+  const tagged = (batch: number) =>
+    bulkRequest(
+      Array.from({ length: 12_000 }, (_, i) => ({
+        id: testId(batch, i),
+        index: INDEX,
+        document: { '@timestamp': new Date().toISOString(), fluentd: { tag: `tag.${i}` } },
+      })),
+    );
+  await store.bulk(tagged(1));
+  await store.bulk(tagged(2));
+  for (const tag of ['tag.0', 'tag.9999', 'tag.11999']) {
+    assert.equal((await store.search({ ...all, name: tag })).length, 2, tag);
+  }
+});
+
+it(
+  'has all of each bulk request that it answered, and no part of others, after it was killed',
+  { timeout: 60_000 },
+  async () => {
+    await using data = await folder();
+    const perRequest = 50;
+    const answered = await writeUntilKilled(data.path, perRequest);
+    await using store = await open(data.path);
+    const found = new Map<string, number>();
+    for (const { id } of await store.search(all)) {
+      const batch = id.slice(0, 32);
+      found.set(batch, (found.get(batch) ?? 0) + 1);
+    }
+    for (const batch of answered)
+      assert.equal(found.get(testId(batch, 0).slice(0, 32)), perRequest, `request ${batch}`);
+    for (const [batch, count] of found) assert.equal(count, perRequest, batch);
+    // The index of words was not torn either.
+    assert.equal((await store.search({ ...all, text: 'line' })).length, found.size * perRequest);
+  },
+);
+
+/** Kills a process that writes, with SIGKILL, after some requests; returns the numbers of those that it saw answered. */
+async function writeUntilKilled(dataDir: string, perRequest: number): Promise<number[]> {
+  const script = new URL('./endless-writer.ts', import.meta.url);
+  const child: ChildProcess = spawn(process.execPath, [script.pathname, dataDir, String(perRequest)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const exited = once(child, 'exit');
+  const answered: number[] = [];
+  assert(child.stdout !== null);
+  for await (const line of createInterface({ input: child.stdout })) {
+    answered.push(Number(line));
+    if (answered.length === 20) child.kill('SIGKILL');
+  }
+  await exited;
+  return answered;
+}
