@@ -4,7 +4,7 @@
 import { destination, pino } from 'pino';
 import type { Clock } from '#shared/clock.ts';
 
-export type LogFields = Record<string, string | number | boolean | null>;
+type LogFields = Record<string, string | number | boolean | null>;
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
 export interface Log {

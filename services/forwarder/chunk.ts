@@ -4,7 +4,7 @@
 import type { Encoding } from '#shared/record/record.ts';
 
 /** Where something came from: part of its identity, of its partition, and of its document. */
-export interface Origin {
+interface Origin {
   /** Valid UTF-8, 1 to 1024 bytes. */
   readonly tag: string;
   /** Name of the input, from a closed set; a metric label. */

@@ -68,7 +68,16 @@ export function buildCore(options: IndexerOptions, partitions: () => Iterable<Pa
     bytesMax: config['join.max_bytes'],
   });
   const budget = new ByteBudget(config['indexer.inflight_max_bytes']);
-  const pipeline = new Pipeline({ ledger, writer, refusals, lines, budget, clock, lingerMs: config['bulk.linger_ms'], unpacking });
+  const pipeline = new Pipeline({
+    ledger,
+    writer,
+    refusals,
+    lines,
+    budget,
+    clock,
+    lingerMs: config['bulk.linger_ms'],
+    unpacking,
+  });
   telemetry.watch({ ledger, bulkInFlight: () => limit.inUse, bulkLimit: () => limit.limit, topic, partitions });
   return { pipeline, writer, ledger, telemetry, budget };
 }

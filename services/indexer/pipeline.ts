@@ -232,7 +232,12 @@ export class Pipeline {
         run = null;
         this.#passed = entry + 1;
         const opened: Unpacked = { kind: 'unpacked', batches: [], bytes, ends };
-        const letter = this.#options.refusals.buryEntry({ record, batch, entry, index }, opened, 'entry_malformed', this.#abort.signal);
+        const letter = this.#options.refusals.buryEntry(
+          { record, batch, entry, index },
+          opened,
+          'entry_malformed',
+          this.#abort.signal,
+        );
         this.#bury(record, 1, 'entry_malformed', letter);
       }
       entry++;
@@ -255,7 +260,15 @@ export class Pipeline {
     const written = this.#documents.write(entry, 0, entry.length, index, partial);
     assert(written === 'ok', 'what the joiner makes is an entry');
     const { record } = last;
-    this.#runs.push({ record, batch, entry: last.entry, index, count: 1, parts: holds, line: { bytes: entry, partial } });
+    this.#runs.push({
+      record,
+      batch,
+      entry: last.entry,
+      index,
+      count: 1,
+      parts: holds,
+      line: { bytes: entry, partial },
+    });
   }
 
   /** Lines that waited long enough are passed on as they are; all of them when everything is to be finished. */
@@ -300,7 +313,8 @@ export class Pipeline {
     }
     this.#linesTimer?.[Symbol.dispose]();
     const dueMs = lines.dueMs;
-    this.#linesTimer = dueMs === null ? null : clock.timer(Math.max(1, dueMs - clock.monotonicMs()), () => this.#rouse());
+    this.#linesTimer =
+      dueMs === null ? null : clock.timer(Math.max(1, dueMs - clock.monotonicMs()), () => this.#rouse());
   }
 
   #bury(record: RecordInHand, events: number, reason: EndingReason, burial: Promise<void>): void {

@@ -52,7 +52,8 @@ export class RecordRefusals implements Refusals {
       writer.beginBatch(run.batch, nowMs);
       const written: Run = { ...run, count: 0 };
       if (run.line) {
-        if (writer.writeAsText(run.line.bytes, 0, run.line.bytes.length, run.index, run.line.partial) === 'ok') written.count = 1;
+        if (writer.writeAsText(run.line.bytes, 0, run.line.bytes.length, run.index, run.line.partial) === 'ok')
+          written.count = 1;
       } else {
         const record = await opened.open(run.record);
         if (!record) continue;
@@ -88,18 +89,38 @@ export class RecordRefusals implements Refusals {
 
   /** An entry that can't be turned into a document. */
   async buryEntry(place: EventPlace, record: Unpacked, reason: string, signal: AbortSignal): Promise<void> {
-    const letter = this.#letterOf(place, entryBytes(record, place.entry), reason, 'Cannot read the entry: it is no [time, record]');
+    const letter = this.#letterOf(
+      place,
+      entryBytes(record, place.entry),
+      reason,
+      'Cannot read the entry: it is no [time, record]',
+    );
     await this.#append([letter], signal);
     this.#options.telemetry.deadLettered(1, letter.reason, letter.error, letter.from);
   }
 
   /** A record of which nothing can be read: all of it, with its table as it came. */
-  async buryRecord(record: RecordInHand, reason: string, error: string, events: number, signal: AbortSignal): Promise<void> {
+  async buryRecord(
+    record: RecordInHand,
+    reason: string,
+    error: string,
+    events: number,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { headers, value } = record.fetched;
     const cut = value.length > CHUNK_BYTES_MAX;
     const from = this.#from(record);
     await this.#append(
-      [{ batches: headers.batches ?? NOTHING, reason, error, from, value: cut ? value.subarray(0, CHUNK_BYTES_MAX) : value, cut }],
+      [
+        {
+          batches: headers.batches ?? NOTHING,
+          reason,
+          error,
+          from,
+          value: cut ? value.subarray(0, CHUNK_BYTES_MAX) : value,
+          cut,
+        },
+      ],
       signal,
     );
     this.#options.telemetry.deadLettered(events, reason, error, from);

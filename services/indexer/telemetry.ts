@@ -47,11 +47,26 @@ export class IndexerTelemetry implements LedgerListener {
     this.#clock = clock;
     this.#consumed = metrics.counter('events_consumed_total', 'Events that were taken from the queue and opened.');
     this.#indexed = metrics.counter('events_indexed_total', 'Events that the store took.');
-    this.#deduplicated = metrics.counter('events_deduplicated_total', 'Events that the store had already, under the same name.');
-    this.#deadLettered = metrics.counter('events_dead_lettered_total', 'Events that can never be indexed and lie with the dead letters.', ['reason']);
-    this.#abandoned = metrics.counter('events_abandoned_total', 'Events that were left to be read again, by this indexer or another.', ['reason']);
+    this.#deduplicated = metrics.counter(
+      'events_deduplicated_total',
+      'Events that the store had already, under the same name.',
+    );
+    this.#deadLettered = metrics.counter(
+      'events_dead_lettered_total',
+      'Events that can never be indexed and lie with the dead letters.',
+      ['reason'],
+    );
+    this.#abandoned = metrics.counter(
+      'events_abandoned_total',
+      'Events that were left to be read again, by this indexer or another.',
+      ['reason'],
+    );
     this.#dropped = metrics.counter('events_dropped_total', 'Events that were given up.', ['stage', 'reason']);
-    this.#bulkSeconds = metrics.histogram('bulk_seconds', 'Time from a bulk request to its answer.', BULK_SECONDS_BOUNDS);
+    this.#bulkSeconds = metrics.histogram(
+      'bulk_seconds',
+      'Time from a bulk request to its answer.',
+      BULK_SECONDS_BOUNDS,
+    );
     this.#bulkItems = metrics.counter('bulk_items_total', 'Items of bulk requests by their status.', ['status']);
     this.#receiveSeconds = metrics.histogram(
       'receive_to_indexed_seconds',
@@ -65,8 +80,12 @@ export class IndexerTelemetry implements LedgerListener {
     const metrics = this.#metrics;
     metrics.gauge('bulk_inflight', 'Bulk requests without an answer.', [], () => [[bulkInFlight()]]);
     metrics.gauge('bulk_concurrency_limit', 'Bulk requests that may be in flight.', [], () => [[bulkLimit()]]);
-    metrics.gauge('events_inflight', 'Events received and not yet answered for.', ['stage'], () => [[ledger.inFlight, 'indexer']]);
-    metrics.gauge('ledger_imbalance', 'Events that the ledger cannot account for; always 0.', ['stage'], () => [[ledger.imbalance, 'indexer']]);
+    metrics.gauge('events_inflight', 'Events received and not yet answered for.', ['stage'], () => [
+      [ledger.inFlight, 'indexer'],
+    ]);
+    metrics.gauge('ledger_imbalance', 'Events that the ledger cannot account for; always 0.', ['stage'], () => [
+      [ledger.imbalance, 'indexer'],
+    ]);
     metrics.gauge(
       'indexer_oldest_uncommitted_seconds',
       'Age of the oldest record that is not committed, of each partition owned; 0 when caught up.',
@@ -108,7 +127,10 @@ export class IndexerTelemetry implements LedgerListener {
   bulkFailed(error: Error, verdict: RequestVerdict, attempt: number): void {
     const fields = { what: reasonOf(error), attempt, effect: 'nothing is lost: the same documents are sent again' };
     if (verdict === 'operator') {
-      this.#log.error('store_refuses_requests', { ...fields, todo: 'mend the credentials or the privileges; the indexer goes on by itself' });
+      this.#log.error('store_refuses_requests', {
+        ...fields,
+        todo: 'mend the credentials or the privileges; the indexer goes on by itself',
+      });
     } else if (verdict === 'again') this.#log.warn('bulk_failed', fields);
     else this.#log.warn('bulk_split', { what: fields.what, verdict });
   }
@@ -132,7 +154,10 @@ export class IndexerTelemetry implements LedgerListener {
   }
 
   deadLettersFailed(error: unknown): void {
-    this.#log.error('dead_letters_unavailable', { what: reasonOf(error), effect: 'their offsets are not committed until it works' });
+    this.#log.error('dead_letters_unavailable', {
+      what: reasonOf(error),
+      effect: 'their offsets are not committed until it works',
+    });
   }
 
   assigned(partitions: number, assignment: number): void {

@@ -52,7 +52,10 @@ export async function unpack(record: FetchedRecord, options: UnpackOptions): Pro
 
   const version = v ? latin1.decode(v) : '';
   if (version !== RECORD_VERSION) {
-    return unreadable('record_version_unknown', `Cannot read version ${JSON.stringify(version.slice(0, 20))} of the record format`);
+    return unreadable(
+      'record_version_unknown',
+      `Cannot read version ${JSON.stringify(version.slice(0, 20))} of the record format`,
+    );
   }
   if (!batches) return unreadable('record_malformed', 'Cannot read the table of batches');
   const encoding = encodingOf(encodingBytes);

@@ -8,6 +8,7 @@ import { createLog } from '#shared/log.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { openQueue } from '#shared/queue/open.ts';
 import { openStore } from '#shared/store/open.ts';
+import { withStream } from '#test/indexer/own-stream.ts';
 
 export interface IndexerReport {
   readonly events: number;
@@ -23,7 +24,9 @@ const clock = systemClock;
 const log = createLog('warn', clock);
 const metrics = new Metrics({ version: 'bench', command: 'indexer' });
 await using queue = await openQueue(config, { warn: () => undefined });
-await using store = await openStore(config);
+const opened = await openStore(config);
+const stream = process.env['SLUICE_TEST_STREAM'];
+await using store = stream ? withStream(opened, stream) : opened;
 await using indexer = await startIndexer({ config, queue, store, metrics, log, clock, random: Math.random });
 
 const { counts } = indexer.ledger;

@@ -3,7 +3,6 @@
 import { encode } from '@msgpack/msgpack';
 import { BulkBody } from '#indexer/bulk/body.ts';
 import { DocumentWriter } from '#indexer/parse/document.ts';
-import { partOf } from '#indexer/parse/part.ts';
 import { entryEnd } from '#shared/msgpack/extents.ts';
 import type { Batch } from '#shared/record/record.ts';
 
@@ -70,7 +69,7 @@ function measure(name: string, record: (n: number) => Record<string, unknown>, e
       if (n % entriesPerBatch === 0)
         writer.beginBatch(n % 2 === 0 ? batch : { ...batch }, batch.receivedMs + documents);
       const end = entryEnd(run, at, run.length);
-      if (partOf(run, at, end) === null) writer.write(run, at, end, n);
+      writer.write(run, at, end, n);
       at = end;
       if (body.length < BODY_BYTES) continue;
       const request = body.request();

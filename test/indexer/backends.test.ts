@@ -17,6 +17,7 @@ import { encodeBatches } from '#shared/record/record.ts';
 import { openStore } from '#shared/store/open.ts';
 import { elasticsearch } from '#test/backends/elasticsearch.ts';
 import { kafka } from '#test/backends/kafka.ts';
+import { deleteStream, ownStreamName, withStream } from './own-stream.ts';
 import { World } from './world.ts';
 
 const broker = await kafka();
@@ -39,12 +40,20 @@ test('real Kafka, real Elasticsearch: each event once, over rebalances and a dra
     SLUICE_BULK_MAX_BYTES: '262144',
   };
   const config = loadConfig({ env, readFile: () => '' });
-  const log = new World().log;
-  const options = () => ({ config, log, clock: systemClock, random: Math.random, metrics: new Metrics({ version: 'test', command: 'test' }) });
+  const told = new World();
+  const { log } = told;
+  const options = () => ({
+    config,
+    log,
+    clock: systemClock,
+    random: Math.random,
+    metrics: new Metrics({ version: 'test', command: 'test' }),
+  });
   await setupTopics(config);
-  t.after(() => cleanUp(config, server.url, name));
+  const stream = ownStreamName();
+  t.after(() => cleanUp(config, server.url, stream));
 
-  await using store = await openStore(config);
+  await using store = withStream(await openStore(config), stream);
   await store.setup();
   await using queueA = await openQueue(config, { warn: () => undefined });
   await using queueB = await openQueue(config, { warn: () => undefined });
@@ -53,10 +62,14 @@ test('real Kafka, real Elasticsearch: each event once, over rebalances and a dra
   const lanes = Array.from({ length: PARTITIONS }, () => Promise.resolve());
   const append = (from: number, to: number): Promise<void[]> => {
     for (let record = from; record < to; record++) {
-      const entries = Array.from({ length: EVENTS_PER_RECORD }, () => world.entry({ log: `event ${world.sent++} `, container_name: '/web' }));
+      const entries = Array.from({ length: EVENTS_PER_RECORD }, () =>
+        world.entry({ log: `event ${world.sent++} `, container_name: '/web' }),
+      );
       const batch = { ...world.batch(EVENTS_PER_RECORD, 0, name), id: randomBytes(16), receivedMs: Date.now() };
       const lane = record % PARTITIONS;
-      const records = [{ encoding: 'identity' as const, batches: encodeBatches([batch]), value: Buffer.concat(entries) }];
+      const records = [
+        { encoding: 'identity' as const, batches: encodeBatches([batch]), value: Buffer.concat(entries) },
+      ];
       lanes[lane] = (lanes[lane] ?? Promise.resolve()).then(() => queueA.append(lane, records));
     }
     return Promise.all(lanes);
@@ -80,16 +93,18 @@ test('real Kafka, real Elasticsearch: each event once, over rebalances and a dra
     assert.equal(ledger.imbalance, 0, JSON.stringify(ledger.counts));
     assert.equal(ledger.inFlight, 0);
   }
-  t.diagnostic(`first ${JSON.stringify(first.ledger.counts)}, second ${JSON.stringify(second.ledger.counts)}, drain ${JSON.stringify(outcome.counts)}`);
+  t.diagnostic(
+    `first ${JSON.stringify(first.ledger.counts)}, second ${JSON.stringify(second.ledger.counts)}, drain ${JSON.stringify(outcome.counts)}`,
+  );
+  t.diagnostic(`told: ${[...new Set(told.logged)].join(' ')}`);
   assert.equal(world.sent, RECORDS * EVENTS_PER_RECORD);
-  assert.equal(await countOf(server.url, name), world.sent);
+  assert.equal(await countOf(server.url, stream), world.sent);
   assert.equal(await lagOf(config), 0);
 });
 
-async function countOf(url: string, tag: string): Promise<number> {
-  await fetch(`${url}/logs-sluice-default/_refresh`, { method: 'POST' });
-  const query = JSON.stringify({ query: { term: { 'fluentd.tag': tag } } });
-  const answer = await fetch(`${url}/logs-sluice-default/_count`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: query });
+async function countOf(url: string, stream: string): Promise<number> {
+  await fetch(`${url}/${stream}/_refresh`, { method: 'POST' });
+  const answer = await fetch(`${url}/${stream}/_count`);
   const { count }: { count?: number } = JSON.parse(await answer.text());
   return count ?? -1;
 }
@@ -102,19 +117,16 @@ async function lagOf(config: Config): Promise<number> {
   const [group] = await admin.fetchOffsets({ groupId: config['kafka.group'], topics: [topic] });
   await admin.disconnect();
   let lag = 0;
-  for (const { partition, high } of ends) lag += Number(high) - Number(group?.partitions.find((p) => p.partition === partition)?.offset ?? 0);
+  for (const { partition, high } of ends)
+    lag += Number(high) - Number(group?.partitions.find((p) => p.partition === partition)?.offset ?? 0);
   return lag;
 }
 
-async function cleanUp(config: Config, url: string, tag: string): Promise<void> {
+async function cleanUp(config: Config, url: string, stream: string): Promise<void> {
   const admin = createClient(config, { debug: () => undefined }).admin();
   await admin.connect();
   await admin.deleteGroups([config['kafka.group']]).catch(() => undefined);
   await admin.deleteTopics({ topics: [config['kafka.topic'], config['kafka.dead_letter_topic']] });
   await admin.disconnect();
-  await fetch(`${url}/logs-sluice-default/_delete_by_query?conflicts=proceed`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ query: { term: { 'fluentd.tag': tag } } }),
-  });
+  await deleteStream(url, stream);
 }

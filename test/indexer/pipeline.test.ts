@@ -12,7 +12,11 @@ import { World, type WorldOptions, seeded } from './world.ts';
 
 const timeout = new SluiceError('store_timeout', 'Cannot write: no answer');
 const unavailable = new SluiceError('store_unavailable', 'Cannot write: connection refused');
-const rejected: BulkOutcome = { status: 429, errorType: 'es_rejected_execution_exception', errorReason: 'queue is full' };
+const rejected: BulkOutcome = {
+  status: 429,
+  errorType: 'es_rejected_execution_exception',
+  errorReason: 'queue is full',
+};
 
 /** Some records over all partitions, with large and small batches. */
 async function fill(world: World, records = 30): Promise<void> {
@@ -23,7 +27,10 @@ async function fill(world: World, records = 30): Promise<void> {
 }
 
 /** Fills a world, runs an indexer over it until all is committed, and checks it. */
-async function run(arrange: (world: World) => void, options: WorldOptions = {}): Promise<{ world: World; indexer: Indexer }> {
+async function run(
+  arrange: (world: World) => void,
+  options: WorldOptions = {},
+): Promise<{ world: World; indexer: Indexer }> {
   const world = new World(options);
   await fill(world);
   arrange(world);
@@ -50,7 +57,12 @@ test('records of a partition are of any offsets', async () => {
   const batches = world.batch(2);
   world.sent += 2;
   const value = Buffer.concat([world.entry({ log: 'event 3 ' }), world.entry({ log: 'event 4 ' })]);
-  world.queue.add(0, { ...record.headers, encoding: Buffer.from('identity'), batches: encodeBatches([batches]) }, value, 41);
+  world.queue.add(
+    0,
+    { ...record.headers, encoding: Buffer.from('identity'), batches: encodeBatches([batches]) },
+    value,
+    41,
+  );
   const indexer = await world.start();
   await world.drained();
   await world.clock.until(indexer.stop());
@@ -121,7 +133,8 @@ test('a request that is refused as a whole is bisected down to the one document,
   const { world, indexer } = await run((w) => {
     const refused = new SluiceError('store_body_refused', 'Cannot write: 400');
     w.store.hooks = {
-      request: ({ body }) => (Buffer.from(body).includes('event 33 ') && !Buffer.from(body).includes('as_text') ? { fail: refused } : null),
+      request: ({ body }) =>
+        Buffer.from(body).includes('event 33 ') && !Buffer.from(body).includes('as_text') ? { fail: refused } : null,
     };
   });
   assert.equal(indexer.ledger.counts.indexed, world.sent);
@@ -134,9 +147,14 @@ test('a document that is never taken goes to the dead letters, with its bytes; t
   await fill(world);
   world.store.hooks = {
     item: (_, { message }) =>
-      String(message).includes('event 33 ') ? { status: 400, errorType: 'document_parsing_exception', errorReason: 'no' } : null,
+      String(message).includes('event 33 ')
+        ? { status: 400, errorType: 'document_parsing_exception', errorReason: 'no' }
+        : null,
   };
-  world.queue.hooks = { ...world.queue.hooks, deadLetters: () => (world.clock.monotonicMs() < 3000 ? unavailable : null) };
+  world.queue.hooks = {
+    ...world.queue.hooks,
+    deadLetters: () => (world.clock.monotonicMs() < 3000 ? unavailable : null),
+  };
   const indexer = await world.start();
   await world.drained();
   await world.clock.until(indexer.stop());
@@ -174,7 +192,9 @@ test('one data stream that is forbidden holds up no other event of the request',
   await fill(world);
   world.store.hooks = {
     item: (_, { message }) =>
-      String(message).includes('event 33 ') ? { status: 403, errorType: 'security_exception', errorReason: 'no' } : null,
+      String(message).includes('event 33 ')
+        ? { status: 403, errorType: 'security_exception', errorReason: 'no' }
+        : null,
   };
   const indexer = await world.start();
   await world.clock.advance(60_000);
@@ -240,7 +260,10 @@ test('a consumer that fails is built anew', async () => {
   await fill(world);
   world.store.hooks = { latencyMs: () => 300 };
   let refusals = 2;
-  world.queue.hooks = { ...world.queue.hooks, consume: () => (refusals-- > 0 ? new SluiceError('queue_unavailable', 'no broker') : null) };
+  world.queue.hooks = {
+    ...world.queue.hooks,
+    consume: () => (refusals-- > 0 ? new SluiceError('queue_unavailable', 'no broker') : null),
+  };
   const indexer = await world.start();
   await world.clock.advance(200);
   assert.match(indexer.unreadyReason ?? '', /no broker/);
@@ -296,7 +319,10 @@ test('bytes in hand are bounded: reading pauses, and goes on', async () => {
   world.store.ping = () => Promise.resolve();
   const indexer = await world.start();
   await world.clock.advance(20_000);
-  assert(indexer.ledger.counts.consumed < world.sent / 2, `${indexer.ledger.counts.consumed} of ${world.sent} were taken`);
+  assert(
+    indexer.ledger.counts.consumed < world.sent / 2,
+    `${indexer.ledger.counts.consumed} of ${world.sent} were taken`,
+  );
   assert.equal(indexer.ledger.imbalance, 0);
   world.store.down = null;
   await world.drained();
@@ -324,7 +350,9 @@ test('seeded faults of all kinds together', async () => {
         if (!isFaulty() || random() > 0.3) return null;
         const fault = faults[Math.floor(random() * faults.length)]?.() ?? null;
         // A single document that is refused is gone: that is another test's.
-        return request.items.length < 4 && fault && 'fail' in fault && fault.fail.code.startsWith('store_body') ? null : fault;
+        return request.items.length < 4 && fault && 'fail' in fault && fault.fail.code.startsWith('store_body')
+          ? null
+          : fault;
       },
       item: () => (isFaulty() && random() < 0.1 ? rejected : null),
     };
@@ -360,7 +388,8 @@ function parts(world: World, id: string, texts: readonly string[]): Buffer[] {
   );
 }
 
-const messages = (world: World): unknown[] => [...world.store.documents.values()].map((document) => document['message']);
+const messages = (world: World): unknown[] =>
+  [...world.store.documents.values()].map((document) => document['message']);
 
 test('a split line over several records is one document, and the offset waits for its last part', async () => {
   const world = new World({ partitions: 1 });
@@ -369,7 +398,11 @@ test('a split line over several records is one document, and the offset waits fo
   const batch = () => world.batch(1, 0, 'app');
   await world.sendEntries(0, [batch()], [one]);
   await world.send(0, [2]);
-  await world.sendEntries(0, [world.batch(3, 0, 'app')], [world.entry({ log: 'between' }), two, world.entry({ log: 'after' })]);
+  await world.sendEntries(
+    0,
+    [world.batch(3, 0, 'app')],
+    [world.entry({ log: 'between' }), two, world.entry({ log: 'after' })],
+  );
   const indexer = await world.start();
   await world.clock.advance(2000);
   assert.equal(world.found.size, 2);
@@ -432,6 +465,12 @@ test('a joined line that is never taken is a dead letter for each part', async (
   await world.clock.until(indexer.stop());
   world.check([indexer]);
   assert.equal(indexer.ledger.counts.dead_lettered, 3);
-  assert.deepEqual(world.queue.letters.map(({ index }) => index), [0, 0, 1]);
-  assert.deepEqual(world.queue.letters.map(({ value }) => Buffer.from(value)), entries);
+  assert.deepEqual(
+    world.queue.letters.map(({ index }) => index),
+    [0, 0, 1],
+  );
+  assert.deepEqual(
+    world.queue.letters.map(({ value }) => Buffer.from(value)),
+    entries,
+  );
 });

@@ -72,10 +72,16 @@ test('records that cannot be read, and how many events they are', async () => {
 test('random bytes never make it throw', async () => {
   const bytes = fc.uint8Array({ maxLength: 200 });
   await fc.assert(
-    fc.asyncProperty(fc.constantFrom('identity', 'gzip', 'zstd', 'x'), bytes, bytes, fc.boolean(), async (encoding, table, value, good) => {
-      const given = { ...headers([1], encoding), ...(good ? {} : { batches: table }) };
-      const opened = await open(given, value);
-      assert(opened.kind === 'unreadable' || opened.ends.at(-1) === opened.bytes.length || opened.ends.length === 0);
-    }),
+    fc.asyncProperty(
+      fc.constantFrom('identity', 'gzip', 'zstd', 'x'),
+      bytes,
+      bytes,
+      fc.boolean(),
+      async (encoding, table, value, good) => {
+        const given = { ...headers([1], encoding), ...(good ? {} : { batches: table }) };
+        const opened = await open(given, value);
+        assert(opened.kind === 'unreadable' || opened.ends.at(-1) === opened.bytes.length || opened.ends.length === 0);
+      },
+    ),
   );
 });

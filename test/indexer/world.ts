@@ -70,7 +70,17 @@ export class World {
   batch(count: number, first = 0, tag = 'app.web'): Batch {
     const number = this.batches++;
     const id = createHash('sha256').update(`batch ${number}`).digest().subarray(0, 16);
-    return { id, first, count, tag, input: 'forward', tenant: null, receivedMs: this.clock.epochMs(), seq: 1000 * number, sender: 'node-1' };
+    return {
+      id,
+      first,
+      count,
+      tag,
+      input: 'forward',
+      tenant: null,
+      receivedMs: this.clock.epochMs(),
+      seq: 1000 * number,
+      sender: 'node-1',
+    };
   }
 
   /** The entry of a record with these fields. */
@@ -92,12 +102,23 @@ export class World {
   async send(partition: number, sizes: readonly number[], encoding: Encoding = 'zstd', text = ''): Promise<void> {
     const entries: Buffer[] = [];
     for (const size of sizes) {
-      for (let i = 0; i < size; i++) entries.push(this.entry({ log: `event ${this.sent++} ${text}`, container_name: '/web' }));
+      for (let i = 0; i < size; i++)
+        entries.push(this.entry({ log: `event ${this.sent++} ${text}`, container_name: '/web' }));
     }
-    await this.sendEntries(partition, sizes.map((size) => this.batch(size)), entries, encoding);
+    await this.sendEntries(
+      partition,
+      sizes.map((size) => this.batch(size)),
+      entries,
+      encoding,
+    );
   }
 
-  async sendEntries(partition: number, batches: readonly Batch[], entries: readonly Buffer[], encoding: Encoding = 'identity'): Promise<void> {
+  async sendEntries(
+    partition: number,
+    batches: readonly Batch[],
+    entries: readonly Buffer[],
+    encoding: Encoding = 'identity',
+  ): Promise<void> {
     const bytes = Buffer.concat(entries);
     const value = encoding === 'zstd' ? await compress(bytes) : bytes;
     await this.queue.append(partition, [{ encoding, batches: encodeBatches(batches), value }]);
@@ -116,7 +137,9 @@ export class World {
   }
 
   get isCommitted(): boolean {
-    return this.queue.logs.every((_, partition) => (this.queue.committed.get(partition) ?? 0) === this.queue.end(partition));
+    return this.queue.logs.every(
+      (_, partition) => (this.queue.committed.get(partition) ?? 0) === this.queue.end(partition),
+    );
   }
 
   /** Goes on until everything is committed. */

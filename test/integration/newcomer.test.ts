@@ -98,6 +98,7 @@ suite('sluice run', () => {
     };
 
     const enough = new AbortController();
+    using _stop = { [Symbol.dispose]: () => enough.abort() };
     const loading = load(enough.signal);
     for (let kill = 0; kill < 3; kill++) {
       const program = await new SluiceProcess(['run'], place).ready();

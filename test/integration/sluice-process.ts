@@ -11,6 +11,8 @@ import { freePort } from '#test/backends/free-port.ts';
 
 const program = join(import.meta.dirname, '../../services/sluice/main.ts');
 
+const commandMs = 60_000;
+
 export type Environment = Readonly<Record<string, string>>;
 
 export interface Finished {
@@ -52,10 +54,13 @@ function environmentOf(place: Place | null, more: Environment): NodeJS.ProcessEn
   return { ...Object.fromEntries(inherited), NODE_TEST_CONTEXT: undefined, ...listen, ...more };
 }
 
-/** Runs a command to its end. */
+/** Runs a command to its end; kills it (code null) if it is still there after a minute, so that it fails its test and no more. */
 export async function sluice(args: readonly string[], place: Place | null, more: Environment = {}): Promise<Finished> {
-  await using process = new SluiceProcess(args, place, more);
-  return await process.finished;
+  await using command = new SluiceProcess(args, place, more);
+  const overdue = setTimeout(() => void command.kill(), commandMs);
+  const finished = await command.finished;
+  clearTimeout(overdue);
+  return finished;
 }
 
 /** A service: `run`, `forwarder` or `indexer`. */

@@ -10,6 +10,9 @@ interface Timer {
   readonly action: () => void;
 }
 
+/** Real milliseconds to wait for the thread pool when nothing else is to be done. */
+const IDLE_TURNS_MAX = 2000;
+
 export class VirtualClock implements Clock {
   #nowMs = 0;
   #order = 0;
@@ -62,7 +65,8 @@ export class VirtualClock implements Clock {
     await this.settle();
     let next: Timer | null = null;
     for (const timer of this.#timers) {
-      if (next === null || timer.atMs < next.atMs || (timer.atMs === next.atMs && timer.order < next.order)) next = timer;
+      if (next === null || timer.atMs < next.atMs || (timer.atMs === next.atMs && timer.order < next.order))
+        next = timer;
     }
     if (next === null || next.atMs > limitMs) return false;
     this.#timers.delete(next);
@@ -79,19 +83,20 @@ export class VirtualClock implements Clock {
     await this.settle();
   }
 
-  /** Goes on until the promise is settled; throws where that can't be any more, or takes longer than `limitMs`. */
+  /** Goes on until the promise is settled; throws where that takes longer than `limitMs`. */
   async until<T>(promise: Promise<T>, limitMs = 3_600_000): Promise<T> {
-    let isSettled = false;
-    const settled = (): void => void (isSettled = true);
+    const state = { isSettled: false };
+    const settled = (): void => void (state.isSettled = true);
     promise.then(settled, settled);
     const endMs = this.#nowMs + limitMs;
-    for (await this.settle(); !isSettled; ) {
-      if (await this.step(endMs)) continue;
-      // The thread pool needs real time.
-      for (let i = 0; i < 200 && !isSettled; i++) await turn();
-      if (!isSettled && this.#timers.size === 0) await new Promise((resolve) => setTimeout(resolve, 5));
-      if (!isSettled && this.#nowMs >= endMs) throw new Error(`not settled after ${limitMs} virtual ms`);
-      if (!isSettled && [...this.#timers].every((timer) => timer.atMs > endMs)) this.#nowMs += 1;
+    let idle = 0;
+    await this.settle();
+    while (!state.isSettled) {
+      // The thread pool needs real time, in which the virtual one stands still.
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      if (state.isSettled) break;
+      if (!(await this.step(endMs)) && ++idle > IDLE_TURNS_MAX)
+        throw new Error(`not settled after ${limitMs} virtual ms`);
     }
     return promise;
   }

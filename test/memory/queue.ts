@@ -3,7 +3,14 @@
 
 import assert from 'node:assert/strict';
 import { SluiceError } from '#shared/errors.ts';
-import type { ConsumeOptions, ConsumerHandler, DeadLetter, FetchedRecord, Queue, QueueConsumer } from '#shared/queue/queue.ts';
+import type {
+  ConsumeOptions,
+  ConsumerHandler,
+  DeadLetter,
+  FetchedRecord,
+  Queue,
+  QueueConsumer,
+} from '#shared/queue/queue.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
 
 export interface QueueHooks {
@@ -128,7 +135,11 @@ class Member implements QueueConsumer {
     this.#paused.clear();
     this.#positions = new Map(partitions.map((p) => [p, this.#queue.committed.get(p) ?? 0]));
     this.#handler.assigned(
-      partitions.map((partition) => ({ partition, next: this.#positions.get(partition) ?? 0, end: this.#queue.end(partition) })),
+      partitions.map((partition) => ({
+        partition,
+        next: this.#positions.get(partition) ?? 0,
+        end: this.#queue.end(partition),
+      })),
       assignment,
     );
   }
@@ -155,12 +166,20 @@ class Member implements QueueConsumer {
       let isMore = false;
       for (const [partition, position] of this.#positions) {
         if (this.#paused.has(partition)) continue;
-        const records = this.#queue.log(partition).filter(({ offset }) => offset >= position).slice(0, this.#queue.hooks.fetchRecordsMax ?? 3);
+        const records = this.#queue
+          .log(partition)
+          .filter(({ offset }) => offset >= position)
+          .slice(0, this.#queue.hooks.fetchRecordsMax ?? 3);
         const last = records.at(-1);
         if (!last) continue;
         isMore = true;
         this.#positions.set(partition, last.offset + 1);
-        this.#handler.fetched({ partition, assignment: this.#assignment, records, endOffset: this.#queue.end(partition) });
+        this.#handler.fetched({
+          partition,
+          assignment: this.#assignment,
+          records,
+          endOffset: this.#queue.end(partition),
+        });
       }
       if (isMore) this.fetch();
     });
@@ -176,7 +195,8 @@ class Member implements QueueConsumer {
   }
 
   async commit(assignment: number, nextOffsets: ReadonlyMap<number, number>): Promise<void> {
-    if (assignment !== this.#assignment) throw new SluiceError('assignment_lost', 'Cannot commit: the assignment is over');
+    if (assignment !== this.#assignment)
+      throw new SluiceError('assignment_lost', 'Cannot commit: the assignment is over');
     const error = this.#queue.hooks.commit?.(nextOffsets);
     if (error) throw error;
     for (const [partition, next] of nextOffsets) {

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import type { Clock } from '#shared/clock.ts';
-import { SluiceError } from '#shared/errors.ts';
+import type { SluiceError } from '#shared/errors.ts';
 import type { BulkOutcome, BulkRequest, Store, StoredDocument } from '#shared/store/store.ts';
 
 export type StoreFault =
@@ -24,7 +24,11 @@ export interface StoreHooks {
 }
 
 const CREATED: BulkOutcome = Object.freeze({ status: 201 });
-const CONFLICT: BulkOutcome = Object.freeze({ status: 409, errorType: 'version_conflict_engine_exception', errorReason: 'document already exists' });
+const CONFLICT: BulkOutcome = Object.freeze({
+  status: 409,
+  errorType: 'version_conflict_engine_exception',
+  errorReason: 'document already exists',
+});
 
 export class MemoryStore implements Store {
   readonly kind = 'elasticsearch';

@@ -31,7 +31,8 @@ export class BulkAnswer {
       start = end;
     }
     const first = this.#verdicts[0] ?? null;
-    this.#uniform = this.settled === outcomes.length && this.#verdicts.every((verdict) => verdict === first) ? first : null;
+    this.#uniform =
+      this.settled === outcomes.length && this.#verdicts.every((verdict) => verdict === first) ? first : null;
   }
 
   /** Tells the ledger of what is done. `indexed` is called once for each run that has something indexed. */
@@ -79,5 +80,11 @@ export class BulkAnswer {
 
 function sameOutcome(a: BulkOutcome, b: BulkOutcome | undefined): boolean {
   if (a === b) return true;
-  return b !== undefined && a.status === b.status && a.errorType === undefined && b.errorType === undefined && a.failureStore === b.failureStore;
+  return (
+    b !== undefined &&
+    a.status === b.status &&
+    a.errorType === undefined &&
+    b.errorType === undefined &&
+    a.failureStore === b.failureStore
+  );
 }

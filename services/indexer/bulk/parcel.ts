@@ -78,7 +78,13 @@ function pickItems(request: BulkRequest, chosen: readonly number[]): BulkRequest
     if (!item) continue;
     body.set(request.body.subarray(item.actionStart, item.docEnd + 1), at);
     const shift = at - item.actionStart;
-    picked.push({ index: item.index, id: item.id, actionStart: at, docStart: item.docStart + shift, docEnd: item.docEnd + shift });
+    picked.push({
+      index: item.index,
+      id: item.id,
+      actionStart: at,
+      docStart: item.docStart + shift,
+      docEnd: item.docEnd + shift,
+    });
     at = item.docEnd + 1 + shift;
   }
   return { body, items: picked };
@@ -97,7 +103,15 @@ function pickRuns(runs: readonly Run[], chosen: readonly number[]): Run[] {
         last.count++;
         continue;
       }
-      last = { record: run.record, batch: run.batch, entry, index: run.index + number - item, count: 1, parts: run.parts, line: run.line };
+      last = {
+        record: run.record,
+        batch: run.batch,
+        entry,
+        index: run.index + number - item,
+        count: 1,
+        parts: run.parts,
+        line: run.line,
+      };
       picked.push(last);
     }
     item = end;

@@ -156,14 +156,19 @@ export class BulkWriter {
     try {
       const outcomes = await store.bulk(parcel.request, request.signal);
       if (outcomes.length !== parcel.request.items.length) {
-        return new SluiceError('store_timeout', 'Cannot read the answer to a bulk request: it has another number of items');
+        return new SluiceError(
+          'store_timeout',
+          'Cannot read the answer to a bulk request: it has another number of items',
+        );
       }
       const answer = new BulkAnswer(outcomes);
       telemetry.bulkAnswered((clock.monotonicMs() - startMs) / 1000, answer.statuses);
       return answer;
     } catch (error) {
       if (request.signal.aborted) {
-        return new SluiceError('store_timeout', `Cannot write: the store gave no answer in ${timeoutMs} ms`, { cause: error });
+        return new SluiceError('store_timeout', `Cannot write: the store gave no answer in ${timeoutMs} ms`, {
+          cause: error,
+        });
       }
       return error instanceof Error ? error : new Error(reasonOf(error));
     } finally {
@@ -184,7 +189,11 @@ export class BulkWriter {
     answer.settle(parcel, ledger, (run) => telemetry.indexed(run.batch.receivedMs));
     this.trouble = answer.operatorSays;
     if (answer.operatorSays !== null) telemetry.itemsHeld(answer.operator, answer.operatorSays);
-    if (refused) void this.#refuse(refused, answer.refused.map((number) => answer.outcomes[number]));
+    if (refused)
+      void this.#refuse(
+        refused,
+        answer.refused.map((number) => answer.outcomes[number]),
+      );
     return rest;
   }
 
@@ -193,7 +202,9 @@ export class BulkWriter {
     const { length } = parcel.request.body;
     if (parcel.request.items.length === 1) {
       const reason = verdict === 'halve' ? 'document_too_large' : 'document_refused';
-      return this.#refuse(parcel, [{ status: verdict === 'halve' ? 413 : 400, errorType: reason, errorReason: reasonOf(error) }]);
+      return this.#refuse(parcel, [
+        { status: verdict === 'halve' ? 413 : 400, errorType: reason, errorReason: reasonOf(error) },
+      ]);
     }
     if (verdict === 'halve') this.bodyBytesMax = Math.max(BODY_BYTES_MIN, Math.min(this.bodyBytesMax, length >> 1));
     const parts = halves(parcel);
@@ -227,7 +238,8 @@ export class BulkWriter {
     for (const run of parcel.runs) {
       for (let i = 0; i < run.count; i++) {
         const reason = items[item++]?.reason ?? 'document_refused';
-        if (run.parts) for (const part of run.parts) this.#options.ledger.settle(part.record, 1, 'dead_lettered', reason);
+        if (run.parts)
+          for (const part of run.parts) this.#options.ledger.settle(part.record, 1, 'dead_lettered', reason);
         else this.#options.ledger.settle(run.record, 1, 'dead_lettered', reason);
       }
     }

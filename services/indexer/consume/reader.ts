@@ -86,7 +86,8 @@ export class PartitionReader implements ConsumerHandler {
   /** Records that are not committed yet, of the partitions that are assigned now; up to the ends as of their first assignment. */
   get left(): number {
     let records = 0;
-    for (const [partition, next] of this.#assignment?.committed ?? []) records += Math.max(0, (this.#ends.get(partition) ?? 0) - next);
+    for (const [partition, next] of this.#assignment?.committed ?? [])
+      records += Math.max(0, (this.#ends.get(partition) ?? 0) - next);
     return records;
   }
 
@@ -139,7 +140,10 @@ export class PartitionReader implements ConsumerHandler {
     const { pipeline, budget, toEnds, changed } = this.#options;
     if (toEnds) {
       const end = this.#ends.get(partition) ?? 0;
-      pipeline.push(assignment, records.filter((record) => record.offset < end));
+      pipeline.push(
+        assignment,
+        records.filter((record) => record.offset < end),
+      );
       if ((records.at(-1)?.offset ?? -1) + 1 >= end) this.#membership?.consumer.pause([partition]);
     } else pipeline.push(assignment, records);
     if (!budget.hasRoom) this.#pause();
@@ -153,7 +157,9 @@ export class PartitionReader implements ConsumerHandler {
   async #run(): Promise<void> {
     const { queue, clock, random, telemetry, group, fetchBytesMax } = this.#options;
     const { signal } = this.#stop;
-    const stopped = new Promise<null>((resolve) => signal.addEventListener('abort', () => resolve(null), { once: true }));
+    const stopped = new Promise<null>((resolve) =>
+      signal.addEventListener('abort', () => resolve(null), { once: true }),
+    );
     for (let attempt = 0; !signal.aborted; attempt++) {
       const sinceMs = clock.monotonicMs();
       this.#failure = Promise.withResolvers();
@@ -162,7 +168,7 @@ export class PartitionReader implements ConsumerHandler {
         const consumer = await queue.consume(this, { group, fetchBytesMax });
         const committer = new Committer({ consumer, assignment: () => this.#assignment, telemetry, clock });
         this.#membership = { consumer, committer };
-        if (this.#paused) this.#options.budget.hasRoom ? this.#resume() : this.#pauseNow();
+        if (this.#paused) this.#pauseNow();
         failure = await Promise.race([this.#failure.promise, stopped]);
       } catch (error) {
         failure = error;

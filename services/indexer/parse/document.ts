@@ -2,7 +2,7 @@
 // their order. Nothing is decoded that need not be looked at, and nothing is allocated for an event.
 //
 //   writer.beginBatch(batch, ingestedMs);
-//   writer.write(bytes, start, end, index)      → 'ok' and an item in the bulk body, or 'entry_malformed'
+//   writer.write(bytes, start, end, index)      → 'ok' and an item in the bulk body, or why there is none
 //
 // Guarantees: whatever the entry holds, the document is valid JSON that the template's mapping takes: what a field cannot hold
 // goes under `attributes`. An entry that is no entry leaves nothing in the body.
@@ -17,9 +17,11 @@ import { type FieldTable, textEnd, textStart } from './fields.ts';
 import { JsonBuffer, fragment } from './json-buffer.ts';
 import { JsonTranscoder, close } from './json-value.ts';
 import * as names from './names.ts';
+import { partOf } from './part.ts';
 import { type TimeKind, Timestamp } from './timestamp.ts';
 
-export type Written = 'ok' | 'entry_malformed';
+/** `part`: of a split line, to be joined first; nothing was written. */
+export type Written = 'ok' | 'part' | 'entry_malformed';
 
 export class DocumentWriter {
   readonly #body: BulkBody;
@@ -70,6 +72,7 @@ export class DocumentWriter {
    */
   write(bytes: Uint8Array, start: number, end: number, index: number, partial = false): Written {
     if (!this.#entry.find(bytes, start, end)) return 'entry_malformed';
+    if (!partial && this.#entry.isMarkedPart && partOf(bytes, start, end) !== null) return 'part';
     this.#begin(bytes, index);
     this.#message();
     this.#stream();

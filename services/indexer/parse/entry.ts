@@ -5,13 +5,14 @@
 // inside it nest no deeper than DEPTH_MAX.
 
 import { containerChildren, containerHeaderSize, isArray, isMap, timeEnd } from '#shared/msgpack/extents.ts';
-import { FieldTable, KeyStack } from './fields.ts';
-import { KUBERNETES_NAME, podNames, rootNames } from './names.ts';
+import { FieldTable, type InnerTable, KeyStack } from './fields.ts';
+import { KUBERNETES_NAME, PART_NAME, podNames, rootNames } from './names.ts';
 
 export class Entry {
   readonly keys = new KeyStack();
   readonly root = new FieldTable(rootNames);
   readonly pod = new FieldTable(podNames);
+  readonly #inner: InnerTable = { name: KUBERNETES_NAME, table: this.pod, others: new KeyStack() };
 
   timeAt = 0;
   /** The metadata map if it is not empty, else 0. */
@@ -22,10 +23,13 @@ export class Entry {
   /** On the stack of keys: where the record's unknown keys end, and those of its pod begin. */
   rootKeysEnd = 0;
 
+  /** Whether the record has a `partial_message`. */
+  get isMarkedPart(): boolean {
+    return this.root.values[PART_NAME] !== 0;
+  }
+
   /** Looks at bytes[start, end). False where that is no entry. */
   find(bytes: Uint8Array, start: number, end: number): boolean {
-    this.keys.top = 0;
-    this.hasPod = false;
     const timeAt = insidePair(bytes, start, end);
     if (timeAt < 0) return false;
     const recordAt = timeEnd(bytes, timeAt, end);
@@ -34,15 +38,19 @@ export class Entry {
     this.timeAt = timeAt;
     this.metadataAt = 0;
     if (isArray(bytes[timeAt]!)) this.#findMetadata(bytes, end);
-    if (this.root.index(bytes, recordAt, end, this.keys) !== end) return false;
+    if (this.root.index(bytes, recordAt, end, this.keys, this.#inner) !== end) return false;
     this.rootKeysEnd = this.keys.top;
     const podAt = this.root.values[KUBERNETES_NAME]!;
-    if (podAt !== 0 && isMap(bytes[podAt]!)) {
-      this.hasPod = true;
-      this.root.values[KUBERNETES_NAME] = 0;
-      this.pod.index(bytes, podAt, end, this.keys);
-    }
+    this.hasPod = podAt !== 0 && isMap(bytes[podAt]!);
+    if (this.hasPod) this.#takePod();
     return true;
+  }
+
+  /** What is left of `kubernetes` goes by its own keys. */
+  #takePod(): void {
+    this.root.values[KUBERNETES_NAME] = 0;
+    const { others } = this.#inner;
+    for (let i = 0; i < others.top; i += 1) this.keys.push(others.positions[i]!);
   }
 
   /** The time's place holds [time, metadata]. */

@@ -7,6 +7,7 @@ import {
   FIXED_SIZE,
   containerChildren,
   containerHeaderSize,
+  isMap,
   payloadHeaderSize,
   payloadSize,
   valueEnd,
@@ -30,6 +31,13 @@ export class KeyStack {
   }
 }
 
+/** How to go through a map inside a map. */
+export interface InnerTable {
+  readonly name: number;
+  readonly table: FieldTable;
+  readonly others: KeyStack;
+}
+
 export class FieldTable {
   /** By a name's number: where its value begins in the source bytes; 0 where it is absent, or was taken. */
   readonly values: Int32Array;
@@ -47,11 +55,13 @@ export class FieldTable {
   }
 
   /**
-   * Goes through the map at `mapAt`: sets `values`, and pushes where the keys that are no names of ours begin.
+   * Goes through the map at `mapAt`: sets `values`, and notes in `others` where the keys that are no names of ours begin. A map
+   * that is the value of `inner`'s name is gone through in the same way.
    * Returns where the map ends, or a negative number if it is cut or malformed.
    */
-  index(bytes: Uint8Array, mapAt: number, end: number, others: KeyStack): number {
+  index(bytes: Uint8Array, mapAt: number, end: number, others: KeyStack, inner: InnerTable | null = null): number {
     this.values.fill(0);
+    others.top = 0;
     const type = bytes[mapAt]!;
     let at = mapAt + containerHeaderSize(type);
     if (at > end) return NONE;
@@ -71,7 +81,8 @@ export class FieldTable {
       }
       if (name === NONE) others.push(keyAt);
       else this.values[name] = at;
-      at = pastValue(bytes, at, end);
+      const isInner = inner !== null && name === inner.name && isMap(bytes[at]!);
+      at = isInner ? inner.table.index(bytes, at, end, inner.others) : pastValue(bytes, at, end);
       if (at < 0) return NONE;
     }
     return at;

@@ -130,6 +130,18 @@ export class JsonBuffer {
    * Elasticsearch refuses it in the keys of a `flattened` field.
    */
   text(source: Uint8Array, view: DataView, start: number, end: number, nulReplaced = false): void {
+    if (end - start > BLOCK_BYTES) {
+      this.#longText(source, view, start, end, nulReplaced);
+      return;
+    }
+    this.reserve((end - start) * ESCAPED_BYTES_MAX + 2);
+    this.bytes[this.at++] = QUOTE;
+    this.#escape(source, view, start, end, end, nulReplaced);
+    this.bytes[this.at++] = QUOTE;
+  }
+
+  /** Makes room block by block: six times the bytes of a huge line would be too much. */
+  #longText(source: Uint8Array, view: DataView, start: number, end: number, nulReplaced: boolean): void {
     this.byte(QUOTE);
     let from = start;
     while (from < end) {

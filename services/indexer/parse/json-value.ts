@@ -24,7 +24,7 @@ import { type JsonBuffer, fragment, viewOf } from './json-buffer.ts';
 import { Timestamp } from './timestamp.ts';
 
 /** Objects and arrays in each other, the outermost counted. */
-export const LEVELS_MAX = 20;
+const LEVELS_MAX = 20;
 /** As written in JSON. */
 const KEY_BYTES_MAX = 400;
 /** Maps up to this size compare each key with those before; larger ones use a table. */

@@ -6,7 +6,7 @@ export const rootNames = [
   'log', 'message', 'msg', 'MESSAGE', 'stream', 'source', 'log.level', 'level', 'severity',
   'container.id', 'container_id', 'container.name', 'container_name', 'container.image.name', 'container_image',
   'host.name', 'hostname', 'host', 'service.name', 'service_name', 'service',
-  'kubernetes', 'fluentd.time', 'fluentd.metadata',
+  'kubernetes', 'fluentd.time', 'fluentd.metadata', 'partial_message',
 ] as const;
 /** Inside `kubernetes`, as fluent-bit's and fluentd's filters fill it. */
 // prettier-ignore
@@ -32,6 +32,7 @@ export const podContainerId = pod('docker_id');
 export const podImage = pod('container_image');
 export const podNode = pod('host');
 export const KUBERNETES_NAME = rootNames.indexOf('kubernetes');
+export const PART_NAME = rootNames.indexOf('partial_message');
 export const SOURCE = rootNames.indexOf('source');
 export const TIME_NAME = rootNames.indexOf('fluentd.time');
 export const METADATA_NAME = rootNames.indexOf('fluentd.metadata');

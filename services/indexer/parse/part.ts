@@ -49,7 +49,8 @@ export function recordStart(bytes: Uint8Array, start: number, end: number): numb
   const timeAt = type === 0x92 ? start + 1 : start + containerHeaderSize(type);
   if (type !== 0x92 && (type < 0xdc || type > 0xdd || timeAt >= end || containerChildren(bytes, start, type) !== 2))
     return -1;
-  const recordAt = bytes[timeAt] === 0xd7 ? timeAt + FIXED_SIZE[0xd7]! : timeEnd(bytes, timeAt, end);
+  const recordAt =
+    bytes[timeAt] === 0xd7 && bytes[timeAt + 1] === 0 ? timeAt + FIXED_SIZE[0xd7]! : timeEnd(bytes, timeAt, end);
   return recordAt >= 0 && recordAt < end && isMap(bytes[recordAt]!) ? recordAt : -1;
 }
 
@@ -67,8 +68,7 @@ function isMark(bytes: Uint8Array, at: number, end: number): boolean {
 }
 
 function readPart(bytes: Uint8Array, recordAt: number, end: number): Part | null {
-  others.top = 0;
-  if (fields.index(bytes, recordAt, end, others) < 0) return null;
+  if (fields.index(bytes, recordAt, end, others) !== end) return null;
   const [markAt = 0, idAt = 0, ordinalAt = 0, lastAt = 0, logAt = 0, containerAt = 0] = fields.values;
   const last = textAt(bytes, lastAt);
   const ordinal = textAt(bytes, ordinalAt);

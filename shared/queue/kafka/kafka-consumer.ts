@@ -23,7 +23,7 @@ import {
 
 const SESSION_TIMEOUT_MS = 30_000;
 const REBALANCE_TIMEOUT_MS = 60_000;
-const HEARTBEAT_INTERVAL_MS = 3000;
+const HEARTBEAT_INTERVAL_MS = 1000;
 // The longest that a paused partition waits after its resume, and the pause of the polls when there is nothing.
 const POLL_MS = 250;
 const COMMIT_TRIES = 4;

@@ -8,7 +8,11 @@ import { type ErrorCode, SluiceError } from '#shared/errors.ts';
 
 test('what became of an item', () => {
   const check = (status: number, errorType: string | undefined, expected: ItemVerdict): void =>
-    assert.equal(itemVerdict(errorType === undefined ? { status } : { status, errorType }), expected, `${status} ${errorType}`);
+    assert.equal(
+      itemVerdict(errorType === undefined ? { status } : { status, errorType }),
+      expected,
+      `${status} ${errorType}`,
+    );
   check(201, undefined, 'indexed');
   check(200, undefined, 'indexed');
   check(409, 'version_conflict_engine_exception', 'deduplicated');
@@ -52,7 +56,10 @@ test('what became of a request', () => {
 test('backoff has full jitter below a growing ceiling', () => {
   const limits = { baseMs: 100, capMs: 1000 };
   const check = (attempt: number, random: number, expected: number): void =>
-    assert.equal(backoffMs(attempt, limits, () => random), expected);
+    assert.equal(
+      backoffMs(attempt, limits, () => random),
+      expected,
+    );
   check(0, 0.5, 50);
   check(1, 0.5, 100);
   check(3, 0.5, 400);

@@ -12,8 +12,22 @@ const assignment = new Assignment(1, [{ partition: 0, next: 0 }]);
 const budget = new ByteBudget(1);
 let offset = 0;
 const record = (): RecordInHand =>
-  new RecordInHand(assignment, { partition: 0, offset: offset++, timestampMs: 0, headers: {}, value: new Uint8Array() }, budget.take(0));
-const batch = { id: Buffer.alloc(16), first: 100, count: 9, tag: 't', input: 'forward', tenant: null, receivedMs: 0, seq: 0, sender: 's' };
+  new RecordInHand(
+    assignment,
+    { partition: 0, offset: offset++, timestampMs: 0, headers: {}, value: new Uint8Array() },
+    budget.take(0),
+  );
+const batch = {
+  id: Buffer.alloc(16),
+  first: 100,
+  count: 9,
+  tag: 't',
+  input: 'forward',
+  tenant: null,
+  receivedMs: 0,
+  seq: 0,
+  sender: 's',
+};
 
 /** Runs of these sizes, 0 for a joined line of two parts; item i is named by its place. */
 function parcelOf(sizes: readonly number[]): Parcel {
@@ -29,7 +43,7 @@ function parcelOf(sizes: readonly number[]): Parcel {
       const id = `${runs.length - 1}/${7 + i}/${107 + i}`;
       body += `{"action":"${id}"}\n`;
       const docStart = body.length;
-      body += `${'x'.repeat(i * 3)}`;
+      body += 'x'.repeat(i * 3);
       items.push({ index: 'i', id, actionStart, docStart, docEnd: body.length });
       body += '\n';
     }
@@ -41,7 +55,10 @@ function parcelOf(sizes: readonly number[]): Parcel {
 function contents(parcel: Parcel, whole: Parcel): string[] {
   const { body, items } = parcel.request;
   const places = parcel.runs.flatMap((run) =>
-    Array.from({ length: run.count }, (_, i) => `${whole.runs.findIndex(({ record }) => record === run.record)}/${run.entry + i}/${run.index + i}`),
+    Array.from(
+      { length: run.count },
+      (_, i) => `${whole.runs.findIndex(({ record }) => record === run.record)}/${run.entry + i}/${run.index + i}`,
+    ),
   );
   assert.equal(places.length, items.length);
   return items.map((item, i) => {
@@ -61,11 +78,20 @@ test('any portion is what was chosen', () => {
       const chosen = all.map((_, i) => i).filter((i) => isChosen(i));
       const rest = all.map((_, i) => i).filter((i) => !isChosen(i));
       const picked = portion(whole, chosen);
-      assert.deepEqual(contents(picked, whole), chosen.map((i) => all[i]));
+      assert.deepEqual(
+        contents(picked, whole),
+        chosen.map((i) => all[i]),
+      );
       assert.equal(eventsOf(picked.runs) + eventsOf(portion(whole, rest).runs), eventsOf(whole.runs));
       // A portion of a portion.
-      const again = portion(picked, chosen.map((_, i) => i).filter((i) => i % 2 === 0));
-      assert.deepEqual(contents(again, whole), chosen.filter((_, i) => i % 2 === 0).map((i) => all[i]));
+      const again = portion(
+        picked,
+        chosen.map((_, i) => i).filter((i) => i % 2 === 0),
+      );
+      assert.deepEqual(
+        contents(again, whole),
+        chosen.filter((_, i) => i % 2 === 0).map((i) => all[i]),
+      );
     }),
   );
 });

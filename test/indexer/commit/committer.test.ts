@@ -66,7 +66,9 @@ test('never for an assignment that is lost', async () => {
 
 test('a commit that failed is tried again with the next look', async () => {
   let failures = 2;
-  const { clock, commits, committer, finish } = arrange(() => (failures-- > 0 ? new SluiceError('queue_unavailable', 'no broker') : null));
+  const { clock, commits, committer, finish } = arrange(() =>
+    failures-- > 0 ? new SluiceError('queue_unavailable', 'no broker') : null,
+  );
   finish(0, 10);
   assert.equal(await clock.until(committer.commit()), false);
   await clock.advance(5 * COMMIT_INTERVAL_MS);

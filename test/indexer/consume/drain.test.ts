@@ -22,8 +22,18 @@ test('reads to the ends as of its start, and no further', async () => {
     },
   };
   const outcome = await drain(world);
-  assert.deepEqual(outcome, { drained: true, left: null, counts: { ...outcome.counts, consumed: 72, indexed: 72, abandoned: 0 } });
-  assert.deepEqual([...world.queue.committed], [[0, 6], [1, 6]]);
+  assert.deepEqual(outcome, {
+    drained: true,
+    left: null,
+    counts: { ...outcome.counts, consumed: 72, indexed: 72, abandoned: 0 },
+  });
+  assert.deepEqual(
+    [...world.queue.committed],
+    [
+      [0, 6],
+      [1, 6],
+    ],
+  );
 });
 
 test('nothing to read, or no partitions: done at once', async () => {
@@ -36,7 +46,10 @@ test('two jobs share the partitions, and both end', async () => {
   for (let i = 0; i < 40; i++) await world.send(i % 4, [25]);
   world.store.hooks = { latencyMs: () => 50 };
   const outcomes = await Promise.all([drain(world), drain(world)]);
-  assert.deepEqual(outcomes.map(({ drained }) => drained), [true, true]);
+  assert.deepEqual(
+    outcomes.map(({ drained }) => drained),
+    [true, true],
+  );
   assert.equal(world.found.size, world.sent);
   assert(world.isCommitted);
 });
@@ -44,7 +57,9 @@ test('two jobs share the partitions, and both end', async () => {
 test('the time is over: what is left is told, and nothing is lost', async () => {
   const world = new World({ partitions: 1 });
   for (let i = 0; i < 6; i++) await world.send(0, [5]);
-  world.store.hooks = { request: () => ({ fail: new SluiceError('store_unavailable', 'Cannot write: connection refused') }) };
+  world.store.hooks = {
+    request: () => ({ fail: new SluiceError('store_unavailable', 'Cannot write: connection refused') }),
+  };
   const outcome = await drain(world, 30);
   assert.equal(outcome.drained, false);
   assert.match(outcome.left ?? '', /connection refused; 6 records are left/);
@@ -75,7 +90,13 @@ test('a commit that fails is tried again before the job ends', async () => {
 
 test('an unfinished line is passed on, marked, at the end', async () => {
   const world = new World({ partitions: 1 });
-  const part = world.entry({ log: 'cut ', partial_message: 'true', partial_id: 'a', partial_ordinal: '1', partial_last: 'false' });
+  const part = world.entry({
+    log: 'cut ',
+    partial_message: 'true',
+    partial_id: 'a',
+    partial_ordinal: '1',
+    partial_last: 'false',
+  });
   await world.sendEntries(0, [world.batch(1)], [part]);
   assert.equal((await drain(world)).drained, true);
   const [document] = world.store.documents.values();

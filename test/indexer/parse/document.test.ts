@@ -81,6 +81,10 @@ test('kubernetes', () => {
     attributes: { kubernetes: { container_hash: 'z' } },
   });
   check(record({ kubernetes: {} }), {});
+  check(
+    hex('92 ce695735a5 82 aa6b756265726e65746573 81 a161 01 aa6b756265726e65746573 01'),
+    attributes({ kubernetes: 1 }),
+  );
   check(record({ kubernetes: 'x' }), attributes({ kubernetes: 'x' }));
   check(record({ kubernetes: { labels: 'x', pod_name: 1 } }), attributes({ kubernetes: { labels: 'x', pod_name: 1 } }));
   check(record({ kubernetes: { labels: { a: 1 } }, labels: 2 }), {
@@ -148,7 +152,7 @@ test('time', () => {
   at('d3 00000000695735a5', '2026-01-02T03:04:05.000Z');
   at('cf 0000000225c17d03', '2262-04-11T23:47:15.000Z');
   at('cf 0000000225c17d04', received, unfit(9_223_372_036));
-  at('cf ffffffffffffffff', received, unfit(18_446_744_073_709_551_615));
+  at('cf ffffffffffffffff', received, unfit(2 ** 64));
   at('d3 ffffffffffffffff', received, unfit(-1));
   at('ff', received, unfit(-1));
   at('d0 80', received, unfit(-128));
@@ -200,6 +204,17 @@ test('of equal keys the last one stays', () => {
   );
   // The outer map has its double after the inner one had one.
   check(hex('92 ce695735a5 83 a16d 82 a178 01 a178 02 a179 03 a179 04'), attributes({ m: { x: 2 }, y: 4 }));
+});
+
+test('a part is told, and not written unless its line has waited long enough', () => {
+  const part = { log: 'a', partial_message: 'true', partial_id: 'i', partial_ordinal: '1', partial_last: 'false' };
+  assert.equal(outcomeOf(record(part)), 'part');
+  check(record({ ...part, partial_last: 'maybe' }), {
+    message: 'a',
+    ...attributes({ partial_message: 'true', partial_id: 'i', partial_ordinal: '1', partial_last: 'maybe' }),
+  });
+  assert.equal(documentOf(record(part), { partial: true }).message, 'a');
+  assert.match(String(documentOf(record(part), { asText: true }).message), /partial_id/);
 });
 
 test('what is no entry leaves nothing behind', () => {

@@ -17,7 +17,7 @@ export const batch: Batch = {
   seq: 1_767_323_045_678_000,
   sender: '10.0.0.1',
 };
-export const ingestedMs = Date.UTC(2026, 0, 2, 3, 4, 6, 120);
+const ingestedMs = Date.UTC(2026, 0, 2, 3, 4, 6, 120);
 
 const body = new BulkBody();
 const writer = new DocumentWriter(body);

@@ -1,0 +1,274 @@
+// What only Kafka can do to a queue: be out of reach, lack its topics, hand partitions to others, refuse one of several.
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
+import { describe, it, type TestContext } from 'node:test';
+import { systemClock } from '#shared/clock.ts';
+import type { Config } from '#shared/config/settings.ts';
+import { readStands } from '#shared/queue/kafka/group-offsets.ts';
+import { type KafkaQueue, openKafkaQueue } from '#shared/queue/kafka/kafka-queue.ts';
+import { type Admin, createClient, TOPIC_RESOURCE } from '#shared/queue/kafka/kafkajs.ts';
+import { setupTopics } from '#shared/queue/kafka/setup.ts';
+import type { QueueRecord } from '#shared/record/record.ts';
+import { kafka } from '#test/backends/kafka.ts';
+import { kafkaConfig, removeTopics } from './queue-places.ts';
+import { RecordingHandler } from './recording-handler.ts';
+
+const found = await kafka();
+const brokers = found?.brokers ?? [];
+const PER_PARTITION = 50;
+
+describe('queue in Kafka', { skip: found === null ? 'no Kafka to be had' : false, concurrency: 3 }, () => {
+  it('opens by itself once a broker can be reached, and says why not before', async (t) => {
+    const proxy = createServer((socket) => {
+      const [host = '', port = ''] = (brokers[0] ?? '').split(':');
+      const broker = connect(Number(port), host);
+      socket.pipe(broker).pipe(socket);
+      for (const end of [socket, broker]) end.on('error', () => end.destroy());
+    });
+    proxy.listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    const address = proxy.address();
+    assert(address !== null && typeof address === 'object');
+    proxy.close();
+
+    const config = await topics(t, brokers);
+    await using queue = open({ ...config, 'kafka.brokers': [`127.0.0.1:${address.port}`] });
+    await until(() => queue.unreadyReason?.includes('can be reached') ?? false);
+    assert.match(
+      queue.unreadyReason ?? '',
+      new RegExp(`^no broker of 127.0.0.1:${address.port} can be reached: .*ECONNREFUSED`),
+    );
+    await assert.rejects(queue.append(0, [record('early')]), { code: 'queue_unavailable' });
+    await assert.rejects(queue.opened(AbortSignal.timeout(1)), { name: 'TimeoutError' });
+
+    proxy.listen(address.port, '127.0.0.1');
+    t.after(() => proxy.close());
+    await queue.opened();
+    assert.equal(queue.unreadyReason, null);
+    await queue.append(0, [record('late')]);
+    assert.deepEqual(await texts(queue), ['late']);
+  });
+
+  it('can be consumed from as soon as it can be reached', async (t) => {
+    const config = kafkaConfig(brokers);
+    await using queue = open(config);
+    const handler = new RecordingHandler();
+    await using _consumer = await queue.consume(handler, { group: config['kafka.group'], fetchBytesMax: 65_536 });
+    await until(() => queue.unreadyReason?.includes('run `sluice setup`') ?? false);
+    assert.match(queue.unreadyReason ?? '', /^topic test\.queue\.\w+\.logs does not exist: run `sluice setup`$/);
+    await setupTopics(config);
+    t.after(() => removeTopics(config));
+    await queue.opened();
+    await queue.append(0, [record('first')]);
+    await handler.until(() => handler.texts().length === 1);
+  });
+
+  it('is set up any number of times, and begins the group at the earliest records', async (t) => {
+    const config = kafkaConfig(brokers);
+    t.after(() => removeTopics(config));
+    const first = await setupTopics(config);
+    assert.match(first[0] ?? '', /^topic .*\.logs: made with 3 partitions, \d replicas$/);
+    assert.match(first.at(-1) ?? '', /begins at the earliest record in 3 partitions/);
+    const stands = await admin(config, (client) => readStands(client, config['kafka.group'], config['kafka.topic']));
+    assert.deepEqual(
+      stands.map(({ committed }) => committed),
+      [0, 0, 0],
+    );
+    const second = await setupTopics(config);
+    assert.match(second[0] ?? '', /is there, left as it is/);
+    assert.match(second.at(-1) ?? '', /has offsets in all partitions/);
+  });
+
+  it('warns where the topic promises less than it could', async (t) => {
+    const config = await topics(t, brokers);
+    await alter(config, {
+      'retention.ms': '60000',
+      'message.timestamp.type': 'CreateTime',
+      'min.insync.replicas': '1',
+    });
+    const warnings: string[] = [];
+    await using queue = openKafkaQueue(config, {
+      clock: systemClock,
+      warn: (message) => warnings.push(message),
+      debug: () => undefined,
+    });
+    await queue.opened();
+    for (const expected of [
+      /keeps records for 60000 ms/,
+      /message\.timestamp\.type=CreateTime/,
+      /min\.insync\.replicas=1/,
+    ]) {
+      assert(
+        warnings.some((warning) => expected.test(warning)),
+        `${String(expected)} in\n${warnings.join('\n')}`,
+      );
+    }
+  });
+
+  it('refuses what one partition cannot take, and takes what shared its request', async (t) => {
+    const config = await topics(t, brokers);
+    await using queue = open(config);
+    await queue.opened();
+    await alter(config, { 'max.message.bytes': '10000' });
+    const outcomes = await Promise.allSettled([
+      queue.append(0, [record('small')]),
+      queue.append(1, [record('x'.repeat(20_000))]),
+      queue.append(2, [record('small too')]),
+    ]);
+    assert.deepEqual(
+      outcomes.map(({ status }) => status),
+      ['fulfilled', 'rejected', 'fulfilled'],
+    );
+    const [, refused] = outcomes;
+    assert(refused?.status === 'rejected' && refused.reason.code === 'queue_refused', String(refused));
+    assert.equal(queue.unreadyReason, null);
+  });
+
+  it('goes on at the earliest record where what was committed is no longer there', async (t) => {
+    const config = await topics(t, brokers);
+    await using queue = open(config);
+    await queue.opened();
+    for (let i = 0; i < 10; i++) await queue.append(0, [record(`record ${i}`)]);
+    const topic = config['kafka.topic'];
+    await admin(config, async (client) => {
+      // kafkajs deletes only where it knows the leaders already.
+      await client.fetchTopicOffsets(topic);
+      await client.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '6' }] });
+    });
+    const handler = new RecordingHandler();
+    await using _consumer = await queue.consume(handler, { group: config['kafka.group'], fetchBytesMax: 65_536 });
+    await handler.until(() => handler.texts().length === 4);
+    assert.equal(handler.assignments[0]?.starts.find(({ partition }) => partition === 0)?.next, 6);
+    assert.equal(handler.texts()[0], 'record 6');
+  });
+
+  it('loses nothing and takes no late commit when a second consumer joins and the first leaves', async (t) => {
+    const config = await topics(t, brokers);
+    const group = config['kafka.group'];
+    await using queue = open(config);
+    await queue.opened();
+    for (const partition of [0, 1, 2]) await queue.append(partition, numbered(PER_PARTITION).map(record));
+
+    const one = new RecordingHandler();
+    const first = await queue.consume(one, { group, fetchBytesMax: 65_536 });
+    await one.until(() => [0, 1, 2].every((partition) => one.texts(partition).length === PER_PARTITION));
+    // Commits 1 under its first assignment for as long as it is let, all through the rebalance and after it.
+    const old = one.assignment;
+    const late = commitWithoutEnd(() => first.commit(old, new Map([0, 1, 2].map((partition) => [partition, 1]))));
+
+    const two = new RecordingHandler();
+    await using second = await queue.consume(two, { group, fetchBytesMax: 65_536 });
+    await two.until(() => two.partitions.length > 0);
+    await one.until(() => one.revocations.includes(old) && one.assignment > old);
+    const moved = two.partitions;
+    const kept = [0, 1, 2].filter((partition) => !moved.includes(partition));
+    await two.until(() => moved.every((partition) => two.texts(partition).length >= PER_PARTITION - 1));
+    await second.commit(two.assignment, new Map(moved.map((partition) => [partition, 20])));
+    await one.until(() => one.batches.some(({ assignment }) => assignment === one.assignment));
+    const outcomes = await late.stop();
+    assert(outcomes.taken > 0 && outcomes.refused > 0, JSON.stringify(outcomes));
+    assert.deepEqual(outcomes.others, []);
+    assert.deepEqual(
+      await committed(config, moved),
+      moved.map(() => 20),
+    );
+    assert.deepEqual(
+      await committed(config, kept),
+      kept.map(() => 1),
+    );
+
+    await first[Symbol.asyncDispose]();
+    await two.until(() => two.partitions.length === 3);
+    const last = two.assignment;
+    const begun = new Map(two.assignments.at(-1)?.starts.map(({ partition, next }) => [partition, next]));
+    assert.deepEqual(begun, new Map([0, 1, 2].map((partition) => [partition, moved.includes(partition) ? 20 : 1])));
+    for (const partition of [0, 1, 2]) {
+      const next = begun.get(partition) ?? 0;
+      const wanted = numbered(PER_PARTITION).slice(next);
+      const got = (): string[] =>
+        two.batches
+          .filter((batch) => batch.assignment === last && batch.partition === partition)
+          .flatMap(({ records }) => records.map(({ value }) => Buffer.from(value).toString()));
+      await two.until(() => got().length >= wanted.length);
+      assert.deepEqual(got(), wanted);
+    }
+  });
+});
+
+/** Commits again and again, a turn of the event loop apart, and counts what became of it. */
+function commitWithoutEnd(commit: () => Promise<void>) {
+  const outcomes = { taken: 0, refused: 0, others: [] as string[] };
+  let stopped = false;
+  const one = async (): Promise<void> => {
+    try {
+      await commit();
+      outcomes.taken++;
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'assignment_lost') outcomes.refused++;
+      else outcomes.others.push(String(error));
+    }
+  };
+  const run = async (): Promise<void> => {
+    // A new one begins whether or not those before have ended, so that some are on their way at any moment.
+    const running: Promise<void>[] = [];
+    for (let i = 0; !stopped; i++) {
+      running.push(one());
+      if (i % 20 === 0) await Promise.all(running.splice(0));
+      else await new Promise(setImmediate);
+    }
+    await Promise.all(running);
+  };
+  const running = run();
+  return {
+    async stop() {
+      stopped = true;
+      await running;
+      return outcomes;
+    },
+  };
+}
+
+async function topics(t: TestContext, addresses: readonly string[]): Promise<Config> {
+  const config = kafkaConfig(addresses);
+  await setupTopics(config);
+  t.after(() => removeTopics(config));
+  return config;
+}
+
+function open(config: Config): KafkaQueue {
+  return openKafkaQueue(config, { clock: systemClock, warn: () => undefined, debug: () => undefined });
+}
+
+async function admin<T>(config: Config, work: (client: Admin) => Promise<T>): Promise<T> {
+  const client = createClient(config, { debug: () => undefined }).admin();
+  await client.connect();
+  return await work(client).finally(() => client.disconnect());
+}
+
+async function alter(config: Config, settings: Readonly<Record<string, string>>): Promise<void> {
+  const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }));
+  const resources = [{ type: TOPIC_RESOURCE, name: config['kafka.topic'], configEntries }];
+  await admin(config, (client) => client.alterConfigs({ validateOnly: false, resources }));
+}
+
+async function committed(config: Config, partitions: readonly number[]): Promise<(number | null | undefined)[]> {
+  const stands = await admin(config, (client) => readStands(client, config['kafka.group'], config['kafka.topic']));
+  return partitions.map((partition) => stands.find((stand) => stand.partition === partition)?.committed);
+}
+
+async function texts(queue: KafkaQueue): Promise<string[]> {
+  const records = await Array.fromAsync(queue.read({ topic: 'logs' }));
+  return records.map(({ value }) => Buffer.from(value).toString());
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+const numbered = (count: number): string[] => Array.from({ length: count }, (_, i) => `record ${i}`);
+
+function record(text: string): QueueRecord {
+  return { encoding: 'identity', batches: Buffer.from('batches'), value: Buffer.from(text) };
+}

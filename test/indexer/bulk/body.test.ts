@@ -1,0 +1,121 @@
+// The form of a bulk body, and where its items lie.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { BulkBody } from '#indexer/bulk/body.ts';
+import type { BulkRequest } from '#shared/store/store.ts';
+
+const first = Buffer.from('000102030405060708090a0b0c0d0e0f', 'hex');
+const second = Buffer.alloc(16, 0xfe);
+
+function add(body: BulkBody, index: string, id: Uint8Array, entry: number, document: string): void {
+  body.begin(index, id, entry);
+  body.json.ascii(document);
+  body.end();
+}
+
+function textOf({ body }: BulkRequest): string {
+  return Buffer.from(body).toString();
+}
+
+/** What each item says of the body. */
+function partsOf({ body, items }: BulkRequest): object[] {
+  const text = Buffer.from(body).toString('latin1');
+  return items.map(({ index, id, actionStart, docStart, docEnd }) => ({
+    index,
+    id,
+    action: text.slice(actionStart, docStart),
+    document: text.slice(docStart, docEnd),
+    after: text[docEnd],
+  }));
+}
+
+test('items of several batches and streams', () => {
+  const body = new BulkBody();
+  add(body, 'logs-a-default', first, 0, '{"n":1}');
+  add(body, 'logs-a-default', first, 4_294_967_296, '{"n":2}');
+  add(body, 'logs-a-default', second, 7, '{"n":3}');
+  add(body, 'logs-sluice.b_c-default', second, 7, '{"n":4}');
+  add(body, 'logs-a-default', first, 7, '{"n":5}');
+  assert.equal(body.count, 5);
+  const expected = [
+    ['logs-a-default', `${first.toString('hex')}-0`],
+    ['logs-a-default', `${first.toString('hex')}-4294967296`],
+    ['logs-a-default', `${'fe'.repeat(16)}-7`],
+    ['logs-sluice.b_c-default', `${'fe'.repeat(16)}-7`],
+    ['logs-a-default', `${first.toString('hex')}-7`],
+  ].map(([index, id], i) => ({
+    index,
+    id,
+    action: `{"create":{"_index":"${index}","_id":"${id}"}}\n`,
+    document: `{"n":${i + 1}}`,
+    after: '\n',
+  }));
+  const { length } = body;
+  const request = body.request();
+  assert.deepEqual(partsOf(request), expected);
+  assert.equal(request.body.length, length);
+  assert.equal(textOf(request), expected.map(({ action, document }) => `${action}${document}\n`).join(''));
+});
+
+test('an item that is rolled back was never there', () => {
+  const body = new BulkBody();
+  add(body, 'i', first, 0, '{}');
+  const { length } = body;
+  body.begin('i', second, 1);
+  body.json.ascii('{"half":');
+  body.rollback();
+  assert.deepEqual([body.length, body.count], [length, 1]);
+  add(body, 'i', first, 2, '{}');
+  body.rollback();
+  assert.equal(body.request().items.length, 2);
+});
+
+test('a request keeps its bytes until it is released', () => {
+  const body = new BulkBody();
+  add(body, 'i', first, 0, '{"n":1}');
+  const one = body.request();
+  const before = textOf(one);
+  assert.deepEqual([body.length, body.count], [0, 0]);
+  add(body, 'i', first, 1, '{"n":2}');
+  const two = body.request();
+  assert.equal(textOf(one), before);
+  assert.notEqual(one.body.buffer, two.body.buffer);
+  body.release(one);
+  add(body, 'i', first, 2, '{"n":3}');
+  body.request();
+  add(body, 'i', first, 3, '{"n":4}');
+  assert.equal(body.request().items[0]?.id, `${first.toString('hex')}-3`);
+});
+
+test('a released buffer is used again', () => {
+  const body = new BulkBody();
+  add(body, 'i', first, 0, '{}');
+  const one = body.request();
+  const two = body.request();
+  body.release(one);
+  assert.equal(two.body.length, 0);
+  body.request();
+  add(body, 'i', first, 1, '{}');
+  assert.equal(body.request().body.buffer, one.body.buffer);
+});
+
+test('grows as it must', () => {
+  const body = new BulkBody();
+  const document = `{"text":"${'x'.repeat(100_000)}"}`;
+  for (let entry = 0; entry < 20; entry += 1) add(body, 'i', first, entry, document);
+  const request = body.request();
+  assert.deepEqual(
+    partsOf(request).map((part) => 'document' in part && part.document === document),
+    Array.from({ length: 20 }, () => true),
+  );
+});
+
+test('whoever uses it wrongly is told', () => {
+  const body = new BulkBody();
+  assert.throws(() => body.end());
+  for (const index of ['a"b', 'a\nb', 'A', 'ä']) assert.throws(() => body.begin(index, first, 0), index);
+  body.begin('i', first, 0);
+  assert.throws(() => body.begin('i', first, 1));
+  assert.throws(() => body.request());
+});

@@ -1,0 +1,295 @@
+// Split lines come out whole, once, in bounded memory; what never completes comes out marked.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { type JoinedLine, type JoinerLimits, LineJoiner } from '#indexer/parse/joiner.ts';
+import { documentId } from '#shared/record/identity.ts';
+import type { Batch } from '#shared/record/record.ts';
+import { batch, documentOf, entryOf } from './documents.ts';
+
+const limits: JoinerLimits = { timeoutMs: 5000, lineBytesMax: 1000, bytesMax: 100_000 };
+
+interface Given {
+  readonly line?: string;
+  readonly text?: string;
+  readonly last?: boolean;
+  readonly hold?: string;
+  readonly partition?: number;
+  readonly batch?: Partial<Batch>;
+  readonly extra?: object;
+}
+
+/** Every part is a batch of its own, as Docker sends them; its id is its ordinal, its index 3, its hold its text. */
+class Joining {
+  readonly joiner: LineJoiner<string>;
+  nowMs = 0;
+
+  constructor(some: Partial<JoinerLimits> = {}) {
+    this.joiner = new LineJoiner<string>({ ...limits, ...some });
+  }
+
+  part(ordinal: number, given: Given = {}): ReturnType<typeof brief>[] {
+    const { line = 'l', text = `${line}${ordinal} `, last = false, partition = 0, hold = text } = given;
+    const record = {
+      log: text,
+      container_id: 'c',
+      partial_message: 'true',
+      partial_id: line,
+      partial_ordinal: String(ordinal),
+      partial_last: String(last),
+      ...given.extra,
+    };
+    const own: Batch = { ...batch, id: idOf(ordinal), seq: ordinal * 1000, receivedMs: ordinal, ...given.batch };
+    const entry = entryOf(record, ordinal);
+    const lines = this.joiner.add({ partition, batch: own, index: 3, hold }, entry, 0, entry.length, this.nowMs);
+    // What the joiner keeps must be copies.
+    entry.fill(0xc1);
+    return lines.map(brief);
+  }
+
+  after(ms: number): ReturnType<typeof brief>[] {
+    this.nowMs += ms;
+    return this.joiner.expire(this.nowMs).map(brief);
+  }
+}
+
+function idOf(ordinal: number): Buffer {
+  return Buffer.alloc(16, ordinal);
+}
+
+/** Text, last part's name ("?" for one that no part has), mark, holds. */
+function brief(line: JoinedLine<string>): { text: unknown; name: string; partial: boolean; holds: readonly string[] } {
+  const { message } = documentOf(line.entry, { batch: line.batch, index: line.index, partial: line.partial });
+  const first = line.batch.id[0] ?? 0;
+  const own = documentId(line.batch.id, line.index) === documentId(idOf(first), 3);
+  return { text: message, name: own ? String(first) : '?', partial: line.partial, holds: line.holds };
+}
+
+const whole = (text: string, name: string, ...holds: string[]): object => ({ text, name, partial: false, holds });
+const partial = (text: string, name: string, ...holds: string[]): object => ({ text, name, partial: true, holds });
+
+test('a line of three parts', () => {
+  const joining = new Joining();
+  assert.deepEqual(joining.part(1), []);
+  assert.deepEqual(joining.part(2), []);
+  assert.deepEqual([joining.joiner.events, joining.joiner.dueMs], [2, 5000]);
+  assert.deepEqual(joining.part(3, { last: true }), [whole('l1 l2 l3 ', '3', 'l1 ', 'l2 ', 'l3 ')]);
+  assert.deepEqual([joining.joiner.events, joining.joiner.bytes, joining.joiner.dueMs], [0, 0, null]);
+});
+
+test("the document has the first part's time, fields and sequence, and the last part's name", () => {
+  const { joiner } = new Joining();
+  const record = { n: { a: 1 }, partial_message: 'true', partial_id: 'i', log: 'ä'.slice(0, 1), 7: 'seven' };
+  const add = (ordinal: number, fields: object, own: Partial<Batch>): JoinedLine<string>[] => {
+    const entry = entryOf({ ...record, partial_ordinal: String(ordinal), ...fields }, [ordinal, { meta: ordinal }]);
+    return joiner.add({ partition: 0, batch: { ...batch, ...own }, index: 5, hold: '' }, entry, 0, entry.length, 0);
+  };
+  add(1, { partial_last: 'false', k: 'first' }, { seq: 1000, receivedMs: 1 });
+  const [line] = add(2, { partial_last: 'true', k: 'second' }, { id: idOf(2), seq: 2000, receivedMs: 2 });
+  assert(line);
+  assert.equal(documentId(line.batch.id, line.index), `${'02'.repeat(16)}-5`);
+  assert.deepEqual(documentOf(line.entry, { batch: line.batch, index: line.index }), {
+    '@timestamp': '1970-01-01T00:00:01.000Z',
+    message: 'ää',
+    attributes: { n: { a: 1 }, 7: 'seven', k: 'first', 'fluentd.metadata': { meta: 1 } },
+    fluentd: { tag: 'app.web' },
+    event: { ingested: '2026-01-02T03:04:06.120Z', sequence: 1005 },
+  });
+});
+
+test('a character that was cut in two', () => {
+  const { joiner } = new Joining();
+  const euro = Buffer.from('€');
+  const add = (ordinal: number, log: Buffer): JoinedLine<string>[] => {
+    const fields = {
+      partial_message: 'true',
+      partial_id: 'i',
+      partial_ordinal: String(ordinal),
+      partial_last: String(ordinal === 2),
+    };
+    const entry = entryOf({ log, ...fields });
+    return joiner.add({ partition: 0, batch, index: 0, hold: '' }, entry, 0, entry.length, 0);
+  };
+  add(1, euro.subarray(0, 1));
+  const [line] = add(2, euro.subarray(1));
+  assert(line);
+  assert.equal(documentOf(line.entry).message, '€');
+});
+
+test('lines of different sources do not mix', () => {
+  const others: Given[] = [
+    { partition: 1 },
+    { extra: { container_id: 'other' } },
+    { batch: { tag: 'other' } },
+    { batch: { sender: 'other' } },
+    { batch: { tenant: 'other' } },
+    { extra: { partial_id: 'other' } },
+  ];
+  const joining = new Joining();
+  joining.part(1);
+  for (const other of others) assert.deepEqual(joining.part(2, { ...other, last: true }), []);
+  assert.deepEqual(joining.part(2, { last: true }), [whole('l1 l2 ', '2', 'l1 ', 'l2 ')]);
+  assert.equal(joining.joiner.events, others.length);
+});
+
+test('a part that comes again is settled with its line and says nothing', () => {
+  const joining = new Joining();
+  joining.part(1);
+  joining.part(1, { text: 'again', hold: 'again' });
+  joining.part(2);
+  joining.part(1, { hold: 'late' });
+  assert.deepEqual(joining.part(3, { last: true }), [whole('l1 l2 l3 ', '3', 'l1 ', 'again', 'l2 ', 'late', 'l3 ')]);
+});
+
+test('parts in the wrong order', () => {
+  const joining = new Joining();
+  joining.part(2);
+  joining.part(3, { last: true });
+  assert.deepEqual(joining.part(1), [whole('l1 l2 l3 ', '3', 'l2 ', 'l3 ', 'l1 ')]);
+});
+
+test('what does not complete in time', () => {
+  const joining = new Joining();
+  joining.part(1);
+  assert.deepEqual(joining.after(3000), []);
+  joining.part(2);
+  joining.part(1, { line: 'm' });
+  assert.deepEqual(joining.after(1999), []);
+  assert.deepEqual(joining.after(1), [partial('l1 l2 ', '2', 'l1 ', 'l2 ')]);
+  assert.deepEqual(joining.after(3000), [partial('m1 ', '1', 'm1 ')]);
+  assert.equal(joining.joiner.events, 0);
+});
+
+test('the name always means the same text', () => {
+  const cases: [name: string, run: (joining: Joining) => object[], expected: object][] = [
+    // The rest of a line whose beginning was passed on has a name of its own, else the whole line, read again, would meet it.
+    ['rest', (j) => [...j.part(1), ...j.joiner.flush(), ...j.part(2, { last: true })], partial('l2 ', '?', 'l2 ')],
+    // Its beginning was committed in another life: if the line was stored whole then, this is a 409.
+    ['no beginning', (j) => [...j.part(2, { last: true }), ...j.after(5000)], partial('l2 ', '2', 'l2 ')],
+    [
+      'gap',
+      (j) => [...j.part(1), ...j.part(3, { last: true }), ...j.after(5000)],
+      partial('l1 l3 ', '?', 'l1 ', 'l3 '),
+    ],
+  ];
+  for (const [name, run, expected] of cases) assert.deepEqual(run(new Joining()).at(-1), expected, name);
+});
+
+test('a line that goes on after its rest is told from the next', () => {
+  const joining = new Joining();
+  joining.part(1);
+  joining.joiner.flush();
+  assert.deepEqual(joining.part(2), []);
+  assert.deepEqual(joining.part(3, { last: true }), [partial('l2 l3 ', '?', 'l2 ', 'l3 ')]);
+  joining.part(1);
+  assert.deepEqual(joining.part(2, { last: true }), [whole('l1 l2 ', '2', 'l1 ', 'l2 ')]);
+});
+
+test('an unfinished line keeps what tells its parts', () => {
+  const { joiner } = new Joining();
+  const fields = { partial_message: 'true', partial_id: 'i', partial_ordinal: '1', partial_last: 'false' };
+  const entry = entryOf({ log: 'x', ...fields });
+  joiner.add({ partition: 0, batch, index: 0, hold: '' }, entry, 0, entry.length, 0);
+  const [line] = joiner.flush();
+  assert(line);
+  const { attributes, log } = documentOf(line.entry, { partial: line.partial });
+  assert.deepEqual([attributes, log], [fields, { flags: ['partial'] }]);
+});
+
+test('a line that is too long', () => {
+  const joining = new Joining({ lineBytesMax: 8 });
+  joining.part(1, { text: 'aaaa', hold: '1' });
+  joining.part(2, { text: 'bbbb', hold: '2' });
+  assert.deepEqual(joining.part(3, { text: 'c', hold: '3' }), [partial('aaaabbbb', '2', '1', '2')]);
+  assert.deepEqual(joining.part(4, { text: 'd', hold: '4', last: true }), [partial('cd', '?', '3', '4')]);
+  // One part alone may be longer than the limit: it is here already.
+  assert.deepEqual(joining.part(1, { line: 'm', text: 'e'.repeat(20), hold: '5' }), []);
+  assert.deepEqual(joining.part(2, { line: 'm', text: 'f', hold: '6', last: true }), [
+    partial('e'.repeat(20), '1', '5'),
+    partial('f', '?', '6'),
+  ]);
+});
+
+test('a line of too many parts', () => {
+  const joining = new Joining({ partsMax: 2 });
+  joining.part(1);
+  joining.part(1, { hold: 'again' });
+  assert.deepEqual(joining.part(2, { last: true }), [partial('l1 ', '1', 'l1 ', 'again'), partial('l2 ', '?', 'l2 ')]);
+});
+
+test('the oldest goes first when there are too many bytes', () => {
+  const joining = new Joining({ bytesMax: 3000, lineBytesMax: 5000 });
+  joining.part(1, { line: 'a' });
+  joining.part(1, { line: 'b' });
+  assert.deepEqual(joining.part(1, { line: 'c', text: 'x'.repeat(2000), hold: 'c' }), [partial('a1 ', '1', 'a1 ')]);
+  const passed = joining.part(1, { line: 'd', text: 'x'.repeat(3000), hold: 'd' });
+  assert.deepEqual(
+    passed.map((line) => line.holds),
+    [['b1 '], ['c'], ['d']],
+  );
+  assert.deepEqual([joining.joiner.bytes, joining.joiner.events], [0, 0]);
+});
+
+test('what is void is dropped, whole lines of it', () => {
+  const joining = new Joining();
+  joining.part(1, { line: 'a', hold: 'old' });
+  joining.part(2, { line: 'a', hold: 'new' });
+  joining.part(1, { line: 'b', hold: 'new' });
+  assert.deepEqual(
+    joining.joiner.drop((hold) => hold === 'old'),
+    ['old', 'new'],
+  );
+  assert.equal(joining.joiner.events, 1);
+  assert.deepEqual(joining.joiner.drop(), ['new']);
+  assert.deepEqual([joining.joiner.events, joining.joiner.bytes], [0, 0]);
+});
+
+test('any lines, cut anyhow and interleaved anyhow, come out as they were', () => {
+  const line = fc.array(fc.string({ unit: 'binary', maxLength: 6 }), { minLength: 1, maxLength: 6 });
+  fc.assert(
+    fc.property(
+      fc.array(line, { minLength: 1, maxLength: 6 }),
+      fc.infiniteStream(fc.nat()),
+      fc.boolean(),
+      (lines, picks, twice) => {
+        const joining = new Joining();
+        const next = lines.map(() => 0);
+        const out = new Map<string, unknown>();
+        let settled = 0;
+        let given = 0;
+        while (next.some((ordinal, i) => ordinal < (lines[i]?.length ?? 0))) {
+          const open = next.flatMap((ordinal, i) => (ordinal < (lines[i]?.length ?? 0) ? [i] : []));
+          const i = open[picks.next().value % open.length] ?? 0;
+          const ordinal = (next[i] = (next[i] ?? 0) + 1);
+          const last = ordinal === lines[i]?.length;
+          for (let time = 0; time < (twice && !last ? 2 : 1); time += 1) {
+            given += 1;
+            for (const joined of joining.part(ordinal, {
+              line: `line${i}`,
+              text: lines[i]?.[ordinal - 1] ?? '',
+              last,
+              hold: `line${i}`,
+            })) {
+              assert.equal(joined.partial, false);
+              assert.equal(joined.name, String(ordinal));
+              out.set(joined.holds[0] ?? '', joined.text);
+              settled += joined.holds.length;
+            }
+          }
+        }
+        assert.deepEqual(
+          Object.fromEntries(out),
+          Object.fromEntries(lines.map((parts, i) => [`line${i}`, wellFormed(parts)])),
+        );
+        assert.deepEqual([settled, joining.joiner.events, joining.joiner.bytes], [given, 0, 0]);
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+/** Parts are encoded one by one, so a surrogate pair must not be cut by the test itself. */
+function wellFormed(parts: readonly string[]): string {
+  return parts.map((part) => Buffer.from(part).toString()).join('');
+}

@@ -1,0 +1,78 @@
+// Which entries are parts of a split line.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { partOf } from '#indexer/parse/part.ts';
+import { entryOf, hex } from './documents.ts';
+
+const docker = {
+  container_id: 'c',
+  container_name: '/x',
+  source: 'stdout',
+  log: 'text',
+  partial_message: 'true',
+  partial_id: 'id',
+  partial_ordinal: '2',
+  partial_last: 'false',
+};
+const facts = { id: 'id', ordinal: 2, last: false, containerId: 'c', text: 'text' };
+
+function check(record: object, expected: object | null, time: unknown = 1): void {
+  const entry = entryOf(record, time);
+  const framed = Buffer.concat([Buffer.from([0xc0, 0xc0]), entry, Buffer.from([0x92])]);
+  const part = partOf(framed, 2, 2 + entry.length);
+  if (part === null) {
+    assert.equal(expected, null);
+    return;
+  }
+  const { textStart, textEnd, ...rest } = part;
+  assert.deepEqual({ ...rest, text: framed.subarray(textStart, textEnd).toString() }, expected);
+}
+
+test('columns', () => {
+  check(docker, facts);
+  check(Object.fromEntries(Object.entries(docker).toReversed()), facts);
+  check({ ...docker, partial_last: 'true' }, { ...facts, last: true });
+  check({ ...docker, partial_ordinal: '123456789' }, { ...facts, ordinal: 123_456_789 });
+  check({ ...docker, container_id: 1 }, { ...facts, containerId: '' });
+  check({ ...docker, log: '' }, { ...facts, text: '' });
+  check({ ...docker, log: Buffer.from('bin') }, { ...facts, text: 'bin' });
+  check({ ...docker, nested: { a: [1] } }, facts);
+  check(docker, facts, [1, { meta: 'data' }]);
+  check(docker, facts, 1.5);
+  check({}, null);
+  check({ log: 'partial_message' }, null);
+  check({ partial_messagf: 'true' }, null);
+  check({ nested: docker }, null);
+  check({ ...docker, partial_message: 'false' }, null);
+  check({ ...docker, partial_message: true }, null);
+  check({ ...docker, partial_last: undefined }, null);
+  check({ ...docker, partial_last: 'yes' }, null);
+  check({ ...docker, partial_id: '' }, null);
+  check({ ...docker, partial_id: 7 }, null);
+  check({ ...docker, partial_ordinal: '0' }, null);
+  check({ ...docker, partial_ordinal: '1e3' }, null);
+  check({ ...docker, partial_ordinal: '1234567890' }, null);
+  check({ ...docker, log: { a: 1 } }, null);
+  check({ log: 'text', partial_message: 'true' }, null);
+});
+
+test('headers of every width', () => {
+  const pairs = Object.entries(docker).map(([key, value]) => {
+    const bytes = (text: string): Buffer => Buffer.concat([Buffer.from([0xc4, text.length]), Buffer.from(text)]);
+    return Buffer.concat([bytes(key), bytes(value)]);
+  });
+  const entry = Buffer.concat([hex('dc0002 d700 695735a5 00000000 df00000008'), ...pairs]);
+  assert.equal(partOf(entry, 0, entry.length)?.id, 'id');
+});
+
+test('cut anywhere, or random: no part, and no error', () => {
+  const entry = entryOf(docker);
+  for (let length = 0; length < entry.length; length += 1) assert.equal(partOf(entry, 0, length), null);
+  const mixed = fc.tuple(fc.nat(entry.length - 1), fc.nat(255)).map(([at, byte]) => entry.with(at, byte));
+  fc.assert(
+    fc.property(fc.oneof(fc.uint8Array({ maxLength: 40 }), mixed), (bytes) => void partOf(bytes, 0, bytes.length)),
+    { numRuns: 3000 },
+  );
+});

@@ -1,0 +1,49 @@
+// The bookkeeping behind Kafka's consumer: numbers that only grow, and batches that come out of place.
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { Assignment, Assignments } from '#shared/queue/kafka/assignments.ts';
+
+describe('assignments', () => {
+  it('have numbers that grow, and are void once the next is taken', async () => {
+    const assignments = new Assignments();
+    assert.equal(assignments.held, null);
+    const first = assignments.take([0, 1]);
+    assert.equal(assignments.void(), first);
+    assert.equal(assignments.void(), null);
+    assert.equal(await first.announced, false);
+    const second = assignments.take([1]);
+    second.begin([{ partition: 1, next: 5, end: 9 }]);
+    assert.equal(await second.announced, true);
+    assert.deepEqual([first.number, second.number, assignments.take([]).number], [1, 2, 3]);
+  });
+});
+
+describe('place of a batch', () => {
+  const begin = (next: number): Assignment => {
+    const assignment = new Assignment(1, [0]);
+    assignment.begin([{ partition: 0, next, end: 100 }]);
+    return assignment;
+  };
+
+  it('is next where it follows on what was handed over', () => {
+    const assignment = begin(5);
+    assert.equal(assignment.expects(0, 5), 'next');
+    assignment.handedOver(0, 9);
+    assert.equal(assignment.expects(0, 9), 'next');
+  });
+
+  it('is sought back to once, for a batch that was fetched before a rebalance', () => {
+    const assignment = begin(5);
+    assert.deepEqual(assignment.expects(0, 60), { seek: 5 });
+    assert.equal(assignment.expects(0, 5), 'next');
+    assignment.handedOver(0, 7);
+    assert.deepEqual(assignment.expects(0, 3), { seek: 7 });
+  });
+
+  it('is taken as it is where the seek led to the same gap: the records are gone', () => {
+    const assignment = begin(5);
+    assert.deepEqual(assignment.expects(0, 60), { seek: 5 });
+    assert.deepEqual(assignment.expects(0, 60), { lostFrom: 5 });
+  });
+});
