@@ -24,7 +24,7 @@ export class VirtualClock implements Clock {
   }
 
   epochMs(): number {
-    return this.#originMs + this.#nowMs;
+    return Math.floor(this.#originMs + this.#nowMs);
   }
 
   monotonicMs(): number {

@@ -11,8 +11,8 @@ export type StoreFault =
   | { readonly fail: SluiceError }
   /** It is written, and the answer is lost. */
   | { readonly failAfter: SluiceError }
-  /** No answer at all, until the caller gives up; written or not. */
-  | { readonly hang: 'written' | 'unwritten' };
+  /** No answer at all, until the caller gives up; written or not, or a second after that, from the same bytes. */
+  | { readonly hang: 'written' | 'unwritten' | 'late' };
 
 export interface StoreHooks {
   /** Asked for each request, with its number from 0. */
@@ -62,7 +62,11 @@ export class MemoryStore implements Store {
       if (this.down) throw this.down;
       const fault = this.hooks.request?.(request, number);
       if (fault && 'fail' in fault) throw fault.fail;
-      if (fault && 'hang' in fault && fault.hang === 'unwritten') await hangUp(signal);
+      if (fault && 'hang' in fault && fault.hang !== 'written') {
+        await hangUp(signal).finally(() => {
+          if (fault.hang === 'late') this.#clock.timer(1000, () => this.#write(request));
+        });
+      }
       const outcomes = this.#write(request);
       if (fault && 'hang' in fault) await hangUp(signal);
       if (fault && 'failAfter' in fault) throw fault.failAfter;

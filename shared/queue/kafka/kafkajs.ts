@@ -1,7 +1,7 @@
 // kafkajs 2.2.4, imported here and nowhere else: how a client is configured, what its errors mean, and what it gets wrong.
 //
-// Mended here: it knows no zstd at the level of Kafka's record batches (a topic may be set to it); and it sets a timer of
-// minus 55 years after each answer, which makes Node print a warning and costs a timer for nothing.
+// Mended here: it knows no zstd at the level of Kafka's record batches (a topic may be set to it); it encodes produce requests
+// slowly; and it sets a timer of minus 55 years after each answer, which makes Node print a warning and costs a timer for nothing.
 
 import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
@@ -18,9 +18,13 @@ import kafkajs, {
   type PartitionAssigner,
   type Producer,
 } from 'kafkajs';
+import Encoder from 'kafkajs/src/protocol/encoder.js';
+import produceRequests from 'kafkajs/src/protocol/requests/produce/index.js';
 import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
 import type { Config } from '#shared/config/settings.ts';
 import { type ErrorCode, reasonOf, SluiceError } from '#shared/errors.ts';
+
+import { encodeProduceRequest } from './produce-request.ts';
 
 export type { Admin, Consumer, EachBatchPayload, ITopicConfig, ITopicMetadata, Kafka, KafkaMessage, Offsets, Producer };
 
@@ -44,6 +48,36 @@ kafkajs.CompressionCodecs[kafkajs.CompressionTypes.ZSTD] = () => ({
 const scheduleCheck = RequestQueue.prototype.scheduleCheckPendingRequests;
 RequestQueue.prototype.scheduleCheckPendingRequests = function scheduleCheckPendingRequests(): void {
   if (this.pending.length > 0 || this.throttledUntil > Date.now()) scheduleCheck.call(this);
+};
+
+// Requests are made from what kafkajs has grouped by broker and partition; the rest of the way stays its own.
+const produceRequestOf = produceRequests.protocol;
+produceRequests.protocol = ({ version }) => {
+  const make = produceRequestOf({ version });
+  return (options) => {
+    const made = make(options);
+    if (version < 3 || options.compression !== NO_COMPRESSION || options.transactionalId !== undefined) return made;
+    const encode = (): Promise<EncodedBytes> => Promise.resolve(encoded(encodeProduceRequest(options, Date.now())));
+    return { ...made, request: { ...made.request, encode } };
+  };
+};
+
+/** What kafkajs takes for one of its encoders when it puts the request's header in front. */
+interface EncodedBytes {
+  readonly buf: Buffer;
+  readonly buffer: Buffer;
+  size(): number;
+}
+
+const encoded = (bytes: Buffer): EncodedBytes => ({ buf: bytes, buffer: bytes, size: () => bytes.length });
+
+// The original fills every buffer with zeros before it writes to it.
+Encoder.prototype.ensureAvailable = function ensureAvailable(length: number): void {
+  const needed = this.offset + length;
+  if (needed <= this.buf.length) return;
+  const larger = Buffer.allocUnsafe(Math.max(needed, this.buf.length * 2));
+  this.buf.copy(larger, 0, 0, this.offset);
+  this.buf = larger;
 };
 
 export interface ClientOptions {

@@ -193,7 +193,7 @@ test('any value is what another decoder makes of it', () => {
       const { attributes = {} } = documentOf(bytes);
       assert.deepEqual(attributes, JSON.parse(JSON.stringify(asWritten(decoded, 1))));
     }),
-    { numRuns: 500 },
+    { numRuns: 1000 },
   );
 });
 

@@ -1,0 +1,103 @@
+// The queue's callbacks, at the moments that a fake group does not come to by itself: what is fetched under an old assignment, and
+// pausing and resuming by the bytes in hand.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { PartitionReader } from '#indexer/consume/reader.ts';
+import { buildCore } from '#indexer/core.ts';
+import type { ConsumerHandler, FetchedBatch, Queue } from '#shared/queue/queue.ts';
+import { World } from '../world.ts';
+
+async function arrange() {
+  const world = new World({ partitions: 2, env: { SLUICE_INDEXER_INFLIGHT_MAX_BYTES: '1048576' } });
+  const core = buildCore(world.options, () => []);
+  const calls: string[] = [];
+  const queue: Pick<Queue, 'consume'> = {
+    consume: async () => ({
+      pause: (partitions) => void calls.push(`pause ${partitions.join()}`),
+      resume: (partitions) => void calls.push(`resume ${partitions.join()}`),
+      commit: async (assignment, offsets) => void calls.push(`commit ${assignment} ${JSON.stringify([...offsets])}`),
+      [Symbol.asyncDispose]: async () => void calls.push('leave'),
+    }),
+  };
+  const { clock, random } = world;
+  const reader = new PartitionReader({ ...core, queue, clock, random, group: 'g', fetchBytesMax: 1, toEnds: false });
+  const handler: ConsumerHandler = reader;
+  reader.start();
+  await clock.settle();
+  const assign = (number: number, partitions: number[]): void =>
+    handler.assigned(
+      partitions.map((partition) => ({ partition, next: 0, end: 100 })),
+      number,
+    );
+  /** The records of a partition that were appended, as fetched under an assignment. */
+  const fetched = (assignment: number, partition: number): FetchedBatch => {
+    const records = world.queue.log(partition);
+    return { partition, assignment, records, endOffset: records.length };
+  };
+  const end = async (): Promise<void> => {
+    reader.halt();
+    await clock.until(core.pipeline.stop(1000));
+    await clock.until(reader.leave());
+    assert.equal(core.ledger.imbalance, 0);
+  };
+  return { world, core, calls, reader, handler, assign, fetched, end };
+}
+
+test('what is fetched under an assignment that is over is dropped', async () => {
+  const { world, core, calls, handler, assign, fetched, end } = await arrange();
+  await world.send(0, [5]);
+  await world.send(1, [5]);
+  assign(1, [0, 1]);
+  assign(2, [0, 1]);
+  handler.fetched(fetched(1, 0));
+  await world.clock.advance(2000);
+  assert.equal(core.ledger.counts.consumed, 0);
+  handler.fetched(fetched(2, 1));
+  handler.revoked(1); // over long ago
+  await world.clock.advance(2000);
+  assert.equal(core.ledger.counts.indexed, 5);
+  assert.deepEqual(calls, ['commit 2 [[1,1]]']);
+  handler.revoked(2);
+  handler.fetched(fetched(2, 0));
+  await end();
+  assert.equal(core.ledger.counts.consumed, 5);
+});
+
+test('what was fetched before the loss is abandoned, and not committed', async () => {
+  const { world, core, calls, handler, assign, fetched, end } = await arrange();
+  await world.send(0, [5]);
+  world.store.hooks = { latencyMs: () => 3000 };
+  assign(1, [0]);
+  handler.fetched(fetched(1, 0));
+  await world.clock.advance(1000);
+  assert.equal(core.ledger.inFlight, 5);
+  handler.revoked(1);
+  await world.clock.advance(10_000);
+  assert.equal(core.ledger.counts.abandoned, 5);
+  assert.deepEqual(calls, []);
+  await end();
+});
+
+test('reading pauses while the bytes in hand are at their limit', async () => {
+  const { world, calls, handler, assign, fetched, end } = await arrange();
+  for (let i = 0; i < 40; i++) await world.send(0, [50], 'identity', 'x'.repeat(1000));
+  world.store.hooks = { latencyMs: () => 500 };
+  assign(1, [0, 1]);
+  handler.fetched(fetched(1, 0));
+  assert.deepEqual(calls, ['pause 0,1']);
+  await world.clock.advance(30_000);
+  assert.equal(calls.filter((call) => call === 'resume 0,1').length, 1);
+  await end();
+});
+
+test('a record that comes again under the same assignment is taken once', async () => {
+  const { world, core, handler, assign, fetched, end } = await arrange();
+  await world.send(0, [5]);
+  assign(1, [0]);
+  handler.fetched(fetched(1, 0));
+  handler.fetched(fetched(1, 0));
+  await world.clock.advance(2000);
+  assert.equal(core.ledger.counts.consumed, 5);
+  await end();
+});
