@@ -15,7 +15,10 @@ export interface Queue extends AsyncDisposable {
   readonly partitions: number;
   /** The most bytes that one append to a partition may have, headers and framing included (see `recordBytes`). */
   readonly appendBytesMax: number;
-  /** Resolves when the queue has been reached for the first time, so that `partitions` and the limits are known. */
+  /**
+   * Resolves when the queue has been reached for the first time, so that `partitions` and the limits are known. Keeps trying
+   * for as long as it takes; rejects with the signal's reason, or with shutting_down when the queue is closed before.
+   */
   opened(signal?: AbortSignal): Promise<void>;
   /**
    * Appends records to one partition of the logs topic, in order. Retries what may pass until the produce timeout.
@@ -24,7 +27,7 @@ export interface Queue extends AsyncDisposable {
   append(partition: number, records: readonly QueueRecord[]): Promise<void>;
   /** Appends to the dead letters; resolves when they are held. */
   appendDeadLetters(letters: readonly DeadLetter[]): Promise<void>;
-  /** Starts to read the logs topic as a member of the group. */
+  /** Starts to read the logs topic as a member of the group; the first callback comes after this has resolved. */
   consume(handler: ConsumerHandler, options: ConsumeOptions): Promise<QueueConsumer>;
   /** Reads partitions of a topic without a group and without commits, from offsets on to the ends as of now. For `cat` and `dead-letters`. */
   read(options: ReadOptions): AsyncIterable<FetchedRecord>;
@@ -65,9 +68,12 @@ export interface FetchedBatch {
 
 /** All callbacks only take note; they must not block. */
 export interface ConsumerHandler {
-  /** Work may begin on these partitions. Each new assignment has a higher number. `next` = first offset that will be fetched. */
+  /**
+   * Work may begin on these partitions, none of which is paused. Each new assignment has a higher number, and comes after the
+   * revocation of the one before. `next` = first offset that will be fetched; `end` = offset after the last record, as of now.
+   */
   assigned(partitions: readonly { partition: number; next: number; end: number }[], assignment: number): void;
-  /** What was fetched under `assignment` is void: drop it, never commit it. */
+  /** What was fetched under `assignment` is void: drop it, never commit it. Not called when the owner itself closes the consumer. */
   revoked(assignment: number): void;
   fetched(batch: FetchedBatch): void;
   /** The consumer has ended for good, by an error that its owner must act on. */

@@ -159,6 +159,7 @@ export interface Served<M> {
  * The worker's side: opens with the data of `startWorker`, then answers requests one after another.
  * `notify` sends a notice to the main side. A method may return a `Moved` (see `moved`) to move buffers.
  */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- names what the main side gives, which nothing here can check
 export function serveWorker<D, M extends Methods<M>>(
   open: (data: D, notify: (notice: unknown) => void) => Served<M>,
 ): void {

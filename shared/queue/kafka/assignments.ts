@@ -68,6 +68,11 @@ export class Assignments {
     return this.#held;
   }
 
+  /** Number of the latest assignment; 0 before the first. */
+  get last(): number {
+    return this.#last;
+  }
+
   take(partitions: readonly number[]): Assignment {
     this.void();
     this.#held = new Assignment(++this.#last, partitions);

@@ -11,17 +11,18 @@ import type { ConsumeOptions, ConsumerHandler, FetchedRecord, QueueConsumer } fr
 import { type Assignment, Assignments } from './assignments.ts';
 import { fetchedRecord } from './fetched-records.ts';
 import { readStands } from './group-offsets.ts';
+import { failureOf } from './failure.ts';
 import {
   type Admin,
   type Consumer,
   type EachBatchPayload,
-  failureOf,
   fencedAssigner,
   fetchedOffset,
   type Kafka,
 } from './kafkajs.ts';
 
-const SESSION_TIMEOUT_MS = 30_000;
+// After a broker's restart the group waits so long for the members that it had before.
+const SESSION_TIMEOUT_MS = 15_000;
 const REBALANCE_TIMEOUT_MS = 60_000;
 const HEARTBEAT_INTERVAL_MS = 1000;
 // The longest that a paused partition waits after its resume, and the pause of the polls when there is nothing.
@@ -120,8 +121,10 @@ export class KafkaConsumer implements QueueConsumer {
     const { signal } = this.#closing;
     let pauseMs = RESTART_PAUSE_FIRST_MS;
     while (!signal.aborted) {
+      const before = this.#assignments.last;
       const error = await this.#session();
       if (signal.aborted) return;
+      if (this.#assignments.last > before) pauseMs = RESTART_PAUSE_FIRST_MS;
       const { type, reason } = failureOf(error);
       if (FATAL.has(type)) {
         this.#closing.abort();

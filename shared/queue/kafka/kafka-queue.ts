@@ -6,7 +6,7 @@ import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
-import { type Headed, headedLetter, headedRecord, recordBytes } from '../headers.ts';
+import { type Headed, headedRecord, recordBytes } from '../headers.ts';
 import type {
   ConsumeOptions,
   ConsumerHandler,
@@ -19,7 +19,9 @@ import type {
 import { KafkaConsumer } from './kafka-consumer.ts';
 import { KafkaProducer } from './kafka-producer.ts';
 import { readTopic } from './kafka-read.ts';
-import { type Admin, brokersOf, createClient, failureOf, type Kafka } from './kafkajs.ts';
+import { letterGroups } from './letter-groups.ts';
+import { type Failure, failureOf } from './failure.ts';
+import { type Admin, brokersOf, createClient, type Kafka } from './kafkajs.ts';
 import {
   appendBytesMaxOf,
   readTopicFacts,
@@ -37,8 +39,6 @@ const LOOK_INTERVAL_MS = 5000;
 const LOOK_INTERVAL_UNREADY_MS = 1000;
 // A leader election or a dropped connection is over sooner, and no reason to turn senders away.
 const FAILING_PATIENCE_MS = 2000;
-// What a dead letter's headers and framing take beside its bytes.
-const LETTER_FRAMING_BYTES = 512;
 
 export interface KafkaQueueOptions {
   readonly clock: Clock;
@@ -82,7 +82,7 @@ export class KafkaQueue implements Queue {
       clock: options.clock,
       produceTimeoutMs,
       ackTimeoutMs: requestTimeoutMs - 200,
-      outcome: (failure) => this.#produced(failure?.reason ?? null),
+      outcome: (failure) => this.#produced(failure),
     });
     this.#tending = this.#tend();
   }
@@ -182,7 +182,7 @@ export class KafkaQueue implements Queue {
     }
   }
 
-  #produced(failure: string | null): void {
+  #produced(failure: Failure | null): void {
     const nowMs = this.#options.clock.monotonicMs();
     if (failure === null) {
       this.#lastAppendMs = nowMs;
@@ -191,7 +191,7 @@ export class KafkaQueue implements Queue {
       return;
     }
     this.#failingSinceMs ??= nowMs;
-    if (nowMs - this.#failingSinceMs >= FAILING_PATIENCE_MS) this.#failed(failure);
+    if (nowMs - this.#failingSinceMs >= FAILING_PATIENCE_MS) this.#failed(this.#told(failure));
   }
 
   #failed(reason: string): void {
@@ -269,8 +269,10 @@ export class KafkaQueue implements Queue {
   }
 
   #reasonOf(error: unknown): string {
-    if (error instanceof SluiceError) return error.message;
-    const { reason, type } = failureOf(error);
+    return error instanceof SluiceError ? error.message : this.#told(failureOf(error));
+  }
+
+  #told({ reason, type }: Failure): string {
     if (!type.startsWith('KafkaJSConnection')) return reason;
     return `no broker of ${brokersOf(this.#config).join(', ')} can be reached: ${reason}`;
   }
@@ -284,29 +286,4 @@ export class KafkaQueue implements Queue {
       await admin.disconnect().catch((error: unknown) => this.#options.debug(reasonOf(error)));
     }
   }
-}
-
-/** Letters in appends that the topic takes. A letter that is too large alone is left to the brokers to refuse. */
-function* letterGroups(
-  letters: readonly DeadLetter[],
-  bytesMax: number,
-): Generator<{ records: Headed[]; bytes: number }> {
-  let records: Headed[] = [];
-  let bytes = 0;
-  for (const letter of letters) {
-    const size =
-      letter.value.length +
-      letter.batches.length +
-      Buffer.byteLength(letter.error) +
-      letter.from.length +
-      LETTER_FRAMING_BYTES;
-    if (records.length > 0 && bytes + size > bytesMax) {
-      yield { records, bytes };
-      records = [];
-      bytes = 0;
-    }
-    records.push(headedLetter(letter));
-    bytes += size;
-  }
-  if (records.length > 0) yield { records, bytes };
 }

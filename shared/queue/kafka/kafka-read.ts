@@ -5,7 +5,8 @@ import { randomUUID } from 'node:crypto';
 import { SluiceError } from '#shared/errors.ts';
 import type { FetchedRecord } from '../queue.ts';
 import { fetchedRecord } from './fetched-records.ts';
-import { type Admin, type Consumer, type EachBatchPayload, failureOf, type Kafka } from './kafkajs.ts';
+import { failureOf } from './failure.ts';
+import { type Admin, type Consumer, type EachBatchPayload, type Kafka } from './kafkajs.ts';
 
 const HEARTBEAT_INTERVAL_MS = 3000;
 

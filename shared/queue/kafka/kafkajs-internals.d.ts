@@ -17,10 +17,12 @@ declare module 'kafkajs/src/protocol/encoder.js' {
 }
 
 declare module 'kafkajs/src/protocol/requests/produce/index.js' {
+  import type { CompressionTypes } from 'kafkajs';
+
   interface ProduceOptions {
     readonly acks: number;
     readonly timeout: number;
-    readonly compression: number;
+    readonly compression: CompressionTypes;
     readonly transactionalId?: string;
     readonly topicData: readonly {
       readonly topic: string;

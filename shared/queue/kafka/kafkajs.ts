@@ -1,4 +1,4 @@
-// kafkajs 2.2.4, imported here and nowhere else: how a client is configured, what its errors mean, and what it gets wrong.
+// kafkajs 2.2.4, imported here and nowhere else: how a client is configured, and what it gets wrong.
 //
 // Mended here: it knows no zstd at the level of Kafka's record batches (a topic may be set to it); it encodes produce requests
 // slowly; and it sets a timer of minus 55 years after each answer, which makes Node print a warning and costs a timer for nothing.
@@ -11,10 +11,8 @@ import kafkajs, {
   type Consumer,
   type EachBatchPayload,
   type ITopicConfig,
-  type ITopicMetadata,
   type Kafka,
   type KafkaMessage,
-  type Offsets,
   type PartitionAssigner,
   type Producer,
 } from 'kafkajs';
@@ -22,11 +20,11 @@ import Encoder from 'kafkajs/src/protocol/encoder.js';
 import produceRequests from 'kafkajs/src/protocol/requests/produce/index.js';
 import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
 import type { Config } from '#shared/config/settings.ts';
-import { type ErrorCode, reasonOf, SluiceError } from '#shared/errors.ts';
+import { reasonOf, SluiceError } from '#shared/errors.ts';
 
 import { encodeProduceRequest } from './produce-request.ts';
 
-export type { Admin, Consumer, EachBatchPayload, ITopicConfig, ITopicMetadata, Kafka, KafkaMessage, Offsets, Producer };
+export type { Admin, Consumer, EachBatchPayload, ITopicConfig, Kafka, KafkaMessage, Producer };
 
 /** The one compression that kafkajs is asked for: the values are compressed already. */
 export const NO_COMPRESSION = kafkajs.CompressionTypes.None;
@@ -172,56 +170,4 @@ export function fencedAssigner(beforeJoin: () => void): PartitionAssigner {
 /** Offset that was asked for when the batch was fetched; kafkajs has it, its types do not. */
 export function fetchedOffset(batch: EachBatchPayload['batch']): number | null {
   return 'fetchedOffset' in batch && typeof batch.fetchedOffset === 'string' ? Number(batch.fetchedOffset) : null;
-}
-
-export interface Failure {
-  readonly code: ErrorCode;
-  /** Whether the same request may succeed later. */
-  readonly retryable: boolean;
-  /** Kafka's name of the error, such as NOT_ENOUGH_REPLICAS, else kafkajs's. */
-  readonly type: string;
-  readonly reason: string;
-  /** A fault inside kafkajs: the client is not to be used again. */
-  readonly broken: boolean;
-}
-
-// kafkajs takes unknown errors for retryable; here only these are.
-const RETRYABLE_NAMES = new Set([
-  'KafkaJSConnectionError',
-  'KafkaJSConnectionClosedError',
-  'KafkaJSRequestTimeoutError',
-  'KafkaJSMetadataNotLoaded',
-  'KafkaJSTopicMetadataNotLoaded',
-  'KafkaJSBrokerNotFound',
-  'KafkaJSNoBrokerAvailableError',
-  'KafkaJSGroupCoordinatorNotFound',
-  'KafkaJSLockTimeout',
-]);
-
-/** What a failure of kafkajs means for us. */
-export function failureOf(error: unknown): Failure {
-  const root = rootOf(error);
-  const reason = reasonOf(root);
-  const kafkaType = typeof root === 'object' && root !== null && 'type' in root ? root.type : undefined;
-  const type = typeof kafkaType === 'string' ? kafkaType : root instanceof Error ? root.name : '';
-  if (type === 'UNKNOWN_TOPIC_OR_PARTITION')
-    return { code: 'topic_missing', retryable: true, type, reason, broken: false };
-  // It does not expect some orders of events, such as a broker that is lost while it is looked for.
-  if (root instanceof TypeError) return { code: 'queue_unavailable', retryable: true, type, reason, broken: true };
-  const named = root instanceof Error && RETRYABLE_NAMES.has(root.name);
-  const flagged =
-    typeof kafkaType === 'string' && root instanceof Error && 'retriable' in root && root.retriable === true;
-  const retryable = named || flagged;
-  return { code: retryable ? 'queue_unavailable' : 'queue_refused', retryable, type, reason, broken: false };
-}
-
-// "Retries exceeded" and "not retriable" are wrappers; what went wrong is below them.
-function rootOf(error: unknown): unknown {
-  let root = error;
-  for (let depth = 0; depth < 8; depth++) {
-    if (!(root instanceof Error) || !(root.cause instanceof Error)) return root;
-    if (root.name !== 'KafkaJSNumberOfRetriesExceeded' && root.name !== 'KafkaJSNonRetriableError') return root;
-    root = root.cause;
-  }
-  return root;
 }

@@ -23,7 +23,7 @@ export interface ProduceRequest {
   }[];
 }
 
-export interface ProducedMessage {
+interface ProducedMessage {
   readonly value: Uint8Array;
   readonly headers: Readonly<Record<string, Uint8Array>>;
 }

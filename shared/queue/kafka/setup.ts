@@ -5,7 +5,8 @@ import { systemClock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import { isRetryable, SluiceError } from '#shared/errors.ts';
 import { readStands } from './group-offsets.ts';
-import { type Admin, brokersOf, createClient, failureOf, type ITopicConfig, type Kafka } from './kafkajs.ts';
+import { failureOf } from './failure.ts';
+import { type Admin, brokersOf, createClient, type ITopicConfig, type Kafka } from './kafkajs.ts';
 import { readTopicFacts, readTopicShape, weaknessesOf } from './topic-facts.ts';
 
 const REPLICATION = 3;

@@ -2,7 +2,8 @@
 // Kafka" is weaker than it sounds. Read at the start and hourly.
 
 import { SluiceError } from '#shared/errors.ts';
-import { type Admin, failureOf, TOPIC_RESOURCE } from './kafkajs.ts';
+import { failureOf } from './failure.ts';
+import { type Admin, TOPIC_RESOURCE } from './kafkajs.ts';
 
 export interface TopicFacts {
   readonly topic: string;

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { DatabaseSync } from 'node:sqlite';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { systemClock } from '#shared/clock.ts';
 import {
   type EmbeddedQueue,
@@ -169,14 +170,20 @@ describe('limits of the embedded queue', () => {
 });
 
 describe('embedded queue that is killed', () => {
-  it('has all that was acked, whole and in order, and its folder is free', async (t) => {
+  it('has all that was acked, whole and in order; its folder was its own, and is free', async (t) => {
     const dataDir = await folder(t);
     let acked = 0;
     for (let round = 0; round < 4; round++) {
-      const child = spawn(process.execPath, [join(import.meta.dirname, 'append-for-ever.ts'), dataDir], {
-        stdio: ['ignore', 'pipe', 'inherit'],
+      const child = spawn(
+        process.execPath,
+        [fileURLToPath(new URL('./append-for-ever.ts', import.meta.url)), dataDir],
+        {
+          stdio: ['ignore', 'pipe', 'inherit'],
+        },
+      );
+      acked = await killAfter(child, 30 + round * 50, async () => {
+        await assert.rejects(open(dataDir), { code: 'data_dir_locked' });
       });
-      acked = await killAfter(child, 30 + round * 50);
       await using queue = await open(dataDir);
       const numbers = (await texts(queue)).map((text) => Number(text.split(' ', 1)[0]));
       assert(numbers.length >= acked, `${acked} were acked, ${numbers.length} are there`);
@@ -239,14 +246,15 @@ async function fill(queue: EmbeddedQueue, large: QueueRecord, taken: () => void)
 }
 
 /** Kills the child after it has said so many times what it has appended; resolves to the number it said last. */
-async function killAfter(child: ChildProcess, lines: number): Promise<number> {
+async function killAfter(child: ChildProcess, lines: number, meanwhile: () => Promise<void>): Promise<number> {
   assert(child.stdout);
   const exit = once(child, 'exit');
   let acked = 0;
   let seen = 0;
   for await (const line of createInterface(child.stdout)) {
     acked = Number(line);
-    if (++seen === lines) child.kill('SIGKILL');
+    if (++seen === 1) await meanwhile();
+    if (seen === lines) child.kill('SIGKILL');
   }
   await exit;
   return acked;

@@ -1,0 +1,55 @@
+// What an error of kafkajs means for us: whether another try may help, and what to tell. Pure: it looks at names only.
+
+import { type ErrorCode, reasonOf } from '#shared/errors.ts';
+
+export interface Failure {
+  readonly code: ErrorCode;
+  /** Whether the same request may succeed later. */
+  readonly retryable: boolean;
+  /** Kafka's name of the error, such as NOT_ENOUGH_REPLICAS, else kafkajs's. */
+  readonly type: string;
+  readonly reason: string;
+  /** A fault inside kafkajs: the client is not to be used again. */
+  readonly broken: boolean;
+}
+
+// kafkajs takes unknown errors for retryable; here only these are.
+const RETRYABLE_NAMES = new Set([
+  'KafkaJSConnectionError',
+  'KafkaJSConnectionClosedError',
+  'KafkaJSRequestTimeoutError',
+  'KafkaJSMetadataNotLoaded',
+  'KafkaJSTopicMetadataNotLoaded',
+  'KafkaJSBrokerNotFound',
+  'KafkaJSNoBrokerAvailableError',
+  'KafkaJSGroupCoordinatorNotFound',
+  'KafkaJSLockTimeout',
+]);
+
+/** What a failure of kafkajs means for us. */
+export function failureOf(error: unknown): Failure {
+  const root = rootOf(error);
+  const reason = reasonOf(root);
+  const kafkaType = typeof root === 'object' && root !== null && 'type' in root ? root.type : undefined;
+  const type = typeof kafkaType === 'string' ? kafkaType : root instanceof Error ? root.name : '';
+  if (type === 'UNKNOWN_TOPIC_OR_PARTITION')
+    return { code: 'topic_missing', retryable: true, type, reason, broken: false };
+  // It does not expect some orders of events, such as a broker that is lost while it is looked for.
+  if (root instanceof TypeError) return { code: 'queue_unavailable', retryable: true, type, reason, broken: true };
+  const named = root instanceof Error && RETRYABLE_NAMES.has(root.name);
+  const flagged =
+    typeof kafkaType === 'string' && root instanceof Error && 'retriable' in root && root.retriable === true;
+  const retryable = named || flagged;
+  return { code: retryable ? 'queue_unavailable' : 'queue_refused', retryable, type, reason, broken: false };
+}
+
+// "Retries exceeded" and "not retriable" are wrappers; what went wrong is below them.
+function rootOf(error: unknown): unknown {
+  let root = error;
+  for (let depth = 0; depth < 8; depth++) {
+    if (!(root instanceof Error) || !(root.cause instanceof Error)) return root;
+    if (root.name !== 'KafkaJSNumberOfRetriesExceeded' && root.name !== 'KafkaJSNonRetriableError') return root;
+    root = root.cause;
+  }
+  return root;
+}
