@@ -10,7 +10,7 @@ export interface Clock {
   monotonicMs(): number;
   /** Resolves after `ms`; rejects with the signal's reason if it is aborted first. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
-  /** Calls `action` once after `ms` unless disposed of before. Does not keep the process alive. */
+  /** Calls `action` once after `ms` unless disposed of before; at 0 in this turn of the event loop. Does not keep the process alive. */
   timer(ms: number, action: () => void): Disposable;
 }
 
@@ -19,6 +19,11 @@ export const systemClock: Clock = {
   monotonicMs: () => performance.now(),
   sleep: (ms, signal) => delay(ms, undefined, signal ? { signal } : {}),
   timer(ms, action) {
+    if (ms <= 0) {
+      // At the end of this turn of the event loop; the least that setTimeout can do is a millisecond.
+      const immediate = setImmediate(action);
+      return { [Symbol.dispose]: () => clearImmediate(immediate) };
+    }
     const handle = setTimeout(action, ms);
     handle.unref();
     return { [Symbol.dispose]: () => clearTimeout(handle) };

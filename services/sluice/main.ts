@@ -11,7 +11,8 @@ const workers: Record<string, () => Promise<unknown>> = {
 const worker = workerName();
 if (worker === null) {
   const { runCommandLine } = await import('./command-line.ts');
-  process.exitCode = await runCommandLine(process.argv.slice(2));
+  // Whatever is still open when a command is done (a stop that took too long) must not keep the process.
+  process.exit(await runCommandLine(process.argv.slice(2)));
 } else {
   await workers[worker]?.();
 }

@@ -4,13 +4,14 @@
 // Pure. The same rule is said three times: here for queries and for the embedded store, in elasticsearch/template.ts as an
 // analyzer, and in elasticsearch/attribute-pattern.ts for values that Elasticsearch keeps whole. The contract test holds them together.
 
-/** The scripts whose characters stand alone. In a form that JavaScript (flag `v`) understands. */
-const CJK = String.raw`\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}`;
+/** The scripts whose letters stand alone (not their symbols: those separate, as all symbols do). For the flag `v`. */
+const SCRIPTS = String.raw`[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}]`;
+const CJK = String.raw`[[\p{L}\p{M}\p{N}]&&${SCRIPTS}]`;
 
-const WORD = new RegExp(String.raw`[${CJK}]|[[\p{L}\p{M}\p{N}_]--[${CJK}]]+`, 'gv');
-const CJK_CHARACTER = new RegExp(`[${CJK}]`, 'v');
-const CJK_CHARACTERS = new RegExp(`[${CJK}]`, 'gv');
-const CJK_ONLY = new RegExp(`^[${CJK}]+$`, 'v');
+const WORD = new RegExp(String.raw`${CJK}|[[\p{L}\p{M}\p{N}_]--${SCRIPTS}]+`, 'gv');
+const CJK_CHARACTER = new RegExp(CJK, 'v');
+const CJK_CHARACTERS = new RegExp(CJK, 'gv');
+const CJK_ONLY = new RegExp(`^${CJK}+$`, 'v');
 // Below U+1100 (Hangul Jamo) no character is CJK: a cheap way out for almost all text.
 // oxlint-disable-next-line no-control-regex
 const MAY_HOLD_CJK = /[^\u0000-\u10ff]/;

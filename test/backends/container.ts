@@ -1,6 +1,8 @@
 // A backend in a container, by testcontainers: where Docker runs and the image is there or can be pulled.
 // testcontainers is loaded only here and only when it is needed: it is slow to load.
 
+import { randomUUID } from 'node:crypto';
+
 interface ContainerOptions {
   readonly image: string;
   readonly ports: readonly { container: number; host: number }[];
@@ -13,7 +15,7 @@ const startTimeoutMs = 180_000;
 
 /** Resolves when the container serves; disposing of it removes it. Rejects where there is no Docker or no image. */
 export async function startContainer(options: ContainerOptions): Promise<AsyncDisposable> {
-  const { GenericContainer, StartupCheckStrategy } = await import('testcontainers');
+  const { GenericContainer, StartupCheckStrategy, getContainerRuntimeClient } = await import('testcontainers');
 
   // What comes with testcontainers looks at open ports, which Docker's proxy opens before anybody serves behind them.
   class Serves extends StartupCheckStrategy {
@@ -25,15 +27,21 @@ export async function startContainer(options: ContainerOptions): Promise<AsyncDi
   }
   type StartupCheck = (typeof StartupCheckStrategy)['prototype']['checkStartupState'];
 
-  const container = await new GenericContainer(options.image)
-    .withExposedPorts(...options.ports)
-    .withEnvironment(options.environment)
-    .withWaitStrategy(new Serves())
-    .withStartupTimeout(startTimeoutMs)
-    .start();
-  return {
-    async [Symbol.asyncDispose]() {
-      await container.stop({ timeout: 0 });
-    },
-  };
+  const name = `sluice-test-${randomUUID()}`;
+  const { container: docker } = await getContainerRuntimeClient();
+  const remove = () => docker.getById(name).remove({ force: true, v: true });
+  try {
+    await new GenericContainer(options.image)
+      .withName(name)
+      .withExposedPorts(...options.ports)
+      .withEnvironment(options.environment)
+      .withWaitStrategy(new Serves())
+      .withStartupTimeout(startTimeoutMs)
+      .start();
+  } catch (error) {
+    // One that was made but could not be started would stay for ever; where there was no image, there is nothing to remove.
+    await remove().catch(() => undefined);
+    throw error;
+  }
+  return { [Symbol.asyncDispose]: remove };
 }

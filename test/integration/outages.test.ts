@@ -13,7 +13,8 @@ import { type Environment, newPlace, sluice, SluiceProcess } from './sluice-proc
 
 const outageMs = 10_000;
 const shared = await kafka();
-const noJars = spawnSync('mvn', ['--version']).status === 0 ? null : 'SKIPPED: no mvn to start a server that may be stopped';
+const noJars =
+  spawnSync('mvn', ['--version']).status === 0 ? null : 'SKIPPED: no mvn to start a server that may be stopped';
 
 function environmentOf(brokers: readonly string[], more: Environment = {}): Environment {
   const name = `sluice-test.${randomBytes(4).toString('hex')}`;

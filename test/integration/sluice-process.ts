@@ -87,6 +87,11 @@ export class SluiceProcess implements AsyncDisposable {
     }));
   }
 
+  /** Undefined where the program could not be started. */
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
   get stdout(): string {
     return this.#stdout;
   }

@@ -1,5 +1,6 @@
 // `sluice run`: all in one process, with the queue and the store that are configured; nothing else is needed where both are embedded.
 
+import { parseArgs } from 'node:util';
 import { startForwarder } from '#forwarder/main.ts';
 import { startIndexer } from '#indexer/main.ts';
 import { openStore } from '#shared/store/open.ts';
@@ -13,7 +14,8 @@ Everything in one process: takes logs (Forward, HTTP), queues, indexes and keeps
 With SLUICE_KAFKA_BROKERS and SLUICE_ELASTICSEARCH_URL the same process works on Kafka and Elasticsearch.
 `;
 
-export async function run(_args: string[], context: CommandContext): Promise<number> {
+export async function run(args: string[], context: CommandContext): Promise<number> {
+  parseArgs({ args, options: {} });
   return runService('run', context, async (service) => {
     const store = service.lifetime.use(await openStore(service.config));
     if (store.kind === 'embedded') await store.setup();

@@ -27,7 +27,7 @@ export interface TemplateOptions {
 
 const CJK = String.raw`\p{IsHan}\p{IsHiragana}\p{IsKatakana}\p{IsHangul}`;
 /** The rule of words.ts, in Java's words. */
-export const WORD_PATTERN = String.raw`[${CJK}]|[\p{L}\p{M}\p{N}_&&[^${CJK}]]+`;
+const WORD_PATTERN = String.raw`[\p{L}\p{M}\p{N}&&[${CJK}]]|[\p{L}\p{M}\p{N}_&&[^${CJK}]]+`;
 
 const keyword = { type: 'keyword', ignore_above: 1024 };
 const flattened = { type: 'flattened', ignore_above: 8191 };

@@ -3,6 +3,7 @@
 //   documents  one row a document: id, origin → origins, time (ns), sequence, ingested (ms), source (JSON as it came)
 //   origins    the few combinations of data stream, container, service and tag that documents come from
 //   words      FTS5 index over message and attributes; holds no text of its own, rowid = documents.rowid
+//              (SQLite's tables of letters are older than Unicode 9: words in scripts that came later are not found)
 //
 // Guarantees: what `write` returned is on the disk (WAL with synchronous=FULL: one fsync of the log a commit). Less would not
 // do: the queue's offsets are committed, fsynced, after this, and a power cut must not take documents that the queue will not
@@ -229,7 +230,7 @@ function openFile(options: DatabaseOptions): DatabaseSync {
     );
   }
   try {
-    if (!options.readOnly) mkdirSync(options.folder, { recursive: true });
+    if (!options.readOnly) mkdirSync(options.folder, { recursive: true, mode: 0o700 });
     const database = new DatabaseSync(file, { readOnly: options.readOnly, timeout: BUSY_TIMEOUT_MS });
     checkVersion(database, file);
     if (!options.readOnly) makeTables(database);

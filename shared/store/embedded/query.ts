@@ -6,7 +6,7 @@ import { clampInstant, parseInstant } from '../instant.ts';
 import { parseQueryText, type TextPart } from '../query-text.ts';
 import type { StoreQuery } from '../store.ts';
 
-export type SqlValue = string | number | bigint;
+type SqlValue = string | number | bigint;
 
 export interface SqlQuery {
   readonly sql: string;

@@ -14,6 +14,7 @@ it('splits text into words', () => {
   check('数据库A1连', ['数', '据', '库', 'a1', '连']);
   check('ひらカタ한글', ['ひ', 'ら', 'カ', 'タ', '한', '글']);
   check('𠀀𠀁', ['𠀀', '𠀁']);
+  check('⺀ ㈱ x⼀y 〇々', ['x', 'y', '〇', '々']);
   check('Ünï ÅNGSTRÖM', ['ünï', 'ångström']);
   check('e\u0301', ['e\u0301']);
   check('😀 ok 👍', ['ok']);

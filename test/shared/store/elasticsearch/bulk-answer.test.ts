@@ -29,7 +29,10 @@ it('tells the outcome of each item, in order', () => {
       expected,
     );
   check([created], [{ status: 201 }]);
-  check(Array<string>(1000).fill(created), Array<BulkOutcome>(1000).fill({ status: 201 }));
+  check(
+    Array<string>(1000).fill(created),
+    Array.from({ length: 1000 }, () => ({ status: 201 })),
+  );
   check(['{"create":{"status":200}}', created], [{ status: 200 }, { status: 201 }]);
   check(
     [created, conflict, created],

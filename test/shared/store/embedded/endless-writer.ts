@@ -5,7 +5,8 @@ import { systemClock } from '#shared/clock.ts';
 import { openEmbeddedStore } from '#shared/store/embedded/store.ts';
 import { bulkRequest, testId } from '#test/contract/store-bodies.ts';
 
-const [dataDir = '', perRequest = '1'] = process.argv.slice(2);
+const [dataDir, perRequest = '1'] = process.argv.slice(2);
+if (dataDir === undefined) throw new Error('give a data folder');
 const store = await openEmbeddedStore({ dataDir, readOnly: false, retentionMs: 86_400_000, clock: systemClock });
 
 async function write(batch: number): Promise<void> {

@@ -1,0 +1,244 @@
+// Ten million bytes of damaged Forward frames, over many connections, to the real program all in one: it goes on, its memory stays
+// within what its settings allow, and nothing is acked that is not stored, or with the dead letters where it cannot be read.
+//
+// What a connection should come to is told by the codecs alone (forward-stream.ts), frame by frame: so many events taken, so many
+// frames buried, these acks and no others. The names of acked events follow from their content; each is looked up by its name.
+
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { test } from 'node:test';
+import { crc32 } from 'node:zlib';
+import { encodeAck, encodeJsonAck } from '#forwarder/decode/forward-ack.ts';
+import { isJsonMode } from '#forwarder/decode/json-mode.ts';
+import { systemClock } from '#shared/clock.ts';
+import { loadConfig } from '#shared/config/load.ts';
+import { splitEntries } from '#shared/msgpack/extents.ts';
+import { openQueue } from '#shared/queue/open.ts';
+import { chunkIdentity, documentId } from '#shared/record/identity.ts';
+import { decodeBatches } from '#shared/record/record.ts';
+import { openStore } from '#shared/store/open.ts';
+import { readStream, type Seen } from '#test/forwarder/decode/forward-stream.ts';
+import { mutatedFrames } from '#test/forwarder/decode/mutate.ts';
+import { newPlace, type Place, SluiceProcess } from './sluice-process.ts';
+
+const MIB = 1024 * 1024;
+const BYTES = 10_000_000;
+/** Damage spoils what comes behind it on its connection; few frames each leave most connections something to say. */
+const FRAMES_PER_CONNECTION = 3;
+const CONNECTIONS = 8;
+const SENDER = '127.0.0.1';
+
+const limits = { frame: MIB, intake: 4 * MIB, indexer: 4 * MIB, bulk: MIB, bulks: 2, lines: 4 * MIB };
+const settings = {
+  SLUICE_LOG_LEVEL: 'error',
+  SLUICE_FRAME_MAX_BYTES: String(limits.frame),
+  SLUICE_INTAKE_MAX_BYTES: String(limits.intake),
+  SLUICE_INDEXER_INFLIGHT_MAX_BYTES: String(limits.indexer),
+  SLUICE_BULK_MAX_BYTES: String(limits.bulk),
+  SLUICE_BULK_CONCURRENCY: String(limits.bulks),
+  SLUICE_JOIN_MAX_BYTES: String(limits.lines),
+  SLUICE_JOIN_LINE_MAX_BYTES: String(limits.frame),
+  SLUICE_JOIN_TIMEOUT_MS: '500',
+};
+const limitBytes =
+  CONNECTIONS * limits.frame + limits.intake + limits.indexer + limits.bulks * limits.bulk + limits.lines;
+/** What is in hand is there as it came, unpacked, packed again, and as documents, at most. */
+const FORMS = 4;
+/** What V8 leaves lying before it collects; independent of the load. */
+const GARBAGE_BYTES = 96 * MIB;
+
+/** What all connections should come to. */
+class Expected {
+  frames = 0;
+  taken = 0;
+  events = 0;
+  buried = 0;
+  acksDue = 0;
+  acksHeard = 0;
+  /** Names of the events that were acked. */
+  readonly ackedIds: string[] = [];
+
+  readonly ackedBuried: Seen[] = [];
+}
+
+test('ten million bytes of damaged frames', async (context) => {
+  const seed = Number(process.env['SLUICE_TEST_SEED'] ?? Date.now() % 1_000_000);
+  context.diagnostic(`seed ${seed} (SLUICE_TEST_SEED)`);
+  await using place = await newPlace();
+  await using program = await new SluiceProcess(['run'], place, settings).ready();
+  const idleBytes = await peakBytes(program);
+  const expected = await sendAll(place, connections(seed), new Expected());
+  const percent = (100 * expected.taken) / expected.frames;
+  context.diagnostic(
+    `${expected.frames} frames, ${percent.toFixed(0)} % reach intake with ${expected.events} events; ` +
+      `${expected.buried} are dead letters; ${expected.acksHeard} of ${expected.acksDue} acks were heard`,
+  );
+  assert.ok(percent >= 30, `only ${percent} % of the frames reach intake`);
+  assert.ok(expected.ackedIds.length > 1000, 'hardly anything was acked');
+
+  await program.until(async () => (await program.metric('events_inflight')) === 0);
+  await assertLedger(program, expected);
+  await assertMemory(program, idleBytes, (line) => context.diagnostic(line));
+  const stopped = await program.stop();
+  assert.equal(stopped.code, 0, stopped.stderr);
+
+  const names = await storedIds(place);
+  const letters = await readLetters(place);
+  for (const id of letters.ids) names.add(id);
+  const missing = expected.ackedIds.filter((id) => !names.has(id));
+  assert.deepEqual(missing, [], 'acked, but neither stored nor with the dead letters');
+  assert.equal(letters.fromEdge.length, expected.buried, 'dead letters of whole frames');
+  const values = new Set(letters.fromEdge.map((value) => value.toString('latin1')));
+  for (const run of runsOf(expected.ackedBuried)) assert.ok(values.has(run.toString('latin1')), 'acked and not buried');
+});
+
+/** The frames of a few at a time, each group for a connection of its own. */
+function* connections(seed: number): Generator<Buffer[]> {
+  let frames: Buffer[] = [];
+  for (const frame of mutatedFrames(seed, BYTES)) {
+    frames.push(frame);
+    if (frames.length < FRAMES_PER_CONNECTION) continue;
+    yield frames;
+    frames = [];
+  }
+  if (frames.length > 0) yield frames;
+}
+
+/** As many connections at a time as `CONNECTIONS`, one after another until all is sent. */
+async function sendAll(place: Place, groups: Iterator<Buffer[]>, expected: Expected): Promise<Expected> {
+  const sendOn = async (): Promise<void> => {
+    for (let group = groups.next(); !group.done; group = groups.next()) {
+      const bytes = Buffer.concat(group.value);
+      const seen = await readStream([bytes], limits.frame);
+      const heard = await send(place.forward, bytes);
+      expected.frames += group.value.length;
+      take(expected, { seen, heard, isJson: isJsonMode(bytes[0] ?? 0) });
+    }
+  };
+  await Promise.all(Array.from({ length: CONNECTIONS }, sendOn));
+  return expected;
+}
+
+/** Sends, says that no more comes, and resolves when the program has closed, with all that it said. */
+function send(port: number, bytes: Buffer): Promise<Buffer> {
+  const heard: Buffer[] = [];
+  const { promise, resolve } = Promise.withResolvers<Buffer>();
+  connect({ port, host: SENDER })
+    .on('data', (piece: Buffer) => heard.push(piece))
+    .on('error', () => undefined) // What breaks a connection off may be a damaged frame; 'close' follows.
+    .on('close', () => resolve(Buffer.concat(heard)))
+    .end(bytes);
+  return promise;
+}
+
+/** Adds what a connection came to. Acks may be lost where it was broken off, but none may be heard that was not due, in its place. */
+function take(expected: Expected, { seen, heard, isJson }: { seen: Seen[]; heard: Buffer; isJson: boolean }): void {
+  let at = 0;
+  for (const one of seen) {
+    if (one === 'stream malformed' || one === 'frame too large') break;
+    if (one === 'heartbeat') continue;
+    if (one.kind === 'signal') break;
+    const isBuried = one.kind === 'malformed' || one.count < 0;
+    if (isBuried) expected.buried += 1;
+    else {
+      expected.taken += 1;
+      expected.events += one.count;
+    }
+    if (!one.chunk) continue;
+    expected.acksDue += 1;
+    const ack = isJson ? encodeJsonAck(one.chunk) : encodeAck(one.chunk);
+    const said = heard.subarray(at, at + ack.length);
+    assert.ok(said.equals(ack.subarray(0, said.length)), `heard ${said.toString('hex')}, not ${ack.toString('hex')}`);
+    if (said.length < ack.length) continue;
+    at += ack.length;
+    expected.acksHeard += 1;
+    if (isBuried) expected.ackedBuried.push(one);
+    else expected.ackedIds.push(...idsOf(one));
+  }
+  assert.equal(at, heard.length, `heard more than is due: ${heard.subarray(at).toString('hex')}`);
+}
+
+/** Names of a chunk's events, but of parts of lines, which have their line's, and of chunks whose id is empty, whose names are random. */
+function* idsOf(one: Seen): Generator<string> {
+  if (typeof one === 'string' || !('run' in one) || one.chunkId === null) return;
+  const { tag, chunkId, run } = one;
+  const id = chunkIdentity({ tenant: null, sender: SENDER, tag, chunkId, crc32: crc32(run), length: run.length });
+  let index = 0;
+  for (const { start, end } of splitEntries(run, 1)) {
+    if (!run.subarray(start, end).includes('partial_')) yield documentId(id, index);
+    index += 1;
+  }
+}
+
+/** The bytes that were buried, where the frame still tells them. */
+function* runsOf(seen: readonly Seen[]): Generator<Buffer> {
+  for (const one of seen) if (typeof one !== 'string' && 'run' in one && one.encoding === 'identity') yield one.run;
+}
+
+async function assertLedger(program: SluiceProcess, expected: Expected): Promise<void> {
+  const [received, produced, rejected, consumed, indexed, deduplicated, deadLettered, imbalance] = await Promise.all(
+    [
+      'events_received_total',
+      'events_produced_total',
+      'events_rejected_total',
+      'events_consumed_total',
+      'events_indexed_total',
+      'events_deduplicated_total',
+      'events_dead_lettered_total',
+      'ledger_imbalance',
+    ].map((name) => program.metric(name)),
+  );
+  assert.equal(received, expected.events, 'events received');
+  assert.equal(produced, received);
+  assert.equal(rejected, 0);
+  assert.equal(consumed, produced);
+  assert.equal((indexed ?? 0) + (deduplicated ?? 0) + (deadLettered ?? 0), consumed);
+  assert.equal(imbalance, 0);
+}
+
+async function assertMemory(program: SluiceProcess, idleBytes: number, tell: (line: string) => void): Promise<void> {
+  const peak = await peakBytes(program);
+  const bound = idleBytes + FORMS * limitBytes + GARBAGE_BYTES;
+  tell(`peak memory ${mib(peak)} MiB; idle ${mib(idleBytes)} MiB, bound ${mib(bound)} MiB`);
+  assert.ok(peak <= bound, `peak memory ${mib(peak)} MiB, more than ${mib(bound)} MiB`);
+}
+
+const mib = (bytes: number): number => Math.round(bytes / MIB);
+
+/** Most memory that the process ever had; 0 where the system does not tell. */
+async function peakBytes({ pid }: SluiceProcess): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+  return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1024;
+}
+
+function configOf(place: Place) {
+  return loadConfig({ env: { SLUICE_DATA_DIR: place.dataDir }, readFile: () => '' });
+}
+
+async function storedIds(place: Place): Promise<Set<string>> {
+  await using store = await openStore(configOf(place), { readOnly: true });
+  const ids = new Set<string>();
+  const page = { order: 'oldest', limit: 5000 } as const;
+  let documents = await store.search(page);
+  while (documents.length > 0) {
+    for (const { id } of documents) ids.add(id);
+    const after = documents.at(-1)?.sort ?? [];
+    documents = await store.search({ ...page, after });
+  }
+  return ids;
+}
+
+/** The names of single events, and the bytes of whole frames that the edge could not read. */
+async function readLetters(place: Place): Promise<{ ids: string[]; fromEdge: Buffer[] }> {
+  await using queue = await openQueue(configOf(place), { clock: systemClock, readOnly: true, warn: () => undefined });
+  const letters = { ids: [] as string[], fromEdge: [] as Buffer[] };
+  for await (const { headers, value } of queue.read({ topic: 'dead-letters' })) {
+    const [batch] = decodeBatches(headers['batches'] ?? Buffer.alloc(0)) ?? [];
+    assert.ok(batch, 'a letter tells its batch');
+    const { index } = headers;
+    if (index) letters.ids.push(documentId(batch.id, Number(Buffer.from(index).toString())));
+    else letters.fromEdge.push(Buffer.from(value));
+  }
+  return letters;
+}
