@@ -35,6 +35,11 @@ export interface ContainerRun {
   readonly script: string;
   readonly port: number;
   readonly tag: string;
+  /**
+   * Keeps the container after its script until this is done, as a service lives on. Docker drops what its driver has not sent 10 s
+   * after a container's end, and it takes lines faster than they can be acked one by one.
+   */
+  readonly until?: () => Promise<unknown>;
   /** More options of the fluentd log driver, without "fluentd-". */
   readonly options?: Readonly<Record<string, string>>;
 }
@@ -46,8 +51,8 @@ export interface ContainerLog {
   readonly lines: readonly { readonly time: string; readonly text: string }[];
 }
 
-/** Runs a container to its end with the fluentd driver, and removes it. Rejects if it does not start, or exits with another code than 0. */
-export async function runContainer({ script, port, tag, options = {} }: ContainerRun): Promise<ContainerLog> {
+/** Runs a container with the fluentd driver and removes it. Rejects if it does not start, or ends with another code than 0. */
+export async function runContainer({ script, port, tag, until, options = {} }: ContainerRun): Promise<ContainerLog> {
   const given = Object.entries(options).flatMap(([name, value]) => ['--log-opt', `fluentd-${name}=${value}`]);
   const to = ['--log-driver=fluentd', '--log-opt', `fluentd-address=127.0.0.1:${port}`, '--log-opt', `tag=${tag}`];
   const { stdout } = await run('docker', [
@@ -59,12 +64,11 @@ export async function runContainer({ script, port, tag, options = {} }: Containe
     image,
     'sh',
     '-c',
-    script,
+    until ? `${script}; sleep 3600` : script,
   ]);
   const id = stdout.trim();
   try {
-    const { stdout: code } = await run('docker', ['wait', id]);
-    if (code.trim() !== '0') throw new Error(`Cannot use container ${id}: it exited with ${code}`);
+    await (until ? until() : ended(id));
     const { stdout: log } = await run('docker', ['logs', '--timestamps', id], { maxBuffer: 1 << 28 });
     const lines = log.split('\n').filter((line) => line !== '');
     return {
@@ -74,4 +78,9 @@ export async function runContainer({ script, port, tag, options = {} }: Containe
   } finally {
     await run('docker', ['rm', '--force', id]);
   }
+}
+
+async function ended(id: string): Promise<void> {
+  const { stdout: code } = await run('docker', ['wait', id]);
+  if (code.trim() !== '0') throw new Error(`Cannot use container ${id}: it exited with ${code}`);
 }

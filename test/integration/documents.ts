@@ -25,7 +25,8 @@ export function inElasticsearch(url: string): Find {
         body: JSON.stringify({
           size: pageSize,
           query: { term: { 'fluentd.tag': tag } },
-          sort: ['@timestamp', 'event.sequence'],
+          // As text: nanoseconds since the epoch are more than a number of JSON holds here.
+          sort: [{ '@timestamp': { format: 'strict_date_optional_time_nanos' } }, 'event.sequence'],
           ...(after && { search_after: after }),
         }),
       });

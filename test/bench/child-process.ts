@@ -1,0 +1,72 @@
+// A process under test: started from the built bundle, its processor time and peak memory read from the kernel.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { freePort } from '#test/backends/free-port.ts';
+
+const BUNDLE = 'dist/sluice.js';
+/** USER_HZ of Linux. */
+const TICKS_PER_SECOND = 100;
+
+export interface ProcessUnderTest extends AsyncDisposable {
+  readonly forwardPort: number;
+  /** Of all its threads, so far. */
+  cpuSeconds(): number;
+  peakMiB(): number;
+  /** Sum of a counter over its labels. */
+  counter(name: string): Promise<number>;
+}
+
+/** Starts `sluice COMMAND` on free ports; resolves when it is ready. */
+export async function startUnderTest(command: string, env: Record<string, string>): Promise<ProcessUnderTest> {
+  const [forwardPort, httpPort, adminPort] = [await freePort(), await freePort(), await freePort()];
+  const child = spawn(process.execPath, [BUNDLE, command], {
+    env: {
+      ...process.env,
+      ...env,
+      SLUICE_LOG_LEVEL: 'error',
+      SLUICE_FORWARD_LISTEN: `127.0.0.1:${forwardPort}`,
+      SLUICE_HTTP_LISTEN: `127.0.0.1:${httpPort}`,
+      SLUICE_ADMIN_LISTEN: `127.0.0.1:${adminPort}`,
+    },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  await ready(child, `http://127.0.0.1:${adminPort}/readyz`);
+  return {
+    forwardPort,
+    cpuSeconds() {
+      const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+      return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+    },
+    peakMiB() {
+      return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) / 1024;
+    },
+    async counter(name) {
+      const text = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text();
+      return text
+        .split('\n')
+        .filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
+        .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
+    },
+    async [Symbol.asyncDispose]() {
+      const exited = once(child, 'exit');
+      if (child.exitCode === null && child.kill()) await exited;
+    },
+  };
+}
+
+async function ready(child: ChildProcess, url: string): Promise<void> {
+  for (let tries = 0; tries < 300; tries++) {
+    if (child.exitCode !== null) throw new Error(`the process under test exited with ${child.exitCode}`);
+    if (
+      await fetch(url).then(
+        ({ ok }) => ok,
+        () => false,
+      )
+    )
+      return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error('the process under test does not get ready');
+}

@@ -1,0 +1,90 @@
+// Forward → Kafka, and all in one: events per CPU-second of the built program under load, its peak memory, and the senders' ack latency.
+
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { kafka } from '#test/backends/kafka.ts';
+import { startUnderTest } from './child-process.ts';
+
+const execute = promisify(execFile);
+const SECONDS = 8;
+
+interface Load {
+  readonly title: string;
+  readonly mode: 'packed' | 'gzip' | 'message' | 'single';
+  readonly connections: number;
+}
+
+const loads: readonly Load[] = [
+  { title: 'packed chunks with acks', mode: 'packed', connections: 4 },
+  { title: 'gzip chunks with acks', mode: 'gzip', connections: 4 },
+  { title: 'messages without acks', mode: 'message', connections: 4 },
+  { title: '1,000 connections with one-event acks', mode: 'single', connections: 1000 },
+];
+
+interface Sent {
+  readonly sent: number;
+  readonly acked: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+async function measure(
+  command: string,
+  env: Record<string, string>,
+  { title, mode, connections }: Load,
+): Promise<void> {
+  await using sluice = await startUnderTest(command, env);
+  const before = sluice.cpuSeconds();
+  const sender = new URL('load-sender.ts', import.meta.url).pathname;
+  const { stdout } = await execute(process.execPath, [
+    sender,
+    ...[sluice.forwardPort, mode, SECONDS, connections].map(String),
+  ]);
+  const { acked, sent, p50Ms, p99Ms }: Sent = JSON.parse(stdout);
+  // What was sent without acks may still be on its way.
+  const done = command === 'run' ? 'sluice_events_indexed_total' : 'sluice_events_produced_total';
+  let events = -1;
+  for (let seen = await sluice.counter(done); seen > events; seen = await sluice.counter(done)) {
+    events = seen;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  }
+  const cpu = sluice.cpuSeconds() - before;
+  const latency = acked > 0 ? `, acks p50 ${p50Ms.toFixed(1)} ms, p99 ${p99Ms.toFixed(1)} ms` : '';
+  const lost = sent - events;
+  console.log(
+    `  ${title}: ${Math.round(events / cpu / 1000)} k events per CPU-second (${events} of ${sent} sent${lost === 0 ? '' : `, ${lost} MISSING`}), peak ${Math.round(sluice.peakMiB())} MiB${latency}`,
+  );
+}
+
+export async function run(): Promise<void> {
+  const found = await kafka();
+  if (!found) {
+    console.log('forwarder: skipped, there is no Kafka');
+  } else {
+    console.log(`forwarder → Kafka (${found.how}), from the bundle, ${SECONDS} s each, entries of 320 bytes`);
+    const topic = `bench.${randomBytes(4).toString('hex')}`;
+    const env = {
+      SLUICE_KAFKA_BROKERS: found.brokers.join(','),
+      SLUICE_KAFKA_TOPIC: topic,
+      SLUICE_KAFKA_DEAD_LETTER_TOPIC: `${topic}.dead`,
+      SLUICE_KAFKA_GROUP: topic,
+    };
+    await execute(process.execPath, ['dist/sluice.js', 'setup'], { env: { ...process.env, ...env } });
+    for (const load of loads) await measure('forwarder', env, load);
+  }
+  console.log('all in one, embedded queue and store');
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-bench-'));
+  try {
+    await measure(
+      'run',
+      { SLUICE_DATA_DIR: folder },
+      { title: 'packed chunks with acks', mode: 'packed', connections: 2 },
+    );
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
