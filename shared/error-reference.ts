@@ -4,7 +4,8 @@ import { errorTable } from './errors.ts';
 
 export function errorReference(): string {
   const rows = Object.entries(errorTable).map(
-    ([code, { retryable, fault, http, exit }]) => `| \`${code}\` | ${fault} | ${retryable ? 'yes' : 'no'} | ${http} | ${exit} |`,
+    ([code, { retryable, fault, http, exit }]) =>
+      `| \`${code}\` | ${fault} | ${retryable ? 'yes' : 'no'} | ${http} | ${exit} |`,
   );
   return `# Errors
 

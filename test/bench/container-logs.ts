@@ -17,7 +17,6 @@ export const ENTRY_BYTES = 320;
 /** A chunk id is always so long and the last thing in its frame, so that a sender can write another into a frame made before. */
 export const CHUNK_ID_BYTES = 16;
 
-const BYTES_BESIDE_THE_LINE = 145;
 const NO_ID = '0'.repeat(CHUNK_ID_BYTES);
 
 /** A run of `count` entries; those from `first` on, which differ from all others. */
@@ -85,17 +84,21 @@ function timeAndRecord(writer: MsgpackWriter, n: number): void {
 function line(n: number): string {
   const a = scatter(n);
   const at = `2026-01-02T03:${two(n / 60_000)}:${two(n / 1000)}.${String(n % 1000).padStart(3, '0')}Z`;
-  const id = a.toString(16).padStart(8, '0');
+  const trace = hex(a) + hex(scatter(a));
   switch (a % 4) {
     case 0:
-      return `${at} INFO  http GET /api/v1/carts/${a % 90_000}/items?page=${a % 7} 200 ${a % 9_000}B in ${a % 977}.${a % 10}ms request_id=${id} client=10.4.${a % 17}.${a % 251} agent="okhttp/4.12.0" route=cart-items upstream=inventory-v2`;
+      return `${at} INFO  GET /api/v1/carts/${a % 900_000}/items?page=${a % 7} 200 ${a % 9000}B in ${a % 977}.${a % 10}ms trace=${trace} client=10.4.${a % 17}.${a % 251} agent="okhttp/4.12.0" route=cart-items`;
     case 1:
-      return `${at} INFO  com.shop.checkout.OrderService order ${a % 1_000_000} accepted for customer ${a % 70_001}: ${a % 9} items, total ${a % 500}.${two(a)} EUR, payment=card trace_id=${id} warehouse=eu-central-1 reserved`;
+      return `${at} INFO  checkout.OrderService order ${a % 1_000_000} accepted for customer ${a % 700_001}: ${a % 9} items, total ${a % 500}.${two(a)} EUR, payment=card trace=${trace} from=eu-central-1`;
     case 2:
-      return `${at} DEBUG com.shop.pool.ConnectionPool lease granted after ${a % 13}ms, active=${a % 40} idle=${a % 20} waiting=0 pool=orders-db host=db-${a % 5}.internal span=${id}`;
+      return `${at} DEBUG pool.ConnectionPool lease ${hex(scatter(a + 1))} granted after ${a % 13}ms, active=${a % 40} idle=${a % 20} pool=orders-db host=db-${a % 5}.internal trace=${trace}`;
     default:
-      return `${at} WARN  com.shop.client.RetryingClient attempt ${1 + (a % 3)} of 3 failed for POST /v2/payments/${a % 1_000_000}/capture after ${a % 3000}ms: connection reset by peer, retrying with backoff trace_id=${id}`;
+      return `${at} WARN  client.Retrying attempt ${1 + (a % 3)} of 3 failed for POST /v2/payments/${hex(scatter(a + 1))}/capture after ${a % 3000}ms: connection reset by peer trace=${trace}`;
   }
+}
+
+function hex(value: number): string {
+  return value.toString(16).padStart(8, '0');
 }
 
 function two(value: number): string {
@@ -108,5 +111,3 @@ function scatter(n: number): number {
   bits = Math.imul(bits ^ (bits >>> 15), 0x45d9f3b);
   return (bits ^ (bits >>> 16)) >>> 0;
 }
-
-export { BYTES_BESIDE_THE_LINE };

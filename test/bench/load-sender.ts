@@ -31,7 +31,7 @@ function recordOf(n: number): Record<string, string> {
   };
 }
 
-const runs = Array.from({ length: RUNS }, (_, run) =>
+const runs: Uint8Array[] = Array.from({ length: RUNS }, (_, run) =>
   Buffer.concat(Array.from({ length: ENTRIES }, (__, i) => encode([1_700_000_000 + i, recordOf(run * ENTRIES + i)]))),
 );
 const packed = runs.map((run) => (mode === 'gzip' ? gzipSync(run, { level: 1 }) : run));
@@ -61,7 +61,7 @@ async function runConnection(connection: number): Promise<void> {
       return;
     }
     if (mode === 'message') {
-      while (socket.write(messages[n++ % RUNS] ?? '') && Date.now() < endMs) sent += ENTRIES;
+      while (socket.write(messages[n++ % RUNS] ?? Buffer.alloc(0)) && Date.now() < endMs) sent += ENTRIES;
       sent += ENTRIES;
       if (Date.now() >= endMs) socket.end();
       return;
@@ -74,7 +74,7 @@ async function runConnection(connection: number): Promise<void> {
   };
   socket.on('connect', fill);
   socket.on('drain', fill);
-  socket.on('data', (answers) => {
+  socket.on('data', (answers: Buffer) => {
     for (let at = answers.indexOf(ACK_HEAD); at >= 0; at = answers.indexOf(ACK_HEAD, at + 1)) {
       latenciesMs.push(performance.now() - (sentAtMs.shift() ?? 0));
       acked += events;

@@ -91,7 +91,7 @@ export class ForwardClient implements AsyncDisposable {
 }
 
 /** The bytes of a frame; without an ack wanted if `chunk` is absent. */
-export function frameOf(
+function frameOf(
   tag: string,
   events: readonly ForwardEvent[],
   { mode, chunk }: { mode: Mode; chunk?: string },

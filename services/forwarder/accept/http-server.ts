@@ -18,7 +18,7 @@ import { HttpConnections } from './http-connections.ts';
 import { answerError, codeOf, messageOf } from './http-errors.ts';
 import { readChunk } from './http-input.ts';
 
-export interface HttpTelemetry {
+interface HttpTelemetry {
   connectionOpened(input: 'http'): void;
   connectionClosed(input: 'http'): void;
   /** A request was refused before intake had its events. */

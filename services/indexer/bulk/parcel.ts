@@ -21,7 +21,7 @@ export interface EventPlace {
 }
 
 /** A joined line as an entry like any other. */
-export interface LineEntry {
+interface LineEntry {
   readonly bytes: Uint8Array;
   /** Whether parts of it are missing. */
   readonly partial: boolean;

@@ -5,7 +5,7 @@ import { ExtensionCodec, decodeMulti } from '@msgpack/msgpack';
 import type { EntriesOptions, HttpEntries } from '#forwarder/decode/http-entries.ts';
 import { countEntries } from '#shared/msgpack/extents.ts';
 
-export const NOW = { seconds: 1_700_000_000, nanoseconds: 5 };
+const NOW = { seconds: 1_700_000_000, nanoseconds: 5 };
 export const OPTIONS: EntriesOptions = { time: NOW, takeTime: true, bytesMax: 1024 * 1024 };
 
 const extensions = new ExtensionCodec();

@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Answers } from '#forwarder/accept/answers.ts';
+
+/** Gives the answers `given`, by their places, and tells what was written, each write by itself. */
+function written(places: number, given: readonly number[]): string[] {
+  const writes: string[] = [];
+  const answers = new Answers((answer) => writes.push(Buffer.from(answer).toString()));
+  const answerOf = Array.from({ length: places }, () => answers.owe());
+  for (const place of given) answerOf[place]?.(Buffer.from(`ack ${place}`));
+  return writes;
+}
+
+function check(title: string, places: number, given: readonly number[], expected: readonly number[]) {
+  test(title, () =>
+    assert.deepEqual(
+      written(places, given),
+      expected.map((place) => `ack ${place}`),
+    ),
+  );
+}
+
+check('each is a write of its own', 3, [0, 1, 2], [0, 1, 2]);
+check('none before its turn', 3, [1, 2], []);
+check('the first lets all go that waited for it', 4, [2, 1, 0], [0, 1, 2]);
+check('one that never comes holds back those behind it', 3, [0, 2], [0]);
