@@ -49,6 +49,7 @@ const limitBytes =
   CONNECTIONS * limits.frame + limits.intake + limits.indexer + limits.bulks * limits.bulk + limits.lines;
 /** What is in hand is there as it came, unpacked, packed again, and as documents, at most. */
 const FORMS = 4;
+
 /** What all connections should come to. */
 class Expected {
   frames = 0;

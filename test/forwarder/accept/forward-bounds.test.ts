@@ -120,7 +120,7 @@ test('a decompression bomb is a dead letter, and acked, so that it does not come
   the.client.end(encode(['app', gzipSync(Buffer.alloc(50 * MIB)), { compressed: 'gzip', chunk: 'b' }]));
   const heard: Buffer[] = [];
   for await (const piece of the.client) heard.push(piece);
-  assert.deepEqual([...Buffer.concat(heard)], [...encode({ ack: 'b' })]);
+  assert.equal(Buffer.concat(heard).toString('hex'), Buffer.from(encode({ ack: 'b' })).toString('hex'));
   assert.equal(the.chunks.length, 0);
   assert.equal(the.buried.length, 1);
 });
