@@ -71,7 +71,8 @@ function boundAddress(server: Server, asked: ListenAddress): ListenAddress {
   return { kind: 'tcp', host: bound.address, port: bound.port };
 }
 
-function listenFailure(address: ListenAddress, error: unknown): SluiceError {
+/** listen_failed, with what can be done about it. */
+export function listenFailure(address: ListenAddress, error: unknown): SluiceError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const why = FAILURES[code] ?? reasonOf(error);
   return new SluiceError('listen_failed', `Cannot listen on ${printAddress(address)}: ${why}`, { cause: error });

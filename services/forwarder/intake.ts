@@ -7,7 +7,7 @@
 import { crc32 } from 'node:zlib';
 import { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
-import { SluiceError } from '#shared/errors.ts';
+import { SluiceError, reasonOf } from '#shared/errors.ts';
 import type { DeadLetter, Queue } from '#shared/queue/queue.ts';
 import { recordBytes } from '#shared/queue/headers.ts';
 import { chunkIdentity, randomIdentity } from '#shared/record/identity.ts';
@@ -31,6 +31,8 @@ export interface IntakeOptions {
   readonly bytesMax: number;
   readonly lingerMs: number;
   readonly sealBytes: number;
+  /** How long a chunk waits for a queue that was never reached. */
+  readonly openWaitMs: number;
 }
 
 export class QueueIntake implements Intake {
@@ -39,15 +41,17 @@ export class QueueIntake implements Intake {
   readonly #telemetry: ForwarderTelemetry;
   readonly #budget: ByteBudget;
   readonly #laneOptions: LaneOptions;
+  readonly #openWaitMs: number;
   readonly #lanes = new Map<number, Lane>();
   #nextSeq = 0;
-  #closing = false;
+  readonly #closing = new AbortController();
 
   constructor(options: IntakeOptions) {
     const { queue, clock, lingerMs, sealBytes } = options;
     this.#queue = queue;
     this.#clock = clock;
     this.#telemetry = options.telemetry;
+    this.#openWaitMs = options.openWaitMs;
     this.#budget = new ByteBudget(options.bytesMax);
     this.#telemetry.watch(this.#budget);
     this.#laneOptions = { queue, clock, lingerMs, sealBytes, bury: (share) => this.#buryEvent(share) };
@@ -62,34 +66,40 @@ export class QueueIntake implements Intake {
   }
 
   get unreadyReason(): string | null {
-    return this.#closing ? 'it is shutting down' : this.#queue.unreadyReason;
+    return this.#closing.signal.aborted ? 'it is shutting down' : this.#queue.unreadyReason;
   }
 
   async accept(chunk: Chunk): Promise<void> {
     const { input, count } = chunk;
     const beganMs = this.#clock.monotonicMs();
     this.#telemetry.received(input, count, chunk.bytes.length);
-    using _permit = this.#budget.take(chunk.bytes.length + CHUNK_OVERHEAD_BYTES);
+    using _permit = this.#budget.take(bytesOf(chunk));
     try {
+      if (this.#queue.partitions === 0) await this.#reached();
+      if (this.#closing.signal.aborted) throw shuttingDown();
       const share = this.#share(chunk);
-      if (this.#queue.partitions === 0) await this.#queue.opened();
       this.#laneOf(chunk).add(share);
       await share.settlement.promise;
       const { eventsBuried } = share.settlement;
       this.#telemetry.produced(count - eventsBuried, (this.#clock.monotonicMs() - beganMs) / 1000);
       if (eventsBuried > 0) this.#telemetry.rejected(input, eventsBuried, 'entry_too_large');
     } catch (error) {
-      this.#telemetry.rejected(input, count, error instanceof SluiceError ? error.code : 'internal');
+      this.#telemetry.rejected(input, count, codeOf(error));
       throw error;
     }
   }
 
   async bury(undecodable: Undecodable): Promise<void> {
     const { bytes, reason, error } = undecodable;
-    await this.#queue.appendDeadLetters([
-      letterOf(this.#batch(undecodable, randomIdentity(), 1), bytes, reason, error),
-    ]);
-    this.#telemetry.buried(undecodable);
+    using _permit = this.#budget.take(bytes.length + CHUNK_OVERHEAD_BYTES);
+    const letter = letterOf(this.#batch(undecodable, randomIdentity(), 1), bytes, reason, error);
+    try {
+      await this.#queue.appendDeadLetters([letter]);
+      this.#telemetry.buried(undecodable);
+    } catch (failure) {
+      this.#telemetry.chunkRejected(undecodable.input, codeOf(failure), reasonOf(failure));
+      throw failure;
+    }
   }
 
   /** An event that no queue takes would come back for ever if it were only refused. */
@@ -100,12 +110,24 @@ export class QueueIntake implements Intake {
 
   /** Takes no more, and resolves when all that was taken is settled. */
   async close(): Promise<void> {
-    this.#closing = true;
+    this.#closing.abort();
     await Promise.all([...this.#lanes.values()].map((lane) => lane.drained()));
   }
 
+  /** Waits for a queue that was never reached yet; not for ever, since a sender that waits must be answered. */
+  async #reached(): Promise<void> {
+    const overdue = new AbortController();
+    using _limit = this.#clock.timer(this.#openWaitMs, () => overdue.abort());
+    try {
+      await this.#queue.opened(AbortSignal.any([overdue.signal, this.#closing.signal]));
+    } catch (error) {
+      if (this.#closing.signal.aborted) throw shuttingDown();
+      const why = this.#queue.unreadyReason ?? reasonOf(error);
+      throw new SluiceError('queue_unavailable', `Cannot take events: ${why}`, { cause: error });
+    }
+  }
+
   #share(chunk: Chunk): Share {
-    if (this.#closing) throw new SluiceError('shutting_down', 'Cannot take events: Sluice is shutting down');
     const batch = this.#batch(chunk, identityOf(chunk), chunk.count);
     const settlement = new Settlement().expect();
     const passes = chunk.encoding !== 'identity' && this.#fitsAsItIs(chunk, batch);
@@ -136,6 +158,19 @@ export class QueueIntake implements Intake {
     }
     return lane;
   }
+}
+
+/** What a chunk holds until it is settled. */
+function bytesOf({ bytes, entries }: Chunk): number {
+  return CHUNK_OVERHEAD_BYTES + bytes.length + (entries === bytes ? 0 : entries.length);
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof SluiceError ? error.code : 'internal';
+}
+
+function shuttingDown(): SluiceError {
+  return new SluiceError('shutting_down', 'Cannot take events: Sluice is shutting down');
 }
 
 function identityOf({ tenant, sender, tag, chunkId, entries }: Chunk): Uint8Array {

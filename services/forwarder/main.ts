@@ -34,10 +34,11 @@ export async function startForwarder({ config, queue, metrics, log, clock }: For
     bytesMax: config['intake.max_bytes'],
     lingerMs: config['gather.linger_ms'],
     sealBytes: config['gather.record_bytes'],
+    openWaitMs: config['kafka.produce_timeout_ms'],
   });
   await using starting = new AsyncDisposableStack();
   const frameBytesMax = config['frame.max_bytes'];
-  const forward = await startForwardServer(config['forward.listen'], { intake, telemetry, frameBytesMax });
+  const forward = await startForwardServer(config['forward.listen'], { intake, telemetry, frameBytesMax, clock });
   starting.defer(() => forward.close());
   const http = await startHttpServer(config['http.listen'], { intake, telemetry, bodyBytesMax: frameBytesMax });
   const started = starting.move();

@@ -24,6 +24,7 @@ function setUp(options: { bytesMax?: number; sealBytes?: number } = {}) {
     bytesMax: options.bytesMax ?? 1_000_000,
     lingerMs: 1,
     sealBytes: options.sealBytes ?? 100_000,
+    openWaitMs: 1000,
   });
   return { queue, intake, metrics };
 }
@@ -231,6 +232,7 @@ test('sequence numbers never go back, whatever the clock does', async () => {
     bytesMax: 1e6,
     lingerMs: 0,
     sealBytes: 1e5,
+    openWaitMs: 1000,
   });
   for (const jumpMs of [0, -3_600_000, 1, 7_200_000, -7_200_000]) {
     nowMs += jumpMs;

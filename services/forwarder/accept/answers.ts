@@ -3,10 +3,17 @@
 
 export class Answers {
   readonly #write: (answer: Uint8Array) => void;
-  readonly #owed: { answer: Uint8Array | null }[] = [];
+  /** Those before `#first` are written. */
+  #owed: { answer: Uint8Array | null }[] = [];
+  #first = 0;
 
   constructor(write: (answer: Uint8Array) => void) {
     this.#write = write;
+  }
+
+  /** Answers that are not written yet. */
+  get count(): number {
+    return this.#owed.length - this.#first;
   }
 
   /** A place in the order. Call what it gives back with the answer when the chunk is held. */
@@ -21,10 +28,15 @@ export class Answers {
 
   #writeReady(): void {
     for (;;) {
-      const answer = this.#owed[0]?.answer;
-      if (!answer) return;
-      this.#owed.shift();
+      const answer = this.#owed[this.#first]?.answer;
+      if (!answer) break;
+      this.#first++;
       this.#write(answer);
+    }
+    // Taking one by one from the front of a long array would cost its length each time.
+    if (this.#first * 2 >= this.#owed.length) {
+      this.#owed = this.#owed.slice(this.#first);
+      this.#first = 0;
     }
   }
 }

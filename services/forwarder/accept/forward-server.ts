@@ -1,7 +1,7 @@
 // Listens for the Forward protocol: TCP (or a unix socket), and the UDP heartbeat on the same port.
 
 import { createServer } from 'node:net';
-import { listenOn, parseListenAddress, printAddress } from '#shared/listen-address.ts';
+import { listenFailure, listenOn, parseListenAddress, printAddress } from '#shared/listen-address.ts';
 import { ForwardSession, type SessionOptions } from './forward-session.ts';
 import { startUdpHeartbeat } from './udp-heartbeat.ts';
 
@@ -22,7 +22,13 @@ export async function startForwardServer(listen: string, options: SessionOptions
     socket.on('close', () => sessions.delete(session));
   });
   const bound = await listenOn(server, parseListenAddress(listen));
-  const heartbeat = bound.kind === 'tcp' ? await startUdpHeartbeat(bound.host, bound.port) : null;
+  const heartbeat =
+    bound.kind === 'tcp'
+      ? await startUdpHeartbeat(bound.host, bound.port).catch((error: unknown) => {
+          server.close();
+          throw listenFailure(bound, error);
+        })
+      : null;
   return {
     address: printAddress(bound),
     async close() {

@@ -5,8 +5,9 @@
 // Reading stops while intake has no room or this connection has too much in flight. A bad frame ends at most its connection.
 
 import type { Socket } from 'node:net';
+import { type Clock, systemClock } from '#shared/clock.ts';
 import { reasonOf } from '#shared/errors.ts';
-import { countEntries } from '#shared/msgpack/extents.ts';
+import { countEntries, isArray } from '#shared/msgpack/extents.ts';
 import { FRAME_TOO_LARGE, FrameScanner, NEED_MORE } from '#shared/msgpack/frame-scanner.ts';
 import { decompress } from '#shared/record/compression.ts';
 import type { Chunk, Intake, Undecodable } from '../chunk.ts';
@@ -22,10 +23,19 @@ export interface SessionOptions {
   readonly telemetry: ForwarderTelemetry;
   /** Largest frame, also after decompression. */
   readonly frameBytesMax: number;
+  readonly clock?: Clock;
 }
 
 /** Bytes that one connection may have in flight before it is read no further, so that no single one takes all the room. */
 const IN_FLIGHT_BYTES_MAX = 8 * 1024 * 1024;
+/** What a chunk in flight costs beside its bytes. */
+const CHUNK_OVERHEAD_BYTES = 256;
+/** Answers that wait for those before them, and bytes of answers that the peer does not read. */
+const ANSWERS_OWED_MAX = 16_384;
+const ANSWER_BYTES_MAX = 256 * 1024;
+/** How long a peer that keeps its side open may take to read its last answers when we stop. */
+const LINGER_MS = 1000;
+const NIL = 0xc0;
 /** The tag where a frame has none that can be used. */
 const NO_TAG = 'sluice.undecodable';
 
@@ -40,12 +50,14 @@ export class ForwardSession {
   readonly #decoder = new ForwardDecoder();
   readonly #answers: Answers;
   readonly #run = new MessageRun();
-  #pieceBytes = 0;
   #inFlightBytes = 0;
   #inFlightChunks = 0;
   /** What is being waited for before the next frame is looked at. */
   #held = false;
-  #ended = false;
+  /** The peer sends no more. */
+  #peerEnded = false;
+  /** We read no more. */
+  #closing = false;
   #wake: (() => void) | null = null;
   readonly #closed = Promise.withResolvers<void>();
 
@@ -58,31 +70,30 @@ export class ForwardSession {
     options.telemetry.connectionOpened('forward');
     socket.on('data', (piece: Buffer) => {
       if (!this.#begun) this.#begin(piece);
-      this.#pieceBytes = piece.length;
       this.#scanner.push(piece);
       this.#read();
     });
     // The peer sends no more, but may still wait for acks.
-    socket.on('end', () => this.#end());
+    socket.on('end', () => {
+      this.#peerEnded = true;
+      this.#endIfDone();
+    });
+    socket.on('drain', () => this.#wake?.());
     // A connection that breaks is the peer's affair: what it did not hear acked, it sends again.
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
       options.telemetry.connectionClosed('forward');
+      this.#wake?.();
       this.#closed.resolve();
     });
   }
 
   /** Reads no more, answers what is in flight, and closes. */
   async close(): Promise<void> {
+    this.#closing = true;
     this.#socket.pause();
-    this.#held = true;
-    this.#end();
+    this.#endIfDone();
     await this.#closed.promise;
-  }
-
-  /** Breaks the connection. */
-  destroy(): void {
-    this.#socket.destroy();
   }
 
   #begin(piece: Buffer): void {
@@ -92,7 +103,11 @@ export class ForwardSession {
   }
 
   #read(): void {
-    while (!this.#held && !this.#socket.destroyed) {
+    while (!this.#held && !this.#closing && !this.#socket.destroyed) {
+      if (!this.#hasRoom) {
+        this.#hold(this.#room());
+        break;
+      }
       const frame = this.#scanner.next();
       if (frame === NEED_MORE) break;
       if (Buffer.isBuffer(frame)) this.#takeFrame(frame);
@@ -100,12 +115,14 @@ export class ForwardSession {
         this.#refuse(frame === FRAME_TOO_LARGE ? 'frame_too_large' : 'frame_malformed', 'the stream cannot be read on');
     }
     this.#flushRun();
-    if (!this.#held && !this.#hasRoom) this.#hold(this.#room());
   }
 
   #takeFrame(scanned: Buffer): void {
     const bytes = this.#isJson ? jsonFrame(scanned) : scanned;
     if (!Buffer.isBuffer(bytes)) return this.#bury(scanned, bytes);
+    // Another protocol, or garbage: what follows would be taken byte by byte for frames.
+    if (!isArray(bytes[0] ?? 0) && bytes[0] !== NIL)
+      return this.#refuse('frame_malformed', 'a frame is an array or nil');
     const frame = this.#decoder.decode(bytes);
     switch (frame.kind) {
       case 'heartbeat':
@@ -127,7 +144,7 @@ export class ForwardSession {
   #takeMessage(bytes: Buffer, frame: ForwardFrame): void {
     if (this.#run.count > 0 && (frame.chunk || frame.tag !== this.#run.tag)) this.#flushRun();
     this.#run.tag = frame.tag;
-    this.#run.add(bytes, frame.start, frame.end, frame.chunk ? 0 : this.#pieceBytes);
+    this.#run.add(bytes, frame.start, frame.end);
     if (!frame.chunk) return;
     const entries = this.#run.take();
     this.#accept(
@@ -170,7 +187,8 @@ export class ForwardSession {
 
   #accept(chunk: Chunk, ack: Buffer | null): void {
     const answer = ack && this.#answers.owe();
-    this.#settle(chunk.bytes.length, this.#options.intake.accept(chunk), () => ack && answer?.(this.#ack(ack)));
+    const bytes = chunk.bytes === chunk.entries ? chunk.bytes.length : chunk.bytes.length + chunk.entries.length;
+    this.#settle(bytes, this.#options.intake.accept(chunk), () => ack && answer?.(this.#ack(ack)));
   }
 
   #bury(frame: Buffer, refusal: ForwardRefusal): void {
@@ -197,7 +215,8 @@ export class ForwardSession {
     return this.#isJson ? encodeJsonAck(chunk) : encodeAck(chunk);
   }
 
-  #settle(bytes: number, held: Promise<void>, onHeld: () => void): void {
+  #settle(chunkBytes: number, held: Promise<void>, onHeld: () => void): void {
+    const bytes = chunkBytes + CHUNK_OVERHEAD_BYTES;
     this.#inFlightBytes += bytes;
     this.#inFlightChunks++;
     held
@@ -206,16 +225,24 @@ export class ForwardSession {
         this.#inFlightBytes -= bytes;
         this.#inFlightChunks--;
         this.#wake?.();
-        if (this.#ended && this.#inFlightChunks === 0) this.#socket.end();
+        this.#endIfDone();
       });
   }
 
   get #hasRoom(): boolean {
-    return this.#options.intake.hasRoom && this.#inFlightBytes < IN_FLIGHT_BYTES_MAX;
+    return this.#options.intake.hasRoom && this.#hasOwnRoom;
+  }
+
+  get #hasOwnRoom(): boolean {
+    return (
+      this.#inFlightBytes < IN_FLIGHT_BYTES_MAX &&
+      this.#answers.count < ANSWERS_OWED_MAX &&
+      this.#socket.writableLength < ANSWER_BYTES_MAX
+    );
   }
 
   async #room(): Promise<void> {
-    while (this.#inFlightBytes >= IN_FLIGHT_BYTES_MAX) {
+    while (!this.#hasOwnRoom && !this.#socket.destroyed) {
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#wake = resolve;
       await promise;
@@ -229,10 +256,13 @@ export class ForwardSession {
     this.#held = true;
     this.#socket.pause();
     void done.then(() => {
-      if (this.#ended) return;
       this.#held = false;
+      if (this.#closing) return this.#endIfDone();
       this.#read();
-      if (!this.#held) this.#socket.resume();
+      if (this.#held) return;
+      // Node tells the end of a paused socket too: frames may have been waiting behind it.
+      if (this.#peerEnded) this.#endIfDone();
+      else this.#socket.resume();
     });
   }
 
@@ -242,9 +272,18 @@ export class ForwardSession {
     this.#socket.destroy();
   }
 
-  #end(): void {
-    this.#ended = true;
-    if (this.#inFlightChunks === 0) this.#socket.end();
+  /** Ends our side when every chunk that will be taken has its answer. */
+  #endIfDone(): void {
+    const done = this.#closing || (this.#peerEnded && !this.#held);
+    if (!done || this.#inFlightChunks > 0 || this.#socket.writableEnded) return;
+    this.#socket.end();
+    if (!this.#closing) return;
+    // Unread input would turn the end into a reset, which can take the last answers with it; so it is read and forgotten.
+    this.#socket
+      .removeAllListeners('data')
+      .on('data', () => undefined)
+      .resume();
+    (this.#options.clock ?? systemClock).timer(LINGER_MS, () => this.#socket.destroy());
   }
 
   #origin(tag: string): Pick<Chunk, 'tag' | 'input' | 'tenant' | 'sender'> {

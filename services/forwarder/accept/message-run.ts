@@ -9,10 +9,10 @@ export class MessageRun {
   #bytes = Buffer.alloc(0);
   #length = 0;
 
-  /** `start` to `end`: time and record in the frame. `expectedBytes`: of the read, since a run seldom grows past it. */
-  add(frame: Buffer, start: number, end: number, expectedBytes: number): void {
+  /** `start` to `end`: time and record in the frame. */
+  add(frame: Buffer, start: number, end: number): void {
     const needed = this.#length + 1 + end - start;
-    if (needed > this.#bytes.length) this.#grow(Math.max(needed, expectedBytes, 2 * this.#length));
+    if (needed > this.#bytes.length) this.#grow(Math.max(needed, 2 * this.#length));
     this.#bytes[this.#length] = ENTRY_HEADER;
     frame.copy(this.#bytes, this.#length + 1, start, end);
     this.#length = needed;
@@ -29,7 +29,7 @@ export class MessageRun {
   }
 
   #grow(bytes: number): void {
-    const larger = Buffer.allocUnsafeSlow(bytes);
+    const larger = Buffer.allocUnsafe(bytes);
     this.#bytes.copy(larger, 0, 0, this.#length);
     this.#bytes = larger;
   }

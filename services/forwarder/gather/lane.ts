@@ -5,9 +5,13 @@
 import type { Clock } from '#shared/clock.ts';
 import type { Queue } from '#shared/queue/queue.ts';
 import { recordBytes } from '#shared/queue/headers.ts';
+import { decompress } from '#shared/record/compression.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
 import { type SealedRecord, sealRecord } from './sealed-record.ts';
 import { type Share, splitShare } from './share.ts';
+
+/** What it holds was counted within the edge's limit before it came here. */
+const DECOMPRESSED_BYTES_MAX = 512 * 1024 * 1024;
 
 export interface LaneOptions {
   readonly queue: Queue;
@@ -43,7 +47,7 @@ export class Lane {
       for (const part of splitShare(share, this.#options.sealBytes)) this.#sealed.push(sealRecord([part]));
     } else {
       this.#open.push(share);
-      this.#openBytes += share.bytes.length;
+      this.#openBytes += share.bytes.length + tableBytes(share);
       if (this.#openBytes >= this.#options.sealBytes) this.#sealOpen();
     }
     this.#wake();
@@ -95,6 +99,10 @@ export class Lane {
         await this.#options.bury(only);
         only.settlement.buried();
         this.#sealed.shift();
+      } else if (only && only.encoding !== 'identity') {
+        // The queue's limit fell while it waited.
+        const bytes = await decompress(only.bytes, only.encoding, DECOMPRESSED_BYTES_MAX);
+        this.#sealed.splice(0, 1, sealRecord([{ ...only, encoding: 'identity', bytes }]));
       } else {
         this.#sealed.splice(0, 1, ...halves(head.shares).map(sealRecord));
       }
@@ -126,6 +134,11 @@ export class Lane {
       settle(shares, error);
     }
   }
+}
+
+/** About what a share's row takes in the record's table. */
+function tableBytes({ batch }: Share): number {
+  return 48 + batch.tag.length + batch.sender.length;
 }
 
 function settle(shares: readonly Share[], error: unknown): void {
