@@ -87,13 +87,13 @@ function line(n: number): string {
   const trace = hex(a) + hex(scatter(a));
   switch (a % 4) {
     case 0:
-      return `${at} INFO  GET /api/v1/carts/${a % 900_000}/items?page=${a % 7} 200 ${a % 9000}B in ${a % 977}.${a % 10}ms trace=${trace} client=10.4.${a % 17}.${a % 251} agent="okhttp/4.12.0" route=cart-items`;
+      return `${at} INFO  GET /api/v1/carts/${a % 900_000}/items?page=${a % 7} 200 ${a % 9000}B in ${a % 977}.${a % 10}ms node=n-${a % 37} trace=${trace} client=10.4.${a % 17}.${a % 251} agent="okhttp/4.12.0" route=cart-items`;
     case 1:
-      return `${at} INFO  checkout.OrderService order ${a % 1_000_000} accepted for customer ${a % 700_001}: ${a % 9} items, total ${a % 500}.${two(a)} EUR, payment=card trace=${trace} from=eu-central-1`;
+      return `${at} INFO  checkout.OrderService order ${a % 1_000_000} accepted for customer ${a % 700_001}: ${a % 9} items, total ${a % 500}.${two(a)} EUR, payment=card node=n-${a % 37} trace=${trace} from=eu-central-1`;
     case 2:
-      return `${at} DEBUG pool.ConnectionPool lease ${hex(scatter(a + 1))} granted after ${a % 13}ms, active=${a % 40} idle=${a % 20} pool=orders-db host=db-${a % 5}.internal trace=${trace}`;
+      return `${at} DEBUG pool.ConnectionPool lease ${hex(scatter(a + 1))} granted after ${a % 13}ms, active=${a % 40} idle=${a % 20} pool=orders-db host=db-${a % 5}.internal node=n-${a % 37} trace=${trace}`;
     default:
-      return `${at} WARN  client.Retrying attempt ${1 + (a % 3)} of 3 failed for POST /v2/payments/${hex(scatter(a + 1))}/capture after ${a % 3000}ms: connection reset by peer trace=${trace}`;
+      return `${at} WARN  client.Retrying attempt ${1 + (a % 3)} of 3 failed for POST /v2/payments/${hex(scatter(a + 1))}/capture after ${a % 3000}ms: connection reset by peer node=n-${a % 37} trace=${trace}`;
   }
 }
 
