@@ -1,92 +1,97 @@
-// Forward → Kafka: what the built forwarder does per CPU-second at full load, its peak memory, and how long its senders wait for acks,
-// at full and at half load. A forwarder of its own for each kind of load, so that peak memory is that load's.
+// Forward → Kafka, and all in one: events per CPU-second of the built program under load, its peak memory, and the senders' ack latency.
 
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { kafka } from '#test/backends/kafka.ts';
-import { kafkaConfig, removeTopics } from '#test/contract/queue-places.ts';
-import { setupTopics } from '#shared/queue/kafka/setup.ts';
 import { startUnderTest } from './child-process.ts';
-import { ENTRY_BYTES } from './container-logs.ts';
-import { figureLine } from './figures.ts';
-import { load, type LoadOptions } from './load.ts';
 
-const SECONDS = 4;
+const execute = promisify(execFile);
+const SECONDS = 8;
+/** The embedded store takes less than the embedded queue: what is sent in this time keeps it busy for long enough. */
+const ALL_IN_ONE_SECONDS = 1;
+/** Without a further event for this long, nothing more is to come. */
+const QUIET_MS = 3000;
 
-interface Load extends Omit<LoadOptions, 'rate' | 'seconds'> {
-  readonly what: string;
-  readonly halfToo: boolean;
+interface Load {
+  readonly title: string;
+  readonly mode: 'packed' | 'gzip' | 'message' | 'single';
+  readonly connections: number;
+  readonly seconds: number;
 }
 
-// Eight connections with a chunk or two on the way, as flush threads of fluentd and fluent-bit have; and a node's containers.
-const LOADS: readonly Load[] = [
-  {
-    what: 'Forward packed → Kafka',
-    mode: 'packed',
-    acks: true,
-    connections: 8,
-    window: 2,
-    eventsPerFrame: 1000,
-    halfToo: true,
-  },
-  {
-    what: 'Forward gzip → Kafka',
-    mode: 'gzip',
-    acks: true,
-    connections: 8,
-    window: 2,
-    eventsPerFrame: 1000,
-    halfToo: false,
-  },
-  {
-    what: 'Forward messages → Kafka',
-    mode: 'message',
-    acks: false,
-    connections: 8,
-    window: 1,
-    eventsPerFrame: 200,
-    halfToo: false,
-  },
-  {
-    what: '1,000 connections, one-event acks → Kafka',
-    mode: 'message',
-    acks: true,
-    connections: 1000,
-    window: 1,
-    eventsPerFrame: 1,
-    halfToo: false,
-  },
+const loads: readonly Load[] = [
+  { title: 'packed chunks with acks', mode: 'packed', connections: 4, seconds: SECONDS },
+  { title: 'gzip chunks with acks', mode: 'gzip', connections: 4, seconds: SECONDS },
+  { title: 'messages without acks', mode: 'message', connections: 4, seconds: SECONDS },
+  { title: '1,000 connections with one-event acks', mode: 'single', connections: 1000, seconds: SECONDS },
 ];
+
+interface Sent {
+  readonly sent: number;
+  readonly acked: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+async function measure(
+  command: string,
+  env: Record<string, string>,
+  { title, mode, connections, seconds }: Load,
+): Promise<void> {
+  await using sluice = await startUnderTest(command, env);
+  const before = sluice.cpuSeconds();
+  const sender = new URL('load-sender.ts', import.meta.url).pathname;
+  const { stdout } = await execute(process.execPath, [
+    sender,
+    ...[sluice.forwardPort, mode, seconds, connections].map(String),
+  ]);
+  const { acked, sent, p50Ms, p99Ms }: Sent = JSON.parse(stdout);
+  // What was sent without acks may still be on its way.
+  const done = command === 'run' ? 'sluice_events_indexed_total' : 'sluice_events_produced_total';
+  let events = 0;
+  for (let quietMs = 0; events < sent && quietMs < QUIET_MS; quietMs += 100) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const seen = await sluice.counter(done);
+    if (seen > events) quietMs = 0;
+    events = seen;
+  }
+  const cpu = sluice.cpuSeconds() - before;
+  const latency = acked > 0 ? `, acks p50 ${p50Ms.toFixed(1)} ms, p99 ${p99Ms.toFixed(1)} ms` : '';
+  const lost = sent - events;
+  console.log(
+    `  ${title}: ${Math.round(events / cpu / 1000)} k events per CPU-second (${events} of ${sent} sent${lost === 0 ? '' : `, ${lost} MISSING`}), peak ${Math.round(sluice.peakMiB())} MiB${latency}`,
+  );
+}
 
 export async function run(): Promise<void> {
   const found = await kafka();
   if (!found) {
-    console.log('skipped, there is no Kafka');
-    return;
+    console.log('forwarder: skipped, there is no Kafka');
+  } else {
+    console.log(`forwarder → Kafka (${found.how}), from the bundle, ${SECONDS} s each, entries of 320 bytes`);
+    const topic = `bench.${randomBytes(4).toString('hex')}`;
+    const env = {
+      SLUICE_KAFKA_BROKERS: found.brokers.join(','),
+      SLUICE_KAFKA_TOPIC: topic,
+      SLUICE_KAFKA_DEAD_LETTER_TOPIC: `${topic}.dead`,
+      SLUICE_KAFKA_GROUP: topic,
+    };
+    await execute(process.execPath, ['dist/sluice.js', 'setup'], { env: { ...process.env, ...env } });
+    for (const load of loads) await measure('forwarder', env, load);
   }
-  console.log(
-    `the built forwarder, ${SECONDS} s each after warming up, entries of ${ENTRY_BYTES} bytes that zstd shrinks 8 times`,
-  );
-  const config = kafkaConfig(found.brokers, { SLUICE_KAFKA_PARTITIONS: '12' });
-  await setupTopics(config);
-  const env = {
-    SLUICE_KAFKA_BROKERS: found.brokers.join(),
-    SLUICE_KAFKA_TOPIC: config['kafka.topic'],
-    SLUICE_KAFKA_DEAD_LETTER_TOPIC: config['kafka.dead_letter_topic'],
-    SLUICE_KAFKA_GROUP: config['kafka.group'],
-  };
+  console.log('all in one, embedded queue and store');
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-bench-'));
   try {
-    for (const one of LOADS) await measure(env, one);
+    await measure(
+      'run',
+      { SLUICE_DATA_DIR: folder },
+      { title: 'packed chunks with acks', mode: 'packed', connections: 2, seconds: ALL_IN_ONE_SECONDS },
+    );
   } finally {
-    await removeTopics(config);
+    await rm(folder, { recursive: true, force: true });
   }
 }
-
-async function measure(env: Record<string, string>, { what, halfToo, ...options }: Load): Promise<void> {
-  await using sluice = await startUnderTest('forwarder', env);
-  const full = await load(sluice, { ...options, seconds: SECONDS, rate: null });
-  console.log(figureLine(what, full));
-  if (!halfToo) return;
-  const half = await load(sluice, { ...options, seconds: SECONDS, rate: full.events / full.seconds / 2 });
-  console.log(figureLine(`${what}, half load`, half));
-}
-
-if (import.meta.main) await run();

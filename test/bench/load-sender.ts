@@ -1,196 +1,92 @@
-// A sender of Forward frames for the benchmark, as a process of its own. It makes its frames beforehand and only writes another chunk id into
-// them, so that it costs little while it sends. Steered by process messages:
-//
-//   argv: a LoadPlan as JSON → {ready} · {send: events per second, or null for as fast as acks come} · {mark} → {marked}: forgets latencies
-//   {stop} → LoadReport, once all that was sent is acked, or has left (without acks); then the process ends
-//
-// Acks are checked: each is that of the oldest frame of its connection, byte for byte. At a given rate, a latency counts from the time
-// when the frame was due, so that a stall is seen whole.
+// A sender of Forward frames for the benchmark, as a process of its own: it makes its frames beforehand, so that it costs little while it sends.
+//   node load-sender.ts PORT MODE SECONDS CONNECTIONS      MODE: packed, gzip (both acked), message (no ack), single (one acked event at a time)
+// Prints {"sent", "acked", "p50Ms", "p99Ms"} as JSON.
 
-import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
-import { CHUNK_ID_BYTES, chunkFrame, messageFrames, type Mode } from './container-logs.ts';
+import { connect } from 'node:net';
+import { gzipSync } from 'node:zlib';
+import { encode } from '@msgpack/msgpack';
 
-export interface LoadPlan {
-  readonly port: number;
-  readonly mode: Mode;
-  readonly acks: boolean;
-  readonly connections: number;
-  /** Frames of a connection that are not acked yet. */
-  readonly window: number;
-  readonly eventsPerFrame: number;
-}
+const ENTRIES = 1500;
+const RUNS = 8;
+/** Chunks that a connection has on their way, with acks. */
+const WINDOW = 3;
+const ACK_HEAD = Buffer.from([0x81, 0xa3, 0x61, 0x63, 0x6b]);
+const CONTAINER_ID = '3f4e8a9b'.repeat(8);
 
-export interface LoadReport {
-  readonly sent: number;
-  readonly acked: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-}
-
-interface Frame {
-  readonly bytes: Buffer;
-  dueMs: number;
-}
-
-const PACE_MS = 1;
-const ACK_BYTES = 6 + CHUNK_ID_BYTES;
-
+const [port, mode, seconds, connections] = process.argv.slice(2);
+const endMs = Date.now() + Number(seconds) * 1000;
+const latenciesMs: number[] = [];
 let sent = 0;
 let acked = 0;
-let nextChunk = 0;
-let latenciesMs: number[] = [];
-/** Nothing is sent while this is set. */
-let stopped = true;
-/** When frames are due that no connection could take so far; only at a given rate. */
-const dueMs: number[] = [];
-let isPaced = false;
 
-/** A connection that waits for acks. Its frames go round: an acked one is free to be sent again, as another chunk. */
-class AckedConnection {
-  readonly #socket: Socket;
-  readonly #plan: LoadPlan;
-  readonly #free: Frame[];
-  readonly #flying: Frame[] = [];
-  #rest = Buffer.alloc(0);
-
-  constructor(socket: Socket, plan: LoadPlan, number: number) {
-    this.#socket = socket;
-    this.#plan = plan;
-    this.#free = Array.from({ length: plan.window }, (_, i) => {
-      const first = (number * plan.window + i) * plan.eventsPerFrame;
-      return { bytes: chunkFrame(plan.mode, `bench.container-${number}`, first, plan.eventsPerFrame), dueMs: 0 };
-    });
-    socket.on('data', (piece) => this.#take(piece));
-  }
-
-  get isIdle(): boolean {
-    return this.#flying.length === 0;
-  }
-
-  /** Sends as much as the window allows; at a given rate, only what is due. */
-  fill(): void {
-    while (!stopped && this.#free.length > 0) {
-      const due = isPaced ? dueMs.shift() : performance.now();
-      if (due === undefined) return;
-      this.#send(due);
-    }
-  }
-
-  #send(due: number): void {
-    const frame = this.#free.pop();
-    assert(frame);
-    frame.dueMs = due;
-    frame.bytes.write((nextChunk++).toString(16).padStart(CHUNK_ID_BYTES, '0'), frame.bytes.length - CHUNK_ID_BYTES);
-    this.#flying.push(frame);
-    sent += this.#plan.eventsPerFrame;
-    this.#socket.write(frame.bytes);
-  }
-
-  #take(piece: Buffer): void {
-    const bytes = this.#rest.length > 0 ? Buffer.concat([this.#rest, piece]) : piece;
-    let at = 0;
-    for (; at + ACK_BYTES <= bytes.length; at += ACK_BYTES) {
-      const frame = this.#flying.shift();
-      assert(frame, 'an ack for nothing');
-      const isOldest = bytes.compare(
-        frame.bytes,
-        frame.bytes.length - CHUNK_ID_BYTES,
-        frame.bytes.length,
-        at + 6,
-        at + ACK_BYTES,
-      );
-      assert(isOldest === 0, 'acks come in order');
-      latenciesMs.push(performance.now() - frame.dueMs);
-      acked += this.#plan.eventsPerFrame;
-      this.#free.push(frame);
-    }
-    this.#rest = bytes.subarray(at);
-    this.fill();
-  }
-}
-
-/** A connection that wants no acks: as much as the socket takes. */
-class PlainConnection {
-  readonly #socket: Socket;
-  readonly #plan: LoadPlan;
-  readonly #bytes: Buffer;
-
-  constructor(socket: Socket, plan: LoadPlan, number: number) {
-    this.#socket = socket;
-    this.#plan = plan;
-    this.#bytes = messageFrames(`bench.container-${number}`, number * plan.eventsPerFrame, plan.eventsPerFrame);
-    socket.on('drain', () => this.fill());
-  }
-
-  get isIdle(): boolean {
-    return this.#socket.writableLength === 0;
-  }
-
-  fill(): void {
-    while (!stopped && !this.#socket.writableNeedDrain) {
-      sent += this.#plan.eventsPerFrame;
-      this.#socket.write(this.#bytes);
-    }
-  }
-}
-
-function pace(connections: readonly AckedConnection[], framesPerSecond: number): void {
-  isPaced = true;
-  let nextMs = performance.now();
-  let turn = 0;
-  const timer = setInterval(() => {
-    if (stopped) return clearInterval(timer);
-    for (const now = performance.now(); nextMs <= now; nextMs += 1000 / framesPerSecond) dueMs.push(nextMs);
-    for (let tried = 0; tried < connections.length && dueMs.length > 0; tried++)
-      connections[turn++ % connections.length]?.fill();
-  }, PACE_MS);
-}
-
-async function main(plan: LoadPlan): Promise<void> {
-  const sockets: Socket[] = [];
-  for (let number = 0; number < plan.connections; number++) {
-    const socket = connect({ port: plan.port, host: '127.0.0.1', noDelay: true });
-    await once(socket, 'connect');
-    // Only what is still under way would be missed, and `stop` waits for that.
-    socket.on('close', () => assert(isDone, 'the connection was closed'));
-    sockets.push(socket);
-  }
-  let isDone = false;
-  const connections = sockets.map((socket, number) =>
-    plan.acks ? new AckedConnection(socket, plan, number) : new PlainConnection(socket, plan, number),
-  );
-  const orders = {
-    send(eventsPerSecond: number | null): void {
-      stopped = false;
-      const acking = connections.filter((connection) => connection instanceof AckedConnection);
-      if (eventsPerSecond !== null) pace(acking, eventsPerSecond / plan.eventsPerFrame);
-      else for (const connection of connections) connection.fill();
-    },
-    mark(): void {
-      latenciesMs = [];
-      process.send?.({ marked: true });
-    },
-    async stop(): Promise<void> {
-      stopped = true;
-      const latencies = latenciesMs.toSorted((a, b) => a - b);
-      const quantile = (q: number): number => latencies[Math.floor(latencies.length * q)] ?? 0;
-      while (!connections.every((connection) => connection.isIdle))
-        await new Promise((resolve) => setTimeout(resolve, 5));
-      isDone = true;
-      for (const socket of sockets) socket.end();
-      process.send?.({ sent, acked, p50Ms: quantile(0.5), p99Ms: quantile(0.99) } satisfies LoadReport);
-      process.disconnect?.();
-    },
+/** A record of Docker's driver; the entry has about 320 bytes. */
+function recordOf(n: number): Record<string, string> {
+  const id = (Math.imul(n, 2654435761) >>> 0).toString(16);
+  const log = `${new Date(1.7e12 + n * 13).toISOString()} INFO request=${id} GET /api/v1/items/${n}?page=2 status=200 "ok" duration=${n % 977}.4ms user=u${n % 97} agent=curl/8.1`;
+  return {
+    container_id: CONTAINER_ID,
+    container_name: '/shop-web-1',
+    source: 'stdout',
+    log: log.padEnd(180, ' abcdefgh'),
   };
-  process.on('message', (order: { send?: number | null; mark?: true; stop?: true }) => {
-    if (order.send !== undefined) orders.send(order.send);
-    else if (order.mark) orders.mark();
-    else if (order.stop) void orders.stop();
-  });
-  process.on('disconnect', () => process.exit());
-  process.send?.({ ready: true });
 }
 
-await main(JSON.parse(process.argv[2] ?? ''));
+const runs: Uint8Array[] = Array.from({ length: RUNS }, (_, run) =>
+  Buffer.concat(Array.from({ length: ENTRIES }, (__, i) => encode([1_700_000_000 + i, recordOf(run * ENTRIES + i)]))),
+);
+const packed = runs.map((run) => (mode === 'gzip' ? gzipSync(run, { level: 1 }) : run));
+const messages = Array.from({ length: RUNS }, (_, run) =>
+  Buffer.concat(
+    Array.from({ length: ENTRIES }, (__, i) => encode(['bench.web', 1_700_000_000 + i, recordOf(run * ENTRIES + i)])),
+  ),
+);
+
+function chunkFrame(connection: number, n: number): Buffer {
+  const chunk = `${process.pid}-${connection}-${n}`;
+  if (mode === 'single') return Buffer.from(encode([`bench.${connection}`, 1_700_000_000, recordOf(n), { chunk }]));
+  const option = { size: ENTRIES, chunk, ...(mode === 'gzip' ? { compressed: 'gzip' } : {}) };
+  return Buffer.from(encode([`bench.${connection}`, packed[n % RUNS], option]));
+}
+
+async function runConnection(connection: number): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const socket = connect(Number(port), '127.0.0.1');
+  const window = mode === 'single' ? 1 : WINDOW;
+  const events = mode === 'single' ? 1 : ENTRIES;
+  const sentAtMs: number[] = [];
+  let n = 0;
+  const fill = (): void => {
+    if (Date.now() >= endMs) {
+      if (sentAtMs.length === 0) socket.end();
+      return;
+    }
+    if (mode === 'message') {
+      while (socket.write(messages[n++ % RUNS] ?? Buffer.alloc(0)) && Date.now() < endMs) sent += ENTRIES;
+      sent += ENTRIES;
+      if (Date.now() >= endMs) socket.end();
+      return;
+    }
+    while (sentAtMs.length < window) {
+      socket.write(chunkFrame(connection, n++));
+      sentAtMs.push(performance.now());
+      sent += events;
+    }
+  };
+  socket.on('connect', fill);
+  socket.on('drain', fill);
+  socket.on('data', (answers: Buffer) => {
+    for (let at = answers.indexOf(ACK_HEAD); at >= 0; at = answers.indexOf(ACK_HEAD, at + 1)) {
+      latenciesMs.push(performance.now() - (sentAtMs.shift() ?? 0));
+      acked += events;
+    }
+    fill();
+  });
+  socket.on('error', reject);
+  socket.on('close', resolve);
+  await promise;
+}
+
+await Promise.all(Array.from({ length: Number(connections) }, (_, connection) => runConnection(connection)));
+latenciesMs.sort((a, b) => a - b);
+const quantile = (q: number): number => latenciesMs[Math.floor(latenciesMs.length * q)] ?? 0;
+process.stdout.write(JSON.stringify({ sent, acked, p50Ms: quantile(0.5), p99Ms: quantile(0.99) }));
