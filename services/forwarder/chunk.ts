@@ -3,12 +3,19 @@
 
 import type { Encoding } from '#shared/record/record.ts';
 
+/** Inputs with an address of their own, which connections come to. */
+export const LISTENERS = ['forward', 'http', 'syslog', 'gelf'] as const;
+/** What is spoken on the HTTP input's address beside `POST /<tag>`. */
+type HttpDialect = 'otlp' | 'splunk' | 'elasticsearch' | 'loki' | 'journal';
+
+/** A closed set, for it is a metric label. */
+export type InputName = (typeof LISTENERS)[number] | HttpDialect;
+
 /** Where something came from: part of its identity, of its partition, and of its document. */
 interface Origin {
   /** Valid UTF-8, 1 to 1024 bytes. */
   readonly tag: string;
-  /** Name of the input, from a closed set; a metric label. */
-  readonly input: 'forward' | 'http';
+  readonly input: InputName;
   readonly tenant: string | null;
   /** Hostname of an authenticated sender, else the peer's address without the port. */
   readonly sender: string;

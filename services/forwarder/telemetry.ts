@@ -4,9 +4,7 @@
 import type { ByteBudget } from '#shared/byte-budget.ts';
 import type { Log } from '#shared/log.ts';
 import type { Metrics } from '#shared/metrics.ts';
-import type { Chunk, Undecodable } from './chunk.ts';
-
-export type InputName = Chunk['input'];
+import { type InputName, LISTENERS, type Undecodable } from './chunk.ts';
 
 /** Upper bounds in seconds: Kafka's acks=all takes 2 to 5 ms where all is well. */
 const ACK_SECONDS_BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
@@ -20,10 +18,7 @@ export class ForwarderTelemetry {
   readonly #rejected;
   readonly #chunksRejected;
   readonly #ackSeconds;
-  readonly #connections = new Map<InputName, number>([
-    ['forward', 0],
-    ['http', 0],
-  ]);
+  readonly #connections = new Map<InputName, number>(LISTENERS.map((input) => [input, 0]));
   /** Counted on its own, so that the ledger can be wrong, and says so. */
   #inFlight = 0;
 

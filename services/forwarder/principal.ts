@@ -1,0 +1,14 @@
+// Who a connection or a request speaks for, once it has been let in: what all inputs ask of authentication, however it was done
+// (certificate, shared key and user, token, network). The tenant goes with every chunk into the document.
+
+export interface Principal {
+  /** Null: nobody named one, which documents show as the default tenant. */
+  readonly tenant: string | null;
+  /** Put before every tag of this sender; empty for none. */
+  readonly tagPrefix: string;
+  /** Patterns (`*` for any run of characters) that a tag, with its prefix, must match one of; null: any. */
+  readonly tags: readonly string[] | null;
+}
+
+/** A sender of whom nothing is known. */
+export const ANYONE: Principal = { tenant: null, tagPrefix: '', tags: null };
