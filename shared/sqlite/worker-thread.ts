@@ -1,14 +1,14 @@
 // SQLite calls block, so every database lives in a worker thread and is spoken to by requests and answers.
 // `startWorker` starts the thread from the main side; `serveWorker` is the thread's own side. Requests are done in order.
 //
-// What users run is one bundled file, in which the worker's module is no file of its own: there the worker starts the
-// bundle again, and the bundle's entry looks at `workerData.sluiceWorker` and imports the module of that name (see
-// `workerName`), whose last statement is `serveWorker(…)`. From the sources the worker starts its module directly.
+// From the sources a worker is a module beside the one that starts it. What users run is one bundled file, which carries
+// each worker as a small bundle of its own (infra/build/bundle.ts): a thread that loaded the whole program took 25 MB more.
 //
 // Guarantees: each call is answered or rejected, also when the thread dies; errors keep their SluiceError code;
 // what is listed for transfer is moved, not copied, and is empty afterwards on the side that sent it.
 
-import { isMainThread, parentPort, type Transferable, Worker, workerData } from 'node:worker_threads';
+import assert from 'node:assert/strict';
+import { parentPort, type Transferable, Worker, workerData } from 'node:worker_threads';
 import { type ErrorCode, errorTable, reasonOf, SluiceError } from '../errors.ts';
 
 /** What a worker can be asked: name → function of one argument. Both sides share the type. */
@@ -38,15 +38,8 @@ interface Failure {
   readonly message: string;
 }
 
-interface StartData {
-  readonly sluiceWorker: string;
-  readonly data: unknown;
-}
-
-/** Name of the worker that this thread is, or null in any other thread. For the entry of the bundle. */
-export function workerName(): string | null {
-  return !isMainThread && isStartData(workerData) ? workerData.sluiceWorker : null;
-}
+/** Name of a worker → its bundled code; put there by the build. */
+declare const BUNDLED_WORKERS: Readonly<Record<string, string>> | undefined;
 
 export interface StartOptions {
   /** Told of what the thread says unasked (`notify`). */
@@ -65,9 +58,7 @@ export async function startWorker<M extends Methods<M>>(
   data: unknown,
   options: StartOptions = {},
 ): Promise<WorkerThread<M>> {
-  const entry = moduleUrl.endsWith('.ts') ? new URL(`./${name}.ts`, moduleUrl) : new URL(moduleUrl);
-  const start: StartData = { sluiceWorker: name, data };
-  const thread = new WorkerThread<M>(new Worker(entry, { name, workerData: start }), options);
+  const thread = new WorkerThread<M>(new Worker(codeOf(name, moduleUrl), { name, workerData: data }), options);
   try {
     await thread.started();
   } catch (error) {
@@ -75,6 +66,13 @@ export async function startWorker<M extends Methods<M>>(
     throw error;
   }
   return thread;
+}
+
+function codeOf(name: string, moduleUrl: string): URL {
+  if (typeof BUNDLED_WORKERS === 'undefined') return new URL(`./${name}.ts`, moduleUrl);
+  const code = BUNDLED_WORKERS[name];
+  assert(code, `the build carries the worker ${name}`);
+  return new URL(`data:text/javascript;base64,${Buffer.from(code).toString('base64')}`);
 }
 
 /** The main side of a worker. */
@@ -164,13 +162,12 @@ export function serveWorker<D, M extends Methods<M>>(
   open: (data: D, notify: (notice: unknown) => void) => Served<M>,
 ): void {
   const port = parentPort;
-  if (port === null || !isStartData(workerData)) throw new Error('this module runs as a worker only');
-  const start = workerData;
+  if (port === null) throw new Error('this module runs as a worker only');
   let served: Served<M> | null = null;
 
   const perform = (request: Request): unknown => {
     if (request.method === OPEN) {
-      served = open(start.data as D, (notice) => port.postMessage({ notice } satisfies Reply));
+      served = open(workerData as D, (notice) => port.postMessage({ notice } satisfies Reply));
       return undefined;
     }
     if (request.method === CLOSE) return served?.close();
@@ -204,10 +201,6 @@ class MovedValue<T> implements Moved<T> {
 /** Wraps a method's answer so that the ArrayBuffers of `transfer` are moved to the main side. */
 export function moved<T>(value: T, transfer: readonly Transferable[]): Moved<T> {
   return new MovedValue(value, transfer);
-}
-
-function isStartData(data: unknown): data is StartData {
-  return typeof data === 'object' && data !== null && 'sluiceWorker' in data && typeof data.sluiceWorker === 'string';
 }
 
 function failureOf(error: unknown): Failure {
