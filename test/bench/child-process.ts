@@ -35,10 +35,7 @@ export async function startUnderTest(command: string, env: Record<string, string
   await ready(child, `http://127.0.0.1:${adminPort}/readyz`);
   return {
     forwardPort,
-    cpuSeconds() {
-      const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-      return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
-    },
+    cpuSeconds: () => cpuSecondsOf(child.pid),
     peakMiB() {
       return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) / 1024;
     },
@@ -54,6 +51,12 @@ export async function startUnderTest(command: string, env: Record<string, string
       if (child.exitCode === null && child.kill()) await exited;
     },
   };
+}
+
+/** User and system time of all threads of a process, so far. */
+export function cpuSecondsOf(pid: number | undefined): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }
 
 async function ready(child: ChildProcess, url: string): Promise<void> {

@@ -1,13 +1,14 @@
 // Forward → Kafka, and all in one: events per CPU-second of the built program under load, its peak memory, and the senders' ack latency.
 
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { kafka } from '#test/backends/kafka.ts';
-import { startUnderTest } from './child-process.ts';
+import { cpuSecondsOf, startUnderTest } from './child-process.ts';
 
 const execute = promisify(execFile);
 const SECONDS = 8;
@@ -44,12 +45,7 @@ async function measure(
 ): Promise<void> {
   await using sluice = await startUnderTest(command, env);
   const before = sluice.cpuSeconds();
-  const sender = new URL('load-sender.ts', import.meta.url).pathname;
-  const { stdout } = await execute(process.execPath, [
-    sender,
-    ...[sluice.forwardPort, mode, seconds, connections].map(String),
-  ]);
-  const { acked, sent, p50Ms, p99Ms }: Sent = JSON.parse(stdout);
+  const { acked, sent, p50Ms, p99Ms } = await send(sluice.forwardPort, { mode, connections, seconds });
   // What was sent without acks may still be on its way.
   const done = command === 'run' ? 'sluice_events_indexed_total' : 'sluice_events_produced_total';
   let events = 0;
@@ -67,6 +63,28 @@ async function measure(
   );
 }
 
+async function send(port: number, { mode, connections, seconds }: Omit<Load, 'title'>): Promise<Sent> {
+  const sender = new URL('load-sender.ts', import.meta.url).pathname;
+  const { stdout } = await execute(process.execPath, [sender, ...[port, mode, seconds, connections].map(String)]);
+  return JSON.parse(stdout);
+}
+
+/** What one-event acks cost a server that does nothing else; printed beside ours, since system calls cost differently on each machine. */
+async function measureFloor({ mode, connections, seconds }: Load): Promise<void> {
+  const bare = spawn(process.execPath, [new URL('bare-answerer.ts', import.meta.url).pathname], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  try {
+    const [port] = await once(bare.stdout, 'data');
+    const before = cpuSecondsOf(bare.pid);
+    const { sent } = await send(Number(port), { mode, connections, seconds });
+    const perCpuSecond = sent / (cpuSecondsOf(bare.pid) - before);
+    console.log(`    a bare server on Node that answers at once: ${Math.round(perCpuSecond / 1000)} k`);
+  } finally {
+    bare.kill();
+  }
+}
+
 export async function run(): Promise<void> {
   const found = await kafka();
   if (!found) {
@@ -81,7 +99,10 @@ export async function run(): Promise<void> {
       SLUICE_KAFKA_GROUP: topic,
     };
     await execute(process.execPath, ['dist/sluice.js', 'setup'], { env: { ...process.env, ...env } });
-    for (const load of loads) await measure('forwarder', env, load);
+    for (const load of loads) {
+      await measure('forwarder', env, load);
+      if (load.mode === 'single') await measureFloor(load);
+    }
   }
   console.log('all in one, embedded queue and store');
   const folder = await mkdtemp(join(tmpdir(), 'sluice-bench-'));

@@ -11,7 +11,7 @@ import { ForwardClient } from '#test/clients/forward-client.ts';
 import { field, inElasticsearch, untilStored } from './documents.ts';
 import { type Environment, newPlace, sluice, SluiceProcess } from './sluice-process.ts';
 
-const outageMs = 10_000;
+const outageMs = 60_000;
 const shared = await kafka();
 const noJars =
   spawnSync('mvn', ['--version']).status === 0 ? null : 'SKIPPED: no mvn to start a server that may be stopped';

@@ -8,11 +8,13 @@ export class MessageRun {
   count = 0;
   #bytes = Buffer.alloc(0);
   #length = 0;
+  /** One read is much like the one before, so a run of its size needs no growing, and holds little that it does not use. */
+  #lastLength = 0;
 
   /** `start` to `end`: time and record in the frame. */
   add(frame: Buffer, start: number, end: number): void {
     const needed = this.#length + 1 + end - start;
-    if (needed > this.#bytes.length) this.#grow(Math.max(needed, 2 * this.#length));
+    if (needed > this.#bytes.length) this.#grow(Math.max(needed, this.#lastLength, Math.ceil(1.5 * this.#length)));
     this.#bytes[this.#length] = ENTRY_HEADER;
     frame.copy(this.#bytes, this.#length + 1, start, end);
     this.#length = needed;
@@ -23,6 +25,7 @@ export class MessageRun {
   take(): Buffer {
     const run = this.#bytes.subarray(0, this.#length);
     this.#bytes = Buffer.alloc(0);
+    this.#lastLength = this.#length;
     this.#length = 0;
     this.count = 0;
     return run;
