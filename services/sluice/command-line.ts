@@ -36,6 +36,7 @@ const commands: Record<string, Listed> = {
     about: 'Validates the configuration and prints the effective one',
     load: () => import('./commands/check.ts'),
   },
+  health: { about: 'Tells whether the Sluice of this machine is well', load: () => import('./commands/health.ts') },
   setup: {
     about: 'Makes topics, templates and initial offsets; may run any number of times',
     load: () => import('./commands/setup.ts'),
