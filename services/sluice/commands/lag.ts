@@ -58,9 +58,9 @@ export async function run(args: string[], given: CommandContext): Promise<number
   const { group = given.config['kafka.group'] } = values;
   const context = { ...given, config: { ...given.config, 'kafka.group': group } };
   await using source = await openLagSource(context.config, context.clock);
-  if (values.serve) return serve(source, context);
+  if (values.serve) return await serve(source, context);
   const write = values.json ? lagJson : lagTable;
-  return values.watch ? watch(source, write, context) : once(source, write, limits, context);
+  return await (values.watch ? watch(source, write, context) : once(source, write, limits, context));
 }
 
 async function once(
