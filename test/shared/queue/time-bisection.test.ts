@@ -45,10 +45,13 @@ test('cases', () => {
 });
 
 test('whatever the times: within a second up to a minute of age, within two percent above', () => {
-  const gaps = fc.array(fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 50 }), fc.integer({ min: 0, max: DAY_MS })), {
-    minLength: 1,
-    maxLength: 60,
-  });
+  const gaps = fc.array(
+    fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 50 }), fc.integer({ min: 0, max: DAY_MS })),
+    {
+      minLength: 1,
+      maxLength: 60,
+    },
+  );
   fc.assert(
     fc.property(gaps, fc.nat(), fc.integer({ min: 0, max: DAY_MS }), (steps, pick, youngestMs) => {
       let age = steps.reduce((sum, step) => sum + step, youngestMs);
