@@ -7,7 +7,8 @@ import { listenOn, parseListenAddress, printAddress } from './listen-address.ts'
 export interface AdminServerOptions {
   /** host:port, :port or unix:/path. */
   readonly listen: string;
-  readonly metrics: () => Promise<{ readonly contentType: string; readonly body: string }>;
+  /** `accept`: the header of the scraper. */
+  readonly metrics: (accept: string) => Promise<{ readonly contentType: string; readonly body: string }>;
   /** Empty while all is well. */
   readonly unreadyReasons: () => readonly string[];
 }
@@ -67,8 +68,8 @@ function adminRoutes({ metrics, unreadyReasons }: AdminServerOptions): FastifyIn
       .type(TEXT)
       .send(body);
   });
-  fastify.get('/metrics', async (_request, reply) => {
-    const { contentType, body } = await metrics();
+  fastify.get('/metrics', async (request, reply) => {
+    const { contentType, body } = await metrics(request.headers.accept ?? '');
     return reply.type(contentType).send(body);
   });
   return fastify;

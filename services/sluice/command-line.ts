@@ -32,6 +32,10 @@ const commands: Record<string, Listed> = {
   },
   search: { about: 'Full-text search over the store', load: () => import('./commands/search.ts') },
   cat: { about: "Prints the queue's events as JSON lines", load: () => import('./commands/cat.ts') },
+  lag: {
+    about: 'Tells how far behind the indexers are, in records and seconds',
+    load: () => import('./commands/lag.ts'),
+  },
   check: {
     about: 'Validates the configuration and prints the effective one',
     load: () => import('./commands/check.ts'),

@@ -69,7 +69,7 @@ export async function runService(
 export async function startAdmin({ config, metrics, lifetime }: Service, parts: readonly Part[]): Promise<AdminServer> {
   const admin = await startAdminServer({
     listen: config['admin.listen'],
-    metrics: async () => ({ contentType: metrics.contentType, body: await metrics.render() }),
+    metrics: (accept) => metrics.render(accept),
     unreadyReasons: () => parts.map((part) => part.unreadyReason).filter((reason) => reason !== null),
   });
   lifetime.defer(() => admin.close());

@@ -75,6 +75,12 @@ export const settings = {
   }),
   'http.listen': text('Address of all HTTP inputs.', { default: '127.0.0.1:9880' }),
   'admin.listen': text('Address of /metrics, /livez and /readyz.', { default: '127.0.0.1:24231' }),
+  'lag.listen': text('Address of the exporter `sluice lag --serve`.', { default: '127.0.0.1:9308' }),
+  'lag.interval_ms': milliseconds(
+    { minimum: 250, maximum: 600_000 },
+    'How often `sluice lag --serve` looks at the queue.',
+    { default: 1000 },
+  ),
   'frame.max_bytes': bytes(
     { minimum: 64 * KIB, maximum: 512 * MIB },
     'Largest Forward frame or HTTP body, also after decompression.',

@@ -70,7 +70,7 @@ async function held(
 }
 
 async function ledger(metrics: Metrics): Promise<Record<string, number>> {
-  const lines = (await metrics.render()).split('\n').filter((line) => /^sluice_(events|ledger)/.test(line));
+  const lines = (await metrics.render()).body.split('\n').filter((line) => /^sluice_(events|ledger)/.test(line));
   return Object.fromEntries(
     lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ')))]),
   );

@@ -85,6 +85,11 @@ export class LogTable {
     return low;
   }
 
+  timeAt(offset: number): number | null {
+    const time = this.#timeFrom.get(offset)?.['time'];
+    return time === undefined ? null : Number(time);
+  }
+
   /** Removes the oldest records below `before` that are not younger than `untilMs`, a bounded number; never the last one. */
   remove(before: number, untilMs: number): number {
     let next = 0;

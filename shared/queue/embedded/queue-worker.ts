@@ -39,6 +39,8 @@ export interface LogMethods {
   fetch(from: { topic: Topic; offset: number; bytesMax: number }): Moved<Fetched>;
   /** Next offset of the group, which counts for retention from now on. */
   join(group: string): { next: number; end: number };
+  /** Where the group stands, without a trace. `oldestMs`: append time of its next record; null when caught up. */
+  standOf(group: string): { low: number; high: number; next: number; oldestMs: number | null };
   bytesHeld(): number;
 }
 
@@ -70,11 +72,13 @@ function methodsOf(log: SqliteLog): LogMethods {
       return moved({ frames, end: log.end(topic) }, [frames.buffer]);
     },
     join(group) {
-      const committed = log.committed(group);
-      const first = log.first('logs');
-      const next = Math.min(Math.max(committed ?? first, first), log.end('logs'));
-      if (committed === null) log.write({ nowMs: 0, logs: [], deadLetters: [], commits: [[group, next]] });
+      const next = log.next(group);
+      if (log.committed(group) === null) log.write({ nowMs: 0, logs: [], deadLetters: [], commits: [[group, next]] });
       return { next, end: log.end('logs') };
+    },
+    standOf(group) {
+      const next = log.next(group);
+      return { low: log.first('logs'), high: log.end('logs'), next, oldestMs: log.timeAt('logs', next) };
     },
     bytesHeld: () => log.bytesHeld,
   };

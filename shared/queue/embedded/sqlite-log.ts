@@ -88,6 +88,11 @@ export class SqliteLog implements Disposable {
     return this.#tables[topic].offsetAt(timeMs);
   }
 
+  /** Append time of the first record at or after the offset, ms since the epoch; null if there is none. */
+  timeAt(topic: Topic, offset: number): number | null {
+    return this.#tables[topic].timeAt(offset);
+  }
+
   /** Records from `from` on, at least one if there is any, else as many as fit in `bytesMax`. */
   fetch(topic: Topic, from: number, bytesMax: number): Stored[] {
     return this.#tables[topic].fetch(from, bytesMax);
@@ -97,6 +102,12 @@ export class SqliteLog implements Disposable {
   committed(group: string): number | null {
     const row = this.#committed.get(group);
     return row === undefined ? null : Number(row['next']);
+  }
+
+  /** Where the group begins to read: what it committed, or the first record that is still there. */
+  next(group: string): number {
+    const first = this.first('logs');
+    return Math.min(Math.max(this.committed(group) ?? first, first), this.end('logs'));
   }
 
   /** Writes all of it in one synced transaction; when the records find no room, the commits alone. */

@@ -14,10 +14,9 @@ export interface PartitionStand {
 }
 
 export async function readStands(admin: Admin, group: string, topic: string): Promise<PartitionStand[]> {
-  const [offsets, committedTopics] = await Promise.all([
-    admin.fetchTopicOffsets(topic),
-    admin.fetchOffsets({ groupId: group, topics: [topic] }),
-  ]);
+  // In this order: the other way round a commit in between would seem to lie beyond the end.
+  const committedTopics = await admin.fetchOffsets({ groupId: group, topics: [topic] });
+  const offsets = await admin.fetchTopicOffsets(topic);
   const committedOf = new Map<number, number>();
   for (const { partition, offset } of committedTopics[0]?.partitions ?? []) committedOf.set(partition, Number(offset));
   return offsets.map(({ partition, low, high }) => {

@@ -1,5 +1,51 @@
 // What kafkajs.ts uses of kafkajs without its types.
 
+declare module 'kafkajs/src/cluster/index.js' {
+  import type { ISocketFactory, KafkaConfig, Logger } from 'kafkajs';
+
+  interface ListedPartition {
+    readonly partition: number;
+    /** Ms since the epoch of the record at `offset`; "-1" where there is none. */
+    readonly timestamp: string;
+    readonly offset: string;
+  }
+
+  interface Broker {
+    listOffsets(request: {
+      readonly topics: readonly {
+        readonly topic: string;
+        readonly partitions: readonly { readonly partition: number; readonly timestamp: number }[];
+      }[];
+    }): Promise<{ readonly responses: readonly { readonly partitions: readonly ListedPartition[] }[] }>;
+  }
+
+  export default class Cluster {
+    constructor(
+      options: Omit<KafkaConfig, 'logLevel' | 'logCreator'> & {
+        readonly logger: Logger;
+        readonly socketFactory: ISocketFactory;
+        readonly metadataMaxAge: number;
+        readonly allowAutoTopicCreation: boolean;
+      },
+    );
+    connect(): Promise<void>;
+    disconnect(): Promise<void>;
+    addTargetTopic(topic: string): Promise<void>;
+    refreshMetadataIfNecessary(): Promise<void>;
+    findTopicPartitionMetadata(
+      topic: string,
+    ): readonly { readonly partitionId: number; readonly leader: number | null }[];
+    findBroker(which: { readonly nodeId: string }): Promise<Broker>;
+  }
+}
+
+declare module 'kafkajs/src/network/socketFactory.js' {
+  import type { ISocketFactory } from 'kafkajs';
+
+  const createSocketFactory: () => ISocketFactory;
+  export default createSocketFactory;
+}
+
 declare module 'kafkajs/src/network/requestQueue/index.js' {
   export default class RequestQueue {
     readonly pending: readonly unknown[];

@@ -16,6 +16,8 @@ import kafkajs, {
   type PartitionAssigner,
   type Producer,
 } from 'kafkajs';
+import Cluster from 'kafkajs/src/cluster/index.js';
+import socketFactory from 'kafkajs/src/network/socketFactory.js';
 import Encoder from 'kafkajs/src/protocol/encoder.js';
 import produceRequests from 'kafkajs/src/protocol/requests/produce/index.js';
 import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
@@ -24,7 +26,7 @@ import { reasonOf, SluiceError } from '#shared/errors.ts';
 
 import { encodeProduceRequest } from './produce-request.ts';
 
-export type { Admin, Consumer, EachBatchPayload, ITopicConfig, Kafka, KafkaMessage, Producer };
+export type { Admin, Cluster, Consumer, EachBatchPayload, ITopicConfig, Kafka, KafkaMessage, Producer };
 
 /** The one compression that kafkajs is asked for: the values are compressed already. */
 export const NO_COMPRESSION = kafkajs.CompressionTypes.None;
@@ -32,6 +34,7 @@ export const TOPIC_RESOURCE = kafkajs.ConfigResourceTypes.TOPIC;
 
 const CONNECTION_TIMEOUT_MS = 3000;
 const REQUEST_TIMEOUT_MS = 15_000;
+const METADATA_MAX_AGE_MS = 300_000;
 const INFLATED_BYTES_MAX = 128 * 1024 * 1024;
 
 const deflate = promisify(zstdCompress);
@@ -87,8 +90,33 @@ export interface ClientOptions {
 
 /** A client for the configured brokers; connects when something is made of it. Throws config_invalid for files that cannot be read. */
 export function createClient(config: Config, options: ClientOptions): Kafka {
-  const sasl = saslOf(config);
   return new kafkajs.Kafka({
+    ...connectionOf(config, options),
+    logLevel: kafkajs.logLevel.WARN,
+    logCreator:
+      () =>
+      ({ namespace, log }) =>
+        options.debug(`${namespace}: ${log.message}`),
+  });
+}
+
+/**
+ * The connections below a client, for a request of which kafkajs's own admin asks and tells only half: it has one time for all
+ * partitions, and drops the times in the answer. Throws as `createClient` does.
+ */
+export function createCluster(config: Config, options: ClientOptions): Cluster {
+  return new Cluster({
+    ...connectionOf(config, options),
+    logger: createClient(config, options).logger(),
+    socketFactory: socketFactory(),
+    metadataMaxAge: METADATA_MAX_AGE_MS,
+    allowAutoTopicCreation: false,
+  });
+}
+
+function connectionOf(config: Config, options: ClientOptions) {
+  const sasl = saslOf(config);
+  return {
     clientId: 'sluice',
     brokers: [...brokersOf(config)],
     ssl: tlsOf(config),
@@ -99,12 +127,7 @@ export function createClient(config: Config, options: ClientOptions): Kafka {
     enforceRequestTimeout: true,
     // Enough to try each broker of a usual list; whoever calls tries again with its own patience.
     retry: { retries: 3, initialRetryTime: 100, maxRetryTime: 1000, factor: 0.2, multiplier: 2 },
-    logLevel: kafkajs.logLevel.WARN,
-    logCreator:
-      () =>
-      ({ namespace, log }) =>
-        options.debug(`${namespace}: ${log.message}`),
-  });
+  };
 }
 
 export function brokersOf(config: Config): readonly string[] {

@@ -111,7 +111,8 @@ export function weaknessesOf(facts: TopicFacts): string[] {
   return found;
 }
 
-function numberOf(facts: TopicFacts, name: string): number | null {
+/** A setting that is a number; null where it is not there or not known. */
+export function numberOf(facts: TopicFacts, name: string): number | null {
   const text = facts.settings.get(name);
   return text === undefined || text === '' || Number.isNaN(Number(text)) ? null : Number(text);
 }

@@ -1,0 +1,39 @@
+// How long until a group has caught up, from how its lag went in the last looks. Pure.
+
+import { type GroupLag, lagRecords, lagSeconds } from '#shared/queue/group-lag.ts';
+
+/** Looks to go by: enough that one commit more or less does not matter. */
+const LOOKS = 10;
+
+export interface LagTotals {
+  /** Records of all partitions that are not committed. */
+  readonly records: number;
+  /** Age of the oldest of them; 0 when caught up. */
+  readonly seconds: number;
+}
+
+export function totalsOf({ partitions, atMs }: GroupLag): LagTotals {
+  let records = 0;
+  let seconds = 0;
+  for (const partition of partitions) {
+    records += lagRecords(partition);
+    seconds = Math.max(seconds, lagSeconds(partition, atMs));
+  }
+  return { records, seconds };
+}
+
+export class DrainEstimate {
+  readonly #looks: { readonly atMs: number; readonly records: number }[] = [];
+
+  /** Takes a look. Returns seconds until it is caught up at the present rate; Infinity where the lag does not shrink. */
+  next(lag: GroupLag): number {
+    const { records } = totalsOf(lag);
+    this.#looks.push({ atMs: lag.atMs, records });
+    if (this.#looks.length > LOOKS) this.#looks.shift();
+    if (records === 0) return 0;
+    const first = this.#looks[0];
+    const shrunk = (first?.records ?? 0) - records;
+    if (first === undefined || shrunk <= 0) return Number.POSITIVE_INFINITY;
+    return (records * Math.max(0, lag.atMs - first.atMs)) / 1000 / shrunk;
+  }
+}
