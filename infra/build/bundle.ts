@@ -18,6 +18,10 @@ const common = {
   logLevel: 'warning',
 } satisfies BuildOptions;
 
+/** CommonJS packages inside an ES module ask for `require`. */
+const REQUIRE =
+  "import { createRequire as createRequireOfBundle } from 'node:module';\nconst require = createRequireOfBundle(import.meta.url);\nconst __filename = import.meta.filename;\nconst __dirname = import.meta.dirname;";
+
 await build({
   ...common,
   entryPoints: ['services/sluice/main.ts'],
@@ -25,11 +29,19 @@ await build({
   sourcemap: 'linked',
   sourcesContent: true,
   legalComments: 'linked',
-  // CommonJS packages inside an ES module ask for `require`.
-  banner: {
-    js: "import { createRequire as createRequireOfBundle } from 'node:module';\nconst require = createRequireOfBundle(import.meta.url);\nconst __filename = import.meta.filename;\nconst __dirname = import.meta.dirname;",
-  },
+  banner: { js: REQUIRE },
   define: { BUNDLED_WORKERS: JSON.stringify(Object.fromEntries(await Promise.all(workers.map(bundledWorker)))) },
+});
+
+// The indexer as a Lambda function: a file of its own, without what only a long-running process needs.
+await build({
+  ...common,
+  entryPoints: ['services/lambda/indexer.ts'],
+  outfile: 'dist/lambda-indexer.mjs',
+  sourcemap: 'linked',
+  sourcesContent: true,
+  legalComments: 'linked',
+  banner: { js: REQUIRE },
 });
 
 // npm links the commands of dependencies, but not a project's own: with this, `npx sluice` works in the clone.

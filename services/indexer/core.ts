@@ -18,9 +18,14 @@ import { RecordRefusals } from './refusals.ts';
 import { IndexerTelemetry, type PartitionAge } from './telemetry.ts';
 import type { Decompress, UnpackOptions } from './unpack.ts';
 
-export interface IndexerOptions {
-  readonly config: Config;
+export interface IndexerOptions extends CoreOptions {
   readonly queue: Queue;
+}
+
+export interface CoreOptions {
+  readonly config: Config;
+  /** Takes what cannot be indexed. */
+  readonly queue: Pick<Queue, 'appendDeadLetters' | 'appendBytesMax'>;
   readonly store: Store;
   readonly metrics: Metrics;
   readonly log: Log;
@@ -40,7 +45,7 @@ export interface IndexerCore {
 }
 
 /** `partitions`: the ages that a scrape shows. */
-export function buildCore(options: IndexerOptions, partitions: () => Iterable<PartitionAge>): IndexerCore {
+export function buildCore(options: CoreOptions, partitions: () => Iterable<PartitionAge>): IndexerCore {
   const { config, queue, store, metrics, log, clock, random } = options;
   const telemetry = new IndexerTelemetry(metrics, log, clock);
   const ledger = new Ledger(telemetry);

@@ -71,7 +71,7 @@ export class Pipeline {
   #stopping = false;
   readonly #abort = new AbortController();
   #wake: PromiseWithResolvers<void> = Promise.withResolvers();
-  #finish: PromiseWithResolvers<void> | null = null;
+  #finish: (PromiseWithResolvers<void> & { passOn: (partition: number) => boolean }) | null = null;
   readonly #loop: Promise<void>;
 
   constructor(options: PipelineOptions) {
@@ -103,9 +103,12 @@ export class Pipeline {
     this.#rouse();
   }
 
-  /** Resolves when all that was pushed has its outcome; unfinished lines are passed on, marked. */
-  async finish(): Promise<void> {
-    this.#finish ??= Promise.withResolvers();
+  /**
+   * Resolves when all that was pushed has its outcome; unfinished lines are passed on, marked. Those of partitions that `passOn` is
+   * not true of go on waiting, and their records with them. One call at a time.
+   */
+  async finish(passOn: (partition: number) => boolean = () => true): Promise<void> {
+    this.#finish ??= { ...Promise.withResolvers(), passOn };
     this.#rouse();
     await this.#finish.promise;
     await this.#idle();
@@ -274,7 +277,10 @@ export class Pipeline {
   /** Lines that waited long enough are passed on as they are; all of them when everything is to be finished. */
   async #passOnLines(): Promise<void> {
     const { lines, clock } = this.#options;
-    const passed = this.#finish && !this.#hasWork ? lines.flush() : lines.expire(clock.monotonicMs());
+    const finish = this.#hasWork ? null : this.#finish;
+    const passed = finish
+      ? lines.flush(({ record }) => finish.passOn(record.fetched.partition))
+      : lines.expire(clock.monotonicMs());
     if (passed.length === 0) return;
     this.#ingestedMs = clock.epochMs();
     for (const line of passed) this.#writeLine(line);

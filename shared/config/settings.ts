@@ -200,6 +200,20 @@ export const settings = {
     default: 32 * MIB,
   }),
 
+  'lambda.report_item_failures': flag(
+    'Whether the event source mapping of the Lambda indexer has ReportBatchItemFailures; must be as it is there.',
+    { default: false },
+  ),
+  'lambda.deadline_margin_ms': milliseconds(
+    { minimum: 100, maximum: 60_000 },
+    'How long before its deadline the Lambda indexer stops and answers.',
+    { default: 2000 },
+  ),
+  'lambda.dead_letter_url': text(
+    'Where the Lambda indexer posts what cannot be indexed; unset: the data stream logs-sluice.dead_letters-default.',
+    {},
+  ),
+
   'shutdown.timeout_ms': milliseconds(
     { minimum: 100, maximum: 600_000 },
     'How long a stop may take before what is left is abandoned (never lost: it was not acked, or not committed).',

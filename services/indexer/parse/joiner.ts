@@ -142,9 +142,10 @@ export class LineJoiner<Hold> {
     return out;
   }
 
-  /** All that is here: nothing more will come. */
-  flush(): JoinedLine<Hold>[] {
-    return Array.from(this.#pending.values(), (line) => this.#passOn(line));
+  /** Those that `isWanted` is true of any hold of, all by default: nothing more will come. */
+  flush(isWanted: (hold: Hold) => boolean = () => true): JoinedLine<Hold>[] {
+    const wanted = [...this.#pending.values()].filter((line) => line.holds.some(isWanted));
+    return wanted.map((line) => this.#passOn(line));
   }
 
   /** Forgets lines of which `isVoid` is true of any hold: they will be read again, by whoever. Returns all of their holds. */

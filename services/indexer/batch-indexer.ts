@@ -1,0 +1,76 @@
+// The indexer as a function: a batch of records and a deadline in; out, for each partition, the first offset that is not finished. For
+// those who are called with records and have no group of their own.
+//
+// Guarantees: below a watermark everything is in the store or with the dead letters. What the deadline leaves unfinished is given up and
+// must come again; what of it has reached the store by then is found there by its id. Nothing is kept from call to call but connections.
+
+import type { FetchedRecord } from '#shared/queue/queue.ts';
+import { buildCore, type CoreOptions, type IndexerCore } from './core.ts';
+import { Assignment } from './in-hand.ts';
+import type { Ledger } from './ledger.ts';
+
+export interface IndexedBatch {
+  /** Partition → first offset that is not finished. */
+  readonly watermarks: ReadonlyMap<number, number>;
+  /** Whether the watermarks stand behind the last record of each partition. */
+  readonly finished: boolean;
+  /** Events of this call by what became of them. */
+  readonly counts: Ledger['counts'];
+}
+
+export class BatchIndexer implements AsyncDisposable {
+  readonly #options: CoreOptions;
+  readonly #core: IndexerCore;
+  #calls = 0;
+
+  constructor(options: CoreOptions) {
+    this.#options = options;
+    this.#core = buildCore(options, () => []);
+  }
+
+  /** Why the store takes nothing; null while it does, as far as it is known. */
+  get trouble(): string | null {
+    return this.#core.writer.trouble;
+  }
+
+  /** Records of a partition are in order. `timeLimitMs` from now on. One call at a time. */
+  async index(records: readonly FetchedRecord[], timeLimitMs: number): Promise<IndexedBatch> {
+    const { pipeline, ledger } = this.#core;
+    const before = { ...ledger.counts };
+    const first = new Map<number, number>();
+    const end = new Map<number, number>();
+    for (const { partition, offset } of records) {
+      if (!first.has(partition)) first.set(partition, offset);
+      end.set(partition, offset + 1);
+    }
+    const assignment = new Assignment(
+      ++this.#calls,
+      Array.from(first, ([partition, next]) => ({ partition, next })),
+    );
+    const over = Promise.withResolvers<void>();
+    using _limit = this.#options.clock.timer(timeLimitMs, over.resolve);
+
+    pipeline.push(assignment, records);
+    // The tail of a split line comes with a later call, unless nothing precedes it: then it would come for ever.
+    await Promise.race([pipeline.finish(() => false), over.promise]);
+    const watermark = (partition: number): number => assignment.partitions.get(partition)?.next ?? 0;
+    const isStuck = (partition: number): boolean => watermark(partition) === first.get(partition);
+    if ([...first.keys()].some(isStuck)) await Promise.race([pipeline.finish(isStuck), over.promise]);
+
+    const watermarks = new Map([...first.keys()].map((partition) => [partition, watermark(partition)]));
+    assignment.void = true;
+    pipeline.lost(assignment);
+    const finished = [...end].every(([partition, next]) => watermark(partition) === next);
+    return { watermarks, finished, counts: difference(ledger.counts, before) };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#core.pipeline.stop(0);
+  }
+}
+
+function difference(now: Ledger['counts'], before: Ledger['counts']): Ledger['counts'] {
+  const counts = { ...now };
+  for (const name of Object.keys(counts) as (keyof typeof counts)[]) counts[name] -= before[name];
+  return counts;
+}

@@ -1,0 +1,64 @@
+// The entry of the indexer as an AWS Lambda function, for Kafka event sources. Connections are made with the first call and kept; all
+// else begins anew with each.
+//
+// Settings are those of Sluice. SLUICE_LAMBDA_REPORT_ITEM_FAILURES must say what the event source mapping says: with it, the answer
+// tells how far each partition came; without it, Lambda takes any answer for success, so a call that did not finish fails as a whole.
+
+import { BatchIndexer } from '#indexer/batch-indexer.ts';
+import { systemClock } from '#shared/clock.ts';
+import { loadConfig } from '#shared/config/load.ts';
+import { createLog } from '#shared/log.ts';
+import { Metrics } from '#shared/metrics.ts';
+import { openStore } from '#shared/store/open.ts';
+import { readFileSync } from 'node:fs';
+import { embeddedMetrics } from './embedded-metrics.ts';
+import { answerOf, type KafkaBatchAnswer, type KafkaEvent, recordsOf } from './kafka-event.ts';
+import { PostedLetters, StoreLetters } from './letter-sinks.ts';
+
+/** What Lambda tells of a call; the part that is used. */
+export interface LambdaContext {
+  readonly functionName: string;
+  getRemainingTimeInMillis(): number;
+}
+
+const VERSION = process.env['AWS_LAMBDA_FUNCTION_VERSION'] ?? 'local';
+const config = loadConfig({ env: process.env, readFile: (path) => readFileSync(path, 'utf8') });
+const clock = systemClock;
+const store = await openStore(config);
+const letterUrl = config['lambda.dead_letter_url'];
+const indexer = new BatchIndexer({
+  config,
+  store,
+  queue: letterUrl === undefined ? new StoreLetters(store, clock) : new PostedLetters(letterUrl),
+  metrics: new Metrics({ version: VERSION, command: 'lambda' }),
+  log: createLog(config['log.level'], clock),
+  clock,
+  random: Math.random,
+});
+
+/** Resolves to how far each partition came. Rejects where not all is finished and item failures are not reported. */
+export async function handler(event: KafkaEvent, context: LambdaContext): Promise<KafkaBatchAnswer> {
+  const beganMs = clock.monotonicMs();
+  const timeLimitMs = Math.max(0, context.getRemainingTimeInMillis() - config['lambda.deadline_margin_ms']);
+  const { watermarks, finished, counts } = await indexer.index(recordsOf(event), timeLimitMs);
+  const count = (value: number) => ({ value, unit: 'Count' }) as const;
+  const line = embeddedMetrics({
+    functionName: context.functionName,
+    atMs: clock.epochMs(),
+    values: {
+      EventsConsumed: count(counts.consumed),
+      EventsIndexed: count(counts.indexed),
+      EventsDeduplicated: count(counts.deduplicated),
+      EventsDeadLettered: count(counts.dead_lettered),
+      EventsAbandoned: count(counts.abandoned),
+      CallsUnfinished: count(finished ? 0 : 1),
+      Duration: { value: clock.monotonicMs() - beganMs, unit: 'Milliseconds' },
+    },
+  });
+  process.stdout.write(`${line}\n`);
+  if (!finished && !config['lambda.report_item_failures']) {
+    const why = indexer.trouble ?? 'the time was over';
+    throw new Error(`Cannot finish the batch: ${why}; all of it must come again`);
+  }
+  return answerOf(event, watermarks);
+}

@@ -1,0 +1,60 @@
+// What AWS Lambda gives to a function whose event source is Kafka (MSK or self-managed), and what it may answer; types of our own.
+//
+//   event    {"records": {"topic-0": [{topic, partition, offset, timestamp, key, value (base64), headers: [{name: [bytes]}]}]}}
+//   answer   {"batchItemFailures": [{"itemIdentifier": {"partition": "topic-0", "offset": 100}}]}
+//
+// With ReportBatchItemFailures the answer is a watermark for each partition: from that offset on, records come again. An empty list is
+// success. https://docs.aws.amazon.com/lambda/latest/dg/with-kafka.html
+
+import { SluiceError } from '#shared/errors.ts';
+import type { FetchedRecord } from '#shared/queue/queue.ts';
+
+export interface KafkaEvent {
+  readonly records: Readonly<Record<string, readonly KafkaEventRecord[]>>;
+}
+
+export interface KafkaEventRecord {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  /** Milliseconds since the epoch. */
+  readonly timestamp: number;
+  readonly key?: string | null;
+  /** Base64; absent or null for a record without a value. */
+  readonly value?: string | null;
+  readonly headers?: readonly Readonly<Record<string, readonly number[]>>[];
+}
+
+export interface KafkaBatchAnswer {
+  readonly batchItemFailures: readonly {
+    readonly itemIdentifier: { readonly partition: string; readonly offset: number };
+  }[];
+}
+
+/** The records of an event, those of a partition in order. Throws record_malformed for an event of another source. */
+export function recordsOf(event: KafkaEvent): FetchedRecord[] {
+  if (typeof event?.records !== 'object' || event.records === null) {
+    throw new SluiceError('record_malformed', 'Cannot read the event: it has no "records", so it is not from Kafka');
+  }
+  return Object.values(event.records).flatMap((records) => records.map(recordOf));
+}
+
+/** The answer that names each partition whose records are not all finished. `end` = offset after the last record of the event. */
+export function answerOf(event: KafkaEvent, watermarks: ReadonlyMap<number, number>): KafkaBatchAnswer {
+  const batchItemFailures: KafkaBatchAnswer['batchItemFailures'][number][] = [];
+  for (const [name, records] of Object.entries(event.records)) {
+    const last = records.at(-1);
+    const watermark = last && watermarks.get(last.partition);
+    if (last === undefined || watermark === undefined || watermark > last.offset) continue;
+    batchItemFailures.push({ itemIdentifier: { partition: name, offset: watermark } });
+  }
+  return { batchItemFailures };
+}
+
+function recordOf({ partition, offset, timestamp, value, headers = [] }: KafkaEventRecord): FetchedRecord {
+  const named: Record<string, Uint8Array> = {};
+  // Bytes come as numbers, from some sources with a sign.
+  for (const header of headers)
+    for (const [name, bytes] of Object.entries(header)) named[name] = Uint8Array.from(bytes);
+  return { partition, offset, timestampMs: timestamp, headers: named, value: Buffer.from(value ?? '', 'base64') };
+}

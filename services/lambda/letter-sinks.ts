@@ -1,0 +1,112 @@
+// Where a function puts what cannot be indexed, since it has no queue to write to: a data stream of its own, or an HTTP endpoint.
+//
+// Guarantees: a letter is held there before its event's offset is passed. The same letter again, from an event that came again, is the
+// same document.
+
+import { createHash } from 'node:crypto';
+import type { Clock } from '#shared/clock.ts';
+import { reasonOf, SluiceError } from '#shared/errors.ts';
+import type { DeadLetter, Queue } from '#shared/queue/queue.ts';
+import { decodeBatches } from '#shared/record/record.ts';
+import type { BulkItem, Store } from '#shared/store/store.ts';
+
+export type LetterSink = Pick<Queue, 'appendDeadLetters' | 'appendBytesMax'>;
+
+const INDEX = 'logs-sluice.dead_letters-default';
+const LETTER_BYTES_MAX = 1024 * 1024;
+const POST_MS = 10_000;
+
+/** Letters as documents, which `sluice search` and Kibana find: fields under `attributes`, the bytes as base64. */
+export class StoreLetters implements LetterSink {
+  readonly appendBytesMax = LETTER_BYTES_MAX;
+  readonly #store: Pick<Store, 'bulk'>;
+  readonly #clock: Clock;
+
+  constructor(store: Pick<Store, 'bulk'>, clock: Clock) {
+    this.#store = store;
+    this.#clock = clock;
+  }
+
+  /** Rejects with what the store said; the caller tries again. */
+  async appendDeadLetters(letters: readonly DeadLetter[]): Promise<void> {
+    const now = new Date(this.#clock.epochMs()).toISOString();
+    const pieces: string[] = [];
+    const items: BulkItem[] = [];
+    let at = 0;
+    for (const letter of letters) {
+      const id = letterId(letter);
+      const action = `${JSON.stringify({ create: { _index: INDEX, _id: id } })}\n`;
+      const document = JSON.stringify({
+        '@timestamp': now,
+        event: { ingested: now },
+        message: letter.error,
+        ...originOf(letter),
+        attributes: letterFields(letter),
+      });
+      const docStart = at + Buffer.byteLength(action);
+      const docEnd = docStart + Buffer.byteLength(document);
+      items.push({ index: INDEX, id, actionStart: at, docStart, docEnd });
+      pieces.push(action, document, '\n');
+      at = docEnd + 1;
+    }
+    const outcomes = await this.#store.bulk({ body: Buffer.from(pieces.join('')), items });
+    for (const { status, errorReason } of outcomes) {
+      const isHeld = status === 200 || status === 201 || status === 409;
+      if (!isHeld) throw new SluiceError('store_refused', `Cannot keep a dead letter: ${errorReason ?? status}`);
+    }
+  }
+}
+
+/** Letters as JSON lines, posted to a URL that answers 2xx when it holds them. */
+export class PostedLetters implements LetterSink {
+  readonly appendBytesMax = LETTER_BYTES_MAX;
+  readonly #url: string;
+
+  constructor(url: string) {
+    this.#url = url;
+  }
+
+  async appendDeadLetters(letters: readonly DeadLetter[]): Promise<void> {
+    const lines = letters.map(
+      (letter) => `${JSON.stringify({ id: letterId(letter), ...letterFields(letter), error: letter.error })}\n`,
+    );
+    const failed = (why: string): SluiceError =>
+      new SluiceError('store_unavailable', `Cannot keep dead letters at ${new URL(this.#url).origin}: ${why}`);
+    const answer = await fetch(this.#url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-ndjson' },
+      body: lines.join(''),
+      signal: AbortSignal.timeout(POST_MS),
+    }).catch((error: unknown) => {
+      throw failed(reasonOf(error));
+    });
+    await answer.arrayBuffer();
+    if (!answer.ok) throw failed(`it answered ${answer.status}`);
+  }
+}
+
+/** What is behind the letter and not its moment: the same event that comes again has the same. */
+function letterId({ from, index, reason }: DeadLetter): string {
+  return createHash('sha256')
+    .update(`${from}/${index ?? ''}/${reason}`)
+    .digest('hex')
+    .slice(0, 32);
+}
+
+function originOf({ batches }: DeadLetter): object {
+  const [batch] = decodeBatches(batches) ?? [];
+  return batch
+    ? { fluentd: { tag: batch.tag }, ...(batch.tenant === null ? {} : { tenant: { id: batch.tenant } }) }
+    : {};
+}
+
+function letterFields({ batches, index, reason, from, value, cut }: DeadLetter): Record<string, unknown> {
+  return {
+    reason,
+    from,
+    ...(index === undefined ? {} : { index }),
+    cut,
+    batches: Buffer.from(batches).toString('base64'),
+    value: Buffer.from(value).toString('base64'),
+  };
+}
