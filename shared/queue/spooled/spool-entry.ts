@@ -59,14 +59,8 @@ export function decodeSpoolEntry(headers: Headers, value: Uint8Array): SpoolEntr
   const batches = headers['batches'];
   const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
   if (batches === undefined || bytes.length === 0) return null;
-  switch (bytes[0]) {
-    case KIND_RECORD:
-      return decodeRecord(bytes, encodingOf(headers['encoding']), batches);
-    case KIND_LETTER:
-      return decodeLetter(bytes, batches);
-    default:
-      return null;
-  }
+  if (bytes[0] === KIND_RECORD) return decodeRecord(bytes, encodingOf(headers['encoding']), batches);
+  return bytes[0] === KIND_LETTER ? decodeLetter(bytes, batches) : null;
 }
 
 /** Events of an entry by the first bytes of its value; none where it is a dead letter, which was counted before it came. */

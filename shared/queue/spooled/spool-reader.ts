@@ -111,7 +111,7 @@ export class SpoolReader implements ConsumerHandler, AsyncDisposable {
     this.#consumer = null;
     this.#options.failing(`Cannot read the spool: ${reasonOf(error)}`);
     if (error instanceof SluiceError && error.code === 'queue_damaged') this.#beginAnew();
-    this.#consuming = this.#consuming.then(() => this.#consume(1));
+    this.#consuming = this.#consumeAgain(this.#consuming);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -121,6 +121,11 @@ export class SpoolReader implements ConsumerHandler, AsyncDisposable {
     // What cannot be committed is fed again after the next start.
     await this.commit().catch(() => undefined);
     await this.#consumer?.[Symbol.asyncDispose]();
+  }
+
+  async #consumeAgain(before: Promise<void>): Promise<void> {
+    await before;
+    await this.#consume(1);
   }
 
   async #consume(failures: number): Promise<void> {
