@@ -55,6 +55,8 @@ export const errorTable = {
   queue_unavailable: kind('operator', 503, { retryable: true }),
   queue_full: kind('operator', 503, { retryable: true }),
   queue_refused: kind('operator', 503),
+  queue_unauthorized: kind('operator', 503),
+  queue_damaged: kind('operator', 503, { retryable: true }),
   topic_missing: kind('operator', 503, { retryable: true }),
   assignment_lost: kind('sluice', 503),
   shutting_down: kind('sluice', 503, { retryable: true }),

@@ -74,17 +74,21 @@ export class QueueIntake implements Intake {
     const beganMs = this.#clock.monotonicMs();
     this.#telemetry.received(input, count, chunk.bytes.length);
     using _permit = this.#budget.take(bytesOf(chunk));
+    let settlement: Settlement | null = null;
     try {
       if (this.#queue.partitions === 0) await this.#reached();
       if (this.#closing.signal.aborted) throw shuttingDown();
       const share = this.#share(chunk);
+      settlement = share.settlement;
       this.#laneOf(chunk).add(share);
-      await share.settlement.promise;
-      const { eventsBuried } = share.settlement;
-      this.#telemetry.produced(count - eventsBuried, (this.#clock.monotonicMs() - beganMs) / 1000);
+      await settlement.promise;
+      const { eventsBuried, eventsSpooled } = settlement;
+      this.#telemetry.acked((this.#clock.monotonicMs() - beganMs) / 1000);
+      this.#telemetry.produced(count - eventsBuried - eventsSpooled);
       if (eventsBuried > 0) this.#telemetry.rejected(input, eventsBuried, 'entry_too_large');
     } catch (error) {
-      this.#telemetry.rejected(input, count, codeOf(error));
+      // What a spool holds is not in hand any more, and goes to the queue although its sender will try again.
+      this.#telemetry.rejected(input, count - (settlement?.eventsSpooled ?? 0), codeOf(error));
       throw error;
     }
   }

@@ -1,13 +1,15 @@
-// The forwarder: inputs in front, intake behind them, the queue behind that.
+// The forwarder: inputs in front, intake behind them, the queue behind that, with a spool before it where it is Kafka.
 
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import type { Log } from '#shared/log.ts';
 import type { Metrics } from '#shared/metrics.ts';
 import type { Queue } from '#shared/queue/queue.ts';
+import type { Spool } from '#shared/queue/spooled/open-spool.ts';
 import { startForwardServer } from './accept/forward-server.ts';
 import { startHttpServer } from './accept/http-server.ts';
 import { QueueIntake } from './intake.ts';
+import { observeSpool } from './spool-telemetry.ts';
 import { ForwarderTelemetry } from './telemetry.ts';
 
 export interface ForwarderOptions {
@@ -24,11 +26,13 @@ export interface Forwarder extends AsyncDisposable {
   readonly unreadyReason: string | null;
 }
 
-/** Rejects with listen_failed. Its end: no new connections, what was read is held or refused, every sender has its answer. */
+/** Rejects with listen_failed, or data_dir_unusable for the spool. Its end: no new connections, what was read is held or refused, every sender has its answer. */
 export async function startForwarder({ config, queue, metrics, log, clock }: ForwarderOptions): Promise<Forwarder> {
   const telemetry = new ForwarderTelemetry(metrics, log);
+  await using starting = new AsyncDisposableStack();
+  const spool = starting.use(await spoolBefore(queue, { config, metrics, log, clock, telemetry }));
   const intake = new QueueIntake({
-    queue,
+    queue: spool?.queue ?? queue,
     clock,
     telemetry,
     bytesMax: config['intake.max_bytes'],
@@ -36,7 +40,7 @@ export async function startForwarder({ config, queue, metrics, log, clock }: For
     sealBytes: config['gather.record_bytes'],
     openWaitMs: config['kafka.produce_timeout_ms'],
   });
-  await using starting = new AsyncDisposableStack();
+  starting.defer(() => intake.close());
   const frameBytesMax = config['frame.max_bytes'];
   const forward = await startForwardServer(config['forward.listen'], { intake, telemetry, frameBytesMax, clock });
   starting.defer(() => forward.close());
@@ -56,4 +60,21 @@ export async function startForwarder({ config, queue, metrics, log, clock }: For
       telemetry.stopped();
     },
   };
+}
+
+/** Null where the queue is on this disk itself, or the spool is switched off. */
+async function spoolBefore(
+  upstream: Queue,
+  { config, metrics, log, clock, telemetry }: Omit<ForwarderOptions, 'queue'> & { telemetry: ForwarderTelemetry },
+): Promise<Spool | null> {
+  if (upstream.kind !== 'kafka' || !config.spool) return null;
+  const { openSpool } = await import('#shared/queue/spooled/open-spool.ts');
+  return openSpool({
+    config,
+    upstream,
+    clock,
+    random: Math.random,
+    observe: (figures) => observeSpool({ telemetry, metrics, log, clock, figures }),
+    warn: (message) => log.warn('spool_warning', { message }),
+  });
 }

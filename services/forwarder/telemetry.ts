@@ -1,13 +1,21 @@
 // What the forwarder tells of itself: named events, each with its counters and its log line. Only this file knows metrics and log.
-// The ledger of the edge: received = produced + rejected + dropped + in flight; its imbalance is a metric, and always 0.
+// The ledger of the edge: received = produced + rejected + dropped + in flight, which is what is in hand and what is in the spool;
+// its imbalance is a metric, and always 0.
 
 import type { ByteBudget } from '#shared/byte-budget.ts';
 import type { Log } from '#shared/log.ts';
 import type { Metrics } from '#shared/metrics.ts';
+import type { SpoolObserver } from '#shared/queue/spooled/spool-observer.ts';
 import { type InputName, LISTENERS, type Undecodable } from './chunk.ts';
 
 /** Upper bounds in seconds: Kafka's acks=all takes 2 to 5 ms where all is well. */
 const ACK_SECONDS_BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+/** In place of an input: what is taken from a spool that another process, or this one before its restart, has left. */
+const SPOOL = 'spool';
+
+/** What the ledger must hear of a spool. */
+export type SpoolLedger = Pick<SpoolObserver, 'spooled' | 'found' | 'fed' | 'buried' | 'dropped'>;
 
 export class ForwarderTelemetry {
   readonly #log: Log;
@@ -17,10 +25,12 @@ export class ForwarderTelemetry {
   readonly #produced;
   readonly #rejected;
   readonly #chunksRejected;
+  readonly #dropped;
   readonly #ackSeconds;
   readonly #connections = new Map<InputName, number>(LISTENERS.map((input) => [input, 0]));
   /** Counted on its own, so that the ledger can be wrong, and says so. */
-  #inFlight = 0;
+  #inHand = 0;
+  #eventsInSpool: () => number = () => 0;
 
   constructor(metrics: Metrics, log: Log) {
     this.#log = log;
@@ -39,7 +49,7 @@ export class ForwarderTelemetry {
       ['input', 'reason'],
     );
     this.#ackSeconds = metrics.histogram('ack_seconds', 'Time from a chunk in hand to its answer.', ACK_SECONDS_BOUNDS);
-    const dropped = metrics.counter('events_dropped_total', 'Events that were given up.', ['stage', 'reason']);
+    this.#dropped = metrics.counter('events_dropped_total', 'Events that were given up.', ['stage', 'reason']);
     metrics.gauge('connections', 'Open connections of senders.', ['input'], () =>
       [...this.#connections].map(([input, n]) => [n, input] as const),
     );
@@ -47,7 +57,10 @@ export class ForwarderTelemetry {
       [this.#inFlight, 'edge'],
     ]);
     metrics.gauge('ledger_imbalance', 'Events that the ledger cannot account for; always 0.', ['stage'], () => [
-      [this.#received.total - this.#produced.total - this.#rejected.total - dropped.total - this.#inFlight, 'edge'],
+      [
+        this.#received.total - this.#produced.total - this.#rejected.total - this.#dropped.total - this.#inFlight,
+        'edge',
+      ],
     ]);
   }
 
@@ -59,19 +72,38 @@ export class ForwarderTelemetry {
   received(input: InputName, events: number, bytes: number): void {
     this.#received.add(events, input);
     this.#bytes.add(bytes, input);
-    this.#inFlight += events;
+    this.#inHand += events;
   }
 
-  produced(events: number, seconds: number): void {
+  produced(events: number): void {
     this.#produced.add(events);
-    this.#inFlight -= events;
+    this.#inHand -= events;
+  }
+
+  acked(seconds: number): void {
     this.#ackSeconds.observe(seconds);
   }
 
   rejected(input: InputName, events: number, reason: string): void {
     this.#rejected.add(events, input, reason);
-    this.#inFlight -= events;
+    this.#inHand -= events;
     this.#log.warn('events_rejected', { input, events, reason });
+  }
+
+  /** There is a spool: what it holds is in flight. What it tells comes with each change of that number. */
+  spool(eventsInSpool: () => number): SpoolLedger {
+    this.#eventsInSpool = eventsInSpool;
+    return {
+      spooled: (events) => (this.#inHand -= events),
+      found: (events) => this.#received.add(events, SPOOL),
+      fed: (events) => this.#produced.add(events),
+      buried: (events) => this.#rejected.add(events, SPOOL, 'queue_refused'),
+      dropped: (events, reason) => this.#dropped.add(events, 'edge', reason),
+    };
+  }
+
+  get #inFlight(): number {
+    return this.#inHand + this.#eventsInSpool();
   }
 
   /** A frame or body that is no events, or none that can be taken; what its sender gets to hear depends on the input. */

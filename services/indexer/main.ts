@@ -2,7 +2,7 @@
 // state that the queue can't give back. A store or a queue that is away is waited for; nothing needs a restart.
 
 import { reasonOf } from '#shared/errors.ts';
-import { backoffMs } from './bulk/backoff.ts';
+import { backoffMs } from '#shared/backoff.ts';
 import { PartitionReader, agesOf, fetchBytesMax } from './consume/reader.ts';
 import { type IndexerCore, type IndexerOptions, buildCore } from './core.ts';
 import type { Ledger } from './ledger.ts';

@@ -7,7 +7,7 @@
 import type { Clock } from '#shared/clock.ts';
 import type { DeadLetter, Queue } from '#shared/queue/queue.ts';
 import { encodeBatches } from '#shared/record/record.ts';
-import { backoffMs } from './bulk/backoff.ts';
+import { backoffMs } from '#shared/backoff.ts';
 import { BulkBody } from './bulk/body.ts';
 import { type EventPlace, type Parcel, type Run, eventsOf } from './bulk/parcel.ts';
 import type { RefusedItem, Refusals } from './bulk/writer.ts';

@@ -65,7 +65,7 @@ const list = <const F extends { default?: readonly string[] }>(about: string, fa
   }) as Given<ReturnType<typeof Type.Unsafe<readonly string[]>>, F>;
 
 export const settings = {
-  'data.dir': text('Folder of the embedded queue and the embedded store.', { default: './data' }),
+  'data.dir': text('Folder of the embedded queue, the embedded store, and the spool.', { default: './data' }),
   'log.level': oneOf(['debug', 'info', 'warn', 'error'], 'Least severe level that Sluice writes to its own log.', {
     default: 'info',
   }),
@@ -126,6 +126,18 @@ export const settings = {
     {
       default: 3_600_000,
     },
+  ),
+  spool: flag(
+    'Whether the forwarder takes events into a spool on disk while Kafka is away; switch it off where there is no disk.',
+    { default: true },
+  ),
+  'spool.max_bytes': bytes({ minimum: 16 * MIB, maximum: 1024 * GIB }, 'Size of the spool, files and WAL together.', {
+    default: 10 * GIB,
+  }),
+  'spool.full': oneOf(
+    ['push-back', 'drop-oldest'],
+    'What a full spool does: refuse what comes, or give up its oldest events, which it counts.',
+    { default: 'push-back' },
   ),
   'kafka.brokers': list('Addresses of some brokers, host:port, separated by commas.', {}),
   'kafka.topic': text('Topic of the log records.', { default: 'sluice.logs' }),

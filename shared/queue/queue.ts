@@ -22,9 +22,10 @@ export interface Queue extends AsyncDisposable {
   opened(signal?: AbortSignal): Promise<void>;
   /**
    * Appends records to one partition of the logs topic, in order. Retries what may pass until the produce timeout.
-   * Rejects with queue_unavailable, queue_full (retryable), or queue_refused.
+   * Resolves to 'spool' where a spool on the way holds them, until the queue does.
+   * Rejects with queue_unavailable, queue_full (retryable), queue_unauthorized, or queue_refused.
    */
-  append(partition: number, records: readonly QueueRecord[]): Promise<void>;
+  append(partition: number, records: readonly QueueRecord[]): Promise<Held | void>;
   /** Appends to the dead letters; resolves when they are held. */
   appendDeadLetters(letters: readonly DeadLetter[]): Promise<void>;
   /** Starts to read the logs topic as a member of the group; the first callback comes after this has resolved. */
@@ -32,6 +33,9 @@ export interface Queue extends AsyncDisposable {
   /** Reads partitions of a topic without a group and without commits, from offsets on to the ends as of now. For `cat` and `dead-letters`. */
   read(options: ReadOptions): AsyncIterable<FetchedRecord>;
 }
+
+/** Who holds what was appended, where it is not the queue itself. */
+export type Held = 'spool';
 
 export interface ConsumeOptions {
   readonly group: string;

@@ -3,7 +3,7 @@
 // The lock is an exclusive transaction on a small database of its own: the operating system gives it back
 // when the process ends, however it ends, so no stale lock can keep anyone out after a kill -9.
 
-import { accessSync, constants, mkdirSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { reasonOf, SluiceError } from '../errors.ts';
@@ -76,7 +76,8 @@ function unusable(thing: string, error: unknown): SluiceError {
   return new SluiceError('data_dir_unusable', `Cannot use ${thing}: ${whatIs(error)}`, { cause: error });
 }
 
-function whatIs(error: unknown): string {
+/** What SQLite's error means, in words of ours where its own say little. */
+export function whatIs(error: unknown): string {
   switch (codeOf(error) & 0xff) {
     case SQLITE_READONLY:
       return 'it is read-only';
@@ -90,6 +91,22 @@ function whatIs(error: unknown): string {
     default:
       return reasonOf(error);
   }
+}
+
+/** Whether the file is no database any more, or its pages contradict each other. Nothing that it says can be relied upon. */
+export function isDamaged(error: unknown): boolean {
+  const code = codeOf(error) & 0xff;
+  if (code === SQLITE_CORRUPT || code === SQLITE_NOTADB) return true;
+  return error instanceof SluiceError && error.cause !== undefined && isDamaged(error.cause);
+}
+
+/** Moves a damaged database and its WAL aside, for someone to look at, and returns its new name. */
+export function setAside(file: string, now: Date): string {
+  const aside = `${file}.corrupt-${now.toISOString().replaceAll(':', '-')}`;
+  for (const suffix of ['-wal', '-shm', '']) {
+    if (existsSync(file + suffix)) renameSync(file + suffix, aside + suffix);
+  }
+  return aside;
 }
 
 /** Whether a write failed because the device (or the quota) is full. The transaction was undone; another try may succeed. */

@@ -79,7 +79,7 @@ async function fill(env: NodeJS.ProcessEnv): Promise<number> {
   await using queue = await openQueue(config, { warn: () => undefined });
   await queue.opened();
   let bytes = 0;
-  const lanes = Array.from({ length: PARTITIONS }, () => Promise.resolve());
+  const lanes = Array.from({ length: PARTITIONS }, (): Promise<unknown> => Promise.resolve());
   for (let record = 0; record < RECORDS; record++) {
     const entries = dockerEntries(record);
     bytes += entries.length;

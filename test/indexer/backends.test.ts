@@ -59,8 +59,8 @@ test('real Kafka, real Elasticsearch: each event once, over rebalances and a dra
   await using queueB = await openQueue(config, { warn: () => undefined });
   await queueA.opened();
   const world = new World();
-  const lanes = Array.from({ length: PARTITIONS }, () => Promise.resolve());
-  const append = (from: number, to: number): Promise<void[]> => {
+  const lanes = Array.from({ length: PARTITIONS }, (): Promise<unknown> => Promise.resolve());
+  const append = (from: number, to: number): Promise<unknown[]> => {
     for (let record = from; record < to; record++) {
       const entries = Array.from({ length: EVENTS_PER_RECORD }, () =>
         world.entry({ log: `event ${world.sent++} `, container_name: '/web' }),

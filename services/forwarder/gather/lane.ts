@@ -3,7 +3,7 @@
 // and records grow with the load by themselves.
 
 import type { Clock } from '#shared/clock.ts';
-import type { Queue } from '#shared/queue/queue.ts';
+import type { Held, Queue } from '#shared/queue/queue.ts';
 import { recordBytes } from '#shared/queue/headers.ts';
 import { decompress } from '#shared/record/compression.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
@@ -108,7 +108,7 @@ export class Lane {
       }
     } catch (error) {
       this.#sealed.shift();
-      settle(head.shares, error);
+      settleFailed(head.shares, error);
     }
     return false;
   }
@@ -128,10 +128,9 @@ export class Lane {
       this.#sealed.shift();
     }
     try {
-      await this.#options.queue.append(this.#partition, records);
-      settle(shares, null);
+      settleHeld(shares, await this.#options.queue.append(this.#partition, records));
     } catch (error) {
-      settle(shares, error);
+      settleFailed(shares, error);
     }
   }
 }
@@ -141,11 +140,15 @@ function tableBytes({ batch }: Share): number {
   return 48 + batch.tag.length + batch.sender.length;
 }
 
-function settle(shares: readonly Share[], error: unknown): void {
-  for (const { settlement } of shares) {
-    if (error === null) settlement.held();
-    else settlement.failed(error);
+function settleHeld(shares: readonly Share[], held: Held | void): void {
+  for (const { settlement, batch } of shares) {
+    if (held === 'spool') settlement.spooled(batch.count);
+    else settlement.held();
   }
+}
+
+function settleFailed(shares: readonly Share[], error: unknown): void {
+  for (const { settlement } of shares) settlement.failed(error);
 }
 
 /** The shares of a record that is too large, as two records. */

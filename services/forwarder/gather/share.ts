@@ -17,6 +17,8 @@ export interface Share {
 export class Settlement {
   readonly promise: Promise<void>;
   eventsBuried = 0;
+  /** Of shares that a spool holds, on their way to the queue. */
+  eventsSpooled = 0;
   #pending = 0;
   #error: unknown = null;
   readonly #resolve: () => void;
@@ -36,6 +38,12 @@ export class Settlement {
   }
 
   held(): void {
+    this.#settleOne();
+  }
+
+  /** The share's events are held by a spool. */
+  spooled(events: number): void {
+    this.eventsSpooled += events;
     this.#settleOne();
   }
 

@@ -14,7 +14,7 @@ import { SluiceError, reasonOf } from '#shared/errors.ts';
 import type { BulkOutcome, Store } from '#shared/store/store.ts';
 import type { EndingReason, Ledger } from '../ledger.ts';
 import type { IndexerTelemetry } from '../telemetry.ts';
-import { type BackoffLimits, backoffMs } from './backoff.ts';
+import { type BackoffLimits, backoffMs } from '#shared/backoff.ts';
 import type { ConcurrencyLimit } from './concurrency.ts';
 import { BulkAnswer } from './answer.ts';
 import { requestVerdict } from './outcomes.ts';

@@ -8,7 +8,7 @@ import type { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import { reasonOf } from '#shared/errors.ts';
 import type { ConsumerHandler, FetchedBatch, Queue, QueueConsumer } from '#shared/queue/queue.ts';
-import { backoffMs } from '../bulk/backoff.ts';
+import { backoffMs } from '#shared/backoff.ts';
 import { Committer } from '../commit/committer.ts';
 import { Assignment } from '../in-hand.ts';
 import type { Pipeline } from '../pipeline.ts';

@@ -22,18 +22,25 @@ import { EmbeddedConsumer } from './embedded-consumer.ts';
 import { GroupCommit } from './group-commit.ts';
 import { fetchedRecords } from './fetched-records.ts';
 import { transactionBytesMaxOf } from './log-space.ts';
-import type { LogMethods, QueueWorkerData } from './queue-worker.ts';
+import type { DamageNotice, LogMethods, QueueWorkerData } from './queue-worker.ts';
 import type { Topic } from './sqlite-log.ts';
 
 // A record is held whole in memory a few times on its way; a small queue takes less (see log-space.ts).
 const APPEND_BYTES_MAX = 8 * 1024 * 1024;
 const TRANSACTION_BYTES = 8 * 1024 * 1024;
 const READ_BYTES = 1024 * 1024;
+const BACKLOG_RECORDS = 1000;
 const TEND_INTERVAL_MS = 1000;
 
 export interface EmbeddedQueueOptions {
-  /** `data.dir`; the queue takes the folder `queue` in it. */
+  /** `data.dir`. */
   readonly dataDir: string;
+  /** Folder in it that the queue takes; `queue` if absent. */
+  readonly folder?: string;
+  /** What it is, in messages; `the embedded queue` if absent. */
+  readonly name?: string;
+  /** Whether a damaged file is moved aside, told of, and a new one begun, rather than the queue refused. */
+  readonly setDamagedAside?: boolean;
   readonly bytesMax: number;
   readonly retentionMs: number;
   /** For commands that only read, beside the process that writes. */
@@ -45,15 +52,24 @@ export interface EmbeddedQueueOptions {
 /** Opens the queue. Rejects with data_dir_locked or data_dir_unusable. */
 export async function openEmbeddedQueue(options: EmbeddedQueueOptions): Promise<EmbeddedQueue> {
   const data: QueueWorkerData = {
-    folder: join(options.dataDir, 'queue'),
+    folder: join(options.dataDir, options.folder ?? 'queue'),
     readOnly: options.readOnly,
     bytesMax: options.bytesMax,
     retentionMs: options.retentionMs,
+    setDamagedAside: options.setDamagedAside ?? false,
   };
   const died = Promise.withResolvers<Error>();
-  const thread = await startWorker<LogMethods>('queue-worker', import.meta.url, data, { onDeath: died.resolve });
+  let queue: EmbeddedQueue | null = null;
+  const thread = await startWorker<LogMethods>('queue-worker', import.meta.url, data, {
+    onDeath: died.resolve,
+    onNotice(notice) {
+      const { aside } = notice as DamageNotice;
+      options.warn(`What ${nameOf(options)} held is damaged: it lies in ${aside} now, and is not read any more`);
+      queue?.damaged();
+    },
+  });
   const { end } = await thread.call('bounds', 'logs');
-  const queue = new EmbeddedQueue(thread, options, end);
+  queue = new EmbeddedQueue(thread, options, end);
   void died.promise.then((error) => queue.died(error));
   return queue;
 }
@@ -80,6 +96,7 @@ export class EmbeddedQueue implements Queue {
     this.appendBytesMax = Math.min(APPEND_BYTES_MAX, roomMax);
     this.#writes = new GroupCommit(thread, {
       clock: options.clock,
+      name: nameOf(options),
       transactionBytesMax: Math.min(TRANSACTION_BYTES, roomMax),
       written: (newEnd, refused, bytes) => this.#written(newEnd, refused, bytes),
     });
@@ -89,7 +106,7 @@ export class EmbeddedQueue implements Queue {
   get unreadyReason(): string | null {
     if (this.#dead !== null) return this.#dead;
     if (this.#closed) return 'the queue is closed';
-    return this.#refused === null ? null : `the embedded queue is full: ${this.#refused.reason}`;
+    return this.#refused === null ? null : `${nameOf(this.#options)} is full: ${this.#refused.reason}`;
   }
 
   opened(): Promise<void> {
@@ -116,7 +133,7 @@ export class EmbeddedQueue implements Queue {
 
   /** Appends records whose headers are made already. */
   async appendHeaded(topic: Topic, records: readonly Headed[]): Promise<void> {
-    if (this.#closed) throw new SluiceError('shutting_down', 'Cannot append to the embedded queue: it is closed');
+    if (this.#closed) throw new SluiceError('shutting_down', `Cannot append to ${nameOf(this.#options)}: it is closed`);
     if (this.#options.readOnly)
       throw new SluiceError('queue_refused', 'Cannot append to a queue that was opened to be read');
     await this.#writes.append(topic, records);
@@ -155,6 +172,19 @@ export class EmbeddedQueue implements Queue {
     }
   }
 
+  /** What the group has not consumed, without all but the first bytes of the values: much faster than to read it. */
+  async *backlog(group: string, valueBytes: number): AsyncGenerator<FetchedRecord, void, void> {
+    const { next, end } = await this.#thread.call('join', group);
+    for (let offset = next; offset < end;) {
+      const from = { topic: 'logs', offset, records: BACKLOG_RECORDS, valueBytes } as const;
+      const records = fetchedRecords((await this.#thread.call('heads', from)).frames);
+      yield* records;
+      const last = records.at(-1);
+      if (last === undefined) return;
+      offset = last.offset + 1;
+    }
+  }
+
   /** Bytes on the device, the WAL included. */
   bytesHeld(): Promise<number> {
     return this.#thread.call('bytesHeld', undefined);
@@ -162,8 +192,15 @@ export class EmbeddedQueue implements Queue {
 
   /** The worker is gone: nothing can be written or read any more. */
   died(error: Error): void {
-    this.#dead = `the embedded queue has failed: ${reasonOf(error)}`;
+    this.#dead = `${nameOf(this.#options)} has failed: ${reasonOf(error)}`;
     for (const consumer of this.#consumers) consumer.fail(new SluiceError('queue_unavailable', this.#dead));
+  }
+
+  /** The log began anew: nothing of what it held can be read any more. */
+  damaged(): void {
+    this.#end = 0;
+    const error = new SluiceError('queue_damaged', `Cannot read ${nameOf(this.#options)}: its file was damaged`);
+    for (const consumer of this.#consumers) consumer.fail(error);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -177,7 +214,7 @@ export class EmbeddedQueue implements Queue {
 
   #written(end: number, refused: string | null, bytes: number): void {
     if (refused !== null) {
-      if (this.#refused === null) this.#options.warn(`The embedded queue is full: ${refused}`);
+      if (this.#refused === null) this.#options.warn(`Cannot append to ${nameOf(this.#options)}: ${refused}`);
       this.#refused = { reason: refused, bytes };
     } else if (bytes > 0) {
       this.#refused = null;
@@ -203,7 +240,11 @@ export class EmbeddedQueue implements Queue {
       const { bytes } = this.#refused ?? { bytes: 0 };
       if (bytes > 0 && (await this.#thread.call('makeRoom', { bytes, nowMs }))) this.#refused = null;
     } catch (error) {
-      if (!this.#closed) this.#options.warn(`Cannot tend the embedded queue: ${reasonOf(error)}`);
+      if (!this.#closed) this.#options.warn(`Cannot tend ${nameOf(this.#options)}: ${reasonOf(error)}`);
     }
   }
+}
+
+function nameOf({ name }: EmbeddedQueueOptions): string {
+  return name ?? 'the embedded queue';
 }

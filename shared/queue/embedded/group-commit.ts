@@ -20,6 +20,8 @@ interface Append {
 
 export interface GroupCommitOptions {
   readonly clock: Clock;
+  /** What it is, in messages. */
+  readonly name: string;
   /** Most bytes of records in one transaction; bounds the WAL, and how long a fetch waits behind it. */
   readonly transactionBytesMax: number;
   /** After each transaction: the end of the logs, and why records were refused, if they were (with their bytes). */
@@ -98,9 +100,9 @@ export class GroupCommit {
       const { refused, end } = await this.#thread.call('write', write, [logs.buffer, deadLetters.buffer]);
       this.#options.written(end, refused, bytes);
       committed.resolve();
-      settle(appends, refused === null ? null : fullError(refused));
+      settle(appends, refused === null ? null : fullError(this.#options.name, refused));
     } catch (error) {
-      const failure = unavailable(error);
+      const failure = unavailable(this.#options.name, error);
       committed.reject(failure);
       settle(appends, failure);
     }
@@ -132,13 +134,13 @@ function settle(appends: readonly Append[], error: SluiceError | null): void {
   }
 }
 
-function fullError(refused: string): SluiceError {
-  return new SluiceError('queue_full', `Cannot append to the embedded queue: ${refused}`);
+function fullError(name: string, refused: string): SluiceError {
+  return new SluiceError('queue_full', `Cannot append to ${name}: ${refused}`);
 }
 
-function unavailable(error: unknown): SluiceError {
+function unavailable(name: string, error: unknown): SluiceError {
   if (error instanceof SluiceError) return error;
-  return new SluiceError('queue_unavailable', `Cannot write to the embedded queue: ${reasonOf(error)}`, {
+  return new SluiceError('queue_unavailable', `Cannot write to ${name}: ${reasonOf(error)}`, {
     cause: error,
   });
 }

@@ -1,7 +1,7 @@
 // One topic of the log: a table of records by offset. Times never go back from one record to the next, even if the
 // clock does, so that a time can be found by bisection.
 
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
 import type { Stored } from './frames.ts';
 
 // One removal is bounded, so that appends do not wait long behind it and the WAL stays small.
@@ -13,6 +13,7 @@ export class LogTable {
   readonly #insert: StatementSync;
   readonly #bounds: StatementSync;
   readonly #records: StatementSync;
+  readonly #heads: StatementSync;
   readonly #timeFrom: StatementSync;
   readonly #oldest: StatementSync;
   readonly #delete: StatementSync;
@@ -26,6 +27,9 @@ export class LogTable {
     this.#insert = prepare('INSERT INTO $table (offset, time, headers, value) VALUES (?, ?, ?, ?)');
     this.#bounds = prepare('SELECT min(offset) AS first, max(offset) AS last FROM $table');
     this.#records = prepare('SELECT offset, time, headers, value FROM $table WHERE offset >= ? ORDER BY offset');
+    this.#heads = prepare(
+      'SELECT offset, time, headers, substr(value, 1, ?) AS value FROM $table WHERE offset >= ? ORDER BY offset LIMIT ?',
+    );
     this.#timeFrom = prepare('SELECT offset, time FROM $table WHERE offset >= ? ORDER BY offset LIMIT 1');
     this.#oldest = prepare(
       `SELECT offset, time, length(value) AS bytes FROM $table WHERE offset < ? ORDER BY offset LIMIT ${REMOVED_RECORDS_MAX}`,
@@ -62,15 +66,18 @@ export class LogTable {
     const records: Stored[] = [];
     let bytes = 0;
     for (const row of this.#records.iterate(from)) {
-      const { headers, value } = row;
-      if (!(headers instanceof Uint8Array) || !(value instanceof Uint8Array))
-        throw new Error('a record is made of bytes');
-      bytes += headers.length + value.length;
+      const record = storedOf(row);
+      bytes += record.headers.length + record.value.length;
       if (records.length > 0 && bytes > bytesMax) break;
-      records.push({ offset: Number(row['offset']), timeMs: Number(row['time']), headers, value });
+      records.push(record);
       if (bytes >= bytesMax) break;
     }
     return records;
+  }
+
+  /** Records with only the first bytes of their values: most of the pages are not read. */
+  heads(from: number, { records, valueBytes }: { records: number; valueBytes: number }): Stored[] {
+    return this.#heads.all(valueBytes, from, records).map(storedOf);
   }
 
   offsetAt(timeMs: number): number {
@@ -104,4 +111,10 @@ export class LogTable {
     if (removed > 0) this.#delete.run(next);
     return removed;
   }
+}
+
+function storedOf(row: Record<string, SQLOutputValue>): Stored {
+  const { headers, value } = row;
+  if (!(headers instanceof Uint8Array) || !(value instanceof Uint8Array)) throw new Error('a record is made of bytes');
+  return { offset: Number(row['offset']), timeMs: Number(row['time']), headers, value };
 }

@@ -1,19 +1,28 @@
 // The worker thread of a log: takes the folder's lock, opens the log, and does what it is asked, one after another.
 // Started by `startWorker('queue-worker', …)`; nothing else may import it.
+//
+// Where the owner says so, a log whose file is damaged is moved aside and a new one takes its place; the owner is told.
 
 import { join } from 'node:path';
 import { existsSync } from 'node:fs';
 import { SluiceError } from '#shared/errors.ts';
-import { lockFolder, makeFolder } from '#shared/sqlite/database.ts';
+import { isDamaged, lockFolder, makeFolder, setAside, whatIs } from '#shared/sqlite/database.ts';
 import { moved, type Moved, serveWorker } from '#shared/sqlite/worker-thread.ts';
-import { packFrames, unpackFrames } from './frames.ts';
-import { SqliteLog, type Topic, type Write, type Written } from './sqlite-log.ts';
+import { packFrames, type Stored, unpackFrames } from './frames.ts';
+import { type LogOptions, SqliteLog, type Topic, type Write, type Written } from './sqlite-log.ts';
 
 export interface QueueWorkerData {
   readonly folder: string;
   readonly readOnly: boolean;
   readonly bytesMax: number;
   readonly retentionMs: number;
+  readonly setDamagedAside: boolean;
+}
+
+/** Told unasked, after the log began anew, and before the answer to what found the damage. */
+export interface DamageNotice {
+  /** Where the damaged file lies now. */
+  readonly aside: string;
 }
 
 /** A transaction with its records packed, see frames.ts. */
@@ -37,6 +46,8 @@ export interface LogMethods {
   bounds(topic: Topic): { first: number; end: number };
   offsetAt(at: { topic: Topic; timeMs: number }): number;
   fetch(from: { topic: Topic; offset: number; bytesMax: number }): Moved<Fetched>;
+  /** As fetch, with only the first bytes of the values. */
+  heads(from: { topic: Topic; offset: number; records: number; valueBytes: number }): Moved<Fetched>;
   /** Next offset of the group, which counts for retention from now on. */
   join(group: string): { next: number; end: number };
   /** Where the group stands, without a trace. `oldestMs`: append time of its next record; null when caught up. */
@@ -44,7 +55,7 @@ export interface LogMethods {
   bytesHeld(): number;
 }
 
-serveWorker<QueueWorkerData, LogMethods>((data) => {
+serveWorker<QueueWorkerData, LogMethods>((data, notify) => {
   using opened = new DisposableStack();
   const file = join(data.folder, 'log.sqlite');
   if (data.readOnly) requireLog(file, data.folder);
@@ -52,36 +63,90 @@ serveWorker<QueueWorkerData, LogMethods>((data) => {
     makeFolder(data.folder);
     opened.use(lockFolder(data.folder));
   }
-  const log = opened.use(new SqliteLog({ ...data, file }));
+  const keeper = opened.use(new LogKeeper({ ...data, file }, notify));
   const held = opened.move();
-  return { methods: methodsOf(log), close: () => held.dispose() };
+  return { methods: methodsOf(keeper), close: () => held.dispose() };
 });
 
-function methodsOf(log: SqliteLog): LogMethods {
+/** The log, and the one that takes its place when it is damaged. */
+class LogKeeper implements Disposable {
+  readonly #options: LogOptions & { readonly setDamagedAside: boolean };
+  readonly #tell: (notice: DamageNotice) => void;
+  #log: SqliteLog;
+
+  constructor(options: LogOptions & { readonly setDamagedAside: boolean }, tell: (notice: DamageNotice) => void) {
+    this.#options = options;
+    this.#tell = tell;
+    try {
+      this.#log = new SqliteLog(options);
+    } catch (error) {
+      if (!this.#isToGo(error)) throw error;
+      this.#log = this.#anew();
+    }
+  }
+
+  /** Does something with the log. Throws queue_damaged where the log had to go. */
+  do<T>(work: (log: SqliteLog) => T): T {
+    try {
+      return work(this.#log);
+    } catch (error) {
+      if (!this.#isToGo(error)) throw new Error(whatIs(error), { cause: error });
+      const damaged = this.#log;
+      this.#log = this.#anew();
+      damaged[Symbol.dispose]();
+      throw new SluiceError('queue_damaged', `Cannot use ${this.#options.file}: ${whatIs(error)}`, { cause: error });
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#log[Symbol.dispose]();
+  }
+
+  #isToGo(error: unknown): boolean {
+    return this.#options.setDamagedAside && isDamaged(error);
+  }
+
+  #anew(): SqliteLog {
+    const aside = setAside(this.#options.file, new Date());
+    const log = new SqliteLog(this.#options);
+    this.#tell({ aside });
+    return log;
+  }
+}
+
+function methodsOf(keeper: LogKeeper): LogMethods {
   return {
-    write({ nowMs, logs, deadLetters, commits }) {
-      const write = { nowMs, logs: [...unpackFrames(logs)], deadLetters: [...unpackFrames(deadLetters)], commits };
-      return { ...log.write(write), end: log.end('logs') };
-    },
-    makeRoom: ({ bytes, nowMs }) => log.makeRoom(bytes, nowMs),
-    tend: (nowMs) => log.tend(nowMs),
-    bounds: (topic) => ({ first: log.first(topic), end: log.end(topic) }),
-    offsetAt: ({ topic, timeMs }) => log.offsetAt(topic, timeMs),
-    fetch({ topic, offset, bytesMax }) {
-      const frames = packFrames(log.fetch(topic, offset, bytesMax));
-      return moved({ frames, end: log.end(topic) }, [frames.buffer]);
-    },
-    join(group) {
-      const next = log.next(group);
-      if (log.committed(group) === null) log.write({ nowMs: 0, logs: [], deadLetters: [], commits: [[group, next]] });
-      return { next, end: log.end('logs') };
-    },
-    standOf(group) {
-      const next = log.next(group);
-      return { low: log.first('logs'), high: log.end('logs'), next, oldestMs: log.timeAt('logs', next) };
-    },
-    bytesHeld: () => log.bytesHeld,
+    write: ({ nowMs, logs, deadLetters, commits }) =>
+      keeper.do((log) => {
+        const write = { nowMs, logs: [...unpackFrames(logs)], deadLetters: [...unpackFrames(deadLetters)], commits };
+        return { ...log.write(write), end: log.end('logs') };
+      }),
+    makeRoom: ({ bytes, nowMs }) => keeper.do((log) => log.makeRoom(bytes, nowMs)),
+    tend: (nowMs) => keeper.do((log) => log.tend(nowMs)),
+    bounds: (topic) => keeper.do((log) => ({ first: log.first(topic), end: log.end(topic) })),
+    offsetAt: ({ topic, timeMs }) => keeper.do((log) => log.offsetAt(topic, timeMs)),
+    fetch: ({ topic, offset, bytesMax }) =>
+      keeper.do((log) => fetched(log.fetch(topic, offset, bytesMax), log.end(topic))),
+    heads: ({ topic, offset, ...limits }) =>
+      keeper.do((log) => fetched(log.heads(topic, offset, limits), log.end(topic))),
+    join: (group) =>
+      keeper.do((log) => {
+        const next = log.next(group);
+        if (log.committed(group) === null) log.write({ nowMs: 0, logs: [], deadLetters: [], commits: [[group, next]] });
+        return { next, end: log.end('logs') };
+      }),
+    standOf: (group) =>
+      keeper.do((log) => {
+        const next = log.next(group);
+        return { low: log.first('logs'), high: log.end('logs'), next, oldestMs: log.timeAt('logs', next) };
+      }),
+    bytesHeld: () => keeper.do((log) => log.bytesHeld),
   };
+}
+
+function fetched(records: readonly Stored[], end: number): Moved<Fetched> {
+  const frames = packFrames(records);
+  return moved({ frames, end }, [frames.buffer]);
 }
 
 function requireLog(file: string, folder: string): void {

@@ -41,6 +41,8 @@ export interface Written {
 // Kafka's topic of dead letters is set up with the same age.
 const DEAD_LETTERS_KEPT_MS = 7 * 86_400_000;
 
+const FORMAT = 1;
+
 // Larger than SQLite's 4 KiB: large records need fewer overflow pages, while a commit of one small record still writes little.
 const PAGE_BYTES = 8192;
 
@@ -96,6 +98,11 @@ export class SqliteLog implements Disposable {
   /** Records from `from` on, at least one if there is any, else as many as fit in `bytesMax`. */
   fetch(topic: Topic, from: number, bytesMax: number): Stored[] {
     return this.#tables[topic].fetch(from, bytesMax);
+  }
+
+  /** So many records from `from` on, with only the first bytes of their values. */
+  heads(topic: Topic, from: number, limits: { records: number; valueBytes: number }): Stored[] {
+    return this.#tables[topic].heads(from, limits);
   }
 
   /** Next offset of the group, or null if it never committed. */
@@ -217,8 +224,11 @@ function prepareLog(database: DatabaseSync): void {
     CREATE TABLE IF NOT EXISTS dead_letters (
       offset INTEGER PRIMARY KEY, time INTEGER NOT NULL, headers BLOB NOT NULL, value BLOB NOT NULL) STRICT;
     CREATE TABLE IF NOT EXISTS group_offsets (name TEXT PRIMARY KEY, next INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-    PRAGMA user_version = 1;
   `);
+  // Opening a log that is there writes nothing: it must be possible on a full device, or nothing could ever be taken out of it.
+  if (database.prepare('PRAGMA user_version').get()?.['user_version'] !== FORMAT) {
+    database.exec(`PRAGMA user_version = ${FORMAT}`);
+  }
 }
 
 function storedBytes(records: readonly Stored[]): number {

@@ -26,6 +26,9 @@ const RETRYABLE_NAMES = new Set([
   'KafkaJSLockTimeout',
 ]);
 
+// An operator can mend these, and then the same request succeeds: authorization of topic or cluster, and SASL.
+const UNAUTHORIZED = /_AUTHORIZATION_FAILED$|SASL/;
+
 /** What a failure of kafkajs means for us. */
 export function failureOf(error: unknown): Failure {
   const root = rootOf(error);
@@ -36,6 +39,7 @@ export function failureOf(error: unknown): Failure {
     return { code: 'topic_missing', retryable: true, type, reason, broken: false };
   // It does not expect some orders of events, such as a broker that is lost while it is looked for.
   if (root instanceof TypeError) return { code: 'queue_unavailable', retryable: true, type, reason, broken: true };
+  if (UNAUTHORIZED.test(type)) return { code: 'queue_unauthorized', retryable: false, type, reason, broken: false };
   const named = root instanceof Error && RETRYABLE_NAMES.has(root.name);
   const flagged =
     typeof kafkaType === 'string' && root instanceof Error && 'retriable' in root && root.retriable === true;

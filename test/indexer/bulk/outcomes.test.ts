@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { backoffMs } from '#indexer/bulk/backoff.ts';
+import { backoffMs } from '#shared/backoff.ts';
 import { itemVerdict, type ItemVerdict, type RequestVerdict, requestVerdict } from '#indexer/bulk/outcomes.ts';
 import { type ErrorCode, SluiceError } from '#shared/errors.ts';
 

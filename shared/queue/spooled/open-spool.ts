@@ -1,0 +1,169 @@
+// The spool of a forwarder process: a spooled queue on a folder of its own, and feeders for the folders that other processes have
+// left, one after another, until they are empty and removed.
+
+import type { Clock } from '#shared/clock.ts';
+import type { Config } from '#shared/config/settings.ts';
+import { reasonOf, SluiceError } from '#shared/errors.ts';
+import type { EmbeddedQueue } from '../embedded/embedded-queue.ts';
+import type { Queue } from '../queue.ts';
+import { RECORD_HEAD_BYTES, spooledEvents } from './spool-entry.ts';
+import { SpoolFeeder } from './spool-feeder.ts';
+import { type SpoolFolder, SpoolFolders } from './spool-folders.ts';
+import type { SpoolObserver } from './spool-observer.ts';
+import { SPOOL_GROUP } from './spool-reader.ts';
+import { SpooledQueue } from './spooled-queue.ts';
+import { TopicMemory } from './topic-memory.ts';
+
+const LOOK_INTERVAL_MS = 1000;
+/** What a stock broker takes, for a topic that was never seen. */
+const APPEND_BYTES_STOCK = 1_000_000;
+
+/** What is in the spools of this process. */
+export interface SpoolFigures {
+  readonly events: number;
+  readonly bytes: number;
+  readonly bytesMax: number;
+  /** When the oldest record was written, ms since the epoch; null where none is known. */
+  readonly oldestMs: number | null;
+}
+
+export interface SpoolOptions {
+  readonly config: Config;
+  readonly upstream: Queue;
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** Gives what the spool tells its events to. */
+  observe(figures: () => SpoolFigures): SpoolObserver;
+  warn(message: string): void;
+}
+
+/** Opens the spool; resolves when it takes events. Rejects with data_dir_unusable. */
+export async function openSpool(options: SpoolOptions): Promise<Spool> {
+  const { config, clock, warn } = options;
+  const bytesMax = config['spool.max_bytes'];
+  const folders = new SpoolFolders({ dataDir: config['data.dir'], bytesMax, clock, warn });
+  const own = await folders.claim().catch((error: unknown) => {
+    const advice =
+      'Give it a folder that can be written (SLUICE_DATA_DIR), or switch the spool off (SLUICE_SPOOL=false)';
+    throw new SluiceError('data_dir_unusable', `${reasonOf(error)}. ${advice}`, { cause: error });
+  });
+  const spool = new Spool(options, folders, own, await eventsIn(own.queue));
+  await spool.queue.opened();
+  return spool;
+}
+
+export class Spool implements AsyncDisposable {
+  readonly queue: SpooledQueue;
+  readonly #options: SpoolOptions;
+  readonly #folders: SpoolFolders;
+  readonly #own: SpoolFolder;
+  readonly #observer: SpoolObserver;
+  readonly #closing = new AbortController();
+  readonly #adopting: Promise<void>;
+  #adopted: { readonly folder: SpoolFolder; readonly feeder: SpoolFeeder } | null = null;
+  #bytes = 0;
+  #look: Disposable | null = null;
+
+  constructor(options: SpoolOptions, folders: SpoolFolders, own: SpoolFolder, leftoverEvents: number) {
+    const { config, upstream, clock, random } = options;
+    const memory = new TopicMemory(config['data.dir'], config['kafka.topic']);
+    const guess = { partitions: config['kafka.partitions'], appendBytesMax: APPEND_BYTES_STOCK };
+    this.#options = options;
+    this.#folders = folders;
+    this.#own = own;
+    this.#observer = options.observe(() => this.#figures());
+    this.queue = new SpooledQueue({
+      upstream,
+      local: own.queue,
+      clock,
+      random,
+      full: config['spool.full'],
+      observer: this.#observer,
+      remembered: memory.recall() ?? guess,
+      learned: (figures) => memory.keep(figures),
+      leftoverEvents,
+    });
+    this.#adopting = this.#adopt();
+    this.#lookLater(0);
+  }
+
+  /** Stops feeding; what is in the spools stays there for the next start. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort();
+    this.#look?.[Symbol.dispose]();
+    await Promise.all([this.queue[Symbol.asyncDispose](), this.#adopting]);
+    await this.#own.queue[Symbol.asyncDispose]();
+  }
+
+  #figures(): SpoolFigures {
+    const adopted = this.#adopted?.feeder;
+    const ages = [this.queue.oldestMs, adopted?.oldestMs ?? null].filter((ms) => ms !== null);
+    return {
+      events: this.queue.events + (adopted?.events ?? 0),
+      bytes: this.#bytes,
+      bytesMax: this.#options.config['spool.max_bytes'],
+      oldestMs: ages.length === 0 ? null : Math.min(...ages),
+    };
+  }
+
+  async #adopt(): Promise<void> {
+    const { signal } = this.#closing;
+    try {
+      while (!signal.aborted) {
+        const folder = await this.#folders.adopt();
+        if (folder === null) return;
+        await this.#feedAway(folder);
+      }
+    } catch (error) {
+      this.#options.warn(`Cannot take over the spools that others have left: ${reasonOf(error)}`);
+    }
+  }
+
+  async #feedAway(folder: SpoolFolder): Promise<void> {
+    const { upstream, clock, random, warn } = this.#options;
+    const { signal } = this.#closing;
+    const over = Promise.withResolvers<void>();
+    signal.addEventListener('abort', () => over.resolve(), { once: true });
+    const leftoverEvents = await eventsIn(folder.queue);
+    warn(`Takes over the spool ${folder.name}, which its process has left with ${leftoverEvents} events`);
+    const feeder = new SpoolFeeder({
+      upstream,
+      local: folder.queue,
+      clock,
+      random,
+      observer: this.#observer,
+      leftoverEvents,
+      emptied: () => over.resolve(),
+    });
+    this.#adopted = { folder, feeder };
+    if (!signal.aborted) await over.promise;
+    await feeder[Symbol.asyncDispose]();
+    if (feeder.isEmpty) await this.#folders.remove(folder);
+    else await folder.queue[Symbol.asyncDispose]();
+    this.#adopted = null;
+  }
+
+  #lookLater(ms: number): void {
+    this.#look = this.#options.clock.timer(ms, () => {
+      const queues = [this.#own.queue, ...(this.#adopted ? [this.#adopted.folder.queue] : [])];
+      void Promise.all(queues.map((queue) => queue.bytesHeld()))
+        .then((bytes) => (this.#bytes = bytes.reduce((sum, one) => sum + one, 0)))
+        .catch(() => undefined)
+        .then(() => {
+          if (!this.#closing.signal.aborted) this.#lookLater(LOOK_INTERVAL_MS);
+        });
+    });
+  }
+}
+
+/** Counts what the spool holds. A spool that is found damaged by it begins anew, empty. */
+async function eventsIn(queue: EmbeddedQueue): Promise<number> {
+  let events = 0;
+  try {
+    for await (const { value } of queue.backlog(SPOOL_GROUP, RECORD_HEAD_BYTES)) events += spooledEvents(value);
+  } catch (error) {
+    if (!(error instanceof SluiceError) || error.code !== 'queue_damaged') throw error;
+    return 0;
+  }
+  return events;
+}

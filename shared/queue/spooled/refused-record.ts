@@ -1,0 +1,68 @@
+// A record that Kafka will never take, as dead letters: one for each event, with its identity and index, so that it can be shown
+// and replayed. A record that cannot be opened is one letter, with its bytes as they are. Values are cut to what the dead letters
+// keep, and are sure to take.
+
+import { reasonOf } from '#shared/errors.ts';
+import { entryEnd } from '#shared/msgpack/extents.ts';
+import { decompress } from '#shared/record/compression.ts';
+import { type Batch, decodeBatches, encodeBatches, type QueueRecord } from '#shared/record/record.ts';
+import type { DeadLetter } from '../queue.ts';
+
+/** What the edge made of a sender's frame was counted within its limit before. */
+const DECOMPRESSED_BYTES_MAX = 512 * 1024 * 1024;
+/** As much of a value as the dead letters keep. */
+const VALUE_BYTES_MAX = 512 * 1024;
+
+/** `error`: what the queue said. `appendBytesMax`: of the queue. */
+export async function lettersOfRefused(
+  record: QueueRecord,
+  error: string,
+  appendBytesMax: number,
+): Promise<DeadLetter[]> {
+  const letters = await wholeLetters(record, error);
+  return letters.map((letter) => cutLetter(letter, appendBytesMax));
+}
+
+/** A letter that is sure to fit in one append. */
+export function cutLetter(letter: DeadLetter, appendBytesMax: number): DeadLetter {
+  const bytesMax = Math.min(VALUE_BYTES_MAX, Math.floor(appendBytesMax / 2));
+  if (letter.value.length <= bytesMax) return letter;
+  return { ...letter, value: letter.value.subarray(0, bytesMax), cut: true };
+}
+
+async function wholeLetters(record: QueueRecord, error: string): Promise<DeadLetter[]> {
+  const batches = decodeBatches(record.batches);
+  if (batches === null) return [letterOf(record.batches, record.value, error)];
+  try {
+    const entries = await decompress(record.value, record.encoding, DECOMPRESSED_BYTES_MAX);
+    return lettersOfEntries(batches, entries, error);
+  } catch (failure) {
+    return [letterOf(record.batches, record.value, `${error}; and it cannot be opened: ${reasonOf(failure)}`)];
+  }
+}
+
+function lettersOfEntries(batches: readonly Batch[], entries: Uint8Array, error: string): DeadLetter[] {
+  const letters: DeadLetter[] = [];
+  let at = 0;
+  for (const batch of batches) {
+    const table = encodeBatches([batch]);
+    for (let index = batch.first; index < batch.first + batch.count; index++) {
+      const end = entryEnd(entries, at, entries.length);
+      if (end < 0) throw new Error('its entries are not as many as its table says');
+      letters.push({ ...letterOf(table, entries.subarray(at, end), error), index });
+      at = end;
+    }
+  }
+  return letters;
+}
+
+function letterOf(batches: Uint8Array, bytes: Uint8Array, error: string): DeadLetter {
+  return {
+    batches,
+    reason: 'queue_refused',
+    error,
+    from: 'edge',
+    value: bytes,
+    cut: false,
+  };
+}

@@ -1,0 +1,292 @@
+// Feeds what a local queue holds to the queue behind the spool: one append per partition in flight, the partitions in parallel.
+// What fails is tried again for ever, with growing pauses; what the queue will never take goes to its dead letters, so that it
+// holds up nothing.
+//
+// Guarantees: the local queue forgets a record only when the queue has it, the dead letters have it, or it was counted as dropped;
+// records of one partition go in their order; every event that came in goes out by one of `fed`, `buried`, `dropped`.
+// It relies on a local queue that holds nothing of an append that it refused.
+
+import { type BackoffLimits, backoffMs } from '#shared/backoff.ts';
+import type { Clock } from '#shared/clock.ts';
+import { reasonOf, SluiceError } from '#shared/errors.ts';
+import type { QueueRecord } from '#shared/record/record.ts';
+import type { DeadLetter, FetchedRecord, Queue } from '../queue.ts';
+import { FeedLine, LETTERS } from './feed-line.ts';
+import type { FeedItem } from './feed-window.ts';
+import { cutLetter, lettersOfRefused } from './refused-record.ts';
+import { decodeSpoolEntry } from './spool-entry.ts';
+import type { DropReason, SpoolObserver } from './spool-observer.ts';
+import { SpoolReader } from './spool-reader.ts';
+
+/** One append holds up its partition; Kafka's stock limit is a quarter of this. */
+const APPEND_BYTES_MAX = 4 * 1024 * 1024;
+const PAUSES: BackoffLimits = { baseMs: 100, capMs: 5000 };
+/** How long a stop waits for answers that are on their way; what has none by then is fed again after the next start. */
+const STOP_WAIT_MS = 1000;
+
+export interface FeederOptions {
+  readonly upstream: Queue;
+  readonly local: Queue;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly observer: SpoolObserver;
+  /** Events that the local queue holds at the start; where absent they are counted as they are read. */
+  readonly leftoverEvents?: number | undefined;
+  /** All that the local queue took is over; told at the start too. */
+  emptied(): void;
+}
+
+export class SpoolFeeder implements AsyncDisposable {
+  readonly #options: FeederOptions;
+  readonly #closing = new AbortController();
+  readonly #reader: SpoolReader;
+  readonly #lines = new Map<number, FeedLine>();
+  readonly #running = new Set<Promise<void>>();
+  readonly #started = Promise.withResolvers<void>();
+  #isStarted = false;
+  /** What lies below was left by an earlier process and is counted when it is read. */
+  #uncountedTo = 0;
+  #records = 0;
+  #events = 0;
+  /** Of those, what was read. */
+  #recordsInHand = 0;
+  #eventsInHand = 0;
+
+  constructor(options: FeederOptions) {
+    this.#options = options;
+    const { local, clock, random, observer } = options;
+    this.#reader = new SpoolReader({
+      local,
+      clock,
+      random,
+      started: (next, end) => this.#start(next, end),
+      read: (record) => this.#read(record),
+      lost: () => this.#lost(),
+      failing: (reason) => observer.failing(reason),
+    });
+  }
+
+  get isStarted(): boolean {
+    return this.#isStarted;
+  }
+
+  /** Resolves when it is known what the local queue holds. */
+  get started(): Promise<void> {
+    return this.#started.promise;
+  }
+
+  /** Whether all that the local queue took is over. */
+  get isEmpty(): boolean {
+    return this.#isStarted && this.#records <= 0;
+  }
+
+  /** Events that the local queue holds and the queue behind it does not. */
+  get events(): number {
+    return this.#events;
+  }
+
+  /** When the oldest record in hand was spooled, ms since the epoch; null where none is. */
+  get oldestMs(): number | null {
+    return this.#reader.oldest?.timestampMs ?? null;
+  }
+
+  /** The local queue has taken records. To be called in the step in which that is known. */
+  stored(records: number, events: number): void {
+    this.#records += records;
+    this.#events += events;
+    this.#options.observer.spooled(events);
+    this.#tellIfEmpty();
+  }
+
+  /**
+   * Gives up the oldest records, as many as have these bytes, and resolves to their bytes when the local queue may forget them;
+   * to 0 where there was nothing in hand to be given up.
+   */
+  async dropOldest(bytes: number): Promise<number> {
+    let freed = 0;
+    for (const item of this.#reader.held()) {
+      if (freed >= bytes) break;
+      freed += item.bytes;
+      this.#reader.release(item);
+      if (item.isInFlight) item.isGivenUp = true;
+      else this.#drop(item, 'spool_full');
+    }
+    if (freed > 0) await this.#reader.commit();
+    return freed;
+  }
+
+  /** Stops; what is not over stays in the local queue, which its owner closes. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closing.signal.aborted) return;
+    this.#closing.abort();
+    const waited = new AbortController();
+    await Promise.race([
+      Promise.allSettled(this.#running),
+      this.#options.clock.sleep(STOP_WAIT_MS, waited.signal).catch(() => undefined),
+    ]);
+    waited.abort();
+    await this.#reader[Symbol.asyncDispose]();
+  }
+
+  #start(next: number, end: number): void {
+    const { leftoverEvents } = this.#options;
+    this.#isStarted = true;
+    this.#records += end - next;
+    if (leftoverEvents === undefined) this.#uncountedTo = end;
+    else this.#found(leftoverEvents);
+    this.#started.resolve();
+    this.#tellIfEmpty();
+  }
+
+  #found(events: number): void {
+    if (events === 0) return;
+    this.#events += events;
+    this.#options.observer.found(events);
+  }
+
+  #read({ offset, timestampMs, headers, value }: FetchedRecord): FeedItem | null {
+    const entry = decodeSpoolEntry(headers, value);
+    if (entry === null) {
+      this.#options.observer.failing(`Cannot feed the record at offset ${offset} of the spool: it is none of a spool`);
+      this.#records--;
+      this.#tellIfEmpty();
+      return null;
+    }
+    const isRecord = entry.kind === 'record';
+    const events = isRecord ? entry.events : 0;
+    if (offset < this.#uncountedTo) this.#found(events);
+    const bytes = value.length + (headers['batches']?.length ?? 0);
+    const state = { isReleased: false, isGivenUp: false, isInFlight: false, isSettled: false };
+    const item: FeedItem = { offset, timestampMs, bytes, events, entry, ...state };
+    this.#recordsInHand++;
+    this.#eventsInHand += events;
+    this.#toLine(isRecord ? entry.partition : LETTERS, item);
+    return item;
+  }
+
+  // What is in hand can still be fed.
+  #lost(): void {
+    const events = this.#events - this.#eventsInHand;
+    this.#uncountedTo = 0;
+    this.#records = this.#recordsInHand;
+    this.#events = this.#eventsInHand;
+    this.#options.observer.dropped(events, 'spool_damaged');
+    this.#tellIfEmpty();
+  }
+
+  #toLine(partition: number, item: FeedItem): void {
+    let line = this.#lines.get(partition);
+    if (!line) {
+      line = new FeedLine(partition);
+      this.#lines.set(partition, line);
+    }
+    line.add(item);
+    if (line.isRunning) return;
+    line.isRunning = true;
+    const running = this.#run(line);
+    this.#running.add(running);
+    void running.finally(() => this.#running.delete(running));
+  }
+
+  async #run(line: FeedLine): Promise<void> {
+    const { upstream, clock, random, observer } = this.#options;
+    const { signal } = this.#closing;
+    // What was read together is sent together.
+    await Promise.resolve();
+    for (let failures = 0; !signal.aborted;) {
+      const group = line.take(Math.min(APPEND_BYTES_MAX, upstream.appendBytesMax));
+      if (group.length === 0) break;
+      const failure = await this.#feed(line, group);
+      if (failure === null) failures = 0;
+      else if (!signal.aborted) {
+        observer.stuck(reasonOf(failure));
+        await clock.sleep(backoffMs(failures++, PAUSES, random), signal).catch(() => undefined);
+      }
+    }
+    line.isRunning = false;
+  }
+
+  /** Null where the next try may follow at once; else why it must wait. */
+  async #feed(line: FeedLine, group: readonly FeedItem[]): Promise<unknown> {
+    try {
+      await this.#send(line, group);
+      for (const item of group) this.#fed(item);
+      return null;
+    } catch (error) {
+      const [only] = group;
+      const isRefused = isRefusal(error);
+      const failure = isRefused && only && group.length === 1 ? await this.#bury(only, error) : error;
+      if (failure === null) return null;
+      for (const item of group) if (item.isGivenUp) this.#drop(item, 'spool_full');
+      // Of a group only one may be what is refused.
+      line.putBack(group, { singly: isRefused });
+      return isRefused && group.length > 1 ? null : failure;
+    }
+  }
+
+  async #send(line: FeedLine, group: readonly FeedItem[]): Promise<void> {
+    const { upstream } = this.#options;
+    if (upstream.partitions === 0) await upstream.opened(this.#closing.signal);
+    const records: QueueRecord[] = [];
+    const letters: DeadLetter[] = [];
+    for (const { entry } of group) {
+      if (entry.kind === 'record') records.push(entry.record);
+      else letters.push(entry.letter);
+    }
+    if (letters.length > 0) await upstream.appendDeadLetters(letters);
+    // The topic may have fewer partitions than it was thought to have when this was spooled.
+    if (records.length > 0) await upstream.append(line.partition % upstream.partitions, records);
+  }
+
+  /**
+   * The queue will never take it. Null where the dead letters have it, else why they have not: where not even they take it,
+   * it is for an operator to find out why.
+   */
+  async #bury(item: FeedItem, refusal: unknown): Promise<unknown> {
+    const { upstream, observer } = this.#options;
+    const { entry } = item;
+    const reason = reasonOf(refusal);
+    try {
+      const letters =
+        entry.kind === 'record'
+          ? await lettersOfRefused(entry.record, reason, upstream.appendBytesMax)
+          : [cutLetter(entry.letter, upstream.appendBytesMax)];
+      await upstream.appendDeadLetters(letters);
+    } catch (error) {
+      return error;
+    }
+    this.#settle(item);
+    observer.buried(item.events, reason);
+    return null;
+  }
+
+  #fed(item: FeedItem): void {
+    this.#settle(item);
+    this.#options.observer.fed(item.events);
+  }
+
+  #drop(item: FeedItem, reason: DropReason): void {
+    this.#settle(item);
+    this.#options.observer.dropped(item.events, reason);
+  }
+
+  #settle(item: FeedItem): void {
+    item.isSettled = true;
+    item.isInFlight = false;
+    this.#records--;
+    this.#recordsInHand--;
+    this.#events -= item.events;
+    this.#eventsInHand -= item.events;
+    this.#reader.release(item);
+    this.#tellIfEmpty();
+  }
+
+  #tellIfEmpty(): void {
+    if (this.isEmpty) this.#options.emptied();
+  }
+}
+
+/** Whether the queue said that it will never take this very thing. What an operator can mend has other codes. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof SluiceError && error.code === 'queue_refused';
+}

@@ -1,0 +1,358 @@
+// A queue with a spool in front: what the queue behind (Kafka) does not take in time is appended to a local queue, and fed from
+// there in order. One piece of code is used twice: the local queue is the embedded queue on a folder of its own.
+//
+//            spool empty                  append ────────────────────► upstream
+//            no answer in time, failed      └──► local ──► feeder ──►
+//            spool not empty              append ──► local ──► feeder ──► upstream
+//
+// Guarantees: an append resolves when upstream or the local queue holds it. As long as the spool holds anything, every append goes
+// through it, so that nothing overtakes what waits there: per partition, records appear upstream for the first time in the order of
+// their appends, as long as the caller has one append in flight per partition. What upstream took although its answer was late is
+// fed again, with the same identity and sequence; readers drop it. A spool that cannot be used is never worse than none.
+
+import type { Clock } from '#shared/clock.ts';
+import { isRetryable, reasonOf, SluiceError } from '#shared/errors.ts';
+import { decodeBatches, type QueueRecord } from '#shared/record/record.ts';
+import type {
+  ConsumeOptions,
+  ConsumerHandler,
+  DeadLetter,
+  FetchedRecord,
+  Held,
+  Queue,
+  QueueConsumer,
+  ReadOptions,
+} from '../queue.ts';
+import { encodeSpooledLetter, encodeSpooledRecord } from './spool-entry.ts';
+import { SpoolFeeder } from './spool-feeder.ts';
+import { silentObserver, type SpoolObserver } from './spool-observer.ts';
+
+const PRODUCE_TIMEOUT_MS = 3000;
+/** What a stock broker takes, for a topic that was never seen. */
+const UNSEEN_TOPIC: TopicFigures = { partitions: 1, appendBytesMax: 1_000_000 };
+// An entry of the spool is a little larger than its record, which has 128 bytes at least.
+const LOCAL_SHARE = 8 / 9;
+/** Given up at once when the spool is full, so that not every append has to. */
+const DROP_BYTES_MIN = 1024 * 1024;
+/** After so long a spool that could not be written is tried again. */
+const FAILURE_TOLD_MS = 5000;
+
+/** What the forwarder must know of a topic before it can take anything. */
+export interface TopicFigures {
+  readonly partitions: number;
+  readonly appendBytesMax: number;
+}
+
+export interface SpooledQueueOptions {
+  /** The queue behind the spool. It stays open: whoever opened it closes it. */
+  readonly upstream: Queue;
+  /** Holds the spool, and is used for nothing else. It is left open too. */
+  readonly local: Queue;
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** How long upstream may leave an append without an answer. */
+  readonly produceTimeoutMs?: number;
+  /** What becomes of an append that finds the spool full: it is refused, or the oldest records are given up for it. */
+  readonly full?: 'push-back' | 'drop-oldest';
+  readonly observer?: SpoolObserver;
+  /** What was known of the topic when upstream was reached last. */
+  readonly remembered?: TopicFigures | null;
+  /** Upstream tells other figures than those. */
+  readonly learned?: (figures: TopicFigures) => void;
+  /** Events in the local queue at the start; where absent they are counted as they are read. */
+  readonly leftoverEvents?: number;
+}
+
+/** An append in the two forms that it may go on in. */
+interface Passage {
+  toUpstream(): Promise<Held | void>;
+  toLocal(): { readonly records: readonly QueueRecord[]; readonly events: number };
+}
+
+export class SpooledQueue implements Queue {
+  readonly kind;
+  readonly #options: SpooledQueueOptions;
+  readonly #upstream: Queue;
+  readonly #local: Queue;
+  readonly #observer: SpoolObserver;
+  readonly #feeder: SpoolFeeder;
+  #figures: TopicFigures;
+  /** Appends to the local queue that are in flight. */
+  #entering = 0;
+  /** Appends that the spool holds and upstream has not answered: they end by its own time limit. */
+  #late = 0;
+  readonly #produceTimeoutMs: number;
+  #spell: { readonly sinceMs: number; events: number } | null = null;
+  #failure: { readonly reason: string; readonly atMs: number } | null = null;
+  #dropping: Promise<number> | null = null;
+  readonly #closing = new AbortController();
+
+  constructor(options: SpooledQueueOptions) {
+    this.#options = options;
+    this.kind = options.upstream.kind;
+    this.#upstream = options.upstream;
+    this.#local = options.local;
+    this.#observer = options.observer ?? silentObserver;
+    this.#produceTimeoutMs = options.produceTimeoutMs ?? PRODUCE_TIMEOUT_MS;
+    this.#figures = options.remembered ?? UNSEEN_TOPIC;
+    this.#feeder = new SpoolFeeder({
+      upstream: options.upstream,
+      local: options.local,
+      clock: options.clock,
+      random: options.random,
+      observer: this.#observer,
+      leftoverEvents: options.leftoverEvents,
+      emptied: () => this.#endSpell(),
+    });
+    void this.#learnWhenOpened();
+  }
+
+  /** Null while an append will be held; a queue behind that is away is no reason. */
+  get unreadyReason(): string | null {
+    if (this.#closing.signal.aborted) return 'the queue is closed';
+    if (!this.isSpooling && this.#upstream.unreadyReason === null) return null;
+    if (this.#failure !== null && this.#options.clock.monotonicMs() - this.#failure.atMs < FAILURE_TOLD_MS) {
+      return `${this.#upstream.unreadyReason ?? 'the spool is not empty'}; ${this.#failure.reason}`;
+    }
+    return null;
+  }
+
+  get partitions(): number {
+    return this.#upstream.partitions || this.#figures.partitions;
+  }
+
+  get appendBytesMax(): number {
+    const upstreamMax = this.#upstream.appendBytesMax || this.#figures.appendBytesMax;
+    return Math.min(upstreamMax, Math.floor(this.#local.appendBytesMax * LOCAL_SHARE));
+  }
+
+  /** Whether every append goes through the spool. */
+  get isSpooling(): boolean {
+    return !this.#feeder.isEmpty || this.#entering > 0 || this.#late > 0;
+  }
+
+  /** Events in the spool. */
+  get events(): number {
+    return this.#feeder.events;
+  }
+
+  /** When the oldest record of the spool was written, ms since the epoch; null where none was read. */
+  get oldestMs(): number | null {
+    return this.#feeder.oldestMs;
+  }
+
+  /** Resolves when it is known what the spool holds; the queue behind it need not have been reached. */
+  async opened(signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    const aborted = Promise.withResolvers<never>();
+    const abort = (): void => aborted.reject(signal?.reason);
+    signal?.addEventListener('abort', abort, { once: true });
+    await Promise.race([this.#feeder.started, aborted.promise]).finally(() =>
+      signal?.removeEventListener('abort', abort),
+    );
+    if (!this.#feeder.isEmpty) this.#enter('it was not empty at the start');
+  }
+
+  /** Rejects with queue_refused, or with what the spool said where neither could hold it. */
+  append(partition: number, records: readonly QueueRecord[]): Promise<Held | void> {
+    return this.#pass({
+      toUpstream: () => this.#upstream.append(this.#present(partition), records),
+      toLocal() {
+        let sum = 0;
+        const entries = records.map((record) => {
+          const events = eventsOf(record);
+          sum += events;
+          return encodeSpooledRecord(record, partition, events);
+        });
+        return { records: entries, events: sum };
+      },
+    });
+  }
+
+  async appendDeadLetters(letters: readonly DeadLetter[]): Promise<void> {
+    await this.#pass({
+      toUpstream: () => this.#upstream.appendDeadLetters(letters),
+      toLocal: () => ({ records: letters.map(encodeSpooledLetter), events: 0 }),
+    });
+  }
+
+  consume(handler: ConsumerHandler, options: ConsumeOptions): Promise<QueueConsumer> {
+    return this.#upstream.consume(handler, options);
+  }
+
+  read(options: ReadOptions): AsyncIterable<FetchedRecord> {
+    return this.#upstream.read(options);
+  }
+
+  /** Stops feeding. What is in the spool stays there. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closing.signal.aborted) return;
+    this.#closing.abort();
+    await this.#feeder[Symbol.asyncDispose]();
+  }
+
+  async #pass(passage: Passage): Promise<Held | void> {
+    if (this.#closing.signal.aborted)
+      throw new SluiceError('shutting_down', 'Cannot append to the queue: it is closed');
+    if (!this.#feeder.isStarted) await this.#openedInTime();
+    if (!this.isSpooling) return this.#direct(passage);
+    try {
+      return await this.#spool(passage);
+    } catch (error) {
+      // The spool that cannot be written was found to hold nothing: no reason to refuse.
+      if (this.isSpooling) throw error;
+      return passage.toUpstream();
+    }
+  }
+
+  async #openedInTime(): Promise<void> {
+    const overdue = new AbortController();
+    using _limit = this.#options.clock.timer(this.#produceTimeoutMs, () => overdue.abort());
+    try {
+      await this.opened(AbortSignal.any([overdue.signal, this.#closing.signal]));
+    } catch (error) {
+      throw new SluiceError('queue_unavailable', 'Cannot append to the queue: its spool was not read yet', {
+        cause: error,
+      });
+    }
+  }
+
+  async #direct(passage: Passage): Promise<Held | void> {
+    const isUp = this.#upstream.unreadyReason === null && this.#upstream.partitions > 0;
+    const sent = isUp ? new Sent(passage.toUpstream()) : null;
+    const failure = await sent?.outcome(this.#options.clock, this.#produceTimeoutMs);
+    if (failure === null) return;
+    if (failure !== undefined && !mayPass(failure)) throw failure;
+    this.#enter(failure === undefined ? whyNot(this.#upstream, sent) : reasonOf(failure));
+    try {
+      return await this.#spool(passage, sent);
+    } catch (error) {
+      if (failure !== undefined) throw error;
+      // Without the spool, its sender waits as long as the queue itself needs.
+      return sent === null ? passage.toUpstream() : sent.promise;
+    }
+  }
+
+  async #spool(passage: Passage, sent: Sent | null = null): Promise<Held> {
+    const { records, events } = passage.toLocal();
+    this.#entering++;
+    try {
+      await this.#hold(records);
+      this.#failure = null;
+      this.#feeder.stored(records.length, events);
+      if (this.#spell) this.#spell.events += events;
+      if (sent !== null && !sent.isSettled) this.#await(sent);
+      return 'spool';
+    } catch (error) {
+      this.#failure = { reason: reasonOf(error), atMs: this.#options.clock.monotonicMs() };
+      this.#observer.failing(this.#failure.reason);
+      throw error;
+    } finally {
+      this.#entering--;
+      this.#endSpell();
+    }
+  }
+
+  async #hold(records: readonly QueueRecord[]): Promise<void> {
+    for (;;) {
+      try {
+        await this.#local.append(0, records);
+        return;
+      } catch (error) {
+        const isFull = error instanceof SluiceError && error.code === 'queue_full';
+        if (!isFull || this.#options.full !== 'drop-oldest') throw error;
+        if ((await this.#makeRoom(records)) === 0) throw error;
+      }
+    }
+  }
+
+  /** Those who find the spool full at the same time make room together. */
+  #makeRoom(records: readonly QueueRecord[]): Promise<number> {
+    let bytes = DROP_BYTES_MIN;
+    for (const { batches, value } of records) bytes += batches.length + value.length;
+    this.#dropping ??= this.#feeder.dropOldest(bytes).finally(() => (this.#dropping = null));
+    return this.#dropping;
+  }
+
+  /** The spool is not left before upstream has said what became of it, so that few such appends are ever in memory. */
+  #await({ promise }: Sent): void {
+    this.#late++;
+    const settled = (): void => {
+      this.#late--;
+      this.#endSpell();
+    };
+    promise.then(settled, settled);
+  }
+
+  #enter(reason: string): void {
+    if (this.#spell !== null) return;
+    this.#spell = { sinceMs: this.#options.clock.monotonicMs(), events: this.#feeder.events };
+    this.#observer.entered(reason);
+    this.#learn();
+  }
+
+  #endSpell(): void {
+    if (this.#spell === null || this.isSpooling) return;
+    const { sinceMs, events } = this.#spell;
+    this.#spell = null;
+    this.#observer.left({ events, ms: this.#options.clock.monotonicMs() - sinceMs });
+  }
+
+  async #learnWhenOpened(): Promise<void> {
+    // Rejects only where it is closed before.
+    await this.#upstream.opened().catch(() => undefined);
+    this.#learn();
+  }
+
+  #learn(): void {
+    const { partitions, appendBytesMax } = this.#upstream;
+    if (partitions === 0) return;
+    const isKnown = partitions === this.#figures.partitions && appendBytesMax === this.#figures.appendBytesMax;
+    this.#figures = { partitions, appendBytesMax };
+    if (!isKnown) this.#options.learned?.(this.#figures);
+  }
+
+  /** A partition that was chosen before the topic was reached may be one that it does not have. */
+  #present(partition: number): number {
+    const { partitions } = this.#upstream;
+    return partition < partitions || partitions === 0 ? partition : partition % partitions;
+  }
+}
+
+/** An append that is on its way, whose answer is waited for twice: for a while, and then for as long as it takes. */
+class Sent {
+  readonly promise: Promise<Held | void>;
+  isSettled = false;
+
+  constructor(promise: Promise<Held | void>) {
+    this.promise = promise;
+  }
+
+  /** Null when it is held, the error when it failed, undefined when the time is over. Once only. */
+  outcome(clock: Clock, limitMs: number): Promise<unknown> {
+    return new Promise((resolve) => {
+      const limit = clock.timer(limitMs, () => resolve(undefined));
+      const settle = (failure: unknown): void => {
+        this.isSettled = true;
+        limit[Symbol.dispose]();
+        resolve(failure);
+      };
+      this.promise.then(() => settle(null), settle);
+    });
+  }
+}
+
+/** Whether an error may pass, by itself or when an operator has done something: until then the spool holds what came. */
+function mayPass(error: unknown): boolean {
+  return isRetryable(error) || (error instanceof SluiceError && error.code === 'queue_unauthorized');
+}
+
+function whyNot(upstream: Queue, sent: Sent | null): string {
+  return upstream.unreadyReason ?? (sent === null ? 'it was not reached yet' : 'the queue does not answer');
+}
+
+function eventsOf(record: QueueRecord): number {
+  let events = 0;
+  for (const { count } of decodeBatches(record.batches) ?? []) events += count;
+  return events;
+}

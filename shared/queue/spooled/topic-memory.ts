@@ -1,0 +1,52 @@
+// What is known of the topic, kept beside the spools, so that a forwarder that starts while Kafka is away puts each source where it
+// always went: `<data.dir>/spool/topic.json`. Nothing depends on it but that order; whatever is wrong with it, it is not there.
+
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { TopicFigures } from './spooled-queue.ts';
+
+export class TopicMemory {
+  readonly #file: string;
+  readonly #topic: string;
+
+  /** `topic` is the name of the topic that is meant now. */
+  constructor(dataDir: string, topic: string) {
+    this.#file = join(dataDir, 'spool', 'topic.json');
+    this.#topic = topic;
+  }
+
+  recall(): TopicFigures | null {
+    try {
+      const memory: unknown = JSON.parse(readFileSync(this.#file, 'utf8'));
+      return isMemory(memory) && memory.topic === this.#topic ? memory : null;
+    } catch {
+      return null;
+    }
+  }
+
+  keep({ partitions, appendBytesMax }: TopicFigures): void {
+    const written = `${this.#file}.${process.pid}`;
+    try {
+      writeFileSync(written, JSON.stringify({ topic: this.#topic, partitions, appendBytesMax }));
+      renameSync(written, this.#file);
+    } catch {
+      // A full device, which the spool tells of.
+    }
+  }
+}
+
+function isMemory(memory: unknown): memory is TopicFigures & { topic: string } {
+  return (
+    typeof memory === 'object' &&
+    memory !== null &&
+    'topic' in memory &&
+    'partitions' in memory &&
+    'appendBytesMax' in memory &&
+    isCount(memory.partitions) &&
+    isCount(memory.appendBytesMax)
+  );
+}
+
+function isCount(value: unknown): boolean {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0;
+}
