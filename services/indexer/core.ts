@@ -50,7 +50,7 @@ export function buildCore(options: IndexerOptions, partitions: () => Iterable<Pa
     ...(options.decompress ? { decompress: options.decompress } : {}),
   };
   const refusals = new RecordRefusals({ queue, telemetry, clock, random, topic, unpacking });
-  const limit = new ConcurrencyLimit(config['bulk.concurrency']);
+  const limit = new ConcurrencyLimit(config['bulk.concurrency'], clock);
   const writer = new BulkWriter({
     store,
     refusals,
@@ -61,6 +61,9 @@ export function buildCore(options: IndexerOptions, partitions: () => Iterable<Pa
     random,
     timeoutMs: config['bulk.timeout_ms'],
     bodyBytesMax: config['bulk.max_bytes'],
+    waitingBytesMax: config['indexer.inflight_max_bytes'],
+    clockSkewMs: config['indexer.clock_skew_ms'],
+    askForAll: false,
   });
   const lines = new LineJoiner<EventPlace>({
     timeoutMs: config['join.timeout_ms'],
@@ -78,6 +81,6 @@ export function buildCore(options: IndexerOptions, partitions: () => Iterable<Pa
     lingerMs: config['bulk.linger_ms'],
     unpacking,
   });
-  telemetry.watch({ ledger, bulkInFlight: () => limit.inUse, bulkLimit: () => limit.limit, topic, partitions });
+  telemetry.watch({ ledger, writer, limit, topic, partitions });
   return { pipeline, writer, ledger, telemetry, budget };
 }

@@ -16,6 +16,7 @@ export type EndingReason =
   | 'entry_malformed'
   | 'document_refused'
   | 'document_too_large'
+  | 'failure_store'
   | 'assignment_lost'
   | 'shutdown';
 

@@ -23,6 +23,8 @@ export function withStream(store: Store, name: string): Store {
     setup: () => store.setup(),
     ping: (signal) => store.ping(signal),
     search: (query, signal) => store.search(query, signal),
+    rolledOverMs: () => store.rolledOverMs(name),
+    presentIds: (_index, ids, options) => store.presentIds(name, ids, options),
     bulk(request, signal) {
       for (const { actionStart } of request.items) request.body.set(bytes, actionStart + ACTION_START);
       return store.bulk(request, signal);
