@@ -36,3 +36,10 @@ export function withStream(store: Store, name: string): Store {
 export async function deleteStream(url: string, name: string): Promise<void> {
   await fetch(`${url}/_data_stream/${name}`, { method: 'DELETE' });
 }
+
+export async function countOf(url: string, name: string): Promise<number> {
+  await fetch(`${url}/${name}/_refresh`, { method: 'POST' });
+  const answer = await fetch(`${url}/${name}/_count`);
+  const { count }: { count?: number } = JSON.parse(await answer.text());
+  return count ?? -1;
+}
