@@ -7,6 +7,7 @@
 // Guarantees: a letter is marked only after its event is in the store or in a new letter; whatever dies before that leaves it as it was.
 
 import { SluiceError } from '#shared/errors.ts';
+import { Metrics } from '#shared/metrics.ts';
 import { type LetterPosition, type ReadLetter, recordOfLetter, replayMark } from '#shared/queue/dead-letter.ts';
 import { type LetterSelection, readLetters, readMarks } from '#shared/queue/letter-reader.ts';
 import { type IndexerCore, type IndexerOptions, buildCore } from './core.ts';
@@ -24,7 +25,7 @@ export interface ReplayCounts {
   impossible: number;
 }
 
-export interface ReplayOptions extends Omit<IndexerOptions, 'replay'> {
+export interface ReplayOptions extends Omit<IndexerOptions, 'replay' | 'metrics'> {
   readonly selection: LetterSelection;
   /** Also letters that were replayed before. */
   readonly again: boolean;
@@ -60,7 +61,9 @@ export class Replay {
   constructor(options: ReplayOptions) {
     this.#options = options;
     const positionOf = ({ offset }: { offset: number }): string => this.#inHand.get(offset)?.letter.from ?? '';
-    this.#core = buildCore({ ...options, replay: { positionOf } }, () => []);
+    // Of its own, and read by nobody: a service beside it counts its own events only.
+    const metrics = new Metrics({ version: '', command: 'replay' }, { ofProcess: false });
+    this.#core = buildCore({ ...options, metrics, replay: { positionOf } }, () => []);
     this.#core.ledger.follow((record, ending) => this.#settled(record, ending));
   }
 

@@ -6,6 +6,7 @@
 // Marks lie in the topic of the letters, after those that they name: a replay keeps no state elsewhere, and one that took some reasons
 // only leaves no hole, as an offset would. The format is published in docs/record-format.md.
 
+import { entryEnd } from '#shared/msgpack/extents.ts';
 import { MsgpackReader } from '#shared/msgpack/reader.ts';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { type Batch, type Encoding, RECORD_VERSION, decodeBatches, encodeBatches } from '#shared/record/record.ts';
@@ -93,6 +94,7 @@ export function recordOfLetter(letter: ReadLetter): Pick<FetchedRecord, 'headers
   const [batch] = batches;
   if (index !== null) {
     if (batch === undefined) return 'its batch cannot be read';
+    if (entryEnd(value, 0, value.length) !== value.length) return 'its bytes are no entry';
     return recordOf('identity', encodeBatches([{ ...batch, first: index, count: 1 }]), value);
   }
   if (encoding === '') return 'it is of a whole chunk that could not be read';

@@ -3,13 +3,11 @@
 import { parseArgs } from 'node:util';
 import { startForwarder } from '#forwarder/main.ts';
 import { startIndexer } from '#indexer/main.ts';
-import { Metrics } from '#shared/metrics.ts';
 import { openStore } from '#shared/store/open.ts';
 import type { CommandContext } from '../command.ts';
 import { replayAction } from '../dead-letters/replay-request.ts';
 import { aborted, runService, startAdmin } from '../service.ts';
 import { greeting } from '../output/greeting.ts';
-import { VERSION } from '../version.ts';
 
 export const help = `Usage: sluice run [--config FILE]
 
@@ -24,8 +22,7 @@ export async function run(args: string[], context: CommandContext): Promise<numb
     if (store.kind === 'embedded') await store.setup();
     const indexer = service.lifetime.use(await startIndexer({ ...service, store, random: Math.random }));
     const forwarder = service.lifetime.use(await startForwarder(service));
-    const letters = new Metrics({ version: VERSION, command: 'run' }, { ofProcess: false });
-    const replay = replayAction({ ...service, store, random: Math.random, metrics: letters });
+    const replay = replayAction({ ...service, store, random: Math.random });
     const admin = await startAdmin(service, [forwarder, indexer], [replay]);
     context.stdout.write(greeting(service.config, { ...forwarder.addresses, admin: admin.address }));
     await Promise.race([aborted(context.signal), indexer.ended]);

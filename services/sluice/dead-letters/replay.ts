@@ -4,13 +4,11 @@ import { parseArgs } from 'node:util';
 import { Replay } from '#indexer/replay.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import type { Log } from '#shared/log.ts';
-import { Metrics } from '#shared/metrics.ts';
 import { readLetters, readMarks, type LetterSelection } from '#shared/queue/letter-reader.ts';
 import { openQueue } from '#shared/queue/open.ts';
 import type { Queue } from '#shared/queue/queue.ts';
 import { openStore } from '#shared/store/open.ts';
 import type { CommandContext } from '../command.ts';
-import { VERSION } from '../version.ts';
 import { askToReplay } from './replay-request.ts';
 import { type ReplayReport, progressLine, reportOf, summary } from './replay-report.ts';
 import { selectionOf, selectionOptions } from './selection.ts';
@@ -54,7 +52,6 @@ async function replayHere({ config, clock, signal }: CommandContext, here: Here)
   await queue.opened(signal);
   await using store = await openStore(config);
   await store.ping(signal);
-  const metrics = new Metrics({ version: VERSION, command: 'dead-letters' });
   const replay = new Replay({
     config,
     queue,
@@ -63,7 +60,6 @@ async function replayHere({ config, clock, signal }: CommandContext, here: Here)
     selection,
     again,
     signal,
-    metrics,
     log: errorsOnly(warn),
     random: Math.random,
   });

@@ -26,7 +26,7 @@ const letter: DeadLetter = {
   reason: 'document_refused',
   error: 'it said “no”',
   from: 'sluice.logs/0/7',
-  value: Buffer.from('entry'),
+  value: Buffer.from([0x92, 0x00, 0x80]),
   cut: false,
 };
 const readBack = (given: DeadLetter) =>
@@ -36,7 +36,11 @@ test('a letter is read as it was written', () => {
   const read = readBack(letter);
   assert(read.kind === 'letter');
   assert.deepEqual(
-    { ...read, batches: read.batches.map(({ tag, seq }) => [tag, seq]), value: Buffer.from(read.value).toString() },
+    {
+      ...read,
+      batches: read.batches.map(({ tag, seq }) => [tag, seq]),
+      value: Buffer.from(read.value).toString('hex'),
+    },
     {
       kind: 'letter',
       partition: 2,
@@ -47,7 +51,7 @@ test('a letter is read as it was written', () => {
       reason: 'document_refused',
       error: 'it said “no”',
       from: 'sluice.logs/0/7',
-      value: 'entry',
+      value: '920080',
       cut: false,
       encoding: '',
       recordVersion: '',
