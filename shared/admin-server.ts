@@ -1,8 +1,11 @@
-// The operator's page: /metrics for Prometheus, /livez and /readyz for whoever starts and stops us. It has nothing of the senders'
-// and nothing secret. A part that is not ready answers 503 with its reasons, a line each; liveness is that it answers at all.
+// The operator's page: /metrics for Prometheus, /livez and /readyz for whoever starts and stops us, and actions for whoever sits at this
+// machine. It has nothing of the senders' and nothing secret. A part that is not ready answers 503 with its reasons, a line each; liveness is that it answers at all.
 
+import type { Socket } from 'node:net';
+import { Readable } from 'node:stream';
 import Fastify, { type FastifyInstance } from 'fastify';
-import { listenOn, parseListenAddress, printAddress } from './listen-address.ts';
+import { SluiceError, reasonOf } from './errors.ts';
+import { isLoopback, listenOn, parseListenAddress, printAddress } from './listen-address.ts';
 
 export interface AdminServerOptions {
   /** host:port, :port or unix:/path. */
@@ -11,6 +14,20 @@ export interface AdminServerOptions {
   readonly metrics: (accept: string) => Promise<{ readonly contentType: string; readonly body: string }>;
   /** Empty while all is well. */
   readonly unreadyReasons: () => readonly string[];
+  /** What an operator of this machine may ask the process to do. */
+  readonly actions?: readonly AdminAction[];
+}
+
+/** Something that is done when it is posted for; only from this machine, whatever the page listens on. */
+export interface AdminAction {
+  readonly path: string;
+  /** For the index: method, and what it does. */
+  readonly about: string;
+  /**
+   * Tells how far it is, line by line; rejects with a SluiceError before the first line where it cannot be done.
+   * @param body the request's JSON @param signal aborted when the asker hangs up
+   */
+  readonly run: (body: unknown, signal: AbortSignal) => AsyncGenerator<string, void, void>;
 }
 
 export interface AdminServer {
@@ -20,12 +37,13 @@ export interface AdminServer {
 }
 
 const TEXT = 'text/plain; charset=utf-8';
+const LINES = 'application/x-ndjson';
 const INDEX = `Sluice, for its operators:
 /metrics  counters and gauges, in the Prometheus text format
 /livez    200 while the process runs
 /readyz   200 while events can be taken and passed on, else 503 with the reasons
 `;
-/** Nobody sends a body here. */
+/** Nobody sends more than the few words of an action. */
 const BODY_BYTES_MAX = 1024;
 const REQUEST_TIMEOUT_MS = 10_000;
 const IDLE_TIMEOUT_MS = 75_000;
@@ -48,7 +66,7 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
   };
 }
 
-function adminRoutes({ metrics, unreadyReasons }: AdminServerOptions): FastifyInstance {
+function adminRoutes({ metrics, unreadyReasons, actions = [] }: AdminServerOptions): FastifyInstance {
   const fastify = Fastify({
     logger: false,
     bodyLimit: BODY_BYTES_MAX,
@@ -58,7 +76,8 @@ function adminRoutes({ metrics, unreadyReasons }: AdminServerOptions): FastifyIn
     forceCloseConnections: true,
     http: { headersTimeout: REQUEST_TIMEOUT_MS, maxHeaderSize: 16 * 1024 },
   });
-  fastify.get('/', (_request, reply) => reply.type(TEXT).send(INDEX));
+  const index = INDEX + actions.map(({ path, about }) => `${path}  ${about}\n`).join('');
+  fastify.get('/', (_request, reply) => reply.type(TEXT).send(index));
   fastify.get('/livez', (_request, reply) => reply.type(TEXT).send('ok\n'));
   fastify.get('/readyz', (_request, reply) => {
     const reasons = unreadyReasons();
@@ -72,5 +91,46 @@ function adminRoutes({ metrics, unreadyReasons }: AdminServerOptions): FastifyIn
     const { contentType, body } = await metrics(request.headers.accept ?? '');
     return reply.type(contentType).send(body);
   });
+  // A page in a browser can post text to loopback, but no JSON without asking first; so JSON it must be.
+  fastify.removeContentTypeParser('text/plain');
+  for (const action of actions) addAction(fastify, action);
   return fastify;
+}
+
+function addAction(fastify: FastifyInstance, action: AdminAction): void {
+  fastify.post(action.path, async (request, reply) => {
+    if (!isOfThisMachine(request.socket)) {
+      return reply
+        .code(403)
+        .type(TEXT)
+        .send('Cannot do this for another machine: ask from the one that Sluice runs on\n');
+    }
+    const hangUp = new AbortController();
+    reply.raw.on('close', () => hangUp.abort());
+    const lines = action.run(request.body, hangUp.signal);
+    try {
+      const first = await lines.next();
+      return await reply.type(LINES).send(Readable.from(following(first, lines)));
+    } catch (error) {
+      const status = error instanceof SluiceError ? error.kind.http : 500;
+      return reply
+        .code(status)
+        .type(TEXT)
+        .send(`${reasonOf(error)}\n`);
+    }
+  });
+}
+
+async function* following(
+  first: IteratorResult<string, void>,
+  rest: AsyncGenerator<string, void, void>,
+): AsyncGenerator<string, void, void> {
+  if (first.done) return;
+  yield first.value;
+  yield* rest;
+}
+
+/** A unix socket has no address. */
+function isOfThisMachine({ remoteAddress }: Socket): boolean {
+  return remoteAddress === undefined || isLoopback({ kind: 'tcp', host: remoteAddress, port: 0 });
 }

@@ -42,6 +42,15 @@ export function isLoopback(address: ListenAddress): boolean {
   return host === 'localhost' || host === '::1' || /^(?:::ffff:)?127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
 }
 
+/** What Node's `request` takes to ask who listens there, from this machine. */
+export function askOptions(address: ListenAddress): { host: string; port: number } | { socketPath: string } {
+  if (address.kind === 'unix') return { socketPath: address.path };
+  const { host, port } = address;
+  // Who listens on all addresses is asked by loopback.
+  if (host === '' || host === '0.0.0.0') return { host: '127.0.0.1', port };
+  return { host: host === '::' ? '::1' : host, port };
+}
+
 /** Resolves to the address as bound; rejects with listen_failed. Errors of the server after that are its owner's. */
 export async function listenOn(server: Server, address: ListenAddress): Promise<ListenAddress> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();

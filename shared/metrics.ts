@@ -103,8 +103,9 @@ export class Metrics {
   readonly #counters = new Map<string, Rows>();
   readonly #gauges = new Map<string, (() => Iterable<GaugeRow>)[]>();
 
-  constructor(build: { version: string; command: string }) {
-    collectDefaultMetrics({ register: this.#registry });
+  /** `ofProcess`: also what is known of the process; once in a process, for it is measured without end. */
+  constructor(build: { version: string; command: string }, { ofProcess = true } = {}) {
+    if (ofProcess) collectDefaultMetrics({ register: this.#registry });
     this.gauge(
       'build_info',
       'Version of this Sluice, as labels of a constant 1.',

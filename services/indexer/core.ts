@@ -6,7 +6,7 @@ import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import type { Log } from '#shared/log.ts';
 import type { Metrics } from '#shared/metrics.ts';
-import type { Queue } from '#shared/queue/queue.ts';
+import type { FetchedRecord, Queue } from '#shared/queue/queue.ts';
 import type { Store } from '#shared/store/store.ts';
 import { ConcurrencyLimit } from './bulk/concurrency.ts';
 import type { EventPlace } from './bulk/parcel.ts';
@@ -34,6 +34,13 @@ export interface CoreOptions {
   readonly random: () => number;
   /** A simulation's own, in place of the thread pool. */
   readonly decompress?: Decompress;
+  /** What a replay of dead letters does otherwise. */
+  readonly replay?: ReplayDifferences;
+}
+
+export interface ReplayDifferences {
+  /** Where the event of a letter was first, as "topic/partition/offset". */
+  readonly positionOf: (record: FetchedRecord) => string;
 }
 
 export interface IndexerCore {
@@ -54,8 +61,10 @@ export function buildCore(options: CoreOptions, partitions: () => Iterable<Parti
     bytesMax: config['frame.max_bytes'],
     ...(options.decompress ? { decompress: options.decompress } : {}),
   };
-  const refusals = new RecordRefusals({ queue, telemetry, clock, random, topic, unpacking });
-  const limit = new ConcurrencyLimit(config['bulk.concurrency']);
+  const positionOf =
+    options.replay?.positionOf ?? (({ partition, offset }: FetchedRecord) => `${topic}/${partition}/${offset}`);
+  const refusals = new RecordRefusals({ queue, telemetry, clock, random, positionOf, unpacking });
+  const limit = new ConcurrencyLimit(config['bulk.concurrency'], clock);
   const writer = new BulkWriter({
     store,
     refusals,
@@ -66,6 +75,9 @@ export function buildCore(options: CoreOptions, partitions: () => Iterable<Parti
     random,
     timeoutMs: config['bulk.timeout_ms'],
     bodyBytesMax: config['bulk.max_bytes'],
+    waitingBytesMax: config['indexer.inflight_max_bytes'],
+    clockSkewMs: config['indexer.clock_skew_ms'],
+    askForAll: options.replay !== undefined,
   });
   const lines = new LineJoiner<EventPlace>({
     timeoutMs: config['join.timeout_ms'],
@@ -83,6 +95,6 @@ export function buildCore(options: CoreOptions, partitions: () => Iterable<Parti
     lingerMs: config['bulk.linger_ms'],
     unpacking,
   });
-  telemetry.watch({ ledger, bulkInFlight: () => limit.inUse, bulkLimit: () => limit.limit, topic, partitions });
+  telemetry.watch({ ledger, writer, limit, topic, partitions });
   return { pipeline, writer, ledger, telemetry, budget };
 }

@@ -16,6 +16,7 @@ export type EndingReason =
   | 'entry_malformed'
   | 'document_refused'
   | 'document_too_large'
+  | 'failure_store'
   | 'assignment_lost'
   | 'shutdown';
 
@@ -23,6 +24,9 @@ export interface LedgerListener {
   consumed(events: number): void;
   ended(events: number, ending: Ending, reason: EndingReason | null): void;
 }
+
+/** Some events of the record have this outcome. */
+export type RecordFollower = (record: RecordInHand, ending: Ending) => void;
 
 export class Ledger {
   readonly counts: Record<Ending | 'consumed', number> = {
@@ -35,6 +39,7 @@ export class Ledger {
   };
   readonly #listener: LedgerListener;
   readonly #places: (() => number)[] = [];
+  #follower: RecordFollower = () => undefined;
 
   constructor(listener: LedgerListener) {
     this.#listener = listener;
@@ -43,6 +48,11 @@ export class Ledger {
   /** A place where events are held, and how many there are now. */
   place(events: () => number): void {
     this.#places.push(events);
+  }
+
+  /** Tells of each outcome which record it is of: for whoever must know what became of a single record. */
+  follow(follower: RecordFollower): void {
+    this.#follower = follower;
   }
 
   get inFlight(): number {
@@ -73,8 +83,10 @@ export class Ledger {
     this.#listener.ended(events, given, given === ending ? reason : 'assignment_lost');
     record.unsettled -= events;
     if (given === 'abandoned') record.abandoned = true;
-    if (record.unsettled > 0) return;
-    if (record.abandoned) record.giveUp();
-    else record.finish();
+    if (record.unsettled === 0) {
+      if (record.abandoned) record.giveUp();
+      else record.finish();
+    }
+    this.#follower(record, given);
   }
 }

@@ -100,6 +100,7 @@ export class Pipeline {
     this.#pending.splice(0, Infinity, ...kept);
     const isLost = ({ record }: EventPlace): boolean => record.assignment === assignment;
     for (const part of this.#options.lines.drop(isLost)) this.#abandon(part, 'assignment_lost');
+    this.#options.writer.lost();
     this.#rouse();
   }
 

@@ -5,7 +5,7 @@
 // Guarantees: a letter is appended before its event is settled. A letter that is too large for the queue is cut and marked.
 
 import type { Clock } from '#shared/clock.ts';
-import type { DeadLetter, Queue } from '#shared/queue/queue.ts';
+import type { DeadLetter, FetchedRecord, Queue } from '#shared/queue/queue.ts';
 import { encodeBatches } from '#shared/record/record.ts';
 import { backoffMs } from '#shared/backoff.ts';
 import { BulkBody } from './bulk/body.ts';
@@ -21,6 +21,8 @@ const CHUNK_BYTES_MAX = 512 * 1024;
 /** Of an append: room for the headers of a letter, among them a reason of the store's. */
 const LETTER_HEADERS_BYTES = 16 * 1024;
 const ERROR_LENGTH_MAX = 2000;
+/** Of a header of somebody else's record that should be a short name. */
+const NAME_BYTES_MAX = 64;
 /** Reason, position, lengths and the queue's own framing. */
 const LETTER_OVERHEAD_BYTES = 1024;
 const BACKOFF = { baseMs: 200, capMs: 10_000 };
@@ -31,7 +33,8 @@ export interface RefusalsOptions {
   readonly telemetry: IndexerTelemetry;
   readonly clock: Clock;
   readonly random: () => number;
-  readonly topic: string;
+  /** Where a record came from, as "topic/partition/offset". */
+  readonly positionOf: (record: FetchedRecord) => string;
   readonly unpacking: UnpackOptions;
 }
 
@@ -109,7 +112,7 @@ export class RecordRefusals implements Refusals {
   ): Promise<void> {
     const { headers, value } = record.fetched;
     const cut = value.length > CHUNK_BYTES_MAX;
-    const from = this.#from(record);
+    const from = this.#options.positionOf(record.fetched);
     await this.#append(
       [
         {
@@ -119,6 +122,8 @@ export class RecordRefusals implements Refusals {
           from,
           value: cut ? value.subarray(0, CHUNK_BYTES_MAX) : value,
           cut,
+          ...(headers.encoding ? { encoding: headers.encoding.subarray(0, NAME_BYTES_MAX) } : {}),
+          ...(headers.v ? { recordVersion: headers.v.subarray(0, NAME_BYTES_MAX) } : {}),
         },
       ],
       signal,
@@ -139,14 +144,10 @@ export class RecordRefusals implements Refusals {
       index: place.index,
       reason,
       error: error.slice(0, ERROR_LENGTH_MAX),
-      from: this.#from(place.record),
+      from: this.#options.positionOf(place.record.fetched),
       value: cut ? entry.subarray(0, bytesMax) : entry,
       cut,
     };
-  }
-
-  #from(record: RecordInHand): string {
-    return `${this.#options.topic}/${record.fetched.partition}/${record.fetched.offset}`;
   }
 
   /** Tries until the letters are held: nothing else could be done with these events. */

@@ -2,7 +2,7 @@
 // Events are told per record, per request, per assignment; never per event, and never with a payload.
 
 import type { Clock } from '#shared/clock.ts';
-import { reasonOf } from '#shared/errors.ts';
+import { reasonOf, SluiceError } from '#shared/errors.ts';
 import type { Log } from '#shared/log.ts';
 import type { Metrics } from '#shared/metrics.ts';
 import type { RequestVerdict } from './bulk/outcomes.ts';
@@ -20,8 +20,8 @@ export interface PartitionAge {
 /** What is asked for at each scrape. */
 export interface IndexerView {
   readonly ledger: Ledger;
-  readonly bulkInFlight: () => number;
-  readonly bulkLimit: () => number;
+  readonly writer: { readonly waiting: { readonly retry: number; readonly index: number; readonly store: number } };
+  readonly limit: { readonly inUse: number; readonly limit: number };
   readonly topic: string;
   readonly partitions: () => Iterable<PartitionAge>;
 }
@@ -38,6 +38,7 @@ export class IndexerTelemetry implements LedgerListener {
   readonly #dropped;
   readonly #bulkSeconds;
   readonly #bulkItems;
+  readonly #bulkFailures;
   readonly #receiveSeconds;
   readonly #rebalances;
 
@@ -68,6 +69,11 @@ export class IndexerTelemetry implements LedgerListener {
       BULK_SECONDS_BOUNDS,
     );
     this.#bulkItems = metrics.counter('bulk_items_total', 'Items of bulk requests by their status.', ['status']);
+    this.#bulkFailures = metrics.counter(
+      'bulk_failures_total',
+      'Bulk requests that failed as a whole; their documents are sent again.',
+      ['reason'],
+    );
     this.#receiveSeconds = metrics.histogram(
       'receive_to_indexed_seconds',
       'Time from the receipt of a batch at the edge to the answer of the store; once for each batch and request.',
@@ -76,10 +82,16 @@ export class IndexerTelemetry implements LedgerListener {
     this.#rebalances = metrics.counter('rebalances_total', 'Assignments of partitions that were lost.');
   }
 
-  watch({ ledger, bulkInFlight, bulkLimit, topic, partitions }: IndexerView): void {
+  watch({ ledger, writer, limit, topic, partitions }: IndexerView): void {
     const metrics = this.#metrics;
-    metrics.gauge('bulk_inflight', 'Bulk requests without an answer.', [], () => [[bulkInFlight()]]);
-    metrics.gauge('bulk_concurrency_limit', 'Bulk requests that may be in flight.', [], () => [[bulkLimit()]]);
+    metrics.gauge('bulk_inflight', 'Bulk requests without an answer.', [], () => [[limit.inUse]]);
+    metrics.gauge('bulk_concurrency_limit', 'Bulk requests that may be in flight.', [], () => [[limit.limit]]);
+    metrics.gauge(
+      'bulk_items_waiting',
+      'Documents that wait: for another try (the store is busy or away), for their index, or for the store to accept our requests.',
+      ['for'],
+      () => Object.entries(writer.waiting).map(([what, items]) => [items, what] as const),
+    );
     metrics.gauge('events_inflight', 'Events received and not yet answered for.', ['stage'], () => [
       [ledger.inFlight, 'indexer'],
     ]);
@@ -119,12 +131,14 @@ export class IndexerTelemetry implements LedgerListener {
       this.#log.warn('failure_store_used', {
         documents: failureStore,
         what: 'Elasticsearch put documents into the failure store of the data stream',
-        todo: 'run `sluice setup`, so that the template holds all fields',
+        effect: 'they are tried once more as text, then they go to the dead letters',
+        todo: 'look there for the reason, then see `sluice dead-letters list`',
       });
     }
   }
 
   bulkFailed(error: Error, verdict: RequestVerdict, attempt: number): void {
+    this.#bulkFailures.add(1, error instanceof SluiceError ? error.code : 'unknown');
     const fields = { what: reasonOf(error), attempt, effect: 'nothing is lost: the same documents are sent again' };
     if (verdict === 'operator') {
       this.#log.error('store_refuses_requests', {
@@ -135,14 +149,18 @@ export class IndexerTelemetry implements LedgerListener {
     else this.#log.warn('bulk_split', { what: fields.what, verdict });
   }
 
-  /** Items that wait until somebody mends something. */
-  itemsHeld(items: number, says: string): void {
-    this.#log.error('store_refuses_items', {
-      items,
+  /** An index takes nothing: what is for it waits, and nothing else does. */
+  indexHeld(index: string, says: string): void {
+    this.#log.error('index_refuses_documents', {
+      index,
       what: says,
       effect: 'nothing is lost: they are kept and tried again slowly',
-      todo: 'mend privileges, the template or the limits of the cluster',
+      todo: 'mend privileges, the template, the disk or the limits of the cluster; the indexer goes on by itself',
     });
+  }
+
+  indexOpened(index: string): void {
+    this.#log.info('index_takes_documents_again', { index });
   }
 
   rewritten(items: number, error: string): void {

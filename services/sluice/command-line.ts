@@ -32,6 +32,10 @@ const commands: Record<string, Listed> = {
   },
   search: { about: 'Full-text search over the store', load: () => import('./commands/search.ts') },
   cat: { about: "Prints the queue's events as JSON lines", load: () => import('./commands/cat.ts') },
+  'dead-letters': {
+    about: 'What could not be indexed: list it, show it, replay it',
+    load: () => import('./commands/dead-letters.ts'),
+  },
   lag: {
     about: 'Tells how far behind the indexers are, in records and seconds',
     load: () => import('./commands/lag.ts'),
@@ -53,7 +57,7 @@ Usage: sluice COMMAND [OPTIONS]
 
 Commands:
 ${Object.entries(commands)
-  .map(([name, { about }]) => `  ${name.padEnd(12)}${about}`)
+  .map(([name, { about }]) => `  ${name.padEnd(14)}${about}`)
   .join('\n')}
 
 Options of every command:

@@ -1,7 +1,7 @@
 // What the long-running commands have in common: a log, a registry, the queue, the admin page, and a stop in the reverse order
 // of the start, within `shutdown.timeout_ms`.
 
-import { type AdminServer, startAdminServer } from '#shared/admin-server.ts';
+import { type AdminAction, type AdminServer, startAdminServer } from '#shared/admin-server.ts';
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import { type Log, createLog } from '#shared/log.ts';
@@ -65,12 +65,17 @@ export async function runService(
   return 1;
 }
 
-/** Starts the admin page, which tells readiness of all parts together. It ends with the service. */
-export async function startAdmin({ config, metrics, lifetime }: Service, parts: readonly Part[]): Promise<AdminServer> {
+/** Starts the admin page, which tells readiness of all parts together, and does what it is asked. It ends with the service. */
+export async function startAdmin(
+  { config, metrics, lifetime }: Service,
+  parts: readonly Part[],
+  actions: readonly AdminAction[] = [],
+): Promise<AdminServer> {
   const admin = await startAdminServer({
     listen: config['admin.listen'],
     metrics: (accept) => metrics.render(accept),
     unreadyReasons: () => parts.map((part) => part.unreadyReason).filter((reason) => reason !== null),
+    actions,
   });
   lifetime.defer(() => admin.close());
   return admin;

@@ -179,10 +179,15 @@ export const settings = {
 
   'indexer.inflight_max_bytes': bytes(
     { minimum: MIB, maximum: 16 * GIB },
-    'Fetched bytes that the indexer holds before it pauses its partitions.',
+    'Fetched bytes that the indexer holds before it pauses its partitions; also the most bytes of documents that wait for another try.',
     {
       default: 32 * MIB,
     },
+  ),
+  'indexer.clock_skew_ms': milliseconds(
+    { minimum: 0, maximum: 86_400_000 },
+    'How far the clocks of forwarders and Elasticsearch may be apart: so long after a rollover ids are looked for in older indices.',
+    { default: 300_000 },
   ),
   'bulk.max_bytes': bytes({ minimum: 64 * KIB, maximum: 95 * MIB }, 'Size at which a bulk request is sent.', {
     default: 4 * MIB,
@@ -190,7 +195,11 @@ export const settings = {
   'bulk.linger_ms': milliseconds({ minimum: 0, maximum: 60_000 }, 'How long a bulk request waits to be filled.', {
     default: 100,
   }),
-  'bulk.concurrency': integer({ minimum: 1, maximum: 64 }, 'Bulk requests in flight.', { default: 4 }),
+  'bulk.concurrency': integer(
+    { minimum: 1, maximum: 64 },
+    'Bulk requests in flight at most; how many there are adapts to what the store takes.',
+    { default: 16 },
+  ),
   'bulk.timeout_ms': milliseconds(
     { minimum: 1000, maximum: 600_000 },
     'How long to wait for the answer to a bulk request before the same ids are sent again.',

@@ -42,5 +42,7 @@ export function headedLetter(letter: DeadLetter): Headed {
   };
   if (letter.index !== undefined) headers['index'] = Buffer.from(String(letter.index));
   if (letter.cut) headers['cut'] = YES;
+  if (letter.encoding !== undefined) headers['encoding'] = letter.encoding;
+  if (letter.recordVersion !== undefined) headers['record_v'] = letter.recordVersion;
   return { headers, value: letter.value };
 }

@@ -108,4 +108,7 @@ export interface DeadLetter {
   readonly value: Uint8Array;
   /** Whether `value` was cut. */
   readonly cut: boolean;
+  /** Of a whole record: its headers `encoding` and `v` as they came, without which its value could not be read again. */
+  readonly encoding?: Uint8Array;
+  readonly recordVersion?: Uint8Array;
 }

@@ -16,6 +16,22 @@ export interface Store extends AsyncDisposable {
    */
   bulk(request: BulkRequest, signal?: AbortSignal): Promise<BulkOutcome[]>;
   search(query: StoreQuery, signal?: AbortSignal): Promise<StoredDocument[]>;
+  /**
+   * When the data stream began to write to the index that it writes to now, ms since the epoch by the store's clock; null where it has
+   * no older one. A name is taken once in each index: what was written before is unseen by `bulk`, and known to `presentIds` only.
+   */
+  rolledOverMs(index: string): Promise<number | null>;
+  /**
+   * Which of the ids are in the data stream: all that `bulk` would not see, also those that no search finds yet, and perhaps some
+   * that it would.
+   */
+  presentIds(index: string, ids: readonly string[], options: PresentIdsOptions): Promise<ReadonlySet<string>>;
+}
+
+export interface PresentIdsOptions {
+  /** None of them was written before, by the store's clock: spares the look into older indices. */
+  readonly sinceMs: number;
+  readonly signal?: AbortSignal;
 }
 
 /** A `_bulk` body as bytes, and where each document lies in it. */

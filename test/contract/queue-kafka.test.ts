@@ -10,6 +10,7 @@ import { readStands } from '#shared/queue/kafka/group-offsets.ts';
 import { type KafkaQueue, openKafkaQueue } from '#shared/queue/kafka/kafka-queue.ts';
 import { type Admin, createClient, TOPIC_RESOURCE } from '#shared/queue/kafka/kafkajs.ts';
 import { setupTopics } from '#shared/queue/kafka/setup.ts';
+import type { DeadLetter } from '#shared/queue/queue.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
 import { kafka } from '#test/backends/kafka.ts';
 import { kafkaConfig, removeTopics } from './queue-places.ts';
@@ -112,6 +113,11 @@ describe('queue in Kafka', { skip: found === null ? 'no Kafka to be had' : false
     await using queue = open(config);
     await queue.opened();
     await alter(config, { 'max.message.bytes': '10000' });
+    // The brokers take a setting up when they like.
+    const refusal = (async () => {
+      for (;;) await queue.append(1, [record('x'.repeat(20_000))]);
+    })();
+    await assert.rejects(refusal, { code: 'queue_refused' });
     const outcomes = await Promise.allSettled([
       queue.append(0, [record('small')]),
       queue.append(1, [record('x'.repeat(20_000))]),
@@ -123,6 +129,38 @@ describe('queue in Kafka', { skip: found === null ? 'no Kafka to be had' : false
     );
     const [, refused] = outcomes;
     assert(refused?.status === 'rejected' && refused.reason.code === 'queue_refused');
+    assert.equal(queue.unreadyReason, null);
+  });
+
+  it('holds a dead letter that its topic cannot take whole, cut and marked, also when the limit changed', async (t) => {
+    const config = await topics(t, brokers);
+    await using queue = open(config);
+    await queue.opened();
+    const letter: DeadLetter = {
+      batches: Buffer.from('table'),
+      index: 3,
+      reason: 'document_refused',
+      error: 'no',
+      from: 'l/0/1',
+      value: Buffer.alloc(50_000, 1),
+      cut: false,
+    };
+    const small = { ...letter, value: Buffer.from('small') };
+    await queue.appendDeadLetters([letter]);
+    await alter(config, { 'max.message.bytes': '10000' }, config['kafka.dead_letter_topic']);
+    // The brokers take a setting up when they like: until then such letters pass whole.
+    const append = (): Promise<void> => queue.appendDeadLetters([small, letter, small]);
+    const refusal = (async () => {
+      for (;;) await append();
+    })();
+    await assert.rejects(refusal, { code: 'queue_refused' });
+    // What was refused has made the queue look at the limit.
+    await append();
+    const letters = await Array.fromAsync(queue.read({ topic: 'dead-letters' }));
+    const cut = letters.filter(({ headers }) => headers['cut']);
+    assert(cut.length === 1 && (cut[0]?.value.length ?? 0) > 5000, `${cut.length} are cut`);
+    assert.equal(Buffer.from(cut[0]?.headers['batches'] ?? []).toString(), 'table');
+    assert(letters.some(({ value, headers }) => value.length === 50_000 && !headers['cut']));
     assert.equal(queue.unreadyReason, null);
   });
 
@@ -247,9 +285,13 @@ async function admin<T>(config: Config, work: (client: Admin) => Promise<T>): Pr
   return await work(client).finally(() => client.disconnect());
 }
 
-async function alter(config: Config, settings: Readonly<Record<string, string>>): Promise<void> {
+async function alter(
+  config: Config,
+  settings: Readonly<Record<string, string>>,
+  topic = config['kafka.topic'],
+): Promise<void> {
   const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }));
-  const resources = [{ type: TOPIC_RESOURCE, name: config['kafka.topic'], configEntries }];
+  const resources = [{ type: TOPIC_RESOURCE, name: topic, configEntries }];
   await admin(config, (client) => client.alterConfigs({ validateOnly: false, resources }));
 }
 

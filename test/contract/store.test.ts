@@ -18,6 +18,8 @@ interface Opened extends AsyncDisposable {
   readonly store: Store;
   /** Makes all that was written visible to searches. */
   refresh(): Promise<void>;
+  /** What is written from now on goes to a new index, where the store has such things. */
+  rollOver(): Promise<void>;
   /** Whether text is split by the rule of words.ts, or by the nearest thing that the server has. */
   readonly splitsExactly: boolean;
 }
@@ -39,6 +41,7 @@ async function openEmbedded(): Promise<Opened> {
     store,
     splitsExactly: true,
     refresh: () => Promise.resolve(),
+    rollOver: () => Promise.resolve(),
     async [Symbol.asyncDispose]() {
       await store[Symbol.asyncDispose]();
       await rm(dataDir, { recursive: true });
@@ -63,6 +66,7 @@ async function openElasticsearch(url: string, stream: string): Promise<Opened> {
     store,
     splitsExactly: !lines.some((line) => line.includes('analysis-common')),
     refresh: () => ask('POST', `/${stream}/_refresh`),
+    rollOver: () => ask('POST', `/${stream}/_rollover`),
     async [Symbol.asyncDispose]() {
       await store[Symbol.asyncDispose]();
       await ask('DELETE', `/_data_stream/${stream}`);
@@ -408,6 +412,39 @@ function contract(stream: string, open: () => Promise<Opened>): void {
       documents.map(({ id }) => id),
     );
     assert.equal((await search({ since, until, text: 'line', limit: 20_000 })).length, count);
+  });
+
+  it('knows what is there after a rollover, also what no search finds yet', async () => {
+    const { store } = opened;
+    const { at } = day(16);
+    const sinceMs = Date.now() - 60_000;
+    const [old, alsoOld, later, never] = numbered([{}, {}, {}, {}].map((_, i) => ({ '@timestamp': at(i) })));
+    assert(old && alsoOld && later && never);
+    assert.deepEqual(statuses(await store.bulk(bulkRequest([old, alsoOld]))), [201, 201]);
+    await opened.rollOver();
+    assert.deepEqual(statuses(await store.bulk(bulkRequest([later]))), [201]);
+
+    const rolledOverMs = await store.rolledOverMs(stream);
+    assert(rolledOverMs === null || Math.abs(rolledOverMs - Date.now()) < 60_000, `rolled over at ${rolledOverMs}`);
+    const all = [old, alsoOld, later, never];
+    // Of 3,000 ids, so that more than one question is needed.
+    const others = Array.from({ length: 3000 }, (_, i) => testId(1_000_000, i));
+    const present = await store.presentIds(stream, [...others, ...all.map(({ id }) => id)], { sinceMs });
+    const rest = all.filter(({ id }) => !present.has(id));
+    const again = statuses(await store.bulk(bulkRequest(rest)));
+    const news = rest.filter((_, i) => again[i] === 201);
+    assert.deepEqual(news, [never], 'each is known by one or the other');
+    assert(![...others, never.id].some((id) => present.has(id)));
+    if (rolledOverMs === null) return;
+    assert(present.has(old.id) && present.has(alsoOld.id));
+    const recent = await store.presentIds(stream, [old.id], { sinceMs: rolledOverMs + 1 });
+    assert(!recent.has(old.id), 'an index that ended before is not asked');
+  });
+
+  it('knows of no rollover where nothing was written', async () => {
+    assert.equal(await opened.store.rolledOverMs('logs-sluice.nobody-default'), null);
+    const ids = [testId(1, 1)];
+    assert.deepEqual(await opened.store.presentIds('logs-sluice.nobody-default', ids, { sinceMs: 0 }), new Set());
   });
 
   it('rejects with the reason of the signal that was aborted', async () => {

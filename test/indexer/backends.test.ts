@@ -17,7 +17,7 @@ import { encodeBatches } from '#shared/record/record.ts';
 import { openStore } from '#shared/store/open.ts';
 import { elasticsearch } from '#test/backends/elasticsearch.ts';
 import { kafka } from '#test/backends/kafka.ts';
-import { deleteStream, ownStreamName, withStream } from './own-stream.ts';
+import { countOf, deleteStream, ownStreamName, withStream } from './own-stream.ts';
 import { World } from './world.ts';
 
 const broker = await kafka();
@@ -101,13 +101,6 @@ test('real Kafka, real Elasticsearch: each event once, over rebalances and a dra
   assert.equal(await countOf(server.url, stream), world.sent);
   assert.equal(await lagOf(config), 0);
 });
-
-async function countOf(url: string, stream: string): Promise<number> {
-  await fetch(`${url}/${stream}/_refresh`, { method: 'POST' });
-  const answer = await fetch(`${url}/${stream}/_count`);
-  const { count }: { count?: number } = JSON.parse(await answer.text());
-  return count ?? -1;
-}
 
 async function lagOf(config: Config): Promise<number> {
   const admin = createClient(config, { debug: () => undefined }).admin();

@@ -23,6 +23,8 @@ export function withStream(store: Store, name: string): Store {
     setup: () => store.setup(),
     ping: (signal) => store.ping(signal),
     search: (query, signal) => store.search(query, signal),
+    rolledOverMs: () => store.rolledOverMs(name),
+    presentIds: (_index, ids, options) => store.presentIds(name, ids, options),
     bulk(request, signal) {
       for (const { actionStart } of request.items) request.body.set(bytes, actionStart + ACTION_START);
       return store.bulk(request, signal);
@@ -33,4 +35,11 @@ export function withStream(store: Store, name: string): Store {
 
 export async function deleteStream(url: string, name: string): Promise<void> {
   await fetch(`${url}/_data_stream/${name}`, { method: 'DELETE' });
+}
+
+export async function countOf(url: string, name: string): Promise<number> {
+  await fetch(`${url}/${name}/_refresh`, { method: 'POST' });
+  const answer = await fetch(`${url}/${name}/_count`);
+  const { count }: { count?: number } = JSON.parse(await answer.text());
+  return count ?? -1;
 }

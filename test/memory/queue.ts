@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { SluiceError } from '#shared/errors.ts';
+import { headedLetter } from '#shared/queue/headers.ts';
 import type {
   ConsumeOptions,
   ConsumerHandler,
@@ -10,6 +11,7 @@ import type {
   FetchedRecord,
   Queue,
   QueueConsumer,
+  ReadOptions,
 } from '#shared/queue/queue.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
 
@@ -112,7 +114,12 @@ export class MemoryQueue implements Queue {
     if (this.#members.length < before) this.rebalance();
   }
 
-  async *read(): AsyncIterable<FetchedRecord> {}
+  /** All that is there as of now, whatever the times; letters lie in partition 0. */
+  async *read({ topic }: ReadOptions): AsyncIterable<FetchedRecord> {
+    if (topic === 'logs') return yield* this.logs.flat();
+    const timestampMs = this.hooks.epochMs?.() ?? 0;
+    yield* this.letters.map((letter, offset) => ({ ...headedLetter(letter), partition: 0, offset, timestampMs }));
+  }
 
   async [Symbol.asyncDispose](): Promise<void> {}
 }

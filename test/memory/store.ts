@@ -18,7 +18,7 @@ export interface StoreHooks {
   /** Asked for each request, with its number from 0. */
   readonly request?: (request: BulkRequest, number: number) => StoreFault | null | undefined;
   /** Asked for each item that is not there yet; an outcome refuses it. */
-  readonly item?: (id: string, document: Record<string, unknown>) => BulkOutcome | null | undefined;
+  readonly item?: (id: string, document: Record<string, unknown>, index: string) => BulkOutcome | null | undefined;
   /** Milliseconds that a request takes. */
   readonly latencyMs?: (number: number) => number;
 }
@@ -33,13 +33,20 @@ const CONFLICT: BulkOutcome = Object.freeze({
 export class MemoryStore implements Store {
   readonly kind = 'elasticsearch';
   readonly documents = new Map<string, Record<string, unknown>>();
+  /** Documents that were written once more, after a rollover. */
+  doubled = 0;
   requests = 0;
+  /** Calls of `presentIds`. */
+  questions = 0;
   inFlight = 0;
   inFlightMax = 0;
   /** Thrown by `ping` while set. */
   down: SluiceError | null = null;
   hooks: StoreHooks;
   readonly #clock: Clock;
+  /** Ids in the index that is written to now. */
+  readonly #written = new Set<string>();
+  #rolledOverMs: number | null = null;
 
   constructor(clock: Clock, hooks: StoreHooks = {}) {
     this.#clock = clock;
@@ -80,6 +87,21 @@ export class MemoryStore implements Store {
     return Promise.resolve([]);
   }
 
+  rolledOverMs(): Promise<number | null> {
+    return Promise.resolve(this.#rolledOverMs);
+  }
+
+  presentIds(_index: string, ids: readonly string[]): Promise<ReadonlySet<string>> {
+    this.questions++;
+    return Promise.resolve(new Set(ids.filter((id) => this.documents.has(id))));
+  }
+
+  /** What was written so far is in an older index: `bulk` sees it no more. */
+  rollOver(): void {
+    this.#rolledOverMs = this.#clock.epochMs();
+    this.#written.clear();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {}
 
   #write({ body, items }: BulkRequest): BulkOutcome[] {
@@ -91,10 +113,12 @@ export class MemoryStore implements Store {
       assert.deepEqual(JSON.parse(lines[2 * i] ?? ''), { create: { _index: item.index, _id: item.id } });
       const line = Buffer.from(body.subarray(item.docStart, item.docEnd)).toString();
       assert.equal(line, lines[2 * i + 1], 'the extents of an item are where its document is');
-      if (this.documents.has(item.id)) return CONFLICT;
+      if (this.#written.has(item.id)) return CONFLICT;
       const document: Record<string, unknown> = JSON.parse(line);
-      const refused = this.hooks.item?.(item.id, document);
-      if (refused && refused.status >= 300) return refused;
+      const refused = this.hooks.item?.(item.id, document, item.index);
+      if (refused && (refused.status >= 300 || refused.failureStore)) return refused;
+      if (this.documents.has(item.id)) this.doubled++;
+      this.#written.add(item.id);
       this.documents.set(item.id, document);
       return refused ?? CREATED;
     });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startAdminServer } from '#shared/admin-server.ts';
+import { SluiceError } from '#shared/errors.ts';
 
 async function get(url: string): Promise<{ status: number; type: string; text: string }> {
   const response = await fetch(url);
@@ -42,4 +43,42 @@ test('metrics, liveness, readiness, and an index of them', async () => {
   // Idle connections of the requests above must not hold it open.
   await admin.close();
   await assert.rejects(fetch(`${at}/livez`));
+});
+
+test('actions: for this machine, in JSON, told line by line, ended by who hangs up', async () => {
+  const text = 'text/plain; charset=utf-8';
+  const ended = Promise.withResolvers<void>();
+  const admin = await startAdminServer({
+    listen: '127.0.0.1:0',
+    metrics: async () => ({ contentType: text, body: '' }),
+    unreadyReasons: () => [],
+    actions: [
+      {
+        path: '/do',
+        about: 'POST: does it',
+        async *run(body, signal) {
+          if (body !== null) throw new SluiceError('request_malformed', 'Cannot do that: it is not null');
+          yield 'one\n';
+          await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+          ended.resolve();
+          yield 'two\n';
+        },
+      },
+    ],
+  });
+  const at = `http://${admin.address}`;
+  assert.match((await get(at)).text, /^\/do {2}POST: does it$/m);
+  const post = (body: string, type: string): Promise<Response> =>
+    fetch(`${at}/do`, { method: 'POST', headers: { 'content-type': type }, body });
+  assert.equal((await post('null', 'text/plain')).status, 415);
+  assert.equal((await post('null', 'application/x-www-form-urlencoded')).status, 415);
+  const refused = await post('{}', 'application/json');
+  assert.deepEqual([refused.status, await refused.text()], [400, 'Cannot do that: it is not null\n']);
+  const answer = await post('null', 'application/json');
+  assert.equal(answer.status, 200);
+  const reader = answer.body?.getReader();
+  assert.equal(Buffer.from((await reader?.read())?.value ?? []).toString(), 'one\n');
+  await reader?.cancel();
+  await ended.promise;
+  await admin.close();
 });

@@ -8,14 +8,13 @@ import type { Parcel, Run } from './parcel.ts';
 
 export class BulkAnswer {
   readonly outcomes: readonly BulkOutcome[];
-  /** Numbers of the items that are to be sent again, now or after an operator's work; ascending. */
+  /** Numbers of the items that are to be sent again soon; ascending, as are the others. */
   readonly again: number[] = [];
+  /** Those that wait until their index takes documents: by itself, or after an operator's work. */
+  readonly held: number[] = [];
   readonly refused: number[] = [];
   /** Items by status, for the metric. A document that went to the failure store counts as "failure_store". */
   readonly statuses = new Map<string, number>();
-  /** How many of `again` wait for an operator, and what the store says of the first. */
-  operator = 0;
-  operatorSays: string | null = null;
   /** Items that are indexed or were there already. */
   settled = 0;
   readonly #verdicts: (ItemVerdict | null)[] = [];
@@ -33,6 +32,11 @@ export class BulkAnswer {
     const first = this.#verdicts[0] ?? null;
     this.#uniform =
       this.settled === outcomes.length && this.#verdicts.every((verdict) => verdict === first) ? first : null;
+  }
+
+  /** The store has too much to do. */
+  get overloaded(): boolean {
+    return this.again.length > 0;
   }
 
   /** Tells the ledger of what is done. `indexed` is called once for each run that has something indexed. */
@@ -69,12 +73,10 @@ export class BulkAnswer {
     for (let i = start; i < end; i++) {
       this.#verdicts.push(verdict);
       if (verdict === 'refused') this.refused.push(i);
-      else if (verdict === 'retry' || verdict === 'operator') this.again.push(i);
+      else if (verdict === 'retry') this.again.push(i);
+      else if (verdict === 'blocked' || verdict === 'operator') this.held.push(i);
     }
     if (verdict === 'indexed' || verdict === 'deduplicated') this.settled += end - start;
-    if (verdict !== 'operator') return;
-    this.operator += end - start;
-    this.operatorSays ??= `${outcome.status} ${outcome.errorType ?? ''}: ${outcome.errorReason ?? 'no reason given'}`;
   }
 }
 

@@ -1,40 +1,64 @@
-// How many bulk requests may be at the store at once. A fixed number for now; a limit that adapts to 429 and to latency
-// (AIMD, as Vector's adaptive request concurrency) belongs here and changes nobody else.
+// The slots of bulk requests: as many at once as the adaptive limit allows now. A limit that falls takes no slot back; the next ones
+// wait until enough are free.
 
 import assert from 'node:assert/strict';
+import type { Clock } from '#shared/clock.ts';
+import { AdaptiveLimit } from './adaptive-limit.ts';
+
+/** Slots at the start. A store is well served by two requests, one in work and one on its way; more it must have shown to take. */
+const FIRST = 2;
+
+/** What the end of a request says of the store. */
+export interface RequestEnd {
+  /** Null where no whole answer came, or where it says nothing of the store's pace. */
+  readonly roundTripMs: number | null;
+  readonly overloaded: boolean;
+}
 
 export class ConcurrencyLimit {
-  readonly limit: number;
+  readonly #clock: Clock;
+  readonly #adaptive: AdaptiveLimit;
   #inUse = 0;
-  #waiters: (() => void)[] = [];
+  readonly #waiters: (() => void)[] = [];
 
-  constructor(limit: number) {
-    assert(limit > 0);
-    this.limit = limit;
+  /** `max`: the most requests at once, whatever the store seems to take. */
+  constructor(max: number, clock: Clock) {
+    this.#adaptive = new AdaptiveLimit(max, FIRST);
+    this.#clock = clock;
+  }
+
+  /** Requests that may be at the store at once, as of now. */
+  get limit(): number {
+    return this.#adaptive.limit;
   }
 
   get inUse(): number {
     return this.#inUse;
   }
 
-  get waiting(): number {
-    return this.#waiters.length;
-  }
-
   /** Resolves when a request may be sent; in the order of the calls. */
   acquire(): Promise<void> {
-    if (this.#inUse < this.limit) {
-      this.#inUse++;
-      return Promise.resolve();
-    }
-    return new Promise((resolve) => this.#waiters.push(resolve));
+    return new Promise((resolve) => {
+      this.#waiters.push(resolve);
+      this.#grant();
+    });
   }
 
-  release(): void {
+  /** Gives a slot back, and tells how its request ended; null where none was sent. */
+  release(end: RequestEnd | null): void {
     assert(this.#inUse > 0);
-    const next = this.#waiters.shift();
-    // The slot passes on to the next in line.
-    if (next) next();
-    else this.#inUse--;
+    this.#inUse--;
+    if (end !== null) this.#adaptive.answered({ ...end, nowMs: this.#clock.monotonicMs() });
+    this.#grant();
+  }
+
+  #grant(): void {
+    while (this.#inUse < this.limit) {
+      const next = this.#waiters.shift();
+      if (!next) return;
+      this.#inUse++;
+      next();
+    }
+    this.#adaptive.reached();
   }
 }

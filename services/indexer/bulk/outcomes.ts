@@ -8,33 +8,36 @@ import type { BulkOutcome } from '#shared/store/store.ts';
 /**
  * indexed       it is there now
  * deduplicated  it was there already, under the name that only this event has
- * retry         only this one again, later
+ * retry         the store has too much to do: only this one again, later, and fewer requests at once
+ * blocked       its index takes nothing now, and will again by itself: wait for the index, and for no other
  * operator      somebody must mend permissions, limits or templates: keep it, tell, try slowly
  * refused       this document as it is will never be taken: once more as text, then to the dead letters
  */
-export type ItemVerdict = 'indexed' | 'deduplicated' | 'retry' | 'operator' | 'refused';
+export type ItemVerdict = 'indexed' | 'deduplicated' | 'retry' | 'blocked' | 'operator' | 'refused';
 
 /** again, halve, bisect: the request in other portions, same ids. operator: stop, tell, try slowly. */
 export type RequestVerdict = 'again' | 'halve' | 'bisect' | 'operator';
 
-/** Types that pass by themselves, whatever status they come with (a full disk is a 403 `cluster_block_exception`). */
-const PASSING_TYPES: ReadonlySet<string> = new Set([
-  'es_rejected_execution_exception',
-  'circuit_breaking_exception',
-  'cluster_block_exception',
-  'unavailable_shards_exception',
-]);
+/** Types that tell more than the status that they come with: a full disk is a `cluster_block_exception` of 403 or 429. */
+const typeTable: Readonly<Record<string, ItemVerdict>> = {
+  es_rejected_execution_exception: 'retry',
+  circuit_breaking_exception: 'retry',
+  cluster_block_exception: 'blocked',
+  unavailable_shards_exception: 'blocked',
+  // No change of the document mends these: the cluster's limit of shards is a 400 `validation_exception`.
+  validation_exception: 'operator',
+  security_exception: 'operator',
+  index_closed_exception: 'operator',
+};
 
-/** Types of a 400 that no change of the document mends: the cluster's shard limit is a `validation_exception`. */
-const OPERATOR_TYPES: ReadonlySet<string> = new Set(['validation_exception', 'security_exception']);
-
-export function itemVerdict(outcome: BulkOutcome): ItemVerdict {
-  const { status, errorType } = outcome;
+export function itemVerdict({ status, errorType, failureStore }: BulkOutcome): ItemVerdict {
+  // A 201, but the document lies where nobody searches for it. Our own dead letters tell why, and can replay it.
+  if (failureStore) return 'refused';
   if (status === 201 || status === 200) return 'indexed';
   if (status === 409) return 'deduplicated';
-  if (errorType !== undefined && PASSING_TYPES.has(errorType)) return 'retry';
+  const byType = errorType !== undefined && Object.hasOwn(typeTable, errorType) ? typeTable[errorType] : undefined;
+  if (byType !== undefined) return byType;
   if (status === 408 || status === 429 || status >= 500) return 'retry';
-  if (errorType !== undefined && OPERATOR_TYPES.has(errorType)) return 'operator';
   if (status === 400 || status === 413) return 'refused';
   return 'operator';
 }

@@ -64,6 +64,40 @@ export function halves(parcel: Parcel): [Parcel, Parcel] {
   return [portion(parcel, numbers.slice(0, middle)), portion(parcel, numbers.slice(middle))];
 }
 
+/** Parcels put together, in their order, while a body stays within `bytesMax`; with those that each is made of. */
+export function mergedWithin(
+  parcels: readonly Parcel[],
+  bytesMax: number,
+): { parcel: Parcel; of: readonly Parcel[] }[] {
+  const groups: [Parcel, ...Parcel[]][] = [];
+  let bytes = 0;
+  for (const parcel of parcels) {
+    const group = groups.at(-1);
+    bytes += parcel.request.body.length;
+    if (group && group[0].asText === parcel.asText && bytes <= bytesMax) group.push(parcel);
+    else {
+      groups.push([parcel]);
+      bytes = parcel.request.body.length;
+    }
+  }
+  return groups.map((group) => ({ parcel: merged(group), of: group }));
+}
+
+function merged(parcels: readonly [Parcel, ...Parcel[]]): Parcel {
+  if (parcels.length === 1) return parcels[0];
+  const items: BulkItem[] = [];
+  const runs: Run[] = [];
+  let at = 0;
+  for (const parcel of parcels) {
+    for (const { index, id, actionStart, docStart, docEnd } of parcel.request.items)
+      items.push({ index, id, actionStart: at + actionStart, docStart: at + docStart, docEnd: at + docEnd });
+    for (const run of parcel.runs) runs.push(run);
+    at += parcel.request.body.length;
+  }
+  const body = Buffer.concat(parcels.map(({ request }) => request.body));
+  return { request: { body, items }, runs, asText: parcels[0].asText };
+}
+
 function pickItems(request: BulkRequest, chosen: readonly number[]): BulkRequest {
   const picked: BulkItem[] = [];
   let length = 0;

@@ -1,10 +1,12 @@
 // Brings parcels to the store: several requests in flight, each outcome settled as soon as it is known. Only what failed is sent again, under
-// the same ids; what waits for another try holds no slot, so that one slow or refused item never delays the others.
+// the same ids; what waits for another try holds no slot, so that one slow or refused index never delays the others.
 //
-//   submit ─► slot ─► store ─┬─ indexed, deduplicated ─► ledger
-//               ▲            ├─ retry, operator ─► backoff ─┐
-//               └────────────┼──────────────────────────────┘
-//                            └─ refused ─► once more as text, then to the dead letters
+//   submit ─► slot ─► there already? ─► store ─┬─ indexed, deduplicated ─► ledger
+//               ▲                              ├─ retry ─► backoff ─────────────────────────────┐
+//               │                              ├─ blocked, operator ─► the lane of its index ───┤
+//               ├──────────────────────────────┼────────────────────────────────────────────────┘
+//               └─ the store's own lane ◄──────┼─ the whole request is refused by the operator's fault: nothing else is sent
+//                                              └─ refused ─► once more as text, then to the dead letters
 //
 // Guarantees: an event leaves the writer by the ledger only. After a timeout the same ids are sent again, never others. What is stopped
 // by `stop` is abandoned: its offset stays, and it is read again.
@@ -17,12 +19,13 @@ import type { IndexerTelemetry } from '../telemetry.ts';
 import { type BackoffLimits, backoffMs } from '#shared/backoff.ts';
 import type { ConcurrencyLimit } from './concurrency.ts';
 import { BulkAnswer } from './answer.ts';
+import { HeldParcels } from './held-parcels.ts';
+import { Lanes, type TryOutcome } from './lanes.ts';
 import { requestVerdict } from './outcomes.ts';
-import { type Parcel, eventsOf, halves, portion } from './parcel.ts';
+import { type Parcel, type Run, eventsOf, halves, mergedWithin, portion } from './parcel.ts';
+import { Presence } from './presence.ts';
 
 export interface RefusedItem {
-  /** Of the item in its parcel. */
-  readonly number: number;
   readonly reason: EndingReason;
   /** What the store said. */
   readonly error: string;
@@ -37,7 +40,7 @@ export interface Refusals {
 }
 
 export interface BulkWriterOptions {
-  readonly store: Pick<Store, 'bulk'>;
+  readonly store: Pick<Store, 'bulk' | 'rolledOverMs' | 'presentIds'>;
   readonly refusals: Refusals;
   readonly ledger: Ledger;
   readonly limit: ConcurrencyLimit;
@@ -47,154 +50,258 @@ export interface BulkWriterOptions {
   readonly timeoutMs: number;
   /** Size at which a body is sent; lowered here when the store finds it too large. */
   readonly bodyBytesMax: number;
+  /** The most bytes of documents that may wait for another try before nothing more is taken. */
+  readonly waitingBytesMax: number;
+  /** See presence.ts. */
+  readonly clockSkewMs: number;
+  readonly askForAll: boolean;
 }
 
 const PASSING: BackoffLimits = { baseMs: 100, capMs: 5000 };
-const OPERATOR: BackoffLimits = { baseMs: 1000, capMs: 30_000 };
 const BODY_BYTES_MIN = 64 * 1024;
+/** The lane of the whole store; no index has this name. */
+const STORE = '';
+const THERE: BulkOutcome = Object.freeze({ status: 409 });
 
 export class BulkWriter {
   /** Size at which a body should be sent now. */
   bodyBytesMax: number;
-  /** Why the store does not take what it is sent; null while it does. */
-  trouble: string | null = null;
   readonly #options: BulkWriterOptions;
-  readonly #heldBytesMax: number;
-  readonly #held = new Set<Parcel>();
-  #heldBytes = 0;
-  /** Parcels that wait for another try. */
-  #parked = 0;
+  readonly #presence: Presence;
+  readonly #held: HeldParcels;
+  readonly #lanes: Lanes;
+  /** What the last request met that brought no answer. */
+  #failure: string | null = null;
+  /** Items that wait for another try of their own. */
+  #retrying = 0;
   readonly #stop = new AbortController();
   readonly #sending = new Set<AbortController>();
-  #roomWaiters: (() => void)[] = [];
-  #idleWaiters: (() => void)[] = [];
 
   constructor(options: BulkWriterOptions) {
+    const { clock, random, limit, ledger } = options;
     this.#options = options;
     this.bodyBytesMax = options.bodyBytesMax;
-    // Twice what can be in flight: the other half is for what waits for another try.
-    this.#heldBytesMax = 2 * options.limit.limit * options.bodyBytesMax;
-    options.ledger.place(() => this.eventsHeld);
+    this.#presence = new Presence(options);
+    this.#held = new HeldParcels({ slots: () => limit.limit, asideBytesMax: options.waitingBytesMax });
+    this.#lanes = new Lanes({
+      clock,
+      random,
+      signal: this.#stop.signal,
+      attempt: (parcel, key) => this.#try(parcel, key),
+      open: (parcels, key) => this.#open(parcels, key),
+    });
+    ledger.place(() => this.#held.events);
   }
 
-  get eventsHeld(): number {
-    let events = 0;
-    for (const parcel of this.#held) events += eventsOf(parcel.runs);
-    return events;
+  /** Why the store does not take all that it is sent; null while it does. */
+  get trouble(): string | null {
+    return this.#lanes.says(STORE) ?? this.#failure ?? this.#lanes.anySays;
+  }
+
+  /** Items that wait, by what they wait for: another try, their index, or the store. */
+  get waiting(): { readonly retry: number; readonly index: number; readonly store: number } {
+    const waiting = { retry: this.#retrying, index: 0, store: 0 };
+    for (const [key, parcels] of this.#lanes.waiting()) {
+      for (const { request } of parcels) waiting[key === STORE ? 'store' : 'index'] += request.items.length;
+    }
+    return waiting;
   }
 
   /** Takes a parcel over. Resolves when there is room for another one. */
-  async submit(parcel: Parcel): Promise<void> {
-    this.#hold(parcel);
+  submit(parcel: Parcel): Promise<void> {
+    this.#held.hold(parcel);
     void this.#deliver(parcel);
-    while (!this.#hasRoom) await new Promise<void>((resolve) => this.#roomWaiters.push(resolve));
+    return this.#held.room();
   }
 
   /** Resolves when every event that was submitted has its outcome. */
-  async idle(): Promise<void> {
-    while (this.#held.size > 0) await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
+  idle(): Promise<void> {
+    return this.#held.idle();
+  }
+
+  /** An assignment was lost: what waits is looked through. What is on its way is looked at when it is back. */
+  lost(): void {
+    this.#lanes.sift((parcel) => {
+      const kept = this.#withoutLost(parcel);
+      if (kept) this.#held.setAside(kept);
+      return kept;
+    });
   }
 
   /** Gives up what is not done, at once. `idle` resolves soon after. */
   stop(): void {
     this.#stop.abort();
     for (const request of this.#sending) request.abort();
+    for (const parcel of this.#lanes.takeAll()) this.#abandon(parcel);
+    this.#held.close();
   }
 
-  get #hasRoom(): boolean {
-    if (this.#stop.signal.aborted) return true;
-    return this.#held.size - this.#parked < this.#options.limit.limit && this.#heldBytes < this.#heldBytesMax;
-  }
-
-  async #deliver(submitted: Parcel): Promise<void> {
+  /**
+   * Sends a parcel until each of its items is settled, refused, or in line. `key`: the lane that this is a try of.
+   * Resolves to what the try found.
+   */
+  async #deliver(submitted: Parcel, key: string | null = null): Promise<TryOutcome> {
+    const { limit, telemetry, random } = this.#options;
     let parcel = this.#withoutLost(submitted);
     for (let attempt = 0; parcel !== null; attempt++) {
+      await limit.acquire();
+      const storeSays = key === STORE ? null : this.#lanes.says(STORE);
+      if (storeSays !== null || this.#stop.signal.aborted) {
+        limit.release(null);
+        this.#wait(STORE, parcel, storeSays ?? '');
+        return 'open';
+      }
       const answer = await this.#send(parcel);
-      let patience = PASSING;
       if (answer instanceof BulkAnswer) {
-        const rest = this.#settle(parcel, answer);
-        if (attempt === 0) parcel.release?.();
-        if (rest !== null && answer.settled > 0) attempt = Math.max(0, attempt - 1);
-        if (answer.operator > 0) patience = OPERATOR;
-        parcel = rest;
+        const { again, waiting } = this.#settle(parcel, answer);
+        if (key !== null) {
+          // A try ends with its answer, whatever is left to be done for its items.
+          if (again !== null) void this.#deliverLater(again);
+          if (!waiting.has(key)) return 'open';
+          return answer.settled > 0 ? 'taken' : 'refused';
+        }
+        if (answer.settled > 0) attempt = Math.max(0, attempt - 1);
+        parcel = again;
       } else {
         const verdict = requestVerdict(answer);
-        if (!this.#stop.signal.aborted) this.#options.telemetry.bulkFailed(answer, verdict, attempt);
-        if (verdict === 'halve' || verdict === 'bisect') return this.#split(parcel, verdict, answer);
-        this.trouble = reasonOf(answer);
-        if (verdict === 'operator') patience = OPERATOR;
+        const isStopped = this.#stop.signal.aborted;
+        if (!isStopped) telemetry.bulkFailed(answer, verdict, attempt);
+        if (verdict === 'operator' && !isStopped) {
+          this.#wait(STORE, parcel, reasonOf(answer));
+          return key === STORE ? 'refused' : 'open';
+        }
+        if (verdict === 'halve' || verdict === 'bisect') {
+          await this.#split(parcel, verdict, answer);
+          return 'open';
+        }
+        this.#failure = reasonOf(answer);
+        parcel = this.#withOwnBytes(parcel);
       }
-      if (parcel !== null) parcel = await this.#park(parcel, backoffMs(attempt, patience, this.#options.random));
+      if (parcel !== null) parcel = await this.#park(parcel, backoffMs(attempt, PASSING, random));
     }
+    return 'open';
+  }
+
+  async #deliverLater(parcel: Parcel): Promise<void> {
+    const rest = await this.#park(parcel, backoffMs(0, PASSING, this.#options.random));
+    if (rest !== null) await this.#deliver(rest);
+  }
+
+  /** A request without an answer may still be read by somebody: its buffer is not to be used again. */
+  #withOwnBytes(parcel: Parcel): Parcel {
+    const { request, runs, asText } = parcel;
+    return this.#replace(parcel, { request, runs, asText });
+  }
+
+  #replace(parcel: Parcel, by: Parcel): Parcel {
+    this.#held.hold(by);
+    this.#held.release(parcel);
+    return by;
   }
 
   /** Waits before another try. What was lost or stopped meanwhile is abandoned. */
   async #park(parcel: Parcel, ms: number): Promise<Parcel | null> {
     if (this.#stop.signal.aborted) return this.#abandon(parcel);
-    this.#parked++;
-    this.#wake();
-    try {
-      await this.#options.clock.sleep(ms, this.#stop.signal);
-    } catch {
-      // Stopped, which is looked at below.
-    }
-    this.#parked--;
+    const { length } = parcel.request.items;
+    this.#retrying += length;
+    this.#held.setAside(parcel);
+    // Rejects when it is stopped, which is looked at below.
+    await this.#options.clock.sleep(ms, this.#stop.signal).catch(() => undefined);
+    this.#retrying -= length;
+    this.#held.takeUp(parcel);
     return this.#stop.signal.aborted ? this.#abandon(parcel) : this.#withoutLost(parcel);
   }
 
-  async #send(parcel: Parcel): Promise<BulkAnswer | Error> {
-    const { limit, store, clock, timeoutMs, telemetry } = this.#options;
-    await limit.acquire();
+  #wait(key: string, parcel: Parcel, says: string): void {
     if (this.#stop.signal.aborted) {
-      limit.release();
-      return new SluiceError('shutting_down', 'Cannot write: the indexer stops');
+      this.#abandon(parcel);
+      return;
     }
-    const request = new AbortController();
-    this.#sending.add(request);
-    const startMs = clock.monotonicMs();
-    const timeout = clock.timer(timeoutMs, () => request.abort());
-    try {
-      const outcomes = await store.bulk(parcel.request, request.signal);
-      if (outcomes.length !== parcel.request.items.length) {
-        return new SluiceError(
-          'store_timeout',
-          'Cannot read the answer to a bulk request: it has another number of items',
-        );
-      }
-      const answer = new BulkAnswer(outcomes);
-      telemetry.bulkAnswered((clock.monotonicMs() - startMs) / 1000, answer.statuses);
-      return answer;
-    } catch (error) {
-      if (request.signal.aborted) {
-        return new SluiceError('store_timeout', `Cannot write: the store gave no answer in ${timeoutMs} ms`, {
-          cause: error,
-        });
-      }
-      return error instanceof Error ? error : new Error(reasonOf(error));
-    } finally {
-      timeout[Symbol.dispose]();
-      this.#sending.delete(request);
-      limit.release();
+    this.#held.setAside(parcel);
+    this.#lanes.wait(key, parcel, says);
+  }
+
+  /** Sends the first in the line of a lane. */
+  async #try(waiting: Parcel, key: string): Promise<TryOutcome> {
+    this.#held.takeUp(waiting);
+    const outcome = await this.#deliver(waiting, key);
+    const says = this.#lanes.says(key);
+    if (outcome !== 'open' && key !== STORE && says !== null) this.#options.telemetry.indexHeld(key, says);
+    return outcome;
+  }
+
+  #open(parcels: readonly Parcel[], key: string): void {
+    if (key !== STORE) this.#options.telemetry.indexOpened(key);
+    for (const { parcel, of } of mergedWithin(parcels, this.bodyBytesMax)) {
+      this.#held.hold(parcel);
+      for (const part of of) if (part !== parcel) this.#held.release(part);
+      this.#held.takeUp(parcel);
+      void this.#deliver(parcel);
     }
   }
 
-  /** Tells the ledger what is done, sends what is refused its way, and gives back what is to be sent again. */
-  #settle(parcel: Parcel, answer: BulkAnswer): Parcel | null {
+  async #send(parcel: Parcel): Promise<BulkAnswer | Error> {
+    const { limit, clock, timeoutMs, telemetry } = this.#options;
+    const request = new AbortController();
+    this.#sending.add(request);
+    const timeout = clock.timer(timeoutMs, () => request.abort());
+    let roundTripMs: number | null = null;
+    let failure: Error | null = null;
+    try {
+      const present = await this.#presence.find(parcel, request.signal);
+      const rest = present.size > 0 ? without(parcel, present) : parcel;
+      const startMs = clock.monotonicMs();
+      const outcomes = rest ? await this.#bulk(rest, request.signal) : [];
+      if (rest) roundTripMs = clock.monotonicMs() - startMs;
+      const answer = new BulkAnswer(present.size > 0 ? withThere(parcel, present, outcomes) : outcomes);
+      telemetry.bulkAnswered((clock.monotonicMs() - startMs) / 1000, answer.statuses);
+      if (answer.overloaded) roundTripMs = null;
+      limit.release({ roundTripMs, overloaded: answer.overloaded });
+      return answer;
+    } catch (error) {
+      failure = request.signal.aborted
+        ? new SluiceError('store_timeout', `Cannot write: the store gave no answer in ${timeoutMs} ms`, {
+            cause: error,
+          })
+        : error instanceof Error
+          ? error
+          : new Error(reasonOf(error));
+      this.#presence.forget();
+      limit.release({ roundTripMs: null, overloaded: requestVerdict(failure) === 'again' });
+      return failure;
+    } finally {
+      timeout[Symbol.dispose]();
+      this.#sending.delete(request);
+    }
+  }
+
+  async #bulk({ request }: Parcel, signal: AbortSignal): Promise<BulkOutcome[]> {
+    const outcomes = await this.#options.store.bulk(request, signal);
+    if (outcomes.length === request.items.length) return outcomes;
+    throw new SluiceError('store_timeout', 'Cannot read the answer to a bulk request: it has another number of items');
+  }
+
+  /** Tells the ledger what is done, sends what is refused its way, puts in line what waits for its index, and gives back what goes again. */
+  #settle(parcel: Parcel, answer: BulkAnswer): { again: Parcel | null; waiting: ReadonlySet<string> } {
     const { ledger, telemetry } = this.#options;
-    const rest = answer.again.length > 0 ? portion(parcel, answer.again) : null;
-    const refused = answer.refused.length > 0 ? portion(parcel, answer.refused) : null;
-    this.#release(parcel);
-    if (rest) this.#hold(rest);
-    if (refused) this.#hold(refused);
+    const again = answer.again.length > 0 ? this.#part(parcel, answer.again) : null;
+    const refused = answer.refused.length > 0 ? this.#part(parcel, answer.refused) : null;
+    const waiting = byIndex(parcel, answer.held);
+    const lines = Array.from(waiting, ([index, numbers]) => ({ index, part: this.#part(parcel, numbers), numbers }));
+    this.#held.release(parcel);
+    parcel.release?.();
+    this.#failure = null;
     answer.settle(parcel, ledger, (run) => telemetry.indexed(run.batch.receivedMs));
-    this.trouble = answer.operatorSays;
-    if (answer.operatorSays !== null) telemetry.itemsHeld(answer.operator, answer.operatorSays);
-    if (refused)
-      void this.#refuse(
-        refused,
-        answer.refused.map((number) => answer.outcomes[number]),
-      );
-    return rest;
+    for (const { index, part, numbers } of lines) {
+      const says = saidOf(answer.outcomes[numbers[0] ?? 0]);
+      if (this.#lanes.says(index) === null) telemetry.indexHeld(index, says);
+      this.#wait(index, part, says);
+    }
+    if (refused) {
+      const outcomes = answer.refused.map((number) => answer.outcomes[number]);
+      void this.#refuse(refused, outcomes.map(refusedItem));
+    }
+    return { again, waiting: new Set(waiting.keys()) };
   }
 
   /** A whole request that is too large, or of which something unknown is wrong: in parts, down to the one item. */
@@ -202,48 +309,56 @@ export class BulkWriter {
     const { length } = parcel.request.body;
     if (parcel.request.items.length === 1) {
       const reason = verdict === 'halve' ? 'document_too_large' : 'document_refused';
-      return this.#refuse(parcel, [
-        { status: verdict === 'halve' ? 413 : 400, errorType: reason, errorReason: reasonOf(error) },
-      ]);
+      return this.#refuse(parcel, [{ reason, error: reasonOf(error) }]);
     }
     if (verdict === 'halve') this.bodyBytesMax = Math.max(BODY_BYTES_MIN, Math.min(this.bodyBytesMax, length >> 1));
     const parts = halves(parcel);
-    this.#release(parcel);
-    for (const part of parts) this.#hold(part);
+    for (const part of parts) this.#held.hold(part);
+    this.#held.release(parcel);
     for (const part of parts) void this.#deliver(part);
   }
 
   /** All items of the parcel were refused: once as text, then to the dead letters. */
-  async #refuse(parcel: Parcel, outcomes: readonly (BulkOutcome | undefined)[]): Promise<void> {
-    const items = outcomes.map((outcome, number) => refusedItem(number, outcome));
-    if (parcel.asText || items.some((item) => item.reason === 'document_too_large')) return this.#bury(parcel, items);
+  async #refuse(parcel: Parcel, items: readonly RefusedItem[]): Promise<void> {
+    const isLast = (item: RefusedItem): boolean => parcel.asText || item.reason === 'document_too_large';
+    const numbers = Map.groupBy(items.keys(), (number) => isLast(items[number] ?? UNKNOWN_REFUSAL));
+    const last = numbers.get(true) ?? [];
+    const first = numbers.get(false) ?? [];
+    const parts = [last, first].map((chosen) => (chosen.length > 0 ? this.#part(parcel, chosen) : null));
+    this.#held.release(parcel);
+    const [toBury, toRewrite] = parts;
+    const itemsOf = (chosen: readonly number[]) => chosen.map((number) => items[number] ?? UNKNOWN_REFUSAL);
+    if (toBury) void this.#bury(toBury, itemsOf(last));
+    if (toRewrite) await this.#rewrite(toRewrite, itemsOf(first));
+  }
+
+  async #rewrite(parcel: Parcel, items: readonly RefusedItem[]): Promise<void> {
     const again = await this.#options.refusals.asText(parcel);
     // Here, and in `bury`, the events are read from the queue's record again: what is not there can't be written.
     if (eventsOf(again.runs) !== eventsOf(parcel.runs)) return this.#bury(parcel, items);
     this.#options.telemetry.rewritten(items.length, items[0]?.error ?? '');
-    this.#release(parcel);
-    this.#hold(again);
-    return this.#deliver(again);
+    await this.#deliver(this.#replace(parcel, again));
   }
 
   async #bury(parcel: Parcel, items: readonly RefusedItem[]): Promise<void> {
+    // Dead letters that cannot be held now must not take the place of documents that can.
+    this.#held.setAside(parcel);
     try {
       await this.#options.refusals.bury(parcel, items, this.#stop.signal);
     } catch {
       this.#abandon(parcel);
       return;
     }
-    this.#release(parcel);
+    this.#held.release(parcel);
     let item = 0;
     for (const run of parcel.runs) {
       for (let i = 0; i < run.count; i++) {
-        const reason = items[item++]?.reason ?? 'document_refused';
+        const { reason } = items[item++] ?? UNKNOWN_REFUSAL;
         if (run.parts)
           for (const part of run.parts) this.#options.ledger.settle(part.record, 1, 'dead_lettered', reason);
         else this.#options.ledger.settle(run.record, 1, 'dead_lettered', reason);
       }
     }
-    this.#wake();
   }
 
   /** Leaves out what was fetched under an assignment that is lost. */
@@ -254,49 +369,62 @@ export class BulkWriter {
     for (const run of parcel.runs) {
       for (let i = 0; i < run.count; i++, item++) if (!run.record.assignment.void) kept.push(item);
     }
-    const rest = kept.length > 0 ? portion(parcel, kept) : null;
-    this.#release(parcel);
-    if (rest) this.#hold(rest);
+    const rest = kept.length > 0 ? this.#part(parcel, kept) : null;
+    this.#held.release(parcel);
     for (const run of parcel.runs) if (run.record.assignment.void) this.#end(run, 'assignment_lost');
-    this.#wake();
     return rest;
   }
 
   #abandon(parcel: Parcel): null {
-    this.#release(parcel);
+    this.#held.release(parcel);
     for (const run of parcel.runs) this.#end(run, 'shutdown');
-    this.#wake();
     return null;
   }
 
-  #end(run: Parcel['runs'][number], reason: EndingReason): void {
+  #end(run: Run, reason: EndingReason): void {
     const { ledger } = this.#options;
     if (run.parts) for (const part of run.parts) ledger.settle(part.record, 1, 'abandoned', reason);
     else ledger.settle(run.record, run.count, 'abandoned', reason);
   }
 
-  #hold(parcel: Parcel): void {
-    this.#held.add(parcel);
-    this.#heldBytes += parcel.request.body.length;
-  }
-
-  #release(parcel: Parcel): void {
-    if (this.#held.delete(parcel)) this.#heldBytes -= parcel.request.body.length;
-    this.#wake();
-  }
-
-  /** Something changed: whoever waits looks again, in a microtask, when all of the change is done. */
-  #wake(): void {
-    if (this.#roomWaiters.length > 0 && this.#hasRoom) for (const wake of this.#roomWaiters.splice(0)) wake();
-    if (this.#idleWaiters.length > 0 && this.#held.size === 0) for (const wake of this.#idleWaiters.splice(0)) wake();
+  /** A portion of the parcel, held beside it. */
+  #part(parcel: Parcel, chosen: readonly number[]): Parcel {
+    const part = portion(parcel, chosen);
+    this.#held.hold(part);
+    return part;
   }
 }
 
-function refusedItem(number: number, outcome: BulkOutcome | undefined): RefusedItem {
-  const type = outcome?.errorType ?? '';
-  return {
-    number,
-    reason: outcome?.status === 413 ? 'document_too_large' : 'document_refused',
-    error: `${type}: ${outcome?.errorReason ?? 'no reason given'}`,
-  };
+const UNKNOWN_REFUSAL: RefusedItem = { reason: 'document_refused', error: 'no reason given' };
+
+function refusedItem(outcome: BulkOutcome | undefined): RefusedItem {
+  if (outcome?.failureStore) {
+    return {
+      reason: 'failure_store',
+      error: 'Elasticsearch put the document into the failure store of the data stream, where its reason is',
+    };
+  }
+  return { reason: outcome?.status === 413 ? 'document_too_large' : 'document_refused', error: saidOf(outcome) };
+}
+
+function saidOf(outcome: BulkOutcome | undefined): string {
+  const { status = 0, errorType, errorReason = 'no reason given' } = outcome ?? {};
+  return `${errorType ?? status}: ${errorReason}`;
+}
+
+/** Numbers of the items of each index, of those that are named. */
+function byIndex({ request }: Parcel, numbers: readonly number[]): Map<string, number[]> {
+  return Map.groupBy(numbers, (number) => request.items[number]?.index ?? '');
+}
+
+/** The parcel without these items; null where none is left. */
+function without(parcel: Parcel, present: ReadonlySet<number>): Parcel | null {
+  const rest = [...parcel.request.items.keys()].filter((number) => !present.has(number));
+  return rest.length > 0 ? portion(parcel, rest) : null;
+}
+
+/** The outcomes of all items, of which those that were there were not sent. */
+function withThere(parcel: Parcel, present: ReadonlySet<number>, sent: readonly BulkOutcome[]): BulkOutcome[] {
+  const rest = sent.values();
+  return Array.from(parcel.request.items, (_, number) => (present.has(number) ? THERE : (rest.next().value ?? THERE)));
 }

@@ -2,17 +2,14 @@
 // Reads without a group and commits nothing. A record that can't be read is told on stderr and passed over.
 
 import { parseArgs } from 'node:util';
-import { KeyStack } from '#indexer/parse/fields.ts';
-import { JsonBuffer } from '#indexer/parse/json-buffer.ts';
-import { JsonTranscoder } from '#indexer/parse/json-value.ts';
 import { unpack } from '#indexer/unpack.ts';
 import { SluiceError } from '#shared/errors.ts';
-import { timeEnd } from '#shared/msgpack/extents.ts';
+import { letterName, readDeadLetter } from '#shared/queue/dead-letter.ts';
 import { openQueue } from '#shared/queue/open.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
-import { documentId } from '#shared/record/identity.ts';
-import { type Batch, decodeBatches } from '#shared/record/record.ts';
+import type { Batch } from '#shared/record/record.ts';
 import type { CommandContext } from '../command.ts';
+import { EntryJson, eventNames } from '../output/event-json.ts';
 import { Output } from '../output/output.ts';
 import { timeArgument } from './time-argument.ts';
 
@@ -75,56 +72,32 @@ export async function run(args: string[], { config, stdout, stderr, signal, cloc
 }
 
 class EventPrinter {
-  readonly #json = new JsonBuffer();
-  readonly #transcoder = new JsonTranscoder(this.#json, new KeyStack());
+  readonly #entry = new EntryJson();
 
   /** `entry`: `[time, record]`. */
   event(record: FetchedRecord, batch: Batch, index: number, entry: Uint8Array): string {
-    return `{${position(record)},${named(batch, index)},${this.#pair(entry)}}\n`;
+    return `{${position(record)},${membersOf(eventNames(batch, index))},${this.#entry.members(entry)}}\n`;
   }
 
-  /** An event's letter has its entry; that of a whole chunk has its bytes, as base64. */
-  letter({ partition, offset, headers, value }: FetchedRecord): string {
-    const text = (name: string): string => Buffer.from(headers[name] ?? []).toString('utf8');
-    const batch = decodeBatches(headers['batches'] ?? new Uint8Array())?.[0];
-    const index = headers['index'] ? Number(text('index')) : null;
-    const about = { reason: text('reason'), error: text('error'), from: text('from') };
+  /** An event's letter has its entry; that of a whole chunk has its bytes, as base64; a mark names the letters that are done. */
+  letter(record: FetchedRecord): string {
+    const letter = readDeadLetter(record);
+    if (letter.kind === 'mark')
+      return `{${position(record)},${membersOf({ replayed: letter.done.map(letterName) })}}\n`;
+    const { reason, error, from, batches, index, value, cut } = letter;
+    const [batch] = batches;
     const what =
-      index === null
-        ? `"bytes":"${Buffer.from(value).toString('base64')}","cut":${text('cut') === '1'}`
-        : this.#pair(value);
-    const name = batch ? `${named(batch, index ?? batch.first)},` : '';
-    return `{${position({ partition, offset })},${JSON.stringify(about).slice(1, -1)},${name}${what}}\n`;
-  }
-
-  #pair(entry: Uint8Array): string {
-    const timeStart = entry[0] === 0x92 ? 1 : entry[0] === 0xdc ? 3 : 5;
-    const recordStart = timeEnd(entry, timeStart, entry.length);
-    if (recordStart < 0) return `"bytes":"${Buffer.from(entry).toString('base64')}"`;
-    return `"time":${this.#value(entry, timeStart)},"record":${this.#value(entry, recordStart)}`;
-  }
-
-  #value(bytes: Uint8Array, at: number): string {
-    this.#json.at = 0;
-    this.#transcoder.source(bytes);
-    this.#transcoder.value(at, 0);
-    return this.#json.bytes.toString('utf8', 0, this.#json.at);
+      index === null ? membersOf({ bytes: Buffer.from(value).toString('base64'), cut }) : this.#entry.members(value);
+    const names = batch ? `${membersOf(eventNames(batch, index ?? batch.first))},` : '';
+    return `{${position(record)},${membersOf({ reason, error, from })},${names}${what}}\n`;
   }
 }
 
-function position({ partition, offset }: { partition: number; offset: number }): string {
-  return `"partition":${partition},"offset":${offset}`;
+function position({ partition, offset }: FetchedRecord): string {
+  return membersOf({ partition, offset });
 }
 
-function named({ id, tag, input, tenant, sender, receivedMs, seq }: Batch, index: number): string {
-  const fields = {
-    id: documentId(id, index),
-    tag,
-    input,
-    tenant,
-    sender,
-    received: new Date(receivedMs).toISOString(),
-    sequence: seq + index,
-  };
+/** The members of a JSON object, without its braces. */
+function membersOf(fields: Readonly<Record<string, unknown>>): string {
   return JSON.stringify(fields).slice(1, -1);
 }

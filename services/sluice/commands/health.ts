@@ -3,7 +3,7 @@
 import { request } from 'node:http';
 import { parseArgs } from 'node:util';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
-import { parseListenAddress } from '#shared/listen-address.ts';
+import { askOptions, parseListenAddress } from '#shared/listen-address.ts';
 import type { CommandContext } from '../command.ts';
 
 export const help = `Usage: sluice health [--ready] [--config FILE]
@@ -28,9 +28,7 @@ interface Answer {
 }
 
 function ask(listen: string, path: string): Promise<Answer> {
-  const address = parseListenAddress(listen);
-  const to =
-    address.kind === 'unix' ? { socketPath: address.path } : { host: reachable(address.host), port: address.port };
+  const to = askOptions(parseListenAddress(listen));
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   const failed = (error: unknown): void =>
     reject(new SluiceError('health_unknown', `Cannot ask Sluice on ${listen}: ${reasonOf(error)}`));
@@ -45,10 +43,4 @@ function ask(listen: string, path: string): Promise<Answer> {
   asking.on('error', failed);
   asking.end();
   return promise;
-}
-
-/** Who listens on all addresses is asked by loopback. */
-function reachable(host: string): string {
-  if (host === '' || host === '0.0.0.0') return '127.0.0.1';
-  return host === '::' ? '::1' : host;
 }

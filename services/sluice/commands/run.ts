@@ -5,6 +5,7 @@ import { startForwarder } from '#forwarder/main.ts';
 import { startIndexer } from '#indexer/main.ts';
 import { openStore } from '#shared/store/open.ts';
 import type { CommandContext } from '../command.ts';
+import { replayAction } from '../dead-letters/replay-request.ts';
 import { aborted, runService, startAdmin } from '../service.ts';
 import { greeting } from '../output/greeting.ts';
 
@@ -21,7 +22,8 @@ export async function run(args: string[], context: CommandContext): Promise<numb
     if (store.kind === 'embedded') await store.setup();
     const indexer = service.lifetime.use(await startIndexer({ ...service, store, random: Math.random }));
     const forwarder = service.lifetime.use(await startForwarder(service));
-    const admin = await startAdmin(service, [forwarder, indexer]);
+    const replay = replayAction({ ...service, store, random: Math.random });
+    const admin = await startAdmin(service, [forwarder, indexer], [replay]);
     context.stdout.write(greeting(service.config, { ...forwarder.addresses, admin: admin.address }));
     await Promise.race([aborted(context.signal), indexer.ended]);
     return 0;

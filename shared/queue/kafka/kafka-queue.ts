@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
-import { reasonOf, SluiceError } from '#shared/errors.ts';
+import { isRetryable, reasonOf, SluiceError } from '#shared/errors.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
 import { type Headed, headedRecord, recordBytes } from '../headers.ts';
 import type {
@@ -135,7 +135,12 @@ export class KafkaQueue implements Queue {
       appends.push(this.#producer.append(this.#config['kafka.dead_letter_topic'], partition, records, bytes));
     }
     const outcomes = await Promise.allSettled(appends);
-    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+    for (const outcome of outcomes) {
+      if (outcome.status === 'fulfilled') continue;
+      // Somebody may have changed what the topic takes: the next try must know.
+      if (!isRetryable(outcome.reason)) await this.#attempt(() => this.#readFacts());
+      throw outcome.reason;
+    }
   }
 
   consume(handler: ConsumerHandler, options: ConsumeOptions): Promise<QueueConsumer> {

@@ -6,20 +6,16 @@ import type { DeadLetter } from '../queue.ts';
 // What a dead letter's headers and framing take beside its bytes.
 const LETTER_FRAMING_BYTES = 512;
 
-/** Letters in appends that the topic takes. A letter that is too large alone is left to the brokers to refuse. */
+/** Letters in appends that the topic takes. One that is too large alone is cut and marked: it must not keep its event from an outcome. */
 export function* letterGroups(
   letters: readonly DeadLetter[],
   bytesMax: number,
 ): Generator<{ records: Headed[]; bytes: number }> {
   let records: Headed[] = [];
   let bytes = 0;
-  for (const letter of letters) {
-    const size =
-      letter.value.length +
-      letter.batches.length +
-      Buffer.byteLength(letter.error) +
-      letter.from.length +
-      LETTER_FRAMING_BYTES;
+  for (const whole of letters) {
+    const letter = cutTo(whole, bytesMax);
+    const size = sizeOf(letter);
     if (records.length > 0 && bytes + size > bytesMax) {
       yield { records, bytes };
       records = [];
@@ -29,4 +25,17 @@ export function* letterGroups(
     bytes += size;
   }
   if (records.length > 0) yield { records, bytes };
+}
+
+/** The value gives way first, then the table: that of a whole record can be large, and without the value it names nothing. */
+function cutTo(letter: DeadLetter, bytesMax: number): DeadLetter {
+  const excess = sizeOf(letter) - bytesMax;
+  if (excess <= 0) return letter;
+  const value = letter.value.subarray(0, Math.max(0, letter.value.length - excess));
+  const cut = { ...letter, value, cut: true };
+  return sizeOf(cut) <= bytesMax ? cut : { ...cut, batches: new Uint8Array(0) };
+}
+
+function sizeOf({ value, batches, error, from }: DeadLetter): number {
+  return value.length + batches.length + Buffer.byteLength(error) + from.length + LETTER_FRAMING_BYTES;
 }

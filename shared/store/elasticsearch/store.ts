@@ -6,7 +6,8 @@
 import { randomUUID } from 'node:crypto';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import { parseExactJson } from '../exact-json.ts';
-import type { BulkOutcome, BulkRequest, Store, StoredDocument, StoreQuery } from '../store.ts';
+import type { BulkOutcome, BulkRequest, PresentIdsOptions, Store, StoredDocument, StoreQuery } from '../store.ts';
+import { BackingIndices } from './backing-indices.ts';
 import { bulkOutcomes, isObject, requestFailure } from './bulk-answer.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
 import { searchBody } from './query.ts';
@@ -32,11 +33,13 @@ export class ElasticsearchStore implements Store {
   readonly #connection: Connection;
   readonly #options: ElasticsearchStoreOptions;
   readonly #searchPath: string;
+  readonly #backing: BackingIndices;
   #cheapOnly = false;
 
   constructor(options: ElasticsearchStoreOptions) {
     this.#options = options;
     this.#connection = new Connection({ ...options, timeoutMsMax: Math.max(options.bulkTimeoutMs, SEARCH_TIMEOUT_MS) });
+    this.#backing = new BackingIndices(this.#connection);
     const patterns = (options.indexPatterns ?? STREAM_PATTERNS).join(',');
     // The same copies of the shards each time: others may be a second ahead or behind, and pages must agree.
     const preference = `sluice-${randomUUID()}`;
@@ -82,6 +85,14 @@ export class ElasticsearchStore implements Store {
       if (page.length < size) break;
     }
     return found;
+  }
+
+  rolledOverMs(index: string): Promise<number | null> {
+    return this.#backing.rolledOverMs(index);
+  }
+
+  presentIds(index: string, ids: readonly string[], options: PresentIdsOptions): Promise<ReadonlySet<string>> {
+    return this.#backing.presentIds(index, ids, options);
   }
 
   async #page(query: StoreQuery, size: number, signal?: AbortSignal): Promise<StoredDocument[]> {

@@ -23,6 +23,7 @@ export interface EmbeddedStoreOptions {
 const EXPIRE_EVERY_MS = 30_000;
 const EXPIRE_STEP = 1000;
 
+const NO_IDS: ReadonlySet<string> = new Set();
 const CREATED: BulkOutcome = Object.freeze({ status: 201 });
 const CONFLICT: BulkOutcome = Object.freeze({
   status: 409,
@@ -74,6 +75,16 @@ export class EmbeddedStore implements Store {
     const rows = await this.#ask(this.#worker.call('search', query));
     signal?.throwIfAborted();
     return rows.map(storedDocument);
+  }
+
+  /** There is one table, in which a name is taken once. */
+  rolledOverMs(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
+  /** `bulk` sees them all. */
+  presentIds(): Promise<ReadonlySet<string>> {
+    return Promise.resolve(NO_IDS);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -19,25 +19,32 @@ test('what became of an item', () => {
   check(408, undefined, 'retry');
   check(429, 'es_rejected_execution_exception', 'retry');
   check(429, 'circuit_breaking_exception', 'retry');
-  check(429, 'cluster_block_exception', 'retry');
-  check(403, 'cluster_block_exception', 'retry'); // flood stage of a full disk
+  check(429, undefined, 'retry');
   check(500, 'some_exception', 'retry');
-  check(503, 'unavailable_shards_exception', 'retry');
+  check(503, undefined, 'retry');
+  check(429, 'cluster_block_exception', 'blocked'); // flood stage of a full disk
+  check(403, 'cluster_block_exception', 'blocked'); // an index that somebody made read-only
+  check(503, 'unavailable_shards_exception', 'blocked');
   check(400, 'validation_exception', 'operator'); // "this action would add [2] shards, but this cluster has …"
   check(401, 'security_exception', 'operator');
   check(403, 'security_exception', 'operator');
+  check(403, undefined, 'operator');
   check(404, 'index_not_found_exception', 'operator');
+  check(404, undefined, 'operator');
+  check(400, 'index_closed_exception', 'operator');
   check(400, 'document_parsing_exception', 'refused');
   check(400, 'mapper_parsing_exception', 'refused');
   check(400, 'strict_dynamic_mapping_exception', 'refused');
   check(400, 'illegal_argument_exception', 'refused');
   check(400, undefined, 'refused');
+  check(413, undefined, 'refused');
+  check(400, 'constructor', 'refused');
   check(418, undefined, 'operator');
   check(0, undefined, 'operator');
 });
 
-test('a document in the failure store was taken', () =>
-  assert.equal(itemVerdict({ status: 201, failureStore: true }), 'indexed'));
+test('a document in the failure store is not where it belongs', () =>
+  assert.equal(itemVerdict({ status: 201, failureStore: true }), 'refused'));
 
 test('what became of a request', () => {
   const check = (code: ErrorCode, expected: RequestVerdict): void =>

@@ -1,0 +1,42 @@
+// What is known of a letter, as JSON says it. Pure.
+
+import { letterName, type ReadLetter } from '#shared/queue/dead-letter.ts';
+import { eventNames } from '../output/event-json.ts';
+
+export interface LetterFacts {
+  /** partition/offset */
+  readonly id: string;
+  readonly time: string;
+  readonly reason: string;
+  readonly error: string;
+  readonly from: string;
+  readonly replayed: boolean;
+  /** `_id` of the event's document; of a whole chunk or record null. */
+  readonly document: string | null;
+  readonly tag?: string;
+  readonly input?: string;
+  readonly tenant?: string | null;
+  readonly sender?: string;
+  readonly received?: string;
+  readonly sequence?: number;
+  readonly bytes: number;
+  readonly cut: boolean;
+}
+
+export function letterFacts(letter: ReadLetter, replayed: boolean): LetterFacts {
+  const { timeMs, reason, error, from, batches, index, value, cut } = letter;
+  const [batch] = batches;
+  const { id: document = null, ...names } = batch ? eventNames(batch, index ?? batch.first) : {};
+  return {
+    id: letterName(letter),
+    time: new Date(timeMs).toISOString(),
+    reason,
+    error,
+    from,
+    replayed,
+    document: index === null ? null : document,
+    ...names,
+    bytes: value.length,
+    cut,
+  };
+}

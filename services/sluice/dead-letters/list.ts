@@ -1,0 +1,77 @@
+// `sluice dead-letters list`: a line for each letter that is not done, oldest first.
+
+import { parseArgs } from 'node:util';
+import { SluiceError } from '#shared/errors.ts';
+import { readLetters, readMarks } from '#shared/queue/letter-reader.ts';
+import { openQueue } from '#shared/queue/open.ts';
+import type { CommandContext } from '../command.ts';
+import { harmless } from '../output/harmless.ts';
+import { Output } from '../output/output.ts';
+import { type LetterFacts, letterFacts } from './letter-json.ts';
+import { selectionOf, selectionOptions } from './selection.ts';
+
+export async function run(args: string[], { config, stdout, stderr, signal, clock }: CommandContext): Promise<number> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      ...selectionOptions,
+      tail: { type: 'string', short: 'n' },
+      all: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+    },
+  });
+  const tail = tailOf(values.tail);
+  const selection = selectionOf(values, clock.epochMs());
+  const warn = (line: string): void => void stderr.write(`sluice: ${line}\n`);
+  await using queue = await openQueue(config, { clock, readOnly: true, warn });
+  const output = new Output({ stdout, stderr });
+  const print = (facts: LetterFacts): Promise<void> => output.write(line(facts));
+
+  const replayed = await readMarks(queue, selection.fromMs, signal);
+  const last = new LastLetters(tail);
+  for await (const letter of readLetters(queue, selection, signal)) {
+    if (output.closed) break;
+    const isReplayed = replayed.has(letter);
+    if (isReplayed && !values.all) continue;
+    const facts = letterFacts(letter, isReplayed);
+    if (tail === Infinity) await print(facts);
+    else last.add(facts);
+  }
+  for (const facts of last.inOrder()) await print(facts);
+  return 0;
+
+  function line(facts: LetterFacts): string {
+    const { id, time, reason, tag, error, replayed } = facts;
+    const text = values.json
+      ? JSON.stringify(facts)
+      : [id, time, reason, tag ?? '-', error.replaceAll(/\s+/g, ' '), ...(replayed ? ['(replayed)'] : [])].join('  ');
+    return `${stdout.isTTY === true ? harmless(text) : text}\n`;
+  }
+}
+
+function tailOf(text: string | undefined): number {
+  if (text === undefined || text === 'all') return Infinity;
+  const tail = Number(text);
+  if (Number.isSafeInteger(tail) && tail >= 0) return tail;
+  throw new SluiceError('usage_wrong', `Cannot show the last "${text}" letters: give a number, or all`);
+}
+
+/** The newest so many, whatever order the partitions come in. */
+class LastLetters {
+  readonly #max: number;
+  #letters: LetterFacts[] = [];
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  add(letter: LetterFacts): void {
+    this.#letters.push(letter);
+    if (this.#letters.length > 2 * this.#max + 100) this.#letters = this.inOrder();
+  }
+
+  inOrder(): LetterFacts[] {
+    const ordered = this.#letters.toSorted((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0));
+    return ordered.slice(Math.max(0, ordered.length - this.#max));
+  }
+}

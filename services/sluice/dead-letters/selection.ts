@@ -1,0 +1,23 @@
+// The options by which letters are chosen, the same for list and replay.
+
+import type { LetterSelection } from '#shared/queue/letter-reader.ts';
+import { timeArgument } from '../commands/time-argument.ts';
+
+export const selectionOptions = {
+  reason: { type: 'string' },
+  since: { type: 'string' },
+  until: { type: 'string' },
+} as const;
+
+interface Given {
+  readonly reason?: string | undefined;
+  readonly since?: string | undefined;
+  readonly until?: string | undefined;
+}
+
+/** Throws usage_wrong where a time cannot be read. */
+export function selectionOf({ reason, since, until }: Given, nowMs: number): LetterSelection {
+  const msOf = (option: string, text: string | undefined): number | undefined =>
+    text === undefined ? undefined : Date.parse(timeArgument(option, text, nowMs));
+  return { reason, fromMs: msOf('--since', since), toMs: msOf('--until', until) };
+}

@@ -1,0 +1,50 @@
+// `sluice dead-letters show ID`: all of one letter.
+
+import { parseArgs } from 'node:util';
+import { SluiceError } from '#shared/errors.ts';
+import { letterName, type ReadLetter } from '#shared/queue/dead-letter.ts';
+import { readLetters, readMarks } from '#shared/queue/letter-reader.ts';
+import { openQueue } from '#shared/queue/open.ts';
+import type { Queue } from '#shared/queue/queue.ts';
+import type { CommandContext } from '../command.ts';
+import { EntryJson } from '../output/event-json.ts';
+import { harmless } from '../output/harmless.ts';
+import { letterFacts } from './letter-json.ts';
+
+export async function run(args: string[], { config, stdout, stderr, signal, clock }: CommandContext): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: { json: { type: 'boolean' }, raw: { type: 'boolean' } },
+  });
+  const [id = '', ...more] = positionals;
+  if (!/^\d+\/\d+$/.test(id) || more.length > 0) {
+    throw new SluiceError('usage_wrong', 'Cannot show a letter: give its ID, such as 0/123, as `list` prints it');
+  }
+  const warn = (line: string): void => void stderr.write(`sluice: ${line}\n`);
+  await using queue = await openQueue(config, { clock, readOnly: true, warn });
+  const letter = await find(queue, id, signal);
+  if (letter === null) {
+    warn(`Cannot show the letter ${id}: there is none; it may be past its time`);
+    return 1;
+  }
+  if (values.raw) {
+    stdout.write(Buffer.from(letter.value));
+    return 0;
+  }
+  const replayed = await readMarks(queue, letter.timeMs, signal);
+  const facts = letterFacts(letter, replayed.has(letter));
+  const event = letter.index === null ? null : `{${new EntryJson().members(letter.value)}}`;
+  const text = values.json
+    ? `${JSON.stringify(facts).slice(0, -1)},"event":${event ?? 'null'}}\n`
+    : `${Object.entries(facts)
+        .map(([name, value]) => `${name.padEnd(10)}${String(value ?? '-')}\n`)
+        .join('')}event     ${event ?? 'none: it is of a whole chunk or record; see --raw'}\n`;
+  stdout.write(stdout.isTTY === true ? harmless(text) : text);
+  return 0;
+}
+
+async function find(queue: Queue, id: string, signal: AbortSignal): Promise<ReadLetter | null> {
+  for await (const letter of readLetters(queue, {}, signal)) if (letterName(letter) === id) return letter;
+  return null;
+}

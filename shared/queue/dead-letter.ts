@@ -1,0 +1,132 @@
+// A dead letter as it is read back, and the marks that say which letters are done. Pure; total for whatever lies in the topic.
+//
+//   letter   headers v, batches, reason, error, from, index?, cut?, encoding?, record_v?      value: an entry, or raw bytes
+//   mark     headers v, reason "replayed", from "replay"        value: msgpack [[partition, offset], …] of letters that are done
+//
+// Marks lie in the topic of the letters, after those that they name: a replay keeps no state elsewhere, and one that took some reasons
+// only leaves no hole, as an offset would. The format is published in docs/record-format.md.
+
+import { entryEnd } from '#shared/msgpack/extents.ts';
+import { MsgpackReader } from '#shared/msgpack/reader.ts';
+import { MsgpackWriter } from '#shared/msgpack/writer.ts';
+import { type Batch, type Encoding, RECORD_VERSION, decodeBatches, encodeBatches } from '#shared/record/record.ts';
+import type { DeadLetter, FetchedRecord } from './queue.ts';
+
+/** Where a letter lies among the dead letters. */
+export interface LetterPosition {
+  readonly partition: number;
+  readonly offset: number;
+}
+
+export interface ReadLetter extends LetterPosition {
+  readonly kind: 'letter';
+  /** When the queue took the letter, ms since the epoch. */
+  readonly timeMs: number;
+  /** Of the event, or of a whole record; empty where the table cannot be read. */
+  readonly batches: readonly Batch[];
+  /** Of the event in its batch; null where the letter is of a whole chunk or record. */
+  readonly index: number | null;
+  readonly reason: string;
+  readonly error: string;
+  readonly from: string;
+  readonly value: Uint8Array;
+  readonly cut: boolean;
+  /** Of the value of a whole record; '' where nothing is said of it. */
+  readonly encoding: string;
+  readonly recordVersion: string;
+}
+
+export interface ReplayMark {
+  readonly kind: 'mark';
+  readonly done: readonly LetterPosition[];
+}
+
+const MARK_REASON = 'replayed';
+const MARK_FROM = 'replay';
+const NOTHING = new Uint8Array(0);
+const writer = new MsgpackWriter();
+
+/** `partition/offset`: how people name a letter. */
+export function letterName({ partition, offset }: LetterPosition): string {
+  return `${partition}/${offset}`;
+}
+
+export function readDeadLetter(record: FetchedRecord): ReadLetter | ReplayMark {
+  const { partition, offset, timestampMs, headers, value } = record;
+  const text = (name: string): string => Buffer.from(headers[name] ?? NOTHING).toString('utf8');
+  const reason = text('reason');
+  const from = text('from');
+  if (reason === MARK_REASON && from === MARK_FROM) return { kind: 'mark', done: decodePositions(value) };
+  const index = headers['index'] === undefined ? Number.NaN : Number(text('index'));
+  return {
+    kind: 'letter',
+    partition,
+    offset,
+    timeMs: timestampMs,
+    batches: decodeBatches(headers['batches'] ?? NOTHING) ?? [],
+    index: Number.isSafeInteger(index) && index >= 0 ? index : null,
+    reason,
+    error: text('error'),
+    from,
+    value,
+    cut: text('cut') === '1',
+    encoding: text('encoding'),
+    recordVersion: text('record_v'),
+  };
+}
+
+/** Says of letters that they are done, as something to append to them. */
+export function replayMark(done: readonly LetterPosition[]): DeadLetter {
+  writer.reset();
+  writer.arrayHeader(done.length);
+  for (const { partition, offset } of done) {
+    writer.arrayHeader(2);
+    writer.integer(partition);
+    writer.integer(offset);
+  }
+  return { batches: NOTHING, reason: MARK_REASON, error: '', from: MARK_FROM, value: writer.take(), cut: false };
+}
+
+/** A record of the queue that holds what the letter is of, under the same names; a sentence where there is none. */
+export function recordOfLetter(letter: ReadLetter): Pick<FetchedRecord, 'headers' | 'value'> | string {
+  const { index, batches, value, cut, encoding, recordVersion } = letter;
+  if (cut) return 'its bytes were cut';
+  const [batch] = batches;
+  if (index !== null) {
+    if (batch === undefined) return 'its batch cannot be read';
+    if (entryEnd(value, 0, value.length) !== value.length) return 'its bytes are no entry';
+    return recordOf('identity', encodeBatches([{ ...batch, first: index, count: 1 }]), value);
+  }
+  if (encoding === '') return 'it is of a whole chunk that could not be read';
+  if (recordVersion !== RECORD_VERSION) return `it is of a record of version ${JSON.stringify(recordVersion)}`;
+  if (!isEncoding(encoding)) return `it is of a record of encoding ${JSON.stringify(encoding)}`;
+  if (batches.length === 0) return 'it is of a record whose table cannot be read';
+  return recordOf(encoding, encodeBatches(batches), value);
+}
+
+function recordOf(
+  encoding: Encoding,
+  batches: Uint8Array,
+  value: Uint8Array,
+): Pick<FetchedRecord, 'headers' | 'value'> {
+  return { headers: { v: Buffer.from(RECORD_VERSION), encoding: Buffer.from(encoding), batches }, value };
+}
+
+function isEncoding(text: string): text is Encoding {
+  return text === 'identity' || text === 'gzip' || text === 'zstd';
+}
+
+/** As many as can be read. */
+function decodePositions(bytes: Uint8Array): LetterPosition[] {
+  const reader = new MsgpackReader(bytes);
+  const count = reader.arrayHeader() ?? 0;
+  const positions: LetterPosition[] = [];
+  for (let i = 0; i < count; i++) {
+    const pair = reader.arrayHeader();
+    const partition = reader.safeInteger();
+    const offset = reader.safeInteger();
+    if (pair !== 2 || partition === undefined || offset === undefined) break;
+    positions.push({ partition, offset });
+  }
+  return positions;
+}

@@ -1,0 +1,128 @@
+// What lies behind a data stream: one index after another, each written to until the next one is made. An `_id` is taken once in each of
+// them, so a repeat after a rollover is found only by asking the older ones.
+//
+//   .ds-logs-sluice-default-…-000001   -000002   -000003
+//   |---------- written to ----------|---------|------ now ------►      end of one = creation of the next
+//
+// Asked by `_mget` on the single indices, which (unlike a search) sees what was written a moment ago and not refreshed yet.
+// Needs the privileges `read` and `view_index_metadata` on the data stream.
+
+import { SluiceError } from '#shared/errors.ts';
+import type { PresentIdsOptions } from '../store.ts';
+import { isObject, requestFailure } from './bulk-answer.ts';
+import type { Connection, HttpRequest } from './connection.ts';
+
+const TIMEOUT_MS = 30_000;
+const IDS_MAX = 1000;
+/** Errors of an index out of which nothing can be had: nobody can say what is in it. */
+const GONE = ['index_closed_exception', 'index_not_found_exception'];
+
+interface BackingIndex {
+  readonly name: string;
+  /** When the next one was made; Infinity of the one that is written to now. */
+  readonly endMs: number;
+}
+
+export class BackingIndices {
+  readonly #connection: Connection;
+  /** As of the last look. */
+  readonly #known = new Map<string, readonly BackingIndex[]>();
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  /** See Store.rolledOverMs. Looks each time. */
+  async rolledOverMs(stream: string): Promise<number | null> {
+    const indices = await this.#look(stream);
+    return indices.at(-2)?.endMs ?? null;
+  }
+
+  /** See Store.presentIds. Looks into the indices that were there when `rolledOverMs` was asked for last. */
+  async presentIds(stream: string, ids: readonly string[], options: PresentIdsOptions): Promise<ReadonlySet<string>> {
+    const indices = this.#known.get(stream) ?? (await this.#look(stream));
+    const present = new Set<string>();
+    for (const { name, endMs } of indices) {
+      if (endMs < options.sinceMs) continue;
+      for (let at = 0; at < ids.length; at += IDS_MAX) {
+        await this.#collect(name, ids.slice(at, at + IDS_MAX), present, options.signal);
+      }
+    }
+    return present;
+  }
+
+  async #collect(index: string, ids: readonly string[], present: Set<string>, signal?: AbortSignal): Promise<void> {
+    const path = `/${index}/_mget?_source=false&realtime=true&filter_path=docs.found,docs.error.type`;
+    const answer = await this.#ask({ method: 'POST', path, body: JSON.stringify({ ids }), signal });
+    const docs = answer?.['docs'];
+    if (answer === null) return;
+    if (!Array.isArray(docs) || docs.length !== ids.length) throw unreadable(path);
+    for (const [i, doc] of docs.entries()) {
+      const id = ids[i];
+      if (!isObject(doc) || id === undefined) throw unreadable(path);
+      if (doc['found'] === true) present.add(id);
+      const type = isObject(doc['error']) ? String(doc['error']['type']) : '';
+      if (type !== '' && !GONE.includes(type)) {
+        throw new SluiceError('store_unavailable', `Cannot ask Elasticsearch for ids in ${index}: ${type}`);
+      }
+    }
+  }
+
+  async #look(stream: string): Promise<readonly BackingIndex[]> {
+    const path = `/_data_stream/${stream}?filter_path=data_streams.indices.index_name`;
+    const names = namesOf(await this.#ask({ method: 'GET', path }));
+    const created = names.length > 1 ? await this.#creation(stream) : {};
+    const indices = names.map((name, i) => {
+      const next = names[i + 1];
+      return { name, endMs: next === undefined ? Infinity : (creationMs(created[next]) ?? Infinity) };
+    });
+    this.#known.set(stream, indices);
+    return indices;
+  }
+
+  async #creation(stream: string): Promise<Record<string, unknown>> {
+    return (
+      (await this.#ask({ method: 'GET', path: `/${stream}/_settings/index.creation_date?flat_settings=true` })) ?? {}
+    );
+  }
+
+  /** Null where what is asked for is not there. */
+  async #ask(request: Omit<HttpRequest, 'timeoutMs'>): Promise<Record<string, unknown> | null> {
+    const { status, text } = await this.#connection.request({ ...request, timeoutMs: TIMEOUT_MS });
+    if (status === 404) return null;
+    if (status !== 200) {
+      const failure = requestFailure(status, text);
+      // What is refused here is our question, not a bulk body.
+      const isBody = failure.code === 'store_body_refused' || failure.code === 'store_body_too_large';
+      throw isBody ? new SluiceError('store_refused', failure.message) : failure;
+    }
+    try {
+      const answer: unknown = JSON.parse(text);
+      if (isObject(answer)) return answer;
+    } catch {
+      // Said below.
+    }
+    throw unreadable(request.path);
+  }
+}
+
+function namesOf(answer: Record<string, unknown> | null): string[] {
+  const streams = answer?.['data_streams'];
+  const [stream]: unknown[] = Array.isArray(streams) ? streams : [];
+  const indices = isObject(stream) ? stream['indices'] : [];
+  const names: string[] = [];
+  for (const index of Array.isArray(indices) ? indices : []) {
+    if (isObject(index) && typeof index['index_name'] === 'string') names.push(index['index_name']);
+  }
+  return names;
+}
+
+function creationMs(index: unknown): number | null {
+  const settings = isObject(index) ? index['settings'] : undefined;
+  const ms = isObject(settings) ? Number(settings['index.creation_date']) : Number.NaN;
+  return Number.isFinite(ms) ? ms : null;
+}
+
+function unreadable(path: string): SluiceError {
+  return new SluiceError('store_unavailable', `Cannot read the answer of Elasticsearch to ${path.split('?', 1)[0]}`);
+}

@@ -1,0 +1,348 @@
+// The bulk writer over several indices: one that is blocked, refused or closed waits alone; what the store as a whole refuses stops all
+// but one try; after a rollover nothing is written twice.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { BulkBody } from '#indexer/bulk/body.ts';
+import { ConcurrencyLimit } from '#indexer/bulk/concurrency.ts';
+import type { Parcel, Run } from '#indexer/bulk/parcel.ts';
+import { BulkWriter, type RefusedItem } from '#indexer/bulk/writer.ts';
+import { Assignment, RecordInHand } from '#indexer/in-hand.ts';
+import { Ledger } from '#indexer/ledger.ts';
+import { IndexerTelemetry } from '#indexer/telemetry.ts';
+import { ByteBudget } from '#shared/byte-budget.ts';
+import { SluiceError } from '#shared/errors.ts';
+import { Metrics } from '#shared/metrics.ts';
+import type { BulkOutcome } from '#shared/store/store.ts';
+import { VirtualClock } from '#test/memory/clock.ts';
+import { MemoryStore, type StoreHooks } from '#test/memory/store.ts';
+import { seeded } from '../world.ts';
+
+const SKEW_MS = 60_000;
+const BLOCKED: BulkOutcome = { status: 429, errorType: 'cluster_block_exception', errorReason: 'the disk is full' };
+const FORBIDDEN: BulkOutcome = { status: 403, errorType: 'security_exception', errorReason: 'no' };
+const BUSY: BulkOutcome = { status: 429, errorType: 'es_rejected_execution_exception', errorReason: 'busy' };
+const CONFLICT: BulkOutcome = { status: 400, errorType: 'document_parsing_exception', errorReason: 'conflict' };
+
+/** A writer over a store in memory, whose documents are numbers of an index. */
+class Bench {
+  readonly clock = new VirtualClock();
+  readonly store: MemoryStore;
+  readonly logged: string[] = [];
+  readonly ledger = new Ledger({ consumed: () => undefined, ended: () => undefined });
+  readonly limit = new ConcurrencyLimit(4, this.clock);
+  readonly buried: RefusedItem[] = [];
+  readonly writer: BulkWriter;
+  assignment = new Assignment(1, [{ partition: 0, next: 0 }]);
+  deadLettersWork = Promise.resolve();
+  readonly #budget = new ByteBudget(1e9);
+  #offset = 0;
+
+  constructor(hooks: StoreHooks = {}, { askForAll = false } = {}) {
+    const { clock, ledger, limit, logged } = this;
+    this.store = new MemoryStore(clock, hooks);
+    const note = (event: string): void => void logged.push(event);
+    const log = { debug: note, info: note, warn: note, error: note };
+    this.writer = new BulkWriter({
+      store: this.store,
+      ledger,
+      limit,
+      clock,
+      random: seeded(1),
+      telemetry: new IndexerTelemetry(new Metrics({ version: 'test', command: 'test' }), log, clock),
+      refusals: {
+        // As text each document has another content.
+        asText: async (parcel) =>
+          this.parcelOf(
+            parcel.runs,
+            parcel.request.items.map((item) => item.index),
+            true,
+          ),
+        bury: async (_, items) => {
+          await this.deadLettersWork;
+          this.buried.push(...items);
+        },
+      },
+      timeoutMs: 10_000,
+      bodyBytesMax: 65_536,
+      waitingBytesMax: 20_000,
+      clockSkewMs: SKEW_MS,
+      askForAll,
+    });
+  }
+
+  parcelOf(runs: readonly Run[], indices: readonly string[], asText = false): Parcel {
+    const body = new BulkBody();
+    let item = 0;
+    for (const { batch, index, count } of runs) {
+      for (let i = 0; i < count; i++) {
+        body.begin(`logs-${indices[item++ % indices.length]}`.replace('logs-logs', 'logs'), batch.id, index + i);
+        body.json.ascii(`{"n":${index + i},"as_text":${asText}}`);
+        body.end();
+      }
+    }
+    return { request: body.request(), runs, asText };
+  }
+
+  /** One record of `count` events, which go to the indices in turn. */
+  parcel(count: number, indices: readonly string[], receivedMs = this.clock.epochMs(), id = this.#offset): Parcel {
+    const offset = this.#offset++;
+    const fetched = { partition: 0, offset, timestampMs: 0, headers: {}, value: new Uint8Array() };
+    const record = new RecordInHand(this.assignment, fetched, this.#budget.take(0));
+    this.ledger.open(record, count);
+    const batch = {
+      id: Buffer.alloc(16, id),
+      first: 0,
+      count,
+      tag: 't',
+      input: 'forward',
+      tenant: null,
+      receivedMs,
+      seq: 0,
+      sender: 's',
+    };
+    return this.parcelOf([{ record, batch, entry: 0, index: 0, count, parts: null, line: null }], indices);
+  }
+
+  get next(): number {
+    return this.assignment.partitions.get(0)?.next ?? -1;
+  }
+
+  check(): void {
+    assert.equal(this.ledger.imbalance, 0, JSON.stringify(this.ledger.counts));
+  }
+}
+
+for (const [what, outcome] of [
+  ['blocked', BLOCKED],
+  ['forbidden', FORBIDDEN],
+] as const) {
+  test(`an index that is ${what} waits alone: the others go on at full speed, and it costs a try now and then`, async () => {
+    let isClosed = true;
+    const bench = new Bench({ item: (_id, _document, index) => (index === 'logs-a' && isClosed ? outcome : null) });
+    for (let i = 0; i < 40; i++)
+      await bench.clock.until(bench.writer.submit(bench.parcel(10, ['a', 'b', 'b', 'b', 'b'])));
+    await bench.clock.advance(100);
+    bench.check();
+    assert.equal(bench.ledger.counts.indexed, 320);
+    assert.equal(bench.ledger.inFlight, 80);
+    assert.equal(bench.next, 0, 'the offset stays before the first record that is not finished');
+    assert.deepEqual(bench.writer.waiting, { retry: 0, index: 80, store: 0 });
+    assert.match(bench.writer.trouble ?? '', new RegExp(outcome.errorType ?? ''));
+    assert.equal(bench.logged.filter((event) => event === 'index_refuses_documents').length, 1);
+    assert.equal(bench.limit.limit >= 2, true, 'a refusal by one index is no reason for fewer requests');
+
+    const before = bench.store.requests;
+    await bench.clock.advance(600_000);
+    const tries = bench.store.requests - before;
+    assert(tries > 10 && tries < 100, `${tries} tries in ten minutes`);
+
+    isClosed = false;
+    const opened = bench.store.requests;
+    await bench.clock.advance(31_000);
+    bench.check();
+    assert.equal(bench.ledger.counts.indexed, 400);
+    assert.equal(bench.ledger.inFlight, 0);
+    assert.equal(bench.next, 40);
+    assert.equal(bench.writer.trouble, null);
+    assert(bench.store.requests - opened <= 3, 'what waited goes together');
+    assert(bench.logged.includes('index_takes_documents_again'));
+  });
+}
+
+test('two indices that are closed wait each for itself', async () => {
+  const closed = new Set(['logs-a', 'logs-b']);
+  const bench = new Bench({ item: (_id, _document, index) => (closed.has(index) ? BLOCKED : null) });
+  await bench.clock.until(bench.writer.submit(bench.parcel(9, ['a', 'b', 'c'])));
+  await bench.clock.advance(60_000);
+  assert.equal(bench.ledger.counts.indexed, 3);
+  closed.delete('logs-b');
+  await bench.clock.advance(31_000);
+  assert.equal(bench.ledger.counts.indexed, 6);
+  assert.match(bench.writer.trouble ?? '', /disk/);
+  closed.delete('logs-a');
+  await bench.clock.advance(31_000);
+  assert.equal(bench.ledger.counts.indexed, 9);
+  bench.check();
+});
+
+test('one document that its index always refuses to take holds up no other of that index', async () => {
+  const bench = new Bench({ item: (_id, { n }) => (n === 3 ? FORBIDDEN : null) });
+  for (let i = 0; i < 5; i++) await bench.clock.until(bench.writer.submit(bench.parcel(10, ['a'])));
+  await bench.clock.advance(120_000);
+  assert.equal(bench.ledger.counts.indexed, 45);
+  for (let i = 0; i < 5; i++) await bench.clock.until(bench.writer.submit(bench.parcel(3, ['a'])));
+  await bench.clock.advance(100);
+  assert.equal(bench.ledger.counts.indexed, 60);
+  bench.check();
+});
+
+test('what waits is bounded: then nothing more is taken, until the index is open again', async () => {
+  let isClosed = true;
+  const bench = new Bench({ item: (_id, _document, index) => (index === 'logs-a' && isClosed ? BLOCKED : null) });
+  let taken = 0;
+  const feed = (async () => {
+    for (; taken < 100; taken++) await bench.writer.submit(bench.parcel(20, ['a', 'b']));
+  })();
+  await bench.clock.advance(60_000);
+  assert(taken > 10 && taken < 50, `${taken} parcels were taken`);
+  bench.check();
+  isClosed = false;
+  await bench.clock.until(feed);
+  await bench.clock.until(bench.writer.idle());
+  assert.equal(bench.ledger.counts.indexed, 2000);
+  bench.check();
+});
+
+test('401: one try at a time, slowly; nothing else is sent; all goes on by itself', async () => {
+  let isRefused = true;
+  const refusal = new SluiceError('store_unauthorized', 'Cannot write: 401');
+  const bench = new Bench({ request: () => (isRefused ? { fail: refusal } : null) });
+  for (let i = 0; i < 8; i++) void bench.writer.submit(bench.parcel(10, ['a']));
+  await bench.clock.advance(2000);
+  const before = bench.store.requests;
+  await bench.clock.advance(600_000);
+  const tries = bench.store.requests - before;
+  assert(tries > 10 && tries < 60, `${tries} tries in ten minutes`);
+  assert.equal(bench.store.inFlightMax <= 2, true);
+  assert.match(bench.writer.trouble ?? '', /401/);
+  assert.deepEqual(bench.writer.waiting, { retry: 0, index: 0, store: 80 });
+  isRefused = false;
+  await bench.clock.advance(31_000);
+  assert.equal(bench.ledger.counts.indexed, 80);
+  assert.equal(bench.writer.trouble, null);
+  bench.check();
+});
+
+test('what is for a lost assignment waits no longer; what was stopped is abandoned', async () => {
+  const bench = new Bench({ item: () => BLOCKED });
+  void bench.writer.submit(bench.parcel(10, ['a']));
+  await bench.clock.advance(10);
+  bench.assignment.void = true;
+  bench.writer.lost();
+  assert.equal(bench.ledger.counts.abandoned, 10);
+  bench.assignment = new Assignment(2, [{ partition: 0, next: 0 }]);
+  void bench.writer.submit(bench.parcel(5, ['a', 'b']));
+  await bench.clock.advance(40_000);
+  assert.deepEqual(bench.writer.waiting, { retry: 0, index: 5, store: 0 });
+  bench.writer.stop();
+  await bench.clock.until(bench.writer.idle());
+  assert.equal(bench.ledger.counts.abandoned, 15);
+  assert.equal(bench.ledger.inFlight, 0);
+  bench.check();
+});
+
+test('refusals for want of time lower the limit; it comes back', async () => {
+  let isBusy = true;
+  const random = seeded(4);
+  let lowest = Infinity;
+  const bench: Bench = new Bench({
+    item: () => (isBusy && random() < 0.5 ? BUSY : null),
+    latencyMs: () => {
+      lowest = Math.min(lowest, bench.limit.limit);
+      return 50;
+    },
+  });
+  const feed = async (): Promise<void> => {
+    for (let i = 0; i < 60; i++) await bench.writer.submit(bench.parcel(10, ['a']));
+  };
+  await bench.clock.until(feed());
+  assert.equal(lowest, 1);
+  await bench.clock.until(bench.writer.idle());
+  isBusy = false;
+  await bench.clock.until(feed());
+  await bench.clock.until(bench.writer.idle());
+  assert.equal(bench.limit.limit, 4);
+  assert.equal(bench.ledger.counts.indexed, 1200);
+  bench.check();
+});
+
+test('documents in the failure store are tried as text, then dead-lettered', async () => {
+  const bench = new Bench({
+    item: (_id, { n, as_text: asText }) =>
+      n === 1 || (n === 2 && asText === false) ? { status: 201, failureStore: true } : null,
+  });
+  await bench.clock.until(bench.writer.submit(bench.parcel(5, ['a'])));
+  await bench.clock.until(bench.writer.idle());
+  assert.equal(bench.ledger.counts.indexed, 4);
+  assert.equal(bench.ledger.counts.dead_lettered, 1);
+  assert.deepEqual(
+    bench.buried.map(({ reason }) => reason),
+    ['failure_store'],
+  );
+});
+
+test('dead letters that cannot be held take the place of no document', async () => {
+  const bench = new Bench({ item: (_id, { n }) => (n === 0 ? CONFLICT : null) });
+  const works = Promise.withResolvers<void>();
+  bench.deadLettersWork = works.promise;
+  for (let i = 0; i < 30; i++) await bench.clock.until(bench.writer.submit(bench.parcel(10, ['a'])));
+  await bench.clock.advance(100);
+  assert.equal(bench.ledger.counts.indexed, 270);
+  bench.check();
+  works.resolve();
+  await bench.clock.until(bench.writer.idle());
+  assert.equal(bench.ledger.counts.dead_lettered, 30);
+});
+
+test('after a rollover a repeat is not written again; what is new is', async () => {
+  const bench = new Bench();
+  const { clock, store, writer, ledger } = bench;
+  const receivedMs = clock.epochMs();
+  const submit = (parcel: Parcel): Promise<void> => clock.until(writer.submit(parcel));
+  await submit(bench.parcel(10, ['a'], receivedMs, 7));
+  await clock.advance(40_000);
+  assert.equal(store.questions, 0);
+  store.rollOver();
+  await clock.advance(40_000);
+  await submit(bench.parcel(14, ['a'], receivedMs, 7));
+  await clock.until(writer.idle());
+  assert.deepEqual([ledger.counts.indexed, ledger.counts.deduplicated, store.doubled], [14, 10, 0]);
+  assert.equal(store.questions, 1);
+  await submit(bench.parcel(10, ['a'], clock.epochMs(), 8));
+  assert.equal(store.questions, 2, 'the clock of the edge may be slow');
+  await clock.advance(SKEW_MS);
+  await submit(bench.parcel(10, ['a'], clock.epochMs(), 9));
+  await clock.until(writer.idle());
+  assert.equal(store.questions, 2, 'what came after the rollover is not asked for');
+  assert.equal(store.doubled, 0);
+  bench.check();
+});
+
+test('a rollover between a write whose answer was lost and its repeat', async () => {
+  const lost = new SluiceError('store_timeout', 'Cannot write: no answer');
+  const bench = new Bench({ request: (_, number) => (number === 1 ? { failAfter: lost } : null) });
+  const { clock, store, writer, ledger } = bench;
+  await clock.until(writer.submit(bench.parcel(1, ['a'])));
+  await clock.advance(100);
+  // Looked at a moment ago: the index is not asked about again for half a minute, unless something makes us doubt.
+  void writer.submit(bench.parcel(10, ['a']));
+  await clock.when(() => store.requests === 2 && store.inFlight === 0);
+  store.rollOver();
+  await clock.until(writer.idle());
+  assert.deepEqual([ledger.counts.indexed, ledger.counts.deduplicated, store.doubled], [1, 10, 0]);
+});
+
+test('a rollover between a write and its repeat by the next owner of the partition', async () => {
+  const bench = new Bench();
+  const { clock, store, writer, ledger } = bench;
+  const receivedMs = clock.epochMs();
+  await clock.until(writer.submit(bench.parcel(10, ['a'], receivedMs, 3)));
+  await clock.advance(100);
+  store.rollOver();
+  bench.assignment = new Assignment(2, [{ partition: 0, next: 0 }]);
+  await clock.until(writer.submit(bench.parcel(10, ['a'], receivedMs, 3)));
+  await clock.until(writer.idle());
+  assert.deepEqual([ledger.counts.indexed, ledger.counts.deduplicated, store.doubled], [10, 10, 0]);
+});
+
+test('a replay asks for all, however late they were received', async () => {
+  const bench = new Bench({}, { askForAll: true });
+  const { clock, store, writer, ledger } = bench;
+  await clock.until(writer.submit(bench.parcel(10, ['a'], clock.epochMs() + 1e9, 3)));
+  store.rollOver();
+  await clock.advance(31_000);
+  await clock.until(writer.submit(bench.parcel(10, ['a'], clock.epochMs() + 1e9, 3)));
+  await clock.until(writer.idle());
+  assert.deepEqual([ledger.counts.indexed, ledger.counts.deduplicated, store.doubled], [10, 10, 0]);
+});

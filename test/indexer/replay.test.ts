@@ -1,0 +1,189 @@
+// Another try for dead letters, between a queue and a store in memory: the names stay, what is there is not added again, what is done
+// is not done twice.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Replay, type ReplayOptions } from '#indexer/replay.ts';
+import { SluiceError } from '#shared/errors.ts';
+import { readDeadLetter } from '#shared/queue/dead-letter.ts';
+import { headedLetter } from '#shared/queue/headers.ts';
+import { documentId } from '#shared/record/identity.ts';
+import { encodeBatches } from '#shared/record/record.ts';
+import type { BulkOutcome } from '#shared/store/store.ts';
+import { World } from './world.ts';
+
+const REFUSED: BulkOutcome = { status: 400, errorType: 'document_parsing_exception', errorReason: 'conflict' };
+
+/** A world in which events 3, 13, 23, … were refused; the rest is indexed. */
+async function withLetters(): Promise<World> {
+  const world = new World({ partitions: 2 });
+  for (let i = 0; i < 6; i++) await world.send(i % 2, [7, 8], i % 2 === 0 ? 'zstd' : 'identity');
+  refuse(world);
+  const indexer = await world.start();
+  await world.drained();
+  await world.clock.until(indexer.stop());
+  assert.equal(world.queue.letters.length, 9);
+  return world;
+}
+
+function refuse(world: World): void {
+  world.store.hooks = { item: (_, { message }) => (/event \d*3 /.test(String(message)) ? REFUSED : null) };
+}
+
+function mend(world: World): void {
+  world.store.hooks = {};
+}
+
+async function replay(world: World, more: Partial<ReplayOptions> = {}): Promise<Replay> {
+  const { signal } = new AbortController();
+  const run = new Replay({ ...world.options, selection: {}, again: false, signal, ...more });
+  await world.clock.until(run.run());
+  return run;
+}
+
+const marks = (world: World): number =>
+  world.queue.letters.filter(({ reason, from }) => reason === 'replayed' && from === 'replay').length;
+
+test('what is mended is indexed, under the names that it always had', async () => {
+  const world = await withLetters();
+  const ids = new Set(world.store.documents.keys());
+  mend(world);
+  const { counts } = await replay(world);
+  assert.deepEqual(counts, { indexed: 9, present: 0, failed: 0, impossible: 0 });
+  world.check([]);
+  assert.equal(world.store.documents.size, ids.size + 9);
+  const [letter] = world.queue.letters;
+  assert(letter);
+  const read = readDeadLetter({ ...headedLetter(letter), partition: 0, offset: 0, timestampMs: 0 });
+  assert(read.kind === 'letter' && read.index !== null);
+  const id = documentId(read.batches[0]?.id ?? new Uint8Array(), read.index);
+  const document = world.store.documents.get(id);
+  assert.equal(document?.['message'], 'event 3 ');
+  assert.deepEqual((document['event'] as { sequence?: number }).sequence, (read.batches[0]?.seq ?? 0) + read.index);
+});
+
+test('what was replayed is not replayed again, unless it is asked for; then the store has it', async () => {
+  const world = await withLetters();
+  mend(world);
+  await replay(world);
+  assert.equal(marks(world), 1);
+  assert.deepEqual((await replay(world)).counts, { indexed: 0, present: 0, failed: 0, impossible: 0 });
+  world.store.rollOver();
+  const { counts } = await replay(world, { again: true });
+  assert.deepEqual(counts, { indexed: 0, present: 9, failed: 0, impossible: 0 });
+  assert.equal(world.store.doubled, 0);
+  world.check([]);
+});
+
+test('what is refused again is a new letter of the same event, and the old one is done', async () => {
+  const world = await withLetters();
+  world.store.hooks = { item: (_, { message }) => (String(message).includes('event 3 ') ? REFUSED : null) };
+  const before = world.queue.letters.length;
+  assert.deepEqual((await replay(world)).counts, { indexed: 8, present: 0, failed: 1, impossible: 0 });
+  const [again, mark] = world.queue.letters.slice(before);
+  assert.equal(again?.reason, 'document_refused');
+  assert.equal(again.from, world.queue.letters[0]?.from);
+  assert.deepEqual(Buffer.from(again.value), Buffer.from(world.queue.letters[0]?.value ?? []));
+  assert.equal(mark?.reason, 'replayed');
+  mend(world);
+  assert.deepEqual((await replay(world)).counts, { indexed: 1, present: 0, failed: 0, impossible: 0 });
+  world.check([]);
+});
+
+test('some reasons only: the others stay', async () => {
+  const world = await withLetters();
+  mend(world);
+  const nothing = { indexed: 0, present: 0, failed: 0, impossible: 0 };
+  assert.deepEqual((await replay(world, { selection: { reason: 'entry_malformed' } })).counts, nothing);
+  assert.equal((await replay(world, { selection: { reason: 'document_refused' } })).counts.indexed, 9);
+});
+
+test('a record that could not be read then, and can be now', async () => {
+  const world = new World({ partitions: 1, env: { SLUICE_FRAME_MAX_BYTES: '65536' } });
+  await world.send(0, [300, 200], 'zstd', 'x'.repeat(300));
+  const indexer = await world.start();
+  await world.drained();
+  await world.clock.until(indexer.stop());
+  assert.equal(world.queue.letters[0]?.reason, 'record_malformed');
+  assert.equal(indexer.ledger.counts.dead_lettered, 500);
+  const config = { ...world.config, 'frame.max_bytes': 1_000_000 };
+  const { counts } = await replay(world, { config });
+  assert.deepEqual(counts, { indexed: 1, present: 0, failed: 0, impossible: 0 });
+  world.check([]);
+});
+
+test('what holds nothing that could be indexed stays, and is told', async () => {
+  const world = new World({ partitions: 1 });
+  const batches = encodeBatches([world.batch(1)]);
+  const entry = world.entry({ log: 'event 0 ' });
+  const letter = { batches, reason: 'r', error: '', from: 'edge', value: entry, cut: false };
+  world.queue.letters.push(
+    letter,
+    { ...letter, index: 0, cut: true },
+    { ...letter, index: 0, batches: new Uint8Array() },
+    { ...letter, encoding: Buffer.from('zstd'), recordVersion: Buffer.from('2') },
+    { ...letter, encoding: Buffer.from('lz4'), recordVersion: Buffer.from('1') },
+    { ...letter, encoding: Buffer.from('zstd'), recordVersion: Buffer.from('1'), batches: Buffer.from('none') },
+  );
+  const run = await replay(world);
+  assert.deepEqual(run.counts, { indexed: 0, present: 0, failed: 0, impossible: 6 });
+  assert.equal(run.impossible.size, 6);
+  assert.equal(marks(world), 0);
+});
+
+test('the parts of a line that was refused are joined again', async () => {
+  const world = new World({ partitions: 1 });
+  const parts = ['one ', 'two ', 'three'].map((log, i) =>
+    world.entry({
+      log,
+      container_id: 'c0ffee',
+      partial_message: 'true',
+      partial_id: 'a',
+      partial_ordinal: String(i + 1),
+      partial_last: String(i === 2),
+    }),
+  );
+  await world.sendEntries(0, [world.batch(1), world.batch(2)], parts);
+  world.store.hooks = { item: () => REFUSED };
+  const indexer = await world.start();
+  await world.drained();
+  await world.clock.until(indexer.stop());
+  assert.equal(world.queue.letters.length, 3);
+  mend(world);
+  assert.deepEqual((await replay(world)).counts, { indexed: 3, present: 0, failed: 0, impossible: 0 });
+  assert.deepEqual(
+    [...world.store.documents.values()].map((document) => document['message']),
+    ['one two three'],
+  );
+});
+
+test('stopped in the middle: what is done is marked, the rest comes with the next replay', async () => {
+  const world = await withLetters();
+  mend(world);
+  const stop = new AbortController();
+  world.store.down = new SluiceError('store_unavailable', 'Cannot write: away');
+  const run = new Replay({ ...world.options, selection: {}, again: false, signal: stop.signal });
+  const ended = assert.rejects(run.run(), { code: 'shutting_down' });
+  await world.clock.advance(3000);
+  assert.match(run.trouble ?? '', /away/);
+  stop.abort();
+  await world.clock.until(ended);
+  assert.equal(marks(world), 0);
+  world.store.down = null;
+  assert.equal((await replay(world)).counts.indexed, 9);
+  world.check([]);
+});
+
+test('many letters: no more in hand than agreed, and marks of all', async () => {
+  const world = new World({ partitions: 1 });
+  world.store.hooks = { latencyMs: () => 20 };
+  for (let i = 0; i < 6000; i++) {
+    const value = world.entry({ log: `event ${world.sent++} ` });
+    const batches = encodeBatches([world.batch(1)]);
+    world.queue.letters.push({ batches, index: 0, reason: 'r', error: '', from: 'l/0/1', value, cut: false });
+  }
+  assert.equal((await replay(world)).counts.indexed, 6000);
+  world.check([]);
+  assert(marks(world) > 1);
+  assert.equal((await replay(world)).counts.indexed, 0);
+});
