@@ -8,7 +8,7 @@
 // Guarantees: a parcel is in one line, or handed out by `attempt` or `open`, never both; one try of a line at a time.
 
 import type { Clock } from '#shared/clock.ts';
-import { type BackoffLimits, backoffMs } from './backoff.ts';
+import { type BackoffLimits, backoffMs } from '#shared/backoff.ts';
 import type { Parcel } from './parcel.ts';
 
 /** What a try found: `taken` something, and the rest is in line again; `refused` all of it; `open`: nothing came back. */

@@ -13,6 +13,7 @@ export async function openEmbeddedLag(config: Config, clock: Clock): Promise<Lag
   const data: QueueWorkerData = {
     folder: join(config['data.dir'], 'queue'),
     readOnly: true,
+    setDamagedAside: false,
     bytesMax: config['queue.max_bytes'],
     retentionMs: config['queue.retention_ms'],
   };
