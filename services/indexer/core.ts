@@ -78,6 +78,13 @@ export function buildCore(options: IndexerOptions, partitions: () => Iterable<Pa
     lingerMs: config['bulk.linger_ms'],
     unpacking,
   });
-  telemetry.watch({ ledger, bulkInFlight: () => limit.inUse, bulkLimit: () => limit.limit, topic, partitions });
+  telemetry.watch({
+    ledger,
+    bytesInHand: () => budget.bytesHeld,
+    bulkInFlight: () => limit.inUse,
+    bulkLimit: () => limit.limit,
+    topic,
+    partitions,
+  });
   return { pipeline, writer, ledger, telemetry, budget };
 }

@@ -20,6 +20,7 @@ export interface PartitionAge {
 /** What is asked for at each scrape. */
 export interface IndexerView {
   readonly ledger: Ledger;
+  readonly bytesInHand: () => number;
   readonly bulkInFlight: () => number;
   readonly bulkLimit: () => number;
   readonly topic: string;
@@ -76,8 +77,9 @@ export class IndexerTelemetry implements LedgerListener {
     this.#rebalances = metrics.counter('rebalances_total', 'Assignments of partitions that were lost.');
   }
 
-  watch({ ledger, bulkInFlight, bulkLimit, topic, partitions }: IndexerView): void {
+  watch({ ledger, bytesInHand, bulkInFlight, bulkLimit, topic, partitions }: IndexerView): void {
     const metrics = this.#metrics;
+    metrics.gauge('indexer_bytes', 'Fetched bytes in hand of the indexer.', [], () => [[bytesInHand()]]);
     metrics.gauge('bulk_inflight', 'Bulk requests without an answer.', [], () => [[bulkInFlight()]]);
     metrics.gauge('bulk_concurrency_limit', 'Bulk requests that may be in flight.', [], () => [[bulkLimit()]]);
     metrics.gauge('events_inflight', 'Events received and not yet answered for.', ['stage'], () => [
