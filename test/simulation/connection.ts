@@ -29,6 +29,8 @@ export class Connection {
   readonly #who: string;
   readonly #toServer: Wire;
   readonly #toClient: Wire;
+  /** Nothing goes to the forwarder any more. */
+  #isBreaking = false;
   #isCut = false;
   #isClosed = false;
 
@@ -55,7 +57,7 @@ export class Connection {
   /** The client writes. */
   send(bytes: Buffer): void {
     const { random, faults } = this.#world;
-    if (this.#isCut) return;
+    if (this.#isCut || this.#isBreaking) return;
     let rest = bytes;
     if (faults.strikes('partial_write', this.#who)) {
       for (let pieces = random.integer(1, 3); pieces > 0 && rest.length > 1; pieces--) {
@@ -66,6 +68,7 @@ export class Connection {
     }
     if (faults.strikes('connection_cut', this.#who)) {
       this.#toSession(rest.subarray(0, random.integer(0, rest.length)));
+      this.#isBreaking = true;
       this.#world.time.after(random.between(0, 20), () => this.cut());
       return;
     }
@@ -74,7 +77,7 @@ export class Connection {
 
   /** The client sends no more, and still reads. */
   end(): void {
-    this.#toServer.send(this.#latencyMs, () => !this.#isCut && this.socket.ended());
+    if (!this.#isBreaking) this.#toServer.send(this.#latencyMs, () => !this.#isCut && this.socket.ended());
   }
 
   /** What is on its way is lost; both sides see it some time later. */

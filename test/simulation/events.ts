@@ -90,9 +90,11 @@ export type ForwardMode = 'message' | 'forward' | 'packed' | 'gzip' | 'zstd';
 
 /** The chunk as a frame of the Forward protocol; in message mode it has one event. */
 export function frameOf(chunk: SimChunk, mode: ForwardMode, seconds: number): Buffer {
-  const entries = mode === 'packed' || mode === 'gzip' || mode === 'zstd' ? entriesOf(chunk, seconds) : null;
+  const isCompressed = mode === 'gzip' || mode === 'zstd';
+  const options = (chunk.hasId ? 1 : 0) + (isCompressed ? 1 : 0);
+  const entries = mode === 'packed' || isCompressed ? entriesOf(chunk, seconds) : null;
   writer.reset();
-  writer.arrayHeader((mode === 'message' ? 3 : 2) + (chunk.hasId ? 1 : 0));
+  writer.arrayHeader((mode === 'message' ? 3 : 2) + (options > 0 ? 1 : 0));
   writer.string(chunk.tag);
   if (entries !== null) {
     writer.binary(mode === 'gzip' ? gzipSync(entries) : mode === 'zstd' ? zstdCompressSync(entries) : entries);
@@ -106,11 +108,12 @@ export function frameOf(chunk: SimChunk, mode: ForwardMode, seconds: number): Bu
     const [only] = chunk.events;
     if (only) writeEntry(only, seconds);
   }
-  if (!chunk.hasId) return writer.take();
-  const isCompressed = mode === 'gzip' || mode === 'zstd';
-  writer.mapHeader(isCompressed ? 2 : 1);
-  writer.string('chunk');
-  writer.string(chunk.name);
+  if (options === 0) return writer.take();
+  writer.mapHeader(options);
+  if (chunk.hasId) {
+    writer.string('chunk');
+    writer.string(chunk.name);
+  }
   if (isCompressed) {
     writer.string('compressed');
     writer.string(mode);

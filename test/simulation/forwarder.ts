@@ -50,16 +50,18 @@ export class Forwarder {
     this.#run = null;
   }
 
-  /** As on SIGTERM. Resolves when it has ended. */
+  /** As on SIGTERM. Resolves when it has ended, by itself or by force. */
   async stop(): Promise<void> {
     const run = this.#run;
     if (!run) return;
     this.#world.trace.note(this.name, 'stops');
-    await Promise.race([run.stop(), run.process.sleep(this.#world.config['shutdown.timeout_ms'])]);
+    const limit = run.process.sleep(this.#world.config['shutdown.timeout_ms']);
+    await Promise.race([run.stop(), limit, run.process.ended]);
+    if (this.#run !== run) return;
     run.check('after its stop');
     run.process.kill();
     this.#world.trace.note(this.name, 'has stopped');
-    if (this.#run === run) this.#run = null;
+    this.#run = null;
   }
 
   /** Null where nobody listens. */
@@ -82,7 +84,7 @@ class Run {
   readonly #watched: Intake;
   readonly #telemetry: ForwarderTelemetry;
   readonly #sessions = new Set<ForwardSession>();
-  #isStopping = false;
+  #stopped: Promise<void> | null = null;
 
   constructor(world: ForwarderWorld, name: string, wall: WallClock) {
     const { config, trace, time } = world;
@@ -115,7 +117,7 @@ class Run {
   }
 
   connect(address: string, who: string, client: ClientEnd): Connection | null {
-    if (this.#isStopping) return null;
+    if (this.#stopped) return null;
     const { oracle, config } = this.#world;
     const connection = new Connection(this.#world, this.process, address, client, who);
     const { socket } = connection;
@@ -142,7 +144,7 @@ class Run {
       time.after(random.between(0.2, 3), () => answered(isHeld));
     };
     this.process.later(0, () => {
-      if (this.#isStopping || this.#intake.unreadyReason !== null || !this.#intake.hasRoom) return answer(false);
+      if (this.#stopped || this.#intake.unreadyReason !== null || !this.#intake.hasRoom) return answer(false);
       const accepted = this.#watched.accept({
         tag: chunk.tag,
         input: 'http',
@@ -161,8 +163,12 @@ class Run {
     });
   }
 
-  async stop(): Promise<void> {
-    this.#isStopping = true;
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
     const sessions = Promise.all([...this.#sessions].map((session) => session.close()));
     await this.#intake.close();
     await sessions;

@@ -105,11 +105,12 @@ export class IndexerPlace {
     if (!parts || !indexer) return;
     this.#world.trace.note(this.name, 'stops');
     const stopped = indexer.stop().then(() => parts.queue[Symbol.asyncDispose]());
-    await Promise.race([stopped, parts.process.sleep(this.#world.config['shutdown.timeout_ms'])]);
+    const limit = parts.process.sleep(this.#world.config['shutdown.timeout_ms']);
+    await Promise.race([stopped, limit, parts.process.ended]);
+    if (this.#parts !== parts) return;
     parts.check('after its stop');
     parts.process.kill();
     this.#world.trace.note(this.name, 'has stopped');
-    if (this.#parts !== parts) return;
     this.#parts = null;
     this.#indexer = null;
   }

@@ -52,7 +52,8 @@ class Simulation {
   readonly #indexers: IndexerPlace[];
   readonly #senders: Sender[];
   readonly #durationMs: number;
-  #isDraining = false;
+  /** The rest is for a drain job. */
+  #isByJob = false;
 
   constructor(seed: number, print: ((line: string) => void) | null) {
     this.#seed = seed;
@@ -149,10 +150,9 @@ class Simulation {
     this.#trace.note('world', 'no more faults');
     this.#faults.end();
     this.#broker.isDown = this.#store.isDown = this.#store.isForbidden = false;
-    const isByJob = this.#random.chance(0.2);
-    this.#isDraining = true;
+    this.#isByJob = this.#random.chance(0.2);
     for (const forwarder of this.#forwarders) forwarder.start();
-    if (!isByJob) for (const indexer of this.#indexers.slice(0, 2)) void indexer.start();
+    if (!this.#isByJob) for (const indexer of this.#indexers.slice(0, 2)) void indexer.start();
     const unsent = (): string[] => this.#senders.filter(({ isDone }) => !isDone).map(({ name }) => name);
     await this.#until(
       () => unsent().length === 0,
@@ -160,7 +160,7 @@ class Simulation {
       () => `${unsent().join()} got no ack`,
     );
     await this.#end(Promise.all(this.#forwarders.map((forwarder) => forwarder.stop())), 'the forwarders do not stop');
-    if (isByJob) await this.#drainByJob();
+    if (this.#isByJob) await this.#drainByJob();
     await this.#until(
       () => this.#isCommitted,
       DRAIN_MS_MAX,
@@ -270,7 +270,7 @@ class Simulation {
       return;
     }
     const startAgain = (): void => {
-      if (!isSpare) this.#later(50, 3000, () => void (this.#isDraining || indexer.start()));
+      if (!isSpare) this.#later(50, 3000, () => void (this.#isByJob || indexer.start()));
     };
     if (faults.strikes('process_stalled', name)) indexer.run.process.stall(this.#random.between(100, 20_000));
     if (faults.strikes('indexer_killed', name)) {
