@@ -112,6 +112,7 @@ class Simulation {
   async run(): Promise<Outcome> {
     const rejected = (error: unknown): void => this.#oracle.violate(`unhandled: ${said(error)}`);
     process.on('unhandledRejection', rejected);
+    process.on('uncaughtException', rejected);
     try {
       await this.#play();
     } catch (error) {
@@ -119,6 +120,7 @@ class Simulation {
     } finally {
       await turn();
       process.off('unhandledRejection', rejected);
+      process.off('uncaughtException', rejected);
     }
     return {
       seed: this.#seed,
