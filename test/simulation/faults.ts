@@ -10,7 +10,7 @@ const KINDS = {
   connection_cut: 0.05,
   connection_delayed: 0.1,
   partial_write: 0.5,
-  ack_lost: 0.1,
+  ack_lost: 0.25,
   answer_lost: 0.1,
   // Appends to Kafka.
   produce_delayed: 0.2,

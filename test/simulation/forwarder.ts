@@ -122,7 +122,8 @@ class Run {
     const connection = new Connection(this.#world, this.process, address, client, who);
     const { socket } = connection;
     socket.wrote = (bytes) => {
-      for (const [name] of bytes.latin1Slice().matchAll(/[a-z0-9]+\.\d+;/g)) oracle.answered(this.process.name, name);
+      for (const [name] of bytes.toString('latin1').matchAll(/[a-z0-9]+\.\d+;/g))
+        oracle.answered(this.process.name, name);
     };
     const session = new ForwardSession(socket.asSocket, {
       intake: this.#watched,

@@ -28,7 +28,7 @@ export class SimMetrics implements Registry {
   }
 
   histogram(): HistogramHandle {
-    return { observe: () => undefined };
+    return { observe: () => undefined, exemplify: () => undefined };
   }
 
   /** The registry as the code under test wants it. */

@@ -174,7 +174,8 @@ export class Oracle {
       const { number, chunk } = event;
       const isPromised = chunk.acked || acceptances.some(({ isHeld }) => isHeld);
       if (!isPromised) continue;
-      if (documents.length === 0 && letters === 0) this.violate(`event ${number} of ${chunk.name} was acked and is lost`);
+      if (documents.length === 0 && letters === 0)
+        this.violate(`event ${number} of ${chunk.name} was acked and is lost`);
       if (documents.length > 0 && letters > 0)
         this.violate(`event ${number} is in the store and with the dead letters`);
     }
@@ -282,7 +283,7 @@ interface DocumentSource {
 }
 
 function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).latin1Slice();
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
 }
 
 /** Numbers come in rows: "3–7 9". */

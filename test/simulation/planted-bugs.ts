@@ -161,7 +161,7 @@ export function plant(name: string): () => string[] {
       const loaded = next(url, context);
       const mine = edits.filter(({ file }) => url === root + file);
       if (mine.length === 0) return loaded;
-      let source = String(loaded.source);
+      let source = Buffer.from(loaded.source as Uint8Array).toString();
       for (const { file, text, becomes } of mine) {
         assert.equal(source.split(text).length - 1, 1, `${file} has once: ${text}`);
         source = source.replace(text, () => becomes);

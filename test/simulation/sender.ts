@@ -71,7 +71,7 @@ export function contentOf({ oracle }: SenderWorld, random: Random, content: Cont
     oracle.add(event);
   };
   while (dues.length < chunks) {
-    if (isDocker && random.chance(0.25)) {
+    if (isDocker && random.chance(0.5)) {
       const line: Line = { id: `line-${name}-${dues.length}`, parts: [] };
       for (let parts = random.integer(2, 4); parts > 0; parts--) put(begin(), line);
     } else {
@@ -197,7 +197,7 @@ export class ForwardSender implements Sender {
   }
 
   #received(bytes: Buffer): void {
-    this.#heard += bytes.latin1Slice();
+    this.#heard += bytes.toString('latin1');
     for (;;) {
       const end = this.#heard.indexOf(';') + 1;
       if (end === 0) break;

@@ -4,10 +4,12 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { loadConfig } from '#shared/config/load.ts';
 import type { Config } from '#shared/config/settings.ts';
+import type { ForwardMode } from './events.ts';
 import { type FaultName, Faults } from './faults.ts';
 import { Forwarder } from './forwarder.ts';
 import { IndexerPlace } from './indexer.ts';
 import { Broker, type Topic } from './kafka/broker.ts';
+import { PRODUCE_LATE_MS_MAX } from './kafka/producer.ts';
 import { Oracle } from './oracle.ts';
 import { WallClock } from './process.ts';
 import { Random } from './random.ts';
@@ -149,6 +151,7 @@ class Simulation {
   }
 
   async #drain(): Promise<void> {
+    const time = this.#time;
     this.#trace.note('world', 'no more faults');
     this.#faults.end();
     this.#broker.isDown = this.#store.isDown = this.#store.isForbidden = false;
@@ -161,6 +164,8 @@ class Simulation {
       DRAIN_MS_MAX,
       () => `${unsent().join()} got no ack`,
     );
+    // What was on its way to the brokers when its client gave it up is there now.
+    await this.#until(() => time.nowMs > this.#durationMs + PRODUCE_LATE_MS_MAX, Infinity, '');
     await this.#end(Promise.all(this.#forwarders.map((forwarder) => forwarder.stop())), 'the forwarders do not stop');
     if (this.#isByJob) await this.#drainByJob();
     await this.#until(
@@ -303,7 +308,7 @@ function configOf(random: Random): Config {
     'bulk.max_bytes': random.integer(1000, 20_000),
     'bulk.timeout_ms': random.integer(1000, 4000),
     'bulk.concurrency': random.integer(1, 4),
-    'join.timeout_ms': random.integer(500, 3000),
+    'join.timeout_ms': random.integer(100, 2000),
     'shutdown.timeout_ms': random.integer(2000, 9000),
   };
 }
@@ -323,11 +328,11 @@ function sendersOf(world: SenderWorld, random: Random, durationMs: number): Send
       senders.push(new HttpSender(world, own, name, dues));
       continue;
     }
-    const isDocker = own.chance(0.4);
+    const isDocker = own.chance(0.5);
     const hasId = own.chance(0.85);
     const dues = contentOf(world, own, { name, hasId, isDocker, durationMs });
     const window = isDocker ? 1 : own.integer(1, 5);
-    const mode = isDocker ? 'message' : own.pick(['forward', 'packed', 'gzip', 'zstd']);
+    const mode = isDocker ? 'message' : own.pick<ForwardMode>(['forward', 'packed', 'gzip', 'zstd']);
     senders.push(new ForwardSender(world, own, { name, mode, window, wanders: own.chance(0.1) }, dues));
   }
   return senders;

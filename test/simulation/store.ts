@@ -56,8 +56,8 @@ export class SimElasticsearch {
     const bytes = Buffer.from(body.buffer, body.byteOffset, body.length);
     return items.map((item) => {
       // The real one knows of no items, only of lines.
-      const { create } = JSON.parse(bytes.latin1Slice(item.actionStart, item.docStart)) as Action;
-      const json = bytes.utf8Slice(item.docStart, item.docEnd);
+      const { create } = JSON.parse(bytes.toString('latin1', item.actionStart, item.docStart)) as Action;
+      const json = bytes.toString('utf8', item.docStart, item.docEnd);
       const ids = this.#writeIndex(create._index).ids;
       if (ids.has(create._id)) return CONFLICT;
       if (json.includes('poison-always')) return REFUSED;

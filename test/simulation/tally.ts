@@ -33,7 +33,7 @@ export class Tally {
 
   print(): void {
     console.log('fault                      strikes   in seeds');
-    for (const [name, { strikes, seeds }] of [...this.faults].sort())
+    for (const [name, { strikes, seeds }] of [...this.faults].sort(([a], [b]) => a.localeCompare(b)))
       console.log(`${name.padEnd(24)} ${String(strikes).padStart(9)} ${String(seeds).padStart(10)}`);
     console.log('');
     for (const [name, count] of this.totals) console.log(`${name.padEnd(24)} ${String(count).padStart(9)}`);

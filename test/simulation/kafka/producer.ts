@@ -19,6 +19,9 @@ interface Portion {
   readonly records: { headers: Headers; value: Buffer }[];
 }
 
+/** The longest that a request may be on its way. */
+export const PRODUCE_LATE_MS_MAX = 8000;
+
 export class SimProducer {
   readonly #link: Link;
 
@@ -67,7 +70,7 @@ export class SimProducer {
     }
     if (faults.strikes('produce_late', who)) {
       // On its way when the client gives up; that the client dies makes no difference to it.
-      world.time.after(random.between(200, 8000), () => {
+      world.time.after(random.between(200, PRODUCE_LATE_MS_MAX), () => {
         try {
           if (!broker.isDown) append(portions);
         } catch {
