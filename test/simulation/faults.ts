@@ -46,6 +46,7 @@ const KINDS = {
   // For a while.
   store_down: 0.04,
   store_unauthorized: 0.02,
+  index_blocked: 0.06,
   // Processes.
   forwarder_killed: 0.04,
   forwarder_stopped: 0.03,
@@ -62,7 +63,7 @@ export type FaultName = keyof typeof KINDS;
 export const faultNames: readonly FaultName[] = Object.keys(KINDS).filter((name): name is FaultName => name in KINDS);
 
 /** Of the seeds, how many have a kind at all. */
-const SHARE = 0.45;
+const SHARE = 0.5;
 
 export class Faults {
   readonly counts = new Map<FaultName, number>();

@@ -154,7 +154,7 @@ class Simulation {
     const time = this.#time;
     this.#trace.note('world', 'no more faults');
     this.#faults.end();
-    this.#broker.isDown = this.#store.isDown = this.#store.isForbidden = false;
+    this.#broker.isDown = this.#store.isDown = this.#store.isForbidden = this.#store.isBlocked = false;
     this.#isByJob = this.#random.chance(0.2);
     for (const forwarder of this.#forwarders) forwarder.start();
     if (!this.#isByJob) for (const indexer of this.#indexers.slice(0, 2)) void indexer.start();
@@ -249,6 +249,10 @@ class Simulation {
         this.#store.isForbidden = true;
         this.#later(500, 5000, () => (this.#store.isForbidden = false));
       }
+      if (faults.strikes('index_blocked', 'store')) {
+        this.#store.isBlocked = true;
+        this.#later(500, 7000, () => (this.#store.isBlocked = false));
+      }
       this.#disturb();
     });
   }
@@ -308,7 +312,7 @@ function configOf(random: Random): Config {
     'bulk.max_bytes': random.integer(1000, 20_000),
     'bulk.timeout_ms': random.integer(1000, 4000),
     'bulk.concurrency': random.integer(1, 4),
-    'join.timeout_ms': random.integer(100, 2000),
+    'join.timeout_ms': random.integer(100, 1000),
     'shutdown.timeout_ms': random.integer(2000, 9000),
   };
 }
@@ -319,6 +323,7 @@ function topic(partitions: number, batchBytesMax: number): Topic {
 
 function sendersOf(world: SenderWorld, random: Random, durationMs: number): Sender[] {
   const senders: Sender[] = [];
+  const dockerShare = random.pick([0.2, 0.4, 1]);
   for (let i = random.integer(3, 6); i > 0; i--) {
     const name = `s${senders.length}`;
     const own = random.fork(name);
@@ -328,7 +333,7 @@ function sendersOf(world: SenderWorld, random: Random, durationMs: number): Send
       senders.push(new HttpSender(world, own, name, dues));
       continue;
     }
-    const isDocker = own.chance(0.5);
+    const isDocker = own.chance(dockerShare);
     const hasId = own.chance(0.85);
     const dues = contentOf(world, own, { name, hasId, isDocker, durationMs });
     const window = isDocker ? 1 : own.integer(1, 5);

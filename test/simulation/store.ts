@@ -14,6 +14,7 @@ import type { Trace } from './trace.ts';
 const CREATED: BulkOutcome = Object.freeze({ status: 201 });
 const CONFLICT: BulkOutcome = Object.freeze({ status: 409, errorType: 'version_conflict_engine_exception' });
 const REJECTED: BulkOutcome = Object.freeze({ status: 429, errorType: 'es_rejected_execution_exception' });
+const BLOCKED: BulkOutcome = Object.freeze({ status: 403, errorType: 'cluster_block_exception' });
 const UNAVAILABLE: BulkOutcome = Object.freeze({ status: 503, errorType: 'unavailable_shards_exception' });
 const REFUSED: BulkOutcome = Object.freeze({
   status: 400,
@@ -43,6 +44,8 @@ interface StoreOptions {
 export class SimElasticsearch {
   isDown = false;
   isForbidden = false;
+  /** As when the disk is full: nothing is written. */
+  isBlocked = false;
   /** A body of more bytes is answered 413. */
   bodyBytesMax = Infinity;
   readonly options: StoreOptions;
@@ -60,6 +63,7 @@ export class SimElasticsearch {
       const json = bytes.toString('utf8', item.docStart, item.docEnd);
       const ids = this.#writeIndex(create._index).ids;
       if (ids.has(create._id)) return CONFLICT;
+      if (this.isBlocked) return BLOCKED;
       if (json.includes('poison-always')) return REFUSED;
       if (json.includes('poison-once') && !json.includes('as_text')) return REFUSED;
       const refused = refuse();
