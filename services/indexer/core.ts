@@ -68,6 +68,7 @@ export function buildCore(options: IndexerOptions, partitions: () => Iterable<Pa
     bytesMax: config['join.max_bytes'],
   });
   const budget = new ByteBudget(config['indexer.inflight_max_bytes']);
+  telemetry.watchBytes(budget);
   const pipeline = new Pipeline({
     ledger,
     writer,
@@ -78,13 +79,6 @@ export function buildCore(options: IndexerOptions, partitions: () => Iterable<Pa
     lingerMs: config['bulk.linger_ms'],
     unpacking,
   });
-  telemetry.watch({
-    ledger,
-    bytesInHand: () => budget.bytesHeld,
-    bulkInFlight: () => limit.inUse,
-    bulkLimit: () => limit.limit,
-    topic,
-    partitions,
-  });
+  telemetry.watch({ ledger, bulkInFlight: () => limit.inUse, bulkLimit: () => limit.limit, topic, partitions });
   return { pipeline, writer, ledger, telemetry, budget };
 }

@@ -1,6 +1,7 @@
 // What the indexer tells of itself: named events, each with its counters and its log line. Only this file knows metrics and log.
 // Events are told per record, per request, per assignment; never per event, and never with a payload.
 
+import type { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import { reasonOf } from '#shared/errors.ts';
 import type { Log } from '#shared/log.ts';
@@ -20,7 +21,6 @@ export interface PartitionAge {
 /** What is asked for at each scrape. */
 export interface IndexerView {
   readonly ledger: Ledger;
-  readonly bytesInHand: () => number;
   readonly bulkInFlight: () => number;
   readonly bulkLimit: () => number;
   readonly topic: string;
@@ -77,9 +77,8 @@ export class IndexerTelemetry implements LedgerListener {
     this.#rebalances = metrics.counter('rebalances_total', 'Assignments of partitions that were lost.');
   }
 
-  watch({ ledger, bytesInHand, bulkInFlight, bulkLimit, topic, partitions }: IndexerView): void {
+  watch({ ledger, bulkInFlight, bulkLimit, topic, partitions }: IndexerView): void {
     const metrics = this.#metrics;
-    metrics.gauge('indexer_bytes', 'Fetched bytes in hand of the indexer.', [], () => [[bytesInHand()]]);
     metrics.gauge('bulk_inflight', 'Bulk requests without an answer.', [], () => [[bulkInFlight()]]);
     metrics.gauge('bulk_concurrency_limit', 'Bulk requests that may be in flight.', [], () => [[bulkLimit()]]);
     metrics.gauge('events_inflight', 'Events received and not yet answered for.', ['stage'], () => [
@@ -94,6 +93,11 @@ export class IndexerTelemetry implements LedgerListener {
       ['topic', 'partition'],
       () => Array.from(partitions(), (age) => [age.oldestUncommittedSeconds, topic, String(age.partition)] as const),
     );
+  }
+
+  /** The bytes in hand, for who wonders why reading has stopped. */
+  watchBytes(budget: ByteBudget): void {
+    this.#metrics.gauge('indexer_bytes', 'Fetched bytes in hand of the indexer.', [], () => [[budget.bytesHeld]]);
   }
 
   consumed(events: number): void {
