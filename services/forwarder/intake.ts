@@ -44,6 +44,8 @@ export class QueueIntake implements Intake {
   readonly #openWaitMs: number;
   readonly #lanes = new Map<number, Lane>();
   #nextSeq = 0;
+  /** Chunks that wait for the queue to be reached. */
+  #waiting = 0;
   readonly #closing = new AbortController();
 
   constructor(options: IntakeOptions) {
@@ -76,7 +78,15 @@ export class QueueIntake implements Intake {
     using _permit = this.#budget.take(bytesOf(chunk));
     let settlement: Settlement | null = null;
     try {
-      if (this.#queue.partitions === 0) await this.#reached();
+      // Whoever waits goes first, also in the moment in which the queue has just been reached.
+      if (this.#queue.partitions === 0 || this.#waiting > 0) {
+        this.#waiting++;
+        try {
+          await this.#reached();
+        } finally {
+          this.#waiting--;
+        }
+      }
       if (this.#closing.signal.aborted) throw shuttingDown();
       const share = this.#share(chunk);
       settlement = share.settlement;

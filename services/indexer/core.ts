@@ -85,6 +85,7 @@ export function buildCore(options: CoreOptions, partitions: () => Iterable<Parti
     bytesMax: config['join.max_bytes'],
   });
   const budget = new ByteBudget(config['indexer.inflight_max_bytes']);
+  telemetry.watchBytes(budget);
   const pipeline = new Pipeline({
     ledger,
     writer,

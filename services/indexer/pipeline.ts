@@ -254,7 +254,10 @@ export class Pipeline {
   #join(hold: EventPlace, bytes: Uint8Array, start: number, end: number): void {
     const { lines, clock } = this.#options;
     const origin = { partition: hold.record.fetched.partition, batch: hold.batch, index: hold.index, hold };
-    for (const line of lines.add(origin, bytes, start, end, clock.monotonicMs())) this.#writeLine(line);
+    const passed = lines.add(origin, bytes, start, end, clock.monotonicMs());
+    // A repeat: what it repeats lies before it in the partition, so that no commit passes the one without the other.
+    if (passed === null) this.#options.ledger.settle(hold.record, 1, 'deduplicated');
+    else for (const line of passed) this.#writeLine(line);
   }
 
   #writeLine({ batch, index, entry, partial, holds }: JoinedLine<EventPlace>): void {

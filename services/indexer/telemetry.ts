@@ -1,6 +1,7 @@
 // What the indexer tells of itself: named events, each with its counters and its log line. Only this file knows metrics and log.
 // Events are told per record, per request, per assignment; never per event, and never with a payload.
 
+import type { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import type { Log } from '#shared/log.ts';
@@ -104,6 +105,11 @@ export class IndexerTelemetry implements LedgerListener {
       ['topic', 'partition'],
       () => Array.from(partitions(), (age) => [age.oldestUncommittedSeconds, topic, String(age.partition)] as const),
     );
+  }
+
+  /** The bytes in hand, for who wonders why reading has stopped. */
+  watchBytes(budget: ByteBudget): void {
+    this.#metrics.gauge('indexer_bytes', 'Fetched bytes in hand of the indexer.', [], () => [[budget.bytesHeld]]);
   }
 
   consumed(events: number): void {

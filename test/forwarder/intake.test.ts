@@ -76,6 +76,32 @@ async function ledger(metrics: Metrics): Promise<Record<string, number>> {
   );
 }
 
+test('chunks that waited for the queue to be reached go on before those that come at that moment', async () => {
+  const { queue, intake } = setUp();
+  const reached = Promise.withResolvers<void>();
+  queue.partitions = 0;
+  queue.opening = reached.promise;
+  const early = [intake.accept(chunkOf(['one'])), intake.accept(chunkOf(['two']))];
+  queue.partitions = 4;
+  reached.resolve();
+  // None of those who wait has gone on yet; nor has any at each of the next turns of the promises, until all have.
+  const late: Promise<void>[] = [];
+  for (let i = 0; i < 10; i++) {
+    late.push(intake.accept(chunkOf([`late ${i}`])));
+    await null;
+  }
+  await Promise.all([...early, ...late]);
+  const batches = await held(queue);
+  const texts = batches.map(({ entries }) => entries.toString('latin1')).join();
+  const order = new Set(Array.from(texts.matchAll(/one|two|late \d/g), ([text]) => text));
+  assert.deepEqual([...order], ['one', 'two', ...late.map((_, i) => `late ${i}`)]);
+  const seqs = batches.map(({ batch }) => batch.seq);
+  assert.deepEqual(
+    seqs,
+    seqs.toSorted((a, b) => a - b),
+  );
+});
+
 test('small chunks of one source share a record, in order', async () => {
   const { queue, intake } = setUp();
   await Promise.all(['a', 'b', 'c'].map((text) => intake.accept(chunkOf([text]))));

@@ -19,8 +19,11 @@ export class RecordingQueue implements Queue {
   /** Awaited by each append before it is held; may throw. */
   beforeHold: (append: Append) => Promise<void> = () => Promise.resolve();
 
+  /** What `opened` waits for. */
+  opening: Promise<void> = Promise.resolve();
+
   opened(): Promise<void> {
-    return Promise.resolve();
+    return this.opening;
   }
 
   async append(partition: number, records: readonly QueueRecord[]): Promise<void> {

@@ -10,6 +10,9 @@
 //   · a hash of its parts' names: what goes on where this joiner passed a beginning on before, or has a gap.
 // Text may thus be stored twice after a crash between timeout and commit, but marked; it is never swallowed.
 //
+// A sender that missed an ack sends the last part again, behind the line that has it. Alone, that part would wait, and might then take
+// the name of the line while that is still on its way to the store; so parts that were passed on are remembered, and say nothing new.
+//
 // Guarantees: bounded by bytes a line and in all (the oldest is passed on first), parts and time; every hold that came in goes out once;
 // kept bytes are copies. Time is given by the caller.
 
@@ -58,6 +61,8 @@ const PARTS_MAX = 4096;
 const PART_OVERHEAD_BYTES = 256;
 /** Lines whose beginning was passed on and that are remembered, so that the rest gets another name. */
 const REMEMBERED_MAX = 4096;
+/** Parts that were passed on and are remembered, so that their repeats are known. */
+const REMEMBERED_PARTS_MAX = 4 * REMEMBERED_MAX;
 
 interface Piece {
   readonly ordinal: number;
@@ -85,6 +90,10 @@ export class LineJoiner<Hold> {
   readonly #pending = new Map<string, Pending<Hold>>();
   /** By key: the last ordinal that was passed on of a line that is not finished. */
   readonly #passed = new Map<string, number>();
+  /** Names of parts that were passed on. */
+  readonly #names = new Set<string>();
+  /** Not all is remembered any more: a part without its line's beginning may be one that was passed on. */
+  #forgets = false;
   #bytes = 0;
   #events = 0;
 
@@ -110,11 +119,19 @@ export class LineJoiner<Hold> {
 
   /**
    * Takes the part in bytes[start, end), which `partOf` says it is. Returns what can be passed on by now: seldom more than one line.
+   * Null for a repeat of a part that was passed on: it is not taken, and its caller settles it.
    * The time must not go back from call to call.
    */
-  add(origin: PartOrigin<Hold>, bytes: Uint8Array, start: number, end: number, nowMs: number): JoinedLine<Hold>[] {
+  add(
+    origin: PartOrigin<Hold>,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    nowMs: number,
+  ): JoinedLine<Hold>[] | null {
     const part = partOf(bytes, start, end);
     assert(part !== null, 'only parts are joined');
+    if (this.#names.has(documentId(origin.batch.id, origin.index))) return null;
     const out: JoinedLine<Hold>[] = [];
     const key = keyOf(origin, part);
     let line = this.#pending.get(key);
@@ -151,6 +168,8 @@ export class LineJoiner<Hold> {
   /** Forgets lines of which `isVoid` is true of any hold: they will be read again, by whoever. Returns all of their holds. */
   drop(isVoid: (hold: Hold) => boolean = () => true): Hold[] {
     const dropped: Hold[] = [];
+    // What was on its way to the store may be read again as well, and must then be taken.
+    this.#names.clear();
     for (const line of this.#pending.values()) {
       if (!line.holds.some(isVoid)) continue;
       this.#remove(line);
@@ -219,21 +238,33 @@ export class LineJoiner<Hold> {
     assert(first !== undefined && last !== undefined, 'a line has a part');
     const goesOn = this.#passed.has(line.key);
     const partial = goesOn || !this.#isWhole(line);
-    if (partial) this.#remember(line.key, last);
-    const id = goesOn || !hasNoGap(pieces) ? nameOf(pieces) : last.batch.id;
+    if (partial) this.#remember(line.key, pieces);
+    for (const { batch, index } of pieces) this.#rememberName(documentId(batch.id, index));
+    const isOwn = !goesOn && hasNoGap(pieces) && (first.ordinal === 1 || !this.#forgets);
+    const id = isOwn ? last.batch.id : nameOf(pieces);
     // The sequence of a document is seq + index: this way it is the first part's.
     const seq = first.batch.seq + first.index - last.index;
     const batch = { ...last.batch, id, first: last.index, count: 1, receivedMs: first.batch.receivedMs, seq };
     return { batch, index: last.index, entry: entryOf(line.entry, pieces, partial), partial, holds };
   }
 
-  #remember(key: string, last: Piece): void {
+  #remember(key: string, pieces: readonly Piece[]): void {
     this.#passed.delete(key);
-    if (last.last) return;
+    const last = pieces.at(-1);
+    if (!last || (last.last && hasNoGap(pieces))) return;
     this.#passed.set(key, last.ordinal);
-    if (this.#passed.size <= REMEMBERED_MAX) return;
-    for (const oldest of this.#passed.keys()) {
-      this.#passed.delete(oldest);
+    if (this.#passed.size > REMEMBERED_MAX) this.#forgetOldest(this.#passed);
+  }
+
+  #rememberName(name: string): void {
+    this.#names.add(name);
+    if (this.#names.size > REMEMBERED_PARTS_MAX) this.#forgetOldest(this.#names);
+  }
+
+  #forgetOldest(remembered: Map<string, number> | Set<string>): void {
+    this.#forgets = true;
+    for (const oldest of remembered.keys()) {
+      remembered.delete(oldest);
       break;
     }
   }

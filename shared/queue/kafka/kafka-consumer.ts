@@ -232,7 +232,7 @@ export class KafkaConsumer implements QueueConsumer {
 
   async #eachBatch(payload: EachBatchPayload): Promise<void> {
     const assignment = this.#assignments.held;
-    if (assignment === null || !(await announcedInTime(assignment, payload))) return;
+    if (assignment === null || !(await announcedInTime(assignment, payload, this.#needs.clock))) return;
     if (this.#assignments.held !== assignment) return;
 
     // From here on nothing waits: the assignment is held until the records are handed over.
@@ -278,12 +278,16 @@ export class KafkaConsumer implements QueueConsumer {
 }
 
 /** Waits for the owner to know of the assignment, and keeps the group's session alive meanwhile. */
-async function announcedInTime(assignment: Assignment, { heartbeat }: EachBatchPayload): Promise<boolean> {
+async function announcedInTime(
+  assignment: Assignment,
+  { heartbeat }: EachBatchPayload,
+  clock: Clock,
+): Promise<boolean> {
   for (;;) {
     const tick = Promise.withResolvers<'later'>();
-    const timer = setTimeout(() => tick.resolve('later'), HEARTBEAT_INTERVAL_MS);
+    const timer = clock.timer(HEARTBEAT_INTERVAL_MS, () => tick.resolve('later'));
     const told = await Promise.race([assignment.announced, tick.promise]);
-    clearTimeout(timer);
+    timer[Symbol.dispose]();
     if (told !== 'later') return told;
     await heartbeat();
   }

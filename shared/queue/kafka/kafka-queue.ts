@@ -42,6 +42,8 @@ const FAILING_PATIENCE_MS = 2000;
 
 export interface KafkaQueueOptions {
   readonly clock: Clock;
+  /** A simulation's own, in place of kafkajs's clients. */
+  readonly client?: typeof createClient;
   warn(message: string): void;
   debug(message: string): void;
 }
@@ -73,11 +75,12 @@ export class KafkaQueue implements Queue {
     this.#config = config;
     this.#options = options;
     this.#unready = `the brokers ${brokersOf(config).join(', ')} were not reached yet`;
-    this.#kafka = createClient(config, options);
+    const client = options.client ?? createClient;
+    this.#kafka = client(config, options);
     const produceTimeoutMs = config['kafka.produce_timeout_ms'];
     // Two tries at least before an append is given up.
     const requestTimeoutMs = Math.max(1000, Math.min(15_000, Math.floor(produceTimeoutMs / 2)));
-    const producing = createClient(config, { ...options, requestTimeoutMs });
+    const producing = client(config, { ...options, requestTimeoutMs });
     this.#producer = new KafkaProducer(producing, {
       clock: options.clock,
       produceTimeoutMs,

@@ -20,7 +20,7 @@ interface Given {
   readonly extra?: object;
 }
 
-/** Every part is a batch of its own, as Docker sends them; its id is its ordinal, its index 3, its hold its text. */
+/** Every part is a batch of its own, as Docker sends them; its id is its ordinal and its line, its index 3, its hold its text. */
 class Joining {
   readonly joiner: LineJoiner<string>;
   nowMs = 0;
@@ -40,12 +40,12 @@ class Joining {
       partial_last: String(last),
       ...given.extra,
     };
-    const own: Batch = { ...batch, id: idOf(ordinal), seq: ordinal * 1000, receivedMs: ordinal, ...given.batch };
+    const own: Batch = { ...batch, id: idOf(ordinal, line), seq: ordinal * 1000, receivedMs: ordinal, ...given.batch };
     const entry = entryOf(record, ordinal);
     const lines = this.joiner.add({ partition, batch: own, index: 3, hold }, entry, 0, entry.length, this.nowMs);
     // What the joiner keeps must be copies.
     entry.fill(0xc1);
-    return lines.map(brief);
+    return lines?.map(brief) ?? [{ text: 'repeat', name: '', partial: false, holds: [] }];
   }
 
   after(ms: number): ReturnType<typeof brief>[] {
@@ -54,16 +54,21 @@ class Joining {
   }
 }
 
-function idOf(ordinal: number): Buffer {
-  return Buffer.alloc(16, ordinal);
+function idOf(ordinal: number, line = ''): Buffer {
+  const id = Buffer.alloc(16, ordinal);
+  id.write(line, 8);
+  given.add(id.toHex());
+  return id;
 }
+
+/** Ids that parts have. */
+const given = new Set<string>();
 
 /** Text, last part's name ("?" for one that no part has), mark, holds. */
 function brief(line: JoinedLine<string>): { text: unknown; name: string; partial: boolean; holds: readonly string[] } {
   const { message } = documentOf(line.entry, { batch: line.batch, index: line.index, partial: line.partial });
-  const first = line.batch.id[0] ?? 0;
-  const own = documentId(line.batch.id, line.index) === documentId(idOf(first), 3);
-  return { text: message, name: own ? String(first) : '?', partial: line.partial, holds: line.holds };
+  const name = given.has(line.batch.id.toHex()) && line.index === 3 ? String(line.batch.id[0]) : '?';
+  return { text: message, name, partial: line.partial, holds: line.holds };
 }
 
 const whole = (text: string, name: string, ...holds: string[]): object => ({ text, name, partial: false, holds });
@@ -83,7 +88,9 @@ test("the document has the first part's time, fields and sequence, and the last 
   const record = { n: { a: 1 }, partial_message: 'true', partial_id: 'i', log: 'ä'.slice(0, 1), 7: 'seven' };
   const add = (ordinal: number, fields: object, own: Partial<Batch>): JoinedLine<string>[] => {
     const entry = entryOf({ ...record, partial_ordinal: String(ordinal), ...fields }, [ordinal, { meta: ordinal }]);
-    return joiner.add({ partition: 0, batch: { ...batch, ...own }, index: 5, hold: '' }, entry, 0, entry.length, 0);
+    return (
+      joiner.add({ partition: 0, batch: { ...batch, ...own }, index: 5, hold: '' }, entry, 0, entry.length, 0) ?? []
+    );
   };
   add(1, { partial_last: 'false', k: 'first' }, { seq: 1000, receivedMs: 1 });
   const [line] = add(2, { partial_last: 'true', k: 'second' }, { id: idOf(2), seq: 2000, receivedMs: 2 });
@@ -109,7 +116,15 @@ test('a character that was cut in two', () => {
       partial_last: String(ordinal === 2),
     };
     const entry = entryOf({ log, ...fields });
-    return joiner.add({ partition: 0, batch, index: 0, hold: '' }, entry, 0, entry.length, 0);
+    return (
+      joiner.add(
+        { partition: 0, batch: { ...batch, id: idOf(ordinal) }, index: 0, hold: '' },
+        entry,
+        0,
+        entry.length,
+        0,
+      ) ?? []
+    );
   };
   add(1, euro.subarray(0, 1));
   const [line] = add(2, euro.subarray(1));
@@ -182,8 +197,40 @@ test('a line that goes on after its rest is told from the next', () => {
   joining.joiner.flush();
   assert.deepEqual(joining.part(2), []);
   assert.deepEqual(joining.part(3, { last: true }), [partial('l2 l3 ', '?', 'l2 ', 'l3 ')]);
+  joining.part(1, { batch: { id: idOf(1, 'next') } });
+  assert.deepEqual(joining.part(2, { last: true, batch: { id: idOf(2, 'next') } }), [
+    whole('l1 l2 ', '2', 'l1 ', 'l2 '),
+  ]);
+});
+
+test('a part that comes again after its line says nothing, and waits for nothing', () => {
+  const repeat = [{ text: 'repeat', name: '', partial: false, holds: [] }];
+  const joining = new Joining();
   joining.part(1);
   assert.deepEqual(joining.part(2, { last: true }), [whole('l1 l2 ', '2', 'l1 ', 'l2 ')]);
+  // Alone and after its time, it would have the name of the whole line, which may not be stored yet.
+  assert.deepEqual(joining.part(2, { last: true }), repeat);
+  assert.deepEqual(joining.part(1), repeat);
+  assert.equal(joining.joiner.events, 0);
+  // So does a part of what was passed on because its time was over.
+  joining.part(1, { line: 'm' });
+  joining.after(5000);
+  assert.deepEqual(joining.part(1, { line: 'm' }), repeat);
+  assert.deepEqual(joining.part(2, { line: 'm', last: true }), [partial('m2 ', '?', 'm2 ')]);
+  assert.deepEqual(joining.part(2, { line: 'm', last: true }), repeat);
+  // When the partition was lost, all is read again from what is committed.
+  joining.joiner.drop();
+  joining.part(1);
+  assert.deepEqual(joining.part(2, { last: true }), [whole('l1 l2 ', '2', 'l1 ', 'l2 ')]);
+});
+
+test('more parts than are remembered', () => {
+  const joining = new Joining();
+  joining.part(1);
+  joining.part(2, { last: true });
+  for (let i = 0; i < 20_000; i++) joining.part(1, { line: `o${i}`, last: true });
+  assert.deepEqual(joining.part(2, { last: true }), []);
+  assert.deepEqual(joining.after(5000), [partial('l2 ', '?', 'l2 ')]);
 });
 
 test('an unfinished line keeps what tells its parts', () => {

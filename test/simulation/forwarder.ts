@@ -1,0 +1,210 @@
+// A forwarder of the simulation: the real sessions, intake, lanes and Kafka queue, put together as `startForwarder` does it, in a process
+// that can be killed at any moment and started again.
+
+import { ForwardSession } from '#forwarder/accept/forward-session.ts';
+import type { Chunk, Intake, Undecodable } from '#forwarder/chunk.ts';
+import { QueueIntake } from '#forwarder/intake.ts';
+import { ForwarderTelemetry } from '#forwarder/telemetry.ts';
+import type { Config } from '#shared/config/settings.ts';
+import type { Log } from '#shared/log.ts';
+import { KafkaQueue } from '#shared/queue/kafka/kafka-queue.ts';
+import { type ClientEnd, Connection, type ConnectionWorld } from './connection.ts';
+import type { SimChunk } from './events.ts';
+import { type ClientWorld, simulatedKafka } from './kafka/client.ts';
+import { SimMetrics } from './metrics.ts';
+import type { Oracle } from './oracle.ts';
+import { SimProcess, type WallClock } from './process.ts';
+
+export interface ForwarderWorld extends ConnectionWorld, ClientWorld {
+  readonly oracle: Oracle;
+  readonly config: Config;
+}
+
+/** A place where forwarders run, one after another. */
+export class Forwarder {
+  readonly name: string;
+  readonly wall: WallClock;
+  readonly #world: ForwarderWorld;
+  #run: Run | null = null;
+  #runs = 0;
+
+  constructor(world: ForwarderWorld, name: string, wall: WallClock) {
+    this.#world = world;
+    this.name = name;
+    this.wall = wall;
+  }
+
+  get run(): Run | null {
+    return this.#run;
+  }
+
+  start(): void {
+    if (this.#run) return;
+    this.#world.trace.note(this.name, 'starts');
+    this.#run = new Run(this.#world, `${this.name}.${this.#runs++}`, this.wall);
+  }
+
+  kill(): void {
+    this.#world.trace.note(this.name, 'is killed');
+    this.#run?.process.kill();
+    this.#run = null;
+  }
+
+  /** As on SIGTERM. Resolves when it has ended, by itself or by force. */
+  async stop(): Promise<void> {
+    const run = this.#run;
+    if (!run) return;
+    this.#world.trace.note(this.name, 'stops');
+    const limit = run.process.sleep(this.#world.config['shutdown.timeout_ms']);
+    await Promise.race([run.stop(), limit, run.process.ended]);
+    if (this.#run !== run) return;
+    run.check('after its stop');
+    run.process.kill();
+    this.#world.trace.note(this.name, 'has stopped');
+    this.#run = null;
+  }
+
+  /** Null where nobody listens. */
+  connect(address: string, who: string, client: ClientEnd): Connection | null {
+    return this.#run?.connect(address, who, client) ?? null;
+  }
+
+  post(chunk: SimChunk, address: string, entries: Buffer, answered: (isHeld: boolean) => void): void {
+    if (this.#run) this.#run.post(chunk, address, entries, answered);
+    else this.#world.time.after(1, () => answered(false));
+  }
+}
+
+class Run {
+  readonly process: SimProcess;
+  readonly metrics = new SimMetrics();
+  readonly #world: ForwarderWorld;
+  readonly #queue: KafkaQueue;
+  readonly #intake: QueueIntake;
+  readonly #watched: Intake;
+  readonly #telemetry: ForwarderTelemetry;
+  readonly #sessions = new Set<ForwardSession>();
+  #stopped: Promise<void> | null = null;
+
+  constructor(world: ForwarderWorld, name: string, wall: WallClock) {
+    const { config, trace, time } = world;
+    const process = new SimProcess(name, time, wall);
+    this.process = process;
+    this.#world = world;
+    const log: Log = {
+      debug: () => undefined,
+      info: () => undefined,
+      warn: (event, fields) => trace.note(name, `${event} ${JSON.stringify(fields ?? {})}`),
+      error: (event, fields) => trace.note(name, `${event} ${JSON.stringify(fields ?? {})}`),
+    };
+    this.#queue = new KafkaQueue(config, {
+      clock: process,
+      client: simulatedKafka(world, process),
+      warn: (message) => trace.note(name, message),
+      debug: () => undefined,
+    });
+    this.#telemetry = new ForwarderTelemetry(this.metrics.registry, log);
+    this.#intake = new QueueIntake({
+      queue: this.#queue,
+      clock: process,
+      telemetry: this.#telemetry,
+      bytesMax: config['intake.max_bytes'],
+      lingerMs: config['gather.linger_ms'],
+      sealBytes: config['gather.record_bytes'],
+      openWaitMs: config['kafka.produce_timeout_ms'],
+    });
+    this.#watched = watched(this.#intake, process, world.oracle);
+  }
+
+  connect(address: string, who: string, client: ClientEnd): Connection | null {
+    if (this.#stopped) return null;
+    const { oracle, config } = this.#world;
+    const connection = new Connection(this.#world, this.process, address, client, who);
+    const { socket } = connection;
+    socket.wrote = (bytes) => {
+      for (const [name] of bytes.toString('latin1').matchAll(/[a-z0-9]+\.\d+;/g))
+        oracle.answered(this.process.name, name);
+    };
+    const session = new ForwardSession(socket.asSocket, {
+      intake: this.#watched,
+      telemetry: this.#telemetry,
+      frameBytesMax: config['frame.max_bytes'],
+      clock: this.process,
+    });
+    this.#sessions.add(session);
+    socket.on('close', () => this.#sessions.delete(session));
+    return connection;
+  }
+
+  /** What the HTTP input does with a body once it is read. */
+  post(chunk: SimChunk, address: string, entries: Buffer, answered: (isHeld: boolean) => void): void {
+    const { random, time, oracle } = this.#world;
+    const answer = (isHeld: boolean): void => {
+      if (!this.process.isAlive) return;
+      if (isHeld) oracle.answered(this.process.name, chunk.name);
+      time.after(random.between(0.2, 3), () => answered(isHeld));
+    };
+    this.process.later(0, () => {
+      if (this.#stopped || this.#intake.unreadyReason !== null || !this.#intake.hasRoom) return answer(false);
+      const accepted = this.#watched.accept({
+        tag: chunk.tag,
+        input: 'http',
+        tenant: null,
+        sender: address,
+        chunkId: chunk.hasId ? Buffer.from(chunk.name) : null,
+        encoding: 'identity',
+        bytes: entries,
+        entries,
+        count: chunk.events.length,
+      });
+      accepted.then(
+        () => answer(true),
+        () => answer(false),
+      );
+    });
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
+    const sessions = Promise.all([...this.#sessions].map((session) => session.close()));
+    await this.#intake.close();
+    await sessions;
+    await this.#queue[Symbol.asyncDispose]();
+  }
+
+  /** What holds at any moment. */
+  check(when: string): void {
+    const { oracle, config } = this.#world;
+    const imbalance = this.metrics.value('ledger_imbalance');
+    if (imbalance !== 0) oracle.violate(`the ledger of ${this.process.name} is off by ${imbalance} ${when}`);
+    // Each connection may bring one more chunk when the last of the room is taken.
+    const bytesMax = config['intake.max_bytes'] + (this.#sessions.size + 1) * CHUNK_BYTES_MAX;
+    const bytes = this.metrics.value('intake_bytes');
+    if (bytes > bytesMax) oracle.violate(`${this.process.name} holds ${bytes} bytes ${when}`);
+  }
+}
+
+/** More than any chunk of the simulation has, with its overhead, compressed and not. */
+const CHUNK_BYTES_MAX = 64_000;
+
+function watched(intake: QueueIntake, process: SimProcess, oracle: Oracle): Intake {
+  return {
+    async accept(chunk: Chunk): Promise<void> {
+      const acceptance = oracle.accepting(process.name, chunk);
+      await intake.accept(chunk);
+      if (process.isAlive) oracle.accepted(acceptance);
+    },
+    bury: (undecodable: Undecodable) => intake.bury(undecodable),
+    get hasRoom() {
+      return intake.hasRoom;
+    },
+    room: () => intake.room(),
+    get unreadyReason() {
+      return intake.unreadyReason;
+    },
+  };
+}

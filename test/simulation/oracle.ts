@@ -1,0 +1,299 @@
+// Knows everything: what was sent, acked, held, stored and committed. Checks the promises where they could break first, at each ack,
+// each write and each commit, and what can be told only at the end, at the end. Never part of what is tested.
+
+import { gunzipSync, zstdDecompressSync } from 'node:zlib';
+import type { Chunk } from '#forwarder/chunk.ts';
+import { type SimChunk, type SimEvent, numbersIn } from './events.ts';
+import type { Trace } from './trace.ts';
+
+interface StoredDocument {
+  readonly id: string;
+  readonly numbers: readonly number[];
+  readonly sequence: number;
+  readonly isPartial: boolean;
+}
+
+/** A call of a forwarder's `accept`. */
+interface Acceptance {
+  readonly process: string;
+  readonly source: string;
+  readonly order: number;
+  /** It has said that the chunk is held. */
+  isHeld: boolean;
+}
+
+interface EventState {
+  readonly event: SimEvent;
+  isHeld: boolean;
+  readonly documents: StoredDocument[];
+  letters: number;
+  readonly acceptances: Acceptance[];
+}
+
+export class Oracle {
+  readonly violations: string[] = [];
+  readonly chunks: SimChunk[] = [];
+  readonly #trace: Trace;
+  readonly #states: EventState[] = [];
+  /** Events of each record of the logs topic, by partition and offset. */
+  readonly #records: number[][][];
+  readonly #committed: number[];
+  readonly #acceptances: { acceptance: Acceptance; numbers: readonly number[] }[] = [];
+  /** First appearances in each partition, in order. */
+  readonly #appeared: number[][];
+  readonly #seen = new Set<number>();
+
+  constructor(trace: Trace, partitions: number) {
+    this.#trace = trace;
+    this.#records = Array.from({ length: partitions }, () => []);
+    this.#appeared = Array.from({ length: partitions }, () => []);
+    this.#committed = Array.from({ length: partitions }, () => 0);
+  }
+
+  get nextNumber(): number {
+    return this.#states.length;
+  }
+
+  violate(what: string): void {
+    this.violations.push(what);
+    this.#trace.note('ORACLE', `VIOLATION: ${what}`);
+  }
+
+  /** Events are numbered in the order of these calls. */
+  add(event: SimEvent): void {
+    this.#states.push({ event, isHeld: false, documents: [], letters: 0, acceptances: [] });
+  }
+
+  accepting(process: string, { entries, sender, tag }: Chunk): Acceptance {
+    const numbers = numbersIn(latin1(entries));
+    const order = this.#acceptances.length;
+    const acceptance: Acceptance = { process, source: `${sender} ${tag}`, order, isHeld: false };
+    this.#acceptances.push({ acceptance, numbers });
+    for (const number of numbers) this.#states[number]?.acceptances.push(acceptance);
+    this.#trace.note(process, `accept ${listed(numbers)} of ${sender}`);
+    return acceptance;
+  }
+
+  accepted(acceptance: Acceptance): void {
+    acceptance.isHeld = true;
+    const numbers = this.#acceptances[acceptance.order]?.numbers ?? [];
+    this.#trace.note(acceptance.process, `held ${listed(numbers)}`);
+    for (const number of numbers) {
+      if (!this.#states[number]?.isHeld) this.violate(`intake says that event ${number} is held, and it is not`);
+    }
+  }
+
+  /** An answer that says "held" leaves a forwarder. */
+  answered(process: string, name: string): void {
+    this.#trace.note(process, `ack ${name}`);
+    const chunk = this.chunks.find((other) => other.name === name);
+    if (!chunk) return this.violate(`an ack for ${name}, which nobody sent`);
+    for (const { number } of chunk.events) {
+      if (!this.#states[number]?.isHeld) this.violate(`${name} is acked before event ${number} is held`);
+    }
+  }
+
+  /** Its sender has heard that it is held. */
+  acked(chunk: SimChunk): void {
+    chunk.acked = true;
+  }
+
+  /** A record is durable: in the brokers' log, or in a spool. `partition`: of the logs topic, null elsewhere. */
+  held(encoding: string, value: Uint8Array, place: { partition: number; offset: number } | null): void {
+    const unpack = encoding === 'zstd' ? zstdDecompressSync : encoding === 'gzip' ? gunzipSync : null;
+    const numbers = numbersIn(latin1(unpack ? unpack(value) : value));
+    for (const number of numbers) this.#hold(number);
+    if (place === null) return;
+    this.#trace.note('kafka', `${place.partition}/${place.offset}: ${listed(numbers)}`);
+    const records = this.#records[place.partition];
+    if (records) records[place.offset] = numbers;
+    for (const number of numbers) {
+      if (this.#seen.has(number)) continue;
+      this.#seen.add(number);
+      this.#appeared[place.partition]?.push(number);
+    }
+  }
+
+  lettered(value: Uint8Array, reason: string): void {
+    const numbers = numbersIn(latin1(value));
+    this.#trace.note('kafka', `dead letter ${listed(numbers)}: ${reason}`);
+    for (const number of numbers) {
+      this.#hold(number);
+      const state = this.#states[number];
+      if (!state) continue;
+      state.letters++;
+      if (!state.event.isHuge && !state.event.isPoison)
+        this.violate(`event ${number} is with the dead letters (${reason}), and nothing is wrong with it`);
+    }
+  }
+
+  stored(id: string, json: string): void {
+    const source: DocumentSource = JSON.parse(json);
+    const numbers = numbersIn(json);
+    const flags = source.log?.flags ?? [];
+    const document: StoredDocument = {
+      id,
+      numbers,
+      sequence: source.event?.sequence ?? 0,
+      isPartial: flags.includes('partial'),
+    };
+    this.#trace.note('store', `document ${listed(numbers)} ${flags.join(' ')}`);
+    if (numbers.length === 0) return this.violate(`a document that nobody sent: ${json.slice(0, 200)}`);
+    for (const number of numbers) {
+      const state = this.#states[number];
+      if (!state || state.event.chunk.sends === 0) {
+        this.violate(`event ${number} is in the store, and was never sent`);
+        continue;
+      }
+      state.documents.push(document);
+    }
+    this.#checkContent(numbers, String(source.message), document.isPartial, flags.includes('as_text'));
+    for (const number of numbers) this.#checkOnce(number);
+  }
+
+  /** The brokers are about to take an offset. */
+  committing(partition: number, offset: number, memberId: string, owner: string | undefined): void {
+    this.#trace.note('kafka', `commit ${partition}/${offset} by ${memberId}`);
+    if (owner !== memberId) {
+      this.violate(`member ${memberId} commits partition ${partition}, which ${owner ?? 'nobody'} holds`);
+    }
+    const before = this.#committed[partition] ?? 0;
+    if (offset < before) this.violate(`the offset of partition ${partition} goes back from ${before} to ${offset}`);
+    for (let at = before; at < offset; at++) {
+      for (const number of this.#records[partition]?.[at] ?? []) {
+        if (!this.#isSettled(number))
+          this.violate(`offset ${offset} of partition ${partition} is committed before event ${number} is settled`);
+      }
+    }
+    this.#committed[partition] = offset;
+  }
+
+  /** When everything has drained. */
+  checkEnd(): void {
+    for (const { event, documents, letters, acceptances } of this.#states) {
+      const { number, chunk } = event;
+      const isPromised = chunk.acked || acceptances.some(({ isHeld }) => isHeld);
+      if (!isPromised) continue;
+      if (documents.length === 0 && letters === 0)
+        this.violate(`event ${number} of ${chunk.name} was acked and is lost`);
+      if (documents.length > 0 && letters > 0)
+        this.violate(`event ${number} is in the store and with the dead letters`);
+    }
+    this.#checkSequence();
+    this.#checkPartitions();
+  }
+
+  /** For the table at the end. */
+  totals(): Record<string, number> {
+    const totals = { sent: 0, acked: 0, stored: 0, dead_lettered: 0, resent: 0, partial_lines: 0 };
+    for (const { event, documents, letters } of this.#states) {
+      if (event.chunk.sends > 0) totals.sent++;
+      if (event.chunk.sends > 1) totals.resent++;
+      if (event.chunk.acked) totals.acked++;
+      if (documents.length > 0) totals.stored++;
+      if (letters > 0) totals.dead_lettered++;
+      if (documents.some(({ isPartial }) => isPartial)) totals.partial_lines++;
+    }
+    return totals;
+  }
+
+  #hold(number: number): void {
+    const state = this.#states[number];
+    if (state) state.isHeld = true;
+    else this.violate(`event ${number} is in the queue, and was never sent`);
+  }
+
+  #isSettled(number: number): boolean {
+    const state = this.#states[number];
+    return state !== undefined && (state.documents.length > 0 || state.letters > 0);
+  }
+
+  #checkContent(numbers: readonly number[], message: string, isPartial: boolean, isText: boolean): void {
+    const events = numbers.map((number) => this.#states[number]?.event);
+    const [first] = events;
+    if (!first) return;
+    const expected = events.map((event) => event?.text ?? '').join('');
+    if (isText ? !message.includes(expected) : message !== expected)
+      this.violate(`the document of event ${listed(numbers)} is not what was sent: ${message.slice(0, 100)}`);
+    const { line } = first;
+    if (line === null) {
+      if (numbers.length > 1) this.violate(`events ${listed(numbers)} are one document`);
+      return;
+    }
+    const ordinals = events.map((event) => (event ? line.parts.indexOf(event) : -1));
+    if (ordinals.some((ordinal, i) => ordinal <= (ordinals[i - 1] ?? -1)))
+      this.violate(`the parts ${listed(numbers)} of a line are out of order`);
+    if (!isPartial && ordinals.length < line.parts.length)
+      this.violate(`the line of events ${listed(numbers)} is not whole, and not marked`);
+  }
+
+  /** Of a sender that repeats its ids, and of an event that was sent once, there is one document. */
+  #checkOnce(number: number): void {
+    const state = this.#states[number];
+    if (!state) return;
+    const { chunk } = state.event;
+    const whole = state.documents.filter(({ isPartial }) => !isPartial);
+    const isOnce = chunk.sends === 1 || (chunk.hasId && chunk.addresses.size === 1);
+    if (isOnce && whole.length > 1)
+      this.violate(`event ${number} of ${chunk.name} is in the store ${whole.length} times: ${idsOf(whole)}`);
+  }
+
+  /** `event.sequence` has the order in which one forwarder accepted. */
+  #checkSequence(): void {
+    const last = new Map<string, { number: number; sequence: number }>();
+    for (const { acceptance, numbers } of this.#acceptances) {
+      for (const number of numbers) {
+        const state = this.#states[number];
+        const [document] = state?.documents ?? [];
+        if (!state || state.acceptances.length > 1 || !document || document.numbers[0] !== number) continue;
+        const before = last.get(acceptance.process);
+        const { sequence } = document;
+        if (before && sequence <= before.sequence) {
+          this.violate(
+            `event ${number} was accepted after ${before.number}, and its sequence is ${sequence} after ${before.sequence}`,
+          );
+        }
+        last.set(acceptance.process, { number, sequence });
+      }
+    }
+  }
+
+  /** What one forwarder took from one source lies in the queue in that order. */
+  #checkPartitions(): void {
+    for (const appeared of this.#appeared) {
+      const last = new Map<string, { number: number; order: number }>();
+      for (const number of appeared) {
+        const acceptances = this.#states[number]?.acceptances ?? [];
+        const [acceptance] = acceptances;
+        if (!acceptance || acceptances.length > 1 || !acceptance.isHeld) continue;
+        const key = `${acceptance.process} ${acceptance.source}`;
+        const before = last.get(key);
+        if (before && before.order > acceptance.order)
+          this.violate(`event ${number} lies behind ${before.number} in the queue, and was accepted before it`);
+        last.set(key, { number, order: acceptance.order });
+      }
+    }
+  }
+}
+
+interface DocumentSource {
+  readonly message?: unknown;
+  readonly log?: { readonly flags?: readonly string[] };
+  readonly event?: { readonly sequence?: number };
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+}
+
+/** Numbers come in rows: "3–7 9". */
+function listed(numbers: readonly number[]): string {
+  const first = numbers[0];
+  const last = numbers.at(-1);
+  if (first === undefined || last === undefined) return 'nothing';
+  return last - first === numbers.length - 1 && last > first ? `${first}–${last}` : numbers.join(' ');
+}
+
+function idsOf(documents: readonly StoredDocument[]): string {
+  return documents.map(({ id }) => id).join(' ');
+}

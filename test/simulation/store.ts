@@ -1,0 +1,180 @@
+// Elasticsearch, as the bulk writer sees it: data streams of backing indices, `create` that is answered 409 where the write index has the
+// id already, and only there: after a rollover the same id is taken again. It outlives all processes. What was written was written,
+// whether or not the answer arrives.
+
+import assert from 'node:assert/strict';
+import { SluiceError } from '#shared/errors.ts';
+import type { BulkOutcome, BulkRequest, Store, StoredDocument } from '#shared/store/store.ts';
+import type { Faults } from './faults.ts';
+import type { SimProcess } from './process.ts';
+import type { Random } from './random.ts';
+import type { SimTime } from './time.ts';
+import type { Trace } from './trace.ts';
+
+const CREATED: BulkOutcome = Object.freeze({ status: 201 });
+const CONFLICT: BulkOutcome = Object.freeze({ status: 409, errorType: 'version_conflict_engine_exception' });
+const REJECTED: BulkOutcome = Object.freeze({ status: 429, errorType: 'es_rejected_execution_exception' });
+const BLOCKED: BulkOutcome = Object.freeze({ status: 403, errorType: 'cluster_block_exception' });
+const UNAVAILABLE: BulkOutcome = Object.freeze({ status: 503, errorType: 'unavailable_shards_exception' });
+const REFUSED: BulkOutcome = Object.freeze({
+  status: 400,
+  errorType: 'document_parsing_exception',
+  errorReason: 'failed to parse',
+});
+
+interface Action {
+  readonly create: { readonly _index: string; readonly _id: string };
+}
+
+interface BackingIndex {
+  readonly createdMs: number;
+  readonly ids: Set<string>;
+}
+
+interface StoreOptions {
+  readonly time: SimTime;
+  readonly random: Random;
+  readonly faults: Faults;
+  readonly trace: Trace;
+  /** Told of every document that is written. */
+  readonly written: (id: string, json: string) => void;
+}
+
+/** The state; each process has a client of its own. */
+export class SimElasticsearch {
+  isDown = false;
+  isForbidden = false;
+  /** As when the disk is full: nothing is written. */
+  isBlocked = false;
+  /** A body of more bytes is answered 413. */
+  bodyBytesMax = Infinity;
+  readonly options: StoreOptions;
+  readonly #streams = new Map<string, BackingIndex[]>();
+
+  constructor(options: StoreOptions) {
+    this.options = options;
+  }
+
+  write({ body, items }: BulkRequest, refuse: () => BulkOutcome | null): BulkOutcome[] {
+    const bytes = Buffer.from(body.buffer, body.byteOffset, body.length);
+    return items.map((item) => {
+      // The real one knows of no items, only of lines.
+      const { create } = JSON.parse(bytes.toString('latin1', item.actionStart, item.docStart)) as Action;
+      const json = bytes.toString('utf8', item.docStart, item.docEnd);
+      const ids = this.#writeIndex(create._index).ids;
+      if (ids.has(create._id)) return CONFLICT;
+      if (this.isBlocked) return BLOCKED;
+      if (json.includes('poison-always')) return REFUSED;
+      if (json.includes('poison-once') && !json.includes('as_text')) return REFUSED;
+      const refused = refuse();
+      if (refused !== null) return refused;
+      ids.add(create._id);
+      this.options.written(create._id, json);
+      return CREATED;
+    });
+  }
+
+  #writeIndex(name: string): BackingIndex {
+    const indices = this.#streams.get(name) ?? [];
+    const last = indices.at(-1);
+    if (last) return last;
+    const first = { createdMs: this.options.time.nowMs, ids: new Set<string>() };
+    this.#streams.set(name, [first]);
+    return first;
+  }
+}
+
+/** One process's way to it. */
+export class SimStore implements Store {
+  readonly kind = 'elasticsearch';
+  readonly #server: SimElasticsearch;
+  readonly #process: SimProcess;
+
+  constructor(server: SimElasticsearch, process: SimProcess) {
+    this.#server = server;
+    this.#process = process;
+  }
+
+  setup(): Promise<string[]> {
+    return Promise.resolve([]);
+  }
+
+  async ping(): Promise<void> {
+    await this.#process.sleep(1);
+    this.#checkUp();
+  }
+
+  async bulk(request: BulkRequest, signal?: AbortSignal): Promise<BulkOutcome[]> {
+    const { faults, random, trace, time } = this.#server.options;
+    const who = this.#process.name;
+    if (faults.strikes('store_refused_connection', who)) {
+      await this.#process.sleep(1, signal);
+      throw new SluiceError('store_unavailable', 'Cannot write: connect ECONNREFUSED');
+    }
+    // From here on it is the server's: it does what it was sent, whether or not the client still lives.
+    const slowMs = faults.strikes('store_slow', who) ? random.between(200, 2800) : random.between(2, 20);
+    const { promise, resolve, reject } = Promise.withResolvers<BulkOutcome[]>();
+    const aborted = (): void => reject(signal?.reason);
+    signal?.addEventListener('abort', aborted, { once: true });
+    const answer = (action: () => void): void => void this.#process.later(random.between(1, 5), action);
+    const fail = (error: SluiceError): void => answer(() => reject(error));
+
+    if (faults.strikes('store_timeout_unwritten', who)) return promise;
+    if (faults.strikes('store_timeout_late', who)) {
+      const lateMs = random.between(100, 8000);
+      time.after(lateMs, () => {
+        trace.note('store', `late: ${request.items.length} from ${who}`);
+        if (!this.#server.isDown) this.#server.write(request, () => null);
+      });
+      return promise;
+    }
+    time.after(slowMs, () => {
+      try {
+        this.#checkUp();
+        const whole = this.#refusedWhole(request, who);
+        if (whole) throw whole;
+      } catch (error) {
+        assert(error instanceof SluiceError);
+        return fail(error);
+      }
+      const outcomes = this.#server.write(request, () => this.#refusedItem(who));
+      trace.note('store', `${who}: ${outcomes.map(({ status }) => status).join(' ')}`);
+      if (faults.strikes('store_timeout_written', who)) return;
+      if (faults.strikes('store_reset_after', who))
+        return fail(new SluiceError('store_unavailable', 'Cannot write: ECONNRESET'));
+      if (faults.strikes('store_answer_cut', who)) outcomes.pop();
+      answer(() => resolve(outcomes));
+    });
+    return promise.finally(() => signal?.removeEventListener('abort', aborted));
+  }
+
+  search(): Promise<StoredDocument[]> {
+    return Promise.resolve([]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+
+  #checkUp(): void {
+    if (this.#server.isDown) throw new SluiceError('store_unavailable', 'Cannot write: connect ECONNREFUSED');
+    if (this.#server.isForbidden) throw new SluiceError('store_unauthorized', 'Cannot write: 401');
+  }
+
+  #refusedWhole({ body, items }: BulkRequest, who: string): SluiceError | null {
+    const { faults } = this.#server.options;
+    if (body.length > this.#server.bodyBytesMax && items.length > 1)
+      return new SluiceError('store_body_too_large', 'Cannot write: 413');
+    if (faults.strikes('store_429', who)) return new SluiceError('store_overloaded', 'Cannot write: 429');
+    if (faults.strikes('store_500', who)) return new SluiceError('store_unavailable', 'Cannot write: 500');
+    // A single document that is too large or malformed is refused for good; that is for the poisoned ones.
+    if (items.length < 2) return null;
+    if (faults.strikes('store_413', who)) return new SluiceError('store_body_too_large', 'Cannot write: 413');
+    if (faults.strikes('store_400', who)) return new SluiceError('store_body_refused', 'Cannot write: 400');
+    return null;
+  }
+
+  #refusedItem(who: string): BulkOutcome | null {
+    const { faults } = this.#server.options;
+    if (faults.strikes('item_429', who)) return REJECTED;
+    return faults.strikes('item_503', who) ? UNAVAILABLE : null;
+  }
+}
