@@ -1,7 +1,7 @@
 // The server of all HTTP inputs, on fastify: its limits and times, its routes, and what it answers to an error.
 //
 //   POST /<tag>      events (http-input.ts)
-//   GET /            what this is
+//   the dialects     each in a scope of its own, with answers of its own (../dialects)
 //   anything else    404 or 405, with a reason
 //
 // Errors are answered {"error": code, "message": "Cannot …"}, those that may pass with Retry-After.
@@ -10,20 +10,15 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { type Clock, systemClock } from '#shared/clock.ts';
-import { type ErrorCode, SluiceError } from '#shared/errors.ts';
+import { SluiceError } from '#shared/errors.ts';
 import { listenOn, parseListenAddress, printAddress } from '#shared/listen-address.ts';
 import type { Intake } from '../chunk.ts';
+import { ANYONE, type Principal } from '../principal.ts';
 import { BodyReader } from './http-body.ts';
 import { HttpConnections } from './http-connections.ts';
+import { HttpContext, type HttpDialect, type HttpTelemetry } from './http-context.ts';
 import { answerError, codeOf, messageOf } from './http-errors.ts';
-import { readChunk } from './http-input.ts';
-
-interface HttpTelemetry {
-  connectionOpened(input: 'http'): void;
-  connectionClosed(input: 'http'): void;
-  /** A request was refused before intake had its events. */
-  chunkRejected(input: 'http', reason: ErrorCode | 'internal', detail: string): void;
-}
+import { tagInput } from './http-input.ts';
 
 export interface HttpServerOptions {
   readonly intake: Intake;
@@ -31,6 +26,8 @@ export interface HttpServerOptions {
   /** Most bytes of a body, as sent and uncompressed. */
   readonly bodyBytesMax: number;
   readonly clock?: Clock;
+  /** Whom a connection speaks for, where no token says it. */
+  readonly principalOf?: (request: IncomingMessage) => Principal;
   readonly limits?: Partial<HttpLimits>;
 }
 
@@ -64,8 +61,6 @@ const LIMITS: HttpLimits = {
   closeGraceMs: 5000,
 };
 const HEADER_BYTES_MAX = 16 * 1024;
-/** A refused body larger than this is not passed over: its connection is closed. */
-const PASSED_OVER_MAX = 256 * 1024 * 1024;
 const ALLOWED = 'GET, HEAD, POST, OPTIONS';
 /** Largest bodies that fit at once; more than one, so that one alone never waits for itself. */
 const BODIES_HELD = 2;
@@ -86,7 +81,10 @@ export async function startHttpServer(listen: string, options: HttpServerOptions
   const { intake, bodyBytesMax } = options;
   const waitMs = limits.roomWaitMs;
   const bodies = new BodyReader({ intake, clock, bodyBytesMax, heldBytesMax: BODIES_HELD * bodyBytesMax, waitMs });
-  addRoutes(fastify, connections, { ...options, clock, bodies });
+  const principalOf = options.principalOf ?? (() => ANYONE);
+  const expecting = expectingContinue(fastify.server);
+  const context = new HttpContext({ intake, telemetry, clock, bodies, bodyBytesMax, principalOf, expecting });
+  addRoutes(fastify, connections, context);
   await fastify.ready();
   const bound = await listenOn(fastify.server, address);
   return { address: printAddress(bound), close: () => close(fastify, connections, clock, limits.closeGraceMs) };
@@ -128,17 +126,10 @@ function createFastify(
   });
 }
 
-interface RouteOptions extends HttpServerOptions {
-  readonly clock: Clock;
-  readonly bodies: BodyReader;
-}
+const DIALECTS: readonly HttpDialect[] = [tagInput];
 
-function addRoutes(fastify: FastifyInstance, connections: HttpConnections, options: RouteOptions): void {
-  const { intake, telemetry } = options;
-  const expecting = expectingContinue(fastify.server);
-  /** Requests whose events intake has, and counts. */
-  const handedOver = new WeakSet<IncomingMessage>();
-  // The input reads the body itself, bounded; fastify's parsers would have it whole first.
+function addRoutes(fastify: FastifyInstance, connections: HttpConnections, context: HttpContext): void {
+  // The routes read bodies themselves, bounded; fastify's parsers would have them whole first.
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
 
@@ -151,24 +142,14 @@ function addRoutes(fastify: FastifyInstance, connections: HttpConnections, optio
     if (connections.isEnding(request.raw.socket)) reply.header('connection', 'close');
     done();
   });
-  fastify.setErrorHandler((error, { raw }, reply) => {
-    if (!handedOver.has(raw)) telemetry.chunkRejected('http', codeOf(error), messageOf(error));
-    if (expecting.has(raw) || !mayPassOver(raw)) reply.header('connection', 'close');
-    return answerError(error, reply);
-  });
+  fastify.setErrorHandler(context.onError('http', answerError));
 
-  fastify.post('/*', async ({ raw }, reply) => {
-    using held = new DisposableStack();
-    const begin = () => {
-      if (expecting.delete(raw)) reply.raw.writeContinue();
-    };
-    const chunk = await readChunk(raw, { ...options, held, begin });
-    if (chunk) {
-      handedOver.add(raw);
-      await intake.accept(chunk);
-    }
-    return reply.type('application/json; charset=utf-8').send(`{"accepted":${chunk?.count ?? 0}}`);
-  });
+  for (const dialect of DIALECTS) {
+    fastify.register((scope, _options, done) => {
+      dialect(scope, context);
+      done();
+    });
+  }
   fastify.get('/', (_request, reply) => reply.type('text/plain; charset=utf-8').send(ABOUT));
   fastify.options('/*', (_request, reply) => reply.header('allow', ALLOWED).code(204).send());
   fastify.setNotFoundHandler(async ({ method }, reply) => {
@@ -187,11 +168,6 @@ function expectingContinue(server: Server): WeakSet<IncomingMessage> {
     server.emit('request', request, response);
   });
   return expecting;
-}
-
-/** Whether the rest of a refused body is read and forgotten, so that its sender hears the answer and may go on. */
-function mayPassOver(request: IncomingMessage): boolean {
-  return request.complete || Number(request.headers['content-length'] ?? 0) <= PASSED_OVER_MAX;
 }
 
 async function close(

@@ -24,10 +24,21 @@ export function tagOfPath(path: string): TagOfPath {
     return { kind: 'path_unknown', why: `there is no such input, and no tag may begin with "${reserved}"` };
   }
   if (tag.length === 0) return { kind: 'tag_invalid', why: 'the path has to name a tag, such as /app.web' };
-  if (Buffer.byteLength(tag) > TAG_BYTES_MAX) {
-    return { kind: 'tag_invalid', why: `the tag is longer than ${TAG_BYTES_MAX} bytes` };
-  }
-  return { kind: 'tag', tag };
+  return bounded(tag);
+}
+
+/** The tag in a header, each character of which is a byte (as Node gives it). */
+export function tagOfHeader(header: string): TagOfPath {
+  const tag = decodedText(header);
+  if (tag === null) return { kind: 'tag_invalid', why: 'the tag in the header is not valid UTF-8' };
+  if (tag.length === 0) return { kind: 'tag_invalid', why: 'the tag in the header is empty' };
+  return bounded(tag);
+}
+
+function bounded(tag: string): TagOfPath {
+  return Buffer.byteLength(tag) > TAG_BYTES_MAX
+    ? { kind: 'tag_invalid', why: `the tag is longer than ${TAG_BYTES_MAX} bytes` }
+    : { kind: 'tag', tag };
 }
 
 function decodedText(latin1: string): string | null {
