@@ -26,7 +26,7 @@ export function takenEntries(result: HttpEntries, bytesMax: number): { bytes: Ui
   throw new SluiceError('body_malformed', `Cannot read the body: ${result.why} (${line}byte ${result.at})`);
 }
 
-function tooManyEntries(bytesMax: number): SluiceError {
+export function tooManyEntries(bytesMax: number): SluiceError {
   return new SluiceError(
     'body_too_large',
     `Cannot take the events of the body: they are more than ${bytesMax} bytes; send fewer at once`,
