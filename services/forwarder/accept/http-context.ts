@@ -27,6 +27,13 @@ export interface HttpTelemetry {
   chunkRejected(input: InputName, reason: ErrorCode | 'internal', detail: string): void;
 }
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Answers without a token: it tells and takes nothing. */
+    open?: true;
+  }
+}
+
 /** Registers the routes of a dialect in a scope of its own. */
 export type HttpDialect = (scope: FastifyInstance, context: HttpContext) => void;
 

@@ -14,6 +14,7 @@ import { SluiceError } from '#shared/errors.ts';
 import { listenOn, parseListenAddress, printAddress } from '#shared/listen-address.ts';
 import type { Intake } from '../chunk.ts';
 import { otlp } from '../dialects/otlp/route.ts';
+import { splunk } from '../dialects/splunk/route.ts';
 import { ANYONE, type Principal } from '../principal.ts';
 import { BodyReader } from './http-body.ts';
 import { HttpConnections } from './http-connections.ts';
@@ -127,7 +128,7 @@ function createFastify(
   });
 }
 
-const DIALECTS: readonly HttpDialect[] = [tagInput, otlp];
+const DIALECTS: readonly HttpDialect[] = [tagInput, otlp, splunk];
 
 function addRoutes(fastify: FastifyInstance, connections: HttpConnections, context: HttpContext): void {
   // The routes read bodies themselves, bounded; fastify's parsers would have them whole first.
