@@ -13,6 +13,7 @@ import { type Clock, systemClock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { listenOn, parseListenAddress, printAddress } from '#shared/listen-address.ts';
 import type { Intake } from '../chunk.ts';
+import { elasticsearch } from '../dialects/elasticsearch/route.ts';
 import { otlp } from '../dialects/otlp/route.ts';
 import { splunk } from '../dialects/splunk/route.ts';
 import { ANYONE, type Principal } from '../principal.ts';
@@ -66,7 +67,6 @@ const HEADER_BYTES_MAX = 16 * 1024;
 const ALLOWED = 'GET, HEAD, POST, OPTIONS';
 /** Largest bodies that fit at once; more than one, so that one alone never waits for itself. */
 const BODIES_HELD = 2;
-const ABOUT = 'Sluice takes logs here: POST /<tag> with JSON, NDJSON or msgpack.\n';
 
 /** Rejects with config_invalid or listen_failed. */
 export async function startHttpServer(listen: string, options: HttpServerOptions): Promise<HttpServer> {
@@ -128,7 +128,7 @@ function createFastify(
   });
 }
 
-const DIALECTS: readonly HttpDialect[] = [tagInput, otlp, splunk];
+const DIALECTS: readonly HttpDialect[] = [tagInput, otlp, splunk, elasticsearch];
 
 function addRoutes(fastify: FastifyInstance, connections: HttpConnections, context: HttpContext): void {
   // The routes read bodies themselves, bounded; fastify's parsers would have them whole first.
@@ -152,7 +152,6 @@ function addRoutes(fastify: FastifyInstance, connections: HttpConnections, conte
       done();
     });
   }
-  fastify.get('/', (_request, reply) => reply.type('text/plain; charset=utf-8').send(ABOUT));
   fastify.options('/*', (_request, reply) => reply.header('allow', ALLOWED).code(204).send());
   fastify.setNotFoundHandler(async ({ method }, reply) => {
     reply.header('allow', ALLOWED);

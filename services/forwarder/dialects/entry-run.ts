@@ -69,6 +69,11 @@ export class EntryRun {
     return this.#count;
   }
 
+  /** Bytes so far. */
+  get length(): number {
+    return this.#writer.length;
+  }
+
   /** Whether an entry did not fit; it and all after it were left out. */
   get tooLarge(): boolean {
     return this.#tooLarge;

@@ -120,7 +120,7 @@ test('each refusal has its status, its code, its reason, and is counted', async 
   await check(['/a', ''], 400, 'body_malformed', /it is empty/);
   await check(['/', '{}'], 400, 'tag_invalid', /has to name a tag/);
   await check(['/%ff', '{}'], 400, 'tag_invalid', /percent-encoded|UTF-8/);
-  await check(['/_bulk', '{}'], 404, 'path_unknown', /begin with "_"/);
+  await check(['/_search', '{}'], 404, 'path_unknown', /begin with "_"/);
   await check(['/v1/traces', '{}'], 404, 'path_unknown', /begin with "v1\/"/);
   await check(['/a', '{}', { 'content-type': 'application/xml' }], 415, 'content_type_unknown', /Content-Type/);
   await check(['/a', '{}', { 'content-type': ';;' }], 415, 'content_type_unknown', /./);
@@ -230,7 +230,7 @@ test('100 Continue is said when the headers are accepted, and not before', async
 
   const large = await (await fixture.raw()).write(headers('/a', BODY_BYTES_MAX + 1)).ended();
   assert.match(large, /^HTTP\/1.1 413 [^]*connection: close/);
-  const reserved = await (await fixture.raw()).write(headers('/_bulk', 7)).ended();
+  const reserved = await (await fixture.raw()).write(headers('/_search', 7)).ended();
   assert.match(reserved, /^HTTP\/1.1 404 /);
   const other = await (await fixture.raw()).write(headers('/a', 7).replace('100-continue', 'miracles')).until(/417/);
   assert.match(other, /^HTTP\/1.1 417 /);

@@ -1,7 +1,7 @@
 // What a sender to Splunk's HTTP Event Collector hears: {"text":…,"code":…}, with Splunk's own texts and numbers
 // (https://docs.splunk.com/Documentation/Splunk/latest/Data/TroubleshootHTTPEventCollector).
 
-import { type ErrorCode, SluiceError } from '#shared/errors.ts';
+import { type ErrorCode, SluiceError, errorTable } from '#shared/errors.ts';
 
 interface HecAnswer {
   readonly status: number;
@@ -46,18 +46,10 @@ export class HecRefusal extends SluiceError {
 /** @param hasToken whether the request had an Authorization at all */
 export function hecAnswerTo(error: unknown, code: ErrorCode | 'internal', hasToken: boolean): HecCode {
   if (error instanceof HecRefusal) return error.answer;
-  switch (code) {
-    case 'unauthorized':
-      return hasToken ? 'token_invalid' : 'token_missing';
-    case 'tag_refused':
-      return 'index_refused';
-    case 'body_too_large':
-    case 'decompressed_too_large':
-    case 'entry_too_large':
-      return 'too_large';
-    case 'internal':
-      return 'internal';
-    default:
-      return error instanceof SluiceError && error.kind.http >= 429 ? 'busy' : 'invalid_data';
-  }
+  if (code === 'unauthorized') return hasToken ? 'token_invalid' : 'token_missing';
+  if (code === 'tag_refused') return 'index_refused';
+  if (code === 'internal') return 'internal';
+  const { http } = errorTable[code];
+  if (http === 413) return 'too_large';
+  return http >= 429 ? 'busy' : 'invalid_data';
 }
