@@ -64,12 +64,17 @@ export class HttpContext {
     this.bodyBytesMax = options.bodyBytesMax;
   }
 
-  /** Throws body_too_large, encoding_unknown, request_malformed, queue_unavailable. */
-  open(input: InputName, { raw }: FastifyRequest, reply: FastifyReply): HttpExchange {
+  /**
+   * Throws body_too_large, encoding_unknown, request_malformed, queue_unavailable.
+   * @param ownEncoding a Content-Encoding that the dialect sees to itself
+   */
+  open(input: InputName, { raw }: FastifyRequest, reply: FastifyReply, ownEncoding?: string): HttpExchange {
     const begin = () => {
       if (this.options.expecting.delete(raw)) reply.raw.writeContinue();
     };
-    return new HttpExchange(input, raw, { ...this.options, begin, counted: this.#counted });
+    const encoding = raw.headers['content-encoding'];
+    const compression = ownEncoding !== undefined && encoding === ownEncoding ? null : compressionOf(encoding);
+    return new HttpExchange(input, raw, { ...this.options, begin, compression, counted: this.#counted });
   }
 
   /** A scope's error handler: counts, sees to the rest of the body, and gives the dialect's answer. */
@@ -103,6 +108,7 @@ export interface Events {
 interface ExchangeOptions extends HttpContextOptions {
   /** Called before the first byte of the body is asked for. */
   readonly begin: () => void;
+  readonly compression: Compression | null;
   readonly counted: WeakSet<object>;
 }
 
@@ -115,14 +121,12 @@ export class HttpExchange implements Disposable {
   readonly #input: InputName;
   readonly #request: IncomingMessage;
   readonly #options: ExchangeOptions;
-  readonly #compression: Compression | null;
   readonly #held = new DisposableStack();
 
   constructor(input: InputName, request: IncomingMessage, options: ExchangeOptions) {
     this.#input = input;
     this.#request = request;
     this.#options = options;
-    this.#compression = compressionOf(request.headers['content-encoding']);
     this.chunkId = idempotencyKey(request);
     options.bodies.check(request);
     const { unreadyReason } = options.intake;
@@ -155,9 +159,14 @@ export class HttpExchange implements Disposable {
 
   /** The whole body, uncompressed. Rejects with a SluiceError. */
   async body(): Promise<Buffer> {
-    const { bodies, begin } = this.#options;
+    const { bodies, begin, compression } = this.#options;
     const sent = await bodies.read(this.#request, this.#held, begin);
-    return this.#compression ? bodies.decompress(sent, this.#compression, this.#held) : sent;
+    return compression ? bodies.decompress(sent, compression, this.#held) : sent;
+  }
+
+  /** Counts bytes that a dialect unpacked itself, as long as the exchange lasts. */
+  hold(bytes: number): void {
+    this.#options.bodies.hold(bytes, this.#held);
   }
 
   /** Resolves when the events are held. Without events it does nothing. */

@@ -14,6 +14,7 @@ import { SluiceError } from '#shared/errors.ts';
 import { listenOn, parseListenAddress, printAddress } from '#shared/listen-address.ts';
 import type { Intake } from '../chunk.ts';
 import { elasticsearch } from '../dialects/elasticsearch/route.ts';
+import { loki } from '../dialects/loki/route.ts';
 import { otlp } from '../dialects/otlp/route.ts';
 import { splunk } from '../dialects/splunk/route.ts';
 import { ANYONE, type Principal } from '../principal.ts';
@@ -128,7 +129,7 @@ function createFastify(
   });
 }
 
-const DIALECTS: readonly HttpDialect[] = [tagInput, otlp, splunk, elasticsearch];
+const DIALECTS: readonly HttpDialect[] = [tagInput, otlp, splunk, elasticsearch, loki];
 
 function addRoutes(fastify: FastifyInstance, connections: HttpConnections, context: HttpContext): void {
   // The routes read bodies themselves, bounded; fastify's parsers would have them whole first.

@@ -31,7 +31,9 @@ test('each item has its answer, in order, when it is held', async () => {
     ['app', 'elasticsearch', null, 1],
     ['b', 'elasticsearch', Buffer.from('y'), 1],
   ]);
-  assert.deepEqual(fixture.rejected, [['body_malformed', 'delete is not supported: documents are only added']]);
+  assert.deepEqual(fixture.rejected, [
+    ['body_malformed', 'Cannot take 1 items: delete is not supported: documents are only added'],
+  ]);
 });
 
 test('PUT, an index in the URL that is encoded, filter_path, an Idempotency-Key', async () => {

@@ -45,8 +45,10 @@ async function takeBulk(context: HttpContext, request: FastifyRequest, reply: Fa
   const { items, runs } = taken(bulkItems(body, options), options.bytesMax);
   const outcomes = await accept(exchange, runs);
   refuseWhole(outcomes);
-  for (const { outcome } of items) {
-    if (typeof outcome !== 'number') context.refusedPart(INPUT, new SluiceError('body_malformed', outcome.reason));
+  const refusals = items.map(({ outcome }) => outcome).filter((outcome) => typeof outcome !== 'number');
+  if (refusals.length > 0) {
+    const message = `Cannot take ${refusals.length} items: ${refusals[0]?.reason}`;
+    context.refusedPart(INPUT, new SluiceError('body_malformed', message));
   }
   for (const error of new Set(outcomes)) if (error !== null) context.refusedPart(INPUT, error);
   const answer = bulkAnswer(clock.monotonicMs() - beganMs, items, outcomes);

@@ -10,16 +10,17 @@
 // Bytes go straight from the one form to the other; no message becomes an object. Fields may come in any order and are found in
 // two passes. Total: a record that is broken inside is rejected alone, all else that is broken is malformed.
 
-import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
+import { WireType } from '@bufbuild/protobuf/wire';
 import type { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { JSON_DEPTH_MAX } from '../../decode/json-value.ts';
 import { reasonOf } from '#shared/errors.ts';
+import { ProtobufReader } from '../protobuf-reader.ts';
 import { type OtlpLogs, type OtlpOptions, OtlpRecords } from './records.ts';
 
 export function protobufLogs(body: Buffer, options: OtlpOptions): OtlpLogs {
   const walk = new ProtobufWalk(body, options);
   try {
-    return walk.request();
+    return walk.request(body.length);
   } catch (error) {
     return { kind: 'malformed', why: `its protobuf is wrong at byte ${walk.at}: ${reasonOf(error)}` };
   }
@@ -29,170 +30,174 @@ const EMPTY = Buffer.alloc(0);
 
 /** Its methods throw at what is no protobuf. */
 class ProtobufWalk {
-  readonly #body: Buffer;
-  readonly #reader: BinaryReader;
+  readonly #reader: ProtobufReader;
   readonly #records: OtlpRecords;
   readonly #writerOfResource = (key: Buffer) => this.#records.resourceAttribute(key);
   readonly #writerOfScope = (key: Buffer) => this.#records.scopeAttribute(key);
   readonly #writerOfRecord = (key: Buffer) => this.#records.attribute(key);
 
   constructor(body: Buffer, options: OtlpOptions) {
-    this.#body = body;
-    this.#reader = new BinaryReader(body);
+    this.#reader = new ProtobufReader(body);
     this.#records = new OtlpRecords(body.length, options);
   }
 
   get at(): number {
-    return Math.min(this.#reader.pos, this.#body.length);
+    return this.#reader.at;
   }
 
-  request(): OtlpLogs {
-    this.#each(this.#body.length, 1, (end) => this.#resourceLogs(end));
+  request(end: number): OtlpLogs {
+    this.#reader.each(end, 1, (end) => this.#resourceLogs(end));
     return this.#records.done();
   }
 
   #resourceLogs(end: number): void {
-    const start = this.#reader.pos;
+    const start = this.#reader.wire.pos;
     this.#records.beginResource();
-    this.#each(end, 1, (resourceEnd) => {
-      this.#each(resourceEnd, 1, (attributeEnd) => this.#attribute(attributeEnd, 1, this.#writerOfResource));
+    this.#reader.each(end, 1, (resourceEnd) => {
+      this.#reader.each(resourceEnd, 1, (attributeEnd) => this.#attribute(attributeEnd, 1, this.#writerOfResource));
     });
-    this.#reader.pos = start;
-    this.#each(end, 2, (scopeEnd) => this.#scopeLogs(scopeEnd));
+    this.#reader.wire.pos = start;
+    this.#reader.each(end, 2, (scopeEnd) => this.#scopeLogs(scopeEnd));
   }
 
   #scopeLogs(end: number): void {
-    const start = this.#reader.pos;
+    const start = this.#reader.wire.pos;
     this.#records.beginScope();
-    this.#each(end, 1, (scopeEnd) => this.#scope(scopeEnd));
+    this.#reader.each(end, 1, (scopeEnd) => this.#scope(scopeEnd));
     this.#records.beginRecords();
-    this.#reader.pos = start;
-    this.#each(end, 2, (recordEnd) => {
+    this.#reader.wire.pos = start;
+    this.#reader.each(end, 2, (recordEnd) => {
       this.#records.beginRecord();
       try {
         this.#record(recordEnd);
         this.#records.endRecord();
       } catch (error) {
         this.#records.reject(`its protobuf is wrong at byte ${this.at}: ${reasonOf(error)}`);
-        this.#reader.pos = recordEnd;
+        this.#reader.wire.pos = recordEnd;
       }
     });
   }
 
   #scope(end: number): void {
     const reader = this.#reader;
+    const { wire } = reader;
     const records = this.#records;
-    while (reader.pos < end) {
-      const [field, type] = reader.tag();
-      if (type !== WireType.LengthDelimited) this.#skip(type, field);
-      else if (field === 1) records.scopeName().stringBytes(this.#bytes(end));
-      else if (field === 2) records.scopeVersion().stringBytes(this.#bytes(end));
-      else if (field === 3) this.#attribute(this.#messageEnd(end), 1, this.#writerOfScope);
-      else this.#skip(type, field);
+    while (wire.pos < end) {
+      const [field, type] = wire.tag();
+      if (type !== WireType.LengthDelimited) wire.skip(type, field);
+      else if (field === 1) records.scopeName().stringBytes(reader.bytes(end));
+      else if (field === 2) records.scopeVersion().stringBytes(reader.bytes(end));
+      else if (field === 3) this.#attribute(reader.messageEnd(end), 1, this.#writerOfScope);
+      else wire.skip(type, field);
     }
-    this.#finish(end);
+    reader.finish(end);
   }
 
   #record(end: number): void {
     const reader = this.#reader;
+    const { wire } = reader;
     const records = this.#records;
-    while (reader.pos < end) {
-      const [field, type] = reader.tag();
+    while (wire.pos < end) {
+      const [field, type] = wire.tag();
       if (type === WireType.LengthDelimited) this.#recordBytes(field, end);
-      else if (field === 1 && type === WireType.Bit64) records.time(BigInt(reader.fixed64()));
-      else if (field === 11 && type === WireType.Bit64) records.observedTime(BigInt(reader.fixed64()));
-      else if (field === 2 && type === WireType.Varint) records.severityNumber(reader.int32());
-      else if (field === 7 && type === WireType.Varint) records.droppedAttributes(reader.uint32());
-      else if (field === 8 && type === WireType.Bit32) records.flags(reader.fixed32());
-      else this.#skip(type, field);
+      else if (field === 1 && type === WireType.Bit64) records.time(BigInt(wire.fixed64()));
+      else if (field === 11 && type === WireType.Bit64) records.observedTime(BigInt(wire.fixed64()));
+      else if (field === 2 && type === WireType.Varint) records.severityNumber(wire.int32());
+      else if (field === 7 && type === WireType.Varint) records.droppedAttributes(wire.uint32());
+      else if (field === 8 && type === WireType.Bit32) records.flags(wire.fixed32());
+      else wire.skip(type, field);
     }
-    this.#finish(end);
+    reader.finish(end);
   }
 
   #recordBytes(field: number, end: number): void {
+    const reader = this.#reader;
     const records = this.#records;
     switch (field) {
       case 3:
-        return records.severityText(this.#bytes(end));
+        return records.severityText(reader.bytes(end));
       case 5:
-        return this.#value(this.#messageEnd(end), records.body(), 1);
+        return this.#value(reader.messageEnd(end), records.body(), 1);
       case 6:
-        return this.#attribute(this.#messageEnd(end), 1, this.#writerOfRecord);
+        return this.#attribute(reader.messageEnd(end), 1, this.#writerOfRecord);
       case 9:
-        return records.traceId(this.#bytes(end).toString('hex'));
+        return records.traceId(reader.bytes(end).toString('hex'));
       case 10:
-        return records.spanId(this.#bytes(end).toString('hex'));
+        return records.spanId(reader.bytes(end).toString('hex'));
       case 12:
-        return records.eventName(this.#bytes(end));
+        return records.eventName(reader.bytes(end));
       default:
-        return void this.#bytes(end);
+        return void reader.bytes(end);
     }
   }
 
   /** A KeyValue; `writerOf` writes its key. */
   #attribute(end: number, depth: number, writerOf: (key: Buffer) => MsgpackWriter): void {
     const reader = this.#reader;
+    const { wire } = reader;
     let key: Buffer = EMPTY;
     let valueAt = -1;
     let valueEnd = -1;
-    while (reader.pos < end) {
-      const [field, type] = reader.tag();
+    while (wire.pos < end) {
+      const [field, type] = wire.tag();
       if (field === 1 && type === WireType.LengthDelimited) {
-        key = this.#bytes(end);
+        key = reader.bytes(end);
       } else if (field === 2 && type === WireType.LengthDelimited) {
-        valueEnd = this.#messageEnd(end);
-        valueAt = reader.pos;
-        reader.pos = valueEnd;
+        valueEnd = reader.messageEnd(end);
+        valueAt = wire.pos;
+        wire.pos = valueEnd;
       } else {
-        this.#skip(type, field);
+        wire.skip(type, field);
       }
     }
-    this.#finish(end);
+    reader.finish(end);
     const writer = writerOf(key);
     if (valueAt < 0) {
       writer.nil();
       return;
     }
-    reader.pos = valueAt;
+    wire.pos = valueAt;
     this.#value(valueEnd, writer, depth);
-    reader.pos = end;
+    wire.pos = end;
   }
 
   /** An AnyValue; of several values in it the last one counts. */
   #value(end: number, writer: MsgpackWriter, depth: number): void {
     if (depth > JSON_DEPTH_MAX) throw new RangeError(`it nests deeper than ${JSON_DEPTH_MAX}`);
     const reader = this.#reader;
+    const { wire } = reader;
     const start = writer.length;
-    while (reader.pos < end) {
-      const [field, type] = reader.tag();
+    while (wire.pos < end) {
+      const [field, type] = wire.tag();
       if (type === WireType.LengthDelimited && (field === 1 || (field >= 5 && field <= 7))) {
         writer.truncate(start);
         this.#longValue(field, end, writer, depth);
       } else if (type === WireType.Varint && field === 2) {
         writer.truncate(start);
-        writer.boolean(reader.bool());
+        writer.boolean(wire.bool());
       } else if (type === WireType.Varint && field === 3) {
         writer.truncate(start);
-        writer.integer(BigInt(reader.int64()));
+        writer.integer(BigInt(wire.int64()));
       } else if (type === WireType.Bit64 && field === 4) {
         writer.truncate(start);
-        writer.float(reader.double());
+        writer.float(wire.double());
       } else {
-        this.#skip(type, field);
+        wire.skip(type, field);
       }
     }
-    this.#finish(end);
+    reader.finish(end);
     if (writer.length === start) writer.nil();
   }
 
   #longValue(field: number, end: number, writer: MsgpackWriter, depth: number): void {
+    const reader = this.#reader;
     if (field === 1) {
-      writer.stringBytes(this.#bytes(end));
+      writer.stringBytes(reader.bytes(end));
     } else if (field === 7) {
-      writer.binary(this.#bytes(end));
+      writer.binary(reader.bytes(end));
     } else if (field === 5) {
       const header = writer.openArray();
-      const count = this.#each(this.#messageEnd(end), 1, (valueEnd) => this.#value(valueEnd, writer, depth + 1));
+      const count = reader.each(reader.messageEnd(end), 1, (valueEnd) => this.#value(valueEnd, writer, depth + 1));
       writer.closeArray(header, count);
     } else {
       const header = writer.openMap();
@@ -200,48 +205,8 @@ class ProtobufWalk {
         writer.stringBytes(key);
         return writer;
       };
-      const count = this.#each(this.#messageEnd(end), 1, (pairEnd) => this.#attribute(pairEnd, depth + 1, writerOf));
+      const count = reader.each(reader.messageEnd(end), 1, (pairEnd) => this.#attribute(pairEnd, depth + 1, writerOf));
       writer.closeMap(header, count);
     }
-  }
-
-  /** Calls `visit` at each message in the field, with its end; what else there is up to `end` is passed over. */
-  #each(end: number, wanted: number, visit: (end: number) => void): number {
-    const reader = this.#reader;
-    let count = 0;
-    while (reader.pos < end) {
-      const [field, type] = reader.tag();
-      if (field !== wanted || type !== WireType.LengthDelimited) {
-        this.#skip(type, field);
-        continue;
-      }
-      visit(this.#messageEnd(end));
-      count += 1;
-    }
-    this.#finish(end);
-    return count;
-  }
-
-  /** The end of the message whose length is next. */
-  #messageEnd(outerEnd: number): number {
-    const size = this.#reader.uint32();
-    const end = this.#reader.pos + size;
-    if (end > outerEnd) throw new RangeError('a message is longer than what it is in');
-    return end;
-  }
-
-  #bytes(outerEnd: number): Buffer {
-    const end = this.#messageEnd(outerEnd);
-    const start = this.#reader.pos;
-    this.#reader.pos = end;
-    return this.#body.subarray(start, end);
-  }
-
-  #skip(type: WireType, field: number): void {
-    this.#reader.skip(type, field);
-  }
-
-  #finish(end: number): void {
-    if (this.#reader.pos !== end) throw new RangeError('a field is longer than the message that it is in');
   }
 }

@@ -9,7 +9,7 @@
 // A log record's attribute that has one of our own names (`log`, `log.level`, `resource`, `scope`) goes under `attributes.<name>`.
 
 import type { MsgpackWriter } from '#shared/msgpack/writer.ts';
-import type { EventTime } from '../../decode/event-time.ts';
+import { type EventTime, eventTimeOfNs } from '../../decode/event-time.ts';
 import { EntryRun, Pairs, keyOf } from '../entry-run.ts';
 import { OriginFields } from '../origin-fields.ts';
 
@@ -47,7 +47,6 @@ const DROPPED = keyOf('dropped_attributes_count');
 
 const OURS = ['log', 'log.level', 'resource', 'scope'].map((name) => Buffer.from(name));
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'].map((name) => keyOf(name));
-const NANOSECONDS = 1_000_000_000n;
 
 export class OtlpRecords {
   readonly run: EntryRun;
@@ -167,8 +166,8 @@ export class OtlpRecords {
 
   endRecord(): void {
     const ns = this.#timeNs || this.#observedNs;
-    const time = ns === 0n ? this.#time : timeOfNs(ns);
-    this.run.add(time, this.#common, this.#record);
+    const time = ns === 0n ? null : eventTimeOfNs(ns);
+    this.run.add(time ?? this.#time, this.#common, this.#record);
   }
 
   /** The record that was begun cannot be taken. */
@@ -182,10 +181,6 @@ export class OtlpRecords {
     if (tooLarge) return { kind: 'too_large' };
     return { kind: 'records', entries: bytes, count, rejected: this.#rejected, why: this.#why };
   }
-}
-
-function timeOfNs(ns: bigint): EventTime {
-  return { seconds: Number(ns / NANOSECONDS), nanoseconds: Number(ns % NANOSECONDS) };
 }
 
 /** No id, and one of zeros, mean none. */
