@@ -2,12 +2,16 @@
 // The ledger of the edge: received = produced + rejected + dropped + in flight; its imbalance is a metric, and always 0.
 
 import type { ByteBudget } from '#shared/byte-budget.ts';
+import { reasonOf } from '#shared/errors.ts';
 import type { Log } from '#shared/log.ts';
 import type { Metrics } from '#shared/metrics.ts';
 import { type InputName, LISTENERS, type Undecodable } from './chunk.ts';
 
 /** Upper bounds in seconds: Kafka's acks=all takes 2 to 5 ms where all is well. */
 const ACK_SECONDS_BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+/** Why a sender was not let in. The operator sees it; the sender never does. */
+export type AuthFailure = 'token_missing' | 'token_wrong';
 
 export class ForwarderTelemetry {
   readonly #log: Log;
@@ -18,6 +22,7 @@ export class ForwarderTelemetry {
   readonly #rejected;
   readonly #chunksRejected;
   readonly #ackSeconds;
+  readonly #authFailures;
   readonly #connections = new Map<InputName, number>(LISTENERS.map((input) => [input, 0]));
   /** Counted on its own, so that the ledger can be wrong, and says so. */
   #inFlight = 0;
@@ -39,6 +44,7 @@ export class ForwarderTelemetry {
       ['input', 'reason'],
     );
     this.#ackSeconds = metrics.histogram('ack_seconds', 'Time from a chunk in hand to its answer.', ACK_SECONDS_BOUNDS);
+    this.#authFailures = metrics.counter('auth_failures_total', 'Senders that were not let in.', ['input', 'reason']);
     const dropped = metrics.counter('events_dropped_total', 'Events that were given up.', ['stage', 'reason']);
     metrics.gauge('connections', 'Open connections of senders.', ['input'], () =>
       [...this.#connections].map(([input, n]) => [n, input] as const),
@@ -83,6 +89,20 @@ export class ForwarderTelemetry {
   buried({ input, reason, error, tag, sender, bytes }: Undecodable): void {
     this.#chunksRejected.add(1, input, reason);
     this.#log.warn('chunk_dead_lettered', { input, reason, error, tag, sender, bytes: bytes.length });
+  }
+
+  /** `detail`: what the operator may want to know; never a secret. */
+  authFailed(input: InputName, reason: AuthFailure, detail = ''): void {
+    this.#authFailures.add(1, input, reason);
+    this.#log.warn('auth_failed', { input, reason, detail });
+  }
+
+  tokensReloaded(count: number): void {
+    this.#log.info('tokens_reloaded', { tokens: count });
+  }
+
+  tokensReloadFailed(error: unknown): void {
+    this.#log.error('tokens_unusable', { what: reasonOf(error), effect: 'those before stay in force' });
   }
 
   connectionOpened(input: InputName): void {

@@ -17,12 +17,14 @@ import { type BodyReader, compressionOf } from './http-body.ts';
 import { codeOf, messageOf } from './http-errors.ts';
 
 const IDEMPOTENCY_KEY_MAX = 255;
+const CHALLENGE = 'Bearer realm="sluice", Basic realm="sluice"';
 /** A refused body larger than this is not passed over: its connection is closed. */
 const PASSED_OVER_MAX = 256 * 1024 * 1024;
 
 export interface HttpTelemetry {
   connectionOpened(input: 'http'): void;
   connectionClosed(input: 'http'): void;
+  authFailed(input: 'http', reason: 'token_missing' | 'token_wrong'): void;
   /** A request was refused before intake had its events. */
   chunkRejected(input: InputName, reason: ErrorCode | 'internal', detail: string): void;
 }
@@ -42,13 +44,17 @@ type Answer = (error: unknown, reply: FastifyReply, request: FastifyRequest) => 
 
 export interface HttpContextOptions {
   readonly intake: Intake;
-  readonly telemetry: Pick<HttpTelemetry, 'chunkRejected'>;
+  readonly telemetry: Pick<HttpTelemetry, 'chunkRejected' | 'authFailed'>;
   readonly clock: Clock;
   readonly bodies: BodyReader;
   /** Most bytes of a body, and of its entries. */
   readonly bodyBytesMax: number;
-  /** Whom a request speaks for. */
+  /** Null: senders need no token. */
+  readonly tokens: { principalOf(authorization: string): Principal | null } | null;
+  /** Whom a connection speaks for, where no token says it. */
   readonly principalOf: (request: IncomingMessage) => Principal;
+  /** How long a refused body is passed over. */
+  readonly requestTimeoutMs: number;
   /** Requests that wait for 100 Continue. */
   readonly expecting: WeakSet<IncomingMessage>;
 }
@@ -58,10 +64,27 @@ export class HttpContext {
   readonly bodyBytesMax: number;
   /** Errors that intake has counted. */
   readonly #counted = new WeakSet<object>();
+  /** Whom requests with a token speak for. */
+  readonly #admitted = new WeakMap<IncomingMessage, Principal>();
 
   constructor(options: HttpContextOptions) {
     this.options = options;
     this.bodyBytesMax = options.bodyBytesMax;
+  }
+
+  /** Before anything of the body is read. Throws unauthorized. */
+  admit({ raw, routeOptions }: FastifyRequest, reply: FastifyReply): void {
+    const { tokens, telemetry } = this.options;
+    if (!tokens || routeOptions.config.open || raw.method === 'OPTIONS') return;
+    const { authorization } = raw.headers;
+    const principal = authorization === undefined ? null : tokens.principalOf(authorization);
+    if (principal) {
+      this.#admitted.set(raw, principal);
+      return;
+    }
+    telemetry.authFailed('http', authorization === undefined ? 'token_missing' : 'token_wrong');
+    reply.header('www-authenticate', CHALLENGE);
+    throw new SluiceError('unauthorized', 'Cannot take events: no token that is known came with them');
   }
 
   /**
@@ -74,27 +97,34 @@ export class HttpContext {
     };
     const encoding = raw.headers['content-encoding'];
     const compression = ownEncoding !== undefined && encoding === ownEncoding ? null : compressionOf(encoding);
-    return new HttpExchange(input, raw, { ...this.options, begin, compression, counted: this.#counted });
+    const principal = this.#admitted.get(raw) ?? this.options.principalOf(raw);
+    return new HttpExchange(input, raw, { ...this.options, begin, compression, principal, counted: this.#counted });
   }
 
   /** A scope's error handler: counts, sees to the rest of the body, and gives the dialect's answer. */
   onError(input: InputName, answer: Answer): ErrorHandler {
-    const { telemetry, expecting } = this.options;
+    const { expecting } = this.options;
     return (error, request, reply) => {
       const { raw } = request;
-      if (!this.isCounted(error)) telemetry.chunkRejected(input, codeOf(error), messageOf(error));
-      if (expecting.has(raw) || !mayPassOver(raw)) reply.header('connection', 'close');
+      const isUnauthorized = error instanceof SluiceError && error.code === 'unauthorized';
+      if (!isUnauthorized) this.refused(input, error);
+      if (isUnauthorized || expecting.has(raw) || !mayPassOver(raw)) reply.header('connection', 'close');
+      else if (!raw.complete) this.#passOver(raw);
       return answer(error, reply, request);
     };
   }
 
-  /** Counts a part of a body that is refused while the rest is taken. */
-  refusedPart(input: InputName, error: unknown): void {
-    if (!this.isCounted(error)) this.options.telemetry.chunkRejected(input, codeOf(error), messageOf(error));
+  /** Counts what is refused, be it a part of a body whose rest is taken; what intake refused is counted there. */
+  refused(input: InputName, error: unknown): void {
+    const isCounted = typeof error === 'object' && error !== null && this.#counted.has(error);
+    if (!isCounted) this.options.telemetry.chunkRejected(input, codeOf(error), messageOf(error));
   }
 
-  isCounted(error: unknown): boolean {
-    return typeof error === 'object' && error !== null && this.#counted.has(error);
+  /** What is left of a refused body is read and forgotten, so that its sender may go on; but not for ever. */
+  #passOver(request: IncomingMessage): void {
+    const { clock, requestTimeoutMs } = this.options;
+    const timer = clock.timer(requestTimeoutMs, () => request.socket.destroy());
+    request.once('close', () => timer[Symbol.dispose]());
   }
 }
 
@@ -109,6 +139,7 @@ interface ExchangeOptions extends HttpContextOptions {
   /** Called before the first byte of the body is asked for. */
   readonly begin: () => void;
   readonly compression: Compression | null;
+  readonly principal: Principal;
   readonly counted: WeakSet<object>;
 }
 
@@ -132,7 +163,7 @@ export class HttpExchange implements Disposable {
     const { unreadyReason } = options.intake;
     if (unreadyReason !== null) throw new SluiceError('queue_unavailable', `Cannot take events: ${unreadyReason}`);
     this.sender = senderOf(request);
-    this.principal = options.principalOf(request);
+    this.principal = options.principal;
   }
 
   /**

@@ -8,6 +8,7 @@
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import cors from '@fastify/cors';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { type Clock, systemClock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
@@ -30,8 +31,12 @@ export interface HttpServerOptions {
   /** Most bytes of a body, as sent and uncompressed. */
   readonly bodyBytesMax: number;
   readonly clock?: Clock;
+  /** Null or absent: senders need no token. */
+  readonly tokens?: { principalOf(authorization: string): Principal | null } | null;
   /** Whom a connection speaks for, where no token says it. */
   readonly principalOf?: (request: IncomingMessage) => Principal;
+  /** Origins whose pages may send; none if empty or absent. */
+  readonly corsOrigins?: readonly string[];
   readonly limits?: Partial<HttpLimits>;
 }
 
@@ -65,6 +70,7 @@ const LIMITS: HttpLimits = {
   closeGraceMs: 5000,
 };
 const HEADER_BYTES_MAX = 16 * 1024;
+const CORS_SECONDS = 3600;
 const ALLOWED = 'GET, HEAD, POST, OPTIONS';
 /** Largest bodies that fit at once; more than one, so that one alone never waits for itself. */
 const BODIES_HELD = 2;
@@ -86,8 +92,10 @@ export async function startHttpServer(listen: string, options: HttpServerOptions
   const bodies = new BodyReader({ intake, clock, bodyBytesMax, heldBytesMax: BODIES_HELD * bodyBytesMax, waitMs });
   const principalOf = options.principalOf ?? (() => ANYONE);
   const expecting = expectingContinue(fastify.server);
-  const context = new HttpContext({ intake, telemetry, clock, bodies, bodyBytesMax, principalOf, expecting });
-  addRoutes(fastify, connections, context);
+  const { requestTimeoutMs } = limits;
+  const tokens = options.tokens ?? null;
+  const whole = { intake, telemetry, clock, bodies, bodyBytesMax, tokens, principalOf, requestTimeoutMs, expecting };
+  addRoutes(fastify, { connections, context: new HttpContext(whole), corsOrigins: options.corsOrigins ?? [] });
   await fastify.ready();
   const bound = await listenOn(fastify.server, address);
   return { address: printAddress(bound), close: () => close(fastify, connections, clock, limits.closeGraceMs) };
@@ -131,15 +139,20 @@ function createFastify(
 
 const DIALECTS: readonly HttpDialect[] = [tagInput, otlp, splunk, elasticsearch, loki];
 
-function addRoutes(fastify: FastifyInstance, connections: HttpConnections, context: HttpContext): void {
+interface RouteOptions {
+  readonly connections: HttpConnections;
+  readonly context: HttpContext;
+  readonly corsOrigins: readonly string[];
+}
+
+function addRoutes(fastify: FastifyInstance, { connections, context, corsOrigins }: RouteOptions): void {
   // The routes read bodies themselves, bounded; fastify's parsers would have them whole first.
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
 
-  fastify.addHook('onRequest', (_request, _reply, done) => {
-    done(
-      connections.closing ? new SluiceError('shutting_down', 'Cannot take events: Sluice is shutting down') : undefined,
-    );
+  fastify.addHook('onRequest', async (request, reply) => {
+    if (connections.closing) throw new SluiceError('shutting_down', 'Cannot take events: Sluice is shutting down');
+    context.admit(request, reply);
   });
   fastify.addHook('onSend', (request, reply, _payload, done) => {
     if (connections.isEnding(request.raw.socket)) reply.header('connection', 'close');
@@ -153,7 +166,13 @@ function addRoutes(fastify: FastifyInstance, connections: HttpConnections, conte
       done();
     });
   }
-  fastify.options('/*', (_request, reply) => reply.header('allow', ALLOWED).code(204).send());
+  if (corsOrigins.length === 0) {
+    fastify.options('/*', (_request, reply) => reply.header('allow', ALLOWED).code(204).send());
+  } else {
+    // It answers a page's question before its request; the token comes with the request.
+    const methods = ['POST', 'PUT', 'GET', 'HEAD'];
+    fastify.register(cors, { origin: [...corsOrigins], methods, maxAge: CORS_SECONDS, strictPreflight: false });
+  }
   fastify.setNotFoundHandler(async ({ method }, reply) => {
     reply.header('allow', ALLOWED);
     throw method === 'GET' || method === 'HEAD'

@@ -1,13 +1,13 @@
 // The tag that a request's path names: `/app.web` → `app.web`, `/app/web` → `app.web` as fluentd's in_http has it. Percent signs
 // are decoded after the path is split, so `/a%2Fb` is the tag `a/b`. Paths of the other HTTP dialects are no tags.
 
+import { TAG_BYTES_MAX } from '#shared/record/record.ts';
 import { percentDecoded } from './http-form.ts';
 
 export type TagOfPath =
   | { readonly kind: 'tag'; readonly tag: string }
   | { readonly kind: 'path_unknown' | 'tag_invalid'; readonly why: string };
 
-const TAG_BYTES_MAX = 1024;
 const RESERVED = ['_', 'v1/', 'services/', 'loki/'];
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 

@@ -4,7 +4,12 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type Socket, connect } from 'node:net';
 import { decodeMulti } from '@msgpack/msgpack';
-import { type HttpLimits, type HttpServer, startHttpServer } from '#forwarder/accept/http-server.ts';
+import {
+  type HttpLimits,
+  type HttpServer,
+  type HttpServerOptions,
+  startHttpServer,
+} from '#forwarder/accept/http-server.ts';
 import type { Clock } from '#shared/clock.ts';
 import { systemClock } from '#shared/clock.ts';
 import { FakeIntake } from './fake-intake.ts';
@@ -15,19 +20,26 @@ export const JSON_BODY = { 'content-type': 'application/json' };
 export class Fixture implements AsyncDisposable {
   readonly intake = new FakeIntake();
   readonly rejected: [string, string][] = [];
+  readonly failures: string[] = [];
   connections = 0;
   server!: HttpServer;
 
-  static async start(limits: Partial<HttpLimits> = {}, clock: Clock = systemClock): Promise<Fixture> {
+  static async start(
+    limits: Partial<HttpLimits> = {},
+    clock: Clock = systemClock,
+    more: Pick<HttpServerOptions, 'tokens' | 'corsOrigins'> = {},
+  ): Promise<Fixture> {
     const fixture = new Fixture();
     fixture.server = await startHttpServer('127.0.0.1:0', {
       intake: fixture.intake,
       bodyBytesMax: BODY_BYTES_MAX,
       clock,
       limits,
+      ...more,
       telemetry: {
         connectionOpened: () => (fixture.connections += 1),
         connectionClosed: () => (fixture.connections -= 1),
+        authFailed: (_input, reason) => fixture.failures.push(reason),
         chunkRejected: (_input, reason, detail) => fixture.rejected.push([reason, detail]),
       },
     });

@@ -383,7 +383,7 @@ test('a stop does not wait for ever for a body that does not come', async () => 
 test('a port in use is told in one line', async () => {
   await using fixture = await Fixture.start();
   const { intake } = fixture;
-  const telemetry = { connectionOpened() {}, connectionClosed() {}, chunkRejected() {} };
+  const telemetry = { connectionOpened() {}, connectionClosed() {}, authFailed() {}, chunkRejected() {} };
   await assert.rejects(startHttpServer(fixture.server.address, { intake, telemetry, bodyBytesMax: 1 }), (error) => {
     assert(error instanceof SluiceError && error.code === 'listen_failed');
     assert.equal(error.message.startsWith(`Cannot listen on ${fixture.server.address}: the address is in use`), true);

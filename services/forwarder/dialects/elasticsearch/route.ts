@@ -48,9 +48,9 @@ async function takeBulk(context: HttpContext, request: FastifyRequest, reply: Fa
   const refusals = items.map(({ outcome }) => outcome).filter((outcome) => typeof outcome !== 'number');
   if (refusals.length > 0) {
     const message = `Cannot take ${refusals.length} items: ${refusals[0]?.reason}`;
-    context.refusedPart(INPUT, new SluiceError('body_malformed', message));
+    context.refused(INPUT, new SluiceError('body_malformed', message));
   }
-  for (const error of new Set(outcomes)) if (error !== null) context.refusedPart(INPUT, error);
+  for (const error of new Set(outcomes)) if (error !== null) context.refused(INPUT, error);
   const answer = bulkAnswer(clock.monotonicMs() - beganMs, items, outcomes);
   const shown = filterPath.length > 0 ? filtered(answer, filterPath) : answer;
   return sendJson(request, reply, shown);

@@ -40,7 +40,7 @@ export const otlp: HttpDialect = (scope, context) => {
     if (logs.rejected > 0) {
       const refusal = new SluiceError('body_malformed', `Cannot take ${logs.rejected} log records: ${logs.why}`);
       if (logs.count === 0) throw refusal;
-      context.refusedPart(INPUT, refusal);
+      context.refused(INPUT, refusal);
     }
     await exchange.accept({ tag, entries: logs.entries, count: logs.count });
     return reply.type(MEDIA_TYPES[encoding]).send(exportAnswer(encoding, logs.rejected, logs.why));
