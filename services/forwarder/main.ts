@@ -8,6 +8,7 @@ import type { Queue } from '#shared/queue/queue.ts';
 import type { Spool } from '#shared/queue/spooled/open-spool.ts';
 import { startForwardServer } from './accept/forward-server.ts';
 import { startHttpServer } from './accept/http-server.ts';
+import { openTokenFile } from './admit/token-file.ts';
 import { QueueIntake } from './intake.ts';
 import { observeSpool } from './spool-telemetry.ts';
 import { ForwarderTelemetry } from './telemetry.ts';
@@ -44,7 +45,15 @@ export async function startForwarder({ config, queue, metrics, log, clock }: For
   const frameBytesMax = config['frame.max_bytes'];
   const forward = await startForwardServer(config['forward.listen'], { intake, telemetry, frameBytesMax, clock });
   starting.defer(() => forward.close());
-  const http = await startHttpServer(config['http.listen'], { intake, telemetry, bodyBytesMax: frameBytesMax });
+  const tokenFile = config['http.tokens'];
+  const tokens = tokenFile === undefined ? null : starting.use(openTokenFile(tokenFile, { clock, telemetry }));
+  const http = await startHttpServer(config['http.listen'], {
+    intake,
+    telemetry,
+    bodyBytesMax: frameBytesMax,
+    tokens,
+    corsOrigins: config['http.cors_origins'] ?? [],
+  });
   const started = starting.move();
   telemetry.listening('forward', forward.address);
   telemetry.listening('http', http.address);

@@ -3,6 +3,7 @@
 // its imbalance is a metric, and always 0.
 
 import type { ByteBudget } from '#shared/byte-budget.ts';
+import { reasonOf } from '#shared/errors.ts';
 import type { Log } from '#shared/log.ts';
 import type { Metrics } from '#shared/metrics.ts';
 import type { SpoolObserver } from '#shared/queue/spooled/spool-observer.ts';
@@ -17,6 +18,9 @@ const SPOOL = 'spool';
 /** What the ledger must hear of a spool. */
 export type SpoolLedger = Pick<SpoolObserver, 'spooled' | 'found' | 'fed' | 'buried' | 'dropped'>;
 
+/** Why a sender was not let in. The operator sees it; the sender never does. */
+export type AuthFailure = 'token_missing' | 'token_wrong';
+
 export class ForwarderTelemetry {
   readonly #log: Log;
   readonly #metrics: Metrics;
@@ -27,6 +31,7 @@ export class ForwarderTelemetry {
   readonly #chunksRejected;
   readonly #dropped;
   readonly #ackSeconds;
+  readonly #authFailures;
   readonly #connections = new Map<InputName, number>(LISTENERS.map((input) => [input, 0]));
   /** Counted on its own, so that the ledger can be wrong, and says so. */
   #inHand = 0;
@@ -49,6 +54,7 @@ export class ForwarderTelemetry {
       ['input', 'reason'],
     );
     this.#ackSeconds = metrics.histogram('ack_seconds', 'Time from a chunk in hand to its answer.', ACK_SECONDS_BOUNDS);
+    this.#authFailures = metrics.counter('auth_failures_total', 'Senders that were not let in.', ['input', 'reason']);
     this.#dropped = metrics.counter('events_dropped_total', 'Events that were given up.', ['stage', 'reason']);
     metrics.gauge('connections', 'Open connections of senders.', ['input'], () =>
       [...this.#connections].map(([input, n]) => [n, input] as const),
@@ -115,6 +121,20 @@ export class ForwarderTelemetry {
   buried({ input, reason, error, tag, sender, bytes }: Undecodable): void {
     this.#chunksRejected.add(1, input, reason);
     this.#log.warn('chunk_dead_lettered', { input, reason, error, tag, sender, bytes: bytes.length });
+  }
+
+  /** `detail`: what the operator may want to know; never a secret. */
+  authFailed(input: InputName, reason: AuthFailure, detail = ''): void {
+    this.#authFailures.add(1, input, reason);
+    this.#log.warn('auth_failed', { input, reason, detail });
+  }
+
+  tokensReloaded(count: number): void {
+    this.#log.info('tokens_reloaded', { tokens: count });
+  }
+
+  tokensReloadFailed(error: unknown): void {
+    this.#log.error('tokens_unusable', { what: reasonOf(error), effect: 'those before stay in force' });
   }
 
   connectionOpened(input: InputName): void {

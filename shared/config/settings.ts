@@ -74,6 +74,11 @@ export const settings = {
     default: '127.0.0.1:24224',
   }),
   'http.listen': text('Address of all HTTP inputs.', { default: '127.0.0.1:9880' }),
+  'http.tokens': text('File of the tokens that senders to the HTTP inputs must have one of, YAML.', {}),
+  'http.cors_origins': list(
+    'Origins whose pages in a browser may send to the HTTP inputs, such as https://app.example.com, separated by commas.',
+    {},
+  ),
   'admin.listen': text('Address of /metrics, /livez and /readyz.', { default: '127.0.0.1:24231' }),
   'lag.listen': text('Address of the exporter `sluice lag --serve`.', { default: '127.0.0.1:9308' }),
   'lag.interval_ms': milliseconds(

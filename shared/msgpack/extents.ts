@@ -203,7 +203,7 @@ function instantEnd(bytes: Uint8Array, start: number, end: number): number {
 }
 
 /** 00–7f, e0–ff, ca–d3: an integer or a float. */
-function isNumber(type: number): boolean {
+export function isNumber(type: number): boolean {
   return type < 0x80 || type >= 0xe0 || (type >= 0xca && type <= 0xd3);
 }
 

@@ -82,6 +82,11 @@ export class BodyReader {
     }
   }
 
+  /** Counts bytes as held until `held` is disposed of. */
+  hold(bytes: number, held: DisposableStack): void {
+    held.use(this.#budget.take(bytes));
+  }
+
   /** Rejects with decompressed_too_large, body_malformed, intake_full. */
   async decompress(body: Buffer, compression: Compression, held: DisposableStack): Promise<Buffer> {
     const { bodyBytesMax } = this.#options;

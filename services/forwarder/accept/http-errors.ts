@@ -7,14 +7,23 @@ import { type ErrorCode, SluiceError, errorTable, reasonOf } from '#shared/error
 const RETRY_AFTER_SECONDS = 2;
 
 export function answerError(error: unknown, reply: FastifyReply): FastifyReply {
+  const { code, message } = errorAnswer(error, reply);
+  return reply.type('application/json; charset=utf-8').send(JSON.stringify({ error: code, message }));
+}
+
+export interface ErrorAnswer {
+  readonly code: ErrorCode | 'internal';
+  readonly status: number;
+  readonly message: string;
+}
+
+/** Sets the status and the headers of the answer, whose body is the dialect's; gives what it may tell. */
+export function errorAnswer(error: unknown, reply: FastifyReply): ErrorAnswer {
   const code = codeOf(error);
   const status = code === 'internal' ? 500 : errorTable[code].http;
   if (status === 429 || status === 503) reply.header('retry-after', String(RETRY_AFTER_SECONDS));
-  const message = code === 'internal' ? 'Cannot answer: it is an error of ours' : messageOf(error);
-  return reply
-    .code(status)
-    .type('application/json; charset=utf-8')
-    .send(JSON.stringify({ error: code, message }));
+  reply.code(status);
+  return { code, status, message: code === 'internal' ? 'Cannot answer: it is an error of ours' : messageOf(error) };
 }
 
 /** fastify's own errors by their status; what is not ours and not its is an error of ours. */

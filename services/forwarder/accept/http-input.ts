@@ -4,67 +4,31 @@
 // taken whole or not at all. With an Idempotency-Key the same body gives the same entries whenever it comes: events
 // without a time of their own then get the time of receipt in the indexer, not here.
 
-import type { IncomingMessage } from 'node:http';
-import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
-import type { Compression } from '#shared/record/compression.ts';
-import type { Chunk, Intake } from '../chunk.ts';
-import { type EventTime, RECEIVE_TIME, eventTimeOfMs } from '../decode/event-time.ts';
+import type { EventTime } from '../decode/event-time.ts';
 import { bodyEntries, bodyFormat, timeOfParameter } from '../decode/http-body.ts';
-import type { HttpEntries } from '../decode/http-entries.ts';
+import { takenEntries } from '../decode/http-entries.ts';
 import { tagOfPath } from '../decode/http-tag.ts';
-import { type BodyReader, compressionOf } from './http-body.ts';
+import type { HttpDialect } from './http-context.ts';
 
-const IDEMPOTENCY_KEY_MAX = 255;
-
-export interface ReadChunkOptions {
-  readonly intake: Pick<Intake, 'unreadyReason'>;
-  readonly bodies: BodyReader;
-  readonly clock: Clock;
-  /** Most bytes of a body, and of its entries. */
-  readonly bodyBytesMax: number;
-  /** Keeps the body's bytes counted until it is disposed of. */
-  readonly held: DisposableStack;
-  /** Called before the first byte of the body is asked for. */
-  readonly begin: () => void;
-}
-
-/** The chunk that the request holds; null for a body without events (`[]`). Rejects with a SluiceError. */
-export async function readChunk(request: IncomingMessage, options: ReadChunkOptions): Promise<Chunk | null> {
-  // Whatever can be refused by the headers alone is refused before the body is read.
-  const { path, query } = splitUrl(request.url ?? '/');
-  const tag = requestTag(path);
-  const format = bodyFormat(request.headers['content-type']);
-  if (!format) throw new SluiceError('content_type_unknown', UNKNOWN_TYPE);
-  const compression = compressionOf(request.headers['content-encoding']);
-  const chunkId = idempotencyKey(request);
-  const time = requestTime(query);
-  options.bodies.check(request);
-  const { unreadyReason } = options.intake;
-  if (unreadyReason !== null) throw new SluiceError('queue_unavailable', `Cannot take events: ${unreadyReason}`);
-
-  const body = await wholeBody(request, compression, options);
-  const { bytes, count } = takenEntries(
-    bodyEntries(body, format, {
-      time: time ?? (chunkId ? RECEIVE_TIME : eventTimeOfMs(options.clock.epochMs())),
-      takeTime: time === null,
-      bytesMax: options.bodyBytesMax,
-    }),
-    options.bodyBytesMax,
-  );
-  if (count === 0) return null;
-  const sender = senderOf(request);
-  return { tag, input: 'http', tenant: null, sender, chunkId, encoding: 'identity', bytes, entries: bytes, count };
-}
-
-async function wholeBody(
-  request: IncomingMessage,
-  compression: Compression | null,
-  { bodies, held, begin }: ReadChunkOptions,
-): Promise<Buffer> {
-  const sent = await bodies.read(request, held, begin);
-  return compression ? bodies.decompress(sent, compression, held) : sent;
-}
+export const tagInput: HttpDialect = (scope, context) => {
+  scope.post('/*', async (request, reply) => {
+    // Whatever can be refused by the headers alone is refused before the body is read.
+    const { path, query } = splitUrl(request.raw.url ?? '/');
+    const named = requestTag(path);
+    const format = bodyFormat(request.headers['content-type']);
+    if (!format) throw new SluiceError('content_type_unknown', UNKNOWN_TYPE);
+    const time = requestTime(query);
+    using exchange = context.open('http', request, reply);
+    const tag = exchange.tag(named);
+    const body = await exchange.body();
+    const bytesMax = context.bodyBytesMax;
+    const options = { time: time ?? exchange.defaultTime, takeTime: time === null, bytesMax };
+    const { bytes: entries, count } = takenEntries(bodyEntries(body, format, options), bytesMax);
+    await exchange.accept({ tag, entries, count });
+    return reply.type('application/json; charset=utf-8').send(`{"accepted":${count}}`);
+  });
+};
 
 const UNKNOWN_TYPE =
   'Cannot read the body: its Content-Type is none of application/json, application/x-ndjson, application/msgpack, application/x-www-form-urlencoded';
@@ -90,35 +54,4 @@ function requestTime(query: string): EventTime | null {
     );
   }
   return time;
-}
-
-function idempotencyKey(request: IncomingMessage): Buffer | null {
-  const key = request.headers['idempotency-key'];
-  if (typeof key !== 'string' || key.length === 0) return null;
-  if (key.length > IDEMPOTENCY_KEY_MAX) {
-    throw new SluiceError(
-      'request_malformed',
-      `Cannot take an Idempotency-Key of more than ${IDEMPOTENCY_KEY_MAX} bytes`,
-    );
-  }
-  return Buffer.from(key, 'latin1');
-}
-
-function takenEntries(result: HttpEntries, bytesMax: number): { bytes: Uint8Array; count: number } {
-  if (result.kind === 'entries') return result;
-  if (result.kind === 'too_large') {
-    throw new SluiceError(
-      'body_too_large',
-      `Cannot take the events of the body: they are more than ${bytesMax} bytes; send fewer at once`,
-    );
-  }
-  const line = result.line === undefined ? '' : `line ${result.line}, `;
-  throw new SluiceError('body_malformed', `Cannot read the body: ${result.why} (${line}byte ${result.at})`);
-}
-
-/** The peer's address, IPv4 in its own form. */
-function senderOf(request: IncomingMessage): string {
-  const { remoteAddress } = request.socket;
-  if (remoteAddress === undefined) return 'unix';
-  return remoteAddress.startsWith('::ffff:') ? remoteAddress.slice(7) : remoteAddress;
 }

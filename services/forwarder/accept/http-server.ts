@@ -1,29 +1,29 @@
 // The server of all HTTP inputs, on fastify: its limits and times, its routes, and what it answers to an error.
 //
 //   POST /<tag>      events (http-input.ts)
-//   GET /            what this is
+//   the dialects     each in a scope of its own, with answers of its own (../dialects)
 //   anything else    404 or 405, with a reason
 //
 // Errors are answered {"error": code, "message": "Cannot …"}, those that may pass with Retry-After.
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import cors from '@fastify/cors';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { type Clock, systemClock } from '#shared/clock.ts';
-import { type ErrorCode, SluiceError } from '#shared/errors.ts';
+import { SluiceError } from '#shared/errors.ts';
 import { listenOn, parseListenAddress, printAddress } from '#shared/listen-address.ts';
 import type { Intake } from '../chunk.ts';
+import { elasticsearch } from '../dialects/elasticsearch/route.ts';
+import { loki } from '../dialects/loki/route.ts';
+import { otlp } from '../dialects/otlp/route.ts';
+import { splunk } from '../dialects/splunk/route.ts';
+import { ANYONE, type Principal } from '../principal.ts';
 import { BodyReader } from './http-body.ts';
 import { HttpConnections } from './http-connections.ts';
+import { HttpContext, type HttpDialect, type HttpTelemetry } from './http-context.ts';
 import { answerError, codeOf, messageOf } from './http-errors.ts';
-import { readChunk } from './http-input.ts';
-
-interface HttpTelemetry {
-  connectionOpened(input: 'http'): void;
-  connectionClosed(input: 'http'): void;
-  /** A request was refused before intake had its events. */
-  chunkRejected(input: 'http', reason: ErrorCode | 'internal', detail: string): void;
-}
+import { tagInput } from './http-input.ts';
 
 export interface HttpServerOptions {
   readonly intake: Intake;
@@ -31,6 +31,12 @@ export interface HttpServerOptions {
   /** Most bytes of a body, as sent and uncompressed. */
   readonly bodyBytesMax: number;
   readonly clock?: Clock;
+  /** Null or absent: senders need no token. */
+  readonly tokens?: { principalOf(authorization: string): Principal | null } | null;
+  /** Whom a connection speaks for, where no token says it. */
+  readonly principalOf?: (request: IncomingMessage) => Principal;
+  /** Origins whose pages may send; none if empty or absent. */
+  readonly corsOrigins?: readonly string[];
   readonly limits?: Partial<HttpLimits>;
 }
 
@@ -64,12 +70,10 @@ const LIMITS: HttpLimits = {
   closeGraceMs: 5000,
 };
 const HEADER_BYTES_MAX = 16 * 1024;
-/** A refused body larger than this is not passed over: its connection is closed. */
-const PASSED_OVER_MAX = 256 * 1024 * 1024;
+const CORS_SECONDS = 3600;
 const ALLOWED = 'GET, HEAD, POST, OPTIONS';
 /** Largest bodies that fit at once; more than one, so that one alone never waits for itself. */
 const BODIES_HELD = 2;
-const ABOUT = 'Sluice takes logs here: POST /<tag> with JSON, NDJSON or msgpack.\n';
 
 /** Rejects with config_invalid or listen_failed. */
 export async function startHttpServer(listen: string, options: HttpServerOptions): Promise<HttpServer> {
@@ -86,7 +90,12 @@ export async function startHttpServer(listen: string, options: HttpServerOptions
   const { intake, bodyBytesMax } = options;
   const waitMs = limits.roomWaitMs;
   const bodies = new BodyReader({ intake, clock, bodyBytesMax, heldBytesMax: BODIES_HELD * bodyBytesMax, waitMs });
-  addRoutes(fastify, connections, { ...options, clock, bodies });
+  const principalOf = options.principalOf ?? (() => ANYONE);
+  const expecting = expectingContinue(fastify.server);
+  const { requestTimeoutMs } = limits;
+  const tokens = options.tokens ?? null;
+  const whole = { intake, telemetry, clock, bodies, bodyBytesMax, tokens, principalOf, requestTimeoutMs, expecting };
+  addRoutes(fastify, { connections, context: new HttpContext(whole), corsOrigins: options.corsOrigins ?? [] });
   await fastify.ready();
   const bound = await listenOn(fastify.server, address);
   return { address: printAddress(bound), close: () => close(fastify, connections, clock, limits.closeGraceMs) };
@@ -128,49 +137,42 @@ function createFastify(
   });
 }
 
-interface RouteOptions extends HttpServerOptions {
-  readonly clock: Clock;
-  readonly bodies: BodyReader;
+const DIALECTS: readonly HttpDialect[] = [tagInput, otlp, splunk, elasticsearch, loki];
+
+interface RouteOptions {
+  readonly connections: HttpConnections;
+  readonly context: HttpContext;
+  readonly corsOrigins: readonly string[];
 }
 
-function addRoutes(fastify: FastifyInstance, connections: HttpConnections, options: RouteOptions): void {
-  const { intake, telemetry } = options;
-  const expecting = expectingContinue(fastify.server);
-  /** Requests whose events intake has, and counts. */
-  const handedOver = new WeakSet<IncomingMessage>();
-  // The input reads the body itself, bounded; fastify's parsers would have it whole first.
+function addRoutes(fastify: FastifyInstance, { connections, context, corsOrigins }: RouteOptions): void {
+  // The routes read bodies themselves, bounded; fastify's parsers would have them whole first.
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
 
-  fastify.addHook('onRequest', (_request, _reply, done) => {
-    done(
-      connections.closing ? new SluiceError('shutting_down', 'Cannot take events: Sluice is shutting down') : undefined,
-    );
+  fastify.addHook('onRequest', async (request, reply) => {
+    if (connections.closing) throw new SluiceError('shutting_down', 'Cannot take events: Sluice is shutting down');
+    context.admit(request, reply);
   });
   fastify.addHook('onSend', (request, reply, _payload, done) => {
     if (connections.isEnding(request.raw.socket)) reply.header('connection', 'close');
     done();
   });
-  fastify.setErrorHandler((error, { raw }, reply) => {
-    if (!handedOver.has(raw)) telemetry.chunkRejected('http', codeOf(error), messageOf(error));
-    if (expecting.has(raw) || !mayPassOver(raw)) reply.header('connection', 'close');
-    return answerError(error, reply);
-  });
+  fastify.setErrorHandler(context.onError('http', answerError));
 
-  fastify.post('/*', async ({ raw }, reply) => {
-    using held = new DisposableStack();
-    const begin = () => {
-      if (expecting.delete(raw)) reply.raw.writeContinue();
-    };
-    const chunk = await readChunk(raw, { ...options, held, begin });
-    if (chunk) {
-      handedOver.add(raw);
-      await intake.accept(chunk);
-    }
-    return reply.type('application/json; charset=utf-8').send(`{"accepted":${chunk?.count ?? 0}}`);
-  });
-  fastify.get('/', (_request, reply) => reply.type('text/plain; charset=utf-8').send(ABOUT));
-  fastify.options('/*', (_request, reply) => reply.header('allow', ALLOWED).code(204).send());
+  for (const dialect of DIALECTS) {
+    fastify.register((scope, _options, done) => {
+      dialect(scope, context);
+      done();
+    });
+  }
+  if (corsOrigins.length === 0) {
+    fastify.options('/*', (_request, reply) => reply.header('allow', ALLOWED).code(204).send());
+  } else {
+    // It answers a page's question before its request; the token comes with the request.
+    const methods = ['POST', 'PUT', 'GET', 'HEAD'];
+    fastify.register(cors, { origin: [...corsOrigins], methods, maxAge: CORS_SECONDS, strictPreflight: false });
+  }
   fastify.setNotFoundHandler(async ({ method }, reply) => {
     reply.header('allow', ALLOWED);
     throw method === 'GET' || method === 'HEAD'
@@ -187,11 +189,6 @@ function expectingContinue(server: Server): WeakSet<IncomingMessage> {
     server.emit('request', request, response);
   });
   return expecting;
-}
-
-/** Whether the rest of a refused body is read and forgotten, so that its sender hears the answer and may go on. */
-function mayPassOver(request: IncomingMessage): boolean {
-  return request.complete || Number(request.headers['content-length'] ?? 0) <= PASSED_OVER_MAX;
 }
 
 async function close(

@@ -10,8 +10,16 @@ export interface EventTime {
 export const RECEIVE_TIME: EventTime = { seconds: 0, nanoseconds: 0 };
 
 const SECONDS_MAX = 0xffffffff;
+const NS_PER_SECOND = 1_000_000_000n;
+const NS_MAX = 2n ** 64n - 1n;
 const POINT = 0x2e;
 const ZERO = 0x30;
+
+/** Nanoseconds since the epoch; null for what is before it or past 64 bits. The seconds may be past 2106. */
+export function eventTimeOfNs(ns: bigint): EventTime | null {
+  if (ns < 0n || ns > NS_MAX) return null;
+  return { seconds: Number(ns / NS_PER_SECOND), nanoseconds: Number(ns % NS_PER_SECOND) };
+}
 
 /** Milliseconds since the epoch, fractions included. */
 export function eventTimeOfMs(epochMs: number): EventTime {

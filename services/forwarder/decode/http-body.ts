@@ -34,8 +34,13 @@ const FORMATS: ReadonlyMap<string, BodyFormat> = new Map([
 
 /** Null for a content type that cannot be read. Parameters (charset) are ignored: JSON has but one. */
 export function bodyFormat(contentType: string | undefined): BodyFormat | null {
+  return FORMATS.get(mediaTypeOf(contentType)) ?? null;
+}
+
+/** The media type of a Content-Type in lower case, without its parameters; empty for none. */
+export function mediaTypeOf(contentType: string | undefined): string {
   const mediaType = (contentType ?? '').split(';', 1)[0] ?? '';
-  return FORMATS.get(mediaType.trim().toLowerCase()) ?? null;
+  return mediaType.trim().toLowerCase();
 }
 
 /** `options.time` is for bodies that name none; see `timeOfParameter` for the query's. */

@@ -1,5 +1,6 @@
 // What every HTTP body decoder gives: a run of entries, or where and why the body is refused. One body is taken whole or not at all.
 
+import { SluiceError } from '#shared/errors.ts';
 import type { EventTime } from './event-time.ts';
 
 export type HttpEntries =
@@ -15,4 +16,19 @@ export interface EntriesOptions {
   readonly takeTime: boolean;
   /** Most bytes of the run. */
   readonly bytesMax: number;
+}
+
+/** The entries, or else the body's refusal: throws body_malformed, body_too_large. */
+export function takenEntries(result: HttpEntries, bytesMax: number): { bytes: Uint8Array; count: number } {
+  if (result.kind === 'entries') return result;
+  if (result.kind === 'too_large') throw tooManyEntries(bytesMax);
+  const line = result.line === undefined ? '' : `line ${result.line}, `;
+  throw new SluiceError('body_malformed', `Cannot read the body: ${result.why} (${line}byte ${result.at})`);
+}
+
+export function tooManyEntries(bytesMax: number): SluiceError {
+  return new SluiceError(
+    'body_too_large',
+    `Cannot take the events of the body: they are more than ${bytesMax} bytes; send fewer at once`,
+  );
 }

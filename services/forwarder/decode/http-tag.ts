@@ -1,13 +1,13 @@
 // The tag that a request's path names: `/app.web` → `app.web`, `/app/web` → `app.web` as fluentd's in_http has it. Percent signs
 // are decoded after the path is split, so `/a%2Fb` is the tag `a/b`. Paths of the other HTTP dialects are no tags.
 
+import { TAG_BYTES_MAX } from '#shared/record/record.ts';
 import { percentDecoded } from './http-form.ts';
 
 export type TagOfPath =
   | { readonly kind: 'tag'; readonly tag: string }
   | { readonly kind: 'path_unknown' | 'tag_invalid'; readonly why: string };
 
-const TAG_BYTES_MAX = 1024;
 const RESERVED = ['_', 'v1/', 'services/', 'loki/'];
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -24,10 +24,21 @@ export function tagOfPath(path: string): TagOfPath {
     return { kind: 'path_unknown', why: `there is no such input, and no tag may begin with "${reserved}"` };
   }
   if (tag.length === 0) return { kind: 'tag_invalid', why: 'the path has to name a tag, such as /app.web' };
-  if (Buffer.byteLength(tag) > TAG_BYTES_MAX) {
-    return { kind: 'tag_invalid', why: `the tag is longer than ${TAG_BYTES_MAX} bytes` };
-  }
-  return { kind: 'tag', tag };
+  return bounded(tag);
+}
+
+/** The tag in a header, each character of which is a byte (as Node gives it). */
+export function tagOfHeader(header: string): TagOfPath {
+  const tag = decodedText(header);
+  if (tag === null) return { kind: 'tag_invalid', why: 'the tag in the header is not valid UTF-8' };
+  if (tag.length === 0) return { kind: 'tag_invalid', why: 'the tag in the header is empty' };
+  return bounded(tag);
+}
+
+function bounded(tag: string): TagOfPath {
+  return Buffer.byteLength(tag) > TAG_BYTES_MAX
+    ? { kind: 'tag_invalid', why: `the tag is longer than ${TAG_BYTES_MAX} bytes` }
+    : { kind: 'tag', tag };
 }
 
 function decodedText(latin1: string): string | null {

@@ -1,6 +1,8 @@
 // `sluice check`: the configuration was validated when it was loaded; what is left is to show what is in force.
 
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { loadTokens } from '#forwarder/admit/tokens.ts';
 import { type Setting, type SettingName, settings, variableOf } from '#shared/config/settings.ts';
 import { textFromValue } from '#shared/config/value-text.ts';
 import type { CommandContext } from '../command.ts';
@@ -13,6 +15,8 @@ Exit code 2 with each mistake on a line if it is not valid.
 
 export async function run(args: string[], { config, stdout }: CommandContext): Promise<number> {
   parseArgs({ args, options: {} });
+  const tokens = config['http.tokens'];
+  if (tokens !== undefined) loadTokens(tokens, (path) => readFileSync(path, 'utf8'));
   for (const name of Object.keys(settings) as SettingName[]) {
     const setting: Setting = settings[name];
     const value = config[name];

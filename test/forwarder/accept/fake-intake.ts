@@ -7,6 +7,8 @@ export class FakeIntake implements Intake {
   unreadyReason: string | null = null;
   /** What `accept` rejects with. */
   refusal: Error | null = null;
+  /** As `refusal`, chunk by chunk. */
+  refuse: (chunk: Chunk) => Error | null = () => this.refusal;
   #room = Promise.withResolvers<void>();
   #full = false;
   #gate: PromiseWithResolvers<void> | null = null;
@@ -49,7 +51,8 @@ export class FakeIntake implements Intake {
     this.chunks.push(chunk);
     for (const wake of this.#arrived.splice(0)) wake();
     await this.#gate?.promise;
-    if (this.refusal) throw this.refusal;
+    const refusal = this.refuse(chunk);
+    if (refusal) throw refusal;
   }
 
   async bury(): Promise<void> {

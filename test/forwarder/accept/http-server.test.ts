@@ -1,117 +1,12 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { type Socket, connect } from 'node:net';
 import { test } from 'node:test';
 import { deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
-import { decodeMulti, encode } from '@msgpack/msgpack';
-import { type HttpLimits, type HttpServer, startHttpServer } from '#forwarder/accept/http-server.ts';
+import { encode } from '@msgpack/msgpack';
+import { startHttpServer } from '#forwarder/accept/http-server.ts';
 import type { Clock } from '#shared/clock.ts';
 import { systemClock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
-import { FakeIntake } from './fake-intake.ts';
-
-const BODY_BYTES_MAX = 256 * 1024;
-const JSON_BODY = { 'content-type': 'application/json' };
-
-class Fixture implements AsyncDisposable {
-  readonly intake = new FakeIntake();
-  readonly rejected: [string, string][] = [];
-  connections = 0;
-  server!: HttpServer;
-
-  static async start(limits: Partial<HttpLimits> = {}, clock: Clock = systemClock): Promise<Fixture> {
-    const fixture = new Fixture();
-    fixture.server = await startHttpServer('127.0.0.1:0', {
-      intake: fixture.intake,
-      bodyBytesMax: BODY_BYTES_MAX,
-      clock,
-      limits,
-      telemetry: {
-        connectionOpened: () => (fixture.connections += 1),
-        connectionClosed: () => (fixture.connections -= 1),
-        chunkRejected: (_input, reason, detail) => fixture.rejected.push([reason, detail]),
-      },
-    });
-    return fixture;
-  }
-
-  get url(): string {
-    return `http://${this.server.address}`;
-  }
-
-  async post(path: string, body: string | Buffer, headers: Record<string, string> = JSON_BODY): Promise<Answer> {
-    const response = await fetch(this.url + path, { method: 'POST', body: Buffer.from(body), headers });
-    const text = await response.text();
-    return { status: response.status, body: text, retryAfter: response.headers.get('retry-after') };
-  }
-
-  /** A socket to write anything to; `text` is all that came back, when it has ended. */
-  async raw(): Promise<Raw> {
-    const [host, port] = this.server.address.split(':');
-    const socket = connect(Number(port), host);
-    await once(socket, 'connect');
-    return new Raw(socket);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.intake.release();
-    await this.server.close();
-  }
-}
-
-interface Answer {
-  readonly status: number;
-  readonly body: string;
-  readonly retryAfter: string | null;
-}
-
-class Raw {
-  readonly socket: Socket;
-  text = '';
-  #changed: (() => void)[] = [];
-
-  constructor(socket: Socket) {
-    this.socket = socket;
-    socket.setEncoding('latin1').on('data', (piece: string) => {
-      this.text += piece;
-      for (const wake of this.#changed.splice(0)) wake();
-    });
-    socket.on('error', () => {});
-  }
-
-  write(text: string): this {
-    this.socket.write(text, 'latin1');
-    return this;
-  }
-
-  /** Resolves when what came back matches. */
-  async until(pattern: RegExp): Promise<string> {
-    while (!pattern.test(this.text)) {
-      await Promise.race([
-        new Promise<void>((resolve) => this.#changed.push(resolve)),
-        once(this.socket, 'close').then(() => assert.match(this.text, pattern)),
-      ]);
-    }
-    return this.text;
-  }
-
-  async ended(): Promise<string> {
-    if (!this.socket.closed) await once(this.socket, 'close');
-    return this.text;
-  }
-}
-
-const request = (path: string, body: string, headers = 'Content-Type: application/json') =>
-  `POST ${path} HTTP/1.1\r\nHost: x\r\n${headers}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
-
-function records({ intake }: Fixture): unknown[] {
-  return intake.chunks.flatMap(({ entries }) =>
-    [...decodeMulti(entries)].map((entry) => {
-      assert(Array.isArray(entry) && entry.length === 2);
-      return entry[1];
-    }),
-  );
-}
+import { BODY_BYTES_MAX, Fixture, JSON_BODY, records, request } from './http-fixture.ts';
 
 test('each format, each encoding', async () => {
   await using fixture = await Fixture.start();
@@ -225,8 +120,8 @@ test('each refusal has its status, its code, its reason, and is counted', async 
   await check(['/a', ''], 400, 'body_malformed', /it is empty/);
   await check(['/', '{}'], 400, 'tag_invalid', /has to name a tag/);
   await check(['/%ff', '{}'], 400, 'tag_invalid', /percent-encoded|UTF-8/);
-  await check(['/_bulk', '{}'], 404, 'path_unknown', /begin with "_"/);
-  await check(['/v1/logs', '{}'], 404, 'path_unknown', /begin with "v1\/"/);
+  await check(['/_search', '{}'], 404, 'path_unknown', /begin with "_"/);
+  await check(['/v1/traces', '{}'], 404, 'path_unknown', /begin with "v1\/"/);
   await check(['/a', '{}', { 'content-type': 'application/xml' }], 415, 'content_type_unknown', /Content-Type/);
   await check(['/a', '{}', { 'content-type': ';;' }], 415, 'content_type_unknown', /./);
   await check(['/a', '{}', { ...JSON_BODY, 'content-encoding': 'br' }], 415, 'encoding_unknown', /Content-Encoding/);
@@ -335,7 +230,7 @@ test('100 Continue is said when the headers are accepted, and not before', async
 
   const large = await (await fixture.raw()).write(headers('/a', BODY_BYTES_MAX + 1)).ended();
   assert.match(large, /^HTTP\/1.1 413 [^]*connection: close/);
-  const reserved = await (await fixture.raw()).write(headers('/_bulk', 7)).ended();
+  const reserved = await (await fixture.raw()).write(headers('/_search', 7)).ended();
   assert.match(reserved, /^HTTP\/1.1 404 /);
   const other = await (await fixture.raw()).write(headers('/a', 7).replace('100-continue', 'miracles')).until(/417/);
   assert.match(other, /^HTTP\/1.1 417 /);
@@ -488,7 +383,7 @@ test('a stop does not wait for ever for a body that does not come', async () => 
 test('a port in use is told in one line', async () => {
   await using fixture = await Fixture.start();
   const { intake } = fixture;
-  const telemetry = { connectionOpened() {}, connectionClosed() {}, chunkRejected() {} };
+  const telemetry = { connectionOpened() {}, connectionClosed() {}, authFailed() {}, chunkRejected() {} };
   await assert.rejects(startHttpServer(fixture.server.address, { intake, telemetry, bodyBytesMax: 1 }), (error) => {
     assert(error instanceof SluiceError && error.code === 'listen_failed');
     assert.equal(error.message.startsWith(`Cannot listen on ${fixture.server.address}: the address is in use`), true);

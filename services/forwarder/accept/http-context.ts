@@ -1,0 +1,244 @@
+// What the routes of all HTTP dialects share: a request's body, bounded; its sender, tag and Idempotency-Key; the way into intake;
+// and what is counted when a request is refused.
+//
+// Guarantees: what the headers alone refuse is refused before the body is read; an event is counted once, by intake where
+// intake had it, else as a refused chunk of its dialect.
+
+import type { IncomingMessage } from 'node:http';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Clock } from '#shared/clock.ts';
+import { type ErrorCode, SluiceError } from '#shared/errors.ts';
+import type { Compression } from '#shared/record/compression.ts';
+import type { InputName, Intake } from '../chunk.ts';
+import { type EventTime, RECEIVE_TIME, eventTimeOfMs } from '../decode/event-time.ts';
+import { tagOfHeader } from '../decode/http-tag.ts';
+import { type Principal, tagOfPrincipal } from '../principal.ts';
+import { type BodyReader, compressionOf } from './http-body.ts';
+import { codeOf, messageOf } from './http-errors.ts';
+
+const IDEMPOTENCY_KEY_MAX = 255;
+const CHALLENGE = 'Bearer realm="sluice", Basic realm="sluice"';
+/** A refused body larger than this is not passed over: its connection is closed. */
+const PASSED_OVER_MAX = 256 * 1024 * 1024;
+
+export interface HttpTelemetry {
+  connectionOpened(input: 'http'): void;
+  connectionClosed(input: 'http'): void;
+  authFailed(input: 'http', reason: 'token_missing' | 'token_wrong'): void;
+  /** A request was refused before intake had its events. */
+  chunkRejected(input: InputName, reason: ErrorCode | 'internal', detail: string): void;
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Answers without a token: it tells and takes nothing. */
+    open?: true;
+  }
+}
+
+/** Registers the routes of a dialect in a scope of its own. */
+export type HttpDialect = (scope: FastifyInstance, context: HttpContext) => void;
+
+type ErrorHandler = (error: unknown, request: FastifyRequest, reply: FastifyReply) => FastifyReply;
+type Answer = (error: unknown, reply: FastifyReply, request: FastifyRequest) => FastifyReply;
+
+export interface HttpContextOptions {
+  readonly intake: Intake;
+  readonly telemetry: Pick<HttpTelemetry, 'chunkRejected' | 'authFailed'>;
+  readonly clock: Clock;
+  readonly bodies: BodyReader;
+  /** Most bytes of a body, and of its entries. */
+  readonly bodyBytesMax: number;
+  /** Null: senders need no token. */
+  readonly tokens: { principalOf(authorization: string): Principal | null } | null;
+  /** Whom a connection speaks for, where no token says it. */
+  readonly principalOf: (request: IncomingMessage) => Principal;
+  /** How long a refused body is passed over. */
+  readonly requestTimeoutMs: number;
+  /** Requests that wait for 100 Continue. */
+  readonly expecting: WeakSet<IncomingMessage>;
+}
+
+export class HttpContext {
+  readonly options: HttpContextOptions;
+  readonly bodyBytesMax: number;
+  /** Errors that intake has counted. */
+  readonly #counted = new WeakSet<object>();
+  /** Whom requests with a token speak for. */
+  readonly #admitted = new WeakMap<IncomingMessage, Principal>();
+
+  constructor(options: HttpContextOptions) {
+    this.options = options;
+    this.bodyBytesMax = options.bodyBytesMax;
+  }
+
+  /** Before anything of the body is read. Throws unauthorized. */
+  admit({ raw, routeOptions }: FastifyRequest, reply: FastifyReply): void {
+    const { tokens, telemetry } = this.options;
+    if (!tokens || routeOptions.config.open || raw.method === 'OPTIONS') return;
+    const { authorization } = raw.headers;
+    const principal = authorization === undefined ? null : tokens.principalOf(authorization);
+    if (principal) {
+      this.#admitted.set(raw, principal);
+      return;
+    }
+    telemetry.authFailed('http', authorization === undefined ? 'token_missing' : 'token_wrong');
+    reply.header('www-authenticate', CHALLENGE);
+    throw new SluiceError('unauthorized', 'Cannot take events: no token that is known came with them');
+  }
+
+  /**
+   * Throws body_too_large, encoding_unknown, request_malformed, queue_unavailable.
+   * @param ownEncoding a Content-Encoding that the dialect sees to itself
+   */
+  open(input: InputName, { raw }: FastifyRequest, reply: FastifyReply, ownEncoding?: string): HttpExchange {
+    const begin = () => {
+      if (this.options.expecting.delete(raw)) reply.raw.writeContinue();
+    };
+    const encoding = raw.headers['content-encoding'];
+    const compression = ownEncoding !== undefined && encoding === ownEncoding ? null : compressionOf(encoding);
+    const principal = this.#admitted.get(raw) ?? this.options.principalOf(raw);
+    return new HttpExchange(input, raw, { ...this.options, begin, compression, principal, counted: this.#counted });
+  }
+
+  /** A scope's error handler: counts, sees to the rest of the body, and gives the dialect's answer. */
+  onError(input: InputName, answer: Answer): ErrorHandler {
+    const { expecting } = this.options;
+    return (error, request, reply) => {
+      const { raw } = request;
+      const isUnauthorized = error instanceof SluiceError && error.code === 'unauthorized';
+      if (!isUnauthorized) this.refused(input, error);
+      if (isUnauthorized || expecting.has(raw) || !mayPassOver(raw)) reply.header('connection', 'close');
+      else if (!raw.complete) this.#passOver(raw);
+      return answer(error, reply, request);
+    };
+  }
+
+  /** Counts what is refused, be it a part of a body whose rest is taken; what intake refused is counted there. */
+  refused(input: InputName, error: unknown): void {
+    const isCounted = typeof error === 'object' && error !== null && this.#counted.has(error);
+    if (!isCounted) this.options.telemetry.chunkRejected(input, codeOf(error), messageOf(error));
+  }
+
+  /** What is left of a refused body is read and forgotten, so that its sender may go on; but not for ever. */
+  #passOver(request: IncomingMessage): void {
+    const { clock, requestTimeoutMs } = this.options;
+    const timer = clock.timer(requestTimeoutMs, () => request.socket.destroy());
+    request.once('close', () => timer[Symbol.dispose]());
+  }
+}
+
+/** Events of one tag, as a dialect hands them over. */
+export interface Events {
+  readonly tag: string;
+  readonly entries: Uint8Array;
+  readonly count: number;
+}
+
+interface ExchangeOptions extends HttpContextOptions {
+  /** Called before the first byte of the body is asked for. */
+  readonly begin: () => void;
+  readonly compression: Compression | null;
+  readonly principal: Principal;
+  readonly counted: WeakSet<object>;
+}
+
+/** A request that is being answered. The bytes of its body are counted until it is disposed of. */
+export class HttpExchange implements Disposable {
+  readonly sender: string;
+  readonly principal: Principal;
+  /** The Idempotency-Key. */
+  readonly chunkId: Buffer | null;
+  readonly #input: InputName;
+  readonly #request: IncomingMessage;
+  readonly #options: ExchangeOptions;
+  readonly #held = new DisposableStack();
+
+  constructor(input: InputName, request: IncomingMessage, options: ExchangeOptions) {
+    this.#input = input;
+    this.#request = request;
+    this.#options = options;
+    this.chunkId = idempotencyKey(request);
+    options.bodies.check(request);
+    const { unreadyReason } = options.intake;
+    if (unreadyReason !== null) throw new SluiceError('queue_unavailable', `Cannot take events: ${unreadyReason}`);
+    this.sender = senderOf(request);
+    this.principal = options.principal;
+  }
+
+  /**
+   * The time of events that have none: now; but where the request may come again, "when it was received", so that its entries are
+   * the same each time.
+   */
+  get defaultTime(): EventTime {
+    return this.chunkId ? RECEIVE_TIME : eventTimeOfMs(this.#options.clock.epochMs());
+  }
+
+  /** The tag by the header X-Sluice-Tag, else `own`. Throws tag_invalid, tag_refused. */
+  headerTag(own: string): string {
+    const header = this.#request.headers['x-sluice-tag'];
+    if (typeof header !== 'string') return this.tag(own);
+    const named = tagOfHeader(header);
+    if (named.kind !== 'tag') throw new SluiceError(named.kind, `Cannot take events: ${named.why}`);
+    return this.tag(named.tag);
+  }
+
+  /** A tag as this sender may use it. Throws tag_refused. */
+  tag(own: string): string {
+    return tagOfPrincipal(this.principal, own);
+  }
+
+  /** The whole body, uncompressed. Rejects with a SluiceError. */
+  async body(): Promise<Buffer> {
+    const { bodies, begin, compression } = this.#options;
+    const sent = await bodies.read(this.#request, this.#held, begin);
+    return compression ? bodies.decompress(sent, compression, this.#held) : sent;
+  }
+
+  /** Counts bytes that a dialect unpacked itself, as long as the exchange lasts. */
+  hold(bytes: number): void {
+    this.#options.bodies.hold(bytes, this.#held);
+  }
+
+  /** Resolves when the events are held. Without events it does nothing. */
+  async accept({ tag, entries, count }: Events, chunkId: Uint8Array | null = this.chunkId): Promise<void> {
+    if (count === 0) return;
+    const { intake, counted } = this.#options;
+    const { sender, principal } = this;
+    const origin = { tag, input: this.#input, tenant: principal.tenant, sender };
+    try {
+      await intake.accept({ ...origin, chunkId, encoding: 'identity', bytes: entries, entries, count });
+    } catch (error) {
+      if (typeof error === 'object' && error !== null) counted.add(error);
+      throw error;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#held.dispose();
+  }
+}
+
+function idempotencyKey(request: IncomingMessage): Buffer | null {
+  const key = request.headers['idempotency-key'];
+  if (typeof key !== 'string' || key.length === 0) return null;
+  if (key.length > IDEMPOTENCY_KEY_MAX) {
+    throw new SluiceError(
+      'request_malformed',
+      `Cannot take an Idempotency-Key of more than ${IDEMPOTENCY_KEY_MAX} bytes`,
+    );
+  }
+  return Buffer.from(key, 'latin1');
+}
+
+/** The peer's address, IPv4 in its own form. */
+function senderOf(request: IncomingMessage): string {
+  const { remoteAddress } = request.socket;
+  if (remoteAddress === undefined) return 'unix';
+  return remoteAddress.startsWith('::ffff:') ? remoteAddress.slice(7) : remoteAddress;
+}
+
+/** Whether the rest of a refused body is read and forgotten, so that its sender hears the answer and may go on. */
+function mayPassOver(request: IncomingMessage): boolean {
+  return request.complete || Number(request.headers['content-length'] ?? 0) <= PASSED_OVER_MAX;
+}

@@ -1,0 +1,47 @@
+// The tokens file while the forwarder runs: read again when it changes, so that a token can be added or taken away without a
+// restart. A broken new file keeps the tokens of the one before, and is told of.
+
+import { readFileSync } from 'node:fs';
+import type { Clock } from '#shared/clock.ts';
+import { watchFiles } from '#shared/watched-files.ts';
+import type { Principal } from '../principal.ts';
+import { loadTokens } from './tokens.ts';
+
+const LOOK_INTERVAL_MS = 2000;
+
+export interface TokenFileOptions {
+  readonly clock: Clock;
+  readonly telemetry: {
+    tokensReloaded(count: number): void;
+    tokensReloadFailed(error: unknown): void;
+  };
+  readonly intervalMs?: number;
+}
+
+export interface TokenFile extends Disposable {
+  /** Whom an Authorization header speaks for; null: for nobody. */
+  principalOf(authorization: string): Principal | null;
+}
+
+/** Throws config_invalid. */
+export function openTokenFile(path: string, { clock, telemetry, intervalMs }: TokenFileOptions): TokenFile {
+  const load = () => loadTokens(path, (file) => readFileSync(file, 'utf8'));
+  let tokens = load();
+  const watch = watchFiles({
+    paths: [path],
+    clock,
+    intervalMs: intervalMs ?? LOOK_INTERVAL_MS,
+    changed() {
+      try {
+        tokens = load();
+        telemetry.tokensReloaded(tokens.count);
+      } catch (error) {
+        telemetry.tokensReloadFailed(error);
+      }
+    },
+  });
+  return {
+    principalOf: (authorization) => tokens.principalOf(authorization),
+    [Symbol.dispose]: () => watch[Symbol.dispose](),
+  };
+}

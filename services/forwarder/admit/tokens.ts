@@ -1,0 +1,116 @@
+// The tokens of the HTTP inputs (`SLUICE_HTTP_TOKENS`): who holds one speaks for its tenant, under the tags that it names.
+//
+//   - token: 5f2c…             at least 8 characters
+//     tenant: acme
+//     tag_prefix: acme.        optional
+//     tags: ['acme.*']         what tags, with their prefix, may be; any if absent
+//     user: shipper            the name that must come with it by Basic; any if absent
+//
+// Sent as Authorization: Bearer <token>, Splunk <token>, ApiKey <token> (or the base64 of id:token), Basic <base64 of user:token>.
+// Only digests are kept, and all of them are compared in constant time: how long the answer takes tells nothing.
+
+import { hash, timingSafeEqual } from 'node:crypto';
+import { Type } from 'typebox';
+import { type ReadFile, linesOf, readYamlFile } from '#shared/config/yaml-file.ts';
+import { SluiceError } from '#shared/errors.ts';
+import { TAG_BYTES_MAX } from '#shared/record/record.ts';
+import type { Principal } from '../principal.ts';
+
+const word = Type.String({ minLength: 1, maxLength: 1024 });
+const TokensFile = Type.Array(
+  Type.Object(
+    {
+      token: Type.String({ minLength: 8, maxLength: 4096 }),
+      tenant: Type.Optional(word),
+      tag_prefix: Type.Optional(Type.String({ maxLength: TAG_BYTES_MAX / 2 })),
+      tags: Type.Optional(Type.Array(word)),
+      user: Type.Optional(word),
+    },
+    { additionalProperties: false },
+  ),
+);
+
+interface Token {
+  readonly digest: Buffer;
+  readonly userDigest: Buffer | null;
+  readonly principal: Principal;
+}
+
+export class Tokens {
+  readonly #tokens: readonly Token[];
+
+  constructor(tokens: readonly Token[]) {
+    this.#tokens = tokens;
+  }
+
+  get count(): number {
+    return this.#tokens.length;
+  }
+
+  /** Whom an Authorization header speaks for; null: for nobody. */
+  principalOf(authorization: string): Principal | null {
+    let found: Principal | null = null;
+    for (const { user, secret } of credentialsIn(authorization)) {
+      const digest = digestOf(secret);
+      const userDigest = digestOf(user ?? '');
+      for (const token of this.#tokens) {
+        const isToken = timingSafeEqual(token.digest, digest);
+        const isUser = timingSafeEqual(token.userDigest ?? userDigest, userDigest);
+        if (isToken && (isUser || user === null)) found = token.principal;
+      }
+    }
+    return found;
+  }
+}
+
+/** Throws config_invalid, a line for each mistake. */
+export function loadTokens(path: string, readFile: ReadFile): Tokens {
+  const tokens = readYamlFile(path, TokensFile, { readFile, empty: [] });
+  const mistakes: string[] = [];
+  if (tokens.length === 0) mistakes.push('it names no token, so that nobody could send');
+  const seen = new Set<string>();
+  for (const [i, { token }] of tokens.entries()) {
+    if (seen.has(token)) mistakes.push(`${i}.token: the token is there twice`);
+    seen.add(token);
+  }
+  if (mistakes.length > 0) throw new SluiceError('config_invalid', linesOf(path, mistakes));
+  return new Tokens(
+    tokens.map(({ token, user, tenant, tag_prefix: tagPrefix, tags }) => ({
+      digest: digestOf(token),
+      userDigest: user === undefined ? null : digestOf(user),
+      principal: { tenant: tenant ?? null, tagPrefix: tagPrefix ?? '', tags: tags ?? null },
+    })),
+  );
+}
+
+interface Credential {
+  /** Null where the scheme has none. */
+  readonly user: string | null;
+  readonly secret: string;
+}
+
+/** What a header may mean: an ApiKey stands for itself or, in base64, for an id and a key. */
+function credentialsIn(authorization: string): Credential[] {
+  const [, scheme = '', value = ''] = /^(\S+)\s+(\S+)\s*$/.exec(authorization) ?? [];
+  switch (scheme.toLowerCase()) {
+    case 'bearer':
+    case 'splunk':
+      return [{ user: null, secret: value }];
+    case 'basic':
+      return pairIn(value);
+    case 'apikey':
+      return [{ user: null, secret: value }, ...pairIn(value).map(({ secret }) => ({ user: null, secret }))];
+    default:
+      return [];
+  }
+}
+
+function pairIn(base64: string): Credential[] {
+  const text = Buffer.from(base64, 'base64').toString('utf8');
+  const colon = text.indexOf(':');
+  return colon < 0 ? [] : [{ user: text.slice(0, colon), secret: text.slice(colon + 1) }];
+}
+
+function digestOf(text: string): Buffer {
+  return hash('sha256', text, 'buffer');
+}

@@ -1,0 +1,242 @@
+// The body of Elasticsearch's `_bulk` to entries (https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk).
+//
+//   {"create":{"_index":"logs-app","_id":"7"}}⏎{"message":"a"}⏎
+//   {"index":{}}⏎{"message":"b"}⏎        the index is in the URL
+//   {"delete":{"_id":"7"}}⏎               refused, item by item; so is update, whose next line is passed over
+//
+// Items without an id go together, by their index; each item with one stands alone, so that its id names it whatever other items
+// come with it the next time. A document that is broken costs its item; a broken action line costs the request.
+
+import { MsgpackWriter } from '#shared/msgpack/writer.ts';
+import { type EventTime, RECEIVE_TIME } from '../../decode/event-time.ts';
+import { JsonReader } from '../../decode/json-value.ts';
+import { EntryRun } from '../entry-run.ts';
+import { DocumentRecord } from './document.ts';
+
+export type BulkOperation = 'create' | 'index' | 'update' | 'delete';
+
+export interface BulkRefusal {
+  readonly status: number;
+  readonly type: string;
+  readonly reason: string;
+}
+
+export interface BulkItem {
+  readonly operation: BulkOperation;
+  readonly index: string;
+  readonly id: string | null;
+  /** The number of the run that its entry is in, or why there is none. */
+  readonly outcome: number | BulkRefusal;
+}
+
+/** Entries that are taken or refused together. */
+export interface BulkRun {
+  readonly index: string;
+  readonly id: string | null;
+  readonly entries: Uint8Array;
+  readonly count: number;
+}
+
+export type Bulk =
+  | { readonly kind: 'items'; readonly items: readonly BulkItem[]; readonly runs: readonly BulkRun[] }
+  /** `line`: counted from 1. */
+  | { readonly kind: 'malformed'; readonly line: number; readonly why: string }
+  | { readonly kind: 'too_large' };
+
+export interface BulkOptions {
+  /** Of the URL; null where it names none. */
+  readonly index: string | null;
+  /** Time of the documents that have none, if they have no id either. */
+  readonly time: EventTime;
+  /** Most bytes of the entries. */
+  readonly bytesMax: number;
+}
+
+/** An item costs more than its bytes: its answer, its settlement. */
+const ITEMS_MAX = 100_000;
+const ACTION_BYTES_MAX = 16 * 1024;
+const INDEX_BYTES_MAX = 255;
+/** Elasticsearch's own limit. */
+const ID_BYTES_MAX = 512;
+/** There may be as many runs as items. */
+const RUN_BYTES_FIRST = 256;
+const LINE_FEED = 0x0a;
+const OPEN_OBJECT = 0x7b;
+
+export function bulkItems(body: Buffer, options: BulkOptions): Bulk {
+  const lines = new Lines(body);
+  const walk = new BulkWalk(body, options);
+  while (lines.next()) {
+    if (lines.isBlank) continue;
+    const action = actionOf(
+      body.subarray(lines.start, Math.min(lines.end, lines.start + ACTION_BYTES_MAX)),
+      options.index,
+    );
+    if (typeof action === 'string') return { kind: 'malformed', line: lines.number, why: action };
+    if (action.operation === 'delete') {
+      walk.refuse(action, refusalOf(`${action.operation} is not supported: documents are only added`));
+      continue;
+    }
+    if (!lines.next()) return { kind: 'malformed', line: lines.number, why: 'it ends where a document is missing' };
+    walk.take(action, lines.start, lines.end);
+    if (walk.tooLarge) return { kind: 'too_large' };
+  }
+  return walk.done();
+}
+
+interface Action {
+  readonly operation: BulkOperation;
+  readonly index: string;
+  readonly id: string | null;
+}
+
+class BulkWalk {
+  readonly #body: Buffer;
+  readonly #options: BulkOptions;
+  readonly #items: BulkItem[] = [];
+  /** Of the items without an id, by index: the number of their run. */
+  readonly #runOfIndex = new Map<string, number>();
+  /** What becomes the runs: entries of their own, or a span of those with an id. */
+  readonly #parts: { index: string; id: string | null; run: EntryRun; start: number; end: number; count: number }[] =
+    [];
+  readonly #named: EntryRun;
+  readonly #scratch = new MsgpackWriter();
+  readonly #reader = new JsonReader(this.#scratch);
+  readonly #document = new DocumentRecord();
+  #bytes = 0;
+
+  constructor(body: Buffer, options: BulkOptions) {
+    this.#body = body;
+    this.#options = options;
+    this.#named = new EntryRun(RUN_BYTES_FIRST, options.bytesMax);
+  }
+
+  get tooLarge(): boolean {
+    return this.#bytes > this.#options.bytesMax || this.#items.length > ITEMS_MAX;
+  }
+
+  refuse({ operation, index, id }: Action, refusal: BulkRefusal): void {
+    this.#items.push({ operation, index, id, outcome: refusal });
+  }
+
+  /** The document in body[start, end). */
+  take(action: Action, start: number, end: number): void {
+    if (action.operation === 'update') {
+      this.refuse(action, refusalOf('update is not supported: documents are only added'));
+      return;
+    }
+    const reader = this.#reader;
+    this.#scratch.reset();
+    reader.begin(this.#body, start, end);
+    const why = this.#whyNoObject();
+    if (why !== null) {
+      const reason = `Cannot read the document: ${why}`;
+      this.refuse(action, { status: 400, type: 'document_parsing_exception', reason });
+      return;
+    }
+    this.#document.take(this.#scratch.view());
+    this.#add(action);
+  }
+
+  done(): Bulk {
+    const runs = this.#parts.map(({ index, id, run, start, end, count }) => ({
+      index,
+      id,
+      entries: id === null ? run.bytes : run.bytes.subarray(start, end),
+      count: id === null ? run.count : count,
+    }));
+    return { kind: 'items', items: this.#items, runs };
+  }
+
+  /** Reads the object that the reader stands at; null if it is one and nothing follows. */
+  #whyNoObject(): string | null {
+    const reader = this.#reader;
+    if (reader.skipSpace() !== OPEN_OBJECT) return 'it has to be an object';
+    if (!reader.object(0)) return reader.problem.why;
+    return reader.skipSpace() < 0 ? null : 'there is more after it';
+  }
+
+  #add({ operation, index, id }: Action): void {
+    const { pairs, time } = this.#document;
+    const part = id === null ? this.#partOfIndex(index) : this.#parts.length;
+    const run = this.#parts[part]?.run ?? this.#named;
+    const start = run.length;
+    // With an id the same item may come again, and has to be the same then.
+    run.add(time ?? (id === null ? this.#options.time : RECEIVE_TIME), pairs);
+    if (run.tooLarge) this.#bytes = Infinity;
+    this.#bytes += run.length - start;
+    if (id !== null) this.#parts.push({ index, id, run, start, end: run.length, count: 1 });
+    this.#items.push({ operation, index, id, outcome: part });
+  }
+
+  #partOfIndex(index: string): number {
+    const known = this.#runOfIndex.get(index);
+    if (known !== undefined) return known;
+    const run = new EntryRun(RUN_BYTES_FIRST, this.#options.bytesMax);
+    this.#runOfIndex.set(index, this.#parts.length);
+    return this.#parts.push({ index, id: null, run, start: 0, end: 0, count: 0 }) - 1;
+  }
+}
+
+/** Goes through the lines of a body; the last one may lack its end. */
+class Lines {
+  start = 0;
+  end = 0;
+  number = 0;
+  #next = 0;
+  readonly #body: Buffer;
+
+  constructor(body: Buffer) {
+    this.#body = body;
+  }
+
+  next(): boolean {
+    if (this.#next >= this.#body.length) return false;
+    this.start = this.#next;
+    const feed = this.#body.indexOf(LINE_FEED, this.start);
+    this.end = feed < 0 ? this.#body.length : feed;
+    this.#next = this.end + 1;
+    this.number += 1;
+    return true;
+  }
+
+  get isBlank(): boolean {
+    for (let at = this.start; at < this.end; at += 1) if ((this.#body[at] ?? 0) > 0x20) return false;
+    return true;
+  }
+}
+
+const OPERATIONS: readonly string[] = ['create', 'index', 'update', 'delete'] satisfies BulkOperation[];
+
+/** What an action line asks for, or what is wrong with it. */
+function actionOf(line: Buffer, urlIndex: string | null): Action | string {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(line.toString());
+  } catch {
+    return 'an action line has to be an object such as {"create":{}}';
+  }
+  const [pair, ...others] = typeof parsed === 'object' && parsed !== null ? Object.entries(parsed) : [];
+  if (!pair || others.length > 0 || !isOperation(pair[0])) {
+    return 'an action line has to be one of create, index, update, delete';
+  }
+  const [operation, metadata] = pair;
+  if (typeof metadata !== 'object' || metadata === null) return `the value of ${operation} has to be an object`;
+  const index: unknown = Reflect.get(metadata, '_index') ?? urlIndex;
+  const id: unknown = Reflect.get(metadata, '_id') ?? null;
+  if (typeof index !== 'string' || index === '') return 'its index is missing';
+  if (Buffer.byteLength(index) > INDEX_BYTES_MAX || !index.isWellFormed()) return 'its index is no name of an index';
+  if (id !== null && typeof id !== 'string' && typeof id !== 'number') return 'its _id has to be a string';
+  const idText = id === null || id === '' ? null : String(id);
+  if (idText !== null && Buffer.byteLength(idText) > ID_BYTES_MAX)
+    return `its _id is longer than ${ID_BYTES_MAX} bytes`;
+  return { operation, index, id: idText };
+}
+
+function isOperation(name: string): name is BulkOperation {
+  return OPERATIONS.includes(name);
+}
+
+function refusalOf(reason: string): BulkRefusal {
+  return { status: 400, type: 'illegal_argument_exception', reason };
+}

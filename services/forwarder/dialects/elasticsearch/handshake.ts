@@ -1,0 +1,84 @@
+// What clients of Elasticsearch ask before they send: who is there, its license, whether their templates and policies are there.
+//
+// Sluice has templates and a lifecycle of its own (`sluice setup`); so it answers that what a client would install is there, and
+// refuses to take another one. Found by letting the clients speak, and in their sources: Filebeat and Logstash 8 and 9.
+
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { SluiceError } from '#shared/errors.ts';
+
+/** The version whose `_bulk` this is. Beats refuse an Elasticsearch that is older than they are. */
+const VERSION = '9.5.0';
+const ABOUT = {
+  name: 'sluice',
+  cluster_name: 'sluice',
+  // What Elasticsearch says while it has none.
+  cluster_uuid: '_na_',
+  version: {
+    number: VERSION,
+    build_flavor: 'default',
+    build_type: 'docker',
+    build_hash: 'unknown',
+    build_date: '1970-01-01T00:00:00Z',
+    build_snapshot: false,
+    lucene_version: '10.0.0',
+    minimum_wire_compatibility_version: '8.19.0',
+    minimum_index_compatibility_version: '8.0.0',
+  },
+  tagline:
+    'Sluice takes logs here: POST /<tag> with JSON, NDJSON or msgpack; OTLP, Splunk HEC, Loki, and this _bulk too.',
+};
+const LICENSE = { license: { status: 'active', uid: '_na_', type: 'basic', mode: 'basic' } };
+const FEATURES = { ilm: { available: true, enabled: true }, security: { available: true, enabled: false } };
+const HEALTH = {
+  cluster_name: 'sluice',
+  status: 'green',
+  timed_out: false,
+  number_of_nodes: 1,
+  number_of_data_nodes: 1,
+};
+
+/** What a client may want to install, or asks to be there. */
+const INSTALLED = [
+  '/_template/*',
+  '/_index_template/*',
+  '/_component_template/*',
+  '/_ilm/policy/*',
+  '/_ingest/pipeline/*',
+  '/_data_stream/*',
+  '/_alias/*',
+];
+
+export function answerHandshake(scope: FastifyInstance): void {
+  const answers: readonly (readonly [path: string, answer: object])[] = [
+    ['/', ABOUT],
+    ['/_license', LICENSE],
+    ['/_xpack', { license: LICENSE.license, features: FEATURES, tagline: '' }],
+    ['/_cluster/health', HEALTH],
+    ['/_nodes/http', { cluster_name: 'sluice', nodes: {} }],
+    ['/_cat/health', HEALTH],
+    ...INSTALLED.map((path) => [path, {}] as const),
+  ];
+  for (const [path, answer] of answers) {
+    scope.get(path, (request, reply) => sendJson(request, reply, answer));
+  }
+  for (const path of INSTALLED) {
+    scope.route({
+      method: ['PUT', 'POST', 'DELETE'],
+      url: path,
+      handler: () => {
+        throw new SluiceError(
+          'method_refused',
+          'Cannot install this: Sluice has templates of its own; switch this off in the sender (docs/senders.md)',
+        );
+      },
+    });
+  }
+}
+
+/** As `application/vnd.elasticsearch+json;compatible-with=8` where the client asks for it. */
+export function sendJson({ headers }: FastifyRequest, reply: FastifyReply, answer: object): FastifyReply {
+  const asked = /application\/vnd\.elasticsearch\+json\s*;\s*compatible-with=(\d{1,2})/.exec(headers.accept ?? '');
+  const type = asked ? `application/vnd.elasticsearch+json;compatible-with=${asked[1]}` : 'application/json';
+  // Of a text fastify would write the type anew, and not as clients look for it.
+  return reply.header('content-type', type).send(Buffer.from(JSON.stringify(answer)));
+}

@@ -1,0 +1,96 @@
+// `POST|PUT /_bulk` and `/<index>/_bulk`, for whatever sends to Elasticsearch: each item has its answer, in order, and 201 means that
+// its document is held. The tag is the index's name. What clients ask before they send is in handshake.ts.
+
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { SluiceError, isRetryable } from '#shared/errors.ts';
+import type { HttpContext, HttpDialect, HttpExchange } from '../../accept/http-context.ts';
+import { errorAnswer } from '../../accept/http-errors.ts';
+import { tooManyEntries } from '../../decode/http-entries.ts';
+import { bulkAnswer, errorBody } from './answers.ts';
+import { type Bulk, type BulkRun, bulkItems } from './bulk.ts';
+import { filtered, parseFilterPath } from './filter-path.ts';
+import { answerHandshake, sendJson } from './handshake.ts';
+
+const INPUT = 'elasticsearch';
+/** Runs that are handed to intake at once: one for each document with an id. */
+const RUNS_AT_ONCE = 1000;
+
+export const elasticsearch: HttpDialect = (scope, context) => {
+  // The official clients speak to nothing that does not say this.
+  scope.addHook('onSend', (_request, reply, _payload, done) => {
+    reply.header('x-elastic-product', 'Elasticsearch');
+    done();
+  });
+  scope.setErrorHandler(
+    context.onError(INPUT, (error, reply, request) => {
+      const { code, status, message } = errorAnswer(error, reply);
+      return sendJson(request, reply, errorBody(code, status, message));
+    }),
+  );
+  answerHandshake(scope);
+  for (const url of ['/_bulk', '/:index/_bulk']) {
+    scope.route({ method: ['POST', 'PUT'], url, handler: (request, reply) => takeBulk(context, request, reply) });
+  }
+};
+
+async function takeBulk(context: HttpContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const filterPath = parseFilterPath(textIn(request.query, 'filter_path') ?? '');
+  if (!filterPath) throw new SluiceError('request_malformed', 'Cannot take the request: its filter_path is too long');
+  using exchange = context.open(INPUT, request, reply);
+  const body = await exchange.body();
+  const { clock } = context.options;
+  const beganMs = clock.monotonicMs();
+  const index = textIn(request.params, 'index');
+  const options = { index, time: exchange.defaultTime, bytesMax: context.bodyBytesMax };
+  const { items, runs } = taken(bulkItems(body, options), options.bytesMax);
+  const outcomes = await accept(exchange, runs);
+  refuseWhole(outcomes);
+  const refusals = items.map(({ outcome }) => outcome).filter((outcome) => typeof outcome !== 'number');
+  if (refusals.length > 0) {
+    const message = `Cannot take ${refusals.length} items: ${refusals[0]?.reason}`;
+    context.refused(INPUT, new SluiceError('body_malformed', message));
+  }
+  for (const error of new Set(outcomes)) if (error !== null) context.refused(INPUT, error);
+  const answer = bulkAnswer(clock.monotonicMs() - beganMs, items, outcomes);
+  const shown = filterPath.length > 0 ? filtered(answer, filterPath) : answer;
+  return sendJson(request, reply, shown);
+}
+
+function taken(bulk: Bulk, bytesMax: number): Bulk & { kind: 'items' } {
+  if (bulk.kind === 'too_large') throw tooManyEntries(bytesMax);
+  if (bulk.kind === 'malformed') {
+    throw new SluiceError('body_malformed', `Cannot read the body: ${bulk.why} (line ${bulk.line})`);
+  }
+  if (bulk.items.length === 0) throw new SluiceError('body_malformed', 'Cannot read the body: there is no item in it');
+  return bulk;
+}
+
+/** What became of each run: null where it is held, else why it is not. */
+async function accept(exchange: HttpExchange, runs: readonly BulkRun[]): Promise<unknown[]> {
+  const outcomes: unknown[] = [];
+  for (let first = 0; first < runs.length; first += RUNS_AT_ONCE) {
+    const some = runs.slice(first, first + RUNS_AT_ONCE).map((run) =>
+      acceptRun(exchange, run).then(
+        () => null,
+        (error: unknown) => error,
+      ),
+    );
+    outcomes.push(...(await Promise.all(some)));
+  }
+  return outcomes;
+}
+
+async function acceptRun(exchange: HttpExchange, { index, id, entries, count }: BulkRun): Promise<void> {
+  const chunkId = id === null ? exchange.chunkId : Buffer.from(id);
+  await exchange.accept({ tag: exchange.tag(index), entries, count }, chunkId);
+}
+
+/** Where nothing could be held and another try may help, the whole request is refused: clients wait then. */
+function refuseWhole(outcomes: readonly unknown[]): void {
+  if (outcomes.length > 0 && outcomes.every((error) => error !== null && isRetryable(error))) throw outcomes[0];
+}
+
+function textIn(fields: unknown, name: string): string | null {
+  const value: unknown = typeof fields === 'object' && fields !== null ? Reflect.get(fields, name) : undefined;
+  return typeof value === 'string' ? value : null;
+}

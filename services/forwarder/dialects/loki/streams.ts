@@ -1,0 +1,83 @@
+// Streams of Loki's push request to entries, whichever encoding they come in.
+//
+//   line                  log (the document's message)
+//   labels                under their names; of a pod (`namespace` and `pod`) below `kubernetes`
+//   structured metadata   under its names
+//
+// A label that is called `log` goes under `labels.log`.
+
+import type { EventTime } from '../../decode/event-time.ts';
+import { EntryRun, Pairs, keyOf } from '../entry-run.ts';
+import { OriginFields } from '../origin-fields.ts';
+import type { Label } from './labels.ts';
+
+export type LokiStreams =
+  | { readonly kind: 'entries'; readonly entries: Uint8Array; readonly count: number }
+  | { readonly kind: 'malformed'; readonly why: string }
+  | { readonly kind: 'too_large' };
+
+export interface LokiOptions {
+  /** Most bytes of the entries. */
+  readonly bytesMax: number;
+}
+
+const LOG = keyOf('log');
+/** What the agents for Kubernetes call a pod's names. */
+const POD: ReadonlyMap<string, Buffer> = new Map([
+  ['namespace', keyOf('namespace_name')],
+  ['pod', keyOf('pod_name')],
+  ['container', keyOf('container_name')],
+  ['node', keyOf('host')],
+  ['node_name', keyOf('host')],
+]);
+
+export class LokiRecords {
+  readonly #run: EntryRun;
+  readonly #origin = new OriginFields();
+  /** What all entries of a stream have in common. */
+  readonly #common = new Pairs();
+  readonly #entry = new Pairs();
+
+  constructor(bodyBytes: number, { bytesMax }: LokiOptions) {
+    this.#run = new EntryRun(bodyBytes + 1024, bytesMax);
+  }
+
+  beginStream(labels: readonly Label[]): void {
+    const names = new Set(labels.map(([name]) => name));
+    const isPod = names.has('namespace') && names.has('pod');
+    this.#origin.reset();
+    this.#common.reset();
+    for (const [name, value] of labels) {
+      const podKey = isPod ? POD.get(name) : undefined;
+      if (podKey) this.#origin.podKey(podKey).string(value);
+      else this.#origin.key(keyText(name)).string(value);
+    }
+    this.#origin.writeTo(this.#common);
+    this.#common.add(this.#origin.rest);
+  }
+
+  beginEntry(): void {
+    this.#entry.reset();
+  }
+
+  metadata(name: Buffer, value: Uint8Array): void {
+    this.#entry.textKey(name.equals(LOG_TEXT) ? OTHER_LOG : name).stringBytes(value);
+  }
+
+  endEntry(time: EventTime, line: Uint8Array): void {
+    this.#entry.key(LOG).stringBytes(line);
+    this.#run.add(time, this.#common, this.#entry);
+  }
+
+  done(): LokiStreams {
+    const { bytes, count, tooLarge } = this.#run;
+    return tooLarge ? { kind: 'too_large' } : { kind: 'entries', entries: bytes, count };
+  }
+}
+
+const LOG_TEXT = Buffer.from('log');
+const OTHER_LOG = Buffer.from('labels.log');
+
+function keyText(name: string): Buffer {
+  return name === 'log' ? OTHER_LOG : Buffer.from(name);
+}

@@ -1,0 +1,294 @@
+// ExportLogsServiceRequest in JSON to entries (https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding): the text is made
+// msgpack in one pass (decode/json-value.ts), and that is walked. So nothing is rounded, and nothing becomes an object.
+//
+// Ids are hex, 64-bit integers are strings or numbers, bytes are base64, unknown fields are ignored. Names are lowerCamelCase;
+// those of the .proto are understood too, for a field that is only ignored would be lost without a word.
+
+import { MsgpackReader } from '#shared/msgpack/reader.ts';
+import type { MsgpackWriter } from '#shared/msgpack/writer.ts';
+import { isMap, isNumber } from '#shared/msgpack/extents.ts';
+import { jsonToMsgpack } from '../../decode/json-value.ts';
+import { type OtlpLogs, type OtlpOptions, OtlpRecords } from './records.ts';
+
+export function jsonLogs(body: Buffer, options: OtlpOptions): OtlpLogs {
+  const bytes = jsonToMsgpack(body);
+  if (!Buffer.isBuffer(bytes)) return { kind: 'malformed', why: `${bytes.why} (byte ${bytes.at})` };
+  if (!isMap(bytes[0] ?? 0)) return { kind: 'malformed', why: 'it has to be an object with resourceLogs' };
+  const walk = new JsonWalk(bytes, options);
+  return walk.request();
+}
+
+/** What a record is rejected for. */
+class Misfit extends Error {}
+
+class JsonWalk {
+  readonly #bytes: Buffer;
+  readonly #records: OtlpRecords;
+
+  constructor(bytes: Buffer, options: OtlpOptions) {
+    this.#bytes = bytes;
+    this.#records = new OtlpRecords(bytes.length, options);
+  }
+
+  request(): OtlpLogs {
+    const records = this.#records;
+    try {
+      for (const resourceLogs of this.#list(this.#fields(0), 'resourceLogs')) {
+        const fields = this.#fields(resourceLogs);
+        records.beginResource();
+        const resource = fields.get('resource');
+        if (resource !== undefined) {
+          this.#attributes(this.#fields(resource), (key) => records.resourceAttribute(key));
+        }
+        for (const scopeLogs of this.#list(fields, 'scopeLogs')) this.#scopeLogs(scopeLogs);
+      }
+    } catch (error) {
+      if (error instanceof Misfit) return { kind: 'malformed', why: error.message };
+      throw error;
+    }
+    return records.done();
+  }
+
+  #scopeLogs(at: number): void {
+    const fields = this.#fields(at);
+    const records = this.#records;
+    records.beginScope();
+    const scope = fields.get('scope');
+    if (scope !== undefined) this.#scope(this.#fields(scope));
+    records.beginRecords();
+    for (const record of this.#list(fields, 'logRecords')) {
+      records.beginRecord();
+      try {
+        this.#record(this.#fields(record));
+        records.endRecord();
+      } catch (error) {
+        if (!(error instanceof Misfit)) throw error;
+        records.reject(error.message);
+      }
+    }
+  }
+
+  #scope(fields: Fields): void {
+    const name = this.#text(fields, 'name');
+    const version = this.#text(fields, 'version');
+    if (name.length > 0) this.#records.scopeName().stringBytes(name);
+    if (version.length > 0) this.#records.scopeVersion().stringBytes(version);
+    this.#attributes(fields, (key) => this.#records.scopeAttribute(key));
+  }
+
+  #record(fields: Fields): void {
+    const records = this.#records;
+    records.time(this.#time(fields, 'timeUnixNano'));
+    records.observedTime(this.#time(fields, 'observedTimeUnixNano'));
+    records.severityText(this.#text(fields, 'severityText'));
+    records.severityNumber(this.#small(fields, 'severityNumber'));
+    const body = fields.get('body');
+    if (body !== undefined) this.#value(body, records.body());
+    this.#attributes(fields, (key) => records.attribute(key));
+    records.droppedAttributes(this.#small(fields, 'droppedAttributesCount'));
+    records.flags(this.#small(fields, 'flags'));
+    records.traceId(this.#text(fields, 'traceId').toString('latin1').toLowerCase());
+    records.spanId(this.#text(fields, 'spanId').toString('latin1').toLowerCase());
+    records.eventName(this.#text(fields, 'eventName'));
+  }
+
+  #attributes(fields: Fields, writerOf: (key: Buffer) => MsgpackWriter): void {
+    for (const at of this.#list(fields, 'attributes')) this.#pair(at, writerOf);
+  }
+
+  #pair(at: number, writerOf: (key: Buffer) => MsgpackWriter): void {
+    const pair = this.#fields(at);
+    const writer = writerOf(this.#text(pair, 'key'));
+    const value = pair.get('value');
+    if (value === undefined) writer.nil();
+    else this.#value(value, writer);
+  }
+
+  /** An AnyValue, whose depth the JSON reader has bounded; of several values in it the last one counts. */
+  #value(at: number, writer: MsgpackWriter): void {
+    const start = writer.length;
+    for (const [name, value] of this.#fields(at)) {
+      const kind = VALUE_KINDS.get(name);
+      if (kind === undefined) continue;
+      writer.truncate(start);
+      this.#writeValue(kind, value, writer);
+    }
+    if (writer.length === start) writer.nil();
+  }
+
+  #writeValue(kind: ValueKind, at: number, writer: MsgpackWriter): void {
+    switch (kind) {
+      case 'stringValue':
+        writer.stringBytes(this.#textAt(at, kind));
+        break;
+      case 'boolValue': {
+        const value = this.#reader(at).boolean();
+        if (value === undefined) throw new Misfit(`its ${kind} is neither true nor false`);
+        writer.boolean(value);
+        break;
+      }
+      case 'intValue':
+        writer.integer(this.#integerAt(at, kind));
+        break;
+      case 'doubleValue':
+        this.#writeDouble(at, writer);
+        break;
+      case 'bytesValue':
+        writer.binary(Buffer.from(this.#textAt(at, kind).toString('latin1'), 'base64'));
+        break;
+      case 'arrayValue':
+        this.#writeArray(at, writer);
+        break;
+      case 'kvlistValue':
+        this.#writeMap(at, writer);
+        break;
+    }
+  }
+
+  #writeArray(at: number, writer: MsgpackWriter): void {
+    const header = writer.openArray();
+    let count = 0;
+    for (const value of this.#list(this.#fields(at), 'values')) {
+      this.#value(value, writer);
+      count += 1;
+    }
+    writer.closeArray(header, count);
+  }
+
+  #writeMap(at: number, writer: MsgpackWriter): void {
+    const header = writer.openMap();
+    const writerOf = (key: Buffer) => {
+      writer.stringBytes(key);
+      return writer;
+    };
+    let count = 0;
+    for (const pair of this.#list(this.#fields(at), 'values')) {
+      this.#pair(pair, writerOf);
+      count += 1;
+    }
+    writer.closeMap(header, count);
+  }
+
+  /** A number as it is; a text such as "NaN" as the number that it names. */
+  #writeDouble(at: number, writer: MsgpackWriter): void {
+    const reader = this.#reader(at);
+    const text = reader.string();
+    if (text === undefined) {
+      if (!isNumber(this.#bytes[at] ?? 0)) throw new Misfit('its doubleValue is no number');
+      reader.skip();
+      writer.raw(this.#bytes, at, reader.position);
+      return;
+    }
+    const value = Number(text);
+    if (text === '' || (Number.isNaN(value) && text !== 'NaN')) throw new Misfit('its doubleValue is no number');
+    writer.float(value);
+  }
+
+  /** Where the values of the object at `at` begin, by their names in camel case; null is as good as absent. Throws a Misfit where there is no object. */
+  #fields(at: number): Fields {
+    const fields: Fields = new Map();
+    const reader = this.#reader(at);
+    const count = reader.mapHeader();
+    if (count === undefined) throw new Misfit('an object is missing where one has to be');
+    for (let i = 0; i < count; i += 1) {
+      const key = reader.bytes();
+      // Nothing is kept of names that mean nothing: there may be millions.
+      const name = key && key.length <= NAME_BYTES_MAX ? NAMES.get(key.toString('latin1')) : undefined;
+      if (name !== undefined && this.#bytes[reader.position] !== NIL) fields.set(name, reader.position);
+      reader.skip();
+    }
+    return fields;
+  }
+
+  /** Where the elements of a list begin; none where there is no such field. */
+  *#list(fields: Fields, name: string): Generator<number, void, undefined> {
+    const at = fields.get(name);
+    if (at === undefined) return;
+    const reader = this.#reader(at);
+    const count = reader.arrayHeader();
+    if (count === undefined) throw new Misfit(`its ${name} is no array`);
+    for (let left = count; left > 0; left -= 1) {
+      yield reader.position;
+      reader.skip();
+    }
+  }
+
+  #text(fields: Fields, name: string): Buffer {
+    const at = fields.get(name);
+    return at === undefined ? EMPTY : this.#textAt(at, name);
+  }
+
+  #textAt(at: number, name: string): Buffer {
+    const text = this.#reader(at).bytes();
+    if (text === undefined) throw new Misfit(`its ${name} is no string`);
+    return text;
+  }
+
+  #small(fields: Fields, name: string): number {
+    const value = Number(this.#integer(fields, name));
+    if (value < -0x80000000 || value > 0xffffffff) throw new Misfit(`its ${name} is past 32 bits`);
+    return value;
+  }
+
+  #time(fields: Fields, name: string): bigint {
+    const ns = this.#integer(fields, name);
+    if (ns < 0n) throw new Misfit(`its ${name} is negative`);
+    return ns;
+  }
+
+  #integer(fields: Fields, name: string): bigint {
+    const at = fields.get(name);
+    return at === undefined ? 0n : this.#integerAt(at, name);
+  }
+
+  /** Within the bounds of 64 bits. */
+  #integerAt(at: number, name: string): bigint {
+    const reader = this.#reader(at);
+    const number = reader.integer();
+    if (number !== undefined) return BigInt(number);
+    const text = reader.string();
+    if (text === undefined || !/^-?\d{1,20}$/.test(text)) throw new Misfit(`its ${name} is no integer`);
+    const value = BigInt(text);
+    if (value < INT64_MIN || value > UINT64_MAX) throw new Misfit(`its ${name} is past 64 bits`);
+    return value;
+  }
+
+  #reader(at: number): MsgpackReader {
+    return new MsgpackReader(this.#bytes, at);
+  }
+}
+
+/** Positions of values by name. */
+type Fields = Map<string, number>;
+
+const VALUE_NAMES = [
+  'stringValue',
+  'boolValue',
+  'intValue',
+  'doubleValue',
+  'bytesValue',
+  'arrayValue',
+  'kvlistValue',
+] as const;
+type ValueKind = (typeof VALUE_NAMES)[number];
+const VALUE_KINDS: ReadonlyMap<string, ValueKind> = new Map(VALUE_NAMES.map((name) => [name, name]));
+
+// prettier-ignore
+const MESSAGE_NAMES = [
+  'resourceLogs', 'resource', 'scopeLogs', 'scope', 'logRecords', 'attributes', 'name', 'version', 'key', 'value', 'values',
+  'timeUnixNano', 'observedTimeUnixNano', 'severityNumber', 'severityText', 'body', 'droppedAttributesCount', 'flags',
+  'traceId', 'spanId', 'eventName',
+];
+/** Both spellings → the one in camel case. */
+const NAMES: ReadonlyMap<string, string> = new Map(
+  [...MESSAGE_NAMES, ...VALUE_NAMES].flatMap((name) => [
+    [name, name] as const,
+    [name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), name] as const,
+  ]),
+);
+const NAME_BYTES_MAX = Math.max(...[...NAMES.keys()].map((name) => name.length));
+
+const NIL = 0xc0;
+const EMPTY = Buffer.alloc(0);
+const INT64_MIN = -(2n ** 63n);
+const UINT64_MAX = 2n ** 64n - 1n;

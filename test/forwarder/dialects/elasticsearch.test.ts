@@ -1,0 +1,269 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { eventTimeOfIso } from '#forwarder/decode/iso-time.ts';
+import { type Bulk, type BulkOptions, bulkItems } from '#forwarder/dialects/elasticsearch/bulk.ts';
+import { filtered, parseFilterPath } from '#forwarder/dialects/elasticsearch/filter-path.ts';
+import { countEntries } from '#shared/msgpack/extents.ts';
+import { OPTIONS, decoded, now } from '../decode/http-entries.ts';
+
+const bulkOptions: BulkOptions = { ...OPTIONS, index: null };
+const received = '0.000000000';
+
+function taken(body: string, options: Partial<BulkOptions> = {}): Bulk & { kind: 'items' } {
+  const bulk = bulkItems(Buffer.from(body), { ...bulkOptions, ...options });
+  assert(bulk.kind === 'items', JSON.stringify(bulk));
+  return bulk;
+}
+
+function runsOf(bulk: Bulk & { kind: 'items' }): unknown[] {
+  return bulk.runs.map(({ index, id, entries, count }) => [
+    index,
+    id,
+    decoded({ kind: 'entries', bytes: entries, count }),
+  ]);
+}
+
+test('items without an id go together by their index, each with one stands alone', () => {
+  const body = [
+    '{"create":{"_index":"a"}}',
+    '{"message":"1"}',
+    '{"index":{"_index":"b","_id":"x"}}',
+    '{"message":"2"}',
+    '{"create":{}}',
+    '{"message":"3"}',
+    '',
+    '{"create":{"_id":"y"}}\r',
+    '{"message":"4"}\r',
+    '{"index":{"_index":"a"}}',
+    '{"message":"5"}',
+  ].join('\n');
+  const bulk = taken(body, { index: 'u' });
+  // Of an item with an id the time is that of receipt, so that it is the same when it comes again.
+  assert.deepEqual(runsOf(bulk), [
+    [
+      'a',
+      null,
+      [
+        [now, { message: '1' }],
+        [now, { message: '5' }],
+      ],
+    ],
+    ['b', 'x', [[received, { message: '2' }]]],
+    ['u', null, [[now, { message: '3' }]]],
+    ['u', 'y', [[received, { message: '4' }]]],
+  ]);
+  assert.deepEqual(
+    bulk.items.map(({ operation, index, id, outcome }) => [operation, index, id, outcome]),
+    [
+      ['create', 'a', null, 0],
+      ['index', 'b', 'x', 1],
+      ['create', 'u', null, 2],
+      ['create', 'u', 'y', 3],
+      ['index', 'a', null, 0],
+    ],
+  );
+  assert.deepEqual(taken('{"index":{"_index":"a","_id":7}}\n{}\n').items[0]?.id, '7');
+  assert.deepEqual(taken('{"index":{"_index":"a","_id":""}}\n{}\n').items[0]?.id, null);
+});
+
+test('an item that cannot be taken is refused alone', () => {
+  const refused = (item: string, reason: RegExp) => {
+    const bulk = taken(`{"create":{}}\n{"a":1}\n${item}\n{"create":{}}\n{"a":2}\n`, { index: 'i' });
+    assert.equal(bulk.items.length, 3);
+    const outcome = bulk.items[1]?.outcome;
+    assert(typeof outcome === 'object');
+    assert.equal(outcome.status, 400);
+    assert.match(outcome.reason, reason);
+    assert.deepEqual(runsOf(bulk), [
+      [
+        'i',
+        null,
+        [
+          [now, { a: 1 }],
+          [now, { a: 2 }],
+        ],
+      ],
+    ]);
+  };
+  refused('{"delete":{"_id":"x"}}', /delete is not supported/);
+  refused('{"update":{"_id":"x"}}\n{"doc":{}}', /update is not supported/);
+  refused('{"index":{}}\n{"a":}', /a value is missing/);
+  refused('{"index":{}}\n{"a":1} 2', /more after it/);
+  refused('{"index":{}}\n[]', /has to be an object/);
+  refused('{"index":{}}\n', /has to be an object/);
+});
+
+test('a broken action line refuses the request', () => {
+  const malformed = (body: string, line: number, why: RegExp) => {
+    const bulk = bulkItems(Buffer.from(body), bulkOptions);
+    assert(bulk.kind === 'malformed', JSON.stringify(bulk));
+    assert.equal(bulk.line, line);
+    assert.match(bulk.why, why);
+  };
+  malformed('hello', 1, /action line/);
+  malformed('{"create":{"_index":"a"}}\n{}\n{"create"', 3, /action line/);
+  malformed('{"create":{"_index":"a"}}', 1, /document is missing/);
+  malformed('{"create":{"_index":"a"}}\n', 1, /document is missing/);
+  malformed('{"create":{}}\n{}\n', 1, /index is missing/);
+  malformed('{"create":{"_index":""}}\n{}\n', 1, /index is missing/);
+  malformed('{"create":{"_index":"\\ud800"}}\n{}\n', 1, /no name of an index/);
+  malformed(`{"create":{"_index":"${'x'.repeat(256)}"}}\n{}\n`, 1, /no name of an index/);
+  malformed('{"create":{"_index":"a","_id":[]}}\n{}\n', 1, /_id has to be a string/);
+  malformed(`{"create":{"_index":"a","_id":"${'x'.repeat(513)}"}}\n{}\n`, 1, /longer than 512/);
+  malformed('{"create":null}\n{}\n', 1, /has to be an object/);
+  malformed('{"upsert":{}}\n{}\n', 1, /one of create/);
+  malformed('{"create":{},"index":{}}\n{}\n', 1, /one of create/);
+  malformed(`{"create":{"_index":"a","x":"${'x'.repeat(20_000)}"}}\n{}\n`, 1, /action line/);
+});
+
+test('too much', () => {
+  const many = '{"create":{}}\n{}\n'.repeat(100_002);
+  assert.equal(bulkItems(Buffer.from(many), { ...bulkOptions, index: 'a', bytesMax: 1e9 }).kind, 'too_large');
+  assert.equal(bulkItems(Buffer.from(many), { ...bulkOptions, index: 'a' }).kind, 'too_large');
+  const named = '{"create":{"_id":"x"}}\n{"message":"0123456789"}\n';
+  assert.equal(bulkItems(Buffer.from(named), { ...bulkOptions, index: 'a', bytesMax: 16 }).kind, 'too_large');
+});
+
+test('documents as Beats write them', () => {
+  const check = (document: object, expected: unknown) => {
+    const bulk = taken(`{"create":{"_index":"a"}}\n${JSON.stringify(document)}\n`);
+    assert.deepEqual(runsOf(bulk), [['a', null, [expected]]]);
+  };
+  check(
+    {
+      '@timestamp': '2023-11-14T22:13:20.123Z',
+      message: 'hello',
+      log: { level: 'info', file: { path: '/x' } },
+      host: { name: 'n', os: { type: 'linux' } },
+      container: { id: 'c', name: 'web', image: { name: 'i' } },
+      service: { name: 's' },
+      agent: { type: 'filebeat' },
+      data_stream: { type: 'logs', dataset: 'd', namespace: 'n' },
+    },
+    [
+      '1700000000.123000000',
+      {
+        message: 'hello',
+        'log.level': 'info',
+        'log.file.path': '/x',
+        'host.name': 'n',
+        'host.os.type': 'linux',
+        'container.id': 'c',
+        'container.name': 'web',
+        'container.image.name': 'i',
+        'service.name': 's',
+        agent: { type: 'filebeat' },
+        data_stream: { type: 'logs', dataset: 'd', namespace: 'n' },
+      },
+    ],
+  );
+  check(
+    {
+      kubernetes: {
+        namespace: 'default',
+        pod: { name: 'p', uid: 'u', ip: '10.0.0.1', x: 1 },
+        container: { name: 'c' },
+        node: { name: 'n' },
+        labels: { app: 'a' },
+        pod_name: 'kept',
+      },
+    },
+    [
+      now,
+      {
+        kubernetes: {
+          namespace_name: 'default',
+          pod_name: 'kept',
+          pod_id: 'u',
+          pod_ip: '10.0.0.1',
+          'pod.x': 1,
+          container_name: 'c',
+          host: 'n',
+          labels: { app: 'a' },
+        },
+      },
+    ],
+  );
+  check({ log: 'text', host: 'n', container: [1] }, [now, { log: 'text', host: 'n', container: [1] }]);
+  check({ '@timestamp': 1_700_000_000_123 }, ['1700000000.123000000', {}]);
+  check({ '@timestamp': 'noon' }, [now, { '@timestamp': 'noon' }]);
+  check({ '@timestamp': -1 }, [now, { '@timestamp': -1 }]);
+  check({ host: {}, kubernetes: {} }, [now, {}]);
+});
+
+test('times as text', () => {
+  const check = (text: string, expected: string | null) => {
+    const time = eventTimeOfIso(text);
+    assert.equal(time && `${time.seconds}.${String(time.nanoseconds).padStart(9, '0')}`, expected, text);
+  };
+  check('2023-11-14T22:13:20Z', '1700000000.000000000');
+  check('2023-11-14T22:13:20.678901234Z', '1700000000.678901234');
+  check('2023-11-14t22:13:20,5z', '1700000000.500000000');
+  check('2023-11-14T22:13:20.1234567891Z', '1700000000.123456789');
+  check('2023-11-14T23:13:20+01:00', '1700000000.000000000');
+  check('2023-11-14T17:43:20-0430', '1700000000.000000000');
+  check('2023-11-14T23:13:20+01', '1700000000.000000000');
+  check('2023-11-14T22:13', '1699999980.000000000');
+  check('2023-11-14', '1699920000.000000000');
+  check('2400-02-29T00:00:00Z', '13574563200.000000000');
+  check('2023-02-29T00:00:00Z', null);
+  check('2023-04-31T00:00:00Z', null);
+  check('2023-13-01T00:00:00Z', null);
+  check('2023-00-01T00:00:00Z', null);
+  check('2023-11-00', null);
+  check('2023-11-14T24:00:00Z', null);
+  check('2023-11-14T22:60:00Z', null);
+  check('1969-12-31T23:59:59Z', null);
+  check('2023-11-14 22:13:20', '1700000000.000000000');
+  check('2023-11-14T', null);
+  check('2023-11-14T22:13:20.Z', null);
+  check('', null);
+  check('now', null);
+});
+
+test('filter_path', () => {
+  const answer = {
+    took: 1,
+    errors: true,
+    items: [{ create: { status: 201, _id: 'x' } }, { index: { status: 400, error: { type: 't', reason: 'r' } } }],
+  };
+  const check = (text: string, expected: unknown) =>
+    assert.deepEqual(filtered(answer, parseFilterPath(text) ?? assert.fail()), expected);
+  check('errors,items.*.error,items.*.status', {
+    errors: true,
+    items: [{ create: { status: 201 } }, { index: { status: 400, error: { type: 't', reason: 'r' } } }],
+  });
+  check('took', { took: 1 });
+  check('items.create', { items: [{ create: { status: 201, _id: 'x' } }] });
+  check('**.type', { items: [{ index: { error: { type: 't' } } }] });
+  check('items.**', { items: answer.items });
+  check('t*k', { took: 1 });
+  check('nothing', {});
+  check('took.deeper', {});
+  assert.equal(parseFilterPath('a,'.repeat(33)), null);
+  assert.equal(parseFilterPath('**.'.repeat(9)), null);
+  assert.deepEqual(parseFilterPath(''), []);
+});
+
+test('bytes cut anywhere and bytes of any kind never throw, and what is taken is entries', () => {
+  const sound = (bulk: Bulk) => {
+    if (bulk.kind !== 'items') return;
+    for (const { entries, count } of bulk.runs) assert.equal(countEntries(entries, 0, entries.length), count);
+  };
+  const body = Buffer.from(
+    '{"create":{"_id":"x"}}\n{"host":{"a":{"b":1}}}\n{"index":{}}\n{"@timestamp":"2023-11-14"}\n',
+  );
+  for (let end = 0; end < body.length; end += 1) {
+    sound(bulkItems(Buffer.from(body.subarray(0, end)), { ...bulkOptions, index: 'i' }));
+  }
+  fc.assert(
+    fc.property(fc.json(), fc.json(), fc.json(), (action, document, value) => {
+      const at = { ...bulkOptions, index: 'i' };
+      sound(bulkItems(Buffer.from(`${action}\n${document}`), at));
+      sound(bulkItems(Buffer.from(`{"create":${action}}\n{}`), at));
+      sound(bulkItems(Buffer.from(`{"create":{}}\n{"kubernetes":${value},"host":${value},"@timestamp":${value}}`), at));
+    }),
+  );
+  fc.assert(fc.property(fc.uint8Array(), (bytes) => sound(bulkItems(Buffer.from(bytes), bulkOptions))));
+});
