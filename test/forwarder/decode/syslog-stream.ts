@@ -1,10 +1,10 @@
 // Reads syslog messages as the inputs do, for tests: pieces of a stream, or datagrams, to entries.
 
-import { Decoder, ExtensionCodec } from '@msgpack/msgpack';
 import { type Part, SyslogEntries } from '#forwarder/decode/syslog-entries.ts';
 import { SyslogFrames } from '#forwarder/decode/syslog-frames.ts';
 import { TimeZone } from '#forwarder/decode/time-zone.ts';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
+import { type Entry, entryOf } from './entry-text.ts';
 
 /** The times of the fixtures have no year. */
 const RECEIVED_MS = Date.UTC(2026, 10, 21, 7);
@@ -16,8 +16,6 @@ export interface ReadOptions {
   readonly receivedMs?: number;
   readonly host?: string;
 }
-
-export type Entry = Record<string, unknown>;
 
 export function readStream(pieces: readonly Buffer[], options: ReadOptions = {}): Entry[] {
   const frames = new SyslogFrames({
@@ -63,32 +61,4 @@ function append(
   { receivedMs = RECEIVED_MS, host = '' }: ReadOptions,
 ): void {
   entries.append(writer, { bytes, start, end, receivedSeconds: Math.floor(receivedMs / 1000), host, part });
-}
-
-const extensions = new ExtensionCodec();
-extensions.register({ type: 0, encode: () => null, decode: (data) => timeText(Buffer.from(data)) });
-
-/** The record with its time as text; strings that are no UTF-8 as hex digits. */
-function entryOf(bytes: Buffer): Entry {
-  const decoder = new Decoder({ extensionCodec: extensions, rawStrings: true });
-  const [time, record] = decoder.decode(bytes) as [unknown, unknown];
-  return { time, ...(textOf(record) as Entry) };
-}
-
-function timeText(data: Buffer): string {
-  const second = new Date(data.readUInt32BE(0) * 1000).toISOString().slice(0, 19);
-  const nanoseconds = data.readUInt32BE(4);
-  return nanoseconds === 0 ? `${second}Z` : `${second}.${String(nanoseconds).padStart(9, '0').replace(/0+$/, '')}Z`;
-}
-
-function textOf(value: unknown): unknown {
-  if (value instanceof Uint8Array) {
-    const bytes = Buffer.from(value);
-    const text = bytes.toString();
-    if (!Buffer.from(text).equals(bytes)) return `hex ${bytes.toString('hex')}`;
-    return text.length > 200 ? `${text.slice(0, 20)}… ${bytes.length}` : text;
-  }
-  if (Array.isArray(value)) return value.map(textOf);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, textOf(inner)]));
 }
