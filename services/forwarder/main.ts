@@ -7,8 +7,11 @@ import type { Metrics } from '#shared/metrics.ts';
 import type { Queue } from '#shared/queue/queue.ts';
 import { startForwardServer } from './accept/forward-server.ts';
 import { startHttpServer } from './accept/http-server.ts';
+import { tlsOfFiles } from './accept/tls-files.ts';
 import { QueueIntake } from './intake.ts';
+import { ANYONE } from './principal.ts';
 import { ForwarderTelemetry } from './telemetry.ts';
+import { type UnackedInputs, startUnackedInputs } from './unacked-inputs.ts';
 
 export interface ForwarderOptions {
   readonly config: Config;
@@ -20,7 +23,7 @@ export interface ForwarderOptions {
 
 export interface Forwarder extends AsyncDisposable {
   /** As bound. */
-  readonly addresses: { readonly forward: string; readonly http: string };
+  readonly addresses: { readonly forward: string; readonly http: string } & UnackedInputs['addresses'];
   readonly unreadyReason: string | null;
 }
 
@@ -41,15 +44,18 @@ export async function startForwarder({ config, queue, metrics, log, clock }: For
   const forward = await startForwardServer(config['forward.listen'], { intake, telemetry, frameBytesMax, clock });
   starting.defer(() => forward.close());
   const http = await startHttpServer(config['http.listen'], { intake, telemetry, bodyBytesMax: frameBytesMax });
+  const edge = { config, intake, telemetry, clock };
+  const unacked = await startUnackedInputs({ ...edge, admit: () => ANYONE, tls: tlsOfFiles(config) });
   const started = starting.move();
   telemetry.listening('forward', forward.address);
   telemetry.listening('http', http.address);
   return {
-    addresses: { forward: forward.address, http: http.address },
+    addresses: { forward: forward.address, http: http.address, ...unacked.addresses },
     get unreadyReason() {
       return intake.unreadyReason;
     },
     async [Symbol.asyncDispose]() {
+      await unacked.close();
       const inputs = Promise.all([http.close(), started.disposeAsync()]);
       await intake.close();
       await inputs;

@@ -18,6 +18,9 @@ export class ForwarderTelemetry {
   readonly #rejected;
   readonly #chunksRejected;
   readonly #ackSeconds;
+  readonly #dropped;
+  readonly #udpReceiveDrops;
+  readonly #connectionsRefused;
   readonly #connections = new Map<InputName, number>(LISTENERS.map((input) => [input, 0]));
   /** Counted on its own, so that the ledger can be wrong, and says so. */
   #inFlight = 0;
@@ -39,7 +42,17 @@ export class ForwarderTelemetry {
       ['input', 'reason'],
     );
     this.#ackSeconds = metrics.histogram('ack_seconds', 'Time from a chunk in hand to its answer.', ACK_SECONDS_BOUNDS);
-    const dropped = metrics.counter('events_dropped_total', 'Events that were given up.', ['stage', 'reason']);
+    this.#dropped = metrics.counter('events_dropped_total', 'Events that were given up.', ['stage', 'reason']);
+    this.#udpReceiveDrops = metrics.counter(
+      'udp_receive_drops_total',
+      'Datagrams that the kernel dropped because the socket was not read fast enough (Linux).',
+      ['input'],
+    );
+    this.#connectionsRefused = metrics.counter(
+      'connections_refused_total',
+      'Connections of senders that were closed at once.',
+      ['input', 'reason'],
+    );
     metrics.gauge('connections', 'Open connections of senders.', ['input'], () =>
       [...this.#connections].map(([input, n]) => [n, input] as const),
     );
@@ -47,7 +60,10 @@ export class ForwarderTelemetry {
       [this.#inFlight, 'edge'],
     ]);
     metrics.gauge('ledger_imbalance', 'Events that the ledger cannot account for; always 0.', ['stage'], () => [
-      [this.#received.total - this.#produced.total - this.#rejected.total - dropped.total - this.#inFlight, 'edge'],
+      [
+        this.#received.total - this.#produced.total - this.#rejected.total - this.#dropped.total - this.#inFlight,
+        'edge',
+      ],
     ]);
   }
 
@@ -83,6 +99,29 @@ export class ForwarderTelemetry {
   buried({ input, reason, error, tag, sender, bytes }: Undecodable): void {
     this.#chunksRejected.add(1, input, reason);
     this.#log.warn('chunk_dead_lettered', { input, reason, error, tag, sender, bytes: bytes.length });
+  }
+
+  /** Events whose sender will not send them again, and that cannot be held. */
+  dropped(input: InputName, events: number, bytes: number, reason: string): void {
+    this.#received.add(events, input);
+    this.#bytes.add(bytes, input);
+    this.#dropped.add(events, 'edge', reason);
+    this.#log.warn('events_dropped', { input, events, bytes, reason });
+  }
+
+  udpReceiveDrops(input: InputName, datagrams: number): void {
+    this.#udpReceiveDrops.add(datagrams, input);
+    this.#log.warn('udp_receive_drops', { input, datagrams });
+  }
+
+  /** The kernel's limit, net.core.rmem_max on Linux, is lower than what is configured. */
+  receiveBufferSmall(input: InputName, givenBytes: number, wantedBytes: number): void {
+    this.#log.warn('udp_receive_buffer_small', { input, given_bytes: givenBytes, wanted_bytes: wantedBytes });
+  }
+
+  connectionRefused(input: InputName, reason: 'too_many' | 'not_allowed' | 'tls_failed', detail?: string): void {
+    this.#connectionsRefused.add(1, input, reason);
+    this.#log.warn('connection_refused', { input, reason, ...(detail !== undefined && { detail }) });
   }
 
   connectionOpened(input: InputName): void {
