@@ -59,14 +59,16 @@ export class Unacked {
     return this.#kept(attempt, bytes.length, (reason) => this.#telemetry.dropped(input, 1, bytes.length, reason));
   }
 
-  /** Tries what waits a last time; resolves when all is held or given up. */
+  /**
+   * Waits for what can be held in a short time, and tries the rest a last time. What even then is neither held nor refused ends with
+   * intake, and is counted.
+   */
   async close(): Promise<void> {
     const limit = new AbortController();
     using _limit = this.#clock.timer(CLOSE_MS, () => limit.abort());
     const overdue = new Promise((resolve) => limit.signal.addEventListener('abort', resolve, { once: true }));
     await Promise.race([Promise.all(this.#open), overdue]);
     this.#closing.abort();
-    await Promise.all(this.#open);
   }
 
   #kept(attempt: () => Promise<void>, bytes: number, giveUp: (reason: string) => void): Promise<void> {

@@ -11,6 +11,9 @@ export interface Addresses {
   readonly admin: string;
 }
 
+/** Docker sends labels only if asked: those by which a container says where it belongs, and Compose's own. */
+const LABELS = String.raw`--log-opt labels-regex='^(sluice|com\.docker\.compose)\.'`;
+
 export function greeting(config: Config, { forward, http, syslog, gelf, admin }: Addresses): string {
   const queue =
     config['queue'] === 'kafka'
@@ -28,7 +31,7 @@ export function greeting(config: Config, { forward, http, syslog, gelf, admin }:
   Store     ${store}
 
 Try:
-  docker run --rm --log-driver=fluentd --log-opt fluentd-address=${forward} --log-opt tag=hello busybox echo hello
+  docker run --rm --log-driver=fluentd --log-opt fluentd-address=${forward} --log-opt tag=hello ${LABELS} busybox echo hello
   curl --json '{"message":"hello"}' http://${http}/app.web
   npx sluice logs -f
 `;

@@ -15,7 +15,7 @@ for (const one of captured) {
       test('chunks in the reverse order, and each twice', () => {
         const chunks = sent.filter(isGelfChunk);
         const expected = readDatagrams(chunks);
-        assert.equal(readDatagrams(chunks.flatMap((chunk) => [chunk, chunk]).reverse()).length, expected.length);
+        assert.equal(readDatagrams(chunks.flatMap((chunk) => [chunk, chunk]).toReversed()).length, expected.length);
       });
       return;
     }
