@@ -9,9 +9,12 @@ import type { Spool } from '#shared/queue/spooled/open-spool.ts';
 import { startForwardServer } from './accept/forward-server.ts';
 import { startHttpServer } from './accept/http-server.ts';
 import { openTokenFile } from './admit/token-file.ts';
+import { tlsOfFiles } from './accept/tls-files.ts';
 import { QueueIntake } from './intake.ts';
+import { ANYONE } from './principal.ts';
 import { observeSpool } from './spool-telemetry.ts';
 import { ForwarderTelemetry } from './telemetry.ts';
+import { type UnackedInputs, startUnackedInputs } from './unacked-inputs.ts';
 
 export interface ForwarderOptions {
   readonly config: Config;
@@ -23,7 +26,7 @@ export interface ForwarderOptions {
 
 export interface Forwarder extends AsyncDisposable {
   /** As bound. */
-  readonly addresses: { readonly forward: string; readonly http: string };
+  readonly addresses: { readonly forward: string; readonly http: string } & UnackedInputs['addresses'];
   readonly unreadyReason: string | null;
 }
 
@@ -54,15 +57,18 @@ export async function startForwarder({ config, queue, metrics, log, clock }: For
     tokens,
     corsOrigins: config['http.cors_origins'] ?? [],
   });
+  const edge = { config, intake, telemetry, clock };
+  const unacked = await startUnackedInputs({ ...edge, admit: () => ANYONE, tls: tlsOfFiles(config) });
   const started = starting.move();
   telemetry.listening('forward', forward.address);
   telemetry.listening('http', http.address);
   return {
-    addresses: { forward: forward.address, http: http.address },
+    addresses: { forward: forward.address, http: http.address, ...unacked.addresses },
     get unreadyReason() {
       return intake.unreadyReason;
     },
     async [Symbol.asyncDispose]() {
+      await unacked.close();
       const inputs = Promise.all([http.close(), started.disposeAsync()]);
       await intake.close();
       await inputs;

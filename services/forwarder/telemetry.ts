@@ -32,6 +32,8 @@ export class ForwarderTelemetry {
   readonly #dropped;
   readonly #ackSeconds;
   readonly #authFailures;
+  readonly #udpReceiveDrops;
+  readonly #connectionsRefused;
   readonly #connections = new Map<InputName, number>(LISTENERS.map((input) => [input, 0]));
   /** Counted on its own, so that the ledger can be wrong, and says so. */
   #inHand = 0;
@@ -56,6 +58,16 @@ export class ForwarderTelemetry {
     this.#ackSeconds = metrics.histogram('ack_seconds', 'Time from a chunk in hand to its answer.', ACK_SECONDS_BOUNDS);
     this.#authFailures = metrics.counter('auth_failures_total', 'Senders that were not let in.', ['input', 'reason']);
     this.#dropped = metrics.counter('events_dropped_total', 'Events that were given up.', ['stage', 'reason']);
+    this.#udpReceiveDrops = metrics.counter(
+      'udp_receive_drops_total',
+      'Datagrams that the kernel dropped because the socket was not read fast enough (Linux).',
+      ['input'],
+    );
+    this.#connectionsRefused = metrics.counter(
+      'connections_refused_total',
+      'Connections of senders that were closed at once.',
+      ['input', 'reason'],
+    );
     metrics.gauge('connections', 'Open connections of senders.', ['input'], () =>
       [...this.#connections].map(([input, n]) => [n, input] as const),
     );
@@ -135,6 +147,29 @@ export class ForwarderTelemetry {
 
   tokensReloadFailed(error: unknown): void {
     this.#log.error('tokens_unusable', { what: reasonOf(error), effect: 'those before stay in force' });
+  }
+
+  /** Events whose sender will not send them again, and that cannot be held. */
+  dropped(input: InputName, events: number, bytes: number, reason: string): void {
+    this.#received.add(events, input);
+    this.#bytes.add(bytes, input);
+    this.#dropped.add(events, 'edge', reason);
+    this.#log.warn('events_dropped', { input, events, bytes, reason });
+  }
+
+  udpReceiveDrops(input: InputName, datagrams: number): void {
+    this.#udpReceiveDrops.add(datagrams, input);
+    this.#log.warn('udp_receive_drops', { input, datagrams });
+  }
+
+  /** The kernel's limit, net.core.rmem_max on Linux, is lower than what is configured. */
+  receiveBufferSmall(input: InputName, givenBytes: number, wantedBytes: number): void {
+    this.#log.warn('udp_receive_buffer_small', { input, given_bytes: givenBytes, wanted_bytes: wantedBytes });
+  }
+
+  connectionRefused(input: InputName, reason: 'too_many' | 'not_allowed' | 'tls_failed', detail?: string): void {
+    this.#connectionsRefused.add(1, input, reason);
+    this.#log.warn('connection_refused', { input, reason, ...(detail !== undefined && { detail }) });
   }
 
   connectionOpened(input: InputName): void {

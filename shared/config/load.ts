@@ -53,8 +53,23 @@ function contradictions(config: Config): string[] {
   needs(config['store'] === 'elasticsearch', 'elasticsearch.url', 'the store is elasticsearch; give the URL of a node');
   needs(config['kafka.sasl.mechanism'] !== undefined, 'kafka.sasl.username', 'a SASL mechanism is set');
   needs(config['kafka.sasl.mechanism'] !== undefined, 'kafka.sasl.password', 'a SASL mechanism is set');
+  needs(config['syslog.tls_listen'] !== undefined, 'tls.cert', 'syslog listens for TLS');
+  needs(config['tls.cert'] !== undefined, 'tls.key', 'a certificate is set');
+  const zone = config['syslog.time_zone'];
+  if (zone !== undefined && !isTimeZone(zone)) {
+    mistakes.push(`${variableOf('syslog.time_zone')}="${zone}" is no time zone; one is Europe/Berlin, or UTC`);
+  }
   needs(config['elasticsearch.username'] !== undefined, 'elasticsearch.password', 'a user is set');
   return mistakes;
+}
+
+function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en-US', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function readVariables({ env, readFile }: ConfigSources, values: Map<SettingName, unknown>, mistakes: string[]): void {

@@ -79,6 +79,32 @@ export const settings = {
     'Origins whose pages in a browser may send to the HTTP inputs, such as https://app.example.com, separated by commas.',
     {},
   ),
+  'syslog.listen': text('Address of the syslog input: TCP and UDP; `unix:/path` for a stream. Unset: none.', {}),
+  'syslog.tls_listen': text('Address of the syslog input over TLS; needs a certificate. Unset: none.', {}),
+  'syslog.tag': text('Tag of what comes by syslog.', { default: 'syslog' }),
+  'syslog.time_zone': text('Zone of senders that write times without one, such as Europe/Berlin.', {
+    defaultText: "the machine's",
+  }),
+  'syslog.message_max_bytes': bytes(
+    { minimum: 2 * KIB, maximum: 8 * MIB },
+    'Longest part of a syslog message; a longer one is sent on in parts, which the indexer joins.',
+    { default: 64 * KIB },
+  ),
+  'gelf.listen': text('Address of the GELF input, TCP and UDP. Unset: none.', {}),
+  'gelf.tag': text('Tag of what comes by GELF.', { default: 'gelf' }),
+  'gelf.message_max_bytes': bytes(
+    { minimum: 16 * KIB, maximum: 64 * MIB },
+    'Largest GELF message, after decompression; a larger one goes to the dead letters.',
+    { default: 2 * MIB },
+  ),
+  'udp.receive_buffer_bytes': bytes(
+    { minimum: 64 * KIB, maximum: GIB },
+    "Kernel's buffer of each UDP input; it gives no more than its own limit (net.core.rmem_max).",
+    { default: 4 * MIB },
+  ),
+  'tls.cert': text('File of the certificate, and its chain, that inputs show which speak TLS.', {}),
+  'tls.key': text('File of the key of that certificate.', {}),
+  'tls.client_ca': text('File of the certificates that senders are trusted by; each must then show one.', {}),
   'admin.listen': text('Address of /metrics, /livez and /readyz.', { default: '127.0.0.1:24231' }),
   'lag.listen': text('Address of the exporter `sluice lag --serve`.', { default: '127.0.0.1:9308' }),
   'lag.interval_ms': milliseconds(

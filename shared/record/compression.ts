@@ -10,6 +10,8 @@ import {
   gunzipSync,
   inflate,
   inflateRaw,
+  inflateRawSync,
+  inflateSync,
   type ZlibOptions,
   zstdCompress,
   zstdCompressSync,
@@ -48,7 +50,7 @@ export async function decompress(
     return packed;
   }
   const hint = unpackedHint(packed, encoding);
-  if (packed.length <= INLINE_PACKED_MAX && hint <= INLINE_UNPACKED_MAX && encoding !== 'deflate') {
+  if (packed.length <= INLINE_PACKED_MAX && hint <= INLINE_UNPACKED_MAX) {
     const unpacked = unpackInline(packed, encoding, hint, bytesMax);
     if (unpacked !== null) return unpacked;
   }
@@ -70,15 +72,21 @@ export async function compress(bytes: Uint8Array): Promise<Buffer> {
 }
 
 /** Null where it turns out to be too much for the event loop. */
-function unpackInline(packed: Buffer, encoding: 'gzip' | 'zstd', hint: number, bytesMax: number): Buffer | null {
+function unpackInline(packed: Buffer, encoding: Compression, hint: number, bytesMax: number): Buffer | null {
   const inlineMax = Math.min(bytesMax, INLINE_UNPACKED_MAX);
-  const unpack = encoding === 'gzip' ? gunzipSync : zstdDecompressSync;
+  const options = unpackOptions(packed, hint, inlineMax);
   try {
-    return wholeOutput(unpack(packed, unpackOptions(packed, hint, inlineMax)), packed);
+    return wholeOutput(unpackSync(packed, encoding, options), packed);
   } catch (error) {
     if (isTooLarge(error) && inlineMax < bytesMax) return null;
     throw coded(error, encoding, bytesMax);
   }
+}
+
+function unpackSync(packed: Buffer, encoding: Compression, options: ZlibOptions & ZstdOptions): Buffer {
+  if (encoding === 'gzip') return gunzipSync(packed, options);
+  if (encoding === 'zstd') return zstdDecompressSync(packed, options);
+  return isZlib(packed) ? inflateSync(packed, options) : inflateRawSync(packed, options);
 }
 
 function unpackInPool(packed: Buffer, encoding: Compression, hint: number, bytesMax: number): Promise<Buffer> {
@@ -94,10 +102,14 @@ function unpackInPool(packed: Buffer, encoding: Compression, hint: number, bytes
     };
     if (encoding === 'gzip') gunzip(packed, options, done);
     else if (encoding === 'zstd') zstdDecompress(packed, options, done);
-    // RFC 9110 means zlib's form by `deflate`; some clients send the bare one.
-    else if (((packed[0] ?? 0) & 0x0f) === 8) inflate(packed, options, done);
+    else if (isZlib(packed)) inflate(packed, options, done);
     else inflateRaw(packed, options, done);
   });
+}
+
+/** RFC 9110 means zlib's form by `deflate`; some clients send the bare one. */
+function isZlib(packed: Buffer): boolean {
+  return ((packed[0] ?? 0) & 0x0f) === 8;
 }
 
 function unpackOptions(packed: Buffer, hint: number, bytesMax: number): ZlibOptions & ZstdOptions {

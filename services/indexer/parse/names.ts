@@ -4,7 +4,7 @@
 // prettier-ignore
 export const rootNames = [
   'log', 'message', 'msg', 'MESSAGE', 'stream', 'source', 'log.level', 'level', 'severity',
-  'container.id', 'container_id', 'container.name', 'container_name', 'container.image.name', 'container_image',
+  'container.id', 'container_id', 'container.name', 'container_name', 'container.image.name', 'container_image', 'image_name',
   'host.name', 'hostname', 'host', 'service.name', 'service_name', 'service',
   'kubernetes', 'fluentd.time', 'fluentd.metadata', 'partial_message',
 ] as const;
@@ -20,7 +20,7 @@ export const streamNames = root('stream');
 export const levelNames = root('log.level', 'level', 'severity');
 export const containerIdNames = root('container.id', 'container_id');
 export const containerNames = root('container.name', 'container_name');
-export const imageNames = root('container.image.name', 'container_image');
+export const imageNames = root('container.image.name', 'container_image', 'image_name');
 export const hostNames = root('host.name', 'hostname', 'host');
 export const serviceNames = root('service.name', 'service_name', 'service');
 export const podName = pod('pod_name');

@@ -6,10 +6,15 @@ export interface Addresses {
   /** host:port as bound. */
   readonly forward: string;
   readonly http: string;
+  readonly syslog: readonly string[];
+  readonly gelf: readonly string[];
   readonly admin: string;
 }
 
-export function greeting(config: Config, { forward, http, admin }: Addresses): string {
+/** Docker sends labels only if asked: those by which a container says where it belongs, and Compose's own. */
+const LABELS = String.raw`--log-opt labels-regex='^(sluice|com\.docker\.compose)\.'`;
+
+export function greeting(config: Config, { forward, http, syslog, gelf, admin }: Addresses): string {
   const queue =
     config['queue'] === 'kafka'
       ? `Kafka at ${config['kafka.brokers']?.join(', ')}`
@@ -20,14 +25,18 @@ export function greeting(config: Config, { forward, http, admin }: Addresses): s
       : `embedded, in ${config['data.dir']}`;
   return `Sluice is up.
   Forward   ${forward}
-  HTTP      http://${http}
+  HTTP      http://${http}${line('Syslog', syslog)}${line('GELF', gelf)}
   Metrics   http://${admin}/metrics
   Queue     ${queue}
   Store     ${store}
 
 Try:
-  docker run --rm --log-driver=fluentd --log-opt fluentd-address=${forward} --log-opt tag=hello busybox echo hello
+  docker run --rm --log-driver=fluentd --log-opt fluentd-address=${forward} --log-opt tag=hello ${LABELS} busybox echo hello
   curl --json '{"message":"hello"}' http://${http}/app.web
   npx sluice logs -f
 `;
+}
+
+function line(name: string, addresses: readonly string[]): string {
+  return addresses.length === 0 ? '' : `\n  ${name.padEnd(10)}${addresses.join(', ')}`;
 }

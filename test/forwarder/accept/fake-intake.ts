@@ -1,9 +1,10 @@
 // An intake for tests of the inputs: it keeps the chunks, and holds, refuses or stands still as it is told.
 
-import type { Chunk, Intake } from '#forwarder/chunk.ts';
+import type { Chunk, Intake, Undecodable } from '#forwarder/chunk.ts';
 
 export class FakeIntake implements Intake {
   readonly chunks: Chunk[] = [];
+  readonly buried: Undecodable[] = [];
   unreadyReason: string | null = null;
   /** What `accept` rejects with. */
   refusal: Error | null = null;
@@ -55,7 +56,8 @@ export class FakeIntake implements Intake {
     if (refusal) throw refusal;
   }
 
-  async bury(): Promise<void> {
-    throw new Error('HTTP buries nothing');
+  async bury(undecodable: Undecodable): Promise<void> {
+    this.buried.push(undecodable);
+    if (this.refusal) throw this.refusal;
   }
 }

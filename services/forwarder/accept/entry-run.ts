@@ -1,0 +1,20 @@
+// Entries that came together from one sender and go on as one chunk, so that a queue record holds many.
+
+import { MsgpackWriter } from '#shared/msgpack/writer.ts';
+
+export class EntryRun {
+  readonly writer = new MsgpackWriter();
+  count = 0;
+
+  get bytes(): number {
+    return this.writer.length;
+  }
+
+  /** The run so far, as a copy; the next one begins. */
+  take(): Buffer {
+    const entries = this.writer.take();
+    this.writer.reset();
+    this.count = 0;
+    return entries;
+  }
+}

@@ -1,0 +1,57 @@
+// A connection of the GELF input: JSON texts, and of each an entry. What is none, or too long, is for the dead letters.
+
+import { GelfEntries } from '../decode/gelf-entries.ts';
+import { GelfFrames } from '../decode/gelf-frames.ts';
+import type { EntryRun } from './entry-run.ts';
+import type { Bury, StreamDecoder } from './stream-session.ts';
+
+/** Where memory is short, a message may have as many bytes before it is given up. */
+const SHORT_BYTES_MAX = 64 * 1024;
+
+export class GelfDecoder implements StreamDecoder {
+  readonly #messageBytesMax: number;
+  readonly #frames: GelfFrames;
+  readonly #entries = new GelfEntries();
+
+  constructor(messageBytesMax: number) {
+    this.#messageBytesMax = messageBytesMax;
+    this.#frames = new GelfFrames(messageBytesMax);
+  }
+
+  get heldBytes(): number {
+    return this.#frames.heldBytes;
+  }
+
+  push(piece: Buffer, run: EntryRun, bury: Bury): void {
+    this.#frames.push(piece);
+    this.#readAll(run, bury, this.#messageBytesMax);
+  }
+
+  relieve(run: EntryRun, bury: Bury): void {
+    this.#readAll(run, bury, Math.min(SHORT_BYTES_MAX, this.#messageBytesMax));
+  }
+
+  finish(run: EntryRun, bury: Bury): void {
+    this.#frames.finish();
+    this.#readAll(run, bury, this.#messageBytesMax);
+  }
+
+  #readAll(run: EntryRun, bury: Bury, bytesMax: number): void {
+    for (;;) {
+      const kind = this.#frames.next(bytesMax);
+      if (kind === 'more') return;
+      const { message } = this.#frames;
+      if (kind === 'too_large') {
+        bury(
+          Buffer.from(message),
+          'chunk_too_large',
+          `a GELF message of more than ${bytesMax} bytes; this is its beginning`,
+        );
+        continue;
+      }
+      const refusal = this.#entries.append(run.writer, message);
+      if (refusal === null) run.count += 1;
+      else bury(Buffer.from(message), 'chunk_undecodable', `not a GELF message: ${refusal}`);
+    }
+  }
+}

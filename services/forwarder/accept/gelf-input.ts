@@ -1,0 +1,43 @@
+// The GELF input: UDP and TCP on one port. GELF has no acks: what syslog-input.ts says of them holds here too.
+
+import type { Clock } from '#shared/clock.ts';
+import { parseListenAddress, printAddress } from '#shared/listen-address.ts';
+import type { Intake } from '../chunk.ts';
+import type { ForwarderTelemetry } from '../telemetry.ts';
+import { startDatagramServer } from './datagram-server.ts';
+import { GelfDatagrams } from './gelf-datagrams.ts';
+import { GelfDecoder } from './gelf-decoder.ts';
+import { type Admit, startStreamServer } from './stream-server.ts';
+import type { UnackedInput } from './syslog-input.ts';
+import { Unacked } from './unacked.ts';
+
+export interface GelfInputOptions {
+  /** host:port, :port or unix:/path (a stream). */
+  readonly listen: string;
+  readonly tag: string;
+  readonly messageBytesMax: number;
+  readonly receiveBufferBytes: number;
+  readonly admit: Admit;
+  readonly intake: Intake;
+  readonly telemetry: ForwarderTelemetry;
+  readonly clock: Clock;
+}
+
+/** Rejects with config_invalid or listen_failed. */
+export async function startGelfInput(options: GelfInputOptions): Promise<UnackedInput> {
+  const unacked = new Unacked(options);
+  const input = { ...options, input: 'gelf' as const, unacked };
+  const newDecoder = () => new GelfDecoder(options.messageBytesMax);
+  await using starting = new AsyncDisposableStack();
+  starting.defer(() => unacked.close());
+  const server = await startStreamServer(parseListenAddress(options.listen), { ...input, newDecoder, tls: null });
+  starting.defer(() => server.close());
+  const { address } = server;
+  if (address.kind === 'tcp') {
+    const datagrams = starting.use(new GelfDatagrams(input));
+    const take = (datagram: Buffer, sender: string) => datagrams.take(datagram, sender);
+    starting.use(await startDatagramServer(address.host, address.port, { ...input, take }));
+  }
+  const started = starting.move();
+  return { addresses: [printAddress(address)], close: () => started.disposeAsync() };
+}

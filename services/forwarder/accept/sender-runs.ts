@@ -1,0 +1,88 @@
+// Datagrams of one turn of the event loop, gathered to a chunk for each sender: one chunk a datagram would cost far more than its bytes.
+
+import type { Clock } from '#shared/clock.ts';
+import type { Chunk, InputName } from '../chunk.ts';
+import { EntryRun } from './entry-run.ts';
+import type { Admit } from './stream-server.ts';
+import type { Unacked } from './unacked.ts';
+
+/** A run above this goes on at once. */
+const RUN_BYTES_MAX = 256 * 1024;
+/** Senders whose buffers, and whom they speak for, are kept for the next turn. */
+const KEPT_MAX = 64;
+
+/** Senders of one turn; addresses of datagrams are easily forged. */
+const SENDERS_MAX = 4096;
+
+export interface SenderRunsOptions {
+  readonly input: InputName;
+  readonly tag: string;
+  readonly unacked: Unacked;
+  readonly clock: Clock;
+}
+
+type Origin = Pick<Chunk, 'tag' | 'input' | 'tenant' | 'sender'>;
+
+interface SenderRun {
+  readonly origin: Origin;
+  readonly run: EntryRun;
+}
+
+export class SenderRuns {
+  readonly #options: SenderRunsOptions;
+  readonly #runs = new Map<string, SenderRun>();
+  #isDue = false;
+
+  constructor(options: SenderRunsOptions) {
+    this.#options = options;
+  }
+
+  /** Where the sender's next entry goes; it is sent on at the end of this turn of the event loop. Null: it is not let in. */
+  runOf(sender: string, admit: Admit): EntryRun | null {
+    const senderRun = this.#of(sender, admit);
+    if (senderRun && senderRun.run.bytes > RUN_BYTES_MAX) this.#send(senderRun);
+    if (senderRun && !this.#isDue) {
+      this.#isDue = true;
+      this.#options.clock.timer(0, () => this.flush());
+    }
+    return senderRun && senderRun.run;
+  }
+
+  /** Where the sender's events come from. Null: it is not let in. */
+  originOf(sender: string, admit: Admit): Origin | null {
+    return this.#of(sender, admit)?.origin ?? null;
+  }
+
+  #of(sender: string, admit: Admit): SenderRun | null {
+    const known = this.#runs.get(sender);
+    if (known) return known;
+    const principal = admit(sender, null);
+    if (!principal) return null;
+    if (this.#runs.size >= SENDERS_MAX) this.flush();
+    const { input, tag } = this.#options;
+    const origin = { tag: principal.tagPrefix + tag, input, tenant: principal.tenant, sender };
+    const senderRun = { origin, run: new EntryRun() };
+    this.#runs.set(sender, senderRun);
+    return senderRun;
+  }
+
+  flush(): void {
+    this.#isDue = false;
+    for (const senderRun of this.#runs.values()) this.#send(senderRun);
+    if (this.#runs.size > KEPT_MAX) this.#runs.clear();
+  }
+
+  #send({ origin, run }: SenderRun): void {
+    const { count } = run;
+    if (count === 0) return;
+    const entries = run.take();
+    void this.#options.unacked.accept({
+      ...origin,
+      chunkId: null,
+      encoding: 'identity',
+      bytes: entries,
+      entries,
+      count,
+    });
+  }
+}

@@ -1,0 +1,76 @@
+// A connection of the syslog input: frames, and of each an entry. A message of more than `messageBytesMax` goes on in parts, which the
+// indexer joins; so does one that is not whole where memory is short.
+
+import type { Clock } from '#shared/clock.ts';
+import { SyslogEntries, type Part } from '../decode/syslog-entries.ts';
+import { type FrameKind, SyslogFrames } from '../decode/syslog-frames.ts';
+import type { TimeZone } from '../decode/time-zone.ts';
+import type { EntryRun } from './entry-run.ts';
+import { hostOf } from './peer-address.ts';
+import type { StreamDecoder } from './stream-session.ts';
+
+/** A piece that is cut for want of memory holds the header at least. */
+const PIECE_BYTES_MIN = 1024;
+
+export interface SyslogDecoderOptions {
+  readonly sender: string;
+  readonly messageBytesMax: number;
+  readonly zone: TimeZone;
+  readonly clock: Clock;
+  /** A name for the parts of a message that no other has. */
+  readonly newPartId: () => string;
+}
+
+export class SyslogDecoder implements StreamDecoder {
+  readonly #frames: SyslogFrames;
+  readonly #entries: SyslogEntries;
+  readonly #host: string;
+  readonly #clock: Clock;
+  readonly #newPartId: () => string;
+  #part: Part | null = null;
+
+  constructor({ sender, messageBytesMax, zone, clock, newPartId }: SyslogDecoderOptions) {
+    this.#frames = new SyslogFrames({ pieceBytesMax: messageBytesMax, nulEnds: sender === 'unix' });
+    this.#entries = new SyslogEntries(zone);
+    this.#host = hostOf(sender);
+    this.#clock = clock;
+    this.#newPartId = newPartId;
+  }
+
+  get heldBytes(): number {
+    return this.#frames.heldBytes;
+  }
+
+  push(piece: Buffer, run: EntryRun): void {
+    this.#frames.push(piece);
+    this.#readAll(run);
+  }
+
+  relieve(run: EntryRun): void {
+    this.#readAll(run, PIECE_BYTES_MIN);
+  }
+
+  finish(run: EntryRun): void {
+    this.#frames.finish();
+    this.#readAll(run);
+  }
+
+  #readAll(run: EntryRun, pieceBytesMax?: number): void {
+    const frames = this.#frames;
+    const receivedSeconds = Math.floor(this.#clock.epochMs() / 1000);
+    for (;;) {
+      const kind = frames.next(pieceBytesMax);
+      if (kind === 'more') return;
+      this.#part = kind === 'whole' ? null : this.#nextPart(kind);
+      const { bytes, start, end } = frames;
+      this.#entries.append(run.writer, { bytes, start, end, receivedSeconds, host: this.#host, part: this.#part });
+      run.count += 1;
+    }
+  }
+
+  #nextPart(kind: FrameKind): Part {
+    const before = kind === 'first' ? null : this.#part;
+    const id = before?.id ?? this.#newPartId();
+    return { id, ordinal: (before?.ordinal ?? 0) + 1, last: kind === 'last' };
+  }
+}

@@ -1,0 +1,80 @@
+// The syslog input: UDP and TCP on one port, or a unix socket, and TLS on another.
+//
+// Syslog has no acks. Over TCP, what was read is held or tried again until it is (unacked.ts), and reading stops where there is no room; what
+// was on its way when a connection broke, or this process was killed, is lost. Over UDP whatever finds no room is lost, and counted.
+
+import { randomBytes } from 'node:crypto';
+import type { Clock } from '#shared/clock.ts';
+import { parseListenAddress, printAddress } from '#shared/listen-address.ts';
+import type { Intake } from '../chunk.ts';
+import { TimeZone } from '../decode/time-zone.ts';
+import type { ForwarderTelemetry } from '../telemetry.ts';
+import { startDatagramServer } from './datagram-server.ts';
+import { type Admit, type StreamServer, type Tls, startStreamServer } from './stream-server.ts';
+import { SyslogDatagrams } from './syslog-datagrams.ts';
+import { SyslogDecoder } from './syslog-decoder.ts';
+import { Unacked } from './unacked.ts';
+
+export interface SyslogInputOptions {
+  /** host:port, :port or unix:/path; undefined: none. */
+  readonly listen: string | undefined;
+  readonly tlsListen: string | undefined;
+  /** Needed with `tlsListen`. */
+  readonly tls: Tls | null;
+  readonly tag: string;
+  /** Of times without one. */
+  readonly timeZone: string;
+  readonly messageBytesMax: number;
+  readonly receiveBufferBytes: number;
+  readonly admit: Admit;
+  readonly intake: Intake;
+  readonly telemetry: ForwarderTelemetry;
+  readonly clock: Clock;
+}
+
+export interface UnackedInput {
+  /** As bound, TLS first. */
+  readonly addresses: readonly string[];
+  /** Takes no more; resolves when what was sent so far is held, or given up and counted. */
+  close(): Promise<void>;
+}
+
+/** Rejects with config_invalid or listen_failed. */
+export async function startSyslogInput(options: SyslogInputOptions): Promise<UnackedInput> {
+  const { listen, tlsListen, tls, messageBytesMax, clock } = options;
+  const zone = new TimeZone(options.timeZone);
+  const unacked = new Unacked(options);
+  const newPartId = partIds();
+  const input = { ...options, input: 'syslog' as const, unacked };
+  const newDecoder = (sender: string) => new SyslogDecoder({ sender, messageBytesMax, zone, clock, newPartId });
+  await using starting = new AsyncDisposableStack();
+  starting.defer(() => unacked.close());
+  const servers: StreamServer[] = [];
+  const stream = async (address: string, streamTls: Tls | null): Promise<StreamServer> => {
+    const server = await startStreamServer(parseListenAddress(address), { ...input, newDecoder, tls: streamTls });
+    servers.push(server);
+    starting.defer(() => server.close());
+    return server;
+  };
+  if (tlsListen !== undefined) await stream(tlsListen, tls);
+  if (listen !== undefined) {
+    const { address } = await stream(listen, null);
+    if (address.kind === 'tcp') {
+      const datagrams = starting.use(new SyslogDatagrams({ ...input, zone }));
+      const take = (datagram: Buffer, sender: string) => datagrams.take(datagram, sender);
+      starting.use(await startDatagramServer(address.host, address.port, { ...input, take }));
+    }
+  }
+  const started = starting.move();
+  return {
+    addresses: servers.map(({ address }) => printAddress(address)),
+    close: () => started.disposeAsync(),
+  };
+}
+
+/** Names that no other run of ours gives either. */
+function partIds(): () => string {
+  const ours = randomBytes(8).toString('hex');
+  let count = 0;
+  return () => `${ours}-${(count += 1)}`;
+}

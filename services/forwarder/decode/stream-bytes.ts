@@ -1,0 +1,64 @@
+// The bytes of a stream that wait to be cut into messages: what was pushed last, in place, or together with what was left before.
+// A message that arrives in a thousand pushes is copied a few times at most, and a few bytes that wait never keep a whole read alive.
+
+const NONE = Buffer.alloc(0);
+const HELD_BYTES_MIN = 256;
+
+export class StreamBytes {
+  /** What is there lies in bytes[from, to); valid until the next `push` or `pause`. Whoever cuts moves `from`. */
+  bytes: Buffer = NONE;
+  from = 0;
+  to = 0;
+  /** Whether `bytes` is a buffer of our own, which may have room behind `to`. */
+  #isOwn = false;
+
+  get length(): number {
+    return this.to - this.from;
+  }
+
+  /** Returns by how much the bytes that were there have moved, to be taken off offsets. */
+  push(piece: Buffer): number {
+    if (this.from === this.to) {
+      const moved = this.from;
+      this.bytes = piece;
+      this.#isOwn = false;
+      this.from = 0;
+      this.to = piece.length;
+      return moved;
+    }
+    const moved = this.#isOwn && this.to + piece.length <= this.bytes.length ? 0 : this.#move(piece.length);
+    piece.copy(this.bytes, this.to);
+    this.to += piece.length;
+    return moved;
+  }
+
+  /** Until the next push: keeps no more than what is left. Returns what `push` does. */
+  pause(): number {
+    if (this.from === this.to) {
+      const moved = this.from;
+      this.clear();
+      return moved;
+    }
+    return this.#isOwn ? 0 : this.#move(this.length);
+  }
+
+  clear(): void {
+    this.bytes = NONE;
+    this.#isOwn = false;
+    this.from = 0;
+    this.to = 0;
+  }
+
+  /** Makes room for `more` bytes, and for as much again. */
+  #move(more: number): number {
+    const { length, from } = this;
+    const needed = Math.max(HELD_BYTES_MIN, 2 * (length + more));
+    const target = this.#isOwn && needed <= this.bytes.length ? this.bytes : Buffer.allocUnsafeSlow(needed);
+    this.bytes.copy(target, 0, from, this.to);
+    this.bytes = target;
+    this.#isOwn = true;
+    this.from = 0;
+    this.to = length;
+    return from;
+  }
+}

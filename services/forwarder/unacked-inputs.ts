@@ -1,0 +1,62 @@
+// The inputs whose senders hear nothing back, as far as they are configured: syslog and GELF. They end before intake does, so that what
+// their senders have sent already is still taken.
+
+import type { Clock } from '#shared/clock.ts';
+import type { Config } from '#shared/config/settings.ts';
+import { startGelfInput } from './accept/gelf-input.ts';
+import type { Admit, Tls } from './accept/stream-server.ts';
+import { startSyslogInput } from './accept/syslog-input.ts';
+import type { Intake } from './chunk.ts';
+import type { ForwarderTelemetry } from './telemetry.ts';
+
+export interface UnackedInputsOptions {
+  readonly config: Config;
+  readonly intake: Intake;
+  readonly telemetry: ForwarderTelemetry;
+  readonly clock: Clock;
+  readonly admit: Admit;
+  readonly tls: Tls | null;
+}
+
+export interface UnackedInputs {
+  /** As bound; none where the input is not configured. */
+  readonly addresses: { readonly syslog: readonly string[]; readonly gelf: readonly string[] };
+  close(): Promise<void>;
+}
+
+/** Rejects with config_invalid or listen_failed. */
+export async function startUnackedInputs({ config, ...edge }: UnackedInputsOptions): Promise<UnackedInputs> {
+  const { 'syslog.listen': listen, 'syslog.tls_listen': tlsListen, 'gelf.listen': gelfListen } = config;
+  const receiveBufferBytes = config['udp.receive_buffer_bytes'];
+  await using starting = new AsyncDisposableStack();
+  const syslog: string[] = [];
+  const gelf: string[] = [];
+  if (listen !== undefined || tlsListen !== undefined) {
+    const input = await startSyslogInput({
+      ...edge,
+      listen,
+      tlsListen,
+      tag: config['syslog.tag'],
+      timeZone: config['syslog.time_zone'] ?? Intl.DateTimeFormat().resolvedOptions().timeZone,
+      messageBytesMax: config['syslog.message_max_bytes'],
+      receiveBufferBytes,
+    });
+    starting.defer(() => input.close());
+    syslog.push(...input.addresses);
+  }
+  if (gelfListen !== undefined) {
+    const input = await startGelfInput({
+      ...edge,
+      listen: gelfListen,
+      tag: config['gelf.tag'],
+      messageBytesMax: config['gelf.message_max_bytes'],
+      receiveBufferBytes,
+    });
+    starting.defer(() => input.close());
+    gelf.push(...input.addresses);
+  }
+  const started = starting.move();
+  for (const address of syslog) edge.telemetry.listening('syslog', address);
+  for (const address of gelf) edge.telemetry.listening('gelf', address);
+  return { addresses: { syslog, gelf }, close: () => started.disposeAsync() };
+}
