@@ -1,9 +1,10 @@
 // Opening SQLite databases of the data folder: the folder itself, its lock, and what SQLite's errors mean.
 //
 // The lock is an exclusive transaction on a small database of its own: the operating system gives it back
-// when the process ends, however it ends, so no stale lock can keep anyone out after a kill -9.
+// when the process ends, however it ends, so no stale lock can keep anyone out after a kill -9. Once the folder was used, taking it
+// writes nothing, so that it can be taken on a full device.
 
-import { accessSync, constants, existsSync, mkdirSync, renameSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { reasonOf, SluiceError } from '../errors.ts';
@@ -11,6 +12,7 @@ import { reasonOf, SluiceError } from '../errors.ts';
 // Result codes of SQLite, https://www.sqlite.org/rescode.html; the low byte is the primary code.
 const SQLITE_BUSY = 5;
 const SQLITE_READONLY = 8;
+const SQLITE_IOERR = 10;
 const SQLITE_CORRUPT = 11;
 const SQLITE_FULL = 13;
 const SQLITE_CANTOPEN = 14;
@@ -34,6 +36,8 @@ export function makeFolder(folder: string): void {
 export function lockFolder(folder: string): Disposable {
   const lock = guarded(folder, () => new DatabaseSync(join(folder, 'lock'), { timeout: 0 }));
   try {
+    // An empty database would be begun by the transaction.
+    if (lock.prepare('PRAGMA user_version').get()?.['user_version'] !== 1) lock.exec('PRAGMA user_version = 1');
     lock.exec('BEGIN EXCLUSIVE');
   } catch (error) {
     lock.close();
@@ -76,8 +80,21 @@ function unusable(thing: string, error: unknown): SluiceError {
   return new SluiceError('data_dir_unusable', `Cannot use ${thing}: ${whatIs(error)}`, { cause: error });
 }
 
+/** As `whatIs`, for an error that came while `folder` was written: SQLite says "disk I/O error", the system knows why. */
+export function whatFailed(error: unknown, folder: string): string {
+  if ((codeOf(error) & 0xff) !== SQLITE_IOERR) return whatIs(error);
+  const probe = join(folder, 'probe');
+  try {
+    writeFileSync(probe, '');
+    rmSync(probe);
+    return whatIs(error);
+  } catch (cause) {
+    return `${whatIs(error)} (${reasonOf(cause)})`;
+  }
+}
+
 /** What SQLite's error means, in words of ours where its own say little. */
-export function whatIs(error: unknown): string {
+function whatIs(error: unknown): string {
   switch (codeOf(error) & 0xff) {
     case SQLITE_READONLY:
       return 'it is read-only';

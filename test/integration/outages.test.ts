@@ -81,9 +81,9 @@ suite('Elasticsearch', { skip: noJars ?? (shared ? false : 'SKIPPED: no Kafka') 
 });
 
 suite('Kafka', { skip: noJars ?? false }, () => {
-  test('down at the start, then up, then killed and up again', async () => {
+  test('without a spool: down at the start, then up, then killed and up again', async () => {
     await using broker = await privateKafka();
-    const environment = environmentOf(broker.brokers);
+    const environment = environmentOf(broker.brokers, { SLUICE_SPOOL: 'false' });
     await using place = await newPlace();
     await using forwarder = new SluiceProcess(['forwarder'], place, environment);
     await forwarder.until(async () => (await forwarder.readiness()).reasons !== '');

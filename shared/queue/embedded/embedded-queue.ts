@@ -8,7 +8,7 @@ import type { Clock } from '#shared/clock.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
 import { startWorker, type WorkerThread } from '#shared/sqlite/worker-thread.ts';
-import { type Headed, headedLetter, headedRecord, recordBytes } from '../headers.ts';
+import { type Headed, type Headers, headedLetter, headedRecord, recordBytes } from '../headers.ts';
 import type {
   ConsumeOptions,
   ConsumerHandler,
@@ -172,13 +172,13 @@ export class EmbeddedQueue implements Queue {
     }
   }
 
-  /** What the group has not consumed, without all but the first bytes of the values: much faster than to read it. */
-  async *backlog(group: string, valueBytes: number): AsyncGenerator<FetchedRecord, void, void> {
+  /** The headers of what the group has not consumed: much faster to read than the values. */
+  async *backlog(group: string): AsyncGenerator<Headers, void, void> {
     const { next, end } = await this.#thread.call('join', group);
     for (let offset = next; offset < end;) {
-      const from = { topic: 'logs', offset, records: BACKLOG_RECORDS, valueBytes } as const;
+      const from = { topic: 'logs', offset, records: BACKLOG_RECORDS } as const;
       const records = fetchedRecords((await this.#thread.call('heads', from)).frames);
-      yield* records;
+      for (const { headers } of records) yield headers;
       const last = records.at(-1);
       if (last === undefined) return;
       offset = last.offset + 1;

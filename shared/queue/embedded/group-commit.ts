@@ -57,7 +57,7 @@ export class GroupCommit {
     return settled.promise;
   }
 
-  /** Resolves when the offset is on the device; a newer one of the same group takes the place of one that still waits. */
+  /** Resolves when the offset is on the device, rejects with queue_full or queue_unavailable; a newer one of the same group takes the place of one that still waits. */
   commit(group: string, next: number): Promise<void> {
     this.#commits.set(group, next);
     this.#start();
@@ -97,9 +97,10 @@ export class GroupCommit {
     const bytes = logs.length + deadLetters.length;
     try {
       const write = { nowMs: this.#options.clock.epochMs(), logs, deadLetters, commits };
-      const { refused, end } = await this.#thread.call('write', write, [logs.buffer, deadLetters.buffer]);
+      const { refused, isCommitted, end } = await this.#thread.call('write', write, [logs.buffer, deadLetters.buffer]);
       this.#options.written(end, refused, bytes);
-      committed.resolve();
+      if (isCommitted) committed.resolve();
+      else committed.reject(fullError(this.#options.name, refused ?? 'there is no room'));
       settle(appends, refused === null ? null : fullError(this.#options.name, refused));
     } catch (error) {
       const failure = unavailable(this.#options.name, error);

@@ -2,7 +2,11 @@
 //
 // Pages that were freed are used again before the file grows. What is written stands in the WAL first and in the file after
 // a checkpoint, so it counts twice until then; a checkpoint that empties the WAL is tried before anything is refused.
+//
+// A device is never filled to the last byte: a WAL that finds no room for its checkpoint could not be emptied any more, and then
+// not even records be removed.
 
+import { statfsSync } from 'node:fs';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 
 // The WAL has a part of the limit to itself, so that the file never grows so large that nothing could be written any more,
@@ -13,6 +17,8 @@ const WAL_BYTES_MAX = 16 * 1024 * 1024;
 // The part of the WAL's room that records may not take: offsets can always be committed, and records removed.
 const RESERVE_BYTES = 1024 * 1024;
 
+export const NO_SPACE = 'no space is left on the device';
+
 // Tables, overflow chains and the WAL's frame headers add to the bytes of records.
 const OVERHEAD = 1.03;
 const OVERHEAD_BYTES = 64 * 1024;
@@ -22,18 +28,29 @@ const FREE_SHARE_KEPT = 0.25;
 const FREE_KEPT_BYTES = 4 * 1024 * 1024;
 const GIVE_BACK_PAGES = 256;
 
+export interface LogSpaceOptions {
+  /** Where the file is. */
+  readonly folder: string;
+  readonly walBytes: () => number;
+  readonly bytesMax: number;
+}
+
 export class LogSpace {
   readonly #database: DatabaseSync;
+  readonly #folder: string;
   readonly #walBytes: () => number;
+  readonly #bytesMax: number;
   readonly #fileBytesMax: number;
   readonly #walBytesMax: number;
   readonly #pageCount: StatementSync;
   readonly #freePages: StatementSync;
   readonly #pageBytes: number;
 
-  constructor(database: DatabaseSync, walBytes: () => number, bytesMax: number) {
+  constructor(database: DatabaseSync, { folder, walBytes, bytesMax }: LogSpaceOptions) {
     this.#database = database;
+    this.#folder = folder;
     this.#walBytes = walBytes;
+    this.#bytesMax = bytesMax;
     this.#walBytesMax = walBytesMaxOf(bytesMax);
     this.#fileBytesMax = bytesMax - this.#walBytesMax;
     this.#pageCount = database.prepare('PRAGMA page_count');
@@ -45,14 +62,15 @@ export class LogSpace {
     return this.#fileBytes() + this.#walBytes();
   }
 
-  /** Whether records of so many bytes can be added without passing the limit. */
-  fits(bytes: number): boolean {
+  /** Why records of so many bytes cannot be added; null where they fit. */
+  refusal(bytes: number): string | null {
     const needed = bytes * OVERHEAD + OVERHEAD_BYTES;
-    if (this.#fileBytes() - this.#freeBytes() + needed > this.#fileBytesMax) return false;
+    if (this.#fileBytes() - this.#freeBytes() + needed > this.#fileBytesMax) return this.#limitReached();
     const walRoom = this.#walBytesMax - RESERVE_BYTES - needed;
-    if (this.#walBytes() <= walRoom) return true;
+    if (this.#walBytes() <= walRoom && this.#fitsOnDevice(needed)) return null;
     this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
-    return this.#walBytes() <= walRoom;
+    if (this.#walBytes() > walRoom) return this.#limitReached();
+    return this.#fitsOnDevice(needed) ? null : NO_SPACE;
   }
 
   /** Gives some free pages back, if there are many. Returns whether there are more. */
@@ -63,6 +81,17 @@ export class LogSpace {
     const pages = Math.min(GIVE_BACK_PAGES, Math.ceil(spare / this.#pageBytes));
     this.#database.exec(`PRAGMA incremental_vacuum(${pages})`);
     return spare > pages * this.#pageBytes;
+  }
+
+  #limitReached(): string {
+    return `${this.#bytesMax} bytes are held that were not all consumed`;
+  }
+
+  /** In the WAL, and then all that is in the WAL in the file, with something to spare. */
+  #fitsOnDevice(needed: number): boolean {
+    const { bavail, bsize } = statfsSync(this.#folder);
+    const growth = Math.max(0, this.#walBytes() + needed - this.#freeBytes());
+    return bavail * bsize >= needed + growth + RESERVE_BYTES;
   }
 
   #fileBytes(): number {

@@ -28,7 +28,7 @@ export class LogTable {
     this.#bounds = prepare('SELECT min(offset) AS first, max(offset) AS last FROM $table');
     this.#records = prepare('SELECT offset, time, headers, value FROM $table WHERE offset >= ? ORDER BY offset');
     this.#heads = prepare(
-      'SELECT offset, time, headers, substr(value, 1, ?) AS value FROM $table WHERE offset >= ? ORDER BY offset LIMIT ?',
+      "SELECT offset, time, headers, x'' AS value FROM $table WHERE offset >= ? ORDER BY offset LIMIT ?",
     );
     this.#timeFrom = prepare('SELECT offset, time FROM $table WHERE offset >= ? ORDER BY offset LIMIT 1');
     this.#oldest = prepare(
@@ -75,9 +75,9 @@ export class LogTable {
     return records;
   }
 
-  /** Records with only the first bytes of their values: most of the pages are not read. */
-  heads(from: number, { records, valueBytes }: { records: number; valueBytes: number }): Stored[] {
-    return this.#heads.all(valueBytes, from, records).map(storedOf);
+  /** Records with their values left out: most of the pages are not read. */
+  heads(from: number, records: number): Stored[] {
+    return this.#heads.all(from, records).map(storedOf);
   }
 
   offsetAt(timeMs: number): number {

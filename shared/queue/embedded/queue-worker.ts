@@ -6,7 +6,7 @@
 import { join } from 'node:path';
 import { existsSync } from 'node:fs';
 import { SluiceError } from '#shared/errors.ts';
-import { isDamaged, lockFolder, makeFolder, setAside, whatIs } from '#shared/sqlite/database.ts';
+import { isDamaged, lockFolder, makeFolder, setAside, whatFailed } from '#shared/sqlite/database.ts';
 import { moved, type Moved, serveWorker } from '#shared/sqlite/worker-thread.ts';
 import { packFrames, type Stored, unpackFrames } from './frames.ts';
 import { type LogOptions, SqliteLog, type Topic, type Write, type Written } from './sqlite-log.ts';
@@ -46,8 +46,8 @@ export interface LogMethods {
   bounds(topic: Topic): { first: number; end: number };
   offsetAt(at: { topic: Topic; timeMs: number }): number;
   fetch(from: { topic: Topic; offset: number; bytesMax: number }): Moved<Fetched>;
-  /** As fetch, with only the first bytes of the values. */
-  heads(from: { topic: Topic; offset: number; records: number; valueBytes: number }): Moved<Fetched>;
+  /** So many records without their values. */
+  heads(from: { topic: Topic; offset: number; records: number }): Moved<Fetched>;
   /** Next offset of the group, which counts for retention from now on. */
   join(group: string): { next: number; end: number };
   /** Where the group stands, without a trace. `oldestMs`: append time of its next record; null when caught up. */
@@ -68,13 +68,15 @@ serveWorker<QueueWorkerData, LogMethods>((data, notify) => {
   return { methods: methodsOf(keeper), close: () => held.dispose() };
 });
 
+type KeeperOptions = LogOptions & Pick<QueueWorkerData, 'folder' | 'setDamagedAside'>;
+
 /** The log, and the one that takes its place when it is damaged. */
 class LogKeeper implements Disposable {
-  readonly #options: LogOptions & { readonly setDamagedAside: boolean };
+  readonly #options: KeeperOptions;
   readonly #tell: (notice: DamageNotice) => void;
   #log: SqliteLog;
 
-  constructor(options: LogOptions & { readonly setDamagedAside: boolean }, tell: (notice: DamageNotice) => void) {
+  constructor(options: KeeperOptions, tell: (notice: DamageNotice) => void) {
     this.#options = options;
     this.#tell = tell;
     try {
@@ -90,11 +92,13 @@ class LogKeeper implements Disposable {
     try {
       return work(this.#log);
     } catch (error) {
-      if (!this.#isToGo(error)) throw new Error(whatIs(error), { cause: error });
+      const { folder, file } = this.#options;
+      const what = whatFailed(error, folder);
+      if (!this.#isToGo(error)) throw new Error(what, { cause: error });
       const damaged = this.#log;
       this.#log = this.#anew();
       damaged[Symbol.dispose]();
-      throw new SluiceError('queue_damaged', `Cannot use ${this.#options.file}: ${whatIs(error)}`, { cause: error });
+      throw new SluiceError('queue_damaged', `Cannot use ${file}: ${what}`, { cause: error });
     }
   }
 
@@ -127,8 +131,8 @@ function methodsOf(keeper: LogKeeper): LogMethods {
     offsetAt: ({ topic, timeMs }) => keeper.do((log) => log.offsetAt(topic, timeMs)),
     fetch: ({ topic, offset, bytesMax }) =>
       keeper.do((log) => fetched(log.fetch(topic, offset, bytesMax), log.end(topic))),
-    heads: ({ topic, offset, ...limits }) =>
-      keeper.do((log) => fetched(log.heads(topic, offset, limits), log.end(topic))),
+    heads: ({ topic, offset, records }) =>
+      keeper.do((log) => fetched(log.heads(topic, offset, records), log.end(topic))),
     join: (group) =>
       keeper.do((log) => {
         const next = log.next(group);

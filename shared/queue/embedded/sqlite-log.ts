@@ -7,9 +7,10 @@
 // a topic, so that offsets go on after a restart.
 
 import { statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { isFull, openDatabase } from '#shared/sqlite/database.ts';
-import { LogSpace } from './log-space.ts';
+import { LogSpace, NO_SPACE } from './log-space.ts';
 import { LogTable } from './log-table.ts';
 import type { Stored } from './frames.ts';
 
@@ -33,9 +34,11 @@ export interface Write {
   readonly commits: readonly (readonly [group: string, next: number])[];
 }
 
-/** `refused`: why the records were not written, though the commits were; null when all is done. */
 export interface Written {
+  /** Why the records were not written; null when they were. */
   readonly refused: string | null;
+  /** Whether the commits were written, which may be so although the records were refused. */
+  readonly isCommitted: boolean;
 }
 
 // Kafka's topic of dead letters is set up with the same age.
@@ -68,7 +71,11 @@ export class SqliteLog implements Disposable {
       logs: new LogTable(this.#database, 'logs', options.readOnly),
       'dead-letters': new LogTable(this.#database, 'dead_letters', options.readOnly),
     };
-    this.#space = new LogSpace(this.#database, () => walBytes(options.file), options.bytesMax);
+    this.#space = new LogSpace(this.#database, {
+      folder: dirname(options.file),
+      walBytes: () => walBytes(options.file),
+      bytesMax: options.bytesMax,
+    });
     this.#commit = this.#database.prepare(
       'INSERT INTO group_offsets (name, next) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET next = excluded.next',
     );
@@ -100,9 +107,9 @@ export class SqliteLog implements Disposable {
     return this.#tables[topic].fetch(from, bytesMax);
   }
 
-  /** So many records from `from` on, with only the first bytes of their values. */
-  heads(topic: Topic, from: number, limits: { records: number; valueBytes: number }): Stored[] {
-    return this.#tables[topic].heads(from, limits);
+  /** So many records from `from` on, with their values left out. */
+  heads(topic: Topic, from: number, records: number): Stored[] {
+    return this.#tables[topic].heads(from, records);
   }
 
   /** Next offset of the group, or null if it never committed. */
@@ -121,31 +128,26 @@ export class SqliteLog implements Disposable {
   write(write: Write): Written {
     const { nowMs, logs, deadLetters, commits } = write;
     const bytes = storedBytes(logs) + storedBytes(deadLetters);
-    if (bytes > 0 && !this.makeRoom(bytes, nowMs)) {
-      if (commits.length > 0) this.#transact(() => this.#putCommits(commits));
-      return { refused: `${this.#options.bytesMax} bytes are held that were not all consumed` };
-    }
+    const refused = bytes > 0 ? this.#roomFor(bytes, nowMs) : null;
+    if (refused !== null) return this.#commitOnly(commits, refused);
     try {
       this.#transact(() => {
         this.#tables.logs.append(logs, nowMs);
         this.#tables['dead-letters'].append(deadLetters, nowMs);
         this.#putCommits(commits);
       });
-      return { refused: null };
+      return { refused: null, isCommitted: true };
     } catch (error) {
       this.#tables.logs.reload();
       this.#tables['dead-letters'].reload();
       if (!isFull(error)) throw error;
-      return this.#commitOnly(commits);
+      return this.#commitOnly(commits, NO_SPACE);
     }
   }
 
   /** Whether records of `bytes` fit, after removing what all have consumed if it must be. */
   makeRoom(bytes: number, nowMs: number): boolean {
-    while (!this.#space.fits(bytes)) {
-      if (this.#removeConsumed(nowMs, { keepByAge: false }) === 0) return this.#space.fits(bytes);
-    }
-    return true;
+    return this.#roomFor(bytes, nowMs) === null;
   }
 
   /**
@@ -171,14 +173,28 @@ export class SqliteLog implements Disposable {
     this.#database.close();
   }
 
+  /** Null where there is room for so many bytes, or was made; else why not. */
+  #roomFor(bytes: number, nowMs: number): string | null {
+    try {
+      for (;;) {
+        const refused = this.#space.refusal(bytes);
+        if (refused === null || this.#removeConsumed(nowMs, { keepByAge: false }) === 0) return refused;
+      }
+    } catch (error) {
+      if (isFull(error)) return NO_SPACE;
+      throw error;
+    }
+  }
+
   // A full device has often some bytes left, and a commit of offsets is what gives records free.
-  #commitOnly(commits: Write['commits']): Written {
+  #commitOnly(commits: Write['commits'], refused: string): Written {
     try {
       if (commits.length > 0) this.#transact(() => this.#putCommits(commits));
+      return { refused, isCommitted: true };
     } catch (error) {
       if (!isFull(error)) throw error;
+      return { refused, isCommitted: false };
     }
-    return { refused: 'no space is left on the device' };
   }
 
   #putCommits(commits: Write['commits']): void {

@@ -6,17 +6,15 @@ import type { Config } from '#shared/config/settings.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import type { EmbeddedQueue } from '../embedded/embedded-queue.ts';
 import type { Queue } from '../queue.ts';
-import { RECORD_HEAD_BYTES, spooledEvents } from './spool-entry.ts';
+import { eventsOf } from './spool-entry.ts';
 import { SpoolFeeder } from './spool-feeder.ts';
 import { type SpoolFolder, SpoolFolders } from './spool-folders.ts';
 import type { SpoolObserver } from './spool-observer.ts';
 import { SPOOL_GROUP } from './spool-reader.ts';
-import { SpooledQueue } from './spooled-queue.ts';
+import { SpooledQueue, UNSEEN_TOPIC } from './spooled-queue.ts';
 import { TopicMemory } from './topic-memory.ts';
 
 const LOOK_INTERVAL_MS = 1000;
-/** What a stock broker takes, for a topic that was never seen. */
-const APPEND_BYTES_STOCK = 1_000_000;
 
 /** What is in the spools of this process. */
 export interface SpoolFigures {
@@ -67,7 +65,6 @@ export class Spool implements AsyncDisposable {
   constructor(options: SpoolOptions, folders: SpoolFolders, own: SpoolFolder, leftoverEvents: number) {
     const { config, upstream, clock, random } = options;
     const memory = new TopicMemory(config['data.dir'], config['kafka.topic']);
-    const guess = { partitions: config['kafka.partitions'], appendBytesMax: APPEND_BYTES_STOCK };
     this.#options = options;
     this.#folders = folders;
     this.#own = own;
@@ -79,7 +76,7 @@ export class Spool implements AsyncDisposable {
       random,
       full: config['spool.full'],
       observer: this.#observer,
-      remembered: memory.recall() ?? guess,
+      remembered: memory.recall() ?? { ...UNSEEN_TOPIC, partitions: config['kafka.partitions'] },
       learned: (figures) => memory.keep(figures),
       leftoverEvents,
     });
@@ -160,7 +157,7 @@ export class Spool implements AsyncDisposable {
 async function eventsIn(queue: EmbeddedQueue): Promise<number> {
   let events = 0;
   try {
-    for await (const { value } of queue.backlog(SPOOL_GROUP, RECORD_HEAD_BYTES)) events += spooledEvents(value);
+    for await (const headers of queue.backlog(SPOOL_GROUP)) events += eventsOf(headers['batches']);
   } catch (error) {
     if (!(error instanceof SluiceError) || error.code !== 'queue_damaged') throw error;
     return 0;

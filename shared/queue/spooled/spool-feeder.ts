@@ -14,7 +14,7 @@ import type { DeadLetter, FetchedRecord, Queue } from '../queue.ts';
 import { FeedLine, LETTERS } from './feed-line.ts';
 import type { FeedItem } from './feed-window.ts';
 import { cutLetter, lettersOfRefused } from './refused-record.ts';
-import { decodeSpoolEntry } from './spool-entry.ts';
+import { decodeSpoolEntry, eventsOf } from './spool-entry.ts';
 import type { DropReason, SpoolObserver } from './spool-observer.ts';
 import { SpoolReader } from './spool-reader.ts';
 
@@ -152,15 +152,14 @@ export class SpoolFeeder implements AsyncDisposable {
       this.#tellIfEmpty();
       return null;
     }
-    const isRecord = entry.kind === 'record';
-    const events = isRecord ? entry.events : 0;
+    const events = eventsOf(headers['batches']);
     if (offset < this.#uncountedTo) this.#found(events);
     const bytes = value.length + (headers['batches']?.length ?? 0);
     const state = { isReleased: false, isGivenUp: false, isInFlight: false, isSettled: false };
     const item: FeedItem = { offset, timestampMs, bytes, events, entry, ...state };
     this.#recordsInHand++;
     this.#eventsInHand += events;
-    this.#toLine(isRecord ? entry.partition : LETTERS, item);
+    this.#toLine(entry.kind === 'record' ? entry.partition : LETTERS, item);
     return item;
   }
 

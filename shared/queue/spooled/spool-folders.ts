@@ -13,7 +13,7 @@ import { lockFolder, makeFolder } from '#shared/sqlite/database.ts';
 import { type EmbeddedQueue, openEmbeddedQueue } from '../embedded/embedded-queue.ts';
 
 const LOG = 'log.sqlite';
-const OWN_FILES = [LOG, `${LOG}-wal`, `${LOG}-shm`, 'lock'];
+const OWN_FILES = [LOG, `${LOG}-wal`, `${LOG}-shm`, 'lock', 'lock-journal'];
 // Others hold the lock while they open a log, which may have a WAL to be read.
 const LOCK_WAIT_MS = 60_000;
 const LOCK_PAUSE_MS = 50;

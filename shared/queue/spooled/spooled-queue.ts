@@ -12,7 +12,7 @@
 
 import type { Clock } from '#shared/clock.ts';
 import { isRetryable, reasonOf, SluiceError } from '#shared/errors.ts';
-import { decodeBatches, type QueueRecord } from '#shared/record/record.ts';
+import type { QueueRecord } from '#shared/record/record.ts';
 import type {
   ConsumeOptions,
   ConsumerHandler,
@@ -23,13 +23,13 @@ import type {
   QueueConsumer,
   ReadOptions,
 } from '../queue.ts';
-import { encodeSpooledLetter, encodeSpooledRecord } from './spool-entry.ts';
+import { encodeSpooledLetter, encodeSpooledRecord, eventsOf } from './spool-entry.ts';
 import { SpoolFeeder } from './spool-feeder.ts';
 import { silentObserver, type SpoolObserver } from './spool-observer.ts';
 
 const PRODUCE_TIMEOUT_MS = 3000;
-/** What a stock broker takes, for a topic that was never seen. */
-const UNSEEN_TOPIC: TopicFigures = { partitions: 1, appendBytesMax: 1_000_000 };
+/** For a topic that was never seen: what a stock broker takes. */
+export const UNSEEN_TOPIC: TopicFigures = { partitions: 1, appendBytesMax: 1_000_000 };
 // An entry of the spool is a little larger than its record, which has 128 bytes at least.
 const LOCAL_SHARE = 8 / 9;
 /** Given up at once when the spool is full, so that not every append has to. */
@@ -56,7 +56,7 @@ export interface SpooledQueueOptions {
   readonly full?: 'push-back' | 'drop-oldest';
   readonly observer?: SpoolObserver;
   /** What was known of the topic when upstream was reached last. */
-  readonly remembered?: TopicFigures | null;
+  readonly remembered?: TopicFigures;
   /** Upstream tells other figures than those. */
   readonly learned?: (figures: TopicFigures) => void;
   /** Events in the local queue at the start; where absent they are counted as they are read. */
@@ -158,13 +158,9 @@ export class SpooledQueue implements Queue {
     return this.#pass({
       toUpstream: () => this.#upstream.append(this.#present(partition), records),
       toLocal() {
-        let sum = 0;
-        const entries = records.map((record) => {
-          const events = eventsOf(record);
-          sum += events;
-          return encodeSpooledRecord(record, partition, events);
-        });
-        return { records: entries, events: sum };
+        let events = 0;
+        for (const { batches } of records) events += eventsOf(batches);
+        return { records: records.map((record) => encodeSpooledRecord(record, partition)), events };
       },
     });
   }
@@ -349,10 +345,4 @@ function mayPass(error: unknown): boolean {
 
 function whyNot(upstream: Queue, sent: Sent | null): string {
   return upstream.unreadyReason ?? (sent === null ? 'it was not reached yet' : 'the queue does not answer');
-}
-
-function eventsOf(record: QueueRecord): number {
-  let events = 0;
-  for (const { count } of decodeBatches(record.batches) ?? []) events += count;
-  return events;
 }

@@ -1,7 +1,7 @@
 // What the embedded queue promises beyond the contract: its folder, its limits, retention, and that a kill loses nothing.
 
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -20,6 +20,7 @@ import {
 import type { QueueRecord } from '#shared/record/record.ts';
 import { RecordingHandler } from '#test/contract/recording-handler.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
+import { tmpfs } from './file-systems.ts';
 
 const MIB = 1024 * 1024;
 const HOUR_MS = 3_600_000;
@@ -77,7 +78,7 @@ describe('folder of the embedded queue', () => {
   it('is refused where it may not be written', async (t) => {
     // Root may write to any folder, but not to a read-only file system.
     const isRoot = process.getuid?.() === 0;
-    const dataDir = isRoot ? await device(t, 'ro') : await folder(t);
+    const dataDir = isRoot ? tmpfs(t, 'ro') : await folder(t);
     if (dataDir === null) return t.skip('needs to mount a tmpfs, or another user than root');
     if (!isRoot) chmodSync(dataDir, 0o500);
     await assert.rejects(open(dataDir), { code: 'data_dir_unusable' });
@@ -151,7 +152,7 @@ describe('limits of the embedded queue', () => {
   });
 
   it('pushes back when the device is full, is whole, and works on when there is space', async (t) => {
-    const dataDir = await device(t, 'size=12m');
+    const dataDir = tmpfs(t, 'size=12m');
     if (dataDir === null) return t.skip('needs to mount a tmpfs');
     const ballast = join(dataDir, 'ballast');
     writeFileSync(ballast, Buffer.alloc(6 * MIB));
@@ -210,25 +211,6 @@ async function folder(t: TestContext): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'sluice-queue-'));
   t.after(() => rm(dir, { recursive: true }));
   return dir;
-}
-
-/** A new file system of memory, or null where none can be mounted. */
-async function device(t: TestContext, options: string): Promise<string | null> {
-  const dir = await mkdtemp(join(tmpdir(), 'sluice-device-'));
-  const run = (command: string, ...args: string[]): boolean => {
-    try {
-      execFileSync(command, args, { stdio: 'ignore' });
-      return true;
-    } catch {
-      return false;
-    }
-  };
-  const isMounted = run('mount', '-t', 'tmpfs', '-o', options, 'tmpfs', dir);
-  t.after(async () => {
-    if (isMounted) run('umount', '-l', dir);
-    await rm(dir, { recursive: true });
-  });
-  return isMounted ? dir : null;
 }
 
 /** Appends until it is refused as full; resolves to the error. */

@@ -1,0 +1,75 @@
+// What a spool writes comes out as it went in; what it did not write is nothing, and never a throw.
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import type { Headers } from '#shared/queue/headers.ts';
+import { headedRecord } from '#shared/queue/headers.ts';
+import type { DeadLetter } from '#shared/queue/queue.ts';
+import {
+  decodeSpoolEntry,
+  encodeSpooledLetter,
+  encodeSpooledRecord,
+  eventsOf,
+  type SpoolEntry,
+} from '#shared/queue/spooled/spool-entry.ts';
+import type { QueueRecord } from '#shared/record/record.ts';
+import { recordOf } from './records.ts';
+
+const bytes = fc.uint8Array({ maxLength: 50 }).map((array) => Buffer.from(array));
+const text = fc.string({ maxLength: 50, unit: 'grapheme' });
+const record = fc.record({ encoding: fc.constantFrom('identity', 'gzip', 'zstd'), batches: bytes, value: bytes });
+const index = fc.option(fc.record({ index: fc.nat(0xffffffff) }), { nil: {} });
+const letter: fc.Arbitrary<DeadLetter> = fc
+  .tuple(fc.record({ batches: bytes, reason: text, error: text, from: text, value: bytes, cut: fc.boolean() }), index)
+  .map(([whole, where]) => ({ ...whole, ...where }));
+
+/** As it comes out of the local queue, with headers that it adds. */
+function through(spooled: QueueRecord): SpoolEntry | null {
+  const { headers, value } = headedRecord(spooled);
+  return decodeSpoolEntry(headers, value);
+}
+
+describe('spool entry', () => {
+  it('is a record with its partition', () => {
+    fc.assert(
+      fc.property(record, fc.nat(0xffffffff), (given, partition) => {
+        assert.deepEqual(through(encodeSpooledRecord(given, partition)), {
+          kind: 'record',
+          partition,
+          record: { ...given },
+        });
+      }),
+    );
+  });
+
+  it('is a dead letter', () => {
+    fc.assert(
+      fc.property(letter, (given) => {
+        assert.deepEqual(through(encodeSpooledLetter(given)), { kind: 'letter', letter: given });
+      }),
+    );
+  });
+
+  it('is nothing where it is cut in its head, and never a throw', () => {
+    const letterBytes = encodeSpooledLetter({
+      batches: Buffer.from('batches'),
+      reason: 'reason',
+      error: 'error',
+      from: 'edge',
+      value: Buffer.alloc(0),
+      cut: false,
+    }).value;
+    for (let end = 0; end < letterBytes.length; end++) {
+      assert.equal(decodeSpoolEntry({ batches: Buffer.alloc(0) }, letterBytes.subarray(0, end)), null, `cut at ${end}`);
+    }
+    const headers: fc.Arbitrary<Headers> = fc.dictionary(fc.constantFrom('batches', 'encoding', 'v'), bytes);
+    fc.assert(fc.property(headers, bytes, (given, value) => void decodeSpoolEntry(given, value)));
+  });
+
+  it('has the events of its batches', () => {
+    assert.equal(eventsOf(recordOf('a', 0, 7).batches), 7);
+    assert.equal(eventsOf(undefined), 0);
+    assert.equal(eventsOf(Buffer.from('?')), 0);
+  });
+});
