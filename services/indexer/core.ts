@@ -38,7 +38,7 @@ export interface CoreOptions {
   readonly replay?: ReplayDifferences;
 }
 
-export interface ReplayDifferences {
+interface ReplayDifferences {
   /** Where the event of a letter was first, as "topic/partition/offset". */
   readonly positionOf: (record: FetchedRecord) => string;
 }

@@ -19,30 +19,27 @@ const GONE = ['index_closed_exception', 'index_not_found_exception'];
 
 interface BackingIndex {
   readonly name: string;
-  /** When the next one was made; Infinity of the one that is written to now. */
+  /** When the next one was made. */
   readonly endMs: number;
 }
 
 export class BackingIndices {
   readonly #connection: Connection;
-  /** As of the last look. */
-  readonly #known = new Map<string, readonly BackingIndex[]>();
 
   constructor(connection: Connection) {
     this.#connection = connection;
   }
 
-  /** See Store.rolledOverMs. Looks each time. */
+  /** See Store.rolledOverMs. */
   async rolledOverMs(stream: string): Promise<number | null> {
-    const indices = await this.#look(stream);
-    return indices.at(-2)?.endMs ?? null;
+    const older = await this.#older(stream);
+    return older.at(-1)?.endMs ?? null;
   }
 
-  /** See Store.presentIds. Looks into the indices that were there when `rolledOverMs` was asked for last. */
+  /** See Store.presentIds. Asks all but the index that is written to now: what is in that one a bulk request sees. */
   async presentIds(stream: string, ids: readonly string[], options: PresentIdsOptions): Promise<ReadonlySet<string>> {
-    const indices = this.#known.get(stream) ?? (await this.#look(stream));
     const present = new Set<string>();
-    for (const { name, endMs } of indices) {
+    for (const { name, endMs } of await this.#older(stream)) {
       if (endMs < options.sinceMs) continue;
       for (let at = 0; at < ids.length; at += IDS_MAX) {
         await this.#collect(name, ids.slice(at, at + IDS_MAX), present, options.signal);
@@ -68,16 +65,17 @@ export class BackingIndices {
     }
   }
 
-  async #look(stream: string): Promise<readonly BackingIndex[]> {
+  /** The indices that are no longer written to, in their order. */
+  async #older(stream: string): Promise<BackingIndex[]> {
     const path = `/_data_stream/${stream}?filter_path=data_streams.indices.index_name`;
     const names = namesOf(await this.#ask({ method: 'GET', path }));
-    const created = names.length > 1 ? await this.#creation(stream) : {};
-    const indices = names.map((name, i) => {
-      const next = names[i + 1];
-      return { name, endMs: next === undefined ? Infinity : (creationMs(created[next]) ?? Infinity) };
+    if (names.length < 2) return [];
+    const created = await this.#creation(stream);
+    return names.slice(0, -1).map((name, i) => {
+      const next = names[i + 1] ?? '';
+      // Of one that is gone meanwhile nothing is known: it is asked in any case.
+      return { name, endMs: creationMs(created[next]) ?? Infinity };
     });
-    this.#known.set(stream, indices);
-    return indices;
   }
 
   async #creation(stream: string): Promise<Record<string, unknown>> {
