@@ -2,6 +2,9 @@
 //
 //   partial_message "true"   partial_id 64 hex digits, the same for all   partial_ordinal "1", "2", …   partial_last "true" | "false"
 //
+// What a container leaves without a line break at its end is a part too, of which no other follows, though Docker says
+// partial_last "false" (seen with 20.10). It is told by its size: Docker cuts where 16 KiB are full, and nowhere else.
+//
 // Every entry is asked whether it is a part, so that the answer "no" must be cheap: one look at the keys, nothing allocated.
 
 import { FIXED_SIZE, containerChildren, containerHeaderSize, isMap, timeEnd } from '#shared/msgpack/extents.ts';
@@ -20,6 +23,10 @@ export interface Part {
 }
 
 export const partNames = ['partial_message', 'partial_id', 'partial_ordinal', 'partial_last'] as const;
+
+/** As Docker cuts lines, and as it names their parts. */
+const DOCKER_PART_BYTES = 16 * 1024;
+const DOCKER_ID = /^[0-9a-f]{64}$/;
 
 const MARK = Buffer.from('partial_message');
 const fields = new FieldTable([...partNames, 'log', 'container_id']);
@@ -75,13 +82,15 @@ function readPart(bytes: Uint8Array, recordAt: number, end: number): Part | null
   const id = textAt(bytes, idAt);
   if (textAt(bytes, markAt) !== 'true' || (last !== 'true' && last !== 'false')) return null;
   if (!id || !ordinal || !/^[1-9][0-9]{0,8}$/.test(ordinal) || textAt(bytes, logAt, 0) === null) return null;
+  const from = textStart(bytes, logAt);
+  const to = textEnd(bytes, logAt);
   return {
     id,
     ordinal: Number(ordinal),
-    last: last === 'true',
+    last: last === 'true' || (to - from < DOCKER_PART_BYTES && DOCKER_ID.test(id)),
     containerId: textAt(bytes, containerAt) ?? '',
-    textStart: textStart(bytes, logAt),
-    textEnd: textEnd(bytes, logAt),
+    textStart: from,
+    textEnd: to,
   };
 }
 

@@ -1,8 +1,10 @@
 // The syslog and GELF inputs on real sockets, with an intake that holds, refuses or has no room as it is told.
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { type Socket, connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -26,17 +28,23 @@ const unavailable = new SluiceError('queue_unavailable', 'Cannot take events: a 
 interface Setup {
   readonly listen?: string;
   readonly messageBytesMax?: number;
+  readonly receiveBufferBytes?: number;
   readonly admit?: () => Principal | null;
 }
 
 async function start(t: TestContext, input: 'syslog' | 'gelf', setup: Setup = {}) {
-  const { listen = '127.0.0.1:0', messageBytesMax = 65_536, admit = () => ANYONE } = setup;
+  const {
+    listen = '127.0.0.1:0',
+    messageBytesMax = 65_536,
+    receiveBufferBytes = 1 << 20,
+    admit = () => ANYONE,
+  } = setup;
   const intake = new FakeIntake();
   const metrics = new Metrics({ version: '0', command: 'test' });
   const logged: Record<string, unknown>[] = [];
   const note = (event: string, fields: object = {}) => void logged.push({ event, ...fields });
   const telemetry = new ForwarderTelemetry(metrics, { debug: note, info: note, warn: note, error: note });
-  const common = { intake, telemetry, clock: systemClock, admit, tag: input, receiveBufferBytes: 1 << 20 };
+  const common = { intake, telemetry, clock: systemClock, admit, tag: input, receiveBufferBytes };
   const server =
     input === 'syslog'
       ? await startSyslogInput({ ...common, listen, tlsListen: undefined, tls: null, timeZone: 'UTC', messageBytesMax })
@@ -235,6 +243,24 @@ test('datagrams that find no room are counted', async (t) => {
   assert.equal(await sample('events_received_total{input="syslog"}'), 3, 'the fake intake counts nothing');
   assert.equal(await sample('ledger_imbalance{stage="edge"}'), 0);
   assert.deepEqual(texts(intake), ['held']);
+});
+
+const noTable = existsSync('/proc/net/udp') ? false : 'SKIPPED: this machine has no /proc/net/udp';
+
+test('datagrams that the kernel drops are counted', { skip: noTable }, async (t) => {
+  const { intake, port, close, sample } = await start(t, 'syslog', { receiveBufferBytes: 64 * 1024 });
+  const count = 2000;
+  const flood = `const socket = require('node:dgram').createSocket('udp4');
+    let left = ${count};
+    const send = () => (left-- > 0 ? socket.send('<13>' + 'x'.repeat(1000), ${port}, '127.0.0.1', send) : socket.close());
+    send();`;
+  // While this process waits for the other one it reads nothing.
+  execFileSync(process.execPath, ['-e', flood]);
+  await intake.arrived(1);
+  await close();
+  const drops = await sample('udp_receive_drops_total{input="syslog"}');
+  assert.ok(drops > 0);
+  assert.equal(drops + texts(intake).length, count);
 });
 
 test('who is not let in is not read', async (t) => {

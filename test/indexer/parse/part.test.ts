@@ -58,6 +58,16 @@ test('columns', () => {
   check({ log: 'text', partial_message: 'true' }, null);
 });
 
+test("what Docker leaves without a line break is a line's last part", () => {
+  const id = '0123456789abcdef'.repeat(4);
+  const full = 'x'.repeat(16_384);
+  check({ ...docker, partial_id: id }, { ...facts, id, last: true });
+  check({ ...docker, partial_id: id, log: full }, { ...facts, id, text: full });
+  check({ ...docker, partial_id: id, log: full.slice(1) }, { ...facts, id, last: true, text: full.slice(1) });
+  check({ ...docker, partial_id: id, log: '' }, { ...facts, id, last: true, text: '' });
+  check({ ...docker, partial_id: id.slice(1) }, { ...facts, id: id.slice(1) });
+});
+
 test('headers of every width', () => {
   const pairs = Object.entries(docker).map(([key, value]) => {
     const bytes = (text: string): Buffer => Buffer.concat([Buffer.from([0xc4, text.length]), Buffer.from(text)]);
