@@ -14,6 +14,9 @@ export interface PrivateElasticsearch extends AsyncDisposable {
   start(): Promise<void>;
   stop(): Promise<void>;
   kill(): Promise<void>;
+  /** SIGSTOP, until `thaw`. */
+  freeze(): void;
+  thaw(): void;
 }
 
 let shared: Promise<{ url: string; how: string } | null> | undefined;
@@ -26,8 +29,15 @@ export function elasticsearch(): Promise<{ url: string; how: string } | null> {
   return shared;
 }
 
+export interface ElasticsearchOptions {
+  /** As Java has it: 768m unless given. */
+  readonly heap?: string;
+  /** File that what it says is appended to. */
+  readonly log?: string;
+}
+
 /** An Elasticsearch of the test's own, from the jars; it does not run yet. Throws where Java 21 or Maven is missing. */
-export async function privateElasticsearch(): Promise<PrivateElasticsearch> {
+export async function privateElasticsearch({ heap, log }: ElasticsearchOptions = {}): Promise<PrivateElasticsearch> {
   const port = await freePort();
   const transportPort = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -38,8 +48,10 @@ export async function privateElasticsearch(): Promise<PrivateElasticsearch> {
       ES_DATA: data,
       ES_PORT: String(port),
       ES_TRANSPORT_PORT: String(transportPort),
+      ...(heap !== undefined && { ES_HEAP: heap }),
     }),
     serves: () => isHealthy(url),
+    ...(log !== undefined && { log }),
   });
   return Object.assign(server, { url });
 }

@@ -1,18 +1,17 @@
 // Servers from Maven Central's jars, as child processes: a backend where there is no Docker, and the backend of every test
 // that has to stop, kill and start its server. Each has ports and a temporary folder of its own, and keeps both over a restart.
 //
-// Guarantee: it ends with this process, however that ends (tether.sh), and `close` leaves no file behind.
+// Guarantee: it ends with this process, however that ends (tether.sh), and disposing of it leaves no file behind.
 
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Tethered } from './tethered.ts';
 
 const folder = import.meta.dirname;
 const startTimeoutMs = 120_000;
-const stopTimeoutMs = 20_000;
 
 interface JarServerOptions {
   /** `kafka` or `elasticsearch`: the folder beside this file. */
@@ -21,6 +20,8 @@ interface JarServerOptions {
   readonly environment: (home: string, data: string) => Record<string, string>;
   /** Resolves true once it serves. */
   readonly serves: () => Promise<boolean>;
+  /** File that what it says is appended to. */
+  readonly log?: string;
 }
 
 /** The folder with the server's jars; fetched from Maven Central if need be. Throws with what the script said. */
@@ -35,61 +36,51 @@ function prepare(name: string): string {
 
 export class JarServer implements AsyncDisposable {
   readonly #options: JarServerOptions;
-  readonly #home: string;
   readonly #data: string;
-  #child: ChildProcess | undefined;
-  #output = '';
+  readonly #process: Tethered;
 
   constructor(options: JarServerOptions) {
+    const { name, environment, log } = options;
     this.#options = options;
-    this.#home = prepare(options.name);
-    this.#data = mkdtempSync(join(tmpdir(), `sluice-${options.name}-`));
+    const home = prepare(name);
+    this.#data = mkdtempSync(join(tmpdir(), `sluice-${name}-`));
+    this.#process = new Tethered({
+      command: ['sh', join(folder, name, 'run.sh')],
+      environment: { ...process.env, ...environment(home, this.#data) },
+      ...(log !== undefined && { log }),
+    });
     process.once('exit', this.#clear);
   }
 
   /** Starts it and resolves when it serves; rejects with its last lines if it ends instead. */
   async start(): Promise<void> {
-    const child = spawn('sh', [join(folder, 'tether.sh'), 'sh', join(folder, this.#options.name, 'run.sh')], {
-      env: { ...process.env, ...this.#options.environment(this.#home, this.#data) },
-      // A group of its own, so that `kill` reaches the server behind the shell and Ctrl-C does not.
-      detached: true,
-      stdio: ['pipe', 'pipe', 'pipe'],
-    });
-    this.#child = child;
-    // A test that ends must not wait for its server; the tether ends it.
-    child.unref();
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8').on('data', (text: string) => (this.#output = (this.#output + text).slice(-20_000)));
-    }
+    const { name, serves } = this.#options;
+    this.#process.start();
     const deadline = performance.now() + startTimeoutMs;
-    while (!(await this.#options.serves())) {
-      if (ended(child)) throw new Error(`Cannot start ${this.#options.name}: it ended\n${this.#output}`);
-      if (performance.now() > deadline)
-        throw new Error(`Cannot start ${this.#options.name}: no answer\n${this.#output}`);
+    while (!(await serves())) {
+      if (!this.#process.running) throw new Error(`Cannot start ${name}: it ended\n${this.#process.output}`);
+      if (performance.now() > deadline) throw new Error(`Cannot start ${name}: no answer\n${this.#process.output}`);
       await delay(100);
     }
-    detach(child);
   }
 
   /** As an operator would: SIGTERM, and SIGKILL if that does not help. */
-  async stop(): Promise<void> {
-    await this.#end('SIGTERM');
+  stop(): Promise<void> {
+    return this.#process.stop();
   }
 
   /** As a power cut would, but for the page cache. */
-  async kill(): Promise<void> {
-    await this.#end('SIGKILL');
+  kill(): Promise<void> {
+    return this.#process.kill();
   }
 
-  async #end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
-    const child = this.#child;
-    if (child?.pid === undefined || ended(child)) return;
-    child.ref();
-    const gone = once(child, 'exit');
-    signalGroup(child.pid, signal);
-    const hard = setTimeout(signalGroup, stopTimeoutMs, child.pid, 'SIGKILL');
-    await gone;
-    clearTimeout(hard);
+  /** SIGSTOP, until `thaw`: it holds its connections and answers nothing. */
+  freeze(): void {
+    this.#process.freeze();
+  }
+
+  thaw(): void {
+    this.#process.thaw();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -99,25 +90,7 @@ export class JarServer implements AsyncDisposable {
   }
 
   readonly #clear = (): void => {
-    if (this.#child?.pid !== undefined && !ended(this.#child)) signalGroup(this.#child.pid, 'SIGKILL');
+    this.#process.killNow();
     rmSync(this.#data, { recursive: true, force: true, maxRetries: 3 });
   };
-}
-
-function ended(child: ChildProcess): boolean {
-  return child.exitCode !== null || child.signalCode !== null;
-}
-
-function signalGroup(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(-pid, signal);
-  } catch {
-    // It has ended in between.
-  }
-}
-
-/** Pipes of a child keep their parent alive too. */
-function detach(child: ChildProcess): void {
-  for (const stream of child.stdio)
-    if (stream && 'unref' in stream && typeof stream.unref === 'function') stream.unref();
 }

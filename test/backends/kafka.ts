@@ -15,6 +15,9 @@ export interface PrivateKafka extends AsyncDisposable {
   start(): Promise<void>;
   stop(): Promise<void>;
   kill(): Promise<void>;
+  /** SIGSTOP, until `thaw`. */
+  freeze(): void;
+  thaw(): void;
 }
 
 let shared: Promise<{ brokers: string[]; how: string } | null> | undefined;
@@ -32,8 +35,47 @@ export function kafka(): Promise<{ brokers: string[]; how: string } | null> {
  * `properties`: more lines of server.properties.
  */
 export async function privateKafka(properties = ''): Promise<PrivateKafka> {
-  const port = await freePort();
-  const controllerPort = await freePort();
+  return broker({ port: await freePort(), controllerPort: await freePort(), properties });
+}
+
+export interface KafkaClusterOptions {
+  readonly brokers: number;
+  /** Of each broker, as Java has it. */
+  readonly heap: string;
+  /** The file that a broker's output is appended to, and more options of its Java. */
+  readonly log: (node: number) => string;
+  readonly javaOptions: string;
+}
+
+/** Brokers that hold what they have `brokers` times, in sync at least in all but one; none runs yet. Node ids count from 1. */
+export async function privateKafkaCluster(options: KafkaClusterOptions): Promise<PrivateKafka[]> {
+  const places: { port: number; controllerPort: number }[] = [];
+  for (let i = 0; i < options.brokers; i++) places.push({ port: await freePort(), controllerPort: await freePort() });
+  const voters = places.map(({ controllerPort }, i) => `${i + 1}@127.0.0.1:${controllerPort}`).join(',');
+  return places.map((place, i) =>
+    broker({
+      ...place,
+      properties: `
+node.id=${i + 1}
+controller.quorum.voters=${voters}
+default.replication.factor=${options.brokers}
+offsets.topic.replication.factor=${options.brokers}
+min.insync.replicas=${options.brokers - 1}`,
+      environment: { BROKER_HEAP: options.heap, BROKER_JAVA_OPTIONS: options.javaOptions },
+      log: options.log(i + 1),
+    }),
+  );
+}
+
+interface BrokerOptions {
+  readonly port: number;
+  readonly controllerPort: number;
+  readonly properties: string;
+  readonly environment?: Record<string, string>;
+  readonly log?: string;
+}
+
+function broker({ port, controllerPort, properties, environment, log }: BrokerOptions): PrivateKafka {
   const server = new JarServer({
     name: 'kafka',
     environment: (home, data) => ({
@@ -42,8 +84,10 @@ export async function privateKafka(properties = ''): Promise<PrivateKafka> {
       BROKER_PORT: String(port),
       BROKER_CONTROLLER_PORT: String(controllerPort),
       BROKER_PROPERTIES: properties,
+      ...environment,
     }),
     serves: () => answersVersions(port),
+    ...(log !== undefined && { log }),
   });
   return Object.assign(server, { brokers: [`127.0.0.1:${port}`] });
 }

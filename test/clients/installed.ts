@@ -57,6 +57,8 @@ export interface Arguments {
   readonly tag: string;
   readonly count: number;
   readonly ack: boolean;
+  /** Ends the client before it is done. */
+  readonly signal?: AbortSignal;
 }
 
 /** Whether the toolchain of a client is on this machine. */
@@ -69,12 +71,13 @@ export async function isInstallable(name: ClientName): Promise<boolean> {
 }
 
 /** Installs a client if need be, and runs it to its end. Rejects with what it said if it fails. */
-export async function sendBy(name: ClientName, { port, tag, count, ack }: Arguments): Promise<void> {
+export async function sendBy(name: ClientName, { port, tag, count, ack, signal }: Arguments): Promise<void> {
   const toolchain: Toolchain = toolchains[name];
   const folder = await installed(name, toolchain);
   const [command = '', ...args] = toolchain.send(folder);
   await run(command, [...args, String(port), tag, String(count), ack ? 'ack' : 'no-ack'], {
     env: { ...process.env, ...toolchain.environment?.(folder) },
+    ...(signal !== undefined && { signal, killSignal: 'SIGKILL' }),
   });
 }
 

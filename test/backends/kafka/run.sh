@@ -4,7 +4,7 @@
 #   BROKER_HOME              the folder that prepare.sh printed
 #   BROKER_DATA              folder of its log and configuration
 #   BROKER_PORT              port on BROKER_HOST (127.0.0.1); BROKER_CONTROLLER_PORT: one more free port
-#   BROKER_HEAP              512m
+#   BROKER_HEAP              512m; BROKER_JAVA_OPTIONS: more options of Java
 #   BROKER_PROPERTIES        more lines for server.properties; a later line wins
 set -eu
 . "$(dirname "$0")/../java.sh"
@@ -32,4 +32,4 @@ ${BROKER_PROPERTIES:-}
 P
 [ -f "$BROKER_DATA/log/meta.properties" ] ||
   "$java" -Xmx64m -cp "$BROKER_HOME/lib/*" kafka.tools.StorageTool format -t MkU3OEVBNTcwNTJENDM2Qg -c "$BROKER_DATA/server.properties" > /dev/null 2>&1
-exec "$java" -Xms"$heap" -Xmx"$heap" -XX:+UseSerialGC -cp "$BROKER_HOME/lib/*" kafka.Kafka "$BROKER_DATA/server.properties"
+exec "$java" -Xms"$heap" -Xmx"$heap" -XX:+UseSerialGC ${BROKER_JAVA_OPTIONS:-} -cp "$BROKER_HOME/lib/*" kafka.Kafka "$BROKER_DATA/server.properties"

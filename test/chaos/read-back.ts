@@ -1,0 +1,94 @@
+// What is there at the end: every document of Elasticsearch and every dead letter, each asked for who sent it and under which number.
+// By Elasticsearch's own API, not by Sluice's.
+
+import type { Books, EventName } from './books.ts';
+import { clientTag } from './load.ts';
+
+const pageSize = 10_000;
+const index = 'logs-sluice-*';
+const tellMax = 20;
+
+interface Source {
+  readonly attributes?: { readonly n?: unknown; readonly s?: unknown };
+  readonly fluentd?: { readonly tag?: string };
+  readonly 'fluentd.tag'?: string;
+}
+
+interface Found {
+  readonly pit_id: string;
+  readonly hits: { readonly hits: readonly { readonly _source: Source; readonly sort: readonly unknown[] }[] };
+}
+
+export interface AllBooks {
+  readonly books: Books;
+  readonly clientBooks: Books;
+}
+
+/** Enters every document of the store. */
+export async function readDocuments(url: string, to: AllBooks): Promise<void> {
+  await ask(url, 'POST', `/${index}/_refresh`);
+  const { id } = (await ask(url, 'POST', `/${index}/_pit?keep_alive=5m`)) as { id: string };
+  let after: readonly unknown[] | undefined;
+  for (;;) {
+    const { hits } = (await ask(url, 'POST', '/_search?filter_path=pit_id,hits.hits._source,hits.hits.sort', {
+      size: pageSize,
+      _source: ['attributes.s', 'attributes.n', 'fluentd.tag'],
+      pit: { id, keep_alive: '5m' },
+      sort: ['_shard_doc'],
+      track_total_hits: false,
+      ...(after && { search_after: after }),
+    })) as Partial<Found>;
+    const page = hits?.hits ?? [];
+    for (const { _source: source } of page) enter(to, source);
+    after = page.at(-1)?.sort;
+    if (page.length < pageSize) break;
+  }
+  await ask(url, 'DELETE', '/_pit', { id });
+}
+
+function enter({ books, clientBooks }: AllBooks, source: Source): void {
+  const tag = source['fluentd.tag'] ?? source.fluentd?.tag ?? '';
+  const event = Number(source.attributes?.n);
+  if (tag.startsWith(clientTag)) clientBooks.find(Number(tag.slice(clientTag.length)), event);
+  else books.find(Number(source.attributes?.s), event);
+}
+
+/** Enters every dead letter, given the lines of `sluice cat --topic dead-letters`. Returns those that are of no single event. */
+export function readDeadLetters(lines: readonly string[], { books, clientBooks }: AllBooks): string[] {
+  const others: string[] = [];
+  for (const line of lines) {
+    const letter = JSON.parse(line) as { tag?: unknown; record?: { n?: unknown; s?: unknown } };
+    const tag = String(letter.tag);
+    const event = Number(letter.record?.n);
+    if (letter.record === undefined) others.push(line);
+    else if (tag.startsWith(clientTag)) clientBooks.findDeadLetter(Number(tag.slice(clientTag.length)), event);
+    else books.findDeadLetter(Number(letter.record.s), event);
+  }
+  return others;
+}
+
+/** A line for each of the first events: who it is, and where it is found. */
+export async function placesOf(url: string, events: Iterable<EventName>): Promise<string[]> {
+  const lines: string[] = [];
+  for (const { sender, chunk, event } of events) {
+    const { hits } = (await ask(url, 'POST', `/${index}/_search`, {
+      _source: ['event.sequence', 'event.ingested', '@timestamp'],
+      query: {
+        bool: { filter: [{ term: { 'attributes.s': String(sender) } }, { term: { 'attributes.n': String(event) } }] },
+      },
+    })) as { hits: { hits: { _id: string; _index: string; _source: unknown }[] } };
+    const places = hits.hits.map(({ _id, _index, _source }) => `${_id} in ${_index} ${JSON.stringify(_source)}`);
+    lines.push(`sender ${sender}, chunk ${chunk}, event ${event}: ${places.join('; ') || 'nowhere'}`);
+    if (lines.length === tellMax) break;
+  }
+  return lines;
+}
+
+async function ask(url: string, method: string, path: string, body?: unknown): Promise<unknown> {
+  const answer = await fetch(`${url}${path}`, {
+    method,
+    ...(body !== undefined && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+  });
+  if (!answer.ok) throw new Error(`Cannot ask Elasticsearch for ${path}: ${await answer.text()}`);
+  return answer.json();
+}

@@ -1,0 +1,106 @@
+// What a run has shown. Pure. It is clean, broken (something was lost or doubled, or a ledger did not close), or inconclusive: then
+// too little went wrong to say anything, and the verdict tells what is missing.
+
+import type { Counts } from './books.ts';
+import { type Kind, kindNames } from './schedule.ts';
+
+export interface Struck {
+  readonly kind: Kind;
+  /** Events on their way, without an ack, when it struck. */
+  readonly unacked: number;
+}
+
+/** What must have happened for a run to count. */
+export interface Bar {
+  readonly faultsOfEachKind: number;
+  /** Of the faults, how many must have found unacked events: from 0 to 1. */
+  readonly shareInFlight: number;
+}
+
+export interface Facts {
+  readonly seed: number;
+  readonly seconds: number;
+  readonly bar: Bar;
+  readonly counts: Counts;
+  /** Of the real client, which gives new ids when it sends again. */
+  readonly client: Counts;
+  readonly struck: readonly Struck[];
+  readonly resentChunks: number;
+  readonly deduplicated: number;
+  readonly rebalances: number;
+  /** Starts and ends of indexers, and pauses that the group takes for an end. */
+  readonly membershipChanges: number;
+  /** What is wrong beside the counts: a ledger that did not close, a process that did not end well, something that never came to rest. */
+  readonly faultsFound: readonly string[];
+}
+
+export interface Verdict {
+  readonly verdict: 'clean' | 'broken' | 'inconclusive';
+  /** Why it is not clean. */
+  readonly reasons: readonly string[];
+}
+
+export function verdictOf(facts: Facts): Verdict {
+  const broken = brokenPromises(facts);
+  if (broken.length > 0) return { verdict: 'broken', reasons: broken };
+  const missing = missingFor(facts);
+  return missing.length > 0 ? { verdict: 'inconclusive', reasons: missing } : { verdict: 'clean', reasons: [] };
+}
+
+function brokenPromises({ counts, client, faultsFound }: Facts): string[] {
+  const broken = [...faultsFound];
+  if (counts.lost > 0) broken.push(`${counts.lost} acked events are lost`);
+  if (counts.duplicated > 0) broken.push(`${counts.duplicated} events are there more than once`);
+  if (counts.strangers > 0) broken.push(`${counts.strangers} documents are of events that nobody sent`);
+  if (client.lost > 0) broken.push(`${client.lost} events that the real client was acked are lost`);
+  return broken;
+}
+
+function missingFor({ bar, struck, counts, resentChunks, deduplicated, rebalances }: Facts): string[] {
+  const missing: string[] = [];
+  for (const [kind, times] of Object.entries(byKind(struck))) {
+    if (times < bar.faultsOfEachKind) missing.push(`"${kind}" came ${times} times of ${bar.faultsOfEachKind}`);
+  }
+  const found = struck.filter(({ unacked }) => unacked > 0).length;
+  if (found < struck.length * bar.shareInFlight) {
+    missing.push(`${found} of ${struck.length} faults found unacked events: too few`);
+  }
+  if (counts.acked === 0) missing.push('nothing was acked');
+  if (resentChunks === 0) missing.push('no chunk was sent again');
+  if (deduplicated === 0) missing.push('no event was deduplicated');
+  if (rebalances === 0) missing.push('there was no rebalance');
+  return missing;
+}
+
+function byKind(struck: readonly Struck[]): Record<Kind, number> {
+  const counts = Object.fromEntries(kindNames.map((kind) => [kind, 0])) as Record<Kind, number>;
+  for (const { kind } of struck) counts[kind]++;
+  return counts;
+}
+
+/** The table, a line each. */
+export function tableOf(facts: Facts): string[] {
+  const { counts, client, struck, seconds, bar } = facts;
+  const inFlight = struck.filter(({ unacked }) => unacked > 0).length;
+  const rows: readonly (readonly [string, string | number])[] = [
+    ['seed', facts.seed],
+    ['duration', `${Math.round(seconds)} s`],
+    ['sent', counts.sent],
+    ['acked', `${counts.acked} (${Math.round(counts.acked / seconds)} a second)`],
+    ['found', counts.found],
+    ['lost', counts.lost],
+    ['duplicated', counts.duplicated],
+    ['dead-lettered', counts.deadLettered],
+    ['chunks sent again', facts.resentChunks],
+    ['deduplicated by the indexers', `${facts.deduplicated} at least`],
+    ['rebalances', `${facts.rebalances}, at ${facts.membershipChanges} changes of membership`],
+    [
+      'real client',
+      `${client.acked} acked, ${client.lost} lost, ${client.duplicated} doubled (its ids are new each time)`,
+    ],
+    ['faults', `${struck.length}, ${inFlight} of them with unacked events in flight`],
+    ...Object.entries(byKind(struck)).map(([kind, times]) => [`  ${kind}`, times] as const),
+    ['bar', `each kind ${bar.faultsOfEachKind} times, unacked events at ${bar.shareInFlight * 100} % of the faults`],
+  ];
+  return rows.map(([name, value]) => `${name.padEnd(32)}${value}`);
+}

@@ -1,0 +1,165 @@
+// Everything that runs: three brokers, an Elasticsearch, two forwarders and three indexers, as an operator would set them up, the
+// proxies between them, and the folder of their logs. It ends with this process, however that ends.
+
+import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { systemClock } from '#shared/clock.ts';
+import { loadConfig } from '#shared/config/load.ts';
+import type { Config } from '#shared/config/settings.ts';
+import { type PrivateElasticsearch, privateElasticsearch } from '#test/backends/elasticsearch.ts';
+import { type PrivateKafka, privateKafkaCluster } from '#test/backends/kafka.ts';
+import { Member } from './member.ts';
+import { Proxy } from './proxy.ts';
+import { population } from './schedule.ts';
+import { SmallDisk } from './small-disk.ts';
+
+const program = join(import.meta.dirname, '../../dist/sluice.js');
+const partitions = 12;
+const readyMs = 60_000;
+const run = promisify(execFile);
+
+// What the brokers say of groups and leaders, which is where rebalances and stale clients show.
+const brokerLogging = `status = error
+appender.console.type = Console
+appender.console.name = console
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = [%d{ISO8601}][%-5p][%c{1.}] %m%n
+rootLogger.level = warn
+rootLogger.appenderRef.console.ref = console
+logger.group.name = org.apache.kafka.coordinator.group
+logger.group.level = info
+`;
+
+export interface WorldOptions {
+  /** For data and for logs; both exist. */
+  readonly dataDir: string;
+  readonly logDir: string;
+  /** Whether disks that can be filled up may be mounted. */
+  readonly mayMount: boolean;
+  readonly say: (line: string) => void;
+}
+
+export class World implements AsyncDisposable {
+  readonly brokers: readonly PrivateKafka[];
+  readonly elasticsearch: PrivateElasticsearch;
+  readonly forwarders: readonly Member[];
+  readonly indexers: readonly Member[];
+  /** One in front of each forwarder. */
+  readonly senderProxies: readonly Proxy[];
+  readonly answerProxy: Proxy;
+  readonly disks: readonly SmallDisk[];
+  /** That of an indexer or forwarder, for who wants to look into Kafka. */
+  readonly config: Config;
+  readonly #environment: Readonly<Record<string, string>>;
+  readonly #started: AsyncDisposableStack;
+
+  private constructor(parts: Parts, started: AsyncDisposableStack) {
+    this.brokers = parts.brokers;
+    this.elasticsearch = parts.elasticsearch;
+    this.forwarders = parts.forwarders;
+    this.indexers = parts.indexers;
+    this.senderProxies = parts.senderProxies;
+    this.answerProxy = parts.answerProxy;
+    this.disks = parts.disks;
+    this.#environment = parts.environment;
+    this.config = loadConfig({ env: parts.environment, readFile: () => '' });
+    this.#started = started;
+  }
+
+  /** Starts it all; resolves when everybody is ready. */
+  static async start(options: WorldOptions): Promise<World> {
+    const { logDir, dataDir, say } = options;
+    await using starting = new AsyncDisposableStack();
+    const logging = join(dataDir, 'log4j2.properties');
+    writeFileSync(logging, brokerLogging);
+    say(`starting ${population.broker} brokers and Elasticsearch`);
+    const brokers = await privateKafkaCluster({
+      brokers: population.broker,
+      heap: '320m',
+      log: (node) => join(logDir, `broker-${node}.log`),
+      javaOptions: `-Dlog4j2.configurationFile=${logging}`,
+    });
+    for (const broker of brokers) starting.use(broker);
+    const log = join(logDir, 'elasticsearch.log');
+    const elasticsearch = starting.use(await privateElasticsearch({ heap: '1g', log }));
+    await Promise.all([...brokers, elasticsearch].map((server) => server.start()));
+
+    const answerProxy = starting.use(await Proxy.start(Number(new URL(elasticsearch.url).port)));
+    const environment = {
+      SLUICE_KAFKA_BROKERS: brokers.flatMap((broker) => broker.brokers).join(','),
+      SLUICE_KAFKA_PARTITIONS: String(partitions),
+      SLUICE_ELASTICSEARCH_URL: `http://127.0.0.1:${answerProxy.port}`,
+      SLUICE_LOG_LEVEL: 'debug',
+    };
+    const { stdout } = await run(process.execPath, [program, 'setup'], { env: { ...process.env, ...environment } });
+    for (const line of stdout.trim().split('\n')) say(line);
+
+    const disks = Array.from(
+      { length: population.forwarder },
+      (_, i) => new SmallDisk(join(dataDir, `forwarder-${i}`), options.mayMount),
+    );
+    for (const disk of disks) starting.use(disk);
+    const forwarders: Member[] = [];
+    const indexers: Member[] = [];
+    for (const [i, { folder }] of disks.entries()) {
+      forwarders.push(
+        await Member.make({ command: 'forwarder', name: `forwarder-${i}`, dataDir: folder, logDir, environment }),
+      );
+    }
+    for (let i = 0; i < population.indexer; i++) {
+      indexers.push(await Member.make({ command: 'indexer', name: `indexer-${i}`, dataDir, logDir, environment }));
+    }
+    for (const member of [...forwarders, ...indexers]) {
+      starting.use(member);
+      member.start();
+    }
+    const senderProxies = await Promise.all(forwarders.map(({ forwardPort }) => Proxy.start(forwardPort)));
+    for (const proxy of senderProxies) starting.use(proxy);
+    const parts = { brokers, elasticsearch, forwarders, indexers, senderProxies, answerProxy, disks, environment };
+    const world = new World(parts, starting.move());
+    await world.ready();
+    return world;
+  }
+
+  get members(): readonly Member[] {
+    return [...this.forwarders, ...this.indexers];
+  }
+
+  /** Resolves when every process of Sluice is ready; rejects after a minute, with who is not. */
+  async ready(): Promise<void> {
+    const deadlineMs = systemClock.monotonicMs() + readyMs;
+    for (const member of this.members) {
+      while (!(await member.isReady())) {
+        if (systemClock.monotonicMs() > deadlineMs) throw new Error(`Cannot go on: ${member.name} does not get ready`);
+        await delay(100);
+      }
+    }
+  }
+
+  /** The lines of a command of Sluice. */
+  async linesOf(...command: string[]): Promise<string[]> {
+    const { stdout } = await run(process.execPath, [program, ...command], {
+      env: { ...process.env, ...this.#environment },
+      maxBuffer: 1 << 30,
+    });
+    return stdout.split('\n').filter((line) => line !== '');
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#started.disposeAsync();
+  }
+}
+
+interface Parts {
+  readonly brokers: readonly PrivateKafka[];
+  readonly elasticsearch: PrivateElasticsearch;
+  readonly forwarders: readonly Member[];
+  readonly indexers: readonly Member[];
+  readonly senderProxies: readonly Proxy[];
+  readonly answerProxy: Proxy;
+  readonly disks: readonly SmallDisk[];
+  readonly environment: Readonly<Record<string, string>>;
+}
