@@ -46,11 +46,49 @@ declare module 'kafkajs/src/network/socketFactory.js' {
   export default createSocketFactory;
 }
 
+declare module 'kafkajs/src/errors.js' {
+  export class KafkaJSConnectionClosedError extends Error {
+    constructor(message: string, place: { readonly host: string; readonly port: number });
+  }
+}
+
+declare module 'kafkajs/src/network/connection.js' {
+  import type { Socket } from 'node:net';
+  import type RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
+
+  export default class Connection {
+    readonly host: string;
+    readonly port: number;
+    readonly requestQueue: RequestQueue;
+    connectionStatus: string;
+    socket?: Socket;
+    chunks: Buffer[];
+    bytesBuffered: number;
+    bytesNeeded: number;
+    isConnected(): boolean;
+    connect(): Promise<unknown>;
+    send(request: { readonly request: { readonly apiName: string } }): Promise<unknown>;
+    rejectRequests(error: Error): void;
+  }
+}
+
+declare module 'kafkajs/src/network/connectionStatus.js' {
+  const states: { readonly CONNECTION_STATUS: { readonly DISCONNECTED: string } };
+  export default states;
+}
+
 declare module 'kafkajs/src/network/requestQueue/index.js' {
+  interface PushedRequest {
+    readonly entry: { readonly apiName: string };
+    readonly requestTimeout: number | null;
+  }
+
   export default class RequestQueue {
     readonly pending: readonly unknown[];
     readonly throttledUntil: number;
     scheduleCheckPendingRequests(): void;
+    createSocketRequest(pushed: PushedRequest): { requestTimeout: number };
+    destroy(): void;
   }
 }
 

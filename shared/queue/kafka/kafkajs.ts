@@ -1,7 +1,8 @@
 // kafkajs 2.2.4, imported here and nowhere else: how a client is configured, and what it gets wrong.
 //
 // Mended here: it knows no zstd at the level of Kafka's record batches (a topic may be set to it); it encodes produce requests
-// slowly; and it sets a timer of minus 55 years after each answer, which makes Node print a warning and costs a timer for nothing.
+// slowly; it sets a timer of minus 55 years after each answer, which makes Node print a warning and costs a timer for nothing; it
+// keeps a connection whose broker does not answer; and it takes bytes of one connection for bytes of the next.
 
 import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
@@ -20,6 +21,9 @@ import Cluster from 'kafkajs/src/cluster/index.js';
 import socketFactory from 'kafkajs/src/network/socketFactory.js';
 import Encoder from 'kafkajs/src/protocol/encoder.js';
 import produceRequests from 'kafkajs/src/protocol/requests/produce/index.js';
+import { KafkaJSConnectionClosedError } from 'kafkajs/src/errors.js';
+import Connection from 'kafkajs/src/network/connection.js';
+import connectionStates from 'kafkajs/src/network/connectionStatus.js';
 import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
 import type { Config } from '#shared/config/settings.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
@@ -36,6 +40,9 @@ const CONNECTION_TIMEOUT_MS = 3000;
 const REQUEST_TIMEOUT_MS = 15_000;
 const METADATA_MAX_AGE_MS = 300_000;
 const INFLATED_BYTES_MAX = 128 * 1024 * 1024;
+const API_VERSIONS = 'ApiVersions';
+/** An answer begins with its length. */
+const LENGTH_BYTES = 4;
 
 const deflate = promisify(zstdCompress);
 const inflate = promisify(zstdDecompress);
@@ -49,6 +56,59 @@ kafkajs.CompressionCodecs[kafkajs.CompressionTypes.ZSTD] = () => ({
 const scheduleCheck = RequestQueue.prototype.scheduleCheckPendingRequests;
 RequestQueue.prototype.scheduleCheckPendingRequests = function scheduleCheckPendingRequests(): void {
   if (this.pending.length > 0 || this.throttledUntil > Date.now()) scheduleCheck.call(this);
+};
+
+// The first request on a new connection may take as long as connecting may; the original lets it take as long as any request, so that
+// a broker that is frozen, but whose kernel takes connections, is waited for before the next one is tried.
+const createSocketRequest = RequestQueue.prototype.createSocketRequest;
+RequestQueue.prototype.createSocketRequest = function limitedRequest(pushed) {
+  const request = createSocketRequest.call(this, pushed);
+  if (pushed.entry.apiName === API_VERSIONS && pushed.requestTimeout !== null) {
+    request.requestTimeout = pushed.requestTimeout;
+  }
+  return request;
+};
+
+// The original fails the request that had no answer in time and keeps the connection, so the next requests go the same way: to a
+// broker that is frozen or cut off, for as long as its metadata is believed, which is minutes. A connection that does not answer
+// is closed here. To the rest of kafkajs that is a broker that is gone: it looks for the leaders anew.
+const send = Connection.prototype.send;
+Connection.prototype.send = async function sendOrGiveUp(request) {
+  try {
+    return await send.call(this, request);
+  } catch (error) {
+    if (!(error instanceof kafkajs.KafkaJSRequestTimeoutError)) throw error;
+    const { host, port } = this;
+    const isNew = request.request.apiName === API_VERSIONS;
+    const gone = isNew
+      ? new kafkajs.KafkaJSConnectionError(error.message, { broker: `${host}:${port}` })
+      : new KafkaJSConnectionClosedError(error.message, { host, port });
+    this.connectionStatus = connectionStates.CONNECTION_STATUS.DISCONNECTED;
+    this.rejectRequests(gone);
+    this.requestQueue.destroy();
+    this.socket?.destroy();
+    throw gone;
+  }
+};
+
+// A connection is made anew in the place of the one that broke. The original keeps the beginning of an answer that the break cut
+// off, and reads on in the middle of what the new connection brings; it still listens to the old socket, whose end then ends the
+// new one; and two requests at once make two sockets.
+const connect = Connection.prototype.connect;
+const connecting = new WeakMap<Connection, Promise<unknown>>();
+Connection.prototype.connect = function connectAnew(): Promise<unknown> {
+  if (this.isConnected()) return Promise.resolve(true);
+  const underWay = connecting.get(this);
+  if (underWay !== undefined) return underWay;
+  this.socket?.removeAllListeners();
+  this.socket?.on('error', () => undefined);
+  this.socket?.destroy();
+  this.chunks = [];
+  this.bytesBuffered = 0;
+  this.bytesNeeded = LENGTH_BYTES;
+  const made = connect.call(this).finally(() => connecting.delete(this));
+  connecting.set(this, made);
+  return made;
 };
 
 // Requests are made from what kafkajs has grouped by broker and partition; the rest of the way stays its own.
