@@ -16,15 +16,15 @@ import { tableOf, verdictOf } from './verdict.ts';
 const unshare = '/usr/bin/unshare';
 const insideVariable = 'SLUICE_TEST_CHAOS_NAMESPACE';
 const faultsPerMinute = 7;
-const full = { minutes: 30, bar: { faultsOfEachKind: 5, shareInFlight: 0.5 } };
+const full = { minutes: 30, rate: 2400, bar: { faultsOfEachKind: 5, shareInFlight: 0.5 } };
 /** Each kind once, for CI. */
-const short = { minutes: 1.5, faults: 16, bar: { faultsOfEachKind: 1, shareInFlight: 0.5 } };
+const short = { minutes: 1.5, rate: 1200, faults: 16, bar: { faultsOfEachKind: 1, shareInFlight: 0.5 } };
 
 const { values } = parseArgs({
   options: {
     minutes: { type: 'string' },
     faults: { type: 'string' },
-    rate: { type: 'string', default: '2400' },
+    rate: { type: 'string' },
     seed: { type: 'string' },
     short: { type: 'boolean', default: false },
     keep: { type: 'boolean', default: false },
@@ -39,6 +39,7 @@ process.exitCode = await main();
 async function main(): Promise<number> {
   const plan = values.short ? short : full;
   const minutes = Number(values.minutes ?? plan.minutes);
+  const eventsPerSecond = Number(values.rate ?? plan.rate);
   const faults = Number(values.faults ?? (values.short ? short.faults : Math.ceil(minutes * faultsPerMinute)));
   const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 32));
   const home = mkdtempSync(join(tmpdir(), 'sluice-chaos-'));
@@ -49,11 +50,10 @@ async function main(): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.on(signal, () => stop.abort(new Error(signal)));
   const say = (line: string): void => console.error(`chaos: ${line}`);
-  say(`seed ${seed}, ${faults} faults in ${minutes} minutes, ${values.rate} events a second; logs in ${logDir}`);
+  say(`seed ${seed}, ${faults} faults in ${minutes} minutes, ${eventsPerSecond} events a second; logs in ${logDir}`);
 
   let isClean = false;
   try {
-    const eventsPerSecond = Number(values.rate);
     const options = { seed, minutes, faults, eventsPerSecond, bar: plan.bar, dataDir, logDir };
     const { facts, lost, duplicated } = await runChaos({ ...options, mayMount: isRoot, signal: stop.signal, say });
     const verdict = verdictOf(facts);

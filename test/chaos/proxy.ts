@@ -34,10 +34,6 @@ export class Proxy implements AsyncDisposable {
     return address === null || typeof address === 'string' ? 0 : address.port;
   }
 
-  get connections(): number {
-    return this.#pairs.size;
-  }
-
   /** Ends every connection with a reset, whatever is on its way. */
   cut(): void {
     for (const pair of this.#pairs) this.#end(pair);

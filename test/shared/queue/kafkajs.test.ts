@@ -94,9 +94,11 @@ test('an answer that was cut off is not read on in the next connection', async (
   let whole = false;
   await using broker = await Broker.start((socket, request, { port }) => {
     const answer = answerOf(request, port);
-    if (request.readInt16BE(4) !== metadata || whole) return socket.write(answer);
-    whole = true;
-    socket.write(answer.subarray(0, answer.length - 3), () => socket.resetAndDestroy());
+    if (request.readInt16BE(4) !== metadata || whole) socket.write(answer);
+    else {
+      whole = true;
+      socket.write(answer.subarray(0, answer.length - 3), () => socket.resetAndDestroy());
+    }
   });
   const admin = adminOf([broker], 2000);
   await admin.connect();
