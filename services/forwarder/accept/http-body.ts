@@ -26,6 +26,8 @@ export interface BodyReaderOptions {
   readonly heldBytesMax: number;
   /** How long a request waits for room. */
   readonly waitMs: number;
+  /** How long a whole body may take to come in. */
+  readonly timeoutMs: number;
 }
 
 export class BodyReader {
@@ -41,17 +43,12 @@ export class BodyReader {
     return this.#budget.bytesHeld;
   }
 
-  /** What the request declares; throws body_too_large. */
-  check(request: IncomingMessage): void {
-    if (Number(request.headers['content-length'] ?? 0) > this.#options.bodyBytesMax) throw this.#tooLarge();
-  }
-
   /**
    * The whole body as sent. `held` keeps its bytes counted until it is disposed of. `begin` is called before the first byte is
-   * asked for (100 Continue). Rejects with body_too_large, intake_full, request_malformed.
+   * asked for (100 Continue). Rejects with body_too_large, intake_full, request_malformed, request_timeout.
    */
   async read(request: IncomingMessage, held: DisposableStack, begin: () => void): Promise<Buffer> {
-    this.check(request);
+    if (Number(request.headers['content-length'] ?? 0) > this.#options.bodyBytesMax) throw this.#tooLarge();
     await this.#room();
     begin();
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
@@ -72,12 +69,39 @@ export class BodyReader {
     const onEnd = () => resolve(pieces.length === 1 && pieces[0] ? pieces[0] : Buffer.concat(pieces, size));
     const onClose = () =>
       reject(new SluiceError('request_malformed', 'Cannot read the body: the connection was closed'));
+    const { clock, timeoutMs } = this.#options;
+    using _timer = clock.timer(timeoutMs, () => {
+      reject(new SluiceError('request_timeout', 'Cannot read the body: it did not come in time'));
+    });
     request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose);
     try {
       return await promise;
     } finally {
       request.off('data', onData).off('end', onEnd).off('close', onClose);
       // What is left of a refused body is passed over, so that its sender can hear the answer.
+      request.resume();
+    }
+  }
+
+  /**
+   * The body as it comes, without a limit on all of it; a piece is counted while its taker is at work on it. Throws as `read` does.
+   */
+  async *pieces(request: IncomingMessage, begin: () => void): AsyncGenerator<Buffer, void, undefined> {
+    await this.#room();
+    begin();
+    try {
+      for await (const piece of request.iterator({ destroyOnReturn: false })) {
+        if (!Buffer.isBuffer(piece)) continue;
+        {
+          using _permit = this.#budget.take(piece.length + PIECE_OVERHEAD_BYTES);
+          yield piece;
+        }
+        await this.#room();
+      }
+    } catch (error) {
+      if (error instanceof SluiceError) throw error;
+      throw new SluiceError('request_malformed', 'Cannot read the body: the connection was closed', { cause: error });
+    } finally {
       request.resume();
     }
   }

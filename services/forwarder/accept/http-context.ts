@@ -54,7 +54,7 @@ export interface HttpContextOptions {
   /** Whom a connection speaks for, where no token says it. */
   readonly principalOf: (request: IncomingMessage) => Principal;
   /** How long a refused body is passed over. */
-  readonly requestTimeoutMs: number;
+  readonly timeoutMs: number;
   /** Requests that wait for 100 Continue. */
   readonly expecting: WeakSet<IncomingMessage>;
 }
@@ -88,7 +88,7 @@ export class HttpContext {
   }
 
   /**
-   * Throws body_too_large, encoding_unknown, request_malformed, queue_unavailable.
+   * Throws encoding_unknown, request_malformed, queue_unavailable.
    * @param ownEncoding a Content-Encoding that the dialect sees to itself
    */
   open(input: InputName, { raw }: FastifyRequest, reply: FastifyReply, ownEncoding?: string): HttpExchange {
@@ -106,9 +106,10 @@ export class HttpContext {
     const { expecting } = this.options;
     return (error, request, reply) => {
       const { raw } = request;
-      const isUnauthorized = error instanceof SluiceError && error.code === 'unauthorized';
-      if (!isUnauthorized) this.refused(input, error);
-      if (isUnauthorized || expecting.has(raw) || !mayPassOver(raw)) reply.header('connection', 'close');
+      const code = codeOf(error);
+      if (code !== 'unauthorized') this.refused(input, error);
+      const ends = code === 'unauthorized' || code === 'request_timeout';
+      if (ends || expecting.has(raw) || !mayPassOver(raw)) reply.header('connection', 'close');
       else if (!raw.complete) this.#passOver(raw);
       return answer(error, reply, request);
     };
@@ -122,8 +123,8 @@ export class HttpContext {
 
   /** What is left of a refused body is read and forgotten, so that its sender may go on; but not for ever. */
   #passOver(request: IncomingMessage): void {
-    const { clock, requestTimeoutMs } = this.options;
-    const timer = clock.timer(requestTimeoutMs, () => request.socket.destroy());
+    const { clock, timeoutMs } = this.options;
+    const timer = clock.timer(timeoutMs, () => request.socket.destroy());
     request.once('close', () => timer[Symbol.dispose]());
   }
 }
@@ -159,7 +160,6 @@ export class HttpExchange implements Disposable {
     this.#request = request;
     this.#options = options;
     this.chunkId = idempotencyKey(request);
-    options.bodies.check(request);
     const { unreadyReason } = options.intake;
     if (unreadyReason !== null) throw new SluiceError('queue_unavailable', `Cannot take events: ${unreadyReason}`);
     this.sender = senderOf(request);
@@ -193,6 +193,15 @@ export class HttpExchange implements Disposable {
     const { bodies, begin, compression } = this.#options;
     const sent = await bodies.read(this.#request, this.#held, begin);
     return compression ? bodies.decompress(sent, compression, this.#held) : sent;
+  }
+
+  /** The body piece by piece, as it is sent, for what has no end that is known; the next one is read when there is room. */
+  pieces(): AsyncGenerator<Buffer, void, undefined> {
+    const { bodies, begin, compression } = this.#options;
+    if (compression) {
+      throw new SluiceError('encoding_unknown', 'Cannot read the body: here it must have no Content-Encoding');
+    }
+    return bodies.pieces(this.#request, begin);
   }
 
   /** Counts bytes that a dialect unpacked itself, as long as the exchange lasts. */

@@ -15,6 +15,7 @@ import { SluiceError } from '#shared/errors.ts';
 import { listenOn, parseListenAddress, printAddress } from '#shared/listen-address.ts';
 import type { Intake } from '../chunk.ts';
 import { elasticsearch } from '../dialects/elasticsearch/route.ts';
+import { journal } from '../dialects/journal/route.ts';
 import { loki } from '../dialects/loki/route.ts';
 import { otlp } from '../dialects/otlp/route.ts';
 import { splunk } from '../dialects/splunk/route.ts';
@@ -43,8 +44,9 @@ export interface HttpServerOptions {
 export interface HttpLimits {
   /** How long a request waits while the edge has its hands full. */
   readonly roomWaitMs: number;
-  /** How long a request may take to come in; its headers alone. */
+  /** How long a body may take to come in. */
   readonly requestTimeoutMs: number;
+  /** How long the headers may take. */
   readonly headersTimeoutMs: number;
   /** How long a connection may be silent between requests. Longer than the usual pool's or balancer's, so that they close first. */
   readonly keepAliveTimeoutMs: number;
@@ -89,12 +91,13 @@ export async function startHttpServer(listen: string, options: HttpServerOptions
   });
   const { intake, bodyBytesMax } = options;
   const waitMs = limits.roomWaitMs;
-  const bodies = new BodyReader({ intake, clock, bodyBytesMax, heldBytesMax: BODIES_HELD * bodyBytesMax, waitMs });
+  const { requestTimeoutMs: timeoutMs } = limits;
+  const heldBytesMax = BODIES_HELD * bodyBytesMax;
+  const bodies = new BodyReader({ intake, clock, bodyBytesMax, heldBytesMax, waitMs, timeoutMs });
   const principalOf = options.principalOf ?? (() => ANYONE);
   const expecting = expectingContinue(fastify.server);
-  const { requestTimeoutMs } = limits;
   const tokens = options.tokens ?? null;
-  const whole = { intake, telemetry, clock, bodies, bodyBytesMax, tokens, principalOf, requestTimeoutMs, expecting };
+  const whole = { intake, telemetry, clock, bodies, bodyBytesMax, tokens, principalOf, timeoutMs, expecting };
   addRoutes(fastify, { connections, context: new HttpContext(whole), corsOrigins: options.corsOrigins ?? [] });
   await fastify.ready();
   const bound = await listenOn(fastify.server, address);
@@ -113,7 +116,7 @@ function createFastify(
     bodyLimit,
     clientErrorHandler,
     connectionTimeout: limits.idleTimeoutMs,
-    requestTimeout: limits.requestTimeoutMs,
+    requestTimeout: 0,
     keepAliveTimeout: limits.keepAliveTimeoutMs,
     maxRequestsPerSocket: 0,
     requestIdHeader: false,
@@ -122,7 +125,8 @@ function createFastify(
     exposeHeadRoutes: true,
     http: {
       headersTimeout: limits.headersTimeoutMs,
-      requestTimeout: limits.requestTimeoutMs,
+      // Bodies have a time of their own (http-body.ts): a journal is uploaded for as long as it takes.
+      requestTimeout: 0,
       connectionsCheckingInterval: Math.min(5000, limits.headersTimeoutMs),
       maxHeaderSize: HEADER_BYTES_MAX,
       insecureHTTPParser: false,
@@ -137,7 +141,7 @@ function createFastify(
   });
 }
 
-const DIALECTS: readonly HttpDialect[] = [tagInput, otlp, splunk, elasticsearch, loki];
+const DIALECTS: readonly HttpDialect[] = [tagInput, otlp, splunk, elasticsearch, loki, journal];
 
 interface RouteOptions {
   readonly connections: HttpConnections;

@@ -1,0 +1,69 @@
+// `POST /upload`: what systemd-journal-upload sends, a stream of entries without an end that is known. Each entry goes on as it comes,
+// a chunk of its own under the name of its cursor, and only so much is read as is held; 200 at the end says that all of them are.
+// Whatever breaks in between, the uploader begins again at its last cursor, and nothing is doubled.
+
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { SluiceError } from '#shared/errors.ts';
+import type { HttpContext, HttpDialect, HttpExchange } from '../../accept/http-context.ts';
+import { errorAnswer } from '../../accept/http-errors.ts';
+import { mediaTypeOf } from '../../decode/http-body.ts';
+import { journalEntry } from './entry.ts';
+import { type ExportResult, ExportScanner } from './export-format.ts';
+
+const INPUT = 'journal';
+const OWN_TAG = 'journal';
+const MEDIA_TYPE = 'application/vnd.fdo.journal';
+
+export const journal: HttpDialect = (scope, context) => {
+  scope.setErrorHandler(
+    context.onError(INPUT, (error, reply) => reply.type('text/plain').send(`${errorAnswer(error, reply).message}\n`)),
+  );
+  scope.post('/upload', (request, reply) => takeUpload(context, request, reply));
+};
+
+async function takeUpload(context: HttpContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  if (mediaTypeOf(request.headers['content-type']) !== MEDIA_TYPE) {
+    throw new SluiceError('content_type_unknown', `Cannot read the body: its Content-Type is not ${MEDIA_TYPE}`);
+  }
+  using exchange = context.open(INPUT, request, reply);
+  const tag = exchange.headerTag(OWN_TAG);
+  const bytesMax = context.bodyBytesMax;
+  const scanner = new ExportScanner({ entryBytesMax: bytesMax });
+  let held = 0;
+  for await (const piece of exchange.pieces()) {
+    scanner.push(piece);
+    exchange.hold(Math.max(0, scanner.bytesHeld - held));
+    held = Math.max(held, scanner.bytesHeld);
+    const refusal = await takeEntries(scanner, exchange, { tag, bytesMax });
+    if (refusal) throw refusal;
+  }
+  if (!scanner.isBetweenEntries) {
+    throw new SluiceError('body_malformed', 'Cannot read the body: it ends inside an entry');
+  }
+  return reply.type('text/plain').send('OK.\n');
+}
+
+/** Resolves when all entries that are whole are held; with why no more can follow, if that is the case. */
+async function takeEntries(
+  scanner: ExportScanner,
+  exchange: HttpExchange,
+  { tag, bytesMax }: { tag: string; bytesMax: number },
+): Promise<SluiceError | null> {
+  const accepted: Promise<void>[] = [];
+  let refusal: SluiceError | null = null;
+  while (!refusal) {
+    const result = scanner.next();
+    if (result.kind === 'need_more') break;
+    const entry = result.kind === 'entry' ? journalEntry(result.fields, bytesMax) : null;
+    if (entry) accepted.push(exchange.accept({ tag, entries: entry.entries, count: 1 }, entry.cursor));
+    else refusal = refusalOf(result, bytesMax);
+  }
+  await Promise.all(accepted);
+  return refusal;
+}
+
+function refusalOf(result: ExportResult, bytesMax: number): SluiceError {
+  return result.kind === 'malformed'
+    ? new SluiceError('body_malformed', `Cannot read the body: ${result.why}`)
+    : new SluiceError('entry_too_large', `Cannot take an entry of more than ${bytesMax} bytes`);
+}

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { SluiceError } from '#shared/errors.ts';
+import { Fixture, records } from '../accept/http-fixture.ts';
+
+const HEAD =
+  'POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: application/vnd.fdo.journal\r\nTransfer-Encoding: chunked\r\n\r\n';
+const chunk = (text: string) => `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`;
+const entry = (n: number) => `__CURSOR=c${n}\n__REALTIME_TIMESTAMP=${n}\nMESSAGE=event ${n}\n\n`;
+const JOURNAL = { 'content-type': 'application/vnd.fdo.journal' };
+
+test('entries go on as they come, each under its cursor; the answer waits for the last', async () => {
+  await using fixture = await Fixture.start();
+  const client = await fixture.raw();
+  client.write(HEAD + chunk(entry(1) + entry(2).slice(0, 10)));
+  await fixture.intake.arrived(1);
+  assert.deepEqual(records(fixture), [{ log: 'event 1' }]);
+  fixture.intake.hold();
+  client.write(chunk(entry(2).slice(10)));
+  await fixture.intake.arrived(2);
+  client.write('0\r\n\r\n');
+  assert.equal((await fetch(`${fixture.url}/ready`)).status, 200);
+  assert.equal(client.text, '');
+  fixture.intake.release();
+  await client.until(/^HTTP\/1.1 200 OK[^]*OK\.\n$/);
+  const known = fixture.intake.chunks.map(({ tag, input, chunkId, count }) => [tag, input, chunkId, count]);
+  assert.deepEqual(known, [
+    ['journal', 'journal', Buffer.from('c1'), 1],
+    ['journal', 'journal', Buffer.from('c2'), 1],
+  ]);
+  client.socket.destroy();
+});
+
+test('an upload may be larger than a body, and longer', async () => {
+  await using fixture = await Fixture.start({ requestTimeoutMs: 50 });
+  const client = await fixture.raw();
+  client.write(HEAD);
+  for (let n = 1; n <= 20; n += 1) {
+    client.write(chunk(entry(n).replace('event', 'x'.repeat(30_000))));
+    await fixture.intake.arrived(n);
+  }
+  // Any request that is refused for its time shows that as much has passed.
+  const slow = await fixture.raw();
+  await slow.write('POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{').until(/408 Request Timeout/);
+  await client.write('0\r\n\r\n').until(/200 OK/);
+  client.socket.destroy();
+});
+
+test('what cannot go on is told, and what came before it is held', async () => {
+  await using fixture = await Fixture.start();
+  const check = async (body: string, headers: Record<string, string>, status: number, text: RegExp, held: number) => {
+    fixture.intake.chunks.length = 0;
+    const answer = await fixture.post('/upload', body, headers);
+    assert.equal(answer.status, status);
+    assert.match(answer.body, text);
+    assert.equal(fixture.intake.chunks.length, held);
+  };
+  await check('', JOURNAL, 200, /OK/, 0);
+  await check(`${entry(1)}=x\n`, JOURNAL, 400, /no name/, 1);
+  await check(`${entry(1)}MESSAGE=cut`, JOURNAL, 400, /ends inside an entry/, 1);
+  await check(`${entry(1)}A=${'x'.repeat(300_000)}\n\n`, JOURNAL, 413, /more than 262144 bytes/, 1);
+  await check(entry(1), { 'content-type': 'text/plain' }, 415, /Content-Type/, 0);
+  await check(entry(1), { ...JOURNAL, 'content-encoding': 'gzip' }, 415, /Content-Encoding/, 0);
+  fixture.intake.refusal = new SluiceError('queue_full', 'Cannot append: x');
+  await check(entry(1) + entry(2), JOURNAL, 503, /Cannot append/, 2);
+});
+
+test('an uploader that goes away in the middle leaves nothing behind but what it sent', async () => {
+  await using fixture = await Fixture.start();
+  const client = await fixture.raw();
+  client.write(HEAD + chunk(entry(1) + entry(2).slice(0, 10)));
+  await fixture.intake.arrived(1);
+  client.socket.end();
+  assert.equal(await client.ended(), '');
+  assert.equal((await fixture.post('/upload', entry(2), JOURNAL)).status, 200);
+  assert.equal(fixture.intake.chunks.length, 2);
+});
