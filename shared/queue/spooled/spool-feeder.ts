@@ -20,6 +20,9 @@ import { SpoolReader } from './spool-reader.ts';
 
 /** One append holds up its partition; Kafka's stock limit is a quarter of this. */
 const APPEND_BYTES_MAX = 4 * 1024 * 1024;
+/** A spool of so few records is empty in a moment, if the queue takes them at all: so recently it has taken some. */
+const FEW_RECORDS = 256;
+const RECENTLY_MS = 1000;
 const PAUSES: BackoffLimits = { baseMs: 100, capMs: 5000 };
 /** How long a stop waits for answers that are on their way; what has none by then is fed again after the next start. */
 const STOP_WAIT_MS = 1000;
@@ -44,6 +47,7 @@ export class SpoolFeeder implements AsyncDisposable {
   readonly #running = new Set<Promise<void>>();
   readonly #started = Promise.withResolvers<void>();
   #isStarted = false;
+  #fedAtMs = Number.NEGATIVE_INFINITY;
   /** What lies below was left by an earlier process and is counted when it is read. */
   #uncountedTo = 0;
   #records = 0;
@@ -78,6 +82,11 @@ export class SpoolFeeder implements AsyncDisposable {
   /** Whether all that the local queue took is over. */
   get isEmpty(): boolean {
     return this.#isStarted && this.#records <= 0;
+  }
+
+  /** Whether it will be empty in a moment, if nothing more comes. */
+  get isAlmostEmpty(): boolean {
+    return this.#records <= FEW_RECORDS && this.#options.clock.monotonicMs() - this.#fedAtMs < RECENTLY_MS;
   }
 
   /** Events that the local queue holds and the queue behind it does not. */
@@ -209,6 +218,7 @@ export class SpoolFeeder implements AsyncDisposable {
   async #feed(line: FeedLine, group: readonly FeedItem[]): Promise<unknown> {
     try {
       await this.#send(line, group);
+      this.#fedAtMs = this.#options.clock.monotonicMs();
       for (const item of group) this.#fed(item);
       return null;
     } catch (error) {

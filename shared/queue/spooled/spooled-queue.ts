@@ -34,6 +34,8 @@ export const UNSEEN_TOPIC: TopicFigures = { partitions: 1, appendBytesMax: 1_000
 const LOCAL_SHARE = 8 / 9;
 /** Given up at once when the spool is full, so that not every append has to. */
 const DROP_BYTES_MIN = 1024 * 1024;
+/** How long an append may wait for a spool that is almost empty. Under load it would never be quite empty otherwise. */
+const PARK_MS = 200;
 /** After so long a spool that could not be written is tried again. */
 const FAILURE_TOLD_MS = 5000;
 
@@ -85,6 +87,7 @@ export class SpooledQueue implements Queue {
   #spell: { readonly sinceMs: number; events: number } | null = null;
   #failure: { readonly reason: string; readonly atMs: number } | null = null;
   #dropping: Promise<number> | null = null;
+  readonly #parked = new Set<() => void>();
   readonly #closing = new AbortController();
 
   constructor(options: SpooledQueueOptions) {
@@ -191,6 +194,7 @@ export class SpooledQueue implements Queue {
     if (this.#closing.signal.aborted)
       throw new SluiceError('shutting_down', 'Cannot append to the queue: it is closed');
     if (!this.#feeder.isStarted) await this.#openedInTime();
+    if (this.isSpooling && this.#late === 0 && this.#feeder.isAlmostEmpty) await this.#park();
     if (!this.isSpooling) return this.#direct(passage);
     try {
       return await this.#spool(passage);
@@ -280,6 +284,19 @@ export class SpooledQueue implements Queue {
     promise.then(settled, settled);
   }
 
+  /** Resolves when the spool is empty, or when that takes too long. */
+  #park(): Promise<void> {
+    return new Promise((resolve) => {
+      const goOn = (): void => {
+        limit[Symbol.dispose]();
+        this.#parked.delete(goOn);
+        resolve();
+      };
+      const limit = this.#options.clock.timer(PARK_MS, goOn);
+      this.#parked.add(goOn);
+    });
+  }
+
   #enter(reason: string): void {
     if (this.#spell !== null) return;
     this.#spell = { sinceMs: this.#options.clock.monotonicMs(), events: this.#feeder.events };
@@ -291,6 +308,7 @@ export class SpooledQueue implements Queue {
     if (this.#spell === null || this.isSpooling) return;
     const { sinceMs, events } = this.#spell;
     this.#spell = null;
+    for (const goOn of this.#parked) goOn();
     this.#observer.left({ events, ms: this.#options.clock.monotonicMs() - sinceMs });
   }
 

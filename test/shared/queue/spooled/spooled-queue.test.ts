@@ -231,6 +231,30 @@ describe('feeding', () => {
     await clock.when(() => local.memory.committed.get(0) === 30);
   });
 
+  it('ends under a load that never pauses', async () => {
+    const { clock, upstream, local, queue, observer } = await spool();
+    const quick: Fate = { doneMs: 5, answerMs: 5, error: null };
+    local.fate = () => quick;
+    upstream.fate = () => AWAY;
+    const end = new AbortController();
+    const sources = [0, 1, 2, 3].map(async (partition) => {
+      for (let n = 0; !end.signal.aborted; n++) {
+        await queue.append(partition, [recordOf('a', n)]);
+        await clock.sleep(partition);
+      }
+      const numbers = numbersIn(upstream.memory, partition, 'a');
+      assert.deepEqual(numbers, [...numbers.keys()], 'in order');
+    });
+    await clock.advance(10_000);
+    upstream.fate = () => quick;
+    await clock.when(() => observer.words.at(-1) === 'left', 30_000);
+    upstream.fate = () => quick;
+    await clock.advance(1000);
+    assert.equal(queue.isSpooling, false, 'and stays away from it');
+    end.abort();
+    await clock.until(Promise.all(sources));
+  });
+
   it('stops without waiting for a queue that does not answer', async () => {
     const { clock, upstream, queue } = await spool();
     upstream.fate = () => AWAY;
