@@ -66,7 +66,7 @@ class Edge {
   /** The figures of the ledger, which closes. */
   async figures(): Promise<Record<string, number>> {
     const figures: Record<string, number> = {};
-    for (const line of (await this.#metrics.render()).split('\n')) {
+    for (const line of (await this.#metrics.render()).body.split('\n')) {
       const [, name, value] = /^sluice_((?:events|ledger|spool)\w+)(?:\{[^}]*\})? (.*)$/.exec(line) ?? [];
       if (name !== undefined && value !== undefined) figures[name] = (figures[name] ?? 0) + Number(value);
     }

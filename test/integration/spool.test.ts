@@ -196,20 +196,25 @@ async function startWorld() {
         received: await this.forwarder.metric('events_received_total'),
         produced: await this.forwarder.metric('events_produced_total'),
       });
-      // Kafka is there again when the first events arrive.
-      const waiting = await sample();
-      await this.forwarder.until(async () => (await sample()).produced > waiting.produced);
-      const began = await sample();
+      // Kafka is there again when the first events arrive there.
+      let began = await sample();
+      await this.forwarder.until(async () => {
+        const now = await sample();
+        if (now.produced > began.produced) return true;
+        began = now;
+        return false;
+      });
       await this.forwarder.until(async () => (await this.forwarder.metric('events_spooled')) === 0);
       const ended = await sample();
       return {
         seconds: (ended.atMs - began.atMs) / 1000,
         received: ended.received - began.received,
-        produced: ended.produced - waiting.produced,
+        produced: ended.produced - began.produced,
       };
     },
     /** All that was acked is in the store, once. */
     async checkStored() {
+      await indexer.until(async () => (await indexer.metric('events_indexed_total')) >= load.sent);
       const documents = await untilStored(inElasticsearch(shared.url), load.tag, load.sent);
       const numbers = documents.map((document) => Number(field(document, 'attributes.n'))).sort((a, b) => a - b);
       assert.deepEqual(
