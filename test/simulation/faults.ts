@@ -19,7 +19,10 @@ const KINDS = {
   produce_timeout_after: 0.2,
   produce_late: 0.1,
   produce_partial: 0.1,
-  kafka_down: 0.04,
+  kafka_down: 0.06,
+  // The disks of the spools.
+  disk_failed: 0.1,
+  disk_full: 0.03,
   // The group, its commits and its fetches.
   rebalance: 0.1,
   consumer_crash: 0.03,
@@ -47,6 +50,7 @@ const KINDS = {
   store_down: 0.04,
   store_unauthorized: 0.02,
   index_blocked: 0.06,
+  rollover: 0.08,
   // Processes.
   forwarder_killed: 0.04,
   forwarder_stopped: 0.03,
@@ -87,6 +91,11 @@ export class Faults {
     this.counts.set(name, (this.counts.get(name) ?? 0) + 1);
     this.#trace.note(who, `FAULT ${name}`);
     return true;
+  }
+
+  /** Whether there is such a thing in this run. */
+  has(name: FaultName): boolean {
+    return this.#probabilities.has(name);
   }
 
   get isOver(): boolean {

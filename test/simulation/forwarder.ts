@@ -4,34 +4,54 @@
 import { ForwardSession } from '#forwarder/accept/forward-session.ts';
 import type { Chunk, Intake, Undecodable } from '#forwarder/chunk.ts';
 import { QueueIntake } from '#forwarder/intake.ts';
+import { observeSpool } from '#forwarder/spool-telemetry.ts';
 import { ForwarderTelemetry } from '#forwarder/telemetry.ts';
 import type { Config } from '#shared/config/settings.ts';
 import type { Log } from '#shared/log.ts';
 import { KafkaQueue } from '#shared/queue/kafka/kafka-queue.ts';
+import { decodeSpoolEntry } from '#shared/queue/spooled/spool-entry.ts';
+import { SpooledQueue, type TopicFigures } from '#shared/queue/spooled/spooled-queue.ts';
 import { type ClientEnd, Connection, type ConnectionWorld } from './connection.ts';
 import type { SimChunk } from './events.ts';
 import { type ClientWorld, simulatedKafka } from './kafka/client.ts';
 import { SimMetrics } from './metrics.ts';
 import type { Oracle } from './oracle.ts';
 import { SimProcess, type WallClock } from './process.ts';
+import { SpoolDisk, SpoolLog } from './spool-disk.ts';
 
 export interface ForwarderWorld extends ConnectionWorld, ClientWorld {
   readonly oracle: Oracle;
   readonly config: Config;
 }
 
-/** A place where forwarders run, one after another. */
-export class Forwarder {
+/** What outlives the forwarders of a machine. */
+interface Machine {
+  readonly wall: WallClock;
+  readonly disk: SpoolDisk;
+  /** What was known of the topic when it was reached last. */
+  remembered: TopicFigures;
+}
+
+/** A machine where forwarders run, one after another. */
+export class Forwarder implements Machine {
   readonly name: string;
   readonly wall: WallClock;
+  readonly disk: SpoolDisk;
+  remembered: TopicFigures;
   readonly #world: ForwarderWorld;
   #run: Run | null = null;
   #runs = 0;
 
-  constructor(world: ForwarderWorld, name: string, wall: WallClock) {
+  constructor(world: ForwarderWorld, name: string, wall: WallClock, remembered: TopicFigures) {
     this.#world = world;
     this.name = name;
     this.wall = wall;
+    this.remembered = remembered;
+    this.disk = new SpoolDisk(world, ({ headers, value }) => {
+      const entry = decodeSpoolEntry(headers, value);
+      if (entry?.kind === 'record') world.oracle.spooled(name, entry.record.encoding, entry.record.value);
+      else if (entry) world.oracle.spooled(name, 'identity', entry.letter.value);
+    });
   }
 
   get run(): Run | null {
@@ -41,7 +61,7 @@ export class Forwarder {
   start(): void {
     if (this.#run) return;
     this.#world.trace.note(this.name, 'starts');
-    this.#run = new Run(this.#world, `${this.name}.${this.#runs++}`, this.wall);
+    this.#run = new Run(this.#world, `${this.name}.${this.#runs++}`, this);
   }
 
   kill(): void {
@@ -79,16 +99,17 @@ class Run {
   readonly process: SimProcess;
   readonly metrics = new SimMetrics();
   readonly #world: ForwarderWorld;
-  readonly #queue: KafkaQueue;
+  readonly #kafka: KafkaQueue;
+  readonly #queue: SpooledQueue;
   readonly #intake: QueueIntake;
   readonly #watched: Intake;
   readonly #telemetry: ForwarderTelemetry;
   readonly #sessions = new Set<ForwardSession>();
   #stopped: Promise<void> | null = null;
 
-  constructor(world: ForwarderWorld, name: string, wall: WallClock) {
+  constructor(world: ForwarderWorld, name: string, machine: Machine) {
     const { config, trace, time } = world;
-    const process = new SimProcess(name, time, wall);
+    const process = new SimProcess(name, time, machine.wall);
     this.process = process;
     this.#world = world;
     const log: Log = {
@@ -97,13 +118,29 @@ class Run {
       warn: (event, fields) => trace.note(name, `${event} ${JSON.stringify(fields ?? {})}`),
       error: (event, fields) => trace.note(name, `${event} ${JSON.stringify(fields ?? {})}`),
     };
-    this.#queue = new KafkaQueue(config, {
+    this.#kafka = new KafkaQueue(config, {
       clock: process,
       client: simulatedKafka(world, process),
       warn: (message) => trace.note(name, message),
       debug: () => undefined,
     });
-    this.#telemetry = new ForwarderTelemetry(this.metrics.registry, log);
+    const metrics = this.metrics.registry;
+    this.#telemetry = new ForwarderTelemetry(metrics, log);
+    this.#queue = new SpooledQueue({
+      upstream: this.#kafka,
+      local: new SpoolLog(machine.disk, process),
+      clock: process,
+      random: world.random.fork(name).next,
+      remembered: machine.remembered,
+      learned: (figures) => (machine.remembered = figures),
+      observer: observeSpool({
+        telemetry: this.#telemetry,
+        metrics,
+        log,
+        clock: process,
+        figures: () => ({ events: this.#queue.events, bytes: 0, bytesMax: 0, oldestMs: this.#queue.oldestMs }),
+      }),
+    });
     this.#intake = new QueueIntake({
       queue: this.#queue,
       clock: process,
@@ -174,6 +211,7 @@ class Run {
     await this.#intake.close();
     await sessions;
     await this.#queue[Symbol.asyncDispose]();
+    await this.#kafka[Symbol.asyncDispose]();
   }
 
   /** What holds at any moment. */

@@ -6,8 +6,21 @@ import type { Chunk } from '#forwarder/chunk.ts';
 import { type SimChunk, type SimEvent, numbersIn } from './events.ts';
 import type { Trace } from './trace.ts';
 
-interface StoredDocument {
+/** Where in its data stream a document was written. */
+export interface Written {
   readonly id: string;
+  readonly json: string;
+  /** Rollovers before it. */
+  readonly generation: number;
+  /** How long after the last of them. */
+  readonly ageMs: number;
+  /** The request was on its way when the index rolled over. */
+  readonly isAcross: boolean;
+  /** Process and generation of the group that it was sent by. */
+  readonly by: string;
+}
+
+interface StoredDocument extends Pick<Written, 'id' | 'generation' | 'by'> {
   readonly numbers: readonly number[];
   readonly sequence: number;
   readonly isPartial: boolean;
@@ -27,8 +40,13 @@ interface EventState {
   isHeld: boolean;
   readonly documents: StoredDocument[];
   letters: number;
+  /** Of it in the brokers' log. */
+  copies: number;
   readonly acceptances: Acceptance[];
 }
+
+/** So long an indexer may not know of a rollover, and take what a sender repeats for new (docs/guarantees.md, limits). */
+const ROLLOVER_UNSEEN_MS = 31_000;
 
 export class Oracle {
   readonly violations: string[] = [];
@@ -42,6 +60,8 @@ export class Oracle {
   /** First appearances in each partition, in order. */
   readonly #appeared: number[][];
   readonly #seen = new Set<number>();
+  #spooled = 0;
+  #rolloverDoubles = 0;
 
   constructor(trace: Trace, partitions: number) {
     this.#trace = trace;
@@ -61,7 +81,7 @@ export class Oracle {
 
   /** Events are numbered in the order of these calls. */
   add(event: SimEvent): void {
-    this.#states.push({ event, isHeld: false, documents: [], letters: 0, acceptances: [] });
+    this.#states.push({ event, isHeld: false, documents: [], letters: 0, copies: 0, acceptances: [] });
   }
 
   accepting(process: string, { entries, sender, tag }: Chunk): Acceptance {
@@ -98,27 +118,33 @@ export class Oracle {
     chunk.acked = true;
   }
 
-  /** A record is durable: in the brokers' log, or in a spool. `partition`: of the logs topic, null elsewhere. */
-  held(encoding: string, value: Uint8Array, place: { partition: number; offset: number } | null): void {
-    const unpack = encoding === 'zstd' ? zstdDecompressSync : encoding === 'gzip' ? gunzipSync : null;
-    const numbers = numbersIn(latin1(unpack ? unpack(value) : value));
-    for (const number of numbers) this.#hold(number);
-    if (place === null) return;
+  /** The brokers have a record. */
+  held(encoding: string, value: Uint8Array, place: { partition: number; offset: number }): void {
+    const numbers = this.#hold(encoding, value);
     this.#trace.note('kafka', `${place.partition}/${place.offset}: ${listed(numbers)}`);
     const records = this.#records[place.partition];
     if (records) records[place.offset] = numbers;
     for (const number of numbers) {
+      const state = this.#states[number];
+      if (state) state.copies++;
       if (this.#seen.has(number)) continue;
       this.#seen.add(number);
       this.#appeared[place.partition]?.push(number);
     }
   }
 
+  /** A record is in the spool of a machine, and synced. */
+  spooled(machine: string, encoding: string, value: Uint8Array): void {
+    const numbers = this.#hold(encoding, value);
+    this.#spooled += numbers.length;
+    this.#trace.note(machine, `spooled ${listed(numbers)}`);
+  }
+
   lettered(value: Uint8Array, reason: string): void {
     const numbers = numbersIn(latin1(value));
     this.#trace.note('kafka', `dead letter ${listed(numbers)}: ${reason}`);
     for (const number of numbers) {
-      this.#hold(number);
+      this.#holdEvent(number);
       const state = this.#states[number];
       if (!state) continue;
       state.letters++;
@@ -127,12 +153,14 @@ export class Oracle {
     }
   }
 
-  stored(id: string, json: string): void {
+  stored({ id, json, generation, ageMs, isAcross, by }: Written): void {
     const source: DocumentSource = JSON.parse(json);
     const numbers = numbersIn(json);
     const flags = source.log?.flags ?? [];
     const document: StoredDocument = {
       id,
+      generation,
+      by,
       numbers,
       sequence: source.event?.sequence ?? 0,
       isPartial: flags.includes('partial'),
@@ -148,7 +176,7 @@ export class Oracle {
       state.documents.push(document);
     }
     this.#checkContent(numbers, String(source.message), document.isPartial, flags.includes('as_text'));
-    for (const number of numbers) this.#checkOnce(number);
+    for (const number of numbers) this.#checkOnce(number, ageMs, isAcross);
   }
 
   /** The brokers are about to take an offset. */
@@ -185,7 +213,7 @@ export class Oracle {
 
   /** For the table at the end. */
   totals(): Record<string, number> {
-    const totals = { sent: 0, acked: 0, stored: 0, dead_lettered: 0, resent: 0, partial_lines: 0 };
+    const totals = { sent: 0, acked: 0, spooled: this.#spooled, stored: 0, dead_lettered: 0, resent: 0, partial_lines: 0, rollover_doubles: this.#rolloverDoubles };
     for (const { event, documents, letters } of this.#states) {
       if (event.chunk.sends > 0) totals.sent++;
       if (event.chunk.sends > 1) totals.resent++;
@@ -197,7 +225,14 @@ export class Oracle {
     return totals;
   }
 
-  #hold(number: number): void {
+  #hold(encoding: string, value: Uint8Array): number[] {
+    const unpack = encoding === 'zstd' ? zstdDecompressSync : encoding === 'gzip' ? gunzipSync : null;
+    const numbers = numbersIn(latin1(unpack ? unpack(value) : value));
+    for (const number of numbers) this.#holdEvent(number);
+    return numbers;
+  }
+
+  #holdEvent(number: number): void {
     const state = this.#states[number];
     if (state) state.isHeld = true;
     else this.violate(`event ${number} is in the queue, and was never sent`);
@@ -228,11 +263,17 @@ export class Oracle {
   }
 
   /** Of a sender that repeats its ids, and of an event that was sent once, there is one document. */
-  #checkOnce(number: number): void {
+  #checkOnce(number: number, ageMs: number, isAcross: boolean): void {
     const state = this.#states[number];
     if (!state) return;
     const { chunk } = state.event;
     const whole = state.documents.filter(({ isPartial }) => !isPartial);
+    const isRolledOver = new Set(whole.map(({ generation }) => generation)).size === whole.length;
+    const isReadAgain = state.copies > 1 || new Set(whole.map(({ by }) => by)).size > 1;
+    if (isRolledOver && (isAcross || (isReadAgain && ageMs < ROLLOVER_UNSEEN_MS))) {
+      if (whole.length > 1) this.#rolloverDoubles++;
+      return;
+    }
     const isOnce = chunk.sends === 1 || (chunk.hasId && chunk.addresses.size === 1);
     if (isOnce && whole.length > 1)
       this.violate(`event ${number} of ${chunk.name} is in the store ${whole.length} times: ${idsOf(whole)}`);

@@ -31,6 +31,7 @@ export interface Outcome {
 const DAY_MS = 86_400_000;
 /** Longest that it may take to drain, and to stop, when nothing fails any more. */
 const DRAIN_MS_MAX = 300_000;
+const APPEND_BYTES_MAX = 12_000;
 /** Between two looks at the ledgers. */
 const LOOK_MS = 200;
 const BASE = loadConfig({ env: { SLUICE_KAFKA_BROKERS: 'simulated:9092' }, readFile: () => '' });
@@ -78,7 +79,7 @@ class Simulation {
       faults,
       trace,
       topics: new Map([
-        [config['kafka.topic'], topic(partitions, 12_000)],
+        [config['kafka.topic'], topic(partitions, APPEND_BYTES_MAX + 61)],
         [letters, topic(1, 1_048_588)],
       ]),
       appended: (name, partition, { offset, headers, value }) => {
@@ -92,7 +93,8 @@ class Simulation {
       random: random.fork('store'),
       faults,
       trace,
-      written: (id, json) => oracle.stored(id, json),
+      written: (written) => oracle.stored(written),
+      generation: () => this.#broker.group.generation,
     });
     this.#durationMs = random.integer(8000, 25_000);
     const world = {
@@ -106,7 +108,8 @@ class Simulation {
       store: this.#store,
     };
     const wall = (): WallClock => new WallClock(random.between(-2000, 2000), random.between(-1e-4, 1e-4));
-    this.#forwarders = [new Forwarder(world, 'edge-a', wall()), new Forwarder(world, 'edge-b', wall())];
+    const figures = { partitions, appendBytesMax: APPEND_BYTES_MAX };
+    this.#forwarders = [new Forwarder(world, 'edge-a', wall(), figures), new Forwarder(world, 'edge-b', wall(), figures)];
     this.#indexers = ['indexer-a', 'indexer-b', 'indexer-c'].map((name) => new IndexerPlace(world, name, wall()));
     this.#senders = sendersOf({ ...world, forwarders: this.#forwarders }, random.fork('senders'), this.#durationMs);
   }
@@ -156,7 +159,10 @@ class Simulation {
     this.#faults.end();
     this.#broker.isDown = this.#store.isDown = this.#store.isForbidden = this.#store.isBlocked = false;
     this.#isByJob = this.#random.chance(0.2);
-    for (const forwarder of this.#forwarders) forwarder.start();
+    for (const forwarder of this.#forwarders) {
+      forwarder.disk.isFull = false;
+      forwarder.start();
+    }
     if (!this.#isByJob) for (const indexer of this.#indexers.slice(0, 2)) void indexer.start();
     const unsent = (): string[] => this.#senders.filter(({ isDone }) => !isDone).map(({ name }) => name);
     await this.#until(
@@ -166,7 +172,7 @@ class Simulation {
     );
     // What was on its way to the brokers when its client gave it up is there now.
     await this.#until(() => time.nowMs > this.#durationMs + PRODUCE_LATE_MS_MAX, Infinity, '');
-    await this.#end(Promise.all(this.#forwarders.map((forwarder) => forwarder.stop())), 'the forwarders do not stop');
+    await this.#stopForwarders();
     if (this.#isByJob) await this.#drainByJob();
     await this.#until(
       () => this.#isCommitted,
@@ -174,6 +180,16 @@ class Simulation {
       () => `offsets stay behind: ${this.#lag}`,
     );
     await this.#end(Promise.all(this.#indexers.map((indexer) => indexer.stop())), 'the indexers do not stop');
+  }
+
+  /** What a stop leaves in a spool, the next start feeds. */
+  async #stopForwarders(): Promise<void> {
+    const isEmpty = (): boolean => this.#forwarders.every(({ disk }) => disk.isEmpty);
+    for (let stops = 0; !this.#isViolated && (stops === 0 || !isEmpty()); stops++) {
+      for (const forwarder of this.#forwarders) forwarder.start();
+      if (stops > 0) await this.#until(isEmpty, DRAIN_MS_MAX, 'a spool is not emptied');
+      await this.#end(Promise.all(this.#forwarders.map((forwarder) => forwarder.stop())), 'the forwarders do not stop');
+    }
   }
 
   async #drainByJob(): Promise<void> {
@@ -249,6 +265,12 @@ class Simulation {
         this.#store.isForbidden = true;
         this.#later(500, 5000, () => (this.#store.isForbidden = false));
       }
+      if (faults.strikes('disk_full', 'disk')) {
+        const { disk } = this.#random.pick(this.#forwarders);
+        disk.isFull = true;
+        this.#later(500, 9000, () => (disk.isFull = false));
+      }
+      if (faults.strikes('rollover', 'store')) this.#store.rollOver();
       if (faults.strikes('index_blocked', 'store')) {
         this.#store.isBlocked = true;
         this.#later(500, 7000, () => (this.#store.isBlocked = false));
@@ -292,7 +314,9 @@ class Simulation {
 
   #disturbWall({ name, wall }: { readonly name: string; readonly wall: WallClock }): void {
     if (!this.#faults.strikes('clock_jumped', name)) return;
-    wall.offsetMs += this.#random.pick([-DAY_MS, DAY_MS, -1000, 1000, -50]);
+    // What was written before a rollover is known by when it was received: by clocks that differ by minutes, not by a day.
+    const jumps = [-1000, 1000, -50] as const;
+    wall.offsetMs += this.#random.pick(this.#faults.has('rollover') ? jumps : [...jumps, -DAY_MS, DAY_MS]);
   }
 
   #later(leastMs: number, mostMs: number, action: () => void): void {

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { SluiceError } from '#shared/errors.ts';
 import type { BulkOutcome, BulkRequest, Store, StoredDocument } from '#shared/store/store.ts';
 import type { Faults } from './faults.ts';
+import type { Written } from './oracle.ts';
 import type { SimProcess } from './process.ts';
 import type { Random } from './random.ts';
 import type { SimTime } from './time.ts';
@@ -26,9 +27,18 @@ interface Action {
   readonly create: { readonly _index: string; readonly _id: string };
 }
 
+/** 2026-01-02 03:04:05 UTC. */
+const ORIGIN_MS = Date.UTC(2026, 0, 2, 3, 4, 5);
+
 interface BackingIndex {
   readonly createdMs: number;
   readonly ids: Set<string>;
+}
+
+/** As of when a request was sent. */
+interface Sent {
+  readonly rollovers: number;
+  readonly by: string;
 }
 
 interface StoreOptions {
@@ -37,7 +47,9 @@ interface StoreOptions {
   readonly faults: Faults;
   readonly trace: Trace;
   /** Told of every document that is written. */
-  readonly written: (id: string, json: string) => void;
+  readonly written: (written: Written) => void;
+  /** Of the consumer group. */
+  readonly generation: () => number;
 }
 
 /** The state; each process has a client of its own. */
@@ -46,6 +58,7 @@ export class SimElasticsearch {
   isForbidden = false;
   /** As when the disk is full: nothing is written. */
   isBlocked = false;
+  rollovers = 0;
   /** A body of more bytes is answered 413. */
   bodyBytesMax = Infinity;
   readonly options: StoreOptions;
@@ -55,13 +68,13 @@ export class SimElasticsearch {
     this.options = options;
   }
 
-  write({ body, items }: BulkRequest, refuse: () => BulkOutcome | null): BulkOutcome[] {
+  write({ body, items }: BulkRequest, sent: Sent, refuse: () => BulkOutcome | null): BulkOutcome[] {
     const bytes = Buffer.from(body.buffer, body.byteOffset, body.length);
     return items.map((item) => {
       // The real one knows of no items, only of lines.
       const { create } = JSON.parse(bytes.toString('latin1', item.actionStart, item.docStart)) as Action;
       const json = bytes.toString('utf8', item.docStart, item.docEnd);
-      const ids = this.#writeIndex(create._index).ids;
+      const { ids, createdMs } = this.#writeIndex(create._index);
       if (ids.has(create._id)) return CONFLICT;
       if (this.isBlocked) return BLOCKED;
       if (json.includes('poison-always')) return REFUSED;
@@ -69,16 +82,38 @@ export class SimElasticsearch {
       const refused = refuse();
       if (refused !== null) return refused;
       ids.add(create._id);
-      this.options.written(create._id, json);
+      const ageMs = ORIGIN_MS + this.options.time.nowMs - createdMs;
+      const { rollovers: generation } = this;
+      const isAcross = sent.rollovers !== generation;
+      this.options.written({ id: create._id, json, generation, ageMs, isAcross, by: sent.by });
       return CREATED;
     });
+  }
+
+  /** Writes to a new index from here on, of each data stream. */
+  rollOver(): void {
+    this.rollovers++;
+    for (const indices of this.#streams.values()) indices.push(this.#newIndex());
+  }
+
+  rolledOverMs(name: string): number | null {
+    const indices = this.#streams.get(name) ?? [];
+    return indices.length > 1 ? (indices.at(-1)?.createdMs ?? null) : null;
+  }
+
+  has(name: string, id: string): boolean {
+    return (this.#streams.get(name) ?? []).some(({ ids }) => ids.has(id));
+  }
+
+  #newIndex(): BackingIndex {
+    return { createdMs: Math.floor(ORIGIN_MS + this.options.time.nowMs), ids: new Set() };
   }
 
   #writeIndex(name: string): BackingIndex {
     const indices = this.#streams.get(name) ?? [];
     const last = indices.at(-1);
     if (last) return last;
-    const first = { createdMs: this.options.time.nowMs, ids: new Set<string>() };
+    const first = this.#newIndex();
     this.#streams.set(name, [first]);
     return first;
   }
@@ -111,6 +146,7 @@ export class SimStore implements Store {
       await this.#process.sleep(1, signal);
       throw new SluiceError('store_unavailable', 'Cannot write: connect ECONNREFUSED');
     }
+    const sent = { rollovers: this.#server.rollovers, by: `${who} ${this.#server.options.generation()}` };
     // From here on it is the server's: it does what it was sent, whether or not the client still lives.
     const slowMs = faults.strikes('store_slow', who) ? random.between(200, 2800) : random.between(2, 20);
     const { promise, resolve, reject } = Promise.withResolvers<BulkOutcome[]>();
@@ -124,7 +160,7 @@ export class SimStore implements Store {
       const lateMs = random.between(100, 8000);
       time.after(lateMs, () => {
         trace.note('store', `late: ${request.items.length} from ${who}`);
-        if (!this.#server.isDown) this.#server.write(request, () => null);
+        if (!this.#server.isDown) this.#server.write(request, sent, () => null);
       });
       return promise;
     }
@@ -137,7 +173,7 @@ export class SimStore implements Store {
         assert(error instanceof SluiceError);
         return fail(error);
       }
-      const outcomes = this.#server.write(request, () => this.#refusedItem(who));
+      const outcomes = this.#server.write(request, sent, () => this.#refusedItem(who));
       trace.note('store', `${who}: ${outcomes.map(({ status }) => status).join(' ')}`);
       if (faults.strikes('store_timeout_written', who)) return;
       if (faults.strikes('store_reset_after', who))
@@ -146,6 +182,18 @@ export class SimStore implements Store {
       answer(() => resolve(outcomes));
     });
     return promise.finally(() => signal?.removeEventListener('abort', aborted));
+  }
+
+  async rolledOverMs(index: string): Promise<number | null> {
+    await this.#process.sleep(2);
+    this.#checkUp();
+    return this.#server.rolledOverMs(index);
+  }
+
+  async presentIds(index: string, ids: readonly string[]): Promise<ReadonlySet<string>> {
+    await this.#process.sleep(4);
+    this.#checkUp();
+    return new Set(ids.filter((id) => this.#server.has(index, id)));
   }
 
   search(): Promise<StoredDocument[]> {

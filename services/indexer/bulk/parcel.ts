@@ -41,6 +41,8 @@ export interface Parcel {
   readonly runs: readonly Run[];
   /** The documents are a second try, as text: another refusal is the last. */
   readonly asText: boolean;
+  /** A request with these items brought no answer: they may be in the store. */
+  readonly unanswered?: boolean;
   /** Gives the request's buffer back; absent for portions, whose buffers are their own. */
   readonly release?: () => void;
 }
@@ -54,7 +56,8 @@ export function eventsOf(runs: readonly Run[]): number {
 
 /** The items `chosen`, by their numbers in ascending order, as a parcel of its own. */
 export function portion(parcel: Parcel, chosen: readonly number[]): Parcel {
-  return { request: pickItems(parcel.request, chosen), runs: pickRuns(parcel.runs, chosen), asText: parcel.asText };
+  const { request, runs, asText, unanswered = false } = parcel;
+  return { request: pickItems(request, chosen), runs: pickRuns(runs, chosen), asText, unanswered };
 }
 
 /** Two portions of about the same number of items. */
@@ -95,7 +98,8 @@ function merged(parcels: readonly [Parcel, ...Parcel[]]): Parcel {
     at += parcel.request.body.length;
   }
   const body = Buffer.concat(parcels.map(({ request }) => request.body));
-  return { request: { body, items }, runs, asText: parcels[0].asText };
+  const unanswered = parcels.some((parcel) => parcel.unanswered);
+  return { request: { body, items }, runs, asText: parcels[0].asText, unanswered };
 }
 
 function pickItems(request: BulkRequest, chosen: readonly number[]): BulkRequest {

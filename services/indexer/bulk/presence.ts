@@ -5,7 +5,8 @@
 //   received   ──────────────────────────|── rollover ──|─────────────►
 //                   asked for            |   + skew     |  never written to an older index
 //
-// What was seen less than 30 s ago is looked at anew where a repeat is likely: after a request without an answer, and under a new assignment.
+// What was seen less than 30 s ago is looked at anew where a repeat is likely: for what a request without an answer may have written, at the
+// moment of its repeat, and under a new assignment.
 
 import type { Clock } from '#shared/clock.ts';
 import type { Store } from '#shared/store/store.ts';
@@ -44,15 +45,10 @@ export class Presence {
     this.#options = options;
   }
 
-  /** The next parcel makes us look anew: something may have been written without our knowing. */
-  forget(): void {
-    this.#looks.clear();
-  }
-
   /** Numbers of the items that are in the store already; those that a bulk request sees may be missing. Rejects with store_* errors. */
   async find(parcel: Parcel, signal: AbortSignal): Promise<ReadonlySet<number>> {
     const assignment = parcel.runs.at(-1)?.record.assignment.number ?? -1;
-    if (assignment !== this.#assignment) this.forget();
+    if (parcel.unanswered || assignment !== this.#assignment) this.#looks.clear();
     this.#assignment = assignment;
     const beforeMs = await this.#beforeMsOf(parcel);
     const questions = this.#questions(parcel, beforeMs);

@@ -190,7 +190,7 @@ export class BulkWriter {
   /** A request without an answer may still be read by somebody: its buffer is not to be used again. */
   #withOwnBytes(parcel: Parcel): Parcel {
     const { request, runs, asText } = parcel;
-    return this.#replace(parcel, { request, runs, asText });
+    return this.#replace(parcel, { request, runs, asText, unanswered: true });
   }
 
   #replace(parcel: Parcel, by: Parcel): Parcel {
@@ -266,7 +266,6 @@ export class BulkWriter {
         : error instanceof Error
           ? error
           : new Error(reasonOf(error));
-      this.#presence.forget();
       limit.release({ roundTripMs: null, overloaded: requestVerdict(failure) === 'again' });
       return failure;
     } finally {

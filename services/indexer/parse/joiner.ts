@@ -6,12 +6,13 @@
 // Under which `_id`? Of the LAST part in hand. Were it the first one's, this could happen: parts 1–2 time out and are stored, the process
 // dies before it commits, all three parts are read again, and the whole line meets its own beginning under its name: 409, and part 3
 // is lost without a word. So a name must always mean the same text:
-//   · a part's own name: all of the line up to that part, as far as anyone has seen it (what was committed before a crash is not seen again);
-//   · a hash of its parts' names: what goes on where this joiner passed a beginning on before, or has a gap.
+//   · a part's own name: all of the line up to that part;
+//   · a hash of its parts' names: what lacks the beginning, which was passed on before, is on its way by another forwarder, or is gone;
+//     and what has a gap.
 // Text may thus be stored twice after a crash between timeout and commit, but marked; it is never swallowed.
 //
-// A sender that missed an ack sends the last part again, behind the line that has it. Alone, that part would wait, and might then take
-// the name of the line while that is still on its way to the store; so parts that were passed on are remembered, and say nothing new.
+// A sender that missed an ack sends the last part again, behind the line that has it. So parts that were passed on are remembered, and
+// say nothing new.
 //
 // Guarantees: bounded by bytes a line and in all (the oldest is passed on first), parts and time; every hold that came in goes out once;
 // kept bytes are copies. Time is given by the caller.
@@ -92,8 +93,6 @@ export class LineJoiner<Hold> {
   readonly #passed = new Map<string, number>();
   /** Names of parts that were passed on. */
   readonly #names = new Set<string>();
-  /** Not all is remembered any more: a part without its line's beginning may be one that was passed on. */
-  #forgets = false;
   #bytes = 0;
   #events = 0;
 
@@ -240,8 +239,7 @@ export class LineJoiner<Hold> {
     const partial = goesOn || !this.#isWhole(line);
     if (partial) this.#remember(line.key, pieces);
     for (const { batch, index } of pieces) this.#rememberName(documentId(batch.id, index));
-    const isOwn = !goesOn && hasNoGap(pieces) && (first.ordinal === 1 || !this.#forgets);
-    const id = isOwn ? last.batch.id : nameOf(pieces);
+    const id = first.ordinal === 1 && hasNoGap(pieces) ? last.batch.id : nameOf(pieces);
     // The sequence of a document is seq + index: this way it is the first part's.
     const seq = first.batch.seq + first.index - last.index;
     const batch = { ...last.batch, id, first: last.index, count: 1, receivedMs: first.batch.receivedMs, seq };
@@ -253,20 +251,19 @@ export class LineJoiner<Hold> {
     const last = pieces.at(-1);
     if (!last || (last.last && hasNoGap(pieces))) return;
     this.#passed.set(key, last.ordinal);
-    if (this.#passed.size > REMEMBERED_MAX) this.#forgetOldest(this.#passed);
+    if (this.#passed.size > REMEMBERED_MAX) forgetOldest(this.#passed);
   }
 
   #rememberName(name: string): void {
     this.#names.add(name);
-    if (this.#names.size > REMEMBERED_PARTS_MAX) this.#forgetOldest(this.#names);
+    if (this.#names.size > REMEMBERED_PARTS_MAX) forgetOldest(this.#names);
   }
+}
 
-  #forgetOldest(remembered: Map<string, number> | Set<string>): void {
-    this.#forgets = true;
-    for (const oldest of remembered.keys()) {
-      remembered.delete(oldest);
-      break;
-    }
+function forgetOldest(remembered: Map<string, number> | Set<string>): void {
+  for (const oldest of remembered.keys()) {
+    remembered.delete(oldest);
+    break;
   }
 }
 

@@ -323,6 +323,21 @@ test('a rollover between a write whose answer was lost and its repeat', async ()
   assert.deepEqual([ledger.counts.indexed, ledger.counts.deduplicated, store.doubled], [1, 10, 0]);
 });
 
+test('a rollover between a write whose answer was lost and its repeat, with a look by others before it', async () => {
+  const lost = new SluiceError('store_timeout', 'Cannot write: no answer');
+  const bench = new Bench({ request: (_, number) => (number === 0 ? { failAfter: lost } : null) });
+  const { clock, store, writer, ledger } = bench;
+  void writer.submit(bench.parcel(10, ['a']));
+  await clock.when(() => store.requests === 1 && store.inFlight === 0);
+  // The first parcel waits for its repeat; this one looks, and finds that nothing has rolled over.
+  void writer.submit(bench.parcel(1, ['a']));
+  await clock.when(() => ledger.counts.indexed === 1);
+  assert.equal(store.requests, 2);
+  store.rollOver();
+  await clock.until(writer.idle());
+  assert.deepEqual([ledger.counts.indexed, ledger.counts.deduplicated, store.doubled], [1, 10, 0]);
+});
+
 test('a rollover between a write and its repeat by the next owner of the partition', async () => {
   const bench = new Bench();
   const { clock, store, writer, ledger } = bench;

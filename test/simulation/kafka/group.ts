@@ -51,8 +51,8 @@ export class Group {
     return this.#owners.get(partition);
   }
 
-  get size(): number {
-    return this.#members.size;
+  get generation(): number {
+    return this.#generation;
   }
 
   join(memberId: string, sessionTimeoutMs: number, rebalanceTimeoutMs: number): Promise<Joined> {
