@@ -80,6 +80,35 @@ export async function runContainer({ script, port, tag, until, options = {} }: C
   }
 }
 
+export interface DriverRun {
+  /** Docker's name of the driver. */
+  readonly driver: string;
+  /** Its options, by their names. */
+  readonly options: Readonly<Record<string, string>>;
+  /** Shell script that prints. */
+  readonly script: string;
+  /** More arguments of `docker run`. */
+  readonly args?: readonly string[];
+}
+
+/** Runs a container with any log driver to its end and removes it; returns its full id. Rejects as `runContainer` does. */
+export async function runWithDriver({ driver, options, script, args = [] }: DriverRun): Promise<string> {
+  const given = Object.entries(options).flatMap(([name, value]) => ['--log-opt', `${name}=${value}`]);
+  const { stdout } = await run('docker', [
+    ...['run', '--detach', '--network=none', `--log-driver=${driver}`],
+    ...given,
+    ...args,
+    ...[image, 'sh', '-c', script],
+  ]);
+  const id = stdout.trim();
+  try {
+    await ended(id);
+    return id;
+  } finally {
+    await run('docker', ['rm', '--force', id]);
+  }
+}
+
 async function ended(id: string): Promise<void> {
   const { stdout: code } = await run('docker', ['wait', id]);
   if (code.trim() !== '0') throw new Error(`Cannot use container ${id}: it exited with ${code}`);
