@@ -38,6 +38,8 @@ const toolchains = {
   },
   'npm-fluent-logger': nodeClient,
   'npm-fluent-org': nodeClient,
+  'npm-opentelemetry': nodeClient,
+  'npm-loki': nodeClient,
   java: {
     probe: ['mvn', '--version'],
     install: [['mvn', '-q', '-B', 'dependency:copy-dependencies', '-DoutputDirectory=lib']],
@@ -70,12 +72,17 @@ export async function isInstallable(name: ClientName): Promise<boolean> {
   );
 }
 
-/** Installs a client if need be, and runs it to its end. Rejects with what it said if it fails. */
+/** Installs a client if need be, and lets it send numbered events. Rejects with what it said if it fails. */
 export async function sendBy(name: ClientName, { port, tag, count, ack, signal }: Arguments): Promise<void> {
+  await runClient(name, [String(port), tag, String(count), ack ? 'ack' : 'no-ack'], signal);
+}
+
+/** As `sendBy`, with arguments that only this client knows. */
+export async function runClient(name: ClientName, given: readonly string[], signal?: AbortSignal): Promise<void> {
   const toolchain: Toolchain = toolchains[name];
   const folder = await installed(name, toolchain);
   const [command = '', ...args] = toolchain.send(folder);
-  await run(command, [...args, String(port), tag, String(count), ack ? 'ack' : 'no-ack'], {
+  await run(command, [...args, ...given], {
     env: { ...process.env, ...toolchain.environment?.(folder) },
     ...(signal !== undefined && { signal, killSignal: 'SIGKILL' }),
   });
