@@ -21,20 +21,18 @@ const messages = {
   'RFC 5424, with structured data': `<159>1 2026-11-21T06:47:29.744165+00:00 vm app - ID7 [timeQuality tzKnown="1" isSynced="0"][zoo@123 tiger="hungry"] ${text}`,
 };
 const gelf = {
-  ...{
-    version: '1.1',
-    host: 'vm',
-    short_message: text,
-    timestamp: 1_795_243_615.272,
-    level: 6,
-    _command: 'node server.js',
-  },
-  ...{
-    _container_id: '82f47ba1cb0a21e6'.repeat(4),
-    _container_name: 'shop-web-1',
-    _created: '2026-11-21T06:46:55.074064802Z',
-  },
-  ...{ _image_id: `sha256:${'725a0b5502706221'.repeat(4)}`, _image_name: 'shop/web:1.4', _tag: '82f47ba1cb0a' },
+  version: '1.1',
+  host: 'vm',
+  short_message: text,
+  timestamp: 1_795_243_615.272,
+  level: 6,
+  _command: 'node server.js',
+  _container_id: '82f47ba1cb0a21e6'.repeat(4),
+  _container_name: 'shop-web-1',
+  _created: '2026-11-21T06:46:55.074064802Z',
+  _image_id: `sha256:${'725a0b5502706221'.repeat(4)}`,
+  _image_name: 'shop/web:1.4',
+  _tag: '82f47ba1cb0a',
 };
 
 export async function run(): Promise<void> {
