@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { execFile, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
@@ -198,6 +199,19 @@ suite('logger(1)', { skip: skipped(missing('logger')) }, () => {
       if (name === 'logger-udp-5424') all(documents, 'attributes.msgid', 'ID7');
     });
   }
+});
+
+test('a message of 288,894 bytes, over TCP', async () => {
+  const digits = Array.from({ length: 60_000 }, (_, i) => i + 1).join('');
+  const socket = connect(port.syslog, '127.0.0.1');
+  socket.end(`<13>1 2026-11-21T06:47:31Z h large - - - ${digits}\n<13>1 2026-11-21T06:47:32Z h large - - - next\n`);
+  const documents = await untilStored(find, 'large', 2);
+  assert.deepEqual(
+    texts(documents, 'message').map((text) => text.length),
+    [digits.length, 4],
+  );
+  assert.ok(texts(documents, 'message')[0] === digits, 'whole');
+  assert.equal(field(documents[0] ?? {}, 'log.flags'), undefined);
 });
 
 suite('rsyslog', { skip: skipped(missing('rsyslogd')) }, () => {
