@@ -1,12 +1,16 @@
 // The operator's page: /metrics for Prometheus, /livez and /readyz for whoever starts and stops us. It has nothing of the senders'
 // and nothing secret. A part that is not ready answers 503 with its reasons, a line each; liveness is that it answers at all.
 
+import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { listenOn, parseListenAddress, printAddress } from './listen-address.ts';
+import { peerAddress } from './networks.ts';
 
 export interface AdminServerOptions {
   /** host:port, :port or unix:/path. */
   readonly listen: string;
+  /** Whether a connection from this address (of `peerAddress`) is answered; absent: any. */
+  readonly admits?: (address: string) => boolean;
   /** `accept`: the header of the scraper. */
   readonly metrics: (accept: string) => Promise<{ readonly contentType: string; readonly body: string }>;
   /** Empty while all is well. */
@@ -33,7 +37,11 @@ const IDLE_TIMEOUT_MS = 75_000;
 /** Rejects with config_invalid or listen_failed. */
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
   const address = parseListenAddress(options.listen);
+  const { admits = () => true } = options;
   const fastify = adminRoutes(options);
+  fastify.server.prependListener('connection', (socket: Socket) => {
+    if (!admits(peerAddress(socket.remoteAddress))) socket.destroy();
+  });
   await fastify.ready();
   const bound = await listenOn(fastify.server, address);
   return {

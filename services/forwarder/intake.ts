@@ -90,9 +90,9 @@ export class QueueIntake implements Intake {
   }
 
   async bury(undecodable: Undecodable): Promise<void> {
-    const { bytes, reason, error } = undecodable;
+    const { bytes } = undecodable;
     using _permit = this.#budget.take(bytes.length + CHUNK_OVERHEAD_BYTES);
-    const letter = letterOf(this.#batch(undecodable, randomIdentity(), 1), bytes, reason, error);
+    const letter = letterOf(this.#batch(undecodable, randomIdentity(), 1), undecodable);
     try {
       await this.#queue.appendDeadLetters([letter]);
       this.#telemetry.buried(undecodable);
@@ -105,7 +105,8 @@ export class QueueIntake implements Intake {
   /** An event that no queue takes would come back for ever if it were only refused. */
   async #buryEvent({ batch, bytes }: Share): Promise<void> {
     const error = `an event of ${bytes.length} bytes is larger than the queue takes in one record`;
-    await this.#queue.appendDeadLetters([{ ...letterOf(batch, bytes, 'entry_too_large', error), index: batch.first }]);
+    const letter = letterOf(batch, { bytes, reason: 'entry_too_large', error });
+    await this.#queue.appendDeadLetters([{ ...letter, index: batch.first }]);
   }
 
   /** Takes no more, and resolves when all that was taken is settled. */
@@ -178,13 +179,16 @@ function identityOf({ tenant, sender, tag, chunkId, entries }: Chunk): Uint8Arra
   return chunkIdentity({ tenant, sender, tag, chunkId, crc32: crc32(entries), length: entries.length });
 }
 
-function letterOf(batch: Batch, bytes: Uint8Array, reason: Undecodable['reason'], error: string): DeadLetter {
+function letterOf(
+  batch: Batch,
+  { bytes, reason, error, cut }: Pick<Undecodable, 'reason' | 'error' | 'cut'> & { readonly bytes: Uint8Array },
+): DeadLetter {
   return {
     batches: encodeBatches([batch]),
     reason,
     error,
     from: 'edge',
     value: bytes.subarray(0, BURIED_BYTES_MAX),
-    cut: bytes.length > BURIED_BYTES_MAX,
+    cut: cut ?? bytes.length > BURIED_BYTES_MAX,
   };
 }

@@ -1,6 +1,10 @@
 // Who a connection or a request speaks for, once it has been let in: what all inputs ask of authentication, however it was done
 // (certificate, shared key and user, token, network). The tenant goes with every chunk into the document.
 
+import { SluiceError } from '#shared/errors.ts';
+import { matchesGlob } from '#shared/glob.ts';
+import { TAG_BYTES_MAX } from '#shared/record/record.ts';
+
 export interface Principal {
   /** Null: nobody named one, which documents show as the default tenant. */
   readonly tenant: string | null;
@@ -12,3 +16,13 @@ export interface Principal {
 
 /** A sender of whom nothing is known. */
 export const ANYONE: Principal = { tenant: null, tagPrefix: '', tags: null };
+
+/** The tag under which this sender's events go on. Throws tag_refused; tag_invalid where the prefix makes it too long. */
+export function tagOfPrincipal({ tagPrefix, tags }: Principal, tag: string): string {
+  const full = tagPrefix + tag;
+  if (tagPrefix !== '' && Buffer.byteLength(full) > TAG_BYTES_MAX) {
+    throw new SluiceError('tag_invalid', `Cannot take events: with its prefix the tag is over ${TAG_BYTES_MAX} bytes`);
+  }
+  if (tags === null || tags.some((pattern) => matchesGlob(pattern, full))) return full;
+  throw new SluiceError('tag_refused', 'Cannot take events: this sender may not use their tag');
+}

@@ -2,12 +2,26 @@
 // The ledger of the edge: received = produced + rejected + dropped + in flight; its imbalance is a metric, and always 0.
 
 import type { ByteBudget } from '#shared/byte-budget.ts';
+import { reasonOf } from '#shared/errors.ts';
 import type { Log } from '#shared/log.ts';
 import type { Metrics } from '#shared/metrics.ts';
 import { type InputName, LISTENERS, type Undecodable } from './chunk.ts';
 
 /** Upper bounds in seconds: Kafka's acks=all takes 2 to 5 ms where all is well. */
 const ACK_SECONDS_BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+/** Why a sender was not let in. The operator sees it; the sender never does. */
+export type AuthFailure =
+  | 'network_refused'
+  | 'tls_failed'
+  | 'certificate_refused'
+  | 'handshake_malformed'
+  | 'handshake_timeout'
+  | 'shared_key_wrong'
+  | 'user_wrong';
+
+/** Why we closed a connection that did nothing forbidden. */
+export type ConnectionEnd = 'too_many' | 'slow_when_full' | 'frame_timeout' | 'answers_unread' | 'idle_timeout';
 
 export class ForwarderTelemetry {
   readonly #log: Log;
@@ -18,6 +32,8 @@ export class ForwarderTelemetry {
   readonly #rejected;
   readonly #chunksRejected;
   readonly #ackSeconds;
+  readonly #authFailures;
+  readonly #connectionsEnded;
   readonly #connections = new Map<InputName, number>(LISTENERS.map((input) => [input, 0]));
   /** Counted on its own, so that the ledger can be wrong, and says so. */
   #inFlight = 0;
@@ -39,6 +55,12 @@ export class ForwarderTelemetry {
       ['input', 'reason'],
     );
     this.#ackSeconds = metrics.histogram('ack_seconds', 'Time from a chunk in hand to its answer.', ACK_SECONDS_BOUNDS);
+    this.#authFailures = metrics.counter('auth_failures_total', 'Senders that were not let in.', ['input', 'reason']);
+    this.#connectionsEnded = metrics.counter(
+      'connections_closed_total',
+      'Connections that were closed because of a limit.',
+      ['input', 'reason'],
+    );
     const dropped = metrics.counter('events_dropped_total', 'Events that were given up.', ['stage', 'reason']);
     metrics.gauge('connections', 'Open connections of senders.', ['input'], () =>
       [...this.#connections].map(([input, n]) => [n, input] as const),
@@ -54,6 +76,18 @@ export class ForwarderTelemetry {
   /** The bytes in hand, for who wonders why reading has stopped. */
   watch(budget: ByteBudget): void {
     this.#metrics.gauge('intake_bytes', 'Bytes in hand at the edge.', [], () => [[budget.bytesHeld]]);
+  }
+
+  /** What connections hold beside that: frames that have not come whole, answers that are not read. */
+  watchConnections(bytesHeld: () => number): void {
+    this.#metrics.gauge('connection_bytes', 'Bytes that connections hold beside chunks in hand.', [], () => [
+      [bytesHeld()],
+    ]);
+  }
+
+  watchCertificate(expiresMs: () => number, epochMs: () => number): void {
+    const help = 'Seconds until the certificate that senders are shown ends to be valid.';
+    this.#metrics.gauge('tls_certificate_expiry_seconds', help, [], () => [[(expiresMs() - epochMs()) / 1000]]);
   }
 
   received(input: InputName, events: number, bytes: number): void {
@@ -85,6 +119,17 @@ export class ForwarderTelemetry {
     this.#log.warn('chunk_dead_lettered', { input, reason, error, tag, sender, bytes: bytes.length });
   }
 
+  /** `detail`: what the operator may want to know; never a secret. */
+  authFailed(input: InputName, reason: AuthFailure, detail = ''): void {
+    this.#authFailures.add(1, input, reason);
+    this.#log.warn('auth_failed', { input, reason, detail });
+  }
+
+  connectionEnded(input: InputName, reason: ConnectionEnd): void {
+    this.#connectionsEnded.add(1, input, reason);
+    this.#log.warn('connection_closed', { input, reason });
+  }
+
   connectionOpened(input: InputName): void {
     this.#connections.set(input, (this.#connections.get(input) ?? 0) + 1);
   }
@@ -95,6 +140,18 @@ export class ForwarderTelemetry {
 
   listening(input: string, address: string): void {
     this.#log.info('listening', { input, address });
+  }
+
+  exposed(input: string, address: string): void {
+    this.#log.warn('input_exposed', { input, address, what: 'anyone who reaches it can use it (SLUICE_INSECURE)' });
+  }
+
+  tlsReloaded(expiresMs: number): void {
+    this.#log.info('certificate_reloaded', { expires: new Date(expiresMs).toISOString() });
+  }
+
+  tlsReloadFailed(error: unknown): void {
+    this.#log.error('certificate_unusable', { what: reasonOf(error), effect: 'the one before stays in force' });
   }
 
   stopped(): void {
