@@ -5,8 +5,8 @@
 // in the order of the calls; every event that was received is counted produced or rejected once, and is in flight until then.
 
 import { crc32 } from 'node:zlib';
-import { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
+import type { Tenant } from '#shared/config/tenants.ts';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
 import type { DeadLetter, Queue } from '#shared/queue/queue.ts';
 import { recordBytes } from '#shared/queue/headers.ts';
@@ -17,6 +17,7 @@ import { Lane, type LaneOptions } from './gather/lane.ts';
 import { Settlement, type Share } from './gather/share.ts';
 import { partitionOf } from './partition.ts';
 import type { ForwarderTelemetry } from './telemetry.ts';
+import { type TenantRoom, TenantRooms } from './tenant-rooms.ts';
 
 /** What a chunk costs beyond its bytes: its objects, its row in the record's table. */
 const CHUNK_OVERHEAD_BYTES = 256;
@@ -33,13 +34,15 @@ export interface IntakeOptions {
   readonly sealBytes: number;
   /** How long a chunk waits for a queue that was never reached. */
   readonly openWaitMs: number;
+  /** With rates of their own; the bytes in hand are shared among them. */
+  readonly tenants?: readonly Tenant[];
 }
 
 export class QueueIntake implements Intake {
   readonly #queue: Queue;
   readonly #clock: Clock;
   readonly #telemetry: ForwarderTelemetry;
-  readonly #budget: ByteBudget;
+  readonly #rooms: TenantRooms;
   readonly #laneOptions: LaneOptions;
   readonly #openWaitMs: number;
   readonly #lanes = new Map<number, Lane>();
@@ -52,17 +55,24 @@ export class QueueIntake implements Intake {
     this.#clock = clock;
     this.#telemetry = options.telemetry;
     this.#openWaitMs = options.openWaitMs;
-    this.#budget = new ByteBudget(options.bytesMax);
-    this.#telemetry.watch(this.#budget);
+    const { bytesMax, tenants = [] } = options;
+    const throttled = (tenant: string): void => this.#telemetry.throttled(tenant);
+    this.#rooms = new TenantRooms({ bytesMax, clock, tenants, throttled });
+    this.#telemetry.watch(this.#rooms);
     this.#laneOptions = { queue, clock, lingerMs, sealBytes, bury: (share) => this.#buryEvent(share) };
   }
 
   get hasRoom(): boolean {
-    return this.#budget.hasRoom;
+    return this.#rooms.hasRoom;
   }
 
   room(): Promise<void> {
-    return this.#budget.room();
+    return this.#rooms.room();
+  }
+
+  /** What the tenant may still bring; ask it rather than `hasRoom` where the tenant is known. */
+  roomOf(tenant: string | null): TenantRoom {
+    return this.#rooms.of(tenant);
   }
 
   get unreadyReason(): string | null {
@@ -73,7 +83,7 @@ export class QueueIntake implements Intake {
     const { input, count } = chunk;
     const beganMs = this.#clock.monotonicMs();
     this.#telemetry.received(input, count, chunk.bytes.length);
-    using _permit = this.#budget.take(bytesOf(chunk));
+    using _permit = this.#rooms.of(chunk.tenant).take(bytesOf(chunk), count, chunk.bytes.length);
     try {
       if (this.#queue.partitions === 0) await this.#reached();
       if (this.#closing.signal.aborted) throw shuttingDown();
@@ -91,7 +101,7 @@ export class QueueIntake implements Intake {
 
   async bury(undecodable: Undecodable): Promise<void> {
     const { bytes } = undecodable;
-    using _permit = this.#budget.take(bytes.length + CHUNK_OVERHEAD_BYTES);
+    using _permit = this.#rooms.of(undecodable.tenant).take(bytes.length + CHUNK_OVERHEAD_BYTES, 1, bytes.length);
     const letter = letterOf(this.#batch(undecodable, randomIdentity(), 1), undecodable);
     try {
       await this.#queue.appendDeadLetters([letter]);

@@ -43,6 +43,7 @@ export async function startForwarder({ config, queue, metrics, log, clock }: For
     lingerMs: config['gather.linger_ms'],
     sealBytes: config['gather.record_bytes'],
     openWaitMs: config['kafka.produce_timeout_ms'],
+    tenants: admission.tenants,
   });
   await using starting = new AsyncDisposableStack();
   const tls = tlsContext(config, { clock, telemetry });
@@ -103,6 +104,7 @@ function forwardOptions({ config, intake, ...edge }: Edge): ForwardServerOptions
       telemetry,
       clock,
       gate,
+      roomOf: (tenant) => intake.roomOf(tenant),
       frameBytesMax: config['frame.max_bytes'],
       frameTimeoutMs: config['forward.frame_timeout_ms'],
       idleTimeoutMs: config['forward.idle_timeout_ms'],

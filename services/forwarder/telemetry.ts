@@ -1,7 +1,6 @@
 // What the forwarder tells of itself: named events, each with its counters and its log line. Only this file knows metrics and log.
 // The ledger of the edge: received = produced + rejected + dropped + in flight; its imbalance is a metric, and always 0.
 
-import type { ByteBudget } from '#shared/byte-budget.ts';
 import { reasonOf } from '#shared/errors.ts';
 import type { Log } from '#shared/log.ts';
 import type { Metrics } from '#shared/metrics.ts';
@@ -34,6 +33,7 @@ export class ForwarderTelemetry {
   readonly #ackSeconds;
   readonly #authFailures;
   readonly #connectionsEnded;
+  readonly #throttled;
   readonly #connections = new Map<InputName, number>(LISTENERS.map((input) => [input, 0]));
   /** Counted on its own, so that the ledger can be wrong, and says so. */
   #inFlight = 0;
@@ -61,6 +61,11 @@ export class ForwarderTelemetry {
       'Connections that were closed because of a limit.',
       ['input', 'reason'],
     );
+    this.#throttled = metrics.counter(
+      'tenant_throttled_total',
+      'Times that a tenant sent more than its rate and was not read for a while.',
+      ['tenant'],
+    );
     const dropped = metrics.counter('events_dropped_total', 'Events that were given up.', ['stage', 'reason']);
     metrics.gauge('connections', 'Open connections of senders.', ['input'], () =>
       [...this.#connections].map(([input, n]) => [n, input] as const),
@@ -74,7 +79,7 @@ export class ForwarderTelemetry {
   }
 
   /** The bytes in hand, for who wonders why reading has stopped. */
-  watch(budget: ByteBudget): void {
+  watch(budget: { readonly bytesHeld: number }): void {
     this.#metrics.gauge('intake_bytes', 'Bytes in hand at the edge.', [], () => [[budget.bytesHeld]]);
   }
 
@@ -140,6 +145,12 @@ export class ForwarderTelemetry {
 
   listening(input: string, address: string): void {
     this.#log.info('listening', { input, address });
+  }
+
+  /** `tenant`: of the tenants file, for no other has a rate. */
+  throttled(tenant: string): void {
+    this.#throttled.add(1, tenant);
+    this.#log.warn('tenant_throttled', { tenant });
   }
 
   exposed(input: string, address: string): void {
