@@ -52,6 +52,7 @@ export const errorTable = {
   unauthorized: kind('sender', 401),
   // The edge has its hands full.
   intake_full: kind('operator', 429, { retryable: true }),
+  rate_limited: kind('sender', 429, { retryable: true }),
   // Queue.
   queue_unavailable: kind('operator', 503, { retryable: true }),
   queue_full: kind('operator', 503, { retryable: true }),

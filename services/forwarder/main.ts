@@ -12,7 +12,7 @@ import { startHttpServer } from './accept/http-server.ts';
 import { ReadingGate } from './accept/reading-gate.ts';
 import { type Admission, loadAdmission } from './admit/admission.ts';
 import { admittedExposures } from './admit/exposure.ts';
-import { type TlsContext, tlsContext } from './admit/tls.ts';
+import { peerOf, type TlsContext, tlsContext } from './admit/tls.ts';
 import { QueueIntake } from './intake.ts';
 import { ForwarderTelemetry } from './telemetry.ts';
 
@@ -57,8 +57,13 @@ export async function startForwarder({ config, queue, metrics, log, clock }: For
   const edge = { config, clock, telemetry, intake, admission, tls };
   const forward = await startForwardServer(config['forward.listen'], forwardOptions(edge));
   starting.defer(() => forward.close());
-  const bodyBytesMax = config['frame.max_bytes'];
-  const http = await startHttpServer(config['http.listen'], { intake, telemetry, bodyBytesMax });
+  const http = await startHttpServer(config['http.listen'], {
+    ...edge,
+    bodyBytesMax: config['frame.max_bytes'],
+    admits: (address) => admission.admits(address),
+    principalOf: ({ socket }) => admission.principalOf(peerOf(socket), null),
+    roomOf: (tenant) => intake.roomOf(tenant),
+  });
   const started = starting.move();
   telemetry.listening('forward', forward.address);
   telemetry.listening('http', http.address);

@@ -7,7 +7,7 @@ import type { Clock } from '#shared/clock.ts';
 import { reasonOf } from '#shared/errors.ts';
 import { peerAddress } from '#shared/networks.ts';
 import type { Admission, Peer } from '../admit/admission.ts';
-import { certificateNames, type TlsContext } from '../admit/tls.ts';
+import { peerOf, type TlsContext } from '../admit/tls.ts';
 import type { ForwarderTelemetry } from '../telemetry.ts';
 import { ForwardHandshake } from './forward-handshake.ts';
 import { ForwardSession, type SessionOptions, type SessionPeer } from './forward-session.ts';
@@ -128,10 +128,7 @@ export class ForwardConnections {
     server.on('secureConnection', (socket) => {
       socket.on('error', () => socket.destroy());
       if (this.#isClosing) socket.destroy();
-      else {
-        const address = peerAddress(socket.remoteAddress);
-        this.#greet(socket, { address, certificateNames: certificateNames(socket) });
-      }
+      else this.#greet(socket, peerOf(socket));
     });
     server.on('tlsClientError', (error, socket) => {
       const isCertificate = socket instanceof TLSSocket && Boolean(socket.authorizationError);

@@ -7,12 +7,15 @@
 import type { IncomingMessage } from 'node:http';
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
+import { peerAddress } from '#shared/networks.ts';
 import type { Compression } from '#shared/record/compression.ts';
 import type { Chunk, Intake } from '../chunk.ts';
 import { type EventTime, RECEIVE_TIME, eventTimeOfMs } from '../decode/event-time.ts';
 import { bodyEntries, bodyFormat, timeOfParameter } from '../decode/http-body.ts';
 import type { HttpEntries } from '../decode/http-entries.ts';
 import { tagOfPath } from '../decode/http-tag.ts';
+import { ANYONE, type Principal, tagOfPrincipal } from '../principal.ts';
+import type { TenantRoom } from '../tenant-rooms.ts';
 import { type BodyReader, compressionOf } from './http-body.ts';
 
 const IDEMPOTENCY_KEY_MAX = 255;
@@ -27,13 +30,17 @@ export interface ReadChunkOptions {
   readonly held: DisposableStack;
   /** Called before the first byte of the body is asked for. */
   readonly begin: () => void;
+  readonly principalOf?: (request: IncomingMessage) => Principal;
+  readonly roomOf?: (tenant: string | null) => Pick<TenantRoom, 'rateWaitMs'>;
 }
 
 /** The chunk that the request holds; null for a body without events (`[]`). Rejects with a SluiceError. */
 export async function readChunk(request: IncomingMessage, options: ReadChunkOptions): Promise<Chunk | null> {
   // Whatever can be refused by the headers alone is refused before the body is read.
   const { path, query } = splitUrl(request.url ?? '/');
-  const tag = requestTag(path);
+  const { principalOf = () => ANYONE, roomOf } = options;
+  const principal = principalOf(request);
+  const tag = tagOfPrincipal(principal, requestTag(path));
   const format = bodyFormat(request.headers['content-type']);
   if (!format) throw new SluiceError('content_type_unknown', UNKNOWN_TYPE);
   const compression = compressionOf(request.headers['content-encoding']);
@@ -42,6 +49,14 @@ export async function readChunk(request: IncomingMessage, options: ReadChunkOpti
   options.bodies.check(request);
   const { unreadyReason } = options.intake;
   if (unreadyReason !== null) throw new SluiceError('queue_unavailable', `Cannot take events: ${unreadyReason}`);
+
+  const { tenant } = principal;
+  if ((roomOf?.(tenant).rateWaitMs ?? 0) > 0) {
+    throw new SluiceError(
+      'rate_limited',
+      'Cannot take events: their tenant sends more than its rate; send again later',
+    );
+  }
 
   const body = await wholeBody(request, compression, options);
   const { bytes, count } = takenEntries(
@@ -53,8 +68,8 @@ export async function readChunk(request: IncomingMessage, options: ReadChunkOpti
     options.bodyBytesMax,
   );
   if (count === 0) return null;
-  const sender = senderOf(request);
-  return { tag, input: 'http', tenant: null, sender, chunkId, encoding: 'identity', bytes, entries: bytes, count };
+  const sender = peerAddress(request.socket.remoteAddress);
+  return { tag, input: 'http', tenant, sender, chunkId, encoding: 'identity', bytes, entries: bytes, count };
 }
 
 async function wholeBody(
@@ -114,11 +129,4 @@ function takenEntries(result: HttpEntries, bytesMax: number): { bytes: Uint8Arra
   }
   const line = result.line === undefined ? '' : `line ${result.line}, `;
   throw new SluiceError('body_malformed', `Cannot read the body: ${result.why} (${line}byte ${result.at})`);
-}
-
-/** The peer's address, IPv4 in its own form. */
-function senderOf(request: IncomingMessage): string {
-  const { remoteAddress } = request.socket;
-  if (remoteAddress === undefined) return 'unix';
-  return remoteAddress.startsWith('::ffff:') ? remoteAddress.slice(7) : remoteAddress;
 }

@@ -6,23 +6,30 @@
 //
 // Errors are answered {"error": code, "message": "Cannot …"}, those that may pass with Retry-After.
 
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { type Clock, systemClock } from '#shared/clock.ts';
 import { type ErrorCode, SluiceError } from '#shared/errors.ts';
 import { listenOn, parseListenAddress, printAddress } from '#shared/listen-address.ts';
+import { peerAddress } from '#shared/networks.ts';
+import type { TlsContext } from '../admit/tls.ts';
 import type { Intake } from '../chunk.ts';
+import type { Principal } from '../principal.ts';
+import type { AuthFailure } from '../telemetry.ts';
+import type { TenantRoom } from '../tenant-rooms.ts';
 import { BodyReader } from './http-body.ts';
 import { HttpConnections } from './http-connections.ts';
 import { answerError, codeOf, messageOf } from './http-errors.ts';
 import { readChunk } from './http-input.ts';
+import { createHttpsServer } from './https-server.ts';
 
 interface HttpTelemetry {
   connectionOpened(input: 'http'): void;
   connectionClosed(input: 'http'): void;
   /** A request was refused before intake had its events. */
   chunkRejected(input: 'http', reason: ErrorCode | 'internal', detail: string): void;
+  authFailed(input: 'http', reason: AuthFailure, detail: string): void;
 }
 
 export interface HttpServerOptions {
@@ -31,6 +38,14 @@ export interface HttpServerOptions {
   /** Most bytes of a body, as sent and uncompressed. */
   readonly bodyBytesMax: number;
   readonly clock?: Clock;
+  /** Whether a connection from this address (of `peerAddress`) is read; absent: any. */
+  readonly admits?: (address: string) => boolean;
+  /** Null: requests come in the clear. */
+  readonly tls?: TlsContext | null;
+  /** Whom a connection speaks for, where no token says it. */
+  readonly principalOf?: (request: IncomingMessage) => Principal;
+  /** What a tenant may bring; absent: whatever intake takes. */
+  readonly roomOf?: (tenant: string | null) => Pick<TenantRoom, 'rateWaitMs'>;
   readonly limits?: Partial<HttpLimits>;
 }
 
@@ -77,7 +92,13 @@ export async function startHttpServer(listen: string, options: HttpServerOptions
   const address = parseListenAddress(listen);
   const clock = options.clock ?? systemClock;
   const { telemetry } = options;
-  const fastify = createFastify(limits, options, (error, socket) => connections.broken(error, socket));
+  const tls = address.kind === 'tcp' ? (options.tls ?? null) : null;
+  const fastify = createFastify(limits, { ...options, tls }, (error, socket) => connections.broken(error, socket));
+  guard(fastify.server, (address) => {
+    if (options.admits?.(address) ?? true) return true;
+    telemetry.authFailed('http', 'network_refused', address);
+    return false;
+  });
   const connections = new HttpConnections(fastify.server, {
     opened: () => telemetry.connectionOpened('http'),
     closed: () => telemetry.connectionClosed('http'),
@@ -92,13 +113,30 @@ export async function startHttpServer(listen: string, options: HttpServerOptions
   return { address: printAddress(bound), close: () => close(fastify, connections, clock, limits.closeGraceMs) };
 }
 
+/** A connection that may not be is closed before a byte of it is read. */
+function guard(server: Server, admits: (address: string) => boolean): void {
+  server.prependListener('connection', (socket: Socket) => {
+    if (!admits(peerAddress(socket.remoteAddress))) socket.destroy();
+  });
+}
+
 type ClientErrorHandler = (error: Error, socket: Socket) => void;
 
 function createFastify(
   limits: HttpLimits,
-  { bodyBytesMax: bodyLimit, telemetry }: HttpServerOptions,
+  { bodyBytesMax: bodyLimit, telemetry, tls = null }: HttpServerOptions,
   clientErrorHandler: ClientErrorHandler,
 ): FastifyInstance {
+  const http = {
+    headersTimeout: limits.headersTimeoutMs,
+    requestTimeout: limits.requestTimeoutMs,
+    connectionsCheckingInterval: Math.min(5000, limits.headersTimeoutMs),
+    maxHeaderSize: HEADER_BYTES_MAX,
+    insecureHTTPParser: false,
+    requireHostHeader: true,
+    noDelay: true,
+  };
+  const authFailed = (reason: AuthFailure, detail: string): void => telemetry.authFailed('http', reason, detail);
   return Fastify({
     logger: false,
     bodyLimit,
@@ -111,15 +149,8 @@ function createFastify(
     return503OnClosing: false,
     forceCloseConnections: false,
     exposeHeadRoutes: true,
-    http: {
-      headersTimeout: limits.headersTimeoutMs,
-      requestTimeout: limits.requestTimeoutMs,
-      connectionsCheckingInterval: Math.min(5000, limits.headersTimeoutMs),
-      maxHeaderSize: HEADER_BYTES_MAX,
-      insecureHTTPParser: false,
-      requireHostHeader: true,
-      noDelay: true,
-    },
+    ...(tls && { serverFactory: (handler: RequestListener) => createHttpsServer({ tls, http, times: limits, authFailed }, handler) }),
+    http,
     // A path that is not percent-encoded as it should be: no hook runs, and no route.
     frameworkErrors: (error, _request, reply) => {
       telemetry.chunkRejected('http', codeOf(error), messageOf(error));

@@ -7,11 +7,14 @@
 
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { type Server, type TLSSocket, type TlsOptions, createSecureContext } from 'node:tls';
+import type { Socket } from 'node:net';
+import { type Server, TLSSocket, type TlsOptions, createSecureContext } from 'node:tls';
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
+import { peerAddress } from '#shared/networks.ts';
 import { watchFiles } from '#shared/watched-files.ts';
+import type { Peer } from './admission.ts';
 
 /** How soon a new certificate is shown. */
 const LOOK_INTERVAL_MS = 5000;
@@ -109,8 +112,16 @@ export class TlsContext implements Disposable {
   }
 }
 
+/** Who is at the other end of a connection by TCP, by TLS or not. */
+export function peerOf(socket: Socket): Peer {
+  return {
+    address: peerAddress(socket.remoteAddress),
+    certificateNames: socket instanceof TLSSocket ? certificateNames(socket) : [],
+  };
+}
+
 /** The names that a verified certificate of the peer gives: its common name, and its alternative names without their kind. */
-export function certificateNames(socket: TLSSocket): string[] {
+function certificateNames(socket: TLSSocket): string[] {
   if (!socket.authorized) return [];
   const { subject, subjectaltname = '' } = socket.getPeerCertificate();
   // Without a certificate the object is empty, whatever its type says.

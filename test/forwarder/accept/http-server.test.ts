@@ -30,6 +30,7 @@ class Fixture implements AsyncDisposable {
         connectionOpened: () => (fixture.connections += 1),
         connectionClosed: () => (fixture.connections -= 1),
         chunkRejected: (_input, reason, detail) => fixture.rejected.push([reason, detail]),
+        authFailed: () => assert.fail('nobody is asked for anything'),
       },
     });
     return fixture;
@@ -488,7 +489,7 @@ test('a stop does not wait for ever for a body that does not come', async () => 
 test('a port in use is told in one line', async () => {
   await using fixture = await Fixture.start();
   const { intake } = fixture;
-  const telemetry = { connectionOpened() {}, connectionClosed() {}, chunkRejected() {} };
+  const telemetry = { connectionOpened() {}, connectionClosed() {}, chunkRejected() {}, authFailed() {} };
   await assert.rejects(startHttpServer(fixture.server.address, { intake, telemetry, bodyBytesMax: 1 }), (error) => {
     assert(error instanceof SluiceError && error.code === 'listen_failed');
     assert.equal(error.message.startsWith(`Cannot listen on ${fixture.server.address}: the address is in use`), true);
