@@ -149,7 +149,9 @@ function createFastify(
     return503OnClosing: false,
     forceCloseConnections: false,
     exposeHeadRoutes: true,
-    ...(tls && { serverFactory: (handler: RequestListener) => createHttpsServer({ tls, http, times: limits, authFailed }, handler) }),
+    ...(tls && {
+      serverFactory: (handler: RequestListener) => createHttpsServer({ tls, http, times: limits, authFailed }, handler),
+    }),
     http,
     // A path that is not percent-encoded as it should be: no hook runs, and no route.
     frameworkErrors: (error, _request, reply) => {

@@ -8,7 +8,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import { type Server, TLSSocket, type TlsOptions, createSecureContext } from 'node:tls';
+import { type SecureVersion, type Server, TLSSocket, type TlsOptions, createSecureContext } from 'node:tls';
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
@@ -19,11 +19,12 @@ import type { Peer } from './admission.ts';
 /** How soon a new certificate is shown. */
 const LOOK_INTERVAL_MS = 5000;
 
-interface TlsFiles {
+interface TlsSettings {
   readonly cert: string;
   readonly key: string;
   /** Undefined: senders show no certificate. */
   readonly clientCa: string | undefined;
+  readonly maxVersion: SecureVersion;
 }
 
 interface Material {
@@ -47,28 +48,29 @@ interface TlsOptionsOfContext {
 
 /** Null where no certificate is set. Throws config_invalid where its files cannot be used. */
 export function tlsContext(config: Config, options: TlsOptionsOfContext): TlsContext | null {
-  const files = tlsFiles(config);
-  return files && new TlsContext(files, options);
+  const settings = tlsSettings(config);
+  return settings && new TlsContext(settings, options);
 }
 
 /** For `sluice check`: throws config_invalid where the files cannot be used. */
 export function checkTls(config: Config): void {
-  const files = tlsFiles(config);
-  if (files) read(files);
+  const settings = tlsSettings(config);
+  if (settings) read(settings);
 }
 
 export class TlsContext implements Disposable {
-  readonly #files: TlsFiles;
+  readonly #settings: TlsSettings;
   readonly #servers = new Set<Server>();
   readonly #telemetry: TlsTelemetry;
   readonly #watch: Disposable;
   #material: Material;
 
-  constructor(files: TlsFiles, { clock, telemetry }: TlsOptionsOfContext) {
-    this.#files = files;
+  constructor(settings: TlsSettings, { clock, telemetry }: TlsOptionsOfContext) {
+    this.#settings = settings;
     this.#telemetry = telemetry;
-    this.#material = read(files);
-    const paths = Object.values(files).filter((path) => path !== undefined);
+    this.#material = read(settings);
+    const { cert, key, clientCa } = settings;
+    const paths = [cert, key, clientCa].filter((path) => path !== undefined);
     this.#watch = watchFiles({ paths, clock, intervalMs: LOOK_INTERVAL_MS, changed: () => this.#reload() });
   }
 
@@ -87,6 +89,7 @@ export class TlsContext implements Disposable {
       requestCert: asks,
       rejectUnauthorized: asks,
       minVersion: 'TLSv1.2',
+      maxVersion: this.#settings.maxVersion,
     };
   }
 
@@ -98,7 +101,7 @@ export class TlsContext implements Disposable {
 
   #reload(): void {
     try {
-      this.#material = read(this.#files);
+      this.#material = read(this.#settings);
       const options = this.options();
       for (const server of this.#servers) server.setSecureContext(options);
       this.#telemetry.tlsReloaded(this.expiresMs);
@@ -131,22 +134,23 @@ function certificateNames(socket: TLSSocket): string[] {
   return names;
 }
 
-function tlsFiles(config: Config): TlsFiles | null {
+function tlsSettings(config: Config): TlsSettings | null {
   const { 'tls.cert': cert, 'tls.key': key, 'tls.client_ca': clientCa } = config;
-  return cert !== undefined && key !== undefined ? { cert, key, clientCa } : null;
+  const maxVersion = `TLSv${config['tls.max_version']}` as const;
+  return cert !== undefined && key !== undefined ? { cert, key, clientCa, maxVersion } : null;
 }
 
-function read(files: TlsFiles): Material {
-  const cert = readPart('SLUICE_TLS_CERT', files.cert);
-  const key = readPart('SLUICE_TLS_KEY', files.key);
-  const ca = files.clientCa === undefined ? undefined : readPart('SLUICE_TLS_CLIENT_CA', files.clientCa);
+function read(settings: TlsSettings): Material {
+  const cert = readPart('SLUICE_TLS_CERT', settings.cert);
+  const key = readPart('SLUICE_TLS_KEY', settings.key);
+  const ca = settings.clientCa === undefined ? undefined : readPart('SLUICE_TLS_CLIENT_CA', settings.clientCa);
   try {
     createSecureContext({ cert, key, ca });
     if (ca !== undefined) new X509Certificate(ca);
     return { cert, key, ca, expiresMs: Date.parse(new X509Certificate(cert).validTo) };
   } catch (error) {
     const what = 'the files are no certificate, key and authority that belong together';
-    throw new SluiceError('config_invalid', `Cannot speak TLS with ${files.cert}: ${what} (${reasonOf(error)})`, {
+    throw new SluiceError('config_invalid', `Cannot speak TLS with ${settings.cert}: ${what} (${reasonOf(error)})`, {
       cause: error,
     });
   }

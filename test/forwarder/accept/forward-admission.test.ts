@@ -243,7 +243,10 @@ describe('TLS', () => {
 
   const QUIET: TlsTelemetry = { tlsReloaded() {}, tlsReloadFailed() {} };
   const context = (t: TestContext, clientCa?: string) => {
-    const tls = new TlsContext({ ...server, clientCa }, { clock: systemClock, telemetry: QUIET });
+    const tls = new TlsContext(
+      { ...server, clientCa, maxVersion: 'TLSv1.3' },
+      { clock: systemClock, telemetry: QUIET },
+    );
     t.after(() => tls[Symbol.dispose]());
     return tls;
   };
@@ -340,7 +343,7 @@ describe('TLS', () => {
       copyFileSync(certificate.key, files.key);
     };
     show(server);
-    const tls = new TlsContext({ ...files, clientCa: undefined }, { clock, telemetry });
+    const tls = new TlsContext({ ...files, clientCa: undefined, maxVersion: 'TLSv1.3' }, { clock, telemetry });
     t.after(() => tls[Symbol.dispose]());
     const { port } = await start(t, { tls });
     const nameShown = async () => {
