@@ -6,10 +6,13 @@ import { Readable } from 'node:stream';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { SluiceError, reasonOf } from './errors.ts';
 import { isLoopback, listenOn, parseListenAddress, printAddress } from './listen-address.ts';
+import { peerAddress } from './networks.ts';
 
 export interface AdminServerOptions {
   /** host:port, :port or unix:/path. */
   readonly listen: string;
+  /** Whether a connection from this address (of `peerAddress`) is answered; absent: any. */
+  readonly admits?: (address: string) => boolean;
   /** `accept`: the header of the scraper. */
   readonly metrics: (accept: string) => Promise<{ readonly contentType: string; readonly body: string }>;
   /** Empty while all is well. */
@@ -51,7 +54,11 @@ const IDLE_TIMEOUT_MS = 75_000;
 /** Rejects with config_invalid or listen_failed. */
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
   const address = parseListenAddress(options.listen);
+  const { admits = () => true } = options;
   const fastify = adminRoutes(options);
+  fastify.server.prependListener('connection', (socket: Socket) => {
+    if (!admits(peerAddress(socket.remoteAddress))) socket.destroy();
+  });
   await fastify.ready();
   const bound = await listenOn(fastify.server, address);
   return {

@@ -48,10 +48,11 @@ export const errorTable = {
   decompressed_too_large: kind('sender', 413),
   tag_invalid: kind('sender', 400),
   signal_refused: kind('sender', 400),
-  unauthorized: kind('sender', 401),
   tag_refused: kind('sender', 403),
+  unauthorized: kind('sender', 401),
   // The edge has its hands full.
   intake_full: kind('operator', 429, { retryable: true }),
+  rate_limited: kind('sender', 429, { retryable: true }),
   // Queue.
   queue_unavailable: kind('operator', 503, { retryable: true }),
   queue_full: kind('operator', 503, { retryable: true }),

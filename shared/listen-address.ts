@@ -4,7 +4,8 @@
 //
 // Port 0 lets the system choose; what `listenOn` gives is where it ended up.
 
-import type { Server } from 'node:net';
+import { lstatSync, unlinkSync } from 'node:fs';
+import { connect, type Server } from 'node:net';
 import { SluiceError, reasonOf } from './errors.ts';
 
 export type ListenAddress =
@@ -51,21 +52,49 @@ export function askOptions(address: ListenAddress): { host: string; port: number
   return { host: host === '::' ? '::1' : host, port };
 }
 
-/** Resolves to the address as bound; rejects with listen_failed. Errors of the server after that are its owner's. */
+/**
+ * Resolves to the address as bound; rejects with listen_failed. Errors of the server after that are its owner's. A unix socket that
+ * a process left when it was killed is taken over.
+ */
 export async function listenOn(server: Server, address: ListenAddress): Promise<ListenAddress> {
+  try {
+    await listening(server, address);
+  } catch (error) {
+    if (address.kind === 'tcp' || !(await isAbandoned(address.path))) throw listenFailure(address, error);
+    try {
+      unlinkSync(address.path);
+      await listening(server, address);
+    } catch (again) {
+      throw listenFailure(address, again);
+    }
+  }
+  return boundAddress(server, address);
+}
+
+async function listening(server: Server, address: ListenAddress): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once('error', reject);
   server.once('listening', resolve);
   server.listen(listenOptions(address));
   try {
     await promise;
-  } catch (error) {
-    throw listenFailure(address, error);
   } finally {
     server.off('error', reject);
     server.off('listening', resolve);
   }
-  return boundAddress(server, address);
+}
+
+/** Whether a unix socket lies there and nobody listens on it. */
+async function isAbandoned(path: string): Promise<boolean> {
+  if (!lstatSync(path, { throwIfNoEntry: false })?.isSocket()) return false;
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.on('connect', () => {
+      socket.destroy();
+      resolve(false);
+    });
+    socket.on('error', (error) => resolve('code' in error && error.code === 'ECONNREFUSED'));
+  });
 }
 
 /** What Node's `listen` takes. Without a host it listens on all addresses, IPv6 and IPv4, as far as the machine has them. */

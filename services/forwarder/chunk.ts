@@ -40,9 +40,19 @@ export interface Undecodable extends Origin {
   readonly reason: 'chunk_undecodable' | 'chunk_too_large' | 'entry_too_large';
   /** What our decoder said. */
   readonly error: string;
+  /** Whether `bytes` are only its beginning. */
+  readonly cut?: boolean;
 }
 
-export interface Intake {
+/** Whether more may be read. */
+export interface Room {
+  /** False while the bytes in hand are at their limit: stop reading. */
+  readonly hasRoom: boolean;
+  /** Resolves when there is room. */
+  room(): Promise<void>;
+}
+
+export interface Intake extends Room {
   /**
    * Resolves when all bytes of the chunk are held durably: only then may the sender hear "ok".
    * Rejects with a SluiceError; the chunk may then be held or not, and the sender must try again.
@@ -50,10 +60,6 @@ export interface Intake {
   accept(chunk: Chunk): Promise<void>;
   /** Resolves when the bytes (cut at 512 KiB) lie with the dead letters, so that the sender can be told to forget them. */
   bury(undecodable: Undecodable): Promise<void>;
-  /** False while the bytes in hand are at their limit: stop reading. */
-  readonly hasRoom: boolean;
-  /** Resolves when there is room. */
-  room(): Promise<void>;
   /** Why nothing can be held now, for HTTP's early 503; null while all is well. */
   readonly unreadyReason: string | null;
 }

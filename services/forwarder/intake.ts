@@ -5,8 +5,8 @@
 // in the order of the calls; every event that was received is counted produced or rejected once, and is in flight until then.
 
 import { crc32 } from 'node:zlib';
-import { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
+import type { Tenant } from '#shared/config/tenants.ts';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
 import type { DeadLetter, Queue } from '#shared/queue/queue.ts';
 import { recordBytes } from '#shared/queue/headers.ts';
@@ -17,6 +17,7 @@ import { Lane, type LaneOptions } from './gather/lane.ts';
 import { Settlement, type Share } from './gather/share.ts';
 import { partitionOf } from './partition.ts';
 import type { ForwarderTelemetry } from './telemetry.ts';
+import { type TenantRoom, TenantRooms } from './tenant-rooms.ts';
 
 /** What a chunk costs beyond its bytes: its objects, its row in the record's table. */
 const CHUNK_OVERHEAD_BYTES = 256;
@@ -33,13 +34,15 @@ export interface IntakeOptions {
   readonly sealBytes: number;
   /** How long a chunk waits for a queue that was never reached. */
   readonly openWaitMs: number;
+  /** With rates of their own; the bytes in hand are shared among them. */
+  readonly tenants?: readonly Tenant[];
 }
 
 export class QueueIntake implements Intake {
   readonly #queue: Queue;
   readonly #clock: Clock;
   readonly #telemetry: ForwarderTelemetry;
-  readonly #budget: ByteBudget;
+  readonly #rooms: TenantRooms;
   readonly #laneOptions: LaneOptions;
   readonly #openWaitMs: number;
   readonly #lanes = new Map<number, Lane>();
@@ -54,17 +57,24 @@ export class QueueIntake implements Intake {
     this.#clock = clock;
     this.#telemetry = options.telemetry;
     this.#openWaitMs = options.openWaitMs;
-    this.#budget = new ByteBudget(options.bytesMax);
-    this.#telemetry.watch(this.#budget);
+    const { bytesMax, tenants = [] } = options;
+    const throttled = (tenant: string): void => this.#telemetry.throttled(tenant);
+    this.#rooms = new TenantRooms({ bytesMax, clock, tenants, throttled });
+    this.#telemetry.watch(this.#rooms);
     this.#laneOptions = { queue, clock, lingerMs, sealBytes, bury: (share) => this.#buryEvent(share) };
   }
 
   get hasRoom(): boolean {
-    return this.#budget.hasRoom;
+    return this.#rooms.hasRoom;
   }
 
   room(): Promise<void> {
-    return this.#budget.room();
+    return this.#rooms.room();
+  }
+
+  /** What the tenant may still bring; ask it rather than `hasRoom` where the tenant is known. */
+  roomOf(tenant: string | null): TenantRoom {
+    return this.#rooms.of(tenant);
   }
 
   get unreadyReason(): string | null {
@@ -75,7 +85,7 @@ export class QueueIntake implements Intake {
     const { input, count } = chunk;
     const beganMs = this.#clock.monotonicMs();
     this.#telemetry.received(input, count, chunk.bytes.length);
-    using _permit = this.#budget.take(bytesOf(chunk));
+    using _permit = this.#rooms.of(chunk.tenant).take(bytesOf(chunk), count, chunk.bytes.length);
     let settlement: Settlement | null = null;
     try {
       // Whoever waits goes first, also in the moment in which the queue has just been reached.
@@ -104,9 +114,9 @@ export class QueueIntake implements Intake {
   }
 
   async bury(undecodable: Undecodable): Promise<void> {
-    const { bytes, reason, error } = undecodable;
-    using _permit = this.#budget.take(bytes.length + CHUNK_OVERHEAD_BYTES);
-    const letter = letterOf(this.#batch(undecodable, randomIdentity(), 1), bytes, reason, error);
+    const { bytes } = undecodable;
+    using _permit = this.#rooms.of(undecodable.tenant).take(bytes.length + CHUNK_OVERHEAD_BYTES, 1, bytes.length);
+    const letter = letterOf(this.#batch(undecodable, randomIdentity(), 1), undecodable);
     try {
       await this.#queue.appendDeadLetters([letter]);
       this.#telemetry.buried(undecodable);
@@ -119,7 +129,8 @@ export class QueueIntake implements Intake {
   /** An event that no queue takes would come back for ever if it were only refused. */
   async #buryEvent({ batch, bytes }: Share): Promise<void> {
     const error = `an event of ${bytes.length} bytes is larger than the queue takes in one record`;
-    await this.#queue.appendDeadLetters([{ ...letterOf(batch, bytes, 'entry_too_large', error), index: batch.first }]);
+    const letter = letterOf(batch, { bytes, reason: 'entry_too_large', error });
+    await this.#queue.appendDeadLetters([{ ...letter, index: batch.first }]);
   }
 
   /** Takes no more, and resolves when all that was taken is settled. */
@@ -192,13 +203,16 @@ function identityOf({ tenant, sender, tag, chunkId, entries }: Chunk): Uint8Arra
   return chunkIdentity({ tenant, sender, tag, chunkId, crc32: crc32(entries), length: entries.length });
 }
 
-function letterOf(batch: Batch, bytes: Uint8Array, reason: Undecodable['reason'], error: string): DeadLetter {
+function letterOf(
+  batch: Batch,
+  { bytes, reason, error, cut }: Pick<Undecodable, 'reason' | 'error' | 'cut'> & { readonly bytes: Uint8Array },
+): DeadLetter {
   return {
     batches: encodeBatches([batch]),
     reason,
     error,
     from: 'edge',
     value: bytes.subarray(0, BURIED_BYTES_MAX),
-    cut: bytes.length > BURIED_BYTES_MAX,
+    cut: cut ?? bytes.length > BURIED_BYTES_MAX,
   };
 }

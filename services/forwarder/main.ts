@@ -1,17 +1,23 @@
 // The forwarder: inputs in front, intake behind them, the queue behind that, with a spool before it where it is Kafka.
 
+import { readFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { hostname } from 'node:os';
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import type { Log } from '#shared/log.ts';
 import type { Metrics } from '#shared/metrics.ts';
 import type { Queue } from '#shared/queue/queue.ts';
 import type { Spool } from '#shared/queue/spooled/open-spool.ts';
-import { startForwardServer } from './accept/forward-server.ts';
-import { startHttpServer } from './accept/http-server.ts';
+import { type ForwardServerOptions, startForwardServer } from './accept/forward-server.ts';
+import { type HttpServerOptions, startHttpServer } from './accept/http-server.ts';
+import { ReadingGate } from './accept/reading-gate.ts';
+import { type Admission, loadAdmission } from './admit/admission.ts';
+import { admittedExposures } from './admit/exposure.ts';
+import { peerOf, type TlsContext, tlsContext } from './admit/tls.ts';
 import { openTokenFile } from './admit/token-file.ts';
-import { tlsOfFiles } from './accept/tls-files.ts';
 import { QueueIntake } from './intake.ts';
-import { ANYONE } from './principal.ts';
+import type { Principal } from './principal.ts';
 import { observeSpool } from './spool-telemetry.ts';
 import { ForwarderTelemetry } from './telemetry.ts';
 import { type UnackedInputs, startUnackedInputs } from './unacked-inputs.ts';
@@ -30,9 +36,14 @@ export interface Forwarder extends AsyncDisposable {
   readonly unreadyReason: string | null;
 }
 
-/** Rejects with listen_failed, or data_dir_unusable for the spool. Its end: no new connections, what was read is held or refused, every sender has its answer. */
+/**
+ * Rejects with config_invalid, listen_failed, or data_dir_unusable for the spool. Its end: no new connections, what was read is held
+ * or refused, every sender has its answer.
+ */
 export async function startForwarder({ config, queue, metrics, log, clock }: ForwarderOptions): Promise<Forwarder> {
   const telemetry = new ForwarderTelemetry(metrics, log);
+  const admission = loadAdmission(config, (path) => readFileSync(path, 'utf8'));
+  const exposed = admittedExposures(config, ['forward', 'http', 'syslog', 'gelf']);
   await using starting = new AsyncDisposableStack();
   const spool = starting.use(await spoolBefore(queue, { config, metrics, log, clock, telemetry }));
   const intake = new QueueIntake({
@@ -43,37 +54,111 @@ export async function startForwarder({ config, queue, metrics, log, clock }: For
     lingerMs: config['gather.linger_ms'],
     sealBytes: config['gather.record_bytes'],
     openWaitMs: config['kafka.produce_timeout_ms'],
+    tenants: admission.tenants,
   });
   starting.defer(() => intake.close());
-  const frameBytesMax = config['frame.max_bytes'];
-  const forward = await startForwardServer(config['forward.listen'], { intake, telemetry, frameBytesMax, clock });
-  starting.defer(() => forward.close());
+  const tls = tlsContext(config, { clock, telemetry });
+  if (tls) {
+    starting.use(tls);
+    telemetry.watchCertificate(
+      () => tls.expiresMs,
+      () => clock.epochMs(),
+    );
+  }
+  const edge = { config, clock, telemetry, intake, admission, tls };
+  // Each ends with its senders' answers, which intake gives: so all of them end at once, and intake after them.
+  const inputs = new Inputs();
+  starting.use(inputs);
+  const forward = inputs.add(await startForwardServer(config['forward.listen'], forwardOptions(edge)));
   const tokenFile = config['http.tokens'];
   const tokens = tokenFile === undefined ? null : starting.use(openTokenFile(tokenFile, { clock, telemetry }));
-  const http = await startHttpServer(config['http.listen'], {
-    intake,
-    telemetry,
-    bodyBytesMax: frameBytesMax,
-    tokens,
-    corsOrigins: config['http.cors_origins'] ?? [],
-  });
-  const edge = { config, intake, telemetry, clock };
-  const unacked = await startUnackedInputs({ ...edge, admit: () => ANYONE, tls: tlsOfFiles(config) });
+  const http = inputs.add(await startHttpServer(config['http.listen'], { ...httpOptions(edge), tokens }));
+  const unacked = inputs.add(await startUnackedInputs({ ...edge, admit: admitting(admission) }));
   const started = starting.move();
   telemetry.listening('forward', forward.address);
   telemetry.listening('http', http.address);
+  for (const { input, address } of exposed) telemetry.exposed(input, address);
   return {
     addresses: { forward: forward.address, http: http.address, ...unacked.addresses },
     get unreadyReason() {
       return intake.unreadyReason;
     },
     async [Symbol.asyncDispose]() {
+      // What the senders without acks have sent already is still taken.
       await unacked.close();
-      const inputs = Promise.all([http.close(), started.disposeAsync()]);
-      await intake.close();
-      await inputs;
+      const settled = intake.close();
+      await started.disposeAsync();
+      await settled;
       telemetry.stopped();
     },
+  };
+}
+
+/** Inputs that end together. */
+class Inputs implements AsyncDisposable {
+  readonly #inputs: { close(): Promise<void> }[] = [];
+
+  add<I extends { close(): Promise<void> }>(input: I): I {
+    this.#inputs.push(input);
+    return input;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#inputs.map((input) => input.close()));
+  }
+}
+
+interface Edge {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly telemetry: ForwarderTelemetry;
+  readonly intake: QueueIntake;
+  readonly admission: Admission;
+  readonly tls: TlsContext | null;
+}
+
+function forwardOptions({ config, intake, ...edge }: Edge): ForwardServerOptions {
+  const { clock, telemetry } = edge;
+  // As much again as may be in hand, for what has not come whole; one frame must fit.
+  const gate = new ReadingGate(Math.max(config['intake.max_bytes'], config['frame.max_bytes']), clock);
+  telemetry.watchConnections(() => gate.bytesHeld);
+  const mode = config['forward.socket_mode'];
+  return {
+    ...edge,
+    serverName: `sluice-${hostname()}`,
+    connectionsMax: config['forward.max_connections'],
+    connectionsPerAddressMax: config['forward.max_connections_per_address'],
+    handshakeTimeoutMs: config['forward.handshake_timeout_ms'],
+    socketMode: mode === undefined ? undefined : Number.parseInt(mode, 8),
+    session: {
+      intake,
+      telemetry,
+      clock,
+      gate,
+      roomOf: (tenant) => intake.roomOf(tenant),
+      frameBytesMax: config['frame.max_bytes'],
+      frameTimeoutMs: config['forward.frame_timeout_ms'],
+      idleTimeoutMs: config['forward.idle_timeout_ms'],
+    },
+  };
+}
+
+function httpOptions({ config, admission, ...edge }: Edge): HttpServerOptions {
+  return {
+    ...edge,
+    bodyBytesMax: config['frame.max_bytes'],
+    admits: (address) => admission.admits(address),
+    principalOf: ({ socket }) => admission.principalOf(peerOf(socket), null),
+    roomOf: (tenant) => edge.intake.roomOf(tenant),
+    corsOrigins: config['http.cors_origins'] ?? [],
+  };
+}
+
+/** For senders that show no more than where they are, and a certificate where they speak TLS. */
+function admitting(admission: Admission): (address: string, socket: Socket | null) => Principal | null {
+  return (address, socket) => {
+    if (!admission.admits(address)) return null;
+    return admission.principalOf(socket ? peerOf(socket) : { address, certificateNames: [] }, null);
   };
 }
 

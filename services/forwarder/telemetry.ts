@@ -2,7 +2,6 @@
 // The ledger of the edge: received = produced + rejected + dropped + in flight, which is what is in hand and what is in the spool;
 // its imbalance is a metric, and always 0.
 
-import type { ByteBudget } from '#shared/byte-budget.ts';
 import { reasonOf } from '#shared/errors.ts';
 import type { Log } from '#shared/log.ts';
 import type { Metrics } from '#shared/metrics.ts';
@@ -19,7 +18,19 @@ const SPOOL = 'spool';
 export type SpoolLedger = Pick<SpoolObserver, 'spooled' | 'found' | 'fed' | 'buried' | 'dropped'>;
 
 /** Why a sender was not let in. The operator sees it; the sender never does. */
-export type AuthFailure = 'token_missing' | 'token_wrong';
+export type AuthFailure =
+  | 'network_refused'
+  | 'tls_failed'
+  | 'certificate_refused'
+  | 'handshake_malformed'
+  | 'handshake_timeout'
+  | 'shared_key_wrong'
+  | 'user_wrong'
+  | 'token_missing'
+  | 'token_wrong';
+
+/** Why we closed a connection that did nothing forbidden. */
+export type ConnectionEnd = 'too_many' | 'slow_when_full' | 'frame_timeout' | 'answers_unread' | 'idle_timeout';
 
 export class ForwarderTelemetry {
   readonly #log: Log;
@@ -34,6 +45,8 @@ export class ForwarderTelemetry {
   readonly #authFailures;
   readonly #udpReceiveDrops;
   readonly #connectionsRefused;
+  readonly #connectionsEnded;
+  readonly #throttled;
   readonly #connections = new Map<InputName, number>(LISTENERS.map((input) => [input, 0]));
   /** Counted on its own, so that the ledger can be wrong, and says so. */
   #inHand = 0;
@@ -68,6 +81,16 @@ export class ForwarderTelemetry {
       'Connections of senders that were closed at once.',
       ['input', 'reason'],
     );
+    this.#connectionsEnded = metrics.counter(
+      'connections_closed_total',
+      'Connections that were closed because of a limit.',
+      ['input', 'reason'],
+    );
+    this.#throttled = metrics.counter(
+      'tenant_throttled_total',
+      'Times that a tenant sent more than its rate and was not read for a while.',
+      ['tenant'],
+    );
     metrics.gauge('connections', 'Open connections of senders.', ['input'], () =>
       [...this.#connections].map(([input, n]) => [n, input] as const),
     );
@@ -83,8 +106,20 @@ export class ForwarderTelemetry {
   }
 
   /** The bytes in hand, for who wonders why reading has stopped. */
-  watch(budget: ByteBudget): void {
+  watch(budget: { readonly bytesHeld: number }): void {
     this.#metrics.gauge('intake_bytes', 'Bytes in hand at the edge.', [], () => [[budget.bytesHeld]]);
+  }
+
+  /** What connections hold beside that: frames that have not come whole, answers that are not read. */
+  watchConnections(bytesHeld: () => number): void {
+    this.#metrics.gauge('connection_bytes', 'Bytes that connections hold beside chunks in hand.', [], () => [
+      [bytesHeld()],
+    ]);
+  }
+
+  watchCertificate(expiresMs: () => number, epochMs: () => number): void {
+    const help = 'Seconds until the certificate that senders are shown ends to be valid.';
+    this.#metrics.gauge('tls_certificate_expiry_seconds', help, [], () => [[(expiresMs() - epochMs()) / 1000]]);
   }
 
   received(input: InputName, events: number, bytes: number): void {
@@ -172,6 +207,11 @@ export class ForwarderTelemetry {
     this.#log.warn('connection_refused', { input, reason, ...(detail !== undefined && { detail }) });
   }
 
+  connectionEnded(input: InputName, reason: ConnectionEnd): void {
+    this.#connectionsEnded.add(1, input, reason);
+    this.#log.warn('connection_closed', { input, reason });
+  }
+
   connectionOpened(input: InputName): void {
     this.#connections.set(input, (this.#connections.get(input) ?? 0) + 1);
   }
@@ -182,6 +222,24 @@ export class ForwarderTelemetry {
 
   listening(input: string, address: string): void {
     this.#log.info('listening', { input, address });
+  }
+
+  /** `tenant`: of the tenants file, for no other has a rate. */
+  throttled(tenant: string): void {
+    this.#throttled.add(1, tenant);
+    this.#log.warn('tenant_throttled', { tenant });
+  }
+
+  exposed(input: string, address: string): void {
+    this.#log.warn('input_exposed', { input, address, what: 'anyone who reaches it can use it (SLUICE_INSECURE)' });
+  }
+
+  tlsReloaded(expiresMs: number): void {
+    this.#log.info('certificate_reloaded', { expires: new Date(expiresMs).toISOString() });
+  }
+
+  tlsReloadFailed(error: unknown): void {
+    this.#log.error('certificate_unusable', { what: reasonOf(error), effect: 'the one before stays in force' });
   }
 
   stopped(): void {

@@ -1,9 +1,11 @@
 // Puts the stages of the indexer together: everything between the records of the queue and their outcomes. The consumer that runs for
 // ever and the drain job are shells around it, and so will be the function that is called with a batch and a deadline.
 
+import { readFileSync } from 'node:fs';
 import { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
+import { loadTenants } from '#shared/config/tenants.ts';
 import type { Log } from '#shared/log.ts';
 import type { Metrics } from '#shared/metrics.ts';
 import type { FetchedRecord, Queue } from '#shared/queue/queue.ts';
@@ -61,9 +63,10 @@ export function buildCore(options: CoreOptions, partitions: () => Iterable<Parti
     bytesMax: config['frame.max_bytes'],
     ...(options.decompress ? { decompress: options.decompress } : {}),
   };
+  const trustedTenants = trustedTenantsOf(config);
   const positionOf =
     options.replay?.positionOf ?? (({ partition, offset }: FetchedRecord) => `${topic}/${partition}/${offset}`);
-  const refusals = new RecordRefusals({ queue, telemetry, clock, random, positionOf, unpacking });
+  const refusals = new RecordRefusals({ queue, telemetry, clock, random, positionOf, unpacking, trustedTenants });
   const limit = new ConcurrencyLimit(config['bulk.concurrency'], clock);
   const writer = new BulkWriter({
     store,
@@ -95,7 +98,14 @@ export function buildCore(options: CoreOptions, partitions: () => Iterable<Parti
     clock,
     lingerMs: config['bulk.linger_ms'],
     unpacking,
+    trustedTenants,
   });
   telemetry.watch({ ledger, writer, limit, topic, partitions });
   return { pipeline, writer, ledger, telemetry, budget };
+}
+
+/** The edge's file says whose records may name their own tenant. Throws config_invalid. */
+function trustedTenantsOf(config: Config): ReadonlySet<string> {
+  const tenants = loadTenants(config['tenants'], (path) => readFileSync(path, 'utf8'));
+  return new Set(tenants.filter(({ trustsRecords }) => trustsRecords).map(({ name }) => name));
 }

@@ -37,6 +37,8 @@ export interface PipelineOptions {
   readonly clock: Clock;
   readonly lingerMs: number;
   readonly unpacking: UnpackOptions;
+  /** Tenants whose records may name their own tenant and service. */
+  readonly trustedTenants?: ReadonlySet<string>;
 }
 
 /** Records that are opened ahead of the one in work: enough to keep a pool thread busy. */
@@ -52,7 +54,7 @@ interface Opening {
 export class Pipeline {
   readonly #options: PipelineOptions;
   readonly #body = new BulkBody();
-  readonly #documents = new DocumentWriter(this.#body);
+  readonly #documents: DocumentWriter;
   readonly #pending: RecordInHand[] = [];
   readonly #opening: Opening[] = [];
   /** Origins of what is in the body. */
@@ -76,6 +78,7 @@ export class Pipeline {
 
   constructor(options: PipelineOptions) {
     this.#options = options;
+    this.#documents = new DocumentWriter(this.#body, options.trustedTenants);
     options.ledger.place(() => (this.#current ? this.#current.ends.length - this.#passed : 0));
     options.ledger.place(() => eventsOf(this.#runs));
     options.ledger.place(() => this.#burying);

@@ -36,6 +36,8 @@ export interface RefusalsOptions {
   /** Where a record came from, as "topic/partition/offset". */
   readonly positionOf: (record: FetchedRecord) => string;
   readonly unpacking: UnpackOptions;
+  /** Tenants whose records may name their own tenant and service. */
+  readonly trustedTenants?: ReadonlySet<string>;
 }
 
 export class RecordRefusals implements Refusals {
@@ -47,7 +49,7 @@ export class RecordRefusals implements Refusals {
 
   async asText(parcel: Parcel): Promise<Parcel> {
     const body = new BulkBody();
-    const writer = new DocumentWriter(body);
+    const writer = new DocumentWriter(body, this.#options.trustedTenants);
     const opened = new OpenedRecords(this.#options.unpacking);
     const runs: Run[] = [];
     const nowMs = this.#options.clock.epochMs();

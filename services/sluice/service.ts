@@ -1,11 +1,14 @@
 // What the long-running commands have in common: a log, a registry, the queue, the admin page, and a stop in the reverse order
 // of the start, within `shutdown.timeout_ms`.
 
+import { allowedNetworks } from '#forwarder/admit/admission.ts';
+import { admittedExposures } from '#forwarder/admit/exposure.ts';
 import { type AdminAction, type AdminServer, startAdminServer } from '#shared/admin-server.ts';
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import { type Log, createLog } from '#shared/log.ts';
 import { Metrics } from '#shared/metrics.ts';
+import { NetworkSet } from '#shared/networks.ts';
 import { openQueue } from '#shared/queue/open.ts';
 import type { Queue } from '#shared/queue/queue.ts';
 import type { CommandContext } from './command.ts';
@@ -67,12 +70,16 @@ export async function runService(
 
 /** Starts the admin page, which tells readiness of all parts together, and does what it is asked. It ends with the service. */
 export async function startAdmin(
-  { config, metrics, lifetime }: Service,
+  { config, log, metrics, lifetime }: Service,
   parts: readonly Part[],
   actions: readonly AdminAction[] = [],
 ): Promise<AdminServer> {
+  const allowed = allowedNetworks(config);
+  const networks = new NetworkSet(allowed);
+  for (const { input, address } of admittedExposures(config, ['admin'])) log.warn('input_exposed', { input, address });
   const admin = await startAdminServer({
     listen: config['admin.listen'],
+    admits: (address) => allowed.length === 0 || address === 'unix' || networks.has(address),
     metrics: (accept) => metrics.render(accept),
     unreadyReasons: () => parts.map((part) => part.unreadyReason).filter((reason) => reason !== null),
     actions,

@@ -60,6 +60,9 @@ function contradictions(config: Config): string[] {
     mistakes.push(`${variableOf('syslog.time_zone')}="${zone}" is no time zone; one is Europe/Berlin, or UTC`);
   }
   needs(config['elasticsearch.username'] !== undefined, 'elasticsearch.password', 'a user is set');
+  needs(config['tls.cert'] !== undefined, 'tls.key', 'a certificate is set');
+  const certified = config['tls.key'] !== undefined || config['tls.client_ca'] !== undefined;
+  needs(certified, 'tls.cert', 'a key, or the authority of clients, is set');
   return mistakes;
 }
 
@@ -115,11 +118,15 @@ function check(
 ): void {
   const { schema } = setting(name);
   if (Value.Check(schema, value)) values.set(name, value);
-  else mistakes.push(`${where}: ${[...Value.Errors(schema, value)][0]?.message ?? 'is not valid'}${allowed(schema)}`);
+  else {
+    const why = [...Value.Errors(schema, value)][0]?.message ?? 'is not valid';
+    mistakes.push(`${where}: ${why}${allowed(setting(name))}`);
+  }
 }
 
-function allowed(schema: object): string {
-  const { enum: choices, minimum, maximum } = schema as { enum?: string[]; minimum?: number; maximum?: number };
+function allowed({ schema, choices: listed }: Setting): string {
+  const { enum: one, minimum, maximum } = schema as { enum?: string[]; minimum?: number; maximum?: number };
+  const choices = one ?? listed;
   if (choices) return ` (${choices.join(', ')})`;
   return minimum === undefined ? '' : ` (${minimum} to ${maximum})`;
 }

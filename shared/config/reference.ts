@@ -31,8 +31,9 @@ function defaultOf({ syntax, default: value, defaultText }: Setting): string {
   return value === undefined ? '' : `\`${textFromValue(syntax, value)}\``;
 }
 
-function allowedOf({ syntax, schema }: Setting): string {
-  const { enum: choices, minimum, maximum } = schema as { enum?: string[]; minimum?: number; maximum?: number };
+function allowedOf({ syntax, schema, choices: listed }: Setting): string {
+  const { enum: one, minimum, maximum } = schema as { enum?: string[]; minimum?: number; maximum?: number };
+  const choices = one ?? listed;
   if (choices) return choices.map((choice) => `\`${choice}\``).join(', ');
   if (minimum === undefined || maximum === undefined) return syntax === 'boolean' ? '`true`, `false`' : '';
   return `${textFromValue(syntax, minimum)} to ${textFromValue(syntax, maximum)}`;

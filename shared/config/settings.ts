@@ -21,6 +21,8 @@ export interface Setting<S extends TSchema = TSchema> {
   /** Told instead of the default where it depends on others. */
   readonly defaultText?: string;
   readonly secret?: boolean;
+  /** What each element of a list may be. */
+  readonly choices?: readonly string[];
   /** One sentence for the reference. */
   readonly about: string;
 }
@@ -64,6 +66,11 @@ const list = <const F extends { default?: readonly string[] }>(about: string, fa
     ...facts,
   }) as Given<ReturnType<typeof Type.Unsafe<readonly string[]>>, F>;
 
+const someOf = <const V extends string>(values: readonly V[], about: string) => {
+  const schema = Type.Unsafe<readonly V[]>(Type.Array(Type.Enum([...values])));
+  return { syntax: 'list', schema, about, choices: values } as Given<typeof schema, { choices: readonly V[] }>;
+};
+
 export const settings = {
   'data.dir': text('Folder of the embedded queue, the embedded store, and the spool.', { default: './data' }),
   'log.level': oneOf(['debug', 'info', 'warn', 'error'], 'Least severe level that Sluice writes to its own log.', {
@@ -102,9 +109,6 @@ export const settings = {
     "Kernel's buffer of each UDP input; it gives no more than its own limit (net.core.rmem_max).",
     { default: 4 * MIB },
   ),
-  'tls.cert': text('File of the certificate, and its chain, that inputs show which speak TLS.', {}),
-  'tls.key': text('File of the key of that certificate.', {}),
-  'tls.client_ca': text('File of the certificates that senders are trusted by; each must then show one.', {}),
   'admin.listen': text('Address of /metrics, /livez and /readyz.', { default: '127.0.0.1:24231' }),
   'lag.listen': text('Address of the exporter `sluice lag --serve`.', { default: '127.0.0.1:9308' }),
   'lag.interval_ms': milliseconds(
@@ -112,6 +116,53 @@ export const settings = {
     'How often `sluice lag --serve` looks at the queue.',
     { default: 1000 },
   ),
+  allow_networks: list('Networks that may connect at all, such as 10.0.0.0/8, separated by commas; any if unset.', {}),
+  insecure: someOf(
+    ['forward', 'http', 'syslog', 'gelf', 'admin'],
+    'Inputs that may listen on a public address without any authentication.',
+  ),
+  shared_key: text('Key that senders of the Forward input must know.', { secret: true }),
+  users: text('File of the users of the Forward input, YAML.', {}),
+  tenants: text('File of the tenants, YAML.', {}),
+  'tls.cert': text(
+    'File of the certificate, and its chain, that inputs show: Forward and HTTP then speak TLS, syslog on `syslog.tls_listen`.',
+    {},
+  ),
+  'tls.key': text('File of the key of that certificate.', {}),
+  'tls.client_ca': text('File of the certificates that senders are trusted by; each must then show one.', {}),
+  // By TLS 1.3 a server sends tickets after the handshake. A sender that reads nothing and closes leaves them unread, and its kernel
+  // then throws away what it has not sent yet: lines of a sender that wants no acks.
+  'tls.max_version': oneOf(['1.2', '1.3'], 'Newest version of TLS; 1.2 spares senders that want no acks a loss.', {
+    default: '1.3',
+  }),
+  'forward.max_connections': integer({ minimum: 1, maximum: 1_000_000 }, 'Connections of the Forward input.', {
+    default: 16_384,
+  }),
+  'forward.max_connections_per_address': integer(
+    { minimum: 1, maximum: 1_000_000 },
+    'Connections of the Forward input from one address.',
+    { default: 8192 },
+  ),
+  'forward.handshake_timeout_ms': milliseconds(
+    { minimum: 100, maximum: 600_000 },
+    'How long TLS and the shared key may take on a new connection.',
+    { default: 10_000 },
+  ),
+  'forward.frame_timeout_ms': milliseconds(
+    { minimum: 100, maximum: 86_400_000 },
+    'How long a frame may take to come whole, and a peer to read its acks.',
+    { default: 300_000 },
+  ),
+  // A sender without acks does not see that it was closed, and its next line is lost: so none is closed unless asked for.
+  'forward.idle_timeout_ms': milliseconds(
+    { minimum: 0, maximum: 30 * 86_400_000 },
+    'How long a connection of the Forward input may be silent; 0: for ever.',
+    { default: 0 },
+  ),
+  'forward.socket_mode': {
+    ...text('Permissions of the unix socket, where Forward listens on one, such as 0660; else as the umask says.', {}),
+    schema: Type.String({ pattern: '^0?[0-7]{3}$' }),
+  },
   'frame.max_bytes': bytes(
     { minimum: 64 * KIB, maximum: 512 * MIB },
     'Largest Forward frame or HTTP body, also after decompression.',

@@ -21,13 +21,18 @@ import { HeldPieces } from './held-pieces.ts';
 export const NEED_MORE = 0;
 /** The stream cannot be read on: 0xc1, or nesting too deep. */
 export const FRAME_MALFORMED = 1;
-/** The frame is longer than the limit, or says so. The stream cannot be read on. */
+/** The frame is longer than the limit, or says so. The stream cannot be read on, but by `takeUnread`. */
 export const FRAME_TOO_LARGE = 2;
+/** A frame of more than `keepBytesMax` came whole, and was let go as it came. */
+export const FRAME_PASSED = 3;
 
-export type ScanResult = Buffer | typeof NEED_MORE | typeof FRAME_MALFORMED | typeof FRAME_TOO_LARGE;
+export type ScanResult =
+  Buffer | typeof NEED_MORE | typeof FRAME_MALFORMED | typeof FRAME_TOO_LARGE | typeof FRAME_PASSED;
 
 export interface FrameScannerOptions {
   readonly frameBytesMax: number;
+  /** Larger frames are passed over: only their end is looked for. Absent: none is. */
+  readonly keepBytesMax?: number;
   readonly depthMax?: number;
 }
 
@@ -36,6 +41,7 @@ const NONE = Buffer.alloc(0);
 export class FrameScanner {
   readonly #depthMax: number;
   readonly #frameBytesMax: number;
+  readonly #keepBytesMax: number;
   /** Counts of the values that are still to come in each open container around the present one. */
   readonly #stack: Float64Array;
   #depth = 0;
@@ -52,21 +58,38 @@ export class FrameScanner {
   #frameStart = 0;
   /** The frame's bytes from pieces before. */
   readonly #held = new HeldPieces();
+  /** Bytes from pieces before that were let go, where the frame is larger than what is kept. */
+  #passed = 0;
   #broken: typeof FRAME_MALFORMED | typeof FRAME_TOO_LARGE | null = null;
 
   constructor(options: FrameScannerOptions) {
     this.#frameBytesMax = options.frameBytesMax;
+    this.#keepBytesMax = options.keepBytesMax ?? options.frameBytesMax;
     this.#depthMax = options.depthMax ?? DEPTH_MAX;
     this.#stack = new Float64Array(this.#depthMax + 1);
   }
 
-  /** Bytes of the unfinished frame that are held besides the present piece. */
+  /** Bytes that are held: of the unfinished frame, and the piece that is not read to its end. */
   get heldBytes(): number {
-    return this.#held.bytes;
+    return this.#held.bytes + this.#piece.length;
+  }
+
+  /** All bytes that are held, of which no frame was made; the scanner is as new after it. */
+  takeUnread(): Buffer[] {
+    const unread = [...this.#held.take(), this.#piece.subarray(this.#frameStart)];
+    this.#dropPiece();
+    this.#depth = 0;
+    this.#left = 1;
+    this.#skip = 0;
+    this.#headerHeld = 0;
+    this.#passed = 0;
+    this.#broken = null;
+    return unread;
   }
 
   /** Adds the next piece of the stream. All frames of the piece before must be out: `next` said NEED_MORE. */
   push(piece: Buffer): void {
+    if (this.#broken !== null) return;
     assert(this.#at === this.#piece.length, 'the piece before was not read to its end');
     this.#piece = piece;
     this.#at = 0;
@@ -137,7 +160,7 @@ export class FrameScanner {
       this.#skip = needed;
     }
     // Each value that is announced takes a byte at least.
-    const frameBytes = this.#held.bytes + (this.#at - this.#frameStart) + needed;
+    const frameBytes = this.#passed + this.#held.bytes + (this.#at - this.#frameStart) + needed;
     return frameBytes <= this.#frameBytesMax || this.#fail(FRAME_TOO_LARGE);
   }
 
@@ -159,9 +182,14 @@ export class FrameScanner {
     this.#left = 1;
     this.#at = at;
     const tail = this.#piece.subarray(this.#frameStart, at);
-    const frameBytes = this.#held.bytes + tail.length;
-    this.#frameStart = at;
+    const frameBytes = this.#passed + this.#held.bytes + tail.length;
     if (frameBytes > this.#frameBytesMax) return this.#break(FRAME_TOO_LARGE);
+    this.#frameStart = at;
+    if (frameBytes > this.#keepBytesMax) {
+      this.#held.clear();
+      this.#passed = 0;
+      return FRAME_PASSED;
+    }
     return this.#held.bytes === 0 ? tail : this.#held.join(tail);
   }
 
@@ -176,12 +204,15 @@ export class FrameScanner {
     const start = this.#frameStart;
     const size = this.#piece.length - start;
     if (size > 0) {
-      if (this.#held.bytes + size + this.#skip > this.#frameBytesMax) return this.#break(FRAME_TOO_LARGE);
-      this.#held.hold(this.#piece, start);
+      const frameBytes = this.#passed + this.#held.bytes + size;
+      if (frameBytes + this.#skip > this.#frameBytesMax) return this.#break(FRAME_TOO_LARGE);
+      if (frameBytes <= this.#keepBytesMax) this.#held.hold(this.#piece, start);
+      else {
+        this.#held.clear();
+        this.#passed = frameBytes;
+      }
     }
-    this.#piece = NONE;
-    this.#at = 0;
-    this.#frameStart = 0;
+    this.#dropPiece();
     return NEED_MORE;
   }
 
@@ -192,10 +223,16 @@ export class FrameScanner {
 
   #break(why: typeof FRAME_MALFORMED | typeof FRAME_TOO_LARGE): ScanResult {
     this.#broken = why;
-    this.#held.clear();
+    if (why === FRAME_MALFORMED) {
+      this.#held.clear();
+      this.#dropPiece();
+    }
+    return why;
+  }
+
+  #dropPiece(): void {
     this.#piece = NONE;
     this.#at = 0;
     this.#frameStart = 0;
-    return why;
   }
 }

@@ -47,6 +47,14 @@ export class HeldPieces {
     return joined;
   }
 
+  /** The pieces as they are held; nothing is held after it. */
+  take(): Buffer[] {
+    this.#seal();
+    const pieces = this.#pieces;
+    this.clear();
+    return pieces;
+  }
+
   clear(): void {
     this.#pieces = [];
     this.#bytes = 0;

@@ -1,7 +1,7 @@
 // Installs the clients of the folders beside this file, each by the package manager of its language, into node_modules/.cache,
 // once for each content of its folder. A client whose toolchain is missing is told as such: its tests skip, loudly.
 
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,6 +18,15 @@ interface Toolchain {
   /** The command to send, given the installed folder; the client's arguments follow. */
   readonly send: (folder: string) => string[];
   readonly environment?: (folder: string) => Record<string, string>;
+}
+
+/** How a client shows who it is, where it can. Clients find it in their environment. */
+export interface Security {
+  /** File of the certificate that the server is trusted by; then the client speaks TLS. */
+  readonly ca?: string;
+  readonly sharedKey?: string;
+  readonly user?: string;
+  readonly password?: string;
 }
 
 const npmInstall = ['npm', 'install', '--no-audit', '--no-fund', '--no-package-lock', '--ignore-scripts'];
@@ -61,6 +70,7 @@ export interface Arguments {
   readonly ack: boolean;
   /** Ends the client before it is done. */
   readonly signal?: AbortSignal;
+  readonly security?: Security;
 }
 
 /** Whether the toolchain of a client is on this machine. */
@@ -73,19 +83,45 @@ export async function isInstallable(name: ClientName): Promise<boolean> {
 }
 
 /** Installs a client if need be, and lets it send numbered events. Rejects with what it said if it fails. */
-export async function sendBy(name: ClientName, { port, tag, count, ack, signal }: Arguments): Promise<void> {
-  await runClient(name, [String(port), tag, String(count), ack ? 'ack' : 'no-ack'], signal);
+export async function sendBy(name: ClientName, given: Arguments): Promise<void> {
+  const { port, tag, count, ack, signal, security = {} } = given;
+  const environment = environmentOf(security);
+  await runClient(name, [String(port), tag, String(count), ack ? 'ack' : 'no-ack'], { signal, environment });
 }
 
 /** As `sendBy`, with arguments that only this client knows. */
-export async function runClient(name: ClientName, given: readonly string[], signal?: AbortSignal): Promise<void> {
+export async function runClient(
+  name: ClientName,
+  given: readonly string[],
+  { signal, environment }: { signal?: AbortSignal | undefined; environment?: Record<string, string> } = {},
+): Promise<void> {
   const toolchain: Toolchain = toolchains[name];
   const folder = await installed(name, toolchain);
   const [command = '', ...args] = toolchain.send(folder);
   await run(command, [...args, ...given], {
-    env: { ...process.env, ...toolchain.environment?.(folder) },
+    env: { ...process.env, ...toolchain.environment?.(folder), ...environment },
     ...(signal !== undefined && { signal, killSignal: 'SIGKILL' }),
   });
+}
+
+function environmentOf({ ca, sharedKey, user, password }: Security): Record<string, string> {
+  return {
+    ...(ca !== undefined && { SENDER_CA: ca, ...trustOf(ca) }),
+    ...(sharedKey !== undefined && { SENDER_SHARED_KEY: sharedKey }),
+    ...(user !== undefined && { SENDER_USER: user, SENDER_PASSWORD: password ?? '' }),
+  };
+}
+
+/** Go and Java take no authority from the program: Go reads this variable, and Java a store of its own kind. */
+function trustOf(ca: string): Record<string, string> {
+  const store = `${ca}.store`;
+  const password = 'changeit';
+  if (!existsSync(store)) {
+    const importing = ['-importcert', '-noprompt', '-alias', 'ca', '-file', ca];
+    execFileSync('keytool', [...importing, '-keystore', store, '-storepass', password], { stdio: 'pipe' });
+  }
+  const options = `-Djavax.net.ssl.trustStore=${store} -Djavax.net.ssl.trustStorePassword=${password}`;
+  return { SSL_CERT_FILE: ca, JAVA_TOOL_OPTIONS: options };
 }
 
 async function installed(name: ClientName, toolchain: Toolchain): Promise<string> {

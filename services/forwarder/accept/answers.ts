@@ -1,11 +1,20 @@
 // The answers that a connection still owes. They go out in the order in which their chunks came, each as a write of its own
 // (fluent-logger-node reads one ack from each), and only when the chunk is held.
 
+/** A place in the order of answers. */
+export interface OwedAnswer {
+  /** Null until the chunk is held. */
+  answer: Uint8Array | null;
+}
+
 export class Answers {
   readonly #write: (answer: Uint8Array) => void;
   /** Those before `#first` are written. */
-  #owed: { answer: Uint8Array | null }[] = [];
+  #owed: OwedAnswer[] = [];
   #first = 0;
+  #isCut = false;
+  /** Whether the peer was ever answered: only then does it read. */
+  hasWritten = false;
 
   constructor(write: (answer: Uint8Array) => void) {
     this.#write = write;
@@ -16,14 +25,23 @@ export class Answers {
     return this.#owed.length - this.#first;
   }
 
-  /** A place in the order. Call what it gives back with the answer when the chunk is held. */
-  owe(): (answer: Uint8Array) => void {
-    const place: { answer: Uint8Array | null } = { answer: null };
-    this.#owed.push(place);
-    return (answer) => {
-      place.answer = answer;
-      this.#writeReady();
-    };
+  owe(): OwedAnswer {
+    const place: OwedAnswer = { answer: null };
+    if (!this.#isCut) this.#owed.push(place);
+    return place;
+  }
+
+  /** The chunk is held. */
+  give(place: OwedAnswer, answer: Uint8Array): void {
+    place.answer = answer;
+    this.#writeReady();
+  }
+
+  /** The chunk is not held: neither it nor those behind it are answered, for their senders expect answers in order. */
+  cut(place: OwedAnswer): void {
+    const at = this.#owed.indexOf(place, this.#first);
+    if (at >= 0) this.#owed.length = at;
+    this.#isCut = true;
   }
 
   #writeReady(): void {
@@ -31,6 +49,7 @@ export class Answers {
       const answer = this.#owed[this.#first]?.answer;
       if (!answer) break;
       this.#first++;
+      this.hasWritten = true;
       this.#write(answer);
     }
     // Taking one by one from the front of a long array would cost its length each time.

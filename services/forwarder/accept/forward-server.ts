@@ -1,9 +1,21 @@
 // Listens for the Forward protocol: TCP (or a unix socket), and the UDP heartbeat on the same port.
 
+import { chmodSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { listenFailure, listenOn, parseListenAddress, printAddress } from '#shared/listen-address.ts';
-import { ForwardSession, type SessionOptions } from './forward-session.ts';
+import {
+  type ListenAddress,
+  listenFailure,
+  listenOn,
+  parseListenAddress,
+  printAddress,
+} from '#shared/listen-address.ts';
+import { type ConnectionOptions, ForwardConnections } from './forward-connections.ts';
 import { startUdpHeartbeat } from './udp-heartbeat.ts';
+
+export interface ForwardServerOptions extends ConnectionOptions {
+  /** Permissions of a unix socket; undefined: as the umask says. */
+  readonly socketMode?: number | undefined;
+}
 
 export interface ForwardServer {
   /** As bound: host:port, or unix:/path. */
@@ -13,29 +25,37 @@ export interface ForwardServer {
 }
 
 /** `listen`: host:port, :port or unix:/path. Rejects with config_invalid or listen_failed. */
-export async function startForwardServer(listen: string, options: SessionOptions): Promise<ForwardServer> {
-  const sessions = new Set<ForwardSession>();
+export async function startForwardServer(listen: string, options: ForwardServerOptions): Promise<ForwardServer> {
+  const address = parseListenAddress(listen);
   const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 });
-  server.on('connection', (socket) => {
-    const session = new ForwardSession(socket, options);
-    sessions.add(session);
-    socket.on('close', () => sessions.delete(session));
-  });
-  const bound = await listenOn(server, parseListenAddress(listen));
-  const heartbeat =
-    bound.kind === 'tcp'
-      ? await startUdpHeartbeat(bound.host, bound.port).catch((error: unknown) => {
-          server.close();
-          throw listenFailure(bound, error);
-        })
-      : null;
+  const connections = new ForwardConnections(server, address.kind === 'unix', options);
+  const bound = await listenOn(server, address);
+  let heartbeat: AsyncDisposable | null = null;
+  try {
+    if (bound.kind === 'unix') setMode(bound.path, options.socketMode);
+    else heartbeat = await heartbeatOn(bound, options);
+  } catch (error) {
+    server.close();
+    throw listenFailure(bound, error);
+  }
   return {
     address: printAddress(bound),
     async close() {
       const closed = new Promise((resolve) => server.close(resolve));
       await heartbeat?.[Symbol.asyncDispose]();
-      await Promise.all([...sessions].map((session) => session.close()));
+      await connections.close();
       await closed;
     },
   };
+}
+
+function heartbeatOn(
+  { host, port }: ListenAddress & { readonly kind: 'tcp' },
+  { admission }: ConnectionOptions,
+): Promise<AsyncDisposable> {
+  return startUdpHeartbeat(host, port, (address) => admission.admits(address));
+}
+
+function setMode(path: string, mode: number | undefined): void {
+  if (mode !== undefined) chmodSync(path, mode);
 }

@@ -1,29 +1,39 @@
-// One connection of the Forward protocol: bytes → frames → chunks → intake, and acks back.
+// One connection of the Forward protocol, once it is admitted: bytes → frames → chunks → intake, and acks back.
 //
 // Guarantees: an ack is written only after intake said that the chunk is held; a chunk that can't be held ends the connection
-// without an ack, so that its sender sends it again; a chunk that could never be read is acked once the dead letters hold it.
-// Reading stops while intake has no room or this connection has too much in flight. A bad frame ends at most its connection.
+// without an ack, so that its sender sends it again, but not before the acks that are owed for chunks before it; a chunk that
+// could never be read is acked once the dead letters hold it. Reading stops while intake has no room or this connection has too
+// much in flight. A bad frame ends at most its connection.
 
 import type { Socket } from 'node:net';
 import { type Clock, systemClock } from '#shared/clock.ts';
-import { reasonOf } from '#shared/errors.ts';
-import { countEntries, isArray } from '#shared/msgpack/extents.ts';
-import { FRAME_TOO_LARGE, FrameScanner, NEED_MORE } from '#shared/msgpack/frame-scanner.ts';
-import { decompress } from '#shared/record/compression.ts';
-import type { Chunk, Intake, Undecodable } from '../chunk.ts';
+import { FRAME_TOO_LARGE, NEED_MORE } from '#shared/msgpack/frame-scanner.ts';
+import { peerAddress } from '#shared/networks.ts';
+import type { Chunk, Intake, Room, Undecodable } from '../chunk.ts';
 import { encodeAck, encodeJsonAck } from '../decode/forward-ack.ts';
-import { ForwardDecoder, type ForwardFrame, type ForwardRefusal } from '../decode/forward-frame.ts';
-import { isJsonMode, jsonFrame, JsonScanner } from '../decode/json-mode.ts';
+import { ANYONE } from '../principal.ts';
 import type { ForwarderTelemetry } from '../telemetry.ts';
-import { Answers } from './answers.ts';
-import { MessageRun } from './message-run.ts';
+import { Answers, type OwedAnswer } from './answers.ts';
+import { FrameReader } from './frame-reader.ts';
+import { type FrameOutcomes, type FrameRefusal, FrameTaker, type Sender } from './frame-taker.ts';
+import { type GateMember, type GatePass, ReadingGate } from './reading-gate.ts';
+import { type Overdue, SessionWatch, type WatchLimits } from './session-watch.ts';
 
-export interface SessionOptions {
+export interface SessionOptions extends Partial<WatchLimits> {
   readonly intake: Intake;
   readonly telemetry: ForwarderTelemetry;
   /** Largest frame, also after decompression. */
   readonly frameBytesMax: number;
   readonly clock?: Clock;
+  /** Shared by all sessions of a server. */
+  readonly gate?: ReadingGate;
+  /** The room that a tenant has; else that of intake. */
+  readonly roomOf?: (tenant: string | null) => Room;
+}
+
+export interface SessionPeer extends Sender {
+  /** What came behind its handshake. */
+  readonly unread?: Buffer;
 }
 
 /** Bytes that one connection may have in flight before it is read no further, so that no single one takes all the room. */
@@ -32,24 +42,23 @@ const IN_FLIGHT_BYTES_MAX = 8 * 1024 * 1024;
 const CHUNK_OVERHEAD_BYTES = 256;
 /** Answers that wait for those before them, and bytes of answers that the peer does not read. */
 const ANSWERS_OWED_MAX = 16_384;
-const ANSWER_BYTES_MAX = 256 * 1024;
+const ANSWER_BYTES_MAX = 64 * 1024;
+/** What an unfinished frame costs beside its bytes. */
+const UNFINISHED_OVERHEAD_BYTES = 2048;
 /** How long a peer that keeps its side open may take to read its last answers when we stop. */
 const LINGER_MS = 1000;
-const NIL = 0xc0;
-/** The tag where a frame has none that can be used. */
-const NO_TAG = 'sluice.undecodable';
 
-export class ForwardSession {
+export class ForwardSession implements GateMember, FrameOutcomes {
   readonly #socket: Socket;
   readonly #options: SessionOptions;
-  readonly #sender: string;
-  /** Which of the two, the first byte tells. */
-  #scanner: FrameScanner | JsonScanner;
-  #isJson = false;
-  #begun = false;
-  readonly #decoder = new ForwardDecoder();
+  readonly #clock: Clock;
+  readonly #roomOfTenant: Room;
+  readonly #gate: ReadingGate;
+  readonly #pass: GatePass;
+  readonly #watch: SessionWatch;
+  readonly #reader: FrameReader;
+  readonly #taker: FrameTaker;
   readonly #answers: Answers;
-  readonly #run = new MessageRun();
   #inFlightBytes = 0;
   #inFlightChunks = 0;
   /** What is being waited for before the next frame is looked at. */
@@ -61,166 +70,158 @@ export class ForwardSession {
   #wake: (() => void) | null = null;
   readonly #closed = Promise.withResolvers<void>();
 
-  constructor(socket: Socket, options: SessionOptions) {
+  constructor(socket: Socket, options: SessionOptions, peer?: SessionPeer) {
+    const from = peer ?? { sender: peerAddress(socket.remoteAddress), principal: ANYONE };
     this.#socket = socket;
     this.#options = options;
-    this.#sender = senderOf(socket);
-    this.#scanner = new FrameScanner(options);
+    this.#clock = options.clock ?? systemClock;
+    this.#roomOfTenant = options.roomOf?.(from.principal.tenant) ?? options.intake;
+    this.#gate = options.gate ?? new ReadingGate(Infinity, this.#clock);
+    this.#pass = this.#gate.enter(this);
+    const { frameTimeoutMs = Infinity, idleTimeoutMs = 0 } = options;
+    this.#watch = new SessionWatch({ frameTimeoutMs, idleTimeoutMs }, this.#clock.monotonicMs());
+    this.#reader = new FrameReader(options);
+    this.#taker = new FrameTaker(from, options.frameBytesMax, this);
     this.#answers = new Answers((answer) => this.#socket.writable && this.#socket.write(answer));
-    options.telemetry.connectionOpened('forward');
-    socket.on('data', (piece: Buffer) => {
-      if (!this.#begun) this.#begin(piece);
-      this.#scanner.push(piece);
-      this.#read();
-    });
+    socket.on('data', (piece: Buffer) => this.#take(piece));
     // The peer sends no more, but may still wait for acks.
     socket.on('end', () => {
       this.#peerEnded = true;
       this.#endIfDone();
     });
-    socket.on('drain', () => this.#wake?.());
+    socket.on('drain', () => {
+      this.#wake?.();
+      this.#report();
+    });
     // A connection that breaks is the peer's affair: what it did not hear acked, it sends again.
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
-      options.telemetry.connectionClosed('forward');
+      this.#gate.leave(this.#pass);
       this.#wake?.();
       this.#closed.resolve();
     });
+    if (peer?.unread) this.#take(peer.unread);
+    this.flow();
   }
 
   /** Reads no more, answers what is in flight, and closes. */
   async close(): Promise<void> {
-    this.#closing = true;
-    this.#socket.pause();
-    this.#endIfDone();
+    this.#finish();
     await this.#closed.promise;
   }
 
-  #begin(piece: Buffer): void {
-    this.#begun = true;
-    this.#isJson = isJsonMode(piece[0] ?? 0);
-    if (this.#isJson) this.#scanner = new JsonScanner(this.#options);
+  /** For the gate: whether it is us whom this connection waits for. */
+  get isWaiting(): boolean {
+    return this.#held && this.#socket.writableLength < ANSWER_BYTES_MAX;
+  }
+
+  flow(): void {
+    if (this.#closing || this.#socket.destroyed) return;
+    if (this.#held || !this.#gate.mayRead(this.#pass)) this.#socket.pause();
+    else if (!this.#peerEnded) this.#socket.resume();
+  }
+
+  evict(): void {
+    if (this.#socket.destroyed) return;
+    this.#options.telemetry.connectionEnded('forward', 'slow_when_full');
+    this.#socket.destroy();
+    this.#gate.leave(this.#pass);
+  }
+
+  /** Closes it where it takes longer than it may; to be called every second or so. */
+  look(nowMs: number): void {
+    if (this.#closing) return;
+    const overdue = this.#watch.overdue(this.#progress(), nowMs);
+    if (overdue !== null) this.#endOverdue(overdue);
+  }
+
+  #progress() {
+    const { bytesRead, bytesWritten, writableLength } = this.#socket;
+    return {
+      bytesRead,
+      framesRead: this.#reader.count,
+      isInFrame: this.#reader.heldBytes > 0,
+      answersWaiting: writableLength,
+      answersTaken: bytesWritten - writableLength,
+      isWaiting: this.isWaiting || this.#inFlightChunks > 0,
+    };
+  }
+
+  #endOverdue(why: Overdue): void {
+    this.#options.telemetry.connectionEnded('forward', why);
+    if (why === 'answers_unread') this.#socket.destroy();
+    else this.#finish();
+  }
+
+  #take(piece: Buffer): void {
+    if (this.#closing) return;
+    this.#reader.push(piece);
+    this.#read();
   }
 
   #read(): void {
     while (!this.#held && !this.#closing && !this.#socket.destroyed) {
       if (!this.#hasRoom) {
-        this.#hold(this.#room());
+        this.wait(this.#room());
         break;
       }
-      const frame = this.#scanner.next();
+      const frame = this.#reader.next();
       if (frame === NEED_MORE) break;
-      if (Buffer.isBuffer(frame)) this.#takeFrame(frame);
+      if (Buffer.isBuffer(frame)) this.#taker.take(frame, this.#reader.isJson);
+      else if (typeof frame === 'object') this.#taker.takeOversized(frame);
       else
-        this.#refuse(frame === FRAME_TOO_LARGE ? 'frame_too_large' : 'frame_malformed', 'the stream cannot be read on');
+        this.refuse(frame === FRAME_TOO_LARGE ? 'frame_too_large' : 'frame_malformed', 'the stream cannot be read on');
     }
-    this.#flushRun();
+    this.#taker.flush();
+    this.#report();
   }
 
-  #takeFrame(scanned: Buffer): void {
-    const bytes = this.#isJson ? jsonFrame(scanned) : scanned;
-    if (!Buffer.isBuffer(bytes)) return this.#bury(scanned, bytes);
-    // Another protocol, or garbage: what follows would be taken byte by byte for frames.
-    if (!isArray(bytes[0] ?? 0) && bytes[0] !== NIL)
-      return this.#refuse('frame_malformed', 'a frame is an array or nil');
-    const frame = this.#decoder.decode(bytes);
-    switch (frame.kind) {
-      case 'heartbeat':
-        return;
-      case 'signal':
-        return this.#refuse('signal_refused', frame.why);
-      case 'malformed':
-        return this.#bury(bytes, frame);
-      case 'message':
-        return this.#takeMessage(bytes, frame);
-      case 'forward':
-      case 'packed':
-        this.#flushRun();
-        return this.#takeEntries(bytes.subarray(frame.start, frame.end), frame);
-    }
+  /** Tells the gate what is held beside the chunks in flight. */
+  #report(): void {
+    const unfinished = this.#closing ? 0 : this.#reader.heldBytes;
+    const overhead = unfinished > 0 ? UNFINISHED_OVERHEAD_BYTES : 0;
+    this.#gate.update(this.#pass, unfinished + overhead + this.#socket.writableLength);
   }
 
-  /** Messages that want no ack go on together; one that does is a chunk by itself. */
-  #takeMessage(bytes: Buffer, frame: ForwardFrame): void {
-    if (this.#run.count > 0 && (frame.chunk || frame.tag !== this.#run.tag)) this.#flushRun();
-    this.#run.tag = frame.tag;
-    this.#run.add(bytes, frame.start, frame.end);
-    if (!frame.chunk) return;
-    const entries = this.#run.take();
-    this.#accept(
-      { ...this.#origin(frame.tag), chunkId: frame.chunkId, encoding: 'identity', bytes: entries, entries, count: 1 },
-      frame.chunk,
-    );
-  }
-
-  #flushRun(): void {
-    const { tag, count } = this.#run;
-    if (count === 0) return;
-    const entries = this.#run.take();
-    this.#accept({ ...this.#origin(tag), chunkId: null, encoding: 'identity', bytes: entries, entries, count }, null);
-  }
-
-  #takeEntries(run: Buffer, frame: ForwardFrame): void {
-    if (frame.encoding === 'identity') {
-      this.#takeRun(run, run, frame);
-      return;
-    }
-    // The next frame waits, so that chunks are accepted in the order in which they came.
-    const unpacked = decompress(run, frame.encoding, this.#options.frameBytesMax);
-    this.#hold(
-      unpacked.then(
-        (entries) => this.#takeRun(run, entries, frame),
-        (error: unknown) => this.#buryRun(run, frame, reasonOf(error)),
-      ),
-    );
-  }
-
-  #takeRun(bytes: Buffer, entries: Buffer, frame: ForwardFrame): void {
-    const count = countEntries(entries, 0, entries.length);
-    if (count < 0) this.#buryRun(bytes, frame, 'it is no run of entries [time, record]');
-    else if (count === 0) this.#answerNow(frame.chunk);
-    else {
-      const { tag, chunkId, encoding } = frame;
-      this.#accept({ ...this.#origin(tag), chunkId, encoding, bytes, entries, count }, frame.chunk);
-    }
-  }
-
-  #accept(chunk: Chunk, ack: Buffer | null): void {
-    const answer = ack && this.#answers.owe();
+  accept(chunk: Chunk, ack: Buffer | null): void {
     const bytes = chunk.bytes === chunk.entries ? chunk.bytes.length : chunk.bytes.length + chunk.entries.length;
-    this.#settle(bytes, this.#options.intake.accept(chunk), () => ack && answer?.(this.#ack(ack)));
+    this.#settle(bytes, ack, this.#options.intake.accept(chunk));
   }
 
-  #bury(frame: Buffer, refusal: ForwardRefusal): void {
-    this.#flushRun();
-    this.#buryBytes(frame, refusal.tag ?? NO_TAG, refusal.why, refusal.chunk);
+  bury(undecodable: Undecodable, ack: Buffer | null): void {
+    this.#settle(undecodable.bytes.length, ack, this.#options.intake.bury(undecodable));
   }
 
-  #buryRun(run: Buffer, frame: ForwardFrame, why: string): void {
-    this.#buryBytes(run, frame.tag, why, frame.chunk);
+  answer(ack: Buffer): void {
+    this.#answers.give(this.#answers.owe(), this.#ack(ack));
   }
 
-  /** What can't be read now can't be read later: the dead letters take it, and the sender may forget it. */
-  #buryBytes(bytes: Buffer, tag: string, error: string, ack: Buffer | null): void {
-    const undecodable: Undecodable = { ...this.#origin(tag), bytes, reason: 'chunk_undecodable', error };
-    const answer = ack && this.#answers.owe();
-    this.#settle(bytes.length, this.#options.intake.bury(undecodable), () => ack && answer?.(this.#ack(ack)));
+  refuse(code: FrameRefusal, detail: string): void {
+    this.passOver(code, detail);
+    this.#finish();
   }
 
-  #answerNow(ack: Buffer | null): void {
-    if (ack) this.#answers.owe()(this.#ack(ack));
+  passOver(code: FrameRefusal, detail: string): void {
+    this.#options.telemetry.chunkRejected('forward', code, detail);
   }
 
   #ack(chunk: Buffer): Buffer {
-    return this.#isJson ? encodeJsonAck(chunk) : encodeAck(chunk);
+    return this.#reader.isJson ? encodeJsonAck(chunk) : encodeAck(chunk);
   }
 
-  #settle(chunkBytes: number, held: Promise<void>, onHeld: () => void): void {
+  #settle(chunkBytes: number, ack: Buffer | null, held: Promise<void>): void {
+    const place: OwedAnswer | null = ack && this.#answers.owe();
     const bytes = chunkBytes + CHUNK_OVERHEAD_BYTES;
     this.#inFlightBytes += bytes;
     this.#inFlightChunks++;
     held
-      .then(onHeld, () => this.#socket.destroy())
+      .then(
+        () => place && ack && this.#answers.give(place, this.#ack(ack)),
+        () => {
+          if (place) this.#answers.cut(place);
+          this.#finish();
+        },
+      )
       .finally(() => {
         this.#inFlightBytes -= bytes;
         this.#inFlightChunks--;
@@ -230,7 +231,7 @@ export class ForwardSession {
   }
 
   get #hasRoom(): boolean {
-    return this.#options.intake.hasRoom && this.#hasOwnRoom;
+    return this.#roomOfTenant.hasRoom && this.#hasOwnRoom;
   }
 
   get #hasOwnRoom(): boolean {
@@ -248,34 +249,43 @@ export class ForwardSession {
       await promise;
       this.#wake = null;
     }
-    await this.#options.intake.room();
+    await this.#roomOfTenant.room();
   }
 
   /** Neither reads nor looks at frames until `done`. */
-  #hold(done: Promise<void>): void {
+  wait(done: Promise<void>): void {
     this.#held = true;
-    this.#socket.pause();
+    this.flow();
     void done.then(() => {
       this.#held = false;
+      this.#gate.resumed(this.#pass);
       if (this.#closing) return this.#endIfDone();
       this.#read();
       if (this.#held) return;
       // Node tells the end of a paused socket too: frames may have been waiting behind it.
       if (this.#peerEnded) this.#endIfDone();
-      else this.#socket.resume();
+      else this.flow();
     });
   }
 
-  /** Nothing that was not taken can be answered: the connection ends, and the sender tries again. */
-  #refuse(code: 'frame_too_large' | 'frame_malformed' | 'signal_refused', detail: string): void {
-    this.#options.telemetry.chunkRejected('forward', code, detail);
-    this.#socket.destroy();
+  #finish(): void {
+    if (this.#closing) return;
+    this.#closing = true;
+    this.#socket.pause();
+    this.#taker.flush();
+    this.#report();
+    this.#endIfDone();
   }
 
   /** Ends our side when every chunk that will be taken has its answer. */
   #endIfDone(): void {
     const done = this.#closing || (this.#peerEnded && !this.#held);
     if (!done || this.#inFlightChunks > 0 || this.#socket.writableEnded) return;
+    if (this.#closing && !this.#answers.hasWritten) {
+      // It waits for no answers: what it sends from here on must not seem to be taken.
+      this.#socket.destroySoon();
+      return;
+    }
     this.#socket.end();
     if (!this.#closing) return;
     // Unread input would turn the end into a reset, which can take the last answers with it; so it is read and forgotten.
@@ -283,16 +293,6 @@ export class ForwardSession {
       .removeAllListeners('data')
       .on('data', () => undefined)
       .resume();
-    (this.#options.clock ?? systemClock).timer(LINGER_MS, () => this.#socket.destroy());
+    this.#clock.timer(LINGER_MS, () => this.#socket.destroy());
   }
-
-  #origin(tag: string): Pick<Chunk, 'tag' | 'input' | 'tenant' | 'sender'> {
-    return { tag, input: 'forward', tenant: null, sender: this.#sender };
-  }
-}
-
-/** The peer's address without its port, which changes with each connection; of a unix socket, the machine itself. */
-function senderOf(socket: Socket): string {
-  const address = socket.remoteAddress ?? 'unix';
-  return address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address;
 }

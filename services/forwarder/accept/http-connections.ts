@@ -5,6 +5,7 @@
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { Server as TlsServer } from 'node:tls';
 import type { ErrorCode } from '#shared/errors.ts';
 
 export interface ConnectionEvents {
@@ -23,7 +24,9 @@ export class HttpConnections {
 
   constructor(server: Server, events: ConnectionEvents) {
     this.#events = events;
-    server.on('connection', (socket: Socket) => this.#opened(socket));
+    // By TLS a request's socket is not the one that was accepted.
+    const connected = server instanceof TlsServer ? 'secureConnection' : 'connection';
+    server.on(connected, (socket: Socket) => this.#opened(socket));
     server.prependListener('request', (request: IncomingMessage, response: ServerResponse) => {
       this.#requested(request, response);
     });

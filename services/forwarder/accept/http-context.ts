@@ -8,11 +8,14 @@ import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '#shared/clock.ts';
 import { type ErrorCode, SluiceError } from '#shared/errors.ts';
+import { peerAddress } from '#shared/networks.ts';
 import type { Compression } from '#shared/record/compression.ts';
 import type { InputName, Intake } from '../chunk.ts';
 import { type EventTime, RECEIVE_TIME, eventTimeOfMs } from '../decode/event-time.ts';
 import { tagOfHeader } from '../decode/http-tag.ts';
 import { type Principal, tagOfPrincipal } from '../principal.ts';
+import type { AuthFailure } from '../telemetry.ts';
+import type { TenantRoom } from '../tenant-rooms.ts';
 import { type BodyReader, compressionOf } from './http-body.ts';
 import { codeOf, messageOf } from './http-errors.ts';
 
@@ -24,7 +27,8 @@ const PASSED_OVER_MAX = 256 * 1024 * 1024;
 export interface HttpTelemetry {
   connectionOpened(input: 'http'): void;
   connectionClosed(input: 'http'): void;
-  authFailed(input: 'http', reason: 'token_missing' | 'token_wrong'): void;
+  /** `detail`: never a secret. */
+  authFailed(input: 'http', reason: AuthFailure, detail?: string): void;
   /** A request was refused before intake had its events. */
   chunkRejected(input: InputName, reason: ErrorCode | 'internal', detail: string): void;
 }
@@ -53,6 +57,8 @@ export interface HttpContextOptions {
   readonly tokens: { principalOf(authorization: string): Principal | null } | null;
   /** Whom a connection speaks for, where no token says it. */
   readonly principalOf: (request: IncomingMessage) => Principal;
+  /** What a tenant may bring. */
+  readonly roomOf: (tenant: string | null) => Pick<TenantRoom, 'rateWaitMs'>;
   /** How long a refused body is passed over. */
   readonly timeoutMs: number;
   /** Requests that wait for 100 Continue. */
@@ -88,7 +94,7 @@ export class HttpContext {
   }
 
   /**
-   * Throws encoding_unknown, request_malformed, queue_unavailable.
+   * Throws encoding_unknown, request_malformed, queue_unavailable, rate_limited.
    * @param ownEncoding a Content-Encoding that the dialect sees to itself
    */
   open(input: InputName, { raw }: FastifyRequest, reply: FastifyReply, ownEncoding?: string): HttpExchange {
@@ -162,8 +168,14 @@ export class HttpExchange implements Disposable {
     this.chunkId = idempotencyKey(request);
     const { unreadyReason } = options.intake;
     if (unreadyReason !== null) throw new SluiceError('queue_unavailable', `Cannot take events: ${unreadyReason}`);
-    this.sender = senderOf(request);
+    this.sender = peerAddress(request.socket.remoteAddress);
     this.principal = options.principal;
+    if (options.roomOf(this.principal.tenant).rateWaitMs > 0) {
+      throw new SluiceError(
+        'rate_limited',
+        'Cannot take events: their tenant sends more than its rate; send again later',
+      );
+    }
   }
 
   /**
@@ -238,13 +250,6 @@ function idempotencyKey(request: IncomingMessage): Buffer | null {
     );
   }
   return Buffer.from(key, 'latin1');
-}
-
-/** The peer's address, IPv4 in its own form. */
-function senderOf(request: IncomingMessage): string {
-  const { remoteAddress } = request.socket;
-  if (remoteAddress === undefined) return 'unix';
-  return remoteAddress.startsWith('::ffff:') ? remoteAddress.slice(7) : remoteAddress;
 }
 
 /** Whether the rest of a refused body is read and forgotten, so that its sender hears the answer and may go on. */

@@ -6,13 +6,15 @@
 //
 // Errors are answered {"error": code, "message": "Cannot …"}, those that may pass with Retry-After.
 
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import cors from '@fastify/cors';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { type Clock, systemClock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { listenOn, parseListenAddress, printAddress } from '#shared/listen-address.ts';
+import { peerAddress } from '#shared/networks.ts';
+import type { TlsContext } from '../admit/tls.ts';
 import type { Intake } from '../chunk.ts';
 import { elasticsearch } from '../dialects/elasticsearch/route.ts';
 import { journal } from '../dialects/journal/route.ts';
@@ -20,11 +22,14 @@ import { loki } from '../dialects/loki/route.ts';
 import { otlp } from '../dialects/otlp/route.ts';
 import { splunk } from '../dialects/splunk/route.ts';
 import { ANYONE, type Principal } from '../principal.ts';
+import type { AuthFailure } from '../telemetry.ts';
+import type { TenantRoom } from '../tenant-rooms.ts';
 import { BodyReader } from './http-body.ts';
 import { HttpConnections } from './http-connections.ts';
 import { HttpContext, type HttpDialect, type HttpTelemetry } from './http-context.ts';
 import { answerError, codeOf, messageOf } from './http-errors.ts';
 import { tagInput } from './http-input.ts';
+import { createHttpsServer } from './https-server.ts';
 
 export interface HttpServerOptions {
   readonly intake: Intake;
@@ -32,6 +37,12 @@ export interface HttpServerOptions {
   /** Most bytes of a body, as sent and uncompressed. */
   readonly bodyBytesMax: number;
   readonly clock?: Clock;
+  /** Whether a connection from this address (of `peerAddress`) is read; absent: any. */
+  readonly admits?: (address: string) => boolean;
+  /** Null or absent: requests come in the clear. */
+  readonly tls?: TlsContext | null;
+  /** What a tenant may bring; absent: whatever intake takes. */
+  readonly roomOf?: (tenant: string | null) => Pick<TenantRoom, 'rateWaitMs'>;
   /** Null or absent: senders need no token. */
   readonly tokens?: { principalOf(authorization: string): Principal | null } | null;
   /** Whom a connection speaks for, where no token says it. */
@@ -83,7 +94,14 @@ export async function startHttpServer(listen: string, options: HttpServerOptions
   const address = parseListenAddress(listen);
   const clock = options.clock ?? systemClock;
   const { telemetry } = options;
-  const fastify = createFastify(limits, options, (error, socket) => connections.broken(error, socket));
+  // On a unix socket the permissions guard, and nobody listens in.
+  const tls = address.kind === 'tcp' ? (options.tls ?? null) : null;
+  const fastify = createFastify(limits, { ...options, tls }, (error, socket) => connections.broken(error, socket));
+  guard(fastify.server, (peer) => {
+    if (options.admits?.(peer) ?? true) return true;
+    telemetry.authFailed('http', 'network_refused', peer);
+    return false;
+  });
   const connections = new HttpConnections(fastify.server, {
     opened: () => telemetry.connectionOpened('http'),
     closed: () => telemetry.connectionClosed('http'),
@@ -95,22 +113,41 @@ export async function startHttpServer(listen: string, options: HttpServerOptions
   const heldBytesMax = BODIES_HELD * bodyBytesMax;
   const bodies = new BodyReader({ intake, clock, bodyBytesMax, heldBytesMax, waitMs, timeoutMs });
   const principalOf = options.principalOf ?? (() => ANYONE);
+  const roomOf = options.roomOf ?? (() => ({ rateWaitMs: 0 }));
   const expecting = expectingContinue(fastify.server);
   const tokens = options.tokens ?? null;
-  const whole = { intake, telemetry, clock, bodies, bodyBytesMax, tokens, principalOf, timeoutMs, expecting };
+  const whole = { intake, telemetry, clock, bodies, bodyBytesMax, tokens, principalOf, roomOf, timeoutMs, expecting };
   addRoutes(fastify, { connections, context: new HttpContext(whole), corsOrigins: options.corsOrigins ?? [] });
   await fastify.ready();
   const bound = await listenOn(fastify.server, address);
   return { address: printAddress(bound), close: () => close(fastify, connections, clock, limits.closeGraceMs) };
 }
 
+/** A connection that may not be is closed before a byte of it is read. */
+function guard(server: Server, admits: (address: string) => boolean): void {
+  server.prependListener('connection', (socket: Socket) => {
+    if (!admits(peerAddress(socket.remoteAddress))) socket.destroy();
+  });
+}
+
 type ClientErrorHandler = (error: Error, socket: Socket) => void;
 
 function createFastify(
   limits: HttpLimits,
-  { bodyBytesMax: bodyLimit, telemetry }: HttpServerOptions,
+  { bodyBytesMax: bodyLimit, telemetry, tls = null }: HttpServerOptions,
   clientErrorHandler: ClientErrorHandler,
 ): FastifyInstance {
+  const http = {
+    headersTimeout: limits.headersTimeoutMs,
+    // Bodies have a time of their own (http-body.ts): a journal is uploaded for as long as it takes.
+    requestTimeout: 0,
+    connectionsCheckingInterval: Math.min(5000, limits.headersTimeoutMs),
+    maxHeaderSize: HEADER_BYTES_MAX,
+    insecureHTTPParser: false,
+    requireHostHeader: true,
+    noDelay: true,
+  };
+  const authFailed = (reason: AuthFailure, detail: string): void => telemetry.authFailed('http', reason, detail);
   return Fastify({
     logger: false,
     bodyLimit,
@@ -123,16 +160,10 @@ function createFastify(
     return503OnClosing: false,
     forceCloseConnections: false,
     exposeHeadRoutes: true,
-    http: {
-      headersTimeout: limits.headersTimeoutMs,
-      // Bodies have a time of their own (http-body.ts): a journal is uploaded for as long as it takes.
-      requestTimeout: 0,
-      connectionsCheckingInterval: Math.min(5000, limits.headersTimeoutMs),
-      maxHeaderSize: HEADER_BYTES_MAX,
-      insecureHTTPParser: false,
-      requireHostHeader: true,
-      noDelay: true,
-    },
+    ...(tls && {
+      serverFactory: (handler: RequestListener) => createHttpsServer({ tls, http, times: limits, authFailed }, handler),
+    }),
+    http,
     // A path that is not percent-encoded as it should be: no hook runs, and no route.
     frameworkErrors: (error, _request, reply) => {
       telemetry.chunkRejected('http', codeOf(error), messageOf(error));

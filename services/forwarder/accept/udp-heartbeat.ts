@@ -1,15 +1,22 @@
-// The UDP side of the Forward protocol: whatever datagram comes is a heartbeat, and is answered by one zero byte.
+// The UDP side of the Forward protocol: whatever datagram comes is a heartbeat, and is answered by one zero byte, if its sender may
+// connect at all.
 
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { isIPv6 } from 'node:net';
+import { peerAddress } from '#shared/networks.ts';
 
 const ALIVE = Buffer.of(0);
 
 /** Rejects with the socket's error if the address can't be bound. */
-export async function startUdpHeartbeat(host: string, port: number): Promise<AsyncDisposable> {
+export async function startUdpHeartbeat(
+  host: string,
+  port: number,
+  admits: (address: string) => boolean,
+): Promise<AsyncDisposable> {
   const socket: Socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4');
   socket.on('message', (_datagram, peer) => {
+    if (!admits(peerAddress(peer.address))) return;
     // An answer that can't be sent is like one that is lost on the way.
     socket.send(ALIVE, peer.port, peer.address, () => undefined);
   });

@@ -50,8 +50,14 @@ export class JsonScanner {
     this.#textBytesMax = options.frameBytesMax;
   }
 
+  /** Bytes that are held: of the unfinished text, and the piece that is not read to its end. */
+  get heldBytes(): number {
+    return this.#held.bytes + this.#piece.length;
+  }
+
   /** Adds the next piece of the stream. All texts of the piece before must be out: `next` said NEED_MORE. */
   push(piece: Buffer): void {
+    if (this.#broken !== null) return;
     assert(this.#at === this.#piece.length, 'the piece before was not read to its end');
     this.#piece = piece;
     this.#at = 0;

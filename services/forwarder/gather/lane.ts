@@ -1,17 +1,20 @@
-// One partition's way to the queue: shares gather in an open record, which is sealed when it is full, when it has waited for its
-// linger, or when the append before it is done, whichever comes first. One append is in flight at a time, so order is kept
-// and records grow with the load by themselves.
+// One partition's way to the queue: shares wait in line, tenant by tenant; a record of them is sealed when they fill one, when they
+// have waited for their linger, or when the append before is done, whichever comes first. One append is in flight at a time, so
+// order is kept and records grow with the load by themselves.
 
 import type { Clock } from '#shared/clock.ts';
 import type { Held, Queue } from '#shared/queue/queue.ts';
 import { recordBytes } from '#shared/queue/headers.ts';
 import { decompress } from '#shared/record/compression.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
+import { FairLine } from './fair-line.ts';
 import { type SealedRecord, sealRecord } from './sealed-record.ts';
 import { type Share, splitShare } from './share.ts';
 
 /** What it holds was counted within the edge's limit before it came here. */
 const DECOMPRESSED_BYTES_MAX = 512 * 1024 * 1024;
+/** Records that are made ahead of their append: enough for one append, and few enough for who comes behind them. */
+const SEALED_AHEAD_MAX = 16;
 
 export interface LaneOptions {
   readonly queue: Queue;
@@ -26,8 +29,7 @@ export interface LaneOptions {
 export class Lane {
   readonly #partition: number;
   readonly #options: LaneOptions;
-  #open: Share[] = [];
-  #openBytes = 0;
+  readonly #line: FairLine;
   #sealed: SealedRecord[] = [];
   #linger: Disposable | null = null;
   #draining: Promise<void> | null = null;
@@ -35,21 +37,12 @@ export class Lane {
   constructor(partition: number, options: LaneOptions) {
     this.#partition = partition;
     this.#options = options;
+    this.#line = new FairLine(options.sealBytes);
   }
 
   add(share: Share): void {
-    if (share.encoding !== 'identity') {
-      // A chunk that its sender compressed is a record of its own, behind what came before it.
-      this.#sealOpen();
-      this.#sealed.push(sealRecord([share]));
-    } else if (share.bytes.length > this.#options.sealBytes) {
-      this.#sealOpen();
-      for (const part of splitShare(share, this.#options.sealBytes)) this.#sealed.push(sealRecord([part]));
-    } else {
-      this.#open.push(share);
-      this.#openBytes += share.bytes.length + tableBytes(share);
-      if (this.#openBytes >= this.#options.sealBytes) this.#sealOpen();
-    }
+    this.#line.push(share);
+    this.#sealAhead();
     this.#wake();
   }
 
@@ -68,20 +61,23 @@ export class Lane {
   #drain(): void {
     this.#linger?.[Symbol.dispose]();
     this.#linger = null;
-    if (this.#draining || (this.#sealed.length === 0 && this.#open.length === 0)) return;
+    if (this.#draining || (this.#sealed.length === 0 && this.#line.isEmpty)) return;
     this.#draining = this.#appendAll();
   }
 
-  #sealOpen(): void {
-    if (this.#open.length === 0) return;
-    this.#sealed.push(sealRecord(this.#open));
-    this.#open = [];
-    this.#openBytes = 0;
+  /** Full records shrink in the thread pool while others are appended. */
+  #sealAhead(): void {
+    while (this.#line.hasFull && this.#sealed.length < SEALED_AHEAD_MAX) this.#sealNext();
+  }
+
+  #sealNext(): void {
+    this.#sealed.push(sealRecord(this.#line.take()));
   }
 
   async #appendAll(): Promise<void> {
     for (;;) {
-      if (this.#sealed.length === 0) this.#sealOpen();
+      this.#sealAhead();
+      if (this.#sealed.length === 0 && !this.#line.isEmpty) this.#sealNext();
       const head = this.#sealed[0];
       if (!head) break;
       if (await this.#isFit(head)) await this.#appendReady();
@@ -133,11 +129,6 @@ export class Lane {
       settleFailed(shares, error);
     }
   }
-}
-
-/** About what a share's row takes in the record's table. */
-function tableBytes({ batch }: Share): number {
-  return 48 + batch.tag.length + batch.sender.length;
 }
 
 function settleHeld(shares: readonly Share[], held: Held | void): void {

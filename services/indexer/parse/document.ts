@@ -31,16 +31,23 @@ export class DocumentWriter {
   readonly #time = new Timestamp();
   #timeKind: TimeKind = 'now';
 
+  readonly #trusted: ReadonlySet<string>;
+
   #batch: Batch | null = null;
   #dataStream = '';
+  /** Whether a record of the batch may name its own tenant and service. */
+  #isTrusted = false;
   #ingestedMs = NaN;
-  /** `"tenant":{…},"fluentd":{…},` of the batch. */
+  /** `"tenant":{…},` and `"fluentd":{…},` of the batch. */
+  #tenant = fragment('');
   #origin = fragment('');
   /** `"event":{"ingested":…,"sequence":` */
   readonly #event = new JsonBuffer(Buffer.allocUnsafe(128));
 
-  constructor(body: BulkBody) {
+  /** `trusted`: tenants whose records may name their own tenant and service, by TENANT_ID and SERVICE_ID. */
+  constructor(body: BulkBody, trusted: ReadonlySet<string> = NOBODY) {
     this.#body = body;
+    this.#trusted = trusted;
     this.#json = body.json;
     this.#values = new JsonTranscoder(this.#json, this.#entry.keys);
   }
@@ -51,8 +58,10 @@ export class DocumentWriter {
    */
   beginBatch(batch: Batch, ingestedMs: number): void {
     if (this.#batch === null || batch.tag !== this.#batch.tag || batch.tenant !== this.#batch.tenant) {
-      const tenant = batch.tenant === null ? '' : `"tenant":{"id":${JSON.stringify(batch.tenant)}},`;
-      this.#origin = fragment(`${tenant}"fluentd":{"tag":${JSON.stringify(batch.tag)}},`);
+      const { tenant, tag } = batch;
+      this.#isTrusted = tenant !== null && this.#trusted.has(tenant);
+      this.#tenant = fragment(tenant === null ? '' : `"tenant":{"id":${JSON.stringify(tenant)}},`);
+      this.#origin = fragment(`"fluentd":{"tag":${JSON.stringify(tag)}},`);
     }
     this.#batch = batch;
     this.#dataStream = dataStreamOf(batch);
@@ -80,7 +89,8 @@ export class DocumentWriter {
     this.#container();
     if (this.#entry.hasPod) this.#kubernetes();
     this.#named(HOST, this.#takeText(names.hostNames));
-    this.#named(SERVICE, this.#takeText(names.serviceNames));
+    this.#named(SERVICE, this.#takeText(this.#isTrusted ? names.trustedServiceNames : names.serviceNames));
+    this.#tenantOf(this.#isTrusted ? this.#takeText(names.trustedTenantNames) : 0);
     this.#attributes();
     this.#end(index);
     return 'ok';
@@ -96,6 +106,7 @@ export class DocumentWriter {
     this.#json.raw(MESSAGE);
     this.#values.valueAsText(this.#entry.recordAt);
     this.#json.raw(partial ? PARTIAL_AS_TEXT : AS_TEXT);
+    this.#tenantOf(this.#isTrusted ? this.#takeText(names.trustedTenantNames) : 0);
     this.#end(index);
     return 'ok';
   }
@@ -110,6 +121,17 @@ export class DocumentWriter {
     this.#json.raw(TIMESTAMP);
     this.#time.write(this.#json);
     this.#json.byte(COMMA);
+  }
+
+  /** The tenant that the record names at `at`; the batch's where that is 0. */
+  #tenantOf(at: number): void {
+    if (at === 0) {
+      this.#json.raw(this.#tenant);
+      return;
+    }
+    const start = this.#open(TENANT);
+    this.#field(ID, at);
+    this.#closeObject(start);
   }
 
   #end(index: number): void {
@@ -286,6 +308,7 @@ export class DocumentWriter {
   }
 }
 
+const NOBODY: ReadonlySet<string> = new Set();
 const NIL = 0xc0;
 const SLASH = 0x2f;
 const COMMA = 0x2c;
@@ -302,6 +325,7 @@ const NO_FLAGS = fragment('');
 const PARTIAL = fragment('"flags":["partial"],');
 const AS_TEXT = fragment(',"log":{"flags":["as_text"]},');
 const PARTIAL_AS_TEXT = fragment(',"log":{"flags":["partial","as_text"]},');
+const TENANT = fragment('"tenant":{');
 const CONTAINER = fragment('"container":{');
 const IMAGE = fragment('"image":{');
 const ID = fragment('"id":');

@@ -6,7 +6,7 @@ export const rootNames = [
   'log', 'message', 'msg', 'MESSAGE', 'stream', 'source', 'log.level', 'level', 'severity',
   'container.id', 'container_id', 'container.name', 'container_name', 'container.image.name', 'container_image', 'image_name',
   'host.name', 'hostname', 'host', 'service.name', 'service_name', 'service',
-  'kubernetes', 'fluentd.time', 'fluentd.metadata', 'partial_message',
+  'kubernetes', 'fluentd.time', 'fluentd.metadata', 'partial_message', 'TENANT_ID', 'SERVICE_ID',
 ] as const;
 /** Inside `kubernetes`, as fluent-bit's and fluentd's filters fill it. */
 // prettier-ignore
@@ -23,6 +23,9 @@ export const containerNames = root('container.name', 'container_name');
 export const imageNames = root('container.image.name', 'container_image', 'image_name');
 export const hostNames = root('host.name', 'hostname', 'host');
 export const serviceNames = root('service.name', 'service_name', 'service');
+/** Only of records whose tenant is trusted to name them. */
+export const trustedTenantNames = root('TENANT_ID');
+export const trustedServiceNames = root('SERVICE_ID', 'service.name', 'service_name', 'service');
 export const podName = pod('pod_name');
 export const podUid = pod('pod_id');
 export const podIp = pod('pod_ip');

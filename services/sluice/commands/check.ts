@@ -1,22 +1,22 @@
-// `sluice check`: the configuration was validated when it was loaded; what is left is to show what is in force.
+// `sluice check`: the configuration was validated when it was loaded; what is left are the files that it names, and to show what is
+// in force.
 
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { loadTokens } from '#forwarder/admit/tokens.ts';
+import { checkEdge } from '#forwarder/admit/check.ts';
 import { type Setting, type SettingName, settings, variableOf } from '#shared/config/settings.ts';
 import { textFromValue } from '#shared/config/value-text.ts';
 import type { CommandContext } from '../command.ts';
 
 export const help = `Usage: sluice check [--config FILE]
 
-Validates the configuration and prints the effective one, a variable a line, secrets masked.
+Validates the configuration and the files that it names, and prints the effective one, a variable a line, secrets masked.
 Exit code 2 with each mistake on a line if it is not valid.
 `;
 
 export async function run(args: string[], { config, stdout }: CommandContext): Promise<number> {
   parseArgs({ args, options: {} });
-  const tokens = config['http.tokens'];
-  if (tokens !== undefined) loadTokens(tokens, (path) => readFileSync(path, 'utf8'));
+  checkEdge(config, (path) => readFileSync(path, 'utf8'));
   for (const name of Object.keys(settings) as SettingName[]) {
     const setting: Setting = settings[name];
     const value = config[name];

@@ -20,7 +20,12 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	network := "tcp"
+	if os.Getenv("SENDER_CA") != "" {
+		network = "tls"
+	}
 	logger, err := fluent.New(fluent.Config{
+		FluentNetwork:      network,
 		FluentHost:         "127.0.0.1",
 		FluentPort:         port,
 		SubSecondPrecision: true,

@@ -11,6 +11,7 @@ public class Send {
         FluencyBuilderForFluentd builder = new FluencyBuilderForFluentd();
         builder.setAckResponseMode(args[3].equals("ack"));
         builder.setWaitUntilBufferFlushed(60);
+        builder.setSslEnabled(System.getenv("SENDER_CA") != null);
         try (Fluency fluency = builder.build("127.0.0.1", port)) {
             for (int n = 0; n < count; n++) {
                 fluency.emit(args[1], EventTime.fromEpochMilli(System.currentTimeMillis()), Map.of("n", n, "message", "event " + n));

@@ -6,8 +6,8 @@ import { Answers } from '#forwarder/accept/answers.ts';
 function written(places: number, given: readonly number[]): string[] {
   const writes: string[] = [];
   const answers = new Answers((answer) => writes.push(Buffer.from(answer).toString()));
-  const answerOf = Array.from({ length: places }, () => answers.owe());
-  for (const place of given) answerOf[place]?.(Buffer.from(`ack ${place}`));
+  const owed = Array.from({ length: places }, () => answers.owe());
+  for (const place of given) answers.give(owed[place]!, Buffer.from(`ack ${place}`));
   return writes;
 }
 
@@ -24,3 +24,15 @@ check('each is a write of its own', 3, [0, 1, 2], [0, 1, 2]);
 check('none before its turn', 3, [1, 2], []);
 check('the first lets all go that waited for it', 4, [2, 1, 0], [0, 1, 2]);
 check('one that never comes holds back those behind it', 3, [0, 2], [0]);
+
+test('behind one that is not held nothing is answered, before it all is', () => {
+  const writes: string[] = [];
+  const answers = new Answers((answer) => writes.push(Buffer.from(answer).toString()));
+  const [first, second, third] = [answers.owe(), answers.owe(), answers.owe()];
+  answers.give(third, Buffer.from('third'));
+  answers.cut(second);
+  answers.give(answers.owe(), Buffer.from('fourth'));
+  assert.deepEqual(writes, []);
+  answers.give(first, Buffer.from('first'));
+  assert.deepEqual(writes, ['first']);
+});

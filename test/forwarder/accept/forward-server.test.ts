@@ -7,17 +7,13 @@ import { connect, createServer } from 'node:net';
 import { test } from 'node:test';
 import { encode } from '@msgpack/msgpack';
 import { startForwardServer } from '#forwarder/accept/forward-server.ts';
-import { ForwarderTelemetry } from '#forwarder/telemetry.ts';
-import { Metrics } from '#shared/metrics.ts';
 import { freePort } from '#test/backends/free-port.ts';
 import { FakeIntake } from './fake-intake.ts';
-
-const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
+import { forwardOptions } from './forward-options.ts';
 
 async function start(port: number) {
   const intake = new FakeIntake();
-  const telemetry = new ForwarderTelemetry(new Metrics({ version: '0', command: 'test' }), SILENT);
-  const server = await startForwardServer(`127.0.0.1:${port}`, { intake, telemetry, frameBytesMax: 1_000_000 });
+  const server = await startForwardServer(`127.0.0.1:${port}`, forwardOptions(intake));
   return { intake, server };
 }
 

@@ -1,9 +1,10 @@
 // What a stream of the Forward protocol holds, by the same steps as a session takes, but in one go: for tests.
 
+import { FrameReader } from '#forwarder/accept/frame-reader.ts';
 import { ForwardDecoder, type ForwardFrame, type ForwardRefusal } from '#forwarder/decode/forward-frame.ts';
-import { JsonScanner, isJsonMode, jsonFrame } from '#forwarder/decode/json-mode.ts';
+import { jsonFrame } from '#forwarder/decode/json-mode.ts';
 import { countEntries } from '#shared/msgpack/extents.ts';
-import { FrameScanner, FRAME_MALFORMED, FRAME_TOO_LARGE, NEED_MORE } from '#shared/msgpack/frame-scanner.ts';
+import { FRAME_MALFORMED, FRAME_TOO_LARGE, NEED_MORE } from '#shared/msgpack/frame-scanner.ts';
 import { decompress } from '#shared/record/compression.ts';
 
 export type Seen =
@@ -19,18 +20,18 @@ export type Seen =
     });
 
 export async function readStream(pieces: readonly Buffer[], frameBytesMax = 1024 * 1024): Promise<Seen[]> {
-  const json = isJsonMode(pieces.find((piece) => piece.length > 0)?.[0] ?? 0);
-  const scanner = json ? new JsonScanner({ frameBytesMax }) : new FrameScanner({ frameBytesMax });
+  const reader = new FrameReader({ frameBytesMax });
   const decoder = new ForwardDecoder();
   const seen: Seen[] = [];
   for (const piece of pieces) {
-    scanner.push(piece);
+    reader.push(piece);
     for (;;) {
-      const bytes = scanner.next();
+      const bytes = reader.next();
       if (bytes === NEED_MORE) break;
       if (bytes === FRAME_MALFORMED) return [...seen, 'stream malformed'];
       if (bytes === FRAME_TOO_LARGE) return [...seen, 'frame too large'];
-      seen.push(await decodeFrame(json ? jsonFrame(bytes) : bytes, decoder, frameBytesMax));
+      if (!Buffer.isBuffer(bytes)) seen.push({ ...bytes, kind: 'malformed', why: 'it is too large' });
+      else seen.push(await decodeFrame(reader.isJson ? jsonFrame(bytes) : bytes, decoder, frameBytesMax));
     }
   }
   return seen;

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { documentOf, entryOf, hex, outcomeOf, textOf, batch } from './documents.ts';
+import { documentOf, entryOf, hex, outcomeOf, textOf, batch, TRUSTED } from './documents.ts';
 
 const plain = {
   '@timestamp': '2026-01-02T03:04:05.000Z',
@@ -238,4 +238,20 @@ test('what is no entry leaves nothing behind', () => {
   refuse('92 93 01 80 80 80');
   refuse(`92 01 81 a161 ${'91'.repeat(200)}00`);
   check(record({}), {});
+});
+
+test('a record names its own tenant and service only where its tenant is trusted to', () => {
+  const named = { log: 'x', TENANT_ID: 'acme', SERVICE_ID: 'shop', service: 's' };
+  const of = (tenant: string | null, fields: object = named, asText = false) =>
+    documentOf(entryOf(fields), { batch: { ...batch, tenant }, asText });
+  const untouched = { message: 'x', service: { name: 's' }, ...attributes({ TENANT_ID: 'acme', SERVICE_ID: 'shop' }) };
+  assert.deepEqual(of(null), { ...plain, ...untouched });
+  assert.deepEqual(of('other'), { ...plain, ...untouched, tenant: { id: 'other' } });
+  const own = { message: 'x', tenant: { id: 'acme' }, service: { name: 'shop' }, ...attributes({ service: 's' }) };
+  assert.deepEqual(of(TRUSTED), { ...plain, ...own });
+  assert.deepEqual(of(TRUSTED, { log: 'x' }), { ...plain, message: 'x', tenant: { id: TRUSTED } });
+  const odd = { ...plain, message: 'x', tenant: { id: TRUSTED }, ...attributes({ TENANT_ID: 7 }) };
+  assert.deepEqual(of(TRUSTED, { log: 'x', TENANT_ID: 7 }), odd);
+  assert.deepEqual(of(TRUSTED, named, true)['tenant'], { id: 'acme' });
+  assert.deepEqual(of('other', named, true)['tenant'], { id: 'other' });
 });

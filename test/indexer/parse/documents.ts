@@ -20,7 +20,9 @@ export const batch: Batch = {
 const ingestedMs = Date.UTC(2026, 0, 2, 3, 4, 6, 120);
 
 const body = new BulkBody();
-const writer = new DocumentWriter(body);
+/** The tenant whose records may name their own. */
+export const TRUSTED = 'platform';
+const writer = new DocumentWriter(body, new Set([TRUSTED]));
 
 export interface Options {
   readonly batch?: Batch;

@@ -4,6 +4,7 @@ import { encode } from '@msgpack/msgpack';
 import fc from 'fast-check';
 import {
   FRAME_MALFORMED,
+  FRAME_PASSED,
   FRAME_TOO_LARGE,
   FrameScanner,
   NEED_MORE,
@@ -120,7 +121,44 @@ test('bytes past the limit are not held', () => {
   // Texts of ten bytes each, so that only their sum is too large.
   scanner.push(Buffer.concat(Array.from({ length: 60 }, () => Buffer.from('a9616161616161616161', 'hex'))));
   assert.equal(scanner.next(), FRAME_TOO_LARGE);
+  assert.equal(Buffer.concat(scanner.takeUnread()).length, 1103);
   assert.equal(scanner.heldBytes, 0);
+});
+
+test('what is no frame yet can be taken, and the scanner begins anew', () => {
+  const scanner = new FrameScanner({ frameBytesMax: 1000 });
+  const [first, second] = [Buffer.from(encode(['a', 1])), Buffer.from(encode(['b', 'x'.repeat(50)]))];
+  scanner.push(Buffer.concat([first, second.subarray(0, 4)]));
+  assert.deepEqual(scanner.next(), first);
+  assert.deepEqual(Buffer.concat(scanner.takeUnread()), second.subarray(0, 4));
+  scanner.push(second);
+  assert.deepEqual(scanner.next(), second);
+});
+
+describe('frames larger than what is kept are passed over', () => {
+  const large = Buffer.from(encode(['tag', Buffer.alloc(5000, 0xc1), { a: 1 }]));
+  const small = Buffer.from(encode(['b', 1]));
+  for (const size of [1, 3, 700, 20_000]) {
+    test(`in pieces of ${size}`, () => {
+      const scanner = new FrameScanner({ frameBytesMax: 10_000, keepBytesMax: 1000 });
+      const results: ScanResult[] = [];
+      for (const piece of piecesOf(Buffer.concat([small, large, small]), size)) {
+        scanner.push(piece);
+        for (let result = scanner.next(); result !== NEED_MORE; result = scanner.next()) results.push(result);
+        assert.ok(scanner.heldBytes <= 1000, `${scanner.heldBytes} bytes are held`);
+      }
+      assert.deepEqual(results, [small, FRAME_PASSED, small]);
+    });
+  }
+  test('up to the limit', () => {
+    const scanner = new FrameScanner({ frameBytesMax: 3000, keepBytesMax: 1000 });
+    const results: ScanResult[] = [];
+    for (const piece of piecesOf(Buffer.concat(Array.from({ length: 10 }, () => large.subarray(0, 600))), 600)) {
+      scanner.push(piece);
+      results.push(scanner.next());
+    }
+    assert.ok(results.includes(FRAME_TOO_LARGE));
+  });
 });
 
 test('never throws', () => {

@@ -1,0 +1,36 @@
+// The HTTP server where requests come by TLS: the same certificate and authorities as the other inputs have, and new ones as they come.
+
+import type { RequestListener, ServerOptions } from 'node:http';
+import { createServer, type Server } from 'node:https';
+import { TLSSocket } from 'node:tls';
+import { reasonOf } from '#shared/errors.ts';
+import type { TlsContext } from '../admit/tls.ts';
+import type { AuthFailure } from '../telemetry.ts';
+
+export interface HttpsTimes {
+  readonly keepAliveTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  readonly headersTimeoutMs: number;
+}
+
+interface HttpsOptions {
+  readonly tls: TlsContext;
+  readonly http: ServerOptions;
+  readonly times: HttpsTimes;
+  readonly authFailed: (reason: AuthFailure, detail: string) => void;
+}
+
+export function createHttpsServer({ tls, http, times, authFailed }: HttpsOptions, handler: RequestListener): Server {
+  const server = createServer({ ...tls.options(), ...http, handshakeTimeout: times.headersTimeoutMs }, handler);
+  server.keepAliveTimeout = times.keepAliveTimeoutMs;
+  server.setTimeout(times.idleTimeoutMs);
+  tls.follow(server);
+  // Node would take what is no TLS for a bad request, and answer it in the clear.
+  server.removeAllListeners('tlsClientError');
+  server.on('tlsClientError', (error, socket) => {
+    const isCertificate = socket instanceof TLSSocket && Boolean(socket.authorizationError);
+    authFailed(isCertificate ? 'certificate_refused' : 'tls_failed', reasonOf(error));
+    socket.destroy();
+  });
+  return server;
+}

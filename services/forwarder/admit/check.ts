@@ -1,0 +1,27 @@
+// For `sluice check`: every mistake in the files and settings by which senders are told apart, as the forwarder would meet it at its start.
+
+import type { Config } from '#shared/config/settings.ts';
+import type { ReadFile } from '#shared/config/yaml-file.ts';
+import { SluiceError } from '#shared/errors.ts';
+import { loadAdmission } from './admission.ts';
+import { admittedExposures } from './exposure.ts';
+import { checkTls } from './tls.ts';
+
+/** Throws config_invalid, a line for each mistake. */
+export function checkEdge(config: Config, readFile: ReadFile): void {
+  const mistakes: string[] = [];
+  const checks = [
+    () => loadAdmission(config, readFile),
+    () => checkTls(config),
+    () => admittedExposures(config, ['forward', 'http', 'syslog', 'gelf', 'admin']),
+  ];
+  for (const check of checks) {
+    try {
+      check();
+    } catch (error) {
+      if (!(error instanceof SluiceError)) throw error;
+      mistakes.push(error.message);
+    }
+  }
+  if (mistakes.length > 0) throw new SluiceError('config_invalid', mistakes.join('\n'));
+}

@@ -1,0 +1,46 @@
+// Whether a PING was made by someone who knows the shared key, and whose password it was. Both are always computed, also for a user who
+// is not there, and compared in constant time: how long the answer takes tells nothing.
+
+import { timingSafeEqual } from 'node:crypto';
+import { handshakeDigest, type Ping } from '../decode/handshake.ts';
+import type { User } from './users.ts';
+
+/** Nobody has this password: it is compared with where there is no such user. */
+const NOBODY: User = { name: '', password: '', tenant: null, tagPrefix: null, tags: null };
+
+export type Verdict =
+  | { readonly kind: 'admitted'; readonly user: User | null }
+  | { readonly kind: 'refused'; readonly reason: 'shared_key_wrong' | 'user_wrong' };
+
+export class Credentials {
+  readonly sharedKey: string;
+  readonly #users: ReadonlyMap<string, User>;
+
+  /** Without a shared key users are asked for with an empty one, as fluent-bit's `empty_shared_key` sends it. */
+  constructor(sharedKey: string | undefined, users: readonly User[]) {
+    this.sharedKey = sharedKey ?? '';
+    this.#users = new Map(users.map((user) => [user.name, user]));
+  }
+
+  get asksForUsers(): boolean {
+    return this.#users.size > 0;
+  }
+
+  /** `authSalt`: what HELO had, null where it asked for no user. */
+  verify(ping: Ping, nonce: Uint8Array, authSalt: Uint8Array | null): Verdict {
+    const isKeyRight = isSame(ping.keyDigest, handshakeDigest(ping.salt, ping.hostname, nonce, this.sharedKey));
+    if (authSalt === null) return isKeyRight ? { kind: 'admitted', user: null } : SHARED_KEY_WRONG;
+    const known = this.#users.get(ping.user.toString('utf8'));
+    const { password } = known ?? NOBODY;
+    const isPasswordRight = isSame(ping.passwordDigest, handshakeDigest(authSalt, ping.user, password));
+    if (!isKeyRight) return SHARED_KEY_WRONG;
+    return known && isPasswordRight ? { kind: 'admitted', user: known } : USER_WRONG;
+  }
+}
+
+const SHARED_KEY_WRONG: Verdict = { kind: 'refused', reason: 'shared_key_wrong' };
+const USER_WRONG: Verdict = { kind: 'refused', reason: 'user_wrong' };
+
+function isSame(given: Buffer, expected: string): boolean {
+  return given.length === expected.length && timingSafeEqual(given, Buffer.from(expected, 'latin1'));
+}

@@ -1,0 +1,165 @@
+// The certificate that the inputs show, and the authorities by which they know senders: read at the start, and again when the files
+// change. Connections that stand are not touched; files that make no certificate leave the one before in force, and are told of.
+//
+//   const tls = tlsContext(config, { clock, telemetry });      null where no certificate is set
+//   const server = createServer({ ...tls.options(), … });      node:tls or node:https
+//   tls.follow(server);                                        it shows the new certificate from now on
+
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { type SecureVersion, type Server, TLSSocket, type TlsOptions, createSecureContext } from 'node:tls';
+import type { Clock } from '#shared/clock.ts';
+import type { Config } from '#shared/config/settings.ts';
+import { SluiceError, reasonOf } from '#shared/errors.ts';
+import { peerAddress } from '#shared/networks.ts';
+import { watchFiles } from '#shared/watched-files.ts';
+import type { Peer } from './admission.ts';
+
+/** How soon a new certificate is shown. */
+const LOOK_INTERVAL_MS = 5000;
+
+interface TlsSettings {
+  readonly cert: string;
+  readonly key: string;
+  /** Undefined: senders show no certificate. */
+  readonly clientCa: string | undefined;
+  readonly maxVersion: SecureVersion;
+}
+
+interface Material {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca: string | undefined;
+  /** Milliseconds since the epoch. */
+  readonly expiresMs: number;
+}
+
+export interface TlsTelemetry {
+  tlsReloaded(expiresMs: number): void;
+  /** The files were changed, and what they are now cannot be used. */
+  tlsReloadFailed(error: unknown): void;
+}
+
+interface TlsOptionsOfContext {
+  readonly clock: Clock;
+  readonly telemetry: TlsTelemetry;
+}
+
+/** Null where no certificate is set. Throws config_invalid where its files cannot be used. */
+export function tlsContext(config: Config, options: TlsOptionsOfContext): TlsContext | null {
+  const settings = tlsSettings(config);
+  return settings && new TlsContext(settings, options);
+}
+
+/** For `sluice check`: throws config_invalid where the files cannot be used. */
+export function checkTls(config: Config): void {
+  const settings = tlsSettings(config);
+  if (settings) read(settings);
+}
+
+export class TlsContext implements Disposable {
+  readonly #settings: TlsSettings;
+  readonly #servers = new Set<Server>();
+  readonly #telemetry: TlsTelemetry;
+  readonly #watch: Disposable;
+  #material: Material;
+
+  constructor(settings: TlsSettings, { clock, telemetry }: TlsOptionsOfContext) {
+    this.#settings = settings;
+    this.#telemetry = telemetry;
+    this.#material = read(settings);
+    const { cert, key, clientCa } = settings;
+    const paths = [cert, key, clientCa].filter((path) => path !== undefined);
+    this.#watch = watchFiles({ paths, clock, intervalMs: LOOK_INTERVAL_MS, changed: () => this.#reload() });
+  }
+
+  /** When the certificate ends to be valid, ms since the epoch. */
+  get expiresMs(): number {
+    return this.#material.expiresMs;
+  }
+
+  options(): TlsOptions {
+    const { cert, key, ca } = this.#material;
+    const asks = ca !== undefined;
+    return {
+      cert,
+      key,
+      ...(asks && { ca }),
+      requestCert: asks,
+      rejectUnauthorized: asks,
+      minVersion: 'TLSv1.2',
+      maxVersion: this.#settings.maxVersion,
+    };
+  }
+
+  /** The server shows new certificates as they come, until it is closed. */
+  follow(server: Server): void {
+    this.#servers.add(server);
+    server.once('close', () => this.#servers.delete(server));
+  }
+
+  #reload(): void {
+    try {
+      this.#material = read(this.#settings);
+      const options = this.options();
+      for (const server of this.#servers) server.setSecureContext(options);
+      this.#telemetry.tlsReloaded(this.expiresMs);
+    } catch (error) {
+      this.#telemetry.tlsReloadFailed(error);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#watch[Symbol.dispose]();
+  }
+}
+
+/** Who is at the other end of a connection by TCP, by TLS or not. */
+export function peerOf(socket: Socket): Peer {
+  return {
+    address: peerAddress(socket.remoteAddress),
+    certificateNames: socket instanceof TLSSocket ? certificateNames(socket) : [],
+  };
+}
+
+/** The names that a verified certificate of the peer gives: its common name, and its alternative names without their kind. */
+function certificateNames(socket: TLSSocket): string[] {
+  if (!socket.authorized) return [];
+  const { subject, subjectaltname = '' } = socket.getPeerCertificate();
+  // Without a certificate the object is empty, whatever its type says.
+  const names = [subject?.CN ?? []].flat();
+  // A value with a comma or the like in it stands in quotes.
+  for (const [, value = ''] of subjectaltname.matchAll(/(?:^|, )[^:,"]+:("(?:[^"\\]|\\.)*"|[^,]*)/g)) names.push(value);
+  return names;
+}
+
+function tlsSettings(config: Config): TlsSettings | null {
+  const { 'tls.cert': cert, 'tls.key': key, 'tls.client_ca': clientCa } = config;
+  const maxVersion = `TLSv${config['tls.max_version']}` as const;
+  return cert !== undefined && key !== undefined ? { cert, key, clientCa, maxVersion } : null;
+}
+
+function read(settings: TlsSettings): Material {
+  const cert = readPart('SLUICE_TLS_CERT', settings.cert);
+  const key = readPart('SLUICE_TLS_KEY', settings.key);
+  const ca = settings.clientCa === undefined ? undefined : readPart('SLUICE_TLS_CLIENT_CA', settings.clientCa);
+  try {
+    createSecureContext({ cert, key, ca });
+    if (ca !== undefined) new X509Certificate(ca);
+    return { cert, key, ca, expiresMs: Date.parse(new X509Certificate(cert).validTo) };
+  } catch (error) {
+    const what = 'the files are no certificate, key and authority that belong together';
+    throw new SluiceError('config_invalid', `Cannot speak TLS with ${settings.cert}: ${what} (${reasonOf(error)})`, {
+      cause: error,
+    });
+  }
+}
+
+function readPart(variable: string, path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new SluiceError('config_invalid', `${variable}: cannot read ${path}: ${reasonOf(error)}`, { cause: error });
+  }
+}

@@ -1,0 +1,32 @@
+// A rate with a burst of one second. What has been read is taken, even past the end: a debt, during which nothing more is read, for
+// nobody knows beforehand how much will come. Pure: the time is given.
+
+export class TokenBucket {
+  readonly #perMs: number;
+  readonly #burst: number;
+  #tokens: number;
+  #atMs: number;
+
+  constructor(perSecond: number, nowMs: number) {
+    this.#perMs = perSecond / 1000;
+    this.#burst = perSecond;
+    this.#tokens = perSecond;
+    this.#atMs = nowMs;
+  }
+
+  take(amount: number, nowMs: number): void {
+    this.#fill(nowMs);
+    this.#tokens -= amount;
+  }
+
+  /** Milliseconds until more may be read; 0 where it may be now. */
+  waitMs(nowMs: number): number {
+    this.#fill(nowMs);
+    return this.#tokens >= 0 ? 0 : Math.ceil(-this.#tokens / this.#perMs);
+  }
+
+  #fill(nowMs: number): void {
+    this.#tokens = Math.min(this.#burst, this.#tokens + (nowMs - this.#atMs) * this.#perMs);
+    this.#atMs = nowMs;
+  }
+}

@@ -1,0 +1,115 @@
+// What waits for a lane, tenant by tenant: records are made of it in turns, so that however much one tenant has waiting, the next
+// record but one begins with somebody else's. Within a tenant the order is that of arrival.
+//
+//   A  ▪▪▪▪▪▪▪▪▪▪       records:  A▪▪▪▪ | B▪▪A▪▪ | C▪A▪▪▪ | A▪▪▪▪ …
+//   B  ▪▪
+//   C  ▪
+
+import { type Share, splitShare } from './share.ts';
+
+/** Shares of one tenant, first in, first out. */
+class Line {
+  #shares: Share[] = [];
+  /** Those before it are taken. */
+  #first = 0;
+
+  get head(): Share | undefined {
+    return this.#shares[this.#first];
+  }
+
+  push(share: Share): void {
+    this.#shares.push(share);
+  }
+
+  shift(): void {
+    this.#first++;
+    // Taking one by one from the front of a long array would cost its length each time.
+    if (this.#first * 2 < this.#shares.length) return;
+    this.#shares = this.#shares.slice(this.#first);
+    this.#first = 0;
+  }
+
+  replaceHead(parts: readonly Share[]): void {
+    this.#shares.splice(this.#first, 1, ...parts);
+  }
+}
+
+export class FairLine {
+  readonly #recordBytes: number;
+  readonly #byTenant = new Map<string | null, Line>();
+  readonly #lines: Line[] = [];
+  /** Whose turn it is to begin a record. */
+  #turn = 0;
+  #weight = 0;
+
+  /** `recordBytes`: uncompressed size at which a record is full. */
+  constructor(recordBytes: number) {
+    this.#recordBytes = recordBytes;
+  }
+
+  get isEmpty(): boolean {
+    return this.#weight === 0;
+  }
+
+  /** Whether there is enough for a full record. */
+  get hasFull(): boolean {
+    return this.#weight >= this.#recordBytes;
+  }
+
+  push(share: Share): void {
+    const { tenant } = share.batch;
+    let line = this.#byTenant.get(tenant);
+    if (!line) {
+      line = new Line();
+      this.#byTenant.set(tenant, line);
+      this.#lines.push(line);
+    }
+    line.push(share);
+    this.#weight += this.#weightOf(share);
+  }
+
+  /** The shares of the next record; there is something. */
+  take(): Share[] {
+    const shares: Share[] = [];
+    const { length } = this.#lines;
+    let weight = 0;
+    for (let i = 0; i < length && weight < this.#recordBytes; i++) {
+      const line = this.#lines[(this.#turn + i) % length];
+      if (line) weight = this.#takeFrom(line, shares, weight);
+    }
+    this.#turn = (this.#turn + 1) % length;
+    return shares;
+  }
+
+  #takeFrom(line: Line, shares: Share[], before: number): number {
+    let weight = before;
+    for (let share = line.head; share && weight < this.#recordBytes; share = line.head) {
+      if (share.encoding === 'identity' && share.bytes.length > this.#recordBytes) {
+        this.#split(line, share);
+        continue;
+      }
+      // A chunk that its sender compressed is a record of its own, behind what came before it.
+      if (share.encoding !== 'identity' && shares.length > 0) break;
+      // Parts of one chunk were parted to be records of their own.
+      if (shares.at(-1)?.settlement === share.settlement) break;
+      line.shift();
+      shares.push(share);
+      weight += this.#weightOf(share);
+      this.#weight -= this.#weightOf(share);
+    }
+    return weight;
+  }
+
+  #split(line: Line, share: Share): void {
+    const parts = splitShare(share, this.#recordBytes);
+    line.replaceHead(parts);
+    this.#weight -= this.#weightOf(share);
+    for (const part of parts) this.#weight += this.#weightOf(part);
+  }
+
+  /** Its bytes, and about what its row takes in the record's table; a compressed one fills its record. */
+  #weightOf({ batch, bytes, encoding }: Share): number {
+    if (encoding !== 'identity') return this.#recordBytes;
+    return bytes.length + 48 + batch.tag.length + batch.sender.length;
+  }
+}

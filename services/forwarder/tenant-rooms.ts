@@ -1,0 +1,168 @@
+// The bytes that intake holds, shared among tenants: one alone may hold nearly all of them, and each of many as much as is fair, with
+// something always left for who comes next. Beside that each tenant may have a rate of bytes and of events.
+//
+// A tenant has room while it holds less than `SHARE_OF_FREE` times what nobody holds. With one busy tenant that is three quarters of
+// all, with two three sevenths each; what is left takes the first bytes of another tenant at once, however long the others' lines are.
+// Without tenants all of it is everybody's.
+
+import assert from 'node:assert/strict';
+import type { Clock } from '#shared/clock.ts';
+import type { Tenant } from '#shared/config/tenants.ts';
+import { TokenBucket } from './admit/token-bucket.ts';
+import type { Room } from './chunk.ts';
+
+const SHARE_OF_FREE = 3;
+
+export interface TenantRoomsOptions {
+  readonly bytesMax: number;
+  readonly clock: Clock;
+  readonly tenants: readonly Tenant[];
+  /** A tenant sent more than its rate, and is not read for a while. */
+  readonly throttled: (tenant: string) => void;
+}
+
+export class TenantRooms implements Room {
+  readonly #options: TenantRoomsOptions;
+  readonly #rooms = new Map<string | null, TenantRoom>();
+  /** Rooms that somebody waits for. */
+  readonly #awaited = new Set<TenantRoom>();
+  #waiters: (() => void)[] = [];
+  #bytesHeld = 0;
+
+  constructor(options: TenantRoomsOptions) {
+    this.#options = options;
+  }
+
+  get bytesHeld(): number {
+    return this.#bytesHeld;
+  }
+
+  /** For those who do not know yet whose bytes they will be. */
+  get hasRoom(): boolean {
+    return this.#bytesHeld < this.#options.bytesMax;
+  }
+
+  room(): Promise<void> {
+    if (this.hasRoom && this.#waiters.length === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#waiters.push(resolve));
+  }
+
+  of(tenant: string | null): TenantRoom {
+    let room = this.#rooms.get(tenant);
+    if (!room) {
+      room = new TenantRoom(tenant, this, this.#options);
+      this.#rooms.set(tenant, room);
+    }
+    return room;
+  }
+
+  /** Whether a tenant that holds so much may be read on. */
+  mayHold(bytes: number): boolean {
+    const free = this.#options.bytesMax - this.#bytesHeld;
+    const isShared = this.#options.tenants.length > 0 || this.#rooms.size > 1;
+    return free > 0 && (!isShared || bytes < SHARE_OF_FREE * free);
+  }
+
+  await(room: TenantRoom): void {
+    this.#awaited.add(room);
+  }
+
+  /** Bytes come, or go where they are less than 0. */
+  hold(bytes: number): void {
+    this.#bytesHeld += bytes;
+    assert(this.#bytesHeld >= 0);
+    if (bytes >= 0 || !this.hasRoom) return;
+    for (const room of this.#awaited) if (room.wake()) this.#awaited.delete(room);
+    if (this.#waiters.length === 0) return;
+    const woken = this.#waiters;
+    this.#waiters = [];
+    for (const resolve of woken) resolve();
+  }
+}
+
+/** What one tenant holds and may read. */
+export class TenantRoom implements Room {
+  readonly #tenant: string | null;
+  readonly #rooms: TenantRooms;
+  readonly #options: TenantRoomsOptions;
+  readonly #bytes: TokenBucket | null;
+  readonly #events: TokenBucket | null;
+  #held = 0;
+  #waiters: (() => void)[] = [];
+  #timer: Disposable | null = null;
+
+  constructor(tenant: string | null, rooms: TenantRooms, options: TenantRoomsOptions) {
+    const { bytesPerSecond, eventsPerSecond } = options.tenants.find(({ name }) => name === tenant) ?? UNLIMITED;
+    const nowMs = options.clock.monotonicMs();
+    this.#tenant = tenant;
+    this.#rooms = rooms;
+    this.#options = options;
+    this.#bytes = bytesPerSecond === null ? null : new TokenBucket(bytesPerSecond, nowMs);
+    this.#events = eventsPerSecond === null ? null : new TokenBucket(eventsPerSecond, nowMs);
+  }
+
+  get hasRoom(): boolean {
+    return this.#rooms.mayHold(this.#held) && this.rateWaitMs === 0;
+  }
+
+  /** Milliseconds until the tenant's rate lets it send again; 0 where it does now. */
+  get rateWaitMs(): number {
+    if (!this.#bytes && !this.#events) return 0;
+    const nowMs = this.#options.clock.monotonicMs();
+    return Math.max(this.#bytes?.waitMs(nowMs) ?? 0, this.#events?.waitMs(nowMs) ?? 0);
+  }
+
+  room(): Promise<void> {
+    if (this.hasRoom && this.#waiters.length === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#waiters.push(resolve);
+      if (!this.wake()) this.#rooms.await(this);
+    });
+  }
+
+  /** Takes bytes at once, even past the limit: they are in memory. `sentBytes`: as they came, for the rate. */
+  take(bytes: number, events: number, sentBytes: number): Disposable {
+    this.#held += bytes;
+    this.#rooms.hold(bytes);
+    if (this.#bytes || this.#events) {
+      const nowMs = this.#options.clock.monotonicMs();
+      this.#bytes?.take(sentBytes, nowMs);
+      this.#events?.take(events, nowMs);
+    }
+    let isGiven = false;
+    return {
+      [Symbol.dispose]: () => {
+        assert(!isGiven, 'a permit is given back once');
+        isGiven = true;
+        this.#held -= bytes;
+        this.#rooms.hold(-bytes);
+      },
+    };
+  }
+
+  /** Lets those go on who wait, if there is room; false while somebody still waits. */
+  wake(): boolean {
+    if (this.#waiters.length === 0) return true;
+    if (!this.#rooms.mayHold(this.#held)) return false;
+    const waitMs = this.rateWaitMs;
+    if (waitMs > 0) {
+      this.#waitForRate(waitMs);
+      return false;
+    }
+    const woken = this.#waiters;
+    this.#waiters = [];
+    for (const resolve of woken) resolve();
+    return true;
+  }
+
+  #waitForRate(waitMs: number): void {
+    if (this.#timer) return;
+    this.#options.throttled(this.#tenant ?? '');
+    this.#timer = this.#options.clock.timer(waitMs, () => {
+      this.#timer = null;
+      this.wake();
+    });
+  }
+}
+
+const UNLIMITED = { bytesPerSecond: null, eventsPerSecond: null };

@@ -1,0 +1,45 @@
+// Options of a Forward server for tests: nobody is asked for anything, and no limit is near, unless a test says so.
+
+import type { ForwardServerOptions } from '#forwarder/accept/forward-server.ts';
+import type { SessionOptions } from '#forwarder/accept/forward-session.ts';
+import { Admission } from '#forwarder/admit/admission.ts';
+import type { Intake } from '#forwarder/chunk.ts';
+import { ForwarderTelemetry } from '#forwarder/telemetry.ts';
+import { systemClock } from '#shared/clock.ts';
+import { Metrics } from '#shared/metrics.ts';
+
+const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
+
+export function forwardOptions(
+  intake: Intake,
+  changes: Partial<ForwardServerOptions> = {},
+  session: Partial<SessionOptions> = {},
+): ForwardServerOptions & { readonly metrics: Metrics } {
+  const metrics = new Metrics({ version: '0', command: 'test' });
+  const telemetry = new ForwarderTelemetry(metrics, SILENT);
+  const clock = changes.clock ?? systemClock;
+  return {
+    metrics,
+    admission: new Admission({ allowed: [], tenants: [], credentials: null }),
+    telemetry,
+    clock,
+    tls: null,
+    serverName: 'sluice-test',
+    connectionsMax: 100_000,
+    connectionsPerAddressMax: 100_000,
+    handshakeTimeoutMs: 60_000,
+    session: { intake, telemetry, clock, frameBytesMax: 1_000_000, ...session },
+    ...changes,
+  };
+}
+
+/** A counter's samples, by their labels as Prometheus prints them; "" where it has none. */
+export async function samples(metrics: Metrics, name: string): Promise<Record<string, number>> {
+  const lines = (await metrics.render()).body.split('\n').filter((line) => line.startsWith(`sluice_${name}{`));
+  return Object.fromEntries(
+    lines.map((line) => {
+      const space = line.lastIndexOf(' ');
+      return [line.slice(line.indexOf('{'), space), Number(line.slice(space + 1))];
+    }),
+  );
+}
