@@ -19,9 +19,8 @@ export function whyNoCertificates(): string | null {
 export async function newCertificate(folder: string): Promise<Certificate> {
   const cert = join(folder, 'cert.pem');
   const key = join(folder, 'key.pem');
-  await promisify(execFile)('openssl', [
-    ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '1', '-subj', '/CN=127.0.0.1'],
-    ...['-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', cert],
-  ]);
+  const subject = '-subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1'.split(' ');
+  const request = 'req -x509 -newkey rsa:2048 -nodes -days 1'.split(' ');
+  await promisify(execFile)('openssl', request.concat(subject, '-keyout', key, '-out', cert));
   return { cert, key };
 }

@@ -94,12 +94,8 @@ export interface DriverRun {
 /** Runs a container with any log driver to its end and removes it; returns its full id. Rejects as `runContainer` does. */
 export async function runWithDriver({ driver, options, script, args = [] }: DriverRun): Promise<string> {
   const given = Object.entries(options).flatMap(([name, value]) => ['--log-opt', `${name}=${value}`]);
-  const { stdout } = await run('docker', [
-    ...['run', '--detach', '--network=none', `--log-driver=${driver}`],
-    ...given,
-    ...args,
-    ...[image, 'sh', '-c', script],
-  ]);
+  const detached = ['run', '--detach', '--network=none', `--log-driver=${driver}`];
+  const { stdout } = await run('docker', detached.concat(given, args, image, 'sh', '-c', script));
   const id = stdout.trim();
   try {
     await ended(id);

@@ -120,6 +120,10 @@ refuse(
   ],
 );
 refuse('kafka without brokers', { SLUICE_QUEUE: 'kafka' }, [/^SLUICE_KAFKA_BROKERS is not set/]);
+refuse('syslog over TLS without a certificate', { SLUICE_SYSLOG_TLS_LISTEN: ':6514' }, [/^SLUICE_TLS_CERT is not set/]);
+refuse('a time zone that there is not', { SLUICE_SYSLOG_TIME_ZONE: 'Mars/Olympus' }, [
+  /^SLUICE_SYSLOG_TIME_ZONE="Mars\/Olympus" is no time zone/,
+]);
 refuse('a file that is not there', {}, 'none.yaml', [/^none\.yaml: cannot read the configuration: ENOENT/]);
 refuse('YAML that is broken', {}, 'broken.yaml', [/^broken\.yaml: cannot read the configuration/]);
 refuse('secrets are not told', { SLUICE_ELASTICSEARCH_API_KEY_FILE: 'nowhere' }, [
