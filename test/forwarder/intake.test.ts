@@ -88,7 +88,7 @@ test('chunks that waited for the queue to be reached go on before those that com
   const late: Promise<void>[] = [];
   for (let i = 0; i < 10; i++) {
     late.push(intake.accept(chunkOf([`late ${i}`])));
-    await null;
+    await Promise.resolve();
   }
   await Promise.all([...early, ...late]);
   const batches = await held(queue);

@@ -64,7 +64,7 @@ const KINDS = {
 
 export type FaultName = keyof typeof KINDS;
 
-export const faultNames: readonly FaultName[] = Object.keys(KINDS).filter((name): name is FaultName => name in KINDS);
+const faultNames: readonly FaultName[] = Object.keys(KINDS).filter((name): name is FaultName => name in KINDS);
 
 /** Of the seeds, how many have a kind at all. */
 const SHARE = 0.5;

@@ -213,7 +213,16 @@ export class Oracle {
 
   /** For the table at the end. */
   totals(): Record<string, number> {
-    const totals = { sent: 0, acked: 0, spooled: this.#spooled, stored: 0, dead_lettered: 0, resent: 0, partial_lines: 0, rollover_doubles: this.#rolloverDoubles };
+    const totals = {
+      sent: 0,
+      acked: 0,
+      spooled: this.#spooled,
+      stored: 0,
+      dead_lettered: 0,
+      resent: 0,
+      partial_lines: 0,
+      rollover_doubles: this.#rolloverDoubles,
+    };
     for (const { event, documents, letters } of this.#states) {
       if (event.chunk.sends > 0) totals.sent++;
       if (event.chunk.sends > 1) totals.resent++;

@@ -15,8 +15,8 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   'ack before it is held': [
     {
       file: 'services/forwarder/gather/lane.ts',
-      text: 'await this.#options.queue.append(this.#partition, records);\n      settle(shares, null);',
-      becomes: 'settle(shares, null);\n      await this.#options.queue.append(this.#partition, records);',
+      text: 'settleHeld(shares, await this.#options.queue.append(this.#partition, records));',
+      becomes: 'settleHeld(shares, undefined);\n      await this.#options.queue.append(this.#partition, records);',
     },
   ],
   'ack although it is not held': [
@@ -87,6 +87,11 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
       text: 'if (this.#names.has(documentId(origin.batch.id, origin.index))) return null;',
       becomes: '',
     },
+    {
+      file: 'services/indexer/parse/joiner.ts',
+      text: 'const id = first.ordinal === 1 && hasNoGap(pieces)',
+      becomes: 'const id = hasNoGap(pieces)',
+    },
   ],
   '409 taken for a failure': [
     {
@@ -98,23 +103,20 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   '429 of an item taken for success': [
     {
       file: 'services/indexer/bulk/outcomes.ts',
-      text: "if (status === 408 || status === 429 || status >= 500) return 'retry';",
-      becomes: "if (status === 408 || status === 429 || status >= 500) return 'indexed';",
-    },
-    {
-      file: 'services/indexer/bulk/outcomes.ts',
-      text: "if (errorType !== undefined && PASSING_TYPES.has(errorType)) return 'retry';",
-      becomes: '',
+      text: 'if (byType !== undefined) return byType;',
+      becomes: "if (byType === 'retry') return 'indexed';\n  if (byType !== undefined) return byType;",
     },
   ],
   'no answer in time taken for success': [
     {
       file: 'services/indexer/bulk/writer.ts',
-      text: 'if (request.signal.aborted) {',
+      text: 'failure = request.signal.aborted',
       becomes:
-        'if (request.signal.aborted && !this.#stop.signal.aborted)\n' +
+        'if (request.signal.aborted && !this.#stop.signal.aborted) {\n' +
+        '        limit.release(null);\n' +
         '        return new BulkAnswer(parcel.request.items.map(() => ({ status: 201 })));\n' +
-        '      if (request.signal.aborted) {',
+        '      }\n' +
+        '      failure = request.signal.aborted',
     },
   ],
   'a body is used again while the store may still read it': [
@@ -138,13 +140,54 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
       becomes: 'const seq = receivedMs * 1000;',
     },
   ],
+  'the spool is left before it is empty': [
+    {
+      file: 'shared/queue/spooled/spooled-queue.ts',
+      text: 'return !this.#feeder.isEmpty || this.#entering > 0 || this.#late > 0;',
+      becomes: 'return this.#entering > 0;',
+    },
+  ],
+  'spooled under a new id': [
+    {
+      file: 'shared/queue/spooled/spooled-queue.ts',
+      text: 'records.map((record) => encodeSpooledRecord(record, partition))',
+      // The first byte of the first batch's id lies behind three headers.
+      becomes:
+        'records.map((record) => {\n' +
+        '          const batches = record.batches.slice();\n' +
+        '          batches[4] = (batches[4] ?? 0) ^ 1;\n' +
+        '          return encodeSpooledRecord({ ...record, batches }, partition);\n' +
+        '        })',
+    },
+  ],
+  'ack before the spool has synced': [
+    {
+      file: 'shared/queue/spooled/spooled-queue.ts',
+      text: 'await this.#hold(records);',
+      becomes: 'void this.#hold(records).catch(() => undefined);',
+    },
+  ],
+  'the spool forgets what Kafka does not have': [
+    {
+      file: 'shared/queue/spooled/spool-feeder.ts',
+      text: 'await this.#send(line, group);',
+      becomes: 'void this.#send(line, group).catch(() => undefined);',
+    },
+  ],
+  'no look for a rollover before a repeat': [
+    {
+      file: 'services/indexer/bulk/presence.ts',
+      text: 'if (parcel.unanswered || assignment !== this.#assignment)',
+      becomes: 'if (assignment !== this.#assignment)',
+    },
+  ],
   'two appends of a partition in flight': [
     {
       file: 'services/forwarder/gather/lane.ts',
-      text: 'await this.#options.queue.append(this.#partition, records);\n      settle(shares, null);',
+      text: 'settleHeld(shares, await this.#options.queue.append(this.#partition, records));',
       becomes:
         'void this.#options.queue.append(this.#partition, records).then(\n' +
-        '        () => settle(shares, null),\n        (error: unknown) => settle(shares, error),\n      );',
+        '        (held) => settleHeld(shares, held),\n        (error: unknown) => settleFailed(shares, error),\n      );',
     },
   ],
 };

@@ -109,7 +109,10 @@ class Simulation {
     };
     const wall = (): WallClock => new WallClock(random.between(-2000, 2000), random.between(-1e-4, 1e-4));
     const figures = { partitions, appendBytesMax: APPEND_BYTES_MAX };
-    this.#forwarders = [new Forwarder(world, 'edge-a', wall(), figures), new Forwarder(world, 'edge-b', wall(), figures)];
+    this.#forwarders = [
+      new Forwarder(world, 'edge-a', wall(), figures),
+      new Forwarder(world, 'edge-b', wall(), figures),
+    ];
     this.#indexers = ['indexer-a', 'indexer-b', 'indexer-c'].map((name) => new IndexerPlace(world, name, wall()));
     this.#senders = sendersOf({ ...world, forwarders: this.#forwarders }, random.fork('senders'), this.#durationMs);
   }

@@ -9,7 +9,7 @@ import type { SimTime } from '../time.ts';
 import type { Trace } from '../trace.ts';
 import { protocolError } from './errors.ts';
 
-export interface StoredRecord {
+interface StoredRecord {
   readonly offset: number;
   readonly timestampMs: number;
   readonly headers: Readonly<Record<string, Buffer>>;
