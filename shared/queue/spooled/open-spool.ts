@@ -11,10 +11,12 @@ import { SpoolFeeder } from './spool-feeder.ts';
 import { type SpoolFolder, SpoolFolders } from './spool-folders.ts';
 import type { SpoolObserver } from './spool-observer.ts';
 import { SPOOL_GROUP } from './spool-reader.ts';
-import { SpooledQueue, UNSEEN_TOPIC } from './spooled-queue.ts';
-import { TopicMemory } from './topic-memory.ts';
+import { SpooledQueue } from './spooled-queue.ts';
+import { TopicMemory, UNSEEN_TOPIC } from './topic-memory.ts';
 
 const LOOK_INTERVAL_MS = 1000;
+/** Of senders that wait for a forwarder to start; some hundred thousand records can be counted in it. */
+const COUNT_MS = 2000;
 
 /** What is in the spools of this process. */
 export interface SpoolFigures {
@@ -45,7 +47,7 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
       'Give it a folder that can be written (SLUICE_DATA_DIR), or switch the spool off (SLUICE_SPOOL=false)';
     throw new SluiceError('data_dir_unusable', `${reasonOf(error)}. ${advice}`, { cause: error });
   });
-  const spool = new Spool(options, folders, own, await eventsIn(own.queue));
+  const spool = new Spool(options, folders, own, await eventsIn(own.queue, clock));
   await spool.queue.opened();
   return spool;
 }
@@ -62,7 +64,7 @@ export class Spool implements AsyncDisposable {
   #bytes = 0;
   #look: Disposable | null = null;
 
-  constructor(options: SpoolOptions, folders: SpoolFolders, own: SpoolFolder, leftoverEvents: number) {
+  constructor(options: SpoolOptions, folders: SpoolFolders, own: SpoolFolder, leftoverEvents: number | undefined) {
     const { config, upstream, clock, random } = options;
     const memory = new TopicMemory(config['data.dir'], config['kafka.topic']);
     this.#options = options;
@@ -121,8 +123,8 @@ export class Spool implements AsyncDisposable {
     const { signal } = this.#closing;
     const over = Promise.withResolvers<void>();
     signal.addEventListener('abort', () => over.resolve(), { once: true });
-    const leftoverEvents = await eventsIn(folder.queue);
-    warn(`Takes over the spool ${folder.name}, which its process has left with ${leftoverEvents} events`);
+    const leftoverEvents = await eventsIn(folder.queue, clock);
+    warn(`Takes over the spool ${folder.name}, which its process has left`);
     const feeder = new SpoolFeeder({
       upstream,
       local: folder.queue,
@@ -153,11 +155,18 @@ export class Spool implements AsyncDisposable {
   }
 }
 
-/** Counts what the spool holds. A spool that is found damaged by it begins anew, empty. */
-async function eventsIn(queue: EmbeddedQueue): Promise<number> {
+/**
+ * Counts what the spool holds; undefined where that takes too long, so that it is counted as it is read. A spool that is
+ * found damaged by it begins anew, empty.
+ */
+async function eventsIn(queue: EmbeddedQueue, clock: Clock): Promise<number | undefined> {
+  const overdueMs = clock.monotonicMs() + COUNT_MS;
   let events = 0;
   try {
-    for await (const headers of queue.backlog(SPOOL_GROUP)) events += eventsOf(headers['batches']);
+    for await (const headers of queue.backlog(SPOOL_GROUP)) {
+      events += eventsOf(headers['batches']);
+      if (clock.monotonicMs() > overdueMs) return undefined;
+    }
   } catch (error) {
     if (!(error instanceof SluiceError) || error.code !== 'queue_damaged') throw error;
     return 0;

@@ -23,27 +23,23 @@ import type {
   QueueConsumer,
   ReadOptions,
 } from '../queue.ts';
+import { SentAppend } from './sent-append.ts';
 import { encodeSpooledLetter, encodeSpooledRecord, eventsOf } from './spool-entry.ts';
 import { SpoolFeeder } from './spool-feeder.ts';
 import { silentObserver, type SpoolObserver } from './spool-observer.ts';
+import { type TopicFigures, UNSEEN_TOPIC } from './topic-memory.ts';
 
 const PRODUCE_TIMEOUT_MS = 3000;
-/** For a topic that was never seen: what a stock broker takes. */
-export const UNSEEN_TOPIC: TopicFigures = { partitions: 1, appendBytesMax: 1_000_000 };
 // An entry of the spool is a little larger than its record, which has 128 bytes at least.
 const LOCAL_SHARE = 8 / 9;
 /** Given up at once when the spool is full, so that not every append has to. */
 const DROP_BYTES_MIN = 1024 * 1024;
+/** A device that others have filled is not helped by giving up everything. */
+const DROPS_MAX = 5;
 /** How long an append may wait for a spool that is almost empty. Under load it would never be quite empty otherwise. */
 const PARK_MS = 200;
 /** After so long a spool that could not be written is tried again. */
 const FAILURE_TOLD_MS = 5000;
-
-/** What the forwarder must know of a topic before it can take anything. */
-export interface TopicFigures {
-  readonly partitions: number;
-  readonly appendBytesMax: number;
-}
 
 export interface SpooledQueueOptions {
   /** The queue behind the spool. It stays open: whoever opened it closes it. */
@@ -62,7 +58,7 @@ export interface SpooledQueueOptions {
   /** Upstream tells other figures than those. */
   readonly learned?: (figures: TopicFigures) => void;
   /** Events in the local queue at the start; where absent they are counted as they are read. */
-  readonly leftoverEvents?: number;
+  readonly leftoverEvents?: number | undefined;
 }
 
 /** An append in the two forms that it may go on in. */
@@ -219,7 +215,7 @@ export class SpooledQueue implements Queue {
 
   async #direct(passage: Passage): Promise<Held | void> {
     const isUp = this.#upstream.unreadyReason === null && this.#upstream.partitions > 0;
-    const sent = isUp ? new Sent(passage.toUpstream()) : null;
+    const sent = isUp ? new SentAppend(passage.toUpstream()) : null;
     const failure = await sent?.outcome(this.#options.clock, this.#produceTimeoutMs);
     if (failure === null) return;
     if (failure !== undefined && !mayPass(failure)) throw failure;
@@ -233,7 +229,7 @@ export class SpooledQueue implements Queue {
     }
   }
 
-  async #spool(passage: Passage, sent: Sent | null = null): Promise<Held> {
+  async #spool(passage: Passage, sent: SentAppend | null = null): Promise<Held> {
     const { records, events } = passage.toLocal();
     this.#entering++;
     try {
@@ -254,13 +250,13 @@ export class SpooledQueue implements Queue {
   }
 
   async #hold(records: readonly QueueRecord[]): Promise<void> {
-    for (;;) {
+    for (let drops = 0; ; drops++) {
       try {
         await this.#local.append(0, records);
         return;
       } catch (error) {
         const isFull = error instanceof SluiceError && error.code === 'queue_full';
-        if (!isFull || this.#options.full !== 'drop-oldest') throw error;
+        if (!isFull || this.#options.full !== 'drop-oldest' || drops === DROPS_MAX) throw error;
         if ((await this.#makeRoom(records)) === 0) throw error;
       }
     }
@@ -275,7 +271,7 @@ export class SpooledQueue implements Queue {
   }
 
   /** The spool is not left before upstream has said what became of it, so that few such appends are ever in memory. */
-  #await({ promise }: Sent): void {
+  #await({ promise }: SentAppend): void {
     this.#late++;
     const settled = (): void => {
       this.#late--;
@@ -333,34 +329,11 @@ export class SpooledQueue implements Queue {
   }
 }
 
-/** An append that is on its way, whose answer is waited for twice: for a while, and then for as long as it takes. */
-class Sent {
-  readonly promise: Promise<Held | void>;
-  isSettled = false;
-
-  constructor(promise: Promise<Held | void>) {
-    this.promise = promise;
-  }
-
-  /** Null when it is held, the error when it failed, undefined when the time is over. Once only. */
-  outcome(clock: Clock, limitMs: number): Promise<unknown> {
-    return new Promise((resolve) => {
-      const limit = clock.timer(limitMs, () => resolve(undefined));
-      const settle = (failure: unknown): void => {
-        this.isSettled = true;
-        limit[Symbol.dispose]();
-        resolve(failure);
-      };
-      this.promise.then(() => settle(null), settle);
-    });
-  }
-}
-
 /** Whether an error may pass, by itself or when an operator has done something: until then the spool holds what came. */
 function mayPass(error: unknown): boolean {
   return isRetryable(error) || (error instanceof SluiceError && error.code === 'queue_unauthorized');
 }
 
-function whyNot(upstream: Queue, sent: Sent | null): string {
+function whyNot(upstream: Queue, sent: SentAppend | null): string {
   return upstream.unreadyReason ?? (sent === null ? 'it was not reached yet' : 'the queue does not answer');
 }

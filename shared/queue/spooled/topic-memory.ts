@@ -3,7 +3,15 @@
 
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { TopicFigures } from './spooled-queue.ts';
+
+/** What the forwarder must know of a topic before it can take anything. */
+export interface TopicFigures {
+  readonly partitions: number;
+  readonly appendBytesMax: number;
+}
+
+/** Of a topic that was never seen: what a stock broker takes. */
+export const UNSEEN_TOPIC: TopicFigures = { partitions: 1, appendBytesMax: 1_000_000 };
 
 export class TopicMemory {
   readonly #file: string;

@@ -1,0 +1,26 @@
+// An append that is on its way, whose answer is waited for twice: for a while, and then for as long as it takes.
+
+import type { Clock } from '#shared/clock.ts';
+import type { Held } from '../queue.ts';
+
+export class SentAppend {
+  readonly promise: Promise<Held | void>;
+  isSettled = false;
+
+  constructor(promise: Promise<Held | void>) {
+    this.promise = promise;
+  }
+
+  /** Null when it is held, the error when it failed, undefined when the time is over. Once only. */
+  outcome(clock: Clock, limitMs: number): Promise<unknown> {
+    return new Promise((resolve) => {
+      const limit = clock.timer(limitMs, () => resolve(undefined));
+      const settle = (failure: unknown): void => {
+        this.isSettled = true;
+        limit[Symbol.dispose]();
+        resolve(failure);
+      };
+      this.promise.then(() => settle(null), settle);
+    });
+  }
+}
