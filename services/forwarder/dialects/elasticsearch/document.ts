@@ -15,6 +15,8 @@ const NO_BYTES = Buffer.alloc(0);
 const DOT = Buffer.from('.');
 /** Objects whose members become keys with a dot. Only these: a prefix of the sender's own could be long, and be there many times. */
 const FLATTENED: ReadonlySet<string> = new Set(['host', 'container', 'container.image', 'service', 'log']);
+/** Longer names mean nothing here. */
+const NAME_BYTES_MAX = 10;
 const KUBERNETES = keyOf('kubernetes');
 const NAMESPACE = keyOf('namespace_name');
 /** By `<object>.<member>` of the schema's `kubernetes`. */
@@ -49,7 +51,7 @@ export class DocumentRecord {
   }
 
   #pair(bytes: Buffer, key: Buffer, at: number, end: number): void {
-    const name = key.toString('latin1');
+    const name = key.length <= NAME_BYTES_MAX ? key.toString('latin1') : '';
     if (name === '@timestamp') {
       this.time = timeAt(bytes, at);
       if (this.time) return;
