@@ -6,7 +6,7 @@
 
 import { SluiceError } from '#shared/errors.ts';
 import type { EventTime } from '../decode/event-time.ts';
-import { bodyEntries, bodyFormat, timeOfParameter } from '../decode/http-body.ts';
+import { bodyEntries, bodyFormat, queryEntries, timeOfParameter } from '../decode/http-body.ts';
 import { takenEntries } from '../decode/http-entries.ts';
 import { tagOfPath } from '../decode/http-tag.ts';
 import type { HttpDialect } from './http-context.ts';
@@ -24,7 +24,10 @@ export const tagInput: HttpDialect = (scope, context) => {
     const body = await exchange.body();
     const bytesMax = context.bodyBytesMax;
     const options = { time: time ?? exchange.defaultTime, takeTime: time === null, bytesMax };
-    const { bytes: entries, count } = takenEntries(bodyEntries(body, format, options), bytesMax);
+    const { bytes: entries, count } = takenEntries(
+      (body.length === 0 ? queryEntries(query, options) : null) ?? bodyEntries(body, format, options),
+      bytesMax,
+    );
     await exchange.accept({ tag, entries, count });
     return reply.type('application/json; charset=utf-8').send(`{"accepted":${count}}`);
   });

@@ -9,7 +9,7 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import cors from '@fastify/cors';
-import Fastify, { type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { type Clock, systemClock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { listenOn, parseListenAddress, printAddress } from '#shared/listen-address.ts';
@@ -187,6 +187,7 @@ function addRoutes(fastify: FastifyInstance, { connections, context, corsOrigins
 
   fastify.addHook('onRequest', async (request, reply) => {
     if (connections.closing) throw new SluiceError('shutting_down', 'Cannot take events: Sluice is shutting down');
+    refuseAmbiguousEnd(request, reply);
     context.admit(request, reply);
   });
   fastify.addHook('onSend', (request, reply, _payload, done) => {
@@ -214,6 +215,14 @@ function addRoutes(fastify: FastifyInstance, { connections, context, corsOrigins
       ? new SluiceError('path_unknown', 'Cannot give anything here: events are sent by POST /<tag>')
       : new SluiceError('method_refused', 'Cannot take events by this method: send them by POST /<tag>');
   });
+}
+
+/** Node takes any list of codings that ends in chunked; a proxy before us may see the body's end elsewhere. */
+function refuseAmbiguousEnd({ headers }: FastifyRequest, reply: FastifyReply): void {
+  const coding = headers['transfer-encoding'];
+  if (coding === undefined || coding.toLowerCase() === 'chunked') return;
+  reply.header('connection', 'close');
+  throw new SluiceError('request_malformed', 'Cannot read the body: its Transfer-Encoding has to be chunked');
 }
 
 /** Requests that wait for 100 Continue: they get it when their headers are accepted and there is room. */

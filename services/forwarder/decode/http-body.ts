@@ -3,7 +3,8 @@
 //   application/json                       an object, or an array of objects or of [time, object]
 //   application/x-ndjson (and its kin)     an object a line
 //   application/msgpack (and x-msgpack)    see msgpack-body.ts
-//   application/x-www-form-urlencoded      json=…, ndjson=… or msgpack=…, and time=…
+//   application/x-www-form-urlencoded      json=…, ndjson=… or msgpack=…, and time=…; with an empty body the URL may have them
+//   application/csp-report, …/reports+json what browsers report, as JSON
 //   none, text/plain, or a form that is none (`curl -d '{…}'`): JSON values one after another, if it begins like one
 
 import { type EventTime, eventTimeOfText } from './event-time.ts';
@@ -20,6 +21,8 @@ const FORMATS: ReadonlyMap<string, BodyFormat> = new Map([
   ['text/plain', 'any'],
   ['application/json', 'json'],
   ['text/json', 'json'],
+  ['application/csp-report', 'json'],
+  ['application/reports+json', 'json'],
   ['application/x-ndjson', 'ndjson'],
   ['application/ndjson', 'ndjson'],
   ['application/jsonl', 'ndjson'],
@@ -31,6 +34,8 @@ const FORMATS: ReadonlyMap<string, BodyFormat> = new Map([
   ['application/vnd.msgpack', 'msgpack'],
   ['application/x-www-form-urlencoded', 'form'],
 ]);
+
+const EVENT_PARAMETER = /(?:^|&)(?:json|ndjson|msgpack)=/;
 
 /** Null for a content type that cannot be read. Parameters (charset) are ignored: JSON has but one. */
 export function bodyFormat(contentType: string | undefined): BodyFormat | null {
@@ -60,6 +65,11 @@ export function bodyEntries(body: Uint8Array, format: BodyFormat, options: Entri
         ? jsonEntries(body, { ...options, many: true })
         : { kind: 'malformed', at: 0, why: 'it is no JSON, and no content type says what else it is' };
   }
+}
+
+/** The events that the URL's parameters hold; null where there are none. */
+export function queryEntries(query: string, options: EntriesOptions): HttpEntries | null {
+  return EVENT_PARAMETER.test(query) ? formEntries(Buffer.from(query, 'latin1'), options) : null;
 }
 
 /** The parameter `time`: null means now, undefined that it is no time. */

@@ -13,7 +13,8 @@ export function eventTimeOfIso(text: string): EventTime | null {
   const [, year = '', month = '', day = '', hour = '0', minute = '0', second = '0', fraction = '', sign] = match;
   const date = Date.UTC(Number(year), Number(month) - 1, Number(day));
   // Date rolls what is past the end of a month over into the next one.
-  if (Number.isNaN(date) || !new Date(date).toISOString().startsWith(`${year}-${month}-${day}`)) return null;
+  const calendar = new Date(date);
+  if (calendar.getUTCDate() !== Number(day) || calendar.getUTCMonth() + 1 !== Number(month)) return null;
   if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 60) return null;
   const offset = (Number(match[9] ?? 0) * 60 + Number(match[10] ?? 0)) * (sign === '-' ? -60 : 60);
   const seconds = date / 1000 + Number(hour) * 3600 + Number(minute) * 60 + Number(second) - offset;

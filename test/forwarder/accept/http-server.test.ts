@@ -67,6 +67,26 @@ test('an Idempotency-Key names the chunk, and the entries are the same each time
   assert.equal((await fixture.post('/a', '{}', { ...JSON_BODY, 'idempotency-key': 'x'.repeat(256) })).status, 400);
 });
 
+test("events in the URL, as fluentd's in_http takes them, and reports of browsers", async () => {
+  await using fixture = await Fixture.start();
+  const check = async (path: string, body: string, headers: Record<string, string>, expected: unknown[]) => {
+    fixture.intake.chunks.length = 0;
+    const answer = await fixture.post(path, body, headers);
+    assert.equal(answer.status, 200, answer.body);
+    assert.deepEqual(records(fixture), expected);
+  };
+  await check('/a?json=%7B%22a%22%3A1%7D&time=5', '', {}, [{ a: 1 }]);
+  assert.equal(Buffer.from(fixture.intake.chunks[0]?.entries.subarray(3, 7) ?? []).readUInt32BE(), 5);
+  await check('/a?ndjson=%7B%22a%22%3A1%7D%0A%7B%22a%22%3A2%7D', '', {}, [{ a: 1 }, { a: 2 }]);
+  await check('/a?json=%7B%22a%22%3A1%7D', '{"b":1}', JSON_BODY, [{ b: 1 }]);
+  await check('/csp', '{"csp-report":{"a":1}}', { 'content-type': 'application/csp-report' }, [
+    { 'csp-report': { a: 1 } },
+  ]);
+  await check('/csp', '[{"a":1}]', { 'content-type': 'application/reports+json' }, [{ a: 1 }]);
+  assert.equal((await fixture.post('/a?json=%7B', '', {})).status, 400);
+  assert.equal((await fixture.post('/a?other=1', '', {})).status, 400);
+});
+
 test('the time of events: parameter, record, acceptance', async () => {
   const clock: Clock = { ...systemClock, epochMs: () => 1_700_000_000_250 };
   await using fixture = await Fixture.start({}, clock);
@@ -253,6 +273,16 @@ test('garbage and smuggling forms end the connection, and nothing is taken', asy
   await check(`${head}Content-Length: 2, 2\r\n\r\n{}`, bad);
   await check(`${head}Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n`, bad);
   await check(`${head}Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n`, bad);
+  await check(`${head}Transfer-Encoding: identity, chunked\r\n\r\n0\r\n\r\n`, bad);
+  await check(`${head}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, bad);
+  await check(`${head}Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n`, bad);
+  await check(`${head}Content-Length: +2\r\n\r\n{}`, bad);
+  await check(`${head}Content-Length: 0x2\r\n\r\n{}`, bad);
+  await check(`${head}X: a\rContent-Length: 2\r\n\r\n{}`, bad);
+  await check(`${head}X: a\0b\r\n\r\n`, bad);
+  await check(`${head}Transfer-Encoding: chunked\r\n\r\n2\n{}\r\n0\r\n\r\n`, bad);
+  await check(`${head}Transfer-Encoding: chunked\r\n\r\n-1\r\n{}\r\n0\r\n\r\n`, bad);
+  await check(`${head}Transfer-Encoding: chunked\r\n\r\n10000000000000000\r\n{}`, bad);
   await check(`${head}Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n`, bad);
   await check(`${head}X: a\nContent-Length: 2\r\n\r\n{}`, bad);
   await check(`${head} folded: x\r\n\r\n`, bad);

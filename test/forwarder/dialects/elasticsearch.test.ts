@@ -146,9 +146,9 @@ test('documents as Beats write them', () => {
       {
         message: 'hello',
         'log.level': 'info',
-        'log.file.path': '/x',
+        'log.file': { path: '/x' },
         'host.name': 'n',
-        'host.os.type': 'linux',
+        'host.os': { type: 'linux' },
         'container.id': 'c',
         'container.name': 'web',
         'container.image.name': 'i',

@@ -66,15 +66,13 @@ const OPEN_OBJECT = 0x7b;
 export function bulkItems(body: Buffer, options: BulkOptions): Bulk {
   const lines = new Lines(body);
   const walk = new BulkWalk(body, options);
+  const actions = new Actions(options.index);
   while (lines.next()) {
     if (lines.isBlank) continue;
-    const action = actionOf(
-      body.subarray(lines.start, Math.min(lines.end, lines.start + ACTION_BYTES_MAX)),
-      options.index,
-    );
+    const action = actions.of(body.subarray(lines.start, Math.min(lines.end, lines.start + ACTION_BYTES_MAX)));
     if (typeof action === 'string') return { kind: 'malformed', line: lines.number, why: action };
     if (action.operation === 'delete') {
-      walk.refuse(action, refusalOf(`${action.operation} is not supported: documents are only added`));
+      walk.refuse(action, refusalOf('delete is not supported: documents are only added'));
       continue;
     }
     if (!lines.next()) return { kind: 'malformed', line: lines.number, why: 'it ends where a document is missing' };
@@ -82,6 +80,25 @@ export function bulkItems(body: Buffer, options: BulkOptions): Bulk {
     if (walk.tooLarge) return { kind: 'too_large' };
   }
   return walk.done();
+}
+
+/** Action lines mostly are the same again and again. */
+class Actions {
+  readonly #urlIndex: string | null;
+  #line: Buffer = Buffer.alloc(0);
+  #action: Action | string = '';
+
+  constructor(urlIndex: string | null) {
+    this.#urlIndex = urlIndex;
+  }
+
+  /** What a line asks for, or what is wrong with it. */
+  of(line: Buffer): Action | string {
+    if (line.equals(this.#line)) return this.#action;
+    this.#line = line;
+    this.#action = actionOf(line, this.#urlIndex);
+    return this.#action;
+  }
 }
 
 interface Action {

@@ -13,8 +13,10 @@ import { Pairs, keyOf } from '../entry-run.ts';
 
 const NO_BYTES = Buffer.alloc(0);
 const DOT = Buffer.from('.');
-/** Objects whose members become keys with a dot. */
-const FLATTENED: ReadonlySet<string> = new Set(['host', 'container', 'service', 'log']);
+/** Objects whose members become keys with a dot. Only these: a prefix of the sender's own could be long, and be there many times. */
+const FLATTENED: ReadonlySet<string> = new Set(['host', 'container', 'container.image', 'service', 'log']);
+/** Longer names mean nothing here. */
+const NAME_BYTES_MAX = 10;
 const KUBERNETES = keyOf('kubernetes');
 const NAMESPACE = keyOf('namespace_name');
 /** By `<object>.<member>` of the schema's `kubernetes`. */
@@ -49,13 +51,13 @@ export class DocumentRecord {
   }
 
   #pair(bytes: Buffer, key: Buffer, at: number, end: number): void {
-    const name = key.toString('latin1');
+    const name = key.length <= NAME_BYTES_MAX ? key.toString('latin1') : '';
     if (name === '@timestamp') {
       this.time = timeAt(bytes, at);
       if (this.time) return;
     } else if (isMap(bytes[at] ?? 0)) {
-      if (FLATTENED.has(name)) return this.#flatten(bytes, key, at);
       if (name === 'kubernetes') return this.#kubernetes(bytes, at);
+      if (FLATTENED.has(name)) return this.#flatten(bytes, key, at);
     }
     this.pairs.textKey(key).raw(bytes, at, end);
   }
@@ -66,7 +68,7 @@ export class DocumentRecord {
       const key = Buffer.concat([prefix, DOT, reader.bytes() ?? NO_BYTES]);
       const at = reader.position;
       reader.skip();
-      if (isMap(bytes[at] ?? 0)) this.#flatten(bytes, key, at);
+      if (isMap(bytes[at] ?? 0) && FLATTENED.has(key.toString('latin1'))) this.#flatten(bytes, key, at);
       else this.pairs.textKey(key).raw(bytes, at, reader.position);
     }
   }

@@ -97,21 +97,31 @@ class JsonWalk {
   }
 
   #pair(at: number, writerOf: (key: Buffer) => MsgpackWriter): void {
-    const pair = this.#fields(at);
-    const writer = writerOf(this.#text(pair, 'key'));
-    const value = pair.get('value');
-    if (value === undefined) writer.nil();
-    else this.#value(value, writer);
+    const reader = this.#reader(at);
+    let key: Buffer = EMPTY;
+    let valueAt = -1;
+    for (let left = this.#memberCount(reader); left > 0; left -= 1) {
+      const name = nameIn(reader);
+      if (name === 'key') key = this.#textAt(reader.position, name);
+      else if (name === 'value') valueAt = reader.position;
+      reader.skip();
+    }
+    const writer = writerOf(key);
+    if (valueAt < 0 || this.#bytes[valueAt] === NIL) writer.nil();
+    else this.#value(valueAt, writer);
   }
 
   /** An AnyValue, whose depth the JSON reader has bounded; of several values in it the last one counts. */
   #value(at: number, writer: MsgpackWriter): void {
+    const reader = this.#reader(at);
     const start = writer.length;
-    for (const [name, value] of this.#fields(at)) {
-      const kind = VALUE_KINDS.get(name);
-      if (kind === undefined) continue;
+    for (let left = this.#memberCount(reader); left > 0; left -= 1) {
+      const kind = VALUE_KINDS.get(nameIn(reader) ?? '');
+      const valueAt = reader.position;
+      reader.skip();
+      if (kind === undefined || this.#bytes[valueAt] === NIL) continue;
       writer.truncate(start);
-      this.#writeValue(kind, value, writer);
+      this.#writeValue(kind, valueAt, writer);
     }
     if (writer.length === start) writer.nil();
   }
@@ -184,20 +194,23 @@ class JsonWalk {
     writer.float(value);
   }
 
-  /** Where the values of the object at `at` begin, by their names in camel case; null is as good as absent. Throws a Misfit where there is no object. */
+  /** Where the values of the object at `at` begin, by their names in camel case; null is as good as absent. */
   #fields(at: number): Fields {
     const fields: Fields = new Map();
     const reader = this.#reader(at);
-    const count = reader.mapHeader();
-    if (count === undefined) throw new Misfit('an object is missing where one has to be');
-    for (let i = 0; i < count; i += 1) {
-      const key = reader.bytes();
-      // Nothing is kept of names that mean nothing: there may be millions.
-      const name = key && key.length <= NAME_BYTES_MAX ? NAMES.get(key.toString('latin1')) : undefined;
+    for (let left = this.#memberCount(reader); left > 0; left -= 1) {
+      const name = nameIn(reader);
       if (name !== undefined && this.#bytes[reader.position] !== NIL) fields.set(name, reader.position);
       reader.skip();
     }
     return fields;
+  }
+
+  /** Of the object that begins here. Throws a Misfit where there is none. */
+  #memberCount(reader: MsgpackReader): number {
+    const count = reader.mapHeader();
+    if (count === undefined) throw new Misfit('an object is missing where one has to be');
+    return count;
   }
 
   /** Where the elements of a list begin; none where there is no such field. */
@@ -286,6 +299,13 @@ const NAMES: ReadonlyMap<string, string> = new Map(
     [name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), name] as const,
   ]),
 );
+
+/** The name that is next, in camel case; undefined for one that means nothing: there may be millions of them. */
+function nameIn(reader: MsgpackReader): string | undefined {
+  const name = reader.bytes();
+  return name && name.length <= NAME_BYTES_MAX ? NAMES.get(name.toString('latin1')) : undefined;
+}
+
 const NAME_BYTES_MAX = Math.max(...[...NAMES.keys()].map((name) => name.length));
 
 const NIL = 0xc0;
