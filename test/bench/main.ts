@@ -3,7 +3,7 @@
 
 import { endAll } from '#test/backends/source.ts';
 
-const parts = ['extents', 'json', 'transcode', 'queue', 'forwarder', 'crowd', 'indexer'];
+const parts = ['extents', 'json', 'transcode', 'queue', 'forwarder', 'crowd', 'tenants', 'indexer'];
 const chosen = process.argv.slice(2);
 for (const name of chosen) {
   if (!parts.includes(name)) {
