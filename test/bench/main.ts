@@ -3,7 +3,18 @@
 
 import { endAll } from '#test/backends/source.ts';
 
-const parts = ['extents', 'json', 'syslog', 'transcode', 'queue', 'forwarder', 'indexer', 'cold-start'];
+const parts = [
+  'extents',
+  'json',
+  'transcode',
+  'queue',
+  'syslog',
+  'forwarder',
+  'indexer',
+  'crowd',
+  'flood',
+  'cold-start',
+];
 const chosen = process.argv.slice(2);
 for (const name of chosen) {
   if (!parts.includes(name)) {

@@ -60,6 +60,47 @@ check('unknown command', ['runn'], {}, { code: 2, says: /runn/ });
 check('unknown option', ['run', '--port', '1'], {}, { code: 2, says: /--port/ });
 check('check tells it too', ['check'], { SLUICE_QUEUE: 'rabbit' }, { code: 2, says: /SLUICE_QUEUE/ });
 
+const exposed = { SLUICE_FORWARD_LISTEN: '0.0.0.0:0' };
+check('a public address without authentication', ['run'], exposed, {
+  code: 2,
+  says: /for forward: anyone .* SLUICE_SHARED_KEY .* SLUICE_ALLOW_NETWORKS.*SLUICE_INSECURE=forward/,
+});
+check('an admin page that anyone reaches', ['forwarder'], (place) => ({ SLUICE_ADMIN_LISTEN: `:${place.admin}` }), {
+  code: 2,
+  says: /for admin/,
+});
+check('check tells it too', ['check'], exposed, { code: 2, says: /SLUICE_INSECURE=forward/ });
+check(
+  'a network that is none',
+  ['run'],
+  { SLUICE_ALLOW_NETWORKS: '10.0.0.0/99' },
+  { code: 2, says: /10\.0\.0\.0\/99/ },
+);
+check(
+  'a tenants file that is not there',
+  ['check'],
+  { SLUICE_TENANTS: '/nonexistent' },
+  { code: 2, says: /nonexistent/ },
+);
+check('a certificate without its key', ['run'], { SLUICE_TLS_CERT: 'c.pem' }, { code: 2, says: /SLUICE_TLS_KEY/ });
+check(
+  'a certificate that is not there',
+  ['run'],
+  { SLUICE_TLS_CERT: '/none', SLUICE_TLS_KEY: '/none' },
+  {
+    code: 2,
+    says: /SLUICE_TLS_CERT: cannot read \/none/,
+  },
+);
+
+test('a public address that was asked for is told of', async () => {
+  await using place = await newPlace();
+  const settings = { SLUICE_FORWARD_LISTEN: `0.0.0.0:${place.forward}`, SLUICE_INSECURE: 'forward' };
+  await using program = await new SluiceProcess(['run'], place, settings).ready();
+  const { stderr } = await program.stop();
+  assert.match(stderr, /"input_exposed"|"event":"input_exposed"/);
+});
+
 test('unknown key in the file', async () => {
   await using place = await newPlace();
   const file = join(place.dataDir, 'sluice.yaml');
