@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { parseAllDocuments } from 'yaml';
+import { loadConfig } from '#shared/config/load.ts';
 
 const root = join(import.meta.dirname, '../..');
 const cache = join(root, 'node_modules/.cache/sluice-infra');
@@ -45,11 +46,12 @@ function validator(): string {
   });
 }
 
-function definitionOfScaledObjects(): string {
+/** Files of KEDA's custom resource definitions. */
+function customDefinitions(): string[] {
   const { Dir } = JSON.parse(
     execFileSync('go', ['mod', 'download', '-json', KEDA], { cwd: tmpdir(), encoding: 'utf8', stdio: 'pipe' }),
   );
-  return join(Dir, 'config/crd/bases/keda.sh_scaledobjects.yaml');
+  return ['scaledobjects', 'scaledjobs'].map((kind) => join(Dir, `config/crd/bases/keda.sh_${kind}.yaml`));
 }
 
 function validate(manifests: string): { code: number | null; says: string } {
@@ -58,7 +60,7 @@ function validate(manifests: string): { code: number | null; says: string } {
     const file = join(folder, 'manifests.yaml');
     writeFileSync(file, manifests);
     const script = join(import.meta.dirname, 'validate.py');
-    const { status, stdout, stderr } = spawnSync('python3', [script, KUBERNETES, file, definitionOfScaledObjects()], {
+    const { status, stdout, stderr } = spawnSync('python3', [script, KUBERNETES, file, ...customDefinitions()], {
       env: { ...process.env, PYTHONPATH: validator() },
       encoding: 'utf8',
     });
@@ -71,17 +73,29 @@ function validate(manifests: string): { code: number | null; says: string } {
 const built = (name: string): string =>
   execFileSync(kustomize(), ['build', join(root, 'infra/k8s', name)], { encoding: 'utf8' });
 
+/** A manifest, as far as it is looked at here. */
+type Manifest = ReturnType<ReturnType<typeof parseAllDocuments>[number]['toJS']>;
+
+const documentsOf = (manifests: string): Manifest[] =>
+  parseAllDocuments(manifests).map((document): Manifest => document.toJS());
+
+/** The template of the pods that a workload makes; undefined for what makes none. */
+const templateOf = ({ spec }: Manifest): Manifest => (spec?.jobTargetRef ?? spec?.jobTemplate?.spec ?? spec)?.template;
+
+const isSubset = (part: Record<string, unknown>, whole: Record<string, unknown>): boolean =>
+  Object.entries(part).every(([key, value]) => whole[key] === value);
+
 suite('manifests', { skip: missing ? `SKIPPED: no ${missing.join(' ')}` : false }, () => {
-  for (const name of ['central', 'edge', 'keda', 'demo']) {
+  for (const name of ['central', 'edge', 'keda', 'keda-jobs', 'cron', 'demo']) {
     test(`${name}: valid, and every pod is held as tight as it can be`, () => {
       const manifests = built(name);
       const { code, says } = validate(manifests);
       assert.equal(code, 0, says);
 
       let pods = 0;
-      for (const document of parseAllDocuments(manifests)) {
-        const { kind, spec } = document.toJS();
-        const pod = spec?.template?.spec;
+      for (const document of documentsOf(manifests)) {
+        const { kind } = document;
+        const pod = templateOf(document)?.spec;
         if (!pod) continue;
         pods++;
         assert.equal(pod.enableServiceLinks, false, `${kind}: the variables of services are not settings`);
@@ -95,6 +109,31 @@ suite('manifests', { skip: missing ? `SKIPPED: no ${missing.join(' ')}` : false 
         }
       }
       assert.ok(pods > 0);
+    });
+
+    test(`${name}: what is named is there`, () => {
+      const documents = documentsOf(built(name));
+      const templates = documents.map(templateOf).filter(Boolean);
+      for (const { kind, metadata, spec } of documents) {
+        const selector = spec?.podSelector?.matchLabels ?? spec?.selector?.matchLabels ?? spec?.selector;
+        if (!selector) continue;
+        const isMet = templates.some((template) => isSubset(selector, template.metadata.labels));
+        assert.ok(isMet, `${kind} ${metadata.name} selects no pod: ${JSON.stringify(selector)}`);
+      }
+      const settings = new Map<string, Record<string, string>>();
+      for (const { kind, metadata, data } of documents) if (kind === 'ConfigMap') settings.set(metadata.name, data);
+      for (const { spec } of templates) {
+        for (const { image, envFrom = [], env = [] } of spec.containers) {
+          assert.notEqual(image, 'sluice', 'an image without a registry and a version');
+          const given: Record<string, string> = {};
+          for (const { configMapRef } of envFrom) {
+            assert.ok(settings.has(configMapRef.name), configMapRef.name);
+            Object.assign(given, settings.get(configMapRef.name));
+          }
+          for (const variable of env) given[variable.name] = variable.value;
+          loadConfig({ env: given, readFile: () => '' });
+        }
+      }
     });
   }
 

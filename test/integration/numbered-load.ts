@@ -1,0 +1,74 @@
+// A load whose every event has a number: Forward clients with acks, at a rate that can be changed at any moment. It knows what was sent and
+// what was acked, so that a test can tell what must be there at the end, and that it is there once.
+
+import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { ForwardClient } from '#test/clients/forward-client.ts';
+
+const IDLE_MS = 10;
+const PADDING = 'abcdefgh '.repeat(24);
+
+export interface LoadOptions {
+  /** Each has a tag of its own, and so a partition, and one chunk on its way at a time. */
+  readonly connections: number;
+  readonly eventsPerChunk: number;
+}
+
+export class NumberedLoad implements AsyncDisposable {
+  /** Chunks per second of all connections together; Infinity: each as soon as the one before is acked. */
+  rate = 0;
+  /** Events that were made so far; their numbers are 0 up to this. */
+  sent = 0;
+  /** Numbers of the events that were acked. */
+  readonly acked: number[] = [];
+  readonly tags: readonly string[];
+  readonly #clients: ForwardClient[] = [];
+  readonly #senders: Promise<void>[] = [];
+  readonly #options: LoadOptions;
+  #ended = false;
+
+  /** `port`: of the Forward input; whoever listens there. */
+  constructor(port: number, options: LoadOptions) {
+    const name = `load.${randomBytes(4).toString('hex')}`;
+    this.#options = options;
+    this.tags = Array.from({ length: options.connections }, (_, i) => `${name}.${i}`);
+    for (const tag of this.tags) {
+      const client = new ForwardClient(port);
+      this.#clients.push(client);
+      this.#senders.push(this.#send(client, tag));
+    }
+  }
+
+  /** Chunks that were sent and are not acked. */
+  get unacked(): number {
+    return this.#clients.reduce((sum, client) => sum + client.unacked, 0);
+  }
+
+  /** Makes no more events; resolves when all that were made are acked. */
+  async end(): Promise<void> {
+    this.#ended = true;
+    await Promise.all(this.#senders);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ended = true;
+    for (const client of this.#clients) await client[Symbol.asyncDispose]();
+  }
+
+  async #send(client: ForwardClient, tag: string): Promise<void> {
+    const { connections, eventsPerChunk } = this.#options;
+    while (!this.#ended) {
+      if (this.rate === 0) {
+        await delay(IDLE_MS);
+        continue;
+      }
+      const first = this.sent;
+      this.sent += eventsPerChunk;
+      const numbers = Array.from({ length: eventsPerChunk }, (_, i) => first + i);
+      const timeNs = BigInt(Date.now()) * 1_000_000n;
+      const events = numbers.map((n) => ({ timeNs, record: { message: `event ${n} ${PADDING}`, n } }));
+      await Promise.all([client.send(tag, events, 'packed'), delay((1000 * connections) / this.rate)]);
+      this.acked.push(...numbers);
+    }
+  }
+}
