@@ -9,6 +9,7 @@ import { Metrics } from '#shared/metrics.ts';
 import { openQueue } from '#shared/queue/open.ts';
 import type { Queue } from '#shared/queue/queue.ts';
 import type { CommandContext } from './command.ts';
+import { watchService } from './telemetry.ts';
 import { VERSION } from './version.ts';
 
 export interface Service {
@@ -54,6 +55,7 @@ export async function runService(
         debug: (message) => log.debug('queue_client', { message }),
       }),
     );
+    watchService(metrics, config, queue);
     return await body({ config, clock, log, metrics, queue, lifetime });
   })();
   const outcome = await Promise.race([work, overdue]);

@@ -3,7 +3,7 @@
 
 import { endAll } from '#test/backends/source.ts';
 
-const parts = ['extents', 'json', 'syslog', 'transcode', 'queue', 'forwarder', 'indexer', 'cold-start'];
+const parts = ['extents', 'json', 'syslog', 'transcode', 'queue', 'forwarder', 'indexer', 'cold-start', 'scrape'];
 const chosen = process.argv.slice(2);
 for (const name of chosen) {
   if (!parts.includes(name)) {

@@ -3,10 +3,12 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { configurationReference } from '#shared/config/reference.ts';
 import { errorReference } from '#shared/error-reference.ts';
+import { metricsReference } from '../../infra/build/metrics-reference.ts';
 
 for (const [file, made] of [
   ['docs/configuration.md', configurationReference()],
   ['docs/errors.md', errorReference()],
+  ['docs/metrics.md', metricsReference()],
 ] as const) {
   test(`${file} says what the table says (else: npm run docs)`, () => {
     assert.equal(readFileSync(file, 'utf8'), made);
