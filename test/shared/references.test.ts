@@ -4,11 +4,13 @@ import { test } from 'node:test';
 import { configurationReference } from '#shared/config/reference.ts';
 import { errorReference } from '#shared/error-reference.ts';
 import { metricsReference } from '../../infra/build/metrics-reference.ts';
+import { prometheusRule } from '../../infra/build/prometheus-rule.ts';
 
 for (const [file, made] of [
   ['docs/configuration.md', configurationReference()],
   ['docs/errors.md', errorReference()],
   ['docs/metrics.md', metricsReference()],
+  ['infra/k8s/monitoring/prometheus-rule.yaml', prometheusRule()],
 ] as const) {
   test(`${file} says what the table says (else: npm run docs)`, () => {
     assert.equal(readFileSync(file, 'utf8'), made);
