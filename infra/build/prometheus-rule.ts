@@ -10,7 +10,7 @@ export function prometheusRule(): string {
   const resource = {
     apiVersion: 'monitoring.coreos.com/v1',
     kind: 'PrometheusRule',
-    metadata: { name: 'sluice', labels: { 'app.kubernetes.io/name': 'sluice' } },
+    metadata: { name: 'sluice' },
     spec: { groups },
   };
   return `# Made from ${RULES} by \`npm run docs\`; not written by hand.\n${stringify(resource, { lineWidth: 120 })}`;

@@ -106,7 +106,7 @@ export const settings = {
   'tls.key': text('File of the key of that certificate.', {}),
   'tls.client_ca': text('File of the certificates that senders are trusted by; each must then show one.', {}),
   'admin.listen': text('Address of /metrics, /livez and /readyz.', { default: '127.0.0.1:24231' }),
-  'lag.listen': text('Address of the exporter `sluice lag --serve`.', { default: '127.0.0.1:9308' }),
+  'lag.listen': text('Address of the exporter `sluice lag --serve`.', { default: '127.0.0.1:24232' }),
   'lag.interval_ms': milliseconds(
     { minimum: 250, maximum: 600_000 },
     'How often `sluice lag --serve` looks at the queue.',

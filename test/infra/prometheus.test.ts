@@ -135,8 +135,8 @@ test('rules look at metrics that exist', () => {
 test('the monitors of the operator give the jobs names that the rules look for', () => {
   for (const kind of ['pod', 'service']) {
     const text = readFileSync(`infra/k8s/monitoring/${kind}-monitor.yaml`, 'utf8');
-    const { spec } = parse(text) as { spec: { jobLabel: string; selector: unknown } };
-    assert.equal(spec.jobLabel, 'app.kubernetes.io/component');
-    assert.match(JSON.stringify(spec.selector), /"sluice-\w+"/);
+    assert.match(text, /targetLabel: job\n +replacement: sluice-/);
+    const { spec } = parse(text) as { spec: { selector: { matchLabels: Record<string, string> } } };
+    assert.equal(spec.selector.matchLabels['app.kubernetes.io/name'], 'sluice');
   }
 });
