@@ -3,7 +3,7 @@
 
 export type Unit = 'eps' | 'Bps' | 's' | 'short' | 'bytes' | 'percentunit' | 'bool';
 
-export interface Query {
+interface Query {
   readonly expr: string;
   /** Grafana's template for the name of a line, such as `{{reason}}`. */
   readonly legend: string;
