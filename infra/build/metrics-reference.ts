@@ -1,5 +1,6 @@
 // The reference of metrics, docs/metrics.md, made from what the parts register. A test holds the file to it.
 
+import { observeSpool } from '#forwarder/spool-telemetry.ts';
 import { ForwarderTelemetry } from '#forwarder/telemetry.ts';
 import { Ledger } from '#indexer/ledger.ts';
 import { IndexerTelemetry } from '#indexer/telemetry.ts';
@@ -22,11 +23,15 @@ const parts: Record<string, (metrics: Metrics) => void> = {
     const telemetry = new ForwarderTelemetry(metrics, log);
     telemetry.watch(new ByteBudget(1));
     telemetry.watchCertificate('forward', () => 0);
+    const figures = () => ({ events: 0, bytes: 0, bytesMax: 0, oldestMs: null });
+    observeSpool({ telemetry, metrics, log, clock: systemClock, figures });
   },
   indexer(metrics) {
     const telemetry = new IndexerTelemetry(metrics, log, systemClock);
-    const view = { bulkInFlight: () => 0, bulkLimit: () => 0, topic: '', partitions: () => [] };
-    telemetry.watch({ ...view, ledger: new Ledger(telemetry) });
+    const writer = { waiting: { retry: 0, index: 0, store: 0 } };
+    const limit = { inUse: 0, limit: 0 };
+    telemetry.watch({ ledger: new Ledger(telemetry), writer, limit, topic: '', partitions: () => [] });
+    telemetry.watchBytes(new ByteBudget(1));
     telemetry.watchStore(() => true);
   },
   'lag exporter'(metrics) {

@@ -20,8 +20,9 @@ export async function run(): Promise<void> {
     oldestUncommittedSeconds: partition / 7,
     lagRecords: partition,
   }));
-  const view = { bulkInFlight: () => 1, bulkLimit: () => 4, topic: 'sluice.logs', partitions: () => ages };
-  telemetry.watch({ ...view, ledger: new Ledger(telemetry) });
+  const writer = { waiting: { retry: 0, index: 0, store: 0 } };
+  const limit = { inUse: 1, limit: 4 };
+  telemetry.watch({ ledger: new Ledger(telemetry), writer, limit, topic: 'sluice.logs', partitions: () => ages });
   await measure('indexer', indexer);
 
   const exporter = new Metrics({ version: 'bench', command: 'lag' });

@@ -12,7 +12,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { loadConfig } from '#shared/config/load.ts';
 import { elasticsearch } from '#test/backends/elasticsearch.ts';
 import { freePort } from '#test/backends/free-port.ts';
-import { kafka } from '#test/backends/kafka.ts';
+import { kafka, privateKafka } from '#test/backends/kafka.ts';
 import { ForwardClient } from '#test/clients/forward-client.ts';
 import { removeTopics } from '#test/contract/queue-places.ts';
 import { metricFacts } from '../../infra/build/metrics-reference.ts';
@@ -57,6 +57,13 @@ async function cuttable(url: string) {
   };
 }
 
+const noJars =
+  spawnSync('mvn', ['--version']).status === 0 ? null : 'SKIPPED: no mvn to start a Kafka that may be stopped';
+const rulesOfAMinute = shortened(readFileSync('infra/prometheus/rules.yaml', 'utf8'), 60).replace(
+  'vector(60)',
+  'vector(3)',
+);
+
 interface Answer {
   readonly data: { readonly result: readonly { metric: Record<string, string>; value: [number, string] }[] };
 }
@@ -88,10 +95,7 @@ suite('alerts and dashboards', { skip }, () => {
       const [first, second] = await startAlertmanagers(receiver);
       await using _first = first;
       await using _second = second;
-      const rules = shortened(readFileSync('infra/prometheus/rules.yaml', 'utf8'), 60).replace(
-        'vector(60)',
-        'vector(3)',
-      );
+      const rules = rulesOfAMinute;
       const targets = {
         'sluice-forwarder': atForwarder.admin,
         'sluice-indexer': atIndexer.admin,
@@ -103,11 +107,11 @@ suite('alerts and dashboards', { skip }, () => {
       const firing = async (): Promise<string[]> =>
         (await query('ALERTS{alertstate="firing"}')).map(({ metric }) => metric['alertname'] ?? '');
 
-      const load = new AbortController();
-      const sending = sendUntil(load.signal, atForwarder.forward);
+      await using load = startLoad(atForwarder.forward);
       await indexer.until(async () => (await query('sluice:events_indexed:rate5m > 0')).length > 0);
       await indexer.until(async () => (await query('sluice:lag_late:bool == 0')).length > 0);
-      assert.deepEqual(await firing(), [], 'nothing is wrong');
+      // That there was no forwarder before the first scrape is over by now.
+      await indexer.until(async () => (await firing()).length === 0);
 
       proxy.cut();
       const late = await receiver.hears('SluiceLagOverObjective', 'firing', 60_000);
@@ -129,26 +133,69 @@ suite('alerts and dashboards', { skip }, () => {
       await tellsWhatIsWritten([atForwarder.admin, atIndexer.admin, lagPort]);
       await toldOnce(receiver, second);
       await silencesConsequences(first);
-      load.abort();
-      await sending;
       assert.deepEqual(
         (await firing()).filter((alert) => alert !== 'SluiceLagBudgetUsed'),
         [],
       );
+      await load[Symbol.asyncDispose]();
       for (const program of [forwarder, indexer]) assert.equal((await program.stop()).code, 0);
     } finally {
       await removeTopics(loadConfig({ env: environment, readFile: () => '' }));
     }
   });
+
+  test('Kafka away: the spool is foretold to be full long before it is', { skip: noJars ?? false }, async () => {
+    await using own = await privateKafka();
+    await own.start();
+    const environment = {
+      SLUICE_KAFKA_BROKERS: own.brokers.join(),
+      SLUICE_KAFKA_PARTITIONS: '2',
+      SLUICE_SPOOL_MAX_BYTES: '64MiB',
+    };
+    await using place = await newPlace();
+    const setup = await sluice(['setup'], place, environment);
+    assert.equal(setup.code, 0, setup.stderr);
+    await using forwarder = await new SluiceProcess(['forwarder'], place, environment).ready();
+    await using receiver = await Receiver.start();
+    const [first, second] = await startAlertmanagers(receiver);
+    await using _first = first;
+    await using _second = second;
+    const targets = { 'sluice-forwarder': place.admin };
+    await using _prometheus = await startPrometheus({ targets, rules: rulesOfAMinute, alertmanagers: [first, second] });
+    await using load = startLoad(place.forward, 'x'.repeat(10_000));
+    await forwarder.until(async () => (await forwarder.metric('events_produced_total')) > 0);
+    await own.kill();
+    await receiver.hears('SluiceSpoolFilling', 'firing', 60_000);
+    const share = (await forwarder.metric('spool_bytes')) / (await forwarder.metric('spool_limit_bytes'));
+    assert(share < 0.5, `the spool is full to ${share}`);
+    assert(!receiver.told.some((alert) => alert.name === 'SluiceSpoolFull'));
+    console.log(`told with the spool full to ${(100 * share).toFixed(1)} %`);
+    await own.start();
+    await receiver.hears('SluiceSpoolFilling', 'resolved', 120_000);
+    await load[Symbol.asyncDispose]();
+    assert.equal(await forwarder.metric('ledger_imbalance'), 0);
+  });
 });
 
-async function sendUntil(signal: AbortSignal, port: number): Promise<void> {
-  await using client = new ForwardClient(port);
-  for (let n = 0; !signal.aborted; n++) {
-    const timeNs = BigInt(Date.now()) * 1_000_000n;
-    await client.send(`app.alerts${n % 5}`, [{ timeNs, record: { message: `event ${n}` } }], 'packed');
-    await delay(20);
-  }
+/** Sends an event every 20 ms until it is disposed of; `more` makes the events longer. */
+function startLoad(port: number, more = ''): AsyncDisposable {
+  const stop = new AbortController();
+  const sending = (async () => {
+    await using client = new ForwardClient(port);
+    for (let n = 0; !stop.signal.aborted; n++) {
+      const record = { message: `event ${n} ${more}` };
+      await client.send(`app.alerts${n % 5}`, [{ timeNs: BigInt(Date.now()) * 1_000_000n, record }], 'packed');
+      await delay(20);
+    }
+  })();
+  // A failure is told at the end, unless the test has failed before.
+  sending.catch(() => undefined);
+  return {
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await sending;
+    },
+  };
 }
 
 /** Each query is valid, and finds something unless its panel says that it need not. */
@@ -213,5 +260,5 @@ async function silencesConsequences(alertmanager: Program): Promise<void> {
   const inhibited = found
     .filter(({ status }) => status.inhibitedBy.length > 0)
     .map((alert) => alert.labels['alertname']);
-  assert.deepEqual(inhibited.toSorted(), ['SluiceAcksSlow', 'SluiceLagOverObjective']);
+  assert.deepEqual(new Set(inhibited), new Set(['SluiceAcksSlow', 'SluiceLagOverObjective']));
 }
