@@ -1,7 +1,7 @@
 // The own log of Sluice: JSON lines on stderr, one per named event, by pino. Never a payload.
-// Repeats of an event within a few seconds are counted and told once, so that a fault can't flood the log that tells of it.
+// For people at a terminal the same lines are made readable. Repeats of an event within a few seconds are counted and told once, so that a fault can't flood the log that tells of it.
 
-import { destination, pino } from 'pino';
+import { type DestinationStream, destination, pino } from 'pino';
 import type { Clock } from '#shared/clock.ts';
 
 type LogFields = Record<string, string | number | boolean | null>;
@@ -16,8 +16,26 @@ export interface Log {
 
 /** The least time between two lines of one warning or error. */
 const REPEAT_INTERVAL_MS = 5000;
+const STDERR = 2;
 
-export function createLog(level: LogLevel, clock: Clock): Log {
+/** Where lines go that people read as they come. */
+export async function terminalLines(): Promise<DestinationStream> {
+  const { default: pretty } = await import('pino-pretty');
+  return pretty({
+    messageKey: 'event',
+    translateTime: 'SYS:HH:MM:ss.l',
+    singleLine: true,
+    destination: STDERR,
+    sync: true,
+  });
+}
+
+/** `lines`: JSON on stderr unless something else is given. */
+export function createLog(
+  level: LogLevel,
+  clock: Clock,
+  lines: DestinationStream = destination({ fd: STDERR, sync: true }),
+): Log {
   const logger = pino(
     {
       level,
@@ -26,12 +44,13 @@ export function createLog(level: LogLevel, clock: Clock): Log {
       formatters: { level: (label) => ({ level: label }) },
       timestamp: pino.stdTimeFunctions.isoTime,
     },
-    destination({ fd: 2, sync: true }),
+    lines,
   );
   const lastTold = new Map<string, { atMs: number; repeats: number }>();
 
   const tell = (severity: 'warn' | 'error', event: string, fields: LogFields): void => {
-    const key = `${severity} ${event}`;
+    // A reason is of a closed set; one must not hide behind another.
+    const key = `${severity} ${event} ${String(fields['reason'] ?? '')}`;
     const now = clock.monotonicMs();
     const last = lastTold.get(key);
     if (last && now - last.atMs < REPEAT_INTERVAL_MS) {

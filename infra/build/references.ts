@@ -1,8 +1,14 @@
-// Writes the documents that are made from tables: `npm run docs`.
+// Writes what is made from other files: references, and the operator's form of the rules. `npm run docs`.
 
 import { writeFileSync } from 'node:fs';
 import { configurationReference } from '#shared/config/reference.ts';
 import { errorReference } from '#shared/error-reference.ts';
+import { dashboardFiles } from './grafana.ts';
+import { metricsReference } from './metrics-reference.ts';
+import { prometheusRule } from './prometheus-rule.ts';
 
 writeFileSync('docs/configuration.md', configurationReference());
 writeFileSync('docs/errors.md', errorReference());
+writeFileSync('docs/metrics.md', metricsReference());
+writeFileSync('infra/k8s/monitoring/prometheus-rule.yaml', prometheusRule());
+for (const [file, json] of dashboardFiles()) writeFileSync(file, json);

@@ -84,7 +84,7 @@ export class QueueIntake implements Intake {
   async accept(chunk: Chunk): Promise<void> {
     const { input, count } = chunk;
     const beganMs = this.#clock.monotonicMs();
-    this.#telemetry.received(input, count, chunk.bytes.length);
+    this.#telemetry.received(input, count, chunk.bytes.length, chunk.tenant);
     using _permit = this.#rooms.of(chunk.tenant).take(bytesOf(chunk), count, chunk.bytes.length);
     let settlement: Settlement | null = null;
     try {
@@ -105,10 +105,10 @@ export class QueueIntake implements Intake {
       const { eventsBuried, eventsSpooled } = settlement;
       this.#telemetry.acked((this.#clock.monotonicMs() - beganMs) / 1000);
       this.#telemetry.produced(count - eventsBuried - eventsSpooled);
-      if (eventsBuried > 0) this.#telemetry.rejected(input, eventsBuried, 'entry_too_large');
+      if (eventsBuried > 0) this.#telemetry.rejected(input, eventsBuried, 'entry_too_large', chunk.tenant);
     } catch (error) {
       // What a spool holds is not in hand any more, and goes to the queue although its sender will try again.
-      this.#telemetry.rejected(input, count - (settlement?.eventsSpooled ?? 0), codeOf(error));
+      this.#telemetry.rejected(input, count - (settlement?.eventsSpooled ?? 0), codeOf(error), chunk.tenant);
       throw error;
     }
   }

@@ -4,7 +4,7 @@
 
 import { reasonOf } from '#shared/errors.ts';
 import type { Log } from '#shared/log.ts';
-import type { Metrics } from '#shared/metrics.ts';
+import { LimitedLabel, type Metrics } from '#shared/metrics.ts';
 import type { SpoolObserver } from '#shared/queue/spooled/spool-observer.ts';
 import { type InputName, LISTENERS, type Undecodable } from './chunk.ts';
 
@@ -31,6 +31,8 @@ export type AuthFailure =
 
 /** Why we closed a connection that did nothing forbidden. */
 export type ConnectionEnd = 'too_many' | 'slow_when_full' | 'frame_timeout' | 'answers_unread' | 'idle_timeout';
+/** Tenants that are counted each by its name. */
+const TENANTS_MAX = 100;
 
 export class ForwarderTelemetry {
   readonly #log: Log;
@@ -47,6 +49,10 @@ export class ForwarderTelemetry {
   readonly #connectionsRefused;
   readonly #connectionsEnded;
   readonly #throttled;
+  readonly #tenantReceived;
+  readonly #tenantBytes;
+  readonly #tenantRejected;
+  readonly #tenants = new LimitedLabel(TENANTS_MAX);
   readonly #connections = new Map<InputName, number>(LISTENERS.map((input) => [input, 0]));
   /** Counted on its own, so that the ledger can be wrong, and says so. */
   #inHand = 0;
@@ -70,6 +76,17 @@ export class ForwarderTelemetry {
     );
     this.#ackSeconds = metrics.histogram('ack_seconds', 'Time from a chunk in hand to its answer.', ACK_SECONDS_BOUNDS);
     this.#authFailures = metrics.counter('auth_failures_total', 'Senders that were not let in.', ['input', 'reason']);
+    this.#tenantReceived = metrics.counter(
+      'tenant_events_received_total',
+      'Events of a tenant; the first hundred tenants by name.',
+      ['tenant'],
+    );
+    this.#tenantBytes = metrics.counter('tenant_bytes_received_total', 'Bytes of those events as they were sent.', [
+      'tenant',
+    ]);
+    this.#tenantRejected = metrics.counter('tenant_events_rejected_total', 'Events of a tenant that were refused.', [
+      'tenant',
+    ]);
     this.#dropped = metrics.counter('events_dropped_total', 'Events that were given up.', ['stage', 'reason']);
     this.#udpReceiveDrops = metrics.counter(
       'udp_receive_drops_total',
@@ -122,10 +139,14 @@ export class ForwarderTelemetry {
     this.#metrics.gauge('tls_certificate_expiry_seconds', help, [], () => [[(expiresMs() - epochMs()) / 1000]]);
   }
 
-  received(input: InputName, events: number, bytes: number): void {
+  received(input: InputName, events: number, bytes: number, tenant: string | null = null): void {
     this.#received.add(events, input);
     this.#bytes.add(bytes, input);
     this.#inHand += events;
+    if (tenant === null) return;
+    const label = this.#tenants.of(tenant);
+    this.#tenantReceived.add(events, label);
+    this.#tenantBytes.add(bytes, label);
   }
 
   produced(events: number): void {
@@ -137,9 +158,10 @@ export class ForwarderTelemetry {
     this.#ackSeconds.observe(seconds);
   }
 
-  rejected(input: InputName, events: number, reason: string): void {
+  rejected(input: InputName, events: number, reason: string, tenant: string | null = null): void {
     this.#rejected.add(events, input, reason);
     this.#inHand -= events;
+    if (tenant !== null) this.#tenantRejected.add(events, this.#tenants.of(tenant));
     this.#log.warn('events_rejected', { input, events, reason });
   }
 
@@ -218,6 +240,16 @@ export class ForwarderTelemetry {
 
   connectionClosed(input: InputName): void {
     this.#connections.set(input, (this.#connections.get(input) ?? 0) - 1);
+  }
+
+  /** A certificate that a listener shows; `expiresMs` since the epoch, read anew at each scrape, for it may be renewed. */
+  watchCertificate(listener: InputName | 'admin', expiresMs: () => number): void {
+    this.#metrics.gauge(
+      'tls_certificate_expiry_seconds',
+      'When the certificate of a listener expires, in Unix seconds.',
+      ['listener'],
+      () => [[expiresMs() / 1000, listener]],
+    );
   }
 
   listening(input: string, address: string): void {

@@ -13,6 +13,8 @@ export class Assignment {
   readonly partitions = new Map<number, ContiguousOffsets>();
   /** Offsets that are committed, as far as it is known here; at first, where reading begins. */
   readonly committed = new Map<number, number>();
+  /** The end of each partition as it was last heard of, and when that was. */
+  readonly ends = new Map<number, { readonly offset: number; readonly heardMs: number }>();
 
   constructor(number: number, partitions: readonly { readonly partition: number; readonly next: number }[]) {
     this.number = number;
@@ -20,6 +22,11 @@ export class Assignment {
       this.partitions.set(partition, new ContiguousOffsets(next));
       this.committed.set(partition, next);
     }
+  }
+
+  /** The partition was heard to end at this offset, at this time (ms since the epoch). */
+  hear(partition: number, offset: number, heardMs: number): void {
+    this.ends.set(partition, { offset, heardMs });
   }
 
   /** Partitions whose offset could be committed further, and to where. */

@@ -9,16 +9,18 @@ import type { RecordInHand } from './in-hand.ts';
 
 export type Ending = 'indexed' | 'deduplicated' | 'dead_lettered' | 'dropped' | 'abandoned';
 
-/** Why an event had another ending than "indexed" or "deduplicated"; a closed set, for it is a metric label. */
-export type EndingReason =
-  | 'record_version_unknown'
-  | 'record_malformed'
-  | 'entry_malformed'
-  | 'document_refused'
-  | 'document_too_large'
-  | 'failure_store'
-  | 'assignment_lost'
-  | 'shutdown';
+/** Why events lie with the dead letters; a closed set, for it is a metric label. */
+export const DEAD_LETTER_REASONS = [
+  'record_version_unknown',
+  'record_malformed',
+  'entry_malformed',
+  'document_refused',
+  'document_too_large',
+  'failure_store',
+] as const;
+
+/** Why an event had another ending than "indexed" or "deduplicated". */
+export type EndingReason = (typeof DEAD_LETTER_REASONS)[number] | 'assignment_lost' | 'shutdown';
 
 export interface LedgerListener {
   consumed(events: number): void;

@@ -55,6 +55,7 @@ class Service implements Indexer {
       fetchBytesMax: fetchBytesMax(config['indexer.inflight_max_bytes']),
       toEnds: false,
     });
+    telemetry.watchStore(() => this.#storeTrouble === null && this.#core.writer.trouble === null);
     this.#start = this.#begin();
   }
 

@@ -5,17 +5,25 @@ import type { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import type { Log } from '#shared/log.ts';
-import type { Metrics } from '#shared/metrics.ts';
+import { LimitedLabel, type Metrics } from '#shared/metrics.ts';
+import type { Batch } from '#shared/record/record.ts';
 import type { RequestVerdict } from './bulk/outcomes.ts';
-import type { Ending, EndingReason, Ledger, LedgerListener } from './ledger.ts';
+import { DEAD_LETTER_REASONS, type Ending, type EndingReason, type Ledger, type LedgerListener } from './ledger.ts';
 
 /** Upper bounds in seconds. A log line should be found within a second; a lag after an outage is minutes or hours. */
 const RECEIVE_SECONDS_BOUNDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200];
 const BULK_SECONDS_BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
+/** A batch that took longer is worth being named. */
+const EXEMPLAR_SECONDS_MIN = 1;
+/** Tenants that are counted each by its name. */
+const TENANTS_MAX = 100;
+
 export interface PartitionAge {
   readonly partition: number;
+  /** As far as it is known here: of records that nobody fetched it is the least it can be. */
   readonly oldestUncommittedSeconds: number;
+  readonly lagRecords: number;
 }
 
 /** What is asked for at each scrape. */
@@ -42,6 +50,8 @@ export class IndexerTelemetry implements LedgerListener {
   readonly #bulkFailures;
   readonly #receiveSeconds;
   readonly #rebalances;
+  readonly #tenantIndexed;
+  readonly #tenants = new LimitedLabel(TENANTS_MAX);
 
   constructor(metrics: Metrics, log: Log, clock: Clock) {
     this.#log = log;
@@ -58,6 +68,8 @@ export class IndexerTelemetry implements LedgerListener {
       'Events that can never be indexed and lie with the dead letters.',
       ['reason'],
     );
+    // Each from 0 on: a rate does not see the first value of a row.
+    for (const reason of DEAD_LETTER_REASONS) this.#deadLettered.add(0, reason);
     this.#abandoned = metrics.counter(
       'events_abandoned_total',
       'Events that were left to be read again, by this indexer or another.',
@@ -72,7 +84,7 @@ export class IndexerTelemetry implements LedgerListener {
     this.#bulkItems = metrics.counter('bulk_items_total', 'Items of bulk requests by their status.', ['status']);
     this.#bulkFailures = metrics.counter(
       'bulk_failures_total',
-      'Bulk requests that failed as a whole; their documents are sent again.',
+      'Bulk requests that failed as a whole, by the code of the error; their documents are sent again.',
       ['reason'],
     );
     this.#receiveSeconds = metrics.histogram(
@@ -81,6 +93,11 @@ export class IndexerTelemetry implements LedgerListener {
       RECEIVE_SECONDS_BOUNDS,
     );
     this.#rebalances = metrics.counter('rebalances_total', 'Assignments of partitions that were lost.');
+    this.#tenantIndexed = metrics.counter(
+      'tenant_events_indexed_total',
+      'Events of a tenant that the store took; the first hundred tenants by name.',
+      ['tenant'],
+    );
   }
 
   watch({ ledger, writer, limit, topic, partitions }: IndexerView): void {
@@ -105,6 +122,18 @@ export class IndexerTelemetry implements LedgerListener {
       ['topic', 'partition'],
       () => Array.from(partitions(), (age) => [age.oldestUncommittedSeconds, topic, String(age.partition)] as const),
     );
+    metrics.gauge(
+      'indexer_lag_records',
+      'Records that are not committed, of each partition owned, up to its end as of the last fetch.',
+      ['topic', 'partition'],
+      () => Array.from(partitions(), (age) => [age.lagRecords, topic, String(age.partition)] as const),
+    );
+    metrics.gauge('indexer_partitions', 'Partitions owned.', [], () => [[[...partitions()].length]]);
+  }
+
+  /** `isUp`: whether the store takes what it is sent. */
+  watchStore(isUp: () => boolean): void {
+    this.#metrics.gauge('store_up', 'Whether the store takes what it is sent.', [], () => [[isUp() ? 1 : 0]]);
   }
 
   /** The bytes in hand, for who wonders why reading has stopped. */
@@ -124,9 +153,16 @@ export class IndexerTelemetry implements LedgerListener {
     else this.#dropped.add(events, 'indexer', reason ?? 'unknown');
   }
 
-  /** Something of a batch was indexed. */
-  indexed(receivedMs: number): void {
-    this.#receiveSeconds.observe(Math.max(0, this.#clock.epochMs() - receivedMs) / 1000);
+  /** So many events of a batch were indexed; it came in the record `from`. */
+  indexed({ receivedMs, tenant }: Batch, events: number, from: { partition: number; offset: number }): void {
+    const nowMs = this.#clock.epochMs();
+    const seconds = Math.max(0, nowMs - receivedMs) / 1000;
+    this.#receiveSeconds.observe(seconds);
+    if (seconds >= EXEMPLAR_SECONDS_MIN) {
+      const about = { partition: String(from.partition), offset: String(from.offset) };
+      this.#receiveSeconds.exemplify(seconds, nowMs, about);
+    }
+    if (tenant !== null) this.#tenantIndexed.add(events, this.#tenants.of(tenant));
   }
 
   bulkAnswered(seconds: number, items: ReadonlyMap<string, number>): void {

@@ -6,12 +6,13 @@ import { admittedExposures } from '#forwarder/admit/exposure.ts';
 import { type AdminAction, type AdminServer, startAdminServer } from '#shared/admin-server.ts';
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
-import { type Log, createLog } from '#shared/log.ts';
+import { type Log, createLog, terminalLines } from '#shared/log.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { NetworkSet } from '#shared/networks.ts';
 import { openQueue } from '#shared/queue/open.ts';
 import type { Queue } from '#shared/queue/queue.ts';
 import type { CommandContext } from './command.ts';
+import { watchService } from './telemetry.ts';
 import { VERSION } from './version.ts';
 
 export interface Service {
@@ -35,10 +36,11 @@ export interface Part {
  */
 export async function runService(
   name: string,
-  { config, clock, signal }: CommandContext,
+  context: CommandContext,
   body: (service: Service) => Promise<number>,
 ): Promise<number> {
-  const log = createLog(config['log.level'], clock);
+  const { config, clock, signal } = context;
+  const log = await openLog(context);
   const metrics = new Metrics({ version: VERSION, command: name });
   const lifetime = new AsyncDisposableStack();
   const limit = new AbortController();
@@ -57,6 +59,7 @@ export async function runService(
         debug: (message) => log.debug('queue_client', { message }),
       }),
     );
+    watchService(metrics, config, queue);
     return await body({ config, clock, log, metrics, queue, lifetime });
   })();
   const outcome = await Promise.race([work, overdue]);
@@ -66,6 +69,11 @@ export async function runService(
     effect: 'what is left was not acked or not committed; it comes again',
   });
   return 1;
+}
+
+/** The own log: JSON lines, or for a terminal lines for people. */
+export async function openLog({ config, clock, stderr }: CommandContext): Promise<Log> {
+  return createLog(config['log.level'], clock, stderr.isTTY === true ? await terminalLines() : undefined);
 }
 
 /** Starts the admin page, which tells readiness of all parts together, and does what it is asked. It ends with the service. */

@@ -110,7 +110,7 @@ export const settings = {
     { default: 4 * MIB },
   ),
   'admin.listen': text('Address of /metrics, /livez and /readyz.', { default: '127.0.0.1:24231' }),
-  'lag.listen': text('Address of the exporter `sluice lag --serve`.', { default: '127.0.0.1:9308' }),
+  'lag.listen': text('Address of the exporter `sluice lag --serve`.', { default: '127.0.0.1:24232' }),
   'lag.interval_ms': milliseconds(
     { minimum: 250, maximum: 600_000 },
     'How often `sluice lag --serve` looks at the queue.',

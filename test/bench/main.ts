@@ -12,8 +12,9 @@ const parts = [
   'forwarder',
   'indexer',
   'crowd',
-  'flood',
+  'tenants',
   'cold-start',
+  'scrape',
 ];
 const chosen = process.argv.slice(2);
 for (const name of chosen) {

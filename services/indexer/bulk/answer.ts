@@ -39,8 +39,8 @@ export class BulkAnswer {
     return this.again.length > 0;
   }
 
-  /** Tells the ledger of what is done. `indexed` is called once for each run that has something indexed. */
-  settle(parcel: Parcel, ledger: Ledger, indexed: (run: Run) => void): void {
+  /** Tells the ledger of what is done. `indexed` is called once for each run that has something indexed, with how many of it. */
+  settle(parcel: Parcel, ledger: Ledger, indexed: (run: Run, events: number) => void): void {
     let item = 0;
     for (const run of parcel.runs) {
       let news = 0;
@@ -55,7 +55,7 @@ export class BulkAnswer {
         }
       }
       item += run.count;
-      if (news > 0) indexed(run);
+      if (news > 0) indexed(run, news);
       if (run.parts) {
         if (news + repeats === 0) continue;
         for (const part of run.parts) ledger.settle(part.record, 1, news > 0 ? 'indexed' : 'deduplicated');

@@ -290,7 +290,7 @@ export class BulkWriter {
     this.#held.release(parcel);
     parcel.release?.();
     this.#failure = null;
-    answer.settle(parcel, ledger, (run) => telemetry.indexed(run.batch.receivedMs));
+    answer.settle(parcel, ledger, (run, events) => telemetry.indexed(run.batch, events, run.record.fetched));
     for (const { index, part, numbers } of lines) {
       const says = saidOf(answer.outcomes[numbers[0] ?? 0]);
       if (this.#lanes.says(index) === null) telemetry.indexHeld(index, says);

@@ -45,12 +45,18 @@ export function fetchBytesMax(inflightBytesMax: number): number {
   return Math.max(MIB, Math.min(8 * MIB, inflightBytesMax >> 4));
 }
 
-/** Ages of what is not committed, of the partitions of an assignment. */
+/** How late the partitions of an assignment are. */
 export function agesOf(assignment: Assignment | null, epochMs: number): PartitionAge[] {
-  return Array.from(assignment?.partitions ?? [], ([partition, { oldest }]) => ({
-    partition,
-    oldestUncommittedSeconds: oldest ? Math.max(0, epochMs - oldest.timestampMs) / 1000 : 0,
-  }));
+  return Array.from(assignment?.partitions ?? [], ([partition, { oldest, begun }]) => {
+    const end = assignment?.ends.get(partition);
+    // What waits in the queue while nothing is in hand is at least as old as the news of it.
+    const sinceMs = oldest?.timestampMs ?? (end && end.offset > begun ? end.heardMs : epochMs);
+    return {
+      partition,
+      oldestUncommittedSeconds: Math.max(0, epochMs - sinceMs) / 1000,
+      lagRecords: Math.max(0, (end?.offset ?? 0) - (assignment?.committed.get(partition) ?? 0)),
+    };
+  });
 }
 
 export class PartitionReader implements ConsumerHandler {
@@ -119,6 +125,7 @@ export class PartitionReader implements ConsumerHandler {
   assigned(partitions: readonly { partition: number; next: number; end: number }[], number: number): void {
     this.#lose();
     this.#assignment = new Assignment(number, partitions);
+    for (const { partition, end } of partitions) this.#assignment.hear(partition, end, this.#options.clock.epochMs());
     for (const { partition, end } of partitions) if (!this.#ends.has(partition)) this.#ends.set(partition, end);
     this.#options.telemetry.assigned(partitions.length, number);
     this.unreadyReason = null;
@@ -134,10 +141,11 @@ export class PartitionReader implements ConsumerHandler {
     this.#options.changed?.();
   }
 
-  fetched({ assignment: number, partition, records }: FetchedBatch): void {
+  fetched({ assignment: number, partition, records, endOffset }: FetchedBatch): void {
     const assignment = this.#assignment;
     if (!assignment || assignment.number !== number || this.#stop.signal.aborted) return;
-    const { pipeline, budget, toEnds, changed } = this.#options;
+    const { pipeline, budget, toEnds, changed, clock } = this.#options;
+    assignment.hear(partition, endOffset, clock.epochMs());
     if (toEnds) {
       const end = this.#ends.get(partition) ?? 0;
       pipeline.push(

@@ -4,7 +4,6 @@
 import { parseArgs } from 'node:util';
 import { startAdminServer } from '#shared/admin-server.ts';
 import { SluiceError } from '#shared/errors.ts';
-import { createLog } from '#shared/log.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { type LagSource, openLagSource } from '#shared/queue/group-lag.ts';
 import type { CommandContext } from '../command.ts';
@@ -13,6 +12,7 @@ import { lagJson, lagTable } from '../lag/report.ts';
 import { LagSampler } from '../lag/sampler.ts';
 import { LagTelemetry } from '../lag/telemetry.ts';
 import { Output } from '../output/output.ts';
+import { openLog } from '../service.ts';
 import { VERSION } from '../version.ts';
 
 export const help = `Usage: sluice lag [--json] [--watch] [--group NAME] [--max-seconds N] [--max-records N]
@@ -100,8 +100,9 @@ async function watch(
   return 0;
 }
 
-async function serve(source: LagSource, { config, clock, signal }: CommandContext): Promise<number> {
-  const log = createLog(config['log.level'], clock);
+async function serve(source: LagSource, context: CommandContext): Promise<number> {
+  const { config, clock, signal } = context;
+  const log = await openLog(context);
   const metrics = new Metrics({ version: VERSION, command: 'lag' });
   const telemetry = new LagTelemetry(metrics, log, clock);
   const sampler = new LagSampler({ source, intervalMs: config['lag.interval_ms'], clock, telemetry, signal });

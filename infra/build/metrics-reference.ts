@@ -1,0 +1,80 @@
+// The reference of metrics, docs/metrics.md, made from what the parts register. A test holds the file to it.
+
+import { observeSpool } from '#forwarder/spool-telemetry.ts';
+import { ForwarderTelemetry } from '#forwarder/telemetry.ts';
+import { Ledger } from '#indexer/ledger.ts';
+import { IndexerTelemetry } from '#indexer/telemetry.ts';
+import { ByteBudget } from '#shared/byte-budget.ts';
+import { systemClock } from '#shared/clock.ts';
+import { loadConfig } from '#shared/config/load.ts';
+import { type MetricFacts, Metrics } from '#shared/metrics.ts';
+import { LagTelemetry } from '../../services/sluice/lag/telemetry.ts';
+import { watchService } from '../../services/sluice/telemetry.ts';
+
+const nothing = (): void => undefined;
+const log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
+
+/** Registers all that each part can ever tell. */
+const parts: Record<string, (metrics: Metrics) => void> = {
+  'each service'(metrics) {
+    watchService(metrics, loadConfig({ env: {}, readFile: () => '' }), { unreadyReason: null });
+  },
+  forwarder(metrics) {
+    const telemetry = new ForwarderTelemetry(metrics, log);
+    telemetry.watch(new ByteBudget(1));
+    telemetry.watchCertificate('forward', () => 0);
+    const figures = () => ({ events: 0, bytes: 0, bytesMax: 0, oldestMs: null });
+    observeSpool({ telemetry, metrics, log, clock: systemClock, figures });
+  },
+  indexer(metrics) {
+    const telemetry = new IndexerTelemetry(metrics, log, systemClock);
+    const writer = { waiting: { retry: 0, index: 0, store: 0 } };
+    const limit = { inUse: 0, limit: 0 };
+    telemetry.watch({ ledger: new Ledger(telemetry), writer, limit, topic: '', partitions: () => [] });
+    telemetry.watchBytes(new ByteBudget(1));
+    telemetry.watchStore(() => true);
+  },
+  'lag exporter'(metrics) {
+    new LagTelemetry(metrics, log, systemClock).watch({ lag: null, drainSeconds: 0, unreadyReason: null });
+  },
+};
+
+/** Every metric of Sluice, by name, with the parts that tell it. */
+export function metricFacts(): (MetricFacts & { readonly from: readonly string[] })[] {
+  const all = new Map<string, MetricFacts & { from: string[] }>();
+  for (const [part, register] of Object.entries(parts)) {
+    const metrics = new Metrics({ version: '', command: '' });
+    register(metrics);
+    for (const facts of metrics.facts()) {
+      const known = all.get(facts.name);
+      if (known) known.from.push(part);
+      else all.set(facts.name, { ...facts, from: [part] });
+    }
+  }
+  return [...all.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+export function metricsReference(): string {
+  const rows = metricFacts().map(({ name, type, labels, help, from }) => {
+    const who = from.join(', ');
+    return `| \`${name}\` | ${type} | ${labels.map((label) => `\`${label}\``).join(', ')} | ${who} | ${help} |`;
+  });
+  return `# Metrics
+
+Made from what the parts register (\`infra/build/metrics-reference.ts\`) by \`npm run docs\`; not written by hand.
+
+Served at \`/metrics\` of \`SLUICE_ADMIN_LISTEN\` (the lag exporter: of \`SLUICE_LAG_LISTEN\`), as Prometheus text, or as OpenMetrics with exemplars
+where that is asked for. Labels come from closed sets; a sender's values are never among them, but for tenants, of which the first hundred
+have rows of their own. Beside these there are the \`process_*\` and \`nodejs_*\` metrics of prom-client: processor, memory, garbage collection, and
+the delay of the event loop (\`nodejs_eventloop_lag_p99_seconds\`).
+
+The ledger closes at any moment. Edge: \`events_received_total\` = \`events_produced_total\` + \`events_rejected_total\` + \`events_dropped_total{stage="edge"}\` +
+\`events_inflight{stage="edge"}\`. Indexer: \`events_consumed_total\` = \`events_indexed_total\` + \`events_deduplicated_total\` +
+\`events_dead_lettered_total\` + \`events_dropped_total{stage="indexer"}\` + \`events_abandoned_total\` + \`events_inflight{stage="indexer"}\`.
+\`ledger_imbalance\` is the difference.
+
+| metric | type | labels | from | |
+|---|---|---|---|---|
+${rows.join('\n')}
+`;
+}

@@ -1,0 +1,17 @@
+// What every long-running command tells of itself, whichever parts it runs.
+
+import type { Config } from '#shared/config/settings.ts';
+import type { Metrics } from '#shared/metrics.ts';
+import type { Queue } from '#shared/queue/queue.ts';
+
+export function watchService(metrics: Metrics, config: Config, queue: Pick<Queue, 'unreadyReason'>): void {
+  metrics.gauge(
+    'config_info',
+    'What is configured, as labels of a constant 1.',
+    ['queue', 'store', 'topic', 'group'],
+    () => [[1, config.queue ?? '', config.store ?? '', config['kafka.topic'], config['kafka.group']]],
+  );
+  metrics.gauge('queue_up', 'Whether the queue takes what it is given, and can be read.', [], () => [
+    [queue.unreadyReason === null ? 1 : 0],
+  ]);
+}
