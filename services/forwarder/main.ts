@@ -60,10 +60,8 @@ export async function startForwarder({ config, queue, metrics, log, clock }: For
   const tls = tlsContext(config, { clock, telemetry });
   if (tls) {
     starting.use(tls);
-    telemetry.watchCertificate(
-      () => tls.expiresMs,
-      () => clock.epochMs(),
-    );
+    for (const listener of ['forward', 'http'] as const) telemetry.watchCertificate(listener, () => tls.expiresMs);
+    if (config['syslog.tls_listen'] !== undefined) telemetry.watchCertificate('syslog', () => tls.expiresMs);
   }
   const edge = { config, clock, telemetry, intake, admission, tls };
   // Each ends with its senders' answers, which intake gives: so all of them end at once, and intake after them.

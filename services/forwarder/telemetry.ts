@@ -134,11 +134,6 @@ export class ForwarderTelemetry {
     ]);
   }
 
-  watchCertificate(expiresMs: () => number, epochMs: () => number): void {
-    const help = 'Seconds until the certificate that senders are shown ends to be valid.';
-    this.#metrics.gauge('tls_certificate_expiry_seconds', help, [], () => [[(expiresMs() - epochMs()) / 1000]]);
-  }
-
   received(input: InputName, events: number, bytes: number, tenant: string | null = null): void {
     this.#received.add(events, input);
     this.#bytes.add(bytes, input);

@@ -10,7 +10,7 @@ import type { DeadLetter, Queue } from '#shared/queue/queue.ts';
 import { decodeBatches } from '#shared/record/record.ts';
 import type { BulkItem, Store } from '#shared/store/store.ts';
 
-export type LetterSink = Pick<Queue, 'appendDeadLetters' | 'appendBytesMax'>;
+type LetterSink = Pick<Queue, 'appendDeadLetters' | 'appendBytesMax'>;
 
 const INDEX = 'logs-sluice.dead_letters-default';
 const LETTER_BYTES_MAX = 1024 * 1024;

@@ -13,7 +13,7 @@ export type AnyValue =
   | { kvlistValue: { values: KeyValue[] } }
   | Record<string, never>;
 
-export interface KeyValue {
+interface KeyValue {
   key: string;
   value?: AnyValue;
 }

@@ -13,7 +13,7 @@ import { JsonReader } from '../../decode/json-value.ts';
 import { EntryRun } from '../entry-run.ts';
 import { DocumentRecord } from './document.ts';
 
-export type BulkOperation = 'create' | 'index' | 'update' | 'delete';
+type BulkOperation = 'create' | 'index' | 'update' | 'delete';
 
 export interface BulkRefusal {
   readonly status: number;
