@@ -155,10 +155,10 @@ test('behind a flood in the same partition another tenant waits for two appends 
   queue.beforeHold = () => new Promise((resolve) => gates.push(resolve));
   const flood = Array.from({ length: 300 }, () => intake.accept(chunkOf('flood')));
   await clock.when(() => gates.length === 1);
-  let isHeld = false;
-  const small = intake.accept(chunkOf('small', 100)).then(() => (isHeld = true));
+  const state = { isHeld: false };
+  const small = intake.accept(chunkOf('small', 100)).then(() => (state.isHeld = true));
   let appends = 0;
-  while (!isHeld) {
+  while (!state.isHeld) {
     await clock.when(() => gates.length > 0);
     gates.shift()?.();
     appends++;

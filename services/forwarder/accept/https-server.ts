@@ -7,7 +7,7 @@ import { reasonOf } from '#shared/errors.ts';
 import type { TlsContext } from '../admit/tls.ts';
 import type { AuthFailure } from '../telemetry.ts';
 
-export interface HttpsTimes {
+interface HttpsTimes {
   readonly keepAliveTimeoutMs: number;
   readonly idleTimeoutMs: number;
   readonly headersTimeoutMs: number;
