@@ -18,6 +18,8 @@ interface Toolchain {
   /** The command to send, given the installed folder; the client's arguments follow. */
   readonly send: (folder: string) => string[];
   readonly environment?: (folder: string) => Record<string, string>;
+  /** For libraries that take no authority from their program: how else they come to trust a certificate. */
+  readonly trust?: (ca: string) => Record<string, string>;
 }
 
 /** How a client shows who it is, where it can. Clients find it in their environment. */
@@ -53,11 +55,13 @@ const toolchains = {
     probe: ['mvn', '--version'],
     install: [['mvn', '-q', '-B', 'dependency:copy-dependencies', '-DoutputDirectory=lib']],
     send: (folder) => ['java', '-cp', join(folder, 'lib/*'), join(folder, 'Send.java')],
+    trust: javaTrust,
   },
   go: {
     probe: ['go', 'version'],
     install: [['go', 'build', '-o', 'send', '.']],
     send: (folder) => [join(folder, 'send')],
+    trust: (ca) => ({ SSL_CERT_FILE: ca }),
   },
 } satisfies Record<string, Toolchain>;
 
@@ -85,7 +89,7 @@ export async function isInstallable(name: ClientName): Promise<boolean> {
 /** Installs a client if need be, and lets it send numbered events. Rejects with what it said if it fails. */
 export async function sendBy(name: ClientName, given: Arguments): Promise<void> {
   const { port, tag, count, ack, signal, security = {} } = given;
-  const environment = environmentOf(security);
+  const environment = environmentOf(security, toolchains[name]);
   await runClient(name, [String(port), tag, String(count), ack ? 'ack' : 'no-ack'], { signal, environment });
 }
 
@@ -104,24 +108,25 @@ export async function runClient(
   });
 }
 
-function environmentOf({ ca, sharedKey, user, password }: Security): Record<string, string> {
+function environmentOf({ ca, sharedKey, user, password }: Security, { trust }: Toolchain): Record<string, string> {
   return {
-    ...(ca !== undefined && { SENDER_CA: ca, ...trustOf(ca) }),
+    ...(ca !== undefined && { SENDER_CA: ca, ...trust?.(ca) }),
     ...(sharedKey !== undefined && { SENDER_SHARED_KEY: sharedKey }),
     ...(user !== undefined && { SENDER_USER: user, SENDER_PASSWORD: password ?? '' }),
   };
 }
 
-/** Go and Java take no authority from the program: Go reads this variable, and Java a store of its own kind. */
-function trustOf(ca: string): Record<string, string> {
+/** Java reads certificates from a store of its own kind. */
+function javaTrust(ca: string): Record<string, string> {
   const store = `${ca}.store`;
   const password = 'changeit';
   if (!existsSync(store)) {
     const importing = ['-importcert', '-noprompt', '-alias', 'ca', '-file', ca];
     execFileSync('keytool', [...importing, '-keystore', store, '-storepass', password], { stdio: 'pipe' });
   }
-  const options = `-Djavax.net.ssl.trustStore=${store} -Djavax.net.ssl.trustStorePassword=${password}`;
-  return { SSL_CERT_FILE: ca, JAVA_TOOL_OPTIONS: options };
+  return {
+    JAVA_TOOL_OPTIONS: `-Djavax.net.ssl.trustStore=${store} -Djavax.net.ssl.trustStorePassword=${password}`,
+  };
 }
 
 async function installed(name: ClientName, toolchain: Toolchain): Promise<string> {

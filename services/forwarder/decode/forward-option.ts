@@ -23,6 +23,7 @@ const WORD_BYTES_MAX = 1024;
 
 /** Null where what lies between `start` and `end` is neither an option nor nil. */
 export function decodeOption(frame: Buffer, start: number, end: number): ForwardOption | null {
+  if (start >= end) return null;
   const type = frame[start] ?? 0;
   if (type === 0xc0) return start + 1 === end ? NO_OPTION : null;
   if (!isMap(type)) return null;
