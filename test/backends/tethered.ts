@@ -15,6 +15,8 @@ export interface TetheredOptions {
   readonly environment: NodeJS.ProcessEnv;
   /** File that what it says is appended to; without one, `output` has the end of it. */
   readonly log?: string;
+  /** It has ended, for whatever reason; with its exit code, or null after a signal. */
+  readonly ended?: (code: number | null) => void;
 }
 
 export class Tethered {
@@ -41,7 +43,7 @@ export class Tethered {
   }
 
   start(): void {
-    const { command, environment, log } = this.#options;
+    const { command, environment, log, ended } = this.#options;
     const file = log === undefined ? null : openSync(log, 'a');
     const output = file ?? 'pipe';
     const child = spawn('sh', [tether, ...command], {
@@ -50,6 +52,7 @@ export class Tethered {
       stdio: ['pipe', output, output],
     });
     this.#child = child;
+    if (ended !== undefined) child.once('exit', ended);
     if (file !== null) closeSync(file);
     // Who ends must not wait for it; the tether ends it.
     child.unref();

@@ -74,6 +74,7 @@ suite('verdict', () => {
     deduplicated: 1,
     rebalances: 1,
     membershipChanges: 1,
+    falls: 0,
     faultsFound: [],
   };
   const check = (title: string, more: Partial<Facts>, expected: string): void => {

@@ -42,7 +42,9 @@ export interface Outcome {
 }
 
 export async function runChaos(options: ChaosOptions): Promise<Outcome> {
-  await using world = await World.start(options);
+  const falls: Fall[] = [];
+  const fell = (name: string, code: number | null): void => void falls.push({ name, code });
+  await using world = await World.start({ ...options, fell });
   for (const { folder, whyNot } of world.disks) {
     if (whyNot !== null) options.say(`!! ${folder} is not a disk of its own and cannot be filled up: ${whyNot}`);
   }
@@ -53,11 +55,19 @@ export async function runChaos(options: ChaosOptions): Promise<Outcome> {
     senders: sendersOfEach,
     eventsPerSecond: options.eventsPerSecond,
   });
-  return await new Run(options, { world, observer, load }).toEnd();
+  return await new Run(options, { world, observer, load, falls }).toEnd();
+}
+
+/** A process that ended by itself. */
+interface Fall {
+  readonly name: string;
+  readonly code: number | null;
 }
 
 interface Parts {
   readonly world: World;
+  /** Grows while the run goes on. */
+  readonly falls: readonly Fall[];
   readonly observer: Observer;
   readonly load: Load;
 }
@@ -180,8 +190,12 @@ class Run {
 
   /** As an operator would, so that each process says how it ends. */
   async #endAll(): Promise<void> {
-    const { world, observer } = this.#parts;
+    const { world, observer, falls } = this.#parts;
     await observer.scrape();
+    for (const { name, code } of falls) {
+      // Without a disk to spool to a forwarder does not start: it says so, and whoever runs it starts it again.
+      if (!name.startsWith('forwarder') || code !== 1) this.#found.push(`${name} ended by itself, with ${code}`);
+    }
     for (const imbalance of observer.imbalances) this.#found.push(`a ledger did not close: ${imbalance}`);
     for (const member of world.members) {
       await member.stop();
@@ -208,6 +222,7 @@ class Run {
       deduplicated: observer.total('events_deduplicated_total'),
       rebalances: rebalancesIn(logDir),
       membershipChanges: this.#membershipChanges,
+      falls: this.#parts.falls.length,
       faultsFound: this.#found,
     };
     return {

@@ -1,5 +1,6 @@
 // One process of Sluice in the run: the built program, on ports of its own that it keeps over restarts, its log appended to one file.
-// What it counts is read before it is killed and every now and then, and summed over all its lives.
+// What it counts is read before it is killed and every now and then, and summed over all its lives. One that ends by itself is started
+// again after a moment, as those who run services have it.
 
 import { join } from 'node:path';
 import { freePort } from '#test/backends/free-port.ts';
@@ -7,6 +8,7 @@ import { Tethered } from '#test/backends/tethered.ts';
 
 const program = join(import.meta.dirname, '../../dist/sluice.js');
 const scrapeMs = 1000;
+const restartMs = 1000;
 
 export interface MemberOptions {
   /** "forwarder" or "indexer". */
@@ -15,13 +17,14 @@ export interface MemberOptions {
   readonly dataDir: string;
   readonly logDir: string;
   readonly environment: Readonly<Record<string, string>>;
+  /** It has ended by itself. */
+  readonly fell: (name: string, code: number | null) => void;
 }
 
-export type Metrics = ReadonlyMap<string, number>;
+type Metrics = ReadonlyMap<string, number>;
 
 export class Member implements AsyncDisposable {
   readonly name: string;
-  readonly log: string;
   readonly forwardPort: number;
   readonly #admin: string;
   readonly #process: Tethered;
@@ -30,11 +33,12 @@ export class Member implements AsyncDisposable {
   readonly #before = new Map<string, number>();
   #lives = 0;
   #frozen = false;
+  /** It is meant to run. */
+  #wanted = false;
 
   private constructor(options: MemberOptions, ports: { forward: number; http: number; admin: number }) {
-    const { name, command, dataDir, logDir, environment } = options;
+    const { name, command, dataDir, logDir, environment, fell } = options;
     this.name = name;
-    this.log = join(logDir, `${name}.log`);
     this.forwardPort = ports.forward;
     this.#admin = `http://127.0.0.1:${ports.admin}`;
     this.#process = new Tethered({
@@ -47,21 +51,17 @@ export class Member implements AsyncDisposable {
         SLUICE_HTTP_LISTEN: `127.0.0.1:${ports.http}`,
         SLUICE_ADMIN_LISTEN: `127.0.0.1:${ports.admin}`,
       },
-      log: this.log,
+      log: join(logDir, `${name}.log`),
+      ended: (code) => {
+        if (!this.#wanted) return;
+        fell(this.name, code);
+        setTimeout(() => this.#wanted && this.#launch(), restartMs).unref();
+      },
     });
   }
 
   static async make(options: MemberOptions): Promise<Member> {
     return new Member(options, { forward: await freePort(), http: await freePort(), admin: await freePort() });
-  }
-
-  /** How often it was started. */
-  get lives(): number {
-    return this.#lives;
-  }
-
-  get running(): boolean {
-    return this.#process.running;
   }
 
   /** Of its last life. */
@@ -70,6 +70,11 @@ export class Member implements AsyncDisposable {
   }
 
   start(): void {
+    this.#wanted = true;
+    this.#launch();
+  }
+
+  #launch(): void {
     for (const [name, value] of this.#metrics) {
       if (name.endsWith('_total')) this.#before.set(name, (this.#before.get(name) ?? 0) + value);
     }
@@ -88,7 +93,7 @@ export class Member implements AsyncDisposable {
 
   /** Reads its metrics; what was read before stays where they cannot be had now. */
   async scrape(): Promise<void> {
-    if (this.#frozen || !this.running) return;
+    if (this.#frozen || !this.#process.running) return;
     const life = this.#lives;
     try {
       const answer = await fetch(`${this.#admin}/metrics`, { signal: AbortSignal.timeout(scrapeMs) });
@@ -110,10 +115,12 @@ export class Member implements AsyncDisposable {
   }
 
   kill(): Promise<void> {
+    this.#wanted = false;
     return this.#process.kill();
   }
 
   stop(): Promise<void> {
+    this.#wanted = false;
     return this.#process.stop();
   }
 

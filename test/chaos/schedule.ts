@@ -26,6 +26,8 @@ const frozenMs = [1000, 20_000] as const;
 const awayMs = [5000, 15_000] as const;
 /** Between the end of a process and its start again. */
 const downMs = [500, 5000] as const;
+/** Others take over what a broker led only once it has not been heard of for 9 s. */
+const brokerDownMs = [500, 30_000] as const;
 const momentMs = [0, 0] as const;
 
 const kinds = {
@@ -36,7 +38,7 @@ const kinds = {
   'indexer killed': { target: 'indexer', lastsMs: downMs },
   'indexer frozen': { target: 'indexer', lastsMs: frozenMs },
   'indexer restarted': { target: 'indexer', lastsMs: momentMs },
-  'broker killed': { target: 'broker', lastsMs: downMs },
+  'broker killed': { target: 'broker', lastsMs: brokerDownMs },
   'broker frozen': { target: 'broker', lastsMs: frozenMs },
   'kafka away': { target: 'kafka', lastsMs: awayMs },
   'kafka away, disk full': { target: 'kafka', lastsMs: awayMs },

@@ -30,6 +30,8 @@ export interface Facts {
   readonly rebalances: number;
   /** Starts and ends of indexers, and pauses that the group takes for an end. */
   readonly membershipChanges: number;
+  /** Processes of Sluice that ended by themselves, as forwarders do that start with a full disk. */
+  readonly falls: number;
   /** What is wrong beside the counts: a ledger that did not close, a process that did not end well, something that never came to rest. */
   readonly faultsFound: readonly string[];
 }

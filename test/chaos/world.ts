@@ -40,6 +40,8 @@ export interface WorldOptions {
   /** Whether disks that can be filled up may be mounted. */
   readonly mayMount: boolean;
   readonly say: (line: string) => void;
+  /** A process of Sluice has ended by itself; it is started again. */
+  readonly fell: (name: string, code: number | null) => void;
 }
 
 export class World implements AsyncDisposable {
@@ -71,7 +73,7 @@ export class World implements AsyncDisposable {
 
   /** Starts it all; resolves when everybody is ready. */
   static async start(options: WorldOptions): Promise<World> {
-    const { logDir, dataDir, say } = options;
+    const { logDir, dataDir, say, fell } = options;
     await using starting = new AsyncDisposableStack();
     const logging = join(dataDir, 'log4j2.properties');
     writeFileSync(logging, brokerLogging);
@@ -106,11 +108,13 @@ export class World implements AsyncDisposable {
     const indexers: Member[] = [];
     for (const [i, { folder }] of disks.entries()) {
       forwarders.push(
-        await Member.make({ command: 'forwarder', name: `forwarder-${i}`, dataDir: folder, logDir, environment }),
+        await Member.make({ command: 'forwarder', name: `forwarder-${i}`, dataDir: folder, logDir, environment, fell }),
       );
     }
     for (let i = 0; i < population.indexer; i++) {
-      indexers.push(await Member.make({ command: 'indexer', name: `indexer-${i}`, dataDir, logDir, environment }));
+      indexers.push(
+        await Member.make({ command: 'indexer', name: `indexer-${i}`, dataDir, logDir, environment, fell }),
+      );
     }
     for (const member of [...forwarders, ...indexers]) {
       starting.use(member);

@@ -29,6 +29,28 @@ const RETRYABLE_NAMES = new Set([
 // An operator can mend these, and then the same request succeeds: authorization of topic or cluster, and SASL.
 const UNAUTHORIZED = /_AUTHORIZATION_FAILED$|SASL/;
 
+// With these a new client of a group would fare no better: someone must act. All else is tried again, for as long as it takes.
+export const CONSUMER_FATAL = new Set([
+  'GROUP_AUTHORIZATION_FAILED',
+  'TOPIC_AUTHORIZATION_FAILED',
+  'CLUSTER_AUTHORIZATION_FAILED',
+  'SASL_AUTHENTICATION_FAILED',
+  'UNSUPPORTED_SASL_MECHANISM',
+  'INVALID_GROUP_ID',
+  'INCONSISTENT_GROUP_PROTOCOL',
+  'INVALID_SESSION_TIMEOUT',
+  'KafkaJSSASLAuthenticationError',
+  'KafkaJSNotImplemented',
+]);
+
+// These end a commit's hope under the generation it carries.
+export const GENERATION_LOST = new Set([
+  'ILLEGAL_GENERATION',
+  'UNKNOWN_MEMBER_ID',
+  'REBALANCE_IN_PROGRESS',
+  'FENCED_INSTANCE_ID',
+]);
+
 /** What a failure of kafkajs means for us. */
 export function failureOf(error: unknown): Failure {
   const root = rootOf(error);

@@ -3,7 +3,8 @@
 // Guarantees: records of a partition are handed over in order without gaps under one assignment; a commit carries the
 // generation under which its records were fetched, or is refused with assignment_lost. For that, the assignment is void
 // before the next request to join the group leaves this process, and no commit is ever repeated by kafkajs itself, which
-// would stamp it anew. When kafkajs gives up, a new client takes its place, unless the brokers refuse us for good.
+// would stamp it anew. When kafkajs gives up, or holds on to a coordinator of the group that is gone, a new client takes its place,
+// unless the brokers refuse us for good.
 
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
@@ -11,7 +12,7 @@ import type { ConsumeOptions, ConsumerHandler, FetchedRecord, QueueConsumer } fr
 import { type Assignment, Assignments } from './assignments.ts';
 import { fetchedRecord } from './fetched-records.ts';
 import { readStands } from './group-offsets.ts';
-import { failureOf } from './failure.ts';
+import { CONSUMER_FATAL, failureOf, GENERATION_LOST } from './failure.ts';
 import {
   type Admin,
   type Consumer,
@@ -29,26 +30,14 @@ const HEARTBEAT_INTERVAL_MS = 1000;
 const POLL_MS = 250;
 const COMMIT_TRIES = 4;
 const COMMIT_PAUSE_MS = 200;
+// kafkajs asks the coordinator that it knows for minutes before it looks for the one that took over. Brokers that do not hear of
+// one of them take it for dead after 9 s; one that is only restarted is back sooner.
+const COORDINATOR_PATIENCE_MS = 10_000;
+// How long a client that is given up may take to say good-bye: to a coordinator that does not answer it would say it for ever.
+const LEAVE_PATIENCE_MS = 2000;
 const RESTART_PAUSE_FIRST_MS = 500;
 const RESTART_PAUSE_MAX_MS = 5000;
 const ANNOUNCE_PAUSE_MS = 500;
-
-// With these a new client would fare no better: someone must act. All else is tried again, for as long as it takes.
-const FATAL = new Set([
-  'GROUP_AUTHORIZATION_FAILED',
-  'TOPIC_AUTHORIZATION_FAILED',
-  'CLUSTER_AUTHORIZATION_FAILED',
-  'SASL_AUTHENTICATION_FAILED',
-  'UNSUPPORTED_SASL_MECHANISM',
-  'INVALID_GROUP_ID',
-  'INCONSISTENT_GROUP_PROTOCOL',
-  'INVALID_SESSION_TIMEOUT',
-  'KafkaJSSASLAuthenticationError',
-  'KafkaJSNotImplemented',
-]);
-
-// These end a commit's hope under the generation it carries.
-const LOST = new Set(['ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID', 'REBALANCE_IN_PROGRESS', 'FENCED_INSTANCE_ID']);
 
 export interface ConsumerDependencies {
   readonly kafka: Kafka;
@@ -68,6 +57,10 @@ export class KafkaConsumer implements QueueConsumer {
   readonly #closing = new AbortController();
   readonly #running: Promise<void>;
   #consumer: Consumer | null = null;
+  /** Ends the present client, for this reason. */
+  #giveUp: (error: unknown) => void = () => undefined;
+  /** On the monotonic clock: since when no commit of the present client was taken, if none was. */
+  #commitsFailSinceMs: number | null = null;
   /** Commits once, under the generation of the batch that it came with. */
   #commitOffsets: { readonly assignment: Assignment; readonly call: CommitOffsets } | null = null;
 
@@ -89,6 +82,7 @@ export class KafkaConsumer implements QueueConsumer {
   async commit(assignment: number, nextOffsets: ReadonlyMap<number, number>): Promise<void> {
     const partitions = [...nextOffsets].map(([partition, next]) => ({ partition, offset: String(next) }));
     const offsets = { topics: [{ topic: this.#needs.topic, partitions }] };
+    const beganMs = this.#needs.clock.monotonicMs();
     for (let tries = 1; ; tries++) {
       // From this check to the request's bytes nothing else runs, so the generation is the assignment's.
       const held = this.#assignments.held;
@@ -98,14 +92,21 @@ export class KafkaConsumer implements QueueConsumer {
       try {
         if (commit === null || commit.assignment !== held) throw unavailable('nothing was fetched yet');
         await commit.call(offsets);
+        this.#commitsFailSinceMs = null;
         return;
       } catch (error) {
         const { type, retryable, reason } = failureOf(error);
-        if (LOST.has(type)) throw lost(assignment, error);
+        if (GENERATION_LOST.has(type)) throw lost(assignment, error);
+        if (this.#assignments.held === held && commit !== null) this.#commitFailed(beganMs, error);
         if (!retryable || tries === COMMIT_TRIES) throw unavailable(reason, error);
       }
       await this.#needs.clock.sleep(COMMIT_PAUSE_MS * tries, this.#closing.signal).catch(() => undefined);
     }
+  }
+
+  #commitFailed(beganMs: number, error: unknown): void {
+    this.#commitsFailSinceMs ??= beganMs;
+    if (this.#needs.clock.monotonicMs() - this.#commitsFailSinceMs >= COORDINATOR_PATIENCE_MS) this.#giveUp(error);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -126,7 +127,7 @@ export class KafkaConsumer implements QueueConsumer {
       if (signal.aborted) return;
       if (this.#assignments.last > before) pauseMs = RESTART_PAUSE_FIRST_MS;
       const { type, reason } = failureOf(error);
-      if (FATAL.has(type)) {
+      if (CONSUMER_FATAL.has(type)) {
         this.#closing.abort();
         this.#handler.failed(unavailable(reason, error));
         return;
@@ -139,18 +140,26 @@ export class KafkaConsumer implements QueueConsumer {
 
   /** Lives as long as one client; resolves to what ended it, or to null when it was closed. */
   async #session(): Promise<unknown> {
-    const consumer = this.#createConsumer();
+    // What is heard of a client that was given up is not about the one that took its place.
+    let isOver = false;
+    const consumer = this.#createConsumer(() => {
+      if (!isOver) this.#fence();
+    });
     const crashed = Promise.withResolvers<unknown>();
     const closed = new Promise<null>((resolve) => {
       if (this.#closing.signal.aborted) resolve(null);
       else this.#closing.signal.addEventListener('abort', () => resolve(null), { once: true });
     });
+    this.#giveUp = crashed.resolve;
+    this.#commitsFailSinceMs = null;
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
-      this.#joined(payload.memberAssignment[this.#needs.topic] ?? []);
+      if (!isOver) this.#joined(payload.memberAssignment[this.#needs.topic] ?? []);
     });
-    consumer.on(consumer.events.REBALANCING, () => this.#fence());
+    consumer.on(consumer.events.REBALANCING, () => {
+      if (!isOver) this.#fence();
+    });
     consumer.on(consumer.events.CRASH, ({ payload }) => {
-      this.#fence();
+      if (!isOver) this.#fence();
       crashed.resolve(payload.error);
     });
     try {
@@ -162,23 +171,31 @@ export class KafkaConsumer implements QueueConsumer {
         // An offset moves on only when its batch was handed over under the assignment it belongs to.
         eachBatchAutoResolve: false,
         partitionsConsumedConcurrently: 1,
-        eachBatch: (payload) => this.#eachBatch(payload),
+        eachBatch: (payload) => (isOver ? Promise.resolve() : this.#eachBatch(payload)),
       });
       return await Promise.race([crashed.promise, closed]);
     } catch (error) {
       return error;
     } finally {
+      isOver = true;
       this.#fence();
       this.#consumer = null;
-      await consumer.disconnect().catch(() => undefined);
+      await this.#dismiss(consumer);
     }
   }
 
-  #createConsumer(): Consumer {
+  /** The owner's own end waits for the group to know of it, as far as the owner has time. */
+  async #dismiss(consumer: Consumer): Promise<void> {
+    const gone = consumer.disconnect().catch(() => undefined);
+    if (this.#closing.signal.aborted) return gone;
+    await Promise.race([gone, this.#needs.clock.sleep(LEAVE_PATIENCE_MS, this.#closing.signal).catch(() => undefined)]);
+  }
+
+  #createConsumer(beforeJoin: () => void): Consumer {
     const { fetchBytesMax, group } = this.#options;
     return this.#needs.kafka.consumer({
       groupId: group,
-      partitionAssigners: [fencedAssigner(() => this.#fence())],
+      partitionAssigners: [fencedAssigner(beforeJoin)],
       allowAutoTopicCreation: false,
       sessionTimeout: SESSION_TIMEOUT_MS,
       rebalanceTimeout: REBALANCE_TIMEOUT_MS,
