@@ -61,7 +61,7 @@ const noJars =
   spawnSync('mvn', ['--version']).status === 0 ? null : 'SKIPPED: no mvn to start a Kafka that may be stopped';
 const rulesOfAMinute = shortened(readFileSync('infra/prometheus/rules.yaml', 'utf8'), 60).replace(
   'vector(60)',
-  'vector(3)',
+  'vector(10)',
 );
 
 interface Answer {
