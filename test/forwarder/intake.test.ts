@@ -76,6 +76,21 @@ async function ledger(metrics: Metrics): Promise<Record<string, number>> {
   );
 }
 
+test('an event larger than a record is meant to be is a record of its own, alone or among others', async () => {
+  const { queue, intake } = setUp({ sealBytes: 1000 });
+  const large = 'x'.repeat(5000);
+  await Promise.all([intake.accept(chunkOf([large])), intake.accept(chunkOf(['a', large, large, 'b']))]);
+  const counts = (await held(queue)).map(({ batch, entries }) => [batch.count, entries.length > 5000]);
+  assert.deepEqual(
+    counts.filter(([, isLarge]) => isLarge),
+    [
+      [1, true],
+      [1, true],
+      [1, true],
+    ],
+  );
+});
+
 test('chunks that waited for the queue to be reached go on before those that come at that moment', async () => {
   const { queue, intake } = setUp();
   const reached = Promise.withResolvers<void>();

@@ -129,6 +129,8 @@ interface Outside {
 export class SimSocket extends EventEmitter {
   readonly remoteAddress: string;
   readonly writableLength = 0;
+  bytesRead = 0;
+  bytesWritten = 0;
   destroyed = false;
   writableEnded = false;
   /** Told of what the session writes, at once. */
@@ -158,6 +160,7 @@ export class SimSocket extends EventEmitter {
   write(bytes: Uint8Array): boolean {
     if (!this.writable) return false;
     const written = Buffer.from(bytes);
+    this.bytesWritten += written.length;
     this.wrote(written);
     this.#outside.write(written);
     return true;
@@ -169,6 +172,11 @@ export class SimSocket extends EventEmitter {
     this.#outside.end();
     if (this.#hasEnded) this.broken();
     return this;
+  }
+
+  /** What was written still goes out. */
+  destroySoon(): void {
+    this.destroy();
   }
 
   destroy(): this {
@@ -215,6 +223,7 @@ export class SimSocket extends EventEmitter {
     while (!this.#isPaused && !this.destroyed) {
       const piece = this.#arrived.shift();
       if (piece === undefined) break;
+      this.bytesRead += piece.length;
       this.emit('data', piece);
     }
     if (this.#arrived.length > 0 || !this.#hasEnded || this.#isEndTold || this.destroyed) return;

@@ -1,7 +1,11 @@
 // A forwarder of the simulation: the real sessions, intake, lanes and Kafka queue, put together as `startForwarder` does it, in a process
 // that can be killed at any moment and started again.
 
-import { ForwardSession } from '#forwarder/accept/forward-session.ts';
+import { EventEmitter } from 'node:events';
+import type { Server } from 'node:net';
+import { ForwardConnections } from '#forwarder/accept/forward-connections.ts';
+import { ReadingGate } from '#forwarder/accept/reading-gate.ts';
+import { loadAdmission } from '#forwarder/admit/admission.ts';
 import type { Chunk, Intake, Undecodable } from '#forwarder/chunk.ts';
 import { QueueIntake } from '#forwarder/intake.ts';
 import { observeSpool } from '#forwarder/spool-telemetry.ts';
@@ -104,8 +108,10 @@ class Run {
   readonly #queue: SpooledQueue;
   readonly #intake: QueueIntake;
   readonly #watched: Intake;
-  readonly #telemetry: ForwarderTelemetry;
-  readonly #sessions = new Set<ForwardSession>();
+  /** Where the sockets of senders come in. */
+  readonly #server = new EventEmitter();
+  readonly #connections: ForwardConnections;
+  #open = 0;
   #stopped: Promise<void> | null = null;
 
   constructor(world: ForwarderWorld, name: string, machine: Machine) {
@@ -126,7 +132,7 @@ class Run {
       debug: () => undefined,
     });
     const metrics = this.metrics.registry;
-    this.#telemetry = new ForwarderTelemetry(metrics, log);
+    const telemetry = new ForwarderTelemetry(metrics, log);
     this.#queue = new SpooledQueue({
       upstream: this.#kafka,
       local: new SpoolLog(machine.disk, process),
@@ -135,7 +141,7 @@ class Run {
       remembered: machine.remembered,
       learned: (figures) => (machine.remembered = figures),
       observer: observeSpool({
-        telemetry: this.#telemetry,
+        telemetry,
         metrics,
         log,
         clock: process,
@@ -145,32 +151,47 @@ class Run {
     this.#intake = new QueueIntake({
       queue: this.#queue,
       clock: process,
-      telemetry: this.#telemetry,
+      telemetry,
       bytesMax: config['intake.max_bytes'],
       lingerMs: config['gather.linger_ms'],
       sealBytes: config['gather.record_bytes'],
       openWaitMs: config['kafka.produce_timeout_ms'],
     });
     this.#watched = watched(this.#intake, process, world.oracle);
+    this.#connections = new ForwardConnections(this.#server as unknown as Server, false, {
+      admission: loadAdmission(config, () => ''),
+      telemetry,
+      clock: process,
+      tls: null,
+      serverName: name,
+      connectionsMax: config['forward.max_connections'],
+      connectionsPerAddressMax: config['forward.max_connections_per_address'],
+      handshakeTimeoutMs: config['forward.handshake_timeout_ms'],
+      session: {
+        intake: this.#watched,
+        telemetry,
+        clock: process,
+        gate: new ReadingGate(Math.max(config['intake.max_bytes'], config['frame.max_bytes']), process),
+        roomOf: (tenant) => this.#intake.roomOf(tenant),
+        frameBytesMax: config['frame.max_bytes'],
+        frameTimeoutMs: config['forward.frame_timeout_ms'],
+        idleTimeoutMs: config['forward.idle_timeout_ms'],
+      },
+    });
   }
 
   connect(address: string, who: string, client: ClientEnd): Connection | null {
     if (this.#stopped) return null;
-    const { oracle, config } = this.#world;
+    const { oracle } = this.#world;
     const connection = new Connection(this.#world, this.process, address, client, who);
     const { socket } = connection;
     socket.wrote = (bytes) => {
       for (const [name] of bytes.toString('latin1').matchAll(/[a-z0-9]+\.\d+;/g))
         oracle.answered(this.process.name, name);
     };
-    const session = new ForwardSession(socket.asSocket, {
-      intake: this.#watched,
-      telemetry: this.#telemetry,
-      frameBytesMax: config['frame.max_bytes'],
-      clock: this.process,
-    });
-    this.#sessions.add(session);
-    socket.on('close', () => this.#sessions.delete(session));
+    this.#open++;
+    socket.on('close', () => this.#open--);
+    this.#server.emit('connection', socket.asSocket);
     return connection;
   }
 
@@ -208,7 +229,7 @@ class Run {
   }
 
   async #stop(): Promise<void> {
-    const sessions = Promise.all([...this.#sessions].map((session) => session.close()));
+    const sessions = this.#connections.close();
     await this.#intake.close();
     await sessions;
     await this.#queue[Symbol.asyncDispose]();
@@ -221,7 +242,7 @@ class Run {
     const imbalance = this.metrics.value('ledger_imbalance');
     if (imbalance !== 0) oracle.violate(`the ledger of ${this.process.name} is off by ${imbalance} ${when}`);
     // Each connection may bring one more chunk when the last of the room is taken.
-    const bytesMax = config['intake.max_bytes'] + (this.#sessions.size + 1) * CHUNK_BYTES_MAX;
+    const bytesMax = config['intake.max_bytes'] + (this.#open + 1) * CHUNK_BYTES_MAX;
     const bytes = this.metrics.value('intake_bytes');
     if (bytes > bytesMax) oracle.violate(`${this.process.name} holds ${bytes} bytes ${when}`);
   }

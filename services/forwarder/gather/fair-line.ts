@@ -84,7 +84,8 @@ export class FairLine {
   #takeFrom(line: Line, shares: Share[], before: number): number {
     let weight = before;
     for (let share = line.head; share && weight < this.#recordBytes; share = line.head) {
-      if (share.encoding === 'identity' && share.bytes.length > this.#recordBytes) {
+      // A single event that is larger stays what it is: it cannot be parted.
+      if (share.encoding === 'identity' && share.batch.count > 1 && share.bytes.length > this.#recordBytes) {
         this.#split(line, share);
         continue;
       }
