@@ -1,7 +1,7 @@
 // Safe by default: an address that others than this machine can reach needs something that tells senders apart, or the operator's word
 // that none is wanted (SLUICE_INSECURE). One table for all inputs and the admin page.
 
-import type { Config } from '#shared/config/settings.ts';
+import { type Config, type SettingName, variableOf } from '#shared/config/settings.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { isLoopback, parseListenAddress } from '#shared/listen-address.ts';
 import { parseNetwork } from '#shared/networks.ts';
@@ -10,18 +10,18 @@ import { parseNetwork } from '#shared/networks.ts';
 export type Guarded = Config['insecure'] extends readonly (infer Name)[] | undefined ? Name : never;
 
 interface Guard {
-  /** Settings of its addresses. */
-  readonly listen: readonly string[];
+  /** The setting of its address. */
+  readonly listen: SettingName;
   /** Each of these settings tells senders apart; `allow_networks` does for all. */
-  readonly by: readonly string[];
+  readonly by: readonly SettingName[];
 }
 
 const GUARDS: Readonly<Record<Guarded, Guard>> = {
-  forward: { listen: ['forward.listen'], by: ['shared_key', 'users', 'tls.cert'] },
-  http: { listen: ['http.listen'], by: ['http.tokens', 'tls.cert'] },
-  syslog: { listen: ['syslog.listen'], by: [] },
-  gelf: { listen: ['gelf.listen'], by: [] },
-  admin: { listen: ['admin.listen'], by: [] },
+  forward: { listen: 'forward.listen', by: ['shared_key', 'users', 'tls.cert'] },
+  http: { listen: 'http.listen', by: ['http.tokens', 'tls.cert'] },
+  syslog: { listen: 'syslog.listen', by: [] },
+  gelf: { listen: 'gelf.listen', by: [] },
+  admin: { listen: 'admin.listen', by: [] },
 };
 
 export interface Exposure {
@@ -31,15 +31,12 @@ export interface Exposure {
 
 /** The inputs among `started` that listen publicly though nothing guards them; those that SLUICE_INSECURE names too. */
 export function exposures(config: Config, started: readonly Guarded[]): Exposure[] {
-  const values = new Map<string, unknown>(Object.entries(config));
   if (narrowsNetworks(config)) return [];
   return started.flatMap((input) => {
     const { listen, by } = GUARDS[input];
-    if (by.some((name) => values.get(name) !== undefined)) return [];
-    return listen
-      .map((name) => values.get(name))
-      .filter((address) => typeof address === 'string' && !isLoopback(parseListenAddress(address)))
-      .map((address) => ({ input, address: String(address) }));
+    const address = config[listen];
+    if (typeof address !== 'string' || isLoopback(parseListenAddress(address))) return [];
+    return by.some((name) => config[name] !== undefined) ? [] : [{ input, address }];
   });
 }
 
@@ -53,7 +50,7 @@ export function admittedExposures(config: Config, started: readonly Guarded[]): 
 
 function refusal({ input, address }: Exposure): string {
   const { by } = GUARDS[input];
-  const settings = [...by, 'allow_networks'].map((name) => `SLUICE_${name.toUpperCase().replaceAll('.', '_')}`);
+  const settings = [...by, 'allow_networks'].map(variableOf);
   return `Cannot listen on ${address} for ${input}: anyone who reaches it could use it; set ${settings.join(' or ')}, listen on 127.0.0.1, or say SLUICE_INSECURE=${input}`;
 }
 
