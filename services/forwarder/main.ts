@@ -69,7 +69,8 @@ export async function startForwarder({ config, queue, metrics, log, clock }: For
   starting.use(inputs);
   const forward = inputs.add(await startForwardServer(config['forward.listen'], forwardOptions(edge)));
   const tokenFile = config['http.tokens'];
-  const tokens = tokenFile === undefined ? null : starting.use(openTokenFile(tokenFile, { clock, telemetry }));
+  const { tenants } = admission;
+  const tokens = tokenFile === undefined ? null : starting.use(openTokenFile(tokenFile, { tenants, clock, telemetry }));
   const http = inputs.add(await startHttpServer(config['http.listen'], { ...httpOptions(edge), tokens }));
   const unacked = inputs.add(await startUnackedInputs({ ...edge, admit: admitting(admission) }));
   const started = starting.move();
@@ -146,7 +147,7 @@ function httpOptions({ config, admission, ...edge }: Edge): HttpServerOptions {
     ...edge,
     bodyBytesMax: config['frame.max_bytes'],
     admits: (address) => admission.admits(address),
-    principalOf: ({ socket }) => admission.principalOf(peerOf(socket), null),
+    principalOf: ({ socket }, grant) => admission.principalOf(peerOf(socket), grant),
     roomOf: (tenant) => edge.intake.roomOf(tenant),
     corsOrigins: config['http.cors_origins'] ?? [],
   };

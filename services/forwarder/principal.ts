@@ -14,6 +14,13 @@ export interface Principal {
   readonly tags: readonly string[] | null;
 }
 
+/** What a user or a token says of who has it; null: as the certificate or the network says. */
+export interface Grant {
+  readonly tenant: string | null;
+  readonly tagPrefix: string | null;
+  readonly tags: readonly string[] | null;
+}
+
 /** A sender of whom nothing is known. */
 export const ANYONE: Principal = { tenant: null, tagPrefix: '', tags: null };
 

@@ -31,8 +31,11 @@ let program: SluiceProcess;
 
 before(async () => {
   const tokens = join(folder, 'tokens.yaml');
+  const tenants = join(folder, 'tenants.yaml');
   await writeFile(tokens, `- {token: ${token}, tenant: acme}\n`);
-  program = await new SluiceProcess(['run'], place, { SLUICE_HTTP_TOKENS: tokens }).ready();
+  await writeFile(tenants, 'acme: {}\n');
+  const files = { SLUICE_HTTP_TOKENS: tokens, SLUICE_TENANTS: tenants };
+  program = await new SluiceProcess(['run'], place, files).ready();
 });
 after(async () => {
   await program[Symbol.asyncDispose]();

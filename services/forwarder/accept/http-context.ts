@@ -13,7 +13,7 @@ import type { Compression } from '#shared/record/compression.ts';
 import type { InputName, Intake } from '../chunk.ts';
 import { type EventTime, RECEIVE_TIME, eventTimeOfMs } from '../decode/event-time.ts';
 import { tagOfHeader } from '../decode/http-tag.ts';
-import { type Principal, tagOfPrincipal } from '../principal.ts';
+import { type Grant, type Principal, tagOfPrincipal } from '../principal.ts';
 import type { AuthFailure } from '../telemetry.ts';
 import type { TenantRoom } from '../tenant-rooms.ts';
 import { type BodyReader, compressionOf } from './http-body.ts';
@@ -54,9 +54,9 @@ export interface HttpContextOptions {
   /** Most bytes of a body, and of its entries. */
   readonly bodyBytesMax: number;
   /** Null: senders need no token. */
-  readonly tokens: { principalOf(authorization: string): Principal | null } | null;
-  /** Whom a connection speaks for, where no token says it. */
-  readonly principalOf: (request: IncomingMessage) => Principal;
+  readonly tokens: { grantOf(authorization: string): Grant | null } | null;
+  /** Whom a request speaks for, by its token, if it had to have one, and by its connection. */
+  readonly principalOf: (request: IncomingMessage, grant: Grant | null) => Principal;
   /** What a tenant may bring. */
   readonly roomOf: (tenant: string | null) => Pick<TenantRoom, 'rateWaitMs'>;
   /** How long a refused body is passed over. */
@@ -70,8 +70,8 @@ export class HttpContext {
   readonly bodyBytesMax: number;
   /** Errors that intake has counted. */
   readonly #counted = new WeakSet<object>();
-  /** Whom requests with a token speak for. */
-  readonly #admitted = new WeakMap<IncomingMessage, Principal>();
+  /** What the tokens of requests grant. */
+  readonly #grants = new WeakMap<IncomingMessage, Grant>();
 
   constructor(options: HttpContextOptions) {
     this.options = options;
@@ -83,9 +83,9 @@ export class HttpContext {
     const { tokens, telemetry } = this.options;
     if (!tokens || routeOptions.config.open || raw.method === 'OPTIONS') return;
     const { authorization } = raw.headers;
-    const principal = authorization === undefined ? null : tokens.principalOf(authorization);
-    if (principal) {
-      this.#admitted.set(raw, principal);
+    const grant = authorization === undefined ? null : tokens.grantOf(authorization);
+    if (grant) {
+      this.#grants.set(raw, grant);
       return;
     }
     telemetry.authFailed('http', authorization === undefined ? 'token_missing' : 'token_wrong');
@@ -103,7 +103,7 @@ export class HttpContext {
     };
     const encoding = raw.headers['content-encoding'];
     const compression = ownEncoding !== undefined && encoding === ownEncoding ? null : compressionOf(encoding);
-    const principal = this.#admitted.get(raw) ?? this.options.principalOf(raw);
+    const principal = this.options.principalOf(raw, this.#grants.get(raw) ?? null);
     return new HttpExchange(input, raw, { ...this.options, begin, compression, principal, counted: this.#counted });
   }
 

@@ -21,7 +21,7 @@ import { journal } from '../dialects/journal/route.ts';
 import { loki } from '../dialects/loki/route.ts';
 import { otlp } from '../dialects/otlp/route.ts';
 import { splunk } from '../dialects/splunk/route.ts';
-import { ANYONE, type Principal } from '../principal.ts';
+import { ANYONE, type Grant, type Principal } from '../principal.ts';
 import type { AuthFailure } from '../telemetry.ts';
 import type { TenantRoom } from '../tenant-rooms.ts';
 import { BodyReader } from './http-body.ts';
@@ -44,9 +44,9 @@ export interface HttpServerOptions {
   /** What a tenant may bring; absent: whatever intake takes. */
   readonly roomOf?: (tenant: string | null) => Pick<TenantRoom, 'rateWaitMs'>;
   /** Null or absent: senders need no token. */
-  readonly tokens?: { principalOf(authorization: string): Principal | null } | null;
-  /** Whom a connection speaks for, where no token says it. */
-  readonly principalOf?: (request: IncomingMessage) => Principal;
+  readonly tokens?: { grantOf(authorization: string): Grant | null } | null;
+  /** Whom a request speaks for, by its token, if it had to have one, and by its connection. */
+  readonly principalOf?: (request: IncomingMessage, grant: Grant | null) => Principal;
   /** Origins whose pages may send; none if empty or absent. */
   readonly corsOrigins?: readonly string[];
   readonly limits?: Partial<HttpLimits>;
@@ -112,7 +112,8 @@ export async function startHttpServer(listen: string, options: HttpServerOptions
   const { requestTimeoutMs: timeoutMs } = limits;
   const heldBytesMax = BODIES_HELD * bodyBytesMax;
   const bodies = new BodyReader({ intake, clock, bodyBytesMax, heldBytesMax, waitMs, timeoutMs });
-  const principalOf = options.principalOf ?? (() => ANYONE);
+  const principalOf =
+    options.principalOf ?? ((_request, grant) => ({ ...ANYONE, ...grant, tagPrefix: grant?.tagPrefix ?? '' }));
   const roomOf = options.roomOf ?? (() => ({ rateWaitMs: 0 }));
   const expecting = expectingContinue(fastify.server);
   const tokens = options.tokens ?? null;

@@ -1,4 +1,4 @@
-// Who may connect, and whom they speak for: all inputs ask here. A user's tenant counts before a certificate's, that before the
+// Who may connect, and whom they speak for: all inputs ask here. A user's or a token's tenant counts before a certificate's, that before the
 // network's, and of networks the smallest one that holds the address; a `default` tenant, if the file has one, takes the rest.
 
 import type { Config } from '#shared/config/settings.ts';
@@ -7,9 +7,9 @@ import type { ReadFile } from '#shared/config/yaml-file.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { matchesGlob } from '#shared/glob.ts';
 import { type Network, NetworkSet, parseNetwork } from '#shared/networks.ts';
-import { ANYONE, type Principal } from '../principal.ts';
+import { ANYONE, type Grant, type Principal } from '../principal.ts';
 import { Credentials } from './credentials.ts';
-import { type User, loadUsers } from './users.ts';
+import { loadUsers } from './users.ts';
 
 export interface Peer {
   /** Of `peerAddress`: without the port; "unix" on a unix socket, which its permissions guard. */
@@ -57,20 +57,20 @@ export class Admission {
     return this.#allowed === null || address === 'unix' || this.#allowed.has(address);
   }
 
-  /** `user`: null where none was asked for. */
-  principalOf({ address, certificateNames }: Peer, user: User | null): Principal {
+  /** `grant`: of its user or its token; null where none was asked for. */
+  principalOf({ address, certificateNames }: Peer, grant: Grant | null): Principal {
     const tenant =
-      (user?.tenant ? this.#byName.get(user.tenant) : undefined) ??
+      (grant?.tenant ? this.#byName.get(grant.tenant) : undefined) ??
       this.tenants.find(({ certificates }) =>
         certificates.some((pattern) => certificateNames.some((name) => matchesGlob(pattern, name))),
       ) ??
       this.#networks.find(({ set }) => set.has(address))?.tenant ??
       this.#byName.get(DEFAULT_TENANT);
-    if (!tenant && !user) return ANYONE;
+    if (!tenant && !grant) return ANYONE;
     return {
       tenant: tenant?.name ?? null,
-      tagPrefix: user?.tagPrefix ?? tenant?.tagPrefix ?? '',
-      tags: user?.tags ?? null,
+      tagPrefix: grant?.tagPrefix ?? tenant?.tagPrefix ?? '',
+      tags: grant?.tags ?? null,
     };
   }
 }

@@ -6,12 +6,13 @@ import { SluiceError } from '#shared/errors.ts';
 import { loadAdmission } from './admission.ts';
 import { admittedExposures } from './exposure.ts';
 import { checkTls } from './tls.ts';
+import { loadTokens } from './tokens.ts';
 
 /** Throws config_invalid, a line for each mistake. */
 export function checkEdge(config: Config, readFile: ReadFile): void {
   const mistakes: string[] = [];
   const checks = [
-    () => loadAdmission(config, readFile),
+    () => checkSenders(config, readFile),
     () => checkTls(config),
     () => admittedExposures(config, ['forward', 'http', 'syslog', 'gelf', 'admin']),
   ];
@@ -24,4 +25,11 @@ export function checkEdge(config: Config, readFile: ReadFile): void {
     }
   }
   if (mistakes.length > 0) throw new SluiceError('config_invalid', mistakes.join('\n'));
+}
+
+/** The tokens name tenants, so these come first. */
+function checkSenders(config: Config, readFile: ReadFile): void {
+  const { tenants } = loadAdmission(config, readFile);
+  const path = config['http.tokens'];
+  if (path !== undefined) loadTokens(path, tenants, readFile);
 }

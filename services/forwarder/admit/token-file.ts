@@ -3,13 +3,15 @@
 
 import { readFileSync } from 'node:fs';
 import type { Clock } from '#shared/clock.ts';
+import type { Tenant } from '#shared/config/tenants.ts';
 import { watchFiles } from '#shared/watched-files.ts';
-import type { Principal } from '../principal.ts';
+import type { Grant } from '../principal.ts';
 import { loadTokens } from './tokens.ts';
 
 const LOOK_INTERVAL_MS = 2000;
 
 export interface TokenFileOptions {
+  readonly tenants: readonly Tenant[];
   readonly clock: Clock;
   readonly telemetry: {
     tokensReloaded(count: number): void;
@@ -19,13 +21,13 @@ export interface TokenFileOptions {
 }
 
 export interface TokenFile extends Disposable {
-  /** Whom an Authorization header speaks for; null: for nobody. */
-  principalOf(authorization: string): Principal | null;
+  /** What an Authorization header grants; null: nothing. */
+  grantOf(authorization: string): Grant | null;
 }
 
 /** Throws config_invalid. */
-export function openTokenFile(path: string, { clock, telemetry, intervalMs }: TokenFileOptions): TokenFile {
-  const load = () => loadTokens(path, (file) => readFileSync(file, 'utf8'));
+export function openTokenFile(path: string, { tenants, clock, telemetry, intervalMs }: TokenFileOptions): TokenFile {
+  const load = () => loadTokens(path, tenants, (file) => readFileSync(file, 'utf8'));
   let tokens = load();
   const watch = watchFiles({
     paths: [path],
@@ -41,7 +43,7 @@ export function openTokenFile(path: string, { clock, telemetry, intervalMs }: To
     },
   });
   return {
-    principalOf: (authorization) => tokens.principalOf(authorization),
+    grantOf: (authorization) => tokens.grantOf(authorization),
     [Symbol.dispose]: () => watch[Symbol.dispose](),
   };
 }

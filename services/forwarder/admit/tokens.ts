@@ -1,8 +1,8 @@
 // The tokens of the HTTP inputs (`SLUICE_HTTP_TOKENS`): who holds one speaks for its tenant, under the tags that it names.
 //
 //   - token: 5f2c…             at least 8 characters
-//     tenant: acme
-//     tag_prefix: acme.        optional
+//     tenant: acme             one of the tenants file; else as the certificate or the network says
+//     tag_prefix: acme.        else the tenant's
 //     tags: ['acme.*']         what tags, with their prefix, may be; any if absent
 //     user: shipper            the name that must come with it by Basic; any if absent
 //
@@ -11,10 +11,11 @@
 
 import { hash, timingSafeEqual } from 'node:crypto';
 import { Type } from 'typebox';
+import type { Tenant } from '#shared/config/tenants.ts';
 import { type ReadFile, linesOf, readYamlFile } from '#shared/config/yaml-file.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { TAG_BYTES_MAX } from '#shared/record/record.ts';
-import type { Principal } from '../principal.ts';
+import type { Grant } from '../principal.ts';
 
 const word = Type.String({ minLength: 1, maxLength: 1024 });
 const TokensFile = Type.Array(
@@ -33,7 +34,7 @@ const TokensFile = Type.Array(
 interface Token {
   readonly digest: Buffer;
   readonly userDigest: Buffer | null;
-  readonly principal: Principal;
+  readonly grant: Grant;
 }
 
 export class Tokens {
@@ -47,16 +48,16 @@ export class Tokens {
     return this.#tokens.length;
   }
 
-  /** Whom an Authorization header speaks for; null: for nobody. */
-  principalOf(authorization: string): Principal | null {
-    let found: Principal | null = null;
+  /** What an Authorization header grants; null: nothing. */
+  grantOf(authorization: string): Grant | null {
+    let found: Grant | null = null;
     for (const { user, secret } of credentialsIn(authorization)) {
       const digest = digestOf(secret);
       const userDigest = digestOf(user ?? '');
       for (const token of this.#tokens) {
         const isToken = timingSafeEqual(token.digest, digest);
         const isUser = timingSafeEqual(token.userDigest ?? userDigest, userDigest);
-        if (isToken && (isUser || user === null)) found = token.principal;
+        if (isToken && (isUser || user === null)) found = token.grant;
       }
     }
     return found;
@@ -64,21 +65,24 @@ export class Tokens {
 }
 
 /** Throws config_invalid, a line for each mistake. */
-export function loadTokens(path: string, readFile: ReadFile): Tokens {
+export function loadTokens(path: string, tenants: readonly Tenant[], readFile: ReadFile): Tokens {
   const tokens = readYamlFile(path, TokensFile, { readFile, empty: [] });
   const mistakes: string[] = [];
   if (tokens.length === 0) mistakes.push('it names no token, so that nobody could send');
   const seen = new Set<string>();
-  for (const [i, { token }] of tokens.entries()) {
+  for (const [i, { token, tenant }] of tokens.entries()) {
     if (seen.has(token)) mistakes.push(`${i}.token: the token is there twice`);
     seen.add(token);
+    if (tenant !== undefined && !tenants.some(({ name }) => name === tenant)) {
+      mistakes.push(`${i}.tenant: ${tenant} is none of the tenants file (SLUICE_TENANTS)`);
+    }
   }
   if (mistakes.length > 0) throw new SluiceError('config_invalid', linesOf(path, mistakes));
   return new Tokens(
     tokens.map(({ token, user, tenant, tag_prefix: tagPrefix, tags }) => ({
       digest: digestOf(token),
       userDigest: user === undefined ? null : digestOf(user),
-      principal: { tenant: tenant ?? null, tagPrefix: tagPrefix ?? '', tags: tags ?? null },
+      grant: { tenant: tenant ?? null, tagPrefix: tagPrefix ?? null, tags: tags ?? null },
     })),
   );
 }

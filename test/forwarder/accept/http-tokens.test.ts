@@ -4,8 +4,11 @@ import { loadTokens } from '#forwarder/admit/tokens.ts';
 import { systemClock } from '#shared/clock.ts';
 import { Fixture, JSON_BODY } from './http-fixture.ts';
 
+const acme = { name: 'acme', networks: [], certificates: [], tagPrefix: '', trustsRecords: false };
+const tenants = [{ ...acme, bytesPerSecond: null, eventsPerSecond: null }];
 const tokens = loadTokens(
   'tokens.yaml',
+  tenants,
   () => '- {token: the-token, tenant: acme, tag_prefix: acme., tags: [acme.web]}',
 );
 const start = () => Fixture.start({}, systemClock, { tokens });

@@ -3,12 +3,16 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { checkEdge } from '#forwarder/admit/check.ts';
 import { openTokenFile } from '#forwarder/admit/token-file.ts';
 import { loadTokens } from '#forwarder/admit/tokens.ts';
+import { loadConfig } from '#shared/config/load.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { systemClock } from '#shared/clock.ts';
 
 const base64 = (text: string) => Buffer.from(text).toString('base64');
+const acme = { name: 'acme', networks: [], certificates: [], tagPrefix: '', trustsRecords: false };
+const tenants = [{ ...acme, bytesPerSecond: null, eventsPerSecond: null }];
 const file = `
 - token: first-token
   tenant: acme
@@ -18,12 +22,12 @@ const file = `
   user: shipper
 `;
 
-test('each scheme, and what makes no principal', () => {
-  const tokens = loadTokens('tokens.yaml', () => file);
+test('each scheme, and what grants nothing', () => {
+  const tokens = loadTokens('tokens.yaml', tenants, () => file);
   const acme = { tenant: 'acme', tagPrefix: 'acme.', tags: ['acme.web.*'] };
-  const second = { tenant: null, tagPrefix: '', tags: null };
+  const second = { tenant: null, tagPrefix: null, tags: null };
   const check = (authorization: string, expected: unknown) =>
-    assert.deepEqual(tokens.principalOf(authorization), expected, authorization);
+    assert.deepEqual(tokens.grantOf(authorization), expected, authorization);
   check('Bearer first-token', acme);
   check('bearer  first-token ', acme);
   check('Splunk first-token', acme);
@@ -48,7 +52,7 @@ test('each scheme, and what makes no principal', () => {
 test('each mistake of the file on a line, and no token told', () => {
   const check = (text: string, lines: RegExp[]) => {
     assert.throws(
-      () => loadTokens('t.yaml', () => text),
+      () => loadTokens('t.yaml', tenants, () => text),
       (error) => {
         assert(error instanceof SluiceError && error.code === 'config_invalid');
         const told = error.message.split('\n');
@@ -63,8 +67,15 @@ test('each mistake of the file on a line, and no token told', () => {
   check('[]', [/names no token/]);
   check('{', [/cannot be read/]);
   check('- token: secret-1\n- token: secret-1\n', [/1\.token: the token is there twice/]);
+  check('- {token: secret-1, tenant: other}', [/0\.tenant: other is none of the tenants file/]);
   check('- tenant: a\n', [/^t\.yaml: 0: .*token/]);
   check('- token: secret-1\n  tag: x\n- token: short\n', [/0\.tag: there is no such key/, /1\.token: /]);
+});
+
+test('sluice check tells the mistakes too', () => {
+  const readFile = (path: string) => (path === 't' ? '- token: short' : '');
+  const config = loadConfig({ env: { SLUICE_HTTP_TOKENS: 't' }, readFile });
+  assert.throws(() => checkEdge(config, readFile), /^SluiceError: t: 0\.token: /);
 });
 
 test('the file is read again when it changes; a broken one keeps what was there', async () => {
@@ -85,16 +96,16 @@ test('the file is read again when it changes; a broken one keeps what was there'
     };
     // The look's timer does not keep the process alive.
     const alive = setInterval(() => {}, 1000);
-    using tokens = openTokenFile(path, { clock: systemClock, telemetry, intervalMs: 5 });
-    assert.equal(tokens.principalOf('Bearer third-token'), null);
+    using tokens = openTokenFile(path, { tenants, clock: systemClock, telemetry, intervalMs: 5 });
+    assert.equal(tokens.grantOf('Bearer third-token'), null);
     let changed = next();
     writeFileSync(path, `${file}- token: third-token\n`);
     await changed;
-    assert.notEqual(tokens.principalOf('Bearer third-token'), null);
+    assert.notEqual(tokens.grantOf('Bearer third-token'), null);
     changed = next();
     writeFileSync(path, '- token:');
     await changed;
-    assert.notEqual(tokens.principalOf('Bearer third-token'), null);
+    assert.notEqual(tokens.grantOf('Bearer third-token'), null);
     clearInterval(alive);
     // Between truncation and writing an empty file may have been seen.
     assert.equal(told.filter((what) => what === '3 tokens').length, 1);
