@@ -22,8 +22,8 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   'ack although it is not held': [
     {
       file: 'services/forwarder/accept/forward-session.ts',
-      text: '.then(onHeld, () => this.#socket.destroy())',
-      becomes: '.then(onHeld, onHeld)',
+      text: 'if (place) this.#answers.cut(place);',
+      becomes: 'if (place && ack) this.#answers.give(place, this.#ack(ack));',
     },
   ],
   'commit past a hole': [
