@@ -4,14 +4,16 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ForwardClient } from '#test/clients/forward-client.ts';
+import { field, inElasticsearch } from './documents.ts';
 
 const IDLE_MS = 10;
-const PADDING = 'abcdefgh '.repeat(24);
 
 export interface LoadOptions {
   /** Each has a tag of its own, and so a partition, and one chunk on its way at a time. */
   readonly connections: number;
   readonly eventsPerChunk: number;
+  /** Length of an event's message, which no compression makes much shorter. */
+  readonly messageBytes: number;
 }
 
 export class NumberedLoad implements AsyncDisposable {
@@ -56,7 +58,7 @@ export class NumberedLoad implements AsyncDisposable {
   }
 
   async #send(client: ForwardClient, tag: string): Promise<void> {
-    const { connections, eventsPerChunk } = this.#options;
+    const { connections, eventsPerChunk, messageBytes } = this.#options;
     while (!this.#ended) {
       if (this.rate === 0) {
         await delay(IDLE_MS);
@@ -66,9 +68,22 @@ export class NumberedLoad implements AsyncDisposable {
       this.sent += eventsPerChunk;
       const numbers = Array.from({ length: eventsPerChunk }, (_, i) => first + i);
       const timeNs = BigInt(Date.now()) * 1_000_000n;
-      const events = numbers.map((n) => ({ timeNs, record: { message: `event ${n} ${PADDING}`, n } }));
+      const events = numbers.map((n) => ({ timeNs, record: { message: textOf(messageBytes), n } }));
       await Promise.all([client.send(tag, events, 'packed'), delay((1000 * connections) / this.rate)]);
       this.acked.push(...numbers);
     }
   }
+}
+
+function textOf(length: number): string {
+  return randomBytes(Math.ceil((length * 3) / 4)).toString('base64');
+}
+
+/** Numbers of the events that are in Elasticsearch under these tags, from the lowest; one that is there twice comes twice. */
+export async function numbersInElasticsearch(url: string, tags: readonly string[]): Promise<number[]> {
+  const numbers: number[] = [];
+  for (const tag of tags) {
+    for (const document of await inElasticsearch(url)(tag)) numbers.push(Number(field(document, 'attributes.n')));
+  }
+  return numbers.sort((a, b) => a - b);
 }

@@ -1,8 +1,9 @@
 // Stands in front of a real Elasticsearch and, while told to, refuses a share of the items of each bulk request with 429, as a node does
-// whose write queue is full: those items never reach the real one. Everything else passes as it is.
+// whose write queue is full: those items never reach the real one. Everything else passes as it is. It can also be slow.
 
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '#test/backends/free-port.ts';
 
 const REFUSED = {
@@ -19,6 +20,8 @@ interface BulkAnswer {
 export class RefusingProxy implements AsyncDisposable {
   /** Of the items of a bulk request, between 0 and 1. */
   refusedShare = 0;
+  /** How much longer each bulk request takes. */
+  bulkDelayMs = 0;
   refused = 0;
   passed = 0;
   readonly url: string;
@@ -47,8 +50,9 @@ export class RefusingProxy implements AsyncDisposable {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = Buffer.concat(await Array.fromAsync(request as AsyncIterable<Buffer>));
     const { method = 'GET', url = '/', headers } = request;
-    const isBulk = url.startsWith('/_bulk') && this.refusedShare > 0;
-    const { taken, kept } = isBulk ? this.#choose(body) : { taken: body, kept: null };
+    const isBulk = url.startsWith('/_bulk');
+    if (isBulk) await delay(this.bulkDelayMs);
+    const { taken, kept } = isBulk && this.refusedShare > 0 ? this.#choose(body) : { taken: body, kept: null };
     const isNothing = taken.length === 0 && kept !== null;
     const answer = isNothing ? null : await this.#forward(method, url, headers['content-type'], taken);
     let text = answer?.text ?? '{"items":[]}';

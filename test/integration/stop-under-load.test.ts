@@ -8,8 +8,8 @@ import { loadConfig } from '#shared/config/load.ts';
 import { elasticsearch } from '#test/backends/elasticsearch.ts';
 import { kafka } from '#test/backends/kafka.ts';
 import { removeTopics } from '#test/contract/queue-places.ts';
-import { field, forget, inElasticsearch } from './documents.ts';
-import { NumberedLoad } from './numbered-load.ts';
+import { forget } from './documents.ts';
+import { NumberedLoad, numbersInElasticsearch } from './numbered-load.ts';
 import { type Environment, newPlace, sluice, SluiceProcess } from './sluice-process.ts';
 
 const broker = await kafka();
@@ -17,21 +17,11 @@ const server = await elasticsearch();
 const BACKLOG = 20_000;
 const STOP_MS = 10_000;
 
-const ascending = (a: number, b: number): number => a - b;
-
 /** Numbers of the events that Kafka holds, those that it holds twice twice. */
 async function numbersInKafka(environment: Environment): Promise<number[]> {
   const { code, stdout, stderr } = await sluice(['cat'], null, environment);
   assert.equal(code, 0, stderr);
   return Array.from(stdout.matchAll(/"n":(\d+)/g), ([, n]) => Number(n));
-}
-
-async function numbersInElasticsearch(url: string, tags: readonly string[]): Promise<number[]> {
-  const numbers: number[] = [];
-  for (const tag of tags) {
-    for (const document of await inElasticsearch(url)(tag)) numbers.push(Number(field(document, 'attributes.n')));
-  }
-  return numbers.sort(ascending);
 }
 
 /** What an indexer or forwarder says of itself at its end. */
@@ -62,7 +52,11 @@ suite('SIGTERM under full load', { skip: broker && server ? false : 'SKIPPED: no
     t.after(() => removeTopics(loadConfig({ env: environment, readFile: () => '' })));
 
     await using forwarder = await new SluiceProcess(['forwarder'], atForwarder, environment).ready();
-    await using load = new NumberedLoad(atForwarder.forward, { connections: 16, eventsPerChunk: 50 });
+    await using load = new NumberedLoad(atForwarder.forward, {
+      connections: 16,
+      eventsPerChunk: 50,
+      messageBytes: 200,
+    });
     t.after(() => forget(url, load.tags));
     load.rate = Infinity;
     await forwarder.until(async () => (await forwarder.metric('events_produced_total')) >= BACKLOG);

@@ -45,7 +45,9 @@ export async function drainIndexer(options: DrainOptions): Promise<DrainOutcome>
     writer.stop();
     changed.resolve();
   };
-  signal.addEventListener('abort', giveUp, { once: true });
+  // The signal may have come while the queue and the store were opened.
+  if (signal.aborted) giveUp();
+  else signal.addEventListener('abort', giveUp, { once: true });
   const limit = options.maxSeconds === undefined ? null : clock.timer(options.maxSeconds * 1000, giveUp);
 
   telemetry.started(store.kind, queue.kind);

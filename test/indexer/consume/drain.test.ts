@@ -79,6 +79,15 @@ test('a signal ends it', async () => {
   assert.match(outcome.left ?? '', /it was stopped; 1 records are left/);
 });
 
+test('a signal that came before it began ends it, too', async () => {
+  const world = new World({ partitions: 1 });
+  await world.send(0, [5]);
+  const outcome = await drain(world, 60, AbortSignal.abort());
+  assert.equal(outcome.drained, false);
+  assert.match(outcome.left ?? '', /it was stopped/);
+  assert.equal(world.found.size, 0);
+});
+
 test('a commit that fails is tried again before the job ends', async () => {
   const world = new World({ partitions: 1 });
   await world.send(0, [5]);
