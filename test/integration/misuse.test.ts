@@ -163,10 +163,11 @@ test('setup with a wrong broker address', async () => {
   assertOneLine(stderr);
 });
 
-test('a forwarder with a wrong broker address says so and waits', async () => {
+test('a forwarder without a spool, with a wrong broker address, says so and waits', async () => {
   await using place = await newPlace();
   const broker = `127.0.0.1:${await freePort()}`;
-  await using forwarder = new SluiceProcess(['forwarder'], place, { SLUICE_KAFKA_BROKERS: broker });
+  const settings = { SLUICE_KAFKA_BROKERS: broker, SLUICE_SPOOL: 'false' };
+  await using forwarder = new SluiceProcess(['forwarder'], place, settings);
   await forwarder.until(async () => (await forwarder.readiness()).reasons.includes(broker));
   const stopped = await forwarder.stop();
   assert.equal(stopped.code, 0, stopped.stderr);
