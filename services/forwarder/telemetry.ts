@@ -46,7 +46,6 @@ export class ForwarderTelemetry {
   readonly #ackSeconds;
   readonly #authFailures;
   readonly #udpReceiveDrops;
-  readonly #connectionsRefused;
   readonly #connectionsEnded;
   readonly #throttled;
   readonly #tenantReceived;
@@ -92,11 +91,6 @@ export class ForwarderTelemetry {
       'udp_receive_drops_total',
       'Datagrams that the kernel dropped because the socket was not read fast enough (Linux).',
       ['input'],
-    );
-    this.#connectionsRefused = metrics.counter(
-      'connections_refused_total',
-      'Connections of senders that were closed at once.',
-      ['input', 'reason'],
     );
     this.#connectionsEnded = metrics.counter(
       'connections_closed_total',
@@ -217,11 +211,6 @@ export class ForwarderTelemetry {
   /** The kernel's limit, net.core.rmem_max on Linux, is lower than what is configured. */
   receiveBufferSmall(input: InputName, givenBytes: number, wantedBytes: number): void {
     this.#log.warn('udp_receive_buffer_small', { input, given_bytes: givenBytes, wanted_bytes: wantedBytes });
-  }
-
-  connectionRefused(input: InputName, reason: 'too_many' | 'not_allowed' | 'tls_failed', detail?: string): void {
-    this.#connectionsRefused.add(1, input, reason);
-    this.#log.warn('connection_refused', { input, reason, ...(detail !== undefined && { detail }) });
   }
 
   connectionEnded(input: InputName, reason: ConnectionEnd): void {

@@ -60,7 +60,6 @@ function contradictions(config: Config): string[] {
     mistakes.push(`${variableOf('syslog.time_zone')}="${zone}" is no time zone; one is Europe/Berlin, or UTC`);
   }
   needs(config['elasticsearch.username'] !== undefined, 'elasticsearch.password', 'a user is set');
-  needs(config['tls.cert'] !== undefined, 'tls.key', 'a certificate is set');
   const certified = config['tls.key'] !== undefined || config['tls.client_ca'] !== undefined;
   needs(certified, 'tls.cert', 'a key, or the authority of clients, is set');
   return mistakes;

@@ -6,9 +6,9 @@ import { once } from 'node:events';
 import { isIPv6 } from 'node:net';
 import type { Clock } from '#shared/clock.ts';
 import { listenFailure } from '#shared/listen-address.ts';
+import { peerAddress } from '#shared/networks.ts';
 import type { InputName } from '../chunk.ts';
 import type { ForwarderTelemetry } from '../telemetry.ts';
-import { plainAddress } from './peer-address.ts';
 import { watchUdpDrops } from './udp-drops.ts';
 
 export interface DatagramServerOptions {
@@ -29,7 +29,7 @@ export async function startDatagramServer(
 ): Promise<AsyncDisposable> {
   const socket: Socket = createSocket({ type: isIPv6(host) ? 'udp6' : 'udp4' });
   socket.on('message', (datagram, peer) => {
-    if (datagram.length > 0) take(datagram, plainAddress(peer.address));
+    if (datagram.length > 0) take(datagram, peerAddress(peer.address));
   });
   try {
     socket.bind(port, host);

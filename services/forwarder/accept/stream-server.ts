@@ -4,10 +4,10 @@ import { type Server, type Socket, createServer } from 'node:net';
 import { type TlsOptions, createServer as createTlsServer } from 'node:tls';
 import type { Clock } from '#shared/clock.ts';
 import { type ListenAddress, listenOn } from '#shared/listen-address.ts';
+import { peerAddress } from '#shared/networks.ts';
 import type { InputName } from '../chunk.ts';
 import type { Principal } from '../principal.ts';
 import type { ForwarderTelemetry } from '../telemetry.ts';
-import { plainAddress } from './peer-address.ts';
 import { HeldBytes, type StreamDecoder, StreamSession } from './stream-session.ts';
 import type { Unacked } from './unacked.ts';
 
@@ -50,15 +50,15 @@ export async function startStreamServer(listen: ListenAddress, options: StreamSe
   const held = new HeldBytes(HELD_BYTES_MAX);
   const server = tls ? tlsServer(tls) : createServer(SOCKET_OPTIONS);
   server.maxConnections = CONNECTIONS_MAX;
-  server.on('drop', () => telemetry.connectionRefused(input, 'too_many'));
+  server.on('drop', () => telemetry.connectionEnded(input, 'too_many'));
   server.on('tlsClientError', (error: Error, socket: Socket) => {
-    telemetry.connectionRefused(input, 'tls_failed', `${plainAddress(socket.remoteAddress)}: ${error.message}`);
+    telemetry.authFailed(input, 'tls_failed', `${peerAddress(socket.remoteAddress)}: ${error.message}`);
   });
   server.on(tls ? 'secureConnection' : 'connection', (socket: Socket) => {
-    const sender = plainAddress(socket.remoteAddress);
+    const sender = peerAddress(socket.remoteAddress);
     const principal = admit(sender, socket);
     if (!principal) {
-      telemetry.connectionRefused(input, 'not_allowed');
+      telemetry.authFailed(input, 'network_refused', sender);
       socket.destroy();
       return;
     }

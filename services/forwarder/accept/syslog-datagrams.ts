@@ -4,7 +4,7 @@ import type { Clock } from '#shared/clock.ts';
 import { SyslogEntries } from '../decode/syslog-entries.ts';
 import type { TimeZone } from '../decode/time-zone.ts';
 import { DropTally, type DropTallyOptions } from './drop-tally.ts';
-import { hostOf } from './peer-address.ts';
+import { hostOf } from './own-host.ts';
 import { SenderRuns, type SenderRunsOptions } from './sender-runs.ts';
 import type { Admit } from './stream-server.ts';
 import type { Unacked } from './unacked.ts';

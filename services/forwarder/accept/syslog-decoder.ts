@@ -6,7 +6,7 @@ import { SyslogEntries, type Part } from '../decode/syslog-entries.ts';
 import { type FrameKind, SyslogFrames } from '../decode/syslog-frames.ts';
 import type { TimeZone } from '../decode/time-zone.ts';
 import type { EntryRun } from './entry-run.ts';
-import { hostOf } from './peer-address.ts';
+import { hostOf } from './own-host.ts';
 import type { StreamDecoder } from './stream-session.ts';
 
 /** A piece that is cut for want of memory holds the header at least. */

@@ -271,7 +271,7 @@ test('who is not let in is not read', async (t) => {
   await once(socket, 'close');
   await sendDatagrams(port, ['<13>b']);
   await until(async () => (await sample('events_dropped_total{stage="edge",reason="not_allowed"}')) === 1);
-  assert.equal(await sample('connections_refused_total{input="syslog",reason="not_allowed"}'), 1);
+  assert.equal(await sample('auth_failures_total{input="syslog",reason="network_refused"}'), 1);
   assert.deepEqual(intake.chunks, []);
 });
 
