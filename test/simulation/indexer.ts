@@ -68,7 +68,7 @@ export class IndexerPlace {
   readonly #world: IndexerWorld;
   #parts: Parts | null = null;
   #indexer: Indexer | null = null;
-  #runs = 0;
+  readonly #all: Parts[] = [];
 
   constructor(world: IndexerWorld, name: string, wall: WallClock) {
     this.#world = world;
@@ -80,15 +80,15 @@ export class IndexerPlace {
     return this.#parts;
   }
 
-  get inFlight(): number {
-    return this.#indexer?.ledger.inFlight ?? 0;
+  /** Events that the store had already, as told by all that ever ran here. */
+  get deduplicated(): number {
+    return this.#all.reduce((sum, { metrics }) => sum + metrics.total('events_deduplicated_total'), 0);
   }
 
   async start(): Promise<void> {
     if (this.#parts) return;
     this.#world.trace.note(this.name, 'starts');
-    const parts = new Parts(this.#world, `${this.name}.${this.#runs++}`, this.wall);
-    this.#parts = parts;
+    const parts = this.#newParts('');
     this.#indexer = await startIndexer(parts.options);
   }
 
@@ -115,10 +115,16 @@ export class IndexerPlace {
     this.#indexer = null;
   }
 
+  #newParts(what: string): Parts {
+    const parts = new Parts(this.#world, `${this.name}.${what}${this.#all.length}`, this.wall);
+    this.#all.push(parts);
+    this.#parts = parts;
+    return parts;
+  }
+
   /** Runs a drain job to its end; null where it was killed. */
   async drain(maxSeconds: number): Promise<DrainOutcome | null> {
-    const parts = new Parts(this.#world, `${this.name}.drain${this.#runs++}`, this.wall);
-    this.#parts = parts;
+    const parts = this.#newParts('drain');
     const { signal } = new AbortController();
     const outcome = await Promise.race([
       drainIndexer({ ...parts.options, signal, maxSeconds }),

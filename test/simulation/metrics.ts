@@ -1,5 +1,6 @@
 // Stands in for the registry of a process: counts, and keeps the gauges so that the ledgers and budgets can be looked at at any step.
 
+import assert from 'node:assert/strict';
 import type { CounterHandle, GaugeRow, HistogramHandle, Metrics } from '#shared/metrics.ts';
 
 type Registry = Pick<Metrics, 'counter' | 'gauge' | 'histogram'>;
@@ -36,13 +37,16 @@ export class SimMetrics implements Registry {
     return this as unknown as Metrics;
   }
 
-  /** Sum of all rows of a gauge. */
+  /** Sum of all rows of a gauge, which is there. */
   value(name: string): number {
+    const collectors = this.#gauges.get(name);
+    assert(collectors, `there is a gauge ${name}`);
     let sum = 0;
-    for (const collect of this.#gauges.get(name) ?? []) for (const [value] of collect()) sum += value;
+    for (const collect of collectors) for (const [value] of collect()) sum += value;
     return sum;
   }
 
+  /** Of a counter, over all labels. */
   total(name: string): number {
     return (this.#counters.get(name) ?? []).reduce((sum, counter) => sum + counter.total, 0);
   }

@@ -135,7 +135,10 @@ class Simulation {
       hash: this.#trace.hash,
       violations: this.#oracle.violations,
       faults: this.#faults.counts,
-      totals: this.#oracle.totals(),
+      totals: {
+        ...this.#oracle.totals(),
+        deduplicated: this.#indexers.reduce((sum, { deduplicated }) => sum + deduplicated, 0),
+      },
       virtualMs: this.#time.nowMs,
     };
   }
