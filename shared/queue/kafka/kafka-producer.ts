@@ -40,6 +40,8 @@ export class KafkaProducer implements AsyncDisposable {
   readonly #inFlight = new Set<Promise<void>>();
   readonly #closing = new AbortController();
   #producer: Producer;
+  /** Pending while it connects; null before that, and after it failed. */
+  #connected: Promise<void> | null = null;
   #waiting: Append[] = [];
   #flushing = false;
 
@@ -49,8 +51,15 @@ export class KafkaProducer implements AsyncDisposable {
     this.#producer = createProducer(kafka);
   }
 
+  /** Connects if that was not done yet, or not with success: kafkajs takes nothing before, and calls that a refusal for good. */
   connect(): Promise<void> {
-    return this.#producer.connect();
+    if (this.#connected !== null) return this.#connected;
+    const connected = this.#producer.connect().catch((error: unknown) => {
+      if (this.#connected === connected) this.#connected = null;
+      throw error;
+    });
+    this.#connected = connected;
+    return connected;
   }
 
   /** Rejects with queue_unavailable or topic_missing after the produce timeout; with queue_refused at once if another try would not help. */
@@ -121,8 +130,10 @@ export class KafkaProducer implements AsyncDisposable {
   }
 
   async #try(appends: readonly Append[]): Promise<Failure | null> {
-    const producer = this.#producer;
+    let producer = this.#producer;
     try {
+      // Another request may have found it broken meanwhile, and renewed it.
+      for (await this.connect(); producer !== this.#producer; await this.connect()) producer = this.#producer;
       await producer.sendBatch({
         acks: -1,
         timeout: this.#options.ackTimeoutMs,
@@ -147,9 +158,10 @@ export class KafkaProducer implements AsyncDisposable {
   async #renew(): Promise<void> {
     const broken = this.#producer;
     this.#producer = createProducer(this.#kafka);
+    this.#connected = null;
     void broken.disconnect().catch(() => undefined);
     // If it cannot connect, the next try says so.
-    await this.#producer.connect().catch(() => undefined);
+    await this.connect().catch(() => undefined);
   }
 }
 

@@ -1,0 +1,70 @@
+// The producer over a client that is not connected yet, or not any more: with a client of kafkajs that is not one.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Kafka } from '#shared/queue/kafka/kafkajs.ts';
+import { KafkaProducer } from '#shared/queue/kafka/kafka-producer.ts';
+import { VirtualClock } from '#test/memory/clock.ts';
+
+/** As kafkajs has it: what comes before the connection is refused, with an error that is not among those that pass. */
+class Client {
+  sent = 0;
+  #isConnected = false;
+  readonly #connecting: () => Promise<void>;
+  readonly #isBroken: boolean;
+
+  constructor(connecting: () => Promise<void>, isBroken: boolean) {
+    this.#connecting = connecting;
+    this.#isBroken = isBroken;
+  }
+
+  async connect(): Promise<void> {
+    await this.#connecting();
+    this.#isConnected = true;
+  }
+
+  disconnect(): Promise<void> {
+    this.#isConnected = false;
+    return Promise.resolve();
+  }
+
+  sendBatch(): Promise<void> {
+    if (!this.#isConnected) return Promise.reject(new Error('The producer is disconnected'));
+    this.sent++;
+    if (this.#isBroken) return Promise.reject(new TypeError('a fault inside of kafkajs'));
+    return Promise.resolve();
+  }
+}
+
+test('an append waits for the connection, at the start and after a fault inside of kafkajs', async () => {
+  const clock = new VirtualClock();
+  const clients: Client[] = [];
+  let refusals = 2;
+  const connecting = async (): Promise<void> => {
+    await clock.sleep(100);
+    if (refusals-- > 0) throw Object.assign(new Error('refused'), { name: 'KafkaJSConnectionError' });
+  };
+  const kafka = {
+    producer() {
+      const client = new Client(connecting, clients.length === 0);
+      clients.push(client);
+      return client;
+    },
+  };
+  const producer = new KafkaProducer(kafka as unknown as Kafka, {
+    clock,
+    produceTimeoutMs: 30_000,
+    ackTimeoutMs: 1000,
+    outcome: () => undefined,
+  });
+  const record = { headers: {}, value: new Uint8Array(1) };
+  const first = producer.append('logs', 0, [record], 1);
+  const second = producer.append('logs', 1, [record], 1);
+  await clock.until(Promise.all([first, second]));
+  assert.equal(clients.length, 2, 'the broken client was replaced');
+  assert.deepEqual(
+    clients.map(({ sent }) => sent),
+    [1, 1],
+  );
+  await clock.until(producer[Symbol.asyncDispose]());
+});
