@@ -1,17 +1,17 @@
 // The manifests, without a cluster: each kustomization is built by kustomize, and what it gives is validated by the schemas of
-// Kubernetes and of KEDA. The tools come from the package registries, once, into node_modules/.cache.
+// Kubernetes and of KEDA.
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { parseAllDocuments } from 'yaml';
 import { loadConfig } from '#shared/config/load.ts';
+import { cached, pythonPackage } from './installed.ts';
 
 const root = join(import.meta.dirname, '../..');
-const cache = join(root, 'node_modules/.cache/sluice-infra');
 const KUBERNETES = '1.34';
 const KUSTOMIZE = 'sigs.k8s.io/kustomize/kustomize/v5@v5.7.1';
 const VALIDATOR = 'kubernetes-validate==1.37.0';
@@ -22,28 +22,11 @@ const missing = [
   ['python3', '-m', 'pip', '--version'],
 ].find(([program = '', ...args]) => spawnSync(program, args).status !== 0);
 
-/** Makes a folder of the cache, whole or not at all. */
-function cached(name: string, make: (folder: string) => void): string {
-  const folder = join(cache, name.replaceAll(/[^\w.-]/g, '-'));
-  if (existsSync(folder)) return folder;
-  const making = `${folder}.${process.pid}`;
-  mkdirSync(making, { recursive: true });
-  make(making);
-  renameSync(making, folder);
-  return folder;
-}
-
 function kustomize(): string {
   const folder = cached(KUSTOMIZE, (to) => {
     execFileSync('go', ['install', KUSTOMIZE], { env: { ...process.env, GOBIN: to }, stdio: 'pipe' });
   });
   return join(folder, 'kustomize');
-}
-
-function validator(): string {
-  return cached(VALIDATOR, (to) => {
-    execFileSync('python3', ['-m', 'pip', 'install', '--quiet', '--target', to, VALIDATOR], { stdio: 'pipe' });
-  });
 }
 
 /** Files of KEDA's custom resource definitions. */
@@ -61,7 +44,7 @@ function validate(manifests: string): { code: number | null; says: string } {
     writeFileSync(file, manifests);
     const script = join(import.meta.dirname, 'validate.py');
     const { status, stdout, stderr } = spawnSync('python3', [script, KUBERNETES, file, ...customDefinitions()], {
-      env: { ...process.env, PYTHONPATH: validator() },
+      env: { ...process.env, PYTHONPATH: pythonPackage(VALIDATOR) },
       encoding: 'utf8',
     });
     return { code: status, says: stdout + stderr };
