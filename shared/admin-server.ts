@@ -3,7 +3,7 @@
 
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
-import Fastify, { type FastifyInstance } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { SluiceError, reasonOf } from './errors.ts';
 import { isLoopback, listenOn, parseListenAddress, printAddress } from './listen-address.ts';
 import { peerAddress } from './networks.ts';
@@ -55,7 +55,18 @@ const IDLE_TIMEOUT_MS = 75_000;
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
   const address = parseListenAddress(options.listen);
   const { admits = () => true } = options;
-  const fastify = adminRoutes(options);
+  // Not before it is needed: a job that ends by itself has no page, and starts the faster.
+  const { default: createFastify } = await import('fastify');
+  const fastify = createFastify({
+    logger: false,
+    bodyLimit: BODY_BYTES_MAX,
+    connectionTimeout: IDLE_TIMEOUT_MS,
+    keepAliveTimeout: IDLE_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    forceCloseConnections: true,
+    http: { headersTimeout: REQUEST_TIMEOUT_MS, maxHeaderSize: 16 * 1024 },
+  });
+  addRoutes(fastify, options);
   fastify.server.prependListener('connection', (socket: Socket) => {
     if (!admits(peerAddress(socket.remoteAddress))) socket.destroy();
   });
@@ -73,16 +84,7 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
   };
 }
 
-function adminRoutes({ metrics, unreadyReasons, actions = [] }: AdminServerOptions): FastifyInstance {
-  const fastify = Fastify({
-    logger: false,
-    bodyLimit: BODY_BYTES_MAX,
-    connectionTimeout: IDLE_TIMEOUT_MS,
-    keepAliveTimeout: IDLE_TIMEOUT_MS,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    forceCloseConnections: true,
-    http: { headersTimeout: REQUEST_TIMEOUT_MS, maxHeaderSize: 16 * 1024 },
-  });
+function addRoutes(fastify: FastifyInstance, { metrics, unreadyReasons, actions = [] }: AdminServerOptions): void {
   const index = INDEX + actions.map(({ path, about }) => `${path}  ${about}\n`).join('');
   fastify.get('/', (_request, reply) => reply.type(TEXT).send(index));
   fastify.get('/livez', (_request, reply) => reply.type(TEXT).send('ok\n'));
@@ -101,7 +103,6 @@ function adminRoutes({ metrics, unreadyReasons, actions = [] }: AdminServerOptio
   // A page in a browser can post text to loopback, but no JSON without asking first; so JSON it must be.
   fastify.removeContentTypeParser('text/plain');
   for (const action of actions) addAction(fastify, action);
-  return fastify;
 }
 
 function addAction(fastify: FastifyInstance, action: AdminAction): void {

@@ -14,6 +14,8 @@ export interface ProcessUnderTest extends AsyncDisposable {
   /** Of all its threads, so far. */
   cpuSeconds(): number;
   peakMiB(): number;
+  /** Now. */
+  residentMiB(): number;
   /** Sum of a counter over its labels. */
   counter(name: string): Promise<number>;
 }
@@ -36,9 +38,8 @@ export async function startUnderTest(command: string, env: Record<string, string
   return {
     forwardPort,
     cpuSeconds: () => cpuSecondsOf(child.pid),
-    peakMiB() {
-      return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) / 1024;
-    },
+    peakMiB: () => memoryMiB(child.pid, 'VmHWM'),
+    residentMiB: () => memoryMiB(child.pid, 'VmRSS'),
     async counter(name) {
       const text = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text();
       return text
@@ -57,6 +58,10 @@ export async function startUnderTest(command: string, env: Record<string, string
 export function cpuSecondsOf(pid: number | undefined): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+function memoryMiB(pid: number | undefined, what: 'VmHWM' | 'VmRSS'): number {
+  return Number(new RegExp(`${what}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
 }
 
 async function ready(child: ChildProcess, url: string): Promise<void> {

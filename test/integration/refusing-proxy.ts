@@ -25,6 +25,7 @@ export class RefusingProxy implements AsyncDisposable {
   refused = 0;
   passed = 0;
   readonly url: string;
+  #bulk = Promise.withResolvers<void>();
   readonly #to: string;
   readonly #server = createServer((request, response) => void this.#answer(request, response));
 
@@ -39,6 +40,12 @@ export class RefusingProxy implements AsyncDisposable {
     proxy.#server.listen(port, '127.0.0.1');
     await once(proxy.#server, 'listening');
     return proxy;
+  }
+
+  /** Resolves when the next bulk request has its answer. */
+  nextBulk(): Promise<void> {
+    this.#bulk = Promise.withResolvers();
+    return this.#bulk.promise;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -65,6 +72,7 @@ export class RefusingProxy implements AsyncDisposable {
       'x-elastic-product': 'Elasticsearch',
     });
     response.end(text);
+    if (isBulk) this.#bulk.resolve();
   }
 
   /** The items that go on, as a body, and for each item whether it does. */
