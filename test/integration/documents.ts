@@ -52,15 +52,6 @@ export function inEmbeddedStore(place: Place): Find {
   };
 }
 
-/** Deletes the documents of these tags from Elasticsearch. */
-export async function forget(url: string, tags: readonly string[]): Promise<void> {
-  await fetch(`${url}/logs-sluice-default/_delete_by_query?conflicts=proceed`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ query: { terms: { 'fluentd.tag': tags } } }),
-  });
-}
-
 /** Waits until a tag has `count` documents, and a moment longer, so that one that comes twice is seen too. Returns what is there. */
 export async function untilStored(find: Find, tag: string, count: number): Promise<Document[]> {
   const deadline = performance.now() + waitMs;

@@ -9,7 +9,6 @@ import { loadConfig } from '#shared/config/load.ts';
 import { elasticsearch } from '#test/backends/elasticsearch.ts';
 import { kafka } from '#test/backends/kafka.ts';
 import { removeTopics } from '#test/contract/queue-places.ts';
-import { forget } from './documents.ts';
 import {
   type Autoscaler,
   type AutoscalerOptions,
@@ -67,7 +66,6 @@ async function scaleFromZero(t: TestContext, { manifest, args, scale }: Scenario
   // So many tags that each partition has some; two or three chunks fill a record.
   const chunks = { connections: 32, eventsPerChunk: 4, messageBytes: 1600 };
   await using load = new NumberedLoad(atForwarder.forward, chunks);
-  t.after(() => forget(url, load.tags));
 
   const read = scaleSettings(manifest);
   const settings = { ...read, maxReplicaCount: Math.min(read.maxReplicaCount, PARTITIONS) };

@@ -8,7 +8,6 @@ import { loadConfig } from '#shared/config/load.ts';
 import { elasticsearch } from '#test/backends/elasticsearch.ts';
 import { kafka } from '#test/backends/kafka.ts';
 import { removeTopics } from '#test/contract/queue-places.ts';
-import { forget } from './documents.ts';
 import { NumberedLoad, numbersInElasticsearch } from './numbered-load.ts';
 import { type Environment, newPlace, sluice, SluiceProcess } from './sluice-process.ts';
 
@@ -57,7 +56,6 @@ suite('SIGTERM under full load', { skip: broker && server ? false : 'SKIPPED: no
       eventsPerChunk: 50,
       messageBytes: 200,
     });
-    t.after(() => forget(url, load.tags));
     load.rate = Infinity;
     await forwarder.until(async () => (await forwarder.metric('events_produced_total')) >= BACKLOG);
     load.rate = 50;
