@@ -30,6 +30,7 @@ const { values } = parseArgs({
 const send = process.send?.bind(process);
 if (send) {
   const { simulate } = await import('./simulation.ts');
+  process.on('disconnect', () => process.exit());
   process.on('message', async ({ first, count }: Batch) => {
     for (let seed = first; seed < first + count; seed++) send(packed(await simulate(seed)));
     send(null);
@@ -94,6 +95,7 @@ async function runInProcesses(first: number, count: number, tally: Tally): Promi
       child.on('message', (outcome: Packed | null) => {
         if (outcome === null) return give(child);
         tally.add(outcome);
+        if (outcome.violations.length > 0) console.error(`seed ${outcome.seed}: ${outcome.violations[0]}`);
         if (performance.now() - saidMs < 2000) return;
         saidMs = performance.now();
         console.error(`${tally.seeds} of ${count} seeds, ${tally.failed.length} with violations`);

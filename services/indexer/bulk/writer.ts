@@ -142,9 +142,15 @@ export class BulkWriter {
    */
   async #deliver(submitted: Parcel, key: string | null = null): Promise<TryOutcome> {
     const { limit, telemetry, random } = this.#options;
-    let parcel = this.#withoutLost(submitted);
+    let parcel: Parcel | null = submitted;
     for (let attempt = 0; parcel !== null; attempt++) {
       await limit.acquire();
+      // It may have waited for long, and is for nobody if its assignment was lost meanwhile.
+      parcel = this.#withoutLost(parcel);
+      if (parcel === null) {
+        limit.release(null);
+        break;
+      }
       const storeSays = key === STORE ? null : this.#lanes.says(STORE);
       if (storeSays !== null || this.#stop.signal.aborted) {
         limit.release(null);

@@ -232,6 +232,20 @@ test('what is for a lost assignment waits no longer; what was stopped is abandon
   bench.check();
 });
 
+test('what waits for its turn when its assignment is lost is not sent', async () => {
+  const bench = new Bench({ latencyMs: () => 1000 });
+  const { clock, store, writer, ledger } = bench;
+  // As many as may be at the store at first, and more.
+  for (let i = 0; i < 5; i++) void writer.submit(bench.parcel(3, ['a']));
+  await clock.advance(100);
+  assert.deepEqual([bench.limit.inUse, store.inFlight], [2, 2]);
+  bench.assignment.void = true;
+  writer.lost();
+  await clock.until(writer.idle());
+  assert.deepEqual([store.requests, ledger.counts.abandoned, bench.limit.inUse], [2, 15, 0]);
+  bench.check();
+});
+
 test('refusals for want of time lower the limit; it comes back', async () => {
   let isBusy = true;
   const random = seeded(4);
