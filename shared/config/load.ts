@@ -124,7 +124,8 @@ function check(
   }
 }
 
-function allowed({ schema, choices: listed }: Setting): string {
+function allowed({ syntax, schema, choices: listed }: Setting): string {
+  if (syntax === 'count') return ' (1 to 64, or auto)';
   const { enum: one, minimum, maximum } = schema as { enum?: string[]; minimum?: number; maximum?: number };
   const choices = one ?? listed;
   if (choices) return ` (${choices.join(', ')})`;

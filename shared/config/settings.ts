@@ -92,7 +92,7 @@ export const settings = {
 
   workers: count(
     { minimum: 1, maximum: 64 },
-    'Processes of `sluice forwarder` and `sluice indexer` (`--workers`), 1 to 64 or `auto`: as many as processors.',
+    'Processes of `sluice forwarder` and `sluice indexer` (`--workers`); `auto`: as many as processors.',
     { default: 1 },
   ),
 

@@ -137,6 +137,25 @@ suite('two workers', { skip: broker && server ? false : 'SKIPPED: no Kafka or no
     }
   });
 
+  test('a connection that was on its way to a worker that is killed is closed, so that its sender comes again', async (t) => {
+    const environment = await newTopic();
+    t.after(() => removeTopics(loadConfig({ env: environment, readFile: () => '' })));
+    await using place = await newPlace();
+    await using forwarder = await new SluiceProcess(['forwarder', '--workers', '2'], place, environment).ready();
+    const [frozen = 0] = childrenOf(forwarder);
+    // It is given a connection, and can't say that it has taken it.
+    process.kill(frozen, 'SIGSTOP');
+    await using load = new NumberedLoad(place.forward, { connections: 4, eventsPerChunk: 1, messageBytes: 10 });
+    load.rate = 100;
+    const page = await forwarder.readiness();
+    assert.equal(page.reasons, 'worker 1: it does not answer\n');
+    assert(load.unacked > 0, 'a sender waits');
+    process.kill(frozen, 'SIGKILL');
+    await load.end();
+    assert.equal(load.acked.length, load.sent);
+    assert.equal((await forwarder.stop()).code, 0);
+  });
+
   test('a mistake ends them all, as it ends one', async () => {
     await using place = await newPlace();
     const embedded = await sluice(['forwarder', '--workers', '2'], place);

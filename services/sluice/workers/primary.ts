@@ -34,7 +34,7 @@ export async function runWorkers(
   cluster.setupPrimary({ exec: process.argv[1] ?? '', args: process.argv.slice(2), serialization: 'advanced' });
   const crew = new Crew({
     workers,
-    fork: (seat) => new WorkerProcess(seat),
+    fork: (seat) => new WorkerProcess(seat, clock),
     clock,
     random: Math.random,
     telemetry,

@@ -2,7 +2,12 @@
 
 import cluster, { type Worker } from 'node:cluster';
 import { once } from 'node:events';
+import type { Clock } from '#shared/clock.ts';
+import { watchHandovers } from './handovers.ts';
 import type { Snapshot, ToPrimary, ToWorker } from './messages.ts';
+
+/** How long the last words of a process that has exited may take to be read. */
+const LAST_WORDS_MS = 250;
 
 export interface Ended {
   /** Null after a signal. */
@@ -21,13 +26,16 @@ export class WorkerProcess {
   snapshot: Snapshot = { families: [], unready: ['it is starting'] };
   #hasEnded = false;
   readonly #worker: Worker;
+  readonly #clock: Clock;
   readonly #questions = new Map<number, () => void>();
   #lastQuestion = 0;
 
   /** Forks; the first call is after `cluster.setupPrimary`. */
-  constructor(seat: number) {
+  constructor(seat: number, clock: Clock) {
     this.seat = seat;
+    this.#clock = clock;
     this.#worker = cluster.fork({ SLUICE_WORKER_SEAT: String(seat) });
+    const closeHandovers = watchHandovers(this.#worker.process);
     const { promise: up, resolve } = Promise.withResolvers<boolean>();
     this.up = up;
     this.#worker.on('message', (message: ToPrimary) => {
@@ -42,6 +50,7 @@ export class WorkerProcess {
     // 'exit' follows.
     this.#worker.on('error', () => undefined);
     this.ended = this.#end().then((ended) => {
+      closeHandovers();
       resolve(false);
       return ended;
     });
@@ -79,11 +88,14 @@ export class WorkerProcess {
     this.#worker.process.kill('SIGKILL');
   }
 
-  /** What a process said just before it ended is read after its exit is known: the end of the channel tells that it is all. */
+  /**
+   * What a process said just before it ended is read after its exit is known: the end of the channel tells that it is all. Where a
+   * connection was on its way to it, Node 26 never tells that end.
+   */
   async #end(): Promise<Ended> {
     const told = once(this.#worker.process, 'disconnect');
     const [code, signal]: unknown[] = await once(this.#worker.process, 'exit');
-    await told;
+    await Promise.race([told, this.#clock.sleep(LAST_WORDS_MS)]);
     this.#hasEnded = true;
     return { code: typeof code === 'number' ? code : null, signal: typeof signal === 'string' ? signal : null };
   }
