@@ -16,7 +16,7 @@ export interface AdminServerOptions {
   /** `accept`: the header of the scraper. */
   readonly metrics: (accept: string) => Promise<{ readonly contentType: string; readonly body: string }>;
   /** Empty while all is well. */
-  readonly unreadyReasons: () => readonly string[];
+  readonly unreadyReasons: () => readonly string[] | Promise<readonly string[]>;
   /** What an operator of this machine may ask the process to do. */
   readonly actions?: readonly AdminAction[];
 }
@@ -88,8 +88,8 @@ function addRoutes(fastify: FastifyInstance, { metrics, unreadyReasons, actions 
   const index = INDEX + actions.map(({ path, about }) => `${path}  ${about}\n`).join('');
   fastify.get('/', (_request, reply) => reply.type(TEXT).send(index));
   fastify.get('/livez', (_request, reply) => reply.type(TEXT).send('ok\n'));
-  fastify.get('/readyz', (_request, reply) => {
-    const reasons = unreadyReasons();
+  fastify.get('/readyz', async (_request, reply) => {
+    const reasons = await unreadyReasons();
     const body = reasons.length === 0 ? 'ok\n' : reasons.map((reason) => `${reason}\n`).join('');
     return reply
       .code(reasons.length === 0 ? 200 : 503)

@@ -33,6 +33,11 @@ export interface Family {
   readonly samples: Iterable<Sample>;
 }
 
+/** Samples that are there, not made while they are read. */
+export interface HeldFamily extends Family {
+  readonly samples: readonly Sample[];
+}
+
 const TEXT = 'text/plain; version=0.0.4; charset=utf-8';
 const OPEN_METRICS = 'application/openmetrics-text; version=1.0.0; charset=utf-8';
 

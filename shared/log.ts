@@ -30,16 +30,19 @@ export async function terminalLines(): Promise<DestinationStream> {
   });
 }
 
-/** `lines`: JSON on stderr unless something else is given. */
+/** `lines`: JSON on stderr unless something else is given. `base`: what every line has. */
 export function createLog(
   level: LogLevel,
   clock: Clock,
-  lines: DestinationStream = destination({ fd: STDERR, sync: true }),
+  {
+    lines = destination({ fd: STDERR, sync: true }),
+    base = null,
+  }: { lines?: DestinationStream; base?: LogFields | null } = {},
 ): Log {
   const logger = pino(
     {
       level,
-      base: null,
+      base,
       messageKey: 'event',
       formatters: { level: (label) => ({ level: label }) },
       timestamp: pino.stdTimeFunctions.isoTime,

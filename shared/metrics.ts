@@ -9,7 +9,7 @@ import {
   type Exemplar,
   type Exposition,
   exposition,
-  type Family,
+  type HeldFamily,
   labelText,
   type MetricType,
   numberText,
@@ -121,9 +121,17 @@ export class Metrics {
 
   /** All metrics as of now, in the form that the header `accept` asks for. */
   async render(accept = ''): Promise<Exposition> {
+    return exposition(await this.families(), accept);
+  }
+
+  /** All metrics as of now, for whoever adds up those of several processes. */
+  async families(): Promise<HeldFamily[]> {
     const ofProcess = await this.#registry.getMetricsAsJSON();
-    const families: Family[] = [];
-    for (const metric of this.#metrics.values()) families.push({ ...metric, samples: metric.collect() });
+    const families: HeldFamily[] = [];
+    for (const metric of this.#metrics.values()) {
+      const { name, type, help } = metric;
+      families.push({ name, type, help, samples: [...metric.collect()] });
+    }
     for (const { name, type, help, values } of ofProcess) {
       const samples = values.map(({ value, labels, ...more }): Sample => ({
         name: 'metricName' in more && typeof more.metricName === 'string' ? more.metricName : name,
@@ -132,7 +140,7 @@ export class Metrics {
       }));
       families.push({ name, type: typeOf(type), help, samples });
     }
-    return exposition(families, accept);
+    return families;
   }
 
   /**

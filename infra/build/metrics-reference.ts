@@ -10,6 +10,7 @@ import { loadConfig } from '#shared/config/load.ts';
 import { type MetricFacts, Metrics } from '#shared/metrics.ts';
 import { LagTelemetry } from '../../services/sluice/lag/telemetry.ts';
 import { watchService } from '../../services/sluice/telemetry.ts';
+import { WorkersTelemetry } from '../../services/sluice/workers/telemetry.ts';
 
 const nothing = (): void => undefined;
 const log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
@@ -34,6 +35,9 @@ const parts: Record<string, (metrics: Metrics) => void> = {
     telemetry.watch({ ledger: new Ledger(telemetry), writer, limit, topic: '', partitions: () => [] });
     telemetry.watchBytes(new ByteBudget(1));
     telemetry.watchStore(() => true);
+  },
+  'primary of workers'(metrics) {
+    new WorkersTelemetry(metrics, log).watch({ up: () => 0, events: () => [] });
   },
   'lag exporter'(metrics) {
     new LagTelemetry(metrics, log, systemClock).watch({ lag: null, drainSeconds: 0, unreadyReason: null });

@@ -28,6 +28,8 @@ export interface ForwarderOptions {
   readonly metrics: Metrics;
   readonly log: Log;
   readonly clock: Clock;
+  /** Whether to take what syslog and GELF send by UDP, where they are configured; absent: yes. */
+  readonly datagrams?: boolean;
 }
 
 export interface Forwarder extends AsyncDisposable {
@@ -40,7 +42,8 @@ export interface Forwarder extends AsyncDisposable {
  * Rejects with config_invalid, listen_failed, or data_dir_unusable for the spool. Its end: no new connections, what was read is held
  * or refused, every sender has its answer.
  */
-export async function startForwarder({ config, queue, metrics, log, clock }: ForwarderOptions): Promise<Forwarder> {
+export async function startForwarder(options: ForwarderOptions): Promise<Forwarder> {
+  const { config, queue, metrics, log, clock, datagrams = true } = options;
   const telemetry = new ForwarderTelemetry(metrics, log);
   const admission = loadAdmission(config, (path) => readFileSync(path, 'utf8'));
   const exposed = admittedExposures(config, ['forward', 'http', 'syslog', 'gelf']);
@@ -72,7 +75,7 @@ export async function startForwarder({ config, queue, metrics, log, clock }: For
   const { tenants } = admission;
   const tokens = tokenFile === undefined ? null : starting.use(openTokenFile(tokenFile, { tenants, clock, telemetry }));
   const http = inputs.add(await startHttpServer(config['http.listen'], { ...httpOptions(edge), tokens }));
-  const unacked = inputs.add(await startUnackedInputs({ ...edge, admit: admitting(admission) }));
+  const unacked = inputs.add(await startUnackedInputs({ ...edge, datagrams, admit: admitting(admission) }));
   const started = starting.move();
   telemetry.listening('forward', forward.address);
   telemetry.listening('http', http.address);

@@ -16,6 +16,8 @@ export interface UnackedInputsOptions {
   readonly clock: Clock;
   readonly admit: Admit;
   readonly tls: Tls | null;
+  /** Whether to listen for UDP too. */
+  readonly datagrams: boolean;
 }
 
 export interface UnackedInputs {

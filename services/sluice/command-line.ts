@@ -7,6 +7,7 @@ import { loadConfig } from '#shared/config/load.ts';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
 import type { Command } from './command.ts';
 import { VERSION } from './version.ts';
+import type { WorkerLine } from './workers/worker-line.ts';
 
 interface Listed {
   readonly about: string;
@@ -96,12 +97,15 @@ async function dispatch(argv: string[]): Promise<number> {
   const command = await listed.load();
   if (args.includes('--help') || args.includes('-h')) return print(command.help);
   const config = loadConfig({ env: process.env, file, readFile: (path) => readFileSync(path, 'utf8') });
+  const worker = await workerLine();
+  const signal = worker ? AbortSignal.any([stopSignal(), worker.stopped]) : stopSignal();
   return command.run(args, {
     config,
     stdout: process.stdout,
     stderr: process.stderr,
-    signal: stopSignal(),
+    signal,
     clock: systemClock,
+    worker,
   });
 }
 
@@ -128,6 +132,14 @@ function takeConfigOption(argv: readonly string[]): { file: string | undefined; 
     }
   }
   return { file, rest };
+}
+
+/** Undefined where this process is no worker of several. */
+async function workerLine(): Promise<WorkerLine | undefined> {
+  const seat = process.env['SLUICE_WORKER_SEAT'];
+  if (seat === undefined) return undefined;
+  const { openWorkerLine } = await import('./workers/worker-line.ts');
+  return openWorkerLine(Number(seat));
 }
 
 /** The first signal asks for an orderly stop; a second one of the same kind ends the process as it would without us. */

@@ -2,6 +2,7 @@
 
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
+import type { WorkerLine } from './workers/worker-line.ts';
 
 export interface CommandContext {
   /** Effective configuration, from the environment and the file. */
@@ -11,6 +12,8 @@ export interface CommandContext {
   /** Aborted by the first SIGINT or SIGTERM. */
   readonly signal: AbortSignal;
   readonly clock: Clock;
+  /** Where this process is one of several workers: its line to the primary. */
+  readonly worker?: WorkerLine | undefined;
 }
 
 export interface Command {

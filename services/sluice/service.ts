@@ -3,7 +3,7 @@
 
 import { allowedNetworks } from '#forwarder/admit/admission.ts';
 import { admittedExposures } from '#forwarder/admit/exposure.ts';
-import { type AdminAction, type AdminServer, startAdminServer } from '#shared/admin-server.ts';
+import { type AdminAction, type AdminServer, type AdminServerOptions, startAdminServer } from '#shared/admin-server.ts';
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import { type Log, createLog, terminalLines } from '#shared/log.ts';
@@ -14,6 +14,7 @@ import type { Queue } from '#shared/queue/queue.ts';
 import type { CommandContext } from './command.ts';
 import { watchService } from './telemetry.ts';
 import { VERSION } from './version.ts';
+import type { WorkerLine } from './workers/worker-line.ts';
 
 export interface Service {
   readonly config: Config;
@@ -23,6 +24,8 @@ export interface Service {
   readonly queue: Queue;
   /** What is closed at the end, last first. */
   readonly lifetime: AsyncDisposableStack;
+  /** Where this process is one of several. */
+  readonly worker: WorkerLine | undefined;
 }
 
 /** A part of the service that can be not ready. */
@@ -39,7 +42,7 @@ export async function runService(
   context: CommandContext,
   body: (service: Service) => Promise<number>,
 ): Promise<number> {
-  const { config, clock, signal } = context;
+  const { config, clock, signal, worker } = context;
   const log = await openLog(context);
   const metrics = new Metrics({ version: VERSION, command: name });
   const lifetime = new AsyncDisposableStack();
@@ -60,9 +63,12 @@ export async function runService(
       }),
     );
     watchService(metrics, config, queue);
-    return await body({ config, clock, log, metrics, queue, lifetime });
+    return await body({ config, clock, log, metrics, queue, lifetime, worker });
   })();
-  const outcome = await Promise.race([work, overdue]);
+  // What a worker has counted up to its end must not be missing from the sums.
+  const outcome = await Promise.race([work, overdue]).finally(async () => {
+    await worker?.end();
+  });
   if (outcome !== 'overdue') return outcome;
   log.error('stop_overdue', {
     limit_ms: config['shutdown.timeout_ms'],
@@ -72,28 +78,55 @@ export async function runService(
 }
 
 /** The own log: JSON lines, or for a terminal lines for people. */
-export async function openLog({ config, clock, stderr }: CommandContext): Promise<Log> {
-  return createLog(config['log.level'], clock, stderr.isTTY === true ? await terminalLines() : undefined);
+export async function openLog({ config, clock, stderr, worker }: CommandContext): Promise<Log> {
+  return createLog(config['log.level'], clock, {
+    base: worker ? { worker: worker.seat } : null,
+    ...(stderr.isTTY === true ? { lines: await terminalLines() } : {}),
+  });
+}
+
+/** Tells readiness of all parts and the metrics: on the admin page, or where this is a worker, to the primary, which has the page. */
+export async function answerOperators(service: Service, parts: readonly Part[]): Promise<void> {
+  const { worker, metrics } = service;
+  if (!worker) {
+    await startAdmin(service, parts);
+    return;
+  }
+  worker.begin(async () => ({ families: await metrics.families(), unready: unreadyReasons(parts) }));
 }
 
 /** Starts the admin page, which tells readiness of all parts together, and does what it is asked. It ends with the service. */
 export async function startAdmin(
-  { config, log, metrics, lifetime }: Service,
+  { metrics, lifetime, ...service }: Service,
   parts: readonly Part[],
   actions: readonly AdminAction[] = [],
 ): Promise<AdminServer> {
-  const allowed = allowedNetworks(config);
-  const networks = new NetworkSet(allowed);
-  for (const { input, address } of admittedExposures(config, ['admin'])) log.warn('input_exposed', { input, address });
-  const admin = await startAdminServer({
-    listen: config['admin.listen'],
-    admits: (address) => allowed.length === 0 || address === 'unix' || networks.has(address),
+  const admin = await startAdminPage(service, {
     metrics: (accept) => metrics.render(accept),
-    unreadyReasons: () => parts.map((part) => part.unreadyReason).filter((reason) => reason !== null),
+    unreadyReasons: () => unreadyReasons(parts),
     actions,
   });
   lifetime.defer(() => admin.close());
   return admin;
+}
+
+/** Starts an admin page where it is configured, for those who are allowed. */
+export function startAdminPage(
+  { config, log }: Pick<Service, 'config' | 'log'>,
+  page: Omit<AdminServerOptions, 'listen' | 'admits'>,
+): Promise<AdminServer> {
+  const allowed = allowedNetworks(config);
+  const networks = new NetworkSet(allowed);
+  for (const { input, address } of admittedExposures(config, ['admin'])) log.warn('input_exposed', { input, address });
+  return startAdminServer({
+    listen: config['admin.listen'],
+    admits: (address) => allowed.length === 0 || address === 'unix' || networks.has(address),
+    ...page,
+  });
+}
+
+function unreadyReasons(parts: readonly Part[]): string[] {
+  return parts.map((part) => part.unreadyReason).filter((reason) => reason !== null);
 }
 
 /** Resolves when the signal is aborted. */

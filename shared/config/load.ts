@@ -17,8 +17,8 @@ export interface ConfigSources {
 
 /** Variables that Kubernetes makes for a service called "sluice-…"; never meant for us. */
 const KUBERNETES_VARIABLE = /(_SERVICE_HOST|_SERVICE_PORT(_.*)?|_PORT|_PORT_\d+_(TCP|UDP)(_.*)?)$/;
-/** With our prefix, but not settings: the file's path, and what the tests are told by. */
-const OTHER_VARIABLE = /^SLUICE_(CONFIG$|TEST_)/;
+/** With our prefix, but not settings: the file's path, which worker this process is, and what the tests are told by. */
+const OTHER_VARIABLE = /^SLUICE_(CONFIG$|WORKER_SEAT$|TEST_)/;
 
 const names = Object.keys(settings) as SettingName[];
 const nameOfVariable = new Map(names.map((name) => [variableOf(name), name]));
@@ -123,7 +123,8 @@ function check(
   }
 }
 
-function allowed({ schema, choices: listed }: Setting): string {
+function allowed({ syntax, schema, choices: listed }: Setting): string {
+  if (syntax === 'count') return ' (1 to 64, or auto)';
   const { enum: one, minimum, maximum } = schema as { enum?: string[]; minimum?: number; maximum?: number };
   const choices = one ?? listed;
   if (choices) return ` (${choices.join(', ')})`;

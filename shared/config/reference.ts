@@ -34,6 +34,7 @@ function defaultOf({ syntax, default: value, defaultText }: Setting): string {
 function allowedOf({ syntax, schema, choices: listed }: Setting): string {
   const { enum: one, minimum, maximum } = schema as { enum?: string[]; minimum?: number; maximum?: number };
   const choices = one ?? listed;
+  if (syntax === 'count') return '1 to 64, `auto`';
   if (choices) return choices.map((choice) => `\`${choice}\``).join(', ');
   if (minimum === undefined || maximum === undefined) return syntax === 'boolean' ? '`true`, `false`' : '';
   return `${textFromValue(syntax, minimum)} to ${textFromValue(syntax, maximum)}`;

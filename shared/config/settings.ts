@@ -11,7 +11,7 @@ const MIB = 1024 * KIB;
 const GIB = 1024 * MIB;
 
 /** How the text of a variable becomes a value. */
-export type Syntax = 'text' | 'integer' | 'bytes' | 'milliseconds' | 'boolean' | 'list';
+export type Syntax = 'text' | 'integer' | 'count' | 'bytes' | 'milliseconds' | 'boolean' | 'list';
 
 export interface Setting<S extends TSchema = TSchema> {
   readonly syntax: Syntax;
@@ -55,6 +55,19 @@ const bytes = quantity('bytes');
 const milliseconds = quantity('milliseconds');
 const integer = quantity('integer');
 
+/** A whole number, or as many as the machine has. */
+const count = <const F extends { default: number }>(
+  range: { minimum: number; maximum: number },
+  about: string,
+  facts: F,
+) =>
+  ({
+    syntax: 'count',
+    schema: Type.Unsafe<number | 'auto'>(Type.Union([Type.Integer(range), Type.Literal('auto')])),
+    about,
+    ...facts,
+  }) as Given<ReturnType<typeof Type.Unsafe<number | 'auto'>>, F>;
+
 const flag = <const F extends { default: boolean }>(about: string, facts: F) =>
   ({ syntax: 'boolean', schema: Type.Boolean(), about, ...facts }) as Given<ReturnType<typeof Type.Boolean>, F>;
 
@@ -76,6 +89,12 @@ export const settings = {
   'log.level': oneOf(['debug', 'info', 'warn', 'error'], 'Least severe level that Sluice writes to its own log.', {
     default: 'info',
   }),
+
+  workers: count(
+    { minimum: 1, maximum: 64 },
+    'Processes of `sluice forwarder` and `sluice indexer` (`--workers`); `auto`: as many as processors.',
+    { default: 1 },
+  ),
 
   'forward.listen': text('Address of the Forward input: TCP, and the UDP heartbeat on the same port.', {
     default: '127.0.0.1:24224',

@@ -30,6 +30,10 @@ export function valueFromText(syntax: Syntax, text: string): Parsed {
       return { value: text };
     case 'integer':
       return /^-?\d+$/.test(text) ? { value: Number(text) } : { mistake: 'is not a whole number' };
+    case 'count':
+      return /^(\d+|auto)$/.test(text)
+        ? { value: text === 'auto' ? text : Number(text) }
+        : { mistake: 'is neither a whole number nor auto' };
     case 'bytes':
       return quantity(text, BYTE_UNITS, 'a number of bytes, such as 65536, 64KiB or 2GiB');
     case 'milliseconds':

@@ -17,6 +17,8 @@ export interface GelfInputOptions {
   readonly tag: string;
   readonly messageBytesMax: number;
   readonly receiveBufferBytes: number;
+  /** Whether to listen for UDP too; absent: yes. */
+  readonly datagrams?: boolean;
   readonly admit: Admit;
   readonly intake: Intake;
   readonly telemetry: ForwarderTelemetry;
@@ -33,7 +35,7 @@ export async function startGelfInput(options: GelfInputOptions): Promise<Unacked
   const server = await startStreamServer(parseListenAddress(options.listen), { ...input, newDecoder, tls: null });
   starting.defer(() => server.close());
   const { address } = server;
-  if (address.kind === 'tcp') {
+  if (address.kind === 'tcp' && (options.datagrams ?? true)) {
     const datagrams = starting.use(new GelfDatagrams(input));
     const take = (datagram: Buffer, sender: string) => datagrams.take(datagram, sender);
     starting.use(await startDatagramServer(address.host, address.port, { ...input, take }));

@@ -26,6 +26,8 @@ export interface SyslogInputOptions {
   readonly timeZone: string;
   readonly messageBytesMax: number;
   readonly receiveBufferBytes: number;
+  /** Whether to listen for UDP too; absent: yes. */
+  readonly datagrams?: boolean;
   readonly admit: Admit;
   readonly intake: Intake;
   readonly telemetry: ForwarderTelemetry;
@@ -41,7 +43,7 @@ export interface UnackedInput {
 
 /** Rejects with config_invalid or listen_failed. */
 export async function startSyslogInput(options: SyslogInputOptions): Promise<UnackedInput> {
-  const { listen, tlsListen, tls, messageBytesMax, clock } = options;
+  const { listen, tlsListen, tls, messageBytesMax, clock, datagrams: takesDatagrams = true } = options;
   const zone = new TimeZone(options.timeZone);
   const unacked = new Unacked(options);
   const newPartId = partIds();
@@ -59,7 +61,7 @@ export async function startSyslogInput(options: SyslogInputOptions): Promise<Una
   if (tlsListen !== undefined) await stream(tlsListen, tls);
   if (listen !== undefined) {
     const { address } = await stream(listen, null);
-    if (address.kind === 'tcp') {
+    if (address.kind === 'tcp' && takesDatagrams) {
       const datagrams = starting.use(new SyslogDatagrams({ ...input, zone }));
       const take = (datagram: Buffer, sender: string) => datagrams.take(datagram, sender);
       starting.use(await startDatagramServer(address.host, address.port, { ...input, take }));

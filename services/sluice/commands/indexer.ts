@@ -6,22 +6,37 @@ import { startIndexer } from '#indexer/main.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { openStore } from '#shared/store/open.ts';
 import type { CommandContext } from '../command.ts';
-import { aborted, runService, startAdmin } from '../service.ts';
+import { answerOperators, aborted, runService } from '../service.ts';
+import { workersOf } from '../workers/count.ts';
 
-export const help = `Usage: sluice indexer [--drain [--max-seconds N]] [--config FILE]
+export const help = `Usage: sluice indexer [--workers N] [--config FILE]
+       sluice indexer --drain [--max-seconds N] [--config FILE]
 
 Takes logs from the queue and puts them into the store. Set SLUICE_KAFKA_BROKERS and SLUICE_ELASTICSEARCH_URL.
 
+  --workers N       As N processes, each a member of the group; N = auto: as many as the machine has processors
+                    (default: SLUICE_WORKERS, or 1). SIGHUP then replaces them one after another
   --drain           Read the partitions to their ends as of the start, commit, and exit 0;
                     exit 1, telling what is left, if that can't be done
   --max-seconds N   With --drain: give up after N seconds
 `;
 
 export async function run(args: string[], context: CommandContext): Promise<number> {
-  const { values } = parseArgs({ args, options: { drain: { type: 'boolean' }, 'max-seconds': { type: 'string' } } });
+  const { values } = parseArgs({
+    args,
+    options: { drain: { type: 'boolean' }, 'max-seconds': { type: 'string' }, workers: { type: 'string' } },
+  });
   const maxSeconds = values['max-seconds'] === undefined ? undefined : Number(values['max-seconds']);
   if (maxSeconds !== undefined && (!values.drain || !(maxSeconds > 0))) {
     throw new SluiceError('usage_wrong', 'Cannot use --max-seconds: it goes with --drain and takes a number above 0');
+  }
+  if (values.drain && values.workers !== undefined) {
+    throw new SluiceError('usage_wrong', 'Cannot use --workers with --drain: start as many drain jobs as are wanted');
+  }
+  const workers = values.drain ? 1 : workersOf(values.workers, context);
+  if (workers > 1) {
+    const { runWorkers } = await import('../workers/primary.ts');
+    return runWorkers('indexer', workers, context);
   }
   return runService('indexer', context, async (service) => {
     const store = service.lifetime.use(await openStore(service.config));
@@ -33,7 +48,7 @@ export async function run(args: string[], context: CommandContext): Promise<numb
       return drained ? 0 : 1;
     }
     const indexer = service.lifetime.use(await startIndexer(options));
-    await startAdmin(service, [indexer]);
+    await answerOperators(service, [indexer]);
     await Promise.race([aborted(context.signal), indexer.ended]);
     return 0;
   });

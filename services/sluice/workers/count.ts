@@ -1,0 +1,19 @@
+// How many processes a service is to be: by `--workers`, else by the setting.
+
+import { availableParallelism } from 'node:os';
+import { SluiceError } from '#shared/errors.ts';
+import type { CommandContext } from '../command.ts';
+
+/** As of the setting. */
+const WORKERS_MAX = 64;
+
+/** `option`: what `--workers` says. 1 where this process is itself one of several. Throws usage_wrong. */
+export function workersOf(option: string | undefined, { config, worker }: CommandContext): number {
+  if (worker) return 1;
+  const wanted = option === undefined || option === 'auto' ? (option ?? config.workers) : Number(option);
+  if (wanted === 'auto') return Math.min(availableParallelism(), WORKERS_MAX);
+  if (!Number.isInteger(wanted) || wanted < 1 || wanted > WORKERS_MAX) {
+    throw new SluiceError('usage_wrong', `Cannot run "${option}" workers: it takes 1 to ${WORKERS_MAX}, or auto`);
+  }
+  return wanted;
+}

@@ -1,0 +1,69 @@
+// A service as several processes of this machine, by node:cluster: the primary takes connections and gives them to the workers in turns,
+// and has the one admin page; it handles no event. Each worker is the same command, with its own memory limits, its own spool, and as
+// an indexer its own membership of the group.
+//
+//   SIGTERM, SIGINT   all stop in order, within `shutdown.timeout_ms`
+//   SIGHUP            each is replaced by a new one, one after another
+
+import cluster from 'node:cluster';
+import { SluiceError } from '#shared/errors.ts';
+import { exposition } from '#shared/exposition.ts';
+import { Metrics } from '#shared/metrics.ts';
+import type { CommandContext } from '../command.ts';
+import { aborted, openLog, startAdminPage } from '../service.ts';
+import { VERSION } from '../version.ts';
+import { Crew } from './crew.ts';
+import { WorkersTelemetry } from './telemetry.ts';
+import { WorkerProcess } from './worker-process.ts';
+
+/** What a worker has of its own limit to tell that it was overdue, before it is killed. */
+const GRACE_MS = 500;
+
+export async function runWorkers(
+  name: 'forwarder' | 'indexer',
+  workers: number,
+  context: CommandContext,
+): Promise<number> {
+  const { config, clock, signal } = context;
+  refuseEmbedded(name, workers, context);
+  const log = await openLog(context);
+  const metrics = new Metrics({ version: VERSION, command: name });
+  const telemetry = new WorkersTelemetry(metrics, log);
+  cluster.schedulingPolicy = cluster.SCHED_RR;
+  // The program as it was started, from its sources or bundled. Numbers such as +Inf are none in JSON.
+  cluster.setupPrimary({ exec: process.argv[1] ?? '', args: process.argv.slice(2), serialization: 'advanced' });
+  const crew = new Crew({
+    workers,
+    fork: (seat) => new WorkerProcess(seat, clock),
+    clock,
+    random: Math.random,
+    telemetry,
+    stopMs: config['shutdown.timeout_ms'] + GRACE_MS,
+  });
+  const admin = await startAdminPage(
+    { config, log },
+    {
+      unreadyReasons: () => crew.unreadyReasons(),
+      async metrics(accept) {
+        return exposition(await crew.families(() => metrics.families()), accept);
+      },
+    },
+  );
+  process.on('SIGHUP', () => void crew.replaceAll());
+  const stopped = aborted(signal).then(() => crew.stop(String(signal.reason)));
+  const early = await crew.start();
+  const code = early && !signal.aborted ? (early.code ?? 1) : (await stopped) ? 0 : 1;
+  await admin.close();
+  return code;
+}
+
+/** What lies in files belongs to one process. Throws config_invalid. */
+function refuseEmbedded(name: string, workers: number, { config }: CommandContext): void {
+  const why =
+    config.queue === 'embedded'
+      ? 'the embedded queue belongs to one process; set SLUICE_KAFKA_BROKERS'
+      : name === 'indexer' && config.store === 'embedded'
+        ? 'the embedded store belongs to one process; set SLUICE_ELASTICSEARCH_URL'
+        : null;
+  if (why !== null) throw new SluiceError('config_invalid', `Cannot run ${workers} workers: ${why}`);
+}
