@@ -34,14 +34,14 @@ await build({
 });
 
 // The indexer and the forwarder as Lambda functions: files of their own, without what only a long-running process needs.
-for (const [entry, file] of [
-  ['indexer', 'lambda-indexer'],
-  ['forwarder', 'lambda-forwarder'],
-]) {
+for (const [entry, outfile] of [
+  ['services/lambda/indexer.ts', 'dist/lambda-indexer.mjs'],
+  ['services/lambda/forwarder.ts', 'dist/lambda-forwarder.mjs'],
+] as const) {
   await build({
     ...common,
-    entryPoints: [`services/lambda/${entry}.ts`],
-    outfile: `dist/${file}.mjs`,
+    entryPoints: [entry],
+    outfile,
     sourcemap: 'linked',
     sourcesContent: true,
     legalComments: 'linked',
