@@ -1,26 +1,63 @@
 // Where a server listens, as settings say it, and the one way to begin: "Cannot listen on …" tells what is the case.
 //
 //   127.0.0.1:24224   [::1]:24224   localhost:24224   :24224 (all addresses)   unix:/run/sluice.sock
+//   systemd:forward   the sockets of that name that systemd handed over; the entry of the program makes of it
+//   fd:3,4@127.0.0.1:24224   an inherited listening socket, perhaps a datagram socket, and where they are bound
 //
 // Port 0 lets the system choose; what `listenOn` gives is where it ended up.
 
+import type { BindOptions } from 'node:dgram';
 import { lstatSync, unlinkSync } from 'node:fs';
 import { connect, type Server } from 'node:net';
 import { SluiceError, reasonOf } from './errors.ts';
 
-export type ListenAddress =
-  | { readonly kind: 'tcp'; /** Empty: all addresses. */ readonly host: string; readonly port: number }
-  | { readonly kind: 'unix'; readonly path: string };
+export interface TcpAddress {
+  readonly kind: 'tcp';
+  /** Empty: all addresses. */
+  readonly host: string;
+  readonly port: number;
+  /** Sockets that are bound there already, by who started this process. */
+  readonly inherited?: InheritedSockets;
+}
+
+export interface InheritedSockets {
+  readonly stream: number;
+  /** Null: none of UDP; whoever wants one binds it. */
+  readonly datagram: number | null;
+}
+
+export type ListenAddress = TcpAddress | { readonly kind: 'unix'; readonly path: string };
 
 const UNIX_PREFIX = 'unix:';
+/** `systemd:NAME`, a FileDescriptorName of systemd's socket units. */
+export const SYSTEMD_PREFIX = 'systemd:';
 /** The kernel's sockaddr_un has 108 bytes, a final NUL among them. */
 const UNIX_PATH_BYTES_MAX = 107;
 const PORT_MAX = 65_535;
+const INHERITED = /^fd:(\d{1,5})(?:,(\d{1,5}))?@(.*)$/;
 const HOST_PORT = /^(?:\[([0-9A-Fa-f:.%\w]+)\]|([^\s:[\]/]*)):(\d{1,5})$/;
 
 /** Throws config_invalid, with what would be right. */
 export function parseListenAddress(text: string): ListenAddress {
   if (text.startsWith(UNIX_PREFIX)) return unixAddress(text);
+  if (text.startsWith(SYSTEMD_PREFIX)) {
+    throw invalid(text, 'systemd handed over no socket of that name; only the service of its socket unit has it');
+  }
+  const handed = INHERITED.exec(text);
+  if (handed) {
+    const [, stream, datagram, where = ''] = handed;
+    const inherited = { stream: Number(stream), datagram: datagram === undefined ? null : Number(datagram) };
+    return { ...tcpAddress(where), inherited };
+  }
+  return tcpAddress(text);
+}
+
+/** What `parseListenAddress` makes an inherited address of. */
+export function printInherited(address: TcpAddress, { stream, datagram }: InheritedSockets): string {
+  return `fd:${datagram === null ? stream : `${stream},${datagram}`}@${printAddress(address)}`;
+}
+
+function tcpAddress(text: string): TcpAddress {
   const match = HOST_PORT.exec(text);
   if (!match) {
     throw invalid(text, 'it has to be host:port, [IPv6 address]:port, :port for all addresses, or unix:/path');
@@ -98,15 +135,22 @@ async function isAbandoned(path: string): Promise<boolean> {
 }
 
 /** What Node's `listen` takes. Without a host it listens on all addresses, IPv6 and IPv4, as far as the machine has them. */
-function listenOptions(address: ListenAddress): { host?: string; port: number } | { path: string } {
+function listenOptions(address: ListenAddress): { host?: string; port: number } | { path: string } | { fd: number } {
   if (address.kind === 'unix') return { path: address.path };
+  if (address.inherited) return { fd: address.inherited.stream };
   return address.host === '' ? { port: address.port } : { host: address.host, port: address.port };
 }
 
 function boundAddress(server: Server, asked: ListenAddress): ListenAddress {
   const bound = server.address();
   if (bound === null || typeof bound === 'string' || asked.kind === 'unix') return asked;
-  return { kind: 'tcp', host: bound.address, port: bound.port };
+  const { inherited } = asked;
+  return { kind: 'tcp', host: bound.address, port: bound.port, ...(inherited && { inherited }) };
+}
+
+/** What a datagram socket takes to be bound there. */
+export function datagramOptions({ host, port, inherited }: TcpAddress): BindOptions {
+  return typeof inherited?.datagram === 'number' ? { fd: inherited.datagram } : { port, address: host };
 }
 
 /** listen_failed, with what can be done about it. */

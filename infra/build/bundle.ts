@@ -33,16 +33,21 @@ await build({
   define: { BUNDLED_WORKERS: JSON.stringify(Object.fromEntries(await Promise.all(workers.map(bundledWorker)))) },
 });
 
-// The indexer as a Lambda function: a file of its own, without what only a long-running process needs.
-await build({
-  ...common,
-  entryPoints: ['services/lambda/indexer.ts'],
-  outfile: 'dist/lambda-indexer.mjs',
-  sourcemap: 'linked',
-  sourcesContent: true,
-  legalComments: 'linked',
-  banner: { js: REQUIRE },
-});
+// The indexer and the forwarder as Lambda functions: files of their own, without what only a long-running process needs.
+for (const [entry, outfile] of [
+  ['services/lambda/indexer.ts', 'dist/lambda-indexer.mjs'],
+  ['services/lambda/forwarder.ts', 'dist/lambda-forwarder.mjs'],
+] as const) {
+  await build({
+    ...common,
+    entryPoints: [entry],
+    outfile,
+    sourcemap: 'linked',
+    sourcesContent: true,
+    legalComments: 'linked',
+    banner: { js: REQUIRE },
+  });
+}
 
 // npm links the commands of dependencies, but not a project's own: with this, `npx sluice` works in the clone.
 const link = 'node_modules/.bin/sluice';

@@ -10,13 +10,13 @@ import type { Metrics } from '#shared/metrics.ts';
 import type { Queue } from '#shared/queue/queue.ts';
 import type { Spool } from '#shared/queue/spooled/open-spool.ts';
 import { type ForwardServerOptions, startForwardServer } from './accept/forward-server.ts';
-import { type HttpServerOptions, startHttpServer } from './accept/http-server.ts';
+import { startHttpServer } from './accept/http-server.ts';
 import { ReadingGate } from './accept/reading-gate.ts';
 import { type Admission, loadAdmission } from './admit/admission.ts';
 import { admittedExposures } from './admit/exposure.ts';
-import { peerOf, type TlsContext, tlsContext } from './admit/tls.ts';
+import { peerOf, tlsContext } from './admit/tls.ts';
 import { openTokenFile } from './admit/token-file.ts';
-import { QueueIntake } from './intake.ts';
+import { type Edge, httpOptions, openIntake } from './edge.ts';
 import type { Principal } from './principal.ts';
 import { observeSpool } from './spool-telemetry.ts';
 import { ForwarderTelemetry } from './telemetry.ts';
@@ -49,16 +49,7 @@ export async function startForwarder(options: ForwarderOptions): Promise<Forward
   const exposed = admittedExposures(config, ['forward', 'http', 'syslog', 'gelf']);
   await using starting = new AsyncDisposableStack();
   const spool = starting.use(await spoolBefore(queue, { config, metrics, log, clock, telemetry }));
-  const intake = new QueueIntake({
-    queue: spool?.queue ?? queue,
-    clock,
-    telemetry,
-    bytesMax: config['intake.max_bytes'],
-    lingerMs: config['gather.linger_ms'],
-    sealBytes: config['gather.record_bytes'],
-    openWaitMs: config['kafka.produce_timeout_ms'],
-    tenants: admission.tenants,
-  });
+  const intake = openIntake(spool?.queue ?? queue, { config, clock, telemetry, admission });
   starting.defer(() => intake.close());
   const tls = tlsContext(config, { clock, telemetry });
   if (tls) {
@@ -110,15 +101,6 @@ class Inputs implements AsyncDisposable {
   }
 }
 
-interface Edge {
-  readonly config: Config;
-  readonly clock: Clock;
-  readonly telemetry: ForwarderTelemetry;
-  readonly intake: QueueIntake;
-  readonly admission: Admission;
-  readonly tls: TlsContext | null;
-}
-
 function forwardOptions({ config, intake, ...edge }: Edge): ForwardServerOptions {
   const { clock, telemetry } = edge;
   // As much again as may be in hand, for what has not come whole; one frame must fit.
@@ -142,17 +124,6 @@ function forwardOptions({ config, intake, ...edge }: Edge): ForwardServerOptions
       frameTimeoutMs: config['forward.frame_timeout_ms'],
       idleTimeoutMs: config['forward.idle_timeout_ms'],
     },
-  };
-}
-
-function httpOptions({ config, admission, ...edge }: Edge): HttpServerOptions {
-  return {
-    ...edge,
-    bodyBytesMax: config['frame.max_bytes'],
-    admits: (address) => admission.admits(address),
-    principalOf: ({ socket }, grant) => admission.principalOf(peerOf(socket), grant),
-    roomOf: (tenant) => edge.intake.roomOf(tenant),
-    corsOrigins: config['http.cors_origins'] ?? [],
   };
 }
 

@@ -11,15 +11,10 @@ import { createLog } from '#shared/log.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { openStore } from '#shared/store/open.ts';
 import { readFileSync } from 'node:fs';
+import type { LambdaContext } from './context.ts';
 import { embeddedMetrics } from './embedded-metrics.ts';
 import { answerOf, type KafkaBatchAnswer, type KafkaEvent, recordsOf } from './kafka-event.ts';
 import { PostedLetters, StoreLetters } from './letter-sinks.ts';
-
-/** What Lambda tells of a call; the part that is used. */
-export interface LambdaContext {
-  readonly functionName: string;
-  getRemainingTimeInMillis(): number;
-}
 
 const VERSION = process.env['AWS_LAMBDA_FUNCTION_VERSION'] ?? 'local';
 const config = loadConfig({ env: process.env, readFile: (path) => readFileSync(path, 'utf8') });

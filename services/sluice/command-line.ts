@@ -1,11 +1,12 @@
 // The command line. The only place that reads argv and the environment: it finds the command, loads the configuration,
 // turns signals into an AbortSignal, and turns errors into one line and an exit code.
 
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { systemClock } from '#shared/clock.ts';
 import { loadConfig } from '#shared/config/load.ts';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
 import type { Command } from './command.ts';
+import { withInheritedSockets } from './socket-activation.ts';
 import { VERSION } from './version.ts';
 import type { WorkerLine } from './workers/worker-line.ts';
 
@@ -96,7 +97,10 @@ async function dispatch(argv: string[]): Promise<number> {
     throw new SluiceError('usage_wrong', `Cannot run "${name}": there is no such command; see \`sluice --help\``);
   const command = await listed.load();
   if (args.includes('--help') || args.includes('-h')) return print(command.help);
-  const config = loadConfig({ env: process.env, file, readFile: (path) => readFileSync(path, 'utf8') });
+  const { env, pid } = process;
+  const readFile = (path: string): string => readFileSync(path, 'utf8');
+  const loaded = loadConfig({ env, file, readFile });
+  const config = withInheritedSockets(loaded, { env, pid, readFile, readLink: (path) => readlinkSync(path) });
   const worker = await workerLine();
   const signal = worker ? AbortSignal.any([stopSignal(), worker.stopped]) : stopSignal();
   return command.run(args, {

@@ -328,7 +328,7 @@ export const settings = {
   ),
   'lambda.deadline_margin_ms': milliseconds(
     { minimum: 100, maximum: 60_000 },
-    'How long before its deadline the Lambda indexer stops and answers.',
+    'How long before its deadline a Lambda function, indexer or forwarder, stops and answers.',
     { default: 2000 },
   ),
   'lambda.dead_letter_url': text(

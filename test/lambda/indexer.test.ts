@@ -11,7 +11,7 @@ import { field, inElasticsearch } from '#test/integration/documents.ts';
 import { sluice } from '#test/integration/sluice-process.ts';
 import type { KafkaBatchAnswer } from '#lambda/kafka-event.ts';
 import { kafkaEvent, kafkaRecord } from './kafka-events.ts';
-import { BUNDLE, LocalRuntime } from './local-runtime.ts';
+import { INDEXER, LocalRuntime } from './local-runtime.ts';
 
 const found = await elasticsearch();
 const url = found?.url ?? '';
@@ -76,10 +76,10 @@ class Gate implements AsyncDisposable {
 }
 
 test('the bundle has neither kafkajs nor fastify in it, and stays small', () => {
-  const code = readFileSync(BUNDLE, 'utf8');
+  const code = readFileSync(INDEXER, 'utf8');
   assert.ok(!/KafkaJSError|FastifyError/.test(code));
-  assert.ok(statSync(BUNDLE).size < BUNDLE_BYTES_MAX);
-  assert.ok(statSync(`${BUNDLE}.map`).size > 0, 'it has a source map');
+  assert.ok(statSync(INDEXER).size < BUNDLE_BYTES_MAX);
+  assert.ok(statSync(`${INDEXER}.map`).size > 0, 'it has a source map');
 });
 
 suite('Lambda indexer', { skip: found ? false : 'SKIPPED: no Elasticsearch' }, () => {

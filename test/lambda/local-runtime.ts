@@ -6,7 +6,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 
-export const BUNDLE = join(import.meta.dirname, '../../dist/lambda-indexer.mjs');
+export const INDEXER = join(import.meta.dirname, '../../dist/lambda-indexer.mjs');
+export const FORWARDER = join(import.meta.dirname, '../../dist/lambda-forwarder.mjs');
 
 export type Invoked = { readonly answer: unknown } | { readonly error: { readonly errorMessage: string } };
 
@@ -18,6 +19,7 @@ interface Invocation {
 
 export class LocalRuntime implements AsyncDisposable {
   readonly #server = createServer((request, response) => void this.#serve(request, response));
+  readonly #bundle: string;
   #child: ChildProcess | null = null;
   #waiting: Invocation[] = [];
   #asking: (() => void) | null = null;
@@ -28,13 +30,17 @@ export class LocalRuntime implements AsyncDisposable {
   stdout = '';
   stderr = '';
 
+  constructor(bundle = INDEXER) {
+    this.#bundle = bundle;
+  }
+
   /** Starts a new instance of the function. */
   async start(environment: Readonly<Record<string, string>>): Promise<this> {
     await once(this.#server.listen(0, '127.0.0.1'), 'listening');
     const address = this.#server.address();
     const port = typeof address === 'object' ? address?.port : undefined;
     const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('SLUICE_'));
-    this.#child = spawn(process.execPath, [join(import.meta.dirname, 'bootstrap.ts'), BUNDLE], {
+    this.#child = spawn(process.execPath, [join(import.meta.dirname, 'bootstrap.ts'), this.#bundle], {
       env: {
         ...Object.fromEntries(inherited),
         NODE_TEST_CONTEXT: undefined,

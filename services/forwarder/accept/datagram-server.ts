@@ -5,7 +5,7 @@ import { type Socket, createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { isIPv6 } from 'node:net';
 import type { Clock } from '#shared/clock.ts';
-import { listenFailure } from '#shared/listen-address.ts';
+import { type TcpAddress, datagramOptions, listenFailure } from '#shared/listen-address.ts';
 import { peerAddress } from '#shared/networks.ts';
 import type { InputName } from '../chunk.ts';
 import type { ForwarderTelemetry } from '../telemetry.ts';
@@ -23,20 +23,22 @@ export interface DatagramServerOptions {
 
 /** Rejects with listen_failed. Its end: what lies in the kernel's buffer is not read any more. */
 export async function startDatagramServer(
-  host: string,
-  port: number,
+  address: TcpAddress,
   { input, receiveBufferBytes, take, telemetry, clock }: DatagramServerOptions,
 ): Promise<AsyncDisposable> {
+  const { host, port } = address;
   const socket: Socket = createSocket({ type: isIPv6(host) ? 'udp6' : 'udp4' });
   socket.on('message', (datagram, peer) => {
     if (datagram.length > 0) take(datagram, peerAddress(peer.address));
   });
   try {
-    socket.bind(port, host);
-    await once(socket, 'listening');
+    // An inherited socket listens before `bind` returns.
+    const listening = once(socket, 'listening');
+    socket.bind(datagramOptions(address));
+    await listening;
   } catch (error) {
     socket.close();
-    throw listenFailure({ kind: 'tcp', host, port }, error);
+    throw listenFailure(address, error);
   }
   socket.on('error', () => undefined);
   socket.setRecvBufferSize(receiveBufferBytes);

@@ -2,13 +2,7 @@
 
 import { chmodSync } from 'node:fs';
 import { createServer } from 'node:net';
-import {
-  type ListenAddress,
-  listenFailure,
-  listenOn,
-  parseListenAddress,
-  printAddress,
-} from '#shared/listen-address.ts';
+import { type TcpAddress, listenFailure, listenOn, parseListenAddress, printAddress } from '#shared/listen-address.ts';
 import { type ConnectionOptions, ForwardConnections } from './forward-connections.ts';
 import { startUdpHeartbeat } from './udp-heartbeat.ts';
 
@@ -49,11 +43,8 @@ export async function startForwardServer(listen: string, options: ForwardServerO
   };
 }
 
-function heartbeatOn(
-  { host, port }: ListenAddress & { readonly kind: 'tcp' },
-  { admission }: ConnectionOptions,
-): Promise<AsyncDisposable> {
-  return startUdpHeartbeat(host, port, (address) => admission.admits(address));
+function heartbeatOn(bound: TcpAddress, { admission }: ConnectionOptions): Promise<AsyncDisposable> {
+  return startUdpHeartbeat(bound, (address) => admission.admits(address));
 }
 
 function setMode(path: string, mode: number | undefined): void {

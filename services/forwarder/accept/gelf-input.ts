@@ -38,7 +38,7 @@ export async function startGelfInput(options: GelfInputOptions): Promise<Unacked
   if (address.kind === 'tcp' && (options.datagrams ?? true)) {
     const datagrams = starting.use(new GelfDatagrams(input));
     const take = (datagram: Buffer, sender: string) => datagrams.take(datagram, sender);
-    starting.use(await startDatagramServer(address.host, address.port, { ...input, take }));
+    starting.use(await startDatagramServer(address, { ...input, take }));
   }
   const started = starting.move();
   return { addresses: [printAddress(address)], close: () => started.disposeAsync() };

@@ -130,7 +130,8 @@ export class HttpContext {
   /** What is left of a refused body is read and forgotten, so that its sender may go on; but not for ever. */
   #passOver(request: IncomingMessage): void {
     const { clock, timeoutMs } = this.options;
-    const timer = clock.timer(timeoutMs, () => request.socket.destroy());
+    // Its connection ends with it, where it has one.
+    const timer = clock.timer(timeoutMs, () => request.destroy());
     request.once('close', () => timer[Symbol.dispose]());
   }
 }

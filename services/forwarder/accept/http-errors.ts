@@ -4,7 +4,7 @@
 import type { FastifyReply } from 'fastify';
 import { type ErrorCode, SluiceError, errorTable, reasonOf } from '#shared/errors.ts';
 
-const RETRY_AFTER_SECONDS = 2;
+export const RETRY_AFTER_SECONDS = '2';
 
 export function answerError(error: unknown, reply: FastifyReply): FastifyReply {
   const { code, message } = errorAnswer(error, reply);
@@ -21,7 +21,7 @@ export interface ErrorAnswer {
 export function errorAnswer(error: unknown, reply: FastifyReply): ErrorAnswer {
   const code = codeOf(error);
   const status = code === 'internal' ? 500 : errorTable[code].http;
-  if (status === 429 || status === 503) reply.header('retry-after', String(RETRY_AFTER_SECONDS));
+  if (status === 429 || status === 503) reply.header('retry-after', RETRY_AFTER_SECONDS);
   reply.code(status);
   return { code, status, message: code === 'internal' ? 'Cannot answer: it is an error of ours' : messageOf(error) };
 }

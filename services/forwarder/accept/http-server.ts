@@ -90,13 +90,24 @@ const BODIES_HELD = 2;
 
 /** Rejects with config_invalid or listen_failed. */
 export async function startHttpServer(listen: string, options: HttpServerOptions): Promise<HttpServer> {
-  const limits = { ...LIMITS, ...options.limits };
   const address = parseListenAddress(listen);
   const clock = options.clock ?? systemClock;
-  const { telemetry } = options;
   // On a unix socket the permissions guard, and nobody listens in.
   const tls = address.kind === 'tcp' ? (options.tls ?? null) : null;
-  const fastify = createFastify(limits, { ...options, tls }, (error, socket) => connections.broken(error, socket));
+  const { fastify, connections } = await prepareHttp({ ...options, clock, tls });
+  const graceMs = options.limits?.closeGraceMs ?? LIMITS.closeGraceMs;
+  const bound = await listenOn(fastify.server, address);
+  return { address: printAddress(bound), close: () => close(fastify, connections, clock, graceMs) };
+}
+
+/** All routes on a server that does not listen: for who has requests from elsewhere and gives them to `inject`. */
+export async function prepareHttp(
+  options: HttpServerOptions,
+): Promise<{ readonly fastify: FastifyInstance; readonly connections: HttpConnections }> {
+  const limits = { ...LIMITS, ...options.limits };
+  const clock = options.clock ?? systemClock;
+  const { telemetry } = options;
+  const fastify = createFastify(limits, options, (error, socket) => connections.broken(error, socket));
   guard(fastify.server, (peer) => {
     if (options.admits?.(peer) ?? true) return true;
     telemetry.authFailed('http', 'network_refused', peer);
@@ -120,8 +131,7 @@ export async function startHttpServer(listen: string, options: HttpServerOptions
   const whole = { intake, telemetry, clock, bodies, bodyBytesMax, tokens, principalOf, roomOf, timeoutMs, expecting };
   addRoutes(fastify, { connections, context: new HttpContext(whole), corsOrigins: options.corsOrigins ?? [] });
   await fastify.ready();
-  const bound = await listenOn(fastify.server, address);
-  return { address: printAddress(bound), close: () => close(fastify, connections, clock, limits.closeGraceMs) };
+  return { fastify, connections };
 }
 
 /** A connection that may not be is closed before a byte of it is read. */

@@ -64,7 +64,7 @@ export async function startSyslogInput(options: SyslogInputOptions): Promise<Una
     if (address.kind === 'tcp' && takesDatagrams) {
       const datagrams = starting.use(new SyslogDatagrams({ ...input, zone }));
       const take = (datagram: Buffer, sender: string) => datagrams.take(datagram, sender);
-      starting.use(await startDatagramServer(address.host, address.port, { ...input, take }));
+      starting.use(await startDatagramServer(address, { ...input, take }));
     }
   }
   const started = starting.move();

@@ -4,24 +4,26 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { isIPv6 } from 'node:net';
+import { type TcpAddress, datagramOptions } from '#shared/listen-address.ts';
 import { peerAddress } from '#shared/networks.ts';
 
 const ALIVE = Buffer.of(0);
 
 /** Rejects with the socket's error if the address can't be bound. */
 export async function startUdpHeartbeat(
-  host: string,
-  port: number,
+  address: TcpAddress,
   admits: (address: string) => boolean,
 ): Promise<AsyncDisposable> {
-  const socket: Socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4');
+  const socket: Socket = createSocket(isIPv6(address.host) ? 'udp6' : 'udp4');
   socket.on('message', (_datagram, peer) => {
     if (!admits(peerAddress(peer.address))) return;
     // An answer that can't be sent is like one that is lost on the way.
     socket.send(ALIVE, peer.port, peer.address, () => undefined);
   });
-  socket.bind(port, host);
-  await once(socket, 'listening');
+  // An inherited socket listens before `bind` returns.
+  const listening = once(socket, 'listening');
+  socket.bind(datagramOptions(address));
+  await listening;
   socket.on('error', () => undefined);
   return {
     async [Symbol.asyncDispose]() {

@@ -1,0 +1,48 @@
+// What the forwarder is made of however events reach it: the intake that settings describe, and the HTTP inputs on it. A process that
+// listens (main.ts) and a function that is called (services/lambda/forwarder.ts) are both shells around it.
+
+import type { Clock } from '#shared/clock.ts';
+import type { Config } from '#shared/config/settings.ts';
+import type { Queue } from '#shared/queue/queue.ts';
+import type { HttpServerOptions } from './accept/http-server.ts';
+import type { Admission } from './admit/admission.ts';
+import { peerOf, type TlsContext } from './admit/tls.ts';
+import { QueueIntake } from './intake.ts';
+import type { ForwarderTelemetry } from './telemetry.ts';
+
+export interface Edge {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly telemetry: ForwarderTelemetry;
+  readonly intake: QueueIntake;
+  readonly admission: Admission;
+  /** Null: requests come in the clear. */
+  readonly tls: TlsContext | null;
+}
+
+export function openIntake(
+  queue: Queue,
+  { config, clock, telemetry, admission }: Omit<Edge, 'intake' | 'tls'>,
+): QueueIntake {
+  return new QueueIntake({
+    queue,
+    clock,
+    telemetry,
+    bytesMax: config['intake.max_bytes'],
+    lingerMs: config['gather.linger_ms'],
+    sealBytes: config['gather.record_bytes'],
+    openWaitMs: config['kafka.produce_timeout_ms'],
+    tenants: admission.tenants,
+  });
+}
+
+export function httpOptions({ config, admission, ...edge }: Edge): HttpServerOptions {
+  return {
+    ...edge,
+    bodyBytesMax: config['frame.max_bytes'],
+    admits: (address) => admission.admits(address),
+    principalOf: ({ socket }, grant) => admission.principalOf(peerOf(socket), grant),
+    roomOf: (tenant) => edge.intake.roomOf(tenant),
+    corsOrigins: config['http.cors_origins'] ?? [],
+  };
+}
