@@ -65,11 +65,13 @@ export async function runService(
     watchService(metrics, config, queue);
     return await body({ config, clock, log, metrics, queue, lifetime, worker });
   })();
-  // What a worker has counted up to its end must not be missing from the sums.
-  const outcome = await Promise.race([work, overdue]).finally(async () => {
+  try {
+    const outcome = await Promise.race([work, overdue]);
+    if (outcome !== 'overdue') return outcome;
+  } finally {
+    // What a worker has counted up to its end must not be missing from the sums.
     await worker?.end();
-  });
-  if (outcome !== 'overdue') return outcome;
+  }
   log.error('stop_overdue', {
     limit_ms: config['shutdown.timeout_ms'],
     effect: 'what is left was not acked or not committed; it comes again',

@@ -15,6 +15,7 @@ const parts = [
   'tenants',
   'cold-start',
   'scrape',
+  'workers',
 ];
 const chosen = process.argv.slice(2);
 for (const name of chosen) {
