@@ -85,11 +85,11 @@ interface Figures {
 
 async function tell(name: string, service: ProcessUnderTest, { workers, events, cpuSeconds }: Figures): Promise<void> {
   const shares: string[] = [];
-  for (let worker = 1; workers > 1 && worker <= workers; worker++) {
+  for (let worker = 1; worker <= workers; worker++) {
     const taken = await service.counter(`sluice_worker_events{worker="${worker}"}`);
     shares.push(`${Math.round(taken / 1000)} k`);
   }
-  const shared = shares.length === 0 ? '' : `, shared ${shares.join(' / ')}`;
+  const shared = workers === 1 ? '' : `, shared ${shares.join(' / ')}`;
   console.log(
     `  ${name}, ${workers}: ${Math.round(events / cpuSeconds / 1000)} k (${events} events, ${cpuSeconds.toFixed(1)} CPU-seconds)${shared}`,
   );
