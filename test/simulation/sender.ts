@@ -60,7 +60,8 @@ export function contentOf({ oracle }: SenderWorld, random: Random, content: Cont
   };
   const put = (chunk: SimChunk, line: Line | null): void => {
     const number = oracle.nextNumber;
-    const isHuge = line === null && random.chance(0.004);
+    // One of a chunk at most: what is packed to less than 16 KiB is unpacked in place, and not by threads that have an order of their own.
+    const isHuge = line === null && random.chance(0.004) && !chunk.events.some((event) => event.isHuge);
     const poison = line === null && random.chance(0.03);
     const isPoison = poison && random.chance(0.5);
     const mark = poison ? (isPoison ? 'poison-always ' : 'poison-once ') : '';

@@ -73,10 +73,10 @@ export class SpoolLog implements Queue {
     const { faults, random } = this.#disk.world;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const isFailing = faults.strikes('disk_failed', this.#process.name);
-    this.#wire.send(random.between(0.3, 6), () => {
-      // A process that is killed may have got its write through, or not.
-      if (!this.#process.isAlive && random.chance(0.5)) return;
-      const answer = (action: () => void): void => void this.#process.later(0.1, action);
+    this.#wire.send(random.between(0.2, 3), () => {
+      // A kill comes before the write, or between the write and what its process knows of it.
+      if (!this.#process.isAlive) return;
+      const answer = (action: () => void): void => void this.#process.later(random.between(0.1, 3), action);
       if (this.#disk.isFull)
         return answer(() => reject(new SluiceError('queue_full', 'Cannot append: no space left on device')));
       if (isFailing) return answer(() => reject(new SluiceError('queue_unavailable', 'Cannot append: EIO')));
