@@ -4,7 +4,8 @@
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import { startGelfInput } from './accept/gelf-input.ts';
-import type { Admit, Tls } from './accept/stream-server.ts';
+import type { Admit } from './accept/stream-server.ts';
+import type { TlsContext } from './admit/tls.ts';
 import { startSyslogInput } from './accept/syslog-input.ts';
 import type { Intake } from './chunk.ts';
 import type { ForwarderTelemetry } from './telemetry.ts';
@@ -15,7 +16,7 @@ export interface UnackedInputsOptions {
   readonly telemetry: ForwarderTelemetry;
   readonly clock: Clock;
   readonly admit: Admit;
-  readonly tls: Tls | null;
+  readonly tls: TlsContext | null;
   /** Whether to listen for UDP too. */
   readonly datagrams: boolean;
 }

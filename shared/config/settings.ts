@@ -149,10 +149,8 @@ export const settings = {
   ),
   'tls.key': text('File of the key of that certificate.', {}),
   'tls.client_ca': text('File of the certificates that senders are trusted by; each must then show one.', {}),
-  // By TLS 1.3 a server sends tickets after the handshake. A sender that reads nothing and closes leaves them unread, and its kernel
-  // then throws away what it has not sent yet: lines of a sender that wants no acks.
   'tls.max_version': oneOf(['1.2', '1.3'], 'Newest version of TLS; 1.2 spares senders that want no acks a loss.', {
-    default: '1.3',
+    defaultText: '1.3; for syslog, whose senders never read, 1.2',
   }),
   'forward.max_connections': integer({ minimum: 1, maximum: 1_000_000 }, 'Connections of the Forward input.', {
     default: 16_384,

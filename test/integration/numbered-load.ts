@@ -14,6 +14,8 @@ export interface LoadOptions {
   readonly eventsPerChunk: number;
   /** Length of an event's message, which no compression makes much shorter. */
   readonly messageBytes: number;
+  /** Between the connections, as the nodes of a fleet come one by one; absent: all at once. */
+  readonly connectGapMs?: number;
 }
 
 export class NumberedLoad implements AsyncDisposable {
@@ -34,11 +36,7 @@ export class NumberedLoad implements AsyncDisposable {
     const name = `load.${randomBytes(4).toString('hex')}`;
     this.#options = options;
     this.tags = Array.from({ length: options.connections }, (_, i) => `${name}.${i}`);
-    for (const tag of this.tags) {
-      const client = new ForwardClient(port);
-      this.#clients.push(client);
-      this.#senders.push(this.#send(client, tag));
-    }
+    for (const [i, tag] of this.tags.entries()) this.#senders.push(this.#send(port, tag, i));
   }
 
   /** Chunks that were sent and are not acked. */
@@ -57,8 +55,12 @@ export class NumberedLoad implements AsyncDisposable {
     for (const client of this.#clients) await client[Symbol.asyncDispose]();
   }
 
-  async #send(client: ForwardClient, tag: string): Promise<void> {
-    const { connections, eventsPerChunk, messageBytes } = this.#options;
+  async #send(port: number, tag: string, place: number): Promise<void> {
+    const { connections, eventsPerChunk, messageBytes, connectGapMs = 0 } = this.#options;
+    await delay(place * connectGapMs);
+    if (this.#ended) return;
+    const client = new ForwardClient(port);
+    this.#clients.push(client);
     while (!this.#ended) {
       if (this.rate === 0) {
         await delay(IDLE_MS);

@@ -238,7 +238,7 @@ module(load="imfile")
 input(type="imfile" File="${place}/app.log" Tag="${name}:" Facility="local0" Severity="info")
 action(type="omfwd" ${action()}
        action.resumeRetryCount="-1"
-       queue.type="LinkedList" queue.filename="sluice" queue.saveOnShutdown="on")
+       queue.type="LinkedList" queue.size="100000" queue.filename="sluice" queue.saveOnShutdown="on")
 `,
       );
       const path = `${process.env['PATH'] ?? ''}:/usr/sbin`;

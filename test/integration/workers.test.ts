@@ -76,11 +76,18 @@ suite('two workers', { skip: broker && server ? false : 'SKIPPED: no Kafka or no
       ...environment,
       SLUICE_WORKERS: '2',
     }).ready();
-    await using load = new NumberedLoad(atForwarder.forward, { connections: 8, eventsPerChunk: 10, messageBytes: 200 });
-    load.rate = 100;
+    // Connections of one moment go to whichever worker is quicker; those that come one by one go to each in turn.
+    await using load = new NumberedLoad(atForwarder.forward, {
+      connections: 8,
+      eventsPerChunk: 10,
+      messageBytes: 200,
+      connectGapMs: 25,
+    });
+    load.rate = 400;
 
     await t.test('one page has the sum, and shows how the work is shared', async () => {
-      await forwarder.until(async () => (await forwarder.metric('events_received_total')) >= 1000);
+      // As many chunks as make chance alone small: a share of 60 % is then six standard deviations from half.
+      await forwarder.until(async () => (await forwarder.metric('events_received_total')) >= 10_000);
       assertShared(await byWorker(atForwarder, 'worker_events'));
       assert.equal(await forwarder.metric('workers'), 2);
       assert.equal(await forwarder.metric('connections'), 8);
@@ -88,6 +95,7 @@ suite('two workers', { skip: broker && server ? false : 'SKIPPED: no Kafka or no
     });
 
     await t.test('SIGHUP replaces each; connections are taken all the time', async () => {
+      load.rate = 100;
       const former = childrenOf(forwarder);
       const formerIndexers = childrenOf(indexer);
       const ending = new AbortController();

@@ -123,8 +123,8 @@ export class ForwardConnections {
   /** Never listens: it makes TLS of connections that were let in. */
   #tlsServer(tls: TlsContext): TlsServer {
     const { telemetry, handshakeTimeoutMs: handshakeTimeout } = this.#options;
-    const server = createTlsServer({ ...tls.options(), handshakeTimeout, allowHalfOpen: true });
-    tls.follow(server);
+    const server = createTlsServer({ ...tls.options('reads'), handshakeTimeout, allowHalfOpen: true });
+    tls.follow(server, 'reads');
     server.on('secureConnection', (socket) => {
       socket.on('error', () => socket.destroy());
       if (this.#isClosing) socket.destroy();

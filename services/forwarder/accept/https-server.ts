@@ -21,10 +21,10 @@ interface HttpsOptions {
 }
 
 export function createHttpsServer({ tls, http, times, authFailed }: HttpsOptions, handler: RequestListener): Server {
-  const server = createServer({ ...tls.options(), ...http, handshakeTimeout: times.headersTimeoutMs }, handler);
+  const server = createServer({ ...tls.options('reads'), ...http, handshakeTimeout: times.headersTimeoutMs }, handler);
   server.keepAliveTimeout = times.keepAliveTimeoutMs;
   server.setTimeout(times.idleTimeoutMs);
-  tls.follow(server);
+  tls.follow(server, 'reads');
   // Node would take what is no TLS for a bad request, and answer it in the clear.
   server.removeAllListeners('tlsClientError');
   server.on('tlsClientError', (error, socket) => {

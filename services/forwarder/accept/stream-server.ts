@@ -1,21 +1,16 @@
 // Listens for a protocol without acks on TCP, TLS or a unix socket, and gives each connection a session.
 
 import { type Server, type Socket, createServer } from 'node:net';
-import { type TlsOptions, createServer as createTlsServer } from 'node:tls';
+import { createServer as createTlsServer } from 'node:tls';
 import type { Clock } from '#shared/clock.ts';
 import { type ListenAddress, listenOn } from '#shared/listen-address.ts';
 import { peerAddress } from '#shared/networks.ts';
+import type { TlsContext } from '../admit/tls.ts';
 import type { InputName } from '../chunk.ts';
 import type { Principal } from '../principal.ts';
 import type { ForwarderTelemetry } from '../telemetry.ts';
 import { HeldBytes, type StreamDecoder, StreamSession } from './stream-session.ts';
 import type { Unacked } from './unacked.ts';
-
-/** The certificate that is shown, now and after it was changed. */
-export interface Tls {
-  options(): TlsOptions;
-  follow(server: Server): void;
-}
 
 /** Whom a sender speaks for; null: it is not let in. `socket`: null for datagrams. */
 export type Admit = (sender: string, socket: Socket | null) => Principal | null;
@@ -29,7 +24,7 @@ export interface StreamServerOptions {
   readonly telemetry: ForwarderTelemetry;
   readonly clock: Clock;
   /** Null: without TLS. */
-  readonly tls: Tls | null;
+  readonly tls: TlsContext | null;
 }
 
 export interface StreamServer {
@@ -84,8 +79,12 @@ export async function startStreamServer(listen: ListenAddress, options: StreamSe
 
 const SOCKET_OPTIONS = { keepAlive: true, keepAliveInitialDelay: 60_000 };
 
-function tlsServer(tls: Tls): Server {
-  const server = createTlsServer({ ...SOCKET_OPTIONS, handshakeTimeout: HANDSHAKE_TIMEOUT_MS, ...tls.options() });
-  tls.follow(server);
+function tlsServer(tls: TlsContext): Server {
+  const server = createTlsServer({
+    ...SOCKET_OPTIONS,
+    handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+    ...tls.options('only_writes'),
+  });
+  tls.follow(server, 'only_writes');
   return server;
 }

@@ -6,11 +6,12 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '#shared/clock.ts';
 import { parseListenAddress, printAddress } from '#shared/listen-address.ts';
+import type { TlsContext } from '../admit/tls.ts';
 import type { Intake } from '../chunk.ts';
 import { TimeZone } from '../decode/time-zone.ts';
 import type { ForwarderTelemetry } from '../telemetry.ts';
 import { startDatagramServer } from './datagram-server.ts';
-import { type Admit, type StreamServer, type Tls, startStreamServer } from './stream-server.ts';
+import { type Admit, type StreamServer, startStreamServer } from './stream-server.ts';
 import { SyslogDatagrams } from './syslog-datagrams.ts';
 import { SyslogDecoder } from './syslog-decoder.ts';
 import { Unacked } from './unacked.ts';
@@ -20,7 +21,7 @@ export interface SyslogInputOptions {
   readonly listen: string | undefined;
   readonly tlsListen: string | undefined;
   /** Needed with `tlsListen`. */
-  readonly tls: Tls | null;
+  readonly tls: TlsContext | null;
   readonly tag: string;
   /** Of times without one. */
   readonly timeZone: string;
@@ -52,7 +53,7 @@ export async function startSyslogInput(options: SyslogInputOptions): Promise<Una
   await using starting = new AsyncDisposableStack();
   starting.defer(() => unacked.close());
   const servers: StreamServer[] = [];
-  const stream = async (address: string, streamTls: Tls | null): Promise<StreamServer> => {
+  const stream = async (address: string, streamTls: TlsContext | null): Promise<StreamServer> => {
     const server = await startStreamServer(parseListenAddress(address), { ...input, newDecoder, tls: streamTls });
     servers.push(server);
     starting.defer(() => server.close());

@@ -2,8 +2,8 @@
 // change. Connections that stand are not touched; files that make no certificate leave the one before in force, and are told of.
 //
 //   const tls = tlsContext(config, { clock, telemetry });      null where no certificate is set
-//   const server = createServer({ ...tls.options(), … });      node:tls or node:https
-//   tls.follow(server);                                        it shows the new certificate from now on
+//   const server = createServer({ ...tls.options('reads'), … });      node:tls or node:https
+//   tls.follow(server, 'reads');                                      it shows the new certificate from now on
 
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -24,8 +24,16 @@ interface TlsSettings {
   readonly key: string;
   /** Undefined: senders show no certificate. */
   readonly clientCa: string | undefined;
-  readonly maxVersion: SecureVersion;
+  /** Undefined: as the senders need it. */
+  readonly maxVersion: SecureVersion | undefined;
 }
+
+/** Whether the senders of an input read what it answers. */
+export type Senders = 'reads' | 'only_writes';
+
+// By TLS 1.3 a server sends tickets after the handshake. A sender that only writes closes its socket with the tickets unread; its kernel
+// then resets the connection, and what it had sent last is lost on the way. By TLS 1.2 all is read when the handshake ends.
+const NEWEST: Readonly<Record<Senders, SecureVersion>> = { reads: 'TLSv1.3', only_writes: 'TLSv1.2' };
 
 interface Material {
   readonly cert: string;
@@ -60,7 +68,7 @@ export function checkTls(config: Config): void {
 
 export class TlsContext implements Disposable {
   readonly #settings: TlsSettings;
-  readonly #servers = new Set<Server>();
+  readonly #servers = new Map<Server, Senders>();
   readonly #telemetry: TlsTelemetry;
   readonly #watch: Disposable;
   #material: Material;
@@ -79,7 +87,7 @@ export class TlsContext implements Disposable {
     return this.#material.expiresMs;
   }
 
-  options(): TlsOptions {
+  options(senders: Senders): TlsOptions {
     const { cert, key, ca } = this.#material;
     const asks = ca !== undefined;
     return {
@@ -89,21 +97,20 @@ export class TlsContext implements Disposable {
       requestCert: asks,
       rejectUnauthorized: asks,
       minVersion: 'TLSv1.2',
-      maxVersion: this.#settings.maxVersion,
+      maxVersion: this.#settings.maxVersion ?? NEWEST[senders],
     };
   }
 
   /** The server shows new certificates as they come, until it is closed. */
-  follow(server: Server): void {
-    this.#servers.add(server);
+  follow(server: Server, senders: Senders): void {
+    this.#servers.set(server, senders);
     server.once('close', () => this.#servers.delete(server));
   }
 
   #reload(): void {
     try {
       this.#material = read(this.#settings);
-      const options = this.options();
-      for (const server of this.#servers) server.setSecureContext(options);
+      for (const [server, senders] of this.#servers) server.setSecureContext(this.options(senders));
       this.#telemetry.tlsReloaded(this.expiresMs);
     } catch (error) {
       this.#telemetry.tlsReloadFailed(error);
@@ -136,7 +143,8 @@ function certificateNames(socket: TLSSocket): string[] {
 
 function tlsSettings(config: Config): TlsSettings | null {
   const { 'tls.cert': cert, 'tls.key': key, 'tls.client_ca': clientCa } = config;
-  const maxVersion = `TLSv${config['tls.max_version']}` as const;
+  const newest = config['tls.max_version'];
+  const maxVersion = newest && (`TLSv${newest}` as const);
   return cert !== undefined && key !== undefined ? { cert, key, clientCa, maxVersion } : null;
 }
 
