@@ -4,9 +4,34 @@
 
 import { rmSync, symlinkSync } from 'node:fs';
 import { basename } from 'node:path';
-import { build, type BuildOptions } from 'esbuild';
+import { build, type BuildOptions, type Plugin } from 'esbuild';
 
 const workers = ['shared/queue/embedded/queue-worker.ts', 'shared/store/embedded/store-worker.ts'];
+
+/** Elasticsearch's client loads undici beside Node's own HTTP client, which we have it use (connection.ts). */
+const withoutUndici: Plugin = {
+  name: 'without-undici',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^undici$/ }, ({ path }) => ({ path, namespace: 'unused' }));
+    onLoad({ filter: /.*/, namespace: 'unused' }, () => ({ contents: 'module.exports = {};' }));
+  },
+};
+
+/**
+ * An import statement of a built-in module reads each of its exports, lazy ones too: of node:http the WebSocket, and so Node's own undici,
+ * 16 MB that nothing here uses.
+ */
+const builtinsAsNeeded: Plugin = {
+  name: 'builtins-as-needed',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^node:(?:http|util|fs)$/ }, ({ path, kind }) =>
+      kind === 'import-statement' ? { path, namespace: 'builtin' } : null,
+    );
+    onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
+      contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)});`,
+    }));
+  },
+};
 
 const common = {
   bundle: true,
@@ -16,6 +41,7 @@ const common = {
   minifySyntax: true,
   minifyWhitespace: true,
   logLevel: 'warning',
+  plugins: [withoutUndici, builtinsAsNeeded],
 } satisfies BuildOptions;
 
 /** CommonJS packages inside an ES module ask for `require`. */

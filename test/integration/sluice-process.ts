@@ -9,7 +9,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '#test/backends/free-port.ts';
 
-const program = join(import.meta.dirname, '../../services/sluice/main.ts');
+/** The program and its first arguments: from the sources. */
+const FROM_SOURCES = [process.execPath, join(import.meta.dirname, '../../services/sluice/main.ts')] as const;
 
 const commandMs = 60_000;
 
@@ -72,9 +73,16 @@ export class SluiceProcess implements AsyncDisposable {
   #stdout = '';
   #stderr = '';
 
-  constructor(args: readonly string[], place: Place | null, more: Environment = {}) {
+  /** `program`: another than that of the sources. */
+  constructor(
+    args: readonly string[],
+    place: Place | null,
+    more: Environment = {},
+    program: readonly [string, ...string[]] = FROM_SOURCES,
+  ) {
     this.place = place;
-    this.#child = spawn(process.execPath, [program, ...args], {
+    const [file, ...first] = program;
+    this.#child = spawn(file, [...first, ...args], {
       env: environmentOf(place, more),
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -6,6 +6,7 @@
 //   SIGHUP            each is replaced by a new one, one after another
 
 import cluster from 'node:cluster';
+import { isSea } from 'node:sea';
 import { SluiceError } from '#shared/errors.ts';
 import { exposition } from '#shared/exposition.ts';
 import { Metrics } from '#shared/metrics.ts';
@@ -30,8 +31,10 @@ export async function runWorkers(
   const metrics = new Metrics({ version: VERSION, command: name });
   const telemetry = new WorkersTelemetry(metrics, log);
   cluster.schedulingPolicy = cluster.SCHED_RR;
-  // The program as it was started, from its sources or bundled. Numbers such as +Inf are none in JSON.
-  cluster.setupPrimary({ exec: process.argv[1] ?? '', args: process.argv.slice(2), serialization: 'advanced' });
+  // The program as it was started: from its sources, bundled, or a single executable, which takes no name of a module.
+  const [exec = '', ...args] = process.argv.slice(isSea() ? 2 : 1);
+  // Numbers such as +Inf are none in JSON.
+  cluster.setupPrimary({ exec, args, serialization: 'advanced' });
   const crew = new Crew({
     workers,
     fork: (seat) => new WorkerProcess(seat, clock),

@@ -8,7 +8,10 @@
 // status says; a Buffer goes to the socket as it is, neither copied nor looked at.
 
 import { readFileSync } from 'node:fs';
-import { Client, type ClientOptions, errors } from '@elastic/elasticsearch';
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import { addAbortSignal, type Readable } from 'node:stream';
+import { Client, type ClientOptions, errors, HttpConnection } from '@elastic/elasticsearch';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 
 export interface ConnectionOptions {
@@ -61,12 +64,13 @@ export class Connection implements AsyncDisposable {
     const signal = request.signal === undefined ? deadline : AbortSignal.any([deadline, request.signal]);
     let answered = false;
     try {
-      const { statusCode, body, meta } = await this.#client.transport.request<AsyncIterable<Buffer>>(
+      const { statusCode, body, meta } = await this.#client.transport.request<Readable>(
         { method: request.method, path: request.path, ...(request.body === undefined ? {} : { body: request.body }) },
         { meta: true, asStream: true, maxRetries: 0, signal, headers: headersOf(request) },
       );
       answered = true;
-      const text = await readText(body);
+      // The client heeds the signal until the headers are there.
+      const text = await readText(addAbortSignal(signal, body));
       // The client does this only for answers that it reads itself.
       if (meta.connection !== null) this.#client.connectionPool.markAlive(meta.connection);
       return { status: statusCode, text };
@@ -93,7 +97,12 @@ function clientOptions(options: ConnectionOptions): ClientOptions {
     sniffOnConnectionFault: false,
     compression: false,
     enableMetaHeader: false,
-    agent: { connections: options.connections, keepAliveTimeout: KEEP_ALIVE_MS, keepAliveMaxTimeout: KEEP_ALIVE_MS },
+    // Node's own HTTP client, which is there anyway; undici, the client's default, takes 27 MB and 60 ms of the start.
+    Connection: HttpConnection,
+    agent: ({ url, tls }) => {
+      const keeping = { keepAlive: true, maxSockets: options.connections, timeout: KEEP_ALIVE_MS };
+      return url.protocol === 'https:' ? new HttpsAgent({ ...keeping, ...tls }) : new HttpAgent(keeping);
+    },
     ...(apiKey === undefined ? {} : { auth: { apiKey } }),
     ...(username === undefined ? {} : { auth: { username, password: password ?? '' } }),
     ...(caFile === undefined ? {} : { tls: { ca: readCa(caFile) } }),

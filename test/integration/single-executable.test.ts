@@ -1,0 +1,85 @@
+// The program as one file, on a machine without Node: nothing on the PATH, no sources, no packages beside it.
+
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, suite, test } from 'node:test';
+import { loadConfig } from '#shared/config/load.ts';
+import { kafka } from '#test/backends/kafka.ts';
+import { ForwardClient } from '#test/clients/forward-client.ts';
+import { removeTopics } from '#test/contract/queue-places.ts';
+import { type Environment, type Finished, newPlace, type Place, SluiceProcess } from './sluice-process.ts';
+
+const root = join(import.meta.dirname, '../..');
+const broker = await kafka();
+const nothingElse = { PATH: '', NODE_OPTIONS: '' };
+
+suite('the single executable', () => {
+  let folder = '';
+  let executable = '';
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'sluice-executable-'));
+    executable = join(folder, 'sluice');
+    // Of what `npm ci` or `npm run build` made last.
+    const build = ['infra/build/single-executable.ts', '--out', executable];
+    console.log(execFileSync(process.execPath, build, { cwd: root, encoding: 'utf8' }).trim());
+  });
+  after(() => rm(folder, { recursive: true, force: true }));
+
+  const start = (args: readonly string[], place: Place | null, more: Environment = {}): SluiceProcess =>
+    new SluiceProcess(args, place, { ...nothingElse, ...more }, [executable]);
+  const ended = async (args: readonly string[], place: Place | null, more: Environment = {}): Promise<Finished> => {
+    await using command = start(args, place, more);
+    return await command.finished;
+  };
+
+  test('tells its version, and what is wrong', async () => {
+    const version = await ended(['--version'], null);
+    assert.match(version.stdout, /^sluice \d+\.\d+\.\d+, node 26\./);
+    const wrong = await ended(['run', '--no-such-option'], null);
+    assert.equal(wrong.code, 2);
+    assert.match(wrong.stderr, /no-such-option/);
+  });
+
+  test('runs all in one: its worker threads, its queue and store are inside', async () => {
+    await using place = await newPlace();
+    await using program = await start(['run'], place).ready();
+    const headers = { 'content-type': 'application/json' };
+    const answer = await fetch(`http://127.0.0.1:${place.http}/app.web`, {
+      method: 'POST',
+      headers,
+      body: '{"message":"hello"}',
+    });
+    assert.equal(answer.status, 200, await answer.text());
+    let shown = '';
+    while (shown === '') shown = (await ended(['logs', 'app.web'], place)).stdout;
+    assert.equal(shown, 'hello\n');
+    const { code, stderr } = await program.stop();
+    assert.equal(code, 0, stderr);
+  });
+
+  test('two workers', { skip: broker ? false : 'SKIPPED: no Kafka' }, async (t) => {
+    const name = `sluice-test.${randomBytes(4).toString('hex')}`;
+    const environment = {
+      SLUICE_KAFKA_BROKERS: broker?.brokers.join() ?? '',
+      SLUICE_KAFKA_TOPIC: name,
+      SLUICE_KAFKA_DEAD_LETTER_TOPIC: `${name}.dead-letters`,
+      SLUICE_KAFKA_GROUP: name,
+      SLUICE_STORE: 'embedded',
+    };
+    t.after(() => removeTopics(loadConfig({ env: environment, readFile: () => '' })));
+    const setup = await ended(['setup'], null, environment);
+    assert.equal(setup.code, 0, setup.stderr);
+    await using place = await newPlace();
+    await using program = await start(['forwarder', '--workers', '2'], place, environment).ready();
+    await using client = new ForwardClient(place.forward);
+    await client.send('app.workers', [{ timeNs: 1n, record: { message: 'hello' } }], 'packed');
+    assert.equal(await program.metric('workers'), 2);
+    assert.equal(await program.metric('events_received_total'), 1);
+    const { code, stderr } = await program.stop();
+    assert.equal(code, 0, stderr);
+  });
+});
