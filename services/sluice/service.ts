@@ -11,8 +11,8 @@ import { Metrics } from '#shared/metrics.ts';
 import { NetworkSet } from '#shared/networks.ts';
 import { openQueue } from '#shared/queue/open.ts';
 import type { Queue } from '#shared/queue/queue.ts';
+import { collectStartupGarbage, markAtOnce } from './collector.ts';
 import type { CommandContext } from './command.ts';
-import { collectStartupGarbage } from './startup-garbage.ts';
 import { watchService } from './telemetry.ts';
 import { VERSION } from './version.ts';
 import type { WorkerLine } from './workers/worker-line.ts';
@@ -47,6 +47,7 @@ export async function runService(
   const log = await openLog(context);
   const metrics = new Metrics({ version: VERSION, command: name });
   const lifetime = new AsyncDisposableStack();
+  markAtOnce();
   collectStartupGarbage(clock, signal);
   const limit = new AbortController();
   signal.addEventListener('abort', () => {

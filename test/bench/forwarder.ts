@@ -14,6 +14,8 @@ const execute = promisify(execFile);
 const SECONDS = 8;
 /** The embedded store takes less than the embedded queue: what is sent in this time keeps it busy for long enough. */
 const ALL_IN_ONE_SECONDS = 1;
+/** As the sender makes them. */
+const EVENTS_PER_CHUNK = 1500;
 /** Without a further event for this long, nothing more is to come. */
 const QUIET_MS = 3000;
 
@@ -22,6 +24,8 @@ interface Load {
   readonly mode: 'packed' | 'gzip' | 'message' | 'single';
   readonly connections: number;
   readonly seconds: number;
+  /** Chunks a second; absent: as many as are acked. */
+  readonly rate?: number;
 }
 
 const loads: readonly Load[] = [
@@ -38,14 +42,11 @@ interface Sent {
   readonly p99Ms: number;
 }
 
-async function measure(
-  command: string,
-  env: Record<string, string>,
-  { title, mode, connections, seconds }: Load,
-): Promise<void> {
+/** Resolves to the events that were acked a second. */
+async function measure(command: string, env: Record<string, string>, { title, ...load }: Load): Promise<number> {
   await using sluice = await startUnderTest(command, env);
   const before = sluice.cpuSeconds();
-  const { acked, sent, p50Ms, p99Ms } = await send(sluice.forwardPort, { mode, connections, seconds });
+  const { acked, sent, p50Ms, p99Ms } = await send(sluice.forwardPort, load);
   // What was sent without acks may still be on its way.
   const done = command === 'run' ? 'sluice_events_indexed_total' : 'sluice_events_produced_total';
   let events = 0;
@@ -61,11 +62,13 @@ async function measure(
   console.log(
     `  ${title}: ${Math.round(events / cpu / 1000)} k events per CPU-second (${events} of ${sent} sent${lost === 0 ? '' : `, ${lost} MISSING`}), peak ${Math.round(sluice.peakMiB())} MiB${latency}`,
   );
+  return acked / load.seconds;
 }
 
-async function send(port: number, { mode, connections, seconds }: Omit<Load, 'title'>): Promise<Sent> {
+async function send(port: number, { mode, connections, seconds, rate }: Omit<Load, 'title'>): Promise<Sent> {
   const sender = new URL('load-sender.ts', import.meta.url).pathname;
-  const { stdout } = await execute(process.execPath, [sender, ...[port, mode, seconds, connections].map(String)]);
+  const args = [port, mode, seconds, connections, ...(rate === undefined ? [] : [rate])];
+  const { stdout } = await execute(process.execPath, [sender, ...args.map(String)]);
   return JSON.parse(stdout);
 }
 
@@ -100,7 +103,12 @@ export async function run(): Promise<void> {
     };
     await execute(process.execPath, ['dist/sluice.js', 'setup'], { env: { ...process.env, ...env } });
     for (const load of loads) {
-      await measure('forwarder', env, load);
+      const eventsPerSecond = await measure('forwarder', env, load);
+      if (load.mode === 'packed') {
+        const rate = eventsPerSecond / 2 / EVENTS_PER_CHUNK;
+        const title = `the same at half of that load, ${Math.round(eventsPerSecond / 2000)} k/s`;
+        await measure('forwarder', env, { ...load, title, rate });
+      }
       if (load.mode === 'single') await measureFloor(load);
     }
   }

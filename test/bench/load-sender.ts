@@ -1,6 +1,7 @@
 // A sender of Forward frames for the benchmark, as a process of its own: it makes its frames beforehand, so that it costs little while it sends.
-//   node load-sender.ts PORT MODE SECONDS CONNECTIONS      MODE: packed, gzip (both acked), message (no ack), single (one acked event at a time)
-// Prints {"sent", "acked", "p50Ms", "p99Ms"} as JSON.
+//   node load-sender.ts PORT MODE SECONDS CONNECTIONS [RATE]     MODE: packed, gzip (both acked), message (no ack), single (one acked event at a time)
+// Each connection sends as soon as it may; with RATE, all together so many chunks a second, whatever is acked, and packed or gzip only.
+// Prints {"sent", "acked", "p50Ms", "p99Ms"} as JSON; with RATE the latencies leave out the first two seconds, in which code is compiled.
 
 import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
@@ -13,8 +14,10 @@ const WINDOW = 3;
 const ACK_HEAD = Buffer.from([0x81, 0xa3, 0x61, 0x63, 0x6b]);
 const CONTAINER_ID = '3f4e8a9b'.repeat(8);
 
-const [port, mode, seconds, connections] = process.argv.slice(2);
+const [port, mode, seconds, connections, rate] = process.argv.slice(2);
 const endMs = Date.now() + Number(seconds) * 1000;
+const WARM_UP_MS = 2000;
+const warmMs = rate === undefined ? 0 : performance.now() + WARM_UP_MS;
 const latenciesMs: number[] = [];
 let sent = 0;
 let acked = 0;
@@ -55,28 +58,44 @@ async function runConnection(connection: number): Promise<void> {
   const events = mode === 'single' ? 1 : ENTRIES;
   const sentAtMs: number[] = [];
   let n = 0;
+  const send = (): void => {
+    socket.write(chunkFrame(connection, n++));
+    sentAtMs.push(performance.now());
+    sent += events;
+  };
   const fill = (): void => {
     if (Date.now() >= endMs) {
       if (sentAtMs.length === 0) socket.end();
       return;
     }
+    if (rate !== undefined) return;
     if (mode === 'message') {
       while (socket.write(messages[n++ % RUNS] ?? Buffer.alloc(0)) && Date.now() < endMs) sent += ENTRIES;
       sent += ENTRIES;
       if (Date.now() >= endMs) socket.end();
       return;
     }
-    while (sentAtMs.length < window) {
-      socket.write(chunkFrame(connection, n++));
-      sentAtMs.push(performance.now());
-      sent += events;
-    }
+    while (sentAtMs.length < window) send();
   };
-  socket.on('connect', fill);
+  /** By the clock, so that a slow answer delays nothing that comes after it. */
+  const pace = (): void => {
+    const sinceMs = performance.now();
+    const perMs = Number(rate) / Number(connections) / 1000;
+    const timer = setInterval(() => {
+      if (Date.now() < endMs) {
+        while (n < (performance.now() - sinceMs) * perMs) send();
+        return;
+      }
+      clearInterval(timer);
+      fill();
+    }, 1);
+  };
+  socket.on('connect', rate === undefined ? fill : pace);
   socket.on('drain', fill);
   socket.on('data', (answers: Buffer) => {
     for (let at = answers.indexOf(ACK_HEAD); at >= 0; at = answers.indexOf(ACK_HEAD, at + 1)) {
-      latenciesMs.push(performance.now() - (sentAtMs.shift() ?? 0));
+      const sentMs = sentAtMs.shift() ?? 0;
+      if (sentMs >= warmMs) latenciesMs.push(performance.now() - sentMs);
       acked += events;
     }
     fill();

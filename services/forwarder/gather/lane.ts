@@ -14,7 +14,7 @@ import { type Share, splitShare } from './share.ts';
 /** What it holds was counted within the edge's limit before it came here. */
 const DECOMPRESSED_BYTES_MAX = 512 * 1024 * 1024;
 /** Records that are made ahead of their append: enough to keep it busy, and few enough for who comes behind them in the thread pool. */
-const SEALED_AHEAD_MAX = 4;
+const SEALED_AHEAD_MAX = 16;
 
 export interface LaneOptions {
   readonly queue: Queue;
