@@ -31,6 +31,8 @@ export type ListenAddress = TcpAddress | { readonly kind: 'unix'; readonly path:
 const UNIX_PREFIX = 'unix:';
 /** `systemd:NAME`, a FileDescriptorName of systemd's socket units. */
 export const SYSTEMD_PREFIX = 'systemd:';
+/** Of an address whose sockets are bound already. */
+export const INHERITED_PREFIX = 'fd:';
 /** The kernel's sockaddr_un has 108 bytes, a final NUL among them. */
 const UNIX_PATH_BYTES_MAX = 107;
 const PORT_MAX = 65_535;
@@ -54,7 +56,7 @@ export function parseListenAddress(text: string): ListenAddress {
 
 /** What `parseListenAddress` makes an inherited address of. */
 export function printInherited(address: TcpAddress, { stream, datagram }: InheritedSockets): string {
-  return `fd:${datagram === null ? stream : `${stream},${datagram}`}@${printAddress(address)}`;
+  return `${INHERITED_PREFIX}${datagram === null ? stream : `${stream},${datagram}`}@${printAddress(address)}`;
 }
 
 function tcpAddress(text: string): TcpAddress {

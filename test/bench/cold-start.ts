@@ -17,6 +17,7 @@ import { RefusingProxy } from '#test/integration/refusing-proxy.ts';
 import { kafkaEvent, kafkaRecord } from '#test/lambda/kafka-events.ts';
 import { LocalRuntime } from '#test/lambda/local-runtime.ts';
 import { startUnderTest } from './child-process.ts';
+import { median } from './median.ts';
 
 const ROUNDS = 7;
 const EVENTS = 100;
@@ -74,9 +75,9 @@ async function ofFunction({ url, how }: { url: string; how: string }): Promise<v
     firsts.push(told[0] ?? Number.NaN);
   }
   console.log(
-    `  process start to first answer: ${median(totals)} ms; of it the first call, with connecting and the first bulk: ${median(firsts)} ms`,
+    `  process start to first answer: ${medianMs(totals)} ms; of it the first call, with connecting and the first bulk: ${medianMs(firsts)} ms`,
   );
-  console.log(`  a call to the warm instance: ${median(seconds)} ms`);
+  console.log(`  a call to the warm instance: ${medianMs(seconds)} ms`);
 }
 
 async function ofDrainJob(brokers: readonly string[], url: string): Promise<void> {
@@ -105,7 +106,7 @@ async function ofDrainJob(brokers: readonly string[], url: string): Promise<void
     await queue.append(0, [oneRecord()]);
     drains.push(await drainOnce(environment, store));
   }
-  const part = (of: (drain: Drain) => number): number => median(drains.map(of));
+  const part = (of: (drain: Drain) => number): number => medianMs(drains.map(of));
   console.log(
     `  process start to first indexed batch: ${part(({ firstBulk }) => firstBulk)} ms: load ${part(({ loaded }) => loaded)}, ` +
       `connect and join ${part(({ joined, loaded }) => joined - loaded)} (the broker's group.initial.rebalance.delay.ms among it), ` +
@@ -169,6 +170,6 @@ function oneRecord() {
   return { encoding: 'identity', batches, value: Buffer.concat(entries) } as const;
 }
 
-function median(values: readonly number[]): number {
-  return Math.round(values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN);
+function medianMs(values: readonly number[]): number {
+  return Math.round(median(values));
 }

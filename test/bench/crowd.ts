@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { kafka } from '#test/backends/kafka.ts';
 import { Crowd } from '#test/clients/crowd.ts';
 import { type ProcessUnderTest, startUnderTest } from './child-process.ts';
+import { median } from './median.ts';
 
 const execute = promisify(execFile);
 const PAIRS = 5;
@@ -64,8 +65,4 @@ async function send(sluice: ProcessUnderTest): Promise<Rate> {
   const { stdout } = await execute(process.execPath, [sender, ...options]);
   const { acked }: { acked: number } = JSON.parse(stdout);
   return { perSecond: acked / SECONDS, perCpuSecond: acked / (sluice.cpuSeconds() - before) };
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
 }

@@ -11,6 +11,7 @@ import { promisify } from 'node:util';
 import { loadConfig } from '#shared/config/load.ts';
 import { kafka } from '#test/backends/kafka.ts';
 import { removeTopics } from '#test/contract/queue-places.ts';
+import { median } from './median.ts';
 import { type ProcessUnderTest, startUnderTest } from './child-process.ts';
 
 const execute = promisify(execFile);
@@ -18,6 +19,9 @@ const SECONDS = 5;
 /** Each has a tag, and so a partition, of its own. */
 const CONNECTIONS = 32;
 const LOOK_MS = 50;
+const RUNS = 3;
+/** Two thirds of what one forwarder takes on two cores: at full load the processes would fight with the sender and Kafka for the cores. */
+const CHUNKS_PER_SECOND = 250;
 
 type Environment = Record<string, string>;
 
@@ -43,7 +47,20 @@ export async function run(): Promise<void> {
     await execute(process.execPath, ['dist/sluice.js', 'setup'], {
       env: { ...process.env, ...env, SLUICE_STORE: 'embedded' },
     });
-    for (const workers of [1, 2]) await measure({ ...env, SLUICE_KAFKA_GROUP: topic }, workers);
+    const seen: Record<string, number[]> = {};
+    for (let run = 0; run < RUNS; run++) {
+      for (const workers of [1, 2]) {
+        const figures = await measure({ ...env, SLUICE_KAFKA_GROUP: topic }, workers);
+        for (const [name, perCpuSecond] of Object.entries(figures))
+          (seen[`${name} ${workers}`] ??= []).push(perCpuSecond);
+      }
+    }
+    for (const name of ['forwarder', 'indexer']) {
+      const [one, two] = [1, 2].map((workers) => median(seen[`${name} ${workers}`] ?? []));
+      console.log(
+        `  ${name}: two workers have ${((two ?? 0) / (one ?? 1)).toFixed(2)} of one's (medians of ${RUNS} alternating runs)`,
+      );
+    }
   } finally {
     counting.disconnect();
     await removeTopics(loadConfig({ env, readFile: () => '' }));
@@ -51,11 +68,11 @@ export async function run(): Promise<void> {
   }
 }
 
-/** The indexer is there before the load, so that all its workers are members of the group when the first event comes. */
-async function measure(env: Environment, workers: number): Promise<void> {
+/** Resolves to events per CPU-second. The indexer is there before the load, so that all its workers are members of the group when the first event comes. */
+async function measure(env: Environment, workers: number): Promise<{ forwarder: number; indexer: number }> {
   await using indexer = await startUnderTest('indexer', { ...env, SLUICE_WORKERS: String(workers) });
   const before = await indexer.counter('process_cpu_seconds_total');
-  const sent = await forward(env, workers);
+  const { events: sent, perCpuSecond } = await forward(env, workers);
   let events = 0;
   while (events < sent) {
     await delay(LOOK_MS);
@@ -63,18 +80,22 @@ async function measure(env: Environment, workers: number): Promise<void> {
   }
   const cpuSeconds = (await indexer.counter('process_cpu_seconds_total')) - before;
   await tell('indexer', indexer, { workers, events, cpuSeconds });
+  return { forwarder: perCpuSecond, indexer: events / cpuSeconds };
 }
 
-/** Resolves to the events that Kafka has taken. */
-async function forward(env: Environment, workers: number): Promise<number> {
+/** Resolves to the events that Kafka has taken, and those per CPU-second. */
+async function forward(env: Environment, workers: number): Promise<{ events: number; perCpuSecond: number }> {
   await using service = await startUnderTest('forwarder', { ...env, SLUICE_WORKERS: String(workers) });
   const before = await service.counter('process_cpu_seconds_total');
   const sender = new URL('load-sender.ts', import.meta.url).pathname;
-  await execute(process.execPath, [sender, ...[service.forwardPort, 'packed', SECONDS, CONNECTIONS].map(String)]);
+  await execute(process.execPath, [
+    sender,
+    ...[service.forwardPort, 'packed', SECONDS, CONNECTIONS, CHUNKS_PER_SECOND].map(String),
+  ]);
   const events = await service.counter('sluice_events_produced_total');
   const cpuSeconds = (await service.counter('process_cpu_seconds_total')) - before;
   await tell('forwarder', service, { workers, events, cpuSeconds });
-  return events;
+  return { events, perCpuSecond: events / cpuSeconds };
 }
 
 interface Figures {

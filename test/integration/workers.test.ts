@@ -170,6 +170,15 @@ suite('two workers', { skip: broker && server ? false : 'SKIPPED: no Kafka or no
       embedded.stderr,
       /^sluice: Cannot run 2 workers: the embedded queue belongs to one process; set SLUICE_KAFKA_BROKERS$/m,
     );
+    const inherited = await sluice(['forwarder', '--workers', '2'], place, {
+      SLUICE_KAFKA_BROKERS: broker?.brokers.join() ?? '',
+      SLUICE_FORWARD_LISTEN: `fd:3@127.0.0.1:${place.forward}`,
+    });
+    assert.equal(inherited.code, 2);
+    assert.match(
+      inherited.stderr,
+      /^sluice: Cannot run 2 workers: systemd's sockets .* give SLUICE_FORWARD_LISTEN an/m,
+    );
     const none = await sluice(['forwarder', '--workers', '0'], place);
     assert.equal(none.code, 2);
     assert.match(none.stderr, /Cannot run "0" workers/);

@@ -7,8 +7,10 @@
 
 import cluster from 'node:cluster';
 import { isSea } from 'node:sea';
+import { type Config, variableOf } from '#shared/config/settings.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { exposition } from '#shared/exposition.ts';
+import { INHERITED_PREFIX } from '#shared/listen-address.ts';
 import { Metrics } from '#shared/metrics.ts';
 import type { CommandContext } from '../command.ts';
 import { aborted, openLog, startAdminPage } from '../service.ts';
@@ -26,7 +28,7 @@ export async function runWorkers(
   context: CommandContext,
 ): Promise<number> {
   const { config, clock, signal } = context;
-  refuseEmbedded(name, workers, context);
+  refuse(name, workers, context);
   const log = await openLog(context);
   const metrics = new Metrics({ version: VERSION, command: name });
   const telemetry = new WorkersTelemetry(metrics, log);
@@ -60,13 +62,21 @@ export async function runWorkers(
   return code;
 }
 
-/** What lies in files belongs to one process. Throws config_invalid. */
-function refuseEmbedded(name: string, workers: number, { config }: CommandContext): void {
-  const why =
-    config.queue === 'embedded'
-      ? 'the embedded queue belongs to one process; set SLUICE_KAFKA_BROKERS'
-      : name === 'indexer' && config.store === 'embedded'
-        ? 'the embedded store belongs to one process; set SLUICE_ELASTICSEARCH_URL'
-        : null;
+/** Throws config_invalid. */
+function refuse(name: string, workers: number, { config }: CommandContext): void {
+  const why = whyOneOnly(name, config);
   if (why !== null) throw new SluiceError('config_invalid', `Cannot run ${workers} workers: ${why}`);
 }
+
+function whyOneOnly(name: string, config: Config): string | null {
+  if (config.queue === 'embedded') return 'the embedded queue belongs to one process; set SLUICE_KAFKA_BROKERS';
+  if (name === 'indexer' && config.store === 'embedded') {
+    return 'the embedded store belongs to one process; set SLUICE_ELASTICSEARCH_URL';
+  }
+  const inherited = LISTENING.filter((setting) => config[setting]?.startsWith(INHERITED_PREFIX)).map(variableOf);
+  if (inherited.length === 0) return null;
+  // node:cluster keeps a listening socket only as long as one of the workers has it.
+  return `systemd's sockets would be closed for good when all workers end at once; give ${inherited.join(' and ')} an address`;
+}
+
+const LISTENING = ['forward.listen', 'http.listen', 'syslog.listen', 'syslog.tls_listen', 'gelf.listen'] as const;
