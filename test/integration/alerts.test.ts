@@ -3,7 +3,6 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
@@ -19,6 +18,7 @@ import { metricFacts } from '../../infra/build/metrics-reference.ts';
 import { dashboards } from '../../infra/grafana/dashboards.ts';
 import { type Program, Receiver, shortened, startAlertmanagers, startPrometheus } from './monitoring.ts';
 import { scrape } from './scrape.ts';
+import { ownTopic } from './own-topic.ts';
 import { newPlace, sluice, SluiceProcess } from './sluice-process.ts';
 
 const broker = await kafka();
@@ -71,14 +71,10 @@ interface Answer {
 suite('alerts and dashboards', { skip }, () => {
   test('Elasticsearch away, poison, and what the dashboards ask', async () => {
     const brokers = broker?.brokers.join() ?? '';
-    const name = `sluice-test.${randomBytes(4).toString('hex')}`;
     await using proxy = await cuttable(store?.url ?? '');
     const lagPort = await freePort();
     const environment = {
-      SLUICE_KAFKA_BROKERS: brokers,
-      SLUICE_KAFKA_TOPIC: name,
-      SLUICE_KAFKA_DEAD_LETTER_TOPIC: `${name}.dead-letters`,
-      SLUICE_KAFKA_GROUP: name,
+      ...ownTopic(broker?.brokers),
       SLUICE_KAFKA_PARTITIONS: '2',
       SLUICE_ELASTICSEARCH_URL: proxy.url,
       SLUICE_LAG_LISTEN: `127.0.0.1:${lagPort}`,
@@ -123,7 +119,19 @@ suite('alerts and dashboards', { skip }, () => {
       await receiver.hears('SluiceStoreDown', 'resolved', 60_000);
       await receiver.hears('SluiceLagOverObjective', 'resolved', 120_000);
 
-      const poison = ['-b', brokers, '-P', '-t', name, '-p', '0', '-H', 'v=9', '-H', 'encoding=identity'];
+      const poison = [
+        '-b',
+        brokers,
+        '-P',
+        '-t',
+        environment.SLUICE_KAFKA_TOPIC,
+        '-p',
+        '0',
+        '-H',
+        'v=9',
+        '-H',
+        'encoding=identity',
+      ];
       execFileSync('kcat', poison, { input: 'of another time' });
       const buried = await receiver.hears('SluiceDeadLetters', 'firing', 30_000);
       assert.equal(buried.labels['reason'], 'record_version_unknown');

@@ -8,6 +8,7 @@ import { elasticsearch } from '#test/backends/elasticsearch.ts';
 import { kafka } from '#test/backends/kafka.ts';
 import { runContainer, whyNoContainers } from './container.ts';
 import { type Find, field, inElasticsearch, inEmbeddedStore, texts, untilStored } from './documents.ts';
+import { ownTopic } from './own-topic.ts';
 import { type Environment, newPlace, sluice, SluiceProcess } from './sluice-process.ts';
 
 const lineCount = 10_000;
@@ -79,10 +80,7 @@ suite(
   { skip: missing.length > 0 ? `SKIPPED: ${missing.join(', ')}` : false },
   () => {
     const environment: Environment = {
-      SLUICE_KAFKA_BROKERS: realKafka?.brokers.join() ?? '',
-      SLUICE_KAFKA_TOPIC: `sluice-test.${unique}`,
-      SLUICE_KAFKA_DEAD_LETTER_TOPIC: `sluice-test.${unique}.dead-letters`,
-      SLUICE_KAFKA_GROUP: `sluice-test.${unique}`,
+      ...ownTopic(realKafka?.brokers),
       SLUICE_KAFKA_PARTITIONS: '4',
       SLUICE_ELASTICSEARCH_URL: realElasticsearch?.url ?? '',
     };

@@ -2,7 +2,6 @@
 
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { suite, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -12,6 +11,7 @@ import { kafka } from '#test/backends/kafka.ts';
 import { ForwardClient } from '#test/clients/forward-client.ts';
 import { removeTopics } from '#test/contract/queue-places.ts';
 import { scrape, valueOf } from './scrape.ts';
+import { ownTopic } from './own-topic.ts';
 import { newPlace, sluice, SluiceProcess } from './sluice-process.ts';
 
 const run = promisify(execFile);
@@ -30,13 +30,9 @@ interface LagLine {
 suite('sluice lag', { skip: noKcat ?? (broker ? false : 'SKIPPED: no Kafka') }, () => {
   test('the only indexer is killed', async () => {
     const brokers = broker?.brokers.join() ?? '';
-    const name = `sluice-test.${randomBytes(4).toString('hex')}`;
     const lagPort = await freePort();
     const environment = {
-      SLUICE_KAFKA_BROKERS: brokers,
-      SLUICE_KAFKA_TOPIC: name,
-      SLUICE_KAFKA_DEAD_LETTER_TOPIC: `${name}.dead-letters`,
-      SLUICE_KAFKA_GROUP: name,
+      ...ownTopic(broker?.brokers),
       SLUICE_KAFKA_PARTITIONS: '3',
       SLUICE_LAG_LISTEN: `127.0.0.1:${lagPort}`,
     };
@@ -62,7 +58,18 @@ suite('sluice lag', { skip: noKcat ?? (broker ? false : 'SKIPPED: no Kafka') }, 
         return { code, line: JSON.parse(stdout) as LagLine, stderr };
       };
       const timestampOf = async (partition: number, offset: number): Promise<number> => {
-        const what = ['-t', name, '-p', String(partition), '-o', String(offset), '-c', '1', '-f', '%T'];
+        const what = [
+          '-t',
+          environment.SLUICE_KAFKA_TOPIC,
+          '-p',
+          String(partition),
+          '-o',
+          String(offset),
+          '-c',
+          '1',
+          '-f',
+          '%T',
+        ];
         return Number((await run('kcat', ['-b', brokers, '-C', '-q', ...what])).stdout);
       };
 

@@ -2,13 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { suite, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { privateElasticsearch } from '#test/backends/elasticsearch.ts';
 import { kafka, privateKafka } from '#test/backends/kafka.ts';
 import { ForwardClient } from '#test/clients/forward-client.ts';
 import { field, inElasticsearch, untilStored } from './documents.ts';
+import { ownTopic } from './own-topic.ts';
 import { type Environment, newPlace, sluice, SluiceProcess } from './sluice-process.ts';
 
 const outageMs = 60_000;
@@ -17,12 +17,8 @@ const noJars =
   spawnSync('mvn', ['--version']).status === 0 ? null : 'SKIPPED: no mvn to start a server that may be stopped';
 
 function environmentOf(brokers: readonly string[], more: Environment = {}): Environment {
-  const name = `sluice-test.${randomBytes(4).toString('hex')}`;
   return {
-    SLUICE_KAFKA_BROKERS: brokers.join(),
-    SLUICE_KAFKA_TOPIC: name,
-    SLUICE_KAFKA_DEAD_LETTER_TOPIC: `${name}.dead-letters`,
-    SLUICE_KAFKA_GROUP: name,
+    ...ownTopic(brokers),
     SLUICE_KAFKA_PARTITIONS: '2',
     ...more,
   };

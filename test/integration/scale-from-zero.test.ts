@@ -3,7 +3,6 @@
 // In the end each event is in Elasticsearch once, the group has no lag, and nothing runs.
 
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import { suite, test, type TestContext } from 'node:test';
 import { loadConfig } from '#shared/config/load.ts';
 import { elasticsearch } from '#test/backends/elasticsearch.ts';
@@ -19,6 +18,7 @@ import {
 } from './lag-autoscaler.ts';
 import { NumberedLoad, numbersInElasticsearch } from './numbered-load.ts';
 import { RefusingProxy } from './refusing-proxy.ts';
+import { ownTopic } from './own-topic.ts';
 import { newPlace, sluice, SluiceProcess } from './sluice-process.ts';
 
 const broker = await kafka();
@@ -42,12 +42,8 @@ async function scaleFromZero(t: TestContext, { manifest, args, scale }: Scenario
   // It waits rather than works: four indexers do four times as much as one, also on a machine that is busy.
   await using store = await RefusingProxy.start(url);
   store.bulkDelayMs = 50;
-  const name = `sluice-test.${randomBytes(4).toString('hex')}`;
   const environment = {
-    SLUICE_KAFKA_BROKERS: broker?.brokers.join() ?? '',
-    SLUICE_KAFKA_TOPIC: name,
-    SLUICE_KAFKA_DEAD_LETTER_TOPIC: `${name}.dead-letters`,
-    SLUICE_KAFKA_GROUP: name,
+    ...ownTopic(broker?.brokers),
     SLUICE_KAFKA_PARTITIONS: String(PARTITIONS),
     SLUICE_ELASTICSEARCH_URL: store.url,
     SLUICE_GATHER_RECORD_BYTES: '16KiB',

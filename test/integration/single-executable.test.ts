@@ -2,7 +2,6 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +10,7 @@ import { loadConfig } from '#shared/config/load.ts';
 import { kafka } from '#test/backends/kafka.ts';
 import { ForwardClient } from '#test/clients/forward-client.ts';
 import { removeTopics } from '#test/contract/queue-places.ts';
+import { ownTopic } from './own-topic.ts';
 import { type Environment, type Finished, newPlace, type Place, SluiceProcess } from './sluice-process.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -62,12 +62,8 @@ suite('the single executable', () => {
   });
 
   test('two workers', { skip: broker ? false : 'SKIPPED: no Kafka' }, async (t) => {
-    const name = `sluice-test.${randomBytes(4).toString('hex')}`;
     const environment = {
-      SLUICE_KAFKA_BROKERS: broker?.brokers.join() ?? '',
-      SLUICE_KAFKA_TOPIC: name,
-      SLUICE_KAFKA_DEAD_LETTER_TOPIC: `${name}.dead-letters`,
-      SLUICE_KAFKA_GROUP: name,
+      ...ownTopic(broker?.brokers),
       SLUICE_STORE: 'embedded',
     };
     t.after(() => removeTopics(loadConfig({ env: environment, readFile: () => '' })));

@@ -14,6 +14,7 @@ import { elasticsearch } from '#test/backends/elasticsearch.ts';
 import { privateKafka } from '#test/backends/kafka.ts';
 import { ForwardClient } from '#test/clients/forward-client.ts';
 import { field, inElasticsearch, untilStored } from './documents.ts';
+import { ownTopic } from './own-topic.ts';
 import { type Environment, newPlace, sluice, SluiceProcess } from './sluice-process.ts';
 
 const awaySeconds = Number(process.env['SLUICE_TEST_KAFKA_AWAY_SECONDS'] || 20);
@@ -102,12 +103,8 @@ suite('Kafka away under load', { skip }, () => {
 });
 
 function environmentOf(brokers: readonly string[], more: Environment = {}): Environment {
-  const name = `sluice-test.${randomBytes(4).toString('hex')}`;
   return {
-    SLUICE_KAFKA_BROKERS: brokers.join(),
-    SLUICE_KAFKA_TOPIC: name,
-    SLUICE_KAFKA_DEAD_LETTER_TOPIC: `${name}.dead-letters`,
-    SLUICE_KAFKA_GROUP: name,
+    ...ownTopic(brokers),
     SLUICE_KAFKA_PARTITIONS: '4',
     ...more,
   };

@@ -2,13 +2,13 @@
 // both end in time with exit code 0, no ack was false, and whoever comes next goes on where they stopped.
 
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import { suite, test } from 'node:test';
 import { loadConfig } from '#shared/config/load.ts';
 import { elasticsearch } from '#test/backends/elasticsearch.ts';
 import { kafka } from '#test/backends/kafka.ts';
 import { removeTopics } from '#test/contract/queue-places.ts';
 import { NumberedLoad, numbersInElasticsearch } from './numbered-load.ts';
+import { ownTopic } from './own-topic.ts';
 import { type Environment, newPlace, sluice, SluiceProcess } from './sluice-process.ts';
 
 const broker = await kafka();
@@ -33,12 +33,8 @@ function lastWords(stderr: string, event: string): Record<string, number> {
 suite('SIGTERM under full load', { skip: broker && server ? false : 'SKIPPED: no Kafka or no Elasticsearch' }, () => {
   test('indexer and forwarder end in time, and nothing is lost or twice', async (t) => {
     const url = server?.url ?? '';
-    const name = `sluice-test.${randomBytes(4).toString('hex')}`;
     const environment = {
-      SLUICE_KAFKA_BROKERS: broker?.brokers.join() ?? '',
-      SLUICE_KAFKA_TOPIC: name,
-      SLUICE_KAFKA_DEAD_LETTER_TOPIC: `${name}.dead-letters`,
-      SLUICE_KAFKA_GROUP: name,
+      ...ownTopic(broker?.brokers),
       SLUICE_KAFKA_PARTITIONS: '4',
       SLUICE_ELASTICSEARCH_URL: url,
       // What is in hand at the stop is a part of the backlog.

@@ -2,7 +2,6 @@
 // all that are replaced under load cost no event, and no connection is refused.
 
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -13,6 +12,7 @@ import { elasticsearch } from '#test/backends/elasticsearch.ts';
 import { kafka } from '#test/backends/kafka.ts';
 import { removeTopics } from '#test/contract/queue-places.ts';
 import { NumberedLoad, numbersInElasticsearch } from './numbered-load.ts';
+import { ownTopic } from './own-topic.ts';
 import { type Environment, newPlace, type Place, sluice, SluiceProcess } from './sluice-process.ts';
 
 const broker = await kafka();
@@ -51,12 +51,8 @@ async function connecting(port: number, signal: AbortSignal): Promise<number> {
 }
 
 async function newTopic(): Promise<Environment> {
-  const name = `sluice-test.${randomBytes(4).toString('hex')}`;
   const environment = {
-    SLUICE_KAFKA_BROKERS: broker?.brokers.join() ?? '',
-    SLUICE_KAFKA_TOPIC: name,
-    SLUICE_KAFKA_DEAD_LETTER_TOPIC: `${name}.dead-letters`,
-    SLUICE_KAFKA_GROUP: name,
+    ...ownTopic(broker?.brokers),
     SLUICE_KAFKA_PARTITIONS: '4',
     SLUICE_ELASTICSEARCH_URL: url,
   };
