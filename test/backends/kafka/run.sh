@@ -31,5 +31,6 @@ group.initial.rebalance.delay.ms=0
 ${BROKER_PROPERTIES:-}
 P
 [ -f "$BROKER_DATA/log/meta.properties" ] ||
-  "$java" -Xmx64m -cp "$BROKER_HOME/lib/*" kafka.tools.StorageTool format -t MkU3OEVBNTcwNTJENDM2Qg -c "$BROKER_DATA/server.properties" > /dev/null 2>&1
+  "$java" -Xmx256m -XX:+UseSerialGC -cp "$BROKER_HOME/lib/*" kafka.tools.StorageTool format -t MkU3OEVBNTcwNTJENDM2Qg -c "$BROKER_DATA/server.properties" > "$BROKER_DATA/format.log" 2>&1 ||
+  { cat "$BROKER_DATA/format.log" >&2; exit 1; }
 exec "$java" -Xms"$heap" -Xmx"$heap" -XX:+UseSerialGC ${BROKER_JAVA_OPTIONS:-} -cp "$BROKER_HOME/lib/*" kafka.Kafka "$BROKER_DATA/server.properties"
