@@ -52,15 +52,23 @@ export class JarServer implements AsyncDisposable {
     process.once('exit', this.#clear);
   }
 
-  /** Starts it and resolves when it serves; rejects with its last lines if it ends instead. */
+  /**
+   * Starts it and resolves when it serves; rejects with its last lines if it ends instead. What is tested stands on it, and is not it: one
+   * that ends while it starts is started once more.
+   */
   async start(): Promise<void> {
     const { name, serves } = this.#options;
     this.#process.start();
     const deadline = performance.now() + startTimeoutMs;
-    while (!(await serves())) {
-      if (!this.#process.running) throw new Error(`Cannot start ${name}: it ended\n${this.#process.output}`);
+    for (let hasEnded = false; !(await serves()); await delay(100)) {
+      if (!this.#process.running) {
+        const why = `it ended with ${this.#process.exitCode}\n${this.#process.output}`;
+        if (hasEnded) throw new Error(`Cannot start ${name}: ${why}`);
+        hasEnded = true;
+        console.error(`${name} is started once more: ${why}`);
+        this.#process.start();
+      }
       if (performance.now() > deadline) throw new Error(`Cannot start ${name}: no answer\n${this.#process.output}`);
-      await delay(100);
     }
   }
 
