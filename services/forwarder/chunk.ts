@@ -32,6 +32,13 @@ export interface Chunk extends Origin {
   readonly entries: Uint8Array;
   /** Entries in the run, at least 1. */
   readonly count: number;
+  /**
+   * CRC-32 (zlib) and length of the body that the entries were made of, as it was decoded from its transfer; stands for the entries
+   * in the chunk's name. With a chunk id, the entries must then be a function of that body: no clock.
+   */
+  readonly content?: { readonly crc32: number; readonly length: number };
+  /** For entries that are named by position: the chain at the start of the first one; see shared/record/chain.ts. */
+  readonly chain?: Uint8Array;
 }
 
 /** What can never be indexed, and would be sent for ever if it were only refused. */

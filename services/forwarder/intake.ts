@@ -10,8 +10,9 @@ import type { Tenant } from '#shared/config/tenants.ts';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
 import type { DeadLetter, Queue } from '#shared/queue/queue.ts';
 import { recordBytes } from '#shared/queue/headers.ts';
+import { entryTimeMs } from '#shared/record/entry-time.ts';
 import { chunkIdentity, randomIdentity } from '#shared/record/identity.ts';
-import { type Batch, encodeBatches } from '#shared/record/record.ts';
+import { type Batch, RECORD_VERSION, encodeBatches } from '#shared/record/record.ts';
 import type { Chunk, Intake, Undecodable } from './chunk.ts';
 import { Lane, type LaneOptions } from './gather/lane.ts';
 import { Settlement, type Share } from './gather/share.ts';
@@ -116,7 +117,7 @@ export class QueueIntake implements Intake {
   async bury(undecodable: Undecodable): Promise<void> {
     const { bytes } = undecodable;
     using _permit = this.#rooms.of(undecodable.tenant).take(bytes.length + CHUNK_OVERHEAD_BYTES, 1, bytes.length);
-    const letter = letterOf(this.#batch(undecodable, randomIdentity(), 1), undecodable);
+    const letter = letterOf(this.#batch(undecodable, 1, randomIdentity), undecodable);
     try {
       await this.#queue.appendDeadLetters([letter]);
       this.#telemetry.buried(undecodable);
@@ -153,7 +154,8 @@ export class QueueIntake implements Intake {
   }
 
   #share(chunk: Chunk): Share {
-    const batch = this.#batch(chunk, identityOf(chunk), chunk.count);
+    const named = this.#batch(chunk, chunk.count, (receivedMs) => identityOf(chunk, receivedMs));
+    const batch = chunk.chain === undefined ? named : { ...named, chain: chunk.chain };
     const settlement = new Settlement().expect();
     const passes = chunk.encoding !== 'identity' && this.#fitsAsItIs(chunk, batch);
     return passes
@@ -166,12 +168,14 @@ export class QueueIntake implements Intake {
     return recordBytes(record) <= this.#queue.appendBytesMax;
   }
 
-  #batch({ tag, input, tenant, sender }: Chunk | Undecodable, id: Uint8Array, count: number): Batch {
+  #batch(origin: Chunk | Undecodable, count: number, identityAt: (receivedMs: number) => Uint8Array): Batch {
+    const { tag, input, tenant, sender } = origin;
     const receivedMs = this.#clock.epochMs();
     // Never backwards, whatever the clock does, and never the number of an event before.
     const seq = Math.max(receivedMs * 1000, this.#nextSeq);
     this.#nextSeq = seq + count;
-    return { id, first: 0, count, tag, input, tenant, receivedMs, seq, sender };
+    const id = identityAt(receivedMs);
+    return { version: RECORD_VERSION, id, first: 0, count, tag, input, tenant, receivedMs, seq, sender, chain: null };
   }
 
   #laneOf({ tenant, tag, sender }: Chunk): Lane {
@@ -198,9 +202,12 @@ function shuttingDown(): SluiceError {
   return new SluiceError('shutting_down', 'Cannot take events: Sluice is shutting down');
 }
 
-function identityOf({ tenant, sender, tag, chunkId, entries }: Chunk): Uint8Array {
-  if (!chunkId) return randomIdentity();
-  return chunkIdentity({ tenant, sender, tag, chunkId, crc32: crc32(entries), length: entries.length });
+/** A repeat of a chunk id has the same name, so no clock has a part in it. */
+function identityOf({ tenant, sender, tag, chunkId, entries, content }: Chunk, receivedMs: number): Uint8Array {
+  if (!chunkId) return randomIdentity(receivedMs);
+  const timeMs = entryTimeMs(entries, 0, entries.length);
+  const { crc32: checksum, length } = content ?? { crc32: crc32(entries), length: entries.length };
+  return chunkIdentity({ timeMs, tenant, sender, tag, chunkId, crc32: checksum, length });
 }
 
 function letterOf(

@@ -6,7 +6,8 @@
 
 import type { Clock } from '#shared/clock.ts';
 import type { DeadLetter, FetchedRecord, Queue } from '#shared/queue/queue.ts';
-import { encodeBatches } from '#shared/record/record.ts';
+import { chainAtEntry } from '#shared/record/chain.ts';
+import { type Batch, encodeBatches } from '#shared/record/record.ts';
 import { backoffMs } from '#shared/backoff.ts';
 import { BulkBody } from './bulk/body.ts';
 import { type EventPlace, type Parcel, type Run, eventsOf } from './bulk/parcel.ts';
@@ -142,7 +143,7 @@ export class RecordRefusals implements Refusals {
     const bytesMax = Math.max(1024, this.#options.queue.appendBytesMax - LETTER_HEADERS_BYTES);
     const cut = entry.length > bytesMax;
     return {
-      batches: encodeBatches([place.batch]),
+      batches: encodeBatches([batchOfEvent(place)]),
       index: place.index,
       reason,
       error: error.slice(0, ERROR_LENGTH_MAX),
@@ -206,6 +207,13 @@ class OpenedRecords {
     this.#opened = opened.kind === 'unpacked' ? opened : null;
     return this.#opened;
   }
+}
+
+/** The batch of an event, as its letter has it: a name by position is made of the chain just before its entry. */
+function batchOfEvent({ batch, index }: EventPlace): Batch {
+  const { chain, names, first } = batch;
+  if (chain === null || names === undefined) return batch;
+  return { ...batch, first: index, count: 1, chain: chainAtEntry(chain, names, index - first) };
 }
 
 function entryBytes(record: Unpacked, entry: number): Uint8Array {

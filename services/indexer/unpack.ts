@@ -1,20 +1,23 @@
 // From a fetched record to its batches and to where each entry ends. Decompresses in the thread pool, so that the next record is
 // opened while this one is turned into documents. Everything that a record claims is checked here, before its first event is used:
-// its version, its encoding, its table, and that the counts of the table are those of the value.
+// its version, its encoding, its table, and that the counts of the table are those of the value. Names by position are derived here.
 //
 //   value   | entry | entry | entry | entry | entry | …        ends[k] = position after entry k
 //           |<----- batch 0 ------->|<-- batch 1 ->| …         counts add up to the entries
 //
 // Guarantees: never rejects for what a record holds, and allocates no more than `bytesMax` for its value.
 
+import { setImmediate as turn } from 'node:timers/promises';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
 import { entryEnd } from '#shared/msgpack/extents.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
+import { PositionNamer } from '#shared/record/chain.ts';
 import { decompress as decompressInPool } from '#shared/record/compression.ts';
 import { type Batch, type Encoding, RECORD_VERSION, decodeBatches } from '#shared/record/record.ts';
 
 export interface Unpacked {
   readonly kind: 'unpacked';
+  /** Those by position have their names. */
   readonly batches: readonly Batch[];
   /** The value, uncompressed. */
   readonly bytes: Uint8Array;
@@ -23,6 +26,7 @@ export interface Unpacked {
 
 export interface Unreadable {
   readonly kind: 'unreadable';
+  /** `record_version_unknown`: a later program wrote it, and can read it. */
   readonly reason: 'record_version_unknown' | 'record_malformed';
   readonly error: string;
   /** Events that its table speaks of; 1 where the table cannot be read, for then the record is all that can be counted. */
@@ -39,6 +43,10 @@ export interface UnpackOptions {
 }
 
 const latin1 = new TextDecoder('latin1');
+/** As an integer is written; longer ones are nobody's version. */
+const VERSION_TEXT = /^[1-9][0-9]{0,14}$/;
+/** Bytes of entries that are hashed for their names before other work of the process gets its turn: some 2 ms. */
+const TURN_BYTES = 512 * 1024;
 
 export async function unpack(record: FetchedRecord, options: UnpackOptions): Promise<Unpacked | Unreadable> {
   const { v, encoding: encodingBytes, batches: table } = record.headers;
@@ -50,14 +58,16 @@ export async function unpack(record: FetchedRecord, options: UnpackOptions): Pro
     events: batches ? Math.max(1, eventsOf(batches)) : 1,
   });
 
-  const version = v ? latin1.decode(v) : '';
-  if (version !== RECORD_VERSION) {
-    return unreadable(
-      'record_version_unknown',
-      `Cannot read version ${JSON.stringify(version.slice(0, 20))} of the record format`,
-    );
+  const version = v ? latin1.decode(v.subarray(0, 20)) : '';
+  if (!VERSION_TEXT.test(version)) {
+    return unreadable('record_malformed', `Cannot read the record: ${JSON.stringify(version)} is no version`);
   }
-  if (!batches) return unreadable('record_malformed', 'Cannot read the table of batches');
+  if (Number(version) > RECORD_VERSION) {
+    const error = `Cannot read version ${version} of the record format: this program knows up to ${RECORD_VERSION}; upgrade it`;
+    return unreadable('record_version_unknown', error);
+  }
+  if (!batches || batches.some((batch) => batch.version !== Number(version)))
+    return unreadable('record_malformed', 'Cannot read the table of batches');
   const encoding = encodingOf(encodingBytes);
   if (!encoding) return unreadable('record_malformed', 'Cannot read the encoding: it is none of identity, gzip, zstd');
 
@@ -71,7 +81,30 @@ export async function unpack(record: FetchedRecord, options: UnpackOptions): Pro
   }
   const ends = entryEnds(bytes, eventsOf(batches));
   if (!ends) return unreadable('record_malformed', 'Cannot read the entries: they are not as many as the table says');
-  return { kind: 'unpacked', batches, bytes, ends };
+  return { kind: 'unpacked', batches: await withNames(batches, bytes, ends), bytes, ends };
+}
+
+/** The batches, with the names of those by position. */
+async function withNames(batches: Batch[], bytes: Uint8Array, ends: Uint32Array): Promise<Batch[]> {
+  if (batches.every(({ chain }) => chain === null)) return batches;
+  const named: Batch[] = [];
+  let entry = 0;
+  let start = 0;
+  let turnAt = TURN_BYTES;
+  for (const batch of batches) {
+    const { chain, count } = batch;
+    const namer = chain === null ? null : new PositionNamer(chain, count);
+    for (const afterLast = entry + count; entry < afterLast; entry++) {
+      const end = ends[entry] ?? 0;
+      namer?.add(bytes, start, end);
+      start = end;
+      if (end < turnAt) continue;
+      turnAt = end + TURN_BYTES;
+      await turn();
+    }
+    named.push(namer === null ? batch : { ...batch, names: namer.names });
+  }
+  return named;
 }
 
 /** Where each of `count` entries ends; null where the bytes are not just these entries. */

@@ -9,7 +9,8 @@
 import { entryEnd } from '#shared/msgpack/extents.ts';
 import { MsgpackReader } from '#shared/msgpack/reader.ts';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
-import { type Batch, type Encoding, RECORD_VERSION, decodeBatches, encodeBatches } from '#shared/record/record.ts';
+import { type Batch, type Encoding, decodeBatches, encodeBatches } from '#shared/record/record.ts';
+import { headedRecord } from './headers.ts';
 import type { DeadLetter, FetchedRecord } from './queue.ts';
 
 /** Where a letter lies among the dead letters. */
@@ -98,9 +99,10 @@ export function recordOfLetter(letter: ReadLetter): Pick<FetchedRecord, 'headers
     return recordOf('identity', encodeBatches([{ ...batch, first: index, count: 1 }]), value);
   }
   if (encoding === '') return 'it is of a whole chunk that could not be read';
-  if (recordVersion !== RECORD_VERSION) return `it is of a record of version ${JSON.stringify(recordVersion)}`;
+  if (recordVersion !== '1' && recordVersion !== '2')
+    return `it is of a record of version ${JSON.stringify(recordVersion)}`;
   if (!isEncoding(encoding)) return `it is of a record of encoding ${JSON.stringify(encoding)}`;
-  if (batches.length === 0) return 'it is of a record whose table cannot be read';
+  if (String(batches[0]?.version) !== recordVersion) return 'it is of a record whose table cannot be read';
   return recordOf(encoding, encodeBatches(batches), value);
 }
 
@@ -109,7 +111,7 @@ function recordOf(
   batches: Uint8Array,
   value: Uint8Array,
 ): Pick<FetchedRecord, 'headers' | 'value'> {
-  return { headers: { v: Buffer.from(RECORD_VERSION), encoding: Buffer.from(encoding), batches }, value };
+  return headedRecord({ encoding, batches, value });
 }
 
 function isEncoding(text: string): text is Encoding {

@@ -1,7 +1,7 @@
 // The headers of a record as both queues keep them: names to bytes, as published in docs/record-format.md.
 // Writing goes from our own records to headers; reading hands on whatever headers there are, also unknown ones.
 
-import { type QueueRecord, RECORD_VERSION } from '#shared/record/record.ts';
+import { type QueueRecord, versionOfTable } from '#shared/record/record.ts';
 import type { DeadLetter } from './queue.ts';
 
 export type Headers = Readonly<Record<string, Uint8Array>>;
@@ -12,7 +12,7 @@ export interface Headed {
   readonly value: Uint8Array;
 }
 
-const VERSION = Buffer.from(RECORD_VERSION);
+const VERSIONS = { 1: Buffer.from('1'), 2: Buffer.from('2') } as const;
 const ENCODINGS = { identity: Buffer.from('identity'), gzip: Buffer.from('gzip'), zstd: Buffer.from('zstd') } as const;
 const YES = Buffer.from('1');
 
@@ -27,14 +27,18 @@ export function recordBytes(record: QueueRecord): number {
 
 export function headedRecord(record: QueueRecord): Headed {
   return {
-    headers: { v: VERSION, encoding: ENCODINGS[record.encoding], batches: record.batches },
+    headers: {
+      v: VERSIONS[versionOfTable(record.batches)],
+      encoding: ENCODINGS[record.encoding],
+      batches: record.batches,
+    },
     value: record.value,
   };
 }
 
 export function headedLetter(letter: DeadLetter): Headed {
   const headers: Record<string, Uint8Array> = {
-    v: VERSION,
+    v: VERSIONS[versionOfTable(letter.batches)],
     batches: letter.batches,
     reason: Buffer.from(letter.reason),
     error: Buffer.from(letter.error),

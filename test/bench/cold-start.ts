@@ -165,6 +165,8 @@ function oneRecord() {
       receivedMs: Date.now(),
       seq: 1,
       sender: 'bench',
+      version: 2,
+      chain: null,
     },
   ]);
   return { encoding: 'identity', batches, value: Buffer.concat(entries) } as const;

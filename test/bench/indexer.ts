@@ -70,6 +70,8 @@ function batchOf(): Batch {
     receivedMs: Date.now(),
     seq: Date.now() * 1000,
     sender: 'node-17',
+    version: 2,
+    chain: null,
   };
 }
 

@@ -47,6 +47,8 @@ const batch: Batch = {
   receivedMs: Date.UTC(2026, 0, 2, 3, 4, 5),
   seq: 1_767_323_045_000_000,
   sender: 'node-17',
+  version: 2,
+  chain: null,
 };
 
 /** One entry: fixarray, EventTime, record. */

@@ -193,6 +193,8 @@ function contract(makePlace: () => Promise<QueuePlace>): void {
         receivedMs: 1,
         seq: 2,
         sender: 's',
+        version: 2,
+        chain: null,
       },
     ]);
     const event: DeadLetter = {

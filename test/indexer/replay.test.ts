@@ -55,8 +55,8 @@ test('what is mended is indexed, under the names that it always had', async () =
   const [letter] = world.queue.letters;
   assert(letter);
   const read = readDeadLetter({ ...headedLetter(letter), partition: 0, offset: 0, timestampMs: 0 });
-  assert(read.kind === 'letter' && read.index !== null);
-  const id = documentId(read.batches[0]?.id ?? new Uint8Array(), read.index);
+  assert(read.kind === 'letter' && read.index !== null && read.batches[0]);
+  const id = documentId(read.batches[0], read.index);
   const document = world.store.documents.get(id);
   assert.equal(document?.['message'], 'event 3 ');
   assert.deepEqual((document['event'] as { sequence?: number }).sequence, (read.batches[0]?.seq ?? 0) + read.index);

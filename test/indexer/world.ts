@@ -80,6 +80,8 @@ export class World {
       receivedMs: this.clock.epochMs(),
       seq: 1000 * number,
       sender: 'node-1',
+      version: 2,
+      chain: null,
     };
   }
 

@@ -15,6 +15,7 @@ import { systemClock } from '#shared/clock.ts';
 import { loadConfig } from '#shared/config/load.ts';
 import { splitEntries } from '#shared/msgpack/extents.ts';
 import { openQueue } from '#shared/queue/open.ts';
+import { entryTimeMs } from '#shared/record/entry-time.ts';
 import { chunkIdentity, documentId } from '#shared/record/identity.ts';
 import { decodeBatches } from '#shared/record/record.ts';
 import { openStore } from '#shared/store/open.ts';
@@ -171,10 +172,12 @@ function take(expected: Expected, { seen, heard, isJson }: { seen: Seen[]; heard
 function* idsOf(one: Seen): Generator<string> {
   if (typeof one === 'string' || !('run' in one) || one.chunkId === null) return;
   const { tag, chunkId, run } = one;
-  const id = chunkIdentity({ tenant: null, sender: SENDER, tag, chunkId, crc32: crc32(run), length: run.length });
+  const timeMs = entryTimeMs(run, 0, run.length);
+  const name = { timeMs, tenant: null, sender: SENDER, tag, chunkId, crc32: crc32(run), length: run.length };
+  const batch = { version: 2, id: chunkIdentity(name), first: 0, receivedMs: 0, chain: null } as const;
   let index = 0;
   for (const { start, end } of splitEntries(run, 1)) {
-    if (!run.subarray(start, end).includes('partial_')) yield documentId(id, index);
+    if (!run.subarray(start, end).includes('partial_')) yield documentId(batch, index);
     index += 1;
   }
 }
@@ -245,7 +248,7 @@ async function readLetters(place: Place): Promise<{ ids: string[]; fromEdge: Buf
     const [batch] = decodeBatches(headers['batches'] ?? Buffer.alloc(0)) ?? [];
     assert.ok(batch, 'a letter tells its batch');
     const { index } = headers;
-    if (index) letters.ids.push(documentId(batch.id, Number(Buffer.from(index).toString())));
+    if (index) letters.ids.push(documentId(batch, Number(Buffer.from(index).toString())));
     else letters.fromEdge.push(Buffer.from(value));
   }
   return letters;

@@ -28,6 +28,8 @@ export async function kafkaRecord({ partition = 0, offset, tag, events }: Record
       receivedMs: nowMs,
       seq: nowMs * 1000 + offset * 1000,
       sender: '127.0.0.1',
+      version: 2,
+      chain: null,
     },
   ]);
   const headers = { v: Buffer.from('1'), encoding: Buffer.from('zstd'), batches };

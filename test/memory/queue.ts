@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { SluiceError } from '#shared/errors.ts';
-import { headedLetter } from '#shared/queue/headers.ts';
+import { type Headers, headedLetter, headedRecord } from '#shared/queue/headers.ts';
 import type {
   ConsumeOptions,
   ConsumerHandler,
@@ -24,8 +24,6 @@ export interface QueueHooks {
   /** Records of one fetch, at most. */
   readonly fetchRecordsMax?: number;
 }
-
-const text = (value: string): Uint8Array => Buffer.from(value);
 
 export class MemoryQueue implements Queue {
   readonly kind = 'kafka';
@@ -54,13 +52,14 @@ export class MemoryQueue implements Queue {
   async append(partition: number, records: readonly QueueRecord[]): Promise<void> {
     const error = this.hooks.append?.();
     if (error) throw error;
-    for (const { encoding, batches, value } of records) {
-      this.add(partition, { v: text('1'), encoding: text(encoding), batches }, value);
+    for (const record of records) {
+      const { headers, value } = headedRecord(record);
+      this.add(partition, headers, value);
     }
   }
 
   /** Appends whatever a test likes. */
-  add(partition: number, headers: Record<string, Uint8Array>, value: Uint8Array, gap = 0): void {
+  add(partition: number, headers: Headers, value: Uint8Array, gap = 0): void {
     const log = this.log(partition);
     const offset = (log.at(-1)?.offset ?? -1) + 1 + gap;
     log.push({ partition, offset, timestampMs: this.hooks.epochMs?.() ?? 0, headers, value });

@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { splitEntries } from '#shared/msgpack/extents.ts';
+import { chainAfterRun } from '#shared/record/chain.ts';
 import type { Batch, Encoding } from '#shared/record/record.ts';
 
 export interface Share {
@@ -71,11 +72,13 @@ export class Settlement {
 /** An uncompressed share as shares of at most `bytesMax`, or of one entry each where that is larger; they take its place. */
 export function splitShare(share: Share, bytesMax: number): Share[] {
   const shares: Share[] = [];
-  let { first } = share.batch;
+  let { first, chain } = share.batch;
   for (const { start, end, count } of splitEntries(share.bytes, bytesMax)) {
     if (shares.length > 0) share.settlement.expect();
-    shares.push({ ...share, batch: { ...share.batch, first, count }, bytes: share.bytes.subarray(start, end) });
+    const bytes = share.bytes.subarray(start, end);
+    shares.push({ ...share, batch: { ...share.batch, first, count, chain }, bytes });
     first += count;
+    if (chain !== null) chain = chainAfterRun(chain, bytes);
   }
   assert(first === share.batch.first + share.batch.count, 'a split loses no entry');
   return shares;

@@ -1,14 +1,17 @@
 // The body of a `_bulk` request, grown item by item, with a note of where each lies:
 //
-//   {"create":{"_index":"logs-sluice-default","_id":"<32 hex digits>-<index>"}}\n      actionStart
+//   {"create":{"_index":"logs-sluice-default","_id":"<27 letters of base64url>"}}\n    actionStart
 //   {"@timestamp": …}                                                                  docStart … docEnd
 //   \n
+//
+// Of a name the first twenty letters are those of 15 bytes of the batch's identity, written once for all of its entries.
 //
 // Guarantees: an item is whole or absent (`rollback`); the names in an action line are ours, of letters that need no escape,
 // so nobody's text can forge a line: JSON strings have no line breaks.
 
 import assert from 'node:assert/strict';
-import { documentId } from '#shared/record/identity.ts';
+import { IDENTITY_BYTES, POSITION_NAME_BYTES, documentId } from '#shared/record/identity.ts';
+import type { Batch } from '#shared/record/record.ts';
 import type { BulkItem, BulkRequest } from '#shared/store/store.ts';
 import { JsonBuffer, fragment } from '../parse/json-buffer.ts';
 
@@ -19,8 +22,6 @@ const SPARE_MAX = 8;
 /** A larger one is let go, so that one huge line does not hold memory for ever. */
 const SPARE_BYTES_MAX = 16 * 1024 * 1024;
 
-const NO_ID = new Uint8Array(0);
-
 export class BulkBody {
   /** The document of the item that was begun is written here. */
   readonly json = new JsonBuffer();
@@ -30,9 +31,9 @@ export class BulkBody {
   #length = 0;
   #docStart = -1;
   #index = '';
-  #id: Uint8Array = NO_ID;
+  #batch: Batch | null = null;
   #entry = 0;
-  /** An action line up to the entry's index, the same for all entries of a batch. */
+  /** An action line up to what tells entries apart, the same for all entries of a batch. */
   #prefix = new JsonBuffer(Buffer.allocUnsafe(256));
   #indexEnd = 0;
 
@@ -49,15 +50,17 @@ export class BulkBody {
   /**
    * Writes the action line of a document, which is to follow in `json`.
    * @param index data stream
-   * @param id of the batch, 16 bytes; must not change as long as the item lives
-   * @param entry index of the entry in its batch
+   * @param batch must not change as long as the item lives; has its names where it is by position
+   * @param entry index of the entry in its batch, the batch's `first` included
    */
-  begin(index: string, id: Uint8Array, entry: number): void {
+  begin(index: string, batch: Batch, entry: number): void {
     assert(this.#docStart < 0, 'an item ends before the next begins');
-    if (index !== this.#index || id !== this.#id) this.#setPrefix(index, id);
+    if (index !== this.#index || batch !== this.#batch) this.#setPrefix(index, batch);
     const { json } = this;
     json.raw(this.#prefix);
-    json.integer(entry);
+    if (batch.version === 1) json.integer(entry);
+    else if (batch.chain === null) json.base64urlTail(batch.id[IDENTITY_BYTES - 1]!, entry);
+    else writePositionName(json, batch, entry);
     json.raw(ACTION_END);
     this.#entry = entry;
     this.#docStart = json.at;
@@ -65,9 +68,9 @@ export class BulkBody {
 
   /** The document is whole. */
   end(): void {
-    assert(this.#docStart >= 0, 'an item is begun before it ends');
+    assert(this.#docStart >= 0 && this.#batch !== null, 'an item is begun before it ends');
     const { json } = this;
-    this.#items.push(new Item(this.#index, this.#id, this.#entry, this.#length, this.#docStart, json.at));
+    this.#items.push(new Item(this.#index, this.#batch, this.#entry, this.#length, this.#docStart, json.at));
     json.byte(NEWLINE);
     this.#length = json.at;
     this.#docStart = -1;
@@ -96,7 +99,7 @@ export class BulkBody {
     if (this.#spare.length < SPARE_MAX) this.#spare.push(Buffer.from(buffer));
   }
 
-  #setPrefix(index: string, id: Uint8Array): void {
+  #setPrefix(index: string, batch: Batch): void {
     const prefix = this.#prefix;
     if (index !== this.#index) {
       assert(/^[a-z0-9_.-]+$/.test(index), 'the name of a data stream needs no escape');
@@ -105,23 +108,33 @@ export class BulkBody {
       this.#indexEnd = prefix.at;
     }
     prefix.at = this.#indexEnd;
-    prefix.hex(id, 0, id.length);
-    prefix.byte(0x2d);
+    if (batch.version === 1) {
+      prefix.hex(batch.id, 0, batch.id.length);
+      prefix.byte(0x2d);
+    } else if (batch.chain === null) {
+      prefix.base64url(batch.id, 0, IDENTITY_BYTES - 1);
+    }
     this.#index = index;
-    this.#id = id;
+    this.#batch = batch;
   }
+}
+
+function writePositionName(json: JsonBuffer, { names, first }: Batch, entry: number): void {
+  assert(names, 'a batch by position has its names');
+  const at = (entry - first) * POSITION_NAME_BYTES;
+  json.base64url(names.bytes, at, at + POSITION_NAME_BYTES);
 }
 
 /** An item whose name is made only when somebody asks: of most, nobody does. */
 class Item implements BulkItem {
   readonly index: string;
-  readonly #batch: Uint8Array;
+  readonly #batch: Batch;
   readonly #entry: number;
   readonly actionStart: number;
   readonly docStart: number;
   readonly docEnd: number;
 
-  constructor(index: string, batch: Uint8Array, entry: number, actionStart: number, docStart: number, docEnd: number) {
+  constructor(index: string, batch: Batch, entry: number, actionStart: number, docStart: number, docEnd: number) {
     this.index = index;
     this.#batch = batch;
     this.#entry = entry;

@@ -115,7 +115,7 @@ export class DocumentWriter {
     const batch = this.#batch;
     assert(batch !== null, 'beginBatch comes first');
     this.#values.source(bytes);
-    this.#body.begin(this.#dataStream, batch.id, index);
+    this.#body.begin(this.#dataStream, batch, index);
     this.#timeKind = this.#time.read(bytes, this.#values.view, this.#entry.timeAt);
     if (this.#timeKind !== 'instant') this.#time.setMs(batch.receivedMs);
     this.#json.raw(TIMESTAMP);

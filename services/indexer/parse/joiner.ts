@@ -12,7 +12,8 @@
 // Text may thus be stored twice after a crash between timeout and commit, but marked; it is never swallowed.
 //
 // A sender that missed an ack sends the last part again, behind the line that has it. So parts that were passed on are remembered, and
-// say nothing new.
+// say nothing new. While a line waits, a part of the same place, text and time is a repeat; one of the same place that says something else
+// is of another line, whatever its partial_id: the line that waits is passed on, and another begins.
 //
 // Guarantees: bounded by bytes a line and in all (the oldest is passed on first), parts and time; every hold that came in goes out once;
 // kept bytes are copies. Time is given by the caller.
@@ -21,7 +22,8 @@ import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { containerChildren, containerHeaderSize } from '#shared/msgpack/extents.ts';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
-import { IDENTITY_BYTES, documentId } from '#shared/record/identity.ts';
+import { entryTimeMs } from '#shared/record/entry-time.ts';
+import { IDENTITY_BYTES, POSITION_NAME_BYTES, documentId, hashedIdentity } from '#shared/record/identity.ts';
 import type { Batch } from '#shared/record/record.ts';
 import { isText, pastValue, textEnd, textStart } from './fields.ts';
 import { type Part, partNames, partOf, recordStart } from './part.ts';
@@ -71,6 +73,14 @@ interface Piece {
   readonly batch: Batch;
   readonly index: number;
   readonly text: Uint8Array;
+  readonly timeMs: number;
+}
+
+/** A part that came in, and where its entry lies. */
+interface Arrival extends Part {
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly timeMs: number;
 }
 
 interface Pending<Hold> {
@@ -128,18 +138,22 @@ export class LineJoiner<Hold> {
     end: number,
     nowMs: number,
   ): JoinedLine<Hold>[] | null {
-    const part = partOf(bytes, start, end);
-    assert(part !== null, 'only parts are joined');
-    if (this.#names.has(documentId(origin.batch.id, origin.index))) return null;
+    const said = partOf(bytes, start, end);
+    assert(said !== null, 'only parts are joined');
+    if (this.#names.has(documentId(origin.batch, origin.index))) return null;
+    const part = { ...said, bytes, start, timeMs: entryTimeMs(bytes, start, end) };
     const out: JoinedLine<Hold>[] = [];
     const key = keyOf(origin, part);
     let line = this.#pending.get(key);
-    if (line && this.#isFull(line, part)) {
+    const isOther = line !== undefined && isOfAnotherLine(line.pieces, part);
+    if (line && (isOther || this.#isFull(line, part))) {
       out.push(this.#passOn(line));
       line = undefined;
+      // What follows from the first part on is no rest of the line that was passed on.
+      if (isOther && part.ordinal === 1) this.#passed.delete(key);
     }
     if (!line) line = this.#begin(key, new Uint8Array(bytes.subarray(start, end)), nowMs);
-    this.#take(line, origin, part, bytes, start);
+    this.#take(line, origin, part);
     if (this.#isWhole(line)) out.push(this.#passOn(line));
     for (const oldest of this.#pending.values()) {
       if (this.#bytes <= this.#limits.bytesMax) break;
@@ -190,9 +204,9 @@ export class LineJoiner<Hold> {
     return line;
   }
 
-  #take(line: Pending<Hold>, origin: PartOrigin<Hold>, part: Part, bytes: Uint8Array, start: number): void {
+  #take(line: Pending<Hold>, origin: PartOrigin<Hold>, part: Arrival): void {
     const { batch, index, hold } = origin;
-    const { ordinal, last } = part;
+    const { ordinal, last, timeMs, bytes, start } = part;
     let held = PART_OVERHEAD_BYTES;
     let place = line.pieces.length;
     while (place > 0 && (line.pieces[place - 1]?.ordinal ?? 0) > ordinal) place -= 1;
@@ -202,7 +216,7 @@ export class LineJoiner<Hold> {
       const text = isFirst
         ? line.entry.subarray(part.textStart - start, part.textEnd - start)
         : new Uint8Array(bytes.subarray(part.textStart, part.textEnd));
-      line.pieces.splice(place, 0, { ordinal, last, batch, index, text });
+      line.pieces.splice(place, 0, { ordinal, last, batch, index, text, timeMs });
       line.textBytes += text.length;
       if (!isFirst) held += text.length;
     }
@@ -238,11 +252,11 @@ export class LineJoiner<Hold> {
     const goesOn = this.#passed.has(line.key);
     const partial = goesOn || !this.#isWhole(line);
     if (partial) this.#remember(line.key, pieces);
-    for (const { batch, index } of pieces) this.#rememberName(documentId(batch.id, index));
-    const id = first.ordinal === 1 && hasNoGap(pieces) ? last.batch.id : nameOf(pieces);
+    for (const { batch, index } of pieces) this.#rememberName(documentId(batch, index));
     // The sequence of a document is seq + index: this way it is the first part's.
     const seq = first.batch.seq + first.index - last.index;
-    const batch = { ...last.batch, id, first: last.index, count: 1, receivedMs: first.batch.receivedMs, seq };
+    const named = first.ordinal === 1 && hasNoGap(pieces) ? batchOfLast(last) : batchOfAll(pieces, last);
+    const batch = { ...named, first: last.index, count: 1, receivedMs: first.batch.receivedMs, seq };
     return { batch, index: last.index, entry: entryOf(line.entry, pieces, partial), partial, holds };
   }
 
@@ -276,10 +290,32 @@ function hasNoGap(pieces: readonly Piece[]): boolean {
   return (pieces.at(-1)?.ordinal ?? 0) - first === pieces.length - 1;
 }
 
-/** A batch id for these parts together, other than that of any of them. */
-function nameOf(pieces: readonly Piece[]): Uint8Array {
-  const names = pieces.map((piece) => documentId(piece.batch.id, piece.index)).join(' ');
-  return hash('sha256', names, 'buffer').subarray(0, IDENTITY_BYTES);
+/** Whether the line has a part in this place that says something else: then a partial_id came twice. */
+function isOfAnotherLine(pieces: readonly Piece[], part: Arrival): boolean {
+  // From the end on, where it nearly always belongs.
+  let place = pieces.length - 1;
+  while (place >= 0 && pieces[place]!.ordinal > part.ordinal) place -= 1;
+  const same = pieces[place];
+  if (same?.ordinal !== part.ordinal) return false;
+  const text = part.bytes.subarray(part.textStart, part.textEnd);
+  return same.timeMs !== part.timeMs || Buffer.compare(same.text, text) !== 0;
+}
+
+/** The last part's batch, in which the line has that part's own name. */
+function batchOfLast({ batch, index }: Piece): Batch {
+  const { names, first } = batch;
+  if (names === undefined) return batch;
+  const at = (index - first) * POSITION_NAME_BYTES;
+  return { ...batch, names: { ...names, bytes: names.bytes.subarray(at, at + POSITION_NAME_BYTES) } };
+}
+
+/** A batch whose identity names these parts together, other than that of any of them. */
+function batchOfAll(pieces: readonly Piece[], { batch, timeMs }: Piece): Batch {
+  const { names: _, ...unnamed } = batch;
+  const text = pieces.map((piece) => documentId(piece.batch, piece.index)).join(' ');
+  const id =
+    batch.version === 1 ? hash('sha256', text, 'buffer').subarray(0, IDENTITY_BYTES) : hashedIdentity(timeMs, text);
+  return { ...unnamed, id, chain: null };
 }
 
 /** The first part's entry with all text in `log`; without the partial_* keys if nothing is missing. */

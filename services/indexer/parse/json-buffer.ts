@@ -16,6 +16,9 @@ const WORD_BYTES = 4;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
+const BASE64URL = Uint8Array.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_', (letter) =>
+  letter.charCodeAt(0),
+);
 const HEX = Uint8Array.from('0123456789abcdef', (digit) => digit.charCodeAt(0));
 
 /** 1 for the ASCII that stands in a JSON string as it is. */
@@ -123,6 +126,43 @@ export class JsonBuffer {
       bytes[at++] = HEX[byte & 15]!;
     }
     this.at = at;
+  }
+
+  /** Bytes as base64url without padding; without quotes. */
+  base64url(source: Uint8Array, start: number, end: number): void {
+    this.reserve(Math.ceil(((end - start) * 4) / 3));
+    const { bytes } = this;
+    let { at } = this;
+    let from = start;
+    for (; from + 3 <= end; from += 3) {
+      const three = (source[from]! << 16) | (source[from + 1]! << 8) | source[from + 2]!;
+      bytes[at++] = BASE64URL[three >> 18]!;
+      bytes[at++] = BASE64URL[(three >> 12) & 63]!;
+      bytes[at++] = BASE64URL[(three >> 6) & 63]!;
+      bytes[at++] = BASE64URL[three & 63]!;
+    }
+    if (from < end) {
+      const two = (source[from]! << 8) | (from + 1 < end ? source[from + 1]! : 0);
+      bytes[at++] = BASE64URL[two >> 10]!;
+      bytes[at++] = BASE64URL[(two >> 4) & 63]!;
+      if (from + 1 < end) bytes[at++] = BASE64URL[(two & 15) << 2]!;
+    }
+    this.at = at;
+  }
+
+  /** The seven letters of a byte and a u32 as base64url: the end of a name. */
+  base64urlTail(byte: number, index: number): void {
+    this.reserve(7);
+    const { bytes, at } = this;
+    const three = (byte << 16) | (index >>> 16);
+    bytes[at] = BASE64URL[three >> 18]!;
+    bytes[at + 1] = BASE64URL[(three >> 12) & 63]!;
+    bytes[at + 2] = BASE64URL[(three >> 6) & 63]!;
+    bytes[at + 3] = BASE64URL[three & 63]!;
+    bytes[at + 4] = BASE64URL[(index >> 10) & 63]!;
+    bytes[at + 5] = BASE64URL[(index >> 4) & 63]!;
+    bytes[at + 6] = BASE64URL[(index & 15) << 2]!;
+    this.at = at + 7;
   }
 
   /**

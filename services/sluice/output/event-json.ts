@@ -28,9 +28,11 @@ export class EntryJson {
 }
 
 /** What names the event `index` of a batch, and where it came in. */
-export function eventNames({ id, tag, input, tenant, sender, receivedMs, seq }: Batch, index: number) {
+export function eventNames(batch: Batch, index: number) {
+  const { tag, input, tenant, sender, receivedMs, seq, chain, names } = batch;
   return {
-    id: documentId(id, index),
+    // A name by position is known only where the entries are.
+    id: chain !== null && names === undefined ? null : documentId(batch, index),
     tag,
     input,
     tenant,

@@ -4,6 +4,7 @@
 
 import { reasonOf } from '#shared/errors.ts';
 import { entryEnd } from '#shared/msgpack/extents.ts';
+import { chainAfterEntry } from '#shared/record/chain.ts';
 import { decompress } from '#shared/record/compression.ts';
 import { type Batch, decodeBatches, encodeBatches, type QueueRecord } from '#shared/record/record.ts';
 import type { DeadLetter } from '../queue.ts';
@@ -45,11 +46,15 @@ function lettersOfEntries(batches: readonly Batch[], entries: Uint8Array, error:
   const letters: DeadLetter[] = [];
   let at = 0;
   for (const batch of batches) {
-    const table = encodeBatches([batch]);
+    let { chain } = batch;
+    let table = encodeBatches([batch]);
     for (let index = batch.first; index < batch.first + batch.count; index++) {
       const end = entryEnd(entries, at, entries.length);
       if (end < 0) throw new Error('its entries are not as many as its table says');
+      // A name by position is made of the chain just before the entry.
+      if (chain !== null) table = encodeBatches([{ ...batch, first: index, count: 1, chain }]);
       letters.push({ ...letterOf(table, entries.subarray(at, end), error), index });
+      if (chain !== null) chain = chainAfterEntry(chain, entries, at, end);
       at = end;
     }
   }

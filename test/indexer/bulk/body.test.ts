@@ -3,13 +3,33 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BulkBody } from '#indexer/bulk/body.ts';
+import { documentId } from '#shared/record/identity.ts';
+import type { Batch } from '#shared/record/record.ts';
 import type { BulkRequest } from '#shared/store/store.ts';
 
-const first = Buffer.from('000102030405060708090a0b0c0d0e0f', 'hex');
-const second = Buffer.alloc(16, 0xfe);
+const batchOf = (id: Buffer, version: 1 | 2 = 2, changes: Partial<Batch> = {}): Batch => ({
+  version,
+  id,
+  first: 0,
+  count: 1,
+  tag: 't',
+  input: 'forward',
+  tenant: null,
+  receivedMs: 1,
+  seq: 1,
+  sender: 's',
+  chain: null,
+  ...changes,
+});
+const firstId = Buffer.from('000102030405060708090a0b0c0d0e0f', 'hex');
+const first = batchOf(firstId);
+const second = batchOf(Buffer.alloc(16, 0xfe));
+const old = batchOf(firstId, 1);
+const names = { bytes: Buffer.from(Array.from({ length: 44 }, (_, i) => 255 - i)), earliestMs: 0 };
+const byPosition = batchOf(firstId, 2, { first: 7, count: 2, chain: Buffer.alloc(16), names });
 
-function add(body: BulkBody, index: string, id: Uint8Array, entry: number, document: string): void {
-  body.begin(index, id, entry);
+function add(body: BulkBody, index: string, batch: Batch, entry: number, document: string): void {
+  body.begin(index, batch, entry);
   body.json.ascii(document);
   body.end();
 }
@@ -33,17 +53,26 @@ function partsOf({ body, items }: BulkRequest): object[] {
 test('items of several batches and streams', () => {
   const body = new BulkBody();
   add(body, 'logs-a-default', first, 0, '{"n":1}');
-  add(body, 'logs-a-default', first, 4_294_967_296, '{"n":2}');
+  add(body, 'logs-a-default', first, 4_294_967_295, '{"n":2}');
   add(body, 'logs-a-default', second, 7, '{"n":3}');
   add(body, 'logs-sluice.b_c-default', second, 7, '{"n":4}');
   add(body, 'logs-a-default', first, 7, '{"n":5}');
-  assert.equal(body.count, 5);
+  add(body, 'logs-a-default', old, 7, '{"n":6}');
+  add(body, 'logs-a-default', old, 4_294_967_296, '{"n":7}');
+  add(body, 'logs-a-default', byPosition, 7, '{"n":8}');
+  add(body, 'logs-a-default', byPosition, 8, '{"n":9}');
+  assert.equal(body.count, 9);
+  const idOf = ({ id }: Batch, index: string) => Buffer.from(id.toHex() + index, 'hex').toString('base64url');
   const expected = [
-    ['logs-a-default', `${first.toString('hex')}-0`],
-    ['logs-a-default', `${first.toString('hex')}-4294967296`],
-    ['logs-a-default', `${'fe'.repeat(16)}-7`],
-    ['logs-sluice.b_c-default', `${'fe'.repeat(16)}-7`],
-    ['logs-a-default', `${first.toString('hex')}-7`],
+    ['logs-a-default', idOf(first, '00000000')],
+    ['logs-a-default', idOf(first, 'ffffffff')],
+    ['logs-a-default', idOf(second, '00000007')],
+    ['logs-sluice.b_c-default', idOf(second, '00000007')],
+    ['logs-a-default', idOf(first, '00000007')],
+    ['logs-a-default', `${firstId.toString('hex')}-7`],
+    ['logs-a-default', `${firstId.toString('hex')}-4294967296`],
+    ['logs-a-default', names.bytes.toString('base64url', 0, 22)],
+    ['logs-a-default', names.bytes.toString('base64url', 22)],
   ].map(([index, id], i) => ({
     index,
     id,
@@ -85,7 +114,7 @@ test('a request keeps its bytes until it is released', () => {
   add(body, 'i', first, 2, '{"n":3}');
   body.request();
   add(body, 'i', first, 3, '{"n":4}');
-  assert.equal(body.request().items[0]?.id, `${first.toString('hex')}-3`);
+  assert.equal(body.request().items[0]?.id, documentId(first, 3));
 });
 
 test('a released buffer is used again', () => {

@@ -27,6 +27,8 @@ const batch = {
   receivedMs: 0,
   seq: 0,
   sender: 's',
+  version: 2 as const,
+  chain: null,
 };
 
 /** Runs of these sizes, 0 for a joined line of two parts; item i is named by its place. */

@@ -76,7 +76,7 @@ class Bench {
     let item = 0;
     for (const { batch, index, count } of runs) {
       for (let i = 0; i < count; i++) {
-        body.begin(`logs-${indices[item++ % indices.length]}`.replace('logs-logs', 'logs'), batch.id, index + i);
+        body.begin(`logs-${indices[item++ % indices.length]}`.replace('logs-logs', 'logs'), batch, index + i);
         body.json.ascii(`{"n":${index + i},"as_text":${asText}}`);
         body.end();
       }
@@ -100,6 +100,8 @@ class Bench {
       receivedMs,
       seq: 0,
       sender: 's',
+      version: 2 as const,
+      chain: null,
     };
     return this.parcelOf([{ record, batch, entry: 0, index: 0, count, parts: null, line: null }], indices);
   }

@@ -16,6 +16,8 @@ export const batch: Batch = {
   receivedMs: Date.UTC(2026, 0, 2, 3, 4, 5, 678),
   seq: 1_767_323_045_678_000,
   sender: '10.0.0.1',
+  version: 2,
+  chain: null,
 };
 const ingestedMs = Date.UTC(2026, 0, 2, 3, 4, 6, 120);
 

@@ -18,6 +18,7 @@ interface Given {
   readonly partition?: number;
   readonly batch?: Partial<Batch>;
   readonly extra?: object;
+  readonly seconds?: number;
 }
 
 /** Every part is a batch of its own, as Docker sends them; its id is its ordinal and its line, its index 3, its hold its text. */
@@ -41,7 +42,7 @@ class Joining {
       ...given.extra,
     };
     const own: Batch = { ...batch, id: idOf(ordinal, line), seq: ordinal * 1000, receivedMs: ordinal, ...given.batch };
-    const entry = entryOf(record, ordinal);
+    const entry = entryOf(record, given.seconds ?? ordinal);
     const lines = this.joiner.add({ partition, batch: own, index: 3, hold }, entry, 0, entry.length, this.nowMs);
     // What the joiner keeps must be copies.
     entry.fill(0xc1);
@@ -95,7 +96,10 @@ test("the document has the first part's time, fields and sequence, and the last 
   add(1, { partial_last: 'false', k: 'first' }, { seq: 1000, receivedMs: 1 });
   const [line] = add(2, { partial_last: 'true', k: 'second' }, { id: idOf(2), seq: 2000, receivedMs: 2 });
   assert(line);
-  assert.equal(documentId(line.batch.id, line.index), `${'02'.repeat(16)}-5`);
+  assert.equal(
+    documentId(line.batch, line.index),
+    Buffer.from(`${'02'.repeat(16)}00000005`, 'hex').toString('base64url'),
+  );
   assert.deepEqual(documentOf(line.entry, { batch: line.batch, index: line.index }), {
     '@timestamp': '1970-01-01T00:00:01.000Z',
     message: 'ää',
@@ -151,10 +155,50 @@ test('lines of different sources do not mix', () => {
 test('a part that comes again is settled with its line and says nothing', () => {
   const joining = new Joining();
   joining.part(1);
-  joining.part(1, { text: 'again', hold: 'again' });
+  joining.part(1, { hold: 'again' });
   joining.part(2);
   joining.part(1, { hold: 'late' });
   assert.deepEqual(joining.part(3, { last: true }), [whole('l1 l2 l3 ', '3', 'l1 ', 'again', 'l2 ', 'late', 'l3 ')]);
+});
+
+test('a part of the same place that says something else is of another line, and nothing is swallowed', () => {
+  const cases: [name: string, run: (joining: Joining) => object[], expected: object[]][] = [
+    [
+      'another first part',
+      (j) => [...j.part(1), ...j.part(1, { text: 'other ', batch: { id: idOf(9) } }), ...j.part(2, { last: true })],
+      [partial('l1 ', '1', 'l1 '), whole('other l2 ', '2', 'other ', 'l2 ')],
+    ],
+    [
+      'the same text at another time',
+      (j) => [
+        ...j.part(1),
+        ...j.part(1, { seconds: 77, hold: 'later', batch: { id: idOf(9) } }),
+        ...j.part(2, { last: true }),
+      ],
+      [partial('l1 ', '1', 'l1 '), whole('l1 l2 ', '2', 'later', 'l2 ')],
+    ],
+    [
+      'another part in the middle',
+      (j) => [...j.part(1), ...j.part(2), ...j.part(2, { text: 'other ', batch: { id: idOf(9) } }), ...j.after(5000)],
+      [partial('l1 l2 ', '2', 'l1 ', 'l2 '), partial('other ', '?', 'other ')],
+    ],
+    [
+      'two lines between each other',
+      (j) => [
+        ...j.part(1),
+        ...j.part(1, { text: 'm1 ', batch: { id: idOf(8) } }),
+        ...j.part(2, { last: true }),
+        ...j.part(2, { text: 'm2 ', last: true, batch: { id: idOf(9) } }),
+        ...j.after(5000),
+      ],
+      [partial('l1 ', '1', 'l1 '), whole('m1 l2 ', '2', 'm1 ', 'l2 '), partial('m2 ', '?', 'm2 ')],
+    ],
+  ];
+  for (const [name, run, expected] of cases) {
+    const joining = new Joining();
+    assert.deepEqual(run(joining), expected, name);
+    assert.equal(joining.joiner.events, 0, name);
+  }
 });
 
 test('parts in the wrong order', () => {

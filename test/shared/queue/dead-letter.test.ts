@@ -19,6 +19,8 @@ const batch = {
   receivedMs: 5,
   seq: 100,
   sender: 's',
+  version: 2 as const,
+  chain: null,
 };
 const letter: DeadLetter = {
   batches: encodeBatches([batch]),

@@ -7,7 +7,7 @@ import type { MemoryQueue } from '#test/memory/queue.ts';
 /** Record `n` of a source, with as many events. `[nil, {}]` each. */
 export function recordOf(source: string, n: number, events = 1): QueueRecord {
   const batch = {
-    id: randomIdentity(),
+    id: randomIdentity(0),
     first: 0,
     count: events,
     tag: source,
@@ -16,6 +16,8 @@ export function recordOf(source: string, n: number, events = 1): QueueRecord {
     receivedMs: 0,
     seq: n,
     sender: 'test',
+    version: 2 as const,
+    chain: null,
   };
   const value = Buffer.concat(Array.from({ length: events }, () => Buffer.from([0x92, 0xc0, 0x80])));
   return { encoding: 'identity', batches: encodeBatches([batch]), value };

@@ -1,0 +1,93 @@
+// Names by position, for lines of files: each entry's name follows from its source and from all that the source said up to its end,
+// so that whoever reads a file again, cut into batches in whatever way, gives its lines the same names.
+//
+//   chain 0          SHA-256(length "sluice source" | length source | length generation), first 16 bytes; lengths u32 big-endian
+//   chain k          SHA-256(chain k-1 | bytes of the record map of entry k), first 16 bytes
+//   name of entry k  time ms (6), of the entry itself, 0 if it has none | chain k (16)
+//
+// A row of the table carries the chain at the start of its entries; names are derived where they are needed. What the producer must
+// guarantee: an entry's record and time are functions of the file's bytes alone (no clock, no host, no counter that a second reading
+// would have otherwise), entries of a source come in the file's order without a gap, and `generation` tells files of one name apart.
+
+import { hash } from 'node:crypto';
+import { entryEnd, timeEnd } from '../msgpack/extents.ts';
+import { entryTimeMs } from './entry-time.ts';
+import { NAME_TIME_BYTES, POSITION_NAME_BYTES, type PositionNames } from './identity.ts';
+
+export const CHAIN_BYTES = 16;
+const DOMAIN = 'sluice source';
+/** Holds all but huge records; a larger one gets a buffer of its own. */
+const scratch = Buffer.allocUnsafeSlow(64 * 1024);
+
+/** The chain before the first entry of a source. `generation`: what tells it from another file of the same name. */
+export function chainStart(source: string, generation: string): Buffer {
+  const parts: Buffer[] = [];
+  for (const text of [DOMAIN, source, generation]) {
+    const bytes = Buffer.from(text);
+    const length = Buffer.allocUnsafe(4);
+    length.writeUInt32BE(bytes.length);
+    parts.push(length, bytes);
+  }
+  return hash('sha256', Buffer.concat(parts), 'buffer').subarray(0, CHAIN_BYTES);
+}
+
+/** The chain after an entry. `record`: the bytes of its record map, without its time. */
+export function chainNext(chain: Uint8Array, record: Uint8Array): Buffer {
+  const length = CHAIN_BYTES + record.length;
+  const bytes = length <= scratch.length ? scratch : Buffer.allocUnsafe(length);
+  bytes.set(chain);
+  bytes.set(record, CHAIN_BYTES);
+  return hash('sha256', bytes.subarray(0, length), 'buffer').subarray(0, CHAIN_BYTES);
+}
+
+/** The chain after the entry in bytes[start, end), which is whole. */
+export function chainAfterEntry(chain: Uint8Array, bytes: Uint8Array, start: number, end: number): Buffer {
+  const timeAt = start + (bytes[start] === 0x92 ? 1 : bytes[start] === 0xdc ? 3 : 5);
+  return chainNext(chain, bytes.subarray(timeEnd(bytes, timeAt, end), end));
+}
+
+/** The chain after a run of entries, which was counted before. */
+export function chainAfterRun(chain: Uint8Array, run: Uint8Array): Uint8Array {
+  let after = chain;
+  for (let at = 0; at < run.length;) {
+    const end = entryEnd(run, at, run.length);
+    if (end < 0) break;
+    after = chainAfterEntry(after, run, at, end);
+    at = end;
+  }
+  return after;
+}
+
+/** Derives names, entry by entry, so that the caller can take turns. */
+export class PositionNamer {
+  readonly #bytes: Buffer;
+  #chain: Uint8Array;
+  #at = 0;
+  #earliestMs = Number.POSITIVE_INFINITY;
+
+  /** `chain`: at the start of the first entry. */
+  constructor(chain: Uint8Array, count: number) {
+    this.#chain = chain;
+    this.#bytes = Buffer.allocUnsafeSlow(count * POSITION_NAME_BYTES);
+  }
+
+  /** The next entry, in bytes[start, end), which is whole. */
+  add(bytes: Uint8Array, start: number, end: number): void {
+    const timeMs = entryTimeMs(bytes, start, end);
+    this.#chain = chainAfterEntry(this.#chain, bytes, start, end);
+    this.#bytes.writeUIntBE(timeMs, this.#at, NAME_TIME_BYTES);
+    this.#bytes.set(this.#chain, this.#at + NAME_TIME_BYTES);
+    this.#at += POSITION_NAME_BYTES;
+    this.#earliestMs = Math.min(this.#earliestMs, timeMs);
+  }
+
+  get names(): PositionNames {
+    return { bytes: this.#bytes, earliestMs: this.#earliestMs };
+  }
+}
+
+/** The chain at the start of an entry: for a row of that entry alone. `entry`: its number in the batch's row. */
+export function chainAtEntry(chain: Uint8Array, names: PositionNames, entry: number): Uint8Array {
+  if (entry === 0) return chain;
+  return names.bytes.subarray(entry * POSITION_NAME_BYTES - CHAIN_BYTES, entry * POSITION_NAME_BYTES);
+}
