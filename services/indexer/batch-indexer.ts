@@ -14,6 +14,8 @@ export interface IndexedBatch {
   readonly watermarks: ReadonlyMap<number, number>;
   /** Whether the watermarks stand behind the last record of each partition. */
   readonly finished: boolean;
+  /** Why a partition waits for an operator; null where none does. */
+  readonly held: string | null;
   /** Events of this call by what became of them. */
   readonly counts: Ledger['counts'];
 }
@@ -61,7 +63,7 @@ export class BatchIndexer implements AsyncDisposable {
     assignment.void = true;
     pipeline.lost(assignment);
     const finished = [...end].every(([partition, next]) => watermark(partition) === next);
-    return { watermarks, finished, counts: difference(ledger.counts, before) };
+    return { watermarks, finished, held: assignment.heldReason, counts: difference(ledger.counts, before) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -98,6 +98,8 @@ export function buildCore(options: CoreOptions, partitions: () => Iterable<Parti
     clock,
     lingerMs: config['bulk.linger_ms'],
     unpacking,
+    unknownVersion: config['indexer.unknown_version'],
+    telemetry,
     trustedTenants,
   });
   telemetry.watch({ ledger, writer, limit, topic, partitions });

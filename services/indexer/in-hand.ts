@@ -6,6 +6,18 @@ import type { Permit } from '#shared/byte-budget.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
 import { ContiguousOffsets, type OffsetSlot } from './commit/offsets.ts';
 
+/** Why a partition waits for an operator; a closed set, for it is a metric label. */
+export const HOLD_REASONS = ['record_version_unknown'] as const;
+export type HoldReason = (typeof HOLD_REASONS)[number];
+
+/** A partition that is read no further than this record, until it is assigned anew: what is there needs somebody first. */
+export interface HeldPartition {
+  readonly offset: number;
+  readonly reason: HoldReason;
+  /** What is the case and what to do, in a sentence. */
+  readonly error: string;
+}
+
 export class Assignment {
   readonly number: number;
   /** Set when the partitions were lost: what was fetched under it is never committed. */
@@ -15,6 +27,8 @@ export class Assignment {
   readonly committed = new Map<number, number>();
   /** The end of each partition as it was last heard of, and when that was. */
   readonly ends = new Map<number, { readonly offset: number; readonly heardMs: number }>();
+  /** By partition. Nothing behind the offset goes on; the other partitions do. */
+  readonly held = new Map<number, HeldPartition>();
 
   constructor(number: number, partitions: readonly { readonly partition: number; readonly next: number }[]) {
     this.number = number;
@@ -27,6 +41,13 @@ export class Assignment {
   /** The partition was heard to end at this offset, at this time (ms since the epoch). */
   hear(partition: number, offset: number, heardMs: number): void {
     this.ends.set(partition, { offset, heardMs });
+  }
+
+  /** The partitions that are held, in a sentence; null where none is. */
+  get heldReason(): string | null {
+    for (const [partition, { offset, error }] of this.held)
+      return `partition ${partition} is held at offset ${offset}: ${error}`;
+    return null;
   }
 
   /** Partitions whose offset could be committed further, and to where. */

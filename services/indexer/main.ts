@@ -60,7 +60,7 @@ class Service implements Indexer {
   }
 
   get unreadyReason(): string | null {
-    return this.#storeTrouble ?? this.#core.writer.trouble ?? this.#reader.unreadyReason;
+    return this.#storeTrouble ?? this.#core.writer.trouble ?? this.#reader.unreadyReason ?? this.#reader.heldReason;
   }
 
   get ledger(): Ledger {

@@ -19,12 +19,13 @@ import type { Batch } from '#shared/record/record.ts';
 import { BulkBody } from './bulk/body.ts';
 import { type EventPlace, type Run, eventsOf } from './bulk/parcel.ts';
 import type { BulkWriter } from './bulk/writer.ts';
-import { type Assignment, RecordInHand } from './in-hand.ts';
+import { type Assignment, type HoldReason, RecordInHand } from './in-hand.ts';
 import type { EndingReason, Ledger } from './ledger.ts';
 import { DocumentWriter } from './parse/document.ts';
 import type { JoinedLine, LineJoiner } from './parse/joiner.ts';
 import { partOf } from './parse/part.ts';
 import type { RecordRefusals } from './refusals.ts';
+import type { IndexerTelemetry } from './telemetry.ts';
 import { type Unpacked, type UnpackOptions, type Unreadable, unpack } from './unpack.ts';
 
 export interface PipelineOptions {
@@ -37,6 +38,9 @@ export interface PipelineOptions {
   readonly clock: Clock;
   readonly lingerMs: number;
   readonly unpacking: UnpackOptions;
+  /** What becomes of a record that a later program wrote. */
+  readonly unknownVersion: 'hold' | 'dead-letter';
+  readonly telemetry: Pick<IndexerTelemetry, 'partitionHeld'>;
   /** Tenants whose records may name their own tenant and service. */
   readonly trustedTenants?: ReadonlySet<string>;
 }
@@ -75,6 +79,7 @@ export class Pipeline {
   #wake: PromiseWithResolvers<void> = Promise.withResolvers();
   #finish: (PromiseWithResolvers<void> & { passOn: (partition: number) => boolean }) | null = null;
   readonly #loop: Promise<void>;
+  #held: ((partition: number) => void) | null = null;
 
   constructor(options: PipelineOptions) {
     this.#options = options;
@@ -86,14 +91,20 @@ export class Pipeline {
     this.#loop = this.#run();
   }
 
-  /** Takes records over, which were fetched under `assignment`. Those that came before already are left out. */
+  /** Takes records over, which were fetched under `assignment`. Those that came before already, or are behind a hold, are left out. */
   push(assignment: Assignment, records: readonly FetchedRecord[]): void {
     for (const fetched of records) {
       const offsets = assignment.partitions.get(fetched.partition);
       if (assignment.void || !offsets || fetched.offset < offsets.begun) continue;
+      if (assignment.held.has(fetched.partition)) continue;
       this.#pending.push(new RecordInHand(assignment, fetched, this.#options.budget.take(fetched.value.length)));
     }
     this.#rouse();
+  }
+
+  /** Tells of each partition that is held from now on: it need not be fetched any more. */
+  onHold(held: (partition: number) => void): void {
+    this.#held = held;
   }
 
   /** The assignment is void: what is not at the store yet goes no further. */
@@ -176,19 +187,27 @@ export class Pipeline {
     while (this.#opening.length < OPEN_AHEAD) {
       const record = this.#pending.shift();
       if (!record) return;
+      if (isBehindHold(record)) {
+        record.giveUp();
+        continue;
+      }
       this.#opening.push({ record, opened: unpack(record.fetched, this.#options.unpacking) });
     }
   }
 
   async #index(record: RecordInHand, opened: Unpacked | Unreadable): Promise<void> {
     const { ledger, refusals } = this.#options;
-    if (this.#isGivenUp(record)) {
+    if (this.#isGivenUp(record) || isBehindHold(record)) {
       record.giveUp();
       return;
     }
     if (opened.kind === 'unreadable') {
-      ledger.open(record, opened.events);
       const { reason, error, events } = opened;
+      if (reason === 'record_version_unknown' && this.#options.unknownVersion === 'hold') {
+        this.#hold(record, reason, error);
+        return;
+      }
+      ledger.open(record, events);
       this.#bury(record, events, reason, refusals.buryRecord(record, reason, error, events, this.#abort.signal));
       return;
     }
@@ -210,6 +229,16 @@ export class Pipeline {
     const left = opened.ends.length - this.#passed;
     this.#current = null;
     ledger.settle(record, left, 'abandoned', 'shutdown');
+  }
+
+  /** The partition goes no further than before this record, which waits for somebody. It is not consumed: who owns it next reads it again. */
+  #hold(record: RecordInHand, reason: HoldReason, error: string): void {
+    const { assignment, fetched } = record;
+    const { partition, offset } = fetched;
+    assignment.held.set(partition, { offset, reason, error });
+    record.giveUp();
+    this.#options.telemetry.partitionHeld(partition, offset, reason, error);
+    this.#held?.(partition);
   }
 
   /** The hot loop: entries of one batch, from the first that has not gone on to the last, or until the body is large enough. */
@@ -351,4 +380,8 @@ export class Pipeline {
   #rouse(): void {
     this.#wake.resolve();
   }
+}
+
+function isBehindHold({ assignment, fetched }: RecordInHand): boolean {
+  return assignment.held.has(fetched.partition);
 }

@@ -8,6 +8,7 @@ import type { Log } from '#shared/log.ts';
 import { LimitedLabel, type Metrics } from '#shared/metrics.ts';
 import type { Batch } from '#shared/record/record.ts';
 import type { RequestVerdict } from './bulk/outcomes.ts';
+import { HOLD_REASONS, type HoldReason } from './in-hand.ts';
 import { DEAD_LETTER_REASONS, type Ending, type EndingReason, type Ledger, type LedgerListener } from './ledger.ts';
 
 /** Upper bounds in seconds. A log line should be found within a second; a lag after an outage is minutes or hours. */
@@ -24,6 +25,8 @@ export interface PartitionAge {
   /** As far as it is known here: of records that nobody fetched it is the least it can be. */
   readonly oldestUncommittedSeconds: number;
   readonly lagRecords: number;
+  /** Why it waits for an operator. */
+  readonly held: HoldReason | null;
 }
 
 /** What is asked for at each scrape. */
@@ -128,6 +131,15 @@ export class IndexerTelemetry implements LedgerListener {
       ['topic', 'partition'],
       () => Array.from(partitions(), (age) => [age.lagRecords, topic, String(age.partition)] as const),
     );
+    metrics.gauge(
+      'indexer_partitions_held',
+      'Partitions owned that go no further until an operator has done something, by why.',
+      ['reason'],
+      () => {
+        const reasons = Array.from(partitions(), ({ held }) => held);
+        return HOLD_REASONS.map((reason) => [reasons.filter((held) => held === reason).length, reason] as const);
+      },
+    );
     metrics.gauge('indexer_partitions', 'Partitions owned.', [], () => [[[...partitions()].length]]);
   }
 
@@ -217,6 +229,17 @@ export class IndexerTelemetry implements LedgerListener {
     this.#log.error('dead_letters_unavailable', {
       what: reasonOf(error),
       effect: 'their offsets are not committed until it works',
+    });
+  }
+
+  partitionHeld(partition: number, offset: number, reason: HoldReason, error: string): void {
+    this.#log.error('partition_held', {
+      partition,
+      offset,
+      reason,
+      what: error,
+      effect: 'nothing is lost: this partition is not read any further, the others are',
+      todo: 'mend it and restart the indexer; SLUICE_INDEXER_UNKNOWN_VERSION=dead-letter gives such records up',
     });
   }
 

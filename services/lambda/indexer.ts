@@ -35,7 +35,7 @@ const indexer = new BatchIndexer({
 export async function handler(event: KafkaEvent, context: LambdaContext): Promise<KafkaBatchAnswer> {
   const beganMs = clock.monotonicMs();
   const timeLimitMs = Math.max(0, context.getRemainingTimeInMillis() - config['lambda.deadline_margin_ms']);
-  const { watermarks, finished, counts } = await indexer.index(recordsOf(event), timeLimitMs);
+  const { watermarks, finished, held, counts } = await indexer.index(recordsOf(event), timeLimitMs);
   const count = (value: number) => ({ value, unit: 'Count' }) as const;
   const line = embeddedMetrics({
     functionName: context.functionName,
@@ -52,7 +52,7 @@ export async function handler(event: KafkaEvent, context: LambdaContext): Promis
   });
   process.stdout.write(`${line}\n`);
   if (!finished && !config['lambda.report_item_failures']) {
-    const why = indexer.trouble ?? 'the time was over';
+    const why = held ?? indexer.trouble ?? 'the time was over';
     throw new Error(`Cannot finish the batch: ${why}; all of it must come again`);
   }
   return answerOf(event, watermarks);

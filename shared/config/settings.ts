@@ -288,6 +288,11 @@ export const settings = {
     'How far the clocks of forwarders and Elasticsearch may be apart: so long after a rollover ids are looked for in older indices.',
     { default: 300_000 },
   ),
+  'indexer.unknown_version': oneOf(
+    ['hold', 'dead-letter'],
+    'What becomes of a record of a later version: its partition waits for an upgrade of the indexer, or it goes to the dead letters.',
+    { default: 'hold' },
+  ),
   'bulk.max_bytes': bytes({ minimum: 64 * KIB, maximum: 95 * MIB }, 'Size at which a bulk request is sent.', {
     default: 4 * MIB,
   }),

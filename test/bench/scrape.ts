@@ -19,6 +19,7 @@ export async function run(): Promise<void> {
     partition,
     oldestUncommittedSeconds: partition / 7,
     lagRecords: partition,
+    held: null,
   }));
   const writer = { waiting: { retry: 0, index: 0, store: 0 } };
   const limit = { inUse: 1, limit: 4 };

@@ -210,11 +210,11 @@ test('one data stream that is forbidden holds up no other event of the request',
 });
 
 test('a record that cannot be read goes to the dead letters whole, and stops nobody', async () => {
-  const world = new World({ partitions: 1 });
+  const world = new World({ partitions: 1, env: { SLUICE_INDEXER_UNKNOWN_VERSION: 'dead-letter' } });
   await world.send(0, [3]);
   const [good] = world.queue.log(0);
   assert(good);
-  world.queue.add(0, { ...good.headers, v: Buffer.from('2') }, good.value);
+  world.queue.add(0, { ...good.headers, v: Buffer.from('3') }, good.value);
   world.queue.add(0, {}, Buffer.from('not ours'));
   world.queue.add(0, { ...good.headers, encoding: Buffer.from('lz4') }, good.value);
   world.queue.add(0, good.headers, Buffer.from('no zstd'));
@@ -229,7 +229,7 @@ test('a record that cannot be read goes to the dead letters whole, and stops nob
     world.queue.letters.map(({ reason, from, cut, index }) => [reason, from, cut, index]),
     [
       ['record_version_unknown', 'sluice.logs/0/1', false, undefined],
-      ['record_version_unknown', 'sluice.logs/0/2', false, undefined],
+      ['record_malformed', 'sluice.logs/0/2', false, undefined],
       ['record_malformed', 'sluice.logs/0/3', false, undefined],
       ['record_malformed', 'sluice.logs/0/4', false, undefined],
       ['record_malformed', 'sluice.logs/0/5', false, undefined],

@@ -121,7 +121,7 @@ test('what holds nothing that could be indexed stays, and is told', async () => 
     letter,
     { ...letter, index: 0, cut: true },
     { ...letter, index: 0, batches: new Uint8Array() },
-    { ...letter, encoding: Buffer.from('zstd'), recordVersion: Buffer.from('2') },
+    { ...letter, encoding: Buffer.from('zstd'), recordVersion: Buffer.from('3') },
     { ...letter, encoding: Buffer.from('lz4'), recordVersion: Buffer.from('1') },
     { ...letter, encoding: Buffer.from('zstd'), recordVersion: Buffer.from('1'), batches: Buffer.from('none') },
   );

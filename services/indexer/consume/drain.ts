@@ -67,7 +67,11 @@ export async function drainIndexer(options: DrainOptions): Promise<DrainOutcome>
   }
   limit?.[Symbol.dispose]();
   signal.removeEventListener('abort', giveUp);
-  const why = signal.aborted ? 'it was stopped' : (reader.unreadyReason ?? writer.trouble ?? 'the time is over');
+  const held = reader.heldReason;
+  if (held !== null) isDone = false;
+  const why = signal.aborted
+    ? 'it was stopped'
+    : (held ?? reader.unreadyReason ?? writer.trouble ?? 'the time is over');
   reader.halt();
   await pipeline.stop(0);
   const { left } = reader;

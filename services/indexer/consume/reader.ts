@@ -53,6 +53,7 @@ export function agesOf(assignment: Assignment | null, epochMs: number): Partitio
     const sinceMs = oldest?.timestampMs ?? (end && end.offset > begun ? end.heardMs : epochMs);
     return {
       partition,
+      held: assignment?.held.get(partition)?.reason ?? null,
       oldestUncommittedSeconds: Math.max(0, epochMs - sinceMs) / 1000,
       lagRecords: Math.max(0, (end?.offset ?? 0) - (assignment?.committed.get(partition) ?? 0)),
     };
@@ -73,18 +74,27 @@ export class PartitionReader implements ConsumerHandler {
 
   constructor(options: ReaderOptions) {
     this.#options = options;
+    options.pipeline.onHold((partition) => {
+      this.#membership?.consumer.pause([partition]);
+      options.changed?.();
+    });
+  }
+
+  /** Why a partition waits for an operator; null where none does. */
+  get heldReason(): string | null {
+    return this.#assignment?.heldReason ?? null;
   }
 
   get assignment(): Assignment | null {
     return this.#assignment;
   }
 
-  /** Whether every partition that is assigned now was read up to its end; false while there is no assignment. */
+  /** Whether every partition that is assigned now was read up to its end, or to where it is held; false while there is no assignment. */
   get atEnds(): boolean {
     const assignment = this.#assignment;
     if (!assignment) return false;
     for (const [partition, offsets] of assignment.partitions) {
-      if (offsets.begun < (this.#ends.get(partition) ?? 0)) return false;
+      if (!assignment.held.has(partition) && offsets.begun < (this.#ends.get(partition) ?? 0)) return false;
     }
     return true;
   }
@@ -229,6 +239,7 @@ export class PartitionReader implements ConsumerHandler {
     if (!assignment || this.#stop.signal.aborted) return;
     const { toEnds } = this.#options;
     const unread = [...assignment.partitions]
+      .filter(([partition]) => !assignment.held.has(partition))
       .filter(([partition, offsets]) => !toEnds || offsets.begun < (this.#ends.get(partition) ?? 0))
       .map(([partition]) => partition);
     this.#membership?.consumer.resume(unread);

@@ -189,7 +189,7 @@ describe('feeding', () => {
     upstream.fate = () => AWAY;
     for (let n = 0; n < 5; n++) await clock.until(queue.append(0, [recordOf('a', n, 2)]));
     const isPoison = (tag: Uint8Array): boolean =>
-      Buffer.from(tag).includes(Buffer.from(recordOf('a', 2, 2).batches).subarray(-6));
+      Buffer.from(tag).includes(Buffer.from(recordOf('a', 2, 2).batches).subarray(-7));
     upstream.fate = (records) =>
       records.some(({ batches }) => isPoison(batches)) ? refusedWith('queue_refused') : NOW;
     await clock.when(() => !queue.isSpooling);
