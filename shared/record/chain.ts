@@ -86,6 +86,15 @@ export class PositionNamer {
   }
 }
 
+/** The row of one entry alone, which is `entry`, with its name. */
+export function namedAlone<B extends { readonly chain: Uint8Array | null }>(row: B, index: number, entry: Uint8Array) {
+  const { chain } = row;
+  if (chain === null || entryEnd(entry, 0, entry.length) !== entry.length) return row;
+  const namer = new PositionNamer(chain, 1);
+  namer.add(entry, 0, entry.length);
+  return { ...row, first: index, count: 1, names: namer.names };
+}
+
 /** The chain at the start of an entry: for a row of that entry alone. `entry`: its number in the batch's row. */
 export function chainAtEntry(chain: Uint8Array, names: PositionNames, entry: number): Uint8Array {
   if (entry === 0) return chain;

@@ -5,6 +5,8 @@ import { systemClock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { countEntries } from '#shared/msgpack/extents.ts';
+import { headedRecord } from '#shared/queue/headers.ts';
+import { chainAfterRun, chainStart } from '#shared/record/chain.ts';
 import { compress, decompress } from '#shared/record/compression.ts';
 import { type Batch, decodeBatches } from '#shared/record/record.ts';
 import type { Chunk } from '#forwarder/chunk.ts';
@@ -309,4 +311,51 @@ test('what can never be read is buried with its reason, cut at 512 KiB', async (
   assert.equal(letter?.cut, true);
   assert.equal(letter?.reason, 'chunk_undecodable');
   assert.equal(decodeBatches(letter?.batches ?? Buffer.alloc(0))?.[0]?.tag, 't');
+});
+
+test('a repeat of a chunk id has the same name, whatever the clock says; the name begins with the first entry’s time', async () => {
+  const { queue, intake } = setUp();
+  const chunk = chunkOf(['a', 'b'], { chunkId: Buffer.from('c') });
+  await intake.accept(chunk);
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  await intake.accept(chunk);
+  const ids = (await held(queue)).map(({ batch }) => Buffer.from(batch.id));
+  assert.deepEqual(ids[0], ids[1]);
+  assert.equal(ids[0]?.readUIntBE(0, 6), 1_700_000_000_000);
+  for (const { records } of queue.appends) assert.equal(String(headedRecord(records[0]!).headers['v']), '2');
+});
+
+test('without a chunk id the name begins with the time of receipt', async () => {
+  const { queue, intake } = setUp();
+  await intake.accept(chunkOf(['a']));
+  await intake.accept(chunkOf(['a']));
+  const [one, two] = (await held(queue)).map(({ batch }) => batch);
+  assert(one && two);
+  assert.equal(Buffer.from(one.id).readUIntBE(0, 6), one.receivedMs);
+  assert.notDeepEqual(one.id, two.id);
+});
+
+test('the content that is told stands for the entries that were made of it', async () => {
+  const { queue, intake } = setUp();
+  const chunkId = Buffer.from('key');
+  const content = { crc32: 1, length: 2 };
+  await intake.accept(chunkOf(['a'], { chunkId, content }));
+  await intake.accept(chunkOf(['made otherwise by a later program'], { chunkId, content }));
+  await intake.accept(chunkOf(['a'], { chunkId, content: { crc32: 1, length: 3 } }));
+  await intake.accept(chunkOf(['a'], { chunkId }));
+  const ids = (await held(queue)).map(({ batch }) => Buffer.from(batch.id).toString('hex'));
+  assert.equal(ids[0], ids[1]);
+  assert.equal(new Set(ids).size, 3);
+});
+
+test('entries by position: each record has the chain at its own start', async () => {
+  const { queue, intake } = setUp({ sealBytes: 1000 });
+  queue.appendBytesMax = 700;
+  const texts = Array.from({ length: 60 }, (_, i) => `${i} ${String(i % 7).repeat(90)}`);
+  const chain = chainStart('/var/log/a.log', '1');
+  await intake.accept(chunkOf(texts, { chain }));
+  assert(queue.appends.flatMap(({ records }) => records).length > 5);
+  for (const { batch } of await held(queue)) {
+    assert.deepEqual(batch.chain, chainAfterRun(chain, entriesOf(texts.slice(0, batch.first))), `at ${batch.first}`);
+  }
 });

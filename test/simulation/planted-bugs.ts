@@ -50,8 +50,16 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   'a new id for a chunk that comes again': [
     {
       file: 'services/forwarder/intake.ts',
-      text: 'if (!chunkId) return randomIdentity();',
-      becomes: 'if (tag !== "") return randomIdentity();\n  if (!chunkId) return randomIdentity();',
+      text: 'if (!chunkId) return randomIdentity(receivedMs);',
+      becomes:
+        'if (tag !== "") return randomIdentity(receivedMs);\n  if (!chunkId) return randomIdentity(receivedMs);',
+    },
+  ],
+  'a clock in the names of what is repeated': [
+    {
+      file: 'services/forwarder/intake.ts',
+      text: 'const timeMs = entryTimeMs(entries, 0, entries.length);',
+      becomes: 'const timeMs = receivedMs || entryTimeMs(entries, 0, entries.length);',
     },
   ],
   'new ids for a bulk request that is sent again': [

@@ -7,6 +7,7 @@ import { SluiceError } from '#shared/errors.ts';
 import { letterName, readDeadLetter } from '#shared/queue/dead-letter.ts';
 import { openQueue } from '#shared/queue/open.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
+import { namedAlone } from '#shared/record/chain.ts';
 import type { Batch } from '#shared/record/record.ts';
 import type { CommandContext } from '../command.ts';
 import { EntryJson, eventNames } from '../output/event-json.ts';
@@ -88,7 +89,8 @@ class EventPrinter {
     const [batch] = batches;
     const what =
       index === null ? membersOf({ bytes: Buffer.from(value).toString('base64'), cut }) : this.#entry.members(value);
-    const names = batch ? `${membersOf(eventNames(batch, index ?? batch.first))},` : '';
+    const named = batch && index !== null ? namedAlone(batch, index, value) : batch;
+    const names = named ? `${membersOf(eventNames(named, index ?? named.first))},` : '';
     return `{${position(record)},${membersOf({ reason, error, from })},${names}${what}}\n`;
   }
 }

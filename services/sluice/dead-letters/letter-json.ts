@@ -1,6 +1,7 @@
 // What is known of a letter, as JSON says it. Pure.
 
 import { letterName, type ReadLetter } from '#shared/queue/dead-letter.ts';
+import { namedAlone } from '#shared/record/chain.ts';
 import { eventNames } from '../output/event-json.ts';
 
 export interface LetterFacts {
@@ -26,7 +27,8 @@ export interface LetterFacts {
 export function letterFacts(letter: ReadLetter, replayed: boolean): LetterFacts {
   const { timeMs, reason, error, from, batches, index, value, cut } = letter;
   const [batch] = batches;
-  const { id: document = null, ...names } = batch ? eventNames(batch, index ?? batch.first) : {};
+  const named = batch && index !== null ? namedAlone(batch, index, value) : batch;
+  const { id: document = null, ...names } = named ? eventNames(named, index ?? named.first) : {};
   return {
     id: letterName(letter),
     time: new Date(timeMs).toISOString(),
