@@ -51,8 +51,7 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
     {
       file: 'services/forwarder/intake.ts',
       text: 'if (!chunkId) return randomIdentity(receivedMs);',
-      becomes:
-        'if (tag !== "") return randomIdentity(receivedMs);\n  if (!chunkId) return randomIdentity(receivedMs);',
+      becomes: 'if (tag !== "") return randomIdentity(receivedMs);\n  if (!chunkId) return randomIdentity(receivedMs);',
     },
   ],
   'a clock in the names of what is repeated': [
@@ -97,8 +96,8 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
     },
     {
       file: 'services/indexer/parse/joiner.ts',
-      text: 'const id = first.ordinal === 1 && hasNoGap(pieces)',
-      becomes: 'const id = hasNoGap(pieces)',
+      text: 'const named = first.ordinal === 1 && hasNoGap(pieces)',
+      becomes: 'const named = hasNoGap(pieces)',
     },
   ],
   '409 taken for a failure': [

@@ -59,7 +59,7 @@ export class BulkBody {
     const { json } = this;
     json.raw(this.#prefix);
     if (batch.version === 1) json.integer(entry);
-    else if (batch.chain === null) json.base64urlTail(batch.id[IDENTITY_BYTES - 1]!, entry);
+    else if (batch.chain === null) json.base64urlTail(batch.id[IDENTITY_BYTES - 1] ?? 0, entry);
     else writePositionName(json, batch, entry);
     json.raw(ACTION_END);
     this.#entry = entry;
