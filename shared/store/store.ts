@@ -44,7 +44,7 @@ export interface BulkRequest {
 export interface BulkItem {
   /** Data stream, such as "logs-sluice-default". */
   readonly index: string;
-  /** `_id`: 32 hex digits, "-", index. */
+  /** `_id`: letters of base64url, or 32 hex digits, "-", index; see shared/record/identity.ts. */
   readonly id: string;
   /** Where the item's action line begins, its document begins, and its document ends (before the newline) in the body. */
   readonly actionStart: number;
