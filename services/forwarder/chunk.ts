@@ -21,9 +21,20 @@ interface Origin {
   readonly sender: string;
 }
 
+/** CRC-32 (zlib) and length of what a sender sent under a name. */
+export interface Content {
+  readonly crc32: number;
+  readonly length: number;
+}
+
 export interface Chunk extends Origin {
   /** The sender's name for the chunk (Forward `chunk`, HTTP `Idempotency-Key`); null where it gave none. */
   readonly chunkId: Uint8Array | null;
+  /**
+   * What the identity goes by beside the chunk id, where that is not `entries`: of HTTP the body as it was sent, so that a name does
+   * not hang on how this version of ours converts it.
+   */
+  readonly content?: Content;
   /** How the sender compressed `bytes`. */
   readonly encoding: Encoding;
   /** The run of entries `[time, record]`, as the sender sent it. */

@@ -198,9 +198,10 @@ function shuttingDown(): SluiceError {
   return new SluiceError('shutting_down', 'Cannot take events: Sluice is shutting down');
 }
 
-function identityOf({ tenant, sender, tag, chunkId, entries }: Chunk): Uint8Array {
+function identityOf({ tenant, sender, tag, chunkId, content, entries }: Chunk): Uint8Array {
   if (!chunkId) return randomIdentity();
-  return chunkIdentity({ tenant, sender, tag, chunkId, crc32: crc32(entries), length: entries.length });
+  const { crc32: sum, length } = content ?? { crc32: crc32(entries), length: entries.length };
+  return chunkIdentity({ tenant, sender, tag, chunkId, crc32: sum, length });
 }
 
 function letterOf(
