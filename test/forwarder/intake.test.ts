@@ -310,3 +310,15 @@ test('what can never be read is buried with its reason, cut at 512 KiB', async (
   assert.equal(letter?.reason, 'chunk_undecodable');
   assert.equal(decodeBatches(letter?.batches ?? Buffer.alloc(0))?.[0]?.tag, 't');
 });
+
+test('where the input says what was sent, the name goes by that and not by the entries', async () => {
+  const { queue, intake } = setUp();
+  const named = { chunkId: Buffer.from('key'), content: { crc32: 7, length: 9 } };
+  await intake.accept(chunkOf(['a'], named));
+  await intake.accept(chunkOf(['b'], named));
+  await intake.accept(chunkOf(['b'], { ...named, content: { crc32: 8, length: 9 } }));
+  await intake.accept(chunkOf(['b'], { chunkId: named.chunkId }));
+  const ids = (await held(queue)).map(({ batch }) => batch.id.toHex());
+  assert.equal(ids[0], ids[1]);
+  assert.equal(new Set(ids).size, 3);
+});

@@ -223,7 +223,10 @@ export class ForwardSession implements GateMember, FrameOutcomes {
     this.#inFlightChunks++;
     held
       .then(
-        () => place && ack && this.#answers.give(place, this.#ack(ack), named && (() => this.#socket.writable && named.acked())),
+        () =>
+          place &&
+          ack &&
+          this.#answers.give(place, this.#ack(ack), named && (() => this.#socket.writable && named.acked())),
         () => {
           if (place) this.#answers.cut(place);
           this.#finish();

@@ -59,7 +59,8 @@ class MsgpackEntries {
     if (!isArray(type)) return this.#record(at);
     const first = at + containerHeaderSize(type);
     const firstType = bytes[first] ?? 0;
-    if (first >= bytes.length || isMap(firstType) || containerChildren(bytes, at, type) === 0) return this.#list(at, type);
+    if (first >= bytes.length || isMap(firstType) || containerChildren(bytes, at, type) === 0)
+      return this.#list(at, type);
     return !isArray(firstType) || this.#hasMetadata(at, first) ? this.#entry(at) : this.#list(at, type);
   }
 
