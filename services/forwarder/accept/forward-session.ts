@@ -14,7 +14,7 @@ import { encodeAck, encodeJsonAck } from '../decode/forward-ack.ts';
 import { ANYONE } from '../principal.ts';
 import type { ForwarderTelemetry } from '../telemetry.ts';
 import { Answers, type OwedAnswer } from './answers.ts';
-import { EqualChunks, type NamedChunk, UnackedNames } from './equal-chunks.ts';
+import { EqualChunks, UnackedNames } from './equal-chunks.ts';
 import { FrameReader } from './frame-reader.ts';
 import { type FrameOutcomes, type FrameRefusal, FrameTaker, type Sender } from './frame-taker.ts';
 import { type GateMember, type GatePass, ReadingGate } from './reading-gate.ts';
@@ -192,7 +192,8 @@ export class ForwardSession implements GateMember, FrameOutcomes {
     const bytes = chunk.bytes === chunk.entries ? chunk.bytes.length : chunk.bytes.length + chunk.entries.length;
     const named = ack && this.#equalChunks.named(chunk);
     if (named?.isNew) this.#options.telemetry.equalChunk('forward', chunk.count);
-    this.#settle(bytes, ack, this.#options.intake.accept(named ? named.chunk : chunk), named);
+    const held = this.#options.intake.accept(named ? named.chunk : chunk);
+    this.#settle(bytes, ack, held, named && (() => this.#socket.writable && named.acked()));
   }
 
   bury(undecodable: Undecodable, ack: Buffer | null): void {
@@ -216,17 +217,14 @@ export class ForwardSession implements GateMember, FrameOutcomes {
     return this.#reader.isJson ? encodeJsonAck(chunk) : encodeAck(chunk);
   }
 
-  #settle(chunkBytes: number, ack: Buffer | null, held: Promise<void>, named: NamedChunk | null = null): void {
+  #settle(chunkBytes: number, ack: Buffer | null, held: Promise<void>, whenWritten: (() => void) | null = null): void {
     const place: OwedAnswer | null = ack && this.#answers.owe();
     const bytes = chunkBytes + CHUNK_OVERHEAD_BYTES;
     this.#inFlightBytes += bytes;
     this.#inFlightChunks++;
     held
       .then(
-        () =>
-          place &&
-          ack &&
-          this.#answers.give(place, this.#ack(ack), named && (() => this.#socket.writable && named.acked())),
+        () => place && ack && this.#answers.give(place, this.#ack(ack), whenWritten),
         () => {
           if (place) this.#answers.cut(place);
           this.#finish();
