@@ -21,9 +21,20 @@ interface Origin {
   readonly sender: string;
 }
 
+/** CRC-32 (zlib) and length of what a sender sent under a name. */
+export interface Content {
+  readonly crc32: number;
+  readonly length: number;
+}
+
 export interface Chunk extends Origin {
   /** The sender's name for the chunk (Forward `chunk`, HTTP `Idempotency-Key`); null where it gave none. */
   readonly chunkId: Uint8Array | null;
+  /**
+   * What the identity goes by beside the chunk id, where that is not `entries`: of HTTP the body as it was sent, so that a name does
+   * not hang on how this version of ours converts it. With a chunk id the entries must be a function of that body: no clock.
+   */
+  readonly content?: Content;
   /** How the sender compressed `bytes`. */
   readonly encoding: Encoding;
   /** The run of entries `[time, record]`, as the sender sent it. */
@@ -32,11 +43,6 @@ export interface Chunk extends Origin {
   readonly entries: Uint8Array;
   /** Entries in the run, at least 1. */
   readonly count: number;
-  /**
-   * CRC-32 (zlib) and length of the body that the entries were made of, as it was decoded from its transfer; stands for the entries
-   * in the chunk's name. With a chunk id, the entries must then be a function of that body: no clock.
-   */
-  readonly content?: { readonly crc32: number; readonly length: number };
   /** For entries that are named by position: the chain at the start of the first one; see shared/record/chain.ts. */
   readonly chain?: Uint8Array;
 }

@@ -11,6 +11,7 @@ import type { Queue } from '#shared/queue/queue.ts';
 import type { Spool } from '#shared/queue/spooled/open-spool.ts';
 import { type ForwardServerOptions, startForwardServer } from './accept/forward-server.ts';
 import { startHttpServer } from './accept/http-server.ts';
+import { UnackedNames } from './accept/equal-chunks.ts';
 import { ReadingGate } from './accept/reading-gate.ts';
 import { type Admission, loadAdmission } from './admit/admission.ts';
 import { admittedExposures } from './admit/exposure.ts';
@@ -119,6 +120,7 @@ function forwardOptions({ config, intake, ...edge }: Edge): ForwardServerOptions
       telemetry,
       clock,
       gate,
+      unackedNames: new UnackedNames(),
       roomOf: (tenant) => intake.roomOf(tenant),
       frameBytesMax: config['frame.max_bytes'],
       frameTimeoutMs: config['forward.frame_timeout_ms'],

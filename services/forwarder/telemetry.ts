@@ -47,6 +47,7 @@ export class ForwarderTelemetry {
   readonly #authFailures;
   readonly #udpReceiveDrops;
   readonly #connectionsEnded;
+  readonly #equalChunks;
   readonly #throttled;
   readonly #tenantReceived;
   readonly #tenantBytes;
@@ -96,6 +97,11 @@ export class ForwarderTelemetry {
       'connections_closed_total',
       'Connections that were closed because of a limit.',
       ['input', 'reason'],
+    );
+    this.#equalChunks = metrics.counter(
+      'equal_chunks_total',
+      'Chunks that had the id and content of one that was acked on the same connection, and were taken as new events.',
+      ['input'],
     );
     this.#throttled = metrics.counter(
       'tenant_throttled_total',
@@ -216,6 +222,12 @@ export class ForwarderTelemetry {
   connectionEnded(input: InputName, reason: ConnectionEnd): void {
     this.#connectionsEnded.add(1, input, reason);
     this.#log.warn('connection_closed', { input, reason });
+  }
+
+  /** Its sender names chunks by their content (fluent-bit), and had the same to say again. */
+  equalChunk(input: InputName, events: number): void {
+    this.#equalChunks.add(1, input);
+    this.#log.debug('equal_chunk_taken', { input, events });
   }
 
   connectionOpened(input: InputName): void {

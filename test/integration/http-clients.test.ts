@@ -13,6 +13,7 @@ import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Client } from '@elastic/elasticsearch';
+import { encode } from '@msgpack/msgpack';
 import { freePort } from '#test/backends/free-port.ts';
 import { type ClientName, isInstallable, runClient } from '#test/clients/installed.ts';
 import { runWithDriver, whyNoContainers } from './container.ts';
@@ -111,6 +112,38 @@ test("Elasticsearch's client: helpers.bulk", async () => {
   assert.deepEqual([result.successful, result.failed], [count, 0]);
   await checkStored('helpers-bulk', inAttribute);
 });
+
+/** As fluent-bit's `http` output sends them (plugins/out_http, src/flb_pack.c); made by hand after its sources. */
+const fluentBitBodies: Record<string, () => { type: string; body: Buffer }> = {
+  msgpack: () => ({
+    type: 'application/msgpack',
+    body: Buffer.concat(
+      numbers.flatMap((n) => [Buffer.from('9292d7006553f1001dcd650080', 'hex'), encode({ log: `event ${n}`, n })]),
+    ),
+  }),
+  json_lines: () => ({
+    type: 'application/x-ndjson',
+    body: Buffer.from(
+      numbers.map((n) => `{"date":"2023-11-14T22:13:20.500000Z","log":"event ${n}","n":${n}}`).join('\n'),
+    ),
+  }),
+  json: () => ({
+    type: 'application/json',
+    body: Buffer.from(`[${numbers.map((n) => `{"date":1700000000.500000,"log":"event ${n}","n":${n}}`).join(',')}]`),
+  }),
+};
+for (const [format, made] of Object.entries(fluentBitBodies)) {
+  test(`fluent-bit's http output: ${format}`, async () => {
+    const { type, body } = made();
+    const tag = `fluent-bit.${format}`;
+    const headers = { 'content-type': type, authorization: `Bearer ${token}` };
+    const response = await fetch(`http://127.0.0.1:${place.http}/${tag}`, { method: 'POST', body, headers });
+    assert.equal(response.status, 200, await response.text());
+    const documents = await checkStored(tag, inMessage);
+    assert.deepEqual(documents.map(inAttribute), documents.map(inMessage));
+    assert.deepEqual(new Set(texts(documents, '@timestamp')), new Set(['2023-11-14T22:13:20.500Z']));
+  });
+}
 
 const noContainers = whyNoContainers();
 for (const format of ['inline', 'raw']) {

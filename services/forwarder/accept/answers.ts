@@ -5,6 +5,7 @@
 export interface OwedAnswer {
   /** Null until the chunk is held. */
   answer: Uint8Array | null;
+  whenWritten: (() => void) | null;
 }
 
 export class Answers {
@@ -26,14 +27,15 @@ export class Answers {
   }
 
   owe(): OwedAnswer {
-    const place: OwedAnswer = { answer: null };
+    const place: OwedAnswer = { answer: null, whenWritten: null };
     if (!this.#isCut) this.#owed.push(place);
     return place;
   }
 
-  /** The chunk is held. */
-  give(place: OwedAnswer, answer: Uint8Array): void {
+  /** The chunk is held. `whenWritten` is called when the answer goes out, behind those before it. */
+  give(place: OwedAnswer, answer: Uint8Array, whenWritten: (() => void) | null = null): void {
     place.answer = answer;
+    place.whenWritten = whenWritten;
     this.#writeReady();
   }
 
@@ -46,11 +48,14 @@ export class Answers {
 
   #writeReady(): void {
     for (;;) {
-      const answer = this.#owed[this.#first]?.answer;
-      if (!answer) break;
+      const place = this.#owed[this.#first];
+      if (!place?.answer) break;
       this.#first++;
       this.hasWritten = true;
-      this.#write(answer);
+      this.#write(place.answer);
+      place.whenWritten?.();
+      // A place stays for a while; what its chunk holds must not.
+      place.whenWritten = null;
     }
     // Taking one by one from the front of a long array would cost its length each time.
     if (this.#first * 2 >= this.#owed.length) {

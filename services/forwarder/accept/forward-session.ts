@@ -14,6 +14,7 @@ import { encodeAck, encodeJsonAck } from '../decode/forward-ack.ts';
 import { ANYONE } from '../principal.ts';
 import type { ForwarderTelemetry } from '../telemetry.ts';
 import { Answers, type OwedAnswer } from './answers.ts';
+import { EqualChunks, UnackedNames } from './equal-chunks.ts';
 import { FrameReader } from './frame-reader.ts';
 import { type FrameOutcomes, type FrameRefusal, FrameTaker, type Sender } from './frame-taker.ts';
 import { type GateMember, type GatePass, ReadingGate } from './reading-gate.ts';
@@ -27,6 +28,8 @@ export interface SessionOptions extends Partial<WatchLimits> {
   readonly clock?: Clock;
   /** Shared by all sessions of a server. */
   readonly gate?: ReadingGate;
+  /** Shared by all sessions of a server. */
+  readonly unackedNames?: UnackedNames;
   /** The room that a tenant has; else that of intake. */
   readonly roomOf?: (tenant: string | null) => Room;
 }
@@ -59,6 +62,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
   readonly #reader: FrameReader;
   readonly #taker: FrameTaker;
   readonly #answers: Answers;
+  readonly #equalChunks: EqualChunks;
   #inFlightBytes = 0;
   #inFlightChunks = 0;
   /** What is being waited for before the next frame is looked at. */
@@ -80,6 +84,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
     this.#pass = this.#gate.enter(this);
     const { frameTimeoutMs = Infinity, idleTimeoutMs = 0 } = options;
     this.#watch = new SessionWatch({ frameTimeoutMs, idleTimeoutMs }, this.#clock.monotonicMs());
+    this.#equalChunks = new EqualChunks(options.unackedNames ?? new UnackedNames());
     this.#reader = new FrameReader(options);
     this.#taker = new FrameTaker(from, options.frameBytesMax, this);
     this.#answers = new Answers((answer) => this.#socket.writable && this.#socket.write(answer));
@@ -185,7 +190,10 @@ export class ForwardSession implements GateMember, FrameOutcomes {
 
   accept(chunk: Chunk, ack: Buffer | null): void {
     const bytes = chunk.bytes === chunk.entries ? chunk.bytes.length : chunk.bytes.length + chunk.entries.length;
-    this.#settle(bytes, ack, this.#options.intake.accept(chunk));
+    const named = ack && this.#equalChunks.named(chunk);
+    if (named?.isNew) this.#options.telemetry.equalChunk('forward', chunk.count);
+    const held = this.#options.intake.accept(named ? named.chunk : chunk);
+    this.#settle(bytes, ack, held, named && (() => this.#socket.writable && named.acked()));
   }
 
   bury(undecodable: Undecodable, ack: Buffer | null): void {
@@ -209,14 +217,14 @@ export class ForwardSession implements GateMember, FrameOutcomes {
     return this.#reader.isJson ? encodeJsonAck(chunk) : encodeAck(chunk);
   }
 
-  #settle(chunkBytes: number, ack: Buffer | null, held: Promise<void>): void {
+  #settle(chunkBytes: number, ack: Buffer | null, held: Promise<void>, whenWritten: (() => void) | null = null): void {
     const place: OwedAnswer | null = ack && this.#answers.owe();
     const bytes = chunkBytes + CHUNK_OVERHEAD_BYTES;
     this.#inFlightBytes += bytes;
     this.#inFlightChunks++;
     held
       .then(
-        () => place && ack && this.#answers.give(place, this.#ack(ack)),
+        () => place && ack && this.#answers.give(place, this.#ack(ack), whenWritten),
         () => {
           if (place) this.#answers.cut(place);
           this.#finish();

@@ -10,7 +10,8 @@ import type { Clock } from '#shared/clock.ts';
 import { type ErrorCode, SluiceError } from '#shared/errors.ts';
 import { peerAddress } from '#shared/networks.ts';
 import type { Compression } from '#shared/record/compression.ts';
-import type { InputName, Intake } from '../chunk.ts';
+import type { Content, InputName, Intake } from '../chunk.ts';
+import { contentOf, type EventsName } from '../decode/content.ts';
 import { type EventTime, RECEIVE_TIME, eventTimeOfMs } from '../decode/event-time.ts';
 import { tagOfHeader } from '../decode/http-tag.ts';
 import { type Grant, type Principal, tagOfPrincipal } from '../principal.ts';
@@ -161,6 +162,10 @@ export class HttpExchange implements Disposable {
   readonly #request: IncomingMessage;
   readonly #options: ExchangeOptions;
   readonly #held = new DisposableStack();
+  /** Of the body, where a key names it. */
+  #content: Content | null = null;
+  /** Chunks that were made of the body so far, by tag. */
+  readonly #chunksOfTag = new Map<string, number>();
 
   constructor(input: InputName, request: IncomingMessage, options: ExchangeOptions) {
     this.#input = input;
@@ -205,7 +210,10 @@ export class HttpExchange implements Disposable {
   async body(): Promise<Buffer> {
     const { bodies, begin, compression } = this.#options;
     const sent = await bodies.read(this.#request, this.#held, begin);
-    return compression ? bodies.decompress(sent, compression, this.#held) : sent;
+    const body = compression ? await bodies.decompress(sent, compression, this.#held) : sent;
+    // The URL may hold a time, a host, or the events themselves.
+    if (this.chunkId) this.#content = contentOf(body, queryOf(this.#request.url));
+    return body;
   }
 
   /** The body piece by piece, as it is sent, for what has no end that is known; the next one is read when there is room. */
@@ -222,23 +230,44 @@ export class HttpExchange implements Disposable {
     this.#options.bodies.hold(bytes, this.#held);
   }
 
-  /** Resolves when the events are held. Without events it does nothing. */
-  async accept({ tag, entries, count }: Events, chunkId: Uint8Array | null = this.chunkId): Promise<void> {
+  /**
+   * Resolves when the events are held. Without events it does nothing.
+   * @param own what the sender calls these events, null for nothing; else they go by the Idempotency-Key and the body
+   */
+  async accept({ tag, entries, count }: Events, own?: EventsName | null): Promise<void> {
     if (count === 0) return;
+    const name = own === undefined ? this.#nameIn(tag) : own;
     const { intake, counted } = this.#options;
     const { sender, principal } = this;
     const origin = { tag, input: this.#input, tenant: principal.tenant, sender };
     try {
-      await intake.accept({ ...origin, chunkId, encoding: 'identity', bytes: entries, entries, count });
+      const named = name ?? { chunkId: null };
+      await intake.accept({ ...origin, ...named, encoding: 'identity', bytes: entries, entries, count });
     } catch (error) {
       if (typeof error === 'object' && error !== null) counted.add(error);
       throw error;
     }
   }
 
+  /** The next name that the Idempotency-Key gives a chunk of this tag: the body may become several. Null without a key. */
+  #nameIn(tag: string): EventsName | null {
+    const { chunkId } = this;
+    const content = this.#content;
+    if (!chunkId || !content) return null;
+    const number = this.#chunksOfTag.get(tag) ?? 0;
+    this.#chunksOfTag.set(tag, number + 1);
+    // No header holds a NUL, so no key of a sender's own can look like this.
+    return { chunkId: number === 0 ? chunkId : Buffer.concat([chunkId, Buffer.from(`\0${number}`)]), content };
+  }
+
   [Symbol.dispose](): void {
     this.#held.dispose();
   }
+}
+
+function queryOf(url = ''): string {
+  const mark = url.indexOf('?');
+  return mark < 0 ? '' : url.slice(mark + 1);
 }
 
 function idempotencyKey(request: IncomingMessage): Buffer | null {

@@ -1,11 +1,11 @@
 // `POST /<tag>`, as fluentd's in_http has it: a body of events to one chunk, answered when intake holds it.
 //
 // 200 {"accepted":2} is the last statement about these events; all else is an error of the table (shared/errors.ts). A body is
-// taken whole or not at all. With an Idempotency-Key the same body gives the same entries whenever it comes: events
-// without a time of their own then get the time of receipt in the indexer, not here.
+// taken whole or not at all, and gives the same entries whenever it comes: the time of events that have none of their own is read in
+// the indexer, from a key of the record, or else is that of receipt.
 
 import { SluiceError } from '#shared/errors.ts';
-import type { EventTime } from '../decode/event-time.ts';
+import { type EventTime, RECEIVE_TIME } from '../decode/event-time.ts';
 import { bodyEntries, bodyFormat, queryEntries, timeOfParameter } from '../decode/http-body.ts';
 import { takenEntries } from '../decode/http-entries.ts';
 import { tagOfPath } from '../decode/http-tag.ts';
@@ -23,7 +23,7 @@ export const tagInput: HttpDialect = (scope, context) => {
     const tag = exchange.tag(named);
     const body = await exchange.body();
     const bytesMax = context.bodyBytesMax;
-    const options = { time: time ?? exchange.defaultTime, takeTime: time === null, bytesMax };
+    const options = { time: time ?? RECEIVE_TIME, takeTime: time === null, bytesMax };
     const { bytes: entries, count } = takenEntries(
       (body.length === 0 ? queryEntries(query, options) : null) ?? bodyEntries(body, format, options),
       bytesMax,

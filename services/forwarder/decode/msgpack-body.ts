@@ -3,6 +3,9 @@
 //   <map>                                        a record
 //   [<map>, [<time>, <map>], …]                  records and entries (as fluentd's in_http takes them)
 //   [<time>, <map>]                              an entry
+//   [[<time>, <map>], <map>]                     an entry of Forward protocol v1.5, as fluent-bit's `http` output sends them one
+//                                                after another; a list of an entry and a record only where the time is a plain
+//                                                number and the first map has something in it
 //
 // Values are only measured; a record's bytes pass on as they came, less a numeric `time` at its top (see json-entries.ts).
 
@@ -54,13 +57,20 @@ class MsgpackEntries {
     const bytes = this.#bytes;
     const type = bytes[at] ?? 0;
     if (!isArray(type)) return this.#record(at);
-    // `[[time, metadata], record]` is an entry only inside a list: at the top it would read as a list of two entries.
     const first = at + containerHeaderSize(type);
     const firstType = bytes[first] ?? 0;
-    if (first < bytes.length && !isMap(firstType) && !isArray(firstType) && containerChildren(bytes, at, type) > 0) {
-      return this.#entry(at);
-    }
-    return this.#list(at, type);
+    if (first >= bytes.length || isMap(firstType) || containerChildren(bytes, at, type) === 0)
+      return this.#list(at, type);
+    return !isArray(firstType) || this.#hasMetadata(at, first) ? this.#entry(at) : this.#list(at, type);
+  }
+
+  /** Whether the array at `at`, whose first element is an array too, is `[[time, metadata], record]` rather than a list of two. */
+  #hasMetadata(at: number, first: number): boolean {
+    const bytes = this.#bytes;
+    if (entryEnd(bytes, at, bytes.length) < 0 || entryEnd(bytes, first, bytes.length) < 0) return false;
+    const timeAt = first + containerHeaderSize(bytes[first] ?? 0);
+    const metadataAt = timeEnd(bytes, timeAt, bytes.length);
+    return isEventTime(bytes[timeAt] ?? 0) || containerChildren(bytes, metadataAt, bytes[metadataAt] ?? 0) === 0;
   }
 
   done(): HttpEntries {
@@ -130,6 +140,11 @@ class MsgpackEntries {
       ? { kind: 'malformed', at: this.#bytes.length, why: 'it ends inside a value' }
       : { kind: 'malformed', at, why };
   }
+}
+
+/** An ext of eight bytes, as a time's first byte. */
+function isEventTime(type: number): boolean {
+  return type === 0xd7 || type === 0xc7;
 }
 
 /** Seconds since the epoch where an integer or a float of them lies at `at`, else null. */

@@ -13,6 +13,7 @@ import type { Batch } from '#shared/record/record.ts';
 import type { BulkBody } from '../bulk/body.ts';
 import { dataStreamOf } from '../route.ts';
 import { Entry } from './entry.ts';
+import { RecordTime } from './record-time.ts';
 import { type FieldTable, textEnd, textStart } from './fields.ts';
 import { JsonBuffer, fragment } from './json-buffer.ts';
 import { JsonTranscoder, close } from './json-value.ts';
@@ -30,6 +31,8 @@ export class DocumentWriter {
   readonly #values: JsonTranscoder;
   readonly #time = new Timestamp();
   #timeKind: TimeKind = 'now';
+  /** Of batches whose records may tell their own time: what was posted as JSON or msgpack. Null: of no other. */
+  #recordTime: RecordTime | null = null;
 
   readonly #trusted: ReadonlySet<string>;
 
@@ -64,6 +67,7 @@ export class DocumentWriter {
       this.#origin = fragment(`"fluentd":{"tag":${JSON.stringify(tag)}},`);
     }
     this.#batch = batch;
+    this.#recordTime = batch.input === 'http' ? recordTime : null;
     this.#dataStream = dataStreamOf(batch);
     if (ingestedMs === this.#ingestedMs) return;
     this.#ingestedMs = ingestedMs;
@@ -117,10 +121,16 @@ export class DocumentWriter {
     this.#values.source(bytes);
     this.#body.begin(this.#dataStream, batch, index);
     this.#timeKind = this.#time.read(bytes, this.#values.view, this.#entry.timeAt);
-    if (this.#timeKind !== 'instant') this.#time.setMs(batch.receivedMs);
+    if (this.#timeKind !== 'instant' && !this.#readRecordTime()) this.#time.setMs(batch.receivedMs);
     this.#json.raw(TIMESTAMP);
     this.#time.write(this.#json);
     this.#json.byte(COMMA);
+  }
+
+  /** Sets the time to what the record says itself, where the entry says nothing; false where neither does. */
+  #readRecordTime(): boolean {
+    if (this.#recordTime === null || this.#timeKind !== 'now') return false;
+    return this.#recordTime.read(this.#values, this.#entry, this.#time);
   }
 
   /** The tenant that the record names at `at`; the batch's where that is 0. */
@@ -308,6 +318,7 @@ export class DocumentWriter {
   }
 }
 
+const recordTime = new RecordTime();
 const NOBODY: ReadonlySet<string> = new Set();
 const NIL = 0xc0;
 const SLASH = 0x2f;

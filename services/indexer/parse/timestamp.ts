@@ -28,6 +28,11 @@ export class Timestamp {
     this.#nanos = (epochMs - this.#seconds * 1000) * 1_000_000;
   }
 
+  /** False where the field cannot hold the instant, which then stays as it was. */
+  setInstant(seconds: number, nanos: number): boolean {
+    return this.#set(seconds, nanos) === 'instant';
+  }
+
   /** Reads the msgpack value at `at`, which is whole; leaves the instant as it was where the value is none. */
   read(bytes: Uint8Array, view: DataView, at: number): TimeKind {
     const type = bytes[at]!;

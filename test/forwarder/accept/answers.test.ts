@@ -36,3 +36,15 @@ test('behind one that is not held nothing is answered, before it all is', () => 
   answers.give(first, Buffer.from('first'));
   assert.deepEqual(writes, ['first']);
 });
+
+test('that an answer was written is told when it goes out, once, and never of one that is cut', () => {
+  const told: string[] = [];
+  const answers = new Answers((answer) => told.push(`write ${Buffer.from(answer).toString()}`));
+  const [first, second, third] = [answers.owe(), answers.owe(), answers.owe()];
+  answers.give(second, Buffer.from('2'), () => told.push('2 written'));
+  answers.cut(third);
+  answers.give(third, Buffer.from('3'), () => told.push('3 written'));
+  assert.equal(told.length, 0);
+  answers.give(first, Buffer.from('1'), () => told.push('1 written'));
+  assert.deepEqual(told, ['write 1', '1 written', 'write 2', '2 written']);
+});

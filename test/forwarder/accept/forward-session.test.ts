@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, connect, type AddressInfo, type Socket } from 'node:net';
 import { test } from 'node:test';
@@ -211,4 +212,37 @@ test('JSON mode: arrays one after another, acked in JSON', async () => {
   for await (const piece of the.socket) answers += piece;
   assert.equal(answers, '{"ack":"x1"}{"ack":"x2"}');
   assert.deepEqual(the.intake.chunks.map(logsOf), [['1'], ['2', '3'], ['4']]);
+});
+
+test("fluent-bit's equal flushes on one connection are chunks of their own; on another one they are repeats", async () => {
+  await using the = await setUp();
+  const name = createHash('sha512').update(entry('GET /healthz')).digest('hex').slice(0, 32);
+  const flush = packed(['GET /healthz'], { chunk: name });
+  const names = () => the.intake.chunks.map(({ chunkId }) => chunkId && Buffer.from(chunkId).toString('latin1'));
+  const acks = decodeMultiStream(the.socket);
+  for (let i = 0; i < 3; i++) {
+    the.socket.write(flush);
+    // The sender hears its own name each time.
+    assert.deepEqual((await acks.next()).value, { ack: name });
+  }
+  assert.equal(names()[0], name);
+  assert.equal(new Set(names()).size, 3);
+
+  // Two in one piece, the ack of the first not yet written: the second is a repeat.
+  const other = packed(['GET /ready'], { chunk: name });
+  the.socket.write(Buffer.concat([other, other]));
+  await acks.next();
+  await acks.next();
+  assert.deepEqual(names().slice(3), [name, name]);
+});
+
+test('a random chunk id that comes again on its connection is a repeat', async () => {
+  await using the = await setUp();
+  const acks = decodeMultiStream(the.socket);
+  for (const chunk of ['ZGF0YQ==\n', 'ZGF0YQ==\n']) {
+    the.socket.write(packed(['a'], { chunk }));
+    await acks.next();
+  }
+  const [first, second] = the.intake.chunks;
+  assert.deepEqual(first, second);
 });

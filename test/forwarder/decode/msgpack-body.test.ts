@@ -45,6 +45,54 @@ test('maps, lists, entries', () => {
   );
 });
 
+test("entries of Forward protocol v1.5 one after another, as fluent-bit's http output sends them", () => {
+  const [time, text] = ['d7006553f10000000002', '1700000000.000000002'];
+  const ofHex = (digits: string) => Buffer.from(digits.replaceAll(' ', ''), 'hex');
+  check([ofHex(`9292 ${time} 80 81a16101`)], [[[text, {}], { a: 1 }]]);
+  check([ofHex(`9292 ${time} df00000000 81a16101`)], [[[text, {}], { a: 1 }]]);
+  check([ofHex(`dc0002 92 ${time} 80 81a16101`)], [[[text, {}], { a: 1 }]]);
+  check([ofHex(`9292 ${time} 81a16d01 81a16101`)], [[[text, { m: 1 }], { a: 1 }]]);
+  check([ofHex('9292 c7080000000001 00000002 80 80')], [[['1.000000002', {}], {}]]);
+  check([[[7, {}], { a: 1 }]], [[[7, {}], { a: 1 }]]);
+  check(
+    Array.from({ length: 3 }, (_, a) => Buffer.concat([ofHex(`9292 ${time} 80`), encode({ a })])),
+    Array.from({ length: 3 }, (_, a) => [[text, {}], { a }]),
+  );
+  // Lists still: an entry that has fields, and a record; one entry; more than two.
+  check(
+    [[[7, { b: 1 }], { a: 1 }]],
+    [
+      [7, { b: 1 }],
+      [now, { a: 1 }],
+    ],
+  );
+  check([[[7, {}]]], [[7, {}]]);
+  check(
+    [[[7, {}], { a: 1 }, { a: 2 }]],
+    [
+      [7, {}],
+      [now, { a: 1 }],
+      [now, { a: 2 }],
+    ],
+  );
+  check(
+    [
+      [
+        [7, {}],
+        [8, {}],
+      ],
+    ],
+    [
+      [7, {}],
+      [8, {}],
+    ],
+  );
+  const whole = ofHex(`9292 ${time} 80 81a16101`);
+  for (let cut = 1; cut < whole.length; cut += 1) {
+    checkRefused(whole.subarray(0, cut).toString('hex'), cut, /ends inside a value/);
+  }
+});
+
 test("a record's numeric time is the entry's", () => {
   check([{ time: 5, a: 1 }], [['5.000000000', { a: 1 }]]);
   check([{ a: 1, time: 1_518_756_037 }], [['1518756037.000000000', { a: 1 }]]);

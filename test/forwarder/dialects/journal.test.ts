@@ -113,7 +113,7 @@ test('an entry keeps all its fields, under the names that are looked for', () =>
       10_000,
     );
     assert(entry);
-    assert.equal(entry.cursor?.toString() ?? null, cursor);
+    assert.equal(entry.name?.chunkId?.toString() ?? null, cursor);
     assert.deepEqual(decoded({ kind: 'entries', bytes: entry.entries, count: 1 }), [expected]);
   };
   check(

@@ -1,6 +1,11 @@
 // What a sender to `_bulk` hears: an answer for each item, in order, with Elasticsearch's own types of errors.
 //
 // Clients send again what is answered 429 (Beats and Logstash: 5xx too), and drop the rest; so whatever may pass is 429.
+//
+// An answer is as long as its client reads. fluent-bit reads 512 KiB, takes what it could not read whole for a failure, and sends
+// all of it again. All that senders of logs look at is `errors`, each item's `status`, and of a refused one its `error`
+// (fluent-bit, Fluentd, Beats, Logstash, Vector, the Collector, rsyslog, helpers of JavaScript and Python); so long answers have
+// only these. The clients of Java want `_index` and `_id` too, and say in a header that they are Elastic's own.
 
 import { type ErrorCode, SluiceError, isRetryable } from '#shared/errors.ts';
 import type { BulkItem, BulkRefusal } from './bulk.ts';
@@ -11,18 +16,84 @@ export interface BulkAnswer {
   readonly items: readonly object[];
 }
 
+/** `whole`: reads answers of any length, and may want all of Elasticsearch's names. `fluent-bit`: reads 512 KiB. */
+export type BulkReader = 'whole' | 'fluent-bit' | 'other';
+
+/** Up to here an answer has all of Elasticsearch's names. */
+const WHOLE_BYTES_MAX = 128 * 1024;
+/** Of a short answer: up to here errors have a type and a reason. */
+const ERROR_BYTES_MAX = 64 * 1024;
+/** Below what fluent-bit reads by far enough for headers, and for what is only estimated here. */
+const READ_BYTES_MAX = 448 * 1024;
+/** `{"create":{"_index":"","_version":1,"result":"created","status":201}},` and `"_id":"",`; of a short item all of it. */
+const ITEM_BYTES = 72;
+const ID_BYTES = 9;
+const SHORT_ITEM_BYTES = 26;
+/** `,"error":{"type":"","reason":""}` */
+const ERROR_BYTES = 32;
+
+/** @param headers of the request */
+export function bulkReaderOf(headers: Readonly<Record<string, unknown>>): BulkReader {
+  if (headers['x-elastic-client-meta'] !== undefined) return 'whole';
+  const agent = headers['user-agent'];
+  return typeof agent === 'string' && /^fluent-?bit/i.test(agent) ? 'fluent-bit' : 'other';
+}
+
 /** @param outcomes of the runs: null for what is held */
-export function bulkAnswer(tookMs: number, items: readonly BulkItem[], outcomes: readonly unknown[]): BulkAnswer {
-  let errors = false;
-  const answers = items.map(({ operation, index, id, outcome }) => {
-    const refusal = typeof outcome === 'number' ? refusalOfError(outcomes[outcome]) : outcome;
-    const name = id === null ? { _index: index } : { _index: index, _id: id };
-    if (refusal === null) return { [operation]: { ...name, _version: 1, result: 'created', status: 201 } };
-    errors = true;
-    const { status, type, reason } = refusal;
-    return { [operation]: { ...name, status, error: { type, reason } } };
-  });
+export function bulkAnswer(
+  tookMs: number,
+  items: readonly BulkItem[],
+  { outcomes, reader }: { readonly outcomes: readonly unknown[]; readonly reader: BulkReader },
+): BulkAnswer {
+  const refusals = items.map(({ outcome }) =>
+    typeof outcome === 'number' ? refusalOfError(outcomes[outcome]) : outcome,
+  );
+  const errors = refusals.some((refusal) => refusal !== null);
+  const answers =
+    reader === 'whole' || wholeBytes(items, refusals) <= WHOLE_BYTES_MAX
+      ? items.map((item, i) => wholeItem(item, refusals[i] ?? null))
+      : shortItems(items, refusals, reader);
   return { took: Math.round(tookMs), errors, items: answers };
+}
+
+type Refusal = BulkRefusal | null;
+
+function wholeBytes(items: readonly BulkItem[], refusals: readonly Refusal[]): number {
+  let bytes = 0;
+  for (const [i, { index, id }] of items.entries()) {
+    bytes += ITEM_BYTES + index.length + (id === null ? 0 : ID_BYTES + id.length) + errorBytes(refusals[i] ?? null);
+  }
+  return bytes;
+}
+
+function errorBytes(refusal: Refusal): number {
+  return refusal === null ? 0 : ERROR_BYTES + refusal.type.length + refusal.reason.length;
+}
+
+function wholeItem({ operation, index, id }: BulkItem, refusal: Refusal): object {
+  const name = id === null ? { _index: index } : { _index: index, _id: id };
+  if (refusal === null) return { [operation]: { ...name, _version: 1, result: 'created', status: 201 } };
+  const { status, type, reason } = refusal;
+  return { [operation]: { ...name, status, error: { type, reason } } };
+}
+
+function shortItems(items: readonly BulkItem[], refusals: readonly Refusal[], reader: BulkReader): object[] {
+  // It looks for what is refused, and for nothing where `errors` is false.
+  const leavesOut = reader === 'fluent-bit' && items.length * SHORT_ITEM_BYTES > READ_BYTES_MAX;
+  let errorBytesLeft = ERROR_BYTES_MAX;
+  const answers: object[] = [];
+  for (const [i, { operation }] of items.entries()) {
+    const refusal = refusals[i] ?? null;
+    if (refusal === null) {
+      if (!leavesOut) answers.push({ [operation]: { status: 201 } });
+      continue;
+    }
+    const { status, type, reason } = refusal;
+    errorBytesLeft -= errorBytes(refusal);
+    // One is refused as its neighbours are, mostly; but that it is, Logstash wants to see.
+    answers.push({ [operation]: { status, error: errorBytesLeft >= 0 ? { type, reason } : {} } });
+  }
+  return answers;
 }
 
 function refusalOfError(error: unknown): BulkRefusal | null {

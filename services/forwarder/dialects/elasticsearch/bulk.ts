@@ -8,6 +8,8 @@
 // come with it the next time. A document that is broken costs its item; a broken action line costs the request.
 
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
+import type { Content } from '../../chunk.ts';
+import { contentOf } from '../../decode/content.ts';
 import { type EventTime, RECEIVE_TIME } from '../../decode/event-time.ts';
 import { JsonReader } from '../../decode/json-value.ts';
 import { EntryRun } from '../entry-run.ts';
@@ -33,6 +35,8 @@ export interface BulkItem {
 export interface BulkRun {
   readonly index: string;
   readonly id: string | null;
+  /** Of the document as it was sent, where it has an id. */
+  readonly content: Content | null;
   readonly entries: Uint8Array;
   readonly count: number;
 }
@@ -107,6 +111,12 @@ interface Action {
   readonly id: string | null;
 }
 
+interface Part extends Omit<BulkRun, 'entries'> {
+  readonly run: EntryRun;
+  readonly start: number;
+  readonly end: number;
+}
+
 class BulkWalk {
   readonly #body: Buffer;
   readonly #options: BulkOptions;
@@ -114,8 +124,7 @@ class BulkWalk {
   /** Of the items without an id, by index: the number of their run. */
   readonly #runOfIndex = new Map<string, number>();
   /** What becomes the runs: entries of their own, or a span of those with an id. */
-  readonly #parts: { index: string; id: string | null; run: EntryRun; start: number; end: number; count: number }[] =
-    [];
+  readonly #parts: Part[] = [];
   readonly #named: EntryRun;
   readonly #scratch = new MsgpackWriter();
   readonly #reader = new JsonReader(this.#scratch);
@@ -152,13 +161,14 @@ class BulkWalk {
       return;
     }
     this.#document.take(this.#scratch.view());
-    this.#add(action);
+    this.#add(action, start, end);
   }
 
   done(): Bulk {
-    const runs = this.#parts.map(({ index, id, run, start, end, count }) => ({
+    const runs = this.#parts.map(({ index, id, content, run, start, end, count }) => ({
       index,
       id,
+      content,
       entries: id === null ? run.bytes : run.bytes.subarray(start, end),
       count: id === null ? run.count : count,
     }));
@@ -173,7 +183,8 @@ class BulkWalk {
     return reader.skipSpace() < 0 ? null : 'there is more after it';
   }
 
-  #add({ operation, index, id }: Action): void {
+  /** The document came in body[from, to). */
+  #add({ operation, index, id }: Action, from: number, to: number): void {
     const { pairs, time } = this.#document;
     const part = id === null ? this.#partOfIndex(index) : this.#parts.length;
     const run = this.#parts[part]?.run ?? this.#named;
@@ -182,7 +193,10 @@ class BulkWalk {
     run.add(time ?? (id === null ? this.#options.time : RECEIVE_TIME), pairs);
     if (run.tooLarge) this.#bytes = Infinity;
     this.#bytes += run.length - start;
-    if (id !== null) this.#parts.push({ index, id, run, start, end: run.length, count: 1 });
+    if (id !== null) {
+      const content = contentOf(this.#body.subarray(from, to));
+      this.#parts.push({ index, id, content, run, start, end: run.length, count: 1 });
+    }
     this.#items.push({ operation, index, id, outcome: part });
   }
 
@@ -191,7 +205,7 @@ class BulkWalk {
     if (known !== undefined) return known;
     const run = new EntryRun(RUN_BYTES_FIRST, this.#options.bytesMax);
     this.#runOfIndex.set(index, this.#parts.length);
-    return this.#parts.push({ index, id: null, run, start: 0, end: 0, count: 0 }) - 1;
+    return this.#parts.push({ index, id: null, content: null, run, start: 0, end: 0, count: 0 }) - 1;
   }
 }
 

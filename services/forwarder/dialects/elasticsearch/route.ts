@@ -6,7 +6,7 @@ import { SluiceError, isRetryable } from '#shared/errors.ts';
 import type { HttpContext, HttpDialect, HttpExchange } from '../../accept/http-context.ts';
 import { errorAnswer } from '../../accept/http-errors.ts';
 import { tooManyEntries } from '../../decode/http-entries.ts';
-import { bulkAnswer, errorBody } from './answers.ts';
+import { bulkAnswer, bulkReaderOf, errorBody } from './answers.ts';
 import { type Bulk, type BulkRun, bulkItems } from './bulk.ts';
 import { filtered, parseFilterPath } from './filter-path.ts';
 import { answerHandshake, sendJson } from './handshake.ts';
@@ -51,7 +51,9 @@ async function takeBulk(context: HttpContext, request: FastifyRequest, reply: Fa
     context.refused(INPUT, new SluiceError('body_malformed', message));
   }
   for (const error of new Set(outcomes)) if (error !== null) context.refused(INPUT, error);
-  const answer = bulkAnswer(clock.monotonicMs() - beganMs, items, outcomes);
+  // Who asks for certain fields has seen to the length.
+  const reader = filterPath.length > 0 ? 'whole' : bulkReaderOf(request.headers);
+  const answer = bulkAnswer(clock.monotonicMs() - beganMs, items, { outcomes, reader });
   const shown = filterPath.length > 0 ? filtered(answer, filterPath) : answer;
   return sendJson(request, reply, shown);
 }
@@ -80,9 +82,9 @@ async function accept(exchange: HttpExchange, runs: readonly BulkRun[]): Promise
   return outcomes;
 }
 
-async function acceptRun(exchange: HttpExchange, { index, id, entries, count }: BulkRun): Promise<void> {
-  const chunkId = id === null ? exchange.chunkId : Buffer.from(id);
-  await exchange.accept({ tag: exchange.tag(index), entries, count }, chunkId);
+async function acceptRun(exchange: HttpExchange, { index, id, content, entries, count }: BulkRun): Promise<void> {
+  const name = id === null || content === null ? undefined : { chunkId: Buffer.from(id), content };
+  await exchange.accept({ tag: exchange.tag(index), entries, count }, name);
 }
 
 /** Where nothing could be held and another try may help, the whole request is refused: clients wait then. */

@@ -8,13 +8,14 @@
 //
 // A field that is there several times becomes an array. __CURSOR names the entry: it is the same when it is uploaded again.
 
+import { contentOf, type EventsName } from '../../decode/content.ts';
 import { type EventTime, RECEIVE_TIME } from '../../decode/event-time.ts';
 import { EntryRun, Pairs, keyOf } from '../entry-run.ts';
 import type { JournalField } from './export-format.ts';
 
 export interface JournalEntry {
-  /** Null where there is none. */
-  readonly cursor: Buffer | null;
+  /** By its cursor; null where there is none. */
+  readonly name: EventsName | null;
   readonly entries: Uint8Array;
 }
 
@@ -51,7 +52,10 @@ export function journalEntry(fields: readonly JournalField[], bytesMax: number):
   if (level) pairs.key(LEVEL).raw(level);
   const run = new EntryRun(pairs.writer.length + 32, bytesMax);
   run.add(timeOf(values.get('__REALTIME_TIMESTAMP')?.[0]), pairs);
-  return run.tooLarge ? null : { cursor: values.get('__CURSOR')?.[0] ?? null, entries: run.bytes };
+  if (run.tooLarge) return null;
+  const chunkId = values.get('__CURSOR')?.[0];
+  const sent = fields.flatMap(({ name, value }) => [name, '=', value, '\n']);
+  return { name: chunkId ? { chunkId, content: contentOf(...sent) } : null, entries: run.bytes };
 }
 
 function byName(fields: readonly JournalField[]): Map<string, Buffer[]> {

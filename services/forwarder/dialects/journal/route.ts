@@ -55,7 +55,7 @@ async function takeEntries(
     const result = scanner.next();
     if (result.kind === 'need_more') break;
     const entry = result.kind === 'entry' ? journalEntry(result.fields, bytesMax) : null;
-    if (entry) accepted.push(exchange.accept({ tag, entries: entry.entries, count: 1 }, entry.cursor));
+    if (entry) accepted.push(exchange.accept({ tag, entries: entry.entries, count: 1 }, entry.name));
     else refusal = refusalOf(result, bytesMax);
   }
   await Promise.all(accepted);

@@ -1,0 +1,23 @@
+// What an HTTP chunk is named by beside its sender's key: checksum and length of the bytes as they were sent. It must not go by the
+// entries, which are our conversion: a repeat that another version of ours converts has to have the same name.
+
+import { crc32 } from 'node:zlib';
+import type { Content } from '../chunk.ts';
+
+/** What a sender calls some events, so that it can send them again. */
+export interface EventsName {
+  readonly chunkId: Uint8Array;
+  /** Of their bytes as they were sent. */
+  readonly content: Content;
+}
+
+/** Of the pieces, one after another. */
+export function contentOf(...pieces: readonly (Uint8Array | string)[]): Content {
+  let sum = 0;
+  let length = 0;
+  for (const piece of pieces) {
+    sum = crc32(piece, sum);
+    length += typeof piece === 'string' ? Buffer.byteLength(piece) : piece.length;
+  }
+  return { crc32: sum, length };
+}

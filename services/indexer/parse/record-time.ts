@@ -1,0 +1,192 @@
+// The time that a record of `POST /<tag>` tells under one of its own keys, for an entry that has none (docs/documents.md).
+//
+//   2026-01-02T03:04:05.678901234Z      text with a zone: Z, +01:00, +0100, +01; a space for the T, a comma for the point
+//   1767323045.678, 1767323045678, …    a number of seconds, milliseconds, microseconds or nanoseconds, told apart by its size
+//
+// A text without a zone may be any of a day's hours, so it is no time. Numbers are times between 2000 and 2100 only: what is smaller is
+// a duration or a counter, and the four units do not overlap there. The record stays as it is: what was read is found as it was sent.
+
+import type { Entry } from './entry.ts';
+import { isText, pastValue, textEnd, textStart } from './fields.ts';
+import type { Timestamp } from './timestamp.ts';
+
+/** The first of them that can be read is the time. */
+const NAMES = ['@timestamp', 'timestamp', 'time', 'date', 'ts'].map((name) => Buffer.from(name));
+const LENGTHS_MIN = 2;
+const LENGTHS_MAX = 10;
+const NONE = NAMES.length;
+
+const SECONDS_MIN = Date.UTC(2000, 0, 1) / 1000;
+const SECONDS_MAX = Date.UTC(2100, 0, 1) / 1000;
+const SECONDS_PER_DAY = 86_400;
+const ZERO = 0x30;
+const NINE = 0x39;
+const DASH = 0x2d;
+const PLUS = 0x2b;
+const POINT = 0x2e;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const SPACE = 0x20;
+const LARGE_T = 0x54;
+const SMALL_T = 0x74;
+const SMALL_Z = 0x7a;
+/** `2026-01-02T03:04:05Z` to nine digits and an offset; more digits are passed over. */
+const TEXT_BYTES_MIN = 20;
+const TEXT_BYTES_MAX = 64;
+
+interface Source {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+}
+
+export class RecordTime {
+  /** By a name's number: where its value is; 0 where it is absent. */
+  readonly #values = new Int32Array(NAMES.length);
+
+  /**
+   * @param entry whose record's other keys, which no field of the document is taken from, are looked at
+   * @param time is set to the instant; where there is none it stays as it was, and false is returned
+   */
+  read({ bytes, view }: Source, { keys, rootKeysEnd }: Entry, time: Timestamp): boolean {
+    this.#values.fill(0);
+    for (let i = 0; i < rootKeysEnd; i += 1) {
+      const keyAt = keys.positions[i]!;
+      const name = nameAt(bytes, keyAt);
+      // Of a key that is there twice the last one counts.
+      if (name !== NONE) this.#values[name] = pastValue(bytes, keyAt, bytes.length);
+    }
+    for (let name = 0; name < NONE; name += 1) {
+      const at = this.#values[name]!;
+      if (at !== 0 && readValue(bytes, view, at, time)) return true;
+    }
+    return false;
+  }
+}
+
+/** The number of the name that the key at `at` is, or NONE. */
+function nameAt(bytes: Uint8Array, at: number): number {
+  if (!isText(bytes[at]!)) return NONE;
+  const start = textStart(bytes, at);
+  const length = textEnd(bytes, at) - start;
+  if (length < LENGTHS_MIN || length > LENGTHS_MAX) return NONE;
+  let number = 0;
+  while (number < NONE && !isAt(bytes, start, length, NAMES[number]!)) number += 1;
+  return number;
+}
+
+function isAt(bytes: Uint8Array, start: number, length: number, name: Uint8Array): boolean {
+  if (name.length !== length) return false;
+  for (let i = 0; i < length; i += 1) if (bytes[start + i] !== name[i]) return false;
+  return true;
+}
+
+function readValue(bytes: Uint8Array, view: DataView, at: number, time: Timestamp): boolean {
+  const type = bytes[at]!;
+  if (isText(type)) return readText(bytes, textStart(bytes, at), textEnd(bytes, at), time);
+  switch (type) {
+    case 0xca:
+      return setNumber(view.getFloat32(at + 1), time);
+    case 0xcb:
+      return setNumber(view.getFloat64(at + 1), time);
+    case 0xce:
+      return setNumber(view.getUint32(at + 1), time);
+    case 0xcf:
+      return setInteger(view.getBigUint64(at + 1), time);
+    case 0xd2:
+      return setNumber(view.getInt32(at + 1), time);
+    case 0xd3:
+      return setInteger(view.getBigInt64(at + 1), time);
+    default:
+      return false;
+  }
+}
+
+/** All digits count. */
+function setInteger(value: bigint, time: Timestamp): boolean {
+  for (let perSecond = 1n; perSecond <= 1_000_000_000n; perSecond *= 1000n) {
+    const seconds = value / perSecond;
+    if (seconds < SECONDS_MIN || seconds >= SECONDS_MAX) continue;
+    return time.setInstant(Number(seconds), Number(((value % perSecond) * 1_000_000_000n) / perSecond));
+  }
+  return false;
+}
+
+/** A float of seconds holds microseconds, no more; one of microseconds or nanoseconds may hold fewer. */
+function setNumber(value: number, time: Timestamp): boolean {
+  for (let perSecond = 1; perSecond <= 1_000_000_000; perSecond *= 1000) {
+    const seconds = Math.floor(value / perSecond);
+    if (!(seconds >= SECONDS_MIN && seconds < SECONDS_MAX)) continue;
+    const micros = Math.round(((value - seconds * perSecond) / perSecond) * 1_000_000);
+    return time.setInstant(seconds, micros * 1000);
+  }
+  return false;
+}
+
+function readText(bytes: Uint8Array, start: number, end: number, time: Timestamp): boolean {
+  if (end - start < TEXT_BYTES_MIN || end - start > TEXT_BYTES_MAX) return false;
+  if (!isShaped(bytes, start)) return false;
+  const days = daysOf(digits(bytes, start, 4), digits(bytes, start + 5, 2), digits(bytes, start + 8, 2));
+  const hour = digits(bytes, start + 11, 2);
+  const minute = digits(bytes, start + 14, 2);
+  const second = digits(bytes, start + 17, 2);
+  // NaN is none of these. A leap second is the next one's first.
+  if (!(days >= 0 && hour <= 23 && minute <= 59 && second <= 60)) return false;
+  let at = start + 19;
+  let nanos = 0;
+  if (bytes[at] === POINT || bytes[at] === COMMA) {
+    const first = ++at;
+    for (let unit = 100_000_000; isDigit(bytes[at]!) && at < end; unit = Math.floor(unit / 10)) {
+      nanos += (bytes[at++]! - ZERO) * unit;
+    }
+    if (at === first) return false;
+  }
+  const offset = offsetOf(bytes, at, end);
+  const seconds = days * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second - offset;
+  return Number.isFinite(offset) && time.setInstant(seconds, nanos);
+}
+
+/** The marks of `0000-00-00T00:00:00`. */
+function isShaped(bytes: Uint8Array, start: number): boolean {
+  const separator = bytes[start + 10];
+  return (
+    bytes[start + 4] === DASH &&
+    bytes[start + 7] === DASH &&
+    (separator === LARGE_T || separator === SMALL_T || separator === SPACE) &&
+    bytes[start + 13] === COLON &&
+    bytes[start + 16] === COLON
+  );
+}
+
+/** Seconds east of UTC by what is left of the text; NaN where that is no zone. */
+function offsetOf(bytes: Uint8Array, at: number, end: number): number {
+  const sign = bytes[at]!;
+  const length = end - at;
+  if (length === 1) return (sign | 0x20) === SMALL_Z ? 0 : NaN;
+  if (sign !== PLUS && sign !== DASH) return NaN;
+  const hours = digits(bytes, at + 1, 2);
+  const hasColon = length === 6 && bytes[at + 3] === COLON;
+  if (length !== 3 && length !== 5 && !hasColon) return NaN;
+  const minutes = length === 3 ? 0 : digits(bytes, end - 2, 2);
+  if (!(hours <= 23 && minutes <= 59)) return NaN;
+  return (sign === DASH ? -60 : 60) * (hours * 60 + minutes);
+}
+
+/** Days since 1970; NaN for what is before it, or no day of the calendar. */
+function daysOf(year: number, month: number, day: number): number {
+  if (!(year >= 1970)) return NaN;
+  const ms = Date.UTC(year, month - 1, day);
+  const date = new Date(ms);
+  // Date rolls what is past the end of a month over into the next one.
+  return date.getUTCMonth() === month - 1 && date.getUTCDate() === day ? ms / 86_400_000 : NaN;
+}
+
+/** NaN where one is no digit. */
+function digits(bytes: Uint8Array, start: number, count: number): number {
+  let value = 0;
+  for (let at = start; at < start + count; at += 1) value = isDigit(bytes[at]!) ? value * 10 + bytes[at]! - ZERO : NaN;
+  return value;
+}
+
+function isDigit(byte: number): boolean {
+  return byte >= ZERO && byte <= NINE;
+}
