@@ -6,7 +6,7 @@ import type { Config } from '#shared/config/settings.ts';
 import type { Queue } from '#shared/queue/queue.ts';
 import type { HttpServerOptions } from './accept/http-server.ts';
 import type { Admission } from './admit/admission.ts';
-import { peerOf, type TlsContext } from './admit/tls.ts';
+import type { TlsContext } from './admit/tls.ts';
 import { QueueIntake } from './intake.ts';
 import type { ForwarderTelemetry } from './telemetry.ts';
 
@@ -36,12 +36,11 @@ export function openIntake(
   });
 }
 
-export function httpOptions({ config, admission, ...edge }: Edge): HttpServerOptions {
+export function httpOptions({ config, admission, ...edge }: Edge): Omit<HttpServerOptions, 'tokens'> {
   return {
     ...edge,
     bodyBytesMax: config['frame.max_bytes'],
-    admits: (address) => admission.admits(address),
-    principalOf: ({ socket }, grant) => admission.principalOf(peerOf(socket), grant),
+    principalOf: (peer, grant) => admission.principalOf(peer, grant),
     roomOf: (tenant) => edge.intake.roomOf(tenant),
     corsOrigins: config['http.cors_origins'] ?? [],
   };

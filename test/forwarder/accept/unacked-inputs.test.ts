@@ -21,6 +21,7 @@ import { systemClock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { splitEntries } from '#shared/msgpack/extents.ts';
+import { openDoor } from '#test/forwarder/admit/open-door.ts';
 import { FakeIntake } from './fake-intake.ts';
 
 const unavailable = new SluiceError('queue_unavailable', 'Cannot take events: a test says so');
@@ -44,7 +45,8 @@ async function start(t: TestContext, input: 'syslog' | 'gelf', setup: Setup = {}
   const logged: Record<string, unknown>[] = [];
   const note = (event: string, fields: object = {}) => void logged.push({ event, ...fields });
   const telemetry = new ForwarderTelemetry(metrics, { debug: note, info: note, warn: note, error: note });
-  const common = { intake, telemetry, clock: systemClock, admit, tag: input, receiveBufferBytes };
+  const door = openDoor({ input, admits: () => admit() !== null, telemetry });
+  const common = { intake, telemetry, clock: systemClock, door, admit, tag: input, receiveBufferBytes };
   const server =
     input === 'syslog'
       ? await startSyslogInput({ ...common, listen, tlsListen: undefined, tls: null, timeZone: 'UTC', messageBytesMax })
