@@ -1,6 +1,7 @@
 // What the forwarder is made of however events reach it: the intake that settings describe, and the HTTP inputs on it. A process that
 // listens (main.ts) and a function that is called (services/lambda/forwarder.ts) are both shells around it.
 
+import { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import type { Queue } from '#shared/queue/queue.ts';
@@ -39,6 +40,7 @@ export function openIntake(
 export function httpOptions({ config, admission, ...edge }: Edge): Omit<HttpServerOptions, 'tokens'> {
   return {
     ...edge,
+    unpacking: new ByteBudget(2 * config['frame.max_bytes']),
     bodyBytesMax: config['frame.max_bytes'],
     principalOf: (peer, grant) => admission.principalOf(peer, grant),
     roomOf: (tenant) => edge.intake.roomOf(tenant),

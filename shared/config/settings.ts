@@ -161,12 +161,12 @@ export const settings = {
     { default: 8192 },
   ),
   'http.max_connections': integer({ minimum: 1, maximum: 1_000_000 }, 'Connections of the HTTP inputs.', {
-    default: 8192,
+    default: 2048,
   }),
   'http.max_connections_per_address': integer(
     { minimum: 1, maximum: 1_000_000 },
     'Connections of the HTTP inputs from one address.',
-    { default: 4096 },
+    { default: 1024 },
   ),
   'syslog.max_connections': integer({ minimum: 1, maximum: 1_000_000 }, 'Connections of the syslog input.', {
     default: 4096,

@@ -14,5 +14,5 @@ export function refusedOrigin(headers: IncomingHttpHeaders, allowed: readonly st
   if (origin !== undefined) return allowed.includes(origin) ? null : origin;
   const site = headers['sec-fetch-site'];
   // Nothing here is a page of ours, so a request of the same origin is one of a name that was bound to our address anew.
-  return site === undefined || site === 'none' ? null : String(site);
+  return site === undefined || site === 'none' ? null : site;
 }

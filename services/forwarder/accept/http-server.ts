@@ -10,6 +10,7 @@ import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'n
 import type { Socket } from 'node:net';
 import cors from '@fastify/cors';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { listenOn, parseListenAddress, printAddress } from '#shared/listen-address.ts';
@@ -39,6 +40,8 @@ export interface HttpServerOptions {
   /** Most bytes of a body, as sent and uncompressed. */
   readonly bodyBytesMax: number;
   readonly clock: Clock;
+  /** What compressed bytes may grow to, of all inputs together. */
+  readonly unpacking: ByteBudget;
   /** Null: requests come in the clear. */
   readonly tls: TlsContext | null;
   /** What a tenant may bring. */
@@ -112,7 +115,7 @@ export async function prepareHttp(
   listensOn: 'tcp' | 'unix',
 ): Promise<{ readonly fastify: FastifyInstance; readonly connections: HttpConnections }> {
   const limits = { ...LIMITS, ...options.limits };
-  const { telemetry, clock, tokens, principalOf, roomOf } = options;
+  const { telemetry, clock, tokens, principalOf, roomOf, unpacking } = options;
   const fastify = createFastify(limits, options, (error, socket) => connections.broken(error, socket));
   const connections = new HttpConnections(fastify.server, {
     opened: () => telemetry.connectionOpened('http'),
@@ -123,7 +126,7 @@ export async function prepareHttp(
   const waitMs = limits.roomWaitMs;
   const { requestTimeoutMs: timeoutMs } = limits;
   const heldBytesMax = BODIES_HELD * bodyBytesMax;
-  const bodies = new BodyReader({ intake, clock, bodyBytesMax, heldBytesMax, waitMs, timeoutMs });
+  const bodies = new BodyReader({ intake, clock, bodyBytesMax, heldBytesMax, unpacking, waitMs, timeoutMs });
   const expecting = expectingContinue(fastify.server);
   const peerOfRequest = ({ socket }: IncomingMessage): Peer | null => peerOf(socket, listensOn);
   const shared = { intake, telemetry, clock, bodies, bodyBytesMax, tokens, principalOf, roomOf, timeoutMs, expecting };
@@ -146,6 +149,8 @@ function createFastify(
     requestTimeout: 0,
     connectionsCheckingInterval: Math.min(5000, limits.headersTimeoutMs),
     maxHeaderSize: HEADER_BYTES_MAX,
+    // A body that stands still has as much in hand, and a read more.
+    highWaterMark: HEADER_BYTES_MAX,
     insecureHTTPParser: false,
     requireHostHeader: true,
     noDelay: true,

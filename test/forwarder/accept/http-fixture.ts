@@ -10,6 +10,7 @@ import {
   type HttpListenOptions,
   startHttpServer,
 } from '#forwarder/accept/http-server.ts';
+import { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import { systemClock } from '#shared/clock.ts';
 import { ANYONE } from '#forwarder/principal.ts';
@@ -23,6 +24,7 @@ export const JSON_BODY = { 'content-type': 'application/json' };
 export function openHttp(): Omit<HttpListenOptions, 'intake' | 'telemetry' | 'bodyBytesMax'> {
   return {
     clock: systemClock,
+    unpacking: new ByteBudget(2 * BODY_BYTES_MAX),
     door: openDoor({ input: 'http' }),
     tls: null,
     tokens: null,
