@@ -6,13 +6,13 @@ import { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { SluiceError, reasonOf } from './errors.ts';
 import { isLoopback, listenOn, parseListenAddress, printAddress } from './listen-address.ts';
-import { peerAddress } from './networks.ts';
+import { UNIX_PEER, peerAddress } from './networks.ts';
 
 export interface AdminServerOptions {
   /** host:port, :port or unix:/path. */
   readonly listen: string;
-  /** Whether a connection from this address (of `peerAddress`) is answered; absent: any. */
-  readonly admits?: (address: string) => boolean;
+  /** Whether a connection from this address (of `peerAddress`) is answered. */
+  readonly admits: (address: string) => boolean;
   /** `accept`: the header of the scraper. */
   readonly metrics: (accept: string) => Promise<{ readonly contentType: string; readonly body: string }>;
   /** Empty while all is well. */
@@ -54,7 +54,7 @@ const IDLE_TIMEOUT_MS = 75_000;
 /** Rejects with config_invalid or listen_failed. */
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
   const address = parseListenAddress(options.listen);
-  const { admits = () => true } = options;
+  const { admits } = options;
   // Not before it is needed: a job that ends by itself has no page, and starts the faster.
   const { default: createFastify } = await import('fastify');
   const fastify = createFastify({
@@ -66,9 +66,10 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
     forceCloseConnections: true,
     http: { headersTimeout: REQUEST_TIMEOUT_MS, maxHeaderSize: 16 * 1024 },
   });
-  addRoutes(fastify, options);
+  addRoutes(fastify, options, address.kind);
   fastify.server.prependListener('connection', (socket: Socket) => {
-    if (!admits(peerAddress(socket.remoteAddress))) socket.destroy();
+    const peer = peerAddress(socket.remoteAddress, address.kind);
+    if (peer === null || !admits(peer)) socket.destroy();
   });
   await fastify.ready();
   const bound = await listenOn(fastify.server, address);
@@ -84,7 +85,11 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
   };
 }
 
-function addRoutes(fastify: FastifyInstance, { metrics, unreadyReasons, actions = [] }: AdminServerOptions): void {
+function addRoutes(
+  fastify: FastifyInstance,
+  { metrics, unreadyReasons, actions = [] }: AdminServerOptions,
+  listensOn: 'tcp' | 'unix',
+): void {
   const index = INDEX + actions.map(({ path, about }) => `${path}  ${about}\n`).join('');
   fastify.get('/', (_request, reply) => reply.type(TEXT).send(index));
   fastify.get('/livez', (_request, reply) => reply.type(TEXT).send('ok\n'));
@@ -102,12 +107,12 @@ function addRoutes(fastify: FastifyInstance, { metrics, unreadyReasons, actions 
   });
   // A page in a browser can post text to loopback, but no JSON without asking first; so JSON it must be.
   fastify.removeContentTypeParser('text/plain');
-  for (const action of actions) addAction(fastify, action);
+  for (const action of actions) addAction(fastify, action, listensOn);
 }
 
-function addAction(fastify: FastifyInstance, action: AdminAction): void {
+function addAction(fastify: FastifyInstance, action: AdminAction, listensOn: 'tcp' | 'unix'): void {
   fastify.post(action.path, async (request, reply) => {
-    if (!isOfThisMachine(request.socket)) {
+    if (!isOfThisMachine(peerAddress(request.socket.remoteAddress, listensOn))) {
       return reply
         .code(403)
         .type(TEXT)
@@ -138,7 +143,6 @@ async function* following(
   yield* rest;
 }
 
-/** A unix socket has no address. */
-function isOfThisMachine({ remoteAddress }: Socket): boolean {
-  return remoteAddress === undefined || isLoopback({ kind: 'tcp', host: remoteAddress, port: 0 });
+function isOfThisMachine(peer: string | null): boolean {
+  return peer === UNIX_PEER || (peer !== null && isLoopback({ kind: 'tcp', host: peer, port: 0 }));
 }

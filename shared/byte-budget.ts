@@ -1,7 +1,9 @@
 // A bound on the bytes that a stage holds. Whoever brings bytes takes a permit and gives it back when they are gone;
 // a reader of sockets or partitions asks `hasRoom` before it reads on, and waits for `room()` when there is none.
+// Work that asks for memory before it begins waits for `acquire`, which keeps the bound strictly.
 //
-// Guarantees: a permit is given back at most once; waiters are woken in the order in which they came.
+// Guarantees: a permit is given back at most once; waiters are served in the order in which they came; bytes that were acquired
+// are never more than the limit, but for a single permit that is larger than it.
 
 import assert from 'node:assert/strict';
 
@@ -13,6 +15,7 @@ export class ByteBudget {
   readonly bytesMax: number;
   #held = 0;
   #waiters: (() => void)[] = [];
+  readonly #acquiring: { readonly bytes: number; readonly grant: (permit: Permit) => void }[] = [];
 
   constructor(bytesMax: number) {
     assert(bytesMax > 0);
@@ -44,18 +47,56 @@ export class ByteBudget {
     };
   }
 
+  /**
+   * Takes `bytes` when they fit, after all who asked before. The permit is taken before the waiter is woken, so that of many who wait
+   * no more go on than fit. What is larger than the limit has it alone. Rejects with the signal's reason, and has taken nothing then.
+   */
+  acquire(bytes: number, signal?: AbortSignal): Promise<Permit> {
+    if (signal?.aborted) return Promise.reject(asError(signal.reason));
+    if (this.#acquiring.length === 0 && this.#fits(bytes)) return Promise.resolve(this.take(bytes));
+    const { promise, resolve, reject } = Promise.withResolvers<Permit>();
+    const waiter = { bytes, grant: resolve };
+    this.#acquiring.push(waiter);
+    const leave = (): void => {
+      const position = this.#acquiring.indexOf(waiter);
+      if (position < 0) return;
+      this.#acquiring.splice(position, 1);
+      reject(asError(signal?.reason));
+      // Smaller ones may fit that stood behind it.
+      this.#grant();
+    };
+    signal?.addEventListener('abort', leave, { once: true });
+    return promise.finally(() => signal?.removeEventListener('abort', leave));
+  }
+
   /** Resolves when there is room; at once if there is some now. */
   room(): Promise<void> {
     if (this.hasRoom && this.#waiters.length === 0) return Promise.resolve();
     return new Promise((resolve) => this.#waiters.push(resolve));
   }
 
+  #fits(bytes: number): boolean {
+    return this.#held === 0 || this.#held + bytes <= this.bytesMax;
+  }
+
+  #grant(): void {
+    for (let next = this.#acquiring[0]; next && this.#fits(next.bytes); next = this.#acquiring[0]) {
+      this.#acquiring.shift();
+      next.grant(this.take(next.bytes));
+    }
+  }
+
   #giveBack(bytes: number): void {
     this.#held -= bytes;
     assert(this.#held >= 0);
+    this.#grant();
     if (!this.hasRoom || this.#waiters.length === 0) return;
     const woken = this.#waiters;
     this.#waiters = [];
     for (const wake of woken) wake();
   }
+}
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason));
 }

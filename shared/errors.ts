@@ -49,6 +49,7 @@ export const errorTable = {
   tag_invalid: kind('sender', 400),
   signal_refused: kind('sender', 400),
   tag_refused: kind('sender', 403),
+  origin_refused: kind('sender', 403),
   unauthorized: kind('sender', 401),
   // The edge has its hands full.
   intake_full: kind('operator', 429, { retryable: true }),

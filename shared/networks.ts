@@ -23,10 +23,21 @@ export function parseNetwork(text: string): Network | null {
   return prefixBits > bitsMax ? null : { text, address, family: version === 4 ? 'ipv4' : 'ipv6', prefixBits };
 }
 
-/** What a socket calls its peer, an IPv4 address in its own form; "unix" where it has none. */
-export function peerAddress(remoteAddress: string | undefined): string {
-  if (!remoteAddress) return 'unix';
-  return remoteAddress.startsWith('::ffff:') ? remoteAddress.slice('::ffff:'.length) : remoteAddress;
+/** What a peer on a unix socket is called: it has no address, and the permissions of the socket's file guard it. */
+export const UNIX_PEER = 'unix';
+
+/**
+ * Who is at the other end of an accepted connection; null where nobody is: a connection that was reset before it was accepted has no
+ * address either, so a missing address says nothing about the kind of the socket. That is known only by what the server listens on.
+ */
+export function peerAddress(remoteAddress: string | undefined, listensOn: 'tcp' | 'unix'): string | null {
+  if (listensOn === 'unix') return UNIX_PEER;
+  return remoteAddress ? plainAddress(remoteAddress) : null;
+}
+
+/** An IPv4 address that came through an IPv6 socket in its own form, any other as it is. */
+export function plainAddress(address: string): string {
+  return address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address;
 }
 
 export class NetworkSet {
@@ -36,9 +47,58 @@ export class NetworkSet {
     for (const { address, prefixBits, family } of networks) this.#list.addSubnet(address, prefixBits, family);
   }
 
-  /** Whether the address, of `peerAddress`, lies in one of the networks; "unix" lies in none. */
+  /** Whether the address, of `peerAddress`, lies in one of the networks; a unix socket's lies in none. */
   has(address: string): boolean {
     const version = isIP(address);
     return version !== 0 && this.#list.check(address, version === 4 ? 'ipv4' : 'ipv6');
   }
+}
+
+/** A list that holds more of the addresses of a family than this share does not tell anybody from anybody. */
+const NEARLY_ALL = 1 / 16;
+
+/** Whether the networks together hold so many addresses, of IPv4 or of IPv6, that they keep nobody out. */
+export function holdsNearlyAll(networks: readonly Network[]): boolean {
+  return (['ipv4', 'ipv6'] as const).some((family) => shareHeld(networks, family) > NEARLY_ALL);
+}
+
+/** Share of the family's addresses that the networks hold, each address counted once. */
+function shareHeld(networks: readonly Network[], family: Network['family']): number {
+  const bits = family === 'ipv4' ? 32 : 128;
+  const ranges = networks
+    .filter((network) => network.family === family)
+    .map(({ address, prefixBits }) => {
+      const size = 1n << BigInt(bits - prefixBits);
+      const start = (addressNumber(address, family) / size) * size;
+      return { start, end: start + size };
+    })
+    .sort((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : 0));
+  let held = 0n;
+  let next = 0n;
+  for (const { start, end } of ranges) {
+    const from = start > next ? start : next;
+    if (end > from) held += end - from;
+    if (end > next) next = end;
+  }
+  // A share in thousandths is exact enough, and a number.
+  return Number((held * 1000n) >> BigInt(bits)) / 1000;
+}
+
+function addressNumber(address: string, family: Network['family']): bigint {
+  if (family === 'ipv4') return address.split('.').reduce((number, part) => (number << 8n) | BigInt(part), 0n);
+  const [head = '', tail] = address.split('::');
+  const first = groupsOf(head);
+  const last = tail === undefined ? [] : groupsOf(tail);
+  const zeros: bigint[] = new Array<bigint>(8 - first.length - last.length).fill(0n);
+  return [...first, ...zeros, ...last].reduce((number, group) => (number << 16n) | group, 0n);
+}
+
+/** Groups of 16 bits; a final dotted IPv4 address makes two. */
+function groupsOf(text: string): bigint[] {
+  if (text === '') return [];
+  return text.split(':').flatMap((part) => {
+    if (!part.includes('.')) return [BigInt(`0x${part}`)];
+    const number = addressNumber(part, 'ipv4');
+    return [number >> 16n, number & 0xffffn];
+  });
 }

@@ -5,11 +5,12 @@ import type { Encoding } from '#shared/record/record.ts';
 
 /** Inputs with an address of their own, which connections come to. */
 export const LISTENERS = ['forward', 'http', 'syslog', 'gelf'] as const;
+export type Listener = (typeof LISTENERS)[number];
 /** What is spoken on the HTTP input's address beside `POST /<tag>`. */
 type HttpDialect = 'otlp' | 'splunk' | 'elasticsearch' | 'loki' | 'journal';
 
 /** A closed set, for it is a metric label. */
-export type InputName = (typeof LISTENERS)[number] | HttpDialect;
+export type InputName = Listener | HttpDialect;
 
 /** Where something came from: part of its identity, of its partition, and of its document. */
 interface Origin {

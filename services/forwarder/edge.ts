@@ -1,12 +1,13 @@
 // What the forwarder is made of however events reach it: the intake that settings describe, and the HTTP inputs on it. A process that
 // listens (main.ts) and a function that is called (services/lambda/forwarder.ts) are both shells around it.
 
+import { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import type { Queue } from '#shared/queue/queue.ts';
 import type { HttpServerOptions } from './accept/http-server.ts';
 import type { Admission } from './admit/admission.ts';
-import { peerOf, type TlsContext } from './admit/tls.ts';
+import type { TlsContext } from './admit/tls.ts';
 import { QueueIntake } from './intake.ts';
 import type { ForwarderTelemetry } from './telemetry.ts';
 
@@ -36,12 +37,12 @@ export function openIntake(
   });
 }
 
-export function httpOptions({ config, admission, ...edge }: Edge): HttpServerOptions {
+export function httpOptions({ config, admission, ...edge }: Edge): Omit<HttpServerOptions, 'tokens'> {
   return {
     ...edge,
+    unpacking: new ByteBudget(2 * config['frame.max_bytes']),
     bodyBytesMax: config['frame.max_bytes'],
-    admits: (address) => admission.admits(address),
-    principalOf: ({ socket }, grant) => admission.principalOf(peerOf(socket), grant),
+    principalOf: (peer, grant) => admission.principalOf(peer, grant),
     roomOf: (tenant) => edge.intake.roomOf(tenant),
     corsOrigins: config['http.cors_origins'] ?? [],
   };

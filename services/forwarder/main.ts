@@ -1,7 +1,6 @@
 // The forwarder: inputs in front, intake behind them, the queue behind that, with a spool before it where it is Kafka.
 
 import { readFileSync } from 'node:fs';
-import type { Socket } from 'node:net';
 import { hostname } from 'node:os';
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
@@ -13,12 +12,14 @@ import { type ForwardServerOptions, startForwardServer } from './accept/forward-
 import { startHttpServer } from './accept/http-server.ts';
 import { UnackedNames } from './accept/equal-chunks.ts';
 import { ReadingGate } from './accept/reading-gate.ts';
-import { type Admission, loadAdmission } from './admit/admission.ts';
-import { admittedExposures } from './admit/exposure.ts';
-import { peerOf, tlsContext } from './admit/tls.ts';
+import { type Admission, type Admit, loadAdmission } from './admit/admission.ts';
+import { ConnectionLimit, ConnectionTotal, connectionsWithin, openFilesMax } from './admit/connection-limit.ts';
+import { Door } from './admit/door.ts';
+import { INPUT_LISTENERS, admittedExposures } from './admit/exposure.ts';
+import { tlsContext } from './admit/tls.ts';
 import { openTokenFile } from './admit/token-file.ts';
+import type { Listener } from './chunk.ts';
 import { type Edge, httpOptions, openIntake } from './edge.ts';
-import type { Principal } from './principal.ts';
 import { observeSpool } from './spool-telemetry.ts';
 import { ForwarderTelemetry } from './telemetry.ts';
 import { type UnackedInputs, startUnackedInputs } from './unacked-inputs.ts';
@@ -47,7 +48,7 @@ export async function startForwarder(options: ForwarderOptions): Promise<Forward
   const { config, queue, metrics, log, clock, datagrams = true } = options;
   const telemetry = new ForwarderTelemetry(metrics, log);
   const admission = loadAdmission(config, (path) => readFileSync(path, 'utf8'));
-  const exposed = admittedExposures(config, ['forward', 'http', 'syslog', 'gelf']);
+  const exposed = admittedExposures(config, INPUT_LISTENERS);
   await using starting = new AsyncDisposableStack();
   const spool = starting.use(await spoolBefore(queue, { config, metrics, log, clock, telemetry }));
   const intake = openIntake(spool?.queue ?? queue, { config, clock, telemetry, admission });
@@ -61,13 +62,16 @@ export async function startForwarder(options: ForwarderOptions): Promise<Forward
   const edge = { config, clock, telemetry, intake, admission, tls };
   // Each ends with its senders' answers, which intake gives: so all of them end at once, and intake after them.
   const inputs = new Inputs();
+  const doors = doorsOf(edge);
   starting.use(inputs);
-  const forward = inputs.add(await startForwardServer(config['forward.listen'], forwardOptions(edge)));
+  const forward = inputs.add(await startForwardServer(config['forward.listen'], forwardOptions(edge, doors.forward)));
   const tokenFile = config['http.tokens'];
   const { tenants } = admission;
   const tokens = tokenFile === undefined ? null : starting.use(openTokenFile(tokenFile, { tenants, clock, telemetry }));
-  const http = inputs.add(await startHttpServer(config['http.listen'], { ...httpOptions(edge), tokens }));
-  const unacked = inputs.add(await startUnackedInputs({ ...edge, datagrams, admit: admitting(admission) }));
+  const http = inputs.add(
+    await startHttpServer(config['http.listen'], { ...httpOptions(edge), tokens, door: doors.http }),
+  );
+  const unacked = inputs.add(await startUnackedInputs({ ...edge, doors, datagrams, admit: admitting(admission) }));
   const started = starting.move();
   telemetry.listening('forward', forward.address);
   telemetry.listening('http', http.address);
@@ -102,7 +106,19 @@ class Inputs implements AsyncDisposable {
   }
 }
 
-function forwardOptions({ config, intake, ...edge }: Edge): ForwardServerOptions {
+/** One for each input; all their connections together stay below what the process may have open. */
+function doorsOf({ config, admission, telemetry }: Edge): Readonly<Record<Listener, Door>> {
+  const all = new ConnectionTotal(connectionsWithin(openFilesMax()));
+  const admits = (address: string): boolean => admission.admits(address);
+  const doorOf = (input: Listener): Door => {
+    const max = config[`${input}.max_connections`];
+    const perAddressMax = config[`${input}.max_connections_per_address`];
+    return new Door({ input, admits, telemetry, limit: new ConnectionLimit({ max, perAddressMax, all }) });
+  };
+  return { forward: doorOf('forward'), http: doorOf('http'), syslog: doorOf('syslog'), gelf: doorOf('gelf') };
+}
+
+function forwardOptions({ config, intake, ...edge }: Edge, door: Door): ForwardServerOptions {
   const { clock, telemetry } = edge;
   // As much again as may be in hand, for what has not come whole; one frame must fit.
   const gate = new ReadingGate(Math.max(config['intake.max_bytes'], config['frame.max_bytes']), clock);
@@ -110,9 +126,8 @@ function forwardOptions({ config, intake, ...edge }: Edge): ForwardServerOptions
   const mode = config['forward.socket_mode'];
   return {
     ...edge,
+    door,
     serverName: `sluice-${hostname()}`,
-    connectionsMax: config['forward.max_connections'],
-    connectionsPerAddressMax: config['forward.max_connections_per_address'],
     handshakeTimeoutMs: config['forward.handshake_timeout_ms'],
     socketMode: mode === undefined ? undefined : Number.parseInt(mode, 8),
     session: {
@@ -129,12 +144,8 @@ function forwardOptions({ config, intake, ...edge }: Edge): ForwardServerOptions
   };
 }
 
-/** For senders that show no more than where they are, and a certificate where they speak TLS. */
-function admitting(admission: Admission): (address: string, socket: Socket | null) => Principal | null {
-  return (address, socket) => {
-    if (!admission.admits(address)) return null;
-    return admission.principalOf(socket ? peerOf(socket) : { address, certificateNames: [] }, null);
-  };
+function admitting(admission: Admission): Admit {
+  return (peer) => (admission.admits(peer.address) ? admission.principalOf(peer, null) : null);
 }
 
 /** Null where the queue is on this disk itself, or the spool is switched off. */

@@ -4,7 +4,8 @@
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import { startGelfInput } from './accept/gelf-input.ts';
-import type { Admit } from './accept/stream-server.ts';
+import type { Admit } from './admit/admission.ts';
+import type { Door } from './admit/door.ts';
 import type { TlsContext } from './admit/tls.ts';
 import { startSyslogInput } from './accept/syslog-input.ts';
 import type { Intake } from './chunk.ts';
@@ -16,6 +17,7 @@ export interface UnackedInputsOptions {
   readonly telemetry: ForwarderTelemetry;
   readonly clock: Clock;
   readonly admit: Admit;
+  readonly doors: { readonly syslog: Door; readonly gelf: Door };
   readonly tls: TlsContext | null;
   /** Whether to listen for UDP too. */
   readonly datagrams: boolean;
@@ -28,7 +30,7 @@ export interface UnackedInputs {
 }
 
 /** Rejects with config_invalid or listen_failed. */
-export async function startUnackedInputs({ config, ...edge }: UnackedInputsOptions): Promise<UnackedInputs> {
+export async function startUnackedInputs({ config, doors, ...edge }: UnackedInputsOptions): Promise<UnackedInputs> {
   const { 'syslog.listen': listen, 'syslog.tls_listen': tlsListen, 'gelf.listen': gelfListen } = config;
   const receiveBufferBytes = config['udp.receive_buffer_bytes'];
   await using starting = new AsyncDisposableStack();
@@ -37,6 +39,7 @@ export async function startUnackedInputs({ config, ...edge }: UnackedInputsOptio
   if (listen !== undefined || tlsListen !== undefined) {
     const input = await startSyslogInput({
       ...edge,
+      door: doors.syslog,
       listen,
       tlsListen,
       tag: config['syslog.tag'],
@@ -50,6 +53,7 @@ export async function startUnackedInputs({ config, ...edge }: UnackedInputsOptio
   if (gelfListen !== undefined) {
     const input = await startGelfInput({
       ...edge,
+      door: doors.gelf,
       listen: gelfListen,
       tag: config['gelf.tag'],
       messageBytesMax: config['gelf.message_max_bytes'],

@@ -38,7 +38,7 @@ if (config.queue !== 'kafka') {
   throw new SluiceError('config_invalid', 'Cannot take events: a function keeps none; set SLUICE_KAFKA_BROKERS');
 }
 // Where it listens is the gateway's affair, and its certificate too; whoever reaches the gateway reaches us.
-admittedExposures({ ...config, 'tls.cert': undefined, 'http.listen': '0.0.0.0:443' }, ['http']);
+admittedExposures({ ...config, 'tls.cert': undefined, 'http.listen': '0.0.0.0:443' }, ['http.listen']);
 
 const clock = systemClock;
 const log = createLog(config['log.level'], clock);
@@ -56,7 +56,7 @@ const tokenFile = config['http.tokens'];
 const tokens = tokenFile === undefined ? null : openTokenFile(tokenFile, { tenants, clock, telemetry });
 const counted = new CountedIntake(intake);
 const options = httpOptions({ config, clock, telemetry, intake, admission, tls: null });
-const { fastify } = await prepareHttp({ ...options, intake: counted, tokens });
+const { fastify } = await prepareHttp({ ...options, intake: counted, tokens }, 'tcp');
 
 const adapter = {
   decorateRequest: false,

@@ -9,7 +9,7 @@
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html
 
 import { isIP } from 'node:net';
-import { peerAddress } from '#shared/networks.ts';
+import { plainAddress } from '#shared/networks.ts';
 
 export interface HttpEvent {
   readonly version?: string;
@@ -35,13 +35,13 @@ export function isHttpEvent(event: unknown): event is HttpEvent {
 /** Of a request whose source is not told; lies in no network. */
 const UNKNOWN = 'unknown';
 
-/** The address of who sent it, as `peerAddress` tells one. */
+/** The address of who sent it, an IPv4 address in its own form. */
 export function sourceOf({ requestContext, headers, multiValueHeaders }: HttpEvent): string {
   const told = requestContext.http?.sourceIp ?? requestContext.identity?.sourceIp;
   const forwarded = multiValueHeaders?.['x-forwarded-for']?.at(-1) ?? headers?.['x-forwarded-for'] ?? '';
   // The balancer puts its own peer last; what stands before it is the sender's word.
   const last = forwarded.slice(forwarded.lastIndexOf(',') + 1).trim();
-  const source = peerAddress(told ?? (requestContext.elb ? last || UNKNOWN : UNKNOWN));
+  const source = plainAddress(told ?? (requestContext.elb ? last || UNKNOWN : UNKNOWN));
   return isIP(source) === 0 ? UNKNOWN : source;
 }
 

@@ -8,7 +8,7 @@ import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import { type Log, createLog, terminalLines } from '#shared/log.ts';
 import { Metrics } from '#shared/metrics.ts';
-import { NetworkSet } from '#shared/networks.ts';
+import { NetworkSet, UNIX_PEER } from '#shared/networks.ts';
 import { openQueue } from '#shared/queue/open.ts';
 import type { Queue } from '#shared/queue/queue.ts';
 import { collectStartupGarbage, markAtOnce } from './collector.ts';
@@ -115,17 +115,18 @@ export async function startAdmin(
   return admin;
 }
 
-/** Starts an admin page where it is configured, for those who are allowed. */
+/** Starts an operator's page at the address of `setting`, for those who are allowed. */
 export function startAdminPage(
   { config, log }: Pick<Service, 'config' | 'log'>,
   page: Omit<AdminServerOptions, 'listen' | 'admits'>,
+  setting: 'admin.listen' | 'lag.listen' = 'admin.listen',
 ): Promise<AdminServer> {
   const allowed = allowedNetworks(config);
   const networks = new NetworkSet(allowed);
-  for (const { input, address } of admittedExposures(config, ['admin'])) log.warn('input_exposed', { input, address });
+  for (const { input, address } of admittedExposures(config, [setting])) log.warn('input_exposed', { input, address });
   return startAdminServer({
-    listen: config['admin.listen'],
-    admits: (address) => allowed.length === 0 || address === 'unix' || networks.has(address),
+    listen: config[setting],
+    admits: (address) => allowed.length === 0 || address === UNIX_PEER || networks.has(address),
     ...page,
   });
 }

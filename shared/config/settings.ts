@@ -160,6 +160,30 @@ export const settings = {
     'Connections of the Forward input from one address.',
     { default: 8192 },
   ),
+  'http.max_connections': integer({ minimum: 1, maximum: 1_000_000 }, 'Connections of the HTTP inputs.', {
+    default: 2048,
+  }),
+  'http.max_connections_per_address': integer(
+    { minimum: 1, maximum: 1_000_000 },
+    'Connections of the HTTP inputs from one address.',
+    { default: 1024 },
+  ),
+  'syslog.max_connections': integer({ minimum: 1, maximum: 1_000_000 }, 'Connections of the syslog input.', {
+    default: 4096,
+  }),
+  'syslog.max_connections_per_address': integer(
+    { minimum: 1, maximum: 1_000_000 },
+    'Connections of the syslog input from one address.',
+    { default: 2048 },
+  ),
+  'gelf.max_connections': integer({ minimum: 1, maximum: 1_000_000 }, 'Connections of the GELF input.', {
+    default: 4096,
+  }),
+  'gelf.max_connections_per_address': integer(
+    { minimum: 1, maximum: 1_000_000 },
+    'Connections of the GELF input from one address.',
+    { default: 2048 },
+  ),
   'forward.handshake_timeout_ms': milliseconds(
     { minimum: 100, maximum: 600_000 },
     'How long TLS and the shared key may take on a new connection.',

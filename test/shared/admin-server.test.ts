@@ -12,6 +12,7 @@ test('metrics, liveness, readiness, and an index of them', async () => {
   let reasons: string[] = [];
   const admin = await startAdminServer({
     listen: '127.0.0.1:0',
+    admits: () => true,
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4; charset=utf-8', body: 'sluice_x 1\n' }),
     unreadyReasons: () => reasons,
   });
@@ -36,6 +37,7 @@ test('metrics, liveness, readiness, and an index of them', async () => {
 
   const second = startAdminServer({
     listen: admin.address,
+    admits: () => true,
     metrics: async () => ({ contentType: text, body: '' }),
     unreadyReasons: () => [],
   });
@@ -50,6 +52,7 @@ test('actions: for this machine, in JSON, told line by line, ended by who hangs 
   const ended = Promise.withResolvers<void>();
   const admin = await startAdminServer({
     listen: '127.0.0.1:0',
+    admits: () => true,
     metrics: async () => ({ contentType: text, body: '' }),
     unreadyReasons: () => [],
     actions: [

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { NetworkSet, parseNetwork, peerAddress } from '#shared/networks.ts';
+import { NetworkSet, UNIX_PEER, holdsNearlyAll, parseNetwork, peerAddress } from '#shared/networks.ts';
 
 function check(network: string, address: string, expected: boolean) {
   test(`${address} is ${expected ? '' : 'not '}in ${network}`, () => {
@@ -25,8 +25,37 @@ for (const text of ['', '10', '10.0.0.0/33', '10.0.0.0/-1', '::/129', 'localhost
 }
 
 test('an IPv4 address is itself, however the socket calls it', () => {
-  assert.equal(peerAddress('::ffff:10.1.2.3'), '10.1.2.3');
-  assert.equal(peerAddress('10.1.2.3'), '10.1.2.3');
-  assert.equal(peerAddress('::1'), '::1');
-  assert.equal(peerAddress(undefined), 'unix');
+  assert.equal(peerAddress('::ffff:10.1.2.3', 'tcp'), '10.1.2.3');
+  assert.equal(peerAddress('10.1.2.3', 'tcp'), '10.1.2.3');
+  assert.equal(peerAddress('::1', 'tcp'), '::1');
+  assert.equal(peerAddress(undefined, 'unix'), UNIX_PEER);
+});
+
+// A connection that is reset before it is accepted has no address, as one on a unix socket has none.
+test('who has no address on a TCP socket is nobody', () => {
+  assert.equal(peerAddress(undefined, 'tcp'), null);
+  assert.equal(peerAddress('', 'tcp'), null);
+});
+
+for (const [text, expected] of [
+  ['', false],
+  ['10.0.0.0/8', false],
+  ['10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7', false],
+  ['0.0.0.0/0', true],
+  ['0.0.0.0/1,128.0.0.0/1', true],
+  ['0.0.0.0/1', true],
+  ['10.0.0.0/8,10.0.0.0/8,10.0.0.0/8', false],
+  [Array.from({ length: 32 }, (_, i) => `${i * 8}.0.0.0/8`).join(), true],
+  ['::/0', true],
+  ['2000::/3', true],
+  ['2001:db8::/32,::ffff:0:0/96', false],
+  ['::1.2.3.4/128,fe80::/10', false],
+] as const) {
+  test(`networks that keep nobody out: ${text || 'none'}: ${expected}`, () => {
+    assert.equal(holdsNearlyAll(text.split(',').flatMap((network) => parseNetwork(network) ?? [])), expected);
+  });
+}
+
+test('an address with a zone is looked up without an error', () => {
+  assert.equal(new NetworkSet([parseNetwork('fe80::/10')!]).has('fe80::1%eth0'), true);
 });

@@ -1,6 +1,7 @@
 // A forwarder of the simulation: the real sessions, intake, lanes and Kafka queue, put together as `startForwarder` does it, in a process
 // that can be killed at any moment and started again.
 
+import { openDoor } from '#test/forwarder/admit/open-door.ts';
 import { EventEmitter } from 'node:events';
 import type { Server } from 'node:net';
 import { ForwardConnections } from '#forwarder/accept/forward-connections.ts';
@@ -158,14 +159,13 @@ class Run {
       openWaitMs: config['kafka.produce_timeout_ms'],
     });
     this.#watched = watched(this.#intake, process, world.oracle);
-    this.#connections = new ForwardConnections(this.#server as unknown as Server, false, {
+    this.#connections = new ForwardConnections(this.#server as unknown as Server, 'tcp', {
       admission: loadAdmission(config, () => ''),
       telemetry,
       clock: process,
       tls: null,
       serverName: name,
-      connectionsMax: config['forward.max_connections'],
-      connectionsPerAddressMax: config['forward.max_connections_per_address'],
+      door: openDoor({ telemetry }),
       handshakeTimeoutMs: config['forward.handshake_timeout_ms'],
       session: {
         intake: this.#watched,

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { isIPv6 } from 'node:net';
 import type { Clock } from '#shared/clock.ts';
 import { type TcpAddress, datagramOptions, listenFailure } from '#shared/listen-address.ts';
-import { peerAddress } from '#shared/networks.ts';
+import { plainAddress } from '#shared/networks.ts';
 import type { InputName } from '../chunk.ts';
 import type { ForwarderTelemetry } from '../telemetry.ts';
 import { watchUdpDrops } from './udp-drops.ts';
@@ -29,7 +29,7 @@ export async function startDatagramServer(
   const { host, port } = address;
   const socket: Socket = createSocket({ type: isIPv6(host) ? 'udp6' : 'udp4' });
   socket.on('message', (datagram, peer) => {
-    if (datagram.length > 0) take(datagram, peerAddress(peer.address));
+    if (datagram.length > 0) take(datagram, plainAddress(peer.address));
   });
   try {
     // An inherited socket listens before `bind` returns.

@@ -1,12 +1,12 @@
-// The connections of a Forward server: how many there may be, from whom, and how they come to a session, by way of TLS and of the
-// handshake where these are asked for. A connection that may not be is closed before a byte of it is read.
+// The connections of a Forward server: how they come to a session, by way of TLS and of the handshake where these are asked for. Who may
+// connect is asked at the door (admit/door.ts), before a byte is read.
 
 import type { Server, Socket } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer, TLSSocket } from 'node:tls';
 import type { Clock } from '#shared/clock.ts';
 import { reasonOf } from '#shared/errors.ts';
-import { peerAddress } from '#shared/networks.ts';
 import type { Admission, Peer } from '../admit/admission.ts';
+import type { Door } from '../admit/door.ts';
 import { peerOf, type TlsContext } from '../admit/tls.ts';
 import type { ForwarderTelemetry } from '../telemetry.ts';
 import { ForwardHandshake } from './forward-handshake.ts';
@@ -14,13 +14,12 @@ import { ForwardSession, type SessionOptions, type SessionPeer } from './forward
 
 export interface ConnectionOptions {
   readonly admission: Admission;
+  readonly door: Door;
   readonly telemetry: ForwarderTelemetry;
   readonly clock: Clock;
   /** Null: senders speak in the clear. */
   readonly tls: TlsContext | null;
   readonly serverName: string;
-  readonly connectionsMax: number;
-  readonly connectionsPerAddressMax: number;
   readonly handshakeTimeoutMs: number;
   readonly session: SessionOptions;
 }
@@ -30,19 +29,18 @@ const LOOK_INTERVAL_MS = 1000;
 
 export class ForwardConnections {
   readonly #options: ConnectionOptions;
-  readonly #isUnix: boolean;
+  readonly #listensOn: 'tcp' | 'unix';
   readonly #tls: TlsServer | null;
-  /** All sockets as they were accepted, and how many there are of each address. */
+  /** All sockets as they were accepted. */
   readonly #sockets = new Set<Socket>();
-  readonly #byAddress = new Map<string, number>();
   readonly #sessions = new Set<ForwardSession>();
   #timer: Disposable | null = null;
   #isClosing = false;
 
-  constructor(server: Server, isUnix: boolean, options: ConnectionOptions) {
+  constructor(server: Server, listensOn: 'tcp' | 'unix', options: ConnectionOptions) {
     this.#options = options;
-    this.#isUnix = isUnix;
-    this.#tls = options.tls && !isUnix ? this.#tlsServer(options.tls) : null;
+    this.#listensOn = listensOn;
+    this.#tls = options.tls && listensOn === 'tcp' ? this.#tlsServer(options.tls) : null;
     server.on('connection', (socket) => this.#accept(socket));
   }
 
@@ -57,35 +55,18 @@ export class ForwardConnections {
   }
 
   #accept(socket: Socket): void {
-    const { telemetry, admission, connectionsMax, connectionsPerAddressMax } = this.#options;
-    const address = this.#isUnix ? 'unix' : socket.remoteAddress && peerAddress(socket.remoteAddress);
+    const { door, telemetry, clock } = this.#options;
     socket.on('error', () => socket.destroy());
-    if (!address || this.#isClosing) {
+    if (this.#isClosing) {
       socket.destroy();
       return;
     }
-    const ofAddress = this.#byAddress.get(address) ?? 0;
-    if (!admission.admits(address)) {
-      telemetry.authFailed('forward', 'network_refused', address);
-      socket.destroy();
-    } else if (this.#sockets.size >= connectionsMax || ofAddress >= connectionsPerAddressMax) {
-      telemetry.connectionEnded('forward', 'too_many');
-      socket.destroy();
-    } else {
-      this.#enter(socket, address, ofAddress + 1);
-    }
-  }
-
-  #enter(socket: Socket, address: string, ofAddress: number): void {
-    const { telemetry, clock } = this.#options;
+    const address = door.enter(socket, this.#listensOn);
+    if (address === null) return;
     this.#sockets.add(socket);
-    this.#byAddress.set(address, ofAddress);
     telemetry.connectionOpened('forward');
     socket.on('close', () => {
       this.#sockets.delete(socket);
-      const left = (this.#byAddress.get(address) ?? 1) - 1;
-      if (left > 0) this.#byAddress.set(address, left);
-      else this.#byAddress.delete(address);
       telemetry.connectionClosed('forward');
     });
     this.#timer ??= clock.timer(LOOK_INTERVAL_MS, () => this.#look());
@@ -127,8 +108,9 @@ export class ForwardConnections {
     tls.follow(server, 'reads');
     server.on('secureConnection', (socket) => {
       socket.on('error', () => socket.destroy());
-      if (this.#isClosing) socket.destroy();
-      else this.#greet(socket, peerOf(socket));
+      const peer = this.#isClosing ? null : peerOf(socket, 'tcp');
+      if (peer) this.#greet(socket, peer);
+      else socket.destroy();
     });
     server.on('tlsClientError', (error, socket) => {
       const isCertificate = socket instanceof TLSSocket && Boolean(socket.authorizationError);

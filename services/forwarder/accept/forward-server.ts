@@ -22,7 +22,7 @@ export interface ForwardServer {
 export async function startForwardServer(listen: string, options: ForwardServerOptions): Promise<ForwardServer> {
   const address = parseListenAddress(listen);
   const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 });
-  const connections = new ForwardConnections(server, address.kind === 'unix', options);
+  const connections = new ForwardConnections(server, address.kind, options);
   const bound = await listenOn(server, address);
   let heartbeat: AsyncDisposable | null = null;
   try {

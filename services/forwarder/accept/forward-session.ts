@@ -8,10 +8,8 @@
 import type { Socket } from 'node:net';
 import { type Clock, systemClock } from '#shared/clock.ts';
 import { FRAME_TOO_LARGE, NEED_MORE } from '#shared/msgpack/frame-scanner.ts';
-import { peerAddress } from '#shared/networks.ts';
 import type { Chunk, Intake, Room, Undecodable } from '../chunk.ts';
 import { encodeAck, encodeJsonAck } from '../decode/forward-ack.ts';
-import { ANYONE } from '../principal.ts';
 import type { ForwarderTelemetry } from '../telemetry.ts';
 import { Answers, type OwedAnswer } from './answers.ts';
 import { EqualChunks, UnackedNames } from './equal-chunks.ts';
@@ -74,8 +72,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
   #wake: (() => void) | null = null;
   readonly #closed = Promise.withResolvers<void>();
 
-  constructor(socket: Socket, options: SessionOptions, peer?: SessionPeer) {
-    const from = peer ?? { sender: peerAddress(socket.remoteAddress), principal: ANYONE };
+  constructor(socket: Socket, options: SessionOptions, from: SessionPeer) {
     this.#socket = socket;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
@@ -105,7 +102,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
       this.#wake?.();
       this.#closed.resolve();
     });
-    if (peer?.unread) this.#take(peer.unread);
+    if (from.unread) this.#take(from.unread);
     this.flow();
   }
 

@@ -10,7 +10,7 @@ import { GelfChunks, isGelfChunk } from '../decode/gelf-chunks.ts';
 import { GelfEntries } from '../decode/gelf-entries.ts';
 import { DropTally, type DropTallyOptions } from './drop-tally.ts';
 import { SenderRuns, type SenderRunsOptions } from './sender-runs.ts';
-import type { Admit } from './stream-server.ts';
+import type { Admit } from '../admit/admission.ts';
 
 export interface GelfDatagramsOptions extends DropTallyOptions, SenderRunsOptions {
   readonly admit: Admit;

@@ -2,12 +2,14 @@
 
 import type { Clock } from '#shared/clock.ts';
 import { parseListenAddress, printAddress } from '#shared/listen-address.ts';
+import type { Admit } from '../admit/admission.ts';
+import type { Door } from '../admit/door.ts';
 import type { Intake } from '../chunk.ts';
 import type { ForwarderTelemetry } from '../telemetry.ts';
 import { startDatagramServer } from './datagram-server.ts';
 import { GelfDatagrams } from './gelf-datagrams.ts';
 import { GelfDecoder } from './gelf-decoder.ts';
-import { type Admit, startStreamServer } from './stream-server.ts';
+import { startStreamServer } from './stream-server.ts';
 import type { UnackedInput } from './syslog-input.ts';
 import { Unacked } from './unacked.ts';
 
@@ -19,6 +21,7 @@ export interface GelfInputOptions {
   readonly receiveBufferBytes: number;
   /** Whether to listen for UDP too; absent: yes. */
   readonly datagrams?: boolean;
+  readonly door: Door;
   readonly admit: Admit;
   readonly intake: Intake;
   readonly telemetry: ForwarderTelemetry;

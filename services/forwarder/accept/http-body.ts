@@ -1,10 +1,11 @@
 // Reads request bodies, bounded: by size each, by bytes held altogether, and by time where there is no room for them.
 //
 // Guarantees: a body over its limit is refused before its bytes are read, or at the piece that goes over; while bodies or intake are
-// full, reading stands still, and after `waitMs` the request is refused so that its bytes are free again (bodies that wait for
-// each other cannot stand still for ever); what a compressed body grows to is held in the same bounds.
+// full, no body is read any further, and after `waitMs` a request that waits is refused so that its bytes are free again (bodies that
+// wait for each other cannot stand still for ever); the memory that a compressed body may grow to is taken before it is opened.
 
 import type { IncomingMessage } from 'node:http';
+import { setImmediate as turn } from 'node:timers/promises';
 import { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
@@ -16,6 +17,10 @@ const RATIO_BELIEVED = 32;
 const UNPACKED_MIN = 64 * 1024;
 /** What a piece costs beyond its bytes: a body in pieces of one byte each must not slip through. */
 const PIECE_OVERHEAD_BYTES = 512;
+/** zlib gathers what it gives in pieces, and joins them at the end. */
+const UNPACKING_COPIES = 2;
+/** Emitted on a request that stood still for too long. */
+const OVERDUE = Symbol('overdue');
 
 export interface BodyReaderOptions {
   readonly intake: Pick<Intake, 'hasRoom' | 'room'>;
@@ -24,6 +29,8 @@ export interface BodyReaderOptions {
   readonly bodyBytesMax: number;
   /** Bytes of all bodies at which reading stops. */
   readonly heldBytesMax: number;
+  /** What compressed bytes may grow to, of all inputs together. */
+  readonly unpacking: ByteBudget;
   /** How long a request waits for room. */
   readonly waitMs: number;
   /** How long a whole body may take to come in. */
@@ -33,6 +40,10 @@ export interface BodyReaderOptions {
 export class BodyReader {
   readonly #options: BodyReaderOptions;
   readonly #budget: ByteBudget;
+  /** Bodies that are being read. */
+  readonly #reading = new Set<IncomingMessage>();
+  /** Those of them that stand still, the longest first. */
+  readonly #paused = new Map<IncomingMessage, Disposable>();
 
   constructor(options: BodyReaderOptions) {
     this.#options = options;
@@ -54,6 +65,7 @@ export class BodyReader {
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
     const pieces: Buffer[] = [];
     let size = 0;
+    this.#reading.add(request);
     const onData = (piece: Buffer) => {
       size += piece.length;
       if (size > this.#options.bodyBytesMax) {
@@ -62,10 +74,9 @@ export class BodyReader {
       }
       pieces.push(piece);
       held.use(this.#budget.take(piece.length + PIECE_OVERHEAD_BYTES));
-      if (this.#hasRoom || request.complete) return;
-      request.pause();
-      this.#room().then(() => request.resume(), reject);
+      if (!this.#hasRoom) this.#pauseAll();
     };
+    request.on(OVERDUE, reject);
     const onEnd = () => resolve(pieces.length === 1 && pieces[0] ? pieces[0] : Buffer.concat(pieces, size));
     const onClose = () =>
       reject(new SluiceError('request_malformed', 'Cannot read the body: the connection was closed'));
@@ -77,7 +88,8 @@ export class BodyReader {
     try {
       return await promise;
     } finally {
-      request.off('data', onData).off('end', onEnd).off('close', onClose);
+      request.off('data', onData).off('end', onEnd).off('close', onClose).off(OVERDUE, reject);
+      this.#forget(request);
       // What is left of a refused body is passed over, so that its sender can hear the answer.
       request.resume();
     }
@@ -114,6 +126,7 @@ export class BodyReader {
   /** Rejects with decompressed_too_large, body_malformed, intake_full. */
   async decompress(body: Buffer, compression: Compression, held: DisposableStack): Promise<Buffer> {
     const { bodyBytesMax } = this.#options;
+    // Most bodies give far less than they may; only those that do not are opened a second time.
     const believed = Math.min(bodyBytesMax, body.length * RATIO_BELIEVED + UNPACKED_MIN);
     const unpacked = await this.#decompressWithin(believed, body, compression, held).catch((error: unknown) => {
       const grows = error instanceof SluiceError && error.code === 'decompressed_too_large' && believed < bodyBytesMax;
@@ -129,9 +142,12 @@ export class BodyReader {
     compression: Compression,
     held: DisposableStack,
   ): Promise<Buffer> {
-    if (!this.#hasRoom) await this.#room();
-    // All that it may grow to is taken first: a bomb has its room to itself.
-    using _permit = this.#budget.take(bytesMax);
+    await this.#room();
+    const { unpacking, clock, waitMs } = this.#options;
+    const overdue = new AbortController();
+    using _timer = clock.timer(waitMs, () => overdue.abort(tooBusy()));
+    // All that it may grow to is taken first, with the copy that zlib makes of its pieces: a bomb has its room to itself.
+    using _permit = await unpacking.acquire(UNPACKING_COPIES * bytesMax, overdue.signal);
     const unpacked = await decompress(body, compression, bytesMax);
     held.use(this.#budget.take(unpacked.length));
     return unpacked;
@@ -141,15 +157,51 @@ export class BodyReader {
     return this.#budget.hasRoom && this.#options.intake.hasRoom;
   }
 
+  /** Stops reading of all bodies: those that were begun while there was room would go past the limit by a piece each. */
+  #pauseAll(): void {
+    const { clock, waitMs } = this.#options;
+    const wasIdle = this.#paused.size === 0;
+    for (const request of this.#reading) {
+      if (request.complete || this.#paused.has(request)) continue;
+      request.pause();
+      this.#paused.set(
+        request,
+        clock.timer(waitMs, () => request.emit(OVERDUE, tooBusy())),
+      );
+    }
+    if (wasIdle && this.#paused.size > 0) void this.#resumeInTurn();
+  }
+
+  /** One after another, as long as there is room: each brings a piece before the next is asked. */
+  async #resumeInTurn(): Promise<void> {
+    while (this.#paused.size > 0) {
+      if (this.#hasRoom) {
+        const [request] = this.#paused.keys();
+        if (request) this.#unpause(request);
+        await turn();
+      } else {
+        await (this.#budget.hasRoom ? this.#options.intake.room() : this.#budget.room());
+      }
+    }
+  }
+
+  #unpause(request: IncomingMessage): void {
+    this.#paused.get(request)?.[Symbol.dispose]();
+    if (this.#paused.delete(request)) request.resume();
+  }
+
+  #forget(request: IncomingMessage): void {
+    this.#reading.delete(request);
+    this.#unpause(request);
+  }
+
   /** Rejects with intake_full after `waitMs`. */
   async #room(): Promise<void> {
     if (this.#hasRoom) return;
     const { intake, clock, waitMs } = this.#options;
     const { promise: overdue, reject } = Promise.withResolvers<never>();
     overdue.catch(() => {});
-    using _timer = clock.timer(waitMs, () => {
-      reject(new SluiceError('intake_full', 'Cannot take events: more of them are in hand than fit; send again later'));
-    });
+    using _timer = clock.timer(waitMs, () => reject(tooBusy()));
     while (!this.#hasRoom) {
       const room = this.#budget.hasRoom ? intake.room() : this.#budget.room();
       await Promise.race([room, overdue]);
@@ -162,6 +214,10 @@ export class BodyReader {
       `Cannot take a body of more than ${this.#options.bodyBytesMax} bytes: send smaller ones`,
     );
   }
+}
+
+function tooBusy(): SluiceError {
+  return new SluiceError('intake_full', 'Cannot take events: more of them are in hand than fit; send again later');
 }
 
 /** Content-Encoding; null for none. Throws encoding_unknown. */

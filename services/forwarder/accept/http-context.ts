@@ -8,8 +8,8 @@ import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '#shared/clock.ts';
 import { type ErrorCode, SluiceError } from '#shared/errors.ts';
-import { peerAddress } from '#shared/networks.ts';
 import type { Compression } from '#shared/record/compression.ts';
+import type { Peer } from '../admit/admission.ts';
 import type { Content, InputName, Intake } from '../chunk.ts';
 import { contentOf, type EventsName } from '../decode/content.ts';
 import { type EventTime, RECEIVE_TIME, eventTimeOfMs } from '../decode/event-time.ts';
@@ -56,8 +56,10 @@ export interface HttpContextOptions {
   readonly bodyBytesMax: number;
   /** Null: senders need no token. */
   readonly tokens: { grantOf(authorization: string): Grant | null } | null;
+  /** Who sent it; null where the connection is gone. */
+  readonly peerOf: (request: IncomingMessage) => Peer | null;
   /** Whom a request speaks for, by its token, if it had to have one, and by its connection. */
-  readonly principalOf: (request: IncomingMessage, grant: Grant | null) => Principal;
+  readonly principalOf: (peer: Peer, grant: Grant | null) => Principal;
   /** What a tenant may bring. */
   readonly roomOf: (tenant: string | null) => Pick<TenantRoom, 'rateWaitMs'>;
   /** How long a refused body is passed over. */
@@ -104,8 +106,12 @@ export class HttpContext {
     };
     const encoding = raw.headers['content-encoding'];
     const compression = ownEncoding !== undefined && encoding === ownEncoding ? null : compressionOf(encoding);
-    const principal = this.options.principalOf(raw, this.#grants.get(raw) ?? null);
-    return new HttpExchange(input, raw, { ...this.options, begin, compression, principal, counted: this.#counted });
+    const peer = this.options.peerOf(raw);
+    if (!peer) throw new SluiceError('request_malformed', 'Cannot take events: the connection was closed');
+    const principal = this.options.principalOf(peer, this.#grants.get(raw) ?? null);
+    const sender = peer.address;
+    const counted = this.#counted;
+    return new HttpExchange(input, raw, { ...this.options, begin, compression, principal, sender, counted });
   }
 
   /** A scope's error handler: counts, sees to the rest of the body, and gives the dialect's answer. */
@@ -149,6 +155,7 @@ interface ExchangeOptions extends HttpContextOptions {
   readonly begin: () => void;
   readonly compression: Compression | null;
   readonly principal: Principal;
+  readonly sender: string;
   readonly counted: WeakSet<object>;
 }
 
@@ -174,7 +181,7 @@ export class HttpExchange implements Disposable {
     this.chunkId = idempotencyKey(request);
     const { unreadyReason } = options.intake;
     if (unreadyReason !== null) throw new SluiceError('queue_unavailable', `Cannot take events: ${unreadyReason}`);
-    this.sender = peerAddress(request.socket.remoteAddress);
+    this.sender = options.sender;
     this.principal = options.principal;
     if (options.roomOf(this.principal.tenant).rateWaitMs > 0) {
       throw new SluiceError(

@@ -10,20 +10,23 @@ import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'n
 import type { Socket } from 'node:net';
 import cors from '@fastify/cors';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { type Clock, systemClock } from '#shared/clock.ts';
+import type { ByteBudget } from '#shared/byte-budget.ts';
+import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { listenOn, parseListenAddress, printAddress } from '#shared/listen-address.ts';
-import { peerAddress } from '#shared/networks.ts';
-import type { TlsContext } from '../admit/tls.ts';
+import type { Peer } from '../admit/admission.ts';
+import type { Door } from '../admit/door.ts';
+import { peerOf, type TlsContext } from '../admit/tls.ts';
 import type { Intake } from '../chunk.ts';
 import { elasticsearch } from '../dialects/elasticsearch/route.ts';
 import { journal } from '../dialects/journal/route.ts';
 import { loki } from '../dialects/loki/route.ts';
 import { otlp } from '../dialects/otlp/route.ts';
 import { splunk } from '../dialects/splunk/route.ts';
-import { ANYONE, type Grant, type Principal } from '../principal.ts';
+import type { Grant, Principal } from '../principal.ts';
 import type { AuthFailure } from '../telemetry.ts';
 import type { TenantRoom } from '../tenant-rooms.ts';
+import { refusedOrigin } from './browser.ts';
 import { BodyReader } from './http-body.ts';
 import { HttpConnections } from './http-connections.ts';
 import { HttpContext, type HttpDialect, type HttpTelemetry } from './http-context.ts';
@@ -36,20 +39,25 @@ export interface HttpServerOptions {
   readonly telemetry: HttpTelemetry;
   /** Most bytes of a body, as sent and uncompressed. */
   readonly bodyBytesMax: number;
-  readonly clock?: Clock;
-  /** Whether a connection from this address (of `peerAddress`) is read; absent: any. */
-  readonly admits?: (address: string) => boolean;
-  /** Null or absent: requests come in the clear. */
-  readonly tls?: TlsContext | null;
-  /** What a tenant may bring; absent: whatever intake takes. */
-  readonly roomOf?: (tenant: string | null) => Pick<TenantRoom, 'rateWaitMs'>;
-  /** Null or absent: senders need no token. */
-  readonly tokens?: { grantOf(authorization: string): Grant | null } | null;
+  readonly clock: Clock;
+  /** What compressed bytes may grow to, of all inputs together. */
+  readonly unpacking: ByteBudget;
+  /** Null: requests come in the clear. */
+  readonly tls: TlsContext | null;
+  /** What a tenant may bring. */
+  readonly roomOf: (tenant: string | null) => Pick<TenantRoom, 'rateWaitMs'>;
+  /** Null: senders need no token. */
+  readonly tokens: { grantOf(authorization: string): Grant | null } | null;
   /** Whom a request speaks for, by its token, if it had to have one, and by its connection. */
-  readonly principalOf?: (request: IncomingMessage, grant: Grant | null) => Principal;
-  /** Origins whose pages may send; none if empty or absent. */
-  readonly corsOrigins?: readonly string[];
+  readonly principalOf: (peer: Peer, grant: Grant | null) => Principal;
+  /** Origins whose pages may send; a browser of any other is refused. */
+  readonly corsOrigins: readonly string[];
   readonly limits?: Partial<HttpLimits>;
+}
+
+/** Options of a server that listens. */
+export interface HttpListenOptions extends HttpServerOptions {
+  readonly door: Door;
 }
 
 export interface HttpLimits {
@@ -89,12 +97,13 @@ const ALLOWED = 'GET, HEAD, POST, OPTIONS';
 const BODIES_HELD = 2;
 
 /** Rejects with config_invalid or listen_failed. */
-export async function startHttpServer(listen: string, options: HttpServerOptions): Promise<HttpServer> {
+export async function startHttpServer(listen: string, options: HttpListenOptions): Promise<HttpServer> {
   const address = parseListenAddress(listen);
-  const clock = options.clock ?? systemClock;
+  const { clock, door } = options;
   // On a unix socket the permissions guard, and nobody listens in.
-  const tls = address.kind === 'tcp' ? (options.tls ?? null) : null;
-  const { fastify, connections } = await prepareHttp({ ...options, clock, tls });
+  const tls = address.kind === 'tcp' ? options.tls : null;
+  const { fastify, connections } = await prepareHttp({ ...options, tls }, address.kind);
+  fastify.server.prependListener('connection', (socket: Socket) => door.enter(socket, address.kind));
   const graceMs = options.limits?.closeGraceMs ?? LIMITS.closeGraceMs;
   const bound = await listenOn(fastify.server, address);
   return { address: printAddress(bound), close: () => close(fastify, connections, clock, graceMs) };
@@ -103,16 +112,11 @@ export async function startHttpServer(listen: string, options: HttpServerOptions
 /** All routes on a server that does not listen: for who has requests from elsewhere and gives them to `inject`. */
 export async function prepareHttp(
   options: HttpServerOptions,
+  listensOn: 'tcp' | 'unix',
 ): Promise<{ readonly fastify: FastifyInstance; readonly connections: HttpConnections }> {
   const limits = { ...LIMITS, ...options.limits };
-  const clock = options.clock ?? systemClock;
-  const { telemetry } = options;
+  const { telemetry, clock, tokens, principalOf, roomOf, unpacking } = options;
   const fastify = createFastify(limits, options, (error, socket) => connections.broken(error, socket));
-  guard(fastify.server, (peer) => {
-    if (options.admits?.(peer) ?? true) return true;
-    telemetry.authFailed('http', 'network_refused', peer);
-    return false;
-  });
   const connections = new HttpConnections(fastify.server, {
     opened: () => telemetry.connectionOpened('http'),
     closed: () => telemetry.connectionClosed('http'),
@@ -122,30 +126,21 @@ export async function prepareHttp(
   const waitMs = limits.roomWaitMs;
   const { requestTimeoutMs: timeoutMs } = limits;
   const heldBytesMax = BODIES_HELD * bodyBytesMax;
-  const bodies = new BodyReader({ intake, clock, bodyBytesMax, heldBytesMax, waitMs, timeoutMs });
-  const principalOf =
-    options.principalOf ?? ((_request, grant) => ({ ...ANYONE, ...grant, tagPrefix: grant?.tagPrefix ?? '' }));
-  const roomOf = options.roomOf ?? (() => ({ rateWaitMs: 0 }));
+  const bodies = new BodyReader({ intake, clock, bodyBytesMax, heldBytesMax, unpacking, waitMs, timeoutMs });
   const expecting = expectingContinue(fastify.server);
-  const tokens = options.tokens ?? null;
-  const whole = { intake, telemetry, clock, bodies, bodyBytesMax, tokens, principalOf, roomOf, timeoutMs, expecting };
-  addRoutes(fastify, { connections, context: new HttpContext(whole), corsOrigins: options.corsOrigins ?? [] });
+  const peerOfRequest = ({ socket }: IncomingMessage): Peer | null => peerOf(socket, listensOn);
+  const shared = { intake, telemetry, clock, bodies, bodyBytesMax, tokens, principalOf, roomOf, timeoutMs, expecting };
+  const context = new HttpContext({ ...shared, peerOf: peerOfRequest });
+  addRoutes(fastify, { connections, context, corsOrigins: options.corsOrigins });
   await fastify.ready();
   return { fastify, connections };
-}
-
-/** A connection that may not be is closed before a byte of it is read. */
-function guard(server: Server, admits: (address: string) => boolean): void {
-  server.prependListener('connection', (socket: Socket) => {
-    if (!admits(peerAddress(socket.remoteAddress))) socket.destroy();
-  });
 }
 
 type ClientErrorHandler = (error: Error, socket: Socket) => void;
 
 function createFastify(
   limits: HttpLimits,
-  { bodyBytesMax: bodyLimit, telemetry, tls = null }: HttpServerOptions,
+  { bodyBytesMax: bodyLimit, telemetry, tls }: HttpServerOptions,
   clientErrorHandler: ClientErrorHandler,
 ): FastifyInstance {
   const http = {
@@ -154,6 +149,8 @@ function createFastify(
     requestTimeout: 0,
     connectionsCheckingInterval: Math.min(5000, limits.headersTimeoutMs),
     maxHeaderSize: HEADER_BYTES_MAX,
+    // A body that stands still has as much in hand, and a read more.
+    highWaterMark: HEADER_BYTES_MAX,
     insecureHTTPParser: false,
     requireHostHeader: true,
     noDelay: true,
@@ -199,6 +196,7 @@ function addRoutes(fastify: FastifyInstance, { connections, context, corsOrigins
   fastify.addHook('onRequest', async (request, reply) => {
     if (connections.closing) throw new SluiceError('shutting_down', 'Cannot take events: Sluice is shutting down');
     refuseAmbiguousEnd(request, reply);
+    refuseBrowser(request, corsOrigins);
     context.admit(request, reply);
   });
   fastify.addHook('onSend', (request, reply, _payload, done) => {
@@ -226,6 +224,18 @@ function addRoutes(fastify: FastifyInstance, { connections, context, corsOrigins
       ? new SluiceError('path_unknown', 'Cannot give anything here: events are sent by POST /<tag>')
       : new SluiceError('method_refused', 'Cannot take events by this method: send them by POST /<tag>');
   });
+}
+
+/** Throws origin_refused. */
+function refuseBrowser({ headers, method }: FastifyRequest, allowed: readonly string[]): void {
+  // A question before a request: what it may send is told by the headers of the answer.
+  if (method === 'OPTIONS') return;
+  const origin = refusedOrigin(headers, allowed);
+  if (origin === null) return;
+  throw new SluiceError(
+    'origin_refused',
+    `Cannot take events from pages of ${JSON.stringify(origin.slice(0, 200))}: name their origin in SLUICE_HTTP_CORS_ORIGINS`,
+  );
 }
 
 /** Node takes any list of codings that ends in chunked; a proxy before us may see the body's end elsewhere. */

@@ -3,7 +3,7 @@
 import type { Clock } from '#shared/clock.ts';
 import type { Chunk, InputName } from '../chunk.ts';
 import { EntryRun } from './entry-run.ts';
-import type { Admit } from './stream-server.ts';
+import type { Admit } from '../admit/admission.ts';
 import type { Unacked } from './unacked.ts';
 
 /** A run above this goes on at once. */
@@ -56,7 +56,7 @@ export class SenderRuns {
   #of(sender: string, admit: Admit): SenderRun | null {
     const known = this.#runs.get(sender);
     if (known) return known;
-    const principal = admit(sender, null);
+    const principal = admit({ address: sender, certificateNames: [] });
     if (!principal) return null;
     if (this.#runs.size >= SENDERS_MAX) this.flush();
     const { input, tag } = this.#options;

@@ -4,20 +4,18 @@ import { type Server, type Socket, createServer } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import type { Clock } from '#shared/clock.ts';
 import { type ListenAddress, listenOn } from '#shared/listen-address.ts';
-import { peerAddress } from '#shared/networks.ts';
-import type { TlsContext } from '../admit/tls.ts';
+import type { Admit } from '../admit/admission.ts';
+import type { Door } from '../admit/door.ts';
+import { peerOf, type TlsContext } from '../admit/tls.ts';
 import type { InputName } from '../chunk.ts';
-import type { Principal } from '../principal.ts';
 import type { ForwarderTelemetry } from '../telemetry.ts';
 import { HeldBytes, type StreamDecoder, StreamSession } from './stream-session.ts';
 import type { Unacked } from './unacked.ts';
 
-/** Whom a sender speaks for; null: it is not let in. `socket`: null for datagrams. */
-export type Admit = (sender: string, socket: Socket | null) => Principal | null;
-
 export interface StreamServerOptions {
   readonly input: InputName;
   readonly tag: string;
+  readonly door: Door;
   readonly admit: Admit;
   readonly newDecoder: (sender: string) => StreamDecoder;
   readonly unacked: Unacked;
@@ -33,30 +31,29 @@ export interface StreamServer {
   close(): Promise<void>;
 }
 
-const CONNECTIONS_MAX = 4096;
 /** Of messages that are not whole, of all connections together. */
 const HELD_BYTES_MAX = 16 * 1024 * 1024;
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 
 /** Rejects with listen_failed. */
 export async function startStreamServer(listen: ListenAddress, options: StreamServerOptions): Promise<StreamServer> {
-  const { input, tag, admit, newDecoder, unacked, telemetry, clock, tls } = options;
+  const { input, tag, door, admit, newDecoder, unacked, telemetry, clock, tls } = options;
   const sessions = new Set<StreamSession>();
   const held = new HeldBytes(HELD_BYTES_MAX);
   const server = tls ? tlsServer(tls) : createServer(SOCKET_OPTIONS);
-  server.maxConnections = CONNECTIONS_MAX;
-  server.on('drop', () => telemetry.connectionEnded(input, 'too_many'));
+  server.on('connection', (socket: Socket) => door.enter(socket, listen.kind));
   server.on('tlsClientError', (error: Error, socket: Socket) => {
-    telemetry.authFailed(input, 'tls_failed', `${peerAddress(socket.remoteAddress)}: ${error.message}`);
+    telemetry.authFailed(input, 'tls_failed', `${socket.remoteAddress ?? 'nobody'}: ${error.message}`);
   });
   server.on(tls ? 'secureConnection' : 'connection', (socket: Socket) => {
-    const sender = peerAddress(socket.remoteAddress);
-    const principal = admit(sender, socket);
-    if (!principal) {
-      telemetry.authFailed(input, 'network_refused', sender);
+    // Destroyed at the door, or gone since.
+    const peer = socket.destroyed ? null : peerOf(socket, listen.kind);
+    const principal = peer && admit(peer);
+    if (!peer || !principal) {
       socket.destroy();
       return;
     }
+    const sender = peer.address;
     const decoder = newDecoder(sender);
     const session = new StreamSession(socket, { input, tag, sender, principal, decoder, unacked, clock, held });
     sessions.add(session);

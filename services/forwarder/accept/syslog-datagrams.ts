@@ -6,7 +6,7 @@ import type { TimeZone } from '../decode/time-zone.ts';
 import { DropTally, type DropTallyOptions } from './drop-tally.ts';
 import { hostOf } from './own-host.ts';
 import { SenderRuns, type SenderRunsOptions } from './sender-runs.ts';
-import type { Admit } from './stream-server.ts';
+import type { Admit } from '../admit/admission.ts';
 import type { Unacked } from './unacked.ts';
 
 export interface SyslogDatagramsOptions extends DropTallyOptions, SenderRunsOptions {

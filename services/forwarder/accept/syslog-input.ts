@@ -7,11 +7,13 @@ import { randomBytes } from 'node:crypto';
 import type { Clock } from '#shared/clock.ts';
 import { parseListenAddress, printAddress } from '#shared/listen-address.ts';
 import type { TlsContext } from '../admit/tls.ts';
+import type { Admit } from '../admit/admission.ts';
+import type { Door } from '../admit/door.ts';
 import type { Intake } from '../chunk.ts';
 import { TimeZone } from '../decode/time-zone.ts';
 import type { ForwarderTelemetry } from '../telemetry.ts';
 import { startDatagramServer } from './datagram-server.ts';
-import { type Admit, type StreamServer, startStreamServer } from './stream-server.ts';
+import { type StreamServer, startStreamServer } from './stream-server.ts';
 import { SyslogDatagrams } from './syslog-datagrams.ts';
 import { SyslogDecoder } from './syslog-decoder.ts';
 import { Unacked } from './unacked.ts';
@@ -29,6 +31,7 @@ export interface SyslogInputOptions {
   readonly receiveBufferBytes: number;
   /** Whether to listen for UDP too; absent: yes. */
   readonly datagrams?: boolean;
+  readonly door: Door;
   readonly admit: Admit;
   readonly intake: Intake;
   readonly telemetry: ForwarderTelemetry;

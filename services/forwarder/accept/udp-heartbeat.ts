@@ -5,7 +5,7 @@ import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { isIPv6 } from 'node:net';
 import { type TcpAddress, datagramOptions } from '#shared/listen-address.ts';
-import { peerAddress } from '#shared/networks.ts';
+import { plainAddress } from '#shared/networks.ts';
 
 const ALIVE = Buffer.of(0);
 
@@ -16,7 +16,7 @@ export async function startUdpHeartbeat(
 ): Promise<AsyncDisposable> {
   const socket: Socket = createSocket(isIPv6(address.host) ? 'udp6' : 'udp4');
   socket.on('message', (_datagram, peer) => {
-    if (!admits(peerAddress(peer.address))) return;
+    if (!admits(plainAddress(peer.address))) return;
     // An answer that can't be sent is like one that is lost on the way.
     socket.send(ALIVE, peer.port, peer.address, () => undefined);
   });

@@ -6,17 +6,20 @@ import { type Tenant, loadTenants } from '#shared/config/tenants.ts';
 import type { ReadFile } from '#shared/config/yaml-file.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { matchesGlob } from '#shared/glob.ts';
-import { type Network, NetworkSet, parseNetwork } from '#shared/networks.ts';
+import { type Network, NetworkSet, UNIX_PEER, parseNetwork } from '#shared/networks.ts';
 import { ANYONE, type Grant, type Principal } from '../principal.ts';
 import { Credentials } from './credentials.ts';
 import { loadUsers } from './users.ts';
 
 export interface Peer {
-  /** Of `peerAddress`: without the port; "unix" on a unix socket, which its permissions guard. */
+  /** Of `peerAddress`: without the port; UNIX_PEER on a unix socket, which its permissions guard. */
   readonly address: string;
   /** Names in the certificate that it showed and that was verified; none where it showed none. */
   readonly certificateNames: readonly string[];
 }
+
+/** Whom a sender speaks for that shows no more than where it is, and a certificate where it speaks TLS; null: it is not let in. */
+export type Admit = (peer: Peer) => Principal | null;
 
 interface AdmissionOptions {
   /** Empty: any. */
@@ -54,7 +57,7 @@ export class Admission {
 
   /** Whether a connection, or a datagram, from this address (of `peerAddress`) is looked at. */
   admits(address: string): boolean {
-    return this.#allowed === null || address === 'unix' || this.#allowed.has(address);
+    return this.#allowed === null || address === UNIX_PEER || this.#allowed.has(address);
   }
 
   /** `grant`: of its user or its token; null where none was asked for. */

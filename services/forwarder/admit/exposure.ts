@@ -1,61 +1,79 @@
 // Safe by default: an address that others than this machine can reach needs something that tells senders apart, or the operator's word
-// that none is wanted (SLUICE_INSECURE). One table for all inputs and the admin page.
+// that none is wanted (SLUICE_INSECURE). One table for every address that Sluice listens on; a new setting of one does not compile without
+// its row.
 
 import { type Config, type SettingName, variableOf } from '#shared/config/settings.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { isLoopback, parseListenAddress } from '#shared/listen-address.ts';
-import { parseNetwork } from '#shared/networks.ts';
+import { holdsNearlyAll, parseNetwork } from '#shared/networks.ts';
 
 /** What may be named in SLUICE_INSECURE. */
-export type Guarded = Config['insecure'] extends readonly (infer Name)[] | undefined ? Name : never;
+type Guarded = Config['insecure'] extends readonly (infer Name)[] | undefined ? Name : never;
+/** Every setting that is an address to listen on. */
+export type ListenSetting = Extract<SettingName, `${string}listen`>;
 
 interface Guard {
-  /** The setting of its address. */
-  readonly listen: SettingName;
-  /** Each of these settings tells senders apart; `allow_networks` does for all. */
-  readonly by: readonly SettingName[];
+  readonly input: Guarded;
+  /** Each of these rows of settings tells senders apart where all of the row are set; `allow_networks` does for all inputs. */
+  readonly by: readonly (readonly SettingName[])[];
 }
 
-const GUARDS: Readonly<Record<Guarded, Guard>> = {
-  forward: { listen: 'forward.listen', by: ['shared_key', 'users', 'tls.cert'] },
-  http: { listen: 'http.listen', by: ['http.tokens', 'tls.cert'] },
-  syslog: { listen: 'syslog.listen', by: [] },
-  gelf: { listen: 'gelf.listen', by: [] },
-  admin: { listen: 'admin.listen', by: [] },
+/** A certificate of ours tells senders who we are, and us nothing of them: only one of theirs does. */
+const CLIENT_CERTIFICATE = ['tls.client_ca', 'tls.cert'] as const;
+
+const GUARDS: Readonly<Record<ListenSetting, Guard>> = {
+  'forward.listen': { input: 'forward', by: [['shared_key'], ['users'], CLIENT_CERTIFICATE] },
+  'http.listen': { input: 'http', by: [['http.tokens'], CLIENT_CERTIFICATE] },
+  'syslog.listen': { input: 'syslog', by: [] },
+  'syslog.tls_listen': { input: 'syslog', by: [CLIENT_CERTIFICATE] },
+  'gelf.listen': { input: 'gelf', by: [] },
+  'admin.listen': { input: 'admin', by: [] },
+  'lag.listen': { input: 'admin', by: [] },
 };
 
+/** The addresses of the forwarder's inputs. */
+export const INPUT_LISTENERS = [
+  'forward.listen',
+  'http.listen',
+  'syslog.listen',
+  'syslog.tls_listen',
+  'gelf.listen',
+] as const satisfies readonly ListenSetting[];
+
 export interface Exposure {
+  readonly setting: ListenSetting;
   readonly input: Guarded;
   readonly address: string;
 }
 
-/** The inputs among `started` that listen publicly though nothing guards them; those that SLUICE_INSECURE names too. */
-export function exposures(config: Config, started: readonly Guarded[]): Exposure[] {
+/** The addresses among `started` that are public though nothing guards them; those that SLUICE_INSECURE names too. */
+export function exposures(config: Config, started: readonly ListenSetting[]): Exposure[] {
   if (narrowsNetworks(config)) return [];
-  return started.flatMap((input) => {
-    const { listen, by } = GUARDS[input];
-    const address = config[listen];
-    if (typeof address !== 'string' || isLoopback(parseListenAddress(address))) return [];
-    return by.some((name) => config[name] !== undefined) ? [] : [{ input, address }];
+  return started.flatMap((setting) => {
+    const { input, by } = GUARDS[setting];
+    const address = config[setting];
+    if (address === undefined || isLoopback(parseListenAddress(address))) return [];
+    const isGuarded = by.some((row) => row.every((name) => config[name] !== undefined));
+    return isGuarded ? [] : [{ setting, input, address }];
   });
 }
 
 /** Those of them that the operator asked for. Throws config_invalid, a line for each that nobody asked for. */
-export function admittedExposures(config: Config, started: readonly Guarded[]): Exposure[] {
+export function admittedExposures(config: Config, started: readonly ListenSetting[]): Exposure[] {
   const all = exposures(config, started);
   const refused = all.filter(({ input }) => !config['insecure']?.includes(input));
   if (refused.length > 0) throw new SluiceError('config_invalid', refused.map(refusal).join('\n'));
   return all;
 }
 
-function refusal({ input, address }: Exposure): string {
-  const { by } = GUARDS[input];
-  const settings = [...by, 'allow_networks'].map(variableOf);
-  return `Cannot listen on ${address} for ${input}: anyone who reaches it could use it; set ${settings.join(' or ')}, listen on 127.0.0.1, or say SLUICE_INSECURE=${input}`;
+function refusal({ setting, input, address }: Exposure): string {
+  const guards = GUARDS[setting].by.map((row) => row.map(variableOf).join(' with '));
+  const settings = [...guards, variableOf('allow_networks')].join(' or ');
+  return `Cannot listen on ${address} for ${input}: anyone who reaches it could use it; set ${settings}, listen on 127.0.0.1, or say SLUICE_INSECURE=${input}`;
 }
 
-/** A list that holds every address guards nothing. */
+/** A list that holds nearly every address guards nothing, however it is cut into networks. */
 function narrowsNetworks(config: Config): boolean {
-  const networks = config['allow_networks'] ?? [];
-  return networks.length > 0 && !networks.some((text) => parseNetwork(text)?.prefixBits === 0);
+  const networks = (config['allow_networks'] ?? []).map(parseNetwork).filter((network) => network !== null);
+  return networks.length > 0 && !holdsNearlyAll(networks);
 }

@@ -122,12 +122,12 @@ export class TlsContext implements Disposable {
   }
 }
 
-/** Who is at the other end of a connection by TCP, by TLS or not. */
-export function peerOf(socket: Socket): Peer {
-  return {
-    address: peerAddress(socket.remoteAddress),
-    certificateNames: socket instanceof TLSSocket ? certificateNames(socket) : [],
-  };
+/** Who is at the other end of a connection, by TLS or not; null where nobody is any more. */
+export function peerOf(socket: Socket, listensOn: 'tcp' | 'unix'): Peer | null {
+  const address = peerAddress(socket.remoteAddress, listensOn);
+  return address === null
+    ? null
+    : { address, certificateNames: socket instanceof TLSSocket ? certificateNames(socket) : [] };
 }
 
 /** The names that a verified certificate of the peer gives: its common name, and its alternative names without their kind. */

@@ -2,7 +2,6 @@
 // or as an exporter for Prometheus.
 
 import { parseArgs } from 'node:util';
-import { startAdminServer } from '#shared/admin-server.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { type LagSource, openLagSource } from '#shared/queue/group-lag.ts';
@@ -12,7 +11,7 @@ import { lagJson, lagTable } from '../lag/report.ts';
 import { LagSampler } from '../lag/sampler.ts';
 import { LagTelemetry } from '../lag/telemetry.ts';
 import { Output } from '../output/output.ts';
-import { openLog } from '../service.ts';
+import { openLog, startAdminPage } from '../service.ts';
 import { VERSION } from '../version.ts';
 
 export const help = `Usage: sluice lag [--json] [--watch] [--group NAME] [--max-seconds N] [--max-records N]
@@ -106,11 +105,11 @@ async function serve(source: LagSource, context: CommandContext): Promise<number
   const metrics = new Metrics({ version: VERSION, command: 'lag' });
   const telemetry = new LagTelemetry(metrics, log, clock);
   const sampler = new LagSampler({ source, intervalMs: config['lag.interval_ms'], clock, telemetry, signal });
-  const server = await startAdminServer({
-    listen: config['lag.listen'],
-    metrics: (accept) => metrics.render(accept),
+  const page = {
+    metrics: (accept: string) => metrics.render(accept),
     unreadyReasons: () => (sampler.unreadyReason === null ? [] : [sampler.unreadyReason]),
-  });
+  };
+  const server = await startAdminPage({ config, log }, page, 'lag.listen');
   telemetry.listening(server.address);
   await sampler.run();
   await server.close();

@@ -12,6 +12,9 @@ import type { Chunk, Intake } from '#forwarder/chunk.ts';
 import { ForwarderTelemetry } from '#forwarder/telemetry.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { bytesOf, captured, type Captured } from '#test/fixtures/forward/captured.ts';
+import { ANYONE } from '#forwarder/principal.ts';
+
+const SOMEBODY = { sender: '127.0.0.1', principal: ANYONE };
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -67,7 +70,7 @@ describe('captured connections', () => {
     const { address, port } = serverAddress(server);
     const client = connect({ port, host: address, noDelay: true });
     const [peer] = (await once(server, 'connection')) as [Socket];
-    new ForwardSession(peer, { intake, telemetry, frameBytesMax: 1024 * 1024 });
+    new ForwardSession(peer, { intake, telemetry, frameBytesMax: 1024 * 1024 }, SOMEBODY);
     const heard: Buffer[] = [];
     client.on('data', (answer: Buffer) => heard.push(answer));
     const closed = once(client, 'close');

@@ -8,7 +8,7 @@ import { connect, type Socket } from 'node:net';
 import { after, before, describe, test, type TestContext } from 'node:test';
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { encode } from '@msgpack/msgpack';
-import { type ForwardServerOptions, startForwardServer } from '#forwarder/accept/forward-server.ts';
+import { startForwardServer } from '#forwarder/accept/forward-server.ts';
 import { Admission } from '#forwarder/admit/admission.ts';
 import { Credentials } from '#forwarder/admit/credentials.ts';
 import { TlsContext, type TlsTelemetry } from '#forwarder/admit/tls.ts';
@@ -46,7 +46,7 @@ const networks = (...texts: string[]) => texts.map((text) => parseNetwork(text)!
 
 const readPem = (path: string) => readFileSync(path, 'utf8');
 
-async function start(t: TestContext, changes: Partial<ForwardServerOptions>) {
+async function start(t: TestContext, changes: Parameters<typeof forwardOptions>[1]) {
   const intake = new FakeIntake();
   const options = forwardOptions(intake, changes);
   const server = await startForwardServer('127.0.0.1:0', options);
@@ -212,11 +212,12 @@ test('the smallest network tells the tenant', async (t) => {
 });
 
 for (const [what, limits] of [
-  ['of all', { connectionsMax: 2 }],
-  ['of one address', { connectionsPerAddressMax: 2 }],
+  ['of the input', { max: 2 }],
+  ['of one address', { max: 3, perAddressMax: 2 }],
+  ['of all inputs', { max: 3, perAddressMax: 3, allMax: 2 }],
 ] as const) {
   test(`no more connections than the limit ${what}`, async (t) => {
-    const { open, metrics } = await start(t, limits);
+    const { open, metrics } = await start(t, { limits });
     const [one, two] = [open(), open()];
     for (const { socket, answers } of [one, two]) {
       socket.write(MESSAGE);

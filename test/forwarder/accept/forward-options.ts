@@ -7,26 +7,27 @@ import type { Intake } from '#forwarder/chunk.ts';
 import { ForwarderTelemetry } from '#forwarder/telemetry.ts';
 import { systemClock } from '#shared/clock.ts';
 import { Metrics } from '#shared/metrics.ts';
+import { type DoorChanges, openDoor } from '#test/forwarder/admit/open-door.ts';
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
 export function forwardOptions(
   intake: Intake,
-  changes: Partial<ForwardServerOptions> = {},
+  { limits, ...changes }: Partial<ForwardServerOptions> & { limits?: DoorChanges } = {},
   session: Partial<SessionOptions> = {},
 ): ForwardServerOptions & { readonly metrics: Metrics } {
   const metrics = new Metrics({ version: '0', command: 'test' });
   const telemetry = new ForwarderTelemetry(metrics, SILENT);
   const clock = changes.clock ?? systemClock;
+  const { admission = new Admission({ allowed: [], tenants: [], credentials: null }) } = changes;
   return {
     metrics,
-    admission: new Admission({ allowed: [], tenants: [], credentials: null }),
+    admission,
     telemetry,
     clock,
     tls: null,
     serverName: 'sluice-test',
-    connectionsMax: 100_000,
-    connectionsPerAddressMax: 100_000,
+    door: openDoor({ admits: (address) => admission.admits(address), telemetry, ...limits }),
     handshakeTimeoutMs: 60_000,
     session: { intake, telemetry, clock, frameBytesMax: 1_000_000, ...session },
     ...changes,

@@ -10,6 +10,9 @@ import type { Chunk, Intake, Undecodable } from '#forwarder/chunk.ts';
 import { ForwarderTelemetry } from '#forwarder/telemetry.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { Metrics } from '#shared/metrics.ts';
+import { ANYONE } from '#forwarder/principal.ts';
+
+const SOMEBODY = { sender: '127.0.0.1', principal: ANYONE };
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -39,7 +42,10 @@ async function setUp(frameBytesMax = 1_000_000) {
   const telemetry = new ForwarderTelemetry(new Metrics({ version: '0', command: 'test' }), SILENT);
   const server = createServer({ allowHalfOpen: true });
   let session: ForwardSession | null = null;
-  server.on('connection', (socket) => (session = new ForwardSession(socket, { intake, telemetry, frameBytesMax })));
+  server.on(
+    'connection',
+    (socket) => (session = new ForwardSession(socket, { intake, telemetry, frameBytesMax }, SOMEBODY)),
+  );
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');

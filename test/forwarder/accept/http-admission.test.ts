@@ -6,14 +6,16 @@ import { type Agent, request, type RequestOptions } from 'node:https';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { after, describe, test, type TestContext } from 'node:test';
-import { type HttpServerOptions, startHttpServer } from '#forwarder/accept/http-server.ts';
+import { type HttpListenOptions, type HttpServerOptions, startHttpServer } from '#forwarder/accept/http-server.ts';
 import { Admission } from '#forwarder/admit/admission.ts';
-import { peerOf, TlsContext } from '#forwarder/admit/tls.ts';
+import { TlsContext } from '#forwarder/admit/tls.ts';
 import { systemClock } from '#shared/clock.ts';
 import type { Tenant } from '#shared/config/tenants.ts';
 import { parseNetwork } from '#shared/networks.ts';
 import { Authority, type Certificate } from '#test/forwarder/admit/certificates.ts';
+import { openDoor } from '#test/forwarder/admit/open-door.ts';
 import { FakeIntake } from './fake-intake.ts';
+import { openHttp } from './http-fixture.ts';
 
 const tenant = (name: string, facts: Partial<Tenant>): Tenant => ({
   name,
@@ -27,7 +29,7 @@ const tenant = (name: string, facts: Partial<Tenant>): Tenant => ({
 });
 const JSON_BODY = { 'content-type': 'application/json' };
 
-async function start(t: TestContext, admission: Admission, changes: Partial<HttpServerOptions> = {}) {
+async function start(t: TestContext, admission: Admission, changes: Partial<HttpListenOptions> = {}) {
   const intake = new FakeIntake();
   const failures: string[] = [];
   const telemetry: HttpServerOptions['telemetry'] = {
@@ -36,12 +38,14 @@ async function start(t: TestContext, admission: Admission, changes: Partial<Http
     chunkRejected() {},
     authFailed: (_input, reason) => failures.push(reason),
   };
+  const refusals = { authFailed: telemetry.authFailed, connectionEnded() {} };
   const server = await startHttpServer('127.0.0.1:0', {
     intake,
     telemetry,
     bodyBytesMax: 100_000,
-    admits: (address) => admission.admits(address),
-    principalOf: ({ socket }) => admission.principalOf(peerOf(socket), null),
+    ...openHttp(),
+    door: openDoor({ input: 'http', admits: (address) => admission.admits(address), telemetry: refusals }),
+    principalOf: (peer) => admission.principalOf(peer, null),
     ...changes,
   });
   t.after(() => server.close());

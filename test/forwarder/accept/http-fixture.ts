@@ -7,15 +7,32 @@ import { decodeMulti } from '@msgpack/msgpack';
 import {
   type HttpLimits,
   type HttpServer,
-  type HttpServerOptions,
+  type HttpListenOptions,
   startHttpServer,
 } from '#forwarder/accept/http-server.ts';
+import { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import { systemClock } from '#shared/clock.ts';
+import { ANYONE } from '#forwarder/principal.ts';
+import { openDoor } from '#test/forwarder/admit/open-door.ts';
 import { FakeIntake } from './fake-intake.ts';
 
 export const BODY_BYTES_MAX = 256 * 1024;
 export const JSON_BODY = { 'content-type': 'application/json' };
+
+/** Whoever comes is let in, and nobody is asked for anything. */
+export function openHttp(): Omit<HttpListenOptions, 'intake' | 'telemetry' | 'bodyBytesMax'> {
+  return {
+    clock: systemClock,
+    unpacking: new ByteBudget(2 * BODY_BYTES_MAX),
+    door: openDoor({ input: 'http' }),
+    tls: null,
+    tokens: null,
+    roomOf: () => ({ rateWaitMs: 0 }),
+    principalOf: (_peer, grant) => ({ ...ANYONE, ...grant, tagPrefix: grant?.tagPrefix ?? '' }),
+    corsOrigins: [],
+  };
+}
 
 export class Fixture implements AsyncDisposable {
   readonly intake = new FakeIntake();
@@ -27,12 +44,13 @@ export class Fixture implements AsyncDisposable {
   static async start(
     limits: Partial<HttpLimits> = {},
     clock: Clock = systemClock,
-    more: Pick<HttpServerOptions, 'tokens' | 'corsOrigins'> = {},
+    more: Partial<HttpListenOptions> = {},
   ): Promise<Fixture> {
     const fixture = new Fixture();
     fixture.server = await startHttpServer('127.0.0.1:0', {
       intake: fixture.intake,
       bodyBytesMax: BODY_BYTES_MAX,
+      ...openHttp(),
       clock,
       limits,
       ...more,

@@ -6,7 +6,7 @@ import { startHttpServer } from '#forwarder/accept/http-server.ts';
 import type { Clock } from '#shared/clock.ts';
 import { systemClock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
-import { BODY_BYTES_MAX, Fixture, JSON_BODY, records, request } from './http-fixture.ts';
+import { BODY_BYTES_MAX, Fixture, JSON_BODY, records, request, openHttp } from './http-fixture.ts';
 
 test('each format, each encoding', async () => {
   await using fixture = await Fixture.start();
@@ -416,9 +416,12 @@ test('a port in use is told in one line', async () => {
   await using fixture = await Fixture.start();
   const { intake } = fixture;
   const telemetry = { connectionOpened() {}, connectionClosed() {}, authFailed() {}, chunkRejected() {} };
-  await assert.rejects(startHttpServer(fixture.server.address, { intake, telemetry, bodyBytesMax: 1 }), (error) => {
-    assert(error instanceof SluiceError && error.code === 'listen_failed');
-    assert.equal(error.message.startsWith(`Cannot listen on ${fixture.server.address}: the address is in use`), true);
-    return true;
-  });
+  await assert.rejects(
+    startHttpServer(fixture.server.address, { ...openHttp(), intake, telemetry, bodyBytesMax: 1 }),
+    (error) => {
+      assert(error instanceof SluiceError && error.code === 'listen_failed');
+      assert.equal(error.message.startsWith(`Cannot listen on ${fixture.server.address}: the address is in use`), true);
+      return true;
+    },
+  );
 });

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { loadAdmission } from '#forwarder/admit/admission.ts';
-import { admittedExposures, exposures } from '#forwarder/admit/exposure.ts';
+import { INPUT_LISTENERS, admittedExposures, exposures } from '#forwarder/admit/exposure.ts';
 import { loadUsers } from '#forwarder/admit/users.ts';
 import { loadConfig } from '#shared/config/load.ts';
 import { loadTenants } from '#shared/config/tenants.ts';
@@ -105,9 +105,11 @@ test('all files are looked at', () => {
   );
 });
 
+const LISTENERS = [...INPUT_LISTENERS, 'admin.listen', 'lag.listen'] as const;
+
 function exposed(title: string, env: Record<string, string>, expected: readonly string[]) {
   test(title, () => {
-    const found = exposures(configOf(env), ['forward', 'http', 'admin']).map(({ input }) => input);
+    const found = exposures(configOf(env), LISTENERS).map(({ input }) => input);
     assert.deepEqual(found, expected);
   });
 }
@@ -123,7 +125,27 @@ exposed('a unix socket is not', { SLUICE_FORWARD_LISTEN: 'unix:/run/s.sock' }, [
 exposed('public addresses are', everywhere, ['forward', 'http', 'admin']);
 exposed('a shared key guards Forward alone', { ...everywhere, SLUICE_SHARED_KEY: 'k' }, ['http', 'admin']);
 exposed('users guard Forward alone', { ...everywhere, SLUICE_USERS: 'u' }, ['http', 'admin']);
-exposed('TLS guards Forward and HTTP', { ...everywhere, ...tls }, ['admin']);
+exposed('a certificate of ours tells us nothing of senders', { ...everywhere, ...tls }, ['forward', 'http', 'admin']);
+exposed('certificates of senders guard what speaks TLS', { ...everywhere, ...tls, SLUICE_TLS_CLIENT_CA: 'ca' }, [
+  'admin',
+]);
+exposed('syslog over TLS is asked too', { SLUICE_SYSLOG_TLS_LISTEN: ':6514', ...tls }, ['syslog']);
+exposed(
+  'and guarded by certificates of senders',
+  { SLUICE_SYSLOG_TLS_LISTEN: ':6514', ...tls, SLUICE_TLS_CLIENT_CA: 'ca' },
+  [],
+);
+exposed('the exporter of lag is a page for operators', { SLUICE_LAG_LISTEN: '0.0.0.0:24232' }, ['admin']);
+exposed(
+  'halves that make all addresses guard nothing',
+  { SLUICE_GELF_LISTEN: ':12201', SLUICE_ALLOW_NETWORKS: '0.0.0.0/1,128.0.0.0/1' },
+  ['gelf'],
+);
+exposed(
+  'nor does all that is routed in IPv6',
+  { SLUICE_GELF_LISTEN: ':12201', SLUICE_ALLOW_NETWORKS: '10.0.0.0/8,2000::/3' },
+  ['gelf'],
+);
 exposed('networks guard all', { ...everywhere, SLUICE_ALLOW_NETWORKS: '10.0.0.0/8' }, []);
 exposed('a network of all addresses guards nothing', { ...everywhere, SLUICE_ALLOW_NETWORKS: '10.0.0.0/8,::/0' }, [
   'forward',
@@ -132,12 +154,12 @@ exposed('a network of all addresses guards nothing', { ...everywhere, SLUICE_ALL
 ]);
 refused(
   'it has to be asked for, input by input',
-  () => admittedExposures(configOf({ ...everywhere, SLUICE_INSECURE: 'http' }), ['forward', 'http', 'admin']),
+  () => admittedExposures(configOf({ ...everywhere, SLUICE_INSECURE: 'http' }), LISTENERS),
   /Cannot listen on :24224 for forward: .*SLUICE_SHARED_KEY or .*SLUICE_ALLOW_NETWORKS.*SLUICE_INSECURE=forward/,
   /Cannot listen on \[::\]:1 for admin/,
 );
 test('what was asked for is told', () => {
   const config = configOf({ ...everywhere, SLUICE_INSECURE: 'forward, http,admin' });
-  assert.equal(admittedExposures(config, ['forward', 'http', 'admin']).length, 3);
+  assert.equal(admittedExposures(config, LISTENERS).length, 3);
 });
 refused('an input that is none', () => configOf({ SLUICE_INSECURE: 'forwards' }), /SLUICE_INSECURE.*forward, http/);

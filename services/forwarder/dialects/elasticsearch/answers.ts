@@ -114,7 +114,7 @@ export function errorBody(code: ErrorCode | 'internal', status: number, reason: 
 }
 
 function typeOf(code: ErrorCode | 'internal', status: number): string {
-  if (code === 'unauthorized' || code === 'tag_refused') return 'security_exception';
+  if (code === 'unauthorized' || code === 'tag_refused' || code === 'origin_refused') return 'security_exception';
   if (status === 413) return 'content_too_long_exception';
   if (status === 429) return 'es_rejected_execution_exception';
   if (status === 503) return 'unavailable_shards_exception';

@@ -8,7 +8,7 @@ import { errorAnswer } from '../../accept/http-errors.ts';
 import { tooManyEntries } from '../../decode/http-entries.ts';
 import { bulkAnswer, bulkReaderOf, errorBody } from './answers.ts';
 import { type Bulk, type BulkRun, bulkItems } from './bulk.ts';
-import { filtered, parseFilterPath } from './filter-path.ts';
+import { parseFilterPath } from './filter-path.ts';
 import { answerHandshake, sendJson } from './handshake.ts';
 
 const INPUT = 'elasticsearch';
@@ -35,7 +35,8 @@ export const elasticsearch: HttpDialect = (scope, context) => {
 
 async function takeBulk(context: HttpContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const filterPath = parseFilterPath(textIn(request.query, 'filter_path') ?? '');
-  if (!filterPath) throw new SluiceError('request_malformed', 'Cannot take the request: its filter_path is too long');
+  if (filterPath === undefined)
+    throw new SluiceError('request_malformed', 'Cannot take the request: its filter_path is too long');
   using exchange = context.open(INPUT, request, reply);
   const body = await exchange.body();
   const { clock } = context.options;
@@ -52,9 +53,9 @@ async function takeBulk(context: HttpContext, request: FastifyRequest, reply: Fa
   }
   for (const error of new Set(outcomes)) if (error !== null) context.refused(INPUT, error);
   // Who asks for certain fields has seen to the length.
-  const reader = filterPath.length > 0 ? 'whole' : bulkReaderOf(request.headers);
+  const reader = filterPath ? 'whole' : bulkReaderOf(request.headers);
   const answer = bulkAnswer(clock.monotonicMs() - beganMs, items, { outcomes, reader });
-  const shown = filterPath.length > 0 ? filtered(answer, filterPath) : answer;
+  const shown = filterPath ? filterPath.filtered(answer) : answer;
   return sendJson(request, reply, shown);
 }
 

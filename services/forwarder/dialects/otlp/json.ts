@@ -18,12 +18,11 @@ export function jsonLogs(body: Buffer, options: OtlpOptions): OtlpLogs {
   return walk.request();
 }
 
-/** What a record is rejected for. */
-class Misfit extends Error {}
-
+/** Notes what does not fit, and goes on with nothing in its place: an exception for each of a million records would cost more than all else. */
 class JsonWalk {
   readonly #bytes: Buffer;
   readonly #records: OtlpRecords;
+  #misfit: string | null = null;
 
   constructor(bytes: Buffer, options: OtlpOptions) {
     this.#bytes = bytes;
@@ -32,21 +31,17 @@ class JsonWalk {
 
   request(): OtlpLogs {
     const records = this.#records;
-    try {
-      for (const resourceLogs of this.#list(this.#fields(0), 'resourceLogs')) {
-        const fields = this.#fields(resourceLogs);
-        records.beginResource();
-        const resource = fields.get('resource');
-        if (resource !== undefined) {
-          this.#attributes(this.#fields(resource), (key) => records.resourceAttribute(key));
-        }
-        for (const scopeLogs of this.#list(fields, 'scopeLogs')) this.#scopeLogs(scopeLogs);
+    for (const resourceLogs of this.#list(this.#fields(0), 'resourceLogs')) {
+      const fields = this.#fields(resourceLogs);
+      records.beginResource();
+      const resource = fields.get('resource');
+      if (resource !== undefined) {
+        this.#attributes(this.#fields(resource), (key) => records.resourceAttribute(key));
       }
-    } catch (error) {
-      if (error instanceof Misfit) return { kind: 'malformed', why: error.message };
-      throw error;
+      for (const scopeLogs of this.#list(fields, 'scopeLogs')) this.#scopeLogs(scopeLogs);
+      if (this.#misfit !== null) break;
     }
-    return records.done();
+    return this.#misfit === null ? records.done() : { kind: 'malformed', why: this.#misfit };
   }
 
   #scopeLogs(at: number): void {
@@ -56,15 +51,15 @@ class JsonWalk {
     const scope = fields.get('scope');
     if (scope !== undefined) this.#scope(this.#fields(scope));
     records.beginRecords();
-    for (const record of this.#list(fields, 'logRecords')) {
+    const list = this.#list(fields, 'logRecords');
+    // What is shared by many records and does not fit costs the request; what is in one record costs that one.
+    if (this.#misfit !== null) return;
+    for (const record of list) {
       records.beginRecord();
-      try {
-        this.#record(this.#fields(record));
-        records.endRecord();
-      } catch (error) {
-        if (!(error instanceof Misfit)) throw error;
-        records.reject(error.message);
-      }
+      this.#record(this.#fields(record));
+      if (this.#misfit === null) records.endRecord();
+      else records.reject(this.#misfit);
+      this.#misfit = null;
     }
   }
 
@@ -133,8 +128,8 @@ class JsonWalk {
         break;
       case 'boolValue': {
         const value = this.#reader(at).boolean();
-        if (value === undefined) throw new Misfit(`its ${kind} is neither true nor false`);
-        writer.boolean(value);
+        if (value === undefined) this.#note(`its ${kind} is neither true nor false`);
+        writer.boolean(value ?? false);
         break;
       }
       case 'intValue':
@@ -184,13 +179,13 @@ class JsonWalk {
     const reader = this.#reader(at);
     const text = reader.string();
     if (text === undefined) {
-      if (!isNumber(this.#bytes[at] ?? 0)) throw new Misfit('its doubleValue is no number');
+      if (!isNumber(this.#bytes[at] ?? 0)) this.#note('its doubleValue is no number');
       reader.skip();
       writer.raw(this.#bytes, at, reader.position);
       return;
     }
     const value = Number(text);
-    if (text === '' || (Number.isNaN(value) && text !== 'NaN')) throw new Misfit('its doubleValue is no number');
+    if (text === '' || (Number.isNaN(value) && text !== 'NaN')) this.#note('its doubleValue is no number');
     writer.float(value);
   }
 
@@ -206,11 +201,15 @@ class JsonWalk {
     return fields;
   }
 
-  /** Of the object that begins here. Throws a Misfit where there is none. */
+  /** Of the object that begins here; 0 where there is none. */
   #memberCount(reader: MsgpackReader): number {
     const count = reader.mapHeader();
-    if (count === undefined) throw new Misfit('an object is missing where one has to be');
-    return count;
+    if (count === undefined) this.#note('an object is missing where one has to be');
+    return count ?? 0;
+  }
+
+  #note(why: string): void {
+    this.#misfit ??= why;
   }
 
   /** Where the elements of a list begin; none where there is no such field. */
@@ -219,8 +218,8 @@ class JsonWalk {
     if (at === undefined) return;
     const reader = this.#reader(at);
     const count = reader.arrayHeader();
-    if (count === undefined) throw new Misfit(`its ${name} is no array`);
-    for (let left = count; left > 0; left -= 1) {
+    if (count === undefined) this.#note(`its ${name} is no array`);
+    for (let left = count ?? 0; left > 0; left -= 1) {
       yield reader.position;
       reader.skip();
     }
@@ -233,19 +232,19 @@ class JsonWalk {
 
   #textAt(at: number, name: string): Buffer {
     const text = this.#reader(at).bytes();
-    if (text === undefined) throw new Misfit(`its ${name} is no string`);
-    return text;
+    if (text === undefined) this.#note(`its ${name} is no string`);
+    return text ?? EMPTY;
   }
 
   #small(fields: Fields, name: string): number {
     const value = Number(this.#integer(fields, name));
-    if (value < -0x80000000 || value > 0xffffffff) throw new Misfit(`its ${name} is past 32 bits`);
+    if (value < -0x80000000 || value > 0xffffffff) this.#note(`its ${name} is past 32 bits`);
     return value;
   }
 
   #time(fields: Fields, name: string): bigint {
     const ns = this.#integer(fields, name);
-    if (ns < 0n) throw new Misfit(`its ${name} is negative`);
+    if (ns < 0n) this.#note(`its ${name} is negative`);
     return ns;
   }
 
@@ -260,10 +259,11 @@ class JsonWalk {
     const number = reader.integer();
     if (number !== undefined) return BigInt(number);
     const text = reader.string();
-    if (text === undefined || !/^-?\d{1,20}$/.test(text)) throw new Misfit(`its ${name} is no integer`);
-    const value = BigInt(text);
-    if (value < INT64_MIN || value > UINT64_MAX) throw new Misfit(`its ${name} is past 64 bits`);
-    return value;
+    const value = text !== undefined && /^-?\d{1,20}$/.test(text) ? BigInt(text) : null;
+    if (value === null) this.#note(`its ${name} is no integer`);
+    else if (value < INT64_MIN || value > UINT64_MAX) this.#note(`its ${name} is past 64 bits`);
+    else return value;
+    return 0n;
   }
 
   #reader(at: number): MsgpackReader {

@@ -10,25 +10,17 @@
 // Bytes go straight from the one form to the other; no message becomes an object. Fields may come in any order and are found in
 // two passes. Total: a record that is broken inside is rejected alone, all else that is broken is malformed.
 
-import { WireType } from '@bufbuild/protobuf/wire';
 import type { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { JSON_DEPTH_MAX } from '../../decode/json-value.ts';
-import { reasonOf } from '#shared/errors.ts';
-import { ProtobufReader } from '../protobuf-reader.ts';
+import { BYTES, FIXED32, FIXED64, ProtobufReader, VARINT } from '../protobuf-reader.ts';
 import { type OtlpLogs, type OtlpOptions, OtlpRecords } from './records.ts';
 
 export function protobufLogs(body: Buffer, options: OtlpOptions): OtlpLogs {
-  const walk = new ProtobufWalk(body, options);
-  try {
-    return walk.request(body.length);
-  } catch (error) {
-    return { kind: 'malformed', why: `its protobuf is wrong at byte ${walk.at}: ${reasonOf(error)}` };
-  }
+  return new ProtobufWalk(body, options).request(body.length);
 }
 
 const EMPTY = Buffer.alloc(0);
 
-/** Its methods throw at what is no protobuf. */
 class ProtobufWalk {
   readonly #reader: ProtobufReader;
   readonly #records: OtlpRecords;
@@ -41,73 +33,66 @@ class ProtobufWalk {
     this.#records = new OtlpRecords(body.length, options);
   }
 
-  get at(): number {
-    return this.#reader.at;
-  }
-
   request(end: number): OtlpLogs {
     this.#reader.each(end, 1, (end) => this.#resourceLogs(end));
-    return this.#records.done();
+    const { fault } = this.#reader;
+    return fault === null ? this.#records.done() : { kind: 'malformed', why: `its protobuf is ${fault}` };
   }
 
   #resourceLogs(end: number): void {
-    const start = this.#reader.wire.pos;
+    const start = this.#reader.pos;
     this.#records.beginResource();
     this.#reader.each(end, 1, (resourceEnd) => {
       this.#reader.each(resourceEnd, 1, (attributeEnd) => this.#attribute(attributeEnd, 1, this.#writerOfResource));
     });
-    this.#reader.wire.pos = start;
+    this.#reader.pos = start;
     this.#reader.each(end, 2, (scopeEnd) => this.#scopeLogs(scopeEnd));
   }
 
   #scopeLogs(end: number): void {
-    const start = this.#reader.wire.pos;
+    const start = this.#reader.pos;
     this.#records.beginScope();
     this.#reader.each(end, 1, (scopeEnd) => this.#scope(scopeEnd));
     this.#records.beginRecords();
-    this.#reader.wire.pos = start;
+    this.#reader.pos = start;
     this.#reader.each(end, 2, (recordEnd) => {
       this.#records.beginRecord();
-      try {
-        this.#record(recordEnd);
+      this.#record(recordEnd);
+      const fault = this.#reader.takeFault();
+      if (fault === null) {
         this.#records.endRecord();
-      } catch (error) {
-        this.#records.reject(`its protobuf is wrong at byte ${this.at}: ${reasonOf(error)}`);
-        this.#reader.wire.pos = recordEnd;
+      } else {
+        this.#records.reject(`its protobuf is ${fault}`);
+        this.#reader.pos = recordEnd;
       }
     });
   }
 
   #scope(end: number): void {
     const reader = this.#reader;
-    const { wire } = reader;
     const records = this.#records;
-    while (wire.pos < end) {
-      const [field, type] = wire.tag();
-      if (type !== WireType.LengthDelimited) wire.skip(type, field);
+    while (reader.next(end)) {
+      const { field, type } = reader;
+      if (type !== BYTES || field > 3) reader.skip(end);
       else if (field === 1) records.scopeName().stringBytes(reader.bytes(end));
       else if (field === 2) records.scopeVersion().stringBytes(reader.bytes(end));
-      else if (field === 3) this.#attribute(reader.messageEnd(end), 1, this.#writerOfScope);
-      else wire.skip(type, field);
+      else this.#attribute(reader.messageEnd(end), 1, this.#writerOfScope);
     }
-    reader.finish(end);
   }
 
   #record(end: number): void {
     const reader = this.#reader;
-    const { wire } = reader;
     const records = this.#records;
-    while (wire.pos < end) {
-      const [field, type] = wire.tag();
-      if (type === WireType.LengthDelimited) this.#recordBytes(field, end);
-      else if (field === 1 && type === WireType.Bit64) records.time(BigInt(wire.fixed64()));
-      else if (field === 11 && type === WireType.Bit64) records.observedTime(BigInt(wire.fixed64()));
-      else if (field === 2 && type === WireType.Varint) records.severityNumber(wire.int32());
-      else if (field === 7 && type === WireType.Varint) records.droppedAttributes(wire.uint32());
-      else if (field === 8 && type === WireType.Bit32) records.flags(wire.fixed32());
-      else wire.skip(type, field);
+    while (reader.next(end)) {
+      const { field, type } = reader;
+      if (type === BYTES) this.#recordBytes(field, end);
+      else if (field === 1 && type === FIXED64) records.time(reader.fixed64());
+      else if (field === 11 && type === FIXED64) records.observedTime(reader.fixed64());
+      else if (field === 2 && type === VARINT) records.severityNumber(reader.int32());
+      else if (field === 7 && type === VARINT) records.droppedAttributes(reader.uint32());
+      else if (field === 8 && type === FIXED32) records.flags(reader.fixed32());
+      else reader.skip(end);
     }
-    reader.finish(end);
   }
 
   #recordBytes(field: number, end: number): void {
@@ -134,58 +119,54 @@ class ProtobufWalk {
   /** A KeyValue; `writerOf` writes its key. */
   #attribute(end: number, depth: number, writerOf: (key: Buffer) => MsgpackWriter): void {
     const reader = this.#reader;
-    const { wire } = reader;
     let key: Buffer = EMPTY;
     let valueAt = -1;
     let valueEnd = -1;
-    while (wire.pos < end) {
-      const [field, type] = wire.tag();
-      if (field === 1 && type === WireType.LengthDelimited) {
+    while (reader.next(end)) {
+      const { field, type } = reader;
+      if (field === 1 && type === BYTES) {
         key = reader.bytes(end);
-      } else if (field === 2 && type === WireType.LengthDelimited) {
+      } else if (field === 2 && type === BYTES) {
         valueEnd = reader.messageEnd(end);
-        valueAt = wire.pos;
-        wire.pos = valueEnd;
+        valueAt = reader.pos;
+        reader.pos = valueEnd;
       } else {
-        wire.skip(type, field);
+        reader.skip(end);
       }
     }
-    reader.finish(end);
     const writer = writerOf(key);
     if (valueAt < 0) {
       writer.nil();
       return;
     }
-    wire.pos = valueAt;
+    reader.pos = valueAt;
     this.#value(valueEnd, writer, depth);
-    wire.pos = end;
+    reader.pos = end;
   }
 
   /** An AnyValue; of several values in it the last one counts. */
   #value(end: number, writer: MsgpackWriter, depth: number): void {
-    if (depth > JSON_DEPTH_MAX) throw new RangeError(`it nests deeper than ${JSON_DEPTH_MAX}`);
     const reader = this.#reader;
-    const { wire } = reader;
+    if (depth > JSON_DEPTH_MAX) return reader.fail(`it nests deeper than ${JSON_DEPTH_MAX}`);
     const start = writer.length;
-    while (wire.pos < end) {
-      const [field, type] = wire.tag();
-      if (type === WireType.LengthDelimited && (field === 1 || (field >= 5 && field <= 7))) {
+    while (reader.next(end)) {
+      const { field, type } = reader;
+      if (type === BYTES && (field === 1 || (field >= 5 && field <= 7))) {
         writer.truncate(start);
         this.#longValue(field, end, writer, depth);
-      } else if (type === WireType.Varint && field === 2) {
+      } else if (type === VARINT && field === 2) {
         writer.truncate(start);
-        writer.boolean(wire.bool());
-      } else if (type === WireType.Varint && field === 3) {
+        writer.boolean(reader.int64() !== 0n);
+      } else if (type === VARINT && field === 3) {
         writer.truncate(start);
-        writer.integer(BigInt(wire.int64()));
-      } else if (type === WireType.Bit64 && field === 4) {
+        writer.integer(reader.int64());
+      } else if (type === FIXED64 && field === 4) {
         writer.truncate(start);
-        writer.float(wire.double());
+        writer.float(reader.double());
       } else {
-        wire.skip(type, field);
+        reader.skip(end);
       }
     }
-    reader.finish(end);
     if (writer.length === start) writer.nil();
   }
 

@@ -47,6 +47,7 @@ export class HecRefusal extends SluiceError {
 export function hecAnswerTo(error: unknown, code: ErrorCode | 'internal', hasToken: boolean): HecCode {
   if (error instanceof HecRefusal) return error.answer;
   if (code === 'unauthorized') return hasToken ? 'token_invalid' : 'token_missing';
+  if (code === 'origin_refused') return 'token_invalid';
   if (code === 'tag_refused') return 'index_refused';
   if (code === 'internal') return 'internal';
   const { http } = errorTable[code];

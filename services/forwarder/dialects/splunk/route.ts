@@ -10,10 +10,11 @@
 // ackId a sender asks about is true; so there is no state that a restart or another forwarder would not know.
 
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { SluiceError, reasonOf } from '#shared/errors.ts';
+import { SluiceError } from '#shared/errors.ts';
 import type { HttpContext, HttpDialect, HttpExchange } from '../../accept/http-context.ts';
 import { errorAnswer } from '../../accept/http-errors.ts';
 import { tooManyEntries } from '../../decode/http-entries.ts';
+import { ACKS_MAX, acksAnswer, askedAcks } from './acks.ts';
 import { type HecCode, HecRefusal, hecAnswerTo, hecAnswers } from './answers.ts';
 import { type HecEvents, type HecOptions, hecEvents, rawEvents } from './events.ts';
 
@@ -24,7 +25,6 @@ const EVENT_PATHS = [ROOT, `${ROOT}/event`, `${ROOT}/event/1.0`];
 const RAW_PATHS = [`${ROOT}/raw`, `${ROOT}/raw/1.0`];
 const HEALTH_PATHS = [`${ROOT}/health`, `${ROOT}/health/1.0`];
 const CHANNEL_BYTES_MAX = 128;
-const ACKS_MAX = 100_000;
 
 export const splunk: HttpDialect = (scope, context) => {
   scope.setErrorHandler(
@@ -64,8 +64,9 @@ export const splunk: HttpDialect = (scope, context) => {
   scope.post(`${ROOT}/ack`, async (request, reply) => {
     using exchange = context.open(INPUT, request, reply);
     if (channelOf(request) === null) throw new HecRefusal('channel_missing', 'its channel is missing');
-    const acks = Object.fromEntries(askedAcks(await exchange.body()).map((id) => [id, true]));
-    return reply.send({ acks });
+    const ids = askedAcks(await exchange.body());
+    if (ids) return reply.type('application/json; charset=utf-8').send(acksAnswer(ids));
+    throw new SluiceError('body_malformed', `Cannot read the body: acks has to be an array of at most ${ACKS_MAX} ids`);
   });
   for (const path of HEALTH_PATHS) {
     scope.get(path, { config: { open: true } }, (_request, reply) =>
@@ -125,23 +126,4 @@ function parameter({ query }: FastifyRequest, name: string): string {
   const value: unknown = typeof query === 'object' && query !== null ? Reflect.get(query, name) : undefined;
   const first: unknown = Array.isArray(value) ? value[0] : value;
   return typeof first === 'string' ? first : '';
-}
-
-/** The ackIds that a sender asks about. Throws a SluiceError. */
-function askedAcks(body: Buffer): number[] {
-  const { acks } = parsed(body);
-  const isId = (id: unknown): id is number => typeof id === 'number' && Number.isSafeInteger(id) && id >= 0;
-  if (!Array.isArray(acks) || acks.length > ACKS_MAX || !acks.every(isId)) {
-    throw new SluiceError('body_malformed', `Cannot read the body: acks has to be an array of at most ${ACKS_MAX} ids`);
-  }
-  return acks;
-}
-
-function parsed(body: Buffer): { acks?: unknown } {
-  try {
-    const value: unknown = JSON.parse(body.toString());
-    return typeof value === 'object' && value !== null ? value : {};
-  } catch (error) {
-    throw new SluiceError('body_malformed', `Cannot read the body: ${reasonOf(error)}`);
-  }
 }

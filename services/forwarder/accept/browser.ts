@@ -1,0 +1,18 @@
+// Whether a request was made by a page in a browser that may not send here. Any page on the web can make its visitors' browsers post plain
+// text to loopback, without asking first; the browser says so in headers that a page cannot change or leave out.
+//
+//   Origin            whose page it is: on every POST of a page, and `null` for those that hide it
+//   Sec-Fetch-Site    same-origin, same-site, cross-site; none: the user typed the address
+//
+// https://fetch.spec.whatwg.org/#origin-header, https://www.w3.org/TR/fetch-metadata/
+
+import type { IncomingHttpHeaders } from 'node:http';
+
+/** The origin that is refused; null where the request may go on. Programs that are no browsers send neither header. */
+export function refusedOrigin(headers: IncomingHttpHeaders, allowed: readonly string[]): string | null {
+  const { origin } = headers;
+  if (origin !== undefined) return allowed.includes(origin) ? null : origin;
+  const site = headers['sec-fetch-site'];
+  // Nothing here is a page of ours, so a request of the same origin is one of a name that was bound to our address anew.
+  return site === undefined || site === 'none' ? null : site;
+}

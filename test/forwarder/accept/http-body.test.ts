@@ -1,0 +1,84 @@
+// Bodies within their budgets, over real sockets: what many senders bring at once, and what their bytes grow to.
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { type AddressInfo, type Socket, connect } from 'node:net';
+import { test } from 'node:test';
+import { zstdCompressSync } from 'node:zlib';
+import { BodyReader } from '#forwarder/accept/http-body.ts';
+import { ByteBudget, type Permit } from '#shared/byte-budget.ts';
+import { systemClock } from '#shared/clock.ts';
+import { BODY_BYTES_MAX, Fixture, JSON_BODY } from './http-fixture.ts';
+
+const KIB = 1024;
+
+class WatchedBudget extends ByteBudget {
+  most = 0;
+
+  override take(bytes: number): Permit {
+    const permit = super.take(bytes);
+    this.most = Math.max(this.most, this.bytesHeld);
+    return permit;
+  }
+}
+
+test('bodies that grow without bounds are opened one after another, each within its own', async () => {
+  const unpacking = new WatchedBudget(2 * BODY_BYTES_MAX);
+  await using fixture = await Fixture.start({}, systemClock, { unpacking });
+  const bomb = zstdCompressSync(Buffer.alloc(100 * BODY_BYTES_MAX));
+  const headers = { ...JSON_BODY, 'content-encoding': 'zstd' };
+  const answers = await Promise.all(Array.from({ length: 40 }, () => fixture.post('/app', bomb, headers)));
+  assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([413]));
+  assert.equal(unpacking.most, 2 * BODY_BYTES_MAX);
+  assert.equal(unpacking.bytesHeld, 0);
+});
+
+test('a crowd that begins while there is room brings no more than a little above the limit', async () => {
+  const heldBytesMax = 512 * KIB;
+  const senders = 100;
+  const bodies = new BodyReader({
+    intake: { hasRoom: true, room: () => Promise.resolve() },
+    clock: systemClock,
+    bodyBytesMax: 1024 * KIB,
+    heldBytesMax,
+    unpacking: new ByteBudget(1),
+    waitMs: 50,
+    timeoutMs: 60_000,
+  });
+  let most = 0;
+  const refused = Promise.withResolvers<void>();
+  const server = createServer({ highWaterMark: 16 * KIB }, (request, response) => {
+    using held = new DisposableStack();
+    request.on('data', () => (most = Math.max(most, bodies.bytesHeld)));
+    const stack = held.move();
+    bodies
+      .read(request, stack, () => {})
+      .catch((error: { code: string }) => {
+        if (error.code === 'intake_full') refused.resolve();
+      })
+      .finally(() => {
+        stack.dispose();
+        response.end();
+      });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const sockets: Socket[] = [];
+  for (let i = 0; i < senders; i++) {
+    const socket = connect(port, '127.0.0.1');
+    socket.on('error', () => {});
+    // Half of what it says it will bring, so that it never ends.
+    socket.write(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${400 * KIB}\r\n\r\n`);
+    socket.write(Buffer.alloc(200 * KIB));
+    sockets.push(socket);
+  }
+  await refused.promise;
+  for (const socket of sockets) socket.destroy();
+  server.closeAllConnections();
+  server.close();
+  await once(server, 'close');
+  // A read, and what its stream had gathered before it stood still.
+  assert.ok(most <= heldBytesMax + 192 * KIB, `${most} bytes held`);
+});
