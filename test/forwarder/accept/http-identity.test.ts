@@ -8,6 +8,7 @@ import { BodyReader } from '#forwarder/accept/http-body.ts';
 import { HttpContext } from '#forwarder/accept/http-context.ts';
 import type { Chunk } from '#forwarder/chunk.ts';
 import { ANYONE } from '#forwarder/principal.ts';
+import { ByteBudget } from '#shared/byte-budget.ts';
 import { type Clock, systemClock } from '#shared/clock.ts';
 import { FakeIntake } from './fake-intake.ts';
 import { Fixture, JSON_BODY } from './http-fixture.ts';
