@@ -85,10 +85,14 @@ export class PostedLetters implements LetterSink {
   }
 }
 
-/** What is behind the letter and not its moment: the same event that comes again has the same. */
-function letterId({ from, index, reason }: DeadLetter): string {
+/**
+ * What is behind the letter and not its moment: the same event that comes again has the same. The batch belongs to it, for a record holds
+ * many batches, each with an event 0.
+ */
+function letterId({ from, batches, index, reason }: DeadLetter): string {
   return createHash('sha256')
-    .update(`${from}/${index ?? ''}/${reason}`)
+    .update(`${from}/${index ?? ''}/${reason}/`)
+    .update(batches)
     .digest('hex')
     .slice(0, 32);
 }
