@@ -44,10 +44,7 @@ export class BatchIndexer implements AsyncDisposable {
   }
 
   /** Records of a partition are in order. One call at a time. */
-  async index(
-    records: readonly FetchedRecord[],
-    { timeLimitMs, passOnTails }: IndexLimits,
-  ): Promise<IndexedBatch> {
+  async index(records: readonly FetchedRecord[], { timeLimitMs, passOnTails }: IndexLimits): Promise<IndexedBatch> {
     const { pipeline, ledger } = this.#core;
     const before = { ...ledger.counts };
     const first = new Map<number, number>();

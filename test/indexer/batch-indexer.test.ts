@@ -27,8 +27,8 @@ async function withSplitLine(): Promise<World> {
   return world;
 }
 
-const messages = (world: World): unknown[] =>
-  [...world.store.documents.values()].map((document) => document['message']).toSorted();
+const messages = (world: World): string[] =>
+  [...world.store.documents.values()].map((document) => String(document['message'])).toSorted();
 const flags = (world: World): unknown[] =>
   [...world.store.documents.values()].flatMap((document) => {
     const { flags: given = [] } = (document['log'] ?? {}) as { flags?: unknown[] };

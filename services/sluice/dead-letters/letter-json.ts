@@ -21,10 +21,12 @@ export interface LetterFacts {
   readonly sequence?: number;
   readonly bytes: number;
   readonly cut: boolean;
+  /** Of parts that are not there. */
+  readonly missing_bytes: number;
 }
 
 export function letterFacts(letter: ReadLetter, replayed: boolean): LetterFacts {
-  const { timeMs, reason, error, from, batches, index, value, cut } = letter;
+  const { timeMs, reason, error, from, batches, index, value, cut, missingBytes } = letter;
   const [batch] = batches;
   const { id: document = null, ...names } = batch ? eventNames(batch, index ?? batch.first) : {};
   return {
@@ -38,5 +40,6 @@ export function letterFacts(letter: ReadLetter, replayed: boolean): LetterFacts 
     ...names,
     bytes: value.length,
     cut,
+    missing_bytes: missingBytes,
   };
 }
