@@ -9,6 +9,8 @@ import assert from 'node:assert/strict';
 
 export interface Permit extends Disposable {
   readonly bytes: number;
+  /** Takes so many more, at once, to be given back with the rest. */
+  grow(bytes: number): void;
 }
 
 export class ByteBudget {
@@ -36,13 +38,21 @@ export class ByteBudget {
    */
   take(bytes: number): Permit {
     this.#held += bytes;
+    let held = bytes;
     let given = false;
     return {
-      bytes,
+      get bytes() {
+        return held;
+      },
+      grow: (more) => {
+        assert(!given && more >= 0, 'a permit that was given back holds nothing');
+        held += more;
+        this.#held += more;
+      },
       [Symbol.dispose]: () => {
         assert(!given, 'a permit is given back once');
         given = true;
-        this.#giveBack(bytes);
+        this.#giveBack(held);
       },
     };
   }

@@ -72,7 +72,7 @@ export interface Intake extends Room {
    * Rejects with a SluiceError; the chunk may then be held or not, and the sender must try again.
    */
   accept(chunk: Chunk): Promise<void>;
-  /** Resolves when the bytes (cut at 512 KiB) lie with the dead letters, so that the sender can be told to forget them. */
+  /** Resolves when all of the bytes lie with the dead letters, so that the sender can be told to forget them. */
   bury(undecodable: Undecodable): Promise<void>;
   /** Why nothing can be held now, for HTTP's early 503; null while all is well. */
   readonly unreadyReason: string | null;

@@ -22,8 +22,6 @@ import { type TenantRoom, TenantRooms } from './tenant-rooms.ts';
 
 /** What a chunk costs beyond its bytes: its objects, its row in the record's table. */
 const CHUNK_OVERHEAD_BYTES = 256;
-/** As much of an undecodable chunk as the dead letters keep. */
-const BURIED_BYTES_MAX = 512 * 1024;
 
 export interface IntakeOptions {
   readonly queue: Queue;
@@ -212,14 +210,14 @@ function identityOf({ tenant, sender, tag, chunkId, entries, content }: Chunk, r
 
 function letterOf(
   batch: Batch,
-  { bytes, reason, error, cut }: Pick<Undecodable, 'reason' | 'error' | 'cut'> & { readonly bytes: Uint8Array },
+  { bytes, reason, error, cut = false }: Pick<Undecodable, 'reason' | 'error' | 'cut'> & { readonly bytes: Uint8Array },
 ): DeadLetter {
   return {
     batches: encodeBatches([batch]),
     reason,
     error,
     from: 'edge',
-    value: bytes.subarray(0, BURIED_BYTES_MAX),
-    cut: cut ?? bytes.length > BURIED_BYTES_MAX,
+    value: bytes,
+    cut,
   };
 }

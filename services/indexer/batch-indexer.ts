@@ -20,6 +20,16 @@ export interface IndexedBatch {
   readonly counts: Ledger['counts'];
 }
 
+export interface IndexLimits {
+  /** From now on. */
+  readonly timeLimitMs: number;
+  /**
+   * Whether the beginning of a split line whose rest is in no record of the call is passed on, marked, at once. Where a call can only
+   * succeed or fail as a whole, the same records would come again for ever; else the line is left for a later call.
+   */
+  readonly passOnTails: boolean;
+}
+
 export class BatchIndexer implements AsyncDisposable {
   readonly #options: CoreOptions;
   readonly #core: IndexerCore;
@@ -35,8 +45,8 @@ export class BatchIndexer implements AsyncDisposable {
     return this.#core.writer.trouble;
   }
 
-  /** Records of a partition are in order. `timeLimitMs` from now on. One call at a time. */
-  async index(records: readonly FetchedRecord[], timeLimitMs: number): Promise<IndexedBatch> {
+  /** Records of a partition are in order. One call at a time. */
+  async index(records: readonly FetchedRecord[], { timeLimitMs, passOnTails }: IndexLimits): Promise<IndexedBatch> {
     const { pipeline, ledger } = this.#core;
     const before = { ...ledger.counts };
     const first = new Map<number, number>();
@@ -54,7 +64,7 @@ export class BatchIndexer implements AsyncDisposable {
 
     pipeline.push(assignment, records);
     // The tail of a split line comes with a later call, unless nothing precedes it: then it would come for ever.
-    await Promise.race([pipeline.finish(() => false), over.promise]);
+    await Promise.race([pipeline.finish(() => passOnTails), over.promise]);
     const watermark = (partition: number): number => assignment.partitions.get(partition)?.next ?? 0;
     const isStuck = (partition: number): boolean => watermark(partition) === first.get(partition);
     if ([...first.keys()].some(isStuck)) await Promise.race([pipeline.finish(isStuck), over.promise]);

@@ -81,6 +81,11 @@ export class RecordInHand {
     this.#permit = permit;
   }
 
+  /** So many bytes more are held with the record, until it is finished or given up. */
+  hold(bytes: number): void {
+    this.#permit.grow(bytes);
+  }
+
   /** The record had all its outcomes: its offset may be passed. */
   finish(): void {
     assert(this.unsettled === 0 && !this.abandoned, 'a record is finished when each of its events has an outcome');

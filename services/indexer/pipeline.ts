@@ -12,13 +12,14 @@
 
 import assert from 'node:assert/strict';
 import { setImmediate as turn } from 'node:timers/promises';
-import type { ByteBudget } from '#shared/byte-budget.ts';
+import type { ByteBudget, Permit } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
 import type { Batch } from '#shared/record/record.ts';
 import { BulkBody } from './bulk/body.ts';
 import { type EventPlace, type Run, eventsOf } from './bulk/parcel.ts';
 import type { BulkWriter } from './bulk/writer.ts';
+import { openedBytes, recordBytes, rowsBytes } from './held-bytes.ts';
 import { type Assignment, type HoldReason, RecordInHand } from './in-hand.ts';
 import type { EndingReason, Ledger } from './ledger.ts';
 import { DocumentWriter } from './parse/document.ts';
@@ -33,7 +34,7 @@ export interface PipelineOptions {
   readonly writer: BulkWriter;
   readonly refusals: RecordRefusals;
   readonly lines: LineJoiner<EventPlace>;
-  /** Of the bytes as they were fetched; held until all of a record's events have outcomes. */
+  /** Of what is held of records until all of their events have outcomes; see held-bytes.ts. */
   readonly budget: ByteBudget;
   readonly clock: Clock;
   readonly lingerMs: number;
@@ -52,7 +53,13 @@ const TURN_BYTES = 512 * 1024;
 
 interface Opening {
   readonly record: RecordInHand;
-  readonly opened: Promise<Unpacked | Unreadable>;
+  readonly opened: Promise<Opened>;
+}
+
+interface Opened {
+  readonly unpacked: Unpacked | Unreadable;
+  /** Of what the uncompressed value takes. */
+  readonly permit: Permit;
 }
 
 export class Pipeline {
@@ -61,6 +68,8 @@ export class Pipeline {
   readonly #documents: DocumentWriter;
   readonly #pending: RecordInHand[] = [];
   readonly #opening: Opening[] = [];
+  /** Of records that were opened and have not gone on. */
+  #openedBytes = 0;
   /** Origins of what is in the body. */
   #runs: Run[] = [];
   /** The record in work, and how many of its entries went on. */
@@ -97,7 +106,7 @@ export class Pipeline {
       const offsets = assignment.partitions.get(fetched.partition);
       if (assignment.void || !offsets || fetched.offset < offsets.begun) continue;
       if (assignment.held.has(fetched.partition)) continue;
-      this.#pending.push(new RecordInHand(assignment, fetched, this.#options.budget.take(fetched.value.length)));
+      this.#pending.push(new RecordInHand(assignment, fetched, this.#options.budget.take(recordBytes(fetched))));
     }
     this.#rouse();
   }
@@ -145,7 +154,10 @@ export class Pipeline {
     await this.#idle();
     limit[Symbol.dispose]();
     for (const record of this.#pending.splice(0)) record.giveUp();
-    for (const { record } of this.#opening.splice(0)) record.giveUp();
+    for (const { record, opened } of this.#opening.splice(0)) {
+      this.#close((await opened).permit);
+      record.giveUp();
+    }
     this.#finish?.resolve();
   }
 
@@ -159,9 +171,10 @@ export class Pipeline {
       this.#openAhead();
       const next = this.#opening.shift();
       if (next) {
-        const opened = await next.opened;
+        const { unpacked, permit } = await next.opened;
         this.#openAhead();
-        await this.#index(next.record, opened);
+        await this.#index(next.record, unpacked);
+        this.#close(permit);
       }
       await this.#passOnLines();
       if (this.#lingered || (this.#finish && !this.#hasWork)) await this.#flush();
@@ -185,14 +198,28 @@ export class Pipeline {
 
   #openAhead(): void {
     while (this.#opening.length < OPEN_AHEAD) {
+      // Values that are small in the queue and huge here are opened one by one.
+      if (this.#opening.length > 0 && this.#openedBytes >= this.#options.budget.bytesMax) return;
       const record = this.#pending.shift();
       if (!record) return;
       if (isBehindHold(record)) {
         record.giveUp();
         continue;
       }
-      this.#opening.push({ record, opened: unpack(record.fetched, this.#options.unpacking) });
+      this.#opening.push({ record, opened: this.#open(record) });
     }
+  }
+
+  async #open({ fetched }: RecordInHand): Promise<Opened> {
+    const unpacked = await unpack(fetched, this.#options.unpacking);
+    const permit = this.#options.budget.take(unpacked.kind === 'unpacked' ? openedBytes(unpacked, fetched) : 0);
+    this.#openedBytes += permit.bytes;
+    return { unpacked, permit };
+  }
+
+  #close(permit: Permit): void {
+    this.#openedBytes -= permit.bytes;
+    permit[Symbol.dispose]();
   }
 
   async #index(record: RecordInHand, opened: Unpacked | Unreadable): Promise<void> {
@@ -211,6 +238,7 @@ export class Pipeline {
       this.#bury(record, events, reason, refusals.buryRecord(record, reason, error, events, this.#abort.signal));
       return;
     }
+    record.hold(rowsBytes(opened));
     ledger.open(record, opened.ends.length);
     this.#current = opened;
     this.#passed = 0;

@@ -2,7 +2,7 @@
 // original bytes. Those bytes are not kept beside each bulk request: the queue's record is still in hand, compressed, and is opened again.
 // This costs the poisoned what all others save.
 //
-// Guarantees: a letter is appended before its event is settled. A letter that is too large for the queue is cut and marked.
+// Guarantees: a letter is appended before its event is settled, whole: what is too large for a record the queue takes in parts.
 
 import type { Clock } from '#shared/clock.ts';
 import type { DeadLetter, FetchedRecord, Queue } from '#shared/queue/queue.ts';
@@ -17,10 +17,6 @@ import { DocumentWriter } from './parse/document.ts';
 import type { IndexerTelemetry } from './telemetry.ts';
 import { type Unpacked, type UnpackOptions, unpack } from './unpack.ts';
 
-/** Raw bytes of a chunk in a letter, at most. */
-const CHUNK_BYTES_MAX = 512 * 1024;
-/** Of an append: room for the headers of a letter, among them a reason of the store's. */
-const LETTER_HEADERS_BYTES = 16 * 1024;
 const ERROR_LENGTH_MAX = 2000;
 /** Of a header of somebody else's record that should be a short name. */
 const NAME_BYTES_MAX = 64;
@@ -114,7 +110,6 @@ export class RecordRefusals implements Refusals {
     signal: AbortSignal,
   ): Promise<void> {
     const { headers, value } = record.fetched;
-    const cut = value.length > CHUNK_BYTES_MAX;
     const from = this.#options.positionOf(record.fetched);
     await this.#append(
       [
@@ -123,8 +118,8 @@ export class RecordRefusals implements Refusals {
           reason,
           error,
           from,
-          value: cut ? value.subarray(0, CHUNK_BYTES_MAX) : value,
-          cut,
+          value,
+          cut: false,
           ...(headers.encoding ? { encoding: headers.encoding.subarray(0, NAME_BYTES_MAX) } : {}),
           ...(headers.v ? { recordVersion: headers.v.subarray(0, NAME_BYTES_MAX) } : {}),
         },
@@ -140,16 +135,14 @@ export class RecordRefusals implements Refusals {
   }
 
   #letterOf(place: EventPlace, entry: Uint8Array, reason: string, error: string): DeadLetter {
-    const bytesMax = Math.max(1024, this.#options.queue.appendBytesMax - LETTER_HEADERS_BYTES);
-    const cut = entry.length > bytesMax;
     return {
       batches: encodeBatches([batchOfEvent(place)]),
       index: place.index,
       reason,
       error: error.slice(0, ERROR_LENGTH_MAX),
       from: this.#options.positionOf(place.record.fetched),
-      value: cut ? entry.subarray(0, bytesMax) : entry,
-      cut,
+      value: entry,
+      cut: false,
     };
   }
 

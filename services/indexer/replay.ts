@@ -9,7 +9,7 @@
 import { SluiceError } from '#shared/errors.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { type LetterPosition, type ReadLetter, recordOfLetter, replayMark } from '#shared/queue/dead-letter.ts';
-import { type LetterSelection, readLetters, readMarks } from '#shared/queue/letter-reader.ts';
+import { type LetterSelection, readLetters, surveyDeadLetters } from '#shared/queue/letter-reader.ts';
 import { type IndexerCore, type IndexerOptions, buildCore } from './core.ts';
 import { Assignment, type RecordInHand } from './in-hand.ts';
 import type { Ending } from './ledger.ts';
@@ -84,9 +84,9 @@ export class Replay {
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted) stop();
     try {
-      const replayed = again ? null : await readMarks(queue, selection.fromMs, signal);
-      for await (const letter of readLetters(queue, selection, signal)) {
-        if (replayed?.has(letter)) continue;
+      const survey = await surveyDeadLetters(queue, selection.fromMs, signal);
+      for await (const letter of readLetters(queue, selection, { survey, signal })) {
+        if (!again && survey.replayed.has(letter)) continue;
         await this.#take(letter);
         if (signal.aborted) break;
       }

@@ -150,7 +150,9 @@ export class IndexerTelemetry implements LedgerListener {
 
   /** The bytes in hand, for who wonders why reading has stopped. */
   watchBytes(budget: ByteBudget): void {
-    this.#metrics.gauge('indexer_bytes', 'Fetched bytes in hand of the indexer.', [], () => [[budget.bytesHeld]]);
+    const what =
+      'Bytes in hand of the indexer: fetched records with what each costs in memory, and their opened values.';
+    this.#metrics.gauge('indexer_bytes', what, [], () => [[budget.bytesHeld]]);
   }
 
   consumed(events: number): void {

@@ -2,7 +2,8 @@
 // else begins anew with each.
 //
 // Settings are those of Sluice. SLUICE_LAMBDA_REPORT_ITEM_FAILURES must say what the event source mapping says: with it, the answer
-// tells how far each partition came; without it, Lambda takes any answer for success, so a call that did not finish fails as a whole.
+// tells how far each partition came; without it, Lambda takes any answer for success, so a call that did not finish fails as a whole. The
+// same batch then comes again, never a longer one: so a split line that the batch ends in is passed on in parts, not waited for.
 
 import { BatchIndexer } from '#indexer/batch-indexer.ts';
 import { systemClock } from '#shared/clock.ts';
@@ -35,7 +36,8 @@ const indexer = new BatchIndexer({
 export async function handler(event: KafkaEvent, context: LambdaContext): Promise<KafkaBatchAnswer> {
   const beganMs = clock.monotonicMs();
   const timeLimitMs = Math.max(0, context.getRemainingTimeInMillis() - config['lambda.deadline_margin_ms']);
-  const { watermarks, finished, held, counts } = await indexer.index(recordsOf(event), timeLimitMs);
+  const passOnTails = !config['lambda.report_item_failures'];
+  const { watermarks, finished, held, counts } = await indexer.index(recordsOf(event), { timeLimitMs, passOnTails });
   const count = (value: number) => ({ value, unit: 'Count' }) as const;
   const line = embeddedMetrics({
     functionName: context.functionName,

@@ -6,7 +6,8 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '#shared/clock.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
-import type { DeadLetter, Queue } from '#shared/queue/queue.ts';
+import { appendDeadLetters } from '#shared/queue/dead-letter-appends.ts';
+import type { DeadLetter, DeadLetterPart, Queue } from '#shared/queue/queue.ts';
 import { decodeBatches } from '#shared/record/record.ts';
 import type { BulkItem, Store } from '#shared/store/store.ts';
 
@@ -15,6 +16,8 @@ type LetterSink = Pick<Queue, 'appendDeadLetters' | 'appendBytesMax'>;
 const INDEX = 'logs-sluice.dead_letters-default';
 const LETTER_BYTES_MAX = 1024 * 1024;
 const POST_MS = 10_000;
+/** The parts of one that is larger have the same ids, too, when they are written again. */
+const IN_PARTS = { bytesMax: LETTER_BYTES_MAX, idOf: (letter: DeadLetter) => Buffer.from(letterId(letter), 'hex') };
 
 /** Letters as documents, which `sluice search` and Kibana find: fields under `attributes`, the bytes as base64. */
 export class StoreLetters implements LetterSink {
@@ -28,7 +31,11 @@ export class StoreLetters implements LetterSink {
   }
 
   /** Rejects with what the store said; the caller tries again. */
-  async appendDeadLetters(letters: readonly DeadLetter[]): Promise<void> {
+  appendDeadLetters(letters: readonly DeadLetter[]): Promise<void> {
+    return appendDeadLetters(letters, { ...IN_PARTS, append: (one) => this.#append(one.letters) });
+  }
+
+  async #append(letters: readonly DeadLetter[]): Promise<void> {
     const now = new Date(this.#clock.epochMs()).toISOString();
     const pieces: string[] = [];
     const items: BulkItem[] = [];
@@ -66,7 +73,11 @@ export class PostedLetters implements LetterSink {
     this.#url = url;
   }
 
-  async appendDeadLetters(letters: readonly DeadLetter[]): Promise<void> {
+  appendDeadLetters(letters: readonly DeadLetter[]): Promise<void> {
+    return appendDeadLetters(letters, { ...IN_PARTS, append: (one) => this.#append(one.letters) });
+  }
+
+  async #append(letters: readonly DeadLetter[]): Promise<void> {
     const lines = letters.map(
       (letter) => `${JSON.stringify({ id: letterId(letter), ...letterFields(letter), error: letter.error })}\n`,
     );
@@ -85,10 +96,15 @@ export class PostedLetters implements LetterSink {
   }
 }
 
-/** What is behind the letter and not its moment: the same event that comes again has the same. */
-function letterId({ from, index, reason }: DeadLetter): string {
+/**
+ * What is behind the letter and not its moment: the same event that comes again has the same. The batch belongs to it, for a record holds
+ * many batches, each with an event 0.
+ */
+function letterId({ from, batches, index, reason, part }: DeadLetter): string {
+  if (part) return `${Buffer.from(part.id).toString('hex')}-${part.at}`;
   return createHash('sha256')
-    .update(`${from}/${index ?? ''}/${reason}`)
+    .update(`${from}/${index ?? ''}/${reason}/`)
+    .update(batches)
     .digest('hex')
     .slice(0, 32);
 }
@@ -100,7 +116,7 @@ function originOf({ batches }: DeadLetter): object {
     : {};
 }
 
-function letterFields({ batches, index, reason, from, value, cut }: DeadLetter): Record<string, unknown> {
+function letterFields({ batches, index, reason, from, value, cut, part }: DeadLetter): Record<string, unknown> {
   return {
     reason,
     from,
@@ -108,5 +124,11 @@ function letterFields({ batches, index, reason, from, value, cut }: DeadLetter):
     cut,
     batches: Buffer.from(batches).toString('base64'),
     value: Buffer.from(value).toString('base64'),
+    ...(part ? { part: partFields(part) } : {}),
   };
+}
+
+/** `value` is the bytes from `at` on, of so many; the first `table_bytes` of all are the batches. */
+function partFields({ id, at, bytes, tableBytes }: DeadLetterPart): Record<string, unknown> {
+  return { id: Buffer.from(id).toString('hex'), at, bytes, table_bytes: tableBytes };
 }

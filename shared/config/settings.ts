@@ -302,7 +302,7 @@ export const settings = {
 
   'indexer.inflight_max_bytes': bytes(
     { minimum: MIB, maximum: 16 * GIB },
-    'Fetched bytes that the indexer holds before it pauses its partitions; also the most bytes of documents that wait for another try.',
+    'Bytes of fetched records, with what each costs in memory, that the indexer holds before it pauses its partitions; also the most bytes of documents that wait for another try.',
     {
       default: 32 * MIB,
     },

@@ -1,6 +1,7 @@
 // A dead letter as it is read back, and the marks that say which letters are done. Pure; total for whatever lies in the topic.
 //
 //   letter   headers v, batches, reason, error, from, index?, cut?, encoding?, record_v?      value: an entry, or raw bytes
+//   part     the same and parts_id, parts_bytes, part_at, parts_cut?, table_bytes?             value: some of its bytes
 //   mark     headers v, reason "replayed", from "replay"        value: msgpack [[partition, offset], …] of letters that are done
 //
 // Marks lie in the topic of the letters, after those that they name: a replay keeps no state elsewhere, and one that took some reasons
@@ -11,7 +12,7 @@ import { MsgpackReader } from '#shared/msgpack/reader.ts';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { type Batch, type Encoding, decodeBatches, encodeBatches } from '#shared/record/record.ts';
 import { headedRecord } from './headers.ts';
-import type { DeadLetter, FetchedRecord } from './queue.ts';
+import type { DeadLetter, DeadLetterPart, FetchedRecord } from './queue.ts';
 
 /** Where a letter lies among the dead letters. */
 export interface LetterPosition {
@@ -31,10 +32,19 @@ export interface ReadLetter extends LetterPosition {
   readonly error: string;
   readonly from: string;
   readonly value: Uint8Array;
+  /** `value` is only the beginning, because the rest was never held. */
   readonly cut: boolean;
+  /** Bytes of parts that are not there: `value` is only the beginning. */
+  readonly missingBytes: number;
   /** Of the value of a whole record; '' where nothing is said of it. */
   readonly encoding: string;
   readonly recordVersion: string;
+}
+
+/** One of the parts of a dead letter that is larger than a record; its `value` is the part's. */
+export interface ReadPart extends Omit<ReadLetter, 'kind'> {
+  readonly kind: 'part';
+  readonly part: DeadLetterPart;
 }
 
 export interface ReplayMark {
@@ -45,6 +55,7 @@ export interface ReplayMark {
 const MARK_REASON = 'replayed';
 const MARK_FROM = 'replay';
 const NOTHING = new Uint8Array(0);
+const PART_ID_BYTES = 16;
 const writer = new MsgpackWriter();
 
 /** `partition/offset`: how people name a letter. */
@@ -52,28 +63,55 @@ export function letterName({ partition, offset }: LetterPosition): string {
   return `${partition}/${offset}`;
 }
 
-export function readDeadLetter(record: FetchedRecord): ReadLetter | ReplayMark {
+export function readDeadLetter(record: FetchedRecord): ReadLetter | ReadPart | ReplayMark {
   const { partition, offset, timestampMs, headers, value } = record;
   const text = (name: string): string => Buffer.from(headers[name] ?? NOTHING).toString('utf8');
   const reason = text('reason');
   const from = text('from');
   if (reason === MARK_REASON && from === MARK_FROM) return { kind: 'mark', done: decodePositions(value) };
   const index = headers['index'] === undefined ? Number.NaN : Number(text('index'));
-  return {
-    kind: 'letter',
+  const read = {
     partition,
     offset,
     timeMs: timestampMs,
-    batches: decodeBatches(headers['batches'] ?? NOTHING) ?? [],
+    batches: batchesOf(headers['batches'] ?? NOTHING),
     index: Number.isSafeInteger(index) && index >= 0 ? index : null,
     reason,
     error: text('error'),
     from,
     value,
     cut: text('cut') === '1',
+    missingBytes: 0,
     encoding: text('encoding'),
     recordVersion: text('record_v'),
   };
+  const part = partOf(headers, value.length);
+  return part === null ? { kind: 'letter', ...read } : { kind: 'part', ...read, cut: text('parts_cut') === '1', part };
+}
+
+/** What the parts of a dead letter make together. `value`: their bytes; `first`: the one of them that came first. */
+export function letterOfParts({ part, ...first }: ReadPart, value: Uint8Array): ReadLetter {
+  const { tableBytes } = part;
+  const missingBytes = part.bytes - value.length;
+  const batches = tableBytes > 0 ? batchesOf(value.subarray(0, tableBytes)) : first.batches;
+  return { ...first, kind: 'letter', batches, value: value.subarray(tableBytes), missingBytes };
+}
+
+/** Null for what is no part, or says of itself what cannot be. */
+function partOf(headers: FetchedRecord['headers'], length: number): DeadLetterPart | null {
+  const id = headers['parts_id'];
+  if (id === undefined || id.length !== PART_ID_BYTES) return null;
+  const number = (name: string): number =>
+    Number(Buffer.from(headers[name] ?? NOTHING).toString('latin1') || Number.NaN);
+  const at = number('part_at');
+  const bytes = number('parts_bytes');
+  const tableBytes = headers['table_bytes'] === undefined ? 0 : number('table_bytes');
+  const areSafe = [at, bytes, tableBytes].every((value) => Number.isSafeInteger(value) && value >= 0);
+  return areSafe && at + length <= bytes && tableBytes <= bytes ? { id, at, bytes, tableBytes } : null;
+}
+
+function batchesOf(table: Uint8Array): readonly Batch[] {
+  return decodeBatches(table) ?? [];
 }
 
 /** Says of letters that they are done, as something to append to them. */
@@ -90,8 +128,9 @@ export function replayMark(done: readonly LetterPosition[]): DeadLetter {
 
 /** A record of the queue that holds what the letter is of, under the same names; a sentence where there is none. */
 export function recordOfLetter(letter: ReadLetter): Pick<FetchedRecord, 'headers' | 'value'> | string {
-  const { index, batches, value, cut, encoding, recordVersion } = letter;
+  const { index, batches, value, cut, missingBytes, encoding, recordVersion } = letter;
   if (cut) return 'its bytes were cut';
+  if (missingBytes > 0) return 'some of its parts are missing';
   const [batch] = batches;
   if (index !== null) {
     if (batch === undefined) return 'its batch cannot be read';

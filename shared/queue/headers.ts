@@ -45,8 +45,17 @@ export function headedLetter(letter: DeadLetter): Headed {
     from: Buffer.from(letter.from),
   };
   if (letter.index !== undefined) headers['index'] = Buffer.from(String(letter.index));
-  if (letter.cut) headers['cut'] = YES;
+  // A part is no whole value either, also for those who know nothing of parts.
+  if (letter.cut || letter.part !== undefined) headers['cut'] = YES;
   if (letter.encoding !== undefined) headers['encoding'] = letter.encoding;
   if (letter.recordVersion !== undefined) headers['record_v'] = letter.recordVersion;
+  if (letter.part !== undefined) {
+    const { id, at, bytes, tableBytes } = letter.part;
+    headers['parts_id'] = id;
+    headers['parts_bytes'] = Buffer.from(String(bytes));
+    headers['part_at'] = Buffer.from(String(at));
+    if (letter.cut) headers['parts_cut'] = YES;
+    if (tableBytes > 0) headers['table_bytes'] = Buffer.from(String(tableBytes));
+  }
   return { headers, value: letter.value };
 }

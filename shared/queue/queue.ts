@@ -26,7 +26,7 @@ export interface Queue extends AsyncDisposable {
    * Rejects with queue_unavailable, queue_full (retryable), queue_unauthorized, or queue_refused.
    */
   append(partition: number, records: readonly QueueRecord[]): Promise<Held | void>;
-  /** Appends to the dead letters; resolves when they are held. */
+  /** Appends to the dead letters, in parts where one is larger than a record; resolves when they are held. */
   appendDeadLetters(letters: readonly DeadLetter[]): Promise<void>;
   /** Starts to read the logs topic as a member of the group; the first callback comes after this has resolved. */
   consume(handler: ConsumerHandler, options: ConsumeOptions): Promise<QueueConsumer>;
@@ -104,11 +104,24 @@ export interface DeadLetter {
   readonly error: string;
   /** "topic/partition/offset" of the record, or "edge". */
   readonly from: string;
-  /** The event's msgpack entry, or the raw bytes of a chunk, cut at 512 KiB. */
+  /** The event's msgpack entry, or the raw bytes of a chunk. */
   readonly value: Uint8Array;
-  /** Whether `value` was cut. */
+  /** Whether `value` is only the beginning, because the rest was never held. */
   readonly cut: boolean;
   /** Of a whole record: its headers `encoding` and `v` as they came, without which its value could not be read again. */
   readonly encoding?: Uint8Array;
   readonly recordVersion?: Uint8Array;
+  /** Present where this is one of several parts; see dead-letter-parts.ts. */
+  readonly part?: DeadLetterPart;
+}
+
+/** Where in a dead letter that is larger than a record the `value` of one of its parts lies. */
+export interface DeadLetterPart {
+  /** Of the whole: 16 bytes. */
+  readonly id: Uint8Array;
+  readonly at: number;
+  /** Of the whole. */
+  readonly bytes: number;
+  /** So many bytes at the beginning of the whole are its table of batches; 0 where a header has it. */
+  readonly tableBytes: number;
 }

@@ -1,9 +1,11 @@
 // What every queue does, said once and run against both. Kafka takes part where test/backends has one.
 
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { encodeBatches, type QueueRecord } from '#shared/record/record.ts';
 import { recordBytes } from '#shared/queue/headers.ts';
+import { readLetters, surveyDeadLetters } from '#shared/queue/letter-reader.ts';
 import type { DeadLetter, FetchedRecord, Queue, QueueConsumer, ReadOptions } from '#shared/queue/queue.ts';
 import { kafka } from '#test/backends/kafka.ts';
 import { embeddedPlace, kafkaPlace, type QueuePlace } from './queue-places.ts';
@@ -237,6 +239,29 @@ function contract(makePlace: () => Promise<QueuePlace>): void {
       cut: hex('1'),
     });
     assert.deepEqual(await readTexts(queue), ['a log']);
+  });
+
+  test('takes a dead letter of several times its limit in parts, whole, with others beside it', async (_place, queue) => {
+    const value = randomBytes(Math.floor(queue.appendBytesMax * 2.5));
+    const about = { batches: new Uint8Array(), reason: 'malformed', error: 'no', cut: false };
+    const large: DeadLetter = { ...about, from: 'large', value };
+    const small: DeadLetter = { ...about, from: 'small', value: Buffer.from('raw') };
+    await Promise.all([
+      queue.appendDeadLetters([small, large, small]),
+      queue.appendDeadLetters([large]),
+      queue.appendDeadLetters([small]),
+    ]);
+    const { signal } = new AbortController();
+    const survey = await surveyDeadLetters(queue, undefined, signal);
+    const letters = await Array.fromAsync(readLetters(queue, {}, { survey, signal }));
+    assert.deepEqual(letters.map(({ from }) => from).toSorted(), ['large', 'large', 'small', 'small', 'small']);
+    for (const letter of letters) {
+      assert.deepEqual([letter.cut, letter.missingBytes], [false, 0]);
+      if (letter.from === 'large') assert(Buffer.from(letter.value).equals(value));
+    }
+    // Whoever knows nothing of parts sees that it has not all.
+    for (const { headers } of await readAll(queue, { topic: 'dead-letters' }))
+      assert.equal(headers['cut'] !== undefined, Buffer.from(headers['from'] ?? []).toString() === 'large');
   });
 
   test('reads between two times, without disturbing who consumes', async (_place, queue, group) => {

@@ -84,16 +84,18 @@ test('the drain job does the rest, ends, and says what is held', async () => {
   assert.equal(world.found.size, 8);
 });
 
+const LIMITS = { timeLimitMs: 60_000, passOnTails: false };
+
 test('a call with records leaves its watermark there', async () => {
   const world = await heldWorld();
   await using indexer = new BatchIndexer(world.options);
   const records = world.queue.logs.flat();
-  const { watermarks, finished, held } = await world.clock.until(indexer.index(records, 60_000));
+  const { watermarks, finished, held } = await world.clock.until(indexer.index(records, LIMITS));
   assert.deepEqual(Object.fromEntries(watermarks), { 0: 1, 1: 1 });
   assert.equal(finished, false);
   assert.match(held ?? '', /^partition 0 is held at offset 1/);
   setVersion(world, '2');
-  const again = await world.clock.until(indexer.index(world.queue.log(0).slice(1), 60_000));
+  const again = await world.clock.until(indexer.index(world.queue.log(0).slice(1), LIMITS));
   assert.deepEqual([again.finished, again.held, again.watermarks.get(0)], [true, null, 3]);
   world.check([]);
 });

@@ -233,7 +233,7 @@ test('a record that cannot be read goes to the dead letters whole, and stops nob
       ['record_malformed', 'sluice.logs/0/3', false, undefined],
       ['record_malformed', 'sluice.logs/0/4', false, undefined],
       ['record_malformed', 'sluice.logs/0/5', false, undefined],
-      ['record_malformed', 'sluice.logs/0/6', true, undefined],
+      ['record_malformed', 'sluice.logs/0/6', false, undefined],
     ],
   );
   // Three records whose table says 3 events, and two of which nothing can be counted but themselves.

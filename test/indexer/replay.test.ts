@@ -2,6 +2,7 @@
 // is not done twice.
 
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { Replay, type ReplayOptions } from '#indexer/replay.ts';
 import { SluiceError } from '#shared/errors.ts';
@@ -186,4 +187,43 @@ test('many letters: no more in hand than agreed, and marks of all', async () => 
   world.check([]);
   assert(marks(world) > 1);
   assert.equal((await replay(world)).counts.indexed, 0);
+});
+
+test('a record that was too large for the indexer is kept whole, in parts, and replayed when the limit is mended', async () => {
+  const world = new World({ partitions: 1, env: { SLUICE_FRAME_MAX_BYTES: '1MiB' } });
+  const entries = Array.from({ length: 12 }, () =>
+    world.entry({ log: `event ${world.sent++} ${randomBytes(100_000).toString('hex')}` }),
+  );
+  await world.sendEntries(0, [world.batch(entries.length)], entries, 'zstd');
+  const [record] = world.queue.log(0);
+  assert(
+    record && record.value.length > world.queue.appendBytesMax,
+    'a topic of dead letters may take less than that of logs',
+  );
+  const indexer = await world.start();
+  await world.drained();
+  await world.clock.until(indexer.stop());
+  const [letter] = world.queue.letters;
+  assert.equal(letter?.reason, 'record_malformed');
+  assert(Buffer.from(letter.value).equals(record.value));
+  const mended = new World({ partitions: 1, env: { SLUICE_JOIN_MAX_BYTES: '64MiB' } });
+  const { counts } = await replay(world, { config: mended.config });
+  assert.deepEqual(counts, { indexed: 1, present: 0, failed: 0, impossible: 0 });
+  world.check([]);
+  assert.deepEqual((await replay(world, { config: mended.config })).counts.indexed, 0, 'the mark is of the whole');
+});
+
+test('an event that is larger than a record is kept whole', async () => {
+  const world = new World({ partitions: 1 });
+  const text = randomBytes(800_000).toString('hex');
+  await world.sendEntries(0, [world.batch(1)], [world.entry({ log: `event ${world.sent++} ${text}` })], 'zstd');
+  world.store.hooks = { item: () => REFUSED };
+  const indexer = await world.start();
+  await world.drained();
+  await world.clock.until(indexer.stop());
+  assert.equal(world.queue.letters[0]?.cut, false);
+  mend(world);
+  assert.deepEqual((await replay(world)).counts, { indexed: 1, present: 0, failed: 0, impossible: 0 });
+  const [document] = world.store.documents.values();
+  assert.equal(document?.['message'], `event 0 ${text}`);
 });

@@ -2,8 +2,10 @@
 // under an old assignment. A test may rebalance it, fail its consumers, and refuse appends and commits, at any moment.
 
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { SluiceError } from '#shared/errors.ts';
-import { type Headers, headedLetter, headedRecord } from '#shared/queue/headers.ts';
+import { partsOf } from '#shared/queue/dead-letter-parts.ts';
+import { type Headed, type Headers, headedLetter, headedRecord } from '#shared/queue/headers.ts';
 import type {
   ConsumeOptions,
   ConsumerHandler,
@@ -34,6 +36,8 @@ export class MemoryQueue implements Queue {
   readonly committed = new Map<number, number>();
   hooks: QueueHooks;
   #members: Member[] = [];
+  /** As a topic has them: a large one in parts. */
+  readonly #headedLetters = new WeakMap<DeadLetter, readonly Headed[]>();
   #assignment = 0;
 
   constructor(partitions: number, hooks: QueueHooks = {}) {
@@ -117,7 +121,17 @@ export class MemoryQueue implements Queue {
   async *read({ topic }: ReadOptions): AsyncIterable<FetchedRecord> {
     if (topic === 'logs') return yield* this.logs.flat();
     const timestampMs = this.hooks.epochMs?.() ?? 0;
-    yield* this.letters.map((letter, offset) => ({ ...headedLetter(letter), partition: 0, offset, timestampMs }));
+    const records = this.letters.flatMap((letter) => this.#headed(letter));
+    yield* records.map((record, offset) => ({ ...record, partition: 0, offset, timestampMs }));
+  }
+
+  #headed(letter: DeadLetter): readonly Headed[] {
+    let records = this.#headedLetters.get(letter);
+    if (!records) {
+      records = partsOf(letter, this.appendBytesMax, () => randomBytes(16)).map(headedLetter);
+      this.#headedLetters.set(letter, records);
+    }
+    return records;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}

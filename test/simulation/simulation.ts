@@ -338,7 +338,7 @@ function configOf(random: Random): Config {
     'intake.max_bytes': random.integer(8000, 60_000),
     'gather.linger_ms': random.pick([0, 0, 5]),
     'gather.record_bytes': random.integer(500, 4000),
-    'indexer.inflight_max_bytes': random.integer(2000, 40_000),
+    'indexer.inflight_max_bytes': random.integer(4000, 120_000),
     'bulk.max_bytes': random.integer(1000, 20_000),
     'bulk.timeout_ms': random.integer(1000, 4000),
     'bulk.concurrency': random.integer(1, 4),

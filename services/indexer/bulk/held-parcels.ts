@@ -3,7 +3,7 @@
 //
 // Guarantees: a parcel counts from `hold` to `release`; waiters look again after each change, in a microtask, when all of it is done.
 
-import { type Parcel, eventsOf } from './parcel.ts';
+import { type Parcel, bytesOf, eventsOf } from './parcel.ts';
 
 export interface HeldParcelsOptions {
   /** Slots as of now. */
@@ -15,7 +15,8 @@ export interface HeldParcelsOptions {
 export class HeldParcels {
   readonly #options: HeldParcelsOptions;
   readonly #held = new Set<Parcel>();
-  readonly #aside = new Set<Parcel>();
+  /** With the bytes of each. */
+  readonly #aside = new Map<Parcel, number>();
   #asideBytes = 0;
   #closed = false;
   #roomWaiters: (() => void)[] = [];
@@ -43,13 +44,17 @@ export class HeldParcels {
 
   /** The parcel waits for another try, and holds no place that others could have. */
   setAside(parcel: Parcel): void {
-    if (!this.#aside.has(parcel)) this.#asideBytes += parcel.request.body.length;
-    this.#aside.add(parcel);
+    if (!this.#aside.has(parcel)) {
+      const bytes = bytesOf(parcel);
+      this.#asideBytes += bytes;
+      this.#aside.set(parcel, bytes);
+    }
     this.#wake();
   }
 
   takeUp(parcel: Parcel): void {
-    if (this.#aside.delete(parcel)) this.#asideBytes -= parcel.request.body.length;
+    this.#asideBytes -= this.#aside.get(parcel) ?? 0;
+    this.#aside.delete(parcel);
   }
 
   async room(): Promise<void> {

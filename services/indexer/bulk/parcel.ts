@@ -47,6 +47,17 @@ export interface Parcel {
   readonly release?: () => void;
 }
 
+/** What an item and a run take beside the body. */
+const ITEM_BYTES = 96;
+const RUN_BYTES = 128;
+
+/** What is held of it in memory. */
+export function bytesOf({ request, runs }: Parcel): number {
+  let bytes = request.body.length + request.items.length * ITEM_BYTES + runs.length * RUN_BYTES;
+  for (const { line, parts } of runs) if (line) bytes += line.bytes.length + (parts?.length ?? 0) * RUN_BYTES;
+  return bytes;
+}
+
 /** Events that have no outcome yet as long as the parcel is not settled. */
 export function eventsOf(runs: readonly Run[]): number {
   let events = 0;

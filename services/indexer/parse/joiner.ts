@@ -60,8 +60,8 @@ export interface JoinedLine<Hold> {
 }
 
 const PARTS_MAX = 4096;
-/** What a part costs beside its text. */
-const PART_OVERHEAD_BYTES = 256;
+/** What a part costs beside its text: its piece, the buffer of it, what its caller holds. */
+const PART_OVERHEAD_BYTES = 512;
 /** Lines whose beginning was passed on and that are remembered, so that the rest gets another name. */
 const REMEMBERED_MAX = 4096;
 /** Parts that were passed on and are remembered, so that their repeats are known. */

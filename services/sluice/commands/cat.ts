@@ -6,7 +6,7 @@ import { unpack } from '#indexer/unpack.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { letterName, readDeadLetter } from '#shared/queue/dead-letter.ts';
 import { openQueue } from '#shared/queue/open.ts';
-import type { FetchedRecord } from '#shared/queue/queue.ts';
+import type { DeadLetterPart, FetchedRecord } from '#shared/queue/queue.ts';
 import { namedAlone } from '#shared/record/chain.ts';
 import type { Batch } from '#shared/record/record.ts';
 import type { CommandContext } from '../command.ts';
@@ -80,19 +80,28 @@ class EventPrinter {
     return `{${position(record)},${membersOf(eventNames(batch, index))},${this.#entry.members(entry)}}\n`;
   }
 
-  /** An event's letter has its entry; that of a whole chunk has its bytes, as base64; a mark names the letters that are done. */
+  /** An event's letter has its entry; that of a whole chunk, and a part, has its bytes, as base64; a mark names the letters that are done. */
   letter(record: FetchedRecord): string {
     const letter = readDeadLetter(record);
     if (letter.kind === 'mark')
       return `{${position(record)},${membersOf({ replayed: letter.done.map(letterName) })}}\n`;
     const { reason, error, from, batches, index, value, cut } = letter;
     const [batch] = batches;
+    const bytes = (): string => Buffer.from(value).toString('base64');
     const what =
-      index === null ? membersOf({ bytes: Buffer.from(value).toString('base64'), cut }) : this.#entry.members(value);
-    const named = batch && index !== null ? namedAlone(batch, index, value) : batch;
+      letter.kind === 'part'
+        ? membersOf({ part: partFacts(letter.part), bytes: bytes(), cut })
+        : index === null
+          ? membersOf({ bytes: bytes(), cut })
+          : this.#entry.members(value);
+    const named = batch && index !== null && letter.kind !== 'part' ? namedAlone(batch, index, value) : batch;
     const names = named ? `${membersOf(eventNames(named, index ?? named.first))},` : '';
     return `{${position(record)},${membersOf({ reason, error, from })},${names}${what}}\n`;
   }
+}
+
+function partFacts({ id, at, bytes, tableBytes }: DeadLetterPart): Record<string, unknown> {
+  return { id: Buffer.from(id).toString('hex'), at, bytes, table_bytes: tableBytes };
 }
 
 function position({ partition, offset }: FetchedRecord): string {

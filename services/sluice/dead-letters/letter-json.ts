@@ -22,10 +22,12 @@ export interface LetterFacts {
   readonly sequence?: number;
   readonly bytes: number;
   readonly cut: boolean;
+  /** Of parts that are not there. */
+  readonly missing_bytes: number;
 }
 
 export function letterFacts(letter: ReadLetter, replayed: boolean): LetterFacts {
-  const { timeMs, reason, error, from, batches, index, value, cut } = letter;
+  const { timeMs, reason, error, from, batches, index, value, cut, missingBytes } = letter;
   const [batch] = batches;
   const named = batch && index !== null ? namedAlone(batch, index, value) : batch;
   const { id: document = null, ...names } = named ? eventNames(named, index ?? named.first) : {};
@@ -40,5 +42,6 @@ export function letterFacts(letter: ReadLetter, replayed: boolean): LetterFacts 
     ...names,
     bytes: value.length,
     cut,
+    missing_bytes: missingBytes,
   };
 }

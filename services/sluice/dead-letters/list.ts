@@ -2,7 +2,7 @@
 
 import { parseArgs } from 'node:util';
 import { SluiceError } from '#shared/errors.ts';
-import { readLetters, readMarks } from '#shared/queue/letter-reader.ts';
+import { readLetters, surveyDeadLetters } from '#shared/queue/letter-reader.ts';
 import { openQueue } from '#shared/queue/open.ts';
 import type { CommandContext } from '../command.ts';
 import { harmless } from '../output/harmless.ts';
@@ -27,11 +27,11 @@ export async function run(args: string[], { config, stdout, stderr, signal, cloc
   const output = new Output({ stdout, stderr });
   const print = (facts: LetterFacts): Promise<void> => output.write(line(facts));
 
-  const replayed = await readMarks(queue, selection.fromMs, signal);
+  const survey = await surveyDeadLetters(queue, selection.fromMs, signal);
   const last = new LastLetters(tail);
-  for await (const letter of readLetters(queue, selection, signal)) {
+  for await (const letter of readLetters(queue, selection, { survey, signal })) {
     if (output.closed) break;
-    const isReplayed = replayed.has(letter);
+    const isReplayed = survey.replayed.has(letter);
     if (isReplayed && !values.all) continue;
     const facts = letterFacts(letter, isReplayed);
     if (tail === Infinity) await print(facts);
@@ -41,10 +41,14 @@ export async function run(args: string[], { config, stdout, stderr, signal, cloc
   return 0;
 
   function line(facts: LetterFacts): string {
-    const { id, time, reason, tag, error, replayed } = facts;
+    const { id, time, reason, tag, error, replayed, missing_bytes: missing } = facts;
+    const notes = [
+      ...(missing > 0 ? [`(parts are missing: ${missing} bytes)`] : []),
+      ...(replayed ? ['(replayed)'] : []),
+    ];
     const text = values.json
       ? JSON.stringify(facts)
-      : [id, time, reason, tag ?? '-', error.replaceAll(/\s+/g, ' '), ...(replayed ? ['(replayed)'] : [])].join('  ');
+      : [id, time, reason, tag ?? '-', error.replaceAll(/\s+/g, ' '), ...notes].join('  ');
     return `${stdout.isTTY === true ? harmless(text) : text}\n`;
   }
 }

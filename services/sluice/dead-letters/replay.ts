@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { Replay } from '#indexer/replay.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import type { Log } from '#shared/log.ts';
-import { readLetters, readMarks, type LetterSelection } from '#shared/queue/letter-reader.ts';
+import { readLetters, surveyDeadLetters, type LetterSelection } from '#shared/queue/letter-reader.ts';
 import { openQueue } from '#shared/queue/open.ts';
 import type { Queue } from '#shared/queue/queue.ts';
 import { openStore } from '#shared/store/open.ts';
@@ -91,11 +91,11 @@ async function plan(
   selection: LetterSelection,
   { again, signal }: { again: boolean; signal: AbortSignal },
 ): Promise<string> {
-  const replayed = again ? null : await readMarks(queue, selection.fromMs, signal);
+  const survey = await surveyDeadLetters(queue, selection.fromMs, signal);
   const reasons = new Map<string, number>();
   let count = 0;
-  for await (const letter of readLetters(queue, selection, signal)) {
-    if (replayed?.has(letter)) continue;
+  for await (const letter of readLetters(queue, selection, { survey, signal })) {
+    if (!again && survey.replayed.has(letter)) continue;
     count++;
     reasons.set(letter.reason, (reasons.get(letter.reason) ?? 0) + 1);
   }

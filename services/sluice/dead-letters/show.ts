@@ -3,7 +3,7 @@
 import { parseArgs } from 'node:util';
 import { SluiceError } from '#shared/errors.ts';
 import { letterName, type ReadLetter } from '#shared/queue/dead-letter.ts';
-import { readLetters, readMarks } from '#shared/queue/letter-reader.ts';
+import { readLetters, surveyDeadLetters, type DeadLetterSurvey } from '#shared/queue/letter-reader.ts';
 import { openQueue } from '#shared/queue/open.ts';
 import type { Queue } from '#shared/queue/queue.ts';
 import type { CommandContext } from '../command.ts';
@@ -23,7 +23,8 @@ export async function run(args: string[], { config, stdout, stderr, signal, cloc
   }
   const warn = (line: string): void => void stderr.write(`sluice: ${line}\n`);
   await using queue = await openQueue(config, { clock, readOnly: true, warn });
-  const letter = await find(queue, id, signal);
+  const survey = await surveyDeadLetters(queue, undefined, signal);
+  const letter = await find(queue, { id, survey, signal });
   if (letter === null) {
     warn(`Cannot show the letter ${id}: there is none; it may be past its time`);
     return 1;
@@ -32,19 +33,27 @@ export async function run(args: string[], { config, stdout, stderr, signal, cloc
     stdout.write(Buffer.from(letter.value));
     return 0;
   }
-  const replayed = await readMarks(queue, letter.timeMs, signal);
-  const facts = letterFacts(letter, replayed.has(letter));
-  const event = letter.index === null ? null : `{${new EntryJson().members(letter.value)}}`;
+  const facts = letterFacts(letter, survey.replayed.has(letter));
+  const isWhole = !letter.cut && letter.missingBytes === 0;
+  const event = letter.index === null || !isWhole ? null : `{${new EntryJson().members(letter.value)}}`;
   const text = values.json
     ? `${JSON.stringify(facts).slice(0, -1)},"event":${event ?? 'null'}}\n`
     : `${Object.entries(facts)
         .map(([name, value]) => `${name.padEnd(10)}${String(value ?? '-')}\n`)
-        .join('')}event     ${event ?? 'none: it is of a whole chunk or record; see --raw'}\n`;
+        .join(
+          '',
+        )}event     ${event ?? 'none: it is of a whole chunk or record, or not all of it is there; see --raw'}\n`;
   stdout.write(stdout.isTTY === true ? harmless(text) : text);
   return 0;
 }
 
-async function find(queue: Queue, id: string, signal: AbortSignal): Promise<ReadLetter | null> {
-  for await (const letter of readLetters(queue, {}, signal)) if (letterName(letter) === id) return letter;
+interface Wanted {
+  readonly id: string;
+  readonly survey: DeadLetterSurvey;
+  readonly signal: AbortSignal;
+}
+
+async function find(queue: Queue, { id, ...reading }: Wanted): Promise<ReadLetter | null> {
+  for await (const letter of readLetters(queue, {}, reading)) if (letterName(letter) === id) return letter;
   return null;
 }

@@ -8,6 +8,7 @@ import type { Clock } from '#shared/clock.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
 import { startWorker, type WorkerThread } from '#shared/sqlite/worker-thread.ts';
+import { appendDeadLetters, type DeadLetterAppend } from '../dead-letter-appends.ts';
 import { type Headed, type Headers, headedLetter, headedRecord, recordBytes } from '../headers.ts';
 import type {
   ConsumeOptions,
@@ -128,7 +129,9 @@ export class EmbeddedQueue implements Queue {
   }
 
   async appendDeadLetters(letters: readonly DeadLetter[]): Promise<void> {
-    await this.appendHeaded('dead-letters', letters.map(headedLetter));
+    const append = (one: DeadLetterAppend): Promise<void> =>
+      this.appendHeaded('dead-letters', one.letters.map(headedLetter));
+    await appendDeadLetters(letters, { bytesMax: this.appendBytesMax, append });
   }
 
   /** Appends records whose headers are made already. */

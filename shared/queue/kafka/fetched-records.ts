@@ -5,6 +5,23 @@ import type { KafkaMessage } from './kafkajs.ts';
 
 const EMPTY = Buffer.alloc(0);
 
+/**
+ * The same with bytes of its own. kafkajs's are views on the whole answer of a broker, which would be kept as long as any of its records.
+ */
+export function ownRecord(record: FetchedRecord): FetchedRecord {
+  let length = record.value.length;
+  for (const name in record.headers) length += record.headers[name]?.length ?? 0;
+  const bytes = Buffer.allocUnsafe(length);
+  let at = 0;
+  const own = (given: Uint8Array): Uint8Array => {
+    bytes.set(given, at);
+    return bytes.subarray(at, (at += given.length));
+  };
+  const headers: Record<string, Uint8Array> = {};
+  for (const name in record.headers) headers[name] = own(record.headers[name] ?? EMPTY);
+  return { ...record, headers, value: own(record.value) };
+}
+
 export function fetchedRecord(partition: number, message: KafkaMessage): FetchedRecord {
   const headers: Record<string, Uint8Array> = {};
   for (const name in message.headers) {

@@ -10,7 +10,7 @@ import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 import type { ConsumeOptions, ConsumerHandler, FetchedRecord, QueueConsumer } from '../queue.ts';
 import { type Assignment, Assignments } from './assignments.ts';
-import { fetchedRecord } from './fetched-records.ts';
+import { fetchedRecord, ownRecord } from './fetched-records.ts';
 import { readStands } from './group-offsets.ts';
 import { CONSUMER_FATAL, failureOf, GENERATION_LOST } from './failure.ts';
 import {
@@ -259,7 +259,7 @@ export class KafkaConsumer implements QueueConsumer {
     if (!this.#inPlace(assignment, batch)) return;
     this.#commitOffsets = { assignment, call: payload.commitOffsetsIfNecessary };
     const records: FetchedRecord[] = [];
-    for (const message of batch.messages) records.push(fetchedRecord(batch.partition, message));
+    for (const message of batch.messages) records.push(ownRecord(fetchedRecord(batch.partition, message)));
     const endOffset = Number(batch.highWatermark);
     this.#handler.fetched({ partition: batch.partition, assignment: assignment.number, records, endOffset });
     payload.resolveOffset(last.offset);

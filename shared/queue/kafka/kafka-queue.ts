@@ -6,7 +6,8 @@ import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import { isRetryable, reasonOf, SluiceError } from '#shared/errors.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
-import { type Headed, headedRecord, recordBytes } from '../headers.ts';
+import { appendDeadLetters, type DeadLetterAppend } from '../dead-letter-appends.ts';
+import { type Headed, headedLetter, headedRecord, recordBytes } from '../headers.ts';
 import type {
   ConsumeOptions,
   ConsumerHandler,
@@ -19,7 +20,6 @@ import type {
 import { KafkaConsumer } from './kafka-consumer.ts';
 import { KafkaProducer } from './kafka-producer.ts';
 import { readTopic } from './kafka-read.ts';
-import { letterGroups } from './letter-groups.ts';
 import { type Failure, failureOf } from './failure.ts';
 import { type Admin, brokersOf, createClient, type Kafka } from './kafkajs.ts';
 import {
@@ -132,17 +132,17 @@ export class KafkaQueue implements Queue {
     this.#checkOpen();
     const { partitions = 1 } = this.#deadLetters ?? {};
     const bytesMax = this.#deadLetters === null ? 0 : appendBytesMaxOf(this.#deadLetters);
-    const appends: Promise<void>[] = [];
-    for (const { records, bytes } of letterGroups(letters, bytesMax)) {
-      const partition = this.#nextLetterPartition++ % partitions;
-      appends.push(this.#producer.append(this.#config['kafka.dead_letter_topic'], partition, records, bytes));
-    }
-    const outcomes = await Promise.allSettled(appends);
-    for (const outcome of outcomes) {
-      if (outcome.status === 'fulfilled') continue;
+    const topic = this.#config['kafka.dead_letter_topic'];
+    const append = (one: DeadLetterAppend): Promise<void> => {
+      const partition = (one.key === null ? this.#nextLetterPartition++ : numberOfKey(one.key)) % partitions;
+      return this.#producer.append(topic, partition, one.letters.map(headedLetter), one.bytes);
+    };
+    try {
+      await appendDeadLetters(letters, { bytesMax, append });
+    } catch (error) {
       // Somebody may have changed what the topic takes: the next try must know.
-      if (!isRetryable(outcome.reason)) await this.#attempt(() => this.#readFacts());
-      throw outcome.reason;
+      if (!isRetryable(error)) await this.#attempt(() => this.#readFacts());
+      throw error;
     }
   }
 
@@ -294,4 +294,9 @@ export class KafkaQueue implements Queue {
       await admin.disconnect().catch((error: unknown) => this.#options.debug(reasonOf(error)));
     }
   }
+}
+
+/** Of random bytes, so that keys are spread evenly. */
+function numberOfKey(key: Uint8Array): number {
+  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).readUInt32BE();
 }

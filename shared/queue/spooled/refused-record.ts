@@ -1,6 +1,5 @@
 // A record that Kafka will never take, as dead letters: one for each event, with its identity and index, so that it can be shown
-// and replayed. A record that cannot be opened is one letter, with its bytes as they are. Values are cut to what the dead letters
-// keep, and are sure to take.
+// and replayed. A record that cannot be opened is one letter, with its bytes as they are.
 
 import { reasonOf } from '#shared/errors.ts';
 import { entryEnd } from '#shared/msgpack/extents.ts';
@@ -11,27 +10,8 @@ import type { DeadLetter } from '../queue.ts';
 
 /** What the edge made of a sender's frame was counted within its limit before. */
 const DECOMPRESSED_BYTES_MAX = 512 * 1024 * 1024;
-/** As much of a value as the dead letters keep. */
-const VALUE_BYTES_MAX = 512 * 1024;
-
-/** `error`: what the queue said. `appendBytesMax`: of the queue. */
-export async function lettersOfRefused(
-  record: QueueRecord,
-  error: string,
-  appendBytesMax: number,
-): Promise<DeadLetter[]> {
-  const letters = await wholeLetters(record, error);
-  return letters.map((letter) => cutLetter(letter, appendBytesMax));
-}
-
-/** A letter that is sure to fit in one append. */
-export function cutLetter(letter: DeadLetter, appendBytesMax: number): DeadLetter {
-  const bytesMax = Math.min(VALUE_BYTES_MAX, Math.floor(appendBytesMax / 2));
-  if (letter.value.length <= bytesMax) return letter;
-  return { ...letter, value: letter.value.subarray(0, bytesMax), cut: true };
-}
-
-async function wholeLetters(record: QueueRecord, error: string): Promise<DeadLetter[]> {
+/** `error`: what the queue said. */
+export async function lettersOfRefused(record: QueueRecord, error: string): Promise<DeadLetter[]> {
   const batches = decodeBatches(record.batches);
   if (batches === null) return [letterOf(record.batches, record.value, error)];
   try {

@@ -3,16 +3,17 @@
 //
 //   record   kind u8 = 1 | partition u32 | the record's value
 //   letter   kind u8 = 2 | flags u8 | index u32 | batches bytes u32 | reason bytes u16 | error bytes u32 | from bytes u16 |
-//            batches | reason | error | from | value
+//            batches | reason | error | from | part? | value
+//   part     id 16 bytes | at f64 | bytes f64 | table bytes f64
 //
 //   partition   of the upstream queue, as it was when the append came
-//   flags       1 = the value was cut, 2 = the letter is of one event, which `index` names
+//   flags       1 = the value was cut, 2 = the letter is of one event, which `index` names, 4 = it is one of several parts
 //
 // Numbers are big-endian. Guarantees: decode(encode(x)) = x; bytes that are none of these decode to null, never to a throw.
 
 import { decodeBatches, type Encoding, type QueueRecord } from '#shared/record/record.ts';
 import type { Headers } from '../headers.ts';
-import type { DeadLetter } from '../queue.ts';
+import type { DeadLetter, DeadLetterPart } from '../queue.ts';
 
 export type SpoolEntry =
   | { readonly kind: 'record'; readonly partition: number; readonly record: QueueRecord }
@@ -24,6 +25,9 @@ const RECORD_HEAD_BYTES = 5;
 const LETTER_HEAD_BYTES = 18;
 const FLAG_CUT = 1;
 const FLAG_INDEX = 2;
+const FLAG_PART = 4;
+const PART_ID_BYTES = 16;
+const PART_BYTES = PART_ID_BYTES + 3 * 8;
 const NO_BATCHES = new Uint8Array();
 
 /** The record as the local queue takes it. `partition` is below 2^32. */
@@ -42,13 +46,15 @@ export function encodeSpooledLetter(letter: DeadLetter): QueueRecord {
   const from = Buffer.from(letter.from);
   const head = Buffer.allocUnsafe(LETTER_HEAD_BYTES);
   head.writeUInt8(KIND_LETTER, 0);
-  head.writeUInt8((letter.cut ? FLAG_CUT : 0) | (letter.index === undefined ? 0 : FLAG_INDEX), 1);
-  head.writeUInt32BE(letter.index ?? 0, 2);
+  const { cut, index, part } = letter;
+  head.writeUInt8((cut ? FLAG_CUT : 0) | (index === undefined ? 0 : FLAG_INDEX) | (part ? FLAG_PART : 0), 1);
+  head.writeUInt32BE(index ?? 0, 2);
   head.writeUInt32BE(letter.batches.length, 6);
   head.writeUInt16BE(reason.length, 10);
   head.writeUInt32BE(error.length, 12);
   head.writeUInt16BE(from.length, 16);
-  const value = Buffer.concat([head, letter.batches, reason, error, from, letter.value]);
+  const place = part ? encodePart(part) : NO_BATCHES;
+  const value = Buffer.concat([head, letter.batches, reason, error, from, place, letter.value]);
   return { encoding: 'identity', batches: NO_BATCHES, value };
 }
 
@@ -81,17 +87,31 @@ function decodeLetter(bytes: Buffer): SpoolEntry | null {
   const reasonEnd = batchesEnd + bytes.readUInt16BE(10);
   const errorEnd = reasonEnd + bytes.readUInt32BE(12);
   const fromEnd = errorEnd + bytes.readUInt16BE(16);
-  if (fromEnd > bytes.length) return null;
+  const valueStart = fromEnd + ((flags & FLAG_PART) === 0 ? 0 : PART_BYTES);
+  if (valueStart > bytes.length) return null;
   const letter: DeadLetter = {
     batches: bytes.subarray(LETTER_HEAD_BYTES, batchesEnd),
     reason: bytes.toString('utf8', batchesEnd, reasonEnd),
     error: bytes.toString('utf8', reasonEnd, errorEnd),
     from: bytes.toString('utf8', errorEnd, fromEnd),
-    value: bytes.subarray(fromEnd),
+    value: bytes.subarray(valueStart),
     cut: (flags & FLAG_CUT) !== 0,
     ...((flags & FLAG_INDEX) !== 0 && { index: bytes.readUInt32BE(2) }),
+    ...((flags & FLAG_PART) !== 0 && { part: decodePart(bytes.subarray(fromEnd, valueStart)) }),
   };
   return { kind: 'letter', letter };
+}
+
+function encodePart({ id, at, bytes, tableBytes }: DeadLetterPart): Buffer {
+  const place = Buffer.alloc(PART_BYTES);
+  place.set(id);
+  for (const [i, number] of [at, bytes, tableBytes].entries()) place.writeDoubleBE(number, PART_ID_BYTES + 8 * i);
+  return place;
+}
+
+function decodePart(place: Buffer): DeadLetterPart {
+  const number = (i: number): number => place.readDoubleBE(PART_ID_BYTES + 8 * i);
+  return { id: place.subarray(0, PART_ID_BYTES), at: number(0), bytes: number(1), tableBytes: number(2) };
 }
 
 function encodingOf(bytes: Uint8Array | undefined): Encoding | null {

@@ -13,7 +13,7 @@ import type { QueueRecord } from '#shared/record/record.ts';
 import type { DeadLetter, FetchedRecord, Queue } from '../queue.ts';
 import { FeedLine, LETTERS } from './feed-line.ts';
 import type { FeedItem } from './feed-window.ts';
-import { cutLetter, lettersOfRefused } from './refused-record.ts';
+import { lettersOfRefused } from './refused-record.ts';
 import { decodeSpoolEntry, eventsOf } from './spool-entry.ts';
 import type { DropReason, SpoolObserver } from './spool-observer.ts';
 import { SpoolReader } from './spool-reader.ts';
@@ -256,10 +256,7 @@ export class SpoolFeeder implements AsyncDisposable {
     const { entry } = item;
     const reason = reasonOf(refusal);
     try {
-      const letters =
-        entry.kind === 'record'
-          ? await lettersOfRefused(entry.record, reason, upstream.appendBytesMax)
-          : [cutLetter(entry.letter, upstream.appendBytesMax)];
+      const letters = entry.kind === 'record' ? await lettersOfRefused(entry.record, reason) : [entry.letter];
       await upstream.appendDeadLetters(letters);
     } catch (error) {
       return error;

@@ -10,6 +10,7 @@
 // their appends, as long as the caller has one append in flight per partition. What upstream took although its answer was late is
 // fed again, with the same identity and sequence; readers drop it. A spool that cannot be used is never worse than none.
 
+import { randomBytes } from 'node:crypto';
 import type { Clock } from '#shared/clock.ts';
 import { isRetryable, reasonOf, SluiceError } from '#shared/errors.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
@@ -23,6 +24,8 @@ import type {
   QueueConsumer,
   ReadOptions,
 } from '../queue.ts';
+import { recordBytes } from '../headers.ts';
+import { partsOf } from '../dead-letter-parts.ts';
 import { SentAppend } from './sent-append.ts';
 import { encodeSpooledLetter, encodeSpooledRecord, eventsOf } from './spool-entry.ts';
 import { SpoolFeeder } from './spool-feeder.ts';
@@ -38,6 +41,9 @@ const DROP_BYTES_MIN = 1024 * 1024;
 const DROPS_MAX = 5;
 /** How long an append may wait for a spool that is almost empty. Under load it would never be quite empty otherwise. */
 const PARK_MS = 200;
+/** Of a dead letter; what is larger is spooled in parts. */
+const SPOOLED_PART_BYTES = 512 * 1024;
+const PART_ID_BYTES = 16;
 /** After so long a spool that could not be written is tried again. */
 const FAILURE_TOLD_MS = 5000;
 
@@ -167,7 +173,7 @@ export class SpooledQueue implements Queue {
   async appendDeadLetters(letters: readonly DeadLetter[]): Promise<void> {
     await this.#pass({
       toUpstream: () => this.#upstream.appendDeadLetters(letters),
-      toLocal: () => ({ records: letters.map(encodeSpooledLetter), events: 0 }),
+      toLocal: () => ({ records: this.#spooledParts(letters).map(encodeSpooledLetter), events: 0 }),
     });
   }
 
@@ -199,6 +205,12 @@ export class SpooledQueue implements Queue {
       if (this.isSpooling) throw error;
       return passage.toUpstream();
     }
+  }
+
+  /** Dead letters that the spool takes record by record, and the queue behind it most likely too. */
+  #spooledParts(letters: readonly DeadLetter[]): DeadLetter[] {
+    const bytesMax = Math.min(SPOOLED_PART_BYTES, Math.floor(this.#local.appendBytesMax / 2));
+    return letters.flatMap((letter) => partsOf(letter, bytesMax, () => randomBytes(PART_ID_BYTES)));
   }
 
   async #openedInTime(): Promise<void> {
@@ -233,9 +245,13 @@ export class SpooledQueue implements Queue {
     const { records, events } = passage.toLocal();
     this.#entering++;
     try {
-      await this.#hold(records);
+      let left = events;
+      for (const append of this.#appendsOf(records)) {
+        await this.#hold(append);
+        this.#feeder.stored(append.length, left);
+        left = 0;
+      }
       this.#failure = null;
-      this.#feeder.stored(records.length, events);
       if (this.#spell) this.#spell.events += events;
       if (sent !== null && !sent.isSettled) this.#await(sent);
       return 'spool';
@@ -247,6 +263,24 @@ export class SpooledQueue implements Queue {
       this.#entering--;
       this.#endSpell();
     }
+  }
+
+  /** What the spool takes at once; only a large dead letter in its parts is more than that. */
+  #appendsOf(records: readonly QueueRecord[]): QueueRecord[][] {
+    const appends: QueueRecord[][] = [];
+    let bytes = 0;
+    for (const record of records) {
+      const size = recordBytes(record);
+      const last = appends.at(-1);
+      if (last && bytes + size <= this.#local.appendBytesMax) {
+        last.push(record);
+        bytes += size;
+      } else {
+        appends.push([record]);
+        bytes = size;
+      }
+    }
+    return appends;
   }
 
   async #hold(records: readonly QueueRecord[]): Promise<void> {

@@ -65,7 +65,7 @@ class Bench {
       },
       timeoutMs: 10_000,
       bodyBytesMax: 65_536,
-      waitingBytesMax: 20_000,
+      waitingBytesMax: 40_000,
       clockSkewMs: SKEW_MS,
       askForAll,
     });

@@ -309,7 +309,7 @@ test('a line of too many parts', () => {
 });
 
 test('the oldest goes first when there are too many bytes', () => {
-  const joining = new Joining({ bytesMax: 3000, lineBytesMax: 5000 });
+  const joining = new Joining({ bytesMax: 3600, lineBytesMax: 5000 });
   joining.part(1, { line: 'a' });
   joining.part(1, { line: 'b' });
   assert.deepEqual(joining.part(1, { line: 'c', text: 'x'.repeat(2000), hold: 'c' }), [partial('a1 ', '1', 'a1 ')]);

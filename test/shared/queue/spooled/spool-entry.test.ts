@@ -20,9 +20,19 @@ const bytes = fc.uint8Array({ maxLength: 50 }).map((array) => Buffer.from(array)
 const text = fc.string({ maxLength: 50, unit: 'grapheme' });
 const record = fc.record({ encoding: fc.constantFrom('identity', 'gzip', 'zstd'), batches: bytes, value: bytes });
 const index = fc.option(fc.record({ index: fc.nat(0xffffffff) }), { nil: {} });
+const id = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((array) => Buffer.from(array));
+const place = fc.record(
+  { id, at: fc.maxSafeNat(), bytes: fc.maxSafeNat(), tableBytes: fc.maxSafeNat() },
+  { noNullPrototype: true },
+);
+const part = fc.option(fc.record({ part: place }), { nil: {} });
 const letter: fc.Arbitrary<DeadLetter> = fc
-  .tuple(fc.record({ batches: bytes, reason: text, error: text, from: text, value: bytes, cut: fc.boolean() }), index)
-  .map(([whole, where]) => ({ ...whole, ...where }));
+  .tuple(
+    fc.record({ batches: bytes, reason: text, error: text, from: text, value: bytes, cut: fc.boolean() }),
+    index,
+    part,
+  )
+  .map(([whole, where, place]) => ({ ...whole, ...where, ...place }));
 
 /** As it comes out of the local queue, with headers that it adds. */
 function through(spooled: QueueRecord): SpoolEntry | null {
@@ -59,6 +69,7 @@ describe('spool entry', () => {
       from: 'edge',
       value: Buffer.alloc(0),
       cut: false,
+      part: { id: Buffer.alloc(16), at: 1, bytes: 2, tableBytes: 0 },
     }).value;
     for (let end = 0; end < letterBytes.length; end++) {
       assert.equal(decodeSpoolEntry({ batches: Buffer.alloc(0) }, letterBytes.subarray(0, end)), null, `cut at ${end}`);

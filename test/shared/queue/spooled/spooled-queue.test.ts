@@ -1,14 +1,16 @@
 // The switch-over between a queue and its spool, case by case, on queues in memory and a clock that the test drives.
 
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { encodeBatches } from '#shared/record/record.ts';
+import { readLetters, surveyDeadLetters } from '#shared/queue/letter-reader.ts';
 import type { DeadLetter } from '#shared/queue/queue.ts';
 import { SpooledQueue, type SpooledQueueOptions } from '#shared/queue/spooled/spooled-queue.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
 import { RecordingObserver } from './recording-observer.ts';
 import { firstAppearances, numbersIn, recordOf } from './records.ts';
-import { type Fate, refusedWith, UnsteadyQueue } from './unsteady-queue.ts';
+import { atOnce, type Fate, refusedWith, UnsteadyQueue } from './unsteady-queue.ts';
 
 const AWAY = refusedWith('queue_unavailable');
 /** Never done, and answered only when the producer gives up. */
@@ -92,6 +94,30 @@ describe('spool', () => {
     upstream.fate = () => refusedWith('topic_missing');
     await clock.advance(60_000);
     assert.equal(queue.events, 1);
+  });
+
+  it('holds a dead letter that is larger than it takes at once, and feeds it whole', async () => {
+    const { clock, upstream, local, queue } = await spool();
+    local.appendBytesMax = 100_000;
+    const value = randomBytes(2_500_000);
+    const large: DeadLetter = { batches: encodeBatches([]), reason: 'r', error: '', from: 'edge', value, cut: false };
+    upstream.fate = () => AWAY;
+    await clock.until(queue.appendDeadLetters([large]));
+    assert(local.appends >= 25, `${local.appends} appends`);
+    assert.equal(upstream.memory.letters.length, 0);
+    // What fails in the middle comes again, and the topic takes less than it did.
+    let tries = 0;
+    upstream.appendBytesMax = 40_000;
+    upstream.fate = () => (tries++ % 5 === 3 ? { doneMs: 0, answerMs: 10, error: AWAY.error } : atOnce);
+    await clock.when(() => !queue.isSpooling);
+    const { signal } = new AbortController();
+    const survey = await surveyDeadLetters(upstream.memory, undefined, signal);
+    const letters = await Array.fromAsync(readLetters(upstream.memory, {}, { survey, signal }));
+    assert.deepEqual(
+      letters.map(({ missingBytes }) => missingBytes),
+      [0],
+    );
+    assert(Buffer.from(letters[0]?.value ?? []).equals(value));
   });
 
   it('leads dead letters the same way', async () => {

@@ -1,0 +1,27 @@
+// What the indexer holds of a record, in bytes: more than its value. A record of one small event costs ten times its value in objects, and
+// the budget that pauses reading must know it. Figures are of Node 26: heap and buffers of 200,000 of each, rounded up. Pure.
+
+import type { FetchedRecord } from '#shared/queue/queue.ts';
+import type { Unpacked } from './unpack.ts';
+
+/** The record, its headers, its place among the offsets, its permit. */
+export const RECORD_OVERHEAD_BYTES = 1024;
+/** A row of the table of batches, with its texts. */
+export const BATCH_OVERHEAD_BYTES = 640;
+
+/** From its fetch until its last event has an outcome. */
+export function recordBytes({ headers, value }: FetchedRecord): number {
+  let bytes = RECORD_OVERHEAD_BYTES + value.length;
+  for (const name in headers) bytes += headers[name]?.length ?? 0;
+  return bytes;
+}
+
+/** The same once it was opened: its rows are held as long as any of its documents. */
+export function rowsBytes({ batches }: Unpacked): number {
+  return batches.length * BATCH_OVERHEAD_BYTES;
+}
+
+/** From its opening until its entries have gone on: the uncompressed value, and where its entries end. */
+export function openedBytes({ bytes, ends }: Unpacked, { value }: FetchedRecord): number {
+  return (bytes.buffer === value.buffer ? 0 : bytes.length) + ends.byteLength;
+}

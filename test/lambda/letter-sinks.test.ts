@@ -1,0 +1,77 @@
+// Where a function puts what cannot be indexed: each event has a dead letter of its own, and the same one when it comes again.
+
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { test } from 'node:test';
+import { BatchIndexer } from '#indexer/batch-indexer.ts';
+import { PostedLetters, StoreLetters } from '#lambda/letter-sinks.ts';
+import type { BulkOutcome } from '#shared/store/store.ts';
+import { VirtualClock } from '#test/memory/clock.ts';
+import { MemoryStore } from '#test/memory/store.ts';
+import { World } from '#test/indexer/world.ts';
+
+const REFUSED: BulkOutcome = { status: 400, errorType: 'document_parsing_exception', errorReason: 'refused' };
+const LIMITS = { timeLimitMs: 60_000, passOnTails: true };
+
+test('a record of many chunks, all refused: a dead letter for each event, the same when the record comes again', async () => {
+  const world = new World({ partitions: 1 });
+  await world.send(0, [1, 1, 2, 1]);
+  world.store.hooks = { item: () => REFUSED };
+  const letters = new MemoryStore(world.clock);
+  for (let call = 0; call < 2; call++) {
+    await using indexer = new BatchIndexer({ ...world.options, queue: new StoreLetters(letters, world.clock) });
+    const { finished } = await world.clock.until(indexer.index(world.queue.log(0), LIMITS));
+    assert(finished);
+    assert.equal(letters.documents.size, 5);
+  }
+});
+
+test('dead letters that are posted have ids of their own too', async () => {
+  const ids: unknown[] = [];
+  const server = createServer((request, response) => {
+    void (async () => {
+      const body: Buffer[] = [];
+      for await (const piece of request) body.push(piece);
+      const lines = Buffer.concat(body).toString().trim().split('\n');
+      for (const line of lines) ids.push((JSON.parse(line) as { id?: unknown }).id);
+      response.end();
+    })();
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  try {
+    const address = server.address();
+    assert(typeof address === 'object' && address);
+    const posted = new PostedLetters(`http://127.0.0.1:${address.port}/`);
+    const about = {
+      index: 0,
+      reason: 'document_refused',
+      error: '',
+      from: 'l/0/7',
+      value: Buffer.from('v'),
+      cut: false,
+    };
+    const tables = [Buffer.from('one'), Buffer.from('two')];
+    for (let call = 0; call < 2; call++)
+      await posted.appendDeadLetters(tables.map((batches) => ({ ...about, batches })));
+    assert.equal(ids.length, 4);
+    assert.equal(new Set(ids).size, 2);
+  } finally {
+    server.close();
+  }
+});
+
+test('a dead letter that is larger than a document should be is kept whole, in parts that a repeat does not double', async () => {
+  const clock = new VirtualClock();
+  const store = new MemoryStore(clock);
+  const value = randomBytes(2_500_000);
+  const letter = { batches: Buffer.from('t'), index: 0, reason: 'r', error: '', from: 'l/0/7', value, cut: false };
+  for (let call = 0; call < 2; call++) await clock.until(new StoreLetters(store, clock).appendDeadLetters([letter]));
+  const parts = [...store.documents.values()].map(
+    (document) => document['attributes'] as { value: string; part: { at: number; bytes: number } },
+  );
+  assert.equal(parts.length, 3);
+  const inOrder = parts.toSorted((a, b) => a.part.at - b.part.at).map((part) => Buffer.from(part.value, 'base64'));
+  assert(Buffer.concat(inOrder).equals(value));
+});
