@@ -16,6 +16,9 @@ export class Assignment {
   /** The end of each partition as it was last heard of, and when that was. */
   readonly ends = new Map<number, { readonly offset: number; readonly heardMs: number }>();
 
+  /** Partitions of which nothing is committed for now, and where those records end that another may have on its way to the store. */
+  readonly #held = new Map<number, number>();
+
   constructor(number: number, partitions: readonly { readonly partition: number; readonly next: number }[]) {
     this.number = number;
     for (const { partition, next } of partitions) {
@@ -29,11 +32,29 @@ export class Assignment {
     this.ends.set(partition, { offset, heardMs });
   }
 
+  /** Another had the partition, and may still write what lies before `end`: nothing of it is committed until `release`. */
+  hold(partition: number, end: number): void {
+    if (end > (this.committed.get(partition) ?? 0)) this.#held.set(partition, end);
+  }
+
+  release(): void {
+    this.#held.clear();
+  }
+
+  get isHeld(): boolean {
+    return this.#held.size > 0;
+  }
+
+  /** Whether another may still write the events of this record. */
+  isInherited({ partition, offset }: FetchedRecord): boolean {
+    return !this.void && offset < (this.#held.get(partition) ?? -1);
+  }
+
   /** Partitions whose offset could be committed further, and to where. */
   moved(): Map<number, number> {
     const moved = new Map<number, number>();
     for (const [partition, offsets] of this.partitions) {
-      if (offsets.next > (this.committed.get(partition) ?? 0)) moved.set(partition, offsets.next);
+      if (!this.#held.has(partition) && offsets.next > (this.committed.get(partition) ?? 0)) moved.set(partition, offsets.next);
     }
     return moved;
   }
@@ -58,6 +79,10 @@ export class RecordInHand {
     this.#offsets = offsets;
     this.#slot = offsets.begin(fetched.offset, fetched.timestampMs);
     this.#permit = permit;
+  }
+
+  get isInherited(): boolean {
+    return this.assignment.isInherited(this.fetched);
   }
 
   /** The record had all its outcomes: its offset may be passed. */

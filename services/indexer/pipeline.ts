@@ -133,6 +133,7 @@ export class Pipeline {
     for (const part of this.#options.lines.drop()) this.#abandon(part, 'shutdown');
     await this.#idle();
     limit[Symbol.dispose]();
+    this.#options.writer.stop();
     for (const record of this.#pending.splice(0)) record.giveUp();
     for (const { record } of this.#opening.splice(0)) record.giveUp();
     this.#finish?.resolve();
