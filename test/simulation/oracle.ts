@@ -122,7 +122,6 @@ export class Oracle {
     const records = this.#records[place.partition];
     if (records) records[place.offset] = numbers;
     for (const number of numbers) {
-      const state = this.#states[number];
       if (this.#seen.has(number)) continue;
       this.#seen.add(number);
       this.#appeared[place.partition]?.push(number);
