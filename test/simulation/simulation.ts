@@ -305,7 +305,7 @@ class Simulation {
     const isSpare = indexer === this.#indexers[2];
     if (!indexer.run) {
       if (isSpare && faults.strikes('indexer_added', name)) void indexer.start();
-      else if (isSpare && faults.strikes('drain_job', name)) void indexer.drain(this.#random.integer(1, 30));
+      else if (isSpare && faults.strikes('drain_job', name)) void indexer.drain(this.#random.integer(8, 30));
       return;
     }
     const startAgain = (): void => {
