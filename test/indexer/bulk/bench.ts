@@ -75,7 +75,7 @@ export class Bench {
     for (const { batch, index, count } of runs) {
       for (let i = 0; i < count; i++) {
         body.begin(`logs-${indices[item++ % indices.length]}`.replace('logs-logs', 'logs'), batch.id, index + i);
-        body.json.ascii(`{"n":${index + i},"as_text":${asText}}`);
+        body.json.ascii(`{"@timestamp":"2026-01-02T03:04:05Z","n":${index + i},"as_text":${asText}}`);
         body.end();
       }
     }
