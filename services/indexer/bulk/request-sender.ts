@@ -81,6 +81,7 @@ export class RequestSender {
         : error instanceof Error
           ? error
           : new Error(reasonOf(error));
+      if (failure instanceof SluiceError && failure.code === 'store_timeout') void secondLook.keepUnanswered(parcel);
       limit.release({ roundTripMs: null, overloaded: requestVerdict(failure) === 'again' });
       return failure;
     }

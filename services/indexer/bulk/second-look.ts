@@ -5,14 +5,16 @@
 //   the other sends c ─────────────── on its way ──────────────► written to index 2
 //        ▲ lost the partition     ours: c written to index 1           ▲ bulk.timeout_ms later: both are found, 2 goes
 //
-// The same is done for a request of our own that brought no answer, but without holding commits.
+// The same is done bulk.timeout_ms after a request of our own that brought no answer, also one whose partition was lost meanwhile, but
+// without holding commits.
 //
 // Guarantees: `done` resolves when all ids that were kept for the assignment were looked at, or the assignment is void.
 // At most IDS_MAX ids are kept; what is over is not looked at again (docs/guarantees.md).
 
 import { type BackoffLimits, backoffMs } from '#shared/backoff.ts';
 import type { Clock } from '#shared/clock.ts';
-import type { Assignment } from '../in-hand.ts';
+import type { BulkItem } from '#shared/store/store.ts';
+import type { Assignment, RecordInHand } from '../in-hand.ts';
 import type { BulkAnswer } from './answer.ts';
 import { LOOK_INTERVAL_MS, type LookBack } from './look-back.ts';
 import type { Parcel } from './parcel.ts';
@@ -53,26 +55,29 @@ export class SecondLook {
     this.#options = options;
   }
 
-  /** Keeps the ids of what is in the store now, and may be written by another too, or by a request that brought no answer. */
+  /** Keeps the ids of what is in the store now, and may be written by another too. */
   keep(parcel: Parcel, answer: BulkAnswer): void {
-    const isOurs = parcel.unanswered === true;
-    if (!isOurs && !parcel.runs.some(({ record }) => record.isInherited)) return;
-    const own = new Kept();
+    const { items } = parcel.request;
     let number = 0;
     for (const { record, count } of parcel.runs) {
-      const { assignment, fetched, isInherited } = record;
       const next = number + count;
-      const kept = isInherited ? this.#of(assignment) : isOurs ? own : null;
-      for (; kept && number < next && this.#count < IDS_MAX; number++) {
-        const item = parcel.request.items[number];
-        if (!item || !answer.isSettled(number)) continue;
-        // What the other one knew may have been as old as a look.
-        kept.add(item.index, item.id, fetched.timestampMs - LOOK_INTERVAL_MS);
-        this.#count++;
+      if (!record.isInherited) number = next;
+      for (; number < next; number++) {
+        if (answer.isSettled(number)) this.#add(this.#of(record.assignment), items[number], record);
       }
-      number = next;
     }
-    if (own.count > 0) void this.#later(own);
+  }
+
+  /** A request of ours brought no answer, and may still be done when others have written these, or we have: looked at later. */
+  async keepUnanswered({ request, runs }: Parcel): Promise<void> {
+    const { clock, timeoutMs, signal } = this.#options;
+    const kept = new Kept();
+    let number = 0;
+    for (const { record, count } of runs) {
+      for (let i = 0; i < count; i++) this.#add(kept, request.items[number++], record);
+    }
+    await clock.sleep(timeoutMs, signal).catch(() => undefined);
+    await this.#look(kept, () => false);
   }
 
   /** Looks at all that was kept for the assignment; forgets it if the assignment is void, for then all of it is read again. */
@@ -90,10 +95,11 @@ export class SecondLook {
     return kept;
   }
 
-  async #later(kept: Kept): Promise<void> {
-    const { clock, timeoutMs, signal } = this.#options;
-    await clock.sleep(timeoutMs, signal).catch(() => undefined);
-    await this.#look(kept, () => false);
+  #add(kept: Kept, item: BulkItem | undefined, { fetched }: RecordInHand): void {
+    if (!item || this.#count >= IDS_MAX) return;
+    // What the other one knew may have been as old as a look.
+    kept.add(item.index, item.id, fetched.timestampMs - LOOK_INTERVAL_MS);
+    this.#count++;
   }
 
   async #look(kept: Kept, isVoid: () => boolean): Promise<void> {
