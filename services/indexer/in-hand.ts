@@ -54,7 +54,8 @@ export class Assignment {
   moved(): Map<number, number> {
     const moved = new Map<number, number>();
     for (const [partition, offsets] of this.partitions) {
-      if (!this.#held.has(partition) && offsets.next > (this.committed.get(partition) ?? 0)) moved.set(partition, offsets.next);
+      if (!this.#held.has(partition) && offsets.next > (this.committed.get(partition) ?? 0))
+        moved.set(partition, offsets.next);
     }
     return moved;
   }

@@ -442,7 +442,11 @@ function contract(stream: string, open: () => Promise<Opened>): void {
     assert.deepEqual([conflict?.status, conflict?.backing], [409, write.name]);
     await store.remove(write.name, [old.id, never.id]);
     await store.remove(write.name, [old.id]);
-    assert.deepEqual(await store.idsIn(write.name, ids), new Set([later.id]), 'a second copy is deleted, in that index only');
+    assert.deepEqual(
+      await store.idsIn(write.name, ids),
+      new Set([later.id]),
+      'a second copy is deleted, in that index only',
+    );
     assert.deepEqual(await store.idsIn(first.name, ids), new Set([old.id, alsoOld.id]));
   });
 

@@ -80,7 +80,14 @@ export class SimElasticsearch {
       const refused = refuse();
       if (refused !== null) return refused;
       ids.add(create._id);
-      this.options.written({ id: create._id, json, backing, by: sent.by, sentMs: sent.atMs, writtenMs: this.options.time.nowMs });
+      this.options.written({
+        id: create._id,
+        json,
+        backing,
+        by: sent.by,
+        sentMs: sent.atMs,
+        writtenMs: this.options.time.nowMs,
+      });
       return { status: 201, backing };
     });
   }

@@ -54,7 +54,9 @@ export class BulkAnswer {
     if (refused.every(isTooLarge)) return true;
     const backing = this.outcomes[refused[0] ?? 0]?.backing;
     if (backing === undefined) return false;
-    return this.outcomes.some((outcome) => outcome.status === 201 && !outcome.failureStore && outcome.backing === backing);
+    return this.outcomes.some(
+      (outcome) => outcome.status === 201 && !outcome.failureStore && outcome.backing === backing,
+    );
   }
 
   /** Tells the ledger of what is done. `indexed` is called once for each run that has something indexed, with how many of it. */

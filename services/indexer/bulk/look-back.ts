@@ -196,9 +196,7 @@ function startMs(indices: Indices): number {
 
 /** Whether the document is in the index that its outcome names. */
 function isIn(outcome: BulkOutcome | undefined): boolean {
-  return (
-    outcome?.backing !== undefined && (outcome.status === 201 || outcome.status === 409) && !outcome.failureStore
-  );
+  return outcome?.backing !== undefined && (outcome.status === 201 || outcome.status === 409) && !outcome.failureStore;
 }
 
 /** Data streams of which something is in another index than the one that was thought to be written to. */

@@ -115,4 +115,3 @@ export class Bench {
     assert.equal(this.ledger.imbalance, 0, JSON.stringify(this.ledger.counts));
   }
 }
-

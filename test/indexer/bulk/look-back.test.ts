@@ -138,7 +138,8 @@ async function arrangeRollover() {
   await bench.clock.until(bench.writer.idle());
   await bench.clock.advance(100);
   rolls = true;
-  return { bench, submit, ...bench };
+  const { clock, writer, store, ledger } = bench;
+  return { bench, submit, clock, writer, store, ledger };
 }
 
 test('a rollover while a request is on its way: the second copies are deleted', async () => {

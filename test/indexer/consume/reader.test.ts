@@ -21,7 +21,17 @@ async function arrange() {
     }),
   };
   const { clock, random } = world;
-  const reader = new PartitionReader({ ...core, ...core.holding, holdMs: 0, queue, clock, random, group: 'g', fetchBytesMax: 1, toEnds: false });
+  const reader = new PartitionReader({
+    ...core,
+    ...core.holding,
+    holdMs: 0,
+    queue,
+    clock,
+    random,
+    group: 'g',
+    fetchBytesMax: 1,
+    toEnds: false,
+  });
   const handler: ConsumerHandler = reader;
   reader.start();
   await clock.settle();

@@ -92,7 +92,10 @@ it('names the backing index of each item', () => {
 it('does not guess where an answer is not whole', () => {
   const check = (text: string, count: number, code: ErrorCode = 'store_timeout') =>
     assert.throws(() => bulkOutcomes(200, text, count), { code });
-  const named = answer(false, [created, created].map((item) => item.replace('{"status', '{"_index":"i","status')));
+  const named = answer(
+    false,
+    [created, created].map((item) => item.replace('{"status', '{"_index":"i","status')),
+  );
   for (let length = 0; length < named.length; length++) check(named.slice(0, length), 2);
   check(named, 1);
   check(named, 3);
