@@ -56,6 +56,8 @@ test(
     const entries = Array.from({ length: 100 }, (_, i) => world.entry({ log: i === 42 ? 'not a number' : String(i) }));
     const record = { encoding: 'identity', batches: encodeBatches([batch]), value: Buffer.concat(entries) } as const;
     const indexer = await startIndexer(options());
+    // What lies there when the partition is assigned is committed after `bulk.timeout_ms` only.
+    while (indexer.unreadyReason !== null) await systemClock.sleep(20);
     await queue.append(0, [record]);
     const { counts } = indexer.ledger;
     while (counts.indexed + counts.dead_lettered < 100) await systemClock.sleep(20);
