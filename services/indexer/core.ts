@@ -13,6 +13,7 @@ import type { Store } from '#shared/store/store.ts';
 import { ConcurrencyLimit } from './bulk/concurrency.ts';
 import type { EventPlace } from './bulk/parcel.ts';
 import { BulkWriter } from './bulk/writer.ts';
+import type { Assignment } from './in-hand.ts';
 import { Ledger } from './ledger.ts';
 import { LineJoiner } from './parse/joiner.ts';
 import { Pipeline } from './pipeline.ts';
@@ -46,6 +47,8 @@ interface ReplayDifferences {
 }
 
 export interface IndexerCore {
+  /** How long commits are held under a new assignment, and what ends that; for a reader. */
+  readonly holding: { readonly holdMs: number; readonly lookAgain: (assignment: Assignment) => Promise<void> };
   readonly pipeline: Pipeline;
   readonly writer: BulkWriter;
   readonly ledger: Ledger;
@@ -103,7 +106,10 @@ export function buildCore(options: CoreOptions, partitions: () => Iterable<Parti
     trustedTenants,
   });
   telemetry.watch({ ledger, writer, limit, topic, partitions });
-  return { pipeline, writer, ledger, telemetry, budget };
+  // A store of one index has no place for a second copy.
+  const holdMs = store.kind === 'elasticsearch' ? config['bulk.timeout_ms'] : 0;
+  const holding = { holdMs, lookAgain: (assignment: Assignment) => writer.lookAgain(assignment) };
+  return { pipeline, writer, ledger, telemetry, budget, holding };
 }
 
 /** The edge's file says whose records may name their own tenant. Throws config_invalid. */

@@ -30,6 +30,9 @@ export class Assignment {
   /** By partition. Nothing behind the offset goes on; the other partitions do. */
   readonly held = new Map<number, HeldPartition>();
 
+  /** Partitions of which nothing is committed for now, and where those records end that another may have on its way to the store. */
+  readonly #inherited = new Map<number, number>();
+
   constructor(number: number, partitions: readonly { readonly partition: number; readonly next: number }[]) {
     this.number = number;
     for (const { partition, next } of partitions) {
@@ -50,11 +53,30 @@ export class Assignment {
     return null;
   }
 
+  /** Another had the partition, and may still write what lies before `end`: nothing of it is committed until `release`. */
+  inherit(partition: number, end: number): void {
+    if (end > (this.committed.get(partition) ?? 0)) this.#inherited.set(partition, end);
+  }
+
+  release(): void {
+    this.#inherited.clear();
+  }
+
+  get hasInherited(): boolean {
+    return this.#inherited.size > 0;
+  }
+
+  /** Whether another may still write the events of this record. */
+  isInherited({ partition, offset }: FetchedRecord): boolean {
+    return !this.void && offset < (this.#inherited.get(partition) ?? -1);
+  }
+
   /** Partitions whose offset could be committed further, and to where. */
   moved(): Map<number, number> {
     const moved = new Map<number, number>();
     for (const [partition, offsets] of this.partitions) {
-      if (offsets.next > (this.committed.get(partition) ?? 0)) moved.set(partition, offsets.next);
+      if (!this.#inherited.has(partition) && offsets.next > (this.committed.get(partition) ?? 0))
+        moved.set(partition, offsets.next);
     }
     return moved;
   }
@@ -84,6 +106,10 @@ export class RecordInHand {
   /** So many bytes more are held with the record, until it is finished or given up. */
   hold(bytes: number): void {
     this.#permit.grow(bytes);
+  }
+
+  get isInherited(): boolean {
+    return this.assignment.isInherited(this.fetched);
   }
 
   /** The record had all its outcomes: its offset may be passed. */

@@ -153,6 +153,7 @@ export class Pipeline {
     for (const part of this.#options.lines.drop()) this.#abandon(part, 'shutdown');
     await this.#idle();
     limit[Symbol.dispose]();
+    this.#options.writer.stop();
     for (const record of this.#pending.splice(0)) record.giveUp();
     for (const { record, opened } of this.#opening.splice(0)) {
       this.#close((await opened).permit);

@@ -51,6 +51,7 @@ export class IndexerTelemetry implements LedgerListener {
   readonly #bulkSeconds;
   readonly #bulkItems;
   readonly #bulkFailures;
+  readonly #secondCopies;
   readonly #receiveSeconds;
   readonly #rebalances;
   readonly #tenantIndexed;
@@ -89,6 +90,11 @@ export class IndexerTelemetry implements LedgerListener {
       'bulk_failures_total',
       'Bulk requests that failed as a whole, by the code of the error; their documents are sent again.',
       ['reason'],
+    );
+    this.#secondCopies = metrics.counter(
+      'second_copies_total',
+      'Documents that were found in two backing indices after a rollover, and what became of the newer copy.',
+      ['copy'],
     );
     this.#receiveSeconds = metrics.histogram(
       'receive_to_indexed_seconds',
@@ -205,13 +211,37 @@ export class IndexerTelemetry implements LedgerListener {
     else this.#log.warn('bulk_split', { what: fields.what, verdict });
   }
 
+  /** The store refused a request and, after it, a probe in which nothing can be wrong: nothing is sent but one try now and then. */
+  requestsHeld(says: string): void {
+    this.#log.error('store_refuses_requests', {
+      what: says,
+      effect: 'nothing is lost: the same documents are sent again, slowly; none goes to the dead letters',
+      todo: 'mend what refuses every request: a parameter, a proxy, the version of Elasticsearch',
+    });
+  }
+
+  /** Documents were in two backing indices; the newer copies are deleted, or cannot be. */
+  secondCopies(index: string, documents: number, error: unknown): void {
+    this.#secondCopies.add(documents, error === null ? 'deleted' : 'kept');
+    if (error === null) this.#log.info('second_copies_deleted', { index, documents });
+    else {
+      this.#log.error('second_copies_kept', {
+        index,
+        documents,
+        what: reasonOf(error),
+        effect: 'these documents are there twice',
+        todo: 'give the indexer the privilege "delete" on the data stream',
+      });
+    }
+  }
+
   /** An index takes nothing: what is for it waits, and nothing else does. */
   indexHeld(index: string, says: string): void {
     this.#log.error('index_refuses_documents', {
       index,
       what: says,
       effect: 'nothing is lost: they are kept and tried again slowly',
-      todo: 'mend privileges, the template, the disk or the limits of the cluster; the indexer goes on by itself',
+      todo: 'mend privileges, the template, its pipelines, the disk or the limits of the cluster; the indexer goes on by itself',
     });
   }
 

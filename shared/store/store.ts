@@ -17,21 +17,28 @@ export interface Store extends AsyncDisposable {
   bulk(request: BulkRequest, signal?: AbortSignal): Promise<BulkOutcome[]>;
   search(query: StoreQuery, signal?: AbortSignal): Promise<StoredDocument[]>;
   /**
-   * When the data stream began to write to the index that it writes to now, ms since the epoch by the store's clock; null where it has
-   * no older one. A name is taken once in each index: what was written before is unseen by `bulk`, and known to `presentIds` only.
+   * The indices behind a data stream, the oldest first; `bulk` writes to the last. Empty where nothing was written, and for a store
+   * that takes a name once for all time. Elsewhere a name is taken once in each index: `bulk` sees the last one only.
    */
-  rolledOverMs(index: string): Promise<number | null>;
+  backingIndices(stream: string, signal?: AbortSignal): Promise<readonly BackingIndex[]>;
   /**
-   * Which of the ids are in the data stream: all that `bulk` would not see, also those that no search finds yet, and perhaps some
-   * that it would.
+   * Which of the ids are in this backing index, also those that no search finds yet. None where the index is closed or gone;
+   * rejects where it cannot be read.
    */
-  presentIds(index: string, ids: readonly string[], options: PresentIdsOptions): Promise<ReadonlySet<string>>;
+  idsIn(backing: string, ids: readonly string[], signal?: AbortSignal): Promise<ReadonlySet<string>>;
+  /** Deletes documents of a backing index. Those that are not there change nothing. */
+  remove(backing: string, ids: readonly string[], signal?: AbortSignal): Promise<void>;
+  /**
+   * Writes a document of ours with nothing but a time, the way `bulk` does, and deletes it again. What becomes of it, no other
+   * document is to blame for. Rejects as `bulk` does.
+   */
+  probe(stream: string, signal?: AbortSignal): Promise<BulkOutcome>;
 }
 
-export interface PresentIdsOptions {
-  /** None of them was written before, by the store's clock: spares the look into older indices. */
-  readonly sinceMs: number;
-  readonly signal?: AbortSignal;
+export interface BackingIndex {
+  readonly name: string;
+  /** When it was made, ms since the epoch by the store's clock; Infinity where that is not known. */
+  readonly createdMs: number;
 }
 
 /** A `_bulk` body as bytes, and where each document lies in it. */
@@ -59,6 +66,8 @@ export interface BulkOutcome {
   readonly errorReason?: string;
   /** The document went to the failure store: taken, but not where it belongs. */
   readonly failureStore?: boolean;
+  /** The backing index that was written to, or that has the name already. */
+  readonly backing?: string;
 }
 
 export interface StoreQuery {

@@ -417,34 +417,47 @@ function contract(stream: string, open: () => Promise<Opened>): void {
   it('knows what is there after a rollover, also what no search finds yet', async () => {
     const { store } = opened;
     const { at } = day(16);
-    const sinceMs = Date.now() - 60_000;
     const [old, alsoOld, later, never] = numbered([{}, {}, {}, {}].map((_, i) => ({ '@timestamp': at(i) })));
     assert(old && alsoOld && later && never);
     assert.deepEqual(statuses(await store.bulk(bulkRequest([old, alsoOld]))), [201, 201]);
     await opened.rollOver();
     assert.deepEqual(statuses(await store.bulk(bulkRequest([later]))), [201]);
 
-    const rolledOverMs = await store.rolledOverMs(stream);
-    assert(rolledOverMs === null || Math.abs(rolledOverMs - Date.now()) < 60_000, `rolled over at ${rolledOverMs}`);
-    const all = [old, alsoOld, later, never];
+    const indices = await store.backingIndices(stream);
+    // A store that takes a name once for all time.
+    if (indices.length === 0) return assert.deepEqual(statuses(await store.bulk(bulkRequest([old]))), [409]);
+    const [first, write] = indices;
+    assert(first && write && indices.length === 2);
+    assert(Math.abs(write.createdMs - Date.now()) < 60_000, `made at ${write.createdMs}`);
     // Of 3,000 ids, so that more than one question is needed.
     const others = Array.from({ length: 3000 }, (_, i) => testId(1_000_000, i));
-    const present = await store.presentIds(stream, [...others, ...all.map(({ id }) => id)], { sinceMs });
-    const rest = all.filter(({ id }) => !present.has(id));
-    const again = statuses(await store.bulk(bulkRequest(rest)));
-    const news = rest.filter((_, i) => again[i] === 201);
-    assert.deepEqual(news, [never], 'each is known by one or the other');
-    assert(![...others, never.id].some((id) => present.has(id)));
-    if (rolledOverMs === null) return;
-    assert(present.has(old.id) && present.has(alsoOld.id));
-    const recent = await store.presentIds(stream, [old.id], { sinceMs: rolledOverMs + 1 });
-    assert(!recent.has(old.id), 'an index that ended before is not asked');
+    const ids = [...others, ...[old, alsoOld, later, never].map(({ id }) => id)];
+    assert.deepEqual(await store.idsIn(first.name, ids), new Set([old.id, alsoOld.id]));
+    assert.deepEqual(await store.idsIn(write.name, ids), new Set([later.id]));
+    assert.deepEqual(await store.idsIn('.ds-logs-sluice.nobody-000001', ids), new Set());
+
+    const [again] = await store.bulk(bulkRequest([old]));
+    assert.deepEqual([again?.status, again?.backing], [201, write.name], 'the name is free there, and the index told');
+    const [conflict] = await store.bulk(bulkRequest([later]));
+    assert.deepEqual([conflict?.status, conflict?.backing], [409, write.name]);
+    await store.remove(write.name, [old.id, never.id]);
+    await store.remove(write.name, [old.id]);
+    assert.deepEqual(
+      await store.idsIn(write.name, ids),
+      new Set([later.id]),
+      'a second copy is deleted, in that index only',
+    );
+    assert.deepEqual(await store.idsIn(first.name, ids), new Set([old.id, alsoOld.id]));
   });
 
-  it('knows of no rollover where nothing was written', async () => {
-    assert.equal(await opened.store.rolledOverMs('logs-sluice.nobody-default'), null);
-    const ids = [testId(1, 1)];
-    assert.deepEqual(await opened.store.presentIds('logs-sluice.nobody-default', ids, { sinceMs: 0 }), new Set());
+  it('knows of no index where nothing was written', async () => {
+    assert.deepEqual(await opened.store.backingIndices('logs-sluice.nobody-default'), []);
+  });
+
+  it('takes a probe, and nobody finds it', async () => {
+    assert.equal((await opened.store.probe(stream)).status, 201);
+    await opened.refresh();
+    assert.deepEqual(await search({ until: '2000-01-01T00:00:00Z' }), []);
   });
 
   it('rejects with the reason of the signal that was aborted', async () => {

@@ -23,8 +23,10 @@ export function withStream(store: Store, name: string): Store {
     setup: () => store.setup(),
     ping: (signal) => store.ping(signal),
     search: (query, signal) => store.search(query, signal),
-    rolledOverMs: () => store.rolledOverMs(name),
-    presentIds: (_index, ids, options) => store.presentIds(name, ids, options),
+    backingIndices: (_stream, signal) => store.backingIndices(name, signal),
+    idsIn: (backing, ids, signal) => store.idsIn(backing, ids, signal),
+    remove: (backing, ids, signal) => store.remove(backing, ids, signal),
+    probe: (_stream, signal) => store.probe(name, signal),
     bulk(request, signal) {
       for (const { actionStart } of request.items) request.body.set(bytes, actionStart + ACTION_START);
       return store.bulk(request, signal);

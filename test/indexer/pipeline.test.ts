@@ -429,9 +429,10 @@ test('a line that never ends is passed on, marked, and the offset goes on', asyn
   const indexer = await world.start();
   await world.clock.advance(4000);
   assert.equal(world.store.documents.size, 0);
-  await world.drained();
+  await world.clock.when(() => world.store.documents.size > 0);
   const [document] = world.store.documents.values();
   assert(world.clock.monotonicMs() < 8000);
+  await world.drained();
   assert.equal(document?.['message'], 'one two ');
   assert.deepEqual(document?.['log'], { flags: ['partial'] });
   await world.clock.until(indexer.stop());

@@ -3,11 +3,13 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { LookBack } from '#indexer/bulk/look-back.ts';
 import { startIndexer } from '#indexer/main.ts';
 import { systemClock } from '#shared/clock.ts';
 import { loadConfig } from '#shared/config/load.ts';
 import { ElasticsearchStore } from '#shared/store/elasticsearch/store.ts';
 import { elasticsearch } from '#test/backends/elasticsearch.ts';
+import { Bench } from './bulk/bench.ts';
 import { countOf, deleteStream, ownStreamName, withStream } from './own-stream.ts';
 import { World } from './world.ts';
 
@@ -20,7 +22,8 @@ test(
     assert(server);
     const { url } = server;
     const stream = ownStreamName();
-    const config = loadConfig({ env: {}, readFile: () => '' });
+    // What another may have had on its way is waited for before a commit.
+    const config = loadConfig({ env: { SLUICE_BULK_TIMEOUT_MS: '15000' }, readFile: () => '' });
     const retentionMs = 86_400_000;
     const elastic = new ElasticsearchStore({ urls: [url], connections: 6, bulkTimeoutMs: 30_000, retentionMs });
     await using store = withStream(elastic, stream);
@@ -53,5 +56,74 @@ test(
     const counts = await index();
     assert.deepEqual([counts['indexed'], counts['deduplicated']], [300, 402]);
     assert.equal(await countOf(url, stream), 702);
+  },
+);
+
+test(
+  'a rollover between the look and the write: the second copies are deleted',
+  { skip: server ? false : 'no Elasticsearch' },
+  async (t) => {
+    assert(server);
+    const { url } = server;
+    const stream = ownStreamName();
+    const config = loadConfig({ env: {}, readFile: () => '' });
+    const retentionMs = 86_400_000;
+    const elastic = new ElasticsearchStore({ urls: [url], connections: 6, bulkTimeoutMs: 30_000, retentionMs });
+    await using store = withStream(elastic, stream);
+    await store.setup();
+    t.after(() => deleteStream(url, stream));
+    const world = new World({ partitions: 1 });
+    const batches = [100, 1].map((size) => ({ ...world.batch(size), receivedMs: Date.now() }));
+    let requests = 0;
+    const rolling: typeof store = {
+      ...store,
+      async bulk(request, signal) {
+        if (requests++ === 1) await fetch(`${url}/${stream}/_rollover`, { method: 'POST' });
+        return store.bulk(request, signal);
+      },
+    };
+    const indexer = await startIndexer({ ...world.options, config, clock: systemClock, store: rolling });
+    const { counts } = indexer.ledger;
+    for (const expected of [101, 202]) {
+      for (const batch of batches) {
+        const entries = Array.from({ length: batch.count }, (_, i) => world.entry({ log: `event ${i}` }));
+        await world.sendEntries(0, [batch], entries);
+      }
+      while (counts.indexed + counts.deduplicated < expected) await systemClock.sleep(20);
+    }
+    await indexer.stop();
+    assert.deepEqual([counts.indexed, counts.deduplicated], [101, 101]);
+    assert.equal((await store.backingIndices(stream)).length, 2);
+    assert.equal(await countOf(url, stream), 101);
+  },
+);
+
+test(
+  'a sender repeats a chunk long after a rollover: its name says how old it is',
+  { skip: server ? false : 'no Elasticsearch' },
+  async (t) => {
+    assert(server);
+    const { url } = server;
+    const stream = ownStreamName();
+    const retentionMs = 86_400_000;
+    const elastic = new ElasticsearchStore({ urls: [url], connections: 6, bulkTimeoutMs: 30_000, retentionMs });
+    await using store = withStream(elastic, stream);
+    await store.setup();
+    t.after(() => deleteStream(url, stream));
+    const bench = new Bench();
+    const name = Buffer.alloc(16, 7);
+    name.writeUIntBE(Date.now(), 0, 6);
+    const parcel = bench.parcel(50, ['sluice-default'], Date.now(), name);
+    assert((await store.bulk(parcel.request)).every(({ status }) => status === 201));
+    await fetch(`${url}/${stream}/_rollover`, { method: 'POST' });
+    const options = { store, clock: systemClock, telemetry: { secondCopies: () => undefined }, askForAll: false };
+    const lookBack = new LookBack({ ...options, clockSkewMs: 300_000 });
+    const find = (receivedMs: number, id: Uint8Array) =>
+      lookBack.find(bench.parcel(50, ['sluice-default'], receivedMs, id), new AbortController().signal);
+    const inAnHour = Date.now() + 3_600_000;
+    assert.equal((await find(inAnHour, name)).present.size, 50);
+    const later = Buffer.alloc(16, 7);
+    later.writeUIntBE(inAnHour, 0, 6);
+    assert.equal((await find(inAnHour, later)).present.size, 0, 'what is newer than the rollover is not asked for');
   },
 );

@@ -56,6 +56,8 @@ test(
     const entries = Array.from({ length: 100 }, (_, i) => world.entry({ log: i === 42 ? 'not a number' : String(i) }));
     const record = { encoding: 'identity', batches: encodeBatches([batch]), value: Buffer.concat(entries) } as const;
     const indexer = await startIndexer(options());
+    // What lies there when the partition is assigned is committed after `bulk.timeout_ms` only.
+    while (indexer.unreadyReason !== null) await systemClock.sleep(20);
     await queue.append(0, [record]);
     const { counts } = indexer.ledger;
     while (counts.indexed + counts.dead_lettered < 100) await systemClock.sleep(20);
@@ -93,6 +95,35 @@ test(
     await ask('POST', `/${stream}/_rollover`);
     assert.deepEqual(await replay(true), { ...nothing, present: 4 }, 'whatever lies in older indices is there');
     assert.equal(await countOf(url, stream), 200);
+  },
+);
+
+test(
+  'the ingest pipeline of an index is missing: nothing is dead-lettered, and when it is there all is indexed',
+  { skip: server ? false : 'no Elasticsearch' },
+  async (t) => {
+    const stream = ownStreamName();
+    const config = loadConfig({ env: { SLUICE_ELASTICSEARCH_URL: url }, readFile: () => '' });
+    await using store = withStream(await openStore(config), stream);
+    await store.setup();
+    t.after(() => deleteStream(url, stream));
+    const world = new World({ partitions: 1 });
+    const indexer = await startIndexer({ ...world.options, config, store, clock: systemClock });
+    const { counts } = indexer.ledger;
+    await world.send(0, [10]);
+    while (counts.indexed < 10) await systemClock.sleep(20);
+    const usePipeline = (name: string | null): Promise<void> =>
+      ask('PUT', `/${stream}/_settings`, { 'index.default_pipeline': name });
+    await usePipeline('not-there');
+    await world.send(0, [100, 1]);
+    while (indexer.unreadyReason === null) await systemClock.sleep(20);
+    assert.match(indexer.unreadyReason, /pipeline with id \[not-there\] does not exist/);
+    assert.deepEqual([counts.indexed, counts.dead_lettered, indexer.ledger.inFlight], [10, 0, 101]);
+    await usePipeline('_none');
+    while (counts.indexed < 111) await systemClock.sleep(20);
+    await indexer.stop();
+    assert.deepEqual([counts.indexed, counts.dead_lettered, counts.abandoned], [111, 0, 0]);
+    assert.equal(await countOf(url, stream), 111, 'no probe is left');
   },
 );
 

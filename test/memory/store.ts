@@ -3,8 +3,8 @@
 
 import assert from 'node:assert/strict';
 import type { Clock } from '#shared/clock.ts';
-import type { SluiceError } from '#shared/errors.ts';
-import type { BulkOutcome, BulkRequest, Store, StoredDocument } from '#shared/store/store.ts';
+import { SluiceError } from '#shared/errors.ts';
+import type { BackingIndex, BulkOutcome, BulkRequest, Store, StoredDocument } from '#shared/store/store.ts';
 
 export type StoreFault =
   /** The whole request fails; nothing is written. */
@@ -19,34 +19,40 @@ export interface StoreHooks {
   readonly request?: (request: BulkRequest, number: number) => StoreFault | null | undefined;
   /** Asked for each item that is not there yet; an outcome refuses it. */
   readonly item?: (id: string, document: Record<string, unknown>, index: string) => BulkOutcome | null | undefined;
+  /** What becomes of a probe; taken unless it says otherwise. */
+  readonly probe?: (index: string) => BulkOutcome | SluiceError | null | undefined;
   /** Milliseconds that a request takes. */
   readonly latencyMs?: (number: number) => number;
 }
 
-const CREATED: BulkOutcome = Object.freeze({ status: 201 });
-const CONFLICT: BulkOutcome = Object.freeze({
-  status: 409,
-  errorType: 'version_conflict_engine_exception',
-  errorReason: 'document already exists',
-});
+/** Behind a data stream, the oldest first; `bulk` writes to the last. */
+interface Backing extends BackingIndex {
+  readonly ids: Set<string>;
+  /** Nothing can be had out of it. */
+  isClosed: boolean;
+  /** Reads of it fail. */
+  isUnreadable: boolean;
+}
 
 export class MemoryStore implements Store {
   readonly kind = 'elasticsearch';
   readonly documents = new Map<string, Record<string, unknown>>();
-  /** Documents that were written once more, after a rollover. */
-  doubled = 0;
   requests = 0;
-  /** Calls of `presentIds`. */
+  probes = 0;
+  /** Calls of `idsIn`. */
   questions = 0;
+  /** Documents that were deleted. */
+  removed = 0;
+  /** Thrown by `remove` while set. */
+  removalFails: SluiceError | null = null;
   inFlight = 0;
   inFlightMax = 0;
   /** Thrown by `ping` while set. */
   down: SluiceError | null = null;
   hooks: StoreHooks;
   readonly #clock: Clock;
-  /** Ids in the index that is written to now. */
-  readonly #written = new Set<string>();
-  #rolledOverMs: number | null = null;
+  readonly #streams = new Map<string, Backing[]>();
+  #rollovers = 0;
 
   constructor(clock: Clock, hooks: StoreHooks = {}) {
     this.#clock = clock;
@@ -87,19 +93,56 @@ export class MemoryStore implements Store {
     return Promise.resolve([]);
   }
 
-  rolledOverMs(): Promise<number | null> {
-    return Promise.resolve(this.#rolledOverMs);
+  /** Documents that are there more than once, in several backing indices. */
+  get doubled(): number {
+    const all = [...this.#streams.values()].flat().flatMap(({ ids }) => [...ids]);
+    return all.length - new Set(all).size;
   }
 
-  presentIds(_index: string, ids: readonly string[]): Promise<ReadonlySet<string>> {
+  backingIndices(stream: string): Promise<readonly BackingIndex[]> {
+    return Promise.resolve((this.#streams.get(stream) ?? []).map(({ name, createdMs }) => ({ name, createdMs })));
+  }
+
+  idsIn(backing: string, ids: readonly string[]): Promise<ReadonlySet<string>> {
     this.questions++;
-    return Promise.resolve(new Set(ids.filter((id) => this.documents.has(id))));
+    const index = this.backing(backing);
+    if (index?.isUnreadable) return Promise.reject(new SluiceError('store_unavailable', `Cannot read ${backing}`));
+    return Promise.resolve(new Set(ids.filter((id) => index?.isClosed === false && index.ids.has(id))));
+  }
+
+  remove(backing: string, ids: readonly string[]): Promise<void> {
+    if (this.removalFails) return Promise.reject(this.removalFails);
+    for (const id of ids) if (this.backing(backing)?.ids.delete(id)) this.removed++;
+    return Promise.resolve();
+  }
+
+  probe(index: string): Promise<BulkOutcome> {
+    this.probes++;
+    const said = this.hooks.probe?.(index) ?? { status: 201 };
+    return said instanceof Error ? Promise.reject(said) : Promise.resolve(said);
   }
 
   /** What was written so far is in an older index: `bulk` sees it no more. */
   rollOver(): void {
-    this.#rolledOverMs = this.#clock.epochMs();
-    this.#written.clear();
+    this.#rollovers++;
+    for (const [stream, indices] of this.#streams) indices.push(this.#newIndex(stream));
+  }
+
+  backing(name: string): Backing | undefined {
+    return [...this.#streams.values()].flat().find((index) => index.name === name);
+  }
+
+  #newIndex(stream: string): Backing {
+    const name = `.ds-${stream}-${String(this.#rollovers + 1).padStart(6, '0')}`;
+    return { name, createdMs: this.#clock.epochMs(), ids: new Set(), isClosed: false, isUnreadable: false };
+  }
+
+  #writeIndex(stream: string): Backing {
+    const last = this.#streams.get(stream)?.at(-1);
+    if (last) return last;
+    const first = this.#newIndex(stream);
+    this.#streams.set(stream, [first]);
+    return first;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
@@ -113,14 +156,15 @@ export class MemoryStore implements Store {
       assert.deepEqual(JSON.parse(lines[2 * i] ?? ''), { create: { _index: item.index, _id: item.id } });
       const line = Buffer.from(body.subarray(item.docStart, item.docEnd)).toString();
       assert.equal(line, lines[2 * i + 1], 'the extents of an item are where its document is');
-      if (this.#written.has(item.id)) return CONFLICT;
+      const { name: backing, ids } = this.#writeIndex(item.index);
+      const errorType = 'version_conflict_engine_exception';
+      if (ids.has(item.id)) return { status: 409, errorType, errorReason: 'document already exists', backing };
       const document: Record<string, unknown> = JSON.parse(line);
       const refused = this.hooks.item?.(item.id, document, item.index);
-      if (refused && (refused.status >= 300 || refused.failureStore)) return refused;
-      if (this.documents.has(item.id)) this.doubled++;
-      this.#written.add(item.id);
+      if (refused && (refused.status >= 300 || refused.failureStore)) return { backing, ...refused };
+      ids.add(item.id);
       this.documents.set(item.id, document);
-      return refused ?? CREATED;
+      return { status: 201, ...refused, backing };
     });
   }
 }

@@ -50,7 +50,7 @@ const KINDS = {
   store_down: 0.04,
   store_unauthorized: 0.02,
   index_blocked: 0.06,
-  rollover: 0.08,
+  rollover: 0.4,
   // Processes.
   forwarder_killed: 0.04,
   forwarder_stopped: 0.03,

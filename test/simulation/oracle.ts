@@ -4,23 +4,21 @@
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import type { Chunk } from '#forwarder/chunk.ts';
 import { type SimChunk, type SimEvent, numbersIn } from './events.ts';
+import type { SimProcess } from './process.ts';
 import type { Trace } from './trace.ts';
 
-/** Where in its data stream a document was written. */
+/** A document, and the backing index that it was written to. */
 export interface Written {
   readonly id: string;
   readonly json: string;
-  /** Rollovers before it. */
-  readonly generation: number;
-  /** How long after the last of them. */
-  readonly ageMs: number;
-  /** The request was on its way when the index rolled over. */
-  readonly isAcross: boolean;
-  /** Process and generation of the group that it was sent by. */
-  readonly by: string;
+  readonly backing: string;
+  /** Who sent the request, and when. */
+  readonly by: Pick<SimProcess, 'name' | 'endedMs'>;
+  readonly sentMs: number;
+  readonly writtenMs: number;
 }
 
-interface StoredDocument extends Pick<Written, 'id' | 'generation' | 'by'> {
+interface Copy extends Omit<Written, 'json'> {
   readonly numbers: readonly number[];
   readonly sequence: number;
   readonly isPartial: boolean;
@@ -38,15 +36,11 @@ interface Acceptance {
 interface EventState {
   readonly event: SimEvent;
   isHeld: boolean;
-  readonly documents: StoredDocument[];
+  /** Without those that were deleted. */
+  documents: Copy[];
   letters: number;
-  /** Of it in the brokers' log. */
-  copies: number;
   readonly acceptances: Acceptance[];
 }
-
-/** So long an indexer may not know of a rollover, and take what a sender repeats for new (docs/guarantees.md, limits). */
-const ROLLOVER_UNSEEN_MS = 31_000;
 
 export class Oracle {
   readonly violations: string[] = [];
@@ -61,10 +55,13 @@ export class Oracle {
   readonly #appeared: number[][];
   readonly #seen = new Set<number>();
   #spooled = 0;
-  #rolloverDoubles = 0;
+  readonly #bulkTimeoutMs: number;
+  #secondCopies = 0;
+  #lateCopies = 0;
 
-  constructor(trace: Trace, partitions: number) {
+  constructor(trace: Trace, partitions: number, bulkTimeoutMs: number) {
     this.#trace = trace;
+    this.#bulkTimeoutMs = bulkTimeoutMs;
     this.#records = Array.from({ length: partitions }, () => []);
     this.#appeared = Array.from({ length: partitions }, () => []);
     this.#committed = Array.from({ length: partitions }, () => 0);
@@ -81,7 +78,7 @@ export class Oracle {
 
   /** Events are numbered in the order of these calls. */
   add(event: SimEvent): void {
-    this.#states.push({ event, isHeld: false, documents: [], letters: 0, copies: 0, acceptances: [] });
+    this.#states.push({ event, isHeld: false, documents: [], letters: 0, acceptances: [] });
   }
 
   accepting(process: string, { entries, sender, tag }: Chunk): Acceptance {
@@ -125,8 +122,6 @@ export class Oracle {
     const records = this.#records[place.partition];
     if (records) records[place.offset] = numbers;
     for (const number of numbers) {
-      const state = this.#states[number];
-      if (state) state.copies++;
       if (this.#seen.has(number)) continue;
       this.#seen.add(number);
       this.#appeared[place.partition]?.push(number);
@@ -153,19 +148,13 @@ export class Oracle {
     }
   }
 
-  stored({ id, json, generation, ageMs, isAcross, by }: Written): void {
+  stored({ json, ...written }: Written): void {
     const source: DocumentSource = JSON.parse(json);
     const numbers = numbersIn(json);
     const flags = source.log?.flags ?? [];
-    const document: StoredDocument = {
-      id,
-      generation,
-      by,
-      numbers,
-      sequence: source.event?.sequence ?? 0,
-      isPartial: flags.includes('partial'),
-    };
-    this.#trace.note('store', `document ${listed(numbers)} ${flags.join(' ')}`);
+    const isPartial = flags.includes('partial');
+    const document: Copy = { ...written, numbers, sequence: source.event?.sequence ?? 0, isPartial };
+    this.#trace.note('store', `document ${listed(numbers)} ${flags.join(' ')} in ${document.backing}`);
     if (numbers.length === 0) return this.violate(`a document that nobody sent: ${json.slice(0, 200)}`);
     for (const number of numbers) {
       const state = this.#states[number];
@@ -176,7 +165,19 @@ export class Oracle {
       state.documents.push(document);
     }
     this.#checkContent(numbers, String(source.message), document.isPartial, flags.includes('as_text'));
-    for (const number of numbers) this.#checkOnce(number, ageMs, isAcross);
+    for (const number of numbers) this.#checkOnce(number);
+  }
+
+  /** A second copy was deleted: another one must be there, in an older index. */
+  removed(id: string, backing: string): void {
+    this.#secondCopies++;
+    this.#trace.note('store', `deleted ${id} in ${backing}`);
+    for (const state of this.#states) {
+      if (!state.documents.some((copy) => copy.id === id && copy.backing === backing)) continue;
+      state.documents = state.documents.filter((copy) => copy.id !== id || copy.backing !== backing);
+      if (!state.documents.some((copy) => copy.id === id))
+        this.violate(`the only copy of event ${state.event.number} is deleted in ${backing}`);
+    }
   }
 
   /** The brokers are about to take an offset. */
@@ -206,6 +207,7 @@ export class Oracle {
         this.violate(`event ${number} of ${chunk.name} was acked and is lost`);
       if (documents.length > 0 && letters > 0)
         this.violate(`event ${number} is in the store and with the dead letters`);
+      this.#checkCopies(number, documents);
     }
     this.#checkSequence();
     this.#checkPartitions();
@@ -221,7 +223,8 @@ export class Oracle {
       dead_lettered: 0,
       resent: 0,
       partial_lines: 0,
-      rollover_doubles: this.#rolloverDoubles,
+      second_copies_deleted: this.#secondCopies,
+      doubled_by_late_writes: this.#lateCopies,
     };
     for (const { event, documents, letters } of this.#states) {
       if (event.chunk.sends > 0) totals.sent++;
@@ -271,21 +274,34 @@ export class Oracle {
       this.violate(`the line of events ${listed(numbers)} is not whole, and not marked`);
   }
 
-  /** Of a sender that repeats its ids, and of an event that was sent once, there is one document. */
-  #checkOnce(number: number, ageMs: number, isAcross: boolean): void {
+  /** Of a sender that repeats its ids, and of an event that was sent once, there is one name, and no name twice in an index. */
+  #checkOnce(number: number): void {
     const state = this.#states[number];
     if (!state) return;
     const { chunk } = state.event;
     const whole = state.documents.filter(({ isPartial }) => !isPartial);
-    const isRolledOver = new Set(whole.map(({ generation }) => generation)).size === whole.length;
-    const isReadAgain = state.copies > 1 || new Set(whole.map(({ by }) => by)).size > 1;
-    if (isRolledOver && (isAcross || (isReadAgain && ageMs < ROLLOVER_UNSEEN_MS))) {
-      if (whole.length > 1) this.#rolloverDoubles++;
-      return;
-    }
     const isOnce = chunk.sends === 1 || (chunk.hasId && chunk.addresses.size === 1);
-    if (isOnce && whole.length > 1)
+    const isSecond = new Set(whole.map(({ id }) => id)).size > 1;
+    if (isOnce && (isSecond || new Set(whole.map(({ backing }) => backing)).size < whole.length))
       this.violate(`event ${number} of ${chunk.name} is in the store ${whole.length} times: ${idsOf(whole)}`);
+  }
+
+  /** At the end no name is in two backing indices, but for what docs/guarantees.md tells of. */
+  #checkCopies(number: number, documents: readonly Copy[]): void {
+    for (const copies of Map.groupBy(documents, ({ id }) => id).values()) {
+      if (copies.length < 2) continue;
+      if (copies.some((copy) => this.#isTooLate(copy))) this.#lateCopies++;
+      else {
+        const places = copies.map((copy) => `${copy.backing} at ${copy.writtenMs.toFixed(0)} by ${copy.by.name}`);
+        this.violate(`event ${number} is in the store in ${copies.length} indices: ${places.join(', ')}`);
+      }
+    }
+  }
+
+  /** Written when everybody who could look for it had taken it for given up. */
+  #isTooLate({ by, sentMs, writtenMs }: Copy): boolean {
+    const givenUpMs = Math.min(by.endedMs, sentMs + this.#bulkTimeoutMs);
+    return writtenMs > givenUpMs + this.#bulkTimeoutMs;
   }
 
   /** `event.sequence` has the order in which one forwarder accepted. */
@@ -344,6 +360,6 @@ function listed(numbers: readonly number[]): string {
   return last - first === numbers.length - 1 && last > first ? `${first}–${last}` : numbers.join(' ');
 }
 
-function idsOf(documents: readonly StoredDocument[]): string {
+function idsOf(documents: readonly Copy[]): string {
   return documents.map(({ id }) => id).join(' ');
 }

@@ -116,14 +116,14 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   ],
   'no answer in time taken for success': [
     {
-      file: 'services/indexer/bulk/writer.ts',
-      text: 'failure = request.signal.aborted',
+      file: 'services/indexer/bulk/request-sender.ts',
+      text: 'const failure = signal.aborted',
       becomes:
-        'if (request.signal.aborted && !this.#stop.signal.aborted) {\n' +
+        "if (signal.aborted && reasonOf(error) !== 'stopped') {\n" +
         '        limit.release(null);\n' +
         '        return new BulkAnswer(parcel.request.items.map(() => ({ status: 201 })));\n' +
         '      }\n' +
-        '      failure = request.signal.aborted',
+        '      const failure = signal.aborted',
     },
   ],
   'a body is used again while the store may still read it': [
@@ -181,11 +181,41 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
       becomes: 'void this.#send(line, group).catch(() => undefined);',
     },
   ],
-  'no look for a rollover before a repeat': [
+  'no look at which index a document went to': [
     {
-      file: 'services/indexer/bulk/presence.ts',
-      text: 'if (parcel.unanswered || assignment !== this.#assignment)',
-      becomes: 'if (assignment !== this.#assignment)',
+      file: 'services/indexer/bulk/look-back.ts',
+      text: 'if (streams.size === 0) return outcomes;',
+      becomes: 'if (streams.size >= 0) return outcomes;',
+    },
+  ],
+  'a second copy that a dead indexer left is not deleted': [
+    {
+      file: 'services/indexer/bulk/look-back.ts',
+      text: 'endMs === undefined ? isWriteIndexAsked || places.has(item.id)',
+      becomes: 'endMs === undefined ? isWriteIndexAsked',
+    },
+  ],
+  'no second look under a new assignment': [
+    {
+      file: 'services/indexer/bulk/writer.ts',
+      text: 'await this.#secondLook.done(assignment);',
+      becomes: '',
+    },
+  ],
+  'committed before the second look': [
+    {
+      file: 'services/indexer/in-hand.ts',
+      text: 'if (!this.#held.has(partition) && offsets.next >',
+      becomes: 'if (offsets.next >',
+    },
+  ],
+  'both copies are deleted': [
+    {
+      file: 'services/indexer/bulk/look-back.ts',
+      text: 'const copies = [...there].filter((id) => places.has(id));',
+      becomes:
+        'const copies = [...there].filter((id) => places.has(id));\n' +
+        '      if (copies.length > 0) await this.#remove(indices[0]?.name ?? name, copies, signal);',
     },
   ],
   'two appends of a partition in flight': [

@@ -29,6 +29,8 @@ export class SimProcess implements Clock {
   readonly #time: SimTime;
   readonly #wall: WallClock;
   readonly #ended = Promise.withResolvers<void>();
+  /** When it was killed, or ended. */
+  endedMs = Infinity;
   #isAlive = true;
   #isStalled = false;
   #held: (() => void)[] = [];
@@ -54,6 +56,7 @@ export class SimProcess implements Clock {
 
   /** From here on nothing of it happens any more. */
   kill(): void {
+    if (this.#isAlive) this.endedMs = this.#time.nowMs;
     this.#isAlive = false;
     this.#held = [];
     this.#ended.resolve();

@@ -66,7 +66,7 @@ class Simulation {
     const faults = new Faults(random.fork('faults'), trace);
     const config = configOf(random.fork('config'));
     const partitions = random.integer(3, 4);
-    const oracle = new Oracle(trace, partitions);
+    const oracle = new Oracle(trace, partitions, config['bulk.timeout_ms']);
     this.#random = random;
     this.#trace = trace;
     this.#faults = faults;
@@ -94,7 +94,7 @@ class Simulation {
       faults,
       trace,
       written: (written) => oracle.stored(written),
-      generation: () => this.#broker.group.generation,
+      removed: (id, backing) => oracle.removed(id, backing),
     });
     this.#durationMs = random.integer(8000, 25_000);
     const world = {
@@ -305,7 +305,7 @@ class Simulation {
     const isSpare = indexer === this.#indexers[2];
     if (!indexer.run) {
       if (isSpare && faults.strikes('indexer_added', name)) void indexer.start();
-      else if (isSpare && faults.strikes('drain_job', name)) void indexer.drain(this.#random.integer(1, 30));
+      else if (isSpare && faults.strikes('drain_job', name)) void indexer.drain(this.#random.integer(8, 30));
       return;
     }
     const startAgain = (): void => {

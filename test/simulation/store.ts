@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { SluiceError } from '#shared/errors.ts';
-import type { BulkOutcome, BulkRequest, Store, StoredDocument } from '#shared/store/store.ts';
+import type { BackingIndex, BulkOutcome, BulkRequest, Store, StoredDocument } from '#shared/store/store.ts';
 import type { Faults } from './faults.ts';
 import type { Written } from './oracle.ts';
 import type { SimProcess } from './process.ts';
@@ -12,8 +12,7 @@ import type { Random } from './random.ts';
 import type { SimTime } from './time.ts';
 import type { Trace } from './trace.ts';
 
-const CREATED: BulkOutcome = Object.freeze({ status: 201 });
-const CONFLICT: BulkOutcome = Object.freeze({ status: 409, errorType: 'version_conflict_engine_exception' });
+const CONFLICT = { status: 409, errorType: 'version_conflict_engine_exception' } as const;
 const REJECTED: BulkOutcome = Object.freeze({ status: 429, errorType: 'es_rejected_execution_exception' });
 const BLOCKED: BulkOutcome = Object.freeze({ status: 403, errorType: 'cluster_block_exception' });
 const UNAVAILABLE: BulkOutcome = Object.freeze({ status: 503, errorType: 'unavailable_shards_exception' });
@@ -30,15 +29,14 @@ interface Action {
 /** 2026-01-02 03:04:05 UTC. */
 const ORIGIN_MS = Date.UTC(2026, 0, 2, 3, 4, 5);
 
-interface BackingIndex {
-  readonly createdMs: number;
+interface Backing extends BackingIndex {
   readonly ids: Set<string>;
 }
 
-/** As of when a request was sent. */
+/** By whom and when a request was sent. */
 interface Sent {
-  readonly rollovers: number;
-  readonly by: string;
+  readonly by: SimProcess;
+  readonly atMs: number;
 }
 
 interface StoreOptions {
@@ -48,8 +46,8 @@ interface StoreOptions {
   readonly trace: Trace;
   /** Told of every document that is written. */
   readonly written: (written: Written) => void;
-  /** Of the consumer group. */
-  readonly generation: () => number;
+  /** Told of every second copy that is deleted. */
+  readonly removed: (id: string, backing: string) => void;
 }
 
 /** The state; each process has a client of its own. */
@@ -62,7 +60,7 @@ export class SimElasticsearch {
   /** A body of more bytes is answered 413. */
   bodyBytesMax = Infinity;
   readonly options: StoreOptions;
-  readonly #streams = new Map<string, BackingIndex[]>();
+  readonly #streams = new Map<string, Backing[]>();
 
   constructor(options: StoreOptions) {
     this.options = options;
@@ -74,46 +72,59 @@ export class SimElasticsearch {
       // The real one knows of no items, only of lines.
       const { create } = JSON.parse(bytes.toString('latin1', item.actionStart, item.docStart)) as Action;
       const json = bytes.toString('utf8', item.docStart, item.docEnd);
-      const { ids, createdMs } = this.#writeIndex(create._index);
-      if (ids.has(create._id)) return CONFLICT;
+      const { ids, name: backing } = this.#writeIndex(create._index);
+      if (ids.has(create._id)) return { ...CONFLICT, backing };
       if (this.isBlocked) return BLOCKED;
       if (json.includes('poison-always')) return REFUSED;
       if (json.includes('poison-once') && !json.includes('as_text')) return REFUSED;
       const refused = refuse();
       if (refused !== null) return refused;
       ids.add(create._id);
-      const ageMs = ORIGIN_MS + this.options.time.nowMs - createdMs;
-      const { rollovers: generation } = this;
-      const isAcross = sent.rollovers !== generation;
-      this.options.written({ id: create._id, json, generation, ageMs, isAcross, by: sent.by });
-      return CREATED;
+      this.options.written({
+        id: create._id,
+        json,
+        backing,
+        by: sent.by,
+        sentMs: sent.atMs,
+        writtenMs: this.options.time.nowMs,
+      });
+      return { status: 201, backing };
     });
   }
 
   /** Writes to a new index from here on, of each data stream. */
   rollOver(): void {
     this.rollovers++;
-    for (const indices of this.#streams.values()) indices.push(this.#newIndex());
+    for (const [name, indices] of this.#streams) indices.push(this.#newIndex(name));
   }
 
-  rolledOverMs(name: string): number | null {
-    const indices = this.#streams.get(name) ?? [];
-    return indices.length > 1 ? (indices.at(-1)?.createdMs ?? null) : null;
+  indices(stream: string): BackingIndex[] {
+    return (this.#streams.get(stream) ?? []).map(({ name, createdMs }) => ({ name, createdMs }));
   }
 
-  has(name: string, id: string): boolean {
-    return (this.#streams.get(name) ?? []).some(({ ids }) => ids.has(id));
+  idsIn(backing: string, ids: readonly string[]): Set<string> {
+    const index = this.#backing(backing);
+    return new Set(ids.filter((id) => index?.ids.has(id)));
   }
 
-  #newIndex(): BackingIndex {
-    return { createdMs: Math.floor(ORIGIN_MS + this.options.time.nowMs), ids: new Set() };
+  remove(backing: string, ids: readonly string[]): void {
+    for (const id of ids) if (this.#backing(backing)?.ids.delete(id)) this.options.removed(id, backing);
   }
 
-  #writeIndex(name: string): BackingIndex {
+  #backing(name: string): Backing | undefined {
+    return [...this.#streams.values()].flat().find((index) => index.name === name);
+  }
+
+  #newIndex(stream: string): Backing {
+    const name = `.ds-${stream}-${this.rollovers}`;
+    return { name, createdMs: Math.floor(ORIGIN_MS + this.options.time.nowMs), ids: new Set() };
+  }
+
+  #writeIndex(name: string): Backing {
     const indices = this.#streams.get(name) ?? [];
     const last = indices.at(-1);
     if (last) return last;
-    const first = this.#newIndex();
+    const first = this.#newIndex(name);
     this.#streams.set(name, [first]);
     return first;
   }
@@ -146,7 +157,7 @@ export class SimStore implements Store {
       await this.#process.sleep(1, signal);
       throw new SluiceError('store_unavailable', 'Cannot write: connect ECONNREFUSED');
     }
-    const sent = { rollovers: this.#server.rollovers, by: `${who} ${this.#server.options.generation()}` };
+    const sent = { by: this.#process, atMs: time.nowMs };
     // From here on it is the server's: it does what it was sent, whether or not the client still lives.
     const slowMs = faults.strikes('store_slow', who) ? random.between(200, 2800) : random.between(2, 20);
     const { promise, resolve, reject } = Promise.withResolvers<BulkOutcome[]>();
@@ -184,16 +195,27 @@ export class SimStore implements Store {
     return promise.finally(() => signal?.removeEventListener('abort', aborted));
   }
 
-  async rolledOverMs(index: string): Promise<number | null> {
+  async backingIndices(stream: string): Promise<readonly BackingIndex[]> {
     await this.#process.sleep(2);
     this.#checkUp();
-    return this.#server.rolledOverMs(index);
+    return this.#server.indices(stream);
   }
 
-  async presentIds(index: string, ids: readonly string[]): Promise<ReadonlySet<string>> {
-    await this.#process.sleep(4);
-    this.#checkUp();
-    return new Set(ids.filter((id) => this.#server.has(index, id)));
+  async idsIn(backing: string, ids: readonly string[], signal?: AbortSignal): Promise<ReadonlySet<string>> {
+    await this.#ask(signal);
+    return this.#server.idsIn(backing, ids);
+  }
+
+  async remove(backing: string, ids: readonly string[], signal?: AbortSignal): Promise<void> {
+    await this.#ask(signal);
+    this.#server.remove(backing, ids);
+    // It is done, and perhaps nobody hears of it.
+    await this.#ask(signal);
+  }
+
+  async probe(_stream: string, signal?: AbortSignal): Promise<BulkOutcome> {
+    await this.#ask(signal);
+    return this.#server.isBlocked ? BLOCKED : { status: 201 };
   }
 
   search(): Promise<StoredDocument[]> {
@@ -201,6 +223,13 @@ export class SimStore implements Store {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
+
+  async #ask(signal?: AbortSignal): Promise<void> {
+    await this.#process.sleep(this.#server.options.random.between(1, 8), signal);
+    this.#checkUp();
+    if (this.#server.options.faults.strikes('store_500', this.#process.name))
+      throw new SluiceError('store_unavailable', 'Cannot ask: 500');
+  }
 
   #checkUp(): void {
     if (this.#server.isDown) throw new SluiceError('store_unavailable', 'Cannot write: connect ECONNREFUSED');

@@ -39,6 +39,26 @@ export class BulkAnswer {
     return this.again.length > 0;
   }
 
+  /** Whether the item is indexed or was there already. */
+  isSettled(number: number): boolean {
+    const verdict = this.#verdicts[number];
+    return verdict === 'indexed' || verdict === 'deduplicated';
+  }
+
+  /**
+   * Whether a neighbour of the items `refused` (all of one index) is new in the same backing index: then the index takes documents.
+   * What was refused for its size, needs no neighbour.
+   */
+  hasTaken(refused: readonly number[]): boolean {
+    const isTooLarge = (number: number): boolean => this.outcomes[number]?.status === 413;
+    if (refused.every(isTooLarge)) return true;
+    const backing = this.outcomes[refused[0] ?? 0]?.backing;
+    if (backing === undefined) return false;
+    return this.outcomes.some(
+      (outcome) => outcome.status === 201 && !outcome.failureStore && outcome.backing === backing,
+    );
+  }
+
   /** Tells the ledger of what is done. `indexed` is called once for each run that has something indexed, with how many of it. */
   settle(parcel: Parcel, ledger: Ledger, indexed: (run: Run, events: number) => void): void {
     let item = 0;

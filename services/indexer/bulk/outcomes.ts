@@ -4,6 +4,7 @@
 
 import { type ErrorCode, SluiceError } from '#shared/errors.ts';
 import type { BulkOutcome } from '#shared/store/store.ts';
+import type { EndingReason } from '../ledger.ts';
 
 /**
  * indexed       it is there now
@@ -30,13 +31,17 @@ const typeTable: Readonly<Record<string, ItemVerdict>> = {
   index_closed_exception: 'operator',
 };
 
-export function itemVerdict({ status, errorType, failureStore }: BulkOutcome): ItemVerdict {
+/** A shard is full, for good, of whatever is sent to it: 2^31 documents. It comes as a 400 `illegal_argument_exception`. */
+const SHARD_IS_FULL = /^Number of documents in (the|a|this) (index|shard) (can't|cannot) (exceed|be more than)/;
+
+export function itemVerdict({ status, errorType, errorReason, failureStore }: BulkOutcome): ItemVerdict {
   // A 201, but the document lies where nobody searches for it. Our own dead letters tell why, and can replay it.
   if (failureStore) return 'refused';
   if (status === 201 || status === 200) return 'indexed';
   if (status === 409) return 'deduplicated';
   const byType = errorType !== undefined && Object.hasOwn(typeTable, errorType) ? typeTable[errorType] : undefined;
   if (byType !== undefined) return byType;
+  if (errorReason !== undefined && SHARD_IS_FULL.test(errorReason)) return 'operator';
   if (status === 408 || status === 429 || status >= 500) return 'retry';
   if (status === 400 || status === 413) return 'refused';
   return 'operator';
@@ -55,4 +60,29 @@ const requestTable: Partial<Record<ErrorCode, RequestVerdict>> = {
 
 export function requestVerdict(error: unknown): RequestVerdict {
   return (error instanceof SluiceError ? requestTable[error.code] : undefined) ?? 'operator';
+}
+
+/** What the store said of an item. */
+export function saidOf(outcome: BulkOutcome | undefined): string {
+  const { status = 0, errorType, errorReason = 'no reason given' } = outcome ?? {};
+  return `${errorType ?? status}: ${errorReason}`;
+}
+
+export interface RefusedItem {
+  readonly reason: EndingReason;
+  /** What the store said. */
+  readonly error: string;
+}
+
+export const UNKNOWN_REFUSAL: RefusedItem = { reason: 'document_refused', error: 'no reason given' };
+
+/** Why an item is refused, for its dead letter. */
+export function refusedItem(outcome: BulkOutcome | undefined): RefusedItem {
+  if (outcome?.failureStore) {
+    return {
+      reason: 'failure_store',
+      error: 'Elasticsearch put the document into the failure store of the data stream, where its reason is',
+    };
+  }
+  return { reason: outcome?.status === 413 ? 'document_too_large' : 'document_refused', error: saidOf(outcome) };
 }

@@ -6,14 +6,15 @@
 //               │                              ├─ blocked, operator ─► the lane of its index ───┤
 //               ├──────────────────────────────┼────────────────────────────────────────────────┘
 //               └─ the store's own lane ◄──────┼─ the whole request is refused by the operator's fault: nothing else is sent
-//                                              └─ refused ─► once more as text, then to the dead letters
+//                                              └─ refused ─► a probe is taken? ─► once more as text, then to the dead letters
 //
 // Guarantees: an event leaves the writer by the ledger only. After a timeout the same ids are sent again, never others. What is stopped
 // by `stop` is abandoned: its offset stays, and it is read again.
 
 import type { Clock } from '#shared/clock.ts';
-import { SluiceError, reasonOf } from '#shared/errors.ts';
-import type { BulkOutcome, Store } from '#shared/store/store.ts';
+import { reasonOf } from '#shared/errors.ts';
+import type { Store } from '#shared/store/store.ts';
+import type { Assignment } from '../in-hand.ts';
 import type { EndingReason, Ledger } from '../ledger.ts';
 import type { IndexerTelemetry } from '../telemetry.ts';
 import { type BackoffLimits, backoffMs } from '#shared/backoff.ts';
@@ -21,15 +22,12 @@ import type { ConcurrencyLimit } from './concurrency.ts';
 import { BulkAnswer } from './answer.ts';
 import { HeldParcels } from './held-parcels.ts';
 import { Lanes, type TryOutcome } from './lanes.ts';
-import { requestVerdict } from './outcomes.ts';
+import { LookBack } from './look-back.ts';
+import { type RefusedItem, UNKNOWN_REFUSAL, refusedItem, requestVerdict, saidOf } from './outcomes.ts';
 import { type Parcel, type Run, eventsOf, halves, mergedWithin, portion } from './parcel.ts';
-import { Presence } from './presence.ts';
-
-export interface RefusedItem {
-  readonly reason: EndingReason;
-  /** What the store said. */
-  readonly error: string;
-}
+import { Probe, type ProbeVerdict } from './probe.ts';
+import { RequestSender } from './request-sender.ts';
+import { SecondLook } from './second-look.ts';
 
 /** What to do with documents that the store will never take as they are. */
 export interface Refusals {
@@ -40,7 +38,7 @@ export interface Refusals {
 }
 
 export interface BulkWriterOptions {
-  readonly store: Pick<Store, 'bulk' | 'rolledOverMs' | 'presentIds'>;
+  readonly store: Pick<Store, 'bulk' | 'backingIndices' | 'idsIn' | 'remove' | 'probe'>;
   readonly refusals: Refusals;
   readonly ledger: Ledger;
   readonly limit: ConcurrencyLimit;
@@ -52,7 +50,7 @@ export interface BulkWriterOptions {
   readonly bodyBytesMax: number;
   /** The most bytes of documents that may wait for another try before nothing more is taken. */
   readonly waitingBytesMax: number;
-  /** See presence.ts. */
+  /** See look-back.ts. */
   readonly clockSkewMs: number;
   readonly askForAll: boolean;
 }
@@ -61,13 +59,15 @@ const PASSING: BackoffLimits = { baseMs: 100, capMs: 5000 };
 const BODY_BYTES_MIN = 64 * 1024;
 /** The lane of the whole store; no index has this name. */
 const STORE = '';
-const THERE: BulkOutcome = Object.freeze({ status: 409 });
+const TAKEN: ProbeVerdict = { kind: 'taken', says: '' };
 
 export class BulkWriter {
   /** Size at which a body should be sent now. */
   bodyBytesMax: number;
   readonly #options: BulkWriterOptions;
-  readonly #presence: Presence;
+  readonly #sender: RequestSender;
+  readonly #secondLook: SecondLook;
+  readonly #probe: Probe;
   readonly #held: HeldParcels;
   readonly #lanes: Lanes;
   /** What the last request met that brought no answer. */
@@ -75,18 +75,21 @@ export class BulkWriter {
   /** Items that wait for another try of their own. */
   #retrying = 0;
   readonly #stop = new AbortController();
-  readonly #sending = new Set<AbortController>();
 
   constructor(options: BulkWriterOptions) {
     const { clock, random, limit, ledger } = options;
     this.#options = options;
     this.bodyBytesMax = options.bodyBytesMax;
-    this.#presence = new Presence(options);
+    const { signal } = this.#stop;
+    const lookBack = new LookBack(options);
+    this.#secondLook = new SecondLook({ ...options, lookBack, signal });
+    this.#sender = new RequestSender({ ...options, lookBack, secondLook: this.#secondLook });
+    this.#probe = new Probe({ ...options, signal });
     this.#held = new HeldParcels({ slots: () => limit.limit, asideBytesMax: options.waitingBytesMax });
     this.#lanes = new Lanes({
       clock,
       random,
-      signal: this.#stop.signal,
+      signal,
       attempt: (parcel, key) => this.#try(parcel, key),
       open: (parcels, key) => this.#open(parcels, key),
     });
@@ -128,10 +131,16 @@ export class BulkWriter {
     });
   }
 
+  /** Looks for what another, who had the partitions before, may have written beside us (second-look.ts). */
+  async lookAgain(assignment: Assignment): Promise<void> {
+    await this.#sender.settled();
+    await this.#secondLook.done(assignment);
+  }
+
   /** Gives up what is not done, at once. `idle` resolves soon after. */
   stop(): void {
     this.#stop.abort();
-    for (const request of this.#sending) request.abort();
+    this.#sender.abort();
     for (const parcel of this.#lanes.takeAll()) this.#abandon(parcel);
     this.#held.close();
   }
@@ -157,7 +166,7 @@ export class BulkWriter {
         this.#wait(STORE, parcel, storeSays ?? '');
         return 'open';
       }
-      const answer = await this.#send(parcel);
+      const answer = await this.#sender.send(parcel);
       if (answer instanceof BulkAnswer) {
         const { again, waiting } = this.#settle(parcel, answer);
         if (key !== null) {
@@ -176,8 +185,14 @@ export class BulkWriter {
           this.#wait(STORE, parcel, reasonOf(answer));
           return key === STORE ? 'refused' : 'open';
         }
-        if (verdict === 'halve' || verdict === 'bisect') {
-          await this.#split(parcel, verdict, answer);
+        const blame = verdict === 'bisect' && !isStopped ? await this.#blameFor(parcel) : null;
+        if (blame?.kind === 'store refuses' || blame?.kind === 'index refuses') {
+          telemetry.requestsHeld(blame.says);
+          this.#wait(STORE, parcel, blame.says);
+          return key === STORE ? 'refused' : 'open';
+        }
+        if (verdict === 'halve' || blame?.kind === 'taken') {
+          await this.#split(parcel, verdict === 'halve' ? 'halve' : 'bisect', answer);
           return 'open';
         }
         this.#failure = reasonOf(answer);
@@ -229,6 +244,13 @@ export class BulkWriter {
 
   /** Sends the first in the line of a lane. */
   async #try(waiting: Parcel, key: string): Promise<TryOutcome> {
+    if (this.#probe.isRefused(key)) {
+      const { kind, says } = await this.#probe.ask(key);
+      if (kind !== 'taken') {
+        this.#wait(key, waiting, kind === 'index refuses' ? says : (this.#lanes.says(key) ?? says));
+        return 'refused';
+      }
+    }
     this.#held.takeUp(waiting);
     const outcome = await this.#deliver(waiting, key);
     const says = this.#lanes.says(key);
@@ -246,53 +268,14 @@ export class BulkWriter {
     }
   }
 
-  async #send(parcel: Parcel): Promise<BulkAnswer | Error> {
-    const { limit, clock, timeoutMs, telemetry } = this.#options;
-    const request = new AbortController();
-    this.#sending.add(request);
-    const timeout = clock.timer(timeoutMs, () => request.abort());
-    let roundTripMs: number | null = null;
-    let failure: Error | null = null;
-    try {
-      const present = await this.#presence.find(parcel, request.signal);
-      const rest = present.size > 0 ? without(parcel, present) : parcel;
-      const startMs = clock.monotonicMs();
-      const outcomes = rest ? await this.#bulk(rest, request.signal) : [];
-      if (rest) roundTripMs = clock.monotonicMs() - startMs;
-      const answer = new BulkAnswer(present.size > 0 ? withThere(parcel, present, outcomes) : outcomes);
-      telemetry.bulkAnswered((clock.monotonicMs() - startMs) / 1000, answer.statuses);
-      if (answer.overloaded) roundTripMs = null;
-      limit.release({ roundTripMs, overloaded: answer.overloaded });
-      return answer;
-    } catch (error) {
-      failure = request.signal.aborted
-        ? new SluiceError('store_timeout', `Cannot write: the store gave no answer in ${timeoutMs} ms`, {
-            cause: error,
-          })
-        : error instanceof Error
-          ? error
-          : new Error(reasonOf(error));
-      limit.release({ roundTripMs: null, overloaded: requestVerdict(failure) === 'again' });
-      return failure;
-    } finally {
-      timeout[Symbol.dispose]();
-      this.#sending.delete(request);
-    }
-  }
-
-  async #bulk({ request }: Parcel, signal: AbortSignal): Promise<BulkOutcome[]> {
-    const outcomes = await this.#options.store.bulk(request, signal);
-    if (outcomes.length === request.items.length) return outcomes;
-    throw new SluiceError('store_timeout', 'Cannot read the answer to a bulk request: it has another number of items');
-  }
-
   /** Tells the ledger what is done, sends what is refused its way, puts in line what waits for its index, and gives back what goes again. */
   #settle(parcel: Parcel, answer: BulkAnswer): { again: Parcel | null; waiting: ReadonlySet<string> } {
     const { ledger, telemetry } = this.#options;
     const again = answer.again.length > 0 ? this.#part(parcel, answer.again) : null;
-    const refused = answer.refused.length > 0 ? this.#part(parcel, answer.refused) : null;
     const waiting = byIndex(parcel, answer.held);
-    const lines = Array.from(waiting, ([index, numbers]) => ({ index, part: this.#part(parcel, numbers), numbers }));
+    const partOf = ([index, numbers]: [string, number[]]) => ({ index, part: this.#part(parcel, numbers), numbers });
+    const lines = Array.from(waiting, partOf);
+    const refused = Array.from(byIndex(parcel, answer.refused), partOf);
     this.#held.release(parcel);
     parcel.release?.();
     this.#failure = null;
@@ -302,11 +285,29 @@ export class BulkWriter {
       if (this.#lanes.says(index) === null) telemetry.indexHeld(index, says);
       this.#wait(index, part, says);
     }
-    if (refused) {
-      const outcomes = answer.refused.map((number) => answer.outcomes[number]);
-      void this.#refuse(refused, outcomes.map(refusedItem));
-    }
+    for (const { index, part, numbers } of refused) void this.#judge(index, part, numbers, answer);
     return { again, waiting: new Set(waiting.keys()) };
+  }
+
+  /** Items of an index were refused: who is to blame for it? Where the index took another one in the same answer, they are. */
+  async #judge(index: string, parcel: Parcel, numbers: readonly number[], answer: BulkAnswer): Promise<void> {
+    const items = numbers.map((number) => refusedItem(answer.outcomes[number]));
+    const { kind, says } = answer.hasTaken(numbers) ? TAKEN : await this.#blameFor(parcel, index);
+    if (kind === 'taken') return this.#refuse(parcel, items);
+    if (this.#stop.signal.aborted) return void this.#abandon(parcel);
+    if (kind === 'unknown') return this.#deliverLater(parcel);
+    const key = kind === 'index refuses' ? index : STORE;
+    if (key === STORE) this.#options.telemetry.requestsHeld(says);
+    else if (this.#lanes.says(index) === null) this.#options.telemetry.indexHeld(index, says);
+    this.#wait(key, parcel, says);
+  }
+
+  /** What a probe meets that begins now. The parcel waits aside. */
+  async #blameFor(parcel: Parcel, index = parcel.request.items[0]?.index ?? ''): Promise<ProbeVerdict> {
+    this.#held.setAside(parcel);
+    const verdict = await this.#probe.ask(index);
+    this.#held.takeUp(parcel);
+    return verdict;
   }
 
   /** A whole request that is too large, or of which something unknown is wrong: in parts, down to the one item. */
@@ -400,36 +401,7 @@ export class BulkWriter {
   }
 }
 
-const UNKNOWN_REFUSAL: RefusedItem = { reason: 'document_refused', error: 'no reason given' };
-
-function refusedItem(outcome: BulkOutcome | undefined): RefusedItem {
-  if (outcome?.failureStore) {
-    return {
-      reason: 'failure_store',
-      error: 'Elasticsearch put the document into the failure store of the data stream, where its reason is',
-    };
-  }
-  return { reason: outcome?.status === 413 ? 'document_too_large' : 'document_refused', error: saidOf(outcome) };
-}
-
-function saidOf(outcome: BulkOutcome | undefined): string {
-  const { status = 0, errorType, errorReason = 'no reason given' } = outcome ?? {};
-  return `${errorType ?? status}: ${errorReason}`;
-}
-
 /** Numbers of the items of each index, of those that are named. */
 function byIndex({ request }: Parcel, numbers: readonly number[]): Map<string, number[]> {
   return Map.groupBy(numbers, (number) => request.items[number]?.index ?? '');
-}
-
-/** The parcel without these items; null where none is left. */
-function without(parcel: Parcel, present: ReadonlySet<number>): Parcel | null {
-  const rest = [...parcel.request.items.keys()].filter((number) => !present.has(number));
-  return rest.length > 0 ? portion(parcel, rest) : null;
-}
-
-/** The outcomes of all items, of which those that were there were not sent. */
-function withThere(parcel: Parcel, present: ReadonlySet<number>, sent: readonly BulkOutcome[]): BulkOutcome[] {
-  const rest = sent.values();
-  return Array.from(parcel.request.items, (_, number) => (present.has(number) ? THERE : (rest.next().value ?? THERE)));
 }

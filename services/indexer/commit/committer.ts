@@ -60,11 +60,12 @@ export class Committer {
     const assignment = this.#options.assignment();
     if (!assignment || assignment.void) return true;
     const moved = assignment.moved();
-    if (moved.size === 0) return true;
+    // What is held now is not committed yet.
+    if (moved.size === 0) return !assignment.hasInherited;
     try {
       await this.#options.consumer.commit(assignment.number, moved);
       for (const [partition, next] of moved) assignment.committed.set(partition, next);
-      return true;
+      return !assignment.hasInherited;
     } catch (error) {
       const isLost = error instanceof SluiceError && error.code === 'assignment_lost';
       if (!isLost && !assignment.void) this.#options.telemetry.commitFailed(error);

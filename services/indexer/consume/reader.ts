@@ -25,6 +25,10 @@ export interface ReaderOptions {
   readonly fetchBytesMax: number;
   /** Reads each partition up to its end as of the first assignment only. */
   readonly toEnds: boolean;
+  /** How long what another had in flight may still reach the store (second-look.ts); until then nothing of it is committed. */
+  readonly holdMs: number;
+  /** Looks for what it has written beside us. */
+  readonly lookAgain: (assignment: Assignment) => Promise<void>;
   /** An assignment, records or a failure came. */
   readonly changed?: () => void;
 }
@@ -37,6 +41,12 @@ interface Membership {
 const REBUILD = { baseMs: 500, capMs: 15_000 };
 /** A consumer that lived this long was well: the next failure counts as the first. */
 const WELL_AFTER_MS = 60_000;
+
+/**
+ * A group that is assigned anew all the time would never commit. When so many times what commits are held for has passed since the
+ * first that was held, without one that lasted, they are held no more.
+ */
+const HOLDS_MAX = 5;
 
 const MIB = 1024 * 1024;
 
@@ -70,6 +80,8 @@ export class PartitionReader implements ConsumerHandler {
   #membership: Membership | null = null;
   #failure: PromiseWithResolvers<Error> = Promise.withResolvers();
   #paused = false;
+  /** Since when commits are held, over assignments that did not last. */
+  #heldSinceMs: number | null = null;
   #loop: Promise<void> = Promise.resolve();
 
   constructor(options: ReaderOptions) {
@@ -135,6 +147,7 @@ export class PartitionReader implements ConsumerHandler {
   assigned(partitions: readonly { partition: number; next: number; end: number }[], number: number): void {
     this.#lose();
     this.#assignment = new Assignment(number, partitions);
+    void this.#hold(this.#assignment, partitions);
     for (const { partition, end } of partitions) this.#assignment.hear(partition, end, this.#options.clock.epochMs());
     for (const { partition, end } of partitions) if (!this.#ends.has(partition)) this.#ends.set(partition, end);
     this.#options.telemetry.assigned(partitions.length, number);
@@ -199,6 +212,29 @@ export class PartitionReader implements ConsumerHandler {
       if (clock.monotonicMs() - sinceMs > WELL_AFTER_MS) attempt = 0;
       await clock.sleep(backoffMs(attempt, REBUILD, random), signal).catch(() => undefined);
     }
+  }
+
+  /** What was there before us may be on its way to the store by another, who had the partitions. */
+  async #hold(assignment: Assignment, partitions: readonly { partition: number; end: number }[]): Promise<void> {
+    const { holdMs, lookAgain, clock, changed } = this.#options;
+    if (holdMs === 0) return;
+    const nowMs = clock.monotonicMs();
+    // After one that may commit at once, the next is held again.
+    if (this.#heldSinceMs !== null && nowMs - this.#heldSinceMs > HOLDS_MAX * holdMs) {
+      this.#heldSinceMs = null;
+      return;
+    }
+    for (const { partition, end } of partitions) assignment.inherit(partition, end);
+    if (!assignment.hasInherited) return;
+    this.#heldSinceMs ??= nowMs;
+    await clock.sleep(holdMs, this.#stop.signal).catch(() => undefined);
+    // Whoever is next reads it again, and looks.
+    if (this.#stop.signal.aborted) return;
+    await lookAgain(assignment);
+    if (assignment.void || this.#stop.signal.aborted) return;
+    assignment.release();
+    this.#heldSinceMs = null;
+    changed?.();
   }
 
   #lose(): void {

@@ -1,27 +1,21 @@
 // What lies behind a data stream: one index after another, each written to until the next one is made. An `_id` is taken once in each of
-// them, so a repeat after a rollover is found only by asking the older ones.
+// them, so a repeat after a rollover is found only by asking the older ones, and a second copy is deleted where it lies.
 //
 //   .ds-logs-sluice-default-…-000001   -000002   -000003
 //   |---------- written to ----------|---------|------ now ------►      end of one = creation of the next
 //
-// Asked by `_mget` on the single indices, which (unlike a search) sees what was written a moment ago and not refreshed yet.
-// Needs the privileges `read` and `view_index_metadata` on the data stream.
+// Asked by `_mget` on single indices, which (unlike a search) sees what was written a moment ago and not refreshed yet.
+// Needs the privileges `read`, `view_index_metadata` and `delete` on the data stream.
 
 import { SluiceError } from '#shared/errors.ts';
-import type { PresentIdsOptions } from '../store.ts';
-import { isObject, requestFailure } from './bulk-answer.ts';
+import type { BackingIndex } from '../store.ts';
+import { bulkOutcomes, isObject, requestFailure } from './bulk-answer.ts';
 import type { Connection, HttpRequest } from './connection.ts';
 
 const TIMEOUT_MS = 30_000;
 const IDS_MAX = 1000;
 /** Errors of an index out of which nothing can be had: nobody can say what is in it. */
 const GONE = ['index_closed_exception', 'index_not_found_exception'];
-
-interface BackingIndex {
-  readonly name: string;
-  /** When the next one was made. */
-  readonly endMs: number;
-}
 
 export class BackingIndices {
   readonly #connection: Connection;
@@ -30,22 +24,30 @@ export class BackingIndices {
     this.#connection = connection;
   }
 
-  /** See Store.rolledOverMs. */
-  async rolledOverMs(stream: string): Promise<number | null> {
-    const older = await this.#older(stream);
-    return older.at(-1)?.endMs ?? null;
+  /** See Store.backingIndices. */
+  async all(stream: string, signal?: AbortSignal): Promise<BackingIndex[]> {
+    const path = `/_data_stream/${stream}?filter_path=data_streams.indices.index_name`;
+    const names = namesOf(await this.#ask({ method: 'GET', path, signal }));
+    const settings = `/${stream}/_settings/index.creation_date?flat_settings=true`;
+    // Of a single one nobody asks how old it is.
+    const created = names.length < 2 ? null : await this.#ask({ method: 'GET', path: settings, signal });
+    return names.map((name) => ({ name, createdMs: creationMs(created?.[name]) }));
   }
 
-  /** See Store.presentIds. Asks all but the index that is written to now: what is in that one a bulk request sees. */
-  async presentIds(stream: string, ids: readonly string[], options: PresentIdsOptions): Promise<ReadonlySet<string>> {
+  /** See Store.idsIn. */
+  async idsIn(backing: string, ids: readonly string[], signal?: AbortSignal): Promise<Set<string>> {
     const present = new Set<string>();
-    for (const { name, endMs } of await this.#older(stream)) {
-      if (endMs < options.sinceMs) continue;
-      for (let at = 0; at < ids.length; at += IDS_MAX) {
-        await this.#collect(name, ids.slice(at, at + IDS_MAX), present, options.signal);
-      }
+    for (let at = 0; at < ids.length; at += IDS_MAX) {
+      await this.#collect(backing, ids.slice(at, at + IDS_MAX), present, signal);
     }
     return present;
+  }
+
+  /** See Store.remove. */
+  async remove(backing: string, ids: readonly string[], signal?: AbortSignal): Promise<void> {
+    for (let at = 0; at < ids.length; at += IDS_MAX) {
+      await this.#delete(backing, ids.slice(at, at + IDS_MAX), signal);
+    }
   }
 
   async #collect(index: string, ids: readonly string[], present: Set<string>, signal?: AbortSignal): Promise<void> {
@@ -65,23 +67,25 @@ export class BackingIndices {
     }
   }
 
-  /** The indices that are no longer written to, in their order. */
-  async #older(stream: string): Promise<BackingIndex[]> {
-    const path = `/_data_stream/${stream}?filter_path=data_streams.indices.index_name`;
-    const names = namesOf(await this.#ask({ method: 'GET', path }));
-    if (names.length < 2) return [];
-    const created = await this.#creation(stream);
-    return names.slice(0, -1).map((name, i) => {
-      const next = names[i + 1] ?? '';
-      // Of one that is gone meanwhile nothing is known: it is asked in any case.
-      return { name, endMs: creationMs(created[next]) ?? Infinity };
+  async #delete(index: string, ids: readonly string[], signal?: AbortSignal): Promise<void> {
+    const path = `/${index}/_bulk?filter_path=errors,items.*.status,items.*.error`;
+    const { status, text } = await this.#connection.request({
+      method: 'POST',
+      path,
+      body: ids.map((id) => `${JSON.stringify({ delete: { _id: id } })}\n`).join(''),
+      contentType: 'application/x-ndjson',
+      timeoutMs: TIMEOUT_MS,
+      signal,
     });
-  }
-
-  async #creation(stream: string): Promise<Record<string, unknown>> {
-    return (
-      (await this.#ask({ method: 'GET', path: `/${stream}/_settings/index.creation_date?flat_settings=true` })) ?? {}
-    );
+    for (const { status: itemStatus, errorType, errorReason } of bulkOutcomes(status, text, ids.length)) {
+      // 404: it is gone already, or its index is.
+      if (itemStatus === 200 || itemStatus === 404) continue;
+      const isOurs = itemStatus === 401 || itemStatus === 403;
+      throw new SluiceError(
+        isOurs ? 'store_unauthorized' : 'store_unavailable',
+        `Cannot delete second copies in ${index}: ${errorType ?? itemStatus} (${errorReason ?? 'no reason given'})`,
+      );
+    }
   }
 
   /** Null where what is asked for is not there. */
@@ -115,10 +119,11 @@ function namesOf(answer: Record<string, unknown> | null): string[] {
   return names;
 }
 
-function creationMs(index: unknown): number | null {
+/** Of one that is gone meanwhile nothing is known. */
+function creationMs(index: unknown): number {
   const settings = isObject(index) ? index['settings'] : undefined;
   const ms = isObject(settings) ? Number(settings['index.creation_date']) : Number.NaN;
-  return Number.isFinite(ms) ? ms : null;
+  return Number.isFinite(ms) ? ms : Infinity;
 }
 
 function unreadable(path: string): SluiceError {

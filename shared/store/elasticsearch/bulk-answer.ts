@@ -1,20 +1,21 @@
 // What a `_bulk` answer says: one outcome for each item, or why there is none. Pure.
 //
-// The answer was asked for with `filter_path=errors,items.*.status,items.*.error,items.*.failure_store`:
-//   {"errors":false,"items":[{"create":{"status":201}},…]}
-// Nearly every answer is of that form and of one status, so it is told by counting, without building an object an item.
+// The answer was asked for with `filter_path=errors,items.*._index,items.*.status,items.*.error,items.*.failure_store`:
+//   {"errors":false,"items":[{"create":{"_index":".ds-logs-…-000001","status":201}},…]}
+// Nearly every answer is of that form, of one status and one backing index, so it is told by comparing texts, without building an
+// object an item.
 
 import { type ErrorCode, SluiceError } from '#shared/errors.ts';
 import type { BulkOutcome } from '../store.ts';
 
-const CREATED: BulkOutcome = Object.freeze({ status: 201 });
-const CREATED_ITEM = '{"create":{"status":201}}';
+const HEAD = '{"errors":false,"items":[';
+const CREATED_ITEM = /^\{"create":\{"_index":"([^"\\]{1,255})","status":201\}\}$/;
+const ITEM_END = '}}';
 
 /** Throws a store_* error where the answer is not about single items, or is not whole. */
 export function bulkOutcomes(status: number, text: string, count: number): BulkOutcome[] {
   if (status !== 200) throw requestFailure(status, text);
-  if (isAllCreated(text, count)) return Array.from({ length: count }, () => CREATED);
-  const outcomes = parseItems(text);
+  const outcomes = allCreated(text, count) ?? parseItems(text);
   if (outcomes?.length !== count) {
     const what = outcomes === null ? 'cannot be read' : `is about ${outcomes.length} items of ${count}`;
     throw new SluiceError('store_timeout', `Cannot tell what became of a bulk request: the answer ${what}`);
@@ -22,24 +23,34 @@ export function bulkOutcomes(status: number, text: string, count: number): BulkO
   return outcomes;
 }
 
-/** By length and by the ends of it: an answer of that length without a fault can hold nothing else. */
-function isAllCreated(text: string, count: number): boolean {
-  const head = '{"errors":false,"items":[';
-  if (text.length !== head.length + count * (CREATED_ITEM.length + 1) - 1 + 2 || !text.startsWith(head)) return false;
-  for (let i = 0, at = head.length; i < count; i++, at += CREATED_ITEM.length + 1) {
-    if (!text.startsWith(CREATED_ITEM, at)) return false;
+/** Of an answer that has nothing but created documents; null for any other. Equal items share one outcome. */
+function allCreated(text: string, count: number): BulkOutcome[] | null {
+  if (count === 0 || !text.startsWith(HEAD) || !text.endsWith(']}')) return null;
+  const outcomes: BulkOutcome[] = [];
+  let item = '';
+  let outcome: BulkOutcome | null = null;
+  let at = HEAD.length;
+  for (let i = 0; i < count; i++) {
+    if (i > 0 && text[at++] !== ',') return null;
+    if (outcome === null || !text.startsWith(item, at)) {
+      const end = text.indexOf(ITEM_END, at);
+      item = end < 0 ? '' : text.slice(at, end + ITEM_END.length);
+      const backing = CREATED_ITEM.exec(item)?.[1];
+      if (backing === undefined) return null;
+      outcome = { status: 201, backing };
+      // Nearly always all items are like the first one; one comparison is cheaper than one an item.
+      if (i === 0 && text === `${HEAD}${`${item},`.repeat(count - 1)}${item}]}`)
+        return Array<BulkOutcome>(count).fill(outcome);
+    }
+    outcomes.push(outcome);
+    at += item.length;
   }
-  return true;
+  return at === text.length - 2 ? outcomes : null;
 }
 
 function parseItems(text: string): BulkOutcome[] | null {
-  let answer: unknown;
-  try {
-    answer = JSON.parse(text);
-  } catch {
-    return null;
-  }
-  if (!isObject(answer) || !Array.isArray(answer['items'])) return null;
+  const answer = parseObject(text);
+  if (answer === null || !Array.isArray(answer['items'])) return null;
   const outcomes: BulkOutcome[] = [];
   for (const item of answer['items']) {
     const outcome = outcomeOf(item);
@@ -54,13 +65,13 @@ function outcomeOf(item: unknown): BulkOutcome | null {
   // { "<operation>": { status, error?, failure_store? } }
   const result = Object.values(item)[0];
   if (!isObject(result)) return null;
-  const { status, error } = result;
+  const { status, error, _index: backing } = result;
   if (typeof status !== 'number') return null;
-  if (status === 201 && error === undefined && result['failure_store'] === undefined) return CREATED;
   return {
     status,
     ...(isObject(error) ? { errorType: textOf(error['type']), errorReason: reasonWithCause(error) } : {}),
     ...(result['failure_store'] === 'used' ? { failureStore: true } : {}),
+    ...(typeof backing === 'string' ? { backing } : {}),
   };
 }
 
@@ -78,10 +89,11 @@ function reasonWithCause(error: Record<string, unknown>): string {
 
 /** The error that an answer to a whole request (of any kind) means. */
 export function requestFailure(status: number, text: string): SluiceError {
-  return new SluiceError(
-    codeOf(status),
-    `Cannot have a request done by Elasticsearch: it answered ${status}${saidBy(text)}`,
-  );
+  const error = parseObject(text);
+  // Elasticsearch says why it refuses a request, in JSON. Any other page is somebody's who stands between, and no answer.
+  const code = error === null && status === 400 ? 'store_unavailable' : codeOf(status);
+  const said = error === null && status === 400 ? ', and not in the words of Elasticsearch' : saidBy(error);
+  return new SluiceError(code, `Cannot have a request done by Elasticsearch: it answered ${status}${said}`);
 }
 
 function codeOf(status: number): ErrorCode {
@@ -93,16 +105,19 @@ function codeOf(status: number): ErrorCode {
   return status >= 500 ? 'store_unavailable' : 'store_refused';
 }
 
-function saidBy(text: string): string {
-  let answer: unknown;
-  try {
-    answer = JSON.parse(text);
-  } catch {
-    return '';
-  }
-  const error = isObject(answer) ? answer['error'] : undefined;
+function saidBy(answer: Record<string, unknown> | null): string {
+  const error = answer?.['error'];
   if (typeof error === 'string') return ` (${error})`;
   return isObject(error) ? ` (${textOf(error['type'])}: ${reasonWithCause(error)})` : '';
+}
+
+function parseObject(text: string): Record<string, unknown> | null {
+  try {
+    const answer: unknown = JSON.parse(text);
+    return isObject(answer) ? answer : null;
+  } catch {
+    return null;
+  }
 }
 
 export function isObject(value: unknown): value is Record<string, unknown> {

@@ -3,10 +3,11 @@
 //
 // `create` with the document's own id makes every repeat harmless; documents are found about a second after they were written.
 
+import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import { parseExactJson } from '../exact-json.ts';
-import type { BulkOutcome, BulkRequest, PresentIdsOptions, Store, StoredDocument, StoreQuery } from '../store.ts';
+import type { BackingIndex, BulkOutcome, BulkRequest, Store, StoredDocument, StoreQuery } from '../store.ts';
 import { BackingIndices } from './backing-indices.ts';
 import { bulkOutcomes, isObject, requestFailure } from './bulk-answer.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
@@ -22,7 +23,7 @@ export interface ElasticsearchStoreOptions extends Omit<ConnectionOptions, 'time
 }
 
 const BULK_PATH =
-  '/_bulk?require_data_stream=true&filter_path=errors,items.*.status,items.*.error,items.*.failure_store';
+  '/_bulk?require_data_stream=true&filter_path=errors,items.*._index,items.*.status,items.*.error,items.*.failure_store';
 const PING_TIMEOUT_MS = 5000;
 const SEARCH_TIMEOUT_MS = 60_000;
 /** Hits of one request; a longer search is made of several. */
@@ -87,12 +88,27 @@ export class ElasticsearchStore implements Store {
     return found;
   }
 
-  rolledOverMs(index: string): Promise<number | null> {
-    return this.#backing.rolledOverMs(index);
+  backingIndices(stream: string, signal?: AbortSignal): Promise<readonly BackingIndex[]> {
+    return this.#backing.all(stream, signal);
   }
 
-  presentIds(index: string, ids: readonly string[], options: PresentIdsOptions): Promise<ReadonlySet<string>> {
-    return this.#backing.presentIds(index, ids, options);
+  idsIn(backing: string, ids: readonly string[], signal?: AbortSignal): Promise<ReadonlySet<string>> {
+    return this.#backing.idsIn(backing, ids, signal);
+  }
+
+  remove(backing: string, ids: readonly string[], signal?: AbortSignal): Promise<void> {
+    return this.#backing.remove(backing, ids, signal);
+  }
+
+  async probe(stream: string, signal?: AbortSignal): Promise<BulkOutcome> {
+    const request = probeRequest(stream);
+    const [outcome] = await this.bulk(request, signal);
+    assert(outcome, 'an answer has an outcome for each item');
+    const { id } = request.items[0] ?? { id: '' };
+    // One that stays is found by nobody who asks for a time after 1970.
+    if (outcome.status === 201 && !outcome.failureStore && outcome.backing !== undefined)
+      await this.#backing.remove(outcome.backing, [id], signal).catch(() => undefined);
+    return outcome;
   }
 
   async #page(query: StoreQuery, size: number, signal?: AbortSignal): Promise<StoredDocument[]> {
@@ -144,6 +160,16 @@ function documentOf(hit: unknown, before: readonly (string | number)[]): StoredD
   const index = typeof hit['_index'] === 'string' ? dataStreamOf(hit['_index']) : '';
   const ties = before[0] === time && before[1] === sequence ? before.slice(2) : [];
   return { id: hit['_id'], index, source: hit['_source'], sort: [String(time), Number(sequence), ...ties, hit['_id']] };
+}
+
+/** A document of the beginning of time: it has no field that anything could be wrong with, and lies outside of all that is looked at. */
+function probeRequest(stream: string): BulkRequest {
+  const id = `sluice-probe-${randomUUID()}`;
+  const action = `${JSON.stringify({ create: { _index: stream, _id: id } })}\n`;
+  const document = '{"@timestamp":"1970-01-01T00:00:00.000Z"}';
+  const docStart = Buffer.byteLength(action);
+  const item = { index: stream, id, actionStart: 0, docStart, docEnd: docStart + document.length };
+  return { body: Buffer.from(`${action}${document}\n`), items: [item] };
 }
 
 /** `.ds-<data stream>-<date>-<generation>` → the data stream. */

@@ -8,7 +8,7 @@ import type { Clock } from '#shared/clock.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import { startWorker, type WorkerThread } from '#shared/sqlite/worker-thread.ts';
 import { parseExactJson } from '../exact-json.ts';
-import type { BulkItem, BulkOutcome, BulkRequest, Store, StoredDocument, StoreQuery } from '../store.ts';
+import type { BackingIndex, BulkItem, BulkOutcome, BulkRequest, Store, StoredDocument, StoreQuery } from '../store.ts';
 import type { DatabaseOptions, Documents, Row, WriteResult } from './database.ts';
 import type { StoreWorker } from './store-worker.ts';
 
@@ -23,7 +23,6 @@ export interface EmbeddedStoreOptions {
 const EXPIRE_EVERY_MS = 30_000;
 const EXPIRE_STEP = 1000;
 
-const NO_IDS: ReadonlySet<string> = new Set();
 const CREATED: BulkOutcome = Object.freeze({ status: 201 });
 const CONFLICT: BulkOutcome = Object.freeze({
   status: 409,
@@ -77,14 +76,22 @@ export class EmbeddedStore implements Store {
     return rows.map(storedDocument);
   }
 
-  /** There is one table, in which a name is taken once. */
-  rolledOverMs(): Promise<null> {
-    return Promise.resolve(null);
+  /** One table for all time: `bulk` sees every id itself. */
+  backingIndices(): Promise<readonly BackingIndex[]> {
+    return Promise.resolve([]);
   }
 
-  /** `bulk` sees them all. */
-  presentIds(): Promise<ReadonlySet<string>> {
-    return Promise.resolve(NO_IDS);
+  idsIn(): Promise<ReadonlySet<string>> {
+    return Promise.resolve(new Set<string>());
+  }
+
+  remove(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** Its table takes whatever is a document: what is refused here is the document's fault. */
+  probe(): Promise<BulkOutcome> {
+    return Promise.resolve(CREATED);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,119 +1,18 @@
 // The bulk writer over several indices: one that is blocked, refused or closed waits alone; what the store as a whole refuses stops all
-// but one try; after a rollover nothing is written twice.
+// but one try.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BulkBody } from '#indexer/bulk/body.ts';
-import { ConcurrencyLimit } from '#indexer/bulk/concurrency.ts';
-import type { Parcel, Run } from '#indexer/bulk/parcel.ts';
-import { BulkWriter, type RefusedItem } from '#indexer/bulk/writer.ts';
-import { Assignment, RecordInHand } from '#indexer/in-hand.ts';
-import { Ledger } from '#indexer/ledger.ts';
-import { IndexerTelemetry } from '#indexer/telemetry.ts';
-import { ByteBudget } from '#shared/byte-budget.ts';
+import { Assignment } from '#indexer/in-hand.ts';
 import { SluiceError } from '#shared/errors.ts';
-import { Metrics } from '#shared/metrics.ts';
 import type { BulkOutcome } from '#shared/store/store.ts';
-import { VirtualClock } from '#test/memory/clock.ts';
-import { MemoryStore, type StoreHooks } from '#test/memory/store.ts';
 import { seeded } from '../world.ts';
+import { Bench } from './bench.ts';
 
-const SKEW_MS = 60_000;
 const BLOCKED: BulkOutcome = { status: 429, errorType: 'cluster_block_exception', errorReason: 'the disk is full' };
 const FORBIDDEN: BulkOutcome = { status: 403, errorType: 'security_exception', errorReason: 'no' };
 const BUSY: BulkOutcome = { status: 429, errorType: 'es_rejected_execution_exception', errorReason: 'busy' };
 const CONFLICT: BulkOutcome = { status: 400, errorType: 'document_parsing_exception', errorReason: 'conflict' };
-
-/** A writer over a store in memory, whose documents are numbers of an index. */
-class Bench {
-  readonly clock = new VirtualClock();
-  readonly store: MemoryStore;
-  readonly logged: string[] = [];
-  readonly ledger = new Ledger({ consumed: () => undefined, ended: () => undefined });
-  readonly limit = new ConcurrencyLimit(4, this.clock);
-  readonly buried: RefusedItem[] = [];
-  readonly writer: BulkWriter;
-  assignment = new Assignment(1, [{ partition: 0, next: 0 }]);
-  deadLettersWork = Promise.resolve();
-  readonly #budget = new ByteBudget(1e9);
-  #offset = 0;
-
-  constructor(hooks: StoreHooks = {}, { askForAll = false } = {}) {
-    const { clock, ledger, limit, logged } = this;
-    this.store = new MemoryStore(clock, hooks);
-    const note = (event: string): void => void logged.push(event);
-    const log = { debug: note, info: note, warn: note, error: note };
-    this.writer = new BulkWriter({
-      store: this.store,
-      ledger,
-      limit,
-      clock,
-      random: seeded(1),
-      telemetry: new IndexerTelemetry(new Metrics({ version: 'test', command: 'test' }), log, clock),
-      refusals: {
-        // As text each document has another content.
-        asText: async (parcel) =>
-          this.parcelOf(
-            parcel.runs,
-            parcel.request.items.map((item) => item.index),
-            true,
-          ),
-        bury: async (_, items) => {
-          await this.deadLettersWork;
-          this.buried.push(...items);
-        },
-      },
-      timeoutMs: 10_000,
-      bodyBytesMax: 65_536,
-      waitingBytesMax: 40_000,
-      clockSkewMs: SKEW_MS,
-      askForAll,
-    });
-  }
-
-  parcelOf(runs: readonly Run[], indices: readonly string[], asText = false): Parcel {
-    const body = new BulkBody();
-    let item = 0;
-    for (const { batch, index, count } of runs) {
-      for (let i = 0; i < count; i++) {
-        body.begin(`logs-${indices[item++ % indices.length]}`.replace('logs-logs', 'logs'), batch, index + i);
-        body.json.ascii(`{"n":${index + i},"as_text":${asText}}`);
-        body.end();
-      }
-    }
-    return { request: body.request(), runs, asText };
-  }
-
-  /** One record of `count` events, which go to the indices in turn. */
-  parcel(count: number, indices: readonly string[], receivedMs = this.clock.epochMs(), id = this.#offset): Parcel {
-    const offset = this.#offset++;
-    const fetched = { partition: 0, offset, timestampMs: 0, headers: {}, value: new Uint8Array() };
-    const record = new RecordInHand(this.assignment, fetched, this.#budget.take(0));
-    this.ledger.open(record, count);
-    const batch = {
-      id: Buffer.alloc(16, id),
-      first: 0,
-      count,
-      tag: 't',
-      input: 'forward',
-      tenant: null,
-      receivedMs,
-      seq: 0,
-      sender: 's',
-      version: 2 as const,
-      chain: null,
-    };
-    return this.parcelOf([{ record, batch, entry: 0, index: 0, count, parts: null, line: null }], indices);
-  }
-
-  get next(): number {
-    return this.assignment.partitions.get(0)?.next ?? -1;
-  }
-
-  check(): void {
-    assert.equal(this.ledger.imbalance, 0, JSON.stringify(this.ledger.counts));
-  }
-}
 
 for (const [what, outcome] of [
   ['blocked', BLOCKED],
@@ -299,81 +198,4 @@ test('dead letters that cannot be held take the place of no document', async () 
   works.resolve();
   await bench.clock.until(bench.writer.idle());
   assert.equal(bench.ledger.counts.dead_lettered, 30);
-});
-
-test('after a rollover a repeat is not written again; what is new is', async () => {
-  const bench = new Bench();
-  const { clock, store, writer, ledger } = bench;
-  const receivedMs = clock.epochMs();
-  const submit = (parcel: Parcel): Promise<void> => clock.until(writer.submit(parcel));
-  await submit(bench.parcel(10, ['a'], receivedMs, 7));
-  await clock.advance(40_000);
-  assert.equal(store.questions, 0);
-  store.rollOver();
-  await clock.advance(40_000);
-  await submit(bench.parcel(14, ['a'], receivedMs, 7));
-  await clock.until(writer.idle());
-  assert.deepEqual([ledger.counts.indexed, ledger.counts.deduplicated, store.doubled], [14, 10, 0]);
-  assert.equal(store.questions, 1);
-  await submit(bench.parcel(10, ['a'], clock.epochMs(), 8));
-  assert.equal(store.questions, 2, 'the clock of the edge may be slow');
-  await clock.advance(SKEW_MS);
-  await submit(bench.parcel(10, ['a'], clock.epochMs(), 9));
-  await clock.until(writer.idle());
-  assert.equal(store.questions, 2, 'what came after the rollover is not asked for');
-  assert.equal(store.doubled, 0);
-  bench.check();
-});
-
-test('a rollover between a write whose answer was lost and its repeat', async () => {
-  const lost = new SluiceError('store_timeout', 'Cannot write: no answer');
-  const bench = new Bench({ request: (_, number) => (number === 1 ? { failAfter: lost } : null) });
-  const { clock, store, writer, ledger } = bench;
-  await clock.until(writer.submit(bench.parcel(1, ['a'])));
-  await clock.advance(100);
-  // Looked at a moment ago: the index is not asked about again for half a minute, unless something makes us doubt.
-  void writer.submit(bench.parcel(10, ['a']));
-  await clock.when(() => store.requests === 2 && store.inFlight === 0);
-  store.rollOver();
-  await clock.until(writer.idle());
-  assert.deepEqual([ledger.counts.indexed, ledger.counts.deduplicated, store.doubled], [1, 10, 0]);
-});
-
-test('a rollover between a write whose answer was lost and its repeat, with a look by others before it', async () => {
-  const lost = new SluiceError('store_timeout', 'Cannot write: no answer');
-  const bench = new Bench({ request: (_, number) => (number === 0 ? { failAfter: lost } : null) });
-  const { clock, store, writer, ledger } = bench;
-  void writer.submit(bench.parcel(10, ['a']));
-  await clock.when(() => store.requests === 1 && store.inFlight === 0);
-  // The first parcel waits for its repeat; this one looks, and finds that nothing has rolled over.
-  void writer.submit(bench.parcel(1, ['a']));
-  await clock.when(() => ledger.counts.indexed === 1);
-  assert.equal(store.requests, 2);
-  store.rollOver();
-  await clock.until(writer.idle());
-  assert.deepEqual([ledger.counts.indexed, ledger.counts.deduplicated, store.doubled], [1, 10, 0]);
-});
-
-test('a rollover between a write and its repeat by the next owner of the partition', async () => {
-  const bench = new Bench();
-  const { clock, store, writer, ledger } = bench;
-  const receivedMs = clock.epochMs();
-  await clock.until(writer.submit(bench.parcel(10, ['a'], receivedMs, 3)));
-  await clock.advance(100);
-  store.rollOver();
-  bench.assignment = new Assignment(2, [{ partition: 0, next: 0 }]);
-  await clock.until(writer.submit(bench.parcel(10, ['a'], receivedMs, 3)));
-  await clock.until(writer.idle());
-  assert.deepEqual([ledger.counts.indexed, ledger.counts.deduplicated, store.doubled], [10, 10, 0]);
-});
-
-test('a replay asks for all, however late they were received', async () => {
-  const bench = new Bench({}, { askForAll: true });
-  const { clock, store, writer, ledger } = bench;
-  await clock.until(writer.submit(bench.parcel(10, ['a'], clock.epochMs() + 1e9, 3)));
-  store.rollOver();
-  await clock.advance(31_000);
-  await clock.until(writer.submit(bench.parcel(10, ['a'], clock.epochMs() + 1e9, 3)));
-  await clock.until(writer.idle());
-  assert.deepEqual([ledger.counts.indexed, ledger.counts.deduplicated, store.doubled], [10, 10, 0]);
 });

@@ -8,7 +8,7 @@ import { buildCore } from '#indexer/core.ts';
 import type { ConsumerHandler, FetchedBatch, Queue } from '#shared/queue/queue.ts';
 import { World } from '../world.ts';
 
-async function arrange() {
+async function arrange(holdMs = 0) {
   const world = new World({ partitions: 2, env: { SLUICE_INDEXER_INFLIGHT_MAX_BYTES: '1048576' } });
   const core = buildCore(world.options, () => []);
   const calls: string[] = [];
@@ -21,7 +21,17 @@ async function arrange() {
     }),
   };
   const { clock, random } = world;
-  const reader = new PartitionReader({ ...core, queue, clock, random, group: 'g', fetchBytesMax: 1, toEnds: false });
+  const reader = new PartitionReader({
+    ...core,
+    ...core.holding,
+    holdMs,
+    queue,
+    clock,
+    random,
+    group: 'g',
+    fetchBytesMax: 1,
+    toEnds: false,
+  });
   const handler: ConsumerHandler = reader;
   reader.start();
   await clock.settle();
@@ -99,5 +109,43 @@ test('a record that comes again under the same assignment is taken once', async 
   handler.fetched(fetched(1, 0));
   await world.clock.advance(2000);
   assert.equal(core.ledger.counts.consumed, 5);
+  await end();
+});
+
+test('what lay in a partition when it was assigned is committed after the second look only; a stop before it commits nothing', async () => {
+  const { world, calls, reader, assign, fetched, handler, end } = await arrange(10_000);
+  await world.send(0, [5]);
+  await world.send(1, [5]);
+  handler.assigned(
+    [
+      { partition: 0, next: 0, end: 1 },
+      { partition: 1, next: 0, end: 0 },
+    ],
+    1,
+  );
+  for (const partition of [0, 1]) handler.fetched(fetched(1, partition));
+  await world.clock.advance(9000);
+  const commits = (): string[] => calls.filter((call) => call.startsWith('commit'));
+  assert.deepEqual(commits(), ['commit 1 [[1,1]]'], 'what nobody else can have is committed at once');
+  await world.clock.advance(2000);
+  assert.deepEqual(commits(), ['commit 1 [[1,1]]', 'commit 1 [[0,1]]']);
+  assign(2, [0]);
+  handler.fetched(fetched(2, 0));
+  await world.clock.advance(5000);
+  assert.equal(await reader.commit(), false);
+  await end();
+  assert.equal(commits().length, 2);
+});
+
+test('a group that is assigned anew all the time commits nevertheless', async () => {
+  const { world, calls, assign, fetched, handler, end } = await arrange(10_000);
+  await world.send(0, [5]);
+  let number = 0;
+  for (let ms = 0; ms <= 60_000; ms += 5000) {
+    assign(++number, [0]);
+    handler.fetched(fetched(number, 0));
+    await world.clock.advance(5000);
+  }
+  assert.equal(calls.filter((call) => call.startsWith('commit')).length, 1);
   await end();
 });

@@ -63,9 +63,42 @@ it('tells the outcome of each item, in order', () => {
   );
 });
 
+it('takes a page that is not of Elasticsearch for no answer', () => {
+  const page = '<html><body>400 The plain HTTP request was sent to HTTPS port</body></html>';
+  assert.throws(() => bulkOutcomes(200, page, 1), { code: 'store_timeout' });
+  for (const text of [page, '', '[]', 'null'])
+    assert.throws(() => bulkOutcomes(400, text, 1), { code: 'store_unavailable' }, text);
+  assert.throws(() => bulkOutcomes(400, '{"error":"no"}', 1), { code: 'store_body_refused', message: /\(no\)$/ });
+  assert.throws(() => bulkOutcomes(413, page, 1), { code: 'store_body_too_large' });
+});
+
+it('names the backing index of each item', () => {
+  const item = (index: string, status = 201): string => `{"create":{"_index":"${index}","status":${status}}}`;
+  const check = (items: readonly string[], expected: readonly BulkOutcome[]): void =>
+    assert.deepEqual(bulkOutcomes(200, answer(false, items), items.length), expected);
+  const one = { status: 201, backing: '.ds-logs-a-2026.01.02-000001' };
+  const two = { status: 201, backing: '.ds-logs-b-2026.01.02-000012' };
+  check([item(one.backing)], [one]);
+  check([item(one.backing), item(one.backing), item(one.backing)], [one, one, one]);
+  check([item(one.backing), item(two.backing), item(one.backing)], [one, two, one]);
+  check([item(one.backing), item(two.backing, 200)], [one, { ...two, status: 200 }]);
+  check([item(one.backing), created], [one, { status: 201 }]);
+  const odd = 'a"}},{"create":{"_index":"b';
+  check([`{"create":{"_index":${JSON.stringify(odd)},"status":201}}`], [{ status: 201, backing: odd }]);
+  const shared = bulkOutcomes(200, answer(false, [item(one.backing), item(one.backing)]), 2);
+  assert.equal(shared[0], shared[1], 'one object for all equals');
+});
+
 it('does not guess where an answer is not whole', () => {
   const check = (text: string, count: number, code: ErrorCode = 'store_timeout') =>
     assert.throws(() => bulkOutcomes(200, text, count), { code });
+  const named = answer(
+    false,
+    [created, created].map((item) => item.replace('{"status', '{"_index":"i","status')),
+  );
+  for (let length = 0; length < named.length; length++) check(named.slice(0, length), 2);
+  check(named, 1);
+  check(named, 3);
   const whole = answer(false, [created, created]);
   for (let length = 0; length < whole.length; length++) check(whole.slice(0, length), 2);
   check(whole, 1);

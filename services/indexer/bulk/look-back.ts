@@ -1,0 +1,215 @@
+// Finds out what is in the store although a bulk request would not see it: an id dedupes in one backing index only, so after a rollover a
+// repeat of what was written before would be taken as new. Batches that are older than the index that is written to (by clocks
+// that may differ by the allowed skew) are asked for in the older ones; all others, nearly always all, cost nothing but a look every 30 s.
+//
+//   born       ──────────────────────────|── rollover ──|─────────────►
+//                   asked for            |   + skew     |  never written to an older index
+//
+// A look may be out of date when the request is done. So each answer is compared with it: where documents went to an index that was not
+// known, the older ones are asked afterwards, and second copies are deleted.
+//
+// Guarantees: of copies in several indices the oldest stays. One is deleted only after an older one was read, and by its name and
+// index, so that a repeat of it changes nothing. Until that is done no event of the request has an outcome.
+
+import type { Clock } from '#shared/clock.ts';
+import { SluiceError } from '#shared/errors.ts';
+import type { BackingIndex, BulkOutcome, Store } from '#shared/store/store.ts';
+import type { IndexerTelemetry } from '../telemetry.ts';
+import { bornMs } from './born.ts';
+import type { Parcel } from './parcel.ts';
+
+export const LOOK_INTERVAL_MS = 30_000;
+const NONE: ReadonlySet<number> = new Set();
+export const THERE: BulkOutcome = Object.freeze({ status: 409 });
+
+export interface LookBackOptions {
+  readonly store: Pick<Store, 'backingIndices' | 'idsIn' | 'remove'>;
+  readonly clock: Clock;
+  readonly telemetry: Pick<IndexerTelemetry, 'secondCopies'>;
+  /** How far the clocks of edge and store may be apart. */
+  readonly clockSkewMs: number;
+  /** Asks for every document: for a replay, of which much may be there. */
+  readonly askForAll: boolean;
+}
+
+/** The indices of a data stream, the oldest first. */
+export type Indices = readonly BackingIndex[];
+
+/** What was known of the data streams of a parcel when it was sent. */
+export type Known = ReadonlyMap<string, Indices>;
+
+interface Look {
+  readonly atMs: number;
+  readonly indices: Promise<Indices>;
+}
+
+interface Asked {
+  readonly number: number;
+  readonly id: string;
+  readonly bornMs: number;
+}
+
+export class LookBack {
+  readonly #options: LookBackOptions;
+  readonly #looks = new Map<string, Look>();
+  #assignment = -1;
+
+  constructor(options: LookBackOptions) {
+    this.#options = options;
+  }
+
+  /** Numbers of the items that are in the store already; those that a bulk request sees may be missing. Rejects with store_* errors. */
+  async find(parcel: Parcel, signal: AbortSignal): Promise<{ present: ReadonlySet<number>; known: Known }> {
+    const assignment = parcel.runs.at(-1)?.record.assignment.number ?? -1;
+    // Here a repeat is likely, so that an old look would cost a deletion.
+    if (parcel.unanswered || assignment !== this.#assignment) this.#looks.clear();
+    this.#assignment = assignment;
+    const known = await this.#known(parcel);
+    let present = NONE;
+    for (const [stream, indices] of known) {
+      const asked = this.#olderThan(startMs(indices), parcel, stream);
+      if (asked.length === 0) continue;
+      const places = await this.#keepOldest(indices, asked, signal, { isWriteIndexAsked: false });
+      if (present === NONE) present = new Set();
+      for (const { id, number } of asked) if (places.has(id)) (present as Set<number>).add(number);
+    }
+    return { present, known };
+  }
+
+  /** The outcomes of what was sent, after second copies that it made are deleted: what was there before is told as such. */
+  async settle(
+    parcel: Parcel,
+    outcomes: readonly BulkOutcome[],
+    known: Known,
+    signal: AbortSignal,
+  ): Promise<readonly BulkOutcome[]> {
+    const streams = strangeStreams(parcel, outcomes, known);
+    if (streams.size === 0) return outcomes;
+    const settled = outcomes.slice();
+    for (const stream of streams) {
+      this.#looks.delete(stream);
+      const indices = await this.#look(stream);
+      const asked = this.#olderThan(startMs(indices), parcel, stream).filter(({ number }) => isIn(outcomes[number]));
+      if (asked.length === 0) continue;
+      const places = await this.#keepOldest(indices, asked, signal, { isWriteIndexAsked: true });
+      for (const { id, number } of asked) {
+        const place = places.get(id);
+        if (place !== undefined && place !== outcomes[number]?.backing) settled[number] = THERE;
+      }
+    }
+    return settled;
+  }
+
+  /** Deletes second copies of ids that may have been written at any time since `sinceMs`, the earliest that an index is asked of. */
+  async lookAgain(stream: string, ids: readonly string[], sinceMs: number, signal: AbortSignal): Promise<void> {
+    this.#looks.delete(stream);
+    const indices = await this.#look(stream);
+    if (startMs(indices) < sinceMs - this.#options.clockSkewMs) return;
+    const asked = ids.map((id, number) => ({ number, id, bornMs: sinceMs }));
+    await this.#keepOldest(indices, asked, signal, { isWriteIndexAsked: true });
+  }
+
+  /**
+   * Asks for ids in one index after another, and deletes what an older one has too. Resolves to where each that was found stays.
+   * The index that is written to is asked for all of them only where it is said so: what it has, a bulk request sees.
+   */
+  async #keepOldest(
+    indices: Indices,
+    asked: readonly Asked[],
+    signal: AbortSignal,
+    { isWriteIndexAsked }: { readonly isWriteIndexAsked: boolean },
+  ): Promise<ReadonlyMap<string, string>> {
+    const { store, clockSkewMs } = this.#options;
+    const places = new Map<string, string>();
+    for (const [i, { name }] of indices.entries()) {
+      const endMs = indices[i + 1]?.createdMs;
+      const isHere = (item: Asked): boolean =>
+        endMs === undefined ? isWriteIndexAsked || places.has(item.id) : item.bornMs - clockSkewMs <= endMs;
+      const ids = asked.filter(isHere).map(({ id }) => id);
+      if (ids.length === 0) continue;
+      const there = await store.idsIn(name, ids, signal);
+      const copies = [...there].filter((id) => places.has(id));
+      for (const id of there) if (!places.has(id)) places.set(id, name);
+      if (copies.length > 0) await this.#remove(name, copies, signal);
+    }
+    return places;
+  }
+
+  async #remove(backing: string, ids: readonly string[], signal: AbortSignal): Promise<void> {
+    const { store, telemetry } = this.#options;
+    try {
+      await store.remove(backing, ids, signal);
+      telemetry.secondCopies(backing, ids.length, null);
+    } catch (error) {
+      // A second copy is less of an evil than that all stands still for it.
+      if (!(error instanceof SluiceError && error.code === 'store_unauthorized')) throw error;
+      telemetry.secondCopies(backing, ids.length, error);
+    }
+  }
+
+  /** Items for this data stream that may have been written before `beforeMs`. */
+  #olderThan(beforeMs: number, { request, runs }: Parcel, stream: string): Asked[] {
+    const { askForAll, clockSkewMs } = this.#options;
+    const asked: Asked[] = [];
+    if (beforeMs === -Infinity) return asked;
+    let number = 0;
+    for (const { batch, count } of runs) {
+      const born = askForAll ? 0 : bornMs(batch);
+      const next = number + count;
+      if (born >= beforeMs + clockSkewMs) number = next;
+      for (; number < next; number++) {
+        const item = request.items[number];
+        if (item?.index === stream) asked.push({ number, id: item.id, bornMs: born });
+      }
+    }
+    return asked;
+  }
+
+  async #known({ request }: Parcel): Promise<Known> {
+    const known = new Map<string, Indices>();
+    let last = '';
+    for (const { index } of request.items) {
+      if (index === last) continue;
+      last = index;
+      if (!known.has(index)) known.set(index, await this.#look(index));
+    }
+    return known;
+  }
+
+  #look(stream: string): Promise<Indices> {
+    const { clock, store } = this.#options;
+    const nowMs = clock.monotonicMs();
+    const known = this.#looks.get(stream);
+    if (known && nowMs - known.atMs < LOOK_INTERVAL_MS) return known.indices;
+    const look = { atMs: nowMs, indices: store.backingIndices(stream) };
+    this.#looks.set(stream, look);
+    // A look that failed is no look.
+    look.indices.catch(() => this.#looks.get(stream) === look && this.#looks.delete(stream));
+    return look.indices;
+  }
+}
+
+/** When the index that is written to was made; -Infinity where there is no older one. */
+function startMs(indices: Indices): number {
+  return indices.length < 2 ? -Infinity : (indices.at(-1)?.createdMs ?? -Infinity);
+}
+
+/** Whether the document is in the index that its outcome names. */
+function isIn(outcome: BulkOutcome | undefined): boolean {
+  return outcome?.backing !== undefined && (outcome.status === 201 || outcome.status === 409) && !outcome.failureStore;
+}
+
+/** Data streams of which something is in another index than the one that was thought to be written to. */
+function strangeStreams({ request }: Parcel, outcomes: readonly BulkOutcome[], known: Known): Set<string> {
+  const streams = new Set<string>();
+  let lastOutcome: BulkOutcome | undefined;
+  let lastStream = '';
+  for (const [number, outcome] of outcomes.entries()) {
+    const stream = request.items[number]?.index ?? '';
+    if (outcome === lastOutcome && stream === lastStream) continue;
+    lastOutcome = outcome;
+    lastStream = stream;
+    if (isIn(outcome) && outcome.backing !== known.get(stream)?.at(-1)?.name) streams.add(stream);
+  }
+  return streams;
+}

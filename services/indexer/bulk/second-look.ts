@@ -1,0 +1,119 @@
+// What another process may still have had on its way to the store when this one was told to go on in its place: a document of theirs can
+// arrive in one backing index after ours arrived in another. The ids that could be concerned are kept until everything of the other's
+// is done or given up, then second copies are looked for; before that nothing is committed (see Assignment.hold).
+//
+//   the other sends c ─────────────── on its way ──────────────► written to index 2
+//        ▲ lost the partition     ours: c written to index 1           ▲ bulk.timeout_ms later: both are found, 2 goes
+//
+// The same is done bulk.timeout_ms after a request of our own that brought no answer, also one whose partition was lost meanwhile, but
+// without holding commits.
+//
+// Guarantees: `done` resolves when all ids that were kept for the assignment were looked at, or the assignment is void.
+// At most IDS_MAX ids are kept; what is over is not looked at again (docs/guarantees.md).
+
+import { type BackoffLimits, backoffMs } from '#shared/backoff.ts';
+import type { Clock } from '#shared/clock.ts';
+import type { BulkItem } from '#shared/store/store.ts';
+import type { Assignment, RecordInHand } from '../in-hand.ts';
+import type { BulkAnswer } from './answer.ts';
+import { LOOK_INTERVAL_MS, type LookBack } from './look-back.ts';
+import type { Parcel } from './parcel.ts';
+
+/** Some 100 bytes each. */
+const IDS_MAX = 300_000;
+const RETRY: BackoffLimits = { baseMs: 200, capMs: 5000 };
+
+export interface SecondLookOptions {
+  readonly lookBack: LookBack;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** Ids by data stream, and since when they can have been written. */
+class Kept {
+  readonly ids = new Map<string, string[]>();
+  count = 0;
+  sinceMs = Infinity;
+
+  add(stream: string, id: string, sinceMs: number): void {
+    const ids = this.ids.get(stream);
+    if (ids) ids.push(id);
+    else this.ids.set(stream, [id]);
+    this.sinceMs = Math.min(this.sinceMs, sinceMs);
+    this.count++;
+  }
+}
+
+export class SecondLook {
+  readonly #options: SecondLookOptions;
+  readonly #kept = new WeakMap<Assignment, Kept>();
+  #count = 0;
+
+  constructor(options: SecondLookOptions) {
+    this.#options = options;
+  }
+
+  /** Keeps the ids of what is in the store now, and may be written by another too. */
+  keep(parcel: Parcel, answer: BulkAnswer): void {
+    const { items } = parcel.request;
+    let number = 0;
+    for (const { record, count } of parcel.runs) {
+      const next = number + count;
+      if (!record.isInherited) number = next;
+      for (; number < next; number++) {
+        if (answer.isSettled(number)) this.#add(this.#of(record.assignment), items[number], record);
+      }
+    }
+  }
+
+  /** A request of ours brought no answer, and may still be done when others have written these, or we have: looked at later. */
+  async keepUnanswered({ request, runs }: Parcel): Promise<void> {
+    const { clock, timeoutMs, signal } = this.#options;
+    const kept = new Kept();
+    let number = 0;
+    for (const { record, count } of runs) {
+      for (let i = 0; i < count; i++) this.#add(kept, request.items[number++], record);
+    }
+    await clock.sleep(timeoutMs, signal).catch(() => undefined);
+    await this.#look(kept, () => false);
+  }
+
+  /** Looks at all that was kept for the assignment; forgets it if the assignment is void, for then all of it is read again. */
+  async done(assignment: Assignment): Promise<void> {
+    const kept = this.#kept.get(assignment);
+    this.#kept.delete(assignment);
+    if (kept) await this.#look(kept, () => assignment.void);
+  }
+
+  #of(assignment: Assignment): Kept {
+    const known = this.#kept.get(assignment);
+    if (known) return known;
+    const kept = new Kept();
+    this.#kept.set(assignment, kept);
+    return kept;
+  }
+
+  #add(kept: Kept, item: BulkItem | undefined, { fetched }: RecordInHand): void {
+    if (!item || this.#count >= IDS_MAX) return;
+    // What the other one knew may have been as old as a look.
+    kept.add(item.index, item.id, fetched.timestampMs - LOOK_INTERVAL_MS);
+    this.#count++;
+  }
+
+  async #look(kept: Kept, isVoid: () => boolean): Promise<void> {
+    const { lookBack, clock, random, signal } = this.#options;
+    for (let attempt = 0; kept.ids.size > 0 && !signal.aborted && !isVoid(); attempt++) {
+      try {
+        for (const [stream, ids] of kept.ids) {
+          await lookBack.lookAgain(stream, ids, kept.sinceMs, signal);
+          kept.ids.delete(stream);
+        }
+      } catch {
+        await clock.sleep(backoffMs(attempt, RETRY, random), signal).catch(() => undefined);
+      }
+    }
+    this.#count -= kept.count;
+  }
+}

@@ -1,0 +1,255 @@
+// After a rollover nothing is written twice: what is older than the index that is written to is looked for in the older ones, before and,
+// where a look was out of date, after the write.
+
+import assert from 'node:assert/strict';
+import type { NamedBatch } from '#shared/record/identity.ts';
+import { test } from 'node:test';
+import { bornMs } from '#indexer/bulk/born.ts';
+import type { Parcel } from '#indexer/bulk/parcel.ts';
+import { Assignment } from '#indexer/in-hand.ts';
+import { SluiceError } from '#shared/errors.ts';
+import { Bench, SKEW_MS } from './bench.ts';
+
+test('after a rollover a repeat is not written again; what is new is', async () => {
+  const bench = new Bench();
+  const { clock, store, writer, ledger } = bench;
+  const receivedMs = clock.epochMs();
+  const submit = (parcel: Parcel): Promise<void> => clock.until(writer.submit(parcel));
+  await submit(bench.parcel(10, ['a'], receivedMs, 7));
+  await clock.advance(40_000);
+  assert.equal(store.questions, 0);
+  store.rollOver();
+  await clock.advance(40_000);
+  await submit(bench.parcel(14, ['a'], receivedMs, 7));
+  await clock.until(writer.idle());
+  assert.deepEqual([ledger.counts.indexed, ledger.counts.deduplicated, store.doubled], [14, 10, 0]);
+  // The second one is for copies of those that were found.
+  assert.deepEqual([store.questions, store.removed], [2, 0]);
+  await submit(bench.parcel(10, ['a'], clock.epochMs(), 8));
+  assert.equal(store.questions, 3, 'the clock of the edge may be slow');
+  await clock.advance(SKEW_MS);
+  await submit(bench.parcel(10, ['a'], clock.epochMs(), 9));
+  await clock.until(writer.idle());
+  assert.equal(store.questions, 3, 'what came after the rollover is not asked for');
+  assert.equal(store.doubled, 0);
+  bench.check();
+});
+
+test('a rollover between a write whose answer was lost and its repeat', async () => {
+  const lost = new SluiceError('store_timeout', 'Cannot write: no answer');
+  const bench = new Bench({ request: (_, number) => (number === 1 ? { failAfter: lost } : null) });
+  const { clock, store, writer, ledger } = bench;
+  await clock.until(writer.submit(bench.parcel(1, ['a'])));
+  await clock.advance(100);
+  // Looked at a moment ago: the index is not asked about again for half a minute, unless something makes us doubt.
+  void writer.submit(bench.parcel(10, ['a']));
+  await clock.when(() => store.requests === 2 && store.inFlight === 0);
+  store.rollOver();
+  await clock.until(writer.idle());
+  assert.deepEqual([ledger.counts.indexed, ledger.counts.deduplicated, store.doubled], [1, 10, 0]);
+});
+
+test('a rollover between a write whose answer was lost and its repeat, with a look by others before it', async () => {
+  const lost = new SluiceError('store_timeout', 'Cannot write: no answer');
+  const bench = new Bench({ request: (_, number) => (number === 0 ? { failAfter: lost } : null) });
+  const { clock, store, writer, ledger } = bench;
+  void writer.submit(bench.parcel(10, ['a']));
+  await clock.when(() => store.requests === 1 && store.inFlight === 0);
+  // The first parcel waits for its repeat; this one looks, and finds that nothing has rolled over.
+  void writer.submit(bench.parcel(1, ['a']));
+  await clock.when(() => ledger.counts.indexed === 1);
+  assert.equal(store.requests, 2);
+  store.rollOver();
+  await clock.until(writer.idle());
+  assert.deepEqual([ledger.counts.indexed, ledger.counts.deduplicated, store.doubled], [1, 10, 0]);
+});
+
+test('a rollover between a write and its repeat by the next owner of the partition', async () => {
+  const bench = new Bench();
+  const { clock, store, writer, ledger } = bench;
+  const receivedMs = clock.epochMs();
+  await clock.until(writer.submit(bench.parcel(10, ['a'], receivedMs, 3)));
+  await clock.advance(100);
+  store.rollOver();
+  bench.assignment = new Assignment(2, [{ partition: 0, next: 0 }]);
+  await clock.until(writer.submit(bench.parcel(10, ['a'], receivedMs, 3)));
+  await clock.until(writer.idle());
+  assert.deepEqual([ledger.counts.indexed, ledger.counts.deduplicated, store.doubled], [10, 10, 0]);
+});
+
+test('a replay asks for all, however late they were received', async () => {
+  const bench = new Bench({}, { askForAll: true });
+  const { clock, store, writer, ledger } = bench;
+  await clock.until(writer.submit(bench.parcel(10, ['a'], clock.epochMs() + 1e9, 3)));
+  store.rollOver();
+  await clock.advance(31_000);
+  await clock.until(writer.submit(bench.parcel(10, ['a'], clock.epochMs() + 1e9, 3)));
+  await clock.until(writer.idle());
+  assert.deepEqual([ledger.counts.indexed, ledger.counts.deduplicated, store.doubled], [10, 10, 0]);
+});
+
+/** A name of version 2 that was given at this time. */
+function nameOf(timeMs: number, last = 1): Buffer {
+  const name = Buffer.alloc(16, last);
+  name.writeUIntBE(timeMs, 0, 6);
+  return name;
+}
+
+test('how old a batch is', () => {
+  const check = (about: Partial<NamedBatch>, receivedMs: number, expected: number): void => {
+    const origin = { tag: '', input: '', tenant: null, seq: 0, sender: '' };
+    const batch = { version: 1 as const, id: Buffer.alloc(16), first: 0, count: 1, chain: null, ...origin };
+    assert.equal(bornMs({ ...batch, ...about, receivedMs }), expected);
+  };
+  check({}, 5000, 5000);
+  check({ version: 1, id: nameOf(7) }, 5000, 5000);
+  check({ version: 2, id: nameOf(3000) }, 5000, 3000);
+  check({ version: 2, id: nameOf(5001) }, 5000, 5000);
+  check({ version: 2, id: nameOf(0) }, 5000, 0);
+  check({ version: 2, id: nameOf(2 ** 48 - 1) }, 2 ** 48, 2 ** 48 - 1);
+  check({ version: 2, id: nameOf(3000), chain: null }, 5000, 3000);
+  const chain = Buffer.alloc(16);
+  check({ version: 2, id: nameOf(3000), chain }, 5000, 0);
+  check({ version: 2, chain, names: { bytes: Buffer.alloc(22), earliestMs: 2000 } }, 5000, 2000);
+});
+
+for (const [what, timeOf] of [
+  ['its name tells the time of its first try', (ms: number) => ms],
+  ['its name tells no time', () => 0],
+] as const) {
+  test(`a sender repeats a chunk long after a rollover: ${what}`, async () => {
+    const bench = new Bench();
+    const { clock, store, writer, ledger } = bench;
+    const name = nameOf(timeOf(clock.epochMs()));
+    await clock.until(writer.submit(bench.parcel(10, ['a'], clock.epochMs(), name)));
+    await clock.advance(60_000);
+    store.rollOver();
+    await clock.advance(SKEW_MS * 6);
+    await clock.until(writer.submit(bench.parcel(10, ['a'], clock.epochMs(), name)));
+    await clock.until(writer.idle());
+    assert.deepEqual([ledger.counts.indexed, ledger.counts.deduplicated, store.doubled], [10, 10, 0]);
+    bench.check();
+  });
+}
+
+/** Ten documents, and then again while the data stream rolls over under the request. */
+async function arrangeRollover() {
+  let rolls = false;
+  const bench: Bench = new Bench({ request: () => void (rolls && (bench.store.rollOver(), (rolls = false))) });
+  const receivedMs = bench.clock.epochMs();
+  const submit = (): Promise<void> => bench.clock.until(bench.writer.submit(bench.parcel(10, ['a'], receivedMs, 3)));
+  await submit();
+  await bench.clock.until(bench.writer.idle());
+  await bench.clock.advance(100);
+  rolls = true;
+  const { clock, writer, store, ledger } = bench;
+  return { bench, submit, clock, writer, store, ledger };
+}
+
+test('a rollover while a request is on its way: the second copies are deleted', async () => {
+  const { bench, submit, clock, writer, store, ledger } = await arrangeRollover();
+  await submit();
+  await clock.until(writer.idle());
+  assert.deepEqual([ledger.counts.indexed, ledger.counts.deduplicated], [10, 10]);
+  assert.deepEqual([store.doubled, store.removed], [0, 10]);
+  assert(bench.logged.includes('second_copies_deleted'));
+  bench.check();
+});
+
+test('killed between the write and the deletion: whoever reads it again deletes the second copies', async () => {
+  const { bench, submit, clock, writer, store, ledger } = await arrangeRollover();
+  store.removalFails = new SluiceError('store_unavailable', 'Cannot delete: 503');
+  await submit();
+  await clock.advance(3000);
+  assert.deepEqual([ledger.counts.indexed, ledger.counts.deduplicated, store.doubled], [10, 0, 10], 'no outcome yet');
+  assert.equal(bench.next, 1);
+  writer.stop();
+  await clock.until(writer.idle());
+  const next = new Bench({}, { store });
+  await next.clock.until(next.writer.submit(next.parcel(10, ['a'], 0, 3)));
+  store.removalFails = null;
+  await next.clock.until(next.writer.idle());
+  assert.deepEqual([next.ledger.counts.deduplicated, store.doubled, store.removed], [10, 0, 10]);
+});
+
+test('nothing is deleted, and nothing has an outcome, while the older index cannot be read', async () => {
+  const { bench, submit, clock, writer, store, ledger } = await arrangeRollover();
+  const older = store.backing('.ds-logs-a-000001');
+  assert(older);
+  older.isUnreadable = true;
+  await submit();
+  await clock.advance(60_000);
+  assert.deepEqual([ledger.counts.indexed, ledger.counts.deduplicated, store.removed], [10, 0, 0]);
+  assert.equal(bench.next, 1);
+  older.isUnreadable = false;
+  await clock.until(writer.idle());
+  assert.deepEqual([ledger.counts.deduplicated, store.doubled, store.removed], [10, 0, 10]);
+});
+
+test('what lies in a closed index is not known: the newer copy stays', async () => {
+  const { submit, clock, writer, store, ledger } = await arrangeRollover();
+  const older = store.backing('.ds-logs-a-000001');
+  assert(older);
+  older.isClosed = true;
+  await submit();
+  await clock.until(writer.idle());
+  assert.deepEqual([ledger.counts.indexed, store.removed], [20, 0]);
+});
+
+test('without the privilege to delete it is told, and goes on', async () => {
+  const { bench, submit, clock, writer, store, ledger } = await arrangeRollover();
+  store.removalFails = new SluiceError('store_unauthorized', 'Cannot delete: 403');
+  await submit();
+  await clock.until(writer.idle());
+  assert.deepEqual([ledger.counts.deduplicated, store.doubled], [10, 10]);
+  assert(bench.logged.includes('second_copies_kept'));
+});
+
+test('what another had on its way when its assignment was lost: a second look finds it', async () => {
+  const bench = new Bench();
+  const { clock, store, writer } = bench;
+  bench.assignment.inherit(0, 1);
+  const parcel = bench.parcel(10, ['a'], clock.epochMs(), 3);
+  const theirs = { body: parcel.request.body.slice(), items: parcel.request.items };
+  await clock.until(writer.submit(parcel));
+  await clock.until(writer.submit(bench.parcel(10, ['a'])));
+  await clock.until(writer.idle());
+  assert.deepEqual(bench.assignment.moved(), new Map(), 'nothing is committed before it');
+  store.rollOver();
+  await clock.until(store.bulk(theirs));
+  assert.equal(store.doubled, 10);
+  await clock.until(writer.lookAgain(bench.assignment));
+  assert.deepEqual([store.doubled, store.removed], [0, 10]);
+  bench.assignment.release();
+  assert.deepEqual(bench.assignment.moved(), new Map([[0, 2]]));
+});
+
+test('a second look waits for a store that is away', async () => {
+  const bench = new Bench();
+  const { clock, store, writer } = bench;
+  bench.assignment.inherit(0, 1);
+  const parcel = bench.parcel(10, ['a'], clock.epochMs(), 3);
+  const theirs = { body: parcel.request.body.slice(), items: parcel.request.items };
+  await clock.until(writer.submit(parcel));
+  await clock.until(writer.idle());
+  store.rollOver();
+  await clock.until(store.bulk(theirs));
+  store.removalFails = new SluiceError('store_unavailable', 'Cannot delete: 503');
+  const looked = writer.lookAgain(bench.assignment);
+  await clock.advance(30_000);
+  assert.equal(store.doubled, 10);
+  store.removalFails = null;
+  await clock.until(looked);
+  assert.equal(store.doubled, 0);
+});
+
+test('a request that brought no answer is done after its repeat, and after a rollover', async () => {
+  const bench = new Bench({ request: (_, number) => (number === 0 ? { hang: 'late' } : null) });
+  const { clock, store, writer, ledger } = bench;
+  await clock.until(writer.submit(bench.parcel(10, ['a'])));
+  await clock.when(() => ledger.counts.indexed === 10);
+  store.rollOver();
+  await clock.when(() => store.doubled === 10);
+  await clock.advance(12_000);
+  assert.deepEqual([store.doubled, store.removed], [0, 10]);
+});
