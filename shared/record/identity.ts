@@ -31,7 +31,7 @@ export interface ChunkName {
 }
 
 /** Of a batch, what its events' names are made of. */
-interface NamedBatch {
+export interface NamedBatch {
   readonly version: 1 | 2;
   readonly id: Uint8Array;
   readonly first: number;
