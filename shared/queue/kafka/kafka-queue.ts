@@ -24,6 +24,7 @@ import { type Failure, failureOf } from './failure.ts';
 import { type Admin, brokersOf, createClient, type Kafka } from './kafkajs.ts';
 import {
   appendBytesMaxOf,
+  isCompacted,
   readTopicFacts,
   readTopicShape,
   type TopicFacts,
@@ -39,6 +40,10 @@ const LOOK_INTERVAL_MS = 5000;
 const LOOK_INTERVAL_UNREADY_MS = 1000;
 // A leader election or a dropped connection is over sooner, and no reason to turn senders away.
 const FAILING_PATIENCE_MS = 2000;
+
+// How often the facts are read after a refusal that they do not explain, and the pause in between.
+const LIMIT_TRIES = 4;
+const LIMIT_PAUSE_MS = 150;
 
 export interface KafkaQueueOptions {
   readonly clock: Clock;
@@ -69,6 +74,7 @@ export class KafkaQueue implements Queue {
   #failingSinceMs: number | null = null;
   #lastAppendMs = Number.NEGATIVE_INFINITY;
   #nextLetterPartition = 0;
+  #learning: Promise<void> | null = null;
   #warned = new Set<string>();
 
   constructor(config: Config, options: KafkaQueueOptions) {
@@ -121,11 +127,31 @@ export class KafkaQueue implements Queue {
       headed.push(headedRecord(record));
     }
     this.#checkOpen();
-    assert(partition < this.partitions, 'the partition is one of the topic');
     if (bytes > this.appendBytesMax) {
       throw new SluiceError('queue_refused', `Cannot append ${bytes} bytes: the topic takes ${this.appendBytesMax}`);
     }
-    await this.#producer.append(this.#config['kafka.topic'], partition, headed, bytes);
+    // The topic may have been made anew with fewer since the partition was chosen.
+    const present = partition % this.partitions;
+    try {
+      await this.#producer.append(this.#config['kafka.topic'], present, headed, bytes);
+    } catch (error) {
+      if (!(error instanceof SluiceError) || error.code !== 'queue_refused') throw error;
+      // Somebody may have changed what the topic takes: whoever tries again, with less, must know.
+      await this.#learnLimit(bytes);
+      throw this.#logs !== null && isCompacted(this.#logs) ? heldByPolicy(this.#logs, error) : error;
+    }
+  }
+
+  /** Reads the facts anew, more than once where they do not explain why `bytes` were refused: brokers hear of a change one after another. */
+  #learnLimit(bytes: number): Promise<void> {
+    this.#learning ??= (async () => {
+      for (let tries = 1; !this.#closing.signal.aborted; tries++) {
+        await this.#attempt(() => this.#readFacts());
+        if (bytes > this.appendBytesMax || tries === LIMIT_TRIES) return;
+        await this.#options.clock.sleep(LIMIT_PAUSE_MS, this.#closing.signal).catch(() => undefined);
+      }
+    })().finally(() => (this.#learning = null));
+    return this.#learning;
   }
 
   async appendDeadLetters(letters: readonly DeadLetter[]): Promise<void> {
@@ -294,4 +320,11 @@ export class KafkaQueue implements Queue {
       await admin.disconnect().catch((error: unknown) => this.#options.debug(reasonOf(error)));
     }
   }
+}
+
+/** An operator's mistake: the topic refuses everything that is ours, so nothing is to be given up for it. */
+function heldByPolicy({ topic, settings }: TopicFacts, cause: SluiceError): SluiceError {
+  const policy = settings.get('cleanup.policy') ?? '';
+  const message = `Cannot append to Kafka: topic ${topic} has cleanup.policy=${policy}, which takes no record without a key; set it to delete`;
+  return new SluiceError('queue_unavailable', message, { cause });
 }

@@ -126,3 +126,8 @@ declare module 'kafkajs/src/protocol/requests/produce/index.js' {
   };
   export default produceRequests;
 }
+
+declare module 'kafkajs/src/protocol/error.js' {
+  export const errorCodes: readonly { readonly code: number; readonly type: string }[];
+  export function createErrorFromCode(code: number): Error;
+}

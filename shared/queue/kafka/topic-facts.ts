@@ -53,7 +53,7 @@ async function readSettings(admin: Admin, topic: string): Promise<Map<string, st
     const entries = described.resources[0]?.configEntries ?? [];
     return new Map(entries.map(({ configName, configValue }) => [configName, configValue]));
   } catch (error) {
-    if (failureOf(error).retryable) throw error;
+    if (failureOf(error).passes) throw error;
     return new Map();
   }
 }
@@ -103,12 +103,22 @@ export function weaknessesOf(facts: TopicFacts): string[] {
       `Topic ${topic} has message.timestamp.type=CreateTime: a wrong clock at the edge can have records refused`,
     );
   }
+  if (isCompacted(facts)) {
+    found.push(
+      `Topic ${topic} has cleanup.policy=${settings.get('cleanup.policy')}: it refuses records without a key, which ours are; use delete`,
+    );
+  }
   if (compression === 'lz4' || compression === 'snappy') {
     found.push(
       `Topic ${topic} has compression.type=${compression}, which Sluice cannot read: use producer, gzip or zstd`,
     );
   }
   return found;
+}
+
+/** Whether the topic takes only records with keys: it refuses all of ours, until somebody changes that. */
+export function isCompacted(facts: TopicFacts): boolean {
+  return (facts.settings.get('cleanup.policy') ?? 'delete').split(',').includes('compact');
 }
 
 /** A setting that is a number; null where it is not there or not known. */
