@@ -7,6 +7,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { systemClock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import { readStands } from '#shared/queue/kafka/group-offsets.ts';
+import { silentQueueObserver } from '#shared/queue/queue-observer.ts';
 import { type KafkaQueue, openKafkaQueue } from '#shared/queue/kafka/kafka-queue.ts';
 import { type Admin, createClient, TOPIC_RESOURCE } from '#shared/queue/kafka/kafkajs.ts';
 import { setupTopics } from '#shared/queue/kafka/setup.ts';
@@ -92,7 +93,7 @@ describe('queue in Kafka', { skip: found === null ? 'no Kafka to be had' : false
     const warnings: string[] = [];
     await using queue = openKafkaQueue(config, {
       clock: systemClock,
-      warn: (message) => warnings.push(message),
+      observer: { ...silentQueueObserver, topicWeak: ({ message }) => warnings.push(message) },
       debug: () => undefined,
     });
     await queue.opened();
@@ -276,7 +277,7 @@ async function topics(t: TestContext, addresses: readonly string[]): Promise<Con
 }
 
 function open(config: Config): KafkaQueue {
-  return openKafkaQueue(config, { clock: systemClock, warn: () => undefined, debug: () => undefined });
+  return openKafkaQueue(config, { clock: systemClock, observer: silentQueueObserver, debug: () => undefined });
 }
 
 async function admin<T>(config: Config, work: (client: Admin) => Promise<T>): Promise<T> {

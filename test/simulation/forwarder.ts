@@ -1,6 +1,7 @@
 // A forwarder of the simulation: the real sessions, intake, lanes and Kafka queue, put together as `startForwarder` does it, in a process
 // that can be killed at any moment and started again.
 
+import { observeInWords } from '#shared/queue/queue-observer.ts';
 import { EventEmitter } from 'node:events';
 import type { Server } from 'node:net';
 import { ForwardConnections } from '#forwarder/accept/forward-connections.ts';
@@ -128,7 +129,7 @@ class Run {
     this.#kafka = new KafkaQueue(config, {
       clock: process,
       client: simulatedKafka(world, process),
-      warn: (message) => trace.note(name, message),
+      observer: observeInWords((message) => trace.note(name, message)),
       debug: () => undefined,
     });
     const metrics = this.metrics.registry;

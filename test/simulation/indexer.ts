@@ -1,6 +1,7 @@
 // An indexer of the simulation: the real service, or the real drain job, with the real consumer of the Kafka queue, in a process that can
 // be killed at any moment and started again.
 
+import { observeInLog } from '#shared/queue/queue-observer.ts';
 import { type DrainOutcome, drainIndexer } from '#indexer/consume/drain.ts';
 import { type Indexer, startIndexer } from '#indexer/main.ts';
 import type { Config } from '#shared/config/settings.ts';
@@ -35,7 +36,7 @@ class Parts {
     const client = simulatedKafka(world, process);
     this.process = process;
     this.#world = world;
-    this.queue = new KafkaQueue(config, { clock: process, client, warn: note, debug: () => undefined });
+    this.queue = new KafkaQueue(config, { clock: process, client, observer: observeInLog(log), debug: () => undefined });
     this.options = {
       config,
       queue: this.queue,

@@ -7,6 +7,7 @@ import type { Config } from '#shared/config/settings.ts';
 import { isRetryable, reasonOf, SluiceError } from '#shared/errors.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
 import { type Headed, headedRecord, recordBytes } from '../headers.ts';
+import type { QueueObserver } from '../queue-observer.ts';
 import type {
   ConsumeOptions,
   ConsumerHandler,
@@ -49,7 +50,7 @@ export interface KafkaQueueOptions {
   readonly clock: Clock;
   /** A simulation's own, in place of kafkajs's clients. */
   readonly client?: typeof createClient;
-  warn(message: string): void;
+  readonly observer: QueueObserver;
   debug(message: string): void;
 }
 
@@ -178,7 +179,7 @@ export class KafkaQueue implements Queue {
       topic: this.#config['kafka.topic'],
       clock: this.#options.clock,
       withAdmin: <T>(work: (admin: Admin) => Promise<T>) => this.#withAdmin(work),
-      warn: this.#options.warn,
+      observer: this.#options.observer,
     };
     const consumer = new KafkaConsumer(needs, handler, options);
     this.#consumers.add(consumer);
@@ -230,7 +231,7 @@ export class KafkaQueue implements Queue {
 
   #failed(reason: string): void {
     if (this.#closing.signal.aborted) return;
-    if (this.#unready === null) this.#options.warn(`Kafka cannot take records: ${reason}`);
+    if (this.#unready === null) this.#options.observer.unavailable(reason);
     this.#unready = reason;
   }
 
@@ -250,7 +251,8 @@ export class KafkaQueue implements Queue {
       if (clock.monotonicMs() - factsMs >= FACTS_INTERVAL_MS && (await this.#attempt(() => this.#readFacts()))) {
         factsMs = clock.monotonicMs();
       }
-      const busy = clock.monotonicMs() - this.#lastAppendMs < LOOK_INTERVAL_MS;
+      // Who reads must hear of a topic that was made anew, whatever is appended.
+      const busy = clock.monotonicMs() - this.#lastAppendMs < LOOK_INTERVAL_MS && this.#consumers.size === 0;
       if (this.#unready !== null || !busy) await this.#attempt(() => this.#look());
     }
   }
@@ -285,8 +287,8 @@ export class KafkaQueue implements Queue {
     this.#logs = logs;
     this.#deadLetters = deadLetters;
     for (const weakness of [...weaknessesOf(logs), ...weaknessesOf(deadLetters)]) {
-      if (!this.#warned.has(weakness)) this.#options.warn(weakness);
-      this.#warned.add(weakness);
+      if (!this.#warned.has(weakness.message)) this.#options.observer.topicWeak(weakness);
+      this.#warned.add(weakness.message);
     }
     const unready = topicUnready(logs);
     if (unready !== null) throw new SluiceError('queue_unavailable', unready);
@@ -297,6 +299,9 @@ export class KafkaQueue implements Queue {
     const logs = this.#logs;
     assert(logs !== null);
     const shape = await this.#withAdmin((admin) => readTopicShape(admin, logs.topic));
+    for (const consumer of this.#consumers) consumer.saw(shape.topicId);
+    // Made anew, or made larger: partitions and limits may be others.
+    if (shape.topicId !== logs.topicId || shape.partitions !== logs.partitions) await this.#readFacts();
     const unready = topicUnready({ ...shape, settings: logs.settings });
     if (unready !== null) throw new SluiceError('queue_unavailable', unready);
     this.#failingSinceMs = null;

@@ -84,9 +84,15 @@ export class Broker {
     return { [Symbol.dispose]: () => this.#waiters.delete(action) };
   }
 
-  commit(memberId: string, generation: number, offsets: ReadonlyMap<number, number>): void {
+  commit(
+    memberId: string,
+    generation: number,
+    offsets: ReadonlyMap<number, number>,
+    metadata: ReadonlyMap<number, string> = new Map(),
+  ): void {
     this.group.commit(memberId, generation, offsets, (partition, offset) =>
       this.#options.committed(partition, offset, memberId, this.group.ownerOf(partition)),
     );
+    for (const [partition, text] of metadata) this.group.metadata.set(partition, text);
   }
 }

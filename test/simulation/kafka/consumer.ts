@@ -1,9 +1,9 @@
 // kafkajs's consumer: joins and syncs, fetches, hands batches to `eachBatch` one after another with a heartbeat after each, and joins again
-// when a heartbeat says that the group rebalances. A commit is stamped with the generation that the client has at that moment, whatever
-// its records were fetched under.
+// when a heartbeat says that the group rebalances. A commit is stamped with the generation of its keeper of offsets, whatever its records
+// were fetched under.
 
 import { EventEmitter } from 'node:events';
-import type { EachBatchPayload } from '#shared/queue/kafka/kafkajs.ts';
+import { type EachBatchPayload, offsetKeepers } from '#shared/queue/kafka/kafkajs.ts';
 import type { Link } from './client.ts';
 import { connectionError, protocolError, typeOf } from './errors.ts';
 import type { Joined } from './group.ts';
@@ -186,7 +186,11 @@ export class SimConsumer {
     }
     this.#positions = new Map();
     this.#heartbeatMs = this.#link.world.time.nowMs;
-    this.#emitter.emit('join', { payload: { memberAssignment: { [this.#topic]: [...this.#assigned] } } });
+    const [memberId, generation] = [this.#memberId, this.#generation];
+    offsetKeepers.set(memberId, {
+      commitOffsets: (offsets) => this.#commit(offsets, memberId, generation),
+    });
+    this.#emitter.emit('join', { payload: { memberId, memberAssignment: { [this.#topic]: [...this.#assigned] } } });
   }
 
   /** What the leader gives to whom: round robin over the names. */
@@ -281,7 +285,6 @@ export class SimConsumer {
       },
       heartbeat: () => this.#heartbeat(),
       resolveOffset: (offset: string) => this.#positions.set(partition, Number(offset) + 1),
-      commitOffsetsIfNecessary: (offsets: CommitOffsets) => this.#commit(offsets),
     };
     return payload as unknown as EachBatchPayload;
   }
@@ -294,25 +297,26 @@ export class SimConsumer {
     this.#heartbeatMs = time.nowMs;
   }
 
-  async #commit({ topics }: CommitOffsets): Promise<void> {
+  // kafkajs stamps a commit with the generation of the sync in which its keeper of offsets was made.
+  async #commit({ topics }: CommitOffsets, memberId: string, generation: number): Promise<void> {
     const { world, process } = this.#link;
     const { broker, faults, random } = world;
     const offsets = new Map(topics[0]?.partitions.map(({ partition, offset }) => [partition, Number(offset)]));
-    const [memberId, generation] = [this.#memberId, this.#generation];
+    const metadata = new Map(topics[0]?.partitions.map(({ partition, metadata: text = '' }) => [partition, text]));
     if (faults.strikes('commit_failed', process.name)) {
       return this.#link.request(() => {
         throw protocolError('COORDINATOR_LOAD');
       });
     }
     if (faults.strikes('commit_answer_lost', process.name)) {
-      void this.#link.request(() => broker.commit(memberId, generation, offsets)).catch(() => undefined);
+      void this.#link.request(() => broker.commit(memberId, generation, offsets, metadata)).catch(() => undefined);
       return this.#link.timeout();
     }
     const delayMs = faults.strikes('commit_delayed', process.name) ? random.between(50, 3000) : 0;
-    return this.#link.request(() => broker.commit(memberId, generation, offsets), delayMs);
+    return this.#link.request(() => broker.commit(memberId, generation, offsets, metadata), delayMs);
   }
 }
 
 interface CommitOffsets {
-  readonly topics: readonly { readonly partitions: readonly { partition: number; offset: string }[] }[];
+  readonly topics: readonly { readonly partitions: readonly { partition: number; offset: string; metadata?: string }[] }[];
 }
