@@ -31,7 +31,8 @@ export function observeInLog(log: Pick<Log, 'warn' | 'error'>): QueueObserver {
     topicWeak: ({ topic, setting, message }) => log.warn('topic_setting_weak', { topic, setting, what: message }),
     unavailable: (reason) => log.warn('queue_unavailable', { what: reason, effect: 'it is tried again' }),
     consumerRestarts: (group, reason) => log.warn('consumer_restarts', { group, what: reason }),
-    offsetsUnknown: (group, reason) => log.warn('offsets_unknown', { group, what: reason, effect: 'they are read again' }),
+    offsetsUnknown: (group, reason) =>
+      log.warn('offsets_unknown', { group, what: reason, effect: 'they are read again' }),
     recordsSkipped: (partition, from, to) => log.error('records_skipped', { partition, from, to }),
     filesTroubled: (message) => log.warn('queue_files_troubled', { what: message }),
   };
@@ -44,7 +45,8 @@ export function observeInWords(tell: (sentence: string) => void): QueueObserver 
     unavailable: (reason) => tell(`The queue cannot take records: ${reason}`),
     consumerRestarts: (group, reason) => tell(`The consumer of group ${group} starts again: ${reason}`),
     offsetsUnknown: (group, reason) => tell(`Cannot read the offsets of group ${group}: ${reason}`),
-    recordsSkipped: (partition, from, to) => tell(`Records ${from} to ${to} of partition ${partition} are not there to be read`),
+    recordsSkipped: (partition, from, to) =>
+      tell(`Records ${from} to ${to} of partition ${partition} are not there to be read`),
     filesTroubled: tell,
   };
 }

@@ -43,7 +43,11 @@ export async function run(): Promise<void> {
   const config = kafkaConfig(found.brokers, { SLUICE_KAFKA_PARTITIONS: '12' });
   await setupTopics(config);
   {
-    await using queue = openKafkaQueue(config, { clock: systemClock, observer: silentQueueObserver, debug: () => undefined });
+    await using queue = openKafkaQueue(config, {
+      clock: systemClock,
+      observer: silentQueueObserver,
+      debug: () => undefined,
+    });
     await queue.opened();
     await measure(queue, config['kafka.group']);
   }

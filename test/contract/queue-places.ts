@@ -87,7 +87,11 @@ export async function kafkaPlace(brokers: readonly string[]): Promise<QueuePlace
   return {
     group: config['kafka.group'],
     async open() {
-      const queue = openKafkaQueue(config, { clock: systemClock, observer: silentQueueObserver, debug: () => undefined });
+      const queue = openKafkaQueue(config, {
+        clock: systemClock,
+        observer: silentQueueObserver,
+        debug: () => undefined,
+      });
       opened.push(queue);
       await queue.opened();
       return queue;

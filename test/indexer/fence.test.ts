@@ -71,7 +71,8 @@ test(
     await setupTopics(config);
     t.after(() => removeTopics(config));
     const told = new World();
-    const open = () => openKafkaQueue(config, { clock: systemClock, observer: silentQueueObserver, debug: () => undefined });
+    const open = () =>
+      openKafkaQueue(config, { clock: systemClock, observer: silentQueueObserver, debug: () => undefined });
     const options = () => ({
       config,
       log: told.log,

@@ -240,7 +240,11 @@ async function storedIds(place: Place): Promise<Set<string>> {
 
 /** The names of single events, and the bytes of whole frames that the edge could not read. */
 async function readLetters(place: Place): Promise<{ ids: string[]; fromEdge: Buffer[] }> {
-  await using queue = await openQueue(configOf(place), { clock: systemClock, readOnly: true, observer: silentQueueObserver });
+  await using queue = await openQueue(configOf(place), {
+    clock: systemClock,
+    readOnly: true,
+    observer: silentQueueObserver,
+  });
   const letters = { ids: [] as string[], fromEdge: [] as Buffer[] };
   for await (const { headers, value } of queue.read({ topic: 'dead-letters' })) {
     const [batch] = decodeBatches(headers['batches'] ?? Buffer.alloc(0)) ?? [];

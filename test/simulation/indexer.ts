@@ -36,7 +36,12 @@ class Parts {
     const client = simulatedKafka(world, process);
     this.process = process;
     this.#world = world;
-    this.queue = new KafkaQueue(config, { clock: process, client, observer: observeInLog(log), debug: () => undefined });
+    this.queue = new KafkaQueue(config, {
+      clock: process,
+      client,
+      observer: observeInLog(log),
+      debug: () => undefined,
+    });
     this.options = {
       config,
       queue: this.queue,

@@ -70,7 +70,8 @@ export class Assignment {
   /** How far each partition was handed over, and what is known of its log there. */
   positions(): Map<number, LogPosition> {
     const positions = new Map<number, LogPosition>();
-    for (const [partition, { next }] of this.#places) positions.set(partition, { next, mark: this.mark(partition, next) });
+    for (const [partition, { next }] of this.#places)
+      positions.set(partition, { next, mark: this.mark(partition, next) });
     return positions;
   }
 

@@ -73,7 +73,8 @@ export class KafkaConsumer implements QueueConsumer {
   #keeper: { readonly assignment: Assignment; readonly offsets: OffsetKeeper } | null = null;
   /** What the owner has paused. */
   readonly #paused = new Set<number>();
-  #lookingAgain: Promise<void> | null = null;
+  /** Whose logs are being compared with what was known of them. */
+  #lookedAt: Assignment | null = null;
 
   constructor(needs: ConsumerDependencies, handler: ConsumerHandler, options: ConsumeOptions) {
     this.#needs = needs;
@@ -274,7 +275,9 @@ export class KafkaConsumer implements QueueConsumer {
         if (this.#assignments.held !== assignment) return;
         const mine = stands.filter(({ partition }) => assignment.partitions.includes(partition));
         const starts = mine.map((stand) => startAt(stand, changed.get(stand.partition)));
-        const changes = mine.map((stand) => changed.get(stand.partition) ?? changeOf(stand)).filter((one) => one !== null);
+        const changes = mine
+          .map((stand) => changed.get(stand.partition) ?? changeOf(stand))
+          .filter((one) => one !== null);
         assignment.prepare(starts, mine[0]?.topicId ?? null);
         // Whoever comes after us is not to find, and to tell, the same again.
         const moved = new Map(changes.map(({ partition, next }) => [partition, next]));
@@ -307,28 +310,34 @@ export class KafkaConsumer implements QueueConsumer {
   }
 
   #lookAgain(assignment: Assignment): void {
-    this.#lookingAgain ??= this.#look(assignment).finally(() => (this.#lookingAgain = null));
+    if (this.#lookedAt === assignment) return;
+    this.#lookedAt = assignment;
+    void this.#look(assignment).then((stands) => {
+      if (this.#lookedAt === assignment) this.#lookedAt = null;
+      if (stands !== null) this.#settle(assignment, stands);
+    });
   }
 
-  /** Compares the logs with what was known of them where we stand. */
-  async #look(assignment: Assignment): Promise<void> {
+  /** Compares the logs with what was known of them where we stand; null where the assignment is void by then. */
+  async #look(assignment: Assignment): Promise<readonly PartitionStand[] | null> {
     const { withAdmin, clock, topic, observer } = this.#needs;
     const { group } = this.#options;
     while (this.#assignments.held === assignment) {
       try {
         const positions = assignment.positions();
         const stands = await withAdmin((admin) => readStands(admin, group, topic, { positions, asksEpochs: true }));
-        if (this.#assignments.held !== assignment) return;
+        if (this.#assignments.held !== assignment) return null;
         const reached = assignment.positions();
         // What was handed over meanwhile was looked at before that: once more.
         const isStale = ({ partition, position, change }: PartitionStand): boolean =>
           change !== null && reached.get(partition)?.next !== position?.next;
-        if (!stands.some(isStale)) return this.#settle(assignment, stands);
+        if (!stands.some(isStale)) return stands;
       } catch (error) {
         observer.offsetsUnknown(group, failureOf(error).reason);
         await clock.sleep(ANNOUNCE_PAUSE_MS, this.#closing.signal).catch(() => undefined);
       }
     }
+    return null;
   }
 
   #settle(assignment: Assignment, stands: readonly PartitionStand[]): void {
@@ -365,7 +374,11 @@ export class KafkaConsumer implements QueueConsumer {
     const epoch = epochOf(last);
     if (first !== undefined && epoch !== null && assignment.isSuspect(batch.partition, epochOf(first) ?? epoch)) {
       // It is fetched again when it is known to follow on what we have.
-      this.#consumer?.seek({ topic: batch.topic, partition: batch.partition, offset: String(fetchedOffset(batch) ?? first.offset) });
+      this.#consumer?.seek({
+        topic: batch.topic,
+        partition: batch.partition,
+        offset: String(fetchedOffset(batch) ?? first.offset),
+      });
       return this.#stopAndLook(batch.partition);
     }
     this.#handler.fetched({ partition: batch.partition, assignment: assignment.number, records, endOffset });

@@ -379,7 +379,10 @@ export function epochOf(message: KafkaMessage): number | null {
 }
 
 /** What a partition's metadata tells where the brokers are new enough. */
-export function identityOf(partition: object): { readonly topicId: string | null; readonly leaderEpoch: number | null } {
+export function identityOf(partition: object): {
+  readonly topicId: string | null;
+  readonly leaderEpoch: number | null;
+} {
   const topicId = 'topicId' in partition && typeof partition.topicId === 'string' ? partition.topicId : null;
   const known = 'leaderEpoch' in partition && typeof partition.leaderEpoch === 'number' && partition.leaderEpoch >= 0;
   return { topicId, leaderEpoch: known ? (partition.leaderEpoch as number) : null };

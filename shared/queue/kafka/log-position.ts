@@ -77,7 +77,11 @@ export function startOf(position: LogPosition | null, log: LogState): LogStart {
     // Without epochs nobody knows where it diverges: all that is there is read again, so that nothing is passed over.
     const from = epochEnd ?? low;
     const old = lossOf(log, 'log_truncated', next, oldEnd);
-    return { next: Math.max(from, low), change: 'log_truncated', losses: [...old, ...lossOf(log, 'retention', from, low)] };
+    return {
+      next: Math.max(from, low),
+      change: 'log_truncated',
+      losses: [...old, ...lossOf(log, 'retention', from, low)],
+    };
   }
   if (next < low) return { next: low, change: 'retention', losses: lossOf(log, 'retention', next, low) };
   return { next, change: null, losses: [] };

@@ -79,7 +79,8 @@ export function topicUnready(facts: TopicFacts): string | null {
 export function weaknessesOf(facts: TopicFacts): TopicWeakness[] {
   const { topic, settings, replication } = facts;
   const found: TopicWeakness[] = [];
-  const add = (setting: string, says: string): void => void found.push({ topic, setting, message: `Topic ${topic} ${says}` });
+  const add = (setting: string, says: string): void =>
+    void found.push({ topic, setting, message: `Topic ${topic} ${says}` });
   if (settings.size === 0) {
     const message = `The settings of topic ${topic} cannot be read: nothing is known of what it promises`;
     return [{ topic, setting: 'settings', message }];

@@ -27,10 +27,7 @@ suite('an error of the brokers', () => {
   for (const [name, error, { code, retryable, passes, broken }] of cases) {
     test(`${name}: is tried again`, () => {
       const failure = failureOf(error);
-      assert.deepEqual(
-        { ...failure, type: '', reason: '' },
-        { code, retryable, passes, broken, type: '', reason: '' },
-      );
+      assert.deepEqual({ ...failure, type: '', reason: '' }, { code, retryable, passes, broken, type: '', reason: '' });
     });
   }
 });

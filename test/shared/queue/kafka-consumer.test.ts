@@ -112,7 +112,9 @@ class World implements AsyncDisposable {
     const admin = {
       fetchTopicMetadata: () =>
         Promise.resolve({
-          topics: [{ name: topic, partitions: [{ partitionId: 0, topicId: log.topicId, leaderEpoch: log.leaderEpoch }] }],
+          topics: [
+            { name: topic, partitions: [{ partitionId: 0, topicId: log.topicId, leaderEpoch: log.leaderEpoch }] },
+          ],
         }),
       fetchTopicOffsets: () => Promise.resolve([{ partition: 0, low: String(log.low), high: String(log.high) }]),
       fetchOffsets: () => Promise.resolve([{ topic, partitions: [{ partition: 0, ...log.committed }] }]),
@@ -215,7 +217,9 @@ suite('a log that is not what it was', () => {
 
   const changesOf = (world: World): string[] =>
     world.handler.changes.map(({ reason, from, next, losses }) => {
-      const lost = losses.map((loss) => ` lost ${loss.reason} ${loss.from}-${loss.to}${loss.isExact ? '' : ' at least'}`);
+      const lost = losses.map(
+        (loss) => ` lost ${loss.reason} ${loss.from}-${loss.to}${loss.isExact ? '' : ' at least'}`,
+      );
       return `${reason} ${from}>${next}${lost.join(',')}`;
     });
 

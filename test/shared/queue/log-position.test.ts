@@ -31,16 +31,36 @@ suite('reading goes on', () => {
     ['where it was, at the edge of what is left', at(60), { low: 60 }, 'at 60'],
 
     ['where the log diverges', at(50), { epochEnd: 20 }, 'at 20, log_truncated: '],
-    ['where it diverges, what was not read is lost', at(50, { end: 70 }), { epochEnd: 20 }, 'at 20, log_truncated: log_truncated 50-70 at least'],
-    ['at the start of what is left, where it diverges before', at(50), { epochEnd: 20, low: 30 }, 'at 30, log_truncated: retention 20-30'],
+    [
+      'where it diverges, what was not read is lost',
+      at(50, { end: 70 }),
+      { epochEnd: 20 },
+      'at 20, log_truncated: log_truncated 50-70 at least',
+    ],
+    [
+      'at the start of what is left, where it diverges before',
+      at(50),
+      { epochEnd: 20, low: 30 },
+      'at 30, log_truncated: retention 20-30',
+    ],
     ['at the beginning of an empty log', at(50), { epochEnd: 0, high: 0 }, 'at 0, log_truncated: '],
     ['at the start, where nobody knows where it diverges', at(150, { epoch: null }), {}, 'at 0, log_truncated: '],
     ['at the start, without a mark', at(150, null), { low: 5 }, 'at 5, log_truncated: '],
     ['where it was, while a new leader does not know yet how far it may tell', at(150), { epochEnd: 150 }, 'at 150'],
 
     ['at the start of a topic that was made anew', at(50), { id: NEW }, 'at 0, topic_recreated: '],
-    ['at its start, what was not read is lost', at(50, { end: 80 }), { id: NEW, high: 10 }, 'at 0, topic_recreated: topic_recreated 50-80 at least'],
-    ['at what is left of it', at(50, { end: 51 }), { id: NEW, low: 4 }, 'at 4, topic_recreated: topic_recreated 50-51 at least, retention 0-4'],
+    [
+      'at its start, what was not read is lost',
+      at(50, { end: 80 }),
+      { id: NEW, high: 10 },
+      'at 0, topic_recreated: topic_recreated 50-80 at least',
+    ],
+    [
+      'at what is left of it',
+      at(50, { end: 51 }),
+      { id: NEW, low: 4 },
+      'at 4, topic_recreated: topic_recreated 50-51 at least, retention 0-4',
+    ],
     ['where it was, with brokers that know no ids', at(50), { id: null }, 'at 50'],
     ['where it was, with a mark of such brokers', at(50, { topicId: null }), { id: NEW }, 'at 50'],
     ['where it was, with a commit of somebody else', at(50, null), { id: NEW }, 'at 50'],
@@ -48,7 +68,9 @@ suite('reading goes on', () => {
   for (const [what, position, { id = OLD, low = 0, high = 100, epochEnd = null }, expected] of cases) {
     test(what, () => {
       const { next, change, losses } = startOf(position, { partition: 1, topicId: id, low, high, epochEnd });
-      const lost = losses.map(({ reason, from, to, isExact }) => `${reason} ${from}-${to}${isExact ? '' : ' at least'}`);
+      const lost = losses.map(
+        ({ reason, from, to, isExact }) => `${reason} ${from}-${to}${isExact ? '' : ' at least'}`,
+      );
       const found = `at ${next}${change === null ? '' : `, ${change}: ${lost.join(', ')}`}`;
       assert.equal(found, expected);
       assert.ok(next >= low, 'at a record that is there');
@@ -68,7 +90,16 @@ suite('a mark', () => {
     }
   });
 
-  const others = [null, undefined, '', 'sluice1', 'sluice2 - - 0', 'sluice1 - - -1', 'sluice1 - - 0 ', `sluice1 ${OLD}x 1 1`];
+  const others = [
+    null,
+    undefined,
+    '',
+    'sluice1',
+    'sluice2 - - 0',
+    'sluice1 - - -1',
+    'sluice1 - - 0 ',
+    `sluice1 ${OLD}x 1 1`,
+  ];
   others.push('sluice1 - - 9999999999999999', 'x'.repeat(5000), 'sluice1 - 1\n 1');
   for (const metadata of others) {
     test(`of somebody else is none: ${String(metadata).slice(0, 30)}`, () => assert.equal(decodeMark(metadata), null));

@@ -48,7 +48,9 @@ test('its response has the ids of topics and the epochs of leaders', () => {
   });
 });
 
-const epochs = hex('00000000 00000001 0002 6162 00000002 0000 00000000 00000004 0000000000000102 0003 00000001 ffffffff ffffffffffffffff');
+const epochs = hex(
+  '00000000 00000001 0002 6162 00000002 0000 00000000 00000004 0000000000000102 0003 00000001 ffffffff ffffffffffffffff',
+);
 
 test('OffsetForLeaderEpoch 3 asks for the ends of epochs, and hears of each partition', () => {
   assert.deepEqual(

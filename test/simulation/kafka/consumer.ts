@@ -318,5 +318,7 @@ export class SimConsumer {
 }
 
 interface CommitOffsets {
-  readonly topics: readonly { readonly partitions: readonly { partition: number; offset: string; metadata?: string }[] }[];
+  readonly topics: readonly {
+    readonly partitions: readonly { partition: number; offset: string; metadata?: string }[];
+  }[];
 }
