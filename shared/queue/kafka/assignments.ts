@@ -14,6 +14,13 @@ export interface Start {
   readonly leaderEpoch?: number | null;
 }
 
+interface TopicSeen {
+  readonly topicId: string | null;
+  readonly topicPartitions: number;
+}
+
+const UNSEEN: TopicSeen = { topicId: null, topicPartitions: 0 };
+
 /** What is known of a partition's log at the place that was reached. */
 interface Place {
   next: number;
@@ -35,6 +42,7 @@ export class Assignment {
   readonly #soughtBack = new Map<number, number>();
   #begun = false;
   #topicId: string | null = null;
+  #topicPartitions = 0;
 
   constructor(number: number, partitions: readonly number[]) {
     this.number = number;
@@ -48,8 +56,9 @@ export class Assignment {
   }
 
   /** It is known where each partition begins, and of which topic it is. */
-  prepare(starts: readonly Start[], topicId: string | null = null): void {
+  prepare(starts: readonly Start[], { topicId, topicPartitions }: TopicSeen = UNSEEN): void {
     this.#topicId = topicId;
+    this.#topicPartitions = topicPartitions;
     for (const { partition, next, end, epoch = null, leaderEpoch = null } of starts) {
       const epochs = epoch === null ? [] : [{ from: 0, epoch }];
       this.#places.set(partition, { next, end, epochs, checkedEpoch: leaderEpoch });
@@ -65,6 +74,11 @@ export class Assignment {
   /** Which topic it is of, by its id; null where the brokers have none. */
   get topicId(): string | null {
     return this.#topicId;
+  }
+
+  /** Of the whole topic, when it was prepared. */
+  get topicPartitions(): number {
+    return this.#topicPartitions;
   }
 
   /** How far each partition was handed over, and what is known of its log there. */

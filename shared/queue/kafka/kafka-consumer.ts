@@ -9,32 +9,27 @@
 
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
-import type { ConsumeOptions, ConsumerHandler, FetchedRecord, LogChange, QueueConsumer } from '../queue.ts';
+import type { ConsumeOptions, ConsumerHandler, FetchedRecord, QueueConsumer } from '../queue.ts';
 import type { QueueObserver } from '../queue-observer.ts';
-import { type Assignment, Assignments, type Start } from './assignments.ts';
+import { type Assignment, Assignments } from './assignments.ts';
 import { fetchedRecord } from './fetched-records.ts';
 import { type PartitionStand, readStands } from './group-offsets.ts';
 import { encodeMark } from './log-position.ts';
 import { CONSUMER_FATAL, failureOf, GENERATION_LOST } from './failure.ts';
+import { groupClient, HEARTBEAT_INTERVAL_MS } from './group-client.ts';
+import { type Changed, changesOf, changesIn, NOTHING_CHANGED, startsOf } from './log-changes.ts';
 import {
   type Admin,
   type Consumer,
   decidedGroups,
   type EachBatchPayload,
   epochOf,
-  fencedAssigner,
   fetchedOffset,
   type Kafka,
   type OffsetKeeper,
   offsetKeepers,
 } from './kafkajs.ts';
 
-// After a broker's restart the group waits so long for the members that it had before.
-const SESSION_TIMEOUT_MS = 15_000;
-const REBALANCE_TIMEOUT_MS = 60_000;
-const HEARTBEAT_INTERVAL_MS = 1000;
-// The longest that a paused partition waits after its resume, and the pause of the polls when there is nothing.
-const POLL_MS = 250;
 const COMMIT_TRIES = 4;
 const COMMIT_PAUSE_MS = 200;
 // kafkajs asks the coordinator that it knows for minutes before it looks for the one that took over. Brokers that do not hear of
@@ -54,8 +49,6 @@ export interface ConsumerDependencies {
   readonly observer: QueueObserver;
 }
 
-/** Partitions whose log is not what it was, and where reading goes on in each. */
-type Changed = ReadonlyMap<number, LogChange>;
 
 export class KafkaConsumer implements QueueConsumer {
   readonly #needs: ConsumerDependencies;
@@ -75,6 +68,8 @@ export class KafkaConsumer implements QueueConsumer {
   readonly #paused = new Set<number>();
   /** Whose logs are being compared with what was known of them. */
   #lookedAt: Assignment | null = null;
+  /** What waits for the outcome of that. */
+  readonly #stopped = new Set<number>();
 
   constructor(needs: ConsumerDependencies, handler: ConsumerHandler, options: ConsumeOptions) {
     this.#needs = needs;
@@ -84,10 +79,13 @@ export class KafkaConsumer implements QueueConsumer {
     this.#running = this.#run();
   }
 
-  /** The topic was seen to have this id. */
-  saw(topicId: string | null): void {
+  /** The topic was seen with this id, and so many partitions. */
+  saw({ topicId, partitions }: { readonly topicId: string | null; readonly partitions: number }): void {
     const { held } = this.#assignments;
-    if (held?.begun && held.topicId !== null && topicId !== null && topicId !== held.topicId) this.#lookAgain(held);
+    if (!held?.begun) return;
+    if (held.topicId !== null && topicId !== null && topicId !== held.topicId) this.#lookAgain(held);
+    // The client hears of new partitions every five minutes; a new one joins again at once.
+    else if (partitions > held.topicPartitions) this.#giveUp(new Error(`the topic has ${partitions} partitions now`));
   }
 
   pause(partitions: readonly number[]): void {
@@ -169,7 +167,8 @@ export class KafkaConsumer implements QueueConsumer {
   async #session(): Promise<unknown> {
     // What is heard of a client that was given up is not about the one that took its place.
     let isOver = false;
-    const consumer = this.#createConsumer(() => {
+    const { fetchBytesMax, group } = this.#options;
+    const consumer = groupClient(this.#needs.kafka, { group, fetchBytesMax }, () => {
       if (!isOver) this.#fence();
     });
     const crashed = Promise.withResolvers<unknown>();
@@ -220,26 +219,6 @@ export class KafkaConsumer implements QueueConsumer {
     await Promise.race([gone, this.#needs.clock.sleep(LEAVE_PATIENCE_MS, this.#closing.signal).catch(() => undefined)]);
   }
 
-  #createConsumer(beforeJoin: () => void): Consumer {
-    const { fetchBytesMax, group } = this.#options;
-    return this.#needs.kafka.consumer({
-      groupId: group,
-      partitionAssigners: [fencedAssigner(beforeJoin)],
-      allowAutoTopicCreation: false,
-      sessionTimeout: SESSION_TIMEOUT_MS,
-      rebalanceTimeout: REBALANCE_TIMEOUT_MS,
-      heartbeatInterval: HEARTBEAT_INTERVAL_MS,
-      metadataMaxAge: 300_000,
-      minBytes: 1,
-      maxBytesPerPartition: fetchBytesMax,
-      maxBytes: Math.max(fetchBytesMax, 8 * 1024 * 1024),
-      maxWaitTimeInMs: POLL_MS,
-      readUncommitted: false,
-      // A restart is our own affair, with a client that knows nothing of the one before.
-      retry: { retries: 10, initialRetryTime: 200, maxRetryTime: 2000, restartOnFailure: () => Promise.resolve(false) },
-    });
-  }
-
   #fence(isGone = false): void {
     const held = this.#assignments.void();
     this.#keeper = null;
@@ -249,7 +228,7 @@ export class KafkaConsumer implements QueueConsumer {
 
   #joined(partitions: readonly number[], offsets: OffsetKeeper | null): void {
     if (this.#closing.signal.aborted) return;
-    this.#take(partitions, offsets, new Map());
+    this.#take(partitions, offsets, NOTHING_CHANGED);
   }
 
   /** Nothing is fetched before it is decided from where: what the group has committed may not be there any more. */
@@ -257,6 +236,7 @@ export class KafkaConsumer implements QueueConsumer {
     const assignment = this.#assignments.take(partitions);
     const { topic } = this.#needs;
     this.#paused.clear();
+    this.#stopped.clear();
     if (offsets !== null) {
       offsets.outOfRange = (partition) => this.#stopAndLook(partition);
       this.#keeper = { assignment, offsets };
@@ -274,11 +254,9 @@ export class KafkaConsumer implements QueueConsumer {
         const stands = await withAdmin((admin) => readStands(admin, group, topic, { asksEpochs: true }));
         if (this.#assignments.held !== assignment) return;
         const mine = stands.filter(({ partition }) => assignment.partitions.includes(partition));
-        const starts = mine.map((stand) => startAt(stand, changed.get(stand.partition)));
-        const changes = mine
-          .map((stand) => changed.get(stand.partition) ?? changeOf(stand))
-          .filter((one) => one !== null);
-        assignment.prepare(starts, mine[0]?.topicId ?? null);
+        const starts = startsOf(mine, changed);
+        const changes = changesOf(mine, changed);
+        assignment.prepare(starts, { topicId: stands[0]?.topicId ?? null, topicPartitions: stands.length });
         // Whoever comes after us is not to find, and to tell, the same again.
         const moved = new Map(changes.map(({ partition, next }) => [partition, next]));
         if (moved.size > 0) await this.#keeper?.offsets.commitOffsets(this.#marked(assignment, moved));
@@ -305,6 +283,7 @@ export class KafkaConsumer implements QueueConsumer {
   /** Nothing is to be had where it goes on, or what is there may be of another log. */
   #stopAndLook(partition: number): void {
     this.#consumer?.pause([{ topic: this.#needs.topic, partitions: [partition] }]);
+    this.#stopped.add(partition);
     const { held } = this.#assignments;
     if (held?.begun) this.#lookAgain(held);
   }
@@ -341,20 +320,23 @@ export class KafkaConsumer implements QueueConsumer {
   }
 
   #settle(assignment: Assignment, stands: readonly PartitionStand[]): void {
-    const changes = stands.map(changeOf).filter((change) => change !== null);
+    const changes = changesIn(stands);
     if (changes.some(({ reason }) => reason !== 'retention')) {
       const offsets = this.#keeper?.offsets ?? null;
+      const changed = { topicId: stands[0]?.topicId ?? null, changes };
       this.#fence(true);
-      this.#take(assignment.partitions, offsets, new Map(changes.map((change) => [change.partition, change])));
+      this.#take(assignment.partitions, offsets, changed);
       return;
     }
     if (changes.length > 0) this.#handler.logsChanged?.(changes);
-    for (const { partition, next } of changes) assignment.handedOver(partition, next);
-    const reached = assignment.positions();
-    for (const { partition, leaderEpoch } of stands) {
-      assignment.check(partition, leaderEpoch);
-      this.#goOn(partition, reached.get(partition)?.next ?? 0);
+    for (const { partition, next } of changes) {
+      assignment.handedOver(partition, next);
+      this.#stopped.add(partition);
     }
+    for (const { partition, leaderEpoch } of stands) assignment.check(partition, leaderEpoch);
+    const reached = assignment.positions();
+    for (const partition of this.#stopped) this.#goOn(partition, reached.get(partition)?.next ?? 0);
+    this.#stopped.clear();
   }
 
   async #eachBatch(payload: EachBatchPayload): Promise<void> {
@@ -364,6 +346,8 @@ export class KafkaConsumer implements QueueConsumer {
 
     // From here on nothing waits: the assignment is held until the records are handed over.
     const { batch } = payload;
+    // It was fetched before we went elsewhere, maybe from a log that is no more.
+    if (payload.isStale()) return;
     const last = batch.messages.at(-1);
     if (last === undefined || !assignment.partitions.includes(batch.partition)) return;
     if (!this.#inPlace(assignment, batch)) return;
@@ -436,16 +420,4 @@ function lost(assignment: number, cause?: unknown): SluiceError {
 
 function unavailable(reason: string, cause?: unknown): SluiceError {
   return new SluiceError('queue_unavailable', `Cannot consume from Kafka: ${reason}`, { cause });
-}
-
-/** Null where the log is what it was. */
-function changeOf({ partition, change, position, next, losses }: PartitionStand): LogChange | null {
-  return change === null ? null : { partition, reason: change, from: position?.next ?? next, next, losses };
-}
-
-/** Where a partition begins; `changed` counts in place of what is committed. */
-function startAt({ partition, position, next, change, high, leaderEpoch }: PartitionStand, changed?: LogChange): Start {
-  const isOther = changed !== undefined || change !== null;
-  const epoch = isOther ? null : (position?.mark?.epoch ?? null);
-  return { partition, next: changed?.next ?? next, end: high, epoch, leaderEpoch };
 }

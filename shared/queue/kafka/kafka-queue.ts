@@ -299,7 +299,7 @@ export class KafkaQueue implements Queue {
     const logs = this.#logs;
     assert(logs !== null);
     const shape = await this.#withAdmin((admin) => readTopicShape(admin, logs.topic));
-    for (const consumer of this.#consumers) consumer.saw(shape.topicId);
+    for (const consumer of this.#consumers) consumer.saw(shape);
     // Made anew, or made larger: partitions and limits may be others.
     if (shape.topicId !== logs.topicId || shape.partitions !== logs.partitions) await this.#readFacts();
     const unready = topicUnready({ ...shape, settings: logs.settings });

@@ -74,7 +74,7 @@ class Client extends EventEmitter {
   }
 
   /** Hands over one record, as it was fetched. */
-  fetch(offset: number, epoch = 0): Promise<void> {
+  fetch(offset: number, epoch = 0, isStale = false): Promise<void> {
     const batchContext = { partitionLeaderEpoch: epoch };
     const message = { offset: String(offset), timestamp: '0', value: Buffer.from('x'), headers: {}, batchContext };
     const batch = { topic, partition: 0, messages: [message], highWatermark: '10', lastOffset: () => message.offset };
@@ -82,6 +82,7 @@ class Client extends EventEmitter {
       batch: { ...batch, fetchedOffset: message.offset },
       resolveOffset: () => undefined,
       heartbeat: () => Promise.resolve(),
+      isStale: () => isStale,
     };
     return this.#eachBatch(payload as unknown as EachBatchPayload);
   }
@@ -231,16 +232,41 @@ suite('a log that is not what it was', () => {
     });
     await using _end = world;
     Object.assign(world.log, { topicId: newId, high: 200, epochEnd: 200 });
-    world.consumer.saw(newId);
+    world.consumer.saw({ topicId: newId, partitions: 1 });
     await world.clock.settle();
     assert.deepEqual(world.handler.gone, [1]);
     assert.deepEqual(world.handler.assignments.at(-1), { number: 2, starts: [{ partition: 0, next: 0, end: 200 }] });
     assert.deepEqual(changesOf(world), ['topic_recreated 5>0 lost topic_recreated 5-10 at least']);
     assert.deepEqual(client.sought, [0, 0]);
     assert.deepEqual(commits, [`0 sluice1 ${newId} - 200`], 'whoever comes next finds the new topic');
-    world.consumer.saw(newId);
+    world.consumer.saw({ topicId: newId, partitions: 1 });
     await world.clock.settle();
     assert.equal(world.handler.assignments.length, 2, 'it is told once');
+  });
+
+  test('made anew before anything of it was read: what was fetched of the old one is not taken for the new one', async () => {
+    await using world = new World();
+    const client = await world.joined(0, () => Promise.resolve());
+    world.log.topicId = newId;
+    world.consumer.saw({ topicId: newId, partitions: 1 });
+    await world.clock.settle();
+    const before = world.handler.batches.length;
+    await client.fetch(0, 0, true);
+    assert.equal(world.handler.batches.length, before);
+    await client.fetch(0);
+    assert.equal(world.handler.batches.length, before + 1);
+  });
+
+  test('of more partitions than it had: a new client joins', async () => {
+    await using world = new World();
+    const client = await world.joined(0, () => Promise.resolve());
+    client.hangsUp.resolve();
+    world.consumer.saw({ topicId: oldId, partitions: 1 });
+    await world.clock.advance(1000);
+    assert.equal(world.clients.length, 1);
+    world.consumer.saw({ topicId: oldId, partitions: 2 });
+    await world.clock.advance(1000);
+    assert.equal(world.clients.length, 2);
   });
 
   test('made anew while nobody read it: what was committed is of another topic', async () => {
@@ -287,7 +313,7 @@ suite('a log that is not what it was', () => {
     await client.fetch(5, 1);
     await world.clock.settle();
     assert.deepEqual(changesOf(world), []);
-    assert.deepEqual(client.sought, [0, 5, 5]);
+    assert.deepEqual(client.sought, [0, 5, 5], 'fetched again, and looked at in between');
     await client.fetch(5, 1);
     await client.fetch(6, 2);
     assert.deepEqual(world.handler.texts().length, 7);

@@ -284,6 +284,7 @@ export class SimConsumer {
         lastOffset: () => String(to - 1),
       },
       heartbeat: () => this.#heartbeat(),
+      isStale: () => this.#sought.has(partition),
       resolveOffset: (offset: string) => this.#positions.set(partition, Number(offset) + 1),
     };
     return payload as unknown as EachBatchPayload;
