@@ -128,7 +128,7 @@ export class Lane {
     }
     const shares = taken.flatMap((sealed) => sealed.shares);
     try {
-      settleHeld(shares, await queue.append(this.#partition, records));
+      settleHeld(shares, await this.#options.queue.append(this.#partition, records));
     } catch (error) {
       // The queue takes less than it did, and has found out by this: the same in smaller appends.
       if (isRefusal(error) && bytes > queue.appendBytesMax) this.#sealed.unshift(...taken);
