@@ -32,7 +32,12 @@ class Parts {
     const process = new SimProcess(name, time, wall);
     const note = (event: string, fields?: object): void =>
       trace.note(name, fields ? `${event} ${JSON.stringify(fields)}` : event);
-    const log: Log = { debug: () => undefined, info: note, warn: note, error: note };
+    const error = (event: string, fields: Readonly<Record<string, unknown>> = {}): void => {
+      note(event, fields);
+      const { partition, from, to } = fields;
+      if (event === 'records_lost') world.oracle.toldLost(Number(partition), Number(from), Number(to));
+    };
+    const log: Log = { debug: () => undefined, info: note, warn: note, error };
     const client = simulatedKafka(world, process);
     this.process = process;
     this.#world = world;

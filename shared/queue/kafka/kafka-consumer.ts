@@ -49,7 +49,6 @@ export interface ConsumerDependencies {
   readonly observer: QueueObserver;
 }
 
-
 export class KafkaConsumer implements QueueConsumer {
   readonly #needs: ConsumerDependencies;
   readonly #handler: ConsumerHandler;
@@ -257,8 +256,9 @@ export class KafkaConsumer implements QueueConsumer {
         const starts = startsOf(mine, changed);
         const changes = changesOf(mine, changed);
         assignment.prepare(starts, { topicId: stands[0]?.topicId ?? null, topicPartitions: stands.length });
-        // Whoever comes after us is not to find, and to tell, the same again.
-        const moved = new Map(changes.map(({ partition, next }) => [partition, next]));
+        // Whoever comes after us is not to find, and to tell, the same again; and must find where a group began that never committed.
+        const unknown = mine.filter(({ position }) => position === null);
+        const moved = new Map([...unknown, ...changes].map(({ partition, next }) => [partition, next]));
         if (moved.size > 0) await this.#keeper?.offsets.commitOffsets(this.#marked(assignment, moved));
         if (this.#assignments.held !== assignment) return;
         assignment.begin();

@@ -42,6 +42,7 @@ export class Broker {
   readonly group: Group;
   readonly topics: ReadonlyMap<string, Topic>;
   isDown = false;
+  readonly #lows = new Map<string, number>();
   readonly #options: BrokerOptions;
   readonly #waiters = new Set<() => void>();
 
@@ -55,6 +56,16 @@ export class Broker {
     const topic = this.topics.get(name);
     assert(topic, `there is a topic ${name}`);
     return topic;
+  }
+
+  /** The first offset of a partition that is still there. */
+  low(name: string, partition: number): number {
+    return this.#lows.get(`${name}/${partition}`) ?? 0;
+  }
+
+  /** Removes what lies before an offset. */
+  remove(name: string, partition: number, before: number): void {
+    this.#lows.set(`${name}/${partition}`, Math.max(before, this.low(name, partition)));
   }
 
   /** Throws what the brokers would answer. */

@@ -131,7 +131,9 @@ class SimAdmin {
   fetchTopicOffsets(name: string) {
     const { broker } = this.#link.world;
     return this.#link.request(() =>
-      broker.topic(name).partitions.map((log, partition) => ({ partition, low: '0', high: String(log.length) })),
+      broker.topic(name).partitions.map((log, partition) => {
+        return { partition, low: String(broker.low(name, partition)), high: String(log.length) };
+      }),
     );
   }
 

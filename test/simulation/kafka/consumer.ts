@@ -3,7 +3,7 @@
 // were fetched under.
 
 import { EventEmitter } from 'node:events';
-import { type EachBatchPayload, offsetKeepers } from '#shared/queue/kafka/kafkajs.ts';
+import { type EachBatchPayload, type OffsetKeeper, offsetKeepers } from '#shared/queue/kafka/kafkajs.ts';
 import type { Link } from './client.ts';
 import { connectionError, protocolError, typeOf } from './errors.ts';
 import type { Joined } from './group.ts';
@@ -53,6 +53,7 @@ export class SimConsumer {
   readonly #sought = new Map<number, number>();
   /** Next offsets to fetch, of partitions of which they are known. */
   #positions = new Map<number, number>();
+  #keeper: OffsetKeeper | null = null;
   #heartbeatMs = 0;
   #leftOver: FetchedPartition[] = [];
   #wake: (() => void) | null = null;
@@ -187,9 +188,8 @@ export class SimConsumer {
     this.#positions = new Map();
     this.#heartbeatMs = this.#link.world.time.nowMs;
     const [memberId, generation] = [this.#memberId, this.#generation];
-    offsetKeepers.set(memberId, {
-      commitOffsets: (offsets) => this.#commit(offsets, memberId, generation),
-    });
+    this.#keeper = { commitOffsets: (offsets) => this.#commit(offsets, memberId, generation) };
+    offsetKeepers.set(memberId, this.#keeper);
     this.#emitter.emit('join', { payload: { memberId, memberAssignment: { [this.#topic]: [...this.#assigned] } } });
   }
 
@@ -257,12 +257,18 @@ export class SimConsumer {
     const fetched = await this.#link.request(() => {
       const found: FetchedPartition[] = [];
       for (const [partition, from] of positions) {
+        // The one that is out of range fails all of the fetch.
+        if (from < broker.low(this.#topic, partition)) return { outOfRange: partition };
         const end = partitions[partition]?.length ?? 0;
         const to = Math.min(end, from + random.integer(1, RECORDS_MAX));
         if (to > from) found.push({ partition, from, to, end });
       }
       return found;
     });
+    if ('outOfRange' in fetched) {
+      this.#keeper?.outOfRange?.(fetched.outOfRange);
+      return [];
+    }
     return fetched.filter(({ partition }) => !this.#paused.has(partition) && !this.#sought.has(partition));
   }
 

@@ -211,7 +211,8 @@ describe('feeding', () => {
     upstream.fate = () => AWAY;
     // The fourth of five events is large.
     const { batches } = recordOf('a', 0, 5);
-    const small = (i: number): Buffer => Buffer.concat([Buffer.from([0x92, 0xc0, 0x81, 0xa1, 0x6e, 0xc5, 0x01, 0x00, i]), randomBytes(255)]);
+    const small = (i: number): Buffer =>
+      Buffer.concat([Buffer.from([0x92, 0xc0, 0x81, 0xa1, 0x6e, 0xc5, 0x01, 0x00, i]), randomBytes(255)]);
     const large = Buffer.concat([Buffer.from([0x92, 0xc0, 0x81, 0xa1, 0x6e, 0xc5, 0x08, 0x00]), randomBytes(2048)]);
     const value = Buffer.concat([small(0), small(1), small(2), large, small(4)]);
     await clock.until(queue.append(0, [{ encoding: 'identity', batches, value }]));
