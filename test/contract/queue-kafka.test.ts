@@ -11,6 +11,7 @@ import { silentQueueObserver } from '#shared/queue/queue-observer.ts';
 import { type KafkaQueue, openKafkaQueue } from '#shared/queue/kafka/kafka-queue.ts';
 import { type Admin, createClient, TOPIC_RESOURCE } from '#shared/queue/kafka/kafkajs.ts';
 import { setupTopics } from '#shared/queue/kafka/setup.ts';
+import { readTopicFacts } from '#shared/queue/kafka/topic-facts.ts';
 import type { DeadLetter } from '#shared/queue/queue.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
 import { kafka } from '#test/backends/kafka.ts';
@@ -90,6 +91,9 @@ describe('queue in Kafka', { skip: found === null ? 'no Kafka to be had' : false
       'message.timestamp.type': 'CreateTime',
       'min.insync.replicas': '1',
     });
+    // The brokers take a setting up when they like.
+    const told = () => admin(config, (client) => readTopicFacts(client, config['kafka.topic']));
+    while ((await told()).settings.get('retention.ms') !== '60000') continue;
     const warnings: string[] = [];
     await using queue = openKafkaQueue(config, {
       clock: systemClock,
