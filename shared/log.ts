@@ -16,6 +16,8 @@ export interface Log {
 
 /** The least time between two lines of one warning or error. */
 const REPEAT_INTERVAL_MS = 5000;
+/** What these name is of closed sets; one must not hide behind another. */
+const TOLD_APART = ['reason', 'topic', 'setting', 'group', 'partition'] as const;
 const STDERR = 2;
 
 /** Where lines go that people read as they come. */
@@ -52,8 +54,7 @@ export function createLog(
   const lastTold = new Map<string, { atMs: number; repeats: number }>();
 
   const tell = (severity: 'warn' | 'error', event: string, fields: LogFields): void => {
-    // A reason is of a closed set; one must not hide behind another.
-    const key = `${severity} ${event} ${String(fields['reason'] ?? '')}`;
+    const key = `${severity} ${event} ${TOLD_APART.map((name) => fields[name] ?? '').join(' ')}`;
     const now = clock.monotonicMs();
     const last = lastTold.get(key);
     if (last && now - last.atMs < REPEAT_INTERVAL_MS) {

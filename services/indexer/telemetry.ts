@@ -6,6 +6,7 @@ import type { Clock } from '#shared/clock.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import type { Log } from '#shared/log.ts';
 import { LimitedLabel, type Metrics } from '#shared/metrics.ts';
+import type { LogChange, LossReason } from '#shared/queue/queue.ts';
 import type { Batch } from '#shared/record/record.ts';
 import type { RequestVerdict } from './bulk/outcomes.ts';
 import { HOLD_REASONS, type HoldReason } from './in-hand.ts';
@@ -14,6 +15,8 @@ import { DEAD_LETTER_REASONS, type Ending, type EndingReason, type Ledger, type 
 /** Upper bounds in seconds. A log line should be found within a second; a lag after an outage is minutes or hours. */
 const RECEIVE_SECONDS_BOUNDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200];
 const BULK_SECONDS_BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+const LOSS_REASONS: readonly LossReason[] = ['topic_recreated', 'log_truncated', 'retention'];
 
 /** A batch that took longer is worth being named. */
 const EXEMPLAR_SECONDS_MIN = 1;
@@ -54,6 +57,8 @@ export class IndexerTelemetry implements LedgerListener {
   readonly #secondCopies;
   readonly #receiveSeconds;
   readonly #rebalances;
+  readonly #recordsLost;
+  readonly #logChanges;
   readonly #tenantIndexed;
   readonly #tenants = new LimitedLabel(TENANTS_MAX);
 
@@ -102,6 +107,20 @@ export class IndexerTelemetry implements LedgerListener {
       RECEIVE_SECONDS_BOUNDS,
     );
     this.#rebalances = metrics.counter('rebalances_total', 'Assignments of partitions that were lost.');
+    this.#recordsLost = metrics.counter(
+      'records_lost_total',
+      'Records of the queue that were gone before they were read: beside the ledger, which counts what was read.',
+      ['reason'],
+    );
+    this.#logChanges = metrics.counter(
+      'log_changes_total',
+      'Logs of partitions that lost their beginning unread, lost their end, or gave way to a topic that was made anew.',
+      ['reason'],
+    );
+    for (const reason of LOSS_REASONS) {
+      this.#recordsLost.add(0, reason);
+      this.#logChanges.add(0, reason);
+    }
     this.#tenantIndexed = metrics.counter(
       'tenant_events_indexed_total',
       'Events of a tenant that the store took; the first hundred tenants by name.',
@@ -282,6 +301,25 @@ export class IndexerTelemetry implements LedgerListener {
   revoked(assignment: number): void {
     this.#rebalances.add(1);
     this.#log.info('partitions_revoked', { assignment });
+  }
+
+  /** A partition's log is not what it was. */
+  logChanged({ partition, reason, from, next, losses }: LogChange): void {
+    this.#logChanges.add(1, reason);
+    this.#log.warn('log_changed', { reason, partition, from, next, effect: 'reading goes on there' });
+    for (const loss of losses) {
+      const records = loss.to - loss.from;
+      this.#recordsLost.add(records, loss.reason);
+      this.#log.error('records_lost', {
+        reason: loss.reason,
+        partition,
+        from: loss.from,
+        to: loss.to,
+        records,
+        exact: loss.isExact,
+        todo: 'see SluiceRecordsLost in docs/operations.md',
+      });
+    }
   }
 
   commitFailed(error: unknown): void {

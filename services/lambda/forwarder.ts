@@ -19,6 +19,7 @@ import { type ErrorCode, errorTable, SluiceError } from '#shared/errors.ts';
 import { createLog } from '#shared/log.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { openQueue } from '#shared/queue/open.ts';
+import { observeInLog } from '#shared/queue/queue-observer.ts';
 import type { LambdaContext } from './context.ts';
 import { CountedIntake } from './counted-intake.ts';
 import { embeddedMetrics } from './embedded-metrics.ts';
@@ -47,7 +48,7 @@ const telemetry = new ForwarderTelemetry(metrics, log);
 const admission = loadAdmission(config, readFile);
 const queue = await openQueue(config, {
   clock,
-  warn: (message) => log.warn('queue_warning', { message }),
+  observer: observeInLog(log),
   debug: (message) => log.debug('queue_client', { message }),
 });
 const intake = openIntake(queue, { config, clock, telemetry, admission });

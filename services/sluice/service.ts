@@ -10,6 +10,7 @@ import { type Log, createLog, terminalLines } from '#shared/log.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { NetworkSet, UNIX_PEER } from '#shared/networks.ts';
 import { openQueue } from '#shared/queue/open.ts';
+import { observeInLog } from '#shared/queue/queue-observer.ts';
 import type { Queue } from '#shared/queue/queue.ts';
 import { collectStartupGarbage, markAtOnce } from './collector.ts';
 import type { CommandContext } from './command.ts';
@@ -61,7 +62,7 @@ export async function runService(
     const queue = lifetime.use(
       await openQueue(config, {
         clock,
-        warn: (message) => log.warn('queue_warning', { message }),
+        observer: observeInLog(log),
         debug: (message) => log.debug('queue_client', { message }),
       }),
     );

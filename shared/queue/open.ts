@@ -2,12 +2,13 @@
 
 import { type Clock, systemClock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
+import type { QueueObserver } from './queue-observer.ts';
 import type { Queue } from './queue.ts';
 
 export interface QueueHooks {
   readonly clock?: Clock;
-  /** Something that an operator should know: a promise that is weaker than it could be, a failure that is retried. */
-  warn(message: string): void;
+  /** Hears what an operator should know: a promise that is weaker than it could be, a failure that is retried. */
+  readonly observer: QueueObserver;
   /** What the Kafka client tells of itself; for debugging. */
   debug?(message: string): void;
   /** For commands that only read: works beside the process that writes, and takes no lock. */
@@ -24,7 +25,7 @@ export async function openQueue(config: Config, hooks: QueueHooks): Promise<Queu
   const kind = config.queue ?? (config['kafka.brokers'] === undefined ? 'embedded' : 'kafka');
   if (kind === 'kafka') {
     const { openKafkaQueue } = await import('./kafka/kafka-queue.ts');
-    return openKafkaQueue(config, { clock, warn: hooks.warn, debug: hooks.debug ?? (() => undefined) });
+    return openKafkaQueue(config, { clock, observer: hooks.observer, debug: hooks.debug ?? (() => undefined) });
   }
   const { openEmbeddedQueue } = await import('./embedded/embedded-queue.ts');
   return openEmbeddedQueue({
@@ -33,6 +34,6 @@ export async function openQueue(config: Config, hooks: QueueHooks): Promise<Queu
     retentionMs: config['queue.retention_ms'],
     readOnly,
     clock,
-    warn: hooks.warn,
+    warn: (message) => hooks.observer.filesTroubled(message),
   });
 }

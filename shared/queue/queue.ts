@@ -77,11 +77,40 @@ export interface ConsumerHandler {
    * revocation of the one before. `next` = first offset that will be fetched; `end` = offset after the last record, as of now.
    */
   assigned(partitions: readonly { partition: number; next: number; end: number }[], assignment: number): void;
-  /** What was fetched under `assignment` is void: drop it, never commit it. Not called when the owner itself closes the consumer. */
-  revoked(assignment: number): void;
+  /**
+   * What was fetched under `assignment` is void: drop it, never commit it. Not called when the owner itself closes the consumer.
+   * `isGone`: the log that it came from is no more, nobody can read it again. Finish it all the same; but never commit it.
+   */
+  revoked(assignment: number, isGone?: boolean): void;
   fetched(batch: FetchedBatch): void;
+  /** A log is not what it was: reading goes on elsewhere, and records are lost that nobody had read. Each change is told once. */
+  logsChanged?(changes: readonly LogChange[]): void;
   /** The consumer has ended for good, by an error that its owner must act on. */
   failed(error: Error): void;
+}
+
+/** A partition's log that lost its beginning or its end, or gave way to another one of the same name. */
+export interface LogChange {
+  readonly partition: number;
+  readonly reason: LossReason;
+  /** Where reading stood, and where it goes on. */
+  readonly from: number;
+  readonly next: number;
+  /** May be empty: what was removed had been read. */
+  readonly losses: readonly RecordLoss[];
+}
+
+/** A metric label. */
+export type LossReason = 'topic_recreated' | 'log_truncated' | 'retention';
+
+/** Records from `from` up to, not including, `to` that are gone unread. */
+export interface RecordLoss {
+  readonly partition: number;
+  readonly reason: LossReason;
+  readonly from: number;
+  readonly to: number;
+  /** False: there were at least so many; what was appended last nobody here had heard of. */
+  readonly isExact: boolean;
 }
 
 export interface QueueConsumer extends AsyncDisposable {

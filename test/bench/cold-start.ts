@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 import { encode } from '@msgpack/msgpack';
 import { systemClock } from '#shared/clock.ts';
 import { openKafkaQueue } from '#shared/queue/kafka/kafka-queue.ts';
+import { silentQueueObserver } from '#shared/queue/queue-observer.ts';
 import { setupTopics } from '#shared/queue/kafka/setup.ts';
 import { encodeBatches } from '#shared/record/record.ts';
 import { elasticsearch } from '#test/backends/elasticsearch.ts';
@@ -96,7 +97,7 @@ async function ofDrainJob(brokers: readonly string[], url: string): Promise<void
   cleanUp.defer(() => removeTopics(config));
   await setupTopics(config);
   const queue = cleanUp.use(
-    openKafkaQueue(config, { clock: systemClock, warn: () => undefined, debug: () => undefined }),
+    openKafkaQueue(config, { clock: systemClock, observer: silentQueueObserver, debug: () => undefined }),
   );
   await queue.opened();
 

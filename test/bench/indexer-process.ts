@@ -7,6 +7,7 @@ import { loadConfig } from '#shared/config/load.ts';
 import { createLog } from '#shared/log.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { openQueue } from '#shared/queue/open.ts';
+import { silentQueueObserver } from '#shared/queue/queue-observer.ts';
 import { openStore } from '#shared/store/open.ts';
 import { withStream } from '#test/indexer/own-stream.ts';
 
@@ -23,7 +24,7 @@ const config = loadConfig({ env: process.env, readFile: () => '' });
 const clock = systemClock;
 const log = createLog('warn', clock);
 const metrics = new Metrics({ version: 'bench', command: 'indexer' });
-await using queue = await openQueue(config, { warn: () => undefined });
+await using queue = await openQueue(config, { observer: silentQueueObserver });
 const opened = await openStore(config);
 const stream = process.env['SLUICE_TEST_STREAM'];
 await using store = stream ? withStream(opened, stream) : opened;

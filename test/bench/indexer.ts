@@ -12,6 +12,7 @@ import { loadConfig } from '#shared/config/load.ts';
 import { entryEnd } from '#shared/msgpack/extents.ts';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { setupTopics } from '#shared/queue/kafka/setup.ts';
+import { silentQueueObserver } from '#shared/queue/queue-observer.ts';
 import { openQueue } from '#shared/queue/open.ts';
 import { compress } from '#shared/record/compression.ts';
 import { type Batch, encodeBatches } from '#shared/record/record.ts';
@@ -78,7 +79,7 @@ function batchOf(): Batch {
 async function fill(env: NodeJS.ProcessEnv): Promise<number> {
   const config = loadConfig({ env, readFile: () => '' });
   await setupTopics(config);
-  await using queue = await openQueue(config, { warn: () => undefined });
+  await using queue = await openQueue(config, { observer: silentQueueObserver });
   await queue.opened();
   let bytes = 0;
   const lanes = Array.from({ length: PARTITIONS }, (): Promise<unknown> => Promise.resolve());

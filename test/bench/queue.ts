@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '#shared/clock.ts';
 import { openEmbeddedQueue } from '#shared/queue/embedded/embedded-queue.ts';
+import { silentQueueObserver } from '#shared/queue/queue-observer.ts';
 import { openKafkaQueue } from '#shared/queue/kafka/kafka-queue.ts';
 import { setupTopics } from '#shared/queue/kafka/setup.ts';
 import type { ConsumerHandler, Queue } from '#shared/queue/queue.ts';
@@ -42,7 +43,11 @@ export async function run(): Promise<void> {
   const config = kafkaConfig(found.brokers, { SLUICE_KAFKA_PARTITIONS: '12' });
   await setupTopics(config);
   {
-    await using queue = openKafkaQueue(config, { clock: systemClock, warn: () => undefined, debug: () => undefined });
+    await using queue = openKafkaQueue(config, {
+      clock: systemClock,
+      observer: silentQueueObserver,
+      debug: () => undefined,
+    });
     await queue.opened();
     await measure(queue, config['kafka.group']);
   }

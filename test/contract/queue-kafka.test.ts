@@ -7,10 +7,12 @@ import { describe, it, type TestContext } from 'node:test';
 import { systemClock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import { readStands } from '#shared/queue/kafka/group-offsets.ts';
+import { silentQueueObserver } from '#shared/queue/queue-observer.ts';
 import { type KafkaQueue, openKafkaQueue } from '#shared/queue/kafka/kafka-queue.ts';
 import { type Admin, createClient, TOPIC_RESOURCE } from '#shared/queue/kafka/kafkajs.ts';
 import { setupTopics } from '#shared/queue/kafka/setup.ts';
 import { readLetters, surveyDeadLetters } from '#shared/queue/letter-reader.ts';
+import { readTopicFacts } from '#shared/queue/kafka/topic-facts.ts';
 import type { DeadLetter } from '#shared/queue/queue.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
 import { kafka } from '#test/backends/kafka.ts';
@@ -90,10 +92,13 @@ describe('queue in Kafka', { skip: found === null ? 'no Kafka to be had' : false
       'message.timestamp.type': 'CreateTime',
       'min.insync.replicas': '1',
     });
+    // The brokers take a setting up when they like.
+    const told = () => admin(config, (client) => readTopicFacts(client, config['kafka.topic']));
+    while ((await told()).settings.get('retention.ms') !== '60000') continue;
     const warnings: string[] = [];
     await using queue = openKafkaQueue(config, {
       clock: systemClock,
-      warn: (message) => warnings.push(message),
+      observer: { ...silentQueueObserver, topicWeak: ({ message }) => warnings.push(message) },
       debug: () => undefined,
     });
     await queue.opened();
@@ -184,6 +189,80 @@ describe('queue in Kafka', { skip: found === null ? 'no Kafka to be had' : false
     await handler.until(() => handler.texts().length === 4);
     assert.equal(handler.assignments[0]?.starts.find(({ partition }) => partition === 0)?.next, 6);
     assert.equal(handler.texts()[0], 'record 6');
+    const loss = { partition: 0, reason: 'retention', from: 0, to: 6, isExact: true } as const;
+    assert.deepEqual(handler.changes, [{ partition: 0, reason: 'retention', from: 0, next: 6, losses: [loss] }]);
+  });
+
+  it('tells, exactly, what retention removes under a consumer that reads', async (t) => {
+    const config = await topics(t, brokers);
+    const topic = config['kafka.topic'];
+    await using queue = open(config);
+    await queue.opened();
+    const handler = new RecordingHandler();
+    await using consumer = await queue.consume(handler, { group: config['kafka.group'], fetchBytesMax: 65_536 });
+    await queue.append(0, numbered(4).map(record));
+    await handler.until(() => handler.texts(0).length === 4);
+    // Fetched at any moment before the pause takes hold, or not.
+    consumer.pause([0, 1, 2]);
+    for (let i = 4; i < 20; i++) await queue.append(0, [record(`record ${i}`)]);
+    await admin(config, async (client) => {
+      await client.fetchTopicOffsets(topic);
+      await client.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '15' }] });
+    });
+    consumer.resume([0, 1, 2]);
+    await handler.until(() => handler.texts(0).at(-1) === 'record 19');
+    assert.deepEqual(handler.revocations, []);
+    const lost = handler.changes.flatMap(({ losses }) => losses);
+    const gone = lost.reduce((sum, { from, to }) => sum + to - from, 0);
+    assert.equal(new Set(handler.texts(0)).size + gone, 20, JSON.stringify(lost));
+    assert(lost.every(({ reason, isExact }) => reason === 'retention' && isExact));
+    await consumer.commit(handler.assignment, new Map([[0, 20]]));
+  });
+
+  it('begins at the start of a topic that was made anew under its consumer', async (t) => {
+    const config = await topics(t, brokers);
+    const topic = config['kafka.topic'];
+    await using queue = open(config);
+    await queue.opened();
+    const handler = new RecordingHandler();
+    await using consumer = await queue.consume(handler, { group: config['kafka.group'], fetchBytesMax: 65_536 });
+    await queue.append(0, numbered(5).map(record));
+    await handler.until(() => handler.texts(0).length === 5);
+    await consumer.commit(handler.assignment, new Map([[0, 5]]));
+    await admin(config, (client) => client.deleteTopics({ topics: [topic] }));
+    await setAnew(config);
+    // More than there were, so that the old position is one of the new log too.
+    const fresh = Array.from({ length: 9 }, (_, i) => `new ${i}`);
+    await appended(queue, 0, fresh);
+    const lastTexts = (): string[] =>
+      handler.batches
+        .filter(({ assignment, partition }) => assignment === handler.assignment && partition === 0)
+        .flatMap(({ records }) => records.map(({ value }) => Buffer.from(value).toString()));
+    await handler.until(() => handler.changes.length === 3 && new Set(lastTexts()).size === 9);
+    assert.deepEqual(new Set(lastTexts()), new Set(fresh));
+    assert.deepEqual(
+      handler.changes
+        .toSorted((a, b) => a.partition - b.partition)
+        .map(({ partition, reason, next, losses }) => [partition, reason, next, losses]),
+      [0, 1, 2].map((partition) => [partition, 'topic_recreated', 0, []]),
+    );
+    await consumer.commit(handler.assignment, new Map([[0, 9]]));
+    assert.deepEqual(await committed(config, [0]), [9]);
+  });
+
+  it('finds what a topic takes when its limit was lowered, at the first refusal', async (t) => {
+    const config = await topics(t, brokers);
+    await using queue = open(config);
+    await queue.opened();
+    const before = queue.appendBytesMax;
+    await alter(config, { 'max.message.bytes': '10000' });
+    const refusal = (async () => {
+      for (;;) await queue.append(0, [record('x'.repeat(20_000))]);
+    })();
+    await assert.rejects(refusal, { code: 'queue_refused' });
+    assert(before > 1_000_000);
+    assert.equal(queue.appendBytesMax, 10_000 - 61);
+    await queue.append(0, [record('x'.repeat(9000))]);
   });
 
   it('loses nothing and takes no late commit when a second consumer joins and the first leaves', async (t) => {
@@ -280,7 +359,7 @@ async function topics(t: TestContext, addresses: readonly string[]): Promise<Con
 }
 
 function open(config: Config): KafkaQueue {
-  return openKafkaQueue(config, { clock: systemClock, warn: () => undefined, debug: () => undefined });
+  return openKafkaQueue(config, { clock: systemClock, observer: silentQueueObserver, debug: () => undefined });
 }
 
 async function admin<T>(config: Config, work: (client: Admin) => Promise<T>): Promise<T> {
@@ -302,6 +381,20 @@ async function alter(
 async function committed(config: Config, partitions: readonly number[]): Promise<(number | null | undefined)[]> {
   const stands = await admin(config, (client) => readStands(client, config['kafka.group'], config['kafka.topic']));
   return partitions.map((partition) => stands.find((stand) => stand.partition === partition)?.committed);
+}
+
+/** Makes the topics that are missing; the brokers take their time to forget those that were deleted. */
+async function setAnew(config: Config): Promise<void> {
+  for (;;) {
+    const lines = await setupTopics(config).catch(() => []);
+    if (lines.some((line) => line.includes(config['kafka.topic']) && line.includes('made with'))) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** Appends, each once, as soon as the queue takes them. */
+async function appended(queue: KafkaQueue, partition: number, all: readonly string[]): Promise<void> {
+  for (const text of all) await queue.append(partition, [record(text)]);
 }
 
 async function texts(queue: KafkaQueue): Promise<string[]> {

@@ -9,6 +9,7 @@ import { systemClock } from '#shared/clock.ts';
 import { loadConfig } from '#shared/config/load.ts';
 import type { Config } from '#shared/config/settings.ts';
 import { type EmbeddedQueue, openEmbeddedQueue } from '#shared/queue/embedded/embedded-queue.ts';
+import { silentQueueObserver } from '#shared/queue/queue-observer.ts';
 import type { Headers } from '#shared/queue/headers.ts';
 import { openKafkaQueue } from '#shared/queue/kafka/kafka-queue.ts';
 import { createClient } from '#shared/queue/kafka/kafkajs.ts';
@@ -86,7 +87,11 @@ export async function kafkaPlace(brokers: readonly string[]): Promise<QueuePlace
   return {
     group: config['kafka.group'],
     async open() {
-      const queue = openKafkaQueue(config, { clock: systemClock, warn: () => undefined, debug: () => undefined });
+      const queue = openKafkaQueue(config, {
+        clock: systemClock,
+        observer: silentQueueObserver,
+        debug: () => undefined,
+      });
       opened.push(queue);
       await queue.opened();
       return queue;

@@ -1,12 +1,15 @@
 // A ConsumerHandler that keeps what it is told, and lets a test wait for it.
 
-import type { ConsumerHandler, FetchedBatch, FetchedRecord } from '#shared/queue/queue.ts';
+import type { ConsumerHandler, FetchedBatch, FetchedRecord, LogChange } from '#shared/queue/queue.ts';
 
 type Starts = readonly { partition: number; next: number; end: number }[];
 
 export class RecordingHandler implements ConsumerHandler {
   readonly assignments: { readonly number: number; readonly starts: Starts }[] = [];
   readonly revocations: number[] = [];
+  /** Of those, whose logs are no more. */
+  readonly gone: number[] = [];
+  readonly changes: LogChange[] = [];
   readonly batches: FetchedBatch[] = [];
   readonly failures: Error[] = [];
   #waiters: (() => void)[] = [];
@@ -16,8 +19,14 @@ export class RecordingHandler implements ConsumerHandler {
     this.#changed();
   }
 
-  revoked(number: number): void {
+  revoked(number: number, isGone = false): void {
     this.revocations.push(number);
+    if (isGone) this.gone.push(number);
+    this.#changed();
+  }
+
+  logsChanged(changes: readonly LogChange[]): void {
+    this.changes.push(...changes);
     this.#changed();
   }
 

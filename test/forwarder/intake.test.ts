@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { encode } from '@msgpack/msgpack';
 import { systemClock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { Metrics } from '#shared/metrics.ts';
+import { recordBytes } from '#shared/queue/headers.ts';
 import { countEntries } from '#shared/msgpack/extents.ts';
 import { headedRecord } from '#shared/queue/headers.ts';
 import { chainAfterRun, chainStart } from '#shared/record/chain.ts';
@@ -358,4 +360,27 @@ test('entries by position: each record has the chain at its own start', async ()
   for (const { batch } of await held(queue)) {
     assert.deepEqual(batch.chain, chainAfterRun(chain, entriesOf(texts.slice(0, batch.first))), `at ${batch.first}`);
   }
+});
+
+test('a queue that takes less than it did gets the same again in smaller appends, and the sender hears nothing of it', async () => {
+  const { queue, intake } = setUp();
+  let refusals = 0;
+  queue.beforeHold = ({ records }) => {
+    const bytes = records.reduce((sum, record) => sum + recordBytes(record), 0);
+    if (bytes <= 3000) return Promise.resolve();
+    refusals++;
+    queue.appendBytesMax = 3000;
+    return Promise.reject(new SluiceError('queue_refused', 'MESSAGE_TOO_LARGE'));
+  };
+  // Text that does not shrink, in the order of its numbers.
+  const texts = Array.from({ length: 40 }, (_, i) => `${i} ${randomBytes(300).toString('base64')}`);
+  await intake.accept(chunkOf(texts));
+  assert.equal(refusals, 1);
+  const found: number[] = [];
+  for (const { batch } of await held(queue)) for (let i = 0; i < batch.count; i++) found.push(batch.first + i);
+  assert.deepEqual(
+    found,
+    texts.map((_, i) => i),
+  );
+  assert.deepEqual(queue.letters, []);
 });

@@ -11,6 +11,7 @@ import { loadConfig } from '#shared/config/load.ts';
 import type { Config } from '#shared/config/settings.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { createClient } from '#shared/queue/kafka/kafkajs.ts';
+import { silentQueueObserver } from '#shared/queue/queue-observer.ts';
 import { setupTopics } from '#shared/queue/kafka/setup.ts';
 import { openQueue } from '#shared/queue/open.ts';
 import { encodeBatches } from '#shared/record/record.ts';
@@ -55,8 +56,8 @@ test('real Kafka, real Elasticsearch: each event once, over rebalances and a dra
 
   await using store = withStream(await openStore(config), stream);
   await store.setup();
-  await using queueA = await openQueue(config, { warn: () => undefined });
-  await using queueB = await openQueue(config, { warn: () => undefined });
+  await using queueA = await openQueue(config, { observer: silentQueueObserver });
+  await using queueB = await openQueue(config, { observer: silentQueueObserver });
   await queueA.opened();
   const world = new World();
   const lanes = Array.from({ length: PARTITIONS }, (): Promise<unknown> => Promise.resolve());

@@ -9,6 +9,7 @@ import { systemClock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { readStands } from '#shared/queue/kafka/group-offsets.ts';
+import { silentQueueObserver } from '#shared/queue/queue-observer.ts';
 import { openKafkaQueue } from '#shared/queue/kafka/kafka-queue.ts';
 import { createClient } from '#shared/queue/kafka/kafkajs.ts';
 import { setupTopics } from '#shared/queue/kafka/setup.ts';
@@ -70,7 +71,8 @@ test(
     await setupTopics(config);
     t.after(() => removeTopics(config));
     const told = new World();
-    const open = () => openKafkaQueue(config, { clock: systemClock, warn: () => undefined, debug: () => undefined });
+    const open = () =>
+      openKafkaQueue(config, { clock: systemClock, observer: silentQueueObserver, debug: () => undefined });
     const options = () => ({
       config,
       log: told.log,

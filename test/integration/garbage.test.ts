@@ -16,6 +16,7 @@ import { loadConfig } from '#shared/config/load.ts';
 import { splitEntries } from '#shared/msgpack/extents.ts';
 import { openQueue } from '#shared/queue/open.ts';
 import { entryTimeMs } from '#shared/record/entry-time.ts';
+import { silentQueueObserver } from '#shared/queue/queue-observer.ts';
 import { chunkIdentity, documentId } from '#shared/record/identity.ts';
 import { decodeBatches } from '#shared/record/record.ts';
 import { openStore } from '#shared/store/open.ts';
@@ -242,7 +243,11 @@ async function storedIds(place: Place): Promise<Set<string>> {
 
 /** The names of single events, and the bytes of whole frames that the edge could not read. */
 async function readLetters(place: Place): Promise<{ ids: string[]; fromEdge: Buffer[] }> {
-  await using queue = await openQueue(configOf(place), { clock: systemClock, readOnly: true, warn: () => undefined });
+  await using queue = await openQueue(configOf(place), {
+    clock: systemClock,
+    readOnly: true,
+    observer: silentQueueObserver,
+  });
   const letters = { ids: [] as string[], fromEdge: [] as Buffer[] };
   for await (const { headers, value } of queue.read({ topic: 'dead-letters' })) {
     const [batch] = decodeBatches(headers['batches'] ?? Buffer.alloc(0)) ?? [];

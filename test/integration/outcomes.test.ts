@@ -10,6 +10,7 @@ import { systemClock } from '#shared/clock.ts';
 import { loadConfig } from '#shared/config/load.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { readDeadLetter } from '#shared/queue/dead-letter.ts';
+import { silentQueueObserver } from '#shared/queue/queue-observer.ts';
 import { openKafkaQueue } from '#shared/queue/kafka/kafka-queue.ts';
 import { setupTopics } from '#shared/queue/kafka/setup.ts';
 import { encodeBatches } from '#shared/record/record.ts';
@@ -45,7 +46,7 @@ test(
     const config = kafkaConfig(broker?.brokers ?? [], { SLUICE_ELASTICSEARCH_URL: url });
     await setupTopics(config);
     t.after(() => removeTopics(config));
-    const hooks = { clock: systemClock, warn: () => undefined, debug: () => undefined };
+    const hooks = { clock: systemClock, observer: silentQueueObserver, debug: () => undefined };
     await using queue = openKafkaQueue(config, hooks);
     await queue.opened();
     await using store = withStream(await openStore(config), stream);

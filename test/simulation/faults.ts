@@ -60,6 +60,8 @@ const KINDS = {
   clock_jumped: 0.1,
   indexer_added: 0.05,
   drain_job: 0.05,
+  // The brokers remove what may be unread.
+  retention: 0.06,
 } as const satisfies Record<string, number>;
 
 export type FaultName = keyof typeof KINDS;

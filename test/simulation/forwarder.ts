@@ -2,6 +2,7 @@
 // that can be killed at any moment and started again.
 
 import { openDoor } from '#test/forwarder/admit/open-door.ts';
+import { observeInWords } from '#shared/queue/queue-observer.ts';
 import { EventEmitter } from 'node:events';
 import type { Server } from 'node:net';
 import { ForwardConnections } from '#forwarder/accept/forward-connections.ts';
@@ -129,7 +130,7 @@ class Run {
     this.#kafka = new KafkaQueue(config, {
       clock: process,
       client: simulatedKafka(world, process),
-      warn: (message) => trace.note(name, message),
+      observer: observeInWords((message) => trace.note(name, message)),
       debug: () => undefined,
     });
     const metrics = this.metrics.registry;

@@ -1,6 +1,7 @@
 // An indexer of the simulation: the real service, or the real drain job, with the real consumer of the Kafka queue, in a process that can
 // be killed at any moment and started again.
 
+import { observeInLog } from '#shared/queue/queue-observer.ts';
 import { type DrainOutcome, drainIndexer } from '#indexer/consume/drain.ts';
 import { type Indexer, startIndexer } from '#indexer/main.ts';
 import type { Config } from '#shared/config/settings.ts';
@@ -31,11 +32,21 @@ class Parts {
     const process = new SimProcess(name, time, wall);
     const note = (event: string, fields?: object): void =>
       trace.note(name, fields ? `${event} ${JSON.stringify(fields)}` : event);
-    const log: Log = { debug: () => undefined, info: note, warn: note, error: note };
+    const error = (event: string, fields: Readonly<Record<string, unknown>> = {}): void => {
+      note(event, fields);
+      const { partition, from, to } = fields;
+      if (event === 'records_lost') world.oracle.toldLost(Number(partition), Number(from), Number(to));
+    };
+    const log: Log = { debug: () => undefined, info: note, warn: note, error };
     const client = simulatedKafka(world, process);
     this.process = process;
     this.#world = world;
-    this.queue = new KafkaQueue(config, { clock: process, client, warn: note, debug: () => undefined });
+    this.queue = new KafkaQueue(config, {
+      clock: process,
+      client,
+      observer: observeInLog(log),
+      debug: () => undefined,
+    });
     this.options = {
       config,
       queue: this.queue,

@@ -40,6 +40,8 @@ interface EventState {
   documents: Copy[];
   letters: number;
   readonly acceptances: Acceptance[];
+  /** An indexer has told that it is lost, with a record that the brokers had removed. */
+  isToldLost: boolean;
 }
 
 export class Oracle {
@@ -50,6 +52,8 @@ export class Oracle {
   /** Events of each record of the logs topic, by partition and offset. */
   readonly #records: number[][][];
   readonly #committed: number[];
+  /** What lies before was removed by the brokers. */
+  readonly #lows: number[];
   readonly #acceptances: { acceptance: Acceptance; numbers: readonly number[] }[] = [];
   /** First appearances in each partition, in order. */
   readonly #appeared: number[][];
@@ -65,6 +69,7 @@ export class Oracle {
     this.#records = Array.from({ length: partitions }, () => []);
     this.#appeared = Array.from({ length: partitions }, () => []);
     this.#committed = Array.from({ length: partitions }, () => 0);
+    this.#lows = Array.from({ length: partitions }, () => 0);
   }
 
   get nextNumber(): number {
@@ -78,7 +83,7 @@ export class Oracle {
 
   /** Events are numbered in the order of these calls. */
   add(event: SimEvent): void {
-    this.#states.push({ event, isHeld: false, documents: [], letters: 0, acceptances: [] });
+    this.#states.push({ event, isHeld: false, documents: [], letters: 0, acceptances: [], isToldLost: false });
   }
 
   accepting(process: string, { entries, sender, tag }: Chunk): Acceptance {
@@ -180,6 +185,24 @@ export class Oracle {
     }
   }
 
+  /** The brokers have removed what lies before an offset. */
+  recordsRemoved(partition: number, before: number): void {
+    this.#trace.note('kafka', `removed ${partition}/0 to ${before}`);
+    this.#lows[partition] = before;
+  }
+
+  /** An indexer tells that records are lost. */
+  toldLost(partition: number, from: number, to: number): void {
+    if (to > (this.#lows[partition] ?? 0))
+      this.violate(`records ${from} to ${to} of partition ${partition} are told lost, and are there`);
+    for (let at = from; at < to; at++) {
+      for (const number of this.#records[partition]?.[at] ?? []) {
+        const state = this.#states[number];
+        if (state) state.isToldLost = true;
+      }
+    }
+  }
+
   /** The brokers are about to take an offset. */
   committing(partition: number, offset: number, memberId: string, owner: string | undefined): void {
     this.#trace.note('kafka', `commit ${partition}/${offset} by ${memberId}`);
@@ -188,7 +211,7 @@ export class Oracle {
     }
     const before = this.#committed[partition] ?? 0;
     if (offset < before) this.violate(`the offset of partition ${partition} goes back from ${before} to ${offset}`);
-    for (let at = before; at < offset; at++) {
+    for (let at = Math.max(before, this.#lows[partition] ?? 0); at < offset; at++) {
       for (const number of this.#records[partition]?.[at] ?? []) {
         if (!this.#isSettled(number))
           this.violate(`offset ${offset} of partition ${partition} is committed before event ${number} is settled`);
@@ -199,11 +222,11 @@ export class Oracle {
 
   /** When everything has drained. */
   checkEnd(): void {
-    for (const { event, documents, letters, acceptances } of this.#states) {
+    for (const { event, documents, letters, acceptances, isToldLost } of this.#states) {
       const { number, chunk } = event;
       const isPromised = chunk.acked || acceptances.some(({ isHeld }) => isHeld);
       if (!isPromised) continue;
-      if (documents.length === 0 && letters === 0)
+      if (documents.length === 0 && letters === 0 && !isToldLost)
         this.violate(`event ${number} of ${chunk.name} was acked and is lost`);
       if (documents.length > 0 && letters > 0)
         this.violate(`event ${number} is in the store and with the dead letters`);
@@ -225,13 +248,16 @@ export class Oracle {
       partial_lines: 0,
       second_copies_deleted: this.#secondCopies,
       doubled_by_late_writes: this.#lateCopies,
+      told_lost: 0,
     };
-    for (const { event, documents, letters } of this.#states) {
+    for (const state of this.#states) {
+      const { event, documents, letters } = state;
       if (event.chunk.sends > 0) totals.sent++;
       if (event.chunk.sends > 1) totals.resent++;
       if (event.chunk.acked) totals.acked++;
       if (documents.length > 0) totals.stored++;
       if (letters > 0) totals.dead_lettered++;
+      if (state.isToldLost) totals.told_lost++;
       if (documents.some(({ isPartial }) => isPartial)) totals.partial_lines++;
     }
     return totals;

@@ -227,6 +227,13 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
         '        (held) => settleHeld(shares, held),\n        (error: unknown) => settleFailed(shares, error),\n      );',
     },
   ],
+  'what retention removed unread is not told': [
+    {
+      file: 'shared/queue/kafka/log-position.ts',
+      text: "if (next < low) return { next: low, change: 'retention', losses: lossOf(log, 'retention', next, low) };",
+      becomes: "if (next < low) return { next: low, change: 'retention', losses: [] };",
+    },
+  ],
 };
 
 const root = new URL('../../', import.meta.url).href;

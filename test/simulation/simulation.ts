@@ -277,12 +277,23 @@ class Simulation {
         this.#later(500, 9000, () => (disk.isFull = false));
       }
       if (faults.strikes('rollover', 'store')) this.#store.rollOver();
+      if (faults.strikes('retention', 'kafka')) this.#removeSome();
       if (faults.strikes('index_blocked', 'store')) {
         this.#store.isBlocked = true;
         this.#later(500, 7000, () => (this.#store.isBlocked = false));
       }
       this.#disturb();
     });
+  }
+
+  /** As retention does where indexers are late, and as it does where they are not. */
+  #removeSome(): void {
+    const name = this.#config['kafka.topic'];
+    const partition = this.#random.integer(0, this.#logs.partitions.length - 1);
+    const end = this.#logs.partitions[partition]?.length ?? 0;
+    const before = this.#random.integer(this.#broker.low(name, partition), end);
+    this.#broker.remove(name, partition, before);
+    this.#oracle.recordsRemoved(partition, before);
   }
 
   #disturbForwarder(forwarder: Forwarder): void {

@@ -3,6 +3,7 @@
 // order is kept and records grow with the load by themselves.
 
 import type { Clock } from '#shared/clock.ts';
+import { SluiceError } from '#shared/errors.ts';
 import type { Held, Queue } from '#shared/queue/queue.ts';
 import { recordBytes } from '#shared/queue/headers.ts';
 import { decompress } from '#shared/record/compression.ts';
@@ -111,24 +112,33 @@ export class Lane {
 
   /** Appends the head, and whatever behind it is ready and fits into the same append. */
   async #appendReady(): Promise<void> {
+    const { queue } = this.#options;
+    const taken: SealedRecord[] = [];
     const records: QueueRecord[] = [];
-    const shares: Share[] = [];
     let bytes = 0;
     for (;;) {
       const next = this.#sealed[0];
       if (!next?.record) break;
-      bytes += recordBytes(next.record);
-      if (records.length > 0 && bytes > this.#options.queue.appendBytesMax) break;
+      const more = recordBytes(next.record);
+      if (records.length > 0 && bytes + more > queue.appendBytesMax) break;
+      bytes += more;
       records.push(next.record);
-      shares.push(...next.shares);
+      taken.push(next);
       this.#sealed.shift();
     }
+    const shares = taken.flatMap((sealed) => sealed.shares);
     try {
       settleHeld(shares, await this.#options.queue.append(this.#partition, records));
     } catch (error) {
-      settleFailed(shares, error);
+      // The queue takes less than it did, and has found out by this: the same in smaller appends.
+      if (isRefusal(error) && bytes > queue.appendBytesMax) this.#sealed.unshift(...taken);
+      else settleFailed(shares, error);
     }
   }
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof SluiceError && error.code === 'queue_refused';
 }
 
 function settleHeld(shares: readonly Share[], held: Held | void): void {

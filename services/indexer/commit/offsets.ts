@@ -54,6 +54,11 @@ export class ContiguousOffsets {
     return slot;
   }
 
+  /** There are no records up to `to`, and never will be: once all before are finished, it may be committed. */
+  skipTo(to: number): void {
+    if (to > this.#begun) this.finish(this.begin(to - 1, 0));
+  }
+
   finish(slot: OffsetSlot): void {
     assert(!slot.finished, 'a record is finished once');
     slot.finished = true;

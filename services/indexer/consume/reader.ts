@@ -7,7 +7,7 @@
 import type { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import { reasonOf } from '#shared/errors.ts';
-import type { ConsumerHandler, FetchedBatch, Queue, QueueConsumer } from '#shared/queue/queue.ts';
+import type { ConsumerHandler, FetchedBatch, LogChange, Queue, QueueConsumer } from '#shared/queue/queue.ts';
 import { backoffMs } from '#shared/backoff.ts';
 import { Committer } from '../commit/committer.ts';
 import { Assignment } from '../in-hand.ts';
@@ -157,9 +157,11 @@ export class PartitionReader implements ConsumerHandler {
     this.#options.changed?.();
   }
 
-  revoked(number: number): void {
+  revoked(number: number, isGone = false): void {
     if (this.#assignment?.number !== number) return;
-    this.#lose();
+    // What nobody can read again is finished, but its offsets mean nothing any more: the committer sees the next assignment only.
+    if (isGone) this.#assignment = null;
+    else this.#lose();
     this.#options.telemetry.revoked(number);
     this.#options.changed?.();
   }
@@ -179,6 +181,17 @@ export class PartitionReader implements ConsumerHandler {
     } else pipeline.push(assignment, records);
     if (!budget.hasRoom) this.#pause();
     changed?.();
+  }
+
+  logsChanged(changes: readonly LogChange[]): void {
+    for (const change of changes) {
+      const { partition, reason, next } = change;
+      this.#options.telemetry.logChanged(change);
+      // The end of a log that is no more says nothing of this one.
+      if (reason !== 'retention') this.#ends.delete(partition);
+      this.#assignment?.partitions.get(partition)?.skipTo(next);
+    }
+    this.#options.changed?.();
   }
 
   failed(error: Error): void {

@@ -6,6 +6,7 @@ import { unpack } from '#indexer/unpack.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { letterName, readDeadLetter } from '#shared/queue/dead-letter.ts';
 import { openQueue } from '#shared/queue/open.ts';
+import { observeInWords } from '#shared/queue/queue-observer.ts';
 import type { DeadLetterPart, FetchedRecord } from '#shared/queue/queue.ts';
 import { namedAlone } from '#shared/record/chain.ts';
 import type { Batch } from '#shared/record/record.ts';
@@ -43,7 +44,7 @@ export async function run(args: string[], { config, stdout, stderr, signal, cloc
   await using queue = await openQueue(config, {
     clock,
     readOnly: true,
-    warn: (line) => stderr.write(`sluice: ${line}\n`),
+    observer: observeInWords((line) => stderr.write(`sluice: ${line}\n`)),
   });
   const print = new EventPrinter();
   const output = new Output({ stdout, stderr });

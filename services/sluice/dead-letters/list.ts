@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { SluiceError } from '#shared/errors.ts';
 import { readLetters, surveyDeadLetters } from '#shared/queue/letter-reader.ts';
 import { openQueue } from '#shared/queue/open.ts';
+import { observeInWords } from '#shared/queue/queue-observer.ts';
 import type { CommandContext } from '../command.ts';
 import { harmless } from '../output/harmless.ts';
 import { Output } from '../output/output.ts';
@@ -23,7 +24,7 @@ export async function run(args: string[], { config, stdout, stderr, signal, cloc
   const tail = tailOf(values.tail);
   const selection = selectionOf(values, clock.epochMs());
   const warn = (line: string): void => void stderr.write(`sluice: ${line}\n`);
-  await using queue = await openQueue(config, { clock, readOnly: true, warn });
+  await using queue = await openQueue(config, { clock, readOnly: true, observer: observeInWords(warn) });
   const output = new Output({ stdout, stderr });
   const print = (facts: LetterFacts): Promise<void> => output.write(line(facts));
 

@@ -6,6 +6,7 @@ import { reasonOf, SluiceError } from '#shared/errors.ts';
 import type { Log } from '#shared/log.ts';
 import { readLetters, surveyDeadLetters, type LetterSelection } from '#shared/queue/letter-reader.ts';
 import { openQueue } from '#shared/queue/open.ts';
+import { observeInWords } from '#shared/queue/queue-observer.ts';
 import type { Queue } from '#shared/queue/queue.ts';
 import { openStore } from '#shared/store/open.ts';
 import type { CommandContext } from '../command.ts';
@@ -25,7 +26,7 @@ export async function run(args: string[], context: CommandContext): Promise<numb
   const { again } = values;
   const warn = (line: string): void => void stderr.write(`sluice: ${line}\n`);
   if (values['dry-run']) {
-    await using queue = await openQueue(config, { clock, readOnly: true, warn });
+    await using queue = await openQueue(config, { clock, readOnly: true, observer: observeInWords(warn) });
     stdout.write(await plan(queue, selection, { again, signal }));
     return 0;
   }
@@ -48,7 +49,7 @@ interface Here {
 /** Rejects with data_dir_locked, before anything is done, where another process has the queue. */
 async function replayHere({ config, clock, signal }: CommandContext, here: Here): Promise<ReplayReport> {
   const { selection, again, tell, warn } = here;
-  await using queue = await openQueue(config, { clock, warn });
+  await using queue = await openQueue(config, { clock, observer: observeInWords(warn) });
   await queue.opened(signal);
   await using store = await openStore(config);
   await store.ping(signal);

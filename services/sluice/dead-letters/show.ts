@@ -5,6 +5,7 @@ import { SluiceError } from '#shared/errors.ts';
 import { letterName, type ReadLetter } from '#shared/queue/dead-letter.ts';
 import { readLetters, surveyDeadLetters, type DeadLetterSurvey } from '#shared/queue/letter-reader.ts';
 import { openQueue } from '#shared/queue/open.ts';
+import { observeInWords } from '#shared/queue/queue-observer.ts';
 import type { Queue } from '#shared/queue/queue.ts';
 import type { CommandContext } from '../command.ts';
 import { EntryJson } from '../output/event-json.ts';
@@ -22,7 +23,7 @@ export async function run(args: string[], { config, stdout, stderr, signal, cloc
     throw new SluiceError('usage_wrong', 'Cannot show a letter: give its ID, such as 0/123, as `list` prints it');
   }
   const warn = (line: string): void => void stderr.write(`sluice: ${line}\n`);
-  await using queue = await openQueue(config, { clock, readOnly: true, warn });
+  await using queue = await openQueue(config, { clock, readOnly: true, observer: observeInWords(warn) });
   const survey = await surveyDeadLetters(queue, undefined, signal);
   const letter = await find(queue, { id, survey, signal });
   if (letter === null) {

@@ -3,10 +3,32 @@
 // Fencing: Kafka takes a commit for a partition that its sender has lost, if only the sender has joined again since. So a
 // number is void from the moment before the next request to join is sent, and what is void commits nothing.
 
+import type { LogMark, LogPosition } from './log-position.ts';
+
 export interface Start {
   readonly partition: number;
   readonly next: number;
   readonly end: number;
+  /** Epoch of the leader that wrote the record before `next`, and of the one that leads now; null where they are not known. */
+  readonly epoch?: number | null;
+  readonly leaderEpoch?: number | null;
+}
+
+interface TopicSeen {
+  readonly topicId: string | null;
+  readonly topicPartitions: number;
+}
+
+const UNSEEN: TopicSeen = { topicId: null, topicPartitions: 0 };
+
+/** What is known of a partition's log at the place that was reached. */
+interface Place {
+  next: number;
+  end: number;
+  /** From which offset on records are of which leader's epoch. */
+  epochs: { readonly from: number; readonly epoch: number }[];
+  /** Up to this epoch the log was found to go on from where we stood. */
+  checkedEpoch: number | null;
 }
 
 /** What is held under one number. */
@@ -16,9 +38,11 @@ export class Assignment {
   /** Resolves to true once the owner knows of it, to false if it is void before. */
   readonly announced: Promise<boolean>;
   readonly #announced = Promise.withResolvers<boolean>();
-  readonly #positions = new Map<number, number>();
+  readonly #places = new Map<number, Place>();
   readonly #soughtBack = new Map<number, number>();
   #begun = false;
+  #topicId: string | null = null;
+  #topicPartitions = 0;
 
   constructor(number: number, partitions: readonly number[]) {
     this.number = number;
@@ -31,11 +55,72 @@ export class Assignment {
     return this.#begun;
   }
 
-  /** The owner is told where each partition begins. */
-  begin(starts: readonly Start[]): void {
+  /** It is known where each partition begins, and of which topic it is. */
+  prepare(starts: readonly Start[], { topicId, topicPartitions }: TopicSeen = UNSEEN): void {
+    this.#topicId = topicId;
+    this.#topicPartitions = topicPartitions;
+    for (const { partition, next, end, epoch = null, leaderEpoch = null } of starts) {
+      const epochs = epoch === null ? [] : [{ from: 0, epoch }];
+      this.#places.set(partition, { next, end, epochs, checkedEpoch: leaderEpoch });
+    }
+  }
+
+  /** The owner is told. */
+  begin(): void {
     this.#begun = true;
-    for (const { partition, next } of starts) this.#positions.set(partition, next);
     this.#announced.resolve(true);
+  }
+
+  /** Which topic it is of, by its id; null where the brokers have none. */
+  get topicId(): string | null {
+    return this.#topicId;
+  }
+
+  /** Of the whole topic, when it was prepared. */
+  get topicPartitions(): number {
+    return this.#topicPartitions;
+  }
+
+  /** How far each partition was handed over, and what is known of its log there. */
+  positions(): Map<number, LogPosition> {
+    const positions = new Map<number, LogPosition>();
+    for (const [partition, { next }] of this.#places)
+      positions.set(partition, { next, mark: this.mark(partition, next) });
+    return positions;
+  }
+
+  /** What is known of the log where `next` is committed. */
+  mark(partition: number, next: number): LogMark {
+    const place = this.#places.get(partition);
+    const epoch = place?.epochs.findLast(({ from }) => from < next)?.epoch ?? null;
+    return { topicId: this.#topicId, epoch, end: Math.max(next, place?.end ?? 0) };
+  }
+
+  /** Committed up to here: what is known of earlier records is not asked for again. */
+  forget(partition: number, next: number): void {
+    const place = this.#places.get(partition);
+    if (place === undefined) return;
+    const last = place.epochs.findLastIndex(({ from }) => from < next);
+    if (last > 0) place.epochs.splice(0, last);
+  }
+
+  /**
+   * Whether a record of this epoch, at the place that was reached, may be of a log that diverged before it: it was written under a
+   * leader that came after we last looked.
+   */
+  isSuspect(partition: number, epoch: number): boolean {
+    const place = this.#places.get(partition);
+    const before = place?.epochs.at(-1)?.epoch;
+    if (place === undefined || place.checkedEpoch === null || epoch === before) return false;
+    return epoch > place.checkedEpoch || (before !== undefined && epoch < before);
+  }
+
+  /** The log was found to go on from the place that was reached, up to this epoch. */
+  check(partition: number, leaderEpoch: number | null): void {
+    const place = this.#places.get(partition);
+    if (place === undefined) return;
+    place.checkedEpoch = leaderEpoch;
+    if ((place.epochs.at(-1)?.epoch ?? 0) > (leaderEpoch ?? 0)) place.epochs = [];
   }
 
   end(): void {
@@ -47,15 +132,21 @@ export class Assignment {
    * the answer is the offset to seek back to. If that offset is not to be had any more, the same jump comes again, and is taken.
    */
   expects(partition: number, offset: number): 'next' | { readonly seek: number } | { readonly lostFrom: number } {
-    const position = this.#positions.get(partition);
+    const position = this.#places.get(partition)?.next;
     if (position === undefined || offset === position) return 'next';
     if (this.#soughtBack.get(partition) === position) return { lostFrom: position };
     this.#soughtBack.set(partition, position);
     return { seek: position };
   }
 
-  handedOver(partition: number, next: number): void {
-    this.#positions.set(partition, next);
+  /** Up to `next` it was handed over; the records from `from` on are of this epoch, and the log ends at `end` for all that is known. */
+  handedOver(partition: number, next: number, log: { from?: number; epoch?: number | null; end?: number } = {}): void {
+    const place = this.#places.get(partition);
+    if (place === undefined) return;
+    const { from = next, epoch = null, end = next } = log;
+    place.next = next;
+    place.end = Math.max(end, next);
+    if (epoch !== null && place.epochs.at(-1)?.epoch !== epoch) place.epochs.push({ from, epoch });
   }
 }
 

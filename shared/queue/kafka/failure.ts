@@ -11,9 +11,15 @@ export interface Failure {
   readonly reason: string;
   /** A fault inside kafkajs: the client is not to be used again. */
   readonly broken: boolean;
+  /** Whether this error is known to pass by itself. What nobody knows is tried again too, for as long as its caller likes. */
+  readonly passes: boolean;
 }
 
-// kafkajs takes unknown errors for retryable; here only these are.
+// The brokers say of these records that they will never take them, whoever asks. Nothing else counts as a refusal: a refused record goes
+// to the dead letters. INVALID_TIMESTAMP is none of them: each try has the time of its own, so a clock that is set right mends it.
+const REFUSALS = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE', 'INVALID_RECORD']);
+
+// Kafka's own errors say whether they pass; of kafkajs's these do.
 const RETRYABLE_NAMES = new Set([
   'KafkaJSConnectionError',
   'KafkaJSConnectionClosedError',
@@ -57,16 +63,18 @@ export function failureOf(error: unknown): Failure {
   const reason = reasonOf(root);
   const kafkaType = typeof root === 'object' && root !== null && 'type' in root ? root.type : undefined;
   const type = typeof kafkaType === 'string' ? kafkaType : root instanceof Error ? root.name : '';
-  if (type === 'UNKNOWN_TOPIC_OR_PARTITION')
-    return { code: 'topic_missing', retryable: true, type, reason, broken: false };
-  // It does not expect some orders of events, such as a broker that is lost while it is looked for.
-  if (root instanceof TypeError) return { code: 'queue_unavailable', retryable: true, type, reason, broken: true };
-  if (UNAUTHORIZED.test(type)) return { code: 'queue_unauthorized', retryable: false, type, reason, broken: false };
+  const told = { type, reason, broken: false };
+  if (type === 'UNKNOWN_TOPIC_OR_PARTITION') return { ...told, code: 'topic_missing', retryable: true, passes: true };
+  // It does not expect some orders of events, such as a broker that is lost while it is looked for, or an answer that is cut off.
+  if (root instanceof TypeError || root instanceof RangeError) {
+    return { ...told, code: 'queue_unavailable', retryable: true, passes: true, broken: true };
+  }
+  if (UNAUTHORIZED.test(type)) return { ...told, code: 'queue_unauthorized', retryable: false, passes: false };
+  if (REFUSALS.has(type)) return { ...told, code: 'queue_refused', retryable: false, passes: false };
   const named = root instanceof Error && RETRYABLE_NAMES.has(root.name);
   const flagged =
     typeof kafkaType === 'string' && root instanceof Error && 'retriable' in root && root.retriable === true;
-  const retryable = named || flagged;
-  return { code: retryable ? 'queue_unavailable' : 'queue_refused', retryable, type, reason, broken: false };
+  return { ...told, code: 'queue_unavailable', retryable: true, passes: named || flagged };
 }
 
 // "Retries exceeded" and "not retriable" are wrappers; what went wrong is below them.

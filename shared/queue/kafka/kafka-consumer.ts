@@ -3,31 +3,33 @@
 // Guarantees: records of a partition are handed over in order without gaps under one assignment; a commit carries the
 // generation under which its records were fetched, or is refused with assignment_lost. For that, the assignment is void
 // before the next request to join the group leaves this process, and no commit is ever repeated by kafkajs itself, which
-// would stamp it anew. When kafkajs gives up, or holds on to a coordinator of the group that is gone, a new client takes its place,
+// would stamp it anew. Where reading goes on is decided here, never by kafkajs: a log that lost its beginning or its end, or gave way to
+// another one of the same name, is told of, and nothing of the new one is passed over. When kafkajs gives up, or holds on to a coordinator of the group that is gone, a new client takes its place,
 // unless the brokers refuse us for good.
 
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 import type { ConsumeOptions, ConsumerHandler, FetchedRecord, QueueConsumer } from '../queue.ts';
+import type { QueueObserver } from '../queue-observer.ts';
 import { type Assignment, Assignments } from './assignments.ts';
 import { fetchedRecord, ownRecord } from './fetched-records.ts';
-import { readStands } from './group-offsets.ts';
+import { type PartitionStand, readStands } from './group-offsets.ts';
+import { encodeMark } from './log-position.ts';
 import { CONSUMER_FATAL, failureOf, GENERATION_LOST } from './failure.ts';
+import { groupClient, HEARTBEAT_INTERVAL_MS } from './group-client.ts';
+import { type Changed, changesOf, changesIn, NOTHING_CHANGED, startsOf } from './log-changes.ts';
 import {
   type Admin,
   type Consumer,
+  decidedGroups,
   type EachBatchPayload,
-  fencedAssigner,
+  epochOf,
   fetchedOffset,
   type Kafka,
+  type OffsetKeeper,
+  offsetKeepers,
 } from './kafkajs.ts';
 
-// After a broker's restart the group waits so long for the members that it had before.
-const SESSION_TIMEOUT_MS = 15_000;
-const REBALANCE_TIMEOUT_MS = 60_000;
-const HEARTBEAT_INTERVAL_MS = 1000;
-// The longest that a paused partition waits after its resume, and the pause of the polls when there is nothing.
-const POLL_MS = 250;
 const COMMIT_TRIES = 4;
 const COMMIT_PAUSE_MS = 200;
 // kafkajs asks the coordinator that it knows for minutes before it looks for the one that took over. Brokers that do not hear of
@@ -44,10 +46,8 @@ export interface ConsumerDependencies {
   readonly topic: string;
   readonly clock: Clock;
   withAdmin<T>(work: (admin: Admin) => Promise<T>): Promise<T>;
-  warn(message: string): void;
+  readonly observer: QueueObserver;
 }
-
-type CommitOffsets = EachBatchPayload['commitOffsetsIfNecessary'];
 
 export class KafkaConsumer implements QueueConsumer {
   readonly #needs: ConsumerDependencies;
@@ -61,47 +61,71 @@ export class KafkaConsumer implements QueueConsumer {
   #giveUp: (error: unknown) => void = () => undefined;
   /** On the monotonic clock: since when no commit of the present client was taken, if none was. */
   #commitsFailSinceMs: number | null = null;
-  /** Commits once, under the generation of the batch that it came with. */
-  #commitOffsets: { readonly assignment: Assignment; readonly call: CommitOffsets } | null = null;
+  /** Commits once, under the generation that the assignment came with. */
+  #keeper: { readonly assignment: Assignment; readonly offsets: OffsetKeeper } | null = null;
+  /** What the owner has paused. */
+  readonly #paused = new Set<number>();
+  /** Whose logs are being compared with what was known of them. */
+  #lookedAt: Assignment | null = null;
+  /** What waits for the outcome of that. */
+  readonly #stopped = new Set<number>();
 
   constructor(needs: ConsumerDependencies, handler: ConsumerHandler, options: ConsumeOptions) {
     this.#needs = needs;
     this.#handler = handler;
     this.#options = options;
+    decidedGroups.add(options.group);
     this.#running = this.#run();
   }
 
+  /** The topic was seen with this id, and so many partitions. */
+  saw({ topicId, partitions }: { readonly topicId: string | null; readonly partitions: number }): void {
+    const { held } = this.#assignments;
+    if (!held?.begun) return;
+    if (held.topicId !== null && topicId !== null && topicId !== held.topicId) this.#lookAgain(held);
+    // The client hears of new partitions every five minutes; a new one joins again at once.
+    else if (partitions > held.topicPartitions) this.#giveUp(new Error(`the topic has ${partitions} partitions now`));
+  }
+
   pause(partitions: readonly number[]): void {
+    for (const partition of partitions) this.#paused.add(partition);
     this.#withHeld(partitions, (consumer, topicPartitions) => consumer.pause([topicPartitions]));
   }
 
   resume(partitions: readonly number[]): void {
+    for (const partition of partitions) this.#paused.delete(partition);
     this.#withHeld(partitions, (consumer, topicPartitions) => consumer.resume([topicPartitions]));
   }
 
   async commit(assignment: number, nextOffsets: ReadonlyMap<number, number>): Promise<void> {
-    const partitions = [...nextOffsets].map(([partition, next]) => ({ partition, offset: String(next) }));
-    const offsets = { topics: [{ topic: this.#needs.topic, partitions }] };
     const beganMs = this.#needs.clock.monotonicMs();
     for (let tries = 1; ; tries++) {
       // From this check to the request's bytes nothing else runs, so the generation is the assignment's.
       const held = this.#assignments.held;
       if (held === null || held.number !== assignment) throw lost(assignment);
-      if (partitions.length === 0) return;
-      const commit = this.#commitOffsets;
+      if (nextOffsets.size === 0) return;
+      const keeper = this.#keeper;
       try {
-        if (commit === null || commit.assignment !== held) throw unavailable('nothing was fetched yet');
-        await commit.call(offsets);
+        if (keeper === null || keeper.assignment !== held) throw unavailable('the assignment is not announced yet');
+        await keeper.offsets.commitOffsets(this.#marked(held, nextOffsets));
         this.#commitsFailSinceMs = null;
+        for (const [partition, next] of nextOffsets) held.forget(partition, next);
         return;
       } catch (error) {
         const { type, retryable, reason } = failureOf(error);
         if (GENERATION_LOST.has(type)) throw lost(assignment, error);
-        if (this.#assignments.held === held && commit !== null) this.#commitFailed(beganMs, error);
+        if (this.#assignments.held === held && keeper !== null) this.#commitFailed(beganMs, error);
         if (!retryable || tries === COMMIT_TRIES) throw unavailable(reason, error);
       }
       await this.#needs.clock.sleep(COMMIT_PAUSE_MS * tries, this.#closing.signal).catch(() => undefined);
     }
+  }
+
+  #marked(assignment: Assignment, nextOffsets: ReadonlyMap<number, number>) {
+    const partitions = Array.from(nextOffsets, ([partition, next]) => {
+      return { partition, offset: String(next), metadata: encodeMark(assignment.mark(partition, next)) };
+    });
+    return { topics: [{ topic: this.#needs.topic, partitions }] };
   }
 
   #commitFailed(beganMs: number, error: unknown): void {
@@ -132,7 +156,7 @@ export class KafkaConsumer implements QueueConsumer {
         this.#handler.failed(unavailable(reason, error));
         return;
       }
-      this.#needs.warn(`The consumer of group ${this.#options.group} starts again: ${reason}`);
+      this.#needs.observer.consumerRestarts(this.#options.group, reason);
       await this.#needs.clock.sleep(pauseMs, signal).catch(() => undefined);
       pauseMs = Math.min(pauseMs * 2, RESTART_PAUSE_MAX_MS);
     }
@@ -142,7 +166,8 @@ export class KafkaConsumer implements QueueConsumer {
   async #session(): Promise<unknown> {
     // What is heard of a client that was given up is not about the one that took its place.
     let isOver = false;
-    const consumer = this.#createConsumer(() => {
+    const { fetchBytesMax, group } = this.#options;
+    const consumer = groupClient(this.#needs.kafka, { group, fetchBytesMax }, () => {
       if (!isOver) this.#fence();
     });
     const crashed = Promise.withResolvers<unknown>();
@@ -153,7 +178,9 @@ export class KafkaConsumer implements QueueConsumer {
     this.#giveUp = crashed.resolve;
     this.#commitsFailSinceMs = null;
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
-      if (!isOver) this.#joined(payload.memberAssignment[this.#needs.topic] ?? []);
+      const keeper = offsetKeepers.get(payload.memberId) ?? null;
+      offsetKeepers.delete(payload.memberId);
+      if (!isOver) this.#joined(payload.memberAssignment[this.#needs.topic] ?? [], keeper);
     });
     consumer.on(consumer.events.REBALANCING, () => {
       if (!isOver) this.#fence();
@@ -191,60 +218,125 @@ export class KafkaConsumer implements QueueConsumer {
     await Promise.race([gone, this.#needs.clock.sleep(LEAVE_PATIENCE_MS, this.#closing.signal).catch(() => undefined)]);
   }
 
-  #createConsumer(beforeJoin: () => void): Consumer {
-    const { fetchBytesMax, group } = this.#options;
-    return this.#needs.kafka.consumer({
-      groupId: group,
-      partitionAssigners: [fencedAssigner(beforeJoin)],
-      allowAutoTopicCreation: false,
-      sessionTimeout: SESSION_TIMEOUT_MS,
-      rebalanceTimeout: REBALANCE_TIMEOUT_MS,
-      heartbeatInterval: HEARTBEAT_INTERVAL_MS,
-      metadataMaxAge: 300_000,
-      minBytes: 1,
-      maxBytesPerPartition: fetchBytesMax,
-      maxBytes: Math.max(fetchBytesMax, 8 * 1024 * 1024),
-      maxWaitTimeInMs: POLL_MS,
-      readUncommitted: false,
-      // A restart is our own affair, with a client that knows nothing of the one before.
-      retry: { retries: 10, initialRetryTime: 200, maxRetryTime: 2000, restartOnFailure: () => Promise.resolve(false) },
-    });
-  }
-
-  #fence(): void {
+  #fence(isGone = false): void {
     const held = this.#assignments.void();
-    this.#commitOffsets = null;
+    this.#keeper = null;
     // An assignment of which the owner was never told needs no revocation.
-    if (held?.begun && !this.#closing.signal.aborted) this.#handler.revoked(held.number);
+    if (held?.begun && !this.#closing.signal.aborted) this.#handler.revoked(held.number, isGone);
   }
 
-  #joined(partitions: readonly number[]): void {
+  #joined(partitions: readonly number[], offsets: OffsetKeeper | null): void {
     if (this.#closing.signal.aborted) return;
+    this.#take(partitions, offsets, NOTHING_CHANGED);
+  }
+
+  /** Nothing is fetched before it is decided from where: what the group has committed may not be there any more. */
+  #take(partitions: readonly number[], offsets: OffsetKeeper | null, changed: Changed): void {
     const assignment = this.#assignments.take(partitions);
     const { topic } = this.#needs;
-    // What was paused under the assignment before is fetched again: a new assignment begins anew.
-    if (partitions.length > 0) this.#consumer?.resume([{ topic, partitions: [...partitions] }]);
-    void this.#announce(assignment);
+    this.#paused.clear();
+    this.#stopped.clear();
+    if (offsets !== null) {
+      offsets.outOfRange = (partition) => this.#stopAndLook(partition);
+      this.#keeper = { assignment, offsets };
+    }
+    if (partitions.length > 0) this.#consumer?.pause([{ topic, partitions: [...partitions] }]);
+    void this.#announce(assignment, changed);
   }
 
   // The owner hears where each partition begins and ends before it gets any record of it.
-  async #announce(assignment: Assignment): Promise<void> {
-    const { withAdmin, clock, topic, warn } = this.#needs;
+  async #announce(assignment: Assignment, changed: Changed): Promise<void> {
+    const { withAdmin, clock, topic, observer } = this.#needs;
+    const { group } = this.#options;
     while (this.#assignments.held === assignment) {
       try {
-        const stands = await withAdmin((admin) => readStands(admin, this.#options.group, topic));
+        const stands = await withAdmin((admin) => readStands(admin, group, topic, { asksEpochs: true }));
         if (this.#assignments.held !== assignment) return;
-        const starts = stands
-          .filter(({ partition }) => assignment.partitions.includes(partition))
-          .map(({ partition, next, high }) => ({ partition, next, end: high }));
-        assignment.begin(starts);
-        this.#handler.assigned(starts, assignment.number);
+        const mine = stands.filter(({ partition }) => assignment.partitions.includes(partition));
+        const starts = startsOf(mine, changed);
+        const changes = changesOf(mine, changed);
+        assignment.prepare(starts, { topicId: stands[0]?.topicId ?? null, topicPartitions: stands.length });
+        // Whoever comes after us is not to find, and to tell, the same again; and must find where a group began that never committed.
+        const unknown = mine.filter(({ position }) => position === null);
+        const moved = new Map([...unknown, ...changes].map(({ partition, next }) => [partition, next]));
+        if (moved.size > 0) await this.#keeper?.offsets.commitOffsets(this.#marked(assignment, moved));
+        if (this.#assignments.held !== assignment) return;
+        assignment.begin();
+        if (changes.length > 0) this.#handler.logsChanged?.(changes);
+        for (const { partition, next } of starts) this.#goOn(partition, next);
+        const told = starts.map(({ partition, next, end }) => ({ partition, next, end }));
+        this.#handler.assigned(told, assignment.number);
         return;
       } catch (error) {
-        warn(`Cannot read the offsets of group ${this.#options.group}: ${failureOf(error).reason}`);
+        observer.offsetsUnknown(group, failureOf(error).reason);
       }
       await clock.sleep(ANNOUNCE_PAUSE_MS, this.#closing.signal).catch(() => undefined);
     }
+  }
+
+  #goOn(partition: number, next: number): void {
+    const { topic } = this.#needs;
+    this.#consumer?.seek({ topic, partition, offset: String(next) });
+    if (!this.#paused.has(partition)) this.#consumer?.resume([{ topic, partitions: [partition] }]);
+  }
+
+  /** Nothing is to be had where it goes on, or what is there may be of another log. */
+  #stopAndLook(partition: number): void {
+    this.#consumer?.pause([{ topic: this.#needs.topic, partitions: [partition] }]);
+    this.#stopped.add(partition);
+    const { held } = this.#assignments;
+    if (held?.begun) this.#lookAgain(held);
+  }
+
+  #lookAgain(assignment: Assignment): void {
+    if (this.#lookedAt === assignment) return;
+    this.#lookedAt = assignment;
+    void this.#look(assignment).then((stands) => {
+      if (this.#lookedAt === assignment) this.#lookedAt = null;
+      if (stands !== null) this.#settle(assignment, stands);
+    });
+  }
+
+  /** Compares the logs with what was known of them where we stand; null where the assignment is void by then. */
+  async #look(assignment: Assignment): Promise<readonly PartitionStand[] | null> {
+    const { withAdmin, clock, topic, observer } = this.#needs;
+    const { group } = this.#options;
+    while (this.#assignments.held === assignment) {
+      try {
+        const positions = assignment.positions();
+        const stands = await withAdmin((admin) => readStands(admin, group, topic, { positions, asksEpochs: true }));
+        if (this.#assignments.held !== assignment) return null;
+        const reached = assignment.positions();
+        // What was handed over meanwhile was looked at before that: once more.
+        const isStale = ({ partition, position, change }: PartitionStand): boolean =>
+          change !== null && reached.get(partition)?.next !== position?.next;
+        if (!stands.some(isStale)) return stands;
+      } catch (error) {
+        observer.offsetsUnknown(group, failureOf(error).reason);
+        await clock.sleep(ANNOUNCE_PAUSE_MS, this.#closing.signal).catch(() => undefined);
+      }
+    }
+    return null;
+  }
+
+  #settle(assignment: Assignment, stands: readonly PartitionStand[]): void {
+    const changes = changesIn(stands);
+    if (changes.some(({ reason }) => reason !== 'retention')) {
+      const offsets = this.#keeper?.offsets ?? null;
+      const changed = { topicId: stands[0]?.topicId ?? null, changes };
+      this.#fence(true);
+      this.#take(assignment.partitions, offsets, changed);
+      return;
+    }
+    if (changes.length > 0) this.#handler.logsChanged?.(changes);
+    for (const { partition, next } of changes) {
+      assignment.handedOver(partition, next);
+      this.#stopped.add(partition);
+    }
+    for (const { partition, leaderEpoch } of stands) assignment.check(partition, leaderEpoch);
+    const reached = assignment.positions();
+    for (const partition of this.#stopped) this.#goOn(partition, reached.get(partition)?.next ?? 0);
+    this.#stopped.clear();
   }
 
   async #eachBatch(payload: EachBatchPayload): Promise<void> {
@@ -254,22 +346,35 @@ export class KafkaConsumer implements QueueConsumer {
 
     // From here on nothing waits: the assignment is held until the records are handed over.
     const { batch } = payload;
+    // It was fetched before we went elsewhere, maybe from a log that is no more.
+    if (payload.isStale()) return;
     const last = batch.messages.at(-1);
     if (last === undefined || !assignment.partitions.includes(batch.partition)) return;
     if (!this.#inPlace(assignment, batch)) return;
-    this.#commitOffsets = { assignment, call: payload.commitOffsetsIfNecessary };
     const records: FetchedRecord[] = [];
     for (const message of batch.messages) records.push(ownRecord(fetchedRecord(batch.partition, message)));
     const endOffset = Number(batch.highWatermark);
+    const [first] = batch.messages;
+    const epoch = epochOf(last);
+    if (first !== undefined && epoch !== null && assignment.isSuspect(batch.partition, epochOf(first) ?? epoch)) {
+      // It is fetched again when it is known to follow on what we have.
+      this.#consumer?.seek({
+        topic: batch.topic,
+        partition: batch.partition,
+        offset: String(fetchedOffset(batch) ?? first.offset),
+      });
+      return this.#stopAndLook(batch.partition);
+    }
     this.#handler.fetched({ partition: batch.partition, assignment: assignment.number, records, endOffset });
     payload.resolveOffset(last.offset);
-    assignment.handedOver(batch.partition, Number(batch.lastOffset()) + 1);
+    const log = { from: Number(first?.offset ?? last.offset), epoch, end: endOffset };
+    assignment.handedOver(batch.partition, Number(batch.lastOffset()) + 1, log);
   }
 
   #inPlace(assignment: Assignment, batch: EachBatchPayload['batch']): boolean {
     const offset = fetchedOffset(batch);
     if (offset === null) return true;
-    const { topic, warn } = this.#needs;
+    const { topic, observer } = this.#needs;
     const { partition } = batch;
     const place = assignment.expects(partition, offset);
     if (place === 'next') return true;
@@ -277,9 +382,7 @@ export class KafkaConsumer implements QueueConsumer {
       this.#consumer?.seek({ topic, partition, offset: String(place.seek) });
       return false;
     }
-    warn(
-      `Records ${place.lostFrom} to ${offset} of ${topic}/${partition} are not there to be read: skipped, or removed by retention`,
-    );
+    observer.recordsSkipped(partition, place.lostFrom, offset);
     return true;
   }
 

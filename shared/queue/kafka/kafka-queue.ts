@@ -8,6 +8,7 @@ import { isRetryable, reasonOf, SluiceError } from '#shared/errors.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
 import { appendDeadLetters, type DeadLetterAppend } from '../dead-letter-appends.ts';
 import { type Headed, headedLetter, headedRecord, recordBytes } from '../headers.ts';
+import type { QueueObserver } from '../queue-observer.ts';
 import type {
   ConsumeOptions,
   ConsumerHandler,
@@ -24,6 +25,7 @@ import { type Failure, failureOf } from './failure.ts';
 import { type Admin, brokersOf, createClient, type Kafka } from './kafkajs.ts';
 import {
   appendBytesMaxOf,
+  isCompacted,
   readTopicFacts,
   readTopicShape,
   type TopicFacts,
@@ -40,11 +42,15 @@ const LOOK_INTERVAL_UNREADY_MS = 1000;
 // A leader election or a dropped connection is over sooner, and no reason to turn senders away.
 const FAILING_PATIENCE_MS = 2000;
 
+// How often the facts are read after a refusal that they do not explain, and the pause in between.
+const LIMIT_TRIES = 4;
+const LIMIT_PAUSE_MS = 150;
+
 export interface KafkaQueueOptions {
   readonly clock: Clock;
   /** A simulation's own, in place of kafkajs's clients. */
   readonly client?: typeof createClient;
-  warn(message: string): void;
+  readonly observer: QueueObserver;
   debug(message: string): void;
 }
 
@@ -69,6 +75,7 @@ export class KafkaQueue implements Queue {
   #failingSinceMs: number | null = null;
   #lastAppendMs = Number.NEGATIVE_INFINITY;
   #nextLetterPartition = 0;
+  #learning: Promise<void> | null = null;
   #warned = new Set<string>();
 
   constructor(config: Config, options: KafkaQueueOptions) {
@@ -121,11 +128,31 @@ export class KafkaQueue implements Queue {
       headed.push(headedRecord(record));
     }
     this.#checkOpen();
-    assert(partition < this.partitions, 'the partition is one of the topic');
     if (bytes > this.appendBytesMax) {
       throw new SluiceError('queue_refused', `Cannot append ${bytes} bytes: the topic takes ${this.appendBytesMax}`);
     }
-    await this.#producer.append(this.#config['kafka.topic'], partition, headed, bytes);
+    // The topic may have been made anew with fewer since the partition was chosen.
+    const present = partition % this.partitions;
+    try {
+      await this.#producer.append(this.#config['kafka.topic'], present, headed, bytes);
+    } catch (error) {
+      if (!(error instanceof SluiceError) || error.code !== 'queue_refused') throw error;
+      // Somebody may have changed what the topic takes: whoever tries again, with less, must know.
+      await this.#learnLimit(bytes);
+      throw this.#logs !== null && isCompacted(this.#logs) ? heldByPolicy(this.#logs, error) : error;
+    }
+  }
+
+  /** Reads the facts anew, more than once where they do not explain why `bytes` were refused: brokers hear of a change one after another. */
+  #learnLimit(bytes: number): Promise<void> {
+    this.#learning ??= (async () => {
+      for (let tries = 1; !this.#closing.signal.aborted; tries++) {
+        await this.#attempt(() => this.#readFacts());
+        if (bytes > this.appendBytesMax || tries === LIMIT_TRIES) return;
+        await this.#options.clock.sleep(LIMIT_PAUSE_MS, this.#closing.signal).catch(() => undefined);
+      }
+    })().finally(() => (this.#learning = null));
+    return this.#learning;
   }
 
   async appendDeadLetters(letters: readonly DeadLetter[]): Promise<void> {
@@ -152,7 +179,7 @@ export class KafkaQueue implements Queue {
       topic: this.#config['kafka.topic'],
       clock: this.#options.clock,
       withAdmin: <T>(work: (admin: Admin) => Promise<T>) => this.#withAdmin(work),
-      warn: this.#options.warn,
+      observer: this.#options.observer,
     };
     const consumer = new KafkaConsumer(needs, handler, options);
     this.#consumers.add(consumer);
@@ -204,7 +231,7 @@ export class KafkaQueue implements Queue {
 
   #failed(reason: string): void {
     if (this.#closing.signal.aborted) return;
-    if (this.#unready === null) this.#options.warn(`Kafka cannot take records: ${reason}`);
+    if (this.#unready === null) this.#options.observer.unavailable(reason);
     this.#unready = reason;
   }
 
@@ -224,7 +251,8 @@ export class KafkaQueue implements Queue {
       if (clock.monotonicMs() - factsMs >= FACTS_INTERVAL_MS && (await this.#attempt(() => this.#readFacts()))) {
         factsMs = clock.monotonicMs();
       }
-      const busy = clock.monotonicMs() - this.#lastAppendMs < LOOK_INTERVAL_MS;
+      // Who reads must hear of a topic that was made anew, whatever is appended.
+      const busy = clock.monotonicMs() - this.#lastAppendMs < LOOK_INTERVAL_MS && this.#consumers.size === 0;
       if (this.#unready !== null || !busy) await this.#attempt(() => this.#look());
     }
   }
@@ -259,8 +287,8 @@ export class KafkaQueue implements Queue {
     this.#logs = logs;
     this.#deadLetters = deadLetters;
     for (const weakness of [...weaknessesOf(logs), ...weaknessesOf(deadLetters)]) {
-      if (!this.#warned.has(weakness)) this.#options.warn(weakness);
-      this.#warned.add(weakness);
+      if (!this.#warned.has(weakness.message)) this.#options.observer.topicWeak(weakness);
+      this.#warned.add(weakness.message);
     }
     const unready = topicUnready(logs);
     if (unready !== null) throw new SluiceError('queue_unavailable', unready);
@@ -271,6 +299,9 @@ export class KafkaQueue implements Queue {
     const logs = this.#logs;
     assert(logs !== null);
     const shape = await this.#withAdmin((admin) => readTopicShape(admin, logs.topic));
+    for (const consumer of this.#consumers) consumer.saw(shape);
+    // Made anew, or made larger: partitions and limits may be others.
+    if (shape.topicId !== logs.topicId || shape.partitions !== logs.partitions) await this.#readFacts();
     const unready = topicUnready({ ...shape, settings: logs.settings });
     if (unready !== null) throw new SluiceError('queue_unavailable', unready);
     this.#failingSinceMs = null;
@@ -299,4 +330,11 @@ export class KafkaQueue implements Queue {
 /** Of random bytes, so that keys are spread evenly. */
 function numberOfKey(key: Uint8Array): number {
   return Buffer.from(key.buffer, key.byteOffset, key.byteLength).readUInt32BE();
+}
+
+/** An operator's mistake: the topic refuses everything that is ours, so nothing is to be given up for it. */
+function heldByPolicy({ topic, settings }: TopicFacts, cause: SluiceError): SluiceError {
+  const policy = settings.get('cleanup.policy') ?? '';
+  const message = `Cannot append to Kafka: topic ${topic} has cleanup.policy=${policy}, which takes no record without a key; set it to delete`;
+  return new SluiceError('queue_unavailable', message, { cause });
 }

@@ -11,6 +11,17 @@ declare module 'kafkajs/src/cluster/index.js' {
   }
 
   interface Broker {
+    readonly connectionPool: {
+      send<T>(protocol: {
+        readonly request: {
+          readonly apiKey: number;
+          readonly apiVersion: number;
+          readonly apiName: string;
+          encode(): Promise<unknown>;
+        };
+        readonly response: { decode(bytes: Buffer): Promise<T>; parse(decoded: T): Promise<T> };
+      }): Promise<T>;
+    };
     listOffsets(request: {
       readonly topics: readonly {
         readonly topic: string;
@@ -125,4 +136,44 @@ declare module 'kafkajs/src/protocol/requests/produce/index.js' {
     protocol: (choice: { readonly version: number }) => (options: ProduceOptions) => Made;
   };
   export default produceRequests;
+}
+
+declare module 'kafkajs/src/protocol/error.js' {
+  export const errorCodes: readonly { readonly code: number; readonly type: string }[];
+  export function createErrorFromCode(code: number): Error;
+}
+
+declare module 'kafkajs/src/protocol/requests/metadata/index.js' {
+  interface Protocol {
+    readonly request: { readonly apiName: string; readonly apiKey: number };
+    readonly response: { parse(decoded: unknown): Promise<unknown> };
+  }
+
+  const metadataRequests: {
+    versions: string[];
+    protocol: (choice: {
+      readonly version: number;
+    }) => (options: { readonly topics: readonly string[]; readonly allowAutoTopicCreation?: boolean }) => Protocol;
+  };
+  export default metadataRequests;
+}
+
+declare module 'kafkajs/src/consumer/offsetManager/index.js' {
+  export default class OffsetManager {
+    readonly groupId: string;
+    readonly memberId: string;
+    /** Called at the end of the constructor, and only there. */
+    clearAllOffsets(): void;
+    setDefaultOffset(place: { readonly topic: string; readonly partition: number }): Promise<void>;
+    commitOffsets(offsets: {
+      readonly topics: readonly {
+        readonly topic: string;
+        readonly partitions: readonly {
+          readonly partition: number;
+          readonly offset: string;
+          readonly metadata?: string;
+        }[];
+      }[];
+    }): Promise<void>;
+  }
 }

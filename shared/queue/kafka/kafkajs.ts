@@ -2,24 +2,27 @@
 //
 // Mended here: it knows no zstd at the level of Kafka's record batches (a topic may be set to it); it encodes produce requests
 // slowly; it sets a timer of minus 55 years after each answer, which makes Node print a warning and costs a timer for nothing; it
-// keeps a connection whose broker does not answer; and it takes bytes of one connection for bytes of the next.
+// keeps a connection whose broker does not answer; it takes bytes of one connection for bytes of the next; it knows no ids of topics and
+// no leader epochs; and it commits "the earliest" by itself where an offset is out of range.
 
 import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { zstdCompress, zstdDecompress } from 'node:zlib';
 import kafkajs, {
-  type Admin,
+  type Admin as KafkaJsAdmin,
   type Consumer,
   type EachBatchPayload,
   type ITopicConfig,
-  type Kafka,
   type KafkaMessage,
   type PartitionAssigner,
   type Producer,
 } from 'kafkajs';
 import Cluster from 'kafkajs/src/cluster/index.js';
+import OffsetManager from 'kafkajs/src/consumer/offsetManager/index.js';
 import socketFactory from 'kafkajs/src/network/socketFactory.js';
 import Encoder from 'kafkajs/src/protocol/encoder.js';
+import { createErrorFromCode } from 'kafkajs/src/protocol/error.js';
+import metadataRequests from 'kafkajs/src/protocol/requests/metadata/index.js';
 import produceRequests from 'kafkajs/src/protocol/requests/produce/index.js';
 import { KafkaJSConnectionClosedError } from 'kafkajs/src/errors.js';
 import Connection from 'kafkajs/src/network/connection.js';
@@ -27,10 +30,38 @@ import connectionStates from 'kafkajs/src/network/connectionStatus.js';
 import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
 import type { Config } from '#shared/config/settings.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
-
+import {
+  decodeEpochResponse,
+  decodeMetadataResponse,
+  encodeEpochRequest,
+  encodeMetadataRequest,
+  type EpochEnd,
+  type EpochQuestion,
+} from './log-requests.ts';
 import { encodeProduceRequest } from './produce-request.ts';
 
-export type { Admin, Cluster, Consumer, EachBatchPayload, ITopicConfig, Kafka, KafkaMessage, Producer };
+export type { Cluster, Consumer, EachBatchPayload, ITopicConfig, KafkaMessage, Producer };
+
+/** kafkajs's own, and what it lacks. */
+export interface Admin extends KafkaJsAdmin {
+  /** Where the topic's logs go past these epochs. Rejects as requests of kafkajs do. */
+  fetchEpochEnds(topic: string, questions: readonly EpochQuestion[]): Promise<EpochEnd[]>;
+}
+
+export type Kafka = Omit<kafkajs.Kafka, 'admin'> & { admin(): Admin };
+
+/** The offsets of a member of a group under one generation. */
+export interface OffsetKeeper {
+  /** Tries once, with that generation. */
+  commitOffsets: OffsetManager['commitOffsets'];
+  /** Set by its owner: nothing is to be had at the offset that was to be fetched. Until then kafkajs goes to the earliest. */
+  outOfRange?: (partition: number) => void;
+}
+
+/** The keepers of groups whose owner decides, by the member's id; told before GROUP_JOIN, and taken then. */
+export const offsetKeepers = new Map<string, OffsetKeeper>();
+/** Groups whose owner decides where reading goes on. */
+export const decidedGroups = new Set<string>();
 
 /** The one compression that kafkajs is asked for: the values are compressed already. */
 export const NO_COMPRESSION = kafkajs.CompressionTypes.None;
@@ -123,6 +154,40 @@ produceRequests.protocol = ({ version }) => {
   };
 };
 
+// Metadata 12 is the first version that is sure to tell topic ids, and tells leader epochs as well. Older brokers get what they know.
+const METADATA_VERSION = 12;
+const METADATA_VERSION_MAX_ORIGINAL = 6;
+const metadataRequestOf = metadataRequests.protocol;
+metadataRequests.versions = [...metadataRequests.versions, String(METADATA_VERSION)];
+metadataRequests.protocol = ({ version }) => {
+  const make = metadataRequestOf({ version: Math.min(version, METADATA_VERSION_MAX_ORIGINAL) });
+  if (version < METADATA_VERSION) return make;
+  return (options) => {
+    const made = make(options);
+    const { topics, allowAutoTopicCreation = true } = options;
+    const encode = (): Promise<EncodedBytes> =>
+      Promise.resolve(encoded(encodeMetadataRequest(topics, allowAutoTopicCreation)));
+    const decode = (bytes: Buffer) => Promise.resolve(decodeMetadataResponse(bytes));
+    return {
+      request: { ...made.request, apiVersion: METADATA_VERSION, encode },
+      response: { ...made.response, decode },
+    };
+  };
+};
+
+// The original commits "the earliest" for the group, with which what the group knew is gone, and goes on there without a word.
+const clearAllOffsets = OffsetManager.prototype.clearAllOffsets;
+OffsetManager.prototype.clearAllOffsets = function clearAndShow(): void {
+  clearAllOffsets.call(this);
+  if (decidedGroups.has(this.groupId)) offsetKeepers.set(this.memberId, this);
+};
+const setDefaultOffset = OffsetManager.prototype.setDefaultOffset;
+OffsetManager.prototype.setDefaultOffset = function askOwner(this: OffsetManager & OffsetKeeper, place) {
+  if (this.outOfRange === undefined) return setDefaultOffset.call(this, place);
+  this.outOfRange(place.partition);
+  return Promise.resolve();
+};
+
 /** What kafkajs takes for one of its encoders when it puts the request's header in front. */
 interface EncodedBytes {
   readonly buf: Buffer;
@@ -150,7 +215,7 @@ export interface ClientOptions {
 
 /** A client for the configured brokers; connects when something is made of it. Throws config_invalid for files that cannot be read. */
 export function createClient(config: Config, options: ClientOptions): Kafka {
-  return new kafkajs.Kafka({
+  const kafka = new kafkajs.Kafka({
     ...connectionOf(config, options),
     logLevel: kafkajs.logLevel.WARN,
     logCreator:
@@ -158,6 +223,56 @@ export function createClient(config: Config, options: ClientOptions): Kafka {
       ({ namespace, log }) =>
         options.debug(`${namespace}: ${log.message}`),
   });
+  const adminOf = kafka.admin.bind(kafka);
+  const admin = (): Admin =>
+    Object.assign(adminOf(), {
+      fetchEpochEnds: (topic: string, questions: readonly EpochQuestion[]) =>
+        fetchEpochEnds(createCluster(config, options), topic, questions),
+    });
+  return Object.assign(kafka, { admin });
+}
+
+/** Asks the leaders, each for its partitions. */
+async function fetchEpochEnds(
+  cluster: Cluster,
+  topic: string,
+  questions: readonly EpochQuestion[],
+): Promise<EpochEnd[]> {
+  try {
+    await cluster.connect();
+    await cluster.addTargetTopic(topic);
+    const leaders = new Map<number, number | null>();
+    for (const { partitionId, leader } of cluster.findTopicPartitionMetadata(topic)) leaders.set(partitionId, leader);
+    const asked = Map.groupBy(questions, ({ partition }) => leaders.get(partition) ?? NO_LEADER);
+    if (asked.has(NO_LEADER)) throw createErrorFromCode(LEADER_NOT_AVAILABLE);
+    const answers = [...asked].map(async ([nodeId, ofLeader]) => {
+      const { connectionPool } = await cluster.findBroker({ nodeId: String(nodeId) });
+      return connectionPool.send(epochProtocol(topic, ofLeader));
+    });
+    return (await Promise.all(answers)).flat();
+  } finally {
+    await cluster.disconnect().catch(() => undefined);
+  }
+}
+
+const NO_LEADER = -1;
+const LEADER_NOT_AVAILABLE = 5;
+const OFFSET_FOR_LEADER_EPOCH = { apiKey: 23, apiVersion: 3, apiName: 'OffsetForLeaderEpoch' };
+
+function epochProtocol(topic: string, questions: readonly EpochQuestion[]) {
+  return {
+    request: {
+      ...OFFSET_FOR_LEADER_EPOCH,
+      encode: () => Promise.resolve(encoded(encodeEpochRequest(topic, questions))),
+    },
+    response: {
+      decode: (bytes: Buffer) => Promise.resolve(decodeEpochResponse(bytes)),
+      parse(ends: EpochEnd[]) {
+        const failed = ends.find(({ errorCode }) => errorCode !== 0);
+        return failed === undefined ? Promise.resolve(ends) : Promise.reject(createErrorFromCode(failed.errorCode));
+      },
+    },
+  };
 }
 
 /**
@@ -253,4 +368,22 @@ export function fencedAssigner(beforeJoin: () => void): PartitionAssigner {
 /** Offset that was asked for when the batch was fetched; kafkajs has it, its types do not. */
 export function fetchedOffset(batch: EachBatchPayload['batch']): number | null {
   return 'fetchedOffset' in batch && typeof batch.fetchedOffset === 'string' ? Number(batch.fetchedOffset) : null;
+}
+
+/** The epoch of the leader that wrote the message; kafkajs has it, its types do not. */
+export function epochOf(message: KafkaMessage): number | null {
+  const context: unknown = 'batchContext' in message ? message.batchContext : undefined;
+  if (typeof context !== 'object' || context === null || !('partitionLeaderEpoch' in context)) return null;
+  const { partitionLeaderEpoch: epoch } = context;
+  return typeof epoch === 'number' && epoch >= 0 ? epoch : null;
+}
+
+/** What a partition's metadata tells where the brokers are new enough. */
+export function identityOf(partition: object): {
+  readonly topicId: string | null;
+  readonly leaderEpoch: number | null;
+} {
+  const topicId = 'topicId' in partition && typeof partition.topicId === 'string' ? partition.topicId : null;
+  const known = 'leaderEpoch' in partition && typeof partition.leaderEpoch === 'number' && partition.leaderEpoch >= 0;
+  return { topicId, leaderEpoch: known ? (partition.leaderEpoch as number) : null };
 }

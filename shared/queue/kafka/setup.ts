@@ -5,6 +5,7 @@ import { systemClock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import { isRetryable, SluiceError } from '#shared/errors.ts';
 import { readStands } from './group-offsets.ts';
+import { encodeMark } from './log-position.ts';
 import { failureOf } from './failure.ts';
 import { type Admin, brokersOf, createClient, type ITopicConfig, type Kafka } from './kafkajs.ts';
 import { readTopicFacts, readTopicShape, weaknessesOf } from './topic-facts.ts';
@@ -46,7 +47,7 @@ async function ensureTopics(admin: Admin, config: Config): Promise<string[]> {
     if (present.has(topic)) {
       lines.push(`topic ${topic}: is there, left as it is`);
       const weaknesses = weaknessesOf(await readTopicFacts(admin, topic));
-      lines.push(...weaknesses.map((weakness) => `  note: ${weakness}`));
+      lines.push(...weaknesses.map(({ message }) => `  note: ${message}`));
       continue;
     }
     const wanted = topicOf(topic, config['kafka.partitions'], brokers.length);
@@ -104,7 +105,9 @@ async function ensureOffsets(kafka: Kafka, admin: Admin, config: Config): Promis
   if (state !== 'Empty' && state !== 'Dead') {
     return [`group ${group}: is at work (${state}), commits its own offsets`];
   }
-  const starts = missing.map(({ partition, low }) => ({ partition, offset: String(low) }));
+  const starts = missing.map(({ partition, topicId, low, high }) => {
+    return { partition, offset: String(low), metadata: encodeMark({ topicId, epoch: null, end: high }) };
+  });
   await commitStarts(kafka, group, topic, starts);
   return [`group ${group}: begins at the earliest record in ${missing.length} partitions of ${topic}`];
 }
@@ -114,7 +117,7 @@ async function commitStarts(
   kafka: Kafka,
   groupId: string,
   topic: string,
-  starts: readonly { readonly partition: number; readonly offset: string }[],
+  starts: readonly { readonly partition: number; readonly offset: string; readonly metadata: string }[],
 ): Promise<void> {
   const consumer = kafka.consumer({
     groupId,

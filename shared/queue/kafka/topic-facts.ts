@@ -3,10 +3,13 @@
 
 import { SluiceError } from '#shared/errors.ts';
 import { failureOf } from './failure.ts';
-import { type Admin, TOPIC_RESOURCE } from './kafkajs.ts';
+import type { TopicWeakness } from '../queue-observer.ts';
+import { type Admin, identityOf, TOPIC_RESOURCE } from './kafkajs.ts';
 
 export interface TopicFacts {
   readonly topic: string;
+  /** Another topic of the same name has another one; null where the brokers tell none. */
+  readonly topicId: string | null;
   readonly partitions: number;
   /** Fewest replicas of any partition. */
   readonly replication: number;
@@ -43,7 +46,8 @@ export async function readTopicShape(admin: Admin, topic: string): Promise<Topic
     replication = Math.min(replication, replicas.length);
     inSync = Math.min(inSync, leader < 0 ? 0 : isr.length);
   }
-  return { topic, partitions: partitions.length, replication, inSync, settings: new Map() };
+  const topicId = partitions[0] === undefined ? null : identityOf(partitions[0]).topicId;
+  return { topic, topicId, partitions: partitions.length, replication, inSync, settings: new Map() };
 }
 
 async function readSettings(admin: Admin, topic: string): Promise<Map<string, string>> {
@@ -53,7 +57,7 @@ async function readSettings(admin: Admin, topic: string): Promise<Map<string, st
     const entries = described.resources[0]?.configEntries ?? [];
     return new Map(entries.map(({ configName, configValue }) => [configName, configValue]));
   } catch (error) {
-    if (failureOf(error).retryable) throw error;
+    if (failureOf(error).passes) throw error;
     return new Map();
   }
 }
@@ -72,43 +76,54 @@ export function topicUnready(facts: TopicFacts): string | null {
 }
 
 /** Where the topic promises less than Sluice's own set-up would; a sentence each. */
-export function weaknessesOf(facts: TopicFacts): string[] {
+export function weaknessesOf(facts: TopicFacts): TopicWeakness[] {
   const { topic, settings, replication } = facts;
-  if (settings.size === 0)
-    return [`The settings of topic ${topic} cannot be read: nothing is known of what it promises`];
-  const found: string[] = [];
+  const found: TopicWeakness[] = [];
+  const add = (setting: string, says: string): void =>
+    void found.push({ topic, setting, message: `Topic ${topic} ${says}` });
+  if (settings.size === 0) {
+    const message = `The settings of topic ${topic} cannot be read: nothing is known of what it promises`;
+    return [{ topic, setting: 'settings', message }];
+  }
   const minInSync = numberOf(facts, 'min.insync.replicas') ?? 1;
   const retentionMs = numberOf(facts, 'retention.ms') ?? -1;
   const compression = settings.get('compression.type') ?? 'producer';
-  if (replication < 3)
-    found.push(`Topic ${topic} has ${replication} replicas: three survive the loss of a broker during repairs`);
+  if (replication < 3) {
+    add('replicas', `has ${replication} replicas: three survive the loss of a broker during repairs`);
+  }
   if (minInSync < 2) {
-    found.push(
-      `Topic ${topic} has min.insync.replicas=${minInSync}: an ack may stand for one copy, which can be lost with its broker`,
-    );
+    const effect = 'an ack may stand for one copy, which can be lost with its broker';
+    add('min.insync.replicas', `has min.insync.replicas=${minInSync}: ${effect}`);
   }
   if (settings.get('unclean.leader.election.enable') === 'true') {
-    found.push(`Topic ${topic} has unclean.leader.election.enable=true: acked records can be lost when brokers fail`);
+    const effect = 'acked records can be lost when brokers fail';
+    add('unclean.leader.election.enable', `has unclean.leader.election.enable=true: ${effect}`);
   }
   if (retentionMs >= 0 && retentionMs < DAY_MS) {
-    found.push(`Topic ${topic} keeps records for ${retentionMs} ms: what is not indexed by then is lost`);
+    add('retention.ms', `keeps records for ${retentionMs} ms: what is not indexed by then is lost`);
   }
   if (numberOf(facts, 'retention.bytes') !== -1 && settings.has('retention.bytes')) {
-    found.push(
-      `Topic ${topic} has retention.bytes=${settings.get('retention.bytes')}: a burst can push out what is not indexed yet`,
-    );
+    const effect = 'a burst can push out what is not indexed yet';
+    add('retention.bytes', `has retention.bytes=${settings.get('retention.bytes')}: ${effect}`);
   }
   if (settings.get('message.timestamp.type') === 'CreateTime') {
-    found.push(
-      `Topic ${topic} has message.timestamp.type=CreateTime: a wrong clock at the edge can have records refused`,
-    );
+    const effect = 'a wrong clock at the edge can have records refused';
+    add('message.timestamp.type', `has message.timestamp.type=CreateTime: ${effect}`);
+  }
+  if (isCompacted(facts)) {
+    const effect = 'it refuses records without a key, which ours are; use delete';
+    add('cleanup.policy', `has cleanup.policy=${settings.get('cleanup.policy')}: ${effect}`);
   }
   if (compression === 'lz4' || compression === 'snappy') {
-    found.push(
-      `Topic ${topic} has compression.type=${compression}, which Sluice cannot read: use producer, gzip or zstd`,
-    );
+    const advice = 'which Sluice cannot read: use producer, gzip or zstd';
+    add('compression.type', `has compression.type=${compression}, ${advice}`);
   }
   return found;
+}
+
+/** Whether the topic takes only records with keys: it refuses all of ours, until somebody changes that. */
+export function isCompacted(facts: TopicFacts): boolean {
+  return (facts.settings.get('cleanup.policy') ?? 'delete').split(',').includes('compact');
 }
 
 /** A setting that is a number; null where it is not there or not known. */

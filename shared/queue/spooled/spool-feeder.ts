@@ -17,6 +17,7 @@ import { lettersOfRefused } from './refused-record.ts';
 import { decodeSpoolEntry, eventsOf } from './spool-entry.ts';
 import type { DropReason, SpoolObserver } from './spool-observer.ts';
 import { SpoolReader } from './spool-reader.ts';
+import { splitRecord } from './split-record.ts';
 
 /** One append holds up its partition; Kafka's stock limit is a quarter of this. */
 const APPEND_BYTES_MAX = 4 * 1024 * 1024;
@@ -224,7 +225,7 @@ export class SpoolFeeder implements AsyncDisposable {
     } catch (error) {
       const [only] = group;
       const isRefused = isRefusal(error);
-      const failure = isRefused && only && group.length === 1 ? await this.#bury(only, error) : error;
+      const failure = isRefused && only && group.length === 1 ? await this.#bury(line, only, error) : error;
       if (failure === null) return null;
       for (const item of group) if (item.isGivenUp) this.#drop(item, 'spool_full');
       // Of a group only one may be what is refused.
@@ -248,21 +249,29 @@ export class SpoolFeeder implements AsyncDisposable {
   }
 
   /**
-   * The queue will never take it. Null where the dead letters have it, else why they have not: where not even they take it,
-   * it is for an operator to find out why.
+   * The queue will never take it as it is: in smaller records, if it takes less than it did, and what is left to the dead letters. Null where
+   * all of it is held, else why it is not: where not even the dead letters take it, it is for an operator to find out why.
    */
-  async #bury(item: FeedItem, refusal: unknown): Promise<unknown> {
+  async #bury(line: FeedLine, item: FeedItem, refusal: unknown): Promise<unknown> {
     const { upstream, observer } = this.#options;
     const { entry } = item;
     const reason = reasonOf(refusal);
+    let buried = item.events;
     try {
-      const letters = entry.kind === 'record' ? await lettersOfRefused(entry.record, reason) : [entry.letter];
-      await upstream.appendDeadLetters(letters);
+      if (entry.kind === 'record') {
+        const { fitting, tooLarge } = await splitRecord(entry.record, upstream.appendBytesMax);
+        for (const piece of fitting) await upstream.append(line.partition % upstream.partitions, [piece]);
+        const letters: DeadLetter[] = [];
+        for (const piece of tooLarge) letters.push(...(await lettersOfRefused(piece, reason)));
+        if (letters.length > 0) await upstream.appendDeadLetters(letters);
+        if (fitting.length > 0) buried = tooLarge.length;
+      } else await upstream.appendDeadLetters([entry.letter]);
     } catch (error) {
       return error;
     }
     this.#settle(item);
-    observer.buried(item.events, reason);
+    if (buried < item.events) observer.fed(item.events - buried);
+    if (buried > 0) observer.buried(buried, reason);
     return null;
   }
 

@@ -13,7 +13,8 @@ describe('assignments', () => {
     assert.equal(assignments.void(), null);
     assert.equal(await first.announced, false);
     const second = assignments.take([1]);
-    second.begin([{ partition: 1, next: 5, end: 9 }]);
+    second.prepare([{ partition: 1, next: 5, end: 9 }]);
+    second.begin();
     assert.equal(await second.announced, true);
     assert.deepEqual([first.number, second.number, assignments.take([]).number], [1, 2, 3]);
   });
@@ -22,7 +23,8 @@ describe('assignments', () => {
 describe('place of a batch', () => {
   const begin = (next: number): Assignment => {
     const assignment = new Assignment(1, [0]);
-    assignment.begin([{ partition: 0, next, end: 100 }]);
+    assignment.prepare([{ partition: 0, next, end: 100 }]);
+    assignment.begin();
     return assignment;
   };
 

@@ -4,7 +4,15 @@ import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import { suite, test } from 'node:test';
 import { KafkaConsumer } from '#shared/queue/kafka/kafka-consumer.ts';
-import type { Admin, Consumer, EachBatchPayload, Kafka } from '#shared/queue/kafka/kafkajs.ts';
+import {
+  type Admin,
+  type Consumer,
+  type EachBatchPayload,
+  type Kafka,
+  type OffsetKeeper,
+  offsetKeepers,
+} from '#shared/queue/kafka/kafkajs.ts';
+import { silentQueueObserver } from '#shared/queue/queue-observer.ts';
 import { RecordingHandler } from '#test/contract/recording-handler.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
 
@@ -16,6 +24,12 @@ class Client extends EventEmitter {
   /** It says good-bye to a coordinator that does not answer. */
   readonly hangsUp = Promise.withResolvers<void>();
   commits = 0;
+  pauses = 0;
+  resumes = 0;
+  readonly sought: number[] = [];
+  /** What becomes of a commit; the metadata are those of the first partition. */
+  commit: (offset: string, metadata?: string) => Promise<void> = () => Promise.resolve();
+  keeper: OffsetKeeper | undefined;
   #eachBatch: (payload: EachBatchPayload) => Promise<void> = () => Promise.resolve();
 
   connect(): Promise<void> {
@@ -31,8 +45,16 @@ class Client extends EventEmitter {
     return Promise.resolve();
   }
 
+  pause(): void {
+    this.pauses++;
+  }
+
   resume(): void {
-    // Nothing is paused.
+    this.resumes++;
+  }
+
+  seek({ offset }: { offset: string }): void {
+    this.sought.push(Number(offset));
   }
 
   disconnect(): Promise<void> {
@@ -40,21 +62,27 @@ class Client extends EventEmitter {
   }
 
   join(): void {
-    this.emit('join', { payload: { memberAssignment: { [topic]: [0] } } });
+    this.keeper = {
+      commitOffsets: ({ topics }) => {
+        this.commits++;
+        const [first] = topics[0]?.partitions ?? [];
+        return this.commit(first?.offset ?? '', first?.metadata);
+      },
+    };
+    offsetKeepers.set('m', this.keeper);
+    this.emit('join', { payload: { memberId: 'm', memberAssignment: { [topic]: [0] } } });
   }
 
-  /** Hands over one record, whose commits go as the test says. */
-  fetch(offset: number, commit: () => Promise<void>): Promise<void> {
-    const message = { offset: String(offset), timestamp: '0', value: Buffer.from('x'), headers: {} };
-    const batch = { partition: 0, messages: [message], highWatermark: '10', lastOffset: () => message.offset };
+  /** Hands over one record, as it was fetched. */
+  fetch(offset: number, epoch = 0, isStale = false): Promise<void> {
+    const batchContext = { partitionLeaderEpoch: epoch };
+    const message = { offset: String(offset), timestamp: '0', value: Buffer.from('x'), headers: {}, batchContext };
+    const batch = { topic, partition: 0, messages: [message], highWatermark: '10', lastOffset: () => message.offset };
     const payload = {
-      batch,
+      batch: { ...batch, fetchedOffset: message.offset },
       resolveOffset: () => undefined,
       heartbeat: () => Promise.resolve(),
-      commitOffsetsIfNecessary: () => {
-        this.commits++;
-        return commit();
-      },
+      isStale: () => isStale,
     };
     return this.#eachBatch(payload as unknown as EachBatchPayload);
   }
@@ -65,6 +93,15 @@ class World implements AsyncDisposable {
   readonly handler = new RecordingHandler();
   readonly clients: Client[] = [];
   readonly consumer: KafkaConsumer;
+  /** What the brokers say of the one partition. */
+  readonly log = {
+    topicId: 'A'.repeat(22),
+    leaderEpoch: 0,
+    low: 0,
+    high: 10,
+    epochEnd: 10,
+    committed: { offset: '0', metadata: '' },
+  };
 
   constructor() {
     const consumer = (): Consumer => {
@@ -72,9 +109,17 @@ class World implements AsyncDisposable {
       this.clients.push(client);
       return client as unknown as Consumer;
     };
+    const { log } = this;
     const admin = {
-      fetchTopicOffsets: () => Promise.resolve([{ partition: 0, low: '0', high: '10' }]),
-      fetchOffsets: () => Promise.resolve([{ topic, partitions: [{ partition: 0, offset: '0' }] }]),
+      fetchTopicMetadata: () =>
+        Promise.resolve({
+          topics: [
+            { name: topic, partitions: [{ partitionId: 0, topicId: log.topicId, leaderEpoch: log.leaderEpoch }] },
+          ],
+        }),
+      fetchTopicOffsets: () => Promise.resolve([{ partition: 0, low: String(log.low), high: String(log.high) }]),
+      fetchOffsets: () => Promise.resolve([{ topic, partitions: [{ partition: 0, ...log.committed }] }]),
+      fetchEpochEnds: () => Promise.resolve([{ partition: 0, errorCode: 0, endOffset: log.epochEnd }]),
     } as unknown as Admin;
     this.consumer = new KafkaConsumer(
       {
@@ -82,7 +127,7 @@ class World implements AsyncDisposable {
         topic,
         clock: this.clock,
         withAdmin: (work) => work(admin),
-        warn: () => undefined,
+        observer: silentQueueObserver,
       },
       this.handler,
       { group: 'g', fetchBytesMax: 1 },
@@ -90,13 +135,14 @@ class World implements AsyncDisposable {
   }
 
   /** The n-th client, which has joined and fetched a record. */
-  async joined(n: number, commit: () => Promise<void>): Promise<Client> {
+  async joined(n: number, commit: Client['commit']): Promise<Client> {
     await this.clock.settle();
     const client = this.clients[n];
     assert.ok(client, `client ${n} was made`);
+    client.commit = commit;
     client.join();
     await this.clock.settle();
-    await client.fetch(0, commit);
+    await client.fetch(0);
     return client;
   }
 
@@ -134,7 +180,7 @@ suite('a coordinator that does not answer', () => {
     old.join();
     old.emit('rebalancing');
     old.emit('crash', { payload: { error: new Error('late') } });
-    await old.fetch(5, () => Promise.resolve());
+    await old.fetch(5);
     await world.clock.advance(10_000);
     assert.deepEqual(world.handler.revocations, [1], 'what the old client says late is not about the new one');
     assert.equal(world.handler.batches.length, 2);
@@ -154,5 +200,138 @@ suite('a coordinator that does not answer', () => {
     assert.equal(await world.clock.until(second), undefined);
     assert.equal(world.clients.length, 1);
     assert.deepEqual(world.handler.revocations, []);
+  });
+});
+
+suite('a log that is not what it was', () => {
+  const oldId = 'A'.repeat(22);
+  const newId = 'B'.repeat(22);
+
+  /** A consumer that has read up to offset 5, whose log ends at 10 for all that it knows. */
+  async function atFive(commit: Client['commit'] = () => Promise.resolve()): Promise<[World, Client]> {
+    const world = new World();
+    const client = await world.joined(0, commit);
+    for (let offset = 1; offset < 5; offset++) await client.fetch(offset);
+    assert.deepEqual(client.sought, [0], 'where it begins is our decision');
+    return [world, client];
+  }
+
+  const changesOf = (world: World): string[] =>
+    world.handler.changes.map(({ reason, from, next, losses }) => {
+      const lost = losses.map(
+        (loss) => ` lost ${loss.reason} ${loss.from}-${loss.to}${loss.isExact ? '' : ' at least'}`,
+      );
+      return `${reason} ${from}>${next}${lost.join(',')}`;
+    });
+
+  test('made anew while it is read: what is in hand is finished, and the new one is read from its start', async () => {
+    const commits: string[] = [];
+    const [world, client] = await atFive((offset, metadata) => {
+      commits.push(`${offset} ${metadata}`);
+      return Promise.resolve();
+    });
+    await using _end = world;
+    Object.assign(world.log, { topicId: newId, high: 200, epochEnd: 200 });
+    world.consumer.saw({ topicId: newId, partitions: 1 });
+    await world.clock.settle();
+    assert.deepEqual(world.handler.gone, [1]);
+    assert.deepEqual(world.handler.assignments.at(-1), { number: 2, starts: [{ partition: 0, next: 0, end: 200 }] });
+    assert.deepEqual(changesOf(world), ['topic_recreated 5>0 lost topic_recreated 5-10 at least']);
+    assert.deepEqual(client.sought, [0, 0]);
+    assert.deepEqual(commits, [`0 sluice1 ${newId} - 200`], 'whoever comes next finds the new topic');
+    world.consumer.saw({ topicId: newId, partitions: 1 });
+    await world.clock.settle();
+    assert.equal(world.handler.assignments.length, 2, 'it is told once');
+  });
+
+  test('made anew before anything of it was read: what was fetched of the old one is not taken for the new one', async () => {
+    await using world = new World();
+    const client = await world.joined(0, () => Promise.resolve());
+    world.log.topicId = newId;
+    world.consumer.saw({ topicId: newId, partitions: 1 });
+    await world.clock.settle();
+    const before = world.handler.batches.length;
+    await client.fetch(0, 0, true);
+    assert.equal(world.handler.batches.length, before);
+    await client.fetch(0);
+    assert.equal(world.handler.batches.length, before + 1);
+  });
+
+  test('of more partitions than it had: a new client joins', async () => {
+    await using world = new World();
+    const client = await world.joined(0, () => Promise.resolve());
+    client.hangsUp.resolve();
+    world.consumer.saw({ topicId: oldId, partitions: 1 });
+    await world.clock.advance(1000);
+    assert.equal(world.clients.length, 1);
+    world.consumer.saw({ topicId: oldId, partitions: 2 });
+    await world.clock.advance(1000);
+    assert.equal(world.clients.length, 2);
+  });
+
+  test('made anew while nobody read it: what was committed is of another topic', async () => {
+    await using world = new World();
+    world.log.committed = { offset: '7', metadata: `sluice1 ${newId} 0 12` };
+    await world.joined(0, () => Promise.resolve());
+    assert.deepEqual(changesOf(world), ['topic_recreated 7>0 lost topic_recreated 7-12 at least']);
+    assert.deepEqual(world.handler.revocations, []);
+    assert.equal(world.handler.assignments.at(-1)?.starts[0]?.next, 0);
+  });
+
+  test('removed by retention before it was read: the gap is told, and what is in hand stays ours to commit', async () => {
+    const [world, client] = await atFive();
+    await using _end = world;
+    Object.assign(world.log, { low: 8 });
+    client.keeper?.outOfRange?.(0);
+    await world.clock.settle();
+    assert.deepEqual(changesOf(world), ['retention 5>8 lost retention 5-8']);
+    assert.deepEqual(world.handler.revocations, []);
+    assert.deepEqual(client.sought, [0, 8]);
+    await client.fetch(8);
+    assert.equal(world.handler.batches.at(-1)?.records[0]?.offset, 8);
+  });
+
+  test('cut off behind what was read: it is read from where it diverges', async () => {
+    const [world, client] = await atFive();
+    await using _end = world;
+    Object.assign(world.log, { leaderEpoch: 1, epochEnd: 3, high: 40 });
+    // The new log is longer than our position: the record that is fetched there is another one.
+    await client.fetch(5, 1);
+    await world.clock.settle();
+    assert.deepEqual(changesOf(world), ['log_truncated 5>3 lost log_truncated 5-10 at least']);
+    assert.deepEqual(world.handler.gone, [1]);
+    assert.equal(world.handler.assignments.at(-1)?.starts[0]?.next, 3);
+    assert.ok(!world.handler.batches.some(({ records }) => records[0]?.offset === 5), 'it was not handed over');
+    await client.fetch(3, 1);
+    assert.equal(world.handler.batches.at(-1)?.records[0]?.offset, 3);
+  });
+
+  test('led by another broker, and the same: it goes on, after one look', async () => {
+    const [world, client] = await atFive();
+    await using _end = world;
+    Object.assign(world.log, { leaderEpoch: 2 });
+    await client.fetch(5, 1);
+    await world.clock.settle();
+    assert.deepEqual(changesOf(world), []);
+    assert.deepEqual(client.sought, [0, 5, 5], 'fetched again, and looked at in between');
+    await client.fetch(5, 1);
+    await client.fetch(6, 2);
+    assert.deepEqual(world.handler.texts().length, 7);
+    assert.deepEqual(world.handler.revocations, []);
+  });
+
+  test('a commit carries what is known of the log where it points to', async () => {
+    const commits: string[] = [];
+    const [world, client] = await atFive((offset, metadata) => {
+      commits.push(`${offset} ${metadata}`);
+      return Promise.resolve();
+    });
+    await using _end = world;
+    world.log.leaderEpoch = 4;
+    await client.fetch(5, 4);
+    await world.clock.settle();
+    await client.fetch(5, 4);
+    for (const next of [3, 5, 6]) await world.consumer.commit(world.handler.assignment, new Map([[0, next]]));
+    assert.deepEqual(commits, [`3 sluice1 ${oldId} 0 10`, `5 sluice1 ${oldId} 0 10`, `6 sluice1 ${oldId} 4 10`]);
   });
 });

@@ -42,6 +42,7 @@ export class Broker {
   readonly group: Group;
   readonly topics: ReadonlyMap<string, Topic>;
   isDown = false;
+  readonly #lows = new Map<string, number>();
   readonly #options: BrokerOptions;
   readonly #waiters = new Set<() => void>();
 
@@ -55,6 +56,16 @@ export class Broker {
     const topic = this.topics.get(name);
     assert(topic, `there is a topic ${name}`);
     return topic;
+  }
+
+  /** The first offset of a partition that is still there. */
+  low(name: string, partition: number): number {
+    return this.#lows.get(`${name}/${partition}`) ?? 0;
+  }
+
+  /** Removes what lies before an offset. */
+  remove(name: string, partition: number, before: number): void {
+    this.#lows.set(`${name}/${partition}`, Math.max(before, this.low(name, partition)));
   }
 
   /** Throws what the brokers would answer. */
@@ -84,9 +95,15 @@ export class Broker {
     return { [Symbol.dispose]: () => this.#waiters.delete(action) };
   }
 
-  commit(memberId: string, generation: number, offsets: ReadonlyMap<number, number>): void {
+  commit(
+    memberId: string,
+    generation: number,
+    offsets: ReadonlyMap<number, number>,
+    metadata: ReadonlyMap<number, string> = new Map(),
+  ): void {
     this.group.commit(memberId, generation, offsets, (partition, offset) =>
       this.#options.committed(partition, offset, memberId, this.group.ownerOf(partition)),
     );
+    for (const [partition, text] of metadata) this.group.metadata.set(partition, text);
   }
 }

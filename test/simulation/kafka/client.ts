@@ -82,6 +82,8 @@ export function simulatedKafka(world: ClientWorld, process: SimProcess): typeof 
   };
 }
 
+const TOPIC_ID = 'simulated-topic-000000';
+
 class SimAdmin {
   readonly #link: Link;
 
@@ -104,7 +106,9 @@ class SimAdmin {
         name,
         partitions: broker.topic(name).partitions.map((_, partitionId) => ({
           partitionId,
+          topicId: TOPIC_ID,
           leader: 1,
+          leaderEpoch: 0,
           replicas: [1, 2, 3],
           isr: [1, 2, 3],
         })),
@@ -127,7 +131,9 @@ class SimAdmin {
   fetchTopicOffsets(name: string) {
     const { broker } = this.#link.world;
     return this.#link.request(() =>
-      broker.topic(name).partitions.map((log, partition) => ({ partition, low: '0', high: String(log.length) })),
+      broker.topic(name).partitions.map((log, partition) => {
+        return { partition, low: String(broker.low(name, partition)), high: String(log.length) };
+      }),
     );
   }
 
@@ -136,8 +142,19 @@ class SimAdmin {
     return this.#link.request(() =>
       topics.map((topic) => ({
         topic,
-        partitions: [...broker.group.committed].map(([partition, offset]) => ({ partition, offset: String(offset) })),
+        partitions: [...broker.group.committed].map(([partition, offset]) => {
+          return { partition, offset: String(offset), metadata: broker.group.metadata.get(partition) ?? null };
+        }),
       })),
+    );
+  }
+
+  fetchEpochEnds(name: string, questions: readonly { readonly partition: number }[]) {
+    const { broker } = this.#link.world;
+    return this.#link.request(() =>
+      questions.map(({ partition }) => {
+        return { partition, errorCode: 0, endOffset: broker.topic(name).partitions[partition]?.length ?? 0 };
+      }),
     );
   }
 }

@@ -1,9 +1,9 @@
 // kafkajs's consumer: joins and syncs, fetches, hands batches to `eachBatch` one after another with a heartbeat after each, and joins again
-// when a heartbeat says that the group rebalances. A commit is stamped with the generation that the client has at that moment, whatever
-// its records were fetched under.
+// when a heartbeat says that the group rebalances. A commit is stamped with the generation of its keeper of offsets, whatever its records
+// were fetched under.
 
 import { EventEmitter } from 'node:events';
-import type { EachBatchPayload } from '#shared/queue/kafka/kafkajs.ts';
+import { type EachBatchPayload, type OffsetKeeper, offsetKeepers } from '#shared/queue/kafka/kafkajs.ts';
 import type { Link } from './client.ts';
 import { connectionError, protocolError, typeOf } from './errors.ts';
 import type { Joined } from './group.ts';
@@ -53,6 +53,7 @@ export class SimConsumer {
   readonly #sought = new Map<number, number>();
   /** Next offsets to fetch, of partitions of which they are known. */
   #positions = new Map<number, number>();
+  #keeper: OffsetKeeper | null = null;
   #heartbeatMs = 0;
   #leftOver: FetchedPartition[] = [];
   #wake: (() => void) | null = null;
@@ -186,7 +187,10 @@ export class SimConsumer {
     }
     this.#positions = new Map();
     this.#heartbeatMs = this.#link.world.time.nowMs;
-    this.#emitter.emit('join', { payload: { memberAssignment: { [this.#topic]: [...this.#assigned] } } });
+    const [memberId, generation] = [this.#memberId, this.#generation];
+    this.#keeper = { commitOffsets: (offsets) => this.#commit(offsets, memberId, generation) };
+    offsetKeepers.set(memberId, this.#keeper);
+    this.#emitter.emit('join', { payload: { memberId, memberAssignment: { [this.#topic]: [...this.#assigned] } } });
   }
 
   /** What the leader gives to whom: round robin over the names. */
@@ -253,12 +257,18 @@ export class SimConsumer {
     const fetched = await this.#link.request(() => {
       const found: FetchedPartition[] = [];
       for (const [partition, from] of positions) {
+        // The one that is out of range fails all of the fetch.
+        if (from < broker.low(this.#topic, partition)) return { outOfRange: partition };
         const end = partitions[partition]?.length ?? 0;
         const to = Math.min(end, from + random.integer(1, RECORDS_MAX));
         if (to > from) found.push({ partition, from, to, end });
       }
       return found;
     });
+    if ('outOfRange' in fetched) {
+      this.#keeper?.outOfRange?.(fetched.outOfRange);
+      return [];
+    }
     return fetched.filter(({ partition }) => !this.#paused.has(partition) && !this.#sought.has(partition));
   }
 
@@ -280,8 +290,8 @@ export class SimConsumer {
         lastOffset: () => String(to - 1),
       },
       heartbeat: () => this.#heartbeat(),
+      isStale: () => this.#sought.has(partition),
       resolveOffset: (offset: string) => this.#positions.set(partition, Number(offset) + 1),
-      commitOffsetsIfNecessary: (offsets: CommitOffsets) => this.#commit(offsets),
     };
     return payload as unknown as EachBatchPayload;
   }
@@ -294,25 +304,28 @@ export class SimConsumer {
     this.#heartbeatMs = time.nowMs;
   }
 
-  async #commit({ topics }: CommitOffsets): Promise<void> {
+  // kafkajs stamps a commit with the generation of the sync in which its keeper of offsets was made.
+  async #commit({ topics }: CommitOffsets, memberId: string, generation: number): Promise<void> {
     const { world, process } = this.#link;
     const { broker, faults, random } = world;
     const offsets = new Map(topics[0]?.partitions.map(({ partition, offset }) => [partition, Number(offset)]));
-    const [memberId, generation] = [this.#memberId, this.#generation];
+    const metadata = new Map(topics[0]?.partitions.map(({ partition, metadata: text = '' }) => [partition, text]));
     if (faults.strikes('commit_failed', process.name)) {
       return this.#link.request(() => {
         throw protocolError('COORDINATOR_LOAD');
       });
     }
     if (faults.strikes('commit_answer_lost', process.name)) {
-      void this.#link.request(() => broker.commit(memberId, generation, offsets)).catch(() => undefined);
+      void this.#link.request(() => broker.commit(memberId, generation, offsets, metadata)).catch(() => undefined);
       return this.#link.timeout();
     }
     const delayMs = faults.strikes('commit_delayed', process.name) ? random.between(50, 3000) : 0;
-    return this.#link.request(() => broker.commit(memberId, generation, offsets), delayMs);
+    return this.#link.request(() => broker.commit(memberId, generation, offsets, metadata), delayMs);
   }
 }
 
 interface CommitOffsets {
-  readonly topics: readonly { readonly partitions: readonly { partition: number; offset: string }[] }[];
+  readonly topics: readonly {
+    readonly partitions: readonly { partition: number; offset: string; metadata?: string }[];
+  }[];
 }

@@ -29,6 +29,7 @@ const INITIAL_DELAY_MS = 50;
 
 export class Group {
   readonly committed = new Map<number, number>();
+  readonly metadata = new Map<number, string>();
   readonly #time: SimTime;
   readonly #random: Random;
   readonly #trace: Trace;

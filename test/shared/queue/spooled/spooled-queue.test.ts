@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
-import { encodeBatches } from '#shared/record/record.ts';
+import { recordBytes } from '#shared/queue/headers.ts';
 import { readLetters, surveyDeadLetters } from '#shared/queue/letter-reader.ts';
+import { type Batch, decodeBatches, encodeBatches } from '#shared/record/record.ts';
 import type { DeadLetter } from '#shared/queue/queue.ts';
 import { SpooledQueue, type SpooledQueueOptions } from '#shared/queue/spooled/spooled-queue.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
@@ -228,6 +229,32 @@ describe('feeding', () => {
       ],
     );
     assert.deepEqual(observer.events, { spooled: 10, found: 0, fed: 8, buried: 2, dropped: 0 });
+  });
+
+  it('splits a record that is larger than the queue takes by now; only an event that does not fit alone is buried', async () => {
+    const { clock, upstream, queue, observer } = await spool();
+    upstream.fate = () => AWAY;
+    // The fourth of five events is large.
+    const { batches } = recordOf('a', 0, 5);
+    const small = (i: number): Buffer =>
+      Buffer.concat([Buffer.from([0x92, 0xc0, 0x81, 0xa1, 0x6e, 0xc5, 0x01, 0x00, i]), randomBytes(255)]);
+    const large = Buffer.concat([Buffer.from([0x92, 0xc0, 0x81, 0xa1, 0x6e, 0xc5, 0x08, 0x00]), randomBytes(2048)]);
+    const value = Buffer.concat([small(0), small(1), small(2), large, small(4)]);
+    await clock.until(queue.append(0, [{ encoding: 'identity', batches, value }]));
+    upstream.appendBytesMax = 1000;
+    upstream.fate = (records) =>
+      records.reduce((sum, record) => sum + recordBytes(record), 0) > 1000 ? refusedWith('queue_refused') : NOW;
+    await clock.when(() => !queue.isSpooling);
+    const held = upstream.memory.log(0).flatMap(({ headers }) => decodeBatches(headers['batches'] ?? batches) ?? []);
+    const indices = held.flatMap(({ first, count }) => Array.from({ length: count }, (_, i) => first + i));
+    assert.deepEqual(indices, [0, 1, 2, 4]);
+    const [{ id }] = decodeBatches(batches) as [Batch];
+    assert(held.every((batch) => Buffer.compare(batch.id, id) === 0));
+    assert.deepEqual(
+      upstream.memory.letters.map(({ reason, index }) => [reason, index]),
+      [['queue_refused', 3]],
+    );
+    assert.deepEqual(observer.events, { spooled: 5, found: 0, fed: 4, buried: 1, dropped: 0 });
   });
 
   it('goes on after a restart, counts what it found, and lets nothing overtake it', async () => {

@@ -1,0 +1,41 @@
+// What of a topic's logs has changed, as it is told, and where the partitions of an assignment begin. Pure.
+
+import type { LogChange } from '../queue.ts';
+import type { Start } from './assignments.ts';
+import type { PartitionStand } from './group-offsets.ts';
+
+/** What was found under the assignment before: it counts in place of what is committed, as long as it is of the same topic. */
+export interface Changed {
+  readonly topicId: string | null;
+  readonly changes: readonly LogChange[];
+}
+
+export const NOTHING_CHANGED: Changed = { topicId: null, changes: [] };
+
+/** The partitions whose logs are not what they were. */
+export function changesIn(stands: readonly PartitionStand[]): LogChange[] {
+  return stands.map(changeOf).filter((change) => change !== null);
+}
+
+/** The same, where some was found before. */
+export function changesOf(stands: readonly PartitionStand[], changed: Changed): LogChange[] {
+  return stands.map((stand) => foundOf(stand, changed) ?? changeOf(stand)).filter((change) => change !== null);
+}
+
+export function startsOf(stands: readonly PartitionStand[], changed: Changed): Start[] {
+  return stands.map((stand) => {
+    const found = foundOf(stand, changed);
+    const { partition, position, next, change, high, leaderEpoch } = stand;
+    const isOther = found !== undefined || change !== null;
+    const epoch = isOther ? null : (position?.mark?.epoch ?? null);
+    return { partition, next: found?.next ?? next, end: high, epoch, leaderEpoch };
+  });
+}
+
+function foundOf({ partition, topicId }: PartitionStand, changed: Changed): LogChange | undefined {
+  return topicId === changed.topicId ? changed.changes.find((change) => change.partition === partition) : undefined;
+}
+
+function changeOf({ partition, change, position, next, losses }: PartitionStand): LogChange | null {
+  return change === null ? null : { partition, reason: change, from: position?.next ?? next, next, losses };
+}
