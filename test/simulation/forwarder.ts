@@ -145,7 +145,7 @@ class Run {
         metrics,
         log,
         clock: process,
-        figures: () => ({ events: this.#queue.events, bytes: 0, bytesMax: 0, oldestMs: this.#queue.oldestMs }),
+        figures: () => ({ events: this.#queue.events, bytes: 0, bytesMax: 0, oldestMs: this.#queue.oldestMs, left: 0 }),
       }),
     });
     this.#intake = new QueueIntake({

@@ -9,15 +9,7 @@ import { reasonOf, SluiceError } from '#shared/errors.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
 import { startWorker, type WorkerThread } from '#shared/sqlite/worker-thread.ts';
 import { type Headed, type Headers, headedLetter, headedRecord, recordBytes } from '../headers.ts';
-import type {
-  ConsumeOptions,
-  ConsumerHandler,
-  DeadLetter,
-  FetchedRecord,
-  Queue,
-  QueueConsumer,
-  ReadOptions,
-} from '../queue.ts';
+import type { ConsumeOptions, ConsumerHandler, DeadLetter, FetchedRecord, Queue, ReadOptions } from '../queue.ts';
 import { EmbeddedConsumer } from './embedded-consumer.ts';
 import { GroupCommit } from './group-commit.ts';
 import { fetchedRecords } from './fetched-records.ts';
@@ -139,7 +131,7 @@ export class EmbeddedQueue implements Queue {
     await this.#writes.append(topic, records);
   }
 
-  async consume(handler: ConsumerHandler, options: ConsumeOptions): Promise<QueueConsumer> {
+  async consume(handler: ConsumerHandler, options: ConsumeOptions): Promise<EmbeddedConsumer> {
     assert(!this.#options.readOnly && !this.#closed);
     const { next } = await this.#thread.call('join', options.group);
     const consumer = new EmbeddedConsumer(
@@ -183,6 +175,11 @@ export class EmbeddedQueue implements Queue {
       if (last === undefined) return;
       offset = last.offset + 1;
     }
+  }
+
+  /** Removes single records of the logs, whoever has not consumed them yet; never the last one. */
+  async forget(offsets: readonly number[]): Promise<void> {
+    await this.#thread.call('forget', offsets);
   }
 
   /** Bytes on the device, the WAL included. */

@@ -17,6 +17,7 @@ export class LogTable {
   readonly #timeFrom: StatementSync;
   readonly #oldest: StatementSync;
   readonly #delete: StatementSync;
+  readonly #deleteOne: StatementSync;
   #end = 0;
   #lastMs = 0;
 
@@ -34,6 +35,7 @@ export class LogTable {
     this.#oldest = prepare(
       `SELECT offset, time, length(value) AS bytes FROM $table WHERE offset < ? ORDER BY offset LIMIT ${REMOVED_RECORDS_MAX}`,
     );
+    this.#deleteOne = prepare('DELETE FROM $table WHERE offset = ?');
     this.#delete = prepare('DELETE FROM $table WHERE offset < ?');
     this.reload();
   }
@@ -110,6 +112,10 @@ export class LogTable {
     }
     if (removed > 0) this.#delete.run(next);
     return removed;
+  }
+
+  forget(offsets: readonly number[]): void {
+    for (const offset of offsets) if (offset < this.#end - 1) this.#deleteOne.run(offset);
   }
 }
 

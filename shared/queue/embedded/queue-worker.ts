@@ -52,6 +52,8 @@ export interface LogMethods {
   join(group: string): { next: number; end: number };
   /** Where the group stands, without a trace. `oldestMs`: append time of its next record; null when caught up. */
   standOf(group: string): { low: number; high: number; next: number; oldestMs: number | null };
+  /** Removes these records of the logs. */
+  forget(offsets: readonly number[]): void;
   bytesHeld(): number;
 }
 
@@ -144,6 +146,7 @@ function methodsOf(keeper: LogKeeper): LogMethods {
         const next = log.next(group);
         return { low: log.first('logs'), high: log.end('logs'), next, oldestMs: log.timeAt('logs', next) };
       }),
+    forget: (offsets) => keeper.do((log) => log.forget(offsets)),
     bytesHeld: () => keeper.do((log) => log.bytesHeld),
   };
 }

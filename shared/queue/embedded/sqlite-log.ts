@@ -164,6 +164,11 @@ export class SqliteLog implements Disposable {
     }
   }
 
+  /** Removes single records of the logs, for an owner that is through with them, but never the last one. */
+  forget(offsets: readonly number[]): void {
+    this.#transact(() => this.#tables.logs.forget(offsets));
+  }
+
   /** Bytes of the file and its WAL. */
   get bytesHeld(): number {
     return this.#space.bytesHeld;

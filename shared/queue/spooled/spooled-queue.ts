@@ -23,6 +23,7 @@ import type {
   QueueConsumer,
   ReadOptions,
 } from '../queue.ts';
+import type { LocalQueue } from './local-queue.ts';
 import { SentAppend } from './sent-append.ts';
 import { encodeSpooledLetter, encodeSpooledRecord, eventsOf } from './spool-entry.ts';
 import { SpoolFeeder } from './spool-feeder.ts';
@@ -45,7 +46,7 @@ export interface SpooledQueueOptions {
   /** The queue behind the spool. It stays open: whoever opened it closes it. */
   readonly upstream: Queue;
   /** Holds the spool, and is used for nothing else. It is left open too. */
-  readonly local: Queue;
+  readonly local: LocalQueue;
   readonly clock: Clock;
   readonly random: () => number;
   /** How long upstream may leave an append without an answer. */
@@ -59,6 +60,8 @@ export interface SpooledQueueOptions {
   readonly learned?: (figures: TopicFigures) => void;
   /** Events in the local queue at the start; where absent they are counted as they are read. */
   readonly leftoverEvents?: number | undefined;
+  /** What is read ahead of what is fed, for all partitions together. */
+  readonly readAheadBytesMax?: number;
 }
 
 /** An append in the two forms that it may go on in. */
@@ -71,7 +74,7 @@ export class SpooledQueue implements Queue {
   readonly kind;
   readonly #options: SpooledQueueOptions;
   readonly #upstream: Queue;
-  readonly #local: Queue;
+  readonly #local: LocalQueue;
   readonly #observer: SpoolObserver;
   readonly #feeder: SpoolFeeder;
   #figures: TopicFigures;
@@ -80,7 +83,7 @@ export class SpooledQueue implements Queue {
   /** Appends that the spool holds and upstream has not answered: they end by its own time limit. */
   #late = 0;
   readonly #produceTimeoutMs: number;
-  #spell: { readonly sinceMs: number; events: number } | null = null;
+  #spell: { readonly sinceMs: number; readonly reason: string; events: number; isTold: boolean } | null = null;
   #failure: { readonly reason: string; readonly atMs: number } | null = null;
   #dropping: Promise<number> | null = null;
   readonly #parked = new Set<() => void>();
@@ -101,6 +104,7 @@ export class SpooledQueue implements Queue {
       random: options.random,
       observer: this.#observer,
       leftoverEvents: options.leftoverEvents,
+      readAheadBytesMax: options.readAheadBytesMax,
       emptied: () => this.#endSpell(),
     });
     void this.#learnWhenOpened();
@@ -236,6 +240,7 @@ export class SpooledQueue implements Queue {
       await this.#hold(records);
       this.#failure = null;
       this.#feeder.stored(records.length, events);
+      this.#tellEntered();
       if (this.#spell) this.#spell.events += events;
       if (sent !== null && !sent.isSettled) this.#await(sent);
       return 'spool';
@@ -295,17 +300,24 @@ export class SpooledQueue implements Queue {
 
   #enter(reason: string): void {
     if (this.#spell !== null) return;
-    this.#spell = { sinceMs: this.#options.clock.monotonicMs(), events: this.#feeder.events };
-    this.#observer.entered(reason);
+    this.#spell = { sinceMs: this.#options.clock.monotonicMs(), reason, events: this.#feeder.events, isTold: false };
+    if (!this.#feeder.isEmpty) this.#tellEntered();
     this.#learn();
+  }
+
+  /** Not before it holds something: one that can't be written would be entered and left again and again. */
+  #tellEntered(): void {
+    if (this.#spell === null || this.#spell.isTold) return;
+    this.#spell.isTold = true;
+    this.#observer.entered(this.#spell.reason);
   }
 
   #endSpell(): void {
     if (this.#spell === null || this.isSpooling) return;
-    const { sinceMs, events } = this.#spell;
+    const { sinceMs, events, isTold } = this.#spell;
     this.#spell = null;
     for (const goOn of this.#parked) goOn();
-    this.#observer.left({ events, ms: this.#options.clock.monotonicMs() - sinceMs });
+    if (isTold) this.#observer.left({ events, ms: this.#options.clock.monotonicMs() - sinceMs });
   }
 
   async #learnWhenOpened(): Promise<void> {

@@ -56,7 +56,7 @@ class World {
   constructor(seed: number, seen: Seen) {
     this.#seen = seen;
     this.#random = seeded(seed);
-    this.#upstream.fate = () => this.#fateOfUpstream();
+    this.#upstream.fate = (_records, partition) => this.#fateOfUpstream(partition);
     this.#local.diesWithUser = true;
     this.#local.fate = () => this.#fateOfLocal();
   }
@@ -95,6 +95,8 @@ class World {
       clock: this.#clock,
       random: () => this.#random(),
       observer: this.#observer,
+      // In many runs a partition takes in hand only some of what lies before it.
+      readAheadBytesMax: this.#random() < 0.7 ? 4 * (20 + this.#random() * 200) : 1_000_000,
     });
   }
 
@@ -149,9 +151,10 @@ class World {
     }
   }
 
-  // Up, slow and away by turns of some seconds, each partition with its own luck.
-  #fateOfUpstream(): Fate {
+  // Up, slow and away by turns of some seconds, each partition with its own luck; one is stuck for minutes.
+  #fateOfUpstream(partition: number): Fate {
     if (this.#isCalm) return { doneMs: 1, answerMs: 1, error: null };
+    if (partition === 0 && Math.sin(this.#clock.monotonicMs() / 60_000) > 0) return refusedWith('queue_unavailable', 5);
     const isAway = Math.sin(this.#clock.monotonicMs() / 9000) > 0.3;
     const draw = this.#random();
     const ms = 1 + this.#random() * (this.#random() < 0.3 ? 12_000 : 20);

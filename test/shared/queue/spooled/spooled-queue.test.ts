@@ -231,6 +231,42 @@ describe('feeding', () => {
     await clock.when(() => local.memory.committed.get(0) === 30);
   });
 
+  it('is not held up by a partition that takes nothing, and goes back for what was left of that', async () => {
+    const { clock, upstream, local, queue } = await spool({ readAheadBytesMax: 2000 });
+    upstream.fate = (_records, partition) => (partition === 0 ? AWAY : NOW);
+    for (let n = 0; n < 1200; n++) await clock.until(queue.append(n % 4, [recordOf('a', n)]));
+    await clock.when(() => [1, 2, 3].every((partition) => numbersIn(upstream.memory, partition, 'a').length === 300));
+    assert.equal(queue.events, 300, 'what is stuck');
+    assert.equal(local.memory.committed.get(0) ?? 0, 0);
+    await clock.when(() => local.memory.log(0).length < 700, 10_000);
+    upstream.fate = () => NOW;
+    await clock.when(() => !queue.isSpooling);
+    const numbers = numbersIn(upstream.memory, 0, 'a');
+    assert.deepEqual(
+      numbers,
+      Array.from({ length: 300 }, (_, n) => n * 4),
+      'in order, each once',
+    );
+  });
+
+  it('goes on after a restart with what a stuck partition has left', async () => {
+    const { clock, upstream, local, queue } = await spool({ readAheadBytesMax: 2000 });
+    upstream.fate = (_records, partition) => (partition === 0 ? AWAY : NOW);
+    for (let n = 0; n < 1200; n++) await clock.until(queue.append(n % 4, [recordOf('a', n)]));
+    await clock.when(() => local.memory.log(0).length < 700);
+    await clock.until(queue[Symbol.asyncDispose]());
+    await upstream.cutOff();
+    await local.cutOff();
+    upstream.fate = () => NOW;
+    const again = await spool({ clock, upstream, local, readAheadBytesMax: 2000 });
+    await clock.when(() => !again.queue.isSpooling);
+    assert.deepEqual(
+      numbersIn(upstream.memory, 0, 'a'),
+      Array.from({ length: 300 }, (_, n) => n * 4),
+    );
+    assert.equal(again.observer.held, 0);
+  });
+
   it('ends under a load that never pauses', async () => {
     const { clock, upstream, local, queue, observer } = await spool();
     const quick: Fate = { doneMs: 5, answerMs: 5, error: null };
