@@ -113,11 +113,19 @@ export class SpooledQueue implements Queue {
   /** Null while an append will be held; a queue behind that is away is no reason. */
   get unreadyReason(): string | null {
     if (this.#closing.signal.aborted) return 'the queue is closed';
-    if (!this.isSpooling && this.#upstream.unreadyReason === null) return null;
-    if (this.#failure !== null && this.#options.clock.monotonicMs() - this.#failure.atMs < FAILURE_TOLD_MS) {
-      return `${this.#upstream.unreadyReason ?? 'the spool is not empty'}; ${this.#failure.reason}`;
-    }
-    return null;
+    const upstream = this.#upstream.unreadyReason;
+    if (!this.isSpooling && upstream === null) return null;
+    const why = this.#localTrouble();
+    return why === null ? null : `${upstream ?? 'the spool is not empty'}; ${why}`;
+  }
+
+  #localTrouble(): string | null {
+    // Where room is made by giving up the oldest, a spool that is full takes more; only a try tells.
+    const says = this.#options.full === 'drop-oldest' ? null : this.#local.unreadyReason;
+    if (says !== null) return says;
+    if (this.#failure === null || (this.#local.kind === 'embedded' && this.#options.full !== 'drop-oldest'))
+      return null;
+    return this.#options.clock.monotonicMs() - this.#failure.atMs < FAILURE_TOLD_MS ? this.#failure.reason : null;
   }
 
   get partitions(): number {

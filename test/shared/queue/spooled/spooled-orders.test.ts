@@ -48,7 +48,7 @@ class World {
   readonly #upstream = new UnsteadyQueue(this.#clock, PARTITIONS);
   readonly #local = new UnsteadyQueue(this.#clock, 1);
   #observer = new RecordingObserver();
-  #queue = this.#open();
+  #queue: SpooledQueue;
   /** Aborted by a kill: whoever waits for an answer hears none. */
   #life = new AbortController();
   #isCalm = false;
@@ -59,6 +59,7 @@ class World {
     this.#upstream.fate = (_records, partition) => this.#fateOfUpstream(partition);
     this.#local.diesWithUser = true;
     this.#local.fate = () => this.#fateOfLocal();
+    this.#queue = this.#open();
   }
 
   async run(): Promise<void> {

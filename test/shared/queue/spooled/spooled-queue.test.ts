@@ -139,9 +139,10 @@ describe('spool that cannot be used', () => {
     upstream.fate = () => ({ doneMs: 10, answerMs: 10, error: null });
     assert.equal(await clock.until(queue.append(1, [recordOf('b', 0)])), undefined);
     assert.equal(await clock.until(slow), undefined);
-    assert.deepEqual(
-      observer.words.filter((word) => !word.startsWith('failing')),
-      ['entered', 'left'],
+    assert.ok(observer.words.length > 0);
+    assert.ok(
+      observer.words.every((word) => word.startsWith('failing')),
+      'it was not entered, since it has never held anything',
     );
     upstream.fate = () => AWAY;
     await assert.rejects(clock.until(queue.append(0, [recordOf('a', 1)])), { code: 'queue_unavailable' });
