@@ -12,6 +12,7 @@ import type { Spool } from '#shared/queue/spooled/open-spool.ts';
 import { type ForwardServerOptions, startForwardServer } from './accept/forward-server.ts';
 import { startHttpServer } from './accept/http-server.ts';
 import { ReadingGate } from './accept/reading-gate.ts';
+import { RefusalPace } from './accept/refusal-pace.ts';
 import { type Admission, loadAdmission } from './admit/admission.ts';
 import { admittedExposures } from './admit/exposure.ts';
 import { peerOf, tlsContext } from './admit/tls.ts';
@@ -119,6 +120,7 @@ function forwardOptions({ config, intake, ...edge }: Edge): ForwardServerOptions
       telemetry,
       clock,
       gate,
+      pace: new RefusalPace({ clock, unreadyReason: () => intake.unreadyReason }),
       roomOf: (tenant) => intake.roomOf(tenant),
       frameBytesMax: config['frame.max_bytes'],
       frameTimeoutMs: config['forward.frame_timeout_ms'],

@@ -35,6 +35,8 @@ export class AgeMarks {
     this.#delete = database.prepare(
       'DELETE FROM age_marks WHERE of = ? AND passed < (SELECT max(passed) FROM age_marks WHERE of = ? AND passed <= ?)',
     );
+    // A full-text index makes rows with huge numbers, and every `run` tells the last row that was made, whatever it was.
+    for (const statement of [this.#insert, this.#delete]) statement.setReadBigInts(true);
   }
 
   /** Whether `last`, the highest row number, is to be noted. */

@@ -44,6 +44,8 @@ export class PassedTime {
     this.#keep = database.prepare(
       'INSERT INTO passed_time VALUES (0, ?, ?) ON CONFLICT (id) DO UPDATE SET passed = excluded.passed, wall = excluded.wall',
     );
+    // As in age-marks.ts.
+    this.#keep.setReadBigInts(true);
     this.#tell = tell;
   }
 

@@ -36,6 +36,8 @@ export class ForwardConnections {
   readonly #sockets = new Set<Socket>();
   readonly #byAddress = new Map<string, number>();
   readonly #sessions = new Set<ForwardSession>();
+  /** Those that are about to be closed, and count no more. */
+  readonly #refused = new Set<Socket>();
   #timer: Disposable | null = null;
   #isClosing = false;
 
@@ -53,7 +55,7 @@ export class ForwardConnections {
     const sessions = [...this.#sessions].map((session) => session.close());
     await Promise.all(sessions);
     // Those that never came to a session.
-    for (const socket of this.#sockets) socket.destroy();
+    for (const socket of [...this.#sockets, ...this.#refused]) socket.destroy();
   }
 
   #accept(socket: Socket): void {
@@ -67,13 +69,25 @@ export class ForwardConnections {
     const ofAddress = this.#byAddress.get(address) ?? 0;
     if (!admission.admits(address)) {
       telemetry.authFailed('forward', 'network_refused', address);
-      socket.destroy();
+      this.#refuse(socket, address);
     } else if (this.#sockets.size >= connectionsMax || ofAddress >= connectionsPerAddressMax) {
       telemetry.connectionEnded('forward', 'too_many');
-      socket.destroy();
+      this.#refuse(socket, address);
     } else {
       this.#enter(socket, address, ofAddress + 1);
     }
+  }
+
+  /** Not a byte of it is read. */
+  #refuse(socket: Socket, address: string): void {
+    const { pace } = this.#options.session;
+    if (pace === undefined) {
+      socket.destroy();
+      return;
+    }
+    this.#refused.add(socket);
+    socket.on('close', () => this.#refused.delete(socket));
+    void pace.hold(address).then(() => socket.destroy());
   }
 
   #enter(socket: Socket, address: string, ofAddress: number): void {

@@ -17,6 +17,7 @@ import { Answers, type OwedAnswer } from './answers.ts';
 import { FrameReader } from './frame-reader.ts';
 import { type FrameOutcomes, type FrameRefusal, FrameTaker, type Sender } from './frame-taker.ts';
 import { type GateMember, type GatePass, ReadingGate } from './reading-gate.ts';
+import type { RefusalPace } from './refusal-pace.ts';
 import { type Overdue, SessionWatch, type WatchLimits } from './session-watch.ts';
 
 export interface SessionOptions extends Partial<WatchLimits> {
@@ -27,6 +28,8 @@ export interface SessionOptions extends Partial<WatchLimits> {
   readonly clock?: Clock;
   /** Shared by all sessions of a server. */
   readonly gate?: ReadingGate;
+  /** The same; absent: what cannot be held is refused at once. */
+  readonly pace?: RefusalPace;
   /** The room that a tenant has; else that of intake. */
   readonly roomOf?: (tenant: string | null) => Room;
 }
@@ -58,6 +61,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
   readonly #watch: SessionWatch;
   readonly #reader: FrameReader;
   readonly #taker: FrameTaker;
+  readonly #sender: string;
   readonly #answers: Answers;
   #inFlightBytes = 0;
   #inFlightChunks = 0;
@@ -65,6 +69,8 @@ export class ForwardSession implements GateMember, FrameOutcomes {
   #held = false;
   /** The peer sends no more. */
   #peerEnded = false;
+  /** A chunk was not held: nothing is read any more, and the connection is about to be closed. */
+  #refusing = false;
   /** We read no more. */
   #closing = false;
   #wake: (() => void) | null = null;
@@ -73,6 +79,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
   constructor(socket: Socket, options: SessionOptions, peer?: SessionPeer) {
     const from = peer ?? { sender: peerAddress(socket.remoteAddress), principal: ANYONE };
     this.#socket = socket;
+    this.#sender = from.sender;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#roomOfTenant = options.roomOf?.(from.principal.tenant) ?? options.intake;
@@ -112,12 +119,12 @@ export class ForwardSession implements GateMember, FrameOutcomes {
 
   /** For the gate: whether it is us whom this connection waits for. */
   get isWaiting(): boolean {
-    return this.#held && this.#socket.writableLength < ANSWER_BYTES_MAX;
+    return (this.#held || this.#refusing) && this.#socket.writableLength < ANSWER_BYTES_MAX;
   }
 
   flow(): void {
     if (this.#closing || this.#socket.destroyed) return;
-    if (this.#held || !this.#gate.mayRead(this.#pass)) this.#socket.pause();
+    if (this.#held || this.#refusing || !this.#gate.mayRead(this.#pass)) this.#socket.pause();
     else if (!this.#peerEnded) this.#socket.resume();
   }
 
@@ -130,7 +137,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
 
   /** Closes it where it takes longer than it may; to be called every second or so. */
   look(nowMs: number): void {
-    if (this.#closing) return;
+    if (this.#closing || this.#refusing) return;
     const overdue = this.#watch.overdue(this.#progress(), nowMs);
     if (overdue !== null) this.#endOverdue(overdue);
   }
@@ -160,7 +167,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
   }
 
   #read(): void {
-    while (!this.#held && !this.#closing && !this.#socket.destroyed) {
+    while (!this.#held && !this.#refusing && !this.#closing && !this.#socket.destroyed) {
       if (!this.#hasRoom) {
         this.wait(this.#room());
         break;
@@ -219,7 +226,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
         () => place && ack && this.#answers.give(place, this.#ack(ack)),
         () => {
           if (place) this.#answers.cut(place);
-          this.#finish();
+          this.#refused();
         },
       )
       .finally(() => {
@@ -231,7 +238,12 @@ export class ForwardSession implements GateMember, FrameOutcomes {
   }
 
   get #hasRoom(): boolean {
-    return this.#roomOfTenant.hasRoom && this.#hasOwnRoom;
+    return this.#roomOfTenant.hasRoom && this.#hasOwnRoom && this.#mayHold;
+  }
+
+  /** Whether there is any use in taking a chunk now. */
+  get #mayHold(): boolean {
+    return this.#options.pace?.mayRead !== false;
   }
 
   get #hasOwnRoom(): boolean {
@@ -250,6 +262,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
       this.#wake = null;
     }
     await this.#roomOfTenant.room();
+    while (!this.#mayHold && !this.#closing && !this.#socket.destroyed) await this.#options.pace?.looked();
   }
 
   /** Neither reads nor looks at frames until `done`. */
@@ -266,6 +279,15 @@ export class ForwardSession implements GateMember, FrameOutcomes {
       if (this.#peerEnded) this.#endIfDone();
       else this.flow();
     });
+  }
+
+  #refused(): void {
+    if (this.#refusing) return;
+    this.#refusing = true;
+    this.flow();
+    const { pace } = this.#options;
+    if (pace) void pace.hold(this.#sender).then(() => this.#finish());
+    else this.#finish();
   }
 
   #finish(): void {
