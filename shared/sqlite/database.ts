@@ -85,31 +85,36 @@ export type Presence = 'there' | 'gone' | 'replaced';
 
 /** Remembers the file that has this name now; returns what tells where it is. */
 export function watchPresence(file: string): () => Presence {
-  const identity = (): string | null => {
-    const stat = statSync(file, { throwIfNoEntry: false });
-    return stat === undefined ? null : `${stat.dev} ${stat.ino}`;
-  };
-  const opened = identity();
-  return () => {
-    const present = identity();
-    if (present === opened) return 'there';
-    return present === null ? 'gone' : 'replaced';
-  };
+  const identity = identityOf(file);
+  return () => presenceOf(file, identity);
+}
+
+function identityOf(file: string): string | null {
+  const stat = statSync(file, { throwIfNoEntry: false });
+  return stat === undefined ? null : `${stat.dev} ${stat.ino}`;
+}
+
+function presenceOf(file: string, identity: string | null): Presence {
+  const present = identityOf(file);
+  if (present === identity) return 'there';
+  return present === null ? 'gone' : 'replaced';
 }
 
 /**
  * Makes the file anew from a database whose file has no name any more, complete and synced before it gets the name.
- * `copy` writes all to the file that it is given.
+ * `copy` writes all to the file that it is given. Returns what tells whether this very file is there.
  */
-export function makeAnew(file: string, copy: (file: string) => void): void {
+export function makeAnew(file: string, copy: (file: string) => void): () => Presence {
   const made = `${file}.new`;
   for (const suffix of ['', '-journal']) rmSync(made + suffix, { force: true });
   copy(made);
   syncPath(made);
   // What is left of the WAL of the old one belongs to no other.
   for (const suffix of ['-wal', '-shm']) rmSync(file + suffix, { force: true });
+  const identity = identityOf(made);
   renameSync(made, file);
   syncPath(dirname(file));
+  return () => presenceOf(file, identity);
 }
 
 function syncPath(path: string): void {

@@ -19,7 +19,7 @@ export interface Moment {
 }
 
 /** A stop of a day is ordinary; of more, keeping what is there a little longer does no harm. */
-export const PLAUSIBLE_MS = 86_400_000;
+const PLAUSIBLE_MS = 86_400_000;
 /** As often it is written down. What is not comes from the wall clock at the next start. */
 const KEPT_EVERY_MS = 600_000;
 

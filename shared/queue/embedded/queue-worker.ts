@@ -6,7 +6,7 @@
 // the file was seen to be there.
 
 import { join } from 'node:path';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import {
   isDamaged,
@@ -165,10 +165,17 @@ class LogKeeper implements Disposable {
       this.#lock = lock;
       this.#lockPresence = watchPresence(join(folder, 'lock'));
     }
-    makeAnew(file, (made) => this.#log.copyTo(made));
+    const presence = makeAnew(file, (made) => this.#log.copyTo(made));
+    const made = new SqliteLog(this.#options);
+    if (presence() !== 'there') {
+      // Whoever deletes is at it still: what was opened is a new file, and empty.
+      made[Symbol.dispose]();
+      for (const suffix of ['', '-wal', '-shm']) rmSync(file + suffix, { force: true });
+      throw new Error('it was deleted again');
+    }
     const former = this.#log;
-    this.#log = new SqliteLog(this.#options);
-    this.#presence = watchPresence(file);
+    this.#log = made;
+    this.#presence = presence;
     former[Symbol.dispose]();
     for (const group of this.#groups) this.#log.join(group);
     tell(

@@ -24,7 +24,7 @@ export interface Wishes {
   /** Whether the line takes enough to go back for it. */
   hasRoom(line: number): boolean;
   /** Whether to read on, for lines of which nothing is left and for those that were never met. */
-  readonly readsOn: boolean;
+  readsOn(): boolean;
 }
 
 export class FeedCursor {
@@ -86,7 +86,7 @@ export class FeedCursor {
   wanted({ hasRoom, readsOn }: Wishes): number | null {
     let wanted = Number.POSITIVE_INFINITY;
     for (const [line, { from }] of this.#left) if (from < wanted && hasRoom(line)) wanted = from;
-    if (readsOn) {
+    if (readsOn()) {
       if (wanted > this.#readTo) wanted = this.#readTo;
       for (const { from, isLeft } of this.#marks.values()) {
         if (!isLeft) wanted = Math.min(wanted, Math.max(from, this.#position));

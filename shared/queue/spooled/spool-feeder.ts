@@ -164,7 +164,6 @@ export class SpoolFeeder implements AsyncDisposable {
   /** What the reader asks: which line a record is of, and whether that takes more. */
   #feedLines(): FeedLines {
     let entry: SpoolEntry | null = null;
-    const feeder = this;
     return {
       lineOf({ headers, value }) {
         entry = decodeSpoolEntry(headers, value);
@@ -172,9 +171,7 @@ export class SpoolFeeder implements AsyncDisposable {
       },
       takes: (line) => (this.#lines.get(line)?.heldBytes ?? 0) < this.#lineBytesMax,
       hasRoom: (line) => (this.#lines.get(line)?.heldBytes ?? 0) <= this.#lineBytesMax / 2,
-      get readsOn() {
-        return feeder.#readsOn;
-      },
+      readsOn: () => this.#readsOn,
       take: (record) => this.#take(record, entry),
       met: (record, isUseless) => this.#met(record, isUseless),
       missing: (records) => this.#pass(records),

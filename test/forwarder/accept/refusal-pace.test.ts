@@ -1,7 +1,6 @@
 // Senders that come back without a pause, as Docker's driver does, are refused at a pace; while nothing can be held at all nobody is read.
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, it } from 'node:test';
 import { encode } from '@msgpack/msgpack';
@@ -102,12 +101,10 @@ async function isAcked(address: string): Promise<boolean> {
   const socket = connect({ host, port: Number(port) });
   socket.on('error', () => undefined);
   socket.write(message);
-  const closed = once(socket, 'close').then(() => false);
-  const acked = once(socket, 'data').then(
-    () => true,
-    () => false,
-  );
-  const isHeld = await Promise.race([acked, closed]);
+  const isHeld = await new Promise<boolean>((resolve) => {
+    socket.once('data', () => resolve(true));
+    socket.once('close', () => resolve(false));
+  });
   socket.destroy();
   return isHeld;
 }

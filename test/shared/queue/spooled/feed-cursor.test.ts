@@ -25,9 +25,9 @@ test('a line that takes nothing holds up no other', () => {
   }
   assert.equal(taken, 666);
   assert.equal(cursor.floor, 0);
-  assert.equal(cursor.wanted({ hasRoom: () => false, readsOn: true }), 1000, 'reading goes on behind the last');
-  assert.equal(cursor.wanted({ hasRoom: () => false, readsOn: false }), null, 'or nowhere');
-  assert.equal(cursor.wanted({ hasRoom: (line) => line === 0, readsOn: true }), 0, 'or back, for what was left');
+  assert.equal(cursor.wanted({ hasRoom: () => false, readsOn: () => true }), 1000, 'reading goes on behind the last');
+  assert.equal(cursor.wanted({ hasRoom: () => false, readsOn: () => false }), null, 'or nowhere');
+  assert.equal(cursor.wanted({ hasRoom: (line) => line === 0, readsOn: () => true }), 0, 'or back, for what was left');
 });
 
 function run(seed: number): void {
@@ -47,10 +47,10 @@ function run(seed: number): void {
     if (random() < 0.3) end = Math.min(RECORDS, end + 1);
     // Records are read again from where they were committed.
     if (random() < 0.01) cursor.seek(cursor.floor);
-    const wanted = cursor.wanted({ hasRoom: (l) => (inHand[l] ?? 0) <= 1, readsOn: random() < 0.9 });
+    const wanted = cursor.wanted({ hasRoom: (l) => (inHand[l] ?? 0) <= 1, readsOn: () => random() < 0.9 });
     if (wanted !== null && wanted !== cursor.position) cursor.seek(wanted);
-    const fetched = Math.floor(random() * 5);
-    for (let n = 0; wanted !== null && n < fetched && cursor.position < end; n++) {
+    const fetched = wanted === null ? 0 : Math.floor(random() * 5);
+    for (let n = 0; n < fetched && cursor.position < end; n++) {
       const offset = cursor.position;
       const of = log[offset] ?? 0;
       if (cursor.meet(of, offset, (inHand[of] ?? 0) < ROOM) !== 'taken') continue;

@@ -199,6 +199,7 @@ describe('spool whose folder is deleted', () => {
     assert.match(warnings.join(), /was made anew with all that it held/);
     assert.equal(spool.queue.unreadyReason, null);
     await closeAll(t);
+    upstream.fate = () => atOnce;
     await feedAll(dataDir, upstream);
     const delivered = range(4).flatMap((partition) => numbersIn(upstream.memory, partition, 'a'));
     assert.deepEqual(new Set(delivered), new Set(range(21)));
