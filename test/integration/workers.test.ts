@@ -8,7 +8,6 @@ import { connect } from 'node:net';
 import { suite, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { loadConfig } from '#shared/config/load.ts';
-import { freePort } from '#test/backends/free-port.ts';
 import { elasticsearch } from '#test/backends/elasticsearch.ts';
 import { kafka } from '#test/backends/kafka.ts';
 import { removeTopics } from '#test/contract/queue-places.ts';
@@ -61,35 +60,6 @@ async function newTopic(): Promise<Environment> {
   assert.equal(setup.code, 0, setup.stderr);
   return environment;
 }
-
-suite('two workers without a broker', () => {
-  test('SIGHUP leaves no spool without an owner: all that was acked stays counted', async () => {
-    await using place = await newPlace();
-    const environment = { SLUICE_KAFKA_BROKERS: `127.0.0.1:${await freePort()}` };
-    await using forwarder = new SluiceProcess(['forwarder', '--workers', '2'], place, environment);
-    await forwarder.ready();
-    let acked = 0;
-    const send = async (): Promise<void> => {
-      const headers = { 'content-type': 'application/json', connection: 'close' };
-      const answer = await fetch(`http://127.0.0.1:${place.http}/app`, { method: 'POST', headers, body: '{"n":1}' });
-      assert.equal(answer.status, 200);
-      acked++;
-    };
-    // Connections go to each in turn, so that both have a spool.
-    for (let n = 0; n < 20; n++) await send();
-    const spooled = (): Promise<number> => forwarder.metric('events_spooled');
-    await forwarder.until(async () => (await spooled()) === acked);
-    for (let round = 1; round <= 2; round++) {
-      process.kill(forwarder.pid ?? 0, 'SIGHUP');
-      await forwarder.until(async () => (await forwarder.metric('worker_restarts_total')) === 2 * round);
-      await forwarder.until(async () => (await spooled()) === acked);
-      await send();
-    }
-    await forwarder.until(async () => (await spooled()) === acked);
-    assert.equal(await forwarder.metric('spools_left'), 0);
-    assert.equal((await forwarder.stop()).code, 0);
-  });
-});
 
 suite('two workers', { skip: broker && server ? false : 'SKIPPED: no Kafka or no Elasticsearch' }, () => {
   test('share the work; a kill and a replacement under load lose nothing', async (t) => {
