@@ -25,7 +25,7 @@ const parts: Record<string, (metrics: Metrics) => void> = {
     telemetry.watch(new ByteBudget(1));
     telemetry.watchConnections(() => 0);
     telemetry.watchCertificate('forward', () => 0);
-    const figures = () => ({ events: 0, bytes: 0, bytesMax: 0, oldestMs: null });
+    const figures = () => ({ events: 0, bytes: 0, bytesMax: 0, oldestMs: null, left: 0 });
     observeSpool({ telemetry, metrics, log, clock: systemClock, figures });
   },
   indexer(metrics) {

@@ -12,6 +12,7 @@ import { type ForwardServerOptions, startForwardServer } from './accept/forward-
 import { startHttpServer } from './accept/http-server.ts';
 import { UnackedNames } from './accept/equal-chunks.ts';
 import { ReadingGate } from './accept/reading-gate.ts';
+import { RefusalPace } from './accept/refusal-pace.ts';
 import { type Admission, type Admit, loadAdmission } from './admit/admission.ts';
 import { ConnectionLimit, ConnectionTotal, connectionsWithin, openFilesMax } from './admit/connection-limit.ts';
 import { Door } from './admit/door.ts';
@@ -23,6 +24,10 @@ import { type Edge, httpOptions, openIntake } from './edge.ts';
 import { observeSpool } from './spool-telemetry.ts';
 import { ForwarderTelemetry } from './telemetry.ts';
 import { type UnackedInputs, startUnackedInputs } from './unacked-inputs.ts';
+
+/** Connections that are refused and not closed yet: beside those that are taken, in what the process keeps for itself. */
+const REFUSED_HELD_MAX = 2048;
+const REFUSED_HELD_SHARE = 0.1;
 
 export interface ForwarderOptions {
   readonly config: Config;
@@ -62,9 +67,14 @@ export async function startForwarder(options: ForwarderOptions): Promise<Forward
   const edge = { config, clock, telemetry, intake, admission, tls };
   // Each ends with its senders' answers, which intake gives: so all of them end at once, and intake after them.
   const inputs = new Inputs();
-  const doors = doorsOf(edge);
+  const all = new ConnectionTotal(connectionsWithin(openFilesMax()));
+  const heldMax = Math.min(REFUSED_HELD_MAX, Math.ceil(all.max * REFUSED_HELD_SHARE));
+  const pace = new RefusalPace({ clock, heldMax, unreadyReason: () => intake.unreadyReason });
+  const doors = doorsOf(edge, { all, pace });
   starting.use(inputs);
-  const forward = inputs.add(await startForwardServer(config['forward.listen'], forwardOptions(edge, doors.forward)));
+  const forward = inputs.add(
+    await startForwardServer(config['forward.listen'], forwardOptions(edge, { door: doors.forward, pace })),
+  );
   const tokenFile = config['http.tokens'];
   const { tenants } = admission;
   const tokens = tokenFile === undefined ? null : starting.use(openTokenFile(tokenFile, { tenants, clock, telemetry }));
@@ -107,18 +117,25 @@ class Inputs implements AsyncDisposable {
 }
 
 /** One for each input; all their connections together stay below what the process may have open. */
-function doorsOf({ config, admission, telemetry }: Edge): Readonly<Record<Listener, Door>> {
-  const all = new ConnectionTotal(connectionsWithin(openFilesMax()));
+function doorsOf(
+  { config, admission, telemetry }: Edge,
+  { all, pace }: { readonly all: ConnectionTotal; readonly pace: RefusalPace },
+): Readonly<Record<Listener, Door>> {
   const admits = (address: string): boolean => admission.admits(address);
   const doorOf = (input: Listener): Door => {
     const max = config[`${input}.max_connections`];
     const perAddressMax = config[`${input}.max_connections_per_address`];
-    return new Door({ input, admits, telemetry, limit: new ConnectionLimit({ max, perAddressMax, all }) });
+    const limit = new ConnectionLimit({ max, perAddressMax, all });
+    // Only senders of Forward come back at once; an HTTP server reads a connection as soon as it has it.
+    return new Door({ input, admits, telemetry, limit, pace: input === 'forward' ? pace : null });
   };
   return { forward: doorOf('forward'), http: doorOf('http'), syslog: doorOf('syslog'), gelf: doorOf('gelf') };
 }
 
-function forwardOptions({ config, intake, ...edge }: Edge, door: Door): ForwardServerOptions {
+function forwardOptions(
+  { config, intake, ...edge }: Edge,
+  { door, pace }: { readonly door: Door; readonly pace: RefusalPace },
+): ForwardServerOptions {
   const { clock, telemetry } = edge;
   // As much again as may be in hand, for what has not come whole; one frame must fit.
   const gate = new ReadingGate(Math.max(config['intake.max_bytes'], config['frame.max_bytes']), clock);
@@ -136,6 +153,7 @@ function forwardOptions({ config, intake, ...edge }: Edge, door: Door): ForwardS
       clock,
       gate,
       unackedNames: new UnackedNames(),
+      pace,
       roomOf: (tenant) => intake.roomOf(tenant),
       frameBytesMax: config['frame.max_bytes'],
       frameTimeoutMs: config['forward.frame_timeout_ms'],

@@ -27,6 +27,12 @@ export function observeSpool({ telemetry, metrics, log, clock, figures }: SpoolT
     const { oldestMs } = figures();
     return [[oldestMs === null ? 0 : Math.max(0, (clock.epochMs() - oldestMs) / 1000)]];
   });
+  metrics.gauge(
+    'spools_left',
+    'Spools in the data folder that no process holds, and that wait to be taken over; their events are in no other metric.',
+    [],
+    () => [[figures().left]],
+  );
   const ledger = telemetry.spool(() => figures().events);
   return {
     ...ledger,

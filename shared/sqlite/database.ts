@@ -4,8 +4,20 @@
 // when the process ends, however it ends, so no stale lock can keep anyone out after a kill -9. Once the folder was used, taking it
 // writes nothing, so that it can be taken on a full device.
 
-import { accessSync, constants, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { reasonOf, SluiceError } from '../errors.ts';
 
@@ -66,6 +78,52 @@ export function openDatabase(
     }
     return database;
   });
+}
+
+/** Whether the file still has its name: gone, if nothing has it now, or replaced by another. Linux only tells it to those who look. */
+export type Presence = 'there' | 'gone' | 'replaced';
+
+/** Remembers the file that has this name now; returns what tells where it is. */
+export function watchPresence(file: string): () => Presence {
+  const identity = identityOf(file);
+  return () => presenceOf(file, identity);
+}
+
+function identityOf(file: string): string | null {
+  const stat = statSync(file, { throwIfNoEntry: false });
+  return stat === undefined ? null : `${stat.dev} ${stat.ino}`;
+}
+
+function presenceOf(file: string, identity: string | null): Presence {
+  const present = identityOf(file);
+  if (present === identity) return 'there';
+  return present === null ? 'gone' : 'replaced';
+}
+
+/**
+ * Makes the file anew from a database whose file has no name any more, complete and synced before it gets the name.
+ * `copy` writes all to the file that it is given. Returns what tells whether this very file is there.
+ */
+export function makeAnew(file: string, copy: (file: string) => void): () => Presence {
+  const made = `${file}.new`;
+  for (const suffix of ['', '-journal']) rmSync(made + suffix, { force: true });
+  copy(made);
+  syncPath(made);
+  // What is left of the WAL of the old one belongs to no other.
+  for (const suffix of ['-wal', '-shm']) rmSync(file + suffix, { force: true });
+  const identity = identityOf(made);
+  renameSync(made, file);
+  syncPath(dirname(file));
+  return () => presenceOf(file, identity);
+}
+
+function syncPath(path: string): void {
+  const descriptor = openSync(path, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 function guarded<T>(thing: string, open: () => T): T {

@@ -8,6 +8,8 @@ export interface OpenStoreOptions {
   /** For reading commands: works while another process writes, and never makes or deletes anything. */
   readonly readOnly?: boolean;
   readonly clock?: Clock;
+  /** Something that an operator should know. */
+  readonly warn?: (message: string) => void;
 }
 
 /** Rejects with data_dir_unusable, store_unavailable or config_invalid. Elasticsearch need not be there yet: see Store.ping. */
@@ -16,7 +18,13 @@ export async function openStore(config: Config, options: OpenStoreOptions = {}):
   const retentionMs = config['store.retention_ms'];
   if (storeKind(config) === 'embedded') {
     const { openEmbeddedStore } = await import('./embedded/store.ts');
-    return openEmbeddedStore({ dataDir: config['data.dir'], readOnly, retentionMs, clock });
+    return openEmbeddedStore({
+      dataDir: config['data.dir'],
+      readOnly,
+      retentionMs,
+      clock,
+      ...(options.warn && { warn: options.warn }),
+    });
   }
   const { ElasticsearchStore } = await import('./elasticsearch/store.ts');
   return new ElasticsearchStore({

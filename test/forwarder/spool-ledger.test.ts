@@ -42,7 +42,7 @@ class Edge {
         metrics: this.#metrics,
         log,
         clock,
-        figures: () => ({ events: queue.events, bytes: 1, bytesMax: 2, oldestMs: queue.oldestMs }),
+        figures: () => ({ events: queue.events, bytes: 1, bytesMax: 2, oldestMs: queue.oldestMs, left: 0 }),
       }),
     });
     this.#queue = queue;

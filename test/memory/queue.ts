@@ -12,9 +12,9 @@ import type {
   DeadLetter,
   FetchedRecord,
   Queue,
-  QueueConsumer,
   ReadOptions,
 } from '#shared/queue/queue.ts';
+import type { LocalConsumer } from '#shared/queue/spooled/local-queue.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
 
 export interface QueueHooks {
@@ -80,13 +80,19 @@ export class MemoryQueue implements Queue {
     return (this.log(partition).at(-1)?.offset ?? -1) + 1;
   }
 
+  async forget(offsets: readonly number[]): Promise<void> {
+    const last = this.end(0) - 1;
+    const gone = new Set(offsets.filter((offset) => offset < last));
+    this.logs[0] = this.log(0).filter(({ offset }) => !gone.has(offset));
+  }
+
   async appendDeadLetters(letters: readonly DeadLetter[]): Promise<void> {
     const error = this.hooks.deadLetters?.(letters);
     if (error) throw error;
     this.letters.push(...letters);
   }
 
-  async consume(handler: ConsumerHandler, _options: ConsumeOptions): Promise<QueueConsumer> {
+  async consume(handler: ConsumerHandler, _options: ConsumeOptions): Promise<Member> {
     const error = this.hooks.consume?.();
     if (error) throw error;
     const member = new Member(this, handler);
@@ -137,7 +143,7 @@ export class MemoryQueue implements Queue {
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 
-class Member implements QueueConsumer {
+class Member implements LocalConsumer {
   readonly #queue: MemoryQueue;
   readonly #handler: ConsumerHandler;
   #assignment = 0;
@@ -211,6 +217,12 @@ class Member implements QueueConsumer {
 
   resume(partitions: readonly number[]): void {
     for (const partition of partitions) this.#paused.delete(partition);
+    this.fetch();
+  }
+
+  /** Of partition 0. */
+  seek(offset: number): void {
+    if (this.#positions.has(0)) this.#positions.set(0, offset);
     this.fetch();
   }
 

@@ -7,6 +7,7 @@ import { EventEmitter } from 'node:events';
 import type { Server } from 'node:net';
 import { ForwardConnections } from '#forwarder/accept/forward-connections.ts';
 import { ReadingGate } from '#forwarder/accept/reading-gate.ts';
+import { RefusalPace } from '#forwarder/accept/refusal-pace.ts';
 import { loadAdmission } from '#forwarder/admit/admission.ts';
 import type { Chunk, Intake, Undecodable } from '#forwarder/chunk.ts';
 import { QueueIntake } from '#forwarder/intake.ts';
@@ -142,12 +143,14 @@ class Run {
       random: world.random.fork(name).next,
       remembered: machine.remembered,
       learned: (figures) => (machine.remembered = figures),
+      // As little as a few records, so that partitions leave some in the spool and come back for them.
+      readAheadBytesMax: 400,
       observer: observeSpool({
         telemetry,
         metrics,
         log,
         clock: process,
-        figures: () => ({ events: this.#queue.events, bytes: 0, bytesMax: 0, oldestMs: this.#queue.oldestMs }),
+        figures: () => ({ events: this.#queue.events, bytes: 0, bytesMax: 0, oldestMs: this.#queue.oldestMs, left: 0 }),
       }),
     });
     this.#intake = new QueueIntake({
@@ -172,6 +175,7 @@ class Run {
         intake: this.#watched,
         telemetry,
         clock: process,
+        pace: new RefusalPace({ heldMax: 2048, clock: process, unreadyReason: () => this.#intake.unreadyReason }),
         gate: new ReadingGate(Math.max(config['intake.max_bytes'], config['frame.max_bytes']), process),
         roomOf: (tenant) => this.#intake.roomOf(tenant),
         frameBytesMax: config['frame.max_bytes'],

@@ -3,7 +3,8 @@
 
 import { SluiceError } from '#shared/errors.ts';
 import { headedRecord } from '#shared/queue/headers.ts';
-import type { ConsumeOptions, ConsumerHandler, FetchedRecord, Queue, QueueConsumer } from '#shared/queue/queue.ts';
+import type { ConsumeOptions, ConsumerHandler, FetchedRecord } from '#shared/queue/queue.ts';
+import type { LocalConsumer, LocalQueue } from '#shared/queue/spooled/local-queue.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
 import type { Faults } from './faults.ts';
 import type { SimProcess } from './process.ts';
@@ -48,7 +49,7 @@ export class SpoolDisk {
 }
 
 /** The local queue of one process. */
-export class SpoolLog implements Queue {
+export class SpoolLog implements LocalQueue {
   readonly kind = 'embedded';
   readonly unreadyReason = null;
   readonly partitions = 1;
@@ -93,7 +94,7 @@ export class SpoolLog implements Queue {
     return Promise.reject(new SluiceError('queue_refused', 'Cannot append: a spool keeps its letters as records'));
   }
 
-  consume(handler: ConsumerHandler, _options: ConsumeOptions): Promise<QueueConsumer> {
+  consume(handler: ConsumerHandler, _options: ConsumeOptions): Promise<Reader> {
     const reader = new Reader(this.#disk, this.#process, handler);
     this.#reader = reader;
     return Promise.resolve(reader);
@@ -104,7 +105,7 @@ export class SpoolLog implements Queue {
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 
-class Reader implements QueueConsumer {
+class Reader implements LocalConsumer {
   readonly #disk: SpoolDisk;
   readonly #process: SimProcess;
   readonly #handler: ConsumerHandler;
@@ -145,6 +146,11 @@ class Reader implements QueueConsumer {
 
   resume(): void {
     this.#isPaused = false;
+    this.fetch();
+  }
+
+  seek(offset: number): void {
+    this.#position = offset;
     this.fetch();
   }
 

@@ -52,6 +52,7 @@ export class ForwardConnections {
     await Promise.all(sessions);
     // Those that never came to a session.
     for (const socket of this.#sockets) socket.destroy();
+    this.#options.door.close();
   }
 
   #accept(socket: Socket): void {

@@ -16,6 +16,7 @@ import { EqualChunks, UnackedNames } from './equal-chunks.ts';
 import { FrameReader } from './frame-reader.ts';
 import { type FrameOutcomes, type FrameRefusal, FrameTaker, type Sender } from './frame-taker.ts';
 import { type GateMember, type GatePass, ReadingGate } from './reading-gate.ts';
+import type { RefusalPace } from './refusal-pace.ts';
 import { type Overdue, SessionWatch, type WatchLimits } from './session-watch.ts';
 
 export interface SessionOptions extends Partial<WatchLimits> {
@@ -28,6 +29,8 @@ export interface SessionOptions extends Partial<WatchLimits> {
   readonly gate?: ReadingGate;
   /** Shared by all sessions of a server. */
   readonly unackedNames?: UnackedNames;
+  /** The same; absent: what cannot be held is refused at once. */
+  readonly pace?: RefusalPace;
   /** The room that a tenant has; else that of intake. */
   readonly roomOf?: (tenant: string | null) => Room;
 }
@@ -59,6 +62,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
   readonly #watch: SessionWatch;
   readonly #reader: FrameReader;
   readonly #taker: FrameTaker;
+  readonly #sender: string;
   readonly #answers: Answers;
   readonly #equalChunks: EqualChunks;
   #inFlightBytes = 0;
@@ -67,6 +71,8 @@ export class ForwardSession implements GateMember, FrameOutcomes {
   #held = false;
   /** The peer sends no more. */
   #peerEnded = false;
+  /** A chunk was not held: nothing is read any more, and the connection is about to be closed. */
+  #refusing = false;
   /** We read no more. */
   #closing = false;
   #wake: (() => void) | null = null;
@@ -74,6 +80,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
 
   constructor(socket: Socket, options: SessionOptions, from: SessionPeer) {
     this.#socket = socket;
+    this.#sender = from.sender;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#roomOfTenant = options.roomOf?.(from.principal.tenant) ?? options.intake;
@@ -114,12 +121,12 @@ export class ForwardSession implements GateMember, FrameOutcomes {
 
   /** For the gate: whether it is us whom this connection waits for. */
   get isWaiting(): boolean {
-    return this.#held && this.#socket.writableLength < ANSWER_BYTES_MAX;
+    return (this.#held || this.#refusing) && this.#socket.writableLength < ANSWER_BYTES_MAX;
   }
 
   flow(): void {
     if (this.#closing || this.#socket.destroyed) return;
-    if (this.#held || !this.#gate.mayRead(this.#pass)) this.#socket.pause();
+    if (this.#held || this.#refusing || !this.#gate.mayRead(this.#pass)) this.#socket.pause();
     else if (!this.#peerEnded) this.#socket.resume();
   }
 
@@ -132,7 +139,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
 
   /** Closes it where it takes longer than it may; to be called every second or so. */
   look(nowMs: number): void {
-    if (this.#closing) return;
+    if (this.#closing || this.#refusing) return;
     const overdue = this.#watch.overdue(this.#progress(), nowMs);
     if (overdue !== null) this.#endOverdue(overdue);
   }
@@ -162,7 +169,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
   }
 
   #read(): void {
-    while (!this.#held && !this.#closing && !this.#socket.destroyed) {
+    while (!this.#held && !this.#refusing && !this.#closing && !this.#socket.destroyed) {
       if (!this.#hasRoom) {
         this.wait(this.#room());
         break;
@@ -224,7 +231,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
         () => place && ack && this.#answers.give(place, this.#ack(ack), whenWritten),
         () => {
           if (place) this.#answers.cut(place);
-          this.#finish();
+          this.#refused();
         },
       )
       .finally(() => {
@@ -236,7 +243,12 @@ export class ForwardSession implements GateMember, FrameOutcomes {
   }
 
   get #hasRoom(): boolean {
-    return this.#roomOfTenant.hasRoom && this.#hasOwnRoom;
+    return this.#roomOfTenant.hasRoom && this.#hasOwnRoom && this.#mayHold;
+  }
+
+  /** Whether there is any use in taking a chunk now. */
+  get #mayHold(): boolean {
+    return this.#options.pace?.mayRead !== false;
   }
 
   get #hasOwnRoom(): boolean {
@@ -255,6 +267,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
       this.#wake = null;
     }
     await this.#roomOfTenant.room();
+    while (!this.#mayHold && !this.#closing && !this.#socket.destroyed) await this.#options.pace?.looked();
   }
 
   /** Neither reads nor looks at frames until `done`. */
@@ -271,6 +284,15 @@ export class ForwardSession implements GateMember, FrameOutcomes {
       if (this.#peerEnded) this.#endIfDone();
       else this.flow();
     });
+  }
+
+  #refused(): void {
+    if (this.#refusing) return;
+    this.#refusing = true;
+    this.flow();
+    const { pace } = this.#options;
+    if (pace) void pace.hold(this.#sender).then(() => this.#finish());
+    else this.#finish();
   }
 
   #finish(): void {

@@ -1,7 +1,8 @@
 // What every connection passes before a byte of it is read, whichever input it comes to: it has a peer, its peer may connect, and there is
 // room for one more. One place for all inputs, so that none of them can forget one of the questions.
 //
-// Guarantees: a connection that is not let in is destroyed and counted; one that is let in is counted until it is closed.
+// Guarantees: not a byte of a connection that is not let in is read; it is counted, and closed, at once or at a pace where its senders come
+// back without one; one that is let in is counted until it is closed.
 
 import type { Socket } from 'node:net';
 import { peerAddress } from '#shared/networks.ts';
@@ -19,37 +20,56 @@ export interface DoorOptions {
   /** Whether a connection from this address (of `peerAddress`) is read. */
   readonly admits: (address: string) => boolean;
   readonly limit: ConnectionLimit;
+  /** Null: what is refused is closed at once. */
+  readonly pace: { hold(peer: string): Promise<void> } | null;
   readonly telemetry: DoorTelemetry;
 }
 
 export class Door {
   readonly #options: DoorOptions;
+  /** Connections that were refused and are not closed yet. */
+  readonly #refused = new Set<Socket>();
 
   constructor(options: DoorOptions) {
     this.#options = options;
   }
 
-  /** The address of the peer; null for a connection that was not let in, and is destroyed. */
+  /** The address of the peer; null for a connection that was not let in, which nobody but the door may touch. */
   enter(socket: Socket, listensOn: 'tcp' | 'unix'): string | null {
     const { input, admits, limit, telemetry } = this.#options;
     const address = peerAddress(socket.remoteAddress, listensOn);
     // It was reset before it was accepted: nobody is there to be let in.
-    if (address === null) return refuse(socket);
+    if (address === null) {
+      socket.destroy();
+      return null;
+    }
     if (!admits(address)) {
       telemetry.authFailed(input, 'network_refused', address);
-      return refuse(socket);
+      return this.#refuse(socket, address);
     }
     const permit = limit.enter(address);
     if (!permit) {
       telemetry.connectionEnded(input, 'too_many');
-      return refuse(socket);
+      return this.#refuse(socket, address);
     }
     socket.once('close', () => permit[Symbol.dispose]());
     return address;
   }
-}
 
-function refuse(socket: Socket): null {
-  socket.destroy();
-  return null;
+  /** Closes what was refused. */
+  close(): void {
+    for (const socket of this.#refused) socket.destroy();
+  }
+
+  #refuse(socket: Socket, address: string): null {
+    const { pace } = this.#options;
+    if (pace === null) {
+      socket.destroy();
+      return null;
+    }
+    this.#refused.add(socket);
+    socket.once('close', () => this.#refused.delete(socket));
+    void pace.hold(address).then(() => socket.destroy());
+    return null;
+  }
 }

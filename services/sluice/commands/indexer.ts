@@ -39,7 +39,9 @@ export async function run(args: string[], context: CommandContext): Promise<numb
     return runWorkers('indexer', workers, context);
   }
   return runService('indexer', context, async (service) => {
-    const store = service.lifetime.use(await openStore(service.config));
+    const store = service.lifetime.use(
+      await openStore(service.config, { warn: (message) => service.log.warn('store_warning', { message }) }),
+    );
     const options = { ...service, store, random: Math.random };
     if (values.drain) {
       const { drained, left, counts } = await drainIndexer({ ...options, signal: context.signal, maxSeconds });

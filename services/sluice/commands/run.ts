@@ -18,7 +18,9 @@ With SLUICE_KAFKA_BROKERS and SLUICE_ELASTICSEARCH_URL the same process works on
 export async function run(args: string[], context: CommandContext): Promise<number> {
   parseArgs({ args, options: {} });
   return runService('run', context, async (service) => {
-    const store = service.lifetime.use(await openStore(service.config));
+    const store = service.lifetime.use(
+      await openStore(service.config, { warn: (message) => service.log.warn('store_warning', { message }) }),
+    );
     if (store.kind === 'embedded') await store.setup();
     const indexer = service.lifetime.use(await startIndexer({ ...service, store, random: Math.random }));
     const forwarder = service.lifetime.use(await startForwarder(service));

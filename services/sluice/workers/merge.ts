@@ -21,6 +21,7 @@ const WAYS: Readonly<Record<string, Way>> = {
   sluice_store_up: 'min',
   sluice_tls_certificate_expiry_seconds: 'min',
   sluice_spool_oldest_seconds: 'max',
+  sluice_spools_left: 'max',
   // Of a partition that changes its owner two may tell for a moment.
   sluice_indexer_lag_records: 'max',
   sluice_indexer_oldest_uncommitted_seconds: 'max',

@@ -1,7 +1,7 @@
 // A member of a group on the embedded queue: always the only one, so its one partition is assigned once, under number 1.
 // It fetches as long as there is something and it is not paused, and is woken when something is appended.
 //
-// Guarantees: records come in order without gaps; a commit resolves when it is on the device.
+// Guarantees: records come in order, none is left out; a commit resolves when it is on the device.
 
 import assert from 'node:assert/strict';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
@@ -30,6 +30,8 @@ export class EmbeddedConsumer implements QueueConsumer {
   readonly #fetchBytesMax: number;
   readonly #running: Promise<void>;
   #next: number;
+  /** Offset after the last record that was ever fetched. */
+  #fetchedTo: number;
   #paused = false;
   #ended = false;
   #waiter: (() => void) | null = null;
@@ -40,6 +42,7 @@ export class EmbeddedConsumer implements QueueConsumer {
     this.#group = options.group;
     this.#fetchBytesMax = options.fetchBytesMax;
     this.#next = options.next;
+    this.#fetchedTo = options.next;
     this.#running = this.#run();
   }
 
@@ -50,6 +53,13 @@ export class EmbeddedConsumer implements QueueConsumer {
   resume(partitions: readonly number[]): void {
     if (!partitions.includes(PARTITION)) return;
     this.#paused = false;
+    this.wake();
+  }
+
+  /** Goes on at this offset; nothing that was fetched before is handed over after it. */
+  seek(offset: number): void {
+    assert(offset <= this.#fetchedTo, 'what was not fetched is not passed over');
+    this.#next = offset;
     this.wake();
   }
 
@@ -65,7 +75,7 @@ export class EmbeddedConsumer implements QueueConsumer {
     }
     const next = nextOffsets.get(PARTITION);
     if (next === undefined) return;
-    assert(next <= this.#next, 'what was not fetched cannot be committed');
+    assert(next <= this.#fetchedTo, 'what was not fetched cannot be committed');
     await this.#queue.writes.commit(this.#group, next);
   }
 
@@ -105,12 +115,14 @@ export class EmbeddedConsumer implements QueueConsumer {
 
   async #fetch(): Promise<void> {
     const { thread } = this.#queue;
-    const from = { topic: 'logs', offset: this.#next, bytesMax: this.#fetchBytesMax } as const;
+    const offset = this.#next;
+    const from = { topic: 'logs', offset, bytesMax: this.#fetchBytesMax } as const;
     const { frames, end } = await thread.call('fetch', from);
     const records = fetchedRecords(frames);
     const last = records.at(-1);
-    if (this.#ended || last === undefined) return;
+    if (this.#ended || last === undefined || this.#next !== offset) return;
     this.#next = last.offset + 1;
+    this.#fetchedTo = Math.max(this.#fetchedTo, this.#next);
     this.#handler.fetched({ partition: PARTITION, assignment: ASSIGNMENT, records, endOffset: end });
   }
 

@@ -10,20 +10,12 @@ import type { QueueRecord } from '#shared/record/record.ts';
 import { startWorker, type WorkerThread } from '#shared/sqlite/worker-thread.ts';
 import { appendDeadLetters, type DeadLetterAppend } from '../dead-letter-appends.ts';
 import { type Headed, type Headers, headedLetter, headedRecord, recordBytes } from '../headers.ts';
-import type {
-  ConsumeOptions,
-  ConsumerHandler,
-  DeadLetter,
-  FetchedRecord,
-  Queue,
-  QueueConsumer,
-  ReadOptions,
-} from '../queue.ts';
+import type { ConsumeOptions, ConsumerHandler, DeadLetter, FetchedRecord, Queue, ReadOptions } from '../queue.ts';
 import { EmbeddedConsumer } from './embedded-consumer.ts';
 import { GroupCommit } from './group-commit.ts';
 import { fetchedRecords } from './fetched-records.ts';
 import { transactionBytesMaxOf } from './log-space.ts';
-import type { DamageNotice, LogMethods, QueueWorkerData } from './queue-worker.ts';
+import type { LogMethods, Notice, QueueWorkerData } from './queue-worker.ts';
 import type { Topic } from './sqlite-log.ts';
 
 // A record is held whole in memory a few times on its way; a small queue takes less (see log-space.ts).
@@ -32,6 +24,8 @@ const TRANSACTION_BYTES = 8 * 1024 * 1024;
 const READ_BYTES = 1024 * 1024;
 const BACKLOG_RECORDS = 1000;
 const TEND_INTERVAL_MS = 1000;
+/** A small event: where this finds no room, none does. */
+const PROBE_BYTES = 1024;
 
 export interface EmbeddedQueueOptions {
   /** `data.dir`. */
@@ -63,10 +57,14 @@ export async function openEmbeddedQueue(options: EmbeddedQueueOptions): Promise<
   let queue: EmbeddedQueue | null = null;
   const thread = await startWorker<LogMethods>('queue-worker', import.meta.url, data, {
     onDeath: died.resolve,
-    onNotice(notice) {
-      const { aside } = notice as DamageNotice;
-      options.warn(`What ${nameOf(options)} held is damaged: it lies in ${aside} now, and is not read any more`);
-      queue?.damaged();
+    onNotice(told) {
+      const notice = told as Notice;
+      if ('aside' in notice) {
+        const { aside } = notice;
+        options.warn(`What ${nameOf(options)} held is damaged: it lies in ${aside} now, and is not read any more`);
+        queue?.damaged();
+      } else if ('warning' in notice) options.warn(notice.warning);
+      else queue?.troubled(notice.trouble);
     },
   });
   const { end } = await thread.call('bounds', 'logs');
@@ -85,7 +83,12 @@ export class EmbeddedQueue implements Queue {
   readonly #consumers = new Set<EmbeddedConsumer>();
   #end: number;
   #refused: { readonly reason: string; readonly bytes: number } | null = null;
+  /** Why nothing could be written, until something could. */
+  #failed: string | null = null;
+  /** Its file is gone. */
+  #trouble: string | null = null;
   #dead: string | null = null;
+  #tendFailed = '';
   #tending: Disposable | null = null;
   #closed = false;
 
@@ -100,6 +103,7 @@ export class EmbeddedQueue implements Queue {
       name: nameOf(options),
       transactionBytesMax: Math.min(TRANSACTION_BYTES, roomMax),
       written: (newEnd, refused, bytes) => this.#written(newEnd, refused, bytes),
+      failed: (reason) => (this.#failed = reason),
     });
     if (!options.readOnly) this.#tendLater();
   }
@@ -107,6 +111,8 @@ export class EmbeddedQueue implements Queue {
   get unreadyReason(): string | null {
     if (this.#dead !== null) return this.#dead;
     if (this.#closed) return 'the queue is closed';
+    if (this.#trouble !== null) return `${nameOf(this.#options)} holds nothing: ${this.#trouble}`;
+    if (this.#failed !== null) return this.#failed;
     return this.#refused === null ? null : `${nameOf(this.#options)} is full: ${this.#refused.reason}`;
   }
 
@@ -142,7 +148,7 @@ export class EmbeddedQueue implements Queue {
     await this.#writes.append(topic, records);
   }
 
-  async consume(handler: ConsumerHandler, options: ConsumeOptions): Promise<QueueConsumer> {
+  async consume(handler: ConsumerHandler, options: ConsumeOptions): Promise<EmbeddedConsumer> {
     assert(!this.#options.readOnly && !this.#closed);
     const { next } = await this.#thread.call('join', options.group);
     const consumer = new EmbeddedConsumer(
@@ -188,6 +194,11 @@ export class EmbeddedQueue implements Queue {
     }
   }
 
+  /** Removes single records of the logs, whoever has not consumed them yet; never the last one. */
+  async forget(offsets: readonly number[]): Promise<void> {
+    await this.#thread.call('forget', offsets);
+  }
+
   /** Bytes on the device, the WAL included. */
   bytesHeld(): Promise<number> {
     return this.#thread.call('bytesHeld', undefined);
@@ -197,6 +208,12 @@ export class EmbeddedQueue implements Queue {
   died(error: Error): void {
     this.#dead = `${nameOf(this.#options)} has failed: ${reasonOf(error)}`;
     for (const consumer of this.#consumers) consumer.fail(new SluiceError('queue_unavailable', this.#dead));
+  }
+
+  /** Its file is gone, or there again. */
+  troubled(trouble: string | null): void {
+    this.#trouble = trouble;
+    if (trouble !== null) this.#options.warn(`Cannot hold anything in ${nameOf(this.#options)}: ${trouble}`);
   }
 
   /** The log began anew: nothing of what it held can be read any more. */
@@ -216,9 +233,9 @@ export class EmbeddedQueue implements Queue {
   }
 
   #written(end: number, refused: string | null, bytes: number): void {
+    this.#failed = null;
     if (refused !== null) {
-      if (this.#refused === null) this.#options.warn(`Cannot append to ${nameOf(this.#options)}: ${refused}`);
-      this.#refused = { reason: refused, bytes };
+      this.#refuse(refused, bytes);
     } else if (bytes > 0) {
       this.#refused = null;
     }
@@ -235,16 +252,33 @@ export class EmbeddedQueue implements Queue {
     });
   }
 
-  // Removes what is old, gives space back, and finds out whether a full queue has room again.
+  // Removes what is old, gives space back, and finds out whether an event would be held now: one that was refused tells it for as many
+  // bytes as it has, and where nobody tries, a small one that is only thought of.
   async #tend(): Promise<void> {
     try {
-      const nowMs = this.#options.clock.epochMs();
-      while (await this.#thread.call('tend', nowMs)) if (this.#closed) return;
-      const { bytes } = this.#refused ?? { bytes: 0 };
-      if (bytes > 0 && (await this.#thread.call('makeRoom', { bytes, nowMs }))) this.#refused = null;
+      const { clock } = this.#options;
+      const moment = { epochMs: clock.epochMs(), monotonicMs: clock.monotonicMs() };
+      while (await this.#thread.call('tend', moment)) if (this.#closed) return;
+      const bytes = this.#refused?.bytes ?? PROBE_BYTES;
+      const reason = await this.#thread.call('makeRoom', bytes);
+      if (reason !== null && this.#refused === null) this.#refuse(reason, bytes);
+      else if (reason === null && this.#refused?.bytes === bytes) this.#refused = null;
+      if (this.#failed === null) return;
+      await this.#thread.call('probe', null);
+      this.#failed = null;
     } catch (error) {
-      if (!this.#closed) this.#options.warn(`Cannot tend ${nameOf(this.#options)}: ${reasonOf(error)}`);
+      // What is gone was told.
+      if (this.#closed || this.#trouble !== null) return;
+      const why = reasonOf(error);
+      this.#failed ??= `Cannot write to ${nameOf(this.#options)}: ${why}`;
+      if (why !== this.#tendFailed) this.#options.warn(`Cannot tend ${nameOf(this.#options)}: ${why}`);
+      this.#tendFailed = why;
     }
+  }
+
+  #refuse(reason: string, bytes: number): void {
+    if (this.#refused === null) this.#options.warn(`Cannot append to ${nameOf(this.#options)}: ${reason}`);
+    this.#refused = { reason, bytes };
   }
 }
 

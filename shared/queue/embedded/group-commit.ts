@@ -26,6 +26,8 @@ export interface GroupCommitOptions {
   readonly transactionBytesMax: number;
   /** After each transaction: the end of the logs, and why records were refused, if they were (with their bytes). */
   written(end: number, refused: string | null, bytes: number): void;
+  /** A transaction failed for another reason: nothing of it is held. */
+  failed(reason: string): void;
 }
 
 export class GroupCommit {
@@ -104,6 +106,7 @@ export class GroupCommit {
       settle(appends, refused === null ? null : fullError(this.#options.name, refused));
     } catch (error) {
       const failure = unavailable(this.#options.name, error);
+      this.#options.failed(failure.message);
       committed.reject(failure);
       settle(appends, failure);
     }

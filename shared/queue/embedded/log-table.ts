@@ -17,6 +17,7 @@ export class LogTable {
   readonly #timeFrom: StatementSync;
   readonly #oldest: StatementSync;
   readonly #delete: StatementSync;
+  readonly #deleteOne: StatementSync;
   #end = 0;
   #lastMs = 0;
 
@@ -32,8 +33,9 @@ export class LogTable {
     );
     this.#timeFrom = prepare('SELECT offset, time FROM $table WHERE offset >= ? ORDER BY offset LIMIT 1');
     this.#oldest = prepare(
-      `SELECT offset, time, length(value) AS bytes FROM $table WHERE offset < ? ORDER BY offset LIMIT ${REMOVED_RECORDS_MAX}`,
+      `SELECT offset, length(value) AS bytes FROM $table WHERE offset < ? ORDER BY offset LIMIT ${REMOVED_RECORDS_MAX}`,
     );
+    this.#deleteOne = prepare('DELETE FROM $table WHERE offset = ?');
     this.#delete = prepare('DELETE FROM $table WHERE offset < ?');
     this.reload();
   }
@@ -97,19 +99,23 @@ export class LogTable {
     return time === undefined ? null : Number(time);
   }
 
-  /** Removes the oldest records below `before` that are not younger than `untilMs`, a bounded number; never the last one. */
-  remove(before: number, untilMs: number): number {
+  /** Removes the oldest records below `before`, a bounded number; never the last one. */
+  remove(before: number): number {
     let next = 0;
     let removed = 0;
     let bytes = 0;
     for (const row of this.#oldest.iterate(Math.min(before, this.#end - 1))) {
-      if (Number(row['time']) > untilMs || bytes >= REMOVED_BYTES_MAX) break;
+      if (bytes >= REMOVED_BYTES_MAX) break;
       next = Number(row['offset']) + 1;
       removed++;
       bytes += Number(row['bytes']);
     }
     if (removed > 0) this.#delete.run(next);
     return removed;
+  }
+
+  forget(offsets: readonly number[]): void {
+    for (const offset of offsets) if (offset < this.#end - 1) this.#deleteOne.run(offset);
   }
 }
 

@@ -2,11 +2,22 @@
 // Started by `startWorker('queue-worker', …)`; nothing else may import it.
 //
 // Where the owner says so, a log whose file is damaged is moved aside and a new one takes its place; the owner is told.
+// Where the file or its folder was deleted, it is made anew with all that it held, for that can still be read. No write is answered before
+// the file was seen to be there.
 
 import { join } from 'node:path';
-import { existsSync } from 'node:fs';
-import { SluiceError } from '#shared/errors.ts';
-import { isDamaged, lockFolder, makeFolder, setAside, whatFailed } from '#shared/sqlite/database.ts';
+import { existsSync, rmSync } from 'node:fs';
+import { reasonOf, SluiceError } from '#shared/errors.ts';
+import {
+  isDamaged,
+  lockFolder,
+  makeAnew,
+  makeFolder,
+  setAside,
+  watchPresence,
+  whatFailed,
+} from '#shared/sqlite/database.ts';
+import type { Moment } from '#shared/sqlite/passed-time.ts';
 import { moved, type Moved, serveWorker } from '#shared/sqlite/worker-thread.ts';
 import { packFrames, type Stored, unpackFrames } from './frames.ts';
 import { type LogOptions, SqliteLog, type Topic, type Write, type Written } from './sqlite-log.ts';
@@ -19,11 +30,13 @@ export interface QueueWorkerData {
   readonly setDamagedAside: boolean;
 }
 
-/** Told unasked, after the log began anew, and before the answer to what found the damage. */
-export interface DamageNotice {
-  /** Where the damaged file lies now. */
-  readonly aside: string;
-}
+/** Told unasked. */
+export type Notice =
+  /** The log began anew; told before the answer to what found the damage. `aside`: where the damaged file lies now. */
+  | { readonly aside: string }
+  | { readonly warning: string }
+  /** Why nothing can be held, since its file is gone; null where it is there again. */
+  | { readonly trouble: string | null };
 
 /** A transaction with its records packed, see frames.ts. */
 export interface PackedWrite {
@@ -41,8 +54,11 @@ export interface Fetched {
 
 export interface LogMethods {
   write(write: PackedWrite): Written & { readonly end: number };
-  makeRoom(room: { bytes: number; nowMs: number }): boolean;
-  tend(nowMs: number): boolean;
+  /** Why records of so many bytes would be refused; null where they would not. Removes what may be removed for them. */
+  makeRoom(bytes: number): string | null;
+  /** Writes something; throws where that fails. */
+  probe(argument: null): void;
+  tend(moment: Moment): boolean;
   bounds(topic: Topic): { first: number; end: number };
   offsetAt(at: { topic: Topic; timeMs: number }): number;
   fetch(from: { topic: Topic; offset: number; bytesMax: number }): Moved<Fetched>;
@@ -52,6 +68,8 @@ export interface LogMethods {
   join(group: string): { next: number; end: number };
   /** Where the group stands, without a trace. `oldestMs`: append time of its next record; null when caught up. */
   standOf(group: string): { low: number; high: number; next: number; oldestMs: number | null };
+  /** Removes these records of the logs. */
+  forget(offsets: readonly number[]): void;
   bytesHeld(): number;
 }
 
@@ -59,32 +77,41 @@ serveWorker<QueueWorkerData, LogMethods>((data, notify) => {
   using opened = new DisposableStack();
   const file = join(data.folder, 'log.sqlite');
   if (data.readOnly) requireLog(file, data.folder);
-  else {
-    makeFolder(data.folder);
-    opened.use(lockFolder(data.folder));
-  }
-  const keeper = opened.use(new LogKeeper({ ...data, file }, notify));
+  else makeFolder(data.folder);
+  const keeper = opened.use(new LogKeeper({ ...data, file, tell: (warning) => notify({ warning }) }, notify));
   const held = opened.move();
   return { methods: methodsOf(keeper), close: () => held.dispose() };
 });
 
 type KeeperOptions = LogOptions & Pick<QueueWorkerData, 'folder' | 'setDamagedAside'>;
 
-/** The log, and the one that takes its place when it is damaged. */
+/** The log, and the one that takes its place when it is damaged or gone. */
 class LogKeeper implements Disposable {
   readonly #options: KeeperOptions;
-  readonly #tell: (notice: DamageNotice) => void;
+  readonly #tell: (notice: Notice) => void;
+  #lock: Disposable | null;
+  #lockPresence: () => string;
   #log: SqliteLog;
+  #presence: () => string;
+  #trouble: string | null = null;
+  /** Groups that have joined: they count in a log that takes the place of this one as well. */
+  readonly #groups = new Set<string>();
 
-  constructor(options: KeeperOptions, tell: (notice: DamageNotice) => void) {
+  constructor(options: KeeperOptions, tell: (notice: Notice) => void) {
     this.#options = options;
     this.#tell = tell;
+    this.#lock = options.readOnly ? null : lockFolder(options.folder);
+    this.#lockPresence = watchPresence(join(options.folder, 'lock'));
     try {
       this.#log = new SqliteLog(options);
     } catch (error) {
-      if (!this.#isToGo(error)) throw error;
+      if (!this.#isToGo(error)) {
+        this.#lock?.[Symbol.dispose]();
+        throw error;
+      }
       this.#log = this.#anew();
     }
+    this.#presence = watchPresence(options.file);
   }
 
   /** Does something with the log. Throws queue_damaged where the log had to go. */
@@ -97,13 +124,70 @@ class LogKeeper implements Disposable {
       if (!this.#isToGo(error)) throw new Error(what, { cause: error });
       const damaged = this.#log;
       this.#log = this.#anew();
+      this.#presence = watchPresence(file);
       damaged[Symbol.dispose]();
       throw new SluiceError('queue_damaged', `Cannot use ${file}: ${what}`, { cause: error });
     }
   }
 
+  join(group: string): number {
+    this.#groups.add(group);
+    return this.do((log) => log.join(group));
+  }
+
+  /** To be called after what must stay, and now and then. Throws where the file is gone and cannot be made anew. */
+  requirePresence(): void {
+    const presence = this.#presence();
+    if (presence === 'there') return;
+    let trouble: string;
+    try {
+      if (presence === 'gone') return this.#restore();
+      trouble = `another file has taken the place of ${this.#options.file}`;
+    } catch (error) {
+      trouble = `${this.#options.file} is gone, and cannot be made anew: ${reasonOf(error)}`;
+    }
+    this.#note(`${trouble}. What it held can be read by this process only: let it be consumed before a restart`);
+    throw new Error(trouble);
+  }
+
   [Symbol.dispose](): void {
     this.#log[Symbol.dispose]();
+    this.#lock?.[Symbol.dispose]();
+  }
+
+  #restore(): void {
+    const { folder, file, tell } = this.#options;
+    makeFolder(folder);
+    // The lock of a folder that was deleted keeps nobody out of the new one.
+    if (this.#lockPresence() !== 'there') {
+      const lock = lockFolder(folder);
+      this.#lock?.[Symbol.dispose]();
+      this.#lock = lock;
+      this.#lockPresence = watchPresence(join(folder, 'lock'));
+    }
+    const presence = makeAnew(file, (made) => this.#log.copyTo(made));
+    const made = new SqliteLog(this.#options);
+    if (presence() !== 'there') {
+      // Whoever deletes is at it still: what was opened is a new file, and empty.
+      made[Symbol.dispose]();
+      for (const suffix of ['', '-wal', '-shm']) rmSync(file + suffix, { force: true });
+      throw new Error('it was deleted again');
+    }
+    const former = this.#log;
+    this.#log = made;
+    this.#presence = presence;
+    former[Symbol.dispose]();
+    for (const group of this.#groups) this.#log.join(group);
+    tell(
+      `${file} was deleted while it was used. It was made anew with all that it held; leave the data folder to Sluice`,
+    );
+    this.#note(null);
+  }
+
+  #note(trouble: string | null): void {
+    if (trouble === this.#trouble) return;
+    this.#trouble = trouble;
+    this.#tell({ trouble });
   }
 
   #isToGo(error: unknown): boolean {
@@ -120,30 +204,37 @@ class LogKeeper implements Disposable {
 
 function methodsOf(keeper: LogKeeper): LogMethods {
   return {
-    write: ({ nowMs, logs, deadLetters, commits }) =>
-      keeper.do((log) => {
+    write: ({ nowMs, logs, deadLetters, commits }) => {
+      keeper.requirePresence();
+      return keeper.do((log) => {
         const write = { nowMs, logs: [...unpackFrames(logs)], deadLetters: [...unpackFrames(deadLetters)], commits };
-        return { ...log.write(write), end: log.end('logs') };
-      }),
-    makeRoom: ({ bytes, nowMs }) => keeper.do((log) => log.makeRoom(bytes, nowMs)),
-    tend: (nowMs) => keeper.do((log) => log.tend(nowMs)),
+        const written = log.write(write);
+        keeper.requirePresence();
+        return { ...written, end: log.end('logs') };
+      });
+    },
+    makeRoom: (bytes) => keeper.do((log) => log.makeRoom(bytes)),
+    probe: () => keeper.do((log) => log.probe()),
+    tend: (moment) => {
+      keeper.requirePresence();
+      return keeper.do((log) => log.tend(moment));
+    },
     bounds: (topic) => keeper.do((log) => ({ first: log.first(topic), end: log.end(topic) })),
     offsetAt: ({ topic, timeMs }) => keeper.do((log) => log.offsetAt(topic, timeMs)),
     fetch: ({ topic, offset, bytesMax }) =>
       keeper.do((log) => fetched(log.fetch(topic, offset, bytesMax), log.end(topic))),
     heads: ({ topic, offset, records }) =>
       keeper.do((log) => fetched(log.heads(topic, offset, records), log.end(topic))),
-    join: (group) =>
-      keeper.do((log) => {
-        const next = log.next(group);
-        if (log.committed(group) === null) log.write({ nowMs: 0, logs: [], deadLetters: [], commits: [[group, next]] });
-        return { next, end: log.end('logs') };
-      }),
+    join: (group) => {
+      const next = keeper.join(group);
+      return { next, end: keeper.do((log) => log.end('logs')) };
+    },
     standOf: (group) =>
       keeper.do((log) => {
         const next = log.next(group);
         return { low: log.first('logs'), high: log.end('logs'), next, oldestMs: log.timeAt('logs', next) };
       }),
+    forget: (offsets) => keeper.do((log) => log.forget(offsets)),
     bytesHeld: () => keeper.do((log) => log.bytesHeld),
   };
 }

@@ -3,13 +3,17 @@
 //
 // Guarantees: WAL with synchronous=FULL syncs the WAL to the device before COMMIT returns, so what `write` has
 // returned for survives a kill and a power cut, and what it has not is there whole or not at all. The file and its
-// WAL stay within `bytesMax`. Only records that every group has consumed are ever removed, and never the last record of
-// a topic, so that offsets go on after a restart.
+// WAL stay within `bytesMax`. Only records that every group has consumed are removed, and never the last record of a topic, so that
+// offsets go on after a restart. A group that nobody has joined since the log was opened counts as long as there is room, and for a
+// week at most (group-offsets.ts). Age is what has passed since a record came, whatever the wall clock says (passed-time.ts).
 
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
+import { AgeMarks } from '#shared/sqlite/age-marks.ts';
 import { isFull, openDatabase } from '#shared/sqlite/database.ts';
+import { type Moment, PassedTime } from '#shared/sqlite/passed-time.ts';
+import { GroupOffsets } from './group-offsets.ts';
 import { LogSpace, NO_SPACE } from './log-space.ts';
 import { LogTable } from './log-table.ts';
 import type { Stored } from './frames.ts';
@@ -23,6 +27,8 @@ export interface LogOptions {
   readonly bytesMax: number;
   /** How long what every group has consumed is kept. */
   readonly retentionMs: number;
+  /** Tells what an operator should know. */
+  tell(message: string): void;
 }
 
 /** One transaction. */
@@ -58,9 +64,10 @@ export class SqliteLog implements Disposable {
   readonly #options: LogOptions;
   readonly #tables: Record<Topic, LogTable>;
   readonly #space: LogSpace;
-  readonly #commit: StatementSync;
-  readonly #committed: StatementSync;
-  readonly #lowest: StatementSync;
+  readonly #groups: GroupOffsets;
+  /** Null where the log is only read. */
+  readonly #ages: (Record<Topic, AgeMarks> & { readonly time: PassedTime }) | null;
+  #passedMs = 0;
 
   constructor(options: LogOptions) {
     this.#options = options;
@@ -76,11 +83,14 @@ export class SqliteLog implements Disposable {
       walBytes: () => walBytes(options.file),
       bytesMax: options.bytesMax,
     });
-    this.#commit = this.#database.prepare(
-      'INSERT INTO group_offsets (name, next) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET next = excluded.next',
-    );
-    this.#committed = this.#database.prepare('SELECT next FROM group_offsets WHERE name = ?');
-    this.#lowest = this.#database.prepare('SELECT min(next) AS next FROM group_offsets');
+    this.#groups = new GroupOffsets(this.#database, options);
+    this.#ages = options.readOnly
+      ? null
+      : {
+          logs: new AgeMarks(this.#database, 'logs', options.retentionMs),
+          'dead-letters': new AgeMarks(this.#database, 'dead-letters', DEAD_LETTERS_KEPT_MS),
+          time: new PassedTime(this.#database, options.tell),
+        };
   }
 
   first(topic: Topic): number {
@@ -112,29 +122,31 @@ export class SqliteLog implements Disposable {
     return this.#tables[topic].heads(from, records);
   }
 
-  /** Next offset of the group, or null if it never committed. */
-  committed(group: string): number | null {
-    const row = this.#committed.get(group);
-    return row === undefined ? null : Number(row['next']);
-  }
-
   /** Where the group begins to read: what it committed, or the first record that is still there. */
   next(group: string): number {
     const first = this.first('logs');
-    return Math.min(Math.max(this.committed(group) ?? first, first), this.end('logs'));
+    return Math.min(Math.max(this.#groups.committed(group) ?? first, first), this.end('logs'));
+  }
+
+  /** As `next`; the group counts for retention from now on. Tells of groups that others have left behind. */
+  join(group: string): number {
+    const next = this.next(group);
+    this.#transact(() => this.#groups.join(group, next, this.#passedMs));
+    this.#groups.tellOfOthers(this.end('logs'));
+    return next;
   }
 
   /** Writes all of it in one synced transaction; when the records find no room, the commits alone. */
   write(write: Write): Written {
     const { nowMs, logs, deadLetters, commits } = write;
     const bytes = storedBytes(logs) + storedBytes(deadLetters);
-    const refused = bytes > 0 ? this.#roomFor(bytes, nowMs) : null;
+    const refused = bytes > 0 ? this.#roomFor(bytes) : null;
     if (refused !== null) return this.#commitOnly(commits, refused);
     try {
       this.#transact(() => {
         this.#tables.logs.append(logs, nowMs);
         this.#tables['dead-letters'].append(deadLetters, nowMs);
-        this.#putCommits(commits);
+        this.#groups.commit(commits);
       });
       return { refused: null, isCommitted: true };
     } catch (error) {
@@ -145,23 +157,39 @@ export class SqliteLog implements Disposable {
     }
   }
 
-  /** Whether records of `bytes` fit, after removing what all have consumed if it must be. */
-  makeRoom(bytes: number, nowMs: number): boolean {
-    return this.#roomFor(bytes, nowMs) === null;
+  /** Why records of `bytes` do not fit, after removing what all have consumed if it must be; null where they do. */
+  makeRoom(bytes: number): string | null {
+    return this.#roomFor(bytes);
+  }
+
+  /** Writes something, as an append would. Throws where that cannot be done. */
+  probe(): void {
+    this.#transact(() => this.#ages?.time.keep());
   }
 
   /**
    * Removes a bounded part of what is past its age, or gives a bounded part of the free pages back. To be called now and then.
    * Returns whether there is more to do.
    */
-  tend(nowMs: number): boolean {
+  tend(moment: Moment): boolean {
     try {
-      return this.#removeConsumed(nowMs, { keepByAge: true }) > 0 || this.#space.giveBack();
+      this.#noteAges(moment);
+      return this.#removeConsumed({ keepByAge: true }) > 0 || this.#space.giveBack();
     } catch (error) {
       // A full device has no room for the WAL of a removal either; the next time will do.
       if (isFull(error)) return false;
       throw error;
     }
+  }
+
+  /** Removes single records of the logs, for an owner that is through with them, but never the last one. */
+  forget(offsets: readonly number[]): void {
+    this.#transact(() => this.#tables.logs.forget(offsets));
+  }
+
+  /** Writes all that it holds to a new file, also where its own has no name any more. */
+  copyTo(file: string): void {
+    this.#database.prepare('VACUUM INTO ?').run(file);
   }
 
   /** Bytes of the file and its WAL. */
@@ -174,11 +202,11 @@ export class SqliteLog implements Disposable {
   }
 
   /** Null where there is room for so many bytes, or was made; else why not. */
-  #roomFor(bytes: number, nowMs: number): string | null {
+  #roomFor(bytes: number): string | null {
     try {
       for (;;) {
         const refused = this.#space.refusal(bytes);
-        if (refused === null || this.#removeConsumed(nowMs, { keepByAge: false }) === 0) return refused;
+        if (refused === null || this.#removeConsumed({ keepByAge: false }) === 0) return refused;
       }
     } catch (error) {
       if (isFull(error)) return NO_SPACE;
@@ -189,7 +217,7 @@ export class SqliteLog implements Disposable {
   // A full device has often some bytes left, and a commit of offsets is what gives records free.
   #commitOnly(commits: Write['commits'], refused: string): Written {
     try {
-      if (commits.length > 0) this.#transact(() => this.#putCommits(commits));
+      if (commits.length > 0) this.#transact(() => this.#groups.commit(commits));
       return { refused, isCommitted: true };
     } catch (error) {
       if (!isFull(error)) throw error;
@@ -197,20 +225,36 @@ export class SqliteLog implements Disposable {
     }
   }
 
-  #putCommits(commits: Write['commits']): void {
-    for (const [group, next] of commits) this.#commit.run(group, next);
-  }
-
-  #removeConsumed(nowMs: number, { keepByAge }: { keepByAge: boolean }): number {
-    const lowest = this.#lowest.get()?.['next'];
-    const consumed = typeof lowest === 'number' ? lowest : 0;
-    const logsUntilMs = keepByAge ? nowMs - this.#options.retentionMs : Number.POSITIVE_INFINITY;
+  #removeConsumed({ keepByAge }: { keepByAge: boolean }): number {
+    const ages = this.#ages;
+    if (ages === null) return 0;
+    const { logs, 'dead-letters': letters } = this.#tables;
     let removed = 0;
     this.#transact(() => {
-      removed += this.#tables.logs.remove(consumed, logsUntilMs);
-      removed += this.#tables['dead-letters'].remove(Number.MAX_SAFE_INTEGER, nowMs - DEAD_LETTERS_KEPT_MS);
+      const consumed = this.#groups.consumed({ needsRoom: !keepByAge });
+      const isByAge = keepByAge && this.#options.retentionMs > 0;
+      const before = isByAge ? Math.min(consumed, ages.logs.expired(this.#passedMs) + 1) : consumed;
+      removed += logs.remove(before);
+      removed += letters.remove(ages['dead-letters'].expired(this.#passedMs) + 1);
     });
     return removed;
+  }
+
+  /** Notes what time has passed, where it is time to. */
+  #noteAges(moment: Moment): void {
+    const ages = this.#ages;
+    if (ages === null) return;
+    this.#passedMs = ages.time.at(moment);
+    const due = (['logs', 'dead-letters'] as const).filter(
+      (topic) =>
+        ages[topic].isDue(this.end(topic) - 1, this.#passedMs) && (topic !== 'logs' || this.#options.retentionMs > 0),
+    );
+    if (due.length === 0 && !ages.time.isToBeKept) return;
+    this.#transact(() => {
+      for (const topic of due) ages[topic].note(this.end(topic) - 1, this.#passedMs);
+      ages.time.keep();
+      this.#groups.tend(this.#passedMs);
+    });
   }
 
   #transact(work: () => void): void {
@@ -241,6 +285,9 @@ function prepareLog(database: DatabaseSync): void {
       offset INTEGER PRIMARY KEY, time INTEGER NOT NULL, headers BLOB NOT NULL, value BLOB NOT NULL) STRICT;
     CREATE TABLE IF NOT EXISTS group_offsets (name TEXT PRIMARY KEY, next INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   `);
+  // A log of an earlier version has groups that it does not know when they were seen.
+  const columns = database.prepare("SELECT 1 FROM pragma_table_info('group_offsets') WHERE name = 'seen'");
+  if (columns.get() === undefined) database.exec('ALTER TABLE group_offsets ADD COLUMN seen INTEGER');
   // Opening a log that is there writes nothing: it must be possible on a full device, or nothing could ever be taken out of it.
   if (database.prepare('PRAGMA user_version').get()?.['user_version'] !== FORMAT) {
     database.exec(`PRAGMA user_version = ${FORMAT}`);

@@ -13,13 +13,25 @@ export class FeedLine {
   isRunning = false;
   #waiting: FeedItem[] = [];
   #singly = 0;
+  #heldBytes = 0;
 
   constructor(partition: number) {
     this.partition = partition;
   }
 
+  /** Bytes of what waits and what is on its way. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
   add(item: FeedItem): void {
     this.#waiting.push(item);
+    this.#heldBytes += item.bytes;
+  }
+
+  /** Its fate is known; told once. */
+  settled(item: FeedItem): void {
+    this.#heldBytes -= item.bytes;
   }
 
   /** Takes the first items, as many as `bytesMax` allows, or a single one that is larger; empty where nothing waits. */

@@ -1,11 +1,7 @@
-// The part of a spool that was read and is being fed: what was read in order, what of it is over, and how far a commit may go.
+// The part of a spool that is in hand: what was read and is being fed, by offset, so that the oldest is known.
 //
-//   offset   10   11   12   13   14        next = 12: all before it are released
-//            ███  ███  ···  ███  ···       ███ released: fed, buried or dropped; ··· not yet
-//
-// Guarantees: `next` moves over a contiguous prefix of released items only.
+// A heap, for what was left for a while (feed-cursor.ts) comes behind what is newer. What was released stays in it until it is the oldest.
 
-import assert from 'node:assert/strict';
 import type { SpoolEntry } from './spool-entry.ts';
 
 export interface FeedItem {
@@ -26,53 +22,64 @@ export interface FeedItem {
 }
 
 export class FeedWindow {
-  #items: FeedItem[] = [];
-  #head = 0;
-  #bytes = 0;
-  #next: number;
-
-  /** `next`: offset of the first item that will be added. */
-  constructor(next: number) {
-    this.#next = next;
-  }
-
-  /** Offset before which nothing is needed any more. */
-  get next(): number {
-    return this.#next;
-  }
-
-  /** Bytes of items from the oldest that is not released on. */
-  get bytes(): number {
-    return this.#bytes;
-  }
+  #heap: FeedItem[] = [];
+  #released = 0;
 
   get oldest(): FeedItem | undefined {
-    return this.#items[this.#head];
+    while (this.#heap[0]?.isReleased) {
+      this.#pop();
+      this.#released--;
+    }
+    return this.#heap[0];
   }
 
-  /** Offsets only grow. */
   add(item: FeedItem): void {
-    assert(item.offset >= this.#next);
-    this.#items.push(item);
-    this.#bytes += item.bytes;
+    const heap = this.#heap;
+    let at = heap.length;
+    heap.push(item);
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      const other = heap[parent];
+      if (other === undefined || other.offset < item.offset) break;
+      heap[at] = other;
+      at = parent;
+    }
+    heap[at] = item;
   }
 
   release(item: FeedItem): void {
     item.isReleased = true;
-    for (let head = this.oldest; head?.isReleased; head = this.oldest) {
-      this.#head++;
-      this.#bytes -= head.bytes;
-      this.#next = head.offset + 1;
-    }
-    // What was passed is cut off now and then, so that each item is moved about once.
-    if (this.#head > 64 && this.#head * 2 > this.#items.length) {
-      this.#items = this.#items.slice(this.#head);
-      this.#head = 0;
+    this.#released++;
+    // What lies behind one that is stuck must not stay in memory with it. A sorted list is a heap.
+    if (this.#released > 64 && this.#released * 2 > this.#heap.length) {
+      this.#heap = this.held();
+      this.#released = 0;
     }
   }
 
   /** Items that are not released, oldest first; the window may release them meanwhile. */
   held(): FeedItem[] {
-    return this.#items.slice(this.#head).filter((item) => !item.isReleased);
+    return this.#heap.filter((item) => !item.isReleased).sort((a, b) => a.offset - b.offset);
+  }
+
+  #pop(): void {
+    const heap = this.#heap;
+    const last = heap.pop();
+    if (last === undefined || heap.length === 0) return;
+    let at = 0;
+    for (;;) {
+      let child = 2 * at + 1;
+      let least = heap[child];
+      if (least === undefined) break;
+      const right = heap[child + 1];
+      if (right !== undefined && right.offset < least.offset) {
+        least = right;
+        child++;
+      }
+      if (last.offset < least.offset) break;
+      heap[at] = least;
+      at = child;
+    }
+    heap[at] = last;
   }
 }

@@ -1,5 +1,6 @@
 // The spool of a forwarder process: a spooled queue on a folder of its own, and feeders for the folders that other processes have
-// left, one after another, until they are empty and removed.
+// left, until they are empty and removed. Folders are left at any moment (a restart that overlaps, SIGHUP with workers, a kill), so they are
+// looked for as long as the process runs.
 
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
@@ -15,6 +16,9 @@ import { SpooledQueue } from './spooled-queue.ts';
 import { TopicMemory, UNSEEN_TOPIC } from './topic-memory.ts';
 
 const LOOK_INTERVAL_MS = 1000;
+const ADOPT_INTERVAL_MS = 3000;
+/** Each has a thread, and what is read ahead of it is in memory. */
+const ADOPTED_MAX = 4;
 /** Of senders that wait for a forwarder to start; some hundred thousand records can be counted in it. */
 const COUNT_MS = 2000;
 
@@ -25,6 +29,8 @@ export interface SpoolFigures {
   readonly bytesMax: number;
   /** When the oldest record was written, ms since the epoch; null where none is known. */
   readonly oldestMs: number | null;
+  /** Spools that nobody holds: each waits until a process has a place for it. */
+  readonly left: number;
 }
 
 export interface SpoolOptions {
@@ -60,8 +66,10 @@ export class Spool implements AsyncDisposable {
   readonly #observer: SpoolObserver;
   readonly #closing = new AbortController();
   readonly #adopting: Promise<void>;
-  #adopted: { readonly folder: SpoolFolder; readonly feeder: SpoolFeeder } | null = null;
+  readonly #adopted = new Map<SpoolFolder, SpoolFeeder>();
+  readonly #feeding = new Set<Promise<void>>();
   #bytes = 0;
+  #left = 0;
   #look: Disposable | null = null;
 
   constructor(options: SpoolOptions, folders: SpoolFolders, own: SpoolFolder, leftoverEvents: number | undefined) {
@@ -90,32 +98,51 @@ export class Spool implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
     this.#look?.[Symbol.dispose]();
-    await Promise.all([this.queue[Symbol.asyncDispose](), this.#adopting]);
+    await Promise.all([this.queue[Symbol.asyncDispose](), this.#adopting.then(() => Promise.all(this.#feeding))]);
     await this.#own.queue[Symbol.asyncDispose]();
   }
 
   #figures(): SpoolFigures {
-    const adopted = this.#adopted?.feeder;
-    const ages = [this.queue.oldestMs, adopted?.oldestMs ?? null].filter((ms) => ms !== null);
+    const spools = [this.queue, ...this.#adopted.values()];
+    const ages = spools.map(({ oldestMs }) => oldestMs).filter((ms) => ms !== null);
     return {
-      events: this.queue.events + (adopted?.events ?? 0),
+      events: spools.reduce((sum, { events }) => sum + events, 0),
       bytes: this.#bytes,
       bytesMax: this.#options.config['spool.max_bytes'],
       oldestMs: ages.length === 0 ? null : Math.min(...ages),
+      left: this.#left,
     };
   }
 
   async #adopt(): Promise<void> {
     const { signal } = this.#closing;
-    try {
-      while (!signal.aborted) {
-        const folder = await this.#folders.adopt();
-        if (folder === null) return;
-        await this.#feedAway(folder);
+    const { clock, warn } = this.#options;
+    let told = '';
+    while (!signal.aborted) {
+      try {
+        await this.#adoptAll();
+        told = '';
+      } catch (error) {
+        const why = reasonOf(error);
+        if (why !== told) warn(`Cannot look for spools that others have left: ${why}; it is tried again`);
+        told = why;
       }
-    } catch (error) {
-      this.#options.warn(`Cannot take over the spools that others have left: ${reasonOf(error)}`);
+      await clock.sleep(ADOPT_INTERVAL_MS, signal).catch(() => undefined);
     }
+  }
+
+  async #adoptAll(): Promise<void> {
+    const { signal } = this.#closing;
+    while (!signal.aborted && this.#feeding.size < ADOPTED_MAX) {
+      const folder = await this.#folders.adopt();
+      if (folder === null) break;
+      const feeding = this.#feedAway(folder).catch((error: unknown) => {
+        this.#options.warn(`Cannot feed the spool ${folder.name}, which its process has left: ${reasonOf(error)}`);
+      });
+      this.#feeding.add(feeding);
+      void feeding.then(() => this.#feeding.delete(feeding));
+    }
+    this.#left = this.#feeding.size < ADOPTED_MAX ? 0 : this.#folders.left();
   }
 
   async #feedAway(folder: SpoolFolder): Promise<void> {
@@ -124,7 +151,7 @@ export class Spool implements AsyncDisposable {
     const over = Promise.withResolvers<void>();
     signal.addEventListener('abort', () => over.resolve(), { once: true });
     const leftoverEvents = await eventsIn(folder.queue, clock);
-    warn(`Takes over the spool ${folder.name}, which its process has left`);
+    if (leftoverEvents !== 0) warn(`Takes over the spool ${folder.name}, which its process has left`);
     const feeder = new SpoolFeeder({
       upstream,
       local: folder.queue,
@@ -134,17 +161,17 @@ export class Spool implements AsyncDisposable {
       leftoverEvents,
       emptied: () => over.resolve(),
     });
-    this.#adopted = { folder, feeder };
+    this.#adopted.set(folder, feeder);
     if (!signal.aborted) await over.promise;
     await feeder[Symbol.asyncDispose]();
+    this.#adopted.delete(folder);
     if (feeder.isEmpty) await this.#folders.remove(folder);
-    else await folder.queue[Symbol.asyncDispose]();
-    this.#adopted = null;
+    else await this.#folders.release(folder);
   }
 
   #lookLater(ms: number): void {
     this.#look = this.#options.clock.timer(ms, () => {
-      const queues = [this.#own.queue, ...(this.#adopted ? [this.#adopted.folder.queue] : [])];
+      const queues = [this.#own, ...this.#adopted.keys()].map(({ queue }) => queue);
       void Promise.all(queues.map((queue) => queue.bytesHeld()))
         .then((bytes) => (this.#bytes = bytes.reduce((sum, one) => sum + one, 0)))
         .catch(() => undefined)

@@ -6,21 +6,27 @@
 // records of one partition go in their order; every event that came in goes out by one of `fed`, `buried`, `dropped`.
 // It relies on a local queue that holds nothing of an append that it refused.
 
+import assert from 'node:assert/strict';
 import { type BackoffLimits, backoffMs } from '#shared/backoff.ts';
 import type { Clock } from '#shared/clock.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
 import type { DeadLetter, FetchedRecord, Queue } from '../queue.ts';
 import { FeedLine, LETTERS } from './feed-line.ts';
+import type { LocalQueue } from './local-queue.ts';
 import type { FeedItem } from './feed-window.ts';
 import { lettersOfRefused } from './refused-record.ts';
-import { decodeSpoolEntry, eventsOf } from './spool-entry.ts';
+import { decodeSpoolEntry, eventsOf, type SpoolEntry } from './spool-entry.ts';
 import type { DropReason, SpoolObserver } from './spool-observer.ts';
-import { SpoolReader } from './spool-reader.ts';
+import { type FeedLines, SpoolReader } from './spool-reader.ts';
 import { splitRecord } from './split-record.ts';
 
 /** One append holds up its partition; Kafka's stock limit is a quarter of this. */
 const APPEND_BYTES_MAX = 4 * 1024 * 1024;
+/** Read ahead, so that all partitions have something to do: the share of one, and what is shared. */
+const LINE_BYTES_MAX = 4 * 1024 * 1024;
+const LINES_BYTES_MAX = 24 * 1024 * 1024;
+const LINES_MIN = 4;
 /** A spool of so few records is empty in a moment, if the queue takes them at all: so recently it has taken some. */
 const FEW_RECORDS = 256;
 const RECENTLY_MS = 1000;
@@ -30,12 +36,14 @@ const STOP_WAIT_MS = 1000;
 
 export interface FeederOptions {
   readonly upstream: Queue;
-  readonly local: Queue;
+  readonly local: LocalQueue;
   readonly clock: Clock;
   readonly random: () => number;
   readonly observer: SpoolObserver;
   /** Events that the local queue holds at the start; where absent they are counted as they are read. */
   readonly leftoverEvents?: number | undefined;
+  /** Read ahead for all partitions together. */
+  readonly readAheadBytesMax?: number | undefined;
   /** All that the local queue took is over; told at the start too. */
   emptied(): void;
 }
@@ -65,7 +73,7 @@ export class SpoolFeeder implements AsyncDisposable {
       clock,
       random,
       started: (next, end) => this.#start(next, end),
-      read: (record) => this.#read(record),
+      lines: this.#feedLines(),
       lost: () => this.#lost(),
       failing: (reason) => observer.failing(reason),
     });
@@ -154,22 +162,69 @@ export class SpoolFeeder implements AsyncDisposable {
     this.#options.observer.found(events);
   }
 
-  #read({ offset, timestampMs, headers, value }: FetchedRecord): FeedItem | null {
-    const entry = decodeSpoolEntry(headers, value);
-    if (entry === null) {
-      this.#options.observer.failing(`Cannot feed the record at offset ${offset} of the spool: it is none of a spool`);
-      this.#records--;
-      this.#tellIfEmpty();
-      return null;
+  /** What the reader asks: which line a record is of, and whether that takes more. */
+  #feedLines(): FeedLines {
+    let entry: SpoolEntry | null = null;
+    return {
+      lineOf({ headers, value }) {
+        entry = decodeSpoolEntry(headers, value);
+        return entry === null ? null : lineOf(entry);
+      },
+      takes: (line) => (this.#lines.get(line)?.heldBytes ?? 0) < this.#lineBytesMax,
+      hasRoom: (line) => (this.#lines.get(line)?.heldBytes ?? 0) <= this.#lineBytesMax / 2,
+      readsOn: () => this.#readsOn,
+      take: (record) => this.#take(record, entry),
+      met: (record, isUseless) => this.#met(record, isUseless),
+      missing: (records) => this.#pass(records),
+    };
+  }
+
+  get #lineBytesMax(): number {
+    const lines = Math.max(LINES_MIN, this.#lines.size, this.#options.upstream.partitions);
+    return Math.min(LINE_BYTES_MAX, (this.#options.readAheadBytesMax ?? LINES_BYTES_MAX) / lines);
+  }
+
+  /**
+   * Past what a full line has to leave, as long as another may take something. While nothing is taken at all, reading on would only
+   * read the whole spool for nothing.
+   */
+  get #readsOn(): boolean {
+    const { upstream } = this.#options;
+    let lines = 0;
+    let full = 0;
+    for (const { partition, heldBytes } of this.#lines.values()) {
+      if (partition === LETTERS) continue;
+      lines++;
+      if (heldBytes >= this.#lineBytesMax) full++;
     }
+    const isAway = upstream.unreadyReason !== null || upstream.partitions === 0;
+    return full < (isAway ? 1 : Math.max(upstream.partitions, lines));
+  }
+
+  #met({ offset, headers }: FetchedRecord, isUseless: boolean): void {
+    if (isUseless) {
+      this.#options.observer.failing(`Cannot feed the record at offset ${offset} of the spool: it is none of a spool`);
+      this.#pass(1);
+    } else if (offset < this.#uncountedTo) {
+      this.#found(eventsOf(headers['batches']));
+    }
+  }
+
+  /** Records that there is nothing to be done for. */
+  #pass(records: number): void {
+    this.#records -= records;
+    this.#tellIfEmpty();
+  }
+
+  #take({ offset, timestampMs, headers, value }: FetchedRecord, entry: SpoolEntry | null): FeedItem {
+    assert(entry !== null, 'what is of no line is not taken');
     const events = eventsOf(headers['batches']);
-    if (offset < this.#uncountedTo) this.#found(events);
     const bytes = value.length + (headers['batches']?.length ?? 0);
     const state = { isReleased: false, isGivenUp: false, isInFlight: false, isSettled: false };
     const item: FeedItem = { offset, timestampMs, bytes, events, entry, ...state };
     this.#recordsInHand++;
     this.#eventsInHand += events;
-    this.#toLine(entry.kind === 'record' ? entry.partition : LETTERS, item);
+    this.#toLine(lineOf(entry), item);
     return item;
   }
 
@@ -206,6 +261,8 @@ export class SpoolFeeder implements AsyncDisposable {
       const group = line.take(Math.min(APPEND_BYTES_MAX, upstream.appendBytesMax));
       if (group.length === 0) break;
       const failure = await this.#feed(line, group);
+      // What the queue behind says of itself may have changed.
+      this.#reader.pace();
       if (failure === null) failures = 0;
       else if (!signal.aborted) {
         observer.stuck(reasonOf(failure));
@@ -286,6 +343,7 @@ export class SpoolFeeder implements AsyncDisposable {
   }
 
   #settle(item: FeedItem): void {
+    this.#lines.get(lineOf(item.entry))?.settled(item);
     item.isSettled = true;
     item.isInFlight = false;
     this.#records--;
@@ -299,6 +357,10 @@ export class SpoolFeeder implements AsyncDisposable {
   #tellIfEmpty(): void {
     if (this.isEmpty) this.#options.emptied();
   }
+}
+
+function lineOf(entry: SpoolEntry): number {
+  return entry.kind === 'record' ? entry.partition : LETTERS;
 }
 
 /** Whether the queue said that it will never take this very thing. What an operator can mend has other codes. */

@@ -17,6 +17,7 @@ const OWN_FILES = [LOG, `${LOG}-wal`, `${LOG}-shm`, 'lock', 'lock-journal'];
 // Others hold the lock while they open a log, which may have a WAL to be read.
 const LOCK_WAIT_MS = 60_000;
 const LOCK_PAUSE_MS = 50;
+const UNUSABLE_AGAIN_MS = 60_000;
 
 export interface SpoolFoldersOptions {
   readonly dataDir: string;
@@ -34,8 +35,10 @@ export interface SpoolFolder {
 export class SpoolFolders {
   readonly #options: SpoolFoldersOptions;
   readonly #root: string;
-  /** Folders that could not be opened: told once. */
-  readonly #unusable = new Set<string>();
+  /** Folders that could not be opened: why, which is told once, and when it is tried again. */
+  readonly #unusable = new Map<string, { readonly why: string; readonly againMs: number }>();
+  /** Those of this process. */
+  readonly #own = new Set<string>();
 
   constructor(options: SpoolFoldersOptions) {
     this.#options = options;
@@ -52,29 +55,73 @@ export class SpoolFolders {
     }
   }
 
-  /** Takes a spool that its process has left behind; null where there is none. */
+  /** Takes a spool that its process has left behind; null where there is none, or others are just looking. */
   async adopt(): Promise<SpoolFolder | null> {
-    using _lock = await this.#lock();
-    for (const name of readdirSync(this.#root)) {
-      if (!/^\d+$/.test(name) || this.#unusable.has(name) || !existsSync(join(this.#root, name, LOG))) continue;
+    if (this.#others().length === 0) return null;
+    using lock = this.#lockAtOnce();
+    if (lock === null) return null;
+    for (const name of this.#others()) {
+      if (!this.#isLeft(name)) continue;
       try {
         const folder = await this.#open(name);
+        this.#unusable.delete(name);
         if (folder !== null) return folder;
       } catch (error) {
-        this.#unusable.add(name);
-        this.#options.warn(`Cannot take over the spool in ${join(this.#root, name)}: ${reasonOf(error)}`);
+        this.#tellUnusable(name, reasonOf(error));
       }
     }
     return null;
   }
 
+  /** Spools that no process holds, as of now. */
+  left(): number {
+    if (this.#others().length === 0) return 0;
+    using lock = this.#lockAtOnce();
+    return lock === null ? 0 : this.#others().filter((name) => this.#isLeft(name)).length;
+  }
+
   /** Closes a spool and removes its folder; what was set aside in it stays. */
   async remove({ name, queue }: SpoolFolder): Promise<void> {
     using _lock = await this.#lock();
-    await queue[Symbol.asyncDispose]();
+    await this.release({ name, queue });
     const folder = join(this.#root, name);
     for (const file of OWN_FILES) rmSync(join(folder, file), { force: true });
     if (readdirSync(folder).length === 0) rmdirSync(folder);
+  }
+
+  /** Closes a spool, which somebody else may take over. */
+  async release({ name, queue }: SpoolFolder): Promise<void> {
+    await queue[Symbol.asyncDispose]();
+    this.#own.delete(name);
+  }
+
+  /** Folders with a spool that are not of this process. */
+  #others(): string[] {
+    return readdirSync(this.#root).filter(
+      (name) => /^\d+$/.test(name) && !this.#own.has(name) && existsSync(join(this.#root, name, LOG)),
+    );
+  }
+
+  /** Whether nobody holds it. A process that ends by a kill, at any moment, does not. */
+  #isLeft(name: string): boolean {
+    const unusable = this.#unusable.get(name);
+    if (unusable && this.#options.clock.monotonicMs() < unusable.againMs) return false;
+    try {
+      lockFolder(join(this.#root, name))[Symbol.dispose]();
+      return true;
+    } catch (error) {
+      const isHeld = error instanceof SluiceError && error.code === 'data_dir_locked';
+      if (!isHeld) this.#tellUnusable(name, reasonOf(error));
+      return false;
+    }
+  }
+
+  #tellUnusable(name: string, why: string): void {
+    const told = this.#unusable.get(name)?.why;
+    this.#unusable.set(name, { why, againMs: this.#options.clock.monotonicMs() + UNUSABLE_AGAIN_MS });
+    if (told === why) return;
+    const folder = join(this.#root, name);
+    this.#options.warn(`Cannot take over the spool in ${folder}: ${why}; it is tried again every minute`);
   }
 
   /** Null where another process holds it. */
@@ -92,7 +139,18 @@ export class SpoolFolders {
         clock,
         warn,
       });
+      this.#own.add(name);
       return { name, queue };
+    } catch (error) {
+      if (error instanceof SluiceError && error.code === 'data_dir_locked') return null;
+      throw error;
+    }
+  }
+
+  /** Null where others have it: the next look will do. */
+  #lockAtOnce(): Disposable | null {
+    try {
+      return lockFolder(this.#root);
     } catch (error) {
       if (error instanceof SluiceError && error.code === 'data_dir_locked') return null;
       throw error;

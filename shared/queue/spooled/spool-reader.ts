@@ -1,34 +1,53 @@
-// Reads a local queue in order, as far ahead as the feeder can use, and commits what is over. It is the only reader of its group:
-// what it has read stays in hand over a reassignment, and what then comes again is passed over.
+// Reads a local queue as far ahead as the feeder can use, and commits what is over. It is the only reader of its group: what it has
+// read stays in hand over a reassignment, and what then comes again is passed over. What the feeder has no room for is left in the
+// local queue and read again (feed-cursor.ts), so that a partition that takes nothing holds up no other.
 //
-// Guarantees: each record is handed over once; a commit never passes a record that is not released. When the local queue was
-// damaged and began anew, what is in hand is kept, and what was not read is told as lost.
+// Guarantees: each record is taken once, those of a line in their order; a commit never passes a record that is not released. When the
+// local queue was damaged and began anew, what is in hand is kept, and what was not taken is told as lost.
 
 import { type BackoffLimits, backoffMs } from '#shared/backoff.ts';
 import type { Clock } from '#shared/clock.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
-import type { ConsumerHandler, FetchedBatch, FetchedRecord, Queue, QueueConsumer } from '../queue.ts';
+import type { ConsumerHandler, FetchedBatch, FetchedRecord } from '../queue.ts';
+import { FeedCursor, type Wishes } from './feed-cursor.ts';
 import { type FeedItem, FeedWindow } from './feed-window.ts';
+import type { LocalConsumer, LocalQueue } from './local-queue.ts';
 
 export const SPOOL_GROUP = 'spool';
 
 const FETCH_BYTES_MAX = 2 * 1024 * 1024;
-/** Read ahead, so that all partitions have something to do; reading goes on below half of it. */
-const WINDOW_BYTES_MAX = 16 * 1024 * 1024;
+/** What lies behind one that is stuck and is over is removed in steps of so many records, or bytes. */
+const FORGET_RECORDS = 512;
+const FORGET_BYTES = 4 * 1024 * 1024;
+/** Skipping less is not worth a fetch that is thrown away. */
+const SKIP_RECORDS_MIN = 16;
 const PAUSES: BackoffLimits = { baseMs: 100, capMs: 5000 };
 // A commit costs a sync, and saves only that records are fed twice after a crash.
 const COMMIT_INTERVAL_MS = 100;
 const COMMIT_RETRY_MS = 1000;
 
+/** What the reader asks of whoever feeds. */
+export interface FeedLines extends Wishes {
+  /** The line that a record belongs to; null where it is of no use, and is passed over. */
+  lineOf(record: FetchedRecord): number | null;
+  /** Whether the line takes one more. */
+  takes(line: number): boolean;
+  /** Makes an item of a record that is taken. */
+  take(record: FetchedRecord): FeedItem;
+  /** A record was read for the first time; `isUseless` where it belongs to no line. */
+  met(record: FetchedRecord, isUseless: boolean): void;
+  /** So many records are not there any more: they were forgotten by an earlier process. */
+  missing(records: number): void;
+}
+
 export interface SpoolReaderOptions {
-  readonly local: Queue;
+  readonly local: LocalQueue;
+  readonly lines: FeedLines;
   readonly clock: Clock;
   readonly random: () => number;
   /** Told once: the offset of the first record to be read, and the one after the last, as of now. */
   started(next: number, end: number): void;
-  /** Makes an item of a record; null where the record is of no use, and is passed over. */
-  read(record: FetchedRecord): FeedItem | null;
-  /** What was not read is lost. */
+  /** What was not taken is lost. */
   lost(): void;
   failing(reason: string): void;
 }
@@ -37,14 +56,17 @@ export class SpoolReader implements ConsumerHandler, AsyncDisposable {
   readonly #options: SpoolReaderOptions;
   readonly #closing = new AbortController();
   #consuming: Promise<void>;
-  #consumer: QueueConsumer | null = null;
+  #consumer: LocalConsumer | null = null;
   #assignment = 0;
   #isStarted = false;
   #isPaused = false;
-  #window = new FeedWindow(0);
-  /** Offset after the last record that was read. */
-  #readTo = 0;
+  #isPacing = false;
+  #window = new FeedWindow();
+  #cursor = new FeedCursor(0);
   #committed = 0;
+  /** Offsets that are over and lie behind one that is not, and their bytes. */
+  #behind: number[] = [];
+  #behindBytes = 0;
   #isCommitting = false;
   #committing = Promise.resolve();
 
@@ -66,10 +88,22 @@ export class SpoolReader implements ConsumerHandler, AsyncDisposable {
   release(item: FeedItem): void {
     if (item.isReleased) return;
     this.#window.release(item);
-    this.#pace();
-    if (this.#isCommitting || this.#closing.signal.aborted) return;
-    this.#isCommitting = true;
-    void this.#commitNowAndThen();
+    if (item.offset > this.#next) {
+      this.#behind.push(item.offset);
+      this.#behindBytes += item.bytes;
+    }
+    this.pace();
+  }
+
+  /** Looks anew at what is to be read next, soon; to be called when that may have changed. */
+  pace(): void {
+    if (this.#isPacing) return;
+    this.#isPacing = true;
+    queueMicrotask(() => {
+      this.#isPacing = false;
+      this.#pace();
+      this.#commitSoon();
+    });
   }
 
   /** Resolves when the local queue may forget what was released. */
@@ -83,13 +117,16 @@ export class SpoolReader implements ConsumerHandler, AsyncDisposable {
     const mine = partitions.find(({ partition }) => partition === 0);
     if (mine === undefined) return;
     this.#assignment = assignment;
-    if (!this.#isStarted) {
+    if (this.#isStarted) {
+      // It begins where it was committed: what lies between there and the end was met before.
+      this.#cursor.seek(Math.min(mine.next, this.#cursor.readTo));
+    } else {
       this.#isStarted = true;
       this.#begin(mine.next);
       this.#options.started(mine.next, mine.end);
     }
     this.#isPaused = false;
-    this.#pace();
+    this.pace();
   }
 
   revoked(): void {
@@ -98,12 +135,21 @@ export class SpoolReader implements ConsumerHandler, AsyncDisposable {
 
   fetched({ records }: FetchedBatch): void {
     for (const record of records) {
-      if (record.partition !== 0 || record.offset < this.#readTo) continue;
-      this.#readTo = record.offset + 1;
-      const item = this.#options.read(record);
-      if (item !== null) this.#window.add(item);
+      if (record.partition === 0 && record.offset >= this.#cursor.position) this.#meet(record);
     }
     this.#pace();
+    this.#commitSoon();
+  }
+
+  #meet(record: FetchedRecord): void {
+    const { lines } = this.#options;
+    const { offset } = record;
+    const { readTo } = this.#cursor;
+    if (offset > readTo) lines.missing(offset - readTo);
+    const line = lines.lineOf(record);
+    if (offset >= readTo) lines.met(record, line === null);
+    if (line === null) this.#cursor.pass(offset);
+    else if (this.#cursor.meet(line, offset, lines.takes(line)) === 'taken') this.#window.add(lines.take(record));
   }
 
   failed(error: Error): void {
@@ -144,9 +190,11 @@ export class SpoolReader implements ConsumerHandler, AsyncDisposable {
   }
 
   #begin(next: number): void {
-    this.#window = new FeedWindow(next);
-    this.#readTo = next;
+    this.#window = new FeedWindow();
+    this.#cursor = new FeedCursor(next);
     this.#committed = next;
+    this.#behind = [];
+    this.#behindBytes = 0;
   }
 
   // The items in hand have their bytes; their offsets mean nothing any more.
@@ -156,34 +204,82 @@ export class SpoolReader implements ConsumerHandler, AsyncDisposable {
     this.#options.lost();
   }
 
+  /** Offset before which nothing is needed any more. */
+  get #next(): number {
+    return Math.min(this.#window.oldest?.offset ?? Number.POSITIVE_INFINITY, this.#cursor.floor);
+  }
+
   #pace(): void {
-    const { bytes } = this.#window;
-    if (!this.#isPaused && bytes >= WINDOW_BYTES_MAX) {
+    const consumer = this.#consumer;
+    if (consumer === null || this.#assignment === 0) return;
+    const { position } = this.#cursor;
+    const wanted = this.#cursor.wanted(this.#options.lines);
+    if (wanted === null) {
+      if (!this.#isPaused) consumer.pause([0]);
       this.#isPaused = true;
-      this.#consumer?.pause([0]);
-    } else if (this.#isPaused && bytes < WINDOW_BYTES_MAX / 2) {
-      this.#isPaused = false;
-      this.#consumer?.resume([0]);
+      return;
     }
+    if (wanted < position || wanted > position + SKIP_RECORDS_MIN) {
+      this.#cursor.seek(wanted);
+      consumer.seek(wanted);
+    }
+    if (this.#isPaused) consumer.resume([0]);
+    this.#isPaused = false;
+  }
+
+  #commitSoon(): void {
+    if (this.#isCommitting || this.#closing.signal.aborted) return;
+    if (this.#next <= this.#committed && !this.#isToForget) return;
+    this.#isCommitting = true;
+    void this.#commitNowAndThen();
   }
 
   async #commitNowAndThen(): Promise<void> {
     const { clock } = this.#options;
     const { signal } = this.#closing;
     let pauseMs = COMMIT_INTERVAL_MS;
-    while (!signal.aborted && this.#window.next > this.#committed) {
+    while (!signal.aborted && (this.#next > this.#committed || this.#isToForget)) {
       await clock.sleep(pauseMs, signal).catch(() => undefined);
       pauseMs = COMMIT_INTERVAL_MS;
       await this.commit().catch(() => (pauseMs = COMMIT_RETRY_MS));
+      if (this.#isToForget) await this.#forget().catch(() => (pauseMs = COMMIT_RETRY_MS));
     }
     this.#isCommitting = false;
   }
 
   async #commit(): Promise<void> {
     const window = this.#window;
-    const { next } = window;
+    const next = this.#next;
     if (next <= this.#committed || this.#consumer === null || this.#assignment === 0) return;
     await this.#consumer.commit(this.#assignment, new Map([[0, next]]));
-    if (window === this.#window) this.#committed = next;
+    if (window !== this.#window) return;
+    this.#committed = next;
+    // Those before it go with it.
+    if (this.#behind.length > 0) this.#behind = this.#behind.filter((offset) => offset > next);
+    if (this.#behind.length === 0) this.#behindBytes = 0;
+  }
+
+  get #isToForget(): boolean {
+    const { local } = this.#options;
+    const isMuch = this.#behind.length >= FORGET_RECORDS || this.#behindBytes >= FORGET_BYTES;
+    return isMuch && local.forget !== undefined;
+  }
+
+  // One partition that takes nothing would keep all that was fed for the others behind it, until the spool is full.
+  async #forget(): Promise<void> {
+    const offsets = this.#behind;
+    const bytes = this.#behindBytes;
+    this.#behind = [];
+    this.#behindBytes = 0;
+    const window = this.#window;
+    try {
+      await this.#options.local.forget?.(offsets);
+    } catch (error) {
+      if (window === this.#window) {
+        this.#behind.push(...offsets);
+        this.#behindBytes += bytes;
+      }
+      throw error;
+    }
   }
 }

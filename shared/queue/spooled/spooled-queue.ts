@@ -24,6 +24,7 @@ import type {
   QueueConsumer,
   ReadOptions,
 } from '../queue.ts';
+import type { LocalQueue } from './local-queue.ts';
 import { recordBytes } from '../headers.ts';
 import { partsOf } from '../dead-letter-parts.ts';
 import { SentAppend } from './sent-append.ts';
@@ -51,7 +52,7 @@ export interface SpooledQueueOptions {
   /** The queue behind the spool. It stays open: whoever opened it closes it. */
   readonly upstream: Queue;
   /** Holds the spool, and is used for nothing else. It is left open too. */
-  readonly local: Queue;
+  readonly local: LocalQueue;
   readonly clock: Clock;
   readonly random: () => number;
   /** How long upstream may leave an append without an answer. */
@@ -65,6 +66,8 @@ export interface SpooledQueueOptions {
   readonly learned?: (figures: TopicFigures) => void;
   /** Events in the local queue at the start; where absent they are counted as they are read. */
   readonly leftoverEvents?: number | undefined;
+  /** What is read ahead of what is fed, for all partitions together. */
+  readonly readAheadBytesMax?: number;
 }
 
 /** An append in the two forms that it may go on in. */
@@ -77,7 +80,7 @@ export class SpooledQueue implements Queue {
   readonly kind;
   readonly #options: SpooledQueueOptions;
   readonly #upstream: Queue;
-  readonly #local: Queue;
+  readonly #local: LocalQueue;
   readonly #observer: SpoolObserver;
   readonly #feeder: SpoolFeeder;
   #figures: TopicFigures;
@@ -86,7 +89,7 @@ export class SpooledQueue implements Queue {
   /** Appends that the spool holds and upstream has not answered: they end by its own time limit. */
   #late = 0;
   readonly #produceTimeoutMs: number;
-  #spell: { readonly sinceMs: number; events: number } | null = null;
+  #spell: { readonly sinceMs: number; readonly reason: string; events: number; isTold: boolean } | null = null;
   #failure: { readonly reason: string; readonly atMs: number } | null = null;
   #dropping: Promise<number> | null = null;
   readonly #parked = new Set<() => void>();
@@ -107,6 +110,7 @@ export class SpooledQueue implements Queue {
       random: options.random,
       observer: this.#observer,
       leftoverEvents: options.leftoverEvents,
+      readAheadBytesMax: options.readAheadBytesMax,
       emptied: () => this.#endSpell(),
     });
     void this.#learnWhenOpened();
@@ -115,11 +119,19 @@ export class SpooledQueue implements Queue {
   /** Null while an append will be held; a queue behind that is away is no reason. */
   get unreadyReason(): string | null {
     if (this.#closing.signal.aborted) return 'the queue is closed';
-    if (!this.isSpooling && this.#upstream.unreadyReason === null) return null;
-    if (this.#failure !== null && this.#options.clock.monotonicMs() - this.#failure.atMs < FAILURE_TOLD_MS) {
-      return `${this.#upstream.unreadyReason ?? 'the spool is not empty'}; ${this.#failure.reason}`;
-    }
-    return null;
+    const upstream = this.#upstream.unreadyReason;
+    if (!this.isSpooling && upstream === null) return null;
+    const why = this.#localTrouble();
+    return why === null ? null : `${upstream ?? 'the spool is not empty'}; ${why}`;
+  }
+
+  #localTrouble(): string | null {
+    // Where room is made by giving up the oldest, a spool that is full takes more; only a try tells.
+    const says = this.#options.full === 'drop-oldest' ? null : this.#local.unreadyReason;
+    if (says !== null) return says;
+    if (this.#failure === null || (this.#local.kind === 'embedded' && this.#options.full !== 'drop-oldest'))
+      return null;
+    return this.#options.clock.monotonicMs() - this.#failure.atMs < FAILURE_TOLD_MS ? this.#failure.reason : null;
   }
 
   get partitions(): number {
@@ -252,6 +264,7 @@ export class SpooledQueue implements Queue {
         left = 0;
       }
       this.#failure = null;
+      this.#tellEntered();
       if (this.#spell) this.#spell.events += events;
       if (sent !== null && !sent.isSettled) this.#await(sent);
       return 'spool';
@@ -329,17 +342,24 @@ export class SpooledQueue implements Queue {
 
   #enter(reason: string): void {
     if (this.#spell !== null) return;
-    this.#spell = { sinceMs: this.#options.clock.monotonicMs(), events: this.#feeder.events };
-    this.#observer.entered(reason);
+    this.#spell = { sinceMs: this.#options.clock.monotonicMs(), reason, events: this.#feeder.events, isTold: false };
+    if (!this.#feeder.isEmpty) this.#tellEntered();
     this.#learn();
+  }
+
+  /** Not before it holds something: one that can't be written would be entered and left again and again. */
+  #tellEntered(): void {
+    if (this.#spell === null || this.#spell.isTold) return;
+    this.#spell.isTold = true;
+    this.#observer.entered(this.#spell.reason);
   }
 
   #endSpell(): void {
     if (this.#spell === null || this.isSpooling) return;
-    const { sinceMs, events } = this.#spell;
+    const { sinceMs, events, isTold } = this.#spell;
     this.#spell = null;
     for (const goOn of this.#parked) goOn();
-    this.#observer.left({ events, ms: this.#options.clock.monotonicMs() - sinceMs });
+    if (isTold) this.#observer.left({ events, ms: this.#options.clock.monotonicMs() - sinceMs });
   }
 
   async #learnWhenOpened(): Promise<void> {

@@ -13,6 +13,9 @@ import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
+import { AgeMarks } from '#shared/sqlite/age-marks.ts';
+import { type Presence, watchPresence } from '#shared/sqlite/database.ts';
+import { type Moment, PassedTime } from '#shared/sqlite/passed-time.ts';
 import type { StoreQuery } from '../store.ts';
 import { indexedFields, type IndexedFields } from './indexed-fields.ts';
 import { originsSql, searchSql } from './query.ts';
@@ -21,6 +24,9 @@ export interface DatabaseOptions {
   /** Made if missing, unless read only. */
   readonly folder: string;
   readonly readOnly: boolean;
+  readonly retentionMs: number;
+  /** Tells what an operator should know. */
+  tell?(message: string): void;
 }
 
 export interface Documents {
@@ -81,10 +87,22 @@ export class DocumentDatabase {
   readonly #database: DatabaseSync;
   readonly #origins = new Map<string, number>();
   readonly #statements: ReturnType<typeof prepare> | null;
+  /** Null where it is open for reading only. */
+  readonly #age: { readonly time: PassedTime; readonly marks: AgeMarks } | null;
+  readonly #presence: () => Presence;
+  readonly #file: string;
 
   constructor(options: DatabaseOptions) {
     this.#database = openFile(options);
+    this.#file = join(options.folder, FILE);
+    this.#presence = watchPresence(this.#file);
     this.#statements = options.readOnly ? null : prepare(this.#database);
+    this.#age = options.readOnly
+      ? null
+      : {
+          time: new PassedTime(this.#database, (message) => options.tell?.(message)),
+          marks: new AgeMarks(this.#database, 'documents', options.retentionMs),
+        };
   }
 
   /** All of the documents, or none where it throws. */
@@ -105,6 +123,7 @@ export class DocumentDatabase {
         }
       }
     });
+    this.#requirePresence();
     return { statuses, refused };
   }
 
@@ -119,11 +138,21 @@ export class DocumentDatabase {
     });
   }
 
-  /** Deletes up to `limit` documents that were ingested before; returns how many. Gives some of the space back. */
-  expire(before: { ingestedMs: number; limit: number }): number {
+  /**
+   * Deletes up to `limit` documents that were written longer ago than the retention, by the time that has passed since (see
+   * passed-time.ts); returns how many. Never the last one, so that row numbers only grow. Gives some of the space back.
+   */
+  expire({ now, limit }: { readonly now: Moment; readonly limit: number }): number {
+    const age = this.#age;
+    if (age === null) return 0;
+    this.#requirePresence();
+    const passedMs = age.time.at(now);
     let deleted = 0;
     this.#transaction((statements) => {
-      for (const row of statements.expired.all(before.ingestedMs, before.limit)) {
+      const last = Number(statements.last.get()?.['last'] ?? -1);
+      if (age.marks.isDue(last, passedMs)) age.marks.note(last, passedMs);
+      if (age.time.isToBeKept) age.time.keep();
+      for (const row of statements.expired.all(Math.min(age.marks.expired(passedMs), last - 1), limit)) {
         const rowid = row['rowid'] ?? null;
         statements.deleteWords.run(rowid);
         statements.deleteDocument.run(rowid);
@@ -132,6 +161,17 @@ export class DocumentDatabase {
     });
     if (deleted > 0) guarded(() => this.#database.exec('PRAGMA incremental_vacuum(2000)'));
     return deleted;
+  }
+
+  /** What was written to a file that has no name any more is gone when this process ends: the queue must keep it. */
+  #requirePresence(): void {
+    const presence = this.#presence();
+    if (presence === 'there') return;
+    const what = presence === 'gone' ? 'was deleted' : 'was replaced';
+    throw new SluiceError(
+      'store_unavailable',
+      `Cannot use the embedded store: ${this.#file} ${what} while it was used; put it back, or restart Sluice to begin a new one`,
+    );
   }
 
   close(): void {
@@ -201,7 +241,14 @@ export class DocumentDatabase {
 function prepare(
   database: DatabaseSync,
 ): Record<
-  'insertDocument' | 'insertWords' | 'insertOrigin' | 'findOrigin' | 'expired' | 'deleteWords' | 'deleteDocument',
+  | 'insertDocument'
+  | 'insertWords'
+  | 'insertOrigin'
+  | 'findOrigin'
+  | 'last'
+  | 'expired'
+  | 'deleteWords'
+  | 'deleteDocument',
   StatementSync
 > {
   const origin = 'stream, container_id, container_name, service, tag';
@@ -212,7 +259,8 @@ function prepare(
     insertWords: database.prepare('INSERT INTO words (rowid, message, attributes) VALUES (?, ?, ?)'),
     insertOrigin: database.prepare(`INSERT INTO origins (${origin}) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`),
     findOrigin: database.prepare(`SELECT rowid FROM origins WHERE (${origin}) = (?, ?, ?, ?, ?)`),
-    expired: database.prepare('SELECT rowid FROM documents WHERE ingested < ? ORDER BY ingested LIMIT ?'),
+    last: database.prepare('SELECT max(rowid) AS last FROM documents'),
+    expired: database.prepare('SELECT rowid FROM documents WHERE rowid <= ? ORDER BY rowid LIMIT ?'),
     deleteWords: database.prepare('DELETE FROM words WHERE rowid = ?'),
     deleteDocument: database.prepare('DELETE FROM documents WHERE rowid = ?'),
   };

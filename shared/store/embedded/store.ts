@@ -1,7 +1,7 @@
 // The store without other software: SQLite and its full-text index FTS5, in a worker thread, under `<data.dir>/store`.
 //
 // Guarantees: as database.ts says (what `bulk` resolved is on the disk); a document is found as soon as `bulk` resolves;
-// documents that are older than the retention, by `event.ingested`, are deleted in small steps between the writes.
+// documents that were written longer ago than the retention are deleted in small steps between the writes, whatever the wall clock says.
 
 import { join } from 'node:path';
 import type { Clock } from '#shared/clock.ts';
@@ -17,6 +17,8 @@ export interface EmbeddedStoreOptions {
   readonly readOnly: boolean;
   readonly retentionMs: number;
   readonly clock: Clock;
+  /** Something that an operator should know. */
+  readonly warn?: (message: string) => void;
 }
 
 /** How often old documents are looked for, and how many go at once: a step must not keep a bulk request waiting. */
@@ -31,8 +33,14 @@ const CONFLICT: BulkOutcome = Object.freeze({
 });
 
 export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<EmbeddedStore> {
-  const database: DatabaseOptions = { folder: join(options.dataDir, 'store'), readOnly: options.readOnly };
-  const worker = await startWorker<StoreWorker>('store-worker', import.meta.url, database);
+  const database: DatabaseOptions = {
+    folder: join(options.dataDir, 'store'),
+    readOnly: options.readOnly,
+    retentionMs: options.retentionMs,
+  };
+  const worker = await startWorker<StoreWorker>('store-worker', import.meta.url, database, {
+    onNotice: (message) => options.warn?.(String(message)),
+  });
   return new EmbeddedStore(worker, options);
 }
 
@@ -121,8 +129,12 @@ export class EmbeddedStore implements Store {
   }
 
   async #expire(): Promise<void> {
-    const ingestedMs = this.#options.clock.epochMs() - this.#options.retentionMs;
-    while (!this.#closed && (await this.#worker.call('expire', { ingestedMs, limit: EXPIRE_STEP })) === EXPIRE_STEP);
+    const { clock } = this.#options;
+    for (;;) {
+      const now = { epochMs: clock.epochMs(), monotonicMs: clock.monotonicMs() };
+      const deleted = await this.#worker.call('expire', { now, limit: EXPIRE_STEP });
+      if (this.#closed || deleted < EXPIRE_STEP) return;
+    }
   }
 }
 

@@ -186,6 +186,51 @@ describe('spool on a device that cannot be written', () => {
   });
 });
 
+describe('spool whose folder is deleted', () => {
+  it('is made anew with all that was acked, for the next process too', async (t) => {
+    const dataDir = await folder(t);
+    const upstream = newUpstream();
+    upstream.fate = () => AWAY;
+    const warnings: string[] = [];
+    const spool = await open(t, dataDir, { upstream, warnings });
+    for (let n = 0; n < 20; n++) await spool.queue.append(n % 4, [recordOf('a', n)]);
+    await rm(dataDir, { recursive: true });
+    assert.equal(await spool.queue.append(0, [recordOf('a', 20)]), 'spool');
+    assert.match(warnings.join(), /was made anew with all that it held/);
+    assert.equal(spool.queue.unreadyReason, null);
+    await closeAll(t);
+    upstream.fate = () => atOnce;
+    await feedAll(dataDir, upstream);
+    const delivered = range(4).flatMap((partition) => numbersIn(upstream.memory, partition, 'a'));
+    assert.deepEqual(new Set(delivered), new Set(range(21)));
+  });
+});
+
+describe('readiness', () => {
+  it('tells what the next event would hear, although none was tried', async (t) => {
+    const dataDir = tmpfs(t, 'size=20m');
+    if (dataDir === null) return t.skip('needs to mount a tmpfs');
+    const upstream = newUpstream();
+    const spool = await open(t, dataDir, { upstream });
+    const ballast = join(dataDir, 'ballast');
+    for (let size = 16 * MIB; size > 1; size = Math.floor(size / 2)) {
+      try {
+        writeFileSync(ballast, Buffer.alloc(size), { flag: 'a' });
+      } catch {
+        // So much does not fit.
+      }
+    }
+    assert.equal(spool.queue.unreadyReason, null, 'the queue behind takes events');
+    upstream.unreadyReason = 'Kafka is away';
+    upstream.fate = () => AWAY;
+    await until(() => spool.queue.unreadyReason !== null);
+    assert.match(spool.queue.unreadyReason ?? '', /^Kafka is away; the spool is full: no space is left/);
+    await rm(ballast);
+    await until(() => spool.queue.unreadyReason === null);
+    assert.equal(await spool.queue.append(0, [recordOf('a', 0)]), 'spool');
+  });
+});
+
 describe('damaged spool', () => {
   it('is moved aside at the start, told of, and begun anew', async (t) => {
     const damages: Record<string, (file: string) => void> = {
@@ -271,6 +316,51 @@ describe('spools that others have left', () => {
       range(3).map((partition) => numbersIn(upstream.memory, partition, 'a')),
       [[0], [1], [2]],
     );
+  });
+
+  it('are found whenever they are left, each by one process, and counted', async (t) => {
+    const dataDir = await folder(t);
+    const upstream = newUpstream();
+    upstream.fate = () => AWAY;
+    const formers = [await open(t, dataDir, { upstream }), await open(t, dataDir, { upstream })];
+    for (const [i, former] of formers.entries()) await former.queue.append(i, [recordOf('a', i, 10)]);
+    const observers = [new RecordingObserver(), new RecordingObserver()];
+    const figures: (() => SpoolFigures)[] = [];
+    for (const observer of observers) {
+      await open(t, dataDir, { upstream, observer, watch: (given) => figures.push(given) });
+    }
+    // Their successors run before they end, as at SIGHUP with workers.
+    for (const former of formers) await former[Symbol.asyncDispose]();
+    await until(() => observers.reduce((sum, { events }) => sum + events.found, 0) === 20);
+    assert.equal(
+      figures.reduce((sum, of) => sum + of().events, 0),
+      20,
+      'counted, while nothing can be fed',
+    );
+    upstream.fate = () => atOnce;
+    await until(() => spoolNames(dataDir).length === 2);
+    assert.deepEqual(
+      range(2).map((partition) => numbersIn(upstream.memory, partition, 'a')),
+      [[0], [1]],
+    );
+  });
+
+  it('wait in turn where they are many; how many is told', async (t) => {
+    const dataDir = await folder(t);
+    const upstream = newUpstream();
+    upstream.fate = () => AWAY;
+    const formers = [];
+    for (let n = 0; n < 6; n++) formers.push(await open(t, dataDir, { upstream }));
+    for (const [n, former] of formers.entries()) await former.queue.append(n % 4, [recordOf('a', n)]);
+    const observer = new RecordingObserver();
+    let figures: (() => SpoolFigures) | undefined;
+    await open(t, dataDir, { upstream, observer, watch: (given) => (figures = given) });
+    for (const former of formers) await former[Symbol.asyncDispose]();
+    await until(() => figures?.().left === 2);
+    assert.equal(figures?.().events, 4);
+    upstream.fate = () => atOnce;
+    await until(() => observer.events.fed === 6);
+    await until(() => figures?.().left === 0 && spoolNames(dataDir).length === 1);
   });
 
   it('remember the topic for a start while the queue is away', async (t) => {

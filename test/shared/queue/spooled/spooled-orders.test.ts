@@ -48,7 +48,7 @@ class World {
   readonly #upstream = new UnsteadyQueue(this.#clock, PARTITIONS);
   readonly #local = new UnsteadyQueue(this.#clock, 1);
   #observer = new RecordingObserver();
-  #queue = this.#open();
+  #queue: SpooledQueue;
   /** Aborted by a kill: whoever waits for an answer hears none. */
   #life = new AbortController();
   #isCalm = false;
@@ -56,9 +56,10 @@ class World {
   constructor(seed: number, seen: Seen) {
     this.#seen = seen;
     this.#random = seeded(seed);
-    this.#upstream.fate = () => this.#fateOfUpstream();
+    this.#upstream.fate = (_records, partition) => this.#fateOfUpstream(partition);
     this.#local.diesWithUser = true;
     this.#local.fate = () => this.#fateOfLocal();
+    this.#queue = this.#open();
   }
 
   async run(): Promise<void> {
@@ -95,6 +96,8 @@ class World {
       clock: this.#clock,
       random: () => this.#random(),
       observer: this.#observer,
+      // In many runs a partition takes in hand only some of what lies before it.
+      readAheadBytesMax: this.#random() < 0.7 ? 4 * (20 + this.#random() * 200) : 1_000_000,
     });
   }
 
@@ -149,9 +152,10 @@ class World {
     }
   }
 
-  // Up, slow and away by turns of some seconds, each partition with its own luck.
-  #fateOfUpstream(): Fate {
+  // Up, slow and away by turns of some seconds, each partition with its own luck; one is stuck for minutes.
+  #fateOfUpstream(partition: number): Fate {
     if (this.#isCalm) return { doneMs: 1, answerMs: 1, error: null };
+    if (partition === 0 && Math.sin(this.#clock.monotonicMs() / 60_000) > 0) return refusedWith('queue_unavailable', 5);
     const isAway = Math.sin(this.#clock.monotonicMs() / 9000) > 0.3;
     const draw = this.#random();
     const ms = 1 + this.#random() * (this.#random() < 0.3 ? 12_000 : 20);

@@ -2,14 +2,8 @@
 // whoever uses it, as by a kill: what is under way then never ends for them, but may still be done.
 
 import { SluiceError } from '#shared/errors.ts';
-import type {
-  ConsumeOptions,
-  ConsumerHandler,
-  DeadLetter,
-  FetchedRecord,
-  Queue,
-  QueueConsumer,
-} from '#shared/queue/queue.ts';
+import type { ConsumeOptions, ConsumerHandler, DeadLetter, FetchedRecord } from '#shared/queue/queue.ts';
+import type { LocalConsumer, LocalQueue } from '#shared/queue/spooled/local-queue.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
 import type { VirtualClock } from '#test/memory/clock.ts';
 import { MemoryQueue } from '#test/memory/queue.ts';
@@ -31,7 +25,7 @@ export function refusedWith(code: SluiceError['code'], answerMs = 0): Fate {
 export class UnsteadyQueue {
   readonly clock: VirtualClock;
   readonly memory: MemoryQueue;
-  fate: (records: readonly QueueRecord[]) => Fate = () => atOnce;
+  fate: (records: readonly QueueRecord[], partition: number) => Fate = () => atOnce;
   unreadyReason: string | null = null;
   isReached = true;
   appendBytesMax = 1_000_000;
@@ -47,7 +41,7 @@ export class UnsteadyQueue {
   }
 
   /** The queue as a process sees it. */
-  connect(): Queue {
+  connect(): LocalQueue {
     const user = new Connection(this);
     this.#users.push(user);
     return user;
@@ -59,11 +53,11 @@ export class UnsteadyQueue {
   }
 }
 
-class Connection implements Queue {
+class Connection implements LocalQueue {
   readonly kind = 'kafka';
   readonly #server: UnsteadyQueue;
   #isCut = false;
-  #consumers: QueueConsumer[] = [];
+  #consumers: LocalConsumer[] = [];
 
   constructor(server: UnsteadyQueue) {
     this.#server = server;
@@ -91,14 +85,19 @@ class Connection implements Queue {
   }
 
   append(partition: number, records: readonly QueueRecord[]): Promise<void> {
-    return this.#work(this.#server.fate(records), () => this.#server.memory.append(partition, records));
+    return this.#work(this.#server.fate(records, partition), () => this.#server.memory.append(partition, records));
+  }
+
+  async forget(offsets: readonly number[]): Promise<void> {
+    if (this.#isCut) return never();
+    await this.#server.memory.forget(offsets);
   }
 
   appendDeadLetters(letters: readonly DeadLetter[]): Promise<void> {
-    return this.#work(this.#server.fate([]), () => this.#server.memory.appendDeadLetters(letters));
+    return this.#work(this.#server.fate([], -1), () => this.#server.memory.appendDeadLetters(letters));
   }
 
-  async consume(handler: ConsumerHandler, options: ConsumeOptions): Promise<QueueConsumer> {
+  async consume(handler: ConsumerHandler, options: ConsumeOptions): Promise<LocalConsumer> {
     if (this.#isCut) return never();
     const consumer = await this.#server.memory.consume(handler, options);
     if (this.#isCut) await consumer[Symbol.asyncDispose]();

@@ -10,8 +10,10 @@ import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
 import { it } from 'node:test';
 import { systemClock } from '#shared/clock.ts';
+import type { Moment } from '#shared/sqlite/passed-time.ts';
 import { DocumentDatabase } from '#shared/store/embedded/database.ts';
 import { type EmbeddedStore, openEmbeddedStore } from '#shared/store/embedded/store.ts';
+import { VirtualClock } from '#test/memory/clock.ts';
 import { bulkRequest, testId } from '#test/contract/store-bodies.ts';
 
 const DAY_MS = 86_400_000;
@@ -92,27 +94,82 @@ it('rejects what it is asked after it was closed', async () => {
   await assert.rejects(store.bulk(numbered(1, 1)), { code: 'store_unavailable' });
 });
 
-it('deletes what is older than the retention when it opens, and gives the space back', async () => {
+it('deletes what was written longer ago than the retention, and gives the space back', async () => {
   await using data = await folder();
-  const old = { event: { ingested: new Date(Date.now() - 2 * DAY_MS).toISOString() }, message: 'x'.repeat(2000) };
-  {
-    const keeps = { dataDir: data.path, readOnly: false, retentionMs: 100 * DAY_MS, clock: systemClock };
-    await using store = await openEmbeddedStore(keeps);
-    await store.bulk(numbered(1, 1000, old));
-    await store.bulk(numbered(2, 10, { event: { ingested: new Date().toISOString() } }));
-  }
+  const clock = new VirtualClock();
+  const store = await openEmbeddedStore({ dataDir: data.path, readOnly: false, retentionMs: DAY_MS, clock });
+  // By what documents say of themselves, all are old.
+  const old = { event: { ingested: '2020-01-01T00:00:00.000Z' }, message: 'x'.repeat(2000) };
+  await store.bulk(numbered(1, 1000, old));
+  await clock.advance(60_000);
+  await store.bulk(numbered(2, 10, { ...old, message: 'short' }));
+  await store.ping();
   const file = join(data.path, 'store', 'documents.sqlite');
+  await store[Symbol.asyncDispose]();
   const before = (await stat(file)).size;
-  const database = new DocumentDatabase({ folder: join(data.path, 'store'), readOnly: false });
-  const ingestedMs = Date.now() - DAY_MS;
-  assert.equal(database.expire({ ingestedMs, limit: 600 }), 600);
-  assert.equal(database.expire({ ingestedMs, limit: 600 }), 400);
-  assert.equal(database.expire({ ingestedMs, limit: 600 }), 0);
+
+  const folderOfStore = join(data.path, 'store');
+  const database = new DocumentDatabase({ folder: folderOfStore, readOnly: false, retentionMs: DAY_MS });
+  const at = (ms: number): Moment => ({ epochMs: clock.epochMs() + ms, monotonicMs: ms });
+  const expire = (ms: number): number => database.expire({ now: at(ms), limit: 600 });
+  assert.equal(expire(DAY_MS - 120_000), 0);
+  assert.equal(expire(DAY_MS), 600);
+  assert.equal(expire(DAY_MS), 400);
+  assert.equal(expire(DAY_MS), 0);
   assert.equal(database.search(all).length, 10);
   assert.equal(database.search({ ...all, text: 'x*' }).length, 0);
+  assert.equal(expire(3 * DAY_MS), 9, 'but the last');
   database.close();
   const after = (await stat(file)).size;
   assert(after < before / 4, `${before} → ${after} bytes`);
+});
+
+it('deletes nothing for a wall clock that jumps, ahead or back, while it runs or while it does not; and says so', async () => {
+  await using data = await folder();
+  const where = { folder: join(data.path, 'store'), readOnly: false, retentionMs: 30 * DAY_MS };
+  const now = Date.now();
+  const year = 365 * DAY_MS;
+  {
+    await using store = await open(data.path);
+    await store.bulk(numbered(1, 100));
+  }
+  const told: string[] = [];
+  let database = new DocumentDatabase({ ...where, tell: (message) => told.push(message) });
+  const expire = (epochMs: number, monotonicMs: number) =>
+    database.expire({ now: { epochMs, monotonicMs }, limit: 1000 });
+  for (const [epochMs, monotonicMs] of [
+    [now, 0],
+    [now + year, 1000],
+    [now + year + 60_000, 61_000],
+    [now + 62_000, 62_000],
+    [now - year, 63_000],
+    [now + 64_000, 64_000],
+  ] as const) {
+    assert.equal(expire(epochMs, monotonicMs), 0);
+  }
+  assert.equal(told.length, 4, told.join('\n'));
+  assert.match(told[0] ?? '', /8760 hours ahead.*nothing is deleted/);
+  database.close();
+  database = new DocumentDatabase(where);
+  assert.equal(expire(now + year, 5), 0, 'nor at a start');
+  database.close();
+  database = new DocumentDatabase(where);
+  // It goes on as ever when it runs: in steps, as it looks now and then.
+  let deleted = 0;
+  for (let day = 1; day <= 32; day++) deleted += expire(now + day * DAY_MS, day * DAY_MS);
+  assert.equal(deleted, 99, 'all but the last');
+  database.close();
+});
+
+it('takes nothing when its file was deleted or replaced, and says so', async () => {
+  await using data = await folder();
+  await using store = await open(data.path);
+  await store.bulk(numbered(1, 3));
+  await rm(join(data.path, 'store'), { recursive: true });
+  await assert.rejects(store.bulk(numbered(2, 3)), { code: 'store_unavailable', message: /was deleted while/ });
+  await mkdir(join(data.path, 'store'));
+  await writeFile(join(data.path, 'store', 'documents.sqlite'), '');
+  await assert.rejects(store.bulk(numbered(2, 3)), { code: 'store_unavailable', message: /was replaced while/ });
 });
 
 it('keeps apart more combinations of origin than it remembers', async () => {

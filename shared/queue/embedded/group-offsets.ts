@@ -1,0 +1,106 @@
+// How far each group has read the log, which tells what may be removed from it.
+//
+// The folder belongs to one process, so whoever reads has joined in this one. A group that was renamed, or tried once, never joins
+// again, and would hold what it has not read for ever. So once a group has joined, those that have not count only as long as there is
+// room, and for a week of passed time at most; both is told. While nobody has joined, all count: nobody reads just now.
+//
+// What is removed so was consumed by every group that has joined: it is indexed, or with the dead letters. A group that is new begins
+// with the first record that is still there, so that between an old name and a new one nothing is passed over.
+
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+
+const KEPT_MS = 7 * 86_400_000;
+
+interface Group {
+  readonly name: string;
+  readonly next: number;
+  /** Passed time when a process last had joined it. */
+  readonly seenMs: number;
+}
+
+export class GroupOffsets {
+  readonly #tell: (message: string) => void;
+  readonly #joined = new Set<string>();
+  /** Those that were told of. */
+  readonly #told = new Set<string>();
+  readonly #put: StatementSync;
+  readonly #get: StatementSync;
+  readonly #all: StatementSync;
+  readonly #remove: StatementSync;
+  readonly #see: StatementSync | null;
+
+  constructor(database: DatabaseSync, { readOnly, tell }: { readonly readOnly: boolean; tell(message: string): void }) {
+    this.#tell = tell;
+    this.#put = database.prepare(
+      'INSERT INTO group_offsets (name, next) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET next = excluded.next',
+    );
+    this.#get = database.prepare('SELECT next FROM group_offsets WHERE name = ?');
+    this.#all = database.prepare(`SELECT name, next, ${readOnly ? 'NULL AS seen' : 'seen'} FROM group_offsets`);
+    this.#remove = database.prepare('DELETE FROM group_offsets WHERE name = ?');
+    // A log of an earlier version has no such column, until it is opened for writing.
+    this.#see = readOnly ? null : database.prepare('UPDATE group_offsets SET seen = ? WHERE name = ?');
+  }
+
+  /** Next offset of the group, or null if it never committed. */
+  committed(group: string): number | null {
+    const row = this.#get.get(group);
+    return row === undefined ? null : Number(row['next']);
+  }
+
+  commit(commits: readonly (readonly [group: string, next: number])[]): void {
+    for (const [group, next] of commits) this.#put.run(group, next);
+  }
+
+  join(group: string, next: number, passedMs: number): void {
+    this.#joined.add(group);
+    if (this.committed(group) === null) this.#put.run(group, next);
+    this.#see?.run(passedMs, group);
+  }
+
+  /** Tells of those that nobody has joined and that hold records; each once. */
+  tellOfOthers(end: number): void {
+    for (const { name, next } of this.#others()) {
+      if (next >= end || this.#told.has(name)) continue;
+      this.#told.add(name);
+      this.#tell(
+        `The group ${name} has not read the last ${end - next} records of the queue, and nobody reads as that group now. ` +
+          'What it has not read is kept for it while there is room, a week at most. If it was only renamed (SLUICE_KAFKA_GROUP), nothing need be done',
+      );
+    }
+  }
+
+  /** Offset before which records may be removed. */
+  consumed({ needsRoom }: { readonly needsRoom: boolean }): number {
+    const groups = this.#groups();
+    const counted = needsRoom && this.#joined.size > 0 ? groups.filter(({ name }) => this.#joined.has(name)) : groups;
+    if (counted.length === 0) return 0;
+    return counted.reduce((lowest, { next }) => Math.min(lowest, next), Number.POSITIVE_INFINITY);
+  }
+
+  /** Notes who has joined, and lets go of those that nobody has joined for too long. In a transaction of whoever calls. */
+  tend(passedMs: number): void {
+    // While nobody reads at all, nobody has left a group behind.
+    const seen = this.#joined.size > 0 ? this.#joined : this.#groups().map(({ name }) => name);
+    for (const group of seen) this.#see?.run(passedMs, group);
+    for (const { name, seenMs } of this.#others()) {
+      if (seenMs < 0) this.#see?.run(passedMs, name);
+      else if (passedMs - seenMs >= KEPT_MS) {
+        this.#remove.run(name);
+        this.#tell(`The queue keeps nothing for the group ${name} any more: nobody has read as that group for a week`);
+      }
+    }
+  }
+
+  /** Empty while nobody has joined. */
+  #others(): Group[] {
+    return this.#joined.size === 0 ? [] : this.#groups().filter(({ name }) => !this.#joined.has(name));
+  }
+
+  #groups(): Group[] {
+    return this.#all.all().map((row) => ({
+      name: String(row['name']),
+      next: Number(row['next']),
+      seenMs: row['seen'] === null ? -1 : Number(row['seen']),
+    }));
+  }
+}

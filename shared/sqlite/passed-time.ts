@@ -1,0 +1,82 @@
+// How much time has passed for a data folder, for retention. The wall clock may be wrong by years for a while (a clock chip before NTP
+// has set it, an operator's mistake, a machine that was resumed), and whatever is deleted by it then is gone for good.
+//
+// So time passes by the clock that never jumps, and where that did not run (a stop, a suspended machine), by as much as the wall
+// clock has moved ahead of all that it showed before, if that is plausible. What is not plausible passes no time, and is told.
+//
+//   wall clock   10:00 ── runs ── 10:05 ┄┄ stopped ┄┄ 14:00 ── runs ── 14:01   next year   14:03
+//   passed           + 5 min            + 3 h 55 min     + 1 min        + 0, told   + 2 min
+//
+// Guarantees: never goes back; a clock that goes ahead and back again any number of times passes no time twice.
+
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+
+/** As of one moment. */
+export interface Moment {
+  readonly epochMs: number;
+  /** From an arbitrary origin; never goes back. */
+  readonly monotonicMs: number;
+}
+
+/** A stop of a day is ordinary; of more, keeping what is there a little longer does no harm. */
+const PLAUSIBLE_MS = 86_400_000;
+/** As often it is written down. What is not comes from the wall clock at the next start. */
+const KEPT_EVERY_MS = 600_000;
+
+export class PassedTime {
+  readonly #keep: StatementSync;
+  readonly #tell: (message: string) => void;
+  #passedMs = 0;
+  /** What the wall clock showed, and would show now if it ran on. */
+  #wallMs: number | null = null;
+  #lastMs: number | null = null;
+  #keptMs = Number.NEGATIVE_INFINITY;
+
+  constructor(database: DatabaseSync, tell: (message: string) => void) {
+    database.exec(
+      'CREATE TABLE IF NOT EXISTS passed_time (id INTEGER PRIMARY KEY, passed INTEGER NOT NULL, wall INTEGER NOT NULL) STRICT',
+    );
+    const row = database.prepare('SELECT passed, wall FROM passed_time WHERE id = 0').get();
+    if (row !== undefined) {
+      this.#passedMs = Number(row['passed']);
+      this.#wallMs = Number(row['wall']);
+    }
+    this.#keep = database.prepare(
+      'INSERT INTO passed_time VALUES (0, ?, ?) ON CONFLICT (id) DO UPDATE SET passed = excluded.passed, wall = excluded.wall',
+    );
+    // As in age-marks.ts.
+    this.#keep.setReadBigInts(true);
+    this.#tell = tell;
+  }
+
+  /** ms that have passed since the data folder was made, as of the moment. */
+  at({ epochMs, monotonicMs }: Moment): number {
+    const ranMs = Math.max(0, monotonicMs - (this.#lastMs ?? monotonicMs));
+    this.#lastMs = Math.max(this.#lastMs ?? monotonicMs, monotonicMs);
+    this.#passedMs += ranMs;
+    const expectedMs = (this.#wallMs ?? epochMs) + ranMs;
+    const aheadMs = epochMs - expectedMs;
+    if (aheadMs > 0 && aheadMs <= PLAUSIBLE_MS) this.#passedMs += aheadMs;
+    if (Math.abs(aheadMs) > PLAUSIBLE_MS) this.#tellJump(aheadMs);
+    // A small step back is waited for: what it goes ahead again has passed before.
+    this.#wallMs = aheadMs > 0 || aheadMs < -PLAUSIBLE_MS ? epochMs : expectedMs;
+    return Math.floor(this.#passedMs);
+  }
+
+  get isToBeKept(): boolean {
+    return this.#passedMs - this.#keptMs >= KEPT_EVERY_MS;
+  }
+
+  /** Writes it down, in the transaction of whoever calls. */
+  keep(): void {
+    this.#keep.run(Math.floor(this.#passedMs), Math.floor(this.#wallMs ?? 0));
+    this.#keptMs = this.#passedMs;
+  }
+
+  #tellJump(aheadMs: number): void {
+    const hours = Math.round(Math.abs(aheadMs) / 3_600_000);
+    this.#tell(
+      `The wall clock is ${hours} hours ${aheadMs > 0 ? 'ahead of' : 'behind'} what it showed before; nothing is deleted by that. Check the clock of this machine`,
+    );
+  }
+}
