@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import type { Log } from '#shared/log.ts';
@@ -10,6 +11,7 @@ import type { Metrics } from '#shared/metrics.ts';
 import type { Queue } from '#shared/queue/queue.ts';
 import type { Spool } from '#shared/queue/spooled/open-spool.ts';
 import { type ForwardServerOptions, startForwardServer } from './accept/forward-server.ts';
+import { FrameFiles } from './accept/frame-files.ts';
 import { startHttpServer } from './accept/http-server.ts';
 import { ReadingGate } from './accept/reading-gate.ts';
 import { type Admission, loadAdmission } from './admit/admission.ts';
@@ -106,6 +108,12 @@ function forwardOptions({ config, intake, ...edge }: Edge): ForwardServerOptions
   // As much again as may be in hand, for what has not come whole; one frame must fit.
   const gate = new ReadingGate(Math.max(config['intake.max_bytes'], config['frame.max_bytes']), clock);
   telemetry.watchConnections(() => gate.bytesHeld);
+  const files = new FrameFiles({
+    folder: join(config['data.dir'], 'incoming'),
+    bytesMax: config['frame.file_max_bytes'],
+    heldBytesMax: config['frame.max_bytes'],
+  });
+  telemetry.watchFrameFiles(() => files.bytes);
   const mode = config['forward.socket_mode'];
   return {
     ...edge,
@@ -121,6 +129,8 @@ function forwardOptions({ config, intake, ...edge }: Edge): ForwardServerOptions
       gate,
       roomOf: (tenant) => intake.roomOf(tenant),
       frameBytesMax: config['frame.max_bytes'],
+      files,
+      ratioMax: config['frame.max_ratio'],
       frameTimeoutMs: config['forward.frame_timeout_ms'],
       idleTimeoutMs: config['forward.idle_timeout_ms'],
     },

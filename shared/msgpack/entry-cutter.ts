@@ -86,7 +86,8 @@ export class EntryCutter {
       const entries = entriesFrom(bytes, at, this.#entryBytesMax);
       if (entries.count > 0) yield { kind: 'entries', bytes: bytes.subarray(at, entries.end), count: entries.count };
       at = entries.end;
-      if (entries.next === TOO_LARGE) return yield* this.#pass(new ValuePasser(this.#entryBytesMax), bytes.subarray(at));
+      if (entries.next === TOO_LARGE)
+        return yield* this.#pass(new ValuePasser(this.#entryBytesMax), bytes.subarray(at));
       if (entries.next !== MALFORMED) break;
       const bad = badFrom(bytes, at, this.#entryBytesMax);
       if (bad.count > 0) {

@@ -33,6 +33,7 @@ export interface Damage {
   readonly why: string;
   /** Whether zlib kept back what it had made of the step in which it found the damage. */
   readonly keepsBack: boolean;
+  readonly isTooLarge?: boolean;
 }
 
 /** The input goes in steps; those of the second and the third size come closer to a damage. */
@@ -52,6 +53,11 @@ export class UnpackPass {
     this.#options = options;
   }
 
+  /** Of this pass, so that another gives the same. */
+  get usedFinerFrom(): readonly number[] {
+    return this.#options.finerFrom;
+  }
+
   /** `finerFrom` of a pass that comes closer to the damage; null where this one came as close as can be. */
   get finerFrom(): readonly number[] | null {
     const { finerFrom } = this.#options;
@@ -66,7 +72,7 @@ export class UnpackPass {
     let turnBytes = 0;
     for await (const slice of encoding === 'identity' ? this.#source.slices() : this.#unpacked(encoding)) {
       if (bytes + slice.length > bytesMax) {
-        this.damage = { at: 0, why: `it holds more than ${bytesMax} bytes`, keepsBack: false };
+        this.damage = { at: 0, why: `it holds more than ${bytesMax} bytes`, keepsBack: false, isTooLarge: true };
         return;
       }
       bytes += slice.length;
@@ -111,7 +117,7 @@ export class UnpackPass {
     let at = 0;
     for await (const slice of this.#source.slices()) {
       walker?.push(slice);
-      for (let start = 0; start < slice.length; ) {
+      for (let start = 0; start < slice.length;) {
         const level = finerFrom.findLastIndex((from) => at >= from) + 1;
         const size = Math.min(STEP_BYTES[level] ?? 1, (finerFrom[level] ?? Infinity) - at, slice.length - start);
         yield slice.subarray(start, start + size);

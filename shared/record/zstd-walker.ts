@@ -26,7 +26,7 @@ export class ZstdWalker {
   }
 
   push(slice: Buffer): void {
-    for (let at = 0; at < slice.length && this.#state !== 'lost'; ) {
+    for (let at = 0; at < slice.length && this.#state !== 'lost';) {
       if (this.#skip > 0) {
         const passed = Math.min(this.#skip, slice.length - at);
         this.#skip -= passed;

@@ -12,6 +12,7 @@ import type { Chunk, Intake } from '#forwarder/chunk.ts';
 import { ForwarderTelemetry } from '#forwarder/telemetry.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { bytesOf, captured, type Captured } from '#test/fixtures/forward/captured.ts';
+import { wholeSlices } from './whole-slices.ts';
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -67,7 +68,7 @@ describe('captured connections', () => {
     const { address, port } = serverAddress(server);
     const client = connect({ port, host: address, noDelay: true });
     const [peer] = (await once(server, 'connection')) as [Socket];
-    new ForwardSession(peer, { intake, telemetry, frameBytesMax: 1024 * 1024 });
+    new ForwardSession(peer, { intake: wholeSlices(intake), telemetry, frameBytesMax: 1024 * 1024 });
     const heard: Buffer[] = [];
     client.on('data', (answer: Buffer) => heard.push(answer));
     const closed = once(client, 'close');

@@ -11,6 +11,7 @@ import { ForwardSession } from '#forwarder/accept/forward-session.ts';
 import type { Chunk, Intake, Undecodable } from '#forwarder/chunk.ts';
 import { ForwarderTelemetry } from '#forwarder/telemetry.ts';
 import { Metrics } from '#shared/metrics.ts';
+import { wholeSlices } from './whole-slices.ts';
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 const MIB = 1024 * 1024;
@@ -40,7 +41,7 @@ async function setUp(held: Promise<void> = Promise.resolve()): Promise<Scene> {
   const client = connect({ port: address.port, host: '127.0.0.1', allowHalfOpen: true });
   client.on('error', () => undefined);
   const [peer] = (await once(server, 'connection')) as [Socket];
-  new ForwardSession(peer, { intake, telemetry, frameBytesMax: MIB });
+  new ForwardSession(peer, { intake: wholeSlices(intake), telemetry, frameBytesMax: MIB });
   return {
     client,
     peer,

@@ -7,6 +7,7 @@ import type { Intake } from '#forwarder/chunk.ts';
 import { ForwarderTelemetry } from '#forwarder/telemetry.ts';
 import { systemClock } from '#shared/clock.ts';
 import { Metrics } from '#shared/metrics.ts';
+import { wholeSlices } from './whole-slices.ts';
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -28,7 +29,7 @@ export function forwardOptions(
     connectionsMax: 100_000,
     connectionsPerAddressMax: 100_000,
     handshakeTimeoutMs: 60_000,
-    session: { intake, telemetry, clock, frameBytesMax: 1_000_000, ...session },
+    session: { intake: wholeSlices(intake), telemetry, clock, frameBytesMax: 1_000_000, ...session },
     ...changes,
   };
 }

@@ -9,6 +9,7 @@ import type { Chunk, Intake, Undecodable } from '#forwarder/chunk.ts';
 import { ForwarderTelemetry } from '#forwarder/telemetry.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { Metrics } from '#shared/metrics.ts';
+import { wholeSlices } from './whole-slices.ts';
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -38,7 +39,8 @@ async function setUp(frameBytesMax = 1_000_000) {
   const telemetry = new ForwarderTelemetry(new Metrics({ version: '0', command: 'test' }), SILENT);
   const server = createServer({ allowHalfOpen: true });
   let session: ForwardSession | null = null;
-  server.on('connection', (socket) => (session = new ForwardSession(socket, { intake, telemetry, frameBytesMax })));
+  const options = { intake: wholeSlices(intake), telemetry, frameBytesMax };
+  server.on('connection', (socket) => (session = new ForwardSession(socket, options)));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');

@@ -59,7 +59,10 @@ function check(what: string, bytes: Buffer, expected: string, entryBytesMax?: nu
     for (let at = 0; at <= bytes.length; at += 1) {
       assert.equal(told(cutAll([bytes.subarray(0, at), bytes.subarray(at)], entryBytesMax)), expected, `cut at ${at}`);
     }
-    const single = cutAll(Array.from(bytes, (_, i) => bytes.subarray(i, i + 1)), entryBytesMax);
+    const single = cutAll(
+      Array.from(bytes, (_, i) => bytes.subarray(i, i + 1)),
+      entryBytesMax,
+    );
     assert.equal(told(single), expected, 'byte by byte');
     if (entryBytesMax === undefined) {
       assert.deepEqual(bytesOf(whole), bytes);
@@ -71,7 +74,11 @@ function check(what: string, bytes: Buffer, expected: string, entryBytesMax?: nu
 check('nothing', Buffer.alloc(0), '');
 check('entries', Buffer.concat([A, B, A]), 'E3');
 check('a nil between', Buffer.concat([A, hex('c0'), B]), 'E1 B1 E1');
-check('values of all kinds that are no entries', Buffer.concat([hex('c0 01 a161 93010203 80 920101 9280 80'), A]), 'B7 E1');
+check(
+  'values of all kinds that are no entries',
+  Buffer.concat([hex('c0 01 a161 93010203 80 920101 9280 80'), A]),
+  'B7 E1',
+);
 check('an entry whose record is no map', Buffer.concat([A, entry('x').fill(0xc0, 2, 3).subarray(0, 3), B]), 'E1 B1 E1');
 check('a torn end', Buffer.concat([A, B.subarray(0, 3)]), 'E1 R3');
 check('a torn bad value', Buffer.concat([A, hex('93 01')]), 'E1 R2');
