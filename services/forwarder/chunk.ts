@@ -51,7 +51,7 @@ export interface SlicedChunk extends Origin {
   readonly content: { readonly crc32: number; readonly length: number };
   /** Its first bytes, uncompressed; enough for the first entry's time. */
   readonly head: Uint8Array;
-  /** Entries, and values that are none; 0 where not one could be read. */
+  /** Entries, of which there is one, and values that are none. */
   readonly count: number;
   /** As it was sent. */
   readonly sentBytes: number;

@@ -134,12 +134,12 @@ export class QueueIntake implements SlicedIntake {
 
   #slicedBatch(chunk: SlicedChunk): SlicedBatch {
     const { content, head, count, sentBytes } = chunk;
-    const batch = this.#batch(chunk, identityOf({ ...chunk, content, entries: head }), Math.max(1, count));
+    const batch = this.#batch(chunk, identityOf({ ...chunk, content, entries: head }), count);
     return new SlicedBatch({
       batch,
       lane: this.#laneOf(chunk),
       room: this.#rooms.of(chunk.tenant),
-      sentShare: sentBytes / Math.max(1, content.length),
+      sentShare: sentBytes / content.length,
       mayGoOn: () => {
         if (this.#closing.signal.aborted) throw shuttingDown();
       },

@@ -42,12 +42,13 @@ export async function acceptSliced(frame: SlicedFrame, limits: SliceLimits, inta
   }
   const { origin, chunkId, source } = frame;
   const { damage } = survey.pass;
-  if (damage?.isTooLarge) {
-    const bytes = await beginningOf(source, limits.heldBytesMax);
-    const error = `Cannot decompress the chunk: ${damage.why}; raise SLUICE_FRAME_MAX_RATIO if it is no attack`;
-    return intake.bury({ ...origin, bytes, reason: 'chunk_too_large', error, cut: bytes.length < source.size });
-  }
   if (survey.length === 0 && !damage) return;
+  if (damage?.isTooLarge || survey.entries === 0) {
+    const bytes = await beginningOf(source, limits.heldBytesMax);
+    const reason = damage?.isTooLarge ? 'chunk_too_large' : 'chunk_undecodable';
+    const error = damage ? `Cannot decompress the chunk: ${damage.why}` : 'it has no entry [time, record]';
+    return intake.bury({ ...origin, bytes, reason, error, cut: bytes.length < source.size });
+  }
   const { count, head, length } = survey;
   const chunk = { ...origin, chunkId, content: { crc32: survey.crc32, length }, head, count, sentBytes: source.size };
   await intake.acceptSlices(chunk, (slices) => feed(frame, limits, survey, slices));
@@ -61,6 +62,7 @@ interface Survey {
   readonly head: Buffer;
   /** Entries, and whole values that are none. */
   readonly count: number;
+  readonly entries: number;
 }
 
 async function surveyOf(frame: SlicedFrame, limits: SliceLimits, finerFrom: readonly number[]): Promise<Survey> {
@@ -69,15 +71,20 @@ async function surveyOf(frame: SlicedFrame, limits: SliceLimits, finerFrom: read
   let sum = 0;
   let length = 0;
   let count = 0;
+  let entries = 0;
+  const tally = (cut: Cut): void => {
+    count += cut.count;
+    if (cut.kind === 'entries') entries += cut.count;
+  };
   let head = Buffer.alloc(0);
   for await (const slice of pass.slices()) {
     sum = crc32(slice, sum);
     length += slice.length;
     if (head.length < HEAD_BYTES) head = Buffer.concat([head, slice.subarray(0, HEAD_BYTES - head.length)]);
-    for (const cut of cutter.push(slice)) count += cut.count;
+    for (const cut of cutter.push(slice)) tally(cut);
   }
-  for (const cut of cutter.end()) count += cut.count;
-  return { pass, crc32: sum, length, head, count };
+  for (const cut of cutter.end()) tally(cut);
+  return { pass, crc32: sum, length, head, count, entries };
 }
 
 async function feed(frame: SlicedFrame, limits: SliceLimits, survey: Survey, slices: Slices): Promise<void> {

@@ -41,7 +41,7 @@ async function setUp(held: Promise<void> = Promise.resolve()): Promise<Scene> {
   const client = connect({ port: address.port, host: '127.0.0.1', allowHalfOpen: true });
   client.on('error', () => undefined);
   const [peer] = (await once(server, 'connection')) as [Socket];
-  new ForwardSession(peer, { intake: wholeSlices(intake), telemetry, frameBytesMax: MIB });
+  new ForwardSession(peer, { intake: wholeSlices(intake), telemetry, frameBytesMax: MIB, ratioMax: 200 });
   return {
     client,
     peer,
