@@ -139,7 +139,7 @@ test('a chunk that cannot be held ends the connection without an ack', async () 
 test('what can never be read is buried whole, then acked', async () => {
   await using the = await setUp();
   const cases = [
-    packed([], { chunk: 'a' }, () => Buffer.from('no msgpack at all')),
+    packed([], { chunk: 'a' }, () => Buffer.from('no entry at all')),
     packed(['x'], { chunk: 'b', compressed: 'gzip' }, () => Buffer.from('no gzip at all')),
     Buffer.from(encode(['app', 1_700_000_000, 'no map', { chunk: 'c' }])),
   ];
@@ -150,7 +150,7 @@ test('what can never be read is buried whole, then acked', async () => {
     the.intake.buried.map(({ reason }) => reason),
     ['chunk_undecodable', 'chunk_undecodable', 'chunk_undecodable'],
   );
-  assert.equal(the.intake.buried[0]?.bytes.toString(), 'no msgpack at all');
+  assert.equal(the.intake.buried[0]?.bytes.toString(), 'no entry at all');
 });
 
 for (const [title, bytes] of [
