@@ -189,7 +189,7 @@ export const settings = {
   ),
   'frame.file_max_bytes': bytes(
     { minimum: 0, maximum: 64 * GIB },
-    'Disk for Forward frames of more than 8 MiB while they come, in `incoming` of the data folder, for each process; 0: those above `frame.max_bytes` are refused.',
+    'Disk for Forward frames of more than 4 MiB while they come, in `incoming` of the data folder, for each process; 0: those above `frame.max_bytes` are refused.',
     { default: GIB },
   ),
   'frame.max_ratio': integer(

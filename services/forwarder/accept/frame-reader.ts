@@ -28,7 +28,7 @@ export type NextFrame =
   Buffer | FiledFrame | typeof NEED_MORE | typeof FRAME_MALFORMED | typeof FRAME_TOO_LARGE | typeof FRAME_UNKEPT;
 
 /** Frames above this go to a file, where there may be files, so that few of them fill no memory. */
-const HELD_BYTES_MAX = 8 * 1024 * 1024;
+const HELD_BYTES_MAX = 4 * 1024 * 1024;
 /** So much of a frame in a file is progress. */
 const PROGRESS_BYTES = 256 * 1024;
 

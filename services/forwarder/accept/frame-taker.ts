@@ -26,7 +26,7 @@ import { type SlicedFrame, type SliceLimits, unpackedBytesMax } from './sliced-f
 
 const NIL = 0xc0;
 /** What is larger uncompressed goes on in slices. */
-const UNPACKED_BYTES_MAX = 16 * 1024 * 1024;
+const UNPACKED_BYTES_MAX = 8 * 1024 * 1024;
 /** The tag where a frame has none that can be used. */
 const NO_TAG = 'sluice.undecodable';
 
