@@ -12,14 +12,14 @@ import { FRAME_PASSED, FrameScanner, NEED_MORE } from './frame-scanner.ts';
 export type Cut = EntriesCut | BadCut;
 
 /** Whole entries, one after another. */
-export interface EntriesCut {
+interface EntriesCut {
   readonly kind: 'entries';
   readonly bytes: Buffer;
   readonly count: number;
 }
 
 /** Whole values, one after another, that are no entries. */
-export interface BadCut {
+interface BadCut {
   readonly kind: 'bad';
   readonly bytes: Buffer;
   readonly count: number;

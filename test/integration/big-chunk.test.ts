@@ -107,6 +107,16 @@ function memory(pid: number | undefined): { now: number; peak: number } {
 const percentile = (values: readonly number[], share: number): number =>
   values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))] ?? Number.NaN;
 
+/** The most memory that the same run takes without the chunk, in MiB. */
+async function memoryWithout(seconds: number): Promise<number> {
+  await using place = await newPlace();
+  await using program = await new SluiceProcess(['forwarder'], place, { SLUICE_QUEUE: 'embedded' }).ready();
+  const senders = await new SmallSenders().start(place);
+  await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+  senders.stop();
+  return memory(program.pid).peak;
+}
+
 async function check(t: TestContext, large: Large, overTls: boolean): Promise<void> {
   using authority = overTls ? new Authority() : null;
   await using place = await newPlace();
@@ -153,6 +163,10 @@ async function check(t: TestContext, large: Large, overTls: boolean): Promise<vo
     `${large.events} events, frame of ${(large.frame.length / 1e6).toFixed(1)} MB, acked after ${seconds.toFixed(1)} s; ` +
       `memory ${before.peak.toFixed(0)} MiB at most before, ${after.peak.toFixed(0)} with it`,
   );
+  if (senders && BYTES >= 200e6) {
+    const without = await memoryWithout(seconds);
+    t.diagnostic(`the same run without it: ${without.toFixed(0)} MiB at most`);
+  }
   if (senders)
     t.diagnostic(
       `${SENDERS} small senders: before ${told(quiet)} (${quiet.length}); beside it ${told(busy)} (${busy.length})`,
