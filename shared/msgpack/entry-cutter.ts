@@ -56,7 +56,7 @@ export class EntryCutter {
     this.#entryBytesMax = entryBytesMax;
   }
 
-  /** What is whole so far. Cuts are views of the piece, but for a value that came in several. */
+  /** What is whole so far, copied: the piece may be written to again. */
   *push(piece: Buffer): Generator<Cut, void, undefined> {
     if (this.#rest) {
       this.#keepRest(piece);
@@ -66,6 +66,7 @@ export class EntryCutter {
       this.#held.push(piece);
       this.#heldBytes += piece.length;
       if (this.#heldBytes >= this.#wantedBytes) yield* this.#cut(this.#takeHeld());
+      else this.#held.splice(-1, 1, Buffer.from(piece));
     }
   }
 
@@ -130,8 +131,7 @@ export class EntryCutter {
   }
 
   #takeHeld(): Buffer {
-    const [only] = this.#held;
-    const bytes = only && this.#held.length === 1 ? only : Buffer.concat(this.#held);
+    const bytes = Buffer.concat(this.#held);
     this.#held = [];
     this.#heldBytes = 0;
     this.#wantedBytes = 1;

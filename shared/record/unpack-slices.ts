@@ -65,7 +65,7 @@ export class UnpackPass {
     return [...finerFrom, this.damage.at];
   }
 
-  /** Rejects where the source itself cannot be read. */
+  /** Each slice is valid until the next one is asked for. Rejects where the source itself cannot be read. */
   async *slices(): AsyncGenerator<Buffer, void, undefined> {
     const { bytesMax, encoding } = this.#options;
     let bytes = 0;
@@ -98,7 +98,10 @@ export class UnpackPass {
     });
     input.pipe(engine);
     try {
-      for await (const slice of engine) yield slice as Buffer;
+      for await (const slice of engine) {
+        yield slice as Buffer;
+        free(slice as Buffer);
+      }
       const at = engine.bytesWritten;
       if (at < this.#source.size) this.damage = { at, why: 'there are bytes after its end', keepsBack: false };
       else if (walker && !walker.isWhole) this.damage = { at, why: 'its last frame is not whole', keepsBack: false };
@@ -125,6 +128,14 @@ export class UnpackPass {
         at += size;
       }
     }
+  }
+}
+
+/** What zlib has filled to its end it does not use again. Left to the garbage collector, tens of megabytes of these would lie about. */
+function free(slice: Buffer): void {
+  const { buffer, byteOffset, length } = slice;
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === OUTPUT_BYTES && byteOffset + length === OUTPUT_BYTES) {
+    buffer.transfer(0);
   }
 }
 

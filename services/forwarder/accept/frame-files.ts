@@ -148,12 +148,8 @@ export class FrameFile {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isEnded = true;
     await this.written();
-    this.#files.bytes -= this.#takenBytes;
-    this.#takenBytes = 0;
     this.#held = null;
-    const file = this.#file;
-    this.#file = null;
-    await file?.close();
+    await this.#close();
   }
 
   async #writeAll(): Promise<void> {
@@ -194,11 +190,7 @@ export class FrameFile {
     try {
       const written = Buffer.allocUnsafeSlow(this.#mayBeHeld ? this.#writtenBytes : 0);
       if (this.#file && this.#mayBeHeld) await readFully(this.#file, written, 0);
-      const file = this.#file;
-      this.#file = null;
-      await file?.close();
-      this.#files.bytes -= this.#takenBytes;
-      this.#takenBytes = 0;
+      await this.#close();
       if (!this.#mayBeHeld) {
         this.failure = why;
         return;
@@ -208,6 +200,19 @@ export class FrameFile {
       this.#unwrittenBytes = 0;
     } catch (error) {
       this.failure = `${why}; ${reasonOf(error)}`;
+    }
+  }
+
+  /** The disk that it took is free again. */
+  async #close(): Promise<void> {
+    const file = this.#file;
+    const bytes = this.#takenBytes;
+    this.#file = null;
+    this.#takenBytes = 0;
+    try {
+      await file?.close();
+    } finally {
+      this.#files.bytes -= bytes;
     }
   }
 

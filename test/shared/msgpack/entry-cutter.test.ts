@@ -20,7 +20,12 @@ interface Found {
 function cutAll(pieces: readonly Buffer[], entryBytesMax = 1000): Found {
   const cutter = new EntryCutter(entryBytesMax);
   const cuts: Cut[] = [];
-  for (const piece of pieces) cuts.push(...cutter.push(piece));
+  for (const piece of pieces) {
+    // It may be written to again when it has been looked at.
+    const lent = Buffer.from(piece);
+    cuts.push(...cutter.push(lent));
+    lent.fill(0xc1);
+  }
   const end = cutter.end();
   for (;;) {
     const { done, value } = end.next();

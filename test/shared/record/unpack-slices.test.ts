@@ -20,7 +20,7 @@ async function unpack(source: SliceSource, encoding: 'gzip' | 'zstd' | 'identity
   const one = async (finerFrom: readonly number[]) => {
     const pass = new UnpackPass(source, { encoding, bytesMax, finerFrom });
     const slices: Buffer[] = [];
-    for await (const slice of pass.slices()) slices.push(slice);
+    for await (const slice of pass.slices()) slices.push(Buffer.from(slice));
     return { bytes: Buffer.concat(slices), damage: pass.damage, finerFrom: pass.finerFrom };
   };
   let finerFrom: readonly number[] = [];
