@@ -24,6 +24,7 @@ const parts: Record<string, (metrics: Metrics) => void> = {
     const telemetry = new ForwarderTelemetry(metrics, log);
     telemetry.watch(new ByteBudget(1));
     telemetry.watchConnections(() => 0);
+    telemetry.watchFrameFiles(() => 0);
     telemetry.watchCertificate('forward', () => 0);
     const figures = () => ({ events: 0, bytes: 0, bytesMax: 0, oldestMs: null, left: 0 });
     observeSpool({ telemetry, metrics, log, clock: systemClock, figures });

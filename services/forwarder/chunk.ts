@@ -13,7 +13,7 @@ type HttpDialect = 'otlp' | 'splunk' | 'elasticsearch' | 'loki' | 'journal';
 export type InputName = Listener | HttpDialect;
 
 /** Where something came from: part of its identity, of its partition, and of its document. */
-interface Origin {
+export interface Origin {
   /** Valid UTF-8, 1 to 1024 bytes. */
   readonly tag: string;
   readonly input: InputName;
@@ -51,11 +51,50 @@ export interface Chunk extends Origin {
 /** What can never be indexed, and would be sent for ever if it were only refused. */
 export interface Undecodable extends Origin {
   readonly bytes: Uint8Array;
-  readonly reason: 'chunk_undecodable' | 'chunk_too_large' | 'entry_too_large';
+  readonly reason: 'chunk_undecodable' | 'chunk_too_large' | 'entry_malformed' | 'entry_too_large';
   /** What our decoder said. */
   readonly error: string;
   /** Whether `bytes` are only its beginning. */
   readonly cut?: boolean;
+}
+
+/** A chunk whose entries come in slices, since it is too large to be held, or has something bad in it. */
+export interface SlicedChunk extends Origin {
+  readonly chunkId: Uint8Array | null;
+  /** CRC-32 (zlib) and length of all of it, uncompressed, what is bad in it included. */
+  readonly content: { readonly crc32: number; readonly length: number };
+  /** Its first bytes, uncompressed; enough for the first entry's time. */
+  readonly head: Uint8Array;
+  /** Entries, of which there is one, and values that are none. */
+  readonly count: number;
+  /** As it was sent. */
+  readonly sentBytes: number;
+}
+
+/** Whole values of a chunk that are no entries, one after another. */
+export interface BadEntries {
+  readonly bytes: Buffer;
+  /** Index of the first. */
+  readonly first: number;
+  readonly count: number;
+  readonly why: string;
+  /** Whether `bytes` are only the beginning of one. */
+  readonly cut: boolean;
+}
+
+/** What of a chunk no entry could be made of. */
+export interface UnreadRest {
+  readonly bytes: Buffer;
+  readonly why: string;
+  readonly cut: boolean;
+}
+
+/** Where a sliced chunk goes. Each call resolves when the next may come, and rejects when the chunk can't be held. */
+export interface Slices {
+  /** Whole entries, of which the first has the index `first`. */
+  add(entries: Uint8Array, first: number, count: number): Promise<void>;
+  reject(bad: BadEntries): Promise<void>;
+  rejectRest(rest: UnreadRest): Promise<void>;
 }
 
 /** Whether more may be read. */
@@ -76,4 +115,10 @@ export interface Intake extends Room {
   bury(undecodable: Undecodable): Promise<void>;
   /** Why nothing can be held now, for HTTP's early 503; null while all is well. */
   readonly unreadyReason: string | null;
+}
+
+/** For inputs whose chunks may be too large to be held. */
+export interface SlicedIntake extends Intake {
+  /** As `accept`, for a chunk in slices, which `feed` gives in their order. Rejects with an error of `feed` too. */
+  acceptSlices(chunk: SlicedChunk, feed: (slices: Slices) => Promise<void>): Promise<void>;
 }

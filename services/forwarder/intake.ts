@@ -13,10 +13,11 @@ import { recordBytes } from '#shared/queue/headers.ts';
 import { entryTimeMs } from '#shared/record/entry-time.ts';
 import { chunkIdentity, randomIdentity } from '#shared/record/identity.ts';
 import { type Batch, RECORD_VERSION, encodeBatches } from '#shared/record/record.ts';
-import type { Chunk, Intake, Undecodable } from './chunk.ts';
+import type { Chunk, Origin, SlicedChunk, SlicedIntake, Slices, Undecodable } from './chunk.ts';
 import { Lane, type LaneOptions } from './gather/lane.ts';
 import { Settlement, type Share } from './gather/share.ts';
 import { partitionOf } from './partition.ts';
+import { SlicedBatch } from './sliced-batch.ts';
 import type { ForwarderTelemetry } from './telemetry.ts';
 import { type TenantRoom, TenantRooms } from './tenant-rooms.ts';
 
@@ -37,7 +38,7 @@ export interface IntakeOptions {
   readonly tenants?: readonly Tenant[];
 }
 
-export class QueueIntake implements Intake {
+export class QueueIntake implements SlicedIntake {
   readonly #queue: Queue;
   readonly #clock: Clock;
   readonly #telemetry: ForwarderTelemetry;
@@ -87,16 +88,7 @@ export class QueueIntake implements Intake {
     using _permit = this.#rooms.of(chunk.tenant).take(bytesOf(chunk), count, chunk.bytes.length);
     let settlement: Settlement | null = null;
     try {
-      // Whoever waits goes first, also in the moment in which the queue has just been reached.
-      if (this.#queue.partitions === 0 || this.#waiting > 0) {
-        this.#waiting++;
-        try {
-          await this.#reached();
-        } finally {
-          this.#waiting--;
-        }
-      }
-      if (this.#closing.signal.aborted) throw shuttingDown();
+      await this.#open();
       const share = this.#share(chunk);
       settlement = share.settlement;
       this.#laneOf(chunk).add(share);
@@ -110,6 +102,55 @@ export class QueueIntake implements Intake {
       this.#telemetry.rejected(input, count - (settlement?.eventsSpooled ?? 0), codeOf(error), chunk.tenant);
       throw error;
     }
+  }
+
+  async acceptSlices(chunk: SlicedChunk, feed: (slices: Slices) => Promise<void>): Promise<void> {
+    const { input, count, tenant, sentBytes } = chunk;
+    const beganMs = this.#clock.monotonicMs();
+    this.#telemetry.received(input, count, sentBytes, tenant);
+    let slices: SlicedBatch | null = null;
+    try {
+      await this.#open();
+      slices = this.#slicedBatch(chunk);
+      try {
+        await feed(slices);
+        await slices.finish();
+      } finally {
+        // Nothing of the chunk is under way when its sender is told.
+        await slices.settled();
+      }
+      const { eventsBad, eventsBuried, eventsSpooled, unread } = slices;
+      this.#telemetry.acked((this.#clock.monotonicMs() - beganMs) / 1000);
+      this.#telemetry.produced(count - eventsBad - eventsBuried - eventsSpooled);
+      if (eventsBad > 0) this.#telemetry.rejected(input, eventsBad, 'entry_malformed', tenant);
+      if (eventsBuried > 0) this.#telemetry.rejected(input, eventsBuried, 'entry_too_large', tenant);
+      if (unread !== null) this.#telemetry.chunkRejected(input, 'chunk_undecodable', unread);
+    } catch (error) {
+      this.#telemetry.rejected(input, count - (slices?.eventsSpooled ?? 0), codeOf(error), tenant);
+      throw error;
+    }
+  }
+
+  #slicedBatch(chunk: SlicedChunk): SlicedBatch {
+    const { content, head, count, sentBytes } = chunk;
+    const batch = this.#batch(chunk, count, (receivedMs) =>
+      identityOf({ ...chunk, content, entries: head }, receivedMs),
+    );
+    return new SlicedBatch({
+      batch,
+      lane: this.#laneOf(chunk),
+      room: this.#rooms.of(chunk.tenant),
+      sentShare: sentBytes / content.length,
+      mayGoOn: () => {
+        if (this.#closing.signal.aborted) throw shuttingDown();
+      },
+      appendDeadLetters: (letters) => this.#queue.appendDeadLetters(letters),
+      letterOf: ({ why, bytes, cut }, index) => {
+        const reason = index === null ? 'chunk_undecodable' : 'entry_malformed';
+        const letter = letterOf({ ...batch, first: index ?? 0, count: 1 }, { bytes, reason, error: why });
+        return { ...letter, cut: letter.cut || cut, ...(index !== null && { index }) };
+      },
+    });
   }
 
   async bury(undecodable: Undecodable): Promise<void> {
@@ -136,6 +177,19 @@ export class QueueIntake implements Intake {
   async close(): Promise<void> {
     this.#closing.abort();
     await Promise.all([...this.#lanes.values()].map((lane) => lane.drained()));
+  }
+
+  /** Whoever waits goes first, also in the moment in which the queue has just been reached. */
+  async #open(): Promise<void> {
+    if (this.#queue.partitions === 0 || this.#waiting > 0) {
+      this.#waiting++;
+      try {
+        await this.#reached();
+      } finally {
+        this.#waiting--;
+      }
+    }
+    if (this.#closing.signal.aborted) throw shuttingDown();
   }
 
   /** Waits for a queue that was never reached yet; not for ever, since a sender that waits must be answered. */
@@ -166,7 +220,7 @@ export class QueueIntake implements Intake {
     return recordBytes(record) <= this.#queue.appendBytesMax;
   }
 
-  #batch(origin: Chunk | Undecodable, count: number, identityAt: (receivedMs: number) => Uint8Array): Batch {
+  #batch(origin: Origin, count: number, identityAt: (receivedMs: number) => Uint8Array): Batch {
     const { tag, input, tenant, sender } = origin;
     const receivedMs = this.#clock.epochMs();
     // Never backwards, whatever the clock does, and never the number of an event before.
@@ -176,7 +230,7 @@ export class QueueIntake implements Intake {
     return { version: RECORD_VERSION, id, first: 0, count, tag, input, tenant, receivedMs, seq, sender, chain: null };
   }
 
-  #laneOf({ tenant, tag, sender }: Chunk): Lane {
+  #laneOf({ tenant, tag, sender }: Origin): Lane {
     const partition = partitionOf(tenant, tag, sender, this.#queue.partitions);
     let lane = this.#lanes.get(partition);
     if (!lane) {
@@ -186,6 +240,8 @@ export class QueueIntake implements Intake {
     return lane;
   }
 }
+
+type Named = Pick<Chunk, 'tenant' | 'sender' | 'tag' | 'chunkId' | 'entries'> & Partial<Pick<SlicedChunk, 'content'>>;
 
 /** What a chunk holds until it is settled. */
 function bytesOf({ bytes, entries }: Chunk): number {
@@ -200,12 +256,16 @@ function shuttingDown(): SluiceError {
   return new SluiceError('shutting_down', 'Cannot take events: Sluice is shutting down');
 }
 
-/** A repeat of a chunk id has the same name, so no clock has a part in it. */
-function identityOf({ tenant, sender, tag, chunkId, entries, content }: Chunk, receivedMs: number): Uint8Array {
+/**
+ * A repeat of a chunk id has the same name, so no clock has a part in it. Of a chunk in slices, `entries` are its first bytes, and
+ * `content` is of all.
+ */
+function identityOf({ tenant, sender, tag, chunkId, content, entries }: Named, receivedMs: number): Uint8Array {
   if (!chunkId) return randomIdentity(receivedMs);
   const timeMs = entryTimeMs(entries, 0, entries.length);
   const { crc32: checksum, length } = content ?? { crc32: crc32(entries), length: entries.length };
-  return chunkIdentity({ timeMs, tenant, sender, tag, chunkId, crc32: checksum, length });
+  // A name has four bytes for the length.
+  return chunkIdentity({ timeMs, tenant, sender, tag, chunkId, crc32: checksum, length: length % 2 ** 32 });
 }
 
 function letterOf(

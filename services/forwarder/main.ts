@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import type { Log } from '#shared/log.ts';
@@ -9,6 +10,7 @@ import type { Metrics } from '#shared/metrics.ts';
 import type { Queue } from '#shared/queue/queue.ts';
 import type { Spool } from '#shared/queue/spooled/open-spool.ts';
 import { type ForwardServerOptions, startForwardServer } from './accept/forward-server.ts';
+import { FrameFiles } from './accept/frame-files.ts';
 import { startHttpServer } from './accept/http-server.ts';
 import { UnackedNames } from './accept/equal-chunks.ts';
 import { ReadingGate } from './accept/reading-gate.ts';
@@ -140,6 +142,12 @@ function forwardOptions(
   // As much again as may be in hand, for what has not come whole; one frame must fit.
   const gate = new ReadingGate(Math.max(config['intake.max_bytes'], config['frame.max_bytes']), clock);
   telemetry.watchConnections(() => gate.bytesHeld);
+  const files = new FrameFiles({
+    folder: join(config['data.dir'], 'incoming'),
+    bytesMax: config['frame.file_max_bytes'],
+    heldBytesMax: config['frame.max_bytes'],
+  });
+  telemetry.watchFrameFiles(() => files.bytes);
   const mode = config['forward.socket_mode'];
   return {
     ...edge,
@@ -156,6 +164,8 @@ function forwardOptions(
       pace,
       roomOf: (tenant) => intake.roomOf(tenant),
       frameBytesMax: config['frame.max_bytes'],
+      files,
+      ratioMax: config['frame.max_ratio'],
       frameTimeoutMs: config['forward.frame_timeout_ms'],
       idleTimeoutMs: config['forward.idle_timeout_ms'],
     },

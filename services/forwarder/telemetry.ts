@@ -134,6 +134,13 @@ export class ForwarderTelemetry {
     ]);
   }
 
+  /** Frames that are too large to be held in memory. */
+  watchFrameFiles(bytes: () => number): void {
+    this.#metrics.gauge('frame_file_bytes', 'Bytes of large frames in files while they come and are taken.', [], () => [
+      [bytes()],
+    ]);
+  }
+
   received(input: InputName, events: number, bytes: number, tenant: string | null = null): void {
     this.#received.add(events, input);
     this.#bytes.add(bytes, input);

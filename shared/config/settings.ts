@@ -206,10 +206,20 @@ export const settings = {
   },
   'frame.max_bytes': bytes(
     { minimum: 64 * KIB, maximum: 512 * MIB },
-    'Largest Forward frame or HTTP body, also after decompression.',
+    'Largest HTTP body, also after decompression, and largest Forward frame that is held in memory; larger ones go to a file.',
     {
       default: 64 * MIB,
     },
+  ),
+  'frame.file_max_bytes': bytes(
+    { minimum: 0, maximum: 64 * GIB },
+    'Disk for Forward frames of more than 4 MiB while they come, in `incoming` of the data folder, for each process; 0: those above `frame.max_bytes` are refused.',
+    { default: GIB },
+  ),
+  'frame.max_ratio': integer(
+    { minimum: 10, maximum: 100_000 },
+    'What a compressed Forward chunk may grow by where it grows beyond 8 MiB; one that would grow more goes to the dead letters.',
+    { default: 200 },
   ),
   'intake.max_bytes': bytes(
     { minimum: MIB, maximum: 16 * GIB },

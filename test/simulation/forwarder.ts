@@ -9,7 +9,7 @@ import { ForwardConnections } from '#forwarder/accept/forward-connections.ts';
 import { ReadingGate } from '#forwarder/accept/reading-gate.ts';
 import { RefusalPace } from '#forwarder/accept/refusal-pace.ts';
 import { loadAdmission } from '#forwarder/admit/admission.ts';
-import type { Chunk, Intake, Undecodable } from '#forwarder/chunk.ts';
+import type { Chunk, SlicedIntake, Undecodable } from '#forwarder/chunk.ts';
 import { QueueIntake } from '#forwarder/intake.ts';
 import { observeSpool } from '#forwarder/spool-telemetry.ts';
 import { ForwarderTelemetry } from '#forwarder/telemetry.ts';
@@ -110,7 +110,7 @@ class Run {
   readonly #kafka: KafkaQueue;
   readonly #queue: SpooledQueue;
   readonly #intake: QueueIntake;
-  readonly #watched: Intake;
+  readonly #watched: SlicedIntake;
   /** Where the sockets of senders come in. */
   readonly #server = new EventEmitter();
   readonly #connections: ForwardConnections;
@@ -256,13 +256,15 @@ class Run {
 /** More than any chunk of the simulation has, with its overhead, compressed and not. */
 const CHUNK_BYTES_MAX = 64_000;
 
-function watched(intake: QueueIntake, process: SimProcess, oracle: Oracle): Intake {
+function watched(intake: QueueIntake, process: SimProcess, oracle: Oracle): SlicedIntake {
   return {
     async accept(chunk: Chunk): Promise<void> {
       const acceptance = oracle.accepting(process.name, chunk);
       await intake.accept(chunk);
       if (process.isAlive) oracle.accepted(acceptance);
     },
+    // Nobody sends such here.
+    acceptSlices: (chunk, feed) => intake.acceptSlices(chunk, feed),
     bury: (undecodable: Undecodable) => intake.bury(undecodable),
     get hasRoom() {
       return intake.hasRoom;

@@ -7,23 +7,29 @@
 
 import type { Socket } from 'node:net';
 import { type Clock, systemClock } from '#shared/clock.ts';
-import { FRAME_TOO_LARGE, NEED_MORE } from '#shared/msgpack/frame-scanner.ts';
-import type { Chunk, Intake, Room, Undecodable } from '../chunk.ts';
+import { FRAME_MALFORMED, NEED_MORE } from '#shared/msgpack/frame-scanner.ts';
+import type { Chunk, Room, SlicedIntake, Undecodable } from '../chunk.ts';
 import { encodeAck, encodeJsonAck } from '../decode/forward-ack.ts';
 import type { ForwarderTelemetry } from '../telemetry.ts';
 import { Answers, type OwedAnswer } from './answers.ts';
 import { EqualChunks, UnackedNames } from './equal-chunks.ts';
-import { FrameReader } from './frame-reader.ts';
+import type { FrameFiles } from './frame-files.ts';
+import { FRAME_UNKEPT, FrameReader } from './frame-reader.ts';
 import { type FrameOutcomes, type FrameRefusal, FrameTaker, type Sender } from './frame-taker.ts';
 import { type GateMember, type GatePass, ReadingGate } from './reading-gate.ts';
 import type { RefusalPace } from './refusal-pace.ts';
+import { acceptSliced, type SlicedFrame, type SliceLimits } from './sliced-frame.ts';
 import { type Overdue, SessionWatch, type WatchLimits } from './session-watch.ts';
 
 export interface SessionOptions extends Partial<WatchLimits> {
-  readonly intake: Intake;
+  readonly intake: SlicedIntake;
   readonly telemetry: ForwarderTelemetry;
-  /** Largest frame, also after decompression. */
+  /** Largest frame that is held in memory. */
   readonly frameBytesMax: number;
+  /** For larger ones; absent: they are refused. */
+  readonly files?: FrameFiles;
+  /** What a compressed chunk may grow by; absent: as it likes. */
+  readonly ratioMax?: number;
   readonly clock?: Clock;
   /** Shared by all sessions of a server. */
   readonly gate?: ReadingGate;
@@ -51,6 +57,8 @@ const ANSWER_BYTES_MAX = 64 * 1024;
 const UNFINISHED_OVERHEAD_BYTES = 2048;
 /** How long a peer that keeps its side open may take to read its last answers when we stop. */
 const LINGER_MS = 1000;
+/** How long a sender whose frame cannot be taken waits for its refusal, for it will come back with it at once. */
+const REFUSAL_PAUSE_MS = 1000;
 
 export class ForwardSession implements GateMember, FrameOutcomes {
   readonly #socket: Socket;
@@ -90,7 +98,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
     this.#watch = new SessionWatch({ frameTimeoutMs, idleTimeoutMs }, this.#clock.monotonicMs());
     this.#equalChunks = new EqualChunks(options.unackedNames ?? new UnackedNames());
     this.#reader = new FrameReader(options);
-    this.#taker = new FrameTaker(from, options.frameBytesMax, this);
+    this.#taker = new FrameTaker(from, this.#sliceLimits, this);
     this.#answers = new Answers((answer) => this.#socket.writable && this.#socket.write(answer));
     socket.on('data', (piece: Buffer) => this.#take(piece));
     // The peer sends no more, but may still wait for acks.
@@ -106,6 +114,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
       this.#gate.leave(this.#pass);
+      this.#reader.abandon();
       this.#wake?.();
       this.#closed.resolve();
     });
@@ -144,12 +153,17 @@ export class ForwardSession implements GateMember, FrameOutcomes {
     if (overdue !== null) this.#endOverdue(overdue);
   }
 
+  get #sliceLimits(): SliceLimits {
+    const { frameBytesMax, ratioMax = Infinity } = this.#options;
+    return { heldBytesMax: frameBytesMax, ratioMax };
+  }
+
   #progress() {
     const { bytesRead, bytesWritten, writableLength } = this.#socket;
     return {
       bytesRead,
-      framesRead: this.#reader.count,
-      isInFrame: this.#reader.heldBytes > 0,
+      framesRead: this.#reader.progress,
+      isInFrame: this.#reader.isInFrame,
       answersWaiting: writableLength,
       answersTaken: bytesWritten - writableLength,
       isWaiting: this.isWaiting || this.#inFlightChunks > 0,
@@ -175,11 +189,16 @@ export class ForwardSession implements GateMember, FrameOutcomes {
         break;
       }
       const frame = this.#reader.next();
-      if (frame === NEED_MORE) break;
+      if (frame === NEED_MORE) {
+        // Where its pieces go is slower than its sender.
+        if (this.#reader.backlog) this.wait(this.#reader.backlog);
+        break;
+      }
       if (Buffer.isBuffer(frame)) this.#taker.take(frame, this.#reader.isJson);
-      else if (typeof frame === 'object') this.#taker.takeOversized(frame);
-      else
-        this.refuse(frame === FRAME_TOO_LARGE ? 'frame_too_large' : 'frame_malformed', 'the stream cannot be read on');
+      else if (typeof frame === 'object') this.#taker.takeFiled(frame);
+      else if (frame === FRAME_MALFORMED) this.refuse('frame_malformed', 'the stream cannot be read on');
+      else if (frame === FRAME_UNKEPT) this.#refuseLater('frame_unkept', this.#reader.failure);
+      else this.#refuseLater('frame_too_large', 'it is larger than any frame that is taken');
     }
     this.#taker.flush();
     this.#report();
@@ -200,6 +219,12 @@ export class ForwardSession implements GateMember, FrameOutcomes {
     this.#settle(bytes, ack, held, named && (() => this.#socket.writable && named.acked()));
   }
 
+  acceptSliced(frame: SlicedFrame, ack: Buffer | null): Promise<void> {
+    const held = acceptSliced(frame, this.#sliceLimits, this.#options.intake);
+    this.#settle(0, ack, held);
+    return held.catch(() => undefined);
+  }
+
   bury(undecodable: Undecodable, ack: Buffer | null): void {
     this.#settle(undecodable.bytes.length, ack, this.#options.intake.bury(undecodable));
   }
@@ -211,6 +236,15 @@ export class ForwardSession implements GateMember, FrameOutcomes {
   refuse(code: FrameRefusal, detail: string): void {
     this.passOver(code, detail);
     this.#finish();
+  }
+
+  /** Its sender will try again, so it hears of it at a pace. */
+  #refuseLater(code: FrameRefusal, detail: string): void {
+    this.passOver(code, detail);
+    this.#reader.abandon();
+    this.#held = true;
+    this.flow();
+    this.#clock.timer(REFUSAL_PAUSE_MS, () => this.#finish());
   }
 
   passOver(code: FrameRefusal, detail: string): void {

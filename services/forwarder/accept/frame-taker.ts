@@ -6,18 +6,31 @@
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import { countEntries, isArray } from '#shared/msgpack/extents.ts';
 import { decompress } from '#shared/record/compression.ts';
-import type { Chunk, Undecodable } from '../chunk.ts';
+import type { Encoding } from '#shared/record/record.ts';
+import { type SliceSource, sourceOf } from '#shared/record/unpack-slices.ts';
+import type { Chunk, Origin, Undecodable } from '../chunk.ts';
 import { ForwardDecoder, type ForwardFrame, type ForwardRefusal } from '../decode/forward-frame.ts';
 import { jsonFrame } from '../decode/json-mode.ts';
-import type { OversizedFrame } from '../decode/oversized-frame.ts';
+import {
+  aroundMessage,
+  BODY_HEAD_BYTES,
+  bodyStart,
+  type OversizedFrame,
+  oversizedEntries,
+} from '../decode/oversized-frame.ts';
 import { type Principal, tagOfPrincipal } from '../principal.ts';
+import type { FrameFile } from './frame-files.ts';
+import type { FiledFrame } from './frame-reader.ts';
 import { MessageRun } from './message-run.ts';
+import { type SlicedFrame, type SliceLimits, unpackedBytesMax } from './sliced-frame.ts';
 
 const NIL = 0xc0;
+/** What is larger uncompressed goes on in slices. */
+const UNPACKED_BYTES_MAX = 8 * 1024 * 1024;
 /** The tag where a frame has none that can be used. */
 const NO_TAG = 'sluice.undecodable';
 
-export type FrameRefusal = 'frame_too_large' | 'frame_malformed' | 'signal_refused' | 'tag_refused';
+export type FrameRefusal = 'frame_too_large' | 'frame_unkept' | 'frame_malformed' | 'signal_refused' | 'tag_refused';
 
 /** Who is at the other end. */
 export interface Sender {
@@ -29,6 +42,8 @@ export interface Sender {
 /** `ack`: the chunk id as msgpack, to be answered when it is held; null where none is wanted. */
 export interface FrameOutcomes {
   accept(chunk: Chunk, ack: Buffer | null): void;
+  /** Resolves when it is held or refused; never rejects. The next frame must wait for it. */
+  acceptSliced(frame: SlicedFrame, ack: Buffer | null): Promise<void>;
   bury(undecodable: Undecodable, ack: Buffer | null): void;
   /** There was nothing in the chunk, so it is held already. */
   answer(ack: Buffer): void;
@@ -42,7 +57,7 @@ export interface FrameOutcomes {
 
 export class FrameTaker {
   readonly #sender: Sender;
-  readonly #frameBytesMax: number;
+  readonly #limits: SliceLimits;
   readonly #outcomes: FrameOutcomes;
   readonly #decoder = new ForwardDecoder();
   readonly #run = new MessageRun();
@@ -50,25 +65,41 @@ export class FrameTaker {
   #tag = '';
   #admittedTag: string | null = null;
 
-  /** `frameBytesMax`: of a chunk after decompression. */
-  constructor(sender: Sender, frameBytesMax: number, outcomes: FrameOutcomes) {
+  constructor(sender: Sender, limits: SliceLimits, outcomes: FrameOutcomes) {
     this.#sender = sender;
-    this.#frameBytesMax = frameBytesMax;
+    this.#limits = limits;
     this.#outcomes = outcomes;
   }
 
   take(scanned: Buffer, isJson: boolean): void {
+    const done = this.#decide(scanned, isJson);
+    if (done) this.#outcomes.wait(done);
+  }
+
+  /** A frame that came by way of a file. */
+  takeFiled({ frame, file }: FiledFrame): void {
+    this.flush();
+    const unreadable = (error: unknown): void => this.#outcomes.refuse('frame_unkept', reasonOf(error));
+    this.#outcomes.wait(
+      this.#decideFiled(frame, file)
+        .catch(unreadable)
+        .then(() => file[Symbol.asyncDispose]().catch(unreadable)),
+    );
+  }
+
+  /** A promise, which never rejects, where the next frame has to wait. */
+  #decide(scanned: Buffer, isJson: boolean): Promise<void> | null {
     const bytes = isJson ? jsonFrame(scanned) : scanned;
     if (!Buffer.isBuffer(bytes)) return this.#bury(scanned, bytes);
     // Another protocol, or garbage: what follows would be taken byte by byte for frames.
     if (!isArray(bytes[0] ?? 0) && bytes[0] !== NIL) {
       this.#outcomes.refuse('frame_malformed', 'a frame is an array or nil');
-      return;
+      return null;
     }
     const frame = this.#decoder.decode(bytes);
     switch (frame.kind) {
       case 'heartbeat':
-        return;
+        return null;
       case 'signal':
         return this.#takeSignal(frame);
       case 'malformed':
@@ -82,10 +113,26 @@ export class FrameTaker {
     }
   }
 
-  takeOversized({ head, bytes, tag, chunk }: OversizedFrame): void {
-    this.flush();
-    const error = `a frame of ${bytes} bytes is larger than ${this.#frameBytesMax}`;
-    this.#buryBytes({ bytes: head, tag, error, reason: 'chunk_too_large', cut: true }, chunk);
+  async #decideFiled(oversized: OversizedFrame, file: FrameFile): Promise<void> {
+    await file.written();
+    if (file.failure !== null) return this.#outcomes.refuse('frame_unkept', file.failure);
+    const held = file.inMemory();
+    if (held) return (await this.#decide(held, false)) ?? undefined;
+    const { bytes } = oversized;
+    const bodyAt = bodyStart(oversized);
+    const bodyHead = bodyAt === null ? null : await file.read(bodyAt, Math.min(bytes, bodyAt + BODY_HEAD_BYTES));
+    const frame = bodyHead && oversizedEntries(oversized, bodyHead);
+    if (frame?.kind === 'signal') return void this.#takeSignal(frame);
+    if (frame && frame.kind !== 'malformed') {
+      return this.#takeSliced(file.source(frame.start, frame.end), frame.encoding, frame);
+    }
+    const beginning = await file.read(0, Math.min(bytes, this.#limits.heldBytesMax));
+    const cut = beginning.length < bytes;
+    if (frame) return this.#buryBytes({ bytes: beginning, tag: frame.tag, error: frame.why, cut }, frame.chunk);
+    if (!cut) return (await this.#decide(beginning, false)) ?? undefined;
+    const error = `a message of ${bytes} bytes is larger than ${this.#limits.heldBytesMax}`;
+    const { tag, chunk } = aroundMessage(oversized);
+    this.#buryBytes({ bytes: beginning, tag, error, reason: 'chunk_too_large', cut }, chunk);
   }
 
   /** Messages that wait for others go on. */
@@ -98,57 +145,68 @@ export class FrameTaker {
   }
 
   /** Metrics and traces are never taken, and never acked; where no ack is waited for, there is nobody to refuse them to. */
-  #takeSignal({ why, chunk }: ForwardRefusal): void {
+  #takeSignal({ why, chunk }: ForwardRefusal): null {
     if (chunk) this.#outcomes.refuse('signal_refused', why);
     else this.#outcomes.passOver('signal_refused', why);
+    return null;
   }
 
   /** Messages that want no ack go on together; one that does is a chunk by itself. */
-  #takeMessage(bytes: Buffer, frame: ForwardFrame): void {
+  #takeMessage(bytes: Buffer, frame: ForwardFrame): null {
     const tag = this.#admitted(frame.tag);
-    if (tag === null) return;
+    if (tag === null) return null;
     if (this.#run.count > 0 && (frame.chunk || tag !== this.#run.tag)) this.flush();
     this.#run.tag = tag;
     this.#run.add(bytes, frame.start, frame.end);
-    if (!frame.chunk) return;
+    if (!frame.chunk) return null;
     const entries = this.#run.take();
     const { chunk, chunkId } = frame;
     const origin = this.#origin(tag);
     this.#outcomes.accept({ ...origin, chunkId, encoding: 'identity', bytes: entries, entries, count: 1 }, chunk);
+    return null;
   }
 
-  #takeEntries(run: Buffer, frame: ForwardFrame): void {
-    if (frame.encoding === 'identity') {
-      this.#takeRun(run, run, frame);
-      return;
-    }
+  #takeEntries(run: Buffer, frame: ForwardFrame): Promise<void> | null {
+    const { encoding } = frame;
+    if (encoding === 'identity') return this.#takeRun(run, run, frame);
     // The next frame waits, so that chunks are accepted in the order in which they came.
-    const unpacked = decompress(run, frame.encoding, this.#frameBytesMax);
-    this.#outcomes.wait(
-      unpacked.then(
-        (entries) => this.#takeRun(run, entries, frame),
-        (error: unknown) => this.#buryBytes({ bytes: run, tag: frame.tag, error: reasonOf(error) }, frame.chunk),
-      ),
+    const unpackedMax = Math.min(
+      this.#limits.heldBytesMax,
+      UNPACKED_BYTES_MAX,
+      unpackedBytesMax(run.length, this.#limits),
+    );
+    return decompress(run, encoding, unpackedMax).then(
+      (entries) => this.#takeRun(run, entries, frame) ?? undefined,
+      // It is too large to be held, or damaged.
+      () => this.#takeSliced(sourceOf(run), encoding, frame),
     );
   }
 
-  #takeRun(bytes: Buffer, entries: Buffer, frame: ForwardFrame): void {
+  #takeRun(bytes: Buffer, entries: Buffer, frame: ForwardFrame): Promise<void> | null {
     const { encoding, chunk, chunkId } = frame;
     const count = countEntries(entries, 0, entries.length);
-    if (count < 0) {
-      this.#buryBytes({ bytes, tag: frame.tag, error: 'it is no run of entries [time, record]' }, chunk);
-    } else if (count === 0) {
+    if (count < 0) return this.#takeSliced(sourceOf(entries), 'identity', frame);
+    if (count === 0) {
       if (chunk) this.#outcomes.answer(chunk);
-    } else {
-      const tag = this.#admitted(frame.tag);
-      if (tag === null) return;
-      this.#outcomes.accept({ ...this.#origin(tag), chunkId, encoding, bytes, entries, count }, chunk);
+      return null;
     }
+    const tag = this.#admitted(frame.tag);
+    if (tag === null) return null;
+    this.#outcomes.accept({ ...this.#origin(tag), chunkId, encoding, bytes, entries, count }, chunk);
+    return null;
   }
 
-  #bury(frame: Buffer, { tag, why, chunk }: ForwardRefusal): void {
+  /** A run that is too large to be held, or has something bad in it. */
+  async #takeSliced(source: SliceSource, encoding: Encoding, { tag, chunkId, chunk }: ForwardFrame): Promise<void> {
+    const admitted = this.#admitted(tag);
+    if (admitted === null) return;
+    await this.#outcomes.acceptSliced({ origin: this.#origin(admitted), chunkId, encoding, source }, chunk);
+  }
+
+  #bury(frame: Buffer, { tag, why, chunk }: ForwardRefusal): null {
     this.flush();
     this.#buryBytes({ bytes: frame, tag, error: why }, chunk);
+    return null;
   }
 
   /** What can't be taken now can't be taken later: the dead letters have it, and the sender may forget it. */
@@ -176,7 +234,7 @@ export class FrameTaker {
     }
   }
 
-  #origin(tag: string): Pick<Chunk, 'tag' | 'input' | 'tenant' | 'sender'> {
+  #origin(tag: string): Origin {
     const { principal, sender } = this.#sender;
     return { tag, input: 'forward', tenant: principal.tenant, sender };
   }

@@ -115,7 +115,7 @@ export class ForwardDecoder {
     const option = optionAt(frame, end, elements > 2);
     const tag = this.#tagOf(frame, tagAt, bodyAt);
     if (option === null) return malformed('its option is none', tag);
-    const encoding = kind === 'packed' ? ENCODINGS.get(option.compressed ?? 'text') : 'identity';
+    const encoding = kind === 'packed' ? encodingOf(option) : 'identity';
     if (encoding === undefined) return malformed('its compression is neither gzip nor zstd', tag, option);
     return result({ kind, tag, start: bodyAt + headerSize(frame[bodyAt] ?? 0), end, encoding, option });
   }
@@ -151,7 +151,13 @@ interface Parts {
   readonly option: ForwardOption;
 }
 
-function result({ kind, tag, start, end, encoding, option }: Parts): ForwardFrame | ForwardRefusal {
+/** Undefined where it is none that we know. */
+export function encodingOf({ compressed }: ForwardOption): Encoding | undefined {
+  return ENCODINGS.get(compressed ?? 'text');
+}
+
+/** Of a frame whose parts were found. */
+export function result({ kind, tag, start, end, encoding, option }: Parts): ForwardFrame | ForwardRefusal {
   if (option.signal !== 0) {
     return { kind: 'signal', why: `its signal is ${option.signal}, not logs`, tag, chunk: option.chunk };
   }
@@ -159,7 +165,7 @@ function result({ kind, tag, start, end, encoding, option }: Parts): ForwardFram
   return { kind, tag, start, end, encoding, chunk: option.chunk, chunkId: option.chunkId };
 }
 
-function malformed(why: string, tag: string | null = null, option: ForwardOption = NO_OPTION): ForwardRefusal {
+export function malformed(why: string, tag: string | null = null, option: ForwardOption = NO_OPTION): ForwardRefusal {
   return { kind: 'malformed', why, tag, chunk: option.chunk };
 }
 
@@ -170,12 +176,12 @@ function optionAt(frame: Buffer, at: number, isThere: boolean): ForwardOption | 
 }
 
 /** A str or a bin. */
-function isString(type: number): boolean {
+export function isString(type: number): boolean {
   return (type & 0xe0) === 0xa0 || (type >= 0xd9 && type <= 0xdb) || (type >= 0xc4 && type <= 0xc6);
 }
 
 /** Of a str, bin or array. */
-function headerSize(type: number): number {
+export function headerSize(type: number): number {
   if (isArray(type)) return containerHeaderSize(type);
   return (FIXED_SIZE[type] ?? 0) === 0 ? payloadHeaderSize(type) : 1;
 }

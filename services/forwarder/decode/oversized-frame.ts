@@ -1,9 +1,9 @@
-// Passes over a Forward frame that is larger than what is taken, holding none of it but what its sender must hear of and what an
-// operator wants to see: the first bytes, the tag, and the chunk id, which stands in the option behind the large element.
+// Finds the end of a Forward frame that is larger than what is held, and what stands around its large element. The bytes themselves
+// go by: whoever needs them keeps them.
 //
-//   9x | tag | entries, let go as they come | {…, "chunk": id}
+//   9x | tag | entries, or a message's record | {…, "chunk": id}
 //
-// Guarantees: pure, never throws; holds at most the head and one element of `OPTION_BYTES_MAX`.
+// Guarantees: pure, never throws; holds at most one element of `ELEMENT_BYTES_MAX`.
 
 import { isUtf8 } from 'node:buffer';
 import { containerChildren, containerHeaderSize, DEPTH_MAX, isArray } from '#shared/msgpack/extents.ts';
@@ -16,23 +16,30 @@ import {
 } from '#shared/msgpack/frame-scanner.ts';
 import { MsgpackReader } from '#shared/msgpack/reader.ts';
 import { TAG_BYTES_MAX } from '#shared/record/record.ts';
-import { decodeOption } from './forward-option.ts';
+import { decodeOption, NO_OPTION } from './forward-option.ts';
+import {
+  encodingOf,
+  type ForwardFrame,
+  type ForwardRefusal,
+  headerSize,
+  isString,
+  malformed,
+  result,
+} from './forward-frame.ts';
 
-/** Beyond this the connection is not worth reading on. */
-const PASSED_BYTES_MAX = 512 * 1024 * 1024;
-const HEAD_BYTES_MAX = 64 * 1024;
-const OPTION_BYTES_MAX = 4096;
+/** Of a tag, a time, an option: what is larger is none. */
+const ELEMENT_BYTES_MAX = 4096;
+/** Of the large element, as many bytes tell what it is. */
+export const BODY_HEAD_BYTES = 6;
 
+/** What is known when the end was found. */
 export interface OversizedFrame {
   readonly kind: 'oversized';
   /** Of the whole frame. */
   readonly bytes: number;
-  /** Its first 64 KiB. */
-  readonly head: Buffer;
-  /** Null where there is none that is valid. */
-  readonly tag: string | null;
-  /** The chunk id as msgpack, for the ack; null where the sender wants none. */
-  readonly chunk: Buffer | null;
+  readonly headerBytes: number;
+  /** Tag, body, and what follows; null for those of more than `ELEMENT_BYTES_MAX`. */
+  readonly elements: readonly (Buffer | null)[];
   /** What came behind the frame. */
   readonly rest: Buffer;
 }
@@ -41,41 +48,45 @@ type Passing = OversizedFrame | typeof NEED_MORE | typeof FRAME_MALFORMED | type
 
 export class FramePasser {
   readonly #scanner: FrameScanner;
-  #elementsLeft = 0;
-  #isFirst = true;
-  #tag: string | null = null;
-  #last: Buffer | null = null;
-  #head: Buffer[] = [];
-  #headBytes = 0;
+  readonly #bytesMax: number;
+  readonly #headerBytes: number;
+  readonly #elements: (Buffer | null)[] = [];
+  #elementsLeft: number;
   /** Bytes that came, those behind the frame among them. */
   #bytes = 0;
 
   /** `unread`: what came of the frame so far. Null where it is no Forward frame. */
-  static of(unread: readonly Buffer[]): FramePasser | null {
-    const bytes = Buffer.concat(unread);
-    const type = bytes[0] ?? 0;
-    if (!isArray(type) || bytes.length < containerHeaderSize(type)) return null;
-    const elements = containerChildren(bytes, 0, type);
-    return elements < 2 || elements > 4 ? null : new FramePasser(bytes, elements, containerHeaderSize(type));
+  static of(unread: Buffer, bytesMax: number): FramePasser | null {
+    const type = unread[0] ?? 0;
+    if (!isArray(type) || unread.length < containerHeaderSize(type)) return null;
+    const elements = containerChildren(unread, 0, type);
+    return elements < 2 || elements > 4 ? null : new FramePasser(unread, elements, bytesMax);
   }
 
-  private constructor(bytes: Buffer, elements: number, headerBytes: number) {
+  private constructor(unread: Buffer, elements: number, bytesMax: number) {
     this.#elementsLeft = elements;
+    this.#bytesMax = bytesMax;
+    this.#headerBytes = containerHeaderSize(unread[0] ?? 0);
     this.#scanner = new FrameScanner({
-      frameBytesMax: PASSED_BYTES_MAX,
-      keepBytesMax: OPTION_BYTES_MAX,
+      frameBytesMax: bytesMax,
+      keepBytesMax: ELEMENT_BYTES_MAX,
       depthMax: DEPTH_MAX - 1,
     });
-    this.#take(bytes);
-    this.#scanner.push(bytes.subarray(headerBytes));
+    this.#bytes = unread.length;
+    this.#scanner.push(unread.subarray(this.#headerBytes));
   }
 
   get heldBytes(): number {
-    return this.#headBytes + this.#scanner.heldBytes;
+    return this.#scanner.heldBytes;
+  }
+
+  /** Bytes that came so far. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   push(piece: Buffer): void {
-    this.#take(piece);
+    this.#bytes += piece.length;
     this.#scanner.push(piece);
   }
 
@@ -83,33 +94,55 @@ export class FramePasser {
   next(): Passing {
     while (this.#elementsLeft > 0) {
       const element = this.#scanner.next();
-      if (element === NEED_MORE) return this.#bytes > PASSED_BYTES_MAX ? FRAME_TOO_LARGE : NEED_MORE;
+      if (element === NEED_MORE) return this.#bytes > this.#bytesMax ? FRAME_TOO_LARGE : NEED_MORE;
       if (element === FRAME_MALFORMED || element === FRAME_TOO_LARGE) return element;
-      this.#last = element === FRAME_PASSED ? null : element;
-      if (this.#isFirst) this.#tag = this.#last && tagOf(this.#last);
-      this.#isFirst = false;
+      // A copy, for a view would keep its whole piece.
+      this.#elements.push(element === FRAME_PASSED ? null : Buffer.from(element));
       this.#elementsLeft -= 1;
     }
     const rest = Buffer.concat(this.#scanner.takeUnread());
-    const option = this.#last && decodeOption(this.#last, 0, this.#last.length);
-    return {
-      kind: 'oversized',
-      bytes: this.#bytes - rest.length,
-      head: Buffer.concat(this.#head),
-      tag: this.#tag,
-      chunk: option?.chunk ?? null,
-      rest,
-    };
+    const bytes = this.#bytes - rest.length;
+    if (bytes > this.#bytesMax) return FRAME_TOO_LARGE;
+    return { kind: 'oversized', bytes, headerBytes: this.#headerBytes, elements: this.#elements, rest };
   }
+}
 
-  #take(piece: Buffer): void {
-    this.#bytes += piece.length;
-    if (this.#headBytes >= HEAD_BYTES_MAX) return;
-    // A copy, for a view would keep its whole piece.
-    const part = Buffer.from(piece.subarray(0, HEAD_BYTES_MAX - this.#headBytes));
-    this.#head.push(part);
-    this.#headBytes += part.length;
-  }
+/** Where the large element begins, if that is the one behind the tag; else null: then it is no frame of entries. */
+export function bodyStart({ headerBytes, elements }: OversizedFrame): number | null {
+  const [tag, body] = elements;
+  return tag && body === null ? headerBytes + tag.length : null;
+}
+
+/**
+ * The frame of entries, as ForwardDecoder has it, but with positions in the whole frame; null where it is a message.
+ * `bodyHead`: the first bytes of the large element.
+ */
+export function oversizedEntries(frame: OversizedFrame, bodyHead: Buffer): ForwardFrame | ForwardRefusal | null {
+  const [tagElement, , ...behind] = frame.elements;
+  const at = bodyStart(frame);
+  if (!tagElement || at === null) return null;
+  const type = bodyHead[0] ?? 0;
+  const headerBytes = isString(type) || isArray(type) ? headerSize(type) : 0;
+  // What is no array in an array is a time with metadata.
+  if (headerBytes === 0 || (isArray(type) && !isArray(bodyHead[headerBytes] ?? 0))) return null;
+  if (behind.length > 1) return malformed('entries are followed by an option at most');
+  const tag = tagOf(tagElement);
+  const [element] = behind;
+  const option = element ? decodeOption(element, 0, element.length) : element === null ? null : NO_OPTION;
+  if (option === null) return malformed('its option is none', tag);
+  const kind = isArray(type) ? 'forward' : 'packed';
+  const encoding = kind === 'packed' ? encodingOf(option) : 'identity';
+  if (encoding === undefined) return malformed('its compression is neither gzip nor zstd', tag, option);
+  const end = frame.bytes - (element?.length ?? 0);
+  return result({ kind, tag, start: at + headerBytes, end, encoding, option });
+}
+
+/** What a message that is too large can still be answered by. */
+export function aroundMessage({ elements }: OversizedFrame): { tag: string | null; chunk: Buffer | null } {
+  const [tag] = elements;
+  const last = elements.at(-1);
+  const option = elements.length > 2 && last ? decodeOption(last, 0, last.length) : null;
+  return { tag: tag ? tagOf(tag) : null, chunk: option?.chunk ?? null };
 }
 
 function tagOf(element: Buffer): string | null {

@@ -35,6 +35,11 @@ async function makeRecord(shares: readonly Share[]): Promise<QueueRecord> {
   const plain = first && shares.length === 1 ? first.bytes : Buffer.concat(shares.map((share) => share.bytes));
   if (plain.length < COMPRESS_BYTES_MIN) return { encoding: 'identity', batches, value: plain };
   const small = await compress(plain);
+  // A copy that is of no more use: left to the garbage collector, a flood of them would lie about.
+  if (shares.length > 1 && small.length < plain.length && plain.byteLength === plain.buffer.byteLength) {
+    if (plain.buffer instanceof ArrayBuffer) plain.buffer.transfer(0);
+    return { encoding: 'zstd', batches, value: small };
+  }
   return small.length < plain.length
     ? { encoding: 'zstd', batches, value: small }
     : { encoding: 'identity', batches, value: plain };

@@ -14,7 +14,7 @@ Validates the configuration and the files that it names, and prints the effectiv
 Exit code 2 with each mistake on a line if it is not valid.
 `;
 
-export async function run(args: string[], { config, stdout }: CommandContext): Promise<number> {
+export async function run(args: string[], { config, stdout, stderr }: CommandContext): Promise<number> {
   parseArgs({ args, options: {} });
   checkEdge(config, (path) => readFileSync(path, 'utf8'));
   for (const name of Object.keys(settings) as SettingName[]) {
@@ -23,6 +23,12 @@ export async function run(args: string[], { config, stdout }: CommandContext): P
     if (value === undefined) continue;
     const text = setting.secret ? '********' : textFromValue(setting.syntax, value);
     stdout.write(`${variableOf(name)}=${text}\n`);
+  }
+  if (config['frame.file_max_bytes'] === 0) {
+    const limit = textFromValue('bytes', config['frame.max_bytes']);
+    stderr.write(
+      `Forward frames above ${limit} will be refused: SLUICE_FRAME_FILE_MAX_BYTES=0. Give senders a smaller chunk limit.\n`,
+    );
   }
   return 0;
 }

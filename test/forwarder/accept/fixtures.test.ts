@@ -13,6 +13,7 @@ import { ForwarderTelemetry } from '#forwarder/telemetry.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { bytesOf, captured, type Captured } from '#test/fixtures/forward/captured.ts';
 import { ANYONE } from '#forwarder/principal.ts';
+import { wholeSlices } from './whole-slices.ts';
 
 const SOMEBODY = { sender: '127.0.0.1', principal: ANYONE };
 
@@ -70,7 +71,7 @@ describe('captured connections', () => {
     const { address, port } = serverAddress(server);
     const client = connect({ port, host: address, noDelay: true });
     const [peer] = (await once(server, 'connection')) as [Socket];
-    new ForwardSession(peer, { intake, telemetry, frameBytesMax: 1024 * 1024 }, SOMEBODY);
+    new ForwardSession(peer, { intake: wholeSlices(intake), telemetry, frameBytesMax: 1024 * 1024 }, SOMEBODY);
     const heard: Buffer[] = [];
     client.on('data', (answer: Buffer) => heard.push(answer));
     const closed = once(client, 'close');

@@ -12,6 +12,7 @@ import type { Chunk, Intake, Undecodable } from '#forwarder/chunk.ts';
 import { ForwarderTelemetry } from '#forwarder/telemetry.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { ANYONE } from '#forwarder/principal.ts';
+import { wholeSlices } from './whole-slices.ts';
 
 const SOMEBODY = { sender: '127.0.0.1', principal: ANYONE };
 
@@ -43,7 +44,7 @@ async function setUp(held: Promise<void> = Promise.resolve()): Promise<Scene> {
   const client = connect({ port: address.port, host: '127.0.0.1', allowHalfOpen: true });
   client.on('error', () => undefined);
   const [peer] = (await once(server, 'connection')) as [Socket];
-  new ForwardSession(peer, { intake, telemetry, frameBytesMax: MIB }, SOMEBODY);
+  new ForwardSession(peer, { intake: wholeSlices(intake), telemetry, frameBytesMax: MIB, ratioMax: 200 }, SOMEBODY);
   return {
     client,
     peer,

@@ -63,50 +63,17 @@ async function start(
 
 const message = (chunk: string): Buffer => Buffer.from(encode(['app', 1_700_000_000, { log: 'x' }, { chunk }]));
 
-for (const [what, body] of [
-  ['packed', Buffer.alloc(300_000, 0xc1)],
-  ['forward', Array.from({ length: 30_000 }, (_, i) => [i, { log: `line ${i}` }])],
-] as const) {
-  test(`a ${what} chunk over the limit is passed over, and acked once the dead letters have its beginning`, async (t) => {
-    const { intake, open } = await start(t);
-    const { socket, answers } = open();
-    const large = Buffer.from(encode(['big', body, { size: 1, chunk: 'large' }]));
-    socket.write(Buffer.concat([message('before'), large, message('behind')]));
-    assert.deepEqual(await answers.next(), { ack: 'before' });
-    assert.deepEqual(await answers.next(), { ack: 'large' });
-    assert.deepEqual(await answers.next(), { ack: 'behind' });
-    assert.equal(intake.chunks.length, 2);
-    const [letter] = intake.buried;
-    assert.equal(letter?.reason, 'chunk_too_large');
-    assert.equal(letter.tag, 'big');
-    assert.equal(letter.cut, true);
-    assert.deepEqual(letter.bytes, large.subarray(0, 64 * 1024));
-    assert.match(letter.error, new RegExp(`${large.length} bytes`));
-  });
-}
-
-test('a chunk over the limit, a little at a time', async (t) => {
-  const { intake, open } = await start(t, {}, { frameBytesMax: 1000 });
+test('a frame over the limit, where there are no files, is refused behind the acks that are owed', async (t) => {
+  const { intake, open, metrics } = await start(t);
   const { socket, answers } = open();
-  const large = Buffer.concat([
-    Buffer.from(encode(['big', Buffer.alloc(3000), { chunk: 'large' }])),
-    message('behind'),
-  ]);
-  for (let at = 0; at < large.length; at += 7) {
-    socket.write(large.subarray(at, at + 7));
-    if (at % 700 === 0) await new Promise((resolve) => setImmediate(resolve));
-  }
-  assert.deepEqual(await answers.next(), { ack: 'large' });
-  assert.deepEqual(await answers.next(), { ack: 'behind' });
-  assert.equal(intake.buried.length, 1);
-});
-
-test('a chunk over the limit whose sender wants no ack is counted and buried', async (t) => {
-  const { intake, open } = await start(t);
-  const { socket, answers } = open();
-  socket.end(encode(['big', Buffer.alloc(300_000)]));
+  const large = Buffer.from(encode(['big', Buffer.alloc(300_000), { size: 1, chunk: 'large' }]));
+  socket.write(Buffer.concat([message('before'), large, message('behind')]));
+  assert.deepEqual(await answers.next(), { ack: 'before' });
   assert.equal(await answers.next(), null);
-  assert.equal(intake.buried[0]?.reason, 'chunk_too_large');
+  assert.equal(intake.chunks.length, 1);
+  assert.equal(intake.buried.length, 0);
+  const counted = await samples(metrics, 'chunks_rejected_total');
+  assert.deepEqual(counted, { '{input="forward",reason="frame_too_large"}': 1 });
 });
 
 for (const [what, bytes] of [

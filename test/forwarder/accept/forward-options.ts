@@ -8,6 +8,7 @@ import { ForwarderTelemetry } from '#forwarder/telemetry.ts';
 import { systemClock } from '#shared/clock.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { type DoorChanges, openDoor } from '#test/forwarder/admit/open-door.ts';
+import { wholeSlices } from './whole-slices.ts';
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -29,7 +30,7 @@ export function forwardOptions(
     serverName: 'sluice-test',
     door: openDoor({ admits: (address) => admission.admits(address), telemetry, ...limits }),
     handshakeTimeoutMs: 60_000,
-    session: { intake, telemetry, clock, frameBytesMax: 1_000_000, ...session },
+    session: { intake: wholeSlices(intake), telemetry, clock, frameBytesMax: 1_000_000, ...session },
     ...changes,
   };
 }

@@ -11,6 +11,7 @@ import { ForwarderTelemetry } from '#forwarder/telemetry.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { ANYONE } from '#forwarder/principal.ts';
+import { wholeSlices } from './whole-slices.ts';
 
 const SOMEBODY = { sender: '127.0.0.1', principal: ANYONE };
 
@@ -42,10 +43,8 @@ async function setUp(frameBytesMax = 1_000_000) {
   const telemetry = new ForwarderTelemetry(new Metrics({ version: '0', command: 'test' }), SILENT);
   const server = createServer({ allowHalfOpen: true });
   let session: ForwardSession | null = null;
-  server.on(
-    'connection',
-    (socket) => (session = new ForwardSession(socket, { intake, telemetry, frameBytesMax }, SOMEBODY)),
-  );
+  const options = { intake: wholeSlices(intake), telemetry, frameBytesMax };
+  server.on('connection', (socket) => (session = new ForwardSession(socket, options, SOMEBODY)));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
@@ -144,7 +143,7 @@ test('a chunk that cannot be held ends the connection without an ack', async () 
 test('what can never be read is buried whole, then acked', async () => {
   await using the = await setUp();
   const cases = [
-    packed([], { chunk: 'a' }, () => Buffer.from('no msgpack at all')),
+    packed([], { chunk: 'a' }, () => Buffer.from('no entry at all')),
     packed(['x'], { chunk: 'b', compressed: 'gzip' }, () => Buffer.from('no gzip at all')),
     Buffer.from(encode(['app', 1_700_000_000, 'no map', { chunk: 'c' }])),
   ];
@@ -155,7 +154,7 @@ test('what can never be read is buried whole, then acked', async () => {
     the.intake.buried.map(({ reason }) => reason),
     ['chunk_undecodable', 'chunk_undecodable', 'chunk_undecodable'],
   );
-  assert.equal(the.intake.buried[0]?.bytes.toString(), 'no msgpack at all');
+  assert.equal(the.intake.buried[0]?.bytes.toString(), 'no entry at all');
 });
 
 for (const [title, bytes] of [

@@ -4,7 +4,7 @@ import { FrameReader } from '#forwarder/accept/frame-reader.ts';
 import { ForwardDecoder, type ForwardFrame, type ForwardRefusal } from '#forwarder/decode/forward-frame.ts';
 import { jsonFrame } from '#forwarder/decode/json-mode.ts';
 import { countEntries } from '#shared/msgpack/extents.ts';
-import { FRAME_MALFORMED, FRAME_TOO_LARGE, NEED_MORE } from '#shared/msgpack/frame-scanner.ts';
+import { FRAME_MALFORMED, NEED_MORE } from '#shared/msgpack/frame-scanner.ts';
 import { decompress } from '#shared/record/compression.ts';
 
 export type Seen =
@@ -29,9 +29,8 @@ export async function readStream(pieces: readonly Buffer[], frameBytesMax = 1024
       const bytes = reader.next();
       if (bytes === NEED_MORE) break;
       if (bytes === FRAME_MALFORMED) return [...seen, 'stream malformed'];
-      if (bytes === FRAME_TOO_LARGE) return [...seen, 'frame too large'];
-      if (!Buffer.isBuffer(bytes)) seen.push({ ...bytes, kind: 'malformed', why: 'it is too large' });
-      else seen.push(await decodeFrame(reader.isJson ? jsonFrame(bytes) : bytes, decoder, frameBytesMax));
+      if (!Buffer.isBuffer(bytes)) return [...seen, 'frame too large'];
+      seen.push(await decodeFrame(reader.isJson ? jsonFrame(bytes) : bytes, decoder, frameBytesMax));
     }
   }
   return seen;

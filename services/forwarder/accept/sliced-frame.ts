@@ -1,0 +1,138 @@
+// Takes a run of entries that is too large to be held, or damaged: a first pass finds its name, a second gives its entries to intake,
+// slice by slice. What is whole goes on; only what is bad goes to the dead letters.
+//
+//   pass 1   decompress, checksum, count     → the identity of the batch, the same as that of a small chunk with this content
+//   pass 2   decompress, cut into entries    → slices of the one batch, each entry under its own index
+//
+// Guarantees: resolves only when every byte is held, by the queue or by the dead letters; the same bytes have the same identity and
+// the same indexes each time; a few slices are in memory at once, and other senders' records go between them.
+
+import assert from 'node:assert/strict';
+import { crc32 } from 'node:zlib';
+import { type Cut, EntryCutter, type Rest } from '#shared/msgpack/entry-cutter.ts';
+import type { Encoding } from '#shared/record/record.ts';
+import { type Damage, type SliceSource, UnpackPass } from '#shared/record/unpack-slices.ts';
+import type { Origin, SlicedIntake, Slices } from '../chunk.ts';
+
+export interface SlicedFrame {
+  readonly origin: Origin;
+  readonly chunkId: Uint8Array | null;
+  readonly encoding: Encoding;
+  /** The run as it was sent. */
+  readonly source: SliceSource;
+}
+
+export interface SliceLimits {
+  /** Largest entry, and the most of what is damaged that goes to the dead letters. */
+  readonly heldBytesMax: number;
+  /** What a compressed run may grow by, beyond `RATIO_FREE_BYTES`. */
+  readonly ratioMax: number;
+}
+
+/** However small a compressed run is, it may grow to this. */
+const RATIO_FREE_BYTES = 8 * 1024 * 1024;
+/** Enough to have the first entry's time. */
+const HEAD_BYTES = 64;
+
+/** Rejects where it could not be held, or not be read; then its sender must try again. */
+export async function acceptSliced(frame: SlicedFrame, limits: SliceLimits, intake: SlicedIntake): Promise<void> {
+  let survey = await surveyOf(frame, limits, []);
+  for (let finer = survey.pass.finerFrom; finer !== null; finer = survey.pass.finerFrom) {
+    survey = await surveyOf(frame, limits, finer);
+  }
+  const { origin, chunkId, source } = frame;
+  const { damage } = survey.pass;
+  if (survey.length === 0 && !damage) return;
+  if (damage?.isTooLarge || survey.entries === 0) {
+    const bytes = await beginningOf(source, limits.heldBytesMax);
+    const reason = damage?.isTooLarge ? 'chunk_too_large' : 'chunk_undecodable';
+    const error = damage ? `Cannot decompress the chunk: ${damage.why}` : 'it has no entry [time, record]';
+    return intake.bury({ ...origin, bytes, reason, error, cut: bytes.length < source.size });
+  }
+  const { count, head, length } = survey;
+  const chunk = { ...origin, chunkId, content: { crc32: survey.crc32, length }, head, count, sentBytes: source.size };
+  await intake.acceptSlices(chunk, (slices) => feed(frame, limits, survey, slices));
+}
+
+interface Survey {
+  readonly pass: UnpackPass;
+  readonly crc32: number;
+  readonly length: number;
+  /** The first bytes of the run. */
+  readonly head: Buffer;
+  /** Entries, and whole values that are none. */
+  readonly count: number;
+  readonly entries: number;
+}
+
+async function surveyOf(frame: SlicedFrame, limits: SliceLimits, finerFrom: readonly number[]): Promise<Survey> {
+  const pass = passOver(frame, limits, finerFrom);
+  const cutter = new EntryCutter(limits.heldBytesMax);
+  let sum = 0;
+  let length = 0;
+  let count = 0;
+  let entries = 0;
+  const tally = (cut: Cut): void => {
+    count += cut.count;
+    if (cut.kind === 'entries') entries += cut.count;
+  };
+  let head = Buffer.alloc(0);
+  for await (const slice of pass.slices()) {
+    sum = crc32(slice, sum);
+    length += slice.length;
+    if (head.length < HEAD_BYTES) head = Buffer.concat([head, slice.subarray(0, HEAD_BYTES - head.length)]);
+    for (const cut of cutter.push(slice)) tally(cut);
+  }
+  for (const cut of cutter.end()) tally(cut);
+  return { pass, crc32: sum, length, head, count, entries };
+}
+
+async function feed(frame: SlicedFrame, limits: SliceLimits, survey: Survey, slices: Slices): Promise<void> {
+  const pass = passOver(frame, limits, survey.pass.usedFinerFrom);
+  const cutter = new EntryCutter(limits.heldBytesMax);
+  let first = 0;
+  const give = async (cut: Cut): Promise<void> => {
+    const { bytes, count } = cut;
+    if (cut.kind === 'entries') await slices.add(bytes, first, count);
+    else await slices.reject({ bytes, first, count, why: cut.why, cut: cut.cut ?? false });
+    first += count;
+  };
+  for await (const slice of pass.slices()) for (const cut of cutter.push(slice)) await give(cut);
+  const end = cutter.end();
+  let last = end.next();
+  for (; last.done !== true; last = end.next()) await give(last.value);
+  assert(first === survey.count && pass.damage?.at === survey.pass.damage?.at, 'both passes find the same');
+  const unread = await unreadOf(frame, limits, pass.damage, last.value);
+  if (unread) await slices.rejectRest({ ...unread, why: `${unread.why}; ${first} entries before it went on` });
+}
+
+/** What no entry could be made of. Where decompression failed, only the compressed bytes have all of it. */
+async function unreadOf(frame: SlicedFrame, limits: SliceLimits, damage: Damage | null, rest: Rest | null) {
+  if (damage) {
+    const { source, encoding } = frame;
+    const bytes = await beginningOf(source, limits.heldBytesMax);
+    return { bytes, why: `Cannot decompress ${encoding}: ${damage.why}`, cut: bytes.length < source.size };
+  }
+  return rest && { bytes: rest.bytes, why: rest.why, cut: rest.bytes.length < rest.size };
+}
+
+/** What so many compressed bytes may hold. */
+export function unpackedBytesMax(packedBytes: number, { ratioMax }: SliceLimits): number {
+  return Math.max(RATIO_FREE_BYTES, packedBytes * ratioMax);
+}
+
+function passOver({ source, encoding }: SlicedFrame, limits: SliceLimits, finerFrom: readonly number[]) {
+  const bytesMax = encoding === 'identity' ? source.size : unpackedBytesMax(source.size, limits);
+  return new UnpackPass(source, { encoding, bytesMax, finerFrom });
+}
+
+async function beginningOf(source: SliceSource, bytesMax: number): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  for await (const slice of source.slices()) {
+    pieces.push(slice.subarray(0, bytesMax - bytes));
+    bytes += slice.length;
+    if (bytes >= bytesMax) break;
+  }
+  return Buffer.concat(pieces);
+}

@@ -1,0 +1,448 @@
+// Chunks with something bad in them, and chunks that are too large to be held, by way of a session and the real intake: what goes to the
+// queue, under which names, what goes to the dead letters, what is counted, and what their senders hear.
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { decodeMulti, encode } from '@msgpack/msgpack';
+import { startForwardServer } from '#forwarder/accept/forward-server.ts';
+import type { SessionOptions } from '#forwarder/accept/forward-session.ts';
+import { FrameFiles } from '#forwarder/accept/frame-files.ts';
+import { QueueIntake } from '#forwarder/intake.ts';
+import { ForwarderTelemetry } from '#forwarder/telemetry.ts';
+import { systemClock } from '#shared/clock.ts';
+import { SluiceError } from '#shared/errors.ts';
+import { Metrics } from '#shared/metrics.ts';
+import { decompress } from '#shared/record/compression.ts';
+import { decodeBatches } from '#shared/record/record.ts';
+import { RecordingQueue } from '../recording-queue.ts';
+import { forwardOptions, samples } from './forward-options.ts';
+import { Answers } from './handshake-client.ts';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
+
+interface Given extends Partial<SessionOptions> {
+  readonly filesBytesMax?: number;
+  readonly folder?: string;
+}
+
+async function setUp(t: TestContext, { filesBytesMax = 64 * MIB, folder, ...session }: Given = {}) {
+  const metrics = new Metrics({ version: '0', command: 'test' });
+  const telemetry = new ForwarderTelemetry(metrics, SILENT);
+  const queue = new RecordingQueue();
+  const intake = new QueueIntake({
+    queue,
+    clock: systemClock,
+    telemetry,
+    bytesMax: 16 * MIB,
+    lingerMs: 0,
+    sealBytes: 64 * KIB,
+    openWaitMs: 1000,
+  });
+  const dir = folder ?? join(mkdtempSync(join(tmpdir(), 'sliced-')), 'incoming');
+  const frameBytesMax = session.frameBytesMax ?? MIB;
+  const files = new FrameFiles({ folder: dir, bytesMax: filesBytesMax, heldBytesMax: frameBytesMax });
+  const options = forwardOptions(intake, { telemetry }, { telemetry, files, ratioMax: 200, frameBytesMax, ...session });
+  const server = await startForwardServer('127.0.0.1:0', options);
+  t.after(async () => {
+    await server.close();
+    rmSync(dir, { recursive: true, force: true });
+  });
+  const open = (): { socket: Socket; answers: Answers } => {
+    const socket = connect(Number(server.address.split(':')[1]), '127.0.0.1');
+    socket.on('error', () => undefined);
+    t.after(() => socket.destroy());
+    return { socket, answers: new Answers(socket) };
+  };
+  const value = async (name: string): Promise<number> => {
+    const line = (await metrics.render()).body.split('\n').find((text) => text.startsWith(`sluice_${name}`));
+    return Number(line?.split(' ').at(-1) ?? Number.NaN);
+  };
+  return { queue, intake, files, dir, open, metrics, value, counted: (name: string) => samples(metrics, name) };
+}
+
+/** What the queue holds, by `id-index`, in order. */
+async function heldOf(queue: RecordingQueue): Promise<Map<string, unknown>> {
+  const held = new Map<string, unknown>();
+  for (const { records } of queue.appends) {
+    for (const { encoding, batches, value } of records) {
+      const entries = [...decodeMulti(await decompress(value, encoding, 64 * MIB))];
+      for (const { id, first, count } of decodeBatches(batches) ?? []) {
+        for (let i = 0; i < count; i += 1) held.set(`${id.toHex()}-${first + i}`, entries.shift());
+      }
+      assert.equal(entries.length, 0, 'the counts are those of the entries');
+    }
+  }
+  return held;
+}
+
+const logsOf = (held: ReadonlyMap<string, unknown>): unknown[] =>
+  [...held.values()].map((entry) => (entry as [unknown, { log: unknown }])[1].log);
+const indexesOf = (held: ReadonlyMap<string, unknown>): number[] =>
+  [...held.keys()].map((name) => Number(name.split('-')[1]));
+const idsOf = (held: ReadonlyMap<string, unknown>): string[] => [
+  ...new Set([...held.keys()].map((name) => name.split('-')[0] ?? '')),
+];
+
+const entry = (log: unknown): Buffer => Buffer.from(encode([1_700_000_000, { log }]));
+const binOf = (bytes: Buffer): Buffer => {
+  const header = Buffer.alloc(5, 0xc6);
+  header.writeUInt32BE(bytes.length, 1);
+  return Buffer.concat([header, bytes]);
+};
+/** As Fluentd sends a chunk of its buffer. */
+const packed = (run: Buffer, option: Record<string, unknown> = { chunk: 'id' }): Buffer =>
+  Buffer.concat([Buffer.of(0x93), encode('app'), binOf(run), encode(option)]);
+const forward = (entries: readonly Buffer[]): Buffer => {
+  const header = Buffer.alloc(5, 0xdd);
+  header.writeUInt32BE(entries.length, 1);
+  return Buffer.concat([Buffer.of(0x93), encode('app'), header, ...entries, encode({ chunk: 'id' })]);
+};
+
+async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 20_000;
+  while (!(await holds())) {
+    assert.ok(Date.now() < deadline, what);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+const [A, B, C] = [entry('a'), entry('b'), entry('c')];
+const NIL = Buffer.of(0xc0);
+const NO_MAP = Buffer.from(encode([1, 'no map']));
+
+for (const [what, frame, logs, indexes, letters] of [
+  ['a nil between', packed(Buffer.concat([A, NIL, B])), ['a', 'b'], [0, 2], [[1, 'entry_malformed', NIL]]],
+  ['a record that is no map, first', packed(Buffer.concat([NO_MAP, A])), ['a'], [1], [[0, 'entry_malformed', NO_MAP]]],
+  [
+    'a torn tail',
+    packed(Buffer.concat([A, B, C.subarray(0, 5)])),
+    ['a', 'b'],
+    [0, 1],
+    [[null, 'chunk_undecodable', C.subarray(0, 5)]],
+  ],
+  [
+    'a bad entry and no msgpack',
+    packed(Buffer.concat([A, NIL, B, Buffer.of(0xc1), C])),
+    ['a', 'b'],
+    [0, 2],
+    [
+      [1, 'entry_malformed', NIL],
+      [null, 'chunk_undecodable', Buffer.concat([Buffer.of(0xc1), C])],
+    ],
+  ],
+  ['Forward mode', forward([A, NO_MAP, B]), ['a', 'b'], [0, 2], [[1, 'entry_malformed', NO_MAP]]],
+  [
+    'gzip with a bad entry',
+    packed(gzipSync(Buffer.concat([A, NIL, NIL, B])), { chunk: 'id', compressed: 'gzip' }),
+    ['a', 'b'],
+    [0, 3],
+    [
+      [1, 'entry_malformed', NIL],
+      [2, 'entry_malformed', NIL],
+    ],
+  ],
+] as const) {
+  test(`what is whole of a chunk goes on: ${what}`, async (t) => {
+    const { queue, open, counted, value } = await setUp(t);
+    const { socket, answers } = open();
+    socket.write(frame);
+    assert.deepEqual(await answers.next(), { ack: 'id' });
+    const held = await heldOf(queue);
+    assert.deepEqual(logsOf(held), logs);
+    assert.deepEqual(indexesOf(held), indexes);
+    assert.deepEqual(
+      queue.letters.map((letter) => [letter.index ?? null, letter.reason, Buffer.from(letter.value)]),
+      letters,
+    );
+    const [id] = idsOf(held);
+    assert.deepEqual(idsOf(held), [id]);
+    for (const letter of queue.letters) assert.equal(decodeBatches(letter.batches)?.[0]?.id.toHex(), id);
+    const bad = letters.filter(([index]) => index !== null).length;
+    if (bad > 0) {
+      const rejected = await counted('events_rejected_total');
+      assert.deepEqual(rejected, { '{input="forward",reason="entry_malformed"}': bad });
+    }
+    const unread = letters.length - bad;
+    const chunks = unread > 0 ? { '{input="forward",reason="chunk_undecodable"}': unread } : {};
+    assert.deepEqual(await counted('chunks_rejected_total'), chunks);
+    assert.equal(await value('ledger_imbalance'), 0);
+    assert.equal(await value('events_inflight'), 0);
+    // A repeat has the same names.
+    socket.write(frame);
+    assert.deepEqual(await answers.next(), { ack: 'id' });
+    assert.deepEqual([...(await heldOf(queue)).keys()], [...held.keys()]);
+  });
+}
+
+test('cut at every byte: exactly the whole entries before the cut, the tail with the dead letters, and an ack', async (t) => {
+  const { queue, open, value } = await setUp(t);
+  const { socket, answers } = open();
+  const entries = Array.from({ length: 6 }, (_, i) => entry('x'.repeat(i * 7)));
+  const run = Buffer.concat(entries);
+  for (let at = 1; at < run.length; at += 1) {
+    queue.appends.length = queue.letters.length = 0;
+    socket.write(packed(run.subarray(0, at), { chunk: `${at}` }));
+    assert.deepEqual(await answers.next(), { ack: `${at}` });
+    let end = 0;
+    let whole = 0;
+    while (end + (entries[whole]?.length ?? Infinity) <= at) end += entries[whole++]?.length ?? 0;
+    assert.equal((await heldOf(queue)).size, whole, `cut at ${at}`);
+    const tails = queue.letters.map((letter) => Buffer.from(letter.value));
+    assert.deepEqual(tails, end < at ? [run.subarray(end, at)] : []);
+  }
+  assert.equal(await value('ledger_imbalance'), 0);
+});
+
+for (const [encoding, pack] of [
+  ['gzip', gzipSync],
+  ['zstd', zstdCompressSync],
+] as const) {
+  test(`${encoding} that is torn at any byte: what comes out goes on, and the dead letters have it all`, async (t) => {
+    const { queue, open, value } = await setUp(t);
+    const { socket, answers } = open();
+    const logs = Array.from({ length: 200 }, (_, i) => `${i} ${crypto.randomUUID()}`);
+    const parts = [logs.slice(0, 100), logs.slice(100)].map((part) => pack(Buffer.concat(part.map(entry))));
+    const all = Buffer.concat(parts);
+    for (let at = 1; at < all.length; at += 131) {
+      queue.appends.length = queue.letters.length = 0;
+      socket.write(packed(all.subarray(0, at), { chunk: `${at}`, compressed: encoding }));
+      assert.deepEqual(await answers.next(), { ack: `${at}` });
+      const held = logsOf(await heldOf(queue));
+      assert.deepEqual(held, logs.slice(0, held.length));
+      assert.ok(at < (parts[0]?.length ?? 0) || held.length >= 100, `${held.length} of a chunk cut at ${at}`);
+      assert.deepEqual(
+        queue.letters.map((letter) => Buffer.from(letter.value)),
+        [all.subarray(0, at)],
+      );
+    }
+    assert.equal(await value('ledger_imbalance'), 0);
+  });
+}
+
+const lines = (bytes: number): string[] =>
+  Array.from(
+    { length: Math.ceil(bytes / 160) },
+    (_, i) => `line ${i} ${crypto.randomUUID()} ${'lorem ipsum '.repeat(7)}`,
+  );
+const LARGE = lines(3 * MIB);
+const LARGE_RUN = Buffer.concat(LARGE.map(entry));
+
+for (const [what, frame] of [
+  ['packed', packed(LARGE_RUN)],
+  ['Forward mode', forward(LARGE.map(entry))],
+  ['gzip', packed(gzipSync(LARGE_RUN, { level: 1 }), { chunk: 'id', compressed: 'gzip' })],
+  [
+    'gzip members',
+    packed(Buffer.concat([LARGE_RUN.subarray(0, 1e6), LARGE_RUN.subarray(1e6)].map((part) => gzipSync(part))), {
+      chunk: 'id',
+      compressed: 'gzip',
+    }),
+  ],
+  ['zstd', packed(zstdCompressSync(LARGE_RUN), { chunk: 'id', compressed: 'zstd' })],
+] as const) {
+  test(`a chunk larger than what is held goes on whole, under the names of a small one: ${what}`, async (t) => {
+    // As much as to have the compressed ones in a file too.
+    const small = await setUp(t, { frameBytesMax: 200 * KIB });
+    const { socket, answers } = small.open();
+    socket.write(frame);
+    assert.deepEqual(await answers.next(), { ack: 'id' });
+    const held = await heldOf(small.queue);
+    assert.deepEqual(logsOf(held), LARGE);
+    assert.equal(await small.value('ledger_imbalance'), 0);
+    assert.equal(small.queue.letters.length, 0);
+    await until('the file is gone', () => small.files.bytes === 0);
+    const whole = await setUp(t, { frameBytesMax: 32 * MIB });
+    const other = whole.open();
+    other.socket.write(frame);
+    assert.deepEqual(await other.answers.next(), { ack: 'id' });
+    assert.deepEqual([...(await heldOf(whole.queue)).keys()], [...held.keys()]);
+  });
+}
+
+test('the next frame of the connection comes behind a large one, also byte by byte around its ends', async (t) => {
+  const { queue, open } = await setUp(t, { frameBytesMax: 200 * KIB });
+  const { socket, answers } = open();
+  const frame = packed(LARGE_RUN);
+  const behind = packed(A, { chunk: 'behind' });
+  socket.setNoDelay(true);
+  for (let at = 0; at < 40; at += 1) {
+    socket.write(frame.subarray(at, at + 1));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  socket.write(frame.subarray(40, -10));
+  for (let at = frame.length - 10; at < frame.length; at += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    socket.write(frame.subarray(at, at + 1));
+  }
+  socket.write(Buffer.concat([behind, frame]));
+  for (const ack of ['id', 'behind', 'id']) assert.deepEqual(await answers.next(), { ack });
+  assert.equal((await heldOf(queue)).size, LARGE.length + 1);
+});
+
+test('a connection that dies in the midst leaves nothing behind', async (t) => {
+  const { files, dir, open, queue } = await setUp(t, { frameBytesMax: 200 * KIB });
+  const { socket } = open();
+  socket.write(packed(LARGE_RUN).subarray(0, 2 * MIB));
+  await until('it comes', () => files.bytes > MIB);
+  assert.deepEqual(readdirSync(dir), [], 'the file has no name');
+  socket.destroy();
+  await until('the file is gone', () => files.bytes === 0);
+  const open_ = readdirSync('/proc/self/fd').filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`).startsWith(dir);
+    } catch {
+      return false;
+    }
+  });
+  assert.deepEqual(open_, []);
+  assert.equal(queue.appends.length, 0);
+});
+
+test('what a killed process left is removed at the start, and nothing else', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'sliced-'));
+  writeFileSync(join(folder, 'a.frame'), 'left');
+  writeFileSync(join(folder, 'notes.txt'), 'mine');
+  await setUp(t, { folder });
+  assert.deepEqual(readdirSync(folder), ['notes.txt']);
+});
+
+for (const [what, given] of [
+  ['there are no files', { filesBytesMax: 0 }],
+  ['all files together would be too large', { filesBytesMax: 4 * MIB }],
+  ['the folder cannot be made', { folder: '/dev/null/frames' }],
+] as const) {
+  test(`where ${what}, a large frame is refused without an ack, and others go on`, async (t) => {
+    const { open, counted, queue, files } = await setUp(t, { ...given, frameBytesMax: 200 * KIB });
+    const other = open();
+    const { socket, answers } = open();
+    const began = Date.now();
+    const twice = Buffer.concat([LARGE_RUN, LARGE_RUN]);
+    socket.write(packed(twice));
+    assert.equal(await answers.next(), null);
+    assert.ok(Date.now() - began >= 900, 'it is not told at once');
+    other.socket.write(packed(A, { chunk: 'other' }));
+    assert.deepEqual(await other.answers.next(), { ack: 'other' });
+    assert.equal((await heldOf(queue)).size, 1);
+    assert.equal(queue.letters.length, 0);
+    const rejected = await counted('chunks_rejected_total');
+    assert.equal(
+      Object.values(rejected).reduce((sum, n) => sum + n, 0),
+      1,
+    );
+    assert.equal(files.bytes, 0);
+  });
+}
+
+test('where no file can be written, a frame that may be held is held', async (t) => {
+  const run = Buffer.concat(lines(9 * MIB).map(entry));
+  const { open, queue, files } = await setUp(t, { folder: '/dev/null/frames', frameBytesMax: 16 * MIB });
+  const { socket, answers } = open();
+  socket.write(packed(run));
+  assert.deepEqual(await answers.next(), { ack: 'id' });
+  assert.equal((await heldOf(queue)).size, lines(9 * MIB).length);
+  assert.equal(files.bytes, 0);
+});
+
+test('where the queue fails in the midst, nothing is acked, and the repeat has the same names', async (t) => {
+  const { open, queue, value, files } = await setUp(t, { frameBytesMax: 200 * KIB });
+  let appends = 0;
+  queue.beforeHold = () => {
+    appends += 1;
+    return appends === 5 ? Promise.reject(new SluiceError('queue_unavailable', 'Cannot append')) : Promise.resolve();
+  };
+  const { socket, answers } = open();
+  socket.write(packed(LARGE_RUN));
+  assert.equal(await answers.next(), null);
+  const before = [...(await heldOf(queue)).keys()];
+  assert.ok(before.length > 0 && before.length < LARGE.length);
+  assert.equal(await value('ledger_imbalance'), 0);
+  assert.equal(await value('events_inflight'), 0);
+  await until('the file is gone', () => files.bytes === 0);
+  const again = open();
+  again.socket.write(packed(LARGE_RUN));
+  assert.deepEqual(await again.answers.next(), { ack: 'id' });
+  const after = await heldOf(queue);
+  assert.equal(after.size, LARGE.length);
+  for (const name of before) assert.ok(after.has(name));
+});
+
+test('a bomb goes to the dead letters as it came, and is acked', async (t) => {
+  const { open, queue } = await setUp(t, { ratioMax: 100 });
+  const { socket, answers } = open();
+  const run = Buffer.concat(Array.from({ length: 200_000 }, () => entry('the same '.repeat(10))));
+  const bomb = gzipSync(run);
+  assert.ok(run.length / bomb.length > 100);
+  socket.write(packed(bomb, { chunk: 'bomb', compressed: 'gzip' }));
+  assert.deepEqual(await answers.next(), { ack: 'bomb' });
+  assert.equal(queue.appends.length, 0);
+  assert.deepEqual(
+    queue.letters.map(({ reason, value }) => [reason, Buffer.from(value)]),
+    [['chunk_too_large', bomb]],
+  );
+});
+
+test('a message that is larger than what is held goes to the dead letters, and is acked', async (t) => {
+  const { open, queue } = await setUp(t, { frameBytesMax: 100 * KIB });
+  const { socket, answers } = open();
+  socket.write(encode(['app', 1_700_000_000, { log: 'x'.repeat(300 * KIB) }, { chunk: 'm' }]));
+  assert.deepEqual(await answers.next(), { ack: 'm' });
+  assert.equal(queue.letters[0]?.reason, 'chunk_too_large');
+  assert.equal(queue.letters[0].cut, true);
+});
+
+test('a message that may be held is taken, also where it came by way of a file', async (t) => {
+  const { open, queue } = await setUp(t, { frameBytesMax: 32 * MIB });
+  const { socket, answers } = open();
+  socket.write(encode(['app', 1_700_000_000, { log: 'x'.repeat(10 * MIB) }, { chunk: 'm' }]));
+  assert.deepEqual(await answers.next(), { ack: 'm' });
+  const held = await heldOf(queue);
+  assert.equal(held.size + queue.letters.length, 1);
+});
+
+for (const [what, frame] of [
+  ['an option that is none', Buffer.concat([Buffer.of(0x93), encode('app'), binOf(LARGE_RUN), encode('none')])],
+  ['a tag that is none', Buffer.concat([Buffer.of(0x93), encode(7), binOf(LARGE_RUN), encode({ chunk: 'id' })])],
+  ['a compression that is unknown', packed(LARGE_RUN, { chunk: 'id', compressed: 'lz4' })],
+] as const) {
+  test(`a large frame with ${what} goes to the dead letters`, async (t) => {
+    const { open, queue, files } = await setUp(t, { frameBytesMax: 200 * KIB });
+    const { socket } = open();
+    socket.end(frame);
+    await once(socket, 'close');
+    assert.equal(queue.appends.length, 0);
+    assert.equal(queue.letters[0]?.reason, 'chunk_undecodable');
+    await until('the file is gone', () => files.bytes === 0);
+  });
+}
+
+test('large metrics are refused', async (t) => {
+  const { open, queue } = await setUp(t, { frameBytesMax: 200 * KIB });
+  const { socket, answers } = open();
+  socket.write(packed(LARGE_RUN, { chunk: 'id', fluent_signal: 1 }));
+  assert.equal(await answers.next(), null);
+  assert.equal(queue.appends.length + queue.letters.length, 0);
+});
+
+test('many bad entries cost at most a thousand letters and what their bytes need', async (t) => {
+  const { open, queue, counted, value } = await setUp(t, { frameBytesMax: 4 * MIB });
+  const { socket, answers } = open();
+  const run = Buffer.concat(Array.from({ length: 20_000 }, () => Buffer.concat([A, NIL, NIL])));
+  socket.write(packed(run));
+  assert.deepEqual(await answers.next(), { ack: 'id' });
+  const held = await heldOf(queue);
+  assert.equal(held.size, 20_000);
+  assert.deepEqual(indexesOf(held).slice(0, 3), [0, 3, 6]);
+  assert.equal(queue.letters.filter(({ index }) => index !== undefined).length, 1000);
+  const bytes = queue.letters.reduce((sum, letter) => sum + letter.value.length, 0);
+  assert.equal(bytes, 40_000);
+  assert.deepEqual(await counted('events_rejected_total'), { '{input="forward",reason="entry_malformed"}': 40_000 });
+  assert.equal(await value('ledger_imbalance'), 0);
+});
