@@ -25,6 +25,13 @@ export function timestampText({ source }: StoredDocument): string {
   return text(source['@timestamp']);
 }
 
+/** With nine digits of fraction, as docker prints times: lines then stand below each other. */
+export function fullTimestampText(document: StoredDocument): string {
+  const text = timestampText(document);
+  const [, second, fraction = ''] = /^(.*:\d\d)(?:\.(\d{1,9}))?Z$/.exec(text) ?? [];
+  return second === undefined ? text : `${second}.${fraction.padEnd(9, '0')}Z`;
+}
+
 /** Ms since the epoch, or 0. */
 export function ingestedMs({ source }: StoredDocument): number {
   const ingested = inner(source, 'event')['ingested'];
