@@ -17,8 +17,8 @@ export interface ConfigSources {
 
 /** Variables that Kubernetes makes for a service called "sluice-…"; never meant for us. */
 const KUBERNETES_VARIABLE = /(_SERVICE_HOST|_SERVICE_PORT(_.*)?|_PORT|_PORT_\d+_(TCP|UDP)(_.*)?)$/;
-/** With our prefix, but not settings: the file's path, which worker this process is, and what the tests are told by. */
-const OTHER_VARIABLE = /^SLUICE_(CONFIG$|WORKER_SEAT$|TEST_)/;
+/** With our prefix, but not settings: the file's path, who started this process, which worker it is, and what the tests are told by. */
+const OTHER_VARIABLE = /^SLUICE_(CONFIG$|LAUNCHER$|WORKER_SEAT$|TEST_)/;
 
 const names = Object.keys(settings) as SettingName[];
 const nameOfVariable = new Map(names.map((name) => [variableOf(name), name]));
