@@ -6,7 +6,7 @@ import { Value } from 'typebox/value';
 import { parse as parseYaml } from 'yaml';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
 import { type Config, type Setting, type SettingName, settings, variableOf } from './settings.ts';
-import { valueFromText } from './value-text.ts';
+import { maskedUrl, valueFromText } from './value-text.ts';
 
 export interface ConfigSources {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -103,7 +103,7 @@ function take(
   mistakes: string[],
 ): void {
   const parsed = valueFromText(setting(name).syntax, text);
-  const shown = setting(name).secret ? '(secret)' : JSON.stringify(text);
+  const shown = setting(name).secret ? '(secret)' : JSON.stringify(text.split(',').map(maskedUrl).join(','));
   if ('mistake' in parsed) mistakes.push(`${where}=${shown}: ${parsed.mistake}`);
   else check(name, parsed.value, `${where}=${shown}`, values, mistakes);
 }

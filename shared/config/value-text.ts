@@ -59,6 +59,12 @@ function quantity(text: string, units: Readonly<Record<string, number>>, expecte
   return { value: Math.round(Number(digits) * factor) };
 }
 
+/** A URL without the name and the password that it may hold; any other text as it is. */
+export function maskedUrl(text: string): string {
+  // The last @ before the path: one in a password may stand there as it is.
+  return text.replace(/^(\s*[a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i, '$1********@');
+}
+
 /** As it would be written in a variable; numbers with the largest unit that divides them. */
 export function textFromValue(syntax: Syntax, value: unknown): string {
   if (Array.isArray(value)) return value.join(',');
