@@ -8,6 +8,7 @@ import { SluiceError, reasonOf } from '#shared/errors.ts';
 import type { Command } from './command.ts';
 import { takeStartedBy } from './launchers.ts';
 import { withInheritedSockets } from './socket-activation.ts';
+import { harmless } from './output/harmless.ts';
 import { stopSignal } from './stop-signal.ts';
 import { VERSION } from './version.ts';
 import type { WorkerLine } from './workers/worker-line.ts';
@@ -80,7 +81,7 @@ export async function runCommandLine(argv: string[]): Promise<number> {
     if (isBrokenPipe(error)) return 0;
     const known = error instanceof SluiceError ? error : usageError(error);
     const lines = known ? known.message.split('\n') : [unexpected(error)];
-    for (const line of lines) process.stderr.write(`sluice: ${line}\n`);
+    for (const line of lines) process.stderr.write(`sluice: ${harmless(line)}\n`);
     return known ? known.kind.exit : 1;
   }
 }

@@ -5,7 +5,7 @@ import { SluiceError } from '#shared/errors.ts';
 import { readLetters, readMarks } from '#shared/queue/letter-reader.ts';
 import { openQueue } from '#shared/queue/open.ts';
 import type { CommandContext } from '../command.ts';
-import { harmless } from '../output/harmless.ts';
+import { harmless, oneLine } from '../output/harmless.ts';
 import { Output } from '../output/output.ts';
 import { type LetterFacts, letterFacts } from './letter-json.ts';
 import { selectionOf, selectionOptions } from './selection.ts';
@@ -44,7 +44,14 @@ export async function run(args: string[], { config, stdout, stderr, signal, cloc
     const { id, time, reason, tag, error, replayed } = facts;
     const text = values.json
       ? JSON.stringify(facts)
-      : [id, time, reason, tag ?? '-', error.replaceAll(/\s+/g, ' '), ...(replayed ? ['(replayed)'] : [])].join('  ');
+      : [
+          id,
+          time,
+          oneLine(reason),
+          oneLine(tag ?? '-'),
+          error.replaceAll(/\s+/g, ' '),
+          ...(replayed ? ['(replayed)'] : []),
+        ].join('  ');
     return `${stdout.isTTY === true ? harmless(text) : text}\n`;
   }
 }

@@ -2,6 +2,7 @@
 
 import { exactNumberText } from '#shared/store/exact-json.ts';
 import type { StoredDocument } from '#shared/store/store.ts';
+import { oneLine } from './harmless.ts';
 
 type Fields = Record<string, unknown>;
 
@@ -14,10 +15,10 @@ export function messageText({ source }: StoredDocument): string {
 
 /** Container, else service, else tag: the shortest name that `sluice logs` takes. */
 export function originName({ source }: StoredDocument): string {
-  return (
+  return oneLine(
     text(inner(source, 'container')['name']) ||
-    text(inner(source, 'service')['name']) ||
-    text(inner(source, 'fluentd')['tag'])
+      text(inner(source, 'service')['name']) ||
+      text(inner(source, 'fluentd')['tag']),
   );
 }
 

@@ -13,6 +13,7 @@ import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
+import { keepPrivate } from '#shared/sqlite/database.ts';
 import type { StoreQuery } from '../store.ts';
 import { indexedFields, type IndexedFields } from './indexed-fields.ts';
 import { originsSql, searchSql } from './query.ts';
@@ -230,7 +231,10 @@ function openFile(options: DatabaseOptions): DatabaseSync {
     );
   }
   try {
-    if (!options.readOnly) mkdirSync(options.folder, { recursive: true, mode: 0o700 });
+    if (!options.readOnly) {
+      mkdirSync(options.folder, { recursive: true, mode: 0o700 });
+      keepPrivate(file);
+    }
     const database = new DatabaseSync(file, { readOnly: options.readOnly, timeout: BUSY_TIMEOUT_MS });
     checkVersion(database, file);
     if (!options.readOnly) makeTables(database);
