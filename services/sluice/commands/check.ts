@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { checkEdge } from '#forwarder/admit/check.ts';
+import { plainSecrets } from '#shared/config/plain-secrets.ts';
 import { type Config, type Setting, type SettingName, settings, variableOf } from '#shared/config/settings.ts';
 import { maskedUrl, textFromValue } from '#shared/config/value-text.ts';
 import { SluiceError } from '#shared/errors.ts';
@@ -28,13 +29,10 @@ Exit codes: 0 all is well (a line that begins with "weak" is advice), 1 somethin
 export async function run(args: string[], { config, stdout }: CommandContext): Promise<number> {
   const { values } = parseArgs({ args, options: { offline: { type: 'boolean', default: false } } });
   checkFiles(config);
-  const lines = effectiveLines(config);
-  if (values.offline) {
-    stdout.write(lines);
-    return 0;
-  }
-  const findings = await probe(config);
-  const text = `${lines}\n${findings.map(findingLine).join('')}`;
+  const advice = plainSecrets(config).map((text): Finding => ({ thing: 'Secrets', outcome: 'weak', text }));
+  const findings = [...advice, ...(values.offline ? [] : await probe(config))];
+  const blank = findings.length === 0 ? '' : '\n';
+  const text = effectiveLines(config) + blank + findings.map(findingLine).join('');
   stdout.write(stdout.isTTY === true ? harmless(text) : text);
   return findings.some(({ outcome }) => outcome === 'failed') ? 1 : 0;
 }
