@@ -51,26 +51,32 @@ export function takeStartedBy(env: NodeJS.ProcessEnv): StartedBy {
 
 /** Returns a question: whether all who started this process are still there. */
 export function launchersOf({ launcher, npm }: StartedBy, facts: ProcessFacts = systemFacts): () => boolean {
-  const chain = [facts.pid];
-  if (launcher !== undefined && facts.parent() === launcher) chain.push(launcher);
-  const isOrphan = launcher !== undefined && chain.length === 1;
-  while (npm && chain.length < LINKS_MAX) {
-    const last = readStat(facts, chain.at(-1) ?? 0);
-    const parent = chain.length === 1 ? facts.parent() : last?.parent;
-    const isEnd = chain.length > (launcher === undefined ? 1 : 2) && !(last !== undefined && SHELLS.has(last.command));
-    if (parent === undefined || parent <= 1 || isEnd || (last !== undefined && last.session === last.pid)) break;
-    chain.push(parent);
+  // launch.js has died before this process looked.
+  if (launcher !== undefined && facts.parent() !== launcher) return () => false;
+  const own = launcher === undefined ? [facts.pid] : [facts.pid, launcher];
+  const chain = npm ? [...own, ...shellsAndNpm(own.at(-1) ?? 0, facts)] : own;
+  return () => chain.slice(1).every((parent, i) => parentOf(chain[i] ?? 0, facts) === parent);
+}
+
+/** From the parent of `child` on: shells, up to the first that is none. */
+function shellsAndNpm(child: number, facts: ProcessFacts): number[] {
+  const found: number[] = [];
+  for (let pid = child; found.length < LINKS_MAX;) {
+    const stat = readStat(facts, pid);
+    const parent = parentOf(pid, facts);
+    if (parent === undefined || parent <= 1 || (stat !== undefined && stat.session === pid)) break;
+    found.push(parent);
+    if (!SHELLS.has(readStat(facts, parent)?.command ?? '')) break;
+    pid = parent;
   }
-  return () =>
-    !isOrphan &&
-    chain.every((pid, i) => {
-      const above = chain[i + 1];
-      return above === undefined || (i === 0 ? facts.parent() : readStat(facts, pid)?.parent) === above;
-    });
+  return found;
+}
+
+function parentOf(pid: number, facts: ProcessFacts): number | undefined {
+  return pid === facts.pid ? facts.parent() : readStat(facts, pid)?.parent;
 }
 
 interface Stat {
-  readonly pid: number;
   readonly command: string;
   readonly parent: number;
   readonly session: number;
@@ -80,5 +86,5 @@ interface Stat {
 function readStat(facts: ProcessFacts, pid: number): Stat | undefined {
   const match = /^\d+ \((.*)\) \S (\d+) \d+ (\d+) /s.exec(facts.stat(pid) ?? '');
   if (!match) return undefined;
-  return { pid, command: match[1] ?? '', parent: Number(match[2]), session: Number(match[3]) };
+  return { command: match[1] ?? '', parent: Number(match[2]), session: Number(match[3]) };
 }

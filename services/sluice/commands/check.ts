@@ -73,10 +73,9 @@ async function probe(config: Config): Promise<Finding[]> {
     (await import('../probe/elasticsearch.ts')).probeElasticsearch(config);
   const isWritten = config.queue === 'embedded' || config.store === 'embedded' || config.spool;
   const found = await Promise.all([
-    config.queue === 'kafka' ? kafka() : [],
-    config.store === 'elasticsearch' ? elasticsearch() : [],
-    isWritten ? [probeDataFolder(config)] : [],
-    probeAddresses(config),
+    ...(config.queue === 'kafka' ? [kafka()] : []),
+    ...(config.store === 'elasticsearch' ? [elasticsearch()] : []),
   ]);
-  return found.flat();
+  const folder = isWritten ? [probeDataFolder(config)] : [];
+  return [...found.flat(), ...folder, ...(await probeAddresses(config))];
 }
