@@ -75,7 +75,11 @@ suite('the package', () => {
     npm(['install', tarball], installed);
     npm(['install', '--global', '--prefix', global, tarball], folder);
   });
-  after(() => rmSync(folder, { recursive: true, force: true }));
+  after(() => {
+    // What a test that ran out of time could not end.
+    for (const pid of everStarted) if (isAlive(pid)) process.kill(pid, 'SIGKILL');
+    rmSync(folder, { recursive: true, force: true });
+  });
 
   test('holds the program and nothing that only its makers need', () => {
     const files = readdirSync(join(installed, 'node_modules/sluice'), { recursive: true, withFileTypes: true })
@@ -193,6 +197,8 @@ async function answers(place: Place): Promise<boolean> {
   );
 }
 
+const everStarted = new Set<number>();
+
 /** What was started, and every process below it. */
 class Started implements AsyncDisposable {
   readonly #child: ChildProcess;
@@ -203,6 +209,7 @@ class Started implements AsyncDisposable {
     this.#child = child;
     this.#said = said;
     this.#all = descendants(child.pid ?? 0);
+    for (const pid of this.#all) everStarted.add(pid);
   }
 
   static async up(
