@@ -103,7 +103,7 @@ function take(
   mistakes: string[],
 ): void {
   const parsed = valueFromText(setting(name).syntax, text);
-  const shown = setting(name).secret ? '(secret)' : JSON.stringify(text.split(',').map(maskedUrl).join(','));
+  const shown = setting(name).secret ? '(secret)' : JSON.stringify(maskedUrl(text));
   if ('mistake' in parsed) mistakes.push(`${where}=${shown}: ${parsed.mistake}`);
   else check(name, parsed.value, `${where}=${shown}`, values, mistakes);
 }

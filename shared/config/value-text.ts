@@ -59,10 +59,12 @@ function quantity(text: string, units: Readonly<Record<string, number>>, expecte
   return { value: Math.round(Number(digits) * factor) };
 }
 
-/** A URL without the name and the password that it may hold; any other text as it is. */
+/** What comes between a scheme and the last @ before the next URL: a password may hold commas and slashes that should have been encoded. */
+const LOGIN = /([a-z][a-z0-9+.-]*:\/\/)(?:(?!,\s*[a-z][a-z0-9+.-]*:\/\/).)*@/gis;
+
+/** URLs, or a list of them, without the names and passwords that they may hold; any other text as it is. */
 export function maskedUrl(text: string): string {
-  // The last @ before the path: one in a password may stand there as it is.
-  return text.replace(/^(\s*[a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i, '$1********@');
+  return text.replaceAll(LOGIN, '$1********@');
 }
 
 /** As it would be written in a variable; numbers with the largest unit that divides them. */

@@ -54,17 +54,9 @@ function effectiveLines(config: Config): string {
     const setting: Setting = settings[name];
     const value = config[name];
     if (value === undefined) continue;
-    lines += `${variableOf(name)}=${setting.secret ? '********' : shown(setting, value)}\n`;
+    lines += `${variableOf(name)}=${setting.secret ? '********' : maskedUrl(textFromValue(setting.syntax, value))}\n`;
   }
   return lines;
-}
-
-/** An address may hold a password. */
-function shown({ syntax }: Setting, value: Config[SettingName]): string {
-  return textFromValue(syntax, Array.isArray(value) ? value.map((each) => maskedUrl(String(each))) : value)
-    .split('\n')
-    .map(maskedUrl)
-    .join(' ');
 }
 
 async function probe(config: Config): Promise<Finding[]> {
