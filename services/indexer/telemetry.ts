@@ -10,6 +10,7 @@ import type { LogChange, LossReason } from '#shared/queue/queue.ts';
 import type { Batch } from '#shared/record/record.ts';
 import type { RequestVerdict } from './bulk/outcomes.ts';
 import { HOLD_REASONS, type HoldReason } from './in-hand.ts';
+import { withoutValues } from './store-error.ts';
 import { DEAD_LETTER_REASONS, type Ending, type EndingReason, type Ledger, type LedgerListener } from './ledger.ts';
 
 /** Upper bounds in seconds. A log line should be found within a second; a lag after an outage is minutes or hours. */
@@ -269,11 +270,17 @@ export class IndexerTelemetry implements LedgerListener {
   }
 
   rewritten(items: number, error: string): void {
-    this.#log.info('documents_kept_as_text', { items, why: error });
+    this.#log.info('documents_kept_as_text', { items, why: withoutValues(error) });
   }
 
   deadLettered(events: number, reason: string, error: string, from: string): void {
-    this.#log.warn('events_dead_lettered', { events, reason, error, from, todo: 'see `sluice dead-letters list`' });
+    this.#log.warn('events_dead_lettered', {
+      events,
+      reason,
+      error: withoutValues(error),
+      from,
+      todo: 'see `sluice dead-letters list`',
+    });
   }
 
   deadLettersFailed(error: unknown): void {

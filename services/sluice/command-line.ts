@@ -6,7 +6,10 @@ import { systemClock } from '#shared/clock.ts';
 import { loadConfig } from '#shared/config/load.ts';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
 import type { Command } from './command.ts';
+import { takeStartedBy } from './launchers.ts';
 import { withInheritedSockets } from './socket-activation.ts';
+import { harmless } from './output/harmless.ts';
+import { stopSignal } from './stop-signal.ts';
 import { VERSION } from './version.ts';
 import type { WorkerLine } from './workers/worker-line.ts';
 
@@ -78,7 +81,7 @@ export async function runCommandLine(argv: string[]): Promise<number> {
     if (isBrokenPipe(error)) return 0;
     const known = error instanceof SluiceError ? error : usageError(error);
     const lines = known ? known.message.split('\n') : [unexpected(error)];
-    for (const line of lines) process.stderr.write(`sluice: ${line}\n`);
+    for (const line of lines) process.stderr.write(`sluice: ${harmless(line)}\n`);
     return known ? known.kind.exit : 1;
   }
 }
@@ -97,12 +100,14 @@ async function dispatch(argv: string[]): Promise<number> {
     throw new SluiceError('usage_wrong', `Cannot run "${name}": there is no such command; see \`sluice --help\``);
   const command = await listed.load();
   if (args.includes('--help') || args.includes('-h')) return print(command.help);
+  const startedBy = takeStartedBy(process.env);
   const { env, pid } = process;
   const readFile = (path: string): string => readFileSync(path, 'utf8');
   const loaded = loadConfig({ env, file, readFile });
   const config = withInheritedSockets(loaded, { env, pid, readFile, readLink: (path) => readlinkSync(path) });
   const worker = await workerLine();
-  const signal = worker ? AbortSignal.any([stopSignal(), worker.stopped]) : stopSignal();
+  const asked = stopSignal(startedBy);
+  const signal = worker ? AbortSignal.any([asked, worker.stopped]) : asked;
   return command.run(args, {
     config,
     stdout: process.stdout,
@@ -144,13 +149,6 @@ async function workerLine(): Promise<WorkerLine | undefined> {
   if (seat === undefined) return undefined;
   const { openWorkerLine } = await import('./workers/worker-line.ts');
   return openWorkerLine(Number(seat));
-}
-
-/** The first signal asks for an orderly stop; a second one of the same kind ends the process as it would without us. */
-function stopSignal(): AbortSignal {
-  const controller = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => controller.abort(name));
-  return controller.signal;
 }
 
 function isBrokenPipe(error: unknown): boolean {

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // What `bin` names. Sluice needs Node 26 and brings it along as a package; the Node that is on the PATH may be older.
-// This file runs on any Node: it starts the built program here if this Node will do, else in the one that came along.
+// This file runs on any Node: it starts the built program here if this Node will do, else in the one that came along, which stops
+// by itself when this process is gone (see launchers.ts).
 
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -19,12 +20,26 @@ if (Number(process.versions.node.split('.')[0]) >= NODE_MAJOR_MIN) {
   process.argv[1] = program;
   await import(new URL('../../dist/sluice.js', import.meta.url).href);
 } else {
-  const child = spawn(bundledNode(), [program, ...process.argv.slice(2)], { stdio: 'inherit' });
+  const env = { ...process.env, SLUICE_LAUNCHER: String(process.pid) };
+  const child = spawn(bundledNode(), [program, ...process.argv.slice(2)], { stdio: 'inherit', env });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  if (process.env['npm_lifecycle_event'] !== undefined && !existsSync('/proc/self/stat')) watchParent(child);
   child.on('exit', (code, signal) => {
-    if (signal) process.kill(process.pid, signal);
-    process.exit(code ?? 1);
+    if (!signal) process.exit(code ?? 1);
+    // As it ended, so does this one; its own listener would only pass the signal on.
+    process.removeAllListeners(signal);
+    process.kill(process.pid, signal);
   });
+}
+
+/** Where there is no /proc the child cannot see past this process; npm is its parent. */
+function watchParent(child) {
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    child.kill('SIGTERM');
+  }, 250);
 }
 
 function bundledNode() {

@@ -5,6 +5,7 @@ import { allowedNetworks } from '#forwarder/admit/admission.ts';
 import { admittedExposures } from '#forwarder/admit/exposure.ts';
 import { type AdminAction, type AdminServer, type AdminServerOptions, startAdminServer } from '#shared/admin-server.ts';
 import type { Clock } from '#shared/clock.ts';
+import { plainSecrets } from '#shared/config/plain-secrets.ts';
 import type { Config } from '#shared/config/settings.ts';
 import { type Log, createLog, terminalLines } from '#shared/log.ts';
 import { Metrics } from '#shared/metrics.ts';
@@ -46,6 +47,8 @@ export async function runService(
 ): Promise<number> {
   const { config, clock, signal, worker } = context;
   const log = await openLog(context);
+  // Of several workers the primary says it.
+  if (!worker) warnOfPlainSecrets(config, log);
   const metrics = new Metrics({ version: VERSION, command: name });
   const lifetime = new AsyncDisposableStack();
   markAtOnce();
@@ -81,6 +84,10 @@ export async function runService(
     effect: 'what is left was not acked or not committed; it comes again',
   });
   return 1;
+}
+
+export function warnOfPlainSecrets(config: Config, log: Log): void {
+  for (const what of plainSecrets(config)) log.warn('secret_unencrypted', { what });
 }
 
 /** The own log: JSON lines, or for a terminal lines for people. */

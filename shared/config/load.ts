@@ -6,7 +6,7 @@ import { Value } from 'typebox/value';
 import { parse as parseYaml } from 'yaml';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
 import { type Config, type Setting, type SettingName, settings, variableOf } from './settings.ts';
-import { valueFromText } from './value-text.ts';
+import { maskedUrl, valueFromText } from './value-text.ts';
 
 export interface ConfigSources {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -17,8 +17,8 @@ export interface ConfigSources {
 
 /** Variables that Kubernetes makes for a service called "sluice-…"; never meant for us. */
 const KUBERNETES_VARIABLE = /(_SERVICE_HOST|_SERVICE_PORT(_.*)?|_PORT|_PORT_\d+_(TCP|UDP)(_.*)?)$/;
-/** With our prefix, but not settings: the file's path, which worker this process is, and what the tests are told by. */
-const OTHER_VARIABLE = /^SLUICE_(CONFIG$|WORKER_SEAT$|TEST_)/;
+/** With our prefix, but not settings: the file's path, who started this process, which worker it is, and what the tests are told by. */
+const OTHER_VARIABLE = /^SLUICE_(CONFIG$|LAUNCHER$|WORKER_SEAT$|TEST_)/;
 
 const names = Object.keys(settings) as SettingName[];
 const nameOfVariable = new Map(names.map((name) => [variableOf(name), name]));
@@ -103,7 +103,7 @@ function take(
   mistakes: string[],
 ): void {
   const parsed = valueFromText(setting(name).syntax, text);
-  const shown = setting(name).secret ? '(secret)' : JSON.stringify(text);
+  const shown = setting(name).secret ? '(secret)' : JSON.stringify(maskedUrl(text));
   if ('mistake' in parsed) mistakes.push(`${where}=${shown}: ${parsed.mistake}`);
   else check(name, parsed.value, `${where}=${shown}`, values, mistakes);
 }

@@ -12,7 +12,7 @@ Made from \`shared/config/settings.ts\` by \`npm run docs\`; not written by hand
 Each setting is an environment variable, and a key of the optional YAML file (\`--config FILE\`, or \`SLUICE_CONFIG\`): \`kafka.topic\` is
 \`topic\` below \`kafka\`, and \`SLUICE_KAFKA_TOPIC\`. Where a setting has others below it, its own key is \`_\` (\`queue: {_: embedded, max_bytes: 1GiB}\`).
 Variables win over the file. Empty means unset. Unknown keys and variables with the prefix are refused, but for those that Kubernetes makes for
-services. A secret can be read from a file: \`SLUICE_ELASTICSEARCH_API_KEY_FILE\`. \`sluice check\` prints what is in force.
+services. A secret can be read from a file: \`SLUICE_ELASTICSEARCH_API_KEY_FILE\`. \`sluice check\` prints what is in force, and whether what it names is there.
 
 Bytes may be written as \`64KiB\`, \`10GiB\`; times as \`250\` (milliseconds), \`5s\`, \`10m\`, \`7d\`; lists with commas.
 

@@ -6,6 +6,7 @@
 
 import {
   accessSync,
+  chmodSync,
   closeSync,
   constants,
   existsSync,
@@ -31,10 +32,12 @@ const SQLITE_CANTOPEN = 14;
 const SQLITE_NOTADB = 26;
 const SQLITE_IOERR_SHMSIZE = 4874;
 
-/** Makes the folder if need be. Throws data_dir_unusable where it cannot be written. */
+const PRIVATE = 0o600;
+
+/** Makes the folder if need be, for this user alone. Throws data_dir_unusable where it cannot be written. */
 export function makeFolder(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true });
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
     accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
     throw unusable(folder, error);
@@ -46,7 +49,11 @@ export function makeFolder(folder: string): void {
  * Throws data_dir_locked if someone has it.
  */
 export function lockFolder(folder: string): Disposable {
-  const lock = guarded(folder, () => new DatabaseSync(join(folder, 'lock'), { timeout: 0 }));
+  const file = join(folder, 'lock');
+  const lock = guarded(folder, () => {
+    keepPrivate(file);
+    return new DatabaseSync(file, { timeout: 0 });
+  });
   try {
     // An empty database would be begun by the transaction.
     if (lock.prepare('PRAGMA user_version').get()?.['user_version'] !== 1) lock.exec('PRAGMA user_version = 1');
@@ -69,6 +76,7 @@ export function openDatabase(
   prepare: (database: DatabaseSync) => void,
 ): DatabaseSync {
   return guarded(file, () => {
+    if (!options.readOnly) keepPrivate(file);
     const database = new DatabaseSync(file, { readOnly: options.readOnly, timeout: options.timeoutMs });
     try {
       prepare(database);
@@ -107,6 +115,8 @@ function presenceOf(file: string, identity: string | null): Presence {
 export function makeAnew(file: string, copy: (file: string) => void): () => Presence {
   const made = `${file}.new`;
   for (const suffix of ['', '-journal']) rmSync(made + suffix, { force: true });
+  // An empty file is taken for none, and keeps its permissions.
+  keepPrivate(made);
   copy(made);
   syncPath(made);
   // What is left of the WAL of the old one belongs to no other.
@@ -123,6 +133,29 @@ function syncPath(path: string): void {
     fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);
+  }
+}
+
+/**
+ * Has the database readable by its owner only: logs hold what nobody else is to read. SQLite gives the WAL and the shared memory the
+ * permissions of the database. A file that is there is never opened: to close it would give up this process's locks on it
+ * (https://www.sqlite.org/howtocorrupt.html, 2.2).
+ */
+export function keepPrivate(file: string): void {
+  try {
+    closeSync(openSync(file, 'wx', PRIVATE));
+    return;
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+  }
+  // Made by an older version, which left it to the umask.
+  for (const each of [file, `${file}-wal`, `${file}-shm`]) {
+    const isOpen = ((statSync(each, { throwIfNoEntry: false })?.mode ?? 0) & 0o077) !== 0;
+    try {
+      if (isOpen) chmodSync(each, PRIVATE);
+    } catch {
+      // Somebody else's file, or a volume that knows no permissions: it works as before.
+    }
   }
 }
 
@@ -143,7 +176,7 @@ export function whatFailed(error: unknown, folder: string): string {
   if ((codeOf(error) & 0xff) !== SQLITE_IOERR) return whatIs(error);
   const probe = join(folder, 'probe');
   try {
-    writeFileSync(probe, '');
+    writeFileSync(probe, '', { mode: PRIVATE });
     rmSync(probe);
     return whatIs(error);
   } catch (cause) {

@@ -84,6 +84,8 @@ function day(number: number): { since: string; until: string; at: (nanoseconds: 
   };
 }
 
+const MANY_NAMES = 40_000;
+
 function contract(stream: string, open: () => Promise<Opened>): void {
   let opened: Opened;
   let lastBatch = 0;
@@ -126,6 +128,26 @@ function contract(stream: string, open: () => Promise<Opened>): void {
     assert.equal(JSON.stringify(got?.source), json.replaceAll('\\u0000', '\\u0000'));
     assert.equal(got?.id, document.id);
     assert.equal(got?.index, stream);
+  });
+
+  it('finds by a pattern that means more names than a query may list', async () => {
+    const { since, until, at } = day(20);
+    const PIECE = 10_000;
+    for (let first = 0; first < MANY_NAMES; first += PIECE) {
+      const documents = Array.from({ length: PIECE }, (_, i) => ({
+        '@timestamp': at(first + i),
+        service: { name: `many-${first + i}` },
+        message: String(first + i),
+      }));
+      await opened.store.bulk(bulkRequest(numbered(documents)));
+    }
+    await opened.refresh();
+    const query = { since, until, name: 'many-*', limit: 2 };
+    assert.deepEqual(messages(await search(query)), ['0', '1']);
+    assert.deepEqual(messages(await search({ ...query, order: 'newest' })), ['39999', '39998']);
+    assert.deepEqual(messages(await search({ ...query, name: 'many-39*', order: 'newest', text: '3999*', limit: 1 })), [
+      '39999',
+    ]);
   });
 
   it('creates once: the same id again is 409 and changes nothing', async () => {

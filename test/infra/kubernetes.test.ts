@@ -94,6 +94,26 @@ suite('manifests', { skip: missing ? `SKIPPED: no ${missing.join(' ')}` : false 
       assert.ok(pods > 0);
     });
 
+    test(`${name}: every pod is under a policy, and metrics are for Prometheus alone`, () => {
+      const documents = documentsOf(built(name));
+      const policies = documents.filter(({ kind }) => kind === 'NetworkPolicy');
+      for (const template of documents.map(templateOf).filter(Boolean)) {
+        for (const type of ['Ingress', 'Egress']) {
+          const isHeld = policies.some(
+            ({ spec }) =>
+              spec.policyTypes.includes(type) && isSubset(spec.podSelector.matchLabels, template.metadata.labels),
+          );
+          assert.ok(isHeld, `${JSON.stringify(template.metadata.labels)} may have any ${type}`);
+        }
+      }
+      for (const { from = [], ports } of policies.flatMap(({ spec }) => spec.ingress ?? [])) {
+        const isScrape = ports.some(({ port }: { port: number }) => port === 24231 || port === 24232);
+        if (!isScrape) continue;
+        assert.ok(from.length > 0, 'anyone may read the metrics');
+        for (const peer of from) assert.ok(peer.podSelector?.matchLabels && peer.namespaceSelector?.matchLabels);
+      }
+    });
+
     test(`${name}: what is named is there`, () => {
       const documents = documentsOf(built(name));
       const templates = documents.map(templateOf).filter(Boolean);

@@ -70,6 +70,17 @@ suite('templates', { skip: missing ? 'SKIPPED: no python3 with pip' : false }, (
   });
 });
 
+test('the roles may do what is named, to what is named', () => {
+  for (const template of templates) {
+    const text = readFileSync(join(folder, template), 'utf8');
+    assert.doesNotMatch(text, /arn:.*:iam::aws:policy/, "AWS's own policies are for all resources of an account");
+    assert.doesNotMatch(text, /Action: *['"[]*[\w-]*:?\*/, 'an action of any kind');
+    for (const [, actions = ''] of text.matchAll(/Action: \[(.*)\]\n\s*Resource: '\*'/g)) {
+      for (const action of actions.split(',')) assert.match(action, /'ec2:Describe\w+'/, 'for any resource');
+    }
+  }
+});
+
 for (const template of templates) {
   test(`${template}: settings exist, and agree with the event sources`, () => {
     const resources = resourcesOf(template);

@@ -44,6 +44,8 @@ export function inElasticsearch(url: string): Find {
 export function inEmbeddedStore(place: Place): Find {
   return async (tag) => {
     const { code, stdout, stderr } = await sluice(['logs', tag, '--json', '-n', 'all'], place);
+    // A tag of which nothing is stored yet is a mistake to `sluice logs`, and nothing to us.
+    if (code === 1 && stderr.includes('of that name')) return [];
     if (code !== 0) throw new Error(`sluice logs ended with ${code}: ${stderr}`);
     return stdout
       .split('\n')

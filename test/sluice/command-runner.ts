@@ -15,7 +15,7 @@ import type { CommandContext } from '../../services/sluice/command.ts';
 type Run = (args: string[], context: CommandContext) => Promise<number>;
 
 /** Keeps what is written; may be a terminal, and may be left by its reader. */
-class Page extends Writable {
+export class Page extends Writable {
   readonly isTTY: boolean;
   text = '';
   #left = false;

@@ -12,6 +12,7 @@ import { namedAlone } from '#shared/record/chain.ts';
 import type { Batch } from '#shared/record/record.ts';
 import type { CommandContext } from '../command.ts';
 import { EntryJson, eventNames } from '../output/event-json.ts';
+import { harmless } from '../output/harmless.ts';
 import { Output } from '../output/output.ts';
 import { timeArgument } from './time-argument.ts';
 
@@ -48,9 +49,10 @@ export async function run(args: string[], { config, stdout, stderr, signal, cloc
   });
   const print = new EventPrinter();
   const output = new Output({ stdout, stderr });
+  const safe = (line: string): string => (stdout.isTTY === true ? harmless(line) : line);
   for await (const record of queue.read({ topic, signal, ...range })) {
     if (output.closed) break;
-    if (topic === 'dead-letters') await output.write(print.letter(record));
+    if (topic === 'dead-letters') await output.write(safe(print.letter(record)));
     else await printRecord(record);
   }
   return 0;
@@ -66,7 +68,7 @@ export async function run(args: string[], { config, stdout, stderr, signal, cloc
     for (const batch of unpacked.batches) {
       for (let k = 0; k < batch.count; k++) {
         const end = unpacked.ends[entry++] ?? 0;
-        await output.write(print.event(record, batch, batch.first + k, unpacked.bytes.subarray(start, end)));
+        await output.write(safe(print.event(record, batch, batch.first + k, unpacked.bytes.subarray(start, end))));
         start = end;
       }
     }

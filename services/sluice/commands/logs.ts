@@ -13,15 +13,15 @@ import { timeArgument } from './time-argument.ts';
 export const help = `Usage: sluice logs [NAME] [OPTIONS]
 
 Shows logs, oldest first. NAME is a container's name or id (four digits of it will do), a service or a tag; * stands for
-anything in names. Without NAME: everything. What a container wrote to its standard error goes to standard error. As soon
+anything in names. A NAME that the store has never seen is an error; with -f it is waited for. Without NAME: everything. What a container wrote to its standard error goes to standard error. As soon
 as there is a second container, service or tag, each line begins with its name.
 
 Options:
   -f, --follow        Go on as new lines come, until interrupted
-  -n, --tail N        Only the last N lines (default: all)
+  -n, --tail N        Only the last N lines; all or a negative number: all of them (default: all)
       --since TIME    Lines at or after: 10m, 2h30m (ago), 2026-03-01T12:00:00Z, or Unix seconds
       --until TIME    Lines before
-  -t, --timestamps    Show times
+  -t, --timestamps    Show times, with nanoseconds
       --details       Show attributes, as key=value
       --json          Whole documents, one a line, as stored; all to standard output
       --config FILE   Configuration: which store
@@ -52,15 +52,29 @@ interface Wanted {
 }
 
 export async function run(args: string[], context: CommandContext): Promise<number> {
-  const { values, positionals } = parseArgs({ args, options: OPTIONS, allowPositionals: true });
+  const { values, positionals } = parseArgs({
+    args: withNegativeCounts(args),
+    options: OPTIONS,
+    allowPositionals: true,
+  });
   const wanted = wantedOf(values, positionals, context.clock.epochMs());
   const output = new Output(context);
   const printer = new LogPrinter(output, values);
   await using store = await openStore(context.config, { readOnly: true, clock: context.clock });
   try {
     if (wanted.follow) await follow(store, wanted, { context, output, printer });
-    else
-      for await (const page of existing(store, wanted, { signal: context.signal, output })) await printer.print(page);
+    else {
+      let found = false;
+      for await (const page of existing(store, wanted, { signal: context.signal, output })) {
+        found ||= page.length > 0;
+        await printer.print(page);
+      }
+      if (!found && (await isNowhere(store, wanted.query, context.signal))) {
+        const what = `Cannot show logs of "${wanted.query.name}": the store has no container, service or tag of that name`;
+        await output.write(`sluice: ${what}; look at the spelling, or wait for it with -f\n`, output.stderr);
+        return 1;
+      }
+    }
     return 0;
   } catch (error) {
     if (!context.signal.aborted) throw error;
@@ -88,9 +102,27 @@ function wantedOf(values: Given, positionals: readonly string[], nowMs: number):
   };
 }
 
-/** A number of lines, or Infinity for `all`. */
+/** parseArgs takes `-1` for an option; docker's users write `--tail -1`. */
+function withNegativeCounts(args: readonly string[]): string[] {
+  const joined: string[] = [];
+  for (const argument of args) {
+    const last = joined.at(-1);
+    if (/^-\d+$/.test(argument) && (last === '--tail' || last === '-n'))
+      joined[joined.length - 1] = `--tail=${argument}`;
+    else joined.push(argument);
+  }
+  return joined;
+}
+
+/** Whether nothing was ever stored under the name, whatever times were asked for. */
+async function isNowhere(store: Store, { name }: Followed, signal: AbortSignal): Promise<boolean> {
+  if (name === undefined) return false;
+  return (await store.search({ name, order: 'newest', limit: 1 }, signal)).length === 0;
+}
+
+/** A number of lines, or Infinity for `all` and what is negative. */
 export function countArgument(option: string, text: string): number {
-  if (text === 'all') return Infinity;
+  if (text === 'all' || /^-\d{1,9}$/.test(text)) return Infinity;
   if (!/^\d{1,9}$/.test(text))
     throw new SluiceError('usage_wrong', `Cannot read ${option} "${text}": give a number, or all`);
   return Number(text);
@@ -131,6 +163,9 @@ async function follow(store: Store, wanted: Wanted, { context, output, printer }
   // First what is there is taken as seen, then it is shown: what comes between the two is shown now or by a poll, never missed.
   const [newest] = await store.search({ ...query, order: 'newest', limit: 1 }, signal);
   await follower.begin(newest, signal);
+  if (newest === undefined && (await isNowhere(store, query, signal))) {
+    await output.write(`sluice: Nothing of "${query.name}" is in the store yet; waiting for it\n`, output.stderr);
+  }
   for await (const page of existing(store, wanted, { signal, output })) {
     for (const document of page) follower.see(document);
     await printer.print(page);

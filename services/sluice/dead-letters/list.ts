@@ -6,7 +6,7 @@ import { readLetters, surveyDeadLetters } from '#shared/queue/letter-reader.ts';
 import { openQueue } from '#shared/queue/open.ts';
 import { observeInWords } from '#shared/queue/queue-observer.ts';
 import type { CommandContext } from '../command.ts';
-import { harmless } from '../output/harmless.ts';
+import { harmless, oneLine } from '../output/harmless.ts';
 import { Output } from '../output/output.ts';
 import { type LetterFacts, letterFacts } from './letter-json.ts';
 import { selectionOf, selectionOptions } from './selection.ts';
@@ -49,7 +49,7 @@ export async function run(args: string[], { config, stdout, stderr, signal, cloc
     ];
     const text = values.json
       ? JSON.stringify(facts)
-      : [id, time, reason, tag ?? '-', error.replaceAll(/\s+/g, ' '), ...notes].join('  ');
+      : [id, time, oneLine(reason), oneLine(tag ?? '-'), error.replaceAll(/\s+/g, ' '), ...notes].join('  ');
     return `${stdout.isTTY === true ? harmless(text) : text}\n`;
   }
 }

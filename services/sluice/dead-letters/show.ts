@@ -9,7 +9,7 @@ import { observeInWords } from '#shared/queue/queue-observer.ts';
 import type { Queue } from '#shared/queue/queue.ts';
 import type { CommandContext } from '../command.ts';
 import { EntryJson } from '../output/event-json.ts';
-import { harmless } from '../output/harmless.ts';
+import { harmless, oneLine } from '../output/harmless.ts';
 import { letterFacts } from './letter-json.ts';
 
 export async function run(args: string[], { config, stdout, stderr, signal, clock }: CommandContext): Promise<number> {
@@ -31,6 +31,12 @@ export async function run(args: string[], { config, stdout, stderr, signal, cloc
     return 1;
   }
   if (values.raw) {
+    if (stdout.isTTY === true) {
+      throw new SluiceError(
+        'usage_wrong',
+        'Cannot show raw bytes on a terminal: redirect them into a file or a program',
+      );
+    }
     stdout.write(Buffer.from(letter.value));
     return 0;
   }
@@ -40,7 +46,7 @@ export async function run(args: string[], { config, stdout, stderr, signal, cloc
   const text = values.json
     ? `${JSON.stringify(facts).slice(0, -1)},"event":${event ?? 'null'}}\n`
     : `${Object.entries(facts)
-        .map(([name, value]) => `${name.padEnd(10)}${String(value ?? '-')}\n`)
+        .map(([name, value]) => `${name.padEnd(10)}${oneLine(String(value ?? '-'))}\n`)
         .join(
           '',
         )}event     ${event ?? 'none: it is of a whole chunk or record, or not all of it is there; see --raw'}\n`;

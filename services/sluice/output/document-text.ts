@@ -2,6 +2,7 @@
 
 import { exactNumberText } from '#shared/store/exact-json.ts';
 import type { StoredDocument } from '#shared/store/store.ts';
+import { oneLine } from './harmless.ts';
 
 type Fields = Record<string, unknown>;
 
@@ -14,15 +15,22 @@ export function messageText({ source }: StoredDocument): string {
 
 /** Container, else service, else tag: the shortest name that `sluice logs` takes. */
 export function originName({ source }: StoredDocument): string {
-  return (
+  return oneLine(
     text(inner(source, 'container')['name']) ||
-    text(inner(source, 'service')['name']) ||
-    text(inner(source, 'fluentd')['tag'])
+      text(inner(source, 'service')['name']) ||
+      text(inner(source, 'fluentd')['tag']),
   );
 }
 
 export function timestampText({ source }: StoredDocument): string {
   return text(source['@timestamp']);
+}
+
+/** With nine digits of fraction, as docker prints times: lines then stand below each other. */
+export function fullTimestampText(document: StoredDocument): string {
+  const text = timestampText(document);
+  const [, second, fraction = ''] = /^(.*:\d\d)(?:\.(\d{1,9}))?Z$/.exec(text) ?? [];
+  return second === undefined ? text : `${second}.${fraction.padEnd(9, '0')}Z`;
 }
 
 /** Ms since the epoch, or 0. */

@@ -1,6 +1,7 @@
 // What `sluice run` says when it is up: where it listens, and one line each to try.
 
 import type { Config } from '#shared/config/settings.ts';
+import { maskedUrl } from '#shared/config/value-text.ts';
 
 export interface Addresses {
   /** host:port as bound. */
@@ -21,7 +22,7 @@ export function greeting(config: Config, { forward, http, syslog, gelf, admin }:
       : `embedded, in ${config['data.dir']}`;
   const store =
     config['store'] === 'elasticsearch'
-      ? `Elasticsearch at ${config['elasticsearch.url']?.join(', ')}`
+      ? `Elasticsearch at ${config['elasticsearch.url']?.map(maskedUrl).join(', ')}`
       : `embedded, in ${config['data.dir']}`;
   return `Sluice is up.
   Forward   ${forward}

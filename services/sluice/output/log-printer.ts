@@ -2,7 +2,7 @@
 // a second container (service, tag) turns up, each line begins with the name, as in `docker compose logs`.
 
 import type { StoredDocument } from '#shared/store/store.ts';
-import { detailsText, isStderr, messageText, originName, timestampText } from './document-text.ts';
+import { detailsText, fullTimestampText, isStderr, messageText, originName } from './document-text.ts';
 import { harmless } from './harmless.ts';
 import type { Output, OutputStream } from './output.ts';
 
@@ -53,7 +53,7 @@ export class LogPrinter {
 
   #lines(document: StoredDocument, stream: OutputStream): string {
     const { timestamps, details } = this.#options;
-    let head = timestamps ? `${timestampText(document)} ` : '';
+    let head = timestamps ? `${fullTimestampText(document)} ` : '';
     if (details) head += `${detailsText(document)} `;
     const text = head + messageText(document);
     const prefix = this.#prefix(originName(document), stream);

@@ -13,7 +13,7 @@ import { exposition } from '#shared/exposition.ts';
 import { INHERITED_PREFIX } from '#shared/listen-address.ts';
 import { Metrics } from '#shared/metrics.ts';
 import type { CommandContext } from '../command.ts';
-import { aborted, openLog, startAdminPage } from '../service.ts';
+import { aborted, openLog, startAdminPage, warnOfPlainSecrets } from '../service.ts';
 import { VERSION } from '../version.ts';
 import { Crew } from './crew.ts';
 import { WorkersTelemetry } from './telemetry.ts';
@@ -30,6 +30,7 @@ export async function runWorkers(
   const { config, clock, signal } = context;
   refuse(name, workers, context);
   const log = await openLog(context);
+  warnOfPlainSecrets(config, log);
   const metrics = new Metrics({ version: VERSION, command: name });
   const telemetry = new WorkersTelemetry(metrics, log);
   cluster.schedulingPolicy = cluster.SCHED_RR;

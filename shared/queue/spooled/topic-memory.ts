@@ -35,7 +35,7 @@ export class TopicMemory {
   keep({ partitions, appendBytesMax }: TopicFigures): void {
     const written = `${this.#file}.${process.pid}`;
     try {
-      writeFileSync(written, JSON.stringify({ topic: this.#topic, partitions, appendBytesMax }));
+      writeFileSync(written, JSON.stringify({ topic: this.#topic, partitions, appendBytesMax }), { mode: 0o600 });
       renameSync(written, this.#file);
     } catch {
       // A full device, which the spool tells of.

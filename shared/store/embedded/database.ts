@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import { AgeMarks } from '#shared/sqlite/age-marks.ts';
-import { type Presence, watchPresence } from '#shared/sqlite/database.ts';
+import { type Presence, keepPrivate, watchPresence } from '#shared/sqlite/database.ts';
 import { type Moment, PassedTime } from '#shared/sqlite/passed-time.ts';
 import type { StoreQuery } from '../store.ts';
 import { indexedFields, type IndexedFields } from './indexed-fields.ts';
@@ -278,7 +278,10 @@ function openFile(options: DatabaseOptions): DatabaseSync {
     );
   }
   try {
-    if (!options.readOnly) mkdirSync(options.folder, { recursive: true, mode: 0o700 });
+    if (!options.readOnly) {
+      mkdirSync(options.folder, { recursive: true, mode: 0o700 });
+      keepPrivate(file);
+    }
     const database = new DatabaseSync(file, { readOnly: options.readOnly, timeout: BUSY_TIMEOUT_MS });
     checkVersion(database, file);
     if (!options.readOnly) makeTables(database);

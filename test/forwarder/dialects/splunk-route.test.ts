@@ -41,6 +41,8 @@ test('with a channel each request has an ackId, and it is true', async () => {
   await check('{"acks":[0]}', { 'x-splunk-request-channel': 'x'.repeat(200) }, 11);
   await check('{"acks":["0"]}', channel, 6);
   await check('{"acks":', channel, 6);
+  const quoted = await fixture.post('/services/collector/ack', 'hunter2', channel);
+  assert.doesNotMatch(quoted.body, /hunter2/, 'an error is written to the log, and no log holds a payload');
   await check('7', channel, 6);
 });
 

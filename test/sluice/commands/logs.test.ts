@@ -41,7 +41,17 @@ it('shows the lines of one container, standard error on standard error', async (
   await check(['web'], 'one\nthree\nlines\n', { stderr: 'two\n' });
   await check(['/web'], 'one\nthree\nlines\n', { stderr: 'two\n' });
   await check(['c0ffee'], 'one\nthree\nlines\n', { stderr: 'two\n' });
-  await check(['nobody'], '');
+});
+
+it('says that a name is nowhere, and only then', async () => {
+  for (const args of [['nobody'], ['nob*'], ['nobody', '-n', '0'], ['nobody', '--since', '1h', '--json']]) {
+    const { code, stdout, stderr } = await runner.run(run, args);
+    assert.equal(code, 1, args.join(' '));
+    assert.equal(stdout, '');
+    assert.match(stderr, /^sluice: Cannot show logs of "nob(ody|\*)": .*-f\n$/);
+  }
+  await check(['web', '--since', '2026-03-01T13:00:00Z'], '');
+  await check(['--since', '2126-03-01T13:00:00Z'], '');
 });
 
 it('shows the last lines, in order', async () => {
@@ -49,6 +59,9 @@ it('shows the last lines, in order', async () => {
   await check(['web', '--tail=1'], 'three\nlines\n');
   await check(['web', '-n0'], '');
   await check(['billing', '-n', 'all'], 'four\n');
+  for (const all of [['--tail', 'all'], ['--tail=-1'], ['--tail', '-1'], ['-n-1'], ['-n', '-1'], ['--tail=-7']]) {
+    await check(['web', ...all], 'one\nthree\nlines\n', { stderr: 'two\n' });
+  }
 });
 
 it('puts names before lines as soon as there is a second', async () => {
@@ -59,7 +72,7 @@ it('puts names before lines as soon as there is a second', async () => {
 });
 
 it('shows times and details', async () => {
-  await check(['billing', '-t'], '2026-03-01T12:00:04.5Z four\n');
+  await check(['billing', '-t'], '2026-03-01T12:00:04.500000000Z four\n');
   await check(['web', '--details', '--until', '2026-03-01T12:00:02Z'], 'level2=x,n=18446744073709551615 one\n');
 });
 
@@ -126,7 +139,8 @@ it('follows: shows what there is, then what comes, once each, until it is stoppe
 });
 
 it('follows what does not exist yet', async () => {
-  const { stdout, exit, stop } = runner.start(run, ['unborn', '-f']);
+  const { stdout, stderr, exit, stop } = runner.start(run, ['unborn', '-f']);
+  await stderr.shows('Nothing of "unborn"');
   await runner.write([{ fluentd: { tag: 'unborn' }, message: 'born' }], Date.now() - 3_600_000);
   await stdout.shows('born\n');
   stop();

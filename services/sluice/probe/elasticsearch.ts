@@ -1,0 +1,62 @@
+// Asks each of the configured Elasticsearch nodes for itself, and one of them for what `sluice setup` makes.
+
+import type { Config } from '#shared/config/settings.ts';
+import { reasonOf, SluiceError } from '#shared/errors.ts';
+import { maskedUrl } from '#shared/config/value-text.ts';
+import { Connection } from '#shared/store/elasticsearch/connection.ts';
+import { requestFailure } from '#shared/store/elasticsearch/bulk-answer.ts';
+import { TEMPLATE_NAME } from '#shared/store/elasticsearch/template.ts';
+import type { Finding } from './report.ts';
+
+const TIMEOUT_MS = 5000;
+
+export async function probeElasticsearch(config: Config): Promise<Finding[]> {
+  const urls = config['elasticsearch.url'] ?? [];
+  const nodes = await Promise.all(urls.map((url) => probeNode(config, url)));
+  const answering = urls.find((_, i) => nodes[i]?.outcome === 'ok');
+  return answering === undefined ? nodes : [...nodes, await probeTemplate(config, answering)];
+}
+
+async function probeNode(config: Config, url: string): Promise<Finding> {
+  const thing = `Elasticsearch at ${maskedUrl(url)}`;
+  try {
+    const text = await get(config, url, '/');
+    const version = /"number"\s*:\s*"([\w.-]+)"/.exec(text)?.[1] ?? 'unknown';
+    return { thing, outcome: 'ok', text: `answers, version ${version}` };
+  } catch (error) {
+    if (!(error instanceof SluiceError) || error.code === 'config_invalid') throw error;
+    const what = error.code === 'store_unauthorized' ? LOGIN : REACH;
+    return { thing, outcome: 'failed', text: `${reasonOf(error)}; ${what}` };
+  }
+}
+
+const REACH = 'look at SLUICE_ELASTICSEARCH_URL, SLUICE_ELASTICSEARCH_CA, and whether the node runs';
+const LOGIN = 'look at SLUICE_ELASTICSEARCH_API_KEY, or _USERNAME and _PASSWORD';
+
+async function probeTemplate(config: Config, url: string): Promise<Finding> {
+  const thing = `Elasticsearch template ${TEMPLATE_NAME}`;
+  try {
+    await get(config, url, `/_index_template/${TEMPLATE_NAME}`);
+    return { thing, outcome: 'ok', text: 'is there' };
+  } catch (error) {
+    const missing = error instanceof SluiceError && error.message.includes(' answered 404');
+    const text = missing ? 'is not there: run `sluice setup`' : `cannot be read: ${reasonOf(error)}`;
+    // An indexer needs no right to read templates.
+    return { thing, outcome: missing ? 'failed' : 'weak', text };
+  }
+}
+
+async function get(config: Config, url: string, path: string): Promise<string> {
+  await using connection = new Connection({
+    urls: [url],
+    apiKey: config['elasticsearch.api_key'],
+    username: config['elasticsearch.username'],
+    password: config['elasticsearch.password'],
+    caFile: config['elasticsearch.ca'],
+    connections: 1,
+    timeoutMsMax: TIMEOUT_MS,
+  });
+  const { status, text } = await connection.request({ method: 'GET', path, timeoutMs: TIMEOUT_MS });
+  if (status !== 200) throw requestFailure(status, text);
+  return text;
+}

@@ -1,0 +1,62 @@
+// Secrets that the configuration would have go over the network for everyone on the way to read. Told by `sluice check` and in the log of
+// each service at its start; not refused, since a tunnel or a mesh may protect what looks plain from here. Pure.
+
+import { isLoopback, parseListenAddress } from '#shared/listen-address.ts';
+import type { Config } from './settings.ts';
+import { maskedUrl } from './value-text.ts';
+
+/** A sentence each: what goes where, and what to set. */
+export function plainSecrets(config: Config): string[] {
+  return [...ofKafka(config), ...ofElasticsearch(config), ...ofDeadLetterUrl(config), ...ofTokens(config)];
+}
+
+function ofKafka(config: Config): string[] {
+  if (config['kafka.tls']) return [];
+  const found: string[] = [];
+  const remote = config['kafka.brokers']?.filter((broker) => !isLoopbackHost(broker.replace(/:\d+$/, ''))) ?? [];
+  if (config['kafka.sasl.mechanism'] === 'plain' && remote.length > 0) {
+    found.push(
+      `The password of SASL plain goes to ${remote.join(', ')} unencrypted: set SLUICE_KAFKA_TLS=true, or a scram mechanism`,
+    );
+  }
+  if (config['kafka.tls_ca'] ?? config['kafka.tls_cert'] ?? config['kafka.tls_key']) {
+    found.push('The files of SLUICE_KAFKA_TLS_CA, _CERT and _KEY are not used: set SLUICE_KAFKA_TLS=true');
+  }
+  return found;
+}
+
+function ofElasticsearch(config: Config): string[] {
+  const hasLogin = (config['elasticsearch.api_key'] ?? config['elasticsearch.password']) !== undefined;
+  const plain = (config['elasticsearch.url'] ?? []).filter((url) => isPlain(url) && (hasLogin || holdsLogin(url)));
+  if (plain.length === 0) return [];
+  return [`The login of Elasticsearch goes to ${plain.map(maskedUrl).join(', ')} unencrypted: give it https:// URLs`];
+}
+
+function ofDeadLetterUrl({ 'lambda.dead_letter_url': url }: Config): string[] {
+  if (url === undefined || !isPlain(url)) return [];
+  return [`Dead letters go to ${maskedUrl(url)} unencrypted: give SLUICE_LAMBDA_DEAD_LETTER_URL an https:// URL`];
+}
+
+/** The handshake of Forward sends digests only; a token is sent as it is. */
+function ofTokens(config: Config): string[] {
+  if (config['http.tokens'] === undefined || config['tls.cert'] !== undefined) return [];
+  const listen = config['http.listen'];
+  if (listen.startsWith('systemd:') || isLoopback(parseListenAddress(listen))) return [];
+  return [
+    `Senders show their tokens to ${listen} unencrypted, unless what stands in front of it speaks TLS: set SLUICE_TLS_CERT and SLUICE_TLS_KEY`,
+  ];
+}
+
+function isPlain(url: string): boolean {
+  const parsed = URL.parse(url);
+  return parsed !== null && parsed.protocol === 'http:' && !isLoopbackHost(parsed.hostname);
+}
+
+function holdsLogin(url: string): boolean {
+  const parsed = URL.parse(url);
+  return parsed !== null && (parsed.username !== '' || parsed.password !== '');
+}
+
+function isLoopbackHost(host: string): boolean {
+  return isLoopback({ kind: 'tcp', host: host.replace(/^\[(.*)\]$/, '$1'), port: 0 });
+}

@@ -1,0 +1,18 @@
+// No password of a URL is printed, however it was written.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { maskedUrl } from '#shared/config/value-text.ts';
+
+const check = (text: string, expected: string): Promise<void> =>
+  test(text, () => assert.equal(maskedUrl(text), expected));
+
+const M = '********';
+void check('https://u:hunter2@es:9200/x', `https://${M}@es:9200/x`);
+void check('http://a:9200,https://u:hunter2@b,http://c', `http://a:9200,https://${M}@b,http://c`);
+void check('http://u:h@a, http://v:h@b', `http://${M}@a, http://${M}@b`);
+void check('http://u:hunt,er/2@x#y?@es', `http://${M}@es`);
+void check('http://token@es', `http://${M}@es`);
+void check('http://es:9200/a', 'http://es:9200/a');
+void check('fd:3,4@127.0.0.1:24224', 'fd:3,4@127.0.0.1:24224');
+void check('kafka-1:9092,kafka-2:9092', 'kafka-1:9092,kafka-2:9092');
