@@ -55,7 +55,7 @@ function contract(makePlace: () => Promise<QueuePlace>): void {
     const got = await readAll(queue, { topic: 'logs' });
     assert.equal(got.length, sent.length);
     for (const [i, { encoding, batches, value }] of sent.entries()) {
-      assert.deepEqual(plainHeaders(got[i]), { v: hex('1'), encoding: hex(encoding), batches: hex(batches) });
+      assert.deepEqual(plainHeaders(got[i]), { v: hex('2'), encoding: hex(encoding), batches: hex(batches) });
       assert.equal(hex(got[i]?.value ?? ''), hex(value));
     }
   });
@@ -222,7 +222,7 @@ function contract(makePlace: () => Promise<QueuePlace>): void {
     const letters = await readAll(queue, { topic: 'dead-letters' });
     const byFrom = new Map(letters.map((letter) => [Buffer.from(letter.headers['from'] ?? []).toString(), letter]));
     assert.deepEqual(plainHeaders(byFrom.get(event.from)), {
-      v: hex('1'),
+      v: hex('2'),
       batches: hex(batches),
       index: hex('2'),
       reason: hex('mapping'),
@@ -231,7 +231,7 @@ function contract(makePlace: () => Promise<QueuePlace>): void {
     });
     assert.equal(hex(byFrom.get(event.from)?.value ?? ''), hex(allBytes()));
     assert.deepEqual(plainHeaders(byFrom.get('edge')), {
-      v: hex('1'),
+      v: hex('2'),
       batches: '',
       reason: hex('malformed'),
       error: '',
