@@ -37,7 +37,7 @@ export function openIntake(
   });
 }
 
-export function httpOptions({ config, admission, ...edge }: Edge): Omit<HttpServerOptions, 'tokens'> {
+export function httpOptions({ config, admission, ...edge }: Edge): Omit<HttpServerOptions, 'tokens' | 'pace'> {
   return {
     ...edge,
     unpacking: new ByteBudget(2 * config['frame.max_bytes']),

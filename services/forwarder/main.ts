@@ -73,15 +73,17 @@ export async function startForwarder(options: ForwarderOptions): Promise<Forward
   const heldMax = Math.min(REFUSED_HELD_MAX, Math.ceil(all.max * REFUSED_HELD_SHARE));
   const pace = new RefusalPace({ clock, heldMax, unreadyReason: () => intake.unreadyReason });
   const doors = doorsOf(edge, { all, pace });
+  // Its own: who is refused for what he shows must not slow down who is refused because nothing can be held.
+  const logins = new RefusalPace({ clock, heldMax, unreadyReason: () => null });
   starting.use(inputs);
   const forward = inputs.add(
-    await startForwardServer(config['forward.listen'], forwardOptions(edge, { door: doors.forward, pace })),
+    await startForwardServer(config['forward.listen'], forwardOptions(edge, { door: doors.forward, pace, logins })),
   );
   const tokenFile = config['http.tokens'];
   const { tenants } = admission;
   const tokens = tokenFile === undefined ? null : starting.use(openTokenFile(tokenFile, { tenants, clock, telemetry }));
   const http = inputs.add(
-    await startHttpServer(config['http.listen'], { ...httpOptions(edge), tokens, door: doors.http }),
+    await startHttpServer(config['http.listen'], { ...httpOptions(edge), tokens, pace: logins, door: doors.http }),
   );
   const unacked = inputs.add(await startUnackedInputs({ ...edge, doors, datagrams, admit: admitting(admission) }));
   const started = starting.move();
@@ -136,7 +138,7 @@ function doorsOf(
 
 function forwardOptions(
   { config, intake, ...edge }: Edge,
-  { door, pace }: { readonly door: Door; readonly pace: RefusalPace },
+  { door, pace, logins }: { readonly door: Door; readonly pace: RefusalPace; readonly logins: RefusalPace },
 ): ForwardServerOptions {
   const { clock, telemetry } = edge;
   // As much again as may be in hand, for what has not come whole; one frame must fit.
@@ -152,6 +154,7 @@ function forwardOptions(
   return {
     ...edge,
     door,
+    logins,
     serverName: `sluice-${hostname()}`,
     handshakeTimeoutMs: config['forward.handshake_timeout_ms'],
     socketMode: mode === undefined ? undefined : Number.parseInt(mode, 8),

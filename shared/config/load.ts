@@ -60,6 +60,23 @@ function contradictions(config: Config): string[] {
     mistakes.push(`${variableOf('syslog.time_zone')}="${zone}" is no time zone; one is Europe/Berlin, or UTC`);
   }
   needs(config['elasticsearch.username'] !== undefined, 'elasticsearch.password', 'a user is set');
+  needs(config['elasticsearch.cert'] !== undefined, 'elasticsearch.key', 'a client certificate is set');
+  needs(config['elasticsearch.key'] !== undefined, 'elasticsearch.cert', 'its key is set');
+  const logins = (['elasticsearch.api_key', 'elasticsearch.bearer_token', 'elasticsearch.username'] as const).filter(
+    (name) => config[name] !== undefined,
+  );
+  if (logins.length > 1) mistakes.push(`${logins.map(variableOf).join(', ')}: one of them is enough; unset the others`);
+  if (config['elasticsearch.ca'] !== undefined && config['elasticsearch.ca_fingerprint'] !== undefined) {
+    mistakes.push(
+      'SLUICE_ELASTICSEARCH_CA, SLUICE_ELASTICSEARCH_CA_FINGERPRINT: one of them is enough; unset the other',
+    );
+  }
+  const newestTls = config['tls.max_version'];
+  if (newestTls !== undefined && newestTls < config['tls.min_version']) {
+    mistakes.push(
+      `SLUICE_TLS_MAX_VERSION=${newestTls} is older than SLUICE_TLS_MIN_VERSION=${config['tls.min_version']}`,
+    );
+  }
   const certified = config['tls.key'] !== undefined || config['tls.client_ca'] !== undefined;
   needs(certified, 'tls.cert', 'a key, or the authority of clients, is set');
   return mistakes;

@@ -26,7 +26,9 @@ function ofKafka(config: Config): string[] {
 }
 
 function ofElasticsearch(config: Config): string[] {
-  const hasLogin = (config['elasticsearch.api_key'] ?? config['elasticsearch.password']) !== undefined;
+  const hasLogin =
+    (config['elasticsearch.api_key'] ?? config['elasticsearch.bearer_token'] ?? config['elasticsearch.password']) !==
+    undefined;
   const plain = (config['elasticsearch.url'] ?? []).filter((url) => isPlain(url) && (hasLogin || holdsLogin(url)));
   if (plain.length === 0) return [];
   return [`The login of Elasticsearch goes to ${plain.map(maskedUrl).join(', ')} unencrypted: give it https:// URLs`];

@@ -149,6 +149,10 @@ export const settings = {
   ),
   'tls.key': text('File of the key of that certificate.', {}),
   'tls.client_ca': text('File of the certificates that senders are trusted by; each must then show one.', {}),
+  'tls.min_version': oneOf(['1.2', '1.3'], 'Oldest version of TLS that inputs speak.', { default: '1.2' }),
+  'tls.ciphers': text('Ciphers that inputs may use, as OpenSSL writes them, separated by colons.', {
+    defaultText: "Node's",
+  }),
   'tls.max_version': oneOf(['1.2', '1.3'], 'Newest version of TLS; 1.2 spares senders that want no acks a loss.', {
     defaultText: '1.3; for syslog, whose senders never read, 1.2',
   }),
@@ -308,7 +312,19 @@ export const settings = {
   'elasticsearch.api_key': text('API key, as base64.', { secret: true }),
   'elasticsearch.username': text('User.', {}),
   'elasticsearch.password': text('Password.', { secret: true }),
+  'elasticsearch.bearer_token': text(
+    'Token of a service account, or of an identity provider, in place of an API key.',
+    {
+      secret: true,
+    },
+  ),
   'elasticsearch.ca': text('File of the certificates that Elasticsearch is trusted by.', {}),
+  'elasticsearch.ca_fingerprint': {
+    ...text('SHA-256 of the certificate that Elasticsearch is trusted by, in hex; in place of its file.', {}),
+    schema: Type.String({ pattern: '^[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){31}$' }),
+  },
+  'elasticsearch.cert': text('File of the client certificate that Elasticsearch is shown.', {}),
+  'elasticsearch.key': text('File of the key of that certificate.', {}),
 
   'indexer.inflight_max_bytes': bytes(
     { minimum: MIB, maximum: 16 * GIB },

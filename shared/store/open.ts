@@ -26,13 +26,13 @@ export async function openStore(config: Config, options: OpenStoreOptions = {}):
       ...(options.warn && { warn: options.warn }),
     });
   }
-  const { ElasticsearchStore } = await import('./elasticsearch/store.ts');
+  const [{ ElasticsearchStore }, { loginOf }] = await Promise.all([
+    import('./elasticsearch/store.ts'),
+    import('./elasticsearch/login.ts'),
+  ]);
   return new ElasticsearchStore({
     urls: config['elasticsearch.url'] ?? [],
-    apiKey: config['elasticsearch.api_key'],
-    username: config['elasticsearch.username'],
-    password: config['elasticsearch.password'],
-    caFile: config['elasticsearch.ca'],
+    ...loginOf(config),
     // Two more than bulk requests: a ping or a search need not wait for them.
     connections: config['bulk.concurrency'] + 2,
     bulkTimeoutMs: config['bulk.timeout_ms'],

@@ -168,6 +168,7 @@ class Run {
       telemetry,
       clock: process,
       tls: null,
+      logins: { hold: () => Promise.resolve() },
       serverName: name,
       door: openDoor({ telemetry }),
       handshakeTimeoutMs: config['forward.handshake_timeout_ms'],

@@ -15,6 +15,8 @@ import { ForwardSession, type SessionOptions, type SessionPeer } from './forward
 export interface ConnectionOptions {
   readonly admission: Admission;
   readonly door: Door;
+  /** How long those wait for their answer whose handshake is wrong. */
+  readonly logins: { hold(peer: string): Promise<void> };
   readonly telemetry: ForwarderTelemetry;
   readonly clock: Clock;
   /** Null: senders speak in the clear. */
@@ -84,10 +86,14 @@ export class ForwardConnections {
     }
     const limit = clock.timer(handshakeTimeoutMs, () => handshake.expire());
     socket.on('close', () => limit[Symbol.dispose]());
-    const handshake = new ForwardHandshake(socket, { ...this.#options, credentials }, ({ user, hostname, unread }) => {
-      limit[Symbol.dispose]();
-      this.#begin(socket, { sender: hostname, principal: admission.principalOf(peer, user), unread });
-    });
+    const handshake = new ForwardHandshake(
+      socket,
+      { ...this.#options, credentials, peer: peer.address },
+      ({ user, hostname, unread }) => {
+        limit[Symbol.dispose]();
+        this.#begin(socket, { sender: hostname, principal: admission.principalOf(peer, user), unread });
+      },
+    );
   }
 
   #begin(socket: Socket, peer: SessionPeer): void {

@@ -25,6 +25,9 @@ export interface HandshakeOptions {
   readonly credentials: Credentials;
   readonly telemetry: ForwarderTelemetry;
   readonly clock: Clock;
+  /** Address of who shakes hands. */
+  readonly peer: string;
+  readonly logins: { hold(peer: string): Promise<void> };
   /** How we call ourselves; must not be a sender's hostname, for fluentd takes that for a loop. */
   readonly serverName: string;
 }
@@ -78,14 +81,14 @@ export class ForwardHandshake {
     this.#socket.pause().off('data', this.#onData).off('end', this.#onEnd);
     const ping = Buffer.isBuffer(frame) ? decodePing(frame) : null;
     if (ping) this.#verify(ping);
-    else this.#refuse('handshake_malformed');
+    else void this.#refuse('handshake_malformed');
   }
 
   #verify(ping: Ping): void {
     const { credentials, serverName } = this.#options;
     const verdict = credentials.verify(ping, this.#nonce, this.#authSalt);
     if (verdict.kind === 'refused') {
-      this.#refuse(verdict.reason);
+      void this.#refuse(verdict.reason);
       return;
     }
     const digest = handshakeDigest(ping.salt, serverName, this.#nonce, credentials.sharedKey);
@@ -94,9 +97,12 @@ export class ForwardHandshake {
     this.#admitted({ user: verdict.user, hostname: ping.hostname.toString('utf8'), unread });
   }
 
-  #refuse(reason: AuthFailure): void {
+  /** The later, the more often this peer was refused; it is not read meanwhile. */
+  async #refuse(reason: AuthFailure): Promise<void> {
     const socket = this.#socket;
-    this.#options.telemetry.authFailed('forward', reason);
+    const { telemetry, logins, peer } = this.#options;
+    telemetry.authFailed('forward', reason);
+    await logins.hold(peer);
     socket.end(REFUSAL);
     // Unread input would turn the end into a reset, which can take the answer with it.
     let bytes = 0;

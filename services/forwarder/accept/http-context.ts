@@ -60,6 +60,8 @@ export interface HttpContextOptions {
   readonly peerOf: (request: IncomingMessage) => Peer | null;
   /** Whom a request speaks for, by its token, if it had to have one, and by its connection. */
   readonly principalOf: (peer: Peer, grant: Grant | null) => Principal;
+  /** How long those wait for their answer that are refused. */
+  readonly pace: { hold(peer: string): Promise<void> };
   /** What a tenant may bring. */
   readonly roomOf: (tenant: string | null) => Pick<TenantRoom, 'rateWaitMs'>;
   /** How long a refused body is passed over. */
@@ -81,8 +83,8 @@ export class HttpContext {
     this.bodyBytesMax = options.bodyBytesMax;
   }
 
-  /** Before anything of the body is read. Throws unauthorized. */
-  admit({ raw, routeOptions }: FastifyRequest, reply: FastifyReply): void {
+  /** Before anything of the body is read. Rejects with unauthorized, the later the more often this peer was refused. */
+  async admit({ raw, routeOptions }: FastifyRequest, reply: FastifyReply): Promise<void> {
     const { tokens, telemetry } = this.options;
     if (!tokens || routeOptions.config.open || raw.method === 'OPTIONS') return;
     const { authorization } = raw.headers;
@@ -92,6 +94,7 @@ export class HttpContext {
       return;
     }
     telemetry.authFailed('http', authorization === undefined ? 'token_missing' : 'token_wrong');
+    await this.options.pace.hold(this.options.peerOf(raw)?.address ?? '');
     reply.header('www-authenticate', CHALLENGE);
     throw new SluiceError('unauthorized', 'Cannot take events: no token that is known came with them');
   }

@@ -44,6 +44,8 @@ export interface HttpServerOptions {
   readonly unpacking: ByteBudget;
   /** Null: requests come in the clear. */
   readonly tls: TlsContext | null;
+  /** How long those wait for their answer that show no token that is known. */
+  readonly pace: { hold(peer: string): Promise<void> };
   /** What a tenant may bring. */
   readonly roomOf: (tenant: string | null) => Pick<TenantRoom, 'rateWaitMs'>;
   /** Null: senders need no token. */
@@ -115,7 +117,7 @@ export async function prepareHttp(
   listensOn: 'tcp' | 'unix',
 ): Promise<{ readonly fastify: FastifyInstance; readonly connections: HttpConnections }> {
   const limits = { ...LIMITS, ...options.limits };
-  const { telemetry, clock, tokens, principalOf, roomOf, unpacking } = options;
+  const { telemetry, clock, tokens, principalOf, roomOf, unpacking, pace } = options;
   const fastify = createFastify(limits, options, (error, socket) => connections.broken(error, socket));
   const connections = new HttpConnections(fastify.server, {
     opened: () => telemetry.connectionOpened('http'),
@@ -130,7 +132,7 @@ export async function prepareHttp(
   const expecting = expectingContinue(fastify.server);
   const peerOfRequest = ({ socket }: IncomingMessage): Peer | null => peerOf(socket, listensOn);
   const shared = { intake, telemetry, clock, bodies, bodyBytesMax, tokens, principalOf, roomOf, timeoutMs, expecting };
-  const context = new HttpContext({ ...shared, peerOf: peerOfRequest });
+  const context = new HttpContext({ ...shared, pace, peerOf: peerOfRequest });
   addRoutes(fastify, { connections, context, corsOrigins: options.corsOrigins });
   await fastify.ready();
   return { fastify, connections };
@@ -197,7 +199,7 @@ function addRoutes(fastify: FastifyInstance, { connections, context, corsOrigins
     if (connections.closing) throw new SluiceError('shutting_down', 'Cannot take events: Sluice is shutting down');
     refuseAmbiguousEnd(request, reply);
     refuseBrowser(request, corsOrigins);
-    context.admit(request, reply);
+    await context.admit(request, reply);
   });
   fastify.addHook('onSend', (request, reply, _payload, done) => {
     if (connections.isEnding(request.raw.socket)) reply.header('connection', 'close');

@@ -24,6 +24,9 @@ interface TlsSettings {
   readonly key: string;
   /** Undefined: senders show no certificate. */
   readonly clientCa: string | undefined;
+  readonly minVersion: SecureVersion;
+  /** Undefined: Node's. */
+  readonly ciphers: string | undefined;
   /** Undefined: as the senders need it. */
   readonly maxVersion: SecureVersion | undefined;
 }
@@ -34,6 +37,11 @@ export type Senders = 'reads' | 'only_writes';
 // By TLS 1.3 a server sends tickets after the handshake. A sender that only writes closes its socket with the tickets unread; its kernel
 // then resets the connection, and what it had sent last is lost on the way. By TLS 1.2 all is read when the handshake ends.
 const NEWEST: Readonly<Record<Senders, SecureVersion>> = { reads: 'TLSv1.3', only_writes: 'TLSv1.2' };
+
+/** An operator who wants 1.3 at least takes the loss that the newest version brings to who only writes. */
+function newestOf(senders: Senders, minVersion: SecureVersion): SecureVersion {
+  return NEWEST[senders] < minVersion ? minVersion : NEWEST[senders];
+}
 
 interface Material {
   readonly cert: string;
@@ -89,6 +97,7 @@ export class TlsContext implements Disposable {
 
   options(senders: Senders): TlsOptions {
     const { cert, key, ca } = this.#material;
+    const { minVersion, maxVersion, ciphers } = this.#settings;
     const asks = ca !== undefined;
     return {
       cert,
@@ -96,8 +105,9 @@ export class TlsContext implements Disposable {
       ...(asks && { ca }),
       requestCert: asks,
       rejectUnauthorized: asks,
-      minVersion: 'TLSv1.2',
-      maxVersion: this.#settings.maxVersion ?? NEWEST[senders],
+      minVersion,
+      maxVersion: maxVersion ?? newestOf(senders, minVersion),
+      ...(ciphers !== undefined && { ciphers }),
     };
   }
 
@@ -145,7 +155,9 @@ function tlsSettings(config: Config): TlsSettings | null {
   const { 'tls.cert': cert, 'tls.key': key, 'tls.client_ca': clientCa } = config;
   const newest = config['tls.max_version'];
   const maxVersion = newest && (`TLSv${newest}` as const);
-  return cert !== undefined && key !== undefined ? { cert, key, clientCa, maxVersion } : null;
+  if (cert === undefined || key === undefined) return null;
+  const minVersion = `TLSv${config['tls.min_version']}` as const;
+  return { cert, key, clientCa, minVersion, maxVersion, ciphers: config['tls.ciphers'] };
 }
 
 function read(settings: TlsSettings): Material {
@@ -153,11 +165,11 @@ function read(settings: TlsSettings): Material {
   const key = readPart('SLUICE_TLS_KEY', settings.key);
   const ca = settings.clientCa === undefined ? undefined : readPart('SLUICE_TLS_CLIENT_CA', settings.clientCa);
   try {
-    createSecureContext({ cert, key, ca });
+    createSecureContext({ cert, key, ca, ...(settings.ciphers !== undefined && { ciphers: settings.ciphers }) });
     if (ca !== undefined) new X509Certificate(ca);
     return { cert, key, ca, expiresMs: Date.parse(new X509Certificate(cert).validTo) };
   } catch (error) {
-    const what = 'the files are no certificate, key and authority that belong together';
+    const what = 'the files are no certificate, key and authority that belong together, or the ciphers are none';
     throw new SluiceError('config_invalid', `Cannot speak TLS with ${settings.cert}: ${what} (${reasonOf(error)})`, {
       cause: error,
     });

@@ -1,6 +1,7 @@
 // The tokens of the HTTP inputs (`SLUICE_HTTP_TOKENS`): who holds one speaks for its tenant, under the tags that it names.
 //
-//   - token: 5f2c…             at least 8 characters
+//   - sha256: 9f86d0…          of the token, in hex: the file then holds nothing that could be sent (`printf %s TOKEN | sha256sum`)
+//     token: 5f2c…             or the token itself, at least 8 characters
 //     tenant: acme             one of the tenants file; else as the certificate or the network says
 //     tag_prefix: acme.        else the tenant's
 //     tags: ['acme.*']         what tags, with their prefix, may be; any if absent
@@ -21,7 +22,8 @@ const word = Type.String({ minLength: 1, maxLength: 1024 });
 const TokensFile = Type.Array(
   Type.Object(
     {
-      token: Type.String({ minLength: 8, maxLength: 4096 }),
+      token: Type.Optional(Type.String({ minLength: 8, maxLength: 4096 })),
+      sha256: Type.Optional(Type.String({ pattern: '^[0-9A-Fa-f]{64}$' })),
       tenant: Type.Optional(word),
       tag_prefix: Type.Optional(Type.String({ maxLength: TAG_BYTES_MAX / 2 })),
       tags: Type.Optional(Type.Array(word)),
@@ -70,17 +72,22 @@ export function loadTokens(path: string, tenants: readonly Tenant[], readFile: R
   const mistakes: string[] = [];
   if (tokens.length === 0) mistakes.push('it names no token, so that nobody could send');
   const seen = new Set<string>();
-  for (const [i, { token, tenant }] of tokens.entries()) {
-    if (seen.has(token)) mistakes.push(`${i}.token: the token is there twice`);
-    seen.add(token);
+  const digests = tokens.map(({ token, sha256 }) =>
+    token === undefined ? Buffer.from(sha256 ?? '', 'hex') : digestOf(token),
+  );
+  for (const [i, { token, sha256, tenant }] of tokens.entries()) {
+    if ((token === undefined) === (sha256 === undefined)) mistakes.push(`${i}: it has to have one of token and sha256`);
+    const digest = digests[i]?.toString('hex') ?? '';
+    if (digest !== '' && seen.has(digest)) mistakes.push(`${i}.token: the token is there twice`);
+    seen.add(digest);
     if (tenant !== undefined && !tenants.some(({ name }) => name === tenant)) {
       mistakes.push(`${i}.tenant: ${tenant} is none of the tenants file (SLUICE_TENANTS)`);
     }
   }
   if (mistakes.length > 0) throw new SluiceError('config_invalid', linesOf(path, mistakes));
   return new Tokens(
-    tokens.map(({ token, user, tenant, tag_prefix: tagPrefix, tags }) => ({
-      digest: digestOf(token),
+    tokens.map(({ user, tenant, tag_prefix: tagPrefix, tags }, i) => ({
+      digest: digests[i] ?? digestOf(''),
       userDigest: user === undefined ? null : digestOf(user),
       grant: { tenant: tenant ?? null, tagPrefix: tagPrefix ?? null, tags: tags ?? null },
     })),

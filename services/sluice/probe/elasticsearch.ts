@@ -4,6 +4,7 @@ import type { Config } from '#shared/config/settings.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import { maskedUrl } from '#shared/config/value-text.ts';
 import { Connection } from '#shared/store/elasticsearch/connection.ts';
+import { loginOf } from '#shared/store/elasticsearch/login.ts';
 import { requestFailure } from '#shared/store/elasticsearch/bulk-answer.ts';
 import { TEMPLATE_NAME } from '#shared/store/elasticsearch/template.ts';
 import type { Finding } from './report.ts';
@@ -49,10 +50,7 @@ async function probeTemplate(config: Config, url: string): Promise<Finding> {
 async function get(config: Config, url: string, path: string): Promise<string> {
   await using connection = new Connection({
     urls: [url],
-    apiKey: config['elasticsearch.api_key'],
-    username: config['elasticsearch.username'],
-    password: config['elasticsearch.password'],
-    caFile: config['elasticsearch.ca'],
+    ...loginOf(config),
     connections: 1,
     timeoutMsMax: TIMEOUT_MS,
   });

@@ -13,14 +13,10 @@ import { Agent as HttpsAgent } from 'node:https';
 import { addAbortSignal, type Readable } from 'node:stream';
 import { Client, type ClientOptions, errors, HttpConnection } from '@elastic/elasticsearch';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
+import type { Login } from './login.ts';
 
-export interface ConnectionOptions {
+export interface ConnectionOptions extends Login {
   readonly urls: readonly string[];
-  readonly apiKey?: string | undefined;
-  readonly username?: string | undefined;
-  readonly password?: string | undefined;
-  /** File of the certificates that the server is trusted by. */
-  readonly caFile?: string | undefined;
   /** The most requests at once; each has a connection of its own that is kept. */
   readonly connections: number;
   /** The longest that any request will be given. */
@@ -86,7 +82,6 @@ export class Connection implements AsyncDisposable {
 }
 
 function clientOptions(options: ConnectionOptions): ClientOptions {
-  const { apiKey, username, password, caFile } = options;
   return {
     nodes: [...options.urls],
     maxRetries: 0,
@@ -103,17 +98,35 @@ function clientOptions(options: ConnectionOptions): ClientOptions {
       const keeping = { keepAlive: true, maxSockets: options.connections, timeout: KEEP_ALIVE_MS };
       return url.protocol === 'https:' ? new HttpsAgent({ ...keeping, ...tls }) : new HttpAgent(keeping);
     },
-    ...(apiKey === undefined ? {} : { auth: { apiKey } }),
-    ...(username === undefined ? {} : { auth: { username, password: password ?? '' } }),
-    ...(caFile === undefined ? {} : { tls: { ca: readCa(caFile) } }),
+    ...loginOptions(options),
+    ...tlsOptions(options),
   };
 }
 
-function readCa(file: string): string {
+function loginOptions({ apiKey, bearerToken, username, password = '' }: Login): Pick<ClientOptions, 'auth'> {
+  if (apiKey !== undefined) return { auth: { apiKey } };
+  if (bearerToken !== undefined) return { auth: { bearer: bearerToken } };
+  return username === undefined ? {} : { auth: { username, password } };
+}
+
+function tlsOptions(login: Login): Pick<ClientOptions, 'tls' | 'caFingerprint'> {
+  const { caFile, caFingerprint, certFile, keyFile } = login;
+  const tls = {
+    ...(caFile !== undefined && { ca: readPem('elasticsearch.ca', caFile) }),
+    ...(certFile !== undefined && { cert: readPem('elasticsearch.cert', certFile) }),
+    ...(keyFile !== undefined && { key: readPem('elasticsearch.key', keyFile) }),
+  };
+  if (caFingerprint === undefined) return { tls };
+  const pairs = caFingerprint.replaceAll(':', '').toUpperCase().match(/../g) ?? [];
+  // The client compares the fingerprint of each new connection; what signed it need not be known otherwise.
+  return { tls: { ...tls, rejectUnauthorized: false }, caFingerprint: pairs.join(':') };
+}
+
+function readPem(setting: string, file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    throw new SluiceError('config_invalid', `Cannot read elasticsearch.ca: ${reasonOf(error)}`, { cause: error });
+    throw new SluiceError('config_invalid', `Cannot read ${setting}: ${reasonOf(error)}`, { cause: error });
   }
 }
 

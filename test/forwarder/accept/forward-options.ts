@@ -29,6 +29,7 @@ export function forwardOptions(
     tls: null,
     serverName: 'sluice-test',
     door: openDoor({ admits: (address) => admission.admits(address), telemetry, ...limits }),
+    logins: { hold: () => Promise.resolve() },
     handshakeTimeoutMs: 60_000,
     session: { intake: wholeSlices(intake), telemetry, clock, frameBytesMax: 1_000_000, ...session },
     ...changes,

@@ -91,7 +91,10 @@ describe('by TLS', () => {
   const showing = ({ cert, key }: Certificate) => ({ cert: readFileSync(cert), key: readFileSync(key) });
   const context = (t: TestContext, clientCa?: string) => {
     const telemetry = { tlsReloaded() {}, tlsReloadFailed() {} };
-    const tls = new TlsContext({ ...server, clientCa, maxVersion: 'TLSv1.3' }, { clock: systemClock, telemetry });
+    const tls = new TlsContext(
+      { ...server, clientCa, minVersion: 'TLSv1.2', ciphers: undefined, maxVersion: 'TLSv1.3' },
+      { clock: systemClock, telemetry },
+    );
     t.after(() => tls[Symbol.dispose]());
     return tls;
   };

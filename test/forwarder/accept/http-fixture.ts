@@ -27,6 +27,7 @@ export function openHttp(): Omit<HttpListenOptions, 'intake' | 'telemetry' | 'bo
     unpacking: new ByteBudget(2 * BODY_BYTES_MAX),
     door: openDoor({ input: 'http' }),
     tls: null,
+    pace: { hold: () => Promise.resolve() },
     tokens: null,
     roomOf: () => ({ rateWaitMs: 0 }),
     principalOf: (_peer, grant) => ({ ...ANYONE, ...grant, tagPrefix: grant?.tagPrefix ?? '' }),

@@ -108,6 +108,7 @@ test('the same tag several times: each chunk has a number', async () => {
     bodies: new BodyReader({ intake, clock: systemClock, unpacking: new ByteBudget(1000), ...limits }),
     bodyBytesMax: 1000,
     tokens: null,
+    pace: { hold: () => Promise.resolve() },
     peerOf: () => ({ address: '127.0.0.1', certificateNames: [] }),
     principalOf: () => ({ ...ANYONE, tagPrefix: '' }),
     roomOf: () => ({ rateWaitMs: 0 }),

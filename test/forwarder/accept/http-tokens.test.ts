@@ -109,3 +109,22 @@ test('pages of other origins may send only where they are named', async () => {
   });
   assert.equal(refused.status, 401);
 });
+
+test('who shows no token that is known waits for the answer, by address; who shows one does not', async () => {
+  const held: string[] = [];
+  const goOn = Promise.withResolvers<void>();
+  const pace = {
+    hold(peer: string): Promise<void> {
+      held.push(peer);
+      return goOn.promise;
+    },
+  };
+  await using fixture = await Fixture.start({}, systemClock, { tokens, pace });
+  const refused = fixture.post('/web', '{"a":1}', { ...JSON_BODY, authorization: 'Bearer wrong-token' });
+  assert.equal((await fixture.post('/web', '{"a":1}', { ...JSON_BODY, ...known })).status, 200);
+  while (held.length === 0) await systemClock.sleep(1);
+  assert.equal(await Promise.race([refused, Promise.resolve('waits')]), 'waits');
+  goOn.resolve();
+  assert.equal((await refused).status, 401);
+  assert.deepEqual(held, ['127.0.0.1']);
+});

@@ -39,7 +39,10 @@ suite('the newest version of TLS', () => {
       const clock = new VirtualClock();
       let reloads = 0;
       const telemetry = { tlsReloaded: () => void reloads++, tlsReloadFailed: assert.ifError };
-      using tls = new TlsContext({ ...certificate, clientCa: undefined, maxVersion }, { clock, telemetry });
+      using tls = new TlsContext(
+        { ...certificate, clientCa: undefined, minVersion: 'TLSv1.2', ciphers: undefined, maxVersion },
+        { clock, telemetry },
+      );
       const server = createServer(tls.options(senders), (socket) => socket.on('error', () => undefined).resume());
       tls.follow(server, senders);
       t.after(() => server.close());
@@ -52,4 +55,27 @@ suite('the newest version of TLS', () => {
       assert.equal(await versionSpoken(port), spoken);
     });
   }
+});
+
+test('the oldest version, and the ciphers, are the operator’s', async (t) => {
+  const telemetry = { tlsReloaded() {}, tlsReloadFailed: assert.ifError };
+  const settings = { ...certificate, clientCa: undefined, minVersion: 'TLSv1.3', maxVersion: undefined } as const;
+  using tls = new TlsContext(
+    { ...settings, ciphers: 'TLS_AES_256_GCM_SHA384' },
+    { clock: new VirtualClock(), telemetry },
+  );
+  for (const senders of ['reads', 'only_writes'] as const) {
+    const server = createServer(tls.options(senders), (socket) => socket.on('error', () => undefined).resume());
+    t.after(() => server.close());
+    server.on('tlsClientError', () => undefined);
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as AddressInfo;
+    assert.equal(await versionSpoken(port), 'TLSv1.3');
+    const old = connect({ port, host: '127.0.0.1', rejectUnauthorized: false, maxVersion: 'TLSv1.2' });
+    await assert.rejects(once(old, 'secureConnect'));
+    const other = connect({ port, host: '127.0.0.1', rejectUnauthorized: false, ciphers: 'TLS_AES_128_GCM_SHA256' });
+    await assert.rejects(once(other, 'secureConnect'));
+  }
+  const none = { ...settings, ciphers: 'no such cipher' };
+  assert.throws(() => new TlsContext(none, { clock: new VirtualClock(), telemetry }), { code: 'config_invalid' });
 });

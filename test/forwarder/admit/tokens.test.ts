@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { hash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -49,6 +50,29 @@ test('each scheme, and what grants nothing', () => {
   check('', null);
 });
 
+test('a file of digests grants the same, and holds nothing that could be sent', () => {
+  const digest = (token: string): string => hash('sha256', token, 'hex');
+  const digests = `
+- sha256: ${digest('first-token')}
+  tenant: acme
+- { sha256: ${digest('second-token').toUpperCase()}, user: shipper }
+`;
+  const tokens = loadTokens('tokens.yaml', tenants, () => digests);
+  assert.equal(tokens.grantOf('Bearer first-token')?.tenant, 'acme');
+  assert.ok(tokens.grantOf(`Basic ${base64('shipper:second-token')}`));
+  assert.equal(tokens.grantOf(`Basic ${base64('other:second-token')}`), null);
+  assert.equal(tokens.grantOf(`Bearer ${digest('first-token')}`), null, 'the digest itself is no token');
+  for (const wrong of [
+    '- {}',
+    '- { token: first-token, sha256: abc }',
+    `- { token: first-token, sha256: ${digest('x')} }`,
+  ]) {
+    assert.throws(() => loadTokens('tokens.yaml', tenants, () => wrong), { code: 'config_invalid' }, wrong);
+  }
+  const twice = `- token: first-token\n- sha256: ${digest('first-token')}\n`;
+  assert.throws(() => loadTokens('tokens.yaml', tenants, () => twice), /1.token: the token is there twice/);
+});
+
 test('each mistake of the file on a line, and no token told', () => {
   const check = (text: string, lines: RegExp[]) => {
     assert.throws(
@@ -68,7 +92,7 @@ test('each mistake of the file on a line, and no token told', () => {
   check('{', [/cannot be read/]);
   check('- token: secret-1\n- token: secret-1\n', [/1\.token: the token is there twice/]);
   check('- {token: secret-1, tenant: other}', [/0\.tenant: other is none of the tenants file/]);
-  check('- tenant: a\n', [/^t\.yaml: 0: .*token/]);
+  check('- tenant: a\n', [/^t\.yaml: 0: .*one of token and sha256/, /0\.tenant: a is none/]);
   check('- token: secret-1\n  tag: x\n- token: short\n', [/0\.tag: there is no such key/, /1\.token: /]);
 });
 
