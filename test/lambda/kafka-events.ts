@@ -1,9 +1,10 @@
 // Events in the form that Lambda gives them, made of the records that a forwarder writes.
 
-import { createHash } from 'node:crypto';
 import { encode } from '@msgpack/msgpack';
 import type { KafkaEvent, KafkaEventRecord } from '#lambda/kafka-event.ts';
+import { headedRecord } from '#shared/queue/headers.ts';
 import { compress } from '#shared/record/compression.ts';
+import { hashedIdentity } from '#shared/record/identity.ts';
 import { encodeBatches } from '#shared/record/record.ts';
 
 export interface RecordOptions {
@@ -19,7 +20,7 @@ export async function kafkaRecord({ partition = 0, offset, tag, events }: Record
   const value = await compress(Buffer.concat(events.map((event) => encode([Math.floor(nowMs / 1000), event]))));
   const batches = encodeBatches([
     {
-      id: createHash('sha256').update(`${tag}/${partition}/${offset}`).digest().subarray(0, 16),
+      id: hashedIdentity(nowMs, `${tag}/${partition}/${offset}`),
       first: 0,
       count: events.length,
       tag,
@@ -32,7 +33,7 @@ export async function kafkaRecord({ partition = 0, offset, tag, events }: Record
       chain: null,
     },
   ]);
-  const headers = { v: Buffer.from('1'), encoding: Buffer.from('zstd'), batches };
+  const { headers } = headedRecord({ encoding: 'zstd', batches, value });
   return {
     topic: 'sluice.logs',
     partition,
