@@ -314,9 +314,11 @@ export class Pipeline {
   /** The part is held with its line: its record, and so its offset, waits for the outcome of the whole. */
   #join(hold: EventPlace, bytes: Uint8Array, start: number, end: number): void {
     const { lines, clock } = this.#options;
-    const origin = { partition: hold.record.fetched.partition, batch: hold.batch, index: hold.index, hold };
+    const { fetched, assignment } = hold.record;
+    const { batch, index } = hold;
+    const origin = { partition: fetched.partition, assignment: assignment.number, batch, index, hold };
     const passed = lines.add(origin, bytes, start, end, clock.monotonicMs());
-    // A repeat: what it repeats lies before it in the partition, so that no commit passes the one without the other.
+    // A repeat: what it repeats came before it under the same assignment, so that no commit passes the one without the other.
     if (passed === null) this.#options.ledger.settle(hold.record, 1, 'deduplicated');
     else for (const line of passed) this.#writeLine(line);
   }

@@ -12,7 +12,8 @@
 // Text may thus be stored twice after a crash between timeout and commit, but marked; it is never swallowed.
 //
 // A sender that missed an ack sends the last part again, behind the line that has it. So parts that were passed on are remembered, and
-// say nothing new. While a line waits, a part of the same place, text and time is a repeat; one of the same place that says something else
+// say nothing new; but only under the assignment that they came in, whose offsets wait for what became of their line. Under a later one
+// the line may not be stored yet, and its parts are joined again. While a line waits, a part of the same place, text and time is a repeat; one of the same place that says something else
 // is of another line, whatever its partial_id: the line that waits is passed on, and another begins.
 //
 // Guarantees: bounded by bytes a line and in all (the oldest is passed on first), parts and time; every hold that came in goes out once;
@@ -41,6 +42,8 @@ export interface JoinerLimits {
 /** Where a part comes from. `hold` is whatever the caller needs to settle the event; it comes back with the line. */
 export interface PartOrigin<Hold> {
   readonly partition: number;
+  /** Number of the assignment that it was fetched under. */
+  readonly assignment: number;
   readonly batch: Batch;
   /** Index of the entry in its batch, the batch's `first` included. */
   readonly index: number;
@@ -74,6 +77,8 @@ interface Piece {
   readonly index: number;
   readonly text: Uint8Array;
   readonly timeMs: number;
+  /** The last assignment that it came under. */
+  assignment: number;
 }
 
 /** A part that came in, and where its entry lies. */
@@ -101,8 +106,8 @@ export class LineJoiner<Hold> {
   readonly #pending = new Map<string, Pending<Hold>>();
   /** By key: the last ordinal that was passed on of a line that is not finished. */
   readonly #passed = new Map<string, number>();
-  /** Names of parts that were passed on. */
-  readonly #names = new Set<string>();
+  /** Names of parts that were passed on, and the assignment that they came under. */
+  readonly #names = new Map<string, number>();
   #bytes = 0;
   #events = 0;
 
@@ -140,7 +145,7 @@ export class LineJoiner<Hold> {
   ): JoinedLine<Hold>[] | null {
     const said = partOf(bytes, start, end);
     assert(said !== null, 'only parts are joined');
-    if (this.#names.has(documentId(origin.batch, origin.index))) return null;
+    if (this.#names.get(documentId(origin.batch, origin.index)) === origin.assignment) return null;
     const part = { ...said, bytes, start, timeMs: entryTimeMs(bytes, start, end) };
     const out: JoinedLine<Hold>[] = [];
     const key = keyOf(origin, part);
@@ -205,18 +210,21 @@ export class LineJoiner<Hold> {
   }
 
   #take(line: Pending<Hold>, origin: PartOrigin<Hold>, part: Arrival): void {
-    const { batch, index, hold } = origin;
+    const { batch, index, hold, assignment } = origin;
     const { ordinal, last, timeMs, bytes, start } = part;
     let held = PART_OVERHEAD_BYTES;
     let place = line.pieces.length;
     while (place > 0 && (line.pieces[place - 1]?.ordinal ?? 0) > ordinal) place -= 1;
     // A part that comes again has nothing new to say; it is settled with the line.
-    if (line.pieces[place - 1]?.ordinal !== ordinal) {
+    const same = line.pieces[place - 1];
+    if (same?.ordinal === ordinal) {
+      same.assignment = assignment;
+    } else {
       const isFirst = line.pieces.length === 0;
       const text = isFirst
         ? line.entry.subarray(part.textStart - start, part.textEnd - start)
         : new Uint8Array(bytes.subarray(part.textStart, part.textEnd));
-      line.pieces.splice(place, 0, { ordinal, last, batch, index, text, timeMs });
+      line.pieces.splice(place, 0, { ordinal, last, batch, index, text, timeMs, assignment });
       line.textBytes += text.length;
       if (!isFirst) held += text.length;
     }
@@ -252,7 +260,7 @@ export class LineJoiner<Hold> {
     const goesOn = this.#passed.has(line.key);
     const partial = goesOn || !this.#isWhole(line);
     if (partial) this.#remember(line.key, pieces);
-    for (const { batch, index } of pieces) this.#rememberName(documentId(batch, index));
+    for (const { batch, index, assignment } of pieces) this.#rememberName(documentId(batch, index), assignment);
     // The sequence of a document is seq + index: this way it is the first part's.
     const seq = first.batch.seq + first.index - last.index;
     const named = first.ordinal === 1 && hasNoGap(pieces) ? batchOfLast(last) : batchOfAll(pieces, last);
@@ -268,13 +276,14 @@ export class LineJoiner<Hold> {
     if (this.#passed.size > REMEMBERED_MAX) forgetOldest(this.#passed);
   }
 
-  #rememberName(name: string): void {
-    this.#names.add(name);
+  #rememberName(name: string, assignment: number): void {
+    this.#names.delete(name);
+    this.#names.set(name, assignment);
     if (this.#names.size > REMEMBERED_PARTS_MAX) forgetOldest(this.#names);
   }
 }
 
-function forgetOldest(remembered: Map<string, number> | Set<string>): void {
+function forgetOldest(remembered: Map<string, number>): void {
   for (const oldest of remembered.keys()) {
     remembered.delete(oldest);
     break;

@@ -19,6 +19,7 @@ interface Given {
   readonly batch?: Partial<Batch>;
   readonly extra?: object;
   readonly seconds?: number;
+  readonly assignment?: number;
 }
 
 /** Every part is a batch of its own, as Docker sends them; its id is its ordinal and its line, its index 3, its hold its text. */
@@ -31,7 +32,7 @@ class Joining {
   }
 
   part(ordinal: number, given: Given = {}): ReturnType<typeof brief>[] {
-    const { line = 'l', text = `${line}${ordinal} `, last = false, partition = 0, hold = text } = given;
+    const { line = 'l', text = `${line}${ordinal} `, last = false, partition = 0, assignment = 1, hold = text } = given;
     const record = {
       log: text,
       container_id: 'c',
@@ -43,7 +44,13 @@ class Joining {
     };
     const own: Batch = { ...batch, id: idOf(ordinal, line), seq: ordinal * 1000, receivedMs: ordinal, ...given.batch };
     const entry = entryOf(record, given.seconds ?? ordinal);
-    const lines = this.joiner.add({ partition, batch: own, index: 3, hold }, entry, 0, entry.length, this.nowMs);
+    const lines = this.joiner.add(
+      { partition, assignment, batch: own, index: 3, hold },
+      entry,
+      0,
+      entry.length,
+      this.nowMs,
+    );
     // What the joiner keeps must be copies.
     entry.fill(0xc1);
     return lines?.map(brief) ?? [{ text: 'repeat', name: '', partial: false, holds: [] }];
@@ -90,7 +97,13 @@ test("the document has the first part's time, fields and sequence, and the last 
   const add = (ordinal: number, fields: object, own: Partial<Batch>): JoinedLine<string>[] => {
     const entry = entryOf({ ...record, partial_ordinal: String(ordinal), ...fields }, [ordinal, { meta: ordinal }]);
     return (
-      joiner.add({ partition: 0, batch: { ...batch, ...own }, index: 5, hold: '' }, entry, 0, entry.length, 0) ?? []
+      joiner.add(
+        { partition: 0, assignment: 1, batch: { ...batch, ...own }, index: 5, hold: '' },
+        entry,
+        0,
+        entry.length,
+        0,
+      ) ?? []
     );
   };
   add(1, { partial_last: 'false', k: 'first' }, { seq: 1000, receivedMs: 1 });
@@ -122,7 +135,7 @@ test('a character that was cut in two', () => {
     const entry = entryOf({ log, ...fields });
     return (
       joiner.add(
-        { partition: 0, batch: { ...batch, id: idOf(ordinal) }, index: 0, hold: '' },
+        { partition: 0, assignment: 1, batch: { ...batch, id: idOf(ordinal) }, index: 0, hold: '' },
         entry,
         0,
         entry.length,
@@ -280,7 +293,7 @@ test('an unfinished line keeps what tells its parts', () => {
   const { joiner } = new Joining();
   const fields = { partial_message: 'true', partial_id: 'i', partial_ordinal: '1', partial_last: 'false' };
   const entry = entryOf({ log: 'x', ...fields });
-  joiner.add({ partition: 0, batch, index: 0, hold: '' }, entry, 0, entry.length, 0);
+  joiner.add({ partition: 0, assignment: 1, batch, index: 0, hold: '' }, entry, 0, entry.length, 0);
   const [line] = joiner.flush();
   assert(line);
   const { attributes, log } = documentOf(line.entry, { partial: line.partial });
@@ -383,3 +396,16 @@ test('any lines, cut anyhow and interleaved anyhow, come out as they were', () =
 function wellFormed(parts: readonly string[]): string {
   return parts.map((part) => Buffer.from(part).toString()).join('');
 }
+
+// A log that is gone revokes an assignment without an end for what is in hand: its line may be on its way to the store for long.
+test('parts that come again under a later assignment are no repeats of what that one does not wait for', () => {
+  const joining = new Joining();
+  joining.part(1);
+  assert.deepEqual(joining.part(2, { last: true }), [whole('l1 l2 ', '2', 'l1 ', 'l2 ')]);
+  assert.deepEqual(joining.part(2, { last: true }), [{ text: 'repeat', name: '', partial: false, holds: [] }]);
+  assert.deepEqual(joining.part(1, { assignment: 2 }), []);
+  assert.deepEqual(joining.part(2, { last: true, assignment: 2 }), [whole('l1 l2 ', '2', 'l1 ', 'l2 ')]);
+  assert.deepEqual(joining.part(2, { last: true, assignment: 2 }), [
+    { text: 'repeat', name: '', partial: false, holds: [] },
+  ]);
+});
