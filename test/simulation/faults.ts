@@ -37,6 +37,7 @@ const KINDS = {
   store_timeout_written: 0.1,
   store_timeout_unwritten: 0.1,
   store_timeout_late: 0.1,
+  store_timeout_too_late: 0.02,
   store_slow: 0.3,
   store_429: 0.15,
   store_500: 0.15,

@@ -170,8 +170,8 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   'ack before the spool has synced': [
     {
       file: 'shared/queue/spooled/spooled-queue.ts',
-      text: 'await this.#hold(records);',
-      becomes: 'void this.#hold(records).catch(() => undefined);',
+      text: 'await this.#hold(append);',
+      becomes: 'void this.#hold(append).catch(() => undefined);',
     },
   ],
   'the spool forgets what Kafka does not have': [
@@ -205,7 +205,7 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   'committed before the second look': [
     {
       file: 'services/indexer/in-hand.ts',
-      text: 'if (!this.#held.has(partition) && offsets.next >',
+      text: 'if (!this.#inherited.has(partition) && offsets.next >',
       becomes: 'if (offsets.next >',
     },
   ],
