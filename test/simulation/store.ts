@@ -152,7 +152,7 @@ export class SimStore implements Store {
   }
 
   async bulk(request: BulkRequest, signal?: AbortSignal): Promise<BulkOutcome[]> {
-    const { faults, random, trace, time } = this.#server.options;
+    const { faults, random, trace, time, bulkTimeoutMs } = this.#server.options;
     const who = this.#process.name;
     if (faults.strikes('store_refused_connection', who)) {
       await this.#process.sleep(1, signal);
@@ -180,6 +180,17 @@ export class SimStore implements Store {
       });
       return promise;
     }
+    if (faults.strikes('store_reset_before', who)) {
+      // The node that the connection led to is gone; what it had passed on is done by others.
+      time.after(slowMs + random.between(0, bulkTimeoutMs), () => {
+        if (!this.#server.isDown) this.#server.write(request, sent, () => null);
+      });
+      time.after(slowMs, () => {
+        sent.givenUpMs = time.nowMs;
+        fail(new SluiceError('store_timeout', 'Cannot write: ECONNRESET'));
+      });
+      return promise;
+    }
     time.after(slowMs, () => {
       try {
         this.#checkUp();
@@ -193,7 +204,7 @@ export class SimStore implements Store {
       trace.note('store', `${who}: ${outcomes.map(({ status }) => status).join(' ')}`);
       if (faults.strikes('store_timeout_written', who)) return;
       if (faults.strikes('store_reset_after', who))
-        return fail(new SluiceError('store_unavailable', 'Cannot write: ECONNRESET'));
+        return fail(new SluiceError('store_timeout', 'Cannot write: ECONNRESET'));
       if (faults.strikes('store_answer_cut', who)) outcomes.pop();
       answer(() => resolve(outcomes));
     });
