@@ -200,8 +200,8 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   'committed before the second look': [
     {
       file: 'services/indexer/in-hand.ts',
-      text: 'if (!this.#inherited.has(partition) && offsets.next >',
-      becomes: 'if (offsets.next >',
+      text: 'if (this.#inherited.has(partition)) continue;',
+      becomes: '',
     },
   ],
   'both copies are deleted': [
