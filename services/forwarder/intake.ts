@@ -88,7 +88,9 @@ export class QueueIntake implements SlicedIntake {
     using _permit = this.#rooms.of(chunk.tenant).take(bytesOf(chunk), count, chunk.bytes.length);
     let settlement: Settlement | null = null;
     try {
-      await this.#open();
+      // Nothing is put between the call and the lane: the time of receipt is that of the call.
+      if (this.#isUnopened) await this.#open();
+      this.#checkOpen();
       const share = this.#share(chunk);
       settlement = share.settlement;
       this.#laneOf(chunk).add(share);
@@ -110,7 +112,8 @@ export class QueueIntake implements SlicedIntake {
     this.#telemetry.received(input, count, sentBytes, tenant);
     let slices: SlicedBatch | null = null;
     try {
-      await this.#open();
+      if (this.#isUnopened) await this.#open();
+      this.#checkOpen();
       slices = this.#slicedBatch(chunk);
       try {
         await feed(slices);
@@ -180,15 +183,20 @@ export class QueueIntake implements SlicedIntake {
   }
 
   /** Whoever waits goes first, also in the moment in which the queue has just been reached. */
+  get #isUnopened(): boolean {
+    return this.#queue.partitions === 0 || this.#waiting > 0;
+  }
+
   async #open(): Promise<void> {
-    if (this.#queue.partitions === 0 || this.#waiting > 0) {
-      this.#waiting++;
-      try {
-        await this.#reached();
-      } finally {
-        this.#waiting--;
-      }
+    this.#waiting++;
+    try {
+      await this.#reached();
+    } finally {
+      this.#waiting--;
     }
+  }
+
+  #checkOpen(): void {
     if (this.#closing.signal.aborted) throw shuttingDown();
   }
 

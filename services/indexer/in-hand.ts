@@ -33,6 +33,9 @@ export class Assignment {
   /** Partitions of which nothing is committed for now, and where those records end that another may have on its way to the store. */
   readonly #inherited = new Map<number, number>();
 
+  /** Offsets of records that a request without an answer may still write, and how many such requests. */
+  readonly #unsure = new Map<number, Map<number, number>>();
+
   constructor(number: number, partitions: readonly { readonly partition: number; readonly next: number }[]) {
     this.number = number;
     for (const { partition, next } of partitions) {
@@ -71,12 +74,36 @@ export class Assignment {
     return !this.void && offset < (this.#inherited.get(partition) ?? -1);
   }
 
+  /** A request with events of this record brought no answer: its offset stays until `beSure`, whatever becomes of the record. */
+  beUnsure({ partition, offset }: FetchedRecord): void {
+    let offsets = this.#unsure.get(partition);
+    if (!offsets) this.#unsure.set(partition, (offsets = new Map()));
+    offsets.set(offset, (offsets.get(offset) ?? 0) + 1);
+  }
+
+  /** Second copies that the request can have made were looked for. */
+  beSure({ partition, offset }: FetchedRecord): void {
+    const offsets = this.#unsure.get(partition);
+    const requests = (offsets?.get(offset) ?? 0) - 1;
+    assert(offsets && requests >= 0, 'a record is sure as often as it was unsure');
+    if (requests > 0) offsets.set(offset, requests);
+    else offsets.delete(offset);
+    if (offsets.size === 0) this.#unsure.delete(partition);
+  }
+
+  /** Whether something that is finished may not be committed yet. */
+  get isWaiting(): boolean {
+    return this.hasInherited || this.#unsure.size > 0;
+  }
+
   /** Partitions whose offset could be committed further, and to where. */
   moved(): Map<number, number> {
     const moved = new Map<number, number>();
     for (const [partition, offsets] of this.partitions) {
-      if (!this.#inherited.has(partition) && offsets.next > (this.committed.get(partition) ?? 0))
-        moved.set(partition, offsets.next);
+      if (this.#inherited.has(partition)) continue;
+      let { next } = offsets;
+      for (const unsure of this.#unsure.get(partition)?.keys() ?? []) next = Math.min(next, unsure);
+      if (next > (this.committed.get(partition) ?? 0)) moved.set(partition, next);
     }
     return moved;
   }

@@ -90,7 +90,8 @@ test('the indexer joins, waits and commits as if nothing had happened', async ()
   assert.equal(stored().length, 3, 'the part waits for its line, however late it seems to be');
   await world.sendEntries(0, [world.batch(1)], [part(2, true)]);
   wall.offsetMs -= 2 * DAY_MS;
-  await until(() => world.isCommitted, 2000);
+  // What lay there when the partition was assigned is committed after `bulk.timeout_ms`.
+  await until(() => world.isCommitted, world.config['bulk.timeout_ms'] + 5000);
   assert(stored().includes('part 1 part 2 '));
   await until(() => indexer.unreadyReason === null, 1000);
   let isStopped = false;

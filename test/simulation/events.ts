@@ -29,6 +29,8 @@ export interface SimChunk {
   readonly tag: string;
   readonly hasId: boolean;
   readonly events: SimEvent[];
+  /** Of its events, ms since the epoch, by its sender's clock; a sender may know none. */
+  readonly timeMs: number;
   /** How often its sender began to send it, and from which addresses. */
   sends: number;
   readonly addresses: Set<string>;
@@ -52,8 +54,9 @@ export function numbersIn(text: string): number[] {
 
 const writer = new MsgpackWriter();
 
-function writeEntry(event: SimEvent, seconds: number): void {
-  writer.eventTime(seconds, event.number);
+function writeEntry(event: SimEvent): void {
+  const { timeMs } = event.chunk;
+  writer.eventTime(Math.floor(timeMs / 1000), (timeMs % 1000) * 1_000_000 + event.number);
   const { line } = event;
   const fields: [string, string][] = [
     ['log', event.text],
@@ -77,11 +80,11 @@ function writeEntry(event: SimEvent, seconds: number): void {
 }
 
 /** The run of entries of a chunk. */
-export function entriesOf(chunk: SimChunk, seconds: number): Buffer {
+export function entriesOf(chunk: SimChunk): Buffer {
   writer.reset();
   for (const event of chunk.events) {
     writer.arrayHeader(2);
-    writeEntry(event, seconds);
+    writeEntry(event);
   }
   return writer.take();
 }
@@ -89,10 +92,10 @@ export function entriesOf(chunk: SimChunk, seconds: number): Buffer {
 export type ForwardMode = 'message' | 'forward' | 'packed' | 'gzip' | 'zstd';
 
 /** The chunk as a frame of the Forward protocol; in message mode it has one event. */
-export function frameOf(chunk: SimChunk, mode: ForwardMode, seconds: number): Buffer {
+export function frameOf(chunk: SimChunk, mode: ForwardMode): Buffer {
   const isCompressed = mode === 'gzip' || mode === 'zstd';
   const options = (chunk.hasId ? 1 : 0) + (isCompressed ? 1 : 0);
-  const entries = mode === 'packed' || isCompressed ? entriesOf(chunk, seconds) : null;
+  const entries = mode === 'packed' || isCompressed ? entriesOf(chunk) : null;
   writer.reset();
   writer.arrayHeader((mode === 'message' ? 3 : 2) + (options > 0 ? 1 : 0));
   writer.string(chunk.tag);
@@ -102,11 +105,11 @@ export function frameOf(chunk: SimChunk, mode: ForwardMode, seconds: number): Bu
     writer.arrayHeader(chunk.events.length);
     for (const event of chunk.events) {
       writer.arrayHeader(2);
-      writeEntry(event, seconds);
+      writeEntry(event);
     }
   } else {
     const [only] = chunk.events;
-    if (only) writeEntry(only, seconds);
+    if (only) writeEntry(only);
   }
   if (options === 0) return writer.take();
   writer.mapHeader(options);

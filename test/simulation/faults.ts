@@ -34,9 +34,11 @@ const KINDS = {
   // The store, by request.
   store_refused_connection: 0.15,
   store_reset_after: 0.15,
+  store_reset_before: 0.1,
   store_timeout_written: 0.1,
   store_timeout_unwritten: 0.1,
   store_timeout_late: 0.1,
+  store_timeout_too_late: 0.02,
   store_slow: 0.3,
   store_429: 0.15,
   store_500: 0.15,

@@ -170,8 +170,8 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   'ack before the spool has synced': [
     {
       file: 'shared/queue/spooled/spooled-queue.ts',
-      text: 'await this.#hold(records);',
-      becomes: 'void this.#hold(records).catch(() => undefined);',
+      text: 'await this.#hold(append);',
+      becomes: 'void this.#hold(append).catch(() => undefined);',
     },
   ],
   'the spool forgets what Kafka does not have': [
@@ -195,18 +195,13 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
       becomes: 'endMs === undefined ? isWriteIndexAsked',
     },
   ],
-  'no second look under a new assignment': [
-    {
-      file: 'services/indexer/bulk/writer.ts',
-      text: 'await this.#secondLook.done(assignment);',
-      becomes: '',
-    },
-  ],
+  // Not here: no second look under a new assignment. It was not found in 200 seeds: it needs an indexer that stops with a request on its way
+  // that is done after a rollover. test/indexer/bulk/look-back.test.ts has it.
   'committed before the second look': [
     {
       file: 'services/indexer/in-hand.ts',
-      text: 'if (!this.#held.has(partition) && offsets.next >',
-      becomes: 'if (offsets.next >',
+      text: 'if (this.#inherited.has(partition)) continue;',
+      becomes: '',
     },
   ],
   'both copies are deleted': [

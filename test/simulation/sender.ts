@@ -5,6 +5,7 @@ import { type ForwardMode, type Line, type SimChunk, type SimEvent, entriesOf, f
 import type { Connection, ConnectionWorld } from './connection.ts';
 import type { Forwarder } from './forwarder.ts';
 import type { Oracle } from './oracle.ts';
+import type { WallClock } from './process.ts';
 import type { Random } from './random.ts';
 import type { Trace } from './trace.ts';
 
@@ -32,13 +33,13 @@ interface Content {
   /** One event a chunk, and some lines in parts. */
   readonly isDocker: boolean;
   readonly durationMs: number;
+  /** Of the sender; null for one that knows no time. */
+  readonly wall: WallClock | null;
 }
-
-const SECONDS = 1_767_323_045;
 
 /** Makes up a sender's chunks. */
 export function contentOf({ oracle }: SenderWorld, random: Random, content: Content): Due[] {
-  const { name, hasId, isDocker, durationMs } = content;
+  const { name, hasId, isDocker, durationMs, wall } = content;
   const dues: Due[] = [];
   const chunks = random.integer(4, 14);
   const tag = random.chance(0.5) ? 'app' : `app.${name}`;
@@ -50,6 +51,7 @@ export function contentOf({ oracle }: SenderWorld, random: Random, content: Cont
       tag,
       hasId,
       events: [],
+      timeMs: wall?.epochMs(atMs) ?? 0,
       sends: 0,
       addresses: new Set(),
       acked: false,
@@ -168,7 +170,7 @@ export class ForwardSender implements Sender {
       trace.note(this.name, `send ${chunk.name}${chunk.sends > 1 ? ` again (${chunk.sends})` : ''}`);
       this.#next++;
       if (!chunk.hasId) this.#done = this.#next;
-      connection.send(frameOf(chunk, mode, SECONDS));
+      connection.send(frameOf(chunk, mode));
     }
     this.#beginPatience();
     if (this.isDone && this.#connection) {
@@ -272,7 +274,7 @@ export class HttpSender implements Sender {
     const limit = time.after(this.#random.between(6000, 15_000), again);
     const forwarder = this.#random.pick(forwarders as [Forwarder, ...Forwarder[]]);
     time.after(this.#random.between(0.2, 3), () => {
-      forwarder.post(chunk, `10.0.0.${this.name}`, entriesOf(chunk, SECONDS), (isHeld) => {
+      forwarder.post(chunk, `10.0.0.${this.name}`, entriesOf(chunk), (isHeld) => {
         if (isOver || faults.strikes('answer_lost', this.name) || !isHeld) return again();
         isOver = true;
         limit[Symbol.dispose]();

@@ -32,6 +32,8 @@ const DAY_MS = 86_400_000;
 /** Longest that it may take to drain, and to stop, when nothing fails any more. */
 const DRAIN_MS_MAX = 300_000;
 const APPEND_BYTES_MAX = 12_000;
+/** What clocks may be apart beside the allowed skew. */
+const APART_MS_MAX = 2000;
 /** Between two looks at the ledgers. */
 const LOOK_MS = 200;
 const BASE = loadConfig({ env: { SLUICE_KAFKA_BROKERS: 'simulated:9092' }, readFile: () => '' });
@@ -55,6 +57,8 @@ class Simulation {
   readonly #indexers: IndexerPlace[];
   readonly #senders: Sender[];
   readonly #durationMs: number;
+  /** Clocks are wrong by so much at most; by the allowed skew, with what they drift. */
+  readonly #apartMs: number;
   /** The rest is for a drain job. */
   #isByJob = false;
 
@@ -80,10 +84,11 @@ class Simulation {
       trace,
       topics: new Map([
         [config['kafka.topic'], topic(partitions, APPEND_BYTES_MAX + 61)],
-        [letters, topic(1, 1_048_588)],
+        // What is too large for a record of the logs goes in parts.
+        [letters, topic(1, APPEND_BYTES_MAX + 61)],
       ]),
       appended: (name, partition, { offset, headers, value }) => {
-        if (name === letters) oracle.lettered(value, String(headers['reason']));
+        if (name === letters) oracle.letterAppended(headers, value);
         else oracle.held(String(headers['encoding']), value, { partition, offset });
       },
       committed: (partition, offset, memberId, owner) => oracle.committing(partition, offset, memberId, owner),
@@ -95,6 +100,7 @@ class Simulation {
       trace,
       written: (written) => oracle.stored(written),
       removed: (id, backing) => oracle.removed(id, backing),
+      bulkTimeoutMs: config['bulk.timeout_ms'],
     });
     this.#durationMs = random.integer(8000, 25_000);
     const world = {
@@ -107,14 +113,22 @@ class Simulation {
       broker: this.#broker,
       store: this.#store,
     };
-    const wall = (): WallClock => new WallClock(random.between(-2000, 2000), random.between(-1e-4, 1e-4));
+    this.#apartMs = Math.min(APART_MS_MAX, 0.8 * config['indexer.clock_skew_ms']);
+    const wall = (): WallClock => this.#wall(random);
     const figures = { partitions, appendBytesMax: APPEND_BYTES_MAX };
     this.#forwarders = [
       new Forwarder(world, 'edge-a', wall(), figures),
       new Forwarder(world, 'edge-b', wall(), figures),
     ];
     this.#indexers = ['indexer-a', 'indexer-b', 'indexer-c'].map((name) => new IndexerPlace(world, name, wall()));
-    this.#senders = sendersOf({ ...world, forwarders: this.#forwarders }, random.fork('senders'), this.#durationMs);
+    this.#senders = sendersOf({ ...world, forwarders: this.#forwarders }, random.fork('senders'), {
+      durationMs: this.#durationMs,
+      wallOf: (own) => this.#wall(own),
+    });
+  }
+
+  #wall(random: Random): WallClock {
+    return new WallClock(random.between(-this.#apartMs, this.#apartMs), random.between(-1e-4, 1e-4));
   }
 
   async run(): Promise<Outcome> {
@@ -331,9 +345,10 @@ class Simulation {
 
   #disturbWall({ name, wall }: { readonly name: string; readonly wall: WallClock }): void {
     if (!this.#faults.strikes('clock_jumped', name)) return;
-    // What was written before a rollover is known by when it was received: by clocks that differ by minutes, not by a day.
-    const jumps = [-1000, 1000, -50] as const;
-    wall.offsetMs += this.#random.pick(this.#faults.has('rollover') ? jumps : [...jumps, -DAY_MS, DAY_MS]);
+    // What was written before a rollover is known by when it was received: by clocks that differ by no more than the skew.
+    const jumpMs = this.#random.pick([-1000, 1000, -50, -DAY_MS, DAY_MS]);
+    if (!this.#faults.has('rollover')) wall.offsetMs += jumpMs;
+    else wall.offsetMs = Math.max(-this.#apartMs, Math.min(this.#apartMs, wall.offsetMs + jumpMs));
   }
 
   #later(leastMs: number, mostMs: number, action: () => void): void {
@@ -353,6 +368,7 @@ function configOf(random: Random): Config {
     'bulk.max_bytes': random.integer(1000, 20_000),
     'bulk.timeout_ms': random.integer(1000, 4000),
     'bulk.concurrency': random.integer(1, 4),
+    'indexer.clock_skew_ms': random.pick([500, 2000, 5000, BASE['indexer.clock_skew_ms']]),
     'join.timeout_ms': random.integer(100, 1000),
     'shutdown.timeout_ms': random.integer(2000, 9000),
   };
@@ -362,21 +378,27 @@ function topic(partitions: number, batchBytesMax: number): Topic {
   return { partitions: Array.from({ length: partitions }, () => []), batchBytesMax };
 }
 
-function sendersOf(world: SenderWorld, random: Random, durationMs: number): Sender[] {
+interface SendersGiven {
+  readonly durationMs: number;
+  readonly wallOf: (random: Random) => WallClock;
+}
+
+function sendersOf(world: SenderWorld, random: Random, { durationMs, wallOf }: SendersGiven): Sender[] {
   const senders: Sender[] = [];
   const dockerShare = random.pick([0.2, 0.4, 1]);
   for (let i = random.integer(3, 6); i > 0; i--) {
     const name = `s${senders.length}`;
     const own = random.fork(name);
+    const wall = own.chance(0.1) ? null : wallOf(own);
     if (own.chance(0.25)) {
       const hasId = own.chance(0.6);
-      const dues = contentOf(world, own, { name, hasId, isDocker: false, durationMs });
+      const dues = contentOf(world, own, { name, hasId, isDocker: false, durationMs, wall });
       senders.push(new HttpSender(world, own, name, dues));
       continue;
     }
     const isDocker = own.chance(dockerShare);
     const hasId = own.chance(0.85);
-    const dues = contentOf(world, own, { name, hasId, isDocker, durationMs });
+    const dues = contentOf(world, own, { name, hasId, isDocker, durationMs, wall });
     const window = isDocker ? 1 : own.integer(1, 5);
     const mode = isDocker ? 'message' : own.pick<ForwardMode>(['forward', 'packed', 'gzip', 'zstd']);
     senders.push(new ForwardSender(world, own, { name, mode, window, wanders: own.chance(0.1) }, dues));

@@ -33,10 +33,11 @@ interface Backing extends BackingIndex {
   readonly ids: Set<string>;
 }
 
-/** By whom and when a request was sent. */
-interface Sent {
-  readonly by: SimProcess;
-  readonly atMs: number;
+/** Who sent a request, and until when an answer was waited for. */
+export interface Sent {
+  readonly by: Pick<SimProcess, 'name' | 'endedMs'>;
+  /** When its sender waited for an answer no longer. */
+  givenUpMs: number;
 }
 
 interface StoreOptions {
@@ -48,6 +49,7 @@ interface StoreOptions {
   readonly written: (written: Written) => void;
   /** Told of every second copy that is deleted. */
   readonly removed: (id: string, backing: string) => void;
+  readonly bulkTimeoutMs: number;
 }
 
 /** The state; each process has a client of its own. */
@@ -84,8 +86,7 @@ export class SimElasticsearch {
         id: create._id,
         json,
         backing,
-        by: sent.by,
-        sentMs: sent.atMs,
+        sent,
         writtenMs: this.options.time.nowMs,
       });
       return { status: 201, backing };
@@ -151,27 +152,42 @@ export class SimStore implements Store {
   }
 
   async bulk(request: BulkRequest, signal?: AbortSignal): Promise<BulkOutcome[]> {
-    const { faults, random, trace, time } = this.#server.options;
+    const { faults, random, trace, time, bulkTimeoutMs } = this.#server.options;
     const who = this.#process.name;
     if (faults.strikes('store_refused_connection', who)) {
       await this.#process.sleep(1, signal);
       throw new SluiceError('store_unavailable', 'Cannot write: connect ECONNREFUSED');
     }
-    const sent = { by: this.#process, atMs: time.nowMs };
+    const sent: Sent = { by: this.#process, givenUpMs: Infinity };
     // From here on it is the server's: it does what it was sent, whether or not the client still lives.
     const slowMs = faults.strikes('store_slow', who) ? random.between(200, 2800) : random.between(2, 20);
     const { promise, resolve, reject } = Promise.withResolvers<BulkOutcome[]>();
-    const aborted = (): void => reject(signal?.reason);
+    const aborted = (): void => {
+      sent.givenUpMs = time.nowMs;
+      reject(signal?.reason);
+    };
     signal?.addEventListener('abort', aborted, { once: true });
     const answer = (action: () => void): void => void this.#process.later(random.between(1, 5), action);
     const fail = (error: SluiceError): void => answer(() => reject(error));
 
     if (faults.strikes('store_timeout_unwritten', who)) return promise;
-    if (faults.strikes('store_timeout_late', who)) {
-      const lateMs = random.between(100, 8000);
+    // As late as can be looked for, or later than that.
+    const lateMs = this.#lateMs(who);
+    if (lateMs !== null) {
       time.after(lateMs, () => {
         trace.note('store', `late: ${request.items.length} from ${who}`);
         if (!this.#server.isDown) this.#server.write(request, sent, () => null);
+      });
+      return promise;
+    }
+    if (faults.strikes('store_reset_before', who)) {
+      // The node that the connection led to is gone; what it had passed on is done by others.
+      time.after(slowMs + random.between(0, bulkTimeoutMs), () => {
+        if (!this.#server.isDown) this.#server.write(request, sent, () => null);
+      });
+      time.after(slowMs, () => {
+        sent.givenUpMs = time.nowMs;
+        fail(new SluiceError('store_timeout', 'Cannot write: ECONNRESET'));
       });
       return promise;
     }
@@ -188,7 +204,7 @@ export class SimStore implements Store {
       trace.note('store', `${who}: ${outcomes.map(({ status }) => status).join(' ')}`);
       if (faults.strikes('store_timeout_written', who)) return;
       if (faults.strikes('store_reset_after', who))
-        return fail(new SluiceError('store_unavailable', 'Cannot write: ECONNRESET'));
+        return fail(new SluiceError('store_timeout', 'Cannot write: ECONNRESET'));
       if (faults.strikes('store_answer_cut', who)) outcomes.pop();
       answer(() => resolve(outcomes));
     });
@@ -229,6 +245,12 @@ export class SimStore implements Store {
     this.#checkUp();
     if (this.#server.options.faults.strikes('store_500', this.#process.name))
       throw new SluiceError('store_unavailable', 'Cannot ask: 500');
+  }
+
+  #lateMs(who: string): number | null {
+    const { faults, random, bulkTimeoutMs } = this.#server.options;
+    if (faults.strikes('store_timeout_late', who)) return random.between(100, 2 * bulkTimeoutMs);
+    return faults.strikes('store_timeout_too_late', who) ? 2 * bulkTimeoutMs + random.between(0, 5000) : null;
   }
 
   #checkUp(): void {

@@ -5,8 +5,8 @@
 //   the other sends c ─────────────── on its way ──────────────► written to index 2
 //        ▲ lost the partition     ours: c written to index 1           ▲ bulk.timeout_ms later: both are found, 2 goes
 //
-// The same is done bulk.timeout_ms after a request of our own that brought no answer, also one whose partition was lost meanwhile, but
-// without holding commits.
+// The same is done bulk.timeout_ms after a request of our own that brought no answer, also one whose partition was lost meanwhile. Until
+// then its records are not committed, so that whoever goes on after us looks too.
 //
 // Guarantees: `done` resolves when all ids that were kept for the assignment were looked at, or the assignment is void.
 // At most IDS_MAX ids are kept; what is over is not looked at again (docs/guarantees.md).
@@ -72,12 +72,17 @@ export class SecondLook {
   async keepUnanswered({ request, runs }: Parcel): Promise<void> {
     const { clock, timeoutMs, signal } = this.#options;
     const kept = new Kept();
+    const records = new Set(runs.flatMap((run) => (run.parts ?? [run]).map(({ record }) => record)));
+    for (const { assignment, fetched } of records) assignment.beUnsure(fetched);
     let number = 0;
     for (const { record, count } of runs) {
       for (let i = 0; i < count; i++) this.#add(kept, request.items[number++], record);
     }
     await clock.sleep(timeoutMs, signal).catch(() => undefined);
     await this.#look(kept, () => false);
+    // Who stops before has not looked: the records are read again, and whoever reads them looks.
+    if (signal.aborted) return;
+    for (const { assignment, fetched } of records) assignment.beSure(fetched);
   }
 
   /** Looks at all that was kept for the assignment; forgets it if the assignment is void, for then all of it is read again. */

@@ -61,11 +61,11 @@ export class Committer {
     if (!assignment || assignment.void) return true;
     const moved = assignment.moved();
     // What is held now is not committed yet.
-    if (moved.size === 0) return !assignment.hasInherited;
+    if (moved.size === 0) return !assignment.isWaiting;
     try {
       await this.#options.consumer.commit(assignment.number, moved);
       for (const [partition, next] of moved) assignment.committed.set(partition, next);
-      return !assignment.hasInherited;
+      return !assignment.isWaiting;
     } catch (error) {
       const isLost = error instanceof SluiceError && error.code === 'assignment_lost';
       if (!isLost && !assignment.void) this.#options.telemetry.commitFailed(error);

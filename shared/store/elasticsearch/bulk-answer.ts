@@ -100,7 +100,8 @@ function codeOf(status: number): ErrorCode {
   if (status === 413) return 'store_body_too_large';
   if (status === 400) return 'store_body_refused';
   if (status === 401 || status === 403) return 'store_unauthorized';
-  if (status === 408 || status === 504) return 'store_timeout';
+  // 502: whoever stands between has lost the connection, perhaps after it had passed the request on.
+  if (status === 408 || status === 502 || status === 504) return 'store_timeout';
   if (status === 429) return 'store_overloaded';
   return status >= 500 ? 'store_unavailable' : 'store_refused';
 }

@@ -43,6 +43,7 @@ export interface HttpAnswer {
 const ANSWER_BYTES_MAX = 256 * 1024 * 1024;
 /** Shorter than the idle limits of common load balancers, so that we close first. */
 const KEEP_ALIVE_MS = 50_000;
+const RESET = /socket hang up|ECONNRESET|EPIPE|^(read|write) |Response aborted|Connection closed/;
 
 export class Connection implements AsyncDisposable {
   readonly #client: Client;
@@ -158,5 +159,12 @@ function failureOf(error: unknown, state: { timedOut: boolean; answered: boolean
   if (error instanceof errors.ProductNotSupportedError) {
     return new SluiceError('store_refused', because('the server that answers is not Elasticsearch'), { cause: error });
   }
-  return new SluiceError('store_unavailable', because(reasonOf(error)), { cause: error });
+  // Sent perhaps, and being done perhaps by other nodes: as without an answer in time.
+  const code = wasReset(error) ? 'store_timeout' : 'store_unavailable';
+  return new SluiceError(code, because(reasonOf(error)), { cause: error });
+}
+
+/** Whether a connection that was open has ended, other than one that was never made. The client keeps of the error its words only. */
+function wasReset(error: unknown): boolean {
+  return error instanceof errors.ConnectionError && RESET.test(error.message);
 }

@@ -250,6 +250,8 @@ test('a request that brought no answer is done after its repeat, and after a rol
   await clock.when(() => ledger.counts.indexed === 10);
   store.rollOver();
   await clock.when(() => store.doubled === 10);
+  assert(bench.assignment.isWaiting, 'nothing of it is committed before it was looked for');
   await clock.advance(12_000);
   assert.deepEqual([store.doubled, store.removed], [0, 10]);
+  assert(!bench.assignment.isWaiting);
 });

@@ -123,7 +123,7 @@ it('says why a whole request failed', () => {
   check(413, 'store_body_too_large', '<html>too large</html>', /413/);
   check(429, 'store_overloaded');
   check(500, 'store_unavailable');
-  check(502, 'store_unavailable');
+  check(502, 'store_timeout');
   check(503, 'store_unavailable');
   check(504, 'store_timeout');
   check(302, 'store_refused');
