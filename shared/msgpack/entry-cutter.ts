@@ -56,6 +56,11 @@ export class EntryCutter {
     this.#entryBytesMax = entryBytesMax;
   }
 
+  /** Of a value whose end has not come. */
+  get heldBytes(): number {
+    return this.#heldBytes + (this.#passer?.heldBytes ?? 0) + (this.#rest?.bytes ?? 0);
+  }
+
   /** What is whole so far, copied: the piece may be written to again. */
   *push(piece: Buffer): Generator<Cut, void, undefined> {
     if (this.#rest) {
@@ -215,6 +220,10 @@ class ValuePasser {
 
   get head(): Buffer {
     return Buffer.concat(this.#pieces);
+  }
+
+  get heldBytes(): number {
+    return this.#kept;
   }
 
   /** What lies behind the value; null where its end has not come; 'malformed' where it has none. */
