@@ -34,9 +34,10 @@ async function opened(place: Place): Promise<Socket> {
 }
 
 /** The answer, or null where the connection was closed without one. */
-async function answer(socket: Socket): Promise<Buffer | null> {
-  const closed = once(socket, 'close').then(() => null);
-  return Promise.race([once(socket, 'data').then(([piece]) => piece as Buffer), closed]);
+function answer(socket: Socket): Promise<Buffer | null> {
+  return new Promise((resolve) => {
+    socket.once('data', resolve).once('close', () => resolve(null));
+  });
 }
 
 const ackOf = (chunk: string): Buffer => Buffer.from(encode({ ack: chunk }));

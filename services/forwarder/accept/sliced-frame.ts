@@ -97,7 +97,7 @@ interface Survey {
 
 async function surveyOf(frame: SlicedFrame, limits: SliceLimits, finerFrom: readonly number[]): Promise<Survey> {
   const pass = passOver(frame, limits, finerFrom);
-  const cutter = new EntryCutter(limits.heldBytesMax);
+  const cutter = new EntryCutter(limits.heldBytesMax, { lends: true });
   let sum = 0;
   let length = 0;
   let count = 0;
