@@ -12,10 +12,10 @@ import { loadConfig } from '#shared/config/load.ts';
 import { openStore } from '#shared/store/open.ts';
 import { newPlace, type Place, SluiceProcess } from './sluice-process.ts';
 
-const EVENTS = 60_000;
+const EVENTS = 40_000;
 const SETTINGS = { SLUICE_LOG_LEVEL: 'error', SLUICE_GATHER_RECORD_BYTES: '65536' };
 
-/** About 18 MB, which goes by way of a file. */
+/** About 12 MB, which goes by way of a file. */
 function largeFrame(chunk: string): Buffer {
   const entries = Array.from({ length: EVENTS }, (_, n) =>
     encode([1_700_000_000 + n, { log: `${chunk} ${n} ${'lorem ipsum dolor sit amet '.repeat(10)}` }]),
@@ -89,7 +89,7 @@ test('killed while a large chunk comes, and while it goes on: its repeat is stor
   assert.equal(await stored(place), EVENTS);
 });
 
-test('a full disk for frames: those that may be held are, larger ones are refused, and taken when it is free', async (t) => {
+test('a full disk for frames: a large one is refused, small ones are taken, and the large one when there is a disk', async (t) => {
   await using place = await newPlace();
   const folder = join(place.dataDir, 'incoming');
   mkdirSync(folder);
