@@ -11,7 +11,7 @@ export interface BatchSize {
 }
 
 /** A batch may have so many events however small they are; beyond that, each must have some bytes. */
-export const EVENTS_FREE = 100_000;
+const EVENTS_FREE = 100_000;
 const EVENT_BYTES_MIN = 16;
 /** What the tags of a batch's documents may take together; a document has its tag as JSON. */
 const TAG_BYTES_FREE = 16 * 1024 * 1024;

@@ -10,7 +10,7 @@ import type { InputName } from '../chunk.ts';
 import type { AuthFailure, ConnectionEnd } from '../telemetry.ts';
 import type { ConnectionLimit } from './connection-limit.ts';
 
-export interface DoorTelemetry {
+interface DoorTelemetry {
   authFailed(input: InputName, reason: AuthFailure, detail?: string): void;
   connectionEnded(input: InputName, reason: ConnectionEnd): void;
 }
