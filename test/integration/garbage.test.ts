@@ -1,8 +1,8 @@
 // Ten million bytes of damaged Forward frames, over many connections, to the real program all in one: it goes on, its memory stays
 // within what its settings allow, and nothing is acked that is not stored, or with the dead letters where it cannot be read.
 //
-// What a connection should come to is told by the codecs alone (forward-stream.ts), frame by frame: so many events taken, so many
-// frames buried, these acks and no others. The names of acked events follow from their content; each is looked up by its name.
+// Where frames end is told by the codecs (forward-stream.ts); what of a chunk goes on, and what is a dead letter, by an independent walk
+// (plain-walk.ts), value by value. Counts, dead letters and acks must be exactly these; each acked event is looked up by its name.
 
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
