@@ -38,6 +38,7 @@ export const errorTable = {
   body_malformed: kind('sender', 400),
   body_too_large: kind('sender', 413),
   entry_too_large: kind('sender', 413),
+  too_many_events: kind('sender', 413),
   encoding_unknown: kind('sender', 415),
   content_type_unknown: kind('sender', 415),
   path_unknown: kind('sender', 404),

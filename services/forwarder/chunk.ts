@@ -51,7 +51,7 @@ export interface Chunk extends Origin {
 /** What can never be indexed, and would be sent for ever if it were only refused. */
 export interface Undecodable extends Origin {
   readonly bytes: Uint8Array;
-  readonly reason: 'chunk_undecodable' | 'chunk_too_large' | 'entry_malformed' | 'entry_too_large';
+  readonly reason: 'chunk_undecodable' | 'chunk_too_large' | 'entry_malformed' | 'entry_too_large' | 'too_many_events';
   /** What our decoder said. */
   readonly error: string;
   /** Whether `bytes` are only its beginning. */
@@ -108,7 +108,8 @@ export interface Room {
 export interface Intake extends Room {
   /**
    * Resolves when all bytes of the chunk are held durably: only then may the sender hear "ok".
-   * Rejects with a SluiceError; the chunk may then be held or not, and the sender must try again.
+   * Rejects with a SluiceError; the chunk may then be held or not, and the sender must try again. With `too_many_events` it is not,
+   * and never will be.
    */
   accept(chunk: Chunk): Promise<void>;
   /** Resolves when all of the bytes lie with the dead letters, so that the sender can be told to forget them. */

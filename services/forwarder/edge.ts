@@ -16,6 +16,8 @@ export interface Edge {
   readonly clock: Clock;
   readonly telemetry: ForwarderTelemetry;
   readonly intake: QueueIntake;
+  /** What all inputs of the process together may hold of what compressed bytes grow to. */
+  readonly unpacking: ByteBudget;
   readonly admission: Admission;
   /** Null: requests come in the clear. */
   readonly tls: TlsContext | null;
@@ -23,7 +25,7 @@ export interface Edge {
 
 export function openIntake(
   queue: Queue,
-  { config, clock, telemetry, admission }: Omit<Edge, 'intake' | 'tls'>,
+  { config, clock, telemetry, admission }: Omit<Edge, 'intake' | 'unpacking' | 'tls'>,
 ): QueueIntake {
   return new QueueIntake({
     queue,
@@ -37,10 +39,14 @@ export function openIntake(
   });
 }
 
+/** One for a process. */
+export function unpackingBudget(config: Config): ByteBudget {
+  return new ByteBudget(2 * config['frame.max_bytes']);
+}
+
 export function httpOptions({ config, admission, ...edge }: Edge): Omit<HttpServerOptions, 'tokens' | 'pace'> {
   return {
     ...edge,
-    unpacking: new ByteBudget(2 * config['frame.max_bytes']),
     bodyBytesMax: config['frame.max_bytes'],
     principalOf: (peer, grant) => admission.principalOf(peer, grant),
     roomOf: (tenant) => edge.intake.roomOf(tenant),

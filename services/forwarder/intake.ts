@@ -14,6 +14,7 @@ import { entryTimeMs } from '#shared/record/entry-time.ts';
 import { chunkIdentity, randomIdentity } from '#shared/record/identity.ts';
 import { type Batch, RECORD_VERSION, encodeBatches } from '#shared/record/record.ts';
 import type { Chunk, Origin, SlicedChunk, SlicedIntake, Slices, Undecodable } from './chunk.ts';
+import { type BatchSize, excessOf } from './event-limit.ts';
 import { Lane, type LaneOptions } from './gather/lane.ts';
 import { Settlement, type Share } from './gather/share.ts';
 import { partitionOf } from './partition.ts';
@@ -88,6 +89,7 @@ export class QueueIntake implements SlicedIntake {
     using _permit = this.#rooms.of(chunk.tenant).take(bytesOf(chunk), count, chunk.bytes.length);
     let settlement: Settlement | null = null;
     try {
+      refuseExcess({ count, tag: chunk.tag, bytes: chunk.entries.length });
       // Nothing is put between the call and the lane: the time of receipt is that of the call.
       if (this.#isUnopened) await this.#open();
       this.#checkOpen();
@@ -112,6 +114,7 @@ export class QueueIntake implements SlicedIntake {
     this.#telemetry.received(input, count, sentBytes, tenant);
     let slices: SlicedBatch | null = null;
     try {
+      refuseExcess({ count, tag: chunk.tag, bytes: chunk.content.length });
       if (this.#isUnopened) await this.#open();
       this.#checkOpen();
       slices = this.#slicedBatch(chunk);
@@ -258,6 +261,12 @@ function bytesOf({ bytes, entries }: Chunk): number {
 
 function codeOf(error: unknown): string {
   return error instanceof SluiceError ? error.code : 'internal';
+}
+
+/** Throws too_many_events. */
+function refuseExcess(batch: BatchSize): void {
+  const excess = excessOf(batch);
+  if (excess !== null) throw new SluiceError('too_many_events', `Cannot take events: ${excess}; send fewer at once`);
 }
 
 function shuttingDown(): SluiceError {

@@ -22,7 +22,7 @@ import { INPUT_LISTENERS, admittedExposures } from './admit/exposure.ts';
 import { tlsContext } from './admit/tls.ts';
 import { openTokenFile } from './admit/token-file.ts';
 import type { Listener } from './chunk.ts';
-import { type Edge, httpOptions, openIntake } from './edge.ts';
+import { type Edge, httpOptions, openIntake, unpackingBudget } from './edge.ts';
 import { observeSpool } from './spool-telemetry.ts';
 import { ForwarderTelemetry } from './telemetry.ts';
 import { type UnackedInputs, startUnackedInputs } from './unacked-inputs.ts';
@@ -66,7 +66,7 @@ export async function startForwarder(options: ForwarderOptions): Promise<Forward
     for (const listener of ['forward', 'http'] as const) telemetry.watchCertificate(listener, () => tls.expiresMs);
     if (config['syslog.tls_listen'] !== undefined) telemetry.watchCertificate('syslog', () => tls.expiresMs);
   }
-  const edge = { config, clock, telemetry, intake, admission, tls };
+  const edge = { config, clock, telemetry, intake, unpacking: unpackingBudget(config), admission, tls };
   // Each ends with its senders' answers, which intake gives: so all of them end at once, and intake after them.
   const inputs = new Inputs();
   const all = new ConnectionTotal(connectionsWithin(openFilesMax()));
@@ -137,7 +137,7 @@ function doorsOf(
 }
 
 function forwardOptions(
-  { config, intake, ...edge }: Edge,
+  { config, intake, unpacking, ...edge }: Edge,
   { door, pace, logins }: { readonly door: Door; readonly pace: RefusalPace; readonly logins: RefusalPace },
 ): ForwardServerOptions {
   const { clock, telemetry } = edge;
@@ -166,6 +166,7 @@ function forwardOptions(
       unackedNames: new UnackedNames(),
       pace,
       roomOf: (tenant) => intake.roomOf(tenant),
+      unpacking,
       frameBytesMax: config['frame.max_bytes'],
       files,
       ratioMax: config['frame.max_ratio'],

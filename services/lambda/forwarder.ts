@@ -11,7 +11,7 @@ import { prepareHttp } from '#forwarder/accept/http-server.ts';
 import { loadAdmission } from '#forwarder/admit/admission.ts';
 import { admittedExposures } from '#forwarder/admit/exposure.ts';
 import { openTokenFile } from '#forwarder/admit/token-file.ts';
-import { httpOptions, openIntake } from '#forwarder/edge.ts';
+import { httpOptions, openIntake, unpackingBudget } from '#forwarder/edge.ts';
 import { ForwarderTelemetry } from '#forwarder/telemetry.ts';
 import { systemClock } from '#shared/clock.ts';
 import { loadConfig } from '#shared/config/load.ts';
@@ -56,7 +56,15 @@ const { tenants } = admission;
 const tokenFile = config['http.tokens'];
 const tokens = tokenFile === undefined ? null : openTokenFile(tokenFile, { tenants, clock, telemetry });
 const counted = new CountedIntake(intake);
-const options = httpOptions({ config, clock, telemetry, intake, admission, tls: null });
+const options = httpOptions({
+  config,
+  clock,
+  telemetry,
+  intake,
+  unpacking: unpackingBudget(config),
+  admission,
+  tls: null,
+});
 // A function that waits is paid for; who may call it how often is the gateway's affair.
 const pace = { hold: () => Promise.resolve() };
 const { fastify } = await prepareHttp({ ...options, intake: counted, tokens, pace }, 'tcp');

@@ -40,10 +40,16 @@ export interface Rest {
 const TOO_LARGE = -3;
 /** Deeper than entries may be, so that one which is too deep has an end nevertheless. */
 const PASSED_DEPTH_MAX = 4096;
+/** A slice, and what is left of the one before. */
+const SCRATCH_BYTES = 256 * 1024;
+const SCRATCH_FROM_BYTES = 4096;
 const NO_ENTRY = 'it is no entry [time, record]';
 
 export class EntryCutter {
   readonly #entryBytesMax: number;
+  readonly #lends: boolean;
+  /** Where pieces are joined that are only looked at. */
+  #scratch: Buffer | null = null;
   /** Of an unfinished value, in pieces. */
   #held: Buffer[] = [];
   #heldBytes = 0;
@@ -52,11 +58,18 @@ export class EntryCutter {
   #passer: ValuePasser | null = null;
   #rest: RestDraft | null = null;
 
-  constructor(entryBytesMax: number) {
+  /** `lends`: what is cut is valid only until the next piece is pushed, so that hardly anything is copied. */
+  constructor(entryBytesMax: number, { lends = false } = {}) {
     this.#entryBytesMax = entryBytesMax;
+    this.#lends = lends;
   }
 
-  /** What is whole so far, copied: the piece may be written to again. */
+  /** Of a value whose end has not come. */
+  get heldBytes(): number {
+    return this.#heldBytes + (this.#passer?.heldBytes ?? 0) + (this.#rest?.bytes ?? 0);
+  }
+
+  /** What is whole so far, copied, unless it is lent: the piece may be written to again. */
   *push(piece: Buffer): Generator<Cut, void, undefined> {
     if (this.#rest) {
       this.#keepRest(piece);
@@ -107,8 +120,8 @@ export class EntryCutter {
       yield* this.#pass(new ValuePasser(this.#entryBytesMax), bytes);
       return;
     }
-    // A view would keep all of its piece.
-    this.#held = [bytes.length * 2 < ofBytes ? Buffer.from(bytes) : bytes];
+    // A view would keep all of its piece, or is of what is written to again.
+    this.#held = [this.#lends || bytes.length * 2 < ofBytes ? Buffer.from(bytes) : bytes];
     this.#heldBytes = bytes.length;
     this.#wantedBytes = Math.min(bytes.length * 2, this.#entryBytesMax + 1);
   }
@@ -131,11 +144,22 @@ export class EntryCutter {
   }
 
   #takeHeld(): Buffer {
-    const bytes = Buffer.concat(this.#held);
+    const bytes = this.#joined();
     this.#held = [];
     this.#heldBytes = 0;
     this.#wantedBytes = 1;
     return bytes;
+  }
+
+  #joined(): Buffer {
+    const [only] = this.#held;
+    if (this.#lends && only && this.#held.length === 1) return only;
+    const isLent = this.#lends && this.#heldBytes > SCRATCH_FROM_BYTES && this.#heldBytes <= SCRATCH_BYTES;
+    if (!isLent) return Buffer.concat(this.#held);
+    const scratch = (this.#scratch ??= Buffer.allocUnsafeSlow(SCRATCH_BYTES));
+    let at = 0;
+    for (const piece of this.#held) at += piece.copy(scratch, at);
+    return scratch.subarray(0, at);
   }
 
   #beginRest(head: Buffer, size: number | null, why: string): void {
@@ -215,6 +239,10 @@ class ValuePasser {
 
   get head(): Buffer {
     return Buffer.concat(this.#pieces);
+  }
+
+  get heldBytes(): number {
+    return this.#kept;
   }
 
   /** What lies behind the value; null where its end has not come; 'malformed' where it has none. */

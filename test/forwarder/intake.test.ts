@@ -384,3 +384,14 @@ test('a queue that takes less than it did gets the same again in smaller appends
   );
   assert.deepEqual(queue.letters, []);
 });
+
+test('a chunk of events of hardly a byte is refused once, whichever input it comes by', async () => {
+  const { intake, queue, metrics } = setUp();
+  const entries = Buffer.from('920080'.repeat(100_001), 'hex');
+  const chunk = { ...chunkOf(['a']), bytes: entries, entries, count: 100_001 };
+  await assert.rejects(intake.accept(chunk), { code: 'too_many_events' });
+  assert.equal(queue.appends.length, 0);
+  const { body } = await metrics.render();
+  assert.match(body, /^sluice_events_rejected_total\{input="forward",reason="too_many_events"\} 100001$/m);
+  assert.match(body, /^sluice_ledger_imbalance\S* 0$/m);
+});

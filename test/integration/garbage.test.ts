@@ -1,8 +1,8 @@
 // Ten million bytes of damaged Forward frames, over many connections, to the real program all in one: it goes on, its memory stays
 // within what its settings allow, and nothing is acked that is not stored, or with the dead letters where it cannot be read.
 //
-// What a connection should come to is told by the codecs alone (forward-stream.ts), frame by frame: so many events taken, so many
-// frames buried, these acks and no others. The names of acked events follow from their content; each is looked up by its name.
+// Where frames end is told by the codecs (forward-stream.ts); what of a chunk goes on, and what is a dead letter, by an independent walk
+// (plain-walk.ts), value by value. Counts, dead letters and acks must be exactly these; each acked event is looked up by its name.
 
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
@@ -13,8 +13,6 @@ import { encodeAck, encodeJsonAck } from '#forwarder/decode/forward-ack.ts';
 import { isJsonMode } from '#forwarder/decode/json-mode.ts';
 import { systemClock } from '#shared/clock.ts';
 import { loadConfig } from '#shared/config/load.ts';
-import { EntryCutter } from '#shared/msgpack/entry-cutter.ts';
-import { splitEntries } from '#shared/msgpack/extents.ts';
 import { openQueue } from '#shared/queue/open.ts';
 import { entryTimeMs } from '#shared/record/entry-time.ts';
 import { silentQueueObserver } from '#shared/queue/queue-observer.ts';
@@ -23,6 +21,7 @@ import { decodeBatches } from '#shared/record/record.ts';
 import { openStore } from '#shared/store/open.ts';
 import { readStream, type Seen } from '#test/forwarder/decode/forward-stream.ts';
 import { mutatedFrames } from '#test/forwarder/decode/mutate.ts';
+import { type BadValue, walk } from '#test/forwarder/decode/plain-walk.ts';
 import { newPlace, type Place, SluiceProcess } from './sluice-process.ts';
 
 const MIB = 1024 * 1024;
@@ -31,6 +30,8 @@ const BYTES = 10_000_000;
 const FRAMES_PER_CONNECTION = 3;
 const CONNECTIONS = 8;
 const SENDER = '127.0.0.1';
+/** So many bad values of a chunk are dead letters of their own. */
+const OWN_LETTERS_MAX = 1000;
 
 /** All that V8 may fill before it collects; where memory is plenty it would take more than it needs, and hide what is held. */
 const HEAP_BYTES = 128 * MIB;
@@ -53,18 +54,25 @@ const limitBytes =
 /** What is in hand is there as it came, unpacked, packed again, and as documents, at most. */
 const FORMS = 4;
 
+type SeenFrame = Extract<Seen, { readonly run: Buffer }>;
+
 /** What all connections should come to. */
 class Expected {
   frames = 0;
   taken = 0;
   events = 0;
+  /** Frames that are none. */
   buried = 0;
+  /** Values that are no entries. */
+  rejected = 0;
+  /** The bytes of dead letters that are of no single event. */
+  readonly letters: string[] = [];
   acksDue = 0;
   acksHeard = 0;
   /** Names of the events that were acked. */
   readonly ackedIds: string[] = [];
-
-  readonly ackedBuried: Seen[] = [];
+  /** The bytes of dead letters of single values that were acked, by name. */
+  readonly ackedBad = new Map<string, string>();
 }
 
 test('ten million bytes of damaged frames', async (context) => {
@@ -77,7 +85,7 @@ test('ten million bytes of damaged frames', async (context) => {
   const percent = (100 * expected.taken) / expected.frames;
   context.diagnostic(
     `${expected.frames} frames, ${percent.toFixed(0)} % reach intake with ${expected.events} events; ` +
-      `${expected.buried} are dead letters; ${expected.acksHeard} of ${expected.acksDue} acks were heard`,
+      `${expected.rejected} values and ${expected.letters.length} pieces are dead letters; ${expected.acksHeard} of ${expected.acksDue} acks were heard`,
   );
   assert.ok(percent >= 30, `only ${percent} % of the frames reach intake`);
   assert.ok(expected.ackedIds.length > 1000, 'hardly anything was acked');
@@ -90,12 +98,19 @@ test('ten million bytes of damaged frames', async (context) => {
 
   const names = await storedIds(place);
   const letters = await readLetters(place);
-  for (const id of letters.ids) names.add(id);
+  for (const id of letters.ofEvents.keys()) names.add(id);
   const missing = expected.ackedIds.filter((id) => !names.has(id));
   assert.deepEqual(missing, [], 'acked, but neither stored nor with the dead letters');
-  assert.ok(letters.fromEdge.length > 0, 'dead letters of what could not be read');
-  const values = new Set(letters.fromEdge.map((value) => value.toString('latin1')));
-  for (const run of runsOf(expected.ackedBuried)) assert.ok(values.has(run.toString('latin1')), 'acked and not buried');
+  const stored = expected.ackedIds.filter((id) => letters.ofEvents.has(id));
+  context.diagnostic(`${stored.length} of the acked entries are dead letters of the store`);
+  for (const [id, bytes] of expected.ackedBad) assert.equal(letters.ofEvents.get(id), bytes, 'acked, and its letter');
+  const others = [...letters.ofChunks];
+  for (const bytes of expected.letters) {
+    const at = others.indexOf(bytes);
+    assert.ok(at >= 0, `no dead letter has ${Buffer.from(bytes, 'latin1').toString('hex')}`);
+    others.splice(at, 1);
+  }
+  assert.equal(others.length, expected.buried, 'dead letters of frames that are none');
 });
 
 /** The frames of a few at a time, each group for a connection of its own. */
@@ -150,12 +165,13 @@ function take(expected: Expected, { seen, heard, isJson }: { seen: Seen[]; heard
     }
     // Not of this protocol: the connection is closed rather than taken on byte by byte.
     if (one.kind === 'malformed' && one.why === 'a frame is an array or nil') break;
-    const isBuried = one.kind === 'malformed' || one.count < 0;
-    if (isBuried) expected.buried += 1;
-    else {
+    const found = one.kind === 'malformed' ? null : foundIn(one);
+    if (found) {
       expected.taken += 1;
-      expected.events += one.count;
-    }
+      expected.events += found.entries.length + found.bad.length;
+      expected.rejected += found.bad.length;
+      expected.letters.push(...found.letters.map((bytes) => bytes.toString('latin1')));
+    } else expected.buried += 1;
     if (!one.chunk) continue;
     expected.acksDue += 1;
     const ack = isJson ? encodeJsonAck(one.chunk) : encodeAck(one.chunk);
@@ -164,37 +180,41 @@ function take(expected: Expected, { seen, heard, isJson }: { seen: Seen[]; heard
     if (said.length < ack.length) continue;
     at += ack.length;
     expected.acksHeard += 1;
-    if (isBuried) expected.ackedBuried.push(one);
-    else expected.ackedIds.push(...idsOf(one));
+    if (found && one.kind !== 'malformed') nameAcked(expected, one, found);
   }
   assert.equal(at, heard.length, `heard more than is due: ${heard.subarray(at).toString('hex')}`);
 }
 
-/** Names of a chunk's events, but of parts of lines, which have their line's, and of chunks whose id is empty, whose names are random. */
-function* idsOf(one: Seen): Generator<string> {
-  if (typeof one === 'string' || !('run' in one) || one.chunkId === null) return;
+interface Found {
+  readonly entries: readonly number[];
+  readonly bad: readonly BadValue[];
+  /** Dead letters that are of no single value. */
+  readonly letters: readonly Buffer[];
+}
+
+/** What goes on of a chunk, and what does not. */
+function foundIn({ run, body, isDamaged }: SeenFrame): Found {
+  if (run.length === 0 && !isDamaged) return { entries: [], bad: [], letters: [] };
+  const { entries, bad, rest } = walk(run);
+  // Without an entry it is a dead letter as it came.
+  if (entries.length === 0) return { entries, bad: [], letters: [body] };
+  const others = bad.slice(OWN_LETTERS_MAX).map(({ bytes }) => bytes);
+  const unread = isDamaged ? body : rest;
+  const letters = [...(others.length > 0 ? [Buffer.concat(others)] : []), ...(unread ? [unread] : [])];
+  return { entries, bad, letters };
+}
+
+/** The names of a chunk's events, but of parts of lines, which have their line's, and of chunks whose id is empty, whose names are random. */
+function nameAcked(expected: Expected, one: SeenFrame, { entries, bad }: Found): void {
+  if (one.chunkId === null) return;
   const { tag, chunkId, run } = one;
   const timeMs = entryTimeMs(run, 0, run.length);
   const name = { timeMs, tenant: null, sender: SENDER, tag, chunkId, crc32: crc32(run), length: run.length };
   const batch = { version: 2, id: chunkIdentity(name), first: 0, receivedMs: 0, chain: null } as const;
-  let index = 0;
-  for (const { start, end } of splitEntries(run, 1)) {
-    if (!run.subarray(start, end).includes('partial_')) yield documentId(batch, index);
-    index += 1;
+  if (!run.includes('partial_')) for (const index of entries) expected.ackedIds.push(documentId(batch, index));
+  for (const { index, bytes } of bad.slice(0, OWN_LETTERS_MAX)) {
+    expected.ackedBad.set(documentId(batch, index), bytes.toString('latin1'));
   }
-}
-
-/** The bytes that were buried, where the frame still tells them. */
-function* runsOf(seen: readonly Seen[]): Generator<Buffer> {
-  for (const one of seen) {
-    if (typeof one !== 'string' && 'run' in one && one.encoding === 'identity' && !hasEntry(one.run)) yield one.run;
-  }
-}
-
-/** Then what is whole of it goes on, and only the rest is a dead letter. */
-function hasEntry(run: Buffer): boolean {
-  const cutter = new EntryCutter(limits.frame);
-  return [...cutter.push(run), ...cutter.end()].some(({ kind }) => kind === 'entries');
 }
 
 async function assertLedger(program: SluiceProcess, expected: Expected): Promise<void> {
@@ -210,9 +230,9 @@ async function assertLedger(program: SluiceProcess, expected: Expected): Promise
       'ledger_imbalance',
     ].map((name) => program.metric(name)),
   );
-  // Of damaged chunks, what is whole is taken too, and what is not is rejected.
-  assert.ok((received ?? 0) >= expected.events, 'events received');
-  assert.equal((produced ?? 0) + (rejected ?? 0), received);
+  assert.equal(received, expected.events, 'events received');
+  assert.equal(rejected, expected.rejected, 'values that are no entries');
+  assert.equal(produced, expected.events - expected.rejected);
   assert.equal(consumed, produced);
   assert.equal((indexed ?? 0) + (deduplicated ?? 0) + (deadLettered ?? 0), consumed);
   assert.equal(imbalance, 0);
@@ -250,20 +270,21 @@ async function storedIds(place: Place): Promise<Set<string>> {
   return ids;
 }
 
-/** The names of single events, and the bytes of whole frames that the edge could not read. */
-async function readLetters(place: Place): Promise<{ ids: string[]; fromEdge: Buffer[] }> {
+/** Those of single events, by their names, and all others. */
+async function readLetters(place: Place): Promise<{ ofEvents: Map<string, string>; ofChunks: string[] }> {
   await using queue = await openQueue(configOf(place), {
     clock: systemClock,
     readOnly: true,
     observer: silentQueueObserver,
   });
-  const letters = { ids: [] as string[], fromEdge: [] as Buffer[] };
+  const letters = { ofEvents: new Map<string, string>(), ofChunks: [] as string[] };
   for await (const { headers, value } of queue.read({ topic: 'dead-letters' })) {
     const [batch] = decodeBatches(headers['batches'] ?? Buffer.alloc(0)) ?? [];
     assert.ok(batch, 'a letter tells its batch');
     const { index } = headers;
-    if (index) letters.ids.push(documentId(batch, Number(Buffer.from(index).toString())));
-    else letters.fromEdge.push(Buffer.from(value));
+    const bytes = Buffer.from(value).toString('latin1');
+    if (index) letters.ofEvents.set(documentId(batch, Number(Buffer.from(index).toString())), bytes);
+    else letters.ofChunks.push(bytes);
   }
   return letters;
 }

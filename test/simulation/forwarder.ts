@@ -10,6 +10,7 @@ import { ReadingGate } from '#forwarder/accept/reading-gate.ts';
 import { RefusalPace } from '#forwarder/accept/refusal-pace.ts';
 import { loadAdmission } from '#forwarder/admit/admission.ts';
 import type { Chunk, SlicedIntake, Undecodable } from '#forwarder/chunk.ts';
+import { unpackingBudget } from '#forwarder/edge.ts';
 import { QueueIntake } from '#forwarder/intake.ts';
 import { observeSpool } from '#forwarder/spool-telemetry.ts';
 import { ForwarderTelemetry } from '#forwarder/telemetry.ts';
@@ -176,6 +177,7 @@ class Run {
         intake: this.#watched,
         telemetry,
         clock: process,
+        unpacking: unpackingBudget(config),
         pace: new RefusalPace({ heldMax: 2048, clock: process, unreadyReason: () => this.#intake.unreadyReason }),
         gate: new ReadingGate(Math.max(config['intake.max_bytes'], config['frame.max_bytes']), process),
         roomOf: (tenant) => this.#intake.roomOf(tenant),

@@ -8,8 +8,7 @@
 
 import { hash, randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import type { Chunk } from '../chunk.ts';
-import { contentOf } from '../decode/content.ts';
+import type { Chunk, Content } from '../chunk.ts';
 
 /** Chunks that a connection remembers: equal flushes are seconds apart, for their times are equal. */
 const CHUNKS_MAX = 256;
@@ -26,8 +25,12 @@ interface Known {
   isAcked: boolean;
 }
 
-export interface NamedChunk {
-  readonly chunk: Chunk;
+/** Of a chunk, what it is named by. */
+type Sent = Pick<Chunk, 'tenant' | 'sender' | 'tag' | 'chunkId'>;
+type Named = Sent & { readonly content: Content };
+
+export interface NamedChunk<C extends Sent = Chunk> {
+  readonly chunk: C & Named;
   /** Whether it says what another one had said, and is none of its repeats. */
   readonly isNew: boolean;
   /** To be called when its ack was written. */
@@ -38,16 +41,16 @@ export interface NamedChunk {
 export class UnackedNames {
   readonly #suffixes = new Map<string, Buffer>();
 
-  suffixOf(chunk: Chunk): Buffer | null {
+  suffixOf(chunk: Named): Buffer | null {
     return this.#suffixes.size === 0 ? null : (this.#suffixes.get(keyOf(chunk)) ?? null);
   }
 
-  add(chunk: Chunk, suffix: Buffer): void {
+  add(chunk: Named, suffix: Buffer): void {
     this.#suffixes.set(keyOf(chunk), suffix);
     dropOldest(this.#suffixes, UNACKED_MAX);
   }
 
-  delete(chunk: Chunk): void {
+  delete(chunk: Named): void {
     if (this.#suffixes.size > 0) this.#suffixes.delete(keyOf(chunk));
   }
 }
@@ -62,11 +65,11 @@ export class EqualChunks {
   }
 
   /** The chunk under the name that it goes by; null where its id is no hash of its content, and it stays as it is. */
-  named(sent: Chunk): NamedChunk | null {
+  named<C extends Sent>(sent: C, contentOf: (sent: C) => Content): NamedChunk<C> | null {
     const { chunkId, tag } = sent;
     if (!chunkId || !isHash(chunkId)) return null;
-    const chunk = { ...sent, content: sent.content ?? contentOf(sent.entries) };
-    const { content } = chunk;
+    const content = contentOf(sent);
+    const chunk = { ...sent, content };
     const key = `${Buffer.from(chunkId).toString('latin1')} ${content.crc32} ${content.length} ${crc32(tag)}`;
     const known = this.#known.get(key) ?? { suffix: this.#unacked.suffixOf(chunk), isAcked: false };
     // The last in the map is the last to go.
@@ -93,7 +96,7 @@ function isHash(chunkId: Uint8Array): boolean {
   return chunkId.every((byte) => (byte >= 0x30 && byte <= 0x39) || (byte >= 0x61 && byte <= 0x66));
 }
 
-function keyOf({ tenant, sender, tag, chunkId, content }: Chunk): string {
+function keyOf({ tenant, sender, tag, chunkId, content }: Named): string {
   return hash('sha256', JSON.stringify([tenant, sender, tag, chunkId, content]), 'base64');
 }
 

@@ -10,7 +10,8 @@ import type { Door } from '../admit/door.ts';
 import { peerOf, type TlsContext } from '../admit/tls.ts';
 import type { ForwarderTelemetry } from '../telemetry.ts';
 import { ForwardHandshake } from './forward-handshake.ts';
-import { ForwardSession, type SessionOptions, type SessionPeer } from './forward-session.ts';
+import { ForwardSession } from './forward-session.ts';
+import type { SessionOptions, SessionPeer } from './session-options.ts';
 
 export interface ConnectionOptions {
   readonly admission: Admission;

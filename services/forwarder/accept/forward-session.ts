@@ -8,57 +8,23 @@
 import type { Socket } from 'node:net';
 import { type Clock, systemClock } from '#shared/clock.ts';
 import { FRAME_MALFORMED, NEED_MORE } from '#shared/msgpack/frame-scanner.ts';
-import type { Chunk, Room, SlicedIntake, Undecodable } from '../chunk.ts';
+import type { Chunk, Room, Undecodable } from '../chunk.ts';
 import { encodeAck, encodeJsonAck } from '../decode/forward-ack.ts';
-import type { ForwarderTelemetry } from '../telemetry.ts';
 import { Answers, type OwedAnswer } from './answers.ts';
-import { EqualChunks, UnackedNames } from './equal-chunks.ts';
-import type { FrameFiles } from './frame-files.ts';
+import { UnackedNames } from './equal-chunks.ts';
 import { FRAME_UNKEPT, FrameReader } from './frame-reader.ts';
-import { type FrameOutcomes, type FrameRefusal, FrameTaker, type Sender } from './frame-taker.ts';
+import { type FrameOutcomes, type FrameRefusal, FrameTaker } from './frame-taker.ts';
+import { ANSWER_BYTES_MAX, InFlight } from './in-flight.ts';
+import { linger } from './linger.ts';
 import { type GateMember, type GatePass, ReadingGate } from './reading-gate.ts';
-import type { RefusalPace } from './refusal-pace.ts';
-import { acceptSliced, type SlicedFrame, type SliceLimits } from './sliced-frame.ts';
-import { type Overdue, SessionWatch, type WatchLimits } from './session-watch.ts';
+import { type Handed, SessionIntake } from './session-intake.ts';
+import type { SessionOptions, SessionPeer } from './session-options.ts';
+import { type Overdue, SessionWatch } from './session-watch.ts';
+import type { SlicedFrame } from './sliced-frame.ts';
+import { Unpacker } from './unpacker.ts';
 
-export interface SessionOptions extends Partial<WatchLimits> {
-  readonly intake: SlicedIntake;
-  readonly telemetry: ForwarderTelemetry;
-  /** Largest frame that is held in memory. */
-  readonly frameBytesMax: number;
-  /** For larger ones; absent: they are refused. */
-  readonly files?: FrameFiles;
-  /** What a compressed chunk may grow by; absent: as it likes. */
-  readonly ratioMax?: number;
-  readonly clock?: Clock;
-  /** Shared by all sessions of a server. */
-  readonly gate?: ReadingGate;
-  /** Shared by all sessions of a server. */
-  readonly unackedNames?: UnackedNames;
-  /** The same; absent: what cannot be held is refused at once. */
-  readonly pace?: RefusalPace;
-  /** The room that a tenant has; else that of intake. */
-  readonly roomOf?: (tenant: string | null) => Room;
-}
-
-export interface SessionPeer extends Sender {
-  /** What came behind its handshake. */
-  readonly unread?: Buffer;
-}
-
-/** Bytes that one connection may have in flight before it is read no further, so that no single one takes all the room. */
-const IN_FLIGHT_BYTES_MAX = 8 * 1024 * 1024;
-/** What a chunk in flight costs beside its bytes. */
-const CHUNK_OVERHEAD_BYTES = 256;
-/** Answers that wait for those before them, and bytes of answers that the peer does not read. */
-const ANSWERS_OWED_MAX = 16_384;
-const ANSWER_BYTES_MAX = 64 * 1024;
 /** What an unfinished frame costs beside its bytes. */
 const UNFINISHED_OVERHEAD_BYTES = 2048;
-/** How long a peer that keeps its side open may take to read its last answers when we stop. */
-const LINGER_MS = 1000;
-/** How long a sender whose frame cannot be taken waits for its refusal, for it will come back with it at once. */
-const REFUSAL_PAUSE_MS = 1000;
 
 export class ForwardSession implements GateMember, FrameOutcomes {
   readonly #socket: Socket;
@@ -72,9 +38,8 @@ export class ForwardSession implements GateMember, FrameOutcomes {
   readonly #taker: FrameTaker;
   readonly #sender: string;
   readonly #answers: Answers;
-  readonly #equalChunks: EqualChunks;
-  #inFlightBytes = 0;
-  #inFlightChunks = 0;
+  readonly #intake: SessionIntake;
+  readonly #inFlight: InFlight;
   /** What is being waited for before the next frame is looked at. */
   #held = false;
   /** The peer sends no more. */
@@ -83,7 +48,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
   #refusing = false;
   /** We read no more. */
   #closing = false;
-  #wake: (() => void) | null = null;
+  readonly #gone = new AbortController();
   readonly #closed = Promise.withResolvers<void>();
 
   constructor(socket: Socket, options: SessionOptions, from: SessionPeer) {
@@ -96,10 +61,16 @@ export class ForwardSession implements GateMember, FrameOutcomes {
     this.#pass = this.#gate.enter(this);
     const { frameTimeoutMs = Infinity, idleTimeoutMs = 0 } = options;
     this.#watch = new SessionWatch({ frameTimeoutMs, idleTimeoutMs }, this.#clock.monotonicMs());
-    this.#equalChunks = new EqualChunks(options.unackedNames ?? new UnackedNames());
     this.#reader = new FrameReader(options);
-    this.#taker = new FrameTaker(from, this.#sliceLimits, this);
+    const { intake, telemetry, frameBytesMax: heldBytesMax, ratioMax = Infinity, unpacking } = options;
+    const { signal } = this.#gone;
+    const limits = { heldBytesMax, ratioMax, unpacking, signal };
+    const unpacker = new Unpacker({ budget: unpacking, room: this.#roomOfTenant, signal });
+    this.#taker = new FrameTaker(from, { limits, unpacker }, this);
+    const { unackedNames = new UnackedNames() } = options;
+    this.#intake = new SessionIntake({ intake, telemetry, limits, unackedNames });
     this.#answers = new Answers((answer) => this.#socket.writable && this.#socket.write(answer));
+    this.#inFlight = new InFlight(socket, this.#answers);
     socket.on('data', (piece: Buffer) => this.#take(piece));
     // The peer sends no more, but may still wait for acks.
     socket.on('end', () => {
@@ -107,7 +78,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
       this.#endIfDone();
     });
     socket.on('drain', () => {
-      this.#wake?.();
+      this.#inFlight.look();
       this.#report();
     });
     // A connection that breaks is the peer's affair: what it did not hear acked, it sends again.
@@ -115,7 +86,8 @@ export class ForwardSession implements GateMember, FrameOutcomes {
     socket.on('close', () => {
       this.#gate.leave(this.#pass);
       this.#reader.abandon();
-      this.#wake?.();
+      this.#gone.abort();
+      this.#inFlight.look();
       this.#closed.resolve();
     });
     if (from.unread) this.#take(from.unread);
@@ -153,11 +125,6 @@ export class ForwardSession implements GateMember, FrameOutcomes {
     if (overdue !== null) this.#endOverdue(overdue);
   }
 
-  get #sliceLimits(): SliceLimits {
-    const { frameBytesMax, ratioMax = Infinity } = this.#options;
-    return { heldBytesMax: frameBytesMax, ratioMax };
-  }
-
   #progress() {
     const { bytesRead, bytesWritten, writableLength } = this.#socket;
     return {
@@ -166,7 +133,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
       isInFrame: this.#reader.isInFrame,
       answersWaiting: writableLength,
       answersTaken: bytesWritten - writableLength,
-      isWaiting: this.isWaiting || this.#inFlightChunks > 0,
+      isWaiting: this.isWaiting || this.#inFlight.chunks > 0,
     };
   }
 
@@ -197,8 +164,8 @@ export class ForwardSession implements GateMember, FrameOutcomes {
       if (Buffer.isBuffer(frame)) this.#taker.take(frame, this.#reader.isJson);
       else if (typeof frame === 'object') this.#taker.takeFiled(frame);
       else if (frame === FRAME_MALFORMED) this.refuse('frame_malformed', 'the stream cannot be read on');
-      else if (frame === FRAME_UNKEPT) this.#refuseLater('frame_unkept', this.#reader.failure);
-      else this.#refuseLater('frame_too_large', 'it is larger than any frame that is taken');
+      else if (frame === FRAME_UNKEPT) this.refuseAtPace('frame_unkept', this.#reader.failure);
+      else this.refuseAtPace('frame_too_large', 'it is larger than any frame that is taken');
     }
     this.#taker.flush();
     this.#report();
@@ -206,27 +173,24 @@ export class ForwardSession implements GateMember, FrameOutcomes {
 
   /** Tells the gate what is held beside the chunks in flight. */
   #report(): void {
-    const unfinished = this.#closing ? 0 : this.#reader.heldBytes;
+    const unfinished = this.#taker.heldBytes + (this.#closing ? 0 : this.#reader.heldBytes);
     const overhead = unfinished > 0 ? UNFINISHED_OVERHEAD_BYTES : 0;
     this.#gate.update(this.#pass, unfinished + overhead + this.#socket.writableLength);
   }
 
   accept(chunk: Chunk, ack: Buffer | null): void {
     const bytes = chunk.bytes === chunk.entries ? chunk.bytes.length : chunk.bytes.length + chunk.entries.length;
-    const named = ack && this.#equalChunks.named(chunk);
-    if (named?.isNew) this.#options.telemetry.equalChunk('forward', chunk.count);
-    const held = this.#options.intake.accept(named ? named.chunk : chunk);
-    this.#settle(bytes, ack, held, named && (() => this.#socket.writable && named.acked()));
+    this.#settle(bytes, ack, this.#intake.accept(chunk, ack !== null));
   }
 
   acceptSliced(frame: SlicedFrame, ack: Buffer | null): Promise<void> {
-    const held = acceptSliced(frame, this.#sliceLimits, this.#options.intake);
-    this.#settle(0, ack, held);
-    return held.catch(() => undefined);
+    const handed = this.#intake.acceptSliced(frame, ack !== null);
+    this.#settle(0, ack, handed);
+    return handed.held.catch(() => undefined);
   }
 
   bury(undecodable: Undecodable, ack: Buffer | null): void {
-    this.#settle(undecodable.bytes.length, ack, this.#options.intake.bury(undecodable));
+    this.#settle(undecodable.bytes.length, ack, { held: this.#intake.bury(undecodable), acked: () => undefined });
   }
 
   answer(ack: Buffer): void {
@@ -238,13 +202,10 @@ export class ForwardSession implements GateMember, FrameOutcomes {
     this.#finish();
   }
 
-  /** Its sender will try again, so it hears of it at a pace. */
-  #refuseLater(code: FrameRefusal, detail: string): void {
+  refuseAtPace(code: FrameRefusal, detail: string): void {
     this.passOver(code, detail);
     this.#reader.abandon();
-    this.#held = true;
-    this.flow();
-    this.#clock.timer(REFUSAL_PAUSE_MS, () => this.#finish());
+    this.#refused();
   }
 
   passOver(code: FrameRefusal, detail: string): void {
@@ -255,11 +216,12 @@ export class ForwardSession implements GateMember, FrameOutcomes {
     return this.#reader.isJson ? encodeJsonAck(chunk) : encodeAck(chunk);
   }
 
-  #settle(chunkBytes: number, ack: Buffer | null, held: Promise<void>, whenWritten: (() => void) | null = null): void {
+  #settle(chunkBytes: number, ack: Buffer | null, { held, acked }: Handed): void {
     const place: OwedAnswer | null = ack && this.#answers.owe();
-    const bytes = chunkBytes + CHUNK_OVERHEAD_BYTES;
-    this.#inFlightBytes += bytes;
-    this.#inFlightChunks++;
+    const done = this.#inFlight.begin(chunkBytes);
+    const whenWritten = (): void => {
+      if (this.#socket.writable) acked();
+    };
     held
       .then(
         () => place && ack && this.#answers.give(place, this.#ack(ack), whenWritten),
@@ -269,15 +231,13 @@ export class ForwardSession implements GateMember, FrameOutcomes {
         },
       )
       .finally(() => {
-        this.#inFlightBytes -= bytes;
-        this.#inFlightChunks--;
-        this.#wake?.();
+        done();
         this.#endIfDone();
       });
   }
 
   get #hasRoom(): boolean {
-    return this.#roomOfTenant.hasRoom && this.#hasOwnRoom && this.#mayHold;
+    return this.#roomOfTenant.hasRoom && this.#inFlight.hasRoom && this.#mayHold;
   }
 
   /** Whether there is any use in taking a chunk now. */
@@ -285,21 +245,8 @@ export class ForwardSession implements GateMember, FrameOutcomes {
     return this.#options.pace?.mayRead !== false;
   }
 
-  get #hasOwnRoom(): boolean {
-    return (
-      this.#inFlightBytes < IN_FLIGHT_BYTES_MAX &&
-      this.#answers.count < ANSWERS_OWED_MAX &&
-      this.#socket.writableLength < ANSWER_BYTES_MAX
-    );
-  }
-
   async #room(): Promise<void> {
-    while (!this.#hasOwnRoom && !this.#socket.destroyed) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#wake = resolve;
-      await promise;
-      this.#wake = null;
-    }
+    await this.#inFlight.room();
     await this.#roomOfTenant.room();
     while (!this.#mayHold && !this.#closing && !this.#socket.destroyed) await this.#options.pace?.looked();
   }
@@ -341,19 +288,13 @@ export class ForwardSession implements GateMember, FrameOutcomes {
   /** Ends our side when every chunk that will be taken has its answer. */
   #endIfDone(): void {
     const done = this.#closing || (this.#peerEnded && !this.#held);
-    if (!done || this.#inFlightChunks > 0 || this.#socket.writableEnded) return;
+    if (!done || this.#inFlight.chunks > 0 || this.#socket.writableEnded) return;
     if (this.#closing && !this.#answers.hasWritten) {
       // It waits for no answers: what it sends from here on must not seem to be taken.
       this.#socket.destroySoon();
       return;
     }
     this.#socket.end();
-    if (!this.#closing) return;
-    // Unread input would turn the end into a reset, which can take the last answers with it; so it is read and forgotten.
-    this.#socket
-      .removeAllListeners('data')
-      .on('data', () => undefined)
-      .resume();
-    this.#clock.timer(LINGER_MS, () => this.#socket.destroy());
+    if (this.#closing) linger(this.#socket, this.#clock);
   }
 }

@@ -5,7 +5,6 @@
 
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import { countEntries, isArray } from '#shared/msgpack/extents.ts';
-import { decompress } from '#shared/record/compression.ts';
 import type { Encoding } from '#shared/record/record.ts';
 import { type SliceSource, sourceOf } from '#shared/record/unpack-slices.ts';
 import type { Chunk, Origin, Undecodable } from '../chunk.ts';
@@ -23,6 +22,7 @@ import type { FrameFile } from './frame-files.ts';
 import type { FiledFrame } from './frame-reader.ts';
 import { MessageRun } from './message-run.ts';
 import { type SlicedFrame, type SliceLimits, unpackedBytesMax } from './sliced-frame.ts';
+import type { Unpacker } from './unpacker.ts';
 
 const NIL = 0xc0;
 /** What is larger uncompressed goes on in slices. */
@@ -49,25 +49,36 @@ export interface FrameOutcomes {
   answer(ack: Buffer): void;
   /** The connection ends: what was not taken is not answered. */
   refuse(code: FrameRefusal, detail: string): void;
+  /** The same, but its sender will come back with it at once, so it hears of it only after a while. */
+  refuseAtPace(code: FrameRefusal, detail: string): void;
   /** Passed over, without an answer. */
   passOver(code: FrameRefusal, detail: string): void;
   /** The next frame comes when it is done. */
   wait(done: Promise<void>): void;
 }
 
+export interface TakerOptions {
+  readonly limits: SliceLimits;
+  readonly unpacker: Unpacker;
+}
+
 export class FrameTaker {
   readonly #sender: Sender;
   readonly #limits: SliceLimits;
+  readonly #unpacker: Unpacker;
   readonly #outcomes: FrameOutcomes;
   readonly #decoder = new ForwardDecoder();
   readonly #run = new MessageRun();
   /** The last tag as it came, and as it goes on. */
   #tag = '';
   #admittedTag: string | null = null;
+  /** Bytes of a frame that waits to be opened, or is taken in slices. */
+  heldBytes = 0;
 
-  constructor(sender: Sender, limits: SliceLimits, outcomes: FrameOutcomes) {
+  constructor(sender: Sender, { limits, unpacker }: TakerOptions, outcomes: FrameOutcomes) {
     this.#sender = sender;
     this.#limits = limits;
+    this.#unpacker = unpacker;
     this.#outcomes = outcomes;
   }
 
@@ -79,7 +90,7 @@ export class FrameTaker {
   /** A frame that came by way of a file. */
   takeFiled({ frame, file }: FiledFrame): void {
     this.flush();
-    const unreadable = (error: unknown): void => this.#outcomes.refuse('frame_unkept', reasonOf(error));
+    const unreadable = (error: unknown): void => this.#outcomes.refuseAtPace('frame_unkept', reasonOf(error));
     this.#outcomes.wait(
       this.#decideFiled(frame, file)
         .catch(unreadable)
@@ -115,7 +126,7 @@ export class FrameTaker {
 
   async #decideFiled(oversized: OversizedFrame, file: FrameFile): Promise<void> {
     await file.written();
-    if (file.failure !== null) return this.#outcomes.refuse('frame_unkept', file.failure);
+    if (file.failure !== null) return this.#outcomes.refuseAtPace('frame_unkept', file.failure);
     const held = file.inMemory();
     if (held) return (await this.#decide(held, false)) ?? undefined;
     const { bytes } = oversized;
@@ -175,17 +186,31 @@ export class FrameTaker {
       UNPACKED_BYTES_MAX,
       unpackedBytesMax(run.length, this.#limits),
     );
-    return decompress(run, encoding, unpackedMax).then(
-      (entries) => this.#takeRun(run, entries, frame) ?? undefined,
-      // It is too large to be held, or damaged.
-      () => this.#takeSliced(sourceOf(run), encoding, frame),
+    const taken = this.#unpacker.unpack(run, encoding, unpackedMax).then(
+      (entries) =>
+        // It is too large to be held, or damaged.
+        entries === null ? this.#takeSliced(sourceOf(run), encoding, frame) : this.#takeRun(run, entries, frame),
+      // The connection is gone, so nobody waits for an answer.
+      () => undefined,
     );
+    return this.#while(run, taken);
+  }
+
+  /** The bytes are held until it is done. */
+  async #while(held: Buffer, done: Promise<unknown>): Promise<void> {
+    this.heldBytes = held.length;
+    try {
+      await done;
+    } finally {
+      this.heldBytes = 0;
+    }
   }
 
   #takeRun(bytes: Buffer, entries: Buffer, frame: ForwardFrame): Promise<void> | null {
     const { encoding, chunk, chunkId } = frame;
     const count = countEntries(entries, 0, entries.length);
-    if (count < 0) return this.#takeSliced(sourceOf(entries), 'identity', frame);
+    // As it came, for that is smaller, and is counted.
+    if (count < 0) return this.#while(bytes, this.#takeSliced(sourceOf(bytes), encoding, frame));
     if (count === 0) {
       if (chunk) this.#outcomes.answer(chunk);
       return null;

@@ -11,14 +11,10 @@ import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { type Compression, decompress } from '#shared/record/compression.ts';
 import type { Intake } from '../chunk.ts';
+import { believedBytes, UNPACKING_COPIES } from './unpacker.ts';
 
-/** What a compressed body is believed to grow to at first; logs shrink 5 to 30 times. */
-const RATIO_BELIEVED = 32;
-const UNPACKED_MIN = 64 * 1024;
 /** What a piece costs beyond its bytes: a body in pieces of one byte each must not slip through. */
 const PIECE_OVERHEAD_BYTES = 512;
-/** zlib gathers what it gives in pieces, and joins them at the end. */
-const UNPACKING_COPIES = 2;
 /** Emitted on a request that stood still for too long. */
 const OVERDUE = Symbol('overdue');
 
@@ -126,8 +122,7 @@ export class BodyReader {
   /** Rejects with decompressed_too_large, body_malformed, intake_full. */
   async decompress(body: Buffer, compression: Compression, held: DisposableStack): Promise<Buffer> {
     const { bodyBytesMax } = this.#options;
-    // Most bodies give far less than they may; only those that do not are opened a second time.
-    const believed = Math.min(bodyBytesMax, body.length * RATIO_BELIEVED + UNPACKED_MIN);
+    const believed = believedBytes(body.length, bodyBytesMax);
     const unpacked = await this.#decompressWithin(believed, body, compression, held).catch((error: unknown) => {
       const grows = error instanceof SluiceError && error.code === 'decompressed_too_large' && believed < bodyBytesMax;
       if (!grows) throw error;

@@ -9,10 +9,12 @@
 
 import assert from 'node:assert/strict';
 import { crc32 } from 'node:zlib';
+import type { ByteBudget, Permit } from '#shared/byte-budget.ts';
+import { SluiceError } from '#shared/errors.ts';
 import { type Cut, EntryCutter, type Rest } from '#shared/msgpack/entry-cutter.ts';
 import type { Encoding } from '#shared/record/record.ts';
 import { type Damage, type SliceSource, UnpackPass } from '#shared/record/unpack-slices.ts';
-import type { Origin, SlicedIntake, Slices } from '../chunk.ts';
+import type { Origin, SlicedChunk, SlicedIntake, Slices, Undecodable } from '../chunk.ts';
 
 export interface SlicedFrame {
   readonly origin: Origin;
@@ -27,15 +29,31 @@ export interface SliceLimits {
   readonly heldBytesMax: number;
   /** What a compressed run may grow by, beyond `RATIO_FREE_BYTES`. */
   readonly ratioMax: number;
+  /** For entries that are large enough to matter. */
+  readonly unpacking: ByteBudget;
+  /** Aborted when the connection is gone. */
+  readonly signal: AbortSignal;
 }
 
 /** However small a compressed run is, it may grow to this. */
 const RATIO_FREE_BYTES = 8 * 1024 * 1024;
+/** A few slices. */
+const LARGE_ENTRY_BYTES = 1024 * 1024;
+/** The pieces of an entry are joined at its end. */
+const CUTTER_COPIES = 2;
 /** Enough to have the first entry's time. */
 const HEAD_BYTES = 64;
 
-/** Rejects where it could not be held, or not be read; then its sender must try again. */
-export async function acceptSliced(frame: SlicedFrame, limits: SliceLimits, intake: SlicedIntake): Promise<void> {
+/**
+ * Rejects where it could not be held, or not be read; then its sender must try again.
+ * @param named the chunk under the name that it goes by
+ */
+export async function acceptSliced(
+  frame: SlicedFrame,
+  limits: SliceLimits,
+  intake: SlicedIntake,
+  named: (chunk: SlicedChunk) => SlicedChunk = (chunk) => chunk,
+): Promise<void> {
   let survey = await surveyOf(frame, limits, []);
   for (let finer = survey.pass.finerFrom; finer !== null; finer = survey.pass.finerFrom) {
     survey = await surveyOf(frame, limits, finer);
@@ -43,15 +61,27 @@ export async function acceptSliced(frame: SlicedFrame, limits: SliceLimits, inta
   const { origin, chunkId, source } = frame;
   const { damage } = survey.pass;
   if (survey.length === 0 && !damage) return;
-  if (damage?.isTooLarge || survey.entries === 0) {
+  const bury = async (reason: Undecodable['reason'], error: string): Promise<void> => {
     const bytes = await beginningOf(source, limits.heldBytesMax);
+    await intake.bury({ ...origin, bytes, reason, error, cut: bytes.length < source.size });
+  };
+  if (damage?.isTooLarge || survey.entries === 0) {
     const reason = damage?.isTooLarge ? 'chunk_too_large' : 'chunk_undecodable';
-    const error = damage ? `Cannot decompress the chunk: ${damage.why}` : 'it has no entry [time, record]';
-    return intake.bury({ ...origin, bytes, reason, error, cut: bytes.length < source.size });
+    return bury(reason, damage ? `Cannot decompress the chunk: ${damage.why}` : 'it has no entry [time, record]');
   }
   const { count, head, length } = survey;
   const chunk = { ...origin, chunkId, content: { crc32: survey.crc32, length }, head, count, sentBytes: source.size };
-  await intake.acceptSlices(chunk, (slices) => feed(frame, limits, survey, slices));
+  try {
+    await intake.acceptSlices(named(chunk), (slices) => feed(frame, limits, survey, slices));
+  } catch (error) {
+    if (!isExcess(error)) throw error;
+    await bury('too_many_events', error.message);
+  }
+}
+
+/** What intake never takes: to be refused again and again would help nobody. */
+export function isExcess(error: unknown): error is SluiceError {
+  return error instanceof SluiceError && error.code === 'too_many_events';
 }
 
 interface Survey {
@@ -67,7 +97,7 @@ interface Survey {
 
 async function surveyOf(frame: SlicedFrame, limits: SliceLimits, finerFrom: readonly number[]): Promise<Survey> {
   const pass = passOver(frame, limits, finerFrom);
-  const cutter = new EntryCutter(limits.heldBytesMax);
+  const cutter = new EntryCutter(limits.heldBytesMax, { lends: true });
   let sum = 0;
   let length = 0;
   let count = 0;
@@ -77,11 +107,14 @@ async function surveyOf(frame: SlicedFrame, limits: SliceLimits, finerFrom: read
     if (cut.kind === 'entries') entries += cut.count;
   };
   let head = Buffer.alloc(0);
+  using large = new LargeEntry(cutter, limits, limits.signal);
   for await (const slice of pass.slices()) {
+    limits.signal.throwIfAborted();
     sum = crc32(slice, sum);
     length += slice.length;
     if (head.length < HEAD_BYTES) head = Buffer.concat([head, slice.subarray(0, HEAD_BYTES - head.length)]);
     for (const cut of cutter.push(slice)) tally(cut);
+    await large.fit();
   }
   for (const cut of cutter.end()) tally(cut);
   return { pass, crc32: sum, length, head, count, entries };
@@ -97,13 +130,46 @@ async function feed(frame: SlicedFrame, limits: SliceLimits, survey: Survey, sli
     else await slices.reject({ bytes, first, count, why: cut.why, cut: cut.cut ?? false });
     first += count;
   };
-  for await (const slice of pass.slices()) for (const cut of cutter.push(slice)) await give(cut);
+  // What was begun is brought to its end, whoever is gone.
+  using large = new LargeEntry(cutter, limits, null);
+  for await (const slice of pass.slices()) {
+    for (const cut of cutter.push(slice)) await give(cut);
+    await large.fit();
+  }
   const end = cutter.end();
   let last = end.next();
   for (; last.done !== true; last = end.next()) await give(last.value);
   assert(first === survey.count && pass.damage?.at === survey.pass.damage?.at, 'both passes find the same');
   const unread = await unreadOf(frame, limits, pass.damage, last.value);
   if (unread) await slices.rejectRest({ ...unread, why: `${unread.why}; ${first} entries before it went on` });
+}
+
+/** An entry that is as large as many others together is held only within the budget of what bytes grow to. */
+class LargeEntry implements Disposable {
+  readonly #cutter: EntryCutter;
+  readonly #limits: SliceLimits;
+  readonly #signal: AbortSignal | null;
+  #permit: Permit | null = null;
+
+  constructor(cutter: EntryCutter, limits: SliceLimits, signal: AbortSignal | null) {
+    this.#cutter = cutter;
+    this.#limits = limits;
+    this.#signal = signal;
+  }
+
+  /** Resolves when it may grow to its limit, or there is none. */
+  async fit(): Promise<void> {
+    const isLarge = this.#cutter.heldBytes > LARGE_ENTRY_BYTES;
+    if (isLarge === (this.#permit !== null)) return;
+    if (!isLarge) return this[Symbol.dispose]();
+    const { unpacking, heldBytesMax } = this.#limits;
+    this.#permit = await unpacking.acquire(CUTTER_COPIES * heldBytesMax, this.#signal ?? undefined);
+  }
+
+  [Symbol.dispose](): void {
+    this.#permit?.[Symbol.dispose]();
+    this.#permit = null;
+  }
 }
 
 /** What no entry could be made of. Where decompression failed, only the compressed bytes have all of it. */

@@ -95,9 +95,9 @@ export class Unacked {
   }
 }
 
-/** Intake takes nothing any more. */
+/** Intake takes nothing any more, or never takes this. */
 function isEnd(error: unknown): boolean {
-  return error instanceof SluiceError && error.code === 'shutting_down';
+  return error instanceof SluiceError && (error.code === 'shutting_down' || error.code === 'too_many_events');
 }
 
 function codeOf(error: unknown): string {

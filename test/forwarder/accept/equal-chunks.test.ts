@@ -32,17 +32,19 @@ function acked(connection: EqualChunks, chunk = chunkOf()): NamedChunk {
 }
 
 function sent(connection: EqualChunks, chunk = chunkOf()): NamedChunk {
-  const named = connection.named(chunk);
+  const named = connection.named(chunk, ({ entries }) => contentOf(entries));
   assert(named);
   assert.deepEqual(named.chunk.content, contentOf(chunk.entries));
   return named;
 }
 
+const unasked = (): never => assert.fail('its content is looked at');
+
 test('ids of any other form stay as they are', () => {
   const connection = new EqualChunks(new UnackedNames());
   const others = ['', 'one', 'ZGF0YQ==\n', HASH.slice(1), `${HASH}0`, HASH.toUpperCase(), HASH.replace('c', 'g')];
-  for (const id of others) assert.equal(connection.named(chunkOf({ chunkId: Buffer.from(id) })), null, id);
-  assert.equal(connection.named(chunkOf({ chunkId: null })), null);
+  for (const id of others) assert.equal(connection.named(chunkOf({ chunkId: Buffer.from(id) }), unasked), null, id);
+  assert.equal(connection.named(chunkOf({ chunkId: null }), unasked), null);
 });
 
 test('behind its ack an equal chunk is new, each time', () => {

@@ -10,6 +10,7 @@ import { encode } from '@msgpack/msgpack';
 import { ForwardSession } from '#forwarder/accept/forward-session.ts';
 import type { Chunk, Intake } from '#forwarder/chunk.ts';
 import { ForwarderTelemetry } from '#forwarder/telemetry.ts';
+import { ByteBudget } from '#shared/byte-budget.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { bytesOf, captured, type Captured } from '#test/fixtures/forward/captured.ts';
 import { ANYONE } from '#forwarder/principal.ts';
@@ -71,7 +72,8 @@ describe('captured connections', () => {
     const { address, port } = serverAddress(server);
     const client = connect({ port, host: address, noDelay: true });
     const [peer] = (await once(server, 'connection')) as [Socket];
-    new ForwardSession(peer, { intake: wholeSlices(intake), telemetry, frameBytesMax: 1024 * 1024 }, SOMEBODY);
+    const limits = { frameBytesMax: 1024 * 1024, unpacking: new ByteBudget(1024 * 1024) };
+    new ForwardSession(peer, { intake: wholeSlices(intake), telemetry, ...limits }, SOMEBODY);
     const heard: Buffer[] = [];
     client.on('data', (answer: Buffer) => heard.push(answer));
     const closed = once(client, 'close');

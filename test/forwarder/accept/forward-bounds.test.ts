@@ -10,6 +10,7 @@ import { encode } from '@msgpack/msgpack';
 import { ForwardSession } from '#forwarder/accept/forward-session.ts';
 import type { Chunk, Intake, Undecodable } from '#forwarder/chunk.ts';
 import { ForwarderTelemetry } from '#forwarder/telemetry.ts';
+import { ByteBudget } from '#shared/byte-budget.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { ANYONE } from '#forwarder/principal.ts';
 import { wholeSlices } from './whole-slices.ts';
@@ -44,7 +45,8 @@ async function setUp(held: Promise<void> = Promise.resolve()): Promise<Scene> {
   const client = connect({ port: address.port, host: '127.0.0.1', allowHalfOpen: true });
   client.on('error', () => undefined);
   const [peer] = (await once(server, 'connection')) as [Socket];
-  new ForwardSession(peer, { intake: wholeSlices(intake), telemetry, frameBytesMax: MIB, ratioMax: 200 }, SOMEBODY);
+  const limits = { frameBytesMax: MIB, ratioMax: 200, unpacking: new ByteBudget(2 * MIB) };
+  new ForwardSession(peer, { intake: wholeSlices(intake), telemetry, ...limits }, SOMEBODY);
   return {
     client,
     peer,

@@ -10,7 +10,7 @@ import { test, type TestContext } from 'node:test';
 import { fork } from 'node:child_process';
 import { encode } from '@msgpack/msgpack';
 import { type ForwardServerOptions, startForwardServer } from '#forwarder/accept/forward-server.ts';
-import type { SessionOptions } from '#forwarder/accept/forward-session.ts';
+import type { SessionOptions } from '#forwarder/accept/session-options.ts';
 import { ReadingGate } from '#forwarder/accept/reading-gate.ts';
 import type { Chunk, Intake, Undecodable } from '#forwarder/chunk.ts';
 import { SluiceError } from '#shared/errors.ts';

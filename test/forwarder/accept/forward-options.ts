@@ -1,10 +1,11 @@
 // Options of a Forward server for tests: nobody is asked for anything, and no limit is near, unless a test says so.
 
 import type { ForwardServerOptions } from '#forwarder/accept/forward-server.ts';
-import type { SessionOptions } from '#forwarder/accept/forward-session.ts';
+import type { SessionOptions } from '#forwarder/accept/session-options.ts';
 import { Admission } from '#forwarder/admit/admission.ts';
 import type { Intake } from '#forwarder/chunk.ts';
 import { ForwarderTelemetry } from '#forwarder/telemetry.ts';
+import { ByteBudget } from '#shared/byte-budget.ts';
 import { systemClock } from '#shared/clock.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { type DoorChanges, openDoor } from '#test/forwarder/admit/open-door.ts';
@@ -31,7 +32,14 @@ export function forwardOptions(
     door: openDoor({ admits: (address) => admission.admits(address), telemetry, ...limits }),
     logins: { hold: () => Promise.resolve() },
     handshakeTimeoutMs: 60_000,
-    session: { intake: wholeSlices(intake), telemetry, clock, frameBytesMax: 1_000_000, ...session },
+    session: {
+      intake: wholeSlices(intake),
+      telemetry,
+      clock,
+      frameBytesMax: 1_000_000,
+      unpacking: new ByteBudget(2_000_000),
+      ...session,
+    },
     ...changes,
   };
 }

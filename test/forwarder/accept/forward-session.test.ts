@@ -7,6 +7,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { decode, decodeMultiStream, encode } from '@msgpack/msgpack';
 import { ForwardSession } from '#forwarder/accept/forward-session.ts';
 import type { Chunk, Intake, Undecodable } from '#forwarder/chunk.ts';
+import { ByteBudget } from '#shared/byte-budget.ts';
 import { ForwarderTelemetry } from '#forwarder/telemetry.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { Metrics } from '#shared/metrics.ts';
@@ -43,7 +44,12 @@ async function setUp(frameBytesMax = 1_000_000) {
   const telemetry = new ForwarderTelemetry(new Metrics({ version: '0', command: 'test' }), SILENT);
   const server = createServer({ allowHalfOpen: true });
   let session: ForwardSession | null = null;
-  const options = { intake: wholeSlices(intake), telemetry, frameBytesMax };
+  const options = {
+    intake: wholeSlices(intake),
+    telemetry,
+    frameBytesMax,
+    unpacking: new ByteBudget(2 * frameBytesMax),
+  };
   server.on('connection', (socket) => (session = new ForwardSession(socket, options, SOMEBODY)));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -167,6 +167,7 @@ test('what intake refuses is answered by its code, and counted there', async () 
   await check(new SluiceError('queue_unavailable', 'Cannot append: x'), 503, 'queue_unavailable', true);
   await check(new SluiceError('queue_full', 'Cannot append: x'), 503, 'queue_full', true);
   await check(new SluiceError('entry_too_large', 'Cannot take: x'), 413, 'entry_too_large', false);
+  await check(new SluiceError('too_many_events', 'Cannot take: x'), 413, 'too_many_events', false);
   await check(new SluiceError('shutting_down', 'Cannot take: x'), 503, 'shutting_down', true);
   await check(new TypeError('secret'), 500, 'internal', false);
   assert.deepEqual(fixture.rejected, []);

@@ -6,6 +6,7 @@ import { jsonFrame } from '#forwarder/decode/json-mode.ts';
 import { countEntries } from '#shared/msgpack/extents.ts';
 import { FRAME_MALFORMED, NEED_MORE } from '#shared/msgpack/frame-scanner.ts';
 import { decompress } from '#shared/record/compression.ts';
+import { opened } from './plain-walk.ts';
 
 export type Seen =
   | 'heartbeat'
@@ -13,10 +14,13 @@ export type Seen =
   | 'frame too large'
   | ForwardRefusal
   | (ForwardFrame & {
-      /** The entries, uncompressed. */
+      /** As it came. */
+      readonly body: Buffer;
+      /** The entries, uncompressed; of damaged ones what comes out. */
       readonly run: Buffer;
       /** How many; below 0 where they are none. */
       readonly count: number;
+      readonly isDamaged: boolean;
     });
 
 export async function readStream(pieces: readonly Buffer[], frameBytesMax = 1024 * 1024): Promise<Seen[]> {
@@ -42,11 +46,13 @@ async function decodeFrame(bytes: Buffer | ForwardRefusal, decoder: ForwardDecod
   if (frame.kind === 'heartbeat') return 'heartbeat';
   if (frame.kind === 'malformed' || frame.kind === 'signal') return frame;
   const body = bytes.subarray(frame.start, frame.end);
-  if (frame.kind === 'message') return { ...frame, run: Buffer.concat([Buffer.from([0x92]), body]), count: 1 };
+  if (frame.kind === 'message')
+    return { ...frame, body, run: Buffer.concat([Buffer.from([0x92]), body]), count: 1, isDamaged: false };
   try {
     const run = await decompress(body, frame.encoding, bytesMax);
-    return { ...frame, run, count: countEntries(run, 0, run.length) };
+    return { ...frame, body, run, count: countEntries(run, 0, run.length), isDamaged: false };
   } catch {
-    return { ...frame, run: Buffer.alloc(0), count: -1 };
+    const run = frame.encoding === 'identity' ? body : opened(body, frame.encoding);
+    return { ...frame, body, run, count: -1, isDamaged: true };
   }
 }

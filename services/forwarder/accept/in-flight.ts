@@ -1,0 +1,65 @@
+// What one connection has under way: chunks that intake has and did not answer, answers that are owed, answers that its peer does not
+// read. Beyond its bounds the connection is read no further, so that no single one takes all the room.
+
+import type { Answers } from './answers.ts';
+
+/** Bytes that one connection may have in flight before it is read no further. */
+const BYTES_MAX = 8 * 1024 * 1024;
+/** What a chunk in flight costs beside its bytes. */
+const CHUNK_OVERHEAD_BYTES = 256;
+/** Answers that wait for those before them, and bytes of answers that the peer does not read. */
+const ANSWERS_OWED_MAX = 16_384;
+export const ANSWER_BYTES_MAX = 64 * 1024;
+
+interface Writable {
+  readonly writableLength: number;
+  readonly destroyed: boolean;
+}
+
+export class InFlight {
+  readonly #socket: Writable;
+  readonly #answers: Answers;
+  #bytes = 0;
+  #wake: (() => void) | null = null;
+  chunks = 0;
+
+  constructor(socket: Writable, answers: Answers) {
+    this.#socket = socket;
+    this.#answers = answers;
+  }
+
+  get hasRoom(): boolean {
+    return (
+      this.#bytes < BYTES_MAX &&
+      this.#answers.count < ANSWERS_OWED_MAX &&
+      this.#socket.writableLength < ANSWER_BYTES_MAX
+    );
+  }
+
+  /** A chunk is under way until what it gives is called. */
+  begin(chunkBytes: number): () => void {
+    const bytes = chunkBytes + CHUNK_OVERHEAD_BYTES;
+    this.#bytes += bytes;
+    this.chunks += 1;
+    return () => {
+      this.#bytes -= bytes;
+      this.chunks -= 1;
+      this.look();
+    };
+  }
+
+  /** Something has changed for whoever waits. */
+  look(): void {
+    this.#wake?.();
+  }
+
+  /** Resolves when there is room, or the connection is gone. */
+  async room(): Promise<void> {
+    while (!this.hasRoom && !this.#socket.destroyed) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#wake = resolve;
+      await promise;
+      this.#wake = null;
+    }
+  }
+}

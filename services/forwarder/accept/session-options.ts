@@ -1,0 +1,39 @@
+// What a session of the Forward protocol is given: limits, and what it shares with the other sessions of its server or process.
+
+import type { ByteBudget } from '#shared/byte-budget.ts';
+import type { Clock } from '#shared/clock.ts';
+import type { Room, SlicedIntake } from '../chunk.ts';
+import type { ForwarderTelemetry } from '../telemetry.ts';
+import type { UnackedNames } from './equal-chunks.ts';
+import type { FrameFiles } from './frame-files.ts';
+import type { Sender } from './frame-taker.ts';
+import type { ReadingGate } from './reading-gate.ts';
+import type { RefusalPace } from './refusal-pace.ts';
+import type { WatchLimits } from './session-watch.ts';
+
+export interface SessionOptions extends Partial<WatchLimits> {
+  readonly intake: SlicedIntake;
+  readonly telemetry: ForwarderTelemetry;
+  /** Largest frame that is held in memory. */
+  readonly frameBytesMax: number;
+  /** For larger ones; absent: they are refused. */
+  readonly files?: FrameFiles;
+  /** What compressed chunks may grow to, of all inputs of the process together. */
+  readonly unpacking: ByteBudget;
+  /** What a compressed chunk may grow by; absent: as it likes. */
+  readonly ratioMax?: number;
+  readonly clock?: Clock;
+  /** Shared by all sessions of a server. */
+  readonly gate?: ReadingGate;
+  /** Shared by all sessions of a server. */
+  readonly unackedNames?: UnackedNames;
+  /** The same; absent: what cannot be held is refused at once. */
+  readonly pace?: RefusalPace;
+  /** The room that a tenant has; else that of intake. */
+  readonly roomOf?: (tenant: string | null) => Room;
+}
+
+export interface SessionPeer extends Sender {
+  /** What came behind its handshake. */
+  readonly unread?: Buffer;
+}

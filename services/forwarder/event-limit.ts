@@ -1,0 +1,33 @@
+// What a few bytes may become: a batch of the smallest entries, or of a few entries under a long tag, would cost the queue, the indexer
+// and the store far more than its sender. Asked by intake, so that no input can forget it.
+//
+// Guarantees: pure; constant time but for tags whose batch is near the limit.
+
+export interface BatchSize {
+  readonly count: number;
+  readonly tag: string;
+  /** Of its entries, uncompressed. */
+  readonly bytes: number;
+}
+
+/** A batch may have so many events however small they are; beyond that, each must have some bytes. */
+const EVENTS_FREE = 100_000;
+const EVENT_BYTES_MIN = 16;
+/** What the tags of a batch's documents may take together; a document has its tag as JSON. */
+const TAG_BYTES_FREE = 16 * 1024 * 1024;
+const TAG_BYTES_RATIO = 8;
+/** Of a UTF-16 unit as JSON: \u0000. */
+const JSON_BYTES_MAX = 6;
+const QUOTES_BYTES = 2;
+
+/** Why the batch has too many events for its bytes; null where it has not. */
+export function excessOf({ count, tag, bytes }: BatchSize): string | null {
+  if (count > Math.max(EVENTS_FREE, bytes / EVENT_BYTES_MIN)) {
+    return `${count} events in ${bytes} bytes are more than ${EVENTS_FREE}, and have less than ${EVENT_BYTES_MIN} bytes each`;
+  }
+  const tagBytesMax = Math.max(TAG_BYTES_FREE, bytes * TAG_BYTES_RATIO);
+  if (count * tag.length * JSON_BYTES_MAX <= tagBytesMax) return null;
+  const tagBytes = count * (Buffer.byteLength(JSON.stringify(tag)) - QUOTES_BYTES);
+  if (tagBytes <= tagBytesMax) return null;
+  return `the tag, once for each of ${count} events, takes ${tagBytes} bytes, more than ${tagBytesMax}`;
+}
