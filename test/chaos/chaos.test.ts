@@ -49,12 +49,15 @@ suite('books', () => {
 
 suite('schedule', () => {
   test('is the same for the same seed, and another for another', () => {
-    assert.deepEqual(scheduleOf(1, 100, 1000), scheduleOf(1, 100, 1000));
-    assert.notDeepEqual(scheduleOf(1, 100, 1000), scheduleOf(2, 100, 1000));
+    const options = { count: 100, everyMs: 1000, lastsMsMax: 60_000 };
+    assert.deepEqual(scheduleOf(1, options), scheduleOf(1, options));
+    assert.notDeepEqual(scheduleOf(1, options), scheduleOf(2, options));
   });
 
   test('has each kind once in a round', () => {
-    const kinds = scheduleOf(7, kindNames.length * 3, 1000).map(({ kind }) => kind);
+    const kinds = scheduleOf(7, { count: kindNames.length * 3, everyMs: 1000, lastsMsMax: 60_000 }).map(
+      ({ kind }) => kind,
+    );
     for (let at = 0; at < kinds.length; at += kindNames.length) {
       assert.deepEqual(kinds.slice(at, at + kindNames.length).sort(), [...kindNames].sort());
     }
@@ -69,7 +72,8 @@ suite('verdict', () => {
     bar: { faultsOfEachKind: 1, shareInFlight: 0.5 },
     counts,
     client: counts,
-    struck: kindNames.map((kind, i) => ({ kind, unacked: i % 2 })),
+    torn: { acked: 1, deadLettered: 1 },
+    struck: kindNames.map((kind, i) => ({ kind, unacked: (i + 1) % 2 })),
     resentChunks: 1,
     deduplicated: 1,
     rebalances: 1,
@@ -86,6 +90,7 @@ suite('verdict', () => {
   check('one that nobody sent', { counts: { ...counts, strangers: 1 } }, 'broken');
   check('one of the real client lost', { client: { ...counts, lost: 1 } }, 'broken');
   check('one of the real client doubled, whose ids are new', { client: { ...counts, duplicated: 1 } }, 'clean');
+  check('a torn end that nobody told', { torn: { acked: 2, deadLettered: 1 } }, 'broken');
   check('a ledger that did not close', { faultsFound: ['indexer-0: 1'] }, 'broken');
   check('a kind that never came', { struck: clean.struck.slice(1) }, 'inconclusive');
   check('nothing in flight', { struck: clean.struck.map((one) => ({ ...one, unacked: 0 })) }, 'inconclusive');

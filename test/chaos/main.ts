@@ -11,14 +11,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { runChaos } from './chaos.ts';
+import { kindNames } from './schedule.ts';
 import { tableOf, verdictOf } from './verdict.ts';
 
 const unshare = '/usr/bin/unshare';
 const insideVariable = 'SLUICE_TEST_CHAOS_NAMESPACE';
 const faultsPerMinute = 7;
-const full = { minutes: 30, rate: 2400, bar: { faultsOfEachKind: 5, shareInFlight: 0.5 } };
+const full = { minutes: 30, rate: 2400, lastsMsMax: 60_000, bar: { faultsOfEachKind: 5, shareInFlight: 0.5 } };
 /** Each kind once, for CI. */
-const short = { minutes: 1.5, rate: 1200, faults: 16, bar: { faultsOfEachKind: 1, shareInFlight: 0.5 } };
+const short = {
+  minutes: 1.5,
+  rate: 1200,
+  faults: kindNames.length,
+  lastsMsMax: 20_000,
+  bar: { faultsOfEachKind: 1, shareInFlight: 0.5 },
+};
 
 const { values } = parseArgs({
   options: {
@@ -54,7 +61,8 @@ async function main(): Promise<number> {
 
   let isClean = false;
   try {
-    const options = { seed, minutes, faults, eventsPerSecond, bar: plan.bar, dataDir, logDir };
+    const { bar, lastsMsMax } = plan;
+    const options = { seed, minutes, faults, lastsMsMax, eventsPerSecond, bar, dataDir, logDir };
     const { facts, lost, duplicated } = await runChaos({ ...options, mayMount: isRoot, signal: stop.signal, say });
     const verdict = verdictOf(facts);
     isClean = verdict.verdict === 'clean';

@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { freePort } from '#test/backends/free-port.ts';
 import { Tethered } from '#test/backends/tethered.ts';
+import { Clock } from './clock.ts';
 
 const program = join(import.meta.dirname, '../../dist/sluice.js');
 const scrapeMs = 1000;
@@ -15,6 +16,8 @@ export interface MemberOptions {
   readonly command: string;
   readonly name: string;
   readonly dataDir: string;
+  /** Stays readable when the data folder is full. */
+  readonly clockFile: string;
   readonly logDir: string;
   readonly environment: Readonly<Record<string, string>>;
   /** It has ended by itself. */
@@ -26,6 +29,7 @@ type Metrics = ReadonlyMap<string, number>;
 export class Member implements AsyncDisposable {
   readonly name: string;
   readonly forwardPort: number;
+  readonly clock: Clock;
   readonly #admin: string;
   readonly #process: Tethered;
   /** The last that was read of this life, and what all lives before had counted. */
@@ -37,12 +41,13 @@ export class Member implements AsyncDisposable {
   #wanted = false;
 
   private constructor(options: MemberOptions, ports: { forward: number; http: number; admin: number }) {
-    const { name, command, dataDir, logDir, environment, fell } = options;
+    const { name, command, dataDir, clockFile, logDir, environment, fell } = options;
+    this.clock = new Clock(clockFile);
     this.name = name;
     this.forwardPort = ports.forward;
     this.#admin = `http://127.0.0.1:${ports.admin}`;
     this.#process = new Tethered({
-      command: [process.execPath, program, command],
+      command: [...this.clock.wrapper, process.execPath, program, command],
       environment: {
         ...withoutSluice(process.env),
         ...environment,
@@ -122,6 +127,11 @@ export class Member implements AsyncDisposable {
   stop(): Promise<void> {
     this.#wanted = false;
     return this.#process.stop();
+  }
+
+  /** Has it replace its workers. */
+  reload(): void {
+    this.#process.reload();
   }
 
   freeze(): void {

@@ -7,6 +7,8 @@ import { clientTag } from './load.ts';
 const pageSize = 10_000;
 const index = 'logs-sluice-*';
 const tellMax = 20;
+/** `tornName` of books.ts. */
+const tornEnd = /torn=(\d+)-(\d+);/;
 
 interface Source {
   readonly attributes?: { readonly n?: unknown; readonly s?: unknown };
@@ -53,15 +55,17 @@ function enter({ books, clientBooks }: AllBooks, source: Source): void {
   else books.find(Number(source.attributes?.s), event);
 }
 
-/** Enters every dead letter, given the lines of `sluice cat --topic dead-letters`. Returns those that are of no single event. */
+/** Enters every dead letter, of an event or of the torn end of a chunk, given the lines of `sluice cat --topic dead-letters`. Returns those that are of no single event. */
 export function readDeadLetters(lines: readonly string[], { books, clientBooks }: AllBooks): string[] {
   const others: string[] = [];
   for (const line of lines) {
-    const letter = JSON.parse(line) as { tag?: unknown; record?: { n?: unknown; s?: unknown } };
+    const letter = JSON.parse(line) as { tag?: unknown; bytes?: unknown; record?: { n?: unknown; s?: unknown } };
     const tag = String(letter.tag);
     const event = Number(letter.record?.n);
-    if (letter.record === undefined) others.push(line);
-    else if (tag.startsWith(clientTag)) clientBooks.findDeadLetter(Number(tag.slice(clientTag.length)), event);
+    if (letter.record === undefined) {
+      const [, sender, chunk] = tornEnd.exec(Buffer.from(String(letter.bytes), 'base64').toString('latin1')) ?? [];
+      if (!books.findTornEnd({ sender: Number(sender), chunk: Number(chunk) })) others.push(line);
+    } else if (tag.startsWith(clientTag)) clientBooks.findDeadLetter(Number(tag.slice(clientTag.length)), event);
     else books.findDeadLetter(Number(letter.record.s), event);
   }
   return others;

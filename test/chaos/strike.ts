@@ -2,8 +2,11 @@
 // told to be). Never waits for the system to have recovered.
 
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Load } from './load.ts';
 import type { Fault } from './schedule.ts';
-import type { World } from './world.ts';
+import { crewAt, type World } from './world.ts';
+
+const yearMs = 365 * 86_400_000;
 
 /** What a fault takes away. No two faults take the same at the same time; of the brokers only one fault is at work. */
 export function takenBy({ kind, which }: Fault): readonly string[] {
@@ -32,6 +35,18 @@ export function takenBy({ kind, which }: Fault): readonly string[] {
     case 'senders cut':
     case 'senders stalled':
       return ['senders'];
+    case 'workers replaced':
+      return [`forwarder-${crewAt}`];
+    case 'clock a year ahead':
+    case 'clock a year back':
+      return [`clock-${which}`];
+    case 'ingest pipeline missing':
+      return ['data stream'];
+    case 'data stream rolled over':
+      return ['data stream', 'elasticsearch'];
+    case 'big chunk':
+    case 'torn chunk':
+      return [];
   }
 }
 
@@ -40,7 +55,13 @@ interface Freezable {
   thaw(): void;
 }
 
-export async function strike(world: World, { kind, which, lastsMs }: Fault, signal: AbortSignal): Promise<void> {
+export interface Targets {
+  readonly world: World;
+  readonly load: Load;
+}
+
+export async function strike({ world, load }: Targets, fault: Fault, signal: AbortSignal): Promise<void> {
+  const { kind, which, lastsMs } = fault;
   const lasting = (): Promise<unknown> => delay(lastsMs, undefined, { signal }).catch(() => undefined);
   const frozen = async (targets: readonly Freezable[]): Promise<void> => {
     for (const target of targets) target.freeze();
@@ -90,6 +111,26 @@ export async function strike(world: World, { kind, which, lastsMs }: Fault, sign
       for (const proxy of world.senderProxies) proxy.stall();
       await lasting();
       for (const proxy of world.senderProxies) proxy.resume();
+      return;
+    case 'workers replaced':
+      return at(world.forwarders, crewAt).reload();
+    case 'clock a year ahead':
+    case 'clock a year back': {
+      const { clock } = at(world.members, which);
+      clock.jump(kind === 'clock a year ahead' ? yearMs : -yearMs);
+      await lasting();
+      return clock.jump(0);
+    }
+    case 'ingest pipeline missing':
+      await world.dataStream.setPipeline('chaos-missing', signal);
+      await lasting();
+      return world.dataStream.setPipeline(null, signal);
+    case 'data stream rolled over':
+      return world.dataStream.rollOver(signal);
+    case 'big chunk':
+      return load.sendOne('big');
+    case 'torn chunk':
+      return load.sendOne('torn');
   }
 }
 

@@ -1,7 +1,7 @@
 // What a run has shown. Pure. It is clean, broken (something was lost or doubled, or a ledger did not close), or inconclusive: then
 // too little went wrong to say anything, and the verdict tells what is missing.
 
-import type { Counts } from './books.ts';
+import type { Counts, TornCounts } from './books.ts';
 import { type Kind, kindNames } from './schedule.ts';
 
 export interface Struck {
@@ -24,6 +24,8 @@ export interface Facts {
   readonly counts: Counts;
   /** Of the real client, which gives new ids when it sends again. */
   readonly client: Counts;
+  /** Ends of chunks that broke off. */
+  readonly torn: TornCounts;
   readonly struck: readonly Struck[];
   readonly resentChunks: number;
   readonly deduplicated: number;
@@ -49,12 +51,14 @@ export function verdictOf(facts: Facts): Verdict {
   return missing.length > 0 ? { verdict: 'inconclusive', reasons: missing } : { verdict: 'clean', reasons: [] };
 }
 
-function brokenPromises({ counts, client, faultsFound }: Facts): string[] {
+function brokenPromises({ counts, client, torn, faultsFound }: Facts): string[] {
   const broken = [...faultsFound];
   if (counts.lost > 0) broken.push(`${counts.lost} acked events are lost`);
   if (counts.duplicated > 0) broken.push(`${counts.duplicated} events are there more than once`);
   if (counts.strangers > 0) broken.push(`${counts.strangers} documents are of events that nobody sent`);
   if (client.lost > 0) broken.push(`${client.lost} events that the real client was acked are lost`);
+  const untold = torn.acked - torn.deadLettered;
+  if (untold > 0) broken.push(`${untold} torn ends of acked chunks are not with the dead letters`);
   return broken;
 }
 
@@ -93,6 +97,7 @@ export function tableOf(facts: Facts): string[] {
     ['lost', counts.lost],
     ['duplicated', counts.duplicated],
     ['dead-lettered', counts.deadLettered],
+    ['torn ends', `${facts.torn.acked} acked, ${facts.torn.deadLettered} of them dead-lettered`],
     ['chunks sent again', facts.resentChunks],
     ['deduplicated by the indexers', `${facts.deduplicated} at least`],
     ['rebalances', `${facts.rebalances}, at ${facts.membershipChanges} changes of membership`],

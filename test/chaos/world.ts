@@ -11,6 +11,7 @@ import { loadConfig } from '#shared/config/load.ts';
 import type { Config } from '#shared/config/settings.ts';
 import { type PrivateElasticsearch, privateElasticsearch } from '#test/backends/elasticsearch.ts';
 import { type PrivateKafka, privateKafkaCluster } from '#test/backends/kafka.ts';
+import { DataStream } from './data-stream.ts';
 import { Member } from './member.ts';
 import { Proxy } from './proxy.ts';
 import { population } from './schedule.ts';
@@ -18,6 +19,11 @@ import { SmallDisk } from './small-disk.ts';
 
 const program = join(import.meta.dirname, '../../dist/sluice.js');
 const partitions = 12;
+/** Which forwarder has workers. */
+export const crewAt = 1;
+const crewWorkers = 2;
+/** Longer than what Elasticsearch does late after a freeze; short, since what a partition held at an assignment is not committed before. */
+const bulkTimeoutMs = 12_000;
 const readyMs = 60_000;
 const run = promisify(execFile);
 
@@ -53,6 +59,7 @@ export class World implements AsyncDisposable {
   readonly senderProxies: readonly Proxy[];
   readonly answerProxy: Proxy;
   readonly disks: readonly SmallDisk[];
+  readonly dataStream: DataStream;
   /** That of an indexer or forwarder, for who wants to look into Kafka. */
   readonly config: Config;
   readonly #environment: Readonly<Record<string, string>>;
@@ -66,6 +73,7 @@ export class World implements AsyncDisposable {
     this.senderProxies = parts.senderProxies;
     this.answerProxy = parts.answerProxy;
     this.disks = parts.disks;
+    this.dataStream = new DataStream(parts.elasticsearch.url);
     this.#environment = parts.environment;
     this.config = loadConfig({ env: parts.environment, readFile: () => '' });
     this.#started = started;
@@ -94,6 +102,7 @@ export class World implements AsyncDisposable {
       SLUICE_KAFKA_BROKERS: brokers.flatMap((broker) => broker.brokers).join(','),
       SLUICE_KAFKA_PARTITIONS: String(partitions),
       SLUICE_ELASTICSEARCH_URL: `http://127.0.0.1:${answerProxy.port}`,
+      SLUICE_BULK_TIMEOUT_MS: String(bulkTimeoutMs),
       SLUICE_LOG_LEVEL: 'debug',
     };
     const { stdout } = await run(process.execPath, [program, 'setup'], { env: { ...process.env, ...environment } });
@@ -106,16 +115,28 @@ export class World implements AsyncDisposable {
     for (const disk of disks) starting.use(disk);
     const forwarders: Member[] = [];
     const indexers: Member[] = [];
+    const make = (
+      command: string,
+      number: number,
+      more: { dataDir: string; environment?: object },
+    ): Promise<Member> => {
+      const name = `${command}-${number}`;
+      const clockFile = join(dataDir, `${name}.clock`);
+      return Member.make({
+        command,
+        name,
+        clockFile,
+        logDir,
+        fell,
+        ...more,
+        environment: { ...environment, ...more.environment },
+      });
+    };
     for (const [i, { folder }] of disks.entries()) {
-      forwarders.push(
-        await Member.make({ command: 'forwarder', name: `forwarder-${i}`, dataDir: folder, logDir, environment, fell }),
-      );
+      const more = i === crewAt ? { environment: { SLUICE_WORKERS: String(crewWorkers) } } : {};
+      forwarders.push(await make('forwarder', i, { dataDir: folder, ...more }));
     }
-    for (let i = 0; i < population.indexer; i++) {
-      indexers.push(
-        await Member.make({ command: 'indexer', name: `indexer-${i}`, dataDir, logDir, environment, fell }),
-      );
-    }
+    for (let i = 0; i < population.indexer; i++) indexers.push(await make('indexer', i, { dataDir }));
     for (const member of [...forwarders, ...indexers]) {
       starting.use(member);
       member.start();
