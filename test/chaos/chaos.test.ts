@@ -72,6 +72,7 @@ suite('verdict', () => {
     bar: { faultsOfEachKind: 1, shareInFlight: 0.5 },
     counts,
     client: counts,
+    doomed: { lost: 5, told: 5, untold: 0, falselyTold: 0, duplicated: 0, recordsTold: 2, recordsCounted: 2 },
     torn: { acked: 1, deadLettered: 1 },
     struck: kindNames.map((kind, i) => ({ kind, unacked: (i + 1) % 2 })),
     resentChunks: 1,
@@ -90,6 +91,10 @@ suite('verdict', () => {
   check('one that nobody sent', { counts: { ...counts, strangers: 1 } }, 'broken');
   check('one of the real client lost', { client: { ...counts, lost: 1 } }, 'broken');
   check('one of the real client doubled, whose ids are new', { client: { ...counts, duplicated: 1 } }, 'clean');
+  check('one lost that nobody told', { doomed: { ...clean.doomed, lost: 6, untold: 1 } }, 'broken');
+  check('one told lost that is there', { doomed: { ...clean.doomed, told: 6, falselyTold: 1 } }, 'broken');
+  check('one told twice', { doomed: { ...clean.doomed, recordsCounted: 3 } }, 'broken');
+  check('nothing lost', { doomed: { ...clean.doomed, lost: 0, told: 0 } }, 'inconclusive');
   check('a torn end that nobody told', { torn: { acked: 2, deadLettered: 1 } }, 'broken');
   check('a ledger that did not close', { faultsFound: ['indexer-0: 1'] }, 'broken');
   check('a kind that never came', { struck: clean.struck.slice(1) }, 'inconclusive');

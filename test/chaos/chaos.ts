@@ -213,7 +213,7 @@ class Run {
     const { seed, bar, say, logDir } = this.#options;
     const { url } = world.elasticsearch;
     say('counting');
-    await readDocuments(url, load);
+    await readDocuments(url, { books: load.books, clientBooks: load.clientBooks, doomedBooks: world.doomed.books });
     const others = readDeadLetters(await world.linesOf('cat', '--topic', 'dead-letters'), load);
     if (others.length > 0) this.#found.push(`${others.length} dead letters are of no single event: ${others[0]}`);
     const facts = {
@@ -222,6 +222,7 @@ class Run {
       bar,
       counts: load.books.count(),
       client: load.clientBooks.count(),
+      doomed: world.doomed.count(),
       torn: load.books.countTorn(),
       struck: this.#struck,
       resentChunks: load.resentChunks,

@@ -4,7 +4,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { DATA_STREAM_DEFAULT } from '#indexer/route.ts';
 
-const tryMs = 3000;
+/** Longer than a busy Elasticsearch takes: one that is asked again and again rolls over again and again. */
+const tryMs = 60_000;
 const pauseMs = 300;
 
 export class DataStream {

@@ -16,6 +16,7 @@ export const population = {
   crew: 1,
   clock: 5,
   store: 1,
+  doomed: 1,
 } as const;
 
 type Target = keyof typeof population;
@@ -57,6 +58,8 @@ const kinds = {
   'clock a year back': { target: 'clock', lastsMs: awayMs },
   'ingest pipeline missing': { target: 'store', lastsMs: minuteMs },
   'data stream rolled over': { target: 'store', lastsMs: momentMs },
+  'topic made anew': { target: 'doomed', lastsMs: momentMs },
+  'retention overtaking': { target: 'doomed', lastsMs: momentMs },
   'big chunk': { target: 'senders', lastsMs: momentMs },
   'torn chunk': { target: 'senders', lastsMs: momentMs },
 } as const satisfies Record<string, KindFacts>;

@@ -3,6 +3,7 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Load } from './load.ts';
+import type { Member } from './member.ts';
 import type { Fault } from './schedule.ts';
 import { crewAt, type World } from './world.ts';
 
@@ -44,6 +45,9 @@ export function takenBy({ kind, which }: Fault): readonly string[] {
       return ['data stream'];
     case 'data stream rolled over':
       return ['data stream', 'elasticsearch'];
+    case 'topic made anew':
+    case 'retention overtaking':
+      return ['doomed topic', 'brokers', 'elasticsearch'];
     case 'big chunk':
     case 'torn chunk':
       return [];
@@ -68,21 +72,24 @@ export async function strike({ world, load }: Targets, fault: Fault, signal: Abo
     await lasting();
     for (const target of targets) target.thaw();
   };
-  const member = kind.startsWith('forwarder') ? at(world.forwarders, which) : at(world.indexers, which);
   const disks = kind === 'forwarder disk full' ? [at(world.disks, which)] : world.disks;
   switch (kind) {
     case 'forwarder killed':
-    case 'indexer killed':
+    case 'indexer killed': {
+      const member = memberOf(world, fault);
       await member.kill();
       await lasting();
       return signal.aborted ? undefined : member.start();
+    }
     case 'forwarder restarted':
-    case 'indexer restarted':
+    case 'indexer restarted': {
+      const member = memberOf(world, fault);
       await member.stop();
       return signal.aborted ? undefined : member.start();
+    }
     case 'forwarder frozen':
     case 'indexer frozen':
-      return frozen([member]);
+      return frozen([memberOf(world, fault)]);
     case 'broker killed':
     case 'elasticsearch killed': {
       const server = kind === 'broker killed' ? at(world.brokers, which) : world.elasticsearch;
@@ -127,11 +134,18 @@ export async function strike({ world, load }: Targets, fault: Fault, signal: Abo
       return world.dataStream.setPipeline(null, signal);
     case 'data stream rolled over':
       return world.dataStream.rollOver(signal);
+    case 'topic made anew':
+    case 'retention overtaking':
+      return world.doomed.strike(kind, signal);
     case 'big chunk':
       return load.sendOne('big');
     case 'torn chunk':
       return load.sendOne('torn');
   }
+}
+
+function memberOf(world: World, { kind, which }: Fault): Member {
+  return at(kind.startsWith('forwarder') ? world.forwarders : world.indexers, which);
 }
 
 function at<T>(list: readonly T[], which: number): T {
