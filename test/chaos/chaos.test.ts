@@ -7,6 +7,7 @@ import { suite, test } from 'node:test';
 import { Books } from './books.ts';
 import { Proxy } from './proxy.ts';
 import { kindNames, scheduleOf } from './schedule.ts';
+import { compareLoss, toldIn } from './told.ts';
 import { type Facts, verdictOf } from './verdict.ts';
 
 suite('books', () => {
@@ -44,6 +45,54 @@ suite('books', () => {
     books.ack(0, 0);
     for (let event = events - 1; event >= 0; event--) if (event !== 77_777) books.find(0, event);
     assert.deepEqual([...books.lost()], [{ sender: 0, chunk: 0, event: 77_777 }]);
+  });
+});
+
+suite('told losses', () => {
+  const line = (from: number, to: number): string => JSON.stringify({ event: 'records_lost', partition: 1, from, to });
+  const places = new Map([
+    ['0/7', [9]],
+    ['1/7', [0, 1]],
+    ['1/8', [2]],
+  ]);
+
+  function compared(lines: readonly string[], counted: number) {
+    const books = new Books();
+    books.send(1000, 3);
+    books.ack(1000, 0);
+    books.find(1000, 0);
+    const told = [{ sender: 1000, told: toldIn(lines, places) }];
+    return compareLoss(books, told, counted);
+  }
+
+  test('what is lost and told, lost and not told, told and not lost', () => {
+    const both = compared(['{"event":"other"}', line(7, 9)], 2);
+    assert.deepEqual(both, {
+      lost: 2,
+      told: 3,
+      untold: 0,
+      falselyTold: 1,
+      duplicated: 0,
+      recordsTold: 2,
+      recordsCounted: 2,
+    });
+    const { untold, falselyTold } = compared([line(8, 9)], 1);
+    assert.deepEqual({ untold, falselyTold }, { untold: 1, falselyTold: 0 });
+  });
+
+  test('a record that is told twice counts twice, as the counter does', () => {
+    assert.equal(compared([line(7, 8), line(7, 9)], 3).recordsTold, 3);
+  });
+});
+
+suite('torn chunks', () => {
+  test('an acked one must be found with the dead letters, one without an ack may', () => {
+    const books = new Books();
+    for (const isTorn of [true, false, true, true]) books.send(2, 1, isTorn);
+    for (const chunk of [0, 1, 2]) books.ack(2, chunk);
+    const isSent = [0, 0, 1, 3].map((chunk) => books.findTornEnd({ sender: 2, chunk }));
+    assert.deepEqual(isSent, [true, true, false, true]);
+    assert.deepEqual(books.countTorn(), { acked: 2, deadLettered: 1 });
   });
 });
 
