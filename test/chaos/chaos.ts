@@ -177,6 +177,7 @@ class Run {
     if (!ended)
       this.#found.push(`${load.books.inFlight} events were not acked ${restMs / 1000} s after the last fault`);
     await world.ready();
+    await world.doomed.atRest(this.#options.signal).catch((error: unknown) => void this.#found.push(String(error)));
     for (let quiet = 0; quiet < 3;) {
       await observer.scrape();
       const lag = await observer.lag();

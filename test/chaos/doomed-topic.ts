@@ -22,14 +22,14 @@ export const doomedSenderFirst = 1000;
 const tags = 12;
 const chunksBefore = 48;
 const chunksAfter = 6;
-const chunkEvents = 50;
+const chunkEvents = 100;
 /** Of an event, incompressible: together far more than the indexer holds. */
-const textBytes = 1024;
-const stepMs = 90_000;
+const textBytes = 2048;
+const stepMs = 240_000;
 const lookMs = 250;
 const looks = 4;
 /** Of what is unread, how much retention removes. */
-const removedShare = 0.8;
+const removedShare = 0.9;
 const requestTimeoutMs = 5000;
 
 export interface DoomedParts {
@@ -58,11 +58,12 @@ export class DoomedTopic {
     return [this.#parts.forwarder, this.#parts.indexer];
   }
 
+  /** Resolves when it has struck; what comes of it is seen at rest. */
   async strike(kind: Doom, signal: AbortSignal): Promise<void> {
     const { refusing, forwarder, logFile } = this.#parts;
     const sender = doomedSenderFirst + this.#strikes.length;
     await using client = new ForwardClient(forwarder.forwardPort);
-    await this.#atRest(signal);
+    await this.atRest(signal);
     const logFrom = statSync(logFile).size;
     const sent: Sent = { sender, events: 0, chunks: 0 };
     refusing.refusedShare = 1;
@@ -78,7 +79,6 @@ export class DoomedTopic {
     } finally {
       refusing.refusedShare = 0;
     }
-    await this.#atRest(signal);
   }
 
   /** When all was read back into the books. */
@@ -91,7 +91,7 @@ export class DoomedTopic {
     return compareLoss(this.books, told, this.#parts.indexer.total('records_lost_total'));
   }
 
-  /** Resolves when all is acked. */
+  /** Sends so many chunks; resolves when all are acked. */
   async #send(client: ForwardClient, sent: Sent, chunks: number): Promise<void> {
     for (let i = 0; i < chunks; i++) {
       const timeNs = BigInt(Date.now()) * 1_000_000n;
@@ -183,7 +183,8 @@ export class DoomedTopic {
     );
   }
 
-  async #atRest(signal: AbortSignal): Promise<void> {
+  /** Resolves when all that is left was indexed. */
+  async atRest(signal: AbortSignal): Promise<void> {
     const { forwarder, indexer, config } = this.#parts;
     const { 'kafka.topic': topic, 'kafka.group': group } = config;
     let quiet = 0;

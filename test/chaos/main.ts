@@ -41,7 +41,8 @@ const { values } = parseArgs({
 
 const isRoot = process.getuid?.() === 0;
 if (isRoot && process.env[insideVariable] === undefined) enterNamespace();
-process.exitCode = await main();
+// Whatever still asks after servers that are gone does not keep us.
+process.exit(await main());
 
 async function main(): Promise<number> {
   const plan = values.short ? short : full;

@@ -25,7 +25,7 @@ const partitions = 12;
 export const crewAt = 1;
 const crewWorkers = 2;
 /** Longer than what Elasticsearch does late after a freeze; short, since what a partition held at an assignment is not committed before. */
-const bulkTimeoutMs = 12_000;
+const bulkTimeoutMs = 20_000;
 const readyMs = 60_000;
 const run = promisify(execFile);
 
