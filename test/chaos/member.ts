@@ -3,6 +3,7 @@
 // again after a moment, as those who run services have it.
 
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '#test/backends/free-port.ts';
 import { Tethered } from '#test/backends/tethered.ts';
 import { Clock } from './clock.ts';
@@ -10,6 +11,7 @@ import { Clock } from './clock.ts';
 const program = join(import.meta.dirname, '../../dist/sluice.js');
 const scrapeMs = 1000;
 const restartMs = 1000;
+const lookMs = 100;
 
 export interface MemberOptions {
   /** "forwarder" or "indexer". */
@@ -88,9 +90,13 @@ export class Member implements AsyncDisposable {
     this.#process.start();
   }
 
-  async isReady(): Promise<boolean> {
+  isReady(): Promise<boolean> {
+    return this.#says('readyz');
+  }
+
+  async #says(path: 'livez' | 'readyz'): Promise<boolean> {
     try {
-      return (await fetch(`${this.#admin}/readyz`, { signal: AbortSignal.timeout(scrapeMs) })).ok;
+      return (await fetch(`${this.#admin}/${path}`, { signal: AbortSignal.timeout(scrapeMs) })).ok;
     } catch {
       return false;
     }
@@ -129,8 +135,12 @@ export class Member implements AsyncDisposable {
     return this.#process.stop();
   }
 
-  /** Has it replace its workers. */
-  reload(): void {
+  /** Has it replace its workers, as soon as it is up: one that starts just now would end. */
+  async reload(signal: AbortSignal): Promise<void> {
+    while (!(await this.#says('livez'))) {
+      if (signal.aborted) return;
+      await delay(lookMs);
+    }
     this.#process.reload();
   }
 

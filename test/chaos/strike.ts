@@ -120,7 +120,7 @@ export async function strike({ world, load }: Targets, fault: Fault, signal: Abo
       for (const proxy of world.senderProxies) proxy.resume();
       return;
     case 'workers replaced':
-      return at(world.forwarders, crewAt).reload();
+      return at(world.forwarders, crewAt).reload(signal);
     case 'clock a year ahead':
     case 'clock a year back': {
       const { clock } = at(world.members, which);
