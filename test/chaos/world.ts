@@ -107,6 +107,8 @@ export class World implements AsyncDisposable {
       SLUICE_KAFKA_PARTITIONS: String(partitions),
       SLUICE_ELASTICSEARCH_URL: `http://127.0.0.1:${answerProxy.port}`,
       SLUICE_BULK_TIMEOUT_MS: String(bulkTimeoutMs),
+      // What a busy machine answers within that time: larger ones would be sent again and again.
+      SLUICE_BULK_MAX_BYTES: '512KiB',
       SLUICE_LOG_LEVEL: 'debug',
     };
     for (const line of await linesOf(environment, ['setup'])) say(line);
