@@ -47,7 +47,7 @@ export function takenBy({ kind, which }: Fault): readonly string[] {
       return ['data stream', 'elasticsearch'];
     case 'topic made anew':
     case 'retention overtaking':
-      return ['doomed topic', 'brokers', 'elasticsearch'];
+      return ['doomed topic', 'brokers', 'elasticsearch', 'data stream'];
     case 'big chunk':
     case 'torn chunk':
       return [];
