@@ -58,7 +58,7 @@ export class DoomedTopic {
     return [this.#parts.forwarder, this.#parts.indexer];
   }
 
-  /** Resolves when it has struck; what comes of it is seen at rest. */
+  /** Resolves when it has struck, and all that is left was indexed. */
   async strike(kind: Doom, signal: AbortSignal): Promise<void> {
     const { refusing, forwarder, logFile } = this.#parts;
     const sender = doomedSenderFirst + this.#strikes.length;
@@ -79,6 +79,8 @@ export class DoomedTopic {
     } finally {
       refusing.refusedShare = 0;
     }
+    // What the indexer has in hand of an old topic is nowhere else, so no other fault may come before it is done.
+    await this.atRest(signal);
   }
 
   /** When all was read back into the books. */
