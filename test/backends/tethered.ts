@@ -81,7 +81,12 @@ export class Tethered {
     this.#signalGroup('SIGKILL');
   }
 
-  /** SIGSTOP for the process alone: its tether goes on, and ends it with us. */
+  /** SIGHUP, which Sluice's primaries take as "replace your workers". */
+  reload(): void {
+    this.#child?.kill('SIGHUP');
+  }
+
+  /** SIGSTOP for the process and its workers: its tether goes on, and ends it with us. */
   freeze(): void {
     this.#child?.kill('SIGUSR1');
   }

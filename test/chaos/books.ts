@@ -9,6 +9,22 @@ export interface EventName {
   readonly event: number;
 }
 
+export interface ChunkName {
+  readonly sender: number;
+  readonly chunk: number;
+}
+
+/** What the torn end of a chunk says of itself. */
+export function tornName({ sender, chunk }: ChunkName): string {
+  return `torn=${sender}-${chunk};`;
+}
+
+export interface TornCounts {
+  readonly acked: number;
+  /** Acked, and with the dead letters. */
+  readonly deadLettered: number;
+}
+
 export interface Counts {
   readonly sent: number;
   readonly acked: number;
@@ -26,6 +42,8 @@ interface SenderBooks {
   /** First event of each chunk, in the order of the chunks. */
   readonly firsts: number[];
   readonly acked: boolean[];
+  /** Chunks that end in an entry that broke off, and whether that was found with the dead letters. */
+  readonly torn: Map<number, boolean>;
   next: number;
   found: Bits;
   foundAgain: Bits;
@@ -54,13 +72,15 @@ export class Books {
     return this.#acked;
   }
 
-  /** The sender's next chunk, of so many events. */
-  send(sender: number, events: number): void {
+  /** The sender's next chunk, of so many events; `isTorn`: behind which there is an entry that breaks off. */
+  send(sender: number, events: number, isTorn = false): void {
     let books = this.#senders.get(sender);
     if (books === undefined) {
-      books = { firsts: [], acked: [], next: 0, found: new Bits(), foundAgain: new Bits(), deadLettered: new Bits() };
+      const bits = { found: new Bits(), foundAgain: new Bits(), deadLettered: new Bits() };
+      books = { firsts: [], acked: [], torn: new Map(), next: 0, ...bits };
       this.#senders.set(sender, books);
     }
+    if (isTorn) books.torn.set(books.firsts.length, false);
     books.firsts.push(books.next);
     books.acked.push(false);
     books.next += events;
@@ -88,6 +108,27 @@ export class Books {
     const books = this.#senders.get(sender);
     if (books === undefined || !(event < books.next)) this.#strangers++;
     else if (books.deadLettered.set(event)) this.#deadLettered++;
+  }
+
+  /** Whether such a chunk was sent torn. */
+  findTornEnd({ sender, chunk }: ChunkName): boolean {
+    const torn = this.#senders.get(sender)?.torn;
+    if (!torn?.has(chunk)) return false;
+    torn.set(chunk, true);
+    return true;
+  }
+
+  countTorn(): TornCounts {
+    let acked = 0;
+    let deadLettered = 0;
+    for (const { torn, acked: ackedChunks } of this.#senders.values()) {
+      for (const [chunk, isFound] of torn) {
+        if (ackedChunks[chunk] !== true) continue;
+        acked++;
+        if (isFound) deadLettered++;
+      }
+    }
+    return { acked, deadLettered };
   }
 
   count(): Counts {

@@ -7,6 +7,7 @@ import { suite, test } from 'node:test';
 import { Books } from './books.ts';
 import { Proxy } from './proxy.ts';
 import { kindNames, scheduleOf } from './schedule.ts';
+import { compareLoss, toldIn } from './told.ts';
 import { type Facts, verdictOf } from './verdict.ts';
 
 suite('books', () => {
@@ -47,14 +48,65 @@ suite('books', () => {
   });
 });
 
+suite('told losses', () => {
+  const line = (from: number, to: number): string => JSON.stringify({ event: 'records_lost', partition: 1, from, to });
+  const places = new Map([
+    ['0/7', [9]],
+    ['1/7', [0, 1]],
+    ['1/8', [2]],
+  ]);
+
+  function compared(lines: readonly string[], counted: number) {
+    const books = new Books();
+    books.send(1000, 3);
+    books.ack(1000, 0);
+    books.find(1000, 0);
+    const told = [{ sender: 1000, told: toldIn(lines, places) }];
+    return compareLoss(books, told, counted);
+  }
+
+  test('what is lost and told, lost and not told, told and not lost', () => {
+    const both = compared(['{"event":"other"}', line(7, 9)], 2);
+    assert.deepEqual(both, {
+      lost: 2,
+      told: 3,
+      untold: 0,
+      falselyTold: 1,
+      duplicated: 0,
+      recordsTold: 2,
+      recordsCounted: 2,
+    });
+    const { untold, falselyTold } = compared([line(8, 9)], 1);
+    assert.deepEqual({ untold, falselyTold }, { untold: 1, falselyTold: 0 });
+  });
+
+  test('a record that is told twice counts twice, as the counter does', () => {
+    assert.equal(compared([line(7, 8), line(7, 9)], 3).recordsTold, 3);
+  });
+});
+
+suite('torn chunks', () => {
+  test('an acked one must be found with the dead letters, one without an ack may', () => {
+    const books = new Books();
+    for (const isTorn of [true, false, true, true]) books.send(2, 1, isTorn);
+    for (const chunk of [0, 1, 2]) books.ack(2, chunk);
+    const isSent = [0, 0, 1, 3].map((chunk) => books.findTornEnd({ sender: 2, chunk }));
+    assert.deepEqual(isSent, [true, true, false, true]);
+    assert.deepEqual(books.countTorn(), { acked: 2, deadLettered: 1 });
+  });
+});
+
 suite('schedule', () => {
   test('is the same for the same seed, and another for another', () => {
-    assert.deepEqual(scheduleOf(1, 100, 1000), scheduleOf(1, 100, 1000));
-    assert.notDeepEqual(scheduleOf(1, 100, 1000), scheduleOf(2, 100, 1000));
+    const options = { count: 100, everyMs: 1000, lastsMsMax: 60_000 };
+    assert.deepEqual(scheduleOf(1, options), scheduleOf(1, options));
+    assert.notDeepEqual(scheduleOf(1, options), scheduleOf(2, options));
   });
 
   test('has each kind once in a round', () => {
-    const kinds = scheduleOf(7, kindNames.length * 3, 1000).map(({ kind }) => kind);
+    const kinds = scheduleOf(7, { count: kindNames.length * 3, everyMs: 1000, lastsMsMax: 60_000 }).map(
+      ({ kind }) => kind,
+    );
     for (let at = 0; at < kinds.length; at += kindNames.length) {
       assert.deepEqual(kinds.slice(at, at + kindNames.length).sort(), [...kindNames].sort());
     }
@@ -69,7 +121,9 @@ suite('verdict', () => {
     bar: { faultsOfEachKind: 1, shareInFlight: 0.5 },
     counts,
     client: counts,
-    struck: kindNames.map((kind, i) => ({ kind, unacked: i % 2 })),
+    doomed: { lost: 5, told: 5, untold: 0, falselyTold: 0, duplicated: 0, recordsTold: 2, recordsCounted: 2 },
+    torn: { acked: 1, deadLettered: 1 },
+    struck: kindNames.map((kind, i) => ({ kind, unacked: (i + 1) % 2 })),
     resentChunks: 1,
     deduplicated: 1,
     rebalances: 1,
@@ -86,6 +140,11 @@ suite('verdict', () => {
   check('one that nobody sent', { counts: { ...counts, strangers: 1 } }, 'broken');
   check('one of the real client lost', { client: { ...counts, lost: 1 } }, 'broken');
   check('one of the real client doubled, whose ids are new', { client: { ...counts, duplicated: 1 } }, 'clean');
+  check('one lost that nobody told', { doomed: { ...clean.doomed, lost: 6, untold: 1 } }, 'broken');
+  check('one told lost that is there', { doomed: { ...clean.doomed, told: 6, falselyTold: 1 } }, 'broken');
+  check('one told twice', { doomed: { ...clean.doomed, recordsCounted: 3 } }, 'broken');
+  check('nothing lost', { doomed: { ...clean.doomed, lost: 0, told: 0 } }, 'inconclusive');
+  check('a torn end that nobody told', { torn: { acked: 2, deadLettered: 1 } }, 'broken');
   check('a ledger that did not close', { faultsFound: ['indexer-0: 1'] }, 'broken');
   check('a kind that never came', { struck: clean.struck.slice(1) }, 'inconclusive');
   check('nothing in flight', { struck: clean.struck.map((one) => ({ ...one, unacked: 0 })) }, 'inconclusive');

@@ -25,6 +25,8 @@ export interface ChaosOptions {
   readonly seed: number;
   readonly minutes: number;
   readonly faults: number;
+  /** No fault lasts longer. */
+  readonly lastsMsMax: number;
   readonly eventsPerSecond: number;
   readonly bar: Bar;
   readonly dataDir: string;
@@ -48,6 +50,8 @@ export async function runChaos(options: ChaosOptions): Promise<Outcome> {
   for (const { folder, whyNot } of world.disks) {
     if (whyNot !== null) options.say(`!! ${folder} is not a disk of its own and cannot be filled up: ${whyNot}`);
   }
+  const [clockless] = world.members.flatMap(({ clock }) => clock.whyNot ?? []);
+  if (clockless !== undefined) options.say(`!! clocks cannot jump: ${clockless}`);
   await using observer = new Observer(world);
   await using load = new Load({
     name: `chaos-${options.seed}`,
@@ -114,8 +118,8 @@ class Run {
 
   /** The faults in their order, but for those that cannot strike now: they are put off, and the next one is taken. */
   async #strikeAll(): Promise<void> {
-    const { seed, faults, minutes, signal } = this.#options;
-    const left = scheduleOf(seed, faults, (minutes * 60_000) / faults);
+    const { seed, faults, minutes, lastsMsMax, signal } = this.#options;
+    const left = scheduleOf(seed, { count: faults, everyMs: (minutes * 60_000) / faults, lastsMsMax });
     while (left.length > 0 && !signal.aborted && this.#failure === null) {
       await this.#pause(left[0]?.afterMs ?? 0);
       let next = await this.#firstThatCan(left);
@@ -142,6 +146,7 @@ class Run {
   async #strike(fault: Fault): Promise<void> {
     const { world, observer, load } = this.#parts;
     if (fault.kind.includes('disk full') && world.disks.some(({ whyNot }) => whyNot !== null)) return;
+    if (fault.kind.startsWith('clock') && world.members.some(({ clock }) => clock.whyNot !== null)) return;
     if (fault.kind.endsWith('killed') || fault.kind.endsWith('restarted')) await observer.scrape();
     const unacked = await load.inFlight(inFlightWaitMs);
     this.#struck.push({ kind: fault.kind, unacked });
@@ -150,7 +155,7 @@ class Run {
     if (fault.kind === 'indexer frozen' && fault.lastsMs > sessionMs) this.#membershipChanges += 2;
     const taken = takenBy(fault);
     for (const name of taken) this.#taken.add(name);
-    const atWork = strike(world, fault, this.#options.signal)
+    const atWork = strike({ world, load }, fault, this.#options.signal)
       .catch((error: unknown) => (this.#failure ??= error))
       .finally(() => {
         for (const name of taken) this.#taken.delete(name);
@@ -172,6 +177,7 @@ class Run {
     if (!ended)
       this.#found.push(`${load.books.inFlight} events were not acked ${restMs / 1000} s after the last fault`);
     await world.ready();
+    await world.doomed.atRest(this.#options.signal).catch((error: unknown) => void this.#found.push(String(error)));
     for (let quiet = 0; quiet < 3;) {
       await observer.scrape();
       const lag = await observer.lag();
@@ -208,7 +214,7 @@ class Run {
     const { seed, bar, say, logDir } = this.#options;
     const { url } = world.elasticsearch;
     say('counting');
-    await readDocuments(url, load);
+    await readDocuments(url, { books: load.books, clientBooks: load.clientBooks, doomedBooks: world.doomed.books });
     const others = readDeadLetters(await world.linesOf('cat', '--topic', 'dead-letters'), load);
     if (others.length > 0) this.#found.push(`${others.length} dead letters are of no single event: ${others[0]}`);
     const facts = {
@@ -217,6 +223,8 @@ class Run {
       bar,
       counts: load.books.count(),
       client: load.clientBooks.count(),
+      doomed: world.doomed.count(),
+      torn: load.books.countTorn(),
       struck: this.#struck,
       resentChunks: load.resentChunks,
       deduplicated: observer.total('events_deduplicated_total'),

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { sendBy } from '#test/clients/installed.ts';
 import { Books } from './books.ts';
-import type { Told } from './sender.ts';
+import type { Told, Wish } from './sender.ts';
 
 const client = 'npm-fluent-org';
 const clientEvents = 40;
@@ -66,16 +66,25 @@ export class Load implements AsyncDisposable {
     return this.books.inFlight;
   }
 
+  /** Has a sender send a chunk of this kind, beside what it sends anyway. */
+  sendOne(kind: 'big' | 'torn'): void {
+    this.#tell(kind);
+  }
+
   /** Sends nothing new; resolves when all is acked. */
   async finish(): Promise<void> {
     this.#finishing.abort();
-    if (this.#child.connected) this.#child.send('finish');
+    this.#tell('finish');
     await Promise.all([this.#ended, this.#clients]);
+  }
+
+  #tell(wish: Wish): void {
+    if (this.#child.connected) this.#child.send(wish);
   }
 
   #heard(told: Told): void {
     if (told[0] === 'sent') {
-      this.books.send(told[1], told[3]);
+      this.books.send(told[1], told[3], told[4]);
       this.#sent.emit('sent');
     } else if (told[0] === 'acked') this.books.ack(told[1], told[2]);
     else if (told[0] === 'resent') this.#resent++;

@@ -2,7 +2,7 @@
 //
 // Real processes under load (three brokers, Elasticsearch, two forwarders, three indexers, Forward senders with acks) are killed,
 // frozen, cut off and run out of disk after a seeded schedule; at the end every event is counted. Exits 0 only if nothing was lost,
-// nothing was doubled, and enough went wrong for that to mean something.
+// nothing was doubled, what was destroyed on purpose was told, and enough went wrong for that to mean something.
 //
 // Whatever happens to this process, what it started ends with it, and so do its mounts: as root it runs in a mount namespace of its own.
 
@@ -11,14 +11,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { runChaos } from './chaos.ts';
+import { kindNames } from './schedule.ts';
 import { tableOf, verdictOf } from './verdict.ts';
 
 const unshare = '/usr/bin/unshare';
 const insideVariable = 'SLUICE_TEST_CHAOS_NAMESPACE';
 const faultsPerMinute = 7;
-const full = { minutes: 30, rate: 2400, bar: { faultsOfEachKind: 5, shareInFlight: 0.5 } };
+const full = { minutes: 30, rate: 2400, lastsMsMax: 60_000, bar: { faultsOfEachKind: 5, shareInFlight: 0.5 } };
 /** Each kind once, for CI. */
-const short = { minutes: 1.5, rate: 1200, faults: 16, bar: { faultsOfEachKind: 1, shareInFlight: 0.5 } };
+const short = {
+  minutes: 1.5,
+  rate: 1200,
+  faults: kindNames.length,
+  lastsMsMax: 20_000,
+  bar: { faultsOfEachKind: 1, shareInFlight: 0.5 },
+};
 
 const { values } = parseArgs({
   options: {
@@ -34,7 +41,8 @@ const { values } = parseArgs({
 
 const isRoot = process.getuid?.() === 0;
 if (isRoot && process.env[insideVariable] === undefined) enterNamespace();
-process.exitCode = await main();
+// Whatever still asks after servers that are gone does not keep us.
+process.exit(await main());
 
 async function main(): Promise<number> {
   const plan = values.short ? short : full;
@@ -54,7 +62,8 @@ async function main(): Promise<number> {
 
   let isClean = false;
   try {
-    const options = { seed, minutes, faults, eventsPerSecond, bar: plan.bar, dataDir, logDir };
+    const { bar, lastsMsMax } = plan;
+    const options = { seed, minutes, faults, lastsMsMax, eventsPerSecond, bar, dataDir, logDir };
     const { facts, lost, duplicated } = await runChaos({ ...options, mayMount: isRoot, signal: stop.signal, say });
     const verdict = verdictOf(facts);
     isClean = verdict.verdict === 'clean';

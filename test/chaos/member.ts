@@ -3,18 +3,23 @@
 // again after a moment, as those who run services have it.
 
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '#test/backends/free-port.ts';
 import { Tethered } from '#test/backends/tethered.ts';
+import { Clock } from './clock.ts';
 
 const program = join(import.meta.dirname, '../../dist/sluice.js');
 const scrapeMs = 1000;
 const restartMs = 1000;
+const lookMs = 100;
 
 export interface MemberOptions {
   /** "forwarder" or "indexer". */
   readonly command: string;
   readonly name: string;
   readonly dataDir: string;
+  /** Stays readable when the data folder is full. */
+  readonly clockFile: string;
   readonly logDir: string;
   readonly environment: Readonly<Record<string, string>>;
   /** It has ended by itself. */
@@ -26,6 +31,7 @@ type Metrics = ReadonlyMap<string, number>;
 export class Member implements AsyncDisposable {
   readonly name: string;
   readonly forwardPort: number;
+  readonly clock: Clock;
   readonly #admin: string;
   readonly #process: Tethered;
   /** The last that was read of this life, and what all lives before had counted. */
@@ -37,12 +43,13 @@ export class Member implements AsyncDisposable {
   #wanted = false;
 
   private constructor(options: MemberOptions, ports: { forward: number; http: number; admin: number }) {
-    const { name, command, dataDir, logDir, environment, fell } = options;
+    const { name, command, dataDir, clockFile, logDir, environment, fell } = options;
+    this.clock = new Clock(clockFile);
     this.name = name;
     this.forwardPort = ports.forward;
     this.#admin = `http://127.0.0.1:${ports.admin}`;
     this.#process = new Tethered({
-      command: [process.execPath, program, command],
+      command: [...this.clock.wrapper, process.execPath, program, command],
       environment: {
         ...withoutSluice(process.env),
         ...environment,
@@ -83,9 +90,13 @@ export class Member implements AsyncDisposable {
     this.#process.start();
   }
 
-  async isReady(): Promise<boolean> {
+  isReady(): Promise<boolean> {
+    return this.#says('readyz');
+  }
+
+  async #says(path: 'livez' | 'readyz'): Promise<boolean> {
     try {
-      return (await fetch(`${this.#admin}/readyz`, { signal: AbortSignal.timeout(scrapeMs) })).ok;
+      return (await fetch(`${this.#admin}/${path}`, { signal: AbortSignal.timeout(scrapeMs) })).ok;
     } catch {
       return false;
     }
@@ -122,6 +133,15 @@ export class Member implements AsyncDisposable {
   stop(): Promise<void> {
     this.#wanted = false;
     return this.#process.stop();
+  }
+
+  /** Has it replace its workers, as soon as it is up: one that starts just now would end. */
+  async reload(signal: AbortSignal): Promise<void> {
+    while (!(await this.#says('livez'))) {
+      if (signal.aborted) return;
+      await delay(lookMs);
+    }
+    this.#process.reload();
   }
 
   freeze(): void {

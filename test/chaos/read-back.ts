@@ -2,11 +2,14 @@
 // By Elasticsearch's own API, not by Sluice's.
 
 import type { Books, EventName } from './books.ts';
+import { doomedSenderFirst } from './doomed-topic.ts';
 import { clientTag } from './load.ts';
 
 const pageSize = 10_000;
 const index = 'logs-sluice-*';
 const tellMax = 20;
+/** `tornName` of books.ts. */
+const tornEnd = /torn=(\d+)-(\d+);/;
 
 interface Source {
   readonly attributes?: { readonly n?: unknown; readonly s?: unknown };
@@ -22,6 +25,8 @@ interface Found {
 export interface AllBooks {
   readonly books: Books;
   readonly clientBooks: Books;
+  /** Of the senders from `doomedSenderFirst` on. */
+  readonly doomedBooks: Books;
 }
 
 /** Enters every document of the store. */
@@ -46,22 +51,30 @@ export async function readDocuments(url: string, to: AllBooks): Promise<void> {
   await ask(url, 'DELETE', '/_pit', { id });
 }
 
-function enter({ books, clientBooks }: AllBooks, source: Source): void {
+function enter({ books, clientBooks, doomedBooks }: AllBooks, source: Source): void {
   const tag = source['fluentd.tag'] ?? source.fluentd?.tag ?? '';
   const event = Number(source.attributes?.n);
   if (tag.startsWith(clientTag)) clientBooks.find(Number(tag.slice(clientTag.length)), event);
-  else books.find(Number(source.attributes?.s), event);
+  else {
+    const sender = Number(source.attributes?.s);
+    (sender >= doomedSenderFirst ? doomedBooks : books).find(sender, event);
+  }
 }
 
-/** Enters every dead letter, given the lines of `sluice cat --topic dead-letters`. Returns those that are of no single event. */
-export function readDeadLetters(lines: readonly string[], { books, clientBooks }: AllBooks): string[] {
+/** Enters every dead letter, of an event or of the torn end of a chunk, given the lines of `sluice cat --topic dead-letters`. Returns those that are of no single event. */
+export function readDeadLetters(
+  lines: readonly string[],
+  { books, clientBooks }: Pick<AllBooks, 'books' | 'clientBooks'>,
+): string[] {
   const others: string[] = [];
   for (const line of lines) {
-    const letter = JSON.parse(line) as { tag?: unknown; record?: { n?: unknown; s?: unknown } };
+    const letter = JSON.parse(line) as { tag?: unknown; bytes?: unknown; record?: { n?: unknown; s?: unknown } };
     const tag = String(letter.tag);
     const event = Number(letter.record?.n);
-    if (letter.record === undefined) others.push(line);
-    else if (tag.startsWith(clientTag)) clientBooks.findDeadLetter(Number(tag.slice(clientTag.length)), event);
+    if (letter.record === undefined) {
+      const [, sender, chunk] = tornEnd.exec(Buffer.from(String(letter.bytes), 'base64').toString('latin1')) ?? [];
+      if (!books.findTornEnd({ sender: Number(sender), chunk: Number(chunk) })) others.push(line);
+    } else if (tag.startsWith(clientTag)) clientBooks.findDeadLetter(Number(tag.slice(clientTag.length)), event);
     else books.findDeadLetter(Number(letter.record.s), event);
   }
   return others;

@@ -12,6 +12,11 @@ export const population = {
   kafka: 1,
   senders: 1,
   answers: 1,
+  /** Forwarders with workers. */
+  crew: 1,
+  clock: 5,
+  store: 1,
+  doomed: 1,
 } as const;
 
 type Target = keyof typeof population;
@@ -29,6 +34,7 @@ const downMs = [500, 5000] as const;
 /** Others take over what a broker led only once it has not been heard of for 9 s. */
 const brokerDownMs = [500, 30_000] as const;
 const momentMs = [0, 0] as const;
+const minuteMs = [60_000, 60_000] as const;
 
 const kinds = {
   'forwarder killed': { target: 'forwarder', lastsMs: downMs },
@@ -47,6 +53,15 @@ const kinds = {
   'answers of elasticsearch cut': { target: 'answers', lastsMs: momentMs },
   'senders cut': { target: 'senders', lastsMs: momentMs },
   'senders stalled': { target: 'senders', lastsMs: frozenMs },
+  'workers replaced': { target: 'crew', lastsMs: momentMs },
+  'clock a year ahead': { target: 'clock', lastsMs: awayMs },
+  'clock a year back': { target: 'clock', lastsMs: awayMs },
+  'ingest pipeline missing': { target: 'store', lastsMs: minuteMs },
+  'data stream rolled over': { target: 'store', lastsMs: momentMs },
+  'topic made anew': { target: 'doomed', lastsMs: momentMs },
+  'retention overtaking': { target: 'doomed', lastsMs: momentMs },
+  'big chunk': { target: 'senders', lastsMs: momentMs },
+  'torn chunk': { target: 'senders', lastsMs: momentMs },
 } as const satisfies Record<string, KindFacts>;
 
 export type Kind = keyof typeof kinds;
@@ -62,8 +77,15 @@ export interface Fault {
   readonly afterMs: number;
 }
 
-/** `count` faults, on average `everyMs` apart. */
-export function scheduleOf(seed: number, count: number, everyMs: number): Fault[] {
+export interface ScheduleOptions {
+  readonly count: number;
+  /** Between two faults, on average. */
+  readonly everyMs: number;
+  /** What would last longer ends then. */
+  readonly lastsMsMax: number;
+}
+
+export function scheduleOf(seed: number, { count, everyMs, lastsMsMax }: ScheduleOptions): Fault[] {
   const random = randomOf(seed);
   const between = (from: number, to: number): number => Math.floor(from + random() * (to - from));
   const faults: Fault[] = [];
@@ -73,7 +95,7 @@ export function scheduleOf(seed: number, count: number, everyMs: number): Fault[
       faults.push({
         kind,
         which: between(0, population[target]),
-        lastsMs: between(lastsMs[0], lastsMs[1]),
+        lastsMs: Math.min(between(lastsMs[0], lastsMs[1]), lastsMsMax),
         afterMs: between(everyMs / 2, (everyMs * 3) / 2),
       });
     }

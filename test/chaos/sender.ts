@@ -4,21 +4,28 @@
 //
 //   node sender.ts RATE NAME PORT…      RATE: events per second, all senders together; one sender for each port; NAME: of the run
 //
-// It tells its parent of every chunk (Told), and stops making new ones when the parent says `finish`; it ends when all is acked,
-// or with its parent.
+// It tells its parent of every chunk (Told). When the parent says `big`, the next sender sends a chunk beside its rate that is larger than
+// a forwarder holds in memory; `torn`: one whose last entry breaks off. When it says `finish` no new ones are made; it ends when all is
+// acked, or with its parent.
 
 import { decodeMultiStream, encode, ExtData } from '@msgpack/msgpack';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { tornName } from './books.ts';
 
-/** What the parent hears: a chunk went out for the first time, or once more; its ack came. `events` only with the first. */
+/** What the parent says. */
+export type Wish = 'big' | 'torn' | 'finish';
+
+/** What the parent hears: a chunk went out for the first time, or once more; its ack came. `events` and `isTorn` only with the first. */
 export type Told =
-  | readonly ['sent', sender: number, chunk: number, events: number]
+  | readonly ['sent', sender: number, chunk: number, events: number, isTorn: boolean]
   | readonly ['resent' | 'acked', sender: number, chunk: number]
   | readonly ['done'];
 
 const chunkEvents = { from: 50, to: 500 };
+/** More than 4 MiB, so that a forwarder keeps it in a file while it comes. */
+const bigChunkEvents = 28_000;
 /** Chunks without an ack, for each sender. */
 const windowChunks = 8;
 const ackTimeoutMs = 15_000;
@@ -29,6 +36,13 @@ const modes = ['packed', 'packed', 'gzip', 'forward', 'zstd'] as const;
 interface Pending {
   readonly frame: Uint8Array;
   sentMs: number;
+}
+
+interface FrameFacts {
+  readonly chunk: number;
+  readonly size: number;
+  readonly mode: (typeof modes)[number];
+  readonly isTorn: boolean;
 }
 
 class Sender {
@@ -60,7 +74,17 @@ class Sender {
       chunkEvents.from + ((this.#chunks * 7919 + this.#number * 104_729) % (chunkEvents.to - chunkEvents.from));
     if (this.#due < size || this.#pending.size >= windowChunks) return;
     this.#due -= size;
-    this.#send(size);
+    this.#send(size, modes[this.#chunks % modes.length] ?? 'packed');
+  }
+
+  sendBig(): void {
+    this.#send(bigChunkEvents, 'packed');
+  }
+
+  /** The torn entry is none of the events. */
+  sendTorn(): void {
+    const isCompressed = this.#chunks % 2 === 0;
+    this.#send(chunkEvents.from, isCompressed ? 'gzip' : 'packed', true);
   }
 
   /** An ack that does not come makes the sender give its connection up; all that is unacked goes out again on the next. */
@@ -73,15 +97,15 @@ class Sender {
     }
   }
 
-  #send(size: number): void {
+  #send(size: number, mode: (typeof modes)[number], isTorn = false): void {
     const chunk = this.#chunks++;
-    const frame = this.#frame(chunk, size);
+    const frame = this.#frame({ chunk, size, mode, isTorn });
     this.#pending.set(chunk, { frame, sentMs: performance.now() });
-    tell(['sent', this.#number, chunk, size]);
+    tell(['sent', this.#number, chunk, size, isTorn]);
     this.#socket?.write(frame);
   }
 
-  #frame(chunk: number, size: number): Uint8Array {
+  #frame({ chunk, size, mode, isTorn }: FrameFacts): Uint8Array {
     const s = this.#number;
     const entries: unknown[] = [];
     for (let i = 0; i < size; i++) {
@@ -91,9 +115,9 @@ class Sender {
     }
     const tag = `chaos.${s}`;
     const option = { chunk: this.#chunkId(chunk), size };
-    const mode = modes[chunk % modes.length];
     if (mode === 'forward') return encode([tag, entries, option]);
-    const run = Buffer.concat(entries.map((entry) => encode(entry)));
+    const whole = entries.map((entry) => encode(entry));
+    const run = Buffer.concat(isTorn ? [...whole, tornEntry(s, chunk)] : whole);
     if (mode === 'gzip') return encode([tag, gzipSync(run), { ...option, compressed: 'gzip' }]);
     if (mode === 'zstd') return encode([tag, zstdCompressSync(run), { ...option, compressed: 'zstd' }]);
     return encode([tag, run, option]);
@@ -135,6 +159,12 @@ class Sender {
   }
 }
 
+/** The beginning of an entry; its text says which chunk it ends (`tornName` of books.ts). */
+function tornEntry(sender: number, chunk: number): Uint8Array {
+  const log = `${tornName({ sender, chunk })} `.padEnd(150, ' abcdefgh');
+  return encode([eventTime(Date.now()), { log }]).subarray(0, -50);
+}
+
 /** The msgpack extension of Forward: type 0, seconds and nanoseconds as 32 bit each. */
 function eventTime(epochMs: number): ExtData {
   const bytes = Buffer.alloc(8);
@@ -150,7 +180,13 @@ function tell(told: Told): void {
 const [rate, name = '', ...ports] = process.argv.slice(2);
 const senders = ports.map((port, number) => new Sender(number, Number(port), name));
 const finishing = new AbortController();
-process.on('message', () => finishing.abort());
+let wishes = 0;
+process.on('message', (wish: Wish) => {
+  const sender = senders[wishes++ % senders.length];
+  if (wish === 'finish') finishing.abort();
+  else if (wish === 'big') sender?.sendBig();
+  else sender?.sendTorn();
+});
 process.on('disconnect', () => process.exit());
 for (let lastMs = performance.now(); !finishing.signal.aborted; await delay(tickMs)) {
   const nowMs = performance.now();

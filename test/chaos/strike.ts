@@ -2,8 +2,12 @@
 // told to be). Never waits for the system to have recovered.
 
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Load } from './load.ts';
+import type { Member } from './member.ts';
 import type { Fault } from './schedule.ts';
-import type { World } from './world.ts';
+import { crewAt, type World } from './world.ts';
+
+const yearMs = 365 * 86_400_000;
 
 /** What a fault takes away. No two faults take the same at the same time; of the brokers only one fault is at work. */
 export function takenBy({ kind, which }: Fault): readonly string[] {
@@ -32,6 +36,21 @@ export function takenBy({ kind, which }: Fault): readonly string[] {
     case 'senders cut':
     case 'senders stalled':
       return ['senders'];
+    case 'workers replaced':
+      return [`forwarder-${crewAt}`];
+    case 'clock a year ahead':
+    case 'clock a year back':
+      return [`clock-${which}`];
+    case 'ingest pipeline missing':
+      return ['data stream'];
+    case 'data stream rolled over':
+      return ['data stream', 'elasticsearch'];
+    case 'topic made anew':
+    case 'retention overtaking':
+      return ['doomed topic', 'brokers', 'elasticsearch', 'data stream'];
+    case 'big chunk':
+    case 'torn chunk':
+      return [];
   }
 }
 
@@ -40,28 +59,37 @@ interface Freezable {
   thaw(): void;
 }
 
-export async function strike(world: World, { kind, which, lastsMs }: Fault, signal: AbortSignal): Promise<void> {
+export interface Targets {
+  readonly world: World;
+  readonly load: Load;
+}
+
+export async function strike({ world, load }: Targets, fault: Fault, signal: AbortSignal): Promise<void> {
+  const { kind, which, lastsMs } = fault;
   const lasting = (): Promise<unknown> => delay(lastsMs, undefined, { signal }).catch(() => undefined);
   const frozen = async (targets: readonly Freezable[]): Promise<void> => {
     for (const target of targets) target.freeze();
     await lasting();
     for (const target of targets) target.thaw();
   };
-  const member = kind.startsWith('forwarder') ? at(world.forwarders, which) : at(world.indexers, which);
   const disks = kind === 'forwarder disk full' ? [at(world.disks, which)] : world.disks;
   switch (kind) {
     case 'forwarder killed':
-    case 'indexer killed':
+    case 'indexer killed': {
+      const member = memberOf(world, fault);
       await member.kill();
       await lasting();
       return signal.aborted ? undefined : member.start();
+    }
     case 'forwarder restarted':
-    case 'indexer restarted':
+    case 'indexer restarted': {
+      const member = memberOf(world, fault);
       await member.stop();
       return signal.aborted ? undefined : member.start();
+    }
     case 'forwarder frozen':
     case 'indexer frozen':
-      return frozen([member]);
+      return frozen([memberOf(world, fault)]);
     case 'broker killed':
     case 'elasticsearch killed': {
       const server = kind === 'broker killed' ? at(world.brokers, which) : world.elasticsearch;
@@ -90,7 +118,34 @@ export async function strike(world: World, { kind, which, lastsMs }: Fault, sign
       for (const proxy of world.senderProxies) proxy.stall();
       await lasting();
       for (const proxy of world.senderProxies) proxy.resume();
+      return;
+    case 'workers replaced':
+      return at(world.forwarders, crewAt).reload(signal);
+    case 'clock a year ahead':
+    case 'clock a year back': {
+      const { clock } = at(world.members, which);
+      clock.jump(kind === 'clock a year ahead' ? yearMs : -yearMs);
+      await lasting();
+      return clock.jump(0);
+    }
+    case 'ingest pipeline missing':
+      await world.dataStream.setPipeline('chaos-missing', signal);
+      await lasting();
+      return world.dataStream.setPipeline(null, signal);
+    case 'data stream rolled over':
+      return world.dataStream.rollOver(signal);
+    case 'topic made anew':
+    case 'retention overtaking':
+      return world.doomed.strike(kind, signal);
+    case 'big chunk':
+      return load.sendOne('big');
+    case 'torn chunk':
+      return load.sendOne('torn');
   }
+}
+
+function memberOf(world: World, { kind, which }: Fault): Member {
+  return at(kind.startsWith('forwarder') ? world.forwarders : world.indexers, which);
 }
 
 function at<T>(list: readonly T[], which: number): T {

@@ -1,7 +1,8 @@
 // What a run has shown. Pure. It is clean, broken (something was lost or doubled, or a ledger did not close), or inconclusive: then
 // too little went wrong to say anything, and the verdict tells what is missing.
 
-import type { Counts } from './books.ts';
+import type { Counts, TornCounts } from './books.ts';
+import type { LossCounts } from './told.ts';
 import { type Kind, kindNames } from './schedule.ts';
 
 export interface Struck {
@@ -24,6 +25,10 @@ export interface Facts {
   readonly counts: Counts;
   /** Of the real client, which gives new ids when it sends again. */
   readonly client: Counts;
+  /** Ends of chunks that broke off. */
+  readonly torn: TornCounts;
+  /** Of the topic that loses what it holds. */
+  readonly doomed: LossCounts;
   readonly struck: readonly Struck[];
   readonly resentChunks: number;
   readonly deduplicated: number;
@@ -49,16 +54,25 @@ export function verdictOf(facts: Facts): Verdict {
   return missing.length > 0 ? { verdict: 'inconclusive', reasons: missing } : { verdict: 'clean', reasons: [] };
 }
 
-function brokenPromises({ counts, client, faultsFound }: Facts): string[] {
+function brokenPromises({ counts, client, torn, doomed, faultsFound }: Facts): string[] {
   const broken = [...faultsFound];
   if (counts.lost > 0) broken.push(`${counts.lost} acked events are lost`);
   if (counts.duplicated > 0) broken.push(`${counts.duplicated} events are there more than once`);
   if (counts.strangers > 0) broken.push(`${counts.strangers} documents are of events that nobody sent`);
   if (client.lost > 0) broken.push(`${client.lost} events that the real client was acked are lost`);
+  if (doomed.untold > 0) broken.push(`${doomed.untold} events of the doomed topic are lost, and nobody told`);
+  if (doomed.falselyTold > 0)
+    broken.push(`${doomed.falselyTold} events of the doomed topic are told lost, and are not`);
+  if (doomed.duplicated > 0) broken.push(`${doomed.duplicated} events of the doomed topic are there more than once`);
+  if (doomed.recordsTold !== doomed.recordsCounted) {
+    broken.push(`${doomed.recordsTold} records are told lost in the log, ${doomed.recordsCounted} by the counter`);
+  }
+  const untold = torn.acked - torn.deadLettered;
+  if (untold > 0) broken.push(`${untold} torn ends of acked chunks are not with the dead letters`);
   return broken;
 }
 
-function missingFor({ bar, struck, counts, resentChunks, deduplicated, rebalances }: Facts): string[] {
+function missingFor({ bar, struck, counts, doomed, resentChunks, deduplicated, rebalances }: Facts): string[] {
   const missing: string[] = [];
   for (const [kind, times] of Object.entries(byKind(struck))) {
     if (times < bar.faultsOfEachKind) missing.push(`"${kind}" came ${times} times of ${bar.faultsOfEachKind}`);
@@ -67,6 +81,7 @@ function missingFor({ bar, struck, counts, resentChunks, deduplicated, rebalance
   if (found < struck.length * bar.shareInFlight) {
     missing.push(`${found} of ${struck.length} faults found unacked events: too few`);
   }
+  if (doomed.lost === 0) missing.push('no event was lost that had to be told');
   if (counts.acked === 0) missing.push('nothing was acked');
   if (resentChunks === 0) missing.push('no chunk was sent again');
   if (deduplicated === 0) missing.push('no event was deduplicated');
@@ -82,7 +97,7 @@ function byKind(struck: readonly Struck[]): Record<Kind, number> {
 
 /** The table, a line each. */
 export function tableOf(facts: Facts): string[] {
-  const { counts, client, struck, seconds, bar } = facts;
+  const { counts, client, doomed, struck, seconds, bar } = facts;
   const inFlight = struck.filter(({ unacked }) => unacked > 0).length;
   const rows: readonly (readonly [string, string | number])[] = [
     ['seed', facts.seed],
@@ -93,6 +108,8 @@ export function tableOf(facts: Facts): string[] {
     ['lost', counts.lost],
     ['duplicated', counts.duplicated],
     ['dead-lettered', counts.deadLettered],
+    ['doomed topic', `${doomed.lost} lost, ${doomed.told} told, in ${doomed.recordsCounted} records`],
+    ['torn ends', `${facts.torn.acked} acked, ${facts.torn.deadLettered} of them dead-lettered`],
     ['chunks sent again', facts.resentChunks],
     ['deduplicated by the indexers', `${facts.deduplicated} at least`],
     ['rebalances', `${facts.rebalances}, at ${facts.membershipChanges} changes of membership`],

@@ -11,13 +11,21 @@ import { loadConfig } from '#shared/config/load.ts';
 import type { Config } from '#shared/config/settings.ts';
 import { type PrivateElasticsearch, privateElasticsearch } from '#test/backends/elasticsearch.ts';
 import { type PrivateKafka, privateKafkaCluster } from '#test/backends/kafka.ts';
+import { DataStream } from './data-stream.ts';
+import { DoomedTopic } from './doomed-topic.ts';
 import { Member } from './member.ts';
+import { RefusingProxy } from '#test/integration/refusing-proxy.ts';
 import { Proxy } from './proxy.ts';
 import { population } from './schedule.ts';
 import { SmallDisk } from './small-disk.ts';
 
 const program = join(import.meta.dirname, '../../dist/sluice.js');
 const partitions = 12;
+/** Which forwarder has workers. */
+export const crewAt = 1;
+const crewWorkers = 2;
+/** Longer than what Elasticsearch does late after a freeze; short, since what a partition held at an assignment is not committed before. */
+const bulkTimeoutMs = 20_000;
 const readyMs = 60_000;
 const run = promisify(execFile);
 
@@ -53,6 +61,8 @@ export class World implements AsyncDisposable {
   readonly senderProxies: readonly Proxy[];
   readonly answerProxy: Proxy;
   readonly disks: readonly SmallDisk[];
+  readonly dataStream: DataStream;
+  readonly doomed: DoomedTopic;
   /** That of an indexer or forwarder, for who wants to look into Kafka. */
   readonly config: Config;
   readonly #environment: Readonly<Record<string, string>>;
@@ -66,6 +76,8 @@ export class World implements AsyncDisposable {
     this.senderProxies = parts.senderProxies;
     this.answerProxy = parts.answerProxy;
     this.disks = parts.disks;
+    this.doomed = parts.doomed;
+    this.dataStream = new DataStream(parts.elasticsearch.url);
     this.#environment = parts.environment;
     this.config = loadConfig({ env: parts.environment, readFile: () => '' });
     this.#started = started;
@@ -94,10 +106,12 @@ export class World implements AsyncDisposable {
       SLUICE_KAFKA_BROKERS: brokers.flatMap((broker) => broker.brokers).join(','),
       SLUICE_KAFKA_PARTITIONS: String(partitions),
       SLUICE_ELASTICSEARCH_URL: `http://127.0.0.1:${answerProxy.port}`,
+      SLUICE_BULK_TIMEOUT_MS: String(bulkTimeoutMs),
+      // What a busy machine answers within that time: larger ones would be sent again and again.
+      SLUICE_BULK_MAX_BYTES: '512KiB',
       SLUICE_LOG_LEVEL: 'debug',
     };
-    const { stdout } = await run(process.execPath, [program, 'setup'], { env: { ...process.env, ...environment } });
-    for (const line of stdout.trim().split('\n')) say(line);
+    for (const line of await linesOf(environment, ['setup'])) say(line);
 
     const disks = Array.from(
       { length: population.forwarder },
@@ -106,30 +120,72 @@ export class World implements AsyncDisposable {
     for (const disk of disks) starting.use(disk);
     const forwarders: Member[] = [];
     const indexers: Member[] = [];
+    const make = (
+      command: string,
+      number: number,
+      more: { dataDir: string; environment?: object },
+    ): Promise<Member> => {
+      const name = `${command}-${number}`;
+      const clockFile = join(dataDir, `${name}.clock`);
+      return Member.make({
+        command,
+        name,
+        clockFile,
+        logDir,
+        fell,
+        ...more,
+        environment: { ...environment, ...more.environment },
+      });
+    };
     for (const [i, { folder }] of disks.entries()) {
-      forwarders.push(
-        await Member.make({ command: 'forwarder', name: `forwarder-${i}`, dataDir: folder, logDir, environment, fell }),
-      );
+      const more = i === crewAt ? { environment: { SLUICE_WORKERS: String(crewWorkers) } } : {};
+      forwarders.push(await make('forwarder', i, { dataDir: folder, ...more }));
     }
-    for (let i = 0; i < population.indexer; i++) {
-      indexers.push(
-        await Member.make({ command: 'indexer', name: `indexer-${i}`, dataDir, logDir, environment, fell }),
-      );
-    }
-    for (const member of [...forwarders, ...indexers]) {
+    for (let i = 0; i < population.indexer; i++) indexers.push(await make('indexer', i, { dataDir }));
+    const refusing = starting.use(await RefusingProxy.start(elasticsearch.url));
+    const doomedEnvironment = {
+      ...environment,
+      SLUICE_KAFKA_TOPIC: 'doomed.logs',
+      SLUICE_KAFKA_DEAD_LETTER_TOPIC: 'doomed.dead-letters',
+      SLUICE_KAFKA_GROUP: 'doomed-indexer',
+      SLUICE_KAFKA_PARTITIONS: '3',
+      SLUICE_ELASTICSEARCH_URL: refusing.url,
+      SLUICE_INDEXER_INFLIGHT_MAX_BYTES: '1MiB',
+      SLUICE_SHUTDOWN_TIMEOUT_MS: '2000',
+    };
+    await linesOf(doomedEnvironment, ['setup']);
+    const doomed = new DoomedTopic({
+      forwarder: await make('forwarder', 9, { dataDir: join(dataDir, 'doomed'), environment: doomedEnvironment }),
+      indexer: await make('indexer', 9, { dataDir, environment: doomedEnvironment }),
+      refusing,
+      config: loadConfig({ env: doomedEnvironment, readFile: () => '' }),
+      logFile: join(logDir, 'indexer-9.log'),
+      linesOf: (...command) => linesOf(doomedEnvironment, command),
+    });
+    for (const member of [...forwarders, ...indexers, ...doomed.members]) {
       starting.use(member);
       member.start();
     }
     const senderProxies = await Promise.all(forwarders.map(({ forwardPort }) => Proxy.start(forwardPort)));
     for (const proxy of senderProxies) starting.use(proxy);
-    const parts = { brokers, elasticsearch, forwarders, indexers, senderProxies, answerProxy, disks, environment };
+    const parts = {
+      doomed,
+      brokers,
+      elasticsearch,
+      forwarders,
+      indexers,
+      senderProxies,
+      answerProxy,
+      disks,
+      environment,
+    };
     const world = new World(parts, starting.move());
     await world.ready();
     return world;
   }
 
   get members(): readonly Member[] {
-    return [...this.forwarders, ...this.indexers];
+    return [...this.forwarders, ...this.indexers, ...this.doomed.members];
   }
 
   /** Resolves when every process of Sluice is ready; rejects after a minute, with who is not. */
@@ -144,17 +200,21 @@ export class World implements AsyncDisposable {
   }
 
   /** The lines of a command of Sluice. */
-  async linesOf(...command: string[]): Promise<string[]> {
-    const { stdout } = await run(process.execPath, [program, ...command], {
-      env: { ...process.env, ...this.#environment },
-      maxBuffer: 1 << 30,
-    });
-    return stdout.split('\n').filter((line) => line !== '');
+  linesOf(...command: string[]): Promise<string[]> {
+    return linesOf(this.#environment, command);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#started.disposeAsync();
   }
+}
+
+async function linesOf(environment: Readonly<Record<string, string>>, command: readonly string[]): Promise<string[]> {
+  const { stdout } = await run(process.execPath, [program, ...command], {
+    env: { ...process.env, ...environment },
+    maxBuffer: 1 << 30,
+  });
+  return stdout.split('\n').filter((line) => line !== '');
 }
 
 interface Parts {
@@ -165,5 +225,6 @@ interface Parts {
   readonly senderProxies: readonly Proxy[];
   readonly answerProxy: Proxy;
   readonly disks: readonly SmallDisk[];
+  readonly doomed: DoomedTopic;
   readonly environment: Readonly<Record<string, string>>;
 }

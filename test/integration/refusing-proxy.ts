@@ -27,7 +27,10 @@ export class RefusingProxy implements AsyncDisposable {
   readonly url: string;
   #bulk = Promise.withResolvers<void>();
   readonly #to: string;
-  readonly #server = createServer((request, response) => void this.#answer(request, response));
+  readonly #server = createServer((request, response) => {
+    // The real one is away: the connection ends without an answer.
+    this.#answer(request, response).catch(() => response.destroy());
+  });
 
   private constructor(to: string, port: number) {
     this.#to = to;
