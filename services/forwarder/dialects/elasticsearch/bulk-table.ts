@@ -79,12 +79,12 @@ export class ItemsOf implements BulkItems {
   *[Symbol.iterator](): Generator<BulkItem, void, undefined> {
     const { operations, indexes, indexOf, outcomes, refusals } = this.#table;
     for (let i = 0; i < operations.length; i += 1) {
-      const outcome = outcomes[i]! | 0;
+      const outcome = (outcomes[i] ?? 0) | 0;
       yield {
-        operation: OPERATIONS[operations[i]!]!,
-        index: indexes[indexOf[i]!]!,
+        operation: OPERATIONS[operations[i] ?? 0] ?? 'create',
+        index: indexes[indexOf[i] ?? 0] ?? '',
         id: idOf(this.#table, i),
-        outcome: outcome < 0 ? refusals[~outcome]! : outcome,
+        outcome: refusals[~outcome] ?? outcome,
       };
     }
   }
@@ -103,15 +103,15 @@ export function* runsOf(table: BulkTable): Generator<BulkRun, void, undefined> {
   const ofIndexes = new Map(table.ofIndexes.map((run) => [run.number, run]));
   let start = 0;
   for (let run = 0; run < runIndex.length; run += 1) {
-    const index = indexes[runIndex[run]!]!;
+    const index = indexes[runIndex[run] ?? 0] ?? '';
     const ofIndex = ofIndexes.get(run);
     if (ofIndex) {
       yield { index, id: null, content: null, entries: ofIndex.entries, count: ofIndex.count };
       continue;
     }
-    const end = runEnds[run]!;
-    const content = { crc32: runSums[run]!, length: runLengths[run]! };
-    yield { index, id: idOf(table, runItem[run]!), content, entries: named.subarray(start, end), count: 1 };
+    const end = runEnds[run] ?? 0;
+    const content = { crc32: runSums[run] ?? 0, length: runLengths[run] ?? 0 };
+    yield { index, id: idOf(table, runItem[run] ?? 0), content, entries: named.subarray(start, end), count: 1 };
     start = end;
   }
 }
@@ -129,8 +129,8 @@ const ITEM_BYTES = 16;
 const RUN_BYTES = 20;
 
 function idOf({ ids, idEnds }: BulkTable, item: number): string | null {
-  const start = item === 0 ? 0 : idEnds[item - 1]!;
-  const end = idEnds[item]!;
+  const start = item === 0 ? 0 : (idEnds[item - 1] ?? 0);
+  const end = idEnds[item] ?? 0;
   return start === end ? null : Buffer.from(ids.buffer, ids.byteOffset + start, end - start).toString();
 }
 
