@@ -6,8 +6,8 @@ import { SluiceError, isRetryable } from '#shared/errors.ts';
 import type { HttpContext, HttpDialect, HttpExchange } from '../../accept/http-context.ts';
 import { errorAnswer } from '../../accept/http-errors.ts';
 import { bulkAnswer, bulkReaderOf, errorBody } from './answers.ts';
-import { type Bulk, bulkItems } from './bulk.ts';
-import { type BulkRun, type BulkTable, ItemsOf, runsOf, tableBytes, takenCount } from './bulk-table.ts';
+import type { Bulk } from './bulk.ts';
+import { type BulkRun, type BulkTable, ItemsOf, runsOf, takenCount } from './bulk-table.ts';
 import { parseFilterPath } from './filter-path.ts';
 import { answerHandshake, sendJson, sendJsonPieces } from './handshake.ts';
 
@@ -43,8 +43,7 @@ async function takeBulk(context: HttpContext, request: FastifyRequest, reply: Fa
   const beganMs = clock.monotonicMs();
   const index = textIn(request.params, 'index');
   const options = { index, time: exchange.defaultTime, bytesMax: context.bodyBytesMax };
-  const table = taken(bulkItems(body, options));
-  exchange.hold(tableBytes(table));
+  const table = taken(await exchange.convert('bulk', body, options));
   const items = new ItemsOf(table);
   const outcomes = await accept(exchange, table);
   refuseWhole(outcomes);
