@@ -38,6 +38,7 @@ export class Converter implements AsyncDisposable {
   #thread: Promise<WorkerThread<ConversionWorker>> | null = null;
   /** Settles when the last body that came is done. */
   #last: Promise<unknown> = Promise.resolve();
+  #isClosed = false;
 
   constructor(options: ConverterOptions) {
     this.#options = options;
@@ -61,6 +62,7 @@ export class Converter implements AsyncDisposable {
     options: ConversionOptions<N>,
   ): Promise<Converted<N>> {
     const bytes = body.length;
+    if (this.#isClosed) throw shuttingDown();
     this.#thread ??= startWorker<ConversionWorker>('conversion-worker', WORKER_MODULE, null, {
       heapMbMax: HEAP_MB_MAX,
     });
@@ -74,6 +76,7 @@ export class Converter implements AsyncDisposable {
     } catch (error) {
       if (!thread.isEnded) throw error;
       this.#thread = null;
+      if (this.#isClosed) throw shuttingDown();
       const why = watch.isOver ? 'processor time' : 'memory';
       throw new SluiceError(
         'body_too_costly',
@@ -113,14 +116,19 @@ export class Converter implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#last;
+    // Whoever sent what is still in work is gone by now, and a stop has no time for it.
+    this.#isClosed = true;
     const thread = await this.#thread?.catch(() => null);
-    await thread?.[Symbol.asyncDispose]();
+    await thread?.kill();
   }
 }
 
 /** Beside which the worker's module lies. */
 const WORKER_MODULE = new URL('../dialects/conversions.ts', import.meta.url).href;
+
+function shuttingDown(): SluiceError {
+  return new SluiceError('shutting_down', 'Cannot take events: Sluice is shutting down');
+}
 
 function defaultBudgetMs(bytes: number): number {
   return BUDGET_MS + bytes * BUDGET_MS_PER_BYTE;
