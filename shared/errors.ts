@@ -37,6 +37,7 @@ export const errorTable = {
   frame_too_large: kind('sender', 413),
   body_malformed: kind('sender', 400),
   body_too_large: kind('sender', 413),
+  body_too_costly: kind('sender', 413),
   entry_too_large: kind('sender', 413),
   too_many_events: kind('sender', 413),
   encoding_unknown: kind('sender', 415),

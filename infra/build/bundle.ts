@@ -6,7 +6,11 @@ import { rmSync, symlinkSync } from 'node:fs';
 import { basename } from 'node:path';
 import { build, type BuildOptions, type Plugin } from 'esbuild';
 
-const workers = ['shared/queue/embedded/queue-worker.ts', 'shared/store/embedded/store-worker.ts'];
+const workers = [
+  'shared/queue/embedded/queue-worker.ts',
+  'shared/store/embedded/store-worker.ts',
+  'services/forwarder/dialects/conversion-worker.ts',
+];
 
 /** Elasticsearch's client loads undici beside Node's own HTTP client, which we have it use (connection.ts). */
 const withoutUndici: Plugin = {

@@ -69,7 +69,8 @@ export function buildCore(options: CoreOptions, partitions: () => Iterable<Parti
   const trustedTenants = trustedTenantsOf(config);
   const positionOf =
     options.replay?.positionOf ?? (({ partition, offset }: FetchedRecord) => `${topic}/${partition}/${offset}`);
-  const refusals = new RecordRefusals({ queue, telemetry, clock, random, positionOf, unpacking, trustedTenants });
+  const documents = { trustedTenants, documentBytesMax: config['document.max_bytes'] };
+  const refusals = new RecordRefusals({ queue, telemetry, clock, random, positionOf, unpacking, ...documents });
   const limit = new ConcurrencyLimit(config['bulk.concurrency'], clock);
   const writer = new BulkWriter({
     store,
@@ -103,7 +104,7 @@ export function buildCore(options: CoreOptions, partitions: () => Iterable<Parti
     unpacking,
     unknownVersion: config['indexer.unknown_version'],
     telemetry,
-    trustedTenants,
+    ...documents,
   });
   telemetry.watch({ ledger, writer, limit, topic, partitions });
   // A store of one index has no place for a second copy.

@@ -44,11 +44,13 @@ export interface PipelineOptions {
   readonly telemetry: Pick<IndexerTelemetry, 'partitionHeld'>;
   /** Tenants whose records may name their own tenant and service. */
   readonly trustedTenants?: ReadonlySet<string>;
+  /** Of an entry, and of its document; larger ones go to the dead letters. */
+  readonly documentBytesMax: number;
 }
 
 /** Records that are opened ahead of the one in work: enough to keep a pool thread busy. */
 const OPEN_AHEAD = 2;
-/** Bytes of documents after which other work of the process gets its turn: some 2 ms. */
+/** Bytes of documents, or of entries, after which other work of the process gets its turn: some 2 ms. */
 const TURN_BYTES = 512 * 1024;
 
 interface Opening {
@@ -77,6 +79,8 @@ export class Pipeline {
   #passed = 0;
   #ingestedMs = 0;
   #turnAt = TURN_BYTES;
+  /** Of entries that were looked at since other work had its turn. */
+  #entryBytes = 0;
   /** Dead letters on their way, and how many events they are. */
   readonly #burials = new Set<Promise<void>>();
   #burying = 0;
@@ -92,7 +96,8 @@ export class Pipeline {
 
   constructor(options: PipelineOptions) {
     this.#options = options;
-    this.#documents = new DocumentWriter(this.#body, options.trustedTenants);
+    const { trustedTenants: trusted, documentBytesMax: bytesMax } = options;
+    this.#documents = new DocumentWriter(this.#body, { ...(trusted && { trusted }), bytesMax });
     options.ledger.place(() => (this.#current ? this.#current.ends.length - this.#passed : 0));
     options.ledger.place(() => eventsOf(this.#runs));
     options.ledger.place(() => this.#burying);
@@ -250,7 +255,7 @@ export class Pipeline {
       while (this.#passed < afterLast) {
         this.#writeEntries(record, opened, batch, first, afterLast);
         if (this.#body.length >= this.#options.writer.bodyBytesMax) await this.#flush();
-        else if (this.#body.length >= this.#turnAt) await this.#giveTurn();
+        else if (this.#body.length >= this.#turnAt || this.#entryBytes >= TURN_BYTES) await this.#giveTurn();
         if (this.#isGivenUp(record)) break;
       }
       if (this.#isGivenUp(record)) break;
@@ -274,20 +279,19 @@ export class Pipeline {
   #writeEntries(record: RecordInHand, { bytes, ends }: Unpacked, batch: Batch, first: number, afterLast: number): void {
     const body = this.#body;
     const documents = this.#documents;
+    const { documentBytesMax } = this.#options;
     const pauseAt = Math.min(this.#turnAt, this.#options.writer.bodyBytesMax);
     let entry = this.#passed;
     let start = entry === 0 ? 0 : (ends[entry - 1] ?? 0);
     let run: Run | null = null;
     documents.beginBatch(batch, this.#ingestedMs);
-    while (entry < afterLast && body.length < pauseAt) {
+    while (entry < afterLast && body.length < pauseAt && this.#entryBytes < TURN_BYTES) {
       const end = ends[entry] ?? 0;
       const index = batch.first + entry - first;
-      if (partOf(bytes, start, end) !== null) {
-        run = null;
-        this.#passed = entry + 1;
-        this.#join({ record, batch, entry, index }, bytes, start, end);
-        documents.beginBatch(batch, this.#ingestedMs);
-      } else if (documents.write(bytes, start, end, index) === 'ok') {
+      this.#entryBytes += end - start;
+      const isPart = end - start <= documentBytesMax && partOf(bytes, start, end) !== null;
+      const written = isPart ? 'part' : documents.write(bytes, start, end, index);
+      if (written === 'ok') {
         if (run === null) {
           run = { record, batch, entry, index, count: 0, parts: null, line: null };
           this.#runs.push(run);
@@ -296,14 +300,14 @@ export class Pipeline {
       } else {
         run = null;
         this.#passed = entry + 1;
-        const opened: Unpacked = { kind: 'unpacked', batches: [], bytes, ends };
-        const letter = this.#options.refusals.buryEntry(
-          { record, batch, entry, index },
-          opened,
-          'entry_malformed',
-          this.#abort.signal,
-        );
-        this.#bury(record, 1, 'entry_malformed', letter);
+        const place = { record, batch, entry, index };
+        if (written === 'part') {
+          this.#join(place, bytes, start, end);
+          documents.beginBatch(batch, this.#ingestedMs);
+        } else {
+          const opened: Unpacked = { kind: 'unpacked', batches: [], bytes, ends };
+          this.#bury(record, 1, written, this.#options.refusals.buryEntry(place, opened, written, this.#abort.signal));
+        }
       }
       entry++;
       start = end;
@@ -328,17 +332,18 @@ export class Pipeline {
     assert(last, 'a line has a part');
     this.#documents.beginBatch(batch, this.#ingestedMs);
     const written = this.#documents.write(entry, 0, entry.length, index, partial);
-    assert(written === 'ok', 'what the joiner makes is an entry');
     const { record } = last;
-    this.#runs.push({
-      record,
-      batch,
-      entry: last.entry,
-      index,
-      count: 1,
-      parts: holds,
-      line: { bytes: entry, partial },
-    });
+    const line = { bytes: entry, partial };
+    const run = { record, batch, entry: last.entry, index, count: 1, parts: holds, line };
+    if (written === 'ok') {
+      this.#runs.push(run);
+      return;
+    }
+    assert(written === 'document_too_large', 'what the joiner makes is an entry');
+    const { refusals } = this.#options;
+    // Its parts, each for itself: they are what was sent.
+    const letters = refusals.buryRun(run, written, this.#abort.signal);
+    for (const part of holds) this.#bury(part.record, 1, written, letters);
   }
 
   /** Lines that waited long enough are passed on as they are; all of them when everything is to be finished. */
@@ -364,6 +369,7 @@ export class Pipeline {
     const runs = this.#runs;
     this.#runs = [];
     this.#turnAt = TURN_BYTES;
+    this.#entryBytes = 0;
     await this.#options.writer.submit({ request, runs, asText: false, release: () => body.release(request) });
     await turn();
   }
@@ -371,6 +377,7 @@ export class Pipeline {
   /** Sockets, timers and heartbeats first. */
   async #giveTurn(): Promise<void> {
     this.#turnAt = this.#body.length + TURN_BYTES;
+    this.#entryBytes = 0;
     this.#setTimers();
     await turn();
     if (this.#lingered) await this.#flush();

@@ -14,7 +14,7 @@ import { type EventPlace, type Parcel, type Run, eventsOf } from './bulk/parcel.
 import type { RefusedItem } from './bulk/outcomes.ts';
 import type { Refusals } from './bulk/writer.ts';
 import type { RecordInHand } from './in-hand.ts';
-import { DocumentWriter } from './parse/document.ts';
+import { DocumentWriter, type Written } from './parse/document.ts';
 import type { IndexerTelemetry } from './telemetry.ts';
 import { type Unpacked, type UnpackOptions, unpack } from './unpack.ts';
 
@@ -36,7 +36,18 @@ export interface RefusalsOptions {
   readonly unpacking: UnpackOptions;
   /** Tenants whose records may name their own tenant and service. */
   readonly trustedTenants?: ReadonlySet<string>;
+  /** Of an entry, and of its document. */
+  readonly documentBytesMax: number;
 }
+
+/** Why no document is made of an entry. */
+type Unwritable = Exclude<Written, 'ok' | 'part'>;
+
+const WHY: Readonly<Record<Unwritable, string>> = {
+  entry_malformed: 'Cannot read the entry: it is no [time, record]',
+  document_too_large:
+    'Cannot make a document of the entry: it has more than 65536 keys or 262144 values, or more bytes than document.max_bytes',
+};
 
 export class RecordRefusals implements Refusals {
   readonly #options: RefusalsOptions;
@@ -47,7 +58,8 @@ export class RecordRefusals implements Refusals {
 
   async asText(parcel: Parcel): Promise<Parcel> {
     const body = new BulkBody();
-    const writer = new DocumentWriter(body, this.#options.trustedTenants);
+    const { trustedTenants: trusted, documentBytesMax: bytesMax } = this.#options;
+    const writer = new DocumentWriter(body, { ...(trusted && { trusted }), bytesMax });
     const opened = new OpenedRecords(this.#options.unpacking);
     const runs: Run[] = [];
     const nowMs = this.#options.clock.epochMs();
@@ -85,19 +97,26 @@ export class RecordRefusals implements Refusals {
         for (const place of places) letters.push(await this.#eventLetter(place, opened, reason, error));
       }
     }
+    await this.#appendAndTell(letters, eventsOf(parcel.runs), signal);
+  }
+
+  /** The events of a run of which no document was made. */
+  async buryRun(run: Run, reason: Unwritable, signal: AbortSignal): Promise<void> {
+    const letters: DeadLetter[] = [];
+    const opened = new OpenedRecords(this.#options.unpacking);
+    for (const place of run.parts ?? [run]) letters.push(await this.#eventLetter(place, opened, reason, WHY[reason]));
+    await this.#appendAndTell(letters, letters.length, signal);
+  }
+
+  async #appendAndTell(letters: readonly DeadLetter[], events: number, signal: AbortSignal): Promise<void> {
     await this.#append(letters, signal);
     const first = letters[0];
-    if (first) this.#options.telemetry.deadLettered(eventsOf(parcel.runs), first.reason, first.error, first.from);
+    if (first) this.#options.telemetry.deadLettered(events, first.reason, first.error, first.from);
   }
 
   /** An entry that can't be turned into a document. */
-  async buryEntry(place: EventPlace, record: Unpacked, reason: string, signal: AbortSignal): Promise<void> {
-    const letter = this.#letterOf(
-      place,
-      entryBytes(record, place.entry),
-      reason,
-      'Cannot read the entry: it is no [time, record]',
-    );
+  async buryEntry(place: EventPlace, record: Unpacked, reason: Unwritable, signal: AbortSignal): Promise<void> {
+    const letter = this.#letterOf(place, entryBytes(record, place.entry), reason, WHY[reason]);
     await this.#append([letter], signal);
     this.#options.telemetry.deadLettered(1, letter.reason, letter.error, letter.from);
   }

@@ -9,7 +9,8 @@
 
 import { setImmediate as turn } from 'node:timers/promises';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
-import { entryEnd } from '#shared/msgpack/extents.ts';
+import { INCOMPLETE, MALFORMED, entryEnd } from '#shared/msgpack/extents.ts';
+import { FRAME_PASSED, FrameScanner, NEED_MORE } from '#shared/msgpack/frame-scanner.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
 import { PositionNamer } from '#shared/record/chain.ts';
 import { decompress as decompressInPool } from '#shared/record/compression.ts';
@@ -45,8 +46,10 @@ export interface UnpackOptions {
 const latin1 = new TextDecoder('latin1');
 /** As an integer is written; longer ones are nobody's version. */
 const VERSION_TEXT = /^[1-9][0-9]{0,14}$/;
-/** Bytes of entries that are hashed for their names before other work of the process gets its turn: some 2 ms. */
+/** Bytes of entries that are hashed for their names, or passed over, before other work of the process gets its turn: some 2 ms. */
 const TURN_BYTES = 512 * 1024;
+/** An entry that does not end in so many bytes is passed over in pieces. */
+const WINDOW_BYTES = 512 * 1024;
 
 export async function unpack(record: FetchedRecord, options: UnpackOptions): Promise<Unpacked | Unreadable> {
   const { v, encoding: encodingBytes, batches: table } = record.headers;
@@ -79,7 +82,7 @@ export async function unpack(record: FetchedRecord, options: UnpackOptions): Pro
       return unreadable('record_malformed', error instanceof SluiceError ? error.message : reasonOf(error));
     }
   }
-  const ends = entryEnds(bytes, eventsOf(batches));
+  const ends = await entryEnds(bytes, eventsOf(batches));
   if (!ends) return unreadable('record_malformed', 'Cannot read the entries: they are not as many as the table says');
   return { kind: 'unpacked', batches: await withNames(batches, bytes, ends), bytes, ends };
 }
@@ -107,18 +110,47 @@ async function withNames(batches: Batch[], bytes: Uint8Array, ends: Uint32Array)
   return named;
 }
 
-/** Where each of `count` entries ends; null where the bytes are not just these entries. */
-function entryEnds(bytes: Uint8Array, count: number): Uint32Array | null {
+/**
+ * Where each of `count` entries ends; null where the bytes are not just these entries. Of a long one only the end is looked for: that
+ * it is an entry is seen when it is written.
+ */
+async function entryEnds(bytes: Uint8Array, count: number): Promise<Uint32Array | null> {
   // An entry has three bytes at least: a table cannot make us allocate more than the value is worth.
   if (count > bytes.length / 3) return null;
   const ends = new Uint32Array(count);
   let at = 0;
+  let turnAt = TURN_BYTES;
   for (let entry = 0; entry < count; entry++) {
-    at = entryEnd(bytes, at, bytes.length);
+    const windowEnd = Math.min(bytes.length, at + WINDOW_BYTES);
+    const end = entryEnd(bytes, at, windowEnd);
+    at = end === INCOMPLETE && windowEnd < bytes.length ? await longValueEnd(bytes, at) : end;
     if (at < 0) return null;
     ends[entry] = at;
+    if (at < turnAt) continue;
+    turnAt = at + TURN_BYTES;
+    await turn();
   }
   return at === bytes.length ? ends : null;
+}
+
+/** Where the value at `start` ends, or a negative number; other work of the process gets its turn meanwhile. */
+async function longValueEnd(bytes: Uint8Array, start: number): Promise<number> {
+  const scanner = new FrameScanner({ frameBytesMax: Infinity, keepBytesMax: 0 });
+  const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  for (let at = start; at < all.length; at += WINDOW_BYTES) {
+    const piece = all.subarray(at, at + WINDOW_BYTES);
+    scanner.push(piece);
+    const result = scanner.next();
+    if (result === NEED_MORE) {
+      await turn();
+      continue;
+    }
+    // One that lies in a single piece is not let go.
+    if (result !== FRAME_PASSED && !Buffer.isBuffer(result)) return MALFORMED;
+    const unread = scanner.takeUnread().reduce((sum, { length }) => sum + length, 0);
+    return at + piece.length - unread;
+  }
+  return INCOMPLETE;
 }
 
 function eventsOf(batches: readonly Batch[]): number {

@@ -346,6 +346,11 @@ export const settings = {
   'bulk.max_bytes': bytes({ minimum: 64 * KIB, maximum: 95 * MIB }, 'Size at which a bulk request is sent.', {
     default: 4 * MIB,
   }),
+  'document.max_bytes': bytes(
+    { minimum: 64 * KIB, maximum: 64 * MIB },
+    'Largest entry that is made a document, and largest document; larger ones go to the dead letters.',
+    { default: 16 * MIB },
+  ),
   'bulk.linger_ms': milliseconds({ minimum: 0, maximum: 60_000 }, 'How long a bulk request waits to be filled.', {
     default: 100,
   }),

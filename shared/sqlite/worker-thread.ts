@@ -46,6 +46,8 @@ export interface StartOptions {
   readonly onNotice?: (notice: unknown) => void;
   /** Told once if the thread ends although nobody closed it. Calls then reject with the same error. */
   readonly onDeath?: (error: Error) => void;
+  /** Of the thread's heap, in MiB: beyond it the thread ends. */
+  readonly heapMbMax?: number;
 }
 
 /**
@@ -58,7 +60,10 @@ export async function startWorker<M extends Methods<M>>(
   data: unknown,
   options: StartOptions = {},
 ): Promise<WorkerThread<M>> {
-  const thread = new WorkerThread<M>(new Worker(codeOf(name, moduleUrl), { name, workerData: data }), options);
+  const { heapMbMax } = options;
+  const limits = heapMbMax === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: heapMbMax } };
+  const worker = new Worker(codeOf(name, moduleUrl), { name, workerData: data, ...limits });
+  const thread = new WorkerThread<M>(worker, options);
   try {
     await thread.started();
   } catch (error) {
@@ -106,6 +111,26 @@ export class WorkerThread<M extends Methods<M>> implements AsyncDisposable {
     return this.#ask(method, argument, transfer) as Promise<Answer<Awaited<ReturnType<M[K]>>>>;
   }
 
+  /** Whether the thread is gone, for whatever reason. */
+  get isEnded(): boolean {
+    return this.#ended !== null;
+  }
+
+  /** What of the processor's time the thread has used, in milliseconds; 0 when it is gone. Answered also while the thread is busy. */
+  async cpuMs(): Promise<number> {
+    try {
+      const { user, system } = await this.#worker.cpuUsage();
+      return (user + system) / 1000;
+    } catch {
+      return 0;
+    }
+  }
+
+  /** Ends the thread in whatever it does; calls then reject. */
+  async kill(): Promise<void> {
+    await this.#worker.terminate();
+  }
+
   /** Lets the worker finish what it was asked before, close what it holds, and end. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closing) return;
@@ -118,9 +143,9 @@ export class WorkerThread<M extends Methods<M>> implements AsyncDisposable {
     if (this.#ended !== null) return Promise.reject(this.#ended);
     const id = ++this.#lastId;
     const answer = Promise.withResolvers<unknown>();
-    this.#waiting.set(id, answer);
     const request: Request = { id, method, argument };
     this.#worker.postMessage(request, transfer);
+    this.#waiting.set(id, answer);
     return answer.promise;
   }
 

@@ -16,6 +16,7 @@ const parts = [
   'cold-start',
   'scrape',
   'workers',
+  'amplification',
 ];
 const chosen = process.argv.slice(2);
 for (const name of chosen) {

@@ -13,10 +13,12 @@ import type { Peer } from '../admit/admission.ts';
 import type { Content, InputName, Intake } from '../chunk.ts';
 import { contentOf, type EventsName } from '../decode/content.ts';
 import { type EventTime, RECEIVE_TIME, eventTimeOfMs } from '../decode/event-time.ts';
+import { type ConversionName, type ConversionOptions, type Converted, buffersOf } from '../dialects/conversions.ts';
 import { tagOfHeader } from '../decode/http-tag.ts';
 import { type Grant, type Principal, tagOfPrincipal } from '../principal.ts';
 import type { AuthFailure } from '../telemetry.ts';
 import type { TenantRoom } from '../tenant-rooms.ts';
+import type { Converter } from './converter.ts';
 import { type BodyReader, compressionOf } from './http-body.ts';
 import { codeOf, messageOf } from './http-errors.ts';
 
@@ -52,6 +54,7 @@ export interface HttpContextOptions {
   readonly telemetry: Pick<HttpTelemetry, 'chunkRejected' | 'authFailed'>;
   readonly clock: Clock;
   readonly bodies: BodyReader;
+  readonly converter: Converter;
   /** Most bytes of a body, and of its entries. */
   readonly bodyBytesMax: number;
   /** Null: senders need no token. */
@@ -233,6 +236,13 @@ export class HttpExchange implements Disposable {
       throw new SluiceError('encoding_unknown', 'Cannot read the body: here it must have no Content-Encoding');
     }
     return bodies.pieces(this.#request, begin);
+  }
+
+  /** The body, which is void from here on, to what its dialect makes of it; the memory of that is counted. Rejects with body_too_costly. */
+  async convert<N extends ConversionName>(name: N, body: Buffer, options: ConversionOptions<N>): Promise<Converted<N>> {
+    const converted = await this.#options.converter.convert(name, body, options);
+    for (const { byteLength } of buffersOf(converted)) this.hold(byteLength);
+    return converted;
   }
 
   /** Counts bytes that a dialect unpacked itself, as long as the exchange lasts. */

@@ -6,7 +6,7 @@
 
 import { SluiceError } from '#shared/errors.ts';
 import { type EventTime, RECEIVE_TIME } from '../decode/event-time.ts';
-import { bodyEntries, bodyFormat, queryEntries, timeOfParameter } from '../decode/http-body.ts';
+import { bodyFormat, queryEntries, timeOfParameter } from '../decode/http-body.ts';
 import { takenEntries } from '../decode/http-entries.ts';
 import { tagOfPath } from '../decode/http-tag.ts';
 import type { HttpDialect } from './http-context.ts';
@@ -25,7 +25,8 @@ export const tagInput: HttpDialect = (scope, context) => {
     const bytesMax = context.bodyBytesMax;
     const options = { time: time ?? RECEIVE_TIME, takeTime: time === null, bytesMax };
     const { bytes: entries, count } = takenEntries(
-      (body.length === 0 ? queryEntries(query, options) : null) ?? bodyEntries(body, format, options),
+      (body.length === 0 ? queryEntries(query, options) : null) ??
+        (await exchange.convert('body', body, { ...options, format })),
       bytesMax,
     );
     await exchange.accept({ tag, entries, count });

@@ -27,6 +27,7 @@ import type { Grant, Principal } from '../principal.ts';
 import type { AuthFailure } from '../telemetry.ts';
 import type { TenantRoom } from '../tenant-rooms.ts';
 import { refusedOrigin } from './browser.ts';
+import { Converter } from './converter.ts';
 import { BodyReader } from './http-body.ts';
 import { HttpConnections } from './http-connections.ts';
 import { HttpContext, type HttpDialect, type HttpTelemetry } from './http-context.ts';
@@ -55,6 +56,8 @@ export interface HttpServerOptions {
   /** Origins whose pages may send; a browser of any other is refused. */
   readonly corsOrigins: readonly string[];
   readonly limits?: Partial<HttpLimits>;
+  /** Whether large bodies are converted in a thread of their own. */
+  readonly threaded?: boolean;
 }
 
 /** Options of a server that listens. */
@@ -104,7 +107,7 @@ export async function startHttpServer(listen: string, options: HttpListenOptions
   const { clock, door } = options;
   // On a unix socket the permissions guard, and nobody listens in.
   const tls = address.kind === 'tcp' ? options.tls : null;
-  const { fastify, connections } = await prepareHttp({ ...options, tls }, address.kind);
+  const { fastify, connections } = await prepareHttp({ ...options, tls, threaded: true }, address.kind);
   fastify.server.prependListener('connection', (socket: Socket) => door.enter(socket, address.kind));
   const graceMs = options.limits?.closeGraceMs ?? LIMITS.closeGraceMs;
   const bound = await listenOn(fastify.server, address);
@@ -129,10 +132,12 @@ export async function prepareHttp(
   const { requestTimeoutMs: timeoutMs } = limits;
   const heldBytesMax = BODIES_HELD * bodyBytesMax;
   const bodies = new BodyReader({ intake, clock, bodyBytesMax, heldBytesMax, unpacking, waitMs, timeoutMs });
+  const converter = new Converter({ clock, threaded: options.threaded ?? false });
+  fastify.addHook('onClose', () => converter[Symbol.asyncDispose]());
   const expecting = expectingContinue(fastify.server);
   const peerOfRequest = ({ socket }: IncomingMessage): Peer | null => peerOf(socket, listensOn);
   const shared = { intake, telemetry, clock, bodies, bodyBytesMax, tokens, principalOf, roomOf, timeoutMs, expecting };
-  const context = new HttpContext({ ...shared, pace, peerOf: peerOfRequest });
+  const context = new HttpContext({ ...shared, pace, converter, peerOf: peerOfRequest });
   addRoutes(fastify, { connections, context, corsOrigins: options.corsOrigins });
   await fastify.ready();
   return { fastify, connections };

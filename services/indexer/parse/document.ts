@@ -5,7 +5,7 @@
 //   writer.write(bytes, start, end, index)      → 'ok' and an item in the bulk body, or why there is none
 //
 // Guarantees: whatever the entry holds, the document is valid JSON that the template's mapping takes: what a field cannot hold
-// goes under `attributes`. An entry that is no entry leaves nothing in the body.
+// goes under `attributes`. An entry that is no entry, or makes too large a document, leaves nothing in the body.
 
 import assert from 'node:assert/strict';
 import { isMap } from '#shared/msgpack/extents.ts';
@@ -22,7 +22,18 @@ import { partOf } from './part.ts';
 import { type TimeKind, Timestamp } from './timestamp.ts';
 
 /** `part`: of a split line, to be joined first; nothing was written. */
-export type Written = 'ok' | 'part' | 'entry_malformed';
+export type Written = 'ok' | 'part' | 'entry_malformed' | 'document_too_large';
+
+/** Beside the bytes, which are configured. What Elasticsearch takes of a document ends long before. */
+const VALUES_MAX = 256 * 1024;
+const KEYS_MAX = 64 * 1024;
+
+export interface DocumentOptions {
+  /** Tenants whose records may name their own tenant and service, by TENANT_ID and SERVICE_ID. */
+  readonly trusted?: ReadonlySet<string>;
+  /** Of an entry, and of its document. */
+  readonly bytesMax?: number;
+}
 
 export class DocumentWriter {
   readonly #body: BulkBody;
@@ -47,12 +58,23 @@ export class DocumentWriter {
   /** `"event":{"ingested":…,"sequence":` */
   readonly #event = new JsonBuffer(Buffer.allocUnsafe(128));
 
-  /** `trusted`: tenants whose records may name their own tenant and service, by TENANT_ID and SERVICE_ID. */
-  constructor(body: BulkBody, trusted: ReadonlySet<string> = NOBODY) {
+  readonly #bytesMax: number;
+
+  constructor(body: BulkBody, { trusted = NOBODY, bytesMax = Infinity }: DocumentOptions = {}) {
     this.#body = body;
     this.#trusted = trusted;
+    this.#bytesMax = bytesMax;
     this.#json = body.json;
-    this.#values = new JsonTranscoder(this.#json, this.#entry.keys);
+    this.#values = new JsonTranscoder(this.#json, this.#entry.keys, {
+      bytesMax,
+      valuesMax: VALUES_MAX,
+      keysMax: KEYS_MAX,
+    });
+  }
+
+  /** Values that were met in the entry that was written last, each time it was. */
+  get valuesMet(): number {
+    return this.#values.valuesMet;
   }
 
   /**
@@ -84,9 +106,21 @@ export class DocumentWriter {
    * @param partial whether it is of a line that was split and is not whole: `log.flags: ["partial"]`
    */
   write(bytes: Uint8Array, start: number, end: number, index: number, partial = false): Written {
+    if (end - start > this.#bytesMax) return 'document_too_large';
     if (!this.#entry.find(bytes, start, end)) return 'entry_malformed';
     if (!partial && this.#entry.isMarkedPart && partOf(bytes, start, end) !== null) return 'part';
-    this.#begin(bytes, index);
+    this.#values.source(bytes);
+    this.#document(index, partial);
+    if (this.#values.rewrites()) {
+      this.#body.rollback();
+      this.#entry.find(bytes, start, end);
+      this.#document(index, partial);
+    }
+    return this.#finish();
+  }
+
+  #document(index: number, partial: boolean): void {
+    this.#begin(index);
     this.#message();
     this.#stream();
     this.#log(partial ? PARTIAL : NO_FLAGS);
@@ -97,6 +131,15 @@ export class DocumentWriter {
     this.#tenantOf(this.#isTrusted ? this.#takeText(names.trustedTenantNames) : 0);
     this.#attributes();
     this.#end(index);
+  }
+
+  /** The document is whole, or is given up. */
+  #finish(): Written {
+    if (this.#values.isTooLarge) {
+      this.#body.rollback();
+      return 'document_too_large';
+    }
+    this.#body.end();
     return 'ok';
   }
 
@@ -105,22 +148,33 @@ export class DocumentWriter {
    * `log.flags: ["as_text"]`. For an event that the store refused, under the same `_id`.
    */
   writeAsText(bytes: Uint8Array, start: number, end: number, index: number, partial = false): Written {
+    if (end - start > this.#bytesMax) return 'document_too_large';
     if (!this.#entry.find(bytes, start, end)) return 'entry_malformed';
-    this.#begin(bytes, index);
+    this.#values.source(bytes);
+    this.#documentAsText(index, partial);
+    if (this.#values.rewrites()) {
+      this.#body.rollback();
+      this.#entry.find(bytes, start, end);
+      this.#documentAsText(index, partial);
+    }
+    return this.#finish();
+  }
+
+  #documentAsText(index: number, partial: boolean): void {
+    this.#begin(index);
     this.#json.raw(MESSAGE);
     this.#values.valueAsText(this.#entry.recordAt);
     this.#json.raw(partial ? PARTIAL_AS_TEXT : AS_TEXT);
     this.#tenantOf(this.#isTrusted ? this.#takeText(names.trustedTenantNames) : 0);
     this.#end(index);
-    return 'ok';
   }
 
-  #begin(bytes: Uint8Array, index: number): void {
+  #begin(index: number): void {
     const batch = this.#batch;
     assert(batch !== null, 'beginBatch comes first');
-    this.#values.source(bytes);
     this.#body.begin(this.#dataStream, batch, index);
-    this.#timeKind = this.#time.read(bytes, this.#values.view, this.#entry.timeAt);
+    this.#values.begin();
+    this.#timeKind = this.#time.read(this.#values.bytes, this.#values.view, this.#entry.timeAt);
     if (this.#timeKind !== 'instant' && !this.#readRecordTime()) this.#time.setMs(batch.receivedMs);
     this.#json.raw(TIMESTAMP);
     this.#time.write(this.#json);
@@ -150,7 +204,6 @@ export class DocumentWriter {
     out.raw(this.#event);
     out.integer((this.#batch?.seq ?? 0) + index);
     out.raw(DOCUMENT_END);
-    this.#body.end();
   }
 
   #message(): void {

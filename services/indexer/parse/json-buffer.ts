@@ -43,6 +43,8 @@ export class JsonBuffer {
   /** What is written is `bytes[0]` to `bytes[at - 1]`. Both change when room is made: never keep them over a call. */
   bytes: Buffer<ArrayBuffer>;
   at = 0;
+  /** A long text is not written on behind this. What is written is not checked otherwise. */
+  fullAt = Infinity;
   #view: DataView<ArrayBuffer>;
 
   constructor(bytes: Buffer<ArrayBuffer> = Buffer.allocUnsafeSlow(CAPACITY_FIRST)) {
@@ -55,6 +57,10 @@ export class JsonBuffer {
     this.bytes = bytes;
     this.#view = viewOf(bytes);
     this.at = 0;
+  }
+
+  get isFull(): boolean {
+    return this.at > this.fullAt;
   }
 
   /** Makes room for `count` bytes after `at`. */
@@ -184,7 +190,7 @@ export class JsonBuffer {
   #longText(source: Uint8Array, view: DataView, start: number, end: number, nulReplaced: boolean): void {
     this.byte(QUOTE);
     let from = start;
-    while (from < end) {
+    while (from < end && !this.isFull) {
       const to = Math.min(end, from + BLOCK_BYTES);
       this.reserve((to - from) * ESCAPED_BYTES_MAX + SEQUENCE_BYTES_MAX);
       from = this.#escape(source, view, from, to, end, nulReplaced);

@@ -6,9 +6,14 @@
 //   ext 0 (8 bytes)   EventTime: string "2026-01-02T03:04:05.678Z";  any other: string "ext:<type>:<hex digits>"
 //   map               object. A key that is no string becomes its JSON text; of equal keys the last one stays
 //
+// Each value is written where it is met: to look for a map's end before going into it would read what is nested n deep n times over.
+// Only when a value is written is it known whether its key comes again; so an entry in which one does is written twice, the second
+// time without the pairs that were found to be superseded (`rewrites`).
+//
 // Guarantees: valid JSON that a `flattened` field takes, as tried on Elasticsearch 9.5.3: no key twice, no NUL in a key, no more
 // than 20 objects in each other (the rest is a string of JSON), no path of keys above 8192 bytes (20 keys of 400; a
-// longer key becomes `long_key_<n>` with a string of JSON that has it in full).
+// longer key becomes `long_key_<n>` with a string of JSON that has it in full). Linear: a byte is looked at a constant number of times.
+// What goes past the limits is not written to its end: `isTooLarge`.
 
 import {
   DEPTH_MAX,
@@ -42,28 +47,67 @@ export class JsonTranscoder {
   readonly keys: KeyStack;
   bytes: Uint8Array = new Uint8Array(0);
   view: DataView = viewOf(this.bytes);
-  /** Hashes of the keys that the maps which are open have so far. */
+  /** Of the keys that the small maps which are open have so far: hash, place in the JSON, place in the source. */
   readonly #hashes = new Int32Array((DEPTH_MAX + 2) * COMPARED_PAIRS_MAX);
-  #hashesTop = 0;
-  /** A key may have occurred twice in this entry: from here on every map is written by way of a table. */
-  #careful = false;
+  readonly #starts = new Int32Array(this.#hashes.length);
+  readonly #ends = new Int32Array(this.#hashes.length);
+  readonly #places = new Int32Array(this.#hashes.length);
+  #top = 0;
+  /** Where the keys begin that come again in their maps. */
+  readonly #superseded = new Set<number>();
+  readonly #limits: ValueLimits;
+  #valuesLeft = Infinity;
+  #keysLeft = Infinity;
+  #isTooLarge = false;
+  #isSecondTime = false;
   /** What is written becomes a string: limits on levels and keys are void. */
   #inText = false;
   /** Whether the key that was written last is the short name of a long one. */
   #keyIsShortened = false;
   readonly #time = new Timestamp();
 
-  constructor(json: JsonBuffer, keys: KeyStack) {
+  constructor(json: JsonBuffer, keys: KeyStack, limits: ValueLimits = NO_LIMITS) {
     this.json = json;
     this.keys = keys;
+    this.#limits = limits;
   }
 
-  /** The bytes that the following positions are of. */
+  /** The bytes that the following positions are of, for an entry of which nothing was written. */
   source(bytes: Uint8Array): void {
-    this.#careful = false;
+    if (this.#superseded.size > 0) this.#superseded.clear();
+    this.#isSecondTime = false;
+    this.begin();
     if (bytes === this.bytes) return;
     this.bytes = bytes;
     this.view = viewOf(bytes);
+  }
+
+  /** Whether what was written since `source` has a key twice. Then it is void; write it again, from where it began. */
+  rewrites(): boolean {
+    if (this.#isSecondTime || this.#superseded.size === 0 || this.isTooLarge) return false;
+    this.#isSecondTime = true;
+    return true;
+  }
+
+  /** Whether it is more than the limits let pass; what was written is void then. */
+  get isTooLarge(): boolean {
+    return this.#isTooLarge || this.json.isFull;
+  }
+
+  /** Values that were met since `source`, or the last rewriting. */
+  get valuesMet(): number {
+    return this.#limits.valuesMax - this.#valuesLeft;
+  }
+
+  /** What may be written is counted from here on. */
+  begin(): void {
+    const { bytesMax, valuesMax, keysMax } = this.#limits;
+    this.json.fullAt = this.json.at + bytesMax;
+    this.#valuesLeft = valuesMax;
+    this.#keysLeft = keysMax;
+    this.#isTooLarge = false;
+    this.#inText = false;
+    this.#top = 0;
   }
 
   /** Writes the value at `at`, `level` objects and arrays deep if it is one itself. Returns where it ends. */
@@ -135,57 +179,70 @@ export class JsonTranscoder {
     this.#inText = true;
     const end = this.value(at, 1);
     this.#inText = outer;
-    this.json.quote(start);
+    if (!this.isTooLarge) this.json.quote(start);
     return end;
   }
 
   /** Writes the pairs whose keys lie at `keys.positions[from…to)`, each with a comma after it. */
   members(from: number, to: number, level: number): void {
-    if (this.#careful || to - from > COMPARED_PAIRS_MAX || !this.#membersIfDistinct(from, to, level)) {
-      this.#careful = true;
-      this.#lastOfEachKey(from, to, level);
+    const base = this.#top;
+    const places = to - from > COMPARED_PAIRS_MAX ? new Map<string, number>() : null;
+    for (let i = from; i < to && this.#mayGoOn(); i += 1) {
+      this.#pair(this.keys.positions[i]!, i - from, { level, base, places });
     }
+    this.#top = base;
   }
 
-  /** Writes pairs; takes all back and returns false when two keys may be equal. */
-  #membersIfDistinct(from: number, to: number, level: number): boolean {
-    const { json } = this;
-    const start = json.at;
-    const base = this.#hashesTop;
-    for (let i = from; i < to; i += 1) {
-      const keyStart = json.at;
-      const keyAt = this.keys.positions[i]!;
-      const valueAt = this.#key(keyAt, i - from);
-      const hash = json.hash(keyStart);
-      const top = this.#hashesTop;
-      for (let k = base; k < top; k += 1) {
-        if (this.#hashes[k] !== hash) continue;
-        this.#hashesTop = base;
-        json.at = start;
-        return false;
-      }
-      this.#hashes[top] = hash;
-      this.#hashesTop = top + 1;
-      this.#memberValue(keyAt, valueAt, level);
-    }
-    this.#hashesTop = base;
-    return true;
+  /** Whether there is room for one more value. */
+  #mayGoOn(): boolean {
+    this.#valuesLeft -= 1;
+    if (this.#valuesLeft >= 0 && !this.#isTooLarge && !this.json.isFull) return true;
+    this.#isTooLarge = true;
+    return false;
   }
 
-  /** Writes pairs, of those with equal keys only the last. */
-  #lastOfEachKey(from: number, to: number, level: number): void {
+  /** Writes the pair that begins at `keyAt`, with a comma after it. Returns where it ends. */
+  #pair(keyAt: number, ordinal: number, { level, base, places }: OpenMap): number {
+    if (this.#isSecondTime && this.#superseded.has(keyAt)) {
+      const { bytes } = this;
+      return pastValue(bytes, pastValue(bytes, keyAt, bytes.length), bytes.length);
+    }
+    this.#keysLeft -= 1;
+    if (this.#keysLeft < 0) this.#isTooLarge = true;
+    const start = this.json.at;
+    const valueAt = this.#key(keyAt, ordinal);
+    if (this.#isTooLarge) return valueAt;
+    if (places) this.#noteInTable(places, keyAt, start);
+    else this.#note(base, keyAt, start);
+    return this.#memberValue(keyAt, valueAt, level);
+  }
+
+  /** Compares the key that was written at `start` with those before it in its map. */
+  #note(base: number, keyAt: number, start: number): void {
     const { json } = this;
-    const last = new Map<string, number>();
-    for (let i = from; i < to; i += 1) {
-      const start = json.at;
-      this.#key(this.keys.positions[i]!, i - from);
-      last.set(json.bytes.toString('latin1', start, json.at), i);
-      json.at = start;
-    }
-    for (const i of last.values()) {
-      const keyAt = this.keys.positions[i]!;
-      this.#memberValue(keyAt, this.#key(keyAt, i - from), level);
-    }
+    const hash = json.hash(start);
+    let slot = base;
+    while (slot < this.#top && (this.#hashes[slot] !== hash || !this.#isWrittenAt(slot, start))) slot += 1;
+    if (slot < this.#top) this.#superseded.add(this.#places[slot]!);
+    else this.#top += 1;
+    this.#hashes[slot] = hash;
+    this.#starts[slot] = start;
+    this.#ends[slot] = json.at;
+    this.#places[slot] = keyAt;
+  }
+
+  /** Whether the key of the slot is the one that was written last, at `start`. */
+  #isWrittenAt(slot: number, start: number): boolean {
+    const { bytes, at } = this.json;
+    return bytes.compare(bytes, start, at, this.#starts[slot], this.#ends[slot]) === 0;
+  }
+
+  #noteInTable(places: Map<string, number>, keyAt: number, start: number): void {
+    const { json } = this;
+    const key = json.bytes.toString('latin1', start, json.at);
+    const before = places.get(key);
+    if (before !== undefined) this.#superseded.add(before);
+    places.set(key, keyAt);
   }
 
   /** Writes the key at `at`, always a string. Returns where its value begins. */
@@ -216,31 +273,32 @@ export class JsonTranscoder {
     if (!this.#inText) return this.valueAsText(at);
     const end = valueEnd(this.bytes, at, this.bytes.length);
     this.json.byte(QUOTE);
-    this.json.hex(this.bytes, at, end);
+    this.#hex(at, end);
     this.json.byte(QUOTE);
     return end;
   }
 
   /** Writes colon, value and comma of the pair whose key was just written. */
-  #memberValue(keyAt: number, valueAt: number, level: number): void {
+  #memberValue(keyAt: number, valueAt: number, level: number): number {
     const { json } = this;
     json.byte(COLON);
-    if (this.#keyIsShortened) this.#pairAsText(keyAt, valueAt);
-    else this.value(valueAt, level);
+    const end = this.#keyIsShortened ? this.#pairAsText(keyAt, valueAt) : this.value(valueAt, level);
     json.byte(COMMA);
+    return end;
   }
 
-  #pairAsText(keyAt: number, valueAt: number): void {
+  #pairAsText(keyAt: number, valueAt: number): number {
     const { json } = this;
     const start = json.at;
     this.#inText = true;
     json.byte(0x7b);
     this.#keyInFull(keyAt);
     json.byte(COLON);
-    this.value(valueAt, 1);
+    const end = this.value(valueAt, 1);
     json.byte(0x7d);
     this.#inText = false;
-    json.quote(start);
+    if (!this.isTooLarge) json.quote(start);
+    return end;
   }
 
   #container(at: number, type: number, level: number): number {
@@ -249,17 +307,14 @@ export class JsonTranscoder {
   }
 
   #map(at: number, type: number, level: number): number {
-    const { bytes, json, keys } = this;
-    const from = keys.top;
+    const { bytes, json } = this;
+    const pairs = containerChildren(bytes, at, type) / 2;
+    const places = pairs > COMPARED_PAIRS_MAX ? new Map<string, number>() : null;
+    const map = { level: level + 1, base: this.#top, places };
     let next = at + containerHeaderSize(type);
-    for (let pairs = containerChildren(bytes, at, type) / 2; pairs > 0; pairs -= 1) {
-      keys.push(next);
-      next = pastValue(bytes, next, bytes.length);
-      next = pastValue(bytes, next, bytes.length);
-    }
     json.byte(0x7b);
-    this.members(from, keys.top, level + 1);
-    keys.top = from;
+    for (let ordinal = 0; ordinal < pairs && this.#mayGoOn(); ordinal += 1) next = this.#pair(next, ordinal, map);
+    this.#top = map.base;
     close(json, 0x7d);
     return next;
   }
@@ -268,7 +323,7 @@ export class JsonTranscoder {
     const { bytes, json } = this;
     let next = at + containerHeaderSize(type);
     json.byte(0x5b);
-    for (let left = containerChildren(bytes, at, type); left > 0; left -= 1) {
+    for (let left = containerChildren(bytes, at, type); left > 0 && this.#mayGoOn(); left -= 1) {
       next = this.value(next, level + 1);
       json.byte(COMMA);
     }
@@ -290,10 +345,33 @@ export class JsonTranscoder {
     }
     const typeAt = type >= 0xd4 ? at + 1 : at + payloadHeaderSize(type);
     json.ascii(`"ext:${view.getInt8(typeAt)}:`);
-    json.hex(bytes, typeAt + 1, end);
+    this.#hex(typeAt + 1, end);
     json.byte(QUOTE);
     return end;
   }
+
+  #hex(start: number, end: number): void {
+    if (2 * (end - start) > this.json.fullAt - this.json.at) this.#isTooLarge = true;
+    else this.json.hex(this.bytes, start, end);
+  }
+}
+
+/** What is written of one entry, at most. */
+export interface ValueLimits {
+  readonly bytesMax: number;
+  /** Elements of arrays and pairs of maps, at any depth. */
+  readonly valuesMax: number;
+  /** Pairs of maps, at any depth: each may become a term of the index. */
+  readonly keysMax: number;
+}
+
+const NO_LIMITS: ValueLimits = { bytesMax: Infinity, valuesMax: Infinity, keysMax: Infinity };
+
+/** A map that is being written: `places` if it is large, by key. */
+interface OpenMap {
+  readonly level: number;
+  readonly base: number;
+  readonly places: Map<string, number> | null;
 }
 
 /** Ends what was opened and has a comma after each of its members. */

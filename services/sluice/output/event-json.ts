@@ -23,6 +23,10 @@ export class EntryJson {
     this.#json.at = 0;
     this.#transcoder.source(bytes);
     this.#transcoder.value(at, 0);
+    if (this.#transcoder.rewrites()) {
+      this.#json.at = 0;
+      this.#transcoder.value(at, 0);
+    }
     return this.#json.bytes.toString('utf8', 0, this.#json.at);
   }
 }

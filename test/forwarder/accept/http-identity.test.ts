@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { crc32, gzipSync } from 'node:zlib';
 import Fastify from 'fastify';
+import { Converter } from '#forwarder/accept/converter.ts';
 import { BodyReader } from '#forwarder/accept/http-body.ts';
 import { HttpContext } from '#forwarder/accept/http-context.ts';
 import type { Chunk } from '#forwarder/chunk.ts';
@@ -106,6 +107,7 @@ test('the same tag several times: each chunk has a number', async () => {
     telemetry: { chunkRejected: () => {}, authFailed: () => {} },
     clock: systemClock,
     bodies: new BodyReader({ intake, clock: systemClock, unpacking: new ByteBudget(1000), ...limits }),
+    converter: new Converter({ clock: systemClock, threaded: false }),
     bodyBytesMax: 1000,
     tokens: null,
     pace: { hold: () => Promise.resolve() },

@@ -6,7 +6,7 @@ import { request } from 'node:http';
 import { test } from 'node:test';
 import { Client } from '@elastic/elasticsearch';
 import { type BulkReader, bulkAnswer, bulkReaderOf } from '#forwarder/dialects/elasticsearch/answers.ts';
-import type { BulkItem } from '#forwarder/dialects/elasticsearch/bulk.ts';
+import type { BulkItem } from '#forwarder/dialects/elasticsearch/bulk-table.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { Fixture } from '../accept/http-fixture.ts';
 
@@ -68,8 +68,10 @@ const refused = { status: 400, type: 'document_parsing_exception', reason: 'Cann
 
 /** Bytes of the answer, as sent. */
 function answered(reader: BulkReader, items: readonly BulkItem[]): { bytes: number; items: readonly object[] } {
-  const answer = bulkAnswer(1, items, { outcomes: [null], reader });
-  return { bytes: JSON.stringify(answer).length, items: answer.items };
+  const pieces = [...bulkAnswer(1, items, { outcomes: [null], reader })];
+  for (const piece of pieces) assert(piece.length < 80_000, 'a long answer is never there at once');
+  const text = pieces.join('');
+  return { bytes: text.length, items: JSON.parse(text).items };
 }
 
 test('the length of answers', () => {

@@ -3,6 +3,13 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { eventTimeOfIso } from '#forwarder/decode/iso-time.ts';
 import { type Bulk, type BulkOptions, bulkItems } from '#forwarder/dialects/elasticsearch/bulk.ts';
+import {
+  type BulkItem,
+  type BulkRun,
+  ItemsOf,
+  runsOf as runsOfTable,
+  tableBytes,
+} from '#forwarder/dialects/elasticsearch/bulk-table.ts';
 import { parseFilterPath } from '#forwarder/dialects/elasticsearch/filter-path.ts';
 import { countEntries } from '#shared/msgpack/extents.ts';
 import { OPTIONS, decoded, now } from '../decode/http-entries.ts';
@@ -10,13 +17,18 @@ import { OPTIONS, decoded, now } from '../decode/http-entries.ts';
 const bulkOptions: BulkOptions = { ...OPTIONS, index: null };
 const received = '0.000000000';
 
-function taken(body: string, options: Partial<BulkOptions> = {}): Bulk & { kind: 'items' } {
-  const bulk = bulkItems(Buffer.from(body), { ...bulkOptions, ...options });
-  assert(bulk.kind === 'items', JSON.stringify(bulk));
-  return bulk;
+interface Taken {
+  readonly items: BulkItem[];
+  readonly runs: BulkRun[];
 }
 
-function runsOf(bulk: Bulk & { kind: 'items' }): unknown[] {
+function taken(body: string, options: Partial<BulkOptions> = {}): Taken {
+  const bulk = bulkItems(Buffer.from(body), { ...bulkOptions, ...options });
+  assert(bulk.kind === 'items', JSON.stringify(bulk));
+  return { items: [...new ItemsOf(bulk.table)], runs: [...runsOfTable(bulk.table)] };
+}
+
+function runsOf(bulk: Taken): unknown[] {
   return bulk.runs.map(({ index, id, entries, count }) => [
     index,
     id,
@@ -123,6 +135,26 @@ test('too much', () => {
   assert.equal(bulkItems(Buffer.from(many), { ...bulkOptions, index: 'a' }).kind, 'too_large');
   const named = '{"create":{"_id":"x"}}\n{"message":"0123456789"}\n';
   assert.equal(bulkItems(Buffer.from(named), { ...bulkOptions, index: 'a', bytesMax: 16 }).kind, 'too_large');
+});
+
+test('items that are refused are bounded as those that are taken', () => {
+  for (const item of ['{"delete":{}}\n', '{"update":{}}\n{}\n', '{"create":{}}\n\n', '{"create":{}}\n{"a":}\n']) {
+    const options = { ...bulkOptions, index: 'a', bytesMax: 1e9 };
+    const refused = bulkItems(Buffer.from(item.repeat(100_000)), options);
+    assert(refused.kind === 'items', item);
+    assert.equal(refused.table.refusals.length, 1, 'they share one refusal');
+    assert(tableBytes(refused.table) < 2_000_000, 'an item that is refused costs a few bytes');
+    assert.equal(bulkItems(Buffer.from(item.repeat(100_001)), options).kind, 'too_large', item);
+  }
+});
+
+test('indexes of one request are bounded', () => {
+  const items = (count: number, id: string) =>
+    Array.from({ length: count }, (_, n) => `{"create":{"_index":"i${n}"${id}}}\n{}\n`).join('');
+  assert.equal(taken(items(1000, '')).runs.length, 1000);
+  const more = bulkItems(Buffer.from(items(1001, '')), bulkOptions);
+  assert.deepEqual(more, { kind: 'too_large', why: 'they are of more than 1000 indexes' });
+  assert.equal(taken(items(2000, ',"_id":"x"')).runs.length, 2000);
 });
 
 test('documents as Beats write them', () => {
@@ -249,7 +281,8 @@ test('filter_path', () => {
 test('bytes cut anywhere and bytes of any kind never throw, and what is taken is entries', () => {
   const sound = (bulk: Bulk) => {
     if (bulk.kind !== 'items') return;
-    for (const { entries, count } of bulk.runs) assert.equal(countEntries(entries, 0, entries.length), count);
+    for (const { entries, count } of runsOfTable(bulk.table))
+      assert.equal(countEntries(entries, 0, entries.length), count);
   };
   const body = Buffer.from(
     '{"create":{"_id":"x"}}\n{"host":{"a":{"b":1}}}\n{"index":{}}\n{"@timestamp":"2023-11-14"}\n',

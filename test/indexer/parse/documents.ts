@@ -24,7 +24,7 @@ const ingestedMs = Date.UTC(2026, 0, 2, 3, 4, 6, 120);
 const body = new BulkBody();
 /** The tenant whose records may name their own. */
 export const TRUSTED = 'platform';
-const writer = new DocumentWriter(body, new Set([TRUSTED]));
+const writer = new DocumentWriter(body, { trusted: new Set([TRUSTED]) });
 
 export interface Options {
   readonly batch?: Batch;

@@ -8,17 +8,14 @@
 // only these. The clients of Java want `_index` and `_id` too, and say in a header that they are Elastic's own.
 
 import { type ErrorCode, SluiceError, isRetryable } from '#shared/errors.ts';
-import type { BulkItem, BulkRefusal } from './bulk.ts';
-
-export interface BulkAnswer {
-  readonly took: number;
-  readonly errors: boolean;
-  readonly items: readonly object[];
-}
+import type { BulkItem, BulkItems, BulkRefusal } from './bulk-table.ts';
+import type { FilterPath } from './filter-path.ts';
 
 /** `whole`: reads answers of any length, and may want all of Elasticsearch's names. `fluent-bit`: reads 512 KiB. */
 export type BulkReader = 'whole' | 'fluent-bit' | 'other';
 
+/** Of the text of an answer. */
+const PIECE_LENGTH = 64 * 1024;
 /** Up to here an answer has all of Elasticsearch's names. */
 const WHOLE_BYTES_MAX = 128 * 1024;
 /** Of a short answer: up to here errors have a type and a reason. */
@@ -39,31 +36,77 @@ export function bulkReaderOf(headers: Readonly<Record<string, unknown>>): BulkRe
   return typeof agent === 'string' && /^fluent-?bit/i.test(agent) ? 'fluent-bit' : 'other';
 }
 
-/** @param outcomes of the runs: null for what is held */
-export function bulkAnswer(
+interface AnswerOptions {
+  /** Of the runs: null for what is held. */
+  readonly outcomes: readonly unknown[];
+  readonly reader: BulkReader;
+  /** What of the answer is asked for; null for all of it. */
+  readonly filterPath?: FilterPath | null;
+}
+
+/** The answer as text, in pieces: one of a hundred thousand items is never there at once, be it as text or as objects. */
+export function* bulkAnswer(
   tookMs: number,
-  items: readonly BulkItem[],
-  { outcomes, reader }: { readonly outcomes: readonly unknown[]; readonly reader: BulkReader },
-): BulkAnswer {
-  const refusals = items.map(({ outcome }) =>
-    typeof outcome === 'number' ? refusalOfError(outcomes[outcome]) : outcome,
-  );
-  const errors = refusals.some((refusal) => refusal !== null);
-  const answers =
-    reader === 'whole' || wholeBytes(items, refusals) <= WHOLE_BYTES_MAX
-      ? items.map((item, i) => wholeItem(item, refusals[i] ?? null))
-      : shortItems(items, refusals, reader);
-  return { took: Math.round(tookMs), errors, items: answers };
+  items: BulkItems,
+  { outcomes, reader, filterPath = null }: AnswerOptions,
+): Generator<string, void, undefined> {
+  const refusalOf = refusalsOf(outcomes);
+  const { errors, wholeBytes } = measured(items, refusalOf);
+  const head: Record<string, unknown> = { took: Math.round(tookMs), errors };
+  const answerOf =
+    reader === 'whole' || wholeBytes <= WHOLE_BYTES_MAX
+      ? wholeItem
+      : shortItem(reader, items.length * SHORT_ITEM_BYTES);
+  const shown = filterPath ? filterPath.filtered(head) : head;
+  const element = filterPath ? filterPath.elementOf('items') : (answer: object): unknown => answer;
+  const members = JSON.stringify(shown).slice(0, -1);
+  let piece = members;
+  // As an array of which nothing is left is left out.
+  let isOpen = filterPath === null;
+  if (isOpen) piece += ',"items":[';
+  let comma = '';
+  for (const item of items) {
+    const answer = answerOf(item, refusalOf(item));
+    const left = answer === null ? undefined : element?.(answer);
+    if (left === undefined) continue;
+    if (!isOpen) piece += `${members === '{' ? '' : ','}"items":[`;
+    isOpen = true;
+    piece += comma + JSON.stringify(left);
+    comma = ',';
+    if (piece.length < PIECE_LENGTH) continue;
+    yield piece;
+    piece = '';
+  }
+  yield `${piece}${isOpen ? ']' : ''}}`;
 }
 
 type Refusal = BulkRefusal | null;
 
-function wholeBytes(items: readonly BulkItem[], refusals: readonly Refusal[]): number {
-  let bytes = 0;
-  for (const [i, { index, id }] of items.entries()) {
-    bytes += ITEM_BYTES + index.length + (id === null ? 0 : ID_BYTES + id.length) + errorBytes(refusals[i] ?? null);
+/** One object for all items of a run, and for all runs that are refused by the same error. */
+function refusalsOf(outcomes: readonly unknown[]): (item: BulkItem) => Refusal {
+  const ofErrors = new Map<unknown, Refusal>();
+  return ({ outcome }) => {
+    if (typeof outcome !== 'number') return outcome;
+    const error = outcomes[outcome];
+    if (error === null) return null;
+    const known = ofErrors.get(error);
+    if (known !== undefined) return known;
+    const refusal = refusalOfError(error);
+    ofErrors.set(error, refusal);
+    return refusal;
+  };
+}
+
+function measured(items: BulkItems, refusalOf: (item: BulkItem) => Refusal): { errors: boolean; wholeBytes: number } {
+  let errors = false;
+  let wholeBytes = 0;
+  for (const item of items) {
+    const refusal = refusalOf(item);
+    errors ||= refusal !== null;
+    const { index, id } = item;
+    wholeBytes += ITEM_BYTES + index.length + (id === null ? 0 : ID_BYTES + id.length) + errorBytes(refusal);
   }
-  return bytes;
+  return { errors, wholeBytes };
 }
 
 function errorBytes(refusal: Refusal): number {
@@ -77,27 +120,21 @@ function wholeItem({ operation, index, id }: BulkItem, refusal: Refusal): object
   return { [operation]: { ...name, status, error: { type, reason } } };
 }
 
-function shortItems(items: readonly BulkItem[], refusals: readonly Refusal[], reader: BulkReader): object[] {
+/** Null for what is left out. */
+function shortItem(reader: BulkReader, bytes: number): (item: BulkItem, refusal: Refusal) => object | null {
   // It looks for what is refused, and for nothing where `errors` is false.
-  const leavesOut = reader === 'fluent-bit' && items.length * SHORT_ITEM_BYTES > READ_BYTES_MAX;
+  const leavesOut = reader === 'fluent-bit' && bytes > READ_BYTES_MAX;
   let errorBytesLeft = ERROR_BYTES_MAX;
-  const answers: object[] = [];
-  for (const [i, { operation }] of items.entries()) {
-    const refusal = refusals[i] ?? null;
-    if (refusal === null) {
-      if (!leavesOut) answers.push({ [operation]: { status: 201 } });
-      continue;
-    }
+  return ({ operation }, refusal) => {
+    if (refusal === null) return leavesOut ? null : { [operation]: { status: 201 } };
     const { status, type, reason } = refusal;
     errorBytesLeft -= errorBytes(refusal);
     // One is refused as its neighbours are, mostly; but that it is, Logstash wants to see.
-    answers.push({ [operation]: { status, error: errorBytesLeft >= 0 ? { type, reason } : {} } });
-  }
-  return answers;
+    return { [operation]: { status, error: errorBytesLeft >= 0 ? { type, reason } : {} } };
+  };
 }
 
-function refusalOfError(error: unknown): BulkRefusal | null {
-  if (error === null) return null;
+function refusalOfError(error: unknown): BulkRefusal {
   if (isRetryable(error)) return { status: 429, type: 'es_rejected_execution_exception', reason: reasonFor(error) };
   if (!(error instanceof SluiceError)) return { status: 500, type: 'exception', reason: reasonFor(error) };
   return { status: error.kind.http, type: typeOf(error.code, error.kind.http), reason: error.message };

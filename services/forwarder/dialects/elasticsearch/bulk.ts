@@ -6,46 +6,29 @@
 //
 // Items without an id go together, by their index; each item with one stands alone, so that its id names it whatever other items
 // come with it the next time. A document that is broken costs its item; a broken action line costs the request.
+//
+// Guarantees: linear in the body; items of every kind, and indexes, are bounded; no object is kept for an item (bulk-table.ts).
 
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
-import type { Content } from '../../chunk.ts';
 import { contentOf } from '../../decode/content.ts';
 import { type EventTime, RECEIVE_TIME } from '../../decode/event-time.ts';
 import { JsonReader } from '../../decode/json-value.ts';
 import { EntryRun } from '../entry-run.ts';
+import {
+  type BulkItem,
+  type BulkOperation,
+  type BulkRefusal,
+  type BulkTable,
+  BulkTableWriter,
+  OPERATIONS,
+} from './bulk-table.ts';
 import { DocumentRecord } from './document.ts';
 
-type BulkOperation = 'create' | 'index' | 'update' | 'delete';
-
-export interface BulkRefusal {
-  readonly status: number;
-  readonly type: string;
-  readonly reason: string;
-}
-
-export interface BulkItem {
-  readonly operation: BulkOperation;
-  readonly index: string;
-  readonly id: string | null;
-  /** The number of the run that its entry is in, or why there is none. */
-  readonly outcome: number | BulkRefusal;
-}
-
-/** Entries that are taken or refused together. */
-export interface BulkRun {
-  readonly index: string;
-  readonly id: string | null;
-  /** Of the document as it was sent, where it has an id. */
-  readonly content: Content | null;
-  readonly entries: Uint8Array;
-  readonly count: number;
-}
-
 export type Bulk =
-  | { readonly kind: 'items'; readonly items: readonly BulkItem[]; readonly runs: readonly BulkRun[] }
+  | { readonly kind: 'items'; readonly table: BulkTable }
   /** `line`: counted from 1. */
   | { readonly kind: 'malformed'; readonly line: number; readonly why: string }
-  | { readonly kind: 'too_large' };
+  | { readonly kind: 'too_large'; readonly why: string };
 
 export interface BulkOptions {
   /** Of the URL; null where it names none. */
@@ -58,6 +41,8 @@ export interface BulkOptions {
 
 /** An item costs more than its bytes: its answer, its settlement. */
 const ITEMS_MAX = 100_000;
+/** Of items without an id: each has a buffer, a chunk and a tag of its own. */
+const INDEXES_MAX = 1000;
 const ACTION_BYTES_MAX = 16 * 1024;
 const INDEX_BYTES_MAX = 255;
 /** Elasticsearch's own limit. */
@@ -76,12 +61,13 @@ export function bulkItems(body: Buffer, options: BulkOptions): Bulk {
     const action = actions.of(body.subarray(lines.start, Math.min(lines.end, lines.start + ACTION_BYTES_MAX)));
     if (typeof action === 'string') return { kind: 'malformed', line: lines.number, why: action };
     if (action.operation === 'delete') {
-      walk.refuse(action, refusalOf('delete is not supported: documents are only added'));
-      continue;
+      walk.refuse(action, NO_DELETE);
+    } else {
+      if (!lines.next()) return { kind: 'malformed', line: lines.number, why: 'it ends where a document is missing' };
+      walk.take(action, lines.start, lines.end);
     }
-    if (!lines.next()) return { kind: 'malformed', line: lines.number, why: 'it ends where a document is missing' };
-    walk.take(action, lines.start, lines.end);
-    if (walk.tooLarge) return { kind: 'too_large' };
+    const { tooMuch } = walk;
+    if (tooMuch !== null) return { kind: 'too_large', why: tooMuch };
   }
   return walk.done();
 }
@@ -105,26 +91,14 @@ class Actions {
   }
 }
 
-interface Action {
-  readonly operation: BulkOperation;
-  readonly index: string;
-  readonly id: string | null;
-}
-
-interface Part extends Omit<BulkRun, 'entries'> {
-  readonly run: EntryRun;
-  readonly start: number;
-  readonly end: number;
-}
+type Action = Omit<BulkItem, 'outcome'>;
 
 class BulkWalk {
   readonly #body: Buffer;
   readonly #options: BulkOptions;
-  readonly #items: BulkItem[] = [];
-  /** Of the items without an id, by index: the number of their run. */
-  readonly #runOfIndex = new Map<string, number>();
-  /** What becomes the runs: entries of their own, or a span of those with an id. */
-  readonly #parts: Part[] = [];
+  readonly #table = new BulkTableWriter();
+  /** Of the items without an id, by index: the number of their run, and its entries. */
+  readonly #ofIndex = new Map<string, { readonly number: number; readonly run: EntryRun }>();
   readonly #named: EntryRun;
   readonly #scratch = new MsgpackWriter();
   readonly #reader = new JsonReader(this.#scratch);
@@ -137,18 +111,21 @@ class BulkWalk {
     this.#named = new EntryRun(RUN_BYTES_FIRST, options.bytesMax);
   }
 
-  get tooLarge(): boolean {
-    return this.#bytes > this.#options.bytesMax || this.#items.length > ITEMS_MAX;
+  /** Why nothing more is taken; null while there is no reason. */
+  get tooMuch(): string | null {
+    if (this.#bytes > this.#options.bytesMax) return `they are more than ${this.#options.bytesMax} bytes`;
+    if (this.#table.length > ITEMS_MAX) return `they are more than ${ITEMS_MAX} items`;
+    return this.#ofIndex.size > INDEXES_MAX ? `they are of more than ${INDEXES_MAX} indexes` : null;
   }
 
-  refuse({ operation, index, id }: Action, refusal: BulkRefusal): void {
-    this.#items.push({ operation, index, id, outcome: refusal });
+  refuse(action: Action, refusal: BulkRefusal): void {
+    this.#table.refused(action, refusal);
   }
 
   /** The document in body[start, end). */
   take(action: Action, start: number, end: number): void {
     if (action.operation === 'update') {
-      this.refuse(action, refusalOf('update is not supported: documents are only added'));
+      this.refuse(action, NO_UPDATE);
       return;
     }
     const reader = this.#reader;
@@ -156,8 +133,7 @@ class BulkWalk {
     reader.begin(this.#body, start, end);
     const why = this.#whyNoObject();
     if (why !== null) {
-      const reason = `Cannot read the document: ${why}`;
-      this.refuse(action, { status: 400, type: 'document_parsing_exception', reason });
+      this.refuse(action, unreadable(why));
       return;
     }
     this.#document.take(this.#scratch.view());
@@ -165,14 +141,12 @@ class BulkWalk {
   }
 
   done(): Bulk {
-    const runs = this.#parts.map(({ index, id, content, run, start, end, count }) => ({
-      index,
-      id,
-      content,
-      entries: id === null ? run.bytes : run.bytes.subarray(start, end),
-      count: id === null ? run.count : count,
+    const ofIndexes = Array.from(this.#ofIndex.values(), ({ number, run }) => ({
+      number,
+      entries: run.bytes,
+      count: run.count,
     }));
-    return { kind: 'items', items: this.#items, runs };
+    return { kind: 'items', table: this.#table.done(this.#named.bytes, ofIndexes) };
   }
 
   /** Reads the object that the reader stands at; null if it is one and nothing follows. */
@@ -184,28 +158,27 @@ class BulkWalk {
   }
 
   /** The document came in body[from, to). */
-  #add({ operation, index, id }: Action, from: number, to: number): void {
+  #add(action: Action, from: number, to: number): void {
     const { pairs, time } = this.#document;
-    const part = id === null ? this.#partOfIndex(index) : this.#parts.length;
-    const run = this.#parts[part]?.run ?? this.#named;
+    const { id, index } = action;
+    const ofIndex = id === null ? this.#runOfIndex(index) : null;
+    const run = ofIndex?.run ?? this.#named;
     const start = run.length;
     // With an id the same item may come again, and has to be the same then.
     run.add(time ?? (id === null ? this.#options.time : RECEIVE_TIME), pairs);
     if (run.tooLarge) this.#bytes = Infinity;
     this.#bytes += run.length - start;
-    if (id !== null) {
-      const content = contentOf(this.#body.subarray(from, to));
-      this.#parts.push({ index, id, content, run, start, end: run.length, count: 1 });
-    }
-    this.#items.push({ operation, index, id, outcome: part });
+    if (ofIndex) this.#table.taken(action, ofIndex.number);
+    else this.#table.takenAlone(action, contentOf(this.#body.subarray(from, to)), run.length);
   }
 
-  #partOfIndex(index: string): number {
-    const known = this.#runOfIndex.get(index);
-    if (known !== undefined) return known;
-    const run = new EntryRun(RUN_BYTES_FIRST, this.#options.bytesMax);
-    this.#runOfIndex.set(index, this.#parts.length);
-    return this.#parts.push({ index, id: null, content: null, run, start: 0, end: 0, count: 0 }) - 1;
+  #runOfIndex(index: string): { readonly number: number; readonly run: EntryRun } {
+    let known = this.#ofIndex.get(index);
+    if (known === undefined) {
+      known = { number: this.#table.runOfIndex(index), run: new EntryRun(RUN_BYTES_FIRST, this.#options.bytesMax) };
+      this.#ofIndex.set(index, known);
+    }
+    return known;
   }
 }
 
@@ -237,8 +210,6 @@ class Lines {
   }
 }
 
-const OPERATIONS: readonly string[] = ['create', 'index', 'update', 'delete'] satisfies BulkOperation[];
-
 /** What an action line asks for, or what is wrong with it. */
 function actionOf(line: Buffer, urlIndex: string | null): Action | string {
   let parsed: unknown;
@@ -265,7 +236,22 @@ function actionOf(line: Buffer, urlIndex: string | null): Action | string {
 }
 
 function isOperation(name: string): name is BulkOperation {
-  return OPERATIONS.includes(name);
+  return OPERATIONS.some((operation) => operation === name);
+}
+
+const NO_DELETE = refusalOf('delete is not supported: documents are only added');
+const NO_UPDATE = refusalOf('update is not supported: documents are only added');
+
+/** Refusals by what is wrong, which is one of a few sentences: a million broken documents share them. */
+const unreadables = new Map<string, BulkRefusal>();
+
+function unreadable(why: string): BulkRefusal {
+  let refusal = unreadables.get(why);
+  if (!refusal) {
+    refusal = { status: 400, type: 'document_parsing_exception', reason: `Cannot read the document: ${why}` };
+    unreadables.set(why, refusal);
+  }
+  return refusal;
 }
 
 function refusalOf(reason: string): BulkRefusal {

@@ -63,6 +63,12 @@ export class FilterPath {
   filtered(value: object): object {
     return (kept(value, this.#start) as object | undefined) ?? {};
   }
+
+  /** What is left of an element of the array `name`; null where nothing below the name is kept. */
+  elementOf(name: string): ((element: object) => unknown) | null {
+    const state = this.#start.keepsAll ? this.#start : this.#start.next(name);
+    return state && ((element) => kept(element, state));
+  }
 }
 
 /** Null for no paths; undefined where there are too many of them, or one is too long. */

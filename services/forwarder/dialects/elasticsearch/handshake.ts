@@ -3,6 +3,8 @@
 // Sluice has templates and a lifecycle of its own (`sluice setup`); so it answers that what a client would install is there, and
 // refuses to take another one. Found by letting the clients speak, and in their sources: Filebeat and Logstash 8 and 9.
 
+import { Readable } from 'node:stream';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { SluiceError } from '#shared/errors.ts';
 
@@ -48,6 +50,9 @@ const INSTALLED = [
   '/_alias/*',
 ];
 
+/** Up to here an answer is sent at once, with its length. */
+const WHOLE_BYTES_MAX = 512 * 1024;
+
 export function answerHandshake(scope: FastifyInstance): void {
   const answers: readonly (readonly [path: string, answer: object])[] = [
     ['/', ABOUT],
@@ -75,10 +80,40 @@ export function answerHandshake(scope: FastifyInstance): void {
   }
 }
 
+export function sendJson(request: FastifyRequest, reply: FastifyReply, answer: object): FastifyReply {
+  // Of a text fastify would write the type anew, and not as clients look for it.
+  return typed(request, reply).send(Buffer.from(JSON.stringify(answer)));
+}
+
+/** Sends JSON that comes in pieces: a short answer with its length, a long one as fast as its client reads. */
+export function sendJsonPieces(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  pieces: Iterator<string, void, undefined>,
+): FastifyReply {
+  const first: Buffer[] = [];
+  let bytes = 0;
+  while (bytes < WHOLE_BYTES_MAX) {
+    const next = pieces.next();
+    if (next.done) return typed(request, reply).send(Buffer.concat(first, bytes));
+    const piece = Buffer.from(next.value);
+    first.push(piece);
+    bytes += piece.length;
+  }
+  return typed(request, reply).send(Readable.from(inTurns(first, pieces), { objectMode: false }));
+}
+
+async function* inTurns(first: readonly Buffer[], pieces: Iterator<string, void, undefined>): AsyncGenerator<Buffer> {
+  yield* first;
+  for (let next = pieces.next(); !next.done; next = pieces.next()) {
+    yield Buffer.from(next.value);
+    await turn();
+  }
+}
+
 /** As `application/vnd.elasticsearch+json;compatible-with=8` where the client asks for it. */
-export function sendJson({ headers }: FastifyRequest, reply: FastifyReply, answer: object): FastifyReply {
+function typed({ headers }: FastifyRequest, reply: FastifyReply): FastifyReply {
   const asked = /application\/vnd\.elasticsearch\+json\s*;\s*compatible-with=(\d{1,2})/.exec(headers.accept ?? '');
   const type = asked ? `application/vnd.elasticsearch+json;compatible-with=${asked[1]}` : 'application/json';
-  // Of a text fastify would write the type anew, and not as clients look for it.
-  return reply.header('content-type', type).send(Buffer.from(JSON.stringify(answer)));
+  return reply.header('content-type', type);
 }

@@ -5,15 +5,15 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { SluiceError, isRetryable } from '#shared/errors.ts';
 import type { HttpContext, HttpDialect, HttpExchange } from '../../accept/http-context.ts';
 import { errorAnswer } from '../../accept/http-errors.ts';
-import { tooManyEntries } from '../../decode/http-entries.ts';
 import { bulkAnswer, bulkReaderOf, errorBody } from './answers.ts';
-import { type Bulk, type BulkRun, bulkItems } from './bulk.ts';
+import type { Bulk } from './bulk.ts';
+import { type BulkRun, type BulkTable, ItemsOf, runsOf, takenCount } from './bulk-table.ts';
 import { parseFilterPath } from './filter-path.ts';
-import { answerHandshake, sendJson } from './handshake.ts';
+import { answerHandshake, sendJson, sendJsonPieces } from './handshake.ts';
 
 const INPUT = 'elasticsearch';
-/** Runs that are handed to intake at once: one for each document with an id. */
-const RUNS_AT_ONCE = 1000;
+/** Runs that are handed to intake at once, in one turn: one for each document with an id. */
+const RUNS_AT_ONCE = 500;
 
 export const elasticsearch: HttpDialect = (scope, context) => {
   // The official clients speak to nothing that does not say this.
@@ -43,43 +43,53 @@ async function takeBulk(context: HttpContext, request: FastifyRequest, reply: Fa
   const beganMs = clock.monotonicMs();
   const index = textIn(request.params, 'index');
   const options = { index, time: exchange.defaultTime, bytesMax: context.bodyBytesMax };
-  const { items, runs } = taken(bulkItems(body, options), options.bytesMax);
-  const outcomes = await accept(exchange, runs);
+  const table = taken(await exchange.convert('bulk', body, options));
+  const items = new ItemsOf(table);
+  const outcomes = await accept(exchange, table);
   refuseWhole(outcomes);
-  const refusals = items.map(({ outcome }) => outcome).filter((outcome) => typeof outcome !== 'number');
-  if (refusals.length > 0) {
-    const message = `Cannot take ${refusals.length} items: ${refusals[0]?.reason}`;
+  const refused = items.length - takenCount(table);
+  if (refused > 0) {
+    const message = `Cannot take ${refused} items: ${table.refusals[0]?.reason}`;
     context.refused(INPUT, new SluiceError('body_malformed', message));
   }
   for (const error of new Set(outcomes)) if (error !== null) context.refused(INPUT, error);
   // Who asks for certain fields has seen to the length.
   const reader = filterPath ? 'whole' : bulkReaderOf(request.headers);
-  const answer = bulkAnswer(clock.monotonicMs() - beganMs, items, { outcomes, reader });
-  const shown = filterPath ? filterPath.filtered(answer) : answer;
-  return sendJson(request, reply, shown);
+  return sendJsonPieces(
+    request,
+    reply,
+    bulkAnswer(clock.monotonicMs() - beganMs, items, { outcomes, reader, filterPath }),
+  );
 }
 
-function taken(bulk: Bulk, bytesMax: number): Bulk & { kind: 'items' } {
-  if (bulk.kind === 'too_large') throw tooManyEntries(bytesMax);
+function taken(bulk: Bulk): BulkTable {
+  if (bulk.kind === 'too_large') {
+    throw new SluiceError('body_too_large', `Cannot take the events of the body: ${bulk.why}; send fewer at once`);
+  }
   if (bulk.kind === 'malformed') {
     throw new SluiceError('body_malformed', `Cannot read the body: ${bulk.why} (line ${bulk.line})`);
   }
-  if (bulk.items.length === 0) throw new SluiceError('body_malformed', 'Cannot read the body: there is no item in it');
-  return bulk;
+  if (bulk.table.operations.length === 0)
+    throw new SluiceError('body_malformed', 'Cannot read the body: there is no item in it');
+  return bulk.table;
 }
 
 /** What became of each run: null where it is held, else why it is not. */
-async function accept(exchange: HttpExchange, runs: readonly BulkRun[]): Promise<unknown[]> {
+async function accept(exchange: HttpExchange, table: BulkTable): Promise<unknown[]> {
   const outcomes: unknown[] = [];
-  for (let first = 0; first < runs.length; first += RUNS_AT_ONCE) {
-    const some = runs.slice(first, first + RUNS_AT_ONCE).map((run) =>
+  let some: Promise<unknown>[] = [];
+  for (const run of runsOf(table)) {
+    some.push(
       acceptRun(exchange, run).then(
         () => null,
         (error: unknown) => error,
       ),
     );
+    if (some.length < RUNS_AT_ONCE) continue;
     outcomes.push(...(await Promise.all(some)));
+    some = [];
   }
+  outcomes.push(...(await Promise.all(some)));
   return outcomes;
 }
 

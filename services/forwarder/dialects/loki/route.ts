@@ -2,13 +2,10 @@
 // chunk. X-Scope-OrgID says nothing: whom a sender speaks for is told by its token.
 
 import { SluiceError } from '#shared/errors.ts';
-import type { HttpDialect, HttpExchange } from '../../accept/http-context.ts';
+import type { HttpDialect } from '../../accept/http-context.ts';
 import { errorAnswer } from '../../accept/http-errors.ts';
 import { mediaTypeOf } from '../../decode/http-body.ts';
 import { tooManyEntries } from '../../decode/http-entries.ts';
-import { jsonStreams } from './json.ts';
-import { protobufStreams } from './protobuf.ts';
-import { unpackSnappy } from './snappy.ts';
 
 const INPUT = 'loki';
 const OWN_TAG = 'loki';
@@ -24,9 +21,8 @@ export const loki: HttpDialect = (scope, context) => {
     const tag = exchange.headerTag(OWN_TAG);
     const body = await exchange.body();
     const bytesMax = context.bodyBytesMax;
-    const streams = isJson
-      ? jsonStreams(body, { bytesMax })
-      : protobufStreams(unpacked(body, exchange, bytesMax), { bytesMax });
+    const streams = await exchange.convert(isJson ? 'lokiJson' : 'lokiProtobuf', body, { bytesMax });
+    if (streams.kind === 'packed_badly') throw cannotUnpack(streams.why, bytesMax);
     if (streams.kind === 'too_large') throw tooManyEntries(bytesMax);
     if (streams.kind === 'malformed') throw new SluiceError('body_malformed', `Cannot read the body: ${streams.why}`);
     await exchange.accept({ tag, entries: streams.entries, count: streams.count });
@@ -42,12 +38,9 @@ export const loki: HttpDialect = (scope, context) => {
   });
 };
 
-function unpacked(body: Buffer, exchange: HttpExchange, bytesMax: number): Buffer {
-  const result = unpackSnappy(body, bytesMax);
-  if (result.kind === 'too_large') {
-    throw new SluiceError('decompressed_too_large', `Cannot unpack the body: it grows to more than ${bytesMax} bytes`);
-  }
-  if (result.kind === 'malformed') throw new SluiceError('body_malformed', `Cannot unpack the body: ${result.why}`);
-  exchange.hold(result.bytes.length);
-  return result.bytes;
+/** @param why null: it is too large */
+function cannotUnpack(why: string | null, bytesMax: number): SluiceError {
+  return why === null
+    ? new SluiceError('decompressed_too_large', `Cannot unpack the body: it grows to more than ${bytesMax} bytes`)
+    : new SluiceError('body_malformed', `Cannot unpack the body: ${why}`);
 }

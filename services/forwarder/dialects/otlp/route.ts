@@ -7,8 +7,6 @@ import { errorAnswer } from '../../accept/http-errors.ts';
 import { mediaTypeOf } from '../../decode/http-body.ts';
 import { tooManyEntries } from '../../decode/http-entries.ts';
 import { type OtlpEncoding, exportAnswer, statusAnswer } from './answer.ts';
-import { jsonLogs } from './json.ts';
-import { protobufLogs } from './protobuf.ts';
 import type { OtlpLogs } from './records.ts';
 
 const INPUT = 'otlp';
@@ -36,7 +34,8 @@ export const otlp: HttpDialect = (scope, context) => {
     const tag = exchange.headerTag(OWN_TAG);
     const body = await exchange.body();
     const options = { time: exchange.defaultTime, bytesMax: context.bodyBytesMax };
-    const logs = taken(encoding === 'json' ? jsonLogs(body, options) : protobufLogs(body, options), options.bytesMax);
+    const conversion = encoding === 'json' ? 'otlpJson' : 'otlpProtobuf';
+    const logs = taken(await exchange.convert(conversion, body, options), options.bytesMax);
     if (logs.rejected > 0) {
       const refusal = new SluiceError('body_malformed', `Cannot take ${logs.rejected} log records: ${logs.why}`);
       if (logs.count === 0) throw refusal;

@@ -16,7 +16,7 @@ import { errorAnswer } from '../../accept/http-errors.ts';
 import { tooManyEntries } from '../../decode/http-entries.ts';
 import { ACKS_MAX, acksAnswer, askedAcks } from './acks.ts';
 import { type HecCode, HecRefusal, hecAnswerTo, hecAnswers } from './answers.ts';
-import { type HecEvents, type HecOptions, hecEvents, rawEvents } from './events.ts';
+import type { HecEvents, HecOptions } from './events.ts';
 
 const INPUT = 'splunk';
 const OWN_TAG = 'splunk';
@@ -38,7 +38,13 @@ export const splunk: HttpDialect = (scope, context) => {
   const ackIds = new AckIds();
   for (const path of EVENT_PATHS) {
     scope.post(path, (request, reply) =>
-      takeEvents({ context, ackIds, request, reply, decode: (body, options) => hecEvents(body, options) }),
+      takeEvents({
+        context,
+        ackIds,
+        request,
+        reply,
+        decode: (exchange, body, options) => exchange.convert('hec', body, options),
+      }),
     );
   }
   for (const path of RAW_PATHS) {
@@ -54,7 +60,7 @@ export const splunk: HttpDialect = (scope, context) => {
         ackIds,
         request,
         reply,
-        decode: (body, options) => rawEvents(body, metadata, options),
+        decode: (exchange, body, options) => exchange.convert('hecRaw', body, { ...options, metadata }),
       });
     });
   }
@@ -80,7 +86,7 @@ interface Request {
   readonly ackIds: AckIds;
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;
-  readonly decode: (body: Buffer, options: HecOptions) => HecEvents;
+  readonly decode: (exchange: HttpExchange, body: Buffer, options: HecOptions) => Promise<HecEvents>;
 }
 
 async function takeEvents({ context, ackIds, request, reply, decode }: Request): Promise<FastifyReply> {
@@ -89,7 +95,7 @@ async function takeEvents({ context, ackIds, request, reply, decode }: Request):
   const tag = exchange.headerTag(OWN_TAG);
   const body = await exchange.body();
   const options = { time: exchange.defaultTime, bytesMax: context.bodyBytesMax };
-  const events = decode(body, options);
+  const events = await decode(exchange, body, options);
   if (events.kind === 'too_large') throw tooManyEntries(options.bytesMax);
   if (events.kind === 'malformed') {
     const { code, why, event, at } = events;

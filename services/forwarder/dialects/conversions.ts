@@ -1,0 +1,58 @@
+// Every way in which a whole body becomes entries, by name: so that one of them can be done here or in a thread of its own
+// (accept/converter.ts), which shares nothing but what is given and what comes back. Pure.
+
+import { isMarkedAsUntransferable } from 'node:worker_threads';
+import { type BodyFormat, bodyEntries } from '../decode/http-body.ts';
+import type { EntriesOptions, HttpEntries } from '../decode/http-entries.ts';
+import { type Bulk, type BulkOptions, bulkItems } from './elasticsearch/bulk.ts';
+import { jsonStreams } from './loki/json.ts';
+import { protobufStreams } from './loki/protobuf.ts';
+import { unpackSnappy } from './loki/snappy.ts';
+import type { LokiOptions, LokiStreams } from './loki/streams.ts';
+import { jsonLogs } from './otlp/json.ts';
+import { protobufLogs } from './otlp/protobuf.ts';
+import type { OtlpLogs, OtlpOptions } from './otlp/records.ts';
+import { type HecEvents, type HecMetadata, type HecOptions, hecEvents, rawEvents } from './splunk/events.ts';
+
+export const conversions = {
+  body: (body: Buffer, { format, ...options }: EntriesOptions & { readonly format: BodyFormat }): HttpEntries =>
+    bodyEntries(body, format, options),
+  bulk: (body: Buffer, options: BulkOptions): Bulk => bulkItems(body, options),
+  hec: (body: Buffer, options: HecOptions): HecEvents => hecEvents(body, options),
+  hecRaw: (body: Buffer, { metadata, ...options }: HecOptions & { readonly metadata: HecMetadata }): HecEvents =>
+    rawEvents(body, metadata, options),
+  lokiJson: (body: Buffer, options: LokiOptions): LokiStreams => jsonStreams(body, options),
+  lokiProtobuf: (body: Buffer, options: LokiOptions): LokiStreams | PackedBadly => {
+    const unpacked = unpackSnappy(body, options.bytesMax);
+    if (unpacked.kind === 'bytes') return protobufStreams(unpacked.bytes, options);
+    return { kind: 'packed_badly', why: unpacked.kind === 'malformed' ? unpacked.why : null };
+  },
+  otlpJson: (body: Buffer, options: OtlpOptions): OtlpLogs => jsonLogs(body, options),
+  otlpProtobuf: (body: Buffer, options: OtlpOptions): OtlpLogs => protobufLogs(body, options),
+};
+
+/** `why` is null where it is only too large. */
+interface PackedBadly {
+  readonly kind: 'packed_badly';
+  readonly why: string | null;
+}
+
+type Conversions = typeof conversions;
+export type ConversionName = keyof Conversions;
+export type ConversionOptions<N extends ConversionName> = Parameters<Conversions[N]>[1];
+export type Converted<N extends ConversionName> = ReturnType<Conversions[N]>;
+
+/** The buffers of what a conversion gave: its memory, and what can be moved to another thread. */
+export function buffersOf(converted: unknown, found: Set<ArrayBuffer> = new Set()): Set<ArrayBuffer> {
+  if (ArrayBuffer.isView(converted)) {
+    if (isOwn(converted.buffer)) found.add(converted.buffer);
+  } else if (typeof converted === 'object' && converted !== null) {
+    for (const value of Object.values(converted)) if (typeof value === 'object') buffersOf(value, found);
+  }
+  return found;
+}
+
+/** Whether bytes have this buffer to themselves: those of a short text share the pool's, and an empty one is nobody's. */
+export function isOwn(buffer: ArrayBufferLike): buffer is ArrayBuffer {
+  return buffer instanceof ArrayBuffer && !isMarkedAsUntransferable(buffer) && buffer.byteLength > 0;
+}

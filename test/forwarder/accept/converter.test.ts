@@ -1,0 +1,70 @@
+// Large bodies are converted in a thread of their own: to the same entries, and none at the others' cost.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Converter } from '#forwarder/accept/converter.ts';
+import { type ConversionName, type ConversionOptions, conversions } from '#forwarder/dialects/conversions.ts';
+import { systemClock } from '#shared/clock.ts';
+import { SluiceError } from '#shared/errors.ts';
+
+const options = { time: { seconds: 1, nanoseconds: 0 }, bytesMax: 64 * 1024 * 1024 };
+const otlp = (records: number): Buffer => {
+  const record = '{"body":{"stringValue":"a line"},"attributes":[{"key":"k","value":{"intValue":"7"}}]}';
+  const list = Array.from({ length: records }, () => record).join(',');
+  return Buffer.from(`{"resourceLogs":[{"scopeLogs":[{"logRecords":[${list}]}]}]}`);
+};
+
+/** As objects that can be compared: views become their bytes. */
+function plain(value: unknown): unknown {
+  if (ArrayBuffer.isView(value)) return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex');
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, plain(inner)]));
+}
+
+test('in the thread a body becomes what it becomes here, and is moved', async () => {
+  await using converter = new Converter({ clock: systemClock, threaded: true, inlineBytesMax: 0 });
+  const check = async <N extends ConversionName>(name: N, body: Buffer, given: ConversionOptions<N>): Promise<void> => {
+    const here = conversions[name] as (body: Buffer, options: ConversionOptions<N>) => unknown;
+    const expected = plain(here(Buffer.from(body), given));
+    assert.deepEqual(plain(await converter.convert(name, body, given)), expected, name);
+  };
+  const large = otlp(2000);
+  await check('otlpJson', large, options);
+  assert.equal(large.length, 0, 'it was moved, not copied');
+  await check('otlpProtobuf', Buffer.from('no protobuf'), options);
+  const bulk = '{"create":{"_id":"x"}}\n{"a":1}\n{"delete":{}}\n{"index":{"_index":"b"}}\n{}\n';
+  await check('bulk', Buffer.from(bulk.repeat(100)), { ...options, index: 'i' });
+  await check('bulk', Buffer.from('{"delete":{}}\n'), { ...options, index: 'i' });
+  await check('hec', Buffer.from('{"event":"a"}'), options);
+  await check('hecRaw', Buffer.from('a\nb\n'), {
+    ...options,
+    metadata: { host: 'h', source: '', sourcetype: '', index: '' },
+  });
+  await check('lokiJson', Buffer.from('{"streams":[]}'), options);
+  await check('lokiProtobuf', Buffer.from('no snappy'), options);
+  await check('body', Buffer.from('{"a":1}\n'), { ...options, takeTime: true, format: 'ndjson' });
+  await check('body', Buffer.from('{"a":'), { ...options, takeTime: true, format: 'json' });
+});
+
+test('a body that costs too much is refused with its thread; those behind it are converted', async () => {
+  let budgetMs = 0;
+  const limits = { budgetMs: () => budgetMs, inlineBytesMax: 0 };
+  await using converter = new Converter({ clock: systemClock, threaded: true, ...limits });
+  const costly = converter.convert('otlpJson', otlp(100_000), options);
+  await assert.rejects(costly, (error) => error instanceof SluiceError && error.code === 'body_too_costly');
+  budgetMs = 60_000;
+  const [first, second] = await Promise.all([
+    converter.convert('otlpJson', otlp(10), options),
+    converter.convert('otlpJson', otlp(20), options),
+  ]);
+  assert.deepEqual([first.kind === 'records' && first.count, second.kind === 'records' && second.count], [10, 20]);
+});
+
+test('small bodies, and those of who has one request at a time, are converted here', async () => {
+  await using converter = new Converter({ clock: systemClock, threaded: false });
+  const large = otlp(10_000);
+  const { length } = large;
+  const converted = await converter.convert('otlpJson', large, options);
+  assert(converted.kind === 'records' && converted.count === 10_000);
+  assert.equal(large.length, length);
+});

@@ -1,0 +1,96 @@
+// What an entry costs: bytes that are read, values that are met, bytes that are written; whatever its sender makes of it.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { encode } from '@msgpack/msgpack';
+import { BulkBody } from '#indexer/bulk/body.ts';
+import { DocumentWriter } from '#indexer/parse/document.ts';
+import { batch, entryOf, hex } from './documents.ts';
+
+const INTEGERS = 2000;
+const integers = Buffer.concat([hex('dc07d0'), Buffer.alloc(INTEGERS)]);
+
+/** An entry whose record has one value. */
+function entry(value: Uint8Array): Buffer {
+  return Buffer.concat([hex('92 01 81 a176'), value]);
+}
+
+/** How often a byte of the entry is read, on average, while it is written. */
+function readsPerByte(bytes: Uint8Array): number {
+  let reads = 0;
+  const counted = new Proxy(bytes, {
+    get(target, name) {
+      if (typeof name === 'string' && /^\d/.test(name)) reads += 1;
+      return Reflect.get(target, name, target) as unknown;
+    },
+  });
+  const writer = new DocumentWriter(new BulkBody());
+  writer.beginBatch(batch, batch.receivedMs);
+  assert.equal(writer.write(counted, 0, bytes.length, 0), 'ok');
+  return reads / bytes.length;
+}
+
+test('what is nested is read as often as what is not', () => {
+  const flat = readsPerByte(entry(integers));
+  const nested = (opening: string, closing = '', levels = 90): number =>
+    readsPerByte(entry(Buffer.concat([hex(opening.repeat(levels)), integers, hex(closing.repeat(levels))])));
+  assert(nested('81 a161') < 2 * flat);
+  assert(nested('91') < 2 * flat);
+  // A key that comes again: what was written before it is written anew, once, whatever lies around it.
+  assert(nested('82 a161', 'a162 01') < 2 * flat);
+  assert(nested('82 a161', 'a161 01') < 3 * flat);
+  assert(nested('83 a163', 'a161 01 a161 01') < 3 * flat);
+  // As a key.
+  assert(nested('81', '01', 45) < 6 * flat);
+  // Below a key that is too long to be one.
+  const long = Buffer.from(encode('k'.repeat(500))).toString('hex');
+  assert(nested(`81 ${long}`, '', 20) < 3 * flat);
+});
+
+test('of equal keys the last one stays, at every depth', () => {
+  const body = new BulkBody();
+  const writer = new DocumentWriter(body);
+  writer.beginBatch(batch, batch.receivedMs);
+  const inner = '83 a161 01 a162 82 a163 02 a163 03 a161 04';
+  const bytes = entry(hex(`82 a178 ${inner} a178 ${inner}`));
+  assert.equal(writer.write(bytes, 0, bytes.length, 0), 'ok');
+  const { body: text, items } = body.request();
+  const document = Buffer.from(text.subarray(items[0]?.docStart, items[0]?.docEnd)).toString();
+  assert.match(document, /"v":\{"x":\{"b":\{"c":3\},"a":4\}\}/);
+});
+
+test('limits of a document: bytes, values, keys; its neighbours are as they were', () => {
+  const bytesMax = 1024 * 1024;
+  const body = new BulkBody();
+  const writer = new DocumentWriter(body, { bytesMax });
+  writer.beginBatch(batch, batch.receivedMs);
+  const check = (expected: string, bytes: Uint8Array): void => {
+    const { length, count } = body;
+    assert.equal(writer.write(bytes, 0, bytes.length, 0), expected);
+    assert(body.json.bytes.length < 10 * bytesMax, 'what is too large is not written to its end');
+    if (expected !== 'ok') assert.deepEqual([body.length, body.count], [length, count]);
+    assert.equal(writer.writeAsText(entryOf({ a: 1 }), 0, entryOf({ a: 1 }).length, 1), 'ok');
+  };
+  const pairs = (count: number): Buffer => {
+    const map = Object.fromEntries(Array.from({ length: count }, (_, n) => [`k${n}`, 0]));
+    return entryOf(map);
+  };
+  const array = (count: number): Buffer => {
+    const header = hex('dd00000000');
+    header.writeUInt32BE(count, 1);
+    return entry(Buffer.concat([header, Buffer.alloc(count)]));
+  };
+  check('ok', entryOf({ log: 'x'.repeat(bytesMax - 1000) }));
+  check('document_too_large', entryOf({ log: 'x'.repeat(bytesMax) }));
+  check('document_too_large', entryOf({ log: '\u0001'.repeat(bytesMax / 2) }));
+  check('document_too_large', entryOf({ log: Object.fromEntries([['\u0001'.repeat(bytesMax / 2), 1]]) }));
+  check('document_too_large', entry(Buffer.concat([hex('c6000f0000'), Buffer.alloc(0xf0000)])));
+  check('ok', array(250_000));
+  check('document_too_large', array(262_144));
+  check('ok', pairs(65_000));
+  check('document_too_large', pairs(65_537));
+  check(
+    'document_too_large',
+    Buffer.concat([hex('92 01 81 a176 df00010001'), Buffer.from('a16101'.repeat(65_537), 'hex')]),
+  );
+});
