@@ -101,6 +101,11 @@ export class BulkWriter {
     return this.#lanes.says(STORE) ?? this.#failure ?? this.#lanes.anySays;
   }
 
+  /** Why what is written is not committed; null where nothing is in its way. */
+  get commitTrouble(): string | null {
+    return this.#secondLook.trouble;
+  }
+
   /** Items that wait, by what they wait for: another try, their index, or the store. */
   get waiting(): { readonly retry: number; readonly index: number; readonly store: number } {
     const waiting = { retry: this.#retrying, index: 0, store: 0 };

@@ -243,6 +243,29 @@ test('a second look waits for a store that is away', async () => {
   assert.equal(store.doubled, 0);
 });
 
+test('a second look that is refused is told, until it is done; another stream is looked at meanwhile', async () => {
+  const bench = new Bench();
+  const { clock, store, writer } = bench;
+  bench.assignment.inherit(0, 1);
+  const parcel = bench.parcel(10, ['a', 'b'], clock.epochMs(), 3);
+  const theirs = { body: parcel.request.body.slice(), items: parcel.request.items };
+  await clock.until(writer.submit(parcel));
+  await clock.until(writer.idle());
+  store.rollOver();
+  await clock.until(store.bulk(theirs));
+  const refused = store.backing('.ds-logs-a-000001');
+  assert(refused);
+  refused.isUnreadable = true;
+  const looked = writer.lookAgain(bench.assignment);
+  await clock.advance(30_000);
+  assert.match(writer.commitTrouble ?? '', /not committed .* Cannot read \.ds-logs-a-000001/);
+  assert(bench.logged.includes('second_look_failed'));
+  assert.equal(store.doubled, 5, 'of the other stream');
+  refused.isUnreadable = false;
+  await clock.until(looked);
+  assert.deepEqual([store.doubled, writer.commitTrouble], [0, null]);
+});
+
 test('a request that brought no answer is done after its repeat, and after a rollover', async () => {
   const bench = new Bench({ request: (_, number) => (number === 0 ? { hang: 'late' } : null) });
   const { clock, store, writer, ledger } = bench;
