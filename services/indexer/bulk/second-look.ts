@@ -26,7 +26,7 @@ const IDS_MAX = 300_000;
 const RETRY: BackoffLimits = { baseMs: 200, capMs: 5000 };
 
 export interface SecondLookOptions {
-  readonly lookBack: LookBack;
+  readonly lookBack: Pick<LookBack, 'lookAgain'>;
   readonly clock: Clock;
   readonly random: () => number;
   readonly timeoutMs: number;
@@ -52,6 +52,8 @@ class Kept {
 export class SecondLook {
   readonly #options: SecondLookOptions;
   readonly #kept = new WeakMap<Assignment, Kept>();
+  /** Their looks began: what is sent after that meets all that another wrote, so it is not kept. */
+  readonly #begun = new WeakSet<Assignment>();
   /** Why looks do not succeed that are not done yet. */
   readonly #failing = new Map<Kept, string>();
   #count = 0;
@@ -73,7 +75,7 @@ export class SecondLook {
     let number = 0;
     for (const { record, count } of parcel.runs) {
       const next = number + count;
-      if (!record.isInherited) number = next;
+      if (!record.isInherited || this.#begun.has(record.assignment)) number = next;
       for (; number < next; number++) {
         if (answer.isSettled(number)) this.#add(this.#of(record.assignment), items[number], record);
       }
@@ -97,10 +99,14 @@ export class SecondLook {
     for (const { assignment, fetched } of records) assignment.beSure(fetched);
   }
 
-  /** Looks at all that was kept for the assignment; forgets it if the assignment is void, for then all of it is read again. */
+  /**
+   * Looks at all that was kept for the assignment. Called once, when what another had on its way is over, and what we had is answered.
+   * If the assignment is void, it is forgotten, for then all of it is read again.
+   */
   async done(assignment: Assignment): Promise<void> {
     const kept = this.#kept.get(assignment);
     this.#kept.delete(assignment);
+    this.#begun.add(assignment);
     if (kept) await this.#look(kept, () => assignment.void);
   }
 
