@@ -61,7 +61,9 @@ class Service implements Indexer {
   }
 
   get unreadyReason(): string | null {
-    return this.#storeTrouble ?? this.#core.writer.trouble ?? this.#reader.unreadyReason ?? this.#reader.heldReason;
+    const { writer } = this.#core;
+    const { unreadyReason, heldReason } = this.#reader;
+    return this.#storeTrouble ?? writer.trouble ?? writer.commitTrouble ?? unreadyReason ?? heldReason;
   }
 
   get ledger(): Ledger {

@@ -56,6 +56,7 @@ export class IndexerTelemetry implements LedgerListener {
   readonly #bulkItems;
   readonly #bulkFailures;
   readonly #secondCopies;
+  readonly #secondLookFailures;
   readonly #receiveSeconds;
   readonly #rebalances;
   readonly #recordsLost;
@@ -101,6 +102,10 @@ export class IndexerTelemetry implements LedgerListener {
       'second_copies_total',
       'Documents that were found in two backing indices after a rollover, and what became of the newer copy.',
       ['copy'],
+    );
+    this.#secondLookFailures = metrics.counter(
+      'second_look_failures_total',
+      'Looks for second copies in a data stream that failed; nothing they concern is committed before one succeeds.',
     );
     this.#receiveSeconds = metrics.histogram(
       'receive_to_indexed_seconds',
@@ -253,6 +258,18 @@ export class IndexerTelemetry implements LedgerListener {
         todo: 'give the indexer the privilege "delete" on the data stream',
       });
     }
+  }
+
+  /** Second copies of these documents cannot be looked for now, so their offsets wait. */
+  secondLookFailed(stream: string, documents: number, error: unknown): void {
+    this.#secondLookFailures.add(1);
+    this.#log.error('second_look_failed', {
+      stream,
+      documents,
+      what: reasonOf(error),
+      effect: 'nothing is lost: documents are written, but their offsets are not committed before it works',
+      todo: 'mend the privileges "read" and "view_index_metadata", or the backing index that cannot be read; the indexer goes on by itself',
+    });
   }
 
   /** An index takes nothing: what is for it waits, and nothing else does. */

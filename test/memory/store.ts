@@ -106,7 +106,7 @@ export class MemoryStore implements Store {
   idsIn(backing: string, ids: readonly string[]): Promise<ReadonlySet<string>> {
     this.questions++;
     const index = this.backing(backing);
-    if (index?.isUnreadable) return Promise.reject(new SluiceError('store_unavailable', `Cannot read ${backing}`));
+    if (index?.isUnreadable) return Promise.reject(new SluiceError('store_index_unreadable', `Cannot read ${backing}`));
     return Promise.resolve(new Set(ids.filter((id) => index?.isClosed === false && index.ids.has(id))));
   }
 

@@ -9,7 +9,8 @@
 // known, the older ones are asked afterwards, and second copies are deleted.
 //
 // Guarantees: of copies in several indices the oldest stays. One is deleted only after an older one was read, and by its name and
-// index, so that a repeat of it changes nothing. Until that is done no event of the request has an outcome.
+// index, so that a repeat of it changes nothing. Until that is done no event of the request has an outcome. What must be asked for in an
+// index that cannot be read waits like what is for a blocked index, and keeps nothing else from being written.
 
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
@@ -19,7 +20,7 @@ import { bornMs } from './born.ts';
 import type { Parcel } from './parcel.ts';
 
 export const LOOK_INTERVAL_MS = 30_000;
-const NONE: ReadonlySet<number> = new Set();
+const NONE: ReadonlyMap<number, BulkOutcome> = new Map();
 export const THERE: BulkOutcome = Object.freeze({ status: 409 });
 
 export interface LookBackOptions {
@@ -58,22 +59,30 @@ export class LookBack {
     this.#options = options;
   }
 
-  /** Numbers of the items that are in the store already; those that a bulk request sees may be missing. Rejects with store_* errors. */
-  async find(parcel: Parcel, signal: AbortSignal): Promise<{ present: ReadonlySet<number>; known: Known }> {
+  /**
+   * Outcomes of items that are not to be sent: they are in the store already, or nobody can say so now. Those that a bulk request sees may be
+   * missing. Rejects with store_* errors.
+   */
+  async find(parcel: Parcel, signal: AbortSignal): Promise<{ told: ReadonlyMap<number, BulkOutcome>; known: Known }> {
     const assignment = parcel.runs.at(-1)?.record.assignment.number ?? -1;
     // Here a repeat is likely, so that an old look would cost a deletion.
     if (parcel.unanswered || assignment !== this.#assignment) this.#looks.clear();
     this.#assignment = assignment;
     const known = await this.#known(parcel);
-    let present = NONE;
+    let told = NONE;
     for (const [stream, indices] of known) {
       const asked = this.#olderThan(startMs(indices), parcel, stream);
       if (asked.length === 0) continue;
-      const places = await this.#keepOldest(indices, asked, signal, { isWriteIndexAsked: false });
-      if (present === NONE) present = new Set();
-      for (const { id, number } of asked) if (places.has(id)) (present as Set<number>).add(number);
+      const unknown = new Map<string, BulkOutcome>();
+      const places = await this.#keepOldest(indices, asked, signal, { isWriteIndexAsked: false, unknown });
+      const outcomes = new Map(told);
+      for (const { id, number } of asked) {
+        const outcome = unknown.get(id) ?? (places.has(id) ? THERE : null);
+        if (outcome) outcomes.set(number, outcome);
+      }
+      told = outcomes;
     }
-    return { present, known };
+    return { told, known };
   }
 
   /** The outcomes of what was sent, after second copies that it made are deleted: what was there before is told as such. */
@@ -112,22 +121,35 @@ export class LookBack {
   /**
    * Asks for ids in one index after another, and deletes what an older one has too. Resolves to where each that was found stays.
    * The index that is written to is asked for all of them only where it is said so: what it has, a bulk request sees.
+   * Where an index cannot be read, it rejects, or puts the ids that it should have been asked for into `unknown`.
    */
   async #keepOldest(
     indices: Indices,
     asked: readonly Asked[],
     signal: AbortSignal,
-    { isWriteIndexAsked }: { readonly isWriteIndexAsked: boolean },
+    {
+      isWriteIndexAsked,
+      unknown,
+    }: { readonly isWriteIndexAsked: boolean; readonly unknown?: Map<string, BulkOutcome> },
   ): Promise<ReadonlyMap<string, string>> {
     const { store, clockSkewMs } = this.#options;
     const places = new Map<string, string>();
     for (const [i, { name }] of indices.entries()) {
       const endMs = indices[i + 1]?.createdMs;
       const isHere = (item: Asked): boolean =>
-        endMs === undefined ? isWriteIndexAsked || places.has(item.id) : item.bornMs - clockSkewMs <= endMs;
+        !unknown?.has(item.id) &&
+        (endMs === undefined ? isWriteIndexAsked || places.has(item.id) : item.bornMs - clockSkewMs <= endMs);
       const ids = asked.filter(isHere).map(({ id }) => id);
       if (ids.length === 0) continue;
-      const there = await store.idsIn(name, ids, signal);
+      let there: ReadonlySet<string>;
+      try {
+        there = await store.idsIn(name, ids, signal);
+      } catch (error) {
+        if (!unknown || !(error instanceof SluiceError && error.code === 'store_index_unreadable')) throw error;
+        const outcome = unreadable(error);
+        for (const id of ids) unknown.set(id, outcome);
+        continue;
+      }
       const copies = [...there].filter((id) => places.has(id));
       for (const id of there) if (!places.has(id)) places.set(id, name);
       if (copies.length > 0) await this.#remove(name, copies, signal);
@@ -192,6 +214,12 @@ export class LookBack {
 /** When the index that is written to was made; -Infinity where there is no older one. */
 function startMs(indices: Indices): number {
   return indices.length < 2 ? -Infinity : (indices.at(-1)?.createdMs ?? -Infinity);
+}
+
+/** Of an item that may be in an index that cannot be read: the verdict of one whose own index takes nothing for now. */
+function unreadable({ message }: SluiceError): BulkOutcome {
+  const errorReason = `${message}; it may hold these documents, which are older than the index that is written to`;
+  return { status: 503, errorType: 'unavailable_shards_exception', errorReason };
 }
 
 /** Whether the document is in the index that its outcome names. */

@@ -52,6 +52,8 @@ const requestTable: Partial<Record<ErrorCode, RequestVerdict>> = {
   store_overloaded: 'again',
   // It may have been written, or not: the same ids tell.
   store_timeout: 'again',
+  // The next try parts what needs that index from the others.
+  store_index_unreadable: 'again',
   store_body_too_large: 'halve',
   store_body_refused: 'bisect',
   store_unauthorized: 'operator',
@@ -60,6 +62,12 @@ const requestTable: Partial<Record<ErrorCode, RequestVerdict>> = {
 
 export function requestVerdict(error: unknown): RequestVerdict {
   return (error instanceof SluiceError ? requestTable[error.code] : undefined) ?? 'operator';
+}
+
+/** Whether a whole request failed because the store has too much to do, or may have. */
+export function isOverload(error: unknown): boolean {
+  const isOfAnIndex = error instanceof SluiceError && error.code === 'store_index_unreadable';
+  return requestVerdict(error) === 'again' && !isOfAnIndex;
 }
 
 /** What the store said of an item. */

@@ -1,4 +1,4 @@
-// One try of one parcel: what is there already is left out, the rest is sent, and second copies that it made are deleted. What comes back is
+// One try of one parcel: what is there already, or may be, is left out, the rest is sent, and second copies that it made are deleted. What comes back is
 // an answer for every item, or why there is none.
 //
 //   slot ─► look back ─► _bulk ─► did it go where we thought? ─► answer
@@ -12,7 +12,7 @@ import type { IndexerTelemetry } from '../telemetry.ts';
 import { BulkAnswer } from './answer.ts';
 import type { ConcurrencyLimit } from './concurrency.ts';
 import { type LookBack, THERE } from './look-back.ts';
-import { requestVerdict } from './outcomes.ts';
+import { isOverload } from './outcomes.ts';
 import { type Parcel, portion } from './parcel.ts';
 import type { SecondLook } from './second-look.ts';
 
@@ -62,13 +62,13 @@ export class RequestSender {
   async #try(parcel: Parcel, signal: AbortSignal): Promise<BulkAnswer | Error> {
     const { limit, clock, timeoutMs, telemetry, lookBack, secondLook } = this.#options;
     try {
-      const { present, known } = await lookBack.find(parcel, signal);
-      const rest = present.size > 0 ? without(parcel, present) : parcel;
+      const { told, known } = await lookBack.find(parcel, signal);
+      const rest = told.size > 0 ? without(parcel, told) : parcel;
       const startMs = clock.monotonicMs();
       let outcomes = rest ? await this.#bulk(rest, signal) : [];
       const tookMs = clock.monotonicMs() - startMs;
       if (rest) outcomes = await lookBack.settle(rest, outcomes, known, signal);
-      const answer = new BulkAnswer(present.size > 0 ? withThere(parcel, present, outcomes) : outcomes);
+      const answer = new BulkAnswer(told.size > 0 ? withTold(parcel, told, outcomes) : outcomes);
       secondLook.keep(parcel, answer);
       telemetry.bulkAnswered(tookMs / 1000, answer.statuses);
       limit.release({ roundTripMs: rest && !answer.overloaded ? tookMs : null, overloaded: answer.overloaded });
@@ -82,7 +82,7 @@ export class RequestSender {
           ? error
           : new Error(reasonOf(error));
       if (failure instanceof SluiceError && failure.code === 'store_timeout') void secondLook.keepUnanswered(parcel);
-      limit.release({ roundTripMs: null, overloaded: requestVerdict(failure) === 'again' });
+      limit.release({ roundTripMs: null, overloaded: isOverload(failure) });
       return failure;
     }
   }
@@ -95,13 +95,13 @@ export class RequestSender {
 }
 
 /** The parcel without these items; null where none is left. */
-function without(parcel: Parcel, present: ReadonlySet<number>): Parcel | null {
-  const rest = [...parcel.request.items.keys()].filter((number) => !present.has(number));
+function without(parcel: Parcel, told: ReadonlyMap<number, BulkOutcome>): Parcel | null {
+  const rest = [...parcel.request.items.keys()].filter((number) => !told.has(number));
   return rest.length > 0 ? portion(parcel, rest) : null;
 }
 
-/** The outcomes of all items, of which those that were there were not sent. */
-function withThere(parcel: Parcel, present: ReadonlySet<number>, sent: readonly BulkOutcome[]): BulkOutcome[] {
+/** The outcomes of all items, of which some were told without being sent. */
+function withTold(parcel: Parcel, told: ReadonlyMap<number, BulkOutcome>, sent: readonly BulkOutcome[]): BulkOutcome[] {
   const rest = sent.values();
-  return Array.from(parcel.request.items, (_, number) => (present.has(number) ? THERE : (rest.next().value ?? THERE)));
+  return Array.from(parcel.request.items, (_, number) => told.get(number) ?? rest.next().value ?? THERE);
 }

@@ -9,12 +9,14 @@
 // then its records are not committed, so that whoever goes on after us looks too.
 //
 // Guarantees: `done` resolves when all ids that were kept for the assignment were looked at, or the assignment is void.
-// At most IDS_MAX ids are kept; what is over is not looked at again (docs/guarantees.md).
+// A look that fails is told each time, and is `trouble` until it is done. At most IDS_MAX ids are kept; what is over is not looked at again (docs/guarantees.md).
 
 import { type BackoffLimits, backoffMs } from '#shared/backoff.ts';
 import type { Clock } from '#shared/clock.ts';
+import { reasonOf } from '#shared/errors.ts';
 import type { BulkItem } from '#shared/store/store.ts';
 import type { Assignment, RecordInHand } from '../in-hand.ts';
+import type { IndexerTelemetry } from '../telemetry.ts';
 import type { BulkAnswer } from './answer.ts';
 import { LOOK_INTERVAL_MS, type LookBack } from './look-back.ts';
 import type { Parcel } from './parcel.ts';
@@ -24,10 +26,11 @@ const IDS_MAX = 300_000;
 const RETRY: BackoffLimits = { baseMs: 200, capMs: 5000 };
 
 export interface SecondLookOptions {
-  readonly lookBack: LookBack;
+  readonly lookBack: Pick<LookBack, 'lookAgain'>;
   readonly clock: Clock;
   readonly random: () => number;
   readonly timeoutMs: number;
+  readonly telemetry: Pick<IndexerTelemetry, 'secondLookFailed'>;
   readonly signal: AbortSignal;
 }
 
@@ -49,10 +52,21 @@ class Kept {
 export class SecondLook {
   readonly #options: SecondLookOptions;
   readonly #kept = new WeakMap<Assignment, Kept>();
+  /** Their looks began: what is sent after that meets all that another wrote, so it is not kept. */
+  readonly #begun = new WeakSet<Assignment>();
+  /** Why looks do not succeed that are not done yet. */
+  readonly #failing = new Map<Kept, string>();
   #count = 0;
 
   constructor(options: SecondLookOptions) {
     this.#options = options;
+  }
+
+  /** Why offsets wait for a second look that fails; null while none does. */
+  get trouble(): string | null {
+    for (const reason of this.#failing.values())
+      return `offsets are not committed before second copies were looked for: ${reason}`;
+    return null;
   }
 
   /** Keeps the ids of what is in the store now, and may be written by another too. */
@@ -61,7 +75,7 @@ export class SecondLook {
     let number = 0;
     for (const { record, count } of parcel.runs) {
       const next = number + count;
-      if (!record.isInherited) number = next;
+      if (!record.isInherited || this.#begun.has(record.assignment)) number = next;
       for (; number < next; number++) {
         if (answer.isSettled(number)) this.#add(this.#of(record.assignment), items[number], record);
       }
@@ -85,10 +99,14 @@ export class SecondLook {
     for (const { assignment, fetched } of records) assignment.beSure(fetched);
   }
 
-  /** Looks at all that was kept for the assignment; forgets it if the assignment is void, for then all of it is read again. */
+  /**
+   * Looks at all that was kept for the assignment. Called once, when what another had on its way is over, and what we had is answered.
+   * If the assignment is void, it is forgotten, for then all of it is read again.
+   */
   async done(assignment: Assignment): Promise<void> {
     const kept = this.#kept.get(assignment);
     this.#kept.delete(assignment);
+    this.#begun.add(assignment);
     if (kept) await this.#look(kept, () => assignment.void);
   }
 
@@ -108,17 +126,31 @@ export class SecondLook {
   }
 
   async #look(kept: Kept, isVoid: () => boolean): Promise<void> {
-    const { lookBack, clock, random, signal } = this.#options;
-    for (let attempt = 0; kept.ids.size > 0 && !signal.aborted && !isVoid(); attempt++) {
+    const { clock, random, signal } = this.#options;
+    for (let attempt = 0; !signal.aborted && !isVoid(); attempt++) {
+      await this.#lookOnce(kept);
+      if (kept.ids.size === 0) break;
+      await clock.sleep(backoffMs(attempt, RETRY, random), signal).catch(() => undefined);
+    }
+    this.#failing.delete(kept);
+    this.#count -= kept.count;
+  }
+
+  /** What is looked at is forgotten; a stream that cannot be looked at keeps no other from it. */
+  async #lookOnce(kept: Kept): Promise<void> {
+    const { lookBack, telemetry, signal } = this.#options;
+    let failure: string | null = null;
+    for (const [stream, ids] of kept.ids) {
       try {
-        for (const [stream, ids] of kept.ids) {
-          await lookBack.lookAgain(stream, ids, kept.sinceMs, signal);
-          kept.ids.delete(stream);
-        }
-      } catch {
-        await clock.sleep(backoffMs(attempt, RETRY, random), signal).catch(() => undefined);
+        await lookBack.lookAgain(stream, ids, kept.sinceMs, signal);
+        kept.ids.delete(stream);
+      } catch (error) {
+        if (signal.aborted) return;
+        failure = reasonOf(error);
+        telemetry.secondLookFailed(stream, ids.length, error);
       }
     }
-    this.#count -= kept.count;
+    if (failure === null) this.#failing.delete(kept);
+    else this.#failing.set(kept, failure);
   }
 }

@@ -101,6 +101,11 @@ export class BulkWriter {
     return this.#lanes.says(STORE) ?? this.#failure ?? this.#lanes.anySays;
   }
 
+  /** Why what is written is not committed; null where nothing is in its way. */
+  get commitTrouble(): string | null {
+    return this.#secondLook.trouble;
+  }
+
   /** Items that wait, by what they wait for: another try, their index, or the store. */
   get waiting(): { readonly retry: number; readonly index: number; readonly store: number } {
     const waiting = { retry: this.#retrying, index: 0, store: 0 };
@@ -186,7 +191,16 @@ export class BulkWriter {
           return key === STORE ? 'refused' : 'open';
         }
         const blame = verdict === 'bisect' && !isStopped ? await this.#blameFor(parcel) : null;
-        if (blame?.kind === 'store refuses' || blame?.kind === 'index refuses') {
+        if (blame?.kind === 'index refuses') {
+          const rest = this.#holdFirstIndex(parcel, blame.says);
+          if (key !== null) {
+            if (rest !== null) void this.#deliverLater(rest);
+            return key === STORE ? 'open' : 'refused';
+          }
+          parcel = rest;
+          continue;
+        }
+        if (blame?.kind === 'store refuses') {
           telemetry.requestsHeld(blame.says);
           this.#wait(STORE, parcel, blame.says);
           return key === STORE ? 'refused' : 'open';
@@ -240,6 +254,18 @@ export class BulkWriter {
     }
     this.#held.setAside(parcel);
     this.#lanes.wait(key, parcel, says);
+  }
+
+  /** A probe found that the index of the first item takes nothing: what is for it waits, the rest of the request is given back. */
+  #holdFirstIndex(parcel: Parcel, says: string): Parcel | null {
+    const [[index, numbers] = ['', []], ...others] = byIndex(parcel, [...parcel.request.items.keys()]);
+    const held = this.#part(parcel, numbers);
+    const rest = others.flatMap(([, ofIndex]) => ofIndex).sort((a, b) => a - b);
+    const left = rest.length > 0 ? this.#part(parcel, rest) : null;
+    this.#held.release(parcel);
+    if (this.#lanes.says(index) === null) this.#options.telemetry.indexHeld(index, says);
+    this.#wait(index, held, says);
+    return left;
   }
 
   /** Sends the first in the line of a lane. */

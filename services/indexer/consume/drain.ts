@@ -75,7 +75,7 @@ export async function drainIndexer(options: DrainOptions): Promise<DrainOutcome>
   if (held !== null) isDone = false;
   const why = signal.aborted
     ? 'it was stopped'
-    : (held ?? reader.unreadyReason ?? writer.trouble ?? 'the time is over');
+    : (held ?? reader.unreadyReason ?? writer.trouble ?? writer.commitTrouble ?? 'the time is over');
   reader.halt();
   await pipeline.stop(0);
   const { left } = reader;

@@ -14,6 +14,8 @@ import type { Connection, HttpRequest } from './connection.ts';
 
 const TIMEOUT_MS = 30_000;
 const IDS_MAX = 1000;
+/** The store has too much to do; the index is as it should be. */
+const BUSY = ['es_rejected_execution_exception', 'circuit_breaking_exception'];
 /** Errors of an index out of which nothing can be had: nobody can say what is in it. */
 const GONE = ['index_closed_exception', 'index_not_found_exception'];
 
@@ -61,9 +63,7 @@ export class BackingIndices {
       if (!isObject(doc) || id === undefined) throw unreadable(path);
       if (doc['found'] === true) present.add(id);
       const type = isObject(doc['error']) ? String(doc['error']['type']) : '';
-      if (type !== '' && !GONE.includes(type)) {
-        throw new SluiceError('store_unavailable', `Cannot ask Elasticsearch for ids in ${index}: ${type}`);
-      }
+      if (type !== '' && !GONE.includes(type)) throw unasked(index, type);
     }
   }
 
@@ -124,6 +124,11 @@ function creationMs(index: unknown): number {
   const settings = isObject(index) ? index['settings'] : undefined;
   const ms = isObject(settings) ? Number(settings['index.creation_date']) : Number.NaN;
   return Number.isFinite(ms) ? ms : Infinity;
+}
+
+function unasked(index: string, type: string): SluiceError {
+  const code = BUSY.includes(type) ? 'store_overloaded' : 'store_index_unreadable';
+  return new SluiceError(code, `Cannot ask Elasticsearch for ids in ${index}: ${type}`);
 }
 
 function unreadable(path: string): SluiceError {

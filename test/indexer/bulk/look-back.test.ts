@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import type { NamedBatch } from '#shared/record/identity.ts';
 import { test } from 'node:test';
 import { bornMs } from '#indexer/bulk/born.ts';
-import type { Parcel } from '#indexer/bulk/parcel.ts';
+import { type Parcel, mergedWithin } from '#indexer/bulk/parcel.ts';
 import { Assignment } from '#indexer/in-hand.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { Bench, SKEW_MS } from './bench.ts';
@@ -186,6 +186,38 @@ test('nothing is deleted, and nothing has an outcome, while the older index cann
   assert.deepEqual([ledger.counts.deduplicated, store.doubled, store.removed], [10, 0, 10]);
 });
 
+test('an older index that cannot be read delays only what may lie in it', async () => {
+  const bench = new Bench();
+  const { clock, store, writer, ledger, limit } = bench;
+  const bornMs = clock.epochMs();
+  await clock.until(writer.submit(bench.parcel(10, ['a'], bornMs, 99)));
+  await clock.until(writer.idle());
+  await clock.advance(2 * SKEW_MS);
+  store.rollOver();
+  await clock.advance(2 * SKEW_MS);
+  const older = store.backing('.ds-logs-a-000001');
+  assert(older);
+  older.isUnreadable = true;
+  const late = bench.parcel(12, ['a'], bornMs, 99);
+  for (let i = 0; i < 20; i++) {
+    const [parcel] = mergedWithin([bench.parcel(50, ['a']), ...(i === 3 ? [late] : [])], 65_536);
+    assert(parcel);
+    await clock.until(writer.submit(parcel.parcel));
+  }
+  await clock.advance(60_000);
+  assert.deepEqual([ledger.counts.indexed, ledger.inFlight], [10 + 20 * 50, 12]);
+  assert.equal(limit.limit, 4, 'it is no overload');
+  assert.match(writer.trouble ?? '', /Cannot read \.ds-logs-a-000001/);
+  assert(bench.logged.includes('index_refuses_documents'));
+  assert.equal(writer.waiting.index, 12);
+  bench.check();
+  older.isUnreadable = false;
+  await clock.until(writer.idle());
+  assert.deepEqual([ledger.counts.indexed, ledger.counts.deduplicated, store.doubled], [1012, 10, 0]);
+  assert.equal(writer.trouble, null);
+  bench.check();
+});
+
 test('what lies in a closed index is not known: the newer copy stays', async () => {
   const { submit, clock, writer, store, ledger } = await arrangeRollover();
   const older = store.backing('.ds-logs-a-000001');
@@ -241,6 +273,29 @@ test('a second look waits for a store that is away', async () => {
   store.removalFails = null;
   await clock.until(looked);
   assert.equal(store.doubled, 0);
+});
+
+test('a second look that is refused is told, until it is done; another stream is looked at meanwhile', async () => {
+  const bench = new Bench();
+  const { clock, store, writer } = bench;
+  bench.assignment.inherit(0, 1);
+  const parcel = bench.parcel(10, ['a', 'b'], clock.epochMs(), 3);
+  const theirs = { body: parcel.request.body.slice(), items: parcel.request.items };
+  await clock.until(writer.submit(parcel));
+  await clock.until(writer.idle());
+  store.rollOver();
+  await clock.until(store.bulk(theirs));
+  const refused = store.backing('.ds-logs-a-000001');
+  assert(refused);
+  refused.isUnreadable = true;
+  const looked = writer.lookAgain(bench.assignment);
+  await clock.advance(30_000);
+  assert.match(writer.commitTrouble ?? '', /not committed .* Cannot read \.ds-logs-a-000001/);
+  assert(bench.logged.includes('second_look_failed'));
+  assert.equal(store.doubled, 5, 'of the other stream');
+  refused.isUnreadable = false;
+  await clock.until(looked);
+  assert.deepEqual([store.doubled, writer.commitTrouble], [0, null]);
 });
 
 test('a request that brought no answer is done after its repeat, and after a rollover', async () => {

@@ -64,6 +64,29 @@ test('every request is refused whole: nothing is bisected, all waits, and it end
   bench.check();
 });
 
+test('a request is refused whole for one index of it: that index waits alone, and it ends by itself', async () => {
+  let isRefused = true;
+  const isForIt = (body: Uint8Array): boolean => Buffer.from(body).includes('"logs-a"');
+  const bench = new Bench({
+    request: ({ body }) => (isRefused && isForIt(body) ? { fail: REFUSED } : null),
+    probe: (index) => (isRefused && index === 'logs-a' ? NO_PIPELINE : null),
+  });
+  const { clock, writer, store, ledger } = bench;
+  for (let i = 0; i < 3; i++) void writer.submit(bench.parcel(10, ['a', 'b']));
+  await clock.advance(120_000);
+  assert.deepEqual([ledger.counts.indexed, ledger.counts.dead_lettered, ledger.inFlight], [15, 0, 15]);
+  assert.deepEqual(writer.waiting, { retry: 0, index: 15, store: 0 });
+  await clock.until(writer.submit(bench.parcel(10, ['b'])));
+  await clock.advance(100);
+  assert.equal(ledger.counts.indexed, 25, 'the other index goes on at once');
+  assert(store.requests < 12, `${store.requests} requests in two minutes`);
+  bench.check();
+  isRefused = false;
+  await clock.until(writer.idle());
+  assert.deepEqual([ledger.counts.indexed, ledger.counts.dead_lettered, writer.trouble], [40, 0, null]);
+  bench.check();
+});
+
 test('a request is refused whole for one document of it: that one alone goes to the dead letters', async () => {
   const hasPoison = (body: Uint8Array): boolean => Buffer.from(body).includes('"n":7,');
   const bench = new Bench({ request: ({ body }) => (hasPoison(body) ? { fail: REFUSED } : null) });

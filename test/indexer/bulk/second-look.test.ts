@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { BulkAnswer } from '#indexer/bulk/answer.ts';
+import type { LookBack } from '#indexer/bulk/look-back.ts';
+import type { Parcel } from '#indexer/bulk/parcel.ts';
+import { SecondLook } from '#indexer/bulk/second-look.ts';
+import { Assignment } from '#indexer/in-hand.ts';
+import { Bench } from './bench.ts';
+
+test('what is settled while a look is under way takes nothing from the next assignment', async () => {
+  const bench = new Bench();
+  const { clock } = bench;
+  const gate = Promise.withResolvers<void>();
+  let looked = 0;
+  const lookBack: Pick<LookBack, 'lookAgain'> = {
+    lookAgain: async (_, ids) => {
+      looked += ids.length;
+      await gate.promise;
+    },
+  };
+  const look = new SecondLook({
+    lookBack,
+    clock,
+    random: () => 0.5,
+    timeoutMs: 10_000,
+    telemetry: { secondLookFailed: () => undefined },
+    signal: new AbortController().signal,
+  });
+  const keep = (parcel: Parcel, times = 1): void => {
+    const answer = new BulkAnswer(parcel.request.items.map(() => ({ status: 201 })));
+    for (let i = 0; i < times; i++) look.keep(parcel, answer);
+  };
+  bench.assignment.inherit(0, 1000);
+  keep(bench.parcel(10, ['a']));
+  const done = look.done(bench.assignment);
+  // More than can be kept, of what the look has no need to see: it was sent after all that another wrote.
+  keep(bench.parcel(1000, ['a']), 301);
+  gate.resolve();
+  await done;
+  bench.assignment.release();
+  assert.equal(looked, 10);
+
+  bench.assignment = new Assignment(2, [{ partition: 0, next: 0 }]);
+  bench.assignment.inherit(0, 1000);
+  keep(bench.parcel(100, ['a']));
+  await look.done(bench.assignment);
+  assert.equal(looked, 110);
+});
