@@ -1,7 +1,8 @@
 // A record that has grown too large for its queue, because the queue takes less than it did, as records that fit. Each event keeps its
-// batch, its index and its place; only events that do not fit even alone are left over.
+// batch, its index, its name and its place; only events that do not fit even alone are left over.
 
 import { entryEnd } from '#shared/msgpack/extents.ts';
+import { chainAfterEntry } from '#shared/record/chain.ts';
 import { compress, decompress } from '#shared/record/compression.ts';
 import { type Batch, decodeBatches, encodeBatches, type QueueRecord } from '#shared/record/record.ts';
 import { recordBytes } from '../headers.ts';
@@ -18,6 +19,7 @@ export interface SplitRecord {
 
 /** An event of a record: entry `start` to `end` of its bytes. */
 interface Place {
+  /** Its `chain` is that just before the event. */
   readonly batch: Batch;
   readonly index: number;
   readonly start: number;
@@ -53,11 +55,13 @@ export async function splitRecord(record: QueueRecord, appendBytesMax: number): 
 function placesOf(batches: readonly Batch[], entries: Uint8Array): Place[] | null {
   const places: Place[] = [];
   let start = 0;
-  for (const batch of batches) {
-    for (let index = batch.first; index < batch.first + batch.count; index++) {
+  for (const row of batches) {
+    let batch = row;
+    for (let { first: index } = row; index < row.first + row.count; index++) {
       const end = entryEnd(entries, start, entries.length);
       if (end < 0) return null;
       places.push({ batch, index, start, end });
+      if (batch.chain !== null) batch = { ...batch, chain: chainAfterEntry(batch.chain, entries, start, end) };
       start = end;
     }
   }
