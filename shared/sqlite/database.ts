@@ -97,6 +97,21 @@ export function watchPresence(file: string): () => Presence {
   return () => presenceOf(file, identity);
 }
 
+/**
+ * As `watchPresence`, for a database that this process has open in WAL mode: without its WAL it is gone too, for what was committed last
+ * lies only there. SQLite keeps the WAL from the first transaction until the last connection is closed, through every checkpoint.
+ */
+export function watchDatabase(file: string, presence = watchPresence(file)): () => Presence {
+  const wal = `${file}-wal`;
+  let walIdentity = identityOf(wal);
+  return () => {
+    const main = presence();
+    if (main !== 'there') return main;
+    walIdentity ??= identityOf(wal);
+    return presenceOf(wal, walIdentity) === 'there' ? 'there' : 'gone';
+  };
+}
+
 function identityOf(file: string): string | null {
   const stat = statSync(file, { throwIfNoEntry: false });
   return stat === undefined ? null : `${stat.dev} ${stat.ino}`;

@@ -385,6 +385,26 @@ test('a queue that takes less than it did gets the same again in smaller appends
   assert.deepEqual(queue.letters, []);
 });
 
+test('what is refused below the limit that the queue tells is halved; only an event that is refused alone is a dead letter', async () => {
+  const { queue, intake } = setUp({ sealBytes: 4000 });
+  queue.beforeHold = async ({ records }) => {
+    const bytes = records.reduce((sum, record) => sum + recordBytes(record), 0);
+    if (bytes > 3000) throw new SluiceError('queue_refused', 'MESSAGE_TOO_LARGE');
+  };
+  const texts = Array.from({ length: 40 }, (_, i) => `${i} ${randomBytes(i === 21 ? 4000 : 300).toString('base64')}`);
+  await Promise.all([intake.accept(chunkOf(texts)), intake.accept(chunkOf(['small']))]);
+  const found: number[] = [];
+  for (const { batch } of await held(queue)) for (let i = 0; i < batch.count; i++) found.push(batch.first + i);
+  assert.deepEqual(
+    found.toSorted((a, b) => a - b),
+    [0, ...texts.keys().filter((i) => i !== 21)].toSorted((a, b) => a - b),
+  );
+  assert.deepEqual(
+    queue.letters.map(({ index }) => index),
+    [21],
+  );
+});
+
 test('a chunk of events of hardly a byte is refused once, whichever input it comes by', async () => {
   const { intake, queue, metrics } = setUp();
   const entries = Buffer.from('920080'.repeat(100_001), 'hex');

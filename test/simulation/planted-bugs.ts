@@ -91,7 +91,7 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   'a repeated part takes the name of its line': [
     {
       file: 'services/indexer/parse/joiner.ts',
-      text: 'if (this.#names.has(documentId(origin.batch, origin.index))) return null;',
+      text: 'if (this.#names.get(documentId(origin.batch, origin.index)) === origin.assignment) return null;',
       becomes: '',
     },
     {

@@ -86,11 +86,11 @@ export class Lane {
     this.#draining = null;
   }
 
-  /** Waits for the head to be made. One that is larger than the queue takes is made smaller, or buried if it is a single event. */
+  /** Waits for the head to be made. One that the queue does not take is made smaller, or buried if it is a single event. */
   async #isFit(head: SealedRecord): Promise<boolean> {
     try {
       const record = await head.ready;
-      if (recordBytes(record) <= this.#options.queue.appendBytesMax) return true;
+      if (!head.isRefused && recordBytes(record) <= this.#options.queue.appendBytesMax) return true;
       const [only] = head.shares;
       if (only && head.shares.length === 1 && only.batch.count === 1) {
         await this.#options.bury(only);
@@ -99,9 +99,9 @@ export class Lane {
       } else if (only && only.encoding !== 'identity') {
         // The queue's limit fell while it waited.
         const bytes = await decompress(only.bytes, only.encoding, DECOMPRESSED_BYTES_MAX);
-        this.#sealed.splice(0, 1, sealRecord([{ ...only, encoding: 'identity', bytes }]));
+        this.#sealed.splice(0, 1, sealRecord([{ ...only, encoding: 'identity', bytes }], true));
       } else {
-        this.#sealed.splice(0, 1, ...halves(head.shares).map(sealRecord));
+        this.#sealed.splice(0, 1, ...halves(head.shares).map((shares) => sealRecord(shares, head.goesAlone)));
       }
     } catch (error) {
       this.#sealed.shift();
@@ -120,19 +120,26 @@ export class Lane {
       const next = this.#sealed[0];
       if (!next?.record) break;
       const more = recordBytes(next.record);
-      if (records.length > 0 && bytes + more > queue.appendBytesMax) break;
+      if (records.length > 0 && (next.goesAlone || bytes + more > queue.appendBytesMax)) break;
       bytes += more;
       records.push(next.record);
       taken.push(next);
       this.#sealed.shift();
+      if (next.goesAlone) break;
     }
     const shares = taken.flatMap((sealed) => sealed.shares);
     try {
       settleHeld(shares, await this.#options.queue.append(this.#partition, records));
     } catch (error) {
-      // The queue takes less than it did, and has found out by this: the same in smaller appends.
-      if (isRefusal(error) && bytes > queue.appendBytesMax) this.#sealed.unshift(...taken);
-      else settleFailed(shares, error);
+      if (!isRefusal(error)) return settleFailed(shares, error);
+      // The queue takes less than it did: the same in smaller appends, whether or not it has found out by this. Senders that were told of
+      // it would come again with the same, for ever.
+      if (bytes <= queue.appendBytesMax) {
+        const [only] = taken;
+        if (only && taken.length === 1) only.isRefused = true;
+        for (const sealed of taken) sealed.goesAlone = true;
+      }
+      this.#sealed.unshift(...taken);
     }
   }
 }

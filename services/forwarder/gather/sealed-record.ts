@@ -12,13 +12,17 @@ export interface SealedRecord {
   readonly shares: readonly Share[];
   /** Set when it is ready to go. */
   record: QueueRecord | null;
+  /** An append that held it was refused: it goes by itself, so that it is known whether it was the reason. */
+  goesAlone: boolean;
+  /** It was refused by itself: the queue takes less than it says. */
+  isRefused: boolean;
   /** Resolves when `record` is set; rejects if it can't be made. */
   readonly ready: Promise<QueueRecord>;
 }
 
 /** All shares are uncompressed, or there is one, which passes as its sender compressed it. */
-export function sealRecord(shares: readonly Share[]): SealedRecord {
-  const sealed: SealedRecord = { shares, record: null, ready: makeRecord(shares) };
+export function sealRecord(shares: readonly Share[], goesAlone = false): SealedRecord {
+  const sealed: SealedRecord = { shares, record: null, goesAlone, isRefused: false, ready: makeRecord(shares) };
   sealed.ready.then(
     (record) => (sealed.record = record),
     () => {

@@ -2,7 +2,7 @@
 // Started by `startWorker('queue-worker', …)`; nothing else may import it.
 //
 // Where the owner says so, a log whose file is damaged is moved aside and a new one takes its place; the owner is told.
-// Where the file or its folder was deleted, it is made anew with all that it held, for that can still be read. No write is answered before
+// Where the file, its WAL or its folder was deleted, it is made anew with all that it held, for that can still be read. No write is answered before
 // the file was seen to be there.
 
 import { join } from 'node:path';
@@ -14,6 +14,7 @@ import {
   makeAnew,
   makeFolder,
   setAside,
+  watchDatabase,
   watchPresence,
   whatFailed,
 } from '#shared/sqlite/database.ts';
@@ -111,7 +112,7 @@ class LogKeeper implements Disposable {
       }
       this.#log = this.#anew();
     }
-    this.#presence = watchPresence(options.file);
+    this.#presence = watchDatabase(options.file);
   }
 
   /** Does something with the log. Throws queue_damaged where the log had to go. */
@@ -124,7 +125,7 @@ class LogKeeper implements Disposable {
       if (!this.#isToGo(error)) throw new Error(what, { cause: error });
       const damaged = this.#log;
       this.#log = this.#anew();
-      this.#presence = watchPresence(file);
+      this.#presence = watchDatabase(file);
       damaged[Symbol.dispose]();
       throw new SluiceError('queue_damaged', `Cannot use ${file}: ${what}`, { cause: error });
     }
@@ -138,7 +139,7 @@ class LogKeeper implements Disposable {
   /** To be called after what must stay, and now and then. Throws where the file is gone and cannot be made anew. */
   requirePresence(): void {
     const presence = this.#presence();
-    if (presence === 'there') return;
+    if (presence === 'there') return this.#requireLock();
     let trouble: string;
     try {
       if (presence === 'gone') return this.#restore();
@@ -158,13 +159,8 @@ class LogKeeper implements Disposable {
   #restore(): void {
     const { folder, file, tell } = this.#options;
     makeFolder(folder);
-    // The lock of a folder that was deleted keeps nobody out of the new one.
-    if (this.#lockPresence() !== 'there') {
-      const lock = lockFolder(folder);
-      this.#lock?.[Symbol.dispose]();
-      this.#lock = lock;
-      this.#lockPresence = watchPresence(join(folder, 'lock'));
-    }
+    if (this.#lockPresence() !== 'there') this.#holdLock(lockFolder(folder));
+    const deleted = existsSync(file) ? `${file}-wal` : file;
     const presence = makeAnew(file, (made) => this.#log.copyTo(made));
     const made = new SqliteLog(this.#options);
     if (presence() !== 'there') {
@@ -175,13 +171,44 @@ class LogKeeper implements Disposable {
     }
     const former = this.#log;
     this.#log = made;
-    this.#presence = presence;
+    this.#presence = watchDatabase(file, presence);
     former[Symbol.dispose]();
     for (const group of this.#groups) this.#log.join(group);
     tell(
-      `${file} was deleted while it was used. It was made anew with all that it held; leave the data folder to Sluice`,
+      `${deleted} was deleted while it was used. The log was made anew with all that it held; leave the data folder to Sluice`,
     );
     this.#note(null);
+  }
+
+  /** Whoever finds no lock takes the folder, and writes to the same log. Throws where somebody has. */
+  #requireLock(): void {
+    if (this.#lock === null || this.#lockPresence() === 'there') return this.#note(null);
+    const { folder, tell } = this.#options;
+    try {
+      using taken = new DisposableStack();
+      const lock = taken.use(lockFolder(folder));
+      // Somebody else may have written meanwhile: what was known of the log is read again.
+      const log = new SqliteLog(this.#options);
+      taken.move();
+      const former = this.#log;
+      this.#log = log;
+      this.#holdLock(lock);
+      former[Symbol.dispose]();
+      for (const group of this.#groups) this.#log.join(group);
+    } catch (error) {
+      const trouble = `${join(folder, 'lock')} was deleted, and cannot be taken again: ${reasonOf(error)}`;
+      this.#note(trouble);
+      throw new Error(trouble, { cause: error });
+    }
+    tell(`${join(folder, 'lock')} was deleted while it was used, and made anew; leave the data folder to Sluice`);
+    this.#note(null);
+  }
+
+  /** In place of one whose file was deleted: that keeps nobody out. */
+  #holdLock(lock: Disposable): void {
+    this.#lock?.[Symbol.dispose]();
+    this.#lock = lock;
+    this.#lockPresence = watchPresence(join(this.#options.folder, 'lock'));
   }
 
   #note(trouble: string | null): void {
@@ -209,8 +236,9 @@ function methodsOf(keeper: LogKeeper): LogMethods {
       return keeper.do((log) => {
         const write = { nowMs, logs: [...unpackFrames(logs)], deadLetters: [...unpackFrames(deadLetters)], commits };
         const written = log.write(write);
+        const end = log.end('logs');
         keeper.requirePresence();
-        return { ...written, end: log.end('logs') };
+        return { ...written, end };
       });
     },
     makeRoom: (bytes) => keeper.do((log) => log.makeRoom(bytes)),

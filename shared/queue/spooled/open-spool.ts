@@ -136,9 +136,9 @@ export class Spool implements AsyncDisposable {
     while (!signal.aborted && this.#feeding.size < ADOPTED_MAX) {
       const folder = await this.#folders.adopt();
       if (folder === null) break;
-      const feeding = this.#feedAway(folder).catch((error: unknown) => {
-        this.#options.warn(`Cannot feed the spool ${folder.name}, which its process has left: ${reasonOf(error)}`);
-      });
+      const feeding = this.#feedAway(folder).catch((error: unknown) =>
+        this.#folders.giveUp(folder, `it cannot be fed: ${reasonOf(error)}`),
+      );
       this.#feeding.add(feeding);
       void feeding.then(() => this.#feeding.delete(feeding));
     }
@@ -162,9 +162,12 @@ export class Spool implements AsyncDisposable {
       emptied: () => over.resolve(),
     });
     this.#adopted.set(folder, feeder);
-    if (!signal.aborted) await over.promise;
-    await feeder[Symbol.asyncDispose]();
-    this.#adopted.delete(folder);
+    try {
+      if (!signal.aborted) await over.promise;
+      await feeder[Symbol.asyncDispose]();
+    } finally {
+      this.#adopted.delete(folder);
+    }
     if (feeder.isEmpty) await this.#folders.remove(folder);
     else await this.#folders.release(folder);
   }

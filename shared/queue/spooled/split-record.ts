@@ -1,63 +1,71 @@
-// A record that has grown too large for its queue, because the queue takes less than it did, as records that fit. Each event keeps its
-// batch, its index and its place; only events that do not fit even alone are left over.
+// A record that its queue refuses, most likely because the queue takes less than it did, in pieces that it takes. Each event keeps its
+// batch, its index, its name and its place; only events that are refused even alone are left over.
 
 import { entryEnd } from '#shared/msgpack/extents.ts';
+import { chainAfterEntry } from '#shared/record/chain.ts';
 import { compress, decompress } from '#shared/record/compression.ts';
 import { type Batch, decodeBatches, encodeBatches, type QueueRecord } from '#shared/record/record.ts';
-import { recordBytes } from '../headers.ts';
 
 /** What the edge made of a sender's frame was counted within its limit before. */
 const DECOMPRESSED_BYTES_MAX = 512 * 1024 * 1024;
 
-export interface SplitRecord {
-  /** In the order of the record. */
-  readonly fitting: readonly QueueRecord[];
-  /** Of one event each, or the record itself where it cannot be opened. */
-  readonly tooLarge: readonly QueueRecord[];
-}
-
 /** An event of a record: entry `start` to `end` of its bytes. */
 interface Place {
+  /** Its `chain` is that just before the event. */
   readonly batch: Batch;
   readonly index: number;
   readonly start: number;
   readonly end: number;
 }
 
-export async function splitRecord(record: QueueRecord, appendBytesMax: number): Promise<SplitRecord> {
-  if (recordBytes(record) <= appendBytesMax) return { fitting: [], tooLarge: [record] };
+/**
+ * Gives a record that was refused to `take` in ever smaller pieces, in order, until each was taken; `take` resolves to false where the queue
+ * refuses a piece, whatever limit it tells. Resolves to what was refused: records of one event each, or the record itself where it cannot be
+ * taken apart.
+ */
+export async function splitRecord(
+  record: QueueRecord,
+  take: (piece: QueueRecord) => Promise<boolean>,
+): Promise<QueueRecord[]> {
   const batches = decodeBatches(record.batches);
-  if (batches === null) return { fitting: [], tooLarge: [record] };
+  if (batches === null) return [record];
   let entries: Uint8Array;
   try {
     entries = await decompress(record.value, record.encoding, DECOMPRESSED_BYTES_MAX);
   } catch {
-    return { fitting: [], tooLarge: [record] };
+    return [record];
   }
   const places = placesOf(batches, entries);
-  if (places === null) return { fitting: [], tooLarge: [record] };
-  const fitting: QueueRecord[] = [];
-  const tooLarge: QueueRecord[] = [];
+  if (places === null || places.length <= 1) return [record];
+  const refused: QueueRecord[] = [];
   // Halves of halves, the front first, so that the order stays.
-  const open = [places];
+  const open = halvesOf(places);
   for (let part = open.pop(); part !== undefined; part = open.pop()) {
     const piece = await recordOf(record, part, entries);
-    if (recordBytes(piece) <= appendBytesMax) fitting.push(piece);
-    else if (part.length === 1) tooLarge.push(piece);
-    else open.push(part.slice(part.length >> 1), part.slice(0, part.length >> 1));
+    if (await take(piece)) continue;
+    if (part.length === 1) refused.push(piece);
+    else open.push(...halvesOf(part));
   }
-  return { fitting, tooLarge };
+  return refused;
+}
+
+/** The front is the last of them. */
+function halvesOf(places: readonly Place[]): (readonly Place[])[] {
+  const middle = places.length >> 1;
+  return [places.slice(middle), places.slice(0, middle)];
 }
 
 /** Null where the entries are not as many as the table says. */
 function placesOf(batches: readonly Batch[], entries: Uint8Array): Place[] | null {
   const places: Place[] = [];
   let start = 0;
-  for (const batch of batches) {
-    for (let index = batch.first; index < batch.first + batch.count; index++) {
+  for (const row of batches) {
+    let batch = row;
+    for (let { first: index } = row; index < row.first + row.count; index++) {
       const end = entryEnd(entries, start, entries.length);
       if (end < 0) return null;
       places.push({ batch, index, start, end });
+      if (batch.chain !== null) batch = { ...batch, chain: chainAfterEntry(batch.chain, entries, start, end) };
       start = end;
     }
   }

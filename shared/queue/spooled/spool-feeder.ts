@@ -13,6 +13,7 @@ import { reasonOf, SluiceError } from '#shared/errors.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
 import type { DeadLetter, FetchedRecord, Queue } from '../queue.ts';
 import { FeedLine, LETTERS } from './feed-line.ts';
+import { recordBytes } from '../headers.ts';
 import type { LocalQueue } from './local-queue.ts';
 import type { FeedItem } from './feed-window.ts';
 import { lettersOfRefused } from './refused-record.ts';
@@ -306,7 +307,7 @@ export class SpoolFeeder implements AsyncDisposable {
   }
 
   /**
-   * The queue will never take it as it is: in smaller records, if it takes less than it did, and what is left to the dead letters. Null where
+   * The queue will never take it as it is: in smaller records, and what is refused even alone to the dead letters. Null where
    * all of it is held, else why it is not: where not even the dead letters take it, it is for an operator to find out why.
    */
   async #bury(line: FeedLine, item: FeedItem, refusal: unknown): Promise<unknown> {
@@ -316,12 +317,11 @@ export class SpoolFeeder implements AsyncDisposable {
     let buried = item.events;
     try {
       if (entry.kind === 'record') {
-        const { fitting, tooLarge } = await splitRecord(entry.record, upstream.appendBytesMax);
-        for (const piece of fitting) await upstream.append(line.partition % upstream.partitions, [piece]);
+        const refused = await splitRecord(entry.record, (piece) => this.#takes(line, piece));
         const letters: DeadLetter[] = [];
-        for (const piece of tooLarge) letters.push(...(await lettersOfRefused(piece, reason)));
+        for (const piece of refused) letters.push(...(await lettersOfRefused(piece, reason)));
         if (letters.length > 0) await upstream.appendDeadLetters(letters);
-        if (fitting.length > 0) buried = tooLarge.length;
+        if (refused[0] !== entry.record) buried = refused.length;
       } else await upstream.appendDeadLetters([entry.letter]);
     } catch (error) {
       return error;
@@ -330,6 +330,21 @@ export class SpoolFeeder implements AsyncDisposable {
     if (buried < item.events) observer.fed(item.events - buried);
     if (buried > 0) observer.buried(buried, reason);
     return null;
+  }
+
+  /** False where the queue refuses it: it may take less than it says. */
+  async #takes(line: FeedLine, piece: QueueRecord): Promise<boolean> {
+    const { upstream } = this.#options;
+    if (recordBytes(piece) > upstream.appendBytesMax) return false;
+    // Whoever stops does not wait for many pieces.
+    this.#closing.signal.throwIfAborted();
+    try {
+      await upstream.append(line.partition % upstream.partitions, [piece]);
+      return true;
+    } catch (error) {
+      if (isRefusal(error)) return false;
+      throw error;
+    }
   }
 
   #fed(item: FeedItem): void {

@@ -17,6 +17,7 @@ const OWN_FILES = [LOG, `${LOG}-wal`, `${LOG}-shm`, 'lock', 'lock-journal'];
 // Others hold the lock while they open a log, which may have a WAL to be read.
 const LOCK_WAIT_MS = 60_000;
 const LOCK_PAUSE_MS = 50;
+const UNUSABLE_FIRST_MS = 5000;
 const UNUSABLE_AGAIN_MS = 60_000;
 
 export interface SpoolFoldersOptions {
@@ -64,7 +65,6 @@ export class SpoolFolders {
       if (!this.#isLeft(name)) continue;
       try {
         const folder = await this.#open(name);
-        this.#unusable.delete(name);
         if (folder !== null) return folder;
       } catch (error) {
         this.#tellUnusable(name, reasonOf(error));
@@ -84,9 +84,17 @@ export class SpoolFolders {
   async remove({ name, queue }: SpoolFolder): Promise<void> {
     using _lock = await this.#lock();
     await this.release({ name, queue });
+    this.#unusable.delete(name);
     const folder = join(this.#root, name);
     for (const file of OWN_FILES) rmSync(join(folder, file), { force: true });
     if (readdirSync(folder).length === 0) rmdirSync(folder);
+  }
+
+  /** Closes a spool that could not be fed; it is left like any other, and is tried again after a while. */
+  async giveUp(folder: SpoolFolder, why: string): Promise<void> {
+    this.#tellUnusable(folder.name, why);
+    // Whatever the error was, this process must not go on holding what it does not feed.
+    await this.release(folder).catch(() => this.#own.delete(folder.name));
   }
 
   /** Closes a spool, which somebody else may take over. */
@@ -118,7 +126,9 @@ export class SpoolFolders {
 
   #tellUnusable(name: string, why: string): void {
     const told = this.#unusable.get(name)?.why;
-    this.#unusable.set(name, { why, againMs: this.#options.clock.monotonicMs() + UNUSABLE_AGAIN_MS });
+    // Most errors pass at once; one that does not must not keep the others from their turn.
+    const pauseMs = told === why ? UNUSABLE_AGAIN_MS : UNUSABLE_FIRST_MS;
+    this.#unusable.set(name, { why, againMs: this.#options.clock.monotonicMs() + pauseMs });
     if (told === why) return;
     const folder = join(this.#root, name);
     this.#options.warn(`Cannot take over the spool in ${folder}: ${why}; it is tried again every minute`);

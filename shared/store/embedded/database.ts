@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import { AgeMarks } from '#shared/sqlite/age-marks.ts';
-import { type Presence, keepPrivate, watchPresence } from '#shared/sqlite/database.ts';
+import { type Presence, keepPrivate, watchDatabase } from '#shared/sqlite/database.ts';
 import { type Moment, PassedTime } from '#shared/sqlite/passed-time.ts';
 import type { StoreQuery } from '../store.ts';
 import { indexedFields, type IndexedFields } from './indexed-fields.ts';
@@ -95,7 +95,7 @@ export class DocumentDatabase {
   constructor(options: DatabaseOptions) {
     this.#database = openFile(options);
     this.#file = join(options.folder, FILE);
-    this.#presence = watchPresence(this.#file);
+    this.#presence = watchDatabase(this.#file);
     this.#statements = options.readOnly ? null : prepare(this.#database);
     this.#age = options.readOnly
       ? null
@@ -170,7 +170,7 @@ export class DocumentDatabase {
     const what = presence === 'gone' ? 'was deleted' : 'was replaced';
     throw new SluiceError(
       'store_unavailable',
-      `Cannot use the embedded store: ${this.#file} ${what} while it was used; put it back, or restart Sluice to begin a new one`,
+      `Cannot use the embedded store: ${this.#file} (or its WAL) ${what} while it was used; put it back, or restart Sluice to begin a new one`,
     );
   }
 

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
@@ -130,7 +130,10 @@ describe('a folder that is deleted while it is used', () => {
     await queue.appendDeadLetters([letter]);
     await rm(dataDir, { recursive: true });
     await queue.append(0, [record('three')]);
-    assert.match(warnings.join(), /log\.sqlite was deleted while it was used\. It was made anew with all that it held/);
+    assert.match(
+      warnings.join(),
+      /log\.sqlite was deleted while it was used\. The log was made anew with all that it held/,
+    );
     assert.throws(() => lockFolder(join(dataDir, 'queue')), { code: 'data_dir_locked' });
     // And where nobody appends.
     await rm(dataDir, { recursive: true });
@@ -141,6 +144,50 @@ describe('a folder that is deleted while it is used', () => {
     await using again = await openQueue(dataDir, []);
     assert.deepEqual(await texts(again), ['one', 'two', 'three', 'four']);
     assert.equal((await Array.fromAsync(again.read({ topic: 'dead-letters' }))).length, 1);
+  });
+
+  it('is made anew where only its WAL was deleted, so that a kill takes nothing that was acked', async (t) => {
+    const dataDir = await folder(t);
+    const warnings: string[] = [];
+    await using queue = await openQueue(dataDir, warnings);
+    await queue.append(0, [record('one')]);
+    for (const text of ['two', 'three']) {
+      await rm(join(dataDir, 'queue/log.sqlite-wal'));
+      await queue.append(0, [record(text)]);
+      // What a process would find that starts after a kill: the files as they are now.
+      const copy = await folder(t);
+      await cp(join(dataDir, 'queue'), join(copy, 'queue'), { recursive: true });
+      await using again = await openQueue(copy, []);
+      assert.deepEqual((await texts(again)).at(-1), text);
+      assert.equal((await texts(again))[0], 'one');
+    }
+    assert.match(warnings.join(), /log\.sqlite-wal was deleted while it was used\. The log was made anew/);
+    assert.equal(queue.unreadyReason, null);
+  });
+
+  it('keeps its WAL through checkpoints, and is not made anew for them', async (t) => {
+    const warnings: string[] = [];
+    await using queue = await openQueue(await folder(t), warnings);
+    for (let n = 0; n < 20; n++) await queue.append(0, [record('x'.repeat(MIB))]);
+    assert.deepEqual(warnings, []);
+    assert.equal((await texts(queue)).length, 20);
+  });
+
+  it('is locked again where its lock was deleted, unless another process has it', async (t) => {
+    const dataDir = await folder(t);
+    const queueFolder = join(dataDir, 'queue');
+    await using queue = await openQueue(dataDir, []);
+    await queue.append(0, [record('one')]);
+    await rm(join(queueFolder, 'lock'));
+    await queue.append(0, [record('two')]);
+    assert.throws(() => lockFolder(queueFolder), { code: 'data_dir_locked' });
+    await rm(join(queueFolder, 'lock'));
+    const other = lockFolder(queueFolder);
+    await assert.rejects(queue.append(0, [record('three')]), { code: 'queue_unavailable' });
+    other[Symbol.dispose]();
+    while (queue.unreadyReason !== null) await systemClock.sleep(20);
+    await queue.append(0, [record('four')]);
+    assert.deepEqual(await texts(queue), ['one', 'two', 'four']);
   });
 
   it('takes nothing, and says so, while it cannot be made anew; what it held can be read', async (t) => {

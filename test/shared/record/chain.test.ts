@@ -9,6 +9,7 @@ import { Settlement, type Share, splitShare } from '#forwarder/gather/share.ts';
 import { unpack } from '#indexer/unpack.ts';
 import { readDeadLetter, recordOfLetter } from '#shared/queue/dead-letter.ts';
 import { headedLetter, headedRecord } from '#shared/queue/headers.ts';
+import { splitRecord } from '#shared/queue/spooled/split-record.ts';
 import { lettersOfRefused } from '#shared/queue/spooled/refused-record.ts';
 import { chainAfterRun, chainNext, chainStart } from '#shared/record/chain.ts';
 import { documentId } from '#shared/record/identity.ts';
@@ -100,7 +101,12 @@ test('any cutting gives the same names', async () => {
         });
 
         const places = [...new Set([0, ...given.map((cut) => cut % entries.length)])].sort((a, b) => a - b);
-        const seen = { batches: [] as string[], shares: [] as string[], letters: [] as string[] };
+        const seen = {
+          batches: [] as string[],
+          shares: [] as string[],
+          pieces: [] as string[],
+          letters: [] as string[],
+        };
         let chain: Uint8Array = start;
         for (const [i, place] of places.entries()) {
           const run = entries.slice(place, places[i + 1]);
@@ -113,6 +119,15 @@ test('any cutting gives the same names', async () => {
             seen.shares.push(
               ...(await idsOf({ encoding: 'identity', batches: encodeBatches([part.batch]), value: part.bytes })),
             );
+          const taken: QueueRecord[] = [];
+          const refused = await splitRecord(record, async (piece) => {
+            const fits = piece.value.length <= bytesMax;
+            if (fits) taken.push(piece);
+            return fits;
+          });
+          const pieces: string[] = [];
+          for (const piece of [...taken, ...refused]) pieces.push(...(await idsOf(piece)));
+          seen.pieces.push(...inOrderOf(expected, pieces));
           for (const letter of await lettersOfRefused(record, 'refused')) {
             const read = readDeadLetter({ ...headedLetter(letter), partition: 0, offset: 0, timestampMs: 0 });
             assert(read.kind === 'letter');
@@ -122,9 +137,15 @@ test('any cutting gives the same names', async () => {
           }
           chain = chainAfterRun(chain, bytes);
         }
-        assert.deepEqual(seen, { batches: expected, shares: expected, letters: expected });
+        assert.deepEqual(seen, { batches: expected, shares: expected, pieces: expected, letters: expected });
       },
     ),
     { numRuns: 100 },
   );
 });
+
+/** What fits and what does not comes apart. */
+function inOrderOf(order: readonly string[], names: readonly string[]): string[] {
+  const places = new Map(order.map((name, place) => [name, place]));
+  return names.toSorted((a, b) => (places.get(a) ?? -1) - (places.get(b) ?? -1));
+}

@@ -12,6 +12,8 @@ import { describe, it, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '#shared/clock.ts';
 import { loadConfig } from '#shared/config/load.ts';
+import { SluiceError } from '#shared/errors.ts';
+import { EmbeddedQueue } from '#shared/queue/embedded/embedded-queue.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
 import { openSpool, type Spool, type SpoolFigures } from '#shared/queue/spooled/open-spool.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
@@ -316,6 +318,30 @@ describe('spools that others have left', () => {
       range(3).map((partition) => numbersIn(upstream.memory, partition, 'a')),
       [[0], [1], [2]],
     );
+  });
+
+  it('are let go where they cannot be counted, and taken again', async (t) => {
+    const dataDir = await folder(t);
+    const upstream = newUpstream();
+    upstream.fate = () => AWAY;
+    const [former, left] = [await open(t, dataDir, { upstream }), await open(t, dataDir, { upstream })];
+    await left.queue.append(0, [recordOf('a', 0, 10)]);
+    await left[Symbol.asyncDispose]();
+    await former[Symbol.asyncDispose]();
+    upstream.fate = () => atOnce;
+    const warnings: string[] = [];
+    let counts = 0;
+    const { backlog } = EmbeddedQueue.prototype;
+    // The first is the own one.
+    t.mock.method(EmbeddedQueue.prototype, 'backlog', function (this: EmbeddedQueue, group: string) {
+      if (++counts === 2) throw new SluiceError('queue_unavailable', 'disk I/O error');
+      return backlog.call(this, group);
+    });
+    const observer = new RecordingObserver();
+    await open(t, dataDir, { upstream, observer, warnings });
+    await until(() => observer.events.fed === 10);
+    await until(() => spoolNames(dataDir).length === 1);
+    assert.match(warnings.join(), /Cannot take over the spool in .*: it cannot be fed: disk I\/O error/);
   });
 
   it('are found whenever they are left, each by one process, and counted', async (t) => {

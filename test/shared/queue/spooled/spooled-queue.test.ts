@@ -258,6 +258,31 @@ describe('feeding', () => {
     assert.deepEqual(observer.events, { spooled: 5, found: 0, fed: 4, buried: 1, dropped: 0 });
   });
 
+  it('splits what is refused below the limit that the queue tells; only an event that is refused alone is buried', async () => {
+    const { clock, upstream, queue, observer } = await spool();
+    upstream.fate = () => AWAY;
+    await clock.until(queue.append(0, [recordOf('a', 0, 40)]));
+    const indices = ({ batches }: { batches: Uint8Array }): number[] =>
+      (decodeBatches(batches) ?? []).flatMap(({ first, count }) => Array.from({ length: count }, (_, i) => first + i));
+    upstream.fate = (records) =>
+      records.some((record) => indices(record).length > 7 || indices(record).includes(11))
+        ? refusedWith('queue_refused')
+        : NOW;
+    await clock.when(() => !queue.isSpooling);
+    const held = upstream.memory
+      .log(0)
+      .flatMap(({ headers }) => indices({ batches: headers['batches'] ?? new Uint8Array() }));
+    assert.deepEqual(
+      held,
+      Array.from({ length: 40 }, (_, i) => i).filter((i) => i !== 11),
+    );
+    assert.deepEqual(
+      upstream.memory.letters.map(({ index }) => index),
+      [11],
+    );
+    assert.deepEqual(observer.events, { spooled: 40, found: 0, fed: 39, buried: 1, dropped: 0 });
+  });
+
   it('goes on after a restart, counts what it found, and lets nothing overtake it', async () => {
     const { clock, upstream, local, queue } = await spool();
     upstream.fate = () => AWAY;

@@ -161,6 +161,14 @@ it('deletes nothing for a wall clock that jumps, ahead or back, while it runs or
   database.close();
 });
 
+it('takes nothing when its WAL was deleted, which holds what was written last', async () => {
+  await using data = await folder();
+  await using store = await open(data.path);
+  await store.bulk(numbered(1, 3));
+  await rm(join(data.path, 'store', 'documents.sqlite-wal'));
+  await assert.rejects(store.bulk(numbered(2, 3)), { code: 'store_unavailable', message: /was deleted while/ });
+});
+
 it('takes nothing when its file was deleted or replaced, and says so', async () => {
   await using data = await folder();
   await using store = await open(data.path);
