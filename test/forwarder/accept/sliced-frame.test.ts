@@ -479,6 +479,29 @@ test('entries that are as large as may be are held within the same budget', asyn
   assert.deepEqual(reasons, Array(senders.length).fill('entry_malformed 2'));
 });
 
+test('values that are nested too deep: a dead letter has all of each, and the event loop has its turns between', async (t) => {
+  const { open, queue } = await setUp(t);
+  const deep = Buffer.concat([Buffer.alloc(101, 0x91), Buffer.of(7)]);
+  const values = 10_000;
+  const { socket, answers } = open();
+  let turns = 0;
+  let isDone = false;
+  const turn = (): void => {
+    turns += 1;
+    if (!isDone) setImmediate(turn);
+  };
+  turn();
+  const run = Buffer.concat([A, ...Array.from({ length: values }, () => deep), B]);
+  socket.write(packed(gzipSync(run), { chunk: 'deep', compressed: 'gzip' }));
+  assert.deepEqual(await answers.next(), { ack: 'deep' });
+  isDone = true;
+  assert.ok(turns >= (2 * values) / 256, `${turns} turns`);
+  assert.deepEqual(indexesOf(await heldOf(queue)), [0, values + 1]);
+  const bytes = Buffer.concat(queue.letters.map(({ value }) => Buffer.from(value)));
+  assert.ok(bytes.equals(run.subarray(A.length, run.length - B.length)), 'no byte is lost');
+  assert.deepEqual(Buffer.from(queue.letters[0]?.value ?? []), deep);
+});
+
 test('a message that is larger than what is held goes to the dead letters, and is acked', async (t) => {
   const { open, queue } = await setUp(t, { frameBytesMax: 100 * KIB });
   const { socket, answers } = open();
