@@ -28,7 +28,7 @@ export interface SlicedFrame {
 export interface SliceLimits {
   /** Largest entry, and the most of what is damaged that goes to the dead letters. */
   readonly heldBytesMax: number;
-  /** What a compressed run may grow by, beyond `RATIO_FREE_BYTES`. */
+  /** What a compressed run may grow by, beyond `heldBytesMax` and `RATIO_FREE_BYTES`. */
   readonly ratioMax: number;
   /** For entries that are large enough to matter. */
   readonly unpacking: ByteBudget;
@@ -36,7 +36,7 @@ export interface SliceLimits {
   readonly signal: AbortSignal;
 }
 
-/** However small a compressed run is, it may grow to this. */
+/** However small a compressed run is, it may grow to this, and to what may come uncompressed: zstd shrinks a chunk of equal lines 8000 times. */
 const RATIO_FREE_BYTES = 8 * 1024 * 1024;
 /** A few slices. */
 const LARGE_ENTRY_BYTES = 1024 * 1024;
@@ -197,8 +197,11 @@ async function unreadOf(frame: SlicedFrame, limits: SliceLimits, damage: Damage 
 }
 
 /** What so many compressed bytes may hold. */
-export function unpackedBytesMax(packedBytes: number, { ratioMax }: SliceLimits): number {
-  return Math.max(RATIO_FREE_BYTES, packedBytes * ratioMax);
+export function unpackedBytesMax(
+  packedBytes: number,
+  { heldBytesMax, ratioMax }: Pick<SliceLimits, 'heldBytesMax' | 'ratioMax'>,
+): number {
+  return Math.max(RATIO_FREE_BYTES, heldBytesMax, packedBytes * ratioMax);
 }
 
 function passOver({ source, encoding }: SlicedFrame, limits: SliceLimits, finerFrom: readonly number[]) {

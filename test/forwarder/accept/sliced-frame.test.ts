@@ -18,6 +18,7 @@ import { QueueIntake } from '#forwarder/intake.ts';
 import { ForwarderTelemetry } from '#forwarder/telemetry.ts';
 import { ByteBudget, type Permit } from '#shared/byte-budget.ts';
 import { systemClock } from '#shared/clock.ts';
+import { settings } from '#shared/config/settings.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { decompress } from '#shared/record/compression.ts';
@@ -378,6 +379,25 @@ test('where the queue fails in the midst, nothing is acked, and the repeat has t
   assert.equal(after.size, LARGE.length);
   for (const name of before) assert.ok(after.has(name));
 });
+
+for (const [what, compressed, press] of [
+  ['gzip shrinks it 200 times and more', 'gzip', gzipSync],
+  ['zstd shrinks it thousands of times', 'zstd', zstdCompressSync],
+] as const) {
+  test(`a chunk of health checks is taken, however much ${what}`, async (t) => {
+    const ratioMax = settings['frame.max_ratio'].default ?? 0;
+    const { open, queue } = await setUp(t, { ratioMax, frameBytesMax: 16 * MIB });
+    const line = entry(`GET /healthz HTTP/1.1 200 kube-probe/1.31 ${'a'.repeat(200)}`);
+    const run = Buffer.concat(Array.from({ length: Math.ceil((9 * MIB) / line.length) }, () => line));
+    const frame = press(run);
+    assert.ok(frame.length * 200 < run.length);
+    const { socket, answers } = open();
+    socket.write(packed(frame, { chunk: 'health', compressed }));
+    assert.deepEqual(await answers.next(), { ack: 'health' });
+    assert.equal(queue.letters.length, 0);
+    assert.equal((await heldOf(queue)).size, run.length / line.length);
+  });
+}
 
 test('a bomb goes to the dead letters as it came, and is acked', async (t) => {
   const { open, queue } = await setUp(t, { ratioMax: 100 });
