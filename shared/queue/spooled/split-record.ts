@@ -2,7 +2,7 @@
 // batch, its index and its place; only events that do not fit even alone are left over.
 
 import { entryEnd } from '#shared/msgpack/extents.ts';
-import { compress, decompress } from '#shared/record/compression.ts';
+import { ANY_WINDOW, compress, decompress } from '#shared/record/compression.ts';
 import { type Batch, decodeBatches, encodeBatches, type QueueRecord } from '#shared/record/record.ts';
 import { recordBytes } from '../headers.ts';
 
@@ -30,7 +30,7 @@ export async function splitRecord(record: QueueRecord, appendBytesMax: number): 
   if (batches === null) return { fitting: [], tooLarge: [record] };
   let entries: Uint8Array;
   try {
-    entries = await decompress(record.value, record.encoding, DECOMPRESSED_BYTES_MAX);
+    entries = await decompress(record.value, record.encoding, DECOMPRESSED_BYTES_MAX, ANY_WINDOW);
   } catch {
     return { fitting: [], tooLarge: [record] };
   }
