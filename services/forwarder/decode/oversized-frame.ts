@@ -6,7 +6,14 @@
 // Guarantees: pure, never throws; holds at most one element of `ELEMENT_BYTES_MAX`.
 
 import { isUtf8 } from 'node:buffer';
-import { containerChildren, containerHeaderSize, DEPTH_MAX, isArray, MALFORMED, timeEnd } from '#shared/msgpack/extents.ts';
+import {
+  containerChildren,
+  containerHeaderSize,
+  DEPTH_MAX,
+  isArray,
+  MALFORMED,
+  timeEnd,
+} from '#shared/msgpack/extents.ts';
 import {
   FRAME_MALFORMED,
   FRAME_PASSED,
