@@ -78,9 +78,10 @@ export class SlicedBatch implements Slices {
     this.#options.mayGoOn();
     let at = 0;
     let index = first;
-    // What is cut is one value.
-    for (; index < first + count && this.eventsBad < OWN_LETTERS_MAX; index += 1) {
-      const end = cut ? bytes.length : valueEnd(bytes, at, bytes.length);
+    const last = first + count - 1;
+    for (; index <= last && this.eventsBad < OWN_LETTERS_MAX; index += 1) {
+      // What is cut, or nested too deep for `valueEnd`, is one value.
+      const end = index === last ? bytes.length : valueEnd(bytes, at, bytes.length);
       await this.#letter({ bytes: bytes.subarray(at, end), why, cut }, index);
       this.eventsBad += 1;
       at = end;

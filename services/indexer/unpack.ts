@@ -13,7 +13,7 @@ import { INCOMPLETE, MALFORMED, entryEnd } from '#shared/msgpack/extents.ts';
 import { FRAME_PASSED, FrameScanner, NEED_MORE } from '#shared/msgpack/frame-scanner.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
 import { PositionNamer } from '#shared/record/chain.ts';
-import { decompress as decompressInPool } from '#shared/record/compression.ts';
+import { ANY_WINDOW, decompress as decompressAny } from '#shared/record/compression.ts';
 import { type Batch, type Encoding, RECORD_VERSION, decodeBatches } from '#shared/record/record.ts';
 
 export interface Unpacked {
@@ -43,6 +43,8 @@ export interface UnpackOptions {
   readonly decompress?: Decompress;
 }
 
+const decompressInPool: Decompress = (bytes, encoding, bytesMax) =>
+  decompressAny(bytes, encoding, bytesMax, ANY_WINDOW);
 const latin1 = new TextDecoder('latin1');
 /** As an integer is written; longer ones are nobody's version. */
 const VERSION_TEXT = /^[1-9][0-9]{0,14}$/;

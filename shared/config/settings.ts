@@ -220,10 +220,11 @@ export const settings = {
     'Disk for Forward frames of more than 4 MiB while they come, in `incoming` of the data folder, for each process; 0: those above `frame.max_bytes` are refused.',
     { default: GIB },
   ),
+  // gzip shrinks at most 1032 times, and real chunks of health checks come near it: none of these may be refused.
   'frame.max_ratio': integer(
     { minimum: 10, maximum: 100_000 },
-    'What a compressed Forward chunk may grow by where it grows beyond 8 MiB; one that would grow more goes to the dead letters.',
-    { default: 200 },
+    'What a compressed Forward chunk may grow by where it grows beyond `frame.max_bytes` (8 MiB at least); one that would grow more goes to the dead letters.',
+    { default: 2000 },
   ),
   'intake.max_bytes': bytes(
     { minimum: MIB, maximum: 16 * GIB },

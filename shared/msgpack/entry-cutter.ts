@@ -55,26 +55,29 @@ export class EntryCutter {
   #heldBytes = 0;
   /** A value that is looked at again only when twice as much of it has come costs no more than twice its bytes. */
   #wantedBytes = 1;
-  #passer: ValuePasser | null = null;
+  readonly #passer: ValuePasser;
   #rest: RestDraft | null = null;
 
   /** `lends`: what is cut is valid only until the next piece is pushed, so that hardly anything is copied. */
   constructor(entryBytesMax: number, { lends = false } = {}) {
     this.#entryBytesMax = entryBytesMax;
     this.#lends = lends;
+    this.#passer = new ValuePasser(entryBytesMax);
   }
 
   /** Of a value whose end has not come. */
   get heldBytes(): number {
-    return this.#heldBytes + (this.#passer?.heldBytes ?? 0) + (this.#rest?.bytes ?? 0);
+    return this.#heldBytes + this.#passer.heldBytes + (this.#rest?.bytes ?? 0);
   }
 
   /** What is whole so far, copied, unless it is lent: the piece may be written to again. */
   *push(piece: Buffer): Generator<Cut, void, undefined> {
     if (this.#rest) {
       this.#keepRest(piece);
-    } else if (this.#passer) {
-      yield* this.#pass(this.#passer, piece);
+    } else if (this.#passer.isOpen) {
+      const end = yield* this.#pass(piece, 0);
+      const behind = piece.subarray(end);
+      if (behind.length > 0) yield* this.#cut(this.#lends ? behind : Buffer.from(behind));
     } else {
       this.#held.push(piece);
       this.#heldBytes += piece.length;
@@ -86,13 +89,17 @@ export class EntryCutter {
   /** The run has ended: what is left of it, and the rest, if there is one. */
   *end(): Generator<Cut, Rest | null, undefined> {
     yield* this.#cut(this.#takeHeld());
-    if (this.#passer) this.#beginRest(this.#passer.head, this.#passer.bytes, 'it ends within an entry');
-    else if (this.#heldBytes > 0) this.#beginRest(this.#takeHeld(), null, 'it ends within an entry');
+    if (this.#passer.isOpen) this.#beginRest(this.#passer.take(), 'it ends within an entry');
+    else if (this.#heldBytes > 0) {
+      const head = this.#takeHeld();
+      this.#beginRest({ head, size: head.length }, 'it ends within an entry');
+    }
     if (!this.#rest) return null;
     const { pieces, size, why } = this.#rest;
     return { bytes: Buffer.concat(pieces), size, why };
   }
 
+  /** Bytes that are not written to again before the next piece. */
   *#cut(bytes: Buffer): Generator<Cut, void, undefined> {
     const end = bytes.length;
     let at = 0;
@@ -100,47 +107,45 @@ export class EntryCutter {
       const entries = entriesFrom(bytes, at, this.#entryBytesMax);
       if (entries.count > 0) yield { kind: 'entries', bytes: bytes.subarray(at, entries.end), count: entries.count };
       at = entries.end;
-      if (entries.next === TOO_LARGE)
-        return yield* this.#pass(new ValuePasser(this.#entryBytesMax), bytes.subarray(at));
-      if (entries.next !== MALFORMED) break;
-      const bad = badFrom(bytes, at, this.#entryBytesMax);
-      if (bad.count > 0) {
-        yield { kind: 'bad', bytes: bytes.subarray(at, bad.end), count: bad.count, why: NO_ENTRY };
+      let { next } = entries;
+      if (next === MALFORMED) {
+        const bad = badFrom(bytes, at, this.#entryBytesMax);
+        if (bad.count > 0) {
+          yield { kind: 'bad', bytes: bytes.subarray(at, bad.end), count: bad.count, why: NO_ENTRY };
+        }
+        at = bad.end;
+        next = bad.next;
       }
-      at = bad.end;
-      if (bad.next === INCOMPLETE) break;
-      if (bad.next < 0) return yield* this.#pass(new ValuePasser(this.#entryBytesMax), bytes.subarray(at));
+      if (next === 0) continue;
+      if (next === INCOMPLETE && end - at <= this.#entryBytesMax) return this.#hold(bytes.subarray(at), end);
+      at = yield* this.#pass(bytes, at);
     }
-    if (at < end) yield* this.#hold(bytes.subarray(at), bytes.length);
   }
 
   /** The beginning of a value. */
-  *#hold(bytes: Buffer, ofBytes: number): Generator<Cut, void, undefined> {
-    if (bytes.length > this.#entryBytesMax) {
-      yield* this.#pass(new ValuePasser(this.#entryBytesMax), bytes);
-      return;
-    }
+  #hold(bytes: Buffer, ofBytes: number): void {
     // A view would keep all of its piece, or is of what is written to again.
     this.#held = [this.#lends || bytes.length * 2 < ofBytes ? Buffer.from(bytes) : bytes];
     this.#heldBytes = bytes.length;
     this.#wantedBytes = Math.min(bytes.length * 2, this.#entryBytesMax + 1);
   }
 
-  /** A value that is too deep or too large to be an entry: only its end is looked for. */
-  *#pass(passer: ValuePasser, piece: Buffer): Generator<Cut, void, undefined> {
-    this.#passer = passer;
-    const rest = passer.push(piece);
-    if (rest === null) return;
-    this.#passer = null;
-    if (rest === 'malformed') {
-      this.#beginRest(passer.head, passer.bytes, 'what follows is no msgpack');
-      return;
+  /**
+   * A value that is too deep or too large to be an entry: only its end is looked for. Returns where to look on: behind the value, or
+   * at the end of the bytes where it goes on, or has no end.
+   */
+  *#pass(bytes: Buffer, from: number): Generator<Cut, number, undefined> {
+    const end = this.#passer.push(bytes, from);
+    if (end === INCOMPLETE) return bytes.length;
+    const { head, size } = this.#passer.take();
+    if (end === MALFORMED) {
+      this.#beginRest({ head, size }, 'what follows is no msgpack');
+      return bytes.length;
     }
-    const cut = passer.bytes - rest.length > passer.valueBytesKept;
-    const bytes = passer.head.subarray(0, passer.valueBytesKept);
+    const cut = size > head.length;
     const why = cut ? `it is larger than ${this.#entryBytesMax} bytes` : 'it is nested too deep';
-    yield { kind: 'bad', bytes, count: 1, why, ...(cut && { cut }) };
-    yield* this.#cut(rest);
+    yield { kind: 'bad', bytes: head, count: 1, why, ...(cut && { cut }) };
+    return end;
   }
 
   #takeHeld(): Buffer {
@@ -162,10 +167,9 @@ export class EntryCutter {
     return scratch.subarray(0, at);
   }
 
-  #beginRest(head: Buffer, size: number | null, why: string): void {
-    this.#passer = null;
+  #beginRest({ head, size }: PassedValue, why: string): void {
     const kept = head.subarray(0, this.#entryBytesMax);
-    this.#rest = { pieces: [kept], bytes: kept.length, size: size ?? head.length, why };
+    this.#rest = { pieces: [kept], bytes: kept.length, size, why };
   }
 
   #keepRest(piece: Buffer): void {
@@ -221,42 +225,71 @@ function badFrom(bytes: Buffer, start: number, bytesMax: number): Row {
   return { end: at, count, next: 0 };
 }
 
-/** Finds the end of one value in one look at its bytes, of which it keeps the beginning. */
+/** A value of which the beginning was kept. */
+interface PassedValue {
+  readonly head: Buffer;
+  readonly size: number;
+}
+
+/**
+ * Finds the end of one value after another, each in one look at its bytes, of which it keeps the beginning. One scanner serves all:
+ * a run may have one such value every hundred bytes.
+ */
 class ValuePasser {
-  readonly #scanner: FrameScanner;
   readonly #keepBytesMax: number;
-  readonly #pieces: Buffer[] = [];
-  /** All that came, what lies behind the value included. */
-  bytes = 0;
-  /** Of the value itself, what is kept. */
-  valueBytesKept = 0;
+  #scanner: FrameScanner | null = null;
+  #pieces: Buffer[] = [];
   #kept = 0;
+  #size = 0;
 
   constructor(keepBytesMax: number) {
     this.#keepBytesMax = keepBytesMax;
-    this.#scanner = new FrameScanner({ frameBytesMax: Infinity, keepBytesMax: 0, depthMax: PASSED_DEPTH_MAX });
   }
 
-  get head(): Buffer {
-    return Buffer.concat(this.#pieces);
+  /** Whether a value was begun whose end has not come. */
+  get isOpen(): boolean {
+    return this.#size > 0;
   }
 
   get heldBytes(): number {
     return this.#kept;
   }
 
-  /** What lies behind the value; null where its end has not come; 'malformed' where it has none. */
-  push(piece: Buffer): Buffer | null | 'malformed' {
-    this.bytes += piece.length;
-    const kept = piece.subarray(0, this.#keepBytesMax - this.#kept);
-    if (kept.length > 0) this.#pieces.push(Buffer.from(kept));
-    this.#kept += kept.length;
-    this.#scanner.push(piece);
-    const result = this.#scanner.next();
-    if (result === NEED_MORE) return null;
-    if (result !== FRAME_PASSED) return 'malformed';
-    const rest = Buffer.concat(this.#scanner.takeUnread());
-    this.valueBytesKept = Math.min(this.#kept, this.bytes - rest.length);
-    return rest;
+  /** Position behind the value that begins at `from`, or goes on there; INCOMPLETE where its end has not come; MALFORMED where it has none. */
+  push(bytes: Buffer, from: number): number {
+    const isWhole = !this.isOpen;
+    const scanner = (this.#scanner ??= new FrameScanner({
+      frameBytesMax: Infinity,
+      keepBytesMax: 0,
+      depthMax: PASSED_DEPTH_MAX,
+    }));
+    scanner.push(bytes.subarray(from));
+    const result = scanner.next();
+    if (result !== FRAME_PASSED) {
+      this.#keep(Buffer.from(bytes.subarray(from, from + this.#keepBytesMax - this.#kept)), bytes.length - from);
+      return result === NEED_MORE ? INCOMPLETE : MALFORMED;
+    }
+    const unread = scanner.takeUnread().at(-1)?.length ?? 0;
+    const end = bytes.length - unread;
+    const own = bytes.subarray(from, Math.min(end, from + this.#keepBytesMax - this.#kept));
+    this.#keep(isWhole ? own : Buffer.from(own), end - from);
+    return end;
+  }
+
+  take(): PassedValue {
+    const [only] = this.#pieces;
+    const head = only && this.#pieces.length === 1 ? only : Buffer.concat(this.#pieces);
+    const size = this.#size;
+    this.#pieces = [];
+    this.#kept = 0;
+    this.#size = 0;
+    return { head, size };
+  }
+
+  #keep(piece: Buffer, ofBytes: number): void {
+    this.#size += ofBytes;
+    if (piece.length === 0) return;
+    this.#pieces.push(piece);
+    this.#kept += piece.length;
   }
 }

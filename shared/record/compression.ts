@@ -19,7 +19,7 @@ import {
 import { zstdDecompress, zstdDecompressSync, type ZstdOptions } from 'node:zlib';
 import { SluiceError } from '#shared/errors.ts';
 import type { Encoding } from './record.ts';
-import { zstdExtent } from './zstd-frames.ts';
+import { ZSTD_WINDOW_LOG_MAX, ZSTD_WINDOW_TOO_LARGE, zstdExtent } from './zstd-frames.ts';
 
 /** What HTTP calls `deflate` too; no encoding of queue records. */
 export type Compression = Exclude<Encoding, 'identity'> | 'deflate';
@@ -35,21 +35,26 @@ const INLINE_PRESS_MAX = 32 * 1024;
 const CHUNK_BYTES_MIN = 1024;
 const RATIO_BELIEVED = 64;
 
+/** For what was let in before: an older forwarder let any window pass. */
+export const ANY_WINDOW = Infinity;
+const WINDOW_BYTES_MAX = 2 ** ZSTD_WINDOW_LOG_MAX;
+
 /**
  * What `bytes` hold, at most `bytesMax`. Rejects with decompressed_too_large where it is more, body_malformed where the bytes
- * are not what `encoding` says from the first to the last.
+ * are not what `encoding` says from the first to the last, or zstd needs a larger window.
  */
 export async function decompress(
   bytes: Uint8Array,
   encoding: Encoding | Compression,
   bytesMax: number,
+  windowBytesMax: number = WINDOW_BYTES_MAX,
 ): Promise<Buffer> {
   const packed = asBuffer(bytes);
   if (encoding === 'identity') {
     if (packed.length > bytesMax) throw tooLarge(bytesMax);
     return packed;
   }
-  const hint = unpackedHint(packed, encoding);
+  const hint = unpackedHint(packed, encoding, windowBytesMax);
   if (packed.length <= INLINE_PACKED_MAX && hint <= INLINE_UNPACKED_MAX) {
     const unpacked = unpackInline(packed, encoding, hint, bytesMax);
     if (unpacked !== null) return unpacked;
@@ -119,12 +124,13 @@ function unpackOptions(packed: Buffer, hint: number, bytesMax: number): ZlibOpti
 }
 
 /** Bytes that the input says it holds: gzip at the end of its last member, zstd in the frame. A guess where it says nothing. */
-function unpackedHint(packed: Buffer, encoding: Compression): number {
+function unpackedHint(packed: Buffer, encoding: Compression, windowBytesMax: number): number {
   const guess = packed.length * 8;
   if (encoding === 'gzip') return packed.length < 18 ? guess : packed.readUInt32LE(packed.length - 4);
   if (encoding === 'deflate') return guess;
   const extent = zstdExtent(packed);
   if (extent === null) throw malformed('zstd', 'it is not a row of whole frames');
+  if (extent.windowBytes > windowBytesMax) throw malformed('zstd', ZSTD_WINDOW_TOO_LARGE);
   return extent.contentBytes ?? guess;
 }
 

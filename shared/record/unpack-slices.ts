@@ -3,13 +3,14 @@
 //   gzip members or zstd frames, one after another, of which the last may be torn, corrupt, or followed by something else
 //
 // Guarantees: whatever came out before the damage is given, and it is the same in each pass with the same steps; memory is a few
-// slices, whatever the ratio; output is bounded.
+// slices and a window of 8 MiB, whatever the ratio; output is bounded.
 
 import { Readable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { constants, createGunzip, createZstdDecompress } from 'node:zlib';
 import { reasonOf } from '#shared/errors.ts';
 import type { Encoding } from './record.ts';
+import { ZSTD_WINDOW_LOG_MAX, ZSTD_WINDOW_TOO_LARGE } from './zstd-frames.ts';
 import { ZstdWalker } from './zstd-walker.ts';
 
 /** Bytes that can be read more than once, from a file or from memory. */
@@ -41,6 +42,9 @@ const STEP_BYTES = [16 * 1024, 64, 1] as const;
 const OUTPUT_BYTES = 128 * 1024;
 /** What is given without waiting for anything; then the event loop has its turn. */
 const TURN_BYTES = 512 * 1024;
+
+const ZSTD_PARAMS = { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG_MAX };
+const WINDOW_TOO_LARGE = 'ZSTD_error_frameParameter_windowTooLarge';
 
 /** One pass over a source. `damage` is known when `slices` has ended. */
 export class UnpackPass {
@@ -88,7 +92,8 @@ export class UnpackPass {
   async *#unpacked(encoding: 'gzip' | 'zstd'): AsyncGenerator<Buffer, void, undefined> {
     // With room for one slice only, each is read before the next one is made: none is lost when the next one fails.
     const options = { chunkSize: OUTPUT_BYTES, readableHighWaterMark: 1, writableHighWaterMark: 1 };
-    const engine = encoding === 'gzip' ? createGunzip(options) : createZstdDecompress(options);
+    const engine =
+      encoding === 'gzip' ? createGunzip(options) : createZstdDecompress({ ...options, params: ZSTD_PARAMS });
     const walker = encoding === 'zstd' ? new ZstdWalker() : null;
     const input = Readable.from(this.#steps(walker), { objectMode: true, highWaterMark: 1 });
     let unreadable: unknown = null;
@@ -108,7 +113,8 @@ export class UnpackPass {
     } catch (error) {
       if (unreadable !== null || !isZlibError(error)) throw error;
       const isTorn = error.code === 'Z_BUF_ERROR';
-      this.damage = { at: engine.bytesWritten, why: reasonOf(error), keepsBack: !isTorn };
+      const why = error.code === WINDOW_TOO_LARGE ? ZSTD_WINDOW_TOO_LARGE : reasonOf(error);
+      this.damage = { at: engine.bytesWritten, why, keepsBack: !isTorn };
     } finally {
       input.destroy();
       engine.destroy();

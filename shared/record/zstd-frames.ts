@@ -11,7 +11,13 @@ const MAGIC = 0xfd2fb528;
 const SKIPPABLE_MAGIC = 0x184d2a50;
 const RUN_BLOCK = 1;
 
+/** The most that a decoder of a peer's bytes keeps of what it gave: levels up to 19 need no more, `--ultra` and `--long` do. */
+export const ZSTD_WINDOW_LOG_MAX = 23;
+export const ZSTD_WINDOW_TOO_LARGE = 'it needs a window of more than 8 MiB; compress it at level 19 or lower';
+
 export interface ZstdExtent {
+  /** Of the largest window that one of the frames needs. */
+  readonly windowBytes: number;
   /** Bytes of all frames uncompressed, as they say themselves; null where one of them says nothing. Not to be trusted. */
   readonly contentBytes: number | null;
 }
@@ -19,6 +25,7 @@ export interface ZstdExtent {
 /** Null where the bytes are not one or more whole frames from the first to the last byte. */
 export function zstdExtent(bytes: Buffer): ZstdExtent | null {
   let contentBytes: number | null = 0;
+  let windowBytes = 0;
   let at = 0;
   if (bytes.length === 0) return null;
   while (at < bytes.length) {
@@ -32,14 +39,16 @@ export function zstdExtent(bytes: Buffer): ZstdExtent | null {
     const header = frameHeader(bytes, at + 4);
     if (header === null) return null;
     contentBytes = contentBytes === null || header.contentBytes === null ? null : contentBytes + header.contentBytes;
+    windowBytes = Math.max(windowBytes, header.windowBytes);
     at = blocksEnd(bytes, header.end) + header.checksumBytes;
   }
-  return at === bytes.length ? { contentBytes } : null;
+  return at === bytes.length ? { contentBytes, windowBytes } : null;
 }
 
 interface FrameHeader {
   readonly end: number;
   readonly contentBytes: number | null;
+  readonly windowBytes: number;
   readonly checksumBytes: 0 | 4;
 }
 
@@ -53,7 +62,15 @@ function frameHeader(bytes: Buffer, at: number): FrameHeader | null {
   const sizeAt = at + 1 + (isSingleSegment ? 0 : 1) + dictionaryBytes;
   const end = sizeAt + sizeBytes;
   if (end > bytes.length) return null;
-  return { end, contentBytes: contentSize(bytes, sizeAt, sizeBytes), checksumBytes: (descriptor & 4) === 0 ? 0 : 4 };
+  const contentBytes = contentSize(bytes, sizeAt, sizeBytes);
+  const windowBytes = isSingleSegment ? (contentBytes ?? 0) : windowSize(bytes[at + 1] ?? 0);
+  return { end, contentBytes, windowBytes, checksumBytes: (descriptor & 4) === 0 ? 0 : 4 };
+}
+
+/** Exponent (5 bits), mantissa (3 bits). */
+function windowSize(descriptor: number): number {
+  const base = 2 ** (10 + (descriptor >>> 3));
+  return base + (base / 8) * (descriptor & 7);
 }
 
 function contentSize(bytes: Buffer, at: number, size: number): number | null {

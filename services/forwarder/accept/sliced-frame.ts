@@ -8,6 +8,7 @@
 // the same indexes each time; a few slices are in memory at once, and other senders' records go between them.
 
 import assert from 'node:assert/strict';
+import { setImmediate } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import type { ByteBudget, Permit } from '#shared/byte-budget.ts';
 import { SluiceError } from '#shared/errors.ts';
@@ -27,7 +28,7 @@ export interface SlicedFrame {
 export interface SliceLimits {
   /** Largest entry, and the most of what is damaged that goes to the dead letters. */
   readonly heldBytesMax: number;
-  /** What a compressed run may grow by, beyond `RATIO_FREE_BYTES`. */
+  /** What a compressed run may grow by, beyond `heldBytesMax` and `RATIO_FREE_BYTES`. */
   readonly ratioMax: number;
   /** For entries that are large enough to matter. */
   readonly unpacking: ByteBudget;
@@ -35,12 +36,14 @@ export interface SliceLimits {
   readonly signal: AbortSignal;
 }
 
-/** However small a compressed run is, it may grow to this. */
+/** However small a compressed run is, it may grow to this, and to what may come uncompressed: zstd shrinks a chunk of equal lines 8000 times. */
 const RATIO_FREE_BYTES = 8 * 1024 * 1024;
 /** A few slices. */
 const LARGE_ENTRY_BYTES = 1024 * 1024;
 /** The pieces of an entry are joined at its end. */
 const CUTTER_COPIES = 2;
+/** Of one slice, without a turn of the event loop between: a slice may be all bad values, and each is a cut of its own. */
+const TURN_CUTS = 256;
 /** Enough to have the first entry's time. */
 const HEAD_BYTES = 64;
 
@@ -113,7 +116,7 @@ async function surveyOf(frame: SlicedFrame, limits: SliceLimits, finerFrom: read
     sum = crc32(slice, sum);
     length += slice.length;
     if (head.length < HEAD_BYTES) head = Buffer.concat([head, slice.subarray(0, HEAD_BYTES - head.length)]);
-    for (const cut of cutter.push(slice)) tally(cut);
+    for await (const cut of inTurns(cutter.push(slice))) tally(cut);
     await large.fit();
   }
   for (const cut of cutter.end()) tally(cut);
@@ -133,7 +136,7 @@ async function feed(frame: SlicedFrame, limits: SliceLimits, survey: Survey, sli
   // What was begun is brought to its end, whoever is gone.
   using large = new LargeEntry(cutter, limits, null);
   for await (const slice of pass.slices()) {
-    for (const cut of cutter.push(slice)) await give(cut);
+    for await (const cut of inTurns(cutter.push(slice))) await give(cut);
     await large.fit();
   }
   const end = cutter.end();
@@ -142,6 +145,17 @@ async function feed(frame: SlicedFrame, limits: SliceLimits, survey: Survey, sli
   assert(first === survey.count && pass.damage?.at === survey.pass.damage?.at, 'both passes find the same');
   const unread = await unreadOf(frame, limits, pass.damage, last.value);
   if (unread) await slices.rejectRest({ ...unread, why: `${unread.why}; ${first} entries before it went on` });
+}
+
+async function* inTurns(cuts: Iterable<Cut>): AsyncGenerator<Cut, void, undefined> {
+  let left = TURN_CUTS;
+  for (const cut of cuts) {
+    yield cut;
+    left -= 1;
+    if (left > 0) continue;
+    left = TURN_CUTS;
+    await setImmediate();
+  }
 }
 
 /** An entry that is as large as many others together is held only within the budget of what bytes grow to. */
@@ -183,8 +197,11 @@ async function unreadOf(frame: SlicedFrame, limits: SliceLimits, damage: Damage 
 }
 
 /** What so many compressed bytes may hold. */
-export function unpackedBytesMax(packedBytes: number, { ratioMax }: SliceLimits): number {
-  return Math.max(RATIO_FREE_BYTES, packedBytes * ratioMax);
+export function unpackedBytesMax(
+  packedBytes: number,
+  { heldBytesMax, ratioMax }: Pick<SliceLimits, 'heldBytesMax' | 'ratioMax'>,
+): number {
+  return Math.max(RATIO_FREE_BYTES, heldBytesMax, packedBytes * ratioMax);
 }
 
 function passOver({ source, encoding }: SlicedFrame, limits: SliceLimits, finerFrom: readonly number[]) {

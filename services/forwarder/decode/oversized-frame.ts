@@ -6,7 +6,14 @@
 // Guarantees: pure, never throws; holds at most one element of `ELEMENT_BYTES_MAX`.
 
 import { isUtf8 } from 'node:buffer';
-import { containerChildren, containerHeaderSize, DEPTH_MAX, isArray } from '#shared/msgpack/extents.ts';
+import {
+  containerChildren,
+  containerHeaderSize,
+  DEPTH_MAX,
+  isArray,
+  MALFORMED,
+  timeEnd,
+} from '#shared/msgpack/extents.ts';
 import {
   FRAME_MALFORMED,
   FRAME_PASSED,
@@ -29,8 +36,8 @@ import {
 
 /** Of a tag, a time, an option: what is larger is none. */
 const ELEMENT_BYTES_MAX = 4096;
-/** Of the large element, as many bytes tell what it is. */
-export const BODY_HEAD_BYTES = 6;
+/** Of the large element, as many bytes tell what it is: an array's header, a time, and the first byte of its metadata. */
+export const BODY_HEAD_BYTES = 5 + 11 + 1;
 
 /** What is known when the end was found. */
 export interface OversizedFrame {
@@ -123,8 +130,8 @@ export function oversizedEntries(frame: OversizedFrame, bodyHead: Buffer): Forwa
   if (!tagElement || at === null) return null;
   const type = bodyHead[0] ?? 0;
   const headerBytes = isString(type) || isArray(type) ? headerSize(type) : 0;
-  // What is no array in an array is a time with metadata.
-  if (headerBytes === 0 || (isArray(type) && !isArray(bodyHead[headerBytes] ?? 0))) return null;
+  // As ForwardDecoder tells them apart: whatever the first entry is, only a time with its metadata, which goes on, is none.
+  if (headerBytes === 0 || (isArray(type) && timeEnd(bodyHead, 0, bodyHead.length) !== MALFORMED)) return null;
   if (behind.length > 1) return malformed('entries are followed by an option at most');
   const tag = tagOf(tagElement);
   const [element] = behind;

@@ -4,7 +4,7 @@
 import { reasonOf } from '#shared/errors.ts';
 import { entryEnd } from '#shared/msgpack/extents.ts';
 import { chainAfterEntry } from '#shared/record/chain.ts';
-import { decompress } from '#shared/record/compression.ts';
+import { ANY_WINDOW, decompress } from '#shared/record/compression.ts';
 import { type Batch, decodeBatches, encodeBatches, type QueueRecord } from '#shared/record/record.ts';
 import type { DeadLetter } from '../queue.ts';
 
@@ -15,7 +15,7 @@ export async function lettersOfRefused(record: QueueRecord, error: string): Prom
   const batches = decodeBatches(record.batches);
   if (batches === null) return [letterOf(record.batches, record.value, error)];
   try {
-    const entries = await decompress(record.value, record.encoding, DECOMPRESSED_BYTES_MAX);
+    const entries = await decompress(record.value, record.encoding, DECOMPRESSED_BYTES_MAX, ANY_WINDOW);
     return lettersOfEntries(batches, entries, error);
   } catch (failure) {
     return [letterOf(record.batches, record.value, `${error}; and it cannot be opened: ${reasonOf(failure)}`)];

@@ -3,7 +3,7 @@
 
 import { entryEnd } from '#shared/msgpack/extents.ts';
 import { chainAfterEntry } from '#shared/record/chain.ts';
-import { compress, decompress } from '#shared/record/compression.ts';
+import { ANY_WINDOW, compress, decompress } from '#shared/record/compression.ts';
 import { type Batch, decodeBatches, encodeBatches, type QueueRecord } from '#shared/record/record.ts';
 
 /** What the edge made of a sender's frame was counted within its limit before. */
@@ -31,7 +31,7 @@ export async function splitRecord(
   if (batches === null) return [record];
   let entries: Uint8Array;
   try {
-    entries = await decompress(record.value, record.encoding, DECOMPRESSED_BYTES_MAX);
+    entries = await decompress(record.value, record.encoding, DECOMPRESSED_BYTES_MAX, ANY_WINDOW);
   } catch {
     return [record];
   }

@@ -18,6 +18,7 @@ import { QueueIntake } from '#forwarder/intake.ts';
 import { ForwarderTelemetry } from '#forwarder/telemetry.ts';
 import { ByteBudget, type Permit } from '#shared/byte-budget.ts';
 import { systemClock } from '#shared/clock.ts';
+import { settings } from '#shared/config/settings.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { decompress } from '#shared/record/compression.ts';
@@ -379,6 +380,25 @@ test('where the queue fails in the midst, nothing is acked, and the repeat has t
   for (const name of before) assert.ok(after.has(name));
 });
 
+for (const [what, compressed, press] of [
+  ['gzip shrinks it 200 times and more', 'gzip', gzipSync],
+  ['zstd shrinks it thousands of times', 'zstd', zstdCompressSync],
+] as const) {
+  test(`a chunk of health checks is taken, however much ${what}`, async (t) => {
+    const ratioMax = settings['frame.max_ratio'].default ?? 0;
+    const { open, queue } = await setUp(t, { ratioMax, frameBytesMax: 16 * MIB });
+    const line = entry(`GET /healthz HTTP/1.1 200 kube-probe/1.31 ${'a'.repeat(200)}`);
+    const run = Buffer.concat(Array.from({ length: Math.ceil((9 * MIB) / line.length) }, () => line));
+    const frame = press(run);
+    assert.ok(frame.length * 200 < run.length);
+    const { socket, answers } = open();
+    socket.write(packed(frame, { chunk: 'health', compressed }));
+    assert.deepEqual(await answers.next(), { ack: 'health' });
+    assert.equal(queue.letters.length, 0);
+    assert.equal((await heldOf(queue)).size, run.length / line.length);
+  });
+}
+
 test('a bomb goes to the dead letters as it came, and is acked', async (t) => {
   const { open, queue } = await setUp(t, { ratioMax: 100 });
   const { socket, answers } = open();
@@ -477,6 +497,29 @@ test('entries that are as large as may be are held within the same budget', asyn
   assert.deepEqual(indexesOf(await heldOf(queue)), [0, 1, 3]);
   const reasons = queue.letters.map(({ reason, index }) => `${reason} ${index}`);
   assert.deepEqual(reasons, Array(senders.length).fill('entry_malformed 2'));
+});
+
+test('values that are nested too deep: a dead letter has all of each, and the event loop has its turns between', async (t) => {
+  const { open, queue } = await setUp(t);
+  const deep = Buffer.concat([Buffer.alloc(101, 0x91), Buffer.of(7)]);
+  const values = 10_000;
+  const { socket, answers } = open();
+  let turns = 0;
+  let isDone = false;
+  const turn = (): void => {
+    turns += 1;
+    if (!isDone) setImmediate(turn);
+  };
+  turn();
+  const run = Buffer.concat([A, ...Array.from({ length: values }, () => deep), B]);
+  socket.write(packed(gzipSync(run), { chunk: 'deep', compressed: 'gzip' }));
+  assert.deepEqual(await answers.next(), { ack: 'deep' });
+  isDone = true;
+  assert.ok(turns >= (2 * values) / 256, `${turns} turns`);
+  assert.deepEqual(indexesOf(await heldOf(queue)), [0, values + 1]);
+  const bytes = Buffer.concat(queue.letters.map(({ value }) => Buffer.from(value)));
+  assert.ok(bytes.equals(run.subarray(A.length, run.length - B.length)), 'no byte is lost');
+  assert.deepEqual(Buffer.from(queue.letters[0]?.value ?? []), deep);
 });
 
 test('a message that is larger than what is held goes to the dead letters, and is acked', async (t) => {

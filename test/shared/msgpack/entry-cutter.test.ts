@@ -179,3 +179,36 @@ test('any bytes in any pieces: the same cuts, of all bytes, in order', () => {
     { numRuns: 2000 },
   );
 });
+
+test('many values that are nested too deep: nothing is copied or made for each', (t) => {
+  const deep = nested(101);
+  const large = entry('x'.repeat(300_000));
+  for (const lends of [false, true]) {
+    const run = Buffer.concat([A, large, ...Array.from({ length: 20_000 }, () => deep), B]);
+    let copied = 0;
+    const concat = t.mock.method(Buffer, 'concat', counted(Buffer.concat));
+    const from = t.mock.method(Buffer, 'from', counted(Buffer.from));
+    function counted<A extends unknown[]>(make: (...args: A) => Buffer): (...args: A) => Buffer {
+      return (...args) => {
+        const made = Reflect.apply(make, Buffer, args);
+        copied += made.length;
+        return made;
+      };
+    }
+    const stacks = t.mock.method(globalThis, 'Float64Array');
+    const cutter = new EntryCutter(1024 * 1024, { lends });
+    let entries = 0;
+    let bad = 0;
+    for (let at = 0; at < run.length; at += 700_000) {
+      for (const cut of cutter.push(run.subarray(at, at + 700_000))) {
+        if (cut.kind === 'bad') bad += cut.count;
+        else entries += cut.count;
+      }
+    }
+    const { value: rest } = cutter.end().next();
+    for (const mock of [concat, from, stacks]) mock.mock.restore();
+    assert.deepEqual([entries, bad, rest ?? null], [3, 20_000, null]);
+    assert.ok(copied <= 2 * run.length, `${copied} bytes were copied of ${run.length}`);
+    assert.ok(stacks.mock.callCount() <= 1, `${stacks.mock.callCount()} stacks were made`);
+  }
+});

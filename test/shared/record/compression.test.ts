@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { SluiceError } from '#shared/errors.ts';
-import { compress, type Compression, decompress } from '#shared/record/compression.ts';
+import { ANY_WINDOW, compress, type Compression, decompress } from '#shared/record/compression.ts';
 
 const MIB = 1024 * 1024;
 const small = Buffer.from('a line of a log\n'.repeat(40));
@@ -102,3 +102,13 @@ function bomb(encoding: 'gzip' | 'zstd'): Buffer {
   const frame = zstdCompressSync(Buffer.alloc(16 * MIB));
   return Buffer.concat(Array.from({ length: 64 }, () => frame));
 }
+
+/** Of 'abc', without its size, as streaming encoders write it. */
+const windowed = (log: number): Buffer =>
+  Buffer.concat([Buffer.from('28b52ffd00', 'hex'), Buffer.of((log - 10) << 3), Buffer.from('190000616263', 'hex')]);
+
+test('zstd that needs a window of more than 8 MiB is refused, but not where it was let in before', async () => {
+  assert.ok((await decompress(windowed(23), 'zstd', MIB)).equals(Buffer.from('abc')));
+  await assert.rejects(decompress(windowed(24), 'zstd', MIB), /window of more than 8 MiB/);
+  assert.ok((await decompress(windowed(27), 'zstd', MIB, ANY_WINDOW)).equals(Buffer.from('abc')));
+});

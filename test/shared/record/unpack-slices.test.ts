@@ -140,3 +140,15 @@ test('a source that cannot be read is no damage', async () => {
   await assert.rejects(unpack(broken, 'gzip'), /EIO/);
   await assert.rejects(unpack(broken, 'identity'), /EIO/);
 });
+
+/** Of 'abc', without its size, as streaming encoders write it. */
+const windowed = (log: number): Buffer =>
+  Buffer.concat([Buffer.from('28b52ffd00', 'hex'), Buffer.of((log - 10) << 3), Buffer.from('190000616263', 'hex')]);
+
+test('zstd: a window of more than 8 MiB is refused with a reason, behind what came before it', async () => {
+  const taken = await unpack(sourceOf(windowed(23)), 'zstd');
+  assert.deepEqual([taken.bytes.toString(), taken.damage], ['abc', null]);
+  const refused = await unpack(sourceOf(Buffer.concat([windowed(23), windowed(24)])), 'zstd');
+  assert.equal(refused.bytes.toString(), 'abc');
+  assert.match(refused.damage?.why ?? '', /window of more than 8 MiB/);
+});

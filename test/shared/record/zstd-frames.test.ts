@@ -11,7 +11,7 @@ const skippable = Buffer.from('5f2a4d1803000000616263', 'hex');
 
 describe('whole frames', () => {
   const check = (what: string, bytes: Buffer, contentBytes: number | null) =>
-    test(what, () => assert.deepEqual(zstdExtent(bytes), { contentBytes }));
+    test(what, () => assert.equal(zstdExtent(bytes)?.contentBytes, contentBytes));
 
   for (const size of [0, 1, 255, 256, 257, 65_791, 65_792, 300_000]) {
     check(`${size} zeros`, zstdCompressSync(Buffer.alloc(size), { pledgedSrcSize: size }), size);
@@ -21,6 +21,19 @@ describe('whole frames', () => {
   check('two', Buffer.concat([checksummed(Buffer.alloc(10)), checksummed(Buffer.alloc(20))]), 30);
   check('a skippable one first', Buffer.concat([skippable, checksummed(Buffer.alloc(10))]), 10);
   check('one that does not tell its size', Buffer.from('28b52ffd0048' + '190000' + '616263', 'hex'), null);
+});
+
+/** Of 'abc', without its size, as streaming encoders write it. */
+const windowed = (log: number): Buffer =>
+  Buffer.concat([Buffer.from('28b52ffd00', 'hex'), Buffer.of((log - 10) << 3), Buffer.from('190000616263', 'hex')]);
+
+test('the largest window of its frames', () => {
+  for (const log of [10, 23, 24, 27]) {
+    assert.equal(zstdExtent(Buffer.concat([windowed(log), windowed(10)]))?.windowBytes, 2 ** log);
+  }
+  // A single segment: its content is its window. 0x4f: three quarters and a half of a quarter above 2^19.
+  assert.equal(zstdExtent(checksummed(randomBytes(1000)))?.windowBytes, 1000);
+  assert.equal(zstdExtent(Buffer.from('28b52ffd004f190000616263', 'hex'))?.windowBytes, 1.875 * 2 ** 19);
 });
 
 describe('no whole frames', () => {
