@@ -60,12 +60,12 @@ function placesOf(batches: readonly Batch[], entries: Uint8Array): Place[] | nul
   const places: Place[] = [];
   let start = 0;
   for (const row of batches) {
-    let batch = row;
+    let { chain } = row;
     for (let { first: index } = row; index < row.first + row.count; index++) {
       const end = entryEnd(entries, start, entries.length);
       if (end < 0) return null;
-      places.push({ batch, index, start, end });
-      if (batch.chain !== null) batch = { ...batch, chain: chainAfterEntry(batch.chain, entries, start, end) };
+      places.push({ batch: { ...row, chain }, index, start, end });
+      if (chain !== null) chain = chainAfterEntry(chain, entries, start, end);
       start = end;
     }
   }
