@@ -10,6 +10,7 @@
 import { entryEnd } from '#shared/msgpack/extents.ts';
 import { MsgpackReader } from '#shared/msgpack/reader.ts';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
+import { INDEX_END } from '#shared/record/identity.ts';
 import { type Batch, type Encoding, decodeBatches, encodeBatches } from '#shared/record/record.ts';
 import { headedRecord } from './headers.ts';
 import type { DeadLetter, DeadLetterPart, FetchedRecord } from './queue.ts';
@@ -75,7 +76,8 @@ export function readDeadLetter(record: FetchedRecord): ReadLetter | ReadPart | R
     offset,
     timeMs: timestampMs,
     batches: batchesOf(headers['batches'] ?? NOTHING),
-    index: Number.isSafeInteger(index) && index >= 0 ? index : null,
+    // No entry has an index past those of a name; who says so wrote something else.
+    index: Number.isSafeInteger(index) && index >= 0 && index < INDEX_END ? index : null,
     reason,
     error: text('error'),
     from,

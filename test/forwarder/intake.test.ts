@@ -5,7 +5,8 @@ import { encode } from '@msgpack/msgpack';
 import { systemClock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { Metrics } from '#shared/metrics.ts';
-import { recordBytes } from '#shared/queue/headers.ts';
+import { readDeadLetter, recordOfLetter } from '#shared/queue/dead-letter.ts';
+import { headedLetter, recordBytes } from '#shared/queue/headers.ts';
 import { countEntries } from '#shared/msgpack/extents.ts';
 import { headedRecord } from '#shared/queue/headers.ts';
 import { chainAfterRun, chainStart } from '#shared/record/chain.ts';
@@ -403,6 +404,23 @@ test('what is refused below the limit that the queue tells is halved; only an ev
     queue.letters.map(({ index }) => index),
     [21],
   );
+});
+
+test('a compressed chunk of one event that the queue refuses is a dead letter of its entry, which can be replayed', async () => {
+  const { queue, intake } = setUp();
+  queue.beforeHold = async () => {
+    queue.appendBytesMax = 100_000;
+    throw new SluiceError('queue_refused', 'MESSAGE_TOO_LARGE');
+  };
+  const text = randomBytes(150_000).toString('base64');
+  const entries = entriesOf([text]);
+  const bytes = await compress(entries);
+  await intake.accept(chunkOf([text], { encoding: 'zstd', bytes, entries }));
+  const [letter] = queue.letters;
+  assert(letter);
+  assert(entries.equals(letter.value));
+  const read = readDeadLetter({ partition: 0, offset: 0, timestampMs: 0, ...headedLetter(letter) });
+  assert(read.kind === 'letter' && typeof recordOfLetter(read) === 'object');
 });
 
 test('a chunk of events of hardly a byte is refused once, whichever input it comes by', async () => {

@@ -92,14 +92,14 @@ export class Lane {
       const record = await head.ready;
       if (!head.isRefused && recordBytes(record) <= this.#options.queue.appendBytesMax) return true;
       const [only] = head.shares;
-      if (only && head.shares.length === 1 && only.batch.count === 1) {
+      if (only && only.encoding !== 'identity') {
+        // The queue's limit fell while it waited. A dead letter of an event holds the entry as it is, too.
+        const bytes = await decompress(only.bytes, only.encoding, DECOMPRESSED_BYTES_MAX);
+        this.#sealed.splice(0, 1, sealRecord([{ ...only, encoding: 'identity', bytes }], true));
+      } else if (only && head.shares.length === 1 && only.batch.count === 1) {
         await this.#options.bury(only);
         only.settlement.buried();
         this.#sealed.shift();
-      } else if (only && only.encoding !== 'identity') {
-        // The queue's limit fell while it waited.
-        const bytes = await decompress(only.bytes, only.encoding, DECOMPRESSED_BYTES_MAX);
-        this.#sealed.splice(0, 1, sealRecord([{ ...only, encoding: 'identity', bytes }], true));
       } else {
         this.#sealed.splice(0, 1, ...halves(head.shares).map((shares) => sealRecord(shares, head.goesAlone)));
       }

@@ -65,6 +65,15 @@ test('a letter is read as it was written', () => {
   assert.deepEqual([only?.first, only?.count, only?.seq], [4, 1, 100], 'the event keeps its index, and so its name');
 });
 
+test('an index that no event has is none, and its letter is not replayed', () => {
+  for (const index of [2 ** 32, Number.MAX_SAFE_INTEGER]) {
+    const read = readBack({ ...letter, index });
+    assert(read.kind === 'letter');
+    assert.equal(read.index, null);
+    assert.equal(typeof recordOfLetter(read), 'string');
+  }
+});
+
 test('a mark names what is done', () => {
   fc.assert(
     fc.property(
