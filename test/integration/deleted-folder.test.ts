@@ -1,8 +1,8 @@
 // The data folder is deleted, or replaced, under the running program, and a sender comes back without a pause, as Docker's driver does.
 
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { existsSync, renameSync, writeFileSync } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -12,7 +12,7 @@ import { freePort } from '#test/backends/free-port.ts';
 import { newPlace, SluiceProcess } from './sluice-process.ts';
 
 /** Sends numbered messages, each until it is acked, without a pause between tries. */
-class Spinner {
+class Spinner implements AsyncDisposable {
   connections = 0;
   acked = 0;
   readonly #port: number;
@@ -24,7 +24,7 @@ class Spinner {
     this.#running = this.#run();
   }
 
-  async end(): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     this.#end.abort();
     await this.#running;
   }
@@ -49,11 +49,26 @@ class Spinner {
   }
 }
 
+/** Puts a file in the place of the folder, which may be made anew in between. Returns where the folders lie now. */
+function blockFolder(folder: string): string[] {
+  const aside: string[] = [];
+  for (;;) {
+    aside.push(`${folder}.aside${aside.length}`);
+    renameSync(folder, aside.at(-1) ?? '');
+    try {
+      writeFileSync(folder, '');
+      return aside;
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EISDIR')) throw error;
+    }
+  }
+}
+
 test('what was acked is there after a restart, though the folder was deleted; nobody spins while it cannot be made anew', async () => {
   await using place = await newPlace();
   const environment = { SLUICE_KAFKA_BROKERS: `127.0.0.1:${await freePort()}` };
   await using forwarder = await new SluiceProcess(['forwarder'], place, environment).ready();
-  const spinner = new Spinner(place.forward);
+  await using spinner = new Spinner(place.forward);
   await forwarder.until(async () => spinner.acked > 5);
   // In one step: what is made anew at once would be in the way of whoever deletes one file after another.
   const deleted = `${place.dataDir}.deleted`;
@@ -65,9 +80,7 @@ test('what was acked is there after a restart, though the folder was deleted; no
   assert.match(forwarder.stderr, /was deleted while it was used/);
 
   // Now it cannot be made anew: a file has its name.
-  const aside = `${place.dataDir}.aside`;
-  await rename(place.dataDir, aside);
-  await writeFile(place.dataDir, '');
+  const aside = blockFolder(place.dataDir);
   await forwarder.until(async () => !(await forwarder.readiness()).ready);
   assert.match((await forwarder.readiness()).reasons, /is gone, and cannot be made anew/);
   const connections = spinner.connections;
@@ -77,9 +90,9 @@ test('what was acked is there after a restart, though the folder was deleted; no
   await forwarder.ready();
   const stalled = spinner.acked;
   await forwarder.until(async () => spinner.acked > stalled + 5);
-  await spinner.end();
+  await spinner[Symbol.asyncDispose]();
   assert.equal((await forwarder.stop()).code, 0);
-  await rm(aside, { recursive: true });
+  for (const folder of aside) await rm(folder, { recursive: true });
 
   await using again = new SluiceProcess(['forwarder'], place, environment);
   await again.ready();
