@@ -52,6 +52,7 @@ const KINDS = {
   store_down: 0.04,
   store_unauthorized: 0.02,
   index_blocked: 0.06,
+  pipeline_missing: 0.1,
   rollover: 0.4,
   // Processes.
   forwarder_killed: 0.04,

@@ -313,6 +313,8 @@ export class Oracle {
     const expected = events.map((event) => event?.text ?? '').join('');
     if (isText ? !message.includes(expected) : message !== expected)
       this.violate(`the document of event ${listed(numbers)} is not what was sent: ${message.slice(0, 100)}`);
+    if (isText && !expected.includes('poison-'))
+      this.violate(`the document of event ${listed(numbers)} is kept as text, and nothing is wrong with it`);
     const { line } = first;
     if (line === null) {
       if (numbers.length > 1) this.violate(`events ${listed(numbers)} are one document`);

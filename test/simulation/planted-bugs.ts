@@ -133,6 +133,13 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
       becomes: 'const verdict = requestVerdict(answer);\n        if (attempt === 0) parcel.release?.();',
     },
   ],
+  'blamed for what was mended before the probe': [
+    {
+      file: 'services/indexer/bulk/writer.ts',
+      text: "if (kind === 'taken') return parcel.suspect ?",
+      becomes: "if (kind === 'taken') return parcel !== null ?",
+    },
+  ],
   'settled before the dead letters hold it': [
     {
       file: 'services/indexer/bulk/writer.ts',

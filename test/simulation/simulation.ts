@@ -59,6 +59,8 @@ class Simulation {
   readonly #durationMs: number;
   /** Clocks are wrong by so much at most; by the allowed skew, with what they drift. */
   readonly #apartMs: number;
+  /** Until then no pipeline goes missing. */
+  #pipelineUntilMs = 0;
   /** The rest is for a drain job. */
   #isByJob = false;
 
@@ -178,6 +180,7 @@ class Simulation {
     this.#trace.note('world', 'no more faults');
     this.#faults.end();
     this.#broker.isDown = this.#store.isDown = this.#store.isForbidden = this.#store.isBlocked = false;
+    this.#store.isWithoutPipeline = false;
     this.#isByJob = this.#random.chance(0.2);
     for (const forwarder of this.#forwarders) {
       forwarder.disk.isFull = false;
@@ -295,6 +298,13 @@ class Simulation {
       if (faults.strikes('index_blocked', 'store')) {
         this.#store.isBlocked = true;
         this.#later(500, 7000, () => (this.#store.isBlocked = false));
+      }
+      // Not again soon: two refusals in a row, each with a probe that is taken after it, do blame a document (docs/guarantees.md).
+      if (this.#time.nowMs > this.#pipelineUntilMs && faults.strikes('pipeline_missing', 'store')) {
+        const lastsMs = this.#random.between(50, 5000);
+        this.#pipelineUntilMs = this.#time.nowMs + lastsMs + 10_000;
+        this.#store.isWithoutPipeline = true;
+        this.#later(lastsMs, lastsMs, () => (this.#store.isWithoutPipeline = false));
       }
       this.#disturb();
     });

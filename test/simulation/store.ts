@@ -22,6 +22,12 @@ const REFUSED: BulkOutcome = Object.freeze({
   errorReason: 'failed to parse',
 });
 
+const NO_PIPELINE: BulkOutcome = Object.freeze({
+  status: 400,
+  errorType: 'illegal_argument_exception',
+  errorReason: 'pipeline with id [missing] does not exist',
+});
+
 interface Action {
   readonly create: { readonly _index: string; readonly _id: string };
 }
@@ -58,6 +64,8 @@ export class SimElasticsearch {
   isForbidden = false;
   /** As when the disk is full: nothing is written. */
   isBlocked = false;
+  /** Somebody deleted the ingest pipeline: every document is refused, and none is to blame. */
+  isWithoutPipeline = false;
   rollovers = 0;
   /** A body of more bytes is answered 413. */
   bodyBytesMax = Infinity;
@@ -70,6 +78,7 @@ export class SimElasticsearch {
 
   write({ body, items }: BulkRequest, sent: Sent, refuse: () => BulkOutcome | null): BulkOutcome[] {
     const bytes = Buffer.from(body.buffer, body.byteOffset, body.length);
+    if (this.isWithoutPipeline) return items.map(() => NO_PIPELINE);
     return items.map((item) => {
       // The real one knows of no items, only of lines.
       const { create } = JSON.parse(bytes.toString('latin1', item.actionStart, item.docStart)) as Action;
@@ -231,6 +240,7 @@ export class SimStore implements Store {
 
   async probe(_stream: string, signal?: AbortSignal): Promise<BulkOutcome> {
     await this.#ask(signal);
+    if (this.#server.isWithoutPipeline) return NO_PIPELINE;
     return this.#server.isBlocked ? BLOCKED : { status: 201 };
   }
 

@@ -41,6 +41,8 @@ export interface Parcel {
   readonly runs: readonly Run[];
   /** The documents are a second try, as text: another refusal is the last. */
   readonly asText: boolean;
+  /** Its items were refused, and a probe was taken after that: another refusal, and another probe taken, show that they are to blame. */
+  readonly suspect?: boolean;
   /** A request with these items brought no answer: they may be in the store. */
   readonly unanswered?: boolean;
   /** Gives the request's buffer back; absent for portions, whose buffers are their own. */
@@ -67,8 +69,8 @@ export function eventsOf(runs: readonly Run[]): number {
 
 /** The items `chosen`, by their numbers in ascending order, as a parcel of its own. */
 export function portion(parcel: Parcel, chosen: readonly number[]): Parcel {
-  const { request, runs, asText, unanswered = false } = parcel;
-  return { request: pickItems(request, chosen), runs: pickRuns(runs, chosen), asText, unanswered };
+  const { request, runs, asText, suspect = false, unanswered = false } = parcel;
+  return { request: pickItems(request, chosen), runs: pickRuns(runs, chosen), asText, suspect, unanswered };
 }
 
 /** Two portions of about the same number of items. */
@@ -110,7 +112,8 @@ function merged(parcels: readonly [Parcel, ...Parcel[]]): Parcel {
   }
   const body = Buffer.concat(parcels.map(({ request }) => request.body));
   const unanswered = parcels.some((parcel) => parcel.unanswered);
-  return { request: { body, items }, runs, asText: parcels[0].asText, unanswered };
+  const suspect = parcels.every((parcel) => parcel.suspect);
+  return { request: { body, items }, runs, asText: parcels[0].asText, suspect, unanswered };
 }
 
 function pickItems(request: BulkRequest, chosen: readonly number[]): BulkRequest {

@@ -1,9 +1,11 @@
 // Whose fault is a 400? A missing ingest pipeline, a refused parameter, a rule of somebody between: they refuse every document, and none of
 // them is to blame. A probe tells: a document of ours, in which nothing can be wrong, sent the same way to the same data stream.
 //
-//   refused ─► probe ─┬─ taken: the documents are at fault
+//   refused ─► probe ─┬─ taken: the documents are suspect, and at fault if they are refused again and another probe is taken
 //                     ├─ refused too: the index, or the store, takes nothing until somebody mends it
 //                     └─ no clear answer: nothing is known
+//
+// One refusal proves nothing: what refused the documents may have been mended just before the probe.
 //
 // Guarantees: `ask` tells of a probe that began after the call, so what changed a moment ago is seen. One probe at a time for a data
 // stream, and PROBE_INTERVAL_MS between two of them, however many ask.

@@ -6,7 +6,7 @@
 //               │                              ├─ blocked, operator ─► the lane of its index ───┤
 //               ├──────────────────────────────┼────────────────────────────────────────────────┘
 //               └─ the store's own lane ◄──────┼─ the whole request is refused by the operator's fault: nothing else is sent
-//                                              └─ refused ─► a probe is taken? ─► once more as text, then to the dead letters
+//                                              └─ refused, and again after a probe was taken ─► as text, then to the dead letters
 //
 // Guarantees: an event leaves the writer by the ledger only. After a timeout the same ids are sent again, never others. What is stopped
 // by `stop` is abandoned: its offset stays, and it is read again.
@@ -59,7 +59,6 @@ const PASSING: BackoffLimits = { baseMs: 100, capMs: 5000 };
 const BODY_BYTES_MIN = 64 * 1024;
 /** The lane of the whole store; no index has this name. */
 const STORE = '';
-const TAKEN: ProbeVerdict = { kind: 'taken', says: '' };
 
 export class BulkWriter {
   /** Size at which a body should be sent now. */
@@ -222,10 +221,15 @@ export class BulkWriter {
     if (rest !== null) await this.#deliver(rest);
   }
 
+  /** Its index, or its store, may have been mended between the refusal and the probe: only another refusal tells. */
+  #deliverSuspect(parcel: Parcel): Promise<void> {
+    return this.#deliverLater(this.#replace(parcel, { ...parcel, suspect: true }));
+  }
+
   /** A request without an answer may still be read by somebody: its buffer is not to be used again. */
   #withOwnBytes(parcel: Parcel): Parcel {
-    const { request, runs, asText } = parcel;
-    return this.#replace(parcel, { request, runs, asText, unanswered: true });
+    const { request, runs, asText, suspect = false } = parcel;
+    return this.#replace(parcel, { request, runs, asText, suspect, unanswered: true });
   }
 
   #replace(parcel: Parcel, by: Parcel): Parcel {
@@ -252,8 +256,10 @@ export class BulkWriter {
       this.#abandon(parcel);
       return;
     }
-    this.#held.setAside(parcel);
-    this.#lanes.wait(key, parcel, says);
+    // What waits for its index or its store, is not to blame for what comes next.
+    const innocent = parcel.suspect ? this.#replace(parcel, { ...parcel, suspect: false }) : parcel;
+    this.#held.setAside(innocent);
+    this.#lanes.wait(key, innocent, says);
   }
 
   /** A probe found that the index of the first item takes nothing: what is for it waits, the rest of the request is given back. */
@@ -318,8 +324,9 @@ export class BulkWriter {
   /** Items of an index were refused: who is to blame for it? Where the index took another one in the same answer, they are. */
   async #judge(index: string, parcel: Parcel, numbers: readonly number[], answer: BulkAnswer): Promise<void> {
     const items = numbers.map((number) => refusedItem(answer.outcomes[number]));
-    const { kind, says } = answer.hasTaken(numbers) ? TAKEN : await this.#blameFor(parcel, index);
-    if (kind === 'taken') return this.#refuse(parcel, items);
+    if (answer.hasTaken(numbers)) return this.#refuse(parcel, items);
+    const { kind, says } = await this.#blameFor(parcel, index);
+    if (kind === 'taken') return parcel.suspect ? this.#refuse(parcel, items) : this.#deliverSuspect(parcel);
     if (this.#stop.signal.aborted) return void this.#abandon(parcel);
     if (kind === 'unknown') return this.#deliverLater(parcel);
     const key = kind === 'index refuses' ? index : STORE;
@@ -340,6 +347,7 @@ export class BulkWriter {
   async #split(parcel: Parcel, verdict: 'halve' | 'bisect', error: Error): Promise<void> {
     const { length } = parcel.request.body;
     if (parcel.request.items.length === 1) {
+      if (verdict === 'bisect' && !parcel.suspect) return void this.#deliverSuspect(parcel);
       const reason = verdict === 'halve' ? 'document_too_large' : 'document_refused';
       return this.#refuse(parcel, [{ reason, error: reasonOf(error) }]);
     }

@@ -45,6 +45,49 @@ test('a missing pipeline: all of its index waits, nothing is dead-lettered, othe
   bench.check();
 });
 
+test('a pipeline that is there again when the probe comes: its documents are not to blame, and are indexed as they are', async () => {
+  let isMissing = true;
+  const probe = (): null => {
+    isMissing = false;
+    return null;
+  };
+  const bench = new Bench({ item: () => (isMissing ? NO_PIPELINE : null), probe });
+  const { clock, writer, store, ledger } = bench;
+  await clock.until(writer.submit(bench.parcel(10, ['a'])));
+  await clock.until(writer.idle());
+  assert.deepEqual([ledger.counts.indexed, ledger.counts.dead_lettered, store.probes], [10, 0, 1]);
+  assert(![...store.documents.values()].some((document) => document['as_text']), 'none is kept as text for it');
+  bench.check();
+});
+
+test('a fault that comes and goes: a document is blamed by two refusals in a row only, each before a probe that is taken', async () => {
+  // refused, probe taken, its index refuses for a while, refused as that ends, probe taken, taken
+  const items = [NO_PIPELINE, NO_PIPELINE, NO_PIPELINE, null];
+  const probes = [null, NO_PIPELINE, null, null];
+  const bench = new Bench({ item: () => items.shift() ?? null, probe: () => probes.shift() ?? null });
+  const { clock, writer, store, ledger } = bench;
+  await clock.until(writer.submit(bench.parcel(1, ['a'])));
+  await clock.until(writer.idle());
+  assert.deepEqual([ledger.counts.indexed, ledger.counts.dead_lettered, items.length], [1, 0, 0]);
+  assert(![...store.documents.values()].some((document) => document['as_text']), 'it is not kept as text for it');
+  bench.check();
+});
+
+test('a request of one document is refused whole, and taken after the probe: the document is not to blame', async () => {
+  let isRefused = true;
+  const probe = (): null => {
+    isRefused = false;
+    return null;
+  };
+  const bench = new Bench({ request: () => (isRefused ? { fail: REFUSED } : null), probe });
+  const { clock, writer, store, ledger } = bench;
+  await clock.until(writer.submit(bench.parcel(1, ['a'])));
+  await clock.until(writer.idle());
+  assert.deepEqual([ledger.counts.indexed, ledger.counts.dead_lettered], [1, 0]);
+  assert(![...store.documents.values()].some((document) => document['as_text']), 'it is not kept as text for it');
+  bench.check();
+});
+
 test('every request is refused whole: nothing is bisected, all waits, and it ends by itself', async () => {
   let isRefused = true;
   const bench = new Bench({
@@ -102,7 +145,8 @@ test('a document that is refused among others that are taken needs no probe for 
   await clock.until(writer.submit(bench.parcel(10, ['a'])));
   await clock.when(() => ledger.counts.indexed === 9);
   await clock.until(writer.idle());
-  assert.deepEqual([ledger.counts.dead_lettered, store.probes], [1, 1]);
+  // As text it is alone: two refusals, a probe after each.
+  assert.deepEqual([ledger.counts.dead_lettered, store.probes], [1, 2]);
 });
 
 test('steady refusals by the fault of documents cost a probe now and then', async () => {
