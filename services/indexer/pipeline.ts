@@ -320,20 +320,21 @@ export class Pipeline {
     const { lines, clock } = this.#options;
     const { fetched, assignment } = hold.record;
     const { batch, index } = hold;
-    const origin = { partition: fetched.partition, assignment: assignment.number, batch, index, hold };
+    const { isInherited } = hold.record;
+    const origin = { partition: fetched.partition, assignment: assignment.number, batch, index, isInherited, hold };
     const passed = lines.add(origin, bytes, start, end, clock.monotonicMs());
     // A repeat: what it repeats came before it under the same assignment, so that no commit passes the one without the other.
     if (passed === null) this.#options.ledger.settle(hold.record, 1, 'deduplicated');
     else for (const line of passed) this.#writeLine(line);
   }
 
-  #writeLine({ batch, index, entry, partial, holds }: JoinedLine<EventPlace>): void {
+  #writeLine({ batch, index, entry, partial, holds, unfinishedIds }: JoinedLine<EventPlace>): void {
     const last = holds.at(-1);
     assert(last, 'a line has a part');
     this.#documents.beginBatch(batch, this.#ingestedMs);
     const written = this.#documents.write(entry, 0, entry.length, index, partial);
     const { record } = last;
-    const line = { bytes: entry, partial };
+    const line = { bytes: entry, partial, unfinishedIds };
     const run = { record, batch, entry: last.entry, index, count: 1, parts: holds, line };
     if (written === 'ok') {
       this.#runs.push(run);

@@ -49,6 +49,7 @@ export class Oracle {
   readonly #states: EventState[] = [];
   /** Events of each record of the logs topic, by partition and offset. */
   readonly #records: number[][][];
+  #handovers: ReadonlyMap<number, readonly number[]> = new Map();
   readonly #committed: number[];
   /** What lies before was removed by the brokers. */
   readonly #lows: number[];
@@ -244,8 +245,9 @@ export class Oracle {
     this.#committed[partition] = offset;
   }
 
-  /** When everything has drained. */
-  checkEnd(): void {
+  /** When everything has drained; `handovers`: when partitions went from one member to another. */
+  checkEnd(handovers: ReadonlyMap<number, readonly number[]>): void {
+    this.#handovers = handovers;
     for (const { event, documents, letters, acceptances, isToldLost } of this.#states) {
       const { number, chunk } = event;
       const isPromised = chunk.acked || acceptances.some(({ isHeld }) => isHeld);
@@ -344,7 +346,7 @@ export class Oracle {
     for (const copies of Map.groupBy(documents, ({ id }) => id).values()) {
       if (copies.length < 2) continue;
       // Only the late ones are excused: of those in time there is one.
-      if (copies.filter((copy) => !this.#isTooLate(copy)).length < 2) this.#lateCopies++;
+      if (copies.filter((copy) => !this.#isTooLate(copy, number)).length < 2) this.#lateCopies++;
       else {
         const places = copies.map((copy) => `${copy.backing} at ${copy.writtenMs.toFixed(0)} by ${copy.sent.by.name}`);
         this.violate(`event ${number} is in the store in ${copies.length} indices: ${places.join(', ')}`);
@@ -352,9 +354,12 @@ export class Oracle {
     }
   }
 
-  /** Written more than `bulk.timeout_ms` after its sender died or gave it up. */
-  #isTooLate({ sent, writtenMs }: Copy): boolean {
-    return writtenMs > Math.min(sent.by.endedMs, sent.givenUpMs) + this.#bulkTimeoutMs;
+  /** Written more than `bulk.timeout_ms` after its sender died, gave it up, or lost the partition to another. */
+  #isTooLate({ sent, writtenMs }: Copy, number: number): boolean {
+    const partitions = this.#records.flatMap((offsets, p) => (offsets.flat().includes(number) ? [p] : []));
+    const handovers = partitions.flatMap((partition) => this.#handovers.get(partition) ?? []);
+    const lostMs = Math.min(...handovers.filter((ms) => ms > sent.atMs));
+    return writtenMs > Math.min(sent.by.endedMs, sent.givenUpMs, lostMs) + this.#bulkTimeoutMs;
   }
 
   /** `event.sequence` has the order in which one forwarder accepted. */

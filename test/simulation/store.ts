@@ -42,6 +42,7 @@ interface Backing extends BackingIndex {
 /** Who sent a request, and until when an answer was waited for. */
 export interface Sent {
   readonly by: Pick<SimProcess, 'name' | 'endedMs'>;
+  readonly atMs: number;
   /** When its sender waited for an answer no longer. */
   givenUpMs: number;
 }
@@ -167,7 +168,7 @@ export class SimStore implements Store {
       await this.#process.sleep(1, signal);
       throw new SluiceError('store_unavailable', 'Cannot write: connect ECONNREFUSED');
     }
-    const sent: Sent = { by: this.#process, givenUpMs: Infinity };
+    const sent: Sent = { by: this.#process, atMs: time.nowMs, givenUpMs: Infinity };
     // From here on it is the server's: it does what it was sent, whether or not the client still lives.
     const slowMs = faults.strikes('store_slow', who) ? random.between(200, 2800) : random.between(2, 20);
     const { promise, resolve, reject } = Promise.withResolvers<BulkOutcome[]>();
@@ -195,7 +196,8 @@ export class SimStore implements Store {
         if (!this.#server.isDown) this.#server.write(request, sent, () => null);
       });
       time.after(slowMs, () => {
-        sent.givenUpMs = time.nowMs;
+        // Its sender may have given it up before.
+        sent.givenUpMs = Math.min(sent.givenUpMs, time.nowMs);
         fail(new SluiceError('store_timeout', 'Cannot write: ECONNRESET'));
       });
       return promise;

@@ -25,6 +25,8 @@ interface LineEntry {
   readonly bytes: Uint8Array;
   /** Whether parts of it are missing. */
   readonly partial: boolean;
+  /** Names under which another indexer may have stored beginnings and ends of it. */
+  readonly unfinishedIds?: readonly string[];
 }
 
 export interface Run extends EventPlace {

@@ -73,13 +73,21 @@ export class SecondLook {
   keep(parcel: Parcel, answer: BulkAnswer): void {
     const { items } = parcel.request;
     let number = 0;
-    for (const { record, count } of parcel.runs) {
+    for (const { record, count, line } of parcel.runs) {
       const next = number + count;
+      if (line?.unfinishedIds && answer.isSettled(number))
+        this.#keepUnfinished(line.unfinishedIds, items[number], record);
       if (!record.isInherited || this.#begun.has(record.assignment)) number = next;
       for (; number < next; number++) {
         if (answer.isSettled(number)) this.#add(this.#of(record.assignment), items[number], record);
       }
     }
+  }
+
+  /** What the other passed on unfinished, we have made whole, under another name. */
+  #keepUnfinished(ids: readonly string[], item: BulkItem | undefined, record: RecordInHand): void {
+    if (!item || this.#begun.has(record.assignment)) return;
+    for (const id of ids) this.#add(this.#of(record.assignment), { ...item, id }, record);
   }
 
   /** A request of ours brought no answer, and may still be done when others have written these, or we have: looked at later. */

@@ -47,6 +47,8 @@ export interface PartOrigin<Hold> {
   readonly batch: Batch;
   /** Index of the entry in its batch, the batch's `first` included. */
   readonly index: number;
+  /** Another indexer may have passed it on already, as the beginning or the end of an unfinished line. */
+  readonly isInherited?: boolean;
   readonly hold: Hold;
 }
 
@@ -60,9 +62,13 @@ export interface JoinedLine<Hold> {
   readonly partial: boolean;
   /** Of all events that the line settles, in order of arrival; at least one. */
   readonly holds: readonly Hold[];
+  /** `_id`s under which another indexer may have passed on its beginnings and ends; empty where no part is inherited. */
+  readonly unfinishedIds: readonly string[];
 }
 
 const PARTS_MAX = 4096;
+/** Of longer lines only the beginnings are named: the names of all ends cost the square of their number. */
+const NAMED_ENDS_MAX = 64;
 /** What a part costs beside its text: its piece, the buffer of it, what its caller holds. */
 const PART_OVERHEAD_BYTES = 512;
 /** Lines whose beginning was passed on and that are remembered, so that the rest gets another name. */
@@ -98,6 +104,7 @@ interface Pending<Hold> {
   readonly holds: Hold[];
   textBytes: number;
   heldBytes: number;
+  isInherited: boolean;
 }
 
 export class LineJoiner<Hold> {
@@ -203,14 +210,23 @@ export class LineJoiner<Hold> {
 
   #begin(key: string, entry: Uint8Array, nowMs: number): Pending<Hold> {
     const dueMs = nowMs + this.#limits.timeoutMs;
-    const line = { key, dueMs, entry, pieces: [], holds: [], textBytes: 0, heldBytes: entry.length };
+    const line = {
+      key,
+      dueMs,
+      entry,
+      pieces: [],
+      holds: [],
+      textBytes: 0,
+      heldBytes: entry.length,
+      isInherited: false,
+    };
     this.#pending.set(key, line);
     this.#bytes += line.heldBytes;
     return line;
   }
 
   #take(line: Pending<Hold>, origin: PartOrigin<Hold>, part: Arrival): void {
-    const { batch, index, hold, assignment } = origin;
+    const { batch, index, hold, assignment, isInherited = false } = origin;
     const { ordinal, last, timeMs, bytes, start } = part;
     let held = PART_OVERHEAD_BYTES;
     let place = line.pieces.length;
@@ -229,6 +245,7 @@ export class LineJoiner<Hold> {
       if (!isFirst) held += text.length;
     }
     line.holds.push(hold);
+    line.isInherited ||= isInherited;
     line.heldBytes += held;
     this.#bytes += held;
     this.#events += 1;
@@ -263,9 +280,9 @@ export class LineJoiner<Hold> {
     for (const { batch, index, assignment } of pieces) this.#rememberName(documentId(batch, index), assignment);
     // The sequence of a document is seq + index: this way it is the first part's.
     const seq = first.batch.seq + first.index - last.index;
-    const named = first.ordinal === 1 && hasNoGap(pieces) ? batchOfLast(last) : batchOfAll(pieces, last);
-    const batch = { ...named, first: last.index, count: 1, receivedMs: first.batch.receivedMs, seq };
-    return { batch, index: last.index, entry: entryOf(line.entry, pieces, partial), partial, holds };
+    const batch = { ...namedBatch(pieces, first, last), receivedMs: first.batch.receivedMs, seq };
+    const unfinishedIds = line.isInherited ? idsOfUnfinished(pieces) : [];
+    return { batch, index: last.index, entry: entryOf(line.entry, pieces, partial), partial, holds, unfinishedIds };
   }
 
   #remember(key: string, pieces: readonly Piece[]): void {
@@ -308,6 +325,26 @@ function isOfAnotherLine(pieces: readonly Piece[], part: Arrival): boolean {
   if (same?.ordinal !== part.ordinal) return false;
   const text = part.bytes.subarray(part.textStart, part.textEnd);
   return same.timeMs !== part.timeMs || Buffer.compare(same.text, text) !== 0;
+}
+
+/** The batch that gives a line of these parts its name, at the last part's index. */
+function namedBatch(pieces: readonly Piece[], first: Piece, last: Piece): Batch {
+  const named = first.ordinal === 1 && hasNoGap(pieces) ? batchOfLast(last) : batchOfAll(pieces, last);
+  return { ...named, first: last.index, count: 1 };
+}
+
+/** The names of all beginnings and ends of a line. */
+function idsOfUnfinished(pieces: readonly Piece[]): string[] {
+  // Without gaps the name of a beginning is that of its last part.
+  if (pieces.length > NAMED_ENDS_MAX) return pieces.slice(0, -1).map(({ batch, index }) => documentId(batch, index));
+  const cuts = Array.from({ length: pieces.length - 1 }, (_, i) => i + 1);
+  return cuts
+    .flatMap((at) => [pieces.slice(0, at), pieces.slice(at)])
+    .flatMap((some) => {
+      const first = some[0];
+      const last = some.at(-1);
+      return first && last ? [documentId(namedBatch(some, first, last), last.index)] : [];
+    });
 }
 
 /** The last part's batch, in which the line has that part's own name. */

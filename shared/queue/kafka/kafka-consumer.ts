@@ -29,6 +29,7 @@ import {
   type OffsetKeeper,
   offsetKeepers,
 } from './kafkajs.ts';
+import { ToldChanges } from './told-changes.ts';
 
 const COMMIT_TRIES = 4;
 const COMMIT_PAUSE_MS = 200;
@@ -63,6 +64,7 @@ export class KafkaConsumer implements QueueConsumer {
   #commitsFailSinceMs: number | null = null;
   /** Commits once, under the generation that the assignment came with. */
   #keeper: { readonly assignment: Assignment; readonly offsets: OffsetKeeper } | null = null;
+  readonly #told = new ToldChanges();
   /** What the owner has paused. */
   readonly #paused = new Set<number>();
   /** Whose logs are being compared with what was known of them. */
@@ -256,13 +258,15 @@ export class KafkaConsumer implements QueueConsumer {
         const starts = startsOf(mine, changed);
         const changes = changesOf(mine, changed);
         assignment.prepare(starts, { topicId: stands[0]?.topicId ?? null, topicPartitions: stands.length });
+        // Before the commit: after it nobody else finds them.
+        const news = this.#told.news(assignment.topicId, changes);
+        if (news.length > 0) this.#handler.logsChanged?.(news);
         // Whoever comes after us is not to find, and to tell, the same again; and must find where a group began that never committed.
         const unknown = mine.filter(({ position }) => position === null);
         const moved = new Map([...unknown, ...changes].map(({ partition, next }) => [partition, next]));
         if (moved.size > 0) await this.#keeper?.offsets.commitOffsets(this.#marked(assignment, moved));
         if (this.#assignments.held !== assignment) return;
         assignment.begin();
-        if (changes.length > 0) this.#handler.logsChanged?.(changes);
         for (const { partition, next } of starts) this.#goOn(partition, next);
         const told = starts.map(({ partition, next, end }) => ({ partition, next, end }));
         this.#handler.assigned(told, assignment.number);
@@ -328,7 +332,8 @@ export class KafkaConsumer implements QueueConsumer {
       this.#take(assignment.partitions, offsets, changed);
       return;
     }
-    if (changes.length > 0) this.#handler.logsChanged?.(changes);
+    const news = this.#told.news(assignment.topicId, changes);
+    if (news.length > 0) this.#handler.logsChanged?.(news);
     for (const { partition, next } of changes) {
       assignment.handedOver(partition, next);
       this.#stopped.add(partition);

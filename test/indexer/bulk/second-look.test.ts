@@ -46,3 +46,35 @@ test('what is settled while a look is under way takes nothing from the next assi
   await look.done(bench.assignment);
   assert.equal(looked, 110);
 });
+
+test('a line that was made whole: what another may have passed on of it unfinished is looked for too', async () => {
+  const bench = new Bench();
+  const looked: string[] = [];
+  const look = new SecondLook({
+    lookBack: { lookAgain: async (_, ids) => void looked.push(...ids) },
+    clock: bench.clock,
+    random: () => 0.5,
+    timeoutMs: 10_000,
+    telemetry: { secondLookFailed: () => undefined },
+    signal: new AbortController().signal,
+  });
+  bench.assignment.inherit(0, 1000);
+  const { request, runs, asText } = bench.parcel(2, ['a']);
+  const [run] = runs;
+  assert(run);
+  const line = { bytes: new Uint8Array(), partial: false, unfinishedIds: ['beginning', 'end'] };
+  const parcel = {
+    request,
+    asText,
+    runs: [
+      { ...run, count: 1 },
+      { ...run, entry: 1, index: 1, count: 1, line },
+    ],
+  };
+  // The line is not settled yet: what is not there has no second copy to be told from.
+  look.keep(parcel, new BulkAnswer([{ status: 201 }, { status: 429 }]));
+  look.keep(parcel, new BulkAnswer([{ status: 409 }, { status: 201 }]));
+  await look.done(bench.assignment);
+  const [first, second] = request.items.map(({ id }) => id);
+  assert.deepEqual(looked, [first, first, 'beginning', 'end', second]);
+});

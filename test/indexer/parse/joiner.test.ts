@@ -409,3 +409,39 @@ test('parts that come again under a later assignment are no repeats of what that
     { text: 'repeat', name: '', partial: false, holds: [] },
   ]);
 });
+
+test('what another may have passed on unfinished: the names of all beginnings and ends of a line', () => {
+  const whole = new LineJoiner<string>(limits);
+  const parts = [1, 2, 3].map((ordinal) => {
+    const entry = entryOf(
+      {
+        log: `${ordinal} `,
+        partial_message: 'true',
+        partial_id: 'l',
+        partial_ordinal: String(ordinal),
+        partial_last: String(ordinal === 3),
+      },
+      ordinal,
+    );
+    return { ordinal, entry, batch: { ...batch, id: idOf(ordinal, 'l'), receivedMs: ordinal } };
+  });
+  const addTo = (joiner: LineJoiner<string>, ordinal: number, isInherited = true): JoinedLine<string>[] => {
+    const part = parts[ordinal - 1]!;
+    const origin = { partition: 0, assignment: 1, batch: part.batch, index: 3, isInherited, hold: String(ordinal) };
+    return joiner.add(origin, part.entry, 0, part.entry.length, 0) ?? [];
+  };
+  const [line] = [1, 2, 3].flatMap((ordinal) => addTo(whole, ordinal));
+  // Another one, that passed on each of these as it was.
+  const names = [[1], [1, 2], [2, 3], [3]].map((some) => {
+    const joiner = new LineJoiner<string>(limits);
+    const passed = [...some.flatMap((ordinal) => addTo(joiner, ordinal)), ...joiner.flush()];
+    assert.equal(passed.length, 1);
+    return documentId(passed[0]!.batch, passed[0]!.index);
+  });
+  assert.deepEqual(new Set(line?.unfinishedIds), new Set(names));
+  assert.equal(names.includes(documentId(line!.batch, line!.index)), false);
+
+  const own = new LineJoiner<string>(limits);
+  const [mine] = [1, 2, 3].flatMap((ordinal) => addTo(own, ordinal, false));
+  assert.deepEqual(mine?.unfinishedIds, []);
+});

@@ -291,6 +291,23 @@ suite('a log that is not what it was', () => {
     assert.equal(world.handler.batches.at(-1)?.records[0]?.offset, 8);
   });
 
+  test('removed by retention while nobody read it: the gap is told once, though the answer to its commit is lost', async () => {
+    await using world = new World();
+    Object.assign(world.log, { low: 8, committed: { offset: '5', metadata: '' } });
+    await world.clock.settle();
+    const [client] = world.clients;
+    assert(client);
+    client.commit = async (offset) => {
+      // It is taken, and nobody hears of it: from here on the group stands behind the gap.
+      world.log.committed = { offset, metadata: '' };
+      if (client.commits === 1) throw new Error('no answer');
+    };
+    client.join();
+    await world.clock.advance(2000);
+    assert.deepEqual(changesOf(world), ['retention 5>8 lost retention 5-8']);
+    assert.equal(world.handler.assignments.at(-1)?.starts[0]?.next, 8);
+  });
+
   test('cut off behind what was read: it is read from where it diverges', async () => {
     const [world, client] = await atFive();
     await using _end = world;

@@ -30,6 +30,8 @@ const INITIAL_DELAY_MS = 50;
 export class Group {
   readonly committed = new Map<number, number>();
   readonly metadata = new Map<number, string>();
+  /** By partition, when another member than before was given it. */
+  readonly handovers = new Map<number, number[]>();
   readonly #time: SimTime;
   readonly #random: Random;
   readonly #trace: Trace;
@@ -38,6 +40,7 @@ export class Group {
   #generation = 0;
   #leaderId = '';
   #owners = new Map<number, string>();
+  readonly #lastOwners = new Map<number, string>();
   #joinTimer: Disposable | null = null;
   #nextMember = 0;
 
@@ -102,11 +105,20 @@ export class Group {
     const { promise } = member.syncing;
     if (memberId === this.#leaderId && this.#state === 'completing') {
       this.#owners = new Map(given);
+      for (const [partition, owner] of given) this.#handOver(partition, owner);
       this.#state = 'stable';
       this.#trace.note('group', `generation ${generation}: ${[...given].map(([p, id]) => `${p}→${id}`).join(' ')}`);
     }
     if (this.#state === 'stable') this.#answerSyncs();
     return promise;
+  }
+
+  #handOver(partition: number, owner: string): void {
+    const before = this.#lastOwners.get(partition);
+    this.#lastOwners.set(partition, owner);
+    if (before === undefined || before === owner) return;
+    const times = this.handovers.get(partition) ?? [];
+    this.handovers.set(partition, [...times, this.#time.nowMs]);
   }
 
   heartbeat(memberId: string, generation: number): void {

@@ -1,0 +1,35 @@
+// A loss is told once by a process, however often it is found, and what was removed since is told with the next finding.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ToldChanges } from '#shared/queue/kafka/told-changes.ts';
+import type { LogChange, LossReason } from '#shared/queue/queue.ts';
+
+function lost(from: number, to: number, reason: LossReason = 'retention', partition = 0): LogChange {
+  return { partition, reason, from, next: to, losses: [{ partition, reason, from, to, isExact: true }] };
+}
+
+function rangesOf(changes: readonly LogChange[]): string[] {
+  return changes.map(({ losses }) => losses.map(({ from, to }) => `${from}–${to}`).join(' '));
+}
+
+test('what is found again after a commit without an answer is not told again', () => {
+  const told = new ToldChanges();
+  assert.deepEqual(rangesOf(told.news('t', [lost(1, 12)])), ['1–12']);
+  assert.deepEqual(told.news('t', [lost(1, 12)]), []);
+});
+
+test('what was removed since is told, and only that', () => {
+  const told = new ToldChanges();
+  told.news('t', [lost(10, 20)]);
+  assert.deepEqual(rangesOf(told.news('t', [lost(10, 25)])), ['20–25']);
+  assert.deepEqual(rangesOf(told.news('t', [lost(5, 30)])), ['5–10 25–30']);
+});
+
+test('other partitions, topics and reasons are told for themselves', () => {
+  const told = new ToldChanges();
+  told.news('t', [lost(1, 12)]);
+  assert.equal(told.news('t', [lost(1, 12, 'retention', 1)]).length, 1);
+  assert.equal(told.news('u', [lost(1, 12)]).length, 1);
+  assert.equal(told.news('u', [lost(1, 12, 'log_truncated')]).length, 1);
+});
