@@ -7,7 +7,7 @@ import { maskedUrl } from './value-text.ts';
 
 /** A sentence each: what goes where, and what to set. */
 export function plainSecrets(config: Config): string[] {
-  return [...ofKafka(config), ...ofElasticsearch(config), ...ofDeadLetterUrl(config), ...ofTokens(config)];
+  return [...ofKafka(config), ...ofElasticsearch(config), ...ofDeadLetterUrl(config), ...ofTokens(config), ...ofAdmin(config)];
 }
 
 function ofKafka(config: Config): string[] {
@@ -46,6 +46,18 @@ function ofTokens(config: Config): string[] {
   if (listen.startsWith('systemd:') || isLoopback(parseListenAddress(listen))) return [];
   return [
     `Senders show their tokens to ${listen} unencrypted, unless what stands in front of it speaks TLS: set SLUICE_TLS_CERT and SLUICE_TLS_KEY`,
+  ];
+}
+
+function ofAdmin(config: Config): string[] {
+  const hasToken = config['admin.token'] !== undefined || config['admin.tokens'] !== undefined;
+  if (!hasToken || config['admin.tls.cert'] !== undefined) return [];
+  const open = [config['admin.listen'], config['lag.listen']].filter(
+    (listen) => !listen.startsWith('systemd:') && !isLoopback(parseListenAddress(listen)),
+  );
+  if (open.length === 0) return [];
+  return [
+    `Operators and scrapers show their tokens to ${open.join(', ')} unencrypted: set SLUICE_ADMIN_TLS_CERT and SLUICE_ADMIN_TLS_KEY`,
   ];
 }
 

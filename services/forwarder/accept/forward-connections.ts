@@ -5,6 +5,7 @@ import type { Server, Socket } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer, TLSSocket } from 'node:tls';
 import type { Clock } from '#shared/clock.ts';
 import { reasonOf } from '#shared/errors.ts';
+import { plainAddress } from '#shared/networks.ts';
 import type { Admission, Peer } from '../admit/admission.ts';
 import type { Door } from '../admit/door.ts';
 import { peerOf, type TlsContext } from '../admit/tls.ts';
@@ -79,10 +80,11 @@ export class ForwardConnections {
   }
 
   #greet(socket: Socket, peer: Peer): void {
-    const { admission, handshakeTimeoutMs, clock } = this.#options;
+    const { admission, door, handshakeTimeoutMs, clock } = this.#options;
+    const rate = door.rateOf(peer.address);
     const { credentials } = admission;
     if (!credentials) {
-      this.#begin(socket, { sender: peer.address, principal: admission.principalOf(peer, null) });
+      this.#begin(socket, { sender: peer.address, rate, principal: admission.principalOf(peer, null) });
       return;
     }
     const limit = clock.timer(handshakeTimeoutMs, () => handshake.expire());
@@ -92,7 +94,7 @@ export class ForwardConnections {
       { ...this.#options, credentials, peer: peer.address },
       ({ user, hostname, unread }) => {
         limit[Symbol.dispose]();
-        this.#begin(socket, { sender: hostname, principal: admission.principalOf(peer, user), unread });
+        this.#begin(socket, { sender: hostname, rate, principal: admission.principalOf(peer, user), unread });
       },
     );
   }
@@ -122,7 +124,8 @@ export class ForwardConnections {
     });
     server.on('tlsClientError', (error, socket) => {
       const isCertificate = socket instanceof TLSSocket && Boolean(socket.authorizationError);
-      telemetry.authFailed('forward', isCertificate ? 'certificate_refused' : 'tls_failed', reasonOf(error));
+      const peer = socket.remoteAddress === undefined ? null : plainAddress(socket.remoteAddress);
+      telemetry.authFailed('forward', isCertificate ? 'certificate_refused' : 'tls_failed', peer, reasonOf(error));
       socket.destroy();
     });
     return server;

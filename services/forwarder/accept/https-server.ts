@@ -4,6 +4,7 @@ import type { RequestListener, ServerOptions } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import { TLSSocket } from 'node:tls';
 import { reasonOf } from '#shared/errors.ts';
+import { plainAddress } from '#shared/networks.ts';
 import type { TlsContext } from '../admit/tls.ts';
 import type { AuthFailure } from '../telemetry.ts';
 
@@ -17,7 +18,7 @@ interface HttpsOptions {
   readonly tls: TlsContext;
   readonly http: ServerOptions;
   readonly times: HttpsTimes;
-  readonly authFailed: (reason: AuthFailure, detail: string) => void;
+  readonly authFailed: (reason: AuthFailure, peer: string | null, detail: string) => void;
 }
 
 export function createHttpsServer({ tls, http, times, authFailed }: HttpsOptions, handler: RequestListener): Server {
@@ -29,7 +30,8 @@ export function createHttpsServer({ tls, http, times, authFailed }: HttpsOptions
   server.removeAllListeners('tlsClientError');
   server.on('tlsClientError', (error, socket) => {
     const isCertificate = socket instanceof TLSSocket && Boolean(socket.authorizationError);
-    authFailed(isCertificate ? 'certificate_refused' : 'tls_failed', reasonOf(error));
+    const peer = socket.remoteAddress === undefined ? null : plainAddress(socket.remoteAddress);
+    authFailed(isCertificate ? 'certificate_refused' : 'tls_failed', peer, reasonOf(error));
     socket.destroy();
   });
   return server;

@@ -1,9 +1,11 @@
 // Listens for a protocol without acks on TCP, TLS or a unix socket, and gives each connection a session.
 
 import { type Server, type Socket, createServer } from 'node:net';
-import { createServer as createTlsServer } from 'node:tls';
+import { createServer as createTlsServer, TLSSocket } from 'node:tls';
 import type { Clock } from '#shared/clock.ts';
+import { reasonOf } from '#shared/errors.ts';
 import { type ListenAddress, listenOn } from '#shared/listen-address.ts';
+import { plainAddress } from '#shared/networks.ts';
 import type { Admit } from '../admit/admission.ts';
 import type { Door } from '../admit/door.ts';
 import { peerOf, type TlsContext } from '../admit/tls.ts';
@@ -43,7 +45,10 @@ export async function startStreamServer(listen: ListenAddress, options: StreamSe
   const server = tls ? tlsServer(tls) : createServer(SOCKET_OPTIONS);
   server.on('connection', (socket: Socket) => door.enter(socket, listen.kind));
   server.on('tlsClientError', (error: Error, socket: Socket) => {
-    telemetry.authFailed(input, 'tls_failed', `${socket.remoteAddress ?? 'nobody'}: ${error.message}`);
+    const isCertificate = socket instanceof TLSSocket && Boolean(socket.authorizationError);
+    const peer = socket.remoteAddress === undefined ? null : plainAddress(socket.remoteAddress);
+    telemetry.authFailed(input, isCertificate ? 'certificate_refused' : 'tls_failed', peer, reasonOf(error));
+    socket.destroy();
   });
   server.on(tls ? 'secureConnection' : 'connection', (socket: Socket) => {
     // Destroyed at the door, or gone since.
@@ -55,7 +60,9 @@ export async function startStreamServer(listen: ListenAddress, options: StreamSe
     }
     const sender = peer.address;
     const decoder = newDecoder(sender);
-    const session = new StreamSession(socket, { input, tag, sender, principal, decoder, unacked, clock, held });
+    const rate = door.rateOf(sender);
+    const from = { sender, principal, rate };
+    const session = new StreamSession(socket, { ...from, input, tag, decoder, unacked, clock, held });
     sessions.add(session);
     telemetry.connectionOpened(input);
     socket.once('close', () => {

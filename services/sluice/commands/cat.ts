@@ -12,7 +12,7 @@ import { namedAlone } from '#shared/record/chain.ts';
 import type { Batch } from '#shared/record/record.ts';
 import type { CommandContext } from '../command.ts';
 import { EntryJson, eventNames } from '../output/event-json.ts';
-import { harmless } from '../output/harmless.ts';
+import { harmless } from '#shared/harmless.ts';
 import { Output } from '../output/output.ts';
 import { timeArgument } from './time-argument.ts';
 

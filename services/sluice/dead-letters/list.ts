@@ -6,7 +6,7 @@ import { readLetters, surveyDeadLetters } from '#shared/queue/letter-reader.ts';
 import { openQueue } from '#shared/queue/open.ts';
 import { observeInWords } from '#shared/queue/queue-observer.ts';
 import type { CommandContext } from '../command.ts';
-import { harmless, oneLine } from '../output/harmless.ts';
+import { harmless, oneLine } from '#shared/harmless.ts';
 import { Output } from '../output/output.ts';
 import { type LetterFacts, letterFacts } from './letter-json.ts';
 import { selectionOf, selectionOptions } from './selection.ts';

@@ -33,7 +33,7 @@ export async function run(args: string[], context: CommandContext): Promise<numb
   const tell = (report: ReplayReport): void => void stderr.write(`${progressLine(report)}\n`);
   const report = await replayHere(context, { selection, again, tell, warn }).catch((error: unknown) => {
     if (!(error instanceof SluiceError) || error.code !== 'data_dir_locked') throw error;
-    return askToReplay(config['admin.listen'], { selection, again }, { signal, tell });
+    return askToReplay(config, { selection, again }, { signal, tell });
   });
   stdout.write(summary(report));
   return report.failed > 0 || report.stopped !== null ? 1 : 0;

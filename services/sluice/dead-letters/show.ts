@@ -9,7 +9,7 @@ import { observeInWords } from '#shared/queue/queue-observer.ts';
 import type { Queue } from '#shared/queue/queue.ts';
 import type { CommandContext } from '../command.ts';
 import { EntryJson } from '../output/event-json.ts';
-import { harmless, oneLine } from '../output/harmless.ts';
+import { harmless, oneLine } from '#shared/harmless.ts';
 import { letterFacts } from './letter-json.ts';
 
 export async function run(args: string[], { config, stdout, stderr, signal, clock }: CommandContext): Promise<number> {
