@@ -150,11 +150,18 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
 }
 
 function tellTlsFailures(server: TlsServer, telemetry: AdminPageTelemetry): void {
+  // Who shows no certificate may be a probe; who shows one that is none of ours is nobody.
+  server.on('secureConnection', (socket) => {
+    if (!socket.authorizationError || !socket.getPeerX509Certificate()) return;
+    const peer = socket.remoteAddress === undefined ? null : plainAddress(socket.remoteAddress);
+    telemetry.authFailed('admin', 'certificate_refused', peer, String(socket.authorizationError));
+    socket.destroy();
+  });
   // Node would take what is no TLS for a bad request, and answer it in the clear.
   server.removeAllListeners('tlsClientError');
   server.on('tlsClientError', (error, socket) => {
     const peer = socket.remoteAddress === undefined ? null : plainAddress(socket.remoteAddress);
-    telemetry.authFailed('admin', socket.authorizationError ? 'certificate_refused' : 'tls_failed', peer, reasonOf(error));
+    telemetry.authFailed('admin', 'tls_failed', peer, reasonOf(error));
     socket.destroy();
   });
 }

@@ -2,13 +2,11 @@
 // connect is asked at the door (admit/door.ts), before a byte is read.
 
 import type { Server, Socket } from 'node:net';
-import { createServer as createTlsServer, type Server as TlsServer, TLSSocket } from 'node:tls';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import type { Clock } from '#shared/clock.ts';
-import { reasonOf } from '#shared/errors.ts';
-import { plainAddress } from '#shared/networks.ts';
 import type { Admission, Peer } from '../admit/admission.ts';
 import type { Door } from '../admit/door.ts';
-import { peerOf, type TlsContext } from '../admit/tls.ts';
+import { peerOf, tlsFailure, type TlsContext } from '../admit/tls.ts';
 import type { ForwarderTelemetry } from '../telemetry.ts';
 import { ForwardHandshake } from './forward-handshake.ts';
 import { ForwardSession } from './forward-session.ts';
@@ -123,9 +121,8 @@ export class ForwardConnections {
       else socket.destroy();
     });
     server.on('tlsClientError', (error, socket) => {
-      const isCertificate = socket instanceof TLSSocket && Boolean(socket.authorizationError);
-      const peer = socket.remoteAddress === undefined ? null : plainAddress(socket.remoteAddress);
-      telemetry.authFailed('forward', isCertificate ? 'certificate_refused' : 'tls_failed', peer, reasonOf(error));
+      const { reason, peer, detail } = tlsFailure(error, socket);
+      telemetry.authFailed('forward', reason, peer, detail);
       socket.destroy();
     });
     return server;

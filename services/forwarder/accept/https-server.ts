@@ -2,10 +2,7 @@
 
 import type { RequestListener, ServerOptions } from 'node:http';
 import { createServer, type Server } from 'node:https';
-import { TLSSocket } from 'node:tls';
-import { reasonOf } from '#shared/errors.ts';
-import { plainAddress } from '#shared/networks.ts';
-import type { TlsContext } from '../admit/tls.ts';
+import { tlsFailure, type TlsContext } from '../admit/tls.ts';
 import type { AuthFailure } from '../telemetry.ts';
 
 interface HttpsTimes {
@@ -29,9 +26,8 @@ export function createHttpsServer({ tls, http, times, authFailed }: HttpsOptions
   // Node would take what is no TLS for a bad request, and answer it in the clear.
   server.removeAllListeners('tlsClientError');
   server.on('tlsClientError', (error, socket) => {
-    const isCertificate = socket instanceof TLSSocket && Boolean(socket.authorizationError);
-    const peer = socket.remoteAddress === undefined ? null : plainAddress(socket.remoteAddress);
-    authFailed(isCertificate ? 'certificate_refused' : 'tls_failed', peer, reasonOf(error));
+    const { reason, peer, detail } = tlsFailure(error, socket);
+    authFailed(reason, peer, detail);
     socket.destroy();
   });
   return server;

@@ -1,14 +1,12 @@
 // Listens for a protocol without acks on TCP, TLS or a unix socket, and gives each connection a session.
 
 import { type Server, type Socket, createServer } from 'node:net';
-import { createServer as createTlsServer, TLSSocket } from 'node:tls';
+import { createServer as createTlsServer } from 'node:tls';
 import type { Clock } from '#shared/clock.ts';
-import { reasonOf } from '#shared/errors.ts';
 import { type ListenAddress, listenOn } from '#shared/listen-address.ts';
-import { plainAddress } from '#shared/networks.ts';
 import type { Admit } from '../admit/admission.ts';
 import type { Door } from '../admit/door.ts';
-import { peerOf, type TlsContext } from '../admit/tls.ts';
+import { peerOf, tlsFailure, type TlsContext } from '../admit/tls.ts';
 import type { InputName } from '../chunk.ts';
 import type { ForwarderTelemetry } from '../telemetry.ts';
 import { HeldBytes, type StreamDecoder, StreamSession } from './stream-session.ts';
@@ -45,9 +43,8 @@ export async function startStreamServer(listen: ListenAddress, options: StreamSe
   const server = tls ? tlsServer(tls) : createServer(SOCKET_OPTIONS);
   server.on('connection', (socket: Socket) => door.enter(socket, listen.kind));
   server.on('tlsClientError', (error: Error, socket: Socket) => {
-    const isCertificate = socket instanceof TLSSocket && Boolean(socket.authorizationError);
-    const peer = socket.remoteAddress === undefined ? null : plainAddress(socket.remoteAddress);
-    telemetry.authFailed(input, isCertificate ? 'certificate_refused' : 'tls_failed', peer, reasonOf(error));
+    const { reason, peer, detail } = tlsFailure(error, socket);
+    telemetry.authFailed(input, reason, peer, detail);
     socket.destroy();
   });
   server.on(tls ? 'secureConnection' : 'connection', (socket: Socket) => {

@@ -12,7 +12,7 @@ import { type SecureVersion, type Server, TLSSocket, type TlsOptions, createSecu
 import type { Clock } from '#shared/clock.ts';
 import { type Config, type SettingName, variableOf } from '#shared/config/settings.ts';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
-import { peerAddress } from '#shared/networks.ts';
+import { peerAddress, plainAddress } from '#shared/networks.ts';
 import { watchFiles } from '#shared/watched-files.ts';
 import type { Peer } from './admission.ts';
 
@@ -141,6 +141,18 @@ export class TlsContext implements Disposable {
   [Symbol.dispose](): void {
     this.#watch[Symbol.dispose]();
   }
+}
+
+/** Why a handshake came to nothing, and with whom; `socket`: of `tlsClientError`. */
+export function tlsFailure(error: Error, socket: Socket) {
+  const isRefused = (socket instanceof TLSSocket && Boolean(socket.authorizationError)) || isCertificateMissing(error);
+  const reason = isRefused ? ('certificate_refused' as const) : ('tls_failed' as const);
+  const peer = socket.remoteAddress === undefined ? null : plainAddress(socket.remoteAddress);
+  return { reason, peer, detail: reasonOf(error) };
+}
+
+function isCertificateMissing(error: Error): boolean {
+  return 'code' in error && error.code === 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE';
 }
 
 /** Who is at the other end of a connection, by TLS or not; null where nobody is any more. */

@@ -32,7 +32,6 @@ export async function askAdmin(config: Config, question: Question): Promise<Inco
   const token = config['admin.token'];
   const asked = request({
     createConnection: () => socket,
-    agent: false,
     host: 'localhost',
     path,
     method,
