@@ -16,7 +16,7 @@ function ofKafka(config: Config): string[] {
   const remote = config['kafka.brokers']?.filter((broker) => !isLoopbackHost(broker.replace(/:\d+$/, ''))) ?? [];
   if (config['kafka.sasl.mechanism'] === 'plain' && remote.length > 0) {
     found.push(
-      `The password of SASL plain goes to ${remote.join(', ')} unencrypted: set SLUICE_KAFKA_TLS=true, or a scram mechanism`,
+      `The password of SASL plain goes to ${remote.map(maskedUrl).join(', ')} unencrypted: set SLUICE_KAFKA_TLS=true, or a scram mechanism`,
     );
   }
   if (config['kafka.tls_ca'] ?? config['kafka.tls_cert'] ?? config['kafka.tls_key']) {

@@ -23,7 +23,7 @@ export async function run(args: string[], { config, stdout, stderr, signal, cloc
   });
   const tail = tailOf(values.tail);
   const selection = selectionOf(values, clock.epochMs());
-  const warn = (line: string): void => void stderr.write(`sluice: ${line}\n`);
+  const warn = (line: string): void => void stderr.write(`sluice: ${harmless(line)}\n`);
   await using queue = await openQueue(config, { clock, readOnly: true, observer: observeInWords(warn) });
   const output = new Output({ stdout, stderr });
   const print = (facts: LetterFacts): Promise<void> => output.write(line(facts));
