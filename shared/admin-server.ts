@@ -1,7 +1,7 @@
 // The operator's page: /metrics for Prometheus, /livez and /readyz for whoever starts and stops us, and actions for operators. It has nothing of
 // the senders' and nothing secret. A part that is not ready answers 503 with its reasons, a line each; liveness is that it answers at all.
 //
-// Guarantees: but for /livez and /readyz, nothing is answered and nothing done before `access` has admitted the request, whatever its path; who
+// Guarantees: but for /livez and /readyz without a token, nothing is answered and nothing done before `access` has admitted the request, whatever its path; who
 // is not known gets no reasons from /readyz.
 
 import type { IncomingMessage, RequestListener, ServerOptions } from 'node:http';
@@ -11,6 +11,7 @@ import type { Server as TlsServer, TlsOptions } from 'node:tls';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { AdminDeed } from './access-log.ts';
 import { SluiceError, reasonOf } from './errors.ts';
+import { IdleConnections } from './idle-connections.ts';
 import { listenOn, parseListenAddress, printAddress } from './listen-address.ts';
 import { peerAddress, plainAddress } from './networks.ts';
 
@@ -100,6 +101,8 @@ const INDEX = `Sluice, for its operators:
 const BODY_BYTES_MAX = 1024;
 const REQUEST_TIMEOUT_MS = 10_000;
 const IDLE_TIMEOUT_MS = 75_000;
+/** Connections without a request. */
+const IDLE_MAX = 48;
 
 /** Rejects with config_invalid or listen_failed. */
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
@@ -134,7 +137,10 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
   });
   admitAll(fastify, options.access, address.kind);
   addRoutes(fastify, options);
-  fastify.server.prependListener('connection', (socket: Socket) => options.door.enter(socket, address.kind));
+  const idle = new IdleConnections(fastify.server, IDLE_MAX);
+  fastify.server.prependListener('connection', (socket: Socket) => {
+    if (options.door.enter(socket, address.kind) !== null) idle.opened(socket);
+  });
   await fastify.ready();
   const bound = await listenOn(fastify.server, address);
   return {
@@ -170,7 +176,8 @@ function tellTlsFailures(server: TlsServer, telemetry: AdminPageTelemetry): void
 function admitAll(fastify: FastifyInstance, access: AdminAccess, listensOn: 'tcp' | 'unix'): void {
   fastify.decorateRequest('operator', null);
   fastify.addHook('onRequest', async (request, reply) => {
-    if (request.routeOptions.config.open) return;
+    // Who shows a token is told whether it is right, which must not be free to guess anywhere.
+    if (request.routeOptions.config.open && request.headers.authorization === undefined) return;
     const peer = peerAddress(request.socket.remoteAddress, listensOn);
     if (peer === null) {
       request.socket.destroy();

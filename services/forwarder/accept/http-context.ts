@@ -83,6 +83,8 @@ export class HttpContext {
   readonly bodyBytesMax: number;
   /** Errors that intake has counted. */
   readonly #counted = new WeakSet<object>();
+  /** Of each connection, asked for once. */
+  readonly #rates = new WeakMap<object, AddressRate | null>();
   /** What the tokens of requests grant. */
   readonly #grants = new WeakMap<IncomingMessage, Grant>();
 
@@ -93,9 +95,9 @@ export class HttpContext {
 
   /** Before anything of the body is read. Rejects with rate_limited, or unauthorized, the later the more often this peer was refused. */
   async admit({ raw, routeOptions }: FastifyRequest, reply: FastifyReply): Promise<void> {
-    const { tokens, telemetry, peerOf, rateOf } = this.options;
+    const { tokens, telemetry, peerOf } = this.options;
     const peer = peerOf(raw)?.address ?? null;
-    if (peer !== null && rateOf(peer)?.request() === false) {
+    if (peer !== null && this.#rateOf(raw, peer)?.request() === false) {
       throw new SluiceError('rate_limited', 'Cannot take events: their address sends more than its rate; send again later');
     }
     if (!tokens || routeOptions.config.open || raw.method === 'OPTIONS') return;
@@ -126,7 +128,17 @@ export class HttpContext {
     const principal = this.options.principalOf(peer, this.#grants.get(raw) ?? null);
     const sender = peer.address;
     const counted = this.#counted;
-    return new HttpExchange(input, raw, { ...this.options, begin, compression, principal, sender, counted });
+    const rate = this.#rateOf(raw, sender);
+    return new HttpExchange(input, raw, { ...this.options, begin, compression, principal, sender, rate, counted });
+  }
+
+  #rateOf({ socket }: IncomingMessage, address: string): AddressRate | null {
+    let rate = this.#rates.get(socket);
+    if (rate === undefined) {
+      rate = this.options.rateOf(address);
+      this.#rates.set(socket, rate);
+    }
+    return rate;
   }
 
   /** A scope's error handler: counts, sees to the rest of the body, and gives the dialect's answer. */
@@ -173,6 +185,8 @@ interface ExchangeOptions extends HttpContextOptions {
   readonly compression: Compression | null;
   readonly principal: Principal;
   readonly sender: string;
+  /** Of its address; null: it has none. */
+  readonly rate: AddressRate | null;
   readonly counted: WeakSet<object>;
 }
 
@@ -234,7 +248,7 @@ export class HttpExchange implements Disposable {
   async body(): Promise<Buffer> {
     const { bodies, begin, compression } = this.#options;
     const sent = await bodies.read(this.#request, this.#held, begin);
-    this.#options.rateOf(this.sender)?.take(sent.length);
+    this.#options.rate?.take(sent.length);
     const body = compression ? await bodies.decompress(sent, compression, this.#held) : sent;
     // The URL may hold a time, a host, or the events themselves.
     if (this.chunkId) this.#content = contentOf(body, queryOf(this.#request.url));
@@ -243,11 +257,10 @@ export class HttpExchange implements Disposable {
 
   /** The body piece by piece, as it is sent, for what has no end that is known; the next one is read when there is room. */
   async *pieces(): AsyncGenerator<Buffer, void, undefined> {
-    const { bodies, begin, compression, rateOf, clock } = this.#options;
+    const { bodies, begin, compression, rate, clock } = this.#options;
     if (compression) {
       throw new SluiceError('encoding_unknown', 'Cannot read the body: here it must have no Content-Encoding');
     }
-    const rate = rateOf(this.sender);
     for await (const piece of bodies.pieces(this.#request, begin)) {
       rate?.take(piece.length);
       yield piece;

@@ -18,6 +18,8 @@ import { askOptions, parseListenAddress } from '#shared/listen-address.ts';
 export interface Question {
   readonly path: string;
   readonly method?: 'GET' | 'POST';
+  /** Whether `admin.token` is shown, where it is set. */
+  readonly showsToken: boolean;
   /** JSON. */
   readonly body?: string;
   readonly signal?: AbortSignal;
@@ -27,9 +29,9 @@ export interface Question {
 
 /** Resolves when the answer begins; rejects where nobody answers, or somebody else does. */
 export async function askAdmin(config: Config, question: Question): Promise<IncomingMessage> {
-  const { path, method = 'GET', body, signal, timeoutMs } = question;
+  const { path, method = 'GET', body, signal, timeoutMs, showsToken } = question;
   const socket = await connectPage(config, question);
-  const token = config['admin.token'];
+  const token = showsToken ? config['admin.token'] : undefined;
   const asked = request({
     createConnection: () => socket,
     host: 'localhost',

@@ -19,9 +19,10 @@ import { NetworkSet, UNIX_PEER } from '#shared/networks.ts';
 import { PageAccess } from './access.ts';
 import { AdminTelemetry } from './telemetry.ts';
 
-/** Scrapers and probes: a few. Connections of inputs leave 128 files free (connection-limit.ts). */
-const CONNECTIONS_MAX = 64;
-const CONNECTIONS_PER_ADDRESS_MAX = 32;
+/** Scrapers and probes are a few, of which those that ask nothing give way. Inputs leave 128 files free at least (connection-limit.ts). */
+const CONNECTIONS_MAX = 96;
+/** Requests with a wrong token that wait for their answers. */
+const REFUSED_HELD_MAX = 16;
 
 export interface PageOptions {
   readonly config: Config;
@@ -47,7 +48,7 @@ export async function startAdminPage(
   }
   const tokens = openTokens(config, { clock, telemetry });
   if (tokens) starting.use(tokens);
-  const pace = new RefusalPace({ clock, heldMax: CONNECTIONS_MAX / 2, unreadyReason: () => null });
+  const pace = new RefusalPace({ clock, heldMax: REFUSED_HELD_MAX, unreadyReason: () => null });
   const server = await startAdminServer({
     ...page,
     listen: config[setting],
@@ -78,7 +79,7 @@ function doorOf(config: Config, telemetry: AdminTelemetry): Door<'admin'> {
   return new Door({
     input: 'admin',
     admits: (address) => allowed.length === 0 || address === UNIX_PEER || networks.has(address),
-    limit: new ConnectionLimit({ max: CONNECTIONS_MAX, perAddressMax: CONNECTIONS_PER_ADDRESS_MAX, all }),
+    limit: new ConnectionLimit({ max: CONNECTIONS_MAX, perAddressMax: CONNECTIONS_MAX, all }),
     pace: null,
     rates: null,
     telemetry,

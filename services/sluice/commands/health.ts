@@ -17,10 +17,12 @@ hears the reasons why a process that has a token is not ready. Exit code 0 if it
 `;
 
 const ANSWER_MS = 2500;
+/** Its reasons are told to who shows a token. */
+const READY = '/readyz';
 
 export async function run(args: string[], { config, stdout }: CommandContext): Promise<number> {
   const { values } = parseArgs({ args, options: { ready: { type: 'boolean' } } });
-  const { status, body } = await ask(config, values.ready ? '/readyz' : '/livez');
+  const { status, body } = await ask(config, values.ready ? READY : '/livez');
   stdout.write(stdout.isTTY === true ? harmless(body) : body);
   return status === 200 ? 0 : 1;
 }
@@ -32,7 +34,7 @@ interface Answer {
 
 async function ask(config: Config, path: string): Promise<Answer> {
   try {
-    const response = await askAdmin(config, { path, timeoutMs: ANSWER_MS });
+    const response = await askAdmin(config, { path, showsToken: path === READY, timeoutMs: ANSWER_MS });
     return { status: response.statusCode ?? 0, body: await text(response) };
   } catch (error) {
     if (error instanceof SluiceError) throw error;

@@ -111,7 +111,7 @@ export async function askToReplay(
 }
 
 async function* answerLines(config: Config, body: string, signal: AbortSignal): AsyncGenerator<string, void, void> {
-  const response = await askAdmin(config, { path: PATH, method: 'POST', body, signal });
+  const response = await askAdmin(config, { path: PATH, method: 'POST', showsToken: true, body, signal });
   const lines = createInterface({ input: response, crlfDelay: Infinity });
   if (response.statusCode === 200) {
     yield* lines;
