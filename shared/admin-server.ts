@@ -34,8 +34,7 @@ export interface AdminServerOptions {
 
 export type AdminVerdict =
   /** `who`: as the audit line of an action names it. */
-  | { readonly who: string; readonly mayAct: boolean }
-  | { readonly refused: 401 | 403; readonly why: string };
+  { readonly who: string; readonly mayAct: boolean } | { readonly refused: 401 | 403; readonly why: string };
 
 export interface AdminAccess {
   /** Whether the request is answered; takes its time to refuse. */

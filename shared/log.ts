@@ -84,5 +84,7 @@ export function createLog(
 function safe(fields: LogFields): LogFields {
   const entries = Object.entries(fields);
   if (!entries.some(([, value]) => typeof value === 'string' && harmless(value) !== value)) return fields;
-  return Object.fromEntries(entries.map(([name, value]) => [name, typeof value === 'string' ? harmless(value) : value]));
+  return Object.fromEntries(
+    entries.map(([name, value]) => [name, typeof value === 'string' ? harmless(value) : value]),
+  );
 }

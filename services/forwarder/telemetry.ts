@@ -32,7 +32,11 @@ export type AuthFailure =
   | 'token_wrong';
 
 /** Why we closed a connection that did nothing forbidden; `too_many`, `too_fast`: at the door, before a byte was read. */
-export type ConnectionEnd = 'too_many' | 'too_fast' | 'slow_when_full' | 'frame_timeout' | 'answers_unread' | 'idle_timeout';
+export type ConnectionEnd =
+  'too_many' | 'too_fast' | 'slow_when_full' | 'frame_timeout' | 'answers_unread' | 'idle_timeout';
+/** Of metrics that the admin page counts too. */
+export const AUTH_FAILURES = 'Senders, operators and scrapers that were not let in.';
+export const CONNECTIONS_CLOSED = 'Connections that were closed because of a limit.';
 /** Tenants that are counted each by its name. */
 const TENANTS_MAX = 100;
 
@@ -80,7 +84,7 @@ export class ForwarderTelemetry {
       ['input', 'reason'],
     );
     this.#ackSeconds = metrics.histogram('ack_seconds', 'Time from a chunk in hand to its answer.', ACK_SECONDS_BOUNDS);
-    this.#authFailures = metrics.counter('auth_failures_total', 'Senders that were not let in.', ['input', 'reason']);
+    this.#authFailures = metrics.counter('auth_failures_total', AUTH_FAILURES, ['input', 'reason']);
     this.#tenantReceived = metrics.counter(
       'tenant_events_received_total',
       'Events of a tenant; the first hundred tenants by name.',
@@ -98,11 +102,7 @@ export class ForwarderTelemetry {
       'Datagrams that the kernel dropped because the socket was not read fast enough (Linux).',
       ['input'],
     );
-    this.#connectionsEnded = metrics.counter(
-      'connections_closed_total',
-      'Connections that were closed because of a limit.',
-      ['input', 'reason'],
-    );
+    this.#connectionsEnded = metrics.counter('connections_closed_total', CONNECTIONS_CLOSED, ['input', 'reason']);
     this.#equalChunks = metrics.counter(
       'equal_chunks_total',
       'Chunks that had the id and content of one that was acked on the same connection, and were taken as new events.',
@@ -266,13 +266,8 @@ export class ForwarderTelemetry {
   }
 
   /** A certificate that a listener shows; `expiresMs` since the epoch, read anew at each scrape, for it may be renewed. */
-  watchCertificate(listener: InputName | 'admin', expiresMs: () => number): void {
-    this.#metrics.gauge(
-      'tls_certificate_expiry_seconds',
-      'When the certificate of a listener expires, in Unix seconds.',
-      ['listener'],
-      () => [[expiresMs() / 1000, listener]],
-    );
+  watchCertificate(listener: InputName, expiresMs: () => number): void {
+    watchCertificate(this.#metrics, listener, expiresMs);
   }
 
   listening(input: string, address: string): void {
@@ -307,4 +302,13 @@ export class ForwarderTelemetry {
     this.#access[Symbol.dispose]();
     this.#log.info('forwarder_stopped', { events_in_flight: this.#inFlight });
   }
+}
+
+export function watchCertificate(metrics: Metrics, listener: InputName | 'admin', expiresMs: () => number): void {
+  metrics.gauge(
+    'tls_certificate_expiry_seconds',
+    'When the certificate of a listener expires, in Unix seconds.',
+    ['listener'],
+    () => [[expiresMs() / 1000, listener]],
+  );
 }

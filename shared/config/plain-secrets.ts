@@ -7,7 +7,13 @@ import { maskedUrl } from './value-text.ts';
 
 /** A sentence each: what goes where, and what to set. */
 export function plainSecrets(config: Config): string[] {
-  return [...ofKafka(config), ...ofElasticsearch(config), ...ofDeadLetterUrl(config), ...ofTokens(config), ...ofAdmin(config)];
+  return [
+    ...ofKafka(config),
+    ...ofElasticsearch(config),
+    ...ofDeadLetterUrl(config),
+    ...ofTokens(config),
+    ...ofAdmin(config),
+  ];
 }
 
 function ofKafka(config: Config): string[] {

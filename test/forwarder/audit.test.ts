@@ -39,7 +39,9 @@ function check(
 ): void {
   test(`${expected.input}: ${what}`, async () => {
     const lines: Record<string, unknown>[] = [];
-    const log = createLog('info', systemClock, { lines: { write: (line: string) => void lines.push(JSON.parse(line)) } });
+    const log = createLog('info', systemClock, {
+      lines: { write: (line: string) => void lines.push(JSON.parse(line)) },
+    });
     const config = loadConfig({
       env: {
         SLUICE_FORWARD_LISTEN: '127.0.0.1:0',
@@ -50,14 +52,23 @@ function check(
       readFile: () => '',
     });
     const metrics = new Metrics({ version: '0', command: 'test' });
-    await using forwarder = await startForwarder({ config, queue: new RecordingQueue(), metrics, log, clock: systemClock });
+    await using forwarder = await startForwarder({
+      config,
+      queue: new RecordingQueue(),
+      metrics,
+      log,
+      clock: systemClock,
+    });
     const portOf = (address = ''): number => Number(address.split(':').at(-1));
     const { forward, http, syslog } = forwarder.addresses;
     await knock({ forward: portOf(forward), http: portOf(http), syslog: portOf(syslog[0]) });
     const refusal = () => lines.find(({ event }) => event === 'access_refused');
     while (!refusal()) await new Promise((resolve) => setImmediate(resolve));
     const { input, reason, peer, count, level } = refusal()!;
-    assert.deepEqual({ input, reason, peer, count, level }, { ...expected, peer: '127.0.0.1', count: 1, level: 'warn' });
+    assert.deepEqual(
+      { input, reason, peer, count, level },
+      { ...expected, peer: '127.0.0.1', count: 1, level: 'warn' },
+    );
     assert.doesNotMatch(JSON.stringify(lines), new RegExp(SECRET));
   });
 }
@@ -123,7 +134,10 @@ check('no TLS', TLS, ({ forward }) => knock(forward, `${SECRET}${'x'.repeat(100)
   input: 'forward',
   reason: 'tls_failed',
 });
-check('no TLS', TLS, ({ http }) => knock(http, `GET /${SECRET} HTTP/1.1\r\n\r\n`), { input: 'http', reason: 'tls_failed' });
+check('no TLS', TLS, ({ http }) => knock(http, `GET /${SECRET} HTTP/1.1\r\n\r\n`), {
+  input: 'http',
+  reason: 'tls_failed',
+});
 const mutual = { ...TLS, SLUICE_TLS_CLIENT_CA: authority.certificate.cert };
 const anonymous = async (port: number): Promise<void> => {
   const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false }).on('error', () => {});
@@ -133,7 +147,10 @@ for (const input of ['forward', 'http'] as const) {
   check('no certificate', mutual, (ports) => anonymous(ports[input]), { input, reason: 'certificate_refused' });
 }
 const securely = { ...mutual, SLUICE_SYSLOG_TLS_LISTEN: '127.0.0.1:0' };
-check('no certificate', securely, (ports) => anonymous(ports.syslog), { input: 'syslog', reason: 'certificate_refused' });
+check('no certificate', securely, (ports) => anonymous(ports.syslog), {
+  input: 'syslog',
+  reason: 'certificate_refused',
+});
 
 const shake = async ({ forward }: Ports): Promise<void> => {
   const socket = connect(forward, '127.0.0.1');

@@ -144,7 +144,11 @@ test('whoever is not admitted is answered nothing but whether the process is wel
 
 test('an action is told with who asked for it, and what became of it', async () => {
   const told: string[] = [];
-  const actionOf = (name: string, run: () => AsyncGenerator<string, void, void>) => ({ path: `/${name}`, about: '', run });
+  const actionOf = (name: string, run: () => AsyncGenerator<string, void, void>) => ({
+    path: `/${name}`,
+    about: '',
+    run,
+  });
   const admin = await startAdminServer({
     ...OPEN,
     listen: '127.0.0.1:0',

@@ -93,7 +93,10 @@ const post = (headers: Record<string, string> = {}) => ({
   method: 'POST',
   headers: { 'content-type': 'application/json', 'content-length': '2', ...headers },
 });
-const tls = (certificate = server) => ({ SLUICE_ADMIN_TLS_CERT: certificate.cert, SLUICE_ADMIN_TLS_KEY: certificate.key });
+const tls = (certificate = server) => ({
+  SLUICE_ADMIN_TLS_CERT: certificate.cert,
+  SLUICE_ADMIN_TLS_KEY: certificate.key,
+});
 
 test('with a token: metrics and actions for who shows it, probes for all', async () => {
   await using page = await open({ SLUICE_ADMIN_TOKEN: TOKEN });
@@ -107,8 +110,8 @@ test('with a token: metrics and actions for who shows it, probes for all', async
   const basic = Buffer.from(`prometheus:${TOKEN}`).toString('base64');
   assert.equal((await ask(config, '/metrics', { headers: { authorization: `Basic ${basic}` } })).status, 200);
   const { body } = await ask(config, '/metrics', bearer(TOKEN));
-  assert.match(body, /^sluice_admin_refusals_total\{reason="token_missing"\} 1$/m);
-  assert.match(body, /^sluice_admin_refusals_total\{reason="token_wrong"\} 2$/m);
+  assert.match(body, /^sluice_auth_failures_total\{input="admin",reason="token_missing"\} 1$/m);
+  assert.match(body, /^sluice_auth_failures_total\{input="admin",reason="token_wrong"\} 2$/m);
   assert.equal((await ask(config, '/do', post())).status, 401);
   assert.equal((await ask(config, '/do', post(bearer(TOKEN).headers))).body, 'done\n');
   const done = lines.filter(({ event }) => event === 'admin_action');
@@ -172,13 +175,20 @@ test('TLS: spoken where a certificate is set, known by that certificate to our o
   const socket = connect(Number(config['admin.listen'].split(':')[1]), '127.0.0.1');
   socket.write('GET /livez HTTP/1.1\r\nHost: x\r\n\r\n');
   assert.doesNotMatch((await text(socket).catch(() => '')) || '', /ok/);
-  while (!page.lines.some(({ reason }) => reason === 'tls_failed')) await new Promise((resolve) => setImmediate(resolve));
+  while (!page.lines.some(({ reason }) => reason === 'tls_failed'))
+    await new Promise((resolve) => setImmediate(resolve));
 });
 
 test('an expired certificate does not make a healthy process ill', async () => {
   await using page = await open(tls(expired));
   const stdout = new Page();
-  const context = { config: page.config, stdout, stderr: stdout, signal: new AbortController().signal, clock: systemClock };
+  const context = {
+    config: page.config,
+    stdout,
+    stderr: stdout,
+    signal: new AbortController().signal,
+    clock: systemClock,
+  };
   assert.equal(await health([], context), 0);
   assert.equal(await health(['--ready'], context), 1);
   assert.equal(stdout.text, 'ok\nbroker-7 is away\n');

@@ -98,7 +98,10 @@ export class HttpContext {
     const { tokens, telemetry, peerOf } = this.options;
     const peer = peerOf(raw)?.address ?? null;
     if (peer !== null && this.#rateOf(raw, peer)?.request() === false) {
-      throw new SluiceError('rate_limited', 'Cannot take events: their address sends more than its rate; send again later');
+      throw new SluiceError(
+        'rate_limited',
+        'Cannot take events: their address sends more than its rate; send again later',
+      );
     }
     if (!tokens || routeOptions.config.open || raw.method === 'OPTIONS') return;
     const { authorization } = raw.headers;

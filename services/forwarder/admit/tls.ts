@@ -67,11 +67,7 @@ interface TlsOptionsOfContext {
 }
 
 /** Null where no certificate is set. Throws config_invalid where its files cannot be used. */
-export function tlsContext(
-  config: Config,
-  options: TlsOptionsOfContext,
-  prefix: TlsPrefix = 'tls',
-): TlsContext | null {
+export function tlsContext(config: Config, options: TlsOptionsOfContext, prefix: TlsPrefix = 'tls'): TlsContext | null {
   const settings = tlsSettings(config, prefix);
   return settings && new TlsContext(settings, options);
 }
@@ -206,6 +202,8 @@ function readPart(setting: SettingName, path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    throw new SluiceError('config_invalid', `${variableOf(setting)}: cannot read ${path}: ${reasonOf(error)}`, { cause: error });
+    throw new SluiceError('config_invalid', `${variableOf(setting)}: cannot read ${path}: ${reasonOf(error)}`, {
+      cause: error,
+    });
   }
 }

@@ -1,28 +1,35 @@
 // What the operators' pages tell of themselves: whom they refused, and what was done there and for whom.
 
-import type { AuthFailure, ConnectionEnd } from '#forwarder/telemetry.ts';
+import {
+  AUTH_FAILURES,
+  type AuthFailure,
+  CONNECTIONS_CLOSED,
+  type ConnectionEnd,
+  watchCertificate,
+} from '#forwarder/telemetry.ts';
 import { AccessLog, type AdminDeed } from '#shared/access-log.ts';
 import type { Clock } from '#shared/clock.ts';
 import { reasonOf } from '#shared/errors.ts';
 import type { Log } from '#shared/log.ts';
 import type { Metrics } from '#shared/metrics.ts';
 
-type AdminRefusal = AuthFailure | ConnectionEnd | 'origin_refused' | 'other_machine';
+type AdminRefusal = AuthFailure | 'origin_refused' | 'other_machine';
 
 export class AdminTelemetry implements Disposable {
   readonly #log: Log;
   readonly #metrics: Metrics;
   readonly #access: AccessLog;
-  readonly #refusals;
+  readonly #authFailures;
+  readonly #connectionsEnded;
   readonly #actions;
 
   constructor(metrics: Metrics, log: Log, clock: Clock) {
     this.#log = log;
     this.#metrics = metrics;
     this.#access = new AccessLog(log, clock);
-    this.#refusals = metrics.counter('admin_refusals_total', 'Connections and requests that the admin page refused.', [
-      'reason',
-    ]);
+    // As of the inputs, so that their alerts hold here too.
+    this.#authFailures = metrics.counter('auth_failures_total', AUTH_FAILURES, ['input', 'reason']);
+    this.#connectionsEnded = metrics.counter('connections_closed_total', CONNECTIONS_CLOSED, ['input', 'reason']);
     this.#actions = metrics.counter('admin_actions_total', 'Actions that the admin page was asked for, and did.', [
       'action',
       'outcome',
@@ -30,12 +37,13 @@ export class AdminTelemetry implements Disposable {
   }
 
   authFailed(input: 'admin', reason: AdminRefusal, peer: string | null, detail?: string): void {
-    this.#refusals.add(1, reason);
+    this.#authFailures.add(1, input, reason);
     this.#access.refused({ input, reason, peer, detail });
   }
 
   connectionEnded(input: 'admin', reason: ConnectionEnd, refusedPeer: string): void {
-    this.authFailed(input, reason, refusedPeer);
+    this.#connectionsEnded.add(1, input, reason);
+    this.#access.refused({ input, reason, peer: refusedPeer });
   }
 
   acted(deed: AdminDeed): void {
@@ -45,8 +53,7 @@ export class AdminTelemetry implements Disposable {
 
   /** The page's certificate; `expiresMs` since the epoch, read anew at each scrape. */
   watchCertificate(expiresMs: () => number): void {
-    const help = 'When the certificate of the admin page expires, in Unix seconds.';
-    this.#metrics.gauge('admin_certificate_expiry_seconds', help, [], () => [[expiresMs() / 1000]]);
+    watchCertificate(this.#metrics, 'admin', expiresMs);
   }
 
   exposed(input: string, address: string): void {

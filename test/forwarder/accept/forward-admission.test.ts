@@ -366,7 +366,14 @@ describe('TLS', () => {
     };
     show(server);
     const tls = new TlsContext(
-      { ...files, clientCa: undefined, prefix: 'tls', minVersion: 'TLSv1.2', ciphers: undefined, maxVersion: 'TLSv1.3' },
+      {
+        ...files,
+        clientCa: undefined,
+        prefix: 'tls',
+        minVersion: 'TLSv1.2',
+        ciphers: undefined,
+        maxVersion: 'TLSv1.3',
+      },
       { clock, telemetry },
     );
     t.after(() => tls[Symbol.dispose]());

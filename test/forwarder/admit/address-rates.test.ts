@@ -101,8 +101,7 @@ test('at the door: one connection too many is refused, by its own reason and nam
   const refused: unknown[] = [];
   const telemetry = { authFailed() {}, connectionEnded: (...what: unknown[]) => refused.push(what) };
   const door = openDoor({ rates: ratesOf({ connections: 1 }), telemetry });
-  const come = (): string | null =>
-    door.enter({ remoteAddress: '192.0.2.1', destroy() {}, once() {} } as never, 'tcp');
+  const come = (): string | null => door.enter({ remoteAddress: '192.0.2.1', destroy() {}, once() {} } as never, 'tcp');
   const entered = Array.from({ length: 12 }, come);
   assert.equal(entered.filter((address) => address !== null).length, 10);
   assert.deepEqual(refused, Array(2).fill(['forward', 'too_fast', '192.0.2.1']));

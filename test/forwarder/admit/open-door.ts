@@ -13,5 +13,13 @@ const SILENT = { authFailed() {}, connectionEnded() {} };
 
 export function openDoor({ max = 100_000, perAddressMax = max, allMax = max, ...changes }: DoorChanges = {}): Door {
   const limit = new ConnectionLimit({ max, perAddressMax, all: new ConnectionTotal(allMax) });
-  return new Door({ input: 'forward', admits: () => true, telemetry: SILENT, pace: null, rates: null, ...changes, limit });
+  return new Door({
+    input: 'forward',
+    admits: () => true,
+    telemetry: SILENT,
+    pace: null,
+    rates: null,
+    ...changes,
+    limit,
+  });
 }

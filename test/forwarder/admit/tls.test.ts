@@ -59,7 +59,13 @@ suite('the newest version of TLS', () => {
 
 test('the oldest version, and the ciphers, are the operator’s', async (t) => {
   const telemetry = { tlsReloaded() {}, tlsReloadFailed: assert.ifError };
-  const settings = { ...certificate, clientCa: undefined, prefix: 'tls', minVersion: 'TLSv1.3', maxVersion: undefined } as const;
+  const settings = {
+    ...certificate,
+    clientCa: undefined,
+    prefix: 'tls',
+    minVersion: 'TLSv1.3',
+    maxVersion: undefined,
+  } as const;
   using tls = new TlsContext(
     { ...settings, ciphers: 'TLS_AES_256_GCM_SHA384' },
     { clock: new VirtualClock(), telemetry },
