@@ -1,27 +1,77 @@
-// The operator's page: /metrics for Prometheus, /livez and /readyz for whoever starts and stops us, and actions for whoever sits at this
-// machine. It has nothing of the senders' and nothing secret. A part that is not ready answers 503 with its reasons, a line each; liveness is that it answers at all.
+// The operator's page: /metrics for Prometheus, /livez and /readyz for whoever starts and stops us, and actions for operators. It has nothing of
+// the senders' and nothing secret. A part that is not ready answers 503 with its reasons, a line each; liveness is that it answers at all.
+//
+// Guarantees: but for /livez and /readyz without a token, nothing is answered and nothing done before `access` has admitted the request, whatever its path; who
+// is not known gets no reasons from /readyz.
 
+import type { IncomingMessage, RequestListener, ServerOptions } from 'node:http';
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
-import type { FastifyInstance } from 'fastify';
+import type { Server as TlsServer, TlsOptions } from 'node:tls';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { AdminDeed } from './access-log.ts';
 import { SluiceError, reasonOf } from './errors.ts';
-import { isLoopback, listenOn, parseListenAddress, printAddress } from './listen-address.ts';
-import { UNIX_PEER, peerAddress } from './networks.ts';
+import { IdleConnections } from './idle-connections.ts';
+import { listenOn, parseListenAddress, printAddress } from './listen-address.ts';
+import { peerAddress, plainAddress } from './networks.ts';
 
 export interface AdminServerOptions {
   /** host:port, :port or unix:/path. */
   readonly listen: string;
-  /** Whether a connection from this address (of `peerAddress`) is answered. */
-  readonly admits: (address: string) => boolean;
+  /** What every connection passes before a byte of it is read; it closes those that it does not let in. */
+  readonly door: { enter(socket: Socket, listensOn: 'tcp' | 'unix'): string | null };
+  readonly access: AdminAccess;
+  /** Null: in the clear. */
+  readonly tls: AdminTls | null;
+  readonly telemetry: AdminPageTelemetry;
   /** `accept`: the header of the scraper. */
   readonly metrics: (accept: string) => Promise<{ readonly contentType: string; readonly body: string }>;
   /** Empty while all is well. */
   readonly unreadyReasons: () => readonly string[] | Promise<readonly string[]>;
-  /** What an operator of this machine may ask the process to do. */
+  /** What an operator may ask the process to do. */
   readonly actions?: readonly AdminAction[];
 }
 
-/** Something that is done when it is posted for; only from this machine, whatever the page listens on. */
+export type AdminVerdict =
+  /** `who`: as the audit line of an action names it. */
+  { readonly who: string; readonly mayAct: boolean } | { readonly refused: 401 | 403; readonly why: string };
+
+export interface AdminAccess {
+  /** Whether the request is answered; takes its time to refuse. */
+  admit(request: IncomingMessage, peer: string): Promise<AdminVerdict>;
+  /** Who it is, as far as is known; null: nobody who is known. Refuses nothing and tells nothing. */
+  whoIs(request: IncomingMessage): string | null;
+}
+
+/** The certificate that the page shows. */
+export interface AdminTls {
+  options(clients: 'reads'): TlsOptions;
+  /** The server shows new certificates as they come. */
+  follow(server: TlsServer, clients: 'reads'): void;
+}
+
+export interface AdminPageTelemetry {
+  authFailed(
+    input: 'admin',
+    reason: 'tls_failed' | 'certificate_refused' | 'other_machine',
+    peer: string | null,
+    detail?: string,
+  ): void;
+  acted(deed: AdminDeed): void;
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Answers whoever may connect: it tells no more than that the process is well. */
+    open?: true;
+  }
+  interface FastifyRequest {
+    /** What `access` said; null on an open route. */
+    operator: { readonly who: string; readonly mayAct: boolean; readonly peer: string } | null;
+  }
+}
+
+/** Something that is done when it is posted for, by who may act. */
 export interface AdminAction {
   readonly path: string;
   /** For the index: method, and what it does. */
@@ -50,13 +100,18 @@ const INDEX = `Sluice, for its operators:
 const BODY_BYTES_MAX = 1024;
 const REQUEST_TIMEOUT_MS = 10_000;
 const IDLE_TIMEOUT_MS = 75_000;
+/** Connections without a request. */
+const IDLE_MAX = 48;
 
 /** Rejects with config_invalid or listen_failed. */
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
   const address = parseListenAddress(options.listen);
-  const { admits } = options;
+  // On a unix socket the permissions guard, and nobody listens in.
+  const tls = address.kind === 'tcp' ? options.tls : null;
   // Not before it is needed: a job that ends by itself has no page, and starts the faster.
   const { default: createFastify } = await import('fastify');
+  const { createServer } = tls ? await import('node:https') : { createServer: null };
+  const http = { headersTimeout: REQUEST_TIMEOUT_MS, maxHeaderSize: 16 * 1024 };
   const fastify = createFastify({
     logger: false,
     bodyLimit: BODY_BYTES_MAX,
@@ -64,12 +119,26 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
     keepAliveTimeout: IDLE_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: true,
-    http: { headersTimeout: REQUEST_TIMEOUT_MS, maxHeaderSize: 16 * 1024 },
+    http,
+    ...(tls &&
+      createServer && {
+        serverFactory(handler: RequestListener) {
+          const timed: ServerOptions = { ...http, requestTimeout: REQUEST_TIMEOUT_MS };
+          const handshakeTimeout = REQUEST_TIMEOUT_MS;
+          const server = createServer({ ...tls.options('reads'), ...timed, handshakeTimeout }, handler);
+          server.keepAliveTimeout = IDLE_TIMEOUT_MS;
+          server.setTimeout(IDLE_TIMEOUT_MS);
+          tls.follow(server, 'reads');
+          tellTlsFailures(server, options.telemetry);
+          return server;
+        },
+      }),
   });
-  addRoutes(fastify, options, address.kind);
+  admitAll(fastify, options.access, address.kind);
+  addRoutes(fastify, options);
+  const idle = new IdleConnections(fastify.server, IDLE_MAX);
   fastify.server.prependListener('connection', (socket: Socket) => {
-    const peer = peerAddress(socket.remoteAddress, address.kind);
-    if (peer === null || !admits(peer)) socket.destroy();
+    if (options.door.enter(socket, address.kind) !== null) idle.opened(socket);
   });
   await fastify.ready();
   const bound = await listenOn(fastify.server, address);
@@ -85,17 +154,58 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
   };
 }
 
+function tellTlsFailures(server: TlsServer, telemetry: AdminPageTelemetry): void {
+  // Who shows no certificate may be a probe; who shows one that is none of ours is nobody.
+  server.on('secureConnection', (socket) => {
+    if (!socket.authorizationError || !socket.getPeerX509Certificate()) return;
+    const peer = socket.remoteAddress === undefined ? null : plainAddress(socket.remoteAddress);
+    telemetry.authFailed('admin', 'certificate_refused', peer, String(socket.authorizationError));
+    socket.destroy();
+  });
+  // Node would take what is no TLS for a bad request, and answer it in the clear.
+  server.removeAllListeners('tlsClientError');
+  server.on('tlsClientError', (error, socket) => {
+    const peer = socket.remoteAddress === undefined ? null : plainAddress(socket.remoteAddress);
+    telemetry.authFailed('admin', 'tls_failed', peer, reasonOf(error));
+    socket.destroy();
+  });
+}
+
+/** Every path, those that do not exist too, but for the open ones. */
+function admitAll(fastify: FastifyInstance, access: AdminAccess, listensOn: 'tcp' | 'unix'): void {
+  fastify.decorateRequest('operator', null);
+  fastify.addHook('onRequest', async (request, reply) => {
+    // Who shows a token is told whether it is right, which must not be free to guess anywhere.
+    if (request.routeOptions.config.open && request.headers.authorization === undefined) return;
+    const peer = peerAddress(request.socket.remoteAddress, listensOn);
+    if (peer === null) {
+      request.socket.destroy();
+      return reply.hijack();
+    }
+    const verdict = await access.admit(request.raw, peer);
+    if (!('refused' in verdict)) {
+      request.operator = { ...verdict, peer };
+      return;
+    }
+    if (verdict.refused === 401) reply.header('www-authenticate', 'Bearer realm="sluice", Basic realm="sluice"');
+    // What it sends on is not read.
+    return reply.header('connection', 'close').code(verdict.refused).type(TEXT).send(`${verdict.why}\n`);
+  });
+}
+
 function addRoutes(
   fastify: FastifyInstance,
-  { metrics, unreadyReasons, actions = [] }: AdminServerOptions,
-  listensOn: 'tcp' | 'unix',
+  { metrics, unreadyReasons, actions = [], access, telemetry }: AdminServerOptions,
 ): void {
   const index = INDEX + actions.map(({ path, about }) => `${path}  ${about}\n`).join('');
   fastify.get('/', (_request, reply) => reply.type(TEXT).send(index));
-  fastify.get('/livez', (_request, reply) => reply.type(TEXT).send('ok\n'));
-  fastify.get('/readyz', async (_request, reply) => {
+  const open = { config: { open: true } } as const;
+  fastify.get('/livez', open, (_request, reply) => reply.type(TEXT).send('ok\n'));
+  fastify.get('/readyz', open, async ({ raw }, reply) => {
     const reasons = await unreadyReasons();
-    const body = reasons.length === 0 ? 'ok\n' : reasons.map((reason) => `${reason}\n`).join('');
+    // They name brokers and stores.
+    const told = access.whoIs(raw) === null ? ['not ready; the reasons are told to who shows a token'] : reasons;
+    const body = reasons.length === 0 ? 'ok\n' : told.map((reason) => `${reason}\n`).join('');
     return reply
       .code(reasons.length === 0 ? 200 : 503)
       .type(TEXT)
@@ -107,42 +217,56 @@ function addRoutes(
   });
   // A page in a browser can post text to loopback, but no JSON without asking first; so JSON it must be.
   fastify.removeContentTypeParser('text/plain');
-  for (const action of actions) addAction(fastify, action, listensOn);
+  for (const action of actions) {
+    fastify.post(action.path, (request, reply) => act(action, { request, reply, telemetry }));
+  }
 }
 
-function addAction(fastify: FastifyInstance, action: AdminAction, listensOn: 'tcp' | 'unix'): void {
-  fastify.post(action.path, async (request, reply) => {
-    if (!isOfThisMachine(peerAddress(request.socket.remoteAddress, listensOn))) {
-      return reply
-        .code(403)
-        .type(TEXT)
-        .send('Cannot do this for another machine: ask from the one that Sluice runs on\n');
-    }
-    const hangUp = new AbortController();
-    reply.raw.on('close', () => hangUp.abort());
-    const lines = action.run(request.body, hangUp.signal);
-    try {
-      const first = await lines.next();
-      return await reply.type(LINES).send(Readable.from(following(first, lines)));
-    } catch (error) {
-      const status = error instanceof SluiceError ? error.kind.http : 500;
-      return reply
-        .code(status)
-        .type(TEXT)
-        .send(`${reasonOf(error)}\n`);
-    }
-  });
+interface Asked {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  readonly telemetry: AdminPageTelemetry;
+}
+
+async function act({ path, run }: AdminAction, { request, reply, telemetry }: Asked): Promise<FastifyReply> {
+  const { operator } = request;
+  if (!operator?.mayAct) {
+    telemetry.authFailed('admin', 'other_machine', operator?.peer ?? null);
+    const why = 'Cannot do this for another machine: ask from the one that Sluice runs on, or set SLUICE_ADMIN_TOKEN';
+    return reply.code(403).type(TEXT).send(`${why}\n`);
+  }
+  const { who, peer } = operator;
+  const tell = (outcome: AdminDeed['outcome']): void => telemetry.acted({ action: path, who, peer, outcome });
+  const hangUp = new AbortController();
+  reply.raw.on('close', () => hangUp.abort());
+  const lines = run(request.body, hangUp.signal);
+  try {
+    const first = await lines.next();
+    tell('started');
+    return await reply.type(LINES).send(Readable.from(following(first, lines, tell)));
+  } catch (error) {
+    tell('failed');
+    const status = error instanceof SluiceError ? error.kind.http : 500;
+    return reply
+      .code(status)
+      .type(TEXT)
+      .send(`${reasonOf(error)}\n`);
+  }
 }
 
 async function* following(
   first: IteratorResult<string, void>,
   rest: AsyncGenerator<string, void, void>,
+  tell: (outcome: AdminDeed['outcome']) => void,
 ): AsyncGenerator<string, void, void> {
-  if (first.done) return;
-  yield first.value;
-  yield* rest;
-}
-
-function isOfThisMachine(peer: string | null): boolean {
-  return peer === UNIX_PEER || (peer !== null && isLoopback({ kind: 'tcp', host: peer, port: 0 }));
+  let outcome: AdminDeed['outcome'] = 'failed';
+  try {
+    if (!first.done) {
+      yield first.value;
+      yield* rest;
+    }
+    outcome = 'done';
+  } finally {
+    tell(outcome);
+  }
 }

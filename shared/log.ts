@@ -1,8 +1,10 @@
 // The own log of Sluice: JSON lines on stderr, one per named event, by pino. Never a payload.
-// For people at a terminal the same lines are made readable. Repeats of an event within a few seconds are counted and told once, so that a fault can't flood the log that tells of it.
+// For people at a terminal the same lines are made readable. Repeats of an event within a few seconds are counted and told once, so that a
+// fault can't flood the log that tells of it. Names that senders chose (tags, hosts) are harmless to the terminal on which they are read.
 
 import { type DestinationStream, destination, pino } from 'pino';
-import type { Clock } from '#shared/clock.ts';
+import type { Clock } from './clock.ts';
+import { harmless } from './harmless.ts';
 
 type LogFields = Record<string, string | number | boolean | null>;
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
@@ -54,6 +56,11 @@ export function createLog(
   const lastTold = new Map<string, { atMs: number; repeats: number }>();
 
   const tell = (severity: 'warn' | 'error', event: string, fields: LogFields): void => {
+    // Who has counted has folded the repeats already (access-log.ts).
+    if (fields['count'] !== undefined) {
+      logger[severity](safe(fields), event);
+      return;
+    }
     const key = `${severity} ${event} ${TOLD_APART.map((name) => fields[name] ?? '').join(' ')}`;
     const now = clock.monotonicMs();
     const last = lastTold.get(key);
@@ -62,13 +69,22 @@ export function createLog(
       return;
     }
     lastTold.set(key, { atMs: now, repeats: 0 });
-    logger[severity](last?.repeats ? { ...fields, repeats: last.repeats } : fields, event);
+    logger[severity](safe(last?.repeats ? { ...fields, repeats: last.repeats } : fields), event);
   };
 
   return {
-    debug: (event, fields = {}) => logger.debug(fields, event),
-    info: (event, fields = {}) => logger.info(fields, event),
+    debug: (event, fields = {}) => logger.debug(safe(fields), event),
+    info: (event, fields = {}) => logger.info(safe(fields), event),
     warn: (event, fields = {}) => tell('warn', event, fields),
     error: (event, fields = {}) => tell('error', event, fields),
   };
+}
+
+/** JSON leaves C1 controls and marks of direction as they are. */
+function safe(fields: LogFields): LogFields {
+  const entries = Object.entries(fields);
+  if (!entries.some(([, value]) => typeof value === 'string' && harmless(value) !== value)) return fields;
+  return Object.fromEntries(
+    entries.map(([name, value]) => [name, typeof value === 'string' ? harmless(value) : value]),
+  );
 }

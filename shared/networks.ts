@@ -40,6 +40,13 @@ export function plainAddress(address: string): string {
   return address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address;
 }
 
+/** Whom rates and limits count together: an IPv4 address, or the IPv6 network of 64 bits in which one host may take any address. */
+export function networkOfPeer(address: string): string {
+  const [plain = ''] = address.split('%', 1);
+  if (isIP(plain) !== 6) return address;
+  return `${(addressNumber(plain, 'ipv6') >> 64n).toString(16)}::/64`;
+}
+
 export class NetworkSet {
   readonly #list = new BlockList();
 

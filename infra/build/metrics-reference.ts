@@ -8,6 +8,7 @@ import { ByteBudget } from '#shared/byte-budget.ts';
 import { systemClock } from '#shared/clock.ts';
 import { loadConfig } from '#shared/config/load.ts';
 import { type MetricFacts, Metrics } from '#shared/metrics.ts';
+import { AdminTelemetry } from '../../services/sluice/admin/telemetry.ts';
 import { LagTelemetry } from '../../services/sluice/lag/telemetry.ts';
 import { watchService } from '../../services/sluice/telemetry.ts';
 import { WorkersTelemetry } from '../../services/sluice/workers/telemetry.ts';
@@ -36,6 +37,9 @@ const parts: Record<string, (metrics: Metrics) => void> = {
     telemetry.watch({ ledger: new Ledger(telemetry), writer, limit, topic: '', partitions: () => [] });
     telemetry.watchBytes(new ByteBudget(1));
     telemetry.watchStore(() => true);
+  },
+  'admin page'(metrics) {
+    new AdminTelemetry(metrics, log, systemClock).watchCertificate(() => 0);
   },
   'primary of workers'(metrics) {
     new WorkersTelemetry(metrics, log).watch({ up: () => 0, events: () => [] });

@@ -16,6 +16,7 @@ import { UnackedNames } from './accept/equal-chunks.ts';
 import { ReadingGate } from './accept/reading-gate.ts';
 import { RefusalPace } from './accept/refusal-pace.ts';
 import { type Admission, type Admit, loadAdmission } from './admit/admission.ts';
+import { AddressRates, exemptNetworks } from './admit/address-rates.ts';
 import { ConnectionLimit, ConnectionTotal, connectionsWithin, openFilesMax } from './admit/connection-limit.ts';
 import { Door } from './admit/door.ts';
 import { INPUT_LISTENERS, admittedExposures } from './admit/exposure.ts';
@@ -53,7 +54,7 @@ export interface Forwarder extends AsyncDisposable {
  */
 export async function startForwarder(options: ForwarderOptions): Promise<Forwarder> {
   const { config, queue, metrics, log, clock, datagrams = true } = options;
-  const telemetry = new ForwarderTelemetry(metrics, log);
+  const telemetry = new ForwarderTelemetry(metrics, log, clock);
   const admission = loadAdmission(config, (path) => readFileSync(path, 'utf8'));
   const exposed = admittedExposures(config, INPUT_LISTENERS);
   await using starting = new AsyncDisposableStack();
@@ -72,7 +73,7 @@ export async function startForwarder(options: ForwarderOptions): Promise<Forward
   const all = new ConnectionTotal(connectionsWithin(openFilesMax()));
   const heldMax = Math.min(REFUSED_HELD_MAX, Math.ceil(all.max * REFUSED_HELD_SHARE));
   const pace = new RefusalPace({ clock, heldMax, unreadyReason: () => intake.unreadyReason });
-  const doors = doorsOf(edge, { all, pace });
+  const doors = doorsOf(edge, { all, pace, rates: addressRates(config, { clock, telemetry }) });
   // Its own: who is refused for what he shows must not slow down who is refused because nothing can be held.
   const logins = new RefusalPace({ clock, heldMax, unreadyReason: () => null });
   starting.use(inputs);
@@ -123,7 +124,7 @@ class Inputs implements AsyncDisposable {
 /** One for each input; all their connections together stay below what the process may have open. */
 function doorsOf(
   { config, admission, telemetry }: Edge,
-  { all, pace }: { readonly all: ConnectionTotal; readonly pace: RefusalPace },
+  { all, pace, rates }: { readonly all: ConnectionTotal; readonly pace: RefusalPace; readonly rates: AddressRates },
 ): Readonly<Record<Listener, Door>> {
   const admits = (address: string): boolean => admission.admits(address);
   const doorOf = (input: Listener): Door => {
@@ -131,9 +132,25 @@ function doorsOf(
     const perAddressMax = config[`${input}.max_connections_per_address`];
     const limit = new ConnectionLimit({ max, perAddressMax, all });
     // Only senders of Forward come back at once; an HTTP server reads a connection as soon as it has it.
-    return new Door({ input, admits, telemetry, limit, pace: input === 'forward' ? pace : null });
+    return new Door({ input, admits, telemetry, limit, rates, pace: input === 'forward' ? pace : null });
   };
   return { forward: doorOf('forward'), http: doorOf('http'), syslog: doorOf('syslog'), gelf: doorOf('gelf') };
+}
+
+function addressRates(
+  config: Config,
+  { clock, telemetry }: { readonly clock: Clock; readonly telemetry: ForwarderTelemetry },
+): AddressRates {
+  return new AddressRates({
+    limits: {
+      connections: config['rate.connections_per_address'],
+      requests: config['rate.requests_per_address'],
+      bytes: config['rate.bytes_per_address'],
+    },
+    exempt: exemptNetworks(config),
+    clock,
+    throttled: (address) => telemetry.addressThrottled(address),
+  });
 }
 
 function forwardOptions(

@@ -2,6 +2,8 @@
 // The ledger of the edge: received = produced + rejected + dropped + in flight, which is what is in hand and what is in the spool;
 // its imbalance is a metric, and always 0.
 
+import { AccessLog } from '#shared/access-log.ts';
+import { type Clock, systemClock } from '#shared/clock.ts';
 import { reasonOf } from '#shared/errors.ts';
 import type { Log } from '#shared/log.ts';
 import { LimitedLabel, type Metrics } from '#shared/metrics.ts';
@@ -29,13 +31,18 @@ export type AuthFailure =
   | 'token_missing'
   | 'token_wrong';
 
-/** Why we closed a connection that did nothing forbidden. */
-export type ConnectionEnd = 'too_many' | 'slow_when_full' | 'frame_timeout' | 'answers_unread' | 'idle_timeout';
+/** Why we closed a connection that did nothing forbidden; `too_many`, `too_fast`: at the door, before a byte was read. */
+export type ConnectionEnd =
+  'too_many' | 'too_fast' | 'slow_when_full' | 'frame_timeout' | 'answers_unread' | 'idle_timeout';
+/** Of metrics that the admin page counts too. */
+export const AUTH_FAILURES = 'Senders, operators and scrapers that were not let in.';
+export const CONNECTIONS_CLOSED = 'Connections that were closed because of a limit.';
 /** Tenants that are counted each by its name. */
 const TENANTS_MAX = 100;
 
 export class ForwarderTelemetry {
   readonly #log: Log;
+  readonly #access: AccessLog;
   readonly #metrics: Metrics;
   readonly #received;
   readonly #bytes;
@@ -49,6 +56,7 @@ export class ForwarderTelemetry {
   readonly #connectionsEnded;
   readonly #equalChunks;
   readonly #throttled;
+  readonly #addressThrottled;
   readonly #tenantReceived;
   readonly #tenantBytes;
   readonly #tenantRejected;
@@ -58,8 +66,9 @@ export class ForwarderTelemetry {
   #inHand = 0;
   #eventsInSpool: () => number = () => 0;
 
-  constructor(metrics: Metrics, log: Log) {
+  constructor(metrics: Metrics, log: Log, clock: Clock = systemClock) {
     this.#log = log;
+    this.#access = new AccessLog(log, clock);
     this.#metrics = metrics;
     this.#received = metrics.counter('events_received_total', 'Events that an input took from its senders.', ['input']);
     this.#bytes = metrics.counter('bytes_received_total', 'Bytes of those events as they were sent.', ['input']);
@@ -75,7 +84,7 @@ export class ForwarderTelemetry {
       ['input', 'reason'],
     );
     this.#ackSeconds = metrics.histogram('ack_seconds', 'Time from a chunk in hand to its answer.', ACK_SECONDS_BOUNDS);
-    this.#authFailures = metrics.counter('auth_failures_total', 'Senders that were not let in.', ['input', 'reason']);
+    this.#authFailures = metrics.counter('auth_failures_total', AUTH_FAILURES, ['input', 'reason']);
     this.#tenantReceived = metrics.counter(
       'tenant_events_received_total',
       'Events of a tenant; the first hundred tenants by name.',
@@ -93,11 +102,7 @@ export class ForwarderTelemetry {
       'Datagrams that the kernel dropped because the socket was not read fast enough (Linux).',
       ['input'],
     );
-    this.#connectionsEnded = metrics.counter(
-      'connections_closed_total',
-      'Connections that were closed because of a limit.',
-      ['input', 'reason'],
-    );
+    this.#connectionsEnded = metrics.counter('connections_closed_total', CONNECTIONS_CLOSED, ['input', 'reason']);
     this.#equalChunks = metrics.counter(
       'equal_chunks_total',
       'Chunks that had the id and content of one that was acked on the same connection, and were taken as new events.',
@@ -107,6 +112,10 @@ export class ForwarderTelemetry {
       'tenant_throttled_total',
       'Times that a tenant sent more than its rate and was not read for a while.',
       ['tenant'],
+    );
+    this.#addressThrottled = metrics.counter(
+      'address_throttled_total',
+      'Times that an address sent more bytes than its rate and was not read for a while.',
     );
     metrics.gauge('connections', 'Open connections of senders.', ['input'], () =>
       [...this.#connections].map(([input, n]) => [n, input] as const),
@@ -183,10 +192,14 @@ export class ForwarderTelemetry {
     return this.#inHand + this.#eventsInSpool();
   }
 
-  /** A frame or body that is no events, or none that can be taken; what its sender gets to hear depends on the input. */
-  chunkRejected(input: InputName, reason: string, detail: string): void {
+  /**
+   * A frame or body that is no events, or none that can be taken; what its sender gets to hear depends on the input.
+   * @param refusedPeer where it was refused for who sent it or how much, not for what it is
+   */
+  chunkRejected(input: InputName, reason: string, detail: string, refusedPeer?: string): void {
     this.#chunksRejected.add(1, input, reason);
-    this.#log.warn('chunk_rejected', { input, reason, detail });
+    if (refusedPeer === undefined) this.#log.warn('chunk_rejected', { input, reason, detail });
+    else this.#access.refused({ input, reason, peer: refusedPeer, detail });
   }
 
   buried({ input, reason, error, tag, sender, bytes }: Undecodable): void {
@@ -195,9 +208,14 @@ export class ForwarderTelemetry {
   }
 
   /** `detail`: what the operator may want to know; never a secret. */
-  authFailed(input: InputName, reason: AuthFailure, detail = ''): void {
+  authFailed(input: InputName, reason: AuthFailure, peer: string | null, detail = ''): void {
     this.#authFailures.add(1, input, reason);
-    this.#log.warn('auth_failed', { input, reason, detail });
+    this.#access.refused({ input, reason, peer, detail });
+  }
+
+  /** A datagram of one that may not send; it is counted where it was dropped. */
+  datagramRefused(input: InputName, peer: string): void {
+    this.#access.refused({ input, reason: 'network_refused', peer });
   }
 
   tokensReloaded(count: number): void {
@@ -226,9 +244,11 @@ export class ForwarderTelemetry {
     this.#log.warn('udp_receive_buffer_small', { input, given_bytes: givenBytes, wanted_bytes: wantedBytes });
   }
 
-  connectionEnded(input: InputName, reason: ConnectionEnd): void {
+  /** `refusedPeer`: where it was not even let in. */
+  connectionEnded(input: InputName, reason: ConnectionEnd, refusedPeer?: string): void {
     this.#connectionsEnded.add(1, input, reason);
-    this.#log.warn('connection_closed', { input, reason });
+    if (refusedPeer === undefined) this.#log.warn('connection_closed', { input, reason });
+    else this.#access.refused({ input, reason, peer: refusedPeer });
   }
 
   /** Its sender names chunks by their content (fluent-bit), and had the same to say again. */
@@ -246,13 +266,8 @@ export class ForwarderTelemetry {
   }
 
   /** A certificate that a listener shows; `expiresMs` since the epoch, read anew at each scrape, for it may be renewed. */
-  watchCertificate(listener: InputName | 'admin', expiresMs: () => number): void {
-    this.#metrics.gauge(
-      'tls_certificate_expiry_seconds',
-      'When the certificate of a listener expires, in Unix seconds.',
-      ['listener'],
-      () => [[expiresMs() / 1000, listener]],
-    );
+  watchCertificate(listener: InputName, expiresMs: () => number): void {
+    watchCertificate(this.#metrics, listener, expiresMs);
   }
 
   listening(input: string, address: string): void {
@@ -263,6 +278,12 @@ export class ForwarderTelemetry {
   throttled(tenant: string): void {
     this.#throttled.add(1, tenant);
     this.#log.warn('tenant_throttled', { tenant });
+  }
+
+  /** It sent more bytes than an address may in a second. `address`: of the network that is counted together. */
+  addressThrottled(address: string): void {
+    this.#addressThrottled.add(1);
+    this.#access.refused({ input: 'any', reason: 'rate_limited', peer: address, detail: 'it is not read for a while' });
   }
 
   exposed(input: string, address: string): void {
@@ -278,6 +299,16 @@ export class ForwarderTelemetry {
   }
 
   stopped(): void {
+    this.#access[Symbol.dispose]();
     this.#log.info('forwarder_stopped', { events_in_flight: this.#inFlight });
   }
+}
+
+export function watchCertificate(metrics: Metrics, listener: InputName | 'admin', expiresMs: () => number): void {
+  metrics.gauge(
+    'tls_certificate_expiry_seconds',
+    'When the certificate of a listener expires, in Unix seconds.',
+    ['listener'],
+    () => [[expiresMs() / 1000, listener]],
+  );
 }

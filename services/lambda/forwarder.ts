@@ -67,7 +67,7 @@ const options = httpOptions({
 });
 // A function that waits is paid for; who may call it how often is the gateway's affair.
 const pace = { hold: () => Promise.resolve() };
-const { fastify } = await prepareHttp({ ...options, intake: counted, tokens, pace }, 'tcp');
+const { fastify } = await prepareHttp({ ...options, intake: counted, tokens, pace, rateOf: () => null }, 'tcp');
 
 const adapter = {
   decorateRequest: false,

@@ -8,7 +8,7 @@ import { SluiceError, reasonOf } from '#shared/errors.ts';
 import type { Command } from './command.ts';
 import { takeStartedBy } from './launchers.ts';
 import { withInheritedSockets } from './socket-activation.ts';
-import { harmless } from './output/harmless.ts';
+import { harmless } from '#shared/harmless.ts';
 import { stopSignal } from './stop-signal.ts';
 import { VERSION } from './version.ts';
 import type { WorkerLine } from './workers/worker-line.ts';

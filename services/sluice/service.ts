@@ -1,18 +1,16 @@
 // What the long-running commands have in common: a log, a registry, the queue, the admin page, and a stop in the reverse order
 // of the start, within `shutdown.timeout_ms`.
 
-import { allowedNetworks } from '#forwarder/admit/admission.ts';
-import { admittedExposures } from '#forwarder/admit/exposure.ts';
-import { type AdminAction, type AdminServer, type AdminServerOptions, startAdminServer } from '#shared/admin-server.ts';
+import type { AdminAction, AdminServer } from '#shared/admin-server.ts';
 import type { Clock } from '#shared/clock.ts';
 import { plainSecrets } from '#shared/config/plain-secrets.ts';
 import type { Config } from '#shared/config/settings.ts';
 import { type Log, createLog, terminalLines } from '#shared/log.ts';
 import { Metrics } from '#shared/metrics.ts';
-import { NetworkSet, UNIX_PEER } from '#shared/networks.ts';
 import { openQueue } from '#shared/queue/open.ts';
 import { observeInLog } from '#shared/queue/queue-observer.ts';
 import type { Queue } from '#shared/queue/queue.ts';
+import { startAdminPage } from './admin/page.ts';
 import { collectStartupGarbage, markAtOnce } from './collector.ts';
 import type { CommandContext } from './command.ts';
 import { watchService } from './telemetry.ts';
@@ -110,33 +108,17 @@ export async function answerOperators(service: Service, parts: readonly Part[]):
 
 /** Starts the admin page, which tells readiness of all parts together, and does what it is asked. It ends with the service. */
 export async function startAdmin(
-  { metrics, lifetime, ...service }: Service,
+  { lifetime, ...service }: Service,
   parts: readonly Part[],
   actions: readonly AdminAction[] = [],
 ): Promise<AdminServer> {
   const admin = await startAdminPage(service, {
-    metrics: (accept) => metrics.render(accept),
+    metrics: (accept) => service.metrics.render(accept),
     unreadyReasons: () => unreadyReasons(parts),
     actions,
   });
   lifetime.defer(() => admin.close());
   return admin;
-}
-
-/** Starts an operator's page at the address of `setting`, for those who are allowed. */
-export function startAdminPage(
-  { config, log }: Pick<Service, 'config' | 'log'>,
-  page: Omit<AdminServerOptions, 'listen' | 'admits'>,
-  setting: 'admin.listen' | 'lag.listen' = 'admin.listen',
-): Promise<AdminServer> {
-  const allowed = allowedNetworks(config);
-  const networks = new NetworkSet(allowed);
-  for (const { input, address } of admittedExposures(config, [setting])) log.warn('input_exposed', { input, address });
-  return startAdminServer({
-    listen: config[setting],
-    admits: (address) => allowed.length === 0 || address === UNIX_PEER || networks.has(address),
-    ...page,
-  });
 }
 
 function unreadyReasons(parts: readonly Part[]): string[] {

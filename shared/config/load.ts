@@ -79,6 +79,9 @@ function contradictions(config: Config): string[] {
   }
   const certified = config['tls.key'] !== undefined || config['tls.client_ca'] !== undefined;
   needs(certified, 'tls.cert', 'a key, or the authority of clients, is set');
+  const adminCertified = config['admin.tls.key'] !== undefined || config['admin.tls.client_ca'] !== undefined;
+  needs(adminCertified, 'admin.tls.cert', 'a key, or the authority of clients, of the admin page is set');
+  needs(config['admin.tls.cert'] !== undefined, 'admin.tls.key', 'a certificate of the admin page is set');
   return mistakes;
 }
 

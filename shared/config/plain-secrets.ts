@@ -7,7 +7,13 @@ import { maskedUrl } from './value-text.ts';
 
 /** A sentence each: what goes where, and what to set. */
 export function plainSecrets(config: Config): string[] {
-  return [...ofKafka(config), ...ofElasticsearch(config), ...ofDeadLetterUrl(config), ...ofTokens(config)];
+  return [
+    ...ofKafka(config),
+    ...ofElasticsearch(config),
+    ...ofDeadLetterUrl(config),
+    ...ofTokens(config),
+    ...ofAdmin(config),
+  ];
 }
 
 function ofKafka(config: Config): string[] {
@@ -16,7 +22,7 @@ function ofKafka(config: Config): string[] {
   const remote = config['kafka.brokers']?.filter((broker) => !isLoopbackHost(broker.replace(/:\d+$/, ''))) ?? [];
   if (config['kafka.sasl.mechanism'] === 'plain' && remote.length > 0) {
     found.push(
-      `The password of SASL plain goes to ${remote.join(', ')} unencrypted: set SLUICE_KAFKA_TLS=true, or a scram mechanism`,
+      `The password of SASL plain goes to ${remote.map(maskedUrl).join(', ')} unencrypted: set SLUICE_KAFKA_TLS=true, or a scram mechanism`,
     );
   }
   if (config['kafka.tls_ca'] ?? config['kafka.tls_cert'] ?? config['kafka.tls_key']) {
@@ -46,6 +52,18 @@ function ofTokens(config: Config): string[] {
   if (listen.startsWith('systemd:') || isLoopback(parseListenAddress(listen))) return [];
   return [
     `Senders show their tokens to ${listen} unencrypted, unless what stands in front of it speaks TLS: set SLUICE_TLS_CERT and SLUICE_TLS_KEY`,
+  ];
+}
+
+function ofAdmin(config: Config): string[] {
+  const hasToken = config['admin.token'] !== undefined || config['admin.tokens'] !== undefined;
+  if (!hasToken || config['admin.tls.cert'] !== undefined) return [];
+  const open = [config['admin.listen'], config['lag.listen']].filter(
+    (listen) => !listen.startsWith('systemd:') && !isLoopback(parseListenAddress(listen)),
+  );
+  if (open.length === 0) return [];
+  return [
+    `Operators and scrapers show their tokens to ${open.join(', ')} unencrypted: set SLUICE_ADMIN_TLS_CERT and SLUICE_ADMIN_TLS_KEY`,
   ];
 }
 

@@ -129,6 +129,20 @@ export const settings = {
     { default: 4 * MIB },
   ),
   'admin.listen': text('Address of /metrics, /livez and /readyz.', { default: '127.0.0.1:24231' }),
+  'admin.token': {
+    ...text(
+      'Token that whoever asks the admin page must show, but for /livez and /readyz; the commands that ask it show this one.',
+      { secret: true },
+    ),
+    schema: Type.String({ minLength: 8 }),
+  },
+  'admin.tokens': text('File of more such tokens, or their digests, YAML as that of `http.tokens`.', {}),
+  'admin.tls.cert': text('File of the certificate, and its chain, that the admin page shows: it then speaks TLS.', {}),
+  'admin.tls.key': text('File of the key of that certificate.', {}),
+  'admin.tls.client_ca': text(
+    'File of the certificates that operators and scrapers are trusted by; who shows such a one needs no token.',
+    {},
+  ),
   'lag.listen': text('Address of the exporter `sluice lag --serve`.', { default: '127.0.0.1:24232' }),
   'lag.interval_ms': milliseconds(
     { minimum: 250, maximum: 600_000 },
@@ -155,6 +169,24 @@ export const settings = {
   }),
   'tls.max_version': oneOf(['1.2', '1.3'], 'Newest version of TLS; 1.2 spares senders that want no acks a loss.', {
     defaultText: '1.3; for syslog, whose senders never read, 1.2',
+  }),
+  'rate.connections_per_address': integer(
+    { minimum: 0, maximum: 1_000_000 },
+    'New connections a second from one address, all inputs together; ten times as many at once; 0: any number.',
+    { default: 1000 },
+  ),
+  'rate.requests_per_address': integer(
+    { minimum: 0, maximum: 1_000_000 },
+    'HTTP requests a second from one address; ten times as many at once; 0: any number.',
+    { default: 5000 },
+  ),
+  'rate.bytes_per_address': bytes(
+    { minimum: 0, maximum: 64 * GIB },
+    'Bytes a second from one address, as sent; ten times as many at once; then it is not read for a while. 0: any number.',
+    { default: 128 * MIB },
+  ),
+  'rate.exempt_networks': list('Networks that have none of these rates, such as those of load balancers.', {
+    default: ['127.0.0.0/8', '::1'],
   }),
   'forward.max_connections': integer({ minimum: 1, maximum: 1_000_000 }, 'Connections of the Forward input.', {
     default: 16_384,

@@ -2,6 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startAdminServer } from '#shared/admin-server.ts';
 import { SluiceError } from '#shared/errors.ts';
+import { openDoor } from '#test/forwarder/admit/open-door.ts';
+
+/** Whoever comes may do anything. */
+const OPEN = {
+  door: openDoor(),
+  access: { admit: async () => ({ who: 'anyone', mayAct: true }), whoIs: () => 'anyone' },
+  tls: null,
+  telemetry: { authFailed() {}, acted() {} },
+} as const;
 
 async function get(url: string): Promise<{ status: number; type: string; text: string }> {
   const response = await fetch(url);
@@ -12,7 +21,7 @@ test('metrics, liveness, readiness, and an index of them', async () => {
   let reasons: string[] = [];
   const admin = await startAdminServer({
     listen: '127.0.0.1:0',
-    admits: () => true,
+    ...OPEN,
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4; charset=utf-8', body: 'sluice_x 1\n' }),
     unreadyReasons: () => reasons,
   });
@@ -37,7 +46,7 @@ test('metrics, liveness, readiness, and an index of them', async () => {
 
   const second = startAdminServer({
     listen: admin.address,
-    admits: () => true,
+    ...OPEN,
     metrics: async () => ({ contentType: text, body: '' }),
     unreadyReasons: () => [],
   });
@@ -52,7 +61,7 @@ test('actions: for this machine, in JSON, told line by line, ended by who hangs 
   const ended = Promise.withResolvers<void>();
   const admin = await startAdminServer({
     listen: '127.0.0.1:0',
-    admits: () => true,
+    ...OPEN,
     metrics: async () => ({ contentType: text, body: '' }),
     unreadyReasons: () => [],
     actions: [
@@ -84,4 +93,107 @@ test('actions: for this machine, in JSON, told line by line, ended by who hangs 
   await reader?.cancel();
   await ended.promise;
   await admin.close();
+});
+
+test('whoever is not admitted is answered nothing but whether the process is well, whatever the path', async () => {
+  const acted: string[] = [];
+  const admin = await startAdminServer({
+    ...OPEN,
+    listen: '127.0.0.1:0',
+    access: { admit: async () => ({ refused: 401, why: 'Cannot answer: nobody knows you' }), whoIs: () => null },
+    metrics: async () => ({ contentType: 'text/plain', body: 'sluice_x 1\n' }),
+    unreadyReasons: () => ['broker-7.internal is away'],
+    actions: [
+      {
+        path: '/do',
+        about: 'POST: does it',
+        async *run() {
+          acted.push('done');
+          yield 'done\n';
+        },
+      },
+    ],
+  });
+  const at = `http://${admin.address}`;
+  for (const [path, method] of [
+    ['/', 'GET'],
+    ['/metrics', 'GET'],
+    ['/metrics', 'HEAD'],
+    ['/metrics/', 'GET'],
+    ['//livez', 'GET'],
+    ['/livez', 'POST'],
+    ['/livez/../metrics', 'GET'],
+    ['/%6Detrics', 'GET'],
+    ['/nothing', 'GET'],
+    ['/do', 'POST'],
+    ['/do', 'OPTIONS'],
+  ] as const) {
+    const body = method === 'POST' ? { body: '{}', headers: { 'content-type': 'application/json' } } : {};
+    const answer = await fetch(at + path, { method, ...body });
+    assert.equal(answer.status, 401, `${method} ${path}`);
+    assert.match(answer.headers.get('www-authenticate') ?? '', /Bearer/);
+    assert.doesNotMatch(await answer.text(), /sluice_x|broker/);
+  }
+  assert.deepEqual(acted, []);
+  assert.equal((await get(`${at}/livez`)).text, 'ok\n');
+  const ready = await get(`${at}/readyz`);
+  assert.equal(ready.status, 503);
+  assert.doesNotMatch(ready.text, /broker/);
+  await admin.close();
+});
+
+test('an action is told with who asked for it, and what became of it', async () => {
+  const told: string[] = [];
+  const actionOf = (name: string, run: () => AsyncGenerator<string, void, void>) => ({
+    path: `/${name}`,
+    about: '',
+    run,
+  });
+  const admin = await startAdminServer({
+    ...OPEN,
+    listen: '127.0.0.1:0',
+    access: { admit: async ({ url }) => ({ who: 'ops', mayAct: url !== '/far' }), whoIs: () => 'ops' },
+    telemetry: {
+      authFailed: (_input, reason, peer) => told.push(`${reason} ${peer}`),
+      acted: ({ action, who, peer, outcome }) => told.push(`${action} ${who} ${peer} ${outcome}`),
+    },
+    metrics: async () => ({ contentType: 'text/plain', body: '' }),
+    unreadyReasons: () => [],
+    actions: [
+      actionOf('well', async function* () {
+        yield 'one\n';
+        yield 'two\n';
+      }),
+      actionOf('ill', async function* () {
+        yield 'one\n';
+        throw new Error('a fault');
+      }),
+      actionOf('never', async function* () {
+        throw new SluiceError('request_malformed', 'Cannot do that');
+        yield '';
+      }),
+      actionOf('far', async function* () {
+        yield 'one\n';
+      }),
+    ],
+  });
+  const ask = (path: string) =>
+    fetch(`http://${admin.address}${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{}',
+    });
+  assert.equal(await (await ask('/well')).text(), 'one\ntwo\n');
+  await assert.rejects((await ask('/ill')).text());
+  assert.equal((await ask('/never')).status, 400);
+  assert.equal((await ask('/far')).status, 403);
+  await admin.close();
+  assert.deepEqual(told, [
+    '/well ops 127.0.0.1 started',
+    '/well ops 127.0.0.1 done',
+    '/ill ops 127.0.0.1 started',
+    '/ill ops 127.0.0.1 failed',
+    '/never ops 127.0.0.1 failed',
+    'other_machine 127.0.0.1',
+  ]);
 });

@@ -2,12 +2,11 @@
 // connect is asked at the door (admit/door.ts), before a byte is read.
 
 import type { Server, Socket } from 'node:net';
-import { createServer as createTlsServer, type Server as TlsServer, TLSSocket } from 'node:tls';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import type { Clock } from '#shared/clock.ts';
-import { reasonOf } from '#shared/errors.ts';
 import type { Admission, Peer } from '../admit/admission.ts';
 import type { Door } from '../admit/door.ts';
-import { peerOf, type TlsContext } from '../admit/tls.ts';
+import { peerOf, tlsFailure, type TlsContext } from '../admit/tls.ts';
 import type { ForwarderTelemetry } from '../telemetry.ts';
 import { ForwardHandshake } from './forward-handshake.ts';
 import { ForwardSession } from './forward-session.ts';
@@ -79,10 +78,11 @@ export class ForwardConnections {
   }
 
   #greet(socket: Socket, peer: Peer): void {
-    const { admission, handshakeTimeoutMs, clock } = this.#options;
+    const { admission, door, handshakeTimeoutMs, clock } = this.#options;
+    const rate = door.rateOf(peer.address);
     const { credentials } = admission;
     if (!credentials) {
-      this.#begin(socket, { sender: peer.address, principal: admission.principalOf(peer, null) });
+      this.#begin(socket, { sender: peer.address, rate, principal: admission.principalOf(peer, null) });
       return;
     }
     const limit = clock.timer(handshakeTimeoutMs, () => handshake.expire());
@@ -92,7 +92,7 @@ export class ForwardConnections {
       { ...this.#options, credentials, peer: peer.address },
       ({ user, hostname, unread }) => {
         limit[Symbol.dispose]();
-        this.#begin(socket, { sender: hostname, principal: admission.principalOf(peer, user), unread });
+        this.#begin(socket, { sender: hostname, rate, principal: admission.principalOf(peer, user), unread });
       },
     );
   }
@@ -121,8 +121,8 @@ export class ForwardConnections {
       else socket.destroy();
     });
     server.on('tlsClientError', (error, socket) => {
-      const isCertificate = socket instanceof TLSSocket && Boolean(socket.authorizationError);
-      telemetry.authFailed('forward', isCertificate ? 'certificate_refused' : 'tls_failed', reasonOf(error));
+      const { reason, peer, detail } = tlsFailure(error, socket);
+      telemetry.authFailed('forward', reason, peer, detail);
       socket.destroy();
     });
     return server;

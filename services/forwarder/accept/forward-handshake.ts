@@ -69,7 +69,8 @@ export class ForwardHandshake {
   expire(): void {
     if (this.#isDone) return;
     this.#isDone = true;
-    this.#options.telemetry.authFailed('forward', 'handshake_timeout');
+    const { telemetry, peer } = this.#options;
+    telemetry.authFailed('forward', 'handshake_timeout', peer);
     this.#socket.destroy();
   }
 
@@ -101,7 +102,7 @@ export class ForwardHandshake {
   async #refuse(reason: AuthFailure): Promise<void> {
     const socket = this.#socket;
     const { telemetry, logins, peer } = this.#options;
-    telemetry.authFailed('forward', reason);
+    telemetry.authFailed('forward', reason, peer);
     await logins.hold(peer);
     socket.end(REFUSAL);
     // Unread input would turn the end into a reset, which can take the answer with it.

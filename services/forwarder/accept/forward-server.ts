@@ -43,8 +43,12 @@ export async function startForwardServer(listen: string, options: ForwardServerO
   };
 }
 
-function heartbeatOn(bound: TcpAddress, { admission }: ConnectionOptions): Promise<AsyncDisposable> {
-  return startUdpHeartbeat(bound, (address) => admission.admits(address));
+function heartbeatOn(bound: TcpAddress, { admission, telemetry }: ConnectionOptions): Promise<AsyncDisposable> {
+  return startUdpHeartbeat(bound, (address) => {
+    const isAdmitted = admission.admits(address);
+    if (!isAdmitted) telemetry.datagramRefused('forward', address);
+    return isAdmitted;
+  });
 }
 
 function setMode(path: string, mode: number | undefined): void {

@@ -8,6 +8,7 @@
 import type { Socket } from 'node:net';
 import { type Clock, systemClock } from '#shared/clock.ts';
 import { FRAME_MALFORMED, NEED_MORE } from '#shared/msgpack/frame-scanner.ts';
+import { type AddressRate, ratedRoom } from '../admit/address-rates.ts';
 import type { Chunk, Room, Undecodable } from '../chunk.ts';
 import { encodeAck, encodeJsonAck } from '../decode/forward-ack.ts';
 import { Answers, type OwedAnswer } from './answers.ts';
@@ -30,6 +31,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
   readonly #socket: Socket;
   readonly #options: SessionOptions;
   readonly #clock: Clock;
+  readonly #rate: AddressRate | null;
   readonly #roomOfTenant: Room;
   readonly #gate: ReadingGate;
   readonly #pass: GatePass;
@@ -56,7 +58,9 @@ export class ForwardSession implements GateMember, FrameOutcomes {
     this.#sender = from.sender;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#roomOfTenant = options.roomOf?.(from.principal.tenant) ?? options.intake;
+    const room = options.roomOf?.(from.principal.tenant) ?? options.intake;
+    this.#rate = from.rate;
+    this.#roomOfTenant = ratedRoom(room, from.rate, this.#clock);
     this.#gate = options.gate ?? new ReadingGate(Infinity, this.#clock);
     this.#pass = this.#gate.enter(this);
     const { frameTimeoutMs = Infinity, idleTimeoutMs = 0 } = options;
@@ -145,6 +149,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
 
   #take(piece: Buffer): void {
     if (this.#closing) return;
+    this.#rate?.take(piece.length);
     this.#reader.push(piece);
     this.#read();
   }

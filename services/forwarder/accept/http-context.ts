@@ -9,6 +9,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '#shared/clock.ts';
 import { type ErrorCode, SluiceError } from '#shared/errors.ts';
 import type { Compression } from '#shared/record/compression.ts';
+import { type AddressRate, passed } from '../admit/address-rates.ts';
 import type { Peer } from '../admit/admission.ts';
 import type { Content, InputName, Intake } from '../chunk.ts';
 import { contentOf, type EventsName } from '../decode/content.ts';
@@ -24,6 +25,8 @@ import { codeOf, messageOf } from './http-errors.ts';
 
 const IDEMPOTENCY_KEY_MAX = 255;
 const CHALLENGE = 'Bearer realm="sluice", Basic realm="sluice"';
+/** Refusals of who sends, or how much, not of what was sent: told of as such. */
+const REFUSES_SENDER: ReadonlySet<string> = new Set<ErrorCode>(['origin_refused', 'tag_refused', 'rate_limited']);
 /** A refused body larger than this is not passed over: its connection is closed. */
 const PASSED_OVER_MAX = 256 * 1024 * 1024;
 
@@ -31,9 +34,9 @@ export interface HttpTelemetry {
   connectionOpened(input: 'http'): void;
   connectionClosed(input: 'http'): void;
   /** `detail`: never a secret. */
-  authFailed(input: 'http', reason: AuthFailure, detail?: string): void;
-  /** A request was refused before intake had its events. */
-  chunkRejected(input: InputName, reason: ErrorCode | 'internal', detail: string): void;
+  authFailed(input: 'http', reason: AuthFailure, peer: string | null, detail?: string): void;
+  /** A request was refused before intake had its events; `refusedPeer`: for who sent it or how much. */
+  chunkRejected(input: InputName, reason: ErrorCode | 'internal', detail: string, refusedPeer?: string): void;
 }
 
 declare module 'fastify' {
@@ -67,6 +70,8 @@ export interface HttpContextOptions {
   readonly pace: { hold(peer: string): Promise<void> };
   /** What a tenant may bring. */
   readonly roomOf: (tenant: string | null) => Pick<TenantRoom, 'rateWaitMs'>;
+  /** What an address may bring; null: it has no rate. */
+  readonly rateOf: (address: string) => AddressRate | null;
   /** How long a refused body is passed over. */
   readonly timeoutMs: number;
   /** Requests that wait for 100 Continue. */
@@ -78,6 +83,8 @@ export class HttpContext {
   readonly bodyBytesMax: number;
   /** Errors that intake has counted. */
   readonly #counted = new WeakSet<object>();
+  /** Of each connection, asked for once. */
+  readonly #rates = new WeakMap<object, AddressRate | null>();
   /** What the tokens of requests grant. */
   readonly #grants = new WeakMap<IncomingMessage, Grant>();
 
@@ -86,9 +93,16 @@ export class HttpContext {
     this.bodyBytesMax = options.bodyBytesMax;
   }
 
-  /** Before anything of the body is read. Rejects with unauthorized, the later the more often this peer was refused. */
+  /** Before anything of the body is read. Rejects with rate_limited, or unauthorized, the later the more often this peer was refused. */
   async admit({ raw, routeOptions }: FastifyRequest, reply: FastifyReply): Promise<void> {
-    const { tokens, telemetry } = this.options;
+    const { tokens, telemetry, peerOf } = this.options;
+    const peer = peerOf(raw)?.address ?? null;
+    if (peer !== null && this.#rateOf(raw, peer)?.request() === false) {
+      throw new SluiceError(
+        'rate_limited',
+        'Cannot take events: their address sends more than its rate; send again later',
+      );
+    }
     if (!tokens || routeOptions.config.open || raw.method === 'OPTIONS') return;
     const { authorization } = raw.headers;
     const grant = authorization === undefined ? null : tokens.grantOf(authorization);
@@ -96,8 +110,8 @@ export class HttpContext {
       this.#grants.set(raw, grant);
       return;
     }
-    telemetry.authFailed('http', authorization === undefined ? 'token_missing' : 'token_wrong');
-    await this.options.pace.hold(this.options.peerOf(raw)?.address ?? '');
+    telemetry.authFailed('http', authorization === undefined ? 'token_missing' : 'token_wrong', peer);
+    await this.options.pace.hold(peer ?? '');
     reply.header('www-authenticate', CHALLENGE);
     throw new SluiceError('unauthorized', 'Cannot take events: no token that is known came with them');
   }
@@ -117,7 +131,17 @@ export class HttpContext {
     const principal = this.options.principalOf(peer, this.#grants.get(raw) ?? null);
     const sender = peer.address;
     const counted = this.#counted;
-    return new HttpExchange(input, raw, { ...this.options, begin, compression, principal, sender, counted });
+    const rate = this.#rateOf(raw, sender);
+    return new HttpExchange(input, raw, { ...this.options, begin, compression, principal, sender, rate, counted });
+  }
+
+  #rateOf({ socket }: IncomingMessage, address: string): AddressRate | null {
+    let rate = this.#rates.get(socket);
+    if (rate === undefined) {
+      rate = this.options.rateOf(address);
+      this.#rates.set(socket, rate);
+    }
+    return rate;
   }
 
   /** A scope's error handler: counts, sees to the rest of the body, and gives the dialect's answer. */
@@ -126,7 +150,7 @@ export class HttpContext {
     return (error, request, reply) => {
       const { raw } = request;
       const code = codeOf(error);
-      if (code !== 'unauthorized') this.refused(input, error);
+      if (code !== 'unauthorized') this.refused(input, error, this.options.peerOf(raw)?.address);
       const ends = code === 'unauthorized' || code === 'request_timeout';
       if (ends || expecting.has(raw) || !mayPassOver(raw)) reply.header('connection', 'close');
       else if (!raw.complete) this.#passOver(raw);
@@ -135,9 +159,11 @@ export class HttpContext {
   }
 
   /** Counts what is refused, be it a part of a body whose rest is taken; what intake refused is counted there. */
-  refused(input: InputName, error: unknown): void {
-    const isCounted = typeof error === 'object' && error !== null && this.#counted.has(error);
-    if (!isCounted) this.options.telemetry.chunkRejected(input, codeOf(error), messageOf(error));
+  refused(input: InputName, error: unknown, peer = 'unknown'): void {
+    if (typeof error === 'object' && error !== null && this.#counted.has(error)) return;
+    const code = codeOf(error);
+    const refusedPeer = REFUSES_SENDER.has(code) ? peer : undefined;
+    this.options.telemetry.chunkRejected(input, code, messageOf(error), refusedPeer);
   }
 
   /** What is left of a refused body is read and forgotten, so that its sender may go on; but not for ever. */
@@ -162,6 +188,8 @@ interface ExchangeOptions extends HttpContextOptions {
   readonly compression: Compression | null;
   readonly principal: Principal;
   readonly sender: string;
+  /** Of its address; null: it has none. */
+  readonly rate: AddressRate | null;
   readonly counted: WeakSet<object>;
 }
 
@@ -223,6 +251,7 @@ export class HttpExchange implements Disposable {
   async body(): Promise<Buffer> {
     const { bodies, begin, compression } = this.#options;
     const sent = await bodies.read(this.#request, this.#held, begin);
+    this.#options.rate?.take(sent.length);
     const body = compression ? await bodies.decompress(sent, compression, this.#held) : sent;
     // The URL may hold a time, a host, or the events themselves.
     if (this.chunkId) this.#content = contentOf(body, queryOf(this.#request.url));
@@ -230,12 +259,16 @@ export class HttpExchange implements Disposable {
   }
 
   /** The body piece by piece, as it is sent, for what has no end that is known; the next one is read when there is room. */
-  pieces(): AsyncGenerator<Buffer, void, undefined> {
-    const { bodies, begin, compression } = this.#options;
+  async *pieces(): AsyncGenerator<Buffer, void, undefined> {
+    const { bodies, begin, compression, rate, clock } = this.#options;
     if (compression) {
       throw new SluiceError('encoding_unknown', 'Cannot read the body: here it must have no Content-Encoding');
     }
-    return bodies.pieces(this.#request, begin);
+    for await (const piece of bodies.pieces(this.#request, begin)) {
+      rate?.take(piece.length);
+      yield piece;
+      if (rate && rate.waitMs > 0) await passed(clock, rate.waitMs);
+    }
   }
 
   /** The body, which is void from here on, to what its dialect makes of it; the memory of that is counted. Rejects with body_too_costly. */

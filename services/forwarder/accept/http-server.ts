@@ -15,6 +15,7 @@ import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { listenOn, parseListenAddress, printAddress } from '#shared/listen-address.ts';
 import type { Peer } from '../admit/admission.ts';
+import type { AddressRate } from '../admit/address-rates.ts';
 import type { Door } from '../admit/door.ts';
 import { peerOf, type TlsContext } from '../admit/tls.ts';
 import type { Intake } from '../chunk.ts';
@@ -30,7 +31,7 @@ import { refusedOrigin } from './browser.ts';
 import { Converter } from './converter.ts';
 import { BodyReader } from './http-body.ts';
 import { HttpConnections } from './http-connections.ts';
-import { HttpContext, type HttpDialect, type HttpTelemetry } from './http-context.ts';
+import { HttpContext, type HttpContextOptions, type HttpDialect, type HttpTelemetry } from './http-context.ts';
 import { answerError, codeOf, messageOf } from './http-errors.ts';
 import { tagInput } from './http-input.ts';
 import { createHttpsServer } from './https-server.ts';
@@ -107,7 +108,8 @@ export async function startHttpServer(listen: string, options: HttpListenOptions
   const { clock, door } = options;
   // On a unix socket the permissions guard, and nobody listens in.
   const tls = address.kind === 'tcp' ? options.tls : null;
-  const { fastify, connections } = await prepareHttp({ ...options, tls, threaded: true }, address.kind);
+  const rateOf = (peer: string): AddressRate | null => door.rateOf(peer);
+  const { fastify, connections } = await prepareHttp({ ...options, rateOf, tls, threaded: true }, address.kind);
   fastify.server.prependListener('connection', (socket: Socket) => door.enter(socket, address.kind));
   const graceMs = options.limits?.closeGraceMs ?? LIMITS.closeGraceMs;
   const bound = await listenOn(fastify.server, address);
@@ -116,11 +118,11 @@ export async function startHttpServer(listen: string, options: HttpListenOptions
 
 /** All routes on a server that does not listen: for who has requests from elsewhere and gives them to `inject`. */
 export async function prepareHttp(
-  options: HttpServerOptions,
+  options: HttpServerOptions & Pick<HttpContextOptions, 'rateOf'>,
   listensOn: 'tcp' | 'unix',
 ): Promise<{ readonly fastify: FastifyInstance; readonly connections: HttpConnections }> {
   const limits = { ...LIMITS, ...options.limits };
-  const { telemetry, clock, tokens, principalOf, roomOf, unpacking, pace } = options;
+  const { telemetry, clock, tokens, principalOf, roomOf, rateOf, unpacking, pace } = options;
   const fastify = createFastify(limits, options, (error, socket) => connections.broken(error, socket));
   const connections = new HttpConnections(fastify.server, {
     opened: () => telemetry.connectionOpened('http'),
@@ -137,7 +139,7 @@ export async function prepareHttp(
   const expecting = expectingContinue(fastify.server);
   const peerOfRequest = ({ socket }: IncomingMessage): Peer | null => peerOf(socket, listensOn);
   const shared = { intake, telemetry, clock, bodies, bodyBytesMax, tokens, principalOf, roomOf, timeoutMs, expecting };
-  const context = new HttpContext({ ...shared, pace, converter, peerOf: peerOfRequest });
+  const context = new HttpContext({ ...shared, rateOf, pace, converter, peerOf: peerOfRequest });
   addRoutes(fastify, { connections, context, corsOrigins: options.corsOrigins });
   await fastify.ready();
   return { fastify, connections };
@@ -162,7 +164,8 @@ function createFastify(
     requireHostHeader: true,
     noDelay: true,
   };
-  const authFailed = (reason: AuthFailure, detail: string): void => telemetry.authFailed('http', reason, detail);
+  const authFailed = (reason: AuthFailure, peer: string | null, detail: string): void =>
+    telemetry.authFailed('http', reason, peer, detail);
   return Fastify({
     logger: false,
     bodyLimit,

@@ -2,9 +2,7 @@
 
 import type { RequestListener, ServerOptions } from 'node:http';
 import { createServer, type Server } from 'node:https';
-import { TLSSocket } from 'node:tls';
-import { reasonOf } from '#shared/errors.ts';
-import type { TlsContext } from '../admit/tls.ts';
+import { tlsFailure, type TlsContext } from '../admit/tls.ts';
 import type { AuthFailure } from '../telemetry.ts';
 
 interface HttpsTimes {
@@ -17,7 +15,7 @@ interface HttpsOptions {
   readonly tls: TlsContext;
   readonly http: ServerOptions;
   readonly times: HttpsTimes;
-  readonly authFailed: (reason: AuthFailure, detail: string) => void;
+  readonly authFailed: (reason: AuthFailure, peer: string | null, detail: string) => void;
 }
 
 export function createHttpsServer({ tls, http, times, authFailed }: HttpsOptions, handler: RequestListener): Server {
@@ -28,8 +26,8 @@ export function createHttpsServer({ tls, http, times, authFailed }: HttpsOptions
   // Node would take what is no TLS for a bad request, and answer it in the clear.
   server.removeAllListeners('tlsClientError');
   server.on('tlsClientError', (error, socket) => {
-    const isCertificate = socket instanceof TLSSocket && Boolean(socket.authorizationError);
-    authFailed(isCertificate ? 'certificate_refused' : 'tls_failed', reasonOf(error));
+    const { reason, peer, detail } = tlsFailure(error, socket);
+    authFailed(reason, peer, detail);
     socket.destroy();
   });
   return server;

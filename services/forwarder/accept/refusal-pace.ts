@@ -7,6 +7,7 @@
 
 import { type BackoffLimits, backoffMs } from '#shared/backoff.ts';
 import type { Clock } from '#shared/clock.ts';
+import { networkOfPeer } from '#shared/networks.ts';
 
 export interface RefusalPaceOptions {
   readonly clock: Clock;
@@ -57,7 +58,7 @@ export class RefusalPace {
   /** Resolves when a connection of this peer may be closed. */
   async hold(peer: string): Promise<void> {
     if (this.#held >= this.#options.heldMax) return;
-    const ms = this.#delayMs(peer);
+    const ms = this.#delayMs(networkOfPeer(peer));
     this.#held++;
     await new Promise<void>((resolve) => this.#options.clock.timer(ms, resolve));
     this.#held--;

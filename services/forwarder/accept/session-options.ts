@@ -2,6 +2,7 @@
 
 import type { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
+import type { AddressRate } from '../admit/address-rates.ts';
 import type { Room, SlicedIntake } from '../chunk.ts';
 import type { ForwarderTelemetry } from '../telemetry.ts';
 import type { UnackedNames } from './equal-chunks.ts';
@@ -34,6 +35,8 @@ export interface SessionOptions extends Partial<WatchLimits> {
 }
 
 export interface SessionPeer extends Sender {
+  /** Of its address; null: it has none. */
+  readonly rate: AddressRate | null;
   /** What came behind its handshake. */
   readonly unread?: Buffer;
 }

@@ -6,7 +6,7 @@ import type { Clock } from '#shared/clock.ts';
 import { type ListenAddress, listenOn } from '#shared/listen-address.ts';
 import type { Admit } from '../admit/admission.ts';
 import type { Door } from '../admit/door.ts';
-import { peerOf, type TlsContext } from '../admit/tls.ts';
+import { peerOf, tlsFailure, type TlsContext } from '../admit/tls.ts';
 import type { InputName } from '../chunk.ts';
 import type { ForwarderTelemetry } from '../telemetry.ts';
 import { HeldBytes, type StreamDecoder, StreamSession } from './stream-session.ts';
@@ -43,7 +43,9 @@ export async function startStreamServer(listen: ListenAddress, options: StreamSe
   const server = tls ? tlsServer(tls) : createServer(SOCKET_OPTIONS);
   server.on('connection', (socket: Socket) => door.enter(socket, listen.kind));
   server.on('tlsClientError', (error: Error, socket: Socket) => {
-    telemetry.authFailed(input, 'tls_failed', `${socket.remoteAddress ?? 'nobody'}: ${error.message}`);
+    const { reason, peer, detail } = tlsFailure(error, socket);
+    telemetry.authFailed(input, reason, peer, detail);
+    socket.destroy();
   });
   server.on(tls ? 'secureConnection' : 'connection', (socket: Socket) => {
     // Destroyed at the door, or gone since.
@@ -55,7 +57,9 @@ export async function startStreamServer(listen: ListenAddress, options: StreamSe
     }
     const sender = peer.address;
     const decoder = newDecoder(sender);
-    const session = new StreamSession(socket, { input, tag, sender, principal, decoder, unacked, clock, held });
+    const rate = door.rateOf(sender);
+    const from = { sender, principal, rate };
+    const session = new StreamSession(socket, { ...from, input, tag, decoder, unacked, clock, held });
     sessions.add(session);
     telemetry.connectionOpened(input);
     socket.once('close', () => {

@@ -5,7 +5,8 @@
 
 import type { Socket } from 'node:net';
 import type { Clock } from '#shared/clock.ts';
-import type { Chunk, InputName, Undecodable } from '../chunk.ts';
+import { type AddressRate, ratedRoom } from '../admit/address-rates.ts';
+import type { Chunk, InputName, Room, Undecodable } from '../chunk.ts';
 import type { Principal } from '../principal.ts';
 import { EntryRun } from './entry-run.ts';
 import type { Unacked } from './unacked.ts';
@@ -29,6 +30,8 @@ export interface StreamSessionOptions {
   readonly tag: string;
   readonly sender: string;
   readonly principal: Principal;
+  /** Of the sender's address; null: it has none. */
+  readonly rate: AddressRate | null;
   readonly decoder: StreamDecoder;
   readonly unacked: Unacked;
   readonly clock: Clock;
@@ -63,6 +66,7 @@ export class StreamSession {
   readonly #socket: Socket;
   readonly #options: StreamSessionOptions;
   readonly #origin: Pick<Chunk, 'tag' | 'input' | 'tenant' | 'sender'>;
+  readonly #room: Room;
   readonly #run = new EntryRun();
   #held = 0;
   #inFlightBytes = 0;
@@ -75,6 +79,7 @@ export class StreamSession {
     const { input, tag, sender, principal } = options;
     this.#socket = socket;
     this.#options = options;
+    this.#room = ratedRoom(options.unacked, options.rate, options.clock);
     this.#origin = { tag: principal.tagPrefix + tag, input, tenant: principal.tenant, sender };
     socket.on('data', (piece: Buffer) => this.#read(piece));
     socket.on('end', () => this.#finish());
@@ -94,7 +99,8 @@ export class StreamSession {
   }
 
   #read(piece: Buffer): void {
-    const { decoder, held } = this.#options;
+    const { decoder, held, rate } = this.#options;
+    rate?.take(piece.length);
     decoder.push(piece, this.#run, this.#bury);
     this.#count();
     if (held.isShort && decoder.heldBytes > 0) {
@@ -141,7 +147,7 @@ export class StreamSession {
   }
 
   get #hasRoom(): boolean {
-    return this.#inFlightBytes < IN_FLIGHT_BYTES_MAX && this.#options.unacked.hasRoom;
+    return this.#inFlightBytes < IN_FLIGHT_BYTES_MAX && this.#room.hasRoom;
   }
 
   async #wait(): Promise<void> {
@@ -149,7 +155,7 @@ export class StreamSession {
     this.#socket.pause();
     while (!this.#hasRoom && !this.#socket.destroyed) {
       if (this.#inFlightBytes >= IN_FLIGHT_BYTES_MAX) await this.#settled();
-      else await this.#options.unacked.room();
+      else await this.#room.room();
     }
     this.#isWaiting = false;
     this.#socket.resume();

@@ -38,6 +38,7 @@ export class SyslogDatagrams implements Disposable {
     }
     const run = this.#runs.runOf(sender, admit);
     if (!run) {
+      this.#options.telemetry.datagramRefused('syslog', sender);
       this.#drops.add('not_allowed', bytes.length);
       return;
     }

@@ -4,6 +4,7 @@ import type { Config } from '#shared/config/settings.ts';
 import type { ReadFile } from '#shared/config/yaml-file.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { loadAdmission } from './admission.ts';
+import { exemptNetworks } from './address-rates.ts';
 import { INPUT_LISTENERS, admittedExposures } from './exposure.ts';
 import { checkTls } from './tls.ts';
 import { loadTokens } from './tokens.ts';
@@ -14,6 +15,7 @@ export function checkEdge(config: Config, readFile: ReadFile): void {
   const checks = [
     () => checkSenders(config, readFile),
     () => checkTls(config),
+    () => exemptNetworks(config),
     () => admittedExposures(config, [...INPUT_LISTENERS, 'admin.listen', 'lag.listen']),
   ];
   for (const check of checks) {

@@ -5,6 +5,7 @@
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { networkOfPeer } from '#shared/networks.ts';
 
 /** What the process keeps for itself: databases, brokers, the store, the admin page. */
 const RESERVED_SHARE = 0.25;
@@ -57,8 +58,9 @@ export class ConnectionLimit {
     return this.#count;
   }
 
-  /** Null where a limit is reached. `address`: of `peerAddress`; all peers of a unix socket share one. */
-  enter(address: string): Disposable | null {
+  /** Null where a limit is reached. `peer`: of `peerAddress`; all peers of a unix socket share one. */
+  enter(peer: string): Disposable | null {
+    const address = networkOfPeer(peer);
     const { max, perAddressMax, all } = this.#options;
     const ofAddress = this.#byAddress.get(address) ?? 0;
     if (this.#count >= max || ofAddress >= perAddressMax || all.isFull) return null;

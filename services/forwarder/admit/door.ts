@@ -1,5 +1,5 @@
-// What every connection passes before a byte of it is read, whichever input it comes to: it has a peer, its peer may connect, and there is
-// room for one more. One place for all inputs, so that none of them can forget one of the questions.
+// What every connection passes before a byte of it is read, whichever input it comes to: it has a peer, its peer may connect, does not do so
+// too often, and there is room for one more. One place for all inputs, so that none of them can forget one of the questions.
 //
 // Guarantees: not a byte of a connection that is not let in is read; it is counted, and closed, at once or at a pace where its senders come
 // back without one; one that is let in is counted until it is closed.
@@ -8,35 +8,38 @@ import type { Socket } from 'node:net';
 import { peerAddress } from '#shared/networks.ts';
 import type { InputName } from '../chunk.ts';
 import type { AuthFailure, ConnectionEnd } from '../telemetry.ts';
+import type { AddressRate } from './address-rates.ts';
 import type { ConnectionLimit } from './connection-limit.ts';
 
-interface DoorTelemetry {
-  authFailed(input: InputName, reason: AuthFailure, detail?: string): void;
-  connectionEnded(input: InputName, reason: ConnectionEnd): void;
+interface DoorTelemetry<Name> {
+  authFailed(input: Name, reason: AuthFailure, peer: string): void;
+  connectionEnded(input: Name, reason: ConnectionEnd, refusedPeer: string): void;
 }
 
-export interface DoorOptions {
-  readonly input: InputName;
+export interface DoorOptions<Name = InputName> {
+  readonly input: Name;
   /** Whether a connection from this address (of `peerAddress`) is read. */
   readonly admits: (address: string) => boolean;
   readonly limit: ConnectionLimit;
+  /** Null: no address has a rate. */
+  readonly rates: { of(address: string): AddressRate | null } | null;
   /** Null: what is refused is closed at once. */
   readonly pace: { hold(peer: string): Promise<void> } | null;
-  readonly telemetry: DoorTelemetry;
+  readonly telemetry: DoorTelemetry<Name>;
 }
 
-export class Door {
-  readonly #options: DoorOptions;
+export class Door<Name = InputName> {
+  readonly #options: DoorOptions<Name>;
   /** Connections that were refused and are not closed yet. */
   readonly #refused = new Set<Socket>();
 
-  constructor(options: DoorOptions) {
+  constructor(options: DoorOptions<Name>) {
     this.#options = options;
   }
 
   /** The address of the peer; null for a connection that was not let in, which nobody but the door may touch. */
   enter(socket: Socket, listensOn: 'tcp' | 'unix'): string | null {
-    const { input, admits, limit, telemetry } = this.#options;
+    const { input, admits, limit, rates, telemetry } = this.#options;
     const address = peerAddress(socket.remoteAddress, listensOn);
     // It was reset before it was accepted: nobody is there to be let in.
     if (address === null) {
@@ -47,13 +50,22 @@ export class Door {
       telemetry.authFailed(input, 'network_refused', address);
       return this.#refuse(socket, address);
     }
+    if (rates?.of(address)?.connection() === false) {
+      telemetry.connectionEnded(input, 'too_fast', address);
+      return this.#refuse(socket, address);
+    }
     const permit = limit.enter(address);
     if (!permit) {
-      telemetry.connectionEnded(input, 'too_many');
+      telemetry.connectionEnded(input, 'too_many', address);
       return this.#refuse(socket, address);
     }
     socket.once('close', () => permit[Symbol.dispose]());
     return address;
+  }
+
+  /** What the address may bring; null where it has no rate. */
+  rateOf(address: string): AddressRate | null {
+    return this.#options.rates?.of(address) ?? null;
   }
 
   /** Closes what was refused. */

@@ -21,14 +21,16 @@ interface Guard {
 /** A certificate of ours tells senders who we are, and us nothing of them: only one of theirs does. */
 const CLIENT_CERTIFICATE = ['tls.client_ca', 'tls.cert'] as const;
 
+const OPERATORS = [['admin.token'], ['admin.tokens'], ['admin.tls.client_ca', 'admin.tls.cert']] as const;
+
 const GUARDS: Readonly<Record<ListenSetting, Guard>> = {
   'forward.listen': { input: 'forward', by: [['shared_key'], ['users'], CLIENT_CERTIFICATE] },
   'http.listen': { input: 'http', by: [['http.tokens'], CLIENT_CERTIFICATE] },
   'syslog.listen': { input: 'syslog', by: [] },
   'syslog.tls_listen': { input: 'syslog', by: [CLIENT_CERTIFICATE] },
   'gelf.listen': { input: 'gelf', by: [] },
-  'admin.listen': { input: 'admin', by: [] },
-  'lag.listen': { input: 'admin', by: [] },
+  'admin.listen': { input: 'admin', by: OPERATORS },
+  'lag.listen': { input: 'admin', by: OPERATORS },
 };
 
 /** The addresses of the forwarder's inputs. */

@@ -10,16 +10,20 @@ import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { type SecureVersion, type Server, TLSSocket, type TlsOptions, createSecureContext } from 'node:tls';
 import type { Clock } from '#shared/clock.ts';
-import type { Config } from '#shared/config/settings.ts';
+import { type Config, type SettingName, variableOf } from '#shared/config/settings.ts';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
-import { peerAddress } from '#shared/networks.ts';
+import { peerAddress, plainAddress } from '#shared/networks.ts';
 import { watchFiles } from '#shared/watched-files.ts';
 import type { Peer } from './admission.ts';
 
 /** How soon a new certificate is shown. */
 const LOOK_INTERVAL_MS = 5000;
 
+/** Whose certificate: that of the inputs, or that of the operators' pages. */
+export type TlsPrefix = 'tls' | 'admin.tls';
+
 interface TlsSettings {
+  readonly prefix: TlsPrefix;
   readonly cert: string;
   readonly key: string;
   /** Undefined: senders show no certificate. */
@@ -63,15 +67,17 @@ interface TlsOptionsOfContext {
 }
 
 /** Null where no certificate is set. Throws config_invalid where its files cannot be used. */
-export function tlsContext(config: Config, options: TlsOptionsOfContext): TlsContext | null {
-  const settings = tlsSettings(config);
+export function tlsContext(config: Config, options: TlsOptionsOfContext, prefix: TlsPrefix = 'tls'): TlsContext | null {
+  const settings = tlsSettings(config, prefix);
   return settings && new TlsContext(settings, options);
 }
 
 /** For `sluice check`: throws config_invalid where the files cannot be used. */
 export function checkTls(config: Config): void {
-  const settings = tlsSettings(config);
-  if (settings) read(settings);
+  for (const prefix of ['tls', 'admin.tls'] as const) {
+    const settings = tlsSettings(config, prefix);
+    if (settings) read(settings);
+  }
 }
 
 export class TlsContext implements Disposable {
@@ -104,7 +110,8 @@ export class TlsContext implements Disposable {
       key,
       ...(asks && { ca }),
       requestCert: asks,
-      rejectUnauthorized: asks,
+      // A probe of the operators' page shows none; who shows what there is asked for each request.
+      rejectUnauthorized: asks && this.#settings.prefix === 'tls',
       minVersion,
       maxVersion: maxVersion ?? newestOf(senders, minVersion),
       ...(ciphers !== undefined && { ciphers }),
@@ -132,6 +139,18 @@ export class TlsContext implements Disposable {
   }
 }
 
+/** Why a handshake came to nothing, and with whom; `socket`: of `tlsClientError`. */
+export function tlsFailure(error: Error, socket: Socket) {
+  const isRefused = (socket instanceof TLSSocket && Boolean(socket.authorizationError)) || isCertificateMissing(error);
+  const reason = isRefused ? ('certificate_refused' as const) : ('tls_failed' as const);
+  const peer = socket.remoteAddress === undefined ? null : plainAddress(socket.remoteAddress);
+  return { reason, peer, detail: reasonOf(error) };
+}
+
+function isCertificateMissing(error: Error): boolean {
+  return 'code' in error && error.code === 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE';
+}
+
 /** Who is at the other end of a connection, by TLS or not; null where nobody is any more. */
 export function peerOf(socket: Socket, listensOn: 'tcp' | 'unix'): Peer | null {
   const address = peerAddress(socket.remoteAddress, listensOn);
@@ -151,19 +170,22 @@ function certificateNames(socket: TLSSocket): string[] {
   return names;
 }
 
-function tlsSettings(config: Config): TlsSettings | null {
-  const { 'tls.cert': cert, 'tls.key': key, 'tls.client_ca': clientCa } = config;
+function tlsSettings(config: Config, prefix: TlsPrefix): TlsSettings | null {
+  const cert = config[`${prefix}.cert` as const];
+  const key = config[`${prefix}.key` as const];
+  const clientCa = config[`${prefix}.client_ca` as const];
   const newest = config['tls.max_version'];
   const maxVersion = newest && (`TLSv${newest}` as const);
   if (cert === undefined || key === undefined) return null;
   const minVersion = `TLSv${config['tls.min_version']}` as const;
-  return { cert, key, clientCa, minVersion, maxVersion, ciphers: config['tls.ciphers'] };
+  return { prefix, cert, key, clientCa, minVersion, maxVersion, ciphers: config['tls.ciphers'] };
 }
 
 function read(settings: TlsSettings): Material {
-  const cert = readPart('SLUICE_TLS_CERT', settings.cert);
-  const key = readPart('SLUICE_TLS_KEY', settings.key);
-  const ca = settings.clientCa === undefined ? undefined : readPart('SLUICE_TLS_CLIENT_CA', settings.clientCa);
+  const { prefix, clientCa } = settings;
+  const cert = readPart(`${prefix}.cert`, settings.cert);
+  const key = readPart(`${prefix}.key`, settings.key);
+  const ca = clientCa === undefined ? undefined : readPart(`${prefix}.client_ca`, clientCa);
   try {
     createSecureContext({ cert, key, ca, ...(settings.ciphers !== undefined && { ciphers: settings.ciphers }) });
     if (ca !== undefined) new X509Certificate(ca);
@@ -176,10 +198,12 @@ function read(settings: TlsSettings): Material {
   }
 }
 
-function readPart(variable: string, path: string): string {
+function readPart(setting: SettingName, path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    throw new SluiceError('config_invalid', `${variable}: cannot read ${path}: ${reasonOf(error)}`, { cause: error });
+    throw new SluiceError('config_invalid', `${variableOf(setting)}: cannot read ${path}: ${reasonOf(error)}`, {
+      cause: error,
+    });
   }
 }

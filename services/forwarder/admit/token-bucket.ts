@@ -1,4 +1,4 @@
-// A rate with a burst of one second. What has been read is taken, even past the end: a debt, during which nothing more is read, for
+// A rate with a burst of one second, or of as many as are given. What has been read is taken, even past the end: a debt, during which nothing more is read, for
 // nobody knows beforehand how much will come. Pure: the time is given.
 
 export class TokenBucket {
@@ -7,16 +7,22 @@ export class TokenBucket {
   #tokens: number;
   #atMs: number;
 
-  constructor(perSecond: number, nowMs: number) {
+  constructor(perSecond: number, nowMs: number, burstSeconds = 1) {
     this.#perMs = perSecond / 1000;
-    this.#burst = perSecond;
-    this.#tokens = perSecond;
+    this.#burst = perSecond * burstSeconds;
+    this.#tokens = this.#burst;
     this.#atMs = nowMs;
   }
 
   take(amount: number, nowMs: number): void {
     this.#fill(nowMs);
     this.#tokens -= amount;
+  }
+
+  /** Whether so much may be taken without a debt. */
+  has(amount: number, nowMs: number): boolean {
+    this.#fill(nowMs);
+    return this.#tokens >= amount;
   }
 
   /** Milliseconds until more may be read; 0 where it may be now. */

@@ -23,6 +23,8 @@ export interface TokenFileOptions {
 export interface TokenFile extends Disposable {
   /** What an Authorization header grants; null: nothing. */
   grantOf(authorization: string): Grant | null;
+  /** The name of the token that it shows; null where none is known. */
+  holderOf(authorization: string): string | null;
 }
 
 /** Throws config_invalid. */
@@ -44,6 +46,7 @@ export function openTokenFile(path: string, { tenants, clock, telemetry, interva
   });
   return {
     grantOf: (authorization) => tokens.grantOf(authorization),
+    holderOf: (authorization) => tokens.holderOf(authorization),
     [Symbol.dispose]: () => watch[Symbol.dispose](),
   };
 }

@@ -34,6 +34,8 @@ const TokensFile = Type.Array(
 );
 
 interface Token {
+  /** For the audit lines: its user, else its place in the file. */
+  readonly name: string;
   readonly digest: Buffer;
   readonly userDigest: Buffer | null;
   readonly grant: Grant;
@@ -50,16 +52,31 @@ export class Tokens {
     return this.#tokens.length;
   }
 
+  /** One token, of a setting. */
+  static ofSecret(secret: string, name: string): Tokens {
+    const grant = { tenant: null, tagPrefix: null, tags: null };
+    return new Tokens([{ name, digest: digestOf(secret), userDigest: null, grant }]);
+  }
+
   /** What an Authorization header grants; null: nothing. */
   grantOf(authorization: string): Grant | null {
-    let found: Grant | null = null;
+    return this.#find(authorization)?.grant ?? null;
+  }
+
+  /** The name of the token that it shows; null where none is known. */
+  holderOf(authorization: string): string | null {
+    return this.#find(authorization)?.name ?? null;
+  }
+
+  #find(authorization: string): Token | null {
+    let found: Token | null = null;
     for (const { user, secret } of credentialsIn(authorization)) {
       const digest = digestOf(secret);
       const userDigest = digestOf(user ?? '');
       for (const token of this.#tokens) {
         const isToken = timingSafeEqual(token.digest, digest);
         const isUser = timingSafeEqual(token.userDigest ?? userDigest, userDigest);
-        if (isToken && (isUser || user === null)) found = token.grant;
+        if (isToken && (isUser || user === null)) found = token;
       }
     }
     return found;
@@ -87,6 +104,7 @@ export function loadTokens(path: string, tenants: readonly Tenant[], readFile: R
   if (mistakes.length > 0) throw new SluiceError('config_invalid', linesOf(path, mistakes));
   return new Tokens(
     tokens.map(({ user, tenant, tag_prefix: tagPrefix, tags }, i) => ({
+      name: user ?? `token ${i}`,
       digest: digests[i] ?? digestOf(''),
       userDigest: user === undefined ? null : digestOf(user),
       grant: { tenant: tenant ?? null, tagPrefix: tagPrefix ?? null, tags: tags ?? null },

@@ -12,7 +12,7 @@ import { namedAlone } from '#shared/record/chain.ts';
 import type { Batch } from '#shared/record/record.ts';
 import type { CommandContext } from '../command.ts';
 import { EntryJson, eventNames } from '../output/event-json.ts';
-import { harmless } from '../output/harmless.ts';
+import { harmless } from '#shared/harmless.ts';
 import { Output } from '../output/output.ts';
 import { timeArgument } from './time-argument.ts';
 
@@ -45,7 +45,7 @@ export async function run(args: string[], { config, stdout, stderr, signal, cloc
   await using queue = await openQueue(config, {
     clock,
     readOnly: true,
-    observer: observeInWords((line) => stderr.write(`sluice: ${line}\n`)),
+    observer: observeInWords((line) => stderr.write(`sluice: ${harmless(line)}\n`)),
   });
   const print = new EventPrinter();
   const output = new Output({ stdout, stderr });
@@ -60,7 +60,7 @@ export async function run(args: string[], { config, stdout, stderr, signal, cloc
   async function printRecord(record: FetchedRecord): Promise<void> {
     const unpacked = await unpack(record, { bytesMax: VALUE_BYTES_MAX });
     if (unpacked.kind === 'unreadable') {
-      stderr.write(`sluice: ${unpacked.error} (partition ${record.partition}, offset ${record.offset})\n`);
+      stderr.write(`sluice: ${harmless(unpacked.error)} (partition ${record.partition}, offset ${record.offset})\n`);
       return;
     }
     let entry = 0;

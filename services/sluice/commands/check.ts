@@ -9,7 +9,8 @@ import { type Config, type Setting, type SettingName, settings, variableOf } fro
 import { maskedUrl, textFromValue } from '#shared/config/value-text.ts';
 import { SluiceError } from '#shared/errors.ts';
 import type { CommandContext } from '../command.ts';
-import { harmless } from '../output/harmless.ts';
+import { checkPageTokens } from '../admin/page.ts';
+import { harmless } from '#shared/harmless.ts';
 import { fileMistakes } from '../probe/files.ts';
 import { probeAddresses, probeDataFolder } from '../probe/machine.ts';
 import { type Finding, findingLine } from '../probe/report.ts';
@@ -50,6 +51,7 @@ function frameAdvice(config: Config): Finding[] {
 function checkFiles(config: Config): void {
   const mistakes = fileMistakes(config);
   try {
+    checkPageTokens(config);
     checkEdge(config, (path) => readFileSync(path, 'utf8'));
   } catch (error) {
     if (!(error instanceof SluiceError)) throw error;

@@ -1,24 +1,29 @@
 // `sluice health`: asks a Sluice on this machine how it is, so that a container needs no curl for it.
 
-import { request } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
+import type { Config } from '#shared/config/settings.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
-import { askOptions, parseListenAddress } from '#shared/listen-address.ts';
+import { harmless } from '#shared/harmless.ts';
+import { askAdmin } from '../admin/ask.ts';
 import type { CommandContext } from '../command.ts';
 
 export const help = `Usage: sluice health [--ready] [--config FILE]
 
-Asks the process that listens on SLUICE_ADMIN_LISTEN. Exit code 0 if it is well, 1 if not or if nobody answers.
+Asks the process that listens on SLUICE_ADMIN_LISTEN, by TLS where SLUICE_ADMIN_TLS_CERT is set. With SLUICE_ADMIN_TOKEN it
+hears the reasons why a process that has a token is not ready. Exit code 0 if it is well, 1 if not or if nobody answers.
 
   --ready   Whether it can take and pass on events, too; without it: whether it runs
 `;
 
 const ANSWER_MS = 2500;
+/** Its reasons are told to who shows a token. */
+const READY = '/readyz';
 
 export async function run(args: string[], { config, stdout }: CommandContext): Promise<number> {
   const { values } = parseArgs({ args, options: { ready: { type: 'boolean' } } });
-  const { status, body } = await ask(config['admin.listen'], values.ready ? '/readyz' : '/livez');
-  stdout.write(body);
+  const { status, body } = await ask(config, values.ready ? READY : '/livez');
+  stdout.write(stdout.isTTY === true ? harmless(body) : body);
   return status === 200 ? 0 : 1;
 }
 
@@ -27,20 +32,14 @@ interface Answer {
   readonly body: string;
 }
 
-function ask(listen: string, path: string): Promise<Answer> {
-  const to = askOptions(parseListenAddress(listen));
-  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-  const failed = (error: unknown): void =>
-    reject(new SluiceError('health_unknown', `Cannot ask Sluice on ${listen}: ${reasonOf(error)}`));
-  const asking = request({ ...to, path, timeout: ANSWER_MS }, (response) => {
-    let body = '';
-    response.setEncoding('utf8');
-    response.on('data', (text: string) => (body += text));
-    response.on('end', () => resolve({ status: response.statusCode ?? 0, body }));
-    response.on('error', failed);
-  });
-  asking.on('timeout', () => asking.destroy(new Error(`no answer in ${ANSWER_MS} ms`)));
-  asking.on('error', failed);
-  asking.end();
-  return promise;
+async function ask(config: Config, path: string): Promise<Answer> {
+  try {
+    const response = await askAdmin(config, { path, showsToken: path === READY, timeoutMs: ANSWER_MS });
+    return { status: response.statusCode ?? 0, body: await text(response) };
+  } catch (error) {
+    if (error instanceof SluiceError) throw error;
+    throw new SluiceError('health_unknown', `Cannot ask Sluice on ${config['admin.listen']}: ${reasonOf(error)}`, {
+      cause: error,
+    });
+  }
 }

@@ -5,13 +5,14 @@ import { parseArgs } from 'node:util';
 import { SluiceError } from '#shared/errors.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { type LagSource, openLagSource } from '#shared/queue/group-lag.ts';
+import { startAdminPage } from '../admin/page.ts';
 import type { CommandContext } from '../command.ts';
 import { DrainEstimate, type LagTotals, totalsOf } from '../lag/drain.ts';
 import { lagJson, lagTable } from '../lag/report.ts';
 import { LagSampler } from '../lag/sampler.ts';
 import { LagTelemetry } from '../lag/telemetry.ts';
 import { Output } from '../output/output.ts';
-import { openLog, startAdminPage } from '../service.ts';
+import { openLog } from '../service.ts';
 import { VERSION } from '../version.ts';
 
 export const help = `Usage: sluice lag [--json] [--watch] [--group NAME] [--max-seconds N] [--max-records N]
@@ -109,7 +110,7 @@ async function serve(source: LagSource, context: CommandContext): Promise<number
     metrics: (accept: string) => metrics.render(accept),
     unreadyReasons: () => (sampler.unreadyReason === null ? [] : [sampler.unreadyReason]),
   };
-  const server = await startAdminPage({ config, log }, page, 'lag.listen');
+  const server = await startAdminPage({ config, clock, log, metrics }, page, 'lag.listen');
   telemetry.listening(server.address);
   await sampler.run();
   await server.close();

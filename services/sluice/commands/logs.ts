@@ -2,6 +2,7 @@
 
 import { parseArgs } from 'node:util';
 import { isRetryable, reasonOf, SluiceError } from '#shared/errors.ts';
+import { harmless } from '#shared/harmless.ts';
 import { openStore } from '#shared/store/open.ts';
 import type { Store, StoredDocument } from '#shared/store/store.ts';
 import type { CommandContext } from '../command.ts';
@@ -71,7 +72,7 @@ export async function run(args: string[], context: CommandContext): Promise<numb
       }
       if (!found && (await isNowhere(store, wanted.query, context.signal))) {
         const what = `Cannot show logs of "${wanted.query.name}": the store has no container, service or tag of that name`;
-        await output.write(`sluice: ${what}; look at the spelling, or wait for it with -f\n`, output.stderr);
+        await output.write(`sluice: ${harmless(what)}; look at the spelling, or wait for it with -f\n`, output.stderr);
         return 1;
       }
     }
@@ -181,7 +182,7 @@ async function follow(store: Store, wanted: Wanted, { context, output, printer }
     } catch (error) {
       if (signal.aborted || !isRetryable(error)) throw error;
       const reason = reasonOf(error);
-      if (reason !== told) await output.write(`sluice: ${reason}; still trying\n`, output.stderr);
+      if (reason !== told) await output.write(`sluice: ${harmless(reason)}; still trying\n`, output.stderr);
       told = reason;
     }
     if (last) return;

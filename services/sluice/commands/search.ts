@@ -6,7 +6,7 @@ import { openStore } from '#shared/store/open.ts';
 import type { StoredDocument, StoreQuery } from '#shared/store/store.ts';
 import type { CommandContext } from '../command.ts';
 import { messageText, originName, timestampText } from '../output/document-text.ts';
-import { harmless } from '../output/harmless.ts';
+import { harmless } from '#shared/harmless.ts';
 import { jsonLine } from '../output/log-printer.ts';
 import { Output } from '../output/output.ts';
 import { countArgument } from './logs.ts';

@@ -1,6 +1,7 @@
 // `sluice setup`: makes whatever Sluice needs in Kafka and Elasticsearch. What is there already is left as it is and told.
 
 import { parseArgs } from 'node:util';
+import { harmless } from '#shared/harmless.ts';
 import { openStore } from '#shared/store/open.ts';
 import type { CommandContext } from '../command.ts';
 
@@ -13,7 +14,7 @@ May run any number of times. The embedded queue and store need no set-up.
 export async function run(args: string[], { config, stdout }: CommandContext): Promise<number> {
   parseArgs({ args, options: {} });
   const tell = (lines: readonly string[]): void => {
-    for (const line of lines) stdout.write(`${line}\n`);
+    for (const line of lines) stdout.write(`${harmless(line)}\n`);
   };
   if (config['queue'] === 'kafka') {
     const { setupTopics } = await import('#shared/queue/kafka/setup.ts');

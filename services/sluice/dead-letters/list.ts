@@ -6,7 +6,7 @@ import { readLetters, surveyDeadLetters } from '#shared/queue/letter-reader.ts';
 import { openQueue } from '#shared/queue/open.ts';
 import { observeInWords } from '#shared/queue/queue-observer.ts';
 import type { CommandContext } from '../command.ts';
-import { harmless, oneLine } from '../output/harmless.ts';
+import { harmless, oneLine } from '#shared/harmless.ts';
 import { Output } from '../output/output.ts';
 import { type LetterFacts, letterFacts } from './letter-json.ts';
 import { selectionOf, selectionOptions } from './selection.ts';
@@ -23,7 +23,7 @@ export async function run(args: string[], { config, stdout, stderr, signal, cloc
   });
   const tail = tailOf(values.tail);
   const selection = selectionOf(values, clock.epochMs());
-  const warn = (line: string): void => void stderr.write(`sluice: ${line}\n`);
+  const warn = (line: string): void => void stderr.write(`sluice: ${harmless(line)}\n`);
   await using queue = await openQueue(config, { clock, readOnly: true, observer: observeInWords(warn) });
   const output = new Output({ stdout, stderr });
   const print = (facts: LetterFacts): Promise<void> => output.write(line(facts));

@@ -1,6 +1,8 @@
-// What a replay tells: how far it is, and what became of the letters. One form for the terminal and for the way between two processes. Pure.
+// What a replay tells: how far it is, and what became of the letters. One form for the terminal and for the way between two processes. What the
+// queue and the store say is harmless to the terminal, and a line. Pure.
 
 import type { Replay, ReplayCounts } from '#indexer/replay.ts';
+import { harmless, oneLine } from '#shared/harmless.ts';
 
 export interface ReplayReport extends ReplayCounts {
   /** Why letters cannot be replayed, and how many of them. */
@@ -18,14 +20,19 @@ export function reportOf(
   return { ...counts, reasons: [...impossible], trouble, stopped };
 }
 
+/** Whoever can write to the topic chooses the reason of a dead letter. */
+export function readable(text: string): string {
+  return harmless(oneLine(text));
+}
+
 export function progressLine({ indexed, present, failed, trouble }: ReplayReport): string {
-  const waits = trouble === null ? '' : `; the store does not take all: ${trouble}`;
+  const waits = trouble === null ? '' : `; the store does not take all: ${readable(trouble)}`;
   return `${indexed + present + failed} letters so far${waits}`;
 }
 
 export function summary(report: ReplayReport): string {
   const { indexed, present, failed, impossible, reasons, stopped } = report;
-  const reasonLines = reasons.map(([reason, letters]) => `  ${letters} cannot be replayed: ${reason}\n`);
+  const reasonLines = reasons.map(([reason, letters]) => `  ${letters} cannot be replayed: ${readable(reason)}\n`);
   const counts = `${indexed} indexed, ${present} were there already, ${failed} refused again, ${impossible} cannot be replayed`;
-  return `${counts}\n${reasonLines.join('')}${stopped === null ? '' : `${stopped}\n`}`;
+  return `${counts}\n${reasonLines.join('')}${stopped === null ? '' : `${readable(stopped)}\n`}`;
 }

@@ -5,15 +5,15 @@
 //
 // Who hangs up ends the replay; what is done is marked.
 
-import { type IncomingMessage, request } from 'node:http';
 import { createInterface } from 'node:readline';
 import { Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { Replay, type ReplayOptions } from '#indexer/replay.ts';
 import type { AdminAction } from '#shared/admin-server.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
-import { askOptions, parseListenAddress } from '#shared/listen-address.ts';
+import type { Config } from '#shared/config/settings.ts';
 import type { LetterSelection } from '#shared/queue/letter-reader.ts';
+import { askAdmin } from '../admin/ask.ts';
 import { type ReplayReport, reportOf } from './replay-report.ts';
 
 const PATH = '/dead-letters/replay';
@@ -86,13 +86,14 @@ interface Asked {
 
 /** Has the process that listens on `listen` replay. Resolves to its last report. */
 export async function askToReplay(
-  listen: string,
+  config: Config,
   what: { readonly selection: LetterSelection; readonly again: boolean },
   { signal, tell }: Asked,
 ): Promise<ReplayReport> {
+  const listen = config['admin.listen'];
   let last: ReplayReport | null = null;
   try {
-    for await (const line of answerLines(listen, JSON.stringify(what), signal)) {
+    for await (const line of answerLines(config, JSON.stringify(what), signal)) {
       if (last !== null) tell(last);
       last = JSON.parse(line) as ReplayReport;
     }
@@ -109,27 +110,17 @@ export async function askToReplay(
   return last;
 }
 
-async function* answerLines(listen: string, body: string, signal: AbortSignal): AsyncGenerator<string, void, void> {
-  const asked = request({
-    ...askOptions(parseListenAddress(listen)),
-    path: PATH,
-    method: 'POST',
-    signal,
-    headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
-  });
-  const answered = Promise.withResolvers<IncomingMessage>();
-  asked.on('response', answered.resolve);
-  asked.on('error', answered.reject);
-  asked.end(body);
-  const response = await answered.promise;
+async function* answerLines(config: Config, body: string, signal: AbortSignal): AsyncGenerator<string, void, void> {
+  const response = await askAdmin(config, { path: PATH, method: 'POST', showsToken: true, body, signal });
   const lines = createInterface({ input: response, crlfDelay: Infinity });
   if (response.statusCode === 200) {
     yield* lines;
     return;
   }
   const said = (await Array.fromAsync(lines)).join(' ');
+  const hint = response.statusCode === 401 ? '; set SLUICE_ADMIN_TOKEN' : '';
   throw new SluiceError(
     'queue_unavailable',
-    `Cannot replay: the process on ${listen} answered ${response.statusCode} (${said})`,
+    `Cannot replay: the process on ${config['admin.listen']} answered ${response.statusCode} (${said})${hint}`,
   );
 }

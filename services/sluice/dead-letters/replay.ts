@@ -3,6 +3,7 @@
 import { parseArgs } from 'node:util';
 import { Replay } from '#indexer/replay.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
+import { harmless } from '#shared/harmless.ts';
 import type { Log } from '#shared/log.ts';
 import { readLetters, surveyDeadLetters, type LetterSelection } from '#shared/queue/letter-reader.ts';
 import { openQueue } from '#shared/queue/open.ts';
@@ -11,7 +12,7 @@ import type { Queue } from '#shared/queue/queue.ts';
 import { openStore } from '#shared/store/open.ts';
 import type { CommandContext } from '../command.ts';
 import { askToReplay } from './replay-request.ts';
-import { type ReplayReport, progressLine, reportOf, summary } from './replay-report.ts';
+import { type ReplayReport, progressLine, readable, reportOf, summary } from './replay-report.ts';
 import { selectionOf, selectionOptions } from './selection.ts';
 
 const PROGRESS_MS = 2000;
@@ -24,7 +25,7 @@ export async function run(args: string[], context: CommandContext): Promise<numb
   });
   const selection = selectionOf(values, clock.epochMs());
   const { again } = values;
-  const warn = (line: string): void => void stderr.write(`sluice: ${line}\n`);
+  const warn = (line: string): void => void stderr.write(`sluice: ${harmless(line)}\n`);
   if (values['dry-run']) {
     await using queue = await openQueue(config, { clock, readOnly: true, observer: observeInWords(warn) });
     stdout.write(await plan(queue, selection, { again, signal }));
@@ -33,7 +34,7 @@ export async function run(args: string[], context: CommandContext): Promise<numb
   const tell = (report: ReplayReport): void => void stderr.write(`${progressLine(report)}\n`);
   const report = await replayHere(context, { selection, again, tell, warn }).catch((error: unknown) => {
     if (!(error instanceof SluiceError) || error.code !== 'data_dir_locked') throw error;
-    return askToReplay(config['admin.listen'], { selection, again }, { signal, tell });
+    return askToReplay(config, { selection, again }, { signal, tell });
   });
   stdout.write(summary(report));
   return report.failed > 0 || report.stopped !== null ? 1 : 0;
@@ -100,6 +101,6 @@ async function plan(
     count++;
     reasons.set(letter.reason, (reasons.get(letter.reason) ?? 0) + 1);
   }
-  const lines = Array.from(reasons, ([reason, letters]) => `  ${String(letters).padStart(8)}  ${reason}\n`);
+  const lines = Array.from(reasons, ([reason, letters]) => `  ${String(letters).padStart(8)}  ${readable(reason)}\n`);
   return `${count} letters would be replayed\n${lines.join('')}`;
 }

@@ -9,7 +9,7 @@ import { observeInWords } from '#shared/queue/queue-observer.ts';
 import type { Queue } from '#shared/queue/queue.ts';
 import type { CommandContext } from '../command.ts';
 import { EntryJson } from '../output/event-json.ts';
-import { harmless, oneLine } from '../output/harmless.ts';
+import { harmless, oneLine } from '#shared/harmless.ts';
 import { letterFacts } from './letter-json.ts';
 
 export async function run(args: string[], { config, stdout, stderr, signal, clock }: CommandContext): Promise<number> {
@@ -22,7 +22,7 @@ export async function run(args: string[], { config, stdout, stderr, signal, cloc
   if (!/^\d+\/\d+$/.test(id) || more.length > 0) {
     throw new SluiceError('usage_wrong', 'Cannot show a letter: give its ID, such as 0/123, as `list` prints it');
   }
-  const warn = (line: string): void => void stderr.write(`sluice: ${line}\n`);
+  const warn = (line: string): void => void stderr.write(`sluice: ${harmless(line)}\n`);
   await using queue = await openQueue(config, { clock, readOnly: true, observer: observeInWords(warn) });
   const survey = await surveyDeadLetters(queue, undefined, signal);
   const letter = await find(queue, { id, survey, signal });

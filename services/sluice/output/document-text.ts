@@ -2,7 +2,7 @@
 
 import { exactNumberText } from '#shared/store/exact-json.ts';
 import type { StoredDocument } from '#shared/store/store.ts';
-import { oneLine } from './harmless.ts';
+import { oneLine } from '#shared/harmless.ts';
 
 type Fields = Record<string, unknown>;
 

@@ -18,22 +18,24 @@ const LABELS = String.raw`--log-opt labels-regex='^(sluice|com\.docker\.compose)
 export function greeting(config: Config, { forward, http, syslog, gelf, admin }: Addresses): string {
   const queue =
     config['queue'] === 'kafka'
-      ? `Kafka at ${config['kafka.brokers']?.join(', ')}`
+      ? `Kafka at ${config['kafka.brokers']?.map(maskedUrl).join(', ')}`
       : `embedded, in ${config['data.dir']}`;
   const store =
     config['store'] === 'elasticsearch'
       ? `Elasticsearch at ${config['elasticsearch.url']?.map(maskedUrl).join(', ')}`
       : `embedded, in ${config['data.dir']}`;
+  const scheme = config['tls.cert'] === undefined ? 'http' : 'https';
+  const adminScheme = config['admin.tls.cert'] === undefined ? 'http' : 'https';
   return `Sluice is up.
   Forward   ${forward}
-  HTTP      http://${http}${line('Syslog', syslog)}${line('GELF', gelf)}
-  Metrics   http://${admin}/metrics
+  HTTP      ${scheme}://${http}${line('Syslog', syslog)}${line('GELF', gelf)}
+  Metrics   ${adminScheme}://${admin}/metrics
   Queue     ${queue}
   Store     ${store}
 
 Try:
   docker run --rm --log-driver=fluentd --log-opt fluentd-address=${forward} --log-opt tag=hello ${LABELS} busybox echo hello
-  curl --json '{"message":"hello"}' http://${http}/app.web
+  curl --json '{"message":"hello"}' ${scheme}://${http}/app.web
   npx sluice logs -f
 `;
 }

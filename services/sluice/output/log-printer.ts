@@ -3,7 +3,7 @@
 
 import type { StoredDocument } from '#shared/store/store.ts';
 import { detailsText, fullTimestampText, isStderr, messageText, originName } from './document-text.ts';
-import { harmless } from './harmless.ts';
+import { harmless } from '#shared/harmless.ts';
 import type { Output, OutputStream } from './output.ts';
 
 export interface LogPrinterOptions {

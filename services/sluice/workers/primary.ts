@@ -12,8 +12,9 @@ import { SluiceError } from '#shared/errors.ts';
 import { exposition } from '#shared/exposition.ts';
 import { INHERITED_PREFIX } from '#shared/listen-address.ts';
 import { Metrics } from '#shared/metrics.ts';
+import { startAdminPage } from '../admin/page.ts';
 import type { CommandContext } from '../command.ts';
-import { aborted, openLog, startAdminPage, warnOfPlainSecrets } from '../service.ts';
+import { aborted, openLog, warnOfPlainSecrets } from '../service.ts';
 import { VERSION } from '../version.ts';
 import { Crew } from './crew.ts';
 import { WorkersTelemetry } from './telemetry.ts';
@@ -47,7 +48,7 @@ export async function runWorkers(
     stopMs: config['shutdown.timeout_ms'] + GRACE_MS,
   });
   const admin = await startAdminPage(
-    { config, log },
+    { config, clock, log, metrics },
     {
       unreadyReasons: () => crew.unreadyReasons(),
       async metrics(accept) {

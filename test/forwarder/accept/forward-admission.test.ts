@@ -266,7 +266,7 @@ describe('TLS', () => {
   const QUIET: TlsTelemetry = { tlsReloaded() {}, tlsReloadFailed() {} };
   const context = (t: TestContext, clientCa?: string) => {
     const tls = new TlsContext(
-      { ...server, clientCa, minVersion: 'TLSv1.2', ciphers: undefined, maxVersion: 'TLSv1.3' },
+      { ...server, clientCa, prefix: 'tls', minVersion: 'TLSv1.2', ciphers: undefined, maxVersion: 'TLSv1.3' },
       { clock: systemClock, telemetry: QUIET },
     );
     t.after(() => tls[Symbol.dispose]());
@@ -366,7 +366,14 @@ describe('TLS', () => {
     };
     show(server);
     const tls = new TlsContext(
-      { ...files, clientCa: undefined, minVersion: 'TLSv1.2', ciphers: undefined, maxVersion: 'TLSv1.3' },
+      {
+        ...files,
+        clientCa: undefined,
+        prefix: 'tls',
+        minVersion: 'TLSv1.2',
+        ciphers: undefined,
+        maxVersion: 'TLSv1.3',
+      },
       { clock, telemetry },
     );
     t.after(() => tls[Symbol.dispose]());

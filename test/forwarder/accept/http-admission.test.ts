@@ -92,7 +92,7 @@ describe('by TLS', () => {
   const context = (t: TestContext, clientCa?: string) => {
     const telemetry = { tlsReloaded() {}, tlsReloadFailed() {} };
     const tls = new TlsContext(
-      { ...server, clientCa, minVersion: 'TLSv1.2', ciphers: undefined, maxVersion: 'TLSv1.3' },
+      { ...server, clientCa, prefix: 'tls', minVersion: 'TLSv1.2', ciphers: undefined, maxVersion: 'TLSv1.3' },
       { clock: systemClock, telemetry },
     );
     t.after(() => tls[Symbol.dispose]());

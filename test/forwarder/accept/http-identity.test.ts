@@ -104,6 +104,7 @@ test('the same tag several times: each chunk has a number', async () => {
   const limits = { bodyBytesMax: 1000, heldBytesMax: 1000, waitMs: 1000, timeoutMs: 1000 };
   const context = new HttpContext({
     intake,
+    rateOf: () => null,
     telemetry: { chunkRejected: () => {}, authFailed: () => {} },
     clock: systemClock,
     bodies: new BodyReader({ intake, clock: systemClock, unpacking: new ByteBudget(1000), ...limits }),

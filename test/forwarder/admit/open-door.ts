@@ -3,7 +3,7 @@
 import { ConnectionLimit, ConnectionTotal } from '#forwarder/admit/connection-limit.ts';
 import { Door, type DoorOptions } from '#forwarder/admit/door.ts';
 
-export interface DoorChanges extends Partial<Pick<DoorOptions, 'input' | 'admits' | 'telemetry' | 'pace'>> {
+export interface DoorChanges extends Partial<Pick<DoorOptions, 'input' | 'admits' | 'telemetry' | 'pace' | 'rates'>> {
   readonly max?: number;
   readonly perAddressMax?: number;
   readonly allMax?: number;
@@ -13,5 +13,13 @@ const SILENT = { authFailed() {}, connectionEnded() {} };
 
 export function openDoor({ max = 100_000, perAddressMax = max, allMax = max, ...changes }: DoorChanges = {}): Door {
   const limit = new ConnectionLimit({ max, perAddressMax, all: new ConnectionTotal(allMax) });
-  return new Door({ input: 'forward', admits: () => true, telemetry: SILENT, pace: null, ...changes, limit });
+  return new Door({
+    input: 'forward',
+    admits: () => true,
+    telemetry: SILENT,
+    pace: null,
+    rates: null,
+    ...changes,
+    limit,
+  });
 }

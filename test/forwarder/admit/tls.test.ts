@@ -40,7 +40,7 @@ suite('the newest version of TLS', () => {
       let reloads = 0;
       const telemetry = { tlsReloaded: () => void reloads++, tlsReloadFailed: assert.ifError };
       using tls = new TlsContext(
-        { ...certificate, clientCa: undefined, minVersion: 'TLSv1.2', ciphers: undefined, maxVersion },
+        { ...certificate, clientCa: undefined, prefix: 'tls', minVersion: 'TLSv1.2', ciphers: undefined, maxVersion },
         { clock, telemetry },
       );
       const server = createServer(tls.options(senders), (socket) => socket.on('error', () => undefined).resume());
@@ -59,7 +59,13 @@ suite('the newest version of TLS', () => {
 
 test('the oldest version, and the ciphers, are the operator’s', async (t) => {
   const telemetry = { tlsReloaded() {}, tlsReloadFailed: assert.ifError };
-  const settings = { ...certificate, clientCa: undefined, minVersion: 'TLSv1.3', maxVersion: undefined } as const;
+  const settings = {
+    ...certificate,
+    clientCa: undefined,
+    prefix: 'tls',
+    minVersion: 'TLSv1.3',
+    maxVersion: undefined,
+  } as const;
   using tls = new TlsContext(
     { ...settings, ciphers: 'TLS_AES_256_GCM_SHA384' },
     { clock: new VirtualClock(), telemetry },

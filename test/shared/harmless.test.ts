@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { harmless, oneLine } from '../../services/sluice/output/harmless.ts';
+import { harmless, oneLine } from '#shared/harmless.ts';
 
 test('every control and every mark of direction is shown, and nothing else', () => {
   const DIRECTION = [

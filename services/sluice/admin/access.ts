@@ -1,0 +1,74 @@
+// Who may use an operator's page: by a token (`admin.token`, `admin.tokens`) or a client certificate (`admin.tls.client_ca`), where either is
+// set. Without them whoever may connect reads the metrics, and whoever sits at this machine may have actions done.
+//
+// Guarantees: what is not asked for by a probe is answered only after this said so; a wrong token waits for its answer, the longer the more
+// often its address was refused; each refusal is told.
+
+import type { IncomingMessage } from 'node:http';
+import { TLSSocket } from 'node:tls';
+import { refusedOrigin } from '#forwarder/accept/browser.ts';
+import type { AdminAccess, AdminVerdict } from '#shared/admin-server.ts';
+import { isLoopback } from '#shared/listen-address.ts';
+import { UNIX_PEER } from '#shared/networks.ts';
+import type { AdminTelemetry } from './telemetry.ts';
+
+export interface PageAccessOptions {
+  /** The name of the token that an Authorization header shows, null for none that is known. Null: no token is set. */
+  readonly holderOf: ((authorization: string) => string | null) | null;
+  /** Whether clients are known by certificates. */
+  readonly asksCertificates: boolean;
+  readonly pace: { hold(peer: string): Promise<void> };
+  readonly telemetry: Pick<AdminTelemetry, 'authFailed'>;
+}
+
+export class PageAccess implements AdminAccess {
+  readonly #options: PageAccessOptions;
+
+  constructor(options: PageAccessOptions) {
+    this.#options = options;
+  }
+
+  async admit(request: IncomingMessage, peer: string): Promise<AdminVerdict> {
+    const { pace, telemetry } = this.#options;
+    const origin = refusedOrigin(request.headers, []);
+    if (origin !== null) {
+      telemetry.authFailed('admin', 'origin_refused', peer, JSON.stringify(origin));
+      return { refused: 403, why: 'Cannot answer a page in a browser: open the address itself, or use a program' };
+    }
+    if (!this.#isAsked) return { who: 'anyone', mayAct: isOfThisMachine(peer) };
+    const who = this.whoIs(request);
+    if (who !== null) return { who, mayAct: true };
+    const { authorization } = request.headers;
+    telemetry.authFailed('admin', authorization === undefined ? 'token_missing' : 'token_wrong', peer);
+    await pace.hold(peer);
+    return {
+      refused: 401,
+      why: 'Cannot answer: no token that is known came with the request; send Authorization: Bearer <token>',
+    };
+  }
+
+  whoIs(request: IncomingMessage): string | null {
+    if (!this.#isAsked) return 'anyone';
+    const { holderOf, asksCertificates } = this.#options;
+    const { authorization } = request.headers;
+    const holder = authorization === undefined ? null : (holderOf?.(authorization) ?? null);
+    if (holder !== null) return holder;
+    return asksCertificates ? certificateOf(request) : null;
+  }
+
+  get #isAsked(): boolean {
+    const { holderOf, asksCertificates } = this.#options;
+    return holderOf !== null || asksCertificates;
+  }
+}
+
+function certificateOf({ socket }: IncomingMessage): string | null {
+  if (!(socket instanceof TLSSocket) || !socket.authorized) return null;
+  const { subject } = socket.getPeerCertificate();
+  // Without a certificate the object is empty, whatever its type says.
+  return subject ? `certificate ${[subject.CN ?? ''].flat().join(' ')}` : null;
+}
+
+function isOfThisMachine(peer: string): boolean {
+  return peer === UNIX_PEER || isLoopback({ kind: 'tcp', host: peer, port: 0 });
+}
