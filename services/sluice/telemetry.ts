@@ -4,6 +4,7 @@ import type { Config } from '#shared/config/settings.ts';
 import type { Metrics } from '#shared/metrics.ts';
 import { watchDeadLetters } from '#shared/queue/dead-letter-metrics.ts';
 import type { Queue } from '#shared/queue/queue.ts';
+import type { Store } from '#shared/store/store.ts';
 
 export function watchService(
   metrics: Metrics,
@@ -20,4 +21,12 @@ export function watchService(
     [queue.unreadyReason === null ? 1 : 0],
   ]);
   watchDeadLetters(metrics, queue);
+}
+
+export function watchStore(metrics: Metrics, store: Store): void {
+  const unnamed = metrics.counter(
+    'unnamed_documents_total',
+    'Documents whose container, service and tag are only among their attributes, for the tenant has as many names as it may (embedded store).',
+  );
+  store.watchUnnamed?.((documents) => unnamed.add(documents));
 }

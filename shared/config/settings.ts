@@ -307,6 +307,11 @@ export const settings = {
   store: oneOf(['embedded', 'elasticsearch'], 'Where documents are kept.', {
     defaultText: '`elasticsearch` when its URL is set, else `embedded`',
   }),
+  'names.max_per_tenant': integer(
+    { minimum: 100, maximum: 1_000_000 },
+    'Combinations of container, service and tag that the embedded store keeps for a tenant; further events have these names among their attributes.',
+    { default: 10_000 },
+  ),
   'store.retention_ms': milliseconds(
     { minimum: 60_000, maximum: 3660 * 86_400_000 },
     'How long documents are kept (embedded store; data stream lifecycle in Elasticsearch).',
