@@ -48,7 +48,11 @@ const oneOf = <const V extends string, const F extends { default?: NoInfer<V>; d
 
 const quantity =
   (syntax: Syntax) =>
-  <const F extends { default?: number; defaultText?: string }>(range: { minimum: number; maximum: number }, about: string, facts: F) =>
+  <const F extends { default?: number; defaultText?: string }>(
+    range: { minimum: number; maximum: number },
+    about: string,
+    facts: F,
+  ) =>
     ({ syntax, schema: Type.Integer(range), about, ...facts }) as Given<ReturnType<typeof Type.Integer>, F>;
 
 const bytes = quantity('bytes');

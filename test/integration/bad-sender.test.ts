@@ -31,7 +31,8 @@ test('datagrams that are no messages fill their share, and a good sender is stil
   const [held, limit] = [await service.metric('dead_letters_bytes'), await service.metric('dead_letters_limit_bytes')];
   assert(held > 0.24 * limit && held <= 0.25 * limit, `${held} of ${limit}`);
   await using client = new ForwardClient(place.forward);
-  for (let i = 0; i < 10; i++) await client.send('app.good', [{ timeNs: 1n, record: { message: `good ${i}` } }], 'packed');
+  for (let i = 0; i < 10; i++)
+    await client.send('app.good', [{ timeNs: 1n, record: { message: `good ${i}` } }], 'packed');
   await untilStored(inEmbeddedStore(place), 'app.good', 10);
   assert.equal(await service.metric('ledger_imbalance'), 0);
 });

@@ -78,7 +78,11 @@ export interface SpooledQueueOptions {
 interface Passage {
   toUpstream(): Promise<Held | void>;
   /** Throws where the spool is not to hold it. */
-  toLocal(): { readonly records: readonly QueueRecord[]; readonly events: number; readonly held?: (() => void) | undefined };
+  toLocal(): {
+    readonly records: readonly QueueRecord[];
+    readonly events: number;
+    readonly held?: (() => void) | undefined;
+  };
 }
 
 export class SpooledQueue implements Queue {

@@ -129,9 +129,7 @@ export class DocumentDatabase {
           const origin = this.#writableOrigins().rowOf(stream, fields);
           if (origin === null) unnamed += 1;
           const isNew =
-            origin === null
-              ? this.#insertUnnamed(id, stream, source)
-              : this.#insert(id, { ...fields, origin, source });
+            origin === null ? this.#insertUnnamed(id, stream, source) : this.#insert(id, { ...fields, origin, source });
           // It may have been made for a document that is there already, under no names.
           if (!isNew && origin !== null) this.#writableOrigins().removeUnused([origin]);
           statuses[item] = isNew ? 201 : 409;
@@ -271,15 +269,7 @@ function originsOptions({ namesMax, tell }: DatabaseOptions): OriginsOptions {
 
 function prepare(
   database: DatabaseSync,
-): Record<
-  | 'insertDocument'
-  | 'insertWords'
-  | 'last'
-  | 'expired'
-  | 'deleteWords'
-  | 'deleteDocument',
-  StatementSync
-> {
+): Record<'insertDocument' | 'insertWords' | 'last' | 'expired' | 'deleteWords' | 'deleteDocument', StatementSync> {
   const statements = {
     insertDocument: database.prepare(
       'INSERT INTO documents (id, origin, time, sequence, ingested, source) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING',

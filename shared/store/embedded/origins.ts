@@ -128,9 +128,7 @@ function prepare(
       `SELECT tenant, count(*) AS n FROM origins
        WHERE container_id <> '' OR container_name <> '' OR service <> '' OR tag <> '' GROUP BY tenant`,
     ),
-    removeUnused: database.prepare(
-      `DELETE FROM origins WHERE rowid = ? AND ${UNUSED}`,
-    ),
+    removeUnused: database.prepare(`DELETE FROM origins WHERE rowid = ? AND ${UNUSED}`),
     version: database.prepare('PRAGMA data_version'),
   };
   // FTS5 makes rows with huge ids of its own, and every `run` tells the last one made, whatever it was.

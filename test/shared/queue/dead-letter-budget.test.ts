@@ -30,13 +30,29 @@ describe('budget of dead letters', () => {
   it('gives one sender a quarter, the edge a half, and the rest to the indexer', () => {
     const budget = new DeadLetterBudget(1000);
     assert.equal(fill(budget, 'edge', '10.0.0.1'), 250);
-    assert.equal(budget.refusal({ owners: [ownerOf('edge', { tenant: null, sender: '10.0.0.1' })], wholeBytes: 0 }, [1]), 'sender_share');
+    assert.equal(
+      budget.refusal({ owners: [ownerOf('edge', { tenant: null, sender: '10.0.0.1' })], wholeBytes: 0 }, [1]),
+      'sender_share',
+    );
     assert.equal(fill(budget, 'edge', '10.0.0.2'), 250);
-    assert.equal(budget.refusal({ owners: [ownerOf('edge', { tenant: null, sender: '10.0.0.3' })], wholeBytes: 0 }, [1]), 'edge_share');
+    assert.equal(
+      budget.refusal({ owners: [ownerOf('edge', { tenant: null, sender: '10.0.0.3' })], wholeBytes: 0 }, [1]),
+      'edge_share',
+    );
     assert.equal(fill(budget, 'sluice.logs/0/1', '10.0.0.1'), 500);
-    assert.equal(budget.refusal({ owners: [ownerOf('sluice.logs/0/1', { tenant: null, sender: '10.0.0.4' })], wholeBytes: 0 }, [1]), 'budget');
+    assert.equal(
+      budget.refusal(
+        { owners: [ownerOf('sluice.logs/0/1', { tenant: null, sender: '10.0.0.4' })], wholeBytes: 0 },
+        [1],
+      ),
+      'budget',
+    );
     assert.deepEqual(budget.fullSenders(), [senderOf({ tenant: null, sender: '10.0.0.1' })]);
-    assert.equal(budget.refusal({ owners: [ownerOf('replay', null)], wholeBytes: 0 }, [500]), null, 'a mark is always taken');
+    assert.equal(
+      budget.refusal({ owners: [ownerOf('replay', null)], wholeBytes: 0 }, [500]),
+      null,
+      'a mark is always taken',
+    );
   });
 
   it('takes what is removed off again', () => {
@@ -89,7 +105,8 @@ describe('the embedded queue', () => {
     assert.equal(queue.unreadyReason, null);
     assert.deepEqual(refused, ['sender_share']);
     // The queue has all of its own.
-    for (let i = 0; i < 10; i++) await queue.append(0, [{ encoding: 'identity', batches: tableOf('10.0.0.2'), value: Buffer.alloc(MIB, 1) }]);
+    for (let i = 0; i < 10; i++)
+      await queue.append(0, [{ encoding: 'identity', batches: tableOf('10.0.0.2'), value: Buffer.alloc(MIB, 1) }]);
     assert.equal(await fillWith(queue, letter('edge', '10.0.0.2')), 'dead_letters_full');
     assert.equal(await fillWith(queue, letter('edge', '10.0.0.3')), 'dead_letters_full');
     assert.deepEqual(refused, ['sender_share', 'sender_share', 'edge_share']);
@@ -144,13 +161,24 @@ describe('the account of dead letters in the log', () => {
       commits: [],
     });
   const openLog = (file: string, deadLettersBytesMax = 16 * MIB) =>
-    new SqliteLog({ file, readOnly: false, bytesMax: 16 * MIB, deadLettersBytesMax, retentionMs: 1000, tell: () => undefined });
+    new SqliteLog({
+      file,
+      readOnly: false,
+      bytesMax: 16 * MIB,
+      deadLettersBytesMax,
+      retentionMs: 1000,
+      tell: () => undefined,
+    });
 
   it('gives back what ends by its age, and nothing before', async (t) => {
     const file = join(await folder(t), 'log.sqlite');
     using log = openLog(file);
     const written = write(log, 600);
-    assert.equal(written.lettersRefused.filter((why) => why === null).length, 512, 'a quarter of 16 MiB in pages of 8 KiB');
+    assert.equal(
+      written.lettersRefused.filter((why) => why === null).length,
+      512,
+      'a quarter of 16 MiB in pages of 8 KiB',
+    );
     const tend = (days: number) => {
       while (log.tend({ epochMs: Date.UTC(2026, 1, 1) + days * DAY_MS, monotonicMs: days * DAY_MS }));
     };

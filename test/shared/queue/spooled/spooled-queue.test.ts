@@ -163,7 +163,13 @@ describe('dead letters in the spool', () => {
     const fill = async (sender: string): Promise<number> => {
       for (let held = 0; ; held += 100_000) {
         const append = clock.until(queue.appendDeadLetters([letterOf(sender)]));
-        if ((await append.then(() => 'held', (error: SluiceError) => error.code)) === 'dead_letters_full') return held;
+        if (
+          (await append.then(
+            () => 'held',
+            (error: SluiceError) => error.code,
+          )) === 'dead_letters_full'
+        )
+          return held;
       }
     };
     assert.equal(await fill('10.0.0.1'), 900_000, 'a sixteenth of the spool, in pages');

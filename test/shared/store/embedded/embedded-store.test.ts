@@ -109,7 +109,12 @@ it('deletes what was written longer ago than the retention, and gives the space 
   const before = (await stat(file)).size;
 
   const folderOfStore = join(data.path, 'store');
-  const database = new DocumentDatabase({ folder: folderOfStore, readOnly: false, retentionMs: DAY_MS, namesMax: 1000 });
+  const database = new DocumentDatabase({
+    folder: folderOfStore,
+    readOnly: false,
+    retentionMs: DAY_MS,
+    namesMax: 1000,
+  });
   const at = (ms: number): Moment => ({ epochMs: clock.epochMs() + ms, monotonicMs: ms });
   const expire = (ms: number): number => database.expire({ now: at(ms), limit: 600 });
   assert.equal(expire(DAY_MS - 120_000), 0);

@@ -94,7 +94,11 @@ it('are given back when the last document under them has ended, whoever else has
   assert.equal(write(other, 3, 200, 210), 10);
   const now = (days: number) => ({ epochMs: Date.now() + days * DAY_MS, monotonicMs: days * DAY_MS });
   const deleted = [0, 0.5, 2].map((days) => other.expire({ now: now(days), limit: 1000 }));
-  assert.equal(deleted.reduce((sum, n) => sum + n, 0), 119, 'all but the last');
+  assert.equal(
+    deleted.reduce((sum, n) => sum + n, 0),
+    119,
+    'all but the last',
+  );
   // `one` has seen rows that are gone now.
   assert.equal(write(one, 4, 50, 60), 0);
   for (let i = 50; i < 60; i++) assert.equal(other.search({ ...all, name: `tag.${i}` }).length, 1);
