@@ -59,6 +59,7 @@ export const errorTable = {
   // Queue.
   queue_unavailable: kind('operator', 503, { retryable: true }),
   queue_full: kind('operator', 503, { retryable: true }),
+  dead_letters_full: kind('operator', 503, { retryable: true }),
   queue_refused: kind('operator', 503),
   queue_unauthorized: kind('operator', 503),
   queue_damaged: kind('operator', 503, { retryable: true }),

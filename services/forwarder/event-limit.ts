@@ -13,8 +13,12 @@ export interface BatchSize {
 /** A batch may have so many events however small they are; beyond that, each must have some bytes. */
 const EVENTS_FREE = 100_000;
 const EVENT_BYTES_MIN = 16;
-/** What the tags of a batch's documents may take together; a document has its tag as JSON. */
-const TAG_BYTES_FREE = 16 * 1024 * 1024;
+/**
+ * What the tags of a batch's documents may take together; a document has its tag as JSON. Any tag may come with a few events, any of an
+ * ordinary length with any number; beyond that they are paid for with bytes that were sent.
+ */
+const TAG_BYTES_FREE = 4 * 1024;
+const TAG_BYTES_OF_EVENT = 256;
 const TAG_BYTES_RATIO = 8;
 /** Of a UTF-16 unit as JSON: \u0000. */
 const JSON_BYTES_MAX = 6;
@@ -25,7 +29,7 @@ export function excessOf({ count, tag, bytes }: BatchSize): string | null {
   if (count > Math.max(EVENTS_FREE, bytes / EVENT_BYTES_MIN)) {
     return `${count} events in ${bytes} bytes are more than ${EVENTS_FREE}, and have less than ${EVENT_BYTES_MIN} bytes each`;
   }
-  const tagBytesMax = Math.max(TAG_BYTES_FREE, bytes * TAG_BYTES_RATIO);
+  const tagBytesMax = Math.max(TAG_BYTES_FREE, count * TAG_BYTES_OF_EVENT + (bytes + tag.length) * TAG_BYTES_RATIO);
   if (count * tag.length * JSON_BYTES_MAX <= tagBytesMax) return null;
   const tagBytes = count * (Buffer.byteLength(JSON.stringify(tag)) - QUOTES_BYTES);
   if (tagBytes <= tagBytesMax) return null;

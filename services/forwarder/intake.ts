@@ -90,6 +90,7 @@ export class QueueIntake implements SlicedIntake {
     let settlement: Settlement | null = null;
     try {
       refuseExcess({ count, tag: chunk.tag, bytes: chunk.entries.length });
+      this.#refuseFull(chunk);
       // Nothing is put between the call and the lane: the time of receipt is that of the call.
       if (this.#isUnopened) await this.#open();
       this.#checkOpen();
@@ -115,6 +116,7 @@ export class QueueIntake implements SlicedIntake {
     let slices: SlicedBatch | null = null;
     try {
       refuseExcess({ count, tag: chunk.tag, bytes: chunk.content.length });
+      this.#refuseFull(chunk);
       if (this.#isUnopened) await this.#open();
       this.#checkOpen();
       slices = this.#slicedBatch(chunk);
@@ -183,6 +185,15 @@ export class QueueIntake implements SlicedIntake {
   async close(): Promise<void> {
     this.#closing.abort();
     await Promise.all([...this.#lanes.values()].map((lane) => lane.drained()));
+  }
+
+  /** Throws dead_letters_full: what else came of this sender might find no place among the dead letters, and hold up all others. */
+  #refuseFull({ tenant, sender }: Origin): void {
+    if (this.#queue.deadLetterSpace?.isFullOf({ tenant, sender }) !== true) return;
+    throw new SluiceError(
+      'dead_letters_full',
+      'Cannot take events: too many of this sender were refused by the store and fill its share of the dead letters; see `sluice dead-letters list`',
+    );
   }
 
   /** Whoever waits goes first, also in the moment in which the queue has just been reached. */

@@ -8,6 +8,7 @@ import type { Config } from '#shared/config/settings.ts';
 import type { Log } from '#shared/log.ts';
 import type { Metrics } from '#shared/metrics.ts';
 import type { Queue } from '#shared/queue/queue.ts';
+import { watchDeadLetters } from '#shared/queue/dead-letter-metrics.ts';
 import type { Spool } from '#shared/queue/spooled/open-spool.ts';
 import { type ForwardServerOptions, startForwardServer } from './accept/forward-server.ts';
 import { FrameFiles } from './accept/frame-files.ts';
@@ -204,7 +205,7 @@ async function spoolBefore(
 ): Promise<Spool | null> {
   if (upstream.kind !== 'kafka' || !config.spool) return null;
   const { openSpool } = await import('#shared/queue/spooled/open-spool.ts');
-  return openSpool({
+  const spool = await openSpool({
     config,
     upstream,
     clock,
@@ -212,4 +213,6 @@ async function spoolBefore(
     observe: (figures) => observeSpool({ telemetry, metrics, log, clock, figures }),
     warn: (message) => log.warn('spool_warning', { message }),
   });
+  watchDeadLetters(metrics, spool.queue);
+  return spool;
 }

@@ -54,6 +54,8 @@ export interface IndexerCore {
   readonly ledger: Ledger;
   readonly telemetry: IndexerTelemetry;
   readonly budget: ByteBudget;
+  /** Tells where the dead letters take nothing. */
+  readonly refusals: { readonly trouble: string | null };
 }
 
 /** `partitions`: the ages that a scrape shows. */
@@ -110,7 +112,7 @@ export function buildCore(options: CoreOptions, partitions: () => Iterable<Parti
   // A store of one index has no place for a second copy.
   const holdMs = store.kind === 'elasticsearch' ? config['bulk.timeout_ms'] : 0;
   const holding = { holdMs, lookAgain: (assignment: Assignment) => writer.lookAgain(assignment) };
-  return { pipeline, writer, ledger, telemetry, budget, holding };
+  return { pipeline, writer, ledger, telemetry, budget, refusals, holding };
 }
 
 /** The edge's file says whose records may name their own tenant. Throws config_invalid. */

@@ -61,9 +61,10 @@ class Service implements Indexer {
   }
 
   get unreadyReason(): string | null {
-    const { writer } = this.#core;
+    const { writer, refusals } = this.#core;
     const { unreadyReason, heldReason } = this.#reader;
-    return this.#storeTrouble ?? writer.trouble ?? writer.commitTrouble ?? unreadyReason ?? heldReason;
+    const ofStore = this.#storeTrouble ?? writer.trouble ?? writer.commitTrouble;
+    return ofStore ?? refusals.trouble ?? unreadyReason ?? heldReason;
   }
 
   get ledger(): Ledger {

@@ -5,6 +5,7 @@
 // Guarantees: a letter is appended before its event is settled, whole: what is too large for a record the queue takes in parts.
 
 import type { Clock } from '#shared/clock.ts';
+import { reasonOf } from '#shared/errors.ts';
 import type { DeadLetter, FetchedRecord, Queue } from '#shared/queue/queue.ts';
 import { chainAtEntry } from '#shared/record/chain.ts';
 import { type Batch, encodeBatches } from '#shared/record/record.ts';
@@ -51,9 +52,17 @@ const WHY: Readonly<Record<Unwritable, string>> = {
 
 export class RecordRefusals implements Refusals {
   readonly #options: RefusalsOptions;
+  /** Of those that wait: each with why the dead letters did not take them. */
+  readonly #waiting = new Map<object, string>();
 
   constructor(options: RefusalsOptions) {
     this.#options = options;
+  }
+
+  /** Why what cannot be indexed is not held by the dead letters either, so that offsets stand still; null where nothing waits. */
+  get trouble(): string | null {
+    for (const why of this.#waiting.values()) return `events wait that cannot be indexed: ${why}`;
+    return null;
   }
 
   async asText(parcel: Parcel): Promise<Parcel> {
@@ -168,17 +177,27 @@ export class RecordRefusals implements Refusals {
 
   /** Tries until the letters are held: nothing else could be done with these events. */
   async #append(letters: readonly DeadLetter[], signal: AbortSignal): Promise<void> {
-    const { queue, clock, random, telemetry } = this.#options;
+    const { queue } = this.#options;
     for (const group of groupsOf(letters, queue.appendBytesMax)) {
-      for (let attempt = 0; ; attempt++) {
-        signal.throwIfAborted();
-        try {
-          await queue.appendDeadLetters(group);
-          break;
-        } catch (error) {
-          telemetry.deadLettersFailed(error);
-          await clock.sleep(backoffMs(attempt, BACKOFF, random), signal);
-        }
+      try {
+        await this.#appendGroup(group, signal);
+      } finally {
+        this.#waiting.delete(group);
+      }
+    }
+  }
+
+  async #appendGroup(group: readonly DeadLetter[], signal: AbortSignal): Promise<void> {
+    const { queue, clock, random, telemetry } = this.#options;
+    for (let attempt = 0; ; attempt++) {
+      signal.throwIfAborted();
+      try {
+        await queue.appendDeadLetters(group);
+        return;
+      } catch (error) {
+        telemetry.deadLettersFailed(error);
+        this.#waiting.set(group, reasonOf(error));
+        await clock.sleep(backoffMs(attempt, BACKOFF, random), signal);
       }
     }
   }

@@ -2,9 +2,15 @@
 
 import type { Config } from '#shared/config/settings.ts';
 import type { Metrics } from '#shared/metrics.ts';
+import { watchDeadLetters } from '#shared/queue/dead-letter-metrics.ts';
 import type { Queue } from '#shared/queue/queue.ts';
+import type { Store } from '#shared/store/store.ts';
 
-export function watchService(metrics: Metrics, config: Config, queue: Pick<Queue, 'unreadyReason'>): void {
+export function watchService(
+  metrics: Metrics,
+  config: Config,
+  queue: Pick<Queue, 'unreadyReason' | 'deadLetterSpace'>,
+): void {
   metrics.gauge(
     'config_info',
     'What is configured, as labels of a constant 1.',
@@ -14,4 +20,13 @@ export function watchService(metrics: Metrics, config: Config, queue: Pick<Queue
   metrics.gauge('queue_up', 'Whether the queue takes what it is given, and can be read.', [], () => [
     [queue.unreadyReason === null ? 1 : 0],
   ]);
+  watchDeadLetters(metrics, queue);
+}
+
+export function watchStore(metrics: Metrics, store: Store): void {
+  const unnamed = metrics.counter(
+    'unnamed_documents_total',
+    'Documents whose container, service and tag are only among their attributes, for the tenant has as many names as it may (embedded store).',
+  );
+  store.watchUnnamed?.((documents) => unnamed.add(documents));
 }

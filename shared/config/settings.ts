@@ -48,7 +48,11 @@ const oneOf = <const V extends string, const F extends { default?: NoInfer<V>; d
 
 const quantity =
   (syntax: Syntax) =>
-  <const F extends { default?: number }>(range: { minimum: number; maximum: number }, about: string, facts: F) =>
+  <const F extends { default?: number; defaultText?: string }>(
+    range: { minimum: number; maximum: number },
+    about: string,
+    facts: F,
+  ) =>
     ({ syntax, schema: Type.Integer(range), about, ...facts }) as Given<ReturnType<typeof Type.Integer>, F>;
 
 const bytes = quantity('bytes');
@@ -290,6 +294,11 @@ export const settings = {
       default: 10 * GIB,
     },
   ),
+  'queue.dead_letters_max_bytes': bytes(
+    { minimum: 16 * MIB, maximum: 1024 * GIB },
+    'What dead letters of the embedded queue may take, beside `queue.max_bytes`; of it one sender may fill a quarter, and all that the edge refuses a half.',
+    { defaultText: 'an eighth of `queue.max_bytes`, 16 MiB at least' },
+  ),
   'queue.retention_ms': milliseconds(
     { minimum: 1000, maximum: 366 * 86_400_000 },
     'How long the embedded queue keeps what was indexed.',
@@ -334,6 +343,11 @@ export const settings = {
   store: oneOf(['embedded', 'elasticsearch'], 'Where documents are kept.', {
     defaultText: '`elasticsearch` when its URL is set, else `embedded`',
   }),
+  'names.max_per_tenant': integer(
+    { minimum: 100, maximum: 1_000_000 },
+    'Combinations of container, service and tag that the embedded store keeps for a tenant; further events have these names among their attributes.',
+    { default: 10_000 },
+  ),
   'store.retention_ms': milliseconds(
     { minimum: 60_000, maximum: 3660 * 86_400_000 },
     'How long documents are kept (embedded store; data stream lifecycle in Elasticsearch).',

@@ -31,6 +31,7 @@ export async function openQueue(config: Config, hooks: QueueHooks): Promise<Queu
   return openEmbeddedQueue({
     dataDir: config['data.dir'],
     bytesMax: config['queue.max_bytes'],
+    deadLettersBytesMax: config['queue.dead_letters_max_bytes'],
     retentionMs: config['queue.retention_ms'],
     readOnly,
     clock,

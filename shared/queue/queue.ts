@@ -26,12 +26,30 @@ export interface Queue extends AsyncDisposable {
    * Rejects with queue_unavailable, queue_full (retryable), queue_unauthorized, or queue_refused.
    */
   append(partition: number, records: readonly QueueRecord[]): Promise<Held | void>;
-  /** Appends to the dead letters, in parts where one is larger than a record; resolves when they are held. */
+  /**
+   * Appends to the dead letters, in parts where one is larger than a record; resolves when they are held. Rejects with
+   * dead_letters_full where they have a budget of their own, and no place for these.
+   */
   appendDeadLetters(letters: readonly DeadLetter[]): Promise<void>;
+  /** What the dead letters take, where they have a budget of their own. */
+  readonly deadLetterSpace?: DeadLetterSpace | undefined;
   /** Starts to read the logs topic as a member of the group; the first callback comes after this has resolved. */
   consume(handler: ConsumerHandler, options: ConsumeOptions): Promise<QueueConsumer>;
   /** Reads partitions of a topic without a group and without commits, from offsets on to the ends as of now. For `cat` and `dead-letters`. */
   read(options: ReadOptions): AsyncIterable<FetchedRecord>;
+}
+
+/** Why a dead letter is refused for want of space; a metric label. */
+export const LETTER_REFUSALS = ['sender_share', 'edge_share', 'budget'] as const;
+export type LetterRefusal = (typeof LETTER_REFUSALS)[number];
+
+export interface DeadLetterSpace {
+  readonly bytesHeld: number;
+  readonly bytesMax: number;
+  /** `refused` hears of each append of dead letters that is refused for want of it. */
+  watch(refused: (reason: LetterRefusal) => void): void;
+  /** Whether so many of this sender's events became dead letters that no more of it may be taken. */
+  isFullOf(sender: { readonly tenant: string | null; readonly sender: string }): boolean;
 }
 
 /** Who holds what was appended, where it is not the queue itself. */

@@ -22,6 +22,7 @@ export async function openStore(config: Config, options: OpenStoreOptions = {}):
       dataDir: config['data.dir'],
       readOnly,
       retentionMs,
+      namesMax: config['names.max_per_tenant'],
       clock,
       ...(options.warn && { warn: options.warn }),
     });

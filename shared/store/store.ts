@@ -33,6 +33,8 @@ export interface Store extends AsyncDisposable {
    * document is to blame for. Rejects as `bulk` does.
    */
   probe(stream: string, signal?: AbortSignal): Promise<BulkOutcome>;
+  /** For a store with tables of names: `unnamed` hears of documents whose names are only among their attributes. */
+  watchUnnamed?(unnamed: (documents: number) => void): void;
 }
 
 export interface BackingIndex {

@@ -35,7 +35,8 @@ describe('elasticsearch store', { skip: found === null ? 'no Elasticsearch to be
 
 async function openEmbedded(): Promise<Opened> {
   const dataDir = await mkdtemp(join(tmpdir(), 'sluice-store-'));
-  const store = await openEmbeddedStore({ dataDir, readOnly: false, retentionMs: RETENTION_MS, clock: systemClock });
+  const options = { dataDir, readOnly: false, retentionMs: RETENTION_MS, namesMax: 100_000, clock: systemClock };
+  const store = await openEmbeddedStore(options);
   await store.setup();
   return {
     store,

@@ -239,6 +239,23 @@ test('what the queue refuses is refused, and the next goes on', async () => {
   assert.equal(told['sluice_events_inflight{stage="edge"}'], 0);
 });
 
+test('a sender whose events fill its share of the dead letters is refused, and nobody else', async () => {
+  const { queue, intake, metrics } = setUp();
+  const full = '10.0.0.66';
+  queue.deadLetterSpace = {
+    bytesHeld: 0,
+    bytesMax: 1,
+    watch: () => undefined,
+    isFullOf: ({ sender }) => sender === full,
+  };
+  await assert.rejects(intake.accept(chunkOf(['a'], { sender: full })), { code: 'dead_letters_full' });
+  await intake.accept(chunkOf(['b']));
+  assert.equal((await held(queue)).length, 1);
+  const told = await ledger(metrics);
+  assert.equal(told['sluice_events_rejected_total{input="forward",reason="dead_letters_full"}'], 1);
+  assert.equal(told['sluice_ledger_imbalance{stage="edge"}'], 0);
+});
+
 test('nothing is answered before it is held, and room is bounded by bytes', async () => {
   const { queue, intake } = setUp({ bytesMax: 1000 });
   const gate = Promise.withResolvers<void>();

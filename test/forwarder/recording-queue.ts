@@ -1,6 +1,6 @@
 // A queue that keeps what is appended in memory, and can be told to wait or to fail: for tests of the edge alone.
 
-import type { DeadLetter, FetchedRecord, Queue, QueueConsumer } from '#shared/queue/queue.ts';
+import type { DeadLetter, DeadLetterSpace, FetchedRecord, Queue, QueueConsumer } from '#shared/queue/queue.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
 
 export interface Append {
@@ -15,6 +15,7 @@ export class RecordingQueue implements Queue {
   appendBytesMax = 1_000_000;
   readonly appends: Append[] = [];
   readonly letters: DeadLetter[] = [];
+  deadLetterSpace: DeadLetterSpace | undefined;
   readonly #inFlight = new Set<number>();
   /** Awaited by each append before it is held; may throw. */
   beforeHold: (append: Append) => Promise<void> = () => Promise.resolve();

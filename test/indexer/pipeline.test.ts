@@ -170,6 +170,31 @@ test('a document that is never taken goes to the dead letters, with its bytes; t
   assert(Buffer.from(letter.value).includes('event 33 '));
 });
 
+test('a document that is never taken waits where the dead letters are full, is told, and is not lost', async () => {
+  const world = new World();
+  await fill(world);
+  world.store.hooks = {
+    item: (_, { message }) =>
+      String(message).includes('event 33 ')
+        ? { status: 400, errorType: 'document_parsing_exception', errorReason: 'no' }
+        : null,
+  };
+  let isFull = true;
+  const full = new SluiceError('dead_letters_full', 'Cannot hold a dead letter: they take all; raise the setting');
+  world.queue.hooks = { ...world.queue.hooks, deadLetters: () => (isFull ? full : null) };
+  const indexer = await world.start();
+  await world.clock.advance(300_000);
+  assert.match(indexer.unreadyReason ?? '', /events wait that cannot be indexed: .*raise the setting/);
+  assert.equal(indexer.ledger.counts.indexed, world.sent - 1, 'the others pass');
+  assert.equal(world.queue.letters.length, 0);
+  isFull = false;
+  await world.drained();
+  assert.equal(indexer.unreadyReason, null);
+  await world.clock.until(indexer.stop());
+  world.check([indexer], 1);
+  assert.equal(world.queue.letters.length, 1);
+});
+
 test('403: nothing is lost, it waits for the operator, and goes on by itself', async () => {
   const world = new World();
   await fill(world);

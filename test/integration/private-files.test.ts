@@ -1,7 +1,7 @@
 // Logs hold what nobody but their owner is to read: every file of the data folder is 0600 and every folder 0700, whatever the umask is.
 
 import assert from 'node:assert/strict';
-import { chmodSync, readdirSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { test } from 'node:test';
 import { freePort } from '#test/backends/free-port.ts';
@@ -47,6 +47,20 @@ test('the embedded queue and store, and files that an older version left open', 
       if (now?.isFile()) chmodSync(file, 0o644);
     }
   }
+});
+
+test('a data folder that is made at the start, and a queue that is made anew under the running process', async () => {
+  await using outer = await newPlace();
+  const place = { ...outer, dataDir: join(outer.dataDir, 'made', 'here') };
+  await using service = await (await started('run', place)).ready();
+  await using client = new ForwardClient(place.forward);
+  await client.send('app.private', [{ timeNs: 1n, record: { message: 'one' } }], 'packed');
+  rmSync(join(place.dataDir, 'queue'), { recursive: true });
+  await service.until(() => Promise.resolve(existsSync(join(place.dataDir, 'queue', 'log.sqlite'))));
+  await client.send('app.private', [{ timeNs: 1n, record: { message: 'two' } }], 'packed');
+  const found = open(outer);
+  assert.deepEqual(found.open, []);
+  assert.ok(found.seen.includes('made/here/queue/log.sqlite'), found.seen.join());
 });
 
 test('the spool', async () => {

@@ -20,6 +20,7 @@ import {
 import { type Principal, tagOfPrincipal } from '../principal.ts';
 import type { FrameFile } from './frame-files.ts';
 import type { FiledFrame } from './frame-reader.ts';
+import { excessOf } from '../event-limit.ts';
 import { MessageRun } from './message-run.ts';
 import { type SlicedFrame, type SliceLimits, unpackedBytesMax } from './sliced-frame.ts';
 import type { Unpacker } from './unpacker.ts';
@@ -166,7 +167,7 @@ export class FrameTaker {
   #takeMessage(bytes: Buffer, frame: ForwardFrame): null {
     const tag = this.#admitted(frame.tag);
     if (tag === null) return null;
-    if (this.#run.count > 0 && (frame.chunk || tag !== this.#run.tag)) this.flush();
+    if (this.#run.count > 0 && (frame.chunk || tag !== this.#run.tag || !this.#mayJoin(frame))) this.flush();
     this.#run.tag = tag;
     this.#run.add(bytes, frame.start, frame.end);
     if (!frame.chunk) return null;
@@ -175,6 +176,12 @@ export class FrameTaker {
     const origin = this.#origin(tag);
     this.#outcomes.accept({ ...origin, chunkId, encoding: 'identity', bytes: entries, entries, count: 1 }, chunk);
     return null;
+  }
+
+  /** Each message brought a tag of its own; those that share a batch have but one, and a long one would be too much for their bytes. */
+  #mayJoin({ start, end }: ForwardFrame): boolean {
+    const { count, tag, length } = this.#run;
+    return excessOf({ count: count + 1, tag, bytes: length + 1 + end - start }) === null;
   }
 
   #takeEntries(run: Buffer, frame: ForwardFrame): Promise<void> | null {

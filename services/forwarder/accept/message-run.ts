@@ -11,6 +11,10 @@ export class MessageRun {
   /** One read is much like the one before, so a run of its size needs no growing, and holds little that it does not use. */
   #lastLength = 0;
 
+  get length(): number {
+    return this.#length;
+  }
+
   /** `start` to `end`: time and record in the frame. */
   add(frame: Buffer, start: number, end: number): void {
     const needed = this.#length + 1 + end - start;

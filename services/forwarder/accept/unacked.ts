@@ -95,9 +95,11 @@ export class Unacked {
   }
 }
 
-/** Intake takes nothing any more, or never takes this. */
+/** Intake takes nothing any more, or never takes this; or not for days, and to wait would take the place of others. */
+const ENDS: ReadonlySet<string> = new Set(['shutting_down', 'too_many_events', 'dead_letters_full']);
+
 function isEnd(error: unknown): boolean {
-  return error instanceof SluiceError && (error.code === 'shutting_down' || error.code === 'too_many_events');
+  return error instanceof SluiceError && ENDS.has(error.code);
 }
 
 function codeOf(error: unknown): string {

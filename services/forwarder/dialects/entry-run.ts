@@ -56,11 +56,16 @@ export class Pairs {
 export class EntryRun {
   readonly #writer: MsgpackWriter;
   readonly #bytesMax: number;
+  readonly #bodyBytes: number;
   #count = 0;
   #tooLarge = false;
 
-  /** @param capacity bytes believed to be needed */
-  constructor(capacity: number, bytesMax: number) {
+  /**
+   * @param capacity bytes believed to be needed
+   * @param bodyBytes what they are made of, where entries share pairs: these may not make much of a little
+   */
+  constructor(capacity: number, bytesMax: number, bodyBytes = Infinity) {
+    this.#bodyBytes = bodyBytes;
     this.#writer = new MsgpackWriter(Math.min(capacity, bytesMax));
     this.#bytesMax = bytesMax;
   }
@@ -89,7 +94,9 @@ export class EntryRun {
     const writer = this.#writer;
     const size = first.writer.length + second.writer.length + ENTRY_OVERHEAD;
     // Looked at before: a few bytes of a sender can ask for large shared pairs again and again.
-    this.#tooLarge ||= writer.length + size > this.#bytesMax;
+    const length = writer.length + size;
+    this.#tooLarge ||= length > this.#bytesMax;
+    this.#tooLarge ||= length > this.#bodyBytes * GROWTH_MAX + (this.#count + 1) * SHARED_BYTES_FREE;
     if (this.#tooLarge) return;
     writer.arrayHeader(2);
     if (seconds <= SECONDS_MAX) writer.eventTime(seconds, nanoseconds);
@@ -102,5 +109,8 @@ export class EntryRun {
 }
 
 const NO_PAIRS = new Pairs();
+/** What entries may be larger than their body, and what each may have for nothing: the labels of an ordinary source. */
+const GROWTH_MAX = 8;
+const SHARED_BYTES_FREE = 4096;
 /** Headers of the array and the map, and the time. */
 const ENTRY_OVERHEAD = 16;

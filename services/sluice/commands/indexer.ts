@@ -7,6 +7,7 @@ import { SluiceError } from '#shared/errors.ts';
 import { openStore } from '#shared/store/open.ts';
 import type { CommandContext } from '../command.ts';
 import { answerOperators, aborted, runService } from '../service.ts';
+import { watchStore } from '../telemetry.ts';
 import { workersOf } from '../workers/count.ts';
 
 export const help = `Usage: sluice indexer [--workers N] [--config FILE]
@@ -42,6 +43,7 @@ export async function run(args: string[], context: CommandContext): Promise<numb
     const store = service.lifetime.use(
       await openStore(service.config, { warn: (message) => service.log.warn('store_warning', { message }) }),
     );
+    watchStore(service.metrics, store);
     const options = { ...service, store, random: Math.random };
     if (values.drain) {
       const { drained, left, counts } = await drainIndexer({ ...options, signal: context.signal, maxSeconds });

@@ -7,6 +7,7 @@ import { openStore } from '#shared/store/open.ts';
 import type { CommandContext } from '../command.ts';
 import { replayAction } from '../dead-letters/replay-request.ts';
 import { aborted, runService, startAdmin } from '../service.ts';
+import { watchStore } from '../telemetry.ts';
 import { greeting } from '../output/greeting.ts';
 
 export const help = `Usage: sluice run [--config FILE]
@@ -21,6 +22,7 @@ export async function run(args: string[], context: CommandContext): Promise<numb
     const store = service.lifetime.use(
       await openStore(service.config, { warn: (message) => service.log.warn('store_warning', { message }) }),
     );
+    watchStore(service.metrics, store);
     if (store.kind === 'embedded') await store.setup();
     const indexer = service.lifetime.use(await startIndexer({ ...service, store, random: Math.random }));
     const forwarder = service.lifetime.use(await startForwarder(service));

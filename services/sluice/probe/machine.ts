@@ -29,7 +29,7 @@ export function probeDataFolder(config: Config): Finding {
   try {
     const probe = mkdtempSync(join(place, '.sluice-check-'));
     try {
-      writeFileSync(join(probe, 'file'), 'x');
+      writeFileSync(join(probe, 'file'), 'x', { mode: 0o600 });
     } finally {
       rmSync(probe, { recursive: true });
     }

@@ -15,6 +15,7 @@ export async function openEmbeddedLag(config: Config, clock: Clock): Promise<Lag
     readOnly: true,
     setDamagedAside: false,
     bytesMax: config['queue.max_bytes'],
+    deadLettersBytesMax: 0,
     retentionMs: config['queue.retention_ms'],
   };
   const thread = await startWorker<LogMethods>('queue-worker', import.meta.url, data);

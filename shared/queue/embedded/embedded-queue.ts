@@ -15,6 +15,8 @@ import { EmbeddedConsumer } from './embedded-consumer.ts';
 import { GroupCommit } from './group-commit.ts';
 import { fetchedRecords } from './fetched-records.ts';
 import { transactionBytesMaxOf } from './log-space.ts';
+import { LetterSpace, letterAppendOf } from './letter-space.ts';
+import type { LetterAppend } from './dead-letter-budget.ts';
 import type { LogMethods, Notice, QueueWorkerData } from './queue-worker.ts';
 import type { Topic } from './sqlite-log.ts';
 
@@ -23,6 +25,7 @@ const APPEND_BYTES_MAX = 8 * 1024 * 1024;
 const TRANSACTION_BYTES = 8 * 1024 * 1024;
 const READ_BYTES = 1024 * 1024;
 const BACKLOG_RECORDS = 1000;
+const LETTER_BYTES_MIN = 16 * 1024 * 1024;
 const TEND_INTERVAL_MS = 1000;
 /** A small event: where this finds no room, none does. */
 const PROBE_BYTES = 1024;
@@ -37,6 +40,8 @@ export interface EmbeddedQueueOptions {
   /** Whether a damaged file is moved aside, told of, and a new one begun, rather than the queue refused. */
   readonly setDamagedAside?: boolean;
   readonly bytesMax: number;
+  /** Of the dead letters, beside that; if absent, an eighth of it. */
+  readonly deadLettersBytesMax?: number | undefined;
   readonly retentionMs: number;
   /** For commands that only read, beside the process that writes. */
   readonly readOnly: boolean;
@@ -50,6 +55,7 @@ export async function openEmbeddedQueue(options: EmbeddedQueueOptions): Promise<
     folder: join(options.dataDir, options.folder ?? 'queue'),
     readOnly: options.readOnly,
     bytesMax: options.bytesMax,
+    deadLettersBytesMax: letterBytesMaxOf(options),
     retentionMs: options.retentionMs,
     setDamagedAside: options.setDamagedAside ?? false,
   };
@@ -69,6 +75,7 @@ export async function openEmbeddedQueue(options: EmbeddedQueueOptions): Promise<
   });
   const { end } = await thread.call('bounds', 'logs');
   queue = new EmbeddedQueue(thread, options, end);
+  if (!options.readOnly) queue.deadLetterSpace.figures = await thread.call('letterFigures', null);
   void died.promise.then((error) => queue.died(error));
   return queue;
 }
@@ -77,6 +84,7 @@ export class EmbeddedQueue implements Queue {
   readonly kind = 'embedded';
   readonly partitions = 1;
   readonly appendBytesMax: number;
+  readonly deadLetterSpace: LetterSpace;
   readonly #thread: WorkerThread<LogMethods>;
   readonly #options: EmbeddedQueueOptions;
   readonly #writes: GroupCommit;
@@ -96,6 +104,7 @@ export class EmbeddedQueue implements Queue {
     this.#thread = thread;
     this.#options = options;
     this.#end = end;
+    this.deadLetterSpace = new LetterSpace(letterBytesMaxOf(options));
     const roomMax = transactionBytesMaxOf(options.bytesMax);
     this.appendBytesMax = Math.min(APPEND_BYTES_MAX, roomMax);
     this.#writes = new GroupCommit(thread, {
@@ -104,6 +113,8 @@ export class EmbeddedQueue implements Queue {
       transactionBytesMax: Math.min(TRANSACTION_BYTES, roomMax),
       written: (newEnd, refused, bytes) => this.#written(newEnd, refused, bytes),
       failed: (reason) => (this.#failed = reason),
+      lettersHeld: (figures) => (this.deadLetterSpace.figures = figures),
+      lettersRefused: (reason) => this.deadLetterSpace.tellRefused(reason),
     });
     if (!options.readOnly) this.#tendLater();
   }
@@ -135,17 +146,17 @@ export class EmbeddedQueue implements Queue {
   }
 
   async appendDeadLetters(letters: readonly DeadLetter[]): Promise<void> {
-    const append = (one: DeadLetterAppend): Promise<void> =>
-      this.appendHeaded('dead-letters', one.letters.map(headedLetter));
+    const append = ({ letters: some }: DeadLetterAppend): Promise<void> =>
+      this.appendHeaded('dead-letters', some.map(headedLetter), letterAppendOf(some));
     await appendDeadLetters(letters, { bytesMax: this.appendBytesMax, append });
   }
 
   /** Appends records whose headers are made already. */
-  async appendHeaded(topic: Topic, records: readonly Headed[]): Promise<void> {
+  async appendHeaded(topic: Topic, records: readonly Headed[], letters: LetterAppend | null = null): Promise<void> {
     if (this.#closed) throw new SluiceError('shutting_down', `Cannot append to ${nameOf(this.#options)}: it is closed`);
     if (this.#options.readOnly)
       throw new SluiceError('queue_refused', 'Cannot append to a queue that was opened to be read');
-    await this.#writes.append(topic, records);
+    await this.#writes.append(topic, records, letters);
   }
 
   async consume(handler: ConsumerHandler, options: ConsumeOptions): Promise<EmbeddedConsumer> {
@@ -259,6 +270,7 @@ export class EmbeddedQueue implements Queue {
       const { clock } = this.#options;
       const moment = { epochMs: clock.epochMs(), monotonicMs: clock.monotonicMs() };
       while (await this.#thread.call('tend', moment)) if (this.#closed) return;
+      this.deadLetterSpace.figures = await this.#thread.call('letterFigures', null);
       const bytes = this.#refused?.bytes ?? PROBE_BYTES;
       const reason = await this.#thread.call('makeRoom', bytes);
       if (reason !== null && this.#refused === null) this.#refuse(reason, bytes);
@@ -280,6 +292,10 @@ export class EmbeddedQueue implements Queue {
     if (this.#refused === null) this.#options.warn(`Cannot append to ${nameOf(this.#options)}: ${reason}`);
     this.#refused = { reason, bytes };
   }
+}
+
+function letterBytesMaxOf({ bytesMax, deadLettersBytesMax }: EmbeddedQueueOptions): number {
+  return deadLettersBytesMax ?? Math.max(LETTER_BYTES_MIN, Math.floor(bytesMax / 8));
 }
 
 function nameOf({ name }: EmbeddedQueueOptions): string {

@@ -8,13 +8,25 @@ import { reasonOf, SluiceError } from '#shared/errors.ts';
 import { encodeHeaders, packFrames, type Stored } from './frames.ts';
 import type { Headed } from '../headers.ts';
 import type { WorkerThread } from '#shared/sqlite/worker-thread.ts';
-import type { LogMethods } from './queue-worker.ts';
-import type { Topic } from './sqlite-log.ts';
+import type { LetterRefusal } from '../queue.ts';
+import type { LetterAppend } from './dead-letter-budget.ts';
+import type { LetterFigures, LogMethods } from './queue-worker.ts';
+import type { LettersRefused, Topic, Written } from './sqlite-log.ts';
+
+const WHY: Readonly<Record<LetterRefusal, string>> = {
+  sender_share: 'those of this sender take a quarter of queue.dead_letters_max_bytes',
+  edge_share: 'those that were refused at the edge take a half of queue.dead_letters_max_bytes',
+  budget: 'they take all of queue.dead_letters_max_bytes',
+};
+const TODO =
+  'see `sluice dead-letters list` for what fills it, mend that, and raise the setting if it is needed before they end by age';
 
 interface Append {
   readonly topic: Topic;
   readonly records: readonly Stored[];
   readonly bytes: number;
+  /** Of dead letters. */
+  readonly letters: LetterAppend | null;
   readonly settled: PromiseWithResolvers<void>;
 }
 
@@ -24,8 +36,12 @@ export interface GroupCommitOptions {
   readonly name: string;
   /** Most bytes of records in one transaction; bounds the WAL, and how long a fetch waits behind it. */
   readonly transactionBytesMax: number;
-  /** After each transaction: the end of the logs, and why records were refused, if they were (with their bytes). */
+  /** After each transaction: the end of the logs, and why their records were refused, if they were (with their bytes). */
   written(end: number, refused: string | null, bytes: number): void;
+  /** After each transaction: what the dead letters take. */
+  lettersHeld(figures: LetterFigures): void;
+  /** Dead letters were refused, for their budget has no place for them. */
+  lettersRefused(reason: LetterRefusal): void;
   /** A transaction failed for another reason: nothing of it is held. */
   failed(reason: string): void;
 }
@@ -44,8 +60,8 @@ export class GroupCommit {
     this.#options = options;
   }
 
-  /** Resolves when the records are on the device. Rejects with queue_full or queue_unavailable. */
-  append(topic: Topic, records: readonly Headed[]): Promise<void> {
+  /** Resolves when the records are on the device. Rejects with queue_full, dead_letters_full or queue_unavailable. */
+  append(topic: Topic, records: readonly Headed[], letters: LetterAppend | null = null): Promise<void> {
     const stored: Stored[] = [];
     let bytes = 0;
     for (const { headers, value } of records) {
@@ -54,7 +70,7 @@ export class GroupCommit {
       bytes += encoded.length + value.length;
     }
     const settled = Promise.withResolvers<void>();
-    this.#appends.push({ topic, records: stored, bytes, settled });
+    this.#appends.push({ topic, records: stored, bytes, letters, settled });
     this.#start();
     return settled.promise;
   }
@@ -96,20 +112,39 @@ export class GroupCommit {
 
     const logs = packFrames(recordsOf(appends, 'logs'));
     const deadLetters = packFrames(recordsOf(appends, 'dead-letters'));
-    const bytes = logs.length + deadLetters.length;
+    const bytes = logs.length;
+    const letterAppends = appends.map(({ letters }) => letters).filter((letters) => letters !== null);
     try {
-      const write = { nowMs: this.#options.clock.epochMs(), logs, deadLetters, commits };
-      const { refused, isCommitted, end } = await this.#thread.call('write', write, [logs.buffer, deadLetters.buffer]);
+      const write = { nowMs: this.#options.clock.epochMs(), logs, deadLetters, letterAppends, commits };
+      const written = await this.#thread.call('write', write, [logs.buffer, deadLetters.buffer]);
+      const { refused, isCommitted, end } = written;
       this.#options.written(end, refused, bytes);
+      this.#options.lettersHeld(written.letters);
       if (isCommitted) committed.resolve();
       else committed.reject(fullError(this.#options.name, refused ?? 'there is no room'));
-      settle(appends, refused === null ? null : fullError(this.#options.name, refused));
+      this.#settle(appends, written);
     } catch (error) {
       const failure = unavailable(this.#options.name, error);
       this.#options.failed(failure.message);
       committed.reject(failure);
-      settle(appends, failure);
+      for (const { settled } of appends) settled.reject(failure);
     }
+  }
+
+  #settle(appends: readonly Append[], { refused, lettersRefused }: Written): void {
+    let next = 0;
+    for (const { letters, settled } of appends) {
+      const why = letters === null ? refused : lettersRefused[next++];
+      if (why === null) settled.resolve();
+      else settled.reject(this.#errorOf(why ?? 'there is no room'));
+    }
+  }
+
+  #errorOf(why: string | LettersRefused): SluiceError {
+    if (typeof why === 'string') return fullError(this.#options.name, why);
+    if ('space' in why) return fullError(this.#options.name, why.space);
+    this.#options.lettersRefused(why.budget);
+    return new SluiceError('dead_letters_full', `Cannot hold a dead letter: ${WHY[why.budget]}; ${TODO}`);
   }
 
   /** The first appends that fit in a transaction; at least one. */
@@ -129,13 +164,6 @@ function recordsOf(appends: readonly Append[], topic: Topic): Stored[] {
   const records: Stored[] = [];
   for (const append of appends) if (append.topic === topic) records.push(...append.records);
   return records;
-}
-
-function settle(appends: readonly Append[], error: SluiceError | null): void {
-  for (const { settled } of appends) {
-    if (error === null) settled.resolve();
-    else settled.reject(error);
-  }
 }
 
 function fullError(name: string, refused: string): SluiceError {

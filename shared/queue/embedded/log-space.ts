@@ -1,5 +1,7 @@
 // How much room the log's file and WAL take, whether more fits, and giving free pages back to the file system.
 //
+// Dead letters lie in the same file, and have a limit of their own (dead-letter-budget.ts): they are not counted here.
+//
 // Pages that were freed are used again before the file grows. What is written stands in the WAL first and in the file after
 // a checkpoint, so it counts twice until then; a checkpoint that empties the WAL is tried before anything is refused.
 //
@@ -62,10 +64,15 @@ export class LogSpace {
     return this.#fileBytes() + this.#walBytes();
   }
 
-  /** Why records of so many bytes cannot be added; null where they fit. */
-  refusal(bytes: number): string | null {
-    const needed = bytes * OVERHEAD + OVERHEAD_BYTES;
-    if (this.#fileBytes() - this.#freeBytes() + needed > this.#fileBytesMax) return this.#limitReached();
+  /** Why records of so many bytes would be too much for the limit; null where they would not. `besides`: what has a limit of its own. */
+  overLimit(bytes: number, besides: number): string | null {
+    const used = this.#fileBytes() - this.#freeBytes() - besides;
+    return used + neededFor(bytes) > this.#fileBytesMax ? this.#limitReached() : null;
+  }
+
+  /** Why so many bytes cannot be written now, whatever the limit; null where they can. */
+  unwritable(bytes: number): string | null {
+    const needed = neededFor(bytes);
     const walRoom = this.#walBytesMax - RESERVE_BYTES - needed;
     if (this.#walBytes() <= walRoom && this.#fitsOnDevice(needed)) return null;
     this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
@@ -101,6 +108,10 @@ export class LogSpace {
   #freeBytes(): number {
     return Number(this.#freePages.get()?.['freelist_count']) * this.#pageBytes;
   }
+}
+
+function neededFor(bytes: number): number {
+  return bytes * OVERHEAD + OVERHEAD_BYTES;
 }
 
 /** The most bytes of records that one transaction can hold under the limit of the whole. */

@@ -27,6 +27,7 @@ export interface QueueWorkerData {
   readonly folder: string;
   readonly readOnly: boolean;
   readonly bytesMax: number;
+  readonly deadLettersBytesMax: number;
   readonly retentionMs: number;
   readonly setDamagedAside: boolean;
 }
@@ -44,6 +45,7 @@ export interface PackedWrite {
   readonly nowMs: number;
   readonly logs: Uint8Array<ArrayBuffer>;
   readonly deadLetters: Uint8Array<ArrayBuffer>;
+  readonly letterAppends: Write['letterAppends'];
   readonly commits: Write['commits'];
 }
 
@@ -53,8 +55,14 @@ export interface Fetched {
   readonly end: number;
 }
 
+/** What the dead letters take, and senders of whom no more is to be taken (see dead-letter-budget.ts). */
+export interface LetterFigures {
+  readonly bytesHeld: number;
+  readonly fullSenders: readonly number[];
+}
+
 export interface LogMethods {
-  write(write: PackedWrite): Written & { readonly end: number };
+  write(write: PackedWrite): Written & { readonly end: number; readonly letters: LetterFigures };
   /** Why records of so many bytes would be refused; null where they would not. Removes what may be removed for them. */
   makeRoom(bytes: number): string | null;
   /** Writes something; throws where that fails. */
@@ -72,6 +80,7 @@ export interface LogMethods {
   /** Removes these records of the logs. */
   forget(offsets: readonly number[]): void;
   bytesHeld(): number;
+  letterFigures(argument: null): LetterFigures;
 }
 
 serveWorker<QueueWorkerData, LogMethods>((data, notify) => {
@@ -231,14 +240,14 @@ class LogKeeper implements Disposable {
 
 function methodsOf(keeper: LogKeeper): LogMethods {
   return {
-    write: ({ nowMs, logs, deadLetters, commits }) => {
+    write: ({ logs, deadLetters, ...rest }) => {
       keeper.requirePresence();
       return keeper.do((log) => {
-        const write = { nowMs, logs: [...unpackFrames(logs)], deadLetters: [...unpackFrames(deadLetters)], commits };
+        const write = { ...rest, logs: [...unpackFrames(logs)], deadLetters: [...unpackFrames(deadLetters)] };
         const written = log.write(write);
         const end = log.end('logs');
         keeper.requirePresence();
-        return { ...written, end };
+        return { ...written, end, letters: figuresOf(log) };
       });
     },
     makeRoom: (bytes) => keeper.do((log) => log.makeRoom(bytes)),
@@ -264,7 +273,12 @@ function methodsOf(keeper: LogKeeper): LogMethods {
       }),
     forget: (offsets) => keeper.do((log) => log.forget(offsets)),
     bytesHeld: () => keeper.do((log) => log.bytesHeld),
+    letterFigures: () => keeper.do(figuresOf),
   };
+}
+
+function figuresOf({ deadLetters }: SqliteLog): LetterFigures {
+  return { bytesHeld: deadLetters.bytesHeld, fullSenders: deadLetters.fullSenders() };
 }
 
 function fetched(records: readonly Stored[], end: number): Moved<Fetched> {

@@ -3,7 +3,7 @@
 //
 // Guarantees: WAL with synchronous=FULL syncs the WAL to the device before COMMIT returns, so what `write` has
 // returned for survives a kill and a power cut, and what it has not is there whole or not at all. The file and its
-// WAL stay within `bytesMax`. Only records that every group has consumed are removed, and never the last record of a topic, so that
+// WAL stay within `bytesMax`, and what dead letters may take beside it: neither takes what is the other's. Only records that every group has consumed are removed, and never the last record of a topic, so that
 // offsets go on after a restart. A group that nobody has joined since the log was opened counts as long as there is room, and for a
 // week at most (group-offsets.ts). Age is what has passed since a record came, whatever the wall clock says (passed-time.ts).
 
@@ -13,6 +13,9 @@ import type { DatabaseSync } from 'node:sqlite';
 import { AgeMarks } from '#shared/sqlite/age-marks.ts';
 import { isFull, openDatabase } from '#shared/sqlite/database.ts';
 import { type Moment, PassedTime } from '#shared/sqlite/passed-time.ts';
+import { DeadLetterAccount } from './dead-letter-account.ts';
+import type { LetterRefusal } from '../queue.ts';
+import type { LetterAppend } from './dead-letter-budget.ts';
 import { GroupOffsets } from './group-offsets.ts';
 import { LogSpace, NO_SPACE } from './log-space.ts';
 import { LogTable } from './log-table.ts';
@@ -23,8 +26,10 @@ export type Topic = 'logs' | 'dead-letters';
 export interface LogOptions {
   readonly file: string;
   readonly readOnly: boolean;
-  /** Most bytes of the file and its WAL together. */
+  /** Most bytes of the file and its WAL together, without the dead letters. */
   readonly bytesMax: number;
+  /** Most bytes of the dead letters. */
+  readonly deadLettersBytesMax: number;
   /** How long what every group has consumed is kept. */
   readonly retentionMs: number;
   /** Tells what an operator should know. */
@@ -36,16 +41,23 @@ export interface Write {
   readonly nowMs: number;
   readonly logs: readonly Stored[];
   readonly deadLetters: readonly Stored[];
+  /** What of `deadLetters` is held together or not at all, in their order. */
+  readonly letterAppends: readonly LetterAppend[];
   /** Group → next offset of the logs. */
   readonly commits: readonly (readonly [group: string, next: number])[];
 }
 
 export interface Written {
-  /** Why the records were not written; null when they were. */
+  /** Why the records of the logs were not written; null when they were. */
   readonly refused: string | null;
+  /** The same for each of `letterAppends`. */
+  readonly lettersRefused: readonly (LettersRefused | null)[];
   /** Whether the commits were written, which may be so although the records were refused. */
   readonly isCommitted: boolean;
 }
+
+/** Why dead letters were not written: their budget says so, or nothing can be written. */
+export type LettersRefused = { readonly budget: LetterRefusal } | { readonly space: string };
 
 // Kafka's topic of dead letters is set up with the same age.
 const DEAD_LETTERS_KEPT_MS = 7 * 86_400_000;
@@ -64,6 +76,7 @@ export class SqliteLog implements Disposable {
   readonly #options: LogOptions;
   readonly #tables: Record<Topic, LogTable>;
   readonly #space: LogSpace;
+  readonly #letters: DeadLetterAccount;
   readonly #groups: GroupOffsets;
   /** Null where the log is only read. */
   readonly #ages: (Record<Topic, AgeMarks> & { readonly time: PassedTime }) | null;
@@ -83,6 +96,7 @@ export class SqliteLog implements Disposable {
       walBytes: () => walBytes(options.file),
       bytesMax: options.bytesMax,
     });
+    this.#letters = new DeadLetterAccount(this.#database, options);
     this.#groups = new GroupOffsets(this.#database, options);
     this.#ages = options.readOnly
       ? null
@@ -136,30 +150,44 @@ export class SqliteLog implements Disposable {
     return next;
   }
 
-  /** Writes all of it in one synced transaction; when the records find no room, the commits alone. */
+  /** Writes in one synced transaction what may be written of it: the logs, the commits, and each append of dead letters. */
   write(write: Write): Written {
-    const { nowMs, logs, deadLetters, commits } = write;
-    const bytes = storedBytes(logs) + storedBytes(deadLetters);
-    const refused = bytes > 0 ? this.#roomFor(bytes) : null;
-    if (refused !== null) return this.#commitOnly(commits, refused);
+    const { logs, commits } = write;
+    const letters = this.#letters.admitted(write.deadLetters, write.letterAppends);
+    const full = storedBytes(logs) > 0 ? this.#roomFor(storedBytes(logs)) : null;
+    const taken = full === null ? logs : [];
+    const bytes = storedBytes(taken) + storedBytes(letters.records);
+    const unwritable = bytes > 0 ? this.#writable(bytes) : null;
+    if (unwritable !== null) {
+      this.#letters.withdraw(letters);
+      return this.#commitOnly(commits, refusedAll(unwritable, letters.refused));
+    }
     try {
       this.#transact(() => {
-        this.#tables.logs.append(logs, nowMs);
-        this.#tables['dead-letters'].append(deadLetters, nowMs);
+        this.#tables.logs.append(taken, write.nowMs);
+        const first = this.#tables['dead-letters'].end();
+        this.#tables['dead-letters'].append(letters.records, write.nowMs);
+        this.#letters.append(first, letters);
         this.#groups.commit(commits);
       });
-      return { refused: null, isCommitted: true };
+      return { refused: full, lettersRefused: letters.refused, isCommitted: true };
     } catch (error) {
       this.#tables.logs.reload();
       this.#tables['dead-letters'].reload();
+      this.#letters.withdraw(letters);
       if (!isFull(error)) throw error;
-      return this.#commitOnly(commits, NO_SPACE);
+      return this.#commitOnly(commits, refusedAll(NO_SPACE, letters.refused));
     }
+  }
+
+  /** What the dead letters take of what they may, and who fills a share of it. */
+  get deadLetters(): DeadLetterAccount {
+    return this.#letters;
   }
 
   /** Why records of `bytes` do not fit, after removing what all have consumed if it must be; null where they do. */
   makeRoom(bytes: number): string | null {
-    return this.#roomFor(bytes);
+    return this.#roomFor(bytes) ?? this.#writable(bytes);
   }
 
   /** Writes something, as an append would. Throws where that cannot be done. */
@@ -201,11 +229,20 @@ export class SqliteLog implements Disposable {
     this.#database.close();
   }
 
-  /** Null where there is room for so many bytes, or was made; else why not. */
+  /** Null where the limit lets the logs have so many bytes more, after removals if it must be; else why not. */
   #roomFor(bytes: number): string | null {
+    return this.#afterRemovals(() => this.#space.overLimit(bytes, this.#letters.bytesHeld));
+  }
+
+  /** Null where so many bytes can be written, after removals if it must be; else why not. */
+  #writable(bytes: number): string | null {
+    return this.#afterRemovals(() => this.#space.unwritable(bytes));
+  }
+
+  #afterRemovals(refusal: () => string | null): string | null {
     try {
       for (;;) {
-        const refused = this.#space.refusal(bytes);
+        const refused = refusal();
         if (refused === null || this.#removeConsumed({ keepByAge: false }) === 0) return refused;
       }
     } catch (error) {
@@ -215,13 +252,13 @@ export class SqliteLog implements Disposable {
   }
 
   // A full device has often some bytes left, and a commit of offsets is what gives records free.
-  #commitOnly(commits: Write['commits'], refused: string): Written {
+  #commitOnly(commits: Write['commits'], refused: Pick<Written, 'refused' | 'lettersRefused'>): Written {
     try {
       if (commits.length > 0) this.#transact(() => this.#groups.commit(commits));
-      return { refused, isCommitted: true };
+      return { ...refused, isCommitted: true };
     } catch (error) {
       if (!isFull(error)) throw error;
-      return { refused, isCommitted: false };
+      return { ...refused, isCommitted: false };
     }
   }
 
@@ -230,13 +267,20 @@ export class SqliteLog implements Disposable {
     if (ages === null) return 0;
     const { logs, 'dead-letters': letters } = this.#tables;
     let removed = 0;
-    this.#transact(() => {
+    const remove = (): void => {
       const consumed = this.#groups.consumed({ needsRoom: !keepByAge });
       const isByAge = keepByAge && this.#options.retentionMs > 0;
       const before = isByAge ? Math.min(consumed, ages.logs.expired(this.#passedMs) + 1) : consumed;
       removed += logs.remove(before);
       removed += letters.remove(ages['dead-letters'].expired(this.#passedMs) + 1);
-    });
+      this.#letters.removedBelow(letters.first());
+    };
+    try {
+      this.#transact(remove);
+    } catch (error) {
+      this.#letters.reload();
+      throw error;
+    }
     return removed;
   }
 
@@ -292,6 +336,11 @@ function prepareLog(database: DatabaseSync): void {
   if (database.prepare('PRAGMA user_version').get()?.['user_version'] !== FORMAT) {
     database.exec(`PRAGMA user_version = ${FORMAT}`);
   }
+}
+
+/** Nothing was written: what the budget refused keeps its reason. */
+function refusedAll(why: string, letters: Written['lettersRefused']): Pick<Written, 'refused' | 'lettersRefused'> {
+  return { refused: why, lettersRefused: letters.map((refused) => refused ?? { space: why }) };
 }
 
 function storedBytes(records: readonly Stored[]): number {

@@ -85,6 +85,7 @@ export class Spool implements AsyncDisposable {
       clock,
       random,
       full: config['spool.full'],
+      bytesMax: config['spool.max_bytes'],
       observer: this.#observer,
       remembered: memory.recall() ?? { ...UNSEEN_TOPIC, partitions: config['kafka.partitions'] },
       learned: (figures) => memory.keep(figures),

@@ -18,6 +18,7 @@ import type {
   ConsumeOptions,
   ConsumerHandler,
   DeadLetter,
+  DeadLetterSpace,
   FetchedRecord,
   Held,
   Queue,
@@ -31,6 +32,7 @@ import { SentAppend } from './sent-append.ts';
 import { encodeSpooledLetter, encodeSpooledRecord, eventsOf } from './spool-entry.ts';
 import { SpoolFeeder } from './spool-feeder.ts';
 import { silentObserver, type SpoolObserver } from './spool-observer.ts';
+import { SpooledLetters } from './spooled-letters.ts';
 import { type TopicFigures, UNSEEN_TOPIC } from './topic-memory.ts';
 
 const PRODUCE_TIMEOUT_MS = 3000;
@@ -66,6 +68,8 @@ export interface SpooledQueueOptions {
   readonly learned?: (figures: TopicFigures) => void;
   /** Events in the local queue at the start; where absent they are counted as they are read. */
   readonly leftoverEvents?: number | undefined;
+  /** Of the spool; where given, dead letters have a share of it only. */
+  readonly bytesMax?: number;
   /** What is read ahead of what is fed, for all partitions together. */
   readonly readAheadBytesMax?: number;
 }
@@ -73,7 +77,12 @@ export interface SpooledQueueOptions {
 /** An append in the two forms that it may go on in. */
 interface Passage {
   toUpstream(): Promise<Held | void>;
-  toLocal(): { readonly records: readonly QueueRecord[]; readonly events: number };
+  /** Throws where the spool is not to hold it. */
+  toLocal(): {
+    readonly records: readonly QueueRecord[];
+    readonly events: number;
+    readonly held?: (() => void) | undefined;
+  };
 }
 
 export class SpooledQueue implements Queue {
@@ -83,6 +92,7 @@ export class SpooledQueue implements Queue {
   readonly #local: LocalQueue;
   readonly #observer: SpoolObserver;
   readonly #feeder: SpoolFeeder;
+  readonly #letters: SpooledLetters | null;
   #figures: TopicFigures;
   /** Appends to the local queue that are in flight. */
   #entering = 0;
@@ -101,6 +111,7 @@ export class SpooledQueue implements Queue {
     this.#upstream = options.upstream;
     this.#local = options.local;
     this.#observer = options.observer ?? silentObserver;
+    this.#letters = options.bytesMax === undefined ? null : new SpooledLetters(options.bytesMax);
     this.#produceTimeoutMs = options.produceTimeoutMs ?? PRODUCE_TIMEOUT_MS;
     this.#figures = options.remembered ?? UNSEEN_TOPIC;
     this.#feeder = new SpoolFeeder({
@@ -132,6 +143,11 @@ export class SpooledQueue implements Queue {
     if (this.#failure === null || (this.#local.kind === 'embedded' && this.#options.full !== 'drop-oldest'))
       return null;
     return this.#options.clock.monotonicMs() - this.#failure.atMs < FAILURE_TOLD_MS ? this.#failure.reason : null;
+  }
+
+  /** Of the queue behind it, or of what the spool may hold of them. */
+  get deadLetterSpace(): DeadLetterSpace | undefined {
+    return this.#upstream.deadLetterSpace ?? this.#letters ?? undefined;
   }
 
   get partitions(): number {
@@ -185,7 +201,10 @@ export class SpooledQueue implements Queue {
   async appendDeadLetters(letters: readonly DeadLetter[]): Promise<void> {
     await this.#pass({
       toUpstream: () => this.#upstream.appendDeadLetters(letters),
-      toLocal: () => ({ records: this.#spooledParts(letters).map(encodeSpooledLetter), events: 0 }),
+      toLocal: () => {
+        const records = this.#spooledParts(letters).map(encodeSpooledLetter);
+        return { records, events: 0, held: this.#letters?.admit(letters, records) };
+      },
     });
   }
 
@@ -254,7 +273,7 @@ export class SpooledQueue implements Queue {
   }
 
   async #spool(passage: Passage, sent: SentAppend | null = null): Promise<Held> {
-    const { records, events } = passage.toLocal();
+    const { records, events, held } = this.#localOf(passage);
     this.#entering++;
     try {
       let left = events;
@@ -264,6 +283,7 @@ export class SpooledQueue implements Queue {
         left = 0;
       }
       this.#failure = null;
+      held?.();
       this.#tellEntered();
       if (this.#spell) this.#spell.events += events;
       if (sent !== null && !sent.isSettled) this.#await(sent);
@@ -275,6 +295,15 @@ export class SpooledQueue implements Queue {
     } finally {
       this.#entering--;
       this.#endSpell();
+    }
+  }
+
+  #localOf(passage: Passage): ReturnType<Passage['toLocal']> {
+    try {
+      return passage.toLocal();
+    } catch (error) {
+      this.#endSpell();
+      throw error;
     }
   }
 
@@ -358,6 +387,7 @@ export class SpooledQueue implements Queue {
     if (this.#spell === null || this.isSpooling) return;
     const { sinceMs, events, isTold } = this.#spell;
     this.#spell = null;
+    this.#letters?.clear();
     for (const goOn of this.#parked) goOn();
     if (isTold) this.#observer.left({ events, ms: this.#options.clock.monotonicMs() - sinceMs });
   }

@@ -1,7 +1,7 @@
 // The documents in SQLite, for one thread. Tables:
 //
 //   documents  one row a document: id, origin → origins, time (ns), sequence, ingested (ms), source (JSON as it came)
-//   origins    the few combinations of data stream, container, service and tag that documents come from
+//   origins    the combinations of data stream, container, service and tag that documents come from (origins.ts)
 //   words      FTS5 index over message and attributes; holds no text of its own, rowid = documents.rowid
 //              (SQLite's tables of letters are older than Unicode 9: words in scripts that came later are not found)
 //
@@ -18,6 +18,7 @@ import { type Presence, keepPrivate, watchDatabase } from '#shared/sqlite/databa
 import { type Moment, PassedTime } from '#shared/sqlite/passed-time.ts';
 import type { StoreQuery } from '../store.ts';
 import { indexedFields, type IndexedFields } from './indexed-fields.ts';
+import { Origins, type OriginsOptions, withNamesAsAttributes } from './origins.ts';
 import { originsSql, searchSql } from './query.ts';
 
 export interface DatabaseOptions {
@@ -25,6 +26,8 @@ export interface DatabaseOptions {
   readonly folder: string;
   readonly readOnly: boolean;
   readonly retentionMs: number;
+  /** Combinations of names that a tenant may have; see origins.ts. */
+  readonly namesMax: number;
   /** Tells what an operator should know. */
   tell?(message: string): void;
 }
@@ -44,6 +47,8 @@ export interface WriteResult {
   /** 201, 409 (the id is there), or 400 with a reason in `refused`. */
   readonly statuses: Uint16Array;
   readonly refused: readonly { readonly item: number; readonly reason: string }[];
+  /** Documents whose names are among their attributes, for their tenant has as many as it may. */
+  readonly unnamed: number;
 }
 
 export interface Row {
@@ -61,8 +66,6 @@ const FILE = 'documents.sqlite';
 const BUSY_TIMEOUT_MS = 10_000;
 /** Pages of the log before it is worked into the file. Larger saves writing hot pages again and again; it bounds the log's size. */
 const CHECKPOINT_PAGES = 8000;
-/** Combinations kept in memory; beyond it (a tag for each event) they are looked up again. */
-const ORIGINS_CACHED_MAX = 10_000;
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS origins (
@@ -85,7 +88,8 @@ const SCHEMA = `
 
 export class DocumentDatabase {
   readonly #database: DatabaseSync;
-  readonly #origins = new Map<string, number>();
+  /** Null where it is open for reading only. */
+  readonly #origins: Origins | null;
   readonly #statements: ReturnType<typeof prepare> | null;
   /** Null where it is open for reading only. */
   readonly #age: { readonly time: PassedTime; readonly marks: AgeMarks } | null;
@@ -97,6 +101,7 @@ export class DocumentDatabase {
     this.#file = join(options.folder, FILE);
     this.#presence = watchDatabase(this.#file);
     this.#statements = options.readOnly ? null : prepare(this.#database);
+    this.#origins = options.readOnly ? null : new Origins(this.#database, originsOptions(options));
     this.#age = options.readOnly
       ? null
       : {
@@ -109,8 +114,10 @@ export class DocumentDatabase {
   write(documents: Documents): WriteResult {
     const statuses = new Uint16Array(documents.ids.length);
     const refused: { item: number; reason: string }[] = [];
+    let unnamed = 0;
     const body = Buffer.from(documents.body.buffer, documents.body.byteOffset, documents.body.byteLength);
     this.#transaction(() => {
+      unnamed = 0;
       for (const [item, id] of documents.ids.entries()) {
         const source = body.toString('utf8', documents.bounds[item * 2], documents.bounds[item * 2 + 1]);
         const fields = indexedFields(source);
@@ -119,12 +126,18 @@ export class DocumentDatabase {
           refused.push({ item, reason: fields });
         } else {
           const stream = documents.streamNames[documents.streams[item] ?? 0] ?? '';
-          statuses[item] = this.#insert(id, stream, fields, source) ? 201 : 409;
+          const origin = this.#writableOrigins().rowOf(stream, fields);
+          if (origin === null) unnamed += 1;
+          const isNew =
+            origin === null ? this.#insertUnnamed(id, stream, source) : this.#insert(id, { ...fields, origin, source });
+          // It may have been made for a document that is there already, under no names.
+          if (!isNew && origin !== null) this.#writableOrigins().removeUnused([origin]);
+          statuses[item] = isNew ? 201 : 409;
         }
       }
     });
     this.#requirePresence();
-    return { statuses, refused };
+    return { statuses, refused, unnamed };
   }
 
   search(query: StoreQuery): Row[] {
@@ -152,12 +165,15 @@ export class DocumentDatabase {
       const last = Number(statements.last.get()?.['last'] ?? -1);
       if (age.marks.isDue(last, passedMs)) age.marks.note(last, passedMs);
       if (age.time.isToBeKept) age.time.keep();
+      const origins = new Set<number>();
       for (const row of statements.expired.all(Math.min(age.marks.expired(passedMs), last - 1), limit)) {
         const rowid = row['rowid'] ?? null;
+        origins.add(Number(row['origin']));
         statements.deleteWords.run(rowid);
         statements.deleteDocument.run(rowid);
         deleted += 1;
       }
+      this.#writableOrigins().removeUnused(origins);
     });
     if (deleted > 0) guarded(() => this.#database.exec('PRAGMA incremental_vacuum(2000)'));
     return deleted;
@@ -178,9 +194,15 @@ export class DocumentDatabase {
     this.#database.close();
   }
 
-  #insert(id: string, stream: string, fields: IndexedFields, source: string): boolean {
+  #insertUnnamed(id: string, stream: string, json: string): boolean {
+    const source = withNamesAsAttributes(json);
+    const fields = indexedFields(source);
+    if (typeof fields === 'string') throw new Error('a document without names is one still');
+    return this.#insert(id, { ...fields, origin: this.#writableOrigins().namelessRow(stream), source });
+  }
+
+  #insert(id: string, { origin, source, ...fields }: IndexedFields & { origin: number; source: string }): boolean {
     const statements = this.#writable();
-    const origin = this.#origin(stream, fields);
     const { changes, lastInsertRowid } = statements.insertDocument.run(
       id,
       origin,
@@ -192,19 +214,6 @@ export class DocumentDatabase {
     if (Number(changes) === 0) return false;
     statements.insertWords.run(lastInsertRowid, fields.message, fields.attributes);
     return true;
-  }
-
-  #origin(stream: string, fields: IndexedFields): number {
-    const columns = [stream, fields.containerId, fields.containerName, fields.service, fields.tag];
-    const key = columns.join('\0');
-    const known = this.#origins.get(key);
-    if (known !== undefined) return known;
-    const statements = this.#writable();
-    statements.insertOrigin.run(...columns);
-    const rowid = Number(statements.findOrigin.get(...columns)?.['rowid']);
-    if (this.#origins.size >= ORIGINS_CACHED_MAX) this.#origins.clear();
-    this.#origins.set(key, rowid);
-    return rowid;
   }
 
   #originsNamed(name: string): number[] {
@@ -220,11 +229,12 @@ export class DocumentDatabase {
     guarded(() => {
       this.#database.exec('BEGIN IMMEDIATE');
       try {
+        this.#origins?.begin();
         work(statements);
         this.#database.exec('COMMIT');
       } catch (error) {
         // What it made is gone with it.
-        this.#origins.clear();
+        this.#origins?.forget();
         if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
         throw error;
       }
@@ -232,35 +242,41 @@ export class DocumentDatabase {
   }
 
   #writable(): ReturnType<typeof prepare> {
-    if (this.#statements === null)
-      throw new SluiceError('store_refused', 'Cannot write to the store: it is open for reading only');
-    return this.#statements;
+    return this.#statements ?? readOnly();
   }
+
+  #writableOrigins(): Origins {
+    return this.#origins ?? readOnly();
+  }
+}
+
+function readOnly(): never {
+  throw new SluiceError('store_refused', 'Cannot write to the store: it is open for reading only');
+}
+
+function originsOptions({ namesMax, tell }: DatabaseOptions): OriginsOptions {
+  return {
+    namesMax,
+    full(tenant) {
+      const whose = tenant === '' ? 'Senders of no tenant have' : `The tenant ${JSON.stringify(tenant)} has`;
+      tell?.(
+        `${whose} brought ${namesMax} combinations of container, service and tag, as many as names.max_per_tenant lets it have. ` +
+          'Events under further ones are kept with these names among their attributes, until documents under others have ended by age',
+      );
+    },
+  };
 }
 
 function prepare(
   database: DatabaseSync,
-): Record<
-  | 'insertDocument'
-  | 'insertWords'
-  | 'insertOrigin'
-  | 'findOrigin'
-  | 'last'
-  | 'expired'
-  | 'deleteWords'
-  | 'deleteDocument',
-  StatementSync
-> {
-  const origin = 'stream, container_id, container_name, service, tag';
+): Record<'insertDocument' | 'insertWords' | 'last' | 'expired' | 'deleteWords' | 'deleteDocument', StatementSync> {
   const statements = {
     insertDocument: database.prepare(
       'INSERT INTO documents (id, origin, time, sequence, ingested, source) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING',
     ),
     insertWords: database.prepare('INSERT INTO words (rowid, message, attributes) VALUES (?, ?, ?)'),
-    insertOrigin: database.prepare(`INSERT INTO origins (${origin}) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`),
-    findOrigin: database.prepare(`SELECT rowid FROM origins WHERE (${origin}) = (?, ?, ?, ?, ?)`),
     last: database.prepare('SELECT max(rowid) AS last FROM documents'),
-    expired: database.prepare('SELECT rowid FROM documents WHERE rowid <= ? ORDER BY rowid LIMIT ?'),
+    expired: database.prepare('SELECT rowid, origin FROM documents WHERE rowid <= ? ORDER BY rowid LIMIT ?'),
     deleteWords: database.prepare('DELETE FROM words WHERE rowid = ?'),
     deleteDocument: database.prepare('DELETE FROM documents WHERE rowid = ?'),
   };

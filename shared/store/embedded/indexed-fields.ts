@@ -15,6 +15,7 @@ export interface IndexedFields {
   readonly containerName: string;
   readonly service: string;
   readonly tag: string;
+  readonly tenant: string;
   /** For the full-text index, CJK characters set apart. */
   readonly message: string;
   readonly attributes: string;
@@ -50,6 +51,7 @@ export function indexedFields(json: string): IndexedFields | string {
     containerName: keyword(container?.['name']),
     service: keyword(objectIn(document, 'service')?.['name']),
     tag: keyword(objectIn(document, 'fluentd')?.['tag']),
+    tenant: keyword(objectIn(document, 'tenant')?.['id']),
     message: typeof message === 'string' ? separateCjk(message) : '',
     attributes: attributeText(document['attributes']),
   };

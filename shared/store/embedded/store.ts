@@ -16,6 +16,8 @@ export interface EmbeddedStoreOptions {
   readonly dataDir: string;
   readonly readOnly: boolean;
   readonly retentionMs: number;
+  /** Combinations of container, service and tag that a tenant may have. */
+  readonly namesMax?: number;
   readonly clock: Clock;
   /** Something that an operator should know. */
   readonly warn?: (message: string) => void;
@@ -24,6 +26,8 @@ export interface EmbeddedStoreOptions {
 /** How often old documents are looked for, and how many go at once: a step must not keep a bulk request waiting. */
 const EXPIRE_EVERY_MS = 30_000;
 const EXPIRE_STEP = 1000;
+
+const NAMES_MAX = 10_000;
 
 const CREATED: BulkOutcome = Object.freeze({ status: 201 });
 const CONFLICT: BulkOutcome = Object.freeze({
@@ -37,6 +41,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     folder: join(options.dataDir, 'store'),
     readOnly: options.readOnly,
     retentionMs: options.retentionMs,
+    namesMax: options.namesMax ?? NAMES_MAX,
   };
   const worker = await startWorker<StoreWorker>('store-worker', import.meta.url, database, {
     onNotice: (message) => options.warn?.(String(message)),
@@ -51,6 +56,7 @@ export class EmbeddedStore implements Store {
   #nextExpiry: Disposable | null = null;
   #expiring: Promise<unknown> = Promise.resolve();
   #closed = false;
+  #unnamed: (documents: number) => void = () => undefined;
 
   constructor(worker: WorkerThread<StoreWorker>, options: EmbeddedStoreOptions) {
     this.#worker = worker;
@@ -74,7 +80,13 @@ export class EmbeddedStore implements Store {
     signal?.throwIfAborted();
     if (request.items.length === 0) return [];
     const documents = documentsOf(request);
-    return outcomesOf(await this.#ask(this.#worker.call('write', documents, [documents.body.buffer])));
+    const result = await this.#ask(this.#worker.call('write', documents, [documents.body.buffer]));
+    if (result.unnamed > 0) this.#unnamed(result.unnamed);
+    return outcomesOf(result);
+  }
+
+  watchUnnamed(unnamed: (documents: number) => void): void {
+    this.#unnamed = unnamed;
   }
 
   async search(query: StoreQuery, signal?: AbortSignal): Promise<StoredDocument[]> {

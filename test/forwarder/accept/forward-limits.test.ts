@@ -13,6 +13,7 @@ import { type ForwardServerOptions, startForwardServer } from '#forwarder/accept
 import type { SessionOptions } from '#forwarder/accept/session-options.ts';
 import { ReadingGate } from '#forwarder/accept/reading-gate.ts';
 import type { Chunk, Intake, Undecodable } from '#forwarder/chunk.ts';
+import { excessOf } from '#forwarder/event-limit.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
 import { forwardOptions, samples } from './forward-options.ts';
@@ -95,6 +96,20 @@ for (const [what, bytes] of [
     assert.equal(intake.chunks.length + intake.buried.length, 0);
   });
 }
+
+test('messages under a long tag share batches only as far as their bytes pay for it', async (t) => {
+  const { intake, open } = await start(t);
+  const { socket, answers } = open();
+  const tag = 'x'.repeat(1000);
+  const one = Buffer.from(encode([tag, 1, {}]));
+  socket.write(Buffer.concat([...Array.from({ length: 50 }, () => one), encode([tag, 1, {}, { chunk: 'last' }])]));
+  assert.deepEqual(await answers.next(), { ack: 'last' });
+  assert.equal(
+    intake.chunks.reduce((sum, { count }) => sum + count, 0),
+    51,
+  );
+  for (const { count, entries } of intake.chunks) assert.equal(excessOf({ count, tag, bytes: entries.length }), null);
+});
 
 test('metrics that want no ack are passed over, and the logs behind them are taken', async (t) => {
   const { intake, open, metrics } = await start(t);

@@ -348,3 +348,16 @@ test('GELF: bombs, garbage and chunks without end cost no more than themselves',
   await close();
   assert.equal(await sample('events_dropped_total{stage="edge",reason="gelf_incomplete"}'), 1);
 });
+
+test('gelf: what the dead letters have no place for is dropped at once, and keeps nobody waiting', async (t) => {
+  const { intake, port, sample, close } = await start(t, 'gelf');
+  intake.refusal = new SluiceError('dead_letters_full', 'Cannot hold a dead letter: a test says so');
+  await sendDatagrams(port, Array(50).fill('xx'));
+  while (intake.buried.length < 50) await new Promise(setImmediate);
+  intake.refusal = null;
+  await sendDatagrams(port, ['{"short_message":"good"}']);
+  await intake.arrived(1);
+  assert.equal(intake.buried.length, 50, 'none is tried again');
+  await close();
+  assert.equal(await sample('events_dropped_total{stage="edge",reason="dead_letters_full"}'), 50);
+});

@@ -226,3 +226,15 @@ test('bytes cut anywhere and bytes of any kind never throw, and what is taken is
     }),
   );
 });
+
+test('labels that many short lines share make no more of a body than it may become', () => {
+  const of = (labelBytes: number, lines: number, line: string): LokiStreams['kind'] => {
+    const values = Array.from({ length: lines }, (): readonly [string, string] => ['1', line]);
+    const body = Buffer.from(JSON.stringify({ streams: [{ stream: { app: 'x'.repeat(labelBytes) }, values }] }));
+    return jsonStreams(body, OPTIONS).kind;
+  };
+  assert.equal(of(4000, 100, ''), 'entries', 'ordinary labels');
+  assert.equal(of(8000, 100, ''), 'too_large');
+  assert.equal(of(8000, 100, 'x'.repeat(600)), 'entries', 'longer lines pay for them');
+  assert.equal(of(8000, 1, ''), 'entries');
+});

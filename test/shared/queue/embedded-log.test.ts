@@ -245,7 +245,8 @@ async function texts(queue: Awaited<ReturnType<typeof openQueue>>): Promise<stri
 
 function open(file: string, options: Partial<LogOptions> = {}): SqliteLog {
   const tell = (): void => undefined;
-  return new SqliteLog({ file, readOnly: false, bytesMax: 64 * MIB, retentionMs: HOUR_MS, tell, ...options });
+  const sizes = { bytesMax: 64 * MIB, deadLettersBytesMax: 16 * MIB };
+  return new SqliteLog({ file, readOnly: false, ...sizes, retentionMs: HOUR_MS, tell, ...options });
 }
 
 interface Wanted {
@@ -259,7 +260,8 @@ interface Wanted {
 function write({ nowMs = NOW, logs = 0, deadLetters = 0, bytes = 10, commits = [] }: Wanted): Write {
   const stored = { offset: 0, timeMs: 0, headers: Buffer.alloc(0), value: Buffer.alloc(bytes, 1) };
   const times = (count: number) => Array.from({ length: count }, () => stored);
-  return { nowMs, logs: times(logs), deadLetters: times(deadLetters), commits };
+  const letterAppends = deadLetters === 0 ? [] : [{ owners: Array(deadLetters).fill(0), wholeBytes: 0 }];
+  return { nowMs, logs: times(logs), deadLetters: times(deadLetters), letterAppends, commits };
 }
 
 function counts(log: SqliteLog): [logs: number, deadLetters: number] {

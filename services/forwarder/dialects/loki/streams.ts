@@ -39,7 +39,7 @@ export class LokiRecords {
   readonly #entry = new Pairs();
 
   constructor(bodyBytes: number, { bytesMax }: LokiOptions) {
-    this.#run = new EntryRun(bodyBytes + 1024, bytesMax);
+    this.#run = new EntryRun(bodyBytes + 1024, bytesMax, bodyBytes);
   }
 
   beginStream(labels: readonly Label[]): void {

@@ -64,7 +64,7 @@ export class OtlpRecords {
 
   /** @param bodyBytes of the request: entries are about as large */
   constructor(bodyBytes: number, { time, bytesMax }: OtlpOptions) {
-    this.run = new EntryRun(bodyBytes + 1024, bytesMax);
+    this.run = new EntryRun(bodyBytes + 1024, bytesMax, bodyBytes);
     this.#time = time;
   }
 

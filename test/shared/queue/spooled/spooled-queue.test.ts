@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
+import type { SluiceError } from '#shared/errors.ts';
 import { recordBytes } from '#shared/queue/headers.ts';
 import { readLetters, surveyDeadLetters } from '#shared/queue/letter-reader.ts';
 import { type Batch, decodeBatches, encodeBatches } from '#shared/record/record.ts';
@@ -140,6 +141,47 @@ describe('spool', () => {
     upstream.fate = () => ({ doneMs: 0, answerMs: 0, error: null });
     await clock.when(() => !queue.isSpooling);
     assert.deepEqual(upstream.memory.letters, [letter(0), letter(1), whole]);
+  });
+});
+
+describe('dead letters in the spool', () => {
+  const letterOf = (sender: string): DeadLetter => ({
+    batches: encodeBatches([{ ...decodeBatches(recordOf('a', 0).batches)![0]!, sender }]),
+    reason: 'chunk_undecodable',
+    error: '',
+    from: 'edge',
+    value: Buffer.alloc(100_000),
+    cut: false,
+  });
+
+  it('have a share of it only, so that one sender of them cannot fill it for all others', async () => {
+    const bytesMax = 16 * 1024 * 1024;
+    const { clock, upstream, queue } = await spool({ bytesMax });
+    upstream.fate = () => AWAY;
+    const refused: string[] = [];
+    queue.deadLetterSpace?.watch((reason) => refused.push(reason));
+    const fill = async (sender: string): Promise<number> => {
+      for (let held = 0; ; held += 100_000) {
+        const append = clock.until(queue.appendDeadLetters([letterOf(sender)]));
+        if (
+          (await append.then(
+            () => 'held',
+            (error: SluiceError) => error.code,
+          )) === 'dead_letters_full'
+        )
+          return held;
+      }
+    };
+    assert.equal(await fill('10.0.0.1'), 900_000, 'a sixteenth of the spool, in pages');
+    assert.equal(await clock.until(queue.append(0, [recordOf('a', 1)])), 'spool');
+    assert.equal(await fill('10.0.0.2'), 900_000);
+    assert.equal(await fill('10.0.0.3'), 100_000, 'an eighth is for all of the edge');
+    assert.deepEqual(refused, ['sender_share', 'sender_share', 'edge_share']);
+    upstream.fate = () => atOnce;
+    await clock.when(() => !queue.isSpooling);
+    assert.equal(upstream.memory.letters.length, 19, 'what was held is not lost');
+    upstream.fate = () => AWAY;
+    assert.equal(await fill('10.0.0.1'), 900_000, 'an empty spool begins anew');
   });
 });
 

@@ -109,7 +109,12 @@ it('deletes what was written longer ago than the retention, and gives the space 
   const before = (await stat(file)).size;
 
   const folderOfStore = join(data.path, 'store');
-  const database = new DocumentDatabase({ folder: folderOfStore, readOnly: false, retentionMs: DAY_MS });
+  const database = new DocumentDatabase({
+    folder: folderOfStore,
+    readOnly: false,
+    retentionMs: DAY_MS,
+    namesMax: 1000,
+  });
   const at = (ms: number): Moment => ({ epochMs: clock.epochMs() + ms, monotonicMs: ms });
   const expire = (ms: number): number => database.expire({ now: at(ms), limit: 600 });
   assert.equal(expire(DAY_MS - 120_000), 0);
@@ -126,7 +131,7 @@ it('deletes what was written longer ago than the retention, and gives the space 
 
 it('deletes nothing for a wall clock that jumps, ahead or back, while it runs or while it does not; and says so', async () => {
   await using data = await folder();
-  const where = { folder: join(data.path, 'store'), readOnly: false, retentionMs: 30 * DAY_MS };
+  const where = { folder: join(data.path, 'store'), readOnly: false, retentionMs: 30 * DAY_MS, namesMax: 1000 };
   const now = Date.now();
   const year = 365 * DAY_MS;
   {
@@ -182,7 +187,8 @@ it('takes nothing when its file was deleted or replaced, and says so', async () 
 
 it('keeps apart more combinations of origin than it remembers', async () => {
   await using data = await folder();
-  await using store = await open(data.path);
+  const options = { dataDir: data.path, readOnly: false, retentionMs: DAY_MS, namesMax: 20_000, clock: systemClock };
+  await using store = await openEmbeddedStore(options);
   const tagged = (batch: number) =>
     bulkRequest(
       Array.from({ length: 12_000 }, (_, i) => ({

@@ -1,0 +1,136 @@
+// What the dead letters of the embedded queue take on disk, by who they are of, and what they may take. They have a budget of their own, so
+// that they never cost the queue a byte; nothing of it is given up before its retention.
+//
+//   budget   | edge: at most a half                         | indexer: whatever is left |
+//            | one sender: at most a quarter |
+//
+// The edge may refuse what would become a dead letter, so one sender cannot use the budget up for others, nor all of them the indexer's
+// half. The indexer has acked events in hand: it is refused only when nothing is left, and then waits. A sender whose events fill a quarter
+// there is named (`fullSenders`), so that the edge takes no more of it.
+//
+// Guarantees: pure; constant time and memory, however many senders there are: they are told apart by a hash.
+
+import { isIPv6 } from 'node:net';
+import { crc32 } from 'node:zlib';
+import type { LetterRefusal } from '../queue.ts';
+
+/** Dead letters that are held together or not at all; one for each record, in their order. */
+export interface LetterAppend {
+  /** Of `ownerOf`. */
+  readonly owners: readonly number[];
+  /** What all parts of a large dead letter take, where this append begins with the first of them; else 0. */
+  readonly wholeBytes: number;
+}
+
+const EDGE_SHARE = 1 / 2;
+const SENDER_SHARE = 1 / 4;
+
+const BUCKETS = 4096;
+/** Replay's marks: an operator's, a few bytes each, and without them nothing could be replayed. */
+const MARKS = 2 * BUCKETS;
+/** What was there before this was counted. */
+export const OWNER_UNKNOWN = 2 * BUCKETS + 1;
+const OWNERS = 2 * BUCKETS + 2;
+
+/** As in SQLite's files: what of a page is a row's, and what an overflow page takes. */
+const PAGE_BYTES = 8192;
+const ROW_BYTES_MAX = PAGE_BYTES - 35;
+const ROW_OVERHEAD_BYTES = 24;
+
+export interface LetterOrigin {
+  readonly tenant: string | null;
+  /** A peer's address, or the hostname of one that is authenticated. */
+  readonly sender: string;
+}
+
+/** A number for whoever a dead letter is of. `from`: as it says itself. */
+export function ownerOf(from: string, origin: LetterOrigin | null): number {
+  if (from === 'replay') return MARKS;
+  const bucket = senderOf(origin);
+  return from === 'edge' ? bucket : BUCKETS + bucket;
+}
+
+/** A number for a tenant, or for a sender that is of none; of IPv6 a network of 64 bits is one sender. */
+export function senderOf(origin: LetterOrigin | null): number {
+  if (origin === null) return 0;
+  const { tenant, sender } = origin;
+  return crc32(tenant === null ? `sender ${networkOf(sender)}` : `tenant ${tenant}`) % BUCKETS;
+}
+
+/** What a row of so many bytes takes at most: pages are not shared evenly by large ones. */
+export function costOf(rowBytes: number): number {
+  const bytes = rowBytes + ROW_OVERHEAD_BYTES;
+  if (bytes > ROW_BYTES_MAX) return Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
+  return Math.ceil(PAGE_BYTES / Math.floor(PAGE_BYTES / bytes));
+}
+
+export class DeadLetterBudget {
+  readonly bytesMax: number;
+  readonly #ofOwners = new Float64Array(OWNERS);
+  #held = 0;
+  #edge = 0;
+
+  constructor(bytesMax: number) {
+    this.bytesMax = bytesMax;
+  }
+
+  get bytesHeld(): number {
+    return this.#held;
+  }
+
+  /** Of dead letters of which the records take `costs`. Null where they may be held. */
+  refusal({ owners, wholeBytes }: LetterAppend, costs: readonly number[]): LetterRefusal | null {
+    const sum = Math.max(
+      wholeBytes,
+      costs.reduce((all, cost) => all + cost, 0),
+    );
+    if (owners.every((owner) => owner === MARKS)) return null;
+    if (this.#held + sum > this.bytesMax) return 'budget';
+    const [owner] = owners;
+    // Those of the edge come from one sender each time.
+    if (owner === undefined || !isEdge(owner)) return null;
+    if ((this.#ofOwners[owner] ?? 0) + sum > this.bytesMax * SENDER_SHARE) return 'sender_share';
+    return this.#edge + sum > this.bytesMax * EDGE_SHARE ? 'edge_share' : null;
+  }
+
+  /** `cost` below 0: was removed. */
+  add(owner: number, cost: number): void {
+    this.#held += cost;
+    if (isEdge(owner)) this.#edge += cost;
+    this.#ofOwners[owner] = (this.#ofOwners[owner] ?? 0) + cost;
+  }
+
+  clear(): void {
+    this.#ofOwners.fill(0);
+    this.#held = 0;
+    this.#edge = 0;
+  }
+
+  /** Numbers of senders (`senderOf`) whose events fill a sender's share at the indexer: three at most, or all is full. */
+  fullSenders(): number[] {
+    const full: number[] = [];
+    for (let bucket = 0; bucket < BUCKETS; bucket++)
+      if ((this.#ofOwners[BUCKETS + bucket] ?? 0) >= this.bytesMax * SENDER_SHARE) full.push(bucket);
+    return full;
+  }
+}
+
+function isEdge(owner: number): boolean {
+  return owner < BUCKETS;
+}
+
+/** The first 64 bits of an IPv6 address; anything else as it is. */
+function networkOf(sender: string): string {
+  if (!isIPv6(sender)) return sender;
+  const [head = '', tail] = sender.split('::');
+  const groups = head === '' ? [] : head.split(':');
+  if (tail !== undefined) {
+    const behind = tail === '' ? 0 : tail.split(':').length + (tail.includes('.') ? 1 : 0);
+    while (groups.length + behind < 8) groups.push('0');
+    if (groups.length < 4) groups.push(...tail.split(':'));
+  }
+  return groups
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group, 16).toString(16))
+    .join(':');
+}

@@ -1,0 +1,49 @@
+// What dead letters may take of a spool: a quarter, of which the edge's get a half and one sender's a quarter (dead-letter-budget.ts). So
+// while Kafka is away, one who sends what can be no event cannot fill the spool, and have everybody refused.
+//
+// They count until the spool is empty. What a spool held when this process began is not counted.
+
+import { SluiceError } from '#shared/errors.ts';
+import type { QueueRecord } from '#shared/record/record.ts';
+import { costOf, DeadLetterBudget, OWNER_UNKNOWN } from '../embedded/dead-letter-budget.ts';
+import { LetterSpace, letterAppendOf } from '../embedded/letter-space.ts';
+import type { DeadLetter } from '../queue.ts';
+
+const SHARE = 1 / 4;
+
+export class SpooledLetters extends LetterSpace {
+  readonly #budget: DeadLetterBudget;
+
+  constructor(spoolBytesMax: number) {
+    const bytesMax = Math.floor(spoolBytesMax * SHARE);
+    super(bytesMax);
+    this.#budget = new DeadLetterBudget(bytesMax);
+  }
+
+  /** Throws dead_letters_full. To be called when the records are held: what it returns. */
+  admit(letters: readonly DeadLetter[], records: readonly QueueRecord[]): () => void {
+    const append = letterAppendOf(letters);
+    const cost = records.reduce((sum, { value, batches }) => sum + costOf(value.length + batches.length), 0);
+    const refusal = this.#budget.refusal(append, [cost]);
+    if (refusal !== null) {
+      this.tellRefused(refusal);
+      throw new SluiceError(
+        'dead_letters_full',
+        'Cannot hold a dead letter: the queue takes none now, and those in the spool take what they may; it is taken again when the queue is back',
+      );
+    }
+    return () => {
+      this.#budget.add(append.owners[0] ?? OWNER_UNKNOWN, cost);
+      this.#tell();
+    };
+  }
+
+  clear(): void {
+    this.#budget.clear();
+    this.#tell();
+  }
+
+  #tell(): void {
+    this.figures = { bytesHeld: this.#budget.bytesHeld, fullSenders: [] };
+  }
+}

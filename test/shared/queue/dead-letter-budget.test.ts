@@ -1,0 +1,249 @@
+// What dead letters may take of the embedded queue's disk: the rule alone, and the queue under it.
+
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { DatabaseSync } from 'node:sqlite';
+import { systemClock } from '#shared/clock.ts';
+import { costOf, DeadLetterBudget, ownerOf, senderOf } from '#shared/queue/embedded/dead-letter-budget.ts';
+import { openEmbeddedQueue } from '#shared/queue/embedded/embedded-queue.ts';
+import { SqliteLog } from '#shared/queue/embedded/sqlite-log.ts';
+import type { DeadLetter } from '#shared/queue/queue.ts';
+import { type Batch, encodeBatches, RECORD_VERSION } from '#shared/record/record.ts';
+
+const MIB = 1024 * 1024;
+const DAY_MS = 86_400_000;
+
+describe('budget of dead letters', () => {
+  const fill = (budget: DeadLetterBudget, from: string, sender: string, tenant: string | null = null): number => {
+    const owner = ownerOf(from, { tenant, sender });
+    let taken = 0;
+    while (budget.refusal({ owners: [owner], wholeBytes: 0 }, [10]) === null) {
+      budget.add(owner, 10);
+      taken += 10;
+    }
+    return taken;
+  };
+
+  it('gives one sender a quarter, the edge a half, and the rest to the indexer', () => {
+    const budget = new DeadLetterBudget(1000);
+    assert.equal(fill(budget, 'edge', '10.0.0.1'), 250);
+    assert.equal(
+      budget.refusal({ owners: [ownerOf('edge', { tenant: null, sender: '10.0.0.1' })], wholeBytes: 0 }, [1]),
+      'sender_share',
+    );
+    assert.equal(fill(budget, 'edge', '10.0.0.2'), 250);
+    assert.equal(
+      budget.refusal({ owners: [ownerOf('edge', { tenant: null, sender: '10.0.0.3' })], wholeBytes: 0 }, [1]),
+      'edge_share',
+    );
+    assert.equal(fill(budget, 'sluice.logs/0/1', '10.0.0.1'), 500);
+    assert.equal(
+      budget.refusal(
+        { owners: [ownerOf('sluice.logs/0/1', { tenant: null, sender: '10.0.0.4' })], wholeBytes: 0 },
+        [1],
+      ),
+      'budget',
+    );
+    assert.deepEqual(budget.fullSenders(), [senderOf({ tenant: null, sender: '10.0.0.1' })]);
+    assert.equal(
+      budget.refusal({ owners: [ownerOf('replay', null)], wholeBytes: 0 }, [500]),
+      null,
+      'a mark is always taken',
+    );
+  });
+
+  it('takes what is removed off again', () => {
+    const budget = new DeadLetterBudget(1000);
+    const owner = ownerOf('edge', { tenant: 'a', sender: '10.0.0.1' });
+    fill(budget, 'edge', '10.0.0.9', 'a');
+    budget.add(owner, -100);
+    assert.equal(budget.bytesHeld, 150);
+    assert.equal(fill(budget, 'edge', '10.0.0.7', 'a'), 100, 'a tenant is one sender, whatever its addresses');
+  });
+
+  it('takes all parts of a large dead letter, or none', () => {
+    const budget = new DeadLetterBudget(1000);
+    const owner = ownerOf('edge', { tenant: null, sender: '10.0.0.1' });
+    assert.equal(budget.refusal({ owners: [owner], wholeBytes: 300 }, [100]), 'sender_share');
+    assert.equal(budget.refusal({ owners: [owner], wholeBytes: 250 }, [100]), null);
+  });
+
+  it('takes a network of IPv6 for one sender', () => {
+    const of = (sender: string) => senderOf({ tenant: null, sender });
+    assert.equal(of('2001:db8:0:7::1'), of('2001:db8:0:7:ffff:1:2:3'));
+    assert.equal(of('2001:db8:0:7::'), of('2001:0db8::7:1:2:3:4'));
+    assert.notEqual(of('2001:db8:0:7::1'), of('2001:db8:0:8::1'));
+    assert.equal(of('::1'), of('::2'));
+    assert.notEqual(of('10.0.0.1'), of('10.0.0.2'));
+  });
+
+  it('counts what rows take of pages', () => {
+    for (const [bytes, cost] of [
+      [0, 25],
+      [300, 328],
+      [4100, 8192],
+      [8000, 8192],
+      [8192, 16_384],
+      [100_000, 106_496],
+    ] as const)
+      assert.equal(costOf(bytes), cost);
+  });
+});
+
+describe('the embedded queue', () => {
+  it('takes events while one sender has used up its share of the dead letters', async (t) => {
+    const dataDir = await folder(t);
+    const refused: string[] = [];
+    await using queue = await open(dataDir);
+    queue.deadLetterSpace.watch((reason) => refused.push(reason));
+    assert.equal(await fillWith(queue, letter('edge', '10.0.0.1')), 'dead_letters_full');
+    assert(queue.deadLetterSpace.bytesHeld > 3.9 * MIB && queue.deadLetterSpace.bytesHeld <= 4 * MIB);
+    await queue.appendDeadLetters([letter('edge', '10.0.0.2')]);
+    assert.equal(queue.unreadyReason, null);
+    assert.deepEqual(refused, ['sender_share']);
+    // The queue has all of its own.
+    for (let i = 0; i < 10; i++)
+      await queue.append(0, [{ encoding: 'identity', batches: tableOf('10.0.0.2'), value: Buffer.alloc(MIB, 1) }]);
+    assert.equal(await fillWith(queue, letter('edge', '10.0.0.2')), 'dead_letters_full');
+    assert.equal(await fillWith(queue, letter('edge', '10.0.0.3')), 'dead_letters_full');
+    assert.deepEqual(refused, ['sender_share', 'sender_share', 'edge_share']);
+    assert.equal(queue.unreadyReason, null);
+  });
+
+  it('takes dead letters while its logs are full, so that the indexer goes on', async (t) => {
+    await using queue = await open(await folder(t));
+    const record = { encoding: 'identity', batches: tableOf('10.0.0.2'), value: Buffer.alloc(MIB, 1) } as const;
+    await assert.rejects(
+      async () => {
+        for (let i = 0; i < 32; i++) await queue.append(0, [record]);
+      },
+      { code: 'queue_full' },
+    );
+    const held = [queue.append(0, [record]), queue.appendDeadLetters([letter('logs/0/1', '10.0.0.1')])];
+    const outcomes = (await Promise.allSettled(held)).map(({ status }) => status);
+    assert.deepEqual(outcomes, ['rejected', 'fulfilled'], 'in one transaction');
+    assert.match(queue.unreadyReason ?? '', /is full/);
+  });
+
+  it('names the sender whose events fill a share at the indexer, also after a restart', async (t) => {
+    const dataDir = await folder(t);
+    const bad = { tenant: null, sender: '10.0.0.1' };
+    {
+      await using queue = await open(dataDir);
+      assert(!queue.deadLetterSpace.isFullOf(bad));
+      assert.equal(await fillWith(queue, letter('logs/0/1', '10.0.0.1')), 'dead_letters_full');
+      assert(queue.deadLetterSpace.isFullOf(bad));
+      assert(!queue.deadLetterSpace.isFullOf({ tenant: null, sender: '10.0.0.2' }));
+    }
+    await using queue = await open(dataDir);
+    assert(queue.deadLetterSpace.isFullOf(bad));
+    await assert.rejects(queue.appendDeadLetters([letter('edge', '10.0.0.2')]), {
+      code: 'dead_letters_full',
+      message: /take all of queue\.dead_letters_max_bytes; see `sluice dead-letters list`/,
+    });
+    await queue.appendDeadLetters([letter('replay', '')]);
+    await using larger = await reopened(queue, dataDir, 64 * MIB);
+    await larger.appendDeadLetters([letter('edge', '10.0.0.2')]);
+  });
+});
+
+describe('the account of dead letters in the log', () => {
+  const stored = { offset: 0, timeMs: 0, headers: Buffer.alloc(0), value: Buffer.alloc(5000, 1) };
+  const write = (log: SqliteLog, count: number) =>
+    log.write({
+      nowMs: Date.UTC(2026, 1, 1),
+      logs: [],
+      deadLetters: Array.from({ length: count }, () => stored),
+      letterAppends: Array.from({ length: count }, () => ({ owners: [7], wholeBytes: 0 })),
+      commits: [],
+    });
+  const openLog = (file: string, deadLettersBytesMax = 16 * MIB) =>
+    new SqliteLog({
+      file,
+      readOnly: false,
+      bytesMax: 16 * MIB,
+      deadLettersBytesMax,
+      retentionMs: 1000,
+      tell: () => undefined,
+    });
+
+  it('gives back what ends by its age, and nothing before', async (t) => {
+    const file = join(await folder(t), 'log.sqlite');
+    using log = openLog(file);
+    const written = write(log, 600);
+    assert.equal(
+      written.lettersRefused.filter((why) => why === null).length,
+      512,
+      'a quarter of 16 MiB in pages of 8 KiB',
+    );
+    const tend = (days: number) => {
+      while (log.tend({ epochMs: Date.UTC(2026, 1, 1) + days * DAY_MS, monotonicMs: days * DAY_MS }));
+    };
+    for (let day = 0; day < 7; day++) tend(day);
+    assert.equal(log.deadLetters.bytesHeld, 4 * MIB);
+    assert.deepEqual(write(log, 1).lettersRefused, [{ budget: 'sender_share' }]);
+    for (let day = 7; day < 9; day++) tend(day);
+    assert.equal(log.deadLetters.bytesHeld, 8192, 'the last one stays');
+    assert.deepEqual(write(log, 1).lettersRefused, [null]);
+  });
+
+  it('counts what an earlier version has written, and what it has removed', async (t) => {
+    const file = join(await folder(t), 'log.sqlite');
+    {
+      using log = openLog(file);
+      write(log, 10);
+    }
+    const database = new DatabaseSync(file);
+    database.exec('DROP TABLE dead_letter_costs');
+    {
+      using log = openLog(file);
+      assert.equal(log.deadLetters.bytesHeld, 10 * 8192);
+    }
+    database.exec('DELETE FROM dead_letters WHERE offset < 4');
+    database.close();
+    using log = openLog(file);
+    assert.equal(log.deadLetters.bytesHeld, 6 * 8192);
+  });
+});
+
+type OpenQueue = Awaited<ReturnType<typeof openEmbeddedQueue>>;
+
+function open(dataDir: string, deadLettersBytesMax = 16 * MIB): Promise<OpenQueue> {
+  const sizes = { bytesMax: 16 * MIB, deadLettersBytesMax };
+  const rest = { retentionMs: 3_600_000, readOnly: false, clock: systemClock, warn: () => undefined };
+  return openEmbeddedQueue({ dataDir, ...sizes, ...rest });
+}
+
+async function reopened(queue: OpenQueue, dataDir: string, deadLettersBytesMax: number): Promise<OpenQueue> {
+  await queue[Symbol.asyncDispose]();
+  return open(dataDir, deadLettersBytesMax);
+}
+
+/** Appends it until it is refused; returns the code. */
+async function fillWith(queue: OpenQueue, one: DeadLetter): Promise<string> {
+  try {
+    for (;;) await queue.appendDeadLetters(Array.from({ length: 4 }, () => one));
+  } catch (error) {
+    return (error as { code: string }).code;
+  }
+}
+
+function letter(from: string, sender: string): DeadLetter {
+  const batches = from === 'replay' ? Buffer.alloc(0) : tableOf(sender);
+  return { batches, reason: 'chunk_undecodable', error: 'x', from, value: Buffer.alloc(15_000, 1), cut: false };
+}
+
+function tableOf(sender: string): Uint8Array {
+  const at = { first: 0, count: 1, tag: 't', input: 'gelf', tenant: null, receivedMs: 1, seq: 1, chain: null };
+  const batch: Batch = { version: RECORD_VERSION, id: Buffer.alloc(16), sender, ...at };
+  return encodeBatches([batch]);
+}
+
+async function folder(t: TestContext): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'sluice-letters-'));
+  t.after(() => rm(dir, { recursive: true, force: true }));
+  return dir;
+}
