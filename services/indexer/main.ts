@@ -61,9 +61,11 @@ class Service implements Indexer {
   }
 
   get unreadyReason(): string | null {
-    const { writer } = this.#core;
+    const { writer, opener } = this.#core;
     const { unreadyReason, heldReason } = this.#reader;
-    return this.#storeTrouble ?? writer.trouble ?? writer.commitTrouble ?? unreadyReason ?? heldReason;
+    return (
+      this.#storeTrouble ?? writer.trouble ?? writer.commitTrouble ?? unreadyReason ?? heldReason ?? opener.trouble
+    );
   }
 
   get ledger(): Ledger {
