@@ -5,9 +5,10 @@ import type { OpeningLimits } from './messages.ts';
 
 const MIB = 1024 * 1024;
 
-/** Well below the session of a group's member, and a thousand times what a record takes. */
-const CPU_MS = 20_000;
-const RUN_MS = 60_000;
+/** Below the session of a group's member (15 s), and a thousand times what any step takes. */
+const TURN_MS = 10_000;
+/** Millions of small events take a minute on a slow machine, in steps that harm nobody. */
+const RUN_MS = 180_000;
 /** Of a value, where its entries end, its documents, and their copies on the way to the child. */
 const VALUE_COPIES = 4;
 const GROWTH_BYTES_MIN = 128 * MIB;
@@ -29,7 +30,7 @@ export function limitsOf(valueBytesMax: number, { heapBytes, availableBytes }: M
   const wanted = GROWTH_BYTES_MIN + VALUE_COPIES * valueBytesMax;
   const heapMb = Math.round((HEAP_SHARE * heapBytes) / MIB);
   return {
-    cpuMs: CPU_MS,
+    turnMs: TURN_MS,
     runMs: RUN_MS,
     heapMb: Math.max(HEAP_MB_MIN, Math.min(HEAP_MB_MAX, heapMb)),
     growthBytes: Math.max(GROWTH_BYTES_MIN, Math.min(wanted, AVAILABLE_SHARE * availableBytes)),

@@ -4,8 +4,8 @@ import type { FetchedRecord } from '#shared/queue/queue.ts';
 import type { OpeningOptions, Progress } from './opening.ts';
 
 export interface OpeningLimits {
-  /** Of the processor's time, for one record: a busy machine is not the record's fault. */
-  readonly cpuMs: number;
+  /** Of the processor's time between two turns of the event loop: what an indexer would not answer its group for. A busy machine is not the record's fault. */
+  readonly turnMs: number;
   /** Of time in which the child ran, for one record: of one that waits for ever. */
   readonly runMs: number;
   /** Of V8's heap. */

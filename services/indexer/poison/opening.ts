@@ -30,12 +30,34 @@ export interface Progress {
   readonly events: number | null;
 }
 
-/** Bytes of entries after which the progress is told. */
-const TOLD_BYTES = 4 * 1024 * 1024;
+/** The event loop had a turn: an indexer would have answered its group. */
+export const TURN = 'turn';
+const TURN_TOLD_MS = 100;
+
+/** Bytes of entries after which the progress is told, and others get their turn. */
+const TOLD_BYTES = 512 * 1024;
+
+export interface OpeningOptionsHere extends OpeningOptions {
+  /** A test's own. */
+  readonly decompress?: Decompress;
+}
 
 export async function openWholly(
   record: FetchedRecord,
-  options: OpeningOptions & { readonly decompress?: Decompress },
+  options: OpeningOptionsHere,
+  tell: (told: Progress | typeof TURN) => void,
+): Promise<void> {
+  const turns = setInterval(() => tell(TURN), TURN_TOLD_MS);
+  try {
+    await openInSteps(record, options, tell);
+  } finally {
+    clearInterval(turns);
+  }
+}
+
+async function openInSteps(
+  record: FetchedRecord,
+  options: OpeningOptionsHere,
   tell: (progress: Progress) => void,
 ): Promise<void> {
   tell({ doing: 'reading its table of batches', events: null });

@@ -264,7 +264,7 @@ export class KafkaConsumer implements QueueConsumer {
         const unknown = mine.filter(({ position }) => position === null);
         const tried = starts.filter(({ tries = 0 }) => tries > 0);
         const moved = new Map([...tried, ...unknown, ...changes].map(({ partition, next }) => [partition, next]));
-        if (moved.size > 0) await this.#keeper?.offsets.commitOffsets(this.#marked(assignment, moved, counted));
+        if (moved.size > 0) await this.#commitStarts(assignment, moved, counted);
         if (this.#assignments.held !== assignment) return;
         assignment.begin();
         if (changes.length > 0) this.#handler.logsChanged?.(changes);
@@ -278,6 +278,22 @@ export class KafkaConsumer implements QueueConsumer {
         observer.offsetsUnknown(group, failureOf(error).reason);
       }
       await clock.sleep(ANNOUNCE_PAUSE_MS, this.#closing.signal).catch(() => undefined);
+    }
+  }
+
+  /** Where nothing can be committed nothing is read: a coordinator that is gone is noticed here as well. */
+  async #commitStarts(
+    assignment: Assignment,
+    offsets: ReadonlyMap<number, number>,
+    tries: ReadonlyMap<number, number>,
+  ): Promise<void> {
+    const beganMs = this.#needs.clock.monotonicMs();
+    try {
+      await this.#keeper?.offsets.commitOffsets(this.#marked(assignment, offsets, tries));
+      this.#commitsFailSinceMs = null;
+    } catch (error) {
+      if (this.#assignments.held === assignment) this.#commitFailed(beganMs, error);
+      throw error;
     }
   }
 
