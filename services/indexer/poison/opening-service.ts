@@ -71,6 +71,10 @@ class OpeningService {
     this.turned();
     const watch = this.#watch();
     try {
+      await said({ doing: 'reading its table of batches', events: null });
+      const events = (await this.#thread?.call('events', { headers: record.headers })) ?? null;
+      // Before the next step begins: one that ends this process at once would end the news as well.
+      await said({ doing: 'decompressing and scanning it', events });
       await this.#thread?.call('open', record);
       if (!this.#isOver) tell({ kind: 'well' });
     } catch (error) {
@@ -110,6 +114,11 @@ class OpeningService {
 function tell(message: ToParent, done: () => void = () => undefined): void {
   // Nobody there: 'disconnect' ends us.
   process.send?.(message, undefined, undefined, () => done());
+}
+
+/** Resolves when it is on its way, whatever becomes of this process. */
+function said(progress: Progress): Promise<void> {
+  return new Promise((resolve) => tell({ kind: 'progress', progress }, resolve));
 }
 
 /** At once, whatever the thread is doing: an orderly exit would wait for what it cannot interrupt. */

@@ -3,13 +3,15 @@
 
 import { type Served, serveWorker } from '#shared/sqlite/worker-thread.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
-import { type OpeningOptions, openWholly } from './opening.ts';
+import { eventsOf, type OpeningOptions, openWholly } from './opening.ts';
 
 export interface OpeningWorker {
+  /** Events that its table speaks of; null where that cannot be read. */
+  events(record: Pick<FetchedRecord, 'headers'>): number | null;
   open(record: FetchedRecord): Promise<void>;
 }
 
 serveWorker<OpeningOptions, OpeningWorker>((options, notify): Served<OpeningWorker> => ({
-  methods: { open: (record) => openWholly(record, options, notify) },
+  methods: { events: eventsOf, open: (record) => openWholly(record, options, notify) },
   close: () => undefined,
 }));

@@ -42,6 +42,12 @@ export interface OpeningOptionsHere extends OpeningOptions {
   readonly decompress?: Decompress;
 }
 
+/** Events that the record's table speaks of; null where it cannot be read. */
+export function eventsOf({ headers: { batches: table } }: Pick<FetchedRecord, 'headers'>): number | null {
+  const batches = table ? decodeBatches(table) : null;
+  return batches && batches.reduce((sum, { count }) => sum + count, 0);
+}
+
 export async function openWholly(
   record: FetchedRecord,
   options: OpeningOptionsHere,
@@ -60,11 +66,7 @@ async function openInSteps(
   options: OpeningOptionsHere,
   tell: (progress: Progress) => void,
 ): Promise<void> {
-  tell({ doing: 'reading its table of batches', events: null });
-  const table = record.headers['batches'];
-  const batches = table ? decodeBatches(table) : null;
-  const events = batches ? batches.reduce((sum, { count }) => sum + count, 0) : null;
-  tell({ doing: 'decompressing and scanning it', events });
+  const events = eventsOf(record);
   const opened = await unpack(record, options);
   if (opened.kind === 'unreadable') return;
   const scratch = new Scratch(options);
