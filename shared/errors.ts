@@ -78,6 +78,7 @@ export const errorTable = {
   // A record of the queue that cannot be read.
   record_version_unknown: kind('sender', 400),
   record_malformed: kind('sender', 400),
+  record_poisonous: kind('sluice', 500),
 } as const satisfies Record<string, ErrorKind>;
 
 export type ErrorCode = keyof typeof errorTable;

@@ -2,6 +2,7 @@
 // ever and the drain job are shells around it, and so will be the function that is called with a batch and a deadline.
 
 import { readFileSync } from 'node:fs';
+import { getHeapStatistics } from 'node:v8';
 import { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
@@ -17,6 +18,9 @@ import type { Assignment } from './in-hand.ts';
 import { Ledger } from './ledger.ts';
 import { LineJoiner } from './parse/joiner.ts';
 import { Pipeline } from './pipeline.ts';
+import { ChildOpener } from './poison/child-opener.ts';
+import { type Machine, limitsOf } from './poison/limits.ts';
+import type { RecordOpener } from './poison/opener.ts';
 import { RecordRefusals } from './refusals.ts';
 import { IndexerTelemetry, type PartitionAge } from './telemetry.ts';
 import type { Decompress, UnpackOptions } from './unpack.ts';
@@ -37,6 +41,8 @@ export interface CoreOptions {
   readonly random: () => number;
   /** A simulation's own, in place of the thread pool. */
   readonly decompress?: Decompress;
+  /** A simulation's own, in place of a child process. */
+  readonly opener?: RecordOpener;
   /** What a replay of dead letters does otherwise. */
   readonly replay?: ReplayDifferences;
 }
@@ -56,6 +62,7 @@ export interface IndexerCore {
   readonly budget: ByteBudget;
   /** Tells where the dead letters take nothing. */
   readonly refusals: { readonly trouble: string | null };
+  readonly opener: RecordOpener;
 }
 
 /** `partitions`: the ages that a scrape shows. */
@@ -88,11 +95,22 @@ export function buildCore(options: CoreOptions, partitions: () => Iterable<Parti
     clockSkewMs: config['indexer.clock_skew_ms'],
     askForAll: options.replay !== undefined,
   });
-  const lines = new LineJoiner<EventPlace>({
+  const joining = {
     timeoutMs: config['join.timeout_ms'],
     lineBytesMax: config['join.line_max_bytes'],
     bytesMax: config['join.max_bytes'],
-  });
+  };
+  const lines = new LineJoiner<EventPlace>(joining);
+  const opening = {
+    bytesMax: unpacking.bytesMax,
+    documentBytesMax: documents.documentBytesMax,
+    bodyBytesMax: config['bulk.max_bytes'],
+    trustedTenants: [...trustedTenants],
+    lines: joining,
+  };
+  const opener =
+    options.opener ??
+    new ChildOpener({ opening, limits: () => limitsOf(unpacking.bytesMax, machine()), clock, random, telemetry });
   const budget = new ByteBudget(config['indexer.inflight_max_bytes']);
   telemetry.watchBytes(budget);
   const pipeline = new Pipeline({
@@ -106,13 +124,18 @@ export function buildCore(options: CoreOptions, partitions: () => Iterable<Parti
     unpacking,
     unknownVersion: config['indexer.unknown_version'],
     telemetry,
+    opener,
     ...documents,
   });
   telemetry.watch({ ledger, writer, limit, topic, partitions });
   // A store of one index has no place for a second copy.
   const holdMs = store.kind === 'elasticsearch' ? config['bulk.timeout_ms'] : 0;
   const holding = { holdMs, lookAgain: (assignment: Assignment) => writer.lookAgain(assignment) };
-  return { pipeline, writer, ledger, telemetry, budget, refusals, holding };
+  return { pipeline, writer, ledger, telemetry, budget, refusals, holding, opener };
+}
+
+function machine(): Machine {
+  return { heapBytes: getHeapStatistics().heap_size_limit, availableBytes: process.availableMemory() };
 }
 
 /** The edge's file says whose records may name their own tenant. Throws config_invalid. */

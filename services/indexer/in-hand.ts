@@ -5,6 +5,8 @@ import assert from 'node:assert/strict';
 import type { Permit } from '#shared/byte-budget.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
 import { ContiguousOffsets, type OffsetSlot } from './commit/offsets.ts';
+import { Suspicion } from './poison/suspicion.ts';
+import type { Unreadable } from './unpack.ts';
 
 /** Why a partition waits for an operator; a closed set, for it is a metric label. */
 export const HOLD_REASONS = ['record_version_unknown'] as const;
@@ -29,6 +31,8 @@ export class Assignment {
   readonly ends = new Map<number, { readonly offset: number; readonly heardMs: number }>();
   /** By partition. Nothing behind the offset goes on; the other partitions do. */
   readonly held = new Map<number, HeldPartition>();
+  /** Records that may have ended the indexers that had the partitions before. */
+  readonly suspicion = new Suspicion();
 
   /** Partitions of which nothing is committed for now, and where those records end that another may have on its way to the store. */
   readonly #inherited = new Map<number, number>();
@@ -96,6 +100,12 @@ export class Assignment {
     return this.hasInherited || this.#unsure.size > 0;
   }
 
+  /** The offset of a partition was committed. Returns whether nothing of the partition is suspect any more, and something was. */
+  noteCommitted(partition: number, next: number): boolean {
+    this.committed.set(partition, next);
+    return this.suspicion.moved(partition, next, this.partitions.get(partition)?.begun ?? next);
+  }
+
   /** Partitions whose offset could be committed further, and to where. */
   moved(): Map<number, number> {
     const moved = new Map<number, number>();
@@ -117,6 +127,8 @@ export class RecordInHand {
   readonly #permit: Permit;
   /** Events without an outcome; all of them from the moment at which the record is opened. */
   unsettled = 0;
+  /** It was tried out, and is not to be opened. */
+  poison: Unreadable | null = null;
   /** Some of its events were abandoned: the record must be read again, so its offset stays. */
   abandoned = false;
 

@@ -13,6 +13,7 @@ export type Ending = 'indexed' | 'deduplicated' | 'dead_lettered' | 'dropped' | 
 export const DEAD_LETTER_REASONS = [
   'record_version_unknown',
   'record_malformed',
+  'record_poisonous',
   'entry_malformed',
   'document_refused',
   'document_too_large',

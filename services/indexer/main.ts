@@ -61,10 +61,10 @@ class Service implements Indexer {
   }
 
   get unreadyReason(): string | null {
-    const { writer, refusals } = this.#core;
+    const { writer, refusals, opener } = this.#core;
     const { unreadyReason, heldReason } = this.#reader;
     const ofStore = this.#storeTrouble ?? writer.trouble ?? writer.commitTrouble;
-    return ofStore ?? refusals.trouble ?? unreadyReason ?? heldReason;
+    return ofStore ?? refusals.trouble ?? unreadyReason ?? heldReason ?? opener.trouble;
   }
 
   get ledger(): Ledger {

@@ -1,7 +1,7 @@
 // The way of a record through the indexer, in one pass:
 //
-//   push ─► pending ─► open (pool) ─► entries ─┬─► document ─► body ─► writer ─► ledger ─► offsets
-//                                              └─► parts ─► lines ─┘
+//   push ─┬───────────► pending ─► open (pool) ─► entries ─┬─► document ─► body ─► writer ─► ledger ─► offsets
+//         └► suspects ─┘                                   └─► parts ─► lines ─┘
 //
 // Records of a partition are taken in order; the next ones are opened while this one is written and while requests are in flight.
 // The loop over entries makes no promise and no closure for an event. Nothing here knows whether a consumer, a drain job or a
@@ -25,6 +25,8 @@ import type { EndingReason, Ledger } from './ledger.ts';
 import { DocumentWriter } from './parse/document.ts';
 import type { JoinedLine, LineJoiner } from './parse/joiner.ts';
 import { partOf } from './parse/part.ts';
+import type { RecordOpener } from './poison/opener.ts';
+import { SuspectLine } from './poison/suspect-line.ts';
 import type { RecordRefusals } from './refusals.ts';
 import type { IndexerTelemetry } from './telemetry.ts';
 import { type Unpacked, type UnpackOptions, type Unreadable, unpack } from './unpack.ts';
@@ -41,7 +43,9 @@ export interface PipelineOptions {
   readonly unpacking: UnpackOptions;
   /** What becomes of a record that a later program wrote. */
   readonly unknownVersion: 'hold' | 'dead-letter';
-  readonly telemetry: Pick<IndexerTelemetry, 'partitionHeld'>;
+  readonly telemetry: Pick<IndexerTelemetry, 'partitionHeld' | 'recordPoisonous'>;
+  /** Tries out records that may have ended an indexer. */
+  readonly opener: RecordOpener;
   /** Tenants whose records may name their own tenant and service. */
   readonly trustedTenants?: ReadonlySet<string>;
   /** Of an entry, and of its document; larger ones go to the dead letters. */
@@ -69,6 +73,7 @@ export class Pipeline {
   readonly #body = new BulkBody();
   readonly #documents: DocumentWriter;
   readonly #pending: RecordInHand[] = [];
+  readonly #suspects: SuspectLine;
   readonly #opening: Opening[] = [];
   /** Of records that were opened and have not gone on. */
   #openedBytes = 0;
@@ -93,11 +98,20 @@ export class Pipeline {
   #finish: (PromiseWithResolvers<void> & { passOn: (partition: number) => boolean }) | null = null;
   readonly #loop: Promise<void>;
   #held: ((partition: number) => void) | null = null;
+  #freed: ((partition: number) => void) | null = null;
 
   constructor(options: PipelineOptions) {
     this.#options = options;
     const { trustedTenants: trusted, documentBytesMax: bytesMax } = options;
     this.#documents = new DocumentWriter(this.#body, { ...(trusted && { trusted }), bytesMax });
+    this.#suspects = new SuspectLine(options, {
+      passOn: (record, poison) => {
+        record.poison = poison;
+        this.#pending.push(record);
+        this.#rouse();
+      },
+      free: (partition) => this.#freed?.(partition),
+    });
     options.ledger.place(() => (this.#current ? this.#current.ends.length - this.#passed : 0));
     options.ledger.place(() => eventsOf(this.#runs));
     options.ledger.place(() => this.#burying);
@@ -111,7 +125,9 @@ export class Pipeline {
       const offsets = assignment.partitions.get(fetched.partition);
       if (assignment.void || !offsets || fetched.offset < offsets.begun) continue;
       if (assignment.held.has(fetched.partition)) continue;
-      this.#pending.push(new RecordInHand(assignment, fetched, this.#options.budget.take(recordBytes(fetched))));
+      const record = new RecordInHand(assignment, fetched, this.#options.budget.take(recordBytes(fetched)));
+      if (this.#suspects.isFor(record)) this.#suspects.add(record);
+      else this.#pending.push(record);
     }
     this.#rouse();
   }
@@ -121,11 +137,22 @@ export class Pipeline {
     this.#held = held;
   }
 
+  /** Whether records of the partition wait to be tried out, so that no more of it need be fetched. */
+  isTrying(partition: number): boolean {
+    return this.#suspects.holds(partition);
+  }
+
+  /** Tells of each partition of which no record waits to be tried out any more. */
+  onTried(freed: (partition: number) => void): void {
+    this.#freed = freed;
+  }
+
   /** The assignment is void: what is not at the store yet goes no further. */
   lost(assignment: Assignment): void {
     const kept = this.#pending.filter((record) => record.assignment !== assignment);
     for (const record of this.#pending) if (record.assignment === assignment) record.giveUp();
     this.#pending.splice(0, Infinity, ...kept);
+    this.#suspects.lost(assignment);
     const isLost = ({ record }: EventPlace): boolean => record.assignment === assignment;
     for (const part of this.#options.lines.drop(isLost)) this.#abandon(part, 'assignment_lost');
     this.#options.writer.lost();
@@ -149,6 +176,7 @@ export class Pipeline {
    */
   async stop(limitMs: number): Promise<void> {
     this.#stopping = true;
+    await this.#suspects.stop();
     this.#rouse();
     const limit = this.#options.clock.timer(limitMs, () => {
       this.#abort.abort();
@@ -183,10 +211,12 @@ export class Pipeline {
         this.#close(permit);
       }
       await this.#passOnLines();
-      if (this.#lingered || (this.#finish && !this.#hasWork)) await this.#flush();
+      if (this.#lingered || (this.#finish && !this.#isFed)) await this.#flush();
       if (this.#hasWork || this.#stopping) continue;
-      this.#finish?.resolve();
-      this.#finish = null;
+      if (!this.#isFed) {
+        this.#finish?.resolve();
+        this.#finish = null;
+      }
       this.#setTimers();
       await this.#wake.promise;
       this.#wake = Promise.withResolvers();
@@ -200,6 +230,11 @@ export class Pipeline {
 
   get #hasWork(): boolean {
     return this.#pending.length > 0 || this.#opening.length > 0;
+  }
+
+  /** Whether records are to come that were pushed already. */
+  get #isFed(): boolean {
+    return this.#hasWork || !this.#suspects.isEmpty;
   }
 
   #openAhead(): void {
@@ -216,8 +251,8 @@ export class Pipeline {
     }
   }
 
-  async #open({ fetched }: RecordInHand): Promise<Opened> {
-    const unpacked = await unpack(fetched, this.#options.unpacking);
+  async #open({ fetched, poison }: RecordInHand): Promise<Opened> {
+    const unpacked = poison ?? (await unpack(fetched, this.#options.unpacking));
     const permit = this.#options.budget.take(unpacked.kind === 'unpacked' ? openedBytes(unpacked, fetched) : 0);
     this.#openedBytes += permit.bytes;
     return { unpacked, permit };
@@ -350,7 +385,7 @@ export class Pipeline {
   /** Lines that waited long enough are passed on as they are; all of them when everything is to be finished. */
   async #passOnLines(): Promise<void> {
     const { lines, clock } = this.#options;
-    const finish = this.#hasWork ? null : this.#finish;
+    const finish = this.#isFed ? null : this.#finish;
     const passed = finish
       ? lines.flush(({ record }) => finish.passOn(record.fetched.partition))
       : lines.expire(clock.monotonicMs());

@@ -38,8 +38,9 @@ const IN_HAND_MAX = 5000;
 const MARKED_AT_ONCE = 500;
 /** For what is at the store when it is stopped. */
 const STOP_LIMIT_MS = 5000;
-/** The one partition of the letters' records. */
-const PARTITION = 0;
+/** The partitions of the letters' records: of those that ended whoever opened them, and of all others. */
+const POISONOUS = 1;
+const OTHERS = 0;
 
 interface InHand {
   readonly letter: ReadLetter;
@@ -53,7 +54,10 @@ export class Replay {
   readonly #options: ReplayOptions;
   readonly #core: IndexerCore;
   readonly #inHand = new Map<number, InHand>();
-  readonly #assignment = new Assignment(1, [{ partition: PARTITION, next: 0 }]);
+  readonly #assignment = new Assignment(1, [
+    { partition: POISONOUS, next: 0 },
+    { partition: OTHERS, next: 0 },
+  ]);
   #next = 0;
   #done: LetterPosition[] = [];
   #changed = Promise.withResolvers<void>();
@@ -64,6 +68,7 @@ export class Replay {
     // Of its own, and read by nobody: a service beside it counts its own events only.
     const metrics = new Metrics({ version: '', command: 'replay' }, { ofProcess: false });
     this.#core = buildCore({ ...options, metrics, replay: { positionOf } }, () => []);
+    this.#assignment.suspicion.begin(POISONOUS, Infinity);
     this.#core.ledger.follow((record, ending) => this.#settled(record, ending));
   }
 
@@ -114,7 +119,8 @@ export class Replay {
     const { pipeline, budget } = this.#core;
     const offset = this.#next++;
     this.#inHand.set(offset, { letter, endings: new Set() });
-    pipeline.push(this.#assignment, [{ ...record, partition: PARTITION, offset, timestampMs: letter.timeMs }]);
+    const partition = letter.reason === 'record_poisonous' ? POISONOUS : OTHERS;
+    pipeline.push(this.#assignment, [{ ...record, partition, offset, timestampMs: letter.timeMs }]);
     while ((!budget.hasRoom || this.#inHand.size >= IN_HAND_MAX) && !this.#options.signal.aborted) {
       await this.#changed.promise;
       this.#changed = Promise.withResolvers();

@@ -10,12 +10,15 @@ import type { LogChange, LossReason } from '#shared/queue/queue.ts';
 import type { Batch } from '#shared/record/record.ts';
 import type { RequestVerdict } from './bulk/outcomes.ts';
 import { HOLD_REASONS, type HoldReason } from './in-hand.ts';
+import type { Harm } from './poison/messages.ts';
 import { withoutValues } from './store-error.ts';
 import { DEAD_LETTER_REASONS, type Ending, type EndingReason, type Ledger, type LedgerListener } from './ledger.ts';
 
 /** Upper bounds in seconds. A log line should be found within a second; a lag after an outage is minutes or hours. */
 const RECEIVE_SECONDS_BOUNDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200];
 const BULK_SECONDS_BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+const HARMS: readonly Harm[] = ['died', 'memory', 'time', 'threw'];
 
 const LOSS_REASONS: readonly LossReason[] = ['topic_recreated', 'log_truncated', 'retention'];
 
@@ -31,6 +34,8 @@ export interface PartitionAge {
   readonly lagRecords: number;
   /** Why it waits for an operator. */
   readonly held: HoldReason | null;
+  /** Some of its records may have ended an indexer. */
+  readonly isSuspect: boolean;
 }
 
 /** What is asked for at each scrape. */
@@ -61,6 +66,8 @@ export class IndexerTelemetry implements LedgerListener {
   readonly #rebalances;
   readonly #recordsLost;
   readonly #logChanges;
+  readonly #recordsPoisonous;
+  readonly #openingChildFailures;
   readonly #tenantIndexed;
   readonly #tenants = new LimitedLabel(TENANTS_MAX);
 
@@ -127,6 +134,16 @@ export class IndexerTelemetry implements LedgerListener {
       this.#recordsLost.add(0, reason);
       this.#logChanges.add(0, reason);
     }
+    this.#recordsPoisonous = metrics.counter(
+      'records_poisonous_total',
+      'Records that went to the dead letters since they end the process that opens them, by how they did.',
+      ['how'],
+    );
+    for (const harm of HARMS) this.#recordsPoisonous.add(0, harm);
+    this.#openingChildFailures = metrics.counter(
+      'opening_child_failures_total',
+      'Times that no child process could be started to open suspect records; these wait.',
+    );
     this.#tenantIndexed = metrics.counter(
       'tenant_events_indexed_total',
       'Events of a tenant that the store took; the first hundred tenants by name.',
@@ -170,6 +187,12 @@ export class IndexerTelemetry implements LedgerListener {
         const reasons = Array.from(partitions(), ({ held }) => held);
         return HOLD_REASONS.map((reason) => [reasons.filter((held) => held === reason).length, reason] as const);
       },
+    );
+    metrics.gauge(
+      'indexer_partitions_suspect',
+      'Partitions owned whose next records are opened in a child process first, since indexers began there again and again without getting on.',
+      [],
+      () => [[[...partitions()].filter(({ isSuspect }) => isSuspect).length]],
     );
     metrics.gauge('indexer_partitions', 'Partitions owned.', [], () => [[[...partitions()].length]]);
   }
@@ -315,6 +338,46 @@ export class IndexerTelemetry implements LedgerListener {
       what: error,
       effect: 'nothing is lost: this partition is not read any further, the others are',
       todo: 'mend it and restart the indexer; SLUICE_INDEXER_UNKNOWN_VERSION=dead-letter gives such records up',
+    });
+  }
+
+  /** So many assignments of the partition began at the offset and did not move it. */
+  partitionSuspect(partition: number, offset: number, tries: number): void {
+    this.#log.warn('partition_suspect', {
+      partition,
+      offset,
+      tries,
+      what: 'indexers began here again and again without getting on: a record may end them',
+      effect: 'its next records are opened in a child process first, one by one: slower for a while, nothing else',
+    });
+  }
+
+  partitionTrusted(partition: number): void {
+    this.#log.info('partition_trusted', { partition });
+  }
+
+  recordPoisonous(
+    { partition, offset }: { readonly partition: number; readonly offset: number },
+    { harm, what, events }: { readonly harm: Harm; readonly what: string; readonly events: number },
+  ): void {
+    this.#recordsPoisonous.add(1, harm);
+    this.#log.error('record_poisonous', {
+      partition,
+      offset,
+      events,
+      how: harm,
+      what: withoutValues(what),
+      effect: 'it goes to the dead letters, whole; the partition goes on behind it',
+      todo: 'keep it (`sluice dead-letters show ID --raw`) and report it: no record should do this',
+    });
+  }
+
+  openingChildFailed(error: unknown): void {
+    this.#openingChildFailures.add(1);
+    this.#log.error('opening_child_failed', {
+      what: reasonOf(error),
+      effect: 'suspect partitions wait, the others go on; it is tried again',
+      todo: 'give the machine memory, or the service the right to start processes (pids limit, seccomp)',
     });
   }
 

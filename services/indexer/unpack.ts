@@ -27,8 +27,8 @@ export interface Unpacked {
 
 export interface Unreadable {
   readonly kind: 'unreadable';
-  /** `record_version_unknown`: a later program wrote it, and can read it. */
-  readonly reason: 'record_version_unknown' | 'record_malformed';
+  /** `record_version_unknown`: a later program wrote it, and can read it. `record_poisonous`: it ends whoever opens it. */
+  readonly reason: 'record_version_unknown' | 'record_malformed' | 'record_poisonous';
   readonly error: string;
   /** Events that its table speaks of; 1 where the table cannot be read, for then the record is all that can be counted. */
   readonly events: number;

@@ -88,13 +88,26 @@ export interface FetchedBatch {
   readonly endOffset: number;
 }
 
+export interface AssignedPartition {
+  readonly partition: number;
+  /** First offset that will be fetched. */
+  readonly next: number;
+  /** Offset after the last record, as of now. */
+  readonly end: number;
+  /**
+   * So many assignments, this one included, began at `next` and did not move it, as the queue keeps with the committed offset: each
+   * is counted there before it is told. Absent where there is nothing to be read.
+   */
+  readonly tries?: number;
+}
+
 /** All callbacks only take note; they must not block. */
 export interface ConsumerHandler {
   /**
    * Work may begin on these partitions, none of which is paused. Each new assignment has a higher number, and comes after the
-   * revocation of the one before. `next` = first offset that will be fetched; `end` = offset after the last record, as of now.
+   * revocation of the one before.
    */
-  assigned(partitions: readonly { partition: number; next: number; end: number }[], assignment: number): void;
+  assigned(partitions: readonly AssignedPartition[], assignment: number): void;
   /**
    * What was fetched under `assignment` is void: drop it, never commit it. Not called when the owner itself closes the consumer.
    * `isGone`: the log that it came from is no more, nobody can read it again. Finish it all the same; but never commit it.

@@ -180,7 +180,8 @@ export interface Served<M> {
 
 /**
  * The worker's side: opens with the data of `startWorker`, then answers requests one after another.
- * `notify` sends a notice to the main side. A method may return a `Moved` (see `moved`) to move buffers.
+ * `notify` sends a notice to the main side. A method may return a `Moved` (see `moved`) to move buffers. One that returns a promise does
+ * not keep those behind it waiting.
  */
 // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- names what the main side gives, which nothing here can check
 export function serveWorker<D, M extends Methods<M>>(
@@ -202,13 +203,24 @@ export function serveWorker<D, M extends Methods<M>>(
     return method(request.argument);
   };
 
-  port.on('message', (request: Request) => {
+  const answer = (id: number, value: unknown): void => {
+    if (value instanceof MovedValue) port.postMessage({ id, value: value.value }, [...value.transfer]);
+    else port.postMessage({ id, value } satisfies Reply);
+  };
+  const fail = (id: number, error: unknown): void => {
+    port.postMessage({ id, failure: failureOf(error) } satisfies Reply);
+  };
+  port.on('message', ({ id, ...request }: Request) => {
     try {
-      const value = perform(request);
-      if (value instanceof MovedValue) port.postMessage({ id: request.id, value: value.value }, [...value.transfer]);
-      else port.postMessage({ id: request.id, value } satisfies Reply);
+      const value = perform({ id, ...request });
+      if (value instanceof Promise) {
+        value.then(
+          (given) => answer(id, given),
+          (error: unknown) => fail(id, error),
+        );
+      } else answer(id, value);
     } catch (error) {
-      port.postMessage({ id: request.id, failure: failureOf(error) } satisfies Reply);
+      fail(id, error);
     }
   });
 }

@@ -20,6 +20,7 @@ export async function run(): Promise<void> {
     oldestUncommittedSeconds: partition / 7,
     lagRecords: partition,
     held: null,
+    isSuspect: false,
   }));
   const writer = { waiting: { retry: 0, index: 0, store: 0 } };
   const limit = { inUse: 1, limit: 4 };

@@ -97,7 +97,8 @@ function contract(makePlace: () => Promise<QueuePlace>): void {
     const first = new RecordingHandler();
     const consumer = await consume(queue, first, group);
     await first.until(() => first.texts().length === 10);
-    assert.deepEqual(startOf(first, 0), { partition: 0, next: 0, end: 10 });
+    const { tries: _, ...began } = startOf(first, 0) ?? {};
+    assert.deepEqual(began, { partition: 0, next: 0, end: 10 });
     await consumer.commit(first.assignment, new Map([[0, 4]]));
     await queue[Symbol.asyncDispose]();
 
@@ -106,7 +107,27 @@ function contract(makePlace: () => Promise<QueuePlace>): void {
     await using _consumer = await consume(again, second, group);
     await second.until(() => second.texts().length === 6);
     assert.deepEqual(second.texts(), numbered(10).slice(4));
-    assert.deepEqual(startOf(second, 0), { partition: 0, next: 4, end: 10 });
+    assert.deepEqual(startOf(second, 0), { partition: 0, next: 4, end: 10, tries: 1 });
+  });
+
+  test('counts how many times somebody began at an offset without getting on', async (place, queue, group) => {
+    await queue.append(0, numbered(3).map(record));
+    let open = queue;
+    const tries: (number | undefined)[] = [];
+    for (const commit of [1, null, null, 2, null, 3, null]) {
+      const handler = new RecordingHandler();
+      const consumer = await consume(open, handler, group);
+      await handler.until(() => handler.assignments.length > 0);
+      tries.push(startOf(handler, 0)?.tries);
+      if (commit !== null) {
+        await handler.until(() => handler.texts().at(-1) === 'record 2');
+        await consumer.commit(handler.assignment, new Map([[0, commit]]));
+      }
+      await open[Symbol.asyncDispose]();
+      open = await place.open();
+    }
+    await open[Symbol.asyncDispose]();
+    assert.deepEqual(tries.slice(1), [1, 2, 3, 1, 2, undefined]);
   });
 
   test('wakes a waiting consumer when something is appended', async (_place, queue, group) => {

@@ -1,8 +1,8 @@
 // A ConsumerHandler that keeps what it is told, and lets a test wait for it.
 
-import type { ConsumerHandler, FetchedBatch, FetchedRecord, LogChange } from '#shared/queue/queue.ts';
+import type { AssignedPartition, ConsumerHandler, FetchedBatch, FetchedRecord, LogChange } from '#shared/queue/queue.ts';
 
-type Starts = readonly { partition: number; next: number; end: number }[];
+type Starts = readonly AssignedPartition[];
 
 export class RecordingHandler implements ConsumerHandler {
   readonly assignments: { readonly number: number; readonly starts: Starts }[] = [];

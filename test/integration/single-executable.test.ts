@@ -6,10 +6,16 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
+import { systemClock } from '#shared/clock.ts';
 import { loadConfig } from '#shared/config/load.ts';
+import { openQueue } from '#shared/queue/open.ts';
+import { silentQueueObserver } from '#shared/queue/queue-observer.ts';
+import { encodeBatches } from '#shared/record/record.ts';
 import { kafka } from '#test/backends/kafka.ts';
 import { ForwardClient } from '#test/clients/forward-client.ts';
+import { RecordingHandler } from '#test/contract/recording-handler.ts';
 import { removeTopics } from '#test/contract/queue-places.ts';
+import { World } from '#test/indexer/world.ts';
 import { ownTopic } from './own-topic.ts';
 import { type Environment, type Finished, newPlace, type Place, SluiceProcess } from './sluice-process.ts';
 
@@ -61,6 +67,25 @@ suite('the single executable', () => {
     assert.equal(code, 0, stderr);
   });
 
+  for (const [what, program] of [
+    ['as one file', () => [executable] as const],
+    ['bundled', () => [process.execPath, join(root, 'dist/sluice.js')] as const],
+  ] as const) {
+    test(`suspect records are tried out by a child process, which is the program once more: ${what}`, async () => {
+      await using place = await newPlace();
+      await appendSuspect(place.dataDir);
+      await using service = new SluiceProcess(['run'], place, nothingElse, [...program()]);
+      await service.ready();
+      while ((await service.metric('events_indexed_total')) < 2) await systemClock.sleep(20);
+      while ((await service.metric('indexer_partitions_suspect')) > 0) await systemClock.sleep(20);
+      assert.equal(await service.metric('opening_child_failures_total'), 0);
+      assert.equal(await service.metric('events_dead_lettered_total'), 0);
+      const { code, stderr } = await service.stop();
+      assert.equal(code, 0, stderr);
+      assert.match(stderr, /"partition_suspect"[^]*"partition_trusted"/);
+    });
+  }
+
   test('two workers', { skip: broker ? false : 'SKIPPED: no Kafka' }, async (t) => {
     const environment = {
       ...ownTopic(broker?.brokers),
@@ -79,3 +104,17 @@ suite('the single executable', () => {
     assert.equal(code, 0, stderr);
   });
 });
+
+/** Two events at which somebody began to read, twice. */
+async function appendSuspect(dataDir: string): Promise<void> {
+  const config = loadConfig({ env: { SLUICE_DATA_DIR: dataDir }, readFile: () => '' });
+  await using queue = await openQueue(config, { observer: silentQueueObserver });
+  const world = new World();
+  const value = Buffer.concat([world.entry({ log: 'one' }), world.entry({ log: 'two' })]);
+  await queue.append(0, [{ encoding: 'identity', batches: encodeBatches([world.batch(2)]), value }]);
+  for (let tries = 1; tries <= 2; tries++) {
+    const handler = new RecordingHandler();
+    await using _consumer = await queue.consume(handler, { group: config['kafka.group'], fetchBytesMax: 1 });
+    await handler.until(() => handler.assignments.length > 0);
+  }
+}

@@ -25,6 +25,8 @@ export interface QueueHooks {
   readonly epochMs?: () => number;
   /** Records of one fetch, at most. */
   readonly fetchRecordsMax?: number;
+  /** Whether it is counted how many times somebody began at an offset. */
+  readonly countsTries?: boolean;
 }
 
 export class MemoryQueue implements Queue {
@@ -34,6 +36,8 @@ export class MemoryQueue implements Queue {
   readonly logs: FetchedRecord[][];
   readonly letters: DeadLetter[] = [];
   readonly committed = new Map<number, number>();
+  /** By partition: where somebody began last, and how many times without getting on. */
+  readonly tries = new Map<number, { readonly next: number; readonly count: number }>();
   hooks: QueueHooks;
   #members: Member[] = [];
   /** As a topic has them: a large one in parts. */
@@ -117,6 +121,14 @@ export class MemoryQueue implements Queue {
     for (const member of this.#members.splice(0)) member.crash(error);
   }
 
+  /** How many times somebody has begun at the offset, with this one. */
+  countTry(partition: number, next: number): number {
+    const before = this.tries.get(partition);
+    const count = before?.next === next ? before.count + 1 : 1;
+    this.tries.set(partition, { next, count });
+    return count;
+  }
+
   leave(member: Member): void {
     const before = this.#members.length;
     this.#members = this.#members.filter((other) => other !== member);
@@ -161,11 +173,12 @@ class Member implements LocalConsumer {
     this.#paused.clear();
     this.#positions = new Map(partitions.map((p) => [p, this.#queue.committed.get(p) ?? 0]));
     this.#handler.assigned(
-      partitions.map((partition) => ({
-        partition,
-        next: this.#positions.get(partition) ?? 0,
-        end: this.#queue.end(partition),
-      })),
+      partitions.map((partition) => {
+        const next = this.#positions.get(partition) ?? 0;
+        const start = { partition, next, end: this.#queue.end(partition) };
+        const isTried = this.#queue.hooks.countsTries === true && next < start.end;
+        return isTried ? { ...start, tries: this.#queue.countTry(partition, next) } : start;
+      }),
       assignment,
     );
   }

@@ -4,6 +4,7 @@
 import { observeInLog } from '#shared/queue/queue-observer.ts';
 import { type DrainOutcome, drainIndexer } from '#indexer/consume/drain.ts';
 import { type Indexer, startIndexer } from '#indexer/main.ts';
+import type { RecordOpener } from '#indexer/poison/opener.ts';
 import type { Config } from '#shared/config/settings.ts';
 import type { Log } from '#shared/log.ts';
 import { KafkaQueue } from '#shared/queue/kafka/kafka-queue.ts';
@@ -55,6 +56,7 @@ class Parts {
       log,
       clock: process,
       random: world.random.fork(name).next,
+      opener: openerOf(process),
     };
   }
 
@@ -67,6 +69,21 @@ class Parts {
     const bytes = this.metrics.value('indexer_bytes');
     if (bytes > bytesMax) oracle.violate(`${this.process.name} holds ${bytes} bytes ${when}`);
   }
+}
+
+/** Time to try a record out. */
+const TRY_MS = 20;
+
+/** In place of a child process: no record does any harm. */
+function openerOf(process: SimProcess): RecordOpener {
+  return {
+    trouble: null,
+    async open(_, signal) {
+      await process.sleep(TRY_MS, signal);
+      return { kind: 'well' };
+    },
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
 }
 
 /** More than one fetch of all partitions has, with what its records and their opened values cost: 21,124 at most were seen. */

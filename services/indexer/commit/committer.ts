@@ -64,7 +64,9 @@ export class Committer {
     if (moved.size === 0) return !assignment.isWaiting;
     try {
       await this.#options.consumer.commit(assignment.number, moved);
-      for (const [partition, next] of moved) assignment.committed.set(partition, next);
+      for (const [partition, next] of moved) {
+        if (assignment.noteCommitted(partition, next)) this.#options.telemetry.partitionTrusted(partition);
+      }
       return !assignment.isWaiting;
     } catch (error) {
       const isLost = error instanceof SluiceError && error.code === 'assignment_lost';

@@ -25,7 +25,7 @@ export interface DrainOptions extends IndexerOptions {
 export async function drainIndexer(options: DrainOptions): Promise<DrainOutcome> {
   const { config, queue, store, clock, random, signal } = options;
   const core = buildCore(options, () => agesOf(reader.assignment, clock.epochMs()));
-  const { pipeline, budget, telemetry, ledger, writer, holding } = core;
+  const { pipeline, budget, telemetry, ledger, writer, holding, opener } = core;
   // A job that is given little time must get on nevertheless.
   const holdMs = Math.min(holding.holdMs, ((options.maxSeconds ?? Infinity) * 1000) / 2);
   let changed = Promise.withResolvers<void>();
@@ -75,7 +75,7 @@ export async function drainIndexer(options: DrainOptions): Promise<DrainOutcome>
   if (held !== null) isDone = false;
   const why = signal.aborted
     ? 'it was stopped'
-    : (held ?? reader.unreadyReason ?? writer.trouble ?? writer.commitTrouble ?? 'the time is over');
+    : (held ?? reader.unreadyReason ?? writer.trouble ?? writer.commitTrouble ?? opener.trouble ?? 'the time is over');
   reader.halt();
   await pipeline.stop(0);
   const { left } = reader;

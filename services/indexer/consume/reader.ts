@@ -7,7 +7,14 @@
 import type { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import { reasonOf } from '#shared/errors.ts';
-import type { ConsumerHandler, FetchedBatch, LogChange, Queue, QueueConsumer } from '#shared/queue/queue.ts';
+import type {
+  AssignedPartition,
+  ConsumerHandler,
+  FetchedBatch,
+  LogChange,
+  Queue,
+  QueueConsumer,
+} from '#shared/queue/queue.ts';
 import { backoffMs } from '#shared/backoff.ts';
 import { Committer } from '../commit/committer.ts';
 import { Assignment } from '../in-hand.ts';
@@ -64,6 +71,7 @@ export function agesOf(assignment: Assignment | null, epochMs: number): Partitio
     return {
       partition,
       held: assignment?.held.get(partition)?.reason ?? null,
+      isSuspect: assignment?.suspicion.has(partition) ?? false,
       oldestUncommittedSeconds: Math.max(0, epochMs - sinceMs) / 1000,
       lagRecords: Math.max(0, (end?.offset ?? 0) - (assignment?.committed.get(partition) ?? 0)),
     };
@@ -88,6 +96,10 @@ export class PartitionReader implements ConsumerHandler {
     this.#options = options;
     options.pipeline.onHold((partition) => {
       this.#membership?.consumer.pause([partition]);
+      options.changed?.();
+    });
+    options.pipeline.onTried(() => {
+      if (!this.#paused) this.#resumeReading();
       options.changed?.();
     });
   }
@@ -144,9 +156,13 @@ export class PartitionReader implements ConsumerHandler {
     return isCommitted;
   }
 
-  assigned(partitions: readonly { partition: number; next: number; end: number }[], number: number): void {
+  assigned(partitions: readonly AssignedPartition[], number: number): void {
     this.#lose();
     this.#assignment = new Assignment(number, partitions);
+    for (const { partition, next, tries = 0 } of partitions) {
+      if (this.#assignment.suspicion.begin(partition, tries))
+        this.#options.telemetry.partitionSuspect(partition, next, tries);
+    }
     void this.#hold(this.#assignment, partitions);
     for (const { partition, end } of partitions) this.#assignment.hear(partition, end, this.#options.clock.epochMs());
     for (const { partition, end } of partitions) if (!this.#ends.has(partition)) this.#ends.set(partition, end);
@@ -179,6 +195,7 @@ export class PartitionReader implements ConsumerHandler {
       );
       if ((records.at(-1)?.offset ?? -1) + 1 >= end) this.#membership?.consumer.pause([partition]);
     } else pipeline.push(assignment, records);
+    if (pipeline.isTrying(partition)) this.#membership?.consumer.pause([partition]);
     if (!budget.hasRoom) this.#pause();
     changed?.();
   }
@@ -284,11 +301,15 @@ export class PartitionReader implements ConsumerHandler {
 
   #resume(): void {
     this.#paused = false;
+    this.#resumeReading();
+  }
+
+  #resumeReading(): void {
     const assignment = this.#assignment;
     if (!assignment || this.#stop.signal.aborted) return;
-    const { toEnds } = this.#options;
+    const { toEnds, pipeline } = this.#options;
     const unread = [...assignment.partitions]
-      .filter(([partition]) => !assignment.held.has(partition))
+      .filter(([partition]) => !assignment.held.has(partition) && !pipeline.isTrying(partition))
       .filter(([partition, offsets]) => !toEnds || offsets.begun < (this.#ends.get(partition) ?? 0))
       .map(([partition]) => partition);
     this.#membership?.consumer.resume(unread);

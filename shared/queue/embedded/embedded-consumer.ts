@@ -29,6 +29,7 @@ export class EmbeddedConsumer implements QueueConsumer {
   readonly #group: string;
   readonly #fetchBytesMax: number;
   readonly #running: Promise<void>;
+  readonly #tries: number;
   #next: number;
   /** Offset after the last record that was ever fetched. */
   #fetchedTo: number;
@@ -36,11 +37,16 @@ export class EmbeddedConsumer implements QueueConsumer {
   #ended = false;
   #waiter: (() => void) | null = null;
 
-  constructor(queue: ConsumedQueue, handler: ConsumerHandler, options: ConsumeOptions & { readonly next: number }) {
+  constructor(
+    queue: ConsumedQueue,
+    handler: ConsumerHandler,
+    options: ConsumeOptions & { readonly next: number; readonly tries: number },
+  ) {
     this.#queue = queue;
     this.#handler = handler;
     this.#group = options.group;
     this.#fetchBytesMax = options.fetchBytesMax;
+    this.#tries = options.tries;
     this.#next = options.next;
     this.#fetchedTo = options.next;
     this.#running = this.#run();
@@ -100,7 +106,8 @@ export class EmbeddedConsumer implements QueueConsumer {
     await new Promise(setImmediate);
     try {
       if (!this.#ended) {
-        this.#handler.assigned([{ partition: PARTITION, next: this.#next, end: this.#queue.end() }], ASSIGNMENT);
+        const start = { partition: PARTITION, next: this.#next, end: this.#queue.end() };
+        this.#handler.assigned([this.#tries > 0 ? { ...start, tries: this.#tries } : start], ASSIGNMENT);
       }
       while (!this.#ended) {
         if (this.#paused || this.#next >= this.#queue.end()) await this.#woken();

@@ -161,7 +161,7 @@ export class EmbeddedQueue implements Queue {
 
   async consume(handler: ConsumerHandler, options: ConsumeOptions): Promise<EmbeddedConsumer> {
     assert(!this.#options.readOnly && !this.#closed);
-    const { next } = await this.#thread.call('join', options.group);
+    const { next, tries } = await this.#thread.call('begin', options.group);
     const consumer = new EmbeddedConsumer(
       {
         thread: this.#thread,
@@ -170,7 +170,7 @@ export class EmbeddedQueue implements Queue {
         left: () => this.#consumers.delete(consumer),
       },
       handler,
-      { ...options, next },
+      { ...options, next, tries },
     );
     this.#consumers.add(consumer);
     return consumer;

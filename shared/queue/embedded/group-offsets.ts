@@ -6,6 +6,8 @@
 //
 // What is removed so was consumed by every group that has joined: it is indexed, or with the dead letters. A group that is new begins
 // with the first record that is still there, so that between an old name and a new one nothing is passed over.
+//
+// Beside the offset is kept how many times somebody began to read there without getting past it: what is there may be what ends it.
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 
@@ -28,17 +30,24 @@ export class GroupOffsets {
   readonly #all: StatementSync;
   readonly #remove: StatementSync;
   readonly #see: StatementSync | null;
+  readonly #try: StatementSync | null;
 
   constructor(database: DatabaseSync, { readOnly, tell }: { readonly readOnly: boolean; tell(message: string): void }) {
     this.#tell = tell;
     this.#put = database.prepare(
-      'INSERT INTO group_offsets (name, next) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET next = excluded.next',
+      readOnly
+        ? 'INSERT INTO group_offsets (name, next) VALUES (?, ?)'
+        : `INSERT INTO group_offsets (name, next) VALUES (?, ?) ON CONFLICT (name) DO UPDATE
+           SET tries = iif(next = excluded.next, tries, 0), next = excluded.next`,
     );
     this.#get = database.prepare('SELECT next FROM group_offsets WHERE name = ?');
     this.#all = database.prepare(`SELECT name, next, ${readOnly ? 'NULL AS seen' : 'seen'} FROM group_offsets`);
     this.#remove = database.prepare('DELETE FROM group_offsets WHERE name = ?');
-    // A log of an earlier version has no such column, until it is opened for writing.
+    // A log of an earlier version has no such columns, until it is opened for writing.
     this.#see = readOnly ? null : database.prepare('UPDATE group_offsets SET seen = ? WHERE name = ?');
+    this.#try = readOnly
+      ? null
+      : database.prepare('UPDATE group_offsets SET tries = min(tries + 1, 999999) WHERE name = ? RETURNING tries');
   }
 
   /** Next offset of the group, or null if it never committed. */
@@ -55,6 +64,11 @@ export class GroupOffsets {
     this.#joined.add(group);
     if (this.committed(group) === null) this.#put.run(group, next);
     this.#see?.run(passedMs, group);
+  }
+
+  /** The group begins to read where it stands, once more. Returns how many times it has, with this one. */
+  try(group: string): number {
+    return Number(this.#try?.get(group)?.['tries'] ?? 0);
   }
 
   /** Tells of those that nobody has joined and that hold records; each once. */

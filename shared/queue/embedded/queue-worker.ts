@@ -75,6 +75,8 @@ export interface LogMethods {
   heads(from: { topic: Topic; offset: number; records: number }): Moved<Fetched>;
   /** Next offset of the group, which counts for retention from now on. */
   join(group: string): { next: number; end: number };
+  /** As `join`, for who reads from there on; see SqliteLog.begin. */
+  begin(group: string): { next: number; tries: number };
   /** Where the group stands, without a trace. `oldestMs`: append time of its next record; null when caught up. */
   standOf(group: string): { low: number; high: number; next: number; oldestMs: number | null };
   /** Removes these records of the logs. */
@@ -143,6 +145,11 @@ class LogKeeper implements Disposable {
   join(group: string): number {
     this.#groups.add(group);
     return this.do((log) => log.join(group));
+  }
+
+  begin(group: string): { next: number; tries: number } {
+    this.#groups.add(group);
+    return this.do((log) => log.begin(group));
   }
 
   /** To be called after what must stay, and now and then. Throws where the file is gone and cannot be made anew. */
@@ -266,6 +273,7 @@ function methodsOf(keeper: LogKeeper): LogMethods {
       const next = keeper.join(group);
       return { next, end: keeper.do((log) => log.end('logs')) };
     },
+    begin: (group) => keeper.begin(group),
     standOf: (group) =>
       keeper.do((log) => {
         const next = log.next(group);

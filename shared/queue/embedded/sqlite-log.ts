@@ -150,6 +150,25 @@ export class SqliteLog implements Disposable {
     return next;
   }
 
+  /** As `join`, to read from there on; counts how many times the group began so, without getting on since. 0: there is nothing to be read. */
+  begin(group: string): { readonly next: number; readonly tries: number } {
+    const next = this.join(group);
+    let tries = 0;
+    if (next >= this.end('logs')) return { next, tries };
+    try {
+      this.#transact(() => {
+        // Where the record at which it stood was removed, it begins elsewhere, for the first time.
+        this.#groups.commit([[group, next]]);
+        tries = this.#groups.try(group);
+      });
+    } catch (error) {
+      // Reading is what makes room on a full device.
+      if (!isFull(error)) throw error;
+      tries = 0;
+    }
+    return { next, tries };
+  }
+
   /** Writes in one synced transaction what may be written of it: the logs, the commits, and each append of dead letters. */
   write(write: Write): Written {
     const { logs, commits } = write;
@@ -330,8 +349,11 @@ function prepareLog(database: DatabaseSync): void {
     CREATE TABLE IF NOT EXISTS group_offsets (name TEXT PRIMARY KEY, next INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   `);
   // A log of an earlier version has groups that it does not know when they were seen.
-  const columns = database.prepare("SELECT 1 FROM pragma_table_info('group_offsets') WHERE name = 'seen'");
-  if (columns.get() === undefined) database.exec('ALTER TABLE group_offsets ADD COLUMN seen INTEGER');
+  const column = database.prepare("SELECT 1 FROM pragma_table_info('group_offsets') WHERE name = ?");
+  if (column.get('seen') === undefined) database.exec('ALTER TABLE group_offsets ADD COLUMN seen INTEGER');
+  if (column.get('tries') === undefined) {
+    database.exec('ALTER TABLE group_offsets ADD COLUMN tries INTEGER NOT NULL DEFAULT 0');
+  }
   // Opening a log that is there writes nothing: it must be possible on a full device, or nothing could ever be taken out of it.
   if (database.prepare('PRAGMA user_version').get()?.['user_version'] !== FORMAT) {
     database.exec(`PRAGMA user_version = ${FORMAT}`);

@@ -9,6 +9,8 @@ export interface Start {
   readonly partition: number;
   readonly next: number;
   readonly end: number;
+  /** Assignments that began at `next`, this one included; absent where they are not counted. */
+  readonly tries?: number;
   /** Epoch of the leader that wrote the record before `next`, and of the one that leads now; null where they are not known. */
   readonly epoch?: number | null;
   readonly leaderEpoch?: number | null;

@@ -11,7 +11,7 @@ import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 import type { ConsumeOptions, ConsumerHandler, FetchedRecord, QueueConsumer } from '../queue.ts';
 import type { QueueObserver } from '../queue-observer.ts';
-import { type Assignment, Assignments } from './assignments.ts';
+import { type Assignment, Assignments, type Start } from './assignments.ts';
 import { fetchedRecord, ownRecord } from './fetched-records.ts';
 import { type PartitionStand, readStands } from './group-offsets.ts';
 import { encodeMark } from './log-position.ts';
@@ -123,9 +123,11 @@ export class KafkaConsumer implements QueueConsumer {
     }
   }
 
-  #marked(assignment: Assignment, nextOffsets: ReadonlyMap<number, number>) {
+  /** `tries`: by partition, where the offset is that of an assignment that begins. */
+  #marked(assignment: Assignment, nextOffsets: ReadonlyMap<number, number>, tries?: ReadonlyMap<number, number>) {
     const partitions = Array.from(nextOffsets, ([partition, next]) => {
-      return { partition, offset: String(next), metadata: encodeMark(assignment.mark(partition, next)) };
+      const mark = { ...assignment.mark(partition, next), tries: tries?.get(partition) ?? 0 };
+      return { partition, offset: String(next), metadata: encodeMark(mark) };
     });
     return { topics: [{ topic: this.#needs.topic, partitions }] };
   }
@@ -250,12 +252,14 @@ export class KafkaConsumer implements QueueConsumer {
   async #announce(assignment: Assignment, changed: Changed): Promise<void> {
     const { withAdmin, clock, topic, observer } = this.#needs;
     const { group } = this.#options;
+    // Counted once, although a count whose answer did not come may be read again.
+    const counted = new Map<number, number>();
     while (this.#assignments.held === assignment) {
       try {
         const stands = await withAdmin((admin) => readStands(admin, group, topic, { asksEpochs: true }));
         if (this.#assignments.held !== assignment) return;
         const mine = stands.filter(({ partition }) => assignment.partitions.includes(partition));
-        const starts = startsOf(mine, changed);
+        const starts = withTries(startsOf(mine, changed), counted);
         const changes = changesOf(mine, changed);
         assignment.prepare(starts, { topicId: stands[0]?.topicId ?? null, topicPartitions: stands.length });
         // Before the commit: after it nobody else finds them.
@@ -263,18 +267,37 @@ export class KafkaConsumer implements QueueConsumer {
         if (news.length > 0) this.#handler.logsChanged?.(news);
         // Whoever comes after us is not to find, and to tell, the same again; and must find where a group began that never committed.
         const unknown = mine.filter(({ position }) => position === null);
-        const moved = new Map([...unknown, ...changes].map(({ partition, next }) => [partition, next]));
-        if (moved.size > 0) await this.#keeper?.offsets.commitOffsets(this.#marked(assignment, moved));
+        const tried = starts.filter(({ tries = 0 }) => tries > 0);
+        const moved = new Map([...tried, ...unknown, ...changes].map(({ partition, next }) => [partition, next]));
+        if (moved.size > 0) await this.#commitStarts(assignment, moved, counted);
         if (this.#assignments.held !== assignment) return;
         assignment.begin();
         for (const { partition, next } of starts) this.#goOn(partition, next);
-        const told = starts.map(({ partition, next, end }) => ({ partition, next, end }));
+        const told = starts.map(({ partition, next, end, tries }) => {
+          return { partition, next, end, ...(tries !== undefined && { tries }) };
+        });
         this.#handler.assigned(told, assignment.number);
         return;
       } catch (error) {
         observer.offsetsUnknown(group, failureOf(error).reason);
       }
       await clock.sleep(ANNOUNCE_PAUSE_MS, this.#closing.signal).catch(() => undefined);
+    }
+  }
+
+  /** Where nothing can be committed nothing is read: a coordinator that is gone is noticed here as well. */
+  async #commitStarts(
+    assignment: Assignment,
+    offsets: ReadonlyMap<number, number>,
+    tries: ReadonlyMap<number, number>,
+  ): Promise<void> {
+    const beganMs = this.#needs.clock.monotonicMs();
+    try {
+      await this.#keeper?.offsets.commitOffsets(this.#marked(assignment, offsets, tries));
+      this.#commitsFailSinceMs = null;
+    } catch (error) {
+      if (this.#assignments.held === assignment) this.#commitFailed(beganMs, error);
+      throw error;
     }
   }
 
@@ -400,6 +423,16 @@ export class KafkaConsumer implements QueueConsumer {
     const mine = partitions.filter((partition) => held.partitions.includes(partition));
     if (mine.length > 0) action(this.#consumer, { topic: this.#needs.topic, partitions: mine });
   }
+}
+
+/** The starts, with the tries that were counted for this assignment before, if they were. */
+function withTries(starts: readonly Start[], counted: Map<number, number>): Start[] {
+  return starts.map((start) => {
+    if (start.tries === undefined) return start;
+    const tries = counted.get(start.partition) ?? start.tries;
+    counted.set(start.partition, tries);
+    return { ...start, tries };
+  });
 }
 
 /** Waits for the owner to know of the assignment, and keeps the group's session alive meanwhile. */

@@ -28,7 +28,10 @@ export function startsOf(stands: readonly PartitionStand[], changed: Changed): S
     const { partition, position, next, change, high, leaderEpoch } = stand;
     const isOther = found !== undefined || change !== null;
     const epoch = isOther ? null : (position?.mark?.epoch ?? null);
-    return { partition, next: found?.next ?? next, end: high, epoch, leaderEpoch };
+    const start = { partition, next: found?.next ?? next, end: high, epoch, leaderEpoch };
+    // Where nothing is to be read, nothing is tried; and what lies behind a change was never tried.
+    const isTried = !isOther && position !== null && next < high;
+    return isTried ? { ...start, tries: (position.mark?.tries ?? 0) + 1 } : start;
   });
 }
 

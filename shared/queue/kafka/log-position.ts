@@ -5,8 +5,9 @@
 //   log_truncated      the log diverges < next     go on from there      next … the old end are gone
 //   topic_recreated    another topic id            go on at low          next … the old end are gone, and 0 … low of the new one
 //
-// What a reader knows beside its offset travels as the metadata of its commit, `sluice1 <topic id> <leader epoch> <end>`, so that a process
-// that starts later sees what happened while nobody ran. A commit without it, or with somebody else's words, counts as of the log that is there.
+// What a reader knows beside its offset travels as the metadata of its commit, `sluice1 <topic id> <leader epoch> <end> [<tries>]`, so that
+// a process that starts later sees what happened while nobody ran. A commit without it, or with somebody else's words, counts as of the log
+// that is there. Tries are written only where there are some: a program that does not know them reads all other commits.
 
 import type { LossReason, RecordLoss } from '../queue.ts';
 
@@ -18,6 +19,8 @@ export interface LogMark {
   readonly epoch: number | null;
   /** The end of the log as it was last heard of: there were at least so many records. */
   readonly end: number;
+  /** Assignments that began at the position and have not moved it; absent where there was none. */
+  readonly tries?: number;
 }
 
 export interface LogPosition {
@@ -44,17 +47,25 @@ export interface LogStart {
 
 const WORD = 'sluice1';
 const NONE = '-';
-const MARK = /^sluice1 ([A-Za-z0-9_-]{22}|-) (\d{1,10}|-) (\d{1,16})$/;
+const MARK = /^sluice1 ([A-Za-z0-9_-]{22}|-) (\d{1,10}|-) (\d{1,16})(?: (\d{1,6}))?$/;
+/** More need not be told apart. */
+const TRIES_MAX = 999_999;
 
-export function encodeMark({ topicId, epoch, end }: LogMark): string {
-  return `${WORD} ${topicId ?? NONE} ${epoch ?? NONE} ${end}`;
+export function encodeMark({ topicId, epoch, end, tries = 0 }: LogMark): string {
+  const told = tries > 0 ? ` ${Math.min(tries, TRIES_MAX)}` : '';
+  return `${WORD} ${topicId ?? NONE} ${epoch ?? NONE} ${end}${told}`;
 }
 
 /** Null where it is not ours. */
 export function decodeMark(metadata: string | null | undefined): LogMark | null {
-  const [, id, epoch, end] = MARK.exec(metadata ?? '') ?? [];
+  const [, id, epoch, end, tries = '0'] = MARK.exec(metadata ?? '') ?? [];
   if (id === undefined || epoch === undefined || end === undefined) return null;
-  const known = { topicId: id === NONE ? null : id, epoch: epoch === NONE ? null : Number(epoch), end: Number(end) };
+  const known = {
+    topicId: id === NONE ? null : id,
+    epoch: epoch === NONE ? null : Number(epoch),
+    end: Number(end),
+    ...(Number(tries) > 0 && { tries: Number(tries) }),
+  };
   return Number.isSafeInteger(known.end) ? known : null;
 }
 

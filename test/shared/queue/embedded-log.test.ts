@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, it, type TestContext } from 'node:test';
 import { systemClock } from '#shared/clock.ts';
 import { openEmbeddedQueue } from '#shared/queue/embedded/embedded-queue.ts';
@@ -273,3 +274,34 @@ async function folder(t: TestContext): Promise<string> {
   t.after(() => rm(dir, { recursive: true, force: true }));
   return dir;
 }
+
+describe('tries', () => {
+  it('are counted in a log of an earlier version, and kept by one that opens it later', async (t) => {
+    const file = join(await folder(t), 'log.sqlite');
+    {
+      using log = open(file, {});
+      log.write(write({ logs: 3 }));
+      log.join('g');
+    }
+    {
+      using database = new DatabaseSync(file);
+      database.exec('ALTER TABLE group_offsets DROP COLUMN tries');
+    }
+    {
+      using readOnly = open(file, { readOnly: true });
+      assert.equal(readOnly.next('g'), 0);
+    }
+    for (const tries of [1, 2, 3]) {
+      using log = open(file, {});
+      assert.deepEqual(log.begin('g'), { next: 0, tries });
+    }
+    using log = open(file, {});
+    log.join('g');
+    log.write(write({ commits: [['g', 0]] }));
+    assert.equal(log.begin('g').tries, 4, 'who only looks is not counted, and the same offset is no progress');
+    log.write(write({ commits: [['g', 2]] }));
+    assert.deepEqual(log.begin('g'), { next: 2, tries: 1 });
+    log.write(write({ commits: [['g', 3]] }));
+    assert.deepEqual(log.begin('g'), { next: 3, tries: 0 }, 'there is nothing to be tried');
+  });
+});

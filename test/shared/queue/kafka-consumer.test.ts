@@ -139,9 +139,11 @@ class World implements AsyncDisposable {
     await this.clock.settle();
     const client = this.clients[n];
     assert.ok(client, `client ${n} was made`);
-    client.commit = commit;
     client.join();
     await this.clock.settle();
+    // What was committed so far is that it begins.
+    client.commit = commit;
+    client.commits = 0;
     await client.fetch(0);
     return client;
   }
@@ -185,6 +187,19 @@ suite('a coordinator that does not answer', () => {
     assert.deepEqual(world.handler.revocations, [1], 'what the old client says late is not about the new one');
     assert.equal(world.handler.batches.length, 2);
     assert.equal(world.clients.length, 2);
+  });
+
+  test('is left also where it does not answer at the beginning', async () => {
+    await using world = new World();
+    await world.clock.settle();
+    const [client] = world.clients;
+    assert.ok(client);
+    client.commit = noAnswer(world);
+    client.join();
+    await world.clock.advance(20_000);
+    assert.deepEqual(world.handler.assignments, [], 'nothing is read that would not be counted');
+    await world.joined(1, () => Promise.resolve());
+    assert.equal(world.handler.assignments.length, 1);
   });
 
   test('is kept while commits fail for a moment only', async () => {
@@ -276,6 +291,46 @@ suite('a log that is not what it was', () => {
     assert.deepEqual(changesOf(world), ['topic_recreated 7>0 lost topic_recreated 7-12 at least']);
     assert.deepEqual(world.handler.revocations, []);
     assert.equal(world.handler.assignments.at(-1)?.starts[0]?.next, 0);
+  });
+
+  test('tries are counted where it begins, once for each assignment, until a commit moves the offset', async () => {
+    await using world = new World();
+    const committed: string[] = [];
+    let failures = 2;
+    const keep: Client['commit'] = (offset, metadata = '') => {
+      // It is written, but the answer is lost.
+      world.log.committed = { offset, metadata };
+      committed.push(metadata);
+      return failures-- > 0 ? Promise.reject(new Error('no answer')) : Promise.resolve();
+    };
+    await world.clock.settle();
+    const [client] = world.clients;
+    assert.ok(client);
+    client.commit = keep;
+    const rejoin = async (): Promise<number | undefined> => {
+      client.emit('rebalancing');
+      client.join();
+      await world.clock.advance(2000);
+      return world.handler.assignments.at(-1)?.starts[0]?.tries;
+    };
+    assert.equal(await rejoin(), 1);
+    assert.equal(committed.length, 3);
+    assert.equal(await rejoin(), 2);
+    assert.equal(await rejoin(), 3);
+    assert.match(world.log.committed.metadata, / 10 3$/);
+    await client.fetch(0);
+    await world.consumer.commit(world.handler.assignment, new Map([[0, 1]]));
+    assert.match(world.log.committed.metadata, / 10$/);
+    assert.equal(await rejoin(), 1);
+
+    world.log.committed.metadata = 'of somebody else';
+    assert.equal(await rejoin(), 1);
+    Object.assign(world.log, { high: 1, epochEnd: 1 });
+    const before = committed.length;
+    assert.equal(await rejoin(), undefined, 'nothing is there to be tried');
+    assert.equal(committed.length, before);
+    Object.assign(world.log, { topicId: newId, high: 5 });
+    assert.equal(await rejoin(), undefined, 'what is there now was never tried');
   });
 
   test('removed by retention before it was read: the gap is told, and what is in hand stays ours to commit', async () => {

@@ -85,6 +85,10 @@ suite('a mark', () => {
         for (const end of [0, Number.MAX_SAFE_INTEGER]) {
           const mark = { topicId, epoch, end };
           assert.deepEqual(decodeMark(encodeMark(mark)), mark);
+          const tried = { ...mark, tries: 7 };
+          assert.deepEqual(decodeMark(encodeMark(tried)), tried);
+          assert.equal(encodeMark({ ...mark, tries: 0 }), encodeMark(mark), 'read by programs that do not count');
+          assert.equal(decodeMark(encodeMark({ ...mark, tries: 2 ** 40 }))?.tries, 999_999);
         }
       }
     }
@@ -98,6 +102,9 @@ suite('a mark', () => {
     'sluice2 - - 0',
     'sluice1 - - -1',
     'sluice1 - - 0 ',
+    'sluice1 - - 0 -1',
+    'sluice1 - - 0 1234567',
+    'sluice1 - - 0 1 1',
     `sluice1 ${OLD}x 1 1`,
   ];
   others.push('sluice1 - - 9999999999999999', 'x'.repeat(5000), 'sluice1 - 1\n 1');

@@ -1,0 +1,101 @@
+// Tries out records in a child process (opening-child.ts), one after another in the same one, as long as none of them ends it.
+//
+// Guarantees: a record is blamed only when it has ended two children, the second of which had opened nothing before it: what ends a child
+// once may be somebody else's doing, or be left over from the records before. That no child can be started is no record's fault: it is
+// told, and tried again. A child that nobody needs is ended after a while.
+
+import type { ChildProcess } from 'node:child_process';
+import { backoffMs } from '#shared/backoff.ts';
+import { startChild } from '#shared/child-process.ts';
+import type { Clock } from '#shared/clock.ts';
+import { reasonOf } from '#shared/errors.ts';
+import type { FetchedRecord } from '#shared/queue/queue.ts';
+import type { OpeningLimits } from './messages.ts';
+import type { OpeningOptions } from './opening.ts';
+import type { RecordOpener, Verdict } from './opener.ts';
+import { type Asked, OpeningProcess } from './opening-process.ts';
+
+const IDLE_MS = 10_000;
+const BACKOFF = { baseMs: 500, capMs: 30_000 };
+/** Children that a record may end. */
+const CHILDREN_MAX = 2;
+
+export interface ChildOpenerOptions {
+  readonly opening: OpeningOptions;
+  /** Of a child that is started now. */
+  readonly limits: () => OpeningLimits;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly telemetry: { openingChildFailed(error: unknown): void };
+  /** Another child than ours. */
+  readonly start?: () => ChildProcess;
+}
+
+export class ChildOpener implements RecordOpener {
+  trouble: string | null = null;
+  readonly #options: ChildOpenerOptions;
+  #child: OpeningProcess | null = null;
+  #idle: Disposable | null = null;
+
+  constructor(options: ChildOpenerOptions) {
+    this.#options = options;
+  }
+
+  async open(record: FetchedRecord, signal: AbortSignal): Promise<Verdict> {
+    this.#idle?.[Symbol.dispose]();
+    const abort = (): void => this.#end();
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+      for (let ended = 1; ; ended++) {
+        const asked = await (await this.#started(signal)).open(record);
+        signal.throwIfAborted();
+        if (asked === 'well') return { kind: 'well' };
+        this.#end();
+        if (ended === CHILDREN_MAX) return verdictOf(asked);
+      }
+    } finally {
+      signal.removeEventListener('abort', abort);
+      this.#idle = this.#options.clock.timer(IDLE_MS, () => this.#end());
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#idle?.[Symbol.dispose]();
+    this.#end();
+  }
+
+  /** A child that is ready, however long it takes. */
+  async #started(signal: AbortSignal): Promise<OpeningProcess> {
+    const { clock, random, telemetry, opening, limits, start = startOwn } = this.#options;
+    for (let attempt = 0; ; attempt++) {
+      signal.throwIfAborted();
+      if (this.#child?.isAlive) return this.#child;
+      try {
+        this.#child = new OpeningProcess(start(), clock, limits());
+        await this.#child.begin(opening);
+        this.trouble = null;
+        return this.#child;
+      } catch (error) {
+        signal.throwIfAborted();
+        this.#end();
+        this.trouble = `records that may have ended an indexer wait, for no child process can be started to open them: ${reasonOf(error)}`;
+        telemetry.openingChildFailed(error);
+        await clock.sleep(backoffMs(attempt, BACKOFF, random), signal);
+      }
+    }
+  }
+
+  #end(): void {
+    this.#child?.kill();
+    this.#child = null;
+  }
+}
+
+function startOwn(): ChildProcess {
+  return startChild('opening-child', import.meta.url);
+}
+
+function verdictOf({ harm, what, progress }: Exclude<Asked, 'well'>): Verdict {
+  const doing = progress === null ? '' : ` while ${progress.doing}`;
+  return { kind: 'poison', harm, what: `${what}${doing}`, events: Math.max(1, progress?.events ?? 1) };
+}

@@ -1,0 +1,38 @@
+// What a child process that opens records may use. More than any record needs that the limits of the codecs let pass; less than the
+// indexer itself has, for a record that just fits into the child must not end the indexer. Pure.
+
+import type { OpeningLimits } from './messages.ts';
+
+const MIB = 1024 * 1024;
+
+/** Below the session of a group's member (15 s), and a thousand times what any step takes. */
+const TURN_MS = 10_000;
+/** Millions of small events take a minute on a slow machine, in steps that harm nobody. */
+const RUN_MS = 180_000;
+/** Of a value, where its entries end, its documents, and their copies on the way to the child. */
+const VALUE_COPIES = 4;
+const GROWTH_BYTES_MIN = 128 * MIB;
+/** Of the memory that is there, so much may be taken. */
+const AVAILABLE_SHARE = 0.6;
+const HEAP_MB_MIN = 64;
+const HEAP_MB_MAX = 256;
+/** Of the indexer's own heap, which holds other things as well. */
+const HEAP_SHARE = 0.25;
+
+/** The indexer's own limit of V8's heap, and the memory that the machine or the container has to give. */
+export interface Machine {
+  readonly heapBytes: number;
+  readonly availableBytes: number;
+}
+
+/** `valueBytesMax`: of an uncompressed value. */
+export function limitsOf(valueBytesMax: number, { heapBytes, availableBytes }: Machine): OpeningLimits {
+  const wanted = GROWTH_BYTES_MIN + VALUE_COPIES * valueBytesMax;
+  const heapMb = Math.round((HEAP_SHARE * heapBytes) / MIB);
+  return {
+    turnMs: TURN_MS,
+    runMs: RUN_MS,
+    heapMb: Math.max(HEAP_MB_MIN, Math.min(HEAP_MB_MAX, heapMb)),
+    growthBytes: Math.max(GROWTH_BYTES_MIN, Math.min(wanted, AVAILABLE_SHARE * availableBytes)),
+  };
+}

@@ -1,0 +1,143 @@
+// Everything that the indexer does with a record's bytes by itself, done once for nothing: decompressed, scanned, made into documents,
+// also as text (what the store may ask for later), its split lines joined as far as they lie in it. It runs in the worker thread of a child
+// process (opening-worker.ts), so that a record that kills or stalls whoever opens it does so there.
+//
+// Guarantees: nothing is kept from record to record. What it throws the indexer would throw as well.
+
+import type { FetchedRecord } from '#shared/queue/queue.ts';
+import { decodeBatches } from '#shared/record/record.ts';
+import { setImmediate as turn } from 'node:timers/promises';
+import { BulkBody } from '../bulk/body.ts';
+import { DocumentWriter } from '../parse/document.ts';
+import { type JoinedLine, type JoinerLimits, LineJoiner } from '../parse/joiner.ts';
+import { partOf } from '../parse/part.ts';
+import { type Decompress, unpack } from '../unpack.ts';
+
+/** What of the configuration has a say in it; plain, for it goes to another process. */
+export interface OpeningOptions {
+  /** Of an uncompressed value. */
+  readonly bytesMax: number;
+  readonly documentBytesMax: number;
+  readonly bodyBytesMax: number;
+  readonly trustedTenants: readonly string[];
+  readonly lines: JoinerLimits;
+}
+
+/** How far the opening came: what was going on when it ended badly. */
+export interface Progress {
+  readonly doing: string;
+  /** Events that the record's table speaks of, once that is read. */
+  readonly events: number | null;
+}
+
+/** The event loop had a turn: an indexer would have answered its group. */
+export const TURN = 'turn';
+const TURN_TOLD_MS = 100;
+
+/** Bytes of entries after which the progress is told, and others get their turn. */
+const TOLD_BYTES = 512 * 1024;
+
+export interface OpeningOptionsHere extends OpeningOptions {
+  /** A test's own. */
+  readonly decompress?: Decompress;
+}
+
+/** Events that the record's table speaks of; null where it cannot be read. */
+export function eventsOf({ headers: { batches: table } }: Pick<FetchedRecord, 'headers'>): number | null {
+  const batches = table ? decodeBatches(table) : null;
+  return batches && batches.reduce((sum, { count }) => sum + count, 0);
+}
+
+export async function openWholly(
+  record: FetchedRecord,
+  options: OpeningOptionsHere,
+  tell: (told: Progress | typeof TURN) => void,
+): Promise<void> {
+  const turns = setInterval(() => tell(TURN), TURN_TOLD_MS);
+  try {
+    await openInSteps(record, options, tell);
+  } finally {
+    clearInterval(turns);
+  }
+}
+
+async function openInSteps(
+  record: FetchedRecord,
+  options: OpeningOptionsHere,
+  tell: (progress: Progress) => void,
+): Promise<void> {
+  const events = eventsOf(record);
+  const opened = await unpack(record, options);
+  if (opened.kind === 'unreadable') return;
+  const scratch = new Scratch(options);
+  let entry = 0;
+  let start = 0;
+  let toldAt = -1;
+  for (const batch of opened.batches) {
+    scratch.beginBatch(batch);
+    for (let i = 0; i < batch.count; i++) {
+      if (toldAt < 0 || start - toldAt > TOLD_BYTES) {
+        toldAt = start;
+        tell({ doing: `making documents of its entries, from the one with number ${entry} on`, events });
+        await turn();
+      }
+      const end = opened.ends[entry++] ?? 0;
+      scratch.write(opened.bytes, start, end, batch.first + i);
+      start = end;
+    }
+  }
+  tell({ doing: 'passing on its unfinished lines', events });
+  scratch.finish();
+}
+
+/** Documents that nobody gets. */
+class Scratch {
+  readonly #body = new BulkBody();
+  readonly #documents: DocumentWriter;
+  readonly #lines: LineJoiner<null>;
+  readonly #options: OpeningOptions;
+  #batch: Parameters<DocumentWriter['beginBatch']>[0] | null = null;
+
+  constructor(options: OpeningOptions) {
+    this.#options = options;
+    this.#documents = new DocumentWriter(this.#body, {
+      trusted: new Set(options.trustedTenants),
+      bytesMax: options.documentBytesMax,
+    });
+    this.#lines = new LineJoiner(options.lines);
+  }
+
+  beginBatch(batch: Parameters<DocumentWriter['beginBatch']>[0]): void {
+    this.#batch = batch;
+    this.#documents.beginBatch(batch, 0);
+  }
+
+  write(bytes: Uint8Array, start: number, end: number, index: number): void {
+    const batch = this.#batch;
+    if (batch === null) return;
+    const isPart = end - start <= this.#options.documentBytesMax && partOf(bytes, start, end) !== null;
+    if (isPart) {
+      const origin = { partition: 0, assignment: 1, batch, index, hold: null };
+      for (const line of this.#lines.add(origin, bytes, start, end, 0) ?? []) this.#writeLine(line);
+      this.#documents.beginBatch(batch, 0);
+    } else this.#documents.write(bytes, start, end, index);
+    // What the store refuses is written once more so.
+    this.#documents.writeAsText(bytes, start, end, index);
+    this.#restart();
+  }
+
+  finish(): void {
+    for (const line of this.#lines.flush()) this.#writeLine(line);
+  }
+
+  #writeLine({ batch, index, entry, partial }: JoinedLine<null>): void {
+    this.#documents.beginBatch(batch, 0);
+    this.#documents.write(entry, 0, entry.length, index, partial);
+    this.#documents.writeAsText(entry, 0, entry.length, index, partial);
+    this.#restart();
+  }
+
+  #restart(): void {
+    if (this.#body.length >= this.#options.bodyBytesMax) this.#body.release(this.#body.request());
+  }
+}

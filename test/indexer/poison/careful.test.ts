@@ -1,0 +1,186 @@
+// Suspect partitions of an indexer, with a stand-in for the child process: what is tried out, what becomes of poison, what goes on meanwhile,
+// and when it is over.
+
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { drainIndexer } from '#indexer/consume/drain.ts';
+import { type Indexer, startIndexer } from '#indexer/main.ts';
+import type { RecordOpener, Verdict } from '#indexer/poison/opener.ts';
+import { SluiceError } from '#shared/errors.ts';
+import type { FetchedRecord } from '#shared/queue/queue.ts';
+import { World } from '../world.ts';
+
+/** Tries records out as the test says, and notes which. */
+class Opener implements RecordOpener {
+  trouble: string | null = null;
+  readonly tried: string[] = [];
+  readonly #world: World;
+  /** What is found of a record, after a second. */
+  find: (record: FetchedRecord) => Verdict = () => ({ kind: 'well' });
+  /** No child can be started as long as this is pending. */
+  ready: Promise<void> = Promise.resolve();
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  async open(record: FetchedRecord, signal: AbortSignal): Promise<Verdict> {
+    this.tried.push(`${record.partition}/${record.offset}`);
+    const aborted = new Promise<never>((_, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+    });
+    aborted.catch(() => undefined);
+    await Promise.race([this.ready, aborted]);
+    await this.#world.clock.sleep(1000, signal);
+    return this.find(record);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+async function arrange(env: Record<string, string> = {}) {
+  const world = new World({ partitions: 2, env });
+  world.queue.hooks = { ...world.queue.hooks, countsTries: true };
+  const opener = new Opener(world);
+  const start = (): Promise<Indexer> => startIndexer({ ...world.options, opener });
+  /** The group goes to pieces before anything was committed, so many times. */
+  const shake = async (times: number): Promise<void> => {
+    for (let i = 0; i < times; i++) {
+      world.queue.rebalance();
+      await world.clock.settle();
+    }
+  };
+  return { world, opener, start, shake };
+}
+
+const poisonous = (offset: number, partition = 0): Opener['find'] => {
+  return (record) =>
+    record.partition === partition && record.offset === offset
+      ? { kind: 'poison', harm: 'died', what: 'it was ended by SIGKILL while making documents', events: 4 }
+      : { kind: 'well' };
+};
+
+suite('suspect partitions', () => {
+  test('a healthy partition is never tried out, however long it takes', async () => {
+    const { world, opener, start } = await arrange();
+    for (let i = 0; i < 20; i++) await world.send(i % 2, [5]);
+    const indexer = await start();
+    await world.drained();
+    for (let i = 0; i < 20; i++) await world.send(i % 2, [5]);
+    await world.drained();
+    await world.clock.until(indexer.stop());
+    world.check([indexer]);
+    assert.deepEqual(opener.tried, []);
+  });
+
+  test('poison is a dead letter with what happened; all else is indexed, each once', async () => {
+    const { world, opener, start, shake } = await arrange();
+    for (let i = 0; i < 12; i++) await world.send(0, [4]);
+    opener.find = poisonous(5);
+    const indexer = await start();
+    await world.clock.settle();
+    await shake(2);
+    await world.drained();
+    await world.clock.until(indexer.stop());
+    world.check([indexer], 4);
+    const [letter, ...others] = world.queue.letters;
+    assert(letter);
+    assert.equal(others.length, 0);
+    assert.deepEqual([letter.reason, letter.from, letter.index], ['record_poisonous', 'sluice.logs/0/5', undefined]);
+    assert.match(letter.error, /ended by SIGKILL while making documents/);
+    assert.equal(indexer.ledger.counts.dead_lettered, 4);
+    assert.ok(world.logged.includes('partition_suspect') && world.logged.includes('record_poisonous'));
+  });
+
+  test('what was fetched before the first commit is tried out, and nothing behind it', async () => {
+    const { world, opener, start, shake } = await arrange();
+    for (let i = 0; i < 100; i++) await world.send(0, [4]);
+    const indexer = await start();
+    await world.clock.settle();
+    await shake(2);
+    await world.drained();
+    await world.clock.until(indexer.stop());
+    world.check([indexer]);
+    const tried = new Set(opener.tried);
+    assert.ok(tried.has('0/0') && !tried.has('0/99'), [...tried].join(' '));
+    assert.ok(world.logged.includes('partition_trusted'));
+  });
+
+  test('the other partitions go on while one is tried out, and its own records keep their order', async () => {
+    const { world, opener, start, shake } = await arrange();
+    for (let i = 0; i < 6; i++) await world.send(0, [4]);
+    let free = (): void => undefined;
+    opener.ready = new Promise((resolve) => (free = resolve));
+    opener.trouble = 'no child process can be started';
+    const indexer = await start();
+    await world.clock.settle();
+    await shake(2);
+    for (let i = 0; i < 40; i++) await world.send(1, [4]);
+    await world.clock.when(() => world.queue.committed.get(1) === 40);
+    assert.equal(world.queue.committed.get(0) ?? 0, 0, 'it waits');
+    assert.match(indexer.unreadyReason ?? '', /no child process/);
+    opener.trouble = null;
+    free();
+    await world.drained();
+    await world.clock.until(indexer.stop());
+    world.check([indexer]);
+    assert.deepEqual(opener.tried.slice(-6), ['0/0', '0/1', '0/2', '0/3', '0/4', '0/5']);
+  });
+
+  test('a partition whose store is away is soon read at full speed again', async () => {
+    const { world, opener, start, shake } = await arrange();
+    for (let i = 0; i < 10; i++) await world.send(0, [4]);
+    const indexer = await start();
+    await world.clock.settle();
+    world.store.down = new SluiceError('store_unavailable', 'away');
+    await shake(5);
+    await world.clock.advance(120_000);
+    world.store.down = null;
+    await world.drained();
+    const before = opener.tried.length;
+    assert.ok(before > 0);
+    for (let i = 0; i < 30; i++) await world.send(0, [4]);
+    await world.drained();
+    await world.clock.until(indexer.stop());
+    world.check([indexer]);
+    assert.equal(opener.tried.length, before);
+    assert.equal(world.queue.letters.length, 0);
+  });
+
+  test('a stop, or a loss, in the middle: nothing is settled, and whoever is next takes it again', async () => {
+    const { world, opener, start, shake } = await arrange();
+    for (let i = 0; i < 6; i++) await world.send(0, [4]);
+    opener.ready = new Promise(() => undefined);
+    const first = await start();
+    await world.clock.settle();
+    await shake(2);
+    await world.clock.advance(2000);
+    await shake(1);
+    await world.clock.advance(2000);
+    assert.ok(opener.tried.length >= 2);
+    await world.clock.until(first.stop());
+    assert.equal(first.ledger.counts.consumed, first.ledger.counts.abandoned);
+    opener.ready = Promise.resolve();
+    const second = await start();
+    await world.drained();
+    await world.clock.until(second.stop());
+    world.check([first, second]);
+  });
+
+  test('a drain job waits for what is tried out, and gets past poison', async () => {
+    const { world, opener, start, shake } = await arrange();
+    for (let i = 0; i < 8; i++) await world.send(0, [4]);
+    opener.find = poisonous(0);
+    opener.ready = new Promise(() => undefined);
+    const first = await start();
+    await world.clock.settle();
+    await shake(2);
+    await world.clock.until(first.stop());
+    opener.ready = Promise.resolve();
+    const { signal } = new AbortController();
+    const outcome = await world.clock.until(drainIndexer({ ...world.options, opener, signal }));
+    assert.deepEqual([outcome.drained, outcome.left], [true, null]);
+    assert.equal(world.found.size, world.sent - 4);
+    assert.equal(world.queue.letters.length, 1);
+  });
+});
