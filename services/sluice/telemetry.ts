@@ -1,7 +1,7 @@
 // What every long-running command tells of itself, whichever parts it runs.
 
 import type { Config } from '#shared/config/settings.ts';
-import type { Metrics } from '#shared/metrics.ts';
+import type { HistogramHandle, Metrics } from '#shared/metrics.ts';
 import type { Queue } from '#shared/queue/queue.ts';
 
 export function watchService(metrics: Metrics, config: Config, queue: Pick<Queue, 'unreadyReason'>): void {
@@ -14,4 +14,13 @@ export function watchService(metrics: Metrics, config: Config, queue: Pick<Queue
   metrics.gauge('queue_up', 'Whether the queue takes what it is given, and can be read.', [], () => [
     [queue.unreadyReason === null ? 1 : 0],
   ]);
+}
+
+/** Seconds of processor time that one turn of the event loop took (turns.ts). */
+export function turnHistogram(metrics: Metrics): HistogramHandle {
+  return metrics.histogram(
+    'turn_seconds',
+    'Processor time of the main thread in one turn of its event loop, during which nobody else is served; turns of less than 1 ms are counted together.',
+    [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5],
+  );
 }
