@@ -20,7 +20,7 @@ const depthMax = 300;
 const pieceBytesMax = 4096;
 const seedBytes = 64 * 1024;
 const encodings: readonly Encoding[] = ['identity', 'gzip', 'zstd'];
-/** What a socket's stream or datagram cannot be compressed as. */
+/** A stream or a datagram has no encodings. */
 const raw: readonly Encoding[] = ['identity'];
 
 /** Small numbers that repeat for a seed (mulberry32). */
@@ -34,8 +34,8 @@ export function seeded(seed: number): Random {
   };
 }
 
-export function encodingsOf({ via }: Shape): readonly Encoding[] {
-  return via === 'http' || via === 'forward' ? encodings : raw;
+export function encodingsOf({ via, isPlain }: Shape): readonly Encoding[] {
+  return (via === 'http' || via === 'forward') && isPlain !== true ? encodings : raw;
 }
 
 /** The shape's pieces as they are, to begin with. */

@@ -20,6 +20,8 @@ export interface Shape {
   readonly nests: readonly (readonly [open: Buffer, close: Buffer])[];
   /** Around the run. */
   readonly wrap: (run: Buffer) => Buffer;
+  /** It may not be compressed. */
+  readonly isPlain?: boolean;
   /** The tag of Forward. */
   readonly tag?: string;
 }
@@ -211,6 +213,7 @@ export const shapes: readonly Shape[] = [
     wrap: plain,
   }),
   http('journal', '/upload', 'application/vnd.fdo.journal', {
+    isPlain: true,
     pieces: bytesOf(['A=1\n\n', '__CURSOR=a\nMESSAGE=x\n\n', 'A=\n', '\n', 'MESSAGE=1\nA=2\nB=3\n\n']),
     nests: [],
     wrap: plain,

@@ -114,6 +114,11 @@ class Siege {
     say('counting');
     await readGoodDocuments(this.#world, load.books);
     const intruders = await countIntruders(this.#world);
+    for (const target of this.#world.targets) {
+      if (this.#fallen.has(target.name)) continue;
+      const code = await target.stop();
+      if (code !== 0) this.#found.push(`${target.name} exited with ${code} after SIGTERM`);
+    }
     const facts: Facts = {
       bars: this.#options.bars,
       targets,
