@@ -5,7 +5,7 @@ import { encode } from '@msgpack/msgpack';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { compress } from 'snappyjs';
 
-export type Via = 'http' | 'forward' | 'syslog-tcp' | 'syslog-udp' | 'gelf-tcp' | 'gelf-udp';
+export type Via = 'http' | 'forward' | 'forward-stream' | 'syslog-tcp' | 'syslog-udp' | 'gelf-tcp' | 'gelf-udp';
 export type Encoding = 'identity' | 'gzip' | 'zstd';
 
 export interface Shape {
@@ -229,6 +229,19 @@ export const shapes: readonly Shape[] = [
       Buffer.from(encode([1_700_000_000, { log: xs }])),
     ],
     nests: msgpackNests,
+    wrap: plain,
+  },
+  {
+    name: 'forward small frames',
+    via: 'forward-stream',
+    pieces: [
+      Buffer.from(encode(['a', 1, {}, { chunk: 'c' }])),
+      Buffer.from(encode(['a', 1, {}])),
+      Buffer.from(encode(['a', [], { chunk: 'c' }])),
+      Buffer.from([0xc0]),
+      Buffer.from(encode(['a', Buffer.from([0xc1]), { chunk: 'c' }])),
+    ],
+    nests: [],
     wrap: plain,
   },
   {

@@ -44,6 +44,8 @@ export async function shoot(shot: Shot, ports: Ports): Promise<Answer> {
       return byHttp(shot, ports.http);
     case 'forward':
       return byStream(forwardFrame(shot), ports.forward, answerMs);
+    case 'forward-stream':
+      return byStream(shot.bytes, ports.forward, streamMs);
     case 'syslog-tcp':
       return byStream(shot.bytes, ports.syslog, streamMs);
     case 'gelf-tcp':
@@ -99,7 +101,8 @@ function byStream(bytes: Buffer, port: number, waitMs: number): Promise<Answer> 
       resolve({ said });
     };
     socket.on('error', () => undefined).on('close', () => done('closed'));
-    socket.on('data', () => done('ack'));
+    // Of many acks all are read.
+    socket.on('data', () => waitMs === answerMs && done('ack'));
     socket.write(bytes, () => setTimeout(() => done('sent'), waitMs).unref());
     setTimeout(() => done('sent'), answerMs).unref();
   });
