@@ -10,7 +10,7 @@ import { loadConfig } from '#shared/config/load.ts';
 import { type MetricFacts, Metrics } from '#shared/metrics.ts';
 import { AdminTelemetry } from '../../services/sluice/admin/telemetry.ts';
 import { LagTelemetry } from '../../services/sluice/lag/telemetry.ts';
-import { watchService } from '../../services/sluice/telemetry.ts';
+import { turnHistogram, watchService } from '../../services/sluice/telemetry.ts';
 import { WorkersTelemetry } from '../../services/sluice/workers/telemetry.ts';
 
 const nothing = (): void => undefined;
@@ -20,6 +20,7 @@ const log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
 const parts: Record<string, (metrics: Metrics) => void> = {
   'each service'(metrics) {
     watchService(metrics, loadConfig({ env: {}, readFile: () => '' }), { unreadyReason: null });
+    turnHistogram(metrics);
   },
   forwarder(metrics) {
     const telemetry = new ForwarderTelemetry(metrics, log);
@@ -76,7 +77,7 @@ Made from what the parts register (\`infra/build/metrics-reference.ts\`) by \`np
 Served at \`/metrics\` of \`SLUICE_ADMIN_LISTEN\` (the lag exporter: of \`SLUICE_LAG_LISTEN\`), as Prometheus text, or as OpenMetrics with exemplars
 where that is asked for. Labels come from closed sets; a sender's values are never among them, but for tenants, of which the first hundred
 have rows of their own. Beside these there are the \`process_*\` and \`nodejs_*\` metrics of prom-client: processor, memory, garbage collection, and
-the delay of the event loop (\`nodejs_eventloop_lag_p99_seconds\`).
+the delay of the event loop (\`nodejs_eventloop_lag_p99_seconds\`). That delay grows on a busy machine too; \`turn_seconds\` tells only what our own code took.
 
 The ledger closes at any moment. Edge: \`events_received_total\` = \`events_produced_total\` + \`events_rejected_total\` + \`events_dropped_total{stage="edge"}\` +
 \`events_inflight{stage="edge"}\`. Indexer: \`events_consumed_total\` = \`events_indexed_total\` + \`events_deduplicated_total\` +

@@ -13,7 +13,8 @@ import type { Queue } from '#shared/queue/queue.ts';
 import { startAdminPage } from './admin/page.ts';
 import { collectStartupGarbage, markAtOnce } from './collector.ts';
 import type { CommandContext } from './command.ts';
-import { watchService } from './telemetry.ts';
+import { turnHistogram, watchService } from './telemetry.ts';
+import { observeTurns } from './turns.ts';
 import { VERSION } from './version.ts';
 import type { WorkerLine } from './workers/worker-line.ts';
 
@@ -68,6 +69,7 @@ export async function runService(
       }),
     );
     watchService(metrics, config, queue);
+    observeTurns(turnHistogram(metrics), signal);
     return await body({ config, clock, log, metrics, queue, lifetime, worker });
   })();
   try {

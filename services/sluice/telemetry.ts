@@ -1,7 +1,7 @@
 // What every long-running command tells of itself, whichever parts it runs.
 
 import type { Config } from '#shared/config/settings.ts';
-import type { Metrics } from '#shared/metrics.ts';
+import type { HistogramHandle, Metrics } from '#shared/metrics.ts';
 import { watchDeadLetters } from '#shared/queue/dead-letter-metrics.ts';
 import type { Queue } from '#shared/queue/queue.ts';
 import type { Store } from '#shared/store/store.ts';
@@ -29,4 +29,13 @@ export function watchStore(metrics: Metrics, store: Store): void {
     'Documents whose container, service and tag are only among their attributes, for the tenant has as many names as it may (embedded store).',
   );
   store.watchUnnamed?.((documents) => unnamed.add(documents));
+}
+
+/** Seconds of processor time that one turn of the event loop took (turns.ts). */
+export function turnHistogram(metrics: Metrics): HistogramHandle {
+  return metrics.histogram(
+    'turn_seconds',
+    'Processor time of the main thread in one turn of its event loop, during which nobody else is served; turns of less than 1 ms are counted together.',
+    [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5],
+  );
 }

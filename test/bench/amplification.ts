@@ -1,7 +1,9 @@
 // The costliest bodies that are known, by dialect: what a byte of them, uncompressed, costs of the processor's time and of memory where
-// they are converted. The slope between a small and a large body, so that what is paid once does not count.
+// they are converted; then, by the whole way into the embedded store, what they cost in all, on the disk too (amplification-whole.ts).
+// The slope between a small and a large body, so that what is paid once does not count.
 
 import { conversions } from '#forwarder/dialects/conversions.ts';
+import { runWhole } from './amplification-whole.ts';
 
 const SMALL_BYTES = 1024 * 1024;
 const LARGE_BYTES = 4 * SMALL_BYTES;
@@ -65,7 +67,7 @@ export async function run(): Promise<void> {
     const bytes = (four.bytes - one.bytes) / (large.length - small.length);
     console.log(`amplification ${name}: ${us.toFixed(3)} us, ${bytes.toFixed(1)} bytes of memory`);
   }
-  return Promise.resolve();
+  await runWhole();
 }
 
 if (import.meta.main) await run();

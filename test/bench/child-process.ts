@@ -11,6 +11,8 @@ const TICKS_PER_SECOND = 100;
 
 export interface ProcessUnderTest extends AsyncDisposable {
   readonly forwardPort: number;
+  readonly httpPort: number;
+  readonly pid: number;
   /** Of all its threads, so far. */
   cpuSeconds(): number;
   peakMiB(): number;
@@ -37,6 +39,8 @@ export async function startUnderTest(command: string, env: Record<string, string
   await ready(child, `http://127.0.0.1:${adminPort}/readyz`);
   return {
     forwardPort,
+    httpPort,
+    pid: child.pid ?? 0,
     cpuSeconds: () => cpuSecondsOf(child.pid),
     peakMiB: () => memoryMiB(child.pid, 'VmHWM'),
     residentMiB: () => memoryMiB(child.pid, 'VmRSS'),

@@ -25,6 +25,8 @@ export interface LoadOptions {
   readonly senders: number;
   /** All senders together. */
   readonly eventsPerSecond: number;
+  /** Whether the client that people use sends too; it does unless told otherwise. */
+  readonly realClient?: boolean;
 }
 
 export class Load implements AsyncDisposable {
@@ -51,7 +53,7 @@ export class Load implements AsyncDisposable {
     });
     this.#ended = once(this.#child, 'exit');
     this.#child.on('message', (told) => this.#heard(told as Told));
-    this.#clients = this.#runClients();
+    this.#clients = options.realClient === false ? Promise.resolve() : this.#runClients();
   }
 
   get resentChunks(): number {

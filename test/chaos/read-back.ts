@@ -29,14 +29,15 @@ export interface AllBooks {
   readonly doomedBooks: Books;
 }
 
-/** Enters every document of the store. */
-export async function readDocuments(url: string, to: AllBooks): Promise<void> {
+/** Enters every document of the store, or those that `query` finds. */
+export async function readDocuments(url: string, to: AllBooks, query: object = { match_all: {} }): Promise<void> {
   await ask(url, 'POST', `/${index}/_refresh`);
   const { id } = (await ask(url, 'POST', `/${index}/_pit?keep_alive=5m`)) as { id: string };
   let after: readonly unknown[] | undefined;
   for (;;) {
     const { hits } = (await ask(url, 'POST', '/_search?filter_path=pit_id,hits.hits._source,hits.hits.sort', {
       size: pageSize,
+      query,
       _source: ['attributes.s', 'attributes.n', 'fluentd.tag'],
       pit: { id, keep_alive: '5m' },
       sort: ['_shard_doc'],

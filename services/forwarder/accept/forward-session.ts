@@ -6,6 +6,7 @@
 // much in flight. A bad frame ends at most its connection.
 
 import type { Socket } from 'node:net';
+import { setImmediate as turn } from 'node:timers/promises';
 import { type Clock, systemClock } from '#shared/clock.ts';
 import { FRAME_MALFORMED, NEED_MORE } from '#shared/msgpack/frame-scanner.ts';
 import { type AddressRate, ratedRoom } from '../admit/address-rates.ts';
@@ -26,6 +27,8 @@ import { Unpacker } from './unpacker.ts';
 
 /** What an unfinished frame costs beside its bytes. */
 const UNFINISHED_OVERHEAD_BYTES = 2048;
+/** Of one connection; then the others have their turn. A read may hold 5,000 of the smallest, each with an ack. */
+const FRAMES_PER_TURN_MAX = 256;
 
 export class ForwardSession implements GateMember, FrameOutcomes {
   readonly #socket: Socket;
@@ -155,9 +158,9 @@ export class ForwardSession implements GateMember, FrameOutcomes {
   }
 
   #read(): void {
-    while (!this.#held && !this.#refusing && !this.#closing && !this.#socket.destroyed) {
-      if (!this.#hasRoom) {
-        this.wait(this.#room());
+    for (let frames = 0; !this.#held && !this.#refusing && !this.#closing && !this.#socket.destroyed; frames++) {
+      if (frames === FRAMES_PER_TURN_MAX || !this.#hasRoom) {
+        this.wait(this.#hasRoom ? turn() : this.#room());
         break;
       }
       const frame = this.#reader.next();

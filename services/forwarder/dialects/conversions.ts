@@ -7,7 +7,7 @@ import type { EntriesOptions, HttpEntries } from '../decode/http-entries.ts';
 import { type Bulk, type BulkOptions, bulkItems } from './elasticsearch/bulk.ts';
 import { jsonStreams } from './loki/json.ts';
 import { protobufStreams } from './loki/protobuf.ts';
-import { unpackSnappy } from './loki/snappy.ts';
+import { snappySize, unpackSnappy } from './loki/snappy.ts';
 import type { LokiOptions, LokiStreams } from './loki/streams.ts';
 import { jsonLogs } from './otlp/json.ts';
 import { protobufLogs } from './otlp/protobuf.ts';
@@ -41,6 +41,11 @@ type Conversions = typeof conversions;
 export type ConversionName = keyof Conversions;
 export type ConversionOptions<N extends ConversionName> = Parameters<Conversions[N]>[1];
 export type Converted<N extends ConversionName> = ReturnType<Conversions[N]>;
+
+/** What there is to convert: of a packed body the bytes that it says are in it, which may be twenty times as many. */
+export function unpackedBytes(name: ConversionName, body: Buffer): number {
+  return name === 'lokiProtobuf' ? Math.max(body.length, snappySize(body) ?? 0) : body.length;
+}
 
 /** The buffers of what a conversion gave: its memory, and what can be moved to another thread. */
 export function buffersOf(converted: unknown, found: Set<ArrayBuffer> = new Set()): Set<ArrayBuffer> {

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { compress } from 'snappyjs';
 import { Converter } from '#forwarder/accept/converter.ts';
 import { type ConversionName, type ConversionOptions, conversions } from '#forwarder/dialects/conversions.ts';
 import { systemClock } from '#shared/clock.ts';
@@ -58,6 +59,18 @@ test('a body that costs too much is refused with its thread; those behind it are
     converter.convert('otlpJson', otlp(20), options),
   ]);
   assert.deepEqual([first.kind === 'records' && first.count, second.kind === 'records' && second.count], [10, 20]);
+});
+
+test('a packed body is as large as what is in it', async () => {
+  await using converter = new Converter({ clock: systemClock, threaded: true });
+  // A stream of entries without fields: 20,000 records from 2 KB.
+  const entries = Buffer.alloc(100_000, Buffer.from([0x12, 0x03, 0x12, 0x01, 0x78]));
+  const head = Buffer.from([0x0a, 0xa0, 0x8d, 0x06]);
+  // In a buffer of its own: one of the pool would be copied.
+  const body = Buffer.from(new Uint8Array(compress(Buffer.concat([head, entries]))).buffer);
+  assert(body.length < 8192, `${body.length} bytes`);
+  await converter.convert('lokiProtobuf', body, options);
+  assert.equal(body.length, 0, 'it was moved to the thread');
 });
 
 test('small bodies, and those of who has one request at a time, are converted here', async () => {

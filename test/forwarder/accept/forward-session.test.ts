@@ -97,6 +97,25 @@ test('messages without a chunk id that came together go on as one chunk for each
   );
 });
 
+test('of thousands of small frames in one piece some hundred are taken in a turn of the event loop', async () => {
+  await using session = await setUp();
+  let turn = 0;
+  const count = (): void => {
+    turn += 1;
+    setImmediate(count).unref();
+  };
+  count();
+  const takenIn = new Map<number, number>();
+  session.intake.hold = () => {
+    takenIn.set(turn, (takenIn.get(turn) ?? 0) + 1);
+    return Promise.resolve();
+  };
+  session.socket.write(Buffer.concat(Array.from({ length: 3000 }, () => encode(['a', 1, {}, { chunk: 'c' }]))));
+  let acked = 0;
+  for await (const _ of decodeMultiStream(session.socket)) if (++acked === 3000) break;
+  assert.ok(Math.max(...takenIn.values()) <= 256, `${Math.max(...takenIn.values())} in one turn`);
+});
+
 test('each mode is taken and acked, in order, with the chunk id as it came', async () => {
   await using the = await setUp();
   const frames = [

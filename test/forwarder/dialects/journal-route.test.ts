@@ -31,6 +31,18 @@ test('entries go on as they come, each under its cursor; the answer waits for th
   client.socket.destroy();
 });
 
+test('of thousands of small entries in one piece some hundred are taken at a time', async () => {
+  await using fixture = await Fixture.start();
+  fixture.intake.hold();
+  const upload = fixture.post('/upload', 'A=1\n\n'.repeat(5000), JOURNAL);
+  await fixture.intake.arrived(256);
+  assert.equal((await fetch(`${fixture.url}/ready`)).status, 200);
+  assert.equal(fixture.intake.chunks.length, 256);
+  fixture.intake.release();
+  assert.equal((await upload).status, 200);
+  assert.equal(fixture.intake.chunks.length, 5000);
+});
+
 test('an upload may be larger than a body, and longer', async () => {
   await using fixture = await Fixture.start({ requestTimeoutMs: 50 });
   const client = await fixture.raw();

@@ -13,6 +13,8 @@ import { type ExportResult, ExportScanner } from './export-format.ts';
 const INPUT = 'journal';
 const OWN_TAG = 'journal';
 const MEDIA_TYPE = 'application/vnd.fdo.journal';
+/** Entries on their way at a time; real ones have a kilobyte, of which 64 come in one piece. */
+const ACCEPTED_MAX = 256;
 
 export const journal: HttpDialect = (scope, context) => {
   scope.setErrorHandler(
@@ -52,6 +54,8 @@ async function takeEntries(
   const accepted: Promise<void>[] = [];
   let refusal: SluiceError | null = null;
   while (!refusal) {
+    // Each is a chunk of its own: 64 KiB of the smallest are 13,000, which would keep everybody else waiting for half a second.
+    if (accepted.length >= ACCEPTED_MAX) await Promise.all(accepted.splice(0));
     const result = scanner.next();
     if (result.kind === 'need_more') break;
     const entry = result.kind === 'entry' ? journalEntry(result.fields, bytesMax) : null;

@@ -29,6 +29,11 @@ export function unpackSnappy(block: Buffer, bytesMax: number): Unpacked {
   }
 }
 
+/** What a block says that it unpacks to; null where it does not begin as one. */
+export function snappySize(block: Buffer): number | null {
+  return sizeOf(block)?.size ?? null;
+}
+
 function sizeOf(block: Buffer): { size: number; end: number } | null {
   let size = 0;
   for (let i = 0; i < 5 && i < block.length; i += 1) {
