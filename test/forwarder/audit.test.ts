@@ -34,7 +34,7 @@ interface Ports {
 function check(
   what: string,
   env: Readonly<Record<string, string>>,
-  knock: (ports: Ports) => Promise<unknown> | unknown,
+  knock: (ports: Ports) => unknown,
   expected: { readonly input: string; readonly reason: string },
 ): void {
   test(`${expected.input}: ${what}`, async () => {
