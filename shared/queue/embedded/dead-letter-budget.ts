@@ -5,10 +5,11 @@
 //            | one sender: at most a quarter |
 //
 // The edge may refuse what would become a dead letter, so one sender cannot use the budget up for others, nor all of them the indexer's
-// half. The indexer has acked events in hand: it is refused only when nothing is left, and then waits. A sender whose events fill a quarter
+// half. The indexer has acked events in hand: it is refused only when nothing is left, and then waits. A sender whose events fill a half
 // there is named (`fullSenders`), so that the edge takes no more of it.
 //
-// Guarantees: pure; constant time and memory, however many senders there are: they are told apart by a hash.
+// Guarantees: pure; constant time, and memory that is bounded however many senders there are: they are told apart by a hash. Who shares one at the
+// edge shares a quarter; the hash of those whom the indexer names is long, for they are refused altogether.
 
 import { isIPv6 } from 'node:net';
 import { crc32 } from 'node:zlib';
@@ -23,14 +24,16 @@ export interface LetterAppend {
 }
 
 const EDGE_SHARE = 1 / 2;
-const SENDER_SHARE = 1 / 4;
+const EDGE_SENDER_SHARE = 1 / 4;
+const INDEXER_SENDER_SHARE = 1 / 2;
 
-const BUCKETS = 4096;
+/** Addresses of datagrams are easily forged, so these are few. */
+const EDGE_SENDERS = 2 ** 12;
+const SENDERS = 2 ** 24;
 /** Replay's marks: an operator's, a few bytes each, and without them nothing could be replayed. */
-const MARKS = 2 * BUCKETS;
+const MARKS = EDGE_SENDERS + SENDERS;
 /** What was there before this was counted. */
-export const OWNER_UNKNOWN = 2 * BUCKETS + 1;
-const OWNERS = 2 * BUCKETS + 2;
+export const OWNER_UNKNOWN = MARKS + 1;
 
 /** As in SQLite's files: what of a page is a row's, and what an overflow page takes. */
 const PAGE_BYTES = 8192;
@@ -46,15 +49,15 @@ export interface LetterOrigin {
 /** A number for whoever a dead letter is of. `from`: as it says itself. */
 export function ownerOf(from: string, origin: LetterOrigin | null): number {
   if (from === 'replay') return MARKS;
-  const bucket = senderOf(origin);
-  return from === 'edge' ? bucket : BUCKETS + bucket;
+  const sender = senderOf(origin);
+  return from === 'edge' ? sender % EDGE_SENDERS : EDGE_SENDERS + sender;
 }
 
 /** A number for a tenant, or for a sender that is of none; of IPv6 a network of 64 bits is one sender. */
 export function senderOf(origin: LetterOrigin | null): number {
   if (origin === null) return 0;
   const { tenant, sender } = origin;
-  return crc32(tenant === null ? `sender ${networkOf(sender)}` : `tenant ${tenant}`) % BUCKETS;
+  return crc32(tenant === null ? `sender ${networkOf(sender)}` : `tenant ${tenant}`) % SENDERS;
 }
 
 /** What a row of so many bytes takes at most: pages are not shared evenly by large ones. */
@@ -66,7 +69,8 @@ export function costOf(rowBytes: number): number {
 
 export class DeadLetterBudget {
   readonly bytesMax: number;
-  readonly #ofOwners = new Float64Array(OWNERS);
+  readonly #ofOwners = new Map<number, number>();
+  readonly #full = new Set<number>();
   #held = 0;
   #edge = 0;
 
@@ -89,7 +93,7 @@ export class DeadLetterBudget {
     const [owner] = owners;
     // Those of the edge come from one sender each time.
     if (owner === undefined || !isEdge(owner)) return null;
-    if ((this.#ofOwners[owner] ?? 0) + sum > this.bytesMax * SENDER_SHARE) return 'sender_share';
+    if ((this.#ofOwners.get(owner) ?? 0) + sum > this.bytesMax * EDGE_SENDER_SHARE) return 'sender_share';
     return this.#edge + sum > this.bytesMax * EDGE_SHARE ? 'edge_share' : null;
   }
 
@@ -97,26 +101,29 @@ export class DeadLetterBudget {
   add(owner: number, cost: number): void {
     this.#held += cost;
     if (isEdge(owner)) this.#edge += cost;
-    this.#ofOwners[owner] = (this.#ofOwners[owner] ?? 0) + cost;
+    const held = (this.#ofOwners.get(owner) ?? 0) + cost;
+    if (held === 0) this.#ofOwners.delete(owner);
+    else this.#ofOwners.set(owner, held);
+    if (isEdge(owner) || owner >= MARKS) return;
+    if (held >= this.bytesMax * INDEXER_SENDER_SHARE) this.#full.add(owner - EDGE_SENDERS);
+    else this.#full.delete(owner - EDGE_SENDERS);
   }
 
   clear(): void {
-    this.#ofOwners.fill(0);
+    this.#ofOwners.clear();
+    this.#full.clear();
     this.#held = 0;
     this.#edge = 0;
   }
 
-  /** Numbers of senders (`senderOf`) whose events fill a sender's share at the indexer: three at most, or all is full. */
+  /** Numbers of senders (`senderOf`) whose events fill a sender's share at the indexer: two at most. */
   fullSenders(): number[] {
-    const full: number[] = [];
-    for (let bucket = 0; bucket < BUCKETS; bucket++)
-      if ((this.#ofOwners[BUCKETS + bucket] ?? 0) >= this.bytesMax * SENDER_SHARE) full.push(bucket);
-    return full;
+    return [...this.#full];
   }
 }
 
 function isEdge(owner: number): boolean {
-  return owner < BUCKETS;
+  return owner < EDGE_SENDERS;
 }
 
 /** The first 64 bits of an IPv6 address; anything else as it is. */

@@ -48,6 +48,9 @@ describe('budget of dead letters', () => {
       'budget',
     );
     assert.deepEqual(budget.fullSenders(), [senderOf({ tenant: null, sender: '10.0.0.1' })]);
+    budget.add(ownerOf('sluice.logs/0/1', { tenant: null, sender: '10.0.0.1' }), -10);
+    assert.deepEqual(budget.fullSenders(), []);
+    budget.add(ownerOf('sluice.logs/0/1', { tenant: null, sender: '10.0.0.1' }), 10);
     assert.equal(
       budget.refusal({ owners: [ownerOf('replay', null)], wholeBytes: 0 }, [500]),
       null,
