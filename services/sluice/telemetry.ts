@@ -35,7 +35,7 @@ export function watchStore(metrics: Metrics, store: Store): void {
 export function turnHistogram(metrics: Metrics): HistogramHandle {
   return metrics.histogram(
     'turn_seconds',
-    'Processor time of the main thread in one turn of its event loop, during which nobody else is served; turns of less than 1 ms are counted together.',
+    'Processor time of the main thread in one turn of its event loop, during which nobody else is served; of turns within 1 ms the last has the time of all.',
     [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5],
   );
 }

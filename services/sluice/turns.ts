@@ -2,11 +2,11 @@
 // input is read and no probe is answered, so this is what one costly request does to all others. The wall's time would tell of a busy
 // machine too, and of waiting; the processor's time tells what our own code took.
 //
-// Guarantees: an idle process is not woken; a turn costs 0.1 µs, and 0.3 µs more at most each millisecond.
+// Guarantees: every turn is counted; an idle process is not woken; a turn costs 0.1 µs, and 0.3 µs more at most each millisecond.
 
 import type { HistogramHandle } from '#shared/metrics.ts';
 
-/** Turns are looked at together until so much time has passed: what is measured is too much by this at most. */
+/** Turns that end sooner after the last look count as nothing, and their time is told with the next: too much by this at most. */
 const LOOK_MS = 1;
 
 /** Observes every turn from now on, in seconds, until `signal` is aborted. */
@@ -18,7 +18,10 @@ export function observeTurns(turns: HistogramHandle, signal: AbortSignal): void 
     // What is not referenced runs at the end of each turn, but does not make the loop turn.
     setImmediate(look).unref();
     const nowMs = performance.now();
-    if (nowMs - lookedMs < LOOK_MS) return;
+    if (nowMs - lookedMs < LOOK_MS) {
+      turns.observe(0);
+      return;
+    }
     lookedMs = nowMs;
     const us = cpuUs();
     turns.observe((us - spentUs) / 1e6);

@@ -91,10 +91,15 @@ class Attacker {
   }
 
   get told(): Told {
-    const worst = [...new Set(this.#champions.values())].map(({ genome, shot: _, ...cost }) => ({
-      input: describe(genome),
-      ...cost,
-    }));
+    const worst = [...new Set(this.#champions.values())].map(
+      ({ genome, cpuUsPerByte, turnSeconds, memoryPerByte, said }): Worst => ({
+        input: describe(genome),
+        cpuUsPerByte,
+        turnSeconds,
+        memoryPerByte,
+        said,
+      }),
+    );
     const peers = this.#peers;
     return {
       worst,

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Books } from '#test/chaos/books.ts';
 
 /** Beyond those of test/chaos/sender.ts, in the same books. */
-export const httpSender = 900;
+const httpSender = 900;
 const eventsPerRequest = 100;
 const answerMs = 30_000;
 const againMs = 200;

@@ -5,7 +5,7 @@ import { encode } from '@msgpack/msgpack';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { compress } from 'snappyjs';
 
-export type Via = 'http' | 'forward' | 'forward-stream' | 'syslog-tcp' | 'syslog-udp' | 'gelf-tcp' | 'gelf-udp';
+type Via = 'http' | 'forward' | 'forward-stream' | 'syslog-tcp' | 'syslog-udp' | 'gelf-tcp' | 'gelf-udp';
 export type Encoding = 'identity' | 'gzip' | 'zstd';
 
 export interface Shape {

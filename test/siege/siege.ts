@@ -17,8 +17,8 @@ import { type Backend, diskBytesMax, startWorld, type World } from './world.ts';
 const forwardSenders = 6;
 const warmUpMs = 4000;
 /** Beyond so many events behind, attackers wait: what is admitted and well formed is no attack by its mass. */
-const backlogMax = 400_000;
-const backlogLowMark = 100_000;
+const backlogMax = 150_000;
+const backlogLowMark = 50_000;
 const lookMs = 500;
 const restMs = 600_000;
 const quietLooks = 3;

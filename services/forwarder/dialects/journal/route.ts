@@ -14,7 +14,7 @@ const INPUT = 'journal';
 const OWN_TAG = 'journal';
 const MEDIA_TYPE = 'application/vnd.fdo.journal';
 /** Entries on their way at a time; real ones have a kilobyte, of which 64 come in one piece. */
-const ACCEPTED_MAX = 256;
+const ACCEPTED_MAX = 128;
 
 export const journal: HttpDialect = (scope, context) => {
   scope.setErrorHandler(
