@@ -58,6 +58,7 @@ export class SlicedBatch implements Slices {
     const { batch, lane, room, sentShare } = this.#options;
     const bytes = entries.length + SLICE_OVERHEAD_BYTES;
     const permit = room.take(bytes, count, Math.round(entries.length * sentShare));
+    const copy = new OwnCopy(entries);
     const settlement = new Settlement().expect();
     this.#inHandBytes += bytes;
     this.#inHand += 1;
@@ -65,13 +66,15 @@ export class SlicedBatch implements Slices {
       .catch((cause: unknown) => (this.#error ??= { cause }))
       .finally(() => {
         permit[Symbol.dispose]();
+        // Dead letters may be on their way still, to where they were not held in time.
+        if (settlement.eventsBuried === 0) copy.free();
         this.eventsBuried += settlement.eventsBuried;
         this.eventsSpooled += settlement.eventsSpooled;
         this.#inHandBytes -= bytes;
         this.#inHand -= 1;
         this.#wake?.();
       });
-    lane.add({ batch: { ...batch, first, count }, encoding: 'identity', bytes: entries, settlement });
+    lane.add({ batch: { ...batch, first, count }, encoding: 'identity', bytes: copy.bytes, isLent: true, settlement });
   }
 
   async reject({ bytes, first, count, why, cut }: BadEntries): Promise<void> {
@@ -144,7 +147,7 @@ export class SlicedBatch implements Slices {
   }
 
   async #letter(bad: UnreadRest, index: number | null): Promise<void> {
-    this.#letters.push(this.#options.letterOf(bad, index));
+    this.#letters.push(this.#options.letterOf({ ...bad, bytes: Buffer.from(bad.bytes) }, index));
     this.#lettersBytes += bad.bytes.length + SLICE_OVERHEAD_BYTES;
     if (this.#lettersBytes >= LETTERS_BYTES_MAX) await this.#flushLetters();
   }
@@ -155,5 +158,19 @@ export class SlicedBatch implements Slices {
     this.#letters = [];
     this.#lettersBytes = 0;
     await this.#options.appendDeadLetters(letters);
+  }
+}
+
+/** Entries as they wait. Freed when they are held: left to the garbage collector, tens of megabytes of them would lie about. */
+class OwnCopy {
+  readonly bytes: Buffer<ArrayBuffer>;
+
+  constructor(entries: Uint8Array) {
+    this.bytes = Buffer.allocUnsafeSlow(entries.length);
+    this.bytes.set(entries);
+  }
+
+  free(): void {
+    this.bytes.buffer.transfer(0);
   }
 }

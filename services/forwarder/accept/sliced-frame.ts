@@ -125,7 +125,7 @@ async function surveyOf(frame: SlicedFrame, limits: SliceLimits, finerFrom: read
 
 async function feed(frame: SlicedFrame, limits: SliceLimits, survey: Survey, slices: Slices): Promise<void> {
   const pass = passOver(frame, limits, survey.pass.usedFinerFrom);
-  const cutter = new EntryCutter(limits.heldBytesMax);
+  const cutter = new EntryCutter(limits.heldBytesMax, { lends: true });
   let first = 0;
   const give = async (cut: Cut): Promise<void> => {
     const { bytes, count } = cut;
@@ -210,12 +210,11 @@ function passOver({ source, encoding }: SlicedFrame, limits: SliceLimits, finerF
 }
 
 async function beginningOf(source: SliceSource, bytesMax: number): Promise<Buffer> {
-  const pieces: Buffer[] = [];
+  const beginning = Buffer.allocUnsafeSlow(Math.min(source.size, bytesMax));
   let bytes = 0;
   for await (const slice of source.slices()) {
-    pieces.push(slice.subarray(0, bytesMax - bytes));
-    bytes += slice.length;
-    if (bytes >= bytesMax) break;
+    bytes += slice.copy(beginning, bytes);
+    if (bytes === beginning.length) break;
   }
-  return Buffer.concat(pieces);
+  return beginning;
 }
