@@ -85,7 +85,7 @@ export class SlicedBatch implements Slices {
     for (; index <= last && this.eventsBad < OWN_LETTERS_MAX; index += 1) {
       // What is cut, or nested too deep for `valueEnd`, is one value.
       const end = index === last ? bytes.length : valueEnd(bytes, at, bytes.length);
-      await this.#letter({ bytes: bytes.subarray(at, end), why, cut }, index);
+      await this.#letter({ bytes: Buffer.from(bytes.subarray(at, end)), why, cut }, index);
       this.eventsBad += 1;
       at = end;
     }
@@ -116,7 +116,8 @@ export class SlicedBatch implements Slices {
       if (this.#error) throw this.#error.cause;
       this.#options.mayGoOn();
       if (this.#inHandBytes >= IN_HAND_BYTES_MAX) await this.#next();
-      else if (!this.#options.room.hasRoom) await this.#options.room.room();
+      // Its sender's rate is asked before the next frame: a pass that waited for it would hold up the passes of others.
+      else if (!this.#options.room.hasShare) await this.#options.room.share();
       else return;
     }
   }
@@ -147,7 +148,7 @@ export class SlicedBatch implements Slices {
   }
 
   async #letter(bad: UnreadRest, index: number | null): Promise<void> {
-    this.#letters.push(this.#options.letterOf({ ...bad, bytes: Buffer.from(bad.bytes) }, index));
+    this.#letters.push(this.#options.letterOf(bad, index));
     this.#lettersBytes += bad.bytes.length + SLICE_OVERHEAD_BYTES;
     if (this.#lettersBytes >= LETTERS_BYTES_MAX) await this.#flushLetters();
   }
