@@ -611,7 +611,7 @@ test('an entry takes a part of the budget; one that is larger costs only itself,
   const letters = queue.letters.filter(({ index }) => index === 2);
   assert.deepEqual(
     letters.map(({ reason, cut, value }) => [reason, cut, value.length]),
-    Array(senders.length).fill(['entry_malformed', true, 2 * MIB]),
+    senders.map(() => ['entry_malformed', true, 2 * MIB]),
   );
   assert.equal(queue.letters.length, senders.length + 3, 'and each torn one has its rest');
 });
