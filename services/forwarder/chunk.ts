@@ -89,7 +89,10 @@ export interface UnreadRest {
   readonly cut: boolean;
 }
 
-/** Where a sliced chunk goes. Each call resolves when the next may come, and rejects when the chunk can't be held. */
+/**
+ * Where a sliced chunk goes. Each call resolves when the next may come, and rejects when the chunk can't be held. What is given is
+ * lent until the call has resolved.
+ */
 export interface Slices {
   /** Whole entries, of which the first has the index `first`. */
   add(entries: Uint8Array, first: number, count: number): Promise<void>;

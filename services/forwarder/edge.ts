@@ -6,6 +6,8 @@ import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import type { Queue } from '#shared/queue/queue.ts';
 import type { HttpServerOptions } from './accept/http-server.ts';
+import { PASSES_BYTES_MAX } from './accept/slice-passes.ts';
+import { UNPACKING_COPIES } from './accept/unpacker.ts';
 import type { Admission } from './admit/admission.ts';
 import type { TlsContext } from './admit/tls.ts';
 import { QueueIntake } from './intake.ts';
@@ -39,9 +41,9 @@ export function openIntake(
   });
 }
 
-/** One for a process. */
+/** One for a process: for the largest body with the copy that zlib makes of it, whatever the passes over large frames hold. */
 export function unpackingBudget(config: Config): ByteBudget {
-  return new ByteBudget(2 * config['frame.max_bytes']);
+  return new ByteBudget(UNPACKING_COPIES * config['frame.max_bytes'] + PASSES_BYTES_MAX);
 }
 
 export function httpOptions({ config, admission, ...edge }: Edge): Omit<HttpServerOptions, 'tokens' | 'pace'> {

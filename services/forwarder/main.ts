@@ -16,6 +16,7 @@ import { startHttpServer } from './accept/http-server.ts';
 import { UnackedNames } from './accept/equal-chunks.ts';
 import { ReadingGate } from './accept/reading-gate.ts';
 import { RefusalPace } from './accept/refusal-pace.ts';
+import { PASSES_BYTES_MAX, SlicePasses } from './accept/slice-passes.ts';
 import { type Admission, type Admit, loadAdmission } from './admit/admission.ts';
 import { AddressRates, exemptNetworks } from './admit/address-rates.ts';
 import { ConnectionLimit, ConnectionTotal, connectionsWithin, openFilesMax } from './admit/connection-limit.ts';
@@ -32,6 +33,8 @@ import { type UnackedInputs, startUnackedInputs } from './unacked-inputs.ts';
 /** Connections that are refused and not closed yet: beside those that are taken, in what the process keeps for itself. */
 const REFUSED_HELD_MAX = 2048;
 const REFUSED_HELD_SHARE = 0.1;
+/** An entry of a frame in slices may have so much, and what a document may have. */
+const ENTRY_BYTES = 16 * 1024 * 1024;
 
 export interface ForwarderOptions {
   readonly config: Config;
@@ -187,7 +190,11 @@ function forwardOptions(
       unpacking,
       frameBytesMax: config['frame.max_bytes'],
       files,
+      passes: new SlicePasses({ unpacking, bytesMax: PASSES_BYTES_MAX }),
+      // What is smaller is judged where documents are made of it.
+      entryBytesMax: Math.min(config['frame.max_bytes'], Math.max(ENTRY_BYTES, config['document.max_bytes'])),
       ratioMax: config['frame.max_ratio'],
+      unpackedBytesMax: config['frame.unpacked_max_bytes'],
       frameTimeoutMs: config['forward.frame_timeout_ms'],
       idleTimeoutMs: config['forward.idle_timeout_ms'],
     },

@@ -58,6 +58,7 @@ export class SlicedBatch implements Slices {
     const { batch, lane, room, sentShare } = this.#options;
     const bytes = entries.length + SLICE_OVERHEAD_BYTES;
     const permit = room.take(bytes, count, Math.round(entries.length * sentShare));
+    const copy = new OwnCopy(entries);
     const settlement = new Settlement().expect();
     this.#inHandBytes += bytes;
     this.#inHand += 1;
@@ -65,13 +66,15 @@ export class SlicedBatch implements Slices {
       .catch((cause: unknown) => (this.#error ??= { cause }))
       .finally(() => {
         permit[Symbol.dispose]();
+        // Dead letters may be on their way still, to where they were not held in time.
+        if (settlement.eventsBuried === 0) copy.free();
         this.eventsBuried += settlement.eventsBuried;
         this.eventsSpooled += settlement.eventsSpooled;
         this.#inHandBytes -= bytes;
         this.#inHand -= 1;
         this.#wake?.();
       });
-    lane.add({ batch: { ...batch, first, count }, encoding: 'identity', bytes: entries, settlement });
+    lane.add({ batch: { ...batch, first, count }, encoding: 'identity', bytes: copy.bytes, isLent: true, settlement });
   }
 
   async reject({ bytes, first, count, why, cut }: BadEntries): Promise<void> {
@@ -82,7 +85,7 @@ export class SlicedBatch implements Slices {
     for (; index <= last && this.eventsBad < OWN_LETTERS_MAX; index += 1) {
       // What is cut, or nested too deep for `valueEnd`, is one value.
       const end = index === last ? bytes.length : valueEnd(bytes, at, bytes.length);
-      await this.#letter({ bytes: bytes.subarray(at, end), why, cut }, index);
+      await this.#letter({ bytes: Buffer.from(bytes.subarray(at, end)), why, cut }, index);
       this.eventsBad += 1;
       at = end;
     }
@@ -113,7 +116,8 @@ export class SlicedBatch implements Slices {
       if (this.#error) throw this.#error.cause;
       this.#options.mayGoOn();
       if (this.#inHandBytes >= IN_HAND_BYTES_MAX) await this.#next();
-      else if (!this.#options.room.hasRoom) await this.#options.room.room();
+      // Its sender's rate is asked before the next frame: a pass that waited for it would hold up the passes of others.
+      else if (!this.#options.room.hasShare) await this.#options.room.share();
       else return;
     }
   }
@@ -155,5 +159,19 @@ export class SlicedBatch implements Slices {
     this.#letters = [];
     this.#lettersBytes = 0;
     await this.#options.appendDeadLetters(letters);
+  }
+}
+
+/** Entries as they wait. Freed when they are held: left to the garbage collector, tens of megabytes of them would lie about. */
+class OwnCopy {
+  readonly bytes: Buffer<ArrayBuffer>;
+
+  constructor(entries: Uint8Array) {
+    this.bytes = Buffer.allocUnsafeSlow(entries.length);
+    this.bytes.set(entries);
+  }
+
+  free(): void {
+    this.bytes.buffer.transfer(0);
   }
 }

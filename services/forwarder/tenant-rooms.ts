@@ -89,6 +89,7 @@ export class TenantRoom implements Room {
   readonly #events: TokenBucket | null;
   #held = 0;
   #waiters: (() => void)[] = [];
+  #shareWaiters: (() => void)[] = [];
   #timer: Disposable | null = null;
 
   constructor(tenant: string | null, rooms: TenantRooms, options: TenantRoomsOptions) {
@@ -102,7 +103,20 @@ export class TenantRoom implements Room {
   }
 
   get hasRoom(): boolean {
-    return this.#rooms.mayHold(this.#held) && this.rateWaitMs === 0;
+    return this.hasShare && this.rateWaitMs === 0;
+  }
+
+  /** Whether it may hold more, whatever its rate: for what was begun when there was room. */
+  get hasShare(): boolean {
+    return this.#rooms.mayHold(this.#held);
+  }
+
+  share(): Promise<void> {
+    if (this.hasShare) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#shareWaiters.push(resolve);
+      this.#rooms.await(this);
+    });
   }
 
   /** Milliseconds until the tenant's rate lets it send again; 0 where it does now. */
@@ -142,8 +156,12 @@ export class TenantRoom implements Room {
 
   /** Lets those go on who wait, if there is room; false while somebody still waits. */
   wake(): boolean {
+    if (this.#waiters.length + this.#shareWaiters.length === 0) return true;
+    if (!this.hasShare) return false;
+    const going = this.#shareWaiters;
+    this.#shareWaiters = [];
+    for (const resolve of going) resolve();
     if (this.#waiters.length === 0) return true;
-    if (!this.#rooms.mayHold(this.#held)) return false;
     const waitMs = this.rateWaitMs;
     if (waitMs > 0) {
       this.#waitForRate(waitMs);

@@ -98,13 +98,14 @@ export class PostedLetters implements LetterSink {
 
 /**
  * What is behind the letter and not its moment: the same event that comes again has the same. The batch belongs to it, for a record holds
- * many batches, each with an event 0.
+ * many batches, each with an event 0; and the bytes, for a topic that was made anew has the same positions with other records.
  */
-function letterId({ from, batches, index, reason, part }: DeadLetter): string {
+function letterId({ from, batches, index, reason, value, part }: DeadLetter): string {
   if (part) return `${Buffer.from(part.id).toString('hex')}-${part.at}`;
   return createHash('sha256')
-    .update(`${from}/${index ?? ''}/${reason}/`)
+    .update(`${from}/${index ?? ''}/${reason}/${batches.length}/`)
     .update(batches)
+    .update(value)
     .digest('hex')
     .slice(0, 32);
 }
@@ -116,12 +117,16 @@ function originOf({ batches }: DeadLetter): object {
     : {};
 }
 
-function letterFields({ batches, index, reason, from, value, cut, part }: DeadLetter): Record<string, unknown> {
+function letterFields(letter: DeadLetter): Record<string, unknown> {
+  const { batches, index, reason, from, value, cut, encoding, recordVersion, part } = letter;
   return {
     reason,
     from,
     ...(index === undefined ? {} : { index }),
     cut,
+    // Of a whole record, which could not be read again without them.
+    ...(encoding ? { encoding: Buffer.from(encoding).toString('utf8') } : {}),
+    ...(recordVersion ? { record_v: Buffer.from(recordVersion).toString('utf8') } : {}),
     batches: Buffer.from(batches).toString('base64'),
     value: Buffer.from(value).toString('base64'),
     ...(part ? { part: partFields(part) } : {}),

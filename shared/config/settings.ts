@@ -262,6 +262,12 @@ export const settings = {
     'What a compressed Forward chunk may grow by where it grows beyond `frame.max_bytes` (8 MiB at least); one that would grow more goes to the dead letters.',
     { default: 2000 },
   ),
+  // Zeros cost zstd a thousandth of their bytes. Fluentd's file buffer cuts its chunks by what they are compressed, at 256 MB.
+  'frame.unpacked_max_bytes': bytes(
+    { minimum: 64 * MIB, maximum: 1024 * GIB },
+    'What a compressed Forward chunk may grow to where it grows beyond `frame.max_bytes`; one that would be larger goes to the dead letters.',
+    { default: 4 * GIB },
+  ),
   'intake.max_bytes': bytes(
     { minimum: MIB, maximum: 16 * GIB },
     'Bytes that the forwarder holds before it stops reading from its senders.',
@@ -395,7 +401,7 @@ export const settings = {
   }),
   'document.max_bytes': bytes(
     { minimum: 64 * KIB, maximum: 64 * MIB },
-    'Largest entry that is made a document, and largest document; larger ones go to the dead letters.',
+    'Largest entry that is made a document, and largest document; larger ones go to the dead letters. Forwarders go by it where an entry of a frame in a file has more than 16 MiB.',
     { default: 16 * MIB },
   ),
   'bulk.linger_ms': milliseconds({ minimum: 0, maximum: 60_000 }, 'How long a bulk request waits to be filled.', {

@@ -6,6 +6,7 @@
 
 import {
   constants,
+  createZstdCompress,
   gunzip,
   gunzipSync,
   inflate,
@@ -13,7 +14,6 @@ import {
   inflateRawSync,
   inflateSync,
   type ZlibOptions,
-  zstdCompress,
   zstdCompressSync,
 } from 'node:zlib';
 import { zstdDecompress, zstdDecompressSync, type ZstdOptions } from 'node:zlib';
@@ -67,13 +67,31 @@ export async function compress(bytes: Uint8Array): Promise<Buffer> {
   const options: ZstdOptions = {
     params: { [constants.ZSTD_c_compressionLevel]: 1 },
     pledgedSrcSize: bytes.length,
-    // Logs shrink by more than half. What does not takes a second step.
-    chunkSize: Math.max(CHUNK_BYTES_MIN, bytes.length >>> 1),
+    // Logs shrink to less than a quarter. What does not takes another step.
+    chunkSize: Math.max(CHUNK_BYTES_MIN, bytes.length >>> 2),
   };
   if (bytes.length <= INLINE_PRESS_MAX) return zstdCompressSync(bytes, options);
-  return new Promise((resolve, reject) => {
-    zstdCompress(bytes, options, (error, packed) => (error ? reject(error) : resolve(packed)));
+  return pressInPool(bytes, options);
+}
+
+/** As `zstdCompress`, but what zlib wrote to is freed: left to the garbage collector, tens of megabytes of it would lie about. */
+function pressInPool(bytes: Uint8Array, options: ZstdOptions): Promise<Buffer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
+  const engine = createZstdCompress(options);
+  const pieces: Buffer[] = [];
+  engine.on('data', (piece: Buffer) => pieces.push(piece));
+  engine.once('error', reject);
+  engine.once('end', () => {
+    const packed = Buffer.concat(pieces);
+    resolve(packed);
+    for (const { buffer } of pieces) {
+      // A small chunk lies in Node's pool, with other buffers.
+      const isChunk = buffer.byteLength === options.chunkSize && buffer.byteLength > Buffer.poolSize;
+      if (isChunk && buffer instanceof ArrayBuffer) buffer.transfer(0);
+    }
   });
+  engine.end(bytes);
+  return promise;
 }
 
 /** Null where it turns out to be too much for the event loop. */

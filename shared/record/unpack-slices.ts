@@ -5,7 +5,7 @@
 // Guarantees: whatever came out before the damage is given, and it is the same in each pass with the same steps; memory is a few
 // slices and a window of 8 MiB, whatever the ratio; output is bounded.
 
-import { Readable } from 'node:stream';
+import type { Transform } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import { constants, createGunzip, createZstdDecompress } from 'node:zlib';
 import { reasonOf } from '#shared/errors.ts';
@@ -16,7 +16,7 @@ import { ZstdWalker } from './zstd-walker.ts';
 /** Bytes that can be read more than once, from a file or from memory. */
 export interface SliceSource {
   readonly size: number;
-  /** All of them, in slices of any size, which are not written to again. */
+  /** All of them, in slices of any size. Each is valid until the next one is asked for. */
   slices(): AsyncIterable<Buffer>;
 }
 
@@ -95,13 +95,8 @@ export class UnpackPass {
     const engine =
       encoding === 'gzip' ? createGunzip(options) : createZstdDecompress({ ...options, params: ZSTD_PARAMS });
     const walker = encoding === 'zstd' ? new ZstdWalker() : null;
-    const input = Readable.from(this.#steps(walker), { objectMode: true, highWaterMark: 1 });
-    let unreadable: unknown = null;
-    input.once('error', (error) => {
-      unreadable = error;
-      engine.destroy(error);
-    });
-    input.pipe(engine);
+    const input = new Input(engine);
+    const pumped = input.pump(this.#steps(walker));
     try {
       for await (const slice of engine) {
         yield slice as Buffer;
@@ -111,13 +106,14 @@ export class UnpackPass {
       if (at < this.#source.size) this.damage = { at, why: 'there are bytes after its end', keepsBack: false };
       else if (walker && !walker.isWhole) this.damage = { at, why: 'its last frame is not whole', keepsBack: false };
     } catch (error) {
-      if (unreadable !== null || !isZlibError(error)) throw error;
+      if (input.error !== null || !isZlibError(error)) throw error;
       const isTorn = error.code === 'Z_BUF_ERROR';
       const why = error.code === WINDOW_TOO_LARGE ? ZSTD_WINDOW_TOO_LARGE : reasonOf(error);
       this.damage = { at: engine.bytesWritten, why, keepsBack: !isTorn };
     } finally {
-      input.destroy();
       engine.destroy();
+      // The source may be closed once nothing reads it any more.
+      await pumped;
     }
   }
 
@@ -134,6 +130,46 @@ export class UnpackPass {
         at += size;
       }
     }
+  }
+}
+
+/**
+ * What goes into an engine, one step after another: the next is asked for only when the engine is done with the one before, so that a
+ * source may read into the same buffer again. A stream that is piped would ask for one ahead.
+ */
+class Input {
+  readonly #engine: Transform;
+  #release: (() => void) | null = null;
+  /** Why the source could not be read. */
+  error: unknown = null;
+
+  constructor(engine: Transform) {
+    this.#engine = engine;
+    // An engine that is destroyed while its output waits to be read calls nobody back.
+    engine.once('close', () => this.#release?.());
+  }
+
+  /** Never rejects. */
+  async pump(steps: AsyncIterable<Buffer>): Promise<void> {
+    try {
+      for await (const step of steps) {
+        await this.#write(step);
+        if (this.#engine.destroyed) return;
+      }
+      this.#engine.end();
+    } catch (error) {
+      this.error = error;
+      this.#engine.destroy(error instanceof Error ? error : new Error(reasonOf(error)));
+    }
+  }
+
+  #write(step: Buffer): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#release = resolve;
+    if (this.#engine.destroyed) resolve();
+    // A failure is told by the engine itself.
+    else this.#engine.write(step, () => resolve());
+    return promise;
   }
 }
 

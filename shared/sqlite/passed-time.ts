@@ -23,12 +23,17 @@ const PLAUSIBLE_MS = 86_400_000;
 /** As often it is written down. What is not comes from the wall clock at the next start. */
 const KEPT_EVERY_MS = 600_000;
 
+const NOW_ROW = 0;
+const JUMPED_ROW = 1;
+
 export class PassedTime {
   readonly #keep: StatementSync;
   readonly #tell: (message: string) => void;
   #passedMs = 0;
   /** What the wall clock showed, and would show now if it ran on. */
   #wallMs: number | null = null;
+  /** What the wall clock has jumped, ahead and back, that passed no time. */
+  #jumpedMs = 0;
   #lastMs: number | null = null;
   #keptMs = Number.NEGATIVE_INFINITY;
 
@@ -36,13 +41,16 @@ export class PassedTime {
     database.exec(
       'CREATE TABLE IF NOT EXISTS passed_time (id INTEGER PRIMARY KEY, passed INTEGER NOT NULL, wall INTEGER NOT NULL) STRICT',
     );
-    const row = database.prepare('SELECT passed, wall FROM passed_time WHERE id = 0').get();
-    if (row !== undefined) {
-      this.#passedMs = Number(row['passed']);
-      this.#wallMs = Number(row['wall']);
+    const row = database.prepare('SELECT passed, wall FROM passed_time WHERE id = ?');
+    const stood = row.get(NOW_ROW);
+    if (stood !== undefined) {
+      this.#passedMs = Number(stood['passed']);
+      this.#wallMs = Number(stood['wall']);
     }
+    // In a row of its own, which versions before do not look at.
+    this.#jumpedMs = Number(row.get(JUMPED_ROW)?.['passed'] ?? 0);
     this.#keep = database.prepare(
-      'INSERT INTO passed_time VALUES (0, ?, ?) ON CONFLICT (id) DO UPDATE SET passed = excluded.passed, wall = excluded.wall',
+      'INSERT INTO passed_time VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET passed = excluded.passed, wall = excluded.wall',
     );
     // As in age-marks.ts.
     this.#keep.setReadBigInts(true);
@@ -55,12 +63,24 @@ export class PassedTime {
     this.#lastMs = Math.max(this.#lastMs ?? monotonicMs, monotonicMs);
     this.#passedMs += ranMs;
     const expectedMs = (this.#wallMs ?? epochMs) + ranMs;
-    const aheadMs = epochMs - expectedMs;
-    if (aheadMs > 0 && aheadMs <= PLAUSIBLE_MS) this.#passedMs += aheadMs;
-    if (Math.abs(aheadMs) > PLAUSIBLE_MS) this.#tellJump(aheadMs);
-    // A small step back is waited for: what it goes ahead again has passed before.
-    this.#wallMs = aheadMs > 0 || aheadMs < -PLAUSIBLE_MS ? epochMs : expectedMs;
+    this.#wallMs = this.#step(epochMs - expectedMs) ? epochMs : expectedMs;
     return Math.floor(this.#passedMs);
+  }
+
+  /** The wall clock is so far ahead of what is expected. Returns whether it is believed from now on. */
+  #step(aheadMs: number): boolean {
+    if (Math.abs(aheadMs) > PLAUSIBLE_MS) {
+      this.#jumpedMs += aheadMs;
+      this.#tellJump(aheadMs);
+      return true;
+    }
+    // A small step back is waited for: what it goes ahead again has passed before.
+    if (aheadMs <= 0) return false;
+    // So has what it goes ahead after a large one.
+    const again = Math.min(aheadMs, Math.max(0, -this.#jumpedMs));
+    this.#jumpedMs += again;
+    this.#passedMs += aheadMs - again;
+    return true;
   }
 
   get isToBeKept(): boolean {
@@ -69,7 +89,8 @@ export class PassedTime {
 
   /** Writes it down, in the transaction of whoever calls. */
   keep(): void {
-    this.#keep.run(Math.floor(this.#passedMs), Math.floor(this.#wallMs ?? 0));
+    this.#keep.run(NOW_ROW, Math.floor(this.#passedMs), Math.floor(this.#wallMs ?? 0));
+    this.#keep.run(JUMPED_ROW, Math.floor(this.#jumpedMs), 0);
     this.#keptMs = this.#passedMs;
   }
 

@@ -142,6 +142,27 @@ for (const [what, rate, take] of [
   });
 }
 
+test('what was begun goes on whatever the rate, as far as there is a share', async () => {
+  const clock = new VirtualClock();
+  const tenants = [tenantOf('a', { bytesPerSecond: 10 })];
+  const rooms = new TenantRooms({ bytesMax: 1000, clock, tenants, throttled() {} });
+  const room = rooms.of('a');
+  const permits = [];
+  while (room.hasShare) permits.push(room.take(10, 1, 10));
+  assert.equal(rooms.bytesHeld, 750);
+  let shares = 0;
+  let entries = 0;
+  void room.share().then(() => (shares += 1));
+  void room.room().then(() => (entries += 1));
+  await clock.settle();
+  assert.deepEqual([shares, entries], [0, 0]);
+  permits.pop()?.[Symbol.dispose]();
+  await clock.settle();
+  assert.deepEqual([shares, entries], [1, 0], 'the rate still waits for its debt');
+  await clock.advance(75_000);
+  assert.deepEqual([shares, entries], [1, 1]);
+});
+
 /** The tenants whose batches each append had. */
 const tenantsOf = (queue: RecordingQueue): (string | null)[][] =>
   queue.appends.map(({ records }) =>

@@ -14,6 +14,8 @@ import { Authority } from '#test/forwarder/admit/certificates.ts';
 import { newPlace, SluiceProcess, type Place } from './sluice-process.ts';
 
 const BYTES = Number(process.env['SLUICE_TEST_BIG_CHUNK_MB'] ?? 80) * 1e6;
+/** What a chunk of any size may take beside what the same run takes without it. */
+const MORE_MIB_MAX = 64;
 const SENDERS = Number(process.env['SLUICE_TEST_BIG_CHUNK_SENDERS'] ?? 200);
 
 interface Large {
@@ -163,10 +165,12 @@ async function check(t: TestContext, large: Large, overTls: boolean): Promise<vo
     `${large.events} events, frame of ${(large.frame.length / 1e6).toFixed(1)} MB, acked after ${seconds.toFixed(1)} s; ` +
       `memory ${before.peak.toFixed(0)} MiB at most before, ${after.peak.toFixed(0)} with it`,
   );
+  let without = before.peak;
   if (senders && BYTES >= 200e6) {
-    const without = await memoryWithout(seconds);
+    without = await memoryWithout(seconds);
     t.diagnostic(`the same run without it: ${without.toFixed(0)} MiB at most`);
   }
+  assert.ok(after.peak - without <= MORE_MIB_MAX, `${(after.peak - without).toFixed(0)} MiB more`);
   if (senders)
     t.diagnostic(
       `${SENDERS} small senders: before ${told(quiet)} (${quiet.length}); beside it ${told(busy)} (${busy.length})`,

@@ -62,6 +62,31 @@ test('dead letters that are posted have ids of their own too', async () => {
   }
 });
 
+test('a dead letter of a whole record says how to read it; one at the same position of a topic that was made anew is another', async () => {
+  const clock = new VirtualClock();
+  const store = new MemoryStore(clock);
+  const letters = new StoreLetters(store, clock);
+  const about = { batches: Buffer.alloc(0), reason: 'record_malformed', error: '', from: 'l/0/7', cut: false };
+  const kind = { encoding: Buffer.from('zstd'), recordVersion: Buffer.from('2') };
+  for (const value of ['old', 'new', 'old']) {
+    await clock.until(letters.appendDeadLetters([{ ...about, ...kind, value: Buffer.from(value) }]));
+  }
+  await clock.until(letters.appendDeadLetters([{ ...about, value: Buffer.from('3') }]));
+  const fields = [...store.documents.values()].map((document) => document['attributes'] as Record<string, unknown>);
+  assert.deepEqual(
+    fields.map(({ value, encoding, record_v: version }) => [
+      Buffer.from(String(value), 'base64').toString(),
+      encoding,
+      version,
+    ]),
+    [
+      ['old', 'zstd', '2'],
+      ['new', 'zstd', '2'],
+      ['3', undefined, undefined],
+    ],
+  );
+});
+
 test('a dead letter that is larger than a document should be is kept whole, in parts that a repeat does not double', async () => {
   const clock = new VirtualClock();
   const store = new MemoryStore(clock);

@@ -20,7 +20,7 @@ import { ANSWER_BYTES_MAX, InFlight } from './in-flight.ts';
 import { linger } from './linger.ts';
 import { type GateMember, type GatePass, ReadingGate } from './reading-gate.ts';
 import { type Handed, SessionIntake } from './session-intake.ts';
-import type { SessionOptions, SessionPeer } from './session-options.ts';
+import { type SessionOptions, type SessionPeer, sliceLimits } from './session-options.ts';
 import { type Overdue, SessionWatch } from './session-watch.ts';
 import type { SlicedFrame } from './sliced-frame.ts';
 import { Unpacker } from './unpacker.ts';
@@ -54,6 +54,8 @@ export class ForwardSession implements GateMember, FrameOutcomes {
   /** We read no more. */
   #closing = false;
   readonly #gone = new AbortController();
+  /** Aborted earlier, for a frame in slices may take long. */
+  readonly #slicing = new AbortController();
   readonly #closed = Promise.withResolvers<void>();
 
   constructor(socket: Socket, options: SessionOptions, from: SessionPeer) {
@@ -61,18 +63,18 @@ export class ForwardSession implements GateMember, FrameOutcomes {
     this.#sender = from.sender;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    const room = options.roomOf?.(from.principal.tenant) ?? options.intake;
+    const roomOfTenant = options.roomOf?.(from.principal.tenant) ?? options.intake;
     this.#rate = from.rate;
-    this.#roomOfTenant = ratedRoom(room, from.rate, this.#clock);
+    this.#roomOfTenant = ratedRoom(roomOfTenant, from.rate, this.#clock);
     this.#gate = options.gate ?? new ReadingGate(Infinity, this.#clock);
     this.#pass = this.#gate.enter(this);
     const { frameTimeoutMs = Infinity, idleTimeoutMs = 0 } = options;
     this.#watch = new SessionWatch({ frameTimeoutMs, idleTimeoutMs }, this.#clock.monotonicMs());
     this.#reader = new FrameReader(options);
-    const { intake, telemetry, frameBytesMax: heldBytesMax, ratioMax = Infinity, unpacking } = options;
-    const { signal } = this.#gone;
-    const limits = { heldBytesMax, ratioMax, unpacking, signal };
-    const unpacker = new Unpacker({ budget: unpacking, room: this.#roomOfTenant, signal });
+    const { intake, telemetry, unpacking } = options;
+    const room = this.#roomOfTenant;
+    const limits = sliceLimits(options, { room, signal: this.#slicing.signal });
+    const unpacker = new Unpacker({ budget: unpacking, room, signal: this.#gone.signal });
     this.#taker = new FrameTaker(from, { limits, unpacker }, this);
     const { unackedNames = new UnackedNames() } = options;
     this.#intake = new SessionIntake({ intake, telemetry, limits, unackedNames });
@@ -94,6 +96,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
       this.#gate.leave(this.#pass);
       this.#reader.abandon();
       this.#gone.abort();
+      this.#slicing.abort();
       this.#inFlight.look();
       this.#closed.resolve();
     });
@@ -103,6 +106,8 @@ export class ForwardSession implements GateMember, FrameOutcomes {
 
   /** Reads no more, answers what is in flight, and closes. */
   async close(): Promise<void> {
+    // Of a frame whose turn has not come, or that is read for the first time, nothing is taken yet: its sender has it still.
+    this.#slicing.abort();
     this.#finish();
     await this.#closed.promise;
   }

@@ -19,8 +19,10 @@ export interface FrameFilesOptions {
   readonly heldBytesMax: number;
 }
 
-const READ_BYTES = 128 * 1024;
+const READ_BYTES = 64 * 1024;
 const WRITE_BYTES = 1024 * 1024;
+/** Of smaller pieces somebody may still hold a part: an element of the frame that is looked at has a quarter of this at most. */
+const FREED_BYTES_MIN = 16 * 1024;
 /** What may wait to be written before the connection is read no further. */
 const UNWRITTEN_BYTES_MAX = 1024 * 1024;
 
@@ -101,6 +103,7 @@ export class FrameFile {
     return this.#held ? this.size : this.#unwrittenBytes;
   }
 
+  /** `piece` is given away: a large one is empty once it is written. */
   write(piece: Buffer): void {
     if (this.failure !== null || this.#isEnded || piece.length === 0) return;
     this.size += piece.length;
@@ -128,18 +131,22 @@ export class FrameFile {
   /** Bytes `start` to `end` of what is written. */
   async read(start: number, end: number): Promise<Buffer> {
     const bytes = Buffer.allocUnsafeSlow(end - start);
-    if (this.#held) Buffer.concat(this.#held).copy(bytes, 0, start, end);
-    else if (this.#file) await readFully(this.#file, bytes, start);
-    else throw new Error('the file of the frame is closed');
+    await this.#readInto(bytes, start);
     return bytes;
   }
 
   source(start: number, end: number): SliceSource {
-    const read = (from: number, to: number): Promise<Buffer> => this.read(from, to);
+    const readInto = (bytes: Buffer, at: number): Promise<void> => this.#readInto(bytes, at);
     return {
       size: end - start,
       async *slices() {
-        for (let at = start; at < end; at += READ_BYTES) yield await read(at, Math.min(end, at + READ_BYTES));
+        // One for all slices: left to the garbage collector, tens of megabytes of them would lie about.
+        const buffer = Buffer.allocUnsafeSlow(Math.min(READ_BYTES, end - start));
+        for (let at = start; at < end; at += READ_BYTES) {
+          const slice = buffer.subarray(0, Math.min(READ_BYTES, end - at));
+          await readInto(slice, at);
+          yield slice;
+        }
       },
     };
   }
@@ -150,6 +157,12 @@ export class FrameFile {
     await this.written();
     this.#held = null;
     await this.#close();
+  }
+
+  async #readInto(bytes: Buffer, position: number): Promise<void> {
+    if (this.#held) Buffer.concat(this.#held).copy(bytes, 0, position, position + bytes.length);
+    else if (this.#file) await readFully(this.#file, bytes, position);
+    else throw new Error('the file of the frame is closed');
   }
 
   async #writeAll(): Promise<void> {
@@ -176,13 +189,11 @@ export class FrameFile {
       throw new Error(`all frames in files would be larger than ${this.#files.options.bytesMax} bytes`);
     }
     this.#takenBytes += bytes;
-    const all = pieces.length === 1 && pieces[0] ? pieces[0] : Buffer.concat(pieces);
-    for (let at = 0; at < bytes;) {
-      at += (await file.write(all, at, bytes - at, this.#writtenBytes + at)).bytesWritten;
-    }
+    await writeFully(file, pieces, this.#writtenBytes);
     this.#writtenBytes += bytes;
     this.#unwritten.splice(0, pieces.length);
     this.#unwrittenBytes -= bytes;
+    for (const piece of pieces) free(piece);
   }
 
   /** What is written comes back, where all of it may be held. */
@@ -233,6 +244,31 @@ export class FrameFile {
     this.#unwritten = [];
     this.#unwrittenBytes = 0;
   }
+}
+
+async function writeFully(file: FileHandle, pieces: readonly Buffer[], position: number): Promise<void> {
+  let at = position;
+  for (let left = pieces; left.length > 0;) {
+    const { bytesWritten } = await file.writev(left, at);
+    at += bytesWritten;
+    left = behind(left, bytesWritten);
+  }
+}
+
+/** What the pieces have from so many bytes on. */
+function behind(pieces: readonly Buffer[], bytes: number): readonly Buffer[] {
+  let passed = 0;
+  for (const [i, piece] of pieces.entries()) {
+    if (passed + piece.length > bytes) return [piece.subarray(bytes - passed), ...pieces.slice(i + 1)];
+    passed += piece.length;
+  }
+  return [];
+}
+
+/** What a socket has read. Left to the garbage collector, tens of megabytes of these would lie about. */
+function free({ buffer, length }: Buffer): void {
+  const isAll = length === buffer.byteLength && length >= FREED_BYTES_MIN;
+  if (isAll && buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
 async function readFully(file: FileHandle, bytes: Buffer, position: number): Promise<void> {

@@ -10,6 +10,8 @@ import type { FrameFiles } from './frame-files.ts';
 import type { Sender } from './frame-taker.ts';
 import type { ReadingGate } from './reading-gate.ts';
 import type { RefusalPace } from './refusal-pace.ts';
+import { SlicePasses } from './slice-passes.ts';
+import type { SliceLimits } from './sliced-frame.ts';
 import type { WatchLimits } from './session-watch.ts';
 
 export interface SessionOptions extends Partial<WatchLimits> {
@@ -21,8 +23,13 @@ export interface SessionOptions extends Partial<WatchLimits> {
   readonly files?: FrameFiles;
   /** What compressed chunks may grow to, of all inputs of the process together. */
   readonly unpacking: ByteBudget;
-  /** What a compressed chunk may grow by; absent: as it likes. */
+  /** Frames that are taken in slices, of the whole process; absent: of the session alone. */
+  readonly passes?: SlicePasses;
+  /** Largest entry of those; absent: `frameBytesMax`. */
+  readonly entryBytesMax?: number;
+  /** What a compressed chunk may grow by, and to; absent: as it likes. */
   readonly ratioMax?: number;
+  readonly unpackedBytesMax?: number;
   readonly clock?: Clock;
   /** Shared by all sessions of a server. */
   readonly gate?: ReadingGate;
@@ -39,4 +46,14 @@ export interface SessionPeer extends Sender {
   readonly rate: AddressRate | null;
   /** What came behind its handshake. */
   readonly unread?: Buffer;
+}
+
+/** Those of frames that are taken in slices. */
+export function sliceLimits(
+  options: SessionOptions,
+  { room, signal }: Pick<SliceLimits, 'room' | 'signal'>,
+): SliceLimits {
+  const { frameBytesMax: heldBytesMax, ratioMax = Infinity, unpackedBytesMax = Infinity, unpacking } = options;
+  const { entryBytesMax = heldBytesMax, passes = new SlicePasses({ unpacking, bytesMax: 0 }) } = options;
+  return { heldBytesMax, entryBytesMax, ratioMax, unpackedBytesMax, passes, room, signal };
 }

@@ -10,12 +10,13 @@
 import assert from 'node:assert/strict';
 import { setImmediate } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
-import type { ByteBudget, Permit } from '#shared/byte-budget.ts';
+import type { Permit } from '#shared/byte-budget.ts';
 import { SluiceError } from '#shared/errors.ts';
-import { type Cut, EntryCutter, type Rest } from '#shared/msgpack/entry-cutter.ts';
+import { type Cut, EntryCutter } from '#shared/msgpack/entry-cutter.ts';
 import type { Encoding } from '#shared/record/record.ts';
-import { type Damage, type SliceSource, UnpackPass } from '#shared/record/unpack-slices.ts';
-import type { Origin, SlicedChunk, SlicedIntake, Slices, Undecodable } from '../chunk.ts';
+import { type SliceSource, UnpackPass } from '#shared/record/unpack-slices.ts';
+import type { Origin, Room, SlicedChunk, SlicedIntake, Slices, Undecodable } from '../chunk.ts';
+import type { SlicePasses } from './slice-passes.ts';
 
 export interface SlicedFrame {
   readonly origin: Origin;
@@ -26,13 +27,18 @@ export interface SlicedFrame {
 }
 
 export interface SliceLimits {
-  /** Largest entry, and the most of what is damaged that goes to the dead letters. */
+  /** The most of what is damaged that goes to the dead letters. */
   readonly heldBytesMax: number;
+  readonly entryBytesMax: number;
   /** What a compressed run may grow by, beyond `heldBytesMax` and `RATIO_FREE_BYTES`. */
   readonly ratioMax: number;
-  /** For entries that are large enough to matter. */
-  readonly unpacking: ByteBudget;
-  /** Aborted when the connection is gone. */
+  /** And what it may grow to, beyond the same. */
+  readonly unpackedBytesMax: number;
+  /** Of all connections, and for entries that are large enough to matter. */
+  readonly passes: SlicePasses;
+  /** A pass begins only when there is room for what it gives. */
+  readonly room: Room;
+  /** Aborted when the connection is gone, or about to be closed. */
   readonly signal: AbortSignal;
 }
 
@@ -40,8 +46,10 @@ export interface SliceLimits {
 const RATIO_FREE_BYTES = 8 * 1024 * 1024;
 /** A few slices. */
 const LARGE_ENTRY_BYTES = 1024 * 1024;
-/** The pieces of an entry are joined at its end. */
-const CUTTER_COPIES = 2;
+/** The pieces of an entry are joined at its end, and copied for the queue. */
+const ENTRY_COPIES = 3;
+/** Read, and on its way to the queue. */
+const LETTER_COPIES = 2;
 /** Of one slice, without a turn of the event loop between: a slice may be all bad values, and each is a cut of its own. */
 const TURN_CUTS = 256;
 /** Enough to have the first entry's time. */
@@ -57,6 +65,7 @@ export async function acceptSliced(
   intake: SlicedIntake,
   named: (chunk: SlicedChunk) => SlicedChunk = (chunk) => chunk,
 ): Promise<void> {
+  using _turn = await turnOf(frame, limits);
   let survey = await surveyOf(frame, limits, []);
   for (let finer = survey.pass.finerFrom; finer !== null; finer = survey.pass.finerFrom) {
     survey = await surveyOf(frame, limits, finer);
@@ -65,7 +74,8 @@ export async function acceptSliced(
   const { damage } = survey.pass;
   if (survey.length === 0 && !damage) return;
   const bury = async (reason: Undecodable['reason'], error: string): Promise<void> => {
-    const bytes = await beginningOf(source, limits.heldBytesMax);
+    using beginning = await beginningOf(source, limits);
+    const { bytes } = beginning;
     await intake.bury({ ...origin, bytes, reason, error, cut: bytes.length < source.size });
   };
   if (damage?.isTooLarge || survey.entries === 0) {
@@ -79,6 +89,16 @@ export async function acceptSliced(
   } catch (error) {
     if (!isExcess(error)) throw error;
     await bury('too_many_events', error.message);
+  }
+}
+
+/** While it waits for the one, the other may be taken by others: nobody who has a turn waits for a tenant's rate. */
+async function turnOf({ origin, encoding }: SlicedFrame, { passes, room, signal }: SliceLimits): Promise<Disposable> {
+  for (;;) {
+    if (!room.hasRoom) await room.room();
+    const turn = await passes.enter(origin.sender, encoding, signal);
+    if (room.hasRoom) return turn;
+    turn[Symbol.dispose]();
   }
 }
 
@@ -100,7 +120,7 @@ interface Survey {
 
 async function surveyOf(frame: SlicedFrame, limits: SliceLimits, finerFrom: readonly number[]): Promise<Survey> {
   const pass = passOver(frame, limits, finerFrom);
-  const cutter = new EntryCutter(limits.heldBytesMax, { lends: true });
+  const cutter = new EntryCutter(limits.entryBytesMax, { lends: true });
   let sum = 0;
   let length = 0;
   let count = 0;
@@ -125,7 +145,7 @@ async function surveyOf(frame: SlicedFrame, limits: SliceLimits, finerFrom: read
 
 async function feed(frame: SlicedFrame, limits: SliceLimits, survey: Survey, slices: Slices): Promise<void> {
   const pass = passOver(frame, limits, survey.pass.usedFinerFrom);
-  const cutter = new EntryCutter(limits.heldBytesMax);
+  const cutter = new EntryCutter(limits.entryBytesMax, { lends: true });
   let first = 0;
   const give = async (cut: Cut): Promise<void> => {
     const { bytes, count } = cut;
@@ -143,8 +163,19 @@ async function feed(frame: SlicedFrame, limits: SliceLimits, survey: Survey, sli
   let last = end.next();
   for (; last.done !== true; last = end.next()) await give(last.value);
   assert(first === survey.count && pass.damage?.at === survey.pass.damage?.at, 'both passes find the same');
-  const unread = await unreadOf(frame, limits, pass.damage, last.value);
-  if (unread) await slices.rejectRest({ ...unread, why: `${unread.why}; ${first} entries before it went on` });
+  const before = `${first} entries before it went on`;
+  if (pass.damage) {
+    // Only the compressed bytes have all of it. Memory for them is asked for with empty hands.
+    large[Symbol.dispose]();
+    const { source, encoding } = frame;
+    using beginning = await beginningOf(source, limits);
+    const { bytes } = beginning;
+    const why = `Cannot decompress ${encoding}: ${pass.damage.why}; ${before}`;
+    await slices.rejectRest({ bytes, why, cut: bytes.length < source.size });
+  } else if (last.value) {
+    const { bytes, size, why } = last.value;
+    await slices.rejectRest({ bytes, why: `${why}; ${before}`, cut: bytes.length < size });
+  }
 }
 
 async function* inTurns(cuts: Iterable<Cut>): AsyncGenerator<Cut, void, undefined> {
@@ -176,8 +207,8 @@ class LargeEntry implements Disposable {
     const isLarge = this.#cutter.heldBytes > LARGE_ENTRY_BYTES;
     if (isLarge === (this.#permit !== null)) return;
     if (!isLarge) return this[Symbol.dispose]();
-    const { unpacking, heldBytesMax } = this.#limits;
-    this.#permit = await unpacking.acquire(CUTTER_COPIES * heldBytesMax, this.#signal ?? undefined);
+    const { passes, entryBytesMax } = this.#limits;
+    this.#permit = await passes.hold(ENTRY_COPIES * entryBytesMax, this.#signal);
   }
 
   [Symbol.dispose](): void {
@@ -186,22 +217,13 @@ class LargeEntry implements Disposable {
   }
 }
 
-/** What no entry could be made of. Where decompression failed, only the compressed bytes have all of it. */
-async function unreadOf(frame: SlicedFrame, limits: SliceLimits, damage: Damage | null, rest: Rest | null) {
-  if (damage) {
-    const { source, encoding } = frame;
-    const bytes = await beginningOf(source, limits.heldBytesMax);
-    return { bytes, why: `Cannot decompress ${encoding}: ${damage.why}`, cut: bytes.length < source.size };
-  }
-  return rest && { bytes: rest.bytes, why: rest.why, cut: rest.bytes.length < rest.size };
-}
-
 /** What so many compressed bytes may hold. */
 export function unpackedBytesMax(
   packedBytes: number,
-  { heldBytesMax, ratioMax }: Pick<SliceLimits, 'heldBytesMax' | 'ratioMax'>,
+  limits: Pick<SliceLimits, 'heldBytesMax' | 'ratioMax' | 'unpackedBytesMax'>,
 ): number {
-  return Math.max(RATIO_FREE_BYTES, heldBytesMax, packedBytes * ratioMax);
+  const grown = Math.min(packedBytes * limits.ratioMax, limits.unpackedBytesMax);
+  return Math.max(RATIO_FREE_BYTES, limits.heldBytesMax, grown);
 }
 
 function passOver({ source, encoding }: SlicedFrame, limits: SliceLimits, finerFrom: readonly number[]) {
@@ -209,13 +231,21 @@ function passOver({ source, encoding }: SlicedFrame, limits: SliceLimits, finerF
   return new UnpackPass(source, { encoding, bytesMax, finerFrom });
 }
 
-async function beginningOf(source: SliceSource, bytesMax: number): Promise<Buffer> {
-  const pieces: Buffer[] = [];
-  let bytes = 0;
+interface Beginning extends Disposable {
+  readonly bytes: Buffer;
+}
+
+/** As much as is held of a run; within the budget until it is disposed of. */
+async function beginningOf(source: SliceSource, { heldBytesMax, passes }: SliceLimits): Promise<Beginning> {
+  const size = Math.min(source.size, heldBytesMax);
+  using reading = new DisposableStack();
+  reading.use(await passes.hold(LETTER_COPIES * size, null));
+  const bytes = Buffer.allocUnsafeSlow(size);
+  let read = 0;
   for await (const slice of source.slices()) {
-    pieces.push(slice.subarray(0, bytesMax - bytes));
-    bytes += slice.length;
-    if (bytes >= bytesMax) break;
+    read += slice.copy(bytes, read);
+    if (read === size) break;
   }
-  return Buffer.concat(pieces);
+  const held = reading.move();
+  return { bytes, [Symbol.dispose]: () => held.dispose() };
 }

@@ -36,15 +36,18 @@ async function makeRecord(shares: readonly Share[]): Promise<QueueRecord> {
   const batches = encodeBatches(shares.map((share) => share.batch));
   const [first] = shares;
   if (first && first.encoding !== 'identity') return { encoding: first.encoding, batches, value: first.bytes };
-  const plain = first && shares.length === 1 ? first.bytes : Buffer.concat(shares.map((share) => share.bytes));
-  if (plain.length < COMPRESS_BYTES_MIN) return { encoding: 'identity', batches, value: plain };
-  const small = await compress(plain);
-  // A copy that is of no more use: left to the garbage collector, a flood of them would lie about.
-  if (shares.length > 1 && small.length < plain.length && plain.byteLength === plain.buffer.byteLength) {
-    if (plain.buffer instanceof ArrayBuffer) plain.buffer.transfer(0);
+  const only = shares.length === 1 ? first : undefined;
+  const plain = only?.bytes ?? Buffer.concat(shares.map((share) => share.bytes));
+  const small = plain.length < COMPRESS_BYTES_MIN ? plain : await compress(plain);
+  if (small.length < plain.length) {
+    // A copy that is of no more use: left to the garbage collector, a flood of them would lie about.
+    if (!only && isOwn(plain)) plain.buffer.transfer(0);
     return { encoding: 'zstd', batches, value: small };
   }
-  return small.length < plain.length
-    ? { encoding: 'zstd', batches, value: small }
-    : { encoding: 'identity', batches, value: plain };
+  // Of what is lent a record has its own, for a queue may keep it longer than the share lives.
+  return { encoding: 'identity', batches, value: only?.isLent ? Buffer.from(plain) : plain };
+}
+
+function isOwn(bytes: Uint8Array): bytes is Uint8Array<ArrayBuffer> {
+  return bytes.byteLength === bytes.buffer.byteLength && bytes.buffer instanceof ArrayBuffer;
 }

@@ -11,6 +11,8 @@ export interface Share {
   readonly batch: Batch;
   readonly encoding: Encoding;
   readonly bytes: Uint8Array;
+  /** `bytes` are of no more use, and may be written to again, once the share is settled. */
+  readonly isLent?: boolean;
   readonly settlement: Settlement;
 }
 

@@ -254,6 +254,8 @@ function methodsOf(keeper: LogKeeper): LogMethods {
         const written = log.write(write);
         const end = log.end('logs');
         keeper.requirePresence();
+        // They were moved here. Left to the garbage collector of this thread, tens of megabytes of them would lie about.
+        for (const frames of [logs, deadLetters]) frames.buffer.transfer(0);
         return { ...written, end, letters: figuresOf(log) };
       });
     },

@@ -14,6 +14,7 @@ import { startForwardServer } from '#forwarder/accept/forward-server.ts';
 import type { SessionOptions } from '#forwarder/accept/session-options.ts';
 import { FrameFiles } from '#forwarder/accept/frame-files.ts';
 import { RefusalPace } from '#forwarder/accept/refusal-pace.ts';
+import { SlicePasses } from '#forwarder/accept/slice-passes.ts';
 import { QueueIntake } from '#forwarder/intake.ts';
 import { ForwarderTelemetry } from '#forwarder/telemetry.ts';
 import { ByteBudget, type Permit } from '#shared/byte-budget.ts';
@@ -56,8 +57,17 @@ async function setUp(t: TestContext, { filesBytesMax = 64 * MIB, folder, ...sess
   const limits = { files, ratioMax: 200, frameBytesMax, pace };
   const options = forwardOptions(intake, { telemetry }, { telemetry, ...limits, ...session });
   const server = await startForwardServer('127.0.0.1:0', options);
+  const atOnce = { now: 0, most: 0 };
+  const acceptSlices = intake.acceptSlices.bind(intake);
+  intake.acceptSlices = async (...chunk) => {
+    atOnce.now += 1;
+    atOnce.most = Math.max(atOnce.most, atOnce.now);
+    await acceptSlices(...chunk).finally(() => (atOnce.now -= 1));
+  };
+  let closed: Promise<void> | null = null;
+  const close = (): Promise<void> => (closed ??= server.close());
   t.after(async () => {
-    await server.close();
+    await close();
     rmSync(dir, { recursive: true, force: true });
   });
   const open = (): { socket: Socket; answers: Answers } => {
@@ -70,7 +80,18 @@ async function setUp(t: TestContext, { filesBytesMax = 64 * MIB, folder, ...sess
     const line = (await metrics.render()).body.split('\n').find((text) => text.startsWith(`sluice_${name}`));
     return Number(line?.split(' ').at(-1) ?? Number.NaN);
   };
-  return { queue, intake, files, dir, open, metrics, value, counted: (name: string) => samples(metrics, name) };
+  return {
+    queue,
+    intake,
+    files,
+    dir,
+    open,
+    metrics,
+    value,
+    close,
+    atOnce,
+    counted: (name: string) => samples(metrics, name),
+  };
 }
 
 /** What the queue holds, by `id-index`, in order. */
@@ -493,10 +514,126 @@ test('entries that are as large as may be are held within the same budget', asyn
   for (const { socket } of senders) socket.write(frame);
   for (const { answers } of senders) assert.deepEqual(await answers.next(), { ack: 'large' });
   assert.equal(unpacking.most, 8 * MIB);
-  assert.equal(unpacking.bytesHeld, 0);
+  await until('all is given back', () => unpacking.bytesHeld === 0);
   assert.deepEqual(indexesOf(await heldOf(queue)), [0, 1, 3]);
   const reasons = queue.letters.map(({ reason, index }) => `${reason} ${index}`);
   assert.deepEqual(reasons, Array(senders.length).fill('entry_malformed 2'));
+});
+
+/** As the process makes them: what passes may take lies beside what the largest thing may. */
+function passesBeside(bytes: number) {
+  const unpacking = new WatchedBudget(18 * MIB + bytes);
+  return { unpacking, passes: new SlicePasses({ unpacking, bytesMax: 18 * MIB }) };
+}
+
+const ZSTD = { chunk: 'id', compressed: 'zstd' };
+const BOMB = packed(zstdCompressSync(Buffer.concat(Array.from({ length: 8000 }, () => entry('x'.repeat(1000))))), ZSTD);
+
+test('of frames in slices two are taken at once, with the memory of their decoders; the others wait, and are acked', async (t) => {
+  const { unpacking, passes } = passesBeside(2 * MIB);
+  const { open, queue, atOnce } = await setUp(t, { unpacking, passes, ratioMax: 1e6 });
+  const held = Promise.withResolvers<void>();
+  t.after(() => held.resolve());
+  queue.beforeHold = () => held.promise;
+  const senders = Array.from({ length: 10 }, open);
+  for (const { socket } of senders) socket.write(BOMB);
+  await until('two are on their way', () => atOnce.now === 2 && passes.running === 2);
+  assert.equal(unpacking.bytesHeld, 18 * MIB);
+  // A small chunk passes them by.
+  const small = open();
+  small.socket.write(packed(gzipSync(A), GZIP));
+  held.resolve();
+  assert.deepEqual(await small.answers.next(), { ack: 'id' });
+  for (const { answers } of senders) assert.deepEqual(await answers.next(), { ack: 'id' });
+  assert.equal(atOnce.most, 2);
+  assert.ok(unpacking.most <= 20 * MIB, `${unpacking.most}`);
+  await until('all is given back', () => unpacking.bytesHeld === 0 && passes.running === 0);
+  assert.equal((await heldOf(queue)).size, 8001);
+});
+
+test('connections that die in a pass, or while they wait for one, hold nothing; a slow one holds no pass', async (t) => {
+  const { unpacking, passes } = passesBeside(2 * MIB);
+  const { open, queue, files, value } = await setUp(t, { unpacking, passes, ratioMax: 1e6, frameBytesMax: 200 * KIB });
+  const slow = open();
+  slow.socket.write(packed(LARGE_RUN).subarray(0, MIB));
+  await until('it comes', () => files.bytes > 0);
+  const held = Promise.withResolvers<void>();
+  t.after(() => held.resolve());
+  queue.beforeHold = () => held.promise;
+  const gone = Array.from({ length: 20 }, open);
+  for (const { socket } of gone) socket.write(BOMB);
+  await until('two are on their way', () => passes.running === 2 && passes.waiting === 18);
+  // Nobody who is not read is seen to be gone: each has its turn, or is found gone then.
+  for (const { socket } of gone) socket.destroy();
+  held.resolve();
+  await until('nothing is held', () => unpacking.bytesHeld === 0 && passes.running === 0);
+  const other = open();
+  other.socket.write(packed(LARGE_RUN));
+  assert.deepEqual(await other.answers.next(), { ack: 'id' });
+  slow.socket.write(packed(LARGE_RUN).subarray(MIB));
+  assert.deepEqual(await slow.answers.next(), { ack: 'id' });
+  assert.equal(await value('events_inflight'), 0);
+  assert.equal(await value('ledger_imbalance'), 0);
+});
+
+test('a server that closes does not wait for frames whose turn has not come; they are not acked', async (t) => {
+  const { unpacking, passes } = passesBeside(2 * MIB);
+  const { open, queue, close, atOnce } = await setUp(t, { unpacking, passes, ratioMax: 1e6 });
+  const held = Promise.withResolvers<void>();
+  t.after(() => held.resolve());
+  queue.beforeHold = () => held.promise;
+  const senders = Array.from({ length: 6 }, open);
+  for (const { socket } of senders) socket.write(BOMB);
+  await until('two are on their way', () => atOnce.now === 2);
+  const closed = close();
+  held.resolve();
+  const answers = await Promise.all(senders.map((sender) => sender.answers.next()));
+  await closed;
+  assert.equal(answers.filter((answer) => answer !== null).length, 2, 'what was begun is brought to its end');
+  assert.equal(atOnce.most, 2);
+  assert.equal(passes.running, 0);
+});
+
+test('an entry takes a part of the budget; one that is larger costs only itself, and damage waits for nobody', async (t) => {
+  const { unpacking, passes } = passesBeside(8 * MIB);
+  const limits = { entryBytesMax: 2 * MIB, frameBytesMax: 4 * MIB, ratioMax: 1e6 };
+  const { open, queue } = await setUp(t, { unpacking, passes, ...limits });
+  const run = Buffer.concat([A, entry('x'.repeat(1.5 * MIB)), entry('y'.repeat(9 * MIB)), B]);
+  const whole = zstdCompressSync(run);
+  const torn = Buffer.concat([whole, zstdCompressSync(entry(crypto.randomUUID().repeat(1e5))).subarray(0, -20)]);
+  const senders = Array.from({ length: 6 }, open);
+  for (const [i, { socket }] of senders.entries()) socket.write(packed(i % 2 === 0 ? whole : torn, ZSTD));
+  for (const { answers } of senders) assert.deepEqual(await answers.next(), { ack: 'id' });
+  assert.ok(unpacking.most <= 26 * MIB, `${unpacking.most}`);
+  await until('all is given back', () => unpacking.bytesHeld === 0 && passes.running === 0);
+  const indexes = indexesOf(await heldOf(queue));
+  assert.deepEqual([...new Set(indexes)], [0, 1, 3]);
+  const letters = queue.letters.filter(({ index }) => index === 2);
+  assert.deepEqual(
+    letters.map(({ reason, cut, value }) => [reason, cut, value.length]),
+    senders.map(() => ['entry_malformed', true, 2 * MIB]),
+  );
+  assert.equal(queue.letters.length, senders.length + 3, 'and each torn one has its rest');
+});
+
+test('what a frame may grow to has an end, whatever its ratio', async (t) => {
+  const { open, queue, counted } = await setUp(t, { ratioMax: 1e6, unpackedBytesMax: 9 * MIB });
+  const { socket, answers } = open();
+  const line = entry('the same '.repeat(100));
+  const runOf = (bytes: number): Buffer => Buffer.concat(Array(Math.floor(bytes / line.length)).fill(line));
+  socket.write(packed(zstdCompressSync(runOf(9 * MIB)), ZSTD));
+  assert.deepEqual(await answers.next(), { ack: 'id' });
+  assert.equal(queue.letters.length, 0);
+  queue.appends.length = 0;
+  const bomb = zstdCompressSync(runOf(9 * MIB + 2 * line.length));
+  socket.write(packed(bomb, ZSTD));
+  assert.deepEqual(await answers.next(), { ack: 'id' });
+  assert.equal(queue.appends.length, 0);
+  assert.deepEqual(
+    queue.letters.map(({ reason, error, value }) => [reason, error, bomb.equals(value)]),
+    [['chunk_too_large', `Cannot decompress the chunk: it holds more than ${9 * MIB} bytes`, true]],
+  );
+  assert.deepEqual(await counted('chunks_rejected_total'), { '{input="forward",reason="chunk_too_large"}': 1 });
 });
 
 test('values that are nested too deep: a dead letter has all of each, and the event loop has its turns between', async (t) => {

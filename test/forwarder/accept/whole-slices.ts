@@ -12,7 +12,7 @@ export function wholeSlices(intake: Intake | SlicedIntake): SlicedIntake {
     let count = 0;
     await feed({
       add: async (entries, _first, added) => {
-        slices.push(entries);
+        slices.push(Buffer.from(entries));
         count += added;
       },
       reject: ({ bytes, why, cut }) => intake.bury({ ...origin, bytes, reason: 'entry_malformed', error: why, cut }),
