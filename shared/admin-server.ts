@@ -44,13 +44,13 @@ export interface AdminAccess {
 }
 
 /** The certificate that the page shows. */
-export interface AdminTls {
+interface AdminTls {
   options(clients: 'reads'): TlsOptions;
   /** The server shows new certificates as they come. */
   follow(server: TlsServer, clients: 'reads'): void;
 }
 
-export interface AdminPageTelemetry {
+interface AdminPageTelemetry {
   authFailed(
     input: 'admin',
     reason: 'tls_failed' | 'certificate_refused' | 'other_machine',
