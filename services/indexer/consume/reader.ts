@@ -55,6 +55,12 @@ const WELL_AFTER_MS = 60_000;
  */
 const HOLDS_MAX = 5;
 
+/**
+ * The same where indexers are killed, each of which would count from its own start: a partition that was assigned so many times since
+ * its offset moved is held no more. The queue counts them with the offset.
+ */
+const HELD_TRIES_MAX = 5;
+
 const MIB = 1024 * 1024;
 
 /** The most bytes to fetch at once for a partition: a small share of what may be in hand. */
@@ -245,7 +251,7 @@ export class PartitionReader implements ConsumerHandler {
   }
 
   /** What was there before us may be on its way to the store by another, who had the partitions. */
-  async #hold(assignment: Assignment, partitions: readonly { partition: number; end: number }[]): Promise<void> {
+  async #hold(assignment: Assignment, partitions: readonly AssignedPartition[]): Promise<void> {
     const { holdMs, lookAgain, clock, changed } = this.#options;
     if (holdMs === 0) return;
     const nowMs = clock.monotonicMs();
@@ -254,7 +260,9 @@ export class PartitionReader implements ConsumerHandler {
       this.#heldSinceMs = null;
       return;
     }
-    for (const { partition, end } of partitions) assignment.inherit(partition, end);
+    for (const { partition, end, tries = 0 } of partitions) {
+      if (tries <= HELD_TRIES_MAX) assignment.inherit(partition, end);
+    }
     if (!assignment.hasInherited) return;
     this.#heldSinceMs ??= nowMs;
     await clock.sleep(holdMs, this.#stop.signal).catch(() => undefined);

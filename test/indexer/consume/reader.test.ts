@@ -5,12 +5,19 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PartitionReader } from '#indexer/consume/reader.ts';
 import { buildCore } from '#indexer/core.ts';
+import type { RecordOpener } from '#indexer/poison/opener.ts';
 import type { ConsumerHandler, FetchedBatch, Queue } from '#shared/queue/queue.ts';
 import { World } from '../world.ts';
 
 async function arrange(holdMs = 0) {
   const world = new World({ partitions: 2, env: { SLUICE_INDEXER_INFLIGHT_MAX_BYTES: '1048576' } });
-  const core = buildCore(world.options, () => []);
+  // Whatever is suspect opens well.
+  const opener: RecordOpener = {
+    trouble: null,
+    open: async () => ({ kind: 'well' }),
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+  const core = buildCore({ ...world.options, opener }, () => []);
   const calls: string[] = [];
   const queue: Pick<Queue, 'consume'> = {
     consume: async () => ({
@@ -148,4 +155,19 @@ test('a group that is assigned anew all the time commits nevertheless', async ()
   }
   assert.equal(calls.filter((call) => call.startsWith('commit')).length, 1);
   await end();
+});
+
+test('a partition that goes from one killed indexer to the next is committed at the sixth try', async () => {
+  for (const [tries, expected] of [
+    [5, 0],
+    [6, 1],
+  ] as const) {
+    const { world, calls, fetched, handler, end } = await arrange(10_000);
+    await world.send(0, [5]);
+    handler.assigned([{ partition: 0, next: 0, end: 1, tries }], 1);
+    handler.fetched(fetched(1, 0));
+    await world.clock.advance(5000);
+    assert.equal(calls.filter((call) => call.startsWith('commit')).length, expected, `try ${tries}`);
+    await end();
+  }
 });
