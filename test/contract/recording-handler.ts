@@ -1,6 +1,12 @@
 // A ConsumerHandler that keeps what it is told, and lets a test wait for it.
 
-import type { AssignedPartition, ConsumerHandler, FetchedBatch, FetchedRecord, LogChange } from '#shared/queue/queue.ts';
+import type {
+  AssignedPartition,
+  ConsumerHandler,
+  FetchedBatch,
+  FetchedRecord,
+  LogChange,
+} from '#shared/queue/queue.ts';
 
 type Starts = readonly AssignedPartition[];
 

@@ -2,7 +2,7 @@
 // ours is only a name. `drain` as the first argument: a drain job. It tells its counts as lines of JSON.
 
 import { fork } from 'node:child_process';
-import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { drainIndexer } from '#indexer/consume/drain.ts';
 import { startIndexer } from '#indexer/main.ts';
 import { ChildOpener } from '#indexer/poison/child-opener.ts';
@@ -29,7 +29,9 @@ const opener = new ChildOpener({
   telemetry: { openingChildFailed: (error) => console.error(error) },
   start() {
     children++;
-    return fork(join(import.meta.dirname, '../indexer/poison/planted-child.ts'), [], { serialization: 'advanced' });
+    return fork(fileURLToPath(new URL('../indexer/poison/planted-child.ts', import.meta.url)), [], {
+      serialization: 'advanced',
+    });
   },
 });
 

@@ -9,6 +9,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { systemClock } from '#shared/clock.ts';
 import { loadConfig } from '#shared/config/load.ts';
 import type { ReadLetter } from '#shared/queue/dead-letter.ts';
@@ -41,7 +42,7 @@ class Run {
   said = '';
 
   constructor(env: Environment, args: readonly string[] = []) {
-    this.child = spawn(process.execPath, [join(import.meta.dirname, 'planted-indexer.ts'), ...args], {
+    this.child = spawn(process.execPath, [fileURLToPath(new URL('./planted-indexer.ts', import.meta.url)), ...args], {
       env: { PATH: process.env['PATH'], ...env },
       stdio: ['ignore', 'pipe', 'ignore'],
     });

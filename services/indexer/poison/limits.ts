@@ -11,9 +11,10 @@ const TURN_MS = 10_000;
 const RUN_MS = 180_000;
 /** Of a value, where its entries end, its documents, and their copies on the way to the child. */
 const VALUE_COPIES = 4;
-const GROWTH_BYTES_MIN = 128 * MIB;
-/** Of the memory that is there, so much may be taken. */
-const AVAILABLE_SHARE = 0.6;
+const OVERHEAD_BYTES = 128 * MIB;
+/** Of the memory that is there, so much may be taken; but not less than what nearly every record can do with. */
+const AVAILABLE_SHARE = 0.8;
+const GROWTH_BYTES_MIN = 256 * MIB;
 const HEAP_MB_MIN = 64;
 const HEAP_MB_MAX = 256;
 /** Of the indexer's own heap, which holds other things as well. */
@@ -27,7 +28,7 @@ export interface Machine {
 
 /** `valueBytesMax`: of an uncompressed value. */
 export function limitsOf(valueBytesMax: number, { heapBytes, availableBytes }: Machine): OpeningLimits {
-  const wanted = GROWTH_BYTES_MIN + VALUE_COPIES * valueBytesMax;
+  const wanted = OVERHEAD_BYTES + VALUE_COPIES * valueBytesMax;
   const heapMb = Math.round((HEAP_SHARE * heapBytes) / MIB);
   return {
     turnMs: TURN_MS,

@@ -85,7 +85,7 @@ class OpeningService {
     }
   }
 
-  /** The last that is said; the process ends when the parent has it, which then closes the channel, or after a while without. */
+  /** The last that is said: the process ends as soon as it is on its way to the parent. */
   over(harm: Extract<ToParent, { kind: 'harmed' }>['harm'], what: string): void {
     if (this.#isOver) return;
     this.#isOver = true;

@@ -4,9 +4,9 @@
 //
 // Guarantees: nothing is kept from record to record. What it throws the indexer would throw as well.
 
+import { setImmediate as turn } from 'node:timers/promises';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
 import { decodeBatches } from '#shared/record/record.ts';
-import { setImmediate as turn } from 'node:timers/promises';
 import { BulkBody } from '../bulk/body.ts';
 import { DocumentWriter } from '../parse/document.ts';
 import { type JoinedLine, type JoinerLimits, LineJoiner } from '../parse/joiner.ts';

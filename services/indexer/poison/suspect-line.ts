@@ -12,7 +12,7 @@ export interface SuspectLineOptions {
   readonly telemetry: { recordPoisonous(record: { partition: number; offset: number }, verdict: Poison): void };
 }
 
-export type Poison = Extract<Verdict, { kind: 'poison' }>;
+type Poison = Extract<Verdict, { kind: 'poison' }>;
 
 /** Whom the line gives records to. */
 export interface Beyond {

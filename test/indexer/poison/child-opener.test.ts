@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { ChildOpener } from '#indexer/poison/child-opener.ts';
 import type { OpeningLimits } from '#indexer/poison/messages.ts';
 import type { Verdict } from '#indexer/poison/opener.ts';
@@ -60,7 +60,10 @@ class Place implements AsyncDisposable {
 /** As ours, but records that say so do harm. */
 function planted(): ChildProcess {
   const stdio = ['ignore', 'ignore', 'ignore', 'ipc'] as const;
-  return fork(join(import.meta.dirname, 'planted-child.ts'), [], { serialization: 'advanced', stdio: [...stdio] });
+  return fork(fileURLToPath(new URL('./planted-child.ts', import.meta.url)), [], {
+    serialization: 'advanced',
+    stdio: [...stdio],
+  });
 }
 
 const ours = (): ChildProcess => startChild('opening-child', import.meta.resolve('#indexer/poison/child-opener.ts'));
@@ -134,7 +137,7 @@ test('where no child can be started nothing is blamed: it is told, and tried unt
   place.start = () => {
     if (place.failures.length === 0) return spawn('/there/is/no/such/program');
     if (place.failures.length === 1) throw Object.assign(new Error('spawn EAGAIN'), { code: 'EAGAIN' });
-    if (place.failures.length === 2) return fork(join(import.meta.dirname, 'no-such-child.ts'), [], { silent: true });
+    if (place.failures.length === 2) return fork('/there/is/no/such/child.ts', [], { silent: true });
     return planted();
   };
   const verdict = place.open(recordOf(['harmless']));
@@ -156,7 +159,7 @@ test('who gives up a record does not wait for it', async () => {
 });
 
 test('a child ends with its parent, whatever it is doing', async () => {
-  const script = join(import.meta.dirname, 'parent-of-child.ts');
+  const script = fileURLToPath(new URL('./parent-of-child.ts', import.meta.url));
   const parent = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] });
   let said = '';
   for await (const text of parent.stdout) {

@@ -1,12 +1,12 @@
 // Starts the planted child, has it open a record that hangs, and tells its pid once it does.
 
 import { fork } from 'node:child_process';
-import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { ToParent } from '#indexer/poison/messages.ts';
 import { encodeBatches } from '#shared/record/record.ts';
 import { World } from '../world.ts';
 
-const child = fork(join(import.meta.dirname, 'planted-child.ts'), [], { serialization: 'advanced' });
+const child = fork(fileURLToPath(new URL('./planted-child.ts', import.meta.url)), [], { serialization: 'advanced' });
 child.on('message', (message: ToParent) => {
   if (message.kind === 'ready') child.send({ kind: 'open', record });
   if (message.kind === 'progress' && message.progress.doing.startsWith('decompressing')) console.log(child.pid);

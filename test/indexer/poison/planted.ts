@@ -9,7 +9,7 @@ export const plantedDecompress: Decompress = async (bytes) => {
   if (harm === 'kill') process.kill(process.pid, 'SIGKILL');
   if (harm === 'throw') return throwing(bytes);
   if (harm === 'hang') for (;;);
-  while (harm === 'turns') await delay(1);
+  if (harm === 'turns') for (;;) await delay(1);
   if (harm === 'wait') await delay(3_600_000);
   if (harm === 'heap') fillHeap();
   if (harm === 'memory') await fillMemory();
