@@ -26,12 +26,17 @@ const QUOTES_BYTES = 2;
 
 /** Why the batch has too many events for its bytes; null where it has not. */
 export function excessOf({ count, tag, bytes }: BatchSize): string | null {
-  if (count > Math.max(EVENTS_FREE, bytes / EVENT_BYTES_MIN)) {
-    return `${count} events in ${bytes} bytes are more than ${EVENTS_FREE}, and have less than ${EVENT_BYTES_MIN} bytes each`;
-  }
+  const excess = countExcessOf({ count, bytes });
+  if (excess !== null) return excess;
   const tagBytesMax = Math.max(TAG_BYTES_FREE, count * TAG_BYTES_OF_EVENT + (bytes + tag.length) * TAG_BYTES_RATIO);
   if (count * tag.length * JSON_BYTES_MAX <= tagBytesMax) return null;
   const tagBytes = count * (Buffer.byteLength(JSON.stringify(tag)) - QUOTES_BYTES);
   if (tagBytes <= tagBytesMax) return null;
   return `the tag, once for each of ${count} events, takes ${tagBytes} bytes, more than ${tagBytesMax}`;
+}
+
+/** The same of what a sender wrote, before its dialect gave each event fields of its own. */
+export function countExcessOf({ count, bytes }: Omit<BatchSize, 'tag'>): string | null {
+  if (count <= Math.max(EVENTS_FREE, bytes / EVENT_BYTES_MIN)) return null;
+  return `${count} events in ${bytes} bytes are more than ${EVENTS_FREE}, and have less than ${EVENT_BYTES_MIN} bytes each`;
 }

@@ -14,8 +14,15 @@ import type { Peer } from '../admit/admission.ts';
 import type { Content, InputName, Intake } from '../chunk.ts';
 import { contentOf, type EventsName } from '../decode/content.ts';
 import { type EventTime, RECEIVE_TIME, eventTimeOfMs } from '../decode/event-time.ts';
-import { type ConversionName, type ConversionOptions, type Converted, buffersOf } from '../dialects/conversions.ts';
+import {
+  type ConversionName,
+  type ConversionOptions,
+  type Converted,
+  buffersOf,
+  unpackedBytes,
+} from '../dialects/conversions.ts';
 import { tagOfHeader } from '../decode/http-tag.ts';
+import { countExcessOf } from '../event-limit.ts';
 import { type Grant, type Principal, tagOfPrincipal } from '../principal.ts';
 import type { AuthFailure } from '../telemetry.ts';
 import type { TenantRoom } from '../tenant-rooms.ts';
@@ -271,9 +278,12 @@ export class HttpExchange implements Disposable {
     }
   }
 
-  /** The body, which is void from here on, to what its dialect makes of it; the memory of that is counted. Rejects with body_too_costly. */
+  /** The body, which is void from here on, to what its dialect makes of it; the memory of that is counted. Rejects with body_too_costly or too_many_events. */
   async convert<N extends ConversionName>(name: N, body: Buffer, options: ConversionOptions<N>): Promise<Converted<N>> {
+    const bytes = unpackedBytes(name, body);
     const converted = await this.#options.converter.convert(name, body, options);
+    const excess = 'count' in converted ? countExcessOf({ count: converted.count, bytes }) : null;
+    if (excess !== null) throw new SluiceError('too_many_events', `Cannot take events: ${excess}; send fewer at once`);
     for (const { byteLength } of buffersOf(converted)) this.hold(byteLength);
     return converted;
   }

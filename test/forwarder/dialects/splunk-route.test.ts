@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { SluiceError } from '#shared/errors.ts';
+import { ByteBudget } from '#shared/byte-budget.ts';
+import { systemClock } from '#shared/clock.ts';
 import { BODY_BYTES_MAX, Fixture, records } from '../accept/http-fixture.ts';
 
 test('events and lines, at each of their paths', async () => {
@@ -83,4 +85,22 @@ test("refusals have Splunk's numbers", async () => {
   await check('{"event":"a"}', 503, { text: 'Server is busy', code: 9 });
   fixture.intake.refusal = new TypeError('secret');
   await check('{"event":"a"}', 500, { text: 'Internal server error', code: 8 });
+});
+
+test('more events than their bytes are worth are refused, whatever fields each of them is given', async () => {
+  const bodyBytesMax = 64 * 1024 * 1024;
+  await using fixture = await Fixture.start({}, systemClock, { bodyBytesMax, unpacking: new ByteBudget(bodyBytesMax) });
+  const check = async (path: string, body: string, status: number): Promise<void> => {
+    const answer = await fixture.post(path, body);
+    assert.equal(answer.status, status, `${path}: ${answer.body.slice(0, 200)}`);
+  };
+  const source = '?source=a-source-of-some-length';
+  await check(`/services/collector/raw${source}`, 'x\n'.repeat(100_000), 200);
+  await check(`/services/collector/raw${source}`, 'x\n'.repeat(100_001), 413);
+  await check('/services/collector', '{"event":1}'.repeat(100_001), 413);
+  await check('/services/collector', '{"event":"12345"}'.repeat(100_001), 200);
+  const records = '{},'.repeat(100_001).slice(0, -1);
+  const otlp = `{"resourceLogs":[{"scopeLogs":[{"logRecords":[${records}]}]}]}`;
+  const answer = await fixture.post('/v1/logs', otlp, { 'content-type': 'application/json' });
+  assert.equal(answer.status, 413);
 });
