@@ -10,7 +10,7 @@ import { loadConfig } from '#shared/config/load.ts';
 import { type MetricFacts, Metrics } from '#shared/metrics.ts';
 import { AdminTelemetry } from '../../services/sluice/admin/telemetry.ts';
 import { LagTelemetry } from '../../services/sluice/lag/telemetry.ts';
-import { turnHistogram, watchService } from '../../services/sluice/telemetry.ts';
+import { turnHistogram, watchService, watchStore } from '../../services/sluice/telemetry.ts';
 import { WorkersTelemetry } from '../../services/sluice/workers/telemetry.ts';
 
 const nothing = (): void => undefined;
@@ -38,6 +38,7 @@ const parts: Record<string, (metrics: Metrics) => void> = {
     telemetry.watch({ ledger: new Ledger(telemetry), writer, limit, topic: '', partitions: () => [] });
     telemetry.watchBytes(new ByteBudget(1));
     telemetry.watchStore(() => true);
+    watchStore(metrics, {});
   },
   'admin page'(metrics) {
     new AdminTelemetry(metrics, log, systemClock).watchCertificate(() => 0);

@@ -23,7 +23,7 @@ export function watchService(
   watchDeadLetters(metrics, queue);
 }
 
-export function watchStore(metrics: Metrics, store: Store): void {
+export function watchStore(metrics: Metrics, store: Pick<Store, 'watchUnnamed'>): void {
   const unnamed = metrics.counter(
     'unnamed_documents_total',
     'Documents whose container, service and tag are only among their attributes, for the tenant has as many names as it may (embedded store).',

@@ -59,6 +59,8 @@ const KINDS = {
   forwarder_stopped: 0.03,
   indexer_killed: 0.05,
   indexer_stopped: 0.04,
+  // At a request that is done late: its sender stops, another takes over, and the data stream rolls over before it is done.
+  stopped_midway: 0.9,
   process_stalled: 0.05,
   clock_jumped: 0.1,
   indexer_added: 0.05,

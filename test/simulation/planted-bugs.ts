@@ -202,8 +202,13 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
       becomes: 'endMs === undefined ? isWriteIndexAsked',
     },
   ],
-  // Not here: no second look under a new assignment. It was not found in 200 seeds: it needs an indexer that stops with a request on its way
-  // that is done after a rollover. test/indexer/bulk/look-back.test.ts has it.
+  'no second look under a new assignment': [
+    {
+      file: 'services/indexer/bulk/second-look.ts',
+      text: 'if (kept) await this.#look(kept, () => assignment.void);',
+      becomes: '',
+    },
+  ],
   'committed before the second look': [
     {
       file: 'services/indexer/in-hand.ts',

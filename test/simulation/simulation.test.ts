@@ -11,7 +11,7 @@ import { simulate } from './simulation.ts';
 
 const SEEDS = 500;
 /** Within so many seeds a planted bug is found. */
-const SEEDS_FOR_BUG = 200;
+const SEEDS_FOR_BUG = 1000;
 
 async function simulateAside(...args: string[]): Promise<{ code: number | null; output: string }> {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'main.ts'), ...args], {

@@ -103,6 +103,7 @@ class Simulation {
       written: (written) => oracle.stored(written),
       removed: (id, backing) => oracle.removed(id, backing),
       bulkTimeoutMs: config['bulk.timeout_ms'],
+      late: (sender, byMs) => this.#stopMidway(sender, byMs),
     });
     this.#durationMs = random.integer(8000, 25_000);
     const world = {
@@ -353,6 +354,32 @@ class Simulation {
       indexer.kill();
       startAgain();
     } else if (faults.strikes('indexer_stopped', name)) void indexer.stop().then(startAgain);
+  }
+
+  /**
+   * What a second look is for: the sender stops, and leaves when it has given up its request; another writes the same; then the data stream
+   * rolls over, and the request is done.
+   */
+  #stopMidway(sender: string, lateMs: number): void {
+    const indexer = this.#indexers.find(({ run }) => run?.process.name === sender);
+    const givenUpMs = this.#config['bulk.timeout_ms'];
+    const leftMs = lateMs - givenUpMs;
+    if (!indexer || leftMs < 300 || !this.#faults.strikes('stopped_midway', sender)) return;
+    void indexer.stop().then(() => this.#later(50, 3000, () => void (this.#isByJob || indexer.start())));
+    this.#later(givenUpMs + 0.3 * leftMs, givenUpMs + 0.95 * leftMs, () => {
+      if (!this.#faults.isOver) this.#store.rollOver();
+    });
+    // Whoever took over may die before its own look, and what it committed is read by nobody again.
+    for (const other of this.#indexers) {
+      if (other === indexer || !this.#random.chance(0.5)) continue;
+      this.#later(givenUpMs + 0.7 * givenUpMs, 2 * givenUpMs, () => this.#killForAWhile(other));
+    }
+  }
+
+  #killForAWhile(indexer: IndexerPlace): void {
+    if (this.#faults.isOver || !indexer.run) return;
+    indexer.kill();
+    this.#later(50, 3000, () => void (this.#isByJob || indexer.start()));
   }
 
   #disturbWall({ name, wall }: { readonly name: string; readonly wall: WallClock }): void {

@@ -57,6 +57,8 @@ interface StoreOptions {
   /** Told of every second copy that is deleted. */
   readonly removed: (id: string, backing: string) => void;
   readonly bulkTimeoutMs: number;
+  /** Told of every request that is done only so much later. */
+  readonly late: (sender: string, byMs: number) => void;
 }
 
 /** The state; each process has a client of its own. */
@@ -184,6 +186,7 @@ export class SimStore implements Store {
     // As late as can be looked for, or later than that.
     const lateMs = this.#lateMs(who);
     if (lateMs !== null) {
+      this.#server.options.late(who, lateMs);
       time.after(lateMs, () => {
         trace.note('store', `late: ${request.items.length} from ${who}`);
         if (!this.#server.isDown) this.#server.write(request, sent, () => null);

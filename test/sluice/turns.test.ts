@@ -14,9 +14,9 @@ function cpuSeconds(): number {
 test('a turn that takes the processor is told with what it took, and not before it began', async () => {
   const turns: number[] = [];
   const stop = new AbortController();
+  const beganSeconds = cpuSeconds();
   const exemplify = (): void => undefined;
   observeTurns({ observe: (seconds) => void turns.push(seconds), exemplify }, stop.signal);
-  const beganSeconds = cpuSeconds();
   const spin = (): void => {
     for (const from = cpuSeconds(); cpuSeconds() - from < 0.05;);
   };
