@@ -188,8 +188,8 @@ export class QueueIntake implements SlicedIntake {
   }
 
   /** Throws dead_letters_full: what else came of this sender might find no place among the dead letters, and hold up all others. */
-  #refuseFull({ tenant, sender }: Origin): void {
-    if (this.#queue.deadLetterSpace?.isFullOf({ tenant, sender }) !== true) return;
+  #refuseFull({ tenant, sender, input }: Origin): void {
+    if (this.#queue.deadLetterSpace?.isFullOf({ tenant, sender, input }) !== true) return;
     throw new SluiceError(
       'dead_letters_full',
       'Cannot take events: too many of this sender were refused by the store and fill its share of the dead letters; see `sluice dead-letters list`',

@@ -49,7 +49,7 @@ export interface DeadLetterSpace {
   /** `refused` hears of each append of dead letters that is refused for want of it. */
   watch(refused: (reason: LetterRefusal) => void): void;
   /** Whether so many of this sender's events became dead letters that no more of it may be taken. */
-  isFullOf(sender: { readonly tenant: string | null; readonly sender: string }): boolean;
+  isFullOf(sender: { readonly tenant: string | null; readonly sender: string; readonly input: string }): boolean;
 }
 
 /** Who holds what was appended, where it is not the queue itself. */

@@ -1,8 +1,8 @@
 // Tries out records in a child process (opening-child.ts), one after another in the same one, as long as none of them ends it.
 //
 // Guarantees: a record is blamed only when it has ended two children, the second of which had opened nothing before it: what ends a child
-// once may be somebody else's doing, or be left over from the records before. That no child can be started is no record's fault: it is
-// told, and tried again. A child that nobody needs is ended after a while.
+// once may be somebody else's doing, or be left over from the records before. That no child can be started, or that one is killed before it
+// has taken much memory, is no record's fault: it is told, and tried again. A child that nobody needs is ended after a while.
 
 import type { ChildProcess } from 'node:child_process';
 import { backoffMs } from '#shared/backoff.ts';
@@ -46,12 +46,14 @@ export class ChildOpener implements RecordOpener {
     const abort = (): void => this.#end();
     signal.addEventListener('abort', abort, { once: true });
     try {
-      for (let ended = 1; ; ended++) {
+      let ended = 0;
+      for (let killed = 0; ;) {
         const asked = await (await this.#started(signal)).open(record);
         signal.throwIfAborted();
         if (asked === 'well') return { kind: 'well' };
         this.#end();
-        if (ended === CHILDREN_MAX) return verdictOf(asked);
+        if (asked.harm === 'killed') await this.#pause(asked.what, killed++, signal);
+        else if (++ended === CHILDREN_MAX) return verdictOf(asked);
       }
     } finally {
       signal.removeEventListener('abort', abort);
@@ -66,7 +68,7 @@ export class ChildOpener implements RecordOpener {
 
   /** A child that is ready, however long it takes. */
   async #started(signal: AbortSignal): Promise<OpeningProcess> {
-    const { clock, random, telemetry, opening, limits, start = startOwn } = this.#options;
+    const { clock, opening, limits, start = startOwn } = this.#options;
     for (let attempt = 0; ; attempt++) {
       signal.throwIfAborted();
       if (this.#child?.isAlive) return this.#child;
@@ -78,11 +80,17 @@ export class ChildOpener implements RecordOpener {
       } catch (error) {
         signal.throwIfAborted();
         this.#end();
-        this.trouble = `records that may have ended an indexer wait, for no child process can be started to open them: ${reasonOf(error)}`;
-        telemetry.openingChildFailed(error);
-        await clock.sleep(backoffMs(attempt, BACKOFF, random), signal);
+        await this.#pause(error, attempt, signal);
       }
     }
+  }
+
+  /** No child can be had, or none that lives: the machine has no memory for it, say. */
+  async #pause(why: unknown, attempt: number, signal: AbortSignal): Promise<void> {
+    const { clock, random, telemetry } = this.#options;
+    this.trouble = `records that may have ended an indexer wait, for no child process can be started to open them: ${reasonOf(why)}`;
+    telemetry.openingChildFailed(why);
+    await clock.sleep(backoffMs(attempt, BACKOFF, random), signal);
   }
 
   #end(): void {
@@ -95,7 +103,7 @@ function startOwn(): ChildProcess {
   return startChild('opening-child', import.meta.url);
 }
 
-function verdictOf({ harm, what, progress }: Exclude<Asked, 'well'>): Verdict {
+function verdictOf({ harm, what, progress }: Exclude<Asked, 'well' | { harm: 'killed' }>): Verdict {
   const doing = progress === null ? '' : ` while ${progress.doing}`;
   return { kind: 'poison', harm, what: `${what}${doing}`, events: Math.max(1, progress?.events ?? 1) };
 }

@@ -12,10 +12,12 @@ const RUN_MS = 180_000;
 /** Of a value, where its entries end, its documents, and their copies on the way to the child. */
 const VALUE_COPIES = 4;
 const OVERHEAD_BYTES = 128 * MIB;
+/** A child that has grown by so much, and is killed, is killed for its record. Before that the machine has no memory for any record. */
+export const BLAMED_GROWTH_BYTES = 128 * MIB;
 /** Of the memory that is there, so much may be taken; but not less than what nearly every record can do with. */
 const AVAILABLE_SHARE = 0.8;
 const GROWTH_BYTES_MIN = 256 * MIB;
-const HEAP_MB_MIN = 64;
+const HEAP_MB_MIN = 128;
 const HEAP_MB_MAX = 256;
 /** Of the indexer's own heap, which holds other things as well. */
 const HEAP_SHARE = 0.25;

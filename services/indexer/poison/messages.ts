@@ -25,5 +25,7 @@ export type ToParent =
   | { readonly kind: 'ready' }
   | { readonly kind: 'progress'; readonly progress: Progress }
   | { readonly kind: 'well' }
+  /** The record makes it take far more memory than nearly any other would: if the kernel ends it now, the record is to blame. */
+  | { readonly kind: 'grown' }
   /** The child ends itself after this. */
   | { readonly kind: 'harmed'; readonly harm: Harm; readonly what: string };

@@ -17,7 +17,11 @@ const GRACE_MS = 15_000;
 /** How long the last words of a process that has exited may take to be read. */
 const LAST_WORDS_MS = 250;
 
-export type Asked = 'well' | { readonly harm: Harm; readonly what: string; readonly progress: Progress | null };
+/** `killed`: by nobody here, while it had not taken much: the kernel, for want of memory, or an operator. Says nothing of the record. */
+export type Asked =
+  | 'well'
+  | { readonly harm: 'killed'; readonly what: string }
+  | { readonly harm: Harm; readonly what: string; readonly progress: Progress | null };
 
 export class OpeningProcess {
   readonly #child: ChildProcess;
@@ -28,6 +32,9 @@ export class OpeningProcess {
   isAlive = true;
   #heard: (message: ToParent) => void = () => undefined;
   #progress: Progress | null = null;
+  #isGrown = false;
+  #isKilledHere = false;
+  #isKilledElsewhere = false;
 
   constructor(child: ChildProcess, clock: Clock, limits: OpeningLimits) {
     this.#child = child;
@@ -35,6 +42,7 @@ export class OpeningProcess {
     this.#limits = limits;
     child.on('message', (message: ToParent) => {
       if (message.kind === 'progress') this.#progress = message.progress;
+      else if (message.kind === 'grown') this.#isGrown = true;
       else this.#heard(message);
     });
     this.#ended = this.#end();
@@ -49,14 +57,18 @@ export class OpeningProcess {
 
   async open(record: FetchedRecord): Promise<Asked> {
     this.#progress = null;
+    this.#isGrown = false;
     const said = await this.#ask({ kind: 'open', record }, this.#limits.runMs + GRACE_MS);
     if (said.kind === 'well') return 'well';
+    if (this.#isKilledElsewhere && said.kind === 'harmed' && said.harm === 'died' && !this.#isGrown)
+      return { harm: 'killed', what: said.what };
     const { harm, what } = said.kind === 'harmed' ? said : ({ harm: 'died', what: `it said ${said.kind}` } as const);
     return { harm, what, progress: this.#progress };
   }
 
   kill(): void {
     this.isAlive = false;
+    this.#isKilledHere = true;
     this.#child.kill('SIGKILL');
   }
 
@@ -93,9 +105,10 @@ export class OpeningProcess {
     const gone = Promise.withResolvers<void>();
     this.#child.on('error', (error) => how.resolve(reasonOf(error)));
     this.#child.once('disconnect', () => gone.resolve());
-    this.#child.once('exit', (code, signal) =>
-      how.resolve(signal === null ? `it ended with code ${code}` : `it was ended by ${signal}`),
-    );
+    this.#child.once('exit', (code, signal) => {
+      this.#isKilledElsewhere = signal === 'SIGKILL' && !this.#isKilledHere;
+      how.resolve(signal === null ? `it ended with code ${code}` : `it was ended by ${signal}`);
+    });
     const ended = await how.promise;
     this.isAlive = false;
     await Promise.race([gone.promise, this.#clock.sleep(LAST_WORDS_MS)]);

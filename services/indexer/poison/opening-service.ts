@@ -6,6 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { reasonOf } from '#shared/errors.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
 import { startWorker, type WorkerThread } from '#shared/sqlite/worker-thread.ts';
+import { BLAMED_GROWTH_BYTES } from './limits.ts';
 import type { OpeningLimits, ToChild, ToParent } from './messages.ts';
 import { type OpeningOptions, type Progress, TURN } from './opening.ts';
 import type { OpeningWorker } from './opening-worker.ts';
@@ -95,6 +96,7 @@ class OpeningService {
   #watch(): NodeJS.Timeout {
     const { turnMs, runMs, growthBytes } = this.#limits;
     let ranMs = 0;
+    let isGrown = false;
     let lookedMs = performance.now();
     return setInterval(() => {
       const nowMs = performance.now();
@@ -103,6 +105,10 @@ class OpeningService {
       const { user, system } = process.cpuUsage(this.#cpuAtTurn);
       const spentMs = (user + system) / 1000;
       const grownBytes = process.memoryUsage.rss() - this.#residentBytes;
+      if (!isGrown && grownBytes > BLAMED_GROWTH_BYTES) {
+        isGrown = true;
+        tell({ kind: 'grown' });
+      }
       if (spentMs > turnMs)
         this.over('time', `it took more than ${turnMs / 1000} s of the processor's time at a stretch`);
       else if (ranMs > runMs) this.over('time', `it was not done after ${runMs / 1000} s`);

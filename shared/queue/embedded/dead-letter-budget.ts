@@ -11,8 +11,8 @@
 // Guarantees: pure; constant time, and memory that is bounded however many senders there are: they are told apart by a hash. Who shares one at the
 // edge shares a quarter; the hash of those whom the indexer names is long, for they are refused altogether.
 
+import { hash } from 'node:crypto';
 import { isIPv6 } from 'node:net';
-import { crc32 } from 'node:zlib';
 import type { LetterRefusal } from '../queue.ts';
 
 /** Dead letters that are held together or not at all; one for each record, in their order. */
@@ -29,7 +29,8 @@ const INDEXER_SENDER_SHARE = 1 / 2;
 
 /** Addresses of datagrams are easily forged, so these are few. */
 const EDGE_SENDERS = 2 ** 12;
-const SENDERS = 2 ** 24;
+/** One that is refused altogether shares its number with nobody, also where senders choose their names. */
+const SENDERS = 2 ** 48;
 /** Replay's marks: an operator's, a few bytes each, and without them nothing could be replayed. */
 const MARKS = EDGE_SENDERS + SENDERS;
 /** What was there before this was counted. */
@@ -44,7 +45,12 @@ export interface LetterOrigin {
   readonly tenant: string | null;
   /** A peer's address, or the hostname of one that is authenticated. */
   readonly sender: string;
+  /** Name of the input, such as "gelf". */
+  readonly input: string;
 }
+
+/** Inputs that take datagrams, whose senders' addresses anybody can forge. What came by them says nothing of who sends by another. */
+const FORGEABLE_INPUTS: ReadonlySet<string> = new Set(['syslog', 'gelf']);
 
 /** A number for whoever a dead letter is of. `from`: as it says itself. */
 export function ownerOf(from: string, origin: LetterOrigin | null): number {
@@ -53,11 +59,15 @@ export function ownerOf(from: string, origin: LetterOrigin | null): number {
   return from === 'edge' ? sender % EDGE_SENDERS : EDGE_SENDERS + sender;
 }
 
-/** A number for a tenant, or for a sender that is of none; of IPv6 a network of 64 bits is one sender. */
+/**
+ * A number for a tenant, or for a sender that is of none; of IPv6 a network of 64 bits is one sender. What it sends by datagrams counts as
+ * another one's.
+ */
 export function senderOf(origin: LetterOrigin | null): number {
   if (origin === null) return 0;
-  const { tenant, sender } = origin;
-  return crc32(tenant === null ? `sender ${networkOf(sender)}` : `tenant ${tenant}`) % SENDERS;
+  const { tenant, sender, input } = origin;
+  const name = tenant === null ? `sender ${networkOf(sender)}` : `tenant ${tenant}`;
+  return hash('sha256', FORGEABLE_INPUTS.has(input) ? `forgeable ${name}` : name, 'buffer').readUIntBE(0, 6);
 }
 
 /** What a row of so many bytes takes at most: pages are not shared evenly by large ones. */

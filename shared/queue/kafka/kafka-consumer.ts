@@ -111,7 +111,10 @@ export class KafkaConsumer implements QueueConsumer {
         if (keeper === null || keeper.assignment !== held) throw unavailable('the assignment is not announced yet');
         await keeper.offsets.commitOffsets(this.#marked(held, nextOffsets));
         this.#commitsFailSinceMs = null;
-        for (const [partition, next] of nextOffsets) held.forget(partition, next);
+        for (const [partition, next] of nextOffsets) {
+          held.forget(partition, next);
+          this.#told.passed(partition, next);
+        }
         return;
       } catch (error) {
         const { type, retryable, reason } = failureOf(error);

@@ -25,6 +25,11 @@ export class ToldChanges {
       return [{ ...change, losses: change.losses.flatMap((loss) => outside(loss, from, next)) }];
     });
   }
+
+  /** Committed up to `next`: if the same is found behind it, it has happened again. */
+  passed(partition: number, next: number): void {
+    if (next > (this.#told.get(partition)?.change.next ?? Infinity)) this.#told.delete(partition);
+  }
 }
 
 /** What of a loss lies before `from`, or at `to` and after it. */

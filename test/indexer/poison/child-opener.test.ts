@@ -88,7 +88,7 @@ test('a record that does no harm is well, whatever can be said of it otherwise',
 
 // The planted child takes values that are no gzip for what they are, and does what their first text says.
 for (const [says, harm, what] of [
-  ['POISON kill', 'died', /SIGKILL while decompressing and scanning it/],
+  ['POISON crash', 'died', /SIGABRT while decompressing and scanning it/],
   ['POISON throw', 'threw', /planted/],
   ['POISON hang', 'time', /0\.5 s of the processor's time at a stretch/],
   ['POISON wait', 'time', /not done after 3 s/],
@@ -122,6 +122,23 @@ test('a child that somebody else ends blames no record', async () => {
   setTimeout(() => first.kill('SIGKILL'), 100);
   assert.deepEqual(await verdict, { kind: 'well' });
   assert.equal(place.children.length, 2);
+});
+
+test('a record is not blamed for children that the kernel kills before they have taken much', async () => {
+  await using place = new Place();
+  await place.open(recordOf(['harmless']));
+  const verdict = place.open(recordOf(['SLOW']));
+  for (let killed = 0; killed < 3;) {
+    const child = place.children.at(-1);
+    if (child?.connected && child.signalCode === null && place.children.length === killed + 1) {
+      await systemClock.sleep(250);
+      child.kill('SIGKILL');
+      killed++;
+    }
+    await systemClock.sleep(5);
+  }
+  assert.deepEqual(await verdict, { kind: 'well' });
+  assert(place.failures.length >= 1);
 });
 
 test('signals for the whole group of processes do not end it', async () => {

@@ -6,7 +6,7 @@ import type { Decompress } from '#indexer/unpack.ts';
 export const plantedDecompress: Decompress = async (bytes) => {
   const text = Buffer.from(bytes).toString('latin1');
   const [, harm] = /POISON (\w+)/.exec(text) ?? [];
-  if (harm === 'kill') process.kill(process.pid, 'SIGKILL');
+  if (harm === 'crash') process.kill(process.pid, 'SIGABRT');
   if (harm === 'throw') return throwing(bytes);
   if (harm === 'hang') for (;;);
   if (harm === 'turns') for (;;) await delay(1);

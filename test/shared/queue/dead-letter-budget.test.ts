@@ -18,7 +18,7 @@ const DAY_MS = 86_400_000;
 
 describe('budget of dead letters', () => {
   const fill = (budget: DeadLetterBudget, from: string, sender: string, tenant: string | null = null): number => {
-    const owner = ownerOf(from, { tenant, sender });
+    const owner = ownerOf(from, { tenant, sender, input: 'http' });
     let taken = 0;
     while (budget.refusal({ owners: [owner], wholeBytes: 0 }, [10]) === null) {
       budget.add(owner, 10);
@@ -31,26 +31,32 @@ describe('budget of dead letters', () => {
     const budget = new DeadLetterBudget(1000);
     assert.equal(fill(budget, 'edge', '10.0.0.1'), 250);
     assert.equal(
-      budget.refusal({ owners: [ownerOf('edge', { tenant: null, sender: '10.0.0.1' })], wholeBytes: 0 }, [1]),
+      budget.refusal(
+        { owners: [ownerOf('edge', { tenant: null, sender: '10.0.0.1', input: 'http' })], wholeBytes: 0 },
+        [1],
+      ),
       'sender_share',
     );
     assert.equal(fill(budget, 'edge', '10.0.0.2'), 250);
     assert.equal(
-      budget.refusal({ owners: [ownerOf('edge', { tenant: null, sender: '10.0.0.3' })], wholeBytes: 0 }, [1]),
+      budget.refusal(
+        { owners: [ownerOf('edge', { tenant: null, sender: '10.0.0.3', input: 'http' })], wholeBytes: 0 },
+        [1],
+      ),
       'edge_share',
     );
     assert.equal(fill(budget, 'sluice.logs/0/1', '10.0.0.1'), 500);
     assert.equal(
       budget.refusal(
-        { owners: [ownerOf('sluice.logs/0/1', { tenant: null, sender: '10.0.0.4' })], wholeBytes: 0 },
+        { owners: [ownerOf('sluice.logs/0/1', { tenant: null, sender: '10.0.0.4', input: 'http' })], wholeBytes: 0 },
         [1],
       ),
       'budget',
     );
-    assert.deepEqual(budget.fullSenders(), [senderOf({ tenant: null, sender: '10.0.0.1' })]);
-    budget.add(ownerOf('sluice.logs/0/1', { tenant: null, sender: '10.0.0.1' }), -10);
+    assert.deepEqual(budget.fullSenders(), [senderOf({ tenant: null, sender: '10.0.0.1', input: 'http' })]);
+    budget.add(ownerOf('sluice.logs/0/1', { tenant: null, sender: '10.0.0.1', input: 'http' }), -10);
     assert.deepEqual(budget.fullSenders(), []);
-    budget.add(ownerOf('sluice.logs/0/1', { tenant: null, sender: '10.0.0.1' }), 10);
+    budget.add(ownerOf('sluice.logs/0/1', { tenant: null, sender: '10.0.0.1', input: 'http' }), 10);
     assert.equal(
       budget.refusal({ owners: [ownerOf('replay', null)], wholeBytes: 0 }, [500]),
       null,
@@ -60,7 +66,7 @@ describe('budget of dead letters', () => {
 
   it('takes what is removed off again', () => {
     const budget = new DeadLetterBudget(1000);
-    const owner = ownerOf('edge', { tenant: 'a', sender: '10.0.0.1' });
+    const owner = ownerOf('edge', { tenant: 'a', sender: '10.0.0.1', input: 'http' });
     fill(budget, 'edge', '10.0.0.9', 'a');
     budget.add(owner, -100);
     assert.equal(budget.bytesHeld, 150);
@@ -69,13 +75,13 @@ describe('budget of dead letters', () => {
 
   it('takes all parts of a large dead letter, or none', () => {
     const budget = new DeadLetterBudget(1000);
-    const owner = ownerOf('edge', { tenant: null, sender: '10.0.0.1' });
+    const owner = ownerOf('edge', { tenant: null, sender: '10.0.0.1', input: 'http' });
     assert.equal(budget.refusal({ owners: [owner], wholeBytes: 300 }, [100]), 'sender_share');
     assert.equal(budget.refusal({ owners: [owner], wholeBytes: 250 }, [100]), null);
   });
 
   it('takes a network of IPv6 for one sender', () => {
-    const of = (sender: string) => senderOf({ tenant: null, sender });
+    const of = (sender: string) => senderOf({ tenant: null, sender, input: 'http' });
     assert.equal(of('2001:db8:0:7::1'), of('2001:db8:0:7:ffff:1:2:3'));
     assert.equal(of('2001:db8:0:7::'), of('2001:0db8::7:1:2:3:4'));
     assert.notEqual(of('2001:db8:0:7::1'), of('2001:db8:0:8::1'));
@@ -133,13 +139,15 @@ describe('the embedded queue', () => {
 
   it('names the sender whose events fill a share at the indexer, also after a restart', async (t) => {
     const dataDir = await folder(t);
-    const bad = { tenant: null, sender: '10.0.0.1' };
+    const bad = { tenant: null, sender: '10.0.0.1', input: 'gelf' };
     {
       await using queue = await open(dataDir);
       assert(!queue.deadLetterSpace.isFullOf(bad));
       assert.equal(await fillWith(queue, letter('logs/0/1', '10.0.0.1')), 'dead_letters_full');
       assert(queue.deadLetterSpace.isFullOf(bad));
-      assert(!queue.deadLetterSpace.isFullOf({ tenant: null, sender: '10.0.0.2' }));
+      assert(!queue.deadLetterSpace.isFullOf({ tenant: null, sender: '10.0.0.2', input: 'gelf' }));
+      // Anybody can send a datagram in another's name.
+      assert(!queue.deadLetterSpace.isFullOf({ ...bad, input: 'http' }));
     }
     await using queue = await open(dataDir);
     assert(queue.deadLetterSpace.isFullOf(bad));

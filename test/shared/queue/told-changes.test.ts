@@ -26,6 +26,15 @@ test('what was removed since is told, and only that', () => {
   assert.deepEqual(rangesOf(told.news('t', [lost(5, 30)])), ['5–10 25–30']);
 });
 
+test('what happens again after reading went on is told again', () => {
+  const told = new ToldChanges();
+  told.news('t', [lost(50, 50, 'log_truncated')]);
+  told.passed(0, 50);
+  assert.deepEqual(told.news('t', [lost(50, 50, 'log_truncated')]), []);
+  told.passed(0, 100);
+  assert.equal(told.news('t', [lost(50, 50, 'log_truncated')]).length, 1);
+});
+
 test('other partitions, topics and reasons are told for themselves', () => {
   const told = new ToldChanges();
   told.news('t', [lost(1, 12)]);
