@@ -116,7 +116,7 @@ export class DocumentDatabase {
     const refused: { item: number; reason: string }[] = [];
     let unnamed = 0;
     const body = Buffer.from(documents.body.buffer, documents.body.byteOffset, documents.body.byteLength);
-    this.#transaction(() => {
+    this.#transaction((statements) => {
       unnamed = 0;
       for (const [item, id] of documents.ids.entries()) {
         const source = body.toString('utf8', documents.bounds[item * 2], documents.bounds[item * 2 + 1]);
@@ -126,12 +126,17 @@ export class DocumentDatabase {
           refused.push({ item, reason: fields });
         } else {
           const stream = documents.streamNames[documents.streams[item] ?? 0] ?? '';
-          const origin = this.#writableOrigins().rowOf(stream, fields);
+          const origins = this.#writableOrigins();
+          const found = origins.find(stream, fields);
+          // A repeat under other names must not make a row that is removed at once: anybody can send thousands of them.
+          if (found === null && statements.has.get(id) !== undefined) {
+            statuses[item] = 409;
+            continue;
+          }
+          const origin = found ?? origins.make(stream, fields);
           if (origin === null) unnamed += 1;
           const isNew =
             origin === null ? this.#insertUnnamed(id, stream, source) : this.#insert(id, { ...fields, origin, source });
-          // It may have been made for a document that is there already, under no names.
-          if (!isNew && origin !== null) this.#writableOrigins().removeUnused([origin]);
           statuses[item] = isNew ? 201 : 409;
         }
       }
@@ -269,8 +274,12 @@ function originsOptions({ namesMax, tell }: DatabaseOptions): OriginsOptions {
 
 function prepare(
   database: DatabaseSync,
-): Record<'insertDocument' | 'insertWords' | 'last' | 'expired' | 'deleteWords' | 'deleteDocument', StatementSync> {
+): Record<
+  'has' | 'insertDocument' | 'insertWords' | 'last' | 'expired' | 'deleteWords' | 'deleteDocument',
+  StatementSync
+> {
   const statements = {
+    has: database.prepare('SELECT 1 FROM documents WHERE id = ?'),
     insertDocument: database.prepare(
       'INSERT INTO documents (id, origin, time, sequence, ingested, source) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING',
     ),

@@ -3,7 +3,7 @@
 // under a row without names. A row goes with its last document.
 //
 // Guarantees: what was written stays found under its names; rows and memory are bounded whatever senders say; whatever another process writes
-// to the same file is seen before the next row is used.
+// to the same file is seen before the next row is used. The table is only counted after another process wrote or a transaction was undone.
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { parseExactJson } from '../exact-json.ts';
@@ -23,6 +23,7 @@ const CACHED_LENGTH_MAX = 4 * 1024 * 1024;
 const TENANTS_MAX = 1000;
 const UNUSED = 'NOT EXISTS (SELECT 1 FROM documents WHERE origin = origins.rowid)';
 const COLUMNS = 'stream, container_id, container_name, service, tag';
+const HAS_NAMES = "(container_id <> '' OR container_name <> '' OR service <> '' OR tag <> '')";
 
 type Names = Pick<IndexedFields, 'containerId' | 'containerName' | 'service' | 'tag' | 'tenant'>;
 
@@ -30,6 +31,8 @@ export class Origins {
   readonly #options: OriginsOptions;
   readonly #statements: ReturnType<typeof prepare>;
   readonly #cache = new Map<string, number>();
+  /** The key of each row in the cache: one, even where SQLite takes two names for the same (halves of surrogate pairs). */
+  readonly #keys = new Map<number, string>();
   #cachedLength = 0;
   /** Rows of each tenant; null where they must be counted. */
   #counts: Map<string, number> | null = null;
@@ -56,40 +59,53 @@ export class Origins {
 
   /** What is known of the table may be wrong: it was changed by another process, or a transaction was undone. */
   forget(): void {
-    this.#cache.clear();
-    this.#cachedLength = 0;
+    this.#clearCache();
     this.#counts = null;
   }
 
-  /** The row of these names, which is made if need be; null where the tenant may have no more. */
-  rowOf(stream: string, names: Names): number | null {
-    const columns = [stream, names.containerId, names.containerName, names.service, names.tag];
-    const key = columns.join('\0');
+  /** The row of these names; null where there is none yet. */
+  find(stream: string, names: Names): number | null {
+    const columns = columnsOf(stream, names);
+    const key = keyOf(columns);
     const cached = this.#cache.get(key);
     if (cached !== undefined) return cached;
     const found = this.#statements.find.get(...columns)?.['rowid'];
-    const row = found === undefined ? this.#insert(columns, names) : Number(found);
-    if (row !== null) this.#keep(key, row);
+    if (found === undefined) return null;
+    this.#keep(key, Number(found));
+    return Number(found);
+  }
+
+  /**
+   * Makes the row of these names, of which `find` knows none; null where the tenant may have no more. Only for a document that will
+   * be inserted: a row is removed with its last document, so one that never had any would stay.
+   */
+  make(stream: string, names: Names): number | null {
+    const columns = columnsOf(stream, names);
+    const row = this.#insert(columns, names.tenant.toWellFormed());
+    if (row !== null) this.#keep(keyOf(columns), row);
     return row;
   }
 
   /** The row of documents without names. */
   namelessRow(stream: string): number {
     const nothing = { containerId: '', containerName: '', service: '', tag: '', tenant: '' };
-    const row = this.rowOf(stream, nothing);
+    const row = this.find(stream, nothing) ?? this.make(stream, nothing);
     if (row === null) throw new Error('a row without names is always made');
     return row;
   }
 
   /** Removes those of these rows that no document has any more. */
   removeUnused(rows: Iterable<number>): void {
-    let removed = 0;
-    for (const row of rows) removed += Number(this.#statements.removeUnused.run(row).changes);
-    if (removed > 0) this.forget();
+    for (const row of rows) {
+      for (const { tenant, named } of this.#statements.removeUnused.all(row)) {
+        this.#drop(row);
+        if (named === 1) this.#countDown(String(tenant));
+      }
+    }
   }
 
-  #insert(columns: readonly string[], { tenant, ...names }: Names): number | null {
-    const hasNames = Object.values(names).some((name) => name !== '');
+  #insert(columns: readonly string[], tenant: string): number | null {
+    const hasNames = columns.slice(1).some((name) => name !== '');
     const counts = this.#countedRows();
     const owner = counts.has(tenant) || counts.size < TENANTS_MAX ? tenant : '';
     const count = counts.get(owner) ?? 0;
@@ -103,19 +119,48 @@ export class Origins {
     return Number(lastInsertRowid);
   }
 
+  /** One row of this tenant fewer; what was not counted yet will be counted without it. */
+  #countDown(tenant: string): void {
+    const count = this.#counts?.get(tenant) ?? 0;
+    if (count > 1) this.#counts?.set(tenant, count - 1);
+    else this.#counts?.delete(tenant);
+  }
+
   #countedRows(): Map<string, number> {
     this.#counts ??= new Map(this.#statements.counts.all().map((row) => [String(row['tenant']), Number(row['n'])]));
     return this.#counts;
   }
 
   #keep(key: string, row: number): void {
-    if (this.#cache.size >= CACHED_MAX || this.#cachedLength + key.length > CACHED_LENGTH_MAX) {
-      this.#cache.clear();
-      this.#cachedLength = 0;
-    }
+    this.#drop(row);
+    if (this.#cache.size >= CACHED_MAX || this.#cachedLength + key.length > CACHED_LENGTH_MAX) this.#clearCache();
     this.#cache.set(key, row);
+    this.#keys.set(row, key);
     this.#cachedLength += key.length;
   }
+
+  #drop(row: number): void {
+    const key = this.#keys.get(row);
+    if (key === undefined) return;
+    this.#keys.delete(row);
+    this.#cache.delete(key);
+    this.#cachedLength -= key.length;
+  }
+
+  #clearCache(): void {
+    this.#cache.clear();
+    this.#keys.clear();
+    this.#cachedLength = 0;
+  }
+}
+
+function columnsOf(stream: string, names: Names): string[] {
+  return [stream, names.containerId, names.containerName, names.service, names.tag];
+}
+
+/** Names may have any character in them, so none can stand between them. */
+function keyOf(columns: readonly string[]): string {
+  return JSON.stringify(columns);
 }
 
 function prepare(
@@ -124,15 +169,14 @@ function prepare(
   const statements = {
     find: database.prepare(`SELECT rowid FROM origins WHERE (${COLUMNS}) = (?, ?, ?, ?, ?)`),
     insert: database.prepare(`INSERT INTO origins (${COLUMNS}, tenant) VALUES (?, ?, ?, ?, ?, ?)`),
-    counts: database.prepare(
-      `SELECT tenant, count(*) AS n FROM origins
-       WHERE container_id <> '' OR container_name <> '' OR service <> '' OR tag <> '' GROUP BY tenant`,
+    counts: database.prepare(`SELECT tenant, count(*) AS n FROM origins WHERE ${HAS_NAMES} GROUP BY tenant`),
+    removeUnused: database.prepare(
+      `DELETE FROM origins WHERE rowid = ? AND ${UNUSED} RETURNING tenant, ${HAS_NAMES} AS named`,
     ),
-    removeUnused: database.prepare(`DELETE FROM origins WHERE rowid = ? AND ${UNUSED}`),
     version: database.prepare('PRAGMA data_version'),
   };
   // FTS5 makes rows with huge ids of its own, and every `run` tells the last one made, whatever it was.
-  for (const statement of [statements.insert, statements.removeUnused]) statement.setReadBigInts(true);
+  statements.insert.setReadBigInts(true);
   return statements;
 }
 
