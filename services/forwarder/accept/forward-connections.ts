@@ -79,20 +79,21 @@ export class ForwardConnections {
 
   #greet(socket: Socket, peer: Peer): void {
     const { admission, door, handshakeTimeoutMs, clock } = this.#options;
-    const rate = door.rateOf(peer.address);
+    const { address } = peer;
+    const rate = door.rateOf(address);
     const { credentials } = admission;
     if (!credentials) {
-      this.#begin(socket, { sender: peer.address, rate, principal: admission.principalOf(peer, null) });
+      this.#begin(socket, { sender: address, address, rate, principal: admission.principalOf(peer, null) });
       return;
     }
     const limit = clock.timer(handshakeTimeoutMs, () => handshake.expire());
     socket.on('close', () => limit[Symbol.dispose]());
     const handshake = new ForwardHandshake(
       socket,
-      { ...this.#options, credentials, peer: peer.address },
+      { ...this.#options, credentials, peer: address },
       ({ user, hostname, unread }) => {
         limit[Symbol.dispose]();
-        this.#begin(socket, { sender: hostname, rate, principal: admission.principalOf(peer, user), unread });
+        this.#begin(socket, { sender: hostname, address, rate, principal: admission.principalOf(peer, user), unread });
       },
     );
   }

@@ -7,8 +7,10 @@
 
 import type { Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
+import { unlessAborted } from '#shared/abort.ts';
 import { type Clock, systemClock } from '#shared/clock.ts';
 import { FRAME_MALFORMED, NEED_MORE } from '#shared/msgpack/frame-scanner.ts';
+import { networkOfPeer } from '#shared/networks.ts';
 import { type AddressRate, ratedRoom } from '../admit/address-rates.ts';
 import type { Chunk, Room, Undecodable } from '../chunk.ts';
 import { encodeAck, encodeJsonAck } from '../decode/forward-ack.ts';
@@ -65,7 +67,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
     this.#clock = options.clock ?? systemClock;
     const roomOfTenant = options.roomOf?.(from.principal.tenant) ?? options.intake;
     this.#rate = from.rate;
-    this.#roomOfTenant = ratedRoom(roomOfTenant, from.rate, this.#clock);
+    this.#roomOfTenant = ratedRoom(roomOfTenant, from.rate, { clock: this.#clock, over: this.#gone.signal });
     this.#gate = options.gate ?? new ReadingGate(Infinity, this.#clock);
     this.#pass = this.#gate.enter(this);
     const { frameTimeoutMs = Infinity, idleTimeoutMs = 0 } = options;
@@ -73,7 +75,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
     this.#reader = new FrameReader(options);
     const { intake, telemetry, unpacking } = options;
     const room = this.#roomOfTenant;
-    const limits = sliceLimits(options, { room, signal: this.#slicing.signal });
+    const limits = sliceLimits(options, { network: networkOfPeer(from.address), room, signal: this.#slicing.signal });
     const unpacker = new Unpacker({ budget: unpacking, room, signal: this.#gone.signal });
     this.#taker = new FrameTaker(from, { limits, unpacker }, this);
     const { unackedNames = new UnackedNames() } = options;
@@ -260,7 +262,8 @@ export class ForwardSession implements GateMember, FrameOutcomes {
 
   async #room(): Promise<void> {
     await this.#inFlight.room();
-    await this.#roomOfTenant.room();
+    // Whoever is gone is not kept until there is room.
+    await unlessAborted(this.#roomOfTenant.room(), this.#gone.signal).catch(() => undefined);
     while (!this.#mayHold && !this.#closing && !this.#socket.destroyed) await this.#options.pace?.looked();
   }
 

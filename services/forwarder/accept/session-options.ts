@@ -42,6 +42,7 @@ export interface SessionOptions extends Partial<WatchLimits> {
 }
 
 export interface SessionPeer extends Sender {
+  readonly address: string;
   /** Of its address; null: it has none. */
   readonly rate: AddressRate | null;
   /** What came behind its handshake. */
@@ -51,9 +52,9 @@ export interface SessionPeer extends Sender {
 /** Those of frames that are taken in slices. */
 export function sliceLimits(
   options: SessionOptions,
-  { room, signal }: Pick<SliceLimits, 'room' | 'signal'>,
+  { network, room, signal }: Pick<SliceLimits, 'network' | 'room' | 'signal'>,
 ): SliceLimits {
   const { frameBytesMax: heldBytesMax, ratioMax = Infinity, unpackedBytesMax = Infinity, unpacking } = options;
   const { entryBytesMax = heldBytesMax, passes = new SlicePasses({ unpacking, bytesMax: 0 }) } = options;
-  return { heldBytesMax, entryBytesMax, ratioMax, unpackedBytesMax, passes, room, signal };
+  return { heldBytesMax, entryBytesMax, ratioMax, unpackedBytesMax, passes, network, room, signal };
 }

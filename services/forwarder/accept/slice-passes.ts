@@ -4,7 +4,8 @@
 //   turn → memory of the decoder → memory of a large entry        in this order only, so that nobody waits for who waits for him
 //
 // Guarantees: never more than `PASSES_MAX` at once; what a pass may take is taken from the budget of what bytes grow to, before it is taken;
-// of those who wait, the sender goes first whose last turn is longest ago; whoever is gone does not wait.
+// of those who wait, the sender goes first whose last turn is longest ago, a new one as if it had had one when it came;
+// so nobody is passed by twice by the same sender, nor at all by newcomers; whoever is gone does not wait.
 
 import assert from 'node:assert/strict';
 import type { ByteBudget, Permit } from '#shared/byte-budget.ts';
@@ -28,6 +29,8 @@ export interface SlicePassesOptions {
 
 interface Waiter {
   readonly sender: string;
+  /** Number of its sender's last turn when it came; of a new sender, that of the last turn of anybody. */
+  readonly since: number;
   readonly grant: () => void;
 }
 
@@ -84,7 +87,7 @@ export class SlicePasses {
       return Promise.resolve();
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const waiter = { sender, grant: resolve };
+    const waiter = { sender, since: this.#turns.get(sender) ?? this.#turn, grant: resolve };
     this.#waiters.push(waiter);
     const leave = (): void => {
       const position = this.#waiters.indexOf(waiter);
@@ -118,8 +121,9 @@ export class SlicePasses {
   #takeNext(): Waiter | undefined {
     let chosen = 0;
     let oldest = Infinity;
-    for (const [i, { sender }] of this.#waiters.entries()) {
-      const turn = this.#turns.get(sender) ?? 0;
+    for (const [i, { sender, since }] of this.#waiters.entries()) {
+      // It may have had one since, by another connection; or be forgotten.
+      const turn = Math.max(since, this.#turns.get(sender) ?? 0);
       if (turn >= oldest) continue;
       oldest = turn;
       chosen = i;

@@ -10,6 +10,7 @@
 import assert from 'node:assert/strict';
 import { setImmediate } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
+import { unlessAborted } from '#shared/abort.ts';
 import type { Permit } from '#shared/byte-budget.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { type Cut, EntryCutter } from '#shared/msgpack/entry-cutter.ts';
@@ -36,6 +37,8 @@ export interface SliceLimits {
   readonly unpackedBytesMax: number;
   /** Of all connections, and for entries that are large enough to matter. */
   readonly passes: SlicePasses;
+  /** The network of the peer's address: all that come from there share their turns, whatever they call themselves. */
+  readonly network: string;
   /** A pass begins only when there is room for what it gives. */
   readonly room: Room;
   /** Aborted when the connection is gone, or about to be closed. */
@@ -93,10 +96,11 @@ export async function acceptSliced(
 }
 
 /** While it waits for the one, the other may be taken by others: nobody who has a turn waits for a tenant's rate. */
-async function turnOf({ origin, encoding }: SlicedFrame, { passes, room, signal }: SliceLimits): Promise<Disposable> {
+async function turnOf({ encoding }: SlicedFrame, limits: SliceLimits): Promise<Disposable> {
+  const { passes, network, room, signal } = limits;
   for (;;) {
-    if (!room.hasRoom) await room.room();
-    const turn = await passes.enter(origin.sender, encoding, signal);
+    if (!room.hasRoom) await unlessAborted(room.room(), signal);
+    const turn = await passes.enter(network, encoding, signal);
     if (room.hasRoom) return turn;
     turn[Symbol.dispose]();
   }

@@ -73,18 +73,21 @@ export class StreamSession {
   #isWaiting = false;
   #isFinished = false;
   #wake: (() => void) | null = null;
+  /** Aborted when we stop, or it is gone: what it has sent is lost unless it is read now, whatever its rate. */
+  readonly #ending = new AbortController();
   readonly #closed = Promise.withResolvers<void>();
 
   constructor(socket: Socket, options: StreamSessionOptions) {
     const { input, tag, sender, principal } = options;
     this.#socket = socket;
     this.#options = options;
-    this.#room = ratedRoom(options.unacked, options.rate, options.clock);
+    this.#room = ratedRoom(options.unacked, options.rate, { clock: options.clock, over: this.#ending.signal });
     this.#origin = { tag: principal.tagPrefix + tag, input, tenant: principal.tenant, sender };
     socket.on('data', (piece: Buffer) => this.#read(piece));
     socket.on('end', () => this.#finish());
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
+      this.#ending.abort();
       this.#finish();
       this.#wake?.();
       this.#closed.resolve();
@@ -93,6 +96,7 @@ export class StreamSession {
 
   /** Reads what the peer has sent so far, and closes. */
   async close(): Promise<void> {
+    this.#ending.abort();
     this.#socket.end();
     using _limit = this.#options.clock.timer(LINGER_MS, () => this.#socket.destroy());
     await this.#closed.promise;

@@ -4,6 +4,7 @@
 // Guarantees: what a chunk may grow to is taken from the budget before it is opened; nobody keeps a share of the budget while waiting for
 // anything else; whoever is gone does not wait.
 
+import { unlessAborted } from '#shared/abort.ts';
 import type { ByteBudget, Permit } from '#shared/byte-budget.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { type Compression, decompress } from '#shared/record/compression.ts';
@@ -57,7 +58,7 @@ export class Unpacker {
   async #permit(bytes: number): Promise<Permit> {
     const { budget, room, signal } = this.#options;
     for (;;) {
-      if (!room.hasRoom) await room.room();
+      if (!room.hasRoom) await unlessAborted(room.room(), signal);
       const permit = await budget.acquire(bytes, signal);
       if (room.hasRoom) return permit;
       permit[Symbol.dispose]();

@@ -116,24 +116,35 @@ export class AddressRate {
   }
 }
 
+export interface RatedRoomOptions {
+  readonly clock: Clock;
+  /** Once aborted the rate counts no more: the peer is gone, or we stop and read what it has sent already. */
+  readonly over: AbortSignal;
+}
+
 /** A room in which only as much is held as the rate of the peer's address lets in. */
-export function ratedRoom(room: Room, rate: AddressRate | null, clock: Clock): Room {
+export function ratedRoom(room: Room, rate: AddressRate | null, { clock, over }: RatedRoomOptions): Room {
   if (!rate) return room;
   return {
     get hasRoom() {
-      return room.hasRoom && rate.waitMs === 0;
+      return room.hasRoom && (over.aborted || rate.waitMs === 0);
     },
     async room() {
       await room.room();
       // Others of the address may have been read meanwhile.
-      while (rate.waitMs > 0) await passed(clock, rate.waitMs);
+      while (!over.aborted && rate.waitMs > 0) await passed(clock, rate.waitMs, over);
     },
   };
 }
 
-/** Does not keep the process alive. */
-export function passed(clock: Clock, ms: number): Promise<void> {
-  return new Promise((resolve) => clock.timer(ms, resolve));
+/** Resolves after `ms`, or when the signal is aborted. Does not keep the process alive. */
+export async function passed(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const wake = (): void => resolve();
+  using _timer = clock.timer(ms, wake);
+  signal?.addEventListener('abort', wake, { once: true });
+  await promise;
+  signal?.removeEventListener('abort', wake);
 }
 
 /** Throws config_invalid. */

@@ -16,7 +16,7 @@ import { bytesOf, captured, type Captured } from '#test/fixtures/forward/capture
 import { ANYONE } from '#forwarder/principal.ts';
 import { wholeSlices } from './whole-slices.ts';
 
-const SOMEBODY = { sender: '127.0.0.1', principal: ANYONE, rate: null };
+const SOMEBODY = { sender: '127.0.0.1', address: '127.0.0.1', principal: ANYONE, rate: null };
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 

@@ -14,7 +14,7 @@ import { Metrics } from '#shared/metrics.ts';
 import { ANYONE } from '#forwarder/principal.ts';
 import { wholeSlices } from './whole-slices.ts';
 
-const SOMEBODY = { sender: '127.0.0.1', principal: ANYONE, rate: null };
+const SOMEBODY = { sender: '127.0.0.1', address: '127.0.0.1', principal: ANYONE, rate: null };
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 

@@ -38,8 +38,27 @@ test('two at once; then the sender whose last turn is longest ago, and of one se
     await end(began[i] ?? '');
   }
   await Promise.all(all);
-  order.push('b1', 'c1', 'a3', 'b2', 'a4', 'a5');
+  order.push('a3', 'b1', 'c1', 'a4', 'b2', 'a5');
   assert.deepEqual(began, order);
+  assert.equal(passes.running, 0);
+});
+
+test('however many new names come, they do not go before who came earlier', async () => {
+  const { passes, began, enter, end } = setUp();
+  await enter('a1');
+  await end('a1');
+  // Each has a name of its own, and another comes for each that ends.
+  const names = Array.from('bcdefghijklmnopqrstuvwxyz');
+  const all = names.splice(0, 4).map((name) => enter(name));
+  all.push(enter('a2'));
+  await settled();
+  for (let ended = 1; ended < began.length; ended += 1) {
+    const [name] = names.splice(0, 1);
+    if (name !== undefined) all.push(enter(name));
+    await end(began[ended] ?? '');
+  }
+  await Promise.all(all);
+  assert.deepEqual(began.slice(0, 6), ['a1', 'b', 'c', 'a2', 'd', 'e']);
   assert.equal(passes.running, 0);
 });
 

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -13,8 +13,12 @@ import { decodeMulti, encode } from '@msgpack/msgpack';
 import { startForwardServer } from '#forwarder/accept/forward-server.ts';
 import type { SessionOptions } from '#forwarder/accept/session-options.ts';
 import { FrameFiles } from '#forwarder/accept/frame-files.ts';
+import { ForwardSession } from '#forwarder/accept/forward-session.ts';
 import { RefusalPace } from '#forwarder/accept/refusal-pace.ts';
 import { SlicePasses } from '#forwarder/accept/slice-passes.ts';
+import { acceptSliced } from '#forwarder/accept/sliced-frame.ts';
+import { Unpacker } from '#forwarder/accept/unpacker.ts';
+import { ANYONE } from '#forwarder/principal.ts';
 import { QueueIntake } from '#forwarder/intake.ts';
 import { ForwarderTelemetry } from '#forwarder/telemetry.ts';
 import { ByteBudget, type Permit } from '#shared/byte-budget.ts';
@@ -24,6 +28,7 @@ import { SluiceError } from '#shared/errors.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { decompress } from '#shared/record/compression.ts';
 import { decodeBatches } from '#shared/record/record.ts';
+import { sourceOf } from '#shared/record/unpack-slices.ts';
 import { RecordingQueue } from '../recording-queue.ts';
 import { forwardOptions, samples } from './forward-options.ts';
 import { Answers } from './handshake-client.ts';
@@ -592,6 +597,58 @@ test('a server that closes does not wait for frames whose turn has not come; the
   assert.equal(answers.filter((answer) => answer !== null).length, 2, 'what was begun is brought to its end');
   assert.equal(atOnce.most, 2);
   assert.equal(passes.running, 0);
+});
+
+test('whoever is gone waits no longer for the room of its tenant, which may come in hours or never', async (t) => {
+  const { unpacking, passes } = passesBeside(2 * MIB);
+  const { intake } = await setUp(t);
+  const room = { hasRoom: false, room: () => new Promise<void>(() => undefined) };
+  const bytes = gzipSync(A);
+  const origin = { tag: 'app', input: 'forward', tenant: 'a', sender: 'node-1' } as const;
+  const limits = { heldBytesMax: MIB, entryBytesMax: MIB, ratioMax: 200, unpackedBytesMax: MIB, network: '192.0.2.1' };
+  for (const isEarly of [true, false]) {
+    const gone = new AbortController();
+    if (isEarly) gone.abort(new Error('gone'));
+    const given = { ...limits, passes, room, signal: gone.signal };
+    const frame = { origin, chunkId: null, encoding: 'gzip', source: sourceOf(bytes) } as const;
+    const unpacker = new Unpacker({ budget: unpacking, room, signal: gone.signal });
+    const all = [acceptSliced(frame, given, intake), unpacker.unpack(bytes, 'gzip', MIB)];
+    const ends = Promise.all(all.map((waits) => assert.rejects(waits, /gone/)));
+    gone.abort(new Error('gone'));
+    await ends;
+  }
+  assert.equal(passes.running + passes.waiting + unpacking.bytesHeld, 0);
+});
+
+test('turns are counted by the network of an address, whatever its senders call themselves', async (t) => {
+  const entered: string[] = [];
+  const { unpacking, passes } = passesBeside(2 * MIB);
+  const enter = passes.enter.bind(passes);
+  passes.enter = (sender, ...rest) => {
+    entered.push(sender);
+    return enter(sender, ...rest);
+  };
+  const { intake } = await setUp(t);
+  const options = forwardOptions(intake, {}, { intake, unpacking, passes, ratioMax: 1e6 }).session;
+  const peers = [
+    ['node-1', '192.0.2.1'],
+    ['node-2', '192.0.2.1'],
+    ['node-3', '2001:db8::1'],
+    ['node-4', '2001:db8::2'],
+  ] as const;
+  for (const [sender, address] of peers) {
+    const server = createServer((socket) => {
+      new ForwardSession(socket, options, { sender, address, principal: ANYONE, rate: null });
+    }).listen(0, '127.0.0.1');
+    t.after(() => server.close());
+    await once(server, 'listening');
+    const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+    t.after(() => socket.destroy());
+    socket.write(BOMB);
+    assert.deepEqual(await new Answers(socket).next(), { ack: 'id' });
+  }
+  const v6 = '20010db800000000::/64';
+  assert.deepEqual(entered, ['192.0.2.1', '192.0.2.1', v6, v6]);
 });
 
 test('an entry takes a part of the budget; one that is larger costs only itself, and damage waits for nobody', async (t) => {

@@ -85,7 +85,7 @@ test('a room opens again when the rate lets more in, and is told of once', async
   const clock = new VirtualClock();
   const rates = ratesOf({ bytes: 100 }, clock);
   const rate = rates.of('2001:db8::1')!;
-  const room = ratedRoom(new FakeIntake(), rate, clock);
+  const room = ratedRoom(new FakeIntake(), rate, { clock, over: new AbortController().signal });
   rate.take(1000);
   assert.ok(room.hasRoom);
   rate.take(500);
@@ -95,6 +95,30 @@ test('a room opens again when the rate lets more in, and is told of once', async
   assert.equal(clock.monotonicMs(), 10_000);
   assert.ok(room.hasRoom);
   assert.deepEqual(rates.throttled, ['20010db800000000::/64']);
+});
+
+test('whoever waits for its rate does so no longer when it is over; for room it waits on', async () => {
+  const clock = new VirtualClock();
+  const rate = ratesOf({ bytes: 100 }, clock).of('192.0.2.1')!;
+  const intake = new FakeIntake();
+  const over = new AbortController();
+  const room = ratedRoom(intake, rate, { clock, over: over.signal });
+  rate.take(1_000_000);
+  const waits = room.room();
+  await clock.settle();
+  over.abort();
+  await waits;
+  assert.equal(clock.monotonicMs(), 0);
+  assert.equal(await clock.step(), false, 'no timer is left');
+  assert.ok(room.hasRoom);
+  intake.fill();
+  assert.ok(!room.hasRoom);
+  let hasRoom = false;
+  const full = room.room().then(() => (hasRoom = true));
+  await clock.settle();
+  assert.ok(!hasRoom);
+  intake.drain();
+  await full;
 });
 
 test('at the door: one connection too many is refused, by its own reason and name', () => {
@@ -138,8 +162,7 @@ test('by Forward: an address past its rate is not read for a while, and all that
   assert.ok(rates.throttled.length > 0);
 });
 
-test('by syslog: all lines are taken, the later', async (t) => {
-  const rates = ratesOf({ bytes: 100_000 });
+async function startSyslog(rates: AddressRates) {
   const intake = new FakeIntake();
   const metrics = new Metrics({ version: '0', command: 'test' });
   const log = createLog('error', systemClock, { lines: { write() {} } });
@@ -157,16 +180,39 @@ test('by syslog: all lines are taken, the later', async (t) => {
     timeZone: 'UTC',
     messageBytesMax: 65_536,
   });
+  const taken = (): number => intake.chunks.reduce((sum, { count }) => sum + count, 0);
+  return { input, port: Number(input.addresses[0]?.split(':')[1]), taken };
+}
+
+const LINE = `<13>Jan  1 00:00:00 host app: ${'x'.repeat(960)}\n`;
+
+test('by syslog: all lines are taken, the later', async (t) => {
+  const rates = ratesOf({ bytes: 100_000 });
+  const { input, port, taken } = await startSyslog(rates);
   t.after(() => input.close());
-  const socket = connect(Number(input.addresses[0]?.split(':')[1]), '127.0.0.1');
+  const socket = connect(port, '127.0.0.1');
   const lines = 1100;
-  for (let i = 0; i < lines; i++) socket.write(`<13>Jan  1 00:00:00 host app: ${'x'.repeat(960)}\n`);
+  for (let i = 0; i < lines; i++) socket.write(LINE);
   socket.end();
   await once(socket.resume(), 'close');
-  const taken = (): number => intake.chunks.reduce((sum, { count }) => sum + count, 0);
   while (taken() < lines) await new Promise((resolve) => setImmediate(resolve));
   assert.equal(taken(), lines);
   assert.ok(rates.throttled.length > 0);
+});
+
+test('by syslog: what was sent is taken at a stop, though its address waits for its rate', async (t) => {
+  const rates = ratesOf({ bytes: 100_000 });
+  const { input, port, taken } = await startSyslog(rates);
+  const socket = connect(port, '127.0.0.1');
+  socket.on('error', () => undefined);
+  t.after(() => socket.destroy());
+  const lines = 1500;
+  // Then the kernel has them, and we can read them.
+  await new Promise((resolve) => socket.write(LINE.repeat(lines), resolve));
+  while (rates.throttled.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  assert.ok(taken() < lines);
+  await input.close();
+  assert.equal(taken(), lines);
 });
 
 test('an exempt network that is none is a mistake of the operator', () => {
