@@ -96,7 +96,8 @@ export class EntryRun {
     // Looked at before: a few bytes of a sender can ask for large shared pairs again and again.
     const length = writer.length + size;
     this.#tooLarge ||= length > this.#bytesMax;
-    this.#tooLarge ||= length > this.#bodyBytes * GROWTH_MAX + (this.#count + 1) * SHARED_BYTES_FREE;
+    const grownMax = this.#bodyBytes * GROWTH_MAX + (this.#count + 1) * SHARED_BYTES_FREE;
+    this.#tooLarge ||= length > Math.max(GROWN_BYTES_FREE, grownMax);
     if (this.#tooLarge) return;
     writer.arrayHeader(2);
     if (seconds <= SECONDS_MAX) writer.eventTime(seconds, nanoseconds);
@@ -112,5 +113,7 @@ const NO_PAIRS = new Pairs();
 /** What entries may be larger than their body, and what each may have for nothing: the labels of an ordinary source. */
 const GROWTH_MAX = 8;
 const SHARED_BYTES_FREE = 4096;
+/** What one body's entries may have in any case: an exporter's 512 records under the attributes of a process with a command line of 20 KB. */
+const GROWN_BYTES_FREE = 16 * 1024 * 1024;
 /** Headers of the array and the map, and the time. */
 const ENTRY_OVERHEAD = 16;
