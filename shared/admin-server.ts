@@ -13,7 +13,7 @@ import type { AdminDeed } from './access-log.ts';
 import { SluiceError, reasonOf } from './errors.ts';
 import { IdleConnections } from './idle-connections.ts';
 import { listenOn, parseListenAddress, printAddress } from './listen-address.ts';
-import { peerAddress, plainAddress } from './networks.ts';
+import { peerAddress } from './networks.ts';
 
 export interface AdminServerOptions {
   /** host:port, :port or unix:/path. */
@@ -158,14 +158,14 @@ function tellTlsFailures(server: TlsServer, telemetry: AdminPageTelemetry): void
   // Who shows no certificate may be a probe; who shows one that is none of ours is nobody.
   server.on('secureConnection', (socket) => {
     if (!socket.authorizationError || !socket.getPeerX509Certificate()) return;
-    const peer = socket.remoteAddress === undefined ? null : plainAddress(socket.remoteAddress);
+    const peer = peerAddress(socket.remoteAddress, 'tcp');
     telemetry.authFailed('admin', 'certificate_refused', peer, String(socket.authorizationError));
     socket.destroy();
   });
   // Node would take what is no TLS for a bad request, and answer it in the clear.
   server.removeAllListeners('tlsClientError');
   server.on('tlsClientError', (error, socket) => {
-    const peer = socket.remoteAddress === undefined ? null : plainAddress(socket.remoteAddress);
+    const peer = peerAddress(socket.remoteAddress, 'tcp');
     telemetry.authFailed('admin', 'tls_failed', peer, reasonOf(error));
     socket.destroy();
   });

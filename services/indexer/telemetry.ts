@@ -10,15 +10,13 @@ import type { LogChange, LossReason } from '#shared/queue/queue.ts';
 import type { Batch } from '#shared/record/record.ts';
 import type { RequestVerdict } from './bulk/outcomes.ts';
 import { HOLD_REASONS, type HoldReason } from './in-hand.ts';
-import type { Harm } from './poison/messages.ts';
+import { type Harm, HARMS } from './poison/messages.ts';
 import { withoutValues } from './store-error.ts';
 import { DEAD_LETTER_REASONS, type Ending, type EndingReason, type Ledger, type LedgerListener } from './ledger.ts';
 
 /** Upper bounds in seconds. A log line should be found within a second; a lag after an outage is minutes or hours. */
 const RECEIVE_SECONDS_BOUNDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200];
 const BULK_SECONDS_BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
-
-const HARMS: readonly Harm[] = ['died', 'memory', 'time', 'threw'];
 
 const LOSS_REASONS: readonly LossReason[] = ['topic_recreated', 'log_truncated', 'retention'];
 

@@ -7,7 +7,7 @@ import type { Indexer } from '#indexer/main.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { encodeBatches } from '#shared/record/record.ts';
 import type { BulkOutcome } from '#shared/store/store.ts';
-import type { StoreFault } from '#test/memory/store.ts';
+import type { StoreFault, StoreHooks } from '#test/memory/store.ts';
 import { World, type WorldOptions, seeded } from './world.ts';
 
 const timeout = new SluiceError('store_timeout', 'Cannot write: no answer');
@@ -144,15 +144,15 @@ test('a request that is refused as a whole is bisected down to the one document,
   assert.equal(kept.length, 1);
 });
 
+const neverEvent33: NonNullable<StoreHooks['item']> = (_, { message }) =>
+  String(message).includes('event 33 ')
+    ? { status: 400, errorType: 'document_parsing_exception', errorReason: 'no' }
+    : null;
+
 test('a document that is never taken goes to the dead letters, with its bytes; the others pass', async () => {
   const world = new World();
   await fill(world);
-  world.store.hooks = {
-    item: (_, { message }) =>
-      String(message).includes('event 33 ')
-        ? { status: 400, errorType: 'document_parsing_exception', errorReason: 'no' }
-        : null,
-  };
+  world.store.hooks = { item: neverEvent33 };
   world.queue.hooks = {
     ...world.queue.hooks,
     deadLetters: () => (world.clock.monotonicMs() < 3000 ? unavailable : null),
@@ -173,12 +173,7 @@ test('a document that is never taken goes to the dead letters, with its bytes; t
 test('a document that is never taken waits where the dead letters are full, is told, and is not lost', async () => {
   const world = new World();
   await fill(world);
-  world.store.hooks = {
-    item: (_, { message }) =>
-      String(message).includes('event 33 ')
-        ? { status: 400, errorType: 'document_parsing_exception', errorReason: 'no' }
-        : null,
-  };
+  world.store.hooks = { item: neverEvent33 };
   let isFull = true;
   const full = new SluiceError('dead_letters_full', 'Cannot hold a dead letter: they take all; raise the setting');
   world.queue.hooks = { ...world.queue.hooks, deadLetters: () => (isFull ? full : null) };

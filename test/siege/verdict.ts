@@ -1,6 +1,7 @@
 // What a siege has shown, held against its bars. Pure.
 
 import type { Counts } from '#test/chaos/books.ts';
+import type { Verdict } from '#test/chaos/verdict.ts';
 
 const MIB = 1024 * 1024;
 
@@ -58,12 +59,6 @@ export interface Facts {
   readonly heldSeconds: number;
   /** What is wrong beside all this: something that never came to rest. */
   readonly faultsFound: readonly string[];
-}
-
-export interface Verdict {
-  readonly verdict: 'clean' | 'broken' | 'inconclusive';
-  /** Each bar that was missed. */
-  readonly reasons: readonly string[];
 }
 
 export function verdictOf(facts: Facts): Verdict {

@@ -12,7 +12,7 @@ import { type SecureVersion, type Server, TLSSocket, type TlsOptions, createSecu
 import type { Clock } from '#shared/clock.ts';
 import { type Config, type SettingName, variableOf } from '#shared/config/settings.ts';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
-import { peerAddress, plainAddress } from '#shared/networks.ts';
+import { peerAddress } from '#shared/networks.ts';
 import { watchFiles } from '#shared/watched-files.ts';
 import type { Peer } from './admission.ts';
 
@@ -143,7 +143,7 @@ export class TlsContext implements Disposable {
 export function tlsFailure(error: Error, socket: Socket) {
   const isRefused = (socket instanceof TLSSocket && Boolean(socket.authorizationError)) || isCertificateMissing(error);
   const reason = isRefused ? ('certificate_refused' as const) : ('tls_failed' as const);
-  const peer = socket.remoteAddress === undefined ? null : plainAddress(socket.remoteAddress);
+  const peer = peerAddress(socket.remoteAddress, 'tcp');
   return { reason, peer, detail: reasonOf(error) };
 }
 

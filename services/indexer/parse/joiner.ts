@@ -280,7 +280,7 @@ export class LineJoiner<Hold> {
     for (const { batch, index, assignment } of pieces) this.#rememberName(documentId(batch, index), assignment);
     // The sequence of a document is seq + index: this way it is the first part's.
     const seq = first.batch.seq + first.index - last.index;
-    const batch = { ...namedBatch(pieces, first, last), receivedMs: first.batch.receivedMs, seq };
+    const batch = { ...namedBatch(pieces), receivedMs: first.batch.receivedMs, seq };
     const unfinishedIds = line.isInherited ? idsOfUnfinished(pieces) : [];
     return { batch, index: last.index, entry: entryOf(line.entry, pieces, partial), partial, holds, unfinishedIds };
   }
@@ -328,7 +328,10 @@ function isOfAnotherLine(pieces: readonly Piece[], part: Arrival): boolean {
 }
 
 /** The batch that gives a line of these parts its name, at the last part's index. */
-function namedBatch(pieces: readonly Piece[], first: Piece, last: Piece): Batch {
+function namedBatch(pieces: readonly Piece[]): Batch {
+  const first = pieces[0];
+  const last = pieces.at(-1);
+  assert(first !== undefined && last !== undefined, 'a line has a part');
   const named = first.ordinal === 1 && hasNoGap(pieces) ? batchOfLast(last) : batchOfAll(pieces, last);
   return { ...named, first: last.index, count: 1 };
 }
@@ -340,10 +343,9 @@ function idsOfUnfinished(pieces: readonly Piece[]): string[] {
   const cuts = Array.from({ length: pieces.length - 1 }, (_, i) => i + 1);
   return cuts
     .flatMap((at) => [pieces.slice(0, at), pieces.slice(at)])
-    .flatMap((some) => {
-      const first = some[0];
-      const last = some.at(-1);
-      return first && last ? [documentId(namedBatch(some, first, last), last.index)] : [];
+    .map((some) => {
+      const batch = namedBatch(some);
+      return documentId(batch, batch.first);
     });
 }
 

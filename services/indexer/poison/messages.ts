@@ -18,8 +18,9 @@ export type ToChild =
   | { readonly kind: 'begin'; readonly options: OpeningOptions; readonly limits: OpeningLimits }
   | { readonly kind: 'open'; readonly record: FetchedRecord };
 
-/** Why a record is not to be opened: a metric label. */
-export type Harm = 'died' | 'memory' | 'time' | 'threw';
+/** Why a record is not to be opened: a closed set, for it is a metric label. */
+export const HARMS = ['died', 'memory', 'time', 'threw'] as const;
+export type Harm = (typeof HARMS)[number];
 
 export type ToParent =
   | { readonly kind: 'ready' }

@@ -8,11 +8,11 @@
 // half. The indexer has acked events in hand: it is refused only when nothing is left, and then waits. A sender whose events fill a half
 // there is named (`fullSenders`), so that the edge takes no more of it.
 //
-// Guarantees: pure; constant time, and memory that is bounded however many senders there are: they are told apart by a hash. Who shares one at the
-// edge shares a quarter; the hash of those whom the indexer names is long, for they are refused altogether.
+// Guarantees: pure; constant time; a number for each sender that has a row in the dead letters, at the edge for each of 4,096 hashes. Who shares a
+// hash there shares a quarter; the hash of those whom the indexer names is long, for they are refused altogether.
 
 import { hash } from 'node:crypto';
-import { isIPv6 } from 'node:net';
+import { networkOfPeer } from '#shared/networks.ts';
 import type { LetterRefusal } from '../queue.ts';
 
 /** Dead letters that are held together or not at all; one for each record, in their order. */
@@ -66,7 +66,7 @@ export function ownerOf(from: string, origin: LetterOrigin | null): number {
 export function senderOf(origin: LetterOrigin | null): number {
   if (origin === null) return 0;
   const { tenant, sender, input } = origin;
-  const name = tenant === null ? `sender ${networkOf(sender)}` : `tenant ${tenant}`;
+  const name = tenant === null ? `sender ${networkOfPeer(sender)}` : `tenant ${tenant}`;
   return hash('sha256', FORGEABLE_INPUTS.has(input) ? `forgeable ${name}` : name, 'buffer').readUIntBE(0, 6);
 }
 
@@ -134,20 +134,4 @@ export class DeadLetterBudget {
 
 function isEdge(owner: number): boolean {
   return owner < EDGE_SENDERS;
-}
-
-/** The first 64 bits of an IPv6 address; anything else as it is. */
-function networkOf(sender: string): string {
-  if (!isIPv6(sender)) return sender;
-  const [head = '', tail] = sender.split('::');
-  const groups = head === '' ? [] : head.split(':');
-  if (tail !== undefined) {
-    const behind = tail === '' ? 0 : tail.split(':').length + (tail.includes('.') ? 1 : 0);
-    while (groups.length + behind < 8) groups.push('0');
-    if (groups.length < 4) groups.push(...tail.split(':'));
-  }
-  return groups
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group, 16).toString(16))
-    .join(':');
 }
