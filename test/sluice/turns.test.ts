@@ -6,25 +6,27 @@ import { spawn } from 'node:child_process';
 import { test } from 'node:test';
 import { observeTurns } from '../../services/sluice/turns.ts';
 
-function cpuSeconds(): number {
+/** Whole microseconds: the clock may stand still between two readings, and a sum of fractions is then not equal to the whole. */
+function cpuUs(): number {
   const { user, system } = process.threadCpuUsage();
-  return (user + system) / 1e6;
+  return user + system;
 }
 
 test('a turn that takes the processor is told with what it took, and not before it began', async () => {
-  const turns: number[] = [];
+  const turnsUs: number[] = [];
   const stop = new AbortController();
-  const beganSeconds = cpuSeconds();
+  const beganUs = cpuUs();
   const exemplify = (): void => undefined;
-  observeTurns({ observe: (seconds) => void turns.push(seconds), exemplify }, stop.signal);
+  observeTurns({ observe: (seconds) => void turnsUs.push(Math.round(seconds * 1e6)), exemplify }, stop.signal);
   const spin = (): void => {
-    for (const from = cpuSeconds(); cpuSeconds() - from < 0.05;);
+    for (const from = cpuUs(); cpuUs() - from < 50_000;);
   };
   setTimeout(spin, 1);
-  while (!turns.some((seconds) => seconds >= 0.05)) await new Promise((resolve) => setTimeout(resolve, 1));
+  while (!turnsUs.some((us) => us >= 50_000)) await new Promise((resolve) => setTimeout(resolve, 1));
   stop.abort();
-  const sum = turns.reduce((a, b) => a + b);
-  assert.ok(sum <= cpuSeconds() - beganSeconds, `${sum} s in all turns, more than there were`);
+  const sumUs = turnsUs.reduce((a, b) => a + b);
+  const spentUs = cpuUs() - beganUs;
+  assert.ok(sumUs <= spentUs, `${sumUs} µs in all turns, more than the ${spentUs} µs that were spent`);
 });
 
 test('a process that has nothing else to do ends', async () => {
