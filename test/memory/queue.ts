@@ -159,6 +159,8 @@ class Member implements LocalConsumer {
   readonly #queue: MemoryQueue;
   readonly #handler: ConsumerHandler;
   #assignment = 0;
+  /** The assignment before, and what belonged to it. */
+  #before = { number: 0, partitions: new Set<number>() };
   #positions = new Map<number, number>();
   #paused = new Set<number>();
   #isFetching = false;
@@ -169,13 +171,16 @@ class Member implements LocalConsumer {
   }
 
   assign(partitions: readonly number[], assignment: number): void {
+    const before = this.#before;
+    this.#before = { number: assignment, partitions: new Set(partitions) };
     this.#assignment = assignment;
     this.#paused.clear();
     this.#positions = new Map(partitions.map((p) => [p, this.#queue.committed.get(p) ?? 0]));
     this.#handler.assigned(
       partitions.map((partition) => {
         const next = this.#positions.get(partition) ?? 0;
-        const start = { partition, next, end: this.#queue.end(partition) };
+        const isKept = before.number === assignment - 1 && before.partitions.has(partition);
+        const start = { partition, next, end: this.#queue.end(partition), ...(isKept && { isKept }) };
         const isTried = this.#queue.hooks.countsTries === true && next < start.end;
         return isTried ? { ...start, tries: this.#queue.countTry(partition, next) } : start;
       }),
@@ -213,12 +218,9 @@ class Member implements LocalConsumer {
         if (!last) continue;
         isMore = true;
         this.#positions.set(partition, last.offset + 1);
-        this.#handler.fetched({
-          partition,
-          assignment: this.#assignment,
-          records,
-          endOffset: this.#queue.end(partition),
-        });
+        const endOffset = this.#queue.end(partition);
+        const leftFrom = this.#handler.fetched({ partition, assignment: this.#assignment, records, endOffset });
+        if (typeof leftFrom === 'number') this.#positions.set(partition, leftFrom);
       }
       if (isMore) this.fetch();
     });

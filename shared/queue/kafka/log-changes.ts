@@ -1,6 +1,6 @@
 // What of a topic's logs has changed, as it is told, and where the partitions of an assignment begin. Pure.
 
-import type { LogChange } from '../queue.ts';
+import type { AssignedPartition, LogChange } from '../queue.ts';
 import type { Start } from './assignments.ts';
 import type { PartitionStand } from './group-offsets.ts';
 
@@ -32,6 +32,24 @@ export function startsOf(stands: readonly PartitionStand[], changed: Changed): S
     // Where nothing is to be read, nothing is tried; and what lies behind a change was never tried.
     const isTried = !isOther && position !== null && next < high;
     return isTried ? { ...start, tries: (position.mark?.tries ?? 0) + 1 } : start;
+  });
+}
+
+/** The starts, with the tries that were counted for this assignment before, if they were. */
+export function withTries(starts: readonly Start[], counted: Map<number, number>): Start[] {
+  return starts.map((start) => {
+    if (start.tries === undefined) return start;
+    const tries = counted.get(start.partition) ?? start.tries;
+    counted.set(start.partition, tries);
+    return { ...start, tries };
+  });
+}
+
+/** What the owner is told of where its partitions begin. Of a log that changed nothing is kept. */
+export function toldOf(starts: readonly Start[], kept: ReadonlySet<number>, changes: readonly LogChange[]) {
+  return starts.map(({ partition, next, end, tries }): AssignedPartition => {
+    const isKept = kept.has(partition) && !changes.some((change) => change.partition === partition);
+    return { partition, next, end, ...(tries !== undefined && { tries }), ...(isKept && { isKept }) };
   });
 }
 
