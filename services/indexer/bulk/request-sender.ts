@@ -11,6 +11,7 @@ import type { BulkOutcome, Store } from '#shared/store/store.ts';
 import type { IndexerTelemetry } from '../telemetry.ts';
 import { BulkAnswer } from './answer.ts';
 import type { ConcurrencyLimit } from './concurrency.ts';
+import { LateLook } from './late-look.ts';
 import { type LookBack, THERE } from './look-back.ts';
 import { isOverload } from './outcomes.ts';
 import { type Parcel, portion } from './parcel.ts';
@@ -23,15 +24,31 @@ export interface RequestSenderOptions {
   readonly limit: ConcurrencyLimit;
   readonly telemetry: IndexerTelemetry;
   readonly clock: Clock;
+  readonly random: () => number;
   readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+interface Sending {
+  readonly parcel: Parcel;
+  readonly answered: Promise<BulkAnswer | Error>;
 }
 
 export class RequestSender {
   readonly #options: RequestSenderOptions;
-  readonly #sending = new Map<AbortController, Promise<unknown>>();
+  readonly #sending = new Map<AbortController, Sending>();
+  /** The requests among them that records of lost assignments are in. */
+  readonly #outlasting = new WeakSet<AbortController>();
+  readonly #lateLook: LateLook;
 
   constructor(options: RequestSenderOptions) {
     this.#options = options;
+    this.#lateLook = new LateLook(options);
+  }
+
+  /** Why a look of our own does not succeed that offsets wait for; null where none does. */
+  get lookTrouble(): string | null {
+    return this.#lateLook.trouble;
   }
 
   /** Gives up all that is on its way. */
@@ -41,7 +58,20 @@ export class RequestSender {
 
   /** Resolves when all that is on its way now has its answer, or none. */
   async settled(): Promise<void> {
-    await Promise.all(this.#sending.values());
+    await Promise.all(Array.from(this.#sending.values(), ({ answered }) => answered));
+  }
+
+  /** An assignment was lost, and its partitions may be ours again before what is on its way is answered. */
+  lost(): void {
+    for (const [request, { parcel, answered }] of this.#sending) {
+      if (this.#outlasting.has(request) || !parcel.runs.some(({ record }) => record.assignment.void)) continue;
+      this.#outlasting.add(request);
+      // What is sent beside it must be answered too. Where no answer comes, the second look after that holds its records as well.
+      this.#lateLook.after(
+        answered.then(() => this.settled()),
+        parcel,
+      );
+    }
   }
 
   /** The caller holds a slot, which is given back here. */
@@ -49,10 +79,10 @@ export class RequestSender {
     const { clock, timeoutMs } = this.#options;
     const request = new AbortController();
     const timeout = clock.timer(timeoutMs, () => request.abort());
-    const sent = this.#try(parcel, request.signal);
-    this.#sending.set(request, sent);
+    const answered = this.#try(parcel, request.signal);
+    this.#sending.set(request, { parcel, answered });
     try {
-      return await sent;
+      return await answered;
     } finally {
       timeout[Symbol.dispose]();
       this.#sending.delete(request);
@@ -70,6 +100,7 @@ export class RequestSender {
       if (rest) outcomes = await lookBack.settle(rest, outcomes, known, signal);
       const answer = new BulkAnswer(told.size > 0 ? withTold(parcel, told, outcomes) : outcomes);
       secondLook.keep(parcel, answer);
+      this.#lateLook.keepLines(parcel, answer);
       telemetry.bulkAnswered(tookMs / 1000, answer.statuses);
       limit.release({ roundTripMs: rest && !answer.overloaded ? tookMs : null, overloaded: answer.overloaded });
       return answer;

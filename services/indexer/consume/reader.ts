@@ -50,23 +50,10 @@ const REBUILD = { baseMs: 500, capMs: 15_000 };
 const WELL_AFTER_MS = 60_000;
 
 /**
- * A group that is assigned anew all the time would never commit. When so many times what commits are held for has passed since the
- * first that was held, without one that lasted, they are held no more.
- */
-const HOLDS_MAX = 5;
-
-/**
- * The same where indexers are killed, each of which would count from its own start: a partition that was assigned so many times since
- * its offset moved is held no more. The queue counts them with the offset.
+ * A partition that goes from member to member all the time, or whose indexers are killed one after another, would never be committed. When
+ * it was assigned so many times since its offset moved, its commits are held no more. The queue counts the assignments with the offset.
  */
 const HELD_TRIES_MAX = 5;
-
-const MIB = 1024 * 1024;
-
-/** The most bytes to fetch at once for a partition: a small share of what may be in hand. */
-export function fetchBytesMax(inflightBytesMax: number): number {
-  return Math.max(MIB, Math.min(8 * MIB, inflightBytesMax >> 4));
-}
 
 /** How late the partitions of an assignment are. */
 export function agesOf(assignment: Assignment | null, epochMs: number): PartitionAge[] {
@@ -91,11 +78,11 @@ export class PartitionReader implements ConsumerHandler {
   readonly #ends = new Map<number, number>();
   readonly #stop = new AbortController();
   #assignment: Assignment | null = null;
+  /** The one before, or the present one. */
+  #last: Assignment | null = null;
   #membership: Membership | null = null;
   #failure: PromiseWithResolvers<Error> = Promise.withResolvers();
   #paused = false;
-  /** Since when commits are held, over assignments that did not last. */
-  #heldSinceMs: number | null = null;
   #loop: Promise<void> = Promise.resolve();
 
   constructor(options: ReaderOptions) {
@@ -164,13 +151,16 @@ export class PartitionReader implements ConsumerHandler {
 
   assigned(partitions: readonly AssignedPartition[], number: number): void {
     this.#lose();
-    this.#assignment = new Assignment(number, partitions);
+    const before = this.#last;
+    const assignment = new Assignment(number, partitions, before);
+    this.#assignment = this.#last = assignment;
     for (const { partition, next, tries = 0 } of partitions) {
-      if (this.#assignment.suspicion.begin(partition, tries))
+      if (assignment.suspicion.begin(partition, tries))
         this.#options.telemetry.partitionSuspect(partition, next, tries);
     }
-    void this.#hold(this.#assignment, partitions);
-    for (const { partition, end } of partitions) this.#assignment.hear(partition, end, this.#options.clock.epochMs());
+    this.#options.pipeline.begin(assignment);
+    void this.#hold(assignment, partitions, before);
+    for (const { partition, end } of partitions) assignment.hear(partition, end, this.#options.clock.epochMs());
     for (const { partition, end } of partitions) if (!this.#ends.has(partition)) this.#ends.set(partition, end);
     this.#options.telemetry.assigned(partitions.length, number);
     this.unreadyReason = null;
@@ -188,22 +178,19 @@ export class PartitionReader implements ConsumerHandler {
     this.#options.changed?.();
   }
 
-  fetched({ assignment: number, partition, records, endOffset }: FetchedBatch): void {
+  fetched({ assignment: number, partition, records, endOffset }: FetchedBatch): number | void {
     const assignment = this.#assignment;
     if (!assignment || assignment.number !== number || this.#stop.signal.aborted) return;
     const { pipeline, budget, toEnds, changed, clock } = this.#options;
     assignment.hear(partition, endOffset, clock.epochMs());
-    if (toEnds) {
-      const end = this.#ends.get(partition) ?? 0;
-      pipeline.push(
-        assignment,
-        records.filter((record) => record.offset < end),
-      );
-      if ((records.at(-1)?.offset ?? -1) + 1 >= end) this.#membership?.consumer.pause([partition]);
-    } else pipeline.push(assignment, records);
+    const end = toEnds ? (this.#ends.get(partition) ?? 0) : Infinity;
+    const wanted = toEnds ? records.filter((record) => record.offset < end) : records;
+    const leftFrom = pipeline.push(assignment, wanted);
+    if ((records.at(-1)?.offset ?? -1) + 1 >= end) this.#membership?.consumer.pause([partition]);
     if (pipeline.isTrying(partition)) this.#membership?.consumer.pause([partition]);
     if (!budget.hasRoom) this.#pause();
     changed?.();
+    if (leftFrom !== null) return leftFrom;
   }
 
   logsChanged(changes: readonly LogChange[]): void {
@@ -250,28 +237,27 @@ export class PartitionReader implements ConsumerHandler {
     }
   }
 
-  /** What was there before us may be on its way to the store by another, who had the partitions. */
-  async #hold(assignment: Assignment, partitions: readonly AssignedPartition[]): Promise<void> {
+  /** What was there before us may be on its way to the store by another, who had the partitions. What is on its way by us is known. */
+  async #hold(
+    assignment: Assignment,
+    partitions: readonly AssignedPartition[],
+    before: Assignment | null,
+  ): Promise<void> {
     const { holdMs, lookAgain, clock, changed } = this.#options;
     if (holdMs === 0) return;
     const nowMs = clock.monotonicMs();
-    // After one that may commit at once, the next is held again.
-    if (this.#heldSinceMs !== null && nowMs - this.#heldSinceMs > HOLDS_MAX * holdMs) {
-      this.#heldSinceMs = null;
-      return;
-    }
-    for (const { partition, end, tries = 0 } of partitions) {
-      if (tries <= HELD_TRIES_MAX) assignment.inherit(partition, end);
+    for (const { partition, end, tries = 0, isKept = false } of partitions) {
+      if (tries > HELD_TRIES_MAX) continue;
+      if (isKept && before) assignment.inheritFrom(before, partition, nowMs);
+      else assignment.inherit(partition, end, nowMs + holdMs);
     }
     if (!assignment.hasInherited) return;
-    this.#heldSinceMs ??= nowMs;
-    await clock.sleep(holdMs, this.#stop.signal).catch(() => undefined);
+    await clock.sleep(assignment.inheritedUntilMs - nowMs, this.#stop.signal).catch(() => undefined);
     // Whoever is next reads it again, and looks.
     if (this.#stop.signal.aborted) return;
     await lookAgain(assignment);
     if (assignment.void || this.#stop.signal.aborted) return;
     assignment.release();
-    this.#heldSinceMs = null;
     changed?.();
   }
 
