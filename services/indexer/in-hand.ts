@@ -20,19 +20,6 @@ export interface HeldPartition {
   readonly error: string;
 }
 
-/** What lies before `end` another may still write, until then (monotonic). */
-interface Inheritance {
-  readonly end: number;
-  readonly untilMs: number;
-}
-
-export interface Share {
-  readonly partition: number;
-  readonly next: number;
-  /** Nobody else has had the partition since the assignment before. */
-  readonly isKept?: boolean;
-}
-
 export class Assignment {
   readonly number: number;
   /** Set when the partitions were lost: what was fetched under it is never committed. */
@@ -47,19 +34,17 @@ export class Assignment {
   /** Records that may have ended the indexers that had the partitions before. */
   readonly suspicion = new Suspicion();
 
-  /** Partitions of which nothing is committed for now: another may have records of them on their way to the store. */
-  readonly #inherited = new Map<number, Inheritance>();
+  /** Partitions of which nothing is committed for now, and where those records end that another may have on its way to the store. */
+  readonly #inherited = new Map<number, number>();
 
-  /** By partition, offsets of records that requests may still write, and how many. One map as long as the partition stays with us. */
+  /** Offsets of records that a request without an answer may still write, and how many such requests. */
   readonly #unsure = new Map<number, Map<number, number>>();
 
-  /** `before`: the assignment that partitions are kept from. */
-  constructor(number: number, partitions: readonly Share[], before: Assignment | null = null) {
+  constructor(number: number, partitions: readonly { readonly partition: number; readonly next: number }[]) {
     this.number = number;
-    for (const { partition, next, isKept = false } of partitions) {
+    for (const { partition, next } of partitions) {
       this.partitions.set(partition, new ContiguousOffsets(next));
       this.committed.set(partition, next);
-      this.#unsure.set(partition, (isKept && before ? before.#unsure.get(partition) : null) ?? new Map());
     }
   }
 
@@ -75,23 +60,9 @@ export class Assignment {
     return null;
   }
 
-  /** Another had the partition, and may until then write what lies before `end`: nothing of it is committed until `release`. */
-  inherit(partition: number, end: number, untilMs = 0): void {
-    if (end > (this.committed.get(partition) ?? 0)) this.#inherited.set(partition, { end, untilMs });
-  }
-
-  /**
-   * The partition is kept from `before`: what another may still write then is held for the rest of that time. If that is over, all that
-   * is read again from here on meets what the other wrote.
-   */
-  inheritFrom(before: Assignment, partition: number, nowMs: number): void {
-    const rest = before.#inherited.get(partition);
-    if (rest && rest.untilMs > nowMs) this.inherit(partition, rest.end, rest.untilMs);
-  }
-
-  /** When nobody else can write anything any more (monotonic). */
-  get inheritedUntilMs(): number {
-    return Math.max(0, ...Array.from(this.#inherited.values(), ({ untilMs }) => untilMs));
+  /** Another had the partition, and may still write what lies before `end`: nothing of it is committed until `release`. */
+  inherit(partition: number, end: number): void {
+    if (end > (this.committed.get(partition) ?? 0)) this.#inherited.set(partition, end);
   }
 
   release(): void {
@@ -104,28 +75,29 @@ export class Assignment {
 
   /** Whether another may still write the events of this record. */
   isInherited({ partition, offset }: FetchedRecord): boolean {
-    return offset < (this.#inherited.get(partition)?.end ?? -1);
+    return !this.void && offset < (this.#inherited.get(partition) ?? -1);
   }
 
-  /** A request may still write events of this record: its offset stays until `beSure`, whatever becomes of the record. */
-  beUnsure({ partition, offset }: Pick<FetchedRecord, 'partition' | 'offset'>): void {
-    const offsets = this.#unsure.get(partition);
-    assert(offsets, 'records are fetched from assigned partitions only');
+  /** A request with events of this record brought no answer: its offset stays until `beSure`, whatever becomes of the record. */
+  beUnsure({ partition, offset }: FetchedRecord): void {
+    let offsets = this.#unsure.get(partition);
+    if (!offsets) this.#unsure.set(partition, (offsets = new Map()));
     offsets.set(offset, (offsets.get(offset) ?? 0) + 1);
   }
 
   /** Second copies that the request can have made were looked for. */
-  beSure({ partition, offset }: Pick<FetchedRecord, 'partition' | 'offset'>): void {
+  beSure({ partition, offset }: FetchedRecord): void {
     const offsets = this.#unsure.get(partition);
     const requests = (offsets?.get(offset) ?? 0) - 1;
     assert(offsets && requests >= 0, 'a record is sure as often as it was unsure');
     if (requests > 0) offsets.set(offset, requests);
     else offsets.delete(offset);
+    if (offsets.size === 0) this.#unsure.delete(partition);
   }
 
   /** Whether something that is finished may not be committed yet. */
   get isWaiting(): boolean {
-    return this.hasInherited || [...this.#unsure.values()].some(({ size }) => size > 0);
+    return this.hasInherited || this.#unsure.size > 0;
   }
 
   /** The offset of a partition was committed. Returns whether nothing of the partition is suspect any more, and something was. */
@@ -183,7 +155,7 @@ export class RecordInHand {
   }
 
   get isInherited(): boolean {
-    return !this.assignment.void && this.assignment.isInherited(this.fetched);
+    return this.assignment.isInherited(this.fetched);
   }
 
   /** The partition is read no further than before this record, or one before it. */

@@ -99,8 +99,6 @@ export interface AssignedPartition {
    * is counted there before it is told. Absent where there is nothing to be read.
    */
   readonly tries?: number;
-  /** Nobody but this consumer had the partition since the assignment before, of which it was told and of which it was a part. */
-  readonly isKept?: boolean;
 }
 
 /** All callbacks only take note; they must not block. */

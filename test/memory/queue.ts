@@ -159,8 +159,6 @@ class Member implements LocalConsumer {
   readonly #queue: MemoryQueue;
   readonly #handler: ConsumerHandler;
   #assignment = 0;
-  /** The assignment before, and what belonged to it. */
-  #before = { number: 0, partitions: new Set<number>() };
   #positions = new Map<number, number>();
   #paused = new Set<number>();
   #isFetching = false;
@@ -171,16 +169,13 @@ class Member implements LocalConsumer {
   }
 
   assign(partitions: readonly number[], assignment: number): void {
-    const before = this.#before;
-    this.#before = { number: assignment, partitions: new Set(partitions) };
     this.#assignment = assignment;
     this.#paused.clear();
     this.#positions = new Map(partitions.map((p) => [p, this.#queue.committed.get(p) ?? 0]));
     this.#handler.assigned(
       partitions.map((partition) => {
         const next = this.#positions.get(partition) ?? 0;
-        const isKept = before.number === assignment - 1 && before.partitions.has(partition);
-        const start = { partition, next, end: this.#queue.end(partition), ...(isKept && { isKept }) };
+        const start = { partition, next, end: this.#queue.end(partition) };
         const isTried = this.#queue.hooks.countsTries === true && next < start.end;
         return isTried ? { ...start, tries: this.#queue.countTry(partition, next) } : start;
       }),

@@ -11,7 +11,6 @@ import type { BulkOutcome, Store } from '#shared/store/store.ts';
 import type { IndexerTelemetry } from '../telemetry.ts';
 import { BulkAnswer } from './answer.ts';
 import type { ConcurrencyLimit } from './concurrency.ts';
-import { LateLook } from './late-look.ts';
 import { type LookBack, THERE } from './look-back.ts';
 import { isOverload } from './outcomes.ts';
 import { type Parcel, portion } from './parcel.ts';
@@ -24,31 +23,15 @@ export interface RequestSenderOptions {
   readonly limit: ConcurrencyLimit;
   readonly telemetry: IndexerTelemetry;
   readonly clock: Clock;
-  readonly random: () => number;
   readonly timeoutMs: number;
-  readonly signal: AbortSignal;
-}
-
-interface Sending {
-  readonly parcel: Parcel;
-  readonly answered: Promise<BulkAnswer | Error>;
 }
 
 export class RequestSender {
   readonly #options: RequestSenderOptions;
-  readonly #sending = new Map<AbortController, Sending>();
-  /** The requests among them that records of lost assignments are in. */
-  readonly #outlasting = new WeakSet<AbortController>();
-  readonly #lateLook: LateLook;
+  readonly #sending = new Map<AbortController, Promise<unknown>>();
 
   constructor(options: RequestSenderOptions) {
     this.#options = options;
-    this.#lateLook = new LateLook(options);
-  }
-
-  /** Why a look of our own does not succeed that offsets wait for; null where none does. */
-  get lookTrouble(): string | null {
-    return this.#lateLook.trouble;
   }
 
   /** Gives up all that is on its way. */
@@ -58,20 +41,7 @@ export class RequestSender {
 
   /** Resolves when all that is on its way now has its answer, or none. */
   async settled(): Promise<void> {
-    await Promise.all(Array.from(this.#sending.values(), ({ answered }) => answered));
-  }
-
-  /** An assignment was lost, and its partitions may be ours again before what is on its way is answered. */
-  lost(): void {
-    for (const [request, { parcel, answered }] of this.#sending) {
-      if (this.#outlasting.has(request) || !parcel.runs.some(({ record }) => record.assignment.void)) continue;
-      this.#outlasting.add(request);
-      // What is sent beside it must be answered too. Where no answer comes, the second look after that holds its records as well.
-      this.#lateLook.after(
-        answered.then(() => this.settled()),
-        parcel,
-      );
-    }
+    await Promise.all(this.#sending.values());
   }
 
   /** The caller holds a slot, which is given back here. */
@@ -79,10 +49,10 @@ export class RequestSender {
     const { clock, timeoutMs } = this.#options;
     const request = new AbortController();
     const timeout = clock.timer(timeoutMs, () => request.abort());
-    const answered = this.#try(parcel, request.signal);
-    this.#sending.set(request, { parcel, answered });
+    const sent = this.#try(parcel, request.signal);
+    this.#sending.set(request, sent);
     try {
-      return await answered;
+      return await sent;
     } finally {
       timeout[Symbol.dispose]();
       this.#sending.delete(request);
@@ -100,7 +70,6 @@ export class RequestSender {
       if (rest) outcomes = await lookBack.settle(rest, outcomes, known, signal);
       const answer = new BulkAnswer(told.size > 0 ? withTold(parcel, told, outcomes) : outcomes);
       secondLook.keep(parcel, answer);
-      this.#lateLook.keepLines(parcel, answer);
       telemetry.bulkAnswered(tookMs / 1000, answer.statuses);
       limit.release({ roundTripMs: rest && !answer.overloaded ? tookMs : null, overloaded: answer.overloaded });
       return answer;

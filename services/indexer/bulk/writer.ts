@@ -82,7 +82,7 @@ export class BulkWriter {
     const { signal } = this.#stop;
     const lookBack = new LookBack(options);
     this.#secondLook = new SecondLook({ ...options, lookBack, signal });
-    this.#sender = new RequestSender({ ...options, lookBack, secondLook: this.#secondLook, signal });
+    this.#sender = new RequestSender({ ...options, lookBack, secondLook: this.#secondLook });
     this.#probe = new Probe({ ...options, signal });
     this.#held = new HeldParcels({ slots: () => limit.limit, asideBytesMax: options.waitingBytesMax });
     this.#lanes = new Lanes({
@@ -102,7 +102,7 @@ export class BulkWriter {
 
   /** Why what is written is not committed; null where nothing is in its way. */
   get commitTrouble(): string | null {
-    return this.#secondLook.trouble ?? this.#sender.lookTrouble;
+    return this.#secondLook.trouble;
   }
 
   /** Items that wait, by what they wait for: another try, their index, or the store. */
@@ -128,7 +128,6 @@ export class BulkWriter {
 
   /** An assignment was lost: what waits is looked through. What is on its way is looked at when it is back. */
   lost(): void {
-    this.#sender.lost();
     this.#lanes.sift((parcel) => {
       const kept = this.#withoutLost(parcel);
       if (kept) this.#held.setAside(kept);
@@ -387,7 +386,8 @@ export class BulkWriter {
     try {
       await this.#options.refusals.bury(parcel, items, this.#stop.signal);
     } catch {
-      return void this.#abandon(parcel);
+      this.#abandon(parcel);
+      return;
     }
     this.#held.release(parcel);
     let item = 0;

@@ -50,8 +50,9 @@ const REBUILD = { baseMs: 500, capMs: 15_000 };
 const WELL_AFTER_MS = 60_000;
 
 /**
- * A partition that goes from member to member all the time, or whose indexers are killed one after another, would never be committed. When
- * it was assigned so many times since its offset moved, its commits are held no more. The queue counts the assignments with the offset.
+ * A group that is assigned anew all the time, or whose indexers are killed one after another, would never commit. A partition that was
+ * assigned more often than this since its offset moved is held no more. The queue counts the assignments with the offset. Where it does
+ * not, as behind what retention removed, ours are counted: else a group that retention overtakes again and again would read for nothing.
  */
 const HELD_TRIES_MAX = 5;
 
@@ -78,11 +79,11 @@ export class PartitionReader implements ConsumerHandler {
   readonly #ends = new Map<number, number>();
   readonly #stop = new AbortController();
   #assignment: Assignment | null = null;
-  /** The one before, or the present one. */
-  #last: Assignment | null = null;
   #membership: Membership | null = null;
   #failure: PromiseWithResolvers<Error> = Promise.withResolvers();
   #paused = false;
+  /** By partition: how often it was held since its offset moved, or since an assignment that lasted. */
+  readonly #holds = new Map<number, number>();
   #loop: Promise<void> = Promise.resolve();
 
   constructor(options: ReaderOptions) {
@@ -151,15 +152,14 @@ export class PartitionReader implements ConsumerHandler {
 
   assigned(partitions: readonly AssignedPartition[], number: number): void {
     this.#lose();
-    const before = this.#last;
-    const assignment = new Assignment(number, partitions, before);
-    this.#assignment = this.#last = assignment;
+    const assignment = new Assignment(number, partitions);
+    this.#assignment = assignment;
     for (const { partition, next, tries = 0 } of partitions) {
       if (assignment.suspicion.begin(partition, tries))
         this.#options.telemetry.partitionSuspect(partition, next, tries);
     }
     this.#options.pipeline.begin(assignment);
-    void this.#hold(assignment, partitions, before);
+    void this.#hold(assignment, partitions);
     for (const { partition, end } of partitions) assignment.hear(partition, end, this.#options.clock.epochMs());
     for (const { partition, end } of partitions) if (!this.#ends.has(partition)) this.#ends.set(partition, end);
     this.#options.telemetry.assigned(partitions.length, number);
@@ -237,27 +237,25 @@ export class PartitionReader implements ConsumerHandler {
     }
   }
 
-  /** What was there before us may be on its way to the store by another, who had the partitions. What is on its way by us is known. */
-  async #hold(
-    assignment: Assignment,
-    partitions: readonly AssignedPartition[],
-    before: Assignment | null,
-  ): Promise<void> {
+  /** What was there before us may be on its way to the store by another, who had the partitions. */
+  async #hold(assignment: Assignment, partitions: readonly AssignedPartition[]): Promise<void> {
     const { holdMs, lookAgain, clock, changed } = this.#options;
     if (holdMs === 0) return;
-    const nowMs = clock.monotonicMs();
-    for (const { partition, end, tries = 0, isKept = false } of partitions) {
-      if (tries > HELD_TRIES_MAX) continue;
-      if (isKept && before) assignment.inheritFrom(before, partition, nowMs);
-      else assignment.inherit(partition, end, nowMs + holdMs);
+    for (const { partition, next, end, tries } of partitions) {
+      const times = next < end ? (tries ?? (this.#holds.get(partition) ?? 0) + 1) : 0;
+      const isHeld = times <= HELD_TRIES_MAX;
+      // After one that may commit at once, the next is held again.
+      this.#holds.set(partition, isHeld ? times : 0);
+      if (isHeld) assignment.inherit(partition, end);
     }
     if (!assignment.hasInherited) return;
-    await clock.sleep(assignment.inheritedUntilMs - nowMs, this.#stop.signal).catch(() => undefined);
+    await clock.sleep(holdMs, this.#stop.signal).catch(() => undefined);
     // Whoever is next reads it again, and looks.
     if (this.#stop.signal.aborted) return;
     await lookAgain(assignment);
     if (assignment.void || this.#stop.signal.aborted) return;
     assignment.release();
+    this.#holds.clear();
     changed?.();
   }
 

@@ -16,12 +16,6 @@ export interface Start {
   readonly leaderEpoch?: number | null;
 }
 
-/** A member's place in a generation of its group. */
-export interface Term {
-  readonly memberId: string;
-  readonly generationId: number;
-}
-
 interface TopicSeen {
   readonly topicId: string | null;
   readonly topicPartitions: number;
@@ -43,9 +37,6 @@ interface Place {
 export class Assignment {
   readonly number: number;
   readonly partitions: readonly number[];
-  readonly term: Term | null;
-  /** Those of its partitions that nobody else has had since the last assignment of which the owner knew, and to which they belonged. */
-  readonly kept: ReadonlySet<number>;
   /** Resolves to true once the owner knows of it, to false if it is void before. */
   readonly announced: Promise<boolean>;
   readonly #announced = Promise.withResolvers<boolean>();
@@ -55,13 +46,9 @@ export class Assignment {
   #topicId: string | null = null;
   #topicPartitions = 0;
 
-  constructor(number: number, partitions: readonly number[], term: Term | null = null, before?: Assignment) {
+  constructor(number: number, partitions: readonly number[]) {
     this.number = number;
     this.partitions = partitions;
-    this.term = term;
-    const stayed =
-      before && isNext(before.term, term) ? (before.begun ? new Set(before.partitions) : before.kept) : null;
-    this.kept = new Set(partitions.filter((partition) => stayed?.has(partition)));
     this.announced = this.#announced.promise;
   }
 
@@ -168,7 +155,7 @@ export class Assignment {
 /** The one assignment that is held, or none. */
 export class Assignments {
   #held: Assignment | null = null;
-  #latest: Assignment | undefined;
+  #last = 0;
 
   get held(): Assignment | null {
     return this.#held;
@@ -176,13 +163,12 @@ export class Assignments {
 
   /** Number of the latest assignment; 0 before the first. */
   get last(): number {
-    return this.#latest?.number ?? 0;
+    return this.#last;
   }
 
-  /** `term`: under which it was given to us. */
-  take(partitions: readonly number[], term: Term | null = null): Assignment {
+  take(partitions: readonly number[]): Assignment {
     this.void();
-    this.#held = this.#latest = new Assignment(this.last + 1, partitions, term, this.#latest);
+    this.#held = new Assignment(++this.#last, partitions);
     return this.#held;
   }
 
@@ -193,13 +179,4 @@ export class Assignments {
     held?.end();
     return held;
   }
-}
-
-/**
- * Whether one came right after the other. All of a generation's partitions are given out anew with the next one, so who had a partition in
- * both had it without a gap. A generation in between may have given it to another; a member of another name was away meanwhile.
- */
-function isNext(before: Term | null, term: Term | null): boolean {
-  if (before === null || term === null) return false;
-  return before.memberId === term.memberId && before.generationId + 1 === term.generationId;
 }

@@ -4,20 +4,17 @@
 // Guarantees: each commit is tried once, with this generation. `settled` resolves when all that were sent are answered or given up: what
 // is committed after that is not undone by them. (One that was given up may still reach a coordinator that was away.)
 
-import type { Term } from './assignments.ts';
 import type { OffsetKeeper } from './kafkajs.ts';
 
 type Offsets = Parameters<OffsetKeeper['commitOffsets']>[0];
 
 export class GenerationCommits {
-  readonly term: Term;
   readonly #keeper: OffsetKeeper;
   readonly #sent = new Set<Promise<void>>();
 
   /** `outOfRange`: nothing is to be had of a partition at the offset that was to be fetched. */
   constructor(keeper: OffsetKeeper, outOfRange: (partition: number) => void) {
     this.#keeper = keeper;
-    this.term = { memberId: keeper.memberId, generationId: keeper.generationId };
     keeper.outOfRange = outOfRange;
   }
 

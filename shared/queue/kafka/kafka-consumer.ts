@@ -18,7 +18,7 @@ import { encodeMark } from './log-position.ts';
 import { CONSUMER_FATAL, failureOf, GENERATION_LOST } from './failure.ts';
 import { GenerationCommits } from './generation-commits.ts';
 import { groupClient, HEARTBEAT_INTERVAL_MS } from './group-client.ts';
-import { type Changed, changesOf, changesIn, NOTHING_CHANGED, startsOf, toldOf, withTries } from './log-changes.ts';
+import { type Changed, changesOf, changesIn, NOTHING_CHANGED, startsOf, withTries } from './log-changes.ts';
 import {
   type Admin,
   type Consumer,
@@ -237,7 +237,7 @@ export class KafkaConsumer implements QueueConsumer {
 
   /** Nothing is fetched before it is decided from where: what the group has committed may not be there any more. */
   #take(partitions: readonly number[], commits: GenerationCommits | null, changed: Changed): void {
-    const assignment = this.#assignments.take(partitions, commits?.term);
+    const assignment = this.#assignments.take(partitions);
     const { topic } = this.#needs;
     this.#paused.clear();
     this.#stopped.clear();
@@ -273,7 +273,10 @@ export class KafkaConsumer implements QueueConsumer {
         if (this.#assignments.held !== assignment) return;
         assignment.begin();
         for (const { partition, next } of starts) this.#goOn(partition, next);
-        this.#handler.assigned(toldOf(starts, assignment.kept, changes), assignment.number);
+        const told = starts.map(({ partition, next, end, tries }) => {
+          return { partition, next, end, ...(tries !== undefined && { tries }) };
+        });
+        this.#handler.assigned(told, assignment.number);
         return;
       } catch (error) {
         observer.offsetsUnknown(group, failureOf(error).reason);

@@ -162,7 +162,6 @@ declare module 'kafkajs/src/consumer/offsetManager/index.js' {
   export default class OffsetManager {
     readonly groupId: string;
     readonly memberId: string;
-    readonly generationId: number;
     /** Called at the end of the constructor, and only there. */
     clearAllOffsets(): void;
     setDefaultOffset(place: { readonly topic: string; readonly partition: number }): Promise<void>;

@@ -52,8 +52,6 @@ export type Kafka = Omit<kafkajs.Kafka, 'admin'> & { admin(): Admin };
 
 /** The offsets of a member of a group under one generation. */
 export interface OffsetKeeper {
-  readonly memberId: string;
-  readonly generationId: number;
   /** Tries once, with that generation. */
   commitOffsets: OffsetManager['commitOffsets'];
   /** Set by its owner: nothing is to be had at the offset that was to be fetched. Until then kafkajs goes to the earliest. */

@@ -1,6 +1,6 @@
 // What of a topic's logs has changed, as it is told, and where the partitions of an assignment begin. Pure.
 
-import type { AssignedPartition, LogChange } from '../queue.ts';
+import type { LogChange } from '../queue.ts';
 import type { Start } from './assignments.ts';
 import type { PartitionStand } from './group-offsets.ts';
 
@@ -42,14 +42,6 @@ export function withTries(starts: readonly Start[], counted: Map<number, number>
     const tries = counted.get(start.partition) ?? start.tries;
     counted.set(start.partition, tries);
     return { ...start, tries };
-  });
-}
-
-/** What the owner is told of where its partitions begin. Of a log that changed nothing is kept. */
-export function toldOf(starts: readonly Start[], kept: ReadonlySet<number>, changes: readonly LogChange[]) {
-  return starts.map(({ partition, next, end, tries }): AssignedPartition => {
-    const isKept = kept.has(partition) && !changes.some((change) => change.partition === partition);
-    return { partition, next, end, ...(tries !== undefined && { tries }), ...(isKept && { isKept }) };
   });
 }
 

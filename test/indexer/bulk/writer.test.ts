@@ -147,43 +147,6 @@ test('what waits for its turn when its assignment is lost is not sent', async ()
   bench.check();
 });
 
-test('a request that outlasts its assignment: what is sent again beside it is committed after a look for second copies', async () => {
-  const bench = new Bench({ latencyMs: (number) => (number === 1 ? 5000 : 10) });
-  const { clock, store, writer } = bench;
-  await writer.submit(bench.parcel(1, ['a']));
-  await clock.advance(1000);
-  const [older] = await store.backingIndices('logs-a');
-  assert(older);
-  const name = Buffer.alloc(16, 7);
-  const slow = bench.parcel(3, ['a'], clock.epochMs(), name);
-  // The one that is slow was on its way to the older index before the rollover, and is written there after it.
-  const { bulk } = store;
-  store.bulk = async (request, signal) => {
-    if (request !== slow.request) return bulk.call(store, request, signal);
-    store.requests++;
-    await clock.sleep(5000, signal);
-    for (const { id } of request.items) store.backing(older.name)?.ids.add(id);
-    return request.items.map(() => ({ status: 201, backing: older.name }));
-  };
-  await writer.submit(slow);
-  await clock.advance(1000);
-  const first = bench.assignment;
-  first.void = true;
-  writer.lost();
-  bench.assignment = new Assignment(2, [{ partition: 0, next: 1, isKept: true }], first);
-  store.rollOver();
-  await writer.submit(bench.parcel(3, ['a'], clock.epochMs(), name));
-  await clock.advance(1000);
-  assert.equal(bench.next, 3, 'all of it has its outcome');
-  assert.deepEqual([...bench.assignment.moved()], []);
-  assert(bench.assignment.isWaiting);
-  await clock.advance(5000);
-  assert.deepEqual([store.doubled, store.removed], [0, 3]);
-  assert.deepEqual([...bench.assignment.moved()], [[0, 3]]);
-  assert(!bench.assignment.isWaiting);
-  bench.check();
-});
-
 test('refusals for want of time lower the limit; it comes back', async () => {
   let isBusy = true;
   const random = seeded(4);

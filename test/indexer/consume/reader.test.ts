@@ -61,6 +61,8 @@ async function arrange(holdMs = 0) {
   return { world, core, calls, reader, handler, assign, fetched, end };
 }
 
+const isCommit = (call: string): boolean => call.startsWith('commit');
+
 test('what is fetched under an assignment that is over is dropped', async () => {
   const { world, core, calls, handler, assign, fetched, end } = await arrange();
   await world.send(0, [5]);
@@ -132,7 +134,7 @@ test('what lay in a partition when it was assigned is committed after the second
   );
   for (const partition of [0, 1]) handler.fetched(fetched(1, partition));
   await world.clock.advance(9000);
-  const commits = (): string[] => calls.filter((call) => call.startsWith('commit'));
+  const commits = (): string[] => calls.filter(isCommit);
   assert.deepEqual(commits(), ['commit 1 [[1,1]]'], 'what nobody else can have is committed at once');
   await world.clock.advance(2000);
   assert.deepEqual(commits(), ['commit 1 [[1,1]]', 'commit 1 [[0,1]]']);
@@ -144,72 +146,35 @@ test('what lay in a partition when it was assigned is committed after the second
   assert.equal(commits().length, 2);
 });
 
-const isCommit = (call: string): boolean => call.startsWith('commit');
-
-test('a partition that stays is held for the rest of the time only, then no more', async () => {
-  const { world, calls, fetched, handler, end } = await arrange(10_000);
-  for (const partition of [0, 1]) await world.send(partition, [5]);
-  const begin = (number: number, kept: readonly number[]): void => {
-    const starts = [0, 1].map((partition) => ({ partition, next: 0, end: 1, isKept: kept.includes(partition) }));
-    handler.assigned(starts, number);
-    for (const partition of [0, 1]) handler.fetched(fetched(number, partition));
-  };
-  begin(1, []);
-  await world.clock.advance(6000);
-  handler.revoked(1);
-  begin(2, [0, 1]);
-  await world.clock.advance(3500);
-  assert.deepEqual(calls.filter(isCommit), []);
-  await world.clock.advance(1500);
-  assert.deepEqual(calls.filter(isCommit), ['commit 2 [[0,1],[1,1]]'], 'ten seconds after the first assignment');
-  handler.revoked(2);
-  // Another had partition 1 meanwhile.
-  begin(3, [0]);
-  await world.clock.advance(1000);
-  assert.deepEqual(calls.filter(isCommit).slice(1), ['commit 3 [[0,1]]']);
-  await world.clock.advance(10_000);
-  assert.deepEqual(calls.filter(isCommit).slice(2), ['commit 3 [[1,1]]']);
+test('a group that is assigned anew all the time commits nevertheless, at each sixth assignment', async () => {
+  const { world, calls, assign, fetched, handler, end } = await arrange(10_000);
+  await world.send(0, [5]);
+  for (let number = 1; number <= 13; number++) {
+    assign(number, [0]);
+    handler.fetched(fetched(number, 0));
+    await world.clock.advance(5000);
+  }
+  assert.deepEqual(calls.filter(isCommit), ['commit 6 [[0,1]]', 'commit 12 [[0,1]]']);
   await end();
 });
 
-test('a hold that was cut short again and again is over when its time is', async () => {
+test('assignments are counted on where retention overtakes the group, and anew once one of them lasted', async () => {
   const { world, calls, fetched, handler, end } = await arrange(10_000);
   await world.send(0, [5]);
-  for (let number = 1; number <= 4; number++) {
-    handler.assigned([{ partition: 0, next: 0, end: 1, isKept: number > 1 }], number);
+  let number = 0;
+  const assign = async (tries: number | null, ms: number): Promise<void> => {
+    handler.assigned([{ partition: 0, next: 0, end: 1, ...(tries !== null && { tries }) }], ++number);
     handler.fetched(fetched(number, 0));
-    await world.clock.advance(4000);
-    handler.revoked(number);
-  }
-  assert.deepEqual(calls.filter(isCommit), ['commit 3 [[0,1]]', 'commit 4 [[0,1]]']);
-  await end();
-});
-
-test('what a request of our own may still write is waited for, also by the assignment after, but by no other partition', async () => {
-  const { world, core, calls, fetched, handler, end } = await arrange();
-  for (const partition of [0, 1]) await world.send(partition, [5]);
-  world.store.hooks = { request: (_, number) => (number === 0 ? { hang: 'written' } : null) };
-  const begin = (number: number, partition: number, isKept: boolean): void => {
-    handler.assigned([{ partition, next: 0, end: 1, isKept }], number);
-    handler.fetched(fetched(number, partition));
+    await world.clock.advance(ms);
   };
-  begin(1, 0, false);
-  await world.clock.advance(2000);
-  handler.revoked(1);
-  begin(2, 0, true);
-  await world.clock.advance(2000);
-  assert.equal(core.ledger.counts.deduplicated, 5, 'the second request has its answer, the first has none yet');
+  for (const tries of [null, 1, 2, 3, 4, 5]) await assign(tries, 5000);
   assert.deepEqual(calls.filter(isCommit), []);
-  handler.revoked(2);
-  begin(3, 0, true);
-  await world.clock.advance(100_000);
-  assert.deepEqual(calls.filter(isCommit), [], 'it had no answer in a minute, and may be done for another one');
-  await world.clock.advance(30_000);
-  assert.deepEqual(calls.filter(isCommit), ['commit 3 [[0,1]]']);
-  handler.revoked(3);
-  begin(4, 1, false);
-  await world.clock.advance(2000);
-  assert.deepEqual(calls.filter(isCommit).slice(1), ['commit 4 [[1,1]]']);
+  await assign(null, 5000);
+  assert.deepEqual(calls.filter(isCommit), ['commit 7 [[0,1]]']);
+  for (let i = 0; i < 4; i++) await assign(null, 5000);
+  await assign(null, 12_000);
+  for (let i = 0; i < 5; i++) await assign(null, 5000);
+  assert.deepEqual(calls.filter(isCommit).slice(1), ['commit 12 [[0,1]]']);
   await end();
 });
 
@@ -223,7 +188,7 @@ test('a partition that moves all the time, or goes from one killed indexer to th
     handler.assigned([{ partition: 0, next: 0, end: 1, tries }], 1);
     handler.fetched(fetched(1, 0));
     await world.clock.advance(5000);
-    assert.equal(calls.filter((call) => call.startsWith('commit')).length, expected, `try ${tries}`);
+    assert.equal(calls.filter(isCommit).length, expected, `try ${tries}`);
     await end();
   }
 });

@@ -20,32 +20,6 @@ describe('assignments', () => {
   });
 });
 
-describe('partitions that are kept', () => {
-  const take = (assignments: Assignments, partitions: number[], generationId: number, memberId = 'm'): Assignment =>
-    assignments.take(partitions, { memberId, generationId });
-  const check = (name: string, steps: (assignments: Assignments) => Assignment, kept: readonly number[]): void => {
-    it(name, () => assert.deepEqual([...steps(new Assignments()).kept], kept));
-  };
-  const begun = (assignment: Assignment): void => assignment.begin();
-
-  check('none, at first', (a) => take(a, [0], 1), []);
-  check('those of the generation before', (a) => (begun(take(a, [0, 1, 2], 4)), take(a, [1, 2, 3], 5)), [1, 2]);
-  check('none over a generation that was not ours', (a) => (begun(take(a, [0], 4)), take(a, [0], 6)), []);
-  check(
-    'none within one generation, of which another log is read',
-    (a) => (begun(take(a, [0], 4)), take(a, [0], 4)),
-    [],
-  );
-  check('none by another name', (a) => (begun(take(a, [0], 4)), take(a, [0], 5, 'n')), []);
-  check('none where nothing is known of it', (a) => (begun(a.take([0])), a.take([0])), []);
-  check(
-    'those that stayed over assignments that were void before anybody knew of them',
-    (a) => (begun(take(a, [0, 1], 1)), take(a, [1, 2], 2), take(a, [0, 1, 2], 3)),
-    [1],
-  );
-  check('none where nobody knew of any', (a) => (take(a, [0], 1), take(a, [0], 2)), []);
-});
-
 describe('place of a batch', () => {
   const begin = (next: number): Assignment => {
     const assignment = new Assignment(1, [0]);

@@ -24,7 +24,6 @@ class Client extends EventEmitter {
   /** It says good-bye to a coordinator that does not answer. */
   readonly hangsUp = Promise.withResolvers<void>();
   commits = 0;
-  generation = 0;
   pauses = 0;
   resumes = 0;
   readonly sought: number[] = [];
@@ -63,20 +62,16 @@ class Client extends EventEmitter {
     return this.hangsUp.promise;
   }
 
-  /** As member `memberId`, which has partition 0 in this generation, or as many more partitions. */
-  join({ memberId = 'm', generationId = ++this.generation, partitions = [0] } = {}): void {
-    this.generation = generationId;
+  join(): void {
     this.keeper = {
-      memberId,
-      generationId,
       commitOffsets: ({ topics }) => {
         this.commits++;
         const [first] = topics[0]?.partitions ?? [];
         return this.commit(first?.offset ?? '', first?.metadata);
       },
     };
-    offsetKeepers.set(memberId, this.keeper);
-    this.emit('join', { payload: { memberId, memberAssignment: { [topic]: partitions } } });
+    offsetKeepers.set('m', this.keeper);
+    this.emit('join', { payload: { memberId: 'm', memberAssignment: { [topic]: [0] } } });
   }
 
   /** Hands over one record, as it was fetched. */
@@ -437,29 +432,8 @@ suite('a log that is not what it was', () => {
   });
 });
 
-suite('partitions', () => {
-  test('that stay with the member from one generation to the next are told as kept', async () => {
-    await using world = new World();
-    const client = await world.joined(0, () => Promise.resolve());
-    const rejoin = async (given: Parameters<Client['join']>[0]): Promise<boolean | undefined> => {
-      client.emit('rebalancing');
-      client.join(given);
-      await world.clock.advance(1000);
-      return world.handler.assignments.at(-1)?.starts[0]?.isKept;
-    };
-    assert.equal(world.handler.assignments[0]?.starts[0]?.isKept, undefined);
-    assert.equal(await rejoin({}), true);
-    assert.equal(await rejoin({}), true);
-    assert.equal(await rejoin({ generationId: client.generation + 2 }), undefined, 'another may have had it');
-    assert.equal(await rejoin({ memberId: 'n' }), undefined, 'we were thrown out');
-    assert.equal(await rejoin({ memberId: 'n' }), true);
-    await rejoin({ memberId: 'n', partitions: [] });
-    assert.equal(await rejoin({ memberId: 'n' }), undefined);
-    world.log.low = 3;
-    assert.equal(await rejoin({ memberId: 'n' }), undefined, 'its log is not what it was');
-  });
-
-  test('of which not all was taken are handed over again from there', async () => {
+suite('records', () => {
+  test('of which not all were taken are handed over again from there', async () => {
     await using world = new World();
     const client = await world.joined(0, () => Promise.resolve());
     const { handler } = world;

@@ -188,8 +188,7 @@ export class SimConsumer {
     this.#positions = new Map();
     this.#heartbeatMs = this.#link.world.time.nowMs;
     const [memberId, generation] = [this.#memberId, this.#generation];
-    const commitOffsets: OffsetKeeper['commitOffsets'] = (offsets) => this.#commit(offsets, memberId, generation);
-    this.#keeper = { memberId, generationId: generation, commitOffsets };
+    this.#keeper = { commitOffsets: (offsets) => this.#commit(offsets, memberId, generation) };
     offsetKeepers.set(memberId, this.#keeper);
     this.#emitter.emit('join', { payload: { memberId, memberAssignment: { [this.#topic]: [...this.#assigned] } } });
   }
