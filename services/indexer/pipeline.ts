@@ -311,7 +311,8 @@ export class Pipeline {
   }
 
   /** The hot loop: entries of one batch, from the first that has not gone on to the last, or until the body is large enough. */
-  #writeEntries(record: RecordInHand, { bytes, ends }: Unpacked, batch: Batch, first: number, afterLast: number): void {
+  #writeEntries(record: RecordInHand, opened: Unpacked, batch: Batch, first: number, afterLast: number): void {
+    const { bytes, ends, crowded } = opened;
     const body = this.#body;
     const documents = this.#documents;
     const { documentBytesMax } = this.#options;
@@ -324,8 +325,9 @@ export class Pipeline {
       const end = ends[entry] ?? 0;
       const index = batch.first + entry - first;
       this.#entryBytes += end - start;
-      const isPart = end - start <= documentBytesMax && partOf(bytes, start, end) !== null;
-      const written = isPart ? 'part' : documents.write(bytes, start, end, index);
+      const isTooLarge = end - start > documentBytesMax || (crowded.size > 0 && crowded.has(entry));
+      const isPart = !isTooLarge && partOf(bytes, start, end) !== null;
+      const written = isTooLarge ? 'document_too_large' : isPart ? 'part' : documents.write(bytes, start, end, index);
       if (written === 'ok') {
         if (run === null) {
           run = { record, batch, entry, index, count: 0, parts: null, line: null };
@@ -340,8 +342,8 @@ export class Pipeline {
           this.#join(place, bytes, start, end);
           documents.beginBatch(batch, this.#ingestedMs);
         } else {
-          const opened: Unpacked = { kind: 'unpacked', batches: [], bytes, ends };
-          this.#bury(record, 1, written, this.#options.refusals.buryEntry(place, opened, written, this.#abort.signal));
+          const { refusals } = this.#options;
+          this.#bury(record, 1, written, refusals.buryEntry(place, opened, written, this.#abort.signal));
         }
       }
       entry++;
