@@ -42,6 +42,8 @@ export interface Chunk extends Origin {
   readonly bytes: Uint8Array;
   /** The run uncompressed; the same as `bytes` where it came so. */
   readonly entries: Uint8Array;
+  /** To be called, if it is there, when nobody looks at `entries` any more. They are gone then. */
+  readonly freeEntries?: () => void;
   /** Entries in the run, at least 1. */
   readonly count: number;
   /** For entries that are named by position: the chain at the start of the first one; see shared/record/chain.ts. */

@@ -232,9 +232,9 @@ export class QueueIntake implements SlicedIntake {
     const batch = chunk.chain === undefined ? named : { ...named, chain: chunk.chain };
     const settlement = new Settlement().expect();
     const passes = chunk.encoding !== 'identity' && this.#fitsAsItIs(chunk, batch);
-    return passes
-      ? { batch, encoding: chunk.encoding, bytes: chunk.bytes, settlement }
-      : { batch, encoding: 'identity', bytes: chunk.entries, settlement };
+    if (!passes) return { batch, encoding: 'identity', bytes: chunk.entries, settlement };
+    chunk.freeEntries?.();
+    return { batch, encoding: chunk.encoding, bytes: chunk.bytes, settlement };
   }
 
   #fitsAsItIs(chunk: Chunk, batch: Batch): boolean {

@@ -15,6 +15,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { ByteBudget, Permit } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
+import { freeDecompressed } from '#shared/record/compression.ts';
 import type { Batch } from '#shared/record/record.ts';
 import { BulkBody } from './bulk/body.ts';
 import { type EventPlace, type Run, eventsOf } from './bulk/parcel.ts';
@@ -82,6 +83,8 @@ export class Pipeline {
   /** The record in work, and how many of its entries went on. */
   #current: Unpacked | null = null;
   #passed = 0;
+  /** Somebody else looks at its bytes: an entry of it is on its way to the dead letters. */
+  #isLent = false;
   #ingestedMs = 0;
   #turnAt = TURN_BYTES;
   /** Of entries that were looked at since other work had its turn. */
@@ -283,6 +286,7 @@ export class Pipeline {
     ledger.open(record, opened.ends.length);
     this.#current = opened;
     this.#passed = 0;
+    this.#isLent = false;
     this.#ingestedMs = this.#options.clock.epochMs();
     for (const batch of opened.batches) {
       const first = this.#passed;
@@ -297,6 +301,7 @@ export class Pipeline {
     }
     const left = opened.ends.length - this.#passed;
     this.#current = null;
+    if (!this.#isLent && opened.bytes.buffer !== record.fetched.value.buffer) freeDecompressed(opened.bytes);
     ledger.settle(record, left, 'abandoned', 'shutdown');
   }
 
@@ -343,6 +348,7 @@ export class Pipeline {
           documents.beginBatch(batch, this.#ingestedMs);
         } else {
           const { refusals } = this.#options;
+          this.#isLent = true;
           this.#bury(record, 1, written, refusals.buryEntry(place, opened, written, this.#abort.signal));
         }
       }

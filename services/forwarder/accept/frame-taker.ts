@@ -7,6 +7,7 @@ import { reasonOf, SluiceError } from '#shared/errors.ts';
 import { countEntries, isArray } from '#shared/msgpack/extents.ts';
 import type { Encoding } from '#shared/record/record.ts';
 import { type SliceSource, sourceOf } from '#shared/record/unpack-slices.ts';
+import { freeDecompressed } from '#shared/record/compression.ts';
 import type { Chunk, Origin, Undecodable } from '../chunk.ts';
 import { ForwardDecoder, type ForwardFrame, type ForwardRefusal } from '../decode/forward-frame.ts';
 import { jsonFrame } from '../decode/json-mode.ts';
@@ -224,7 +225,8 @@ export class FrameTaker {
     }
     const tag = this.#admitted(frame.tag);
     if (tag === null) return null;
-    this.#outcomes.accept({ ...this.#origin(tag), chunkId, encoding, bytes, entries, count }, chunk);
+    const run = { ...this.#origin(tag), chunkId, encoding, bytes, entries, count };
+    this.#outcomes.accept(entries === bytes ? run : { ...run, freeEntries: () => freeDecompressed(entries) }, chunk);
     return null;
   }
 
