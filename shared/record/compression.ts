@@ -63,9 +63,9 @@ export async function decompress(
 }
 
 /** Gives the memory back of what `decompress` gave. Left to the garbage collector, hundreds of megabytes a second would lie about. */
-export function freeDecompressed({ buffer }: Uint8Array): void {
-  // A small one may lie in Node's pool, with other buffers.
-  if (buffer instanceof ArrayBuffer && buffer.byteLength > Buffer.poolSize) buffer.transfer(0);
+export function freeDecompressed({ buffer, length }: Uint8Array): void {
+  // A smaller one may lie in Node's pool, with other buffers, which cannot be freed.
+  if (buffer instanceof ArrayBuffer && length > Buffer.poolSize) buffer.transfer(0);
 }
 
 /** zstd, level 1, one frame that tells its content's size. */
