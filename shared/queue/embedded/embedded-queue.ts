@@ -16,7 +16,7 @@ import { GroupCommit } from './group-commit.ts';
 import { fetchedRecords } from './fetched-records.ts';
 import { transactionBytesMaxOf } from './log-space.ts';
 import { LetterSpace } from './letter-space.ts';
-import { packedAppends, unpackedLetter } from './packed-letter.ts';
+import { LetterPacker, unpackedLetter } from './packed-letter.ts';
 import { deadLetterBytesMaxOf, type LetterAppend } from './dead-letter-budget.ts';
 import type { LogMethods, Notice, QueueWorkerData } from './queue-worker.ts';
 import type { Topic } from './sqlite-log.ts';
@@ -88,6 +88,7 @@ export class EmbeddedQueue implements Queue {
   readonly #thread: WorkerThread<LogMethods>;
   readonly #options: EmbeddedQueueOptions;
   readonly #writes: GroupCommit;
+  readonly #packer = new LetterPacker();
   readonly #consumers = new Set<EmbeddedConsumer>();
   #end: number;
   #refused: { readonly reason: string; readonly bytes: number } | null = null;
@@ -149,7 +150,7 @@ export class EmbeddedQueue implements Queue {
     await appendSequences(letters, {
       bytesMax: this.appendBytesMax,
       appendAll: async (sequence) => {
-        for (const packed of await packedAppends(sequence))
+        for (const packed of await this.#packer.pack(sequence))
           await this.appendHeaded('dead-letters', packed.records, packed.letters);
       },
     });

@@ -29,7 +29,7 @@ const HEADERS_BYTES = 80;
 /** What is larger than an append travels in parts, each packed by itself. */
 const UNPACKED_BYTES_MAX = 16 * 1024 * 1024;
 /** So much is compressed between turns of the event loop, where it is done in place. */
-const TURN_BYTES = 128 * 1024;
+const TURN_BYTES = 64 * 1024;
 
 /** An append as it is stored. */
 interface PackedAppend {
@@ -37,46 +37,57 @@ interface PackedAppend {
   readonly letters: LetterAppend;
 }
 
-/** Appends that follow one another, packed. The first one knows what all parts of a large dead letter take. */
-export async function packedAppends(appends: readonly DeadLetterAppend[]): Promise<PackedAppend[]> {
-  const packed: Headed[][] = [];
-  let bytes = 0;
-  for (const { letters } of appends) {
-    const records: Headed[] = [];
-    for (const letter of letters) {
-      if (bytes > TURN_BYTES) {
-        await turn();
-        bytes = 0;
-      }
-      bytes += letter.value.length;
-      const headed = headedLetter(letter);
-      // What was replayed is to be seen by every version.
-      records.push(letter.from === MARK_FROM ? headed : await packedLetter(headed));
-    }
-    packed.push(records);
-  }
-  const isWhole = appends[0]?.letters[0]?.part?.at === 0;
-  const wholeBytes = isWhole ? packed.flat().reduce((sum, record) => sum + costOf(storedBytes(record)), 0) : 0;
-  return appends.map(({ letters }, i) => ({
-    records: packed[i] ?? [],
-    letters: letterAppendOf(letters, i === 0 ? wholeBytes : 0),
-  }));
-}
+/** One at a time: an indexer may have thousands of dead letters in hand, and each that is compressed takes memory beside its bytes. */
+export class LetterPacker {
+  #last: Promise<unknown> = Promise.resolve();
+  #bytes = 0;
 
-async function packedLetter({ headers, value }: Headed): Promise<Headed> {
-  if (value.length <= PACKED_FROM_BYTES || value.length > UNPACKED_BYTES_MAX) return { headers, value };
-  const packed = await compress(value);
-  if (packed.length + HEADERS_BYTES >= value.length) return { headers, value };
-  return {
-    headers: {
-      ...headers,
-      cut: YES,
-      value_encoding: Buffer.from(ENCODING),
-      value_bytes: Buffer.from(String(value.length)),
-      ...(headers['cut'] !== undefined && { value_cut: YES }),
-    },
-    value: packed,
-  };
+  /** Appends that follow one another. The first one knows what all parts of a large dead letter take. */
+  pack(appends: readonly DeadLetterAppend[]): Promise<PackedAppend[]> {
+    const packed = this.#last.then(() => this.#packAll(appends));
+    this.#last = packed.catch(() => undefined);
+    return packed;
+  }
+
+  async #packAll(appends: readonly DeadLetterAppend[]): Promise<PackedAppend[]> {
+    const packed: Headed[][] = [];
+    for (const { letters } of appends) {
+      const records: Headed[] = [];
+      for (const letter of letters) {
+        const headed = headedLetter(letter);
+        // What was replayed is to be seen by every version.
+        records.push(letter.from === MARK_FROM ? headed : await this.#pack(headed));
+      }
+      packed.push(records);
+    }
+    const isWhole = appends[0]?.letters[0]?.part?.at === 0;
+    const wholeBytes = isWhole ? packed.flat().reduce((sum, record) => sum + costOf(storedBytes(record)), 0) : 0;
+    return appends.map(({ letters }, i) => ({
+      records: packed[i] ?? [],
+      letters: letterAppendOf(letters, i === 0 ? wholeBytes : 0),
+    }));
+  }
+
+  async #pack({ headers, value }: Headed): Promise<Headed> {
+    if (value.length <= PACKED_FROM_BYTES || value.length > UNPACKED_BYTES_MAX) return { headers, value };
+    this.#bytes += value.length;
+    if (this.#bytes > TURN_BYTES) {
+      await turn();
+      this.#bytes = 0;
+    }
+    const packed = await compress(value);
+    if (packed.length + HEADERS_BYTES >= value.length) return { headers, value };
+    return {
+      headers: {
+        ...headers,
+        cut: YES,
+        value_encoding: Buffer.from(ENCODING),
+        value_bytes: Buffer.from(String(value.length)),
+        ...(headers['cut'] !== undefined && { value_cut: YES }),
+      },
+      value: packed,
+    };
+  }
 }
 
 /** The dead letter as it was before it was packed. */
