@@ -4,8 +4,8 @@
 //   budget   | edge: at most a half                         | indexer: whatever is left |
 //            | one sender: as much as it leaves free at most |
 //
-// Shares are dynamic thresholds (Choudhury and Hahne, 1998): one who takes much leaves as much free, so k of them leave 1/(k+1), and
-// a newcomer always finds a place. The edge may refuse what would become a dead letter, so nobody there can use the budget up for others,
+// Shares are dynamic thresholds (Choudhury and Hahne, 1998): one who takes much leaves as much free. k who come together leave 1/(k+1), and who
+// comes later has half of what is left, so a newcomer always finds a place. The edge may refuse what would become a dead letter, so nobody there can use the budget up for others,
 // nor all of them the indexer's half. The indexer has acked events in hand: it is refused only when nothing is left, and then waits. A sender
 // that holds half as much there as is still free is named (`fullSenders`), so that the edge takes no more of it.
 //
