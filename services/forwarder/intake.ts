@@ -163,7 +163,10 @@ export class QueueIntake implements SlicedIntake {
       appendDeadLetters: (letters) => this.#queue.appendDeadLetters(letters),
       letterOf: ({ why, bytes, cut }, index) => {
         const reason = index === null ? 'chunk_undecodable' : 'entry_malformed';
-        const letter = letterOf({ ...batch, first: index ?? 0, count: 1 }, { ...originOf(chunk), bytes, reason, error: why });
+        const letter = letterOf(
+          { ...batch, first: index ?? 0, count: 1 },
+          { ...originOf(chunk), bytes, reason, error: why },
+        );
         return { ...letter, cut: letter.cut || cut, ...(index !== null && { index }) };
       },
     });

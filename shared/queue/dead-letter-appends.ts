@@ -48,7 +48,9 @@ export async function appendSequences(
   letters: readonly DeadLetter[],
   { bytesMax, appendAll, idOf = () => randomBytes(ID_BYTES) }: AppendSequencesOptions,
 ): Promise<void> {
-  const outcomes = await Promise.allSettled(sequencesOf(letters, bytesMax, idOf).map((sequence) => appendAll(sequence)));
+  const outcomes = await Promise.allSettled(
+    sequencesOf(letters, bytesMax, idOf).map((sequence) => appendAll(sequence)),
+  );
   for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
 }
 

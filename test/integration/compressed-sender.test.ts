@@ -47,7 +47,11 @@ test('a frame of arrays that no document can be made of holds up nobody, and is 
 
   // Still more than a document may have: each is a dead letter once more, with the same bytes.
   const replayed = await letters('replay');
-  assert.match(replayed.stdout, new RegExp(`^0 indexed, 0 were there already, ${ENTRIES} refused again`), replayed.stderr);
+  assert.match(
+    replayed.stdout,
+    new RegExp(`^0 indexed, 0 were there already, ${ENTRIES} refused again`),
+    replayed.stderr,
+  );
   assert.equal((await service.stop()).code, 0);
   const values = await valuesIn(place);
   assert.equal(values.length, 2 * ENTRIES);

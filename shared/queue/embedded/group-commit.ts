@@ -15,8 +15,10 @@ import type { LogMethods } from './queue-worker.ts';
 import type { LettersRefused, Topic, Written } from './sqlite-log.ts';
 
 const WHY: Readonly<Record<LetterRefusal, string>> = {
-  sender_share: 'this sender may have no more than it leaves free of the half of queue.dead_letters_max_bytes for the edge',
-  key_share: 'all who name themselves may have no more than they leave free of the half of queue.dead_letters_max_bytes for the edge',
+  sender_share:
+    'this sender may have no more than it leaves free of the half of queue.dead_letters_max_bytes for the edge',
+  key_share:
+    'all who name themselves may have no more than they leave free of the half of queue.dead_letters_max_bytes for the edge',
   edge_share: 'it is larger than half of what is free of the half of queue.dead_letters_max_bytes for the edge',
   budget: 'it is larger than what is free of queue.dead_letters_max_bytes',
 };

@@ -10,7 +10,13 @@ import { describe, it, type TestContext } from 'node:test';
 import { DatabaseSync } from 'node:sqlite';
 import { systemClock } from '#shared/clock.ts';
 import { DeadLetterAccount } from '#shared/queue/embedded/dead-letter-account.ts';
-import { costOf, DeadLetterBudget, isClaimedSender, ownerOf, senderOf } from '#shared/queue/embedded/dead-letter-budget.ts';
+import {
+  costOf,
+  DeadLetterBudget,
+  isClaimedSender,
+  ownerOf,
+  senderOf,
+} from '#shared/queue/embedded/dead-letter-budget.ts';
 import { openEmbeddedQueue } from '#shared/queue/embedded/embedded-queue.ts';
 import { SqliteLog } from '#shared/queue/embedded/sqlite-log.ts';
 import type { DeadLetter } from '#shared/queue/queue.ts';
@@ -259,7 +265,8 @@ describe('the embedded queue', () => {
     assert(queue.deadLetterSpace.isFullOf(bad));
     await assert.rejects(queue.appendDeadLetters([letter('edge', '10.0.0.2')]), {
       code: 'dead_letters_full',
-      message: /is larger than what is free of queue\.dead_letters_max_bytes; see `sluice dead-letters list`.*raise the setting/,
+      message:
+        /is larger than what is free of queue\.dead_letters_max_bytes; see `sluice dead-letters list`.*raise the setting/,
     });
     await queue.appendDeadLetters([letter('replay', '')]);
     await using larger = await reopened(queue, dataDir, 64 * MIB);

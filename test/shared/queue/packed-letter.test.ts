@@ -79,7 +79,10 @@ describe('dead letters in the embedded queue', () => {
     const database = new DatabaseSync(join(queue.folder, 'queue/log.sqlite'), { readOnly: true });
     const rows = database.prepare('SELECT headers, length(value) AS bytes FROM dead_letters ORDER BY offset').all();
     database.close();
-    const marks = rows.map((row) => [row['bytes'], Buffer.from(row['headers'] as Uint8Array).includes('cut\0\0\0\x011')]);
+    const marks = rows.map((row) => [
+      row['bytes'],
+      Buffer.from(row['headers'] as Uint8Array).includes('cut\0\0\0\x011'),
+    ]);
     assert.deepEqual(marks[0], [5000, false]);
     assert(Number(marks[1]?.[0]) < 100);
     assert.equal(marks[1]?.[1], true);
