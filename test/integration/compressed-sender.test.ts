@@ -37,7 +37,9 @@ test('a frame of arrays that no document can be made of holds up nobody, and is 
   const letters = (...args: string[]) => sluice(['dead-letters', ...args], place);
   const listed = (await letters('list', '--reason', 'document_too_large')).stdout.trim().split('\n');
   assert.equal(listed.length, ENTRIES);
-  const shown = JSON.parse((await letters('show', '0/0', '--json')).stdout) as {
+  const show = await letters('show', '0/0', '--json');
+  assert.equal(show.code, 0, show.stderr);
+  const shown = JSON.parse(show.stdout) as {
     readonly bytes: number;
     readonly cut: boolean;
     readonly event: { readonly record: { readonly a: unknown[] } };
