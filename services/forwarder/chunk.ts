@@ -20,6 +20,13 @@ export interface Origin {
   readonly tenant: string | null;
   /** Hostname of an authenticated sender, else the peer's address without the port. */
   readonly sender: string;
+  /** The peer's address where `sender` is a name that it gave itself. */
+  readonly peerAddress?: string;
+}
+
+/** That alone of what has more. */
+export function originOf({ tag, input, tenant, sender, peerAddress }: Origin): Origin {
+  return { tag, input, tenant, sender, ...(peerAddress !== undefined && { peerAddress }) };
 }
 
 /** CRC-32 (zlib) and length of what a sender sent under a name. */

@@ -302,7 +302,7 @@ export const settings = {
   ),
   'queue.dead_letters_max_bytes': bytes(
     { minimum: 16 * MIB, maximum: 1024 * GIB },
-    'What dead letters of the embedded queue may take, beside `queue.max_bytes`; of it one sender may fill a quarter, and all that the edge refuses a half.',
+    'What dead letters of the embedded queue may take, beside `queue.max_bytes`; of it what the edge refuses may fill a half, and of that one sender as much as it leaves free.',
     { defaultText: 'an eighth of `queue.max_bytes`, 16 MiB at least' },
   ),
   'queue.retention_ms': milliseconds(

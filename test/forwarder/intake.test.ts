@@ -343,6 +343,7 @@ test('what can never be read is buried with its reason, all of it', async () => 
     input: 'forward',
     tenant: null,
     sender: 's',
+    peerAddress: '10.0.0.9',
     bytes,
     reason: 'chunk_undecodable',
     error: 'no',
@@ -351,6 +352,7 @@ test('what can never be read is buried with its reason, all of it', async () => 
   assert.equal(letter?.value.length, bytes.length);
   assert.equal(letter?.cut, false);
   assert.equal(letter?.reason, 'chunk_undecodable');
+  assert.equal(letter?.peerAddress, '10.0.0.9');
   assert.equal(decodeBatches(letter?.batches ?? Buffer.alloc(0))?.[0]?.tag, 't');
 });
 

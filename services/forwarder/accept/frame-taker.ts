@@ -38,6 +38,7 @@ export type FrameRefusal = 'frame_too_large' | 'frame_unkept' | 'frame_malformed
 export interface Sender {
   /** Hostname of an authenticated sender, else the peer's address. */
   readonly sender: string;
+  readonly address?: string;
   readonly principal: Principal;
 }
 
@@ -269,8 +270,9 @@ export class FrameTaker {
   }
 
   #origin(tag: string): Origin {
-    const { principal, sender } = this.#sender;
-    return { tag, input: 'forward', tenant: principal.tenant, sender };
+    const { principal, sender, address } = this.#sender;
+    const origin = { tag, input: 'forward', tenant: principal.tenant, sender } as const;
+    return address === undefined || address === sender ? origin : { ...origin, peerAddress: address };
   }
 }
 
