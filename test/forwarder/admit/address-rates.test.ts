@@ -172,6 +172,7 @@ async function startSyslog(rates: AddressRates) {
     clock: systemClock,
     door: openDoor({ input: 'syslog', rates }),
     admit: () => ANYONE,
+    datagramRates: null,
     tag: 'syslog',
     receiveBufferBytes: 65_536,
     listen: '127.0.0.1:0',
