@@ -158,9 +158,11 @@ export class HttpContext {
     this.options.telemetry.chunkRejected(input, code, messageOf(error), refusedPeer);
   }
 
-  /** What is left of a refused body is read and forgotten, so that its sender may go on; but not for ever. */
+  /** What is left of a refused body is read and forgotten, so that its sender may go on; but not for ever, nor for nothing. */
   #passOver(request: IncomingMessage): void {
     const { clock, timeoutMs } = this.options;
+    const rate = this.#rates.get(request.socket);
+    if (rate) request.on('data', (piece: Buffer) => rate.take(piece.length));
     // Its connection ends with it, where it has one.
     const timer = clock.timer(timeoutMs, () => request.destroy());
     request.once('close', () => timer[Symbol.dispose]());
@@ -266,12 +268,14 @@ export class HttpExchange implements Disposable {
   async #rateAllows(): Promise<void> {
     const { rate, clock, stopping } = this.#options;
     if (!rate || rate.waitMs === 0) return;
-    const gone = new AbortController();
-    const leave = (): void => gone.abort();
-    this.#request.once('close', leave);
-    const over = AbortSignal.any([gone.signal, stopping]);
-    while (!over.aborted && !this.#request.destroyed && rate.waitMs > 0) await passed(clock, rate.waitMs, over);
-    this.#request.off('close', leave);
+    const over = new AbortController();
+    const end = (): void => over.abort();
+    this.#request.once('close', end);
+    stopping.addEventListener('abort', end, { once: true });
+    if (this.#request.destroyed || stopping.aborted) end();
+    while (!over.signal.aborted && rate.waitMs > 0) await passed(clock, rate.waitMs, over.signal);
+    this.#request.off('close', end);
+    stopping.removeEventListener('abort', end);
   }
 
   /** The body, which is void from here on, to what its dialect makes of it; the memory of that is counted. Rejects with body_too_costly or too_many_events. */

@@ -73,7 +73,8 @@ export class LoginLimit implements Logins {
     const nowMs = this.#options.clock.monotonicMs();
     const network = networkOfPeer(peer);
     const guesses = this.#guesses.get(network) ?? new TokenBucket(GUESSES_PER_SECOND, nowMs, BURST_SECONDS);
-    guesses.take(1, nowMs);
+    // No debt: where a token is taken away, all connections that it had let in may show it once more.
+    if (guesses.has(1, nowMs)) guesses.take(1, nowMs);
     this.#guesses.delete(network);
     this.#guesses.set(network, guesses);
     const [oldest] = this.#guesses.keys();

@@ -53,6 +53,19 @@ test('a connection may show again what let it in, and nothing else', () => {
   assert.ok(!logins.mayLook('192.0.2.1'));
 });
 
+test('a token that is taken away, shown by all whom it had let in, holds nobody back for long', async () => {
+  const { clock, logins } = limited();
+  const shown = Array.from({ length: 1000 }, () => ({ connection: {}, secret: 'right' }));
+  for (const each of shown) logins.right(each);
+  for (const each of shown) {
+    assert.ok(logins.mayLook('192.0.2.1', each));
+    void logins.wrong('192.0.2.1');
+  }
+  assert.ok(!logins.mayLook('192.0.2.1'));
+  await clock.advance(100);
+  assert.ok(logins.mayLook('192.0.2.1'));
+});
+
 test('who is right costs nothing, and gets in beside a slow guesser', async () => {
   const { clock, guess, logins } = limited();
   for (let i = 0; i < 1000; i++) assert.ok(logins.mayLook('192.0.2.1'));
