@@ -198,7 +198,11 @@ function admitAll(
     if (door.rateOf(peer)?.request() === false) {
       telemetry.connectionEnded('admin', 'too_fast', peer);
       const why = 'Cannot answer: your address asks more often than its rate; ask later\n';
-      return reply.headers({ ...GOODBYE, ...LATER }).code(429).type(TEXT).send(why);
+      return reply
+        .headers({ ...GOODBYE, ...LATER })
+        .code(429)
+        .type(TEXT)
+        .send(why);
     }
     // Who shows a token is told whether it is right, which must not be free to guess anywhere.
     if (request.routeOptions.config.open && request.headers.authorization === undefined) return;

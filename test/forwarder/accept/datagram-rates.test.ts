@@ -110,7 +110,8 @@ for (const input of ['syslog', 'gelf'] as const) {
   test(`${input}: what is over the rate is dropped, counted and told; its connections are read on`, async (t) => {
     const { port, taken, logged, metrics } = await start(t, input, { bytes: 0, datagrams: 1 });
     await sendDatagrams(t, port, MESSAGES[input], 50);
-    const dropped = async () => (await samples(metrics, 'events_dropped_total'))['{stage="edge",reason="address_rate"}'];
+    const dropped = async () =>
+      (await samples(metrics, 'events_dropped_total'))['{stage="edge",reason="address_rate"}'];
     while ((await dropped()) !== 40) await systemClock.sleep(5);
     assert.equal(taken(), 10);
     const lines = logged.filter(({ event }) => event === 'access_refused');

@@ -20,7 +20,10 @@ const KEY = 'the key';
 const admission = new Admission({ allowed: [], tenants: [], credentials: new Credentials(KEY, []) });
 const message = (chunk: string) => Buffer.from(encode(['app', 1_700_000_000, { log: 'x' }, { chunk }]));
 
-async function start(t: TestContext, ...changes: [Parameters<typeof forwardOptions>[1], Parameters<typeof forwardOptions>[2]?]) {
+async function start(
+  t: TestContext,
+  ...changes: [Parameters<typeof forwardOptions>[1], Parameters<typeof forwardOptions>[2]?]
+) {
   const intake = new FakeIntake();
   const options = forwardOptions(intake, ...changes);
   const server = await startForwardServer('127.0.0.1:0', options);
