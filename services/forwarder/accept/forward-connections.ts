@@ -7,6 +7,7 @@ import type { Clock } from '#shared/clock.ts';
 import { UNIX_PEER } from '#shared/networks.ts';
 import type { Admission, Peer } from '../admit/admission.ts';
 import type { Door } from '../admit/door.ts';
+import type { Logins } from '../admit/login-limit.ts';
 import { peerOf, tlsFailure, type TlsContext } from '../admit/tls.ts';
 import type { ForwarderTelemetry } from '../telemetry.ts';
 import { ForwardHandshake } from './forward-handshake.ts';
@@ -16,8 +17,8 @@ import type { SessionOptions, SessionPeer } from './session-options.ts';
 export interface ConnectionOptions {
   readonly admission: Admission;
   readonly door: Door;
-  /** How long those wait for their answer whose handshake is wrong. */
-  readonly logins: { hold(peer: string): Promise<void> };
+  /** How often those may guess whose handshake is wrong, and how long they wait for their answer. */
+  readonly logins: Logins;
   readonly telemetry: ForwarderTelemetry;
   readonly clock: Clock;
   /** Null: senders speak in the clear. */

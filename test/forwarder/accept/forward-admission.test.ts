@@ -100,27 +100,6 @@ test('a PING that comes byte by byte is as good', async (t) => {
   assert.ok(Array.isArray(pong) && pong[1] === true);
 });
 
-test('who does not know the key waits for the answer, by address', async (t) => {
-  const held: string[] = [];
-  const goOn = Promise.withResolvers<void>();
-  const logins = {
-    hold(peer: string): Promise<void> {
-      held.push(peer);
-      return goOn.promise;
-    },
-  };
-  const { open } = await start(t, { ...asking(), logins });
-  const { socket, answers } = open();
-  socket.write(ping(await answers.helo(), { key: 'wrong' }));
-  const answer = answers.next();
-  while (held.length === 0) await new Promise((resolve) => setImmediate(resolve));
-  assert.equal(await Promise.race([answer, Promise.resolve('waits')]), 'waits');
-  goOn.resolve();
-  const pong = await answer;
-  assert.ok(Array.isArray(pong) && pong[1] === false);
-  assert.deepEqual(held, ['127.0.0.1']);
-});
-
 describe('a user', () => {
   const users = [user('anna', { tenant: 'acme', tags: ['acme.a.*'] }), user('bert', { tagPrefix: 'b.' })];
   const tenants = [tenant('acme', { tagPrefix: 'acme.' })];
