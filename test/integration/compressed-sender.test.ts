@@ -26,7 +26,8 @@ test('a frame of arrays that no document can be made of holds up nobody, and is 
   {
     await using client = new ForwardClient(place.forward);
     const event = { timeNs: 1_700_000_000_000_000_000n, record: { a: new Array<null>(VALUES).fill(null) } };
-    await client.send('app.bad', Array<typeof event>(ENTRIES).fill(event), 'gzip');
+    const events = Array.from({ length: ENTRIES }, () => event);
+    await client.send('app.bad', events, 'gzip');
   }
   await postFrom('127.0.0.2', place, { log: 'good' });
   await untilStored(inEmbeddedStore(place), 'good', 1);
