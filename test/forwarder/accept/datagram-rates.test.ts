@@ -131,25 +131,24 @@ test('heartbeats of an address are answered at its rate', async (t) => {
   const port = Number(server.address.split(':')[1]);
   const socket = createSocket('udp4');
   t.after(() => socket.close());
-  let answers = 0;
-  socket.on('message', () => (answers += 1));
-  let asked = 0;
+  const counts = { answers: 0, asked: 0 };
+  socket.on('message', () => (counts.answers += 1));
   const ask = rates.of.bind(rates);
   rates.of = (address) => {
-    asked += 1;
+    counts.asked += 1;
     return ask(address);
   };
   const beat = async (count: number): Promise<void> => {
-    const until = asked + count;
+    const until = counts.asked + count;
     for (let i = 0; i < count; i++) {
       await new Promise<void>((resolve) => socket.send('x', port, '127.0.0.1', () => resolve()));
     }
-    while (asked < until) await systemClock.sleep(5);
+    while (counts.asked < until) await systemClock.sleep(5);
   };
   await beat(30);
   await clock.advance(1000);
   await beat(1);
   // Answers come in the order of their questions: behind this one there are none.
-  while (answers < 11) await systemClock.sleep(5);
-  assert.equal(answers, 11);
+  while (counts.answers < 11) await systemClock.sleep(5);
+  assert.equal(counts.answers, 11);
 });
