@@ -19,7 +19,7 @@ export interface AdminServerOptions {
   /** host:port, :port or unix:/path. */
   readonly listen: string;
   /** What every connection passes before a byte of it is read; it closes those that it does not let in. */
-  readonly door: { enter(socket: Socket, listensOn: 'tcp' | 'unix'): string | null };
+  readonly door: AdminDoor;
   readonly access: AdminAccess;
   /** Null: in the clear. */
   readonly tls: AdminTls | null;
@@ -32,9 +32,15 @@ export interface AdminServerOptions {
   readonly actions?: readonly AdminAction[];
 }
 
+interface AdminDoor {
+  enter(socket: Socket, listensOn: 'tcp' | 'unix'): string | null;
+  /** What an address may ask for; null: it has no rate. */
+  rateOf(address: string): { request(): boolean } | null;
+}
+
 export type AdminVerdict =
   /** `who`: as the audit line of an action names it. */
-  { readonly who: string; readonly mayAct: boolean } | { readonly refused: 401 | 403; readonly why: string };
+  { readonly who: string; readonly mayAct: boolean } | { readonly refused: 401 | 403 | 429; readonly why: string };
 
 export interface AdminAccess {
   /** Whether the request is answered; takes its time to refuse. */
@@ -57,6 +63,8 @@ interface AdminPageTelemetry {
     peer: string | null,
     detail?: string,
   ): void;
+  /** It asks too often. */
+  connectionEnded(input: 'admin', reason: 'too_fast', refusedPeer: string): void;
   acted(deed: AdminDeed): void;
 }
 
@@ -96,6 +104,9 @@ const INDEX = `Sluice, for its operators:
 /livez    200 while the process runs
 /readyz   200 while events can be taken and passed on, else 503 with the reasons
 `;
+/** Of a refusal: what its asker sends on is not read. */
+const GOODBYE = { connection: 'close' };
+const LATER = { 'retry-after': '2' };
 /** Nobody sends more than the few words of an action. */
 const BODY_BYTES_MAX = 1024;
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -134,7 +145,7 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
         },
       }),
   });
-  admitAll(fastify, options.access, address.kind);
+  admitAll(fastify, options, address.kind);
   addRoutes(fastify, options);
   const idle = new IdleConnections(fastify.server, IDLE_MAX);
   fastify.server.prependListener('connection', (socket: Socket) => {
@@ -172,24 +183,37 @@ function tellTlsFailures(server: TlsServer, telemetry: AdminPageTelemetry): void
 }
 
 /** Every path, those that do not exist too, but for the open ones. */
-function admitAll(fastify: FastifyInstance, access: AdminAccess, listensOn: 'tcp' | 'unix'): void {
+function admitAll(
+  fastify: FastifyInstance,
+  { access, door, telemetry }: Pick<AdminServerOptions, 'access' | 'door' | 'telemetry'>,
+  listensOn: 'tcp' | 'unix',
+): void {
   fastify.decorateRequest('operator', null);
   fastify.addHook('onRequest', async (request, reply) => {
-    // Who shows a token is told whether it is right, which must not be free to guess anywhere.
-    if (request.routeOptions.config.open && request.headers.authorization === undefined) return;
     const peer = peerAddress(request.socket.remoteAddress, listensOn);
     if (peer === null) {
       request.socket.destroy();
       return reply.hijack();
     }
+    if (door.rateOf(peer)?.request() === false) {
+      telemetry.connectionEnded('admin', 'too_fast', peer);
+      const why = 'Cannot answer: your address asks more often than its rate; ask later\n';
+      return reply
+        .headers({ ...GOODBYE, ...LATER })
+        .code(429)
+        .type(TEXT)
+        .send(why);
+    }
+    // Who shows a token is told whether it is right, which must not be free to guess anywhere.
+    if (request.routeOptions.config.open && request.headers.authorization === undefined) return;
     const verdict = await access.admit(request.raw, peer);
     if (!('refused' in verdict)) {
       request.operator = { ...verdict, peer };
       return;
     }
     if (verdict.refused === 401) reply.header('www-authenticate', 'Bearer realm="sluice", Basic realm="sluice"');
-    // What it sends on is not read.
-    return reply.header('connection', 'close').code(verdict.refused).type(TEXT).send(`${verdict.why}\n`);
+    if (verdict.refused === 429) reply.headers(LATER);
+    return reply.headers(GOODBYE).code(verdict.refused).type(TEXT).send(`${verdict.why}\n`);
   });
 }
 

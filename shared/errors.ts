@@ -53,6 +53,8 @@ export const errorTable = {
   tag_refused: kind('sender', 403),
   origin_refused: kind('sender', 403),
   unauthorized: kind('sender', 401),
+  // A guesser is about: whoever has a secret is to show it again later.
+  login_limited: kind('sender', 429, { retryable: true }),
   // The edge has its hands full.
   intake_full: kind('operator', 429, { retryable: true }),
   rate_limited: kind('sender', 429, { retryable: true }),

@@ -20,6 +20,13 @@ export interface Origin {
   readonly tenant: string | null;
   /** Hostname of an authenticated sender, else the peer's address without the port. */
   readonly sender: string;
+  /** The peer's address where `sender` is a name that it gave itself. */
+  readonly peerAddress?: string;
+}
+
+/** That alone of what has more. */
+export function originOf({ tag, input, tenant, sender, peerAddress }: Origin): Origin {
+  return { tag, input, tenant, sender, ...(peerAddress !== undefined && { peerAddress }) };
 }
 
 /** CRC-32 (zlib) and length of what a sender sent under a name. */
@@ -42,6 +49,8 @@ export interface Chunk extends Origin {
   readonly bytes: Uint8Array;
   /** The run uncompressed; the same as `bytes` where it came so. */
   readonly entries: Uint8Array;
+  /** To be called, if it is there, when nobody looks at `entries` any more. They are gone then. */
+  readonly freeEntries?: () => void;
   /** Entries in the run, at least 1. */
   readonly count: number;
   /** For entries that are named by position: the chain at the start of the first one; see shared/record/chain.ts. */

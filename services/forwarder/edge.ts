@@ -46,7 +46,7 @@ export function unpackingBudget(config: Config): ByteBudget {
   return new ByteBudget(UNPACKING_COPIES * config['frame.max_bytes'] + PASSES_BYTES_MAX);
 }
 
-export function httpOptions({ config, admission, ...edge }: Edge): Omit<HttpServerOptions, 'tokens' | 'pace'> {
+export function httpOptions({ config, admission, ...edge }: Edge): Omit<HttpServerOptions, 'tokens' | 'logins'> {
   return {
     ...edge,
     bodyBytesMax: config['frame.max_bytes'],

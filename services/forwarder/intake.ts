@@ -13,7 +13,15 @@ import { recordBytes } from '#shared/queue/headers.ts';
 import { entryTimeMs } from '#shared/record/entry-time.ts';
 import { chunkIdentity, randomIdentity } from '#shared/record/identity.ts';
 import { type Batch, RECORD_VERSION, encodeBatches } from '#shared/record/record.ts';
-import type { Chunk, Origin, SlicedChunk, SlicedIntake, Slices, Undecodable } from './chunk.ts';
+import {
+  type Chunk,
+  type Origin,
+  originOf,
+  type SlicedChunk,
+  type SlicedIntake,
+  type Slices,
+  type Undecodable,
+} from './chunk.ts';
 import { type BatchSize, excessOf } from './event-limit.ts';
 import { Lane, type LaneOptions } from './gather/lane.ts';
 import { Settlement, type Share } from './gather/share.ts';
@@ -155,7 +163,10 @@ export class QueueIntake implements SlicedIntake {
       appendDeadLetters: (letters) => this.#queue.appendDeadLetters(letters),
       letterOf: ({ why, bytes, cut }, index) => {
         const reason = index === null ? 'chunk_undecodable' : 'entry_malformed';
-        const letter = letterOf({ ...batch, first: index ?? 0, count: 1 }, { bytes, reason, error: why });
+        const letter = letterOf(
+          { ...batch, first: index ?? 0, count: 1 },
+          { ...originOf(chunk), bytes, reason, error: why },
+        );
         return { ...letter, cut: letter.cut || cut, ...(index !== null && { index }) };
       },
     });
@@ -232,9 +243,9 @@ export class QueueIntake implements SlicedIntake {
     const batch = chunk.chain === undefined ? named : { ...named, chain: chunk.chain };
     const settlement = new Settlement().expect();
     const passes = chunk.encoding !== 'identity' && this.#fitsAsItIs(chunk, batch);
-    return passes
-      ? { batch, encoding: chunk.encoding, bytes: chunk.bytes, settlement }
-      : { batch, encoding: 'identity', bytes: chunk.entries, settlement };
+    if (!passes) return { batch, encoding: 'identity', bytes: chunk.entries, settlement };
+    chunk.freeEntries?.();
+    return { batch, encoding: chunk.encoding, bytes: chunk.bytes, settlement };
   }
 
   #fitsAsItIs(chunk: Chunk, batch: Batch): boolean {
@@ -298,7 +309,7 @@ function identityOf({ tenant, sender, tag, chunkId, content, entries }: Named, r
 
 function letterOf(
   batch: Batch,
-  { bytes, reason, error, cut = false }: Pick<Undecodable, 'reason' | 'error' | 'cut'> & { readonly bytes: Uint8Array },
+  { bytes, reason, error, cut = false, peerAddress }: Omit<Undecodable, keyof Origin> & Pick<Origin, 'peerAddress'>,
 ): DeadLetter {
   return {
     batches: encodeBatches([batch]),
@@ -307,5 +318,6 @@ function letterOf(
     from: 'edge',
     value: bytes,
     cut,
+    ...(peerAddress !== undefined && { peerAddress }),
   };
 }

@@ -18,10 +18,11 @@ import { ReadingGate } from './accept/reading-gate.ts';
 import { RefusalPace } from './accept/refusal-pace.ts';
 import { PASSES_BYTES_MAX, SlicePasses } from './accept/slice-passes.ts';
 import { type Admission, type Admit, loadAdmission } from './admit/admission.ts';
-import { AddressRates, exemptNetworks } from './admit/address-rates.ts';
+import { type AddressRates, connectionRates, datagramRates } from './admit/address-rates.ts';
 import { ConnectionLimit, ConnectionTotal, connectionsWithin, openFilesMax } from './admit/connection-limit.ts';
 import { Door } from './admit/door.ts';
 import { INPUT_LISTENERS, admittedExposures } from './admit/exposure.ts';
+import { LoginLimit } from './admit/login-limit.ts';
 import { tlsContext } from './admit/tls.ts';
 import { openTokenFile } from './admit/token-file.ts';
 import type { Listener } from './chunk.ts';
@@ -57,7 +58,7 @@ export interface Forwarder extends AsyncDisposable {
  * or refused, every sender has its answer.
  */
 export async function startForwarder(options: ForwarderOptions): Promise<Forwarder> {
-  const { config, queue, metrics, log, clock, datagrams = true } = options;
+  const { config, queue, metrics, log, clock, datagrams: takesDatagrams = true } = options;
   const telemetry = new ForwarderTelemetry(metrics, log, clock);
   const admission = loadAdmission(config, (path) => readFileSync(path, 'utf8'));
   const exposed = admittedExposures(config, INPUT_LISTENERS);
@@ -77,20 +78,28 @@ export async function startForwarder(options: ForwarderOptions): Promise<Forward
   const all = new ConnectionTotal(connectionsWithin(openFilesMax()));
   const heldMax = Math.min(REFUSED_HELD_MAX, Math.ceil(all.max * REFUSED_HELD_SHARE));
   const pace = new RefusalPace({ clock, heldMax, unreadyReason: () => intake.unreadyReason });
-  const doors = doorsOf(edge, { all, pace, rates: addressRates(config, { clock, telemetry }) });
+  const rates = connectionRates(config, { clock, throttled: (address) => telemetry.addressThrottled(address) });
+  const doors = doorsOf(edge, { all, pace, rates });
+  const rated = datagramRates(config, { clock, throttled: (address) => telemetry.datagramsThrottled(address) });
   // Its own: who is refused for what he shows must not slow down who is refused because nothing can be held.
-  const logins = new RefusalPace({ clock, heldMax, unreadyReason: () => null });
+  const logins = new LoginLimit({ clock, pace: new RefusalPace({ clock, heldMax, unreadyReason: () => null }) });
   starting.use(inputs);
   const forward = inputs.add(
-    await startForwardServer(config['forward.listen'], forwardOptions(edge, { door: doors.forward, pace, logins })),
+    await startForwardServer(config['forward.listen'], {
+      ...forwardOptions(edge, { door: doors.forward, pace, logins }),
+      datagramRates: rated,
+    }),
   );
   const tokenFile = config['http.tokens'];
   const { tenants } = admission;
   const tokens = tokenFile === undefined ? null : starting.use(openTokenFile(tokenFile, { tenants, clock, telemetry }));
   const http = inputs.add(
-    await startHttpServer(config['http.listen'], { ...httpOptions(edge), tokens, pace: logins, door: doors.http }),
+    await startHttpServer(config['http.listen'], { ...httpOptions(edge), tokens, logins, door: doors.http }),
   );
-  const unacked = inputs.add(await startUnackedInputs({ ...edge, doors, datagrams, admit: admitting(admission) }));
+  const admit = admitting(admission);
+  const unacked = inputs.add(
+    await startUnackedInputs({ ...edge, doors, datagrams: takesDatagrams, datagramRates: rated, admit }),
+  );
   const started = starting.move();
   telemetry.listening('forward', forward.address);
   telemetry.listening('http', http.address);
@@ -141,26 +150,10 @@ function doorsOf(
   return { forward: doorOf('forward'), http: doorOf('http'), syslog: doorOf('syslog'), gelf: doorOf('gelf') };
 }
 
-function addressRates(
-  config: Config,
-  { clock, telemetry }: { readonly clock: Clock; readonly telemetry: ForwarderTelemetry },
-): AddressRates {
-  return new AddressRates({
-    limits: {
-      connections: config['rate.connections_per_address'],
-      requests: config['rate.requests_per_address'],
-      bytes: config['rate.bytes_per_address'],
-    },
-    exempt: exemptNetworks(config),
-    clock,
-    throttled: (address) => telemetry.addressThrottled(address),
-  });
-}
-
 function forwardOptions(
   { config, intake, unpacking, ...edge }: Edge,
-  { door, pace, logins }: { readonly door: Door; readonly pace: RefusalPace; readonly logins: RefusalPace },
-): ForwardServerOptions {
+  { door, pace, logins }: { readonly door: Door; readonly pace: RefusalPace; readonly logins: LoginLimit },
+): Omit<ForwardServerOptions, 'datagramRates'> {
   const { clock, telemetry } = edge;
   // As much again as may be in hand, for what has not come whole; one frame must fit.
   const gate = new ReadingGate(Math.max(config['intake.max_bytes'], config['frame.max_bytes']), clock);

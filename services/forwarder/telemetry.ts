@@ -29,7 +29,8 @@ export type AuthFailure =
   | 'shared_key_wrong'
   | 'user_wrong'
   | 'token_missing'
-  | 'token_wrong';
+  | 'token_wrong'
+  | 'login_limited';
 
 /** Why we closed a connection that did nothing forbidden; `too_many`, `too_fast`: at the door, before a byte was read. */
 export type ConnectionEnd =
@@ -284,6 +285,12 @@ export class ForwarderTelemetry {
   addressThrottled(address: string): void {
     this.#addressThrottled.add(1);
     this.#access.refused({ input: 'any', reason: 'rate_limited', peer: address, detail: 'it is not read for a while' });
+  }
+
+  /** So do its datagrams, which are dropped, and counted as such. Its address may be forged. */
+  datagramsThrottled(address: string): void {
+    const detail = 'its datagrams are dropped for a while';
+    this.#access.refused({ input: 'any', reason: 'address_rate', peer: address, detail });
   }
 
   exposed(input: string, address: string): void {

@@ -4,6 +4,7 @@
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import { startGelfInput } from './accept/gelf-input.ts';
+import type { AddressRate } from './admit/address-rates.ts';
 import type { Admit } from './admit/admission.ts';
 import type { Door } from './admit/door.ts';
 import type { TlsContext } from './admit/tls.ts';
@@ -19,6 +20,8 @@ export interface UnackedInputsOptions {
   readonly admit: Admit;
   readonly doors: { readonly syslog: Door; readonly gelf: Door };
   readonly tls: TlsContext | null;
+  /** What an address may bring by UDP; null: any number. */
+  readonly datagramRates: { of(address: string): AddressRate | null } | null;
   /** Whether to listen for UDP too. */
   readonly datagrams: boolean;
 }

@@ -15,6 +15,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
+import { freeDecompressed } from '#shared/record/compression.ts';
 import type { Batch } from '#shared/record/record.ts';
 import { BulkBody } from './bulk/body.ts';
 import { type EventPlace, type Run, eventsOf } from './bulk/parcel.ts';
@@ -69,6 +70,8 @@ export class Pipeline {
   /** The record in work, and how many of its entries went on. */
   #current: Unpacked | null = null;
   #passed = 0;
+  /** Somebody else looks at its bytes: an entry of it is on its way to the dead letters. */
+  #isLent = false;
   #ingestedMs = 0;
   #turnAt = TURN_BYTES;
   /** Of entries that were looked at since other work had its turn. */
@@ -242,6 +245,7 @@ export class Pipeline {
     ledger.open(record, opened.ends.length);
     this.#current = opened;
     this.#passed = 0;
+    this.#isLent = false;
     this.#ingestedMs = this.#options.clock.epochMs();
     for (const batch of opened.batches) {
       const first = this.#passed;
@@ -256,6 +260,7 @@ export class Pipeline {
     }
     const left = opened.ends.length - this.#passed;
     this.#current = null;
+    if (!this.#isLent && opened.bytes.buffer !== record.fetched.value.buffer) freeDecompressed(opened.bytes);
     ledger.settle(record, left, 'abandoned', 'shutdown');
   }
 
@@ -270,7 +275,8 @@ export class Pipeline {
   }
 
   /** The hot loop: entries of one batch, from the first that has not gone on to the last, or until the body is large enough. */
-  #writeEntries(record: RecordInHand, { bytes, ends }: Unpacked, batch: Batch, first: number, afterLast: number): void {
+  #writeEntries(record: RecordInHand, opened: Unpacked, batch: Batch, first: number, afterLast: number): void {
+    const { bytes, ends, crowded } = opened;
     const body = this.#body;
     const documents = this.#documents;
     const { documentBytesMax } = this.#options;
@@ -283,8 +289,9 @@ export class Pipeline {
       const end = ends[entry] ?? 0;
       const index = batch.first + entry - first;
       this.#entryBytes += end - start;
-      const isPart = end - start <= documentBytesMax && partOf(bytes, start, end) !== null;
-      const written = isPart ? 'part' : documents.write(bytes, start, end, index);
+      const isTooLarge = end - start > documentBytesMax || (crowded.size > 0 && crowded.has(entry));
+      const isPart = !isTooLarge && partOf(bytes, start, end) !== null;
+      const written = isTooLarge ? 'document_too_large' : isPart ? 'part' : documents.write(bytes, start, end, index);
       if (written === 'ok') {
         if (run === null) {
           run = { record, batch, entry, index, count: 0, parts: null, line: null };
@@ -299,8 +306,9 @@ export class Pipeline {
           this.#join(place, bytes, start, end);
           documents.beginBatch(batch, this.#ingestedMs);
         } else {
-          const opened: Unpacked = { kind: 'unpacked', batches: [], bytes, ends };
-          this.#bury(record, 1, written, this.#options.refusals.buryEntry(place, opened, written, this.#abort.signal));
+          const { refusals } = this.#options;
+          this.#isLent = true;
+          this.#bury(record, 1, written, refusals.buryEntry(place, opened, written, this.#abort.signal));
         }
       }
       entry++;

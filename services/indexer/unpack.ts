@@ -15,6 +15,7 @@ import type { FetchedRecord } from '#shared/queue/queue.ts';
 import { PositionNamer } from '#shared/record/chain.ts';
 import { ANY_WINDOW, decompress as decompressAny } from '#shared/record/compression.ts';
 import { type Batch, type Encoding, RECORD_VERSION, decodeBatches } from '#shared/record/record.ts';
+import { VALUES_MAX } from './parse/document.ts';
 
 export interface Unpacked {
   readonly kind: 'unpacked';
@@ -23,6 +24,8 @@ export interface Unpacked {
   /** The value, uncompressed. */
   readonly bytes: Uint8Array;
   readonly ends: Uint32Array;
+  /** Numbers of entries that hold more values than a document may: to look into one would hold up all other work. */
+  readonly crowded: ReadonlySet<number>;
 }
 
 export interface Unreadable {
@@ -52,6 +55,8 @@ const VERSION_TEXT = /^[1-9][0-9]{0,14}$/;
 const TURN_BYTES = 512 * 1024;
 /** An entry that does not end in so many bytes is passed over in pieces. */
 const WINDOW_BYTES = 512 * 1024;
+/** Keys and values that an entry may say it holds. One with more has more values than a document may, whatever they are. */
+const ANNOUNCED_MAX = 2 * VALUES_MAX + 1024;
 
 export async function unpack(record: FetchedRecord, options: UnpackOptions): Promise<Unpacked | Unreadable> {
   const { v, encoding: encodingBytes, batches: table } = record.headers;
@@ -84,9 +89,10 @@ export async function unpack(record: FetchedRecord, options: UnpackOptions): Pro
       return unreadable('record_malformed', error instanceof SluiceError ? error.message : reasonOf(error));
     }
   }
-  const ends = await entryEnds(bytes, eventsOf(batches));
-  if (!ends) return unreadable('record_malformed', 'Cannot read the entries: they are not as many as the table says');
-  return { kind: 'unpacked', batches: await withNames(batches, bytes, ends), bytes, ends };
+  const entries = await entryEnds(bytes, eventsOf(batches));
+  if (!entries)
+    return unreadable('record_malformed', 'Cannot read the entries: they are not as many as the table says');
+  return { kind: 'unpacked', batches: await withNames(batches, bytes, entries.ends), bytes, ...entries };
 }
 
 /** The batches, with the names of those by position. */
@@ -116,27 +122,39 @@ async function withNames(batches: Batch[], bytes: Uint8Array, ends: Uint32Array)
  * Where each of `count` entries ends; null where the bytes are not just these entries. Of a long one only the end is looked for: that
  * it is an entry is seen when it is written.
  */
-async function entryEnds(bytes: Uint8Array, count: number): Promise<Uint32Array | null> {
+async function entryEnds(bytes: Uint8Array, count: number): Promise<Pick<Unpacked, 'ends' | 'crowded'> | null> {
   // An entry has three bytes at least: a table cannot make us allocate more than the value is worth.
   if (count > bytes.length / 3) return null;
   const ends = new Uint32Array(count);
+  const crowded = new Set<number>();
   let at = 0;
   let turnAt = TURN_BYTES;
   for (let entry = 0; entry < count; entry++) {
     const windowEnd = Math.min(bytes.length, at + WINDOW_BYTES);
     const end = entryEnd(bytes, at, windowEnd);
-    at = end === INCOMPLETE && windowEnd < bytes.length ? await longValueEnd(bytes, at) : end;
+    if (end === INCOMPLETE && windowEnd < bytes.length) {
+      const long = await longValueEnd(bytes, at);
+      at = long.end;
+      if (long.announced > ANNOUNCED_MAX) crowded.add(entry);
+    } else at = end;
     if (at < 0) return null;
     ends[entry] = at;
     if (at < turnAt) continue;
     turnAt = at + TURN_BYTES;
     await turn();
   }
-  return at === bytes.length ? ends : null;
+  return at === bytes.length ? { ends, crowded } : null;
 }
 
-/** Where the value at `start` ends, or a negative number; other work of the process gets its turn meanwhile. */
-async function longValueEnd(bytes: Uint8Array, start: number): Promise<number> {
+interface LongValue {
+  /** A negative number where it has none. */
+  readonly end: number;
+  /** Keys and values that it says it holds, at any depth. */
+  readonly announced: number;
+}
+
+/** Where the value at `start` ends; other work of the process gets its turn meanwhile. */
+async function longValueEnd(bytes: Uint8Array, start: number): Promise<LongValue> {
   const scanner = new FrameScanner({ frameBytesMax: Infinity, keepBytesMax: 0 });
   const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   for (let at = start; at < all.length; at += WINDOW_BYTES) {
@@ -148,11 +166,11 @@ async function longValueEnd(bytes: Uint8Array, start: number): Promise<number> {
       continue;
     }
     // One that lies in a single piece is not let go.
-    if (result !== FRAME_PASSED && !Buffer.isBuffer(result)) return MALFORMED;
+    if (result !== FRAME_PASSED && !Buffer.isBuffer(result)) return { end: MALFORMED, announced: 0 };
     const unread = scanner.takeUnread().reduce((sum, { length }) => sum + length, 0);
-    return at + piece.length - unread;
+    return { end: at + piece.length - unread, announced: scanner.announced };
   }
-  return INCOMPLETE;
+  return { end: INCOMPLETE, announced: 0 };
 }
 
 function eventsOf(batches: readonly Batch[]): number {

@@ -10,6 +10,7 @@ import { RETRY_AFTER_SECONDS } from '#forwarder/accept/http-errors.ts';
 import { prepareHttp } from '#forwarder/accept/http-server.ts';
 import { loadAdmission } from '#forwarder/admit/admission.ts';
 import { admittedExposures } from '#forwarder/admit/exposure.ts';
+import { LoginLimit } from '#forwarder/admit/login-limit.ts';
 import { openTokenFile } from '#forwarder/admit/token-file.ts';
 import { httpOptions, openIntake, unpackingBudget } from '#forwarder/edge.ts';
 import { ForwarderTelemetry } from '#forwarder/telemetry.ts';
@@ -66,8 +67,8 @@ const options = httpOptions({
   tls: null,
 });
 // A function that waits is paid for; who may call it how often is the gateway's affair.
-const pace = { hold: () => Promise.resolve() };
-const { fastify } = await prepareHttp({ ...options, intake: counted, tokens, pace, rateOf: () => null }, 'tcp');
+const logins = new LoginLimit({ clock, pace: { hold: () => Promise.resolve() } });
+const { fastify } = await prepareHttp({ ...options, intake: counted, tokens, logins, rateOf: () => null }, 'tcp');
 
 const adapter = {
   decorateRequest: false,

@@ -186,7 +186,7 @@ export const settings = {
   ),
   'rate.bytes_per_address': bytes(
     { minimum: 0, maximum: 64 * GIB },
-    'Bytes a second from one address, as sent; ten times as many at once; then it is not read for a while. 0: any number.',
+    'Bytes a second from one address, as sent; ten times as many at once; then it is not read for a while, and its datagrams are dropped. 0: any number.',
     { default: 128 * MIB },
   ),
   'rate.exempt_networks': list('Networks that have none of these rates, such as those of load balancers.', {
@@ -302,7 +302,7 @@ export const settings = {
   ),
   'queue.dead_letters_max_bytes': bytes(
     { minimum: 16 * MIB, maximum: 1024 * GIB },
-    'What dead letters of the embedded queue may take, beside `queue.max_bytes`; of it one sender may fill a quarter, and all that the edge refuses a half.',
+    'What dead letters of the embedded queue may take, beside `queue.max_bytes`; of it what the edge refuses may fill a half, and of that one sender as much as it leaves free.',
     { defaultText: 'an eighth of `queue.max_bytes`, 16 MiB at least' },
   ),
   'queue.retention_ms': milliseconds(

@@ -60,6 +60,7 @@ export class FrameScanner {
   readonly #held = new HeldPieces();
   /** Bytes from pieces before that were let go, where the frame is larger than what is kept. */
   #passed = 0;
+  #announced = 0;
   #broken: typeof FRAME_MALFORMED | typeof FRAME_TOO_LARGE | null = null;
 
   constructor(options: FrameScannerOptions) {
@@ -67,6 +68,11 @@ export class FrameScanner {
     this.#keepBytesMax = options.keepBytesMax ?? options.frameBytesMax;
     this.#depthMax = options.depthMax ?? DEPTH_MAX;
     this.#stack = new Float64Array(this.#depthMax + 1);
+  }
+
+  /** Values that the containers seen so far say that they hold, keys included; of all frames together. */
+  get announced(): number {
+    return this.#announced;
   }
 
   /** Bytes that are held: of the unfinished frame, and the piece that is not read to its end. */
@@ -150,6 +156,7 @@ export class FrameScanner {
     if (isContainer(type)) {
       if (this.#depth === this.#depthMax) return this.#fail(FRAME_MALFORMED);
       needed = containerChildren(bytes, at, type);
+      this.#announced += needed;
       if (needed > 0) {
         this.#stack[this.#depth] = this.#left;
         this.#depth += 1;

@@ -16,22 +16,40 @@ export interface DeadLetterAppend {
   readonly key: Uint8Array | null;
 }
 
-export interface AppendDeadLettersOptions {
+interface SplitOptions {
   /** Of one append. */
   readonly bytesMax: number;
-  append(append: DeadLetterAppend): Promise<void>;
   /** Of a dead letter that must be split: random, unless a repeat is to write the same. */
   readonly idOf?: (letter: DeadLetter) => Uint8Array;
 }
 
-export async function appendDeadLetters(
+interface AppendDeadLettersOptions extends SplitOptions {
+  append(append: DeadLetterAppend): Promise<void>;
+}
+
+interface AppendSequencesOptions extends SplitOptions {
+  /** Appends that must follow one another: all parts of a large dead letter. */
+  appendAll(sequence: readonly DeadLetterAppend[]): Promise<void>;
+}
+
+export function appendDeadLetters(
   letters: readonly DeadLetter[],
-  { bytesMax, append, idOf = () => randomBytes(ID_BYTES) }: AppendDeadLettersOptions,
+  { append, ...split }: AppendDeadLettersOptions,
+): Promise<void> {
+  return appendSequences(letters, {
+    ...split,
+    async appendAll(sequence) {
+      for (const one of sequence) await append(one);
+    },
+  });
+}
+
+export async function appendSequences(
+  letters: readonly DeadLetter[],
+  { bytesMax, appendAll, idOf = () => randomBytes(ID_BYTES) }: AppendSequencesOptions,
 ): Promise<void> {
   const outcomes = await Promise.allSettled(
-    sequencesOf(letters, bytesMax, idOf).map(async (sequence) => {
-      for (const one of sequence) await append(one);
-    }),
+    sequencesOf(letters, bytesMax, idOf).map((sequence) => appendAll(sequence)),
   );
   for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
 }

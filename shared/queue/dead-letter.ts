@@ -54,7 +54,7 @@ export interface ReplayMark {
 }
 
 const MARK_REASON = 'replayed';
-const MARK_FROM = 'replay';
+export const MARK_FROM = 'replay';
 const NOTHING = new Uint8Array(0);
 const PART_ID_BYTES = 16;
 const writer = new MsgpackWriter();

@@ -40,7 +40,7 @@ export interface Queue extends AsyncDisposable {
 }
 
 /** Why a dead letter is refused for want of space; a metric label. */
-export const LETTER_REFUSALS = ['sender_share', 'edge_share', 'budget'] as const;
+export const LETTER_REFUSALS = ['sender_share', 'key_share', 'edge_share', 'budget'] as const;
 export type LetterRefusal = (typeof LETTER_REFUSALS)[number];
 
 export interface DeadLetterSpace {
@@ -175,6 +175,8 @@ export interface DeadLetter {
   /** Of a whole record: its headers `encoding` and `v` as they came, without which its value could not be read again. */
   readonly encoding?: Uint8Array;
   readonly recordVersion?: Uint8Array;
+  /** Where it came from, if `batches` have a name that its sender gave itself. Counted by, and not kept. */
+  readonly peerAddress?: string;
   /** Present where this is one of several parts; see dead-letter-parts.ts. */
   readonly part?: DeadLetterPart;
 }

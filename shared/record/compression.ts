@@ -62,6 +62,12 @@ export async function decompress(
   return unpackInPool(packed, encoding, hint, bytesMax);
 }
 
+/** Gives the memory back of what `decompress` gave. Left to the garbage collector, hundreds of megabytes a second would lie about. */
+export function freeDecompressed({ buffer, length }: Uint8Array): void {
+  // A smaller one may lie in Node's pool, with other buffers, which cannot be freed.
+  if (buffer instanceof ArrayBuffer && length > Buffer.poolSize) buffer.transfer(0);
+}
+
 /** zstd, level 1, one frame that tells its content's size. */
 export async function compress(bytes: Uint8Array): Promise<Buffer> {
   const options: ZstdOptions = {

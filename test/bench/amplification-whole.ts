@@ -26,6 +26,8 @@ const MEMORY_BYTES_MAX = 8;
 const DISK_BYTES_MAX = 12;
 /** What an event may cost beside its bytes: it is a document with an id, a time, a tag and an order, each of them in an index. */
 const EVENT = { cpuUs: 20, memoryBytes: 64, diskBytes: 640 };
+/** The highest resident set has the garbage collector's moods in it: what is beyond the limit is measured so often, and the median counts. */
+const REPEATS = 5;
 const SETTLED_LOOKS = 3;
 const LOOK_MS = 100;
 const DRAIN_MS = 120_000;
@@ -89,25 +91,48 @@ interface Under {
   readonly dataDir: string;
 }
 
+interface Slopes {
+  readonly us: number;
+  readonly memory: number;
+  readonly disk: number;
+  readonly said: string;
+  /** What an event cost, where some were taken. */
+  readonly perEvent: string;
+}
+
 async function measure(under: Under, genome: Genome): Promise<void> {
   const { shape, piece, encoding } = genome;
-  const of = (bytes: number): Genome => ({ ...genome, repeat: Math.floor(bytes / piece.length) });
-  const small = await costOf(under, of(SMALL_BYTES));
-  const large = await costOf(under, of(LARGE_BYTES));
-  const bytes = LARGE_BYTES - SMALL_BYTES;
-  const events = Math.max(0, large.events - small.events);
-  const slope = (what: 'cpuUs' | 'memoryBytes' | 'diskBytes'): number =>
-    Math.max(0, large[what] - small[what] - events * EVENT[what]) / bytes;
-  const [us, memory, disk] = [slope('cpuUs'), slope('memoryBytes'), slope('diskBytes')];
-  const perEvent =
-    events === 0
-      ? ''
-      : ` (${events} events: ${((large.cpuUs - small.cpuUs) / events).toFixed(0)} us, ${((large.diskBytes - small.diskBytes) / events).toFixed(0)} bytes of disk each)`;
+  const first = await slopesOf(under, genome);
+  const { us, disk, said, perEvent } = first;
+  const memories = [first.memory];
+  while (first.memory > MEMORY_BYTES_MAX && memories.length < REPEATS)
+    memories.push((await slopesOf(under, genome)).memory);
+  const memory = memories.sort((a, b) => a - b)[memories.length >> 1] ?? 0;
   const isBeyond = us > CPU_US_MAX || memory > MEMORY_BYTES_MAX || disk > DISK_BYTES_MAX;
   const text = JSON.stringify(piece.toString('latin1').slice(0, 32));
   console.log(
-    `${isBeyond ? '!!' : '  '} ${shape.name} ${text}, ${encoding}: ${us.toFixed(3)} us, ${memory.toFixed(1)} memory, ${disk.toFixed(1)} disk; ${large.said}${perEvent}`,
+    `${isBeyond ? '!!' : '  '} ${shape.name} ${text}, ${encoding}: ${us.toFixed(3)} us, ${memory.toFixed(1)} memory, ${disk.toFixed(1)} disk; ${said}${perEvent}`,
   );
+}
+
+async function slopesOf(under: Under, genome: Genome): Promise<Slopes> {
+  const of = (bytes: number): Genome => ({ ...genome, repeat: Math.floor(bytes / genome.piece.length) });
+  const small = await costOf(under, of(SMALL_BYTES));
+  const large = await costOf(under, of(LARGE_BYTES));
+  const events = Math.max(0, large.events - small.events);
+  const slope = (what: 'cpuUs' | 'memoryBytes' | 'diskBytes'): number =>
+    Math.max(0, large[what] - small[what] - events * EVENT[what]) / (LARGE_BYTES - SMALL_BYTES);
+  const perEventOf = (what: 'cpuUs' | 'diskBytes'): string => ((large[what] - small[what]) / events).toFixed(0);
+  return {
+    us: slope('cpuUs'),
+    memory: slope('memoryBytes'),
+    disk: slope('diskBytes'),
+    said: large.said,
+    perEvent:
+      events === 0
+        ? ''
+        : ` (${events} events: ${perEventOf('cpuUs')} us, ${perEventOf('diskBytes')} bytes of disk each)`,
+  };
 }
 
 async function costOf({ sluice, ports, dataDir }: Under, genome: Genome): Promise<Cost> {

@@ -1,10 +1,12 @@
-// A bare `_bulk` endpoint in a process of its own: counts items, answers each with 201 in the form that Sluice asks for, and keeps nothing.
-// What it costs is not the indexer's. Tells its port, and on demand its count, by process messages.
+// A bare `_bulk` endpoint in a process of its own: counts items, answers each with 201 and with what the request's `filter_path` asks for,
+// as Elasticsearch does, and keeps nothing. What it costs is not the indexer's. Tells its port, and on demand its count, by process messages.
 
 import { createServer } from 'node:http';
 
 const NEWLINE = 0x0a;
 const CREATED = '{"create":{"status":201}}';
+const BACKING = '.ds-logs-sluice-default-2026.01.02-000001';
+const CREATED_WITH_INDEX = `{"create":{"_index":"${BACKING}","status":201}}`;
 let items = 0;
 let bytes = 0;
 
@@ -17,12 +19,17 @@ const server = createServer((request, response) => {
     for (let at = piece.indexOf(NEWLINE); at >= 0; at = piece.indexOf(NEWLINE, at + 1)) lines++;
   });
   request.on('end', () => {
+    if (request.url?.startsWith('/_data_stream/')) {
+      response.end(`{"data_streams":[{"indices":[{"index_name":"${BACKING}"}]}]}`);
+      return;
+    }
     if (request.method !== 'POST') {
       response.end('{"version":{"number":"9.5.3"},"tagline":"You Know, for Search"}');
       return;
     }
     items += lines / 2;
-    response.end(`{"errors":false,"items":[${new Array(lines / 2).fill(CREATED).join(',')}]}`);
+    const created = request.url?.includes('items.*._index') ? CREATED_WITH_INDEX : CREATED;
+    response.end(`{"errors":false,"items":[${new Array(lines / 2).fill(created).join(',')}]}`);
   });
 });
 

@@ -94,14 +94,17 @@ export class Books {
     this.#acked += eventsOf(books, chunk);
   }
 
-  find(sender: number, event: number): void {
+  /** Whether somebody sent it. */
+  find(sender: number, event: number): boolean {
     const books = this.#senders.get(sender);
-    if (books === undefined || !(event < books.next)) this.#strangers++;
+    const isSent = books !== undefined && event < books.next;
+    if (!isSent) this.#strangers++;
     else if (books.found.set(event)) this.#found++;
     else {
       this.#duplicated++;
       books.foundAgain.set(event);
     }
+    return isSent;
   }
 
   findDeadLetter(sender: number, event: number): void {

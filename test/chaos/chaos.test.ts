@@ -124,6 +124,7 @@ suite('verdict', () => {
     doomed: { lost: 5, told: 5, untold: 0, falselyTold: 0, duplicated: 0, recordsTold: 2, recordsCounted: 2 },
     torn: { acked: 1, deadLettered: 1 },
     struck: kindNames.map((kind, i) => ({ kind, unacked: (i + 1) % 2 })),
+    probes: 1,
     resentChunks: 1,
     deduplicated: 1,
     rebalances: 1,

@@ -214,7 +214,9 @@ class Run {
     const { seed, bar, say, logDir } = this.#options;
     const { url } = world.elasticsearch;
     say('counting');
-    await readDocuments(url, { books: load.books, clientBooks: load.clientBooks, doomedBooks: world.doomed.books });
+    const { books, clientBooks } = load;
+    const { probes, strangers } = await readDocuments(url, { books, clientBooks, doomedBooks: world.doomed.books });
+    for (const stranger of strangers) say(`nobody sent ${stranger}`);
     const others = readDeadLetters(await world.linesOf('cat', '--topic', 'dead-letters'), load);
     if (others.length > 0) this.#found.push(`${others.length} dead letters are of no single event: ${others[0]}`);
     const facts = {
@@ -226,6 +228,7 @@ class Run {
       doomed: world.doomed.count(),
       torn: load.books.countTorn(),
       struck: this.#struck,
+      probes,
       resentChunks: load.resentChunks,
       deduplicated: observer.total('events_deduplicated_total'),
       rebalances: rebalancesIn(logDir),

@@ -8,6 +8,8 @@ import { clientTag } from './load.ts';
 const pageSize = 10_000;
 const index = 'logs-sluice-*';
 const tellMax = 20;
+/** Documents by which indexers find out whose fault a 400 is. Whoever is killed before it has deleted one leaves it. */
+const probePrefix = 'sluice-probe-';
 /** `tornName` of books.ts. */
 const tornEnd = /torn=(\d+)-(\d+);/;
 
@@ -19,7 +21,19 @@ interface Source {
 
 interface Found {
   readonly pit_id: string;
-  readonly hits: { readonly hits: readonly { readonly _source: Source; readonly sort: readonly unknown[] }[] };
+  readonly hits: { readonly hits: readonly Hit[] };
+}
+
+interface Hit {
+  readonly _id: string;
+  readonly _source: Source;
+  readonly sort: readonly unknown[];
+}
+
+export interface OtherDocuments {
+  readonly probes: number;
+  /** The first of those that nobody sent. */
+  readonly strangers: readonly string[];
 }
 
 export interface AllBooks {
@@ -29,37 +43,51 @@ export interface AllBooks {
   readonly doomedBooks: Books;
 }
 
-/** Enters every document of the store, or those that `query` finds. */
-export async function readDocuments(url: string, to: AllBooks, query: object = { match_all: {} }): Promise<void> {
+/** Enters every document of the store, or those that `query` finds. Returns what is none of an event that was sent. */
+export async function readDocuments(
+  url: string,
+  to: AllBooks,
+  query: object = { match_all: {} },
+): Promise<OtherDocuments> {
+  let probes = 0;
+  const strangers: string[] = [];
   await ask(url, 'POST', `/${index}/_refresh`);
-  const { id } = (await ask(url, 'POST', `/${index}/_pit?keep_alive=5m`)) as { id: string };
+  const { id: pit } = (await ask(url, 'POST', `/${index}/_pit?keep_alive=5m`)) as { id: string };
   let after: readonly unknown[] | undefined;
   for (;;) {
-    const { hits } = (await ask(url, 'POST', '/_search?filter_path=pit_id,hits.hits._source,hits.hits.sort', {
-      size: pageSize,
-      query,
-      _source: ['attributes.s', 'attributes.n', 'fluentd.tag'],
-      pit: { id, keep_alive: '5m' },
-      sort: ['_shard_doc'],
-      track_total_hits: false,
-      ...(after && { search_after: after }),
-    })) as Partial<Found>;
+    const { hits } = (await ask(
+      url,
+      'POST',
+      '/_search?filter_path=pit_id,hits.hits._id,hits.hits._source,hits.hits.sort',
+      {
+        size: pageSize,
+        query,
+        _source: ['attributes.s', 'attributes.n', 'fluentd.tag'],
+        pit: { id: pit, keep_alive: '5m' },
+        sort: ['_shard_doc'],
+        track_total_hits: false,
+        ...(after && { search_after: after }),
+      },
+    )) as Partial<Found>;
     const page = hits?.hits ?? [];
-    for (const { _source: source } of page) enter(to, source);
+    for (const { _id: id, _source: source } of page) {
+      if (id.startsWith(probePrefix)) probes++;
+      else if (!enter(to, source) && strangers.length < tellMax) strangers.push(`${id} ${JSON.stringify(source)}`);
+    }
     after = page.at(-1)?.sort;
     if (page.length < pageSize) break;
   }
-  await ask(url, 'DELETE', '/_pit', { id });
+  await ask(url, 'DELETE', '/_pit', { id: pit });
+  return { probes, strangers };
 }
 
-function enter({ books, clientBooks, doomedBooks }: AllBooks, source: Source): void {
+/** Whether somebody sent it. */
+function enter({ books, clientBooks, doomedBooks }: AllBooks, source: Source): boolean {
   const tag = source['fluentd.tag'] ?? source.fluentd?.tag ?? '';
   const event = Number(source.attributes?.n);
-  if (tag.startsWith(clientTag)) clientBooks.find(Number(tag.slice(clientTag.length)), event);
-  else {
-    const sender = Number(source.attributes?.s);
-    (sender >= doomedSenderFirst ? doomedBooks : books).find(sender, event);
-  }
+  if (tag.startsWith(clientTag)) return clientBooks.find(Number(tag.slice(clientTag.length)), event);
+  const sender = Number(source.attributes?.s);
+  return (sender >= doomedSenderFirst ? doomedBooks : books).find(sender, event);
 }
 
 /** Enters every dead letter, of an event or of the torn end of a chunk, given the lines of `sluice cat --topic dead-letters`. Returns those that are of no single event. */

@@ -30,6 +30,8 @@ export interface Facts {
   /** Of the topic that loses what it holds. */
   readonly doomed: LossCounts;
   readonly struck: readonly Struck[];
+  /** Documents by which indexers found out whose fault a 400 was, left by those that were killed meanwhile. */
+  readonly probes: number;
   readonly resentChunks: number;
   readonly deduplicated: number;
   readonly rebalances: number;
@@ -110,6 +112,7 @@ export function tableOf(facts: Facts): string[] {
     ['dead-lettered', counts.deadLettered],
     ['doomed topic', `${doomed.lost} lost, ${doomed.told} told, in ${doomed.recordsCounted} records`],
     ['torn ends', `${facts.torn.acked} acked, ${facts.torn.deadLettered} of them dead-lettered`],
+    ['probes left', facts.probes],
     ['chunks sent again', facts.resentChunks],
     ['deduplicated by the indexers', `${facts.deduplicated} at least`],
     ['rebalances', `${facts.rebalances}, at ${facts.membershipChanges} changes of membership`],

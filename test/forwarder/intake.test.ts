@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { test } from 'node:test';
+import { mock, test } from 'node:test';
 import { encode } from '@msgpack/msgpack';
 import { systemClock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
@@ -171,9 +171,28 @@ test('a chunk that its sender compressed passes as it is', async () => {
   const { queue, intake } = setUp();
   const entries = entriesOf(['a', 'b']);
   const bytes = await compress(entries);
-  await intake.accept(chunkOf(['a', 'b'], { encoding: 'zstd', bytes, entries }));
+  const freeEntries = mock.fn(() => void entries.fill(0));
+  await intake.accept(chunkOf(['a', 'b'], { encoding: 'zstd', bytes, entries, freeEntries }));
   assert.deepEqual(queue.appends[0]?.records[0]?.value, bytes);
   assert.equal(queue.appends[0]?.records[0]?.encoding, 'zstd');
+  assert.equal(freeEntries.mock.callCount(), 1);
+});
+
+test('a compressed chunk has the name of its entries, which are freed, and so has its repeat', async () => {
+  const { queue, intake } = setUp();
+  const chunkId = Buffer.from('the same');
+  for (let i = 0; i < 2; i++) {
+    const entries = entriesOf(['a', 'b']);
+    const bytes = await compress(entries);
+    const freeEntries = (): void => void entries.fill(0);
+    await intake.accept(chunkOf(['a', 'b'], { encoding: 'zstd', bytes, entries, chunkId, freeEntries }));
+  }
+  await intake.accept(chunkOf(['a', 'b'], { chunkId }));
+  const ids = queue.appends.flatMap(({ records }) =>
+    records.map(({ batches }) => Buffer.from(decodeBatches(batches)?.[0]?.id ?? []).toString('hex')),
+  );
+  assert.equal(ids.length, 3);
+  assert.equal(new Set(ids).size, 1);
 });
 
 test('a compressed chunk that is larger than the queue takes goes on split', async () => {
@@ -181,7 +200,9 @@ test('a compressed chunk that is larger than the queue takes goes on split', asy
   queue.appendBytesMax = 6000;
   const texts = Array.from({ length: 30 }, () => crypto.getRandomValues(Buffer.alloc(300)).toString('base64'));
   const entries = entriesOf(texts);
-  await intake.accept(chunkOf(texts, { encoding: 'gzip', bytes: Buffer.alloc(9000), entries }));
+  // What goes on is the entries themselves.
+  const freeEntries = (): never => assert.fail('they are looked at');
+  await intake.accept(chunkOf(texts, { encoding: 'gzip', bytes: Buffer.alloc(9000), entries, freeEntries }));
   const all = await held(queue);
   assert.deepEqual(Buffer.concat(all.map((share) => share.entries)), entries);
 });
@@ -322,6 +343,7 @@ test('what can never be read is buried with its reason, all of it', async () => 
     input: 'forward',
     tenant: null,
     sender: 's',
+    peerAddress: '10.0.0.9',
     bytes,
     reason: 'chunk_undecodable',
     error: 'no',
@@ -330,6 +352,7 @@ test('what can never be read is buried with its reason, all of it', async () => 
   assert.equal(letter?.value.length, bytes.length);
   assert.equal(letter?.cut, false);
   assert.equal(letter?.reason, 'chunk_undecodable');
+  assert.equal(letter?.peerAddress, '10.0.0.9');
   assert.equal(decodeBatches(letter?.batches ?? Buffer.alloc(0))?.[0]?.tag, 't');
 });
 

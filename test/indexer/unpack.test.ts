@@ -4,6 +4,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
+import { BulkBody } from '#indexer/bulk/body.ts';
+import { DocumentWriter, VALUES_MAX } from '#indexer/parse/document.ts';
 import { unpack } from '#indexer/unpack.ts';
 import { compress } from '#shared/record/compression.ts';
 import { type Batch, encodeBatches } from '#shared/record/record.ts';
@@ -114,4 +116,22 @@ test('random bytes never make it throw', async () => {
       },
     ),
   );
+});
+
+test('an entry that holds more values than a document may is known by their number, and its neighbours are not', async () => {
+  const nils = (count: number): Buffer => {
+    const head = Buffer.from([0x92, 0x01, 0x81, 0xa1, 0x61, 0xdd, 0, 0, 0, 0]);
+    head.writeUInt32BE(count, head.length - 4);
+    return Buffer.concat([head, Buffer.alloc(count, 0xc0)]);
+  };
+  const most = 2 * VALUES_MAX + 1024;
+  const few = nils(most - 4);
+  const many = nils(most - 3);
+  const opened = await open(headers([4]), Buffer.concat([entry, few, many, entry]), 10_000_000);
+  assert(opened.kind === 'unpacked');
+  assert.deepEqual([...opened.crowded], [2]);
+  // What is known by their number only would have been found too large by looking at each.
+  const documents = new DocumentWriter(new BulkBody());
+  documents.beginBatch(batch(1), 0);
+  assert.equal(documents.write(few, 0, few.length, 0), 'document_too_large');
 });

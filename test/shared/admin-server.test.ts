@@ -9,7 +9,7 @@ const OPEN = {
   door: openDoor(),
   access: { admit: async () => ({ who: 'anyone', mayAct: true }), whoIs: () => 'anyone' },
   tls: null,
-  telemetry: { authFailed() {}, acted() {} },
+  telemetry: { authFailed() {}, connectionEnded() {}, acted() {} },
 } as const;
 
 async function get(url: string): Promise<{ status: number; type: string; text: string }> {
@@ -155,6 +155,7 @@ test('an action is told with who asked for it, and what became of it', async () 
     access: { admit: async ({ url }) => ({ who: 'ops', mayAct: url !== '/far' }), whoIs: () => 'ops' },
     telemetry: {
       authFailed: (_input, reason, peer) => told.push(`${reason} ${peer}`),
+      connectionEnded: (_input, reason, peer) => told.push(`${reason} ${peer}`),
       acted: ({ action, who, peer, outcome }) => told.push(`${action} ${who} ${peer} ${outcome}`),
     },
     metrics: async () => ({ contentType: 'text/plain', body: '' }),

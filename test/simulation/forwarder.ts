@@ -9,6 +9,7 @@ import { ForwardConnections } from '#forwarder/accept/forward-connections.ts';
 import { ReadingGate } from '#forwarder/accept/reading-gate.ts';
 import { RefusalPace } from '#forwarder/accept/refusal-pace.ts';
 import { loadAdmission } from '#forwarder/admit/admission.ts';
+import { LoginLimit } from '#forwarder/admit/login-limit.ts';
 import type { Chunk, SlicedIntake, Undecodable } from '#forwarder/chunk.ts';
 import { unpackingBudget } from '#forwarder/edge.ts';
 import { QueueIntake } from '#forwarder/intake.ts';
@@ -169,7 +170,7 @@ class Run {
       telemetry,
       clock: process,
       tls: null,
-      logins: { hold: () => Promise.resolve() },
+      logins: new LoginLimit({ clock: process, pace: { hold: () => Promise.resolve() } }),
       serverName: name,
       door: openDoor({ telemetry }),
       handshakeTimeoutMs: config['forward.handshake_timeout_ms'],

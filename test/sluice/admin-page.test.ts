@@ -4,19 +4,20 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { type RequestOptions, request as plainRequest } from 'node:http';
+import { Agent, type RequestOptions, request as plainRequest } from 'node:http';
 import { request as tlsRequest } from 'node:https';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, test } from 'node:test';
-import { systemClock } from '#shared/clock.ts';
+import { type Clock, systemClock } from '#shared/clock.ts';
 import { loadConfig } from '#shared/config/load.ts';
 import type { Config } from '#shared/config/settings.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { createLog } from '#shared/log.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { Authority } from '#test/forwarder/admit/certificates.ts';
+import { VirtualClock } from '#test/memory/clock.ts';
 import { askAdmin } from '../../services/sluice/admin/ask.ts';
 import { startAdminPage } from '../../services/sluice/admin/page.ts';
 import { run as health } from '../../services/sluice/commands/health.ts';
@@ -42,13 +43,13 @@ interface Line {
 }
 
 /** A page; `config`: with its address as bound. */
-async function open(env: Readonly<Record<string, string>>) {
+async function open(env: Readonly<Record<string, string>>, clock: Clock = systemClock) {
   const lines: (Line & Record<string, unknown>)[] = [];
   const log = createLog('info', systemClock, { lines: { write: (line: string) => void lines.push(JSON.parse(line)) } });
   const metrics = new Metrics({ version: '0', command: 'test' });
   const config = configOf(env);
   const page = await startAdminPage(
-    { config, clock: systemClock, log, metrics },
+    { config, clock, log, metrics },
     {
       metrics: (accept) => metrics.render(accept),
       unreadyReasons: () => ['broker-7 is away'],
@@ -85,7 +86,7 @@ async function ask(config: Config, path: string, { cert, key, ...options }: Aski
     : plainRequest(to);
   asked.end(options.method === 'POST' ? '{}' : undefined);
   const [response] = await once(asked, 'response');
-  return { status: response.statusCode as number, body: await text(response) };
+  return { status: response.statusCode as number, headers: response.headers, body: await text(response) };
 }
 
 const bearer = (token: string) => ({ headers: { authorization: `Bearer ${token}` } });
@@ -148,6 +149,57 @@ test('refusals of one peer are a line at once, and one with their number at the 
     ],
   );
 });
+
+test('however many connections guess, so many guesses are looked at; a scraper that was let in goes on', async () => {
+  const clock = new VirtualClock();
+  await using page = await open({ SLUICE_ADMIN_TOKEN: TOKEN }, clock);
+  const { config, lines } = page;
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const scraper = { ...bearer(TOKEN), agent };
+  assert.equal((await ask(config, '/metrics', scraper)).status, 200);
+  const statuses: number[] = [];
+  const guesses = Array.from({ length: 40 }, (_, n) =>
+    // On any path, for a probe is told too whether its token is right.
+    ask(config, n % 2 ? '/metrics' : '/livez', bearer(`a-guess-${n}`)).then(({ status }) => statuses.push(status)),
+  );
+  // Those that are held wait for the clock.
+  while (statuses.length < 40 - 16) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(statuses.filter((status) => status === 429).length, 10);
+  const { status, headers } = await ask(config, '/metrics', bearer(TOKEN));
+  assert.deepEqual([status, headers['retry-after'], headers['connection']], [429, '2', 'close']);
+  assert.equal((await ask(config, '/metrics', scraper)).status, 200);
+  assert.equal((await ask(config, '/livez')).status, 200);
+  await clock.advance(1000);
+  await Promise.all(guesses);
+  assert.equal(statuses.filter((each) => each === 401).length, 30);
+  assert.equal((await ask(config, '/metrics', bearer(TOKEN))).status, 200);
+  agent.destroy();
+  assert.ok(lines.some(({ event, reason }) => event === 'access_refused' && reason === 'login_limited'));
+});
+
+for (const [how, env] of [
+  ['in the clear', {}],
+  ['by TLS', tls()],
+] as const) {
+  test(`an address that connects, or asks, too often is refused, ${how}; this machine is not, unless it is said`, async () => {
+    const rates = { SLUICE_RATE_CONNECTIONS_PER_ADDRESS: '2', SLUICE_RATE_REQUESTS_PER_ADDRESS: '1' };
+    const named = { ...rates, SLUICE_RATE_EXEMPT_NETWORKS: '192.0.2.0/24' };
+    const clock = new VirtualClock();
+    await using page = await open({ ...env, ...named }, clock);
+    for (let i = 0; i < 10; i++) assert.equal((await ask(page.config, '/livez')).status, 200);
+    for (let i = 0; i < 10; i++) assert.equal((await ask(page.config, '/livez')).status, 429);
+    await assert.rejects(ask(page.config, '/livez'), 'closed before a byte is read');
+    await clock.advance(1000);
+    assert.equal((await ask(page.config, '/livez')).status, 200);
+    const refused = page.lines.filter(({ reason }) => reason === 'too_fast');
+    assert.deepEqual(
+      refused.map(({ event, count }) => [event, count]),
+      [['access_refused', 1]],
+    );
+    await using exempt = await open({ ...env, ...rates }, clock);
+    for (let i = 0; i < 30; i++) assert.equal((await ask(exempt.config, '/livez')).status, 200);
+  });
+}
 
 test('without a token: actions for this machine; a page in a browser is refused all but the probes', async () => {
   await using page = await open({});

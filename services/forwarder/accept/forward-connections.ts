@@ -1,11 +1,13 @@
 // The connections of a Forward server: how they come to a session, by way of TLS and of the handshake where these are asked for. Who may
 // connect is asked at the door (admit/door.ts), before a byte is read.
 
-import type { Server, Socket } from 'node:net';
+import { isIP, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import type { Clock } from '#shared/clock.ts';
+import { UNIX_PEER } from '#shared/networks.ts';
 import type { Admission, Peer } from '../admit/admission.ts';
 import type { Door } from '../admit/door.ts';
+import type { Logins } from '../admit/login-limit.ts';
 import { peerOf, tlsFailure, type TlsContext } from '../admit/tls.ts';
 import type { ForwarderTelemetry } from '../telemetry.ts';
 import { ForwardHandshake } from './forward-handshake.ts';
@@ -15,8 +17,8 @@ import type { SessionOptions, SessionPeer } from './session-options.ts';
 export interface ConnectionOptions {
   readonly admission: Admission;
   readonly door: Door;
-  /** How long those wait for their answer whose handshake is wrong. */
-  readonly logins: { hold(peer: string): Promise<void> };
+  /** How often those may guess whose handshake is wrong, and how long they wait for their answer. */
+  readonly logins: Logins;
   readonly telemetry: ForwarderTelemetry;
   readonly clock: Clock;
   /** Null: senders speak in the clear. */
@@ -28,6 +30,11 @@ export interface ConnectionOptions {
 
 /** How often connections are looked at. */
 const LOOK_INTERVAL_MS = 1000;
+
+/** The name of one that says itself what it is called. No such name is an address: only who is there counts as that. */
+export function claimedName(hostname: string): string {
+  return isIP(hostname) !== 0 || hostname === UNIX_PEER ? `hostname ${hostname}` : hostname;
+}
 
 export class ForwardConnections {
   readonly #options: ConnectionOptions;
@@ -93,7 +100,8 @@ export class ForwardConnections {
       { ...this.#options, credentials, peer: address },
       ({ user, hostname, unread }) => {
         limit[Symbol.dispose]();
-        this.#begin(socket, { sender: hostname, address, rate, principal: admission.principalOf(peer, user), unread });
+        const principal = admission.principalOf(peer, user);
+        this.#begin(socket, { sender: claimedName(hostname), address, rate, principal, unread });
       },
     );
   }

@@ -1,13 +1,15 @@
 // The first moments of a connection that has to show who it is: HELO, PING, PONG (decode/handshake.ts), and then a session.
 //
 // Guarantees: before its PING is found right nothing is read of it but that frame, of a few KiB; the nonce is of this connection
-// alone, so that no PING serves twice; whatever was wrong, the answer is the same, and the connection is closed.
+// alone, so that no PING serves twice; whatever was wrong, the answer is the same, and the connection is closed. Where its address has guessed too
+// often nothing is compared and there is no answer: whoever has the key takes that for a broken connection, and comes again.
 
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { Clock } from '#shared/clock.ts';
 import { FrameScanner, NEED_MORE } from '#shared/msgpack/frame-scanner.ts';
 import type { Credentials } from '../admit/credentials.ts';
+import type { Logins } from '../admit/login-limit.ts';
 import type { User } from '../admit/users.ts';
 import {
   decodePing,
@@ -27,7 +29,7 @@ export interface HandshakeOptions {
   readonly clock: Clock;
   /** Address of who shakes hands. */
   readonly peer: string;
-  readonly logins: { hold(peer: string): Promise<void> };
+  readonly logins: Logins;
   /** How we call ourselves; must not be a sender's hostname, for fluentd takes that for a loop. */
   readonly serverName: string;
 }
@@ -82,14 +84,18 @@ export class ForwardHandshake {
     this.#socket.pause().off('data', this.#onData).off('end', this.#onEnd);
     const ping = Buffer.isBuffer(frame) ? decodePing(frame) : null;
     if (ping) this.#verify(ping);
-    else void this.#refuse('handshake_malformed');
+    else void this.#refuse('handshake_malformed', this.#options.logins.hold(this.#options.peer));
   }
 
   #verify(ping: Ping): void {
-    const { credentials, serverName } = this.#options;
+    const { credentials, serverName, logins, peer } = this.#options;
+    if (!logins.mayLook(peer)) {
+      void this.#turnAway();
+      return;
+    }
     const verdict = credentials.verify(ping, this.#nonce, this.#authSalt);
     if (verdict.kind === 'refused') {
-      void this.#refuse(verdict.reason);
+      void this.#refuse(verdict.reason, logins.wrong(peer));
       return;
     }
     const digest = handshakeDigest(ping.salt, serverName, this.#nonce, credentials.sharedKey);
@@ -98,12 +104,20 @@ export class ForwardHandshake {
     this.#admitted({ user: verdict.user, hostname: ping.hostname.toString('utf8'), unread });
   }
 
-  /** The later, the more often this peer was refused; it is not read meanwhile. */
-  async #refuse(reason: AuthFailure): Promise<void> {
-    const socket = this.#socket;
+  /** At a pace, for some senders come back at once. */
+  async #turnAway(): Promise<void> {
     const { telemetry, logins, peer } = this.#options;
-    telemetry.authFailed('forward', reason, peer);
+    telemetry.authFailed('forward', 'login_limited', peer);
     await logins.hold(peer);
+    this.#socket.destroy();
+  }
+
+  /** The later, the more often this peer was refused; it is not read meanwhile. */
+  async #refuse(reason: AuthFailure, answerable: Promise<void>): Promise<void> {
+    const socket = this.#socket;
+    const { telemetry, peer } = this.#options;
+    telemetry.authFailed('forward', reason, peer);
+    await answerable;
     socket.end(REFUSAL);
     // Unread input would turn the end into a reset, which can take the answer with it.
     let bytes = 0;

@@ -3,12 +3,15 @@
 import { chmodSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { type TcpAddress, listenFailure, listenOn, parseListenAddress, printAddress } from '#shared/listen-address.ts';
+import type { AddressRate } from '../admit/address-rates.ts';
 import { type ConnectionOptions, ForwardConnections } from './forward-connections.ts';
 import { startUdpHeartbeat } from './udp-heartbeat.ts';
 
 export interface ForwardServerOptions extends ConnectionOptions {
   /** Permissions of a unix socket; undefined: as the umask says. */
   readonly socketMode?: number | undefined;
+  /** How many heartbeats of an address are answered; null: any number. */
+  readonly datagramRates: { of(address: string): AddressRate | null } | null;
 }
 
 export interface ForwardServer {
@@ -43,11 +46,14 @@ export async function startForwardServer(listen: string, options: ForwardServerO
   };
 }
 
-function heartbeatOn(bound: TcpAddress, { admission, telemetry }: ConnectionOptions): Promise<AsyncDisposable> {
-  return startUdpHeartbeat(bound, (address) => {
+function heartbeatOn(
+  bound: TcpAddress,
+  { admission, telemetry, datagramRates }: ForwardServerOptions,
+): Promise<AsyncDisposable> {
+  return startUdpHeartbeat(bound, (address, bytes) => {
     const isAdmitted = admission.admits(address);
     if (!isAdmitted) telemetry.datagramRefused('forward', address);
-    return isAdmitted;
+    return isAdmitted && datagramRates?.of(address)?.datagram(bytes) !== false;
   });
 }
 

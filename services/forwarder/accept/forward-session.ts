@@ -43,7 +43,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
   readonly #watch: SessionWatch;
   readonly #reader: FrameReader;
   readonly #taker: FrameTaker;
-  readonly #sender: string;
+  readonly #address: string;
   readonly #answers: Answers;
   readonly #intake: SessionIntake;
   readonly #inFlight: InFlight;
@@ -62,7 +62,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
 
   constructor(socket: Socket, options: SessionOptions, from: SessionPeer) {
     this.#socket = socket;
-    this.#sender = from.sender;
+    this.#address = from.address;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     const roomOfTenant = options.roomOf?.(from.principal.tenant) ?? options.intake;
@@ -288,7 +288,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
     this.#refusing = true;
     this.flow();
     const { pace } = this.#options;
-    if (pace) void pace.hold(this.#sender).then(() => this.#finish());
+    if (pace) void pace.hold(this.#address).then(() => this.#finish());
     else this.#finish();
   }
 

@@ -7,6 +7,7 @@ import { reasonOf, SluiceError } from '#shared/errors.ts';
 import { countEntries, isArray } from '#shared/msgpack/extents.ts';
 import type { Encoding } from '#shared/record/record.ts';
 import { type SliceSource, sourceOf } from '#shared/record/unpack-slices.ts';
+import { freeDecompressed } from '#shared/record/compression.ts';
 import type { Chunk, Origin, Undecodable } from '../chunk.ts';
 import { ForwardDecoder, type ForwardFrame, type ForwardRefusal } from '../decode/forward-frame.ts';
 import { jsonFrame } from '../decode/json-mode.ts';
@@ -37,6 +38,7 @@ export type FrameRefusal = 'frame_too_large' | 'frame_unkept' | 'frame_malformed
 export interface Sender {
   /** Hostname of an authenticated sender, else the peer's address. */
   readonly sender: string;
+  readonly address?: string;
   readonly principal: Principal;
 }
 
@@ -224,7 +226,8 @@ export class FrameTaker {
     }
     const tag = this.#admitted(frame.tag);
     if (tag === null) return null;
-    this.#outcomes.accept({ ...this.#origin(tag), chunkId, encoding, bytes, entries, count }, chunk);
+    const run = { ...this.#origin(tag), chunkId, encoding, bytes, entries, count };
+    this.#outcomes.accept(entries === bytes ? run : { ...run, freeEntries: () => freeDecompressed(entries) }, chunk);
     return null;
   }
 
@@ -267,8 +270,9 @@ export class FrameTaker {
   }
 
   #origin(tag: string): Origin {
-    const { principal, sender } = this.#sender;
-    return { tag, input: 'forward', tenant: principal.tenant, sender };
+    const { principal, sender, address } = this.#sender;
+    const origin = { tag, input: 'forward', tenant: principal.tenant, sender } as const;
+    return address === undefined || address === sender ? origin : { ...origin, peerAddress: address };
   }
 }
 

@@ -50,10 +50,14 @@ export class GelfDatagrams implements AsyncDisposable {
 
   take(datagram: Buffer, sender: string): void {
     const { admit, unacked } = this.#options;
-    if (!unacked.hasRoom || this.#waitingBytes > WAITING_BYTES_MAX) this.#drops.add('udp_no_room', datagram.length);
-    else if (!this.#runs.originOf(sender, admit)) {
-      this.#options.telemetry.datagramRefused('gelf', sender);
-      this.#drops.add('not_allowed', datagram.length);
+    if (!unacked.hasRoom || this.#waitingBytes > WAITING_BYTES_MAX) {
+      this.#drops.add('udp_no_room', datagram.length);
+      return;
+    }
+    const refusal = this.#runs.refusalOf(sender, datagram.length, admit);
+    if (refusal !== null) {
+      if (refusal === 'not_allowed') this.#options.telemetry.datagramRefused('gelf', sender);
+      this.#drops.add(refusal, datagram.length);
     } else if (isGelfChunk(datagram)) this.#takeChunk(datagram, sender);
     else this.#takeMessage(datagram, sender);
   }

@@ -93,8 +93,13 @@ export class BodyReader {
 
   /**
    * The body as it comes, without a limit on all of it; a piece is counted while its taker is at work on it. Throws as `read` does.
+   * @param mayGoOn asked before each further piece; nothing is counted while it is waited for
    */
-  async *pieces(request: IncomingMessage, begin: () => void): AsyncGenerator<Buffer, void, undefined> {
+  async *pieces(
+    request: IncomingMessage,
+    begin: () => void,
+    mayGoOn: () => Promise<void>,
+  ): AsyncGenerator<Buffer, void, undefined> {
     await this.#room();
     begin();
     try {
@@ -104,6 +109,7 @@ export class BodyReader {
           using _permit = this.#budget.take(piece.length + PIECE_OVERHEAD_BYTES);
           yield piece;
         }
+        await mayGoOn();
         await this.#room();
       }
     } catch (error) {

@@ -20,7 +20,7 @@ export class HttpConnections {
   /** Their next answer is the last one. */
   readonly #ending = new WeakSet<Socket>();
   readonly #events: ConnectionEvents;
-  #closing = false;
+  readonly #stopping = new AbortController();
 
   constructor(server: Server, events: ConnectionEvents) {
     this.#events = events;
@@ -33,17 +33,22 @@ export class HttpConnections {
   }
 
   get closing(): boolean {
-    return this.#closing;
+    return this.#stopping.signal.aborted;
+  }
+
+  /** Aborted when it closes. */
+  get stopping(): AbortSignal {
+    return this.#stopping.signal;
   }
 
   /** Whether the answer that is about to be sent is the connection's last. */
   isEnding(socket: Socket): boolean {
-    return this.#closing || this.#ending.has(socket);
+    return this.closing || this.#ending.has(socket);
   }
 
   /** Closes idle connections now, and the others as they are answered. */
   close(): void {
-    this.#closing = true;
+    this.#stopping.abort();
     for (const [socket, inHand] of this.#inHand) if (inHand.count === 0) socket.destroy();
   }
 

@@ -24,24 +24,21 @@ import {
 import { tagOfHeader } from '../decode/http-tag.ts';
 import { countExcessOf } from '../event-limit.ts';
 import { type Grant, type Principal, tagOfPrincipal } from '../principal.ts';
-import type { AuthFailure } from '../telemetry.ts';
 import type { TenantRoom } from '../tenant-rooms.ts';
 import type { Converter } from './converter.ts';
 import { type BodyReader, compressionOf } from './http-body.ts';
 import { codeOf, messageOf } from './http-errors.ts';
+import { HttpLogin, type HttpLoginOptions, type LoginTelemetry, isLoginRefusal } from './http-login.ts';
 
 const IDEMPOTENCY_KEY_MAX = 255;
-const CHALLENGE = 'Bearer realm="sluice", Basic realm="sluice"';
 /** Refusals of who sends, or how much, not of what was sent: told of as such. */
 const REFUSES_SENDER: ReadonlySet<string> = new Set<ErrorCode>(['origin_refused', 'tag_refused', 'rate_limited']);
 /** A refused body larger than this is not passed over: its connection is closed. */
 const PASSED_OVER_MAX = 256 * 1024 * 1024;
 
-export interface HttpTelemetry {
+export interface HttpTelemetry extends LoginTelemetry {
   connectionOpened(input: 'http'): void;
   connectionClosed(input: 'http'): void;
-  /** `detail`: never a secret. */
-  authFailed(input: 'http', reason: AuthFailure, peer: string | null, detail?: string): void;
   /** A request was refused before intake had its events; `refusedPeer`: for who sent it or how much. */
   chunkRejected(input: InputName, reason: ErrorCode | 'internal', detail: string, refusedPeer?: string): void;
 }
@@ -59,28 +56,26 @@ export type HttpDialect = (scope: FastifyInstance, context: HttpContext) => void
 type ErrorHandler = (error: unknown, request: FastifyRequest, reply: FastifyReply) => FastifyReply;
 type Answer = (error: unknown, reply: FastifyReply, request: FastifyRequest) => FastifyReply;
 
-export interface HttpContextOptions {
+export interface HttpContextOptions extends HttpLoginOptions {
   readonly intake: Intake;
-  readonly telemetry: Pick<HttpTelemetry, 'chunkRejected' | 'authFailed'>;
+  readonly telemetry: Pick<HttpTelemetry, 'chunkRejected'> & LoginTelemetry;
   readonly clock: Clock;
   readonly bodies: BodyReader;
   readonly converter: Converter;
   /** Most bytes of a body, and of its entries. */
   readonly bodyBytesMax: number;
-  /** Null: senders need no token. */
-  readonly tokens: { grantOf(authorization: string): Grant | null } | null;
   /** Who sent it; null where the connection is gone. */
   readonly peerOf: (request: IncomingMessage) => Peer | null;
   /** Whom a request speaks for, by its token, if it had to have one, and by its connection. */
   readonly principalOf: (peer: Peer, grant: Grant | null) => Principal;
-  /** How long those wait for their answer that are refused. */
-  readonly pace: { hold(peer: string): Promise<void> };
   /** What a tenant may bring. */
   readonly roomOf: (tenant: string | null) => Pick<TenantRoom, 'rateWaitMs'>;
   /** What an address may bring; null: it has no rate. */
   readonly rateOf: (address: string) => AddressRate | null;
   /** How long a refused body is passed over. */
   readonly timeoutMs: number;
+  /** Aborted when we take no new requests any more. */
+  readonly stopping: AbortSignal;
   /** Requests that wait for 100 Continue. */
   readonly expecting: WeakSet<IncomingMessage>;
 }
@@ -92,35 +87,25 @@ export class HttpContext {
   readonly #counted = new WeakSet<object>();
   /** Of each connection, asked for once. */
   readonly #rates = new WeakMap<object, AddressRate | null>();
-  /** What the tokens of requests grant. */
-  readonly #grants = new WeakMap<IncomingMessage, Grant>();
+  readonly #login: HttpLogin;
 
   constructor(options: HttpContextOptions) {
     this.options = options;
+    this.#login = new HttpLogin(options);
     this.bodyBytesMax = options.bodyBytesMax;
   }
 
-  /** Before anything of the body is read. Rejects with rate_limited, or unauthorized, the later the more often this peer was refused. */
+  /** Before anything of the body is read. Rejects with rate_limited, login_limited, or unauthorized, the later the more often this peer was refused. */
   async admit({ raw, routeOptions }: FastifyRequest, reply: FastifyReply): Promise<void> {
-    const { tokens, telemetry, peerOf } = this.options;
-    const peer = peerOf(raw)?.address ?? null;
+    const peer = this.options.peerOf(raw)?.address ?? null;
     if (peer !== null && this.#rateOf(raw, peer)?.request() === false) {
       throw new SluiceError(
         'rate_limited',
         'Cannot take events: their address sends more than its rate; send again later',
       );
     }
-    if (!tokens || routeOptions.config.open || raw.method === 'OPTIONS') return;
-    const { authorization } = raw.headers;
-    const grant = authorization === undefined ? null : tokens.grantOf(authorization);
-    if (grant) {
-      this.#grants.set(raw, grant);
-      return;
-    }
-    telemetry.authFailed('http', authorization === undefined ? 'token_missing' : 'token_wrong', peer);
-    await this.options.pace.hold(peer ?? '');
-    reply.header('www-authenticate', CHALLENGE);
-    throw new SluiceError('unauthorized', 'Cannot take events: no token that is known came with them');
+    if (routeOptions.config.open || raw.method === 'OPTIONS') return;
+    await this.#login.admit(raw, peer, reply);
   }
 
   /**
@@ -135,7 +120,7 @@ export class HttpContext {
     const compression = ownEncoding !== undefined && encoding === ownEncoding ? null : compressionOf(encoding);
     const peer = this.options.peerOf(raw);
     if (!peer) throw new SluiceError('request_malformed', 'Cannot take events: the connection was closed');
-    const principal = this.options.principalOf(peer, this.#grants.get(raw) ?? null);
+    const principal = this.options.principalOf(peer, this.#login.grantOf(raw));
     const sender = peer.address;
     const counted = this.#counted;
     const rate = this.#rateOf(raw, sender);
@@ -157,8 +142,8 @@ export class HttpContext {
     return (error, request, reply) => {
       const { raw } = request;
       const code = codeOf(error);
-      if (code !== 'unauthorized') this.refused(input, error, this.options.peerOf(raw)?.address);
-      const ends = code === 'unauthorized' || code === 'request_timeout';
+      if (!isLoginRefusal(code)) this.refused(input, error, this.options.peerOf(raw)?.address);
+      const ends = isLoginRefusal(code) || code === 'request_timeout';
       if (ends || expecting.has(raw) || !mayPassOver(raw)) reply.header('connection', 'close');
       else if (!raw.complete) this.#passOver(raw);
       return answer(error, reply, request);
@@ -173,9 +158,11 @@ export class HttpContext {
     this.options.telemetry.chunkRejected(input, code, messageOf(error), refusedPeer);
   }
 
-  /** What is left of a refused body is read and forgotten, so that its sender may go on; but not for ever. */
+  /** What is left of a refused body is read and forgotten, so that its sender may go on; but not for ever, nor for nothing. */
   #passOver(request: IncomingMessage): void {
     const { clock, timeoutMs } = this.options;
+    const rate = this.#rates.get(request.socket);
+    if (rate) request.on('data', (piece: Buffer) => rate.take(piece.length));
     // Its connection ends with it, where it has one.
     const timer = clock.timer(timeoutMs, () => request.destroy());
     request.once('close', () => timer[Symbol.dispose]());
@@ -267,15 +254,28 @@ export class HttpExchange implements Disposable {
 
   /** The body piece by piece, as it is sent, for what has no end that is known; the next one is read when there is room. */
   async *pieces(): AsyncGenerator<Buffer, void, undefined> {
-    const { bodies, begin, compression, rate, clock } = this.#options;
+    const { bodies, begin, compression, rate } = this.#options;
     if (compression) {
       throw new SluiceError('encoding_unknown', 'Cannot read the body: here it must have no Content-Encoding');
     }
-    for await (const piece of bodies.pieces(this.#request, begin)) {
+    for await (const piece of bodies.pieces(this.#request, begin, () => this.#rateAllows())) {
       rate?.take(piece.length);
       yield piece;
-      if (rate && rate.waitMs > 0) await passed(clock, rate.waitMs);
     }
+  }
+
+  /** Resolves when the rate of its address lets more be read, when its sender is gone, or when we stop: then what was sent is still read. */
+  async #rateAllows(): Promise<void> {
+    const { rate, clock, stopping } = this.#options;
+    if (!rate || rate.waitMs === 0) return;
+    const over = new AbortController();
+    const end = (): void => over.abort();
+    this.#request.once('close', end);
+    stopping.addEventListener('abort', end, { once: true });
+    if (this.#request.destroyed || stopping.aborted) end();
+    while (!over.signal.aborted && rate.waitMs > 0) await passed(clock, rate.waitMs, over.signal);
+    this.#request.off('close', end);
+    stopping.removeEventListener('abort', end);
   }
 
   /** The body, which is void from here on, to what its dialect makes of it; the memory of that is counted. Rejects with body_too_costly or too_many_events. */

@@ -17,6 +17,7 @@ import { listenOn, parseListenAddress, printAddress } from '#shared/listen-addre
 import type { Peer } from '../admit/admission.ts';
 import type { AddressRate } from '../admit/address-rates.ts';
 import type { Door } from '../admit/door.ts';
+import type { Logins } from '../admit/login-limit.ts';
 import { peerOf, type TlsContext } from '../admit/tls.ts';
 import type { Intake } from '../chunk.ts';
 import { elasticsearch } from '../dialects/elasticsearch/route.ts';
@@ -46,8 +47,8 @@ export interface HttpServerOptions {
   readonly unpacking: ByteBudget;
   /** Null: requests come in the clear. */
   readonly tls: TlsContext | null;
-  /** How long those wait for their answer that show no token that is known. */
-  readonly pace: { hold(peer: string): Promise<void> };
+  /** How often those may guess that show no token that is known, and how long they wait for their answer. */
+  readonly logins: Logins;
   /** What a tenant may bring. */
   readonly roomOf: (tenant: string | null) => Pick<TenantRoom, 'rateWaitMs'>;
   /** Null: senders need no token. */
@@ -122,7 +123,7 @@ export async function prepareHttp(
   listensOn: 'tcp' | 'unix',
 ): Promise<{ readonly fastify: FastifyInstance; readonly connections: HttpConnections }> {
   const limits = { ...LIMITS, ...options.limits };
-  const { telemetry, clock, tokens, principalOf, roomOf, rateOf, unpacking, pace } = options;
+  const { telemetry, clock, tokens, principalOf, roomOf, rateOf, unpacking, logins } = options;
   const fastify = createFastify(limits, options, (error, socket) => connections.broken(error, socket));
   const connections = new HttpConnections(fastify.server, {
     opened: () => telemetry.connectionOpened('http'),
@@ -139,7 +140,8 @@ export async function prepareHttp(
   const expecting = expectingContinue(fastify.server);
   const peerOfRequest = ({ socket }: IncomingMessage): Peer | null => peerOf(socket, listensOn);
   const shared = { intake, telemetry, clock, bodies, bodyBytesMax, tokens, principalOf, roomOf, timeoutMs, expecting };
-  const context = new HttpContext({ ...shared, rateOf, pace, converter, peerOf: peerOfRequest });
+  const { stopping } = connections;
+  const context = new HttpContext({ ...shared, rateOf, logins, converter, stopping, peerOf: peerOfRequest });
   addRoutes(fastify, { connections, context, corsOrigins: options.corsOrigins });
   await fastify.ready();
   return { fastify, connections };

@@ -2,6 +2,7 @@
 
 import type { Clock } from '#shared/clock.ts';
 import type { Chunk, InputName } from '../chunk.ts';
+import type { AddressRate } from '../admit/address-rates.ts';
 import { EntryRun } from './entry-run.ts';
 import type { Admit } from '../admit/admission.ts';
 import type { Unacked } from './unacked.ts';
@@ -19,6 +20,8 @@ export interface SenderRunsOptions {
   readonly tag: string;
   readonly unacked: Unacked;
   readonly clock: Clock;
+  /** What an address may bring; null: any number. */
+  readonly datagramRates: { of(address: string): AddressRate | null } | null;
 }
 
 type Origin = Pick<Chunk, 'tag' | 'input' | 'tenant' | 'sender'>;
@@ -26,6 +29,8 @@ type Origin = Pick<Chunk, 'tag' | 'input' | 'tenant' | 'sender'>;
 interface SenderRun {
   readonly origin: Origin;
   readonly run: EntryRun;
+  /** Null: its address has none. */
+  readonly rate: AddressRate | null;
 }
 
 export class SenderRuns {
@@ -35,6 +40,13 @@ export class SenderRuns {
 
   constructor(options: SenderRunsOptions) {
     this.#options = options;
+  }
+
+  /** Why a datagram of the sender is not taken; null: it is, and counts. */
+  refusalOf(sender: string, bytes: number, admit: Admit): 'not_allowed' | 'address_rate' | null {
+    const senderRun = this.#of(sender, admit);
+    if (!senderRun) return 'not_allowed';
+    return senderRun.rate?.datagram(bytes) === false ? 'address_rate' : null;
   }
 
   /** Where the sender's next entry goes; it is sent on at the end of this turn of the event loop. Null: it is not let in. */
@@ -59,9 +71,9 @@ export class SenderRuns {
     const principal = admit({ address: sender, certificateNames: [] });
     if (!principal) return null;
     if (this.#runs.size >= SENDERS_MAX) this.flush();
-    const { input, tag } = this.#options;
+    const { input, tag, datagramRates } = this.#options;
     const origin = { tag: principal.tagPrefix + tag, input, tenant: principal.tenant, sender };
-    const senderRun = { origin, run: new EntryRun() };
+    const senderRun = { origin, run: new EntryRun(), rate: datagramRates?.of(sender) ?? null };
     this.#runs.set(sender, senderRun);
     return senderRun;
   }

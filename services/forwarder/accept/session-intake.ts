@@ -1,7 +1,7 @@
 // How the chunks of one connection go to intake: each under the name that it goes by, where equal chunks have names of their own; and what
 // intake never takes goes to the dead letters instead, for its sender would send it for ever.
 
-import type { Chunk, SlicedChunk, SlicedIntake, Undecodable } from '../chunk.ts';
+import { type Chunk, originOf, type SlicedChunk, type SlicedIntake, type Undecodable } from '../chunk.ts';
 import { contentOf } from '../decode/content.ts';
 import type { ForwarderTelemetry } from '../telemetry.ts';
 import { EqualChunks, type NamedChunk, type UnackedNames } from './equal-chunks.ts';
@@ -63,8 +63,7 @@ export class SessionIntake {
       await intake.accept(chunk);
     } catch (error) {
       if (!isExcess(error)) throw error;
-      const { tag, input, tenant, sender, bytes } = chunk;
-      await intake.bury({ tag, input, tenant, sender, bytes, reason: 'too_many_events', error: error.message });
+      await intake.bury({ ...originOf(chunk), bytes: chunk.bytes, reason: 'too_many_events', error: error.message });
     }
   }
 

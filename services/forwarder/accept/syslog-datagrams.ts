@@ -36,10 +36,11 @@ export class SyslogDatagrams implements Disposable {
       this.#drops.add('udp_no_room', bytes.length);
       return;
     }
-    const run = this.#runs.runOf(sender, admit);
+    const refusal = this.#runs.refusalOf(sender, bytes.length, admit);
+    const run = refusal === null ? this.#runs.runOf(sender, admit) : null;
     if (!run) {
-      this.#options.telemetry.datagramRefused('syslog', sender);
-      this.#drops.add('not_allowed', bytes.length);
+      if (refusal !== 'address_rate') this.#options.telemetry.datagramRefused('syslog', sender);
+      this.#drops.add(refusal ?? 'not_allowed', bytes.length);
       return;
     }
     const receivedSeconds = Math.floor(clock.epochMs() / 1000);

@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import type { Clock } from '#shared/clock.ts';
 import { parseListenAddress, printAddress } from '#shared/listen-address.ts';
 import type { TlsContext } from '../admit/tls.ts';
+import type { AddressRate } from '../admit/address-rates.ts';
 import type { Admit } from '../admit/admission.ts';
 import type { Door } from '../admit/door.ts';
 import type { Intake } from '../chunk.ts';
@@ -29,6 +30,8 @@ export interface SyslogInputOptions {
   readonly timeZone: string;
   readonly messageBytesMax: number;
   readonly receiveBufferBytes: number;
+  /** What an address may bring by UDP; null: any number. */
+  readonly datagramRates: { of(address: string): AddressRate | null } | null;
   /** Whether to listen for UDP too; absent: yes. */
   readonly datagrams?: boolean;
   readonly door: Door;

@@ -1,12 +1,14 @@
-// What one address may bring in a second: new connections, HTTP requests, bytes. The defaults are far above what a large Docker host or a
-// gateway of many sends, and below what keeps everybody else from being served.
+// What one address may bring in a second: new connections, HTTP requests, bytes, datagrams. The defaults are far above what a large Docker
+// host or a gateway of many sends, and below what keeps everybody else from being served.
 //
 //   connections   one too many is refused at the door (`too_fast`); its sender comes back
 //   requests      one too many is answered 429, with Retry-After
 //   bytes         as they come by the wire, after TLS: past the rate the address is not read for a while, HTTP is answered 429
+//   datagrams     nobody can be asked to wait: past the rate of bytes, or of datagrams, they are dropped and counted (`address_rate`)
 //
-// So nothing is lost that its sender still has. All addresses of an IPv6 network of 64 bits are one. Unix sockets and the networks of
-// `rate.exempt_networks`, at first this machine alone, have no rate; nor have datagrams, which nobody could ask to wait.
+// So but for datagrams nothing is lost that its sender still has. All addresses of an IPv6 network of 64 bits are one. Unix sockets and the
+// networks of `rate.exempt_networks`, at first this machine alone, have no rate. A datagram's address may be forged: so datagrams have rates
+// of their own, and nobody's connections wait for what others sent in his name.
 //
 // Guarantees: at most ADDRESSES_MAX are remembered; one that is forgotten has its burst anew.
 
@@ -22,16 +24,21 @@ export interface AddressLimits {
   readonly connections: number;
   readonly requests: number;
   readonly bytes: number;
+  /** Absent: any number. */
+  readonly datagrams?: number;
 }
 
 export interface AddressRatesOptions {
   readonly limits: AddressLimits;
   readonly exempt: NetworkSet;
   readonly clock: Clock;
-  /** The address is not read for a while. */
+  /** The address is not read for a while, or its datagrams are dropped: the latter is told once a second at most. */
   readonly throttled: (address: string) => void;
 }
 
+/** Of one address; a relay that sends more of them belongs to the exempt networks. */
+const DATAGRAMS_PER_SECOND = 20_000;
+const TELL_INTERVAL_MS = 1000;
 /** What may come at once after a pause, in seconds of the rate. */
 const BURST_SECONDS = 10;
 const ADDRESSES_MAX = 10_000;
@@ -66,6 +73,8 @@ export class AddressRate {
   readonly #connections: TokenBucket | null;
   readonly #requests: TokenBucket | null;
   readonly #bytes: TokenBucket | null;
+  readonly #datagrams: TokenBucket | null;
+  #toldMs = -Infinity;
   /** Whether it may be in debt: only then is the time asked for. */
   #mayBeOver = false;
 
@@ -77,6 +86,7 @@ export class AddressRate {
     this.#connections = bucket(limits.connections);
     this.#requests = bucket(limits.requests);
     this.#bytes = bucket(limits.bytes);
+    this.#datagrams = bucket(limits.datagrams ?? 0);
   }
 
   /** Whether one more connection may come now; counted if so. */
@@ -87,6 +97,18 @@ export class AddressRate {
   /** Whether one more request may come now; counted if so. */
   request(): boolean {
     return this.#one(this.#requests) && this.waitMs === 0;
+  }
+
+  /** Whether a datagram may be taken; counted if so. */
+  datagram(bytes: number): boolean {
+    const nowMs = this.#clock.monotonicMs();
+    if (this.#datagrams?.has(1, nowMs) === false || (this.#bytes && this.#bytes.waitMs(nowMs) > 0)) {
+      this.#tellDropping(nowMs);
+      return false;
+    }
+    this.#datagrams?.take(1, nowMs);
+    this.#bytes?.take(bytes, nowMs);
+    return true;
   }
 
   /** Bytes that were read. */
@@ -105,6 +127,13 @@ export class AddressRate {
     const waitMs = this.#bytes.waitMs(this.#clock.monotonicMs());
     this.#mayBeOver = waitMs > 0;
     return waitMs;
+  }
+
+  /** A sender at its rate is over it again and again. */
+  #tellDropping(nowMs: number): void {
+    if (nowMs - this.#toldMs < TELL_INTERVAL_MS) return;
+    this.#toldMs = nowMs;
+    this.#throttled();
   }
 
   #one(bucket: TokenBucket | null): boolean {
@@ -143,8 +172,31 @@ export async function passed(clock: Clock, ms: number, signal?: AbortSignal): Pr
   const wake = (): void => resolve();
   using _timer = clock.timer(ms, wake);
   signal?.addEventListener('abort', wake, { once: true });
+  if (signal?.aborted) resolve();
   await promise;
   signal?.removeEventListener('abort', wake);
+}
+
+interface RatesSurroundings {
+  readonly clock: Clock;
+  readonly throttled: (address: string) => void;
+}
+
+/** Of connections, requests, and what comes by them. Throws config_invalid. */
+export function connectionRates(config: Config, surroundings: RatesSurroundings): AddressRates {
+  const limits = {
+    connections: config['rate.connections_per_address'],
+    requests: config['rate.requests_per_address'],
+    bytes: config['rate.bytes_per_address'],
+  };
+  return new AddressRates({ ...surroundings, limits, exempt: exemptNetworks(config) });
+}
+
+/** Where bytes have no rate, datagrams have none either. Throws config_invalid. */
+export function datagramRates(config: Config, surroundings: RatesSurroundings): AddressRates {
+  const bytes = config['rate.bytes_per_address'];
+  const limits = { connections: 0, requests: 0, bytes, datagrams: bytes === 0 ? 0 : DATAGRAMS_PER_SECOND };
+  return new AddressRates({ ...surroundings, limits, exempt: exemptNetworks(config) });
 }
 
 /** Throws config_invalid. */

@@ -3,8 +3,11 @@
 //   1e 0f  id (8)  sequence (1)  count (1)  a part of the message
 //
 // Parts come in any order, twice, or not at all. https://go2docs.graylog.org/current/getting_in_log_data/gelf.html
-// Guarantees: total; bounded by bytes and messages, in all and for each sender, of which the oldest gives way; a message whose parts are not
-// there after `timeoutMs` is given up. Each that is given up is told, so that it can be counted. Time is given by the caller.
+// Guarantees: total; bounded by bytes and messages, in all and for each sender (an address, or an IPv6 network of 64 bits), of which the oldest
+// gives way; a message whose parts are not there after `timeoutMs` is given up. Each that is given up is told, so that it can be counted.
+// Time is given by the caller.
+
+import { networkOfPeer } from '#shared/networks.ts';
 
 const HEADER_BYTES = 12;
 const COUNT_MAX = 128;
@@ -29,7 +32,8 @@ export type Assembled = Buffer | 'wait' | 'malformed';
 
 interface Message {
   readonly key: string;
-  readonly sender: string;
+  /** Its address, or the IPv6 network of it: whom it counts against. */
+  readonly owner: string;
   readonly dueMs: number;
   readonly parts: (Buffer | undefined)[];
   missing: number;
@@ -46,7 +50,7 @@ export class GelfChunks {
   readonly #giveUp: (why: GaveUp, bytes: number) => void;
   /** By sender and id, the oldest first. */
   readonly #messages = new Map<string, Message>();
-  readonly #senders = new Map<string, Holding>();
+  readonly #owners = new Map<string, Holding>();
   #bytes = 0;
 
   /** `giveUp` is called for each message that is lost, with the bytes that there were of it. */
@@ -73,14 +77,14 @@ export class GelfChunks {
     const part = datagram.subarray(HEADER_BYTES);
     if (count === 1) return part;
     const key = `${sender} ${datagram.toString('latin1', 2, 10)}`;
-    const message = this.#messages.get(key) ?? this.#begin(key, sender, count, nowMs);
+    const message = this.#messages.get(key) ?? this.#begin(key, networkOfPeer(sender), count, nowMs);
     if (message.parts.length !== count) return 'malformed';
     if (message.parts[sequence]) return 'wait';
     message.parts[sequence] = part;
     message.missing -= 1;
     this.#grow(message, part.length);
     if (message.missing > 0) {
-      this.#makeRoom(sender);
+      this.#makeRoom(message.owner);
       return 'wait';
     }
     this.#remove(message);
@@ -100,19 +104,19 @@ export class GelfChunks {
     for (const message of this.#messages.values()) this.#lose(message, 'incomplete');
   }
 
-  #begin(key: string, sender: string, count: number, nowMs: number): Message {
+  #begin(key: string, owner: string, count: number, nowMs: number): Message {
     const message: Message = {
       key,
-      sender,
+      owner,
       dueMs: nowMs + this.#limits.timeoutMs,
       parts: new Array<Buffer | undefined>(count).fill(undefined),
       missing: count,
       bytes: 0,
     };
     this.#messages.set(key, message);
-    const holding = this.#senders.get(sender) ?? { messages: 0, bytes: 0 };
+    const holding = this.#owners.get(owner) ?? { messages: 0, bytes: 0 };
     holding.messages += 1;
-    this.#senders.set(sender, holding);
+    this.#owners.set(owner, holding);
     this.#grow(message, OVERHEAD_BYTES);
     return message;
   }
@@ -120,16 +124,16 @@ export class GelfChunks {
   #grow(message: Message, bytes: number): void {
     message.bytes += bytes;
     this.#bytes += bytes;
-    const holding = this.#senders.get(message.sender);
+    const holding = this.#owners.get(message.owner);
     if (holding) holding.bytes += bytes;
   }
 
-  #makeRoom(sender: string): void {
+  #makeRoom(owner: string): void {
     const { bytesMax, messagesMax, senderBytesMax, senderMessagesMax } = this.#limits;
-    const holding = this.#senders.get(sender);
+    const holding = this.#owners.get(owner);
     if (holding && (holding.bytes > senderBytesMax || holding.messages > senderMessagesMax)) {
       for (const message of this.#messages.values()) {
-        if (message.sender === sender) {
+        if (message.owner === owner) {
           this.#lose(message, 'no_room');
           if (holding.bytes <= senderBytesMax && holding.messages <= senderMessagesMax) break;
         }
@@ -149,11 +153,11 @@ export class GelfChunks {
   #remove(message: Message): void {
     this.#messages.delete(message.key);
     this.#bytes -= message.bytes;
-    const holding = this.#senders.get(message.sender);
+    const holding = this.#owners.get(message.owner);
     if (!holding) return;
     holding.messages -= 1;
     holding.bytes -= message.bytes;
-    if (holding.messages === 0) this.#senders.delete(message.sender);
+    if (holding.messages === 0) this.#owners.delete(message.owner);
   }
 }
 

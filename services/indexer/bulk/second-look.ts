@@ -14,14 +14,15 @@
 import { type BackoffLimits, backoffMs } from '#shared/backoff.ts';
 import type { Clock } from '#shared/clock.ts';
 import { reasonOf } from '#shared/errors.ts';
+import { documentId, type NamedBatch } from '#shared/record/identity.ts';
 import type { BulkItem } from '#shared/store/store.ts';
 import type { Assignment, RecordInHand } from '../in-hand.ts';
 import type { IndexerTelemetry } from '../telemetry.ts';
 import type { BulkAnswer } from './answer.ts';
 import { LOOK_INTERVAL_MS, type LookBack } from './look-back.ts';
-import type { Parcel } from './parcel.ts';
+import type { Parcel, Run } from './parcel.ts';
 
-/** Some 100 bytes each. */
+/** Some 100 bytes each while they are looked at. */
 const IDS_MAX = 300_000;
 const RETRY: BackoffLimits = { baseMs: 200, capMs: 5000 };
 
@@ -34,18 +35,41 @@ export interface SecondLookOptions {
   readonly signal: AbortSignal;
 }
 
+/** Events of one batch that follow each other: their ids are made only when they are looked at, for most never are. */
+interface NamedRun {
+  readonly batch: NamedBatch;
+  /** Of the first one, the batch's `first` included. */
+  readonly index: number;
+  count: number;
+}
+
 /** Ids by data stream, and since when they can have been written. */
 class Kept {
-  readonly ids = new Map<string, string[]>();
+  readonly ids = new Map<string, (string | NamedRun)[]>();
   count = 0;
   sinceMs = Infinity;
 
-  add(stream: string, id: string, sinceMs: number): void {
-    const ids = this.ids.get(stream);
-    if (ids) ids.push(id);
-    else this.ids.set(stream, [id]);
+  addId(stream: string, id: string, sinceMs: number): void {
+    this.#of(stream).push(id);
     this.sinceMs = Math.min(this.sinceMs, sinceMs);
     this.count++;
+  }
+
+  addEvent(stream: string, batch: NamedBatch, index: number, sinceMs: number): void {
+    const ids = this.#of(stream);
+    const last = ids.at(-1);
+    if (typeof last === 'object' && last.batch === batch && last.index + last.count === index) last.count++;
+    else ids.push({ batch, index, count: 1 });
+    this.sinceMs = Math.min(this.sinceMs, sinceMs);
+    this.count++;
+  }
+
+  #of(stream: string): (string | NamedRun)[] {
+    const known = this.ids.get(stream);
+    if (known) return known;
+    const ids: (string | NamedRun)[] = [];
+    this.ids.set(stream, ids);
+    return ids;
   }
 }
 
@@ -73,21 +97,22 @@ export class SecondLook {
   keep(parcel: Parcel, answer: BulkAnswer): void {
     const { items } = parcel.request;
     let number = 0;
-    for (const { record, count, line } of parcel.runs) {
-      const next = number + count;
-      if (line?.unfinishedIds && answer.isSettled(number))
-        this.#keepUnfinished(line.unfinishedIds, items[number], record);
-      if (!record.isInherited || this.#begun.has(record.assignment)) number = next;
-      for (; number < next; number++) {
-        if (answer.isSettled(number)) this.#add(this.#of(record.assignment), items[number], record);
-      }
+    for (const run of parcel.runs) {
+      const { record, count, line } = run;
+      const from = number;
+      number += count;
+      if (line?.unfinishedIds && answer.isSettled(from)) this.#keepUnfinished(line.unfinishedIds, items[from], record);
+      if (!record.isInherited || this.#begun.has(record.assignment)) continue;
+      const kept = this.#of(record.assignment);
+      for (let i = 0; i < count; i++) if (answer.isSettled(from + i)) this.#add(kept, items[from + i], run, i);
     }
   }
 
   /** What the other passed on unfinished, we have made whole, under another name. */
   #keepUnfinished(ids: readonly string[], item: BulkItem | undefined, record: RecordInHand): void {
     if (!item || this.#begun.has(record.assignment)) return;
-    for (const id of ids) this.#add(this.#of(record.assignment), { ...item, id }, record);
+    const kept = this.#of(record.assignment);
+    for (const id of ids) if (this.#mayAdd()) kept.addId(item.index, id, sinceMs(record));
   }
 
   /** A request of ours brought no answer, and may still be done when others have written these, or we have: looked at later. */
@@ -97,8 +122,8 @@ export class SecondLook {
     const records = new Set(runs.flatMap((run) => (run.parts ?? [run]).map(({ record }) => record)));
     for (const { assignment, fetched } of records) assignment.beUnsure(fetched);
     let number = 0;
-    for (const { record, count } of runs) {
-      for (let i = 0; i < count; i++) this.#add(kept, request.items[number++], record);
+    for (const run of runs) {
+      for (let i = 0; i < run.count; i++) this.#add(kept, request.items[number++], run, i);
     }
     await clock.sleep(timeoutMs, signal).catch(() => undefined);
     await this.#look(kept, () => false);
@@ -126,11 +151,15 @@ export class SecondLook {
     return kept;
   }
 
-  #add(kept: Kept, item: BulkItem | undefined, { fetched }: RecordInHand): void {
-    if (!item || this.#count >= IDS_MAX) return;
-    // What the other one knew may have been as old as a look.
-    kept.add(item.index, item.id, fetched.timestampMs - LOOK_INTERVAL_MS);
+  /** The item is the one of the run with this number. */
+  #add(kept: Kept, item: BulkItem | undefined, { record, batch, index }: Run, number: number): void {
+    if (item && this.#mayAdd()) kept.addEvent(item.index, batch, index + number, sinceMs(record));
+  }
+
+  #mayAdd(): boolean {
+    if (this.#count >= IDS_MAX) return false;
     this.#count++;
+    return true;
   }
 
   async #look(kept: Kept, isVoid: () => boolean): Promise<void> {
@@ -148,7 +177,8 @@ export class SecondLook {
   async #lookOnce(kept: Kept): Promise<void> {
     const { lookBack, telemetry, signal } = this.#options;
     let failure: string | null = null;
-    for (const [stream, ids] of kept.ids) {
+    for (const [stream, named] of kept.ids) {
+      const ids = named.flatMap(idsOf);
       try {
         await lookBack.lookAgain(stream, ids, kept.sinceMs, signal);
         kept.ids.delete(stream);
@@ -161,4 +191,15 @@ export class SecondLook {
     if (failure === null) this.#failing.delete(kept);
     else this.#failing.set(kept, failure);
   }
+}
+
+/** What the other one knew may have been as old as a look. */
+function sinceMs({ fetched }: RecordInHand): number {
+  return fetched.timestampMs - LOOK_INTERVAL_MS;
+}
+
+function idsOf(named: string | NamedRun): string[] {
+  if (typeof named === 'string') return [named];
+  const { batch, index, count } = named;
+  return Array.from({ length: count }, (_, i) => documentId(batch, index + i));
 }

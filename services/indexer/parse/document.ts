@@ -25,7 +25,7 @@ import { type TimeKind, Timestamp } from './timestamp.ts';
 export type Written = 'ok' | 'part' | 'entry_malformed' | 'document_too_large';
 
 /** Beside the bytes, which are configured. What Elasticsearch takes of a document ends long before. */
-const VALUES_MAX = 256 * 1024;
+export const VALUES_MAX = 256 * 1024;
 const KEYS_MAX = 64 * 1024;
 
 export interface DocumentOptions {

@@ -81,8 +81,9 @@ async function openInSteps(
         tell({ doing: `making documents of its entries, from the one with number ${entry} on`, events });
         await turn();
       }
-      const end = opened.ends[entry++] ?? 0;
-      scratch.write(opened.bytes, start, end, batch.first + i);
+      const end = opened.ends[entry] ?? 0;
+      if (!opened.crowded.has(entry)) scratch.write(opened.bytes, start, end, batch.first + i);
+      entry++;
       start = end;
     }
   }

@@ -2,11 +2,12 @@
 // set. Without them whoever may connect reads the metrics, and whoever sits at this machine may have actions done.
 //
 // Guarantees: what is not asked for by a probe is answered only after this said so; a wrong token waits for its answer, the longer the more
-// often its address was refused; each refusal is told.
+// often its address was refused, and an address may guess only so often (admit/login-limit.ts); each refusal is told.
 
 import type { IncomingMessage } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import { refusedOrigin } from '#forwarder/accept/browser.ts';
+import type { Logins } from '#forwarder/admit/login-limit.ts';
 import type { AdminAccess, AdminVerdict } from '#shared/admin-server.ts';
 import { isLoopback } from '#shared/listen-address.ts';
 import { UNIX_PEER } from '#shared/networks.ts';
@@ -17,7 +18,7 @@ export interface PageAccessOptions {
   readonly holderOf: ((authorization: string) => string | null) | null;
   /** Whether clients are known by certificates. */
   readonly asksCertificates: boolean;
-  readonly pace: { hold(peer: string): Promise<void> };
+  readonly logins: Logins;
   readonly telemetry: Pick<AdminTelemetry, 'authFailed'>;
 }
 
@@ -29,18 +30,26 @@ export class PageAccess implements AdminAccess {
   }
 
   async admit(request: IncomingMessage, peer: string): Promise<AdminVerdict> {
-    const { pace, telemetry } = this.#options;
+    const { logins, telemetry, holderOf } = this.#options;
     const origin = refusedOrigin(request.headers, []);
     if (origin !== null) {
       telemetry.authFailed('admin', 'origin_refused', peer, JSON.stringify(origin));
       return { refused: 403, why: 'Cannot answer a page in a browser: open the address itself, or use a program' };
     }
     if (!this.#isAsked) return { who: 'anyone', mayAct: isOfThisMachine(peer) };
+    const { authorization: secret } = request.headers;
+    const shown = secret === undefined || holderOf === null ? null : { connection: request.socket, secret };
+    if (shown && !logins.mayLook(peer, shown)) {
+      telemetry.authFailed('admin', 'login_limited', peer);
+      return { refused: 429, why: 'Cannot look at the token: too many wrong ones came from this address; ask later' };
+    }
     const who = this.whoIs(request);
-    if (who !== null) return { who, mayAct: true };
-    const { authorization } = request.headers;
-    telemetry.authFailed('admin', authorization === undefined ? 'token_missing' : 'token_wrong', peer);
-    await pace.hold(peer);
+    if (who !== null) {
+      if (shown) logins.right(shown);
+      return { who, mayAct: true };
+    }
+    telemetry.authFailed('admin', secret === undefined ? 'token_missing' : 'token_wrong', peer);
+    await (shown ? logins.wrong(peer) : logins.hold(peer));
     return {
       refused: 401,
       why: 'Cannot answer: no token that is known came with the request; send Authorization: Bearer <token>',

@@ -3,10 +3,12 @@
 
 import { readFileSync } from 'node:fs';
 import { RefusalPace } from '#forwarder/accept/refusal-pace.ts';
+import { connectionRates } from '#forwarder/admit/address-rates.ts';
 import { allowedNetworks } from '#forwarder/admit/admission.ts';
 import { ConnectionLimit, ConnectionTotal } from '#forwarder/admit/connection-limit.ts';
 import { Door } from '#forwarder/admit/door.ts';
 import { admittedExposures } from '#forwarder/admit/exposure.ts';
+import { LoginLimit } from '#forwarder/admit/login-limit.ts';
 import { tlsContext } from '#forwarder/admit/tls.ts';
 import { openTokenFile } from '#forwarder/admit/token-file.ts';
 import { Tokens, loadTokens } from '#forwarder/admit/tokens.ts';
@@ -49,14 +51,15 @@ export async function startAdminPage(
   const tokens = openTokens(config, { clock, telemetry });
   if (tokens) starting.use(tokens);
   const pace = new RefusalPace({ clock, heldMax: REFUSED_HELD_MAX, unreadyReason: () => null });
+  const logins = new LoginLimit({ clock, pace });
   const server = await startAdminServer({
     ...page,
     listen: config[setting],
-    door: doorOf(config, telemetry),
+    door: doorOf(config, { clock, telemetry }),
     access: new PageAccess({
       holderOf: tokens ? (authorization) => tokens.holderOf(authorization) : null,
       asksCertificates: config['admin.tls.client_ca'] !== undefined,
-      pace,
+      logins,
       telemetry,
     }),
     tls,
@@ -72,7 +75,10 @@ export async function startAdminPage(
   };
 }
 
-function doorOf(config: Config, telemetry: AdminTelemetry): Door<'admin'> {
+function doorOf(
+  config: Config,
+  { clock, telemetry }: { readonly clock: Clock; readonly telemetry: AdminTelemetry },
+): Door<'admin'> {
   const allowed = allowedNetworks(config);
   const networks = new NetworkSet(allowed);
   const all = new ConnectionTotal(CONNECTIONS_MAX);
@@ -80,8 +86,10 @@ function doorOf(config: Config, telemetry: AdminTelemetry): Door<'admin'> {
     input: 'admin',
     admits: (address) => allowed.length === 0 || address === UNIX_PEER || networks.has(address),
     limit: new ConnectionLimit({ max: CONNECTIONS_MAX, perAddressMax: CONNECTIONS_MAX, all }),
+    // The server would read what is closed later.
     pace: null,
-    rates: null,
+    // Counted apart from what the address brings to the inputs. What is asked here is a few hundred bytes: these need no rate.
+    rates: connectionRates(config, { clock, throttled: () => undefined }),
     telemetry,
   });
 }

@@ -8,6 +8,7 @@ import { plainSecrets } from '#shared/config/plain-secrets.ts';
 import { type Config, type Setting, type SettingName, settings, variableOf } from '#shared/config/settings.ts';
 import { maskedUrl, textFromValue } from '#shared/config/value-text.ts';
 import { SluiceError } from '#shared/errors.ts';
+import { deadLetterBytesMaxOf, edgeLetterBytesMaxOf } from '#shared/queue/embedded/dead-letter-budget.ts';
 import type { CommandContext } from '../command.ts';
 import { checkPageTokens } from '../admin/page.ts';
 import { harmless } from '#shared/harmless.ts';
@@ -33,6 +34,7 @@ export async function run(args: string[], { config, stdout }: CommandContext): P
   const advice = [
     ...plainSecrets(config).map((text): Finding => ({ thing: 'Secrets', outcome: 'weak', text })),
     ...frameAdvice(config),
+    ...deadLetterAdvice(config),
   ];
   const findings = [...advice, ...(values.offline ? [] : await probe(config))];
   const blank = findings.length === 0 ? '' : '\n';
@@ -46,6 +48,19 @@ function frameAdvice(config: Config): Finding[] {
   const limit = textFromValue('bytes', config['frame.max_bytes']);
   const text = `chunks above ${limit} are refused: SLUICE_FRAME_FILE_MAX_BYTES=0; give senders a smaller chunk limit`;
   return [{ thing: 'Forward frames', outcome: 'weak', text }];
+}
+
+/** A dead letter that can never find a place is refused for ever, and its sender comes back with it for ever. */
+function deadLetterAdvice(config: Config): Finding[] {
+  if (config['queue'] !== 'embedded') return [];
+  const budget = deadLetterBytesMaxOf(config['queue.max_bytes'], config['queue.dead_letters_max_bytes']);
+  const largest = edgeLetterBytesMaxOf(budget);
+  const frame = config['frame.max_bytes'];
+  if (frame <= largest) return [];
+  const [has, may] = [frame, Math.floor(largest)].map((value) => textFromValue('bytes', value));
+  const needed = textFromValue('bytes', frame * Math.ceil(budget / largest));
+  const text = `a chunk that is no events may have ${has}, and one that has more than ${may} compressed is refused each time it comes: raise SLUICE_QUEUE_DEAD_LETTERS_MAX_BYTES to ${needed}, or lower SLUICE_FRAME_MAX_BYTES`;
+  return [{ thing: 'Dead letters', outcome: 'weak', text }];
 }
 
 function checkFiles(config: Config): void {

@@ -9,6 +9,7 @@ import { observeInWords } from '#shared/queue/queue-observer.ts';
 import type { Queue } from '#shared/queue/queue.ts';
 import type { CommandContext } from '../command.ts';
 import { EntryJson } from '../output/event-json.ts';
+import { Output } from '../output/output.ts';
 import { harmless, oneLine } from '#shared/harmless.ts';
 import { letterFacts } from './letter-json.ts';
 
@@ -24,6 +25,8 @@ export async function run(args: string[], { config, stdout, stderr, signal, cloc
   }
   const warn = (line: string): void => void stderr.write(`sluice: ${harmless(line)}\n`);
   await using queue = await openQueue(config, { clock, readOnly: true, observer: observeInWords(warn) });
+  // The process exits when this is done: what a slow reader has not taken by then would be lost.
+  const output = new Output({ stdout, stderr });
   const survey = await surveyDeadLetters(queue, undefined, signal);
   const letter = await find(queue, { id, survey, signal });
   if (letter === null) {
@@ -37,7 +40,7 @@ export async function run(args: string[], { config, stdout, stderr, signal, cloc
         'Cannot show raw bytes on a terminal: redirect them into a file or a program',
       );
     }
-    stdout.write(Buffer.from(letter.value));
+    await output.write(letter.value);
     return 0;
   }
   const facts = letterFacts(letter, survey.replayed.has(letter));
@@ -50,7 +53,7 @@ export async function run(args: string[], { config, stdout, stderr, signal, cloc
         .join(
           '',
         )}event     ${event ?? 'none: it is of a whole chunk or record, or not all of it is there; see --raw'}\n`;
-  stdout.write(stdout.isTTY === true ? harmless(text) : text);
+  await output.write(stdout.isTTY === true ? harmless(text) : text);
   return 0;
 }
 

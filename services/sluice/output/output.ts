@@ -25,9 +25,9 @@ export class Output {
   }
 
   /** Resolves when there is room for more. Rejects where writing failed for another reason than a reader that left. */
-  async write(text: string, stream: OutputStream = this.stdout): Promise<void> {
+  async write(text: string | Uint8Array, stream: OutputStream = this.stdout): Promise<void> {
     if (this.#failure !== null) throw this.#failure;
-    if (this.#closed || text === '' || stream.write(text)) return;
+    if (this.#closed || text.length === 0 || stream.write(text)) return;
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
       stream.once('drain', resolve);

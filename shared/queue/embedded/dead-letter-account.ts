@@ -13,6 +13,16 @@ export interface Admitted {
   readonly owners: readonly number[];
   /** For each append, why it was refused. */
   readonly refused: readonly (LettersRefused | null)[];
+  /** How many times all had been counted anew before. */
+  readonly counts: number;
+}
+
+/** What the dead letters take, and senders of whom no more is to be taken (see dead-letter-budget.ts). */
+export interface LetterFigures {
+  readonly bytesHeld: number;
+  readonly fullSenders: readonly number[];
+  /** No more is to be taken of any that has no more than a name which it gave itself. */
+  readonly isClaimedFull: boolean;
 }
 
 export class DeadLetterAccount {
@@ -20,6 +30,7 @@ export class DeadLetterAccount {
   /** Null where the log is only read. */
   readonly #statements: Readonly<Record<'insert' | 'sums' | 'sumsBelow' | 'deleteBelow', StatementSync>> | null;
   #first = 0;
+  #counts = 0;
 
   constructor(
     database: DatabaseSync,
@@ -45,12 +56,9 @@ export class DeadLetterAccount {
     return this.#budget.bytesHeld;
   }
 
-  get bytesMax(): number {
-    return this.#budget.bytesMax;
-  }
-
-  fullSenders(): number[] {
-    return this.#budget.fullSenders();
+  figures(): LetterFigures {
+    const { bytesHeld } = this.#budget;
+    return { bytesHeld, fullSenders: this.#budget.fullSenders(), isClaimedFull: this.#budget.isClaimedFull() };
   }
 
   /** Which of the appends may be held. They count from here on: where they are not written after all, `withdraw` them. */
@@ -69,10 +77,12 @@ export class DeadLetterAccount {
       owners.push(...append.owners);
       return null;
     });
-    return { records: taken, owners, refused };
+    return { records: taken, owners, refused, counts: this.#counts };
   }
 
-  withdraw({ records, owners }: Admitted): void {
+  /** They were not written. Where all was counted anew since, they do not count any more. */
+  withdraw({ records, owners, counts }: Admitted): void {
+    if (counts !== this.#counts) return;
     for (const [i, record] of records.entries()) this.#budget.add(owners[i] ?? OWNER_UNKNOWN, -costOfRecord(record));
   }
 
@@ -94,6 +104,7 @@ export class DeadLetterAccount {
   /** Counts anew: after a transaction was undone. */
   reload(): void {
     this.#first = 0;
+    this.#counts++;
     this.#budget.clear();
     for (const row of this.#statements?.sums.all() ?? []) this.#budget.add(Number(row['owner']), Number(row['cost']));
   }

@@ -2,17 +2,23 @@
 // that they never cost the queue a byte; nothing of it is given up before its retention.
 //
 //   budget   | edge: at most a half                         | indexer: whatever is left |
-//            | one sender: at most a quarter |
+//            | one sender: as much as it leaves free at most |
 //
-// The edge may refuse what would become a dead letter, so one sender cannot use the budget up for others, nor all of them the indexer's
-// half. The indexer has acked events in hand: it is refused only when nothing is left, and then waits. A sender whose events fill a half
-// there is named (`fullSenders`), so that the edge takes no more of it.
+// Shares are dynamic thresholds (Choudhury and Hahne, 1998): one who takes much leaves as much free. k who come together leave 1/(k+1), and who
+// comes later has half of what is left, so a newcomer always finds a place. The edge may refuse what would become a dead letter, so nobody there can use the budget up for others,
+// nor all of them the indexer's half. The indexer has acked events in hand: it is refused only when nothing is left, and then waits. A sender
+// that holds half as much there as is still free is named (`fullSenders`), so that the edge takes no more of it.
 //
-// Guarantees: pure; constant time; a number for each sender that has a row in the dead letters, at the edge for each of 4,096 hashes. Who shares a
-// hash there shares a quarter; the hash of those whom the indexer names is long, for they are refused altogether.
+// Whoever has the shared key names itself, as it likes and as often as it likes. So all names that are claimed share the share of one beside
+// their own; where they hold twice as much as is free at the indexer, the edge takes no more of any (`isClaimedFull`).
+//
+// Guarantees: pure; constant time, but for `fullSenders`, of which there are 1,024 at most; a number for each sender that has a row in the
+// dead letters, at the edge for each of 4,096 hashes. Who shares a hash there shares a share; the hash of those whom the indexer names is
+// long, for they are refused altogether.
 
 import { hash } from 'node:crypto';
-import { networkOfPeer } from '#shared/networks.ts';
+import { isIP } from 'node:net';
+import { networkOfPeer, UNIX_PEER } from '#shared/networks.ts';
 import type { LetterRefusal } from '../queue.ts';
 
 /** Dead letters that are held together or not at all; one for each record, in their order. */
@@ -24,8 +30,11 @@ export interface LetterAppend {
 }
 
 const EDGE_SHARE = 1 / 2;
-const EDGE_SENDER_SHARE = 1 / 4;
-const INDEXER_SENDER_SHARE = 1 / 2;
+/** Of what is free, at the indexer. */
+const FULL_SHARE = 1 / 2;
+const CLAIMED_FULL_SHARE = 2;
+/** Of the budget. No sender is full with less, however little is free, so there are never more of them. */
+const FULL_SENDERS_MAX = 1024;
 
 /** Addresses of datagrams are easily forged, so these are few. */
 const EDGE_SENDERS = 2 ** 12;
@@ -35,6 +44,8 @@ const SENDERS = 2 ** 48;
 const MARKS = EDGE_SENDERS + SENDERS;
 /** What was there before this was counted. */
 export const OWNER_UNKNOWN = MARKS + 1;
+/** From here on the same again, of senders that have claimed their names. An earlier version counts these as nobody's. */
+const CLAIMED = OWNER_UNKNOWN + 1;
 
 /** As in SQLite's files: what of a page is a row's, and what an overflow page takes. */
 const PAGE_BYTES = 8192;
@@ -43,7 +54,7 @@ const ROW_OVERHEAD_BYTES = 24;
 
 export interface LetterOrigin {
   readonly tenant: string | null;
-  /** A peer's address, or the hostname of one that is authenticated. */
+  /** A peer's address, or the hostname that a holder of the shared key gave itself. */
   readonly sender: string;
   /** Name of the input, such as "gelf". */
   readonly input: string;
@@ -51,12 +62,15 @@ export interface LetterOrigin {
 
 /** Inputs that take datagrams, whose senders' addresses anybody can forge. What came by them says nothing of who sends by another. */
 const FORGEABLE_INPUTS: ReadonlySet<string> = new Set(['syslog', 'gelf']);
+/** The one input by which senders name themselves. */
+const NAMING_INPUT = 'forward';
 
 /** A number for whoever a dead letter is of. `from`: as it says itself. */
 export function ownerOf(from: string, origin: LetterOrigin | null): number {
   if (from === 'replay') return MARKS;
-  const sender = senderOf(origin);
-  return from === 'edge' ? sender % EDGE_SENDERS : EDGE_SENDERS + sender;
+  const number = senderOf(origin);
+  const own = number % SENDERS;
+  return (from === 'edge' ? own % EDGE_SENDERS : EDGE_SENDERS + own) + (isClaimedSender(number) ? CLAIMED : 0);
 }
 
 /**
@@ -67,7 +81,14 @@ export function senderOf(origin: LetterOrigin | null): number {
   if (origin === null) return 0;
   const { tenant, sender, input } = origin;
   const name = tenant === null ? `sender ${networkOfPeer(sender)}` : `tenant ${tenant}`;
-  return hash('sha256', FORGEABLE_INPUTS.has(input) ? `forgeable ${name}` : name, 'buffer').readUIntBE(0, 6);
+  const number = hash('sha256', FORGEABLE_INPUTS.has(input) ? `forgeable ${name}` : name, 'buffer').readUIntBE(0, 6);
+  const isClaimed = tenant === null && input === NAMING_INPUT && sender !== UNIX_PEER && isIP(sender) === 0;
+  return isClaimed ? SENDERS + number : number;
+}
+
+/** `sender`: of `senderOf`. Whether it has no more than a name that it gave itself. */
+export function isClaimedSender(sender: number): boolean {
+  return sender >= SENDERS;
 }
 
 /** What a row of so many bytes takes at most: pages are not shared evenly by large ones. */
@@ -77,12 +98,28 @@ export function costOf(rowBytes: number): number {
   return Math.ceil(PAGE_BYTES / Math.floor(PAGE_BYTES / bytes));
 }
 
+const BYTES_MIN = 16 * 1024 * 1024;
+const QUEUE_SHARE = 1 / 8;
+
+/** What dead letters may take beside a queue of so many bytes, unless something is said of them. */
+export function deadLetterBytesMaxOf(queueBytesMax: number, deadLettersBytesMax: number | undefined): number {
+  return deadLettersBytesMax ?? Math.max(BYTES_MIN, Math.floor(queueBytesMax * QUEUE_SHARE));
+}
+
+/** The largest dead letter of the edge that finds a place, as it is stored, where there is no other. */
+export function edgeLetterBytesMaxOf(bytesMax: number): number {
+  return (bytesMax * EDGE_SHARE) / 2;
+}
+
 export class DeadLetterBudget {
   readonly bytesMax: number;
   readonly #ofOwners = new Map<number, number>();
-  readonly #full = new Set<number>();
+  /** Owners at the indexer that hold so much that they may be full. */
+  readonly #large = new Set<number>();
   #held = 0;
   #edge = 0;
+  #claimedEdge = 0;
+  #claimedIndexer = 0;
 
   constructor(bytesMax: number) {
     this.bytesMax = bytesMax;
@@ -103,35 +140,65 @@ export class DeadLetterBudget {
     const [owner] = owners;
     // Those of the edge come from one sender each time.
     if (owner === undefined || !isEdge(owner)) return null;
-    if ((this.#ofOwners.get(owner) ?? 0) + sum > this.bytesMax * EDGE_SENDER_SHARE) return 'sender_share';
-    return this.#edge + sum > this.bytesMax * EDGE_SHARE ? 'edge_share' : null;
+    const free = Math.min(this.bytesMax * EDGE_SHARE - this.#edge, this.bytesMax - this.#held) - sum;
+    if (sum > free) return 'edge_share';
+    if ((this.#ofOwners.get(owner) ?? 0) + sum > free) return 'sender_share';
+    return isClaimed(owner) && this.#claimedEdge + sum > free ? 'key_share' : null;
   }
 
   /** `cost` below 0: was removed. */
   add(owner: number, cost: number): void {
     this.#held += cost;
-    if (isEdge(owner)) this.#edge += cost;
     const held = (this.#ofOwners.get(owner) ?? 0) + cost;
     if (held === 0) this.#ofOwners.delete(owner);
     else this.#ofOwners.set(owner, held);
-    if (isEdge(owner) || owner >= MARKS) return;
-    if (held >= this.bytesMax * INDEXER_SENDER_SHARE) this.#full.add(owner - EDGE_SENDERS);
-    else this.#full.delete(owner - EDGE_SENDERS);
+    if (isEdge(owner)) {
+      this.#edge += cost;
+      if (isClaimed(owner)) this.#claimedEdge += cost;
+    } else if (owner !== MARKS && owner !== OWNER_UNKNOWN) {
+      if (isClaimed(owner)) this.#claimedIndexer += cost;
+      if (held >= this.#leastOfFull) this.#large.add(owner);
+      else this.#large.delete(owner);
+    }
   }
 
   clear(): void {
     this.#ofOwners.clear();
-    this.#full.clear();
+    this.#large.clear();
     this.#held = 0;
     this.#edge = 0;
+    this.#claimedEdge = 0;
+    this.#claimedIndexer = 0;
   }
 
-  /** Numbers of senders (`senderOf`) whose events fill a sender's share at the indexer: two at most. */
+  /** Numbers of senders (`senderOf`) whose events take at the indexer what they may. */
   fullSenders(): number[] {
-    return [...this.#full];
+    const most = (this.bytesMax - this.#held) * FULL_SHARE;
+    const full: number[] = [];
+    for (const owner of this.#large) if ((this.#ofOwners.get(owner) ?? 0) >= most) full.push(senderOfOwner(owner));
+    return full;
+  }
+
+  /** Whether the events of all who claim their names together do. */
+  isClaimedFull(): boolean {
+    const most = (this.bytesMax - this.#held) * CLAIMED_FULL_SHARE;
+    return this.#claimedIndexer >= Math.max(most, this.#leastOfFull);
+  }
+
+  get #leastOfFull(): number {
+    return this.bytesMax / FULL_SENDERS_MAX;
   }
 }
 
 function isEdge(owner: number): boolean {
-  return owner < EDGE_SENDERS;
+  return owner < EDGE_SENDERS || (owner >= CLAIMED && owner < CLAIMED + EDGE_SENDERS);
+}
+
+function isClaimed(owner: number): boolean {
+  return owner >= CLAIMED;
+}
+
+/** Of an owner at the indexer. */
+function senderOfOwner(owner: number): number {
+  return isClaimed(owner) ? owner - CLAIMED - EDGE_SENDERS + SENDERS : owner - EDGE_SENDERS;
 }

@@ -8,15 +8,16 @@ import type { Clock } from '#shared/clock.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
 import { startWorker, type WorkerThread } from '#shared/sqlite/worker-thread.ts';
-import { appendDeadLetters, type DeadLetterAppend } from '../dead-letter-appends.ts';
-import { type Headed, type Headers, headedLetter, headedRecord, recordBytes } from '../headers.ts';
+import { appendSequences } from '../dead-letter-appends.ts';
+import { type Headed, type Headers, headedRecord, recordBytes } from '../headers.ts';
 import type { ConsumeOptions, ConsumerHandler, DeadLetter, FetchedRecord, Queue, ReadOptions } from '../queue.ts';
 import { EmbeddedConsumer } from './embedded-consumer.ts';
 import { GroupCommit } from './group-commit.ts';
 import { fetchedRecords } from './fetched-records.ts';
 import { transactionBytesMaxOf } from './log-space.ts';
-import { LetterSpace, letterAppendOf } from './letter-space.ts';
-import type { LetterAppend } from './dead-letter-budget.ts';
+import { LetterSpace } from './letter-space.ts';
+import { LetterPacker, unpackedLetter } from './packed-letter.ts';
+import { deadLetterBytesMaxOf, type LetterAppend } from './dead-letter-budget.ts';
 import type { LogMethods, Notice, QueueWorkerData } from './queue-worker.ts';
 import type { Topic } from './sqlite-log.ts';
 
@@ -25,7 +26,6 @@ const APPEND_BYTES_MAX = 8 * 1024 * 1024;
 const TRANSACTION_BYTES = 8 * 1024 * 1024;
 const READ_BYTES = 1024 * 1024;
 const BACKLOG_RECORDS = 1000;
-const LETTER_BYTES_MIN = 16 * 1024 * 1024;
 const TEND_INTERVAL_MS = 1000;
 /** A small event: where this finds no room, none does. */
 const PROBE_BYTES = 1024;
@@ -55,7 +55,7 @@ export async function openEmbeddedQueue(options: EmbeddedQueueOptions): Promise<
     folder: join(options.dataDir, options.folder ?? 'queue'),
     readOnly: options.readOnly,
     bytesMax: options.bytesMax,
-    deadLettersBytesMax: letterBytesMaxOf(options),
+    deadLettersBytesMax: deadLetterBytesMaxOf(options.bytesMax, options.deadLettersBytesMax),
     retentionMs: options.retentionMs,
     setDamagedAside: options.setDamagedAside ?? false,
   };
@@ -88,6 +88,7 @@ export class EmbeddedQueue implements Queue {
   readonly #thread: WorkerThread<LogMethods>;
   readonly #options: EmbeddedQueueOptions;
   readonly #writes: GroupCommit;
+  readonly #packer = new LetterPacker();
   readonly #consumers = new Set<EmbeddedConsumer>();
   #end: number;
   #refused: { readonly reason: string; readonly bytes: number } | null = null;
@@ -104,7 +105,7 @@ export class EmbeddedQueue implements Queue {
     this.#thread = thread;
     this.#options = options;
     this.#end = end;
-    this.deadLetterSpace = new LetterSpace(letterBytesMaxOf(options));
+    this.deadLetterSpace = new LetterSpace(deadLetterBytesMaxOf(options.bytesMax, options.deadLettersBytesMax));
     const roomMax = transactionBytesMaxOf(options.bytesMax);
     this.appendBytesMax = Math.min(APPEND_BYTES_MAX, roomMax);
     this.#writes = new GroupCommit(thread, {
@@ -146,9 +147,13 @@ export class EmbeddedQueue implements Queue {
   }
 
   async appendDeadLetters(letters: readonly DeadLetter[]): Promise<void> {
-    const append = ({ letters: some }: DeadLetterAppend): Promise<void> =>
-      this.appendHeaded('dead-letters', some.map(headedLetter), letterAppendOf(some));
-    await appendDeadLetters(letters, { bytesMax: this.appendBytesMax, append });
+    await appendSequences(letters, {
+      bytesMax: this.appendBytesMax,
+      appendAll: async (sequence) => {
+        for (const packed of await this.#packer.pack(sequence))
+          await this.appendHeaded('dead-letters', packed.records, packed.letters);
+      },
+    });
   }
 
   /** Appends records whose headers are made already. */
@@ -185,7 +190,7 @@ export class EmbeddedQueue implements Queue {
       const { frames } = await this.#thread.call('fetch', { topic, offset, bytesMax: READ_BYTES });
       for (const record of fetchedRecords(frames)) {
         if (record.offset >= end || record.timestampMs >= toMs) return;
-        yield record;
+        yield topic === 'dead-letters' ? await unpackedLetter(record) : record;
         offset = record.offset + 1;
       }
       if (frames.length === 0) return;
@@ -292,10 +297,6 @@ export class EmbeddedQueue implements Queue {
     if (this.#refused === null) this.#options.warn(`Cannot append to ${nameOf(this.#options)}: ${reason}`);
     this.#refused = { reason, bytes };
   }
-}
-
-function letterBytesMaxOf({ bytesMax, deadLettersBytesMax }: EmbeddedQueueOptions): number {
-  return deadLettersBytesMax ?? Math.max(LETTER_BYTES_MIN, Math.floor(bytesMax / 8));
 }
 
 function nameOf({ name }: EmbeddedQueueOptions): string {

@@ -59,12 +59,17 @@ export function* unpackFrames(bytes: Uint8Array<ArrayBuffer>): Generator<Stored,
   }
 }
 
-export function encodeHeaders(headers: Headers): Buffer {
+/** What they take once they are encoded. */
+export function headersBytes(headers: Headers): number {
   let size = 0;
   for (const name in headers) {
     size += HEADER_HEAD_BYTES + Buffer.byteLength(name) + (headers[name]?.length ?? 0);
   }
-  const bytes = Buffer.allocUnsafe(size);
+  return size;
+}
+
+export function encodeHeaders(headers: Headers): Buffer {
+  const bytes = Buffer.allocUnsafe(headersBytes(headers));
   let at = 0;
   for (const name in headers) {
     const value = headers[name];

@@ -10,16 +10,20 @@ import type { Headed } from '../headers.ts';
 import type { WorkerThread } from '#shared/sqlite/worker-thread.ts';
 import type { LetterRefusal } from '../queue.ts';
 import type { LetterAppend } from './dead-letter-budget.ts';
-import type { LetterFigures, LogMethods } from './queue-worker.ts';
+import type { LetterFigures } from './dead-letter-account.ts';
+import type { LogMethods } from './queue-worker.ts';
 import type { LettersRefused, Topic, Written } from './sqlite-log.ts';
 
 const WHY: Readonly<Record<LetterRefusal, string>> = {
-  sender_share: 'those of this sender take a quarter of queue.dead_letters_max_bytes',
-  edge_share: 'those that were refused at the edge take a half of queue.dead_letters_max_bytes',
-  budget: 'they take all of queue.dead_letters_max_bytes',
+  sender_share:
+    'this sender may have no more than it leaves free of the half of queue.dead_letters_max_bytes for the edge',
+  key_share:
+    'all who name themselves may have no more than they leave free of the half of queue.dead_letters_max_bytes for the edge',
+  edge_share: 'it is larger than half of what is free of the half of queue.dead_letters_max_bytes for the edge',
+  budget: 'it is larger than what is free of queue.dead_letters_max_bytes',
 };
 const TODO =
-  'see `sluice dead-letters list` for what fills it, mend that, and raise the setting if it is needed before they end by age';
+  'see `sluice dead-letters list` for what fills it, mend that, and raise the setting (SLUICE_QUEUE_DEAD_LETTERS_MAX_BYTES) if it is needed before they end by age';
 
 interface Append {
   readonly topic: Topic;

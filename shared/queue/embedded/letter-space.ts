@@ -3,14 +3,15 @@
 
 import { decodeBatches } from '#shared/record/record.ts';
 import type { DeadLetter, DeadLetterSpace, LetterRefusal } from '../queue.ts';
-import { costOf, type LetterAppend, type LetterOrigin, ownerOf, senderOf } from './dead-letter-budget.ts';
-import type { LetterFigures } from './queue-worker.ts';
+import { isClaimedSender, type LetterAppend, type LetterOrigin, ownerOf, senderOf } from './dead-letter-budget.ts';
+import type { LetterFigures } from './dead-letter-account.ts';
 
 export class LetterSpace implements DeadLetterSpace {
   readonly bytesMax: number;
   #refused: (reason: LetterRefusal) => void = () => undefined;
   #bytesHeld = 0;
   #fullSenders: ReadonlySet<number> = new Set();
+  #isClaimedFull = false;
 
   constructor(bytesMax: number) {
     this.bytesMax = bytesMax;
@@ -21,13 +22,16 @@ export class LetterSpace implements DeadLetterSpace {
   }
 
   /** As the worker told last. */
-  set figures({ bytesHeld, fullSenders }: LetterFigures) {
+  set figures({ bytesHeld, fullSenders, isClaimedFull }: LetterFigures) {
     this.#bytesHeld = bytesHeld;
     this.#fullSenders = new Set(fullSenders);
+    this.#isClaimedFull = isClaimedFull;
   }
 
   isFullOf(sender: LetterOrigin): boolean {
-    return this.#fullSenders.size > 0 && this.#fullSenders.has(senderOf(sender));
+    if (this.#fullSenders.size === 0 && !this.#isClaimedFull) return false;
+    const number = senderOf(sender);
+    return this.#fullSenders.has(number) || (this.#isClaimedFull && isClaimedSender(number));
   }
 
   watch(refused: (reason: LetterRefusal) => void): void {
@@ -39,9 +43,14 @@ export class LetterSpace implements DeadLetterSpace {
   }
 }
 
-/** Of whom these are, and what all parts of a large one take, lest it be refused in the middle. */
-export function letterAppendOf(letters: readonly DeadLetter[]): LetterAppend {
-  const owners = letters.map(({ from, batches }) => ownerOf(from, decodeBatches(batches)?.[0] ?? null));
-  const part = letters[0]?.part;
-  return { owners, wholeBytes: part?.at === 0 ? costOf(part.bytes) : 0 };
+/** Of whom these are. `wholeBytes`: what all parts of a large one take, lest it be refused in the middle. */
+export function letterAppendOf(letters: readonly DeadLetter[], wholeBytes = 0): LetterAppend {
+  return { owners: letters.map(ownerOfLetter), wholeBytes };
+}
+
+/** At the edge it is known from where it came, also of who gives itself a name. */
+function ownerOfLetter({ from, batches, peerAddress }: DeadLetter): number {
+  const batch = decodeBatches(batches)?.[0] ?? null;
+  const isElsewhere = batch !== null && peerAddress !== undefined;
+  return ownerOf(from, isElsewhere ? { ...batch, sender: peerAddress } : batch);
 }

@@ -20,6 +20,7 @@ import {
 } from '#shared/sqlite/database.ts';
 import type { Moment } from '#shared/sqlite/passed-time.ts';
 import { moved, type Moved, serveWorker } from '#shared/sqlite/worker-thread.ts';
+import type { LetterFigures } from './dead-letter-account.ts';
 import { packFrames, type Stored, unpackFrames } from './frames.ts';
 import { type LogOptions, SqliteLog, type Topic, type Write, type Written } from './sqlite-log.ts';
 
@@ -53,12 +54,6 @@ export interface Fetched {
   readonly frames: Uint8Array<ArrayBuffer>;
   /** End of the topic as of the fetch. */
   readonly end: number;
-}
-
-/** What the dead letters take, and senders of whom no more is to be taken (see dead-letter-budget.ts). */
-export interface LetterFigures {
-  readonly bytesHeld: number;
-  readonly fullSenders: readonly number[];
 }
 
 export interface LogMethods {
@@ -256,7 +251,7 @@ function methodsOf(keeper: LogKeeper): LogMethods {
         keeper.requirePresence();
         // They were moved here. Left to the garbage collector of this thread, tens of megabytes of them would lie about.
         for (const frames of [logs, deadLetters]) frames.buffer.transfer(0);
-        return { ...written, end, letters: figuresOf(log) };
+        return { ...written, end, letters: log.deadLetters.figures() };
       });
     },
     makeRoom: (bytes) => keeper.do((log) => log.makeRoom(bytes)),
@@ -283,12 +278,8 @@ function methodsOf(keeper: LogKeeper): LogMethods {
       }),
     forget: (offsets) => keeper.do((log) => log.forget(offsets)),
     bytesHeld: () => keeper.do((log) => log.bytesHeld),
-    letterFigures: () => keeper.do(figuresOf),
+    letterFigures: () => keeper.do((log) => log.deadLetters.figures()),
   };
-}
-
-function figuresOf({ deadLetters }: SqliteLog): LetterFigures {
-  return { bytesHeld: deadLetters.bytesHeld, fullSenders: deadLetters.fullSenders() };
 }
 
 function fetched(records: readonly Stored[], end: number): Moved<Fetched> {

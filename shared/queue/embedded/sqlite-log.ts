@@ -172,16 +172,17 @@ export class SqliteLog implements Disposable {
   /** Writes in one synced transaction what may be written of it: the logs, the commits, and each append of dead letters. */
   write(write: Write): Written {
     const { logs, commits } = write;
-    const letters = this.#letters.admitted(write.deadLetters, write.letterAppends);
     const full = storedBytes(logs) > 0 ? this.#roomFor(storedBytes(logs)) : null;
     const taken = full === null ? logs : [];
-    const bytes = storedBytes(taken) + storedBytes(letters.records);
-    const unwritable = bytes > 0 ? this.#writable(bytes) : null;
-    if (unwritable !== null) {
-      this.#letters.withdraw(letters);
-      return this.#commitOnly(commits, refusedAll(unwritable, letters.refused));
-    }
+    // Not before: a removal that fails has all counted anew, without what is not written yet.
+    const letters = this.#letters.admitted(write.deadLetters, write.letterAppends);
     try {
+      const bytes = storedBytes(taken) + storedBytes(letters.records);
+      const unwritable = bytes > 0 ? this.#writable(bytes) : null;
+      if (unwritable !== null) {
+        this.#letters.withdraw(letters);
+        return this.#commitOnly(commits, refusedAll(unwritable, letters.refused));
+      }
       this.#transact(() => {
         this.#tables.logs.append(taken, write.nowMs);
         const first = this.#tables['dead-letters'].end();
@@ -193,13 +194,12 @@ export class SqliteLog implements Disposable {
     } catch (error) {
       this.#tables.logs.reload();
       this.#tables['dead-letters'].reload();
-      this.#letters.withdraw(letters);
+      this.#letters.reload();
       if (!isFull(error)) throw error;
       return this.#commitOnly(commits, refusedAll(NO_SPACE, letters.refused));
     }
   }
 
-  /** What the dead letters take of what they may, and who fills a share of it. */
   get deadLetters(): DeadLetterAccount {
     return this.#letters;
   }

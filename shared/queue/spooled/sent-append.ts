@@ -1,7 +1,8 @@
 // An append that is on its way, whose answer is waited for twice: for a while, and then for as long as it takes.
 
 import type { Clock } from '#shared/clock.ts';
-import type { Held } from '../queue.ts';
+import { isRetryable, SluiceError } from '#shared/errors.ts';
+import type { Held, Queue } from '../queue.ts';
 
 export class SentAppend {
   readonly promise: Promise<Held | void>;
@@ -23,4 +24,13 @@ export class SentAppend {
       this.promise.then(() => settle(null), settle);
     });
   }
+}
+
+/** Whether an error may pass, by itself or when an operator has done something: until then the spool holds what came. */
+export function mayPass(error: unknown): boolean {
+  return isRetryable(error) || (error instanceof SluiceError && error.code === 'queue_unauthorized');
+}
+
+export function whyNot(upstream: Queue, sent: SentAppend | null): string {
+  return upstream.unreadyReason ?? (sent === null ? 'it was not reached yet' : 'the queue does not answer');
 }

@@ -1,7 +1,8 @@
-// What dead letters may take of a spool: a quarter, of which the edge's get a half and one sender's a quarter (dead-letter-budget.ts). So
-// while Kafka is away, one who sends what can be no event cannot fill the spool, and have everybody refused.
+// What dead letters may take of a spool: a quarter, of which the edge's get a half, by the shares of dead-letter-budget.ts. So while Kafka is
+// away, one who sends what can be no event cannot fill the spool, and have everybody refused.
 //
-// They count until the spool is empty. What a spool held when this process began is not counted.
+// They lie there as they came, not compressed. They count until the spool is empty, from when they are on their way into it. What a spool
+// held when this process began is not counted.
 
 import { SluiceError } from '#shared/errors.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
@@ -20,7 +21,7 @@ export class SpooledLetters extends LetterSpace {
     this.#budget = new DeadLetterBudget(bytesMax);
   }
 
-  /** Throws dead_letters_full. To be called when the records are held: what it returns. */
+  /** Throws dead_letters_full. To be called where none of the records could be held: what it returns. */
   admit(letters: readonly DeadLetter[], records: readonly QueueRecord[]): () => void {
     const append = letterAppendOf(letters);
     const cost = records.reduce((sum, { value, batches }) => sum + costOf(value.length + batches.length), 0);
@@ -32,10 +33,12 @@ export class SpooledLetters extends LetterSpace {
         'Cannot hold a dead letter: the queue takes none now, and those in the spool take what they may; it is taken again when the queue is back',
       );
     }
-    return () => {
-      this.#budget.add(append.owners[0] ?? OWNER_UNKNOWN, cost);
+    const count = (bytes: number): void => {
+      this.#budget.add(append.owners[0] ?? OWNER_UNKNOWN, bytes);
       this.#tell();
     };
+    count(cost);
+    return () => count(-cost);
   }
 
   clear(): void {
@@ -44,6 +47,6 @@ export class SpooledLetters extends LetterSpace {
   }
 
   #tell(): void {
-    this.figures = { bytesHeld: this.#budget.bytesHeld, fullSenders: [] };
+    this.figures = { bytesHeld: this.#budget.bytesHeld, fullSenders: [], isClaimedFull: false };
   }
 }

@@ -12,7 +12,7 @@
 
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '#shared/clock.ts';
-import { isRetryable, reasonOf, SluiceError } from '#shared/errors.ts';
+import { reasonOf, SluiceError } from '#shared/errors.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
 import type {
   ConsumeOptions,
@@ -28,7 +28,7 @@ import type {
 import type { LocalQueue } from './local-queue.ts';
 import { recordBytes } from '../headers.ts';
 import { partsOf } from '../dead-letter-parts.ts';
-import { SentAppend } from './sent-append.ts';
+import { mayPass, SentAppend, whyNot } from './sent-append.ts';
 import { encodeSpooledLetter, encodeSpooledRecord, eventsOf } from './spool-entry.ts';
 import { SpoolFeeder } from './spool-feeder.ts';
 import { silentObserver, type SpoolObserver } from './spool-observer.ts';
@@ -81,7 +81,8 @@ interface Passage {
   toLocal(): {
     readonly records: readonly QueueRecord[];
     readonly events: number;
-    readonly held?: (() => void) | undefined;
+    /** To be called where none of them could be held. */
+    readonly withdraw?: (() => void) | undefined;
   };
 }
 
@@ -203,7 +204,7 @@ export class SpooledQueue implements Queue {
       toUpstream: () => this.#upstream.appendDeadLetters(letters),
       toLocal: () => {
         const records = this.#spooledParts(letters).map(encodeSpooledLetter);
-        return { records, events: 0, held: this.#letters?.admit(letters, records) };
+        return { records, events: 0, withdraw: this.#letters?.admit(letters, records) };
       },
     });
   }
@@ -273,22 +274,24 @@ export class SpooledQueue implements Queue {
   }
 
   async #spool(passage: Passage, sent: SentAppend | null = null): Promise<Held> {
-    const { records, events, held } = this.#localOf(passage);
+    const { records, events, withdraw } = this.#localOf(passage);
+    let isAnyHeld = false;
     this.#entering++;
     try {
       let left = events;
       for (const append of this.#appendsOf(records)) {
         await this.#hold(append);
+        isAnyHeld = true;
         this.#feeder.stored(append.length, left);
         left = 0;
       }
       this.#failure = null;
-      held?.();
       this.#tellEntered();
       if (this.#spell) this.#spell.events += events;
       if (sent !== null && !sent.isSettled) this.#await(sent);
       return 'spool';
     } catch (error) {
+      if (!isAnyHeld) withdraw?.();
       this.#failure = { reason: reasonOf(error), atMs: this.#options.clock.monotonicMs() };
       this.#observer.failing(this.#failure.reason);
       throw error;
@@ -411,13 +414,4 @@ export class SpooledQueue implements Queue {
     const { partitions } = this.#upstream;
     return partition < partitions || partitions === 0 ? partition : partition % partitions;
   }
-}
-
-/** Whether an error may pass, by itself or when an operator has done something: until then the spool holds what came. */
-function mayPass(error: unknown): boolean {
-  return isRetryable(error) || (error instanceof SluiceError && error.code === 'queue_unauthorized');
-}
-
-function whyNot(upstream: Queue, sent: SentAppend | null): string {
-  return upstream.unreadyReason ?? (sent === null ? 'it was not reached yet' : 'the queue does not answer');
 }

@@ -136,7 +136,7 @@ export class DocumentDatabase {
           const origin = found ?? origins.make(stream, fields);
           if (origin === null) unnamed += 1;
           const isNew =
-            origin === null ? this.#insertUnnamed(id, stream, source) : this.#insert(id, { ...fields, origin, source });
+            origin === null ? this.#insertUnnamed(id, stream, source) : this.#insert(id, origin, fields, source);
           statuses[item] = isNew ? 201 : 409;
         }
       }
@@ -203,10 +203,10 @@ export class DocumentDatabase {
     const source = withNamesAsAttributes(json);
     const fields = indexedFields(source);
     if (typeof fields === 'string') throw new Error('a document without names is one still');
-    return this.#insert(id, { ...fields, origin: this.#writableOrigins().namelessRow(stream), source });
+    return this.#insert(id, this.#writableOrigins().namelessRow(stream), fields, source);
   }
 
-  #insert(id: string, { origin, source, ...fields }: IndexedFields & { origin: number; source: string }): boolean {
+  #insert(id: string, origin: number, fields: IndexedFields, source: string): boolean {
     const statements = this.#writable();
     const { changes, lastInsertRowid } = statements.insertDocument.run(
       id,

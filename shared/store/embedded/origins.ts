@@ -34,6 +34,8 @@ export class Origins {
   /** The key of each row in the cache: one, even where SQLite takes two names for the same (halves of surrogate pairs). */
   readonly #keys = new Map<number, string>();
   #cachedLength = 0;
+  /** Where the last document came from. */
+  #last: { readonly stream: string; readonly names: Names; readonly row: number } | null = null;
   /** Rows of each tenant; null where they must be counted. */
   #counts: Map<string, number> | null = null;
   readonly #told = new Set<string>();
@@ -65,10 +67,17 @@ export class Origins {
 
   /** The row of these names; null where there is none yet. */
   find(stream: string, names: Names): number | null {
+    // Nearly always a document comes from where the one before came from, and a key costs more than to compare.
+    const last = this.#last;
+    if (last !== null && last.stream === stream && areEqual(last.names, names)) return last.row;
     const columns = columnsOf(stream, names);
     const key = keyOf(columns);
     const cached = this.#cache.get(key);
-    if (cached !== undefined) return cached;
+    if (cached !== undefined) {
+      const { containerId, containerName, service, tag, tenant } = names;
+      this.#last = { stream, names: { containerId, containerName, service, tag, tenant }, row: cached };
+      return cached;
+    }
     const found = this.#statements.find.get(...columns)?.['rowid'];
     if (found === undefined) return null;
     this.#keep(key, Number(found));
@@ -140,6 +149,7 @@ export class Origins {
   }
 
   #drop(row: number): void {
+    this.#last = null;
     const key = this.#keys.get(row);
     if (key === undefined) return;
     this.#keys.delete(row);
@@ -148,6 +158,7 @@ export class Origins {
   }
 
   #clearCache(): void {
+    this.#last = null;
     this.#cache.clear();
     this.#keys.clear();
     this.#cachedLength = 0;
@@ -156,6 +167,13 @@ export class Origins {
 
 function columnsOf(stream: string, names: Names): string[] {
   return [stream, names.containerId, names.containerName, names.service, names.tag];
+}
+
+/** The columns, and so the row, are the same. */
+function areEqual(a: Names, b: Names): boolean {
+  return (
+    a.containerId === b.containerId && a.containerName === b.containerName && a.service === b.service && a.tag === b.tag
+  );
 }
 
 /** Names may have any character in them, so none can stand between them. */

@@ -3,6 +3,7 @@
 import type { ForwardServerOptions } from '#forwarder/accept/forward-server.ts';
 import type { SessionOptions } from '#forwarder/accept/session-options.ts';
 import { Admission } from '#forwarder/admit/admission.ts';
+import { LoginLimit } from '#forwarder/admit/login-limit.ts';
 import type { Intake } from '#forwarder/chunk.ts';
 import { ForwarderTelemetry } from '#forwarder/telemetry.ts';
 import { ByteBudget } from '#shared/byte-budget.ts';
@@ -30,8 +31,9 @@ export function forwardOptions(
     tls: null,
     serverName: 'sluice-test',
     door: openDoor({ admits: (address) => admission.admits(address), telemetry, ...limits }),
-    logins: { hold: () => Promise.resolve() },
+    logins: new LoginLimit({ clock, pace: { hold: () => Promise.resolve() } }),
     handshakeTimeoutMs: 60_000,
+    datagramRates: null,
     session: {
       intake: wholeSlices(intake),
       telemetry,

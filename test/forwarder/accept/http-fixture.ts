@@ -13,6 +13,7 @@ import {
 import { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import { systemClock } from '#shared/clock.ts';
+import { LoginLimit } from '#forwarder/admit/login-limit.ts';
 import { ANYONE } from '#forwarder/principal.ts';
 import { openDoor } from '#test/forwarder/admit/open-door.ts';
 import { FakeIntake } from './fake-intake.ts';
@@ -27,7 +28,7 @@ export function openHttp(): Omit<HttpListenOptions, 'intake' | 'telemetry' | 'bo
     unpacking: new ByteBudget(2 * BODY_BYTES_MAX),
     door: openDoor({ input: 'http' }),
     tls: null,
-    pace: { hold: () => Promise.resolve() },
+    logins: new LoginLimit({ clock: systemClock, pace: { hold: () => Promise.resolve() } }),
     tokens: null,
     roomOf: () => ({ rateWaitMs: 0 }),
     principalOf: (_peer, grant) => ({ ...ANYONE, ...grant, tagPrefix: grant?.tagPrefix ?? '' }),

@@ -7,6 +7,7 @@ import Fastify from 'fastify';
 import { Converter } from '#forwarder/accept/converter.ts';
 import { BodyReader } from '#forwarder/accept/http-body.ts';
 import { HttpContext } from '#forwarder/accept/http-context.ts';
+import { LoginLimit } from '#forwarder/admit/login-limit.ts';
 import type { Chunk } from '#forwarder/chunk.ts';
 import { ANYONE } from '#forwarder/principal.ts';
 import { ByteBudget } from '#shared/byte-budget.ts';
@@ -111,7 +112,8 @@ test('the same tag several times: each chunk has a number', async () => {
     converter: new Converter({ clock: systemClock, threaded: false }),
     bodyBytesMax: 1000,
     tokens: null,
-    pace: { hold: () => Promise.resolve() },
+    logins: new LoginLimit({ clock: systemClock, pace: { hold: () => Promise.resolve() } }),
+    stopping: new AbortController().signal,
     peerOf: () => ({ address: '127.0.0.1', certificateNames: [] }),
     principalOf: () => ({ ...ANYONE, tagPrefix: '' }),
     roomOf: () => ({ rateWaitMs: 0 }),

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { LoginLimit } from '#forwarder/admit/login-limit.ts';
 import { loadTokens } from '#forwarder/admit/tokens.ts';
 import { systemClock } from '#shared/clock.ts';
+import { VirtualClock } from '#test/memory/clock.ts';
 import { Fixture, JSON_BODY } from './http-fixture.ts';
 
 const acme = { name: 'acme', networks: [], certificates: [], tagPrefix: '', trustsRecords: false };
@@ -119,7 +121,8 @@ test('who shows no token that is known waits for the answer, by address; who sho
       return goOn.promise;
     },
   };
-  await using fixture = await Fixture.start({}, systemClock, { tokens, pace });
+  const logins = new LoginLimit({ clock: systemClock, pace });
+  await using fixture = await Fixture.start({}, systemClock, { tokens, logins });
   const refused = fixture.post('/web', '{"a":1}', { ...JSON_BODY, authorization: 'Bearer wrong-token' });
   assert.equal((await fixture.post('/web', '{"a":1}', { ...JSON_BODY, ...known })).status, 200);
   while (held.length === 0) await systemClock.sleep(1);
@@ -127,4 +130,49 @@ test('who shows no token that is known waits for the answer, by address; who sho
   goOn.resolve();
   assert.equal((await refused).status, 401);
   assert.deepEqual(held, ['127.0.0.1']);
+});
+
+test('however many connections guess, so many guesses a second are looked at; who was let in goes on', async () => {
+  const clock = new VirtualClock();
+  const logins = new LoginLimit({ clock, pace: { hold: () => Promise.resolve() } });
+  let looks = 0;
+  const counting = {
+    grantOf(authorization: string) {
+      looks += 1;
+      return tokens.grantOf(authorization);
+    },
+  };
+  await using fixture = await Fixture.start({}, systemClock, { tokens: counting, logins });
+  const send = (token: string) => {
+    const head = `POST /web HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/json\r\n`;
+    return `${head}Content-Length: 7\r\n\r\n{"a":1}`;
+  };
+  const old = await fixture.raw();
+  await old.write(send('the-token')).until(/200 OK/);
+  const guess = async (n: number): Promise<number> => {
+    const client = await fixture.raw();
+    return Number(/^HTTP\/1\.1 (\d+)/.exec(await client.write(send(`a-guess-${n}`)).ended())?.[1]);
+  };
+  const guessed = async (): Promise<{ looked: number; limited: number }> => {
+    const statuses = await Promise.all(Array.from({ length: 100 }, (_, n) => guess(n)));
+    const count = (status: number) => statuses.filter((each) => each === status).length;
+    return { looked: count(401), limited: count(429) };
+  };
+  assert.deepEqual(await guessed(), { looked: 30, limited: 70 });
+  assert.equal(looks, 31);
+  // It is not looked at either, though it is right; and nothing of its body is read.
+  const { status, body, retryAfter } = await fixture.post('/web', '{"a":1}', { ...JSON_BODY, ...known });
+  assert.deepEqual([status, retryAfter], [429, '2']);
+  assert.match(body, /"login_limited"/);
+  assert.equal(looks, 31);
+  old.text = '';
+  await old.write(send('the-token')).until(/200 OK/);
+  // What it has not shown yet is a guess as any.
+  old.text = '';
+  assert.match(await old.write(send('the-tokem')).ended(), /429 Too Many Requests/);
+  await clock.advance(1000);
+  assert.equal((await fixture.post('/web', '{"a":1}', { ...JSON_BODY, ...known })).status, 200);
+  assert.deepEqual(await guessed(), { looked: 10, limited: 90 });
+  assert.equal(fixture.failures.filter((reason) => reason === 'login_limited').length, 162);
+  assert.deepEqual(fixture.rejected, [], 'each refusal is told once');
 });

@@ -46,7 +46,8 @@ async function start(t: TestContext, input: 'syslog' | 'gelf', setup: Setup = {}
   const note = (event: string, fields: object = {}) => void logged.push({ event, ...fields });
   const telemetry = new ForwarderTelemetry(metrics, { debug: note, info: note, warn: note, error: note });
   const door = openDoor({ input, admits: () => admit() !== null, telemetry });
-  const common = { intake, telemetry, clock: systemClock, door, admit, tag: input, receiveBufferBytes };
+  const edge = { intake, telemetry, clock: systemClock, door, admit };
+  const common = { ...edge, tag: input, receiveBufferBytes, datagramRates: null };
   const server =
     input === 'syslog'
       ? await startSyslogInput({ ...common, listen, tlsListen: undefined, tls: null, timeZone: 'UTC', messageBytesMax })

@@ -145,6 +145,17 @@ test('by HTTP: one request too many, or one behind too many bytes, hears 429 and
   }
 });
 
+test('by HTTP: bytes of a body that is refused count too', async () => {
+  const door = openDoor({ rates: ratesOf({ bytes: 1000 }) });
+  await using fixture = await Fixture.start({}, systemClock, { door });
+  const client = await fixture.raw();
+  client.write(`PUT /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n`);
+  await client.until(/404|405/);
+  client.write(`${'x'.repeat(100_000)}GET /ready HTTP/1.1\r\nHost: x\r\n\r\n`);
+  await client.until(/429 Too Many Requests/);
+  client.socket.destroy();
+});
+
 test('by Forward: an address past its rate is not read for a while, and all that it sent is acked', async (t) => {
   const rates = ratesOf({ bytes: 100_000 });
   const intake = new FakeIntake();
@@ -172,6 +183,7 @@ async function startSyslog(rates: AddressRates) {
     clock: systemClock,
     door: openDoor({ input: 'syslog', rates }),
     admit: () => ANYONE,
+    datagramRates: null,
     tag: 'syslog',
     receiveBufferBytes: 65_536,
     listen: '127.0.0.1:0',

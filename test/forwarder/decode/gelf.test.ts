@@ -160,6 +160,14 @@ test('a sender that never ends its messages loses its own, the oldest first', ()
   assert.deepEqual(chunks.add(chunk(1, 1, 2, '!'), 'quiet', 3), Buffer.from('kept!'));
 });
 
+test('whoever has an IPv6 network of 64 bits is one sender', () => {
+  const { chunks, gaveUp } = newChunks();
+  chunks.add(chunk(1, 0, 2, 'kept'), '2001:db8:0:1::1', 0);
+  for (let host = 1; host <= 100; host += 1) chunks.add(chunk(1, 0, 2), `2001:db8::${host}`, 1);
+  assert.equal(gaveUp.length, 96);
+  assert.deepEqual(chunks.add(chunk(1, 1, 2, '!'), '2001:db8:0:1::1', 2), Buffer.from('kept!'));
+});
+
 test('many senders together are bounded', () => {
   const { chunks, gaveUp } = newChunks();
   for (let sender = 0; sender < 50; sender += 1)

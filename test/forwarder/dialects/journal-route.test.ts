@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { AddressRates } from '#forwarder/admit/address-rates.ts';
+import { systemClock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
+import { NetworkSet } from '#shared/networks.ts';
+import { openDoor } from '#test/forwarder/admit/open-door.ts';
 import { Fixture, records } from '../accept/http-fixture.ts';
 
 const HEAD =
@@ -85,5 +89,39 @@ test('an uploader that goes away in the middle leaves nothing behind but what it
   client.socket.end();
   assert.equal(await client.ended(), '');
   assert.equal((await fixture.post('/upload', entry(2), JOURNAL)).status, 200);
+  assert.equal(fixture.intake.chunks.length, 2);
+});
+
+/** A fixture whose address may bring a byte in a thousand seconds, and an upload that has sent more than that. */
+async function throttled(limits: { closeGraceMs?: number } = {}) {
+  const throttledBy: string[] = [];
+  const rates = new AddressRates({
+    limits: { connections: 0, requests: 0, bytes: 0.001 },
+    exempt: new NetworkSet([]),
+    clock: systemClock,
+    throttled: (address) => throttledBy.push(address),
+  });
+  const fixture = await Fixture.start(limits, systemClock, { door: openDoor({ input: 'http', rates }) });
+  const client = await fixture.raw();
+  client.write(HEAD + chunk(entry(1)));
+  await fixture.intake.arrived(1);
+  assert.equal(throttledBy.length, 1);
+  return { fixture, client };
+}
+
+test('an uploader that waits for the rate of its address is let go when it leaves', async () => {
+  const { fixture, client } = await throttled();
+  client.socket.destroy();
+  while (fixture.rejected.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(fixture.rejected[0]?.[0], 'request_malformed');
+  await fixture[Symbol.asyncDispose]();
+});
+
+test('at a stop an upload is read on, whatever the rate of its address', async () => {
+  const { fixture, client } = await throttled({ closeGraceMs: 600_000 });
+  const closed = fixture[Symbol.asyncDispose]();
+  client.write(`${chunk(entry(2))}0\r\n\r\n`);
+  assert.match(await client.ended(), /^HTTP\/1.1 200 OK/);
+  await closed;
   assert.equal(fixture.intake.chunks.length, 2);
 });

@@ -1,20 +1,32 @@
 // What dead letters may take of the embedded queue's disk: the rule alone, and the queue under it.
 
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { appendFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { DatabaseSync } from 'node:sqlite';
 import { systemClock } from '#shared/clock.ts';
-import { costOf, DeadLetterBudget, ownerOf, senderOf } from '#shared/queue/embedded/dead-letter-budget.ts';
+import { DeadLetterAccount } from '#shared/queue/embedded/dead-letter-account.ts';
+import {
+  costOf,
+  DeadLetterBudget,
+  isClaimedSender,
+  ownerOf,
+  senderOf,
+} from '#shared/queue/embedded/dead-letter-budget.ts';
 import { openEmbeddedQueue } from '#shared/queue/embedded/embedded-queue.ts';
 import { SqliteLog } from '#shared/queue/embedded/sqlite-log.ts';
 import type { DeadLetter } from '#shared/queue/queue.ts';
 import { type Batch, encodeBatches, RECORD_VERSION } from '#shared/record/record.ts';
+import { tmpfs } from './file-systems.ts';
 
 const MIB = 1024 * 1024;
 const DAY_MS = 86_400_000;
+/** Not to be compressed. */
+const NOISE = randomBytes(15_000);
 
 describe('budget of dead letters', () => {
   const fill = (budget: DeadLetterBudget, from: string, sender: string, tenant: string | null = null): number => {
@@ -27,41 +39,113 @@ describe('budget of dead letters', () => {
     return taken;
   };
 
-  it('gives one sender a quarter, the edge a half, and the rest to the indexer', () => {
+  const refusalOf = (budget: DeadLetterBudget, from: string, sender: string, cost: number) =>
+    budget.refusal({ owners: [ownerOf(from, { tenant: null, sender, input: 'http' })], wholeBytes: 0 }, [cost]);
+
+  it('gives one sender at the edge as much as it leaves free, and the rest to the indexer', () => {
     const budget = new DeadLetterBudget(1000);
     assert.equal(fill(budget, 'edge', '10.0.0.1'), 250);
-    assert.equal(
-      budget.refusal(
-        { owners: [ownerOf('edge', { tenant: null, sender: '10.0.0.1', input: 'http' })], wholeBytes: 0 },
-        [1],
-      ),
-      'sender_share',
-    );
-    assert.equal(fill(budget, 'edge', '10.0.0.2'), 250);
-    assert.equal(
-      budget.refusal(
-        { owners: [ownerOf('edge', { tenant: null, sender: '10.0.0.3', input: 'http' })], wholeBytes: 0 },
-        [1],
-      ),
-      'edge_share',
-    );
-    assert.equal(fill(budget, 'sluice.logs/0/1', '10.0.0.1'), 500);
-    assert.equal(
-      budget.refusal(
-        { owners: [ownerOf('sluice.logs/0/1', { tenant: null, sender: '10.0.0.4', input: 'http' })], wholeBytes: 0 },
-        [1],
-      ),
-      'budget',
-    );
-    assert.deepEqual(budget.fullSenders(), [senderOf({ tenant: null, sender: '10.0.0.1', input: 'http' })]);
-    budget.add(ownerOf('sluice.logs/0/1', { tenant: null, sender: '10.0.0.1', input: 'http' }), -10);
-    assert.deepEqual(budget.fullSenders(), []);
-    budget.add(ownerOf('sluice.logs/0/1', { tenant: null, sender: '10.0.0.1', input: 'http' }), 10);
+    assert.equal(refusalOf(budget, 'edge', '10.0.0.1', 1), 'sender_share');
+    assert.equal(fill(budget, 'edge', '10.0.0.2'), 120);
+    assert.equal(fill(budget, 'edge', '10.0.0.3'), 60, 'whoever comes finds a place');
+    assert.equal(refusalOf(budget, 'edge', '10.0.0.4', 30), null);
+    assert.equal(refusalOf(budget, 'edge', '10.0.0.4', 36), 'edge_share');
+    assert.equal(fill(budget, 'sluice.logs/0/1', '10.0.0.1'), 570);
+    assert.equal(refusalOf(budget, 'sluice.logs/0/1', '10.0.0.4', 1), 'budget');
     assert.equal(
       budget.refusal({ owners: [ownerOf('replay', null)], wholeBytes: 0 }, [500]),
       null,
       'a mark is always taken',
     );
+  });
+
+  it('leaves some of the edge’s half free, whatever the indexer has', () => {
+    const budget = new DeadLetterBudget(1000);
+    budget.add(ownerOf('logs/0/1', { tenant: null, sender: '10.0.0.1', input: 'http' }), 800);
+    assert.equal(fill(budget, 'edge', '10.0.0.1'), 100);
+    assert.equal(fill(budget, 'edge', '10.0.0.2'), 50);
+  });
+
+  it('names a sender that holds half as much at the indexer as is free', () => {
+    const budget = new DeadLetterBudget(1200);
+    const take = (sender: string, cost: number) =>
+      budget.add(ownerOf('logs/0/1', { tenant: null, sender, input: 'http' }), cost);
+    const numbers = (...senders: string[]) =>
+      senders.map((sender) => senderOf({ tenant: null, sender, input: 'http' }));
+    take('10.0.0.1', 399);
+    assert.deepEqual(budget.fullSenders(), []);
+    take('10.0.0.1', 1);
+    assert.deepEqual(budget.fullSenders(), numbers('10.0.0.1'));
+    take('10.0.0.2', 200);
+    assert.deepEqual(budget.fullSenders(), numbers('10.0.0.1'));
+    take('10.0.0.2', 67);
+    assert.deepEqual(budget.fullSenders(), numbers('10.0.0.1', '10.0.0.2'));
+    take('10.0.0.1', -400);
+    assert.deepEqual(budget.fullSenders(), []);
+    take('10.0.0.3', 932);
+    take('10.0.0.4', 1);
+    assert.equal(budget.bytesHeld, 1200);
+    assert.deepEqual(budget.fullSenders(), numbers('10.0.0.2', '10.0.0.3'), 'next to nothing is not full');
+    take('10.0.0.2', -267);
+    take('10.0.0.3', -932);
+    take('10.0.0.4', -1);
+    assert.deepEqual([budget.bytesHeld, budget.fullSenders()], [0, []]);
+  });
+
+  it('names 1,024 senders at most', () => {
+    const budget = new DeadLetterBudget(1_000_000);
+    for (let i = 0; budget.bytesHeld + 400 <= 1_000_000; i++)
+      budget.add(ownerOf('logs/0/1', { tenant: `t${i}`, sender: '', input: 'http' }), 400);
+    assert.deepEqual(budget.fullSenders(), []);
+    budget.clear();
+    for (let i = 0; budget.bytesHeld + 1000 <= 1_000_000; i++)
+      budget.add(ownerOf('logs/0/1', { tenant: `t${i}`, sender: '', input: 'http' }), 1000);
+    assert.equal(budget.fullSenders().length, 1000);
+  });
+
+  const named = (sender: string) => ({ tenant: null, sender, input: 'forward' });
+
+  it('takes all who name themselves for one more sender at the edge', () => {
+    const budget = new DeadLetterBudget(1000);
+    const takes = (sender: string) => {
+      const append = { owners: [ownerOf('edge', named(sender))], wholeBytes: 0 };
+      const refusal = budget.refusal(append, [10]);
+      if (refusal === null) budget.add(append.owners[0]!, 10);
+      return refusal;
+    };
+    for (let i = 0; i < 25; i++) assert.equal(takes(`web-${i}`), null);
+    assert.equal(takes('web-25'), 'key_share');
+    assert.equal(takes('10.0.0.1'), null);
+    assert.equal(takes('unix'), null);
+  });
+
+  it('names all who name themselves where they hold twice as much at the indexer as is free', () => {
+    const budget = new DeadLetterBudget(1200);
+    for (let i = 0; i < 79; i++) budget.add(ownerOf('logs/0/1', named(`web-${i}`)), 10);
+    assert(!budget.isClaimedFull());
+    assert.deepEqual(budget.fullSenders(), [], 'none for itself');
+    budget.add(ownerOf('logs/0/1', named('web-79')), 10);
+    assert(budget.isClaimedFull());
+    budget.add(ownerOf('logs/0/1', named('web-79')), -10);
+    assert(!budget.isClaimedFull());
+    budget.add(ownerOf('logs/0/1', named('web-7')), 300);
+    assert.deepEqual(budget.fullSenders(), [senderOf(named('web-7'))]);
+  });
+
+  it('is not full of names where there is none', () => {
+    const budget = new DeadLetterBudget(1000);
+    fill(budget, 'logs/0/1', '10.0.0.1');
+    assert.equal(budget.bytesHeld, 1000);
+    assert(!budget.isClaimedFull());
+  });
+
+  it('tells a name that is claimed from an address and from a tenant', () => {
+    const isClaimed = (sender: string, tenant: string | null = null, input = 'forward') =>
+      isClaimedSender(senderOf({ tenant, sender, input }));
+    assert(isClaimed('web-1'));
+    assert(!isClaimed('web-1', 'team-a'));
+    for (const address of ['10.0.0.1', '::1', 'fe80::1%eth0', 'unix']) assert(!isClaimed(address), address);
+    assert(!isClaimed('gateway', null, 'http'), 'only Forward has names');
   });
 
   it('takes what is removed off again', () => {
@@ -76,7 +160,7 @@ describe('budget of dead letters', () => {
   it('takes all parts of a large dead letter, or none', () => {
     const budget = new DeadLetterBudget(1000);
     const owner = ownerOf('edge', { tenant: null, sender: '10.0.0.1', input: 'http' });
-    assert.equal(budget.refusal({ owners: [owner], wholeBytes: 300 }, [100]), 'sender_share');
+    assert.equal(budget.refusal({ owners: [owner], wholeBytes: 300 }, [100]), 'edge_share');
     assert.equal(budget.refusal({ owners: [owner], wholeBytes: 250 }, [100]), null);
   });
 
@@ -118,8 +202,36 @@ describe('the embedded queue', () => {
       await queue.append(0, [{ encoding: 'identity', batches: tableOf('10.0.0.2'), value: Buffer.alloc(MIB, 1) }]);
     assert.equal(await fillWith(queue, letter('edge', '10.0.0.2')), 'dead_letters_full');
     assert.equal(await fillWith(queue, letter('edge', '10.0.0.3')), 'dead_letters_full');
-    assert.deepEqual(refused, ['sender_share', 'sender_share', 'edge_share']);
+    assert.deepEqual(refused, ['sender_share', 'sender_share', 'sender_share']);
+    await queue.appendDeadLetters([letter('edge', '10.0.0.4')]);
     assert.equal(queue.unreadyReason, null);
+  });
+
+  it('counts at the edge by where a dead letter came from, not by the name that its sender gave itself', async (t) => {
+    await using queue = await open(await folder(t));
+    const named = { batches: tableOf('web-1', 'forward'), peerAddress: '10.0.0.1' };
+    assert.equal(await fillWith(queue, { ...letter('edge', 'web-1'), ...named }), 'dead_letters_full');
+    const renamed = { ...letter('edge', 'web-2'), batches: tableOf('web-2', 'forward') };
+    const more = Array.from({ length: 4 }, () => ({ ...renamed, peerAddress: '10.0.0.1' }));
+    await assert.rejects(queue.appendDeadLetters(more), { code: 'dead_letters_full' });
+    await queue.appendDeadLetters([{ ...renamed, peerAddress: '10.0.0.2' }]);
+  });
+
+  it('takes no more of any who names itself where all of them have had their share', async (t) => {
+    const dataDir = await folder(t);
+    const named = (sender: string) => ({ tenant: null, sender, input: 'forward' });
+    {
+      await using queue = await open(dataDir);
+      for (let i = 0; i < 200; i++) {
+        const one = { ...letter('logs/0/1', `web-${i}`), batches: tableOf(`web-${i}`, 'forward') };
+        await queue.appendDeadLetters(Array.from({ length: 4 }, () => one));
+      }
+      assert(queue.deadLetterSpace.isFullOf(named('web-7')));
+    }
+    await using queue = await open(dataDir);
+    assert(queue.deadLetterSpace.isFullOf(named('who never came')));
+    for (const other of [named('10.0.0.1'), { ...named('web-7'), tenant: 'a' }, { ...named('web-7'), input: 'http' }])
+      assert(!queue.deadLetterSpace.isFullOf(other));
   });
 
   it('takes dead letters while its logs are full, so that the indexer goes on', async (t) => {
@@ -153,7 +265,8 @@ describe('the embedded queue', () => {
     assert(queue.deadLetterSpace.isFullOf(bad));
     await assert.rejects(queue.appendDeadLetters([letter('edge', '10.0.0.2')]), {
       code: 'dead_letters_full',
-      message: /take all of queue\.dead_letters_max_bytes; see `sluice dead-letters list`/,
+      message:
+        /is larger than what is free of queue\.dead_letters_max_bytes; see `sluice dead-letters list`.*raise the setting/,
     });
     await queue.appendDeadLetters([letter('replay', '')]);
     await using larger = await reopened(queue, dataDir, 64 * MIB);
@@ -220,6 +333,63 @@ describe('the account of dead letters in the log', () => {
   });
 });
 
+describe('the account', () => {
+  it('does not count twice what was not written, nor once less', () => {
+    using database = new DatabaseSync(':memory:');
+    database.exec('CREATE TABLE dead_letters (offset INTEGER PRIMARY KEY, headers BLOB, value BLOB)');
+    const account = new DeadLetterAccount(database, { readOnly: false, deadLettersBytesMax: 16 * MIB });
+    const records = [{ offset: 0, timeMs: 0, headers: Buffer.alloc(0), value: Buffer.alloc(5000) }];
+    const admit = () => account.admitted(records, [{ owners: [7], wholeBytes: 0 }]);
+    account.append(0, admit());
+    assert.equal(account.bytesHeld, 8192);
+    account.withdraw(admit());
+    assert.equal(account.bytesHeld, 8192);
+    // A removal that failed on a full device, between the one and the other.
+    const admitted = admit();
+    account.reload();
+    account.withdraw(admitted);
+    assert.equal(account.bytesHeld, 8192);
+  });
+
+  it('is what the tables say, however many writes a full device refuses', (t) => {
+    const device = tmpfs(t, 'size=24m');
+    if (device === null) return t.skip('no file system can be mounted here');
+    const file = join(device, 'log.sqlite');
+    const value = randomBytes(5000);
+    const stored = { offset: 0, timeMs: 0, headers: Buffer.alloc(0), value };
+    using log = new SqliteLog({
+      file,
+      readOnly: false,
+      bytesMax: 16 * MIB,
+      deadLettersBytesMax: 16 * MIB,
+      retentionMs: 0,
+      tell: () => undefined,
+    });
+    const write = (letters: number, logs: number) =>
+      log.write({
+        nowMs: Date.UTC(2026, 1, 1),
+        logs: Array.from({ length: logs }, () => stored),
+        deadLetters: Array.from({ length: letters }, () => stored),
+        letterAppends: Array.from({ length: letters }, () => ({ owners: [7], wholeBytes: 0 })),
+        commits: [],
+      });
+    write(10, 100);
+    log.join('g');
+    log.write({ nowMs: 0, logs: [], deadLetters: [], letterAppends: [], commits: [['g', 100]] });
+    // What a checkpoint frees would be room for a removal.
+    const other = new DatabaseSync(file);
+    other.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    other.close();
+    try {
+      for (;;) appendFileSync(join(device, 'filler'), Buffer.alloc(4096));
+    } catch {
+      // It is full.
+    }
+    for (let i = 0; i < 20; i++) assert.notEqual(write(3, 1).lettersRefused[0], null);
+    assert.equal(log.deadLetters.bytesHeld, 10 * 8192);
+  });
+});
+
 type OpenQueue = Awaited<ReturnType<typeof openEmbeddedQueue>>;
 
 function open(dataDir: string, deadLettersBytesMax = 16 * MIB): Promise<OpenQueue> {
@@ -244,11 +414,11 @@ async function fillWith(queue: OpenQueue, one: DeadLetter): Promise<string> {
 
 function letter(from: string, sender: string): DeadLetter {
   const batches = from === 'replay' ? Buffer.alloc(0) : tableOf(sender);
-  return { batches, reason: 'chunk_undecodable', error: 'x', from, value: Buffer.alloc(15_000, 1), cut: false };
+  return { batches, reason: 'chunk_undecodable', error: 'x', from, value: NOISE, cut: false };
 }
 
-function tableOf(sender: string): Uint8Array {
-  const at = { first: 0, count: 1, tag: 't', input: 'gelf', tenant: null, receivedMs: 1, seq: 1, chain: null };
+function tableOf(sender: string, input = 'gelf'): Uint8Array {
+  const at = { first: 0, count: 1, tag: 't', input, tenant: null, receivedMs: 1, seq: 1, chain: null };
   const batch: Batch = { version: RECORD_VERSION, id: Buffer.alloc(16), sender, ...at };
   return encodeBatches([batch]);
 }

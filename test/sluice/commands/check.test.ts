@@ -68,6 +68,12 @@ check('a folder that is not there yet', () => Promise.resolve({ SLUICE_DATA_DIR:
 });
 
 check(
+  'a budget of dead letters in which the largest never finds a place',
+  { SLUICE_QUEUE_MAX_BYTES: '128MiB' },
+  { code: 0, says: [/^weak {4}Dead letters.* raise SLUICE_QUEUE_DEAD_LETTERS_MAX_BYTES to 256MiB/] },
+);
+
+check(
   'a folder that cannot be written',
   { SLUICE_DATA_DIR: '/proc/sluice' },
   {

@@ -1,0 +1,38 @@
+// A record's bytes are freed when its entries have gone on, but not while one of them is on its way to the dead letters.
+
+import assert from 'node:assert/strict';
+import { hash } from 'node:crypto';
+import { test } from 'node:test';
+import { SluiceError } from '#shared/errors.ts';
+import { World } from './world.ts';
+
+const RECORD_ENTRIES = 2000;
+
+test('an entry that is too large is a dead letter, whole, though it is taken only after its record and others have gone on', async () => {
+  const world = new World({ partitions: 1, env: { SLUICE_DOCUMENT_MAX_BYTES: '65536' } });
+  let refusals = 20;
+  world.queue.hooks = {
+    ...world.queue.hooks,
+    deadLetters: () => (refusals-- > 0 ? new SluiceError('queue_unavailable', 'Cannot append: it is away') : null),
+  };
+  const refused: Buffer[] = [];
+  for (let record = 0; record < 4; record++) {
+    const entries: Buffer[] = [];
+    for (let i = 0; i < RECORD_ENTRIES; i++)
+      entries.push(world.entry({ log: `event ${world.sent++} ${'x'.repeat(80)}`, container_name: '/web' }));
+    // Every other record is freed.
+    if (record % 2 === 0) {
+      const large = world.entry({ log: `large ${record}`.padEnd(70_000, 'y') });
+      refused.push(large);
+      entries.splice(record * 300, 0, large);
+    }
+    await world.sendEntries(0, [world.batch(entries.length)], entries, 'zstd');
+  }
+  const indexer = await world.start();
+  await world.drained();
+  await world.clock.until(indexer.stop());
+  assert.equal(world.found.size, 4 * RECORD_ENTRIES);
+  const hashes = (values: readonly Uint8Array[]): string[] => values.map((value) => hash('sha256', value)).sort();
+  assert.deepEqual(hashes(world.queue.letters.map(({ value }) => value)), hashes(refused));
+  assert.equal(indexer.ledger.imbalance, 0);
+});
