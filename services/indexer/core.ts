@@ -14,6 +14,7 @@ import type { Store } from '#shared/store/store.ts';
 import { ConcurrencyLimit } from './bulk/concurrency.ts';
 import type { EventPlace } from './bulk/parcel.ts';
 import { BulkWriter } from './bulk/writer.ts';
+import { fetchBytesMax } from './held-bytes.ts';
 import type { Assignment } from './in-hand.ts';
 import { Ledger } from './ledger.ts';
 import { LineJoiner } from './parse/joiner.ts';
@@ -112,13 +113,15 @@ export function buildCore(options: CoreOptions, partitions: () => Iterable<Parti
     options.opener ??
     new ChildOpener({ opening, limits: () => limitsOf(unpacking.bytesMax, machine()), clock, random, telemetry });
   const budget = new ByteBudget(config['indexer.inflight_max_bytes']);
-  telemetry.watchBytes(budget);
+  const suspectBudget = new ByteBudget(fetchBytesMax(budget.bytesMax));
+  telemetry.watchBytes(budget, suspectBudget);
   const pipeline = new Pipeline({
     ledger,
     writer,
     refusals,
     lines,
     budget,
+    suspectBudget,
     clock,
     lingerMs: config['bulk.linger_ms'],
     unpacking,

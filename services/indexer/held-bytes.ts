@@ -4,6 +4,8 @@
 import type { FetchedRecord } from '#shared/queue/queue.ts';
 import type { Unpacked } from './unpack.ts';
 
+const MIB = 1024 * 1024;
+
 /** The record, its headers, its place among the offsets, its permit. */
 export const RECORD_OVERHEAD_BYTES = 1024;
 /** A row of the table of batches, with its texts. */
@@ -24,4 +26,9 @@ export function rowsBytes({ batches }: Unpacked): number {
 /** From its opening until its entries have gone on: the uncompressed value, and where its entries end. */
 export function openedBytes({ bytes, ends }: Unpacked, { value }: FetchedRecord): number {
   return (bytes.buffer === value.buffer ? 0 : bytes.length) + ends.byteLength;
+}
+
+/** The most bytes to fetch at once for a partition, and to hold of records that are to be tried out: a small share of what may be in hand. */
+export function fetchBytesMax(inflightBytesMax: number): number {
+  return Math.max(MIB, Math.min(8 * MIB, inflightBytesMax >> 4));
 }

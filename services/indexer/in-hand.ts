@@ -2,7 +2,7 @@
 // its events have no outcome yet; with the last outcome it is finished, its bytes are given back, and its offset may be passed.
 
 import assert from 'node:assert/strict';
-import type { Permit } from '#shared/byte-budget.ts';
+import type { ByteBudget, Permit } from '#shared/byte-budget.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
 import { ContiguousOffsets, type OffsetSlot } from './commit/offsets.ts';
 import { Suspicion } from './poison/suspicion.ts';
@@ -124,7 +124,7 @@ export class RecordInHand {
   readonly fetched: FetchedRecord;
   readonly #offsets: ContiguousOffsets;
   readonly #slot: OffsetSlot;
-  readonly #permit: Permit;
+  #permit: Permit;
   /** Events without an outcome; all of them from the moment at which the record is opened. */
   unsettled = 0;
   /** It was tried out, and is not to be opened. */
@@ -147,8 +147,20 @@ export class RecordInHand {
     this.#permit.grow(bytes);
   }
 
+  /** Its bytes count in this budget from now on. */
+  countIn(budget: ByteBudget): void {
+    const { bytes } = this.#permit;
+    this.#permit[Symbol.dispose]();
+    this.#permit = budget.take(bytes);
+  }
+
   get isInherited(): boolean {
     return this.assignment.isInherited(this.fetched);
+  }
+
+  /** The partition is read no further than before this record, or one before it. */
+  get isBehindHold(): boolean {
+    return this.assignment.held.has(this.fetched.partition);
   }
 
   /** The record had all its outcomes: its offset may be passed. */

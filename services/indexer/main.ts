@@ -3,8 +3,9 @@
 
 import { reasonOf } from '#shared/errors.ts';
 import { backoffMs } from '#shared/backoff.ts';
-import { PartitionReader, agesOf, fetchBytesMax } from './consume/reader.ts';
+import { PartitionReader, agesOf } from './consume/reader.ts';
 import { type IndexerCore, type IndexerOptions, buildCore } from './core.ts';
+import { fetchBytesMax } from './held-bytes.ts';
 import type { Ledger } from './ledger.ts';
 
 export type { IndexerOptions } from './core.ts';

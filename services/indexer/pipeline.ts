@@ -1,7 +1,7 @@
 // The way of a record through the indexer, in one pass:
 //
-//   push ─┬───────────► pending ─► open (pool) ─► entries ─┬─► document ─► body ─► writer ─► ledger ─► offsets
-//         └► suspects ─┘                                   └─► parts ─► lines ─┘
+//   push ─┬──────────►─ open (pool) ─► entries ─┬─► document ─► body ─► writer ─► ledger ─► offsets
+//         └► suspects ─┘                        └─► parts ─► lines ─┘
 //
 // Records of a partition are taken in order; the next ones are opened while this one is written and while requests are in flight.
 // The loop over entries makes no promise and no closure for an event. Nothing here knows whether a consumer, a drain job or a
@@ -12,7 +12,7 @@
 
 import assert from 'node:assert/strict';
 import { setImmediate as turn } from 'node:timers/promises';
-import type { ByteBudget, Permit } from '#shared/byte-budget.ts';
+import type { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
 import { freeDecompressed } from '#shared/record/compression.ts';
@@ -20,9 +20,10 @@ import type { Batch } from '#shared/record/record.ts';
 import { BulkBody } from './bulk/body.ts';
 import { type EventPlace, type Run, eventsOf } from './bulk/parcel.ts';
 import type { BulkWriter } from './bulk/writer.ts';
-import { openedBytes, recordBytes, rowsBytes } from './held-bytes.ts';
+import { recordBytes, rowsBytes } from './held-bytes.ts';
 import { type Assignment, type HoldReason, RecordInHand } from './in-hand.ts';
 import type { EndingReason, Ledger } from './ledger.ts';
+import { OpenAhead } from './open-ahead.ts';
 import { DocumentWriter } from './parse/document.ts';
 import type { JoinedLine, LineJoiner } from './parse/joiner.ts';
 import { partOf } from './parse/part.ts';
@@ -30,7 +31,7 @@ import type { RecordOpener } from './poison/opener.ts';
 import { SuspectLine } from './poison/suspect-line.ts';
 import type { RecordRefusals } from './refusals.ts';
 import type { IndexerTelemetry } from './telemetry.ts';
-import { type Unpacked, type UnpackOptions, type Unreadable, unpack } from './unpack.ts';
+import type { Unpacked, UnpackOptions, Unreadable } from './unpack.ts';
 
 export interface PipelineOptions {
   readonly ledger: Ledger;
@@ -39,6 +40,8 @@ export interface PipelineOptions {
   readonly lines: LineJoiner<EventPlace>;
   /** Of what is held of records until all of their events have outcomes; see held-bytes.ts. */
   readonly budget: ByteBudget;
+  /** Of what waits to be tried out, so that it takes nothing from the others. */
+  readonly suspectBudget: ByteBudget;
   readonly clock: Clock;
   readonly lingerMs: number;
   readonly unpacking: UnpackOptions;
@@ -53,31 +56,15 @@ export interface PipelineOptions {
   readonly documentBytesMax: number;
 }
 
-/** Records that are opened ahead of the one in work: enough to keep a pool thread busy. */
-const OPEN_AHEAD = 2;
 /** Bytes of documents, or of entries, after which other work of the process gets its turn: some 2 ms. */
 const TURN_BYTES = 512 * 1024;
-
-interface Opening {
-  readonly record: RecordInHand;
-  readonly opened: Promise<Opened>;
-}
-
-interface Opened {
-  readonly unpacked: Unpacked | Unreadable;
-  /** Of what the uncompressed value takes. */
-  readonly permit: Permit;
-}
 
 export class Pipeline {
   readonly #options: PipelineOptions;
   readonly #body = new BulkBody();
   readonly #documents: DocumentWriter;
-  readonly #pending: RecordInHand[] = [];
+  readonly #ahead: OpenAhead;
   readonly #suspects: SuspectLine;
-  readonly #opening: Opening[] = [];
-  /** Of records that were opened and have not gone on. */
-  #openedBytes = 0;
   /** Origins of what is in the body. */
   #runs: Run[] = [];
   /** The record in work, and how many of its entries went on. */
@@ -101,19 +88,21 @@ export class Pipeline {
   #finish: (PromiseWithResolvers<void> & { passOn: (partition: number) => boolean }) | null = null;
   readonly #loop: Promise<void>;
   #held: ((partition: number) => void) | null = null;
-  #freed: ((partition: number) => void) | null = null;
+  #freed: (() => void) | null = null;
 
   constructor(options: PipelineOptions) {
     this.#options = options;
     const { trustedTenants: trusted, documentBytesMax: bytesMax } = options;
     this.#documents = new DocumentWriter(this.#body, { ...(trusted && { trusted }), bytesMax });
+    this.#ahead = new OpenAhead(options);
     this.#suspects = new SuspectLine(options, {
       passOn: (record, poison) => {
         record.poison = poison;
-        this.#pending.push(record);
+        record.countIn(options.budget);
+        this.#ahead.add(record);
         this.#rouse();
       },
-      free: (partition) => this.#freed?.(partition),
+      free: () => this.#freed?.(),
     });
     options.ledger.place(() => (this.#current ? this.#current.ends.length - this.#passed : 0));
     options.ledger.place(() => eventsOf(this.#runs));
@@ -122,17 +111,30 @@ export class Pipeline {
     this.#loop = this.#run();
   }
 
-  /** Takes records over, which were fetched under `assignment`. Those that came before already, or are behind a hold, are left out. */
-  push(assignment: Assignment, records: readonly FetchedRecord[]): void {
+  /**
+   * Takes records of a partition over, which were fetched under `assignment`. Those that came before already, or are behind a hold, are
+   * left out. Returns the first offset that is to come again, where not all that are to be tried out find room; else null.
+   */
+  push(assignment: Assignment, records: readonly FetchedRecord[]): number | null {
+    this.#rouse();
     for (const fetched of records) {
       const offsets = assignment.partitions.get(fetched.partition);
       if (assignment.void || !offsets || fetched.offset < offsets.begun) continue;
       if (assignment.held.has(fetched.partition)) continue;
-      const record = new RecordInHand(assignment, fetched, this.#options.budget.take(recordBytes(fetched)));
-      if (this.#suspects.isFor(record)) this.#suspects.add(record);
-      else this.#pending.push(record);
+      const bytes = recordBytes(fetched);
+      const isSuspect = this.#suspects.isFor(assignment, fetched);
+      if (isSuspect && !this.#suspects.hasRoomFor(fetched, bytes)) return fetched.offset;
+      const { budget, suspectBudget } = this.#options;
+      const record = new RecordInHand(assignment, fetched, (isSuspect ? suspectBudget : budget).take(bytes));
+      if (isSuspect) this.#suspects.add(record);
+      else this.#ahead.add(record);
     }
-    this.#rouse();
+    return null;
+  }
+
+  /** An assignment begins, of which it is known what is suspect. */
+  begin(assignment: Assignment): void {
+    this.#suspects.begin(assignment);
   }
 
   /** Tells of each partition that is held from now on: it need not be fetched any more. */
@@ -140,21 +142,19 @@ export class Pipeline {
     this.#held = held;
   }
 
-  /** Whether records of the partition wait to be tried out, so that no more of it need be fetched. */
+  /** Whether records of the partition wait to be tried out, or for room to do so, so that no more of it need be fetched. */
   isTrying(partition: number): boolean {
-    return this.#suspects.holds(partition);
+    return this.#suspects.isWaitedFor(partition);
   }
 
-  /** Tells of each partition of which no record waits to be tried out any more. */
-  onTried(freed: (partition: number) => void): void {
+  /** Tells whenever there are partitions of which no record waits to be tried out any more. */
+  onTried(freed: () => void): void {
     this.#freed = freed;
   }
 
   /** The assignment is void: what is not at the store yet goes no further. */
   lost(assignment: Assignment): void {
-    const kept = this.#pending.filter((record) => record.assignment !== assignment);
-    for (const record of this.#pending) if (record.assignment === assignment) record.giveUp();
-    this.#pending.splice(0, Infinity, ...kept);
+    this.#ahead.lost(assignment);
     this.#suspects.lost(assignment);
     const isLost = ({ record }: EventPlace): boolean => record.assignment === assignment;
     for (const part of this.#options.lines.drop(isLost)) this.#abandon(part, 'assignment_lost');
@@ -190,11 +190,7 @@ export class Pipeline {
     await this.#idle();
     limit[Symbol.dispose]();
     this.#options.writer.stop();
-    for (const record of this.#pending.splice(0)) record.giveUp();
-    for (const { record, opened } of this.#opening.splice(0)) {
-      this.#close((await opened).permit);
-      record.giveUp();
-    }
+    await this.#ahead.stop();
     this.#finish?.resolve();
   }
 
@@ -205,17 +201,10 @@ export class Pipeline {
 
   async #run(): Promise<void> {
     while (!this.#stopping) {
-      this.#openAhead();
-      const next = this.#opening.shift();
-      if (next) {
-        const { unpacked, permit } = await next.opened;
-        this.#openAhead();
-        await this.#index(next.record, unpacked);
-        this.#close(permit);
-      }
+      await this.#ahead.next((record, opened) => this.#index(record, opened));
       await this.#passOnLines();
       if (this.#lingered || (this.#finish && !this.#isFed)) await this.#flush();
-      if (this.#hasWork || this.#stopping) continue;
+      if (!this.#ahead.isEmpty || this.#stopping) continue;
       if (!this.#isFed) {
         this.#finish?.resolve();
         this.#finish = null;
@@ -231,44 +220,14 @@ export class Pipeline {
     return record.assignment.void || this.#abort.signal.aborted;
   }
 
-  get #hasWork(): boolean {
-    return this.#pending.length > 0 || this.#opening.length > 0;
-  }
-
   /** Whether records are to come that were pushed already. */
   get #isFed(): boolean {
-    return this.#hasWork || !this.#suspects.isEmpty;
-  }
-
-  #openAhead(): void {
-    while (this.#opening.length < OPEN_AHEAD) {
-      // Values that are small in the queue and huge here are opened one by one.
-      if (this.#opening.length > 0 && this.#openedBytes >= this.#options.budget.bytesMax) return;
-      const record = this.#pending.shift();
-      if (!record) return;
-      if (isBehindHold(record)) {
-        record.giveUp();
-        continue;
-      }
-      this.#opening.push({ record, opened: this.#open(record) });
-    }
-  }
-
-  async #open({ fetched, poison }: RecordInHand): Promise<Opened> {
-    const unpacked = poison ?? (await unpack(fetched, this.#options.unpacking));
-    const permit = this.#options.budget.take(unpacked.kind === 'unpacked' ? openedBytes(unpacked, fetched) : 0);
-    this.#openedBytes += permit.bytes;
-    return { unpacked, permit };
-  }
-
-  #close(permit: Permit): void {
-    this.#openedBytes -= permit.bytes;
-    permit[Symbol.dispose]();
+    return !this.#ahead.isEmpty || !this.#suspects.isEmpty;
   }
 
   async #index(record: RecordInHand, opened: Unpacked | Unreadable): Promise<void> {
     const { ledger, refusals } = this.#options;
-    if (this.#isGivenUp(record) || isBehindHold(record)) {
+    if (this.#isGivenUp(record) || record.isBehindHold) {
       record.giveUp();
       return;
     }
@@ -462,8 +421,4 @@ export class Pipeline {
   #rouse(): void {
     this.#wake.resolve();
   }
-}
-
-function isBehindHold({ assignment, fetched }: RecordInHand): boolean {
-  return assignment.held.has(fetched.partition);
 }

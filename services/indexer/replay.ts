@@ -69,6 +69,7 @@ export class Replay {
     const metrics = new Metrics({ version: '', command: 'replay' }, { ofProcess: false });
     this.#core = buildCore({ ...options, metrics, replay: { positionOf } }, () => []);
     this.#assignment.suspicion.begin(POISONOUS, Infinity);
+    this.#core.pipeline.onTried(() => this.#change());
     this.#core.ledger.follow((record, ending) => this.#settled(record, ending));
   }
 
@@ -120,11 +121,11 @@ export class Replay {
     const offset = this.#next++;
     this.#inHand.set(offset, { letter, endings: new Set() });
     const partition = letter.reason === 'record_poisonous' ? POISONOUS : OTHERS;
-    pipeline.push(this.#assignment, [{ ...record, partition, offset, timestampMs: letter.timeMs }]);
-    while ((!budget.hasRoom || this.#inHand.size >= IN_HAND_MAX) && !this.#options.signal.aborted) {
-      await this.#changed.promise;
-      this.#changed = Promise.withResolvers();
-    }
+    const fetched = { ...record, partition, offset, timestampMs: letter.timeMs };
+    const { signal } = this.#options;
+    // What is to be tried out finds no room at times.
+    while (pipeline.push(this.#assignment, [fetched]) !== null && !signal.aborted) await this.#untilChanged();
+    while ((!budget.hasRoom || this.#inHand.size >= IN_HAND_MAX) && !signal.aborted) await this.#untilChanged();
     await this.#mark(MARKED_AT_ONCE);
   }
 
@@ -146,6 +147,11 @@ export class Replay {
 
   #change(): void {
     this.#changed.resolve();
+  }
+
+  async #untilChanged(): Promise<void> {
+    await this.#changed.promise;
+    this.#changed = Promise.withResolvers();
   }
 
   /** Says which letters are done, if there are more than so many. */

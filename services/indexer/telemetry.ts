@@ -201,10 +201,12 @@ export class IndexerTelemetry implements LedgerListener {
   }
 
   /** The bytes in hand, for who wonders why reading has stopped. */
-  watchBytes(budget: ByteBudget): void {
+  watchBytes(...budgets: ByteBudget[]): void {
     const what =
       'Bytes in hand of the indexer: fetched records with what each costs in memory, and their opened values.';
-    this.#metrics.gauge('indexer_bytes', what, [], () => [[budget.bytesHeld]]);
+    this.#metrics.gauge('indexer_bytes', what, [], () => [
+      [budgets.reduce((sum, { bytesHeld }) => sum + bytesHeld, 0)],
+    ]);
   }
 
   consumed(events: number): void {

@@ -113,7 +113,11 @@ export interface ConsumerHandler {
    * `isGone`: the log that it came from is no more, nobody can read it again. Finish it all the same; but never commit it.
    */
   revoked(assignment: number, isGone?: boolean): void;
-  fetched(batch: FetchedBatch): void;
+  /**
+   * Returns an offset where it did not take the records from there on: they are handed over again when the partition, which it has
+   * paused, is resumed.
+   */
+  fetched(batch: FetchedBatch): number | void;
   /** A log is not what it was: reading goes on elsewhere, and records are lost that nobody had read. Each change is told once. */
   logsChanged?(changes: readonly LogChange[]): void;
   /** The consumer has ended for good, by an error that its owner must act on. */

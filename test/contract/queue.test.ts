@@ -159,6 +159,30 @@ function contract(makePlace: () => Promise<QueuePlace>): void {
     assert.deepEqual(handler.texts(), ['first', 'second', ...numbered(5)]);
   });
 
+  test('hands over again what was not taken, when its partition is resumed', async (_place, queue, group) => {
+    const texts = numbered(6);
+    await queue.append(0, texts.map(record));
+    const handler = new RecordingHandler();
+    const take = RecordingHandler.prototype.fetched;
+    // One record at a time, after as many refusals.
+    let refusals = 0;
+    handler.fetched = (batch) => {
+      consumer.pause([batch.partition]);
+      setTimeout(() => consumer.resume([batch.partition]), 20);
+      const [first] = batch.records;
+      if (first === undefined || refusals++ % 2 === 0) return first?.offset ?? 0;
+      take.call(handler, { ...batch, records: [first] });
+      return first.offset + 1;
+    };
+    await using consumer = await consume(queue, handler, group);
+    await handler.until(() => handler.texts().length === texts.length);
+    assert.deepEqual(handler.texts(), texts);
+    assert.deepEqual(
+      handler.records.map(({ offset }) => offset),
+      numbers(texts.length),
+    );
+  });
+
   test('refuses commits under any number but the present one', async (_place, queue, group) => {
     await queue.append(0, numbered(3).map(record));
     const handler = new RecordingHandler();

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
+import type { RecordOpener } from '#indexer/poison/opener.ts';
 import { Replay, type ReplayOptions } from '#indexer/replay.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { readDeadLetter } from '#shared/queue/dead-letter.ts';
@@ -110,6 +111,29 @@ test('a record that could not be read then, and can be now', async () => {
   const config = { ...world.config, 'frame.max_bytes': 1_000_000 };
   const { counts } = await replay(world, { config });
   assert.deepEqual(counts, { indexed: 1, present: 0, failed: 0, impossible: 0 });
+  world.check([]);
+});
+
+test('poisonous records, more than may wait to be tried out at once', async () => {
+  const world = new World({ partitions: 1, env: { SLUICE_INDEXER_INFLIGHT_MAX_BYTES: '1048576' } });
+  const about = { reason: 'record_poisonous', error: '', from: 'sluice.logs/0/1', cut: false };
+  for (let i = 0; i < 30; i++) {
+    const value = world.entry({ log: `event ${world.sent++} ${'x'.repeat(100_000)}` });
+    const of = { encoding: Buffer.from('identity'), recordVersion: Buffer.from('2') };
+    world.queue.letters.push({ ...about, ...of, batches: encodeBatches([world.batch(1)]), value });
+  }
+  let tried = 0;
+  const opener: RecordOpener = {
+    trouble: null,
+    open: async (_, signal) => {
+      await world.clock.sleep(1000, signal);
+      tried++;
+      return { kind: 'well' };
+    },
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+  const { counts } = await replay(world, { opener });
+  assert.deepEqual([counts.indexed, tried], [30, 30]);
   world.check([]);
 });
 

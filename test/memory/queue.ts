@@ -213,12 +213,9 @@ class Member implements LocalConsumer {
         if (!last) continue;
         isMore = true;
         this.#positions.set(partition, last.offset + 1);
-        this.#handler.fetched({
-          partition,
-          assignment: this.#assignment,
-          records,
-          endOffset: this.#queue.end(partition),
-        });
+        const endOffset = this.#queue.end(partition);
+        const leftFrom = this.#handler.fetched({ partition, assignment: this.#assignment, records, endOffset });
+        if (typeof leftFrom === 'number') this.#positions.set(partition, leftFrom);
       }
       if (isMore) this.fetch();
     });

@@ -2,7 +2,8 @@
 // the group, and ends. For jobs that a scheduler or an autoscaler starts from zero.
 
 import { buildCore, type IndexerOptions } from '../core.ts';
-import { PartitionReader, agesOf, fetchBytesMax } from './reader.ts';
+import { fetchBytesMax } from '../held-bytes.ts';
+import { PartitionReader, agesOf } from './reader.ts';
 
 /** Between a commit that failed and the next one. */
 const RETRY_MS = 250;

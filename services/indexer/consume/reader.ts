@@ -50,23 +50,11 @@ const REBUILD = { baseMs: 500, capMs: 15_000 };
 const WELL_AFTER_MS = 60_000;
 
 /**
- * A group that is assigned anew all the time would never commit. When so many times what commits are held for has passed since the
- * first that was held, without one that lasted, they are held no more.
- */
-const HOLDS_MAX = 5;
-
-/**
- * The same where indexers are killed, each of which would count from its own start: a partition that was assigned so many times since
- * its offset moved is held no more. The queue counts them with the offset.
+ * A group that is assigned anew all the time, or whose indexers are killed one after another, would never commit. A partition that was
+ * assigned more often than this since its offset moved is held no more. The queue counts the assignments with the offset. Where it does
+ * not, as behind what retention removed, ours are counted: else a group that retention overtakes again and again would read for nothing.
  */
 const HELD_TRIES_MAX = 5;
-
-const MIB = 1024 * 1024;
-
-/** The most bytes to fetch at once for a partition: a small share of what may be in hand. */
-export function fetchBytesMax(inflightBytesMax: number): number {
-  return Math.max(MIB, Math.min(8 * MIB, inflightBytesMax >> 4));
-}
 
 /** How late the partitions of an assignment are. */
 export function agesOf(assignment: Assignment | null, epochMs: number): PartitionAge[] {
@@ -94,8 +82,8 @@ export class PartitionReader implements ConsumerHandler {
   #membership: Membership | null = null;
   #failure: PromiseWithResolvers<Error> = Promise.withResolvers();
   #paused = false;
-  /** Since when commits are held, over assignments that did not last. */
-  #heldSinceMs: number | null = null;
+  /** By partition: how often it was held since its offset moved, or since an assignment that lasted. */
+  readonly #holds = new Map<number, number>();
   #loop: Promise<void> = Promise.resolve();
 
   constructor(options: ReaderOptions) {
@@ -164,13 +152,15 @@ export class PartitionReader implements ConsumerHandler {
 
   assigned(partitions: readonly AssignedPartition[], number: number): void {
     this.#lose();
-    this.#assignment = new Assignment(number, partitions);
+    const assignment = new Assignment(number, partitions);
+    this.#assignment = assignment;
     for (const { partition, next, tries = 0 } of partitions) {
-      if (this.#assignment.suspicion.begin(partition, tries))
+      if (assignment.suspicion.begin(partition, tries))
         this.#options.telemetry.partitionSuspect(partition, next, tries);
     }
-    void this.#hold(this.#assignment, partitions);
-    for (const { partition, end } of partitions) this.#assignment.hear(partition, end, this.#options.clock.epochMs());
+    this.#options.pipeline.begin(assignment);
+    void this.#hold(assignment, partitions);
+    for (const { partition, end } of partitions) assignment.hear(partition, end, this.#options.clock.epochMs());
     for (const { partition, end } of partitions) if (!this.#ends.has(partition)) this.#ends.set(partition, end);
     this.#options.telemetry.assigned(partitions.length, number);
     this.unreadyReason = null;
@@ -188,22 +178,19 @@ export class PartitionReader implements ConsumerHandler {
     this.#options.changed?.();
   }
 
-  fetched({ assignment: number, partition, records, endOffset }: FetchedBatch): void {
+  fetched({ assignment: number, partition, records, endOffset }: FetchedBatch): number | void {
     const assignment = this.#assignment;
     if (!assignment || assignment.number !== number || this.#stop.signal.aborted) return;
     const { pipeline, budget, toEnds, changed, clock } = this.#options;
     assignment.hear(partition, endOffset, clock.epochMs());
-    if (toEnds) {
-      const end = this.#ends.get(partition) ?? 0;
-      pipeline.push(
-        assignment,
-        records.filter((record) => record.offset < end),
-      );
-      if ((records.at(-1)?.offset ?? -1) + 1 >= end) this.#membership?.consumer.pause([partition]);
-    } else pipeline.push(assignment, records);
+    const end = toEnds ? (this.#ends.get(partition) ?? 0) : Infinity;
+    const wanted = toEnds ? records.filter((record) => record.offset < end) : records;
+    const leftFrom = pipeline.push(assignment, wanted);
+    if ((records.at(-1)?.offset ?? -1) + 1 >= end) this.#membership?.consumer.pause([partition]);
     if (pipeline.isTrying(partition)) this.#membership?.consumer.pause([partition]);
     if (!budget.hasRoom) this.#pause();
     changed?.();
+    if (leftFrom !== null) return leftFrom;
   }
 
   logsChanged(changes: readonly LogChange[]): void {
@@ -254,24 +241,21 @@ export class PartitionReader implements ConsumerHandler {
   async #hold(assignment: Assignment, partitions: readonly AssignedPartition[]): Promise<void> {
     const { holdMs, lookAgain, clock, changed } = this.#options;
     if (holdMs === 0) return;
-    const nowMs = clock.monotonicMs();
-    // After one that may commit at once, the next is held again.
-    if (this.#heldSinceMs !== null && nowMs - this.#heldSinceMs > HOLDS_MAX * holdMs) {
-      this.#heldSinceMs = null;
-      return;
-    }
-    for (const { partition, end, tries = 0 } of partitions) {
-      if (tries <= HELD_TRIES_MAX) assignment.inherit(partition, end);
+    for (const { partition, next, end, tries } of partitions) {
+      const times = next < end ? (tries ?? (this.#holds.get(partition) ?? 0) + 1) : 0;
+      const isHeld = times <= HELD_TRIES_MAX;
+      // After one that may commit at once, the next is held again.
+      this.#holds.set(partition, isHeld ? times : 0);
+      if (isHeld) assignment.inherit(partition, end);
     }
     if (!assignment.hasInherited) return;
-    this.#heldSinceMs ??= nowMs;
     await clock.sleep(holdMs, this.#stop.signal).catch(() => undefined);
     // Whoever is next reads it again, and looks.
     if (this.#stop.signal.aborted) return;
     await lookAgain(assignment);
     if (assignment.void || this.#stop.signal.aborted) return;
     assignment.release();
-    this.#heldSinceMs = null;
+    this.#holds.clear();
     changed?.();
   }
 

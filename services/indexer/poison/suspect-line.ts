@@ -1,14 +1,22 @@
 // Where records wait that may have ended the indexers before us: each is tried out, one after another, and goes on with what was found.
 // Those behind them in the same partition wait with them, for order; other partitions do not.
 //
-// Guarantees: records of a partition leave in the order in which they came; none of a lost assignment goes on.
+//   budget     ├── tried ──┤ waits │ waits │ no room: left in the queue, its partition is read again when the line is empty
+//
+// Guarantees: records of a partition leave in the order in which they came; none of a lost assignment goes on. What waits stays within a
+// budget of its own, but for one record. A try goes on when its assignment is lost, unless its partition goes elsewhere or another record is
+// tried: one that takes minutes is done although the group is assigned anew more often.
 
+import type { ByteBudget } from '#shared/byte-budget.ts';
+import type { FetchedRecord } from '#shared/queue/queue.ts';
 import type { Assignment, RecordInHand } from '../in-hand.ts';
 import type { Unreadable } from '../unpack.ts';
 import type { RecordOpener, Verdict } from './opener.ts';
 
 export interface SuspectLineOptions {
   readonly opener: RecordOpener;
+  /** Of what waits here. */
+  readonly suspectBudget: ByteBudget;
   readonly telemetry: { recordPoisonous(record: { partition: number; offset: number }, verdict: Poison): void };
 }
 
@@ -16,10 +24,18 @@ type Poison = Extract<Verdict, { kind: 'poison' }>;
 
 /** Whom the line gives records to. */
 export interface Beyond {
-  /** The record may be opened, or is known to be none that can be: `poison`. */
+  /** The record may be opened, or is known to be none that can be: `poison`. Its bytes are counted elsewhere from here on. */
   passOn(record: RecordInHand, poison: Unreadable | null): void;
-  /** Nothing of the partition waits here any more. */
-  free(partition: number): void;
+  /** Nothing waits here any more of one partition at least. */
+  free(): void;
+}
+
+/** What is being found of a record, or was found last. */
+interface Try {
+  readonly fetched: FetchedRecord;
+  readonly abort: AbortController;
+  /** Null where it was aborted. */
+  readonly verdict: Promise<Verdict | null>;
 }
 
 export class SuspectLine {
@@ -28,7 +44,11 @@ export class SuspectLine {
   #records: RecordInHand[] = [];
   /** By partition: how many of them wait. */
   readonly #waiting = new Map<number, number>();
-  #trying: { readonly record: RecordInHand; readonly abort: AbortController } | null = null;
+  /** Partitions of which records found no room. */
+  readonly #refused = new Set<number>();
+  #try: Try | null = null;
+  /** The record that is waited for was given up. */
+  #interrupted: PromiseWithResolvers<null> = Promise.withResolvers();
   #running: Promise<void> = Promise.resolve();
   #isRunning = false;
 
@@ -41,13 +61,22 @@ export class SuspectLine {
     return this.#records.length === 0;
   }
 
-  holds(partition: number): boolean {
-    return this.#waiting.has(partition);
+  /** Whether records of the partition wait here, or for room here. */
+  isWaitedFor(partition: number): boolean {
+    return this.#waiting.has(partition) || this.#refused.has(partition);
   }
 
-  /** Whether the record has to wait here. */
-  isFor({ assignment, fetched }: RecordInHand): boolean {
-    return assignment.suspicion.isSuspect(fetched) || this.holds(fetched.partition);
+  /** Whether a record has to wait here. */
+  isFor(assignment: Assignment, fetched: FetchedRecord): boolean {
+    return assignment.suspicion.isSuspect(fetched) || this.#waiting.has(fetched.partition);
+  }
+
+  /** Where it has none, the partition waits until the line is empty, and so do all who come after it: nobody is passed by for ever. */
+  hasRoomFor({ partition }: FetchedRecord, bytes: number): boolean {
+    const { bytesHeld, bytesMax } = this.#options.suspectBudget;
+    if (this.isEmpty || (this.#refused.size === 0 && bytesHeld + bytes <= bytesMax)) return true;
+    this.#refused.add(partition);
+    return false;
   }
 
   add(record: RecordInHand): void {
@@ -58,39 +87,50 @@ export class SuspectLine {
     this.#running = this.#run();
   }
 
+  /** An assignment begins: what is not suspect under it, or not of it, need not be known any more. */
+  begin({ suspicion }: Assignment): void {
+    if (this.#try && this.#try.fetched !== this.#records[0]?.fetched && !suspicion.isSuspect(this.#try.fetched))
+      this.#try.abort.abort();
+  }
+
   /** What was fetched under the assignment goes no further. */
   lost(assignment: Assignment): void {
-    if (this.#trying?.record.assignment === assignment) this.#trying.abort.abort();
-    const isLost = (record: RecordInHand): boolean => record.assignment === assignment;
-    this.#giveUp(isLost);
+    this.#refused.clear();
+    this.#giveUp((record) => record.assignment === assignment);
   }
 
   /** Gives up what waits. */
   async stop(): Promise<void> {
-    this.#trying?.abort.abort();
+    this.#try?.abort.abort();
     this.#giveUp(() => true);
     await this.#running;
+    await this.#try?.verdict.catch(() => undefined);
     await this.#options.opener[Symbol.asyncDispose]();
   }
 
   #giveUp(isGone: (record: RecordInHand) => boolean): void {
+    const [first] = this.#records;
     const gone = this.#records.filter(isGone);
     this.#records = this.#records.filter((record) => !isGone(record));
     for (const record of gone) {
       this.#count(record, -1);
       record.giveUp();
     }
+    if (first === this.#records[0]) return;
+    this.#interrupted.resolve(null);
+    this.#interrupted = Promise.withResolvers();
   }
 
   async #run(): Promise<void> {
     for (let record = this.#records[0]; record; record = this.#records[0]) {
-      const poison = await this.#try(record);
+      const poison = await this.#poisonOf(record);
       // It was given up meanwhile.
       if (record !== this.#records[0]) continue;
       this.#records.shift();
       this.#count(record, -1);
       this.#beyond.passOn(record, poison);
-      if (!this.holds(record.fetched.partition)) this.#beyond.free(record.fetched.partition);
+      if (this.isEmpty) this.#refused.clear();
+      if (!this.isWaitedFor(record.fetched.partition)) this.#beyond.free();
     }
     // In the same turn as the look at what waits: whoever comes next must start anew.
     this.#isRunning = false;
@@ -102,26 +142,48 @@ export class SuspectLine {
     else this.#waiting.delete(partition);
   }
 
-  async #try(record: RecordInHand): Promise<Unreadable | null> {
-    const { assignment, fetched } = record;
+  /** Null where there is none, and where the record was given up. */
+  async #poisonOf({ assignment, fetched }: RecordInHand): Promise<Unreadable | null> {
     if (!assignment.suspicion.isSuspect(fetched)) return null;
+    const verdict = await Promise.race([this.#verdictOf(fetched), this.#interrupted.promise]);
+    if (verdict === null) return null;
+    this.#try = null;
+    if (verdict.kind === 'well') return null;
+    this.#options.telemetry.recordPoisonous(fetched, verdict);
+    return {
+      kind: 'unreadable',
+      reason: 'record_poisonous',
+      error: `Cannot open the record: indexers did not get past it, and in a child process ${verdict.what}`,
+      events: verdict.events,
+    };
+  }
+
+  /** Of the try that was begun, if it is of this record; else of another one, when that is over. */
+  async #verdictOf(fetched: FetchedRecord): Promise<Verdict | null> {
+    const begun = this.#try;
+    if (begun && !begun.abort.signal.aborted && isSame(begun.fetched, fetched)) return begun.verdict;
+    begun?.abort.abort();
+    // One call at a time.
+    await begun?.verdict.catch(() => undefined);
+    if (this.#records[0]?.fetched !== fetched) return null;
     const abort = new AbortController();
-    this.#trying = { record, abort };
-    try {
-      const verdict = await this.#options.opener.open(fetched, abort.signal);
-      if (verdict.kind === 'well' || abort.signal.aborted) return null;
-      this.#options.telemetry.recordPoisonous(fetched, verdict);
-      return {
-        kind: 'unreadable',
-        reason: 'record_poisonous',
-        error: `Cannot open the record: indexers did not get past it, and in a child process ${verdict.what}`,
-        events: verdict.events,
-      };
-    } catch (error) {
+    const verdict = this.#options.opener.open(fetched, abort.signal).catch((error: unknown) => {
       if (abort.signal.aborted) return null;
       throw error;
-    } finally {
-      this.#trying = null;
-    }
+    });
+    // Nobody may wait for it any more.
+    verdict.catch(() => undefined);
+    this.#try = { fetched, abort, verdict };
+    return verdict;
   }
+}
+
+/** Whether it is a record that was fetched once more. An offset alone may be of another log. */
+function isSame(one: FetchedRecord, other: FetchedRecord): boolean {
+  return (
+    one.partition === other.partition &&
+    one.offset === other.offset &&
+    one.timestampMs === other.timestampMs &&
+    Buffer.compare(one.value, other.value) === 0
+  );
 }

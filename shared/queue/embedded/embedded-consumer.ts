@@ -130,7 +130,9 @@ export class EmbeddedConsumer implements QueueConsumer {
     if (this.#ended || last === undefined || this.#next !== offset) return;
     this.#next = last.offset + 1;
     this.#fetchedTo = Math.max(this.#fetchedTo, this.#next);
-    this.#handler.fetched({ partition: PARTITION, assignment: ASSIGNMENT, records, endOffset: end });
+    const batch = { partition: PARTITION, assignment: ASSIGNMENT, records, endOffset: end };
+    const leftFrom = this.#handler.fetched(batch);
+    if (typeof leftFrom === 'number') this.#next = leftFrom;
   }
 
   #woken(): Promise<void> {

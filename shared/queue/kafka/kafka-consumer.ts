@@ -11,13 +11,14 @@ import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 import type { ConsumeOptions, ConsumerHandler, FetchedRecord, QueueConsumer } from '../queue.ts';
 import type { QueueObserver } from '../queue-observer.ts';
-import { type Assignment, Assignments, type Start } from './assignments.ts';
+import { type Assignment, Assignments } from './assignments.ts';
 import { fetchedRecord, ownRecord } from './fetched-records.ts';
 import { type PartitionStand, readStands } from './group-offsets.ts';
 import { encodeMark } from './log-position.ts';
 import { CONSUMER_FATAL, failureOf, GENERATION_LOST } from './failure.ts';
+import { GenerationCommits } from './generation-commits.ts';
 import { groupClient, HEARTBEAT_INTERVAL_MS } from './group-client.ts';
-import { type Changed, changesOf, changesIn, NOTHING_CHANGED, startsOf } from './log-changes.ts';
+import { type Changed, changesOf, changesIn, NOTHING_CHANGED, startsOf, withTries } from './log-changes.ts';
 import {
   type Admin,
   type Consumer,
@@ -26,7 +27,7 @@ import {
   epochOf,
   fetchedOffset,
   type Kafka,
-  type OffsetKeeper,
+  type KafkaMessage,
   offsetKeepers,
 } from './kafkajs.ts';
 import { ToldChanges } from './told-changes.ts';
@@ -62,8 +63,8 @@ export class KafkaConsumer implements QueueConsumer {
   #giveUp: (error: unknown) => void = () => undefined;
   /** On the monotonic clock: since when no commit of the present client was taken, if none was. */
   #commitsFailSinceMs: number | null = null;
-  /** Commits once, under the generation that the assignment came with. */
-  #keeper: { readonly assignment: Assignment; readonly offsets: OffsetKeeper } | null = null;
+  /** Under the generation that the assignment came with. */
+  #keeper: { readonly assignment: Assignment; readonly commits: GenerationCommits } | null = null;
   readonly #told = new ToldChanges();
   /** What the owner has paused. */
   readonly #paused = new Set<number>();
@@ -109,7 +110,7 @@ export class KafkaConsumer implements QueueConsumer {
       const keeper = this.#keeper;
       try {
         if (keeper === null || keeper.assignment !== held) throw unavailable('the assignment is not announced yet');
-        await keeper.offsets.commitOffsets(this.#marked(held, nextOffsets));
+        await keeper.commits.commit(this.#marked(held, nextOffsets));
         this.#commitsFailSinceMs = null;
         for (const [partition, next] of nextOffsets) {
           held.forget(partition, next);
@@ -187,7 +188,9 @@ export class KafkaConsumer implements QueueConsumer {
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
       const keeper = offsetKeepers.get(payload.memberId) ?? null;
       offsetKeepers.delete(payload.memberId);
-      if (!isOver) this.#joined(payload.memberAssignment[this.#needs.topic] ?? [], keeper);
+      if (isOver || this.#closing.signal.aborted) return;
+      const commits = keeper && new GenerationCommits(keeper, (partition) => this.#stopAndLook(partition));
+      this.#take(payload.memberAssignment[this.#needs.topic] ?? [], commits, NOTHING_CHANGED);
     });
     consumer.on(consumer.events.REBALANCING, () => {
       if (!isOver) this.#fence();
@@ -232,21 +235,13 @@ export class KafkaConsumer implements QueueConsumer {
     if (held?.begun && !this.#closing.signal.aborted) this.#handler.revoked(held.number, isGone);
   }
 
-  #joined(partitions: readonly number[], offsets: OffsetKeeper | null): void {
-    if (this.#closing.signal.aborted) return;
-    this.#take(partitions, offsets, NOTHING_CHANGED);
-  }
-
   /** Nothing is fetched before it is decided from where: what the group has committed may not be there any more. */
-  #take(partitions: readonly number[], offsets: OffsetKeeper | null, changed: Changed): void {
+  #take(partitions: readonly number[], commits: GenerationCommits | null, changed: Changed): void {
     const assignment = this.#assignments.take(partitions);
     const { topic } = this.#needs;
     this.#paused.clear();
     this.#stopped.clear();
-    if (offsets !== null) {
-      offsets.outOfRange = (partition) => this.#stopAndLook(partition);
-      this.#keeper = { assignment, offsets };
-    }
+    if (commits !== null) this.#keeper = { assignment, commits };
     if (partitions.length > 0) this.#consumer?.pause([{ topic, partitions: [...partitions] }]);
     void this.#announce(assignment, changed);
   }
@@ -257,6 +252,8 @@ export class KafkaConsumer implements QueueConsumer {
     const { group } = this.#options;
     // Counted once, although a count whose answer did not come may be read again.
     const counted = new Map<number, number>();
+    // A commit of the log before, under the same generation, would undo ours.
+    await this.#keeper?.commits.settled();
     while (this.#assignments.held === assignment) {
       try {
         const stands = await withAdmin((admin) => readStands(admin, group, topic, { asksEpochs: true }));
@@ -296,7 +293,7 @@ export class KafkaConsumer implements QueueConsumer {
   ): Promise<void> {
     const beganMs = this.#needs.clock.monotonicMs();
     try {
-      await this.#keeper?.offsets.commitOffsets(this.#marked(assignment, offsets, tries));
+      await this.#keeper?.commits.commit(this.#marked(assignment, offsets, tries));
       this.#commitsFailSinceMs = null;
     } catch (error) {
       if (this.#assignments.held === assignment) this.#commitFailed(beganMs, error);
@@ -352,10 +349,10 @@ export class KafkaConsumer implements QueueConsumer {
   #settle(assignment: Assignment, stands: readonly PartitionStand[]): void {
     const changes = changesIn(stands);
     if (changes.some(({ reason }) => reason !== 'retention')) {
-      const offsets = this.#keeper?.offsets ?? null;
+      const commits = this.#keeper?.commits ?? null;
       const changed = { topicId: stands[0]?.topicId ?? null, changes };
       this.#fence(true);
-      this.#take(assignment.partitions, offsets, changed);
+      this.#take(assignment.partitions, commits, changed);
       return;
     }
     const news = this.#told.news(assignment.topicId, changes);
@@ -396,10 +393,14 @@ export class KafkaConsumer implements QueueConsumer {
       });
       return this.#stopAndLook(batch.partition);
     }
-    this.#handler.fetched({ partition: batch.partition, assignment: assignment.number, records, endOffset });
-    payload.resolveOffset(last.offset);
-    const log = { from: Number(first?.offset ?? last.offset), epoch, end: endOffset };
-    assignment.handedOver(batch.partition, Number(batch.lastOffset()) + 1, log);
+    const { partition } = batch;
+    const leftFrom = this.#handler.fetched({ partition, assignment: assignment.number, records, endOffset });
+    const isTaken = ({ offset }: KafkaMessage): boolean => typeof leftFrom !== 'number' || Number(offset) < leftFrom;
+    const taken = isTaken(last) ? last : batch.messages.findLast(isTaken);
+    if (first === undefined || taken === undefined) return;
+    payload.resolveOffset(taken.offset);
+    const log = { from: Number(first.offset), epoch: epochOf(taken), end: endOffset };
+    assignment.handedOver(partition, Number(taken === last ? batch.lastOffset() : taken.offset) + 1, log);
   }
 
   #inPlace(assignment: Assignment, batch: EachBatchPayload['batch']): boolean {
@@ -426,16 +427,6 @@ export class KafkaConsumer implements QueueConsumer {
     const mine = partitions.filter((partition) => held.partitions.includes(partition));
     if (mine.length > 0) action(this.#consumer, { topic: this.#needs.topic, partitions: mine });
   }
-}
-
-/** The starts, with the tries that were counted for this assignment before, if they were. */
-function withTries(starts: readonly Start[], counted: Map<number, number>): Start[] {
-  return starts.map((start) => {
-    if (start.tries === undefined) return start;
-    const tries = counted.get(start.partition) ?? start.tries;
-    counted.set(start.partition, tries);
-    return { ...start, tries };
-  });
 }
 
 /** Waits for the owner to know of the assignment, and keeps the group's session alive meanwhile. */

@@ -35,6 +35,16 @@ export function startsOf(stands: readonly PartitionStand[], changed: Changed): S
   });
 }
 
+/** The starts, with the tries that were counted for this assignment before, if they were. */
+export function withTries(starts: readonly Start[], counted: Map<number, number>): Start[] {
+  return starts.map((start) => {
+    if (start.tries === undefined) return start;
+    const tries = counted.get(start.partition) ?? start.tries;
+    counted.set(start.partition, tries);
+    return { ...start, tries };
+  });
+}
+
 function foundOf({ partition, topicId }: PartitionStand, changed: Changed): LogChange | undefined {
   return topicId === changed.topicId ? changed.changes.find((change) => change.partition === partition) : undefined;
 }

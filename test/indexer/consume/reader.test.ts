@@ -61,6 +61,8 @@ async function arrange(holdMs = 0) {
   return { world, core, calls, reader, handler, assign, fetched, end };
 }
 
+const isCommit = (call: string): boolean => call.startsWith('commit');
+
 test('what is fetched under an assignment that is over is dropped', async () => {
   const { world, core, calls, handler, assign, fetched, end } = await arrange();
   await world.send(0, [5]);
@@ -132,7 +134,7 @@ test('what lay in a partition when it was assigned is committed after the second
   );
   for (const partition of [0, 1]) handler.fetched(fetched(1, partition));
   await world.clock.advance(9000);
-  const commits = (): string[] => calls.filter((call) => call.startsWith('commit'));
+  const commits = (): string[] => calls.filter(isCommit);
   assert.deepEqual(commits(), ['commit 1 [[1,1]]'], 'what nobody else can have is committed at once');
   await world.clock.advance(2000);
   assert.deepEqual(commits(), ['commit 1 [[1,1]]', 'commit 1 [[0,1]]']);
@@ -144,20 +146,39 @@ test('what lay in a partition when it was assigned is committed after the second
   assert.equal(commits().length, 2);
 });
 
-test('a group that is assigned anew all the time commits nevertheless', async () => {
+test('a group that is assigned anew all the time commits nevertheless, at each sixth assignment', async () => {
   const { world, calls, assign, fetched, handler, end } = await arrange(10_000);
   await world.send(0, [5]);
-  let number = 0;
-  for (let ms = 0; ms <= 60_000; ms += 5000) {
-    assign(++number, [0]);
+  for (let number = 1; number <= 13; number++) {
+    assign(number, [0]);
     handler.fetched(fetched(number, 0));
     await world.clock.advance(5000);
   }
-  assert.equal(calls.filter((call) => call.startsWith('commit')).length, 1);
+  assert.deepEqual(calls.filter(isCommit), ['commit 6 [[0,1]]', 'commit 12 [[0,1]]']);
   await end();
 });
 
-test('a partition that goes from one killed indexer to the next is committed at the sixth try', async () => {
+test('assignments are counted on where retention overtakes the group, and anew once one of them lasted', async () => {
+  const { world, calls, fetched, handler, end } = await arrange(10_000);
+  await world.send(0, [5]);
+  let number = 0;
+  const assign = async (tries: number | null, ms: number): Promise<void> => {
+    handler.assigned([{ partition: 0, next: 0, end: 1, ...(tries !== null && { tries }) }], ++number);
+    handler.fetched(fetched(number, 0));
+    await world.clock.advance(ms);
+  };
+  for (const tries of [null, 1, 2, 3, 4, 5]) await assign(tries, 5000);
+  assert.deepEqual(calls.filter(isCommit), []);
+  await assign(null, 5000);
+  assert.deepEqual(calls.filter(isCommit), ['commit 7 [[0,1]]']);
+  for (let i = 0; i < 4; i++) await assign(null, 5000);
+  await assign(null, 12_000);
+  for (let i = 0; i < 5; i++) await assign(null, 5000);
+  assert.deepEqual(calls.filter(isCommit).slice(1), ['commit 12 [[0,1]]']);
+  await end();
+});
+
+test('a partition that moves all the time, or goes from one killed indexer to the next, is committed at the sixth try', async () => {
   for (const [tries, expected] of [
     [5, 0],
     [6, 1],
@@ -167,7 +188,7 @@ test('a partition that goes from one killed indexer to the next is committed at 
     handler.assigned([{ partition: 0, next: 0, end: 1, tries }], 1);
     handler.fetched(fetched(1, 0));
     await world.clock.advance(5000);
-    assert.equal(calls.filter((call) => call.startsWith('commit')).length, expected, `try ${tries}`);
+    assert.equal(calls.filter(isCommit).length, expected, `try ${tries}`);
     await end();
   }
 });

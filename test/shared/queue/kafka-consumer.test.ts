@@ -27,6 +27,7 @@ class Client extends EventEmitter {
   pauses = 0;
   resumes = 0;
   readonly sought: number[] = [];
+  readonly resolved: string[] = [];
   /** What becomes of a commit; the metadata are those of the first partition. */
   commit: (offset: string, metadata?: string) => Promise<void> = () => Promise.resolve();
   keeper: OffsetKeeper | undefined;
@@ -80,7 +81,7 @@ class Client extends EventEmitter {
     const batch = { topic, partition: 0, messages: [message], highWatermark: '10', lastOffset: () => message.offset };
     const payload = {
       batch: { ...batch, fetchedOffset: message.offset },
-      resolveOffset: () => undefined,
+      resolveOffset: (resolved: string) => void this.resolved.push(resolved),
       heartbeat: () => Promise.resolve(),
       isStale: () => isStale,
     };
@@ -259,6 +260,29 @@ suite('a log that is not what it was', () => {
     assert.equal(world.handler.assignments.length, 2, 'it is told once');
   });
 
+  test('made anew while a commit is on its way: it is waited for, so that it does not undo the new beginning', async () => {
+    const late = Promise.withResolvers<void>();
+    const commits: string[] = [];
+    const [world, client] = await atFive(async (offset, metadata = '') => {
+      if (offset === '1') await late.promise;
+      commits.push(offset);
+      world.log.committed = { offset, metadata };
+    });
+    await using _end = world;
+    const committed = world.commit();
+    Object.assign(world.log, { topicId: newId, high: 200, epochEnd: 200 });
+    world.consumer.saw({ topicId: newId, partitions: 1 });
+    await world.clock.advance(3000);
+    assert.deepEqual([client.commits, commits], [1, []]);
+    assert.equal(world.handler.assignments.length, 1);
+    late.resolve();
+    await committed;
+    await world.clock.advance(3000);
+    assert.deepEqual(commits, ['1', '0']);
+    assert.equal(world.log.committed.offset, '0');
+    assert.equal(world.handler.assignments.length, 2);
+  });
+
   test('made anew before anything of it was read: what was fetched of the old one is not taken for the new one', async () => {
     await using world = new World();
     const client = await world.joined(0, () => Promise.resolve());
@@ -405,5 +429,26 @@ suite('a log that is not what it was', () => {
     await client.fetch(5, 4);
     for (const next of [3, 5, 6]) await world.consumer.commit(world.handler.assignment, new Map([[0, next]]));
     assert.deepEqual(commits, [`3 sluice1 ${oldId} 0 10`, `5 sluice1 ${oldId} 0 10`, `6 sluice1 ${oldId} 4 10`]);
+  });
+});
+
+suite('records', () => {
+  test('of which not all were taken are handed over again from there', async () => {
+    await using world = new World();
+    const client = await world.joined(0, () => Promise.resolve());
+    const { handler } = world;
+    const { fetched } = RecordingHandler.prototype;
+    handler.fetched = (batch) => batch.records[0]?.offset ?? fetched.call(handler, batch);
+    await client.fetch(1);
+    assert.deepEqual(client.resolved, ['0']);
+    handler.fetched = fetched;
+    await client.fetch(1);
+    await client.fetch(2);
+    assert.deepEqual(client.resolved, ['0', '1', '2']);
+    assert.deepEqual(client.sought, [0], 'nothing was passed over');
+    assert.deepEqual(
+      handler.records.map(({ offset }) => offset),
+      [0, 1, 2],
+    );
   });
 });
