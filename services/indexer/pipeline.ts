@@ -397,10 +397,12 @@ export class Pipeline {
     const passed = finish
       ? lines.flush(({ record }) => finish.passOn(record.fetched.partition))
       : lines.expire(clock.monotonicMs());
-    if (passed.length === 0) return;
-    this.#ingestedMs = clock.epochMs();
-    for (const line of passed) this.#writeLine(line);
-    if (this.#body.length >= this.#options.writer.bodyBytesMax) await this.#flush();
+    for (const line of passed) {
+      this.#ingestedMs = clock.epochMs();
+      this.#writeLine(line);
+      if (this.#body.length >= this.#options.writer.bodyBytesMax) await this.#flush();
+      else if (this.#body.length >= this.#turnAt) await this.#giveTurn();
+    }
   }
 
   async #flush(): Promise<void> {

@@ -12,7 +12,7 @@ import { SluiceError } from '#shared/errors.ts';
 import type { ConsumeOptions, ConsumerHandler, FetchedRecord, QueueConsumer } from '../queue.ts';
 import type { QueueObserver } from '../queue-observer.ts';
 import { type Assignment, Assignments, type Start } from './assignments.ts';
-import { fetchedRecord, ownRecord } from './fetched-records.ts';
+import { epochRuns, fetchedRecord, ownRecord } from './fetched-records.ts';
 import { type PartitionStand, readStands } from './group-offsets.ts';
 import { encodeMark } from './log-position.ts';
 import { CONSUMER_FATAL, failureOf, GENERATION_LOST } from './failure.ts';
@@ -398,7 +398,7 @@ export class KafkaConsumer implements QueueConsumer {
     }
     this.#handler.fetched({ partition: batch.partition, assignment: assignment.number, records, endOffset });
     payload.resolveOffset(last.offset);
-    const log = { from: Number(first?.offset ?? last.offset), epoch, end: endOffset };
+    const log = { epochs: epochRuns(batch.messages), end: endOffset };
     assignment.handedOver(batch.partition, Number(batch.lastOffset()) + 1, log);
   }
 
