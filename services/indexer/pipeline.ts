@@ -29,7 +29,7 @@ import type { JoinedLine, LineJoiner } from './parse/joiner.ts';
 import { partOf } from './parse/part.ts';
 import type { RecordOpener } from './poison/opener.ts';
 import { SuspectLine } from './poison/suspect-line.ts';
-import type { RecordRefusals } from './refusals.ts';
+import type { RecordRefusals, Unwritable } from './refusals.ts';
 import type { IndexerTelemetry } from './telemetry.ts';
 import type { Unpacked, UnpackOptions, Unreadable } from './unpack.ts';
 
@@ -70,8 +70,6 @@ export class Pipeline {
   /** The record in work, and how many of its entries went on. */
   #current: Unpacked | null = null;
   #passed = 0;
-  /** Somebody else looks at its bytes: an entry of it is on its way to the dead letters. */
-  #isLent = false;
   #ingestedMs = 0;
   #turnAt = TURN_BYTES;
   /** Of entries that were looked at since other work had its turn. */
@@ -79,6 +77,7 @@ export class Pipeline {
   /** Dead letters on their way, and how many events they are. */
   readonly #burials = new Set<Promise<void>>();
   #burying = 0;
+  #buryingBytes = 0;
   #lingerTimer: Disposable | null = null;
   #lingered = false;
   #linesTimer: Disposable | null = null;
@@ -245,7 +244,6 @@ export class Pipeline {
     ledger.open(record, opened.ends.length);
     this.#current = opened;
     this.#passed = 0;
-    this.#isLent = false;
     this.#ingestedMs = this.#options.clock.epochMs();
     for (const batch of opened.batches) {
       const first = this.#passed;
@@ -254,13 +252,14 @@ export class Pipeline {
         this.#writeEntries(record, opened, batch, first, afterLast);
         if (this.#body.length >= this.#options.writer.bodyBytesMax) await this.#flush();
         else if (this.#body.length >= this.#turnAt || this.#entryBytes >= TURN_BYTES) await this.#giveTurn();
+        while (this.#buryingBytes >= this.#options.budget.bytesMax) await Promise.race(this.#burials);
         if (this.#isGivenUp(record)) break;
       }
       if (this.#isGivenUp(record)) break;
     }
     const left = opened.ends.length - this.#passed;
     this.#current = null;
-    if (!this.#isLent && opened.bytes.buffer !== record.fetched.value.buffer) freeDecompressed(opened.bytes);
+    if (opened.bytes.buffer !== record.fetched.value.buffer) freeDecompressed(opened.bytes);
     ledger.settle(record, left, 'abandoned', 'shutdown');
   }
 
@@ -306,9 +305,8 @@ export class Pipeline {
           this.#join(place, bytes, start, end);
           documents.beginBatch(batch, this.#ingestedMs);
         } else {
-          const { refusals } = this.#options;
-          this.#isLent = true;
-          this.#bury(record, 1, written, refusals.buryEntry(place, opened, written, this.#abort.signal));
+          // Its own bytes: those of the record are freed, however long it waits.
+          this.#buryEntry(place, Buffer.from(bytes.subarray(start, end)), written);
         }
       }
       entry++;
@@ -356,10 +354,12 @@ export class Pipeline {
     const passed = finish
       ? lines.flush(({ record }) => finish.passOn(record.fetched.partition))
       : lines.expire(clock.monotonicMs());
-    if (passed.length === 0) return;
-    this.#ingestedMs = clock.epochMs();
-    for (const line of passed) this.#writeLine(line);
-    if (this.#body.length >= this.#options.writer.bodyBytesMax) await this.#flush();
+    for (const line of passed) {
+      this.#ingestedMs = clock.epochMs();
+      this.#writeLine(line);
+      if (this.#body.length >= this.#options.writer.bodyBytesMax) await this.#flush();
+      else if (this.#body.length >= this.#turnAt) await this.#giveTurn();
+    }
   }
 
   async #flush(): Promise<void> {
@@ -398,6 +398,18 @@ export class Pipeline {
     const dueMs = lines.dueMs;
     this.#linesTimer =
       dueMs === null ? null : clock.timer(Math.max(1, dueMs - clock.monotonicMs()), () => this.#rouse());
+  }
+
+  /** While dead letters wait, what they hold counts; beyond the budget nothing more is looked at. */
+  #buryEntry(place: EventPlace, entry: Uint8Array, reason: Unwritable): void {
+    const { refusals, budget } = this.#options;
+    const permit = budget.take(entry.length);
+    this.#buryingBytes += entry.length;
+    const done = (): void => {
+      this.#buryingBytes -= entry.length;
+      permit[Symbol.dispose]();
+    };
+    this.#bury(place.record, 1, reason, refusals.buryEntry(place, entry, reason, this.#abort.signal).finally(done));
   }
 
   #bury(record: RecordInHand, events: number, reason: EndingReason, burial: Promise<void>): void {

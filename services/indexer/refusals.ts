@@ -42,7 +42,7 @@ export interface RefusalsOptions {
 }
 
 /** Why no document is made of an entry. */
-type Unwritable = Exclude<Written, 'ok' | 'part'>;
+export type Unwritable = Exclude<Written, 'ok' | 'part'>;
 
 const WHY: Readonly<Record<Unwritable, string>> = {
   entry_malformed: 'Cannot read the entry: it is no [time, record]',
@@ -124,8 +124,8 @@ export class RecordRefusals implements Refusals {
   }
 
   /** An entry that can't be turned into a document. */
-  async buryEntry(place: EventPlace, record: Unpacked, reason: Unwritable, signal: AbortSignal): Promise<void> {
-    const letter = this.#letterOf(place, entryBytes(record, place.entry), reason, WHY[reason]);
+  async buryEntry(place: EventPlace, entry: Uint8Array, reason: Unwritable, signal: AbortSignal): Promise<void> {
+    const letter = this.#letterOf(place, entry, reason, WHY[reason]);
     await this.#append([letter], signal);
     this.#options.telemetry.deadLettered(1, letter.reason, letter.error, letter.from);
   }

@@ -36,3 +36,29 @@ test('an entry that is too large is a dead letter, whole, though it is taken onl
   assert.deepEqual(hashes(world.queue.letters.map(({ value }) => value)), hashes(refused));
   assert.equal(indexer.ledger.imbalance, 0);
 });
+
+test('dead letters that wait count, and beyond the budget no further record is opened', async () => {
+  const entryBytes = 1024 * 1024;
+  const records = 40;
+  const world = new World({
+    partitions: 1,
+    env: { SLUICE_DOCUMENT_MAX_BYTES: '65536', SLUICE_INDEXER_INFLIGHT_MAX_BYTES: String(8 * entryBytes) },
+  });
+  let isAway = true;
+  world.queue.hooks = {
+    ...world.queue.hooks,
+    deadLetters: () => (isAway ? new SluiceError('queue_unavailable', 'Cannot append: it is away') : null),
+  };
+  // A few hundred bytes each in the queue, so that all of them may be fetched at once.
+  for (let record = 0; record < records; record++)
+    await world.sendEntries(0, [world.batch(1)], [world.entry({ log: 'x'.repeat(entryBytes) })], 'zstd');
+  const indexer = await world.start();
+  for (let seconds = 0; seconds < 60; seconds++) await world.clock.advance(1000);
+  const { consumed } = indexer.ledger.counts;
+  assert.ok(consumed >= 8 && consumed <= 12, `${consumed} records were opened`);
+  assert.equal(indexer.ledger.imbalance, 0);
+  isAway = false;
+  await world.drained();
+  await world.clock.until(indexer.stop());
+  assert.equal(indexer.ledger.counts.dead_lettered, records);
+});

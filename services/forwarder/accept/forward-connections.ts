@@ -32,7 +32,7 @@ export interface ConnectionOptions {
 const LOOK_INTERVAL_MS = 1000;
 
 /** The name of one that says itself what it is called. No such name is an address: only who is there counts as that. */
-export function claimedName(hostname: string): string {
+function claimedName(hostname: string): string {
   return isIP(hostname) !== 0 || hostname === UNIX_PEER ? `hostname ${hostname}` : hostname;
 }
 

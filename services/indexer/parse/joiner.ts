@@ -174,20 +174,17 @@ export class LineJoiner<Hold> {
     return out;
   }
 
-  /** Lines that have waited long enough. */
-  expire(nowMs: number): JoinedLine<Hold>[] {
-    const out: JoinedLine<Hold>[] = [];
+  /** Lines that have waited long enough. Each is passed on when it is asked for: all of them may be much to hold. */
+  *expire(nowMs: number): Generator<JoinedLine<Hold>, void, undefined> {
     for (const line of this.#pending.values()) {
       if (line.dueMs > nowMs) break;
-      out.push(this.#passOn(line));
+      yield this.#passOn(line);
     }
-    return out;
   }
 
-  /** Those that `isWanted` is true of any hold of, all by default: nothing more will come. */
-  flush(isWanted: (hold: Hold) => boolean = () => true): JoinedLine<Hold>[] {
-    const wanted = [...this.#pending.values()].filter((line) => line.holds.some(isWanted));
-    return wanted.map((line) => this.#passOn(line));
+  /** Those that `isWanted` is true of any hold of, all by default: nothing more will come. Each is passed on when it is asked for. */
+  *flush(isWanted: (hold: Hold) => boolean = () => true): Generator<JoinedLine<Hold>, void, undefined> {
+    for (const line of this.#pending.values()) if (line.holds.some(isWanted)) yield this.#passOn(line);
   }
 
   /** Forgets lines of which `isVoid` is true of any hold: they will be read again, by whoever. Returns all of their holds. */

@@ -23,14 +23,21 @@ interface TopicSeen {
 
 const UNSEEN: TopicSeen = { topicId: null, topicPartitions: 0 };
 
+/** From which offset on records are of which leader's epoch. */
+export interface EpochRun {
+  readonly from: number;
+  readonly epoch: number;
+}
+
 /** What is known of a partition's log at the place that was reached. */
 interface Place {
   next: number;
   end: number;
-  /** From which offset on records are of which leader's epoch. */
-  epochs: { readonly from: number; readonly epoch: number }[];
+  epochs: EpochRun[];
   /** Up to this epoch the log was found to go on from where we stood. */
   checkedEpoch: number | null;
+  /** Where we stood then. */
+  checkedAt?: number;
 }
 
 /** What is held under one number. */
@@ -114,7 +121,9 @@ export class Assignment {
     const place = this.#places.get(partition);
     const before = place?.epochs.at(-1)?.epoch;
     if (place === undefined || place.checkedEpoch === null || epoch === before) return false;
-    return epoch > place.checkedEpoch || (before !== undefined && epoch < before);
+    if (epoch > place.checkedEpoch) return true;
+    // Who committed may have told the epoch of a later record. Once it was looked at, the log itself is believed: else it would be stopped at for ever.
+    return before !== undefined && epoch < before && place.checkedAt !== place.next;
   }
 
   /** The log was found to go on from the place that was reached, up to this epoch. */
@@ -122,6 +131,7 @@ export class Assignment {
     const place = this.#places.get(partition);
     if (place === undefined) return;
     place.checkedEpoch = leaderEpoch;
+    place.checkedAt = place.next;
     if ((place.epochs.at(-1)?.epoch ?? 0) > (leaderEpoch ?? 0)) place.epochs = [];
   }
 
@@ -141,14 +151,14 @@ export class Assignment {
     return { seek: position };
   }
 
-  /** Up to `next` it was handed over; the records from `from` on are of this epoch, and the log ends at `end` for all that is known. */
-  handedOver(partition: number, next: number, log: { from?: number; epoch?: number | null; end?: number } = {}): void {
+  /** Up to `next` it was handed over; `epochs` are of the records that were, and the log ends at `end` for all that is known. */
+  handedOver(partition: number, next: number, log: { epochs?: readonly EpochRun[]; end?: number } = {}): void {
     const place = this.#places.get(partition);
     if (place === undefined) return;
-    const { from = next, epoch = null, end = next } = log;
+    const { epochs = [], end = next } = log;
     place.next = next;
     place.end = Math.max(end, next);
-    if (epoch !== null && place.epochs.at(-1)?.epoch !== epoch) place.epochs.push({ from, epoch });
+    for (const run of epochs) if (place.epochs.at(-1)?.epoch !== run.epoch) place.epochs.push(run);
   }
 }
 

@@ -1,7 +1,8 @@
 // kafkajs's messages as the records that readers see.
 
 import type { FetchedRecord } from '../queue.ts';
-import type { KafkaMessage } from './kafkajs.ts';
+import type { EpochRun } from './assignments.ts';
+import { epochOf, type KafkaMessage } from './kafkajs.ts';
 
 const EMPTY = Buffer.alloc(0);
 
@@ -37,4 +38,14 @@ export function fetchedRecord(partition: number, message: KafkaMessage): Fetched
     headers,
     value: message.value ?? EMPTY,
   };
+}
+
+/** Of which leader's epoch the messages are: what was fetched at once may be of several. */
+export function epochRuns(messages: readonly KafkaMessage[]): EpochRun[] {
+  const runs: EpochRun[] = [];
+  for (const message of messages) {
+    const epoch = epochOf(message);
+    if (epoch !== null && runs.at(-1)?.epoch !== epoch) runs.push({ from: Number(message.offset), epoch });
+  }
+  return runs;
 }

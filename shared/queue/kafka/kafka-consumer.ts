@@ -12,7 +12,7 @@ import { SluiceError } from '#shared/errors.ts';
 import type { ConsumeOptions, ConsumerHandler, FetchedRecord, QueueConsumer } from '../queue.ts';
 import type { QueueObserver } from '../queue-observer.ts';
 import { type Assignment, Assignments } from './assignments.ts';
-import { fetchedRecord, ownRecord } from './fetched-records.ts';
+import { epochRuns, fetchedRecord, ownRecord } from './fetched-records.ts';
 import { type PartitionStand, readStands } from './group-offsets.ts';
 import { encodeMark } from './log-position.ts';
 import { CONSUMER_FATAL, failureOf, GENERATION_LOST } from './failure.ts';
@@ -399,7 +399,7 @@ export class KafkaConsumer implements QueueConsumer {
     const taken = isTaken(last) ? last : batch.messages.findLast(isTaken);
     if (first === undefined || taken === undefined) return;
     payload.resolveOffset(taken.offset);
-    const log = { from: Number(first.offset), epoch: epochOf(taken), end: endOffset };
+    const log = { epochs: epochRuns(batch.messages.filter(isTaken)), end: endOffset };
     assignment.handedOver(partition, Number(taken === last ? batch.lastOffset() : taken.offset) + 1, log);
   }
 

@@ -49,3 +49,36 @@ describe('place of a batch', () => {
     assert.deepEqual(assignment.expects(0, 60), { lostFrom: 5 });
   });
 });
+
+describe('epochs of leaders', () => {
+  const begin = (next: number, epoch: number, leaderEpoch: number): Assignment => {
+    const assignment = new Assignment(1, [0]);
+    assignment.prepare([{ partition: 0, next, end: 100, epoch, leaderEpoch }], { topicId: null, topicPartitions: 1 });
+    assignment.begin();
+    return assignment;
+  };
+
+  it('are committed as those of the record before, also where several came at once', () => {
+    const assignment = begin(5, 3, 8);
+    const epochs = [
+      { from: 5, epoch: 3 },
+      { from: 10, epoch: 5 },
+      { from: 20, epoch: 8 },
+    ];
+    assignment.handedOver(0, 30, { epochs });
+    const told = [5, 10, 11, 20, 21, 30].map((next) => assignment.mark(0, next).epoch);
+    assert.deepEqual(told, [3, 3, 5, 5, 8, 8]);
+  });
+
+  it('that are lower than what was committed stop the reading for one look, not for ever', () => {
+    // An earlier version committed the epoch of the last record that was fetched with the one before.
+    const assignment = begin(5, 7, 8);
+    assert.equal(assignment.isSuspect(0, 5), true);
+    assignment.check(0, 8);
+    assert.equal(assignment.isSuspect(0, 5), false);
+    assignment.handedOver(0, 9, { epochs: [{ from: 5, epoch: 5 }] });
+    assert.equal(assignment.mark(0, 9).epoch, 5);
+    assert.equal(assignment.isSuspect(0, 4), true);
+    assert.equal(assignment.isSuspect(0, 9), true);
+  });
+});
