@@ -27,6 +27,7 @@ export type Written = 'ok' | 'part' | 'entry_malformed' | 'document_too_large';
 /** Beside the bytes, which are configured. What Elasticsearch takes of a document ends long before. */
 export const VALUES_MAX = 256 * 1024;
 const KEYS_MAX = 64 * 1024;
+const PATH_BYTES_MAX = 8 * 1024 * 1024;
 
 export interface DocumentOptions {
   /** Tenants whose records may name their own tenant and service, by TENANT_ID and SERVICE_ID. */
@@ -69,6 +70,7 @@ export class DocumentWriter {
       bytesMax,
       valuesMax: VALUES_MAX,
       keysMax: KEYS_MAX,
+      pathBytesMax: PATH_BYTES_MAX,
     });
   }
 

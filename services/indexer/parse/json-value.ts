@@ -58,6 +58,9 @@ export class JsonTranscoder {
   readonly #limits: ValueLimits;
   #valuesLeft = Infinity;
   #keysLeft = Infinity;
+  #pathsLeft = Infinity;
+  /** Of the keys that lead to where we are. */
+  #pathBytes = 0;
   #isTooLarge = false;
   #isSecondTime = false;
   /** What is written becomes a string: limits on levels and keys are void. */
@@ -101,10 +104,12 @@ export class JsonTranscoder {
 
   /** What may be written is counted from here on. */
   begin(): void {
-    const { bytesMax, valuesMax, keysMax } = this.#limits;
+    const { bytesMax, valuesMax, keysMax, pathBytesMax } = this.#limits;
     this.json.fullAt = this.json.at + bytesMax;
     this.#valuesLeft = valuesMax;
     this.#keysLeft = keysMax;
+    this.#pathsLeft = pathBytesMax;
+    this.#pathBytes = 0;
     this.#isTooLarge = false;
     this.#inText = false;
     this.#top = 0;
@@ -196,7 +201,8 @@ export class JsonTranscoder {
   /** Whether there is room for one more value. */
   #mayGoOn(): boolean {
     this.#valuesLeft -= 1;
-    if (this.#valuesLeft >= 0 && !this.#isTooLarge && !this.json.isFull) return true;
+    if (!this.#inText) this.#pathsLeft -= this.#pathBytes;
+    if (this.#valuesLeft >= 0 && this.#pathsLeft >= 0 && !this.#isTooLarge && !this.json.isFull) return true;
     this.#isTooLarge = true;
     return false;
   }
@@ -214,7 +220,11 @@ export class JsonTranscoder {
     if (this.#isTooLarge) return valueAt;
     if (places) this.#noteInTable(places, keyAt, start);
     else this.#note(base, keyAt, start);
-    return this.#memberValue(keyAt, valueAt, level);
+    const keyBytes = this.json.at - start;
+    this.#pathBytes += keyBytes;
+    const end = this.#memberValue(keyAt, valueAt, level);
+    this.#pathBytes -= keyBytes;
+    return end;
   }
 
   /** Compares the key that was written at `start` with those before it in its map. */
@@ -363,9 +373,16 @@ export interface ValueLimits {
   readonly valuesMax: number;
   /** Pairs of maps, at any depth: each may become a term of the index. */
   readonly keysMax: number;
+  /** Of the keys that lead to each value, summed over all values: a `flattened` field has a term of the whole path for each. */
+  readonly pathBytesMax: number;
 }
 
-const NO_LIMITS: ValueLimits = { bytesMax: Infinity, valuesMax: Infinity, keysMax: Infinity };
+const NO_LIMITS: ValueLimits = {
+  bytesMax: Infinity,
+  valuesMax: Infinity,
+  keysMax: Infinity,
+  pathBytesMax: Infinity,
+};
 
 /** A map that is being written: `places` if it is large, by key. */
 interface OpenMap {

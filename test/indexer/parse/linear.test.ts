@@ -88,6 +88,15 @@ test('limits of a document: bytes, values, keys; its neighbours are as they were
   check('ok', array(250_000));
   check('document_too_large', array(262_144));
   check('ok', pairs(65_000));
+  // A term of the whole path for each leaf: of 300 KB they would be 180 MB.
+  const deep = (leaves: number, keyLength: number, depth: number): Buffer => {
+    let map: object = Object.fromEntries(Array.from({ length: leaves }, (_, n) => [n.toString(36), 0]));
+    for (let level = 0; level < depth; level++) map = { [`${level}`.padEnd(keyLength, 'k')]: map };
+    return entryOf(map as Record<string, unknown>);
+  };
+  check('ok', deep(1000, 390, 17));
+  check('document_too_large', deep(30_000, 390, 17));
+  check('ok', deep(30_000, 10, 17));
   check('document_too_large', pairs(65_537));
   check(
     'document_too_large',
