@@ -91,6 +91,8 @@ export class FairLine {
       }
       // A chunk that its sender compressed is a record of its own, behind what came before it.
       if (share.encoding !== 'identity' && shares.length > 0) break;
+      // A larger one is a record of its own too: if that cannot be indexed, it must cost nobody else their events.
+      if (share.bytes.length > this.#recordBytes && shares.length > 0) break;
       // Parts of one chunk were parted to be records of their own.
       if (shares.at(-1)?.settlement === share.settlement) break;
       line.shift();

@@ -23,7 +23,7 @@ export interface LaneOptions {
   readonly lingerMs: number;
   /** Uncompressed size at which a record is sealed. */
   readonly sealBytes: number;
-  /** Puts a share of one event, which is larger than the queue takes, to the dead letters. */
+  /** Puts a share of one event, which is larger than the queue takes or an indexer opens, to the dead letters. */
   readonly bury: (share: Share) => Promise<void>;
 }
 
@@ -86,11 +86,11 @@ export class Lane {
     this.#draining = null;
   }
 
-  /** Waits for the head to be made. One that the queue does not take is made smaller, or buried if it is a single event. */
+  /** Waits for the head to be made. One that the queue does not take, or no indexer opens, is made smaller, or buried if it is a single event. */
   async #isFit(head: SealedRecord): Promise<boolean> {
     try {
       const record = await head.ready;
-      if (!head.isRefused && recordBytes(record) <= this.#options.queue.appendBytesMax) return true;
+      if (record !== null && !head.isRefused && recordBytes(record) <= this.#options.queue.appendBytesMax) return true;
       const [only] = head.shares;
       if (only && only.encoding !== 'identity') {
         // The queue's limit fell while it waited. A dead letter of an event holds the entry as it is, too.
