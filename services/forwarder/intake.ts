@@ -13,6 +13,7 @@ import { recordBytes } from '#shared/queue/headers.ts';
 import { entryTimeMs } from '#shared/record/entry-time.ts';
 import { chunkIdentity, randomIdentity } from '#shared/record/identity.ts';
 import { type Batch, RECORD_VERSION, encodeBatches } from '#shared/record/record.ts';
+import { RECORD_VALUE_BYTES_MAX } from '#shared/record/value-limit.ts';
 import {
   type Chunk,
   type Origin,
@@ -185,9 +186,13 @@ export class QueueIntake implements SlicedIntake {
     }
   }
 
-  /** An event that no queue takes would come back for ever if it were only refused. */
+  /** An event that no queue takes, or no indexer opens, would come back for ever if it were only refused. */
   async #buryEvent({ batch, bytes }: Share): Promise<void> {
-    const error = `an event of ${bytes.length} bytes is larger than the queue takes in one record`;
+    const taker =
+      bytes.length > RECORD_VALUE_BYTES_MAX
+        ? `a record may hold, ${RECORD_VALUE_BYTES_MAX}`
+        : 'the queue takes in one record';
+    const error = `an event of ${bytes.length} bytes is larger than ${taker}`;
     const letter = letterOf(batch, { bytes, reason: 'entry_too_large', error });
     await this.#queue.appendDeadLetters([{ ...letter, index: batch.first }]);
   }
@@ -249,6 +254,7 @@ export class QueueIntake implements SlicedIntake {
   }
 
   #fitsAsItIs(chunk: Chunk, batch: Batch): boolean {
+    if (chunk.entries.length > RECORD_VALUE_BYTES_MAX) return false;
     const record = { encoding: chunk.encoding, batches: encodeBatches([batch]), value: chunk.bytes };
     return recordBytes(record) <= this.#queue.appendBytesMax;
   }

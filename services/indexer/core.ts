@@ -10,6 +10,7 @@ import { loadTenants } from '#shared/config/tenants.ts';
 import type { Log } from '#shared/log.ts';
 import type { Metrics } from '#shared/metrics.ts';
 import type { FetchedRecord, Queue } from '#shared/queue/queue.ts';
+import { openedBytesMax } from '#shared/record/value-limit.ts';
 import type { Store } from '#shared/store/store.ts';
 import { ConcurrencyLimit } from './bulk/concurrency.ts';
 import type { EventPlace } from './bulk/parcel.ts';
@@ -73,7 +74,7 @@ export function buildCore(options: CoreOptions, partitions: () => Iterable<Parti
   const ledger = new Ledger(telemetry);
   const topic = config['kafka.topic'];
   const unpacking: UnpackOptions = {
-    bytesMax: config['frame.max_bytes'],
+    bytesMax: openedBytesMax(config['frame.max_bytes']),
     ...(options.decompress ? { decompress: options.decompress } : {}),
   };
   const trustedTenants = trustedTenantsOf(config);

@@ -9,8 +9,8 @@
 
 import { setImmediate as turn } from 'node:timers/promises';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
-import { INCOMPLETE, MALFORMED, entryEnd } from '#shared/msgpack/extents.ts';
-import { FRAME_PASSED, FrameScanner, NEED_MORE } from '#shared/msgpack/frame-scanner.ts';
+import { INCOMPLETE, entryEnd } from '#shared/msgpack/extents.ts';
+import { WINDOW_BYTES, longValueEnd } from '#shared/msgpack/long-value.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
 import { PositionNamer } from '#shared/record/chain.ts';
 import { ANY_WINDOW, decompress as decompressAny } from '#shared/record/compression.ts';
@@ -53,8 +53,6 @@ const latin1 = new TextDecoder('latin1');
 const VERSION_TEXT = /^[1-9][0-9]{0,14}$/;
 /** Bytes of entries that are hashed for their names, or passed over, before other work of the process gets its turn: some 2 ms. */
 const TURN_BYTES = 512 * 1024;
-/** An entry that does not end in so many bytes is passed over in pieces. */
-const WINDOW_BYTES = 512 * 1024;
 /** Keys and values that an entry may say it holds. One with more has more values than a document may, whatever they are. */
 const ANNOUNCED_MAX = 2 * VALUES_MAX + 1024;
 
@@ -133,9 +131,11 @@ async function entryEnds(bytes: Uint8Array, count: number): Promise<Pick<Unpacke
     const windowEnd = Math.min(bytes.length, at + WINDOW_BYTES);
     const end = entryEnd(bytes, at, windowEnd);
     if (end === INCOMPLETE && windowEnd < bytes.length) {
-      const long = await longValueEnd(bytes, at);
-      at = long.end;
-      if (long.announced > ANNOUNCED_MAX) crowded.add(entry);
+      const steps = longValueEnd(bytes, at);
+      let step = steps.next();
+      for (; step.done !== true; step = steps.next()) await turn();
+      at = step.value.end;
+      if (step.value.announced > ANNOUNCED_MAX) crowded.add(entry);
     } else at = end;
     if (at < 0) return null;
     ends[entry] = at;
@@ -144,33 +144,6 @@ async function entryEnds(bytes: Uint8Array, count: number): Promise<Pick<Unpacke
     await turn();
   }
   return at === bytes.length ? { ends, crowded } : null;
-}
-
-interface LongValue {
-  /** A negative number where it has none. */
-  readonly end: number;
-  /** Keys and values that it says it holds, at any depth. */
-  readonly announced: number;
-}
-
-/** Where the value at `start` ends; other work of the process gets its turn meanwhile. */
-async function longValueEnd(bytes: Uint8Array, start: number): Promise<LongValue> {
-  const scanner = new FrameScanner({ frameBytesMax: Infinity, keepBytesMax: 0 });
-  const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  for (let at = start; at < all.length; at += WINDOW_BYTES) {
-    const piece = all.subarray(at, at + WINDOW_BYTES);
-    scanner.push(piece);
-    const result = scanner.next();
-    if (result === NEED_MORE) {
-      await turn();
-      continue;
-    }
-    // One that lies in a single piece is not let go.
-    if (result !== FRAME_PASSED && !Buffer.isBuffer(result)) return { end: MALFORMED, announced: 0 };
-    const unread = scanner.takeUnread().reduce((sum, { length }) => sum + length, 0);
-    return { end: at + piece.length - unread, announced: scanner.announced };
-  }
-  return { end: INCOMPLETE, announced: 0 };
 }
 
 function eventsOf(batches: readonly Batch[]): number {

@@ -72,36 +72,6 @@ export function countEntries(bytes: Uint8Array, start: number, end: number, dept
   return count;
 }
 
-/** A piece of a run that ends where an entry ends. */
-export interface EntrySpan {
-  readonly start: number;
-  readonly end: number;
-  readonly count: number;
-}
-
-/**
- * Splits a run into spans of at most `bytesMax` bytes, in order; an entry that is larger is a span of its own.
- * The run must have been counted before: what follows a malformed entry is left out.
- */
-export function* splitEntries(bytes: Uint8Array, bytesMax: number): Generator<EntrySpan, void, undefined> {
-  const end = bytes.length;
-  let start = 0;
-  let at = 0;
-  let count = 0;
-  while (at < end) {
-    const next = entryEnd(bytes, at, end);
-    if (next < 0) break;
-    if (next - start > bytesMax && count > 0) {
-      yield { start, end: at, count };
-      start = at;
-      count = 0;
-    }
-    at = next;
-    count += 1;
-  }
-  if (count > 0) yield { start, end: at, count };
-}
-
 /** Position after the entry that begins at `start`, or INCOMPLETE, or MALFORMED. */
 export function entryEnd(bytes: Uint8Array, start: number, end: number, depthMax: number = DEPTH_MAX): number {
   const timeStart = pairStart(bytes, start, end);

@@ -5,10 +5,13 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import type { RecordOpener } from '#indexer/poison/opener.ts';
+import { startIndexer } from '#indexer/main.ts';
 import { Replay, type ReplayOptions } from '#indexer/replay.ts';
+import type { Decompress } from '#indexer/unpack.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { readDeadLetter } from '#shared/queue/dead-letter.ts';
 import { headedLetter } from '#shared/queue/headers.ts';
+import { decompress } from '#shared/record/compression.ts';
 import { documentId } from '#shared/record/identity.ts';
 import { encodeBatches } from '#shared/record/record.ts';
 import type { BulkOutcome } from '#shared/store/store.ts';
@@ -42,6 +45,12 @@ async function replay(world: World, more: Partial<ReplayOptions> = {}): Promise<
   await world.clock.until(run.run());
   return run;
 }
+
+/** What an indexer has that opens no more than so much. */
+const opening =
+  (bytesMax: number): Decompress =>
+  (bytes, encoding) =>
+    decompress(bytes, encoding, bytesMax);
 
 const marks = (world: World): number =>
   world.queue.letters.filter(({ reason, from }) => reason === 'replayed' && from === 'replay').length;
@@ -101,15 +110,14 @@ test('some reasons only: the others stay', async () => {
 });
 
 test('a record that could not be read then, and can be now', async () => {
-  const world = new World({ partitions: 1, env: { SLUICE_FRAME_MAX_BYTES: '65536' } });
+  const world = new World({ partitions: 1 });
   await world.send(0, [300, 200], 'zstd', 'x'.repeat(300));
-  const indexer = await world.start();
+  const indexer = await startIndexer({ ...world.options, decompress: opening(65_536) });
   await world.drained();
   await world.clock.until(indexer.stop());
   assert.equal(world.queue.letters[0]?.reason, 'record_malformed');
   assert.equal(indexer.ledger.counts.dead_lettered, 500);
-  const config = { ...world.config, 'frame.max_bytes': 1_000_000 };
-  const { counts } = await replay(world, { config });
+  const { counts } = await replay(world);
   assert.deepEqual(counts, { indexed: 1, present: 0, failed: 0, impossible: 0 });
   world.check([]);
 });
@@ -214,7 +222,7 @@ test('many letters: no more in hand than agreed, and marks of all', async () => 
 });
 
 test('a record that was too large for the indexer is kept whole, in parts, and replayed when the limit is mended', async () => {
-  const world = new World({ partitions: 1, env: { SLUICE_FRAME_MAX_BYTES: '1MiB' } });
+  const world = new World({ partitions: 1 });
   const entries = Array.from({ length: 12 }, () =>
     world.entry({ log: `event ${world.sent++} ${randomBytes(100_000).toString('hex')}` }),
   );
@@ -224,7 +232,7 @@ test('a record that was too large for the indexer is kept whole, in parts, and r
     record && record.value.length > world.queue.appendBytesMax,
     'a topic of dead letters may take less than that of logs',
   );
-  const indexer = await world.start();
+  const indexer = await startIndexer({ ...world.options, decompress: opening(1024 * 1024) });
   await world.drained();
   await world.clock.until(indexer.stop());
   const [letter] = world.queue.letters;

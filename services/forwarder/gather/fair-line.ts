@@ -5,7 +5,7 @@
 //   B  ▪▪
 //   C  ▪
 
-import { type Share, splitShare } from './share.ts';
+import type { Share } from './share.ts';
 
 /** Shares of one tenant, first in, first out. */
 class Line {
@@ -27,10 +27,6 @@ class Line {
     if (this.#first * 2 < this.#shares.length) return;
     this.#shares = this.#shares.slice(this.#first);
     this.#first = 0;
-  }
-
-  replaceHead(parts: readonly Share[]): void {
-    this.#shares.splice(this.#first, 1, ...parts);
   }
 }
 
@@ -56,6 +52,7 @@ export class FairLine {
     return this.#weight >= this.#recordBytes;
   }
 
+  /** A share of several events is no larger than a record: whoever adds it has cut it. */
   push(share: Share): void {
     const { tenant } = share.batch;
     let line = this.#byTenant.get(tenant);
@@ -84,13 +81,10 @@ export class FairLine {
   #takeFrom(line: Line, shares: Share[], before: number): number {
     let weight = before;
     for (let share = line.head; share && weight < this.#recordBytes; share = line.head) {
-      // A single event that is larger stays what it is: it cannot be parted.
-      if (share.encoding === 'identity' && share.batch.count > 1 && share.bytes.length > this.#recordBytes) {
-        this.#split(line, share);
-        continue;
-      }
       // A chunk that its sender compressed is a record of its own, behind what came before it.
       if (share.encoding !== 'identity' && shares.length > 0) break;
+      // A larger one is a record of its own too: if that cannot be indexed, it must cost nobody else their events.
+      if (share.bytes.length > this.#recordBytes && shares.length > 0) break;
       // Parts of one chunk were parted to be records of their own.
       if (shares.at(-1)?.settlement === share.settlement) break;
       line.shift();
@@ -99,13 +93,6 @@ export class FairLine {
       this.#weight -= this.#weightOf(share);
     }
     return weight;
-  }
-
-  #split(line: Line, share: Share): void {
-    const parts = splitShare(share, this.#recordBytes);
-    line.replaceHead(parts);
-    this.#weight -= this.#weightOf(share);
-    for (const part of parts) this.#weight += this.#weightOf(part);
   }
 
   /** Its bytes, and about what its row takes in the record's table; a compressed one fills its record. */

@@ -8,6 +8,7 @@ import type { Held, Queue } from '#shared/queue/queue.ts';
 import { recordBytes } from '#shared/queue/headers.ts';
 import { decompress } from '#shared/record/compression.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
+import { Cutter, inTurns } from './cutter.ts';
 import { FairLine } from './fair-line.ts';
 import { type SealedRecord, sealRecord } from './sealed-record.ts';
 import { type Share, splitShare } from './share.ts';
@@ -23,13 +24,14 @@ export interface LaneOptions {
   readonly lingerMs: number;
   /** Uncompressed size at which a record is sealed. */
   readonly sealBytes: number;
-  /** Puts a share of one event, which is larger than the queue takes, to the dead letters. */
+  /** Puts a share of one event, which is larger than the queue takes or an indexer opens, to the dead letters. */
   readonly bury: (share: Share) => Promise<void>;
 }
 
 export class Lane {
   readonly #partition: number;
   readonly #options: LaneOptions;
+  readonly #cutter: Cutter;
   readonly #line: FairLine;
   #sealed: SealedRecord[] = [];
   #linger: Disposable | null = null;
@@ -39,18 +41,26 @@ export class Lane {
     this.#partition = partition;
     this.#options = options;
     this.#line = new FairLine(options.sealBytes);
+    this.#cutter = new Cutter(options.sealBytes, (shares) => this.#queueUp(shares));
   }
 
   add(share: Share): void {
-    this.#line.push(share);
-    this.#sealAhead();
-    this.#wake();
+    this.#cutter.add(share);
   }
 
   /** Resolves when all that was added is settled. */
   async drained(): Promise<void> {
-    this.#drain();
-    while (this.#draining) await this.#draining;
+    do {
+      await this.#cutter.idle();
+      this.#drain();
+      while (this.#draining) await this.#draining;
+    } while (this.#cutter.isBusy);
+  }
+
+  #queueUp(shares: readonly Share[]): void {
+    for (const share of shares) this.#line.push(share);
+    this.#sealAhead();
+    this.#wake();
   }
 
   #wake(): void {
@@ -86,11 +96,11 @@ export class Lane {
     this.#draining = null;
   }
 
-  /** Waits for the head to be made. One that the queue does not take is made smaller, or buried if it is a single event. */
+  /** Waits for the head to be made. One that the queue does not take, or no indexer opens, is made smaller, or buried if it is a single event. */
   async #isFit(head: SealedRecord): Promise<boolean> {
     try {
       const record = await head.ready;
-      if (!head.isRefused && recordBytes(record) <= this.#options.queue.appendBytesMax) return true;
+      if (record !== null && !head.isRefused && recordBytes(record) <= this.#options.queue.appendBytesMax) return true;
       const [only] = head.shares;
       if (only && only.encoding !== 'identity') {
         // The queue's limit fell while it waited. A dead letter of an event holds the entry as it is, too.
@@ -101,7 +111,8 @@ export class Lane {
         only.settlement.buried();
         this.#sealed.shift();
       } else {
-        this.#sealed.splice(0, 1, ...halves(head.shares).map((shares) => sealRecord(shares, head.goesAlone)));
+        const smaller = await halves(head.shares);
+        this.#sealed.splice(0, 1, ...smaller.map((shares) => sealRecord(shares, head.goesAlone)));
       }
     } catch (error) {
       this.#sealed.shift();
@@ -160,10 +171,11 @@ function settleFailed(shares: readonly Share[], error: unknown): void {
 }
 
 /** The shares of a record that is too large, as two records. */
-function halves(shares: readonly Share[]): Share[][] {
+async function halves(shares: readonly Share[]): Promise<Share[][]> {
   const [only] = shares;
   if (only && shares.length === 1) {
-    return splitShare(only, Math.ceil(only.bytes.length / 2)).map((part) => [part]);
+    const parts = await inTurns(splitShare(only, Math.ceil(only.bytes.length / 2)));
+    return parts.map((part) => [part]);
   }
   const middle = shares.length >> 1;
   return [shares.slice(0, middle), shares.slice(middle)];

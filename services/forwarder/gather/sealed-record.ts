@@ -1,8 +1,11 @@
 // Closes a record: its shares' bytes one after another, compressed as one, with the table that says whose they are.
 // Compression runs in the thread pool, so that the next record fills while this one shrinks.
+//
+// Guarantees: no record is made that an indexer would not open; of what passes as its sender compressed it the intake knows the size.
 
 import { compress } from '#shared/record/compression.ts';
 import { type QueueRecord, encodeBatches } from '#shared/record/record.ts';
+import { RECORD_VALUE_BYTES_MAX } from '#shared/record/value-limit.ts';
 import type { Share } from './share.ts';
 
 /** Below this, the compressor's header and the trip to the thread pool cost more than they save. */
@@ -14,15 +17,17 @@ export interface SealedRecord {
   record: QueueRecord | null;
   /** An append that held it was refused: it goes by itself, so that it is known whether it was the reason. */
   goesAlone: boolean;
-  /** It was refused by itself: the queue takes less than it says. */
+  /** It was refused by itself: the queue takes less than it says. Or no indexer would open it. */
   isRefused: boolean;
-  /** Resolves when `record` is set; rejects if it can't be made. */
-  readonly ready: Promise<QueueRecord>;
+  /** Resolves when `record` is set, to null where no indexer would open it; rejects if it can't be made. */
+  readonly ready: Promise<QueueRecord | null>;
 }
 
 /** All shares are uncompressed, or there is one, which passes as its sender compressed it. */
 export function sealRecord(shares: readonly Share[], goesAlone = false): SealedRecord {
-  const sealed: SealedRecord = { shares, record: null, goesAlone, isRefused: false, ready: makeRecord(shares) };
+  const isRefused = valueBytes(shares) > RECORD_VALUE_BYTES_MAX;
+  const ready = isRefused ? Promise.resolve(null) : makeRecord(shares);
+  const sealed: SealedRecord = { shares, record: null, goesAlone, isRefused, ready };
   sealed.ready.then(
     (record) => (sealed.record = record),
     () => {
@@ -30,6 +35,11 @@ export function sealRecord(shares: readonly Share[], goesAlone = false): SealedR
     },
   );
   return sealed;
+}
+
+/** Uncompressed. */
+function valueBytes(shares: readonly Share[]): number {
+  return shares.reduce((sum, { encoding, bytes }) => sum + (encoding === 'identity' ? bytes.length : 0), 0);
 }
 
 async function makeRecord(shares: readonly Share[]): Promise<QueueRecord> {

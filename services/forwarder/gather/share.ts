@@ -2,7 +2,7 @@
 // a large one has several records to itself. Its sender is answered when the last of its shares is held.
 
 import assert from 'node:assert/strict';
-import { splitEntries } from '#shared/msgpack/extents.ts';
+import { splitEntries } from '#shared/msgpack/split-entries.ts';
 import { chainAfterRun } from '#shared/record/chain.ts';
 import type { Batch, Encoding } from '#shared/record/record.ts';
 
@@ -71,11 +71,19 @@ export class Settlement {
   }
 }
 
-/** An uncompressed share as shares of at most `bytesMax`, or of one entry each where that is larger; they take its place. */
-export function splitShare(share: Share, bytesMax: number): Share[] {
+/**
+ * An uncompressed share as shares of at most `bytesMax`, or of one entry each where that is larger; they take its place. Yields between
+ * steps.
+ */
+export function* splitShare(share: Share, bytesMax: number): Generator<null, Share[], void> {
   const shares: Share[] = [];
   let { first, chain } = share.batch;
-  for (const { start, end, count } of splitEntries(share.bytes, bytesMax)) {
+  for (const span of splitEntries(share.bytes, bytesMax)) {
+    if (span === null) {
+      yield null;
+      continue;
+    }
+    const { start, end, count } = span;
     if (shares.length > 0) share.settlement.expect();
     const bytes = share.bytes.subarray(start, end);
     shares.push({ ...share, batch: { ...share.batch, first, count, chain }, bytes });

@@ -20,7 +20,7 @@ import { ForwarderTelemetry } from '#forwarder/telemetry.ts';
 import { systemClock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { Metrics } from '#shared/metrics.ts';
-import { splitEntries } from '#shared/msgpack/extents.ts';
+import { type EntrySpan, splitEntries } from '#shared/msgpack/split-entries.ts';
 import { openDoor } from '#test/forwarder/admit/open-door.ts';
 import { FakeIntake } from './fake-intake.ts';
 
@@ -94,7 +94,7 @@ type Fields = Record<string, unknown>;
 
 function records(chunks: readonly Chunk[]): Fields[] {
   return chunks.flatMap(({ entries, count }) => {
-    const found = [...splitEntries(entries, entries.length)];
+    const found = spansOf(entries, entries.length);
     const values: Fields[] = [];
     for (const { start, end } of found) {
       for (let at = start; at < end;) {
@@ -108,8 +108,12 @@ function records(chunks: readonly Chunk[]): Fields[] {
   });
 }
 
+function spansOf(bytes: Uint8Array, bytesMax: number): EntrySpan[] {
+  return [...splitEntries(bytes, bytesMax)].filter((span) => span !== null);
+}
+
 function nextEntry(bytes: Uint8Array, at: number, end: number): { record: Fields; end: number } {
-  for (const span of splitEntries(bytes.subarray(at, end), 1)) {
+  for (const span of spansOf(bytes.subarray(at, end), 1)) {
     const [, record] = decode(bytes.subarray(at + span.start, at + span.end)) as [unknown, Fields];
     return { record, end: at + span.end };
   }

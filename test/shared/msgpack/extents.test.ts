@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { decode, decodeMulti, encode } from '@msgpack/msgpack';
 import fc from 'fast-check';
-import { countEntries, DEPTH_MAX, INCOMPLETE, MALFORMED, splitEntries, valueEnd } from '#shared/msgpack/extents.ts';
+import { countEntries, DEPTH_MAX, INCOMPLETE, MALFORMED, valueEnd } from '#shared/msgpack/extents.ts';
 
 const hex = (text: string) => Buffer.from(text.replaceAll(' ', ''), 'hex');
 
@@ -132,34 +132,6 @@ describe('countEntries', () => {
       }),
     );
   });
-});
-
-describe('splitEntries', () => {
-  // An entry of 3 + n bytes for each n.
-  const run = (sizes: number[]) =>
-    Buffer.concat(sizes.map((size) => Buffer.concat([hex('92 01 81 a0'), encode('x'.repeat(size))])));
-  const check = (what: string, sizes: number[], bytesMax: number, expected: number[]) =>
-    test(what, () => {
-      const bytes = run(sizes);
-      const spans = [...splitEntries(bytes, bytesMax)];
-      assert.deepEqual(
-        spans.map(({ count }) => count),
-        expected,
-      );
-      let at = 0;
-      for (const { start, end, count } of spans) {
-        assert.equal(start, at);
-        assert.equal(countEntries(bytes, start, end), count);
-        at = end;
-      }
-      assert.equal(at, bytes.length);
-    });
-
-  check('nothing', [], 10, []);
-  check('all in one', [1, 1, 1], 100, [3]);
-  check('exactly full', [1, 1, 1], 12, [2, 1]);
-  check('one each', [5, 5, 5], 10, [1, 1, 1]);
-  check('one that is too large', [1, 200, 1, 1], 20, [1, 1, 2]);
 });
 
 const anyValue: fc.Arbitrary<unknown> = fc.letrec<{ value: unknown }>((tie) => ({

@@ -1,0 +1,75 @@
+// A lane while a share is being cut: its end waits for that, and the order of what was added stays.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Lane } from '#forwarder/gather/lane.ts';
+import { Settlement, type Share } from '#forwarder/gather/share.ts';
+import { systemClock } from '#shared/clock.ts';
+import { decodeBatches } from '#shared/record/record.ts';
+import { RECORD_VALUE_BYTES_MAX } from '#shared/record/value-limit.ts';
+import { RecordingQueue } from '#test/forwarder/recording-queue.ts';
+
+const MIB = 1024 * 1024;
+
+/** [1, {"": "\0\0…"}] of so many bytes. */
+function entryOf(bytes: number): Buffer {
+  const entry = Buffer.alloc(bytes);
+  Buffer.from('920181a0db', 'hex').copy(entry);
+  entry.writeUInt32BE(bytes - 9, 5);
+  return entry;
+}
+
+function setUp() {
+  const queue = new RecordingQueue();
+  const buried: string[] = [];
+  const bury = ({ batch }: Share): Promise<void> => {
+    buried.push(`${batch.seq}.${batch.first}`);
+    return Promise.resolve();
+  };
+  const lane = new Lane(0, { queue, clock: systemClock, lingerMs: 1, sealBytes: MIB, bury });
+  const settled: Promise<void>[] = [];
+  const add = (seq: number, sizes: readonly number[]): Settlement => {
+    const origin = {
+      tag: 't',
+      input: 'forward',
+      tenant: null,
+      receivedMs: 1,
+      sender: 's',
+      version: 2,
+      chain: null,
+    } as const;
+    const batch = { ...origin, id: Buffer.alloc(16), first: 0, count: sizes.length, seq };
+    const settlement = new Settlement().expect();
+    settled.push(settlement.promise);
+    lane.add({ batch, encoding: 'identity', bytes: Buffer.concat(sizes.map(entryOf)), settlement });
+    return settlement;
+  };
+  const held = (): string[][] =>
+    queue.appends.flatMap(({ records }) =>
+      records.map(({ batches }) => decodeBatches(batches)?.map(({ seq, first }) => `${seq}.${first}`) ?? []),
+    );
+  return { lane, add, settled, held, buried };
+}
+
+test('what is being cut when the lane ends is held, in order', async () => {
+  const { lane, add, settled, held } = setUp();
+  add(1, [100]);
+  add(2, [4 * MIB, 100, 4 * MIB]);
+  add(3, [100]);
+  await lane.drained();
+  await Promise.all(settled);
+  assert.deepEqual(held().flat(), ['1.0', '2.0', '2.1', '2.2', '3.0']);
+});
+
+test('an event that no indexer opens is buried alone; what is before, beside and behind it is held', async () => {
+  const { lane, add, settled, held, buried } = setUp();
+  add(1, [100]);
+  const of2 = add(2, [100, RECORD_VALUE_BYTES_MAX + 1, RECORD_VALUE_BYTES_MAX]);
+  add(3, [RECORD_VALUE_BYTES_MAX + 1]);
+  add(4, [100]);
+  await lane.drained();
+  await Promise.all(settled);
+  assert.equal(of2.eventsBuried, 1);
+  assert.deepEqual(buried, ['2.1', '3.0']);
+  assert.deepEqual(held().flat(), ['1.0', '2.0', '2.2', '4.0']);
+});
