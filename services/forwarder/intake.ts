@@ -15,6 +15,7 @@ import { chunkIdentity, randomIdentity } from '#shared/record/identity.ts';
 import { type Batch, RECORD_VERSION, encodeBatches } from '#shared/record/record.ts';
 import {
   type Chunk,
+  LETTER_OVERHEAD_BYTES,
   type Origin,
   originOf,
   type SlicedChunk,
@@ -174,7 +175,7 @@ export class QueueIntake implements SlicedIntake {
 
   async bury(undecodable: Undecodable): Promise<void> {
     const { bytes } = undecodable;
-    using _permit = this.#rooms.of(undecodable.tenant).take(bytes.length + CHUNK_OVERHEAD_BYTES, 1, bytes.length);
+    using _permit = this.#rooms.of(undecodable.tenant).take(bytes.length + LETTER_OVERHEAD_BYTES, 1, bytes.length);
     const letter = letterOf(this.#batch(undecodable, 1, randomIdentity), undecodable);
     try {
       await this.#queue.appendDeadLetters([letter]);
