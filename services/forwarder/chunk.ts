@@ -57,6 +57,9 @@ export interface Chunk extends Origin {
   readonly chain?: Uint8Array;
 }
 
+/** What a dead letter on its way costs in hand beside its bytes: its record, its place in a file, its log line, all that waits for it. */
+export const LETTER_OVERHEAD_BYTES = 4096;
+
 /** What can never be indexed, and would be sent for ever if it were only refused. */
 export interface Undecodable extends Origin {
   readonly bytes: Uint8Array;
@@ -65,6 +68,8 @@ export interface Undecodable extends Origin {
   readonly error: string;
   /** Whether `bytes` are only its beginning. */
   readonly cut?: boolean;
+  /** Messages that lie in `bytes` together; absent: one. */
+  readonly count?: number;
 }
 
 /** A chunk whose entries come in slices, since it is too large to be held, or has something bad in it. */

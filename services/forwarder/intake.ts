@@ -16,6 +16,7 @@ import { type Batch, RECORD_VERSION, encodeBatches } from '#shared/record/record
 import { RECORD_VALUE_BYTES_MAX } from '#shared/record/value-limit.ts';
 import {
   type Chunk,
+  LETTER_OVERHEAD_BYTES,
   type Origin,
   originOf,
   type SlicedChunk,
@@ -175,7 +176,7 @@ export class QueueIntake implements SlicedIntake {
 
   async bury(undecodable: Undecodable): Promise<void> {
     const { bytes } = undecodable;
-    using _permit = this.#rooms.of(undecodable.tenant).take(bytes.length + CHUNK_OVERHEAD_BYTES, 1, bytes.length);
+    using _permit = this.#rooms.of(undecodable.tenant).take(bytes.length + LETTER_OVERHEAD_BYTES, 1, bytes.length);
     const letter = letterOf(this.#batch(undecodable, 1, randomIdentity), undecodable);
     try {
       await this.#queue.appendDeadLetters([letter]);

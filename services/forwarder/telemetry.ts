@@ -203,8 +203,8 @@ export class ForwarderTelemetry {
     else this.#access.refused({ input, reason, peer: refusedPeer, detail });
   }
 
-  buried({ input, reason, error, tag, sender, bytes }: Undecodable): void {
-    this.#chunksRejected.add(1, input, reason);
+  buried({ input, reason, error, tag, sender, bytes, count = 1 }: Undecodable): void {
+    this.#chunksRejected.add(count, input, reason);
     this.#log.warn('chunk_dead_lettered', { input, reason, error, tag, sender, bytes: bytes.length });
   }
 

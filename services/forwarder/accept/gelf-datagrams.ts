@@ -114,9 +114,7 @@ export class GelfDatagrams implements AsyncDisposable {
   }
 
   #bury(bytes: Buffer, sender: string, error: string): void {
-    const { admit, unacked } = this.#options;
-    const origin = this.#runs.originOf(sender, admit);
-    if (origin) void unacked.bury({ ...origin, bytes, reason: 'chunk_undecodable', error });
+    this.#runs.bury(sender, this.#options.admit, bytes, 'chunk_undecodable', error);
   }
 }
 

@@ -7,6 +7,8 @@ import type { Bury, StreamDecoder } from './stream-session.ts';
 
 /** Where memory is short, a message may have as many bytes before it is given up. */
 const SHORT_BYTES_MAX = 64 * 1024;
+/** A message of the usual size takes about 10 µs. */
+const MESSAGES_PER_TURN = 128;
 
 export class GelfDecoder implements StreamDecoder {
   readonly #messageBytesMax: number;
@@ -22,36 +24,35 @@ export class GelfDecoder implements StreamDecoder {
     return this.#frames.heldBytes;
   }
 
-  push(piece: Buffer, run: EntryRun, bury: Bury): void {
+  push(piece: Buffer): void {
     this.#frames.push(piece);
-    this.#readAll(run, bury, this.#messageBytesMax);
   }
 
-  relieve(run: EntryRun, bury: Bury): void {
-    this.#readAll(run, bury, Math.min(SHORT_BYTES_MAX, this.#messageBytesMax));
+  read(run: EntryRun, bury: Bury): boolean {
+    return this.#read(run, bury, this.#messageBytesMax);
   }
 
-  finish(run: EntryRun, bury: Bury): void {
+  relieve(run: EntryRun, bury: Bury): boolean {
+    return this.#read(run, bury, Math.min(SHORT_BYTES_MAX, this.#messageBytesMax));
+  }
+
+  finish(): void {
     this.#frames.finish();
-    this.#readAll(run, bury, this.#messageBytesMax);
   }
 
-  #readAll(run: EntryRun, bury: Bury, bytesMax: number): void {
-    for (;;) {
+  #read(run: EntryRun, bury: Bury, bytesMax: number): boolean {
+    for (let count = 0; count < MESSAGES_PER_TURN; count += 1) {
       const kind = this.#frames.next(bytesMax);
-      if (kind === 'more') return;
+      if (kind === 'more') return true;
       const { message } = this.#frames;
       if (kind === 'too_large') {
-        bury(
-          Buffer.from(message),
-          'chunk_too_large',
-          `a GELF message of more than ${bytesMax} bytes; this is its beginning`,
-        );
+        bury(message, 'chunk_too_large', `a GELF message of more than ${bytesMax} bytes; this is its beginning`);
         continue;
       }
       const refusal = this.#entries.append(run.writer, message);
       if (refusal === null) run.count += 1;
-      else bury(Buffer.from(message), 'chunk_undecodable', `not a GELF message: ${refusal}`);
+      else bury(message, 'chunk_undecodable', `not a GELF message: ${refusal}`);
     }
+    return false;
   }
 }

@@ -1,8 +1,10 @@
-// Datagrams of one turn of the event loop, gathered to a chunk for each sender: one chunk a datagram would cost far more than its bytes.
+// Datagrams of one turn of the event loop, gathered to a chunk for each sender: one chunk a datagram would cost far more than its bytes. So
+// would a dead letter for each that is no message (bad-messages.ts).
 
 import type { Clock } from '#shared/clock.ts';
 import type { Chunk, InputName } from '../chunk.ts';
 import type { AddressRate } from '../admit/address-rates.ts';
+import { BadMessages, type BadReason } from './bad-messages.ts';
 import { EntryRun } from './entry-run.ts';
 import type { Admit } from '../admit/admission.ts';
 import type { Unacked } from './unacked.ts';
@@ -29,6 +31,7 @@ type Origin = Pick<Chunk, 'tag' | 'input' | 'tenant' | 'sender'>;
 interface SenderRun {
   readonly origin: Origin;
   readonly run: EntryRun;
+  readonly bad: BadMessages;
   /** Null: its address has none. */
   readonly rate: AddressRate | null;
 }
@@ -53,16 +56,20 @@ export class SenderRuns {
   runOf(sender: string, admit: Admit): EntryRun | null {
     const senderRun = this.#of(sender, admit);
     if (senderRun && senderRun.run.bytes > RUN_BYTES_MAX) this.#send(senderRun);
-    if (senderRun && !this.#isDue) {
-      this.#isDue = true;
-      this.#options.clock.timer(0, () => this.flush());
-    }
+    if (senderRun) this.#flushSoon();
     return senderRun && senderRun.run;
   }
 
-  /** Where the sender's events come from. Null: it is not let in. */
-  originOf(sender: string, admit: Admit): Origin | null {
-    return this.#of(sender, admit)?.origin ?? null;
+  /** For what of the sender is no message. Nothing where it is not let in. */
+  bury(sender: string, admit: Admit, bytes: Buffer, reason: BadReason, error: string): void {
+    this.#of(sender, admit)?.bad.add(bytes, reason, error);
+    this.#flushSoon();
+  }
+
+  #flushSoon(): void {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    this.#options.clock.timer(0, () => this.flush());
   }
 
   #of(sender: string, admit: Admit): SenderRun | null {
@@ -71,16 +78,20 @@ export class SenderRuns {
     const principal = admit({ address: sender, certificateNames: [] });
     if (!principal) return null;
     if (this.#runs.size >= SENDERS_MAX) this.flush();
-    const { input, tag, datagramRates } = this.#options;
+    const { input, tag, datagramRates, unacked } = this.#options;
     const origin = { tag: principal.tagPrefix + tag, input, tenant: principal.tenant, sender };
-    const senderRun = { origin, run: new EntryRun(), rate: datagramRates?.of(sender) ?? null };
+    const bad = new BadMessages((one) => unacked.bury({ ...origin, ...one }));
+    const senderRun = { origin, run: new EntryRun(), bad, rate: datagramRates?.of(sender) ?? null };
     this.#runs.set(sender, senderRun);
     return senderRun;
   }
 
   flush(): void {
     this.#isDue = false;
-    for (const senderRun of this.#runs.values()) this.#send(senderRun);
+    for (const senderRun of this.#runs.values()) {
+      this.#send(senderRun);
+      senderRun.bad.flush();
+    }
     if (this.#runs.size > KEPT_MAX) this.#runs.clear();
   }
 

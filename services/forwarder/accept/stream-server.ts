@@ -10,6 +10,7 @@ import { peerOf, tlsFailure, type TlsContext } from '../admit/tls.ts';
 import type { InputName } from '../chunk.ts';
 import type { ForwarderTelemetry } from '../telemetry.ts';
 import { HeldBytes, type StreamDecoder, StreamSession } from './stream-session.ts';
+import { Turns } from './turns.ts';
 import type { Unacked } from './unacked.ts';
 
 export interface StreamServerOptions {
@@ -40,6 +41,7 @@ export async function startStreamServer(listen: ListenAddress, options: StreamSe
   const { input, tag, door, admit, newDecoder, unacked, telemetry, clock, tls } = options;
   const sessions = new Set<StreamSession>();
   const held = new HeldBytes(HELD_BYTES_MAX);
+  const turns = new Turns(clock);
   const server = tls ? tlsServer(tls) : createServer(SOCKET_OPTIONS);
   server.on('connection', (socket: Socket) => door.enter(socket, listen.kind));
   server.on('tlsClientError', (error: Error, socket: Socket) => {
@@ -59,10 +61,10 @@ export async function startStreamServer(listen: ListenAddress, options: StreamSe
     const decoder = newDecoder(sender);
     const rate = door.rateOf(sender);
     const from = { sender, principal, rate };
-    const session = new StreamSession(socket, { ...from, input, tag, decoder, unacked, clock, held });
+    const session = new StreamSession(socket, { ...from, input, tag, decoder, unacked, clock, held, turns });
     sessions.add(session);
     telemetry.connectionOpened(input);
-    socket.once('close', () => {
+    void session.closed.then(() => {
       sessions.delete(session);
       telemetry.connectionClosed(input);
     });

@@ -1,4 +1,5 @@
-// One connection of a protocol without acks (syslog, GELF over TCP): bytes → messages → a chunk for each read → intake.
+// One connection of a protocol without acks (syslog, GELF over TCP): bytes → messages → a chunk for each read → intake. A read may have
+// thousands of messages: they are taken in steps, a turn of the event loop each, and meanwhile no more is read.
 //
 // Nobody is told what was held, so nothing that was read may be lost while we run: what intake refuses is tried again (unacked.ts), and
 // reading stops while there is no room. At the end of the connection, whatever ends it, a message that was begun is taken as it is.
@@ -6,24 +7,28 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '#shared/clock.ts';
 import { type AddressRate, ratedRoom } from '../admit/address-rates.ts';
-import type { Chunk, InputName, Room, Undecodable } from '../chunk.ts';
+import { type Chunk, type InputName, LETTER_OVERHEAD_BYTES, type Room } from '../chunk.ts';
 import type { Principal } from '../principal.ts';
+import { type BadReason, BadMessages } from './bad-messages.ts';
 import { EntryRun } from './entry-run.ts';
+import type { Turns } from './turns.ts';
 import type { Unacked } from './unacked.ts';
 
 export interface StreamDecoder {
-  /** Appends the messages that `piece` completes; what is none goes to `bury`. */
-  push(piece: Buffer, run: EntryRun, bury: Bury): void;
-  /** Lets go of a message that is not whole, for memory is short. */
-  relieve(run: EntryRun, bury: Bury): void;
-  /** Appends what is left. */
-  finish(run: EntryRun, bury: Bury): void;
-  /** Bytes that wait for the rest of their message. */
+  /** Comes when `read` has returned true. */
+  push(piece: Buffer): void;
+  /** Appends messages, as many as a turn of the event loop may have; what is none goes to `bury`. Returns whether no more is there. */
+  read(run: EntryRun, bury: Bury): boolean;
+  /** As `read`, but lets go of a message that is not whole, for memory is short. */
+  relieve(run: EntryRun, bury: Bury): boolean;
+  /** Nothing will be pushed any more: what is left is a message. */
+  finish(): void;
+  /** Bytes that wait for the rest of their message, or to be read. */
   readonly heldBytes: number;
 }
 
-/** For what can never be an event. `bytes` are kept. */
-export type Bury = (bytes: Buffer, reason: Undecodable['reason'], error: string) => void;
+/** For what can never be an event. `bytes` are lent. */
+export type Bury = (bytes: Buffer, reason: BadReason, error: string) => void;
 
 export interface StreamSessionOptions {
   readonly input: InputName;
@@ -37,6 +42,7 @@ export interface StreamSessionOptions {
   readonly clock: Clock;
   /** Of all connections together. */
   readonly held: HeldBytes;
+  readonly turns: Turns;
 }
 
 /** Bytes of messages that are not whole, of all connections of a server. */
@@ -59,6 +65,10 @@ export class HeldBytes {
 
 /** Bytes that one connection may have in flight before it is read no further, so that no single one takes all the room. */
 const IN_FLIGHT_BYTES_MAX = 4 * 1024 * 1024;
+/** What a chunk in flight costs beside its bytes. */
+const CHUNK_OVERHEAD_BYTES = 1024;
+/** A run above this goes on before its read is done. */
+const RUN_BYTES_MAX = 256 * 1024;
 /** How long what a peer has sent already is still read when we stop. */
 const LINGER_MS = 500;
 
@@ -68,30 +78,41 @@ export class StreamSession {
   readonly #origin: Pick<Chunk, 'tag' | 'input' | 'tenant' | 'sender'>;
   readonly #room: Room;
   readonly #run = new EntryRun();
+  readonly #bad: BadMessages;
   #held = 0;
   #inFlightBytes = 0;
-  #isWaiting = false;
-  #isFinished = false;
+  /** While it waits for room or a turn: reading has stopped. */
+  #waiting: Promise<void> | null = null;
+  #finished: Promise<void> | null = null;
   #wake: (() => void) | null = null;
   /** Aborted when we stop, or it is gone: what it has sent is lost unless it is read now, whatever its rate. */
   readonly #ending = new AbortController();
   readonly #closed = Promise.withResolvers<void>();
 
   constructor(socket: Socket, options: StreamSessionOptions) {
-    const { input, tag, sender, principal } = options;
+    const { input, tag, sender, principal, unacked } = options;
     this.#socket = socket;
     this.#options = options;
-    this.#room = ratedRoom(options.unacked, options.rate, { clock: options.clock, over: this.#ending.signal });
+    this.#room = ratedRoom(unacked, options.rate, { clock: options.clock, over: this.#ending.signal });
     this.#origin = { tag: principal.tagPrefix + tag, input, tenant: principal.tenant, sender };
+    this.#bad = new BadMessages((bad) => {
+      const buried = unacked.bury({ ...this.#origin, ...bad });
+      this.#settle(bad.bytes.length + LETTER_OVERHEAD_BYTES, buried);
+      return buried;
+    });
     socket.on('data', (piece: Buffer) => this.#read(piece));
-    socket.on('end', () => this.#finish());
+    socket.on('end', () => void this.#finish());
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
       this.#ending.abort();
-      this.#finish();
       this.#wake?.();
-      this.#closed.resolve();
+      void this.#finish().then(() => this.#closed.resolve());
     });
+  }
+
+  /** Resolves when it is gone, and what was read of it is on its way. */
+  get closed(): Promise<void> {
+    return this.#closed.promise;
   }
 
   /** Reads what the peer has sent so far, and closes. */
@@ -103,24 +124,56 @@ export class StreamSession {
   }
 
   #read(piece: Buffer): void {
-    const { decoder, held, rate } = this.#options;
+    const { decoder, rate } = this.#options;
     rate?.take(piece.length);
-    decoder.push(piece, this.#run, this.#bury);
-    this.#count();
-    if (held.isShort && decoder.heldBytes > 0) {
-      decoder.relieve(this.#run, this.#bury);
-      this.#count();
-    }
-    this.#flush();
-    if (!this.#hasRoom && !this.#isWaiting) void this.#wait();
+    decoder.push(piece);
+    const isDone = this.#step();
+    if (!isDone || !this.#hasRoom) this.#waiting ??= this.#goOn(isDone);
   }
 
-  #finish(): void {
-    if (this.#isFinished) return;
-    this.#isFinished = true;
-    this.#options.decoder.finish(this.#run, this.#bury);
+  async #goOn(isDone: boolean): Promise<void> {
+    this.#socket.pause();
+    await this.#readAll(isDone);
+    this.#waiting = null;
+    this.#socket.resume();
+  }
+
+  /** Until nothing is left to read, and there is room for more. */
+  async #readAll(isDone: boolean): Promise<void> {
+    for (let done = isDone; ;) {
+      if (!this.#hasRoom && !this.#socket.destroyed) {
+        await this.#roomOrGone();
+      } else if (!done) {
+        await this.#options.turns.next();
+        done = this.#step();
+      } else {
+        return;
+      }
+    }
+  }
+
+  #finish(): Promise<void> {
+    return (this.#finished ??= this.#finishOnce());
+  }
+
+  async #finishOnce(): Promise<void> {
+    await this.#waiting;
+    this.#options.decoder.finish();
+    if (!this.#step()) await this.#readAll(false);
+  }
+
+  /** Takes as many messages as one turn may have. Returns whether no more is there. */
+  #step(): boolean {
+    const { decoder, held } = this.#options;
+    let isDone = decoder.read(this.#run, this.#bury);
     this.#count();
-    this.#flush();
+    if (isDone && held.isShort && decoder.heldBytes > 0) {
+      isDone = decoder.relieve(this.#run, this.#bury);
+      this.#count();
+    }
+    if (isDone || this.#run.bytes > RUN_BYTES_MAX) this.#flush();
+    if (isDone) this.#bad.flush();
+    return isDone;
   }
 
   #count(): void {
@@ -134,13 +187,10 @@ export class StreamSession {
     if (count === 0) return;
     const entries = this.#run.take();
     const chunk = { ...this.#origin, chunkId: null, encoding: 'identity' as const, bytes: entries, entries, count };
-    this.#settle(entries.length, this.#options.unacked.accept(chunk));
+    this.#settle(entries.length + CHUNK_OVERHEAD_BYTES, this.#options.unacked.accept(chunk));
   }
 
-  readonly #bury: Bury = (bytes, reason, error) => {
-    this.#flush();
-    this.#settle(bytes.length, this.#options.unacked.bury({ ...this.#origin, bytes, reason, error }));
-  };
+  readonly #bury: Bury = (bytes, reason, error) => this.#bad.add(bytes, reason, error);
 
   #settle(bytes: number, done: Promise<void>): void {
     this.#inFlightBytes += bytes;
@@ -154,20 +204,11 @@ export class StreamSession {
     return this.#inFlightBytes < IN_FLIGHT_BYTES_MAX && this.#room.hasRoom;
   }
 
-  async #wait(): Promise<void> {
-    this.#isWaiting = true;
-    this.#socket.pause();
-    while (!this.#hasRoom && !this.#socket.destroyed) {
-      if (this.#inFlightBytes >= IN_FLIGHT_BYTES_MAX) await this.#settled();
-      else await this.#room.room();
-    }
-    this.#isWaiting = false;
-    this.#socket.resume();
-  }
-
-  async #settled(): Promise<void> {
+  /** Resolves when there may be room, and when it is gone: what was read is taken then without, so that a stop never waits for room. */
+  async #roomOrGone(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#wake = resolve;
+    if (this.#inFlightBytes < IN_FLIGHT_BYTES_MAX) void this.#room.room().then(resolve);
     await promise;
     this.#wake = null;
   }

@@ -11,6 +11,8 @@ import type { StreamDecoder } from './stream-session.ts';
 
 /** A piece that is cut for want of memory holds the header at least. */
 const PIECE_BYTES_MIN = 1024;
+/** A message takes 1 to 2 µs. */
+const MESSAGES_PER_TURN = 1024;
 
 export interface SyslogDecoderOptions {
   readonly sender: string;
@@ -41,31 +43,34 @@ export class SyslogDecoder implements StreamDecoder {
     return this.#frames.heldBytes;
   }
 
-  push(piece: Buffer, run: EntryRun): void {
+  push(piece: Buffer): void {
     this.#frames.push(piece);
-    this.#readAll(run);
   }
 
-  relieve(run: EntryRun): void {
-    this.#readAll(run, PIECE_BYTES_MIN);
+  read(run: EntryRun): boolean {
+    return this.#read(run);
   }
 
-  finish(run: EntryRun): void {
+  relieve(run: EntryRun): boolean {
+    return this.#read(run, PIECE_BYTES_MIN);
+  }
+
+  finish(): void {
     this.#frames.finish();
-    this.#readAll(run);
   }
 
-  #readAll(run: EntryRun, pieceBytesMax?: number): void {
+  #read(run: EntryRun, pieceBytesMax?: number): boolean {
     const frames = this.#frames;
     const receivedSeconds = Math.floor(this.#clock.epochMs() / 1000);
-    for (;;) {
+    for (let count = 0; count < MESSAGES_PER_TURN; count += 1) {
       const kind = frames.next(pieceBytesMax);
-      if (kind === 'more') return;
+      if (kind === 'more') return true;
       this.#part = kind === 'whole' ? null : this.#nextPart(kind);
       const { bytes, start, end } = frames;
       this.#entries.append(run.writer, { bytes, start, end, receivedSeconds, host: this.#host, part: this.#part });
       run.count += 1;
     }
+    return false;
   }
 
   #nextPart(kind: FrameKind): Part {

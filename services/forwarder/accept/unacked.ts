@@ -6,10 +6,12 @@
 import { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
-import type { Chunk, Intake, Undecodable } from '../chunk.ts';
+import { type Chunk, type Intake, LETTER_OVERHEAD_BYTES, type Undecodable } from '../chunk.ts';
 import type { ForwarderTelemetry } from '../telemetry.ts';
 
 const WAITING_BYTES_MAX = 8 * 1024 * 1024;
+/** What a chunk that waits costs beside its bytes. */
+const CHUNK_OVERHEAD_BYTES = 1024;
 const BACKOFF_FIRST_MS = 100;
 const BACKOFF_MAX_MS = 5000;
 /** How long the last attempts may take at the end. */
@@ -47,16 +49,18 @@ export class Unacked {
   /** Resolves when the chunk is held, or given up. */
   accept(chunk: Chunk): Promise<void> {
     const attempt = () => this.#intake.accept(chunk);
-    return this.#kept(attempt, chunk.bytes.length, (reason) => {
+    return this.#kept(attempt, chunk.bytes.length + CHUNK_OVERHEAD_BYTES, (reason) => {
       this.#telemetry.dropped(chunk.input, chunk.count, chunk.bytes.length, reason);
     });
   }
 
   /** Resolves when the bytes lie with the dead letters, or were given up. */
   bury(undecodable: Undecodable): Promise<void> {
-    const { input, bytes } = undecodable;
+    const { input, bytes, count = 1 } = undecodable;
     const attempt = () => this.#intake.bury(undecodable);
-    return this.#kept(attempt, bytes.length, (reason) => this.#telemetry.dropped(input, 1, bytes.length, reason));
+    return this.#kept(attempt, bytes.length + LETTER_OVERHEAD_BYTES, (reason) => {
+      this.#telemetry.dropped(input, count, bytes.length, reason);
+    });
   }
 
   /**

@@ -58,6 +58,7 @@ export class FakeIntake implements Intake {
 
   async bury(undecodable: Undecodable): Promise<void> {
     this.buried.push(undecodable);
+    await this.#gate?.promise;
     if (this.refusal) throw this.refusal;
   }
 }

@@ -1,0 +1,157 @@
+// A connection without acks that brings thousands of messages in one read: steps, dead letters, and what is counted of them.
+
+import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
+import { PassThrough } from 'node:stream';
+import { test } from 'node:test';
+import { BadMessages, type BadMessage } from '#forwarder/accept/bad-messages.ts';
+import { GelfDecoder } from '#forwarder/accept/gelf-decoder.ts';
+import { HeldBytes, type StreamDecoder, StreamSession } from '#forwarder/accept/stream-session.ts';
+import { SyslogDecoder } from '#forwarder/accept/syslog-decoder.ts';
+import { Turns } from '#forwarder/accept/turns.ts';
+import { Unacked } from '#forwarder/accept/unacked.ts';
+import { LETTER_OVERHEAD_BYTES } from '#forwarder/chunk.ts';
+import { TimeZone } from '#forwarder/decode/time-zone.ts';
+import { ANYONE } from '#forwarder/principal.ts';
+import { ForwarderTelemetry } from '#forwarder/telemetry.ts';
+import { systemClock } from '#shared/clock.ts';
+import { SluiceError } from '#shared/errors.ts';
+import { Metrics } from '#shared/metrics.ts';
+import { FakeIntake } from './fake-intake.ts';
+
+const KIB = 1024;
+const IN_FLIGHT_BYTES_MAX = 4 * KIB * KIB;
+
+function newUnacked(intake: FakeIntake): Unacked {
+  const silent = () => undefined;
+  const log = { debug: silent, info: silent, warn: silent, error: silent };
+  const telemetry = new ForwarderTelemetry(new Metrics({ version: '0', command: 'test' }), log);
+  return new Unacked({ intake, telemetry, clock: systemClock });
+}
+
+function open(decoder: StreamDecoder) {
+  const intake = new FakeIntake();
+  const unacked = newUnacked(intake);
+  const turns = new Turns(systemClock);
+  const held = new HeldBytes(16 * KIB * KIB);
+  const socket = new PassThrough();
+  const session = new StreamSession(socket as unknown as Socket, {
+    input: 'gelf',
+    tag: 'gelf',
+    sender: '192.0.2.1',
+    principal: ANYONE,
+    rate: null,
+    decoder,
+    unacked,
+    clock: systemClock,
+    held,
+    turns,
+  });
+  return { intake, unacked, turns, socket, session };
+}
+
+const gelf = () => new GelfDecoder(64 * KIB);
+
+function syslog(): SyslogDecoder {
+  const newPartId = () => 'part';
+  const options = { messageBytesMax: 64 * KIB, zone: new TimeZone('UTC'), clock: systemClock };
+  return new SyslogDecoder({ ...options, sender: '192.0.2.1', newPartId });
+}
+
+const messagesOf = (letters: readonly BadMessage[]) => letters.reduce((sum, { count = 1 }) => sum + count, 0);
+const textOf = (letters: readonly BadMessage[]) =>
+  letters.map(({ bytes, count }) => Buffer.from(bytes).toString() + (count === undefined ? '\0' : '')).join('');
+
+test('bad messages of a read: a few letters of their own, one of the others, a turn for each 128', async () => {
+  const { intake, turns, socket, session } = open(gelf());
+  const sent = Array.from({ length: 5000 }, (_, i) => `${i}\0`).join('');
+  socket.write(sent);
+  socket.write('{"short_message":"good"}\0');
+  await intake.arrived(1);
+  assert.equal(intake.buried.length, 9);
+  assert.equal(messagesOf(intake.buried), 5000);
+  assert.equal(textOf(intake.buried), sent);
+  assert.equal(turns.given, Math.floor(5000 / 128));
+  assert.match(intake.buried[8]!.error, /with it 4991 more that came together/);
+  socket.end();
+  await session.closed;
+});
+
+test('good messages among bad ones are one chunk', async () => {
+  const { intake, socket, session } = open(gelf());
+  socket.end('{"short_message":"good"}\0bad\0'.repeat(100));
+  await session.closed;
+  assert.deepEqual(
+    intake.chunks.map(({ count }) => count),
+    [100],
+  );
+  assert.equal(messagesOf(intake.buried), 100);
+});
+
+test('small syslog messages: turns between steps, in order, and none is lost when the connection breaks', async () => {
+  const { intake, turns, socket, session } = open(syslog());
+  const count = 30_000;
+  socket.write('x\n'.repeat(count));
+  await intake.arrived(1);
+  socket.destroy();
+  await session.closed;
+  assert.equal(
+    intake.chunks.reduce((sum, chunk) => sum + chunk.count, 0),
+    count,
+  );
+  assert.equal(turns.given, Math.floor(count / 1024));
+  for (const { bytes } of intake.chunks) assert.ok(bytes.length < 512 * KIB, `a chunk of ${bytes.length} bytes`);
+});
+
+test('letters that wait are counted with what they cost, and reading stops on them', async () => {
+  const { intake, socket, session } = open(gelf());
+  intake.hold();
+  let reads = 0;
+  while (!socket.isPaused()) {
+    socket.write('x\0');
+    reads += 1;
+    await new Promise(setImmediate);
+  }
+  assert.ok(intake.buried.length <= IN_FLIGHT_BYTES_MAX / LETTER_OVERHEAD_BYTES + 1, `${intake.buried.length} letters`);
+  assert.equal(messagesOf(intake.buried), reads);
+  intake.release();
+  socket.end();
+  await session.closed;
+});
+
+test('a connection that is gone is finished without room', async () => {
+  const { intake, socket, session } = open(gelf());
+  intake.fill();
+  socket.write('{"short_message":"good"}\0'.repeat(300));
+  await new Promise(setImmediate);
+  socket.destroy();
+  await session.closed;
+  assert.equal(
+    intake.chunks.reduce((sum, chunk) => sum + chunk.count, 0),
+    300,
+  );
+});
+
+test('a letter of many is bounded, whatever they are', () => {
+  const letters: BadMessage[] = [];
+  const bad = new BadMessages(async (letter) => void letters.push(letter));
+  for (let i = 0; i < 2000; i += 1) bad.add(Buffer.alloc(1000, 'x'), 'chunk_undecodable', 'why');
+  bad.flush();
+  assert.equal(messagesOf(letters), 2000);
+  assert.equal(letters.length, 8 + Math.ceil((1992 * 1001) / (256 * KIB - 1000)));
+  for (const { bytes } of letters) assert.ok(bytes.length <= 256 * KIB);
+});
+
+test('what is tried again is counted with what it costs', async () => {
+  const intake = new FakeIntake();
+  intake.refusal = new SluiceError('queue_unavailable', 'Cannot take events: a test says so');
+  const unacked = newUnacked(intake);
+  const letter = { tag: 'gelf', input: 'gelf', tenant: null, sender: '192.0.2.1', error: 'why' } as const;
+  for (let i = 0; i < 2 * KIB; i += 1) {
+    void unacked.bury({ ...letter, bytes: Buffer.from('x'), reason: 'chunk_undecodable' });
+  }
+  await new Promise(setImmediate);
+  assert.equal(unacked.hasRoom, false);
+  intake.refusal = null;
+  await unacked.close();
+});
