@@ -4,8 +4,9 @@
 // Guarantees: the request that is one too many is the last that is parsed of its connection, which is closed, and no handler sees it;
 // those that come one after another are never too many. Requests that Node answers by itself (no Host, 417) are counted too.
 
-import { IncomingMessage, ServerResponse } from 'node:http';
+import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { GatheringRequest } from './gathering-request.ts';
 
 /** Nobody's log sender pipelines; a proxy may have a few on their way. */
 export const REQUESTS_IN_HAND_MAX = 8;
@@ -24,7 +25,7 @@ export function boundedRequests(
     return count;
   };
 
-  class BoundedRequest extends IncomingMessage {
+  class BoundedRequest extends GatheringRequest {
     constructor(socket: Socket) {
       super(socket);
       if (add(socket, 1) <= max) return;

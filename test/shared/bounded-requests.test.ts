@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { type IncomingMessage, type ServerResponse, createServer } from 'node:http';
 import { type AddressInfo, type Socket, connect } from 'node:net';
 import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import { REQUESTS_IN_HAND_MAX, boundedRequests } from '#shared/bounded-requests.ts';
 
 const MAX = REQUESTS_IN_HAND_MAX;
@@ -18,17 +19,16 @@ class Watched implements AsyncDisposable {
   exceeded = 0;
   readonly #server;
 
-  constructor(answer: (response: ServerResponse, watched: Watched) => void) {
+  constructor(answer: (response: ServerResponse, watched: Watched) => unknown) {
     const bounded = boundedRequests(() => (this.exceeded += 1));
     const construct = (of: typeof IncomingMessage, args: [Socket]): IncomingMessage => {
       this.made += 1;
       return Reflect.construct(of, args);
     };
     const counted = new Proxy(bounded.IncomingMessage, { construct });
-    this.#server = createServer({ ...bounded, IncomingMessage: counted }, (request: IncomingMessage, response) => {
+    this.#server = createServer({ ...bounded, IncomingMessage: counted }, (_request, response) => {
       this.handled += 1;
-      request.resume();
-      answer(response, this);
+      void answer(response, this);
     });
   }
 
@@ -45,7 +45,10 @@ class Watched implements AsyncDisposable {
   }
 }
 
-const never = (response: ServerResponse, { waiting }: Watched): void => void waiting.push(response);
+const never = (response: ServerResponse, { waiting }: Watched): void => {
+  response.req.resume();
+  waiting.push(response);
+};
 
 for (const [name, sent] of [
   ['requests', PLAIN.repeat(2000)],
@@ -86,5 +89,26 @@ test('as many as may be are answered, and so are more, one after another', async
     await answers(/HTTP\/1.1 417/g, i);
   }
   assert.deepEqual([server.handled, server.exceeded], [6 * MAX, 0]);
+  client.destroy();
+});
+
+test('a body in chunks of a byte comes in a few pieces, and whole, though its reader takes its time', async () => {
+  const sent = Buffer.alloc(50_000, 'abcdefg');
+  const pieces: Buffer[] = [];
+  await using server = new Watched(async (response) => {
+    await turn();
+    for await (const piece of response.req) {
+      pieces.push(piece);
+      await turn();
+    }
+    response.end('.');
+  });
+  const client = await server.connect();
+  client.write('POST /a HTTP/1.1\r\nHost:\r\nTransfer-Encoding: chunked\r\n\r\n');
+  client.write(Buffer.concat([...sent].map((byte) => Buffer.from(`1\r\n${String.fromCharCode(byte)}\r\n`))));
+  client.write('0\r\n\r\n');
+  await once(client, 'data');
+  assert(Buffer.concat(pieces).equals(sent));
+  assert(pieces.length < 500, `${pieces.length} pieces`);
   client.destroy();
 });
