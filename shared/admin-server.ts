@@ -10,6 +10,7 @@ import { Readable } from 'node:stream';
 import type { Server as TlsServer, TlsOptions } from 'node:tls';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { AdminDeed } from './access-log.ts';
+import { boundedRequests } from './bounded-requests.ts';
 import { SluiceError, reasonOf } from './errors.ts';
 import { IdleConnections } from './idle-connections.ts';
 import { listenOn, parseListenAddress, printAddress } from './listen-address.ts';
@@ -63,8 +64,8 @@ interface AdminPageTelemetry {
     peer: string | null,
     detail?: string,
   ): void;
-  /** It asks too often. */
-  connectionEnded(input: 'admin', reason: 'too_fast', refusedPeer: string): void;
+  /** It asks too often, or too much at once. */
+  connectionEnded(input: 'admin', reason: 'too_fast' | 'pipelined', refusedPeer: string): void;
   acted(deed: AdminDeed): void;
 }
 
@@ -122,7 +123,9 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
   // Not before it is needed: a job that ends by itself has no page, and starts the faster.
   const { default: createFastify } = await import('fastify');
   const { createServer } = tls ? await import('node:https') : { createServer: null };
-  const http = { headersTimeout: REQUEST_TIMEOUT_MS, maxHeaderSize: 16 * 1024 };
+  const pipelined = ({ remoteAddress }: Socket): void =>
+    options.telemetry.connectionEnded('admin', 'pipelined', peerAddress(remoteAddress, address.kind) ?? 'unknown');
+  const http = { ...boundedRequests(pipelined), headersTimeout: REQUEST_TIMEOUT_MS, maxHeaderSize: 16 * 1024 };
   const fastify = createFastify({
     logger: false,
     bodyLimit: BODY_BYTES_MAX,

@@ -32,9 +32,12 @@ export type AuthFailure =
   | 'token_wrong'
   | 'login_limited';
 
-/** Why we closed a connection that did nothing forbidden; `too_many`, `too_fast`: at the door, before a byte was read. */
+/**
+ * Why we closed a connection that did nothing forbidden; `too_many`, `too_fast`: at the door, before a byte was read; `pipelined`: it sent
+ * more requests than anybody does before their answers.
+ */
 export type ConnectionEnd =
-  'too_many' | 'too_fast' | 'slow_when_full' | 'frame_timeout' | 'answers_unread' | 'idle_timeout';
+  'too_many' | 'too_fast' | 'slow_when_full' | 'frame_timeout' | 'answers_unread' | 'idle_timeout' | 'pipelined';
 /** Of metrics that the admin page counts too. */
 export const AUTH_FAILURES = 'Senders, operators and scrapers that were not let in.';
 export const CONNECTIONS_CLOSED = 'Connections that were closed because of a limit.';

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { test } from 'node:test';
 import { startAdminServer } from '#shared/admin-server.ts';
+import { REQUESTS_IN_HAND_MAX } from '#shared/bounded-requests.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { openDoor } from '#test/forwarder/admit/open-door.ts';
 
@@ -197,4 +200,22 @@ test('an action is told with who asked for it, and what became of it', async () 
     '/never ops 127.0.0.1 failed',
     'other_machine 127.0.0.1',
   ]);
+});
+
+test('more requests than anybody pipelines end their connection', async () => {
+  const told: string[][] = [];
+  const admin = await startAdminServer({
+    listen: '127.0.0.1:0',
+    ...OPEN,
+    telemetry: { ...OPEN.telemetry, connectionEnded: (...ended) => told.push(ended) },
+    metrics: () => new Promise(() => {}),
+    unreadyReasons: () => [],
+  });
+  const { hostname, port } = new URL(`http://${admin.address}`);
+  const client = connect(Number(port), hostname);
+  client.on('error', () => {});
+  client.resume().write('GET /metrics HTTP/1.1\r\nHost:\r\n\r\n'.repeat(REQUESTS_IN_HAND_MAX + 1));
+  await once(client, 'close');
+  assert.deepEqual(told, [['admin', 'pipelined', '127.0.0.1']]);
+  await admin.close();
 });

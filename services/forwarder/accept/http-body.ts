@@ -9,11 +9,12 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
+import { HeldPieces } from '#shared/msgpack/held-pieces.ts';
 import { type Compression, decompress } from '#shared/record/compression.ts';
 import type { Intake } from '../chunk.ts';
 import { believedBytes, UNPACKING_COPIES } from './unpacker.ts';
 
-/** What a piece costs beyond its bytes: a body in pieces of one byte each must not slip through. */
+/** What a piece costs beyond its bytes. Small ones are copied together, which costs as much again as they have. */
 const PIECE_OVERHEAD_BYTES = 512;
 /** Emitted on a request that stood still for too long. */
 const OVERDUE = Symbol('overdue');
@@ -59,21 +60,20 @@ export class BodyReader {
     await this.#room();
     begin();
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
-    const pieces: Buffer[] = [];
-    let size = 0;
+    const pieces = new HeldPieces();
+    const permit = held.use(this.#budget.take(PIECE_OVERHEAD_BYTES));
     this.#reading.add(request);
     const onData = (piece: Buffer) => {
-      size += piece.length;
-      if (size > this.#options.bodyBytesMax) {
+      if (pieces.bytes + piece.length > this.#options.bodyBytesMax) {
         reject(this.#tooLarge());
         return;
       }
-      pieces.push(piece);
-      held.use(this.#budget.take(piece.length + PIECE_OVERHEAD_BYTES));
+      pieces.hold(piece, 0);
+      permit.grow(piece.length + Math.min(piece.length, PIECE_OVERHEAD_BYTES));
       if (!this.#hasRoom) this.#pauseAll();
     };
     request.on(OVERDUE, reject);
-    const onEnd = () => resolve(pieces.length === 1 && pieces[0] ? pieces[0] : Buffer.concat(pieces, size));
+    const onEnd = () => resolve(joined(pieces.take()));
     const onClose = () =>
       reject(new SluiceError('request_malformed', 'Cannot read the body: the connection was closed'));
     const { clock, timeoutMs } = this.#options;
@@ -215,6 +215,10 @@ export class BodyReader {
       `Cannot take a body of more than ${this.#options.bodyBytesMax} bytes: send smaller ones`,
     );
   }
+}
+
+function joined(pieces: Buffer[]): Buffer {
+  return pieces.length === 1 && pieces[0] ? pieces[0] : Buffer.concat(pieces);
 }
 
 function tooBusy(): SluiceError {

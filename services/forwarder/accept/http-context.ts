@@ -29,8 +29,8 @@ import type { Converter } from './converter.ts';
 import { type BodyReader, compressionOf } from './http-body.ts';
 import { codeOf, messageOf } from './http-errors.ts';
 import { HttpLogin, type HttpLoginOptions, type LoginTelemetry, isLoginRefusal } from './http-login.ts';
+import { idempotencyKey } from './idempotency-key.ts';
 
-const IDEMPOTENCY_KEY_MAX = 255;
 /** Refusals of who sends, or how much, not of what was sent: told of as such. */
 const REFUSES_SENDER: ReadonlySet<string> = new Set<ErrorCode>(['origin_refused', 'tag_refused', 'rate_limited']);
 /** A refused body larger than this is not passed over: its connection is closed. */
@@ -39,6 +39,8 @@ const PASSED_OVER_MAX = 256 * 1024 * 1024;
 export interface HttpTelemetry extends LoginTelemetry {
   connectionOpened(input: 'http'): void;
   connectionClosed(input: 'http'): void;
+  /** It has more requests in hand than a connection may. */
+  connectionEnded(input: 'http', reason: 'pipelined', refusedPeer: string): void;
   /** A request was refused before intake had its events; `refusedPeer`: for who sent it or how much. */
   chunkRejected(input: InputName, reason: ErrorCode | 'internal', detail: string, refusedPeer?: string): void;
 }
@@ -331,18 +333,6 @@ export class HttpExchange implements Disposable {
 function queryOf(url = ''): string {
   const mark = url.indexOf('?');
   return mark < 0 ? '' : url.slice(mark + 1);
-}
-
-function idempotencyKey(request: IncomingMessage): Buffer | null {
-  const key = request.headers['idempotency-key'];
-  if (typeof key !== 'string' || key.length === 0) return null;
-  if (key.length > IDEMPOTENCY_KEY_MAX) {
-    throw new SluiceError(
-      'request_malformed',
-      `Cannot take an Idempotency-Key of more than ${IDEMPOTENCY_KEY_MAX} bytes`,
-    );
-  }
-  return Buffer.from(key, 'latin1');
 }
 
 /** Whether the rest of a refused body is read and forgotten, so that its sender hears the answer and may go on. */

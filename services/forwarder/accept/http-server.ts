@@ -10,10 +10,12 @@ import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'n
 import type { Socket } from 'node:net';
 import cors from '@fastify/cors';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { boundedRequests } from '#shared/bounded-requests.ts';
 import type { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { listenOn, parseListenAddress, printAddress } from '#shared/listen-address.ts';
+import { peerAddress } from '#shared/networks.ts';
 import type { Peer } from '../admit/admission.ts';
 import type { AddressRate } from '../admit/address-rates.ts';
 import type { Door } from '../admit/door.ts';
@@ -124,7 +126,10 @@ export async function prepareHttp(
 ): Promise<{ readonly fastify: FastifyInstance; readonly connections: HttpConnections }> {
   const limits = { ...LIMITS, ...options.limits };
   const { telemetry, clock, tokens, principalOf, roomOf, rateOf, unpacking, logins } = options;
-  const fastify = createFastify(limits, options, (error, socket) => connections.broken(error, socket));
+  const pipelined = (socket: Socket): void =>
+    telemetry.connectionEnded('http', 'pipelined', peerAddress(socket.remoteAddress, listensOn) ?? 'unknown');
+  const broken = (error: Error, socket: Socket): void => connections.broken(error, socket);
+  const fastify = createFastify(limits, options, { broken, pipelined });
   const connections = new HttpConnections(fastify.server, {
     opened: () => telemetry.connectionOpened('http'),
     closed: () => telemetry.connectionClosed('http'),
@@ -147,14 +152,18 @@ export async function prepareHttp(
   return { fastify, connections };
 }
 
-type ClientErrorHandler = (error: Error, socket: Socket) => void;
+interface Ends {
+  readonly broken: (error: Error, socket: Socket) => void;
+  readonly pipelined: (socket: Socket) => void;
+}
 
 function createFastify(
   limits: HttpLimits,
   { bodyBytesMax: bodyLimit, telemetry, tls }: HttpServerOptions,
-  clientErrorHandler: ClientErrorHandler,
+  { broken: clientErrorHandler, pipelined }: Ends,
 ): FastifyInstance {
   const http = {
+    ...boundedRequests(pipelined),
     headersTimeout: limits.headersTimeoutMs,
     // Bodies have a time of their own (http-body.ts): a journal is uploaded for as long as it takes.
     requestTimeout: 0,

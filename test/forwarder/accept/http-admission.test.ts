@@ -35,6 +35,7 @@ async function start(t: TestContext, admission: Admission, changes: Partial<Http
   const telemetry: HttpServerOptions['telemetry'] = {
     connectionOpened() {},
     connectionClosed() {},
+    connectionEnded() {},
     chunkRejected() {},
     authFailed: (_input, reason) => failures.push(reason),
   };

@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer } from 'node:http';
-import { type AddressInfo, type Socket, connect } from 'node:net';
+import { IncomingMessage, createServer } from 'node:http';
+import { type AddressInfo, Socket, connect } from 'node:net';
 import { test } from 'node:test';
 import { zstdCompressSync } from 'node:zlib';
 import { BodyReader } from '#forwarder/accept/http-body.ts';
@@ -32,6 +32,28 @@ test('bodies that grow without bounds are opened one after another, each within 
   assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([413]));
   assert.equal(unpacking.most, 2 * BODY_BYTES_MAX);
   assert.equal(unpacking.bytesHeld, 0);
+});
+
+test('a body in pieces of a byte costs no more than twice its bytes', async () => {
+  const bodies = new BodyReader({
+    intake: { hasRoom: true, room: () => Promise.resolve() },
+    clock: systemClock,
+    bodyBytesMax: 1024 * KIB,
+    heldBytesMax: 1024 * KIB,
+    unpacking: new ByteBudget(1),
+    waitMs: 50,
+    timeoutMs: 60_000,
+  });
+  using held = new DisposableStack();
+  const request = new IncomingMessage(new Socket());
+  const body = bodies.read(request, held, () => {});
+  const sent = Buffer.alloc(20_000, 'abcdefg');
+  for (const byte of sent) request.push(Buffer.of(byte));
+  request.push(null);
+  assert((await body).equals(sent));
+  assert(bodies.bytesHeld <= 2 * sent.length + KIB, `${bodies.bytesHeld} bytes held`);
+  held.dispose();
+  assert.equal(bodies.bytesHeld, 0);
 });
 
 test('a crowd that begins while there is room brings no more than a little above the limit', async () => {

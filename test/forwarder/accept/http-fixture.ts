@@ -40,6 +40,7 @@ export class Fixture implements AsyncDisposable {
   readonly intake = new FakeIntake();
   readonly rejected: [string, string][] = [];
   readonly failures: string[] = [];
+  readonly endings: string[][] = [];
   connections = 0;
   server!: HttpServer;
 
@@ -59,6 +60,7 @@ export class Fixture implements AsyncDisposable {
       telemetry: {
         connectionOpened: () => (fixture.connections += 1),
         connectionClosed: () => (fixture.connections -= 1),
+        connectionEnded: (...told) => fixture.endings.push(told),
         authFailed: (_input, reason) => fixture.failures.push(reason),
         chunkRejected: (_input, reason, detail) => fixture.rejected.push([reason, detail]),
       },

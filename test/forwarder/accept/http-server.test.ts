@@ -4,6 +4,7 @@ import { deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zl
 import { encode } from '@msgpack/msgpack';
 import { startHttpServer } from '#forwarder/accept/http-server.ts';
 import type { Clock } from '#shared/clock.ts';
+import { REQUESTS_IN_HAND_MAX } from '#shared/bounded-requests.ts';
 import { systemClock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { BODY_BYTES_MAX, Fixture, JSON_BODY, records, request, openHttp } from './http-fixture.ts';
@@ -218,6 +219,21 @@ test('keep-alive and pipelining: answers in the order of the requests', async ()
   client.socket.destroy();
 });
 
+test('more requests than anybody pipelines end their connection, and the others go on', async () => {
+  await using fixture = await Fixture.start();
+  fixture.intake.hold();
+  const client = await fixture.raw();
+  client.write(request('/a', '{"a":1}').repeat(REQUESTS_IN_HAND_MAX + 1));
+  assert.equal(await client.ended(), '');
+  assert.deepEqual(fixture.endings, [['http', 'pipelined', '127.0.0.1']]);
+  assert.deepEqual(
+    fixture.rejected.filter(([code]) => code === 'internal'),
+    [],
+  );
+  fixture.intake.release();
+  assert.equal((await fixture.post('/a', '{"a":1}')).status, 200);
+});
+
 test('a refused body is passed over, and the connection goes on', async () => {
   await using fixture = await Fixture.start();
   const client = await fixture.raw();
@@ -416,7 +432,13 @@ test('a stop does not wait for ever for a body that does not come', async () => 
 test('a port in use is told in one line', async () => {
   await using fixture = await Fixture.start();
   const { intake } = fixture;
-  const telemetry = { connectionOpened() {}, connectionClosed() {}, authFailed() {}, chunkRejected() {} };
+  const telemetry = {
+    connectionOpened() {},
+    connectionClosed() {},
+    connectionEnded() {},
+    authFailed() {},
+    chunkRejected() {},
+  };
   await assert.rejects(
     startHttpServer(fixture.server.address, { ...openHttp(), intake, telemetry, bodyBytesMax: 1 }),
     (error) => {

@@ -1,0 +1,19 @@
+// The Idempotency-Key of an HTTP request: the name under which its events are known if they come again.
+
+import type { IncomingMessage } from 'node:http';
+import { SluiceError } from '#shared/errors.ts';
+
+const IDEMPOTENCY_KEY_MAX = 255;
+
+/** Null: it has none. Throws request_malformed. */
+export function idempotencyKey(request: IncomingMessage): Buffer | null {
+  const key = request.headers['idempotency-key'];
+  if (typeof key !== 'string' || key.length === 0) return null;
+  if (key.length > IDEMPOTENCY_KEY_MAX) {
+    throw new SluiceError(
+      'request_malformed',
+      `Cannot take an Idempotency-Key of more than ${IDEMPOTENCY_KEY_MAX} bytes`,
+    );
+  }
+  return Buffer.from(key, 'latin1');
+}
