@@ -19,7 +19,7 @@ import {
   oversizedEntries,
 } from '../decode/oversized-frame.ts';
 import { type Principal, tagOfPrincipal } from '../principal.ts';
-import type { FrameFile } from './frame-files.ts';
+import type { FrameFile } from './frame-file.ts';
 import type { FiledFrame } from './frame-reader.ts';
 import { excessOf } from '../event-limit.ts';
 import { MessageRun } from './message-run.ts';

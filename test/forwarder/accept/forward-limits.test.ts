@@ -81,7 +81,7 @@ test('a JSON text that is no larger than the limit, but as msgpack would be, is 
   const { intake, open, metrics } = await start(t);
   const { socket } = open();
   const heard: Buffer[] = [];
-  socket.on('data', (piece) => heard.push(piece));
+  socket.on('data', (piece: Buffer) => heard.push(piece));
   const zeros = (count: number, chunk: string): string =>
     `["app",1,{"a":[${Array.from({ length: count }, () => '-0').join(',')}]},{"chunk":"${chunk}"}]`;
   socket.write(zeros(11_000, 'before') + zeros(11_200, 'behind'));
