@@ -19,7 +19,13 @@ import { RefusalPace } from './accept/refusal-pace.ts';
 import { PASSES_BYTES_MAX, SlicePasses } from './accept/slice-passes.ts';
 import { type Admission, type Admit, loadAdmission } from './admit/admission.ts';
 import { type AddressRates, connectionRates, datagramRates } from './admit/address-rates.ts';
-import { ConnectionLimit, ConnectionTotal, connectionsWithin, openFilesMax } from './admit/connection-limit.ts';
+import {
+  ConnectionLimit,
+  ConnectionTotal,
+  connectionsWithin,
+  frameFilesWithin,
+  openFilesMax,
+} from './admit/connection-limit.ts';
 import { Door } from './admit/door.ts';
 import { INPUT_LISTENERS, admittedExposures } from './admit/exposure.ts';
 import { LoginLimit } from './admit/login-limit.ts';
@@ -162,6 +168,7 @@ function forwardOptions(
     folder: join(config['data.dir'], 'incoming'),
     bytesMax: config['frame.file_max_bytes'],
     heldBytesMax: config['frame.max_bytes'],
+    filesMax: frameFilesWithin(openFilesMax()),
   });
   telemetry.watchFrameFiles(() => files.bytes);
   const mode = config['forward.socket_mode'];

@@ -72,10 +72,11 @@ export class ForwardSession implements GateMember, FrameOutcomes {
     this.#pass = this.#gate.enter(this);
     const { frameTimeoutMs = Infinity, idleTimeoutMs = 0 } = options;
     this.#watch = new SessionWatch({ frameTimeoutMs, idleTimeoutMs }, this.#clock.monotonicMs());
-    this.#reader = new FrameReader(options);
     const { intake, telemetry, unpacking } = options;
+    const network = networkOfPeer(from.address);
+    this.#reader = new FrameReader({ ...options, network });
     const room = this.#roomOfTenant;
-    const limits = sliceLimits(options, { network: networkOfPeer(from.address), room, signal: this.#slicing.signal });
+    const limits = sliceLimits(options, { network, room, signal: this.#slicing.signal });
     const unpacker = new Unpacker({ budget: unpacking, room, signal: this.#gone.signal });
     this.#taker = new FrameTaker(from, { limits, unpacker }, this);
     const { unackedNames = new UnackedNames() } = options;

@@ -6,13 +6,16 @@
 import { FRAME_MALFORMED, FRAME_TOO_LARGE, FrameScanner, NEED_MORE } from '#shared/msgpack/frame-scanner.ts';
 import { isJsonMode, JsonScanner } from '../decode/json-mode.ts';
 import { FramePasser, type OversizedFrame } from '../decode/oversized-frame.ts';
-import type { FrameFile, FrameFiles } from './frame-files.ts';
+import { FrameFile } from './frame-file.ts';
+import type { FrameFiles } from './frame-files.ts';
 
 export interface FrameReaderOptions {
   /** Largest frame that may be held in memory. */
   readonly frameBytesMax: number;
   /** For larger ones; absent, or switched off: they are refused. */
   readonly files?: FrameFiles | undefined;
+  /** Of the peer; absent where there are no files. */
+  readonly network?: string;
 }
 
 /** Too large to be held, and no file takes it now. */
@@ -27,8 +30,6 @@ export interface FiledFrame {
 export type NextFrame =
   Buffer | FiledFrame | typeof NEED_MORE | typeof FRAME_MALFORMED | typeof FRAME_TOO_LARGE | typeof FRAME_UNKEPT;
 
-/** Frames above this go to a file, where there may be files, so that few of them fill no memory. */
-const HELD_BYTES_MAX = 4 * 1024 * 1024;
 /** So much of a frame in a file is progress. */
 const PROGRESS_BYTES = 256 * 1024;
 
@@ -45,7 +46,7 @@ export class FrameReader {
   constructor(options: FrameReaderOptions) {
     this.#options = options;
     this.#files = options.files && !options.files.isOff ? options.files : null;
-    const frameBytesMax = this.#files ? Math.min(options.frameBytesMax, HELD_BYTES_MAX) : options.frameBytesMax;
+    const frameBytesMax = Math.min(options.frameBytesMax, this.#files?.memoryBytesMax ?? Infinity);
     this.#scanner = new FrameScanner({ frameBytesMax });
   }
 
@@ -93,7 +94,7 @@ export class FrameReader {
     const unread = Buffer.concat(this.#scanner.takeUnread());
     this.#passer = FramePasser.of(unread, this.#files.options.bytesMax);
     if (!this.#passer) return FRAME_TOO_LARGE;
-    this.#file = this.#files.begin();
+    this.#file = new FrameFile(this.#files, this.#options.network ?? '');
     this.#unfiled = unread;
     return this.#pass(this.#passer);
   }

@@ -19,7 +19,7 @@ import {
   oversizedEntries,
 } from '../decode/oversized-frame.ts';
 import { type Principal, tagOfPrincipal } from '../principal.ts';
-import type { FrameFile } from './frame-files.ts';
+import type { FrameFile } from './frame-file.ts';
 import type { FiledFrame } from './frame-reader.ts';
 import { excessOf } from '../event-limit.ts';
 import { MessageRun } from './message-run.ts';
@@ -105,6 +105,11 @@ export class FrameTaker {
   #decide(scanned: Buffer, isJson: boolean): Promise<void> | null {
     const bytes = isJson ? jsonFrame(scanned) : scanned;
     if (!Buffer.isBuffer(bytes)) return this.#bury(scanned, bytes);
+    // A short JSON number may be a long one in msgpack: `-0` has nine bytes.
+    if (bytes.length > this.#limits.heldBytesMax) {
+      this.#outcomes.refuseAtPace('frame_too_large', `its JSON is ${bytes.length} bytes of msgpack`);
+      return null;
+    }
     // Another protocol, or garbage: what follows would be taken byte by byte for frames.
     if (!isArray(bytes[0] ?? 0) && bytes[0] !== NIL) {
       this.#outcomes.refuse('frame_malformed', 'a frame is an array or nil');

@@ -10,6 +10,8 @@ import { networkOfPeer } from '#shared/networks.ts';
 /** What the process keeps for itself: databases, brokers, the store, the admin page. */
 const RESERVED_SHARE = 0.25;
 const RESERVED_MIN = 128;
+/** Less than a third of what is reserved, however few may be open. */
+const FRAME_FILES_SHARE = 1 / 16;
 /** Where the system does not tell. */
 const OPEN_FILES_BELIEVED = 1024;
 const OPEN_FILES_LINE = /^Max open files\s+(\d+|unlimited)/m;
@@ -89,6 +91,11 @@ export class ConnectionLimit {
 /** Connections that a process with so many open files may take. */
 export function connectionsWithin(openFilesMax: number): number {
   return Math.max(1, openFilesMax - Math.max(RESERVED_MIN, Math.ceil(openFilesMax * RESERVED_SHARE)));
+}
+
+/** Frames that may be in files at once, out of what the process keeps for itself. */
+export function frameFilesWithin(openFilesMax: number): number {
+  return Math.max(1, Math.floor(openFilesMax * FRAME_FILES_SHARE));
 }
 
 /** What the process may have open at once, as the system says. */

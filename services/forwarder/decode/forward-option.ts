@@ -1,7 +1,8 @@
 // The last element of a Forward frame: {size, chunk, compressed, fluent_signal, …}, or nil. Only three of its keys mean anything
 // here; `size` is a hint that senders get wrong, and whatever else is there is passed over.
 //
-// Guarantees: pure, never throws; of a key that comes twice, the last one counts.
+// Guarantees: pure, never throws; of a key that comes twice, the last one counts; a larger one costs no more than a look at its
+// size.
 
 import { isMap } from '#shared/msgpack/extents.ts';
 import { MsgpackReader } from '#shared/msgpack/reader.ts';
@@ -18,12 +19,14 @@ export interface ForwardOption {
 
 export const NO_OPTION: ForwardOption = { chunk: null, chunkId: null, compressed: null, signal: 0 };
 
+/** Senders need a hundred bytes. More would be walked key by key in one go, though one key is all that counts. */
+export const OPTION_BYTES_MAX = 4096;
 /** Longer chunk ids, or words, are not from this world. */
 const WORD_BYTES_MAX = 1024;
 
-/** Null where what lies between `start` and `end` is neither an option nor nil. */
+/** Null where what lies between `start` and `end` is neither an option of `OPTION_BYTES_MAX` at most nor nil. */
 export function decodeOption(frame: Buffer, start: number, end: number): ForwardOption | null {
-  if (start >= end) return null;
+  if (start >= end || end - start > OPTION_BYTES_MAX) return null;
   const type = frame[start] ?? 0;
   if (type === 0xc0) return start + 1 === end ? NO_OPTION : null;
   if (!isMap(type)) return null;

@@ -2,8 +2,8 @@
 // white space between them or without: ["tag", time, record, option?] or ["tag", [[time, record], …], option?].
 // A text becomes the msgpack frame that says the same; from there on, all goes as in msgpack.
 //
-// Guarantees: pure, never throws; no byte is looked at twice before its text is whole; a text past the limit is refused before
-// its bytes are held.
+// Guarantees: pure, never throws; no byte is looked at twice before its text is whole; a text past the limit, which is 512 KiB or less,
+// is refused before its bytes are held.
 
 import assert from 'node:assert/strict';
 import { FRAME_MALFORMED, FRAME_TOO_LARGE, NEED_MORE, type ScanResult } from '#shared/msgpack/frame-scanner.ts';
@@ -14,6 +14,12 @@ import { JSON_DEPTH_MAX, jsonToMsgpack } from './json-value.ts';
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const NONE = Buffer.alloc(0);
+
+/**
+ * A text is converted in one go. Of numbers with exponents, the costliest, so many bytes take the event loop less than 20 ms. Loggers that
+ * speak JSON send a message a text, of a few KiB.
+ */
+const TEXT_BYTES_MAX = 512 * 1024;
 
 /** 1 for bytes that open a container, 2 for those that close one, 3 for a quote. */
 const ROLE = new Uint8Array(256);
@@ -47,7 +53,7 @@ export class JsonScanner {
   #broken: typeof FRAME_MALFORMED | typeof FRAME_TOO_LARGE | null = null;
 
   constructor(options: { readonly frameBytesMax: number }) {
-    this.#textBytesMax = options.frameBytesMax;
+    this.#textBytesMax = Math.min(options.frameBytesMax, TEXT_BYTES_MAX);
   }
 
   /** Bytes that are held: of the unfinished text, and the piece that is not read to its end. */

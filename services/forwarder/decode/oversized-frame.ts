@@ -23,7 +23,7 @@ import {
 } from '#shared/msgpack/frame-scanner.ts';
 import { MsgpackReader } from '#shared/msgpack/reader.ts';
 import { TAG_BYTES_MAX } from '#shared/record/record.ts';
-import { decodeOption, NO_OPTION } from './forward-option.ts';
+import { decodeOption, NO_OPTION, OPTION_BYTES_MAX } from './forward-option.ts';
 import {
   encodingOf,
   type ForwardFrame,
@@ -35,7 +35,7 @@ import {
 } from './forward-frame.ts';
 
 /** Of a tag, a time, an option: what is larger is none. */
-const ELEMENT_BYTES_MAX = 4096;
+const ELEMENT_BYTES_MAX = OPTION_BYTES_MAX;
 /** Of the large element, as many bytes tell what it is: an array's header, a time, and the first byte of its metadata. */
 export const BODY_HEAD_BYTES = 5 + 11 + 1;
 

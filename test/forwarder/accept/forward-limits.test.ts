@@ -77,6 +77,22 @@ test('a frame over the limit, where there are no files, is refused behind the ac
   assert.deepEqual(counted, { '{input="forward",reason="frame_too_large"}': 1 });
 });
 
+test('a JSON text that is no larger than the limit, but as msgpack would be, is refused behind the acks that are owed', async (t) => {
+  const { intake, open, metrics } = await start(t);
+  const { socket } = open();
+  const heard: Buffer[] = [];
+  socket.on('data', (piece: Buffer) => heard.push(piece));
+  const zeros = (count: number, chunk: string): string =>
+    `["app",1,{"a":[${Array.from({ length: count }, () => '-0').join(',')}]},{"chunk":"${chunk}"}]`;
+  socket.write(zeros(11_000, 'before') + zeros(11_200, 'behind'));
+  await once(socket, 'end');
+  assert.deepEqual(JSON.parse(String(Buffer.concat(heard))), { ack: 'before' });
+  assert.equal(intake.chunks.length, 1);
+  assert.equal(intake.buried.length, 0);
+  const counted = await samples(metrics, 'chunks_rejected_total');
+  assert.deepEqual(counted, { '{input="forward",reason="frame_too_large"}': 1 });
+});
+
 for (const [what, bytes] of [
   ['a length of 4 GiB', Buffer.from('93a161c6ffffffff', 'hex')],
   ['a length of 513 MiB', Buffer.from('93a161c620100000', 'hex')],

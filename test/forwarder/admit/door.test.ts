@@ -9,6 +9,7 @@ import {
   ConnectionLimit,
   ConnectionTotal,
   connectionsWithin,
+  frameFilesWithin,
   openFilesMax,
 } from '#forwarder/admit/connection-limit.ts';
 import { openDoor } from './open-door.ts';
@@ -114,6 +115,8 @@ for (const [files, expected] of [
 ] as const) {
   test(`${files} open files leave room for ${expected} connections`, () => {
     assert.equal(connectionsWithin(files), expected);
+    const reserved = Math.max(1, files - expected);
+    assert.ok(frameFilesWithin(files) <= reserved / 2, 'files of frames leave half of the rest to the process');
   });
 }
 

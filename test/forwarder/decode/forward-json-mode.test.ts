@@ -101,3 +101,14 @@ describe('a text becomes a frame', () => {
   check('JSON that is none', '["tag",1,{a:1}]', 'malformed');
   check('brackets that do not match', '["tag",1,{]]', 'malformed');
 });
+
+test('a text has a limit of its own, whatever a frame may have, for it is converted in one go', async () => {
+  const text = (bytes: number): Buffer => Buffer.from(`["a",1,{"b":"${'x'.repeat(bytes - 16)}"}]`);
+  const kindOf = async (bytes: number): Promise<string | undefined> => {
+    assert.equal(text(bytes).length, bytes);
+    const [seen] = await readStream([text(bytes)], 64 * 1024 * 1024);
+    return typeof seen === 'object' ? seen.kind : seen;
+  };
+  assert.equal(await kindOf(512 * 1024), 'message');
+  assert.equal(await kindOf(512 * 1024 + 1), 'frame too large');
+});

@@ -5,7 +5,8 @@ import { test } from 'node:test';
 import { encode } from '@msgpack/msgpack';
 import fc from 'fast-check';
 import { decodeOption } from '#forwarder/decode/forward-option.ts';
-import { FramePasser } from '#forwarder/decode/oversized-frame.ts';
+import { ForwardDecoder } from '#forwarder/decode/forward-frame.ts';
+import { FramePasser, oversizedEntries } from '#forwarder/decode/oversized-frame.ts';
 
 const value = fc.oneof(
   fc.string(),
@@ -42,6 +43,24 @@ test('cut anywhere, or with bytes left over, it is none', () => {
     }),
   );
 });
+
+for (const [bytesMax, isRead] of [
+  [4096, true],
+  [4097, false],
+] as const) {
+  test(`an option of ${bytesMax} bytes is ${isRead ? 'read' : 'none'}, in a small frame as in a large one`, () => {
+    const padding = (size: number): Buffer => Buffer.from(encode({ chunk: 'id', pad: 'x'.repeat(size) }));
+    const bytes = padding(bytesMax - padding(1000).length + 1000);
+    assert.equal(bytes.length, bytesMax);
+    const small = Buffer.concat([Buffer.of(0x93), encode('app'), encode([[1, {}]]), bytes]);
+    const body = Buffer.from(encode([[1, { log: 'x'.repeat(5000) }]]));
+    const large = Buffer.concat([Buffer.of(0x93), encode('app'), body, bytes]);
+    const passed = FramePasser.of(large, large.length)?.next();
+    assert.ok(typeof passed === 'object');
+    const kinds = [new ForwardDecoder().decode(small).kind, oversizedEntries(passed, body)?.kind];
+    assert.deepEqual(kinds, isRead ? ['forward', 'forward'] : ['malformed', 'malformed']);
+  });
+}
 
 test('random bytes are no reason to throw, nor to hold more than comes', () => {
   fc.assert(
