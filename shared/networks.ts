@@ -69,16 +69,21 @@ export function holdsNearlyAll(networks: readonly Network[]): boolean {
   return (['ipv4', 'ipv6'] as const).some((family) => shareHeld(networks, family) > NEARLY_ALL);
 }
 
+interface Range {
+  readonly start: bigint;
+  /** Behind its last address. */
+  readonly end: bigint;
+}
+
+/** Of the IPv6 network in which IPv4 addresses are mapped, ::ffff:0:0/96: whoever names it names them. */
+const MAPPED: Range = { start: 0xffff_0000_0000n, end: 0x1_0000_0000_0000n };
+
 /** Share of the family's addresses that the networks hold, each address counted once. */
 function shareHeld(networks: readonly Network[], family: Network['family']): number {
   const bits = family === 'ipv4' ? 32 : 128;
   const ranges = networks
-    .filter((network) => network.family === family)
-    .map(({ address, prefixBits }) => {
-      const size = 1n << BigInt(bits - prefixBits);
-      const start = (addressNumber(address, family) / size) * size;
-      return { start, end: start + size };
-    })
+    .map((network) => rangeIn(network, family))
+    .filter((range) => range !== null)
     .sort((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : 0));
   let held = 0n;
   let next = 0n;
@@ -89,6 +94,19 @@ function shareHeld(networks: readonly Network[], family: Network['family']): num
   }
   // A share in thousandths is exact enough, and a number.
   return Number((held * 1000n) >> BigInt(bits)) / 1000;
+}
+
+/** The addresses of a family that the network holds; null where it holds none. */
+function rangeIn(network: Network, family: Network['family']): Range | null {
+  const size = 1n << BigInt((network.family === 'ipv4' ? 32 : 128) - network.prefixBits);
+  const start = (addressNumber(network.address, network.family) / size) * size;
+  const end = start + size;
+  if (network.family === family) return { start, end };
+  if (family === 'ipv6') return null;
+  // A network holds all mapped addresses, or lies within them, or holds none.
+  if (start <= MAPPED.start && end >= MAPPED.end) return { start: 0n, end: MAPPED.end - MAPPED.start };
+  const isWithin = start >= MAPPED.start && end <= MAPPED.end;
+  return isWithin ? { start: start - MAPPED.start, end: end - MAPPED.start } : null;
 }
 
 function addressNumber(address: string, family: Network['family']): bigint {

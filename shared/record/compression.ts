@@ -19,7 +19,7 @@ import {
 import { zstdDecompress, zstdDecompressSync, type ZstdOptions } from 'node:zlib';
 import { SluiceError } from '#shared/errors.ts';
 import type { Encoding } from './record.ts';
-import { ZSTD_WINDOW_LOG_MAX, ZSTD_WINDOW_TOO_LARGE, zstdExtent } from './zstd-frames.ts';
+import { ZSTD_WINDOW_LOG_MAX, ZSTD_WINDOW_TOO_LARGE, zstdExtent, zstdStepsMax } from './zstd-frames.ts';
 
 /** What HTTP calls `deflate` too; no encoding of queue records. */
 export type Compression = Exclude<Encoding, 'identity'> | 'deflate';
@@ -34,14 +34,16 @@ const INLINE_PRESS_MAX = 32 * 1024;
 /** zlib works in steps of its output chunk, a trip each: as much as the input seems to give, but not on its word alone. */
 const CHUNK_BYTES_MIN = 1024;
 const RATIO_BELIEVED = 64;
+/** In the pool: gzip says what its last member gives, which may be nothing, behind one that gives 64 MiB. */
+const POOL_CHUNK_BYTES_MIN = 64 * 1024;
 
-/** For what was let in before: an older forwarder let any window pass. */
+/** For what was let in before: an older forwarder let any window pass, and any number of blocks. */
 export const ANY_WINDOW = Infinity;
 const WINDOW_BYTES_MAX = 2 ** ZSTD_WINDOW_LOG_MAX;
 
 /**
  * What `bytes` hold, at most `bytesMax`. Rejects with decompressed_too_large where it is more, body_malformed where the bytes
- * are not what `encoding` says from the first to the last, or zstd needs a larger window.
+ * are not what `encoding` says from the first to the last, or zstd needs a larger window, or has far too many blocks.
  */
 export async function decompress(
   bytes: Uint8Array,
@@ -103,7 +105,7 @@ function pressInPool(bytes: Uint8Array, options: ZstdOptions): Promise<Buffer> {
 /** Null where it turns out to be too much for the event loop. */
 function unpackInline(packed: Buffer, encoding: Compression, hint: number, bytesMax: number): Buffer | null {
   const inlineMax = Math.min(bytesMax, INLINE_UNPACKED_MAX);
-  const options = unpackOptions(packed, hint, inlineMax);
+  const options = unpackOptions(packed, hint, { bytesMax: inlineMax, chunkBytesMin: CHUNK_BYTES_MIN });
   try {
     return wholeOutput(unpackSync(packed, encoding, options), packed);
   } catch (error) {
@@ -119,12 +121,14 @@ function unpackSync(packed: Buffer, encoding: Compression, options: ZlibOptions 
 }
 
 function unpackInPool(packed: Buffer, encoding: Compression, hint: number, bytesMax: number): Promise<Buffer> {
-  const options = unpackOptions(packed, hint, bytesMax);
+  // A byte more, so that the end is seen in the same step.
+  const chunkBytesMin = Math.min(POOL_CHUNK_BYTES_MIN, bytesMax + 1);
+  const options = unpackOptions(packed, hint, { bytesMax, chunkBytesMin });
   return new Promise((resolve, reject) => {
     const done = (error: Error | null, result: Buffer) => {
       try {
         if (error) throw error;
-        resolve(wholeOutput(result, packed));
+        resolve(fitted(wholeOutput(result, packed)));
       } catch (cause) {
         reject(coded(cause, encoding, bytesMax));
       }
@@ -141,10 +145,29 @@ function isZlib(packed: Buffer): boolean {
   return ((packed[0] ?? 0) & 0x0f) === 8;
 }
 
-function unpackOptions(packed: Buffer, hint: number, bytesMax: number): ZlibOptions & ZstdOptions {
+interface UnpackLimits {
+  readonly bytesMax: number;
+  readonly chunkBytesMin: number;
+}
+
+function unpackOptions(
+  packed: Buffer,
+  hint: number,
+  { bytesMax, chunkBytesMin }: UnpackLimits,
+): ZlibOptions & ZstdOptions {
   const believed = Math.min(hint, packed.length * RATIO_BELIEVED, bytesMax);
   // A byte more than it gives, so that the end is seen in the same step.
-  return { maxOutputLength: bytesMax, chunkSize: Math.max(CHUNK_BYTES_MIN, believed + 1), info: true };
+  return { maxOutputLength: bytesMax, chunkSize: Math.max(chunkBytesMin, believed + 1), info: true };
+}
+
+/** Whoever holds a little of what zlib wrote to holds all of it. */
+function fitted(unpacked: Buffer): Buffer {
+  if (unpacked.buffer.byteLength <= 2 * unpacked.length) return unpacked;
+  // Not in Node's pool, whose buffers keep each other.
+  const own = Buffer.allocUnsafeSlow(unpacked.length);
+  unpacked.copy(own);
+  freeDecompressed(unpacked);
+  return own;
 }
 
 /** Bytes that the input says it holds: gzip at the end of its last member, zstd in the frame. A guess where it says nothing. */
@@ -152,8 +175,9 @@ function unpackedHint(packed: Buffer, encoding: Compression, windowBytesMax: num
   const guess = packed.length * 8;
   if (encoding === 'gzip') return packed.length < 18 ? guess : packed.readUInt32LE(packed.length - 4);
   if (encoding === 'deflate') return guess;
-  const extent = zstdExtent(packed);
-  if (extent === null) throw malformed('zstd', 'it is not a row of whole frames');
+  const stepsMax = windowBytesMax === ANY_WINDOW ? Infinity : zstdStepsMax(packed.length);
+  const extent = zstdExtent(packed, stepsMax);
+  if (extent === null) throw malformed('zstd', 'it is not a row of whole frames, or has a block for every few bytes');
   if (extent.windowBytes > windowBytesMax) throw malformed('zstd', ZSTD_WINDOW_TOO_LARGE);
   return extent.contentBytes ?? guess;
 }

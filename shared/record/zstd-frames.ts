@@ -5,7 +5,9 @@
 //   block      u24 little-endian: last (1 bit), type (2 bits), size (21 bits) | bytes (1 for a run)
 //   skippable  5x 2a 4d 18 | size (u32 little-endian) | bytes
 //
-// Guarantees: pure, never throws, allocates nothing that the bytes decide.
+// A block may have no more than its three bytes, and a frame nine: of such there may only be so many, lest the walk hold up the event loop.
+//
+// Guarantees: pure, never throws, allocates nothing that the bytes decide; looks at so many headers at most as `stepsMax` says.
 
 const MAGIC = 0xfd2fb528;
 const SKIPPABLE_MAGIC = 0x184d2a50;
@@ -15,6 +17,17 @@ const RUN_BLOCK = 1;
 export const ZSTD_WINDOW_LOG_MAX = 23;
 export const ZSTD_WINDOW_TOO_LARGE = 'it needs a window of more than 8 MiB; compress it at level 19 or lower';
 
+/**
+ * Blocks and frames that bytes of a peer may have: encoders write blocks of 128 KiB, or one for each flush. Two million are looked at in
+ * some 20 ms.
+ */
+export function zstdStepsMax(bytes: number): number {
+  return STEPS_FREE + Math.floor(bytes / BYTES_PER_STEP);
+}
+
+const STEPS_FREE = 100_000;
+const BYTES_PER_STEP = 32;
+
 export interface ZstdExtent {
   /** Of the largest window that one of the frames needs. */
   readonly windowBytes: number;
@@ -22,14 +35,16 @@ export interface ZstdExtent {
   readonly contentBytes: number | null;
 }
 
-/** Null where the bytes are not one or more whole frames from the first to the last byte. */
-export function zstdExtent(bytes: Buffer): ZstdExtent | null {
+/** Null where the bytes are not one or more whole frames from the first to the last byte, or have more than `stepsMax` blocks and frames. */
+export function zstdExtent(bytes: Buffer, stepsMax: number = zstdStepsMax(bytes.length)): ZstdExtent | null {
+  let steps = 0;
   let contentBytes: number | null = 0;
   let windowBytes = 0;
   let at = 0;
   if (bytes.length === 0) return null;
   while (at < bytes.length) {
-    if (at + 8 > bytes.length) return null;
+    steps += 1;
+    if (at + 8 > bytes.length || steps > stepsMax) return null;
     const magic = bytes.readUInt32LE(at);
     if ((magic & 0xfffffff0) >>> 0 === SKIPPABLE_MAGIC) {
       at += 8 + bytes.readUInt32LE(at + 4);
@@ -40,7 +55,9 @@ export function zstdExtent(bytes: Buffer): ZstdExtent | null {
     if (header === null) return null;
     contentBytes = contentBytes === null || header.contentBytes === null ? null : contentBytes + header.contentBytes;
     windowBytes = Math.max(windowBytes, header.windowBytes);
-    at = blocksEnd(bytes, header.end) + header.checksumBytes;
+    const blocks = skipBlocks(bytes, header.end, stepsMax - steps);
+    steps += blocks.count;
+    at = blocks.end + header.checksumBytes;
   }
   return at === bytes.length ? { contentBytes, windowBytes } : null;
 }
@@ -88,14 +105,14 @@ function contentSize(bytes: Buffer, at: number, size: number): number | null {
   }
 }
 
-/** Position after the last block; past the end of the bytes where that is missing. */
-function blocksEnd(bytes: Buffer, start: number): number {
+/** Position after the last block; past the end of the bytes where that is missing, or would be more than `max` blocks on. */
+function skipBlocks(bytes: Buffer, start: number, max: number): { readonly end: number; readonly count: number } {
   let at = start;
-  while (at + 3 <= bytes.length) {
+  for (let count = 1; count <= max && at + 3 <= bytes.length; count += 1) {
     const header = bytes.readUIntLE(at, 3);
     const isRun = ((header >>> 1) & 3) === RUN_BLOCK;
     at += 3 + (isRun ? 1 : header >>> 3);
-    if ((header & 1) === 1) return at;
+    if ((header & 1) === 1) return { end: at, count };
   }
-  return bytes.length + 1;
+  return { end: bytes.length + 1, count: 0 };
 }

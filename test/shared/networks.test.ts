@@ -48,7 +48,15 @@ for (const [text, expected] of [
   [Array.from({ length: 32 }, (_, i) => `${i * 8}.0.0.0/8`).join(), true],
   ['::/0', true],
   ['2000::/3', true],
-  ['2001:db8::/32,::ffff:0:0/96', false],
+  // IPv4 addresses by their mapped form.
+  ['2001:db8::/32,::ffff:0:0/96', true],
+  ['::/80', true],
+  ['::/16', true],
+  ['::/8', true],
+  ['::ffff:0:0/97', true],
+  ['::ffff:0.0.0.0/97,128.0.0.0/1', true],
+  ['::ffff:10.0.0.0/104,10.0.0.0/8', false],
+  ['::ffff:10.0.0.0/104,::/96,2001:db8::/32', false],
   ['::1.2.3.4/128,fe80::/10', false],
 ] as const) {
   test(`networks that keep nobody out: ${text || 'none'}: ${expected}`, () => {
@@ -58,4 +66,18 @@ for (const [text, expected] of [
 
 test('an address with a zone is looked up without an error', () => {
   assert.equal(new NetworkSet([parseNetwork('fe80::/10')!]).has('fe80::1%eth0'), true);
+});
+
+test('a network of IPv6 in which mapped addresses lie holds those of IPv4', () => {
+  for (const [network, ...held] of [
+    ['::ffff:0:0/96', '10.1.2.3', '200.1.2.3'],
+    ['::/8', '10.1.2.3', '200.1.2.3'],
+    ['::ffff:10.0.0.0/104', '10.1.2.3'],
+    ['::/96'],
+  ] as const) {
+    const set = new NetworkSet([parseNetwork(network)!]);
+    for (const address of ['10.1.2.3', '200.1.2.3'] as const) {
+      assert.equal(set.has(address), (held as readonly string[]).includes(address), `${address} in ${network}`);
+    }
+  }
 });

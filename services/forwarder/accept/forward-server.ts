@@ -48,13 +48,14 @@ export async function startForwardServer(listen: string, options: ForwardServerO
 
 function heartbeatOn(
   bound: TcpAddress,
-  { admission, telemetry, datagramRates }: ForwardServerOptions,
+  { admission, telemetry, clock, datagramRates }: ForwardServerOptions,
 ): Promise<AsyncDisposable> {
-  return startUdpHeartbeat(bound, (address, bytes) => {
+  const answers = (address: string, bytes: number): boolean => {
     const isAdmitted = admission.admits(address);
     if (!isAdmitted) telemetry.datagramRefused('forward', address);
     return isAdmitted && datagramRates?.of(address)?.datagram(bytes) !== false;
-  });
+  };
+  return startUdpHeartbeat(bound, { answers, clock });
 }
 
 function setMode(path: string, mode: number | undefined): void {

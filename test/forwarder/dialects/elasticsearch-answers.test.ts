@@ -5,8 +5,11 @@ import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { test } from 'node:test';
 import { Client } from '@elastic/elasticsearch';
+import fastify from 'fastify';
 import { type BulkReader, bulkAnswer, bulkReaderOf } from '#forwarder/dialects/elasticsearch/answers.ts';
-import type { BulkItem } from '#forwarder/dialects/elasticsearch/bulk-table.ts';
+import { type BulkRefusal, type BulkTable, BulkTableWriter } from '#forwarder/dialects/elasticsearch/bulk-table.ts';
+import { parseFilterPath } from '#forwarder/dialects/elasticsearch/filter-path.ts';
+import { sendJsonPieces } from '#forwarder/dialects/elasticsearch/handshake.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { Fixture } from '../accept/http-fixture.ts';
 
@@ -62,42 +65,122 @@ test('refusals among many items are told, each by its status', async () => {
   assert.deepEqual(answer, { errors: true, statuses: Array.from({ length: 8000 }, (_, i) => (i % 2 ? 429 : 201)) });
 });
 
-const itemsOf = (count: number, outcome: BulkItem['outcome'], index = 'app'): BulkItem[] =>
-  Array.from({ length: count }, () => ({ operation: 'create', index, id: null, outcome }));
+interface Items {
+  readonly count: number;
+  readonly refusal: BulkRefusal | null;
+  readonly index: string;
+}
+
+/** `refusal`: null for items that are taken. */
+const itemsOf = (count: number, refusal: BulkRefusal | null, index = 'app'): Items[] => [{ count, refusal, index }];
+
+function tableOf(parts: readonly Items[]): BulkTable {
+  const writer = new BulkTableWriter();
+  const ofIndexes: BulkTable['ofIndexes'][number][] = [];
+  for (const { count, refusal, index } of parts) {
+    const action = { operation: 'create', index, id: null } as const;
+    const number = refusal === null ? writer.runOfIndex(index) : -1;
+    if (refusal === null) ofIndexes.push({ number, entries: Buffer.alloc(0), count });
+    for (let i = 0; i < count; i += 1) {
+      if (refusal === null) writer.taken(action, number);
+      else writer.refused(action, refusal);
+    }
+  }
+  return writer.done(Buffer.alloc(0), ofIndexes);
+}
+
 const refused = { status: 400, type: 'document_parsing_exception', reason: 'Cannot read the document: '.repeat(4) };
 
 /** Bytes of the answer, as sent. */
-function answered(reader: BulkReader, items: readonly BulkItem[]): { bytes: number; items: readonly object[] } {
-  const pieces = [...bulkAnswer(1, items, { outcomes: [null], reader })];
+function answered(reader: BulkReader, items: readonly Items[]): { bytes: number; items: readonly object[] } {
+  const pieces = [...bulkAnswer(1, tableOf(items), { outcomes: items.map(() => null), reader })];
   for (const piece of pieces) assert(piece.length < 80_000, 'a long answer is never there at once');
   const text = pieces.join('');
   return { bytes: text.length, items: JSON.parse(text).items };
 }
 
 test('the length of answers', () => {
-  const check = (reader: BulkReader, items: readonly BulkItem[], told: number) => {
+  const check = (reader: BulkReader, items: readonly Items[], told: number) => {
     const answer = answered(reader, items);
     assert.equal(answer.items.length, told);
     return answer.bytes;
   };
-  assert(check('other', itemsOf(ITEMS, 0), ITEMS) < 262_144);
-  assert(check('other', itemsOf(ITEMS, 0, 'x'.repeat(255)), ITEMS) < 262_144);
+  assert(check('other', itemsOf(ITEMS, null), ITEMS) < 262_144);
+  assert(check('other', itemsOf(ITEMS, null, 'x'.repeat(255)), ITEMS) < 262_144);
   assert(check('other', itemsOf(ITEMS, refused), ITEMS) < FLUENT_BIT_READS - 16_384);
   assert(check('fluent-bit', itemsOf(ITEMS, refused), ITEMS) < FLUENT_BIT_READS - 16_384);
   // More than fit at all: of these fluent-bit wants to know what was refused.
-  assert(check('fluent-bit', itemsOf(100_000, 0), 0) < 100);
-  assert(check('fluent-bit', [...itemsOf(99_999, 0), ...itemsOf(1, refused)], 1) < 1000);
+  assert(check('fluent-bit', itemsOf(100_000, null), 0) < 100);
+  assert(check('fluent-bit', [...itemsOf(99_999, null), ...itemsOf(1, refused)], 1) < 1000);
   // An answer of every length just below where it becomes shorter is within what fluent-bit reads.
   for (const count of [1000, 1700, 1800, 2000, 17_000, 17_600, 17_700, 18_000]) {
-    assert(answered('fluent-bit', itemsOf(count, 0)).bytes < FLUENT_BIT_READS - 16_384, `${count}`);
+    assert(answered('fluent-bit', itemsOf(count, null)).bytes < FLUENT_BIT_READS - 16_384, `${count}`);
   }
 });
 
+test('between two pieces of an answer at most a thousand items are looked at, also where nothing is told of them', () => {
+  const check = (reader: BulkReader, items: readonly Items[], outcome: unknown, paths = '') => {
+    const filterPath = parseFilterPath(paths) ?? null;
+    const options = { outcomes: items.map(() => outcome), reader, filterPath };
+    const pieces = [...bulkAnswer(1, tableOf(items), options)];
+    assert(pieces.length >= 100, `${pieces.length} pieces`);
+  };
+  const error = new SluiceError('queue_full', 'Cannot append: it is full');
+  for (const reader of ['whole', 'other', 'fluent-bit'] as const) {
+    check(reader, itemsOf(100_000, null), null);
+    check(reader, itemsOf(100_000, refused), null);
+    check(reader, itemsOf(100_000, null), null, 'errors');
+    check(
+      reader,
+      Array.from({ length: 100_000 }, () => itemsOf(1, null)[0]!),
+      error,
+      'errors',
+    );
+  }
+});
+
+test('each piece of an answer is made in a turn of its own', async () => {
+  let turns = 0;
+  let pieces = 0;
+  let atOnce = 0;
+  const count = (): void => {
+    turns += 1;
+    if (pieces < 100) setImmediate(count);
+  };
+  function* slow(): Generator<string, void, undefined> {
+    for (let before = turns; pieces < 100; before = turns) {
+      pieces += 1;
+      // Half of them, and one of more than is sent at once.
+      yield pieces % 2 === 0 ? '' : 'x'.repeat(pieces === 21 ? 1_000_000 : 10);
+      if (turns === before) atOnce += 1;
+    }
+  }
+  await using app = fastify();
+  app.get('/', (request, reply) => sendJsonPieces(request, reply, slow()));
+  setImmediate(count);
+  const { payload } = await app.inject('/');
+  assert.equal(payload.length, 49 * 10 + 1_000_000);
+  assert.equal(atOnce, 0);
+});
+
+test('the sums of the table are those of its items: of each run, refusal, index and id', () => {
+  const writer = new BulkTableWriter();
+  const run = writer.runOfIndex('abc');
+  writer.taken({ operation: 'index', index: 'abc', id: null }, run);
+  writer.refused({ operation: 'create', index: 'defgh', id: '12' }, refused);
+  writer.takenAlone({ operation: 'create', index: 'abc', id: '345' }, { crc32: 0, length: 1 }, 1);
+  writer.refused({ operation: 'create', index: 'abc', id: null }, refused);
+  const table = writer.done(Buffer.alloc(1), [{ number: run, entries: Buffer.alloc(1), count: 1 }]);
+  assert.deepEqual([table.indexBytes, table.idCount, table.ids.length], [14, 2, 5]);
+  assert.deepEqual([...table.refused], [2]);
+  assert.equal(writer.aloneCount, 1);
+});
+
 test('what items say in long answers', () => {
-  const many = itemsOf(ITEMS, 0);
+  const many = itemsOf(ITEMS, null);
   assert.deepEqual(answered('other', many).items[0], { create: { status: 201 } });
   const whole = { create: { _index: 'app', _version: 1, result: 'created', status: 201 } };
-  assert.deepEqual(answered('other', itemsOf(100, 0)).items[0], whole);
+  assert.deepEqual(answered('other', itemsOf(100, null)).items[0], whole);
   assert.deepEqual(answered('whole', many).items.at(-1), whole);
   const { status, type, reason } = refused;
   const refusals = answered('other', itemsOf(ITEMS, refused)).items;

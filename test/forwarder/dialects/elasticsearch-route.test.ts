@@ -132,3 +132,30 @@ test('what clients ask before they send', async () => {
   await check('GET', '/_ilm/policy/filebeat', 200);
   await check('PUT', '/_index_template/filebeat-9.5.0', 405);
 });
+
+test('items with ids are handed over 500 in a turn, also where each is refused at once', async () => {
+  await using fixture = await Fixture.start();
+  let [inTurn, most, all] = [0, 0, 0];
+  let isOver = false;
+  const next = (): void => {
+    inTurn = 0;
+    if (!isOver) setImmediate(next);
+  };
+  setImmediate(next);
+  fixture.intake.refuse = () => {
+    all += 1;
+    inTurn += 1;
+    most = Math.max(most, inTurn);
+    return new SluiceError('entry_too_large', 'Cannot append: it is too large');
+  };
+  const body = Array.from({ length: 5000 }, (_, n) => `{"create":{"_index":"a","_id":"${n}"}}\n{}\n`).join('');
+  const answer = await fetch(`${fixture.url}/_bulk`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-ndjson' },
+    body,
+  });
+  isOver = true;
+  assert.equal(answer.status, 200);
+  assert.equal(all, 5000);
+  assert(most <= 500, `${most}`);
+});

@@ -6,7 +6,7 @@ import { type Bulk, type BulkOptions, bulkItems } from '#forwarder/dialects/elas
 import {
   type BulkItem,
   type BulkRun,
-  ItemsOf,
+  itemsOf,
   runsOf as runsOfTable,
   tableBytes,
 } from '#forwarder/dialects/elasticsearch/bulk-table.ts';
@@ -25,7 +25,7 @@ interface Taken {
 function taken(body: string, options: Partial<BulkOptions> = {}): Taken {
   const bulk = bulkItems(Buffer.from(body), { ...bulkOptions, ...options });
   assert(bulk.kind === 'items', JSON.stringify(bulk));
-  return { items: [...new ItemsOf(bulk.table)], runs: [...runsOfTable(bulk.table)] };
+  return { items: [...itemsOf(bulk.table)], runs: [...runsOfTable(bulk.table)] };
 }
 
 function runsOf(bulk: Taken): unknown[] {
@@ -135,6 +135,11 @@ test('too much', () => {
   assert.equal(bulkItems(Buffer.from(many), { ...bulkOptions, index: 'a' }).kind, 'too_large');
   const named = '{"create":{"_id":"x"}}\n{"message":"0123456789"}\n';
   assert.equal(bulkItems(Buffer.from(named), { ...bulkOptions, index: 'a', bytesMax: 16 }).kind, 'too_large');
+  const ample = { ...bulkOptions, index: 'a', bytesMax: 1e9 };
+  assert.equal(bulkItems(Buffer.from(named.repeat(50_000)), ample).kind, 'items');
+  const more = bulkItems(Buffer.from(named.repeat(50_001)), ample);
+  assert(more.kind === 'too_large');
+  assert.equal(more.why, 'they are more than 50000 items with an id');
 });
 
 test('items that are refused are bounded as those that are taken', () => {

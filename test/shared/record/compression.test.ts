@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { describe, test } from 'node:test';
-import { deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
+import { type TestContext, describe, test } from 'node:test';
+import { createGunzip, createZstdDecompress, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { SluiceError } from '#shared/errors.ts';
 import { ANY_WINDOW, compress, type Compression, decompress } from '#shared/record/compression.ts';
 
@@ -111,4 +111,60 @@ test('zstd that needs a window of more than 8 MiB is refused, but not where it w
   assert.ok((await decompress(windowed(23), 'zstd', MIB)).equals(Buffer.from('abc')));
   await assert.rejects(decompress(windowed(24), 'zstd', MIB), /window of more than 8 MiB/);
   assert.ok((await decompress(windowed(27), 'zstd', MIB, ANY_WINDOW)).equals(Buffer.from('abc')));
+});
+
+/** Counts the trips to the pool and back, each of which is a step of zlib's output chunk. */
+function countTrips(t: TestContext): { count: number } {
+  const trips = { count: 0 };
+  for (const engine of [createGunzip(), createZstdDecompress()]) {
+    const handle: unknown = Reflect.get(engine, '_handle');
+    assert(typeof handle === 'object' && handle !== null);
+    const native = Object.getPrototypeOf(handle) as { write: (...args: unknown[]) => unknown };
+    const { write } = native;
+    t.mock.method(native, 'write', function count(this: unknown, ...args: unknown[]): unknown {
+      trips.count += 1;
+      return Reflect.apply(write, this, args);
+    });
+    engine.destroy();
+  }
+  return trips;
+}
+
+test('a bomb whose last member says that it holds nothing, or little, takes few steps', async (t) => {
+  const trips = countTrips(t);
+  const bombed = Buffer.alloc(8 * MIB);
+  const check = async (packed: Buffer, stepsMax: number): Promise<void> => {
+    trips.count = 0;
+    const unpacked = await decompress(packed, 'gzip', 16 * MIB);
+    assert.equal(unpacked.length, 8 * MIB + (packed.readUInt32LE(packed.length - 4) || 0));
+    assert(trips.count > 0 && trips.count <= stepsMax, `${trips.count} steps`);
+  };
+  // Some 8 KiB each.
+  await check(Buffer.concat([gzipSync(bombed), gzipSync('')]), 140);
+  await check(Buffer.concat([gzipSync(bombed), gzipSync('ab')]), 140);
+  // Beyond what is opened in place.
+  const noisy = Buffer.concat([gzipSync(bombed), gzipSync(randomBytes(16_000))]);
+  await check(noisy, 140);
+  await assert.rejects(decompress(noisy, 'gzip', 1000), { code: 'decompressed_too_large' });
+});
+
+test('what holds little keeps little, whatever zlib had ready for it', async () => {
+  const check = async (packed: Buffer, encoding: Compression, expected: Buffer): Promise<void> => {
+    const unpacked = await decompress(packed, encoding, 4 * MIB);
+    assert.ok(unpacked.equals(expected));
+    assert(unpacked.buffer.byteLength <= 2 * expected.length, `${unpacked.buffer.byteLength}`);
+  };
+  const bytes = randomBytes(17_000);
+  await check(gzipSync(bytes), 'gzip', bytes);
+  // It says nothing of its size, so zlib has eight times as much ready.
+  await check(deflateSync(noise), 'deflate', noise);
+});
+
+test('zstd with a block for every few bytes is refused, but not where it was let in before', async () => {
+  const ofBlocks = (count: number): Buffer =>
+    Buffer.concat([Buffer.from('28b52ffd0048', 'hex'), Buffer.alloc(3 * (count - 1)), Buffer.from('010000', 'hex')]);
+  assert.equal((await decompress(ofBlocks(100_000), 'zstd', MIB)).length, 0);
+  const refusal = { code: 'body_malformed', message: /a block for every few bytes/ };
+  await assert.rejects(decompress(ofBlocks(120_000), 'zstd', MIB), refusal);
+  assert.equal((await decompress(ofBlocks(120_000), 'zstd', MIB, ANY_WINDOW)).length, 0);
 });

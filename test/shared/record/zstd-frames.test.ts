@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { constants, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
-import { zstdExtent } from '#shared/record/zstd-frames.ts';
+import { zstdExtent, zstdStepsMax } from '#shared/record/zstd-frames.ts';
 
 const checksummed = (bytes: Buffer) =>
   zstdCompressSync(bytes, { params: { [constants.ZSTD_c_checksumFlag]: 1 }, pledgedSrcSize: bytes.length });
@@ -48,6 +48,28 @@ describe('no whole frames', () => {
   test('cut anywhere', () => {
     for (let cut = 0; cut < frame.length; cut += 1) assert.equal(zstdExtent(frame.subarray(0, cut)), null, `at ${cut}`);
   });
+});
+
+test('of blocks and frames that hold next to nothing there are only so many', () => {
+  const LAST_BLOCK = Buffer.from('010000', 'hex');
+  const HEAD = Buffer.from('28b52ffd0048', 'hex');
+  // An empty block is three zeros.
+  const ofBlocks = (count: number): Buffer => Buffer.concat([HEAD, Buffer.alloc(3 * (count - 1)), LAST_BLOCK]);
+  const check = (bytes: Buffer, steps: number) => {
+    assert.notEqual(zstdExtent(bytes, steps), null);
+    assert.equal(zstdExtent(bytes, steps - 1), null);
+    assert.notEqual(zstdExtent(bytes, Infinity), null);
+  };
+  check(ofBlocks(1), 2);
+  check(ofBlocks(1000), 1001);
+  check(Buffer.concat([ofBlocks(3), ofBlocks(4)]), 9);
+  check(Buffer.alloc(8 * 1000, Buffer.from('502a4d1800000000', 'hex')), 1000);
+  check(Buffer.alloc(9 * 1000, Buffer.concat([HEAD, LAST_BLOCK])), 2000);
+  // By itself: so many whatever their size, then one for each 32 bytes.
+  assert.notEqual(zstdExtent(ofBlocks(100_000)), null);
+  assert.equal(zstdExtent(ofBlocks(120_000)), null);
+  assert.equal(zstdExtent(Buffer.alloc(8 * 200_000, Buffer.from('502a4d1800000000', 'hex'))), null);
+  assert.equal(zstdStepsMax(63 * 2 ** 20), 2_164_384);
 });
 
 test('never throws', () => {

@@ -8,7 +8,7 @@
 // only these. The clients of Java want `_index` and `_id` too, and say in a header that they are Elastic's own.
 
 import { type ErrorCode, SluiceError, isRetryable } from '#shared/errors.ts';
-import type { BulkItem, BulkItems, BulkRefusal } from './bulk-table.ts';
+import { type BulkItem, type BulkRefusal, type BulkTable, itemsOf } from './bulk-table.ts';
 import type { FilterPath } from './filter-path.ts';
 
 /** `whole`: reads answers of any length, and may want all of Elasticsearch's names. `fluent-bit`: reads 512 KiB. */
@@ -16,6 +16,8 @@ export type BulkReader = 'whole' | 'fluent-bit' | 'other';
 
 /** Of the text of an answer. */
 const PIECE_LENGTH = 64 * 1024;
+/** Items, or runs, that are looked at in one step: some 0.5 ms. */
+const STEP = 1000;
 /** Up to here an answer has all of Elasticsearch's names. */
 const WHOLE_BYTES_MAX = 128 * 1024;
 /** Of a short answer: up to here errors have a type and a reason. */
@@ -44,19 +46,22 @@ interface AnswerOptions {
   readonly filterPath?: FilterPath | null;
 }
 
-/** The answer as text, in pieces: one of a hundred thousand items is never there at once, be it as text or as objects. */
+/**
+ * The answer as text, in pieces: one of a hundred thousand items is never there at once, be it as text or as objects. The work between
+ * two pieces is small; some are empty.
+ */
 export function* bulkAnswer(
   tookMs: number,
-  items: BulkItems,
+  table: BulkTable,
   { outcomes, reader, filterPath = null }: AnswerOptions,
 ): Generator<string, void, undefined> {
   const refusalOf = refusalsOf(outcomes);
-  const { errors, wholeBytes } = measured(items, refusalOf);
+  const { errors, wholeBytes } = yield* measured(table, outcomes, refusalOf);
   const head: Record<string, unknown> = { took: Math.round(tookMs), errors };
   const answerOf =
     reader === 'whole' || wholeBytes <= WHOLE_BYTES_MAX
       ? wholeItem
-      : shortItem(reader, items.length * SHORT_ITEM_BYTES);
+      : shortItem(reader, table.operations.length * SHORT_ITEM_BYTES);
   const shown = filterPath ? filterPath.filtered(head) : head;
   const element = filterPath ? filterPath.elementOf('items') : (answer: object): unknown => answer;
   const members = JSON.stringify(shown).slice(0, -1);
@@ -65,27 +70,32 @@ export function* bulkAnswer(
   let isOpen = filterPath === null;
   if (isOpen) piece += ',"items":[';
   let comma = '';
-  for (const item of items) {
-    const answer = answerOf(item, refusalOf(item));
+  let looked = 0;
+  for (const item of itemsOf(table)) {
+    looked += 1;
+    if (looked % STEP === 0 || piece.length >= PIECE_LENGTH) {
+      yield piece;
+      piece = '';
+    }
+    const answer = answerOf(item, refusalOf(item.outcome));
     const left = answer === null ? undefined : element?.(answer);
     if (left === undefined) continue;
     if (!isOpen) piece += `${members === '{' ? '' : ','}"items":[`;
     isOpen = true;
     piece += comma + JSON.stringify(left);
     comma = ',';
-    if (piece.length < PIECE_LENGTH) continue;
-    yield piece;
-    piece = '';
   }
   yield `${piece}${isOpen ? ']' : ''}}`;
 }
 
 type Refusal = BulkRefusal | null;
 
+type RefusalOf = (outcome: BulkItem['outcome']) => Refusal;
+
 /** One object for all items of a run, and for all runs that are refused by the same error. */
-function refusalsOf(outcomes: readonly unknown[]): (item: BulkItem) => Refusal {
+function refusalsOf(outcomes: readonly unknown[]): RefusalOf {
   const ofErrors = new Map<unknown, Refusal>();
-  return ({ outcome }) => {
+  return (outcome) => {
     if (typeof outcome !== 'number') return outcome;
     const error = outcomes[outcome];
     if (error === null) return null;
@@ -97,14 +107,23 @@ function refusalsOf(outcomes: readonly unknown[]): (item: BulkItem) => Refusal {
   };
 }
 
-function measured(items: BulkItems, refusalOf: (item: BulkItem) => Refusal): { errors: boolean; wholeBytes: number } {
-  let errors = false;
-  let wholeBytes = 0;
-  for (const item of items) {
-    const refusal = refusalOf(item);
-    errors ||= refusal !== null;
-    const { index, id } = item;
-    wholeBytes += ITEM_BYTES + index.length + (id === null ? 0 : ID_BYTES + id.length) + errorBytes(refusal);
+/** By the sums of the table, and by run: no item is looked at. */
+function* measured(
+  table: BulkTable,
+  outcomes: readonly unknown[],
+  refusalOf: RefusalOf,
+): Generator<'', { readonly errors: boolean; readonly wholeBytes: number }, undefined> {
+  const { operations, indexBytes, ids, idCount, refusals, refused } = table;
+  let errors = refusals.length > 0;
+  let wholeBytes = operations.length * ITEM_BYTES + indexBytes + idCount * ID_BYTES + ids.length;
+  for (const [number, refusal] of refusals.entries()) wholeBytes += (refused[number] ?? 0) * errorBytes(refusal);
+  const counts = new Map(table.ofIndexes.map(({ number, count }) => [number, count]));
+  for (let run = 0; run < outcomes.length; run += 1) {
+    if (run % STEP === STEP - 1) yield '';
+    const refusal = refusalOf(run);
+    if (refusal === null) continue;
+    errors = true;
+    wholeBytes += (counts.get(run) ?? 1) * errorBytes(refusal);
   }
   return { errors, wholeBytes };
 }

@@ -40,6 +40,12 @@ export interface BulkTable {
   /** Each name once. */
   readonly indexes: readonly string[];
   readonly refusals: readonly BulkRefusal[];
+  /** By refusal: how many items it is the outcome of. */
+  readonly refused: Uint32Array;
+  /** Of the indexes of all items, each as often as it is named. */
+  readonly indexBytes: number;
+  /** Items that have an id. */
+  readonly idCount: number;
   /** By item. Ids one after another: no id is empty where there is none. */
   readonly operations: Uint32Array;
   readonly indexOf: Uint32Array;
@@ -60,41 +66,23 @@ export interface BulkTable {
 
 const NO_ITEM = 0xffffffff;
 
-/** Items as who looks at them sees them: an array is one too. */
-export interface BulkItems extends Iterable<BulkItem> {
-  readonly length: number;
-}
-
-export class ItemsOf implements BulkItems {
-  readonly #table: BulkTable;
-
-  constructor(table: BulkTable) {
-    this.#table = table;
-  }
-
-  get length(): number {
-    return this.#table.operations.length;
-  }
-
-  *[Symbol.iterator](): Generator<BulkItem, void, undefined> {
-    const { operations, indexes, indexOf, outcomes, refusals } = this.#table;
-    for (let i = 0; i < operations.length; i += 1) {
-      const outcome = (outcomes[i] ?? 0) | 0;
-      yield {
-        operation: OPERATIONS[operations[i] ?? 0] ?? 'create',
-        index: indexes[indexOf[i] ?? 0] ?? '',
-        id: idOf(this.#table, i),
-        outcome: refusals[~outcome] ?? outcome,
-      };
-    }
+/** The items in order, each made when it is asked for. */
+export function* itemsOf(table: BulkTable): Generator<BulkItem, void, undefined> {
+  const { operations, indexes, indexOf, outcomes, refusals } = table;
+  for (let i = 0; i < operations.length; i += 1) {
+    const outcome = (outcomes[i] ?? 0) | 0;
+    yield {
+      operation: OPERATIONS[operations[i] ?? 0] ?? 'create',
+      index: indexes[indexOf[i] ?? 0] ?? '',
+      id: idOf(table, i),
+      outcome: refusals[~outcome] ?? outcome,
+    };
   }
 }
 
-/** Items that are in a run. */
-export function takenCount({ outcomes }: BulkTable): number {
-  let count = 0;
-  for (const outcome of outcomes) if ((outcome | 0) >= 0) count += 1;
-  return count;
+/** Items that are in no run. */
+export function refusedCount({ refused }: BulkTable): number {
+  return refused.reduce((sum, count) => sum + count, 0);
 }
 
 /** The runs in order, each made when it is asked for. */
@@ -140,6 +128,7 @@ type Action = Omit<BulkItem, 'outcome'>;
 export class BulkTableWriter {
   readonly #indexes = new Map<string, number>();
   readonly #refusals = new Map<BulkRefusal, number>();
+  readonly #refused = new Column();
   readonly #operations = new Column();
   readonly #indexOf = new Column();
   readonly #outcomes = new Column();
@@ -150,14 +139,25 @@ export class BulkTableWriter {
   readonly #runEnds = new Column();
   readonly #runLengths = new Column();
   readonly #runSums = new Column();
+  #indexBytes = 0;
+  #idCount = 0;
+  #aloneCount = 0;
 
   /** Items so far. */
   get length(): number {
     return this.#operations.length;
   }
 
+  /** Those of them that are taken alone. */
+  get aloneCount(): number {
+    return this.#aloneCount;
+  }
+
   refused(action: Action, refusal: BulkRefusal): void {
-    this.#item(action, ~numberOf(this.#refusals, refusal));
+    const number = numberOf(this.#refusals, refusal);
+    if (number === this.#refused.length) this.#refused.push(0);
+    this.#refused.add(number, 1);
+    this.#item(action, ~number);
   }
 
   /** Its entry is in a run of `runOfIndex`. */
@@ -170,6 +170,7 @@ export class BulkTableWriter {
     const run = this.#run(action.index, this.length, end);
     this.#runLengths.set(run, length);
     this.#runSums.set(run, crc32);
+    this.#aloneCount += 1;
     this.#item(action, run);
   }
 
@@ -182,6 +183,9 @@ export class BulkTableWriter {
     return {
       indexes: [...this.#indexes.keys()],
       refusals: [...this.#refusals.keys()],
+      refused: this.#refused.values,
+      indexBytes: this.#indexBytes,
+      idCount: this.#idCount,
       operations: this.#operations.values,
       indexOf: this.#indexOf.values,
       outcomes: this.#outcomes.values,
@@ -201,7 +205,11 @@ export class BulkTableWriter {
     this.#operations.push(OPERATIONS.indexOf(operation));
     this.#indexOf.push(numberOf(this.#indexes, index));
     this.#outcomes.push(outcome);
-    if (id !== null) this.#ids.raw(Buffer.from(id));
+    this.#indexBytes += index.length;
+    if (id !== null) {
+      this.#ids.raw(Buffer.from(id));
+      this.#idCount += 1;
+    }
     this.#idEnds.push(this.#ids.length);
   }
 
@@ -240,6 +248,10 @@ class Column {
 
   set(at: number, value: number): void {
     this.#values[at] = value;
+  }
+
+  add(at: number, value: number): void {
+    this.#values[at] = (this.#values[at] ?? 0) + value;
   }
 }
 

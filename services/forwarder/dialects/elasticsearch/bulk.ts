@@ -41,6 +41,8 @@ export interface BulkOptions {
 
 /** An item costs more than its bytes: its answer, its settlement. */
 const ITEMS_MAX = 100_000;
+/** Of those with an id: each is handed over for itself. As many as an 8 MiB chunk of Fluentd has with 160 bytes each; most senders send some thousands. */
+const ALONE_MAX = 50_000;
 /** Of items without an id: each has a buffer, a chunk and a tag of its own. */
 const INDEXES_MAX = 1000;
 const ACTION_BYTES_MAX = 16 * 1024;
@@ -115,6 +117,7 @@ class BulkWalk {
   get tooMuch(): string | null {
     if (this.#bytes > this.#options.bytesMax) return `they are more than ${this.#options.bytesMax} bytes`;
     if (this.#table.length > ITEMS_MAX) return `they are more than ${ITEMS_MAX} items`;
+    if (this.#table.aloneCount > ALONE_MAX) return `they are more than ${ALONE_MAX} items with an id`;
     return this.#ofIndex.size > INDEXES_MAX ? `they are of more than ${INDEXES_MAX} indexes` : null;
   }
 

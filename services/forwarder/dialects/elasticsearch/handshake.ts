@@ -85,12 +85,12 @@ export function sendJson(request: FastifyRequest, reply: FastifyReply, answer: o
   return typed(request, reply).send(Buffer.from(JSON.stringify(answer)));
 }
 
-/** Sends JSON that comes in pieces: a short answer with its length, a long one as fast as its client reads. */
-export function sendJsonPieces(
+/** Sends JSON that comes in pieces, each in a turn of its own: a short answer with its length, a long one as fast as its client reads. */
+export async function sendJsonPieces(
   request: FastifyRequest,
   reply: FastifyReply,
   pieces: Iterator<string, void, undefined>,
-): FastifyReply {
+): Promise<FastifyReply> {
   const first: Buffer[] = [];
   let bytes = 0;
   while (bytes < WHOLE_BYTES_MAX) {
@@ -99,14 +99,15 @@ export function sendJsonPieces(
     const piece = Buffer.from(next.value);
     first.push(piece);
     bytes += piece.length;
+    await turn();
   }
   return typed(request, reply).send(Readable.from(inTurns(first, pieces), { objectMode: false }));
 }
 
 async function* inTurns(first: readonly Buffer[], pieces: Iterator<string, void, undefined>): AsyncGenerator<Buffer> {
-  yield* first;
+  for (const piece of first) if (piece.length > 0) yield piece;
   for (let next = pieces.next(); !next.done; next = pieces.next()) {
-    yield Buffer.from(next.value);
+    if (next.value !== '') yield Buffer.from(next.value);
     await turn();
   }
 }

@@ -1,13 +1,14 @@
 // `POST|PUT /_bulk` and `/<index>/_bulk`, for whatever sends to Elasticsearch: each item has its answer, in order, and 201 means that
 // its document is held. The tag is the index's name. What clients ask before they send is in handshake.ts.
 
+import { setImmediate as turn } from 'node:timers/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { SluiceError, isRetryable } from '#shared/errors.ts';
 import type { HttpContext, HttpDialect, HttpExchange } from '../../accept/http-context.ts';
 import { errorAnswer } from '../../accept/http-errors.ts';
 import { bulkAnswer, bulkReaderOf, errorBody } from './answers.ts';
 import type { Bulk } from './bulk.ts';
-import { type BulkRun, type BulkTable, ItemsOf, runsOf, takenCount } from './bulk-table.ts';
+import { type BulkRun, type BulkTable, refusedCount, runsOf } from './bulk-table.ts';
 import { parseFilterPath } from './filter-path.ts';
 import { answerHandshake, sendJson, sendJsonPieces } from './handshake.ts';
 
@@ -44,22 +45,18 @@ async function takeBulk(context: HttpContext, request: FastifyRequest, reply: Fa
   const index = textIn(request.params, 'index');
   const options = { index, time: exchange.defaultTime, bytesMax: context.bodyBytesMax };
   const table = taken(await exchange.convert('bulk', body, options));
-  const items = new ItemsOf(table);
   const outcomes = await accept(exchange, table);
   refuseWhole(outcomes);
-  const refused = items.length - takenCount(table);
+  const refused = refusedCount(table);
   if (refused > 0) {
     const message = `Cannot take ${refused} items: ${table.refusals[0]?.reason}`;
     context.refused(INPUT, new SluiceError('body_malformed', message));
   }
-  for (const error of new Set(outcomes)) if (error !== null) context.refused(INPUT, error);
+  await countRefused(context, outcomes);
   // Who asks for certain fields has seen to the length.
   const reader = filterPath ? 'whole' : bulkReaderOf(request.headers);
-  return sendJsonPieces(
-    request,
-    reply,
-    bulkAnswer(clock.monotonicMs() - beganMs, items, { outcomes, reader, filterPath }),
-  );
+  const pieces = bulkAnswer(clock.monotonicMs() - beganMs, table, { outcomes, reader, filterPath });
+  return await sendJsonPieces(request, reply, pieces);
 }
 
 function taken(bulk: Bulk): BulkTable {
@@ -88,9 +85,22 @@ async function accept(exchange: HttpExchange, table: BulkTable): Promise<unknown
     if (some.length < RUNS_AT_ONCE) continue;
     outcomes.push(...(await Promise.all(some)));
     some = [];
+    // What is refused is refused without a turn.
+    await turn();
   }
   outcomes.push(...(await Promise.all(some)));
   return outcomes;
+}
+
+/** Each error once, which may be as many as there are runs. */
+async function countRefused(context: HttpContext, outcomes: readonly unknown[]): Promise<void> {
+  let counted = 0;
+  for (const error of new Set(outcomes)) {
+    if (error === null) continue;
+    context.refused(INPUT, error);
+    counted += 1;
+    if (counted % RUNS_AT_ONCE === 0) await turn();
+  }
 }
 
 async function acceptRun(exchange: HttpExchange, { index, id, content, entries, count }: BulkRun): Promise<void> {
