@@ -55,6 +55,11 @@ function contradictions(config: Config): string[] {
   needs(config['kafka.sasl.mechanism'] !== undefined, 'kafka.sasl.password', 'a SASL mechanism is set');
   needs(config['syslog.tls_listen'] !== undefined, 'tls.cert', 'syslog listens for TLS');
   needs(config['tls.cert'] !== undefined, 'tls.key', 'a certificate is set');
+  if (config['kafka.topic'] === config['kafka.dead_letter_topic']) {
+    // A dead letter would be read as a log record, fail, and become the next dead letter, without end.
+    const topics = (['kafka.topic', 'kafka.dead_letter_topic'] as const).map(variableOf).join(', ');
+    mistakes.push(`${topics}: both are "${config['kafka.topic']}"; give dead letters a topic of their own`);
+  }
   const zone = config['syslog.time_zone'];
   if (zone !== undefined && !isTimeZone(zone)) {
     mistakes.push(`${variableOf('syslog.time_zone')}="${zone}" is no time zone; one is Europe/Berlin, or UTC`);

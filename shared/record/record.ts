@@ -23,6 +23,10 @@ export type RecordVersion = 1 | 2;
 export const RECORD_VERSION = 2;
 /** A tag is UTF-8 of at least one byte and at most these. */
 export const TAG_BYTES_MAX = 1024;
+/** Of an input, tenant or sender; more than the edge gives, whose longest is a hostname of 1 KiB with a word before it. */
+export const NAME_BYTES_MAX = 2048;
+/** The end of the year 9999: what times can be written, and what stores take. */
+export const RECEIVED_MS_MAX = 253_402_300_799_999;
 
 const BATCH_FIELDS = { 1: 9, 2: 10 } as const;
 /** An element's header, its id of 18 bytes, and 8 fields of a byte at least. */
@@ -40,6 +44,7 @@ export interface Batch {
   readonly count: number;
   /** Valid UTF-8, at most 1 KiB. */
   readonly tag: string;
+  /** This, the tenant and the sender have at most NAME_BYTES_MAX. */
   readonly input: string;
   readonly tenant: string | null;
   /** Milliseconds since the epoch at which the edge accepted the batch. */
@@ -134,7 +139,14 @@ function decodeBatch(reader: MsgpackReader): Batch | null {
   if (seq === undefined || seq < 0 || receivedMs < 0 || chain === undefined) return null;
   if (id.length !== IDENTITY_BYTES || first < 0 || count < 1) return null;
   if (chain !== null && chain.length !== CHAIN_BYTES) return null;
+  if (count > INDEX_END || receivedMs > RECEIVED_MS_MAX) return null;
   if (version === 2 && first + count > INDEX_END) return null;
-  if (tag.length > TAG_BYTES_MAX || Buffer.byteLength(tag) > TAG_BYTES_MAX) return null;
+  if (isOver(tag, TAG_BYTES_MAX) || isOver(input, NAME_BYTES_MAX) || isOver(sender, NAME_BYTES_MAX)) return null;
+  if (tenant !== null && isOver(tenant, NAME_BYTES_MAX)) return null;
   return { version, id, first, count, tag, input, tenant, receivedMs, seq, sender, chain };
+}
+
+function isOver(text: string, bytesMax: number): boolean {
+  // A character has three bytes at most.
+  return text.length * 3 > bytesMax && (text.length > bytesMax || Buffer.byteLength(text) > bytesMax);
 }

@@ -1,5 +1,8 @@
 // Prints documents as `docker logs` prints lines: what a container wrote to standard error goes to standard error; as soon as
 // a second container (service, tag) turns up, each line begins with the name, as in `docker compose logs`.
+//
+// Whoever can log chooses the name, how long it is, and of how many lines a message is: names are cut short, and what is printed goes
+// out in pieces. So no document makes a text that is much larger than itself.
 
 import type { StoredDocument } from '#shared/store/store.ts';
 import { detailsText, fullTimestampText, isStderr, messageText, originName } from './document-text.ts';
@@ -15,6 +18,14 @@ export interface LogPrinterOptions {
 
 /** Cyan, yellow, green, magenta, blue: as docker compose, without red, which people take for an error. */
 const COLOURS = [36, 33, 32, 35, 34];
+/** Of a name, in characters: more than what Kubernetes makes into tags. */
+const NAME_MAX = 256;
+/** Messages stand below each other up to this width; longer names push theirs to the right. */
+const WIDTH_MAX = 64;
+/** Names beyond this many share a colour. */
+const NAMES_MAX = 10_000;
+/** Characters of a message that get their prefixes at once; so many are written at once, too. */
+const PIECE_CHARS = 64 * 1024;
 
 export class LogPrinter {
   readonly #output: Output;
@@ -30,7 +41,7 @@ export class LogPrinter {
 
   /** Prints documents in the order given. */
   async print(documents: readonly StoredDocument[]): Promise<void> {
-    if (!this.#options.json) for (const document of documents) this.#meet(originName(document));
+    if (!this.#options.json) for (const document of documents) this.#meet(shortName(document));
     let text = '';
     let stream = this.#output.stdout;
     for (const document of documents) {
@@ -40,25 +51,38 @@ export class LogPrinter {
         text = '';
         stream = next;
       }
-      text += this.#options.json ? jsonLine(document, stream) : this.#lines(document, stream);
+      for (const piece of this.#options.json ? [jsonLine(document, stream)] : this.#lines(document, stream)) {
+        text += piece;
+        if (text.length < PIECE_CHARS) continue;
+        await this.#output.write(text, stream);
+        text = '';
+      }
     }
     await this.#output.write(text, stream);
   }
 
   #meet(name: string): void {
-    if (this.#names.has(name)) return;
+    if (this.#names.has(name) || this.#names.size === NAMES_MAX) return;
     this.#names.set(name, this.#names.size);
-    this.#width = Math.max(this.#width, name.length);
+    this.#width = Math.max(this.#width, Math.min(name.length, WIDTH_MAX));
   }
 
-  #lines(document: StoredDocument, stream: OutputStream): string {
+  *#lines(document: StoredDocument, stream: OutputStream): Generator<string> {
     const { timestamps, details } = this.#options;
     let head = timestamps ? `${fullTimestampText(document)} ` : '';
     if (details) head += `${detailsText(document)} `;
     const text = head + messageText(document);
-    const prefix = this.#prefix(originName(document), stream);
+    const prefix = this.#prefix(shortName(document), stream);
     const lines = stream.isTTY === true ? harmless(text) : text;
-    return prefix === '' ? `${lines}\n` : `${prefix}${lines.replaceAll('\n', `\n${prefix}`)}\n`;
+    yield prefix;
+    for (let from = 0; from < lines.length;) {
+      // Cut before a line end, so that no character is cut in two.
+      const end = lines.indexOf('\n', from + PIECE_CHARS);
+      const piece = lines.slice(from, end === -1 ? undefined : end);
+      yield prefix === '' ? piece : piece.replaceAll('\n', `\n${prefix}`);
+      from += piece.length;
+    }
+    yield '\n';
   }
 
   #prefix(name: string, stream: OutputStream): string {
@@ -68,6 +92,11 @@ export class LogPrinter {
     const colour = COLOURS[(this.#names.get(name) ?? 0) % COLOURS.length] ?? 0;
     return `\u001b[${colour}m${harmless(prefix)}\u001b[0m`;
   }
+}
+
+function shortName(document: StoredDocument): string {
+  const name = originName(document);
+  return name.length > NAME_MAX ? `${name.slice(0, NAME_MAX - 1)}…` : name;
 }
 
 /** The document's fields as stored, and nothing else. */

@@ -5,6 +5,13 @@ import type { EpochRun } from './assignments.ts';
 import { epochOf, type KafkaMessage } from './kafkajs.ts';
 
 const EMPTY = Buffer.alloc(0);
+/** What a Date can hold. */
+const TIME_MS_MAX = 8.64e15;
+
+/** A time as Kafka tells it: where the topic does not set it, its producer chose it, anywhere in 64 bits. */
+export function timeMsOf(timestamp: string): number {
+  return Math.min(TIME_MS_MAX, Math.max(0, Number(timestamp)));
+}
 
 /**
  * The same with bytes of its own. kafkajs's are views on the whole answer of a broker, which would be kept as long as any of its records.
@@ -26,6 +33,8 @@ export function ownRecord(record: FetchedRecord): FetchedRecord {
 export function fetchedRecord(partition: number, message: KafkaMessage): FetchedRecord {
   const headers: Record<string, Uint8Array> = {};
   for (const name in message.headers) {
+    // An object's own way to say what else it has; a header of ours never has this name.
+    if (name === '__proto__') continue;
     // A header that was given more than once counts as it was given last.
     const given = message.headers[name];
     const value = Array.isArray(given) ? given.at(-1) : given;
@@ -34,7 +43,7 @@ export function fetchedRecord(partition: number, message: KafkaMessage): Fetched
   return {
     partition,
     offset: Number(message.offset),
-    timestampMs: Number(message.timestamp),
+    timestampMs: timeMsOf(message.timestamp),
     headers,
     value: message.value ?? EMPTY,
   };

@@ -6,6 +6,7 @@ import type { Config } from '#shared/config/settings.ts';
 import { SluiceError } from '#shared/errors.ts';
 import type { GroupLag, LagSource, PartitionLag } from '../group-lag.ts';
 import { failureOf } from './failure.ts';
+import { timeMsOf } from './fetched-records.ts';
 import { type PartitionStand, readStands } from './group-offsets.ts';
 import { brokersOf, type Cluster, createClient, createCluster, type Admin } from './kafkajs.ts';
 import { type Found, TimeBisection } from './time-bisection.ts';
@@ -170,7 +171,7 @@ async function firstRecordsAt(
     const broker = await cluster.findBroker({ nodeId });
     const { responses } = await broker.listOffsets({ topics: [{ topic, partitions }] });
     for (const { partition, offset, timestamp } of responses.flatMap((response) => response.partitions)) {
-      found.set(partition, Number(offset) < 0 ? null : { offset: Number(offset), timestampMs: Number(timestamp) });
+      found.set(partition, Number(offset) < 0 ? null : { offset: Number(offset), timestampMs: timeMsOf(timestamp) });
     }
   };
   await Promise.all([...asked].map(ask));

@@ -107,6 +107,15 @@ function refuse(
 refuse('an unknown variable', { SLUICE_KAFKA_BROKER: 'a:1' }, [
   /^SLUICE_KAFKA_BROKER is not a setting; did you mean SLUICE_KAFKA_BROKERS\?$/,
 ]);
+const SAME_TOPIC = /^SLUICE_KAFKA_TOPIC, SLUICE_KAFKA_DEAD_LETTER_TOPIC: both are ".*"; give dead letters a topic/;
+refuse(
+  'dead letters in the topic of logs',
+  { SLUICE_KAFKA_BROKERS: 'a:1', SLUICE_KAFKA_TOPIC: 'sluice.dead-letters' },
+  [SAME_TOPIC],
+);
+refuse('logs and dead letters in one topic', { SLUICE_KAFKA_TOPIC: 'x', SLUICE_KAFKA_DEAD_LETTER_TOPIC: 'x' }, [
+  SAME_TOPIC,
+]);
 refuse('an unknown key', {}, 'unknown.yaml', [
   /^unknown\.yaml: kafka\.broker is not a setting; did you mean kafka\.brokers\?$/,
 ]);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { decode, encode } from '@msgpack/msgpack';
 import fc from 'fast-check';
-import { type Batch, decodeBatches, encodeBatches, versionOfTable } from '#shared/record/record.ts';
+import { type Batch, decodeBatches, encodeBatches, RECEIVED_MS_MAX, versionOfTable } from '#shared/record/record.ts';
 
 const batch: Batch = {
   id: Buffer.from('000102030405060708090a0b0c0d0e0f', 'hex'),
@@ -49,7 +49,7 @@ test('comes back as it was', () => {
       tag: fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 }),
       input: fc.constantFrom('forward', 'http'),
       tenant: fc.option(fc.string({ unit: 'grapheme' })),
-      receivedMs: integer,
+      receivedMs: fc.nat(RECEIVED_MS_MAX),
       seq: integer,
       sender: fc.string({ unit: 'grapheme' }),
       chain: fc.option(fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buffer.from(bytes))),
@@ -61,6 +61,15 @@ test('comes back as it was', () => {
       assert.deepEqual(decodeBatches(encodeBatches(batches)), batches);
     }),
   );
+});
+
+test('is read up to its limits', () => {
+  const longest = 'é'.repeat(1024);
+  const batches: Batch[] = [
+    { ...batch, count: 2 ** 32, receivedMs: RECEIVED_MS_MAX, tag: 'é'.repeat(512) },
+    { ...batch, input: longest, tenant: longest, sender: longest },
+  ];
+  assert.deepEqual(decodeBatches(encodeBatches(batches)), batches);
 });
 
 describe('a table that is none', () => {
@@ -85,6 +94,16 @@ describe('a table that is none', () => {
   check('a tag that is a number', encode([row.with(3, 7)]));
   check('a tenant that is a number', encode([row.with(5, 7)]));
   check('a time beyond 2^53', encode([row.with(6, 2 ** 60)]));
+  check('a time after the year 9999', encode([row.with(6, RECEIVED_MS_MAX + 1)]));
+  check('a count above 2^32 in version 1', encode([oldRow.with(2, 2 ** 32 + 1)]));
+  for (const [what, at] of [
+    ['input', 4],
+    ['tenant', 5],
+    ['sender', 8],
+  ] as const) {
+    check(`its ${what} of 2,049 bytes`, encode([row.with(at, 'x'.repeat(2049))]));
+    check(`its ${what} of 2,050 bytes in 1,025 letters`, encode([row.with(at, 'é'.repeat(1025))]));
+  }
   check('a negative sequence', encode([row.with(7, -1)]));
   check('a byte left over', Buffer.concat([encodeBatches([batch]), Buffer.from([0xc0])]));
   check('4 G rows', Buffer.from('ddffffffff', 'hex'));
