@@ -46,7 +46,8 @@ export class GelfDecoder implements StreamDecoder {
       if (kind === 'more') return true;
       const { message } = this.#frames;
       if (kind === 'too_large') {
-        bury(message, 'chunk_too_large', `a GELF message of more than ${bytesMax} bytes; this is its beginning`);
+        const late = bytesMax < this.#messageBytesMax ? ' that was not whole in time, or where memory was short' : '';
+        bury(message, 'chunk_too_large', `a GELF message of more than ${bytesMax} bytes${late}; this is its beginning`);
         continue;
       }
       const refusal = this.#entries.append(run.writer, message);

@@ -8,8 +8,9 @@ import type { Admit } from '../admit/admission.ts';
 import type { Door } from '../admit/door.ts';
 import { peerOf, tlsFailure, type TlsContext } from '../admit/tls.ts';
 import type { InputName } from '../chunk.ts';
-import type { ForwarderTelemetry } from '../telemetry.ts';
-import { HeldBytes, type StreamDecoder, StreamSession } from './stream-session.ts';
+import type { ConnectionEnd, ForwarderTelemetry } from '../telemetry.ts';
+import { HeldMessages } from './held-messages.ts';
+import { type StreamDecoder, StreamSession } from './stream-session.ts';
 import { Turns } from './turns.ts';
 import type { Unacked } from './unacked.ts';
 
@@ -34,14 +35,17 @@ export interface StreamServer {
 
 /** Of messages that are not whole, of all connections together. */
 const HELD_BYTES_MAX = 16 * 1024 * 1024;
+/** For a message to come whole, as a frame of the Forward protocol has at first. */
+const MESSAGE_TIMEOUT_MS = 300_000;
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 
 /** Rejects with listen_failed. */
 export async function startStreamServer(listen: ListenAddress, options: StreamServerOptions): Promise<StreamServer> {
   const { input, tag, door, admit, newDecoder, unacked, telemetry, clock, tls } = options;
   const sessions = new Set<StreamSession>();
-  const held = new HeldBytes(HELD_BYTES_MAX);
+  const held = new HeldMessages({ bytesMax: HELD_BYTES_MAX, timeoutMs: MESSAGE_TIMEOUT_MS, clock });
   const turns = new Turns(clock);
+  const ended = (reason: ConnectionEnd): void => telemetry.connectionEnded(input, reason);
   const server = tls ? tlsServer(tls) : createServer(SOCKET_OPTIONS);
   server.on('connection', (socket: Socket) => door.enter(socket, listen.kind));
   server.on('tlsClientError', (error: Error, socket: Socket) => {
@@ -61,7 +65,7 @@ export async function startStreamServer(listen: ListenAddress, options: StreamSe
     const decoder = newDecoder(sender);
     const rate = door.rateOf(sender);
     const from = { sender, principal, rate };
-    const session = new StreamSession(socket, { ...from, input, tag, decoder, unacked, clock, held, turns });
+    const session = new StreamSession(socket, { ...from, input, tag, decoder, unacked, clock, held, turns, ended });
     sessions.add(session);
     telemetry.connectionOpened(input);
     void session.closed.then(() => {

@@ -11,6 +11,7 @@ import { type Chunk, type InputName, LETTER_OVERHEAD_BYTES, type Room } from '..
 import type { Principal } from '../principal.ts';
 import { type BadReason, BadMessages } from './bad-messages.ts';
 import { EntryRun } from './entry-run.ts';
+import type { HeldMessages, HeldPass, Holder } from './held-messages.ts';
 import type { Turns } from './turns.ts';
 import type { Unacked } from './unacked.ts';
 
@@ -41,26 +42,10 @@ export interface StreamSessionOptions {
   readonly unacked: Unacked;
   readonly clock: Clock;
   /** Of all connections together. */
-  readonly held: HeldBytes;
+  readonly held: HeldMessages;
+  /** It is closed because of a limit. */
+  readonly ended: (reason: 'slow_when_full' | 'frame_timeout') => void;
   readonly turns: Turns;
-}
-
-/** Bytes of messages that are not whole, of all connections of a server. */
-export class HeldBytes {
-  readonly #bytesMax: number;
-  #bytes = 0;
-
-  constructor(bytesMax: number) {
-    this.#bytesMax = bytesMax;
-  }
-
-  get isShort(): boolean {
-    return this.#bytes > this.#bytesMax;
-  }
-
-  add(bytes: number): void {
-    this.#bytes += bytes;
-  }
 }
 
 /** Bytes that one connection may have in flight before it is read no further, so that no single one takes all the room. */
@@ -72,14 +57,14 @@ const RUN_BYTES_MAX = 256 * 1024;
 /** How long what a peer has sent already is still read when we stop. */
 const LINGER_MS = 500;
 
-export class StreamSession {
+export class StreamSession implements Holder {
   readonly #socket: Socket;
   readonly #options: StreamSessionOptions;
   readonly #origin: Pick<Chunk, 'tag' | 'input' | 'tenant' | 'sender'>;
   readonly #room: Room;
   readonly #run = new EntryRun();
   readonly #bad: BadMessages;
-  #held = 0;
+  readonly #held: HeldPass;
   #inFlightBytes = 0;
   /** While it waits for room or a turn: reading has stopped. */
   #waiting: Promise<void> | null = null;
@@ -95,6 +80,7 @@ export class StreamSession {
     this.#options = options;
     this.#room = ratedRoom(unacked, options.rate, { clock: options.clock, over: this.#ending.signal });
     this.#origin = { tag: principal.tagPrefix + tag, input, tenant: principal.tenant, sender };
+    this.#held = options.held.enter(this);
     this.#bad = new BadMessages((bad) => {
       const buried = unacked.bury({ ...this.#origin, ...bad });
       this.#settle(bad.bytes.length + LETTER_OVERHEAD_BYTES, buried);
@@ -121,6 +107,23 @@ export class StreamSession {
     this.#socket.end();
     using _limit = this.#options.clock.timer(LINGER_MS, () => this.#socket.destroy());
     await this.#closed.promise;
+  }
+
+  get isWaiting(): boolean {
+    return this.#waiting !== null;
+  }
+
+  relieve(): void {
+    const { decoder, held } = this.#options;
+    while (!decoder.relieve(this.#run, this.#bury));
+    held.update(this.#held, decoder.heldBytes, true);
+    this.#flush();
+    this.#bad.flush();
+  }
+
+  evict(reason: 'slow_when_full' | 'frame_timeout'): void {
+    this.#options.ended(reason);
+    this.#socket.destroy();
   }
 
   #read(piece: Buffer): void {
@@ -158,28 +161,22 @@ export class StreamSession {
 
   async #finishOnce(): Promise<void> {
     await this.#waiting;
-    this.#options.decoder.finish();
+    const { decoder, held } = this.#options;
+    decoder.finish();
     if (!this.#step()) await this.#readAll(false);
+    held.leave(this.#held);
   }
 
   /** Takes as many messages as one turn may have. Returns whether no more is there. */
   #step(): boolean {
     const { decoder, held } = this.#options;
-    let isDone = decoder.read(this.#run, this.#bury);
-    this.#count();
-    if (isDone && held.isShort && decoder.heldBytes > 0) {
-      isDone = decoder.relieve(this.#run, this.#bury);
-      this.#count();
-    }
+    const before = decoder.heldBytes;
+    const isDone = decoder.read(this.#run, this.#bury);
+    // What waits for its turn is at most a read, and we are the ones who take long.
+    held.update(this.#held, isDone ? decoder.heldBytes : 0, decoder.heldBytes < before);
     if (isDone || this.#run.bytes > RUN_BYTES_MAX) this.#flush();
     if (isDone) this.#bad.flush();
     return isDone;
-  }
-
-  #count(): void {
-    const { decoder, held } = this.#options;
-    held.add(decoder.heldBytes - this.#held);
-    this.#held = decoder.heldBytes;
   }
 
   #flush(): void {

@@ -6,7 +6,8 @@ import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import { BadMessages, type BadMessage } from '#forwarder/accept/bad-messages.ts';
 import { GelfDecoder } from '#forwarder/accept/gelf-decoder.ts';
-import { HeldBytes, type StreamDecoder, StreamSession } from '#forwarder/accept/stream-session.ts';
+import { HeldMessages } from '#forwarder/accept/held-messages.ts';
+import { type StreamDecoder, StreamSession } from '#forwarder/accept/stream-session.ts';
 import { SyslogDecoder } from '#forwarder/accept/syslog-decoder.ts';
 import { Turns } from '#forwarder/accept/turns.ts';
 import { Unacked } from '#forwarder/accept/unacked.ts';
@@ -29,11 +30,15 @@ function newUnacked(intake: FakeIntake): Unacked {
   return new Unacked({ intake, telemetry, clock: systemClock });
 }
 
-function open(decoder: StreamDecoder) {
+function newHeld(bytesMax = 16 * KIB * KIB): HeldMessages {
+  return new HeldMessages({ bytesMax, timeoutMs: 300_000, clock: systemClock });
+}
+
+function open(decoder: StreamDecoder, held = newHeld()) {
   const intake = new FakeIntake();
   const unacked = newUnacked(intake);
   const turns = new Turns(systemClock);
-  const held = new HeldBytes(16 * KIB * KIB);
+  const ended: string[] = [];
   const socket = new PassThrough();
   const session = new StreamSession(socket as unknown as Socket, {
     input: 'gelf',
@@ -46,8 +51,9 @@ function open(decoder: StreamDecoder) {
     clock: systemClock,
     held,
     turns,
+    ended: (reason) => ended.push(reason),
   });
-  return { intake, unacked, turns, socket, session };
+  return { intake, unacked, turns, socket, session, ended };
 }
 
 const gelf = () => new GelfDecoder(64 * KIB);
@@ -130,6 +136,46 @@ test('a connection that is gone is finished without room', async () => {
     intake.chunks.reduce((sum, chunk) => sum + chunk.count, 0),
     300,
   );
+});
+
+test('who holds most of a message for longest is relieved, not whoever reads', async () => {
+  const held = newHeld(4 * KIB * KIB);
+  const decoder = () => new GelfDecoder(2 * KIB * KIB);
+  const idle = Array.from({ length: 5 }, () => open(decoder(), held));
+  for (const { socket } of idle) socket.write(Buffer.alloc(KIB * KIB, 'x'));
+  const good = open(decoder(), held);
+  const message = JSON.stringify({ short_message: 'x'.repeat(100 * KIB) });
+  good.socket.write(message.slice(0, 90 * KIB));
+  await new Promise(setImmediate);
+  assert.ok(held.bytes <= 4 * KIB * KIB);
+  good.socket.end(`${message.slice(90 * KIB)}\0`);
+  await good.session.closed;
+  assert.equal(good.intake.buried.length, 0);
+  assert.equal(good.intake.chunks.length, 1);
+  for (const { socket, session } of idle) {
+    socket.destroy();
+    await session.closed;
+  }
+  for (const { intake } of idle) assert.equal(intake.buried.length, 1);
+  assert.equal(held.bytes, 0);
+});
+
+test('many small beginnings: connections are closed, and what they held is with the dead letters', async () => {
+  const held = newHeld(KIB * KIB);
+  const idle = Array.from({ length: 30 }, () => open(new GelfDecoder(2 * KIB * KIB), held));
+  for (const { socket } of idle) {
+    socket.write(Buffer.alloc(50 * KIB, 'x'));
+    await new Promise(setImmediate);
+  }
+  assert.ok(held.bytes <= KIB * KIB);
+  const closed = idle.filter(({ ended }) => ended.length > 0);
+  assert.equal(closed.length, 10);
+  for (const { session, intake, ended } of closed) {
+    await session.closed;
+    assert.deepEqual(ended, ['slow_when_full']);
+    assert.equal(intake.buried[0]?.bytes.length, 50 * KIB);
+  }
+  for (const { socket } of idle) socket.destroy();
 });
 
 test('a letter of many is bounded, whatever they are', () => {

@@ -1,0 +1,132 @@
+// Messages that were begun and are not whole, of all connections of a server without acks: a bound on their bytes, and on how long one may
+// take. Whoever holds most for longest pays for it, not whoever happens to read: its message is let go of, or its connection is closed.
+//
+// Guarantees: at most `bytesMax` is held after each update; a message of more than `SMALL_BYTES` is held `timeoutMs` and one check at most,
+// but for what waits for us.
+
+import type { Clock } from '#shared/clock.ts';
+
+export interface Holder {
+  /** Waits for us (for room, for a turn), so that its silence is not its peer's. */
+  readonly isWaiting: boolean;
+  /** Lets go of what it can of its message, and updates. */
+  relieve(): void;
+  /** Is to end; it has been left out already. */
+  evict(reason: 'slow_when_full' | 'frame_timeout'): void;
+}
+
+export interface HeldMessagesOptions {
+  readonly bytesMax: number;
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+}
+
+/** What one connection holds. */
+export class HeldPass {
+  readonly holder: Holder;
+  bytes = 0;
+  /** Since when, monotonic. */
+  sinceMs = 0;
+
+  constructor(holder: Holder) {
+    this.holder = holder;
+  }
+}
+
+/** No more than a connection costs anyway: some senders of syslog end a line only when the next one comes. */
+const SMALL_BYTES = 1024;
+/** So much older counts a message than it is, so that among the young the size decides. */
+const AGE_MS_MIN = 1000;
+/** Of the time limit. */
+const CHECKS = 10;
+
+export class HeldMessages {
+  readonly #options: HeldMessagesOptions;
+  readonly #passes = new Set<HeldPass>();
+  #bytes = 0;
+  #isRelieving = false;
+  #isWatching = false;
+
+  constructor(options: HeldMessagesOptions) {
+    this.#options = options;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  enter(holder: Holder): HeldPass {
+    const pass = new HeldPass(holder);
+    this.#passes.add(pass);
+    return pass;
+  }
+
+  leave(pass: HeldPass): void {
+    if (!this.#passes.delete(pass)) return;
+    this.#bytes -= pass.bytes;
+    pass.bytes = 0;
+  }
+
+  /** To be called whenever it has read. `isAnew`: a message before has ended. Nothing where it has left. */
+  update(pass: HeldPass, bytes: number, isAnew: boolean): void {
+    if (!this.#passes.has(pass)) return;
+    if (bytes > 0 && (isAnew || pass.bytes === 0)) pass.sinceMs = this.#options.clock.monotonicMs();
+    this.#bytes += bytes - pass.bytes;
+    pass.bytes = bytes;
+    if (bytes > 0) this.#watch();
+    if (this.#bytes > this.#options.bytesMax && !this.#isRelieving) this.#makeRoom();
+  }
+
+  #makeRoom(): void {
+    this.#isRelieving = true;
+    while (this.#bytes > this.#options.bytesMax) {
+      const heaviest = this.#heaviest();
+      if (!heaviest) break;
+      const before = heaviest.bytes;
+      heaviest.holder.relieve();
+      if (heaviest.bytes >= before) this.#evict(heaviest, 'slow_when_full');
+    }
+    this.#isRelieving = false;
+  }
+
+  /** By bytes and age; those that wait for us last. */
+  #heaviest(): HeldPass | null {
+    const nowMs = this.#options.clock.monotonicMs();
+    let heaviest: HeldPass | null = null;
+    let most = -1;
+    for (const pass of this.#passes) {
+      const age = pass.holder.isWaiting ? 0 : nowMs - pass.sinceMs + AGE_MS_MIN;
+      if (pass.bytes > 0 && pass.bytes * age > most) {
+        heaviest = pass;
+        most = pass.bytes * age;
+      }
+    }
+    return heaviest;
+  }
+
+  #evict(pass: HeldPass, reason: 'slow_when_full' | 'frame_timeout'): void {
+    this.leave(pass);
+    pass.holder.evict(reason);
+  }
+
+  #watch(): void {
+    if (this.#isWatching) return;
+    this.#isWatching = true;
+    const { clock, timeoutMs } = this.#options;
+    clock.timer(timeoutMs / CHECKS, () => {
+      this.#isWatching = false;
+      this.#endOverdue();
+      if (this.#bytes > 0) this.#watch();
+    });
+  }
+
+  #endOverdue(): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    for (const pass of this.#passes) {
+      if (pass.holder.isWaiting) pass.sinceMs = nowMs;
+      if (pass.bytes <= SMALL_BYTES || nowMs - pass.sinceMs < this.#options.timeoutMs) continue;
+      pass.holder.relieve();
+      if (pass.bytes > SMALL_BYTES) this.#evict(pass, 'frame_timeout');
+    }
+  }
+}

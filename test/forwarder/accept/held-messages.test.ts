@@ -1,0 +1,91 @@
+// Messages that were begun, with connections that are told what to do, and a virtual clock.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { HeldMessages, type HeldPass, type Holder } from '#forwarder/accept/held-messages.ts';
+import { VirtualClock } from '#test/memory/clock.ts';
+
+class FakeHolder implements Holder {
+  isWaiting = false;
+  reliefs = 0;
+  ends: string[] = [];
+  readonly pass: HeldPass;
+  readonly #held: HeldMessages;
+  /** What it cannot let go of. */
+  readonly #kept: number;
+
+  constructor(held: HeldMessages, kept = 0) {
+    this.#held = held;
+    this.#kept = kept;
+    this.pass = held.enter(this);
+  }
+
+  hold(bytes: number, isAnew = false): void {
+    this.#held.update(this.pass, bytes, isAnew);
+  }
+
+  relieve(): void {
+    this.reliefs += 1;
+    this.hold(Math.min(this.pass.bytes, this.#kept));
+  }
+
+  evict(reason: string): void {
+    this.ends.push(reason);
+  }
+}
+
+function setUp() {
+  const clock = new VirtualClock();
+  return { clock, held: new HeldMessages({ bytesMax: 100_000, timeoutMs: 300_000, clock }) };
+}
+
+async function pass(clock: VirtualClock, ms: number): Promise<void> {
+  const endMs = clock.monotonicMs() + ms;
+  clock.timer(ms, () => undefined);
+  while (clock.monotonicMs() < endMs) await clock.step();
+}
+
+test('the largest of the young, and the oldest of the small, pay', async () => {
+  const { clock, held } = setUp();
+  const [large, small] = [new FakeHolder(held), new FakeHolder(held)];
+  large.hold(60_000);
+  small.hold(50_000);
+  assert.deepEqual([large.reliefs, small.reliefs], [1, 0]);
+  await pass(clock, 60_000);
+  large.hold(60_000);
+  assert.deepEqual([large.reliefs, small.reliefs], [1, 1]);
+  assert.equal(held.bytes, 60_000);
+});
+
+test('who cannot let go ends; who waits for us comes last', () => {
+  const { held } = setUp();
+  const [waiting, stubborn] = [new FakeHolder(held), new FakeHolder(held, 1e6)];
+  waiting.isWaiting = true;
+  waiting.hold(90_000);
+  stubborn.hold(20_000);
+  assert.deepEqual([waiting.reliefs, stubborn.ends], [0, ['slow_when_full']]);
+  waiting.hold(101_000);
+  assert.equal(waiting.reliefs, 1);
+  assert.equal(held.bytes, 0);
+});
+
+test('a message has a time limit, but for what is small, begun anew, or waits for us', async () => {
+  const { clock, held } = setUp();
+  const idle = new FakeHolder(held, 1e6);
+  const cut = new FakeHolder(held, 1000);
+  const small = new FakeHolder(held, 1e6);
+  const busy = new FakeHolder(held, 1e6);
+  const waiting = new FakeHolder(held, 1e6);
+  waiting.isWaiting = true;
+  small.hold(1000);
+  for (const holder of [idle, cut, busy, waiting]) holder.hold(5000);
+  for (let i = 0; i < 4; i += 1) {
+    await pass(clock, 100_000);
+    busy.hold(5000 + i, true);
+    idle.hold(5000 + i);
+  }
+  assert.deepEqual(idle.ends, ['frame_timeout']);
+  assert.deepEqual([cut.reliefs, cut.ends.length], [1, 0]);
+  for (const holder of [small, busy, waiting]) assert.deepEqual([holder.reliefs, holder.ends.length], [0, 0]);
+  assert.equal(held.bytes, 1000 + 1000 + 5003 + 5000);
+});
