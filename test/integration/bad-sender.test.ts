@@ -20,11 +20,11 @@ test('datagrams that are no messages fill their share, and a good sender is stil
   });
   await service.ready();
   const socket = createSocket('udp4');
-  // Not to be compressed.
-  const garbage = Buffer.concat([Buffer.from('xx'), randomBytes(3998)]);
+  // Not to be compressed, nor together.
+  const garbage = () => Buffer.concat([Buffer.from('xx'), randomBytes(3998)]);
   // Five times what the queue would hold.
   for (let sent = 0; sent < 20_000; sent += 20) {
-    for (let i = 0; i < 20; i++) socket.send(garbage, gelf, '127.0.0.1');
+    for (let i = 0; i < 20; i++) socket.send(garbage(), gelf, '127.0.0.1');
     await turn();
   }
   await service.until(async () => (await service.metric('dead_letters_refused_total')) > 0);
