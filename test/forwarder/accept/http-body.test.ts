@@ -40,6 +40,7 @@ test('a body in pieces of a byte costs no more than twice its bytes', async () =
     clock: systemClock,
     bodyBytesMax: 1024 * KIB,
     heldBytesMax: 1024 * KIB,
+    smallReserveBytes: 0,
     unpacking: new ByteBudget(1),
     waitMs: 50,
     timeoutMs: 60_000,
@@ -56,6 +57,65 @@ test('a body in pieces of a byte costs no more than twice its bytes', async () =
   assert.equal(bodies.bytesHeld, 0);
 });
 
+test('large bodies leave a reserve to small ones, as sent and as opened', async () => {
+  const unpacking = new ByteBudget(4 * KIB * KIB);
+  const bodies = new BodyReader({
+    intake: { hasRoom: true, room: () => Promise.resolve() },
+    clock: systemClock,
+    bodyBytesMax: 8 * KIB * KIB,
+    heldBytesMax: 8 * KIB * KIB,
+    smallReserveBytes: 2 * KIB * KIB,
+    unpacking,
+    waitMs: 5,
+    timeoutMs: 60_000,
+  });
+  using held = new DisposableStack();
+  const read = (announced: number, sent: Buffer): Promise<Buffer> => {
+    const request = new IncomingMessage(new Socket());
+    request.headers['content-length'] = String(announced);
+    request.push(sent);
+    request.push(null);
+    return bodies.read(request, held, () => {});
+  };
+  const turns: string[] = [];
+  const opening = { held, takeTurn: async () => void turns.push('taken') };
+  // All that large ones may have is taken.
+  const large = bodies.take(8 * KIB * KIB);
+  using _bomb = await unpacking.acquire(4 * KIB * KIB);
+  await assert.rejects(read(2 * KIB * KIB, Buffer.from('x')), { code: 'intake_full' });
+  assert.equal(String(await read(5, Buffer.from('small'))), 'small');
+  assert.equal(String(await bodies.decompress(zstdCompressSync('small'), 'zstd', opening)), 'small');
+  assert.deepEqual(turns, []);
+  await assert.rejects(bodies.decompress(Buffer.alloc(40 * KIB), 'zstd', opening), { code: 'intake_full' });
+  assert.deepEqual(turns, ['taken']);
+  // Small ones have no more than their reserve.
+  using _small = bodies.take(2 * KIB * KIB);
+  await assert.rejects(read(5, Buffer.from('small')), { code: 'intake_full' });
+  large[Symbol.dispose]();
+});
+
+test('who waited for memory to open a body has room too, or waits for it', async () => {
+  const unpacking = new ByteBudget(4 * KIB);
+  const bodies = new BodyReader({
+    intake: { hasRoom: true, room: () => Promise.resolve() },
+    clock: systemClock,
+    bodyBytesMax: KIB,
+    heldBytesMax: KIB,
+    smallReserveBytes: 0,
+    unpacking,
+    waitMs: 5,
+    timeoutMs: 60_000,
+  });
+  using held = new DisposableStack();
+  const bomb = await unpacking.acquire(4 * KIB);
+  const opened = bodies.decompress(zstdCompressSync('x'), 'zstd', { held, takeTurn: async () => {} });
+  const refused = assert.rejects(opened, { code: 'intake_full' });
+  using _full = bodies.take(KIB);
+  bomb[Symbol.dispose]();
+  await refused;
+  assert.equal(unpacking.bytesHeld, 0);
+});
+
 test('a crowd that begins while there is room brings no more than a little above the limit', async () => {
   const heldBytesMax = 512 * KIB;
   const senders = 100;
@@ -64,6 +124,7 @@ test('a crowd that begins while there is room brings no more than a little above
     clock: systemClock,
     bodyBytesMax: 1024 * KIB,
     heldBytesMax,
+    smallReserveBytes: 0,
     unpacking: new ByteBudget(1),
     waitMs: 50,
     timeoutMs: 60_000,
