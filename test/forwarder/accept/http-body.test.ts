@@ -7,9 +7,10 @@ import { type AddressInfo, Socket, connect } from 'node:net';
 import { test } from 'node:test';
 import { zstdCompressSync } from 'node:zlib';
 import { BodyReader } from '#forwarder/accept/http-body.ts';
+import { LARGE_BODY_BYTES } from '#forwarder/accept/large-turns.ts';
 import { ByteBudget, type Permit } from '#shared/byte-budget.ts';
 import { systemClock } from '#shared/clock.ts';
-import { BODY_BYTES_MAX, Fixture, JSON_BODY } from './http-fixture.ts';
+import { Fixture, JSON_BODY } from './http-fixture.ts';
 
 const KIB = 1024;
 
@@ -24,13 +25,14 @@ class WatchedBudget extends ByteBudget {
 }
 
 test('bodies that grow without bounds are opened one after another, each within its own', async () => {
-  const unpacking = new WatchedBudget(2 * BODY_BYTES_MAX);
-  await using fixture = await Fixture.start({}, systemClock, { unpacking });
-  const bomb = zstdCompressSync(Buffer.alloc(100 * BODY_BYTES_MAX));
+  const bodyBytesMax = 2 * LARGE_BODY_BYTES;
+  const unpacking = new WatchedBudget(2 * bodyBytesMax);
+  await using fixture = await Fixture.start({}, systemClock, { unpacking, bodyBytesMax });
+  const bomb = zstdCompressSync(Buffer.alloc(20 * bodyBytesMax));
   const headers = { ...JSON_BODY, 'content-encoding': 'zstd' };
   const answers = await Promise.all(Array.from({ length: 40 }, () => fixture.post('/app', bomb, headers)));
   assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([413]));
-  assert.equal(unpacking.most, 2 * BODY_BYTES_MAX);
+  assert.equal(unpacking.most, 2 * bodyBytesMax);
   assert.equal(unpacking.bytesHeld, 0);
 });
 
