@@ -1,136 +1,49 @@
-// Converts bodies to entries: small ones at once, large ones in a thread of their own, one after another, so that no body holds up the
-// other inputs. The thread is started when the first large body comes.
-//
-// Guarantees: the bytes of a large body are moved, not copied: it is empty afterwards. One that costs more of the processor's time or of
-// memory than a body of its size may is ended with its thread, and refused; those behind it are converted by another.
+// Converts bodies to entries: small ones at once, larger ones in threads, one after another in each, so that no body holds up the other
+// inputs. The largest have a thread of their own, so that they wait for each other and nobody waits for them. A thread is started when
+// the first body comes for it.
 
-import type { Clock } from '#shared/clock.ts';
-import { SluiceError } from '#shared/errors.ts';
-import { type WorkerThread, startWorker } from '#shared/sqlite/worker-thread.ts';
-import type { ConversionWorker } from '../dialects/conversion-worker.ts';
 import {
   type ConversionName,
   type ConversionOptions,
   type Converted,
   conversions,
-  isOwn,
   unpackedBytes,
 } from '../dialects/conversions.ts';
+import { ConversionLane, type ConversionLaneOptions } from './conversion-lane.ts';
+import { LARGE_BODY_BYTES } from './large-turns.ts';
 
 /** Up to here a body is converted at once: 0.5 ms, and 8 ms for the costliest that is known (nested OTLP values in JSON, 0.23 µs a byte). */
 const INLINE_BYTES_MAX = 32 * 1024;
-/** What a body may cost of the processor's time. The worst that is known costs a tenth of this. */
-const BUDGET_MS = 1000;
-const BUDGET_MS_PER_BYTE = 0.002;
-/** Of the thread's heap; entries are outside it. */
-const HEAP_MB_MAX = 192;
 
-export interface ConverterOptions {
-  readonly clock: Clock;
+export interface ConverterOptions extends ConversionLaneOptions {
   /** False: all is converted here. A function that serves one request at a time has no one to wait for. */
   readonly threaded: boolean;
-  /** What a body of so many bytes may cost. */
-  readonly budgetMs?: (bytes: number) => number;
   readonly inlineBytesMax?: number;
 }
 
 export class Converter implements AsyncDisposable {
   readonly #options: ConverterOptions;
-  #thread: Promise<WorkerThread<ConversionWorker>> | null = null;
-  /** Settles when the last body that came is done. */
-  #last: Promise<unknown> = Promise.resolve();
-  #isClosed = false;
+  readonly #small: ConversionLane;
+  readonly #large: ConversionLane;
 
   constructor(options: ConverterOptions) {
     this.#options = options;
+    this.#small = new ConversionLane(options);
+    this.#large = new ConversionLane(options);
   }
 
   /** Rejects with body_too_costly. What the conversion says of the body is its answer, not an error. */
   convert<N extends ConversionName>(name: N, body: Buffer, options: ConversionOptions<N>): Promise<Converted<N>> {
     const { threaded, inlineBytesMax = INLINE_BYTES_MAX } = this.#options;
-    if (!threaded || unpackedBytes(name, body) <= inlineBytesMax) {
+    const bytes = unpackedBytes(name, body);
+    if (!threaded || bytes <= inlineBytesMax) {
       const convert = conversions[name] as (body: Buffer, options: ConversionOptions<N>) => Converted<N>;
       return Promise.resolve(convert(body, options));
     }
-    const done = this.#last.then(() => this.#inThread(name, body, options));
-    this.#last = done.catch(() => undefined);
-    return done;
-  }
-
-  async #inThread<N extends ConversionName>(
-    name: N,
-    body: Buffer,
-    options: ConversionOptions<N>,
-  ): Promise<Converted<N>> {
-    const bytes = body.length;
-    if (this.#isClosed) throw shuttingDown();
-    this.#thread ??= startWorker<ConversionWorker>('conversion-worker', WORKER_MODULE, null, {
-      heapMbMax: HEAP_MB_MAX,
-    });
-    const thread = await this.#thread;
-    using watch = await this.#watch(thread, bytes);
-    try {
-      // A body in a buffer that others share is copied.
-      const transfer = isOwn(body.buffer) ? [body.buffer] : [];
-      const request = { name, body, options: options as never };
-      return (await thread.call('convert', request, transfer)) as Converted<N>;
-    } catch (error) {
-      if (!thread.isEnded) throw error;
-      this.#thread = null;
-      if (this.#isClosed) throw shuttingDown();
-      const why = watch.isOver ? 'processor time' : 'memory';
-      throw new SluiceError(
-        'body_too_costly',
-        `Cannot convert the body: it takes more ${why} than a body of ${bytes} bytes may; send fewer events at once`,
-        { cause: error },
-      );
-    }
-  }
-
-  /** Ends the thread when it has used up its time: the processor's, so that a busy machine is not the body's fault. */
-  async #watch(
-    thread: WorkerThread<ConversionWorker>,
-    bytes: number,
-  ): Promise<Disposable & { readonly isOver: boolean }> {
-    const { clock, budgetMs = defaultBudgetMs } = this.#options;
-    const limitMs = budgetMs(bytes);
-    const beganMs = await thread.cpuMs();
-    let isOver = false;
-    let isDone = false;
-    const look = async (): Promise<void> => {
-      const spentMs = (await thread.cpuMs()) - beganMs;
-      if (isDone) return;
-      isOver = spentMs >= limitMs;
-      if (isOver) await thread.kill();
-      else timer = clock.timer(Math.max(10, limitMs - spentMs), () => void look());
-    };
-    let timer = clock.timer(limitMs, () => void look());
-    return {
-      get isOver() {
-        return isOver;
-      },
-      [Symbol.dispose]: () => {
-        isDone = true;
-        timer[Symbol.dispose]();
-      },
-    };
+    return (bytes > LARGE_BODY_BYTES ? this.#large : this.#small).convert(name, body, options);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // Whoever sent what is still in work is gone by now, and a stop has no time for it.
-    this.#isClosed = true;
-    const thread = await this.#thread?.catch(() => null);
-    await thread?.kill();
+    await Promise.all([this.#small[Symbol.asyncDispose](), this.#large[Symbol.asyncDispose]()]);
   }
-}
-
-/** Beside which the worker's module lies. */
-const WORKER_MODULE = new URL('../dialects/conversions.ts', import.meta.url).href;
-
-function shuttingDown(): SluiceError {
-  return new SluiceError('shutting_down', 'Cannot take events: Sluice is shutting down');
-}
-
-function defaultBudgetMs(bytes: number): number {
-  return BUDGET_MS + bytes * BUDGET_MS_PER_BYTE;
 }

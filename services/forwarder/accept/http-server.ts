@@ -104,6 +104,8 @@ const CORS_SECONDS = 3600;
 const ALLOWED = 'GET, HEAD, POST, OPTIONS';
 /** Largest bodies that fit at once; more than one, so that one alone never waits for itself. */
 const BODIES_HELD = 2;
+/** What large bodies leave to small ones. */
+const SMALL_RESERVE_BYTES = 16 * 1024 * 1024;
 
 /** Rejects with config_invalid or listen_failed. */
 export async function startHttpServer(listen: string, options: HttpListenOptions): Promise<HttpServer> {
@@ -139,7 +141,9 @@ export async function prepareHttp(
   const waitMs = limits.roomWaitMs;
   const { requestTimeoutMs: timeoutMs } = limits;
   const heldBytesMax = BODIES_HELD * bodyBytesMax;
-  const bodies = new BodyReader({ intake, clock, bodyBytesMax, heldBytesMax, unpacking, waitMs, timeoutMs });
+  const smallReserveBytes = SMALL_RESERVE_BYTES;
+  const bytes = { bodyBytesMax, heldBytesMax, smallReserveBytes };
+  const bodies = new BodyReader({ intake, clock, ...bytes, unpacking, waitMs, timeoutMs });
   const converter = new Converter({ clock, threaded: options.threaded ?? false });
   fastify.addHook('onClose', () => converter[Symbol.asyncDispose]());
   const expecting = expectingContinue(fastify.server);

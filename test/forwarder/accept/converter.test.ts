@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { compress } from 'snappyjs';
 import { Converter } from '#forwarder/accept/converter.ts';
 import { type ConversionName, type ConversionOptions, conversions } from '#forwarder/dialects/conversions.ts';
+import { LARGE_BODY_BYTES } from '#forwarder/accept/large-turns.ts';
 import { systemClock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 
@@ -59,6 +60,21 @@ test('a body that costs too much is refused with its thread; those behind it are
     converter.convert('otlpJson', otlp(20), options),
   ]);
   assert.deepEqual([first.kind === 'records' && first.count, second.kind === 'records' && second.count], [10, 20]);
+});
+
+test('a body of a usual size does not wait for large ones', async () => {
+  await using converter = new Converter({ clock: systemClock, threaded: true });
+  const done: string[] = [];
+  const large = [1, 2, 3].map(async (number) => {
+    const body = otlp(100_000);
+    assert(body.length > LARGE_BODY_BYTES);
+    await converter.convert('otlpJson', body, options);
+    done.push(`large ${number}`);
+  });
+  await converter.convert('otlpJson', otlp(1000), options);
+  done.push('usual');
+  await Promise.all(large);
+  assert(done.indexOf('usual') < 2, done.join());
 });
 
 test('a packed body is as large as what is in it', async () => {

@@ -7,9 +7,10 @@ import { type AddressInfo, Socket, connect } from 'node:net';
 import { test } from 'node:test';
 import { zstdCompressSync } from 'node:zlib';
 import { BodyReader } from '#forwarder/accept/http-body.ts';
+import { LARGE_BODY_BYTES } from '#forwarder/accept/large-turns.ts';
 import { ByteBudget, type Permit } from '#shared/byte-budget.ts';
 import { systemClock } from '#shared/clock.ts';
-import { BODY_BYTES_MAX, Fixture, JSON_BODY } from './http-fixture.ts';
+import { Fixture, JSON_BODY } from './http-fixture.ts';
 
 const KIB = 1024;
 
@@ -24,13 +25,14 @@ class WatchedBudget extends ByteBudget {
 }
 
 test('bodies that grow without bounds are opened one after another, each within its own', async () => {
-  const unpacking = new WatchedBudget(2 * BODY_BYTES_MAX);
-  await using fixture = await Fixture.start({}, systemClock, { unpacking });
-  const bomb = zstdCompressSync(Buffer.alloc(100 * BODY_BYTES_MAX));
+  const bodyBytesMax = 2 * LARGE_BODY_BYTES;
+  const unpacking = new WatchedBudget(2 * bodyBytesMax);
+  await using fixture = await Fixture.start({}, systemClock, { unpacking, bodyBytesMax });
+  const bomb = zstdCompressSync(Buffer.alloc(20 * bodyBytesMax));
   const headers = { ...JSON_BODY, 'content-encoding': 'zstd' };
   const answers = await Promise.all(Array.from({ length: 40 }, () => fixture.post('/app', bomb, headers)));
   assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([413]));
-  assert.equal(unpacking.most, 2 * BODY_BYTES_MAX);
+  assert.equal(unpacking.most, 2 * bodyBytesMax);
   assert.equal(unpacking.bytesHeld, 0);
 });
 
@@ -40,6 +42,7 @@ test('a body in pieces of a byte costs no more than twice its bytes', async () =
     clock: systemClock,
     bodyBytesMax: 1024 * KIB,
     heldBytesMax: 1024 * KIB,
+    smallReserveBytes: 0,
     unpacking: new ByteBudget(1),
     waitMs: 50,
     timeoutMs: 60_000,
@@ -56,6 +59,65 @@ test('a body in pieces of a byte costs no more than twice its bytes', async () =
   assert.equal(bodies.bytesHeld, 0);
 });
 
+test('large bodies leave a reserve to small ones, as sent and as opened', async () => {
+  const unpacking = new ByteBudget(4 * KIB * KIB);
+  const bodies = new BodyReader({
+    intake: { hasRoom: true, room: () => Promise.resolve() },
+    clock: systemClock,
+    bodyBytesMax: 8 * KIB * KIB,
+    heldBytesMax: 8 * KIB * KIB,
+    smallReserveBytes: 2 * KIB * KIB,
+    unpacking,
+    waitMs: 5,
+    timeoutMs: 60_000,
+  });
+  using held = new DisposableStack();
+  const read = (announced: number, sent: Buffer): Promise<Buffer> => {
+    const request = new IncomingMessage(new Socket());
+    request.headers['content-length'] = String(announced);
+    request.push(sent);
+    request.push(null);
+    return bodies.read(request, held, () => {});
+  };
+  const turns: string[] = [];
+  const opening = { held, takeTurn: async () => void turns.push('taken') };
+  // All that large ones may have is taken.
+  const large = bodies.take(8 * KIB * KIB);
+  using _bomb = await unpacking.acquire(4 * KIB * KIB);
+  await assert.rejects(read(2 * KIB * KIB, Buffer.from('x')), { code: 'intake_full' });
+  assert.equal(String(await read(5, Buffer.from('small'))), 'small');
+  assert.equal(String(await bodies.decompress(zstdCompressSync('small'), 'zstd', opening)), 'small');
+  assert.deepEqual(turns, []);
+  await assert.rejects(bodies.decompress(Buffer.alloc(40 * KIB), 'zstd', opening), { code: 'intake_full' });
+  assert.deepEqual(turns, ['taken']);
+  // Small ones have no more than their reserve.
+  using _small = bodies.take(2 * KIB * KIB);
+  await assert.rejects(read(5, Buffer.from('small')), { code: 'intake_full' });
+  large[Symbol.dispose]();
+});
+
+test('who waited for memory to open a body has room too, or waits for it', async () => {
+  const unpacking = new ByteBudget(4 * KIB);
+  const bodies = new BodyReader({
+    intake: { hasRoom: true, room: () => Promise.resolve() },
+    clock: systemClock,
+    bodyBytesMax: KIB,
+    heldBytesMax: KIB,
+    smallReserveBytes: 0,
+    unpacking,
+    waitMs: 5,
+    timeoutMs: 60_000,
+  });
+  using held = new DisposableStack();
+  const bomb = await unpacking.acquire(4 * KIB);
+  const opened = bodies.decompress(zstdCompressSync('x'), 'zstd', { held, takeTurn: async () => {} });
+  const refused = assert.rejects(opened, { code: 'intake_full' });
+  using _full = bodies.take(KIB);
+  bomb[Symbol.dispose]();
+  await refused;
+  assert.equal(unpacking.bytesHeld, 0);
+});
+
 test('a crowd that begins while there is room brings no more than a little above the limit', async () => {
   const heldBytesMax = 512 * KIB;
   const senders = 100;
@@ -64,6 +126,7 @@ test('a crowd that begins while there is room brings no more than a little above
     clock: systemClock,
     bodyBytesMax: 1024 * KIB,
     heldBytesMax,
+    smallReserveBytes: 0,
     unpacking: new ByteBudget(1),
     waitMs: 50,
     timeoutMs: 60_000,

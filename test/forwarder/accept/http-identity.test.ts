@@ -102,7 +102,7 @@ test('an entry of the journal goes by its cursor and its fields', async () => {
 
 test('the same tag several times: each chunk has a number', async () => {
   const intake = new FakeIntake();
-  const limits = { bodyBytesMax: 1000, heldBytesMax: 1000, waitMs: 1000, timeoutMs: 1000 };
+  const limits = { bodyBytesMax: 1000, smallReserveBytes: 0, heldBytesMax: 1000, waitMs: 1000, timeoutMs: 1000 };
   const context = new HttpContext({
     intake,
     rateOf: () => null,

@@ -4,7 +4,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { SluiceError, isRetryable } from '#shared/errors.ts';
-import type { HttpContext, HttpDialect, HttpExchange } from '../../accept/http-context.ts';
+import type { HttpContext, HttpDialect } from '../../accept/http-context.ts';
+import type { HttpExchange } from '../../accept/http-exchange.ts';
 import { errorAnswer } from '../../accept/http-errors.ts';
 import { bulkAnswer, bulkReaderOf, errorBody } from './answers.ts';
 import type { Bulk } from './bulk.ts';

@@ -4,7 +4,8 @@
 
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { SluiceError } from '#shared/errors.ts';
-import type { HttpContext, HttpDialect, HttpExchange } from '../../accept/http-context.ts';
+import type { HttpContext, HttpDialect } from '../../accept/http-context.ts';
+import type { HttpExchange } from '../../accept/http-exchange.ts';
 import { errorAnswer } from '../../accept/http-errors.ts';
 import { mediaTypeOf } from '../../decode/http-body.ts';
 import { journalEntry } from './entry.ts';

@@ -11,7 +11,8 @@
 
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { SluiceError } from '#shared/errors.ts';
-import type { HttpContext, HttpDialect, HttpExchange } from '../../accept/http-context.ts';
+import type { HttpContext, HttpDialect } from '../../accept/http-context.ts';
+import type { HttpExchange } from '../../accept/http-exchange.ts';
 import { errorAnswer } from '../../accept/http-errors.ts';
 import { tooManyEntries } from '../../decode/http-entries.ts';
 import { ACKS_MAX, acksAnswer, askedAcks } from './acks.ts';
