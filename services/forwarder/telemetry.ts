@@ -34,7 +34,13 @@ export type AuthFailure =
 
 /** Why we closed a connection that did nothing forbidden; `too_many`, `too_fast`: at the door, before a byte was read. */
 export type ConnectionEnd =
-  'too_many' | 'too_fast' | 'slow_when_full' | 'frame_timeout' | 'answers_unread' | 'idle_timeout';
+  | 'too_many'
+  | 'too_fast'
+  | 'slow_when_full'
+  | 'waiting_when_full'
+  | 'frame_timeout'
+  | 'answers_unread'
+  | 'idle_timeout';
 /** Of metrics that the admin page counts too. */
 export const AUTH_FAILURES = 'Senders, operators and scrapers that were not let in.';
 export const CONNECTIONS_CLOSED = 'Connections that were closed because of a limit.';
