@@ -162,7 +162,8 @@ function forwardOptions(
 ): Omit<ForwardServerOptions, 'datagramRates'> {
   const { clock, telemetry } = edge;
   // As much again as may be in hand, for what has not come whole; one frame must fit.
-  const gate = new ReadingGate(Math.max(config['intake.max_bytes'], config['frame.max_bytes']), clock);
+  const gateBytes = Math.max(config['intake.max_bytes'], config['frame.max_bytes']);
+  const gate = new ReadingGate(gateBytes, clock, () => intake.hasRoom && pace.mayRead);
   telemetry.watchConnections(() => gate.bytesHeld);
   const files = new FrameFiles({
     folder: join(config['data.dir'], 'incoming'),

@@ -37,7 +37,14 @@ export type AuthFailure =
  * more requests than anybody does before their answers.
  */
 export type ConnectionEnd =
-  'too_many' | 'too_fast' | 'slow_when_full' | 'frame_timeout' | 'answers_unread' | 'idle_timeout' | 'pipelined';
+  | 'too_many'
+  | 'too_fast'
+  | 'slow_when_full'
+  | 'waiting_when_full'
+  | 'frame_timeout'
+  | 'answers_unread'
+  | 'idle_timeout'
+  | 'pipelined';
 /** Of metrics that the admin page counts too. */
 export const AUTH_FAILURES = 'Senders, operators and scrapers that were not let in.';
 export const CONNECTIONS_CLOSED = 'Connections that were closed because of a limit.';

@@ -20,7 +20,7 @@ import { FRAME_UNKEPT, FrameReader } from './frame-reader.ts';
 import { type FrameOutcomes, type FrameRefusal, FrameTaker } from './frame-taker.ts';
 import { ANSWER_BYTES_MAX, InFlight } from './in-flight.ts';
 import { linger } from './linger.ts';
-import { type GateMember, type GatePass, ReadingGate } from './reading-gate.ts';
+import { type GateEviction, type GateMember, type GatePass, ReadingGate } from './reading-gate.ts';
 import { type Handed, SessionIntake } from './session-intake.ts';
 import { type SessionOptions, type SessionPeer, sliceLimits } from './session-options.ts';
 import { type Overdue, SessionWatch } from './session-watch.ts';
@@ -69,7 +69,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
     this.#rate = from.rate;
     this.#roomOfTenant = ratedRoom(roomOfTenant, from.rate, { clock: this.#clock, over: this.#gone.signal });
     this.#gate = options.gate ?? new ReadingGate(Infinity, this.#clock);
-    this.#pass = this.#gate.enter(this);
+    this.#pass = this.#gate.enter(this, networkOfPeer(from.address));
     const { frameTimeoutMs = Infinity, idleTimeoutMs = 0 } = options;
     this.#watch = new SessionWatch({ frameTimeoutMs, idleTimeoutMs }, this.#clock.monotonicMs());
     const { intake, telemetry, unpacking } = options;
@@ -126,9 +126,9 @@ export class ForwardSession implements GateMember, FrameOutcomes {
     else if (!this.#peerEnded) this.#socket.resume();
   }
 
-  evict(): void {
+  evict(why: GateEviction): void {
     if (this.#socket.destroyed) return;
-    this.#options.telemetry.connectionEnded('forward', 'slow_when_full');
+    this.#options.telemetry.connectionEnded('forward', why);
     this.#socket.destroy();
     this.#gate.leave(this.#pass);
   }

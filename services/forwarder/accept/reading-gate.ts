@@ -1,12 +1,14 @@
 // A bound on what all connections of an input hold together beside the chunks in hand: frames that have not come whole, pieces that
 // wait to be read, answers that their peers do not read. However many connections there are, and however slowly they send.
 //
-// At the limit the gate closes: nobody is read but one connection at a time, the one that has waited longest, until there is room
-// again. A connection that makes no use of its turn is closed, and so are, at once, those that hold a frame open and send next to
-// nothing of it: they are what the others wait for.
+// At the limit the gate closes: of those that hold anything one is read at a time, the one that has waited longest, until there is room
+// again. Whoever holds nothing still reads a piece, for which there is a reserve: most frames come whole in it. A connection that makes
+// no use of its turn is closed, and so are, at once, those that hold a frame open and send next to nothing of it. Where those that wait for
+// us (for a pass, for a rate) keep the gate shut though there is room for others, the largest of the network that holds most are closed.
 //
-// Guarantees: at most the limit, one frame and one piece are held; while the gate is closed something ends or somebody is closed
-// every `TURN_MS`, so it opens again; a peer whose frames come whole in a piece never counts.
+// Guarantees: at most the limit, an eighth of it, one frame and one piece are held; while the gate is closed and there is room, something
+// ends or somebody is closed, so it opens again; a peer whose frames come whole in a piece never counts; nobody is closed for waiting
+// while there is room for nobody.
 
 import type { Clock } from '#shared/clock.ts';
 
@@ -16,8 +18,11 @@ export interface GateMember {
   /** Reads on, or stops, as `mayRead` tells. */
   flow(): void;
   /** Others wait for what it holds. */
-  evict(): void;
+  evict(why: GateEviction): void;
 }
+
+/** Its peer was slow; or it waited for us, and held more than others. */
+export type GateEviction = 'slow_when_full' | 'waiting_when_full';
 
 /** How long a turn may pass without a byte. */
 const TURN_MS = 100;
@@ -26,33 +31,51 @@ const SLOW_AFTER_MS = 1000;
 const SLOW_BYTES_PER_MS = 16;
 /** The gate opens again when so much of the limit is free. */
 const OPEN_SHARE = 0.75;
+/** Of the limit, for those that hold nothing when the gate closes. */
+const RESERVE_SHARE = 1 / 8;
+/** Those who wait for us may keep it closed so long, while they drain by less than a share of the limit. */
+const STUCK_AFTER_MS = 1000;
+const DRAINED_SHARE = 1 / 16;
 
 /** What one connection holds. */
 export class GatePass {
   readonly member: GateMember;
+  readonly network: string;
   bytes = 0;
+  /** It holds a part of the reserve. */
+  isNew = false;
   /** Since when it holds anything, monotonic. */
   sinceMs = 0;
   /** When that last changed. */
   changedMs = 0;
 
-  constructor(member: GateMember) {
+  constructor(member: GateMember, network: string) {
     this.member = member;
+    this.network = network;
   }
 }
 
 export class ReadingGate {
   readonly #bytesMax: number;
   readonly #clock: Clock;
+  readonly #hasRoom: () => boolean;
   readonly #passes = new Set<GatePass>();
+  readonly #stuck: StuckWatch;
   #bytes = 0;
   #isClosed = false;
+  #newBytes = 0;
+  #isReserveFull = false;
   #turn: GatePass | null = null;
+  #turnBegan = { ms: 0, bytes: 0 };
   #timer: Disposable | null = null;
+  #relief: Disposable | null = null;
 
-  constructor(bytesMax: number, clock: Clock) {
+  /** `hasRoom`: whether what is read now can go on; where it cannot, nobody is to blame for waiting. */
+  constructor(bytesMax: number, clock: Clock, hasRoom: () => boolean = () => true) {
     this.#bytesMax = bytesMax;
     this.#clock = clock;
+    this.#hasRoom = hasRoom;
+    this.#stuck = new StuckWatch(bytesMax * DRAINED_SHARE);
   }
 
   /** Bytes that all connections hold. */
@@ -60,8 +83,9 @@ export class ReadingGate {
     return this.#bytes;
   }
 
-  enter(member: GateMember): GatePass {
-    const pass = new GatePass(member);
+  /** `network`: of its peer. */
+  enter(member: GateMember, network = ''): GatePass {
+    const pass = new GatePass(member, network);
     this.#passes.add(pass);
     return pass;
   }
@@ -77,34 +101,46 @@ export class ReadingGate {
   }
 
   mayRead(pass: GatePass): boolean {
-    return !this.#isClosed || pass === this.#turn;
+    return !this.#isClosed || pass === this.#turn || (pass.bytes === 0 && !this.#isReserveFull);
   }
 
   /** To be called whenever it has read, or its peer has. */
   update(pass: GatePass, bytes: number): void {
     if (bytes === pass.bytes) return;
     const nowMs = this.#clock.monotonicMs();
-    if (pass.bytes === 0) pass.sinceMs = nowMs;
-    pass.changedMs = nowMs;
-    this.#bytes += bytes - pass.bytes;
-    pass.bytes = bytes;
-    if (this.#isClosed) {
-      if (this.#bytes <= this.#bytesMax * OPEN_SHARE) this.#open();
-      else if (pass === this.#turn && bytes === 0) this.#nextTurn();
-    } else if (this.#bytes > this.#bytesMax) {
-      this.#close(nowMs);
+    const change = bytes - pass.bytes;
+    const couldRead = this.mayRead(pass);
+    if (pass.bytes === 0) {
+      pass.sinceMs = nowMs;
+      pass.isNew = this.#isClosed && pass !== this.#turn;
     }
+    pass.changedMs = nowMs;
+    this.#bytes += change;
+    pass.bytes = bytes;
+    if (pass.isNew) this.#newBytes += change;
+    else if (change < 0) this.#stuck.drained(-change);
+    if (bytes === 0) pass.isNew = false;
+    if (!this.#isClosed) {
+      if (this.#bytes > this.#bytesMax) this.#close(nowMs);
+      return;
+    }
+    if (this.#bytes <= this.#bytesMax * OPEN_SHARE) return this.#open();
+    if (pass === this.#turn && bytes === 0) this.#nextTurn();
+    this.#lookAtReserve();
+    if (couldRead !== this.mayRead(pass) && this.#passes.has(pass)) pass.member.flow();
   }
 
   #close(nowMs: number): void {
     this.#isClosed = true;
+    this.#stuck.begin(nowMs);
+    this.#relieveLater();
     for (const { member } of this.#passes) member.flow();
     const slow = [...this.#passes]
       .filter((pass) => isSlow(pass, nowMs))
       .sort((a, b) => rate(a, nowMs) - rate(b, nowMs));
     for (const { member } of slow) {
       if (!this.#isClosed) return;
-      member.evict();
+      member.evict('slow_when_full');
     }
     if (this.#isClosed) this.#nextTurn();
   }
@@ -112,9 +148,23 @@ export class ReadingGate {
   #open(): void {
     this.#isClosed = false;
     this.#turn = null;
+    this.#isReserveFull = false;
+    this.#newBytes = 0;
+    for (const pass of this.#passes) pass.isNew = false;
     this.#timer?.[Symbol.dispose]();
     this.#timer = null;
+    this.#relief?.[Symbol.dispose]();
+    this.#relief = null;
     for (const { member } of this.#passes) member.flow();
+  }
+
+  /** Stops those that hold nothing, or lets them go on. */
+  #lookAtReserve(): void {
+    const reserve = this.#bytesMax * RESERVE_SHARE;
+    const isFull = this.#newBytes > (this.#isReserveFull ? reserve * OPEN_SHARE : reserve);
+    if (isFull === this.#isReserveFull) return;
+    this.#isReserveFull = isFull;
+    for (const { bytes, member } of this.#passes) if (bytes === 0) member.flow();
   }
 
   /** To whoever holds anything for the longest time and does not wait for us. */
@@ -126,24 +176,99 @@ export class ReadingGate {
       if (next === null || pass.sinceMs < next.sinceMs) next = pass;
     }
     this.#turn = next;
+    const beganMs = this.#clock.monotonicMs();
+    if (next !== last) this.#turnBegan = { ms: beganMs, bytes: next?.bytes ?? 0 };
     last?.member.flow();
     next?.member.flow();
+    if (next?.isNew) {
+      // It may go on to the end of its frame, which others shall not wait for.
+      next.isNew = false;
+      this.#newBytes -= next.bytes;
+      this.#lookAtReserve();
+    }
+    this.#judgeAfter(beganMs);
+  }
+
+  #judgeAfter(sinceMs: number): void {
     this.#timer?.[Symbol.dispose]();
-    const beganMs = this.#clock.monotonicMs();
-    this.#timer = this.#clock.timer(TURN_MS, () => this.#judge(beganMs));
+    this.#timer = this.#clock.timer(TURN_MS, () => this.#judge(sinceMs));
   }
 
   /** Whether the turn was used since it was looked at last. */
   #judge(sinceMs: number): void {
     const turn = this.#turn;
     if (!turn || turn.member.isWaiting) return this.#nextTurn();
-    if (turn.changedMs > sinceMs) {
-      const nowMs = this.#clock.monotonicMs();
-      this.#timer = this.#clock.timer(TURN_MS, () => this.#judge(nowMs));
-      return;
-    }
-    turn.member.evict();
+    const nowMs = this.#clock.monotonicMs();
+    if (turn.changedMs > sinceMs && !this.#dawdles(turn, nowMs)) return this.#judgeAfter(nowMs);
+    turn.member.evict('slow_when_full');
     if (this.#isClosed && this.#turn === turn) this.#nextTurn();
+  }
+
+  /** A byte now and then keeps no turn. */
+  #dawdles({ bytes }: GatePass, nowMs: number): boolean {
+    const tookMs = nowMs - this.#turnBegan.ms;
+    return tookMs >= SLOW_AFTER_MS && bytes - this.#turnBegan.bytes < SLOW_BYTES_PER_MS * tookMs;
+  }
+
+  #relieveLater(): void {
+    this.#relief = this.#clock.timer(TURN_MS, () => {
+      this.#relieve();
+      if (this.#isClosed) this.#relieveLater();
+    });
+  }
+
+  /** Closes those that wait and keep the gate shut, until it opens. */
+  #relieve(): void {
+    const waiting = [...this.#passes].filter(({ bytes, member }) => bytes > 0 && member.isWaiting);
+    const bytes = waiting.reduce((sum, pass) => sum + pass.bytes, 0);
+    const keepShut = bytes > this.#bytesMax * OPEN_SHARE && this.#hasRoom();
+    if (!this.#stuck.isStuck(keepShut, this.#clock.monotonicMs())) return;
+    for (const pass of largestFirst(waiting)) {
+      if (!this.#isClosed) return;
+      pass.member.evict('waiting_when_full');
+    }
+  }
+}
+
+/** Whether those that wait have kept the gate shut for long without draining. */
+class StuckWatch {
+  readonly #enough: number;
+  #sinceMs = 0;
+  #drained = 0;
+
+  /** `enough`: bytes that are progress. */
+  constructor(enough: number) {
+    this.#enough = enough;
+  }
+
+  begin(nowMs: number): void {
+    this.#sinceMs = nowMs;
+    this.#drained = 0;
+  }
+
+  drained(bytes: number): void {
+    this.#drained += bytes;
+  }
+
+  isStuck(keepShut: boolean, nowMs: number): boolean {
+    if (!keepShut || this.#drained >= this.#enough) this.begin(nowMs);
+    return nowMs - this.#sinceMs >= STUCK_AFTER_MS;
+  }
+}
+
+/** Always the largest, then the youngest, of the network that holds most of what is left. */
+function* largestFirst(passes: readonly GatePass[]): Generator<GatePass> {
+  const byNetwork = Map.groupBy(passes, ({ network }) => network);
+  const networks = [...byNetwork.values()].map((of) => ({
+    bytes: of.reduce((sum, { bytes }) => sum + bytes, 0),
+    largestLast: of.sort((a, b) => a.bytes - b.bytes || a.sinceMs - b.sinceMs),
+  }));
+  for (;;) {
+    const most = networks.reduce((a, b) => (b.bytes > a.bytes ? b : a), { bytes: 0, largestLast: [] });
+    const pass = most.largestLast.pop();
+    if (!pass) return;
+    most.bytes -= pass.bytes;
+    yield pass;
   }
 }
 
