@@ -5,7 +5,6 @@
 // keeps a connection whose broker does not answer; it takes bytes of one connection for bytes of the next; it knows no ids of topics and
 // no leader epochs; and it commits "the earliest" by itself where an offset is out of range.
 
-import './kafkajs-fetch.ts';
 import { readFileSync } from 'node:fs';
 import kafkajs, {
   type Admin as KafkaJsAdmin,
@@ -29,6 +28,7 @@ import connectionStates from 'kafkajs/src/network/connectionStatus.js';
 import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
 import type { Config } from '#shared/config/settings.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
+import { mendFetching } from './kafkajs-fetch.ts';
 import {
   decodeEpochResponse,
   decodeMetadataResponse,
@@ -72,6 +72,8 @@ const METADATA_MAX_AGE_MS = 300_000;
 const API_VERSIONS = 'ApiVersions';
 /** An answer begins with its length. */
 const LENGTH_BYTES = 4;
+
+mendFetching();
 
 // The original schedules a look at the waiting requests at `throttledUntil - now`, also when none waits and nothing
 // throttles (`throttledUntil` is then -1). With nothing to look at there is nothing to schedule.

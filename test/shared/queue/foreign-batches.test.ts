@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import fetchRequests from 'kafkajs/src/protocol/requests/fetch/index.js';
-import '#shared/queue/kafka/kafkajs.ts';
+import { NO_COMPRESSION } from '#shared/queue/kafka/kafkajs.ts';
 
 interface Decoded {
   readonly responses: readonly {
@@ -22,6 +22,8 @@ const i16 = (value: number) => Buffer.from([(value >> 8) & 0xff, value & 0xff]);
 const i32 = (value: number) =>
   Buffer.from([(value >> 24) & 0xff, (value >> 16) & 0xff, (value >> 8) & 0xff, value & 0xff]);
 const i64 = (value: number) => Buffer.concat([i32(Math.floor(value / 2 ** 32)), i32(value % 2 ** 32)]);
+
+assert.equal(NO_COMPRESSION, 0);
 
 function varint(value: number): Buffer {
   const bytes: number[] = [];
