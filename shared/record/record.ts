@@ -24,7 +24,7 @@ export const RECORD_VERSION = 2;
 /** A tag is UTF-8 of at least one byte and at most these. */
 export const TAG_BYTES_MAX = 1024;
 /** Of an input, tenant or sender; more than the edge gives, whose longest is a hostname of 1 KiB with a word before it. */
-export const NAME_BYTES_MAX = 2048;
+const NAME_BYTES_MAX = 2048;
 /** The end of the year 9999: what times can be written, and what stores take. */
 export const RECEIVED_MS_MAX = 253_402_300_799_999;
 
