@@ -143,6 +143,17 @@ declare module 'kafkajs/src/protocol/error.js' {
   export function createErrorFromCode(code: number): Error;
 }
 
+declare module 'kafkajs/src/protocol/requests/fetch/index.js' {
+  interface Protocol {
+    readonly response: { decode(answer: Buffer): Promise<unknown> };
+  }
+
+  const fetchRequests: {
+    protocol: (choice: { readonly version: number }) => (options: unknown) => Protocol;
+  };
+  export default fetchRequests;
+}
+
 declare module 'kafkajs/src/protocol/requests/metadata/index.js' {
   interface Protocol {
     readonly request: { readonly apiName: string; readonly apiKey: number };

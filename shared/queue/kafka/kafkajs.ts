@@ -1,13 +1,11 @@
-// kafkajs 2.2.4, imported here and nowhere else: how a client is configured, and what it gets wrong.
+// kafkajs 2.2.4, imported here and in kafkajs-fetch.ts, and nowhere else: how a client is configured, and what it gets wrong.
 //
-// Mended here: it knows no zstd at the level of Kafka's record batches (a topic may be set to it); it encodes produce requests
+// Mended here: it encodes produce requests
 // slowly; it sets a timer of minus 55 years after each answer, which makes Node print a warning and costs a timer for nothing; it
 // keeps a connection whose broker does not answer; it takes bytes of one connection for bytes of the next; it knows no ids of topics and
 // no leader epochs; and it commits "the earliest" by itself where an offset is out of range.
 
 import { readFileSync } from 'node:fs';
-import { promisify } from 'node:util';
-import { zstdCompress, zstdDecompress } from 'node:zlib';
 import kafkajs, {
   type Admin as KafkaJsAdmin,
   type Consumer,
@@ -30,6 +28,7 @@ import connectionStates from 'kafkajs/src/network/connectionStatus.js';
 import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
 import type { Config } from '#shared/config/settings.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
+import { mendFetching } from './kafkajs-fetch.ts';
 import {
   decodeEpochResponse,
   decodeMetadataResponse,
@@ -70,17 +69,11 @@ export const TOPIC_RESOURCE = kafkajs.ConfigResourceTypes.TOPIC;
 const CONNECTION_TIMEOUT_MS = 3000;
 const REQUEST_TIMEOUT_MS = 15_000;
 const METADATA_MAX_AGE_MS = 300_000;
-const INFLATED_BYTES_MAX = 128 * 1024 * 1024;
 const API_VERSIONS = 'ApiVersions';
 /** An answer begins with its length. */
 const LENGTH_BYTES = 4;
 
-const deflate = promisify(zstdCompress);
-const inflate = promisify(zstdDecompress);
-kafkajs.CompressionCodecs[kafkajs.CompressionTypes.ZSTD] = () => ({
-  compress: ({ buffer }: { buffer: Buffer }) => deflate(buffer),
-  decompress: (buffer: Buffer) => inflate(buffer, { maxOutputLength: INFLATED_BYTES_MAX }),
-});
+mendFetching();
 
 // The original schedules a look at the waiting requests at `throttledUntil - now`, also when none waits and nothing
 // throttles (`throttledUntil` is then -1). With nothing to look at there is nothing to schedule.

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fetchedRecord } from '#shared/queue/kafka/fetched-records.ts';
 
-const message = { offset: '7', key: null, headers: {}, value: Buffer.from('x'), attributes: 0, timestamp: '1' };
+const message = { offset: '7', key: null, value: Buffer.from('x'), attributes: 0, timestamp: '1', headers: {} };
 
 test('has a time that can be written, whatever its producer said', () => {
   const timeOf = (timestamp: string) => fetchedRecord(0, { ...message, timestamp }).timestampMs;

@@ -1,0 +1,162 @@
+// Fetch answers with batches that foreign producers may write, as kafkajs decodes them once kafkajs.ts is loaded.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
+import fetchRequests from 'kafkajs/src/protocol/requests/fetch/index.js';
+import { NO_COMPRESSION } from '#shared/queue/kafka/kafkajs.ts';
+
+interface Decoded {
+  readonly responses: readonly {
+    readonly partitions: readonly {
+      readonly messages: readonly {
+        readonly offset: string;
+        readonly value: Buffer | null;
+        readonly headers: Record<string, Buffer>;
+      }[];
+    }[];
+  }[];
+}
+
+const i16 = (value: number) => Buffer.from([(value >> 8) & 0xff, value & 0xff]);
+const i32 = (value: number) =>
+  Buffer.from([(value >> 24) & 0xff, (value >> 16) & 0xff, (value >> 8) & 0xff, value & 0xff]);
+const i64 = (value: number) => Buffer.concat([i32(Math.floor(value / 2 ** 32)), i32(value % 2 ** 32)]);
+
+assert.equal(NO_COMPRESSION, 0);
+
+function varint(value: number): Buffer {
+  const bytes: number[] = [];
+  let rest = value < 0 ? -2 * value - 1 : 2 * value;
+  for (; rest >= 0x80; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 0x80);
+  return Buffer.from([...bytes, rest]);
+}
+
+const sized = (bytes: Buffer) => Buffer.concat([varint(bytes.length), bytes]);
+
+function recordOf(delta: number, value: Buffer, headers = 1): Buffer {
+  const header = Buffer.concat([sized(Buffer.from('v')), sized(Buffer.from('2'))]);
+  const given = Array.from({ length: headers }, () => header);
+  const head = [Buffer.from([0]), varint(0), varint(delta), varint(-1)];
+  return sized(Buffer.concat([...head, sized(value), varint(headers), ...given]));
+}
+
+interface BatchParts {
+  readonly codec?: number;
+  readonly count?: number;
+  readonly bytes: Buffer;
+}
+
+function batchOf(offset: number, { codec = 0, count = 1, bytes }: BatchParts): Buffer {
+  const rest = [
+    i32(3),
+    Buffer.from([2]),
+    i32(0),
+    i16(codec),
+    i32(count - 1),
+    i64(1000),
+    i64(1000),
+    i64(-1),
+    i16(-1),
+    i32(-1),
+  ];
+  const body = Buffer.concat([...rest, i32(count), bytes]);
+  return Buffer.concat([i64(offset), i32(body.length), body]);
+}
+
+/** Of one topic with these partitions. */
+function answerOf(partitions: readonly (readonly Buffer[])[], version: number): Buffer {
+  const session = version >= 7 ? [i16(0), i32(0)] : [];
+  const told = partitions.flatMap((batches, partition) => {
+    const records = Buffer.concat(batches);
+    const start = version >= 5 ? [i64(0)] : [];
+    const replica = version >= 11 ? [i32(-1)] : [];
+    return [
+      i32(partition),
+      i16(0),
+      i64(99),
+      i64(99),
+      ...start,
+      i32(1),
+      i64(7),
+      i64(8),
+      ...replica,
+      i32(records.length),
+      records,
+    ];
+  });
+  return Buffer.concat([i32(0), ...session, i32(1), i16(1), Buffer.from('t'), i32(partitions.length), ...told]);
+}
+
+async function decoded(partitions: readonly (readonly Buffer[])[], version = 11) {
+  const { response } = fetchRequests.protocol({ version })({ topics: [] });
+  const answer = (await response.decode(answerOf(partitions, version))) as Decoded;
+  return answer.responses[0]?.partitions.map(({ messages }) =>
+    messages.map(({ offset, value, headers }) => [
+      Number(offset),
+      value?.toString() ?? null,
+      Object.keys(headers).length,
+    ]),
+  );
+}
+
+const one = (text: string) => recordOf(0, Buffer.from(text));
+const plain = (offset: number) => batchOf(offset, { bytes: one('plain') });
+const many = (count: number) =>
+  Buffer.concat(Array.from({ length: count }, (_, delta) => recordOf(delta, Buffer.from('x'), 0)));
+const bomb = gzipSync(recordOf(0, Buffer.alloc(130 * 1024 * 1024)), { level: 1 });
+
+function check(what: string, foreign: BatchParts): void {
+  test(`${what} is one record of nothing, and its neighbours are what they were`, async () => {
+    const next = 10 + (foreign.count ?? 1);
+    const found = await decoded([[plain(9), batchOf(10, foreign), plain(next)], [plain(4)]]);
+    const others = (offset: number) => [offset, 'plain', 1];
+    assert.deepEqual(found, [[others(9), [next - 1, null, 0], others(next)], [others(4)]]);
+  });
+}
+
+check('a batch of snappy', { codec: 2, count: 3, bytes: Buffer.alloc(40, 1) });
+check('a batch of lz4', { codec: 3, count: 300, bytes: Buffer.alloc(40, 1) });
+for (const codec of [5, 6, 7]) check(`a batch of codec ${codec}`, { codec, bytes: Buffer.alloc(40, 1) });
+check('a batch of gzip that unpacks to more than it may', { codec: 1, bytes: bomb });
+check('a batch that is no gzip', { codec: 1, bytes: Buffer.alloc(40, 1) });
+check('a batch that is no zstd', { codec: 4, bytes: Buffer.alloc(40, 1) });
+check('a record of 150,000 headers', { bytes: recordOf(0, Buffer.alloc(1), 150_000) });
+check('a record of 150,000 headers in zstd', {
+  codec: 4,
+  bytes: zstdCompressSync(recordOf(0, Buffer.alloc(1), 150_000)),
+});
+check('a batch of 200,000 records', { count: 200_000, bytes: many(200_000) });
+check('a batch of fewer records than it says', { count: 3, bytes: many(2) });
+check('a record that is longer than its batch', { bytes: Buffer.concat([varint(500), Buffer.alloc(30)]) });
+check('a value that is longer than its record', { bytes: sized(Buffer.from([0, 0, 0, 1, 200, 1, 0, 0])) });
+check('a record of lengths that never end', { bytes: sized(Buffer.alloc(30, 0xff)) });
+
+test('what is well is left alone, in every version', async () => {
+  const batches = [
+    plain(1),
+    batchOf(2, { codec: 1, count: 2, bytes: gzipSync(many(2)) }),
+    batchOf(4, { codec: 4, count: 2, bytes: zstdCompressSync(many(2)) }),
+    // What compaction leaves of a batch, and what the end of an answer leaves.
+    batchOf(6, { codec: 2, count: 0, bytes: Buffer.alloc(0) }),
+    batchOf(7, { bytes: recordOf(0, Buffer.from('headers'), 32) }),
+    plain(8).subarray(0, 65),
+  ];
+  const expected = [[1, 'plain', 1], ...[2, 3, 4, 5].map((offset) => [offset, 'x', 0]), [7, 'headers', 1]];
+  for (let version = 4; version <= 11; version++) {
+    assert.deepEqual(
+      await decoded([batches, [], [plain(3)]], version),
+      [expected, [], [[3, 'plain', 1]]],
+      `${version}`,
+    );
+  }
+});
+
+test('an answer ends where it would be too large unpacked, and the rest is for the next one', async () => {
+  const large = gzipSync(recordOf(0, Buffer.alloc(100 * 1024 * 1024)), { level: 1 });
+  const batches = [10, 11, 12].map((offset) => batchOf(offset, { codec: 1, bytes: large }));
+  const { response } = fetchRequests.protocol({ version: 11 })({ topics: [] });
+  const answer = (await response.decode(answerOf([batches, [plain(4)]], 11))) as Decoded;
+  const offsets = answer.responses[0]?.partitions.map(({ messages }) => messages.map(({ offset }) => Number(offset)));
+  assert.deepEqual(offsets, [[10, 11], [4]]);
+});
