@@ -24,13 +24,19 @@ export class Output {
     return this.#closed;
   }
 
-  /** Resolves when there is room for more. Rejects where writing failed for another reason than a reader that left. */
+  /**
+   * Resolves when it is on its way to the reader: the process may exit after it, and what a stream still holds then is lost. Rejects where
+   * writing failed for another reason than a reader that left.
+   */
   async write(text: string | Uint8Array, stream: OutputStream = this.stdout): Promise<void> {
     if (this.#failure !== null) throw this.#failure;
-    if (this.#closed || text.length === 0 || stream.write(text)) return;
+    if (this.#closed || text.length === 0) return;
+    const hasRoom = stream.write(text);
+    if (hasRoom && !isHolding(stream)) return;
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
-      stream.once('drain', resolve);
+      if (hasRoom) stream.write('', () => resolve());
+      else stream.once('drain', resolve);
     });
     this.#wake = null;
   }
@@ -42,4 +48,9 @@ export class Output {
     if (!gone) this.#failure = error;
     this.#wake?.();
   };
+}
+
+/** Whether something that was written waits for its reader. */
+function isHolding(stream: OutputStream): boolean {
+  return 'writableLength' in stream && typeof stream.writableLength === 'number' && stream.writableLength > 0;
 }
