@@ -46,7 +46,8 @@ function filters(query: StoreQuery, options: SearchOptions): Clause[] {
   };
   if (Object.keys(range).length > 0) clauses.push({ range: { '@timestamp': range } });
   if (query.ingestedSinceMs !== undefined) {
-    clauses.push({ range: { 'event.ingested': { gte: query.ingestedSinceMs, format: 'epoch_millis' } } });
+    const until = query.ingestedUntilMs === undefined ? {} : { lt: query.ingestedUntilMs };
+    clauses.push({ range: { 'event.ingested': { gte: query.ingestedSinceMs, ...until, format: 'epoch_millis' } } });
   }
   if (query.name !== undefined) clauses.push(anyOf(nameClauses(query.name)));
   for (const part of parseQueryText(query.text ?? '')) clauses.push(anyOf(textClauses(part, options)));
