@@ -29,8 +29,7 @@ export const WORD_MAX = 8191;
 
 /** The words of a text, in order, in lower case. */
 export function wordsOf(text: string): string[] {
-  const words = text.toLowerCase().match(WORD) ?? [];
-  return text.length <= WORD_MAX ? words : words.map((word) => word.slice(0, WORD_MAX));
+  return shortenWords(text.toLowerCase()).match(WORD) ?? [];
 }
 
 /** The text with all words cut to what counts of them. */
@@ -48,11 +47,16 @@ export function shortenWords(text: string): string {
     }
     let end = limit;
     while (end < text.length && isInWord(text, end)) end++;
-    shortened += text.slice(taken, limit);
+    shortened += text.slice(taken, cutOf(text, limit));
     taken = end;
     start = end;
   }
   return taken === 0 ? text : shortened + text.slice(taken);
+}
+
+/** Where to cut instead of at `at`, so that no character is cut in two. */
+function cutOf(text: string, at: number): number {
+  return (text.codePointAt(at - 1) ?? 0) > 0xffff ? at - 1 : at;
 }
 
 /** Whether the character of which this unit is (a half of) belongs to a word of several. A regular expression of long runs overflows the stack. */

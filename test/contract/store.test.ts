@@ -433,6 +433,7 @@ function contract(stream: string, open: () => Promise<Opened>): void {
     );
     assert.deepEqual(statuses(outcomes), [201, 201, 201, 201, 201]);
     assert.equal((await search({ since, until, text: 'before after' })).length, 5);
+    assert.deepEqual(await search({ since, until, name: 'x'.repeat(40_000) }), []);
     for (const [i, word] of words.entries()) {
       for (const text of [
         word,

@@ -11,8 +11,8 @@
 //
 // Where this machine's clock is wrong instead, the near end is empty, and the far one has what is new.
 //
-// Guarantees: nothing twice; nothing missed that is found within OVERLAP_MS of documents ingested after it by a clock no further ahead
-// than this machine's. Of more than SEEN_MAX documents ahead of it the first may come again, when it has got there.
+// Guarantees: nothing twice; nothing missed that is found within OVERLAP_MS of documents ingested after it, where the clock that ingested
+// it is right. Of more than SEEN_MAX documents ahead of this machine's clock the first may come again, when it has got there.
 
 import type { Clock } from '#shared/clock.ts';
 import type { Store, StoredDocument, StoreQuery } from '#shared/store/store.ts';
@@ -78,20 +78,17 @@ export class Follower {
     const long = this.#polls++ % POLLS_PER_OVERLAP === 0;
     const overlapMs = long ? LONG_OVERLAP_MS : SHORT_OVERLAP_MS;
     const nearMs = this.#near();
-    const near = { ingestedSinceMs: nearMs - overlapMs, order: 'oldest', limit: Infinity } as const;
     const nearEndMs = nearMs + OVERLAP_MS;
     const farMs = this.#latestMs - overlapMs;
-    if (farMs <= nearEndMs) yield* this.#unseen(near, signal);
+    const oldest = { order: 'oldest', limit: Infinity } as const;
+    if (farMs <= nearEndMs) yield* this.#unseen({ ...oldest, ingestedSinceMs: nearMs - overlapMs }, signal);
     else {
-      yield* this.#unseen({ ...near, ingestedUntilMs: nearEndMs }, signal);
-      const gap = {
-        ingestedSinceMs: nearEndMs,
-        ingestedUntilMs: farMs,
-        order: 'newest',
-        limit: GAP_DOCUMENTS,
-      } as const;
-      if (long) yield* this.#unseen(gap, signal);
-      yield* this.#unseen({ ...near, ingestedSinceMs: farMs }, signal);
+      // Where the others are is not known to the second.
+      const near = { ingestedSinceMs: nearMs - LONG_OVERLAP_MS, ingestedUntilMs: nearEndMs };
+      yield* this.#unseen({ ...oldest, ...near }, signal);
+      const gap = { ingestedSinceMs: nearEndMs, ingestedUntilMs: farMs };
+      if (long) yield* this.#unseen({ order: 'newest', limit: GAP_DOCUMENTS, ...gap }, signal);
+      yield* this.#unseen({ ...oldest, ingestedSinceMs: farMs }, signal);
     }
     if (long) this.#forget(SEEN_MAX);
   }

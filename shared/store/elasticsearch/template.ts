@@ -35,8 +35,11 @@ const WORD_PATTERN = String.raw`[\p{L}\p{M}\p{N}&&[${CJK}]]|[\p{L}\p{M}\p{N}_&&[
  * places) takes up to three bytes. A value of attributes is indexed once more behind its path of keys and a NUL: the path has 8,192 bytes at
  * most (json-value.ts), so that the longest term has 32,766.
  */
-const keyword = { type: 'keyword', ignore_above: 1024 };
-const flattened = { type: 'flattened', ignore_above: 8191 };
+export const KEYWORD_MAX = 1024;
+export const ATTRIBUTE_MAX = 8191;
+
+const keyword = { type: 'keyword', ignore_above: KEYWORD_MAX };
+const flattened = { type: 'flattened', ignore_above: ATTRIBUTE_MAX };
 const objectOf = (properties: Record<string, unknown>) => ({ properties });
 
 const mappings = {

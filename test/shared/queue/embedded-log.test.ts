@@ -300,7 +300,7 @@ describe('times of records', () => {
   });
 
   it('begin anew again where the transaction that said so was undone', async (t) => {
-    using log = open(join(await folder(t), 'log.sqlite'), { bytesMax: 4 * MIB });
+    using log = open(join(await folder(t), 'log.sqlite'));
     log.write(write({ nowMs: NOW + YEAR_MS, monotonicMs: 0, logs: 1 }));
     log.write(write({ nowMs: NOW, monotonicMs: 1, logs: 1 }));
     const undone = write({ nowMs: NOW + HOUR_MS, monotonicMs: HOUR_MS, logs: 1 });
@@ -318,7 +318,7 @@ describe('times of records', () => {
       using database = new DatabaseSync(file);
       return database.prepare('SELECT start FROM time_runs').all();
     };
-    assert.equal(notes().length, 1, 'the second start has not seen the clock behind');
+    assert.equal(notes().length, 1);
     {
       using log = open(file, { retentionMs: 0 });
       log.join('g');

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { pipeline, Readable } from 'node:stream';
 import { it } from 'node:test';
 import { PageSize } from '#shared/store/elasticsearch/page-size.ts';
 import { ElasticsearchStore } from '#shared/store/elasticsearch/store.ts';
@@ -28,6 +29,8 @@ interface Asked {
 interface Answer {
   readonly status: number;
   readonly text: string;
+  /** How many times the text comes; once unless given. */
+  readonly times?: number;
 }
 
 /** Documents of these bytes, three at a time with the same time and sequence. */
@@ -59,6 +62,11 @@ function search(documents: readonly Kept[], { size, search_after: after, query }
   return `{"_shards":{"failed":0},"hits":{"hits":[${hits.join()}]}}`;
 }
 
+function* repeated(text: string, times: number): Generator<Buffer> {
+  const bytes = Buffer.from(text);
+  for (let i = 0; i < times; i++) yield bytes;
+}
+
 /** `answer`: what is answered instead, if anything. Ids of all pages, and how many were asked for each time. */
 async function readAll(
   documents: readonly Kept[],
@@ -72,9 +80,9 @@ async function readAll(
     request.on('end', () => {
       const asked = JSON.parse(body) as Asked;
       sizes.push(asked.size);
-      const { status, text } = answer(asked) ?? { status: 200, text: search(documents, asked) };
+      const { status, text, times = 1 } = answer(asked) ?? { status: 200, text: search(documents, asked) };
       response.writeHead(status, { 'x-elastic-product': 'Elasticsearch', 'content-type': 'application/json' });
-      response.end(text);
+      pipeline(Readable.from(repeated(text, times)), response, () => undefined);
     });
   });
   server.listen(0, '127.0.0.1');
@@ -157,8 +165,7 @@ it('asks for less where the server has no memory for the answer', async () => {
 });
 
 it('gives up where even one document is too long to be read', async () => {
-  const endless = `{"hits":"${'x'.repeat(300 * MIB)}"}`;
-  const read = await readAll(documentsOf([10]), () => ({ status: 200, text: endless }));
+  const read = await readAll(documentsOf([10]), () => ({ status: 200, text: ' '.repeat(MIB), times: 300 }));
   assert.deepEqual(read.sizes, [100, 25, 6, 1]);
   assert.equal((read.error as { code?: string }).code, 'store_refused');
 });
