@@ -286,6 +286,32 @@ describe('times of records', () => {
     assert.equal(log.fetch('dead-letters', 1, MIB)[0]?.timeMs, NOW + 700_000);
   });
 
+  it('bound what is read from the queue, also where a later record has an earlier time', async (t) => {
+    let epochMs = NOW;
+    let monotonicMs = 0;
+    const clock = { ...systemClock, epochMs: () => epochMs, monotonicMs: () => monotonicMs };
+    const options = { dataDir: await folder(t), bytesMax: 64 * MIB, retentionMs: HOUR_MS, readOnly: false, clock };
+    await using queue = await openEmbeddedQueue({ ...options, warn: () => undefined });
+    for (const [text, ahead, ms] of [
+      ['before', 0, 0],
+      ['ahead', YEAR_MS, 1],
+      ['waiting', 0, 2],
+      ['after', 0, 700_000],
+    ] as const) {
+      epochMs = NOW + ms + ahead;
+      monotonicMs = ms;
+      await queue.append(0, [{ encoding: 'identity', batches: Buffer.from('batches'), value: Buffer.from(text) }]);
+    }
+    const read = async (times: { fromMs?: number; toMs?: number }): Promise<string[]> => {
+      const records = await Array.fromAsync(queue.read({ topic: 'logs', ...times }));
+      return records.map(({ value }) => Buffer.from(value).toString());
+    };
+    assert.deepEqual(await read({}), ['before', 'ahead', 'waiting', 'after']);
+    assert.deepEqual(await read({ toMs: NOW + HOUR_MS }), ['before', 'after']);
+    assert.deepEqual(await read({ fromMs: NOW + 1 }), ['ahead', 'waiting', 'after'], 'from the first one on');
+    assert.deepEqual(await read({ fromMs: NOW + 1, toMs: NOW + 700_000 }), []);
+  });
+
   it('do not go back to 1970 where a clock begins there at a start', async (t) => {
     const file = join(await folder(t), 'log.sqlite');
     {
