@@ -138,7 +138,9 @@ export class RecordInHand {
     this.assignment = assignment;
     this.fetched = fetched;
     this.#offsets = offsets;
-    this.#slot = offsets.begin(fetched.offset, fetched.timestampMs);
+    // By a clock that was ahead it would be no late one, however long it stays.
+    const heardMs = assignment.ends.get(fetched.partition)?.heardMs ?? Infinity;
+    this.#slot = offsets.begin(fetched.offset, Math.min(fetched.timestampMs, heardMs));
     this.#permit = permit;
   }
 

@@ -63,8 +63,12 @@ export interface ConsumeOptions {
 
 export interface ReadOptions {
   readonly topic: 'logs' | 'dead-letters';
-  /** Records at or after this time (ms since the epoch); all if absent. */
+  /**
+   * From the first record at or after this time (ms since the epoch) on; all if absent. Where the queue's clock was set back, earlier ones
+   * may come behind it: whoever wants none of them looks at their times.
+   */
   readonly fromMs?: number;
+  /** Only records before this time. */
   readonly toMs?: number;
   readonly signal?: AbortSignal;
 }

@@ -15,6 +15,12 @@ export interface Store extends AsyncDisposable {
    * store_body_too_large (halve it), store_body_refused (bisect it), store_timeout (send the same again), ….
    */
   bulk(request: BulkRequest, signal?: AbortSignal): Promise<BulkOutcome[]>;
+  /**
+   * Reads what a query finds in pages of bounded bytes, each asked for when it is wanted: a document may be as large as the store takes.
+   * Empty pages are left out. Follows no change of the store: what is written meanwhile may be there or not.
+   */
+  pages(query: StoreQuery, signal?: AbortSignal): AsyncIterable<StoredPage>;
+  /** All of its pages at once. For small limits, and for tests. */
   search(query: StoreQuery, signal?: AbortSignal): Promise<StoredDocument[]>;
   /**
    * The indices behind a data stream, the oldest first; `bulk` writes to the last. Empty where nothing was written, and for a store
@@ -76,8 +82,9 @@ export interface StoreQuery {
   /** `@timestamp` at or after, before: ISO 8601, up to nanoseconds. */
   readonly since?: string;
   readonly until?: string;
-  /** `event.ingested` at or after, ms since the epoch: for following. */
+  /** `event.ingested` at or after, before, ms since the epoch: for following. The latter needs the former. */
   readonly ingestedSinceMs?: number;
+  readonly ingestedUntilMs?: number;
   /** Matches container.name, container.id (also by prefix of at least 4), service.name, or fluentd.tag (`*` as a wildcard). */
   readonly name?: string;
   /**
@@ -89,6 +96,13 @@ export interface StoreQuery {
   readonly order: 'oldest' | 'newest';
   /** Goes on after a document of the page before (its `sort`). */
   readonly after?: readonly (string | number)[];
+}
+
+/** At least one document; of several the bytes are bounded. */
+export interface StoredPage {
+  readonly documents: readonly StoredDocument[];
+  /** About what they take, as JSON. */
+  readonly bytes: number;
 }
 
 export interface StoredDocument {

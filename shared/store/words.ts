@@ -1,5 +1,6 @@
 // The rule by which both stores split text into words: lower case; runs of letters, digits and `_`; each CJK character
 // a word of its own (those languages have no spaces); all else separates. Marks (accents that follow their letter) belong to the run.
+// Of a very long word (base64, hex) only the beginning counts: an index takes no longer terms, and would refuse the whole document.
 //
 // Pure. The same rule is said three times: here for queries and for the embedded store, in elasticsearch/template.ts as an
 // analyzer, and in elasticsearch/attribute-pattern.ts for values that Elasticsearch keeps whole. The contract test holds them together.
@@ -8,7 +9,11 @@
 const SCRIPTS = String.raw`[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}]`;
 const CJK = String.raw`[[\p{L}\p{M}\p{N}]&&${SCRIPTS}]`;
 
-const WORD = new RegExp(String.raw`${CJK}|[[\p{L}\p{M}\p{N}_]--${SCRIPTS}]+`, 'gv');
+const IN_WORD = String.raw`[[\p{L}\p{M}\p{N}_]--${SCRIPTS}]`;
+
+const WORD = new RegExp(`${CJK}|${IN_WORD}+`, 'gv');
+const WORD_CHARACTER = new RegExp(`^${IN_WORD}`, 'v');
+const ASCII_IN_WORD = Uint8Array.from({ length: 0x80 }, (_, code) => (/\w/.test(String.fromCharCode(code)) ? 1 : 0));
 const CJK_CHARACTER = new RegExp(CJK, 'v');
 const CJK_CHARACTERS = new RegExp(CJK, 'gv');
 const CJK_ONLY = new RegExp(`^${CJK}+$`, 'v');
@@ -16,9 +21,50 @@ const CJK_ONLY = new RegExp(`^${CJK}+$`, 'v');
 // oxlint-disable-next-line no-control-regex
 const MAY_HOLD_CJK = /[^\u0000-\u10ff]/;
 
+/**
+ * Of a word, in UTF-16 units: at most three bytes of UTF-8 each. Lucene takes terms of 32,766 bytes, SQLite's index cuts them at 32,768.
+ * The same as `ignore_above` of attributes, so that none of their words is ever cut.
+ */
+export const WORD_MAX = 8191;
+
 /** The words of a text, in order, in lower case. */
 export function wordsOf(text: string): string[] {
-  return text.toLowerCase().match(WORD) ?? [];
+  return shortenWords(text.toLowerCase()).match(WORD) ?? [];
+}
+
+/** The text with all words cut to what counts of them. */
+export function shortenWords(text: string): string {
+  let shortened = '';
+  let taken = 0;
+  for (let start = 0; start + WORD_MAX < text.length;) {
+    // A word that is too long has nothing else in it up to its limit. Seen from there, ordinary text is told after a few characters.
+    const limit = start + WORD_MAX;
+    let at = limit;
+    while (at >= start && isInWord(text, at)) at--;
+    if (at >= start) {
+      start = at + 1;
+      continue;
+    }
+    let end = limit;
+    while (end < text.length && isInWord(text, end)) end++;
+    shortened += text.slice(taken, cutOf(text, limit));
+    taken = end;
+    start = end;
+  }
+  return taken === 0 ? text : shortened + text.slice(taken);
+}
+
+/** Where to cut instead of at `at`, so that no character is cut in two. */
+function cutOf(text: string, at: number): number {
+  return (text.codePointAt(at - 1) ?? 0) > 0xffff ? at - 1 : at;
+}
+
+/** Whether the character of which this unit is (a half of) belongs to a word of several. A regular expression of long runs overflows the stack. */
+function isInWord(text: string, at: number): boolean {
+  const unit = text.charCodeAt(at);
+  if (unit < 0x80) return ASCII_IN_WORD[unit] === 1;
+  const before = text.codePointAt(at - 1) ?? 0;
+  return WORD_CHARACTER.test(String.fromCodePoint(before > 0xffff ? before : (text.codePointAt(at) ?? 0)));
 }
 
 export function isCjk(word: string): boolean {

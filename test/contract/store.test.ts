@@ -404,6 +404,49 @@ function contract(stream: string, open: () => Promise<Opened>): void {
     }
   });
 
+  it('gives large documents in pages of bounded bytes, each once', async () => {
+    const { since, until, at } = day(17);
+    const sizes = [1, 3, 3, 3, 3, 3, 7, 1, 3, 0, 0, 0].map((mib) => mib * 1024 * 1024);
+    const documents = numbered(
+      sizes.map((size, i) => ({
+        '@timestamp': at(Math.floor(i / 4)),
+        message: `large ${'word '.repeat(size / 5)}`,
+        event: { sequence: 1, ingested: at(0) },
+      })),
+    );
+    for (const document of documents) assert.deepEqual(statuses(await write([document])), [201]);
+    for (const query of [{}, { text: 'large' }, { ingestedSinceMs: 0, ingestedUntilMs: Date.parse(until) }]) {
+      const ids: string[] = [];
+      for await (const page of opened.store.pages({ since, until, order: 'oldest', limit: 50, ...query })) {
+        assert(page.documents.length === 1 || page.bytes < 34 * 1024 * 1024, `${page.bytes} bytes`);
+        for (const { id } of page.documents) ids.push(id);
+      }
+      assert.deepEqual(ids.toSorted(), documents.map(({ id }) => id).toSorted(), JSON.stringify(query));
+    }
+  });
+
+  it('takes words of any length, and finds them by what was typed', async () => {
+    const { since, until, at } = day(18);
+    const words = ['x'.repeat(40_000), 'é'.repeat(20_000), '𝒳'.repeat(9000), 'y'.repeat(8192), 'z'.repeat(8191)];
+    const outcomes = await write(
+      numbered(words.map((word, i) => ({ '@timestamp': at(i), message: `before ${word} after` }))),
+    );
+    assert.deepEqual(statuses(outcomes), [201, 201, 201, 201, 201]);
+    assert.equal((await search({ since, until, text: 'before after' })).length, 5);
+    assert.deepEqual(await search({ since, until, name: 'x'.repeat(40_000) }), []);
+    for (const [i, word] of words.entries()) {
+      for (const text of [
+        word,
+        `"${word} after"`,
+        `${word.slice(0, 100)}*`,
+        ...(opened.splitsExactly ? [`${word}*`] : []),
+      ]) {
+        const ids = (await search({ since, until, text })).map(({ source }) => source['@timestamp']);
+        assert.deepEqual(ids, [at(i)], `${text.length} characters of ${word.slice(0, 2)}`);
+      }
+    }
+  });
+
   it('finds what was ingested since', async () => {
     const { since, until, at } = day(13);
     const ingested = Date.UTC(2026, 0, 1);
@@ -418,6 +461,8 @@ function contract(stream: string, open: () => Promise<Opened>): void {
     );
     assert.deepEqual(messages(await search({ since, until, ingestedSinceMs: ingested + 2 })), ['3', '2']);
     assert.deepEqual(messages(await search({ since, until, ingestedSinceMs: ingested + 4 })), []);
+    const between = { ingestedSinceMs: ingested + 1, ingestedUntilMs: ingested + 3 };
+    assert.deepEqual(messages(await search({ since, until, ...between })), ['2', '1']);
   });
 
   it('takes and gives 10,000 documents at once', async () => {

@@ -22,6 +22,7 @@ export function withStream(store: Store, name: string): Store {
     kind: store.kind,
     setup: () => store.setup(),
     ping: (signal) => store.ping(signal),
+    pages: (query, signal) => store.pages(query, signal),
     search: (query, signal) => store.search(query, signal),
     backingIndices: (_stream, signal) => store.backingIndices(name, signal),
     idsIn: (backing, ids, signal) => store.idsIn(backing, ids, signal),

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
-import type { BackingIndex, BulkOutcome, BulkRequest, Store, StoredDocument } from '#shared/store/store.ts';
+import type { BackingIndex, BulkOutcome, BulkRequest, Store, StoredDocument, StoredPage } from '#shared/store/store.ts';
 
 export type StoreFault =
   /** The whole request fails; nothing is written. */
@@ -87,6 +87,10 @@ export class MemoryStore implements Store {
     } finally {
       this.inFlight--;
     }
+  }
+
+  async *pages(): AsyncGenerator<StoredPage> {
+    yield* [];
   }
 
   search(): Promise<StoredDocument[]> {

@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { SluiceError } from '#shared/errors.ts';
-import type { BackingIndex, BulkOutcome, BulkRequest, Store, StoredDocument } from '#shared/store/store.ts';
+import type { BackingIndex, BulkOutcome, BulkRequest, Store, StoredDocument, StoredPage } from '#shared/store/store.ts';
 import type { Faults } from './faults.ts';
 import type { Written } from './oracle.ts';
 import type { SimProcess } from './process.ts';
@@ -247,6 +247,10 @@ export class SimStore implements Store {
     await this.#ask(signal);
     if (this.#server.isWithoutPipeline) return NO_PIPELINE;
     return this.#server.isBlocked ? BLOCKED : { status: 201 };
+  }
+
+  async *pages(): AsyncGenerator<StoredPage> {
+    yield* [];
   }
 
   search(): Promise<StoredDocument[]> {

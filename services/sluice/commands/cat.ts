@@ -52,6 +52,7 @@ export async function run(args: string[], { config, stdout, stderr, signal, cloc
   const safe = (line: string): string => (stdout.isTTY === true ? harmless(line) : line);
   for await (const record of queue.read({ topic, signal, ...range })) {
     if (output.closed) break;
+    if (record.timestampMs < (range.fromMs ?? -Infinity)) continue;
     if (topic === 'dead-letters') await output.write(safe(print.letter(record)));
     else await printRecord(record);
   }

@@ -2,10 +2,19 @@
 //
 // The order of `@timestamp` is no help (a document may come late), so it goes by `event.ingested`: each poll asks for what was
 // ingested up to an overlap before the latest that was seen, and leaves out the ids that were seen. Several indexers, their
-// clocks, and the time until a written document can be found must fit into the overlap. The clock of this machine plays no part.
+// clocks, and the time until a written document can be found must fit into the overlap.
 //
-// Guarantees: nothing twice; nothing missed that is found within OVERLAP_MS of documents ingested after it.
+// One indexer's clock may be ahead by more. Then the latest is not where the others are: they are where this machine's clock is.
+//
+//        now                                  latest
+//   |─ near ─|············ gap ············|─ far ─►      each poll asks for both ends, one of several for the newest of the gap
+//
+// Where this machine's clock is wrong instead, the near end is empty, and the far one has what is new.
+//
+// Guarantees: nothing twice; nothing missed that is found within OVERLAP_MS of documents ingested after it, where the clock that ingested
+// it is right. Of more than SEEN_MAX documents ahead of this machine's clock the first may come again, when it has got there.
 
+import type { Clock } from '#shared/clock.ts';
 import type { Store, StoredDocument, StoreQuery } from '#shared/store/store.ts';
 import { ingestedMs } from '../output/document-text.ts';
 
@@ -16,7 +25,10 @@ const POLLS_PER_OVERLAP = 10;
 const SHORT_OVERLAP_MS = 3000;
 /** The ten polls between two long ones must not eat into the overlap. */
 const LONG_OVERLAP_MS = OVERLAP_MS + 3000;
-const PAGE = 1000;
+/** Ids that are kept at most: some hundred MB. Without clocks that are wrong it would be 70,000 documents a second. */
+const SEEN_MAX = 1_000_000;
+/** Of the gap, looked at by a poll: what is new there has the latest times. */
+const GAP_DOCUMENTS = 5000;
 
 /** What does not change from poll to poll: name, text, bounds of time. */
 export type Followed = Pick<StoreQuery, 'name' | 'text' | 'since' | 'until'>;
@@ -24,21 +36,31 @@ export type Followed = Pick<StoreQuery, 'name' | 'text' | 'since' | 'until'>;
 export class Follower {
   readonly #store: Store;
   readonly #query: Followed;
-  /** Id → event.ingested, of all within the overlap. */
+  readonly #clock: Clock;
+  /** Id → event.ingested, of all that a poll may meet again. */
   readonly #seen = new Map<string, number>();
   #latestMs = 0;
+  /** The latest, but not ahead of this machine's clock. Never goes back, since what lies before may be forgotten. */
+  #nearMs = 0;
   #polls = 0;
 
-  constructor(store: Store, query: Followed) {
+  constructor(store: Store, query: Followed, clock: Clock) {
     this.#store = store;
     this.#query = query;
+    this.#clock = clock;
+  }
+
+  /** By how much what is in the store is ahead of this machine's clock. */
+  get aheadMs(): number {
+    return Math.max(0, this.#latestMs - this.#clock.epochMs());
   }
 
   /** Takes all that is in the store by now as seen. `newest`: the last document of the query, if there is one. */
   async begin(newest: StoredDocument | undefined, signal: AbortSignal): Promise<void> {
     if (newest === undefined) return;
     this.#latestMs = ingestedMs(newest);
-    for await (const _ of this.#unseen(LONG_OVERLAP_MS, signal));
+    const all = { ingestedSinceMs: this.#near() - LONG_OVERLAP_MS, order: 'newest', limit: SEEN_MAX / 2 } as const;
+    for await (const _ of this.#unseen(all, signal));
   }
 
   /** Takes a document that was shown otherwise as seen. Returns whether it was not. */
@@ -47,33 +69,51 @@ export class Follower {
     if (ingested > this.#latestMs) this.#latestMs = ingested;
     if (this.#seen.has(document.id)) return false;
     this.#seen.set(document.id, ingested);
+    if (this.#seen.size > SEEN_MAX) this.#forget(SEEN_MAX / 2);
     return true;
   }
 
   /** Pages of what is new, each in order of time. */
   async *poll(signal: AbortSignal): AsyncGenerator<StoredDocument[]> {
     const long = this.#polls++ % POLLS_PER_OVERLAP === 0;
-    yield* this.#unseen(long ? LONG_OVERLAP_MS : SHORT_OVERLAP_MS, signal);
-    if (long) this.#forget();
+    const overlapMs = long ? LONG_OVERLAP_MS : SHORT_OVERLAP_MS;
+    const nearMs = this.#near();
+    const nearEndMs = nearMs + OVERLAP_MS;
+    const farMs = this.#latestMs - overlapMs;
+    const oldest = { order: 'oldest', limit: Infinity } as const;
+    if (farMs <= nearEndMs) yield* this.#unseen({ ...oldest, ingestedSinceMs: nearMs - overlapMs }, signal);
+    else {
+      // Where the others are is not known to the second.
+      const near = { ingestedSinceMs: nearMs - LONG_OVERLAP_MS, ingestedUntilMs: nearEndMs };
+      yield* this.#unseen({ ...oldest, ...near }, signal);
+      const gap = { ingestedSinceMs: nearEndMs, ingestedUntilMs: farMs };
+      if (long) yield* this.#unseen({ order: 'newest', limit: GAP_DOCUMENTS, ...gap }, signal);
+      yield* this.#unseen({ ...oldest, ingestedSinceMs: farMs }, signal);
+    }
+    if (long) this.#forget(SEEN_MAX);
   }
 
-  async *#unseen(overlapMs: number, signal: AbortSignal): AsyncGenerator<StoredDocument[]> {
+  async *#unseen(range: Omit<StoreQuery, keyof Followed>, signal: AbortSignal): AsyncGenerator<StoredDocument[]> {
     // Nothing was ever found: then whatever is found is new.
-    const ingestedSinceMs = Math.max(0, this.#latestMs - overlapMs);
-    const query: StoreQuery = { ...this.#query, ingestedSinceMs, order: 'oldest', limit: PAGE };
-    let page = await this.#store.search(query, signal);
-    for (;;) {
-      const unseen = page.filter((document) => this.see(document));
-      if (unseen.length > 0) yield unseen;
-      const last = page.at(-1);
-      if (last === undefined || page.length < PAGE) return;
-      page = await this.#store.search({ ...query, after: last.sort }, signal);
+    const ingestedSinceMs = Math.max(0, range.ingestedSinceMs ?? 0);
+    for await (const { documents } of this.#store.pages({ ...this.#query, ...range, ingestedSinceMs }, signal)) {
+      const unseen = documents.filter((document) => this.see(document));
+      if (unseen.length > 0) yield range.order === 'oldest' ? unseen : unseen.toReversed();
     }
   }
 
-  /** Ids that no later poll can meet. */
-  #forget(): void {
-    const before = this.#latestMs - LONG_OVERLAP_MS;
+  #near(): number {
+    this.#nearMs = Math.max(this.#nearMs, Math.min(this.#latestMs, this.#clock.epochMs()));
+    return this.#nearMs;
+  }
+
+  /** Ids that no later poll can meet; and of more than `idsMax` those that have been known for longest. */
+  #forget(idsMax: number): void {
+    const before = this.#near() - LONG_OVERLAP_MS;
     for (const [id, ingested] of this.#seen) if (ingested < before) this.#seen.delete(id);
+    for (const id of this.#seen.keys()) {
+      if (this.#seen.size <= idsMax) break;
+      this.#seen.delete(id);
+    }
   }
 }

@@ -9,6 +9,7 @@ import type { CommandContext } from '../command.ts';
 import { LogPrinter } from '../output/log-printer.ts';
 import { Output } from '../output/output.ts';
 import { Follower, type Followed } from './follow.ts';
+import { lastPages } from './last-pages.ts';
 import { timeArgument } from './time-argument.ts';
 
 export const help = `Usage: sluice logs [NAME] [OPTIONS]
@@ -38,7 +39,6 @@ const OPTIONS = {
   json: { type: 'boolean', default: false },
 } as const;
 
-const PAGE = 1000;
 const POLL_MS = 250;
 /** Between polls of a store that takes long to answer: as many times as long. */
 const REST = 3;
@@ -138,16 +138,13 @@ interface Reading {
 async function* existing(store: Store, wanted: Wanted, { signal, output }: Reading): AsyncGenerator<StoredDocument[]> {
   const { query, tail } = wanted;
   if (tail === 0) return;
-  if (tail !== Infinity) {
-    yield (await store.search({ ...query, order: 'newest', limit: tail }, signal)).toReversed();
-    return;
-  }
-  let page = await store.search({ ...query, order: 'oldest', limit: PAGE }, signal);
-  while (page.length > 0 && !output.closed) {
-    yield page;
-    const last = page.at(-1);
-    if (last === undefined || page.length < PAGE) return;
-    page = await store.search({ ...query, order: 'oldest', limit: PAGE, after: last.sort }, signal);
+  const pages =
+    tail === Infinity
+      ? store.pages({ ...query, order: 'oldest', limit: Infinity }, signal)
+      : lastPages(store, { ...query, limit: tail }, signal);
+  for await (const { documents } of pages) {
+    yield [...documents];
+    if (output.closed) return;
   }
 }
 
@@ -160,7 +157,7 @@ interface Following {
 async function follow(store: Store, wanted: Wanted, { context, output, printer }: Following): Promise<void> {
   const { signal, clock } = context;
   const { query } = wanted;
-  const follower = new Follower(store, query);
+  const follower = new Follower(store, query, clock);
   // First what is there is taken as seen, then it is shown: what comes between the two is shown now or by a poll, never missed.
   const [newest] = await store.search({ ...query, order: 'newest', limit: 1 }, signal);
   await follower.begin(newest, signal);
@@ -172,6 +169,7 @@ async function follow(store: Store, wanted: Wanted, { context, output, printer }
     await printer.print(page);
   }
   let told = '';
+  let isAheadTold = false;
   while (!output.closed) {
     const before = clock.monotonicMs();
     // A last look after the end of the time that was asked for, when all of it can be found.
@@ -185,9 +183,21 @@ async function follow(store: Store, wanted: Wanted, { context, output, printer }
       if (reason !== told) await output.write(`sluice: ${harmless(reason)}; still trying\n`, output.stderr);
       told = reason;
     }
+    if (follower.aheadMs > AHEAD_MS && !isAheadTold) {
+      isAheadTold = true;
+      await output.write(aheadText(follower.aheadMs), output.stderr);
+    }
     if (last) return;
     await clock.sleep(Math.max(POLL_MS, REST * (clock.monotonicMs() - before)), signal);
   }
+}
+
+/** Less is no trouble: see follow.ts. */
+const AHEAD_MS = 60_000;
+
+function aheadText(aheadMs: number): string {
+  const by = `${Math.round(aheadMs / 60_000)} minutes ahead of this machine's clock`;
+  return `sluice: event.ingested in the store is ${by}, so lines may come late; set the clocks of the indexers, or this one\n`;
 }
 
 /** How long after `--until` documents of before may still turn up. */

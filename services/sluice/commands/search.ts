@@ -37,8 +37,6 @@ const OPTIONS = {
   json: { type: 'boolean', default: false },
 } as const;
 
-const PAGE = 1000;
-
 export async function run(args: string[], context: CommandContext): Promise<number> {
   const { values, positionals } = parseArgs({ args, options: OPTIONS, allowPositionals: true });
   if (positionals.length === 0)
@@ -53,23 +51,20 @@ export async function run(args: string[], context: CommandContext): Promise<numb
     ...(values.until === undefined ? {} : { until: timeArgument('--until', values.until, nowMs) }),
   };
   const output = new Output(context);
-  let left = countArgument('--limit', values.limit);
+  const limit = countArgument('--limit', values.limit);
+  let left = limit;
   await using store = await openStore(config, { readOnly: true, clock });
   try {
-    let page: StoredDocument[] = [];
-    do {
-      const after = page.at(-1)?.sort;
-      const limit = Math.min(PAGE, left);
-      page = await store.search({ ...query, limit, ...(after === undefined ? {} : { after }) }, signal);
-      const toTerminal = output.stdout.isTTY === true;
+    const toTerminal = output.stdout.isTTY === true;
+    for await (const { documents } of store.pages({ ...query, limit }, signal)) {
       await output.write(
-        page
+        documents
           .map((document) => (values.json ? jsonLine(document, output.stdout) : resultLine(document, toTerminal)))
           .join(''),
       );
-      left -= page.length;
-      if (page.length < limit) break;
-    } while (left > 0 && !output.closed);
+      left -= documents.length;
+      if (output.closed) break;
+    }
     if (left === 0 && output.stderr.isTTY === true) await output.write('(there may be more: -n)\n', output.stderr);
     return 0;
   } catch (error) {

@@ -183,15 +183,17 @@ export class EmbeddedQueue implements Queue {
 
   async *read(options: ReadOptions): AsyncGenerator<FetchedRecord, void, void> {
     const { topic, signal, fromMs, toMs = Number.POSITIVE_INFINITY } = options;
-    const { first, end } = await this.#thread.call('bounds', topic);
-    let offset = fromMs === undefined ? first : await this.#thread.call('offsetAt', { topic, timeMs: fromMs });
+    const { first, end } = await this.#thread.call('between', { topic, fromMs, toMs: options.toMs });
+    let offset = first;
     while (offset < end) {
       signal?.throwIfAborted();
       const { frames } = await this.#thread.call('fetch', { topic, offset, bytesMax: READ_BYTES });
       for (const record of fetchedRecords(frames)) {
-        if (record.offset >= end || record.timestampMs >= toMs) return;
-        yield topic === 'dead-letters' ? await unpackedLetter(record) : record;
+        if (record.offset >= end) return;
         offset = record.offset + 1;
+        // After the clock was set back.
+        if (record.timestampMs >= toMs) continue;
+        yield topic === 'dead-letters' ? await unpackedLetter(record) : record;
       }
       if (frames.length === 0) return;
     }

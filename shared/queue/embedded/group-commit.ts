@@ -119,7 +119,9 @@ export class GroupCommit {
     const bytes = logs.length;
     const letterAppends = appends.map(({ letters }) => letters).filter((letters) => letters !== null);
     try {
-      const write = { nowMs: this.#options.clock.epochMs(), logs, deadLetters, letterAppends, commits };
+      const { clock } = this.#options;
+      const now = { epochMs: clock.epochMs(), monotonicMs: clock.monotonicMs() };
+      const write = { now, logs, deadLetters, letterAppends, commits };
       const written = await this.#thread.call('write', write, [logs.buffer, deadLetters.buffer]);
       const { refused, isCommitted, end } = written;
       this.#options.written(end, refused, bytes);

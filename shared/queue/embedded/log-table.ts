@@ -1,12 +1,16 @@
-// One topic of the log: a table of records by offset. Times never go back from one record to the next, even if the
-// clock does, so that a time can be found by bisection.
+// One topic of the log: a table of records by offset, with the times at which they came (append-times.ts, time-runs.ts).
 
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
+import type { Moment } from '#shared/sqlite/passed-time.ts';
+import { AppendTimes } from './append-times.ts';
 import type { Stored } from './frames.ts';
+import { TimeRuns } from './time-runs.ts';
 
 // One removal is bounded, so that appends do not wait long behind it and the WAL stays small.
 const REMOVED_RECORDS_MAX = 512;
 const REMOVED_BYTES_MAX = 4 * 1024 * 1024;
+/** Headers that are read at once, and those of one record beyond: each may list many batches. */
+const HEADS_BYTES_MAX = 4 * 1024 * 1024;
 
 export class LogTable {
   readonly #readOnly: boolean;
@@ -18,8 +22,10 @@ export class LogTable {
   readonly #oldest: StatementSync;
   readonly #delete: StatementSync;
   readonly #deleteOne: StatementSync;
+  readonly #timeBefore: StatementSync;
+  readonly #runs: TimeRuns;
+  readonly #times = new AppendTimes();
   #end = 0;
-  #lastMs = 0;
 
   /** `name` is one of ours, never a user's. */
   constructor(database: DatabaseSync, name: 'logs' | 'dead_letters', readOnly: boolean) {
@@ -32,11 +38,24 @@ export class LogTable {
       "SELECT offset, time, headers, x'' AS value FROM $table WHERE offset >= ? ORDER BY offset LIMIT ?",
     );
     this.#timeFrom = prepare('SELECT offset, time FROM $table WHERE offset >= ? ORDER BY offset LIMIT 1');
+    this.#timeBefore = prepare('SELECT time FROM $table WHERE offset < ? ORDER BY offset DESC LIMIT 1');
     this.#oldest = prepare(
       `SELECT offset, length(value) AS bytes FROM $table WHERE offset < ? ORDER BY offset LIMIT ${REMOVED_RECORDS_MAX}`,
     );
     this.#deleteOne = prepare('DELETE FROM $table WHERE offset = ?');
     this.#delete = prepare('DELETE FROM $table WHERE offset < ?');
+    this.#runs = new TimeRuns(database, name, {
+      first: () => this.first(),
+      end: () => this.end(),
+      from: (offset) => {
+        const row = this.#timeFrom.get(offset);
+        return row === undefined ? null : { offset: Number(row['offset']), timeMs: Number(row['time']) };
+      },
+      before: (offset) => {
+        const row = this.#timeBefore.get(offset);
+        return row === undefined ? null : { timeMs: Number(row['time']) };
+      },
+    });
     this.reload();
   }
 
@@ -45,7 +64,7 @@ export class LogTable {
     const last = this.#bounds.get()?.['last'];
     this.#end = typeof last === 'number' ? last + 1 : 0;
     const row = this.#timeFrom.get(this.#end - 1);
-    this.#lastMs = row === undefined ? 0 : Number(row['time']);
+    this.#times.reset(row === undefined ? 0 : Number(row['time']));
   }
 
   first(): number {
@@ -58,10 +77,16 @@ export class LogTable {
     return this.#end;
   }
 
-  append(records: readonly Stored[], nowMs: number): void {
+  /** What the clocks show now. To be told now and then. */
+  see(now: Moment): void {
+    this.#times.see(now);
+  }
+
+  append(records: readonly Stored[], now: Moment): void {
     if (records.length === 0) return;
-    this.#lastMs = Math.max(this.#lastMs, Math.floor(nowMs));
-    for (const { headers, value } of records) this.#insert.run(this.#end++, this.#lastMs, headers, value);
+    const { timeMs, isAnew } = this.#times.next(now);
+    if (isAnew) this.#runs.begin(this.#end);
+    for (const { headers, value } of records) this.#insert.run(this.#end++, timeMs, headers, value);
   }
 
   fetch(from: number, bytesMax: number): Stored[] {
@@ -77,26 +102,32 @@ export class LogTable {
     return records;
   }
 
-  /** Records with their values left out: most of the pages are not read. */
+  /** Records with their values left out: most of the pages are not read. At least one, and no more than so many bytes. */
   heads(from: number, records: number): Stored[] {
-    return this.#heads.all(from, records).map(storedOf);
-  }
-
-  offsetAt(timeMs: number): number {
-    let low = this.first();
-    let high = this.end();
-    while (low < high) {
-      const middle = low + Math.floor((high - low) / 2);
-      const row = this.#timeFrom.get(middle);
-      if (row === undefined || Number(row['time']) >= timeMs) high = middle;
-      else low = Number(row['offset']) + 1;
+    const heads: Stored[] = [];
+    let bytes = 0;
+    for (const row of this.#heads.iterate(from, records)) {
+      const head = storedOf(row);
+      heads.push(head);
+      bytes += head.headers.length;
+      if (bytes >= HEADS_BYTES_MAX) break;
     }
-    return low;
+    return heads;
   }
 
-  timeAt(offset: number): number | null {
-    const time = this.#timeFrom.get(offset)?.['time'];
-    return time === undefined ? null : Number(time);
+  /** The first record at or after the time; the end where there is none. */
+  offsetAt(timeMs: number): number {
+    return this.#runs.offsetAt(timeMs);
+  }
+
+  /** The offset from which on all records are at or after the time. */
+  endBefore(timeMs: number): number {
+    return this.#runs.endBefore(timeMs);
+  }
+
+  /** By when the first record at or after the offset was there; null where there is none. */
+  thereSince(offset: number): number | null {
+    return this.#runs.thereSince(offset);
   }
 
   /** Removes the oldest records below `before`, a bounded number; never the last one. */
@@ -110,7 +141,10 @@ export class LogTable {
       removed++;
       bytes += Number(row['bytes']);
     }
-    if (removed > 0) this.#delete.run(next);
+    if (removed > 0) {
+      this.#delete.run(next);
+      this.#runs.removedUpTo(this.first());
+    }
     return removed;
   }
 

@@ -43,7 +43,7 @@ export type Notice =
 
 /** A transaction with its records packed, see frames.ts. */
 export interface PackedWrite {
-  readonly nowMs: number;
+  readonly now: Moment;
   readonly logs: Uint8Array<ArrayBuffer>;
   readonly deadLetters: Uint8Array<ArrayBuffer>;
   readonly letterAppends: Write['letterAppends'];
@@ -64,7 +64,11 @@ export interface LogMethods {
   probe(argument: null): void;
   tend(moment: Moment): boolean;
   bounds(topic: Topic): { first: number; end: number };
-  offsetAt(at: { topic: Topic; timeMs: number }): number;
+  /** What a topic has that came between the times, and perhaps more within: records from `first` on, before `end`. */
+  between(times: { topic: Topic; fromMs?: number | undefined; toMs?: number | undefined }): {
+    first: number;
+    end: number;
+  };
   fetch(from: { topic: Topic; offset: number; bytesMax: number }): Moved<Fetched>;
   /** So many records without their values. */
   heads(from: { topic: Topic; offset: number; records: number }): Moved<Fetched>;
@@ -72,7 +76,7 @@ export interface LogMethods {
   join(group: string): { next: number; end: number };
   /** As `join`, for who reads from there on; see SqliteLog.begin. */
   begin(group: string): { next: number; tries: number };
-  /** Where the group stands, without a trace. `oldestMs`: append time of its next record; null when caught up. */
+  /** Where the group stands, without a trace. `oldestMs`: by when its next record was there; null when caught up. */
   standOf(group: string): { low: number; high: number; next: number; oldestMs: number | null };
   /** Removes these records of the logs. */
   forget(offsets: readonly number[]): void;
@@ -261,7 +265,11 @@ function methodsOf(keeper: LogKeeper): LogMethods {
       return keeper.do((log) => log.tend(moment));
     },
     bounds: (topic) => keeper.do((log) => ({ first: log.first(topic), end: log.end(topic) })),
-    offsetAt: ({ topic, timeMs }) => keeper.do((log) => log.offsetAt(topic, timeMs)),
+    between: ({ topic, fromMs, toMs }) =>
+      keeper.do((log) => ({
+        first: fromMs === undefined ? log.first(topic) : log.offsetAt(topic, fromMs),
+        end: toMs === undefined ? log.end(topic) : log.endBefore(topic, toMs),
+      })),
     fetch: ({ topic, offset, bytesMax }) =>
       keeper.do((log) => fetched(log.fetch(topic, offset, bytesMax), log.end(topic))),
     heads: ({ topic, offset, records }) =>
@@ -274,7 +282,7 @@ function methodsOf(keeper: LogKeeper): LogMethods {
     standOf: (group) =>
       keeper.do((log) => {
         const next = log.next(group);
-        return { low: log.first('logs'), high: log.end('logs'), next, oldestMs: log.timeAt('logs', next) };
+        return { low: log.first('logs'), high: log.end('logs'), next, oldestMs: log.thereSince('logs', next) };
       }),
     forget: (offsets) => keeper.do((log) => log.forget(offsets)),
     bytesHeld: () => keeper.do((log) => log.bytesHeld),

@@ -20,6 +20,7 @@ import { GroupOffsets } from './group-offsets.ts';
 import { LogSpace, NO_SPACE } from './log-space.ts';
 import { LogTable } from './log-table.ts';
 import type { Stored } from './frames.ts';
+import { prepareLog } from './log-schema.ts';
 
 export type Topic = 'logs' | 'dead-letters';
 
@@ -38,7 +39,7 @@ export interface LogOptions {
 
 /** One transaction. */
 export interface Write {
-  readonly nowMs: number;
+  readonly now: Moment;
   readonly logs: readonly Stored[];
   readonly deadLetters: readonly Stored[];
   /** What of `deadLetters` is held together or not at all, in their order. */
@@ -61,15 +62,6 @@ export type LettersRefused = { readonly budget: LetterRefusal } | { readonly spa
 
 // Kafka's topic of dead letters is set up with the same age.
 const DEAD_LETTERS_KEPT_MS = 7 * 86_400_000;
-
-const FORMAT = 1;
-
-// Larger than SQLite's 4 KiB: large records need fewer overflow pages, while a commit of one small record still writes little.
-const PAGE_BYTES = 8192;
-
-// One WAL of this size is copied into the file at a time; it is cut back when a burst made it larger.
-const WAL_PAGES = 512;
-const WAL_KEPT_BYTES = 8 * 1024 * 1024;
 
 export class SqliteLog implements Disposable {
   readonly #database: DatabaseSync;
@@ -121,9 +113,14 @@ export class SqliteLog implements Disposable {
     return this.#tables[topic].offsetAt(timeMs);
   }
 
-  /** Append time of the first record at or after the offset, ms since the epoch; null if there is none. */
-  timeAt(topic: Topic, offset: number): number | null {
-    return this.#tables[topic].timeAt(offset);
+  /** The offset from which on no record is before the time. */
+  endBefore(topic: Topic, timeMs: number): number {
+    return this.#tables[topic].endBefore(timeMs);
+  }
+
+  /** By when the first record at or after the offset was there, ms since the epoch; null if there is none. */
+  thereSince(topic: Topic, offset: number): number | null {
+    return this.#tables[topic].thereSince(offset);
   }
 
   /** Records from `from` on, at least one if there is any, else as many as fit in `bytesMax`. */
@@ -184,9 +181,9 @@ export class SqliteLog implements Disposable {
         return this.#commitOnly(commits, refusedAll(unwritable, letters.refused));
       }
       this.#transact(() => {
-        this.#tables.logs.append(taken, write.nowMs);
+        this.#tables.logs.append(taken, write.now);
         const first = this.#tables['dead-letters'].end();
-        this.#tables['dead-letters'].append(letters.records, write.nowMs);
+        this.#tables['dead-letters'].append(letters.records, write.now);
         this.#letters.append(first, letters);
         this.#groups.commit(commits);
       });
@@ -308,6 +305,7 @@ export class SqliteLog implements Disposable {
     const ages = this.#ages;
     if (ages === null) return;
     this.#passedMs = ages.time.at(moment);
+    for (const table of Object.values(this.#tables)) table.see(moment);
     const due = (['logs', 'dead-letters'] as const).filter(
       (topic) =>
         ages[topic].isDue(this.end(topic) - 1, this.#passedMs) && (topic !== 'logs' || this.#options.retentionMs > 0),
@@ -330,33 +328,6 @@ export class SqliteLog implements Disposable {
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
       throw error;
     }
-  }
-}
-
-function prepareLog(database: DatabaseSync): void {
-  database.exec(`
-    PRAGMA page_size = ${PAGE_BYTES};
-    PRAGMA auto_vacuum = INCREMENTAL;
-    PRAGMA journal_mode = WAL;
-    PRAGMA synchronous = FULL;
-    PRAGMA wal_autocheckpoint = ${WAL_PAGES};
-    PRAGMA journal_size_limit = ${WAL_KEPT_BYTES};
-    PRAGMA cache_size = -4096;
-    CREATE TABLE IF NOT EXISTS logs (
-      offset INTEGER PRIMARY KEY, time INTEGER NOT NULL, headers BLOB NOT NULL, value BLOB NOT NULL) STRICT;
-    CREATE TABLE IF NOT EXISTS dead_letters (
-      offset INTEGER PRIMARY KEY, time INTEGER NOT NULL, headers BLOB NOT NULL, value BLOB NOT NULL) STRICT;
-    CREATE TABLE IF NOT EXISTS group_offsets (name TEXT PRIMARY KEY, next INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-  `);
-  // A log of an earlier version has groups that it does not know when they were seen.
-  const column = database.prepare("SELECT 1 FROM pragma_table_info('group_offsets') WHERE name = ?");
-  if (column.get('seen') === undefined) database.exec('ALTER TABLE group_offsets ADD COLUMN seen INTEGER');
-  if (column.get('tries') === undefined) {
-    database.exec('ALTER TABLE group_offsets ADD COLUMN tries INTEGER NOT NULL DEFAULT 0');
-  }
-  // Opening a log that is there writes nothing: it must be possible on a full device, or nothing could ever be taken out of it.
-  if (database.prepare('PRAGMA user_version').get()?.['user_version'] !== FORMAT) {
-    database.exec(`PRAGMA user_version = ${FORMAT}`);
   }
 }
 

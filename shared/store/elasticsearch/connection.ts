@@ -30,6 +30,8 @@ export interface HttpRequest {
   readonly body?: Buffer | string;
   readonly contentType?: string;
   readonly timeoutMs: number;
+  /** A longer answer rejects with AnswerTooLong; one that is longer than any should be, with store_timeout. */
+  readonly answerBytesMax?: number;
   /** Its abort rejects with its reason. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -39,11 +41,18 @@ export interface HttpAnswer {
   readonly text: string;
 }
 
-/** No answer of Elasticsearch to what we ask is longer; the largest is a page of a search. */
-const ANSWER_BYTES_MAX = 256 * 1024 * 1024;
+/** No answer of Elasticsearch to what we ask is longer. A document is less than a request may be: 100 MiB by default. */
+export const ANSWER_BYTES_MAX = 256 * 1024 * 1024;
 /** Shorter than the idle limits of common load balancers, so that we close first. */
 const KEEP_ALIVE_MS = 50_000;
 const RESET = /socket hang up|ECONNRESET|EPIPE|^(read|write) |Response aborted|Connection closed/;
+
+/** The answer has more bytes than the request takes: less must be asked for. */
+export class AnswerTooLong extends Error {
+  constructor(bytesMax: number) {
+    super(`the answer is longer than ${bytesMax} bytes`);
+  }
+}
 
 export class Connection implements AsyncDisposable {
   readonly #client: Client;
@@ -67,12 +76,13 @@ export class Connection implements AsyncDisposable {
       );
       answered = true;
       // The client heeds the signal until the headers are there.
-      const text = await readText(addAbortSignal(signal, body));
+      const text = await readText(addAbortSignal(signal, body), request.answerBytesMax ?? ANSWER_BYTES_MAX);
       // The client does this only for answers that it reads itself.
       if (meta.connection !== null) this.#client.connectionPool.markAlive(meta.connection);
       return { status: statusCode, text };
     } catch (error) {
       request.signal?.throwIfAborted();
+      if (error instanceof AnswerTooLong && request.answerBytesMax !== undefined) throw error;
       throw failureOf(error, { timedOut: deadline.aborted, answered, timeoutMs: request.timeoutMs });
     }
   }
@@ -137,12 +147,12 @@ function headersOf(request: HttpRequest): Record<string, string> {
   return headers;
 }
 
-async function readText(body: AsyncIterable<Buffer>): Promise<string> {
+async function readText(body: AsyncIterable<Buffer>, bytesMax: number): Promise<string> {
   const pieces: Buffer[] = [];
   let bytes = 0;
   for await (const piece of body) {
     bytes += piece.length;
-    if (bytes > ANSWER_BYTES_MAX) throw new Error(`the answer is longer than ${ANSWER_BYTES_MAX} bytes`);
+    if (bytes > bytesMax) throw new AnswerTooLong(bytesMax);
     pieces.push(piece);
   }
   return Buffer.concat(pieces, bytes).toString('utf8');

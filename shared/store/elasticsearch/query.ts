@@ -8,6 +8,7 @@ import { clampInstant, formatInstant, parseInstant } from '../instant.ts';
 import { parseQueryText, type TextPart } from '../query-text.ts';
 import type { StoreQuery } from '../store.ts';
 import { attributePattern } from './attribute-pattern.ts';
+import { ATTRIBUTE_MAX, KEYWORD_MAX } from './template.ts';
 
 type Clause = Record<string, unknown>;
 
@@ -46,7 +47,8 @@ function filters(query: StoreQuery, options: SearchOptions): Clause[] {
   };
   if (Object.keys(range).length > 0) clauses.push({ range: { '@timestamp': range } });
   if (query.ingestedSinceMs !== undefined) {
-    clauses.push({ range: { 'event.ingested': { gte: query.ingestedSinceMs, format: 'epoch_millis' } } });
+    const until = query.ingestedUntilMs === undefined ? {} : { lt: query.ingestedUntilMs };
+    clauses.push({ range: { 'event.ingested': { gte: query.ingestedSinceMs, ...until, format: 'epoch_millis' } } });
   }
   if (query.name !== undefined) clauses.push(anyOf(nameClauses(query.name)));
   for (const part of parseQueryText(query.text ?? '')) clauses.push(anyOf(textClauses(part, options)));
@@ -62,6 +64,7 @@ function bound(text: string): string {
 const anyOf = (should: readonly Clause[]): Clause => ({ bool: { should, minimum_should_match: 1 } });
 
 function nameClauses(name: string): Clause[] {
+  if (name.length > KEYWORD_MAX) return [{ match_none: {} }];
   const fields = ['container.name', 'service.name', 'fluentd.tag'];
   if (name.includes('*')) {
     const value = name.replaceAll(/[\\?]/g, String.raw`\$&`);
@@ -75,9 +78,10 @@ function nameClauses(name: string): Clause[] {
 function textClauses(part: TextPart, options: SearchOptions): Clause[] {
   const clauses = [messageClause(part)];
   const pattern = options.cheapOnly ? null : attributePattern(part);
-  // Where no pattern may be used, a value is still found whole.
-  if (pattern === null) clauses.push({ term: { attributes: part.raw } });
-  else clauses.push({ regexp: { attributes: { value: pattern, case_insensitive: true } } });
+  // Where no pattern may be used, a value is still found whole. Of a longer term than any the server would complain.
+  if (pattern === null) {
+    if (part.raw.length <= ATTRIBUTE_MAX) clauses.push({ term: { attributes: part.raw } });
+  } else clauses.push({ regexp: { attributes: { value: pattern, case_insensitive: true } } });
   return clauses;
 }
 

@@ -7,10 +7,20 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import { parseExactJson } from '../exact-json.ts';
-import type { BackingIndex, BulkOutcome, BulkRequest, Store, StoredDocument, StoreQuery } from '../store.ts';
+import { allOf, PAGE_BYTES, pagesOf, type ReadPage } from '../pages.ts';
+import type {
+  BackingIndex,
+  BulkOutcome,
+  BulkRequest,
+  Store,
+  StoredDocument,
+  StoredPage,
+  StoreQuery,
+} from '../store.ts';
 import { BackingIndices } from './backing-indices.ts';
 import { bulkOutcomes, isObject, requestFailure } from './bulk-answer.ts';
-import { Connection, type ConnectionOptions } from './connection.ts';
+import { ANSWER_BYTES_MAX, AnswerTooLong, Connection, type ConnectionOptions, type HttpAnswer } from './connection.ts';
+import { PageSize } from './page-size.ts';
 import { searchBody } from './query.ts';
 import { setUp } from './setup.ts';
 import { STREAM_PATTERNS } from './template.ts';
@@ -26,8 +36,10 @@ const BULK_PATH =
   '/_bulk?require_data_stream=true&filter_path=errors,items.*._index,items.*.status,items.*.error,items.*.failure_store';
 const PING_TIMEOUT_MS = 5000;
 const SEARCH_TIMEOUT_MS = 60_000;
-/** Hits of one request; a longer search is made of several. */
-const PAGE = 1000;
+/** Of an answer with several documents. What is longer is asked for again in smaller pages. */
+const PAGE_BYTES_MAX = 4 * PAGE_BYTES;
+/** The answer was too much for the server: its memory is guarded by this. */
+const TOO_MUCH = 'circuit_breaking_exception';
 
 export class ElasticsearchStore implements Store {
   readonly kind = 'elasticsearch';
@@ -35,6 +47,7 @@ export class ElasticsearchStore implements Store {
   readonly #options: ElasticsearchStoreOptions;
   readonly #searchPath: string;
   readonly #backing: BackingIndices;
+  readonly #pageSize = new PageSize();
   #cheapOnly = false;
 
   constructor(options: ElasticsearchStoreOptions) {
@@ -75,17 +88,19 @@ export class ElasticsearchStore implements Store {
     return bulkOutcomes(answer.status, answer.text, items.length);
   }
 
-  async search(query: StoreQuery, signal?: AbortSignal): Promise<StoredDocument[]> {
-    const found: StoredDocument[] = [];
-    let after = query.after;
-    while (found.length < query.limit) {
-      const size = Math.min(PAGE, query.limit - found.length);
-      const page = await this.#page({ ...query, ...(after === undefined ? {} : { after }) }, size, signal);
-      for (const document of page) found.push(document);
-      after = page.at(-1)?.sort;
-      if (page.length < size) break;
-    }
-    return found;
+  pages(query: StoreQuery, signal?: AbortSignal): AsyncGenerator<StoredPage, void, void> {
+    return pagesOf(query, async (step) => {
+      for (;;) {
+        const size = Math.min(step.limit, this.#pageSize.documents);
+        const page = await this.#page(step, size, signal);
+        if (page !== null) return page;
+        if (!this.#pageSize.failed(size)) throw tooMuch();
+      }
+    });
+  }
+
+  search(query: StoreQuery, signal?: AbortSignal): Promise<StoredDocument[]> {
+    return allOf(this.pages(query, signal));
   }
 
   backingIndices(stream: string, signal?: AbortSignal): Promise<readonly BackingIndex[]> {
@@ -111,22 +126,43 @@ export class ElasticsearchStore implements Store {
     return outcome;
   }
 
-  async #page(query: StoreQuery, size: number, signal?: AbortSignal): Promise<StoredDocument[]> {
-    const { status, text } = await this.#connection.request({
-      method: 'POST',
-      path: this.#searchPath,
-      body: searchBody(query, { size, cheapOnly: this.#cheapOnly }),
-      timeoutMs: SEARCH_TIMEOUT_MS,
-      signal,
-    });
-    if (status === 200) return documentsOf(text, query.after ?? []);
+  /** Null where so many documents are too much at once. */
+  async #page(query: StoreQuery, size: number, signal?: AbortSignal): Promise<ReadPage | null> {
+    const answer = await this.#searched(searchBody(query, { size, cheapOnly: this.#cheapOnly }), size, signal);
+    if (answer === null) return null;
+    const { status, text } = answer;
+    if (status === 200) {
+      const page = pageOf(text, query.after ?? [], size);
+      if (page !== null) this.#pageSize.answered(page.documents.length, page.bytes);
+      return page;
+    }
     if (!this.#cheapOnly && text.includes('allow_expensive_queries')) {
       this.#cheapOnly = true;
       return this.#page(query, size, signal);
     }
+    if (size > 1 && text.includes(TOO_MUCH)) return null;
     const failure = requestFailure(status, text);
     // What is refused here is a query, not a bulk body.
     throw failure.code === 'store_body_refused' ? new SluiceError('store_refused', failure.message) : failure;
+  }
+
+  /** Null where the answer is too long. */
+  async #searched(body: string, size: number, signal?: AbortSignal): Promise<HttpAnswer | null> {
+    try {
+      return await this.#connection.request({
+        method: 'POST',
+        path: this.#searchPath,
+        body,
+        timeoutMs: SEARCH_TIMEOUT_MS,
+        answerBytesMax: size > 1 ? PAGE_BYTES_MAX : ANSWER_BYTES_MAX,
+        signal,
+      });
+    } catch (error) {
+      if (error instanceof AnswerTooLong) return null;
+      // Whoever tries again asks for less.
+      if (error instanceof SluiceError && error.code === 'store_timeout') this.#pageSize.failed(size);
+      throw error;
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -134,22 +170,33 @@ export class ElasticsearchStore implements Store {
   }
 }
 
-function documentsOf(text: string, after: readonly (string | number)[]): StoredDocument[] {
+/** Null where the server could not do so much at once. */
+function pageOf(text: string, after: readonly (string | number)[], size: number): ReadPage | null {
   const answer = parseAnswer(text);
   // A part of the answer would look like the whole of it.
   if (answer === null || answer['timed_out'] === true || failedShards(answer) > 0) {
+    if (size > 1 && text.includes(TOO_MUCH)) return null;
     throw new SluiceError('store_unavailable', 'Cannot search Elasticsearch: not all of its shards answered');
   }
-  const hits = isObject(answer['hits']) ? answer['hits']['hits'] : [];
+  const found = isObject(answer['hits']) ? answer['hits']['hits'] : [];
+  const hits: readonly unknown[] = Array.isArray(found) ? found : [];
   const documents: StoredDocument[] = [];
   let before = after;
-  for (const hit of Array.isArray(hits) ? hits : []) {
+  for (const hit of hits) {
     const document = documentOf(hit, before);
     if (document === null) continue;
     documents.push(document);
     before = document.sort;
   }
-  return documents;
+  return { documents, bytes: text.length, isLast: hits.length < size };
+}
+
+/** No document is so large that it could not be read alone, so another try would end the same way. */
+function tooMuch(): SluiceError {
+  return new SluiceError(
+    'store_refused',
+    `Cannot search Elasticsearch: its answer with a single document has more than ${ANSWER_BYTES_MAX} bytes; look at what stands between`,
+  );
 }
 
 /** `before`: the sort of the document before, whose ids go on where time and sequence are the same. */

@@ -4,6 +4,7 @@
 // `attributes`, a `flattened` field, which takes any shape. No single value can make a document fail that the indexer wrote.
 
 import { createHash } from 'node:crypto';
+import { WORD_MAX } from '../words.ts';
 
 export const TEMPLATE_NAME = 'sluice-logs';
 /** Every data stream of Sluice, as an expression for requests. */
@@ -29,8 +30,16 @@ const CJK = String.raw`\p{IsHan}\p{IsHiragana}\p{IsKatakana}\p{IsHangul}`;
 /** The rule of words.ts, in Java's words. */
 const WORD_PATTERN = String.raw`[\p{L}\p{M}\p{N}&&[${CJK}]]|[\p{L}\p{M}\p{N}_&&[^${CJK}]]+`;
 
-const keyword = { type: 'keyword', ignore_above: 1024 };
-const flattened = { type: 'flattened', ignore_above: 8191 };
+/**
+ * A longer term than 32,766 bytes makes Lucene refuse the whole document, and a UTF-16 unit (by which Elasticsearch counts in all three
+ * places) takes up to three bytes. A value of attributes is indexed once more behind its path of keys and a NUL: the path has 8,192 bytes at
+ * most (json-value.ts), so that the longest term has 32,766.
+ */
+export const KEYWORD_MAX = 1024;
+export const ATTRIBUTE_MAX = 8191;
+
+const keyword = { type: 'keyword', ignore_above: KEYWORD_MAX };
+const flattened = { type: 'flattened', ignore_above: ATTRIBUTE_MAX };
 const objectOf = (properties: Record<string, unknown>) => ({ properties });
 
 const mappings = {
@@ -83,11 +92,13 @@ export function retentionText(retentionMs: number): string {
 }
 
 function analysis(splitting: Splitting): Record<string, unknown> {
+  // The standard tokenizer cuts words at 255 by itself.
   if (splitting === 'standard') {
     return { analyzer: { sluice_text: { type: 'custom', tokenizer: 'standard', filter: ['lowercase'] } } };
   }
   return {
     tokenizer: { sluice_words: { type: 'pattern', pattern: WORD_PATTERN, group: 0 } },
-    analyzer: { sluice_text: { type: 'custom', tokenizer: 'sluice_words', filter: ['lowercase'] } },
+    filter: { sluice_word: { type: 'truncate', length: WORD_MAX } },
+    analyzer: { sluice_text: { type: 'custom', tokenizer: 'sluice_words', filter: ['lowercase', 'sluice_word'] } },
   };
 }

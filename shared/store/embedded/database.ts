@@ -19,7 +19,7 @@ import { type Moment, PassedTime } from '#shared/sqlite/passed-time.ts';
 import type { StoreQuery } from '../store.ts';
 import { indexedFields, type IndexedFields } from './indexed-fields.ts';
 import { Origins, type OriginsOptions, withNamesAsAttributes } from './origins.ts';
-import { originsSql, searchSql } from './query.ts';
+import { PageReader, type RowPage } from './page-reader.ts';
 
 export interface DatabaseOptions {
   /** Made if missing, unless read only. */
@@ -51,21 +51,15 @@ export interface WriteResult {
   readonly unnamed: number;
 }
 
-export interface Row {
-  readonly rowid: number;
-  readonly id: string;
-  readonly stream: string;
-  readonly time: string;
-  readonly sequence: number;
-  readonly source: string;
-}
-
 const SCHEMA_VERSION = 1;
 const FILE = 'documents.sqlite';
 /** Another process may be writing (`sluice setup`, a second indexer); ours are short. */
 const BUSY_TIMEOUT_MS = 10_000;
 /** Pages of the log before it is worked into the file. Larger saves writing hot pages again and again; it bounds the log's size. */
 const CHECKPOINT_PAGES = 8000;
+
+/** What one step deletes at most, and one document more: all pages of a document are looked at, and no write is done meanwhile. */
+const EXPIRE_BYTES = 16 * 1024 * 1024;
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS origins (
@@ -93,11 +87,13 @@ export class DocumentDatabase {
   readonly #statements: ReturnType<typeof prepare> | null;
   /** Null where it is open for reading only. */
   readonly #age: { readonly time: PassedTime; readonly marks: AgeMarks } | null;
+  readonly #reader: PageReader;
   readonly #presence: () => Presence;
   readonly #file: string;
 
   constructor(options: DatabaseOptions) {
     this.#database = openFile(options);
+    this.#reader = new PageReader(this.#database);
     this.#file = join(options.folder, FILE);
     this.#presence = watchDatabase(this.#file);
     this.#statements = options.readOnly ? null : prepare(this.#database);
@@ -145,20 +141,15 @@ export class DocumentDatabase {
     return { statuses, refused, unnamed };
   }
 
-  search(query: StoreQuery): Row[] {
-    return guarded(() => {
-      const origins = query.name === undefined ? null : this.#originsNamed(query.name);
-      if (origins?.length === 0) return [];
-      const built = searchSql(query, origins);
-      if (built === null) throw new SluiceError('usage_wrong', 'Cannot search: a bound is no ISO 8601 time');
-      // The columns are those of Row; the schema is strict about their types.
-      return this.#database.prepare(built.sql).all(...built.values) as unknown as Row[];
-    });
+  /** The first of what the query finds: at most its `limit`, and `bytesMax` of more than one. */
+  page(query: StoreQuery, bytesMax: number): RowPage {
+    return guarded(() => this.#reader.page(query, bytesMax));
   }
 
   /**
    * Deletes up to `limit` documents that were written longer ago than the retention, by the time that has passed since (see
-   * passed-time.ts); returns how many. Never the last one, so that row numbers only grow. Gives some of the space back.
+   * passed-time.ts), fewer where they are large; returns how many. Never the last one, so that row numbers only grow. Gives some of
+   * the space back.
    */
   expire({ now, limit }: { readonly now: Moment; readonly limit: number }): number {
     const age = this.#age;
@@ -167,11 +158,14 @@ export class DocumentDatabase {
     const passedMs = age.time.at(now);
     let deleted = 0;
     this.#transaction((statements) => {
+      let bytes = 0;
       const last = Number(statements.last.get()?.['last'] ?? -1);
       if (age.marks.isDue(last, passedMs)) age.marks.note(last, passedMs);
       if (age.time.isToBeKept) age.time.keep();
       const origins = new Set<number>();
       for (const row of statements.expired.all(Math.min(age.marks.expired(passedMs), last - 1), limit)) {
+        if (bytes > EXPIRE_BYTES) break;
+        bytes += Number(row['bytes']);
         const rowid = row['rowid'] ?? null;
         origins.add(Number(row['origin']));
         statements.deleteWords.run(rowid);
@@ -219,14 +213,6 @@ export class DocumentDatabase {
     if (Number(changes) === 0) return false;
     statements.insertWords.run(lastInsertRowid, fields.message, fields.attributes);
     return true;
-  }
-
-  #originsNamed(name: string): number[] {
-    const { sql, values } = originsSql(name);
-    return this.#database
-      .prepare(sql)
-      .all(...values)
-      .map((row) => Number(row['rowid']));
   }
 
   #transaction(work: (statements: ReturnType<typeof prepare>) => void): void {
@@ -285,7 +271,9 @@ function prepare(
     ),
     insertWords: database.prepare('INSERT INTO words (rowid, message, attributes) VALUES (?, ?, ?)'),
     last: database.prepare('SELECT max(rowid) AS last FROM documents'),
-    expired: database.prepare('SELECT rowid, origin FROM documents WHERE rowid <= ? ORDER BY rowid LIMIT ?'),
+    expired: database.prepare(
+      'SELECT rowid, origin, octet_length(source) AS bytes FROM documents WHERE rowid <= ? ORDER BY rowid LIMIT ?',
+    ),
     deleteWords: database.prepare('DELETE FROM words WHERE rowid = ?'),
     deleteDocument: database.prepare('DELETE FROM documents WHERE rowid = ?'),
   };

@@ -4,7 +4,7 @@
 // Refuses what Elasticsearch's mapping refuses: text that is no JSON object, and a `@timestamp` that is missing or outside 1970–2262.
 
 import { INSTANT_MAX, INSTANT_MIN, parseInstant } from '../instant.ts';
-import { separateCjk } from '../words.ts';
+import { separateCjk, shortenWords } from '../words.ts';
 
 export interface IndexedFields {
   /** Nanoseconds since the epoch. */
@@ -52,7 +52,7 @@ export function indexedFields(json: string): IndexedFields | string {
     service: keyword(objectIn(document, 'service')?.['name']),
     tag: keyword(objectIn(document, 'fluentd')?.['tag']),
     tenant: keyword(objectIn(document, 'tenant')?.['id']),
-    message: typeof message === 'string' ? separateCjk(message) : '',
+    message: typeof message === 'string' ? separateCjk(shortenWords(message)) : '',
     attributes: attributeText(document['attributes']),
   };
 }

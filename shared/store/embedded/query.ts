@@ -1,6 +1,7 @@
 // The query form of store.ts as SQL over the tables of database.ts. Pure.
 //
 // Order: time, sequence, rowid. All three are in each index, so a page goes on exactly after the last document of the one before.
+// What is put in order are these three only, never the documents: SQLite would hold as many of them as the limit says.
 
 import { clampInstant, parseInstant } from '../instant.ts';
 import { parseQueryText, type TextPart } from '../query-text.ts';
@@ -13,7 +14,7 @@ export interface SqlQuery {
   readonly values: readonly SqlValue[];
 }
 
-/** `origins`: rowids of what the query's name matches; null where it has none. Null where a bound is no moment. */
+/** Rowids in order. `origins`: rowids of what the query's name matches; null where it has none. Null where a bound is no moment. */
 export function searchSql(query: StoreQuery, origins: readonly number[] | null): SqlQuery | null {
   const conditions: string[] = [];
   const values: SqlValue[] = [];
@@ -31,6 +32,7 @@ export function searchSql(query: StoreQuery, origins: readonly number[] | null):
     add(`d.time ${operator} ?`, clampInstant(ns));
   }
   if (query.ingestedSinceMs !== undefined) add('d.ingested >= ?', query.ingestedSinceMs);
+  if (query.ingestedUntilMs !== undefined) add('d.ingested < ?', query.ingestedUntilMs);
   if (origins?.length === 1) add('d.origin = ?', ...origins);
   // As one value: SQLite takes 32,766 of them, and a pattern may mean more names than that.
   else if (origins !== null) add('d.origin IN (SELECT value FROM json_each(?))', JSON.stringify(origins));
@@ -46,8 +48,7 @@ export function searchSql(query: StoreQuery, origins: readonly number[] | null):
     );
   }
   const direction = query.order === 'oldest' ? 'ASC' : 'DESC';
-  const sql = `SELECT d.rowid AS rowid, d.id AS id, o.stream AS stream, CAST(d.time AS TEXT) AS time, d.sequence AS sequence, d.source AS source
-    FROM documents d ${indexFor(query, origins, match)} JOIN origins o ON o.rowid = d.origin
+  const sql = `SELECT d.rowid AS rowid FROM documents d ${indexFor(query, origins, match)}
     ${conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`}
     ORDER BY d.time ${direction}, d.sequence ${direction}, d.rowid ${direction} LIMIT ?`;
   return { sql, values: [...values, query.limit] };

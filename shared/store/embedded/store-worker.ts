@@ -3,11 +3,12 @@
 import { serveWorker } from '#shared/sqlite/worker-thread.ts';
 import type { Moment } from '#shared/sqlite/passed-time.ts';
 import type { StoreQuery } from '../store.ts';
-import { type DatabaseOptions, DocumentDatabase, type Documents, type Row, type WriteResult } from './database.ts';
+import { type DatabaseOptions, DocumentDatabase, type Documents, type WriteResult } from './database.ts';
+import type { RowPage } from './page-reader.ts';
 
 export interface StoreWorker {
   write(documents: Documents): WriteResult;
-  search(query: StoreQuery): Row[];
+  page(step: { query: StoreQuery; bytesMax: number }): RowPage;
   expire(step: { now: Moment; limit: number }): number;
   ping(argument: null): null;
 }
@@ -17,7 +18,7 @@ serveWorker<DatabaseOptions, StoreWorker>((options, notify) => {
   return {
     methods: {
       write: (documents) => database.write(documents),
-      search: (query) => database.search(query),
+      page: ({ query, bytesMax }) => database.page(query, bytesMax),
       expire: (step) => database.expire(step),
       ping: () => null,
     },

@@ -8,8 +8,19 @@ import type { Clock } from '#shared/clock.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import { startWorker, type WorkerThread } from '#shared/sqlite/worker-thread.ts';
 import { parseExactJson } from '../exact-json.ts';
-import type { BackingIndex, BulkItem, BulkOutcome, BulkRequest, Store, StoredDocument, StoreQuery } from '../store.ts';
-import type { DatabaseOptions, Documents, Row, WriteResult } from './database.ts';
+import { allOf, PAGE_BYTES, pagesOf } from '../pages.ts';
+import type {
+  BackingIndex,
+  BulkItem,
+  BulkOutcome,
+  BulkRequest,
+  Store,
+  StoredDocument,
+  StoredPage,
+  StoreQuery,
+} from '../store.ts';
+import type { DatabaseOptions, Documents, WriteResult } from './database.ts';
+import type { Row } from './page-reader.ts';
 import type { StoreWorker } from './store-worker.ts';
 
 export interface EmbeddedStoreOptions {
@@ -89,11 +100,17 @@ export class EmbeddedStore implements Store {
     this.#unnamed = unnamed;
   }
 
-  async search(query: StoreQuery, signal?: AbortSignal): Promise<StoredDocument[]> {
-    signal?.throwIfAborted();
-    const rows = await this.#ask(this.#worker.call('search', query));
-    signal?.throwIfAborted();
-    return rows.map(storedDocument);
+  pages(query: StoreQuery, signal?: AbortSignal): AsyncGenerator<StoredPage, void, void> {
+    return pagesOf(query, async (step) => {
+      signal?.throwIfAborted();
+      const { rows, bytes, isLast } = await this.#ask(this.#worker.call('page', { query: step, bytesMax: PAGE_BYTES }));
+      signal?.throwIfAborted();
+      return { documents: rows.map(storedDocument), bytes, isLast };
+    });
+  }
+
+  search(query: StoreQuery, signal?: AbortSignal): Promise<StoredDocument[]> {
+    return allOf(this.pages(query, signal));
   }
 
   /** One table for all time: `bulk` sees every id itself. */
@@ -145,7 +162,7 @@ export class EmbeddedStore implements Store {
     for (;;) {
       const now = { epochMs: clock.epochMs(), monotonicMs: clock.monotonicMs() };
       const deleted = await this.#worker.call('expire', { now, limit: EXPIRE_STEP });
-      if (this.#closed || deleted < EXPIRE_STEP) return;
+      if (this.#closed || deleted === 0) return;
     }
   }
 }

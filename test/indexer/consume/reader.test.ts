@@ -3,7 +3,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { PartitionReader } from '#indexer/consume/reader.ts';
+import { agesOf, PartitionReader } from '#indexer/consume/reader.ts';
+import { Assignment, RecordInHand } from '#indexer/in-hand.ts';
+import { ByteBudget } from '#shared/byte-budget.ts';
 import { buildCore } from '#indexer/core.ts';
 import type { RecordOpener } from '#indexer/poison/opener.ts';
 import type { ConsumerHandler, FetchedBatch, Queue } from '#shared/queue/queue.ts';
@@ -190,5 +192,21 @@ test('a partition that moves all the time, or goes from one killed indexer to th
     await world.clock.advance(5000);
     assert.equal(calls.filter(isCommit).length, expected, `try ${tries}`);
     await end();
+  }
+});
+
+test('a record of a clock that was ahead is late from when it was fetched', () => {
+  const nowMs = Date.UTC(2026, 5, 1);
+  const assignment = new Assignment(1, [{ partition: 0, next: 0 }]);
+  assignment.hear(0, 2, nowMs);
+  for (const [offset, timestampMs] of [
+    [0, nowMs + 365 * 86_400_000],
+    [1, nowMs - 1000],
+  ] as const) {
+    const fetched = { partition: 0, offset, timestampMs, headers: {}, value: new Uint8Array(0) };
+    const record = new RecordInHand(assignment, fetched, new ByteBudget(1000).take(10));
+    const [age] = agesOf(assignment, nowMs + 90_000);
+    assert.equal(age?.oldestUncommittedSeconds, offset === 0 ? 90 : 91);
+    record.finish();
   }
 });

@@ -278,7 +278,7 @@ describe('the account of dead letters in the log', () => {
   const stored = { offset: 0, timeMs: 0, headers: Buffer.alloc(0), value: Buffer.alloc(5000, 1) };
   const write = (log: SqliteLog, count: number) =>
     log.write({
-      nowMs: Date.UTC(2026, 1, 1),
+      now: { epochMs: Date.UTC(2026, 1, 1), monotonicMs: 0 },
       logs: [],
       deadLetters: Array.from({ length: count }, () => stored),
       letterAppends: Array.from({ length: count }, () => ({ owners: [7], wholeBytes: 0 })),
@@ -367,7 +367,7 @@ describe('the account', () => {
     });
     const write = (letters: number, logs: number) =>
       log.write({
-        nowMs: Date.UTC(2026, 1, 1),
+        now: { epochMs: Date.UTC(2026, 1, 1), monotonicMs: 0 },
         logs: Array.from({ length: logs }, () => stored),
         deadLetters: Array.from({ length: letters }, () => stored),
         letterAppends: Array.from({ length: letters }, () => ({ owners: [7], wholeBytes: 0 })),
@@ -375,7 +375,13 @@ describe('the account', () => {
       });
     write(10, 100);
     log.join('g');
-    log.write({ nowMs: 0, logs: [], deadLetters: [], letterAppends: [], commits: [['g', 100]] });
+    log.write({
+      now: { epochMs: 0, monotonicMs: 0 },
+      logs: [],
+      deadLetters: [],
+      letterAppends: [],
+      commits: [['g', 100]],
+    });
     // What a checkpoint frees would be room for a removal.
     const other = new DatabaseSync(file);
     other.exec('PRAGMA wal_checkpoint(TRUNCATE)');

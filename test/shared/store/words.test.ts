@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { separateCjk, wordsOf } from '#shared/store/words.ts';
+import { separateCjk, shortenWords, WORD_MAX, wordsOf } from '#shared/store/words.ts';
 
 it('splits text into words', () => {
   const check = (text: string, expected: string[]) => assert.deepEqual(wordsOf(text), expected, text);
@@ -26,4 +26,27 @@ it('sets CJK characters apart and leaves all else', () => {
   check('plain größe…', 'plain größe…');
   check('中文a', ' 中  文 a');
   check('“quoted”', '“quoted”');
+});
+
+it('takes of a very long word what an index can hold', () => {
+  const check = (text: string, expected: string) => {
+    const shortened = shortenWords(text);
+    assert(shortened === expected, `${text.slice(0, 20)}…: ${shortened.length} units`);
+    assert.deepEqual(wordsOf(text), wordsOf(expected));
+    for (const word of wordsOf(text)) assert(Buffer.byteLength(word) < 32_766);
+  };
+  const full = 'a'.repeat(WORD_MAX);
+  check(full, full);
+  check(`${full}b`, full);
+  check(`x ${full}b-${full}${full} y`, `x ${full}-${full} y`);
+  check(`${'word '.repeat(5000)}${full}${full}`, `${'word '.repeat(5000)}${full}`);
+  check(`${'-'.repeat(WORD_MAX)}${full}z`, `${'-'.repeat(WORD_MAX)}${full}`);
+  check('é'.repeat(20_000), 'é'.repeat(WORD_MAX));
+  check('中'.repeat(20_000), '中'.repeat(20_000));
+  check(`${full}中${full}b`, `${full}中${full}`);
+  check(`${'a'.repeat(WORD_MAX - 1)}中b`, `${'a'.repeat(WORD_MAX - 1)}中b`);
+  // Two units each, and none is cut in half.
+  check('𝒳'.repeat(10_000), '𝒳'.repeat((WORD_MAX - 1) / 2));
+  check('\ude00'.repeat(20_000), '\ude00'.repeat(20_000));
+  check('a'.repeat(16 * 1024 * 1024), full);
 });

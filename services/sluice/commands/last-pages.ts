@@ -1,0 +1,48 @@
+// The last documents of a query, oldest first. A store gives them newest first, so they are held until the first of them is known; where
+// they are too many bytes for that, all but that first one are let go, and read again from there on.
+//
+// Guarantees: bounded memory; no document twice. What is read again may have one more for each that came meanwhile.
+
+import type { Store, StoredDocument, StoredPage, StoreQuery } from '#shared/store/store.ts';
+import { timestampText } from '../output/document-text.ts';
+
+/** As JSON; in memory a document takes some times as much. */
+const HELD_BYTES_MAX = 64 * 1024 * 1024;
+
+/** `query.limit`: how many of the last documents. */
+export async function* lastPages(
+  store: Store,
+  query: Omit<StoreQuery, 'order' | 'after'>,
+  signal: AbortSignal,
+): AsyncGenerator<StoredPage, void, void> {
+  let held: StoredPage[] | null = [];
+  let bytes = 0;
+  let first: StoredDocument | undefined;
+  for await (const page of store.pages({ ...query, order: 'newest' }, signal)) {
+    first = page.documents.at(-1);
+    bytes += page.bytes;
+    if (bytes > HELD_BYTES_MAX) held = null;
+    held?.push(page);
+  }
+  if (held !== null) {
+    for (const page of held.toReversed()) yield { ...page, documents: page.documents.toReversed() };
+  } else if (first !== undefined) yield* pagesFrom(store, { ...query, limit: Infinity }, first, signal);
+}
+
+async function* pagesFrom(
+  store: Store,
+  query: Omit<StoreQuery, 'order' | 'after'>,
+  first: StoredDocument,
+  signal: AbortSignal,
+): AsyncGenerator<StoredPage, void, void> {
+  for await (const page of store.pages({ ...query, since: timestampText(first), order: 'oldest' }, signal)) {
+    const documents = page.documents.filter((document) => !isBefore(document, first));
+    if (documents.length > 0) yield { ...page, documents };
+  }
+}
+
+/** Both are at the time of the one or later. */
+function isBefore(document: StoredDocument, { sort: [time, sequence = 0] }: StoredDocument): boolean {
+  const [otherTime, otherSequence = 0] = document.sort;
+  return otherTime === time && Number(otherSequence) < Number(sequence);
+}

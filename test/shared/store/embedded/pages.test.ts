@@ -1,0 +1,93 @@
+// Pages of the embedded store where documents are large.
+
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { it, type TestContext } from 'node:test';
+import { DocumentDatabase } from '#shared/store/embedded/database.ts';
+import type { StoreQuery } from '#shared/store/store.ts';
+import { testId } from '#test/contract/store-bodies.ts';
+
+const DAY_MS = 86_400_000;
+const MIB = 1024 * 1024;
+
+async function open(t: TestContext): Promise<DocumentDatabase> {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-pages-'));
+  const database = new DocumentDatabase({ folder, readOnly: false, retentionMs: DAY_MS, namesMax: 1000 });
+  t.after(async () => {
+    database.close();
+    await rm(folder, { recursive: true });
+  });
+  return database;
+}
+
+function write(database: DocumentDatabase, documents: readonly string[]): void {
+  const body = Buffer.from(documents.join(''));
+  const bounds = new Uint32Array(documents.length * 2);
+  let at = 0;
+  for (const [i, document] of documents.entries()) {
+    bounds[i * 2] = at;
+    bounds[i * 2 + 1] = at += Buffer.byteLength(document);
+  }
+  const ids = documents.map((_, i) => testId(1, i));
+  const streams = new Uint16Array(documents.length);
+  const { statuses } = database.write({ body, ids, bounds, streams, streamNames: ['logs-sluice-default'] });
+  assert(statuses.every((status) => status === 201));
+}
+
+/** Several have the same time and sequence; two names; every one holds the word "line". */
+function documentOf(i: number, bytes: number): string {
+  return JSON.stringify({
+    '@timestamp': `2026-03-01T12:00:00.${Math.floor(i / 5)}Z`,
+    message: `line ${'x'.repeat(bytes)}`,
+    service: { name: i % 2 === 0 ? 'even' : 'odd' },
+    event: { sequence: i % 2, ingested: '2026-03-01T12:00:00Z' },
+  });
+}
+
+it('ends a page where it is large enough, and goes on with the next document', async (t) => {
+  const database = await open(t);
+  const count = 40;
+  write(
+    database,
+    Array.from({ length: count }, (_, i) => documentOf(i, i % 10 === 3 ? 50_000 : 1000)),
+  );
+  const all = Array.from({ length: count }, (_, i) => testId(1, i)).toSorted();
+  for (const [query, expected] of [
+    [{}, all],
+    [{ text: 'line' }, all],
+    [{ ingestedSinceMs: 0 }, all],
+    [{ name: 'even' }, all.filter((id) => Number(id.split('-')[1]) % 2 === 0)],
+    [{ name: '*', text: 'li*', ingestedSinceMs: 0 }, all],
+  ] as const) {
+    for (const order of ['oldest', 'newest'] as const) {
+      for (const bytesMax of [0, 1, 5000, 60_000, Infinity]) {
+        const ids: string[] = [];
+        let after: StoreQuery['after'];
+        for (let isLast = false; !isLast;) {
+          const page = database.page({ ...query, order, limit: 15, ...(after && { after }) }, bytesMax);
+          assert(page.rows.length === 1 || page.bytes <= bytesMax, `${page.rows.length} rows of ${page.bytes} bytes`);
+          for (const { id, time, sequence, rowid } of page.rows) {
+            ids.push(id);
+            after = [time, sequence, rowid];
+          }
+          isLast = page.isLast;
+        }
+        assert.deepEqual(ids.toSorted(), expected, `${JSON.stringify(query)} ${order} by ${bytesMax}`);
+      }
+    }
+  }
+});
+
+it('deletes large documents a few at a time, all of them in the end', async (t) => {
+  const database = await open(t);
+  const large = documentOf(0, 6 * MIB);
+  write(database, [...Array<string>(10).fill(large), ...Array<string>(50).fill(documentOf(1, 10))]);
+  const expire = (days: number): number =>
+    database.expire({ now: { epochMs: 2e12 + days * DAY_MS, monotonicMs: days * DAY_MS }, limit: 1000 });
+  assert.equal(expire(0), 0);
+  const deleted: number[] = [];
+  for (let step = expire(2); step > 0; step = expire(2)) deleted.push(step);
+  assert.deepEqual(deleted, [3, 3, 3, 50], 'about 16 MiB a step, and never the last');
+});
