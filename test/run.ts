@@ -13,7 +13,6 @@ import { spec } from 'node:test/reporters';
 import { parseArgs } from 'node:util';
 import { reasonOf } from '#shared/errors.ts';
 import { endAll, whyNot } from './backends/source.ts';
-import { testsOfChange } from './changed/work-tree.ts';
 
 const root = join(import.meta.dirname, '..');
 /** A test that hangs must not hang the run; real backends need minutes at most. */
@@ -45,7 +44,7 @@ async function main(patterns: readonly string[]): Promise<number> {
     console.error(`Cannot run tests: no file test/**/*.test.ts has ${patterns.join(' or ')} in its path`);
     return 1;
   }
-  const files = (values.changed ? reachedByChange(all) : all).filter(matches);
+  const files = (values.changed ? await reachedByChange(all) : all).filter(matches);
   if (files.length === 0) {
     console.log('No test to run');
     return 0;
@@ -84,7 +83,8 @@ async function main(patterns: readonly string[]): Promise<number> {
 }
 
 /** The tests that the change reaches; says which, and why. All of them where that cannot be told. */
-function reachedByChange(all: readonly string[]): readonly string[] {
+async function reachedByChange(all: readonly string[]): Promise<readonly string[]> {
+  const { testsOfChange } = await import('./changed/work-tree.ts');
   try {
     const { choice, changed, since } = testsOfChange(root, all);
     console.log(`${changed.length} files changed since ${since}`);

@@ -25,7 +25,7 @@ export type Choice =
       readonly unreached: readonly string[];
     };
 
-/** What every test stands on, or reads in ways that no import shows. */
+/** What every test stands on, or reads in ways that no module shows. */
 const CONCERNS_ALL =
   /^(?:package\.json|package-lock\.json|tsconfig\.json|\.npmrc|test\/run\.ts|test\/changed\/[^.]+\.ts|test\/fixtures\/.*)$/;
 

@@ -15,6 +15,7 @@ interface Tree {
 
 const MODULE = /\.(?:[cm]?ts|[cm]?js)$/;
 const TYPES_ONLY = /^(?:import|export) type\b[^'";]*\bfrom '[^']*';?$/gm;
+const COMMENTS = /^\s*(?:\/\/|\/?\*).*$/gm;
 const QUOTED = /(['"`])((?:(?!\1)[^\n\\])*)\1/g;
 /** Started by name: the module beside the one that starts it (shared/sqlite/worker-thread.ts, shared/child-process.ts). */
 const STARTED = /^[a-z-]+-(?:worker|child)$/;
@@ -45,16 +46,21 @@ export function treeOf(files: Iterable<string>): Tree {
 /** `file` as seen from the root, with slashes. */
 export function namedFiles(file: string, text: string, { files, data }: Tree): Set<string> {
   const named = new Set<string>();
-  for (const [, , quoted = ''] of text.replace(TYPES_ONLY, '').matchAll(QUOTED)) {
+  for (const [, , quoted = ''] of codeOf(text).matchAll(QUOTED)) {
     // Of `infra/prometheus/${name}.yml` the folder is known.
     const [known = ''] = quoted.split('${', 1);
     for (const path of pathsOf(known, dirname(file))) {
       if (files.has(path)) named.add(path);
-      else for (const inside of data.get(path) ?? []) named.add(inside);
+      // One of the folders at the top, such as `docs`, is a word like any other.
+      else if (path.includes('/')) for (const inside of data.get(path) ?? []) named.add(inside);
     }
   }
   named.delete(file);
   return named;
+}
+
+function codeOf(text: string): string {
+  return text.replace(COMMENTS, '').replace(TYPES_ONLY, '');
 }
 
 function pathsOf(text: string, folder: string): string[] {
