@@ -50,7 +50,10 @@ export function chooseTests({ changed, tests, files, texts }: Change): Choice {
 }
 
 /** File → the modules that name it. */
-function reversed(files: readonly string[], texts: ReadonlyMap<string, string>): ReadonlyMap<string, readonly string[]> {
+function reversed(
+  files: readonly string[],
+  texts: ReadonlyMap<string, string>,
+): ReadonlyMap<string, readonly string[]> {
   const tree = treeOf(files);
   const namedBy = new Map<string, string[]>();
   for (const [file, text] of texts) {

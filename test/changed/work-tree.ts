@@ -16,7 +16,10 @@ interface ChosenTests {
 /** Throws where git cannot tell. */
 export function testsOfChange(root: string, tests: readonly string[]): ChosenTests {
   const git = (...args: string[]): string => execFileSync('git', args, { cwd: root, encoding: 'utf8', stdio: 'pipe' });
-  const names = (...args: string[]): string[] => git(...args, '-z').split('\0').slice(0, -1);
+  const names = (...args: string[]): string[] =>
+    git(...args, '-z')
+      .split('\0')
+      .slice(0, -1);
   const { commit, since } = baseOf(git);
   const untracked = names('ls-files', '--others', '--exclude-standard');
   const changed = [...names('diff', '--name-only', '--no-renames', commit), ...untracked].sort();
