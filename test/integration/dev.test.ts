@@ -29,7 +29,7 @@ function save(file: string): void {
 }
 
 test('npm run dev: lines come by themselves, changes start it again, an interrupt ends it in order', async () => {
-  assert.ok(scripts.dev.endsWith(' infra/dev/main.ts'));
+  assert.ok(scripts.dev.endsWith('infra/dev/main.ts'));
   using copy = copyOfSources();
   await using place = await newPlace();
   const shell = ['sh', '-c', `cd '${copy.folder}' && exec ${scripts.dev} "$@"`, 'sh'] as const;
