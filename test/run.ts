@@ -1,7 +1,8 @@
-// `npm test [-- PATTERN…]`: every test that this machine can run, or those whose path contains one of the patterns.
+// `npm test [-- [--changed] PATTERN…]`: every test that this machine can run, or those whose path contains one of the patterns.
 // Starts one Kafka and one Elasticsearch for all files that want them (test/backends/source.ts tells from where), hands their
 // addresses down by the environment, and ends them whatever happens. Says at the start and at the end what was real and what was skipped.
 //
+//   --changed               only tests that what changed since the merge base with main can reach (test/changed)
 //   SLUICE_TEST_REQUIRE=1   a skipped test fails the run: for machines that are meant to have everything
 
 import { globSync, readFileSync } from 'node:fs';
@@ -9,8 +10,8 @@ import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
-import { elasticsearch } from './backends/elasticsearch.ts';
-import { kafka } from './backends/kafka.ts';
+import { parseArgs } from 'node:util';
+import { reasonOf } from '#shared/errors.ts';
 import { endAll, whyNot } from './backends/source.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -30,20 +31,33 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     void endAll().then(() => process.exit(1));
   });
 }
-process.exitCode = await main(process.argv.slice(2)).finally(endAll);
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { changed: { type: 'boolean', default: false } },
+});
+process.exitCode = await main(positionals).finally(endAll);
 
 async function main(patterns: readonly string[]): Promise<number> {
-  const files = globSync('test/**/*.test.ts', { cwd: root })
-    .filter((file) => patterns.length === 0 || patterns.some((pattern) => file.includes(pattern)))
-    .sort();
-  if (files.length === 0) {
+  const all = globSync('test/**/*.test.ts', { cwd: root }).sort();
+  const matches = (file: string): boolean => patterns.length === 0 || patterns.some((part) => file.includes(part));
+  if (!all.some(matches)) {
     console.error(`Cannot run tests: no file test/**/*.test.ts has ${patterns.join(' or ')} in its path`);
     return 1;
   }
+  const files = (values.changed ? await reachedByChange(all) : all).filter(matches);
+  if (files.length === 0) {
+    console.log('No test to run');
+    return 0;
+  }
   const wanted = files.map((file) => readFileSync(join(root, file), 'utf8')).join('\n');
   const backends: string[] = [];
-  if (wanted.includes('backends/kafka.ts')) backends.push(await offer('SLUICE_TEST_KAFKA', 'Kafka', kafka));
+  // Loaded only where a test wants one.
+  if (wanted.includes('backends/kafka.ts')) {
+    const { kafka } = await import('./backends/kafka.ts');
+    backends.push(await offer('SLUICE_TEST_KAFKA', 'Kafka', kafka));
+  }
   if (wanted.includes('backends/elasticsearch.ts')) {
+    const { elasticsearch } = await import('./backends/elasticsearch.ts');
     backends.push(await offer('SLUICE_TEST_ELASTICSEARCH', 'Elasticsearch', elasticsearch));
   }
   for (const line of backends) console.log(line);
@@ -66,6 +80,27 @@ async function main(patterns: readonly string[]): Promise<number> {
   const required = process.env['SLUICE_TEST_REQUIRE'] === '1' && counts.skipped.length > 0;
   if (required) console.error('Failed: tests were skipped, and SLUICE_TEST_REQUIRE=1 asks for all of them');
   return counts.failed > 0 || required ? 1 : 0;
+}
+
+/** The tests that the change reaches; says which, and why. All of them where that cannot be told. */
+async function reachedByChange(all: readonly string[]): Promise<readonly string[]> {
+  const { testsOfChange } = await import('./changed/work-tree.ts');
+  try {
+    const { choice, changed, since } = testsOfChange(root, all);
+    console.log(`${changed.length} files changed since ${since}`);
+    if (choice.kind === 'all') {
+      console.log(`All ${all.length} test files: ${choice.why}\n`);
+      return all;
+    }
+    for (const file of choice.unreached) console.log(`  ${file}: no test reaches it`);
+    console.log(`${choice.tests.size} of ${all.length} test files reach them:`);
+    for (const [test, file] of choice.tests) console.log(`  ${test}  ->  ${file}`);
+    console.log('');
+    return [...choice.tests.keys()];
+  } catch (error) {
+    console.log(`All ${all.length} test files: git cannot tell what changed: ${reasonOf(error)}\n`);
+    return all;
+  }
 }
 
 /** Starts a backend and hands its address to the test processes. Returns the line that tells of it. */
