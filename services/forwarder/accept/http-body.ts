@@ -77,7 +77,10 @@ export class BodyReader {
     const { clock, waitMs, timeoutMs } = options;
     this.#largeTurns = new LargeTurns({ clock, waitMs, tooBusy });
     this.#endless = new EndlessBodies({
-      ...{ clock, waitMs, timeoutMs, tooBusy },
+      clock,
+      waitMs,
+      timeoutMs,
+      tooBusy,
       take: (bytes, sender) => this.take(bytes, sender),
       begunBytesMax: options.heldBytesMax + options.smallReserveBytes,
       room: (bytes, sender) => this.#room(bytes, sender),

@@ -160,6 +160,8 @@ test('a network has as much of the disk as it leaves free; the next is as where 
   const first = await inFile('a', 3 * MIB);
   await inFile('a', 2.9 * MIB);
   const refused = await begun(reader('a'), 200 * KIB);
+  // It has a file, and bytes of it would go there.
+  await settled();
   await untilUnkept(refused);
   assert.match(refused.failure, /its network would be larger than what they leave free of 12582912 bytes/);
   await inFile('2001:db8::/64', 3 * MIB);

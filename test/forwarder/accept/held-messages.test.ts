@@ -98,6 +98,9 @@ test('one network with many small beginnings pays before a large one of another'
   const many = Array.from({ length: 20 }, () => new FakeHolder(held, 0, 'bad'));
   for (const holder of many) holder.hold(5000);
   assert.equal(large.reliefs, 0);
-  assert.equal(many.reduce((sum, { reliefs }) => sum + reliefs, 0), 6);
+  assert.equal(
+    many.reduce((sum, { reliefs }) => sum + reliefs, 0),
+    6,
+  );
   assert.equal(held.bytes, 100_000);
 });

@@ -158,7 +158,10 @@ test('who comes, sends and goes while there is no room waits for room, and is co
   // One alone has a half of it, and a read each.
   assert.ok(rests.bytes > 400 * KIB && rests.bytes < 700 * KIB, `${rests.bytes} bytes`);
   assert.equal(held.bytes, 0);
-  assert.equal(gone.reduce((sum, { intake }) => sum + eventsOf(intake), 0), 0);
+  assert.equal(
+    gone.reduce((sum, { intake }) => sum + eventsOf(intake), 0),
+    0,
+  );
   for (const { intake } of gone) intake.drain();
   for (const { session } of gone) await session.closed;
   assert.equal(rests.bytes, 0);
@@ -262,7 +265,10 @@ test('connections that are idle keep nothing of the large messages that they had
   }
   collect();
   const kept = process.memoryUsage().arrayBuffers - before;
-  assert.equal(decoders.reduce((sum, { heldBytes }) => sum + heldBytes, 0), 0);
+  assert.equal(
+    decoders.reduce((sum, { heldBytes }) => sum + heldBytes, 0),
+    0,
+  );
   assert.ok(kept < 15 * KIB * KIB, `${kept} bytes are kept`);
 });
 

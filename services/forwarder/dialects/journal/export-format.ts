@@ -122,7 +122,10 @@ export class ExportScanner {
   /** Null where there is nothing before the empty line. */
   #takeEntry(): ExportResult | null {
     const { bytes, from: start } = this.#stream;
-    const fields = this.#fields.map(({ name, from, to }) => ({ name, value: bytes.subarray(start + from, start + to) }));
+    const fields = this.#fields.map(({ name, from, to }) => ({
+      name,
+      value: bytes.subarray(start + from, start + to),
+    }));
     this.#fields = [];
     this.#nameBytes = 0;
     this.#at += 1;
