@@ -252,7 +252,7 @@ test('who keeps the turn from others for long is closed, where its network holds
     slow!.hold(slow!.pass.bytes + 1000);
     await clock.advance(50);
   }
-  for (let ms = 0; ms < 100 && good.isReading === false; ms += 10) await clock.advance(10);
+  for (let ms = 0; ms < 100 && !good.isReading; ms += 10) await clock.advance(10);
   assert.equal(slow!.evictedWhy, 'slow_when_full');
   assert.equal(good.isReading, true);
   for (let ms = 0; ms < 20_000; ms += 50) {
