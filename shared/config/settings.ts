@@ -253,7 +253,7 @@ export const settings = {
   ),
   'frame.file_max_bytes': bytes(
     { minimum: 0, maximum: 64 * GIB },
-    'Disk for Forward frames of more than 4 MiB while they come, in `incoming` of the data folder, for each process; 0: those above `frame.max_bytes` are refused.',
+    'Disk for Forward frames of more than 4 MiB while they come, in `incoming` of the data folder, for each process; one network may have as much as it leaves free, so a frame a half at most. 0: those above `frame.max_bytes` are refused.',
     { default: GIB },
   ),
   // gzip shrinks at most 1032 times, and real chunks of health checks come near it: none of these may be refused.

@@ -27,10 +27,10 @@ export class MsgpackWriter {
     return this.#length;
   }
 
-  /** Forgets what was written. */
-  reset(): void {
+  /** Forgets what was written, and lets go of a buffer above `keptBytesMax`. */
+  reset(keptBytesMax = CAPACITY_KEPT): void {
     this.#length = 0;
-    if (this.#bytes.length > CAPACITY_KEPT) this.#bytes = Buffer.allocUnsafeSlow(CAPACITY_FIRST);
+    if (this.#bytes.length > keptBytesMax) this.#bytes = Buffer.allocUnsafeSlow(CAPACITY_FIRST);
   }
 
   /** Forgets what was written after `length`, such as an entry that turned out to be malformed. */

@@ -2,6 +2,9 @@
 
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 
+/** Each connection has a run: after a burst it keeps no more than this, or thousands of them keep as many buffers. */
+const KEPT_BYTES_MAX = 16 * 1024;
+
 export class EntryRun {
   readonly writer = new MsgpackWriter();
   count = 0;
@@ -13,7 +16,7 @@ export class EntryRun {
   /** The run so far, as a copy; the next one begins. */
   take(): Buffer {
     const entries = this.writer.take();
-    this.writer.reset();
+    this.writer.reset(KEPT_BYTES_MAX);
     this.count = 0;
     return entries;
   }

@@ -134,9 +134,7 @@ export class FrameFile {
       pieces.push(piece);
       bytes += piece.length;
     }
-    if (!this.#files.take(bytes)) {
-      throw new Error(`all frames in files would be larger than ${this.#files.options.bytesMax} bytes`);
-    }
+    this.#files.take(this.#network, bytes);
     this.#takenBytes += bytes;
     await writeFully(file, pieces, this.#writtenBytes);
     this.#writtenBytes += bytes;
@@ -177,7 +175,7 @@ export class FrameFile {
       await file?.close();
     } finally {
       place?.[Symbol.dispose]();
-      this.#files.bytes -= bytes;
+      this.#files.give(this.#network, bytes);
     }
   }
 

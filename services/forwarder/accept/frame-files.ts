@@ -1,5 +1,5 @@
-// The files of frames that are too large to be held while they come. All files together are bounded, in bytes and in number; in number
-// those of one network too.
+// The files of frames that are too large to be held while they come. All files together are bounded, in bytes and in number, and so are
+// those of one network: in bytes it may have as many as it leaves free.
 //
 // Guarantees: a file has no name from the moment it is open, so it is gone with its connection or with the process; what a kill left
 // between the two is removed at the next start; only its owner may read it (0600).
@@ -8,6 +8,7 @@ import { randomUUID } from 'node:crypto';
 import { readdirSync, rmSync } from 'node:fs';
 import { type FileHandle, mkdir, open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DynamicShares } from './dynamic-shares.ts';
 
 export interface FrameFilesOptions {
   readonly folder: string;
@@ -23,21 +24,33 @@ export interface FrameFilesOptions {
 const MEMORY_BYTES_MAX = 4 * 1024 * 1024;
 /** Of the files, one network may have so many, and one at least. */
 const NETWORK_SHARE = 0.25;
+/** Of the bytes, one network alone may have so many: no more than it leaves free. */
+const ALONE_SHARE = 0.5;
 
 export class FrameFiles {
   readonly options: FrameFilesOptions;
   readonly #byNetwork = new Map<string, number>();
+  readonly #shares: DynamicShares;
   #count = 0;
-  /** Of all files. */
-  bytes = 0;
 
   constructor(options: FrameFilesOptions) {
     this.options = options;
+    this.#shares = new DynamicShares(options.bytesMax);
     for (const name of leftovers(options.folder)) rmSync(join(options.folder, name), { force: true });
   }
 
   get isOff(): boolean {
     return this.options.bytesMax === 0;
+  }
+
+  /** Of all files. */
+  get bytes(): number {
+    return this.#shares.bytes;
+  }
+
+  /** The largest frame for which there is ever a place: what no file takes may be held in memory. */
+  get frameBytesMax(): number {
+    return Math.max(this.options.bytesMax * ALONE_SHARE, this.options.heldBytesMax);
   }
 
   /** A frame of more than so many bytes goes to a file. */
@@ -65,11 +78,18 @@ export class FrameFiles {
     else this.#byNetwork.delete(network);
   }
 
-  /** False where all files together would have more than they may. */
-  take(bytes: number): boolean {
-    if (this.bytes + bytes > this.options.bytesMax) return false;
-    this.bytes += bytes;
-    return true;
+  /** Of the disk, for a file of that network. Throws where all files, or its own, would have more than they may. */
+  take(network: string, bytes: number): void {
+    const { bytesMax } = this.options;
+    if (this.bytes + bytes > bytesMax) throw new Error(`all frames in files would be larger than ${bytesMax} bytes`);
+    if (!this.#shares.fits(network, bytes)) {
+      throw new Error(`frames in files of its network would be larger than what they leave free of ${bytesMax} bytes`);
+    }
+    this.#shares.take(network, bytes);
+  }
+
+  give(network: string, bytes: number): void {
+    this.#shares.give(network, bytes);
   }
 
   async open(): Promise<FileHandle> {

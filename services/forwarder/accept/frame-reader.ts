@@ -92,7 +92,7 @@ export class FrameReader {
     if (frame !== FRAME_TOO_LARGE) return FRAME_MALFORMED;
     if (!(this.#scanner instanceof FrameScanner) || !this.#files) return FRAME_TOO_LARGE;
     const unread = Buffer.concat(this.#scanner.takeUnread());
-    this.#passer = FramePasser.of(unread, this.#files.options.bytesMax);
+    this.#passer = FramePasser.of(unread, this.#files.frameBytesMax);
     if (!this.#passer) return FRAME_TOO_LARGE;
     this.#file = new FrameFile(this.#files, this.#options.network ?? '');
     this.#unfiled = unread;

@@ -10,10 +10,12 @@ const SHORT_BYTES_MAX = 64 * 1024;
 /** A message of the usual size takes about 10 µs. */
 const MESSAGES_PER_TURN = 128;
 
+/** One for all connections: it keeps as much as the last message took, which may be several times its bytes, and that message itself. */
+const ENTRIES = new GelfEntries();
+
 export class GelfDecoder implements StreamDecoder {
   readonly #messageBytesMax: number;
   readonly #frames: GelfFrames;
-  readonly #entries = new GelfEntries();
 
   constructor(messageBytesMax: number) {
     this.#messageBytesMax = messageBytesMax;
@@ -22,6 +24,10 @@ export class GelfDecoder implements StreamDecoder {
 
   get heldBytes(): number {
     return this.#frames.heldBytes;
+  }
+
+  get memoryBytes(): number {
+    return this.#frames.memoryBytes;
   }
 
   push(piece: Buffer): void {
@@ -50,7 +56,7 @@ export class GelfDecoder implements StreamDecoder {
         bury(message, 'chunk_too_large', `a GELF message of more than ${bytesMax} bytes${late}; this is its beginning`);
         continue;
       }
-      const refusal = this.#entries.append(run.writer, message);
+      const refusal = ENTRIES.append(run.writer, message);
       if (refusal === null) run.count += 1;
       else bury(message, 'chunk_undecodable', `not a GELF message: ${refusal}`);
     }

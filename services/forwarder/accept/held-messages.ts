@@ -1,5 +1,6 @@
 // Messages that were begun and are not whole, of all connections of a server without acks: a bound on their bytes, and on how long one may
-// take. Whoever holds most for longest pays for it, not whoever happens to read: its message is let go of, or its connection is closed.
+// take. Of the network that holds most whoever holds most for longest pays for it, not whoever happens to read: its message is let go of, or
+// its connection is closed.
 //
 // Guarantees: at most `bytesMax` is held after each update; a message of more than `SMALL_BYTES` is held `timeoutMs` and one check at most,
 // but for what waits for us.
@@ -24,12 +25,14 @@ export interface HeldMessagesOptions {
 /** What one connection holds. */
 export class HeldPass {
   readonly holder: Holder;
+  readonly network: string;
   bytes = 0;
   /** Since when, monotonic. */
   sinceMs = 0;
 
-  constructor(holder: Holder) {
+  constructor(holder: Holder, network: string) {
     this.holder = holder;
+    this.network = network;
   }
 }
 
@@ -55,8 +58,9 @@ export class HeldMessages {
     return this.#bytes;
   }
 
-  enter(holder: Holder): HeldPass {
-    const pass = new HeldPass(holder);
+  /** `network`: of its peer. */
+  enter(holder: Holder, network = ''): HeldPass {
+    const pass = new HeldPass(holder, network);
     this.#passes.add(pass);
     return pass;
   }
@@ -89,19 +93,12 @@ export class HeldMessages {
     this.#isRelieving = false;
   }
 
-  /** By bytes and age; those that wait for us last. */
+  /** Of the network that holds most, by bytes and age; those that wait for us last. */
   #heaviest(): HeldPass | null {
+    const holding = [...this.#passes].filter(({ bytes }) => bytes > 0);
+    const silent = holding.filter(({ holder }) => !holder.isWaiting);
     const nowMs = this.#options.clock.monotonicMs();
-    let heaviest: HeldPass | null = null;
-    let most = -1;
-    for (const pass of this.#passes) {
-      const age = pass.holder.isWaiting ? 0 : nowMs - pass.sinceMs + AGE_MS_MIN;
-      if (pass.bytes > 0 && pass.bytes * age > most) {
-        heaviest = pass;
-        most = pass.bytes * age;
-      }
-    }
-    return heaviest;
+    return heaviestOf(heaviestNetwork(silent.length > 0 ? silent : holding), nowMs);
   }
 
   #evict(pass: HeldPass, reason: 'slow_when_full' | 'frame_timeout'): void {
@@ -129,4 +126,28 @@ export class HeldMessages {
       if (pass.bytes > SMALL_BYTES) this.#evict(pass, 'frame_timeout');
     }
   }
+}
+
+function heaviestNetwork(passes: readonly HeldPass[]): readonly HeldPass[] {
+  let heaviest: readonly HeldPass[] = [];
+  let most = 0;
+  for (const of of Map.groupBy(passes, ({ network }) => network).values()) {
+    const bytes = of.reduce((sum, pass) => sum + pass.bytes, 0);
+    if (bytes <= most) continue;
+    heaviest = of;
+    most = bytes;
+  }
+  return heaviest;
+}
+
+function heaviestOf(passes: readonly HeldPass[], nowMs: number): HeldPass | null {
+  let heaviest: HeldPass | null = null;
+  let most = 0;
+  for (const pass of passes) {
+    const weight = pass.bytes * (nowMs - pass.sinceMs + AGE_MS_MIN);
+    if (weight <= most) continue;
+    heaviest = pass;
+    most = weight;
+  }
+  return heaviest;
 }

@@ -1,5 +1,6 @@
 // Reads request bodies, bounded: by size each, by bytes held altogether, and by time where there is no room for them.
 // Large bodies leave room for small ones: a reserve of memory, for bodies as sent and for what they grow to, and a share of the work.
+// Of the reserve a sender has no more than he leaves free.
 //
 // Guarantees: a body over its limit is refused before its bytes are read, or at the piece that goes over; while bodies or intake are
 // full, no body is read any further, and after `waitMs` a request that waits is refused so that its bytes are free again (bodies that
@@ -13,6 +14,9 @@ import { SluiceError } from '#shared/errors.ts';
 import { HeldPieces } from '#shared/msgpack/held-pieces.ts';
 import { type Compression, decompress } from '#shared/record/compression.ts';
 import type { Intake } from '../chunk.ts';
+import { BodyPermit } from './body-permit.ts';
+import { DynamicShares } from './dynamic-shares.ts';
+import { EndlessBodies, type PiecesOptions } from './endless-body.ts';
 import { LARGE_BODY_BYTES, LargeTurns } from './large-turns.ts';
 import { believedBytes, UNPACKING_COPIES } from './unpacker.ts';
 
@@ -38,13 +42,30 @@ export interface BodyReaderOptions {
   readonly timeoutMs: number;
 }
 
+/** Whose body is read, and what is to be done before its first byte is asked for (100 Continue). */
+export interface ReadOptions {
+  readonly held: DisposableStack;
+  readonly sender: string;
+  readonly begin: () => void;
+}
+
+export interface DecompressOptions {
+  readonly held: DisposableStack;
+  readonly sender: string;
+  /** Awaited before a body is opened that may be large. */
+  readonly takeTurn: () => Promise<void>;
+}
+
 export class BodyReader {
   readonly #options: BodyReaderOptions;
   readonly #budget: ByteBudget;
+  /** What senders hold of small bodies. */
+  readonly #small: DynamicShares;
+  readonly #endless: EndlessBodies;
   readonly #smallUnpacking: ByteBudget;
   readonly #largeTurns: LargeTurns;
-  /** Bodies that are being read, and how many bytes they have or say they will have. */
-  readonly #reading = new Map<IncomingMessage, number>();
+  /** Bodies that are being read, how many bytes they have or say they will have, and whose they are. */
+  readonly #reading = new Map<IncomingMessage, { bytes: number; readonly sender: string }>();
   /** Those of them that stand still, the longest first. */
   readonly #paused = new Map<IncomingMessage, Disposable>();
 
@@ -52,8 +73,18 @@ export class BodyReader {
     this.#options = options;
     this.#budget = new ByteBudget(options.heldBytesMax);
     this.#smallUnpacking = new ByteBudget(Math.max(1, options.smallReserveBytes));
-    const { clock, waitMs } = options;
+    this.#small = new DynamicShares(options.smallReserveBytes);
+    const { clock, waitMs, timeoutMs } = options;
     this.#largeTurns = new LargeTurns({ clock, waitMs, tooBusy });
+    this.#endless = new EndlessBodies({
+      clock,
+      waitMs,
+      timeoutMs,
+      tooBusy,
+      take: (bytes, sender) => this.take(bytes, sender),
+      begunBytesMax: options.heldBytesMax + options.smallReserveBytes,
+      room: (bytes, sender) => this.#room(bytes, sender),
+    });
   }
 
   get bytesHeld(): number {
@@ -61,18 +92,19 @@ export class BodyReader {
   }
 
   /**
-   * The whole body as sent. `held` keeps its bytes counted until it is disposed of. `begin` is called before the first byte is
-   * asked for (100 Continue). Rejects with body_too_large, intake_full, request_malformed, request_timeout.
+   * The whole body as sent. `held` keeps its bytes counted until it is disposed of. Rejects with body_too_large, intake_full,
+   * request_malformed, request_timeout.
    */
-  async read(request: IncomingMessage, held: DisposableStack, begin: () => void): Promise<Buffer> {
+  async read(request: IncomingMessage, { held, sender, begin }: ReadOptions): Promise<Buffer> {
     const announced = Number(request.headers['content-length'] ?? 0);
     if (announced > this.#options.bodyBytesMax) throw this.#tooLarge();
-    await this.#room(announced);
+    await this.#room(announced, sender);
     begin();
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
     const pieces = new HeldPieces();
-    const permit = held.use(this.#budget.take(PIECE_OVERHEAD_BYTES));
-    this.#reading.set(request, announced);
+    const permit = held.use(this.#permit(PIECE_OVERHEAD_BYTES, sender, announced));
+    const reading = { bytes: announced, sender };
+    this.#reading.set(request, reading);
     const onData = (piece: Buffer) => {
       if (pieces.bytes + piece.length > this.#options.bodyBytesMax) {
         reject(this.#tooLarge());
@@ -80,7 +112,7 @@ export class BodyReader {
       }
       pieces.hold(piece, 0);
       permit.grow(piece.length + Math.min(piece.length, PIECE_OVERHEAD_BYTES));
-      this.#reading.set(request, Math.max(announced, pieces.bytes));
+      reading.bytes = Math.max(announced, pieces.bytes);
       if (!this.#hasRoom) this.#pauseAll();
     };
     request.on(OVERDUE, reject);
@@ -102,38 +134,18 @@ export class BodyReader {
     }
   }
 
-  /**
-   * The body as it comes, without a limit on all of it; a piece is counted while its taker is at work on it. Throws as `read` does.
-   * @param mayGoOn asked before each further piece; nothing is counted while it is waited for
-   */
-  async *pieces(
-    request: IncomingMessage,
-    begin: () => void,
-    mayGoOn: () => Promise<void>,
-  ): AsyncGenerator<Buffer, void, undefined> {
-    await this.#room(Infinity);
-    begin();
-    try {
-      for await (const piece of request.iterator({ destroyOnReturn: false })) {
-        if (!Buffer.isBuffer(piece)) continue;
-        {
-          using _permit = this.#budget.take(piece.length + PIECE_OVERHEAD_BYTES);
-          yield piece;
-        }
-        await mayGoOn();
-        await this.#room(Infinity);
-      }
-    } catch (error) {
-      if (error instanceof SluiceError) throw error;
-      throw new SluiceError('request_malformed', 'Cannot read the body: the connection was closed', { cause: error });
-    } finally {
-      request.resume();
-    }
+  /** The body as it comes, without a limit on all of it. Throws as `read` does. */
+  pieces(request: IncomingMessage, options: PiecesOptions): AsyncGenerator<Buffer, void, undefined> {
+    return this.#endless.pieces(request, options);
   }
 
-  /** Counts bytes as held until the permit is disposed of. */
-  take(bytes: number): Disposable {
-    return this.#budget.take(bytes);
+  /** Counts bytes as held until the permit is disposed of, as the sender's where they are few. */
+  take(bytes: number, sender: string | null = null): Disposable {
+    return this.#permit(bytes, sender);
+  }
+
+  #permit(bytes: number, sender: string | null, announced = 0): BodyPermit {
+    return new BodyPermit(bytes, { budget: this.#budget, shares: this.#small, sender, announced });
   }
 
   /** The sender's turn to have a large body opened and converted. Rejects with intake_full. */
@@ -141,52 +153,45 @@ export class BodyReader {
     return this.#largeTurns.take(sender);
   }
 
-  /**
-   * Rejects with decompressed_too_large, body_malformed, intake_full.
-   * @param takeTurn awaited before a body is opened that may be large
-   */
-  async decompress(
-    body: Buffer,
-    compression: Compression,
-    { held, takeTurn }: { readonly held: DisposableStack; readonly takeTurn: () => Promise<void> },
-  ): Promise<Buffer> {
+  /** Rejects with decompressed_too_large, body_malformed, intake_full. */
+  async decompress(body: Buffer, compression: Compression, options: DecompressOptions): Promise<Buffer> {
     const { bodyBytesMax } = this.#options;
     const believed = believedBytes(body.length, bodyBytesMax);
-    if (isLarge(believed)) await takeTurn();
-    const unpacked = await this.#decompressWithin(believed, body, compression, held).catch((error: unknown) => {
+    if (isLarge(believed)) await options.takeTurn();
+    const unpacked = await this.#decompressWithin(believed, body, compression, options).catch((error: unknown) => {
       const grows = error instanceof SluiceError && error.code === 'decompressed_too_large' && believed < bodyBytesMax;
       if (!grows) throw error;
       return null;
     });
     if (unpacked) return unpacked;
-    await takeTurn();
-    return this.#decompressWithin(bodyBytesMax, body, compression, held);
+    await options.takeTurn();
+    return this.#decompressWithin(bodyBytesMax, body, compression, options);
   }
 
   async #decompressWithin(
     bytesMax: number,
     body: Buffer,
     compression: Compression,
-    held: DisposableStack,
+    { held, sender }: DecompressOptions,
   ): Promise<Buffer> {
     // All that it may grow to is taken first, with the copy that zlib makes of its pieces: a bomb has its room to itself.
-    using _permit = await this.#unpackingPermit(bytesMax);
+    using _permit = await this.#unpackingPermit(bytesMax, sender);
     const unpacked = await decompress(body, compression, bytesMax);
-    held.use(this.#budget.take(unpacked.length));
+    held.use(this.#permit(unpacked.length, sender));
     return unpacked;
   }
 
   /** Those who waited for the one may find that the other ran out. */
-  async #unpackingPermit(bytesMax: number): Promise<Permit> {
+  async #unpackingPermit(bytesMax: number, sender: string): Promise<Permit> {
     const { clock, waitMs, smallReserveBytes, unpacking } = this.#options;
     const bytes = UNPACKING_COPIES * bytesMax;
     const budget = isLarge(bytesMax) || bytes > smallReserveBytes ? unpacking : this.#smallUnpacking;
     const overdue = new AbortController();
     using _timer = clock.timer(waitMs, () => overdue.abort(tooBusy()));
     for (;;) {
-      await this.#room(bytesMax);
+      await this.#room(bytesMax, sender);
       const permit = await budget.acquire(bytes, overdue.signal);
-      if (this.#hasRoomFor(bytesMax)) return permit;
+      if (this.#hasRoomFor(bytesMax, sender)) return permit;
       permit[Symbol.dispose]();
     }
   }
@@ -196,18 +201,20 @@ export class BodyReader {
   }
 
   /** @param bytes of the body, as far as is known */
-  #hasRoomFor(bytes: number): boolean {
-    if (isLarge(bytes)) return this.#hasRoom;
+  #hasRoomFor(bytes: number, sender: string): boolean {
+    if (this.#hasRoom) return true;
     const { heldBytesMax, smallReserveBytes, intake } = this.#options;
-    return this.#budget.bytesHeld < heldBytesMax + smallReserveBytes && intake.hasRoom;
+    if (isLarge(bytes) || !intake.hasRoom) return false;
+    const free = heldBytesMax + smallReserveBytes - this.#budget.bytesHeld;
+    return free > 0 && this.#small.fits(sender, 0, free);
   }
 
   /** Stops reading of all bodies that have no room: those that were begun while there was room would go past the limit by a piece each. */
   #pauseAll(): void {
     const { clock, waitMs } = this.#options;
     const wasIdle = this.#paused.size === 0;
-    for (const [request, bytes] of this.#reading) {
-      if (request.complete || this.#paused.has(request) || this.#hasRoomFor(bytes)) continue;
+    for (const [request, { bytes, sender }] of this.#reading) {
+      if (request.complete || this.#paused.has(request) || this.#hasRoomFor(bytes, sender)) continue;
       request.pause();
       this.#paused.set(
         request,
@@ -241,13 +248,13 @@ export class BodyReader {
   }
 
   /** Rejects with intake_full after `waitMs`. */
-  async #room(bytes: number): Promise<void> {
-    if (this.#hasRoomFor(bytes)) return;
+  async #room(bytes: number, sender: string): Promise<void> {
+    if (this.#hasRoomFor(bytes, sender)) return;
     const { intake, clock, waitMs } = this.#options;
     const { promise: overdue, reject } = Promise.withResolvers<never>();
     overdue.catch(() => {});
     using _timer = clock.timer(waitMs, () => reject(tooBusy()));
-    while (!this.#hasRoomFor(bytes)) {
+    while (!this.#hasRoomFor(bytes, sender)) {
       const room = this.#budget.hasRoom ? intake.room() : this.#budget.room();
       await Promise.race([room, overdue]);
     }
@@ -271,26 +278,4 @@ function joined(pieces: Buffer[]): Buffer {
 
 function tooBusy(): SluiceError {
   return new SluiceError('intake_full', 'Cannot take events: more of them are in hand than fit; send again later');
-}
-
-/** Content-Encoding; null for none. Throws encoding_unknown. */
-export function compressionOf(contentEncoding: string | undefined): Compression | null {
-  const name = (contentEncoding ?? '').trim().toLowerCase();
-  switch (name) {
-    case '':
-    case 'identity':
-      return null;
-    case 'gzip':
-    case 'x-gzip':
-      return 'gzip';
-    case 'deflate':
-      return 'deflate';
-    case 'zstd':
-      return 'zstd';
-    default:
-      throw new SluiceError(
-        'encoding_unknown',
-        'Cannot read the body: its Content-Encoding is none of gzip, deflate, zstd',
-      );
-  }
 }

@@ -23,6 +23,7 @@ import { countExcessOf } from '../event-limit.ts';
 import { type Principal, tagOfPrincipal } from '../principal.ts';
 import type { TenantRoom } from '../tenant-rooms.ts';
 import type { Converter } from './converter.ts';
+import type { Begun } from './endless-body.ts';
 import type { BodyReader } from './http-body.ts';
 import { idempotencyKey } from './idempotency-key.ts';
 import { LARGE_BODY_BYTES } from './large-turns.ts';
@@ -64,6 +65,8 @@ export class HttpExchange implements Disposable {
   readonly #request: IncomingMessage;
   readonly #options: ExchangeOptions;
   readonly #held = new DisposableStack();
+  /** Whose share of the memory is taken: neither a tenant's hosts, nor the tenants behind one address, shall starve each other. */
+  readonly #who: string;
   /** To have a large body opened and converted. */
   #turn: Disposable | null = null;
   /** Of the body, where a key names it. */
@@ -80,6 +83,7 @@ export class HttpExchange implements Disposable {
     if (unreadyReason !== null) throw new SluiceError('queue_unavailable', `Cannot take events: ${unreadyReason}`);
     this.sender = options.sender;
     this.principal = options.principal;
+    this.#who = `${networkOfPeer(this.sender)} ${this.principal.tenant ?? ''}`;
     if (options.roomOf(this.principal.tenant).rateWaitMs > 0) {
       throw new SluiceError(
         'rate_limited',
@@ -114,22 +118,27 @@ export class HttpExchange implements Disposable {
   async body(): Promise<Buffer> {
     const { bodies, begin, compression } = this.#options;
     const held = this.#held;
+    const sender = this.#who;
     const takeTurn = (): Promise<void> => this.#takeTurn();
-    const sent = await bodies.read(this.#request, held, begin);
+    const sent = await bodies.read(this.#request, { held, sender, begin });
     this.#options.rate?.take(sent.length);
-    const body = compression ? await bodies.decompress(sent, compression, { held, takeTurn }) : sent;
+    const body = compression ? await bodies.decompress(sent, compression, { held, sender, takeTurn }) : sent;
     // The URL may hold a time, a host, or the events themselves.
     if (this.chunkId) this.#content = contentOf(body, queryOf(this.#request.url));
     return body;
   }
 
-  /** The body piece by piece, as it is sent, for what has no end that is known; the next one is read when there is room. */
-  async *pieces(): AsyncGenerator<Buffer, void, undefined> {
+  /**
+   * The body piece by piece, as it is sent, for what has no end that is known; the next one is read when there is room.
+   * @param begun what its taker keeps of it, which is counted
+   */
+  async *pieces(begun: Begun): AsyncGenerator<Buffer, void, undefined> {
     const { bodies, begin, compression, rate } = this.#options;
     if (compression) {
       throw new SluiceError('encoding_unknown', 'Cannot read the body: here it must have no Content-Encoding');
     }
-    for await (const piece of bodies.pieces(this.#request, begin, () => this.#rateAllows())) {
+    const mayGoOn = (): Promise<void> => this.#rateAllows();
+    for await (const piece of bodies.pieces(this.#request, { sender: this.#who, begun, begin, mayGoOn })) {
       rate?.take(piece.length);
       yield piece;
     }
@@ -155,7 +164,7 @@ export class HttpExchange implements Disposable {
     const bytes = unpackedBytes(name, body);
     if (bytes > LARGE_BODY_BYTES) await this.#takeTurn();
     // What is made of it has about its size, and is there before it is gone.
-    using _made = bodies.take(bytes);
+    using _made = bodies.take(bytes, this.#who);
     using _turn = this.#turn;
     const converted = await converter.convert(name, body, options);
     const excess = 'count' in converted ? countExcessOf({ count: converted.count, bytes }) : null;
@@ -166,14 +175,25 @@ export class HttpExchange implements Disposable {
 
   /** Counts bytes that a dialect unpacked itself, as long as the exchange lasts. */
   hold(bytes: number): void {
-    this.#held.use(this.#options.bodies.take(bytes));
+    this.#held.use(this.#options.bodies.take(bytes, this.#who));
+  }
+
+  /** To take a large part of an endless body: what is made of it is counted, in the turn of a large body. Rejects with intake_full. */
+  async part(bytes: number): Promise<Disposable> {
+    using taken = new DisposableStack();
+    taken.use(await this.#options.bodies.largeTurn(this.#whoseTurn));
+    taken.use(this.#options.bodies.take(bytes, this.#who));
+    return taken.move();
   }
 
   /** One large body of a tenant, or of an address, is opened and converted at a time. */
   async #takeTurn(): Promise<void> {
+    this.#turn ??= this.#held.use(await this.#options.bodies.largeTurn(this.#whoseTurn));
+  }
+
+  get #whoseTurn(): string {
     const { tenant } = this.principal;
-    const whose = tenant === null ? `address ${networkOfPeer(this.sender)}` : `tenant ${tenant}`;
-    this.#turn ??= this.#held.use(await this.#options.bodies.largeTurn(whose));
+    return tenant === null ? `address ${networkOfPeer(this.sender)}` : `tenant ${tenant}`;
   }
 
   /**

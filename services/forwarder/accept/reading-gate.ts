@@ -1,16 +1,18 @@
 // A bound on what all connections of an input hold together beside the chunks in hand: frames that have not come whole, pieces that
 // wait to be read, answers that their peers do not read. However many connections there are, and however slowly they send.
 //
-// At the limit the gate closes: of those that hold anything one is read at a time, the one that has waited longest, until there is room
-// again. Whoever holds nothing still reads a piece, for which there is a reserve: most frames come whole in it. A connection that makes
-// no use of its turn is closed, and so are, at once, those that hold a frame open and send next to nothing of it. Where those that wait for
-// us (for a pass, for a rate) keep the gate shut though there is room for others, the largest of the network that holds most are closed.
+// At the limit the gate closes: of those that hold anything one is read at a time, a network after the other and of each the one that has
+// waited longest, until there is room again. Whoever holds nothing still reads a piece, for which there is a reserve: most frames come whole
+// in it. A connection that makes no use of its turn is closed, and so are, at once, those that hold a frame open and send next to nothing
+// of it; and one that keeps its turn from others for long, of the network that holds most. Where those that wait for us (for a pass, for a
+// rate) keep the gate shut though there is room for others, the largest of the network that holds most are closed.
 //
 // Guarantees: at most the limit, an eighth of it, one frame and one piece are held; while the gate is closed and there is room, something
 // ends or somebody is closed, so it opens again; a peer whose frames come whole in a piece never counts; nobody is closed for waiting
 // while there is room for nobody.
 
 import type { Clock } from '#shared/clock.ts';
+import { bytesByNetwork, largestFirst, StuckWatch } from './gate-relief.ts';
 
 export interface GateMember {
   /** Waits for us (for room, for the thread pool), so that its silence is not its peer's. */
@@ -26,6 +28,8 @@ export type GateEviction = 'slow_when_full' | 'waiting_when_full';
 
 /** How long a turn may pass without a byte. */
 const TURN_MS = 100;
+/** A turn of the network that holds most, while others wait for theirs. */
+const TURN_MAX_MS = 10_000;
 /** A frame that is older than this and came slower is let go first. */
 const SLOW_AFTER_MS = 1000;
 const SLOW_BYTES_PER_MS = 16;
@@ -33,8 +37,7 @@ const SLOW_BYTES_PER_MS = 16;
 const OPEN_SHARE = 0.75;
 /** Of the limit, for those that hold nothing when the gate closes. */
 const RESERVE_SHARE = 1 / 8;
-/** Those who wait for us may keep it closed so long, while they drain by less than a share of the limit. */
-const STUCK_AFTER_MS = 1000;
+/** Of the limit: who drains by less while the gate is closed is stuck. */
 const DRAINED_SHARE = 1 / 16;
 
 /** What one connection holds. */
@@ -67,6 +70,9 @@ export class ReadingGate {
   #isReserveFull = false;
   #turn: GatePass | null = null;
   #turnBegan = { ms: 0, bytes: 0 };
+  /** Network → number of its last turn since the gate closed. */
+  readonly #turnsOf = new Map<string, number>();
+  #turns = 0;
   #timer: Disposable | null = null;
   #relief: Disposable | null = null;
 
@@ -132,6 +138,7 @@ export class ReadingGate {
 
   #close(nowMs: number): void {
     this.#isClosed = true;
+    this.#turnsOf.clear();
     this.#stuck.begin(nowMs);
     this.#relieveLater();
     for (const { member } of this.#passes) member.flow();
@@ -167,15 +174,13 @@ export class ReadingGate {
     for (const { bytes, member } of this.#passes) if (bytes === 0) member.flow();
   }
 
-  /** To whoever holds anything for the longest time and does not wait for us. */
+  /** To whoever holds anything and does not wait for us: of the network whose last turn is longest ago, who does so for the longest time. */
   #nextTurn(): void {
     const last = this.#turn;
     let next: GatePass | null = null;
-    for (const pass of this.#passes) {
-      if (pass.bytes === 0 || pass.member.isWaiting) continue;
-      if (next === null || pass.sinceMs < next.sinceMs) next = pass;
-    }
+    for (const pass of this.#ready()) if (next === null || this.#isBefore(pass, next)) next = pass;
     this.#turn = next;
+    if (next) this.#turnsOf.set(next.network, ++this.#turns);
     const beganMs = this.#clock.monotonicMs();
     if (next !== last) this.#turnBegan = { ms: beganMs, bytes: next?.bytes ?? 0 };
     last?.member.flow();
@@ -189,6 +194,15 @@ export class ReadingGate {
     this.#judgeAfter(beganMs);
   }
 
+  *#ready(): Generator<GatePass> {
+    for (const pass of this.#passes) if (pass.bytes > 0 && !pass.member.isWaiting) yield pass;
+  }
+
+  #isBefore(a: GatePass, b: GatePass): boolean {
+    const turnOf = ({ network }: GatePass): number => this.#turnsOf.get(network) ?? 0;
+    return turnOf(a) === turnOf(b) ? a.sinceMs < b.sinceMs : turnOf(a) < turnOf(b);
+  }
+
   #judgeAfter(sinceMs: number): void {
     this.#timer?.[Symbol.dispose]();
     this.#timer = this.#clock.timer(TURN_MS, () => this.#judge(sinceMs));
@@ -199,7 +213,8 @@ export class ReadingGate {
     const turn = this.#turn;
     if (!turn || turn.member.isWaiting) return this.#nextTurn();
     const nowMs = this.#clock.monotonicMs();
-    if (turn.changedMs > sinceMs && !this.#dawdles(turn, nowMs)) return this.#judgeAfter(nowMs);
+    const isUsed = turn.changedMs > sinceMs && !this.#dawdles(turn, nowMs) && !this.#keepsOut(turn, nowMs);
+    if (isUsed) return this.#judgeAfter(nowMs);
     turn.member.evict('slow_when_full');
     if (this.#isClosed && this.#turn === turn) this.#nextTurn();
   }
@@ -208,6 +223,14 @@ export class ReadingGate {
   #dawdles({ bytes }: GatePass, nowMs: number): boolean {
     const tookMs = nowMs - this.#turnBegan.ms;
     return tookMs >= SLOW_AFTER_MS && bytes - this.#turnBegan.bytes < SLOW_BYTES_PER_MS * tookMs;
+  }
+
+  /** Frames that come just fast enough, one after another, keep the gate shut for others for as long as their network likes. */
+  #keepsOut({ network }: GatePass, nowMs: number): boolean {
+    if (nowMs - this.#turnBegan.ms < TURN_MAX_MS) return false;
+    const held = bytesByNetwork(this.#passes);
+    const most = Math.max(...held.values());
+    return held.get(network) === most && this.#ready().some((pass) => pass.network !== network);
   }
 
   #relieveLater(): void {
@@ -227,48 +250,6 @@ export class ReadingGate {
       if (!this.#isClosed) return;
       pass.member.evict('waiting_when_full');
     }
-  }
-}
-
-/** Whether those that wait have kept the gate shut for long without draining. */
-class StuckWatch {
-  readonly #enough: number;
-  #sinceMs = 0;
-  #drained = 0;
-
-  /** `enough`: bytes that are progress. */
-  constructor(enough: number) {
-    this.#enough = enough;
-  }
-
-  begin(nowMs: number): void {
-    this.#sinceMs = nowMs;
-    this.#drained = 0;
-  }
-
-  drained(bytes: number): void {
-    this.#drained += bytes;
-  }
-
-  isStuck(keepShut: boolean, nowMs: number): boolean {
-    if (!keepShut || this.#drained >= this.#enough) this.begin(nowMs);
-    return nowMs - this.#sinceMs >= STUCK_AFTER_MS;
-  }
-}
-
-/** Always the largest, then the youngest, of the network that holds most of what is left. */
-function* largestFirst(passes: readonly GatePass[]): Generator<GatePass> {
-  const byNetwork = Map.groupBy(passes, ({ network }) => network);
-  const networks = [...byNetwork.values()].map((of) => ({
-    bytes: of.reduce((sum, { bytes }) => sum + bytes, 0),
-    largestLast: of.sort((a, b) => a.bytes - b.bytes || a.sinceMs - b.sinceMs),
-  }));
-  for (;;) {
-    const most = networks.reduce((a, b) => (b.bytes > a.bytes ? b : a), { bytes: 0, largestLast: [] });
-    const pass = most.largestLast.pop();
-    if (!pass) return;
-    most.bytes -= pass.bytes;
-    yield pass;
   }
 }
 

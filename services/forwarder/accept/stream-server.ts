@@ -13,6 +13,7 @@ import { HeldMessages } from './held-messages.ts';
 import { type StreamDecoder, StreamSession } from './stream-session.ts';
 import { Turns } from './turns.ts';
 import type { Unacked } from './unacked.ts';
+import { UnreadRests } from './unread-rests.ts';
 
 export interface StreamServerOptions {
   readonly input: InputName;
@@ -35,6 +36,8 @@ export interface StreamServer {
 
 /** Of messages that are not whole, of all connections together. */
 const HELD_BYTES_MAX = 16 * 1024 * 1024;
+/** Of what was read and waits for its turn, of all connections together. */
+const REST_BYTES_MAX = 8 * 1024 * 1024;
 /** For a message to come whole, as a frame of the Forward protocol has at first. */
 const MESSAGE_TIMEOUT_MS = 300_000;
 const HANDSHAKE_TIMEOUT_MS = 10_000;
@@ -44,6 +47,7 @@ export async function startStreamServer(listen: ListenAddress, options: StreamSe
   const { input, tag, door, admit, newDecoder, unacked, telemetry, clock, tls } = options;
   const sessions = new Set<StreamSession>();
   const held = new HeldMessages({ bytesMax: HELD_BYTES_MAX, timeoutMs: MESSAGE_TIMEOUT_MS, clock });
+  const rests = new UnreadRests(REST_BYTES_MAX);
   const turns = new Turns(clock);
   const ended = (reason: ConnectionEnd): void => telemetry.connectionEnded(input, reason);
   const server = tls ? tlsServer(tls) : createServer(SOCKET_OPTIONS);
@@ -65,7 +69,8 @@ export async function startStreamServer(listen: ListenAddress, options: StreamSe
     const decoder = newDecoder(sender);
     const rate = door.rateOf(sender);
     const from = { sender, principal, rate };
-    const session = new StreamSession(socket, { ...from, input, tag, decoder, unacked, clock, held, turns, ended });
+    const shared = { unacked, clock, held, rests, turns, ended };
+    const session = new StreamSession(socket, { ...from, ...shared, input, tag, decoder });
     sessions.add(session);
     telemetry.connectionOpened(input);
     void session.closed.then(() => {

@@ -2,10 +2,12 @@
 // thousands of messages: they are taken in steps, a turn of the event loop each, and meanwhile no more is read.
 //
 // Nobody is told what was held, so nothing that was read may be lost while we run: what intake refuses is tried again (unacked.ts), and
-// reading stops while there is no room. At the end of the connection, whatever ends it, a message that was begun is taken as it is.
+// reading stops while there is no room. At the end of the connection, whatever ends it, a message that was begun is taken as it is; but when
+// there is room, or whoever comes, sends and goes, again and again, would fill our memory. Only when we stop nothing waits for room.
 
 import type { Socket } from 'node:net';
 import type { Clock } from '#shared/clock.ts';
+import { networkOfPeer } from '#shared/networks.ts';
 import { type AddressRate, ratedRoom } from '../admit/address-rates.ts';
 import { type Chunk, type InputName, LETTER_OVERHEAD_BYTES, type Room } from '../chunk.ts';
 import type { Principal } from '../principal.ts';
@@ -14,6 +16,7 @@ import { EntryRun } from './entry-run.ts';
 import type { HeldMessages, HeldPass, Holder } from './held-messages.ts';
 import type { Turns } from './turns.ts';
 import type { Unacked } from './unacked.ts';
+import type { RestPass, RestReader, UnreadRests } from './unread-rests.ts';
 
 export interface StreamDecoder {
   /** Comes when `read` has returned true. */
@@ -26,6 +29,8 @@ export interface StreamDecoder {
   finish(): void;
   /** Bytes that wait for the rest of their message, or to be read. */
   readonly heldBytes: number;
+  /** What they keep in memory. */
+  readonly memoryBytes: number;
 }
 
 /** For what can never be an event. `bytes` are lent. */
@@ -43,6 +48,8 @@ export interface StreamSessionOptions {
   readonly clock: Clock;
   /** Of all connections together. */
   readonly held: HeldMessages;
+  /** The same. */
+  readonly rests: UnreadRests;
   /** It is closed because of a limit. */
   readonly ended: (reason: 'slow_when_full' | 'frame_timeout') => void;
   readonly turns: Turns;
@@ -54,10 +61,12 @@ const IN_FLIGHT_BYTES_MAX = 4 * 1024 * 1024;
 const CHUNK_OVERHEAD_BYTES = 1024;
 /** A run above this goes on before its read is done. */
 const RUN_BYTES_MAX = 256 * 1024;
+/** What a connection costs that is gone, and waits for room. */
+const REST_OVERHEAD_BYTES = 4096;
 /** How long what a peer has sent already is still read when we stop. */
 const LINGER_MS = 500;
 
-export class StreamSession implements Holder {
+export class StreamSession implements Holder, RestReader {
   readonly #socket: Socket;
   readonly #options: StreamSessionOptions;
   readonly #origin: Pick<Chunk, 'tag' | 'input' | 'tenant' | 'sender'>;
@@ -65,11 +74,15 @@ export class StreamSession implements Holder {
   readonly #run = new EntryRun();
   readonly #bad: BadMessages;
   readonly #held: HeldPass;
+  readonly #rest: RestPass;
+  readonly #network: string;
   #inFlightBytes = 0;
   /** While it waits for room or a turn: reading has stopped. */
   #waiting: Promise<void> | null = null;
   #finished: Promise<void> | null = null;
   #wake: (() => void) | null = null;
+  /** We stop. */
+  #isStopping = false;
   /** Aborted when we stop, or it is gone: what it has sent is lost unless it is read now, whatever its rate. */
   readonly #ending = new AbortController();
   readonly #closed = Promise.withResolvers<void>();
@@ -80,7 +93,9 @@ export class StreamSession implements Holder {
     this.#options = options;
     this.#room = ratedRoom(unacked, options.rate, { clock: options.clock, over: this.#ending.signal });
     this.#origin = { tag: principal.tagPrefix + tag, input, tenant: principal.tenant, sender };
-    this.#held = options.held.enter(this);
+    this.#network = networkOfPeer(sender);
+    this.#held = options.held.enter(this, this.#network);
+    this.#rest = options.rests.enter(this, this.#network);
     this.#bad = new BadMessages((bad) => {
       const buried = unacked.bury({ ...this.#origin, ...bad });
       this.#settle(bad.bytes.length + LETTER_OVERHEAD_BYTES, buried);
@@ -94,6 +109,7 @@ export class StreamSession implements Holder {
       this.#wake?.();
       void this.#finish().then(() => this.#closed.resolve());
     });
+    this.flow();
   }
 
   /** Resolves when it is gone, and what was read of it is on its way. */
@@ -103,14 +119,23 @@ export class StreamSession implements Holder {
 
   /** Reads what the peer has sent so far, and closes. */
   async close(): Promise<void> {
+    this.#isStopping = true;
     this.#ending.abort();
+    this.#wake?.();
+    this.flow();
     this.#socket.end();
     using _limit = this.#options.clock.timer(LINGER_MS, () => this.#socket.destroy());
     await this.#closed.promise;
   }
 
   get isWaiting(): boolean {
-    return this.#waiting !== null;
+    return this.#waiting !== null || !this.#mayRead;
+  }
+
+  flow(): void {
+    if (this.#waiting) return;
+    if (this.#mayRead) this.#socket.resume();
+    else this.#socket.pause();
   }
 
   relieve(): void {
@@ -128,9 +153,10 @@ export class StreamSession implements Holder {
 
   #read(piece: Buffer): void {
     const { decoder, rate } = this.#options;
+    const mayTake = this.#mayTake;
     rate?.take(piece.length);
     decoder.push(piece);
-    const isDone = this.#step();
+    const isDone = mayTake ? this.#step() : this.#rests();
     if (!isDone || !this.#hasRoom) this.#waiting ??= this.#goOn(isDone);
   }
 
@@ -138,17 +164,19 @@ export class StreamSession implements Holder {
     this.#socket.pause();
     await this.#readAll(isDone);
     this.#waiting = null;
-    this.#socket.resume();
+    this.flow();
   }
 
   /** Until nothing is left to read, and there is room for more. */
   async #readAll(isDone: boolean): Promise<void> {
     for (let done = isDone; ;) {
-      if (!this.#hasRoom && !this.#socket.destroyed) {
-        await this.#roomOrGone();
+      if (done && this.#socket.destroyed) return;
+      if (!this.#mayTake) {
+        await this.#roomOrStop();
       } else if (!done) {
-        await this.#options.turns.next();
-        done = this.#step();
+        await this.#options.turns.next(this.#network);
+        // Of all who were woken by the same room, those before may have taken it.
+        if (this.#mayTake) done = this.#step();
       } else {
         return;
       }
@@ -161,22 +189,36 @@ export class StreamSession implements Holder {
 
   async #finishOnce(): Promise<void> {
     await this.#waiting;
-    const { decoder, held } = this.#options;
+    const { decoder, held, rests } = this.#options;
     decoder.finish();
-    if (!this.#step()) await this.#readAll(false);
+    // Where nothing is left, there is nothing to wait for.
+    if (decoder.heldBytes > 0) {
+      const isDone = this.#mayTake ? this.#step() : this.#rests();
+      if (!isDone) await this.#readAll(false);
+    }
     held.leave(this.#held);
+    rests.leave(this.#rest);
   }
 
   /** Takes as many messages as one turn may have. Returns whether no more is there. */
   #step(): boolean {
-    const { decoder, held } = this.#options;
+    const { decoder, held, rests } = this.#options;
     const before = decoder.heldBytes;
     const isDone = decoder.read(this.#run, this.#bury);
-    // What waits for its turn is at most a read, and we are the ones who take long.
-    held.update(this.#held, isDone ? decoder.heldBytes : 0, decoder.heldBytes < before);
     if (isDone || this.#run.bytes > RUN_BYTES_MAX) this.#flush();
-    if (isDone) this.#bad.flush();
-    return isDone;
+    if (!isDone) return this.#rests();
+    this.#bad.flush();
+    rests.update(this.#rest, 0);
+    held.update(this.#held, decoder.heldBytes, decoder.heldBytes < before);
+    return true;
+  }
+
+  /** What is there waits for room, or for its turn: we are the ones who take long, so it is bounded by itself. Returns that more is there. */
+  #rests(): false {
+    const { decoder, held, rests } = this.#options;
+    held.update(this.#held, 0, false);
+    rests.update(this.#rest, decoder.memoryBytes + this.#run.bytes + REST_OVERHEAD_BYTES);
+    return false;
   }
 
   #flush(): void {
@@ -197,12 +239,21 @@ export class StreamSession implements Holder {
     });
   }
 
+  /** What it has sent when we stop is read, whatever others have. */
+  get #mayRead(): boolean {
+    return this.#ending.signal.aborted || this.#options.rests.mayRead(this.#rest);
+  }
+
+  get #mayTake(): boolean {
+    return this.#isStopping || this.#hasRoom;
+  }
+
   get #hasRoom(): boolean {
     return this.#inFlightBytes < IN_FLIGHT_BYTES_MAX && this.#room.hasRoom;
   }
 
-  /** Resolves when there may be room, and when it is gone: what was read is taken then without, so that a stop never waits for room. */
-  async #roomOrGone(): Promise<void> {
+  /** Resolves when there may be room, and when we stop: what was read is taken then without, so that a stop never waits for room. */
+  async #roomOrStop(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#wake = resolve;
     if (this.#inFlightBytes < IN_FLIGHT_BYTES_MAX) void this.#room.room().then(resolve);

@@ -43,6 +43,10 @@ export class SyslogDecoder implements StreamDecoder {
     return this.#frames.heldBytes;
   }
 
+  get memoryBytes(): number {
+    return this.#frames.memoryBytes;
+  }
+
   push(piece: Buffer): void {
     this.#frames.push(piece);
   }

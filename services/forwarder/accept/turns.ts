@@ -1,11 +1,13 @@
-// Long work of many connections in short steps: one step a turn of the event loop, whoever's it is, in the order of the asking. So what waits
-// elsewhere in this process (other connections, answers, /livez) is served in between, however many connections have something to do.
+// Long work of many connections in short steps: one step a turn of the event loop, a sender after the other, and of each in the order of the
+// asking. So what waits elsewhere in this process (other connections, answers, /livez) is served in between, however many connections have
+// something to do; and a sender waits for a step of each other one, however many connections that one has.
 
 import type { Clock } from '#shared/clock.ts';
 
 export class Turns {
   readonly #clock: Clock;
-  #waiting: (() => void)[] = [];
+  /** By sender; who had a turn last is last. */
+  readonly #waiting = new Map<string, (() => void)[]>();
   #isDue = false;
   /** Turns that were given. */
   given = 0;
@@ -15,21 +17,32 @@ export class Turns {
   }
 
   /** Resolves in a later turn of the event loop, in which no other one resolves. */
-  next(): Promise<void> {
+  next(sender: string): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#waiting.push(resolve);
+    const waiting = this.#waiting.get(sender);
+    if (waiting) waiting.push(resolve);
+    else this.#waiting.set(sender, [resolve]);
     this.#arm();
     return promise;
   }
 
   #arm(): void {
-    if (this.#isDue || this.#waiting.length === 0) return;
+    if (this.#isDue || this.#waiting.size === 0) return;
     this.#isDue = true;
     this.#clock.timer(0, () => {
       this.#isDue = false;
       this.given += 1;
-      this.#waiting.shift()?.();
+      this.#give();
       this.#arm();
     });
+  }
+
+  #give(): void {
+    for (const [sender, waiting] of this.#waiting) {
+      this.#waiting.delete(sender);
+      waiting.shift()?.();
+      if (waiting.length > 0) this.#waiting.set(sender, waiting);
+      return;
+    }
   }
 }

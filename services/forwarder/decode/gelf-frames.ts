@@ -35,6 +35,11 @@ export class GelfFrames {
     return this.#stream.length;
   }
 
+  /** What is kept in memory for them, and for messages that nobody asked for yet. */
+  get memoryBytes(): number {
+    return this.#stream.capacity;
+  }
+
   push(piece: Buffer): void {
     this.#searched = Math.max(0, this.#searched - this.#stream.push(piece));
   }
@@ -49,8 +54,8 @@ export class GelfFrames {
     for (;;) {
       const stream = this.#stream;
       const { from, to } = stream;
-      const at = stream.bytes.indexOf(NUL, this.#searched);
-      const isEnded = at >= 0 && at < to;
+      const at = stream.indexOf(NUL, this.#searched);
+      const isEnded = at >= 0;
       const end = isEnded ? at : to;
       this.#searched = isEnded ? at + 1 : to;
       const isWhole = isEnded || (this.#hasEnded && end > from);

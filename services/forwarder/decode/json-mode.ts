@@ -73,7 +73,7 @@ export class JsonScanner {
   /** The next whole text, or why there is none. After FRAME_MALFORMED or FRAME_TOO_LARGE nothing else comes. */
   next(): ScanResult {
     if (this.#broken !== null) return this.#broken;
-    if (this.#depth === 0 && !this.#begin()) return this.#broken ?? NEED_MORE;
+    if (this.#depth === 0 && !this.#begin()) return this.#broken ?? this.#pause();
     const piece = this.#piece;
     for (;;) {
       if (this.#inString) this.#passString();

@@ -1,8 +1,11 @@
 // The bytes of a stream that wait to be cut into messages: what was pushed last, in place, or together with what was left before.
-// A message that arrives in a thousand pushes is copied a few times at most, and a few bytes that wait never keep a whole read alive.
+// A message that arrives in a thousand pushes is copied a few times at most. A few bytes that wait never keep a whole read alive, nor the
+// buffer of a large message that was before them.
 
 const NONE = Buffer.alloc(0);
 const HELD_BYTES_MIN = 256;
+/** A buffer that is larger than what is in it by more is let go of. */
+const SPARE_MAX = 4;
 
 export class StreamBytes {
   /** What is there lies in bytes[from, to); valid until the next `push` or `pause`. Whoever cuts moves `from`. */
@@ -14,6 +17,18 @@ export class StreamBytes {
 
   get length(): number {
     return this.to - this.from;
+  }
+
+  /** What is kept in memory, the bytes that were cut already and the room behind the others among it. */
+  get capacity(): number {
+    return this.bytes.length;
+  }
+
+  /** Where the byte is, at `at` or behind it; -1: it has not come. */
+  indexOf(byte: number, at: number): number {
+    // What lies behind `to` is old, and would be searched again at each push.
+    const { bytes, to } = this;
+    return (to === bytes.length ? bytes : bytes.subarray(0, to)).indexOf(byte, at);
   }
 
   /** Returns by how much the bytes that were there have moved, to be taken off offsets. */
@@ -39,7 +54,7 @@ export class StreamBytes {
       this.clear();
       return moved;
     }
-    return this.#isOwn ? 0 : this.#move(this.length);
+    return this.#isOwn && this.#isFull(this.length) ? 0 : this.#move(0);
   }
 
   clear(): void {
@@ -53,12 +68,17 @@ export class StreamBytes {
   #move(more: number): number {
     const { length, from } = this;
     const needed = Math.max(HELD_BYTES_MIN, 2 * (length + more));
-    const target = this.#isOwn && needed <= this.bytes.length ? this.bytes : Buffer.allocUnsafeSlow(needed);
+    const fits = this.#isOwn && needed <= this.bytes.length && this.#isFull(length + more);
+    const target = fits ? this.bytes : Buffer.allocUnsafeSlow(needed);
     this.bytes.copy(target, 0, from, this.to);
     this.bytes = target;
     this.#isOwn = true;
     this.from = 0;
     this.to = length;
     return from;
+  }
+
+  #isFull(length: number): boolean {
+    return this.bytes.length <= Math.max(HELD_BYTES_MIN, SPARE_MAX * length);
   }
 }

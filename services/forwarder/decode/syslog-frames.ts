@@ -63,6 +63,11 @@ export class SyslogFrames {
     return this.#stream.length;
   }
 
+  /** What is kept in memory for them, and for messages that nobody asked for yet. */
+  get memoryBytes(): number {
+    return this.#stream.capacity;
+  }
+
   push(piece: Buffer): void {
     this.#searched = Math.max(0, this.#searched - this.#stream.push(piece));
   }
@@ -136,7 +141,7 @@ export class SyslogFrames {
   #lineEnd(limit: number): number {
     const { bytes } = this.#stream;
     if (!this.#nulEnds) {
-      const at = bytes.indexOf(LINE_FEED, this.#searched);
+      const at = this.#stream.indexOf(LINE_FEED, this.#searched);
       return at < limit ? at : -1;
     }
     for (let at = this.#searched; at < limit; at += 1) if (bytes[at] === LINE_FEED || bytes[at] === NUL) return at;

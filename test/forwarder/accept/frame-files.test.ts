@@ -7,15 +7,16 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { FrameFiles } from '#forwarder/accept/frame-files.ts';
 import { FRAME_UNKEPT, type FiledFrame, FrameReader, type NextFrame } from '#forwarder/accept/frame-reader.ts';
-import { NEED_MORE } from '#shared/msgpack/frame-scanner.ts';
+import { settings } from '#shared/config/settings.ts';
+import { FRAME_TOO_LARGE, NEED_MORE } from '#shared/msgpack/frame-scanner.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-function setUp(t: TestContext, changes: { filesMax?: number; heldBytesMax?: number } = {}) {
+function setUp(t: TestContext, changes: { filesMax?: number; heldBytesMax?: number; bytesMax?: number } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'frame-files-'));
-  const { filesMax, heldBytesMax = 64 * MIB } = changes;
-  const files = new FrameFiles({ folder, bytesMax: 1024 * MIB, heldBytesMax, ...(filesMax && { filesMax }) });
+  const { filesMax, heldBytesMax = 64 * MIB, bytesMax = 1024 * MIB } = changes;
+  const files = new FrameFiles({ folder, bytesMax, heldBytesMax, ...(filesMax && { filesMax }) });
   const readers: FrameReader[] = [];
   const reader = (network = 'a'): FrameReader => {
     const made = new FrameReader({ frameBytesMax: heldBytesMax, files, network });
@@ -147,4 +148,36 @@ test('past the number of files, a frame that may be held is held', async (t) => 
   await whole.file.written();
   assert.equal(whole.file.inMemory()?.length, whole.frame.bytes);
   await whole.file[Symbol.asyncDispose]();
+});
+
+test('a network has as much of the disk as it leaves free; the next is as where the disk is full', async (t) => {
+  const { reader, files } = setUp(t, { bytesMax: 12 * MIB, heldBytesMax: 64 * KIB });
+  const inFile = async (network: string, bytes: number) => {
+    const made = await begun(reader(network), bytes);
+    while (made.heldBytes > 0) await settled();
+    return made;
+  };
+  const first = await inFile('a', 3 * MIB);
+  await inFile('a', 2.9 * MIB);
+  const refused = await begun(reader('a'), 200 * KIB);
+  // It has a file, and bytes of it would go there.
+  await settled();
+  await untilUnkept(refused);
+  assert.match(refused.failure, /its network would be larger than what they leave free of 12582912 bytes/);
+  await inFile('2001:db8::/64', 3 * MIB);
+  first.abandon();
+  while (files.bytes > 6 * MIB) await settled();
+  await inFile('a', 200 * KIB);
+});
+
+test("with the default, two networks have a file of Fluentd's largest chunks each, and a larger frame than ever fits is refused at once", (t) => {
+  const { files, reader } = setUp(t, { bytesMax: settings['frame.file_max_bytes'].default });
+  const chunk = 257 * MIB;
+  for (const network of ['a', 'b']) files.take(network, chunk);
+  assert.throws(() => files.take('a', chunk));
+  files.give('b', chunk);
+  files.take('c', chunk);
+  const large = reader('d');
+  large.push(announcing(513 * MIB));
+  assert.equal(large.next(), FRAME_TOO_LARGE);
 });

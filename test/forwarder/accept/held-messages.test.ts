@@ -14,10 +14,10 @@ class FakeHolder implements Holder {
   /** What it cannot let go of. */
   readonly #kept: number;
 
-  constructor(held: HeldMessages, kept = 0) {
+  constructor(held: HeldMessages, kept = 0, network = '') {
     this.#held = held;
     this.#kept = kept;
-    this.pass = held.enter(this);
+    this.pass = held.enter(this, network);
   }
 
   hold(bytes: number, isAnew = false): void {
@@ -88,4 +88,19 @@ test('a message has a time limit, but for what is small, begun anew, or waits fo
   assert.deepEqual([cut.reliefs, cut.ends.length], [1, 0]);
   for (const holder of [small, busy, waiting]) assert.deepEqual([holder.reliefs, holder.ends.length], [0, 0]);
   assert.equal(held.bytes, 1000 + 1000 + 5003 + 5000);
+});
+
+test('one network with many small beginnings pays before a large one of another', async () => {
+  const { clock, held } = setUp();
+  const large = new FakeHolder(held, 0, 'good');
+  large.hold(30_000);
+  await pass(clock, 10_000);
+  const many = Array.from({ length: 20 }, () => new FakeHolder(held, 0, 'bad'));
+  for (const holder of many) holder.hold(5000);
+  assert.equal(large.reliefs, 0);
+  assert.equal(
+    many.reduce((sum, { reliefs }) => sum + reliefs, 0),
+    6,
+  );
+  assert.equal(held.bytes, 100_000);
 });

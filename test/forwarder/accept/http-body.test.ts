@@ -1,6 +1,7 @@
 // Bodies within their budgets, over real sockets: what many senders bring at once, and what their bytes grow to.
 
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { IncomingMessage, createServer } from 'node:http';
 import { type AddressInfo, Socket, connect } from 'node:net';
@@ -49,7 +50,7 @@ test('a body in pieces of a byte costs no more than twice its bytes', async () =
   });
   using held = new DisposableStack();
   const request = new IncomingMessage(new Socket());
-  const body = bodies.read(request, held, () => {});
+  const body = bodies.read(request, { held, sender: 'a', begin: () => {} });
   const sent = Buffer.alloc(20_000, 'abcdefg');
   for (const byte of sent) request.push(Buffer.of(byte));
   request.push(null);
@@ -77,10 +78,10 @@ test('large bodies leave a reserve to small ones, as sent and as opened', async 
     request.headers['content-length'] = String(announced);
     request.push(sent);
     request.push(null);
-    return bodies.read(request, held, () => {});
+    return bodies.read(request, { held, sender: 'a', begin: () => {} });
   };
   const turns: string[] = [];
-  const opening = { held, takeTurn: async () => void turns.push('taken') };
+  const opening = { held, sender: 'a', takeTurn: async () => void turns.push('taken') };
   // All that large ones may have is taken.
   const large = bodies.take(8 * KIB * KIB);
   using _bomb = await unpacking.acquire(4 * KIB * KIB);
@@ -94,6 +95,46 @@ test('large bodies leave a reserve to small ones, as sent and as opened', async 
   using _small = bodies.take(2 * KIB * KIB);
   await assert.rejects(read(5, Buffer.from('small')), { code: 'intake_full' });
   large[Symbol.dispose]();
+});
+
+test('of the reserve for small bodies a sender has as much as he leaves free', async () => {
+  const MIB = KIB * KIB;
+  const bodies = new BodyReader({
+    intake: { hasRoom: true, room: () => Promise.resolve() },
+    clock: systemClock,
+    bodyBytesMax: 8 * MIB,
+    heldBytesMax: 8 * MIB,
+    smallReserveBytes: 4 * MIB,
+    unpacking: new ByteBudget(8 * MIB),
+    waitMs: 5,
+    timeoutMs: 60_000,
+  });
+  using all = new DisposableStack();
+  const read = (sender: string, bytes: number, held = all): Promise<Buffer> => {
+    const request = new IncomingMessage(new Socket());
+    request.push(Buffer.alloc(bytes, 'x'));
+    request.push(null);
+    request.complete = true;
+    return bodies.read(request, { held, sender, begin: () => {} });
+  };
+  using _large = bodies.take(8 * MIB);
+  using first = new DisposableStack();
+  await read('a', 0.9 * MIB, first);
+  for (let i = 0; i < 2; i += 1) await read('a', 0.9 * MIB);
+  await assert.rejects(read('a', 5), { code: 'intake_full' });
+  await read('b', 0.4 * MIB);
+  // What they grow to is theirs too.
+  const opening = { held: all, sender: 'b', takeTurn: async () => {} };
+  const noise = randomBytes(16 * KIB);
+  await bodies.decompress(zstdCompressSync(Buffer.alloc(0.5 * MIB, noise)), 'zstd', opening);
+  await assert.rejects(read('b', 5), { code: 'intake_full' });
+  await read('c', 5);
+  first.dispose();
+  await read('b', 5);
+  // A large one of a sender takes nothing of his share of small ones.
+  bodies.take(2 * MIB, 'c')[Symbol.dispose]();
+  all.dispose();
+  assert.equal(bodies.bytesHeld, 8 * MIB);
 });
 
 test('who waited for memory to open a body has room too, or waits for it', async () => {
@@ -110,7 +151,7 @@ test('who waited for memory to open a body has room too, or waits for it', async
   });
   using held = new DisposableStack();
   const bomb = await unpacking.acquire(4 * KIB);
-  const opened = bodies.decompress(zstdCompressSync('x'), 'zstd', { held, takeTurn: async () => {} });
+  const opened = bodies.decompress(zstdCompressSync('x'), 'zstd', { held, sender: 'a', takeTurn: async () => {} });
   const refused = assert.rejects(opened, { code: 'intake_full' });
   using _full = bodies.take(KIB);
   bomb[Symbol.dispose]();
@@ -138,7 +179,7 @@ test('a crowd that begins while there is room brings no more than a little above
     request.on('data', () => (most = Math.max(most, bodies.bytesHeld)));
     const stack = held.move();
     bodies
-      .read(request, stack, () => {})
+      .read(request, { held: stack, sender: 'a', begin: () => {} })
       .catch((error: { code: string }) => {
         if (error.code === 'intake_full') refused.resolve();
       })

@@ -79,9 +79,9 @@ export class Fixture implements AsyncDisposable {
   }
 
   /** A socket to write anything to; `text` is all that came back, when it has ended. */
-  async raw(): Promise<Raw> {
+  async raw(localAddress = '127.0.0.1'): Promise<Raw> {
     const [host, port] = this.server.address.split(':');
-    const socket = connect(Number(port), host);
+    const socket = connect({ port: Number(port), host, localAddress });
     await once(socket, 'connect');
     return new Raw(socket);
   }

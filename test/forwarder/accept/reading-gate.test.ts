@@ -227,3 +227,37 @@ test('whatever happens, the gate opens again and nothing is left in the books', 
   for (const { pass } of left) gate.leave(pass);
   assert.equal(gate.bytesHeld, 0);
 });
+
+test('turns go round the networks, whatever connections one has', () => {
+  const { enter } = setUp(0);
+  const bad = Array.from({ length: 6 }, () => enter('bad'));
+  for (const member of bad) member.hold(200);
+  const good = enter('good');
+  good.hold(100);
+  assert.deepEqual(reading([...bad, good]), [true, false, false, false, false, false, false]);
+  bad[0]!.hold(0);
+  assert.deepEqual(reading([...bad.slice(1), good]), [false, false, false, false, false, true]);
+});
+
+test('who keeps the turn from others for long is closed, where its network holds most', async () => {
+  const { clock, enter } = setUp(0, 1_000_000);
+  const bad = Array.from({ length: 9 }, () => enter('bad'));
+  for (const member of bad) member.hold(120_000);
+  const good = enter('good');
+  good.hold(50_000);
+  const [slow] = bad;
+  // Just fast enough for its turn.
+  for (let ms = 0; ms < 10_000; ms += 50) {
+    assert.equal(slow!.isEvicted, false, `${ms} ms`);
+    slow!.hold(slow!.pass.bytes + 1000);
+    await clock.advance(50);
+  }
+  for (let ms = 0; ms < 100 && !good.isReading; ms += 10) await clock.advance(10);
+  assert.equal(slow!.evictedWhy, 'slow_when_full');
+  assert.equal(good.isReading, true);
+  for (let ms = 0; ms < 20_000; ms += 50) {
+    good.hold(good.pass.bytes + 1000);
+    await clock.advance(50);
+  }
+  assert.equal(good.isEvicted, false, 'its network does not hold most');
+});

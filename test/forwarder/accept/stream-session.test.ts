@@ -4,13 +4,17 @@ import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { BadMessages, type BadMessage } from '#forwarder/accept/bad-messages.ts';
+import { EntryRun } from '#forwarder/accept/entry-run.ts';
 import { GelfDecoder } from '#forwarder/accept/gelf-decoder.ts';
 import { HeldMessages } from '#forwarder/accept/held-messages.ts';
 import { type StreamDecoder, StreamSession } from '#forwarder/accept/stream-session.ts';
 import { SyslogDecoder } from '#forwarder/accept/syslog-decoder.ts';
 import { Turns } from '#forwarder/accept/turns.ts';
 import { Unacked } from '#forwarder/accept/unacked.ts';
+import { UnreadRests } from '#forwarder/accept/unread-rests.ts';
 import { LETTER_OVERHEAD_BYTES } from '#forwarder/chunk.ts';
 import { TimeZone } from '#forwarder/decode/time-zone.ts';
 import { ANYONE } from '#forwarder/principal.ts';
@@ -34,22 +38,32 @@ function newHeld(bytesMax = 16 * KIB * KIB): HeldMessages {
   return new HeldMessages({ bytesMax, timeoutMs: 300_000, clock: systemClock });
 }
 
-function open(decoder: StreamDecoder, held = newHeld()) {
-  const intake = new FakeIntake();
+interface Given {
+  readonly intake?: FakeIntake;
+  readonly held?: HeldMessages;
+  readonly rests?: UnreadRests;
+  readonly turns?: Turns;
+  readonly sender?: string;
+}
+
+function open(decoder: StreamDecoder, given: Given = {}) {
+  const { intake = new FakeIntake() } = given;
   const unacked = newUnacked(intake);
-  const turns = new Turns(systemClock);
+  const { held = newHeld(), rests = new UnreadRests(8 * KIB * KIB), sender = '192.0.2.1' } = given;
+  const { turns = new Turns(systemClock) } = given;
   const ended: string[] = [];
   const socket = new PassThrough();
   const session = new StreamSession(socket as unknown as Socket, {
     input: 'gelf',
     tag: 'gelf',
-    sender: '192.0.2.1',
+    sender,
     principal: ANYONE,
     rate: null,
     decoder,
     unacked,
     clock: systemClock,
     held,
+    rests,
     turns,
     ended: (reason) => ended.push(reason),
   });
@@ -125,25 +139,153 @@ test('letters that wait are counted with what they cost, and reading stops on th
   await session.closed;
 });
 
-test('a connection that is gone is finished without room', async () => {
+const eventsOf = ({ chunks }: FakeIntake) => chunks.reduce((sum, { count }) => sum + count, 0);
+const settled = async () => {
+  for (let i = 0; i < 5; i += 1) await new Promise(setImmediate);
+};
+
+test('who comes, sends and goes while there is no room waits for room, and is counted', async () => {
+  const rests = new UnreadRests(KIB * KIB);
+  const held = newHeld();
+  const gone = Array.from({ length: 200 }, () => open(gelf(), { rests, held }));
+  for (const { intake, socket } of gone) {
+    intake.fill();
+    socket.write('{"short_message":"good"}\0'.repeat(1000));
+    await settled();
+    socket.destroy();
+    await settled();
+  }
+  // One alone has a half of it, and a read each.
+  assert.ok(rests.bytes > 400 * KIB && rests.bytes < 700 * KIB, `${rests.bytes} bytes`);
+  assert.equal(held.bytes, 0);
+  assert.equal(
+    gone.reduce((sum, { intake }) => sum + eventsOf(intake), 0),
+    0,
+  );
+  for (const { intake } of gone) intake.drain();
+  for (const { session } of gone) await session.closed;
+  assert.equal(rests.bytes, 0);
+  const taken = gone.map(({ intake }) => eventsOf(intake)).filter((count) => count > 0);
+  assert.ok(taken.length > 10 && taken.every((count) => count === 1000), `${taken.length}`);
+});
+
+test('of those who were woken by the same room, who comes too late waits again', async () => {
+  const [intake, turns] = [new FakeIntake(), new Turns(systemClock)];
+  intake.fill();
+  const many = Array.from({ length: 20 }, () => open(gelf(), { intake, turns }));
+  for (const { socket } of many) socket.write('{"short_message":"good"}\0'.repeat(300));
+  await settled();
+  assert.equal(intake.chunks.length, 0);
+  intake.refuse = () => {
+    intake.fill();
+    return null;
+  };
+  intake.drain();
+  // Each has three steps.
+  while (turns.given < 60) await settled();
+  assert.equal(intake.chunks.length, 1);
+  intake.refuse = () => null;
+  intake.drain();
+  for (const { socket } of many) socket.end();
+  for (const { session } of many) await session.closed;
+  assert.equal(eventsOf(intake), 20 * 300);
+});
+
+test('a stop takes what was read without room', async () => {
   const { intake, socket, session } = open(gelf());
   intake.fill();
   socket.write('{"short_message":"good"}\0'.repeat(300));
-  await new Promise(setImmediate);
+  await settled();
+  const closed = session.close();
   socket.destroy();
-  await session.closed;
+  await closed;
+  assert.equal(eventsOf(intake), 300);
+});
+
+test('what waits for its turn is counted: whoever has more than he leaves free is read no further, others are', async () => {
+  const rests = new UnreadRests(KIB * KIB);
+  // Nobody has a turn.
+  const turns = { next: () => new Promise<void>(() => undefined) } as unknown as Turns;
+  const many = Array.from({ length: 40 }, () => open(gelf(), { rests, turns }));
+  for (const { socket } of many) {
+    socket.write('x\0'.repeat(15 * KIB));
+    await settled();
+  }
+  assert.ok(rests.bytes > 400 * KIB && rests.bytes < 600 * KIB, `${rests.bytes} bytes`);
+  const idle = open(gelf(), { rests, turns });
+  await settled();
+  assert.ok(idle.socket.isPaused());
+  const other = open(gelf(), { rests, turns, sender: '192.0.2.2' });
+  other.socket.write('{"short_message":"good"}\0');
+  await other.intake.arrived(1);
+  for (const { socket } of [...many, idle, other]) socket.destroy();
+});
+
+test('whoever was stopped for what waited is read on when it was taken', async () => {
+  const rests = new UnreadRests(20 * KIB);
+  const turns = new Turns(systemClock);
+  const some = Array.from({ length: 10 }, () => open(gelf(), { rests, turns }));
+  for (const { socket } of some) socket.write('x\0'.repeat(3 * KIB));
+  for (const { socket } of some) socket.end();
+  for (const { session } of some) await session.closed;
+  for (const { intake } of some) assert.equal(messagesOf(intake.buried), 3 * KIB);
+  assert.equal(rests.bytes, 0);
+});
+
+test('a connection keeps nothing of a burst', () => {
+  const run = new EntryRun();
+  for (let i = 0; i < 30_000; i += 1) run.writer.string('event');
+  run.take();
+  assert.ok(run.writer.view().buffer.byteLength <= 16 * KIB, `${run.writer.view().buffer.byteLength} bytes`);
+  for (const decoder of [new GelfDecoder(2 * KIB * KIB), syslog()]) {
+    for (let i = 0; i < 30; i += 1) {
+      decoder.push(Buffer.alloc(60 * KIB, 'x'));
+      while (!decoder.read(run, () => undefined));
+    }
+    decoder.push(Buffer.from('\0\nx'));
+    while (!decoder.read(run, () => undefined));
+    assert.ok(decoder.memoryBytes <= KIB, `${decoder.memoryBytes} bytes`);
+  }
+});
+
+test('connections that are idle keep nothing of the large messages that they had', () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const run = new EntryRun();
+  const message = Buffer.from(`${JSON.stringify({ short_message: `\n${'x'.repeat(KIB * KIB)}` })}\0`);
+  collect();
+  const before = process.memoryUsage().arrayBuffers;
+  const decoders = Array.from({ length: 30 }, () => new GelfDecoder(2 * KIB * KIB));
+  for (const decoder of decoders) {
+    for (let at = 0; at < message.length; at += 64 * KIB) {
+      decoder.push(Buffer.from(message.subarray(at, at + 64 * KIB)));
+      while (!decoder.read(run, () => undefined));
+    }
+    run.take();
+  }
+  collect();
+  const kept = process.memoryUsage().arrayBuffers - before;
   assert.equal(
-    intake.chunks.reduce((sum, chunk) => sum + chunk.count, 0),
-    300,
+    decoders.reduce((sum, { heldBytes }) => sum + heldBytes, 0),
+    0,
   );
+  assert.ok(kept < 15 * KIB * KIB, `${kept} bytes are kept`);
+});
+
+test('turns go round the senders, whatever connections they have', async () => {
+  const turns = new Turns(systemClock);
+  const order: string[] = [];
+  const asked = ['a', 'a', 'a', 'b', 'a', 'c', 'b'].map((sender) => turns.next(sender).then(() => order.push(sender)));
+  await Promise.all(asked);
+  assert.equal(order.join(''), 'abcabaa');
 });
 
 test('who holds most of a message for longest is relieved, not whoever reads', async () => {
   const held = newHeld(4 * KIB * KIB);
   const decoder = () => new GelfDecoder(2 * KIB * KIB);
-  const idle = Array.from({ length: 5 }, () => open(decoder(), held));
+  const idle = Array.from({ length: 5 }, () => open(decoder(), { held }));
   for (const { socket } of idle) socket.write(Buffer.alloc(KIB * KIB, 'x'));
-  const good = open(decoder(), held);
+  const good = open(decoder(), { held });
   const message = JSON.stringify({ short_message: 'x'.repeat(100 * KIB) });
   good.socket.write(message.slice(0, 90 * KIB));
   await new Promise(setImmediate);
@@ -162,7 +304,7 @@ test('who holds most of a message for longest is relieved, not whoever reads', a
 
 test('many small beginnings: connections are closed, and what they held is with the dead letters', async () => {
   const held = newHeld(KIB * KIB);
-  const idle = Array.from({ length: 30 }, () => open(new GelfDecoder(2 * KIB * KIB), held));
+  const idle = Array.from({ length: 30 }, () => open(new GelfDecoder(2 * KIB * KIB), { held }));
   for (const { socket } of idle) {
     socket.write(Buffer.alloc(50 * KIB, 'x'));
     await new Promise(setImmediate);

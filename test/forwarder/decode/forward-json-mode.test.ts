@@ -55,6 +55,15 @@ describe('texts are cut out of', () => {
   check('one that would pass the limit', `["${'x'.repeat(30)}`, [FRAME_TOO_LARGE], 20);
 });
 
+test('behind a whole text nothing is held', () => {
+  for (const behind of ['', '\r\n ']) {
+    const scanner = new JsonScanner({ frameBytesMax: 4096 });
+    scanner.push(Buffer.from(`["a"]${behind}`));
+    assert.ok(Buffer.isBuffer(scanner.next()));
+    assert.deepEqual([scanner.next(), scanner.heldBytes], [NEED_MORE, 0]);
+  }
+});
+
 test('JSON.stringify of anything, cut anywhere', () => {
   fc.assert(
     fc.property(

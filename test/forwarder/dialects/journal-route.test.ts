@@ -125,3 +125,44 @@ test('at a stop an upload is read on, whatever the rate of its address', async (
   await closed;
   assert.equal(fixture.intake.chunks.length, 2);
 });
+
+test('a begun entry has a time to come whole; between entries an upload may be silent for as long as it likes', async () => {
+  await using fixture = await Fixture.start({ requestTimeoutMs: 60, idleTimeoutMs: 20 });
+  const idle = await fixture.raw();
+  idle.write(HEAD + chunk(entry(1)));
+  await fixture.intake.arrived(1);
+  const begun = await fixture.raw();
+  begun.write(HEAD + chunk('MESSAGE=begun'));
+  await begun.until(/^HTTP\/1.1 408 Request Timeout[^]*an entry was begun/);
+  await begun.ended();
+  await idle.write(`${chunk(entry(2))}0\r\n\r\n`).until(/200 OK/);
+  assert.equal(fixture.intake.chunks.length, 2);
+  idle.socket.destroy();
+});
+
+test('of begun entries a sender has as much as he leaves free, and others go on', async () => {
+  await using fixture = await Fixture.start({ roomWaitMs: 20 });
+  const begun = `MESSAGE=${'x'.repeat(200 * 1024)}`;
+  const many = await Promise.all(Array.from({ length: 60 }, () => fixture.raw()));
+  for (const client of many) client.write(HEAD + chunk(begun));
+  const refused = await Promise.any(many.map((client) => client.until(/429 Too Many Requests/)));
+  assert.match(refused, /more of them are in hand than fit/);
+  const other = await fixture.raw('127.0.0.2');
+  other.write(HEAD + chunk(begun));
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  await other.write(`${chunk('\n\n')}0\r\n\r\n`).until(/200 OK/);
+  for (const { socket } of [...many, other]) socket.destroy();
+});
+
+test('large entries are taken one at a time of each sender', async () => {
+  await using fixture = await Fixture.start({ roomWaitMs: 50 }, systemClock, { bodyBytesMax: 8 * 1024 * 1024 });
+  fixture.intake.hold();
+  const large = `${entry(1).slice(0, -1)}TEXT=${'x'.repeat(2 * 1024 * 1024)}\n\n`;
+  const first = fixture.post('/upload', large, JOURNAL);
+  await fixture.intake.arrived(1);
+  assert.equal((await fixture.post('/upload', large, JOURNAL)).status, 429);
+  fixture.intake.release();
+  assert.equal((await first).status, 200);
+  assert.equal((await fixture.post('/upload', large + large, JOURNAL)).status, 200);
+  assert.equal(fixture.intake.chunks.length, 3);
+});

@@ -85,6 +85,24 @@ test('many entries, larger than the buffer at first', () => {
   }
 });
 
+test('between entries nothing is held; of an entry its fields are counted', () => {
+  const scanner = new ExportScanner({ entryBytesMax: 1_000_000 });
+  const take = (text: string): ExportResult => {
+    scanner.push(Buffer.from(text));
+    let last = scanner.next();
+    while (last.kind === 'entry') last = scanner.next();
+    return last;
+  };
+  take(`A=${'x'.repeat(500_000)}`);
+  assert.ok(scanner.bytesHeld >= 500_000);
+  take('\n\n');
+  assert.deepEqual([scanner.bytesHeld, scanner.entries], [0, 1]);
+  take('A=\n'.repeat(2000));
+  assert.ok(scanner.bytesHeld >= 2000 * 128, `${scanner.bytesHeld} bytes`);
+  take('\n');
+  assert.deepEqual([scanner.bytesHeld, scanner.entries, scanner.isBetweenEntries], [0, 2, true]);
+});
+
 test('what is no journal, or too much of it', () => {
   const broken = (bytes: Buffer | string, kind: string, why?: RegExp) => {
     const { last } = scan([Buffer.from(bytes)]);

@@ -4,11 +4,13 @@
 //   MESSAGE⏎ <size: u64, little-endian> <bytes> ⏎   any bytes, line breaks too
 //   ⏎                                           an empty line ends an entry
 //
-// Guarantees: pure, total; no byte is looked at twice; an entry past the limits is refused before more of it is held; what an entry
-// gives is valid until the next push.
+// Guarantees: pure, total; no byte is looked at twice; an entry past the limits is refused before more of it is held; between entries
+// nothing is held; what an entry gives is valid until the next push.
+
+import { StreamBytes } from '../../decode/stream-bytes.ts';
 
 export type ExportResult =
-  | { readonly kind: 'entry'; readonly fields: readonly JournalField[] }
+  | { readonly kind: 'entry'; readonly fields: readonly JournalField[]; readonly bytes: number }
   | { readonly kind: 'need_more' }
   | { readonly kind: 'malformed'; readonly why: string }
   | { readonly kind: 'too_large' };
@@ -25,60 +27,60 @@ export interface ExportLimits {
 
 /** systemd's own limit is 1024. */
 const FIELDS_MAX = 2048;
+/** What is kept of a field beside its bytes, its name among it. */
+const FIELD_OVERHEAD_BYTES = 128;
 /** systemd's own limit is 64. */
 const NAME_BYTES_MAX = 256;
 const LINE_FEED = 0x0a;
 const EQUALS = 0x3d;
 const SIZE_BYTES = 8;
-const CAPACITY_FIRST = 128 * 1024;
 const NEED_MORE: ExportResult = { kind: 'need_more' };
 
 export class ExportScanner {
   readonly #entryBytesMax: number;
-  /** bytes[start, end) are held: the entry in hand, and what follows it. */
-  #bytes = Buffer.allocUnsafeSlow(CAPACITY_FIRST);
-  #start = 0;
-  #end = 0;
-  /** Where the next field begins, and from where on its line has not been looked at. */
+  /** The entry in hand, and what follows it. */
+  readonly #stream = new StreamBytes();
+  /** Where the next field begins, and from where on its line has not been looked at; in the stream's bytes. */
   #at = 0;
   #seen = 0;
-  /** Name and place of the fields of the entry in hand, relative to `#start`. */
+  /** Name and place of the fields of the entry in hand, relative to its beginning. */
   #fields: { name: string; from: number; to: number }[] = [];
+  #nameBytes = 0;
   #broken: ExportResult | null = null;
+  /** That came whole. */
+  entries = 0;
 
   constructor({ entryBytesMax }: ExportLimits) {
     this.#entryBytesMax = entryBytesMax;
   }
 
-  /** Bytes that are held. */
+  /** Of the entry that was begun; 0 between entries. */
   get bytesHeld(): number {
-    return this.#bytes.length;
+    return this.#stream.length + this.#fields.length * FIELD_OVERHEAD_BYTES + this.#nameBytes;
   }
 
   /** Whether the stream may end here. */
   get isBetweenEntries(): boolean {
-    return this.#fields.length === 0 && this.#at === this.#end;
+    return this.#fields.length === 0 && this.#at === this.#stream.to;
   }
 
   /** Adds the next piece. All entries of the pieces before must be out: `next` said need_more. */
   push(piece: Buffer): void {
-    this.#moveDown(piece.length);
-    piece.copy(this.#bytes, this.#end);
-    this.#end += piece.length;
+    this.#moved(this.#stream.push(piece));
   }
 
   /** The next entry. After malformed or too_large nothing else comes. */
   next(): ExportResult {
     while (this.#broken === null) {
-      const feed = this.#bytes.subarray(0, this.#end).indexOf(LINE_FEED, this.#seen);
+      const feed = this.#stream.indexOf(LINE_FEED, this.#seen);
       if (feed < 0) {
-        this.#seen = this.#end;
+        this.#seen = this.#stream.to;
         return this.#pause();
       }
       this.#seen = feed;
       if (feed === this.#at) {
-        const fields = this.#takeEntry();
-        if (fields.length > 0) return { kind: 'entry', fields };
+        const entry = this.#takeEntry();
+        if (entry) return entry;
       } else if (!this.#field(feed)) {
         return this.#pause();
       }
@@ -88,7 +90,7 @@ export class ExportScanner {
 
   /** The field whose first line ends at `feed`; false where more bytes are needed, or it is none. */
   #field(feed: number): boolean {
-    const bytes = this.#bytes;
+    const { bytes, to: end } = this.#stream;
     const equals = bytes.subarray(this.#at, Math.min(feed, this.#at + NAME_BYTES_MAX + 1)).indexOf(EQUALS);
     const nameEnd = equals < 0 ? feed : this.#at + equals;
     if (nameEnd - this.#at > NAME_BYTES_MAX)
@@ -98,53 +100,51 @@ export class ExportScanner {
     const name = bytes.toString('latin1', this.#at, nameEnd);
     if (equals >= 0) return this.#add(name, nameEnd + 1, feed);
     const sizeAt = feed + 1;
-    if (this.#end - sizeAt < SIZE_BYTES) return false;
+    if (end - sizeAt < SIZE_BYTES) return false;
     const size = bytes.readBigUInt64LE(sizeAt);
     if (size > this.#entryBytesMax) return this.#tooLarge();
     const from = sizeAt + SIZE_BYTES;
     const to = from + Number(size);
-    if (to >= this.#end) return false;
+    if (to >= end) return false;
     if (bytes[to] !== LINE_FEED) return this.#break('a field is longer than its size says');
     return this.#add(name, from, to);
   }
 
   #add(name: string, from: number, to: number): boolean {
-    this.#fields.push({ name, from: from - this.#start, to: to - this.#start });
+    const start = this.#stream.from;
+    this.#fields.push({ name, from: from - start, to: to - start });
+    this.#nameBytes += name.length;
     this.#at = to + 1;
     this.#seen = this.#at;
     return true;
   }
 
-  #takeEntry(): JournalField[] {
-    const start = this.#start;
-    const entry = this.#fields.map(({ name, from, to }) => ({
+  /** Null where there is nothing before the empty line. */
+  #takeEntry(): ExportResult | null {
+    const { bytes, from: start } = this.#stream;
+    const fields = this.#fields.map(({ name, from, to }) => ({
       name,
-      value: this.#bytes.subarray(start + from, start + to),
+      value: bytes.subarray(start + from, start + to),
     }));
     this.#fields = [];
+    this.#nameBytes = 0;
     this.#at += 1;
     this.#seen = this.#at;
-    this.#start = this.#at;
-    return entry;
+    this.#stream.from = this.#at;
+    if (fields.length === 0) return null;
+    this.entries += 1;
+    return { kind: 'entry', fields, bytes: this.#at - start };
   }
 
   #pause(): ExportResult {
-    if (this.#broken === null && this.#end - this.#start > this.#entryBytesMax) this.#tooLarge();
+    if (this.#broken === null && this.#stream.length > this.#entryBytesMax) this.#tooLarge();
+    if (this.#broken === null) this.#moved(this.#stream.pause());
     return this.#broken ?? NEED_MORE;
   }
 
-  /** Makes room behind what is held; moves only what belongs to the entry in hand. */
-  #moveDown(size: number): void {
-    const held = this.#end - this.#start;
-    if (this.#end + size <= this.#bytes.length) return;
-    const fits = held + size <= this.#bytes.length / 2 || held + size <= CAPACITY_FIRST;
-    const target = fits ? this.#bytes : Buffer.allocUnsafeSlow(2 * (held + size));
-    this.#bytes.copy(target, 0, this.#start, this.#end);
-    this.#bytes = target;
-    this.#at -= this.#start;
-    this.#seen -= this.#start;
-    this.#start = 0;
-    this.#end = held;
+  #moved(by: number): void {
+    this.#at -= by;
+    this.#seen -= by;
   }
 
   #break(why: string): false {

@@ -1,12 +1,14 @@
 // `POST /upload`: what systemd-journal-upload sends, a stream of entries without an end that is known. Each entry goes on as it comes,
 // a chunk of its own under the name of its cursor, and only so much is read as is held; 200 at the end says that all of them are.
-// Whatever breaks in between, the uploader begins again at its last cursor, and nothing is doubled.
+// Whatever breaks in between, the uploader begins again at its last cursor, and nothing is doubled. Between entries an upload may be silent
+// for days, and holds nothing; an entry that was begun has a share of memory and a time to come whole (accept/endless-body.ts).
 
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { SluiceError } from '#shared/errors.ts';
 import type { HttpContext, HttpDialect } from '../../accept/http-context.ts';
 import type { HttpExchange } from '../../accept/http-exchange.ts';
 import { errorAnswer } from '../../accept/http-errors.ts';
+import { LARGE_BODY_BYTES } from '../../accept/large-turns.ts';
 import { mediaTypeOf } from '../../decode/http-body.ts';
 import { journalEntry } from './entry.ts';
 import { type ExportResult, ExportScanner } from './export-format.ts';
@@ -32,11 +34,8 @@ async function takeUpload(context: HttpContext, request: FastifyRequest, reply: 
   const tag = exchange.headerTag(OWN_TAG);
   const bytesMax = context.bodyBytesMax;
   const scanner = new ExportScanner({ entryBytesMax: bytesMax });
-  let held = 0;
-  for await (const piece of exchange.pieces()) {
+  for await (const piece of exchange.pieces(scanner)) {
     scanner.push(piece);
-    exchange.hold(Math.max(0, scanner.bytesHeld - held));
-    held = Math.max(held, scanner.bytesHeld);
     const refusal = await takeEntries(scanner, exchange, { tag, bytesMax });
     if (refusal) throw refusal;
   }
@@ -59,16 +58,29 @@ async function takeEntries(
     if (accepted.length >= ACCEPTED_MAX) await Promise.all(accepted.splice(0));
     const result = scanner.next();
     if (result.kind === 'need_more') break;
-    const entry = result.kind === 'entry' ? journalEntry(result.fields, bytesMax) : null;
+    if (result.kind !== 'entry') {
+      refusal = refusalOf(result, bytesMax);
+      break;
+    }
+    const isLarge = result.bytes > LARGE_BODY_BYTES;
+    // Nobody else looks at how those before it end while it waits.
+    if (isLarge) await Promise.all(accepted.splice(0));
+    using _part = isLarge ? await exchange.part(result.bytes) : null;
+    const entry = journalEntry(result.fields, bytesMax);
     if (entry) accepted.push(exchange.accept({ tag, entries: entry.entries, count: 1 }, entry.name));
-    else refusal = refusalOf(result, bytesMax);
+    else refusal = entryTooLarge(bytesMax);
+    if (isLarge) await Promise.all(accepted.splice(0));
   }
   await Promise.all(accepted);
   return refusal;
 }
 
-function refusalOf(result: ExportResult, bytesMax: number): SluiceError {
+function refusalOf(result: Exclude<ExportResult, { kind: 'entry' | 'need_more' }>, bytesMax: number): SluiceError {
   return result.kind === 'malformed'
     ? new SluiceError('body_malformed', `Cannot read the body: ${result.why}`)
-    : new SluiceError('entry_too_large', `Cannot take an entry of more than ${bytesMax} bytes`);
+    : entryTooLarge(bytesMax);
+}
+
+function entryTooLarge(bytesMax: number): SluiceError {
+  return new SluiceError('entry_too_large', `Cannot take an entry of more than ${bytesMax} bytes`);
 }
