@@ -12,16 +12,20 @@ import type { Principal } from '../principal.ts';
 import { type BadReason, BadMessages } from './bad-messages.ts';
 import { EntryRun } from './entry-run.ts';
 import type { HeldMessages, HeldPass, Holder } from './held-messages.ts';
+import type { TurnBytes } from './turn-bytes.ts';
 import type { Turns } from './turns.ts';
 import type { Unacked } from './unacked.ts';
 
-export interface StreamDecoder {
+/** Its room: false while more of the message that was begun would have to wait for others of its size. */
+export interface StreamDecoder extends Room {
   /** Comes when `read` has returned true. */
   push(piece: Buffer): void;
   /** Appends messages, as many as a turn of the event loop may have; what is none goes to `bury`. Returns whether no more is there. */
   read(run: EntryRun, bury: Bury): boolean;
   /** As `read`, but lets go of a message that is not whole, for memory is short. */
   relieve(run: EntryRun, bury: Bury): boolean;
+  /** A message is too large for a turn, and converted elsewhere: `read` goes on when it resolves. It never rejects. */
+  readonly converting: Promise<void> | null;
   /** Nothing will be pushed any more: what is left is a message. */
   finish(): void;
   /** Bytes that wait for the rest of their message, or to be read. */
@@ -46,6 +50,8 @@ export interface StreamSessionOptions {
   /** It is closed because of a limit. */
   readonly ended: (reason: 'slow_when_full' | 'frame_timeout') => void;
   readonly turns: Turns;
+  /** Of all connections together. */
+  readonly turnBytes: TurnBytes;
 }
 
 /** Bytes that one connection may have in flight before it is read no further, so that no single one takes all the room. */
@@ -109,8 +115,9 @@ export class StreamSession implements Holder {
     await this.#closed.promise;
   }
 
+  /** Not where its own message is too large for what there is now: others need not make room for that. */
   get isWaiting(): boolean {
-    return this.#waiting !== null;
+    return this.#waiting !== null && this.#options.decoder.hasRoom;
   }
 
   relieve(): void {
@@ -127,24 +134,29 @@ export class StreamSession implements Holder {
   }
 
   #read(piece: Buffer): void {
-    const { decoder, rate } = this.#options;
+    const { decoder, rate, turnBytes } = this.#options;
     rate?.take(piece.length);
     decoder.push(piece);
-    const isDone = this.#step();
-    if (!isDone || !this.#hasRoom) this.#waiting ??= this.#goOn(isDone);
+    const turn = turnBytes.take(piece.length) ? null : turnBytes.wait(piece.length);
+    const isDone = turn === null && this.#step();
+    if (!isDone || !this.#hasRoom) this.#waiting ??= this.#goOn(isDone, turn);
   }
 
-  async #goOn(isDone: boolean): Promise<void> {
+  async #goOn(isDone: boolean, turn: Promise<void> | null): Promise<void> {
     this.#socket.pause();
-    await this.#readAll(isDone);
+    await turn;
+    await this.#readAll(turn === null ? isDone : this.#step());
     this.#waiting = null;
     this.#socket.resume();
   }
 
   /** Until nothing is left to read, and there is room for more. */
   async #readAll(isDone: boolean): Promise<void> {
+    const { decoder } = this.#options;
     for (let done = isDone; ;) {
-      if (!this.#hasRoom && !this.#socket.destroyed) {
+      if (decoder.converting) {
+        await decoder.converting;
+      } else if (!this.#hasRoom && !this.#socket.destroyed) {
         await this.#roomOrGone();
       } else if (!done) {
         await this.#options.turns.next();
@@ -174,7 +186,7 @@ export class StreamSession implements Holder {
     const isDone = decoder.read(this.#run, this.#bury);
     // What waits for its turn is at most a read, and we are the ones who take long.
     held.update(this.#held, isDone ? decoder.heldBytes : 0, decoder.heldBytes < before);
-    if (isDone || this.#run.bytes > RUN_BYTES_MAX) this.#flush();
+    if (isDone || decoder.converting || this.#run.bytes > RUN_BYTES_MAX) this.#flush();
     if (isDone) this.#bad.flush();
     return isDone;
   }
@@ -198,14 +210,16 @@ export class StreamSession implements Holder {
   }
 
   get #hasRoom(): boolean {
-    return this.#inFlightBytes < IN_FLIGHT_BYTES_MAX && this.#room.hasRoom;
+    return this.#inFlightBytes < IN_FLIGHT_BYTES_MAX && this.#room.hasRoom && this.#options.decoder.hasRoom;
   }
 
   /** Resolves when there may be room, and when it is gone: what was read is taken then without, so that a stop never waits for room. */
   async #roomOrGone(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#wake = resolve;
-    if (this.#inFlightBytes < IN_FLIGHT_BYTES_MAX) void this.#room.room().then(resolve);
+    const { decoder } = this.#options;
+    const room = decoder.hasRoom ? this.#room : decoder;
+    if (this.#inFlightBytes < IN_FLIGHT_BYTES_MAX) void room.room().then(resolve);
     await promise;
     this.#wake = null;
   }

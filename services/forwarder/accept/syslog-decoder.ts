@@ -24,6 +24,9 @@ export interface SyslogDecoderOptions {
 }
 
 export class SyslogDecoder implements StreamDecoder {
+  /** No message is too large for a turn: what is longer goes on in parts. */
+  readonly converting = null;
+  readonly hasRoom = true;
   readonly #frames: SyslogFrames;
   readonly #entries: SyslogEntries;
   readonly #host: string;
@@ -41,6 +44,10 @@ export class SyslogDecoder implements StreamDecoder {
 
   get heldBytes(): number {
     return this.#frames.heldBytes;
+  }
+
+  room(): Promise<void> {
+    return Promise.resolve();
   }
 
   push(piece: Buffer): void {

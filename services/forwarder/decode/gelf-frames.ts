@@ -49,8 +49,8 @@ export class GelfFrames {
     for (;;) {
       const stream = this.#stream;
       const { from, to } = stream;
-      const at = stream.bytes.indexOf(NUL, this.#searched);
-      const isEnded = at >= 0 && at < to;
+      const at = stream.indexOf(NUL, this.#searched);
+      const isEnded = at >= 0;
       const end = isEnded ? at : to;
       this.#searched = isEnded ? at + 1 : to;
       const isWhole = isEnded || (this.#hasEnded && end > from);
