@@ -46,7 +46,10 @@ export class GelfDecoder implements StreamDecoder {
   }
 
   push(piece: Buffer): void {
-    assert(!this.#converting && !this.#converted, 'nothing is read while a message is converted, which lies where it came');
+    assert(
+      !this.#converting && !this.#converted,
+      'nothing is read while a message is converted, which lies where it came',
+    );
     this.#frames.push(piece);
   }
 

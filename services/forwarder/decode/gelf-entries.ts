@@ -38,8 +38,7 @@ const TAKEN: ReadonlySet<string> = new Set([
 
 /** What a message becomes where it is converted by itself. */
 export type GelfConverted =
-  | { readonly kind: 'entry'; readonly bytes: Buffer }
-  | { readonly kind: 'refused'; readonly why: string };
+  { readonly kind: 'entry'; readonly bytes: Buffer } | { readonly kind: 'refused'; readonly why: string };
 
 export function gelfEntry(text: Buffer): GelfConverted {
   const writer = new MsgpackWriter();

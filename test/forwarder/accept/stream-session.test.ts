@@ -284,7 +284,10 @@ test('while large messages wait, no others are made whole; small ones pass', asy
   for (const { socket } of [large1, large2]) socket.write(half);
   small.socket.write('{"short_message":"small"}\0{"short');
   await small.intake.arrived(1);
-  assert.deepEqual([large1, large2, small].map(({ socket }) => socket.isPaused()), [true, true, false]);
+  assert.deepEqual(
+    [large1, large2, small].map(({ socket }) => socket.isPaused()),
+    [true, true, false],
+  );
   large1.socket.destroy();
   await large1.session.closed;
   assert.equal(large1.intake.buried.length, 1, 'who is gone does not wait');
