@@ -83,7 +83,7 @@ test('large messages: whole, packed or in chunks, each in the order of its sende
   datagrams.take(message('b2'), 'b');
   datagrams.take(message('c1'), 'c');
   while (messages().length < 3) await new Promise(setImmediate);
-  assert.deepEqual(messages().toSorted(), ['b b1', 'b b2', 'c c1']);
+  assert.deepEqual(new Set(messages()), new Set(['b b1', 'b b2', 'c c1']));
   large.release();
   await datagrams[Symbol.asyncDispose]();
   assert.deepEqual(
