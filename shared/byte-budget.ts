@@ -11,6 +11,8 @@ export interface Permit extends Disposable {
   readonly bytes: number;
   /** Takes so many more, at once, to be given back with the rest. */
   grow(bytes: number): void;
+  /** Gives back what it has beyond `bytes`. */
+  shrinkTo(bytes: number): void;
 }
 
 export class ByteBudget {
@@ -48,6 +50,12 @@ export class ByteBudget {
         assert(!given && more >= 0, 'a permit that was given back holds nothing');
         held += more;
         this.#held += more;
+      },
+      shrinkTo: (less) => {
+        assert(!given && less >= 0, 'a permit that was given back holds nothing');
+        const freed = Math.max(0, held - less);
+        held -= freed;
+        this.#giveBack(freed);
       },
       [Symbol.dispose]: () => {
         assert(!given, 'a permit is given back once');

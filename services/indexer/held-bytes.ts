@@ -11,6 +11,9 @@ export const RECORD_OVERHEAD_BYTES = 1024;
 /** A row of the table of batches, with its texts. */
 export const BATCH_OVERHEAD_BYTES = 640;
 
+/** A dead letter that waits for the queue, beside the bytes of its entry: its table, texts, and what waits for it. */
+export const LETTER_IN_HAND_BYTES = 4096;
+
 /** From its fetch until its last event has an outcome. */
 export function recordBytes({ headers, value }: FetchedRecord): number {
   let bytes = RECORD_OVERHEAD_BYTES + value.length;

@@ -5,8 +5,11 @@ import assert from 'node:assert/strict';
 import type { ByteBudget, Permit } from '#shared/byte-budget.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
 import { ContiguousOffsets, type OffsetSlot } from './commit/offsets.ts';
+import { RECORD_OVERHEAD_BYTES } from './held-bytes.ts';
 import { Suspicion } from './poison/suspicion.ts';
 import type { Unreadable } from './unpack.ts';
+
+const NOTHING = new Uint8Array(0);
 
 /** Why a partition waits for an operator; a closed set, for it is a metric label. */
 export const HOLD_REASONS = ['record_version_unknown'] as const;
@@ -121,12 +124,15 @@ export class Assignment {
 
 export class RecordInHand {
   readonly assignment: Assignment;
-  readonly fetched: FetchedRecord;
+  #fetched: FetchedRecord;
   readonly #offsets: ContiguousOffsets;
   readonly #slot: OffsetSlot;
   #permit: Permit;
   /** Events without an outcome; all of them from the moment at which the record is opened. */
   unsettled = 0;
+  /** Of them: parts of lines, whose bytes are their own. */
+  apart = 0;
+  #isShed = false;
   /** It was tried out, and is not to be opened. */
   poison: Unreadable | null = null;
   /** Some of its events were abandoned: the record must be read again, so its offset stays. */
@@ -136,12 +142,17 @@ export class RecordInHand {
     const offsets = assignment.partitions.get(fetched.partition);
     assert(offsets, 'records are fetched from assigned partitions only');
     this.assignment = assignment;
-    this.fetched = fetched;
+    this.#fetched = fetched;
     this.#offsets = offsets;
     // By a clock that was ahead it would be no late one, however long it stays.
     const heardMs = assignment.ends.get(fetched.partition)?.heardMs ?? Infinity;
     this.#slot = offsets.begin(fetched.offset, Math.min(fetched.timestampMs, heardMs));
     this.#permit = permit;
+  }
+
+  /** Without its headers and value from the moment on at which only parts of lines have no outcome. */
+  get fetched(): FetchedRecord {
+    return this.#fetched;
   }
 
   /** So many bytes more are held with the record, until it is finished or given up. */
@@ -154,6 +165,17 @@ export class RecordInHand {
     const { bytes } = this.#permit;
     this.#permit[Symbol.dispose]();
     this.#permit = budget.take(bytes);
+  }
+
+  /**
+   * Lets go of its bytes where only parts of lines have no outcome, which have their own: what they wait for may take seconds, and be more
+   * than may be in hand. The offset stays. To be called when some events have their outcome, and when all have gone on.
+   */
+  shed(): void {
+    if (this.#isShed || this.unsettled === 0 || this.unsettled > this.apart) return;
+    this.#isShed = true;
+    this.#fetched = { ...this.#fetched, headers: {}, value: NOTHING };
+    this.#permit.shrinkTo(RECORD_OVERHEAD_BYTES);
   }
 
   get isInherited(): boolean {

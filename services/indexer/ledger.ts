@@ -5,6 +5,7 @@
 // Guarantees: each event has one outcome. What was fetched under a lost assignment is abandoned, whatever became of it.
 
 import assert from 'node:assert/strict';
+import type { EventPlace } from './bulk/parcel.ts';
 import type { RecordInHand } from './in-hand.ts';
 
 export type Ending = 'indexed' | 'deduplicated' | 'dead_lettered' | 'dropped' | 'abandoned';
@@ -89,7 +90,14 @@ export class Ledger {
     if (record.unsettled === 0) {
       if (record.abandoned) record.giveUp();
       else record.finish();
-    }
+    } else record.shed();
     this.#follower(record, given);
+  }
+
+  /** One event has its outcome, which may be a part of a line. */
+  settleEvent({ record, bytes }: EventPlace, ending: Ending, reason: EndingReason | null = null): void {
+    if (bytes) record.apart--;
+    assert(record.apart >= 0, 'a part has one outcome');
+    this.settle(record, 1, ending, reason);
   }
 }

@@ -17,19 +17,21 @@ import type { Clock } from '#shared/clock.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
 import { freeDecompressed } from '#shared/record/compression.ts';
 import type { Batch } from '#shared/record/record.ts';
+import { Burials } from './burials.ts';
 import { BulkBody } from './bulk/body.ts';
 import { type EventPlace, type Run, eventsOf } from './bulk/parcel.ts';
 import type { BulkWriter } from './bulk/writer.ts';
-import { recordBytes, rowsBytes } from './held-bytes.ts';
+import { LETTER_IN_HAND_BYTES, recordBytes, rowsBytes } from './held-bytes.ts';
 import { type Assignment, type HoldReason, RecordInHand } from './in-hand.ts';
 import type { EndingReason, Ledger } from './ledger.ts';
 import { OpenAhead } from './open-ahead.ts';
 import { DocumentWriter } from './parse/document.ts';
 import type { JoinedLine, LineJoiner } from './parse/joiner.ts';
+import { batchOfPart } from './parse/line-names.ts';
 import { partOf } from './parse/part.ts';
 import type { RecordOpener } from './poison/opener.ts';
 import { SuspectLine } from './poison/suspect-line.ts';
-import type { RecordRefusals, Unwritable } from './refusals.ts';
+import type { RecordRefusals } from './refusals.ts';
 import type { IndexerTelemetry } from './telemetry.ts';
 import type { Unpacked, UnpackOptions, Unreadable } from './unpack.ts';
 
@@ -74,10 +76,7 @@ export class Pipeline {
   #turnAt = TURN_BYTES;
   /** Of entries that were looked at since other work had its turn. */
   #entryBytes = 0;
-  /** Dead letters on their way, and how many events they are. */
-  readonly #burials = new Set<Promise<void>>();
-  #burying = 0;
-  #buryingBytes = 0;
+  readonly #burials: Burials;
   #lingerTimer: Disposable | null = null;
   #lingered = false;
   #linesTimer: Disposable | null = null;
@@ -94,6 +93,7 @@ export class Pipeline {
     const { trustedTenants: trusted, documentBytesMax: bytesMax } = options;
     this.#documents = new DocumentWriter(this.#body, { ...(trusted && { trusted }), bytesMax });
     this.#ahead = new OpenAhead(options);
+    this.#burials = new Burials(options);
     this.#suspects = new SuspectLine(options, {
       passOn: (record, poison) => {
         record.poison = poison;
@@ -105,7 +105,7 @@ export class Pipeline {
     });
     options.ledger.place(() => (this.#current ? this.#current.ends.length - this.#passed : 0));
     options.ledger.place(() => eventsOf(this.#runs));
-    options.ledger.place(() => this.#burying);
+    options.ledger.place(() => this.#burials.events);
     options.ledger.place(() => options.lines.events);
     this.#loop = this.#run();
   }
@@ -195,7 +195,7 @@ export class Pipeline {
 
   async #idle(): Promise<void> {
     await this.#options.writer.idle();
-    await Promise.all(this.#burials);
+    await this.#burials.idle();
   }
 
   async #run(): Promise<void> {
@@ -237,7 +237,8 @@ export class Pipeline {
         return;
       }
       ledger.open(record, events);
-      this.#bury(record, events, reason, refusals.buryRecord(record, reason, error, events, this.#abort.signal));
+      const burial = refusals.buryRecord(record, reason, error, events, this.#abort.signal);
+      this.#burials.addRecord(record, events, reason, burial);
       return;
     }
     record.hold(rowsBytes(opened));
@@ -245,6 +246,7 @@ export class Pipeline {
     this.#current = opened;
     this.#passed = 0;
     this.#ingestedMs = this.#options.clock.epochMs();
+    const isDecompressed = opened.bytes.buffer !== record.fetched.value.buffer;
     for (const batch of opened.batches) {
       const first = this.#passed;
       const afterLast = first + batch.count;
@@ -252,15 +254,17 @@ export class Pipeline {
         this.#writeEntries(record, opened, batch, first, afterLast);
         if (this.#body.length >= this.#options.writer.bodyBytesMax) await this.#flush();
         else if (this.#body.length >= this.#turnAt || this.#entryBytes >= TURN_BYTES) await this.#giveTurn();
-        while (this.#buryingBytes >= this.#options.budget.bytesMax) await Promise.race(this.#burials);
+        await this.#burials.room();
         if (this.#isGivenUp(record)) break;
       }
       if (this.#isGivenUp(record)) break;
     }
     const left = opened.ends.length - this.#passed;
     this.#current = null;
-    if (opened.bytes.buffer !== record.fetched.value.buffer) freeDecompressed(opened.bytes);
+    // Parts have their own bytes by now.
+    if (isDecompressed) freeDecompressed(opened.bytes);
     ledger.settle(record, left, 'abandoned', 'shutdown');
+    record.shed();
   }
 
   /** The partition goes no further than before this record, which waits for somebody. It is not consumed: who owns it next reads it again. */
@@ -306,7 +310,11 @@ export class Pipeline {
           documents.beginBatch(batch, this.#ingestedMs);
         } else {
           // Its own bytes: those of the record are freed, however long it waits.
-          this.#buryEntry(place, Buffer.from(bytes.subarray(start, end)), written);
+          const own = Buffer.from(bytes.subarray(start, end));
+          const burial = this.#options.refusals.buryEntry(place, own, written, this.#abort.signal);
+          this.#burials.add(place, own.length, written, burial);
+          // A letter takes more time than its entry: of the smallest there would be a hundred thousand in a turn.
+          this.#entryBytes += LETTER_IN_HAND_BYTES;
         }
       }
       entry++;
@@ -315,16 +323,20 @@ export class Pipeline {
     this.#passed = entry;
   }
 
-  /** The part is held with its line: its record, and so its offset, waits for the outcome of the whole. */
-  #join(hold: EventPlace, bytes: Uint8Array, start: number, end: number): void {
+  /** The part is held with its line: the offset of its record waits for the outcome of the whole. */
+  #join(place: EventPlace, bytes: Uint8Array, start: number, end: number): void {
     const { lines, clock } = this.#options;
-    const { fetched, assignment } = hold.record;
-    const { batch, index } = hold;
-    const { isInherited } = hold.record;
+    const { record, index } = place;
+    const { fetched, assignment, isInherited } = record;
+    // Copies, so that the record's bytes need not wait too.
+    const batch = batchOfPart(place.batch, index);
+    const entry = new Uint8Array(bytes.subarray(start, end));
+    const hold = { ...place, batch, bytes: entry };
     const origin = { partition: fetched.partition, assignment: assignment.number, batch, index, isInherited, hold };
-    const passed = lines.add(origin, bytes, start, end, clock.monotonicMs());
+    record.apart++;
+    const passed = lines.add(origin, entry, clock.monotonicMs());
     // A repeat: what it repeats came before it under the same assignment, so that no commit passes the one without the other.
-    if (passed === null) this.#options.ledger.settle(hold.record, 1, 'deduplicated');
+    if (passed === null) this.#options.ledger.settleEvent(hold, 'deduplicated');
     else for (const line of passed) this.#writeLine(line);
   }
 
@@ -344,7 +356,7 @@ export class Pipeline {
     const { refusals } = this.#options;
     // Its parts, each for itself: they are what was sent.
     const letters = refusals.buryRun(run, written, this.#abort.signal);
-    for (const part of holds) this.#bury(part.record, 1, written, letters);
+    for (const part of holds) this.#burials.add(part, part.bytes?.length ?? 0, written, letters);
   }
 
   /** Lines that waited long enough are passed on as they are; all of them when everything is to be finished. */
@@ -400,34 +412,8 @@ export class Pipeline {
       dueMs === null ? null : clock.timer(Math.max(1, dueMs - clock.monotonicMs()), () => this.#rouse());
   }
 
-  /** While dead letters wait, what they hold counts; beyond the budget nothing more is looked at. */
-  #buryEntry(place: EventPlace, entry: Uint8Array, reason: Unwritable): void {
-    const { refusals, budget } = this.#options;
-    const permit = budget.take(entry.length);
-    this.#buryingBytes += entry.length;
-    const done = (): void => {
-      this.#buryingBytes -= entry.length;
-      permit[Symbol.dispose]();
-    };
-    this.#bury(place.record, 1, reason, refusals.buryEntry(place, entry, reason, this.#abort.signal).finally(done));
-  }
-
-  #bury(record: RecordInHand, events: number, reason: EndingReason, burial: Promise<void>): void {
-    this.#burying += events;
-    const done = burial.then(
-      () => 'dead_lettered' as const,
-      () => 'abandoned' as const,
-    );
-    const settled = done.then((ending) => {
-      this.#burying -= events;
-      this.#burials.delete(settled);
-      this.#options.ledger.settle(record, events, ending, ending === 'abandoned' ? 'shutdown' : reason);
-    });
-    this.#burials.add(settled);
-  }
-
   #abandon(part: EventPlace, reason: EndingReason): void {
-    this.#options.ledger.settle(part.record, 1, 'abandoned', reason);
+    this.#options.ledger.settleEvent(part, 'abandoned', reason);
   }
 
   #rouse(): void {

@@ -96,17 +96,31 @@ export class RecordRefusals implements Refusals {
   }
 
   async bury(parcel: Parcel, items: readonly RefusedItem[], signal: AbortSignal): Promise<void> {
-    const letters: DeadLetter[] = [];
+    const { queue, telemetry } = this.#options;
     const opened = new OpenedRecords(this.#options.unpacking);
+    let first: DeadLetter | null = null;
+    // No more at once than are appended together: a parcel may have thousands of small documents.
+    let letters: DeadLetter[] = [];
+    let bytes = 0;
     let item = 0;
     for (const run of parcel.runs) {
       for (let i = 0; i < run.count; i++) {
         const { reason = 'document_refused', error = '' } = items[item++] ?? {};
         const places = run.parts ?? [{ ...run, entry: run.entry + i, index: run.index + i }];
-        for (const place of places) letters.push(await this.#eventLetter(place, opened, reason, error));
+        for (const place of places) {
+          const letter = await this.#eventLetter(place, opened, reason, error);
+          first ??= letter;
+          letters.push(letter);
+          bytes += appendBytesOf(letter);
+        }
+        if (bytes < queue.appendBytesMax) continue;
+        await this.#append(letters, signal);
+        letters = [];
+        bytes = 0;
       }
     }
-    await this.#appendAndTell(letters, eventsOf(parcel.runs), signal);
+    await this.#append(letters, signal);
+    if (first) telemetry.deadLettered(eventsOf(parcel.runs), first.reason, first.error, first.from);
   }
 
   /** The events of a run of which no document was made. */
@@ -114,13 +128,9 @@ export class RecordRefusals implements Refusals {
     const letters: DeadLetter[] = [];
     const opened = new OpenedRecords(this.#options.unpacking);
     for (const place of run.parts ?? [run]) letters.push(await this.#eventLetter(place, opened, reason, WHY[reason]));
-    await this.#appendAndTell(letters, letters.length, signal);
-  }
-
-  async #appendAndTell(letters: readonly DeadLetter[], events: number, signal: AbortSignal): Promise<void> {
     await this.#append(letters, signal);
-    const first = letters[0];
-    if (first) this.#options.telemetry.deadLettered(events, first.reason, first.error, first.from);
+    const [first] = letters;
+    if (first) this.#options.telemetry.deadLettered(letters.length, first.reason, first.error, first.from);
   }
 
   /** An entry that can't be turned into a document. */
@@ -159,6 +169,7 @@ export class RecordRefusals implements Refusals {
   }
 
   async #eventLetter(place: EventPlace, opened: OpenedRecords, reason: string, error: string): Promise<DeadLetter> {
+    if (place.bytes) return this.#letterOf(place, place.bytes, reason, error);
     const record = await opened.open(place.record);
     return this.#letterOf(place, record ? entryBytes(record, place.entry) : NOTHING, reason, error);
   }
@@ -203,13 +214,18 @@ export class RecordRefusals implements Refusals {
   }
 }
 
+/** What a letter takes of an append. */
+function appendBytesOf({ value, batches, error }: DeadLetter): number {
+  return value.length + batches.length + 4 * error.length + LETTER_OVERHEAD_BYTES;
+}
+
 /** Letters that fit into one append together. */
 function groupsOf(letters: readonly DeadLetter[], bytesMax: number): DeadLetter[][] {
   const groups: DeadLetter[][] = [];
   let group: DeadLetter[] = [];
   let bytes = 0;
   for (const letter of letters) {
-    const size = letter.value.length + letter.batches.length + 4 * letter.error.length + LETTER_OVERHEAD_BYTES;
+    const size = appendBytesOf(letter);
     if (group.length > 0 && bytes + size > bytesMax) {
       groups.push(group);
       group = [];

@@ -1,14 +1,19 @@
 // Another try for dead letters, by the indexer's own way: each letter becomes a record of a queue of its own, with the names that its event
 // always had, and goes through the same pipeline. The store is asked for every id first, so what is there already is not added again.
 //
-//   letters ─► records 0, 1, 2, … ─► pipeline ─► ledger ─┬─ indexed, or there already ─┐
-//                                                        └─ a new letter ──────────────┴─► mark: this letter is done
+//   letters ─► records 0, 1, 2, … ─► pipeline ─► ledger ─┬─ indexed, or there already ──► mark: this letter is done
+//                                                        └─ refused again ─► told; the letter stays what it is
 //
-// Guarantees: a letter is marked only after its event is in the store or in a new letter; whatever dies before that leaves it as it was.
+// What is refused again has its letter already. Another one would take as much of their budget with each try, and nothing could be taken
+// away for it: whatever dies between the new letter and the mark of the old one must not lose the event.
+//
+// Guarantees: a letter is marked only after all of its events are in the store; whatever dies before that leaves it as it was; no replay
+// adds a letter.
 
 import { SluiceError } from '#shared/errors.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { type LetterPosition, type ReadLetter, recordOfLetter, replayMark } from '#shared/queue/dead-letter.ts';
+import type { DeadLetter } from '#shared/queue/queue.ts';
 import { type LetterSelection, readLetters, surveyDeadLetters } from '#shared/queue/letter-reader.ts';
 import { type IndexerCore, type IndexerOptions, buildCore } from './core.ts';
 import { Assignment, type RecordInHand } from './in-hand.ts';
@@ -19,7 +24,7 @@ export interface ReplayCounts {
   indexed: number;
   /** The store had their events already. */
   present: number;
-  /** They were refused again, and are new letters. */
+  /** They were refused again, all or some of their events, and stay as they are. */
   failed: number;
   /** They hold nothing that could be indexed, and stay as they are. */
   impossible: number;
@@ -36,6 +41,9 @@ export interface ReplayOptions extends Omit<IndexerOptions, 'replay' | 'metrics'
 /** Letters in hand at once: each is small, and its record costs more than its bytes. */
 const IN_HAND_MAX = 5000;
 const MARKED_AT_ONCE = 500;
+/** Of reasons that are told; senders have a say in what the store says. */
+const REASONS_MAX = 20;
+const REASON_LENGTH_MAX = 200;
 /** For what is at the store when it is stopped. */
 const STOP_LIMIT_MS = 5000;
 /** The partitions of the letters' records: of those that ended whoever opened them, and of all others. */
@@ -51,6 +59,8 @@ export class Replay {
   readonly counts: ReplayCounts = { indexed: 0, present: 0, failed: 0, impossible: 0 };
   /** Why letters cannot be replayed, and how many. */
   readonly impossible = new Map<string, number>();
+  /** Why events were refused again, and how many. */
+  readonly refused = new Map<string, number>();
   readonly #options: ReplayOptions;
   readonly #core: IndexerCore;
   readonly #inHand = new Map<number, InHand>();
@@ -67,7 +77,13 @@ export class Replay {
     const positionOf = ({ offset }: { offset: number }): string => this.#inHand.get(offset)?.letter.from ?? '';
     // Of its own, and read by nobody: a service beside it counts its own events only.
     const metrics = new Metrics({ version: '', command: 'replay' }, { ofProcess: false });
-    this.#core = buildCore({ ...options, metrics, replay: { positionOf } }, () => []);
+    // What would be new letters is told instead.
+    const queue = {
+      appendBytesMax: options.queue.appendBytesMax,
+      appendDeadLetters: async (letters: readonly DeadLetter[]) =>
+        letters.forEach((letter) => this.#noteRefused(letter)),
+    };
+    this.#core = buildCore({ ...options, queue, metrics, replay: { positionOf } }, () => []);
     this.#assignment.suspicion.begin(POISONOUS, Infinity);
     this.#core.pipeline.onTried(() => this.#change());
     this.#core.ledger.follow((record, ending) => this.#settled(record, ending));
@@ -137,12 +153,22 @@ export class Replay {
     const { letter, endings } = inHand;
     // It is read again with the next replay.
     if (endings.has('abandoned')) return;
-    if (endings.has('dead_lettered')) this.counts.failed++;
-    else if (endings.has('indexed')) this.counts.indexed++;
+    this.#change();
+    if (endings.has('dead_lettered')) {
+      this.counts.failed++;
+      this.#inHand.delete(offset);
+      return;
+    }
+    if (endings.has('indexed')) this.counts.indexed++;
     else this.counts.present++;
     this.#inHand.delete(offset);
     this.#done.push({ partition: letter.partition, offset: letter.offset });
-    this.#change();
+  }
+
+  #noteRefused({ reason, error }: DeadLetter): void {
+    const said = `${reason}: ${error}`.slice(0, REASON_LENGTH_MAX);
+    const told = this.refused.has(said) || this.refused.size < REASONS_MAX ? said : 'other reasons';
+    this.refused.set(told, (this.refused.get(told) ?? 0) + 1);
   }
 
   #change(): void {

@@ -12,7 +12,7 @@ import { SluiceError, reasonOf } from '#shared/errors.ts';
 import { INCOMPLETE, entryEnd } from '#shared/msgpack/extents.ts';
 import { WINDOW_BYTES, longValueEnd } from '#shared/msgpack/long-value.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
-import { PositionNamer } from '#shared/record/chain.ts';
+import { NAMES_PER_STEP, PositionNamer } from '#shared/record/chain.ts';
 import { ANY_WINDOW, decompress as decompressAny } from '#shared/record/compression.ts';
 import { type Batch, type Encoding, RECORD_VERSION, decodeBatches } from '#shared/record/record.ts';
 import { VALUES_MAX } from './parse/document.ts';
@@ -107,7 +107,7 @@ async function withNames(batches: Batch[], bytes: Uint8Array, ends: Uint32Array)
       const end = ends[entry] ?? 0;
       namer?.add(bytes, start, end);
       start = end;
-      if (end < turnAt) continue;
+      if (end < turnAt && (namer === null || entry % NAMES_PER_STEP > 0)) continue;
       turnAt = end + TURN_BYTES;
       await turn();
     }

@@ -46,14 +46,20 @@ export function chainAfterEntry(chain: Uint8Array, bytes: Uint8Array, start: num
   return chainNext(chain, bytes.subarray(timeEnd(bytes, timeAt, end), end));
 }
 
-/** The chain after a run of entries, which was counted before. */
-export function chainAfterRun(chain: Uint8Array, run: Uint8Array): Uint8Array {
+/** Names that are made in a step: some 4 ms, for each is a hash, however small its entry is. */
+export const NAMES_PER_STEP = 2048;
+
+/** The chain after a run of entries, which was counted before. Null: a step is done, and the event loop may have its turn. */
+export function* chainAfterRun(chain: Uint8Array, run: Uint8Array): Generator<null, Uint8Array, void> {
   let after = chain;
+  let count = 0;
   for (let at = 0; at < run.length;) {
     const end = entryEnd(run, at, run.length);
     if (end < 0) break;
     after = chainAfterEntry(after, run, at, end);
     at = end;
+    count += 1;
+    if (count % NAMES_PER_STEP === 0) yield null;
   }
   return after;
 }

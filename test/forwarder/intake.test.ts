@@ -38,6 +38,13 @@ function entriesOf(texts: readonly string[]): Buffer {
   return Buffer.concat(texts.map((log, i) => encode([1_700_000_000 + i, { log }])));
 }
 
+function chainOf(chain: Uint8Array, run: Uint8Array): Uint8Array {
+  const steps = chainAfterRun(chain, run);
+  let step = steps.next();
+  while (step.done !== true) step = steps.next();
+  return step.value;
+}
+
 function chunkOf(texts: readonly string[], changes: Partial<Chunk> = {}): Chunk {
   const entries = entriesOf(texts);
   return {
@@ -399,7 +406,7 @@ test('entries by position: each record has the chain at its own start', async ()
   await intake.accept(chunkOf(texts, { chain }));
   assert(queue.appends.flatMap(({ records }) => records).length > 5);
   for (const { batch } of await held(queue)) {
-    assert.deepEqual(batch.chain, chainAfterRun(chain, entriesOf(texts.slice(0, batch.first))), `at ${batch.first}`);
+    assert.deepEqual(batch.chain, chainOf(chain, entriesOf(texts.slice(0, batch.first))), `at ${batch.first}`);
   }
 });
 

@@ -499,6 +499,61 @@ test('a joined line that is never taken is a dead letter for each part', async (
   );
 });
 
+test('who opens a line in each record holds up nobody: only the commit waits for it', async () => {
+  const world = new World({ partitions: 1, env: { SLUICE_INDEXER_INFLIGHT_MAX_BYTES: String(1024 * 1024) } });
+  const records = 60;
+  for (let i = 0; i < records; i++) {
+    const [begun] = parts(world, `line ${i}`, ['begun ', 'never sent']);
+    assert(begun);
+    const entries = [world.entry({ log: `event ${world.sent++} ${'x'.repeat(100_000)}` }), begun];
+    await world.sendEntries(0, [world.batch(2, 0, 'app')], i % 2 === 0 ? entries : entries.toReversed());
+  }
+  const indexer = await world.start();
+  await world.clock.advance(3000);
+  assert.equal(world.found.size, records, 'all that is whole, before the first line is given up');
+  assert.equal(world.queue.committed.get(0), undefined);
+  assert.equal(indexer.ledger.inFlight, records);
+  assert.equal(indexer.ledger.imbalance, 0);
+  await world.drained();
+  await world.clock.until(indexer.stop());
+  assert.equal(indexer.ledger.counts.indexed, 2 * records);
+  world.check([indexer]);
+});
+
+test('a line that is refused when its records are not held any more: the dead letters have its parts', async () => {
+  const world = new World({ partitions: 1 });
+  const [one, two] = parts(world, 'a', ['one ', 'two']);
+  assert(one && two);
+  // Also where it is written as text.
+  const isLine = (document: object): boolean => JSON.stringify(document).includes('one two');
+  const refusal = { status: 400, errorType: 'document_parsing_exception', errorReason: 'no' };
+  world.store.hooks = { item: (_, document) => (isLine(document) ? refusal : null) };
+  const batches = [world.batch(3, 5, 'app'), world.batch(1, 0, 'app')];
+  for (const [i, part] of [one, two].entries()) {
+    const whole = world.entry({ log: `event ${world.sent++} ` });
+    const entries = i === 0 ? [world.entry({ log: `event ${world.sent++} ` }), part, whole] : [part];
+    if (i === 1) world.sent--;
+    await world.sendEntries(0, [batches[i]!], entries, 'zstd');
+    if (i === 0) await world.clock.advance(1);
+  }
+  const indexer = await world.start();
+  await world.drained();
+  await world.clock.until(indexer.stop());
+  assert.equal(indexer.ledger.counts.dead_lettered, 2);
+  assert.deepEqual(
+    world.queue.letters.map(({ index, from }) => [index, from]),
+    [
+      [6, 'sluice.logs/0/0'],
+      [0, 'sluice.logs/0/1'],
+    ],
+  );
+  assert.deepEqual(
+    world.queue.letters.map(({ value }) => Buffer.from(value)),
+    [one, two],
+  );
+  world.check([indexer]);
+});
+
 test('bytes that a request without an answer may still be reading are not used again', async () => {
   const world = new World({ partitions: 1 });
   await world.send(0, [20], 'identity', 'x'.repeat(200));

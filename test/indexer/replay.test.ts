@@ -86,19 +86,58 @@ test('what was replayed is not replayed again, unless it is asked for; then the 
   world.check([]);
 });
 
-test('what is refused again is a new letter of the same event, and the old one is done', async () => {
+test('what is refused again stays as it is, however often it is tried', async () => {
   const world = await withLetters();
   world.store.hooks = { item: (_, { message }) => (String(message).includes('event 3 ') ? REFUSED : null) };
   const before = world.queue.letters.length;
-  assert.deepEqual((await replay(world)).counts, { indexed: 8, present: 0, failed: 1, impossible: 0 });
-  const [again, mark] = world.queue.letters.slice(before);
-  assert.equal(again?.reason, 'document_refused');
-  assert.equal(again.from, world.queue.letters[0]?.from);
-  assert.deepEqual(Buffer.from(again.value), Buffer.from(world.queue.letters[0]?.value ?? []));
-  assert.equal(mark?.reason, 'replayed');
+  const run = await replay(world);
+  assert.deepEqual(run.counts, { indexed: 8, present: 0, failed: 1, impossible: 0 });
+  assert.deepEqual([...run.refused], [['document_refused: document_parsing_exception: conflict', 1]]);
+  for (let i = 0; i < 3; i++) {
+    assert.deepEqual((await replay(world)).counts, { indexed: 0, present: 0, failed: 1, impossible: 0 });
+  }
+  assert.equal(world.queue.letters.length, before + 1, 'one mark, of those that were indexed');
+  assert.equal(marks(world), 1);
   mend(world);
   assert.deepEqual((await replay(world)).counts, { indexed: 1, present: 0, failed: 0, impossible: 0 });
+  assert.deepEqual((await replay(world)).counts, { indexed: 0, present: 0, failed: 0, impossible: 0 });
   world.check([]);
+});
+
+test('the letter of a record of which some events are refused again stays until all are in the store', async () => {
+  const world = new World({ partitions: 1 });
+  await world.send(0, [30], 'zstd', 'x'.repeat(300));
+  const indexer = await startIndexer({ ...world.options, decompress: opening(1024) });
+  await world.drained();
+  await world.clock.until(indexer.stop());
+  assert.equal(world.queue.letters.length, 1);
+  refuse(world);
+  assert.deepEqual((await replay(world)).counts, { indexed: 0, present: 0, failed: 1, impossible: 0 });
+  assert.equal(world.queue.letters.length, 1, 'no mark, and no letter more');
+  mend(world);
+  assert.deepEqual((await replay(world)).counts, { indexed: 1, present: 0, failed: 0, impossible: 0 });
+  assert.equal(world.store.doubled, 0);
+  world.check([]);
+});
+
+test('why events are refused again is told, within bounds', async () => {
+  const world = await withLetters();
+  let count = 0;
+  const errorReason = (): string => `${count++} ${'x'.repeat(3000)}`;
+  for (let i = 0; i < 40; i++) {
+    const value = world.entry({ log: `event ${world.sent++} ` });
+    const batches = encodeBatches([world.batch(1)]);
+    world.queue.letters.push({ batches, index: 0, reason: 'r', error: '', from: 'l/0/1', value, cut: false });
+  }
+  world.store.hooks = { item: () => ({ ...REFUSED, errorReason: errorReason() }) };
+  const { counts, refused } = await replay(world);
+  assert.equal(counts.failed, 49);
+  assert.equal(refused.size, 21);
+  assert.equal(
+    [...refused.values()].reduce((sum, events) => sum + events, 0),
+    49,
+  );
+  for (const reason of refused.keys()) assert.ok(reason.length <= 200);
 });
 
 test('some reasons only: the others stay', async () => {

@@ -87,14 +87,14 @@ test(
       return run.counts;
     };
     const nothing = { indexed: 0, present: 0, failed: 0, impossible: 0 };
-    assert.deepEqual(await replay(false), { ...nothing, failed: 2 }, 'not mended yet: letters of it again');
+    assert.deepEqual(await replay(false), { ...nothing, failed: 2 }, 'not mended yet: they stay');
     await template({ type: 'text' });
     await ask('POST', `/${stream}/_rollover`);
     assert.deepEqual(await replay(false), { ...nothing, indexed: 2 });
     assert.equal(await countOf(url, stream), 200);
     assert.deepEqual(await replay(false), nothing);
     await ask('POST', `/${stream}/_rollover`);
-    assert.deepEqual(await replay(true), { ...nothing, present: 4 }, 'whatever lies in older indices is there');
+    assert.deepEqual(await replay(true), { ...nothing, present: 2 }, 'whatever lies in older indices is there');
     assert.equal(await countOf(url, stream), 200);
   },
 );

@@ -74,12 +74,12 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   "a part's commit before its line is joined": [
     {
       file: 'services/indexer/pipeline.ts',
-      text: "if (passed === null) this.#options.ledger.settle(hold.record, 1, 'deduplicated');",
-      becomes: "this.#options.ledger.settle(hold.record, 1, 'deduplicated');\n    if (passed === null) return;",
+      text: "if (passed === null) this.#options.ledger.settleEvent(hold, 'deduplicated');",
+      becomes: "this.#options.ledger.settleEvent(hold, 'deduplicated');\n    if (passed === null) return;",
     },
     {
       file: 'services/indexer/bulk/answer.ts',
-      text: "for (const part of run.parts) ledger.settle(part.record, 1, news > 0 ? 'indexed' : 'deduplicated');",
+      text: "for (const part of run.parts) ledger.settleEvent(part, news > 0 ? 'indexed' : 'deduplicated');",
       becomes: '',
     },
     {
@@ -95,7 +95,7 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
       becomes: '',
     },
     {
-      file: 'services/indexer/parse/joiner.ts',
+      file: 'services/indexer/parse/line-names.ts',
       text: 'const named = first.ordinal === 1 && hasNoGap(pieces)',
       becomes: 'const named = hasNoGap(pieces)',
     },

@@ -8,7 +8,13 @@ const counts = { indexed: 1, present: 0, failed: 0, impossible: 1 };
 const evil = '\u001b]0;owned\u0007\u009b31m\u202e\nforged: all is well';
 
 test('reasons and troubles are shown, and not obeyed', () => {
-  const report = { ...counts, reasons: [[evil, 1]] as const, trouble: evil, stopped: evil };
+  const report = {
+    ...counts,
+    reasons: [[evil, 1]] as const,
+    refusals: [[evil, 1]] as const,
+    trouble: evil,
+    stopped: evil,
+  };
   for (const text of [summary(report), progressLine(report)]) {
     for (const harmful of ['\u001b', '\u0007', '\u009b', '\u202e', '\nforged']) assert(!text.includes(harmful));
     assert.match(text, /\\u001b\]0;owned\\u0007\\u009b31m\\u202e\\u000aforged/);

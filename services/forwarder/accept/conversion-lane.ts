@@ -49,7 +49,11 @@ export class ConversionLane implements AsyncDisposable {
     this.#thread ??= startWorker<ConversionWorker>('conversion-worker', WORKER_MODULE, null, {
       heapMbMax: HEAP_MB_MAX,
     });
-    const thread = await this.#thread;
+    const thread = await this.#thread.catch((error: unknown) => {
+      // The next body may find what this one lacked, such as memory.
+      this.#thread = null;
+      throw error;
+    });
     using watch = await this.#watch(thread, bytes);
     try {
       // A body in a buffer that others share is copied.

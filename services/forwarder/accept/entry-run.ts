@@ -13,6 +13,12 @@ export class EntryRun {
     return this.writer.length;
   }
 
+  /** An entry that was made elsewhere. */
+  add(entry: Uint8Array): void {
+    this.writer.raw(entry);
+    this.count += 1;
+  }
+
   /** The run so far, as a copy; the next one begins. */
   take(): Buffer {
     const entries = this.writer.take();

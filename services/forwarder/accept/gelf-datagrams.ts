@@ -1,14 +1,21 @@
-// Datagrams of the GELF input: put together, decompressed, and of each message an entry. Decompression goes on beside us, so messages
-// wait for those before them: a sender's order stays.
+// Datagrams of the GELF input: put together, decompressed, and of each message an entry. Decompression goes on beside us, and so does the
+// conversion of what is large: messages wait for those before them of the same sender, whose order stays, and for nobody else's.
 //
-// Guarantees: what waits is bounded by bytes, decompression by the size of a message; what is lost for want of room, or because parts of a
-// message did not come, is counted; what is no message is for the dead letters.
+// Guarantees: what waits is bounded by bytes, also what it grows to; a message by its size; what is lost for want of room, or because parts of
+// a message did not come, is counted; what is no message is for the dead letters.
 
+import { ByteBudget } from '#shared/byte-budget.ts';
 import { reasonOf } from '#shared/errors.ts';
 import { type Compression, decompress } from '#shared/record/compression.ts';
 import { GelfChunks, isGelfChunk } from '../decode/gelf-chunks.ts';
 import { GelfEntries } from '../decode/gelf-entries.ts';
+import type { BadReason } from './bad-messages.ts';
 import { DropTally, type DropTallyOptions } from './drop-tally.ts';
+import type { EntryRun } from './entry-run.ts';
+import { LARGE_MESSAGE_BYTES, type LargeMessages } from './large-messages.ts';
+import { SenderLines } from './sender-lines.ts';
+import { GELF_TURN_BYTES, TurnBytes } from './turn-bytes.ts';
+import { UNPACKING_COPIES } from './unpacker.ts';
 import { SenderRuns, type SenderRunsOptions } from './sender-runs.ts';
 import type { Admit } from '../admit/admission.ts';
 
@@ -16,6 +23,7 @@ export interface GelfDatagramsOptions extends DropTallyOptions, SenderRunsOption
   readonly admit: Admit;
   /** After decompression. */
   readonly messageBytesMax: number;
+  readonly large: LargeMessages;
 }
 
 const MIB = 1024 * 1024;
@@ -28,8 +36,10 @@ const CHUNKS_LIMITS = {
   senderBytesMax: 8 * MIB,
   senderMessagesMax: 1024,
 };
-/** Of messages that wait to be decompressed. */
-const WAITING_BYTES_MAX = 8 * MIB;
+/** Of messages that wait to be decompressed or converted, as they came. */
+const WAITING_LIMITS = { bytesMax: 8 * MIB, senderBytesMax: 4 * MIB };
+/** Of what is being decompressed: four messages of the largest size at first, and always one. */
+const UNPACKING_BYTES_MAX = 16 * MIB;
 
 export class GelfDatagrams implements AsyncDisposable {
   readonly #options: GelfDatagramsOptions;
@@ -38,8 +48,9 @@ export class GelfDatagrams implements AsyncDisposable {
   readonly #drops: DropTally;
   readonly #chunks: GelfChunks;
   #expiry: Disposable | null = null;
-  #waiting: Promise<void> = Promise.resolve();
-  #waitingBytes = 0;
+  readonly #lines = new SenderLines(WAITING_LIMITS);
+  readonly #turn = new TurnBytes(GELF_TURN_BYTES);
+  readonly #unpacking = new ByteBudget(UNPACKING_BYTES_MAX);
 
   constructor(options: GelfDatagramsOptions) {
     this.#options = options;
@@ -50,7 +61,7 @@ export class GelfDatagrams implements AsyncDisposable {
 
   take(datagram: Buffer, sender: string): void {
     const { admit, unacked } = this.#options;
-    if (!unacked.hasRoom || this.#waitingBytes > WAITING_BYTES_MAX) {
+    if (!unacked.hasRoom || !this.#lines.hasRoom(sender)) {
       this.#drops.add('udp_no_room', datagram.length);
       return;
     }
@@ -66,7 +77,7 @@ export class GelfDatagrams implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#expiry?.[Symbol.dispose]();
     this.#chunks.clear();
-    await this.#waiting;
+    await this.#lines.idle();
     this.#runs.flush();
     this.#drops[Symbol.dispose]();
   }
@@ -91,30 +102,65 @@ export class GelfDatagrams implements AsyncDisposable {
 
   #takeMessage(message: Buffer, sender: string): void {
     const compression = compressionOf(message);
-    if (!compression && this.#waitingBytes === 0) {
-      this.#append(message, sender);
-      return;
+    if (compression) this.#lines.add(sender, message.length, () => this.#takeCompressed(message, compression, sender));
+    else if (message.length > this.#options.messageBytesMax) this.#buryTooLarge(message, sender);
+    else if (this.#isForNow(message, sender)) this.#append(message, sender);
+    else this.#lines.add(sender, message.length, () => this.#takeText(message, sender));
+  }
+
+  #isForNow({ length }: Buffer, sender: string): boolean {
+    return length <= LARGE_MESSAGE_BYTES && this.#lines.isIdle(sender) && this.#turn.take(length);
+  }
+
+  /** What it may grow to is taken first: one line has one message in hand, so nobody goes before who came later. */
+  async #takeCompressed(message: Buffer, compression: Compression, sender: string): Promise<void> {
+    const { messageBytesMax } = this.#options;
+    let text: Buffer;
+    {
+      using _permit = await this.#unpacking.acquire(UNPACKING_COPIES * messageBytesMax);
+      try {
+        text = await decompress(message, compression, messageBytesMax);
+      } catch (error) {
+        this.#bury(message, sender, reasonOf(error));
+        return;
+      }
     }
-    this.#waitingBytes += message.length;
-    this.#waiting = this.#waiting
-      .then(() => (compression ? decompress(message, compression, this.#options.messageBytesMax) : message))
-      .then(
-        (text) => this.#append(text, sender),
-        (error: unknown) => this.#bury(message, sender, reasonOf(error)),
-      )
-      .finally(() => (this.#waitingBytes -= message.length));
+    await this.#takeText(text, sender);
+  }
+
+  async #takeText(text: Buffer, sender: string): Promise<void> {
+    const { large } = this.#options;
+    if (text.length <= LARGE_MESSAGE_BYTES) {
+      await this.#turn.wait(text.length);
+      this.#append(text, sender);
+    } else if (!large.hasRoom) this.#drops.add('udp_no_room', text.length);
+    else {
+      const converted = await large.convert(text);
+      if (converted.kind === 'entry') this.#runOf(sender)?.add(converted.bytes);
+      else this.#bury(text, sender, `not a GELF message: ${converted.why}`);
+    }
   }
 
   #append(text: Buffer, sender: string): void {
-    const run = this.#runs.runOf(sender, this.#options.admit);
+    const run = this.#runOf(sender);
     if (!run) return;
     const refusal = this.#entries.append(run.writer, text);
     if (refusal === null) run.count += 1;
     else this.#bury(text, sender, `not a GELF message: ${refusal}`);
   }
 
-  #bury(bytes: Buffer, sender: string, error: string): void {
-    this.#runs.bury(sender, this.#options.admit, bytes, 'chunk_undecodable', error);
+  #runOf(sender: string): EntryRun | null {
+    return this.#runs.runOf(sender, this.#options.admit);
+  }
+
+  #buryTooLarge(message: Buffer, sender: string): void {
+    const { messageBytesMax } = this.#options;
+    const why = `a GELF message of more than ${messageBytesMax} bytes; this is its beginning`;
+    this.#bury(message.subarray(0, messageBytesMax), sender, why, 'chunk_too_large');
+  }
+
+  #bury(bytes: Buffer, sender: string, error: string, reason: BadReason = 'chunk_undecodable'): void {
+    this.#runs.bury(sender, this.#options.admit, bytes, reason, error);
   }
 }
 

@@ -10,8 +10,10 @@ import type { ForwarderTelemetry } from '../telemetry.ts';
 import { startDatagramServer } from './datagram-server.ts';
 import { GelfDatagrams } from './gelf-datagrams.ts';
 import { GelfDecoder } from './gelf-decoder.ts';
+import { LargeMessages } from './large-messages.ts';
 import { startStreamServer } from './stream-server.ts';
 import type { UnackedInput } from './syslog-input.ts';
+import { GELF_TURN_BYTES } from './turn-bytes.ts';
 import { Unacked } from './unacked.ts';
 
 export interface GelfInputOptions {
@@ -34,15 +36,16 @@ export interface GelfInputOptions {
 /** Rejects with config_invalid or listen_failed. */
 export async function startGelfInput(options: GelfInputOptions): Promise<UnackedInput> {
   const unacked = new Unacked(options);
-  const input = { ...options, input: 'gelf' as const, unacked };
-  const newDecoder = () => new GelfDecoder(options.messageBytesMax);
+  const input = { ...options, input: 'gelf' as const, unacked, turnBytesMax: GELF_TURN_BYTES };
   await using starting = new AsyncDisposableStack();
+  const large = starting.use(new LargeMessages(options));
+  const newDecoder = () => new GelfDecoder(options.messageBytesMax, large);
   starting.defer(() => unacked.close());
   const server = await startStreamServer(parseListenAddress(options.listen), { ...input, newDecoder, tls: null });
   starting.defer(() => server.close());
   const { address } = server;
   if (address.kind === 'tcp' && (options.datagrams ?? true)) {
-    const datagrams = starting.use(new GelfDatagrams(input));
+    const datagrams = starting.use(new GelfDatagrams({ ...input, large }));
     const take = (datagram: Buffer, sender: string) => datagrams.take(datagram, sender);
     starting.use(await startDatagramServer(address, { ...input, take }));
   }

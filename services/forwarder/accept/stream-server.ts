@@ -11,6 +11,7 @@ import type { InputName } from '../chunk.ts';
 import type { ConnectionEnd, ForwarderTelemetry } from '../telemetry.ts';
 import { HeldMessages } from './held-messages.ts';
 import { type StreamDecoder, StreamSession } from './stream-session.ts';
+import { TurnBytes } from './turn-bytes.ts';
 import { Turns } from './turns.ts';
 import type { Unacked } from './unacked.ts';
 import { UnreadRests } from './unread-rests.ts';
@@ -21,6 +22,8 @@ export interface StreamServerOptions {
   readonly door: Door;
   readonly admit: Admit;
   readonly newDecoder: (sender: string) => StreamDecoder;
+  /** What of all connections may be decoded in one turn of the event loop. */
+  readonly turnBytesMax: number;
   readonly unacked: Unacked;
   readonly telemetry: ForwarderTelemetry;
   readonly clock: Clock;
@@ -44,11 +47,12 @@ const HANDSHAKE_TIMEOUT_MS = 10_000;
 
 /** Rejects with listen_failed. */
 export async function startStreamServer(listen: ListenAddress, options: StreamServerOptions): Promise<StreamServer> {
-  const { input, tag, door, admit, newDecoder, unacked, telemetry, clock, tls } = options;
+  const { input, tag, door, admit, newDecoder, turnBytesMax, unacked, telemetry, clock, tls } = options;
   const sessions = new Set<StreamSession>();
   const held = new HeldMessages({ bytesMax: HELD_BYTES_MAX, timeoutMs: MESSAGE_TIMEOUT_MS, clock });
   const rests = new UnreadRests(REST_BYTES_MAX);
   const turns = new Turns(clock);
+  const turnBytes = new TurnBytes(turnBytesMax);
   const ended = (reason: ConnectionEnd): void => telemetry.connectionEnded(input, reason);
   const server = tls ? tlsServer(tls) : createServer(SOCKET_OPTIONS);
   server.on('connection', (socket: Socket) => door.enter(socket, listen.kind));
@@ -68,9 +72,9 @@ export async function startStreamServer(listen: ListenAddress, options: StreamSe
     const sender = peer.address;
     const decoder = newDecoder(sender);
     const rate = door.rateOf(sender);
-    const from = { sender, principal, rate };
-    const shared = { unacked, clock, held, rests, turns, ended };
-    const session = new StreamSession(socket, { ...from, ...shared, input, tag, decoder });
+    const from = { sender, principal, rate, input, tag };
+    const shared = { unacked, clock, held, rests, turns, turnBytes, ended };
+    const session = new StreamSession(socket, { ...from, ...shared, decoder });
     sessions.add(session);
     telemetry.connectionOpened(input);
     void session.closed.then(() => {

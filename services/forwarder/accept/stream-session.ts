@@ -14,17 +14,21 @@ import type { Principal } from '../principal.ts';
 import { type BadReason, BadMessages } from './bad-messages.ts';
 import { EntryRun } from './entry-run.ts';
 import type { HeldMessages, HeldPass, Holder } from './held-messages.ts';
+import type { TurnBytes } from './turn-bytes.ts';
 import type { Turns } from './turns.ts';
 import type { Unacked } from './unacked.ts';
 import type { RestPass, RestReader, UnreadRests } from './unread-rests.ts';
 
-export interface StreamDecoder {
+/** Its room: false while more of the message that was begun would have to wait for others of its size. */
+export interface StreamDecoder extends Room {
   /** Comes when `read` has returned true. */
   push(piece: Buffer): void;
   /** Appends messages, as many as a turn of the event loop may have; what is none goes to `bury`. Returns whether no more is there. */
   read(run: EntryRun, bury: Bury): boolean;
   /** As `read`, but lets go of a message that is not whole, for memory is short. */
   relieve(run: EntryRun, bury: Bury): boolean;
+  /** A message is too large for a turn, and converted elsewhere: `read` goes on when it resolves. It never rejects. */
+  readonly converting: Promise<void> | null;
   /** Nothing will be pushed any more: what is left is a message. */
   finish(): void;
   /** Bytes that wait for the rest of their message, or to be read. */
@@ -53,6 +57,8 @@ export interface StreamSessionOptions {
   /** It is closed because of a limit. */
   readonly ended: (reason: 'slow_when_full' | 'frame_timeout') => void;
   readonly turns: Turns;
+  /** Of all connections together. */
+  readonly turnBytes: TurnBytes;
 }
 
 /** Bytes that one connection may have in flight before it is read no further, so that no single one takes all the room. */
@@ -128,8 +134,10 @@ export class StreamSession implements Holder, RestReader {
     await this.#closed.promise;
   }
 
+  /** Not where its own message is too large for what there is now: others need not make room for that. */
   get isWaiting(): boolean {
-    return this.#waiting !== null || !this.#mayRead;
+    const isWaitingForUs = this.#waiting !== null && this.#options.decoder.hasRoom;
+    return isWaitingForUs || !this.#mayRead;
   }
 
   flow(): void {
@@ -152,31 +160,39 @@ export class StreamSession implements Holder, RestReader {
   }
 
   #read(piece: Buffer): void {
-    const { decoder, rate } = this.#options;
+    const { decoder, rate, turnBytes } = this.#options;
     const mayTake = this.#mayTake;
     rate?.take(piece.length);
     decoder.push(piece);
-    const isDone = mayTake ? this.#step() : this.#rests();
-    if (!isDone || !this.#hasRoom) this.#waiting ??= this.#goOn(isDone);
+    const turn = turnBytes.take(piece.length) ? null : turnBytes.wait(piece.length);
+    const isDone = turn === null && mayTake ? this.#step() : this.#rests();
+    if (!isDone || !this.#mayTake || !this.#mayReadOn) this.#waiting ??= this.#goOn(isDone, turn);
   }
 
-  async #goOn(isDone: boolean): Promise<void> {
+  async #goOn(isDone: boolean, turn: Promise<void> | null): Promise<void> {
     this.#socket.pause();
-    await this.#readAll(isDone);
+    await turn;
+    await this.#readAll(turn !== null && this.#mayTake ? this.#step() : isDone);
     this.#waiting = null;
     this.flow();
   }
 
   /** Until nothing is left to read, and there is room for more. */
   async #readAll(isDone: boolean): Promise<void> {
+    const { decoder } = this.#options;
     for (let done = isDone; ;) {
-      if (done && this.#socket.destroyed) return;
-      if (!this.#mayTake) {
-        await this.#roomOrStop();
+      if (decoder.converting) {
+        await decoder.converting;
+      } else if (done && this.#socket.destroyed) {
+        return;
+      } else if (!this.#mayTake) {
+        await this.#roomOrStop(this.#room);
       } else if (!done) {
         await this.#options.turns.next(this.#network);
         // Of all who were woken by the same room, those before may have taken it.
         if (this.#mayTake) done = this.#step();
+      } else if (!this.#mayReadOn) {
+        await this.#roomOrStop(decoder);
       } else {
         return;
       }
@@ -205,7 +221,7 @@ export class StreamSession implements Holder, RestReader {
     const { decoder, held, rests } = this.#options;
     const before = decoder.heldBytes;
     const isDone = decoder.read(this.#run, this.#bury);
-    if (isDone || this.#run.bytes > RUN_BYTES_MAX) this.#flush();
+    if (isDone || decoder.converting || this.#run.bytes > RUN_BYTES_MAX) this.#flush();
     if (!isDone) return this.#rests();
     this.#bad.flush();
     rests.update(this.#rest, 0);
@@ -244,19 +260,21 @@ export class StreamSession implements Holder, RestReader {
     return this.#ending.signal.aborted || this.#options.rests.mayRead(this.#rest);
   }
 
+  /** Whether what is there may go on. */
   get #mayTake(): boolean {
-    return this.#isStopping || this.#hasRoom;
+    return this.#isStopping || (this.#inFlightBytes < IN_FLIGHT_BYTES_MAX && this.#room.hasRoom);
   }
 
-  get #hasRoom(): boolean {
-    return this.#inFlightBytes < IN_FLIGHT_BYTES_MAX && this.#room.hasRoom;
+  /** Whether there may be more. */
+  get #mayReadOn(): boolean {
+    return this.#isStopping || this.#options.decoder.hasRoom;
   }
 
   /** Resolves when there may be room, and when we stop: what was read is taken then without, so that a stop never waits for room. */
-  async #roomOrStop(): Promise<void> {
+  async #roomOrStop(room: Room): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#wake = resolve;
-    if (this.#inFlightBytes < IN_FLIGHT_BYTES_MAX) void this.#room.room().then(resolve);
+    if (this.#inFlightBytes < IN_FLIGHT_BYTES_MAX) void room.room().then(resolve);
     await promise;
     this.#wake = null;
   }

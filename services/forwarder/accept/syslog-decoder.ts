@@ -24,6 +24,9 @@ export interface SyslogDecoderOptions {
 }
 
 export class SyslogDecoder implements StreamDecoder {
+  /** No message is too large for a turn: what is longer goes on in parts. */
+  readonly converting = null;
+  readonly hasRoom = true;
   readonly #frames: SyslogFrames;
   readonly #entries: SyslogEntries;
   readonly #host: string;
@@ -45,6 +48,10 @@ export class SyslogDecoder implements StreamDecoder {
 
   get memoryBytes(): number {
     return this.#frames.memoryBytes;
+  }
+
+  room(): Promise<void> {
+    return Promise.resolve();
   }
 
   push(piece: Buffer): void {

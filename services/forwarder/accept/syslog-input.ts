@@ -17,6 +17,7 @@ import { startDatagramServer } from './datagram-server.ts';
 import { type StreamServer, startStreamServer } from './stream-server.ts';
 import { SyslogDatagrams } from './syslog-datagrams.ts';
 import { SyslogDecoder } from './syslog-decoder.ts';
+import { SYSLOG_TURN_BYTES } from './turn-bytes.ts';
 import { Unacked } from './unacked.ts';
 
 export interface SyslogInputOptions {
@@ -54,7 +55,7 @@ export async function startSyslogInput(options: SyslogInputOptions): Promise<Una
   const zone = new TimeZone(options.timeZone);
   const unacked = new Unacked(options);
   const newPartId = partIds();
-  const input = { ...options, input: 'syslog' as const, unacked };
+  const input = { ...options, input: 'syslog' as const, unacked, turnBytesMax: SYSLOG_TURN_BYTES };
   const newDecoder = (sender: string) => new SyslogDecoder({ sender, messageBytesMax, zone, clock, newPartId });
   await using starting = new AsyncDisposableStack();
   starting.defer(() => unacked.close());

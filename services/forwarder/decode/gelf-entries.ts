@@ -36,6 +36,16 @@ const TAKEN: ReadonlySet<string> = new Set([
   'log',
 ]);
 
+/** What a message becomes where it is converted by itself. */
+export type GelfConverted =
+  { readonly kind: 'entry'; readonly bytes: Buffer } | { readonly kind: 'refused'; readonly why: string };
+
+export function gelfEntry(text: Buffer): GelfConverted {
+  const writer = new MsgpackWriter();
+  const why = new GelfEntries().append(writer, text);
+  return why === null ? { kind: 'entry', bytes: writer.view() } : { kind: 'refused', why };
+}
+
 export class GelfEntries implements PairTaker {
   readonly #fields = new MsgpackWriter();
   readonly #reader = new JsonReader(this.#fields);

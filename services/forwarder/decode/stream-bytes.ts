@@ -6,6 +6,8 @@ const NONE = Buffer.alloc(0);
 const HELD_BYTES_MIN = 256;
 /** A buffer that is larger than what is in it by more is let go of. */
 const SPARE_MAX = 4;
+/** To look through so many for nothing costs little more than to make a view that ends before them. */
+const NEAR_BYTES = 4096;
 
 export class StreamBytes {
   /** What is there lies in bytes[from, to); valid until the next `push` or `pause`. Whoever cuts moves `from`. */
@@ -24,11 +26,15 @@ export class StreamBytes {
     return this.bytes.length;
   }
 
-  /** Where the byte is, at `at` or behind it; -1: it has not come. */
-  indexOf(byte: number, at: number): number {
-    // What lies behind `to` is old, and would be searched again at each push.
-    const { bytes, to } = this;
-    return (to === bytes.length ? bytes : bytes.subarray(0, to)).indexOf(byte, at);
+  /** Where the byte is between `from` and `limit`, or -1. Looks little further: a buffer may be far longer than what is asked about. */
+  indexOf(byte: number, from: number, limit = this.to): number {
+    const { bytes } = this;
+    if (bytes.length - limit <= NEAR_BYTES) {
+      const at = bytes.indexOf(byte, from);
+      return at < limit ? at : -1;
+    }
+    const at = bytes.subarray(from, limit).indexOf(byte);
+    return at < 0 ? -1 : from + at;
   }
 
   /** Returns by how much the bytes that were there have moved, to be taken off offsets. */

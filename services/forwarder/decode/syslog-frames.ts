@@ -139,11 +139,8 @@ export class SyslogFrames {
 
   /** Where the line ends before `limit`, or -1. */
   #lineEnd(limit: number): number {
+    if (!this.#nulEnds) return this.#stream.indexOf(LINE_FEED, this.#searched, limit);
     const { bytes } = this.#stream;
-    if (!this.#nulEnds) {
-      const at = this.#stream.indexOf(LINE_FEED, this.#searched);
-      return at < limit ? at : -1;
-    }
     for (let at = this.#searched; at < limit; at += 1) if (bytes[at] === LINE_FEED || bytes[at] === NUL) return at;
     return -1;
   }

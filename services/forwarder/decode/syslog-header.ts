@@ -27,6 +27,8 @@ const ONE = 0x31;
 const PRIORITY_MAX = 191;
 const TAG_BYTES_MAX = 256;
 const HOST_BYTES_MAX = 255;
+/** Of structured data: longer one is text, which costs a tenth of it. No message of the size at first has so much. */
+const DATA_BYTES_MAX = 256 * 1024;
 
 /** Bytes that names and addresses of hosts are made of. */
 const OF_HOSTS = new Uint8Array(256);
@@ -115,7 +117,7 @@ export class SyslogHeader {
     const dataAt = messageEnd + 1;
     if (dataAt >= end) return false;
     const hasData = bytes[dataAt] !== DASH;
-    const dataEnd = hasData ? structuredDataEnd(bytes, dataAt, end) : dataAt + 1;
+    const dataEnd = hasData ? structuredDataEnd(bytes, dataAt, Math.min(end, dataAt + DATA_BYTES_MAX)) : dataAt + 1;
     if (dataEnd <= dataAt || (dataEnd < end && bytes[dataEnd] !== SPACE)) return false;
     this.hasTime = hasTime;
     setWord(this.host, bytes, timeEnd + 1, hostEnd);

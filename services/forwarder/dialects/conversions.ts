@@ -1,7 +1,8 @@
-// Every way in which a whole body becomes entries, by name: so that one of them can be done here or in a thread of its own
+// Every way in which a whole body, or a large message, becomes entries, by name: so that one of them can be done here or in a thread of its own
 // (accept/converter.ts), which shares nothing but what is given and what comes back. Pure.
 
 import { isMarkedAsUntransferable } from 'node:worker_threads';
+import { type GelfConverted, gelfEntry } from '../decode/gelf-entries.ts';
 import { type BodyFormat, bodyEntries } from '../decode/http-body.ts';
 import type { EntriesOptions, HttpEntries } from '../decode/http-entries.ts';
 import { type Bulk, type BulkOptions, bulkItems } from './elasticsearch/bulk.ts';
@@ -18,6 +19,7 @@ export const conversions = {
   body: (body: Buffer, { format, ...options }: EntriesOptions & { readonly format: BodyFormat }): HttpEntries =>
     bodyEntries(body, format, options),
   bulk: (body: Buffer, options: BulkOptions): Bulk => bulkItems(body, options),
+  gelf: (body: Buffer, _options: null): GelfConverted => gelfEntry(body),
   hec: (body: Buffer, options: HecOptions): HecEvents => hecEvents(body, options),
   hecRaw: (body: Buffer, { metadata, ...options }: HecOptions & { readonly metadata: HecMetadata }): HecEvents =>
     rawEvents(body, metadata, options),

@@ -88,7 +88,7 @@ export function* splitShare(share: Share, bytesMax: number): Generator<null, Sha
     const bytes = share.bytes.subarray(start, end);
     shares.push({ ...share, batch: { ...share.batch, first, count, chain }, bytes });
     first += count;
-    if (chain !== null) chain = chainAfterRun(chain, bytes);
+    if (chain !== null) chain = yield* chainAfterRun(chain, bytes);
   }
   assert(first === share.batch.first + share.batch.count, 'a split loses no entry');
   return shares;

@@ -78,7 +78,7 @@ export class BulkAnswer {
       if (news > 0) indexed(run, news);
       if (run.parts) {
         if (news + repeats === 0) continue;
-        for (const part of run.parts) ledger.settle(part.record, 1, news > 0 ? 'indexed' : 'deduplicated');
+        for (const part of run.parts) ledger.settleEvent(part, news > 0 ? 'indexed' : 'deduplicated');
       } else {
         ledger.settle(run.record, news, 'indexed');
         ledger.settle(run.record, repeats, 'deduplicated');

@@ -18,6 +18,8 @@ export interface EventPlace {
   readonly entry: number;
   /** Index of the event in its batch. */
   readonly index: number;
+  /** Of a part of a line: its entry, a copy. Its record need not be kept for it; nor is `batch` of that record's memory. */
+  readonly bytes?: Uint8Array;
 }
 
 /** A joined line as an entry like any other. */
@@ -54,11 +56,17 @@ export interface Parcel {
 /** What an item and a run take beside the body. */
 const ITEM_BYTES = 96;
 const RUN_BYTES = 128;
+/** What a part has of its own beside its bytes: its batch, and the buffers of both. */
+const PART_BYTES = 1024;
 
 /** What is held of it in memory. */
 export function bytesOf({ request, runs }: Parcel): number {
   let bytes = request.body.length + request.items.length * ITEM_BYTES + runs.length * RUN_BYTES;
-  for (const { line, parts } of runs) if (line) bytes += line.bytes.length + (parts?.length ?? 0) * RUN_BYTES;
+  for (const { line, parts } of runs) {
+    if (!line) continue;
+    bytes += line.bytes.length;
+    for (const part of parts ?? []) bytes += RUN_BYTES + (part.bytes ? part.bytes.length + PART_BYTES : 0);
+  }
   return bytes;
 }
 

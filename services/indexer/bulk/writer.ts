@@ -394,8 +394,7 @@ export class BulkWriter {
     for (const run of parcel.runs) {
       for (let i = 0; i < run.count; i++) {
         const { reason } = items[item++] ?? UNKNOWN_REFUSAL;
-        if (run.parts)
-          for (const part of run.parts) this.#options.ledger.settle(part.record, 1, 'dead_lettered', reason);
+        if (run.parts) for (const part of run.parts) this.#options.ledger.settleEvent(part, 'dead_lettered', reason);
         else this.#options.ledger.settle(run.record, 1, 'dead_lettered', reason);
       }
     }
@@ -423,7 +422,7 @@ export class BulkWriter {
 
   #end(run: Run, reason: EndingReason): void {
     const { ledger } = this.#options;
-    if (run.parts) for (const part of run.parts) ledger.settle(part.record, 1, 'abandoned', reason);
+    if (run.parts) for (const part of run.parts) ledger.settleEvent(part, 'abandoned', reason);
     else ledger.settle(run.record, run.count, 'abandoned', reason);
   }
 

@@ -17,16 +17,16 @@
 // is of another line, whatever its partial_id: the line that waits is passed on, and another begins.
 //
 // Guarantees: bounded by bytes a line and in all (the oldest is passed on first), parts and time; every hold that came in goes out once;
-// kept bytes are copies. Time is given by the caller.
+// nothing is copied, for callers give copies. Time is given by the caller.
 
 import assert from 'node:assert/strict';
-import { hash } from 'node:crypto';
 import { containerChildren, containerHeaderSize } from '#shared/msgpack/extents.ts';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { entryTimeMs } from '#shared/record/entry-time.ts';
-import { IDENTITY_BYTES, POSITION_NAME_BYTES, documentId, hashedIdentity } from '#shared/record/identity.ts';
+import { documentId } from '#shared/record/identity.ts';
 import type { Batch } from '#shared/record/record.ts';
 import { isText, pastValue, textEnd, textStart } from './fields.ts';
+import { type NamedPiece, hasNoGap, idsOfUnfinished, namedBatch } from './line-names.ts';
 import { type Part, partNames, partOf, recordStart } from './part.ts';
 
 export interface JoinerLimits {
@@ -67,37 +67,30 @@ export interface JoinedLine<Hold> {
 }
 
 const PARTS_MAX = 4096;
-/** Of longer lines only the beginnings are named: the names of all ends cost the square of their number. */
-const NAMED_ENDS_MAX = 64;
-/** What a part costs beside its text: its piece, the buffer of it, what its caller holds. */
-const PART_OVERHEAD_BYTES = 512;
+/** What a part costs beside its entry: its piece, its batch, buffers, what its caller holds, and its record without its bytes. */
+const PART_OVERHEAD_BYTES = 2048;
 /** Lines whose beginning was passed on and that are remembered, so that the rest gets another name. */
 const REMEMBERED_MAX = 4096;
 /** Parts that were passed on and are remembered, so that their repeats are known. */
 const REMEMBERED_PARTS_MAX = 4 * REMEMBERED_MAX;
 
-interface Piece {
-  readonly ordinal: number;
+interface Piece extends NamedPiece {
   readonly last: boolean;
-  readonly batch: Batch;
-  readonly index: number;
   readonly text: Uint8Array;
-  readonly timeMs: number;
   /** The last assignment that it came under. */
   assignment: number;
 }
 
-/** A part that came in, and where its entry lies. */
+/** A part that came in. */
 interface Arrival extends Part {
-  readonly bytes: Uint8Array;
-  readonly start: number;
+  readonly entry: Uint8Array;
   readonly timeMs: number;
 }
 
 interface Pending<Hold> {
   readonly key: string;
   readonly dueMs: number;
-  /** Copy of the entry of the part that came first. */
+  /** Of the part that came first. */
   readonly entry: Uint8Array;
   /** By ordinal. */
   readonly pieces: Piece[];
@@ -139,21 +132,15 @@ export class LineJoiner<Hold> {
   }
 
   /**
-   * Takes the part in bytes[start, end), which `partOf` says it is. Returns what can be passed on by now: seldom more than one line.
+   * Takes the part that is `entry`, which `partOf` says it is. It and the batch are kept, so they are the caller's to copy. Returns what can be passed on by now: seldom more than one line.
    * Null for a repeat of a part that was passed on: it is not taken, and its caller settles it.
    * The time must not go back from call to call.
    */
-  add(
-    origin: PartOrigin<Hold>,
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    nowMs: number,
-  ): JoinedLine<Hold>[] | null {
-    const said = partOf(bytes, start, end);
+  add(origin: PartOrigin<Hold>, entry: Uint8Array, nowMs: number): JoinedLine<Hold>[] | null {
+    const said = partOf(entry, 0, entry.length);
     assert(said !== null, 'only parts are joined');
     if (this.#names.get(documentId(origin.batch, origin.index)) === origin.assignment) return null;
-    const part = { ...said, bytes, start, timeMs: entryTimeMs(bytes, start, end) };
+    const part = { ...said, entry, timeMs: entryTimeMs(entry, 0, entry.length) };
     const out: JoinedLine<Hold>[] = [];
     const key = keyOf(origin, part);
     let line = this.#pending.get(key);
@@ -164,7 +151,7 @@ export class LineJoiner<Hold> {
       // What follows from the first part on is no rest of the line that was passed on.
       if (isOther && part.ordinal === 1) this.#passed.delete(key);
     }
-    if (!line) line = this.#begin(key, new Uint8Array(bytes.subarray(start, end)), nowMs);
+    if (!line) line = this.#begin(key, entry, nowMs);
     this.#take(line, origin, part);
     if (this.#isWhole(line)) out.push(this.#passOn(line));
     for (const oldest of this.#pending.values()) {
@@ -214,18 +201,17 @@ export class LineJoiner<Hold> {
       pieces: [],
       holds: [],
       textBytes: 0,
-      heldBytes: entry.length,
+      heldBytes: 0,
       isInherited: false,
     };
     this.#pending.set(key, line);
-    this.#bytes += line.heldBytes;
     return line;
   }
 
   #take(line: Pending<Hold>, origin: PartOrigin<Hold>, part: Arrival): void {
     const { batch, index, hold, assignment, isInherited = false } = origin;
-    const { ordinal, last, timeMs, bytes, start } = part;
-    let held = PART_OVERHEAD_BYTES;
+    const { ordinal, last, timeMs, entry } = part;
+    const held = PART_OVERHEAD_BYTES + entry.length;
     let place = line.pieces.length;
     while (place > 0 && (line.pieces[place - 1]?.ordinal ?? 0) > ordinal) place -= 1;
     // A part that comes again has nothing new to say; it is settled with the line.
@@ -233,13 +219,9 @@ export class LineJoiner<Hold> {
     if (same?.ordinal === ordinal) {
       same.assignment = assignment;
     } else {
-      const isFirst = line.pieces.length === 0;
-      const text = isFirst
-        ? line.entry.subarray(part.textStart - start, part.textEnd - start)
-        : new Uint8Array(bytes.subarray(part.textStart, part.textEnd));
+      const text = entry.subarray(part.textStart, part.textEnd);
       line.pieces.splice(place, 0, { ordinal, last, batch, index, text, timeMs, assignment });
       line.textBytes += text.length;
-      if (!isFirst) held += text.length;
     }
     line.holds.push(hold);
     line.isInherited ||= isInherited;
@@ -308,11 +290,6 @@ function keyOf({ partition, batch }: PartOrigin<unknown>, part: Part): string {
   return [partition, batch.tenant, batch.sender, batch.tag, part.containerId, part.id].join('\0');
 }
 
-function hasNoGap(pieces: readonly Piece[]): boolean {
-  const first = pieces[0]?.ordinal ?? 0;
-  return (pieces.at(-1)?.ordinal ?? 0) - first === pieces.length - 1;
-}
-
 /** Whether the line has a part in this place that says something else: then a partial_id came twice. */
 function isOfAnotherLine(pieces: readonly Piece[], part: Arrival): boolean {
   // From the end on, where it nearly always belongs.
@@ -320,47 +297,8 @@ function isOfAnotherLine(pieces: readonly Piece[], part: Arrival): boolean {
   while (place >= 0 && pieces[place]!.ordinal > part.ordinal) place -= 1;
   const same = pieces[place];
   if (same?.ordinal !== part.ordinal) return false;
-  const text = part.bytes.subarray(part.textStart, part.textEnd);
+  const text = part.entry.subarray(part.textStart, part.textEnd);
   return same.timeMs !== part.timeMs || Buffer.compare(same.text, text) !== 0;
-}
-
-/** The batch that gives a line of these parts its name, at the last part's index. */
-function namedBatch(pieces: readonly Piece[]): Batch {
-  const first = pieces[0];
-  const last = pieces.at(-1);
-  assert(first !== undefined && last !== undefined, 'a line has a part');
-  const named = first.ordinal === 1 && hasNoGap(pieces) ? batchOfLast(last) : batchOfAll(pieces, last);
-  return { ...named, first: last.index, count: 1 };
-}
-
-/** The names of all beginnings and ends of a line. */
-function idsOfUnfinished(pieces: readonly Piece[]): string[] {
-  // Without gaps the name of a beginning is that of its last part.
-  if (pieces.length > NAMED_ENDS_MAX) return pieces.slice(0, -1).map(({ batch, index }) => documentId(batch, index));
-  const cuts = Array.from({ length: pieces.length - 1 }, (_, i) => i + 1);
-  return cuts
-    .flatMap((at) => [pieces.slice(0, at), pieces.slice(at)])
-    .map((some) => {
-      const batch = namedBatch(some);
-      return documentId(batch, batch.first);
-    });
-}
-
-/** The last part's batch, in which the line has that part's own name. */
-function batchOfLast({ batch, index }: Piece): Batch {
-  const { names, first } = batch;
-  if (names === undefined) return batch;
-  const at = (index - first) * POSITION_NAME_BYTES;
-  return { ...batch, names: { ...names, bytes: names.bytes.subarray(at, at + POSITION_NAME_BYTES) } };
-}
-
-/** A batch whose identity names these parts together, other than that of any of them. */
-function batchOfAll(pieces: readonly Piece[], { batch, timeMs }: Piece): Batch {
-  const { names: _, ...unnamed } = batch;
-  const text = pieces.map((piece) => documentId(piece.batch, piece.index)).join(' ');
-  const id =
-    batch.version === 1 ? hash('sha256', text, 'buffer').subarray(0, IDENTITY_BYTES) : hashedIdentity(timeMs, text);
-  return { ...unnamed, id, chain: null };
 }
 
 /** The first part's entry with all text in `log`; without the partial_* keys if nothing is missing. */

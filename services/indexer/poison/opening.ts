@@ -119,7 +119,8 @@ class Scratch {
     const isPart = end - start <= this.#options.documentBytesMax && partOf(bytes, start, end) !== null;
     if (isPart) {
       const origin = { partition: 0, assignment: 1, batch, index, hold: null };
-      for (const line of this.#lines.add(origin, bytes, start, end, 0) ?? []) this.#writeLine(line);
+      const entry = new Uint8Array(bytes.subarray(start, end));
+      for (const line of this.#lines.add(origin, entry, 0) ?? []) this.#writeLine(line);
       this.#documents.beginBatch(batch, 0);
     } else this.#documents.write(bytes, start, end, index);
     // What the store refuses is written once more so.

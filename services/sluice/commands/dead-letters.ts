@@ -12,7 +12,7 @@ What could not be indexed, with the reason and the original bytes; and another t
 list      One letter a line, oldest first: its ID, when it came, the reason, the tag, what the store said
 show      All of one letter: its names, the reason, the event as JSON
 replay    Indexes the events of the letters under the names that they always had, so what is there meanwhile is not added again.
-          Letters that are done are marked, and left out from then on; what is refused again is a new letter
+          Letters that are done are marked, and left out from then on; what is refused again stays as it is
 
   --reason R    Letters of this reason only, such as document_refused
   --since TIME  Letters from this time on: 10m, 2h, 3d (ago), RFC 3339, or Unix seconds

@@ -7,6 +7,8 @@ import { harmless, oneLine } from '#shared/harmless.ts';
 export interface ReplayReport extends ReplayCounts {
   /** Why letters cannot be replayed, and how many of them. */
   readonly reasons: readonly (readonly [reason: string, letters: number])[];
+  /** Why events were refused again, and how many of them. */
+  readonly refusals: readonly (readonly [reason: string, events: number])[];
   /** Why the store takes nothing now; null while it does. */
   readonly trouble: string | null;
   /** Why it ended before all was done; null otherwise. */
@@ -14,10 +16,10 @@ export interface ReplayReport extends ReplayCounts {
 }
 
 export function reportOf(
-  { counts, impossible, trouble }: Pick<Replay, 'counts' | 'impossible' | 'trouble'>,
+  { counts, impossible, refused, trouble }: Pick<Replay, 'counts' | 'impossible' | 'refused' | 'trouble'>,
   stopped: string | null,
 ): ReplayReport {
-  return { ...counts, reasons: [...impossible], trouble, stopped };
+  return { ...counts, reasons: [...impossible], refusals: [...refused], trouble, stopped };
 }
 
 /** Whoever can write to the topic chooses the reason of a dead letter. */
@@ -31,8 +33,9 @@ export function progressLine({ indexed, present, failed, trouble }: ReplayReport
 }
 
 export function summary(report: ReplayReport): string {
-  const { indexed, present, failed, impossible, reasons, stopped } = report;
+  const { indexed, present, failed, impossible, reasons, refusals, stopped } = report;
   const reasonLines = reasons.map(([reason, letters]) => `  ${letters} cannot be replayed: ${readable(reason)}\n`);
+  const refusalLines = refusals.map(([reason, events]) => `  ${events} refused again: ${readable(reason)}\n`);
   const counts = `${indexed} indexed, ${present} were there already, ${failed} refused again, ${impossible} cannot be replayed`;
-  return `${counts}\n${reasonLines.join('')}${stopped === null ? '' : `${readable(stopped)}\n`}`;
+  return `${counts}\n${refusalLines.join('')}${reasonLines.join('')}${stopped === null ? '' : `${readable(stopped)}\n`}`;
 }

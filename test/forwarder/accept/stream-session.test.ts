@@ -3,15 +3,18 @@
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { decodeMulti } from '@msgpack/msgpack';
 import { BadMessages, type BadMessage } from '#forwarder/accept/bad-messages.ts';
 import { EntryRun } from '#forwarder/accept/entry-run.ts';
 import { GelfDecoder } from '#forwarder/accept/gelf-decoder.ts';
 import { HeldMessages } from '#forwarder/accept/held-messages.ts';
+import { LargeMessages, PERHAPS_LARGE_BYTES } from '#forwarder/accept/large-messages.ts';
 import { type StreamDecoder, StreamSession } from '#forwarder/accept/stream-session.ts';
 import { SyslogDecoder } from '#forwarder/accept/syslog-decoder.ts';
+import { TurnBytes } from '#forwarder/accept/turn-bytes.ts';
 import { Turns } from '#forwarder/accept/turns.ts';
 import { Unacked } from '#forwarder/accept/unacked.ts';
 import { UnreadRests } from '#forwarder/accept/unread-rests.ts';
@@ -65,12 +68,15 @@ function open(decoder: StreamDecoder, given: Given = {}) {
     held,
     rests,
     turns,
+    turnBytes: new TurnBytes(128 * KIB),
     ended: (reason) => ended.push(reason),
   });
   return { intake, unacked, turns, socket, session, ended };
 }
 
-const gelf = () => new GelfDecoder(64 * KIB);
+const large = new LargeMessages({ clock: systemClock });
+after(() => large[Symbol.asyncDispose]());
+const gelf = (bytesMax = 64 * KIB, other = large) => new GelfDecoder(bytesMax, other);
 
 function syslog(): SyslogDecoder {
   const newPartId = () => 'part';
@@ -232,34 +238,34 @@ test('whoever was stopped for what waited is read on when it was taken', async (
   assert.equal(rests.bytes, 0);
 });
 
-test('a connection keeps nothing of a burst', () => {
+test('a connection keeps nothing of a burst', async () => {
   const run = new EntryRun();
   for (let i = 0; i < 30_000; i += 1) run.writer.string('event');
   run.take();
   assert.ok(run.writer.view().buffer.byteLength <= 16 * KIB, `${run.writer.view().buffer.byteLength} bytes`);
-  for (const decoder of [new GelfDecoder(2 * KIB * KIB), syslog()]) {
+  for (const decoder of [gelf(2 * KIB * KIB), syslog()]) {
     for (let i = 0; i < 30; i += 1) {
       decoder.push(Buffer.alloc(60 * KIB, 'x'));
-      while (!decoder.read(run, () => undefined));
+      while (!decoder.read(run, () => undefined)) await decoder.converting;
     }
     decoder.push(Buffer.from('\0\nx'));
-    while (!decoder.read(run, () => undefined));
+    while (!decoder.read(run, () => undefined)) await decoder.converting;
     assert.ok(decoder.memoryBytes <= KIB, `${decoder.memoryBytes} bytes`);
   }
 });
 
-test('connections that are idle keep nothing of the large messages that they had', () => {
+test('connections that are idle keep nothing of the large messages that they had', async () => {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
   const run = new EntryRun();
   const message = Buffer.from(`${JSON.stringify({ short_message: `\n${'x'.repeat(KIB * KIB)}` })}\0`);
   collect();
   const before = process.memoryUsage().arrayBuffers;
-  const decoders = Array.from({ length: 30 }, () => new GelfDecoder(2 * KIB * KIB));
+  const decoders = Array.from({ length: 30 }, () => gelf(2 * KIB * KIB));
   for (const decoder of decoders) {
     for (let at = 0; at < message.length; at += 64 * KIB) {
       decoder.push(Buffer.from(message.subarray(at, at + 64 * KIB)));
-      while (!decoder.read(run, () => undefined));
+      while (!decoder.read(run, () => undefined)) await decoder.converting;
     }
     run.take();
   }
@@ -282,7 +288,7 @@ test('turns go round the senders, whatever connections they have', async () => {
 
 test('who holds most of a message for longest is relieved, not whoever reads', async () => {
   const held = newHeld(4 * KIB * KIB);
-  const decoder = () => new GelfDecoder(2 * KIB * KIB);
+  const decoder = () => gelf(2 * KIB * KIB);
   const idle = Array.from({ length: 5 }, () => open(decoder(), { held }));
   for (const { socket } of idle) socket.write(Buffer.alloc(KIB * KIB, 'x'));
   const good = open(decoder(), { held });
@@ -304,7 +310,7 @@ test('who holds most of a message for longest is relieved, not whoever reads', a
 
 test('many small beginnings: connections are closed, and what they held is with the dead letters', async () => {
   const held = newHeld(KIB * KIB);
-  const idle = Array.from({ length: 30 }, () => open(new GelfDecoder(2 * KIB * KIB), { held }));
+  const idle = Array.from({ length: 30 }, () => open(gelf(2 * KIB * KIB), { held }));
   for (const { socket } of idle) {
     socket.write(Buffer.alloc(50 * KIB, 'x'));
     await new Promise(setImmediate);
@@ -342,4 +348,96 @@ test('what is tried again is counted with what it costs', async () => {
   assert.equal(unacked.hasRoom, false);
   intake.refusal = null;
   await unacked.close();
+});
+
+const messagesIn = ({ chunks }: FakeIntake): unknown[] =>
+  chunks.flatMap(({ entries }) =>
+    Array.from(decodeMulti(entries), (entry) => (entry as [unknown, Record<string, unknown>])[1]['message']),
+  );
+const numbers = '1e-7,'.repeat(25_000);
+const big = (name: string): string => `{"short_message":"${name}","_n":[${numbers}1]}`;
+
+test('a large message is converted elsewhere: in order, and its connection is not read meanwhile', async () => {
+  const decoder = gelf(KIB * KIB);
+  const { intake, socket, session } = open(decoder);
+  socket.write(`{"short_message":"first"}\0${big('big')}\0{"short_message":"last"}\0`);
+  await new Promise(setImmediate);
+  assert.ok(decoder.converting, 'it took no turn of ours');
+  assert.ok(socket.isPaused());
+  assert.deepEqual(messagesIn(intake), ['first']);
+  socket.end(`${big('at the end')}\0{"short_message":"end"}`);
+  await session.closed;
+  assert.deepEqual(messagesIn(intake), ['first', 'big', 'last', 'at the end', 'end']);
+  assert.equal(intake.buried.length, 0);
+});
+
+test('a large message that is none is for the dead letters, with its bytes; also of a connection that broke', async () => {
+  const { intake, socket, session } = open(gelf(KIB * KIB));
+  const bad = big('bad').slice(0, -1);
+  socket.write(`${bad}\0{"short_message":"behind"}\0`);
+  await new Promise(setImmediate);
+  socket.destroy();
+  await session.closed;
+  assert.equal(intake.buried.length, 1);
+  assert.equal(Buffer.from(intake.buried[0]!.bytes).toString(), bad);
+  assert.match(intake.buried[0]!.error, /^not a GELF message: it ends where/);
+  assert.deepEqual(messagesIn(intake), ['behind']);
+});
+
+test('a message that costs more than it may is for the dead letters, and those behind it are converted', async () => {
+  let budgetMs = 0;
+  await using costly = new LargeMessages({ clock: systemClock, budgetMs: () => budgetMs });
+  const { intake, socket, session } = open(gelf(16 * KIB * KIB, costly));
+  const text = `{"short_message":"costly","_n":[${numbers.repeat(40)}1]}`;
+  socket.write(`${text}\0`);
+  while (intake.buried.length === 0) await new Promise(setImmediate);
+  assert.ok(Buffer.from(intake.buried[0]!.bytes).equals(Buffer.from(text)));
+  assert.match(intake.buried[0]!.error, /more processor time than/);
+  budgetMs = 60_000;
+  socket.end(`${big('behind')}\0`);
+  await session.closed;
+  assert.deepEqual(messagesIn(intake), ['behind']);
+});
+
+class FullMessages extends LargeMessages {
+  isFull = true;
+  readonly #freed = Promise.withResolvers<void>();
+
+  override get hasRoom(): boolean {
+    return !this.isFull;
+  }
+
+  override room(): Promise<void> {
+    return this.#freed.promise;
+  }
+
+  free(): void {
+    this.isFull = false;
+    this.#freed.resolve();
+  }
+}
+
+test('while large messages wait, no others are made whole; small ones pass', async () => {
+  await using full = new FullMessages({ clock: systemClock });
+  const [large1, large2, small] = [1, 2, 3].map(() => open(gelf(KIB * KIB, full)));
+  assert(large1 && large2 && small);
+  const half = big('large').slice(0, PERHAPS_LARGE_BYTES + 1);
+  const rest = big('large').slice(half.length);
+  for (const { socket } of [large1, large2]) socket.write(half);
+  small.socket.write('{"short_message":"small"}\0{"short');
+  await small.intake.arrived(1);
+  assert.deepEqual(
+    [large1, large2, small].map(({ socket }) => socket.isPaused()),
+    [true, true, false],
+  );
+  large1.socket.destroy();
+  await large1.session.closed;
+  assert.equal(large1.intake.buried.length, 1, 'who is gone does not wait');
+  full.free();
+  large2.socket.end(`${rest}\0`);
+  await large2.session.closed;
+  assert.deepEqual(messagesIn(large2.intake), ['large']);
+  small.socket.end('_message":"behind"}');
+  await small.session.closed;
+  assert.deepEqual(messagesIn(small.intake), ['small', 'behind']);
 });

@@ -44,15 +44,7 @@ class Joining {
     };
     const own: Batch = { ...batch, id: idOf(ordinal, line), seq: ordinal * 1000, receivedMs: ordinal, ...given.batch };
     const entry = entryOf(record, given.seconds ?? ordinal);
-    const lines = this.joiner.add(
-      { partition, assignment, batch: own, index: 3, hold },
-      entry,
-      0,
-      entry.length,
-      this.nowMs,
-    );
-    // What the joiner keeps must be copies.
-    entry.fill(0xc1);
+    const lines = this.joiner.add({ partition, assignment, batch: own, index: 3, hold }, entry, this.nowMs);
     return lines?.map(brief) ?? [{ text: 'repeat', name: '', partial: false, holds: [] }];
   }
 
@@ -96,15 +88,7 @@ test("the document has the first part's time, fields and sequence, and the last 
   const record = { n: { a: 1 }, partial_message: 'true', partial_id: 'i', log: 'ä'.slice(0, 1), 7: 'seven' };
   const add = (ordinal: number, fields: object, own: Partial<Batch>): JoinedLine<string>[] => {
     const entry = entryOf({ ...record, partial_ordinal: String(ordinal), ...fields }, [ordinal, { meta: ordinal }]);
-    return (
-      joiner.add(
-        { partition: 0, assignment: 1, batch: { ...batch, ...own }, index: 5, hold: '' },
-        entry,
-        0,
-        entry.length,
-        0,
-      ) ?? []
-    );
+    return joiner.add({ partition: 0, assignment: 1, batch: { ...batch, ...own }, index: 5, hold: '' }, entry, 0) ?? [];
   };
   add(1, { partial_last: 'false', k: 'first' }, { seq: 1000, receivedMs: 1 });
   const [line] = add(2, { partial_last: 'true', k: 'second' }, { id: idOf(2), seq: 2000, receivedMs: 2 });
@@ -137,8 +121,6 @@ test('a character that was cut in two', () => {
       joiner.add(
         { partition: 0, assignment: 1, batch: { ...batch, id: idOf(ordinal) }, index: 0, hold: '' },
         entry,
-        0,
-        entry.length,
         0,
       ) ?? []
     );
@@ -293,7 +275,7 @@ test('an unfinished line keeps what tells its parts', () => {
   const { joiner } = new Joining();
   const fields = { partial_message: 'true', partial_id: 'i', partial_ordinal: '1', partial_last: 'false' };
   const entry = entryOf({ log: 'x', ...fields });
-  joiner.add({ partition: 0, assignment: 1, batch, index: 0, hold: '' }, entry, 0, entry.length, 0);
+  joiner.add({ partition: 0, assignment: 1, batch, index: 0, hold: '' }, entry, 0);
   const [line] = joiner.flush();
   assert(line);
   const { attributes, log } = documentOf(line.entry, { partial: line.partial });
@@ -322,11 +304,11 @@ test('a line of too many parts', () => {
 });
 
 test('the oldest goes first when there are too many bytes', () => {
-  const joining = new Joining({ bytesMax: 3600, lineBytesMax: 5000 });
+  const joining = new Joining({ bytesMax: 7500, lineBytesMax: 9000 });
   joining.part(1, { line: 'a' });
   joining.part(1, { line: 'b' });
   assert.deepEqual(joining.part(1, { line: 'c', text: 'x'.repeat(2000), hold: 'c' }), [partial('a1 ', '1', 'a1 ')]);
-  const passed = joining.part(1, { line: 'd', text: 'x'.repeat(3000), hold: 'd' });
+  const passed = joining.part(1, { line: 'd', text: 'x'.repeat(6000), hold: 'd' });
   assert.deepEqual(
     passed.map((line) => line.holds),
     [['b1 '], ['c'], ['d']],
@@ -428,7 +410,7 @@ test('what another may have passed on unfinished: the names of all beginnings an
   const addTo = (joiner: LineJoiner<string>, ordinal: number, isInherited = true): JoinedLine<string>[] => {
     const part = parts[ordinal - 1]!;
     const origin = { partition: 0, assignment: 1, batch: part.batch, index: 3, isInherited, hold: String(ordinal) };
-    return joiner.add(origin, part.entry, 0, part.entry.length, 0) ?? [];
+    return joiner.add(origin, part.entry, 0) ?? [];
   };
   const [line] = [1, 2, 3].flatMap((ordinal) => addTo(whole, ordinal));
   // Another one, that passed on each of these as it was.

@@ -135,7 +135,7 @@ test('any cutting gives the same names', async () => {
             assert(typeof again === 'object');
             seen.letters.push(...(await idsOfHeaded(again)));
           }
-          chain = chainAfterRun(chain, bytes);
+          chain = wholeOf(chainAfterRun(chain, bytes));
         }
         assert.deepEqual(seen, { batches: expected, shares: expected, pieces: expected, letters: expected });
       },
@@ -155,3 +155,11 @@ function inOrderOf(order: readonly string[], names: readonly string[]): string[]
   const places = new Map(order.map((name, place) => [name, place]));
   return names.toSorted((a, b) => (places.get(a) ?? -1) - (places.get(b) ?? -1));
 }
+
+test('the chain of a long run is made in steps: each entry is a hash, however small', () => {
+  const count = 10_000;
+  const run = Buffer.concat(Array.from({ length: count }, () => Buffer.from([0x92, 0, 0x80])));
+  let steps = 0;
+  for (const _ of chainAfterRun(chainStart('s', 'g'), run)) steps += 1;
+  assert.equal(steps, Math.floor(count / 2048));
+});

@@ -1,0 +1,73 @@
+// Messages that take longer than a turn of the event loop may: converted in a thread, one after another, as large HTTP bodies are. They have a
+// thread of their own, so that neither waits for the other's senders.
+//
+// Guarantees: in the order in which they came; what becomes of each is told, nothing is thrown. One that costs too much, or cannot be
+// converted for whatever reason, is refused with why: its sender hears nothing, so it is for the dead letters.
+
+import { ByteBudget } from '#shared/byte-budget.ts';
+import type { Clock } from '#shared/clock.ts';
+import { reasonOf } from '#shared/errors.ts';
+import type { Room } from '../chunk.ts';
+import type { GelfConverted } from '../decode/gelf-entries.ts';
+import { ConversionLane } from './conversion-lane.ts';
+
+const KIB = 1024;
+/** Up to here a message is converted at once: 5 ms for the costliest that is known (short keys, 0.05 µs a byte). */
+export const LARGE_MESSAGE_BYTES = 96 * KIB;
+/** What a socket gives in one read: who has less than the rest of a large message does not make one whole by it. */
+const READ_BYTES = 64 * KIB;
+/** A stream that holds more of a message is read only while there is room for large ones. */
+export const PERHAPS_LARGE_BYTES = LARGE_MESSAGE_BYTES - READ_BYTES;
+/** Of messages that wait for the thread. */
+const WAITING_BYTES_MAX = 8 * KIB * KIB;
+
+export interface LargeMessagesOptions {
+  readonly clock: Clock;
+  /** What a message of so many bytes may cost. */
+  readonly budgetMs?: (bytes: number) => number;
+}
+
+/** Its end comes after that of whoever converts: what still waits then is refused. */
+export class LargeMessages implements Room, AsyncDisposable {
+  readonly #lane: ConversionLane;
+  readonly #waiting = new ByteBudget(WAITING_BYTES_MAX);
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(options: LargeMessagesOptions) {
+    this.#lane = new ConversionLane(options);
+  }
+
+  get hasRoom(): boolean {
+    return this.#waiting.hasRoom;
+  }
+
+  room(): Promise<void> {
+    return this.#waiting.room();
+  }
+
+  /** Takes it even where there is no room; `text` has to stay as it is until then. Never rejects. */
+  convert(text: Buffer): Promise<GelfConverted> {
+    const permit = this.#waiting.take(text.length);
+    const done = this.#last.then(() => this.#convert(text)).finally(() => permit[Symbol.dispose]());
+    this.#last = done;
+    return done;
+  }
+
+  async #convert(text: Buffer): Promise<GelfConverted> {
+    // What the thread gets is gone here, and the bytes are needed where it refuses them; copied only now, for many may wait.
+    const copy = Buffer.allocUnsafeSlow(text.length);
+    text.copy(copy);
+    try {
+      const converted = await this.#lane.convert('gelf', copy, null);
+      if (converted.kind === 'refused') return converted;
+      const { buffer, byteOffset, length } = converted.bytes;
+      return { kind: 'entry', bytes: Buffer.from(buffer, byteOffset, length) };
+    } catch (error) {
+      return { kind: 'refused', why: reasonOf(error) };
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#lane[Symbol.asyncDispose]();
+  }
+}
