@@ -122,7 +122,10 @@ async function mendBatches(set: Buffer, budget: AnswerBudget, { inflates, unpack
     const isPossible = count > 0 && count <= RECORDS_MAX;
     const bytes = !isPossible || codec === 0 ? packed : await opened(packed, inflates.get(codec), budget);
     if (bytes === null) return cutOff(batch);
-    const cost = bytes === undefined || !isPossible ? null : costOf(bytes, { count, lastDelta: batch.readInt32BE(DELTA_AT), costMax: COST_MAX });
+    const cost =
+      bytes === undefined || !isPossible
+        ? null
+        : costOf(bytes, { count, lastDelta: batch.readInt32BE(DELTA_AT), costMax: COST_MAX });
     const inflated = codec === 0 || cost === null ? 0 : (bytes?.length ?? 0);
     if (!budget.takes({ bytes: inflated, cost: cost ?? RECORD_COST })) return cutOff(batch);
     if (bytes === undefined || cost === null) {
