@@ -7,6 +7,7 @@ import { describe, it } from 'node:test';
 import { systemClock } from '#shared/clock.ts';
 import { crc32c } from '#shared/queue/kafka/crc32c.ts';
 import { openKafkaQueue } from '#shared/queue/kafka/kafka-queue.ts';
+import { createClient } from '#shared/queue/kafka/kafkajs.ts';
 import { encodeProduceRequest } from '#shared/queue/kafka/produce-request.ts';
 import { setupTopics } from '#shared/queue/kafka/setup.ts';
 import { silentQueueObserver } from '#shared/queue/queue-observer.ts';
@@ -78,5 +79,44 @@ describe('a foreign batch', { skip: found === null ? 'no Kafka to be had' : fals
       read.map(({ value }) => Buffer.from(value).toString()),
       expected,
     );
+  });
+
+  it('of a transaction holds nobody up while it is open, and its markers are not told as lost', async (t) => {
+    const config = kafkaConfig(brokers, { SLUICE_KAFKA_PARTITIONS: '1' });
+    await setupTopics(config);
+    t.after(() => removeTopics(config));
+    const told: string[] = [];
+    const recordsSkipped = (_partition: number, from: number, to: number) => void told.push(`${from} to ${to}`);
+    const observer = { ...silentQueueObserver, recordsSkipped };
+    await using queue = openKafkaQueue(config, { clock: systemClock, observer, debug: () => undefined });
+    await queue.opened();
+    const topic = config['kafka.topic'];
+    const producer = createClient(config, { debug: () => undefined }).producer({
+      transactionalId: config['kafka.group'],
+      maxInFlightRequests: 1,
+      idempotent: true,
+    });
+    await producer.connect();
+    t.after(() => producer.disconnect());
+    const handler = new RecordingHandler();
+    await using _consumer = await queue.consume(handler, { group: config['kafka.group'], fetchBytesMax: 65_536 });
+    const append = async (text: string): Promise<void> => {
+      await queue.append(0, [{ encoding: 'identity', batches: Buffer.from('batches'), value: Buffer.from(text) }]);
+    };
+    for (const [open, end] of [
+      ['first', 'abort'],
+      ['second', 'commit'],
+    ] as const) {
+      const transaction = await producer.transaction();
+      await transaction.send({ topic, messages: [{ partition: 0, value: open }] });
+      await append(`behind ${open}`);
+      await handler.until(() => handler.texts().at(-1) === `behind ${open}`);
+      await transaction[end]();
+      await append(`behind ${end}`);
+      await handler.until(() => handler.texts().at(-1) === `behind ${end}`);
+    }
+    const expected = ['first', 'behind first', 'behind abort', 'second', 'behind second', 'behind commit'];
+    assert.deepEqual(handler.texts(), expected);
+    assert.deepEqual(told, []);
   });
 });
