@@ -31,11 +31,12 @@ export interface KafkaBatchAnswer {
   }[];
 }
 
-/** The records of an event, those of a partition in order. Throws record_malformed for an event of another source. */
+/** The records of an event, those of a partition in order. Throws record_malformed for an event of another source, or out of order. */
 export function recordsOf(event: KafkaEvent): FetchedRecord[] {
   if (typeof event?.records !== 'object' || event.records === null) {
     throw new SluiceError('record_malformed', 'Cannot read the event: it has no "records", so it is not from Kafka');
   }
+  for (const [name, records] of Object.entries(event.records)) requireRising(name, records);
   return Object.values(event.records).flatMap((records) => records.map(recordOf));
 }
 
@@ -49,6 +50,18 @@ export function answerOf(event: KafkaEvent, watermarks: ReadonlyMap<number, numb
     batchItemFailures.push({ itemIdentifier: { partition: name, offset: watermark } });
   }
   return { batchItemFailures };
+}
+
+/** Brokers take any offset that a foreign producer writes into a batch. Behind one that is too high others would count as finished. */
+function requireRising(name: string, records: readonly KafkaEventRecord[]): void {
+  let before = -1;
+  for (const { offset } of records) {
+    if (!(offset > before)) {
+      const what = `offset ${offset} of ${name} comes behind ${before}`;
+      throw new SluiceError('record_malformed', `Cannot read the event: ${what}, so a batch of it is not Sluice's`);
+    }
+    before = offset;
+  }
 }
 
 function recordOf({ partition, offset, timestamp, value, headers = [] }: KafkaEventRecord): FetchedRecord {

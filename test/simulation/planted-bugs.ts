@@ -241,6 +241,13 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
       becomes: "if (next < low) return { next: low, change: 'retention', losses: [] };",
     },
   ],
+  'an offset that no broker gave is believed': [
+    {
+      file: 'shared/queue/kafka/kafka-consumer.ts',
+      text: 'if (refusal !== null) return this.#giveUp(new Error(refusal));',
+      becomes: 'void refusal;',
+    },
+  ],
 };
 
 const root = new URL('../../', import.meta.url).href;

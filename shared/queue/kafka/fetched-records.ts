@@ -58,3 +58,24 @@ export function epochRuns(messages: readonly KafkaMessage[]): EpochRun[] {
   }
   return runs;
 }
+
+/**
+ * Why the offsets of what was fetched cannot be a broker's: they do not rise, or lie where the log has no end yet. A reader that believed
+ * one of them would go on behind it, and leave out what lies between. Null where they are well.
+ */
+export function outOfPlace(batch: {
+  readonly partition: number;
+  readonly highWatermark: string;
+  readonly messages: readonly Pick<KafkaMessage, 'offset'>[];
+}): string | null {
+  const end = Number(batch.highWatermark);
+  let before = -1;
+  for (const { offset } of batch.messages) {
+    const at = Number(offset);
+    if (!(at > before && at < end)) {
+      return `Kafka told offset ${offset} of partition ${batch.partition} behind ${before}, in a log that ends at ${end}`;
+    }
+    before = at;
+  }
+  return null;
+}

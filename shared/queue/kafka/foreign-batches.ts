@@ -9,21 +9,30 @@
 //
 // A batch in a codec that nobody here knows (snappy, lz4), too large unpacked, with too many records or headers, or broken, is made one
 // record without key, value and headers at the batch's last offset: its reader finds it malformed, tells so, and goes on behind it.
+// Brokers do not look at the offset deltas of batches that are not compressed: records must rise within the offsets that the batch has.
 //
-// Of what is unpacked an answer has a budget, beyond which it ends as if cut off: kafkajs asks for the rest again.
+// An answer has a budget of unpacked bytes and of records. Where it is spent a partition ends as if cut off: kafkajs asks for the rest
+// again. The first batch always goes, and which partition is the first is left to chance, so that none waits for another one for ever.
 //
 // Guarantees: never throws for what lies in a batch; linear in the answer and in what may be unpacked of it; other batches stay as they are.
 
-/** Unpacks; rejects for what it cannot unpack, or what is too large. */
-export type Inflate = (bytes: Buffer) => Promise<Buffer>;
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { openedBytesMax } from '#shared/record/value-limit.ts';
+import { costOf, RECORD_COST } from './record-walk.ts';
 
-/** Ours have three headers, dead letters fewer than these; kafkajs copies all that it has for each one. */
-const HEADERS_MAX = 32;
-/** Ours are some hundred at most. More than twice as many overflow the stack of kafkajs. */
+/** Unpacks; resolves to null for what is larger than `bytesMax`, and rejects for what it cannot unpack. */
+export type Inflate = (packed: Buffer, bytesMax: number) => Promise<Buffer | null>;
+
+/** Ours are some hundred in a batch. More than twice as many overflow the stack of kafkajs. */
 const RECORDS_MAX = 50_000;
-
-/** Of all batches of an answer together, where they are more than one. */
-const UNPACKED_BYTES_MAX = 256 * 1024 * 1024;
+/** Of a batch, and of an answer, where it is more than one. */
+const COST_MAX = RECORDS_MAX * RECORD_COST;
+/** Of one batch: a topic that compresses compresses records of ours again, each with the largest value that an indexer opens. */
+export const INFLATED_BYTES_MAX = openedBytesMax(0);
+/** Of the batches of an answer together, but for the first: what an indexer has in hand by default. */
+const UNPACKED_BYTES_MAX = 32 * 1024 * 1024;
+/** So many records are looked at, or decoded, until others have their turn. */
+const TURN_RECORDS = 2000;
 
 const MAGIC = 2;
 const LENGTH_AT = 8;
@@ -35,6 +44,8 @@ const RECORDS_AT = 61;
 /** Of `length`, which counts what follows it. */
 const LENGTH_END = 12;
 const CODEC_MASK = 7;
+/** Any codec for which kafkajs asks whoever unpacks. */
+const GZIP = 1;
 /** As a length: of more than there is. */
 const CUT_OFF = 0x7fffffff;
 const BYTES_I64 = 8;
@@ -43,45 +54,104 @@ const WITH_START = 5;
 const WITH_SESSION = 7;
 const WITH_REPLICA = 11;
 
-/** Mends the answer to a Fetch request of version 4 to 11. What a codec unpacked is told to `unpacked`, with the bytes that it was. */
-export async function mendFetchAnswer(
-  answer: Buffer,
-  version: number,
-  { inflates, unpacked }: { inflates: ReadonlyMap<number, Inflate>; unpacked: (packed: Buffer, bytes: Buffer) => void },
-): Promise<void> {
-  let left = UNPACKED_BYTES_MAX;
-  for (const { at: start, end } of recordSets(answer, version)) {
-    for (let at = start; at + RECORDS_AT <= end;) {
-      const next = at + LENGTH_END + answer.readInt32BE(at + LENGTH_AT);
-      // The last one may be cut off; what is no batch at all is left to kafkajs.
-      if (next < at + RECORDS_AT || next > end || answer[at + MAGIC_AT] !== MAGIC) break;
-      const batch = answer.subarray(at, next);
-      const packed = batch.subarray(RECORDS_AT);
-      const codec = batch.readInt16BE(ATTRIBUTES_AT) & CODEC_MASK;
-      const count = batch.readInt32BE(COUNT_AT);
-      at = next;
-      // Of a batch that compaction has emptied the head is left, with its codec.
-      if (count === 0) {
-        clearCodec(batch);
-        continue;
-      }
-      const bytes =
-        codec === 0
-          ? packed
-          : await inflates
-              .get(codec)?.(packed)
-              .catch(() => undefined);
-      if (codec !== 0 && bytes !== undefined) {
-        if (bytes.length > left && left < UNPACKED_BYTES_MAX) {
-          batch.writeInt32BE(CUT_OFF, LENGTH_AT);
-          break;
-        }
-        left -= bytes.length;
-      }
-      if (bytes === undefined || !areRecords(bytes, count)) blank(batch);
-      else if (codec !== 0) unpacked(packed, bytes);
-    }
+export interface MendOptions {
+  readonly inflates: ReadonlyMap<number, Inflate>;
+  /** Told what a codec unpacked, with the bytes that it was; and what is to be decoded in a turn of its own. */
+  readonly unpacked: (packed: Buffer, bytes: Buffer) => void;
+  /** From 0 to below 1: at which of the partitions it begins. */
+  readonly begin: number;
+}
+
+/** Mends the answer to a Fetch request of version 4 to 11. */
+export async function mendFetchAnswer(answer: Buffer, version: number, options: MendOptions): Promise<void> {
+  const sets = [...recordSets(answer, version)];
+  const begin = Math.floor(options.begin * sets.length);
+  const budget = new AnswerBudget();
+  for (const { at, end } of [...sets.slice(begin), ...sets.slice(0, begin)]) {
+    await mendBatches(answer.subarray(at, end), budget, options);
   }
+}
+
+class AnswerBudget {
+  #bytes = UNPACKED_BYTES_MAX;
+  #cost = COST_MAX;
+  #isFirst = true;
+  #sinceTurn = 0;
+
+  /** What the next batch may have when it is unpacked; more would never fit for the first one. */
+  get bytesMax(): number {
+    return this.#isFirst ? INFLATED_BYTES_MAX : Math.min(this.#bytes, INFLATED_BYTES_MAX);
+  }
+
+  get isFirst(): boolean {
+    return this.#isFirst;
+  }
+
+  /** Whether there was room for it, which is always so for the first. */
+  takes({ bytes, cost }: { readonly bytes: number; readonly cost: number }): boolean {
+    if (!this.#isFirst && (bytes > this.#bytes || cost > this.#cost)) return false;
+    this.#isFirst = false;
+    this.#bytes = Math.max(0, this.#bytes - bytes);
+    this.#cost -= cost;
+    return true;
+  }
+
+  async turn(records: number): Promise<void> {
+    this.#sinceTurn += records;
+    if (this.#sinceTurn < TURN_RECORDS) return;
+    this.#sinceTurn = 0;
+    await nextTurn();
+  }
+}
+
+async function mendBatches(set: Buffer, budget: AnswerBudget, { inflates, unpacked }: MendOptions): Promise<void> {
+  for (let at = 0; at + RECORDS_AT <= set.length;) {
+    const next = at + LENGTH_END + set.readInt32BE(at + LENGTH_AT);
+    // The last one may be cut off; what is no batch at all is left to kafkajs.
+    if (next < at + RECORDS_AT || next > set.length || set[at + MAGIC_AT] !== MAGIC) return;
+    const batch = set.subarray(at, next);
+    at = next;
+    const packed = batch.subarray(RECORDS_AT);
+    const codec = batch.readInt16BE(ATTRIBUTES_AT) & CODEC_MASK;
+    const count = batch.readInt32BE(COUNT_AT);
+    // Of a batch that compaction has emptied the head is left, with its codec.
+    if (count === 0) {
+      clearCodec(batch);
+      continue;
+    }
+    const isPossible = count > 0 && count <= RECORDS_MAX;
+    const bytes = !isPossible || codec === 0 ? packed : await opened(packed, inflates.get(codec), budget);
+    if (bytes === null) return cutOff(batch);
+    const cost =
+      bytes === undefined || !isPossible
+        ? null
+        : costOf(bytes, { count, lastDelta: batch.readInt32BE(DELTA_AT), costMax: COST_MAX });
+    const inflated = codec === 0 || cost === null ? 0 : (bytes?.length ?? 0);
+    if (!budget.takes({ bytes: inflated, cost: cost ?? RECORD_COST })) return cutOff(batch);
+    if (bytes === undefined || cost === null) {
+      blank(batch);
+      continue;
+    }
+    if (codec !== 0) unpacked(packed, bytes);
+    else if (count > TURN_RECORDS) {
+      // kafkajs waits for a codec only.
+      batch.writeInt16BE(batch.readInt16BE(ATTRIBUTES_AT) | GZIP, ATTRIBUTES_AT);
+      unpacked(packed, packed);
+    }
+    await budget.turn(count);
+  }
+}
+
+/** Null where it has no room in this answer, undefined where it never has, or cannot be unpacked. */
+async function opened(
+  packed: Buffer,
+  inflate: Inflate | undefined,
+  budget: AnswerBudget,
+): Promise<Buffer | null | undefined> {
+  const { bytesMax, isFirst } = budget;
+  if (inflate === undefined) return undefined;
+  const bytes = bytesMax > 0 ? await inflate(packed, bytesMax).catch(() => undefined) : null;
+  return bytes === null && isFirst ? undefined : bytes;
 }
 
 /** Where the records of each partition lie. Ends early where the answer is cut off, which kafkajs notices as well. */
@@ -103,54 +173,9 @@ function* recordSets(answer: Buffer, version: number): Generator<{ readonly at: 
   }
 }
 
-/** Whether these are so many whole records that kafkajs decodes in time. */
-function areRecords(bytes: Buffer, count: number): boolean {
-  if (count < 0 || count > RECORDS_MAX) return false;
-  const place = { at: 0 };
-  for (let i = 0; i < count; i++) {
-    const length = varint(bytes, place);
-    const end = place.at + length;
-    if (!(length >= 0 && end <= bytes.length) || !isRecord(bytes, place, end)) return false;
-    place.at = end;
-  }
-  return true;
-}
-
-function isRecord(bytes: Buffer, place: { at: number }, end: number): boolean {
-  place.at += 1;
-  varint(bytes, place);
-  varint(bytes, place);
-  skipBytes(bytes, place);
-  skipBytes(bytes, place);
-  const headers = varint(bytes, place);
-  if (!(headers >= 0 && headers <= HEADERS_MAX)) return false;
-  for (let i = 0; i < 2 * headers; i++) skipBytes(bytes, place);
-  // Also where a length was none: then it is not a number.
-  return place.at <= end;
-}
-
-function skipBytes(bytes: Buffer, place: { at: number }): void {
-  const length = varint(bytes, place);
-  place.at += length >= -1 ? Math.max(0, length) : Number.NaN;
-}
-
-/** Signed, of ten bytes at most; not exact above 2^53, where only its end counts. Not a number where there is none. */
-function varint(bytes: Buffer, place: { at: number }): number {
-  let value = 0;
-  let unit = 1;
-  for (let i = 0; i < 10; i++) {
-    const byte = bytes[place.at++];
-    if (byte === undefined) break;
-    value += (byte & 0x7f) * unit;
-    if (byte < 0x80) return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
-    unit *= 128;
-  }
-  return Number.NaN;
-}
-
 /** Makes it one record of nothing, at the last offset. Its producer and its transaction stay what they were. */
 function blank(batch: Buffer): void {
-  const delta = signedVarint(batch.readInt32BE(DELTA_AT));
+  const delta = signedVarint(Math.max(0, batch.readInt32BE(DELTA_AT)));
   // attributes, time, offset delta, no key, no value, no headers
   const record = [0, 0, ...delta, 1, 1, 0];
   clearCodec(batch);
@@ -160,13 +185,18 @@ function blank(batch: Buffer): void {
   if (fits) batch.set([record.length * 2, ...record], RECORDS_AT);
 }
 
+function cutOff(batch: Buffer): void {
+  batch.writeInt32BE(CUT_OFF, LENGTH_AT);
+}
+
 function clearCodec(batch: Buffer): void {
   batch.writeInt16BE(batch.readInt16BE(ATTRIBUTES_AT) & ~CODEC_MASK, ATTRIBUTES_AT);
 }
 
+/** Of what is not negative. */
 function signedVarint(value: number): number[] {
   const bytes: number[] = [];
-  let rest = value < 0 ? -2 * value - 1 : 2 * value;
+  let rest = 2 * value;
   for (; rest >= 0x80; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 0x80);
   return [...bytes, rest];
 }

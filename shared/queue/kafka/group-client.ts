@@ -24,7 +24,8 @@ export function groupClient(kafka: Kafka, { group, fetchBytesMax }: ConsumeOptio
     maxBytesPerPartition: fetchBytesMax,
     maxBytes: Math.max(fetchBytesMax, 8 * 1024 * 1024),
     maxWaitTimeInMs: POLL_MS,
-    readUncommitted: false,
+    // A transaction of somebody else that stays open would hold the partition; ours are none.
+    readUncommitted: true,
     // A restart is our own affair, with a client that knows nothing of the one before.
     retry: { retries: 10, initialRetryTime: 200, maxRetryTime: 2000, restartOnFailure: () => Promise.resolve(false) },
   });

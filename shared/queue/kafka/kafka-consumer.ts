@@ -12,12 +12,13 @@ import { SluiceError } from '#shared/errors.ts';
 import type { ConsumeOptions, ConsumerHandler, FetchedRecord, QueueConsumer } from '../queue.ts';
 import type { QueueObserver } from '../queue-observer.ts';
 import { type Assignment, Assignments } from './assignments.ts';
-import { epochRuns, fetchedRecord, ownRecord } from './fetched-records.ts';
+import { announcedInTime } from './announced-in-time.ts';
+import { epochRuns, fetchedRecord, outOfPlace, ownRecord } from './fetched-records.ts';
 import { type PartitionStand, readStands } from './group-offsets.ts';
 import { encodeMark } from './log-position.ts';
 import { CONSUMER_FATAL, failureOf, GENERATION_LOST } from './failure.ts';
 import { GenerationCommits } from './generation-commits.ts';
-import { groupClient, HEARTBEAT_INTERVAL_MS } from './group-client.ts';
+import { groupClient } from './group-client.ts';
 import { type Changed, changesOf, changesIn, NOTHING_CHANGED, startsOf, withTries } from './log-changes.ts';
 import {
   type Admin,
@@ -194,6 +195,9 @@ export class KafkaConsumer implements QueueConsumer {
     });
     consumer.on(consumer.events.REBALANCING, () => {
       if (!isOver) this.#fence();
+    });
+    consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
+      if (!isOver) this.#assignments.held?.passedOver(payload);
     });
     consumer.on(consumer.events.CRASH, ({ payload }) => {
       if (!isOver) this.#fence();
@@ -378,6 +382,9 @@ export class KafkaConsumer implements QueueConsumer {
     if (payload.isStale()) return;
     const last = batch.messages.at(-1);
     if (last === undefined || !assignment.partitions.includes(batch.partition)) return;
+    const refusal = outOfPlace(batch);
+    // Nothing of it can be believed. It is fetched again, and told of each time: to stand still loses nothing.
+    if (refusal !== null) return this.#giveUp(new Error(refusal));
     if (!this.#inPlace(assignment, batch)) return;
     const records: FetchedRecord[] = [];
     for (const message of batch.messages) records.push(ownRecord(fetchedRecord(batch.partition, message)));
@@ -426,22 +433,6 @@ export class KafkaConsumer implements QueueConsumer {
     if (this.#consumer === null || held === null) return;
     const mine = partitions.filter((partition) => held.partitions.includes(partition));
     if (mine.length > 0) action(this.#consumer, { topic: this.#needs.topic, partitions: mine });
-  }
-}
-
-/** Waits for the owner to know of the assignment, and keeps the group's session alive meanwhile. */
-async function announcedInTime(
-  assignment: Assignment,
-  { heartbeat }: EachBatchPayload,
-  clock: Clock,
-): Promise<boolean> {
-  for (;;) {
-    const tick = Promise.withResolvers<'later'>();
-    const timer = clock.timer(HEARTBEAT_INTERVAL_MS, () => tick.resolve('later'));
-    const told = await Promise.race([assignment.announced, tick.promise]);
-    timer[Symbol.dispose]();
-    if (told !== 'later') return told;
-    await heartbeat();
   }
 }
 

@@ -4,7 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import { SluiceError } from '#shared/errors.ts';
 import type { FetchedRecord } from '../queue.ts';
-import { fetchedRecord } from './fetched-records.ts';
+import { fetchedRecord, outOfPlace } from './fetched-records.ts';
 import { failureOf } from './failure.ts';
 import { type Admin, type Consumer, type EachBatchPayload, type Kafka } from './kafkajs.ts';
 
@@ -31,6 +31,8 @@ export async function* readTopic(read: TopicRead): AsyncGenerator<FetchedRecord,
     allowAutoTopicCreation: false,
     heartbeatInterval: HEARTBEAT_INTERVAL_MS,
     maxWaitTimeInMs: 250,
+    // A transaction of somebody else that stays open would hold the reading.
+    readUncommitted: true,
     retry: { retries: 5, restartOnFailure: () => Promise.resolve(false) },
   });
   try {
@@ -124,7 +126,7 @@ async function* records(
     for (const [partition, { next }] of ranges) consumer.seek({ topic, partition, offset: String(next) });
   });
   consumer.on(consumer.events.CRASH, ({ payload }) => {
-    handover.end(new SluiceError('queue_unavailable', `Cannot read ${topic}: ${failureOf(payload.error).reason}`));
+    handover.end(unreadable(topic, failureOf(payload.error).reason));
   });
   // Also for batches in which there is nothing to see, such as those of transactions.
   consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) =>
@@ -134,6 +136,8 @@ async function* records(
   const eachBatch = async ({ batch, heartbeat }: EachBatchPayload): Promise<void> => {
     const range = ranges.get(batch.partition);
     if (range === undefined) return;
+    const refusal = outOfPlace(batch);
+    if (refusal !== null) return handover.end(unreadable(topic, refusal));
     const found: FetchedRecord[] = [];
     for (const message of batch.messages) {
       const record = fetchedRecord(batch.partition, message);
@@ -147,7 +151,7 @@ async function* records(
     await consumer.subscribe({ topics: [topic], fromBeginning: true });
     await consumer.run({ autoCommit: false, eachBatch });
   } catch (error) {
-    handover.end(new SluiceError('queue_unavailable', `Cannot read ${topic}: ${failureOf(error).reason}`));
+    handover.end(unreadable(topic, failureOf(error).reason));
   }
   try {
     for await (const batch of handover) yield* batch;
@@ -155,6 +159,10 @@ async function* records(
     signal?.removeEventListener('abort', abort);
     handover.end(null);
   }
+}
+
+function unreadable(topic: string, reason: string): SluiceError {
+  return new SluiceError('queue_unavailable', `Cannot read ${topic}: ${reason}`);
 }
 
 async function keepAlive(taken: Promise<void>, heartbeat: () => Promise<void>): Promise<void> {

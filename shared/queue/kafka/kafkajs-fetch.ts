@@ -1,32 +1,28 @@
 // What kafkajs gets wrong in what it fetches; called by kafkajs.ts. It knows no zstd at the level of Kafka's record
 // batches (a topic may be set to it), unpacks gzip without a limit, and fails for ever at some batches (foreign-batches.ts).
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gzip, unzip, zstdCompress, zstdDecompress } from 'node:zlib';
 import kafkajs from 'kafkajs';
 import fetchRequests from 'kafkajs/src/protocol/requests/fetch/index.js';
-import { type Inflate, mendFetchAnswer } from './foreign-batches.ts';
+import { type Inflate, INFLATED_BYTES_MAX, mendFetchAnswer } from './foreign-batches.ts';
 
-/** Of one batch. */
-const INFLATED_BYTES_MAX = 128 * 1024 * 1024;
 /** Record batches came with it; below it there are none. */
 const FETCH_VERSION_MIN = 4;
 
-const inflateGzip = promisify(unzip);
-const inflateZstd = promisify(zstdDecompress);
-const limits = { maxOutputLength: INFLATED_BYTES_MAX };
 const { GZIP, ZSTD } = kafkajs.CompressionTypes;
 const inflates = new Map<number, Inflate>([
-  [GZIP, (bytes) => inflateGzip(bytes, limits)],
-  [ZSTD, (bytes) => inflateZstd(bytes, limits)],
+  [GZIP, inflateWith(promisify(unzip))],
+  [ZSTD, inflateWith(promisify(zstdDecompress))],
 ]);
 const deflateGzip = promisify(gzip);
 const deflateZstd = promisify(zstdCompress);
-const deflates = new Map<1 | 4, Inflate>([
+const deflates = new Map<1 | 4, (bytes: Buffer) => Promise<Buffer>>([
   [GZIP, (bytes: Buffer) => deflateGzip(bytes)],
   [ZSTD, (bytes: Buffer) => deflateZstd(bytes)],
 ]);
-/** What was unpacked to be looked at: by the memory of the answer, then by the place in it. */
+/** What was unpacked to be looked at: by the memory of the answer, which small ones share, then by the place in it. */
 const unpackedIn = new WeakMap<ArrayBufferLike, Map<number, Buffer>>();
 
 /** To be called once, before anything is fetched. */
@@ -34,8 +30,15 @@ export function mendFetching(): void {
   for (const [codec, deflate] of deflates) {
     kafkajs.CompressionCodecs[codec] = () => ({
       compress: ({ buffer }: { buffer: Buffer }) => deflate(buffer),
-      decompress: (packed: Buffer) =>
-        unpackedIn.get(packed.buffer)?.get(packed.byteOffset) ?? inflates.get(codec)?.(packed),
+      decompress: async (packed: Buffer) => {
+        const bytes = unpackedIn.get(packed.buffer)?.get(packed.byteOffset);
+        // Each batch has a turn of its own to be decoded.
+        if (bytes !== undefined) return nextTurn(bytes);
+        // Of a time before record batches: nobody has looked at it.
+        const unpacked = await inflates.get(codec)?.(packed, INFLATED_BYTES_MAX);
+        if (!unpacked) throw new kafkajs.KafkaJSNonRetriableError('Cannot unpack a message: it is too large');
+        return unpacked;
+      },
     });
   }
 
@@ -48,13 +51,32 @@ export function mendFetching(): void {
       const made = make(options);
       const { response } = made;
       const decode = async (answer: Buffer): Promise<unknown> => {
-        const found = new Map<number, Buffer>();
-        const unpacked = (packed: Buffer, bytes: Buffer) => found.set(packed.byteOffset, bytes);
-        await mendFetchAnswer(answer, version, { inflates, unpacked });
+        const found = unpackedIn.get(answer.buffer) ?? new Map<number, Buffer>();
         unpackedIn.set(answer.buffer, found);
-        return response.decode(answer).finally(() => unpackedIn.delete(answer.buffer));
+        const places: number[] = [];
+        const unpacked = (packed: Buffer, bytes: Buffer): void => {
+          places.push(packed.byteOffset);
+          found.set(packed.byteOffset, bytes);
+        };
+        try {
+          await mendFetchAnswer(answer, version, { inflates, unpacked, begin: Math.random() });
+          return await response.decode(answer);
+        } finally {
+          for (const place of places) found.delete(place);
+        }
       };
       return { ...made, response: { ...response, decode } };
     };
+  };
+}
+
+function inflateWith(inflate: (packed: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>): Inflate {
+  return async (packed, maxOutputLength) => {
+    try {
+      return await inflate(packed, { maxOutputLength });
+    } catch (error) {
+      if (error instanceof RangeError && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE') return null;
+      throw error;
+    }
   };
 }

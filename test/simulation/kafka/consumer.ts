@@ -37,7 +37,12 @@ const RETRY_MAX_MS = 2000;
 const RECORDS_MAX = 6;
 
 export class SimConsumer {
-  readonly events = { GROUP_JOIN: 'join', REBALANCING: 'rebalancing', CRASH: 'crash' } as const;
+  readonly events = {
+    GROUP_JOIN: 'join',
+    REBALANCING: 'rebalancing',
+    CRASH: 'crash',
+    END_BATCH_PROCESS: 'done',
+  } as const;
   readonly #link: Link;
   readonly #given: ConsumerGiven;
   readonly #emitter = new EventEmitter();
@@ -280,6 +285,11 @@ export class SimConsumer {
       headers,
       value,
     }));
+    const { faults, random } = this.#link.world;
+    const forged = faults.strikes('offset_forged', this.#link.process.name)
+      ? messages[random.integer(0, messages.length - 1)]
+      : undefined;
+    if (forged !== undefined) forged.offset = String(Number(forged.offset) + 1000);
     const payload = {
       batch: {
         topic: this.#topic,

@@ -1,0 +1,22 @@
+// What was fetched waits here until its reader knows of the assignment, with the group's session kept alive.
+
+import type { Clock } from '#shared/clock.ts';
+import type { Assignment } from './assignments.ts';
+import { HEARTBEAT_INTERVAL_MS } from './group-client.ts';
+import type { EachBatchPayload } from './kafkajs.ts';
+
+/** Resolves to whether the owner knows of it; to false where it is void before. */
+export async function announcedInTime(
+  assignment: Assignment,
+  { heartbeat }: EachBatchPayload,
+  clock: Clock,
+): Promise<boolean> {
+  for (;;) {
+    const tick = Promise.withResolvers<'later'>();
+    const timer = clock.timer(HEARTBEAT_INTERVAL_MS, () => tick.resolve('later'));
+    const told = await Promise.race([assignment.announced, tick.promise]);
+    timer[Symbol.dispose]();
+    if (told !== 'later') return told;
+    await heartbeat();
+  }
+}
