@@ -18,7 +18,7 @@ import type { FetchedRecord } from '#shared/queue/queue.ts';
 import { freeDecompressed } from '#shared/record/compression.ts';
 import type { Batch } from '#shared/record/record.ts';
 import { BulkBody } from './bulk/body.ts';
-import { type EventPlace, type Run, eventsOf } from './bulk/parcel.ts';
+import { type EventPlace, type Run, eventsOf } from './bulk/bulk-batch.ts';
 import type { BulkWriter } from './bulk/writer.ts';
 import { recordBytes, rowsBytes } from './held-bytes.ts';
 import { type Assignment, type HoldReason, RecordInHand } from './in-hand.ts';
@@ -26,7 +26,6 @@ import type { EndingReason, Ledger } from './ledger.ts';
 import { OpenAhead } from './open-ahead.ts';
 import { DocumentWriter } from './parse/document.ts';
 import type { JoinedLine, LineJoiner } from './parse/joiner.ts';
-import { partOf } from './parse/part.ts';
 import type { RecordOpener } from './poison/opener.ts';
 import { SuspectLine } from './poison/suspect-line.ts';
 import type { RecordRefusals, Unwritable } from './refusals.ts';
@@ -289,8 +288,7 @@ export class Pipeline {
       const index = batch.first + entry - first;
       this.#entryBytes += end - start;
       const isTooLarge = end - start > documentBytesMax || (crowded.size > 0 && crowded.has(entry));
-      const isPart = !isTooLarge && partOf(bytes, start, end) !== null;
-      const written = isTooLarge ? 'document_too_large' : isPart ? 'part' : documents.write(bytes, start, end, index);
+      const written = isTooLarge ? 'document_too_large' : documents.write(bytes, start, end, index);
       if (written === 'ok') {
         if (run === null) {
           run = { record, batch, entry, index, count: 0, parts: null, line: null };
