@@ -19,7 +19,7 @@ const bench = new Bench();
 test('columns', () => {
   /** One item for each letter, which is its index. Expected: "verdict index: numbers", and what else is known. */
   const check = (indices: string, outcomes: readonly BulkOutcome[], expected: readonly string[]): void => {
-    const groups = new BulkAnswer(outcomes).open(bench.batch(indices.length, [...indices]));
+    const groups = new BulkAnswer(outcomes).open(bench.batch(indices.length, indices.split('')));
     const told = groups.map(({ index, numbers, items, refusals }) =>
       [
         `${items.verdict} ${index}: ${numbers.join(' ')} (${items.reason})`,

@@ -113,7 +113,13 @@ test('columns', () => {
 });
 
 const anyResult = fc.constantFrom(
-  ...[answered, away, tooLarge, bodyRefused, unauthorized, refused, refusedBesideAccepted],
+  answered,
+  away,
+  tooLarge,
+  bodyRefused,
+  unauthorized,
+  refused,
+  refusedBesideAccepted,
   ...(['retry', 'blocked', 'operator'] as const).map((verdict) => items(verdict)),
 );
 const anyContext: fc.Arbitrary<Context> = fc.record({
