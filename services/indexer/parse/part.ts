@@ -1,5 +1,5 @@
-// Docker cuts a line of more than 16 KiB into parts, each an event of its own, with these keys beside the usual ones, all
-// strings:
+// Docker cuts a line of more than 16 KiB into parts, each an event of its own, with these keys beside the usual ones,
+// all strings:
 //
 //   partial_message  "true"
 //   partial_id       64 hex digits, the same for all parts of the line

@@ -60,7 +60,7 @@ test('a pipeline that is there again when the probe comes: its documents are ind
   bench.check();
 });
 
-test('a fault that comes and goes: only two refusals in a row, each before an accepted probe, blame a document', async () => {
+test('a fault that comes and goes: two refusals in a row, each before an accepted probe, are proof', async () => {
   // refused, probe accepted, its index refuses for a while, refused as that ends, probe accepted, accepted
   const items = [NO_PIPELINE, NO_PIPELINE, NO_PIPELINE, null];
   const probes = [null, NO_PIPELINE, null, null];

@@ -1,4 +1,5 @@
-// Documents that are refused: once more as text, then the dead letters; the ledger hears of them only when those hold them.
+// Documents that are refused: once more as text, then the dead letters; the ledger hears of them only when those hold
+// them.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
