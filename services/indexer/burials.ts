@@ -5,7 +5,7 @@
 // stops reading, with what a letter costs beside its entry: an entry may be a byte.
 
 import type { ByteBudget } from '#shared/byte-budget.ts';
-import type { EventPlace } from './bulk/parcel.ts';
+import type { EventPlace } from './bulk/bulk-batch.ts';
 import { LETTER_IN_HAND_BYTES } from './held-bytes.ts';
 import type { RecordInHand } from './in-hand.ts';
 import type { Ending, EndingReason, Ledger } from './ledger.ts';

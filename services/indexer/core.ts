@@ -13,7 +13,7 @@ import type { FetchedRecord, Queue } from '#shared/queue/queue.ts';
 import { openedBytesMax } from '#shared/record/value-limit.ts';
 import type { Store } from '#shared/store/store.ts';
 import { ConcurrencyLimit } from './bulk/concurrency.ts';
-import type { EventPlace } from './bulk/parcel.ts';
+import type { EventPlace } from './bulk/bulk-batch.ts';
 import { BulkWriter } from './bulk/writer.ts';
 import { fetchBytesMax } from './held-bytes.ts';
 import type { Assignment } from './in-hand.ts';

@@ -5,7 +5,7 @@
 // Guarantees: each event has one outcome. What was fetched under a lost assignment is abandoned, whatever became of it.
 
 import assert from 'node:assert/strict';
-import type { EventPlace } from './bulk/parcel.ts';
+import type { EventPlace } from './bulk/bulk-batch.ts';
 import type { RecordInHand } from './in-hand.ts';
 
 export type Ending = 'indexed' | 'deduplicated' | 'dead_lettered' | 'dropped' | 'abandoned';

@@ -19,7 +19,7 @@ import { freeDecompressed } from '#shared/record/compression.ts';
 import type { Batch } from '#shared/record/record.ts';
 import { Burials } from './burials.ts';
 import { BulkBody } from './bulk/body.ts';
-import { type EventPlace, type Run, eventsOf } from './bulk/parcel.ts';
+import { type EventPlace, type Run, eventsOf } from './bulk/bulk-batch.ts';
 import type { BulkWriter } from './bulk/writer.ts';
 import { LETTER_IN_HAND_BYTES, recordBytes, rowsBytes } from './held-bytes.ts';
 import { type Assignment, type HoldReason, RecordInHand } from './in-hand.ts';
@@ -28,7 +28,6 @@ import { OpenAhead } from './open-ahead.ts';
 import { DocumentWriter } from './parse/document.ts';
 import type { JoinedLine, LineJoiner } from './parse/joiner.ts';
 import { batchOfPart } from './parse/line-names.ts';
-import { partOf } from './parse/part.ts';
 import type { RecordOpener } from './poison/opener.ts';
 import { SuspectLine } from './poison/suspect-line.ts';
 import type { RecordRefusals } from './refusals.ts';
@@ -293,8 +292,7 @@ export class Pipeline {
       const index = batch.first + entry - first;
       this.#entryBytes += end - start;
       const isTooLarge = end - start > documentBytesMax || (crowded.size > 0 && crowded.has(entry));
-      const isPart = !isTooLarge && partOf(bytes, start, end) !== null;
-      const written = isTooLarge ? 'document_too_large' : isPart ? 'part' : documents.write(bytes, start, end, index);
+      const written = isTooLarge ? 'document_too_large' : documents.write(bytes, start, end, index);
       if (written === 'ok') {
         if (run === null) {
           run = { record, batch, entry, index, count: 0, parts: null, line: null };

@@ -11,9 +11,9 @@ import { chainAtEntry } from '#shared/record/chain.ts';
 import { type Batch, encodeBatches } from '#shared/record/record.ts';
 import { backoffMs } from '#shared/backoff.ts';
 import { BulkBody } from './bulk/body.ts';
-import { type EventPlace, type Parcel, type Run, eventsOf } from './bulk/parcel.ts';
+import { type BulkBatch, type EventPlace, type Run, eventsOf } from './bulk/bulk-batch.ts';
 import type { RefusedItem } from './bulk/outcomes.ts';
-import type { Refusals } from './bulk/writer.ts';
+import type { Refusals } from './bulk/rejects.ts';
 import type { RecordInHand } from './in-hand.ts';
 import { DocumentWriter, type Written } from './parse/document.ts';
 import type { IndexerTelemetry } from './telemetry.ts';
@@ -65,7 +65,7 @@ export class RecordRefusals implements Refusals {
     return null;
   }
 
-  async asText(parcel: Parcel): Promise<Parcel> {
+  async asText(parcel: BulkBatch): Promise<BulkBatch> {
     const body = new BulkBody();
     const { trustedTenants: trusted, documentBytesMax: bytesMax } = this.#options;
     const writer = new DocumentWriter(body, { ...(trusted && { trusted }), bytesMax });
@@ -95,7 +95,7 @@ export class RecordRefusals implements Refusals {
     return { request: body.request(), runs, asText: true };
   }
 
-  async bury(parcel: Parcel, items: readonly RefusedItem[], signal: AbortSignal): Promise<void> {
+  async bury(parcel: BulkBatch, items: readonly RefusedItem[], signal: AbortSignal): Promise<void> {
     const { queue, telemetry } = this.#options;
     const opened = new OpenedRecords(this.#options.unpacking);
     let first: DeadLetter | null = null;

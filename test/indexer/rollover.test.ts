@@ -113,13 +113,13 @@ test(
     const bench = new Bench();
     const name = Buffer.alloc(16, 7);
     name.writeUIntBE(Date.now(), 0, 6);
-    const parcel = bench.parcel(50, ['sluice-default'], Date.now(), name);
-    assert((await store.bulk(parcel.request)).every(({ status }) => status === 201));
+    const batch = bench.batch(50, ['sluice-default'], Date.now(), name);
+    assert((await store.bulk(batch.request)).every(({ status }) => status === 201));
     await fetch(`${url}/${stream}/_rollover`, { method: 'POST' });
     const options = { store, clock: systemClock, telemetry: { secondCopies: () => undefined }, askForAll: false };
     const lookBack = new LookBack({ ...options, clockSkewMs: 300_000 });
     const find = (receivedMs: number, id: Uint8Array) =>
-      lookBack.find(bench.parcel(50, ['sluice-default'], receivedMs, id), new AbortController().signal);
+      lookBack.find(bench.batch(50, ['sluice-default'], receivedMs, id), new AbortController().signal);
     const inAnHour = Date.now() + 3_600_000;
     assert.equal((await find(inAnHour, name)).told.size, 50);
     const later = Buffer.alloc(16, 7);

@@ -63,12 +63,12 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   ],
   'new ids for a bulk request that is sent again': [
     {
-      file: 'services/indexer/bulk/writer.ts',
-      text: 'return this.#stop.signal.aborted ? this.#abandon(parcel) : this.#withoutLost(parcel);',
+      file: 'services/indexer/bulk/waiting.ts',
+      text: 'return signal.aborted ? abandonment.abandon(batch) : abandonment.withoutLost(batch);',
       becomes: `
-    const { body, items } = parcel.request;
+    const { body, items } = batch.request;
     for (const item of items) body[item.actionStart + '{"create":{"_index":"","_id":"'.length + item.index.length] = 0x66;
-    return this.#stop.signal.aborted ? this.#abandon(parcel) : this.#withoutLost(parcel);`,
+    return signal.aborted ? abandonment.abandon(batch) : abandonment.withoutLost(batch);`,
     },
   ],
   "a part's commit before its line is joined": [
@@ -116,35 +116,36 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   ],
   'no answer in time taken for success': [
     {
-      file: 'services/indexer/bulk/request-sender.ts',
-      text: 'const failure = signal.aborted',
+      file: 'services/indexer/bulk/attempt.ts',
+      text: 'const error = this.#failureOf(thrown, signal);',
       becomes:
-        "if (signal.aborted && reasonOf(error) !== 'stopped') {\n" +
+        "if (signal.aborted && reasonOf(thrown) !== 'stopped') {\n" +
         '        limit.release(null);\n' +
-        '        return new BulkAnswer(parcel.request.items.map(() => ({ status: 201 })));\n' +
+        '        const answer = new BulkAnswer(batch.request.items.map(() => ({ status: 201 })));\n' +
+        "        return { kind: 'answered', answer };\n" +
         '      }\n' +
-        '      const failure = signal.aborted',
+        '      const error = this.#failureOf(thrown, signal);',
     },
   ],
   'a body is used again while the store may still read it': [
     {
       file: 'services/indexer/bulk/writer.ts',
-      text: 'const verdict = requestVerdict(answer);',
-      becomes: 'const verdict = requestVerdict(answer);\n        if (attempt === 0) parcel.release?.();',
+      text: 'const verdict = requestVerdict(error);',
+      becomes: 'const verdict = requestVerdict(error);\n    if (attempt === 0) batch.release?.();',
     },
   ],
   'blamed for what was mended before the probe': [
     {
-      file: 'services/indexer/bulk/writer.ts',
-      text: "if (kind === 'taken') return parcel.suspect ?",
-      becomes: "if (kind === 'taken') return parcel !== null ?",
+      file: 'services/indexer/bulk/next-step.ts',
+      text: "if (probe?.kind === 'accepted') return isSuspect ?",
+      becomes: "if (probe?.kind === 'accepted') return verdict === 'refused' ?",
     },
   ],
   'settled before the dead letters hold it': [
     {
-      file: 'services/indexer/bulk/writer.ts',
-      text: 'await this.#options.refusals.bury(parcel, items, this.#stop.signal);',
-      becomes: 'void this.#options.refusals.bury(parcel, items, this.#stop.signal).catch(() => undefined);',
+      file: 'services/indexer/bulk/rejects.ts',
+      text: 'await refusals.bury(batch, items, signal);',
+      becomes: 'void refusals.bury(batch, items, signal).catch(() => undefined);',
     },
   ],
   'the sequence follows the wall clock': [

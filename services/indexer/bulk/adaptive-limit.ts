@@ -1,12 +1,14 @@
-// How many bulk requests the store takes well, found by trying: one more while answers come as fast as before, a tenth less when it
-// refuses or slows down (AIMD, as TCP does; the figures are those of Vector's adaptive request concurrency, found by simulation).
-// What is "as before" is a moving mean of the round trips, so the limit follows a store that grows, shrinks, or is used by others.
+// How many bulk requests at once the store bears, found by trying: one more while answers come as fast as before, a
+// tenth less when it refuses or slows down. That is AIMD, as in TCP; the figures are those of Vector's adaptive request
+// concurrency, found by simulation. "As before" is a moving mean of the round trips, so the limit follows a store that
+// grows, shrinks, or is used by others.
 //
 //   window   | answers of one mean round trip | …       looked at once at its end:
 //            refused, or slower than mean + max(2.5 deviations, a quarter of the mean)  ─►  limit × 0.9
 //            as fast as the mean (within 5 %), and the limit was reached                ─►  limit + 1
 //
-// Pure: it is told the time. Guarantees: 1 ≤ limit ≤ max; the limit moves once a window; without refusals it comes back by itself.
+// Pure: the caller tells the time. Guarantees: 1 ≤ limit ≤ max; the limit moves once a window; without refusals it
+// recovers by itself.
 
 import assert from 'node:assert/strict';
 
@@ -14,7 +16,10 @@ const DECREASE_RATIO = 0.9;
 /** Weight of the newest window in the moving mean. */
 const EWMA_ALPHA = 0.4;
 const DEVIATION_SCALE = 2.5;
-/** Slower by less than this share of the mean is noise: a round trip of equal requests varies by that much on an idle machine. */
+/**
+ * Slower by less than this share of the mean is noise: a round trip of equal requests varies by that much on an idle
+ * machine.
+ */
 const NOISE_SHARE = 0.25;
 /** The mean of a store that has become slower for good is approached from below, and never quite reached. */
 const SAME_SHARE = 0.05;

@@ -1,16 +1,28 @@
-// The answer to one bulk request, sorted: what is done, what goes again, what was refused. Nearly always all items have one and the same
-// outcome, often one shared object, so the table is asked once for a row of equals and runs are settled whole.
+// The answer to one bulk request, sorted: what is done, what goes again, what was refused. Nearly always all items have
+// the same outcome, often one shared object. So the table of outcomes is asked once for a row of equals, and runs are
+// settled whole.
 
 import type { BulkOutcome } from '#shared/store/store.ts';
 import type { Ledger } from '../ledger.ts';
-import { type ItemVerdict, itemVerdict } from './outcomes.ts';
-import type { Parcel, Run } from './parcel.ts';
+import { type BulkBatch, type Run, byIndex } from './bulk-batch.ts';
+import type { OpenItems } from './next-step.ts';
+import { type ItemVerdict, type RefusedItem, itemVerdict, outcomeReason, refusedItem } from './outcomes.ts';
+
+/** Items without an outcome of which the next step is decided together. */
+export interface OpenGroup {
+  /** Of all refused and held items; empty for those that are only sent again, whatever their index. */
+  readonly index: string;
+  readonly numbers: readonly number[];
+  readonly items: OpenItems;
+  /** Why each is refused; empty for those that are not. */
+  readonly refusals: readonly RefusedItem[];
+}
 
 export class BulkAnswer {
   readonly outcomes: readonly BulkOutcome[];
   /** Numbers of the items that are to be sent again soon; ascending, as are the others. */
   readonly again: number[] = [];
-  /** Those that wait until their index takes documents: by itself, or after an operator's work. */
+  /** Those that wait until their index accepts documents: by itself, or after an operator's work. */
   readonly held: number[] = [];
   readonly refused: number[] = [];
   /** Items by status, for the metric. A document that went to the failure store counts as "failure_store". */
@@ -45,11 +57,34 @@ export class BulkAnswer {
     return verdict === 'indexed' || verdict === 'deduplicated';
   }
 
+  /** The items that are not settled: first those to be sent again, then the held ones and the refused ones by index. */
+  open(batch: BulkBatch): OpenGroup[] {
+    const groups: OpenGroup[] = [];
+    if (this.again.length > 0) groups.push(this.#group('retry', '', this.again));
+    for (const [index, numbers] of byIndex(batch, this.held)) {
+      const isBlocked = this.#verdicts[numbers[0] ?? 0] === 'blocked';
+      groups.push(this.#group(isBlocked ? 'blocked' : 'operator', index, numbers));
+    }
+    for (const [index, numbers] of byIndex(batch, this.refused)) groups.push(this.#group('refused', index, numbers));
+    return groups;
+  }
+
+  #group(verdict: OpenItems['verdict'], index: string, numbers: readonly number[]): OpenGroup {
+    const isRefused = verdict === 'refused';
+    const reason = outcomeReason(this.outcomes[numbers[0] ?? 0]);
+    return {
+      index,
+      numbers,
+      items: { kind: 'items', verdict, reason, isIndexAccepting: isRefused && this.#hasAccepted(numbers) },
+      refusals: isRefused ? numbers.map((number) => refusedItem(this.outcomes[number])) : [],
+    };
+  }
+
   /**
-   * Whether a neighbour of the items `refused` (all of one index) is new in the same backing index: then the index takes documents.
-   * What was refused for its size, needs no neighbour.
+   * Whether the same answer shows that the index of the `refused` items (all of one) accepts documents: a neighbour is
+   * new in the same backing index. What was refused for its size needs no neighbour.
    */
-  hasTaken(refused: readonly number[]): boolean {
+  #hasAccepted(refused: readonly number[]): boolean {
     const isTooLarge = (number: number): boolean => this.outcomes[number]?.status === 413;
     if (refused.every(isTooLarge)) return true;
     const backing = this.outcomes[refused[0] ?? 0]?.backing;
@@ -59,10 +94,10 @@ export class BulkAnswer {
     );
   }
 
-  /** Tells the ledger of what is done. `indexed` is called once for each run that has something indexed, with how many of it. */
-  settle(parcel: Parcel, ledger: Ledger, indexed: (run: Run, events: number) => void): void {
+  /** Tells the ledger what is done. Calls `indexed` once for each run of which something is indexed, with how many. */
+  settle(batch: BulkBatch, ledger: Ledger, indexed: (run: Run, events: number) => void): void {
     let item = 0;
-    for (const run of parcel.runs) {
+    for (const run of batch.runs) {
       let news = 0;
       let repeats = 0;
       if (this.#uniform === 'indexed') news = run.count;

@@ -1,13 +1,13 @@
-// The body of a `_bulk` request, grown item by item, with a note of where each lies:
+// The body of a `_bulk` request, which grows item by item, and where each item lies in it:
 //
 //   {"create":{"_index":"logs-sluice-default","_id":"<27 letters of base64url>"}}\n    actionStart
 //   {"@timestamp": …}                                                                  docStart … docEnd
 //   \n
 //
-// Of a name the first twenty letters are those of 15 bytes of the batch's identity, written once for all of its entries.
+// The first twenty letters of a name are 15 bytes of the batch's identity, written once for all of its entries.
 //
-// Guarantees: an item is whole or absent (`rollback`); the names in an action line are ours, of letters that need no escape,
-// so nobody's text can forge a line: JSON strings have no line breaks.
+// Guarantees: an item is whole or absent (`rollback`). The names in an action line are ours, of letters that need no
+// escape, and JSON strings have no line breaks; so nobody's text can forge a line.
 
 import assert from 'node:assert/strict';
 import { IDENTITY_BYTES, POSITION_NAME_BYTES, documentId } from '#shared/record/identity.ts';
@@ -17,9 +17,9 @@ import { JsonBuffer, fragment } from '../parse/json-buffer.ts';
 
 const NEWLINE = 0x0a;
 const ACTION_END = fragment('"}}\n');
-/** Buffers that wait for their next use: about as many as there are requests in flight. */
+/** Buffers kept for reuse: about as many as there are requests in flight. */
 const SPARE_MAX = 8;
-/** A larger one is let go, so that one huge line does not hold memory for ever. */
+/** A larger one is not kept, so that one huge line does not hold memory for ever. */
 const SPARE_BYTES_MAX = 16 * 1024 * 1024;
 
 export class BulkBody {
@@ -82,7 +82,9 @@ export class BulkBody {
     this.#docStart = -1;
   }
 
-  /** Hands over what is whole, uncopied, and begins anew. Give the request back to `release` when nobody reads it any more. */
+  /**
+   * Hands over the whole items, uncopied, and begins anew. Give the request to `release` when nobody reads it any more.
+   */
   request(): BulkRequest {
     assert(this.#docStart < 0, 'an item ends before the request is made');
     const request = { body: this.json.bytes.subarray(0, this.#length), items: this.#items };
@@ -92,7 +94,7 @@ export class BulkBody {
     return request;
   }
 
-  /** Takes the buffer of a request of `request()` back for reuse. Its bytes are void from here on. */
+  /** Takes the buffer of a request back for reuse. Its bytes are void from here on. */
   release(request: BulkRequest): void {
     const { buffer } = request.body;
     if (!(buffer instanceof ArrayBuffer) || buffer.byteLength > SPARE_BYTES_MAX) return;

@@ -1,16 +1,16 @@
-// The slots of bulk requests: as many at once as the adaptive limit allows now. A limit that falls takes no slot back; the next ones
-// wait until enough are free.
+// The slots of bulk requests: as many at once as the adaptive limit allows now. A limit that falls takes no slot back;
+// the next requests wait until enough are free.
 
 import assert from 'node:assert/strict';
 import type { Clock } from '#shared/clock.ts';
 import { AdaptiveLimit } from './adaptive-limit.ts';
 
-/** Slots at the start. A store is well served by two requests, one in work and one on its way; more it must have shown to take. */
+/** Slots at the start. Two requests keep a store busy: one in work, one on its way. It must show that it bears more. */
 const FIRST = 2;
 
-/** What the end of a request says of the store. */
+/** What the end of a request tells about the store. */
 export interface RequestEnd {
-  /** Null where no whole answer came, or where it says nothing of the store's pace. */
+  /** Null where no whole answer came, or where it tells nothing about the store's pace. */
   readonly roundTripMs: number | null;
   readonly overloaded: boolean;
 }

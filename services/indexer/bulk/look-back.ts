@@ -1,27 +1,28 @@
-// Finds out what is in the store although a bulk request would not see it: an id dedupes in one backing index only, so after a rollover a
-// repeat of what was written before would be taken as new. Batches that are older than the index that is written to (by clocks
-// that may differ by the allowed skew) are asked for in the older ones; all others, nearly always all, cost nothing but a look every 30 s.
+// Finds documents that are stored although a bulk request does not see them. An id dedupes in one backing index only,
+// so after a rollover a repeat of an older write would count as new. Batches that are older than the write index (by
+// clocks that may differ by the allowed skew) are looked for in the older indices. All others, nearly always all, cost
+// nothing but a look at the list of indices every 30 s.
 //
 //   born       ──────────────────────────|── rollover ──|─────────────►
 //                   asked for            |   + skew     |  never written to an older index
 //
-// A look may be out of date when the request is done. So each answer is compared with it: where documents went to an index that was not
-// known, the older ones are asked afterwards, and second copies are deleted.
+// The list may be out of date when the request is done. So each answer is compared with it. Where documents went to an
+// index that was not known, the older ones are asked afterwards, and second copies are deleted.
 //
-// Guarantees: of copies in several indices the oldest stays. One is deleted only after an older one was read, and by its name and
-// index, so that a repeat of it changes nothing. Until that is done no event of the request has an outcome. What must be asked for in an
-// index that cannot be read waits like what is for a blocked index, and keeps nothing else from being written.
+// Guarantees: of copies in several indices the oldest stays. A copy is deleted only after an older one was read, and by
+// name and index, so that a repeat changes nothing. Until then no event of the request has an outcome. Where an older
+// index cannot be read, what may lie in it waits as for a blocked index, and delays nothing else.
 
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 import type { BackingIndex, BulkOutcome, Store } from '#shared/store/store.ts';
 import type { IndexerTelemetry } from '../telemetry.ts';
 import { bornMs } from './born.ts';
-import type { Parcel } from './parcel.ts';
+import type { BulkBatch } from './bulk-batch.ts';
 
 export const LOOK_INTERVAL_MS = 30_000;
 const NONE: ReadonlyMap<number, BulkOutcome> = new Map();
-export const THERE: BulkOutcome = Object.freeze({ status: 409 });
+export const ALREADY_STORED: BulkOutcome = Object.freeze({ status: 409 });
 
 export interface LookBackOptions {
   readonly store: Pick<Store, 'backingIndices' | 'idsIn' | 'remove'>;
@@ -36,7 +37,7 @@ export interface LookBackOptions {
 /** The indices of a data stream, the oldest first. */
 export type Indices = readonly BackingIndex[];
 
-/** What was known of the data streams of a parcel when it was sent. */
+/** The indices of a batch's data streams, as they were known when it was sent. */
 export type Known = ReadonlyMap<string, Indices>;
 
 interface Look {
@@ -60,24 +61,24 @@ export class LookBack {
   }
 
   /**
-   * Outcomes of items that are not to be sent: they are in the store already, or nobody can say so now. Those that a bulk request sees may be
-   * missing. Rejects with store_* errors.
+   * Outcomes of items that are not to be sent: they are stored already, or nobody can tell now. Items that a bulk
+   * request sees by itself may be missing. Rejects with store_* errors.
    */
-  async find(parcel: Parcel, signal: AbortSignal): Promise<{ told: ReadonlyMap<number, BulkOutcome>; known: Known }> {
-    const assignment = parcel.runs.at(-1)?.record.assignment.number ?? -1;
+  async find(batch: BulkBatch, signal: AbortSignal): Promise<{ told: ReadonlyMap<number, BulkOutcome>; known: Known }> {
+    const assignment = batch.runs.at(-1)?.record.assignment.number ?? -1;
     // Here a repeat is likely, so that an old look would cost a deletion.
-    if (parcel.unanswered || assignment !== this.#assignment) this.#looks.clear();
+    if (batch.unanswered || assignment !== this.#assignment) this.#looks.clear();
     this.#assignment = assignment;
-    const known = await this.#known(parcel);
+    const known = await this.#known(batch);
     let told = NONE;
     for (const [stream, indices] of known) {
-      const asked = this.#olderThan(startMs(indices), parcel, stream);
+      const asked = this.#olderThan(startMs(indices), batch, stream);
       if (asked.length === 0) continue;
       const unknown = new Map<string, BulkOutcome>();
       const places = await this.#keepOldest(indices, asked, signal, { isWriteIndexAsked: false, unknown });
       const outcomes = new Map(told);
       for (const { id, number } of asked) {
-        const outcome = unknown.get(id) ?? (places.has(id) ? THERE : null);
+        const outcome = unknown.get(id) ?? (places.has(id) ? ALREADY_STORED : null);
         if (outcome) outcomes.set(number, outcome);
       }
       told = outcomes;
@@ -85,31 +86,31 @@ export class LookBack {
     return { told, known };
   }
 
-  /** The outcomes of what was sent, after second copies that it made are deleted: what was there before is told as such. */
+  /** The outcomes of what was sent, after second copies that it made are deleted: what was stored before is a 409. */
   async settle(
-    parcel: Parcel,
+    batch: BulkBatch,
     outcomes: readonly BulkOutcome[],
     known: Known,
     signal: AbortSignal,
   ): Promise<readonly BulkOutcome[]> {
-    const streams = strangeStreams(parcel, outcomes, known);
+    const streams = strangeStreams(batch, outcomes, known);
     if (streams.size === 0) return outcomes;
     const settled = outcomes.slice();
     for (const stream of streams) {
       this.#looks.delete(stream);
       const indices = await this.#look(stream);
-      const asked = this.#olderThan(startMs(indices), parcel, stream).filter(({ number }) => isIn(outcomes[number]));
+      const asked = this.#olderThan(startMs(indices), batch, stream).filter(({ number }) => isIn(outcomes[number]));
       if (asked.length === 0) continue;
       const places = await this.#keepOldest(indices, asked, signal, { isWriteIndexAsked: true });
       for (const { id, number } of asked) {
         const place = places.get(id);
-        if (place !== undefined && place !== outcomes[number]?.backing) settled[number] = THERE;
+        if (place !== undefined && place !== outcomes[number]?.backing) settled[number] = ALREADY_STORED;
       }
     }
     return settled;
   }
 
-  /** Deletes second copies of ids that may have been written at any time since `sinceMs`, the earliest that an index is asked of. */
+  /** Deletes second copies of ids that may have been written at any time since `sinceMs`. */
   async lookAgain(stream: string, ids: readonly string[], sinceMs: number, signal: AbortSignal): Promise<void> {
     this.#looks.delete(stream);
     const indices = await this.#look(stream);
@@ -119,9 +120,9 @@ export class LookBack {
   }
 
   /**
-   * Asks for ids in one index after another, and deletes what an older one has too. Resolves to where each that was found stays.
-   * The index that is written to is asked for all of them only where it is said so: what it has, a bulk request sees.
-   * Where an index cannot be read, it rejects, or puts the ids that it should have been asked for into `unknown`.
+   * Asks for ids in one index after another, and deletes what an older one has too. Resolves to the index where each
+   * stays that was found. The write index is asked for all ids only with `isWriteIndexAsked`: what it has, a bulk
+   * request sees. Where an index cannot be read, this rejects, or puts the ids that it may have into `unknown`.
    */
   async #keepOldest(
     indices: Indices,
@@ -163,14 +164,14 @@ export class LookBack {
       await store.remove(backing, ids, signal);
       telemetry.secondCopies(backing, ids.length, null);
     } catch (error) {
-      // A second copy is less of an evil than that all stands still for it.
+      // A second copy does less harm than a standstill.
       if (!(error instanceof SluiceError && error.code === 'store_unauthorized')) throw error;
       telemetry.secondCopies(backing, ids.length, error);
     }
   }
 
   /** Items for this data stream that may have been written before `beforeMs`. */
-  #olderThan(beforeMs: number, { request, runs }: Parcel, stream: string): Asked[] {
+  #olderThan(beforeMs: number, { request, runs }: BulkBatch, stream: string): Asked[] {
     const { askForAll, clockSkewMs } = this.#options;
     const asked: Asked[] = [];
     if (beforeMs === -Infinity) return asked;
@@ -187,7 +188,7 @@ export class LookBack {
     return asked;
   }
 
-  async #known({ request }: Parcel): Promise<Known> {
+  async #known({ request }: BulkBatch): Promise<Known> {
     const known = new Map<string, Indices>();
     let last = '';
     for (const { index } of request.items) {
@@ -205,18 +206,18 @@ export class LookBack {
     if (known && nowMs - known.atMs < LOOK_INTERVAL_MS) return known.indices;
     const look = { atMs: nowMs, indices: store.backingIndices(stream) };
     this.#looks.set(stream, look);
-    // A look that failed is no look.
+    // A look that failed does not count.
     look.indices.catch(() => this.#looks.get(stream) === look && this.#looks.delete(stream));
     return look.indices;
   }
 }
 
-/** When the index that is written to was made; -Infinity where there is no older one. */
+/** When the write index was made; -Infinity where there is no older one. */
 function startMs(indices: Indices): number {
   return indices.length < 2 ? -Infinity : (indices.at(-1)?.createdMs ?? -Infinity);
 }
 
-/** Of an item that may be in an index that cannot be read: the verdict of one whose own index takes nothing for now. */
+/** For an item that may be in an index that cannot be read: the outcome of one whose own index is blocked. */
 function unreadable({ message }: SluiceError): BulkOutcome {
   const errorReason = `${message}; it may hold these documents, which are older than the index that is written to`;
   return { status: 503, errorType: 'unavailable_shards_exception', errorReason };
@@ -227,8 +228,8 @@ function isIn(outcome: BulkOutcome | undefined): boolean {
   return outcome?.backing !== undefined && (outcome.status === 201 || outcome.status === 409) && !outcome.failureStore;
 }
 
-/** Data streams of which something is in another index than the one that was thought to be written to. */
-function strangeStreams({ request }: Parcel, outcomes: readonly BulkOutcome[], known: Known): Set<string> {
+/** Data streams of which something went to another index than the one that was known as the write index. */
+function strangeStreams({ request }: BulkBatch, outcomes: readonly BulkOutcome[], known: Known): Set<string> {
   const streams = new Set<string>();
   let lastOutcome: BulkOutcome | undefined;
   let lastStream = '';

@@ -1,5 +1,5 @@
-// What an answer of the store means for what was sent: one table for items, one for whole requests. Pure.
-// Anything that the tables do not name is the operator's to look at: it is kept and tried slowly, never dead-lettered and never lost.
+// What an answer of the store means for what was sent: one table for items, one for whole requests. Pure. What the
+// tables do not name is for the operator to look at. It is kept and tried slowly, never dead-lettered, never lost.
 // Source: Elasticsearch's bulk API, and what a real 9.5.3 answered.
 
 import { type ErrorCode, SluiceError } from '#shared/errors.ts';
@@ -7,35 +7,37 @@ import type { BulkOutcome } from '#shared/store/store.ts';
 import type { EndingReason } from '../ledger.ts';
 
 /**
- * indexed       it is there now
- * deduplicated  it was there already, under the name that only this event has
- * retry         the store has too much to do: only this one again, later, and fewer requests at once
- * blocked       its index takes nothing now, and will again by itself: wait for the index, and for no other
- * operator      somebody must mend permissions, limits or templates: keep it, tell, try slowly
- * refused       this document as it is will never be taken: once more as text, then to the dead letters
+ * indexed       it is stored now
+ * deduplicated  it was stored already, under the name that only this event has
+ * retry         the store is too busy: send only this one again, later, and fewer requests at once
+ * blocked       its index accepts nothing now, and will again by itself: wait for this index only
+ * operator      somebody must repair permissions, limits or templates: keep it, report it, try slowly
+ * refused       this document will never be accepted as it is: once more as text, then to the dead letters
  */
 export type ItemVerdict = 'indexed' | 'deduplicated' | 'retry' | 'blocked' | 'operator' | 'refused';
 
-/** again, halve, bisect: the request in other portions, same ids. operator: stop, tell, try slowly. */
+/**
+ * again, halve, bisect: the same items, whole or in two requests. operator: send nothing else, report it, try slowly.
+ */
 export type RequestVerdict = 'again' | 'halve' | 'bisect' | 'operator';
 
-/** Types that tell more than the status that they come with: a full disk is a `cluster_block_exception` of 403 or 429. */
+/** Types that tell more than their status: a full disk is a `cluster_block_exception` of 403 or 429. */
 const typeTable: Readonly<Record<string, ItemVerdict>> = {
   es_rejected_execution_exception: 'retry',
   circuit_breaking_exception: 'retry',
   cluster_block_exception: 'blocked',
   unavailable_shards_exception: 'blocked',
-  // No change of the document mends these: the cluster's limit of shards is a 400 `validation_exception`.
+  // No other document would be accepted: the cluster's limit of shards is a 400 `validation_exception`.
   validation_exception: 'operator',
   security_exception: 'operator',
   index_closed_exception: 'operator',
 };
 
-/** A shard is full, for good, of whatever is sent to it: 2^31 documents. It comes as a 400 `illegal_argument_exception`. */
+/** A shard has all the documents that it can ever have, 2^31. It comes as a 400 `illegal_argument_exception`. */
 const SHARD_IS_FULL = /^Number of documents in (the|a|this) (index|shard) (can't|cannot) (exceed|be more than)/;
 
 export function itemVerdict({ status, errorType, errorReason, failureStore }: BulkOutcome): ItemVerdict {
-  // A 201, but the document lies where nobody searches for it. Our own dead letters tell why, and can replay it.
+  // A 201, but the document lies where nobody searches. Our own dead letters tell why, and can be replayed.
   if (failureStore) return 'refused';
   if (status === 201 || status === 200) return 'indexed';
   if (status === 409) return 'deduplicated';
@@ -52,7 +54,7 @@ const requestTable: Partial<Record<ErrorCode, RequestVerdict>> = {
   store_overloaded: 'again',
   // It may have been written, or not: the same ids tell.
   store_timeout: 'again',
-  // The next try parts what needs that index from the others.
+  // The next try separates what needs that index from the others.
   store_index_unreadable: 'again',
   store_body_too_large: 'halve',
   store_body_refused: 'bisect',
@@ -64,14 +66,14 @@ export function requestVerdict(error: unknown): RequestVerdict {
   return (error instanceof SluiceError ? requestTable[error.code] : undefined) ?? 'operator';
 }
 
-/** Whether a whole request failed because the store has too much to do, or may have. */
+/** Whether a whole request failed because the store is too busy, or may be. */
 export function isOverload(error: unknown): boolean {
   const isOfAnIndex = error instanceof SluiceError && error.code === 'store_index_unreadable';
   return requestVerdict(error) === 'again' && !isOfAnIndex;
 }
 
 /** What the store said of an item. */
-export function saidOf(outcome: BulkOutcome | undefined): string {
+export function outcomeReason(outcome: BulkOutcome | undefined): string {
   const { status = 0, errorType, errorReason = 'no reason given' } = outcome ?? {};
   return `${errorType ?? status}: ${errorReason}`;
 }
@@ -92,5 +94,5 @@ export function refusedItem(outcome: BulkOutcome | undefined): RefusedItem {
       error: 'Elasticsearch put the document into the failure store of the data stream, where its reason is',
     };
   }
-  return { reason: outcome?.status === 413 ? 'document_too_large' : 'document_refused', error: saidOf(outcome) };
+  return { reason: outcome?.status === 413 ? 'document_too_large' : 'document_refused', error: outcomeReason(outcome) };
 }

@@ -1,19 +1,20 @@
-// Whose fault is a 400? A missing ingest pipeline, a refused parameter, a rule of somebody between: they refuse every document, and none of
-// them is to blame. A probe tells: a document of ours, in which nothing can be wrong, sent the same way to the same data stream.
+// Whose fault is a 400? A missing ingest pipeline, an unknown parameter or a proxy refuses every document, and none of
+// them is to blame. A probe tells: a document of ours, in which nothing can be wrong, sent the same way to the same
+// data stream.
 //
-//   refused ─► probe ─┬─ taken: the documents are suspect, and at fault if they are refused again and another probe is taken
-//                     ├─ refused too: the index, or the store, takes nothing until somebody mends it
+//   refused ─► probe ─┬─ accepted: the documents are suspect; if both happen once more, they are at fault
+//                     ├─ refused too: the index, or the store, accepts nothing until somebody repairs it
 //                     └─ no clear answer: nothing is known
 //
-// One refusal proves nothing: what refused the documents may have been mended just before the probe.
+// One refusal proves nothing: what refused the documents may have been repaired just before the probe.
 //
-// Guarantees: `ask` tells of a probe that began after the call, so what changed a moment ago is seen. One probe at a time for a data
-// stream, and PROBE_INTERVAL_MS between two of them, however many ask.
+// Guarantees: `ask` tells of a probe that began after the call, so it sees what changed a moment ago. A data stream has
+// one probe at a time, and PROBE_INTERVAL_MS between two, however many ask.
 
 import type { Clock } from '#shared/clock.ts';
 import { reasonOf } from '#shared/errors.ts';
 import type { Store } from '#shared/store/store.ts';
-import { itemVerdict, requestVerdict, saidOf } from './outcomes.ts';
+import { itemVerdict, outcomeReason, requestVerdict } from './outcomes.ts';
 
 /** Short beside the time that an operator takes, long enough that steady refusals cost next to nothing. */
 const PROBE_INTERVAL_MS = 2000;
@@ -26,15 +27,15 @@ export interface ProbeOptions {
   readonly signal: AbortSignal;
 }
 
-/** What it met, and what the store said of it. */
+/** What a probe met, and what the store said of it. */
 export interface ProbeVerdict {
-  readonly kind: 'taken' | 'index refuses' | 'store refuses' | 'unknown';
-  readonly says: string;
+  readonly kind: 'accepted' | 'index refuses' | 'store refuses' | 'unknown';
+  readonly reason: string;
 }
 
 interface State {
   beganMs: number;
-  /** One that has not begun yet. */
+  /** A probe that has not begun yet. */
   next: Promise<ProbeVerdict> | null;
   last: ProbeVerdict | null;
 }
@@ -62,7 +63,7 @@ export class Probe {
   async #run(stream: string, state: State): Promise<ProbeVerdict> {
     const { clock, signal } = this.#options;
     const waitMs = state.beganMs + PROBE_INTERVAL_MS - clock.monotonicMs();
-    // Without a wait too, `next` is set before it is taken back.
+    // Awaits in any case, so that the caller sets `next` before it is cleared here.
     await (waitMs > 0 ? clock.sleep(waitMs, signal).catch(() => undefined) : null);
     state.next = null;
     state.beganMs = clock.monotonicMs();
@@ -77,11 +78,11 @@ export class Probe {
     try {
       const outcome = await store.probe(stream, AbortSignal.any([over.signal, signal]));
       const verdict = itemVerdict(outcome);
-      if (verdict === 'indexed' || verdict === 'deduplicated') return { kind: 'taken', says: '' };
-      return { kind: verdict === 'retry' ? 'unknown' : 'index refuses', says: saidOf(outcome) };
+      if (verdict === 'indexed' || verdict === 'deduplicated') return { kind: 'accepted', reason: '' };
+      return { kind: verdict === 'retry' ? 'unknown' : 'index refuses', reason: outcomeReason(outcome) };
     } catch (error) {
       const isAnswer = !signal.aborted && !over.signal.aborted && requestVerdict(error) !== 'again';
-      return { kind: isAnswer ? 'store refuses' : 'unknown', says: reasonOf(error) };
+      return { kind: isAnswer ? 'store refuses' : 'unknown', reason: reasonOf(error) };
     }
   }
 }

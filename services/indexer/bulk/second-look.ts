@@ -1,15 +1,17 @@
-// What another process may still have had on its way to the store when this one was told to go on in its place: a document of theirs can
-// arrive in one backing index after ours arrived in another. The ids that could be concerned are kept until everything of the other's
-// is done or given up, then second copies are looked for; before that nothing is committed (see Assignment.hold).
+// Deletes second copies that another indexer made. When this one takes over a partition, the other may still have
+// requests on their way: its copy of a document can arrive in one backing index after ours arrived in another. So the
+// ids that could be concerned are kept until the other's requests are done or given up. Then second copies are looked
+// for. Nothing is committed before that (see Assignment.inherit).
 //
 //   the other sends c ─────────────── on its way ──────────────► written to index 2
 //        ▲ lost the partition     ours: c written to index 1           ▲ bulk.timeout_ms later: both are found, 2 goes
 //
-// The same is done bulk.timeout_ms after a request of our own that brought no answer, also one whose partition was lost meanwhile. Until
-// then its records are not committed, so that whoever goes on after us looks too.
+// The same is done bulk.timeout_ms after a request of our own that brought no answer, also if its partition was lost
+// meanwhile. Until then its records are not committed, so that whoever goes on after us looks too.
 //
 // Guarantees: `done` resolves when all ids that were kept for the assignment were looked at, or the assignment is void.
-// A look that fails is told each time, and is `trouble` until it is done. At most IDS_MAX ids are kept; what is over is not looked at again (docs/guarantees.md).
+// A look that fails is reported each time, and is `trouble` until it is done. At most IDS_MAX ids are kept; those
+// beyond are not looked at again (docs/guarantees.md).
 
 import { type BackoffLimits, backoffMs } from '#shared/backoff.ts';
 import type { Clock } from '#shared/clock.ts';
@@ -20,7 +22,7 @@ import type { Assignment, RecordInHand } from '../in-hand.ts';
 import type { IndexerTelemetry } from '../telemetry.ts';
 import type { BulkAnswer } from './answer.ts';
 import { LOOK_INTERVAL_MS, type LookBack } from './look-back.ts';
-import type { Parcel, Run } from './parcel.ts';
+import type { BulkBatch, Run } from './bulk-batch.ts';
 
 /** Some 100 bytes each while they are looked at. */
 const IDS_MAX = 300_000;
@@ -35,7 +37,7 @@ export interface SecondLookOptions {
   readonly signal: AbortSignal;
 }
 
-/** Events of one batch that follow each other: their ids are made only when they are looked at, for most never are. */
+/** Consecutive events of one batch. Their ids are made only when they are looked at, for most never are. */
 interface NamedRun {
   readonly batch: NamedBatch;
   /** Of the first one, the batch's `first` included. */
@@ -43,7 +45,7 @@ interface NamedRun {
   count: number;
 }
 
-/** Ids by data stream, and since when they can have been written. */
+/** Ids by data stream, and the earliest time at which they can have been written. */
 class Kept {
   readonly ids = new Map<string, (string | NamedRun)[]>();
   count = 0;
@@ -76,9 +78,9 @@ class Kept {
 export class SecondLook {
   readonly #options: SecondLookOptions;
   readonly #kept = new WeakMap<Assignment, Kept>();
-  /** Their looks began: what is sent after that meets all that another wrote, so it is not kept. */
+  /** Assignments whose look began: what is sent after that meets all that another wrote, so it is not kept. */
   readonly #begun = new WeakSet<Assignment>();
-  /** Why looks do not succeed that are not done yet. */
+  /** Why looks fail that are not done yet. */
   readonly #failing = new Map<Kept, string>();
   #count = 0;
 
@@ -93,11 +95,11 @@ export class SecondLook {
     return null;
   }
 
-  /** Keeps the ids of what is in the store now, and may be written by another too. */
-  keep(parcel: Parcel, answer: BulkAnswer): void {
-    const { items } = parcel.request;
+  /** Keeps the ids of what is stored now, and may be written by another too. */
+  keep(batch: BulkBatch, answer: BulkAnswer): void {
+    const { items } = batch.request;
     let number = 0;
-    for (const run of parcel.runs) {
+    for (const run of batch.runs) {
       const { record, count, line } = run;
       const from = number;
       number += count;
@@ -108,15 +110,15 @@ export class SecondLook {
     }
   }
 
-  /** What the other passed on unfinished, we have made whole, under another name. */
+  /** We have made a line whole; the other may have stored its beginnings and ends, under other names. */
   #keepUnfinished(ids: readonly string[], item: BulkItem | undefined, record: RecordInHand): void {
     if (!item || this.#begun.has(record.assignment)) return;
     const kept = this.#of(record.assignment);
     for (const id of ids) if (this.#mayAdd()) kept.addId(item.index, id, sinceMs(record));
   }
 
-  /** A request of ours brought no answer, and may still be done when others have written these, or we have: looked at later. */
-  async keepUnanswered({ request, runs }: Parcel): Promise<void> {
+  /** A request of ours brought no answer, and may still be done after these were written again: looks at them later. */
+  async keepUnanswered({ request, runs }: BulkBatch): Promise<void> {
     const { clock, timeoutMs, signal } = this.#options;
     const kept = new Kept();
     const records = new Set(runs.flatMap((run) => (run.parts ?? [run]).map(({ record }) => record)));
@@ -133,8 +135,8 @@ export class SecondLook {
   }
 
   /**
-   * Looks at all that was kept for the assignment. Called once, when what another had on its way is over, and what we had is answered.
-   * If the assignment is void, it is forgotten, for then all of it is read again.
+   * Looks at all that was kept for the assignment. Called once, when the requests of the other are over, and ours are
+   * answered. What was kept for a void assignment is forgotten, for all of it is read again.
    */
   async done(assignment: Assignment): Promise<void> {
     const kept = this.#kept.get(assignment);
@@ -173,7 +175,7 @@ export class SecondLook {
     this.#count -= kept.count;
   }
 
-  /** What is looked at is forgotten; a stream that cannot be looked at keeps no other from it. */
+  /** Forgets what was looked at. A stream that cannot be looked at delays no other. */
   async #lookOnce(kept: Kept): Promise<void> {
     const { lookBack, telemetry, signal } = this.#options;
     let failure: string | null = null;
@@ -193,7 +195,7 @@ export class SecondLook {
   }
 }
 
-/** What the other one knew may have been as old as a look. */
+/** What the other knew of the indices may have been as old as the interval of its looks. */
 function sinceMs({ fetched }: RecordInHand): number {
   return fetched.timestampMs - LOOK_INTERVAL_MS;
 }

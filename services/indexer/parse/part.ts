@@ -1,14 +1,19 @@
-// Docker cuts a line of more than 16 KiB into parts, each an event of its own, with these keys beside the usual ones, all strings:
+// Docker cuts a line of more than 16 KiB into parts, each an event of its own, with these keys beside the usual ones,
+// all strings:
 //
-//   partial_message "true"   partial_id 64 hex digits, the same for all   partial_ordinal "1", "2", …   partial_last "true" | "false"
+//   partial_message  "true"
+//   partial_id       64 hex digits, the same for all parts of the line
+//   partial_ordinal  "1", "2", …
+//   partial_last     "true" | "false"
 //
 // What a container leaves without a line break at its end is a part too, of which no other follows, though Docker says
 // partial_last "false" (seen with 20.10). It is told by its size: Docker cuts where 16 KiB are full, and nowhere else.
 //
-// Every entry is asked whether it is a part, so that the answer "no" must be cheap: one look at the keys, nothing allocated.
+// Hardly any entry is a part. `DocumentWriter.write` asks only where it found a key partial_message anyway, so that no
+// entry's keys are gone through for this question alone.
 
 import { FIXED_SIZE, containerChildren, containerHeaderSize, isMap, timeEnd } from '#shared/msgpack/extents.ts';
-import { FieldTable, KeyStack, isText, pastValue, textEnd, textStart } from './fields.ts';
+import { FieldTable, KeyStack, isText, textEnd, textStart } from './fields.ts';
 
 export interface Part {
   readonly id: string;
@@ -28,54 +33,13 @@ export const partNames = ['partial_message', 'partial_id', 'partial_ordinal', 'p
 const DOCKER_PART_BYTES = 16 * 1024;
 const DOCKER_ID = /^[0-9a-f]{64}$/;
 
-const MARK = Buffer.from('partial_message');
 const fields = new FieldTable([...partNames, 'log', 'container_id']);
 const others = new KeyStack();
 
-/** What the entry in bytes[start, end) says of itself as a part; null if it is none, or does not say enough to be joined. */
+/** The part that the entry in bytes[start, end) is; null if it is none, or does not tell enough to be joined. */
 export function partOf(bytes: Uint8Array, start: number, end: number): Part | null {
   const recordAt = recordStart(bytes, start, end);
-  if (recordAt < 0) return null;
-  const type = bytes[recordAt]!;
-  let at = recordAt + containerHeaderSize(type);
-  if (at > end) return null;
-  for (let pairs = containerChildren(bytes, recordAt, type) / 2; pairs > 0 && at < end; pairs -= 1) {
-    if (isMark(bytes, at, end)) return readPart(bytes, recordAt, end);
-    at = pastValue(bytes, at, end);
-    if (at < 0 || at >= end) return null;
-    at = pastValue(bytes, at, end);
-    if (at < 0) return null;
-  }
-  return null;
-}
-
-/** Where the record of an entry begins, or a negative number. */
-export function recordStart(bytes: Uint8Array, start: number, end: number): number {
-  if (start + 1 >= end) return -1;
-  const type = bytes[start]!;
-  const timeAt = type === 0x92 ? start + 1 : start + containerHeaderSize(type);
-  if (type !== 0x92 && (type < 0xdc || type > 0xdd || timeAt >= end || containerChildren(bytes, start, type) !== 2))
-    return -1;
-  const recordAt =
-    bytes[timeAt] === 0xd7 && bytes[timeAt + 1] === 0 ? timeAt + FIXED_SIZE[0xd7]! : timeEnd(bytes, timeAt, end);
-  return recordAt >= 0 && recordAt < end && isMap(bytes[recordAt]!) ? recordAt : -1;
-}
-
-/** Whether the key at `at` says partial_message: as fixstr, str 8 or bin 8. */
-function isMark(bytes: Uint8Array, at: number, end: number): boolean {
-  const type = bytes[at]!;
-  let textAt = at + 1;
-  if (type !== 0xa0 + MARK.length) {
-    if ((type !== 0xd9 && type !== 0xc4) || bytes[at + 1] !== MARK.length) return false;
-    textAt = at + 2;
-  }
-  if (textAt + MARK.length > end) return false;
-  for (let i = 0; i < MARK.length; i += 1) if (bytes[textAt + i] !== MARK[i]) return false;
-  return true;
-}
-
-function readPart(bytes: Uint8Array, recordAt: number, end: number): Part | null {
-  if (fields.index(bytes, recordAt, end, others) !== end) return null;
+  if (recordAt < 0 || fields.index(bytes, recordAt, end, others) !== end) return null;
   const [markAt = 0, idAt = 0, ordinalAt = 0, lastAt = 0, logAt = 0, containerAt = 0] = fields.values;
   const last = textAt(bytes, lastAt);
   const ordinal = textAt(bytes, ordinalAt);
@@ -101,4 +65,16 @@ function textAt(bytes: Uint8Array, at: number, lengthMax = 256): string | null {
   return Buffer.from(bytes.buffer, bytes.byteOffset + start, Math.min(lengthMax, textEnd(bytes, at) - start)).toString(
     'latin1',
   );
+}
+
+/** Where the record of an entry begins, or a negative number. */
+export function recordStart(bytes: Uint8Array, start: number, end: number): number {
+  if (start + 1 >= end) return -1;
+  const type = bytes[start]!;
+  const timeAt = type === 0x92 ? start + 1 : start + containerHeaderSize(type);
+  if (type !== 0x92 && (type < 0xdc || type > 0xdd || timeAt >= end || containerChildren(bytes, start, type) !== 2))
+    return -1;
+  const recordAt =
+    bytes[timeAt] === 0xd7 && bytes[timeAt + 1] === 0 ? timeAt + FIXED_SIZE[0xd7]! : timeEnd(bytes, timeAt, end);
+  return recordAt >= 0 && recordAt < end && isMap(bytes[recordAt]!) ? recordAt : -1;
 }

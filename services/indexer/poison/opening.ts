@@ -10,7 +10,6 @@ import { decodeBatches } from '#shared/record/record.ts';
 import { BulkBody } from '../bulk/body.ts';
 import { DocumentWriter } from '../parse/document.ts';
 import { type JoinedLine, type JoinerLimits, LineJoiner } from '../parse/joiner.ts';
-import { partOf } from '../parse/part.ts';
 import { type Decompress, unpack } from '../unpack.ts';
 
 /** What of the configuration has a say in it; plain, for it goes to another process. */
@@ -116,13 +115,12 @@ class Scratch {
   write(bytes: Uint8Array, start: number, end: number, index: number): void {
     const batch = this.#batch;
     if (batch === null) return;
-    const isPart = end - start <= this.#options.documentBytesMax && partOf(bytes, start, end) !== null;
-    if (isPart) {
+    if (this.#documents.write(bytes, start, end, index) === 'part') {
       const origin = { partition: 0, assignment: 1, batch, index, hold: null };
       const entry = new Uint8Array(bytes.subarray(start, end));
       for (const line of this.#lines.add(origin, entry, 0) ?? []) this.#writeLine(line);
       this.#documents.beginBatch(batch, 0);
-    } else this.#documents.write(bytes, start, end, index);
+    }
     // What the store refuses is written once more so.
     this.#documents.writeAsText(bytes, start, end, index);
     this.#restart();

@@ -10,7 +10,10 @@ import { seeded } from '../world.ts';
 /** How long a request takes when `inFlight` are at the store, and whether it is refused. */
 type Behaviour = (inFlight: number) => { readonly ms: number; readonly refused?: boolean };
 
-/** Requests without end, as many as the limit allows at each moment, from `fromMs` on; the limits seen, and how many were answered. */
+/**
+ * Requests without end, as many as the limit allows at each moment, from `fromMs` on; the limits seen, and how many
+ * were answered.
+ */
 function drive(limit: AdaptiveLimit, store: Behaviour, { fromMs = 0, forMs }: { fromMs?: number; forMs: number }) {
   const inFlight: { startMs: number; endMs: number; refused: boolean }[] = [];
   const limits: number[] = [];

@@ -1,10 +1,10 @@
-// A bulk writer over a store in memory, for its tests: parcels of numbered documents in, outcomes in a ledger out, under a clock of the
-// test's own.
+// A bulk writer over a store in memory, for its tests: batches of numbered documents in, outcomes in a ledger out,
+// under a clock of the test's own.
 
 import assert from 'node:assert/strict';
 import { BulkBody } from '#indexer/bulk/body.ts';
 import { ConcurrencyLimit } from '#indexer/bulk/concurrency.ts';
-import type { Parcel, Run } from '#indexer/bulk/parcel.ts';
+import type { BulkBatch, Run } from '#indexer/bulk/bulk-batch.ts';
 import type { RefusedItem } from '#indexer/bulk/outcomes.ts';
 import { BulkWriter } from '#indexer/bulk/writer.ts';
 import { Assignment, RecordInHand } from '#indexer/in-hand.ts';
@@ -25,7 +25,7 @@ export class Bench {
   readonly logged: string[] = [];
   readonly ledger = new Ledger({ consumed: () => undefined, ended: () => undefined });
   readonly limit: ConcurrencyLimit;
-  readonly buried: RefusedItem[] = [];
+  readonly deadLettered: RefusedItem[] = [];
   readonly writer: BulkWriter;
   assignment = new Assignment(1, [{ partition: 0, next: 0 }]);
   deadLettersWork = Promise.resolve();
@@ -50,15 +50,15 @@ export class Bench {
       telemetry: new IndexerTelemetry(new Metrics({ version: 'test', command: 'test' }), log, clock),
       refusals: {
         // As text each document has another content.
-        asText: async (parcel) =>
-          this.parcelOf(
-            parcel.runs,
-            parcel.request.items.map((item) => item.index),
+        asText: async (batch) =>
+          this.batchOf(
+            batch.runs,
+            batch.request.items.map((item) => item.index),
             true,
           ),
         bury: async (_, items) => {
           await this.deadLettersWork;
-          this.buried.push(...items);
+          this.deadLettered.push(...items);
         },
       },
       timeoutMs: 10_000,
@@ -69,7 +69,7 @@ export class Bench {
     });
   }
 
-  parcelOf(runs: readonly Run[], indices: readonly string[], asText = false): Parcel {
+  batchOf(runs: readonly Run[], indices: readonly string[], asText = false): BulkBatch {
     const body = new BulkBody();
     let item = 0;
     for (const { batch, index, count } of runs) {
@@ -83,12 +83,12 @@ export class Bench {
   }
 
   /** One record of `count` events, which go to the indices in turn. A name of bytes is of version 2. */
-  parcel(
+  batch(
     count: number,
     indices: readonly string[],
     receivedMs = this.clock.epochMs(),
     id: number | Uint8Array = this.#offset,
-  ): Parcel {
+  ): BulkBatch {
     const offset = this.#offset++;
     const fetched = { partition: 0, offset, timestampMs: 0, headers: {}, value: new Uint8Array() };
     const record = new RecordInHand(this.assignment, fetched, this.#budget.take(0));
@@ -106,7 +106,7 @@ export class Bench {
       seq: 0,
       sender: 's',
     };
-    return this.parcelOf([{ record, batch, entry: 0, index: 0, count, parts: null, line: null }], indices);
+    return this.batchOf([{ record, batch, entry: 0, index: 0, count, parts: null, line: null }], indices);
   }
 
   get next(): number {

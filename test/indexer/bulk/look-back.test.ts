@@ -1,11 +1,11 @@
-// After a rollover nothing is written twice: what is older than the index that is written to is looked for in the older ones, before and,
-// where a look was out of date, after the write.
+// After a rollover nothing is written twice: what is older than the index that is written to is looked for in the older
+// ones, before and, where a look was out of date, after the write.
 
 import assert from 'node:assert/strict';
 import type { NamedBatch } from '#shared/record/identity.ts';
 import { test } from 'node:test';
 import { bornMs } from '#indexer/bulk/born.ts';
-import { type Parcel, mergedWithin } from '#indexer/bulk/parcel.ts';
+import { type BulkBatch, mergedWithin } from '#indexer/bulk/bulk-batch.ts';
 import { Assignment } from '#indexer/in-hand.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { Bench, SKEW_MS } from './bench.ts';
@@ -14,21 +14,21 @@ test('after a rollover a repeat is not written again; what is new is', async () 
   const bench = new Bench();
   const { clock, store, writer, ledger } = bench;
   const receivedMs = clock.epochMs();
-  const submit = (parcel: Parcel): Promise<void> => clock.until(writer.submit(parcel));
-  await submit(bench.parcel(10, ['a'], receivedMs, 7));
+  const submit = (batch: BulkBatch): Promise<void> => clock.until(writer.submit(batch));
+  await submit(bench.batch(10, ['a'], receivedMs, 7));
   await clock.advance(40_000);
   assert.equal(store.questions, 0);
   store.rollOver();
   await clock.advance(40_000);
-  await submit(bench.parcel(14, ['a'], receivedMs, 7));
+  await submit(bench.batch(14, ['a'], receivedMs, 7));
   await clock.until(writer.idle());
   assert.deepEqual([ledger.counts.indexed, ledger.counts.deduplicated, store.doubled], [14, 10, 0]);
   // The second one is for copies of those that were found.
   assert.deepEqual([store.questions, store.removed], [2, 0]);
-  await submit(bench.parcel(10, ['a'], clock.epochMs(), 8));
+  await submit(bench.batch(10, ['a'], clock.epochMs(), 8));
   assert.equal(store.questions, 3, 'the clock of the edge may be slow');
   await clock.advance(SKEW_MS);
-  await submit(bench.parcel(10, ['a'], clock.epochMs(), 9));
+  await submit(bench.batch(10, ['a'], clock.epochMs(), 9));
   await clock.until(writer.idle());
   assert.equal(store.questions, 3, 'what came after the rollover is not asked for');
   assert.equal(store.doubled, 0);
@@ -39,10 +39,10 @@ test('a rollover between a write whose answer was lost and its repeat', async ()
   const lost = new SluiceError('store_timeout', 'Cannot write: no answer');
   const bench = new Bench({ request: (_, number) => (number === 1 ? { failAfter: lost } : null) });
   const { clock, store, writer, ledger } = bench;
-  await clock.until(writer.submit(bench.parcel(1, ['a'])));
+  await clock.until(writer.submit(bench.batch(1, ['a'])));
   await clock.advance(100);
   // Looked at a moment ago: the index is not asked about again for half a minute, unless something makes us doubt.
-  void writer.submit(bench.parcel(10, ['a']));
+  void writer.submit(bench.batch(10, ['a']));
   await clock.when(() => store.requests === 2 && store.inFlight === 0);
   store.rollOver();
   await clock.until(writer.idle());
@@ -53,10 +53,10 @@ test('a rollover between a write whose answer was lost and its repeat, with a lo
   const lost = new SluiceError('store_timeout', 'Cannot write: no answer');
   const bench = new Bench({ request: (_, number) => (number === 0 ? { failAfter: lost } : null) });
   const { clock, store, writer, ledger } = bench;
-  void writer.submit(bench.parcel(10, ['a']));
+  void writer.submit(bench.batch(10, ['a']));
   await clock.when(() => store.requests === 1 && store.inFlight === 0);
-  // The first parcel waits for its repeat; this one looks, and finds that nothing has rolled over.
-  void writer.submit(bench.parcel(1, ['a']));
+  // The first batch waits for its repeat; this one looks, and finds that nothing has rolled over.
+  void writer.submit(bench.batch(1, ['a']));
   await clock.when(() => ledger.counts.indexed === 1);
   assert.equal(store.requests, 2);
   store.rollOver();
@@ -68,11 +68,11 @@ test('a rollover between a write and its repeat by the next owner of the partiti
   const bench = new Bench();
   const { clock, store, writer, ledger } = bench;
   const receivedMs = clock.epochMs();
-  await clock.until(writer.submit(bench.parcel(10, ['a'], receivedMs, 3)));
+  await clock.until(writer.submit(bench.batch(10, ['a'], receivedMs, 3)));
   await clock.advance(100);
   store.rollOver();
   bench.assignment = new Assignment(2, [{ partition: 0, next: 0 }]);
-  await clock.until(writer.submit(bench.parcel(10, ['a'], receivedMs, 3)));
+  await clock.until(writer.submit(bench.batch(10, ['a'], receivedMs, 3)));
   await clock.until(writer.idle());
   assert.deepEqual([ledger.counts.indexed, ledger.counts.deduplicated, store.doubled], [10, 10, 0]);
 });
@@ -80,10 +80,10 @@ test('a rollover between a write and its repeat by the next owner of the partiti
 test('a replay asks for all, however late they were received', async () => {
   const bench = new Bench({}, { askForAll: true });
   const { clock, store, writer, ledger } = bench;
-  await clock.until(writer.submit(bench.parcel(10, ['a'], clock.epochMs() + 1e9, 3)));
+  await clock.until(writer.submit(bench.batch(10, ['a'], clock.epochMs() + 1e9, 3)));
   store.rollOver();
   await clock.advance(31_000);
-  await clock.until(writer.submit(bench.parcel(10, ['a'], clock.epochMs() + 1e9, 3)));
+  await clock.until(writer.submit(bench.batch(10, ['a'], clock.epochMs() + 1e9, 3)));
   await clock.until(writer.idle());
   assert.deepEqual([ledger.counts.indexed, ledger.counts.deduplicated, store.doubled], [10, 10, 0]);
 });
@@ -121,11 +121,11 @@ for (const [what, timeOf] of [
     const bench = new Bench();
     const { clock, store, writer, ledger } = bench;
     const name = nameOf(timeOf(clock.epochMs()));
-    await clock.until(writer.submit(bench.parcel(10, ['a'], clock.epochMs(), name)));
+    await clock.until(writer.submit(bench.batch(10, ['a'], clock.epochMs(), name)));
     await clock.advance(60_000);
     store.rollOver();
     await clock.advance(SKEW_MS * 6);
-    await clock.until(writer.submit(bench.parcel(10, ['a'], clock.epochMs(), name)));
+    await clock.until(writer.submit(bench.batch(10, ['a'], clock.epochMs(), name)));
     await clock.until(writer.idle());
     assert.deepEqual([ledger.counts.indexed, ledger.counts.deduplicated, store.doubled], [10, 10, 0]);
     bench.check();
@@ -137,7 +137,7 @@ async function arrangeRollover() {
   let rolls = false;
   const bench: Bench = new Bench({ request: () => void (rolls && (bench.store.rollOver(), (rolls = false))) });
   const receivedMs = bench.clock.epochMs();
-  const submit = (): Promise<void> => bench.clock.until(bench.writer.submit(bench.parcel(10, ['a'], receivedMs, 3)));
+  const submit = (): Promise<void> => bench.clock.until(bench.writer.submit(bench.batch(10, ['a'], receivedMs, 3)));
   await submit();
   await bench.clock.until(bench.writer.idle());
   await bench.clock.advance(100);
@@ -166,7 +166,7 @@ test('killed between the write and the deletion: whoever reads it again deletes 
   writer.stop();
   await clock.until(writer.idle());
   const next = new Bench({}, { store });
-  await next.clock.until(next.writer.submit(next.parcel(10, ['a'], 0, 3)));
+  await next.clock.until(next.writer.submit(next.batch(10, ['a'], 0, 3)));
   store.removalFails = null;
   await next.clock.until(next.writer.idle());
   assert.deepEqual([next.ledger.counts.deduplicated, store.doubled, store.removed], [10, 0, 10]);
@@ -190,7 +190,7 @@ test('an older index that cannot be read delays only what may lie in it', async 
   const bench = new Bench();
   const { clock, store, writer, ledger, limit } = bench;
   const bornMs = clock.epochMs();
-  await clock.until(writer.submit(bench.parcel(10, ['a'], bornMs, 99)));
+  await clock.until(writer.submit(bench.batch(10, ['a'], bornMs, 99)));
   await clock.until(writer.idle());
   await clock.advance(2 * SKEW_MS);
   store.rollOver();
@@ -198,11 +198,11 @@ test('an older index that cannot be read delays only what may lie in it', async 
   const older = store.backing('.ds-logs-a-000001');
   assert(older);
   older.isUnreadable = true;
-  const late = bench.parcel(12, ['a'], bornMs, 99);
+  const late = bench.batch(12, ['a'], bornMs, 99);
   for (let i = 0; i < 20; i++) {
-    const [parcel] = mergedWithin([bench.parcel(50, ['a']), ...(i === 3 ? [late] : [])], 65_536);
-    assert(parcel);
-    await clock.until(writer.submit(parcel.parcel));
+    const [batch] = mergedWithin([bench.batch(50, ['a']), ...(i === 3 ? [late] : [])], 65_536);
+    assert(batch);
+    await clock.until(writer.submit(batch.batch));
   }
   await clock.advance(60_000);
   assert.deepEqual([ledger.counts.indexed, ledger.inFlight], [10 + 20 * 50, 12]);
@@ -241,10 +241,10 @@ test('what another had on its way when its assignment was lost: a second look fi
   const bench = new Bench();
   const { clock, store, writer } = bench;
   bench.assignment.inherit(0, 1);
-  const parcel = bench.parcel(10, ['a'], clock.epochMs(), 3);
-  const theirs = { body: parcel.request.body.slice(), items: parcel.request.items };
-  await clock.until(writer.submit(parcel));
-  await clock.until(writer.submit(bench.parcel(10, ['a'])));
+  const batch = bench.batch(10, ['a'], clock.epochMs(), 3);
+  const theirs = { body: batch.request.body.slice(), items: batch.request.items };
+  await clock.until(writer.submit(batch));
+  await clock.until(writer.submit(bench.batch(10, ['a'])));
   await clock.until(writer.idle());
   assert.deepEqual(bench.assignment.moved(), new Map(), 'nothing is committed before it');
   store.rollOver();
@@ -260,9 +260,9 @@ test('a second look waits for a store that is away', async () => {
   const bench = new Bench();
   const { clock, store, writer } = bench;
   bench.assignment.inherit(0, 1);
-  const parcel = bench.parcel(10, ['a'], clock.epochMs(), 3);
-  const theirs = { body: parcel.request.body.slice(), items: parcel.request.items };
-  await clock.until(writer.submit(parcel));
+  const batch = bench.batch(10, ['a'], clock.epochMs(), 3);
+  const theirs = { body: batch.request.body.slice(), items: batch.request.items };
+  await clock.until(writer.submit(batch));
   await clock.until(writer.idle());
   store.rollOver();
   await clock.until(store.bulk(theirs));
@@ -279,9 +279,9 @@ test('a second look that is refused is told, until it is done; another stream is
   const bench = new Bench();
   const { clock, store, writer } = bench;
   bench.assignment.inherit(0, 1);
-  const parcel = bench.parcel(10, ['a', 'b'], clock.epochMs(), 3);
-  const theirs = { body: parcel.request.body.slice(), items: parcel.request.items };
-  await clock.until(writer.submit(parcel));
+  const batch = bench.batch(10, ['a', 'b'], clock.epochMs(), 3);
+  const theirs = { body: batch.request.body.slice(), items: batch.request.items };
+  await clock.until(writer.submit(batch));
   await clock.until(writer.idle());
   store.rollOver();
   await clock.until(store.bulk(theirs));
@@ -301,7 +301,7 @@ test('a second look that is refused is told, until it is done; another stream is
 test('a request that brought no answer is done after its repeat, and after a rollover', async () => {
   const bench = new Bench({ request: (_, number) => (number === 0 ? { hang: 'late' } : null) });
   const { clock, store, writer, ledger } = bench;
-  await clock.until(writer.submit(bench.parcel(10, ['a'])));
+  await clock.until(writer.submit(bench.batch(10, ['a'])));
   await clock.when(() => ledger.counts.indexed === 10);
   store.rollOver();
   await clock.when(() => store.doubled === 10);

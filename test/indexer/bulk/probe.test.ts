@@ -1,5 +1,5 @@
-// A 400 that no document is to blame for: a probe is refused too, so that everything waits and nothing goes to the dead letters. What only
-// some documents are refused for goes its way, with a probe or two at most.
+// A 400 that no document is to blame for: a probe is refused too, so that everything waits and nothing goes to the dead
+// letters. What only some documents are refused for goes its way, with a probe or two at most.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -22,12 +22,12 @@ const FULL: BulkOutcome = {
   errorReason: "Number of documents in the index can't exceed [2147483519]",
 };
 
-test('a missing pipeline: all of its index waits, nothing is dead-lettered, others go on, and it ends by itself', async () => {
+test('a missing pipeline: its index waits, nothing is dead-lettered, others go on, and it ends by itself', async () => {
   let isMissing = true;
-  const says = (index: string): BulkOutcome | null => (index === 'logs-a' && isMissing ? NO_PIPELINE : null);
-  const bench = new Bench({ item: (_id, _document, index) => says(index), probe: says });
-  const { clock, writer, store, ledger, buried } = bench;
-  for (let i = 0; i < 20; i++) await clock.until(writer.submit(bench.parcel(10, ['a', 'b'])));
+  const answer = (index: string): BulkOutcome | null => (index === 'logs-a' && isMissing ? NO_PIPELINE : null);
+  const bench = new Bench({ item: (_id, _document, index) => answer(index), probe: answer });
+  const { clock, writer, store, ledger, deadLettered } = bench;
+  for (let i = 0; i < 20; i++) await clock.until(writer.submit(bench.batch(10, ['a', 'b'])));
   await clock.advance(5000);
   assert.deepEqual([ledger.counts.indexed, ledger.counts.dead_lettered, ledger.inFlight], [100, 0, 100]);
   assert.match(writer.trouble ?? '', /pipeline with id \[not-there\] does not exist/);
@@ -40,12 +40,12 @@ test('a missing pipeline: all of its index waits, nothing is dead-lettered, othe
 
   isMissing = false;
   await clock.until(writer.idle());
-  assert.deepEqual([ledger.counts.indexed, buried.length, writer.trouble], [200, 0, null]);
+  assert.deepEqual([ledger.counts.indexed, deadLettered.length, writer.trouble], [200, 0, null]);
   assert(![...store.documents.values()].some((document) => document['as_text']), 'none is kept as text for it');
   bench.check();
 });
 
-test('a pipeline that is there again when the probe comes: its documents are not to blame, and are indexed as they are', async () => {
+test('a pipeline that is there again when the probe comes: its documents are indexed as they are', async () => {
   let isMissing = true;
   const probe = (): null => {
     isMissing = false;
@@ -53,27 +53,27 @@ test('a pipeline that is there again when the probe comes: its documents are not
   };
   const bench = new Bench({ item: () => (isMissing ? NO_PIPELINE : null), probe });
   const { clock, writer, store, ledger } = bench;
-  await clock.until(writer.submit(bench.parcel(10, ['a'])));
+  await clock.until(writer.submit(bench.batch(10, ['a'])));
   await clock.until(writer.idle());
   assert.deepEqual([ledger.counts.indexed, ledger.counts.dead_lettered, store.probes], [10, 0, 1]);
   assert(![...store.documents.values()].some((document) => document['as_text']), 'none is kept as text for it');
   bench.check();
 });
 
-test('a fault that comes and goes: a document is blamed by two refusals in a row only, each before a probe that is taken', async () => {
-  // refused, probe taken, its index refuses for a while, refused as that ends, probe taken, taken
+test('a fault that comes and goes: two refusals in a row, each before an accepted probe, are proof', async () => {
+  // refused, probe accepted, its index refuses for a while, refused as that ends, probe accepted, accepted
   const items = [NO_PIPELINE, NO_PIPELINE, NO_PIPELINE, null];
   const probes = [null, NO_PIPELINE, null, null];
   const bench = new Bench({ item: () => items.shift() ?? null, probe: () => probes.shift() ?? null });
   const { clock, writer, store, ledger } = bench;
-  await clock.until(writer.submit(bench.parcel(1, ['a'])));
+  await clock.until(writer.submit(bench.batch(1, ['a'])));
   await clock.until(writer.idle());
   assert.deepEqual([ledger.counts.indexed, ledger.counts.dead_lettered, items.length], [1, 0, 0]);
   assert(![...store.documents.values()].some((document) => document['as_text']), 'it is not kept as text for it');
   bench.check();
 });
 
-test('a request of one document is refused whole, and taken after the probe: the document is not to blame', async () => {
+test('a request of one document is refused whole, and accepted after the probe: it is not to blame', async () => {
   let isRefused = true;
   const probe = (): null => {
     isRefused = false;
@@ -81,7 +81,7 @@ test('a request of one document is refused whole, and taken after the probe: the
   };
   const bench = new Bench({ request: () => (isRefused ? { fail: REFUSED } : null), probe });
   const { clock, writer, store, ledger } = bench;
-  await clock.until(writer.submit(bench.parcel(1, ['a'])));
+  await clock.until(writer.submit(bench.batch(1, ['a'])));
   await clock.until(writer.idle());
   assert.deepEqual([ledger.counts.indexed, ledger.counts.dead_lettered], [1, 0]);
   assert(![...store.documents.values()].some((document) => document['as_text']), 'it is not kept as text for it');
@@ -95,7 +95,7 @@ test('every request is refused whole: nothing is bisected, all waits, and it end
     probe: () => (isRefused ? REFUSED : null),
   });
   const { clock, writer, store, ledger } = bench;
-  for (let i = 0; i < 3; i++) void writer.submit(bench.parcel(10, ['a', 'b']));
+  for (let i = 0; i < 3; i++) void writer.submit(bench.batch(10, ['a', 'b']));
   await clock.advance(120_000);
   assert.deepEqual([ledger.counts.dead_lettered, ledger.inFlight], [0, 30]);
   assert.match(writer.trouble ?? '', /unrecognized parameter/);
@@ -115,11 +115,11 @@ test('a request is refused whole for one index of it: that index waits alone, an
     probe: (index) => (isRefused && index === 'logs-a' ? NO_PIPELINE : null),
   });
   const { clock, writer, store, ledger } = bench;
-  for (let i = 0; i < 3; i++) void writer.submit(bench.parcel(10, ['a', 'b']));
+  for (let i = 0; i < 3; i++) void writer.submit(bench.batch(10, ['a', 'b']));
   await clock.advance(120_000);
   assert.deepEqual([ledger.counts.indexed, ledger.counts.dead_lettered, ledger.inFlight], [15, 0, 15]);
   assert.deepEqual(writer.waiting, { retry: 0, index: 15, store: 0 });
-  await clock.until(writer.submit(bench.parcel(10, ['b'])));
+  await clock.until(writer.submit(bench.batch(10, ['b'])));
   await clock.advance(100);
   assert.equal(ledger.counts.indexed, 25, 'the other index goes on at once');
   assert(store.requests < 12, `${store.requests} requests in two minutes`);
@@ -134,15 +134,15 @@ test('a request is refused whole for one document of it: that one alone goes to 
   const hasPoison = (body: Uint8Array): boolean => Buffer.from(body).includes('"n":7,');
   const bench = new Bench({ request: ({ body }) => (hasPoison(body) ? { fail: REFUSED } : null) });
   const { clock, writer, ledger } = bench;
-  await clock.until(writer.submit(bench.parcel(16, ['a'])));
+  await clock.until(writer.submit(bench.batch(16, ['a'])));
   await clock.until(writer.idle());
   assert.deepEqual([ledger.counts.indexed, ledger.counts.dead_lettered], [15, 1]);
 });
 
-test('a document that is refused among others that are taken needs no probe for its first try', async () => {
+test('a document that is refused among others that are accepted needs no probe for its first try', async () => {
   const bench = new Bench({ item: (_id, { n }) => (n === 3 ? POISON : null) });
   const { clock, writer, store, ledger } = bench;
-  await clock.until(writer.submit(bench.parcel(10, ['a'])));
+  await clock.until(writer.submit(bench.batch(10, ['a'])));
   await clock.when(() => ledger.counts.indexed === 9);
   await clock.until(writer.idle());
   // As text it is alone: two refusals, a probe after each.
@@ -153,7 +153,7 @@ test('steady refusals by the fault of documents cost a probe now and then', asyn
   const bench = new Bench({ item: () => POISON });
   const { clock, writer, store, ledger } = bench;
   const sinceMs = clock.monotonicMs();
-  for (let i = 0; i < 200; i++) await clock.until(writer.submit(bench.parcel(10, ['a'])));
+  for (let i = 0; i < 200; i++) await clock.until(writer.submit(bench.batch(10, ['a'])));
   await clock.until(writer.idle());
   const seconds = (clock.monotonicMs() - sinceMs) / 1000;
   assert.equal(ledger.counts.dead_lettered, 2000);
@@ -165,7 +165,7 @@ test('a probe without a clear answer blames nobody', async () => {
   const away = new SluiceError('store_unavailable', 'Cannot write: ECONNREFUSED');
   const bench = new Bench({ item: () => POISON, probe: () => (isAway ? away : null) });
   const { clock, writer, ledger } = bench;
-  await clock.until(writer.submit(bench.parcel(1, ['a'])));
+  await clock.until(writer.submit(bench.batch(1, ['a'])));
   await clock.advance(60_000);
   assert.deepEqual([ledger.counts.dead_lettered, ledger.inFlight], [0, 1]);
   isAway = false;
@@ -176,7 +176,7 @@ test('a probe without a clear answer blames nobody', async () => {
 test('a shard that is full is nothing that a probe would see: it waits by its own words', async () => {
   const bench = new Bench({ item: () => FULL });
   const { clock, writer, store, ledger } = bench;
-  await clock.until(writer.submit(bench.parcel(5, ['a'])));
+  await clock.until(writer.submit(bench.batch(5, ['a'])));
   await clock.advance(60_000);
   assert.deepEqual([ledger.counts.dead_lettered, ledger.inFlight, store.probes], [0, 5, 0]);
   assert.match(writer.trouble ?? '', /can't exceed/);
@@ -187,7 +187,7 @@ test('a shard that is full is nothing that a probe would see: it waits by its ow
 test('a stop while a probe is under way abandons what waits for it', async () => {
   const bench = new Bench({ item: () => NO_PIPELINE, probe: () => NO_PIPELINE });
   const { clock, writer, ledger } = bench;
-  await clock.until(writer.submit(bench.parcel(5, ['a'])));
+  await clock.until(writer.submit(bench.batch(5, ['a'])));
   await clock.when(() => bench.store.probes === 1);
   await clock.advance(500);
   writer.stop();

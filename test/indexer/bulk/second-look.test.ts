@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BulkAnswer } from '#indexer/bulk/answer.ts';
 import type { LookBack } from '#indexer/bulk/look-back.ts';
-import type { Parcel } from '#indexer/bulk/parcel.ts';
+import type { BulkBatch } from '#indexer/bulk/bulk-batch.ts';
 import { SecondLook } from '#indexer/bulk/second-look.ts';
 import { Assignment } from '#indexer/in-hand.ts';
 import { Bench } from './bench.ts';
@@ -26,15 +26,15 @@ test('what is settled while a look is under way takes nothing from the next assi
     telemetry: { secondLookFailed: () => undefined },
     signal: new AbortController().signal,
   });
-  const keep = (parcel: Parcel, times = 1): void => {
-    const answer = new BulkAnswer(parcel.request.items.map(() => ({ status: 201 })));
-    for (let i = 0; i < times; i++) look.keep(parcel, answer);
+  const keep = (batch: BulkBatch, times = 1): void => {
+    const answer = new BulkAnswer(batch.request.items.map(() => ({ status: 201 })));
+    for (let i = 0; i < times; i++) look.keep(batch, answer);
   };
   bench.assignment.inherit(0, 1000);
-  keep(bench.parcel(10, ['a']));
+  keep(bench.batch(10, ['a']));
   const done = look.done(bench.assignment);
   // More than can be kept, of what the look has no need to see: it was sent after all that another wrote.
-  keep(bench.parcel(1000, ['a']), 301);
+  keep(bench.batch(1000, ['a']), 301);
   gate.resolve();
   await done;
   bench.assignment.release();
@@ -42,7 +42,7 @@ test('what is settled while a look is under way takes nothing from the next assi
 
   bench.assignment = new Assignment(2, [{ partition: 0, next: 0 }]);
   bench.assignment.inherit(0, 1000);
-  keep(bench.parcel(100, ['a']));
+  keep(bench.batch(100, ['a']));
   await look.done(bench.assignment);
   assert.equal(looked, 110);
 });
@@ -59,11 +59,11 @@ test('a line that was made whole: what another may have passed on of it unfinish
     signal: new AbortController().signal,
   });
   bench.assignment.inherit(0, 1000);
-  const { request, runs, asText } = bench.parcel(2, ['a']);
+  const { request, runs, asText } = bench.batch(2, ['a']);
   const [run] = runs;
   assert(run);
   const line = { bytes: new Uint8Array(), partial: false, unfinishedIds: ['beginning', 'end'] };
-  const parcel = {
+  const batch = {
     request,
     asText,
     runs: [
@@ -72,8 +72,8 @@ test('a line that was made whole: what another may have passed on of it unfinish
     ],
   };
   // The line is not settled yet: what is not there has no second copy to be told from.
-  look.keep(parcel, new BulkAnswer([{ status: 201 }, { status: 429 }]));
-  look.keep(parcel, new BulkAnswer([{ status: 409 }, { status: 201 }]));
+  look.keep(batch, new BulkAnswer([{ status: 201 }, { status: 429 }]));
+  look.keep(batch, new BulkAnswer([{ status: 409 }, { status: 201 }]));
   await look.done(bench.assignment);
   const [first, second] = request.items.map(({ id }) => id);
   assert.deepEqual(looked, [first, first, 'beginning', 'end', second]);

@@ -1,5 +1,5 @@
-// The bulk writer over several indices: one that is blocked, refused or closed waits alone; what the store as a whole refuses stops all
-// but one try.
+// The bulk writer over several indices: one that is blocked, refused or closed waits alone; what the store as a whole
+// refuses stops all but one try.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -18,11 +18,11 @@ for (const [what, outcome] of [
   ['blocked', BLOCKED],
   ['forbidden', FORBIDDEN],
 ] as const) {
-  test(`an index that is ${what} waits alone: the others go on at full speed, and it costs a try now and then`, async () => {
+  test(`an index that is ${what} waits alone: the others go on, and it costs a try now and then`, async () => {
     let isClosed = true;
     const bench = new Bench({ item: (_id, _document, index) => (index === 'logs-a' && isClosed ? outcome : null) });
     for (let i = 0; i < 40; i++)
-      await bench.clock.until(bench.writer.submit(bench.parcel(10, ['a', 'b', 'b', 'b', 'b'])));
+      await bench.clock.until(bench.writer.submit(bench.batch(10, ['a', 'b', 'b', 'b', 'b'])));
     await bench.clock.advance(100);
     bench.check();
     assert.equal(bench.ledger.counts.indexed, 320);
@@ -54,7 +54,7 @@ for (const [what, outcome] of [
 test('two indices that are closed wait each for itself', async () => {
   const closed = new Set(['logs-a', 'logs-b']);
   const bench = new Bench({ item: (_id, _document, index) => (closed.has(index) ? BLOCKED : null) });
-  await bench.clock.until(bench.writer.submit(bench.parcel(9, ['a', 'b', 'c'])));
+  await bench.clock.until(bench.writer.submit(bench.batch(9, ['a', 'b', 'c'])));
   await bench.clock.advance(60_000);
   assert.equal(bench.ledger.counts.indexed, 3);
   closed.delete('logs-b');
@@ -69,24 +69,24 @@ test('two indices that are closed wait each for itself', async () => {
 
 test('one document that its index always refuses to take holds up no other of that index', async () => {
   const bench = new Bench({ item: (_id, { n }) => (n === 3 ? FORBIDDEN : null) });
-  for (let i = 0; i < 5; i++) await bench.clock.until(bench.writer.submit(bench.parcel(10, ['a'])));
+  for (let i = 0; i < 5; i++) await bench.clock.until(bench.writer.submit(bench.batch(10, ['a'])));
   await bench.clock.advance(120_000);
   assert.equal(bench.ledger.counts.indexed, 45);
-  for (let i = 0; i < 5; i++) await bench.clock.until(bench.writer.submit(bench.parcel(3, ['a'])));
+  for (let i = 0; i < 5; i++) await bench.clock.until(bench.writer.submit(bench.batch(3, ['a'])));
   await bench.clock.advance(100);
   assert.equal(bench.ledger.counts.indexed, 60);
   bench.check();
 });
 
-test('what waits is bounded: then nothing more is taken, until the index is open again', async () => {
+test('what waits is bounded: then nothing more is accepted, until the index is open again', async () => {
   let isClosed = true;
   const bench = new Bench({ item: (_id, _document, index) => (index === 'logs-a' && isClosed ? BLOCKED : null) });
-  let taken = 0;
+  let accepted = 0;
   const feed = (async () => {
-    for (; taken < 100; taken++) await bench.writer.submit(bench.parcel(20, ['a', 'b']));
+    for (; accepted < 100; accepted++) await bench.writer.submit(bench.batch(20, ['a', 'b']));
   })();
   await bench.clock.advance(60_000);
-  assert(taken > 10 && taken < 50, `${taken} parcels were taken`);
+  assert(accepted > 10 && accepted < 50, `${accepted} batches were accepted`);
   bench.check();
   isClosed = false;
   await bench.clock.until(feed);
@@ -99,7 +99,7 @@ test('401: one try at a time, slowly; nothing else is sent; all goes on by itsel
   let isRefused = true;
   const refusal = new SluiceError('store_unauthorized', 'Cannot write: 401');
   const bench = new Bench({ request: () => (isRefused ? { fail: refusal } : null) });
-  for (let i = 0; i < 8; i++) void bench.writer.submit(bench.parcel(10, ['a']));
+  for (let i = 0; i < 8; i++) void bench.writer.submit(bench.batch(10, ['a']));
   await bench.clock.advance(2000);
   const before = bench.store.requests;
   await bench.clock.advance(600_000);
@@ -117,13 +117,13 @@ test('401: one try at a time, slowly; nothing else is sent; all goes on by itsel
 
 test('what is for a lost assignment waits no longer; what was stopped is abandoned', async () => {
   const bench = new Bench({ item: () => BLOCKED });
-  void bench.writer.submit(bench.parcel(10, ['a']));
+  void bench.writer.submit(bench.batch(10, ['a']));
   await bench.clock.advance(10);
   bench.assignment.void = true;
   bench.writer.lost();
   assert.equal(bench.ledger.counts.abandoned, 10);
   bench.assignment = new Assignment(2, [{ partition: 0, next: 0 }]);
-  void bench.writer.submit(bench.parcel(5, ['a', 'b']));
+  void bench.writer.submit(bench.batch(5, ['a', 'b']));
   await bench.clock.advance(40_000);
   assert.deepEqual(bench.writer.waiting, { retry: 0, index: 5, store: 0 });
   bench.writer.stop();
@@ -137,7 +137,7 @@ test('what waits for its turn when its assignment is lost is not sent', async ()
   const bench = new Bench({ latencyMs: () => 1000 });
   const { clock, store, writer, ledger } = bench;
   // As many as may be at the store at first, and more.
-  for (let i = 0; i < 5; i++) void writer.submit(bench.parcel(3, ['a']));
+  for (let i = 0; i < 5; i++) void writer.submit(bench.batch(3, ['a']));
   await clock.advance(100);
   assert.deepEqual([bench.limit.inUse, store.inFlight], [2, 2]);
   bench.assignment.void = true;
@@ -159,7 +159,7 @@ test('refusals for want of time lower the limit; it comes back', async () => {
     },
   });
   const feed = async (): Promise<void> => {
-    for (let i = 0; i < 60; i++) await bench.writer.submit(bench.parcel(10, ['a']));
+    for (let i = 0; i < 60; i++) await bench.writer.submit(bench.batch(10, ['a']));
   };
   await bench.clock.until(feed());
   assert.equal(lowest, 1);
@@ -177,21 +177,21 @@ test('documents in the failure store are tried as text, then dead-lettered', asy
     item: (_id, { n, as_text: asText }) =>
       n === 1 || (n === 2 && asText === false) ? { status: 201, failureStore: true } : null,
   });
-  await bench.clock.until(bench.writer.submit(bench.parcel(5, ['a'])));
+  await bench.clock.until(bench.writer.submit(bench.batch(5, ['a'])));
   await bench.clock.until(bench.writer.idle());
   assert.equal(bench.ledger.counts.indexed, 4);
   assert.equal(bench.ledger.counts.dead_lettered, 1);
   assert.deepEqual(
-    bench.buried.map(({ reason }) => reason),
+    bench.deadLettered.map(({ reason }) => reason),
     ['failure_store'],
   );
 });
 
-test('dead letters that cannot be held take the place of no document', async () => {
+test('dead letters that cannot be held delay no document', async () => {
   const bench = new Bench({ item: (_id, { n }) => (n === 0 ? CONFLICT : null) });
   const works = Promise.withResolvers<void>();
   bench.deadLettersWork = works.promise;
-  for (let i = 0; i < 30; i++) await bench.clock.until(bench.writer.submit(bench.parcel(10, ['a'])));
+  for (let i = 0; i < 30; i++) await bench.clock.until(bench.writer.submit(bench.batch(10, ['a'])));
   await bench.clock.advance(100);
   assert.equal(bench.ledger.counts.indexed, 270);
   bench.check();

@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { Written } from '#indexer/parse/document.ts';
 import { partOf } from '#indexer/parse/part.ts';
-import { entryOf, hex } from './documents.ts';
+import { entryOf, hex, outcomeOf } from './documents.ts';
 
 const docker = {
   container_id: 'c',
@@ -68,13 +69,40 @@ test("what Docker leaves without a line break is a line's last part", () => {
   check({ ...docker, partial_id: id.slice(1) }, { ...facts, id: id.slice(1) });
 });
 
-test('headers of every width', () => {
-  const pairs = Object.entries(docker).map(([key, value]) => {
-    const bytes = (text: string): Buffer => Buffer.concat([Buffer.from([0xc4, text.length]), Buffer.from(text)]);
-    return Buffer.concat([bytes(key), bytes(value)]);
-  });
-  const entry = Buffer.concat([hex('dc0002 d700 695735a5 00000000 df00000008'), ...pairs]);
-  assert.equal(partOf(entry, 0, entry.length)?.id, 'id');
+test('headers of every width, whatever the entry looks like else', () => {
+  const text8 = (type: number) => (text: string) => [Buffer.from([type, text.length]), Buffer.from(text)];
+  const text16 = (type: number) => (text: string) => [Buffer.from([type, 0, text.length]), Buffer.from(text)];
+  const text32 = (type: number) => (text: string) => [Buffer.from([type, 0, 0, 0, text.length]), Buffer.from(text)];
+  for (const header of [text8(0xc4), text16(0xc5), text32(0xc6), text8(0xd9), text16(0xda), text32(0xdb)]) {
+    const pairs = Object.entries(docker).flatMap(([key, value]) => [...header(key), ...header(value)]);
+    const entry = Buffer.concat([hex('dc0002 d700 695735a5 00000000 df00000008'), ...pairs]);
+    assert.equal(partOf(entry, 0, entry.length)?.id, 'id');
+    assert.equal(outcomeOf(entry), 'part');
+  }
+});
+
+test('the writer of documents answers `part` where this does, and nowhere else', () => {
+  const check = (record: object, expected: Written): void => {
+    const entry = entryOf(record);
+    assert.equal(outcomeOf(entry), expected);
+    assert.equal(partOf(entry, 0, entry.length) !== null, expected === 'part');
+  };
+  check(docker, 'part');
+  check({ ...docker, kubernetes: { pod_name: 'p', labels: { a: 'b' } } }, 'part');
+  check({ ...docker, partial_message: 'false' }, 'ok');
+  check({ ...docker, partial_ordinal: '0' }, 'ok');
+  check({ log: 'text', partial_message: 'true' }, 'ok');
+  check({ nested: docker }, 'ok');
+  check({ log: 'partial_message' }, 'ok');
+
+  const entry = entryOf({ ...docker, kubernetes: { pod_name: 'p', labels: { a: [1] } } });
+  fc.assert(
+    fc.property(fc.nat(entry.length - 1), fc.nat(255), fc.nat(entry.length), (at, byte, length) => {
+      for (const bytes of [entry.with(at, byte), entry.subarray(0, length)])
+        assert.equal(outcomeOf(bytes) === 'part', partOf(bytes, 0, bytes.length) !== null);
+    }),
+    { numRuns: 3000 },
+  );
 });
 
 test('cut anywhere, or random: no part, and no error', () => {

@@ -1,9 +1,9 @@
-// Portions of a parcel: whatever items are chosen, their bytes, their names and their places are those of the whole.
+// Subsets of a batch: whatever items are chosen, their bytes, their names and their places are those of the whole.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type Parcel, type Run, eventsOf, halves, portion } from '#indexer/bulk/parcel.ts';
+import { type BulkBatch, type Run, eventsOf, halves, subset } from '#indexer/bulk/bulk-batch.ts';
 import { Assignment, RecordInHand } from '#indexer/in-hand.ts';
 import { ByteBudget } from '#shared/byte-budget.ts';
 import type { BulkItem } from '#shared/store/store.ts';
@@ -32,7 +32,7 @@ const batch = {
 };
 
 /** Runs of these sizes, 0 for a joined line of two parts; item i is named by its place. */
-function parcelOf(sizes: readonly number[]): Parcel {
+function bulkOf(sizes: readonly number[]): BulkBatch {
   const runs: Run[] = [];
   const items: BulkItem[] = [];
   let body = '';
@@ -54,9 +54,9 @@ function parcelOf(sizes: readonly number[]): Parcel {
 }
 
 /** Each item as its action line, its document, and its place, which must agree. */
-function contents(parcel: Parcel, whole: Parcel): string[] {
-  const { body, items } = parcel.request;
-  const places = parcel.runs.flatMap((run) =>
+function contents(bulk: BulkBatch, whole: BulkBatch): string[] {
+  const { body, items } = bulk.request;
+  const places = bulk.runs.flatMap((run) =>
     Array.from(
       { length: run.count },
       (_, i) => `${whole.runs.findIndex(({ record }) => record === run.record)}/${run.entry + i}/${run.index + i}`,
@@ -72,21 +72,21 @@ function contents(parcel: Parcel, whole: Parcel): string[] {
   });
 }
 
-test('any portion is what was chosen', () => {
+test('any subset is what was chosen', () => {
   fc.assert(
     fc.property(fc.array(fc.nat(5), { minLength: 1, maxLength: 8 }), fc.func(fc.boolean()), (sizes, isChosen) => {
-      const whole = parcelOf(sizes);
+      const whole = bulkOf(sizes);
       const all = contents(whole, whole);
       const chosen = all.map((_, i) => i).filter((i) => isChosen(i));
       const rest = all.map((_, i) => i).filter((i) => !isChosen(i));
-      const picked = portion(whole, chosen);
+      const picked = subset(whole, chosen);
       assert.deepEqual(
         contents(picked, whole),
         chosen.map((i) => all[i]),
       );
-      assert.equal(eventsOf(picked.runs) + eventsOf(portion(whole, rest).runs), eventsOf(whole.runs));
-      // A portion of a portion.
-      const again = portion(
+      assert.equal(eventsOf(picked.runs) + eventsOf(subset(whole, rest).runs), eventsOf(whole.runs));
+      // A subset of a subset.
+      const again = subset(
         picked,
         chosen.map((_, i) => i).filter((i) => i % 2 === 0),
       );
@@ -99,12 +99,12 @@ test('any portion is what was chosen', () => {
 });
 
 test('halves are the whole', () => {
-  const whole = parcelOf([3, 0, 4, 1]);
+  const whole = bulkOf([3, 0, 4, 1]);
   const [first, second] = halves(whole);
   assert.deepEqual([...contents(first, whole), ...contents(second, whole)], contents(whole, whole));
 });
 
 test('a joined line settles as many events as it has parts', () => {
-  assert.equal(eventsOf(parcelOf([3, 0, 2]).runs), 7);
-  assert.equal(eventsOf(portion(parcelOf([3, 0, 2]), [3]).runs), 2);
+  assert.equal(eventsOf(bulkOf([3, 0, 2]).runs), 7);
+  assert.equal(eventsOf(subset(bulkOf([3, 0, 2]), [3]).runs), 2);
 });

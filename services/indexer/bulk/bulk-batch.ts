@@ -1,10 +1,11 @@
-// A bulk request together with where its items come from, so that each outcome finds its record.
+// A bulk request together with where its items come from, so that each outcome finds its record. (A "batch" alone is
+// what a sender sent as one, see shared/record.)
 //
 //   items    0 1 2 3 4 5 | 6 | 7 8 9 10 11 …
 //   runs     entries 40–45 of a record | a joined line | entries 47–… of it or of the next
 //
-// Consecutive entries of a batch are one run, so nothing is kept for each event. A joined line is a run of one item that settles as many
-// events as it has parts. Portions copy the bytes of the items they keep; nothing is written anew.
+// Consecutive entries of a batch are one run, so nothing is kept for each event. A joined line is a run of one item
+// that settles as many events as it has parts. A subset copies the bytes of its items; no document is written anew.
 
 import type { Batch } from '#shared/record/record.ts';
 import type { BulkItem, BulkRequest } from '#shared/store/store.ts';
@@ -34,22 +35,25 @@ interface LineEntry {
 export interface Run extends EventPlace {
   /** Items: this entry and those after it. */
   count: number;
-  /** Of a joined line: its parts. Batch and index are then the line's own, and give its name; record and entry are the last part's. */
+  /**
+   * Of a joined line: its parts. Batch and index are then the line's own, and give its name; record and entry are the
+   * last part's.
+   */
   readonly parts: readonly EventPlace[] | null;
   /** Of a joined line: the entry that its parts make together. */
   readonly line: LineEntry | null;
 }
 
-export interface Parcel {
+export interface BulkBatch {
   readonly request: BulkRequest;
   readonly runs: readonly Run[];
   /** The documents are a second try, as text: another refusal is the last. */
   readonly asText: boolean;
-  /** Its items were refused, and a probe was taken after that: another refusal, and another probe taken, show that they are to blame. */
+  /** Its items were refused, and a probe after that was accepted. If both happen once more, the items are to blame. */
   readonly suspect?: boolean;
   /** A request with these items brought no answer: they may be in the store. */
   readonly unanswered?: boolean;
-  /** Gives the request's buffer back; absent for portions, whose buffers are their own. */
+  /** Gives the request's buffer back; absent for subsets, whose buffers are their own. */
   readonly release?: () => void;
 }
 
@@ -59,8 +63,8 @@ const RUN_BYTES = 128;
 /** What a part has of its own beside its bytes: its batch, and the buffers of both. */
 const PART_BYTES = 1024;
 
-/** What is held of it in memory. */
-export function bytesOf({ request, runs }: Parcel): number {
+/** Bytes that the batch holds in memory. */
+export function bytesOf({ request, runs }: BulkBatch): number {
   let bytes = request.body.length + request.items.length * ITEM_BYTES + runs.length * RUN_BYTES;
   for (const { line, parts } of runs) {
     if (!line) continue;
@@ -70,60 +74,70 @@ export function bytesOf({ request, runs }: Parcel): number {
   return bytes;
 }
 
-/** Events that have no outcome yet as long as the parcel is not settled. */
+/** Events that have no outcome yet as long as the batch is not settled. */
 export function eventsOf(runs: readonly Run[]): number {
   let events = 0;
   for (const run of runs) events += run.parts ? run.parts.length : run.count;
   return events;
 }
 
-/** The items `chosen`, by their numbers in ascending order, as a parcel of its own. */
-export function portion(parcel: Parcel, chosen: readonly number[]): Parcel {
-  const { request, runs, asText, suspect = false, unanswered = false } = parcel;
+/** Numbers of the items of each index, of those that are named. */
+export function byIndex({ request }: BulkBatch, numbers: readonly number[]): Map<string, number[]> {
+  return Map.groupBy(numbers, (number) => request.items[number]?.index ?? '');
+}
+
+/** The items `chosen`, by their numbers in ascending order, as a batch of its own. */
+export function subset(batch: BulkBatch, chosen: readonly number[]): BulkBatch {
+  const { request, runs, asText, suspect = false, unanswered = false } = batch;
   return { request: pickItems(request, chosen), runs: pickRuns(runs, chosen), asText, suspect, unanswered };
 }
 
-/** Two portions of about the same number of items. */
-export function halves(parcel: Parcel): [Parcel, Parcel] {
-  const numbers = parcel.request.items.map((_, i) => i);
-  const middle = numbers.length >> 1;
-  return [portion(parcel, numbers.slice(0, middle)), portion(parcel, numbers.slice(middle))];
+/** The batch after a request that brought no answer: somebody may still read its buffer, which is not to be reused. */
+export function afterNoAnswer({ request, runs, asText, suspect = false }: BulkBatch): BulkBatch {
+  return { request, runs, asText, suspect, unanswered: true };
 }
 
-/** Parcels put together, in their order, while a body stays within `bytesMax`; with those that each is made of. */
+/** Two subsets of about the same number of items. */
+export function halves(batch: BulkBatch): [BulkBatch, BulkBatch] {
+  const numbers = batch.request.items.map((_, i) => i);
+  const middle = numbers.length >> 1;
+  return [subset(batch, numbers.slice(0, middle)), subset(batch, numbers.slice(middle))];
+}
+
+/** Batches put together, in their order, while a body stays within `bytesMax`; with those that each is made of. */
 export function mergedWithin(
-  parcels: readonly Parcel[],
+  batches: readonly BulkBatch[],
   bytesMax: number,
-): { parcel: Parcel; of: readonly Parcel[] }[] {
-  const groups: [Parcel, ...Parcel[]][] = [];
+): { batch: BulkBatch; of: readonly BulkBatch[] }[] {
+  const groups: [BulkBatch, ...BulkBatch[]][] = [];
   let bytes = 0;
-  for (const parcel of parcels) {
+  for (const batch of batches) {
     const group = groups.at(-1);
-    bytes += parcel.request.body.length;
-    if (group && group[0].asText === parcel.asText && bytes <= bytesMax) group.push(parcel);
+    bytes += batch.request.body.length;
+    if (group && group[0].asText === batch.asText && bytes <= bytesMax) group.push(batch);
     else {
-      groups.push([parcel]);
-      bytes = parcel.request.body.length;
+      groups.push([batch]);
+      bytes = batch.request.body.length;
     }
   }
-  return groups.map((group) => ({ parcel: merged(group), of: group }));
+  return groups.map((group) => ({ batch: merged(group), of: group }));
 }
 
-function merged(parcels: readonly [Parcel, ...Parcel[]]): Parcel {
-  if (parcels.length === 1) return parcels[0];
+function merged(batches: readonly [BulkBatch, ...BulkBatch[]]): BulkBatch {
+  if (batches.length === 1) return batches[0];
   const items: BulkItem[] = [];
   const runs: Run[] = [];
   let at = 0;
-  for (const parcel of parcels) {
-    for (const { index, id, actionStart, docStart, docEnd } of parcel.request.items)
+  for (const batch of batches) {
+    for (const { index, id, actionStart, docStart, docEnd } of batch.request.items)
       items.push({ index, id, actionStart: at + actionStart, docStart: at + docStart, docEnd: at + docEnd });
-    for (const run of parcel.runs) runs.push(run);
-    at += parcel.request.body.length;
+    for (const run of batch.runs) runs.push(run);
+    at += batch.request.body.length;
   }
-  const body = Buffer.concat(parcels.map(({ request }) => request.body));
-  const unanswered = parcels.some((parcel) => parcel.unanswered);
-  const suspect = parcels.every((parcel) => parcel.suspect);
-  return { request: { body, items }, runs, asText: parcels[0].asText, suspect, unanswered };
+  const body = Buffer.concat(batches.map(({ request }) => request.body));
+  const unanswered = batches.some((batch) => batch.unanswered);
+  const suspect = batches.every((batch) => batch.suspect);
+  return { request: { body, items }, runs, asText: batches[0].asText, suspect, unanswered };
 }
 
 function pickItems(request: BulkRequest, chosen: readonly number[]): BulkRequest {

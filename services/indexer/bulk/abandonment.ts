@@ -1,0 +1,48 @@
+// Batches that end without the store: their assignment was lost, or the process stops. Their events are abandoned in
+// the ledger, so their offsets stay, and whoever reads the partition next reads them again.
+//
+// Guarantees: each event of what is given up is abandoned once; a batch is released before its events are.
+
+import type { EndingReason, Ledger } from '../ledger.ts';
+import type { BulkBatch, Run } from './bulk-batch.ts';
+import type { HeldBatches } from './held-batches.ts';
+
+export class Abandonment {
+  readonly #held: HeldBatches;
+  readonly #ledger: Ledger;
+
+  constructor(held: HeldBatches, ledger: Ledger) {
+    this.#held = held;
+    this.#ledger = ledger;
+  }
+
+  /** The batch without what was fetched under a lost assignment; null where nothing is left. */
+  withoutLost(batch: BulkBatch): BulkBatch | null {
+    if (!batch.runs.some(isLost)) return batch;
+    const kept: number[] = [];
+    let item = 0;
+    for (const run of batch.runs) {
+      for (let i = 0; i < run.count; i++, item++) if (!isLost(run)) kept.push(item);
+    }
+    const rest = kept.length > 0 ? this.#held.subset(batch, kept) : null;
+    this.#held.release(batch);
+    for (const run of batch.runs) if (isLost(run)) this.#end(run, 'assignment_lost');
+    return rest;
+  }
+
+  /** Gives the whole batch up, because the process stops. */
+  abandon(batch: BulkBatch): null {
+    this.#held.release(batch);
+    for (const run of batch.runs) this.#end(run, 'shutdown');
+    return null;
+  }
+
+  #end(run: Run, reason: EndingReason): void {
+    if (run.parts) for (const part of run.parts) this.#ledger.settleEvent(part, 'abandoned', reason);
+    else this.#ledger.settle(run.record, run.count, 'abandoned', reason);
+  }
+}
+
+function isLost(run: Run): boolean {
+  return run.record.assignment.void;
+}

@@ -1,0 +1,90 @@
+// What becomes of documents that the store will never accept as they are. Each is written once more as text, under the
+// same id; what is refused as text too, or is too large in any form, goes to the dead letters. So a document that does
+// not fit the mapping is still found by a search, and nothing is lost without a word.
+//
+//   refused ─┬─ first time ─► as text ─► sent again
+//            └─ as text, or too large ─► dead letters ─► ledger: dead_lettered
+//
+// Guarantees: an event is settled only after the dead letters hold it. What cannot be held when the process stops is
+// abandoned, and read again.
+
+import type { Ledger } from '../ledger.ts';
+import type { IndexerTelemetry } from '../telemetry.ts';
+import type { Abandonment } from './abandonment.ts';
+import { type BulkBatch, eventsOf } from './bulk-batch.ts';
+import type { HeldBatches } from './held-batches.ts';
+import { type RefusedItem, UNKNOWN_REFUSAL } from './outcomes.ts';
+
+/** Reads the events from the queue's records again, as text or for the dead letters. */
+export interface Refusals {
+  /** The refused items again, their events kept as text under the same ids. What can't be read again is left out. */
+  asText(batch: BulkBatch): Promise<BulkBatch>;
+  /** Resolves when the events lie with the dead letters; rejects only when `signal` is aborted. */
+  bury(batch: BulkBatch, items: readonly RefusedItem[], signal: AbortSignal): Promise<void>;
+}
+
+export interface RejectsOptions {
+  readonly refusals: Refusals;
+  readonly ledger: Ledger;
+  readonly telemetry: Pick<IndexerTelemetry, 'rewritten'>;
+  readonly held: HeldBatches;
+  readonly abandonment: Abandonment;
+  /** Sends what was rewritten. */
+  readonly deliver: (batch: BulkBatch) => Promise<unknown>;
+  readonly signal: AbortSignal;
+}
+
+export class Rejects {
+  readonly #options: RejectsOptions;
+
+  constructor(options: RejectsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * All items of the batch were refused, each as told in `items`. Resolves when those that are sent as text are done.
+   */
+  async reject(batch: BulkBatch, items: readonly RefusedItem[]): Promise<void> {
+    const { held } = this.#options;
+    const isLast = (item: RefusedItem): boolean => batch.asText || item.reason === 'document_too_large';
+    const numbers = Map.groupBy(items.keys(), (number) => isLast(items[number] ?? UNKNOWN_REFUSAL));
+    const last = numbers.get(true) ?? [];
+    const first = numbers.get(false) ?? [];
+    const toDeadLetter = last.length > 0 ? held.subset(batch, last) : null;
+    const toRewrite = first.length > 0 ? held.subset(batch, first) : null;
+    held.release(batch);
+    const itemsOf = (chosen: readonly number[]) => chosen.map((number) => items[number] ?? UNKNOWN_REFUSAL);
+    if (toDeadLetter) void this.#deadLetter(toDeadLetter, itemsOf(last));
+    if (toRewrite) await this.#rewrite(toRewrite, itemsOf(first));
+  }
+
+  async #rewrite(batch: BulkBatch, items: readonly RefusedItem[]): Promise<void> {
+    const { refusals, telemetry, held, deliver } = this.#options;
+    const rewritten = await refusals.asText(batch);
+    // The events were read from the queue's record again, as dead letters are: what is not there can't be written.
+    if (eventsOf(rewritten.runs) !== eventsOf(batch.runs)) return this.#deadLetter(batch, items);
+    telemetry.rewritten(items.length, items[0]?.error ?? '');
+    await deliver(held.replace(batch, rewritten));
+  }
+
+  async #deadLetter(batch: BulkBatch, items: readonly RefusedItem[]): Promise<void> {
+    const { refusals, ledger, held, abandonment, signal } = this.#options;
+    // Dead letters that cannot be held now must not keep documents from being accepted that can.
+    held.setAside(batch);
+    try {
+      await refusals.bury(batch, items, signal);
+    } catch {
+      abandonment.abandon(batch);
+      return;
+    }
+    held.release(batch);
+    let item = 0;
+    for (const run of batch.runs) {
+      for (let i = 0; i < run.count; i++) {
+        const { reason } = items[item++] ?? UNKNOWN_REFUSAL;
+        if (run.parts) for (const part of run.parts) ledger.settleEvent(part, 'dead_lettered', reason);
+        else ledger.settle(run.record, 1, 'dead_lettered', reason);
+      }
+    }
+  }
+}
