@@ -79,14 +79,18 @@ export class HeldMessages {
 
   #makeRoom(): void {
     this.#isRelieving = true;
-    while (this.#bytes > this.#options.bytesMax) {
-      const heaviest = this.#heaviest();
-      if (!heaviest) break;
-      const before = heaviest.bytes;
-      heaviest.holder.relieve();
-      if (heaviest.bytes >= before) this.#evict(heaviest, 'slow_when_full');
+    try {
+      while (this.#bytes > this.#options.bytesMax) {
+        const heaviest = this.#heaviest();
+        if (!heaviest) break;
+        const before = heaviest.bytes;
+        heaviest.holder.relieve();
+        if (heaviest.bytes >= before) this.#evict(heaviest, 'slow_when_full');
+      }
+    } finally {
+      // Else one that threw would take the bound from all of them for good.
+      this.#isRelieving = false;
     }
-    this.#isRelieving = false;
   }
 
   /** By bytes and age; those that wait for us last. */

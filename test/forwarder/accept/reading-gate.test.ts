@@ -2,45 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type GateEviction, type GateMember, type GatePass, ReadingGate } from '#forwarder/accept/reading-gate.ts';
-import { VirtualClock } from '#test/memory/clock.ts';
-
-class FakeMember implements GateMember {
-  isWaiting = false;
-  evictedWhy: GateEviction | null = null;
-  isReading = true;
-  readonly pass: GatePass;
-  readonly #gate: ReadingGate;
-
-  constructor(gate: ReadingGate, network: string) {
-    this.#gate = gate;
-    this.pass = gate.enter(this, network);
-  }
-
-  get isEvicted(): boolean {
-    return this.evictedWhy !== null;
-  }
-
-  flow(): void {
-    this.isReading = this.#gate.mayRead(this.pass);
-  }
-
-  evict(why: GateEviction): void {
-    this.evictedWhy = why;
-    this.#gate.leave(this.pass);
-  }
-
-  hold(bytes: number): void {
-    this.#gate.update(this.pass, bytes);
-  }
-}
+import { type FakeMember, setUpGate } from './fake-gate-member.ts';
 
 function setUp(members: number, bytesMax = 1000) {
-  const clock = new VirtualClock();
-  const room = { hasRoom: true };
-  const gate = new ReadingGate(bytesMax, clock, () => room.hasRoom);
-  const enter = (network: string): FakeMember => new FakeMember(gate, network);
-  return { clock, gate, room, enter, members: Array.from({ length: members }, (_, i) => enter(String(i))) };
+  const given = setUpGate(bytesMax);
+  return { ...given, members: Array.from({ length: members }, () => given.enter('one')) };
 }
 
 const reading = (members: readonly FakeMember[]) => members.map(({ isReading }) => isReading);
