@@ -27,6 +27,8 @@ const RESERVE_SHARE = 1 / 8;
 
 interface Turn {
   readonly pass: GatePass;
+  /** What it held when the turn began, and when its time was counted from last. */
+  readonly bytesAtFirst: number;
   readonly bytes: number;
   readonly bytesRead: number;
   /** It waited for us meanwhile. */
@@ -195,7 +197,7 @@ export class ReadingGate {
     if (last) {
       last.network.turnSinceMs = this.#clock.monotonicMs();
       if (!keepsPlace) last.turnSinceMs = last.network.turnSinceMs;
-      this.#makeRoom(last, last.bytes - turn.bytes);
+      this.#makeRoom(last, last.bytes - turn.bytesAtFirst);
     }
     const next = this.#next();
     if (next) this.#beginTurn(next);
@@ -219,8 +221,9 @@ export class ReadingGate {
     return this.#share(1 / 2) < 0;
   }
 
-  #beginTurn(pass: GatePass): void {
-    const turn = { pass, bytes: pass.bytes, bytesRead: pass.member.bytesRead, isExcused: false };
+  #beginTurn(pass: GatePass, bytesAtFirst = pass.bytes): void {
+    const { bytes } = pass;
+    const turn = { pass, bytesAtFirst, bytes, bytesRead: pass.member.bytesRead, isExcused: false };
     this.#turn = turn;
     // In two halves: the loop reads between them, however long it stood still.
     this.#turnTimer = this.#clock.timer(TURN_MS / 2, () => {
@@ -232,7 +235,7 @@ export class ReadingGate {
     const { pass, bytes, bytesRead, isExcused } = turn;
     const { member } = pass;
     if (member.isWaiting || isExcused) return this.#nextTurn();
-    if (!this.#othersWait(pass)) return this.#beginTurn(pass);
+    if (!this.#othersWait(pass)) return this.#beginTurn(pass, turn.bytesAtFirst);
     // Who holds little need not bring more than that: its frames are small, and come through.
     if (member.bytesRead - bytesRead < Math.min(TURN_BYTES, pass.bytes)) {
       member.evict('slow_when_full');
@@ -241,7 +244,7 @@ export class ReadingGate {
     }
     // Were others to grow as well, more than one frame would be held beyond the limit, or beyond the share.
     const isGrowing = pass.bytes - bytes >= TURN_BYTES;
-    if (isGrowing && this.#isTight) return this.#beginTurn(pass);
+    if (isGrowing && this.#isTight) return this.#beginTurn(pass, turn.bytesAtFirst);
     this.#nextTurn(isGrowing && pass.network.bytes > this.#share(1 / 2));
   }
 

@@ -35,8 +35,12 @@ export class FakeMember implements GateMember {
   }
 
   hold(bytes: number): void {
-    this.bytesRead += Math.max(0, bytes - this.pass.bytes);
-    this.#gate.update(this.pass, bytes);
+    this.read(Math.max(0, bytes - this.pass.bytes), bytes);
+  }
+
+  read(bytesRead: number, bytesHeld: number): void {
+    this.bytesRead += bytesRead;
+    this.#gate.update(this.pass, bytesHeld);
   }
 }
 
@@ -71,9 +75,8 @@ export class FakeSender {
       const piece = Math.min(this.#sent, 64 * KIB);
       this.#sent -= piece;
       const held = this.member.pass.bytes + piece;
-      if (held >= this.#frameBytes) this.frames += 1;
-      this.member.bytesRead += piece;
-      this.member.hold(held >= this.#frameBytes ? held - this.#frameBytes : held);
+      this.frames += Math.floor(held / this.#frameBytes);
+      this.member.read(piece, held % this.#frameBytes);
     }
   }
 }
