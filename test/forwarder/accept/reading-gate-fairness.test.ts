@@ -71,7 +71,8 @@ test('slow frames of a moment ago, a reserve full of others, and a sender that h
   const [victim, idle] = [enter('good'), enter('good')];
   for (let ms = 0; ms < 300_000; ms += 50) {
     await clock.advance(50);
-    for (const member of [...large, ...small]) if (member.isReading && !member.isEvicted) member.hold(member.pass.bytes + 900);
+    for (const member of [...large, ...small])
+      if (member.isReading && !member.isEvicted) member.hold(member.pass.bytes + 900);
     assert.ok(victim.isReading && idle.isReading);
     victim.hold(victim.pass.bytes < 2 * MIB ? victim.pass.bytes + 64 * KIB : 0);
   }
