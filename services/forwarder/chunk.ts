@@ -118,8 +118,8 @@ export interface Slices {
 export interface Room {
   /** False while the bytes in hand are at their limit: stop reading. */
   readonly hasRoom: boolean;
-  /** Resolves when there is room. */
-  room(): Promise<void>;
+  /** Resolves when there is room. `over`: aborted when nobody waits for it any more; then it may resolve without. */
+  room(over?: AbortSignal): Promise<void>;
 }
 
 export interface Intake extends Room {

@@ -79,8 +79,8 @@ export class QueueIntake implements SlicedIntake {
     return this.#rooms.hasRoom;
   }
 
-  room(): Promise<void> {
-    return this.#rooms.room();
+  room(over?: AbortSignal): Promise<void> {
+    return this.#rooms.room(over);
   }
 
   /** What the tenant may still bring; ask it rather than `hasRoom` where the tenant is known. */

@@ -10,6 +10,7 @@ import type { Clock } from '#shared/clock.ts';
 import type { Tenant } from '#shared/config/tenants.ts';
 import { TokenBucket } from './admit/token-bucket.ts';
 import type { Room } from './chunk.ts';
+import { Waiters } from './waiters.ts';
 
 const SHARE_OF_FREE = 3;
 
@@ -26,7 +27,7 @@ export class TenantRooms implements Room {
   readonly #rooms = new Map<string | null, TenantRoom>();
   /** Rooms that somebody waits for. */
   readonly #awaited = new Set<TenantRoom>();
-  #waiters: (() => void)[] = [];
+  readonly #waiters = new Waiters();
   #bytesHeld = 0;
 
   constructor(options: TenantRoomsOptions) {
@@ -42,9 +43,8 @@ export class TenantRooms implements Room {
     return this.#bytesHeld < this.#options.bytesMax;
   }
 
-  room(): Promise<void> {
-    if (this.hasRoom && this.#waiters.length === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#waiters.push(resolve));
+  async room(over?: AbortSignal): Promise<void> {
+    if (!this.hasRoom || this.#waiters.count > 0) await this.#waiters.wait(over);
   }
 
   of(tenant: string | null): TenantRoom {
@@ -73,10 +73,7 @@ export class TenantRooms implements Room {
     assert(this.#bytesHeld >= 0);
     if (bytes >= 0 || !this.hasRoom) return;
     for (const room of this.#awaited) if (room.wake()) this.#awaited.delete(room);
-    if (this.#waiters.length === 0) return;
-    const woken = this.#waiters;
-    this.#waiters = [];
-    for (const resolve of woken) resolve();
+    this.#waiters.wake();
   }
 }
 
@@ -88,8 +85,8 @@ export class TenantRoom implements Room {
   readonly #bytes: TokenBucket | null;
   readonly #events: TokenBucket | null;
   #held = 0;
-  #waiters: (() => void)[] = [];
-  #shareWaiters: (() => void)[] = [];
+  readonly #waiters = new Waiters();
+  readonly #shareWaiters = new Waiters();
   #timer: Disposable | null = null;
 
   constructor(tenant: string | null, rooms: TenantRooms, options: TenantRoomsOptions) {
@@ -111,12 +108,11 @@ export class TenantRoom implements Room {
     return this.#rooms.mayHold(this.#held);
   }
 
-  share(): Promise<void> {
-    if (this.hasShare) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#shareWaiters.push(resolve);
-      this.#rooms.await(this);
-    });
+  async share(): Promise<void> {
+    if (this.hasShare) return;
+    const shared = this.#shareWaiters.wait();
+    this.#rooms.await(this);
+    await shared;
   }
 
   /** Milliseconds until the tenant's rate lets it send again; 0 where it does now. */
@@ -126,12 +122,11 @@ export class TenantRoom implements Room {
     return Math.max(this.#bytes?.waitMs(nowMs) ?? 0, this.#events?.waitMs(nowMs) ?? 0);
   }
 
-  room(): Promise<void> {
-    if (this.hasRoom && this.#waiters.length === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#waiters.push(resolve);
-      if (!this.wake()) this.#rooms.await(this);
-    });
+  async room(over?: AbortSignal): Promise<void> {
+    if (this.hasRoom && this.#waiters.count === 0) return;
+    const hasCome = this.#waiters.wait(over);
+    if (!this.wake()) this.#rooms.await(this);
+    await hasCome;
   }
 
   /** Takes bytes at once, even past the limit: they are in memory. `sentBytes`: as they came, for the rate. */
@@ -156,20 +151,16 @@ export class TenantRoom implements Room {
 
   /** Lets those go on who wait, if there is room; false while somebody still waits. */
   wake(): boolean {
-    if (this.#waiters.length + this.#shareWaiters.length === 0) return true;
+    if (this.#waiters.count + this.#shareWaiters.count === 0) return true;
     if (!this.hasShare) return false;
-    const going = this.#shareWaiters;
-    this.#shareWaiters = [];
-    for (const resolve of going) resolve();
-    if (this.#waiters.length === 0) return true;
+    this.#shareWaiters.wake();
+    if (this.#waiters.count === 0) return true;
     const waitMs = this.rateWaitMs;
     if (waitMs > 0) {
       this.#waitForRate(waitMs);
       return false;
     }
-    const woken = this.#waiters;
-    this.#waiters = [];
-    for (const resolve of woken) resolve();
+    this.#waiters.wake();
     return true;
   }
 

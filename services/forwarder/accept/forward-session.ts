@@ -18,9 +18,10 @@ import { Answers, type OwedAnswer } from './answers.ts';
 import { UnackedNames } from './equal-chunks.ts';
 import { FRAME_UNKEPT, FrameReader } from './frame-reader.ts';
 import { type FrameOutcomes, type FrameRefusal, FrameTaker } from './frame-taker.ts';
+import type { GateEviction, GateMember, GatePass } from './gate-network.ts';
 import { ANSWER_BYTES_MAX, InFlight } from './in-flight.ts';
 import { linger } from './linger.ts';
-import { type GateEviction, type GateMember, type GatePass, ReadingGate } from './reading-gate.ts';
+import { ReadingGate } from './reading-gate.ts';
 import { type Handed, SessionIntake } from './session-intake.ts';
 import { type SessionOptions, type SessionPeer, sliceLimits } from './session-options.ts';
 import { type Overdue, SessionWatch } from './session-watch.ts';
@@ -69,11 +70,11 @@ export class ForwardSession implements GateMember, FrameOutcomes {
     this.#rate = from.rate;
     this.#roomOfTenant = ratedRoom(roomOfTenant, from.rate, { clock: this.#clock, over: this.#gone.signal });
     this.#gate = options.gate ?? new ReadingGate(Infinity, this.#clock);
-    this.#pass = this.#gate.enter(this, networkOfPeer(from.address));
+    const network = networkOfPeer(from.address);
+    this.#pass = this.#gate.enter(this, network);
     const { frameTimeoutMs = Infinity, idleTimeoutMs = 0 } = options;
     this.#watch = new SessionWatch({ frameTimeoutMs, idleTimeoutMs }, this.#clock.monotonicMs());
     const { intake, telemetry, unpacking } = options;
-    const network = networkOfPeer(from.address);
     this.#reader = new FrameReader({ ...options, network });
     const room = this.#roomOfTenant;
     const limits = sliceLimits(options, { network, room, signal: this.#slicing.signal });
@@ -120,6 +121,10 @@ export class ForwardSession implements GateMember, FrameOutcomes {
     return (this.#held || this.#refusing) && this.#socket.writableLength < ANSWER_BYTES_MAX;
   }
 
+  get bytesRead(): number {
+    return this.#socket.bytesRead;
+  }
+
   flow(): void {
     if (this.#closing || this.#socket.destroyed) return;
     if (this.#held || this.#refusing || !this.#gate.mayRead(this.#pass)) this.#socket.pause();
@@ -148,7 +153,8 @@ export class ForwardSession implements GateMember, FrameOutcomes {
       isInFrame: this.#reader.isInFrame,
       answersWaiting: writableLength,
       answersTaken: bytesWritten - writableLength,
-      isWaiting: this.isWaiting || this.#inFlight.chunks > 0,
+      // Whoever may not read waits for us too.
+      isWaiting: this.isWaiting || this.#inFlight.chunks > 0 || !this.#gate.mayRead(this.#pass),
     };
   }
 
@@ -189,6 +195,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
 
   /** Tells the gate what is held beside the chunks in flight. */
   #report(): void {
+    if (this.#socket.destroyed) return;
     const unfinished = this.#taker.heldBytes + (this.#closing ? 0 : this.#reader.heldBytes);
     const overhead = unfinished > 0 ? UNFINISHED_OVERHEAD_BYTES : 0;
     this.#gate.update(this.#pass, unfinished + overhead + this.#socket.writableLength);
@@ -264,7 +271,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
   async #room(): Promise<void> {
     await this.#inFlight.room();
     // Whoever is gone is not kept until there is room.
-    await unlessAborted(this.#roomOfTenant.room(), this.#gone.signal).catch(() => undefined);
+    await unlessAborted(this.#roomOfTenant.room(this.#gone.signal), this.#gone.signal).catch(() => undefined);
     while (!this.#mayHold && !this.#closing && !this.#socket.destroyed) await this.#options.pace?.looked();
   }
 

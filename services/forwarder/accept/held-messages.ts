@@ -83,14 +83,18 @@ export class HeldMessages {
 
   #makeRoom(): void {
     this.#isRelieving = true;
-    while (this.#bytes > this.#options.bytesMax) {
-      const heaviest = this.#heaviest();
-      if (!heaviest) break;
-      const before = heaviest.bytes;
-      heaviest.holder.relieve();
-      if (heaviest.bytes >= before) this.#evict(heaviest, 'slow_when_full');
+    try {
+      while (this.#bytes > this.#options.bytesMax) {
+        const heaviest = this.#heaviest();
+        if (!heaviest) break;
+        const before = heaviest.bytes;
+        heaviest.holder.relieve();
+        if (heaviest.bytes >= before) this.#evict(heaviest, 'slow_when_full');
+      }
+    } finally {
+      // Else one that threw would take the bound from all of them for good.
+      this.#isRelieving = false;
     }
-    this.#isRelieving = false;
   }
 
   /** Of the network that holds most, by bytes and age; those that wait for us last. */

@@ -1,87 +1,58 @@
 // A bound on what all connections of an input hold together beside the chunks in hand: frames that have not come whole, pieces that
 // wait to be read, answers that their peers do not read. However many connections there are, and however slowly they send.
 //
-// At the limit the gate closes: of those that hold anything one is read at a time, a network after the other and of each the one that has
-// waited longest, until there is room again. Whoever holds nothing still reads a piece, for which there is a reserve: most frames come whole
-// in it. A connection that makes no use of its turn is closed, and so are, at once, those that hold a frame open and send next to nothing
-// of it; and one that keeps its turn from others for long, of the network that holds most. Where those that wait for us (for a pass, for a
-// rate) keep the gate shut though there is room for others, the largest of the network that holds most are closed.
+//   share     A network reads freely while it holds no more than it leaves free. So one alone may hold half of the limit, two a third
+//             each, and something is always left for the next.
+//   turns     Beyond its share one connection at a time is read, for 250 ms: of the network that has waited longest who has waited
+//             longest there. Well beyond its share a network goes on with the same connection until its frame ends. Who brings less than 64 KiB in its turn,
+//             and less than it holds, is closed where others wait (`slow_when_full`), as are at once those that sent next to nothing while nobody stopped them.
+//   reserve   Whoever holds nothing still reads a piece: for that a network may hold an eighth of the limit beyond its share.
+//   waiting   Where those that wait for us (a rate, the thread pool) keep others from being read though there is room, the largest of
+//             the network that holds most are closed (`waiting_when_full`).
 //
-// Guarantees: at most the limit, an eighth of it, one frame and one piece are held; while the gate is closed and there is room, something
-// ends or somebody is closed, so it opens again; a peer whose frames come whole in a piece never counts; nobody is closed for waiting
-// while there is room for nobody.
+// Guarantees: at most the limit, an eighth of it, one frame and two pieces are held; a network within its share waits for no other one,
+// and one beyond it for a turn of each of the others, but while the limit itself is passed; nobody is closed while nobody else waits, or
+// for waiting while there is room for nobody.
 
 import type { Clock } from '#shared/clock.ts';
-import { bytesByNetwork, largestFirst, StuckWatch } from './gate-relief.ts';
+import { type GateMember, GateNetwork, GatePass } from './gate-network.ts';
 
-export interface GateMember {
-  /** Waits for us (for room, for the thread pool), so that its silence is not its peer's. */
-  readonly isWaiting: boolean;
-  /** Reads on, or stops, as `mayRead` tells. */
-  flow(): void;
-  /** Others wait for what it holds. */
-  evict(why: GateEviction): void;
-}
-
-/** Its peer was slow; or it waited for us, and held more than others. */
-export type GateEviction = 'slow_when_full' | 'waiting_when_full';
-
-/** How long a turn may pass without a byte. */
-const TURN_MS = 100;
-/** A turn of the network that holds most, while others wait for theirs. */
-const TURN_MAX_MS = 10_000;
-/** A frame that is older than this and came slower is let go first. */
-const SLOW_AFTER_MS = 1000;
-const SLOW_BYTES_PER_MS = 16;
-/** The gate opens again when so much of the limit is free. */
+const TURN_MS = 250;
+/** What a good sender brings in a turn at least: as much as one read may. */
+const TURN_BYTES = 64 * 1024;
+/** A network reads freely again when it holds so much of its share. */
 const OPEN_SHARE = 0.75;
-/** Of the limit, for those that hold nothing when the gate closes. */
+/** Of the limit, for those that hold nothing. */
 const RESERVE_SHARE = 1 / 8;
-/** Of the limit: who drains by less while the gate is closed is stuck. */
-const DRAINED_SHARE = 1 / 16;
 
-/** What one connection holds. */
-export class GatePass {
-  readonly member: GateMember;
-  readonly network: string;
-  bytes = 0;
-  /** It holds a part of the reserve. */
-  isNew = false;
-  /** Since when it holds anything, monotonic. */
-  sinceMs = 0;
-  /** When that last changed. */
-  changedMs = 0;
-
-  constructor(member: GateMember, network: string) {
-    this.member = member;
-    this.network = network;
-  }
+interface Turn {
+  readonly pass: GatePass;
+  /** What it held when the turn began, and when its time was counted from last. */
+  readonly bytesAtFirst: number;
+  readonly bytes: number;
+  readonly bytesRead: number;
+  /** It waited for us meanwhile. */
+  isExcused: boolean;
 }
 
 export class ReadingGate {
   readonly #bytesMax: number;
   readonly #clock: Clock;
   readonly #hasRoom: () => boolean;
-  readonly #passes = new Set<GatePass>();
-  readonly #stuck: StuckWatch;
+  readonly #networks = new Map<string, GateNetwork>();
+  readonly #closed = new Set<GateNetwork>();
   #bytes = 0;
-  #isClosed = false;
-  #newBytes = 0;
-  #isReserveFull = false;
-  #turn: GatePass | null = null;
-  #turnBegan = { ms: 0, bytes: 0 };
-  /** Network → number of its last turn since the gate closed. */
-  readonly #turnsOf = new Map<string, number>();
-  #turns = 0;
-  #timer: Disposable | null = null;
-  #relief: Disposable | null = null;
+  /** The reserve is used up: nobody but the turn is read. */
+  #isFull = false;
+  #turn: Turn | null = null;
+  #turnTimer: Disposable | null = null;
+  #reliefTimer: Disposable | null = null;
 
   /** `hasRoom`: whether what is read now can go on; where it cannot, nobody is to blame for waiting. */
   constructor(bytesMax: number, clock: Clock, hasRoom: () => boolean = () => true) {
     this.#bytesMax = bytesMax;
     this.#clock = clock;
     this.#hasRoom = hasRoom;
-    this.#stuck = new StuckWatch(bytesMax * DRAINED_SHARE);
   }
 
   /** Bytes that all connections hold. */
@@ -89,175 +60,237 @@ export class ReadingGate {
     return this.#bytes;
   }
 
-  /** `network`: of its peer. */
-  enter(member: GateMember, network = ''): GatePass {
+  /** `name`: of its peer's network. */
+  enter(member: GateMember, name = ''): GatePass {
+    const network = this.#networks.get(name) ?? new GateNetwork(name, this.#clock);
+    this.#networks.set(name, network);
     const pass = new GatePass(member, network);
-    this.#passes.add(pass);
+    network.passes.add(pass);
     return pass;
   }
 
+  /** What it holds is given back; nothing counts for it any more. */
   leave(pass: GatePass): void {
-    this.#passes.delete(pass);
-    this.update(pass, 0);
+    const { network } = pass;
+    if (!network.passes.delete(pass)) return;
+    if (network.passes.size === 0) {
+      this.#networks.delete(network.name);
+      this.#closed.delete(network);
+    }
+    if (pass.bytes > 0) this.#change(pass, -pass.bytes);
+    this.#rest();
   }
 
   /** It waited for us until now: its peer begins anew. */
   resumed(pass: GatePass): void {
-    pass.sinceMs = pass.changedMs = this.#clock.monotonicMs();
+    pass.begin(this.#clock.monotonicMs());
+    if (this.#turn?.pass === pass) this.#turn.isExcused = true;
   }
 
   mayRead(pass: GatePass): boolean {
-    return !this.#isClosed || pass === this.#turn || (pass.bytes === 0 && !this.#isReserveFull);
+    if (pass === this.#turn?.pass) return true;
+    if (this.#isFull) return false;
+    return !pass.network.isClosed || (pass.bytes === 0 && pass.network.takesNew);
   }
 
-  /** To be called whenever it has read, or its peer has. */
+  /** To be called whenever it has read, or its peer has. Nothing where it has left. */
   update(pass: GatePass, bytes: number): void {
-    if (bytes === pass.bytes) return;
-    const nowMs = this.#clock.monotonicMs();
-    const change = bytes - pass.bytes;
+    if (bytes === pass.bytes || !pass.network.passes.has(pass)) return;
     const couldRead = this.mayRead(pass);
-    if (pass.bytes === 0) {
-      pass.sinceMs = nowMs;
-      pass.isNew = this.#isClosed && pass !== this.#turn;
-    }
-    pass.changedMs = nowMs;
+    this.#change(pass, bytes - pass.bytes);
+    if (couldRead !== this.mayRead(pass) && pass.network.passes.has(pass)) pass.member.flow();
+  }
+
+  #change(pass: GatePass, change: number): void {
+    const { network } = pass;
+    network.add(pass, change);
     this.#bytes += change;
-    pass.bytes = bytes;
-    if (pass.isNew) this.#newBytes += change;
-    else if (change < 0) this.#stuck.drained(-change);
-    if (bytes === 0) pass.isNew = false;
-    if (!this.#isClosed) {
-      if (this.#bytes > this.#bytesMax) this.#close(nowMs);
-      return;
-    }
-    if (this.#bytes <= this.#bytesMax * OPEN_SHARE) return this.#open();
-    if (pass === this.#turn && bytes === 0) this.#nextTurn();
-    this.#lookAtReserve();
-    if (couldRead !== this.mayRead(pass) && this.#passes.has(pass)) pass.member.flow();
+    if (change > 0) this.#grew(network);
+    else this.#shrank();
+    // A frame has ended: the next one of the same connection waits as those of others do.
+    if (pass === this.#turn?.pass && (pass.bytes === 0 || change <= -TURN_BYTES)) this.#nextTurn();
   }
 
-  #close(nowMs: number): void {
-    this.#isClosed = true;
-    this.#turnsOf.clear();
-    this.#stuck.begin(nowMs);
-    this.#relieveLater();
-    for (const { member } of this.#passes) member.flow();
-    const slow = [...this.#passes]
-      .filter((pass) => isSlow(pass, nowMs))
-      .sort((a, b) => rate(a, nowMs) - rate(b, nowMs));
-    for (const { member } of slow) {
-      if (!this.#isClosed) return;
-      member.evict('slow_when_full');
-    }
-    if (this.#isClosed) this.#nextTurn();
+  /** What a network may hold: as much as is free, and a part of the reserve. */
+  #share(ofReserve = 0): number {
+    return this.#bytesMax * (1 + RESERVE_SHARE * ofReserve) - this.#bytes;
   }
 
-  #open(): void {
-    this.#isClosed = false;
+  #grew(network: GateNetwork): void {
+    if (!this.#isFull && this.#share(1) < 0) {
+      this.#isFull = true;
+      for (const each of this.#networks.values()) if (each.bytes > 0 && each !== network) this.#take(each);
+      this.#flowAll();
+    }
+    if (network.isClosed) this.#lookAtReserve(network);
+    else if (network.bytes > this.#share()) this.#close(network);
+  }
+
+  #shrank(): void {
+    if (this.#isFull && this.#share(OPEN_SHARE) >= 0) {
+      this.#isFull = false;
+      this.#flowAll();
+    }
+    for (const network of this.#closed) {
+      if (network.bytes <= this.#share() * OPEN_SHARE) this.#open(network);
+      else this.#lookAtReserve(network);
+    }
+    this.#rest();
+  }
+
+  #close(network: GateNetwork): void {
+    const slow = network.slow();
+    this.#take(network);
+    this.#lookAtReserve(network);
+    for (const { member } of network.passes) member.flow();
+    for (const pass of slow) {
+      if (!network.isClosed || !this.#othersWait(pass)) break;
+      pass.member.evict('slow_when_full');
+    }
+    if (!network.isClosed) return;
+    if (!this.#turn) this.#nextTurn();
+    this.#reliefTimer ??= this.#relieveLater();
+  }
+
+  /** From now on it is read by turns. */
+  #take(network: GateNetwork): void {
+    if (network.isClosed) return;
+    network.close();
+    this.#closed.add(network);
+  }
+
+  #open(network: GateNetwork): void {
+    network.open();
+    this.#closed.delete(network);
+    for (const { member } of network.passes) member.flow();
+    if (this.#turn?.pass.network === network && !this.#isFull) this.#nextTurn();
+  }
+
+  /** Nobody waits: neither turns nor looks are needed. */
+  #rest(): void {
+    if (this.#closed.size > 0 || this.#isFull) return;
     this.#turn = null;
-    this.#isReserveFull = false;
-    this.#newBytes = 0;
-    for (const pass of this.#passes) pass.isNew = false;
-    this.#timer?.[Symbol.dispose]();
-    this.#timer = null;
-    this.#relief?.[Symbol.dispose]();
-    this.#relief = null;
-    for (const { member } of this.#passes) member.flow();
+    this.#turnTimer?.[Symbol.dispose]();
+    this.#reliefTimer?.[Symbol.dispose]();
+    this.#turnTimer = this.#reliefTimer = null;
   }
 
-  /** Stops those that hold nothing, or lets them go on. */
-  #lookAtReserve(): void {
-    const reserve = this.#bytesMax * RESERVE_SHARE;
-    const isFull = this.#newBytes > (this.#isReserveFull ? reserve * OPEN_SHARE : reserve);
-    if (isFull === this.#isReserveFull) return;
-    this.#isReserveFull = isFull;
-    for (const { bytes, member } of this.#passes) if (bytes === 0) member.flow();
+  #flowAll(): void {
+    for (const { passes } of this.#networks.values()) for (const { member } of passes) member.flow();
   }
 
-  /** To whoever holds anything and does not wait for us: of the network whose last turn is longest ago, who does so for the longest time. */
-  #nextTurn(): void {
-    const last = this.#turn;
-    let next: GatePass | null = null;
-    for (const pass of this.#ready()) if (next === null || this.#isBefore(pass, next)) next = pass;
-    this.#turn = next;
-    if (next) this.#turnsOf.set(next.network, ++this.#turns);
-    const beganMs = this.#clock.monotonicMs();
-    if (next !== last) this.#turnBegan = { ms: beganMs, bytes: next?.bytes ?? 0 };
-    last?.member.flow();
-    next?.member.flow();
-    if (next?.isNew) {
-      // It may go on to the end of its frame, which others shall not wait for.
-      next.isNew = false;
-      this.#newBytes -= next.bytes;
-      this.#lookAtReserve();
-    }
-    this.#judgeAfter(beganMs);
+  /** Stops those of the network that hold nothing, or lets them go on. */
+  #lookAtReserve(network: GateNetwork): void {
+    const takesNew = network.bytes < this.#share(network.takesNew ? 1 : OPEN_SHARE);
+    if (takesNew === network.takesNew) return;
+    network.takesNew = takesNew;
+    for (const { bytes, member } of network.passes) if (bytes === 0) member.flow();
   }
 
-  *#ready(): Generator<GatePass> {
-    for (const pass of this.#passes) if (pass.bytes > 0 && !pass.member.isWaiting) yield pass;
-  }
-
-  #isBefore(a: GatePass, b: GatePass): boolean {
-    const turnOf = ({ network }: GatePass): number => this.#turnsOf.get(network) ?? 0;
-    return turnOf(a) === turnOf(b) ? a.sinceMs < b.sinceMs : turnOf(a) < turnOf(b);
-  }
-
-  #judgeAfter(sinceMs: number): void {
-    this.#timer?.[Symbol.dispose]();
-    this.#timer = this.#clock.timer(TURN_MS, () => this.#judge(sinceMs));
-  }
-
-  /** Whether the turn was used since it was looked at last. */
-  #judge(sinceMs: number): void {
+  /** To the network that has waited longest. `keepsPlace`: the next turn of its network is for the same connection. */
+  #nextTurn(keepsPlace = false): void {
     const turn = this.#turn;
-    if (!turn || turn.member.isWaiting) return this.#nextTurn();
-    const nowMs = this.#clock.monotonicMs();
-    const isUsed = turn.changedMs > sinceMs && !this.#dawdles(turn, nowMs) && !this.#keepsOut(turn, nowMs);
-    if (isUsed) return this.#judgeAfter(nowMs);
-    turn.member.evict('slow_when_full');
-    if (this.#isClosed && this.#turn === turn) this.#nextTurn();
+    const last = turn?.pass;
+    this.#turn = null;
+    this.#turnTimer?.[Symbol.dispose]();
+    this.#turnTimer = null;
+    if (last) {
+      last.network.turnSinceMs = this.#clock.monotonicMs();
+      if (!keepsPlace) last.turnSinceMs = last.network.turnSinceMs;
+      this.#makeRoom(last, last.bytes - turn.bytesAtFirst);
+    }
+    const next = this.#next();
+    if (next) this.#beginTurn(next);
+    if (last !== next) {
+      last?.member.flow();
+      next?.member.flow();
+    }
   }
 
-  /** A byte now and then keeps no turn. */
-  #dawdles({ bytes }: GatePass, nowMs: number): boolean {
-    const tookMs = nowMs - this.#turnBegan.ms;
-    return tookMs >= SLOW_AFTER_MS && bytes - this.#turnBegan.bytes < SLOW_BYTES_PER_MS * tookMs;
+  #next(): GatePass | null {
+    if (this.#isTight && !this.#hasRoom()) return null;
+    for (const network of [...this.#closed].sort((a, b) => a.turnSinceMs - b.turnSinceMs)) {
+      const next = network.next();
+      if (next) return next;
+    }
+    return null;
   }
 
-  /** Frames that come just fast enough, one after another, keep the gate shut for others for as long as their network likes. */
-  #keepsOut({ network }: GatePass, nowMs: number): boolean {
-    if (nowMs - this.#turnBegan.ms < TURN_MAX_MS) return false;
-    const held = bytesByNetwork(this.#passes);
-    const most = Math.max(...held.values());
-    return held.get(network) === most && this.#ready().some((pass) => pass.network !== network);
+  /** The limit is passed: only frames that end help. */
+  get #isTight(): boolean {
+    return this.#share(1 / 2) < 0;
   }
 
-  #relieveLater(): void {
-    this.#relief = this.#clock.timer(TURN_MS, () => {
-      this.#relieve();
-      if (this.#isClosed) this.#relieveLater();
+  #beginTurn(pass: GatePass, bytesAtFirst = pass.bytes): void {
+    const { bytes } = pass;
+    const turn = { pass, bytesAtFirst, bytes, bytesRead: pass.member.bytesRead, isExcused: false };
+    this.#turn = turn;
+    // In two halves: the loop reads between them, however long it stood still.
+    this.#turnTimer = this.#clock.timer(TURN_MS / 2, () => {
+      this.#turnTimer = this.#clock.timer(TURN_MS / 2, () => this.#endTurn(turn));
     });
   }
 
-  /** Closes those that wait and keep the gate shut, until it opens. */
-  #relieve(): void {
-    const waiting = [...this.#passes].filter(({ bytes, member }) => bytes > 0 && member.isWaiting);
-    const bytes = waiting.reduce((sum, pass) => sum + pass.bytes, 0);
-    const keepShut = bytes > this.#bytesMax * OPEN_SHARE && this.#hasRoom();
-    if (!this.#stuck.isStuck(keepShut, this.#clock.monotonicMs())) return;
-    for (const pass of largestFirst(waiting)) {
-      if (!this.#isClosed) return;
-      pass.member.evict('waiting_when_full');
+  #endTurn(turn: Turn): void {
+    const { pass, bytes, bytesRead, isExcused } = turn;
+    const { member } = pass;
+    if (member.isWaiting || isExcused) return this.#nextTurn();
+    if (!this.#othersWait(pass)) return this.#beginTurn(pass, turn.bytesAtFirst);
+    // Who holds little need not bring more than that: its frames are small, and come through.
+    if (member.bytesRead - bytesRead < Math.min(TURN_BYTES, pass.bytes)) {
+      member.evict('slow_when_full');
+      if (this.#turn === turn) this.#nextTurn();
+      return;
+    }
+    // Were others to grow as well, more than one frame would be held beyond the limit, or beyond the share.
+    const isGrowing = pass.bytes - bytes >= TURN_BYTES;
+    if (isGrowing && this.#isTight) return this.#beginTurn(pass, turn.bytesAtFirst);
+    this.#nextTurn(isGrowing && pass.network.bytes > this.#share(1 / 2));
+  }
+
+  #othersWait(pass: GatePass): boolean {
+    for (const { passes } of this.#networks.values()) {
+      for (const other of passes) if (other !== pass && this.#isStopped(other)) return true;
+    }
+    return false;
+  }
+
+  #isStopped(pass: GatePass): boolean {
+    return !this.mayRead(pass) && !pass.member.isWaiting;
+  }
+
+  /** Where all is full each turn leaves no more than it found: the largest go, of the network that holds most. */
+  #makeRoom(but: GatePass, bytes: number): void {
+    for (let left = bytes; left > 0 && this.#isFull && this.#hasRoom();) {
+      const [most] = [...this.#closed].sort((a, b) => b.bytes - a.bytes);
+      const [largest] = most?.largest((pass) => pass !== but) ?? [];
+      if (!largest) return;
+      left -= largest.bytes;
+      largest.member.evict(largest.member.isWaiting ? 'waiting_when_full' : 'slow_when_full');
     }
   }
-}
 
-function isSlow(pass: GatePass, nowMs: number): boolean {
-  if (pass.bytes === 0 || pass.member.isWaiting) return false;
-  return nowMs - pass.sinceMs >= SLOW_AFTER_MS && rate(pass, nowMs) < SLOW_BYTES_PER_MS;
-}
+  #relieveLater(): Disposable {
+    return this.#clock.timer(TURN_MS / 2, () => {
+      this.#reliefTimer = this.#relieveLater();
+      this.#relieve();
+      if (!this.#turn) this.#nextTurn();
+      this.#rest();
+    });
+  }
 
-function rate(pass: GatePass, nowMs: number): number {
-  return pass.bytes / Math.max(1, nowMs - pass.sinceMs);
+  /** Closes those that wait for us and stop others, always the largest of the network that holds most, until it reads freely. */
+  #relieve(): void {
+    const bytesMax = this.#hasRoom() ? Math.max(0, this.#share() * OPEN_SHARE) : Infinity;
+    const stuck = [...this.#closed]
+      .filter((network) => network.isStuck(bytesMax) && [...network.passes].some((pass) => this.#isStopped(pass)))
+      .map((network) => ({ network, waiting: network.largest(({ member }) => member.isWaiting) }));
+    for (;;) {
+      const closed = stuck.filter(({ network, waiting }) => network.isClosed && waiting.length > 0);
+      const [first, ...others] = closed;
+      if (!first) return;
+      const most = others.reduce((a, b) => (b.network.bytes > a.network.bytes ? b : a), first);
+      most.waiting.shift()?.member.evict('waiting_when_full');
+    }
+  }
 }

@@ -99,7 +99,7 @@ export async function acceptSliced(
 async function turnOf({ encoding }: SlicedFrame, limits: SliceLimits): Promise<Disposable> {
   const { passes, network, room, signal } = limits;
   for (;;) {
-    if (!room.hasRoom) await unlessAborted(room.room(), signal);
+    if (!room.hasRoom) await unlessAborted(room.room(signal), signal);
     const turn = await passes.enter(network, encoding, signal);
     if (room.hasRoom) return turn;
     turn[Symbol.dispose]();

@@ -58,7 +58,7 @@ export class Unpacker {
   async #permit(bytes: number): Promise<Permit> {
     const { budget, room, signal } = this.#options;
     for (;;) {
-      if (!room.hasRoom) await unlessAborted(room.room(), signal);
+      if (!room.hasRoom) await unlessAborted(room.room(signal), signal);
       const permit = await budget.acquire(bytes, signal);
       if (room.hasRoom) return permit;
       permit[Symbol.dispose]();

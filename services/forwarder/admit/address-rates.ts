@@ -158,8 +158,8 @@ export function ratedRoom(room: Room, rate: AddressRate | null, { clock, over }:
     get hasRoom() {
       return room.hasRoom && (over.aborted || rate.waitMs === 0);
     },
-    async room() {
-      await room.room();
+    async room(gone) {
+      await room.room(gone);
       // Others of the address may have been read meanwhile.
       while (!over.aborted && rate.waitMs > 0) await passed(clock, rate.waitMs, over);
     },

@@ -69,6 +69,18 @@ test('who cannot let go ends; who waits for us comes last', () => {
   assert.equal(held.bytes, 0);
 });
 
+test('one that cannot be relieved takes the bound from nobody', () => {
+  const { held } = setUp();
+  const [broken, other] = [new FakeHolder(held), new FakeHolder(held)];
+  broken.relieve = () => {
+    throw new Error('broken');
+  };
+  assert.throws(() => broken.hold(101_000), /broken/);
+  held.leave(broken.pass);
+  other.hold(101_000);
+  assert.deepEqual([other.reliefs, held.bytes], [1, 0]);
+});
+
 test('a message has a time limit, but for what is small, begun anew, or waits for us', async () => {
   const { clock, held } = setUp();
   const idle = new FakeHolder(held, 1e6);
