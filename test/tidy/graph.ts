@@ -3,7 +3,7 @@
 import { posix } from 'node:path';
 import type { Tree } from './tree.ts';
 
-/** Each import that is part of a circle, by `from -> to`. Types count: a circle of types has no place to begin reading either. */
+/** Each import that is part of a circle, as `from -> to`. Types count: their circles have no place to begin either. */
 export function circularImports(tree: Tree): string[] {
   const found = new Set<string>();
   for (const { path, imports } of tree.values()) {

@@ -1,5 +1,6 @@
-// What a file imports, in every form that reaches another file: static, of types, dynamic, re-exported, `import()` as a type,
-// `require`, `getBuiltinModule`, and `new URL('./thread.ts', import.meta.url)`. Aliases and relative paths come to the same path from the root, so no spelling gets round a rule.
+// What a file imports, in every form that reaches another file: static, of types, dynamic, re-exported, `import()` as
+// a type, `require`, `getBuiltinModule`, and `new URL('./thread.ts', import.meta.url)`. Aliases and relative paths
+// come to the same path from the root, so no spelling gets round a rule.
 
 import { posix } from 'node:path';
 import { type Program, Visitor } from 'oxc-parser';

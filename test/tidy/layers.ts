@@ -1,5 +1,5 @@
-// The table of layers (docs/architecture.md), over every form of import. oxlint has the same rules for the editor, but sees static
-// imports only, by the spelling of their path.
+// The table of layers (docs/architecture.md), over every form of import. oxlint has the same rules for the editor, but
+// sees static imports only, by the spelling of their path.
 
 import { Visitor } from 'oxc-parser';
 import type { Tree } from './tree.ts';
@@ -33,7 +33,7 @@ const layers: readonly Layer[] = [
   },
 ];
 
-/** The log and the registry: `telemetry.ts` of each service puts events into words; these begin it, or are told by the queue. */
+/** The log and the registry. `telemetry.ts` of each service puts events into words; the others begin or carry it. */
 const WORDS = ['shared/log.ts', 'shared/metrics.ts'];
 const WORDED = [
   /^(services\/sluice|services\/lambda|infra|test)\//,

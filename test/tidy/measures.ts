@@ -1,5 +1,5 @@
-// What is measured against a limit. Who is above it today is on the list of exceptions (exceptions.json) with its measure, and that
-// list only shrinks: nobody joins it, nobody on it grows, and who no longer needs it must leave.
+// What is measured against a limit. Who is above it today is on the list of exceptions (exceptions.json), with its
+// measure. That list only shrinks: nobody joins it, nobody on it grows, and who no longer needs it must leave.
 
 import { posix } from 'node:path';
 import { circularImports, twoWayFolders } from './graph.ts';

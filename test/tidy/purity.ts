@@ -1,5 +1,5 @@
-// Codecs, parsers and tables are pure: no I/O, clock, random number, timer or promise. What they import is held to the same,
-// all the way down, so that nothing impure comes in by a neighbour.
+// Codecs, parsers and tables are pure: no I/O, clock, random number, timer or promise. What they import is held to the
+// same, all the way down, so that nothing impure comes in by a neighbour.
 
 import { type Node, Visitor } from 'oxc-parser';
 import type { SourceFile, Tree } from './tree.ts';
@@ -111,6 +111,13 @@ function impurities(file: SourceFile): string[] {
     CallExpression: ({ callee }) => {
       if (callee.type !== 'Identifier') return;
       if (callee.name === 'Date' || GLOBALS.has(callee.name)) tell(callee, `${callee.name}()`);
+    },
+    VariableDeclarator: ({ id, init }) => {
+      if (id.type !== 'ObjectPattern' || init?.type !== 'Identifier') return;
+      for (const one of id.properties) {
+        const member = one.type === 'Property' ? `${init.name}.${nameOf(one.key)}` : init.name;
+        if (MEMBERS.has(member) || GLOBALS.has(init.name) || init.name === 'globalThis') tell(init, member);
+      }
     },
     MemberExpression: (node) => {
       const { object, property } = node;

@@ -1,5 +1,5 @@
-// The tree holds its own rules: layers, purity, sizes, and nothing that nobody needs. What is above a limit today is on a list
-// (exceptions.json) that only shrinks; docs/architecture.md tells how something is taken off it.
+// The tree holds its own rules: layers, purity, sizes, and nothing that nobody needs. What is above a limit today is
+// on a list (exceptions.json) that only shrinks; docs/architecture.md tells how something is taken off it.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
