@@ -1,8 +1,5 @@
 // How far behind a group is, from what the queue itself knows: right also when no indexer runs, or one is stuck. In records, and in
-// seconds: the age of the oldest record that is not committed. Two implementations: kafka/kafka-lag.ts, embedded/embedded-lag.ts.
-
-import { type Clock, systemClock } from '#shared/clock.ts';
-import type { Config } from '#shared/config/settings.ts';
+// seconds: the age of the oldest record that is not committed. Two implementations, which open-lag.ts chooses from.
 
 export interface PartitionLag {
   readonly partition: number;
@@ -30,16 +27,6 @@ export interface GroupLag {
 export interface LagSource extends AsyncDisposable {
   /** Looks now. Rejects with queue_unavailable, topic_missing, or queue_refused. */
   sample(): Promise<GroupLag>;
-}
-
-/** `config` names the queue, the topic and the group. Rejects with data_dir_unusable or config_invalid. */
-export async function openLagSource(config: Config, clock: Clock = systemClock): Promise<LagSource> {
-  if (config.queue === 'kafka') {
-    const { KafkaLag } = await import('./kafka/kafka-lag.ts');
-    return new KafkaLag(config, clock);
-  }
-  const { openEmbeddedLag } = await import('./embedded/embedded-lag.ts');
-  return openEmbeddedLag(config, clock);
 }
 
 /** Records that are not committed. */

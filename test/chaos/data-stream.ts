@@ -2,7 +2,7 @@
 // Elasticsearch may be frozen or restarting just then, so each is tried until it is done.
 
 import { setTimeout as delay } from 'node:timers/promises';
-import { DATA_STREAM_DEFAULT } from '#indexer/route.ts';
+import { DATA_STREAM_DEFAULT } from '#indexer/parse/route.ts';
 
 /** Longer than a busy Elasticsearch takes: one that is asked again and again rolls over again and again. */
 const tryMs = 60_000;

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { DATA_STREAM_DEFAULT } from '#indexer/route.ts';
+import { DATA_STREAM_DEFAULT } from '#indexer/parse/route.ts';
 import type { Store } from '#shared/store/store.ts';
 
 const ACTION_START = Buffer.byteLength('{"create":{"_index":"');

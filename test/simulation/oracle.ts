@@ -4,17 +4,8 @@
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import type { Chunk } from '#forwarder/chunk.ts';
 import { type SimChunk, type SimEvent, numbersIn } from './events.ts';
-import type { Sent } from './store.ts';
+import type { Written } from './store.ts';
 import type { Trace } from './trace.ts';
-
-/** A document, and the backing index that it was written to. */
-export interface Written {
-  readonly id: string;
-  readonly json: string;
-  readonly backing: string;
-  readonly sent: Sent;
-  readonly writtenMs: number;
-}
 
 interface Copy extends Omit<Written, 'json'> {
   readonly numbers: readonly number[];

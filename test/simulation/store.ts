@@ -6,7 +6,6 @@ import assert from 'node:assert/strict';
 import { SluiceError } from '#shared/errors.ts';
 import type { BackingIndex, BulkOutcome, BulkRequest, Store, StoredDocument, StoredPage } from '#shared/store/store.ts';
 import type { Faults } from './faults.ts';
-import type { Written } from './oracle.ts';
 import type { SimProcess } from './process.ts';
 import type { Random } from './random.ts';
 import type { SimTime } from './time.ts';
@@ -45,6 +44,15 @@ export interface Sent {
   readonly atMs: number;
   /** When its sender waited for an answer no longer. */
   givenUpMs: number;
+}
+
+/** A document, and the backing index that it was written to. */
+export interface Written {
+  readonly id: string;
+  readonly json: string;
+  readonly backing: string;
+  readonly sent: Sent;
+  readonly writtenMs: number;
 }
 
 interface StoreOptions {

@@ -13,7 +13,7 @@ import assert from 'node:assert/strict';
 import { IDENTITY_BYTES, POSITION_NAME_BYTES, documentId } from '#shared/record/identity.ts';
 import type { Batch } from '#shared/record/record.ts';
 import type { BulkItem, BulkRequest } from '#shared/store/store.ts';
-import { JsonBuffer, fragment } from '../parse/json-buffer.ts';
+import { JsonBuffer, fragment } from '../json/json-buffer.ts';
 
 const NEWLINE = 0x0a;
 const ACTION_END = fragment('"}}\n');

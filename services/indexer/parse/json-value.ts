@@ -25,7 +25,7 @@ import {
   valueEnd,
 } from '#shared/msgpack/extents.ts';
 import { isText, type KeyStack, pastValue, textEnd, textStart } from './fields.ts';
-import { type JsonBuffer, fragment, viewOf } from './json-buffer.ts';
+import { type JsonBuffer, fragment, viewOf } from '../json/json-buffer.ts';
 import { Timestamp } from './timestamp.ts';
 
 /** Objects and arrays in each other, the outermost counted. */

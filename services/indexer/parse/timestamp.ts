@@ -6,7 +6,7 @@
 //
 // https://github.com/fluent/fluentd/wiki/Forward-Protocol-Specification-v1.5#eventtime-ext-format
 
-import { JsonBuffer } from './json-buffer.ts';
+import { JsonBuffer } from '../json/json-buffer.ts';
 
 /** A field of type `date_nanos` ends at 2262-04-11T23:47:16.854775807Z: nanoseconds since the epoch in 63 bits. */
 const SECONDS_MAX = 9_223_372_035;

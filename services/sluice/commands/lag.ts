@@ -4,7 +4,8 @@
 import { parseArgs } from 'node:util';
 import { SluiceError } from '#shared/errors.ts';
 import { Metrics } from '#shared/metrics.ts';
-import { type LagSource, openLagSource } from '#shared/queue/group-lag.ts';
+import type { LagSource } from '#shared/queue/group-lag.ts';
+import { openLagSource } from '#shared/queue/open-lag.ts';
 import { startAdminPage } from '../admin/page.ts';
 import type { CommandContext } from '../command.ts';
 import { DrainEstimate, type LagTotals, totalsOf } from '../lag/drain.ts';

@@ -1,7 +1,7 @@
 // Events of the queue as JSON text: the entry as it is, msgpack made JSON, and the names that the event has. For commands that print the queue.
 
 import { KeyStack } from '#indexer/parse/fields.ts';
-import { JsonBuffer } from '#indexer/parse/json-buffer.ts';
+import { JsonBuffer } from '#indexer/json/json-buffer.ts';
 import { JsonTranscoder } from '#indexer/parse/json-value.ts';
 import { timeEnd } from '#shared/msgpack/extents.ts';
 import { documentId } from '#shared/record/identity.ts';

@@ -4,9 +4,9 @@
 
 import { EventEmitter } from 'node:events';
 import { type EachBatchPayload, type OffsetKeeper, offsetKeepers } from '#shared/queue/kafka/kafkajs.ts';
-import type { Link } from './client.ts';
 import { connectionError, protocolError, typeOf } from './errors.ts';
 import type { Joined } from './group.ts';
+import type { Link } from './link.ts';
 
 interface ConsumerGiven {
   readonly groupId: string;

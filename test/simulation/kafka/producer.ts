@@ -2,8 +2,8 @@
 // and may do it long after the client gave it up.
 
 import type { Headers } from './broker.ts';
-import type { Link } from './client.ts';
 import { connectionError, protocolError } from './errors.ts';
+import type { Link } from './link.ts';
 
 interface Send {
   readonly topicMessages: readonly {

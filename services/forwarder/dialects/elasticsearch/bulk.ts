@@ -13,7 +13,7 @@ import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { contentOf } from '../../decode/content.ts';
 import { type EventTime, RECEIVE_TIME } from '../../decode/event-time.ts';
 import { JsonReader } from '../../decode/json-value.ts';
-import { EntryRun } from '../entry-run.ts';
+import { EntryRun } from '../common/entry-run.ts';
 import {
   type BulkItem,
   type BulkOperation,

@@ -10,7 +10,7 @@
 
 import { contentOf, type EventsName } from '../../decode/content.ts';
 import { type EventTime, RECEIVE_TIME } from '../../decode/event-time.ts';
-import { EntryRun, Pairs, keyOf } from '../entry-run.ts';
+import { EntryRun, Pairs, keyOf } from '../common/entry-run.ts';
 import type { JournalField } from './export-format.ts';
 
 export interface JournalEntry {

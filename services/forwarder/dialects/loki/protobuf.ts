@@ -4,7 +4,7 @@
 //   Entry      1 Timestamp { 1 seconds  2 nanos }   2 line   3 LabelPair { 1 name  2 value }*
 
 import { eventTimeOfNs } from '../../decode/event-time.ts';
-import { BYTES, ProtobufReader, VARINT } from '../protobuf-reader.ts';
+import { BYTES, ProtobufReader, VARINT } from '../common/protobuf-reader.ts';
 import { parseLabels } from './labels.ts';
 import { type LokiOptions, LokiRecords, type LokiStreams } from './streams.ts';
 

@@ -7,8 +7,8 @@
 // A label that is called `log` goes under `labels.log`.
 
 import type { EventTime } from '../../decode/event-time.ts';
-import { EntryRun, Pairs, keyOf } from '../entry-run.ts';
-import { OriginFields } from '../origin-fields.ts';
+import { EntryRun, Pairs, keyOf } from '../common/entry-run.ts';
+import { OriginFields } from '../common/origin-fields.ts';
 import type { Label } from './labels.ts';
 
 export type LokiStreams =

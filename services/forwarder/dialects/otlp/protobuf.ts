@@ -12,7 +12,7 @@
 
 import type { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { JSON_DEPTH_MAX } from '../../decode/json-value.ts';
-import { BYTES, FIXED32, FIXED64, ProtobufReader, VARINT } from '../protobuf-reader.ts';
+import { BYTES, FIXED32, FIXED64, ProtobufReader, VARINT } from '../common/protobuf-reader.ts';
 import { type OtlpLogs, type OtlpOptions, OtlpRecords } from './records.ts';
 
 export function protobufLogs(body: Buffer, options: OtlpOptions): OtlpLogs {

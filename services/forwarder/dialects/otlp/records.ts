@@ -10,8 +10,8 @@
 
 import type { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { type EventTime, eventTimeOfNs } from '../../decode/event-time.ts';
-import { EntryRun, Pairs, keyOf } from '../entry-run.ts';
-import { OriginFields } from '../origin-fields.ts';
+import { EntryRun, Pairs, keyOf } from '../common/entry-run.ts';
+import { OriginFields } from '../common/origin-fields.ts';
 
 export type OtlpLogs =
   | {

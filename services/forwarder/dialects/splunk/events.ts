@@ -14,8 +14,8 @@ import { MsgpackReader } from '#shared/msgpack/reader.ts';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { type EventTime, eventTimeOfText } from '../../decode/event-time.ts';
 import { JsonReader, type PairTaker } from '../../decode/json-value.ts';
-import { EntryRun, Pairs, keyOf } from '../entry-run.ts';
-import { OriginFields } from '../origin-fields.ts';
+import { EntryRun, Pairs, keyOf } from '../common/entry-run.ts';
+import { OriginFields } from '../common/origin-fields.ts';
 import type { HecCode } from './answers.ts';
 
 export type HecEvents =
