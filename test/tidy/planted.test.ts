@@ -81,6 +81,7 @@ const PURE = [
   'services/forwarder/dialects/loki/planted.ts',
   'services/indexer/parse/planted.ts',
   'services/indexer/json/planted.ts',
+  'services/indexer/bulk/next-step.ts',
   'services/indexer/bulk/outcomes.ts',
   'services/indexer/commit/offsets.ts',
   'shared/msgpack/planted.ts',
