@@ -353,10 +353,9 @@ export class Pipeline {
       return;
     }
     assert(written === 'document_too_large', 'what the joiner makes is an entry');
-    const { refusals } = this.#options;
-    // Its parts, each for itself: they are what was sent.
-    const letters = refusals.buryRun(run, written, this.#abort.signal);
+    const letters = this.#options.refusals.buryParts(holds, written, this.#abort.signal);
     for (const part of holds) this.#burials.add(part, part.bytes?.length ?? 0, written, letters);
+    this.#entryBytes += holds.length * LETTER_IN_HAND_BYTES;
   }
 
   /** Lines that waited long enough are passed on as they are; all of them when everything is to be finished. */
@@ -370,7 +369,8 @@ export class Pipeline {
       this.#ingestedMs = clock.epochMs();
       this.#writeLine(line);
       if (this.#body.length >= this.#options.writer.bodyBytesMax) await this.#flush();
-      else if (this.#body.length >= this.#turnAt) await this.#giveTurn();
+      else if (this.#body.length >= this.#turnAt || this.#entryBytes >= TURN_BYTES) await this.#giveTurn();
+      await this.#burials.room();
     }
   }
 

@@ -22,6 +22,7 @@ const OPENING = {
   bodyBytesMax: MIB,
   trustedTenants: [],
   lines: { timeoutMs: 1000, lineBytesMax: MIB, bytesMax: 16 * MIB },
+  lettersBytesMax: 32 * MIB,
 };
 
 class Place implements AsyncDisposable {
