@@ -310,7 +310,7 @@ export class Pipeline {
           documents.beginBatch(batch, this.#ingestedMs);
         } else {
           // Its own bytes: those of the record are freed, however long it waits.
-          const own = Buffer.from(bytes.subarray(start, end));
+          const own = new Uint8Array(bytes.subarray(start, end));
           const burial = this.#options.refusals.buryEntry(place, own, written, this.#abort.signal);
           this.#burials.add(place, own.length, written, burial);
           // A letter takes more time than its entry: of the smallest there would be a hundred thousand in a turn.

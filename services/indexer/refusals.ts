@@ -228,7 +228,7 @@ export class RecordRefusals implements Refusals {
     group.bytes += bytes;
     // Copies: were they views, the letter would hold all of the record.
     for (const [i, entry] of entries.entries())
-      group.letters.push(this.#letterOf(placeAt(place, i), place.bytes ?? Buffer.from(entry), whyOf(i)));
+      group.letters.push(this.#letterOf(placeAt(place, i), place.bytes ?? new Uint8Array(entry), whyOf(i)));
     return entries.length;
   }
 

@@ -156,7 +156,7 @@ class Scratch {
 
   /** A copy, which is held as long as an indexer would hold it where the dead letters take nothing. */
   bury(bytes: Uint8Array, index: number): void {
-    if (this.#batch) this.#bury({ batch: this.#batch, index, entry: Buffer.from(bytes) });
+    if (this.#batch) this.#bury({ batch: this.#batch, index, entry: new Uint8Array(bytes) });
   }
 
   #bury({ batch, index, entry }: PartHold): void {
