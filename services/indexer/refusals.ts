@@ -96,7 +96,8 @@ export class RecordRefusals implements Refusals {
       } else {
         await this.#reopened.look(run.record, (opened) => {
           // Stops at the first entry that can't be written: the caller sees that some are missing.
-          while (opened && written.count < run.count) {
+          while (written.count < run.count) {
+            if (!opened) break;
             const { start, end } = extentOf(opened, run.entry + written.count);
             if (writer.writeAsText(opened.bytes, start, end, run.index + written.count) !== 'ok') break;
             written.count++;
@@ -105,7 +106,11 @@ export class RecordRefusals implements Refusals {
       }
       if (written.count > 0) runs.push(written);
     }
-    return { request: body.request(), runs, asText: true };
+    const { items, body: written } = body.request();
+    // Its buffer has room for more, and may wait for long.
+    const own = Buffer.allocUnsafeSlow(written.length);
+    own.set(written);
+    return { request: { body: own, items }, runs, asText: true };
   }
 
   async bury(parcel: Parcel, items: readonly RefusedItem[], signal: AbortSignal): Promise<void> {
@@ -127,7 +132,7 @@ export class RecordRefusals implements Refusals {
         for (let done = 0; done < count && !place.record.assignment.void;) {
           const rest = { place: placeAt(place, done), count: count - done, whyOf: (i: number) => whyOf(done + i) };
           const mayTake = isGranted;
-          const added = await this.#lookInto(rest.place, (opened) => this.#add(group, rest, opened, mayTake));
+          const added = await this.#lookInto(rest.place, signal, (opened) => this.#add(group, rest, opened, mayTake));
           isGranted = false;
           if (typeof added === 'number') done += added;
           // Who waits for a permit holds none, or those who wait would wait for each other.
@@ -195,8 +200,8 @@ export class RecordRefusals implements Refusals {
   }
 
   /** Parts have bytes of their own. */
-  #lookInto<T>(place: EventPlace, look: (opened: Unpacked | null) => T): Promise<T> {
-    return place.bytes ? Promise.resolve(look(null)) : this.#reopened.look(place.record, look);
+  async #lookInto<T>(place: EventPlace, signal: AbortSignal, look: (opened: Unpacked | null) => T): Promise<T> {
+    return place.bytes ? look(null) : this.#reopened.look(place.record, look, signal);
   }
 
   /**

@@ -16,7 +16,11 @@ export interface ReopenedRecordsOptions {
   readonly unpacking: UnpackOptions;
 }
 
-type Look = (opened: Unpacked | null) => void;
+interface Look {
+  readonly at: (opened: Unpacked | null) => void;
+  readonly giveUp: (reason: unknown) => void;
+  readonly signal: AbortSignal | undefined;
+}
 
 export class ReopenedRecords {
   readonly #options: ReopenedRecordsOptions;
@@ -28,19 +32,23 @@ export class ReopenedRecords {
     this.#options = options;
   }
 
-  /** What `look` finds in the record, null where it cannot be read. What it keeps must be copies: the memory is freed after it. */
-  look<T>(record: RecordInHand, look: (opened: Unpacked | null) => T): Promise<T> {
+  /**
+   * What `look` finds in the record, null where it cannot be read. What it keeps must be copies: the memory is freed after it. Rejects with
+   * what `look` throws, and with the signal's reason where it was aborted before the record was opened.
+   */
+  look<T>(record: RecordInHand, look: (opened: Unpacked | null) => T, signal?: AbortSignal): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
-    const safely = (opened: Unpacked | null): void => {
+    const at = (opened: Unpacked | null): void => {
       try {
         resolve(look(opened));
       } catch (error) {
-        reject(error as Error);
+        reject(error);
       }
     };
+    const waiting = { at, giveUp: reject, signal };
     const looks = this.#looks.get(record);
-    if (looks) looks.push(safely);
-    else this.#looks.set(record, [safely]);
+    if (looks) looks.push(waiting);
+    else this.#looks.set(record, [waiting]);
     if (!this.#isRunning) void this.#run();
     return promise;
   }
@@ -56,12 +64,18 @@ export class ReopenedRecords {
   async #serve(record: RecordInHand): Promise<void> {
     const { budget, unpacking } = this.#options;
     const { fetched } = record;
+    // A stop must not wait until each is opened that somebody had wanted.
+    const isOver = ({ signal }: Look): boolean => signal?.aborted === true;
+    if (this.#looks.get(record)?.every(isOver)) {
+      for (const { giveUp, signal } of this.#taken(record) ?? []) giveUp(signal?.reason);
+      return;
+    }
     const unpacked = await unpack(fetched, unpacking);
     const opened = unpacked.kind === 'unpacked' ? unpacked : null;
     using _permit = budget.take(opened ? openedBytes(opened, fetched) : 0);
     for (let looks = this.#taken(record); looks; looks = this.#taken(record)) {
       for (const look of looks) {
-        look(opened);
+        look.at(opened);
         // Other work has its turn, and who was served may want more of the same record.
         await turn();
       }

@@ -185,6 +185,16 @@ test('who is stopped while waiting, for letters or for room, gives everything ba
   assert.equal(burying.open, 0);
 });
 
+test('a stop waits for no record to be opened', async () => {
+  const burying = new Burying();
+  const records = Array.from({ length: 20 }, () => burying.record([1000]));
+  const ended = Promise.allSettled(records.map((record) => burying.bury(burying.parcel(record))));
+  burying.abort.abort();
+  for (const { status } of await burying.world.clock.until(ended)) assert.equal(status, 'rejected');
+  assert.equal(burying.opened.length, 1, 'the one that was being opened');
+  assert.equal(burying.budget.bytesHeld, 0);
+});
+
 test('of an assignment that was lost meanwhile no further letter is made', async () => {
   const burying = new Burying();
   const records = Array.from({ length: 20 }, () => burying.record([100_000, 10]));
