@@ -19,7 +19,7 @@ import { LETTER_IN_HAND_BYTES } from './held-bytes.ts';
 import type { RecordInHand } from './in-hand.ts';
 import { type Unwritable, WHY_UNWRITABLE, type Why, groupsOf, letterOf } from './letters.ts';
 import { DocumentWriter } from './parse/document.ts';
-import { ReopenedRecords } from './reopened-records.ts';
+import { ReopenedRecords, extentOf } from './reopened-records.ts';
 import type { IndexerTelemetry } from './telemetry.ts';
 import type { Unpacked, UnpackOptions } from './unpack.ts';
 
@@ -114,7 +114,7 @@ export class RecordRefusals implements Refusals {
   }
 
   async bury(parcel: Parcel, items: readonly RefusedItem[], signal: AbortSignal): Promise<void> {
-    const { queue, telemetry } = this.#options;
+    const { queue } = this.#options;
     // No more at once than are appended together: a parcel may have thousands of small documents.
     const group: Group = { letters: [], permits: [], bytes: 0 };
     const buried: { first: DeadLetter | null; events: number } = { first: null, events: 0 };
@@ -149,8 +149,7 @@ export class RecordRefusals implements Refusals {
     } finally {
       giveBack(group);
     }
-    const { first, events } = buried;
-    if (first) telemetry.deadLettered(events, first.reason, first.error, first.from);
+    if (buried.first) this.#tell(buried.first, buried.events);
   }
 
   /** The parts of a line of which no document was made: they are what was sent. */
@@ -291,10 +290,6 @@ function placeAt(place: EventPlace, number: number): EventPlace {
 function giveBack(group: Group): void {
   for (const permit of group.permits.splice(0)) permit[Symbol.dispose]();
   group.bytes = 0;
-}
-
-function extentOf({ ends }: Unpacked, entry: number): { readonly start: number; readonly end: number } {
-  return { start: entry === 0 ? 0 : (ends[entry - 1] ?? 0), end: ends[entry] ?? 0 };
 }
 
 function entryBytes(opened: Unpacked, entry: number): Uint8Array {

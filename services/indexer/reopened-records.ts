@@ -89,3 +89,8 @@ export class ReopenedRecords {
     return looks;
   }
 }
+
+/** Where an entry lies in the opened value. */
+export function extentOf({ ends }: Unpacked, entry: number): { readonly start: number; readonly end: number } {
+  return { start: entry === 0 ? 0 : (ends[entry - 1] ?? 0), end: ends[entry] ?? 0 };
+}
