@@ -71,7 +71,8 @@ export class ByteBudget {
    */
   acquire(bytes: number, signal?: AbortSignal): Promise<Permit> {
     if (signal?.aborted) return Promise.reject(asError(signal.reason));
-    if (this.#acquiring.length === 0 && this.#fits(bytes)) return Promise.resolve(this.take(bytes));
+    const permit = this.tryAcquire(bytes);
+    if (permit) return Promise.resolve(permit);
     const { promise, resolve, reject } = Promise.withResolvers<Permit>();
     const waiter = { bytes, grant: resolve };
     this.#acquiring.push(waiter);
@@ -85,6 +86,11 @@ export class ByteBudget {
     };
     signal?.addEventListener('abort', leave, { once: true });
     return promise.finally(() => signal?.removeEventListener('abort', leave));
+  }
+
+  /** The same where it need not wait for anybody, else null. */
+  tryAcquire(bytes: number): Permit | null {
+    return this.#acquiring.length === 0 && this.#fits(bytes) ? this.take(bytes) : null;
   }
 
   /** Resolves when there is room; at once if there is some now. */

@@ -21,7 +21,7 @@ import { Ledger } from './ledger.ts';
 import { LineJoiner } from './parse/joiner.ts';
 import { Pipeline } from './pipeline.ts';
 import { ChildOpener } from './poison/child-opener.ts';
-import { type Machine, limitsOf } from './poison/limits.ts';
+import { type Machine, lettersBytesMax, limitsOf } from './poison/limits.ts';
 import type { RecordOpener } from './poison/opener.ts';
 import { RecordRefusals } from './refusals.ts';
 import { IndexerTelemetry, type PartitionAge } from './telemetry.ts';
@@ -81,7 +81,8 @@ export function buildCore(options: CoreOptions, partitions: () => Iterable<Parti
   const positionOf =
     options.replay?.positionOf ?? (({ partition, offset }: FetchedRecord) => `${topic}/${partition}/${offset}`);
   const documents = { trustedTenants, documentBytesMax: config['document.max_bytes'] };
-  const refusals = new RecordRefusals({ queue, telemetry, clock, random, positionOf, unpacking, ...documents });
+  const budget = new ByteBudget(config['indexer.inflight_max_bytes']);
+  const refusals = new RecordRefusals({ queue, telemetry, clock, random, positionOf, unpacking, budget, ...documents });
   const limit = new ConcurrencyLimit(config['bulk.concurrency'], clock);
   const writer = new BulkWriter({
     store,
@@ -109,11 +110,11 @@ export function buildCore(options: CoreOptions, partitions: () => Iterable<Parti
     bodyBytesMax: config['bulk.max_bytes'],
     trustedTenants: [...trustedTenants],
     lines: joining,
+    lettersBytesMax: lettersBytesMax(budget.bytesMax),
   };
   const opener =
     options.opener ??
     new ChildOpener({ opening, limits: () => limitsOf(unpacking.bytesMax, machine()), clock, random, telemetry });
-  const budget = new ByteBudget(config['indexer.inflight_max_bytes']);
   const suspectBudget = new ByteBudget(fetchBytesMax(budget.bytesMax));
   telemetry.watchBytes(budget, suspectBudget);
   const pipeline = new Pipeline({

@@ -308,7 +308,7 @@ export class Pipeline {
           documents.beginBatch(batch, this.#ingestedMs);
         } else {
           // Its own bytes: those of the record are freed, however long it waits.
-          const own = Buffer.from(bytes.subarray(start, end));
+          const own = new Uint8Array(bytes.subarray(start, end));
           const burial = this.#options.refusals.buryEntry(place, own, written, this.#abort.signal);
           this.#burials.add(place, own.length, written, burial);
           // A letter takes more time than its entry: of the smallest there would be a hundred thousand in a turn.
@@ -351,10 +351,9 @@ export class Pipeline {
       return;
     }
     assert(written === 'document_too_large', 'what the joiner makes is an entry');
-    const { refusals } = this.#options;
-    // Its parts, each for itself: they are what was sent.
-    const letters = refusals.buryRun(run, written, this.#abort.signal);
+    const letters = this.#options.refusals.buryParts(holds, written, this.#abort.signal);
     for (const part of holds) this.#burials.add(part, part.bytes?.length ?? 0, written, letters);
+    this.#entryBytes += holds.length * LETTER_IN_HAND_BYTES;
   }
 
   /** Lines that waited long enough are passed on as they are; all of them when everything is to be finished. */
@@ -368,7 +367,8 @@ export class Pipeline {
       this.#ingestedMs = clock.epochMs();
       this.#writeLine(line);
       if (this.#body.length >= this.#options.writer.bodyBytesMax) await this.#flush();
-      else if (this.#body.length >= this.#turnAt) await this.#giveTurn();
+      else if (this.#body.length >= this.#turnAt || this.#entryBytes >= TURN_BYTES) await this.#giveTurn();
+      await this.#burials.room();
     }
   }
 

@@ -4,6 +4,10 @@ import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { test } from 'node:test';
 import { SluiceError } from '#shared/errors.ts';
+import { startIndexer } from '#indexer/main.ts';
+import type { Decompress } from '#indexer/unpack.ts';
+import { MsgpackWriter } from '#shared/msgpack/writer.ts';
+import { encodeBatches } from '#shared/record/record.ts';
 import { World } from './world.ts';
 
 const RECORD_ENTRIES = 2000;
@@ -53,6 +57,7 @@ test('dead letters that wait count, and beyond the budget no further record is o
   for (let record = 0; record < records; record++)
     await world.sendEntries(0, [world.batch(1)], [world.entry({ log: 'x'.repeat(entryBytes) })], 'zstd');
   const indexer = await world.start();
+  await world.clock.when(() => indexer.ledger.counts.consumed >= 8);
   for (let seconds = 0; seconds < 60; seconds++) await world.clock.advance(1000);
   const { consumed } = indexer.ledger.counts;
   assert.ok(consumed >= 8 && consumed <= 12, `${consumed} records were opened`);
@@ -61,4 +66,56 @@ test('dead letters that wait count, and beyond the budget no further record is o
   await world.drained();
   await world.clock.until(indexer.stop());
   assert.equal(indexer.ledger.counts.dead_lettered, records);
+});
+
+/** A part that is a line by itself, and has more values than a document may. */
+function crowdedPart(id: string): Buffer {
+  const values = 262_200;
+  const writer = new MsgpackWriter();
+  writer.arrayHeader(2);
+  writer.eventTime(1_700_000_000, 0);
+  writer.mapHeader(6);
+  const said = { partial_message: 'true', partial_id: id, partial_ordinal: '1', partial_last: 'true', log: 'x' };
+  for (const [key, value] of Object.entries(said)) {
+    writer.string(key);
+    writer.string(value);
+  }
+  writer.string('a');
+  writer.arrayHeader(values);
+  return Buffer.concat([writer.take(), Buffer.alloc(values, 0xc0)]);
+}
+
+test('lines that are too large: their letters wait with their own bytes, and their record is opened once and freed', async () => {
+  const world = new World({ partitions: 1 });
+  const parts = Array.from({ length: 31 }, (_, i) => crowdedPart(`p${i}`));
+  const value = Buffer.concat(parts);
+  await world.queue.append(0, [
+    { encoding: 'zstd', batches: encodeBatches([world.batch(parts.length)]), value: Buffer.from('packed') },
+  ]);
+  const opened: Uint8Array<ArrayBuffer>[] = [];
+  const decompress: Decompress = async () => {
+    opened.push(new Uint8Array(value));
+    return opened.at(-1)!;
+  };
+  const tried = new Map<number | undefined, number>();
+  let isAway = true;
+  world.queue.hooks = {
+    ...world.queue.hooks,
+    deadLetters: (letters) => {
+      for (const letter of letters) tried.set(letter.index, letter.value.buffer.byteLength);
+      return isAway ? new SluiceError('queue_unavailable', 'Cannot append: it is away') : null;
+    },
+  };
+  const indexer = await startIndexer({ ...world.options, decompress });
+  await world.clock.when(() => tried.size === parts.length);
+  assert.deepEqual(
+    opened.map(({ buffer }) => buffer.detached),
+    [true],
+  );
+  for (const [index, bytes] of tried) assert.equal(bytes, parts[index ?? 0]?.length);
+  isAway = false;
+  await world.drained();
+  await world.clock.until(indexer.stop());
+  assert.equal(indexer.ledger.counts.dead_lettered, parts.length);
+  assert.equal(indexer.ledger.imbalance, 0);
 });

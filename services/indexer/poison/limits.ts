@@ -9,8 +9,8 @@ const MIB = 1024 * 1024;
 const TURN_MS = 10_000;
 /** Millions of small events take a minute on a slow machine, in steps that harm nobody. */
 const RUN_MS = 180_000;
-/** Of a value, where its entries end, its documents, and their copies on the way to the child. */
-const VALUE_COPIES = 4;
+/** Of a value, where its entries end, its documents, its dead letters, and their copies on the way to the child. */
+const VALUE_COPIES = 5;
 const OVERHEAD_BYTES = 128 * MIB;
 /** A child that has grown by so much, and is killed, is killed for its record. Before that the machine has no memory for any record. */
 export const BLAMED_GROWTH_BYTES = 128 * MIB;
@@ -21,6 +21,13 @@ const HEAP_MB_MIN = 128;
 const HEAP_MB_MAX = 256;
 /** Of the indexer's own heap, which holds other things as well. */
 const HEAP_SHARE = 0.25;
+
+/** Of dead letters that the child holds at once: as many as the indexer may, while they are not taken, but no more than it has room for. */
+const LETTERS_BYTES_MAX = 64 * MIB;
+
+export function lettersBytesMax(inflightBytesMax: number): number {
+  return Math.min(LETTERS_BYTES_MAX, inflightBytesMax);
+}
 
 /** The indexer's own limit of V8's heap, and the memory that the machine or the container has to give. */
 export interface Machine {

@@ -1,15 +1,19 @@
 // Everything that the indexer does with a record's bytes by itself, done once for nothing: decompressed, scanned, made into documents,
-// also as text (what the store may ask for later), its split lines joined as far as they lie in it. It runs in the worker thread of a child
+// also as text (what the store may ask for later), its split lines joined as far as they lie in it, dead letters written of what is no
+// document. It runs in the worker thread of a child
 // process (opening-worker.ts), so that a record that kills or stalls whoever opens it does so there.
 //
 // Guarantees: nothing is kept from record to record. What it throws the indexer would throw as well.
 
 import { setImmediate as turn } from 'node:timers/promises';
-import type { FetchedRecord } from '#shared/queue/queue.ts';
-import { decodeBatches } from '#shared/record/record.ts';
+import type { DeadLetter, FetchedRecord } from '#shared/queue/queue.ts';
+import { type Batch, decodeBatches } from '#shared/record/record.ts';
 import { BulkBody } from '../bulk/body.ts';
+import { LETTER_IN_HAND_BYTES } from '../held-bytes.ts';
+import { WHY_UNWRITABLE, letterOf } from '../letters.ts';
 import { DocumentWriter } from '../parse/document.ts';
 import { type JoinedLine, type JoinerLimits, LineJoiner } from '../parse/joiner.ts';
+import { batchOfPart } from '../parse/line-names.ts';
 import { type Decompress, unpack } from '../unpack.ts';
 
 /** What of the configuration has a say in it; plain, for it goes to another process. */
@@ -20,6 +24,15 @@ export interface OpeningOptions {
   readonly bodyBytesMax: number;
   readonly trustedTenants: readonly string[];
   readonly lines: JoinerLimits;
+  /** Of dead letters that wait in an indexer, with what each costs beside its entry. */
+  readonly lettersBytesMax: number;
+}
+
+/** A part of a line, with bytes of its own. */
+interface PartHold {
+  readonly batch: Batch;
+  readonly index: number;
+  readonly entry: Uint8Array;
 }
 
 /** How far the opening came: what was going on when it ended badly. */
@@ -72,16 +85,20 @@ async function openInSteps(
   let entry = 0;
   let start = 0;
   let toldAt = -1;
+  let lettersAt = 0;
   for (const batch of opened.batches) {
     scratch.beginBatch(batch);
     for (let i = 0; i < batch.count; i++) {
-      if (toldAt < 0 || start - toldAt > TOLD_BYTES) {
+      if (toldAt < 0 || start - toldAt + scratch.letterBytes - lettersAt > TOLD_BYTES) {
         toldAt = start;
+        lettersAt = scratch.letterBytes;
         tell({ doing: `making documents of its entries, from the one with number ${entry} on`, events });
         await turn();
       }
       const end = opened.ends[entry] ?? 0;
-      if (!opened.crowded.has(entry)) scratch.write(opened.bytes, start, end, batch.first + i);
+      const index = batch.first + i;
+      if (opened.crowded.has(entry)) scratch.bury(opened.bytes.subarray(start, end), index);
+      else scratch.write(opened.bytes, start, end, index);
       entry++;
       start = end;
     }
@@ -90,13 +107,17 @@ async function openInSteps(
   scratch.finish();
 }
 
-/** Documents that nobody gets. */
+/** Documents and dead letters that nobody gets. */
 class Scratch {
   readonly #body = new BulkBody();
   readonly #documents: DocumentWriter;
-  readonly #lines: LineJoiner<null>;
+  readonly #lines: LineJoiner<PartHold>;
   readonly #options: OpeningOptions;
-  #batch: Parameters<DocumentWriter['beginBatch']>[0] | null = null;
+  #batch: Batch | null = null;
+  #letters: DeadLetter[] = [];
+  #heldBytes = 0;
+  /** Of all letters that were written. */
+  letterBytes = 0;
 
   constructor(options: OpeningOptions) {
     this.#options = options;
@@ -107,7 +128,7 @@ class Scratch {
     this.#lines = new LineJoiner(options.lines);
   }
 
-  beginBatch(batch: Parameters<DocumentWriter['beginBatch']>[0]): void {
+  beginBatch(batch: Batch): void {
     this.#batch = batch;
     this.#documents.beginBatch(batch, 0);
   }
@@ -115,11 +136,15 @@ class Scratch {
   write(bytes: Uint8Array, start: number, end: number, index: number): void {
     const batch = this.#batch;
     if (batch === null) return;
-    if (this.#documents.write(bytes, start, end, index) === 'part') {
-      const origin = { partition: 0, assignment: 1, batch, index, hold: null };
+    const written = this.#documents.write(bytes, start, end, index);
+    if (written === 'part') {
       const entry = new Uint8Array(bytes.subarray(start, end));
+      const own = batchOfPart(batch, index);
+      const origin = { partition: 0, assignment: 1, batch: own, index, hold: { batch: own, index, entry } };
       for (const line of this.#lines.add(origin, entry, 0) ?? []) this.#writeLine(line);
       this.#documents.beginBatch(batch, 0);
+    } else if (written !== 'ok') {
+      this.bury(bytes.subarray(start, end), index);
     }
     // What the store refuses is written once more so.
     this.#documents.writeAsText(bytes, start, end, index);
@@ -130,9 +155,27 @@ class Scratch {
     for (const line of this.#lines.flush()) this.#writeLine(line);
   }
 
-  #writeLine({ batch, index, entry, partial }: JoinedLine<null>): void {
+  /** A copy, which is held as long as an indexer would hold it where the dead letters take nothing. */
+  bury(bytes: Uint8Array, index: number): void {
+    if (this.#batch) this.#bury({ batch: this.#batch, index, entry: new Uint8Array(bytes) });
+  }
+
+  #bury({ batch, index, entry }: PartHold): void {
+    const bytes = entry.length + LETTER_IN_HAND_BYTES;
+    this.letterBytes += bytes;
+    this.#heldBytes += bytes;
+    if (this.#heldBytes > this.#options.lettersBytesMax) {
+      this.#letters = [];
+      this.#heldBytes = bytes;
+    }
+    const why = { reason: 'document_too_large', error: WHY_UNWRITABLE.document_too_large };
+    this.#letters.push(letterOf({ batch, index }, entry, why, ''));
+  }
+
+  #writeLine({ batch, index, entry, partial, holds }: JoinedLine<PartHold>): void {
     this.#documents.beginBatch(batch, 0);
-    this.#documents.write(entry, 0, entry.length, index, partial);
+    const written = this.#documents.write(entry, 0, entry.length, index, partial);
+    if (written !== 'ok') for (const part of holds) this.#bury(part);
     this.#documents.writeAsText(entry, 0, entry.length, index, partial);
     this.#restart();
   }

@@ -22,6 +22,7 @@ const OPENING = {
   bodyBytesMax: MIB,
   trustedTenants: [],
   lines: { timeoutMs: 1000, lineBytesMax: MIB, bytesMax: 16 * MIB },
+  lettersBytesMax: 32 * MIB,
 };
 
 class Place implements AsyncDisposable {
@@ -30,10 +31,14 @@ class Place implements AsyncDisposable {
   readonly opener: ChildOpener;
   start: () => ChildProcess = planted;
   limits: OpeningLimits = LIMITS;
+  opening = OPENING;
 
   constructor() {
+    const opening = (): typeof OPENING => this.opening;
     this.opener = new ChildOpener({
-      opening: OPENING,
+      get opening() {
+        return opening();
+      },
       limits: () => this.limits,
       clock: systemClock,
       random: () => 0,
@@ -84,6 +89,25 @@ test('a record that does no harm is well, whatever can be said of it otherwise',
   for (const record of [value, torn, { ...value, headers: {} }, recordOf(['not gzip'])])
     assert.deepEqual(await place.open(record), { kind: 'well' });
   assert.equal(place.children.length, 1, 'one child for all');
+});
+
+test('dead letters that an indexer would hold are held in the child as well', async () => {
+  // Of each no document may be made.
+  const documentBytesMax = 1;
+  const count = 400_000;
+  const batches = encodeBatches([new World().batch(count)]);
+  const headers = { v: Buffer.from('2'), encoding: Buffer.from('identity'), batches };
+  const value = Buffer.alloc(3 * count, Buffer.from([0x92, 0x01, 0x80]));
+  const record = { partition: 0, offset: 7, timestampMs: 1, headers, value };
+  await using few = new Place();
+  few.limits = { ...LIMITS, heapMb: 64 };
+  few.opening = { ...OPENING, documentBytesMax };
+  assert.deepEqual(await few.open(record), { kind: 'well' });
+  await using all = new Place();
+  all.limits = few.limits;
+  all.opening = { ...OPENING, documentBytesMax, lettersBytesMax: 16 * 1024 * MIB };
+  const verdict = await all.open(record);
+  assert.equal(verdict.kind === 'poison' && verdict.harm, 'memory');
 });
 
 // The planted child takes values that are no gzip for what they are, and does what their first text says.
