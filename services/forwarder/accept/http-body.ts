@@ -98,7 +98,7 @@ export class BodyReader {
   async read(request: IncomingMessage, { held, sender, begin }: ReadOptions): Promise<Buffer> {
     const announced = Number(request.headers['content-length'] ?? 0);
     if (announced > this.#options.bodyBytesMax) throw this.#tooLarge();
-    await this.#room(announced, sender);
+    await this.#room(announced, sender, request);
     begin();
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
     const pieces = new HeldPieces();
@@ -117,8 +117,7 @@ export class BodyReader {
     };
     request.on(OVERDUE, reject);
     const onEnd = () => resolve(joined(pieces.take()));
-    const onClose = () =>
-      reject(new SluiceError('request_malformed', 'Cannot read the body: the connection was closed'));
+    const onClose = () => reject(closed());
     const { clock, timeoutMs } = this.#options;
     using _timer = clock.timer(timeoutMs, () => {
       reject(new SluiceError('request_timeout', 'Cannot read the body: it did not come in time'));
@@ -247,16 +246,25 @@ export class BodyReader {
     this.#unpause(request);
   }
 
-  /** Rejects with intake_full after `waitMs`. */
-  async #room(bytes: number, sender: string): Promise<void> {
+  /** Rejects with intake_full after `waitMs`, and with request_malformed where the request is given up: nothing more is heard of it. */
+  async #room(bytes: number, sender: string, request: IncomingMessage | null = null): Promise<void> {
+    if (request?.destroyed) throw closed();
     if (this.#hasRoomFor(bytes, sender)) return;
     const { intake, clock, waitMs } = this.#options;
-    const { promise: overdue, reject } = Promise.withResolvers<never>();
-    overdue.catch(() => {});
+    const { promise: over, reject } = Promise.withResolvers<never>();
+    over.catch(() => {});
+    const onClose = (): void => reject(closed());
+    request?.once('close', onClose);
     using _timer = clock.timer(waitMs, () => reject(tooBusy()));
-    while (!this.#hasRoomFor(bytes, sender)) {
-      const room = this.#budget.hasRoom ? intake.room() : this.#budget.room();
-      await Promise.race([room, overdue]);
+    try {
+      while (!this.#hasRoomFor(bytes, sender)) {
+        const room = this.#budget.hasRoom ? intake.room() : this.#budget.room();
+        await Promise.race([room, over]);
+      }
+      // It may have gone when it was about to be told that there is room.
+      if (request?.destroyed) throw closed();
+    } finally {
+      request?.off('close', onClose);
     }
   }
 
@@ -274,6 +282,10 @@ function isLarge(bytes: number): boolean {
 
 function joined(pieces: Buffer[]): Buffer {
   return pieces.length === 1 && pieces[0] ? pieces[0] : Buffer.concat(pieces);
+}
+
+function closed(): SluiceError {
+  return new SluiceError('request_malformed', 'Cannot read the body: the connection was closed');
 }
 
 function tooBusy(): SluiceError {

@@ -11,6 +11,7 @@ import { BodyReader } from '#forwarder/accept/http-body.ts';
 import { LARGE_BODY_BYTES } from '#forwarder/accept/large-turns.ts';
 import { ByteBudget, type Permit } from '#shared/byte-budget.ts';
 import { systemClock } from '#shared/clock.ts';
+import { VirtualClock } from '#test/memory/clock.ts';
 import { Fixture, JSON_BODY } from './http-fixture.ts';
 
 const KIB = 1024;
@@ -207,4 +208,52 @@ test('a crowd that begins while there is room brings no more than a little above
   await once(server, 'close');
   // A read, and what its stream had gathered before it stood still.
   assert.ok(most <= heldBytesMax + 192 * KIB, `${most} bytes held`);
+});
+
+test('whoever is gone waits for no room, and is not read', async () => {
+  let [room, isFull] = [Promise.withResolvers<void>(), true];
+  const bodies = new BodyReader({
+    intake: {
+      get hasRoom() {
+        return !isFull;
+      },
+      room: () => room.promise,
+    },
+    // It stands still: nothing ends for having taken too long.
+    clock: new VirtualClock(),
+    bodyBytesMax: KIB,
+    heldBytesMax: KIB,
+    smallReserveBytes: 0,
+    unpacking: new ByteBudget(1),
+    waitMs: 5000,
+    timeoutMs: 60_000,
+  });
+  using held = new DisposableStack();
+  const requestThat = (goes: boolean): IncomingMessage => {
+    const request = new IncomingMessage(new Socket());
+    if (goes) request.destroy();
+    return request;
+  };
+  const begun: string[] = [];
+  const refused = (request: IncomingMessage, name: string): Promise<void> =>
+    assert.rejects(bodies.read(request, { held, sender: 'a', begin: () => void begun.push(name) }), {
+      code: 'request_malformed',
+    });
+  const early = requestThat(true);
+  await once(early, 'close');
+  await refused(early, 'gone before');
+  const waiting = requestThat(false);
+  const waits = refused(waiting, 'gone while it waits');
+  waiting.destroy();
+  await waits;
+  const late = requestThat(false);
+  const told = refused(late, 'gone when there is room');
+  isFull = false;
+  room.resolve();
+  late.destroy();
+  await told;
+  [room, isFull] = [Promise.withResolvers<void>(), false];
+  await refused(early, 'gone while there is room');
+  assert.deepEqual(begun, []);
+  assert.equal(bodies.bytesHeld, 0);
 });
