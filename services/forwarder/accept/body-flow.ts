@@ -10,7 +10,7 @@ import type { Clock } from '#shared/clock.ts';
 import { LARGE_BODY_BYTES } from './large-turns.ts';
 
 /** What there is room for. */
-export interface BodyRoom {
+interface BodyRoom {
   /** For bodies of any kind. */
   readonly forAll: () => boolean;
   /** For small ones, if not for all. */
