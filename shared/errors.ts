@@ -58,6 +58,7 @@ export const errorTable = {
   // The edge has its hands full.
   intake_full: kind('operator', 429, { retryable: true }),
   rate_limited: kind('sender', 429, { retryable: true }),
+  conversion_unavailable: kind('operator', 503, { retryable: true }),
   // Queue.
   queue_unavailable: kind('operator', 503, { retryable: true }),
   queue_full: kind('operator', 503, { retryable: true }),

@@ -118,11 +118,18 @@ export class WorkerThread<M extends Methods<M>> implements AsyncDisposable {
 
   /** What of the processor's time the thread has used, in milliseconds; 0 when it is gone. Answered also while the thread is busy. */
   async cpuMs(): Promise<number> {
+    if (this.#ended !== null) return 0;
+    // Node's own promise may stay open where the thread dies before it answers.
+    const id = ++this.#lastId;
+    const answer = this.#expect(id);
+    this.#worker.cpuUsage().then(answer.resolve, answer.reject);
     try {
-      const { user, system } = await this.#worker.cpuUsage();
+      const { user, system } = (await answer.promise) as NodeJS.CpuUsage;
       return (user + system) / 1000;
     } catch {
       return 0;
+    } finally {
+      this.#waiting.delete(id);
     }
   }
 
@@ -142,11 +149,16 @@ export class WorkerThread<M extends Methods<M>> implements AsyncDisposable {
   #ask(method: string, argument: unknown, transfer: readonly Transferable[]): Promise<unknown> {
     if (this.#ended !== null) return Promise.reject(this.#ended);
     const id = ++this.#lastId;
-    const answer = Promise.withResolvers<unknown>();
     const request: Request = { id, method, argument };
     this.#worker.postMessage(request, transfer);
+    return this.#expect(id).promise;
+  }
+
+  /** What is waited for of the thread: rejected when it ends. */
+  #expect(id: number): PromiseWithResolvers<unknown> {
+    const answer = Promise.withResolvers<unknown>();
     this.#waiting.set(id, answer);
-    return answer.promise;
+    return answer;
   }
 
   #receive(reply: Reply): void {

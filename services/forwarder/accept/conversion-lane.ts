@@ -1,10 +1,11 @@
 // A thread that converts bodies, one after another.
 //
 // Guarantees: the bytes of a body are moved, not copied: it is empty afterwards. One that costs more of the processor's time or of
-// memory than a body of its size may is ended with its thread, and refused; those behind it are converted by another.
+// memory than a body of its size may is ended with its thread, and refused; those behind it are converted by another. A thread that did
+// not start, or died while it had nothing to do, is nobody's fault: the next body has another one started.
 
 import type { Clock } from '#shared/clock.ts';
-import { SluiceError } from '#shared/errors.ts';
+import { SluiceError, reasonOf } from '#shared/errors.ts';
 import { type WorkerThread, startWorker } from '#shared/sqlite/worker-thread.ts';
 import type { ConversionWorker } from '../dialects/conversion-worker.ts';
 import { type ConversionName, type ConversionOptions, type Converted, isOwn } from '../dialects/conversions.ts';
@@ -32,7 +33,7 @@ export class ConversionLane implements AsyncDisposable {
     this.#options = options;
   }
 
-  /** Rejects with body_too_costly. */
+  /** Rejects with body_too_costly, conversion_unavailable. */
   convert<N extends ConversionName>(name: N, body: Buffer, options: ConversionOptions<N>): Promise<Converted<N>> {
     const done = this.#last.then(() => this.#inThread(name, body, options));
     this.#last = done.catch(() => undefined);
@@ -45,16 +46,9 @@ export class ConversionLane implements AsyncDisposable {
     options: ConversionOptions<N>,
   ): Promise<Converted<N>> {
     const bytes = body.length;
-    if (this.#isClosed) throw shuttingDown();
-    this.#thread ??= startWorker<ConversionWorker>('conversion-worker', WORKER_MODULE, null, {
-      heapMbMax: HEAP_MB_MAX,
-    });
-    const thread = await this.#thread.catch((error: unknown) => {
-      // The next body may find what this one lacked, such as memory.
-      this.#thread = null;
-      throw error;
-    });
+    const thread = await this.#running();
     using watch = await this.#watch(thread, bytes);
+    if (thread.isEnded) throw this.#isClosed ? shuttingDown() : unavailable('it ended');
     try {
       // A body in a buffer that others share is copied.
       const transfer = isOwn(body.buffer) ? [body.buffer] : [];
@@ -70,6 +64,20 @@ export class ConversionLane implements AsyncDisposable {
         `Cannot convert the body: it takes more ${why} than a body of ${bytes} bytes may; send fewer events at once`,
         { cause: error },
       );
+    }
+  }
+
+  /** A thread that is alive, as far as is known. */
+  async #running(): Promise<WorkerThread<ConversionWorker>> {
+    const before = await this.#thread;
+    if (this.#isClosed) throw shuttingDown();
+    if (before && !before.isEnded) return before;
+    this.#thread = startWorker<ConversionWorker>('conversion-worker', WORKER_MODULE, null, { heapMbMax: HEAP_MB_MAX });
+    try {
+      return await this.#thread;
+    } catch (error) {
+      this.#thread = null;
+      throw unavailable(`it did not start: ${reasonOf(error)}`, error);
     }
   }
 
@@ -115,6 +123,11 @@ const WORKER_MODULE = new URL('../dialects/conversions.ts', import.meta.url).hre
 
 function shuttingDown(): SluiceError {
   return new SluiceError('shutting_down', 'Cannot take events: Sluice is shutting down');
+}
+
+function unavailable(why: string, cause?: unknown): SluiceError {
+  const message = `Cannot convert the body: there is no thread for it, ${why}; send it again later`;
+  return new SluiceError('conversion_unavailable', message, { cause });
 }
 
 function defaultBudgetMs(bytes: number): number {

@@ -32,7 +32,7 @@ export class Converter implements AsyncDisposable {
     this.#large = new ConversionLane(options);
   }
 
-  /** Rejects with body_too_costly. What the conversion says of the body is its answer, not an error. */
+  /** Rejects with body_too_costly, conversion_unavailable. What the conversion says of the body is its answer, not an error. */
   convert<N extends ConversionName>(name: N, body: Buffer, options: ConversionOptions<N>): Promise<Converted<N>> {
     const { threaded, inlineBytesMax = INLINE_BYTES_MAX } = this.#options;
     const bytes = unpackedBytes(name, body);

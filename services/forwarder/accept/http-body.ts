@@ -7,13 +7,13 @@
 // wait for each other cannot stand still for ever); the memory that a compressed body may grow to is taken before it is opened.
 
 import type { IncomingMessage } from 'node:http';
-import { setImmediate as turn } from 'node:timers/promises';
 import { ByteBudget, type Permit } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { HeldPieces } from '#shared/msgpack/held-pieces.ts';
 import { type Compression, decompress } from '#shared/record/compression.ts';
 import type { Intake } from '../chunk.ts';
+import { BodyFlow } from './body-flow.ts';
 import { BodyPermit } from './body-permit.ts';
 import { DynamicShares } from './dynamic-shares.ts';
 import { EndlessBodies, type PiecesOptions } from './endless-body.ts';
@@ -22,8 +22,6 @@ import { believedBytes, UNPACKING_COPIES } from './unpacker.ts';
 
 /** What a piece costs beyond its bytes. Small ones are copied together, which costs as much again as they have. */
 const PIECE_OVERHEAD_BYTES = 512;
-/** Emitted on a request that stood still for too long. */
-const OVERDUE = Symbol('overdue');
 
 export interface BodyReaderOptions {
   readonly intake: Pick<Intake, 'hasRoom' | 'room'>;
@@ -64,10 +62,7 @@ export class BodyReader {
   readonly #endless: EndlessBodies;
   readonly #smallUnpacking: ByteBudget;
   readonly #largeTurns: LargeTurns;
-  /** Bodies that are being read, how many bytes they have or say they will have, and whose they are. */
-  readonly #reading = new Map<IncomingMessage, { bytes: number; readonly sender: string }>();
-  /** Those of them that stand still, the longest first. */
-  readonly #paused = new Map<IncomingMessage, Disposable>();
+  readonly #flow: BodyFlow;
 
   constructor(options: BodyReaderOptions) {
     this.#options = options;
@@ -75,6 +70,13 @@ export class BodyReader {
     this.#smallUnpacking = new ByteBudget(Math.max(1, options.smallReserveBytes));
     this.#small = new DynamicShares(options.smallReserveBytes);
     const { clock, waitMs, timeoutMs } = options;
+    const room = {
+      forAll: () => this.#hasRoom,
+      forSmall: () => this.#freeForSmall > 0,
+      forSmallOf: (sender: string) => this.#hasRoomForSmallOf(sender),
+      changed: () => this.#roomChanged(),
+    };
+    this.#flow = new BodyFlow({ room, clock, waitMs });
     this.#largeTurns = new LargeTurns({ clock, waitMs, tooBusy });
     this.#endless = new EndlessBodies({
       clock,
@@ -98,13 +100,13 @@ export class BodyReader {
   async read(request: IncomingMessage, { held, sender, begin }: ReadOptions): Promise<Buffer> {
     const announced = Number(request.headers['content-length'] ?? 0);
     if (announced > this.#options.bodyBytesMax) throw this.#tooLarge();
-    await this.#room(announced, sender);
+    await this.#room(announced, sender, request);
     begin();
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
     const pieces = new HeldPieces();
     const permit = held.use(this.#permit(PIECE_OVERHEAD_BYTES, sender, announced));
-    const reading = { bytes: announced, sender };
-    this.#reading.set(request, reading);
+    const onOverdue = () => reject(tooBusy());
+    using _flowing = this.#flow.enter(request, { sender, bytes: announced, onOverdue });
     const onData = (piece: Buffer) => {
       if (pieces.bytes + piece.length > this.#options.bodyBytesMax) {
         reject(this.#tooLarge());
@@ -112,13 +114,10 @@ export class BodyReader {
       }
       pieces.hold(piece, 0);
       permit.grow(piece.length + Math.min(piece.length, PIECE_OVERHEAD_BYTES));
-      reading.bytes = Math.max(announced, pieces.bytes);
-      if (!this.#hasRoom) this.#pauseAll();
+      this.#flow.took(request, pieces.bytes);
     };
-    request.on(OVERDUE, reject);
     const onEnd = () => resolve(joined(pieces.take()));
-    const onClose = () =>
-      reject(new SluiceError('request_malformed', 'Cannot read the body: the connection was closed'));
+    const onClose = () => reject(closed());
     const { clock, timeoutMs } = this.#options;
     using _timer = clock.timer(timeoutMs, () => {
       reject(new SluiceError('request_timeout', 'Cannot read the body: it did not come in time'));
@@ -127,8 +126,7 @@ export class BodyReader {
     try {
       return await promise;
     } finally {
-      request.off('data', onData).off('end', onEnd).off('close', onClose).off(OVERDUE, reject);
-      this.#forget(request);
+      request.off('data', onData).off('end', onEnd).off('close', onClose);
       // What is left of a refused body is passed over, so that its sender can hear the answer.
       request.resume();
     }
@@ -202,61 +200,41 @@ export class BodyReader {
 
   /** @param bytes of the body, as far as is known */
   #hasRoomFor(bytes: number, sender: string): boolean {
-    if (this.#hasRoom) return true;
-    const { heldBytesMax, smallReserveBytes, intake } = this.#options;
-    if (isLarge(bytes) || !intake.hasRoom) return false;
-    const free = heldBytesMax + smallReserveBytes - this.#budget.bytesHeld;
+    return this.#hasRoom || (!isLarge(bytes) && this.#hasRoomForSmallOf(sender));
+  }
+
+  #hasRoomForSmallOf(sender: string): boolean {
+    const free = this.#freeForSmall;
     return free > 0 && this.#small.fits(sender, 0, free);
   }
 
-  /** Stops reading of all bodies that have no room: those that were begun while there was room would go past the limit by a piece each. */
-  #pauseAll(): void {
-    const { clock, waitMs } = this.#options;
-    const wasIdle = this.#paused.size === 0;
-    for (const [request, { bytes, sender }] of this.#reading) {
-      if (request.complete || this.#paused.has(request) || this.#hasRoomFor(bytes, sender)) continue;
-      request.pause();
-      this.#paused.set(
-        request,
-        clock.timer(waitMs, () => request.emit(OVERDUE, tooBusy())),
-      );
-    }
-    if (wasIdle && this.#paused.size > 0) void this.#resumeInTurn();
+  get #freeForSmall(): number {
+    const { heldBytesMax, smallReserveBytes, intake } = this.#options;
+    return intake.hasRoom ? heldBytesMax + smallReserveBytes - this.#budget.bytesHeld : 0;
   }
 
-  /** One after another, as long as there is room: each brings a piece before the next is asked. */
-  async #resumeInTurn(): Promise<void> {
-    while (this.#paused.size > 0) {
-      if (this.#hasRoom) {
-        const [request] = this.#paused.keys();
-        if (request) this.#unpause(request);
-        await turn();
-      } else {
-        await (this.#budget.hasRoom ? this.#options.intake.room() : this.#budget.room());
-      }
-    }
+  #roomChanged(): Promise<void> {
+    return this.#budget.hasRoom ? this.#options.intake.room() : this.#budget.room();
   }
 
-  #unpause(request: IncomingMessage): void {
-    this.#paused.get(request)?.[Symbol.dispose]();
-    if (this.#paused.delete(request)) request.resume();
-  }
-
-  #forget(request: IncomingMessage): void {
-    this.#reading.delete(request);
-    this.#unpause(request);
-  }
-
-  /** Rejects with intake_full after `waitMs`. */
-  async #room(bytes: number, sender: string): Promise<void> {
+  /** Rejects with intake_full after `waitMs`, and with request_malformed where the request is given up: nothing more is heard of it. */
+  async #room(bytes: number, sender: string, request: IncomingMessage | null = null): Promise<void> {
+    if (request?.destroyed) throw closed();
     if (this.#hasRoomFor(bytes, sender)) return;
-    const { intake, clock, waitMs } = this.#options;
-    const { promise: overdue, reject } = Promise.withResolvers<never>();
-    overdue.catch(() => {});
+    const { clock, waitMs } = this.#options;
+    const { promise: over, reject } = Promise.withResolvers<never>();
+    over.catch(() => {});
+    const onClose = (): void => reject(closed());
+    request?.once('close', onClose);
     using _timer = clock.timer(waitMs, () => reject(tooBusy()));
-    while (!this.#hasRoomFor(bytes, sender)) {
-      const room = this.#budget.hasRoom ? intake.room() : this.#budget.room();
-      await Promise.race([room, overdue]);
+    try {
+      while (!this.#hasRoomFor(bytes, sender)) {
+        await Promise.race([this.#roomChanged(), over]);
+      }
+      // It may have gone when it was about to be told that there is room.
+      if (request?.destroyed) throw closed();
+    } finally {
+      request?.off('close', onClose);
     }
   }
 
@@ -274,6 +252,10 @@ function isLarge(bytes: number): boolean {
 
 function joined(pieces: Buffer[]): Buffer {
   return pieces.length === 1 && pieces[0] ? pieces[0] : Buffer.concat(pieces);
+}
+
+function closed(): SluiceError {
+  return new SluiceError('request_malformed', 'Cannot read the body: the connection was closed');
 }
 
 function tooBusy(): SluiceError {

@@ -158,7 +158,7 @@ export class HttpExchange implements Disposable {
     stopping.removeEventListener('abort', end);
   }
 
-  /** The body, which is void from here on, to what its dialect makes of it; the memory of that is counted. Rejects with body_too_costly or too_many_events. */
+  /** The body, which is void from here on, to what its dialect makes of it; the memory of that is counted. Rejects with body_too_costly, conversion_unavailable, too_many_events. */
   async convert<N extends ConversionName>(name: N, body: Buffer, options: ConversionOptions<N>): Promise<Converted<N>> {
     const { bodies, converter } = this.#options;
     const bytes = unpackedBytes(name, body);

@@ -6,6 +6,7 @@ import type { AddressRate } from '../admit/address-rates.ts';
 import type { Room, SlicedIntake } from '../chunk.ts';
 import type { ForwarderTelemetry } from '../telemetry.ts';
 import type { UnackedNames } from './equal-chunks.ts';
+import type { FairTurns } from './fair-turns.ts';
 import type { FrameFiles } from './frame-files.ts';
 import type { Sender } from './frame-taker.ts';
 import type { ReadingGate } from './reading-gate.ts';
@@ -23,6 +24,8 @@ export interface SessionOptions extends Partial<WatchLimits> {
   readonly files?: FrameFiles;
   /** What compressed chunks may grow to, of all inputs of the process together. */
   readonly unpacking: ByteBudget;
+  /** Who opens a chunk next, of the whole process; absent: of the session alone. */
+  readonly unpackTurns?: FairTurns;
   /** Frames that are taken in slices, of the whole process; absent: of the session alone. */
   readonly passes?: SlicePasses;
   /** Largest entry of those; absent: `frameBytesMax`. */

@@ -1,5 +1,7 @@
 // Decompresses the chunks of one connection in memory, within the budget that all inputs of the process share: a crowd of small bombs
-// is opened one after another, however many connections it comes by.
+// is opened one after another, however many connections it comes by. Networks have their turns, so that it waits for itself.
+//
+//   room of the tenant → turn → budget        in this order; the turn ends when the budget gave, or the connection is gone
 //
 // Guarantees: what a chunk may grow to is taken from the budget before it is opened; nobody keeps a share of the budget while waiting for
 // anything else; whoever is gone does not wait.
@@ -9,6 +11,7 @@ import type { ByteBudget, Permit } from '#shared/byte-budget.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { type Compression, decompress } from '#shared/record/compression.ts';
 import type { Room } from '../chunk.ts';
+import type { FairTurns } from './fair-turns.ts';
 
 /** What compressed bytes are believed to grow to at first; logs shrink 5 to 30 times. */
 const RATIO_BELIEVED = 32;
@@ -23,6 +26,10 @@ export function believedBytes(packedBytes: number, bytesMax: number): number {
 
 export interface UnpackerOptions {
   readonly budget: ByteBudget;
+  /** Who asks the budget next: one at a time, of all connections of the process. */
+  readonly turns: FairTurns;
+  /** Of the peer's address. */
+  readonly network: string;
   /** Nothing is opened while there is no room for it. */
   readonly room: Room;
   /** Aborted when the connection is gone. */
@@ -56,9 +63,10 @@ export class Unpacker {
 
   /** While it waits for the one, the other may run out. */
   async #permit(bytes: number): Promise<Permit> {
-    const { budget, room, signal } = this.#options;
+    const { budget, turns, network, room, signal } = this.#options;
     for (;;) {
       if (!room.hasRoom) await unlessAborted(room.room(signal), signal);
+      using _turn = await turns.enter(network, signal);
       const permit = await budget.acquire(bytes, signal);
       if (room.hasRoom) return permit;
       permit[Symbol.dispose]();

@@ -11,6 +11,7 @@ import { BodyReader } from '#forwarder/accept/http-body.ts';
 import { LARGE_BODY_BYTES } from '#forwarder/accept/large-turns.ts';
 import { ByteBudget, type Permit } from '#shared/byte-budget.ts';
 import { systemClock } from '#shared/clock.ts';
+import { VirtualClock } from '#test/memory/clock.ts';
 import { Fixture, JSON_BODY } from './http-fixture.ts';
 
 const KIB = 1024;
@@ -207,4 +208,178 @@ test('a crowd that begins while there is room brings no more than a little above
   await once(server, 'close');
   // A read, and what its stream had gathered before it stood still.
   assert.ok(most <= heldBytesMax + 192 * KIB, `${most} bytes held`);
+});
+
+test('whoever is gone waits for no room, and is not read', async () => {
+  let [room, isFull] = [Promise.withResolvers<void>(), true];
+  const bodies = new BodyReader({
+    intake: {
+      get hasRoom() {
+        return !isFull;
+      },
+      room: () => room.promise,
+    },
+    // It stands still: nothing ends for having taken too long.
+    clock: new VirtualClock(),
+    bodyBytesMax: KIB,
+    heldBytesMax: KIB,
+    smallReserveBytes: 0,
+    unpacking: new ByteBudget(1),
+    waitMs: 5000,
+    timeoutMs: 60_000,
+  });
+  using held = new DisposableStack();
+  const requestThat = (goes: boolean): IncomingMessage => {
+    const request = new IncomingMessage(new Socket());
+    if (goes) request.destroy();
+    return request;
+  };
+  const begun: string[] = [];
+  const refused = (request: IncomingMessage, name: string): Promise<void> =>
+    assert.rejects(bodies.read(request, { held, sender: 'a', begin: () => void begun.push(name) }), {
+      code: 'request_malformed',
+    });
+  const early = requestThat(true);
+  await once(early, 'close');
+  await refused(early, 'gone before');
+  const waiting = requestThat(false);
+  const waits = refused(waiting, 'gone while it waits');
+  waiting.destroy();
+  await waits;
+  const late = requestThat(false);
+  const told = refused(late, 'gone when there is room');
+  isFull = false;
+  room.resolve();
+  late.destroy();
+  await told;
+  [room, isFull] = [Promise.withResolvers<void>(), false];
+  await refused(early, 'gone while there is room');
+  assert.deepEqual(begun, []);
+  assert.equal(bodies.bytesHeld, 0);
+});
+
+test('bodies that stand still go on one after another, however often all of them were given up before', async () => {
+  let [isFull, hasOpened] = [false, false];
+  const room = Promise.withResolvers<void>();
+  const bodies = new BodyReader({
+    intake: {
+      get hasRoom() {
+        return !isFull;
+      },
+      room: () => (hasOpened ? new Promise(() => {}) : room.promise),
+    },
+    clock: new VirtualClock(),
+    bodyBytesMax: KIB,
+    heldBytesMax: KIB * KIB,
+    smallReserveBytes: 0,
+    unpacking: new ByteBudget(1),
+    waitMs: 5000,
+    timeoutMs: 60_000,
+  });
+  using held = new DisposableStack();
+  let resumed = 0;
+  /** One that stands still after a piece, with another one ready. */
+  const begun = async (name: string): Promise<IncomingMessage> => {
+    isFull = false;
+    const request = new IncomingMessage(new Socket());
+    bodies.read(request, { held, sender: name, begin: () => {} }).catch(() => {});
+    await new Promise(setImmediate);
+    request.prependListener('data', () => {
+      isFull = true;
+    });
+    request.push('a piece');
+    await new Promise(setImmediate);
+    request.push('another');
+    assert(request.isPaused());
+    return request;
+  };
+  for (let i = 0; i < 5; i += 1) {
+    const request = await begun('gone');
+    request.destroy();
+    await once(request, 'close');
+  }
+  const standing = [];
+  for (const name of 'abcde') standing.push(await begun(name));
+  for (const request of standing) {
+    const { resume } = request;
+    request.resume = () => {
+      resumed += 1;
+      return resume.call(request);
+    };
+  }
+  isFull = false;
+  room.resolve();
+  hasOpened = true;
+  for (let i = 0; i < 3; i += 1) await new Promise(setImmediate);
+  assert.equal(resumed, 1);
+  assert(standing.every((request) => request.isPaused()));
+  for (const request of standing) request.destroy();
+});
+
+test('while large bodies have no room, a piece of a small one costs the same however many are read', async () => {
+  const MIB = KIB * KIB;
+  const bodies = new BodyReader({
+    intake: { hasRoom: true, room: () => Promise.resolve() },
+    clock: new VirtualClock(),
+    bodyBytesMax: MIB,
+    heldBytesMax: MIB,
+    smallReserveBytes: 16 * MIB,
+    unpacking: new ByteBudget(1),
+    waitMs: 5000,
+    timeoutMs: 60_000,
+  });
+  using held = new DisposableStack();
+  using _large = bodies.take(MIB);
+  let looks = 0;
+  const requests = Array.from({ length: 100 }, (_, i) => {
+    const request = new IncomingMessage(new Socket());
+    Object.defineProperty(request, 'complete', { get: () => (looks++, false) });
+    bodies.read(request, { held, sender: `sender ${i}`, begin: () => {} }).catch(() => {});
+    return request;
+  });
+  for (let piece = 0; piece < 10; piece += 1) {
+    for (const request of requests) request.push('a piece');
+    await new Promise(setImmediate);
+  }
+  assert.equal(bodies.bytesHeld - MIB, 100 * (512 + 10 * 2 * 'a piece'.length));
+  assert(looks <= 2 * requests.length, `${looks} looks at 100 bodies of 10 pieces`);
+  for (const request of requests) request.destroy();
+});
+
+test('of small bodies, those of whoever has his share stand still at once; the others go on until nobody has room', async () => {
+  const MIB = KIB * KIB;
+  const bodies = new BodyReader({
+    intake: { hasRoom: true, room: () => Promise.resolve() },
+    clock: new VirtualClock(),
+    bodyBytesMax: 2 * MIB,
+    heldBytesMax: MIB,
+    smallReserveBytes: MIB,
+    unpacking: new ByteBudget(1),
+    waitMs: 5000,
+    timeoutMs: 60_000,
+  });
+  using held = new DisposableStack();
+  const begun = (sender: string): IncomingMessage => {
+    const request = new IncomingMessage(new Socket());
+    bodies.read(request, { held, sender, begin: () => {} }).catch(() => {});
+    return request;
+  };
+  const [a, alsoA, b, large] = [begun('a'), begun('a'), begun('b'), begun('c')];
+  const stand = async (): Promise<boolean[]> => {
+    await new Promise(setImmediate);
+    return [a, alsoA, b, large].map((request) => request.isPaused());
+  };
+  large.push(Buffer.alloc(1100 * KIB));
+  assert.deepEqual(await stand(), [false, false, false, true]);
+  a.push(Buffer.alloc(512 * KIB));
+  assert.deepEqual(await stand(), [true, true, false, true]);
+  b.push(Buffer.alloc(100 * KIB));
+  assert.deepEqual(await stand(), [true, true, false, true]);
+  const late = begun('d');
+  await stand();
+  const others = bodies.take(400 * KIB);
+  b.push('x');
+  assert.deepEqual([await stand(), late.isPaused()], [[true, true, true, true], true]);
+  for (const request of [a, alsoA, b, large, late]) request.destroy();
+  others[Symbol.dispose]();
 });

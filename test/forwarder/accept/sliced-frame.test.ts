@@ -15,6 +15,7 @@ import type { SessionOptions } from '#forwarder/accept/session-options.ts';
 import { FrameFiles } from '#forwarder/accept/frame-files.ts';
 import { ForwardSession } from '#forwarder/accept/forward-session.ts';
 import { RefusalPace } from '#forwarder/accept/refusal-pace.ts';
+import { FairTurns } from '#forwarder/accept/fair-turns.ts';
 import { SlicePasses } from '#forwarder/accept/slice-passes.ts';
 import { acceptSliced } from '#forwarder/accept/sliced-frame.ts';
 import { Unpacker } from '#forwarder/accept/unpacker.ts';
@@ -603,6 +604,7 @@ test('whoever is gone waits no longer for the room of its tenant, which may come
   const { unpacking, passes } = passesBeside(2 * MIB);
   const { intake } = await setUp(t);
   const room = { hasRoom: false, room: () => new Promise<void>(() => undefined) };
+  const turns = new FairTurns(1);
   const bytes = gzipSync(A);
   const origin = { tag: 'app', input: 'forward', tenant: 'a', sender: 'node-1' } as const;
   const limits = { heldBytesMax: MIB, entryBytesMax: MIB, ratioMax: 200, unpackedBytesMax: MIB, network: '192.0.2.1' };
@@ -611,7 +613,7 @@ test('whoever is gone waits no longer for the room of its tenant, which may come
     if (isEarly) gone.abort(new Error('gone'));
     const given = { ...limits, passes, room, signal: gone.signal };
     const frame = { origin, chunkId: null, encoding: 'gzip', source: sourceOf(bytes) } as const;
-    const unpacker = new Unpacker({ budget: unpacking, room, signal: gone.signal });
+    const unpacker = new Unpacker({ budget: unpacking, turns, network: '192.0.2.1', room, signal: gone.signal });
     const all = [acceptSliced(frame, given, intake), unpacker.unpack(bytes, 'gzip', MIB)];
     const ends = Promise.all(all.map((waits) => assert.rejects(waits, /gone/)));
     gone.abort(new Error('gone'));
