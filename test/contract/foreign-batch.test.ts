@@ -96,8 +96,9 @@ describe('a foreign batch', { skip: found === null ? 'no Kafka to be had' : fals
       maxInFlightRequests: 1,
       idempotent: true,
     });
-    await producer.connect();
-    t.after(() => producer.disconnect());
+    const admin = createClient(config, { debug: () => undefined }).admin();
+    await Promise.all([producer.connect(), admin.connect()]);
+    t.after(() => Promise.all([producer.disconnect(), admin.disconnect()]));
     const handler = new RecordingHandler();
     await using _consumer = await queue.consume(handler, { group: config['kafka.group'], fetchBytesMax: 65_536 });
     const append = async (text: string): Promise<void> => {
@@ -111,6 +112,8 @@ describe('a foreign batch', { skip: found === null ? 'no Kafka to be had' : fals
       await transaction.send({ topic, messages: [{ partition: 0, value: open }] });
       await append(`behind ${open}`);
       await handler.until(() => handler.texts().at(-1) === `behind ${open}`);
+      const [end0] = await admin.fetchTopicOffsets(topic);
+      assert.equal(Number(end0?.high), Number(handler.records.at(-1)?.offset) + 1, 'the log ends behind it');
       await transaction[end]();
       await append(`behind ${end}`);
       await handler.until(() => handler.texts().at(-1) === `behind ${end}`);

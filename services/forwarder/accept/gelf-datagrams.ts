@@ -115,16 +115,18 @@ export class GelfDatagrams implements AsyncDisposable {
   /** What it may grow to is taken first: one line has one message in hand, so nobody goes before who came later. */
   async #takeCompressed(message: Buffer, compression: Compression, sender: string): Promise<void> {
     const { messageBytesMax } = this.#options;
+    // What is small is decompressed in place, whatever comes of it.
+    await this.#turn.wait(message.length);
+    using permit = await this.#unpacking.acquire(UNPACKING_COPIES * messageBytesMax);
     let text: Buffer;
-    {
-      using _permit = await this.#unpacking.acquire(UNPACKING_COPIES * messageBytesMax);
-      try {
-        text = await decompress(message, compression, messageBytesMax);
-      } catch (error) {
-        this.#bury(message, sender, reasonOf(error));
-        return;
-      }
+    try {
+      text = await decompress(message, compression, messageBytesMax);
+    } catch (error) {
+      this.#bury(message, sender, reasonOf(error));
+      return;
     }
+    // It may wait for its turn, as those of many others.
+    permit.shrinkTo(text.length);
     await this.#takeText(text, sender);
   }
 

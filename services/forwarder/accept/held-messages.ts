@@ -97,12 +97,11 @@ export class HeldMessages {
     }
   }
 
-  /** Of the network that holds most, by bytes and age; those that wait for us last. */
+  /** Of the network that holds most, by bytes and age; of these, those that wait for us last: else one that waits would have others pay. */
   #heaviest(): HeldPass | null {
-    const holding = [...this.#passes].filter(({ bytes }) => bytes > 0);
+    const holding = heaviestNetwork([...this.#passes].filter(({ bytes }) => bytes > 0));
     const silent = holding.filter(({ holder }) => !holder.isWaiting);
-    const nowMs = this.#options.clock.monotonicMs();
-    return heaviestOf(heaviestNetwork(silent.length > 0 ? silent : holding), nowMs);
+    return heaviestOf(silent.length > 0 ? silent : holding, this.#options.clock.monotonicMs());
   }
 
   #evict(pass: HeldPass, reason: 'slow_when_full' | 'frame_timeout'): void {

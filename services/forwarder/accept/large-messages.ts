@@ -54,10 +54,10 @@ export class LargeMessages implements Room, AsyncDisposable {
   }
 
   async #convert(text: Buffer): Promise<GelfConverted> {
-    // What the thread gets is gone here, and the bytes are needed where it refuses them; copied only now, for many may wait.
-    const copy = Buffer.allocUnsafeSlow(text.length);
-    text.copy(copy);
     try {
+      // What the thread gets is gone here, and the bytes are needed where it refuses them; copied only now, for many may wait.
+      const copy = Buffer.allocUnsafeSlow(text.length);
+      text.copy(copy);
       const converted = await this.#lane.convert('gelf', copy, null);
       if (converted.kind === 'refused') return converted;
       const { buffer, byteOffset, length } = converted.bytes;

@@ -49,6 +49,7 @@ const HANDSHAKE_TIMEOUT_MS = 10_000;
 export async function startStreamServer(listen: ListenAddress, options: StreamServerOptions): Promise<StreamServer> {
   const { input, tag, door, admit, newDecoder, turnBytesMax, unacked, telemetry, clock, tls } = options;
   const sessions = new Set<StreamSession>();
+  let isClosing = false;
   const held = new HeldMessages({ bytesMax: HELD_BYTES_MAX, timeoutMs: MESSAGE_TIMEOUT_MS, clock });
   const rests = new UnreadRests(REST_BYTES_MAX);
   const turns = new Turns(clock);
@@ -65,7 +66,8 @@ export async function startStreamServer(listen: ListenAddress, options: StreamSe
     // Destroyed at the door, or gone since.
     const peer = socket.destroyed ? null : peerOf(socket, listen.kind);
     const principal = peer && admit(peer);
-    if (!peer || !principal) {
+    // Who ends a handshake while we stop would be ended by nobody.
+    if (!peer || !principal || isClosing) {
       socket.destroy();
       return;
     }
@@ -86,6 +88,7 @@ export async function startStreamServer(listen: ListenAddress, options: StreamSe
   return {
     address,
     async close() {
+      isClosing = true;
       const closed = new Promise((resolve) => server.close(resolve));
       await Promise.all([...sessions].map((session) => session.close()));
       await closed;

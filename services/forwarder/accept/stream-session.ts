@@ -14,6 +14,7 @@ import type { Principal } from '../principal.ts';
 import { type BadReason, BadMessages } from './bad-messages.ts';
 import { EntryRun } from './entry-run.ts';
 import type { HeldMessages, HeldPass, Holder } from './held-messages.ts';
+import { LARGE_MESSAGE_BYTES } from './large-messages.ts';
 import type { TurnBytes } from './turn-bytes.ts';
 import type { Turns } from './turns.ts';
 import type { Unacked } from './unacked.ts';
@@ -163,8 +164,10 @@ export class StreamSession implements Holder, RestReader {
     const { decoder, rate, turnBytes } = this.#options;
     const mayTake = this.#mayTake;
     rate?.take(piece.length);
+    // A byte may make a message whole.
+    const bytes = piece.length + Math.min(decoder.heldBytes, LARGE_MESSAGE_BYTES);
     decoder.push(piece);
-    const turn = turnBytes.take(piece.length) ? null : turnBytes.wait(piece.length);
+    const turn = turnBytes.take(bytes) ? null : turnBytes.wait(bytes);
     const isDone = turn === null && mayTake ? this.#step() : this.#rests();
     if (!isDone || !this.#mayTake || !this.#mayReadOn) this.#waiting ??= this.#goOn(isDone, turn);
   }
@@ -205,10 +208,15 @@ export class StreamSession implements Holder, RestReader {
 
   async #finishOnce(): Promise<void> {
     await this.#waiting;
-    const { decoder, held, rests } = this.#options;
+    const { decoder, held, rests, turnBytes } = this.#options;
     decoder.finish();
     // Where nothing is left, there is nothing to wait for.
     if (decoder.heldBytes > 0) {
+      const bytes = Math.min(decoder.heldBytes, LARGE_MESSAGE_BYTES);
+      if (!turnBytes.take(bytes)) {
+        this.#rests();
+        await turnBytes.wait(bytes);
+      }
       const isDone = this.#mayTake ? this.#step() : this.#rests();
       if (!isDone) await this.#readAll(false);
     }

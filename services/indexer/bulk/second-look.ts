@@ -48,6 +48,8 @@ interface NamedRun {
 /** Ids by data stream, and the earliest time at which they can have been written. */
 class Kept {
   readonly ids = new Map<string, (string | NamedRun)[]>();
+  /** Batches as they are kept here: those that were read lie in their records' memory. */
+  readonly #own = new WeakMap<NamedBatch, NamedBatch>();
   count = 0;
   sinceMs = Infinity;
 
@@ -60,10 +62,27 @@ class Kept {
   addEvent(stream: string, batch: NamedBatch, index: number, sinceMs: number): void {
     const ids = this.#of(stream);
     const last = ids.at(-1);
-    if (typeof last === 'object' && last.batch === batch && last.index + last.count === index) last.count++;
-    else ids.push({ batch, index, count: 1 });
+    const own = this.#ownOf(batch);
+    if (typeof last === 'object' && last.batch === own && last.index + last.count === index) last.count++;
+    else ids.push({ batch: own, index, count: 1 });
     this.sinceMs = Math.min(this.sinceMs, sinceMs);
     this.count++;
+  }
+
+  #ownOf(batch: NamedBatch): NamedBatch {
+    const known = this.#own.get(batch);
+    if (known) return known;
+    const { version, id, first, receivedMs, chain, names } = batch;
+    const own = {
+      version,
+      id: new Uint8Array(id),
+      first,
+      receivedMs,
+      chain: chain && new Uint8Array(chain),
+      ...(names && { names }),
+    };
+    this.#own.set(batch, own);
+    return own;
   }
 
   #of(stream: string): (string | NamedRun)[] {

@@ -6,8 +6,11 @@ import { promisify } from 'node:util';
 import { gzip, unzip, zstdCompress, zstdDecompress } from 'node:zlib';
 import kafkajs from 'kafkajs';
 import fetchRequests from 'kafkajs/src/protocol/requests/fetch/index.js';
+import listOffsetsRequests from 'kafkajs/src/protocol/requests/listOffsets/index.js';
 import { type Inflate, INFLATED_BYTES_MAX, mendFetchAnswer } from './foreign-batches.ts';
 
+/** Of what is read: see `readUncommitted` of our consumers. */
+const READ_UNCOMMITTED = 0;
 /** Record batches came with it; below it there are none. */
 const FETCH_VERSION_MIN = 4;
 
@@ -41,6 +44,13 @@ export function mendFetching(): void {
       },
     });
   }
+
+  // A log ends where our consumers may read to. kafkajs asks for the last stable offset, which stands still while a transaction is open.
+  const listOffsetsRequestOf = listOffsetsRequests.protocol;
+  listOffsetsRequests.protocol = ({ version }) => {
+    const make = listOffsetsRequestOf({ version });
+    return (options) => make({ ...options, isolationLevel: READ_UNCOMMITTED });
+  };
 
   // Before kafkajs decodes what was fetched, the batches that it cannot bear are made harmless.
   const fetchRequestOf = fetchRequests.protocol;

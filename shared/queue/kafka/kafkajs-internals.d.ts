@@ -154,6 +154,13 @@ declare module 'kafkajs/src/protocol/requests/fetch/index.js' {
   export default fetchRequests;
 }
 
+declare module 'kafkajs/src/protocol/requests/listOffsets/index.js' {
+  const listOffsetsRequests: {
+    protocol: (choice: { readonly version: number }) => (options: object) => unknown;
+  };
+  export default listOffsetsRequests;
+}
+
 declare module 'kafkajs/src/protocol/requests/metadata/index.js' {
   interface Protocol {
     readonly request: { readonly apiName: string; readonly apiKey: number };

@@ -69,6 +69,19 @@ test('who cannot let go ends; who waits for us comes last', () => {
   assert.equal(held.bytes, 0);
 });
 
+test('a network that waits for us pays before others for what it holds most of', () => {
+  const { held } = setUp();
+  const waiting = Array.from({ length: 9 }, () => new FakeHolder(held, 0, 'a'));
+  for (const holder of waiting) {
+    holder.isWaiting = true;
+    holder.hold(11_000);
+  }
+  const good = new FakeHolder(held, 0, 'b');
+  good.hold(2000);
+  assert.deepEqual([good.reliefs, good.ends], [0, []]);
+  assert.equal(waiting.filter(({ reliefs }) => reliefs > 0).length, 1);
+});
+
 test('one that cannot be relieved takes the bound from nobody', () => {
   const { held } = setUp();
   const [broken, other] = [new FakeHolder(held), new FakeHolder(held)];

@@ -5,6 +5,7 @@ import type { LookBack } from '#indexer/bulk/look-back.ts';
 import type { BulkBatch } from '#indexer/bulk/bulk-batch.ts';
 import { SecondLook } from '#indexer/bulk/second-look.ts';
 import { Assignment } from '#indexer/in-hand.ts';
+import { documentId } from '#shared/record/identity.ts';
 import { Bench } from './bench.ts';
 
 test('what is settled while a look is under way takes nothing from the next assignment', async () => {
@@ -77,4 +78,27 @@ test('a line that was made whole: what another may have passed on of it unfinish
   await look.done(bench.assignment);
   const [first, second] = request.items.map(({ id }) => id);
   assert.deepEqual(looked, [first, first, 'beginning', 'end', second]);
+});
+
+test('what is kept has none of its record in memory', async () => {
+  const bench = new Bench();
+  const looked: string[] = [];
+  const look = new SecondLook({
+    lookBack: { lookAgain: async (_, ids) => void looked.push(...ids) },
+    clock: bench.clock,
+    random: () => 0.5,
+    timeoutMs: 10_000,
+    telemetry: { secondLookFailed: () => undefined },
+    signal: new AbortController().signal,
+  });
+  bench.assignment.inherit(0, 1000);
+  const batch = bench.batch(3, ['a']);
+  const named = batch.runs[0]?.batch;
+  assert(named);
+  const expected = [0, 1, 2].map((i) => documentId(named, (batch.runs[0]?.index ?? 0) + i));
+  look.keep(batch, new BulkAnswer(batch.request.items.map(() => ({ status: 201 }))));
+  // The memory of the record is used for something else.
+  named.id.fill(0xff);
+  await look.done(bench.assignment);
+  assert.deepEqual(looked, expected);
 });

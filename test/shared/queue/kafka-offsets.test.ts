@@ -23,10 +23,17 @@ suite('offsets that no broker gives', () => {
       assert.equal(world.clients.length, 2, 'it is fetched again, by a new client');
     });
   };
-  check('beyond the end', [1, 1_000_005, 2, 3]);
-  check('at the end', [1, 10]);
+  check('far beyond the end, and not', [1, 1_000_005, 2, 3]);
+  check('far beyond the end', [1, 1_000_005]);
   check('that fall', [1, 3, 2]);
   check('twice', [1, 2, 2]);
+
+  test('but the end may have moved since it was told', async () => {
+    await using world = new World();
+    const client = await world.joined(0, () => Promise.resolve());
+    await client.fetchAll([1, 9, 10, 15]);
+    assert.deepEqual(offsetsOf(world), [0, 1, 9, 10, 15]);
+  });
 
   test('but holes are well', async () => {
     await using world = new World();

@@ -289,7 +289,7 @@ export class SimConsumer {
     const forged = faults.strikes('offset_forged', this.#link.process.name)
       ? messages[random.integer(0, messages.length - 1)]
       : undefined;
-    if (forged !== undefined) forged.offset = String(Number(forged.offset) + 1000);
+    if (forged !== undefined) forged.offset = String(Number(forged.offset) + 1_000_000);
     const payload = {
       batch: {
         topic: this.#topic,
