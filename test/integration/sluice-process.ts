@@ -64,6 +64,9 @@ export async function sluice(args: readonly string[], place: Place | null, more:
   return finished;
 }
 
+/** Another test's server may have the port, and never answer. */
+const ANSWER_MS = 10_000;
+
 /** A service: `run`, `forwarder` or `indexer`. */
 export class SluiceProcess implements AsyncDisposable {
   readonly place: Place | null;
@@ -117,7 +120,7 @@ export class SluiceProcess implements AsyncDisposable {
   /** What /readyz answers: whether it is ready, and the reasons why not. While nobody listens: not ready, "". */
   async readiness(): Promise<{ ready: boolean; reasons: string }> {
     try {
-      const answer = await fetch(this.#admin('/readyz'));
+      const answer = await fetch(this.#admin('/readyz'), { signal: AbortSignal.timeout(ANSWER_MS) });
       return { ready: answer.ok, reasons: answer.ok ? '' : await answer.text() };
     } catch {
       return { ready: false, reasons: '' };
