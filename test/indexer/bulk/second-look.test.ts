@@ -8,9 +8,14 @@ import { Assignment } from '#indexer/in-hand.ts';
 import { documentId } from '#shared/record/identity.ts';
 import { Bench } from './bench.ts';
 
+function newLook({ clock }: Bench, lookBack: Pick<LookBack, 'lookAgain'>): SecondLook {
+  const telemetry = { secondLookFailed: () => undefined };
+  const { signal } = new AbortController();
+  return new SecondLook({ lookBack, clock, random: () => 0.5, timeoutMs: 10_000, telemetry, signal });
+}
+
 test('what is settled while a look is under way takes nothing from the next assignment', async () => {
   const bench = new Bench();
-  const { clock } = bench;
   const gate = Promise.withResolvers<void>();
   let looked = 0;
   const lookBack: Pick<LookBack, 'lookAgain'> = {
@@ -19,14 +24,7 @@ test('what is settled while a look is under way takes nothing from the next assi
       await gate.promise;
     },
   };
-  const look = new SecondLook({
-    lookBack,
-    clock,
-    random: () => 0.5,
-    timeoutMs: 10_000,
-    telemetry: { secondLookFailed: () => undefined },
-    signal: new AbortController().signal,
-  });
+  const look = newLook(bench, lookBack);
   const keep = (batch: BulkBatch, times = 1): void => {
     const answer = new BulkAnswer(batch.request.items.map(() => ({ status: 201 })));
     for (let i = 0; i < times; i++) look.keep(batch, answer);
@@ -51,14 +49,7 @@ test('what is settled while a look is under way takes nothing from the next assi
 test('a line that was made whole: what another may have passed on of it unfinished is looked for too', async () => {
   const bench = new Bench();
   const looked: string[] = [];
-  const look = new SecondLook({
-    lookBack: { lookAgain: async (_, ids) => void looked.push(...ids) },
-    clock: bench.clock,
-    random: () => 0.5,
-    timeoutMs: 10_000,
-    telemetry: { secondLookFailed: () => undefined },
-    signal: new AbortController().signal,
-  });
+  const look = newLook(bench, { lookAgain: async (_, ids) => void looked.push(...ids) });
   bench.assignment.inherit(0, 1000);
   const { request, runs, asText } = bench.batch(2, ['a']);
   const [run] = runs;
@@ -83,14 +74,7 @@ test('a line that was made whole: what another may have passed on of it unfinish
 test('what is kept has none of its record in memory', async () => {
   const bench = new Bench();
   const looked: string[] = [];
-  const look = new SecondLook({
-    lookBack: { lookAgain: async (_, ids) => void looked.push(...ids) },
-    clock: bench.clock,
-    random: () => 0.5,
-    timeoutMs: 10_000,
-    telemetry: { secondLookFailed: () => undefined },
-    signal: new AbortController().signal,
-  });
+  const look = newLook(bench, { lookAgain: async (_, ids) => void looked.push(...ids) });
   bench.assignment.inherit(0, 1000);
   const batch = bench.batch(3, ['a']);
   const named = batch.runs[0]?.batch;
