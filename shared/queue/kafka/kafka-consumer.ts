@@ -15,11 +15,11 @@ import { type Assignment, Assignments } from './assignments.ts';
 import { announcedInTime } from './announced-in-time.ts';
 import { epochRuns, fetchedRecord, outOfPlace, ownRecord } from './fetched-records.ts';
 import { type PartitionStand, readStands } from './group-offsets.ts';
-import { encodeMark } from './log-position.ts';
+import { encodeMark, type LogPosition } from './log-position.ts';
 import { CONSUMER_FATAL, failureOf, GENERATION_LOST } from './failure.ts';
 import { GenerationCommits } from './generation-commits.ts';
 import { groupClient } from './group-client.ts';
-import { type Changed, changesOf, changesIn, NOTHING_CHANGED, startsOf, withTries } from './log-changes.ts';
+import { type Changed, changesOf, changesIn, NOTHING_CHANGED, startsOf, withRemembered, withTries } from './log-changes.ts';
 import {
   type Admin,
   type Consumer,
@@ -67,6 +67,8 @@ export class KafkaConsumer implements QueueConsumer {
   /** Under the generation that the assignment came with. */
   #keeper: { readonly assignment: Assignment; readonly commits: GenerationCommits } | null = null;
   readonly #told = new ToldChanges();
+  /** Where the group stood in each partition when we last lost it. */
+  readonly #remembered = new Map<number, LogPosition>();
   /** What the owner has paused. */
   readonly #paused = new Set<number>();
   /** Whose logs are being compared with what was known of them. */
@@ -236,7 +238,9 @@ export class KafkaConsumer implements QueueConsumer {
     const held = this.#assignments.void();
     this.#keeper = null;
     // An assignment of which the owner was never told needs no revocation.
-    if (held?.begun && !this.#closing.signal.aborted) this.#handler.revoked(held.number, isGone);
+    if (!held?.begun || this.#closing.signal.aborted) return;
+    for (const [partition, position] of held.committed()) this.#remembered.set(partition, position);
+    this.#handler.revoked(held.number, isGone);
   }
 
   /** Nothing is fetched before it is decided from where: what the group has committed may not be there any more. */
@@ -262,7 +266,8 @@ export class KafkaConsumer implements QueueConsumer {
       try {
         const stands = await withAdmin((admin) => readStands(admin, group, topic, { asksEpochs: true }));
         if (this.#assignments.held !== assignment) return;
-        const mine = stands.filter(({ partition }) => assignment.partitions.includes(partition));
+        const assigned = stands.filter(({ partition }) => assignment.partitions.includes(partition));
+        const mine = withRemembered(assigned, this.#remembered);
         const starts = withTries(startsOf(mine, changed), counted);
         const changes = changesOf(mine, changed);
         assignment.prepare(starts, { topicId: stands[0]?.topicId ?? null, topicPartitions: stands.length });

@@ -3,6 +3,7 @@
 import type { LogChange } from '../queue.ts';
 import type { Start } from './assignments.ts';
 import type { PartitionStand } from './group-offsets.ts';
+import { isOfAnotherTopic, type LogPosition, startOf } from './log-position.ts';
 
 /** What was found under the assignment before: it counts in place of what is committed, as long as it is of the same topic. */
 export interface Changed {
@@ -20,6 +21,21 @@ export function changesIn(stands: readonly PartitionStand[]): LogChange[] {
 /** The same, where some was found before. */
 export function changesOf(stands: readonly PartitionStand[], changed: Changed): LogChange[] {
   return stands.map((stand) => foundOf(stand, changed) ?? changeOf(stand)).filter((change) => change !== null);
+}
+
+/**
+ * Kafka forgets what a group has committed together with the topic. Where nothing is committed, what this member remembers of
+ * the topic before counts, so that a topic that was made anew is told also by a member that had to join again first.
+ */
+export function withRemembered(
+  stands: readonly PartitionStand[],
+  remembered: ReadonlyMap<number, LogPosition>,
+): PartitionStand[] {
+  return stands.map((stand) => {
+    const position = remembered.get(stand.partition);
+    if (stand.position !== null || position === undefined || !isOfAnotherTopic(position, stand.topicId)) return stand;
+    return { ...stand, ...startOf(position, { ...stand, epochEnd: null }), position };
+  });
 }
 
 export function startsOf(stands: readonly PartitionStand[], changed: Changed): Start[] {
