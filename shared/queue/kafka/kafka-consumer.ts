@@ -19,7 +19,15 @@ import { encodeMark, type LogPosition } from './log-position.ts';
 import { CONSUMER_FATAL, failureOf, GENERATION_LOST } from './failure.ts';
 import { GenerationCommits } from './generation-commits.ts';
 import { groupClient } from './group-client.ts';
-import { type Changed, changesOf, changesIn, NOTHING_CHANGED, startsOf, withRemembered, withTries } from './log-changes.ts';
+import {
+  type Changed,
+  changesOf,
+  changesIn,
+  NOTHING_CHANGED,
+  startsOf,
+  withRemembered,
+  withTries,
+} from './log-changes.ts';
 import {
   type Admin,
   type Consumer,
