@@ -1,5 +1,6 @@
-// Loaded before each test file (test/run.ts). A test that timed out leaves its connections and timers behind, and they would keep the
-// file's process, and with it the whole run, for ever. So the process ends a while after its last test, says what was left, and fails.
+// Loaded before each test file (test/run.ts). A test that timed out leaves its connections and timers behind, and they
+// would keep the file's process, and with it the whole run, for ever. So the process ends a while after its last test,
+// says what was left, and fails.
 
 import { after } from 'node:test';
 import { isMainThread } from 'node:worker_threads';

@@ -385,17 +385,12 @@ async function committed(config: Config, partitions: readonly number[]): Promise
   return partitions.map((partition) => stands.find((stand) => stand.partition === partition)?.committed);
 }
 
-/** Makes the topics that are missing, until the topic has another id: the brokers take their time to forget one that was deleted. */
+/** Makes the topics that are missing, until the topic has another id: brokers take their time to forget a deleted one. */
 async function setAnew(config: Config, oldId: string | null): Promise<void> {
-  const isSet = async (): Promise<boolean> => {
-    await setupTopics(config);
-    const { topicId } = await admin(config, (client) => readTopicShape(client, config['kafka.topic']));
-    return topicId !== null && topicId !== oldId;
-  };
   // A setup may have made the topic and failed after that; then the next one completes it.
-  while (!(await isSet().catch(() => false))) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  const facts = () =>
+    setupTopics(config).then(() => admin(config, (client) => readTopicShape(client, config['kafka.topic'])));
+  while ([oldId, null].includes((await facts().catch(() => null))?.topicId ?? null)) continue;
 }
 
 /** Appends, each once, as soon as the queue takes them. */

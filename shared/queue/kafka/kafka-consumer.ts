@@ -1,14 +1,12 @@
 // A member of a consumer group. What is fetched goes straight to the handler; offsets are committed only when asked.
 //
-// Guarantees: records of a partition are handed over in order without gaps under one assignment; a commit carries the
+// Guarantees: records of a partition are handed over in order, without gaps under one assignment. A commit carries the
 // generation under which its records were fetched, or is refused with assignment_lost. For that, the assignment is void
-// before the next request to join the group leaves this process, and no commit is ever repeated by kafkajs itself, which
-// would stamp it anew. Where reading goes on is decided here, never by kafkajs: a log that lost its beginning or its end, or gave way to
-// another one of the same name, is told of, and nothing of the new one is passed over. When kafkajs gives up, or holds on to a coordinator of the group that is gone, a new client takes its place,
-// unless the brokers refuse us for good.
+// before the next request to join the group leaves, and kafkajs never repeats a commit, which would stamp it anew.
+// Where reading goes on is decided here: changes of a log are told, and nothing of a new one is passed over. A client
+// that gave up, or that holds on to a coordinator that is gone, is replaced, unless the brokers refuse us for good.
 
 import type { Clock } from '#shared/clock.ts';
-import { SluiceError } from '#shared/errors.ts';
 import type { ConsumeOptions, ConsumerHandler, FetchedRecord, QueueConsumer } from '../queue.ts';
 import type { QueueObserver } from '../queue-observer.ts';
 import { type Assignment, Assignments } from './assignments.ts';
@@ -16,13 +14,15 @@ import { announcedInTime } from './announced-in-time.ts';
 import { epochRuns, fetchedRecord, outOfPlace, ownRecord } from './fetched-records.ts';
 import { type PartitionStand, readStands } from './group-offsets.ts';
 import { encodeMark, type LogPosition } from './log-position.ts';
-import { CONSUMER_FATAL, failureOf, GENERATION_LOST } from './failure.ts';
+import { CONSUMER_FATAL, failureOf, GENERATION_LOST, lost, unavailable } from './failure.ts';
 import { GenerationCommits } from './generation-commits.ts';
 import { groupClient } from './group-client.ts';
 import {
+  assignedOf,
   type Changed,
   changesOf,
   changesIn,
+  movedBy,
   NOTHING_CHANGED,
   startsOf,
   withRemembered,
@@ -282,18 +282,14 @@ export class KafkaConsumer implements QueueConsumer {
         // Before the commit: after it nobody else finds them.
         const news = this.#told.news(assignment.topicId, changes);
         if (news.length > 0) this.#handler.logsChanged?.(news);
-        // Whoever comes after us is not to find, and to tell, the same again; and must find where a group began that never committed.
-        const unknown = mine.filter(({ position }) => position === null);
-        const tried = starts.filter(({ tries = 0 }) => tries > 0);
-        const moved = new Map([...tried, ...unknown, ...changes].map(({ partition, next }) => [partition, next]));
+        const moved = movedBy(mine, starts, changes);
         if (moved.size > 0) await this.#commitStarts(assignment, moved, counted);
         if (this.#assignments.held !== assignment) return;
         assignment.begin();
+        // Of partitions that others hold by now, they tell.
+        this.#remembered.clear();
         for (const { partition, next } of starts) this.#goOn(partition, next);
-        const told = starts.map(({ partition, next, end, tries }) => {
-          return { partition, next, end, ...(tries !== undefined && { tries }) };
-        });
-        this.#handler.assigned(told, assignment.number);
+        this.#handler.assigned(assignedOf(starts), assignment.number);
         return;
       } catch (error) {
         observer.offsetsUnknown(group, failureOf(error).reason);
@@ -447,13 +443,4 @@ export class KafkaConsumer implements QueueConsumer {
     const mine = partitions.filter((partition) => held.partitions.includes(partition));
     if (mine.length > 0) action(this.#consumer, { topic: this.#needs.topic, partitions: mine });
   }
-}
-
-function lost(assignment: number, cause?: unknown): SluiceError {
-  const message = `Cannot commit under assignment ${assignment}: it is no longer held`;
-  return new SluiceError('assignment_lost', message, { cause });
-}
-
-function unavailable(reason: string, cause?: unknown): SluiceError {
-  return new SluiceError('queue_unavailable', `Cannot consume from Kafka: ${reason}`, { cause });
 }

@@ -163,39 +163,6 @@ suite('a log that is not what it was', () => {
     assert.equal(world.handler.assignments.at(-1)?.starts[0]?.next, 0);
   });
 
-  test('made anew, and joined again before that was noticed: Kafka forgot what was committed, we did not', async () => {
-    await using world = new World();
-    const client = await world.joined(0, () => Promise.resolve());
-    for (let offset = 1; offset < 5; offset++) await client.fetch(offset);
-    assert.equal(await world.commit(), undefined);
-    client.emit('rebalancing');
-    assert.deepEqual(world.handler.gone, [], 'nobody knows yet that its log is no more');
-    Object.assign(world.log, { topicId: newId, high: 200, epochEnd: 200, committed: { offset: '-1', metadata: '' } });
-    client.join();
-    await world.clock.settle();
-    // What was in hand and not committed was given up: it is lost with what was never read.
-    assert.deepEqual(changesOf(world), ['topic_recreated 1>0 lost topic_recreated 1-10 at least']);
-    assert.deepEqual(world.handler.assignments.at(-1), { number: 2, starts: [{ partition: 0, next: 0, end: 200 }] });
-    client.emit('rebalancing');
-    client.join();
-    await world.clock.settle();
-    assert.equal(world.handler.assignments.length, 3);
-    assert.equal(world.handler.changes.length, 1, 'it is told once');
-  });
-
-  test('of a group whose offsets were deleted: begins at the earliest record, and nothing is told', async () => {
-    await using world = new World();
-    const client = await world.joined(0, () => Promise.resolve());
-    await client.fetch(1);
-    assert.equal(await world.commit(), undefined);
-    client.emit('rebalancing');
-    world.log.committed = { offset: '-1', metadata: '' };
-    client.join();
-    await world.clock.settle();
-    assert.deepEqual(changesOf(world), []);
-    assert.equal(world.handler.assignments.at(-1)?.starts[0]?.next, 0);
-  });
-
   test('tries are counted where it begins, once for each assignment, until a commit moves the offset', async () => {
     await using world = new World();
     const committed: string[] = [];
