@@ -385,7 +385,7 @@ async function committed(config: Config, partitions: readonly number[]): Promise
   return partitions.map((partition) => stands.find((stand) => stand.partition === partition)?.committed);
 }
 
-/** Makes the topics that are missing, until the topic has another id: brokers take their time to forget a deleted one. */
+/** Makes the topics that are missing, until the topic has another id: brokers take their time to forget the old one. */
 async function setAnew(config: Config, oldId: string | null): Promise<void> {
   // A setup may have made the topic and failed after that; then the next one completes it.
   const facts = () =>

@@ -1,8 +1,9 @@
-// A topic that was made anew, where the group had to join again before anybody noticed: Kafka has forgotten what was committed by then.
+// A topic that was made anew, where the group had to join again before anybody noticed: by then Kafka has forgotten what
+// was committed.
 
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { World } from './kafka-world.ts';
+import { World } from '../kafka-world.ts';
 
 const newId = 'B'.repeat(22);
 
