@@ -1,5 +1,5 @@
-// A topic that was made anew, where the group had to join again before anybody noticed: by then Kafka has forgotten what
-// was committed.
+// A topic that was made anew, where the group had to join again before anybody noticed: Kafka has forgotten by then
+// what was committed.
 
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
@@ -28,7 +28,7 @@ suite('the topic before', () => {
     assert.equal(world.handler.changes.length, 1, 'it is told once');
   });
 
-  test('is told of where the new one was set up by then; it goes on from there', async () => {
+  test('is told of where the new one was set up by then', async () => {
     await using world = new World();
     const client = await world.joined(0, () => Promise.resolve());
     await client.fetch(1);
