@@ -119,7 +119,8 @@ async function offer(
 
 async function runFiles(files: string[], concurrency: number, counts: Counts): Promise<void> {
   if (files.length === 0) return;
-  const stream = run({ files, cwd: root, concurrency, timeout: testTimeoutMs, signal: stopping.signal });
+  const execArgv = ['--import', new URL('./leftovers.ts', import.meta.url).href];
+  const stream = run({ files, cwd: root, concurrency, timeout: testTimeoutMs, signal: stopping.signal, execArgv });
   stream.on('test:pass', (test) => {
     if (test.skip !== undefined)
       counts.skipped.push(`${relative(root, test.file ?? '')}: ${test.name}${reason(test.skip)}`);

@@ -12,7 +12,7 @@ import { type KafkaQueue, openKafkaQueue } from '#shared/queue/kafka/kafka-queue
 import { type Admin, createClient, TOPIC_RESOURCE } from '#shared/queue/kafka/kafkajs.ts';
 import { setupTopics } from '#shared/queue/kafka/setup.ts';
 import { readLetters, surveyDeadLetters } from '#shared/queue/letter-reader.ts';
-import { readTopicFacts } from '#shared/queue/kafka/topic-facts.ts';
+import { readTopicFacts, readTopicShape } from '#shared/queue/kafka/topic-facts.ts';
 import type { DeadLetter } from '#shared/queue/queue.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
 import { kafka } from '#test/backends/kafka.ts';
@@ -229,8 +229,9 @@ describe('queue in Kafka', { skip: found === null ? 'no Kafka to be had' : false
     await queue.append(0, numbered(5).map(record));
     await handler.until(() => handler.texts(0).length === 5);
     await consumer.commit(handler.assignment, new Map([[0, 5]]));
+    const { topicId } = await admin(config, (client) => readTopicShape(client, topic));
     await admin(config, (client) => client.deleteTopics({ topics: [topic] }));
-    await setAnew(config);
+    await setAnew(config, topicId);
     // More than there were, so that the old position is one of the new log too.
     const fresh = Array.from({ length: 9 }, (_, i) => `new ${i}`);
     await appended(queue, 0, fresh);
@@ -384,13 +385,12 @@ async function committed(config: Config, partitions: readonly number[]): Promise
   return partitions.map((partition) => stands.find((stand) => stand.partition === partition)?.committed);
 }
 
-/** Makes the topics that are missing; the brokers take their time to forget those that were deleted. */
-async function setAnew(config: Config): Promise<void> {
-  for (;;) {
-    const lines = await setupTopics(config).catch(() => []);
-    if (lines.some((line) => line.includes(config['kafka.topic']) && line.includes('made with'))) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+/** Makes the topics that are missing, until the topic has another id: brokers take their time to forget the old one. */
+async function setAnew(config: Config, oldId: string | null): Promise<void> {
+  // A setup may have made the topic and failed after that; then the next one completes it.
+  const facts = () =>
+    setupTopics(config).then(() => admin(config, (client) => readTopicShape(client, config['kafka.topic'])));
+  while ([oldId, null].includes((await facts().catch(() => null))?.topicId ?? null)) continue;
 }
 
 /** Appends, each once, as soon as the queue takes them. */

@@ -72,9 +72,10 @@ suite('two workers', { skip: broker && server ? false : 'SKIPPED: no Kafka or no
       ...environment,
       SLUICE_WORKERS: '2',
     }).ready();
-    // Connections of one moment go to whichever worker is quicker; those that come one by one go to each in turn.
+    // Connections of one moment go to whichever worker is quicker; those that come one by one go to each in turn. With
+    // so many, a few that go to the quicker one after all, on a busy machine, do not decide the share.
     await using load = new NumberedLoad(atForwarder.forward, {
-      connections: 8,
+      connections: 32,
       eventsPerChunk: 10,
       messageBytes: 200,
       connectGapMs: 25,
@@ -86,7 +87,7 @@ suite('two workers', { skip: broker && server ? false : 'SKIPPED: no Kafka or no
       await forwarder.until(async () => (await forwarder.metric('events_received_total')) >= 10_000);
       assertShared(await byWorker(atForwarder, 'worker_events'));
       assert.equal(await forwarder.metric('workers'), 2);
-      assert.equal(await forwarder.metric('connections'), 8);
+      assert.equal(await forwarder.metric('connections'), 32);
       assert.equal(await indexer.metric('indexer_partitions'), 4);
     });
 

@@ -41,6 +41,8 @@ interface DoneBatch {
 /** What is known of a partition's log at the place that was reached. */
 interface Place {
   next: number;
+  /** Where the group goes on, if we die now. */
+  committed: number;
   end: number;
   epochs: EpochRun[];
   /** Up to this epoch the log was found to go on from where we stood. */
@@ -80,7 +82,7 @@ export class Assignment {
     this.#topicPartitions = topicPartitions;
     for (const { partition, next, end, epoch = null, leaderEpoch = null } of starts) {
       const epochs = epoch === null ? [] : [{ from: 0, epoch }];
-      this.#places.set(partition, { next, end, epochs, checkedEpoch: leaderEpoch });
+      this.#places.set(partition, { next, committed: next, end, epochs, checkedEpoch: leaderEpoch });
     }
   }
 
@@ -108,6 +110,14 @@ export class Assignment {
     return positions;
   }
 
+  /** Where the group stands in each partition by our own commits, and what is known of its log there. */
+  committed(): Map<number, LogPosition> {
+    const positions = new Map<number, LogPosition>();
+    for (const [partition, { committed: next }] of this.#places)
+      positions.set(partition, { next, mark: this.mark(partition, next) });
+    return positions;
+  }
+
   /** What is known of the log where `next` is committed. */
   mark(partition: number, next: number): LogMark {
     const place = this.#places.get(partition);
@@ -119,6 +129,7 @@ export class Assignment {
   forget(partition: number, next: number): void {
     const place = this.#places.get(partition);
     if (place === undefined) return;
+    place.committed = Math.max(place.committed, next);
     const last = place.epochs.findLastIndex(({ from }) => from < next);
     if (last > 0) place.epochs.splice(0, last);
   }

@@ -1,6 +1,6 @@
 // What an error of kafkajs means for us: whether another try may help, and what to tell. Pure: it looks at names only.
 
-import { type ErrorCode, reasonOf } from '#shared/errors.ts';
+import { type ErrorCode, reasonOf, SluiceError } from '#shared/errors.ts';
 
 export interface Failure {
   readonly code: ErrorCode;
@@ -86,4 +86,15 @@ function rootOf(error: unknown): unknown {
     root = root.cause;
   }
   return root;
+}
+
+/** A commit under an assignment that somebody else may hold by now. */
+export function lost(assignment: number, cause?: unknown): SluiceError {
+  const message = `Cannot commit under assignment ${assignment}: it is no longer held`;
+  return new SluiceError('assignment_lost', message, { cause });
+}
+
+/** To the owner of a consumer. */
+export function unavailable(reason: string, cause?: unknown): SluiceError {
+  return new SluiceError('queue_unavailable', `Cannot consume from Kafka: ${reason}`, { cause });
 }

@@ -1,25 +1,33 @@
 // A member of a consumer group. What is fetched goes straight to the handler; offsets are committed only when asked.
 //
-// Guarantees: records of a partition are handed over in order without gaps under one assignment; a commit carries the
+// Guarantees: records of a partition are handed over in order, without gaps under one assignment. A commit carries the
 // generation under which its records were fetched, or is refused with assignment_lost. For that, the assignment is void
-// before the next request to join the group leaves this process, and no commit is ever repeated by kafkajs itself, which
-// would stamp it anew. Where reading goes on is decided here, never by kafkajs: a log that lost its beginning or its end, or gave way to
-// another one of the same name, is told of, and nothing of the new one is passed over. When kafkajs gives up, or holds on to a coordinator of the group that is gone, a new client takes its place,
-// unless the brokers refuse us for good.
+// before the next request to join the group leaves, and kafkajs never repeats a commit, which would stamp it anew.
+// Where reading goes on is decided here: changes of a log are told, and nothing of a new one is passed over. A client
+// that gave up, or that holds on to a coordinator that is gone, is replaced, unless the brokers refuse us for good.
 
 import type { Clock } from '#shared/clock.ts';
-import { SluiceError } from '#shared/errors.ts';
 import type { ConsumeOptions, ConsumerHandler, FetchedRecord, QueueConsumer } from '../queue.ts';
 import type { QueueObserver } from '../queue-observer.ts';
 import { type Assignment, Assignments } from './assignments.ts';
 import { announcedInTime } from './announced-in-time.ts';
 import { epochRuns, fetchedRecord, outOfPlace, ownRecord } from './fetched-records.ts';
 import { type PartitionStand, readStands } from './group-offsets.ts';
-import { encodeMark } from './log-position.ts';
-import { CONSUMER_FATAL, failureOf, GENERATION_LOST } from './failure.ts';
+import { encodeMark, type LogPosition } from './log-position.ts';
+import { CONSUMER_FATAL, failureOf, GENERATION_LOST, lost, unavailable } from './failure.ts';
 import { GenerationCommits } from './generation-commits.ts';
 import { groupClient } from './group-client.ts';
-import { type Changed, changesOf, changesIn, NOTHING_CHANGED, startsOf, withTries } from './log-changes.ts';
+import {
+  assignedOf,
+  type Changed,
+  changesOf,
+  changesIn,
+  movedBy,
+  NOTHING_CHANGED,
+  startsOf,
+  withRemembered,
+  withTries,
+} from './log-changes.ts';
 import {
   type Admin,
   type Consumer,
@@ -67,6 +75,8 @@ export class KafkaConsumer implements QueueConsumer {
   /** Under the generation that the assignment came with. */
   #keeper: { readonly assignment: Assignment; readonly commits: GenerationCommits } | null = null;
   readonly #told = new ToldChanges();
+  /** Where the group stood in each partition when we last lost it. */
+  readonly #remembered = new Map<number, LogPosition>();
   /** What the owner has paused. */
   readonly #paused = new Set<number>();
   /** Whose logs are being compared with what was known of them. */
@@ -236,7 +246,9 @@ export class KafkaConsumer implements QueueConsumer {
     const held = this.#assignments.void();
     this.#keeper = null;
     // An assignment of which the owner was never told needs no revocation.
-    if (held?.begun && !this.#closing.signal.aborted) this.#handler.revoked(held.number, isGone);
+    if (!held?.begun || this.#closing.signal.aborted) return;
+    for (const [partition, position] of held.committed()) this.#remembered.set(partition, position);
+    this.#handler.revoked(held.number, isGone);
   }
 
   /** Nothing is fetched before it is decided from where: what the group has committed may not be there any more. */
@@ -262,25 +274,22 @@ export class KafkaConsumer implements QueueConsumer {
       try {
         const stands = await withAdmin((admin) => readStands(admin, group, topic, { asksEpochs: true }));
         if (this.#assignments.held !== assignment) return;
-        const mine = stands.filter(({ partition }) => assignment.partitions.includes(partition));
+        const assigned = stands.filter(({ partition }) => assignment.partitions.includes(partition));
+        const mine = withRemembered(assigned, this.#remembered);
         const starts = withTries(startsOf(mine, changed), counted);
         const changes = changesOf(mine, changed);
         assignment.prepare(starts, { topicId: stands[0]?.topicId ?? null, topicPartitions: stands.length });
         // Before the commit: after it nobody else finds them.
         const news = this.#told.news(assignment.topicId, changes);
         if (news.length > 0) this.#handler.logsChanged?.(news);
-        // Whoever comes after us is not to find, and to tell, the same again; and must find where a group began that never committed.
-        const unknown = mine.filter(({ position }) => position === null);
-        const tried = starts.filter(({ tries = 0 }) => tries > 0);
-        const moved = new Map([...tried, ...unknown, ...changes].map(({ partition, next }) => [partition, next]));
+        const moved = movedBy(mine, starts, changes);
         if (moved.size > 0) await this.#commitStarts(assignment, moved, counted);
         if (this.#assignments.held !== assignment) return;
         assignment.begin();
+        // Of partitions that others hold by now, they tell.
+        this.#remembered.clear();
         for (const { partition, next } of starts) this.#goOn(partition, next);
-        const told = starts.map(({ partition, next, end, tries }) => {
-          return { partition, next, end, ...(tries !== undefined && { tries }) };
-        });
-        this.#handler.assigned(told, assignment.number);
+        this.#handler.assigned(assignedOf(starts), assignment.number);
         return;
       } catch (error) {
         observer.offsetsUnknown(group, failureOf(error).reason);
@@ -434,13 +443,4 @@ export class KafkaConsumer implements QueueConsumer {
     const mine = partitions.filter((partition) => held.partitions.includes(partition));
     if (mine.length > 0) action(this.#consumer, { topic: this.#needs.topic, partitions: mine });
   }
-}
-
-function lost(assignment: number, cause?: unknown): SluiceError {
-  const message = `Cannot commit under assignment ${assignment}: it is no longer held`;
-  return new SluiceError('assignment_lost', message, { cause });
-}
-
-function unavailable(reason: string, cause?: unknown): SluiceError {
-  return new SluiceError('queue_unavailable', `Cannot consume from Kafka: ${reason}`, { cause });
 }

@@ -1,8 +1,9 @@
 // What of a topic's logs has changed, as it is told, and where the partitions of an assignment begin. Pure.
 
-import type { LogChange } from '../queue.ts';
+import type { AssignedPartition, LogChange } from '../queue.ts';
 import type { Start } from './assignments.ts';
 import type { PartitionStand } from './group-offsets.ts';
+import { isOfAnotherTopic, type LogPosition, startOf } from './log-position.ts';
 
 /** What was found under the assignment before: it counts in place of what is committed, as long as it is of the same topic. */
 export interface Changed {
@@ -20,6 +21,26 @@ export function changesIn(stands: readonly PartitionStand[]): LogChange[] {
 /** The same, where some was found before. */
 export function changesOf(stands: readonly PartitionStand[], changed: Changed): LogChange[] {
   return stands.map((stand) => foundOf(stand, changed) ?? changeOf(stand)).filter((change) => change !== null);
+}
+
+/**
+ * Kafka forgets what a group has committed together with the topic, and `sluice setup` may have committed the start
+ * of the new one by now. So what this member remembers of the topic before counts as well: a topic that was made anew
+ * is told also by a member that had to join again first. It goes on where the group stands in the new topic, if it
+ * does.
+ */
+export function withRemembered(
+  stands: readonly PartitionStand[],
+  remembered: ReadonlyMap<number, LogPosition>,
+): PartitionStand[] {
+  return stands.map((stand) => {
+    const position = remembered.get(stand.partition);
+    const isNews = stand.change === null && position !== undefined && isOfAnotherTopic(position, stand.topicId);
+    if (!isNews) return stand;
+    const { next, change, losses } = startOf(position, { ...stand, epochEnd: null });
+    if (stand.position === null) return { ...stand, position, next, change, losses };
+    return { ...stand, position, change, losses: losses.filter(({ reason }) => reason === change) };
+  });
 }
 
 export function startsOf(stands: readonly PartitionStand[], changed: Changed): Start[] {
@@ -42,6 +63,27 @@ export function withTries(starts: readonly Start[], counted: Map<number, number>
     const tries = counted.get(start.partition) ?? start.tries;
     counted.set(start.partition, tries);
     return { ...start, tries };
+  });
+}
+
+/**
+ * What is committed before anything is read: whoever comes after us is not to find, and to tell, the same again; must
+ * find where a group began that never committed; and counts our try.
+ */
+export function movedBy(
+  stands: readonly PartitionStand[],
+  starts: readonly Start[],
+  changes: readonly LogChange[],
+): Map<number, number> {
+  const unknown = stands.filter(({ position }) => position === null);
+  const tried = starts.filter(({ tries = 0 }) => tries > 0);
+  return new Map([...tried, ...unknown, ...changes].map(({ partition, next }) => [partition, next]));
+}
+
+/** The starts as the owner is told of them. */
+export function assignedOf(starts: readonly Start[]): AssignedPartition[] {
+  return starts.map(({ partition, next, end, tries }) => {
+    return { partition, next, end, ...(tries !== undefined && { tries }) };
   });
 }
 
