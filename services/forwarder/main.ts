@@ -10,6 +10,7 @@ import type { Metrics } from '#shared/metrics.ts';
 import type { Queue } from '#shared/queue/queue.ts';
 import { watchDeadLetters } from '#shared/queue/dead-letter-metrics.ts';
 import type { Spool } from '#shared/queue/spooled/open-spool.ts';
+import { forwardMemory } from './accept/forward-memory.ts';
 import { type ForwardServerOptions, startForwardServer } from './accept/forward-server.ts';
 import { FrameFiles } from './accept/frame-files.ts';
 import { startHttpServer } from './accept/http-server.ts';
@@ -17,7 +18,6 @@ import { UnackedNames } from './accept/equal-chunks.ts';
 import { ReadingGate } from './accept/reading-gate.ts';
 import { RefusalPace } from './accept/refusal-pace.ts';
 import { FairTurns } from './accept/fair-turns.ts';
-import { PASSES_BYTES_MAX, SlicePasses } from './accept/slice-passes.ts';
 import { type Admission, type Admit, loadAdmission } from './admit/admission.ts';
 import { type AddressRates, connectionRates, datagramRates } from './admit/address-rates.ts';
 import {
@@ -189,11 +189,10 @@ function forwardOptions(
       unackedNames: new UnackedNames(),
       pace,
       roomOf: (tenant) => intake.roomOf(tenant),
-      unpacking,
+      ...forwardMemory(unpacking),
       unpackTurns: new FairTurns(1),
       frameBytesMax: config['frame.max_bytes'],
       files,
-      passes: new SlicePasses({ unpacking, bytesMax: PASSES_BYTES_MAX }),
       // What is smaller is judged where documents are made of it.
       entryBytesMax: Math.min(config['frame.max_bytes'], Math.max(ENTRY_BYTES, config['document.max_bytes'])),
       ratioMax: config['frame.max_ratio'],
