@@ -30,7 +30,7 @@ import { Settlement, type Share } from './gather/share.ts';
 import { partitionOf } from './partition.ts';
 import { SlicedBatch } from './sliced-batch.ts';
 import type { ForwarderTelemetry } from './telemetry.ts';
-import { type TenantRoom, TenantRooms } from './tenant-rooms.ts';
+import { type RoomPermit, type TenantRoom, TenantRooms } from './tenant-rooms.ts';
 
 /** What a chunk costs beyond its bytes: its objects, its row in the record's table. */
 const CHUNK_OVERHEAD_BYTES = 256;
@@ -96,7 +96,7 @@ export class QueueIntake implements SlicedIntake {
     const { input, count } = chunk;
     const beganMs = this.#clock.monotonicMs();
     this.#telemetry.received(input, count, chunk.bytes.length, chunk.tenant);
-    using _permit = this.#rooms.of(chunk.tenant).take(bytesOf(chunk), count, chunk.bytes.length);
+    using permit = this.#rooms.of(chunk.tenant).take(bytesOf(chunk), count, chunk.bytes.length);
     let settlement: Settlement | null = null;
     try {
       refuseExcess({ count, tag: chunk.tag, bytes: chunk.entries.length });
@@ -104,7 +104,7 @@ export class QueueIntake implements SlicedIntake {
       // Nothing is put between the call and the lane: the time of receipt is that of the call.
       if (this.#isUnopened) await this.#open();
       this.#checkOpen();
-      const share = this.#share(chunk);
+      const share = this.#share(chunk, permit);
       settlement = share.settlement;
       this.#laneOf(chunk).add(share);
       await settlement.promise;
@@ -244,13 +244,16 @@ export class QueueIntake implements SlicedIntake {
     }
   }
 
-  #share(chunk: Chunk): Share {
+  #share(chunk: Chunk, permit: RoomPermit): Share {
     const named = this.#batch(chunk, chunk.count, (receivedMs) => identityOf(chunk, receivedMs));
     const batch = chunk.chain === undefined ? named : { ...named, chain: chunk.chain };
     const settlement = new Settlement().expect();
     const passes = chunk.encoding !== 'identity' && this.#fitsAsItIs(chunk, batch);
     if (!passes) return { batch, encoding: 'identity', bytes: chunk.entries, settlement };
-    chunk.freeEntries?.();
+    if (chunk.freeEntries) {
+      permit.giveBack(unpackedBytesOf(chunk));
+      chunk.freeEntries();
+    }
     return { batch, encoding: chunk.encoding, bytes: chunk.bytes, settlement };
   }
 
@@ -284,8 +287,13 @@ export class QueueIntake implements SlicedIntake {
 type Named = Pick<Chunk, 'tenant' | 'sender' | 'tag' | 'chunkId' | 'entries'> & Partial<Pick<SlicedChunk, 'content'>>;
 
 /** What a chunk holds until it is settled. */
-function bytesOf({ bytes, entries }: Chunk): number {
-  return CHUNK_OVERHEAD_BYTES + bytes.length + (entries === bytes ? 0 : entries.length);
+function bytesOf(chunk: Chunk): number {
+  return CHUNK_OVERHEAD_BYTES + chunk.bytes.length + unpackedBytesOf(chunk);
+}
+
+/** What is held of it beside the bytes as they came. */
+function unpackedBytesOf({ bytes, entries }: Chunk): number {
+  return entries === bytes ? 0 : entries.length;
 }
 
 function codeOf(error: unknown): string {

@@ -22,6 +22,12 @@ export interface TenantRoomsOptions {
   readonly throttled: (tenant: string) => void;
 }
 
+/** Bytes that are held, until it is disposed of. */
+export interface RoomPermit extends Disposable {
+  /** Gives back some of them before the rest. */
+  giveBack(bytes: number): void;
+}
+
 export class TenantRooms implements Room {
   readonly #options: TenantRoomsOptions;
   readonly #rooms = new Map<string | null, TenantRoom>();
@@ -130,7 +136,7 @@ export class TenantRoom implements Room {
   }
 
   /** Takes bytes at once, even past the limit: they are in memory. `sentBytes`: as they came, for the rate. */
-  take(bytes: number, events: number, sentBytes: number): Disposable {
+  take(bytes: number, events: number, sentBytes: number): RoomPermit {
     this.#held += bytes;
     this.#rooms.hold(bytes);
     if (this.#bytes || this.#events) {
@@ -138,13 +144,19 @@ export class TenantRoom implements Room {
       this.#bytes?.take(sentBytes, nowMs);
       this.#events?.take(events, nowMs);
     }
+    let left = bytes;
     let isGiven = false;
+    const giveBack = (given: number): void => {
+      assert(!isGiven && given <= left, 'a permit is given back once');
+      left -= given;
+      this.#held -= given;
+      this.#rooms.hold(-given);
+    };
     return {
+      giveBack,
       [Symbol.dispose]: () => {
-        assert(!isGiven, 'a permit is given back once');
+        giveBack(left);
         isGiven = true;
-        this.#held -= bytes;
-        this.#rooms.hold(-bytes);
       },
     };
   }
