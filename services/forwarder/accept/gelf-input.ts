@@ -49,6 +49,7 @@ export async function startGelfInput(options: GelfInputOptions): Promise<Unacked
     const take = (datagram: Buffer, sender: string) => datagrams.take(datagram, sender);
     starting.use(await startDatagramServer(address, { ...input, take }));
   }
+  starting.defer(() => large.hurry());
   const started = starting.move();
   return { addresses: [printAddress(address)], close: () => started.disposeAsync() };
 }
