@@ -50,7 +50,8 @@ export function httpOptions({ config, admission, ...edge }: Edge): Omit<HttpServ
     ...edge,
     bodyBytesMax: config['frame.max_bytes'],
     principalOf: (peer, grant) => admission.principalOf(peer, grant),
-    roomOf: (tenant) => edge.intake.roomOf(tenant),
+    roomOf: (tenant) => edge.intake.roomOf(tenant, 'http'),
+    room: edge.intake.roomFor('http'),
     corsOrigins: config['http.cors_origins'] ?? [],
   };
 }

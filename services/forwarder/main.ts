@@ -105,7 +105,14 @@ export async function startForwarder(options: ForwarderOptions): Promise<Forward
   );
   const admit = admitting(admission);
   const unacked = inputs.add(
-    await startUnackedInputs({ ...edge, doors, datagrams: takesDatagrams, datagramRates: rated, admit }),
+    await startUnackedInputs({
+      ...edge,
+      room: intake.roomFor('unacked'),
+      doors,
+      datagrams: takesDatagrams,
+      datagramRates: rated,
+      admit,
+    }),
   );
   const started = starting.move();
   telemetry.listening('forward', forward.address);
@@ -164,7 +171,8 @@ function forwardOptions(
   const { clock, telemetry } = edge;
   // As much again as may be in hand, for what has not come whole; one frame must fit.
   const gateBytes = Math.max(config['intake.max_bytes'], config['frame.max_bytes']);
-  const gate = new ReadingGate(gateBytes, clock, () => intake.hasRoom && pace.mayRead);
+  const room = intake.roomFor('forward');
+  const gate = new ReadingGate(gateBytes, clock, () => room.hasRoom && pace.mayRead);
   telemetry.watchConnections(() => gate.bytesHeld);
   const files = new FrameFiles({
     folder: join(config['data.dir'], 'incoming'),
@@ -188,7 +196,7 @@ function forwardOptions(
       gate,
       unackedNames: new UnackedNames(),
       pace,
-      roomOf: (tenant) => intake.roomOf(tenant),
+      roomOf: (tenant) => intake.roomOf(tenant, 'forward'),
       ...forwardMemory(unpacking),
       unpackTurns: new FairTurns(1),
       frameBytesMax: config['frame.max_bytes'],

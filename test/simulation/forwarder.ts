@@ -183,7 +183,7 @@ class Run {
         ...forwardMemory(unpackingBudget(config)),
         pace: new RefusalPace({ heldMax: 2048, clock: process, unreadyReason: () => this.#intake.unreadyReason }),
         gate: new ReadingGate(Math.max(config['intake.max_bytes'], config['frame.max_bytes']), process),
-        roomOf: (tenant) => this.#intake.roomOf(tenant),
+        roomOf: (tenant) => this.#intake.roomOf(tenant, 'forward'),
         frameBytesMax: config['frame.max_bytes'],
         frameTimeoutMs: config['forward.frame_timeout_ms'],
         idleTimeoutMs: config['forward.idle_timeout_ms'],

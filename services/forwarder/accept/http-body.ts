@@ -14,7 +14,7 @@ import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { HeldPieces } from '#shared/msgpack/held-pieces.ts';
 import { type Compression, decompress } from '#shared/record/compression.ts';
-import type { Intake } from '../chunk.ts';
+import type { Intake, Room } from '../chunk.ts';
 import { BodyFlow } from './body-flow.ts';
 import { BodyPermit } from './body-permit.ts';
 import { DynamicShares } from './dynamic-shares.ts';
@@ -33,6 +33,8 @@ const ONE_LARGE_OF_FREE = 15;
 
 export interface BodyReaderOptions {
   readonly intake: Pick<Intake, 'hasRoom' | 'room'> & Partial<Pick<Intake, 'unreadyReason'>>;
+  /** Absent: that of intake. */
+  readonly room?: Room;
   readonly clock: Clock;
   /** Most bytes of a body, as sent and uncompressed. */
   readonly bodyBytesMax: number;
@@ -66,6 +68,7 @@ export interface DecompressOptions {
 
 export class BodyReader {
   readonly #options: BodyReaderOptions;
+  readonly #intakeRoom: Room;
   readonly #budget: ByteBudget;
   /** What senders hold of small bodies, and of large ones. */
   readonly #shares: { readonly small: DynamicShares; readonly large: DynamicShares };
@@ -77,6 +80,7 @@ export class BodyReader {
 
   constructor(options: BodyReaderOptions) {
     this.#options = options;
+    this.#intakeRoom = options.room ?? options.intake;
     this.#budget = new ByteBudget(options.heldBytesMax);
     this.#smallUnpacking = new ByteBudget(Math.max(1, options.smallReserveBytes));
     const [small, large] = [new DynamicShares(options.smallReserveBytes), new DynamicShares(options.heldBytesMax)];
@@ -210,7 +214,7 @@ export class BodyReader {
   }
 
   get #hasRoom(): boolean {
-    return this.#budget.hasRoom && this.#options.intake.hasRoom;
+    return this.#budget.hasRoom && this.#intakeRoom.hasRoom;
   }
 
   /** @param bytes of the body, as far as is known */
@@ -230,16 +234,15 @@ export class BodyReader {
   }
 
   get #freeForSmall(): number {
-    const { heldBytesMax, smallReserveBytes, intake } = this.#options;
-    return intake.hasRoom ? heldBytesMax + smallReserveBytes - this.#budget.bytesHeld : 0;
+    const { heldBytesMax, smallReserveBytes } = this.#options;
+    return this.#intakeRoom.hasRoom ? heldBytesMax + smallReserveBytes - this.#budget.bytesHeld : 0;
   }
 
   /** Resolves when it is worth asking again whether there is room. `over`: aborted when nobody waits for it any more. */
   #roomChanged(over?: AbortSignal): Promise<void> {
     if (!this.#budget.hasRoom) return this.#budget.room(over);
-    const { intake } = this.#options;
     // Somebody has his share of what there is.
-    return intake.hasRoom ? this.#look.looked() : intake.room(over);
+    return this.#intakeRoom.hasRoom ? this.#look.looked() : this.#intakeRoom.room(over);
   }
 
   /** Rejects with intake_full after `waitMs`, and with request_malformed where the request is given up: nothing more is heard of it. */
