@@ -107,11 +107,6 @@ export class ByteBudget {
     over?.removeEventListener('abort', leave);
   }
 
-  /** Who waits for room. */
-  get waiting(): number {
-    return this.#waiters.size;
-  }
-
   #fits(bytes: number): boolean {
     return this.#held === 0 || this.#held + bytes <= this.bytesMax;
   }

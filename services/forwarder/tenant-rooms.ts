@@ -112,7 +112,7 @@ export class TenantRooms implements Room {
   hold(bytes: number): void {
     this.#bytesHeld += bytes;
     assert(this.#bytesHeld >= 0);
-    if (bytes >= 0) return;
+    if (bytes >= 0 || (this.#isShared && !this.hasRoom)) return;
     for (const room of this.#awaited) if (room.wake()) this.#awaited.delete(room);
     if (this.hasRoom) this.#waiters.wake();
   }

@@ -21,7 +21,7 @@ import { DynamicShares } from './dynamic-shares.ts';
 import { EndlessBodies, type PiecesOptions } from './endless-body.ts';
 import { LARGE_BODY_BYTES, LargeTurns } from './large-turns.ts';
 import { LookTimer } from './look-timer.ts';
-import { type RequestWait, closed, requestWait } from './request-wait.ts';
+import { type RequestWait, closed, isGone, requestWait } from './request-wait.ts';
 import { believedBytes, UNPACKING_COPIES } from './unpacker.ts';
 
 /** What a piece costs beyond its bytes. Small ones are copied together, which costs as much again as they have. */
@@ -247,12 +247,12 @@ export class BodyReader {
 
   /** Rejects with intake_full after `waitMs`, and with request_malformed where the request is given up: nothing more is heard of it. */
   async #room(bytes: number, sender: string, request: IncomingMessage): Promise<void> {
-    if (request.destroyed) throw closed();
+    if (isGone(request)) throw closed();
     if (this.#hasRoomFor(bytes, sender)) return;
     using wait = this.#wait(request);
     await this.#roomUntil(bytes, sender, wait.signal);
     // It may have gone when it was about to be told that there is room.
-    if (request.destroyed) throw closed();
+    if (isGone(request)) throw closed();
   }
 
   async #roomUntil(bytes: number, sender: string, over: AbortSignal): Promise<void> {

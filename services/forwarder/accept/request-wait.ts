@@ -2,7 +2,6 @@
 // the signal, and keeps nothing of it.
 
 import type { IncomingMessage } from 'node:http';
-import type { Readable } from 'node:stream';
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 
@@ -29,8 +28,9 @@ export function requestWait(
   const over = new AbortController();
   const timer = clock.timer(waitMs, () => over.abort(tooBusy()));
   const leave = (): void => over.abort(closed());
-  const peer = request && peerOf(request);
-  if (peer?.destroyed === true) leave();
+  // The connection tells: a request is closed, too, when its body was read to its end.
+  const peer = request?.socket;
+  if (request && isGone(request)) leave();
   // Several requests of a connection may wait, each for itself.
   peer?.setMaxListeners(LISTENERS_MAX);
   peer?.once('close', leave);
@@ -43,9 +43,9 @@ export function requestWait(
   };
 }
 
-/** A request whose body was read to its end is closed by that: then the connection tells. */
-function peerOf(request: IncomingMessage): Readable {
-  return request.readableEnded ? request.socket : request;
+/** Whether nobody waits for the answer of a request any more. */
+export function isGone(request: IncomingMessage): boolean {
+  return request.socket.destroyed || (request.destroyed && !request.readableEnded);
 }
 
 export function closed(): SluiceError {

@@ -453,6 +453,45 @@ test('two large bodies of a network that has its share do not wait for each othe
   assert.deepEqual(await Promise.all([read(), read(), read()]), [15 * MIB, 15 * MIB, 15 * MIB]);
 });
 
+test('an endless body whose end came while its last piece was taken has come whole', async () => {
+  let isFull = false;
+  const room = Promise.withResolvers<void>();
+  const bodies = new BodyReader({
+    intake: {
+      get hasRoom() {
+        return !isFull;
+      },
+      room: () => room.promise,
+    },
+    clock: new VirtualClock(),
+    bodyBytesMax: KIB,
+    heldBytesMax: KIB,
+    smallReserveBytes: 0,
+    unpacking: new ByteBudget(1),
+    waitMs: 5000,
+    timeoutMs: 60_000,
+  });
+  for (const fills of [false, true]) {
+    const request = new IncomingMessage(new Socket());
+    request.complete = true;
+    request.push('a piece');
+    request.push(null);
+    const begun = { bytesHeld: 0, entries: 0 };
+    const mayGoOn = async (): Promise<void> => {
+      // In the one case it ends before room is asked for, in the other while it is waited for.
+      if (!fills) await once(request, 'close');
+      else void once(request, 'close').then(() => ((isFull = false), room.resolve()));
+      isFull = fills;
+    };
+    const pieces: string[] = [];
+    for await (const piece of bodies.pieces(request, { sender: 'a', begun, begin: () => {}, mayGoOn })) {
+      pieces.push(String(piece));
+    }
+    assert.deepEqual(pieces, ['a piece']);
+    assert(request.destroyed);
+  }
+});
+
 /** Full for ever; knows who waits. */
 class StuckIntake {
   readonly hasRoom = false;
