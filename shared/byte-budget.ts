@@ -18,7 +18,7 @@ export interface Permit extends Disposable {
 export class ByteBudget {
   readonly bytesMax: number;
   #held = 0;
-  #waiters: (() => void)[] = [];
+  #waiters = new Set<() => void>();
   readonly #acquiring: { readonly bytes: number; readonly grant: (permit: Permit) => void }[] = [];
 
   constructor(bytesMax: number) {
@@ -93,10 +93,18 @@ export class ByteBudget {
     return this.#acquiring.length === 0 && this.#fits(bytes) ? this.take(bytes) : null;
   }
 
-  /** Resolves when there is room; at once if there is some now. */
-  room(): Promise<void> {
-    if (this.hasRoom && this.#waiters.length === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#waiters.push(resolve));
+  /** Resolves when there is room; at once if there is some now. `over`: aborted when nobody waits any more; then it may resolve without. */
+  async room(over?: AbortSignal): Promise<void> {
+    if (over?.aborted || (this.hasRoom && this.#waiters.size === 0)) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const leave = (): void => {
+      this.#waiters.delete(resolve);
+      resolve();
+    };
+    this.#waiters.add(resolve);
+    over?.addEventListener('abort', leave, { once: true });
+    await promise;
+    over?.removeEventListener('abort', leave);
   }
 
   #fits(bytes: number): boolean {
@@ -114,9 +122,9 @@ export class ByteBudget {
     this.#held -= bytes;
     assert(this.#held >= 0);
     this.#grant();
-    if (!this.hasRoom || this.#waiters.length === 0) return;
+    if (!this.hasRoom || this.#waiters.size === 0) return;
     const woken = this.#waiters;
-    this.#waiters = [];
+    this.#waiters = new Set();
     for (const wake of woken) wake();
   }
 }

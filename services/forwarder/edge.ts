@@ -6,7 +6,6 @@ import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import type { Queue } from '#shared/queue/queue.ts';
 import type { HttpServerOptions } from './accept/http-server.ts';
-import { PASSES_BYTES_MAX } from './accept/slice-passes.ts';
 import { UNPACKING_COPIES } from './accept/unpacker.ts';
 import type { Admission } from './admit/admission.ts';
 import type { TlsContext } from './admit/tls.ts';
@@ -18,7 +17,7 @@ export interface Edge {
   readonly clock: Clock;
   readonly telemetry: ForwarderTelemetry;
   readonly intake: QueueIntake;
-  /** What all inputs of the process together may hold of what compressed bytes grow to. */
+  /** What large bodies, and large entries of Forward, may grow to: of all inputs of the process together. */
   readonly unpacking: ByteBudget;
   readonly admission: Admission;
   /** Null: requests come in the clear. */
@@ -41,9 +40,9 @@ export function openIntake(
   });
 }
 
-/** One for a process: for the largest body with the copy that zlib makes of it, whatever the passes over large frames hold. */
+/** One for a process: for the largest body with the copy that zlib makes of it. Forward has more of its own; see forward-memory.ts. */
 export function unpackingBudget(config: Config): ByteBudget {
-  return new ByteBudget(UNPACKING_COPIES * config['frame.max_bytes'] + PASSES_BYTES_MAX);
+  return new ByteBudget(UNPACKING_COPIES * config['frame.max_bytes']);
 }
 
 export function httpOptions({ config, admission, ...edge }: Edge): Omit<HttpServerOptions, 'tokens' | 'logins'> {
@@ -51,7 +50,8 @@ export function httpOptions({ config, admission, ...edge }: Edge): Omit<HttpServ
     ...edge,
     bodyBytesMax: config['frame.max_bytes'],
     principalOf: (peer, grant) => admission.principalOf(peer, grant),
-    roomOf: (tenant) => edge.intake.roomOf(tenant),
+    roomOf: (tenant) => edge.intake.roomOf(tenant, 'http'),
+    room: edge.intake.roomFor('http'),
     corsOrigins: config['http.cors_origins'] ?? [],
   };
 }

@@ -19,6 +19,7 @@ import {
   LETTER_OVERHEAD_BYTES,
   type Origin,
   originOf,
+  type Room,
   type SlicedChunk,
   type SlicedIntake,
   type Slices,
@@ -30,7 +31,7 @@ import { Settlement, type Share } from './gather/share.ts';
 import { partitionOf } from './partition.ts';
 import { SlicedBatch } from './sliced-batch.ts';
 import type { ForwarderTelemetry } from './telemetry.ts';
-import { type TenantRoom, TenantRooms } from './tenant-rooms.ts';
+import { type RoomPermit, type TenantRoom, TenantRooms, type WayIn, wayInOf } from './tenant-rooms.ts';
 
 /** What a chunk costs beyond its bytes: its objects, its row in the record's table. */
 const CHUNK_OVERHEAD_BYTES = 256;
@@ -84,8 +85,17 @@ export class QueueIntake implements SlicedIntake {
   }
 
   /** What the tenant may still bring; ask it rather than `hasRoom` where the tenant is known. */
-  roomOf(tenant: string | null): TenantRoom {
-    return this.#rooms.of(tenant);
+  roomOf(tenant: string | null, way: WayIn): TenantRoom {
+    return this.#rooms.of(tenant, way);
+  }
+
+  /** Where the tenant is not known yet. */
+  roomFor(way: WayIn): Room {
+    return this.#rooms.for(way);
+  }
+
+  #roomOf({ tenant, input }: Pick<Origin, 'tenant' | 'input'>): TenantRoom {
+    return this.#rooms.of(tenant, wayInOf(input));
   }
 
   get unreadyReason(): string | null {
@@ -96,7 +106,7 @@ export class QueueIntake implements SlicedIntake {
     const { input, count } = chunk;
     const beganMs = this.#clock.monotonicMs();
     this.#telemetry.received(input, count, chunk.bytes.length, chunk.tenant);
-    using _permit = this.#rooms.of(chunk.tenant).take(bytesOf(chunk), count, chunk.bytes.length);
+    using permit = this.#roomOf(chunk).take(bytesOf(chunk), count, chunk.bytes.length);
     let settlement: Settlement | null = null;
     try {
       refuseExcess({ count, tag: chunk.tag, bytes: chunk.entries.length });
@@ -104,7 +114,7 @@ export class QueueIntake implements SlicedIntake {
       // Nothing is put between the call and the lane: the time of receipt is that of the call.
       if (this.#isUnopened) await this.#open();
       this.#checkOpen();
-      const share = this.#share(chunk);
+      const share = this.#share(chunk, permit);
       settlement = share.settlement;
       this.#laneOf(chunk).add(share);
       await settlement.promise;
@@ -157,7 +167,7 @@ export class QueueIntake implements SlicedIntake {
     return new SlicedBatch({
       batch,
       lane: this.#laneOf(chunk),
-      room: this.#rooms.of(chunk.tenant),
+      room: this.#roomOf(chunk),
       sentShare: sentBytes / content.length,
       mayGoOn: () => {
         if (this.#closing.signal.aborted) throw shuttingDown();
@@ -176,7 +186,7 @@ export class QueueIntake implements SlicedIntake {
 
   async bury(undecodable: Undecodable): Promise<void> {
     const { bytes } = undecodable;
-    using _permit = this.#rooms.of(undecodable.tenant).take(bytes.length + LETTER_OVERHEAD_BYTES, 1, bytes.length);
+    using _permit = this.#roomOf(undecodable).take(bytes.length + LETTER_OVERHEAD_BYTES, 1, bytes.length);
     const letter = letterOf(this.#batch(undecodable, 1, randomIdentity), undecodable);
     try {
       await this.#queue.appendDeadLetters([letter]);
@@ -244,13 +254,16 @@ export class QueueIntake implements SlicedIntake {
     }
   }
 
-  #share(chunk: Chunk): Share {
+  #share(chunk: Chunk, permit: RoomPermit): Share {
     const named = this.#batch(chunk, chunk.count, (receivedMs) => identityOf(chunk, receivedMs));
     const batch = chunk.chain === undefined ? named : { ...named, chain: chunk.chain };
     const settlement = new Settlement().expect();
     const passes = chunk.encoding !== 'identity' && this.#fitsAsItIs(chunk, batch);
     if (!passes) return { batch, encoding: 'identity', bytes: chunk.entries, settlement };
-    chunk.freeEntries?.();
+    if (chunk.freeEntries) {
+      permit.giveBack(unpackedBytesOf(chunk));
+      chunk.freeEntries();
+    }
     return { batch, encoding: chunk.encoding, bytes: chunk.bytes, settlement };
   }
 
@@ -284,8 +297,13 @@ export class QueueIntake implements SlicedIntake {
 type Named = Pick<Chunk, 'tenant' | 'sender' | 'tag' | 'chunkId' | 'entries'> & Partial<Pick<SlicedChunk, 'content'>>;
 
 /** What a chunk holds until it is settled. */
-function bytesOf({ bytes, entries }: Chunk): number {
-  return CHUNK_OVERHEAD_BYTES + bytes.length + (entries === bytes ? 0 : entries.length);
+function bytesOf(chunk: Chunk): number {
+  return CHUNK_OVERHEAD_BYTES + chunk.bytes.length + unpackedBytesOf(chunk);
+}
+
+/** What is held of it beside the bytes as they came. */
+function unpackedBytesOf({ bytes, entries }: Chunk): number {
+  return entries === bytes ? 0 : entries.length;
 }
 
 function codeOf(error: unknown): string {

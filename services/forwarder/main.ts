@@ -10,6 +10,7 @@ import type { Metrics } from '#shared/metrics.ts';
 import type { Queue } from '#shared/queue/queue.ts';
 import { watchDeadLetters } from '#shared/queue/dead-letter-metrics.ts';
 import type { Spool } from '#shared/queue/spooled/open-spool.ts';
+import { forwardMemory } from './accept/forward-memory.ts';
 import { type ForwardServerOptions, startForwardServer } from './accept/forward-server.ts';
 import { FrameFiles } from './accept/frame-files.ts';
 import { startHttpServer } from './accept/http-server.ts';
@@ -17,7 +18,6 @@ import { UnackedNames } from './accept/equal-chunks.ts';
 import { ReadingGate } from './accept/reading-gate.ts';
 import { RefusalPace } from './accept/refusal-pace.ts';
 import { FairTurns } from './accept/fair-turns.ts';
-import { PASSES_BYTES_MAX, SlicePasses } from './accept/slice-passes.ts';
 import { type Admission, type Admit, loadAdmission } from './admit/admission.ts';
 import { type AddressRates, connectionRates, datagramRates } from './admit/address-rates.ts';
 import {
@@ -105,7 +105,14 @@ export async function startForwarder(options: ForwarderOptions): Promise<Forward
   );
   const admit = admitting(admission);
   const unacked = inputs.add(
-    await startUnackedInputs({ ...edge, doors, datagrams: takesDatagrams, datagramRates: rated, admit }),
+    await startUnackedInputs({
+      ...edge,
+      room: intake.roomFor('unacked'),
+      doors,
+      datagrams: takesDatagrams,
+      datagramRates: rated,
+      admit,
+    }),
   );
   const started = starting.move();
   telemetry.listening('forward', forward.address);
@@ -164,7 +171,8 @@ function forwardOptions(
   const { clock, telemetry } = edge;
   // As much again as may be in hand, for what has not come whole; one frame must fit.
   const gateBytes = Math.max(config['intake.max_bytes'], config['frame.max_bytes']);
-  const gate = new ReadingGate(gateBytes, clock, () => intake.hasRoom && pace.mayRead);
+  const room = intake.roomFor('forward');
+  const gate = new ReadingGate(gateBytes, clock, () => room.hasRoom && pace.mayRead);
   telemetry.watchConnections(() => gate.bytesHeld);
   const files = new FrameFiles({
     folder: join(config['data.dir'], 'incoming'),
@@ -188,12 +196,11 @@ function forwardOptions(
       gate,
       unackedNames: new UnackedNames(),
       pace,
-      roomOf: (tenant) => intake.roomOf(tenant),
-      unpacking,
+      roomOf: (tenant) => intake.roomOf(tenant, 'forward'),
+      ...forwardMemory(unpacking),
       unpackTurns: new FairTurns(1),
       frameBytesMax: config['frame.max_bytes'],
       files,
-      passes: new SlicePasses({ unpacking, bytesMax: PASSES_BYTES_MAX }),
       // What is smaller is judged where documents are made of it.
       entryBytesMax: Math.min(config['frame.max_bytes'], Math.max(ENTRY_BYTES, config['document.max_bytes'])),
       ratioMax: config['frame.max_ratio'],

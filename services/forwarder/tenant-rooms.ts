@@ -3,16 +3,27 @@
 //
 // A tenant has room while it holds less than `SHARE_OF_FREE` times what nobody holds. With one busy tenant that is three quarters of
 // all, with two three sevenths each; what is left takes the first bytes of another tenant at once, however long the others' lines are.
-// Without tenants all of it is everybody's.
+// Without tenants all of it is everybody's; but each way in may hold a sixteenth whatever the others hold, so that none of them stands still
+// because senders of another bring more than the queue takes.
 
 import assert from 'node:assert/strict';
 import type { Clock } from '#shared/clock.ts';
 import type { Tenant } from '#shared/config/tenants.ts';
 import { TokenBucket } from './admit/token-bucket.ts';
-import type { Room } from './chunk.ts';
+import type { InputName, Room } from './chunk.ts';
 import { Waiters } from './waiters.ts';
 
 const SHARE_OF_FREE = 3;
+/** Of all bytes, beyond the limit. */
+const RESERVE_SHARE = 1 / 16;
+
+/** Who waits for acks, who for answers, and who for nothing. */
+export type WayIn = 'forward' | 'http' | 'unacked';
+
+export function wayInOf(input: InputName): WayIn {
+  if (input === 'forward') return 'forward';
+  return input === 'gelf' || input === 'syslog' ? 'unacked' : 'http';
+}
 
 export interface TenantRoomsOptions {
   readonly bytesMax: number;
@@ -22,9 +33,16 @@ export interface TenantRoomsOptions {
   readonly throttled: (tenant: string) => void;
 }
 
+/** Bytes that are held, until it is disposed of. */
+export interface RoomPermit extends Disposable {
+  /** Gives back some of them before the rest. */
+  giveBack(bytes: number): void;
+}
+
 export class TenantRooms implements Room {
   readonly #options: TenantRoomsOptions;
-  readonly #rooms = new Map<string | null, TenantRoom>();
+  readonly #rooms = new Map<string, TenantRoom>();
+  readonly #tenants = new Set<string | null>();
   /** Rooms that somebody waits for. */
   readonly #awaited = new Set<TenantRoom>();
   readonly #waiters = new Waiters();
@@ -47,20 +65,43 @@ export class TenantRooms implements Room {
     if (!this.hasRoom || this.#waiters.count > 0) await this.#waiters.wait(over);
   }
 
-  of(tenant: string | null): TenantRoom {
-    let room = this.#rooms.get(tenant);
+  /** Of those without a tenant each way in has its own. */
+  of(tenant: string | null, way: WayIn): TenantRoom {
+    this.#tenants.add(tenant);
+    return this.#of(tenant, way);
+  }
+
+  /** For those of a way in who do not know yet whose bytes they will be. */
+  for(way: WayIn): Room {
+    const now = (): Room => (this.#isShared ? this : this.#of(null, way));
+    return {
+      get hasRoom() {
+        return now().hasRoom;
+      },
+      room: (over) => now().room(over),
+    };
+  }
+
+  #of(tenant: string | null, way: WayIn): TenantRoom {
+    const name = tenant === null ? `way ${way}` : `tenant ${tenant}`;
+    let room = this.#rooms.get(name);
     if (!room) {
       room = new TenantRoom(tenant, this, this.#options);
-      this.#rooms.set(tenant, room);
+      this.#rooms.set(name, room);
     }
     return room;
   }
 
-  /** Whether a tenant that holds so much may be read on. */
+  get #isShared(): boolean {
+    return this.#options.tenants.length > 0 || this.#tenants.size > 1;
+  }
+
+  /** Whether a tenant, or where there is none a way in, that holds so much may be read on. */
   mayHold(bytes: number): boolean {
-    const free = this.#options.bytesMax - this.#bytesHeld;
-    const isShared = this.#options.tenants.length > 0 || this.#rooms.size > 1;
-    return free > 0 && (!isShared || bytes < SHARE_OF_FREE * free);
+    const { bytesMax } = this.#options;
+    const free = bytesMax - this.#bytesHeld;
+    if (this.#isShared) return free > 0 && bytes < SHARE_OF_FREE * free;
+    return free > 0 || bytes < RESERVE_SHARE * bytesMax;
   }
 
   await(room: TenantRoom): void {
@@ -71,9 +112,9 @@ export class TenantRooms implements Room {
   hold(bytes: number): void {
     this.#bytesHeld += bytes;
     assert(this.#bytesHeld >= 0);
-    if (bytes >= 0 || !this.hasRoom) return;
+    if (bytes >= 0 || (this.#isShared && !this.hasRoom)) return;
     for (const room of this.#awaited) if (room.wake()) this.#awaited.delete(room);
-    this.#waiters.wake();
+    if (this.hasRoom) this.#waiters.wake();
   }
 }
 
@@ -130,7 +171,7 @@ export class TenantRoom implements Room {
   }
 
   /** Takes bytes at once, even past the limit: they are in memory. `sentBytes`: as they came, for the rate. */
-  take(bytes: number, events: number, sentBytes: number): Disposable {
+  take(bytes: number, events: number, sentBytes: number): RoomPermit {
     this.#held += bytes;
     this.#rooms.hold(bytes);
     if (this.#bytes || this.#events) {
@@ -138,13 +179,19 @@ export class TenantRoom implements Room {
       this.#bytes?.take(sentBytes, nowMs);
       this.#events?.take(events, nowMs);
     }
+    let left = bytes;
     let isGiven = false;
+    const giveBack = (given: number): void => {
+      assert(!isGiven && given <= left, 'a permit is given back once');
+      left -= given;
+      this.#held -= given;
+      this.#rooms.hold(-given);
+    };
     return {
+      giveBack,
       [Symbol.dispose]: () => {
-        assert(!isGiven, 'a permit is given back once');
+        giveBack(left);
         isGiven = true;
-        this.#held -= bytes;
-        this.#rooms.hold(-bytes);
       },
     };
   }

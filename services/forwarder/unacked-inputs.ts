@@ -9,12 +9,13 @@ import type { Admit } from './admit/admission.ts';
 import type { Door } from './admit/door.ts';
 import type { TlsContext } from './admit/tls.ts';
 import { startSyslogInput } from './accept/syslog-input.ts';
-import type { Intake } from './chunk.ts';
+import type { Intake, Room } from './chunk.ts';
 import type { ForwarderTelemetry } from './telemetry.ts';
 
 export interface UnackedInputsOptions {
   readonly config: Config;
   readonly intake: Intake;
+  readonly room?: Room;
   readonly telemetry: ForwarderTelemetry;
   readonly clock: Clock;
   readonly admit: Admit;

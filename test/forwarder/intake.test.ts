@@ -185,6 +185,23 @@ test('a chunk that its sender compressed passes as it is', async () => {
   assert.equal(freeEntries.mock.callCount(), 1);
 });
 
+test('what is freed of a compressed chunk is in hand no more, and all of it only once', async () => {
+  const { queue, intake, metrics } = setUp({ bytesMax: 3000 });
+  const texts = ['a'.repeat(4000), 'b'.repeat(4000)];
+  const entries = entriesOf(texts);
+  const bytes = await compress(entries);
+  const compressed = { encoding: 'zstd', bytes, entries } as const;
+  const accepted = intake.accept(chunkOf(texts, { ...compressed, freeEntries: () => void entries.fill(0) }));
+  assert(intake.hasRoom);
+  // One that keeps its entries still holds them.
+  const other = intake.accept(chunkOf(texts, compressed));
+  assert(!intake.hasRoom);
+  await Promise.all([accepted, other]);
+  assert(intake.hasRoom);
+  assert.match((await metrics.render()).body, /^sluice_intake_bytes 0$/m);
+  assert.equal(queue.appends.flatMap(({ records }) => records).length, 2);
+});
+
 test('a compressed chunk has the name of its entries, which are freed, and so has its repeat', async () => {
   const { queue, intake } = setUp();
   const chunkId = Buffer.from('the same');

@@ -68,14 +68,14 @@ test('a bucket has a burst of a second, and debts are paid', () => {
 test('one tenant holds three quarters at most, and the next has room at once', async () => {
   const clock = new VirtualClock();
   const rooms = new TenantRooms({ bytesMax: 1000, clock, tenants: [tenantOf('a')], throttled() {} });
-  const [a, b] = [rooms.of('a'), rooms.of('b')];
+  const [a, b] = [rooms.of('a', 'forward'), rooms.of('b', 'forward')];
   const permits = [];
   while (a.hasRoom) permits.push(a.take(10, 1, 10));
   assert.equal(rooms.bytesHeld, 750);
   assert.equal(b.hasRoom, true);
   while (b.hasRoom) permits.push(b.take(10, 1, 10));
   assert.ok(rooms.bytesHeld < 1000, 'and the third');
-  assert.equal(rooms.of('c').hasRoom, true);
+  assert.equal(rooms.of('c', 'forward').hasRoom, true);
   let woken = 0;
   void a.room().then(() => (woken += 1));
   await clock.settle();
@@ -88,12 +88,42 @@ test('one tenant holds three quarters at most, and the next has room at once', a
 
 test('without tenants everybody may hold all of it', () => {
   const rooms = new TenantRooms({ bytesMax: 1000, clock: new VirtualClock(), tenants: [], throttled() {} });
-  const room = rooms.of(null);
+  const room = rooms.of(null, 'forward');
   room.take(990, 1, 990);
   assert.equal(room.hasRoom, true);
   room.take(10, 1, 10);
   assert.equal(room.hasRoom, false);
   assert.equal(rooms.hasRoom, false);
+});
+
+test('without tenants, who comes one way has room whatever those of another hold, and waits for his own bytes only', async () => {
+  const clock = new VirtualClock();
+  const rooms = new TenantRooms({ bytesMax: 1600, clock, tenants: [], throttled() {} });
+  const [forward, http, unacked] = [rooms.of(null, 'forward'), rooms.for('http'), rooms.for('unacked')];
+  const all = rooms.of(null, 'http').take(2000, 1, 2000);
+  assert.deepEqual([rooms.hasRoom, http.hasRoom, forward.hasRoom, unacked.hasRoom], [false, false, true, true]);
+  const first = forward.take(60, 1, 60);
+  assert(forward.hasRoom);
+  const second = forward.take(60, 1, 60);
+  assert(!forward.hasRoom);
+  // All of them together stay below the limit and a reserve each.
+  rooms.of(null, 'unacked').take(100, 1, 100);
+  assert(!unacked.hasRoom);
+  const woken: string[] = [];
+  const waits = [
+    forward.room().then(() => woken.push('forward')),
+    http.room().then(() => woken.push('http')),
+    rooms.room().then(() => woken.push('anybody')),
+  ];
+  await clock.settle();
+  second[Symbol.dispose]();
+  await clock.settle();
+  assert.deepEqual(woken, ['forward']);
+  all[Symbol.dispose]();
+  await Promise.all(waits);
+  assert.deepEqual(woken.sort(), ['anybody', 'forward', 'http']);
+  first[Symbol.dispose]();
+  assert.equal(rooms.bytesHeld, 100);
 });
 
 test('with two tenants at their limits neither starves', () => {
@@ -103,7 +133,7 @@ test('with two tenants at their limits neither starves', () => {
     tenants: [tenantOf('a')],
     throttled() {},
   });
-  const held = ['a', 'b'].map((name) => ({ room: rooms.of(name), bytes: 0 }));
+  const held = ['a', 'b'].map((name) => ({ room: rooms.of(name, 'forward'), bytes: 0 }));
   for (let i = 0; i < 10_000; i++) {
     for (const one of held) {
       if (!one.room.hasRoom) continue;
@@ -127,11 +157,11 @@ for (const [what, rate, take] of [
       tenants: [tenantOf('a', rate)],
       throttled: (tenant) => throttled.push(tenant),
     });
-    const room = rooms.of('a');
+    const room = rooms.of('a', 'forward');
     room.take(take[0], take[1], take[0])[Symbol.dispose]();
     assert.equal(room.hasRoom, false);
     assert.equal(room.rateWaitMs, 2000);
-    assert.equal(rooms.of('b').hasRoom, true);
+    assert.equal(rooms.of('b', 'forward').hasRoom, true);
     let woken = 0;
     for (let i = 0; i < 3; i++) void room.room().then(() => (woken += 1));
     await clock.advance(1999);
@@ -146,7 +176,7 @@ test('what was begun goes on whatever the rate, as far as there is a share', asy
   const clock = new VirtualClock();
   const tenants = [tenantOf('a', { bytesPerSecond: 10 })];
   const rooms = new TenantRooms({ bytesMax: 1000, clock, tenants, throttled() {} });
-  const room = rooms.of('a');
+  const room = rooms.of('a', 'forward');
   const permits = [];
   while (room.hasShare) permits.push(room.take(10, 1, 10));
   assert.equal(rooms.bytesHeld, 750);
@@ -211,11 +241,11 @@ test('a flood that the queue cannot take leaves room for others', async () => {
   const { clock, queue, intake } = setUp([tenantOf('flood'), tenantOf('small')], 1_000_000);
   const gate = Promise.withResolvers<void>();
   queue.beforeHold = () => gate.promise;
-  const flood = intake.roomOf('flood');
+  const flood = intake.roomOf('flood', 'forward');
   const all = [];
   while (flood.hasRoom) all.push(intake.accept(chunkOf('flood')));
   assert.ok(all.length > 70);
-  assert.equal(intake.roomOf('small').hasRoom, true);
+  assert.equal(intake.roomOf('small', 'forward').hasRoom, true);
   all.push(intake.accept(chunkOf('small')));
   gate.resolve();
   await clock.until(Promise.all(all));

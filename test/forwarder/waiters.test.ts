@@ -22,7 +22,7 @@ test('all that wait are woken at once; whoever goes away leaves nothing', async 
 
 test('nobody waits for room on behalf of who is gone, and the others do', async () => {
   const rooms = new TenantRooms({ bytesMax: 100, clock: new VirtualClock(), tenants: [], throttled() {} });
-  const room = rooms.of(null);
+  const room = rooms.of(null, 'forward');
   const permit = room.take(100, 1, 100);
   const gone = new AbortController();
   const [left, stays] = [room.room(gone.signal), room.room()];

@@ -5,6 +5,7 @@ import { openDoor } from '#test/forwarder/admit/open-door.ts';
 import { observeInWords } from '#shared/queue/queue-observer.ts';
 import { EventEmitter } from 'node:events';
 import type { Server } from 'node:net';
+import { forwardMemory } from '#forwarder/accept/forward-memory.ts';
 import { ForwardConnections } from '#forwarder/accept/forward-connections.ts';
 import { ReadingGate } from '#forwarder/accept/reading-gate.ts';
 import { RefusalPace } from '#forwarder/accept/refusal-pace.ts';
@@ -179,10 +180,10 @@ class Run {
         intake: this.#watched,
         telemetry,
         clock: process,
-        unpacking: unpackingBudget(config),
+        ...forwardMemory(unpackingBudget(config)),
         pace: new RefusalPace({ heldMax: 2048, clock: process, unreadyReason: () => this.#intake.unreadyReason }),
         gate: new ReadingGate(Math.max(config['intake.max_bytes'], config['frame.max_bytes']), process),
-        roomOf: (tenant) => this.#intake.roomOf(tenant),
+        roomOf: (tenant) => this.#intake.roomOf(tenant, 'forward'),
         frameBytesMax: config['frame.max_bytes'],
         frameTimeoutMs: config['forward.frame_timeout_ms'],
         idleTimeoutMs: config['forward.idle_timeout_ms'],

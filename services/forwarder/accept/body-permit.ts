@@ -1,5 +1,5 @@
-// What a body, or what is made of it, holds: counted among all bodies, and as its sender's as long as it is a small one. So what is kept
-// for small bodies can be shared among senders.
+// What a body, or what is made of it, holds: counted among all bodies, and as its sender's among small ones or among large ones. So what
+// is kept for either can be shared among senders.
 
 import type { ByteBudget, Permit } from '#shared/byte-budget.ts';
 import type { DynamicShares } from './dynamic-shares.ts';
@@ -7,7 +7,8 @@ import { LARGE_BODY_BYTES } from './large-turns.ts';
 
 export interface BodyPermitOptions {
   readonly budget: ByteBudget;
-  readonly shares: DynamicShares;
+  /** Of what senders hold. */
+  readonly shares: { readonly small: DynamicShares; readonly large: DynamicShares };
   /** Null: nobody's. */
   readonly sender: string | null;
   /** What it says it will have, where it says so. */
@@ -17,33 +18,31 @@ export interface BodyPermitOptions {
 export class BodyPermit implements Disposable {
   readonly #options: BodyPermitOptions;
   readonly #permit: Permit;
-  /** Counted as the sender's. */
-  #small = 0;
-  #isSmall: boolean;
+  #shares: DynamicShares;
 
   constructor(bytes: number, options: BodyPermitOptions) {
     this.#options = options;
-    this.#isSmall = options.sender !== null && (options.announced ?? 0) <= LARGE_BODY_BYTES;
+    const { small, large } = options.shares;
+    this.#shares = (options.announced ?? 0) <= LARGE_BODY_BYTES ? small : large;
     this.#permit = options.budget.take(0);
     this.grow(bytes);
   }
 
   grow(bytes: number): void {
+    const { sender, shares } = this.#options;
+    const before = this.#permit.bytes;
     this.#permit.grow(bytes);
-    if (!this.#isSmall) return;
-    if (this.#permit.bytes > LARGE_BODY_BYTES) return this.#isLarge();
-    this.#small += bytes;
-    this.#options.shares.take(this.#options.sender ?? '', bytes);
+    if (sender === null) return;
+    if (before + bytes > LARGE_BODY_BYTES && this.#shares !== shares.large) {
+      this.#shares.give(sender, before);
+      this.#shares = shares.large;
+      this.#shares.take(sender, before + bytes);
+    } else this.#shares.take(sender, bytes);
   }
 
   [Symbol.dispose](): void {
-    this.#isLarge();
+    const { sender } = this.#options;
+    if (sender !== null) this.#shares.give(sender, this.#permit.bytes);
     this.#permit[Symbol.dispose]();
-  }
-
-  #isLarge(): void {
-    this.#isSmall = false;
-    this.#options.shares.give(this.#options.sender ?? '', this.#small);
-    this.#small = 0;
   }
 }

@@ -2,7 +2,7 @@
 //
 // Guarantees: the bytes of a body are moved, not copied: it is empty afterwards. One that costs more of the processor's time or of
 // memory than a body of its size may is ended with its thread, and refused; those behind it are converted by another. A thread that did
-// not start, or died while it had nothing to do, is nobody's fault: the next body has another one started.
+// not start, or died of anything else, is nobody's fault: the next body has another one started.
 
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
@@ -58,6 +58,7 @@ export class ConversionLane implements AsyncDisposable {
       if (!thread.isEnded) throw error;
       this.#thread = null;
       if (this.#isClosed) throw shuttingDown();
+      if (!watch.isOver && !isOutOfMemory(error)) throw unavailable(`it died: ${reasonOf(error)}`, error);
       const why = watch.isOver ? 'processor time' : 'memory';
       throw new SluiceError(
         'body_too_costly',
@@ -120,6 +121,10 @@ export class ConversionLane implements AsyncDisposable {
 
 /** Beside which the worker's module lies. */
 const WORKER_MODULE = new URL('../dialects/conversions.ts', import.meta.url).href;
+
+function isOutOfMemory(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY';
+}
 
 function shuttingDown(): SluiceError {
   return new SluiceError('shutting_down', 'Cannot take events: Sluice is shutting down');

@@ -7,14 +7,15 @@
 
 import type { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
+import { unlessAborted } from '#shared/abort.ts';
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { DynamicShares } from './dynamic-shares.ts';
+import { LookTimer } from './look-timer.ts';
+import { requestWait } from './request-wait.ts';
 
 /** What a piece costs beyond its bytes. */
 const PIECE_OVERHEAD_BYTES = 512;
-/** How often those look who wait for their share: each of thousands at each entry of others would cost too much. */
-const LOOK_MS = 20;
 /** A peer that is gone without a word is found out by the kernel. */
 const PROBE_AFTER_MS = 60_000;
 
@@ -27,8 +28,8 @@ export interface EndlessBodiesOptions {
   /** How long an entry may take to come whole. */
   readonly timeoutMs: number;
   readonly waitMs: number;
-  /** Resolves when there is room for a body of so many bytes. Rejects with intake_full. */
-  readonly room: (bytes: number, sender: string) => Promise<void>;
+  /** Resolves when there is room for a body of so many bytes. Rejects with intake_full, or request_malformed where it is given up. */
+  readonly room: (bytes: number, sender: string, request: IncomingMessage) => Promise<void>;
   readonly tooBusy: () => Error;
 }
 
@@ -52,11 +53,12 @@ export interface PiecesOptions {
 export class EndlessBodies {
   readonly #options: EndlessBodiesOptions;
   readonly #shares: DynamicShares;
-  #look: Promise<void> | null = null;
+  readonly #look: LookTimer;
 
   constructor(options: EndlessBodiesOptions) {
     this.#options = options;
     this.#shares = new DynamicShares(options.begunBytesMax);
+    this.#look = new LookTimer(options.clock);
   }
 
   /** Throws intake_full, request_timeout, request_malformed. */
@@ -65,7 +67,7 @@ export class EndlessBodies {
     { sender, begun, begin, mayGoOn }: PiecesOptions,
   ): AsyncGenerator<Buffer, void, undefined> {
     const { take, room } = this.#options;
-    await room(0, sender);
+    await room(0, sender, request);
     begin();
     letBeSilent(request.socket);
     const iterator = request.iterator({ destroyOnReturn: false });
@@ -82,8 +84,8 @@ export class EndlessBodies {
         }
         held.now(begun.bytesHeld);
         await mayGoOn();
-        if (begun.bytesHeld > 0) await this.#share(sender);
-        await room(begun.bytesHeld, sender);
+        if (begun.bytesHeld > 0) await this.#share(sender, request);
+        await room(begun.bytesHeld, sender, request);
       }
     } finally {
       if (!wait.isOver) await iterator.return?.();
@@ -103,25 +105,11 @@ export class EndlessBodies {
     }
   }
 
-  /** Resolves when the sender has no more than its share. Rejects with intake_full. */
-  async #share(sender: string): Promise<void> {
+  /** Resolves when the sender has no more than its share. Rejects with intake_full, or request_malformed where it is gone. */
+  async #share(sender: string, request: IncomingMessage): Promise<void> {
     if (this.#shares.fits(sender, 0)) return;
-    const { clock, waitMs, tooBusy } = this.#options;
-    const { promise: overdue, reject } = Promise.withResolvers<never>();
-    overdue.catch(() => {});
-    using _timer = clock.timer(waitMs, () => reject(tooBusy()));
-    while (!this.#shares.fits(sender, 0)) await Promise.race([this.#looked(), overdue]);
-  }
-
-  /** Resolves when the shares are worth another look. */
-  #looked(): Promise<void> {
-    this.#look ??= new Promise((resolve) => {
-      this.#options.clock.timer(LOOK_MS, () => {
-        this.#look = null;
-        resolve();
-      });
-    });
-    return this.#look;
+    using wait = requestWait(request, this.#options);
+    while (!this.#shares.fits(sender, 0)) await unlessAborted(this.#look.looked(), wait.signal);
   }
 }
 

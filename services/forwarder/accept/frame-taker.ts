@@ -28,7 +28,7 @@ import type { Unpacker } from './unpacker.ts';
 
 const NIL = 0xc0;
 /** What is larger uncompressed goes on in slices. */
-const UNPACKED_BYTES_MAX = 8 * 1024 * 1024;
+export const CHUNK_UNPACKED_BYTES_MAX = 8 * 1024 * 1024;
 /** The tag where a frame has none that can be used. */
 const NO_TAG = 'sluice.undecodable';
 
@@ -197,7 +197,7 @@ export class FrameTaker {
     // The next frame waits, so that chunks are accepted in the order in which they came.
     const unpackedMax = Math.min(
       this.#limits.heldBytesMax,
-      UNPACKED_BYTES_MAX,
+      CHUNK_UNPACKED_BYTES_MAX,
       unpackedBytesMax(run.length, this.#limits),
     );
     const taken = this.#unpacker.unpack(run, encoding, unpackedMax).then(

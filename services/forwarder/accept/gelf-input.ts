@@ -5,7 +5,7 @@ import { parseListenAddress, printAddress } from '#shared/listen-address.ts';
 import type { AddressRate } from '../admit/address-rates.ts';
 import type { Admit } from '../admit/admission.ts';
 import type { Door } from '../admit/door.ts';
-import type { Intake } from '../chunk.ts';
+import type { Intake, Room } from '../chunk.ts';
 import type { ForwarderTelemetry } from '../telemetry.ts';
 import { startDatagramServer } from './datagram-server.ts';
 import { GelfDatagrams } from './gelf-datagrams.ts';
@@ -29,6 +29,7 @@ export interface GelfInputOptions {
   readonly door: Door;
   readonly admit: Admit;
   readonly intake: Intake;
+  readonly room?: Room;
   readonly telemetry: ForwarderTelemetry;
   readonly clock: Clock;
 }
@@ -49,6 +50,7 @@ export async function startGelfInput(options: GelfInputOptions): Promise<Unacked
     const take = (datagram: Buffer, sender: string) => datagrams.take(datagram, sender);
     starting.use(await startDatagramServer(address, { ...input, take }));
   }
+  starting.defer(() => large.hurry());
   const started = starting.move();
   return { addresses: [printAddress(address)], close: () => started.disposeAsync() };
 }

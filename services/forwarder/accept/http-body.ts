@@ -1,30 +1,40 @@
 // Reads request bodies, bounded: by size each, by bytes held altogether, and by time where there is no room for them.
 // Large bodies leave room for small ones: a reserve of memory, for bodies as sent and for what they grow to, and a share of the work.
-// Of the reserve a sender has no more than he leaves free.
+// Of the reserve a sender has no more than he leaves free; of the room for large bodies no more than a multiple of that.
 //
 // Guarantees: a body over its limit is refused before its bytes are read, or at the piece that goes over; while bodies or intake are
 // full, no body is read any further, and after `waitMs` a request that waits is refused so that its bytes are free again (bodies that
-// wait for each other cannot stand still for ever); the memory that a compressed body may grow to is taken before it is opened.
+// wait for each other cannot stand still for ever); whoever is gone waits for nothing, and of who does not wait any more nothing is kept;
+// the memory that a compressed body may grow to is taken before it is opened.
 
 import type { IncomingMessage } from 'node:http';
+import { unlessAborted } from '#shared/abort.ts';
 import { ByteBudget, type Permit } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { HeldPieces } from '#shared/msgpack/held-pieces.ts';
 import { type Compression, decompress } from '#shared/record/compression.ts';
-import type { Intake } from '../chunk.ts';
+import type { Intake, Room } from '../chunk.ts';
 import { BodyFlow } from './body-flow.ts';
 import { BodyPermit } from './body-permit.ts';
 import { DynamicShares } from './dynamic-shares.ts';
 import { EndlessBodies, type PiecesOptions } from './endless-body.ts';
 import { LARGE_BODY_BYTES, LargeTurns } from './large-turns.ts';
+import { LookTimer } from './look-timer.ts';
+import { type RequestWait, closed, isGone, requestWait } from './request-wait.ts';
 import { believedBytes, UNPACKING_COPIES } from './unpacker.ts';
 
 /** What a piece costs beyond its bytes. Small ones are copied together, which costs as much again as they have. */
 const PIECE_OVERHEAD_BYTES = 512;
+/** Of the room for large bodies a sender has three quarters, two have three sevenths each: whoever comes next always finds something. */
+const LARGE_SHARE_OF_FREE = 3;
+/** One body of a sender that has its share goes on to so much, lest his bodies wait for each other; it leaves a sixteenth. */
+const ONE_LARGE_OF_FREE = 15;
 
 export interface BodyReaderOptions {
-  readonly intake: Pick<Intake, 'hasRoom' | 'room'>;
+  readonly intake: Pick<Intake, 'hasRoom' | 'room'> & Partial<Pick<Intake, 'unreadyReason'>>;
+  /** Absent: that of intake. */
+  readonly room?: Room;
   readonly clock: Clock;
   /** Most bytes of a body, as sent and uncompressed. */
   readonly bodyBytesMax: number;
@@ -52,13 +62,17 @@ export interface DecompressOptions {
   readonly sender: string;
   /** Awaited before a body is opened that may be large. */
   readonly takeTurn: () => Promise<void>;
+  /** Whose body it is: when its connection is gone, nothing is waited for any more. */
+  readonly request?: IncomingMessage;
 }
 
 export class BodyReader {
   readonly #options: BodyReaderOptions;
+  readonly #intakeRoom: Room;
   readonly #budget: ByteBudget;
-  /** What senders hold of small bodies. */
-  readonly #small: DynamicShares;
+  /** What senders hold of small bodies, and of large ones. */
+  readonly #shares: { readonly small: DynamicShares; readonly large: DynamicShares };
+  readonly #look: LookTimer;
   readonly #endless: EndlessBodies;
   readonly #smallUnpacking: ByteBudget;
   readonly #largeTurns: LargeTurns;
@@ -66,12 +80,18 @@ export class BodyReader {
 
   constructor(options: BodyReaderOptions) {
     this.#options = options;
+    this.#intakeRoom = options.room ?? options.intake;
     this.#budget = new ByteBudget(options.heldBytesMax);
     this.#smallUnpacking = new ByteBudget(Math.max(1, options.smallReserveBytes));
-    this.#small = new DynamicShares(options.smallReserveBytes);
+    const [small, large] = [new DynamicShares(options.smallReserveBytes), new DynamicShares(options.heldBytesMax)];
+    this.#shares = { small, large };
     const { clock, waitMs, timeoutMs } = options;
+    this.#look = new LookTimer(clock);
+    const tooBusy = (): SluiceError => this.#tooBusy();
     const room = {
       forAll: () => this.#hasRoom,
+      forLargeOf: (sender: string) => this.#hasRoomForLargeOf(sender, LARGE_SHARE_OF_FREE),
+      forOneLargeOf: (sender: string) => this.#hasRoomForLargeOf(sender, ONE_LARGE_OF_FREE),
       forSmall: () => this.#freeForSmall > 0,
       forSmallOf: (sender: string) => this.#hasRoomForSmallOf(sender),
       changed: () => this.#roomChanged(),
@@ -85,7 +105,7 @@ export class BodyReader {
       tooBusy,
       take: (bytes, sender) => this.take(bytes, sender),
       begunBytesMax: options.heldBytesMax + options.smallReserveBytes,
-      room: (bytes, sender) => this.#room(bytes, sender),
+      room: (bytes, sender, request) => this.#room(bytes, sender, request),
     });
   }
 
@@ -105,7 +125,7 @@ export class BodyReader {
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
     const pieces = new HeldPieces();
     const permit = held.use(this.#permit(PIECE_OVERHEAD_BYTES, sender, announced));
-    const onOverdue = () => reject(tooBusy());
+    const onOverdue = () => reject(this.#tooBusy());
     using _flowing = this.#flow.enter(request, { sender, bytes: announced, onOverdue });
     const onData = (piece: Buffer) => {
       if (pieces.bytes + piece.length > this.#options.bodyBytesMax) {
@@ -143,15 +163,15 @@ export class BodyReader {
   }
 
   #permit(bytes: number, sender: string | null, announced = 0): BodyPermit {
-    return new BodyPermit(bytes, { budget: this.#budget, shares: this.#small, sender, announced });
+    return new BodyPermit(bytes, { budget: this.#budget, shares: this.#shares, sender, announced });
   }
 
-  /** The sender's turn to have a large body opened and converted. Rejects with intake_full. */
-  largeTurn(sender: string): Promise<Disposable> {
-    return this.#largeTurns.take(sender);
+  /** The sender's turn to have a large body opened and converted. Rejects with intake_full, or request_malformed where it is gone. */
+  largeTurn(sender: string, request: IncomingMessage): Promise<Disposable> {
+    return this.#largeTurns.take(sender, request);
   }
 
-  /** Rejects with decompressed_too_large, body_malformed, intake_full. */
+  /** Rejects with decompressed_too_large, body_malformed, intake_full, and request_malformed where the request is given up. */
   async decompress(body: Buffer, compression: Compression, options: DecompressOptions): Promise<Buffer> {
     const { bodyBytesMax } = this.#options;
     const believed = believedBytes(body.length, bodyBytesMax);
@@ -170,72 +190,86 @@ export class BodyReader {
     bytesMax: number,
     body: Buffer,
     compression: Compression,
-    { held, sender }: DecompressOptions,
+    { held, sender, request }: DecompressOptions,
   ): Promise<Buffer> {
     // All that it may grow to is taken first, with the copy that zlib makes of its pieces: a bomb has its room to itself.
-    using _permit = await this.#unpackingPermit(bytesMax, sender);
+    using _permit = await this.#unpackingPermit(bytesMax, sender, request ?? null);
     const unpacked = await decompress(body, compression, bytesMax);
     held.use(this.#permit(unpacked.length, sender));
     return unpacked;
   }
 
   /** Those who waited for the one may find that the other ran out. */
-  async #unpackingPermit(bytesMax: number, sender: string): Promise<Permit> {
-    const { clock, waitMs, smallReserveBytes, unpacking } = this.#options;
+  async #unpackingPermit(bytesMax: number, sender: string, request: IncomingMessage | null): Promise<Permit> {
+    const { smallReserveBytes, unpacking } = this.#options;
     const bytes = UNPACKING_COPIES * bytesMax;
     const budget = isLarge(bytesMax) || bytes > smallReserveBytes ? unpacking : this.#smallUnpacking;
-    const overdue = new AbortController();
-    using _timer = clock.timer(waitMs, () => overdue.abort(tooBusy()));
+    using wait = this.#wait(request);
     for (;;) {
-      await this.#room(bytesMax, sender);
-      const permit = await budget.acquire(bytes, overdue.signal);
+      await this.#roomUntil(bytesMax, sender, wait.signal);
+      const permit = await budget.acquire(bytes, wait.signal);
       if (this.#hasRoomFor(bytesMax, sender)) return permit;
       permit[Symbol.dispose]();
     }
   }
 
   get #hasRoom(): boolean {
-    return this.#budget.hasRoom && this.#options.intake.hasRoom;
+    return this.#budget.hasRoom && this.#intakeRoom.hasRoom;
   }
 
   /** @param bytes of the body, as far as is known */
   #hasRoomFor(bytes: number, sender: string): boolean {
-    return this.#hasRoom || (!isLarge(bytes) && this.#hasRoomForSmallOf(sender));
+    if (isLarge(bytes)) return this.#hasRoomForLargeOf(sender, LARGE_SHARE_OF_FREE);
+    return this.#hasRoom || this.#hasRoomForSmallOf(sender);
+  }
+
+  #hasRoomForLargeOf(sender: string, shareOfFree: number): boolean {
+    const free = this.#options.heldBytesMax - this.#budget.bytesHeld;
+    return this.#hasRoom && this.#shares.large.fits(sender, 0, shareOfFree * free);
   }
 
   #hasRoomForSmallOf(sender: string): boolean {
     const free = this.#freeForSmall;
-    return free > 0 && this.#small.fits(sender, 0, free);
+    return free > 0 && this.#shares.small.fits(sender, 0, free);
   }
 
   get #freeForSmall(): number {
-    const { heldBytesMax, smallReserveBytes, intake } = this.#options;
-    return intake.hasRoom ? heldBytesMax + smallReserveBytes - this.#budget.bytesHeld : 0;
+    const { heldBytesMax, smallReserveBytes } = this.#options;
+    return this.#intakeRoom.hasRoom ? heldBytesMax + smallReserveBytes - this.#budget.bytesHeld : 0;
   }
 
-  #roomChanged(): Promise<void> {
-    return this.#budget.hasRoom ? this.#options.intake.room() : this.#budget.room();
+  /** Resolves when it is worth asking again whether there is room. `over`: aborted when nobody waits for it any more. */
+  #roomChanged(over?: AbortSignal): Promise<void> {
+    if (!this.#budget.hasRoom) return this.#budget.room(over);
+    // Somebody has his share of what there is.
+    return this.#intakeRoom.hasRoom ? this.#look.looked() : this.#intakeRoom.room(over);
   }
 
   /** Rejects with intake_full after `waitMs`, and with request_malformed where the request is given up: nothing more is heard of it. */
-  async #room(bytes: number, sender: string, request: IncomingMessage | null = null): Promise<void> {
-    if (request?.destroyed) throw closed();
+  async #room(bytes: number, sender: string, request: IncomingMessage): Promise<void> {
+    if (isGone(request)) throw closed();
     if (this.#hasRoomFor(bytes, sender)) return;
+    using wait = this.#wait(request);
+    await this.#roomUntil(bytes, sender, wait.signal);
+    // It may have gone when it was about to be told that there is room.
+    if (isGone(request)) throw closed();
+  }
+
+  async #roomUntil(bytes: number, sender: string, over: AbortSignal): Promise<void> {
+    while (!this.#hasRoomFor(bytes, sender)) await unlessAborted(this.#roomChanged(over), over);
+    over.throwIfAborted();
+  }
+
+  #wait(request: IncomingMessage | null): RequestWait {
     const { clock, waitMs } = this.#options;
-    const { promise: over, reject } = Promise.withResolvers<never>();
-    over.catch(() => {});
-    const onClose = (): void => reject(closed());
-    request?.once('close', onClose);
-    using _timer = clock.timer(waitMs, () => reject(tooBusy()));
-    try {
-      while (!this.#hasRoomFor(bytes, sender)) {
-        await Promise.race([this.#roomChanged(), over]);
-      }
-      // It may have gone when it was about to be told that there is room.
-      if (request?.destroyed) throw closed();
-    } finally {
-      request?.off('close', onClose);
-    }
+    return requestWait(request, { clock, waitMs, tooBusy: () => this.#tooBusy() });
+  }
+
+  /** Where the queue is the cause it is said to be. */
+  #tooBusy(): SluiceError {
+    const why = this.#options.intake.unreadyReason ?? null;
+    if (why !== null) return new SluiceError('queue_unavailable', `Cannot take events: ${why}`);
+    return new SluiceError('intake_full', 'Cannot take events: more of them are in hand than fit; send again later');
   }
 
   #tooLarge(): SluiceError {
@@ -252,12 +286,4 @@ function isLarge(bytes: number): boolean {
 
 function joined(pieces: Buffer[]): Buffer {
   return pieces.length === 1 && pieces[0] ? pieces[0] : Buffer.concat(pieces);
-}
-
-function closed(): SluiceError {
-  return new SluiceError('request_malformed', 'Cannot read the body: the connection was closed');
-}
-
-function tooBusy(): SluiceError {
-  return new SluiceError('intake_full', 'Cannot take events: more of them are in hand than fit; send again later');
 }

@@ -120,9 +120,10 @@ export class HttpExchange implements Disposable {
     const held = this.#held;
     const sender = this.#who;
     const takeTurn = (): Promise<void> => this.#takeTurn();
+    const opening = { held, sender, takeTurn, request: this.#request };
     const sent = await bodies.read(this.#request, { held, sender, begin });
     this.#options.rate?.take(sent.length);
-    const body = compression ? await bodies.decompress(sent, compression, { held, sender, takeTurn }) : sent;
+    const body = compression ? await bodies.decompress(sent, compression, opening) : sent;
     // The URL may hold a time, a host, or the events themselves.
     if (this.chunkId) this.#content = contentOf(body, queryOf(this.#request.url));
     return body;
@@ -181,14 +182,14 @@ export class HttpExchange implements Disposable {
   /** To take a large part of an endless body: what is made of it is counted, in the turn of a large body. Rejects with intake_full. */
   async part(bytes: number): Promise<Disposable> {
     using taken = new DisposableStack();
-    taken.use(await this.#options.bodies.largeTurn(this.#whoseTurn));
+    taken.use(await this.#options.bodies.largeTurn(this.#whoseTurn, this.#request));
     taken.use(this.#options.bodies.take(bytes, this.#who));
     return taken.move();
   }
 
   /** One large body of a tenant, or of an address, is opened and converted at a time. */
   async #takeTurn(): Promise<void> {
-    this.#turn ??= this.#held.use(await this.#options.bodies.largeTurn(this.#whoseTurn));
+    this.#turn ??= this.#held.use(await this.#options.bodies.largeTurn(this.#whoseTurn, this.#request));
   }
 
   get #whoseTurn(): string {

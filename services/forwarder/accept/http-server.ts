@@ -21,7 +21,7 @@ import type { AddressRate } from '../admit/address-rates.ts';
 import type { Door } from '../admit/door.ts';
 import type { Logins } from '../admit/login-limit.ts';
 import { peerOf, type TlsContext } from '../admit/tls.ts';
-import type { Intake } from '../chunk.ts';
+import type { Intake, Room } from '../chunk.ts';
 import { elasticsearch } from '../dialects/elasticsearch/route.ts';
 import { journal } from '../dialects/journal/route.ts';
 import { loki } from '../dialects/loki/route.ts';
@@ -51,6 +51,8 @@ export interface HttpServerOptions {
   readonly tls: TlsContext | null;
   /** How often those may guess that show no token that is known, and how long they wait for their answer. */
   readonly logins: Logins;
+  /** Of HTTP, where the tenant is not known yet; absent: that of intake. */
+  readonly room?: Room;
   /** What a tenant may bring. */
   readonly roomOf: (tenant: string | null) => Pick<TenantRoom, 'rateWaitMs'>;
   /** Null: senders need no token. */
@@ -137,13 +139,13 @@ export async function prepareHttp(
     closed: () => telemetry.connectionClosed('http'),
     garbage: (code, detail) => telemetry.chunkRejected('http', code, detail),
   });
-  const { intake, bodyBytesMax } = options;
+  const { intake, room = intake, bodyBytesMax } = options;
   const waitMs = limits.roomWaitMs;
   const { requestTimeoutMs: timeoutMs } = limits;
   const heldBytesMax = BODIES_HELD * bodyBytesMax;
   const smallReserveBytes = SMALL_RESERVE_BYTES;
   const bytes = { bodyBytesMax, heldBytesMax, smallReserveBytes };
-  const bodies = new BodyReader({ intake, clock, ...bytes, unpacking, waitMs, timeoutMs });
+  const bodies = new BodyReader({ intake, room, clock, ...bytes, unpacking, waitMs, timeoutMs });
   const converter = new Converter({ clock, threaded: options.threaded ?? false });
   fastify.addHook('onClose', () => converter[Symbol.asyncDispose]());
   const expecting = expectingContinue(fastify.server);

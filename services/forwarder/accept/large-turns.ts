@@ -1,33 +1,27 @@
 // Large bodies are opened and converted one at a time of each sender, so that whoever sends many of them waits for himself.
 //
 // Guarantees: turns of a sender come in the order in which they were asked for; a turn is given back at most once; whoever has waited
-// too long is refused, and his bytes are free again.
+// too long is refused, and his bytes are free again; whoever is gone does not wait.
 
-import type { Clock } from '#shared/clock.ts';
+import type { IncomingMessage } from 'node:http';
+import { type RequestWaitOptions, requestWait } from './request-wait.ts';
 
 /** A body of more, uncompressed, is large. */
 export const LARGE_BODY_BYTES = 1024 * 1024;
 
-export interface LargeTurnsOptions {
-  readonly clock: Clock;
-  readonly waitMs: number;
-  /** What is told to who waited too long. */
-  readonly tooBusy: () => Error;
-}
-
 export class LargeTurns {
-  readonly #options: LargeTurnsOptions;
+  readonly #options: RequestWaitOptions;
   /** Who waits, by sender; an entry without anybody: the sender has one in hand. */
   readonly #waiting = new Map<string, (() => void)[]>();
 
-  constructor(options: LargeTurnsOptions) {
+  constructor(options: RequestWaitOptions) {
     this.#options = options;
   }
 
-  /** Rejects with `tooBusy`. */
-  async take(sender: string): Promise<Disposable> {
+  /** Rejects with `tooBusy`, or request_malformed where the request is given up. */
+  async take(sender: string, request: IncomingMessage | null = null): Promise<Disposable> {
     const waiting = this.#waiting.get(sender);
-    if (waiting) await this.#turnOf(waiting);
+    if (waiting) await this.#turnOf(waiting, request);
     else this.#waiting.set(sender, []);
     let isGiven = false;
     return {
@@ -39,17 +33,20 @@ export class LargeTurns {
     };
   }
 
-  #turnOf(waiting: (() => void)[]): Promise<void> {
-    const { clock, waitMs, tooBusy } = this.#options;
+  async #turnOf(waiting: (() => void)[], request: IncomingMessage | null): Promise<void> {
+    using limit = requestWait(request, this.#options);
+    const { signal } = limit;
+    signal.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     waiting.push(resolve);
-    const timer = clock.timer(waitMs, () => {
+    const leave = (): void => {
       const position = waiting.indexOf(resolve);
       if (position < 0) return;
       waiting.splice(position, 1);
-      reject(tooBusy());
-    });
-    return promise.finally(() => timer[Symbol.dispose]());
+      reject(signal.reason as Error);
+    };
+    signal.addEventListener('abort', leave, { once: true });
+    await promise;
   }
 
   #next(sender: string): void {

@@ -22,7 +22,7 @@ export interface SessionOptions extends Partial<WatchLimits> {
   readonly frameBytesMax: number;
   /** For larger ones; absent: they are refused. */
   readonly files?: FrameFiles;
-  /** What compressed chunks may grow to, of all inputs of the process together. */
+  /** What compressed chunks may grow to, of all connections of the process together. */
   readonly unpacking: ByteBudget;
   /** Who opens a chunk next, of the whole process; absent: of the session alone. */
   readonly unpackTurns?: FairTurns;

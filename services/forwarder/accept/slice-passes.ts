@@ -21,19 +21,26 @@ export const PASSES_BYTES_MAX = PASSES_MAX * PASS_BYTES.zstd;
 
 export interface SlicePassesOptions {
   readonly unpacking: ByteBudget;
-  /** Of the budget, for decoders; the rest is enough for the largest thing that anybody asks for. */
+  /** Of the budget, for decoders; the rest is enough for the largest thing that anybody asks for, where nothing is for `large`. */
   readonly bytesMax: number;
+  /** For what would leave too little of the budget to those who share it; absent: it takes that, too. */
+  readonly large?: ByteBudget;
 }
+
+/** Of the budget beside the decoders a pass has so much at most, where there is another for what is large: all passes have a half. */
+const PASS_SHARE = 1 / (2 * PASSES_MAX);
 
 export class SlicePasses {
   readonly #unpacking: ByteBudget;
   readonly #bytesMax: number;
+  readonly #large: ByteBudget | null;
   readonly #turns = new FairTurns(PASSES_MAX);
 
-  constructor({ unpacking, bytesMax }: SlicePassesOptions) {
+  constructor({ unpacking, bytesMax, large }: SlicePassesOptions) {
     assert(bytesMax < unpacking.bytesMax, 'something is left for what is not a decoder');
     this.#unpacking = unpacking;
     this.#bytesMax = bytesMax;
+    this.#large = large ?? null;
   }
 
   get running(): number {
@@ -56,6 +63,10 @@ export class SlicePasses {
   hold(bytes: number, signal: AbortSignal | null): Promise<Permit> {
     // More would never fit beside the decoders of those who ask for it.
     const bytesMax = this.#unpacking.bytesMax - this.#bytesMax;
+    const large = this.#large;
+    if (large && bytes > PASS_SHARE * bytesMax) {
+      return large.acquire(Math.min(bytes, large.bytesMax), signal ?? undefined);
+    }
     return this.#unpacking.acquire(Math.min(bytes, bytesMax), signal ?? undefined);
   }
 

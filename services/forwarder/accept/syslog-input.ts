@@ -10,7 +10,7 @@ import type { TlsContext } from '../admit/tls.ts';
 import type { AddressRate } from '../admit/address-rates.ts';
 import type { Admit } from '../admit/admission.ts';
 import type { Door } from '../admit/door.ts';
-import type { Intake } from '../chunk.ts';
+import type { Intake, Room } from '../chunk.ts';
 import { TimeZone } from '../decode/time-zone.ts';
 import type { ForwarderTelemetry } from '../telemetry.ts';
 import { startDatagramServer } from './datagram-server.ts';
@@ -38,6 +38,7 @@ export interface SyslogInputOptions {
   readonly door: Door;
   readonly admit: Admit;
   readonly intake: Intake;
+  readonly room?: Room;
   readonly telemetry: ForwarderTelemetry;
   readonly clock: Clock;
 }

@@ -6,7 +6,7 @@
 import { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
-import { type Chunk, type Intake, LETTER_OVERHEAD_BYTES, type Undecodable } from '../chunk.ts';
+import { type Chunk, type Intake, type Room, LETTER_OVERHEAD_BYTES, type Undecodable } from '../chunk.ts';
 import type { ForwarderTelemetry } from '../telemetry.ts';
 
 const WAITING_BYTES_MAX = 8 * 1024 * 1024;
@@ -19,31 +19,35 @@ const CLOSE_MS = 2000;
 
 export interface UnackedOptions {
   readonly intake: Intake;
+  /** Of inputs without acks; absent: that of intake. */
+  readonly room?: Room;
   readonly telemetry: ForwarderTelemetry;
   readonly clock: Clock;
 }
 
 export class Unacked {
   readonly #intake: Intake;
+  readonly #room: Room;
   readonly #telemetry: ForwarderTelemetry;
   readonly #clock: Clock;
   readonly #waiting = new ByteBudget(WAITING_BYTES_MAX);
   readonly #open = new Set<Promise<void>>();
   readonly #closing = new AbortController();
 
-  constructor({ intake, telemetry, clock }: UnackedOptions) {
+  constructor({ intake, room = intake, telemetry, clock }: UnackedOptions) {
     this.#intake = intake;
+    this.#room = room;
     this.#telemetry = telemetry;
     this.#clock = clock;
   }
 
   get hasRoom(): boolean {
-    return this.#intake.hasRoom && this.#waiting.hasRoom;
+    return this.#room.hasRoom && this.#waiting.hasRoom;
   }
 
   async room(): Promise<void> {
     await this.#waiting.room();
-    await this.#intake.room();
+    await this.#room.room();
   }
 
   /** Resolves when the chunk is held, or given up. */

@@ -1,7 +1,8 @@
 // Cuts shares that are larger than a record is meant to be, before they stand in line. A large one is cut in steps, and other work of the
 // process has its turn between them: few bytes of a sender become a share that takes half a second to pass over.
 //
-// Guarantees: shares of one tenant come out in the order in which they were added; those of others do not wait for them.
+// Guarantees: shares of one sender of a tenant come out in the order in which they were added; those of others do not wait for them, whether
+// or not anybody has a tenant.
 
 import { setImmediate } from 'node:timers/promises';
 import { type Share, splitShare } from './share.ts';
@@ -12,8 +13,8 @@ let lastTurn: Promise<void> = Promise.resolve();
 export class Cutter {
   readonly #bytesMax: number;
   readonly #ready: (shares: readonly Share[]) => void;
-  /** By tenant: those behind the one that is being cut. */
-  readonly #behind = new Map<string | null, Share[]>();
+  /** By tenant and sender: those behind the one that is being cut. */
+  readonly #behind = new Map<string, Share[]>();
   #idle = Promise.withResolvers<void>();
 
   /** `ready` is called for each share that was added, in order: with its parts, or itself where it is small enough. */
@@ -32,8 +33,8 @@ export class Cutter {
   }
 
   add(share: Share): void {
-    const { tenant } = share.batch;
-    const behind = this.#behind.get(tenant);
+    const whose = whoseOf(share);
+    const behind = this.#behind.get(whose);
     if (behind) {
       behind.push(share);
       return;
@@ -41,15 +42,15 @@ export class Cutter {
     const steps = this.#cut(share);
     const { done, value } = steps.next();
     if (done === true) this.#ready(value);
-    else void this.#goOn(tenant, steps);
+    else void this.#goOn(whose, steps);
   }
 
-  async #goOn(tenant: string | null, begun: Cutting): Promise<void> {
+  async #goOn(whose: string, begun: Cutting): Promise<void> {
     const behind: Share[] = [];
-    this.#behind.set(tenant, behind);
+    this.#behind.set(whose, behind);
     this.#ready(await inTurns(begun));
     for (let share = behind.shift(); share; share = behind.shift()) this.#ready(await inTurns(this.#cut(share)));
-    this.#behind.delete(tenant);
+    this.#behind.delete(whose);
     if (this.isBusy) return;
     this.#idle.resolve();
     this.#idle = Promise.withResolvers();
@@ -61,6 +62,11 @@ export class Cutter {
     if (encoding !== 'identity' || batch.count === 1 || bytes.length <= this.#bytesMax) return [share];
     return yield* splitShare(share, this.#bytesMax);
   }
+}
+
+/** Names that make the same of two senders only make them wait for each other. */
+function whoseOf({ batch: { tenant, sender } }: Share): string {
+  return `${tenant ?? ''}\0${sender}`;
 }
 
 type Cutting = ReturnType<typeof splitShare>;

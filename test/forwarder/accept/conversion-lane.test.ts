@@ -1,14 +1,13 @@
 // Threads that do not start, or die: whose fault it is, and who has another one.
 
 import assert from 'node:assert/strict';
-import { syncBuiltinESMExports } from 'node:module';
 import { beforeEach, test, type TestContext } from 'node:test';
-import workerThreads, { type Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { ConversionLane } from '#forwarder/accept/conversion-lane.ts';
 import type { ConversionOptions } from '#forwarder/dialects/conversions.ts';
 import { systemClock } from '#shared/clock.ts';
+import { type StandIns, failing, standIns } from './stand-in-workers.ts';
 
-const RealWorker = workerThreads.Worker;
 const options: ConversionOptions<'body'> = {
   format: 'ndjson',
   time: { seconds: 1, nanoseconds: 0 },
@@ -16,26 +15,11 @@ const options: ConversionOptions<'body'> = {
   bytesMax: 1024,
 };
 
-/** What is done where a thread is to be started, in place of the next starts; then threads start as they do. */
-let instead: ((start: () => Worker) => Worker)[] = [];
+let workers: StandIns;
 
 beforeEach((t) => {
-  instead = [];
-  const StandIn = function (...given: ConstructorParameters<typeof RealWorker>): Worker {
-    const start = (): Worker => new RealWorker(...given);
-    return instead.shift()?.(start) ?? start();
-  };
-  workerThreads.Worker = StandIn as unknown as typeof RealWorker;
-  syncBuiltinESMExports();
-  (t as TestContext).after(() => {
-    workerThreads.Worker = RealWorker;
-    syncBuiltinESMExports();
-  });
+  workers = standIns(t as TestContext);
 });
-
-const failing = (): never => {
-  throw Object.assign(new Error('Worker initialization failure: EAGAIN'), { code: 'ERR_WORKER_INIT_FAILED' });
-};
 
 async function entriesOf(lane: ConversionLane): Promise<number> {
   const converted = await lane.convert('body', Buffer.from('{"a":1}\n{"a":2}\n'), options);
@@ -45,7 +29,7 @@ async function entriesOf(lane: ConversionLane): Promise<number> {
 
 test('a thread that did not start is started for the next body; the one that came for it may come again', async () => {
   await using lane = new ConversionLane({ clock: systemClock });
-  instead = [failing, failing];
+  workers.instead = [failing, failing];
   const refused = { code: 'conversion_unavailable', message: /EAGAIN/, kind: { http: 503, retryable: true } };
   const [first, second, third] = await Promise.allSettled([1, 2, 3].map(() => entriesOf(lane)));
   for (const outcome of [first, second]) {
@@ -65,7 +49,7 @@ test('a thread that died while it had nothing to do is no fault of the next body
     threads.push(thread);
     return thread;
   };
-  instead = [watched, watched];
+  workers.instead = [watched, watched];
   assert.equal(await entriesOf(lane), 2);
   await threads[0]?.terminate();
   assert.equal(await entriesOf(lane), 2);
@@ -75,7 +59,7 @@ test('a thread that died while it had nothing to do is no fault of the next body
 test('a thread that dies before it has the body is no fault of it', async () => {
   await using lane = new ConversionLane({ clock: systemClock });
   const threads: Worker[] = [];
-  instead = [
+  workers.instead = [
     (start) => {
       const thread = start();
       threads.push(thread);
@@ -96,7 +80,7 @@ test('a thread that dies before it has the body is no fault of it', async () => 
 
 test('a lane that is closed while its thread does not start ends', async () => {
   const lane = new ConversionLane({ clock: systemClock });
-  instead = [failing];
+  workers.instead = [failing];
   const waiting = [entriesOf(lane), entriesOf(lane)].map((body) => assert.rejects(body));
   await lane[Symbol.asyncDispose]();
   await Promise.all(waiting);

@@ -383,3 +383,175 @@ test('of small bodies, those of whoever has his share stand still at once; the o
   for (const request of [a, alsoA, b, large, late]) request.destroy();
   others[Symbol.dispose]();
 });
+
+test('a network that brings large bodies without end leaves room for those of another', async () => {
+  const MIB = KIB * KIB;
+  const bodies = new BodyReader({
+    intake: { hasRoom: true, room: () => Promise.resolve() },
+    clock: new VirtualClock(),
+    bodyBytesMax: 16 * MIB,
+    heldBytesMax: 32 * MIB,
+    smallReserveBytes: MIB,
+    unpacking: new ByteBudget(1),
+    waitMs: 5000,
+    timeoutMs: 60_000,
+  });
+  const begun = (sender: string): { request: IncomingMessage; read: Promise<number> } => {
+    const request = new IncomingMessage(new Socket());
+    request.headers['content-length'] = String(16 * MIB);
+    const held = new DisposableStack();
+    const read = bodies.read(request, { held, sender, begin: () => {} }).then(
+      ({ length }) => (held.dispose(), length),
+      () => (held.dispose(), -1),
+    );
+    return { request, read };
+  };
+  /** Brings what is read. */
+  const push = async (request: IncomingMessage, bytes: number): Promise<void> => {
+    for (let left = bytes; left > 0 && !request.isPaused(); left -= 64 * KIB) {
+      request.push(Buffer.alloc(Math.min(left, 64 * KIB)));
+      await new Promise(setImmediate);
+    }
+  };
+  const many = Array.from({ length: 12 }, () => begun('a'));
+  for (const { request } of many) await push(request, 4 * MIB);
+  assert(many.some(({ request }) => request.isPaused()));
+  const [stays, ends] = [bodies.bytesHeld, begun('b')];
+  assert(stays <= 31 * MIB, `${stays} bytes`);
+  await push(ends.request, MIB + KIB);
+  ends.request.push(null);
+  assert.equal(await ends.read, MIB + KIB);
+  // Of the other's, one goes on, and comes whole where it fits.
+  const flows = many.filter(({ request }) => !request.isPaused());
+  assert(flows.length <= 1);
+  for (const { request } of many) request.destroy();
+  await Promise.all(many.map(({ read }) => read));
+  assert.equal(bodies.bytesHeld, 0);
+});
+
+test('two large bodies of a network that has its share do not wait for each other', async () => {
+  const MIB = KIB * KIB;
+  const bodies = new BodyReader({
+    intake: { hasRoom: true, room: () => Promise.resolve() },
+    clock: systemClock,
+    bodyBytesMax: 16 * MIB,
+    heldBytesMax: 32 * MIB,
+    smallReserveBytes: MIB,
+    unpacking: new ByteBudget(1),
+    waitMs: 60_000,
+    timeoutMs: 60_000,
+  });
+  const pieces = 15 * 16;
+  const read = async (): Promise<number> => {
+    const request = new IncomingMessage(new Socket());
+    request.headers['content-length'] = String(15 * MIB);
+    let sent = 0;
+    request._read = () => void request.push(sent++ < pieces ? Buffer.alloc(64 * KIB) : null);
+    using held = new DisposableStack();
+    return (await bodies.read(request, { held, sender: 'a', begin: () => {} })).length;
+  };
+  assert.deepEqual(await Promise.all([read(), read(), read()]), [15 * MIB, 15 * MIB, 15 * MIB]);
+});
+
+test('an endless body whose end came while its last piece was taken has come whole', async () => {
+  let isFull = false;
+  const room = Promise.withResolvers<void>();
+  const bodies = new BodyReader({
+    intake: {
+      get hasRoom() {
+        return !isFull;
+      },
+      room: () => room.promise,
+    },
+    clock: new VirtualClock(),
+    bodyBytesMax: KIB,
+    heldBytesMax: KIB,
+    smallReserveBytes: 0,
+    unpacking: new ByteBudget(1),
+    waitMs: 5000,
+    timeoutMs: 60_000,
+  });
+  for (const fills of [false, true]) {
+    const request = new IncomingMessage(new Socket());
+    request.complete = true;
+    request.push('a piece');
+    request.push(null);
+    const begun = { bytesHeld: 0, entries: 0 };
+    const mayGoOn = async (): Promise<void> => {
+      // In the one case it ends before room is asked for, in the other while it is waited for.
+      if (!fills) await once(request, 'close');
+      else void once(request, 'close').then(() => ((isFull = false), room.resolve()));
+      isFull = fills;
+    };
+    const pieces: string[] = [];
+    for await (const piece of bodies.pieces(request, { sender: 'a', begun, begin: () => {}, mayGoOn })) {
+      pieces.push(String(piece));
+    }
+    assert.deepEqual(pieces, ['a piece']);
+    assert(request.destroyed);
+  }
+});
+
+/** Full for ever; knows who waits. */
+class StuckIntake {
+  readonly hasRoom = false;
+  unreadyReason: string | null = null;
+  waiting = 0;
+
+  async room(over?: AbortSignal): Promise<void> {
+    if (over?.aborted) return;
+    this.waiting += 1;
+    await new Promise<void>((resolve) => over?.addEventListener('abort', () => resolve(), { once: true }));
+    this.waiting -= 1;
+  }
+}
+
+test('what waits while intake is stuck is answered in time, at once where its peer left, and leaves nothing', async () => {
+  const clock = new VirtualClock();
+  const intake = new StuckIntake();
+  const bodies = new BodyReader({
+    intake,
+    clock,
+    bodyBytesMax: 4 * KIB * KIB,
+    heldBytesMax: 4 * KIB * KIB,
+    smallReserveBytes: KIB * KIB,
+    unpacking: new ByteBudget(1),
+    waitMs: 5000,
+    timeoutMs: 60_000,
+  });
+  using held = new DisposableStack();
+  const options = { held, sender: 'a', begin: () => {} };
+  const begun = { bytesHeld: 0, entries: 0 };
+  const pieces = (request: IncomingMessage): Promise<unknown> =>
+    bodies.pieces(request, { ...options, begun, mayGoOn: async () => {} }).next();
+  const open = async (request: IncomingMessage): Promise<unknown> => {
+    // Its body was read to its end.
+    request.complete = true;
+    request.push(null);
+    request.resume();
+    await once(request, 'end');
+    return bodies.decompress(zstdCompressSync('x'), 'zstd', { held, sender: 'a', request, takeTurn: async () => {} });
+  };
+  const ways = { read: (request: IncomingMessage) => bodies.read(request, options), pieces, open };
+  for (const [name, wait] of Object.entries(ways)) {
+    const [stays, also, goes] = [1, 2, 3].map(() => new IncomingMessage(new Socket()));
+    assert(stays && also && goes);
+    const gone = assert.rejects(wait(goes), { code: 'request_malformed' }, name);
+    const refused = assert.rejects(wait(stays), { code: 'intake_full' }, name);
+    await new Promise(setImmediate);
+    (name === 'open' ? goes.socket : goes).destroy();
+    await gone;
+    assert.equal(intake.waiting, 1, name);
+    await clock.advance(4999);
+    assert.equal(intake.waiting, 1, name);
+    await clock.advance(1);
+    await refused;
+    intake.unreadyReason = 'Kafka cannot be reached';
+    const toldWhy = assert.rejects(wait(also), { code: 'queue_unavailable' }, name);
+    await new Promise(setImmediate);
+    await clock.advance(5000);
+    await toldWhy;
+    intake.unreadyReason = null;
+    assert.equal(intake.waiting, 0, name);
+  }
+});

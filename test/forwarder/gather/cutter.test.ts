@@ -16,9 +16,9 @@ function entryOf(values: number): Buffer {
   return entry;
 }
 
-function shareOf(tenant: string, seq: number, values: readonly number[]): Share {
+function shareOf(tenant: string | null, seq: number, values: readonly number[], sender = 's'): Share {
   const id = Buffer.alloc(16);
-  const origin = { tag: 't', input: 'forward', tenant, receivedMs: 1, sender: 's', version: 2, chain: null } as const;
+  const origin = { tag: 't', input: 'forward', tenant, receivedMs: 1, sender, version: 2, chain: null } as const;
   const batch = { ...origin, id, first: 0, count: values.length, seq };
   const bytes = Buffer.concat(values.map(entryOf));
   return { batch, encoding: 'identity', bytes, settlement: new Settlement().expect() };
@@ -60,6 +60,20 @@ test('large ones are cut in turns with other work; within a tenant the order sta
   assert(turns >= 190, `${turns} turns`);
   assert(!cutter.isBusy);
   assert.equal(settlements.size, shares.length);
+});
+
+test('whoever has large ones to be cut holds up no other sender, where nobody has a tenant', async () => {
+  const out: string[] = [];
+  const cutter = new Cutter(RECORD_BYTES, (shares) => {
+    for (const { batch } of shares) out.push(`${batch.sender}${batch.seq}.${batch.first}`);
+  });
+  for (let seq = 1; seq <= 3; seq += 1) cutter.add(shareOf(null, seq, [2 * MIB, 2 * MIB], 'large'));
+  cutter.add(shareOf(null, 4, [1], 'other'));
+  cutter.add(shareOf(null, 5, [1], 'large'));
+  assert.deepEqual(out, ['other4.0']);
+  await cutter.idle();
+  const large = ['large1.0', 'large1.1', 'large2.0', 'large2.1', 'large3.0', 'large3.1', 'large5.0'];
+  assert.deepEqual(out, ['other4.0', ...large]);
 });
 
 test('one that is added in the moment in which another is done is not forgotten', async () => {

@@ -1,0 +1,53 @@
+// How long a request waits for its turn, or for memory: until its time is over, or its peer has left. Whatever it waits for hears of it by
+// the signal, and keeps nothing of it.
+
+import type { IncomingMessage } from 'node:http';
+import type { Clock } from '#shared/clock.ts';
+import { SluiceError } from '#shared/errors.ts';
+
+/** Of a connection; it has 8 requests in flight at most. */
+const LISTENERS_MAX = 32;
+
+export interface RequestWaitOptions {
+  readonly clock: Clock;
+  readonly waitMs: number;
+  /** What is told to who waited too long. */
+  readonly tooBusy: () => Error;
+}
+
+/** `signal` aborts with `tooBusy` or request_malformed, until it is disposed of. */
+export interface RequestWait extends Disposable {
+  readonly signal: AbortSignal;
+}
+
+/** @param request null: nothing tells when it is given up */
+export function requestWait(
+  request: IncomingMessage | null,
+  { clock, waitMs, tooBusy }: RequestWaitOptions,
+): RequestWait {
+  const over = new AbortController();
+  const timer = clock.timer(waitMs, () => over.abort(tooBusy()));
+  const leave = (): void => over.abort(closed());
+  // The connection tells: a request is closed, too, when its body was read to its end.
+  const peer = request?.socket;
+  if (request && isGone(request)) leave();
+  // Several requests of a connection may wait, each for itself.
+  peer?.setMaxListeners(LISTENERS_MAX);
+  peer?.once('close', leave);
+  return {
+    signal: over.signal,
+    [Symbol.dispose]: () => {
+      timer[Symbol.dispose]();
+      peer?.off('close', leave);
+    },
+  };
+}
+
+/** Whether nobody waits for the answer of a request any more. */
+export function isGone(request: IncomingMessage): boolean {
+  return request.socket.destroyed || (request.destroyed && !request.readableEnded);
+}
+
+export function closed(): SluiceError {
+  return new SluiceError('request_malformed', 'Cannot read the body: the connection was closed');
+}
