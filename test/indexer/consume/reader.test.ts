@@ -52,7 +52,7 @@ async function arrange(holdMs = 0) {
   /** The records of a partition that were appended, as fetched under an assignment. */
   const fetched = (assignment: number, partition: number): FetchedBatch => {
     const records = world.queue.log(partition);
-    return { partition, assignment, records, endOffset: records.length };
+    return { partition, assignment, records, next: records.length, endOffset: records.length };
   };
   const end = async (): Promise<void> => {
     reader.halt();
