@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import type { Config } from '#shared/config/settings.ts';
 import { readStands } from '#shared/queue/kafka/group-offsets.ts';
 import { type Admin, createClient } from '#shared/queue/kafka/kafkajs.ts';
@@ -31,7 +32,7 @@ async function killedAt(config: Config, request: number): Promise<boolean> {
     SLUICE_KAFKA_GROUP: config['kafka.group'],
     SLUICE_KAFKA_PARTITIONS: String(config['kafka.partitions']),
   };
-  const file = `${import.meta.dirname}/dying-setup.ts`;
+  const file = fileURLToPath(new URL('./dying-setup.ts', import.meta.url));
   const child = spawn(process.execPath, [file, JSON.stringify(env), String(request)], { stdio: 'inherit' });
   const [code, signal] = (await once(child, 'exit')) as [number | null, string | null];
   assert.ok(code === 0 || signal === 'SIGKILL', `it ends by itself, or is killed: ${code} ${signal}`);

@@ -5,8 +5,6 @@
 // A message is put behind those of a partition, at the last offset of its batches, where none is seen there. Whoever reads gets it like any
 // other, knows it by `isEndMark`, and goes on behind it.
 
-import type { KafkaMessage } from 'kafkajs';
-
 /** Of the last batch of a partition that is whole. */
 export interface BatchEnd {
   readonly lastOffset: number;
@@ -14,9 +12,14 @@ export interface BatchEnd {
   readonly epoch: number;
 }
 
+interface Message {
+  readonly offset: string;
+  readonly isControlRecord?: boolean;
+}
+
 interface Decoded {
   readonly responses: readonly {
-    readonly partitions: readonly { readonly messages: (KafkaMessage & { readonly isControlRecord?: boolean })[] }[];
+    readonly partitions: readonly { readonly messages: Message[] }[];
   }[];
 }
 
@@ -26,7 +29,8 @@ export function isEndMark(message: object): boolean {
   return marks.has(message);
 }
 
-export function endMark({ lastOffset, epoch }: BatchEnd): KafkaMessage {
+/** Has what kafkajs reads of a message. */
+export function endMark({ lastOffset, epoch }: BatchEnd): Message {
   const batchContext = { partitionLeaderEpoch: epoch };
   const offset = String(lastOffset);
   const mark = { offset, key: null, value: null, timestamp: '0', attributes: 0, headers: {}, batchContext };

@@ -123,6 +123,20 @@ test('a record that comes again under the same assignment is taken once', async 
   await end();
 });
 
+test('offsets that have no record are passed, after the records before them', async () => {
+  const { world, calls, assign, fetched, handler, end } = await arrange();
+  world.store.hooks = { latencyMs: () => 3000 };
+  await world.send(0, [5]);
+  assign(1, [0]);
+  handler.fetched({ ...fetched(1, 0), next: 3 });
+  handler.fetched({ partition: 0, assignment: 1, records: [], next: 5, endOffset: 5 });
+  await world.clock.advance(2000);
+  assert.deepEqual(calls.filter(isCommit), []);
+  await world.clock.advance(4000);
+  assert.deepEqual(calls.filter(isCommit), ['commit 1 [[0,5]]']);
+  await end();
+});
+
 test('what lay in a partition when it was assigned is committed after the second look only; a stop before it commits nothing', async () => {
   const { world, calls, reader, assign, fetched, handler, end } = await arrange(10_000);
   await world.send(0, [5]);

@@ -288,6 +288,13 @@ suite('where a partition ends without a record that is seen', () => {
   check('what is cut off does not count', [plain(1), emptied(2, 8).subarray(0, 60)], [record]);
   check('nor does what has no room', [plain(1), batchOf(2, { codec: 1, bytes: bomb })], [record]);
   const marker = batchOf(2, { codec: 0x30, bytes: one('marker') });
-  check('a marker', [marker], [[2, false], [2, true]]);
+  check(
+    'a marker',
+    [marker],
+    [
+      [2, false],
+      [2, true],
+    ],
+  );
   check('a marker behind records', [plain(1), marker], [record, [2, false], [2, true]]);
 });
