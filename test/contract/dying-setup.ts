@@ -1,5 +1,6 @@
-// `sluice setup` for Kafka in a process of its own, which kills itself before it sends its n-th request: node dying-setup.ts SETTINGS N
-// SETTINGS: the environment of the configuration, as JSON. Ends with 0 where it had less to send.
+// `sluice setup` for Kafka in a process of its own, which kills itself before it sends its n-th request: node
+// dying-setup.ts SETTINGS N SETTINGS: the environment of the configuration, as JSON. Ends with 0 where it had less to
+// send.
 
 import { Socket } from 'node:net';
 import { loadConfig } from '#shared/config/load.ts';

@@ -120,24 +120,6 @@ test('the letter of a record of which some events are refused again stays until 
   world.check([]);
 });
 
-test('a letter that is larger, packed and opened, than what may be in hand: the next ones are replayed although all of it is refused again', async () => {
-  const world = new World({ partitions: 1, env: { SLUICE_INDEXER_INFLIGHT_MAX_BYTES: String(1024 * 1024) } });
-  for (let i = 0; i < 3; i++) {
-    const text = (): string => randomBytes(60_000).toString('base64');
-    const entries = Array.from({ length: 30 }, () => world.entry({ log: `event ${world.sent++} ${text()}` }));
-    await world.sendEntries(0, [world.batch(30)], entries, 'zstd');
-  }
-  const indexer = await startIndexer({ ...world.options, decompress: opening(1024) });
-  await world.drained();
-  await world.clock.until(indexer.stop());
-  assert.equal(world.queue.letters.length, 3);
-  world.store.hooks = { item: () => REFUSED };
-  assert.deepEqual((await replay(world)).counts, { indexed: 0, present: 0, failed: 3, impossible: 0 });
-  mend(world);
-  assert.deepEqual((await replay(world)).counts, { indexed: 3, present: 0, failed: 0, impossible: 0 });
-  world.check([]);
-});
-
 test('why events are refused again is told, within bounds', async () => {
   const world = await withLetters();
   let count = 0;

@@ -135,7 +135,8 @@ export class LookBack {
   ): Promise<ReadonlyMap<string, string>> {
     const { store, clockSkewMs } = this.#options;
     const places = new Map<string, string>();
-    // There may be thousands of indices, and hundred thousands of ids, of which few meet: nothing is looked at for an index but what it may have.
+    // There may be thousands of indices and hundred thousands of ids, of which few meet:
+    // for an index nothing is looked at but what it may have.
     const byBirth = asked.toSorted((a, b) => a.bornMs - b.bornMs);
     for (const [i, { name }] of indices.entries()) {
       const endMs = indices[i + 1]?.createdMs;

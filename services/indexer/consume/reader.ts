@@ -186,11 +186,8 @@ export class PartitionReader implements ConsumerHandler {
     const end = toEnds ? (this.#ends.get(partition) ?? 0) : Infinity;
     const wanted = toEnds ? records.filter((record) => record.offset < end) : records;
     const leftFrom = pipeline.push(assignment, wanted);
-    // What has no record is passed like one that is finished, unless a record before it is to come again.
-    if (leftFrom === null && !assignment.held.has(partition))
-      assignment.partitions.get(partition)?.skipTo(Math.min(next, end));
-    if (next >= end) this.#membership?.consumer.pause([partition]);
-    if (pipeline.isTrying(partition)) this.#membership?.consumer.pause([partition]);
+    if (leftFrom === null) assignment.passTo(partition, Math.min(next, end));
+    if (next >= end || pipeline.isTrying(partition)) this.#membership?.consumer.pause([partition]);
     if (!budget.hasRoom) this.#pause();
     changed?.();
     if (leftFrom !== null) return leftFrom;

@@ -1,6 +1,6 @@
 // What an error of kafkajs means for us: whether another try may help, and what to tell. Pure: it looks at names only.
 
-import { type ErrorCode, reasonOf } from '#shared/errors.ts';
+import { type ErrorCode, reasonOf, SluiceError } from '#shared/errors.ts';
 
 export interface Failure {
   readonly code: ErrorCode;
@@ -75,6 +75,15 @@ export function failureOf(error: unknown): Failure {
   const flagged =
     typeof kafkaType === 'string' && root instanceof Error && 'retriable' in root && root.retriable === true;
   return { ...told, code: 'queue_unavailable', retryable: true, passes: named || flagged };
+}
+
+export function lost(assignment: number, cause?: unknown): SluiceError {
+  const message = `Cannot commit under assignment ${assignment}: it is no longer held`;
+  return new SluiceError('assignment_lost', message, { cause });
+}
+
+export function unavailable(reason: string, cause?: unknown): SluiceError {
+  return new SluiceError('queue_unavailable', `Cannot consume from Kafka: ${reason}`, { cause });
 }
 
 // "Retries exceeded" and "not retriable" are wrappers; what went wrong is below them.

@@ -2,7 +2,7 @@
 
 import type { FetchedRecord } from '../queue.ts';
 import type { EpochRun } from './assignments.ts';
-import { isEndMark } from './end-marks.ts';
+import { isEndMark } from './fetch/end-marks.ts';
 import { epochOf, type KafkaMessage } from './kafkajs.ts';
 
 const EMPTY = Buffer.alloc(0);

@@ -18,7 +18,7 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { openedBytesMax } from '#shared/record/value-limit.ts';
-import type { BatchEnd } from './end-marks.ts';
+import type { BatchEnd } from './fetch/end-marks.ts';
 import { costOf, RECORD_COST } from './record-walk.ts';
 
 /** Unpacks; resolves to null for what is larger than `bytesMax`, and rejects for what it cannot unpack. */
@@ -64,7 +64,7 @@ export interface MendOptions {
   readonly begin: number;
 }
 
-/** Mends the answer to a Fetch request of version 4 to 11. Resolves to where each of its partitions ends, null where there is no batch. */
+/** Mends the answer to a Fetch request of version 4 to 11. Resolves to where each partition ends, null without a batch. */
 export async function mendFetchAnswer(
   answer: Buffer,
   version: number,

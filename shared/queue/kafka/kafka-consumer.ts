@@ -12,11 +12,10 @@ import type { ConsumeOptions, ConsumerHandler, QueueConsumer } from '../queue.ts
 import type { QueueObserver } from '../queue-observer.ts';
 import { type Assignment, Assignments } from './assignments.ts';
 import { announcedInTime } from './announced-in-time.ts';
-import { lost, unavailable } from './consumer-errors.ts';
 import { epochRuns, outOfPlace, ownRecords } from './fetched-records.ts';
 import { type PartitionStand, readStands } from './group-offsets.ts';
 import { encodeMark } from './log-position.ts';
-import { CONSUMER_FATAL, failureOf, GENERATION_LOST } from './failure.ts';
+import { CONSUMER_FATAL, failureOf, GENERATION_LOST, lost, unavailable } from './failure.ts';
 import { GenerationCommits } from './generation-commits.ts';
 import { groupClient } from './group-client.ts';
 import { type Changed, changesOf, changesIn, NOTHING_CHANGED, startsOf, withTries } from './log-changes.ts';
@@ -31,7 +30,7 @@ import {
   type KafkaMessage,
   offsetKeepers,
 } from './kafkajs.ts';
-import { RefusedFetches } from './refused-fetches.ts';
+import { RefusedFetches } from './fetch/refused-fetches.ts';
 import { ToldChanges } from './told-changes.ts';
 
 const COMMIT_TRIES = 4;

@@ -4,7 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import { SluiceError } from '#shared/errors.ts';
 import type { FetchedRecord } from '../queue.ts';
-import { isEndMark } from './end-marks.ts';
+import { isEndMark } from './fetch/end-marks.ts';
 import { fetchedRecord, outOfPlace } from './fetched-records.ts';
 import { failureOf } from './failure.ts';
 import { type Admin, type Consumer, type EachBatchPayload, type Kafka } from './kafkajs.ts';

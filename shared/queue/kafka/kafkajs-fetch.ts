@@ -7,7 +7,7 @@ import { gzip, unzip, zstdCompress, zstdDecompress } from 'node:zlib';
 import kafkajs from 'kafkajs';
 import fetchRequests from 'kafkajs/src/protocol/requests/fetch/index.js';
 import listOffsetsRequests from 'kafkajs/src/protocol/requests/listOffsets/index.js';
-import { withEndMarks } from './end-marks.ts';
+import { withEndMarks } from './fetch/end-marks.ts';
 import { type Inflate, INFLATED_BYTES_MAX, mendFetchAnswer } from './foreign-batches.ts';
 
 /** Of what is read: see `readUncommitted` of our consumers. */

@@ -28,8 +28,8 @@ const PAUSE_MS = 100;
 const NOBODY = { groupGenerationId: -1, memberId: '' };
 
 /**
- * Makes what is missing. Returns a line for each thing, telling what was done. Rejects with queue_unavailable, queue_unauthorized or
- * queue_refused, telling what is there by then; each step looks for what it makes, so the next run makes the rest.
+ * Makes what is missing. Returns a line for each thing, telling what was done. Rejects with queue_unavailable,
+ * queue_unauthorized or queue_refused, telling what is there by then; the next run makes the rest.
  */
 export async function setupTopics(
   config: Config,
@@ -128,8 +128,8 @@ async function ensureOffsets(admin: Admin, config: Config, options: ClientOption
 }
 
 /**
- * Commits as nobody's member, in one request, which the coordinator takes only while the group is empty. Who joined the group for it, as
- * kafkajs's own `setOffsets` does, and was killed then, would be taken for a group at work until its session is over.
+ * Commits as nobody's member, in one request, which the coordinator takes only while the group is empty. Who joined the
+ * group for it, as kafkajs's own `setOffsets` does, and was killed, would be taken for a group at work until its session ends.
  */
 async function commitStarts(
   config: Config,

@@ -1,5 +1,5 @@
-// A data stream of thousands of indices: what a look costs goes by those that may have what is looked for. Each used to be compared with
-// each id in one turn of the event loop.
+// A data stream of thousands of indices: what a look costs goes by those that may have what is looked for. Each used to
+// be compared with each id in one turn of the event loop.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -82,7 +82,7 @@ suite('offsets that no broker gives', () => {
 });
 
 suite('offsets that no reader sees', () => {
-  test('those of the markers of transactions are passed, with the epoch of their leader, and not told as lost', async () => {
+  test("those of transactions' markers are passed, with their leader's epoch, and not told as lost", async () => {
     await using world = new World();
     const commits: unknown[] = [];
     const commit = (offset: string, metadata?: string) => Promise.resolve(void commits.push([offset, metadata]));

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
-import { endMark } from '#shared/queue/kafka/end-marks.ts';
+import { endMark } from '#shared/queue/kafka/fetch/end-marks.ts';
 import { KafkaConsumer } from '#shared/queue/kafka/kafka-consumer.ts';
 import {
   type Admin,

@@ -1,5 +1,5 @@
-// Partitions of a real Kafka that end, or have a segment that ends, in what no reader sees: a job that reads to the end comes to its end,
-// nothing is left to be committed, and nothing is asked for without end.
+// Partitions of a real Kafka that end, or have a segment that ends, in what no reader sees: a job that reads to the end
+// comes to its end, nothing is left to be committed, and nothing is asked for without end.
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
@@ -17,7 +17,7 @@ import { type PrivateKafka, privateKafka } from '#test/backends/kafka.ts';
 import { kafkaConfig } from '#test/contract/queue-places.ts';
 import { RecordingHandler } from '#test/contract/recording-handler.ts';
 import { MemoryStore } from '#test/memory/store.ts';
-import { World } from './world.ts';
+import { World } from '../world.ts';
 
 const isToBeHad = process.env['SLUICE_TEST_BACKENDS'] === 'jars';
 const silent = { debug: () => undefined };

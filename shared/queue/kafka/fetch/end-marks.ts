@@ -1,9 +1,9 @@
-// Where the batches of a Fetch answer end, told beside their records. Not every offset has a record for its readers: a transaction ends with
-// a marker, and compaction may leave of a batch its head alone. kafkajs leaves out the one, so that nobody may commit behind it, and sees
-// nothing in the other, so that it asks for it again at once, for ever.
+// Where the batches of a Fetch answer end, told beside their records. Not every offset has a record for its readers: a
+// transaction ends with a marker, and compaction may leave of a batch its head alone. kafkajs leaves out the one, so
+// that nobody may commit behind it, and sees nothing in the other, so that it asks for it again at once, for ever.
 //
-// A message is put behind those of a partition, at the last offset of its batches, where none is seen there. Whoever reads gets it like any
-// other, knows it by `isEndMark`, and goes on behind it.
+// A message is put behind those of a partition, at the last offset of its batches, where none is seen there. Whoever
+// reads gets it like any other, knows it by `isEndMark`, and goes on behind it.
 
 /** Of the last batch of a partition that is whole. */
 export interface BatchEnd {
@@ -38,7 +38,7 @@ export function endMark({ lastOffset, epoch }: BatchEnd): Message {
   return mark;
 }
 
-/** Puts the marks into an answer as kafkajs has decoded it. `ends`: by partition, in the order of the answer; null where there is none. */
+/** Puts the marks into an answer as kafkajs has decoded it. `ends`: by partition, in the answer's order; null for none. */
 export function withEndMarks(answer: unknown, ends: readonly (BatchEnd | null)[]): unknown {
   const partitions = (answer as Decoded).responses.flatMap((response) => response.partitions);
   for (const [i, { messages }] of partitions.entries()) {

@@ -1,5 +1,5 @@
-// Partitions of which nothing that was fetched can be believed. Each is fetched again from where it stood after a pause of its own, which
-// grows with each time; the others go on meanwhile. To stand still loses nothing.
+// Partitions of which nothing that was fetched can be believed. Each is fetched again from where it stood after a pause
+// of its own, which grows with each time; the others go on meanwhile. To stand still loses nothing.
 
 import type { Clock } from '#shared/clock.ts';
 
@@ -21,7 +21,7 @@ export class RefusedFetches {
     return this.#waits.has(partition);
   }
 
-  /** Calls `again` after the partition's pause, unless `clear` comes before. Returns how often it was refused in a row. */
+  /** Calls `again` after the partition's pause, unless `clear` comes first. Returns how often it was refused in a row. */
   refuse(partition: number, again: () => void): number {
     const times = (this.#times.get(partition) ?? 0) + 1;
     this.#times.set(partition, times);
