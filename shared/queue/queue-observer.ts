@@ -14,7 +14,7 @@ export interface QueueObserver {
   offsetsUnknown(group: string, reason: string): void;
   /** The brokers went from one offset to the next one without a word. */
   recordsSkipped(partition: number, from: number, to: number): void;
-  /** Nothing of what was fetched can be believed, so often in a row; it is fetched again, the other partitions go on. */
+  /** Nothing that was fetched can be believed, so often in a row; it is fetched again, the others go on. */
   fetchRefused(partition: number, reason: string, times: number): void;
   /** The embedded queue has something to say of its files. */
   filesTroubled(message: string): void;

@@ -89,7 +89,7 @@ export interface FetchedBatch {
   readonly assignment: number;
   /** None where what was fetched holds nothing for readers. */
   readonly records: readonly FetchedRecord[];
-  /** Reading goes on here: behind the last record, and offsets after it that have none, such as transactions' markers. */
+  /** Reading goes on here: behind the last record, and what has none after it (transactions' markers). */
   readonly next: number;
   /** Offset after the last record of the partition, as of the fetch. */
   readonly endOffset: number;

@@ -64,7 +64,7 @@ export interface MendOptions {
   readonly begin: number;
 }
 
-/** Mends the answer to a Fetch request of version 4 to 11. Resolves to where each partition ends, null without a batch. */
+/** Mends the answer to a Fetch request of version 4 to 11. Resolves to where each partition ends. */
 export async function mendFetchAnswer(
   answer: Buffer,
   version: number,

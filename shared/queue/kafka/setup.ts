@@ -129,7 +129,7 @@ async function ensureOffsets(admin: Admin, config: Config, options: ClientOption
 
 /**
  * Commits as nobody's member, in one request, which the coordinator takes only while the group is empty. Who joined the
- * group for it, as kafkajs's own `setOffsets` does, and was killed, would be taken for a group at work until its session ends.
+ * group for it, as kafkajs's own `setOffsets` does, and was killed, would look like a group at work for a while.
  */
 async function commitStarts(
   config: Config,

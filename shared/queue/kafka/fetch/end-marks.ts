@@ -38,7 +38,7 @@ export function endMark({ lastOffset, epoch }: BatchEnd): Message {
   return mark;
 }
 
-/** Puts the marks into an answer as kafkajs has decoded it. `ends`: by partition, in the answer's order; null for none. */
+/** Puts the marks into an answer that kafkajs has decoded. `ends`: by partition, in the answer's order. */
 export function withEndMarks(answer: unknown, ends: readonly (BatchEnd | null)[]): unknown {
   const partitions = (answer as Decoded).responses.flatMap((response) => response.partitions);
   for (const [i, { messages }] of partitions.entries()) {

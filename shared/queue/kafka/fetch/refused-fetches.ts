@@ -21,7 +21,7 @@ export class RefusedFetches {
     return this.#waits.has(partition);
   }
 
-  /** Calls `again` after the partition's pause, unless `clear` comes first. Returns how often it was refused in a row. */
+  /** Calls `again` after the partition's pause, unless `clear` comes first. Returns how often it was in a row. */
   refuse(partition: number, again: () => void): number {
     const times = (this.#times.get(partition) ?? 0) + 1;
     this.#times.set(partition, times);
