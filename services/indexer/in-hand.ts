@@ -56,6 +56,11 @@ export class Assignment {
     this.ends.set(partition, { offset, heardMs });
   }
 
+  /** All records before `to` came: offsets without one are passed, unless the partition is held, to come again. */
+  passTo(partition: number, to: number): void {
+    if (!this.held.has(partition)) this.partitions.get(partition)?.skipTo(to);
+  }
+
   /** The partitions that are held, in a sentence; null where none is. */
   get heldReason(): string | null {
     for (const [partition, { offset, error }] of this.held)

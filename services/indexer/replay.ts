@@ -70,6 +70,7 @@ export class Replay {
   ]);
   #next = 0;
   #done: LetterPosition[] = [];
+  #awaitsRoom = false;
   #changed = Promise.withResolvers<void>();
 
   constructor(options: ReplayOptions) {
@@ -141,7 +142,10 @@ export class Replay {
     const { signal } = this.#options;
     // What is to be tried out finds no room at times.
     while (pipeline.push(this.#assignment, [fetched]) !== null && !signal.aborted) await this.#untilChanged();
-    while ((!budget.hasRoom || this.#inHand.size >= IN_HAND_MAX) && !signal.aborted) await this.#untilChanged();
+    while ((!budget.hasRoom || this.#inHand.size >= IN_HAND_MAX) && !signal.aborted) {
+      if (!budget.hasRoom) this.#tellOfRoom();
+      await this.#untilChanged();
+    }
     await this.#mark(MARKED_AT_ONCE);
   }
 
@@ -173,6 +177,16 @@ export class Replay {
 
   #change(): void {
     this.#changed.resolve();
+  }
+
+  /** A letter that was opened again gives its bytes back after its last outcome, of which nobody else tells. */
+  #tellOfRoom(): void {
+    if (this.#awaitsRoom) return;
+    this.#awaitsRoom = true;
+    void this.#core.budget.room().then(() => {
+      this.#awaitsRoom = false;
+      this.#change();
+    });
   }
 
   async #untilChanged(): Promise<void> {

@@ -14,6 +14,8 @@ export interface QueueObserver {
   offsetsUnknown(group: string, reason: string): void;
   /** The brokers went from one offset to the next one without a word. */
   recordsSkipped(partition: number, from: number, to: number): void;
+  /** Nothing that was fetched can be believed, so often in a row; it is fetched again, the others go on. */
+  fetchRefused(partition: number, reason: string, times: number): void;
   /** The embedded queue has something to say of its files. */
   filesTroubled(message: string): void;
 }
@@ -34,6 +36,8 @@ export function observeInLog(log: Pick<Log, 'warn' | 'error'>): QueueObserver {
     offsetsUnknown: (group, reason) =>
       log.warn('offsets_unknown', { group, what: reason, effect: 'they are read again' }),
     recordsSkipped: (partition, from, to) => log.error('records_skipped', { partition, from, to }),
+    fetchRefused: (partition, reason, times) =>
+      log.error('fetch_refused', { partition, what: reason, times, effect: 'it is fetched again, the others go on' }),
     filesTroubled: (message) => log.warn('queue_files_troubled', { what: message }),
   };
 }
@@ -47,6 +51,7 @@ export function observeInWords(tell: (sentence: string) => void): QueueObserver 
     offsetsUnknown: (group, reason) => tell(`Cannot read the offsets of group ${group}: ${reason}`),
     recordsSkipped: (partition, from, to) =>
       tell(`Records ${from} to ${to} of partition ${partition} are not there to be read`),
+    fetchRefused: (partition, reason) => tell(`Partition ${partition} stands still: ${reason}`),
     filesTroubled: tell,
   };
 }

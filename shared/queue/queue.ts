@@ -87,7 +87,10 @@ export interface FetchedBatch {
   readonly partition: number;
   /** The number under which the partition was assigned when this was fetched. */
   readonly assignment: number;
+  /** None where what was fetched holds nothing for readers. */
   readonly records: readonly FetchedRecord[];
+  /** Reading goes on here: behind the last record, and what has none after it (transactions' markers). */
+  readonly next: number;
   /** Offset after the last record of the partition, as of the fetch. */
   readonly endOffset: number;
 }

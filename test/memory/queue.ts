@@ -214,7 +214,13 @@ class Member implements LocalConsumer {
         isMore = true;
         this.#positions.set(partition, last.offset + 1);
         const endOffset = this.#queue.end(partition);
-        const leftFrom = this.#handler.fetched({ partition, assignment: this.#assignment, records, endOffset });
+        const leftFrom = this.#handler.fetched({
+          partition,
+          assignment: this.#assignment,
+          records,
+          next: last.offset + 1,
+          endOffset,
+        });
         if (typeof leftFrom === 'number') this.#positions.set(partition, leftFrom);
       }
       if (isMore) this.fetch();

@@ -135,7 +135,8 @@ class Reader implements LocalConsumer {
       const records = this.#disk.records.slice(this.#position, this.#position + RECORDS_OF_FETCH_MAX);
       if (records.length === 0) return;
       this.#position += records.length;
-      this.#handler.fetched({ partition: 0, assignment: 1, records, endOffset: this.#disk.records.length });
+      const endOffset = this.#disk.records.length;
+      this.#handler.fetched({ partition: 0, assignment: 1, records, next: this.#position, endOffset });
       this.fetch();
     });
   }

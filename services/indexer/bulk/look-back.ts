@@ -135,12 +135,19 @@ export class LookBack {
   ): Promise<ReadonlyMap<string, string>> {
     const { store, clockSkewMs } = this.#options;
     const places = new Map<string, string>();
+    // There may be thousands of indices and hundred thousands of ids, of which few meet:
+    // for an index nothing is looked at but what it may have.
+    const byBirth = asked.toSorted((a, b) => a.bornMs - b.bornMs);
     for (const [i, { name }] of indices.entries()) {
       const endMs = indices[i + 1]?.createdMs;
-      const isHere = (item: Asked): boolean =>
-        !unknown?.has(item.id) &&
-        (endMs === undefined ? isWriteIndexAsked || places.has(item.id) : item.bornMs - clockSkewMs <= endMs);
-      const ids = asked.filter(isHere).map(({ id }) => id);
+      const mayHave = endMs === undefined ? byBirth.length : bornUntil(byBirth, endMs + clockSkewMs);
+      if (mayHave === 0) continue;
+      const isHere = ({ id }: Asked): boolean =>
+        !unknown?.has(id) && (endMs !== undefined || isWriteIndexAsked || places.has(id));
+      const ids = byBirth
+        .slice(0, mayHave)
+        .filter(isHere)
+        .map(({ id }) => id);
       if (ids.length === 0) continue;
       let there: ReadonlySet<string>;
       try {
@@ -210,6 +217,17 @@ export class LookBack {
     look.indices.catch(() => this.#looks.get(stream) === look && this.#looks.delete(stream));
     return look.indices;
   }
+}
+
+/** How many of these, which are in the order of their births, were born at this time or before. */
+function bornUntil(byBirth: readonly Asked[], ms: number): number {
+  let low = 0;
+  for (let high = byBirth.length; low < high;) {
+    const middle = (low + high) >> 1;
+    if ((byBirth[middle]?.bornMs ?? Infinity) <= ms) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** When the write index was made; -Infinity where there is no older one. */

@@ -178,7 +178,7 @@ export class PartitionReader implements ConsumerHandler {
     this.#options.changed?.();
   }
 
-  fetched({ assignment: number, partition, records, endOffset }: FetchedBatch): number | void {
+  fetched({ assignment: number, partition, records, next, endOffset }: FetchedBatch): number | void {
     const assignment = this.#assignment;
     if (!assignment || assignment.number !== number || this.#stop.signal.aborted) return;
     const { pipeline, budget, toEnds, changed, clock } = this.#options;
@@ -186,8 +186,8 @@ export class PartitionReader implements ConsumerHandler {
     const end = toEnds ? (this.#ends.get(partition) ?? 0) : Infinity;
     const wanted = toEnds ? records.filter((record) => record.offset < end) : records;
     const leftFrom = pipeline.push(assignment, wanted);
-    if ((records.at(-1)?.offset ?? -1) + 1 >= end) this.#membership?.consumer.pause([partition]);
-    if (pipeline.isTrying(partition)) this.#membership?.consumer.pause([partition]);
+    if (leftFrom === null) assignment.passTo(partition, Math.min(next, end));
+    if (next >= end || pipeline.isTrying(partition)) this.#membership?.consumer.pause([partition]);
     if (!budget.hasRoom) this.#pause();
     changed?.();
     if (leftFrom !== null) return leftFrom;

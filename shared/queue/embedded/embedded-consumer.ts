@@ -130,7 +130,7 @@ export class EmbeddedConsumer implements QueueConsumer {
     if (this.#ended || last === undefined || this.#next !== offset) return;
     this.#next = last.offset + 1;
     this.#fetchedTo = Math.max(this.#fetchedTo, this.#next);
-    const batch = { partition: PARTITION, assignment: ASSIGNMENT, records, endOffset: end };
+    const batch = { partition: PARTITION, assignment: ASSIGNMENT, records, next: this.#next, endOffset: end };
     const leftFrom = this.#handler.fetched(batch);
     if (typeof leftFrom === 'number') this.#next = leftFrom;
   }

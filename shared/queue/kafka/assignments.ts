@@ -29,15 +29,6 @@ export interface EpochRun {
   readonly epoch: number;
 }
 
-/** As kafkajs tells of it. */
-interface DoneBatch {
-  readonly partition: number;
-  /** Of what readers see. */
-  readonly batchSize: number;
-  readonly firstOffset: string | null;
-  readonly lastOffset: string;
-}
-
 /** What is known of a partition's log at the place that was reached. */
 interface Place {
   next: number;
@@ -60,7 +51,6 @@ export class Assignment {
   readonly #announced = Promise.withResolvers<boolean>();
   readonly #places = new Map<number, Place>();
   readonly #soughtBack = new Map<number, number>();
-  readonly #passedOver = new Map<number, { readonly from: number; readonly to: number }>();
   #begun = false;
   #topicId: string | null = null;
   #topicPartitions = 0;
@@ -167,19 +157,9 @@ export class Assignment {
   expects(partition: number, offset: number): 'next' | { readonly seek: number } | { readonly lostFrom: number } {
     const position = this.#places.get(partition)?.next;
     if (position === undefined || offset === position) return 'next';
-    const passed = this.#passedOver.get(partition);
-    if (passed?.from === position && passed.to === offset) return 'next';
     if (this.#soughtBack.get(partition) === position) return { lostFrom: position };
     this.#soughtBack.set(partition, position);
     return { seek: position };
-  }
-
-  /** A batch was done with. Where it held only what no reader sees (the markers of transactions), nothing is lost behind its place. */
-  passedOver({ partition, batchSize, firstOffset, lastOffset }: DoneBatch): void {
-    if (batchSize > 0 || firstOffset === null) return;
-    const before = this.#passedOver.get(partition);
-    const from = Number(firstOffset);
-    this.#passedOver.set(partition, { from: before?.to === from ? before.from : from, to: Number(lastOffset) + 1 });
   }
 
   /** Up to `next` it was handed over; `epochs` are of the records that were, and the log ends at `end` for all that is known. */

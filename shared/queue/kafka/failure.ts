@@ -77,6 +77,15 @@ export function failureOf(error: unknown): Failure {
   return { ...told, code: 'queue_unavailable', retryable: true, passes: named || flagged };
 }
 
+export function lost(assignment: number, cause?: unknown): SluiceError {
+  const message = `Cannot commit under assignment ${assignment}: it is no longer held`;
+  return new SluiceError('assignment_lost', message, { cause });
+}
+
+export function unavailable(reason: string, cause?: unknown): SluiceError {
+  return new SluiceError('queue_unavailable', `Cannot consume from Kafka: ${reason}`, { cause });
+}
+
 // "Retries exceeded" and "not retriable" are wrappers; what went wrong is below them.
 function rootOf(error: unknown): unknown {
   let root = error;
@@ -86,15 +95,4 @@ function rootOf(error: unknown): unknown {
     root = root.cause;
   }
   return root;
-}
-
-/** A commit under an assignment that somebody else may hold by now. */
-export function lost(assignment: number, cause?: unknown): SluiceError {
-  const message = `Cannot commit under assignment ${assignment}: it is no longer held`;
-  return new SluiceError('assignment_lost', message, { cause });
-}
-
-/** To the owner of a consumer. */
-export function unavailable(reason: string, cause?: unknown): SluiceError {
-  return new SluiceError('queue_unavailable', `Cannot consume from Kafka: ${reason}`, { cause });
 }

@@ -2,6 +2,7 @@
 
 import type { FetchedRecord } from '../queue.ts';
 import type { EpochRun } from './assignments.ts';
+import { isEndMark } from './fetch/end-marks.ts';
 import { epochOf, type KafkaMessage } from './kafkajs.ts';
 
 const EMPTY = Buffer.alloc(0);
@@ -47,6 +48,13 @@ export function fetchedRecord(partition: number, message: KafkaMessage): Fetched
     headers,
     value: message.value ?? EMPTY,
   };
+}
+
+/** What readers see of the messages, with bytes of its own. */
+export function ownRecords(partition: number, messages: readonly KafkaMessage[]): FetchedRecord[] {
+  const records: FetchedRecord[] = [];
+  for (const message of messages) if (!isEndMark(message)) records.push(ownRecord(fetchedRecord(partition, message)));
+  return records;
 }
 
 /** Of which leader's epoch the messages are: what was fetched at once may be of several. */

@@ -18,6 +18,7 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { openedBytesMax } from '#shared/record/value-limit.ts';
+import type { BatchEnd } from './fetch/end-marks.ts';
 import { costOf, RECORD_COST } from './record-walk.ts';
 
 /** Unpacks; resolves to null for what is larger than `bytesMax`, and rejects for what it cannot unpack. */
@@ -37,6 +38,7 @@ const TURN_RECORDS = 2000;
 const MAGIC = 2;
 const LENGTH_AT = 8;
 const MAGIC_AT = 16;
+const EPOCH_AT = 12;
 const ATTRIBUTES_AT = 21;
 const DELTA_AT = 23;
 const COUNT_AT = 57;
@@ -62,14 +64,21 @@ export interface MendOptions {
   readonly begin: number;
 }
 
-/** Mends the answer to a Fetch request of version 4 to 11. */
-export async function mendFetchAnswer(answer: Buffer, version: number, options: MendOptions): Promise<void> {
+/** Mends the answer to a Fetch request of version 4 to 11. Resolves to where each partition ends. */
+export async function mendFetchAnswer(
+  answer: Buffer,
+  version: number,
+  options: MendOptions,
+): Promise<(BatchEnd | null)[]> {
   const sets = [...recordSets(answer, version)];
   const begin = Math.floor(options.begin * sets.length);
   const budget = new AnswerBudget();
-  for (const { at, end } of [...sets.slice(begin), ...sets.slice(0, begin)]) {
-    await mendBatches(answer.subarray(at, end), budget, options);
+  const ends: (BatchEnd | null)[] = sets.map(() => null);
+  for (const i of [...sets.keys()].map((number) => (begin + number) % sets.length)) {
+    const { at = 0, end = 0 } = sets[i] ?? {};
+    ends[i] = await mendBatches(answer.subarray(at, end), budget, options);
   }
+  return ends;
 }
 
 class AnswerBudget {
@@ -104,11 +113,16 @@ class AnswerBudget {
   }
 }
 
-async function mendBatches(set: Buffer, budget: AnswerBudget, { inflates, unpacked }: MendOptions): Promise<void> {
+async function mendBatches(
+  set: Buffer,
+  budget: AnswerBudget,
+  { inflates, unpacked }: MendOptions,
+): Promise<BatchEnd | null> {
+  let end: BatchEnd | null = null;
   for (let at = 0; at + RECORDS_AT <= set.length;) {
     const next = at + LENGTH_END + set.readInt32BE(at + LENGTH_AT);
     // The last one may be cut off; what is no batch at all is left to kafkajs.
-    if (next < at + RECORDS_AT || next > set.length || set[at + MAGIC_AT] !== MAGIC) return;
+    if (next < at + RECORDS_AT || next > set.length || set[at + MAGIC_AT] !== MAGIC) return end;
     const batch = set.subarray(at, next);
     at = next;
     const packed = batch.subarray(RECORDS_AT);
@@ -117,17 +131,25 @@ async function mendBatches(set: Buffer, budget: AnswerBudget, { inflates, unpack
     // Of a batch that compaction has emptied the head is left, with its codec.
     if (count === 0) {
       clearCodec(batch);
+      end = endOf(batch);
       continue;
     }
     const isPossible = count > 0 && count <= RECORDS_MAX;
     const bytes = !isPossible || codec === 0 ? packed : await opened(packed, inflates.get(codec), budget);
-    if (bytes === null) return cutOff(batch);
+    if (bytes === null) {
+      cutOff(batch);
+      return end;
+    }
     const cost =
       bytes === undefined || !isPossible
         ? null
         : costOf(bytes, { count, lastDelta: batch.readInt32BE(DELTA_AT), costMax: COST_MAX });
     const inflated = codec === 0 || cost === null ? 0 : (bytes?.length ?? 0);
-    if (!budget.takes({ bytes: inflated, cost: cost ?? RECORD_COST })) return cutOff(batch);
+    if (!budget.takes({ bytes: inflated, cost: cost ?? RECORD_COST })) {
+      cutOff(batch);
+      return end;
+    }
+    end = endOf(batch);
     if (bytes === undefined || cost === null) {
       blank(batch);
       continue;
@@ -140,6 +162,12 @@ async function mendBatches(set: Buffer, budget: AnswerBudget, { inflates, unpack
     }
     await budget.turn(count);
   }
+  return end;
+}
+
+function endOf(batch: Buffer): BatchEnd {
+  const lastOffset = Number(batch.readBigInt64BE(0)) + Math.max(0, batch.readInt32BE(DELTA_AT));
+  return { lastOffset, epoch: batch.readInt32BE(EPOCH_AT) };
 }
 
 /** Null where it has no room in this answer, undefined where it never has, or cannot be unpacked. */

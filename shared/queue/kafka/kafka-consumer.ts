@@ -7,11 +7,11 @@
 // that gave up, or that holds on to a coordinator that is gone, is replaced, unless the brokers refuse us for good.
 
 import type { Clock } from '#shared/clock.ts';
-import type { ConsumeOptions, ConsumerHandler, FetchedRecord, QueueConsumer } from '../queue.ts';
+import type { ConsumeOptions, ConsumerHandler, QueueConsumer } from '../queue.ts';
 import type { QueueObserver } from '../queue-observer.ts';
 import { type Assignment, Assignments } from './assignments.ts';
 import { announcedInTime } from './announced-in-time.ts';
-import { epochRuns, fetchedRecord, outOfPlace, ownRecord } from './fetched-records.ts';
+import { epochRuns, outOfPlace, ownRecords } from './fetched-records.ts';
 import { type PartitionStand, readStands } from './group-offsets.ts';
 import { encodeMark, type LogPosition } from './log-position.ts';
 import { CONSUMER_FATAL, failureOf, GENERATION_LOST, lost, unavailable } from './failure.ts';
@@ -39,6 +39,7 @@ import {
   type KafkaMessage,
   offsetKeepers,
 } from './kafkajs.ts';
+import { RefusedFetches } from './fetch/refused-fetches.ts';
 import { ToldChanges } from './told-changes.ts';
 
 const COMMIT_TRIES = 4;
@@ -79,6 +80,7 @@ export class KafkaConsumer implements QueueConsumer {
   readonly #remembered = new Map<number, LogPosition>();
   /** What the owner has paused. */
   readonly #paused = new Set<number>();
+  readonly #refused: RefusedFetches;
   /** Whose logs are being compared with what was known of them. */
   #lookedAt: Assignment | null = null;
   /** What waits for the outcome of that. */
@@ -87,6 +89,7 @@ export class KafkaConsumer implements QueueConsumer {
   constructor(needs: ConsumerDependencies, handler: ConsumerHandler, options: ConsumeOptions) {
     this.#needs = needs;
     this.#handler = handler;
+    this.#refused = new RefusedFetches(needs.clock);
     this.#options = options;
     decidedGroups.add(options.group);
     this.#running = this.#run();
@@ -108,7 +111,8 @@ export class KafkaConsumer implements QueueConsumer {
 
   resume(partitions: readonly number[]): void {
     for (const partition of partitions) this.#paused.delete(partition);
-    this.#withHeld(partitions, (consumer, topicPartitions) => consumer.resume([topicPartitions]));
+    const free = partitions.filter((partition) => !this.#refused.isWaiting(partition));
+    this.#withHeld(free, (consumer, topicPartitions) => consumer.resume([topicPartitions]));
   }
 
   async commit(assignment: number, nextOffsets: ReadonlyMap<number, number>): Promise<void> {
@@ -206,9 +210,6 @@ export class KafkaConsumer implements QueueConsumer {
     consumer.on(consumer.events.REBALANCING, () => {
       if (!isOver) this.#fence();
     });
-    consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
-      if (!isOver) this.#assignments.held?.passedOver(payload);
-    });
     consumer.on(consumer.events.CRASH, ({ payload }) => {
       if (!isOver) this.#fence();
       crashed.resolve(payload.error);
@@ -244,6 +245,7 @@ export class KafkaConsumer implements QueueConsumer {
 
   #fence(isGone = false): void {
     const held = this.#assignments.void();
+    this.#refused.clear();
     this.#keeper = null;
     // An assignment of which the owner was never told needs no revocation.
     if (!held?.begun || this.#closing.signal.aborted) return;
@@ -317,7 +319,8 @@ export class KafkaConsumer implements QueueConsumer {
   #goOn(partition: number, next: number): void {
     const { topic } = this.#needs;
     this.#consumer?.seek({ topic, partition, offset: String(next) });
-    if (!this.#paused.has(partition)) this.#consumer?.resume([{ topic, partitions: [partition] }]);
+    const isHeldBack = this.#paused.has(partition) || this.#refused.isWaiting(partition);
+    if (!isHeldBack) this.#consumer?.resume([{ topic, partitions: [partition] }]);
   }
 
   /** Nothing is to be had where it goes on, or what is there may be of another log. */
@@ -387,36 +390,40 @@ export class KafkaConsumer implements QueueConsumer {
 
     // From here on nothing waits: the assignment is held until the records are handed over.
     const { batch } = payload;
+    const { partition } = batch;
     // It was fetched before we went elsewhere, maybe from a log that is no more.
     if (payload.isStale()) return;
     const last = batch.messages.at(-1);
-    if (last === undefined || !assignment.partitions.includes(batch.partition)) return;
+    if (last === undefined || !assignment.partitions.includes(partition)) return;
     const refusal = outOfPlace(batch);
-    // Nothing of it can be believed. It is fetched again, and told of each time: to stand still loses nothing.
-    if (refusal !== null) return this.#giveUp(new Error(refusal));
+    if (refusal !== null) return this.#refuse(assignment, partition, refusal);
     if (!this.#inPlace(assignment, batch)) return;
-    const records: FetchedRecord[] = [];
-    for (const message of batch.messages) records.push(ownRecord(fetchedRecord(batch.partition, message)));
     const endOffset = Number(batch.highWatermark);
     const [first] = batch.messages;
     const epoch = epochOf(last);
-    if (first !== undefined && epoch !== null && assignment.isSuspect(batch.partition, epochOf(first) ?? epoch)) {
+    if (first !== undefined && epoch !== null && assignment.isSuspect(partition, epochOf(first) ?? epoch)) {
       // It is fetched again when it is known to follow on what we have.
-      this.#consumer?.seek({
-        topic: batch.topic,
-        partition: batch.partition,
-        offset: String(fetchedOffset(batch) ?? first.offset),
-      });
-      return this.#stopAndLook(batch.partition);
+      this.#consumer?.seek({ topic: batch.topic, partition, offset: String(fetchedOffset(batch) ?? first.offset) });
+      return this.#stopAndLook(partition);
     }
-    const { partition } = batch;
-    const leftFrom = this.#handler.fetched({ partition, assignment: assignment.number, records, endOffset });
+    const next = Number(batch.lastOffset()) + 1;
+    const records = ownRecords(partition, batch.messages);
+    const leftFrom = this.#handler.fetched({ partition, assignment: assignment.number, records, next, endOffset });
+    this.#refused.taken(partition);
     const isTaken = ({ offset }: KafkaMessage): boolean => typeof leftFrom !== 'number' || Number(offset) < leftFrom;
     const taken = isTaken(last) ? last : batch.messages.findLast(isTaken);
     if (first === undefined || taken === undefined) return;
     payload.resolveOffset(taken.offset);
     const log = { epochs: epochRuns(batch.messages.filter(isTaken)), end: endOffset };
-    assignment.handedOver(partition, Number(taken === last ? batch.lastOffset() : taken.offset) + 1, log);
+    assignment.handedOver(partition, taken === last ? next : Number(taken.offset) + 1, log);
+  }
+
+  /** Nothing of what was fetched can be believed. */
+  #refuse(assignment: Assignment, partition: number, reason: string): void {
+    const standsAt = (): number => assignment.positions().get(partition)?.next ?? 0;
+    this.#withHeld([partition], (consumer, topicPartitions) => consumer.pause([topicPartitions]));
+    const times = this.#refused.refuse(partition, () => this.#goOn(partition, standsAt()));
+    this.#needs.observer.fetchRefused(partition, reason, times);
   }
 
   #inPlace(assignment: Assignment, batch: EachBatchPayload['batch']): boolean {

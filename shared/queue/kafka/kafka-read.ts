@@ -4,6 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import { SluiceError } from '#shared/errors.ts';
 import type { FetchedRecord } from '../queue.ts';
+import { isEndMark } from './fetch/end-marks.ts';
 import { fetchedRecord, outOfPlace } from './fetched-records.ts';
 import { failureOf } from './failure.ts';
 import { type Admin, type Consumer, type EachBatchPayload, type Kafka } from './kafkajs.ts';
@@ -140,6 +141,7 @@ async function* records(
     if (refusal !== null) return handover.end(unreadable(topic, refusal));
     const found: FetchedRecord[] = [];
     for (const message of batch.messages) {
+      if (isEndMark(message)) continue;
       const record = fetchedRecord(batch.partition, message);
       if (record.offset >= range.next && record.offset < range.end && record.timestampMs < toMs) found.push(record);
     }

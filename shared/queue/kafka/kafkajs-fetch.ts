@@ -7,6 +7,7 @@ import { gzip, unzip, zstdCompress, zstdDecompress } from 'node:zlib';
 import kafkajs from 'kafkajs';
 import fetchRequests from 'kafkajs/src/protocol/requests/fetch/index.js';
 import listOffsetsRequests from 'kafkajs/src/protocol/requests/listOffsets/index.js';
+import { withEndMarks } from './fetch/end-marks.ts';
 import { type Inflate, INFLATED_BYTES_MAX, mendFetchAnswer } from './foreign-batches.ts';
 
 /** Of what is read: see `readUncommitted` of our consumers. */
@@ -69,8 +70,8 @@ export function mendFetching(): void {
           found.set(packed.byteOffset, bytes);
         };
         try {
-          await mendFetchAnswer(answer, version, { inflates, unpacked, begin: Math.random() });
-          return await response.decode(answer);
+          const ends = await mendFetchAnswer(answer, version, { inflates, unpacked, begin: Math.random() });
+          return withEndMarks(await response.decode(answer), ends);
         } finally {
           for (const place of places) found.delete(place);
         }

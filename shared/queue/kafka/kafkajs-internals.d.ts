@@ -2,6 +2,7 @@
 
 declare module 'kafkajs/src/cluster/index.js' {
   import type { ISocketFactory, KafkaConfig, Logger } from 'kafkajs';
+  import type OffsetManager from 'kafkajs/src/consumer/offsetManager/index.js';
 
   interface ListedPartition {
     readonly partition: number;
@@ -22,6 +23,13 @@ declare module 'kafkajs/src/cluster/index.js' {
         readonly response: { decode(bytes: Buffer): Promise<T>; parse(decoded: T): Promise<T> };
       }): Promise<T>;
     };
+    /** Rejects where one of the partitions has an error. */
+    offsetCommit(request: {
+      readonly groupId: string;
+      readonly groupGenerationId: number;
+      readonly memberId: string;
+      readonly topics: Parameters<OffsetManager['commitOffsets']>[0]['topics'];
+    }): Promise<unknown>;
     listOffsets(request: {
       readonly topics: readonly {
         readonly topic: string;
@@ -47,6 +55,7 @@ declare module 'kafkajs/src/cluster/index.js' {
       topic: string,
     ): readonly { readonly partitionId: number; readonly leader: number | null }[];
     findBroker(which: { readonly nodeId: string }): Promise<Broker>;
+    findGroupCoordinator(which: { readonly groupId: string }): Promise<Broker>;
   }
 }
 

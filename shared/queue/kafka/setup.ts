@@ -7,7 +7,14 @@ import { isRetryable, SluiceError } from '#shared/errors.ts';
 import { readStands } from './group-offsets.ts';
 import { encodeMark } from './log-position.ts';
 import { failureOf } from './failure.ts';
-import { type Admin, brokersOf, createClient, type ITopicConfig, type Kafka } from './kafkajs.ts';
+import {
+  type Admin,
+  brokersOf,
+  type ClientOptions,
+  createClient,
+  createCluster,
+  type ITopicConfig,
+} from './kafkajs.ts';
 import { readTopicFacts, readTopicShape, weaknessesOf } from './topic-facts.ts';
 
 const REPLICATION = 3;
@@ -17,47 +24,55 @@ const RETENTION_MS = 7 * 86_400_000;
 // A new topic is known to all brokers a moment later.
 const PATIENCE_MS = 15_000;
 const PAUSE_MS = 100;
+/** In the place of a member of the group. */
+const NOBODY = { groupGenerationId: -1, memberId: '' };
 
-/** Makes what is missing. Returns a line for each thing, telling what was done. Rejects with queue_unavailable or queue_refused. */
+/**
+ * Makes what is missing. Returns a line for each thing, telling what was done. Rejects with queue_unavailable,
+ * queue_unauthorized or queue_refused, telling what is there by then; the next run makes the rest.
+ */
 export async function setupTopics(
   config: Config,
   debug: (message: string) => void = () => undefined,
 ): Promise<string[]> {
-  const kafka = createClient(config, { debug });
-  const admin = kafka.admin();
+  const options = { debug };
+  const admin = createClient(config, options).admin();
+  const lines: string[] = [];
   try {
     await admin.connect();
-    const lines = await ensureTopics(admin, config);
-    const offsets = await patiently(() => ensureOffsets(kafka, admin, config));
-    return [...lines, ...offsets];
+    await ensureTopics(admin, config, lines);
+    lines.push(...(await patiently(() => ensureOffsets(admin, config, options))));
+    return lines;
   } catch (error) {
-    if (error instanceof SluiceError) throw error;
-    const { code, reason } = failureOf(error);
-    throw new SluiceError(code, `Cannot set up Kafka at ${brokersOf(config).join(', ')}: ${reason}`, { cause: error });
+    const { code, reason } =
+      error instanceof SluiceError ? { code: error.code, reason: error.message } : failureOf(error);
+    const done = lines.length > 0 ? `done so far: ${lines.join('; ')}; ` : '';
+    const what = `Cannot set up Kafka at ${brokersOf(config).join(', ')}: ${reason}`;
+    throw new SluiceError(code, `${what}; ${done}run \`sluice setup\` again for the rest`, { cause: error });
   } finally {
     await admin.disconnect().catch(() => undefined);
   }
 }
 
-async function ensureTopics(admin: Admin, config: Config): Promise<string[]> {
+/** Adds to `lines` what is done, as it is done. */
+async function ensureTopics(admin: Admin, config: Config, lines: string[]): Promise<void> {
   const { brokers } = await admin.describeCluster();
   const present = new Set(await admin.listTopics());
-  const lines: string[] = [];
   for (const topic of [config['kafka.topic'], config['kafka.dead_letter_topic']]) {
     if (present.has(topic)) {
       lines.push(`topic ${topic}: is there, left as it is`);
-      const weaknesses = weaknessesOf(await readTopicFacts(admin, topic));
+      // One that was made a moment ago not every broker knows.
+      const weaknesses = weaknessesOf(await patiently(() => readTopicFacts(admin, topic)));
       lines.push(...weaknesses.map(({ message }) => `  note: ${message}`));
       continue;
     }
     const wanted = topicOf(topic, config['kafka.partitions'], brokers.length);
     // kafkajs can wait for leaders, but gives up when a broker has not heard of the topic yet.
     const made = await admin.createTopics({ topics: [wanted], timeout: PATIENCE_MS, waitForLeaders: false });
-    await patiently(() => requireLeaders(admin, topic));
     const size = `${wanted.numPartitions} partitions, ${wanted.replicationFactor} replicas`;
     lines.push(`topic ${topic}: ${made ? `made with ${size}` : 'was made by someone else meanwhile'}`);
+    await patiently(() => requireLeaders(admin, topic));
   }
-  return lines;
 }
 
 function topicOf(topic: string, partitions: number, brokers: number) {
@@ -96,7 +111,7 @@ async function patiently<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-async function ensureOffsets(kafka: Kafka, admin: Admin, config: Config): Promise<string[]> {
+async function ensureOffsets(admin: Admin, config: Config, options: ClientOptions): Promise<string[]> {
   const { 'kafka.group': group, 'kafka.topic': topic } = config;
   const missing = (await readStands(admin, group, topic)).filter(({ committed }) => committed === null);
   if (missing.length === 0) return [`group ${group}: has offsets in all partitions of ${topic}`];
@@ -108,34 +123,26 @@ async function ensureOffsets(kafka: Kafka, admin: Admin, config: Config): Promis
   const starts = missing.map(({ partition, topicId, low, high }) => {
     return { partition, offset: String(low), metadata: encodeMark({ topicId, epoch: null, end: high }) };
   });
-  await commitStarts(kafka, group, topic, starts);
+  await commitStarts(config, options, starts);
   return [`group ${group}: begins at the earliest record in ${missing.length} partitions of ${topic}`];
 }
 
-// kafkajs's own `setOffsets` does the same, but sleeps for five seconds.
+/**
+ * Commits as nobody's member, in one request, which the coordinator takes only while the group is empty. Who joined the
+ * group for it, as kafkajs's own `setOffsets` does, and was killed, would look like a group at work for a while.
+ */
 async function commitStarts(
-  kafka: Kafka,
-  groupId: string,
-  topic: string,
-  starts: readonly { readonly partition: number; readonly offset: string; readonly metadata: string }[],
+  config: Config,
+  options: ClientOptions,
+  partitions: readonly { readonly partition: number; readonly offset: string; readonly metadata: string }[],
 ): Promise<void> {
-  const consumer = kafka.consumer({
-    groupId,
-    allowAutoTopicCreation: false,
-    maxWaitTimeInMs: 10,
-    maxBytesPerPartition: 1,
-    retry: { restartOnFailure: () => Promise.resolve(false) },
-  });
-  const crashed = Promise.withResolvers<never>();
-  crashed.promise.catch(() => undefined);
-  consumer.on(consumer.events.CRASH, ({ payload }) => crashed.reject(payload.error));
+  const { 'kafka.group': groupId, 'kafka.topic': topic } = config;
+  const cluster = createCluster(config, options);
   try {
-    await consumer.connect();
-    await consumer.subscribe({ topics: [topic], fromBeginning: true });
-    await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch: () => Promise.resolve() });
-    const offsets = starts.map((start) => ({ topic, ...start }));
-    await Promise.race([consumer.commitOffsets(offsets), crashed.promise]);
+    await cluster.connect();
+    const coordinator = await cluster.findGroupCoordinator({ groupId });
+    await coordinator.offsetCommit({ groupId, ...NOBODY, topics: [{ topic, partitions }] });
   } finally {
-    await consumer.disconnect();
+    await cluster.disconnect().catch(() => undefined);
   }
 }

@@ -52,7 +52,7 @@ async function arrange(holdMs = 0) {
   /** The records of a partition that were appended, as fetched under an assignment. */
   const fetched = (assignment: number, partition: number): FetchedBatch => {
     const records = world.queue.log(partition);
-    return { partition, assignment, records, endOffset: records.length };
+    return { partition, assignment, records, next: records.length, endOffset: records.length };
   };
   const end = async (): Promise<void> => {
     reader.halt();
@@ -120,6 +120,20 @@ test('a record that comes again under the same assignment is taken once', async 
   handler.fetched(fetched(1, 0));
   await world.clock.advance(2000);
   assert.equal(core.ledger.counts.consumed, 5);
+  await end();
+});
+
+test('offsets that have no record are passed, after the records before them', async () => {
+  const { world, calls, assign, fetched, handler, end } = await arrange();
+  world.store.hooks = { latencyMs: () => 3000 };
+  await world.send(0, [5]);
+  assign(1, [0]);
+  handler.fetched({ ...fetched(1, 0), next: 3 });
+  handler.fetched({ partition: 0, assignment: 1, records: [], next: 5, endOffset: 5 });
+  await world.clock.advance(2000);
+  assert.deepEqual(calls.filter(isCommit), []);
+  await world.clock.advance(4000);
+  assert.deepEqual(calls.filter(isCommit), ['commit 1 [[0,5]]']);
   await end();
 });
 

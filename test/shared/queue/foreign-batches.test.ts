@@ -1,9 +1,10 @@
 // Fetch answers with batches that foreign producers may write, as kafkajs decodes them once kafkajs.ts is loaded.
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { suite, test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import fetchRequests from 'kafkajs/src/protocol/requests/fetch/index.js';
+import { isEndMark } from '#shared/queue/kafka/fetch/end-marks.ts';
 import { mendFetchAnswer } from '#shared/queue/kafka/foreign-batches.ts';
 import { NO_COMPRESSION } from '#shared/queue/kafka/kafkajs.ts';
 
@@ -264,4 +265,36 @@ test('whichever partition is begun with, its first batch goes', async () => {
     await mendFetchAnswer(answer, 11, { inflates: new Map(), unpacked, begin });
     assert.deepEqual(went, [partition]);
   }
+});
+
+suite('where a partition ends without a record that is seen', () => {
+  const emptied = (offset: number, lastDelta: number) =>
+    batchOf(offset, { codec: 2, count: 0, lastDelta, bytes: Buffer.alloc(0) });
+  const marked = async (batches: readonly Buffer[]) => {
+    const { response } = fetchRequests.protocol({ version: 11 })({ topics: [] });
+    const answer = (await response.decode(answerOf([[plain(4)], batches, []], 11))) as Decoded;
+    return answer.responses[0]?.partitions.map(({ messages }) =>
+      messages.map((message) => [Number(message.offset), isEndMark(message)]),
+    );
+  };
+  const check = (what: string, batches: readonly Buffer[], expected: readonly (readonly [number, boolean])[]): void => {
+    test(what, async () => assert.deepEqual(await marked(batches), [[[4, false]], expected, []]));
+  };
+  const record = [1, false] as const;
+  check('an emptied batch', [emptied(1, 4)], [[5, true]]);
+  check('an emptied batch behind records', [plain(1), emptied(2, 0)], [record, [2, true]]);
+  check('an emptied batch before records', [emptied(0, 0), plain(1)], [record]);
+  check('what compaction has left of the last batch', [batchOf(1, { ...at(0), lastDelta: 9 })], [record, [10, true]]);
+  check('what is cut off does not count', [plain(1), emptied(2, 8).subarray(0, 60)], [record]);
+  check('nor does what has no room', [plain(1), batchOf(2, { codec: 1, bytes: bomb })], [record]);
+  const marker = batchOf(2, { codec: 0x30, bytes: one('marker') });
+  check(
+    'a marker',
+    [marker],
+    [
+      [2, false],
+      [2, true],
+    ],
+  );
+  check('a marker behind records', [plain(1), marker], [record, [2, false], [2, true]]);
 });

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
+import { endMark } from '#shared/queue/kafka/fetch/end-marks.ts';
 import { KafkaConsumer } from '#shared/queue/kafka/kafka-consumer.ts';
 import {
   type Admin,
@@ -17,6 +18,10 @@ import { VirtualClock } from '#test/memory/clock.ts';
 
 const topic = 'logs';
 
+interface TopicPartitions {
+  readonly partitions: readonly number[];
+}
+
 /** A client as kafkajs makes it, told by the test what it hears. */
 export class Client extends EventEmitter {
   readonly events = { GROUP_JOIN: 'join', REBALANCING: 'rebalancing', CRASH: 'crash', END_BATCH_PROCESS: 'done' };
@@ -25,6 +30,8 @@ export class Client extends EventEmitter {
   commits = 0;
   pauses = 0;
   resumes = 0;
+  /** Partitions that are paused now. */
+  readonly paused = new Set<number>();
   readonly sought: number[] = [];
   readonly resolved: string[] = [];
   /** What becomes of a commit; the metadata are those of the first partition. */
@@ -45,12 +52,14 @@ export class Client extends EventEmitter {
     return Promise.resolve();
   }
 
-  pause(): void {
+  pause(given: readonly TopicPartitions[]): void {
     this.pauses++;
+    for (const { partitions } of given) for (const partition of partitions) this.paused.add(partition);
   }
 
-  resume(): void {
+  resume(given: readonly TopicPartitions[]): void {
     this.resumes++;
+    for (const { partitions } of given) for (const partition of partitions) this.paused.delete(partition);
   }
 
   seek({ offset }: { offset: string }): void {
@@ -78,19 +87,22 @@ export class Client extends EventEmitter {
     return this.fetchAll([offset], epoch, isStale);
   }
 
-  fetchAll(offsets: readonly number[], epoch = 0, isStale = false): Promise<void> {
+  /** `end`: the last offset of what was fetched, where no reader sees a record there. */
+  fetchAll(offsets: readonly number[], epoch = 0, isStale = false, end?: number): Promise<void> {
     const batchContext = { partitionLeaderEpoch: epoch };
-    const messages = offsets.map((offset) => ({
+    const records = offsets.map((offset) => ({
       offset: String(offset),
       timestamp: '0',
       value: Buffer.from('x'),
       headers: {},
       batchContext,
     }));
-    const lastOffset = () => String(offsets.at(-1));
+    const messages = end === undefined ? records : [...records, endMark({ lastOffset: end, epoch })];
+    const lastOffset = () => messages.at(-1)?.offset ?? '';
+    const from = offsets[0] ?? Number(this.resolved.at(-1)) + 1;
     const batch = { topic, partition: 0, messages, highWatermark: '10', lastOffset };
     const payload = {
-      batch: { ...batch, fetchedOffset: String(offsets[0]) },
+      batch: { ...batch, fetchedOffset: String(from) },
       resolveOffset: (resolved: string) => void this.resolved.push(resolved),
       heartbeat: () => Promise.resolve(),
       isStale: () => isStale,
