@@ -50,7 +50,8 @@ export async function startStreamServer(listen: ListenAddress, options: StreamSe
   const { input, tag, door, admit, newDecoder, turnBytesMax, unacked, telemetry, clock, tls } = options;
   const sessions = new Set<StreamSession>();
   let isClosing = false;
-  const held = new HeldMessages({ bytesMax: HELD_BYTES_MAX, timeoutMs: MESSAGE_TIMEOUT_MS, clock });
+  const hasRoom = (): boolean => unacked.hasRoom;
+  const held = new HeldMessages({ bytesMax: HELD_BYTES_MAX, timeoutMs: MESSAGE_TIMEOUT_MS, clock, hasRoom });
   const rests = new UnreadRests(REST_BYTES_MAX);
   const turns = new Turns(clock);
   const turnBytes = new TurnBytes(turnBytesMax);

@@ -230,17 +230,18 @@ export class StreamSession implements Holder, RestReader {
     const before = decoder.heldBytes;
     const isDone = decoder.read(this.#run, this.#bury);
     if (isDone || decoder.converting || this.#run.bytes > RUN_BYTES_MAX) this.#flush();
-    if (!isDone) return this.#rests();
+    const isAnew = decoder.heldBytes < before;
+    if (!isDone) return this.#rests(isAnew);
     this.#bad.flush();
     rests.update(this.#rest, 0);
-    held.update(this.#held, decoder.heldBytes, decoder.heldBytes < before);
+    held.update(this.#held, decoder.heldBytes, isAnew);
     return true;
   }
 
   /** What is there waits for room, or for its turn: we are the ones who take long, so it is bounded by itself. Returns that more is there. */
-  #rests(): false {
+  #rests(isAnew = false): false {
     const { decoder, held, rests } = this.#options;
-    held.update(this.#held, 0, false);
+    held.rest(this.#held, isAnew);
     rests.update(this.#rest, decoder.memoryBytes + this.#run.bytes + REST_OVERHEAD_BYTES);
     return false;
   }

@@ -38,7 +38,7 @@ function newUnacked(intake: FakeIntake): Unacked {
 }
 
 function newHeld(bytesMax = 16 * KIB * KIB): HeldMessages {
-  return new HeldMessages({ bytesMax, timeoutMs: 300_000, clock: systemClock });
+  return new HeldMessages({ bytesMax, timeoutMs: 300_000, clock: systemClock, hasRoom: () => true });
 }
 
 interface Given {
