@@ -2,6 +2,7 @@
 
 import { type Server, type Socket, createServer } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
+import { AcceptedSockets } from '#shared/accepted-sockets.ts';
 import type { Clock } from '#shared/clock.ts';
 import { type ListenAddress, listenOn } from '#shared/listen-address.ts';
 import type { Admit } from '../admit/admission.ts';
@@ -58,6 +59,7 @@ export async function startStreamServer(listen: ListenAddress, options: StreamSe
   const ended = (reason: ConnectionEnd): void => telemetry.connectionEnded(input, reason);
   const server = tls ? tlsServer(tls) : createServer(SOCKET_OPTIONS);
   server.on('connection', (socket: Socket) => door.enter(socket, listen.kind));
+  const accepted = new AcceptedSockets(server);
   server.on('tlsClientError', (error: Error, socket: Socket) => {
     const { reason, peer, detail } = tlsFailure(error, socket);
     telemetry.authFailed(input, reason, peer, detail);
@@ -92,6 +94,8 @@ export async function startStreamServer(listen: ListenAddress, options: StreamSe
       isClosing = true;
       const closed = new Promise((resolve) => server.close(resolve));
       await Promise.all([...sessions].map((session) => session.close()));
+      // Those whose handshake has not ended.
+      accepted.destroyAll();
       await closed;
     },
   };
