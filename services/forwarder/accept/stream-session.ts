@@ -70,6 +70,8 @@ export class StreamSession implements Holder, RestReader {
   #waiting: Promise<void> | null = null;
   #finished: Promise<void> | null = null;
   #wake: (() => void) | null = null;
+  /** When it was kept from reading last because of others, monotonic. */
+  #stoppedMs = -Infinity;
   /** We stop. */
   #isStopping = false;
   /** Aborted when we stop, or it is gone: what it has sent is lost unless it is read now, whatever its rate. */
@@ -134,9 +136,11 @@ export class StreamSession implements Holder, RestReader {
   }
 
   #linger(): void {
-    const timer = this.#options.clock.timer(LINGER_MS, () => {
-      if (this.#waiting || !this.#mayRead) this.#linger();
-      else this.#socket.destroy();
+    const { clock } = this.#options;
+    const timer = clock.timer(LINGER_MS, () => {
+      const mightRead = !this.#waiting && this.#mayRead && clock.monotonicMs() - this.#stoppedMs >= LINGER_MS;
+      if (mightRead) this.#socket.destroy();
+      else this.#linger();
     });
     void this.closed.then(() => timer[Symbol.dispose]());
   }
@@ -149,8 +153,12 @@ export class StreamSession implements Holder, RestReader {
 
   flow(): void {
     if (this.#waiting) return;
-    if (this.#mayRead) this.#socket.resume();
-    else this.#socket.pause();
+    if (this.#mayRead) {
+      this.#socket.resume();
+    } else {
+      this.#socket.pause();
+      this.#stoppedMs = this.#options.clock.monotonicMs();
+    }
   }
 
   relieve(): void {
