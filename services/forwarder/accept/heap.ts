@@ -2,7 +2,7 @@
 //
 // Guarantees: made in linear time; `first` takes constant time, everything else that of the logarithm of how many there are.
 
-export class Heap<T> {
+export class Heap<T extends object> {
   readonly #isBefore: (a: T, b: T) => boolean;
   readonly #items: T[] = [];
   readonly #places = new Map<T, number>();
@@ -27,9 +27,9 @@ export class Heap<T> {
   delete(item: T): void {
     const place = this.#places.get(item);
     if (place === undefined) return;
-    const last = this.#items.pop()!;
+    const last = this.#items.pop();
     this.#places.delete(item);
-    if (last === item) return;
+    if (last === undefined || last === item) return;
     this.#put(last, place);
     this.#sink(this.#rise(place));
   }
@@ -51,18 +51,22 @@ export class Heap<T> {
 
   #sink(from: number): void {
     for (let place = from; ;) {
-      const [left, right] = [2 * place + 1, 2 * place + 2];
-      if (left >= this.#items.length) return;
-      const isRight = right < this.#items.length && this.#isBefore(this.#items[right]!, this.#items[left]!);
-      const below = isRight ? right : left;
+      const left = 2 * place + 1;
+      const below = this.#comesBefore(left + 1, left) ? left + 1 : left;
       if (!this.#swapIfBefore(below, place)) return;
       place = below;
     }
   }
 
+  /** Whether both are there, and in that order. */
+  #comesBefore(one: number, other: number): boolean {
+    const [a, b] = [this.#items[one], this.#items[other]];
+    return a !== undefined && b !== undefined && this.#isBefore(a, b);
+  }
+
   #swapIfBefore(lower: number, upper: number): boolean {
-    const [below, above] = [this.#items[lower]!, this.#items[upper]!];
-    if (!this.#isBefore(below, above)) return false;
+    const [below, above] = [this.#items[lower], this.#items[upper]];
+    if (below === undefined || above === undefined || !this.#isBefore(below, above)) return false;
     this.#put(below, upper);
     this.#put(above, lower);
     return true;

@@ -146,7 +146,8 @@ export class ReadingGate {
     }
     // Of the others too only those that hold least can have become free by it.
     for (let least; (least = this.#closedBySize.first) && least.bytes <= this.#share() * OPEN_SHARE;) this.#open(least);
-    for (let least; (least = this.#refusing.first) && least.bytes < this.#share(OPEN_SHARE);) this.#lookAtReserve(least);
+    for (let least; (least = this.#refusing.first) && least.bytes < this.#share(OPEN_SHARE);)
+      this.#lookAtReserve(least);
     this.#rest();
   }
 

@@ -116,7 +116,9 @@ export async function startStreamServer(listen: ListenAddress, options: StreamSe
   };
 }
 
-const SOCKET_OPTIONS = { keepAlive: true, keepAliveInitialDelay: 60_000 };
+/** Of a connection that is paused Node reads on until it has so much: then it has one read at most (64 KiB), and not many small ones. */
+const READ_AHEAD_BYTES = 1;
+const SOCKET_OPTIONS = { keepAlive: true, keepAliveInitialDelay: 60_000, highWaterMark: READ_AHEAD_BYTES };
 
 function tlsServer(tls: TlsContext): Server {
   const server = createTlsServer({

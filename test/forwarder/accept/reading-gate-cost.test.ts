@@ -17,7 +17,10 @@ function counted(object: object, property: string, first: unknown): void {
     looks += 1;
     return value;
   };
-  Object.defineProperty(object, property, { get, set: (now: unknown) => (value = now), configurable: true });
+  const set = (now: unknown): void => {
+    value = now;
+  };
+  Object.defineProperty(object, property, { get, set, configurable: true });
 }
 
 class CountedMember extends FakeMember {
@@ -80,7 +83,10 @@ for (const networks of [1, 2, 64, MANY]) {
     let most = 0;
     for (let i = 0; i < 200; i += 1) {
       const reading = members.find(({ isReading, isEvicted }) => isReading && !isEvicted) ?? turn!;
-      most = Math.max(most, looksOf(() => reading.isEvicted || reading.hold(reading.pass.bytes + 300 * KIB)));
+      most = Math.max(
+        most,
+        looksOf(() => reading.isEvicted || reading.hold(reading.pass.bytes + 300 * KIB)),
+      );
       const before = looks;
       await clock.advance(125);
       most = Math.max(most, looks - before);

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import type { EntryRun } from '#forwarder/accept/entry-run.ts';
 import type { StreamDecoder } from '#forwarder/accept/stream-decoder.ts';
@@ -46,10 +46,19 @@ test('a stop does not wait for a peer that never ends its handshake', async (t) 
     return true;
   };
   const server = await startSyslogInput({
-    ...{ listen: undefined, tlsListen: '127.0.0.1:0', tls: tlsOf(t) },
-    ...{ tag: 'syslog', timeZone: 'UTC', messageBytesMax: 65_536, receiveBufferBytes: 1 << 20, datagramRates: null },
-    ...{ door: openDoor({ input: 'syslog', admits }), admit: () => ANYONE },
-    ...{ intake: new FakeIntake(), telemetry, clock: systemClock },
+    listen: undefined,
+    tlsListen: '127.0.0.1:0',
+    tls: tlsOf(t),
+    tag: 'syslog',
+    timeZone: 'UTC',
+    messageBytesMax: 65_536,
+    receiveBufferBytes: 1 << 20,
+    datagramRates: null,
+    door: openDoor({ input: 'syslog', admits }),
+    admit: () => ANYONE,
+    intake: new FakeIntake(),
+    telemetry,
+    clock: systemClock,
   });
   const peer = connect(Number(server.addresses[0]?.split(':').at(-1)), '127.0.0.1');
   const gone = once(peer.on('error', () => undefined).resume(), 'close');
@@ -110,11 +119,26 @@ async function crowded(t: TestContext, connections: number, bytes: number) {
     decoders.push(decoder);
     return decoder;
   };
+  const door = openDoor({ input: 'gelf' });
+  const enter = door.enter.bind(door);
+  const sockets: Socket[] = [];
+  door.enter = (socket, listensOn) => {
+    sockets.push(socket);
+    return enter(socket, listensOn);
+  };
   const server = await startStreamServer(
     { kind: 'tcp', host: '127.0.0.1', port: 0 },
     {
-      ...{ input: 'gelf', tag: 'gelf', door: openDoor({ input: 'gelf' }), admit: () => ANYONE, newDecoder },
-      ...{ turnBytesMax: 1024 * KIB, unacked: new Unacked({ intake, telemetry, clock }), telemetry, clock, tls: null },
+      input: 'gelf',
+      tag: 'gelf',
+      door,
+      admit: () => ANYONE,
+      newDecoder,
+      turnBytesMax: 1024 * KIB,
+      unacked: new Unacked({ intake, telemetry, clock }),
+      telemetry,
+      clock,
+      tls: null,
     },
   );
   assert(server.address.kind === 'tcp');
@@ -125,7 +149,7 @@ async function crowded(t: TestContext, connections: number, bytes: number) {
   await pushed.promise;
   while (decoders.length < connections) await new Promise(setImmediate);
   const held = (): number => decoders.reduce((sum, { heldBytes }) => sum + heldBytes, 0);
-  return { clock, intake, logged, server, held };
+  return { clock, intake, logged, server, held, peers, sockets };
 }
 
 test('a stop has a time: what was converted is handed on, what was read besides is counted as dropped', async (t) => {
@@ -152,4 +176,19 @@ test('a stop reads no more than others leave free', async (t) => {
   await closed;
   // A half of 8 MiB, and a read.
   assert.ok(held() <= 4.2 * KIB * KIB, `${held()} bytes`);
+});
+
+test('of a connection that is not read Node keeps a read at most', async (t) => {
+  const { clock, server, held, peers, sockets } = await crowded(t, 1, 1000);
+  const [[peer], [socket]] = [peers, sockets];
+  assert(peer && socket);
+  while (held() < 1000) await new Promise(setImmediate);
+  peer.write(Buffer.alloc(40_000, 'x'));
+  while (socket.readableLength === 0) await new Promise(setImmediate);
+  peer.write(Buffer.alloc(1024 * KIB, 'x'));
+  for (let i = 0; i < 50; i += 1) await new Promise(setImmediate);
+  assert.ok(socket.readableLength <= 64 * KIB, `${socket.readableLength} bytes`);
+  const closed = server.close();
+  await clock.advance(5000);
+  await closed;
 });
