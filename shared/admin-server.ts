@@ -9,6 +9,7 @@ import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import type { Server as TlsServer, TlsOptions } from 'node:tls';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { AcceptedSockets } from './accepted-sockets.ts';
 import type { AdminDeed } from './access-log.ts';
 import { boundedRequests } from './bounded-requests.ts';
 import { SluiceError, reasonOf } from './errors.ts';
@@ -154,6 +155,7 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
   fastify.server.prependListener('connection', (socket: Socket) => {
     if (options.door.enter(socket, address.kind) !== null) idle.opened(socket);
   });
+  const accepted = new AcceptedSockets(fastify.server);
   await fastify.ready();
   const bound = await listenOn(fastify.server, address);
   return {
@@ -161,7 +163,7 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
     async close() {
       const closed = new Promise<void>((resolve) => fastify.server.close(() => resolve()));
       // A scraper that holds its connection open has its answer already.
-      fastify.server.closeAllConnections();
+      accepted.destroyAll();
       await closed;
       await fastify.close();
     },

@@ -8,7 +8,7 @@ import type { AddressRate } from './admit/address-rates.ts';
 import type { Admit } from './admit/admission.ts';
 import type { Door } from './admit/door.ts';
 import type { TlsContext } from './admit/tls.ts';
-import { startSyslogInput } from './accept/syslog-input.ts';
+import { startSyslogInput, type UnackedInput } from './accept/syslog-input.ts';
 import type { Intake, Room } from './chunk.ts';
 import type { ForwarderTelemetry } from './telemetry.ts';
 
@@ -40,6 +40,9 @@ export async function startUnackedInputs({ config, doors, ...edge }: UnackedInpu
   await using starting = new AsyncDisposableStack();
   const syslog: string[] = [];
   const gelf: string[] = [];
+  // At once: each takes the time that it has.
+  const inputs: UnackedInput[] = [];
+  starting.defer(async () => void (await Promise.all(inputs.map((input) => input.close()))));
   if (listen !== undefined || tlsListen !== undefined) {
     const input = await startSyslogInput({
       ...edge,
@@ -51,7 +54,7 @@ export async function startUnackedInputs({ config, doors, ...edge }: UnackedInpu
       messageBytesMax: config['syslog.message_max_bytes'],
       receiveBufferBytes,
     });
-    starting.defer(() => input.close());
+    inputs.push(input);
     syslog.push(...input.addresses);
   }
   if (gelfListen !== undefined) {
@@ -63,7 +66,7 @@ export async function startUnackedInputs({ config, doors, ...edge }: UnackedInpu
       messageBytesMax: config['gelf.message_max_bytes'],
       receiveBufferBytes,
     });
-    starting.defer(() => input.close());
+    inputs.push(input);
     gelf.push(...input.addresses);
   }
   const started = starting.move();

@@ -259,6 +259,18 @@ test('a client certificate in place of a token; probes show none', async () => {
   assert.equal(lines.find(({ event }) => event === 'admin_action')?.who, 'certificate ops');
 });
 
+test('a stop does not wait for a peer that never ends its handshake', async () => {
+  const page = await open(tls());
+  const [host = '', port] = page.config['admin.listen'].split(':');
+  const peer = connect(Number(port), host);
+  await once(peer, 'connect');
+  // Accepted in the order of their coming.
+  await ask(page.config, '/livez');
+  const gone = once(peer.resume(), 'close');
+  await page[Symbol.asyncDispose]();
+  await gone;
+});
+
 test('a certificate alone guards no public address; a token or the authority of clients does', async () => {
   const everywhere = { SLUICE_ADMIN_LISTEN: '0.0.0.0:0' };
   await assert.rejects(open({ ...everywhere, ...tls() }), (error) => {

@@ -1,6 +1,10 @@
 // What the connections of one network hold of the reading gate, and which of them comes next.
+//
+// Guarantee: `add` takes constant time, and `next` as well but for those that it passes over: they go to the end of the line, so that nobody is
+// passed over again before all others were.
 
 import type { Clock } from '#shared/clock.ts';
+import { Heap } from './heap.ts';
 
 export interface GateMember {
   /** Waits for us (for room, for the thread pool), so that its silence is not its peer's. */
@@ -31,8 +35,6 @@ export class GatePass {
   /** Since when it has read freely what it holds beyond `freelyFrom`, monotonic. */
   freelySinceMs = 0;
   freelyFrom = 0;
-  /** Since when it waits for a turn, if it does. */
-  turnSinceMs = 0;
 
   constructor(member: GateMember, network: GateNetwork) {
     this.member = member;
@@ -59,13 +61,13 @@ export class GateNetwork {
   readonly name: string;
   readonly #clock: Clock;
   readonly passes = new Set<GatePass>();
+  /** Those that hold anything; who has waited longest for a turn comes first. */
+  readonly #line = new Set<GatePass>();
   bytes = 0;
   /** It holds more than its share: its connections are read by turns. */
   isClosed = false;
   /** Those that hold nothing are still read then. */
   takesNew = true;
-  /** Since when it waits for a turn. */
-  turnSinceMs = 0;
   #stuckSinceMs = 0;
   #drained = 0;
 
@@ -76,9 +78,7 @@ export class GateNetwork {
 
   close(): void {
     this.isClosed = true;
-    const nowMs = this.#clock.monotonicMs();
-    this.turnSinceMs = nowMs;
-    this.#watchAnew(nowMs);
+    this.#watchAnew(this.#clock.monotonicMs());
   }
 
   open(): void {
@@ -90,10 +90,11 @@ export class GateNetwork {
 
   add(pass: GatePass, change: number): void {
     if (pass.bytes === 0) {
-      pass.turnSinceMs = this.#clock.monotonicMs();
-      pass.begin(pass.turnSinceMs);
+      pass.begin(this.#clock.monotonicMs());
+      this.#line.add(pass);
     }
     pass.bytes += change;
+    if (pass.bytes === 0) this.#line.delete(pass);
     this.bytes += change;
     if (change < 0) this.#drained -= change;
   }
@@ -101,31 +102,30 @@ export class GateNetwork {
   /** Those that held a frame open while nobody stopped them, and sent next to nothing of it; the slowest first. */
   slow(): GatePass[] {
     const nowMs = this.#clock.monotonicMs();
-    return [...this.passes].filter((pass) => pass.isSlow(nowMs)).sort((a, b) => a.rate(nowMs) - b.rate(nowMs));
+    return [...this.#line].filter((pass) => pass.isSlow(nowMs)).sort((a, b) => a.rate(nowMs) - b.rate(nowMs));
   }
 
   /** Whose turn it is: who has waited longest; null where nobody can use one. */
   next(): GatePass | null {
-    let next: GatePass | null = null;
-    for (const pass of this.passes) {
-      if (pass.bytes === 0 || pass.member.isWaiting) continue;
-      if (!next || pass.turnSinceMs < next.turnSinceMs) next = pass;
-    }
-    return next;
+    return rotate(this.#line, ({ member }) => !member.isWaiting);
+  }
+
+  /** It had its turn. */
+  hadTurn(pass: GatePass): void {
+    if (this.#line.delete(pass)) this.#line.add(pass);
   }
 
   /** Those of a kind, the largest first, then the youngest. */
-  largest(isOfKind: (pass: GatePass) => boolean): GatePass[] {
-    const age = (a: GatePass, b: GatePass): number => b.freelySinceMs - a.freelySinceMs;
-    return [...this.passes]
-      .filter((pass) => pass.bytes > 0 && isOfKind(pass))
-      .sort((a, b) => b.bytes - a.bytes || age(a, b));
+  largest(isOfKind: (pass: GatePass) => boolean): Heap<GatePass> {
+    const before = (a: GatePass, b: GatePass): boolean =>
+      a.bytes === b.bytes ? a.freelySinceMs > b.freelySinceMs : a.bytes > b.bytes;
+    return new Heap(before, this.#line.values().filter(isOfKind));
   }
 
   /** Whether those that wait for us have held more than `bytesMax` for long without draining. To be asked again and again. */
   isStuck(bytesMax: number): boolean {
     let waiting = 0;
-    for (const { bytes, member } of this.passes) if (member.isWaiting) waiting += bytes;
+    for (const { bytes, member } of this.#line) if (member.isWaiting) waiting += bytes;
     const nowMs = this.#clock.monotonicMs();
     if (waiting <= bytesMax || this.#drained >= this.bytes * DRAINED_SHARE) this.#watchAnew(nowMs);
     return nowMs - this.#stuckSinceMs >= STUCK_AFTER_MS;
@@ -135,4 +135,17 @@ export class GateNetwork {
     this.#stuckSinceMs = nowMs;
     this.#drained = 0;
   }
+}
+
+/** The first that fits; those before it that do not go to the end. So whoever asks again does not look at them again. */
+export function rotate<T>(line: Set<T>, fits: (one: T) => boolean): T | null {
+  let left = line.size;
+  for (const one of line) {
+    if (fits(one)) return one;
+    if (left === 0) break;
+    left -= 1;
+    line.delete(one);
+    line.add(one);
+  }
+  return null;
 }

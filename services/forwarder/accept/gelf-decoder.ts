@@ -6,7 +6,7 @@ import { type GelfConverted, GelfEntries } from '../decode/gelf-entries.ts';
 import { GelfFrames } from '../decode/gelf-frames.ts';
 import type { EntryRun } from './entry-run.ts';
 import { LARGE_MESSAGE_BYTES, type LargeMessages, PERHAPS_LARGE_BYTES } from './large-messages.ts';
-import type { Bury, StreamDecoder } from './stream-session.ts';
+import type { Bury, StreamDecoder } from './stream-decoder.ts';
 
 /** Where memory is short, a message may have as many bytes before it is given up. Up to here it is converted at once then. */
 const SHORT_BYTES_MAX = 64 * 1024;

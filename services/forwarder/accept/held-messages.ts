@@ -2,8 +2,8 @@
 // take. Of the network that holds most whoever holds most for longest pays for it, not whoever happens to read: its message is let go of, or
 // its connection is closed.
 //
-// Guarantees: at most `bytesMax` is held after each update; a message of more than `SMALL_BYTES` is held `timeoutMs` and one check at most,
-// but for what waits for us.
+// Guarantees: at most `bytesMax` is held after each update; a message of more than `SMALL_BYTES` is held `timeoutMs` and one check at most
+// from when it began, and for as long as its last piece waits for its turn. Only while nobody is read, for want of room, time stands still.
 
 import type { Clock } from '#shared/clock.ts';
 
@@ -20,6 +20,8 @@ export interface HeldMessagesOptions {
   readonly bytesMax: number;
   readonly timeoutMs: number;
   readonly clock: Clock;
+  /** Whether what is read now can go on; while it cannot, no message could come whole. */
+  readonly hasRoom: () => boolean;
 }
 
 /** What one connection holds. */
@@ -27,8 +29,12 @@ export class HeldPass {
   readonly holder: Holder;
   readonly network: string;
   bytes = 0;
+  /** A message was begun, though its last piece may wait for its turn: that is counted elsewhere then. */
+  isBegun = false;
   /** Since when, monotonic. */
   sinceMs = 0;
+  /** It has taken longer than it may. */
+  isOverdue = false;
 
   constructor(holder: Holder, network: string) {
     this.holder = holder;
@@ -73,11 +79,25 @@ export class HeldMessages {
 
   /** To be called whenever it has read. `isAnew`: a message before has ended. Nothing where it has left. */
   update(pass: HeldPass, bytes: number, isAnew: boolean): void {
+    this.#update(pass, bytes, { isAnew, isBegun: bytes > 0 });
+  }
+
+  /** What it has waits for room, or for its turn, and is counted elsewhere; the message that it belongs to grows older meanwhile. */
+  rest(pass: HeldPass, isAnew: boolean): void {
+    this.#update(pass, 0, { isAnew, isBegun: true });
+  }
+
+  #update(pass: HeldPass, bytes: number, { isAnew, isBegun }: { isAnew: boolean; isBegun: boolean }): void {
     if (!this.#passes.has(pass)) return;
-    if (bytes > 0 && (isAnew || pass.bytes === 0)) pass.sinceMs = this.#options.clock.monotonicMs();
+    if (isAnew || !pass.isBegun) {
+      pass.sinceMs = this.#options.clock.monotonicMs();
+      pass.isOverdue = false;
+    }
+    pass.isBegun = isBegun;
     this.#bytes += bytes - pass.bytes;
     pass.bytes = bytes;
-    if (bytes > 0) this.#watch();
+    if (isBegun) this.#watch();
+    this.#endIfOverdue(pass);
     if (this.#bytes > this.#options.bytesMax && !this.#isRelieving) this.#makeRoom();
   }
 
@@ -112,22 +132,38 @@ export class HeldMessages {
   #watch(): void {
     if (this.#isWatching) return;
     this.#isWatching = true;
-    const { clock, timeoutMs } = this.#options;
+    const { clock, timeoutMs, hasRoom } = this.#options;
+    const beganMs = clock.monotonicMs();
+    const couldRead = hasRoom();
     clock.timer(timeoutMs / CHECKS, () => {
       this.#isWatching = false;
-      this.#endOverdue();
-      if (this.#bytes > 0) this.#watch();
+      if (couldRead && hasRoom()) this.#endOverdue();
+      else this.#passOver(beganMs);
+      if (this.#passes.values().some(({ isBegun }) => isBegun)) this.#watch();
     });
+  }
+
+  /** Nobody was read since `fromMs`. */
+  #passOver(fromMs: number): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    for (const pass of this.#passes) pass.sinceMs += nowMs - Math.max(fromMs, pass.sinceMs);
   }
 
   #endOverdue(): void {
     const nowMs = this.#options.clock.monotonicMs();
     for (const pass of this.#passes) {
-      if (pass.holder.isWaiting) pass.sinceMs = nowMs;
-      if (pass.bytes <= SMALL_BYTES || nowMs - pass.sinceMs < this.#options.timeoutMs) continue;
-      pass.holder.relieve();
-      if (pass.bytes > SMALL_BYTES) this.#evict(pass, 'frame_timeout');
+      if (!pass.isBegun || nowMs - pass.sinceMs < this.#options.timeoutMs) continue;
+      pass.isOverdue = true;
+      this.#endIfOverdue(pass);
     }
+  }
+
+  /** What waits for its turn may end the message: it is looked at when its turn has come. */
+  #endIfOverdue(pass: HeldPass): void {
+    if (!pass.isOverdue || pass.bytes <= SMALL_BYTES) return;
+    pass.isOverdue = false;
+    pass.holder.relieve();
+    if (pass.bytes > SMALL_BYTES) this.#evict(pass, 'frame_timeout');
   }
 }
 

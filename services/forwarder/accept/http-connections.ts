@@ -1,11 +1,12 @@
 // The connections of an HTTP server and the requests that each has in hand, so that a stop is prompt and loses no answer.
 //
-// Guarantees: when it is closing, a connection without a request in hand is closed at once, every other one after its answer;
-// garbage behind a request never takes that request's place in the order of answers.
+// Guarantees: when it is closing, a connection without a request in hand is closed at once, every other one after its answer, and with the
+// last of them those whose TLS handshake has not ended; garbage behind a request never takes that request's place in the order of answers.
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
+import { AcceptedSockets } from '#shared/accepted-sockets.ts';
 import type { ErrorCode } from '#shared/errors.ts';
 
 export interface ConnectionEvents {
@@ -19,11 +20,13 @@ export class HttpConnections {
   readonly #inHand = new Map<Socket, { count: number; latest: IncomingMessage | null }>();
   /** Their next answer is the last one. */
   readonly #ending = new WeakSet<Socket>();
+  readonly #accepted: AcceptedSockets;
   readonly #events: ConnectionEvents;
   readonly #stopping = new AbortController();
 
   constructor(server: Server, events: ConnectionEvents) {
     this.#events = events;
+    this.#accepted = new AcceptedSockets(server);
     // By TLS a request's socket is not the one that was accepted.
     const connected = server instanceof TlsServer ? 'secureConnection' : 'connection';
     server.on(connected, (socket: Socket) => this.#opened(socket));
@@ -50,10 +53,12 @@ export class HttpConnections {
   close(): void {
     this.#stopping.abort();
     for (const [socket, inHand] of this.#inHand) if (inHand.count === 0) socket.destroy();
+    this.#endIfAnswered();
   }
 
   destroyAll(): void {
     for (const socket of this.#inHand.keys()) socket.destroy();
+    this.#accepted.destroyAll();
   }
 
   /** For Node's `clientError`: what came is no request, or did not come in time. */
@@ -89,12 +94,22 @@ export class HttpConnections {
   }
 
   #opened(socket: Socket): void {
+    // It ended its handshake while we stop: nobody would end it.
+    if (this.closing) {
+      socket.destroy();
+      return;
+    }
     this.#inHand.set(socket, { count: 0, latest: null });
     this.#events.opened();
     socket.once('close', () => {
       this.#inHand.delete(socket);
       this.#events.closed();
+      this.#endIfAnswered();
     });
+  }
+
+  #endIfAnswered(): void {
+    if (this.closing && this.#inHand.size === 0) this.#accepted.destroyAll();
   }
 
   #requested(request: IncomingMessage, response: ServerResponse): void {

@@ -12,10 +12,13 @@
 //
 // Guarantees: at most the limit, an eighth of it, one frame and two pieces are held; a network within its share waits for no other one,
 // and one beyond it for a turn of each of the others, but while the limit itself is passed; nobody is closed while nobody else waits, or
-// for waiting while there is room for nobody.
+// for waiting while there is room for nobody. What a connection that reads, comes or goes costs does not grow with how many there are, but for
+// a logarithm, and for telling those of a network that it is read by turns, or freely, again.
 
 import type { Clock } from '#shared/clock.ts';
-import { type GateMember, GateNetwork, GatePass } from './gate-network.ts';
+import { type GateMember, GateNetwork, GatePass, rotate } from './gate-network.ts';
+import { Heap } from './heap.ts';
+import { Largest } from './gate-largest.ts';
 
 const TURN_MS = 250;
 /** What a good sender brings in a turn at least: as much as one read may. */
@@ -40,7 +43,13 @@ export class ReadingGate {
   readonly #clock: Clock;
   readonly #hasRoom: () => boolean;
   readonly #networks = new Map<string, GateNetwork>();
+  /** Who has waited longest for a turn comes first. */
   readonly #closed = new Set<GateNetwork>();
+  /** The same, who holds least first; and those of them that do not take new ones. */
+  readonly #closedBySize = new Heap<GateNetwork>((a, b) => a.bytes < b.bytes);
+  readonly #refusing = new Heap<GateNetwork>((a, b) => a.bytes < b.bytes);
+  /** All connections; who was stopped when that was asked last comes first. */
+  readonly #passes = new Set<GatePass>();
   #bytes = 0;
   /** The reserve is used up: nobody but the turn is read. */
   #isFull = false;
@@ -66,6 +75,7 @@ export class ReadingGate {
     this.#networks.set(name, network);
     const pass = new GatePass(member, network);
     network.passes.add(pass);
+    this.#passes.add(pass);
     return pass;
   }
 
@@ -73,9 +83,10 @@ export class ReadingGate {
   leave(pass: GatePass): void {
     const { network } = pass;
     if (!network.passes.delete(pass)) return;
+    this.#passes.delete(pass);
     if (network.passes.size === 0) {
       this.#networks.delete(network.name);
-      this.#closed.delete(network);
+      this.#forget(network);
     }
     if (pass.bytes > 0) this.#change(pass, -pass.bytes);
     this.#rest();
@@ -104,6 +115,8 @@ export class ReadingGate {
   #change(pass: GatePass, change: number): void {
     const { network } = pass;
     network.add(pass, change);
+    if (this.#closed.has(network)) this.#closedBySize.update(network);
+    if (this.#closed.has(network) && !network.takesNew) this.#refusing.update(network);
     this.#bytes += change;
     if (change > 0) this.#grew(network);
     else this.#shrank();
@@ -131,10 +144,10 @@ export class ReadingGate {
       this.#isFull = false;
       this.#flowAll();
     }
-    for (const network of this.#closed) {
-      if (network.bytes <= this.#share() * OPEN_SHARE) this.#open(network);
-      else this.#lookAtReserve(network);
-    }
+    // Of the others too only those that hold least can have become free by it.
+    for (let least; (least = this.#closedBySize.first) && least.bytes <= this.#share() * OPEN_SHARE;) this.#open(least);
+    for (let least; (least = this.#refusing.first) && least.bytes < this.#share(OPEN_SHARE);)
+      this.#lookAtReserve(least);
     this.#rest();
   }
 
@@ -157,11 +170,18 @@ export class ReadingGate {
     if (network.isClosed) return;
     network.close();
     this.#closed.add(network);
+    this.#closedBySize.update(network);
+  }
+
+  #forget(network: GateNetwork): void {
+    this.#closed.delete(network);
+    this.#closedBySize.delete(network);
+    this.#refusing.delete(network);
   }
 
   #open(network: GateNetwork): void {
     network.open();
-    this.#closed.delete(network);
+    this.#forget(network);
     for (const { member } of network.passes) member.flow();
     if (this.#turn?.pass.network === network && !this.#isFull) this.#nextTurn();
   }
@@ -184,6 +204,8 @@ export class ReadingGate {
     const takesNew = network.bytes < this.#share(network.takesNew ? 1 : OPEN_SHARE);
     if (takesNew === network.takesNew) return;
     network.takesNew = takesNew;
+    if (takesNew) this.#refusing.delete(network);
+    else this.#refusing.update(network);
     for (const { bytes, member } of network.passes) if (bytes === 0) member.flow();
   }
 
@@ -195,8 +217,8 @@ export class ReadingGate {
     this.#turnTimer?.[Symbol.dispose]();
     this.#turnTimer = null;
     if (last) {
-      last.network.turnSinceMs = this.#clock.monotonicMs();
-      if (!keepsPlace) last.turnSinceMs = last.network.turnSinceMs;
+      if (this.#closed.delete(last.network)) this.#closed.add(last.network);
+      if (!keepsPlace) last.network.hadTurn(last);
       this.#makeRoom(last, last.bytes - turn.bytesAtFirst);
     }
     const next = this.#next();
@@ -209,11 +231,9 @@ export class ReadingGate {
 
   #next(): GatePass | null {
     if (this.#isTight && !this.#hasRoom()) return null;
-    for (const network of [...this.#closed].sort((a, b) => a.turnSinceMs - b.turnSinceMs)) {
-      const next = network.next();
-      if (next) return next;
-    }
-    return null;
+    let next: GatePass | null = null;
+    rotate(this.#closed, (network) => (next = network.next()) !== null);
+    return next;
   }
 
   /** The limit is passed: only frames that end help. */
@@ -249,10 +269,7 @@ export class ReadingGate {
   }
 
   #othersWait(pass: GatePass): boolean {
-    for (const { passes } of this.#networks.values()) {
-      for (const other of passes) if (other !== pass && this.#isStopped(other)) return true;
-    }
-    return false;
+    return rotate(this.#passes, (other) => other !== pass && this.#isStopped(other)) !== null;
   }
 
   #isStopped(pass: GatePass): boolean {
@@ -261,12 +278,13 @@ export class ReadingGate {
 
   /** Where all is full each turn leaves no more than it found: the largest go, of the network that holds most. */
   #makeRoom(but: GatePass, bytes: number): void {
+    if (bytes <= 0 || !this.#isFull) return;
+    const largest = new Largest(this.#closed, (pass) => pass !== but);
     for (let left = bytes; left > 0 && this.#isFull && this.#hasRoom();) {
-      const [most] = [...this.#closed].sort((a, b) => b.bytes - a.bytes);
-      const [largest] = most?.largest((pass) => pass !== but) ?? [];
-      if (!largest) return;
-      left -= largest.bytes;
-      largest.member.evict(largest.member.isWaiting ? 'waiting_when_full' : 'slow_when_full');
+      const pass = largest.take(false);
+      if (!pass) return;
+      left -= pass.bytes;
+      pass.member.evict(pass.member.isWaiting ? 'waiting_when_full' : 'slow_when_full');
     }
   }
 
@@ -282,15 +300,10 @@ export class ReadingGate {
   /** Closes those that wait for us and stop others, always the largest of the network that holds most, until it reads freely. */
   #relieve(): void {
     const bytesMax = this.#hasRoom() ? Math.max(0, this.#share() * OPEN_SHARE) : Infinity;
-    const stuck = [...this.#closed]
-      .filter((network) => network.isStuck(bytesMax) && [...network.passes].some((pass) => this.#isStopped(pass)))
-      .map((network) => ({ network, waiting: network.largest(({ member }) => member.isWaiting) }));
-    for (;;) {
-      const closed = stuck.filter(({ network, waiting }) => network.isClosed && waiting.length > 0);
-      const [first, ...others] = closed;
-      if (!first) return;
-      const most = others.reduce((a, b) => (b.network.bytes > a.network.bytes ? b : a), first);
-      most.waiting.shift()?.member.evict('waiting_when_full');
-    }
+    const stuck = [...this.#closed].filter(
+      (network) => network.isStuck(bytesMax) && network.passes.values().some((pass) => this.#isStopped(pass)),
+    );
+    const largest = new Largest(stuck, ({ member }) => member.isWaiting);
+    for (let pass; (pass = largest.take(true));) pass.member.evict('waiting_when_full');
   }
 }

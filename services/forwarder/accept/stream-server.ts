@@ -2,6 +2,7 @@
 
 import { type Server, type Socket, createServer } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
+import { AcceptedSockets } from '#shared/accepted-sockets.ts';
 import type { Clock } from '#shared/clock.ts';
 import { type ListenAddress, listenOn } from '#shared/listen-address.ts';
 import type { Admit } from '../admit/admission.ts';
@@ -10,7 +11,8 @@ import { peerOf, tlsFailure, type TlsContext } from '../admit/tls.ts';
 import type { InputName } from '../chunk.ts';
 import type { ConnectionEnd, ForwarderTelemetry } from '../telemetry.ts';
 import { HeldMessages } from './held-messages.ts';
-import { type StreamDecoder, StreamSession } from './stream-session.ts';
+import type { StreamDecoder } from './stream-decoder.ts';
+import { StreamSession } from './stream-session.ts';
 import { TurnBytes } from './turn-bytes.ts';
 import { Turns } from './turns.ts';
 import type { Unacked } from './unacked.ts';
@@ -33,7 +35,10 @@ export interface StreamServerOptions {
 
 export interface StreamServer {
   readonly address: ListenAddress;
-  /** Takes no new connections; resolves when what was sent so far is read, and every connection closed. */
+  /**
+   * Takes no new connections; resolves when what was sent so far is read, as far as there is time for it, and every connection closed. What was
+   * read and not taken in time is counted as dropped, an event for each connection.
+   */
   close(): Promise<void>;
 }
 
@@ -44,19 +49,24 @@ const REST_BYTES_MAX = 8 * 1024 * 1024;
 /** For a message to come whole, as a frame of the Forward protocol has at first. */
 const MESSAGE_TIMEOUT_MS = 300_000;
 const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** How long a stop reads what was sent, and how long it takes what was read: of the 9 s that a stop of all has. */
+const STOP_READING_MS = 4000;
+const STOP_TAKING_MS = 5000;
 
 /** Rejects with listen_failed. */
 export async function startStreamServer(listen: ListenAddress, options: StreamServerOptions): Promise<StreamServer> {
   const { input, tag, door, admit, newDecoder, turnBytesMax, unacked, telemetry, clock, tls } = options;
   const sessions = new Set<StreamSession>();
   let isClosing = false;
-  const held = new HeldMessages({ bytesMax: HELD_BYTES_MAX, timeoutMs: MESSAGE_TIMEOUT_MS, clock });
+  const hasRoom = (): boolean => unacked.hasRoom;
+  const held = new HeldMessages({ bytesMax: HELD_BYTES_MAX, timeoutMs: MESSAGE_TIMEOUT_MS, clock, hasRoom });
   const rests = new UnreadRests(REST_BYTES_MAX);
   const turns = new Turns(clock);
   const turnBytes = new TurnBytes(turnBytesMax);
   const ended = (reason: ConnectionEnd): void => telemetry.connectionEnded(input, reason);
   const server = tls ? tlsServer(tls) : createServer(SOCKET_OPTIONS);
   server.on('connection', (socket: Socket) => door.enter(socket, listen.kind));
+  const accepted = new AcceptedSockets(server);
   server.on('tlsClientError', (error: Error, socket: Socket) => {
     const { reason, peer, detail } = tlsFailure(error, socket);
     telemetry.authFailed(input, reason, peer, detail);
@@ -90,13 +100,25 @@ export async function startStreamServer(listen: ListenAddress, options: StreamSe
     async close() {
       isClosing = true;
       const closed = new Promise((resolve) => server.close(resolve));
+      using _reading = clock.timer(STOP_READING_MS, () => {
+        for (const session of sessions) session.stopReading();
+      });
+      using _taking = clock.timer(STOP_TAKING_MS, () => {
+        const left = [...sessions].map((session) => session.giveUp()).filter((bytes) => bytes > 0);
+        const bytes = left.reduce((sum, each) => sum + each, 0);
+        if (bytes > 0) telemetry.dropped(input, left.length, bytes, 'shutting_down');
+      });
       await Promise.all([...sessions].map((session) => session.close()));
+      // Those whose handshake has not ended.
+      accepted.destroyAll();
       await closed;
     },
   };
 }
 
-const SOCKET_OPTIONS = { keepAlive: true, keepAliveInitialDelay: 60_000 };
+/** Of a connection that is paused Node reads on until it has so much: then it has one read at most (64 KiB), and not many small ones. */
+const READ_AHEAD_BYTES = 1;
+const SOCKET_OPTIONS = { keepAlive: true, keepAliveInitialDelay: 60_000, highWaterMark: READ_AHEAD_BYTES };
 
 function tlsServer(tls: TlsContext): Server {
   const server = createTlsServer({

@@ -3,43 +3,25 @@
 //
 // Nobody is told what was held, so nothing that was read may be lost while we run: what intake refuses is tried again (unacked.ts), and
 // reading stops while there is no room. At the end of the connection, whatever ends it, a message that was begun is taken as it is; but when
-// there is room, or whoever comes, sends and goes, again and again, would fill our memory. Only when we stop nothing waits for room.
+// there is room, or whoever comes, sends and goes, again and again, would fill our memory. Only when we stop nothing waits for room: what
+// was read is taken as fast as turns allow, until the time for that is over.
 
 import type { Socket } from 'node:net';
+import { unlessAborted } from '#shared/abort.ts';
 import type { Clock } from '#shared/clock.ts';
 import { networkOfPeer } from '#shared/networks.ts';
 import { type AddressRate, ratedRoom } from '../admit/address-rates.ts';
 import { type Chunk, type InputName, LETTER_OVERHEAD_BYTES, type Room } from '../chunk.ts';
 import type { Principal } from '../principal.ts';
-import { type BadReason, BadMessages } from './bad-messages.ts';
+import { BadMessages } from './bad-messages.ts';
 import { EntryRun } from './entry-run.ts';
 import type { HeldMessages, HeldPass, Holder } from './held-messages.ts';
 import { LARGE_MESSAGE_BYTES } from './large-messages.ts';
+import type { Bury, StreamDecoder } from './stream-decoder.ts';
 import type { TurnBytes } from './turn-bytes.ts';
 import type { Turns } from './turns.ts';
 import type { Unacked } from './unacked.ts';
 import type { RestPass, RestReader, UnreadRests } from './unread-rests.ts';
-
-/** Its room: false while more of the message that was begun would have to wait for others of its size. */
-export interface StreamDecoder extends Room {
-  /** Comes when `read` has returned true. */
-  push(piece: Buffer): void;
-  /** Appends messages, as many as a turn of the event loop may have; what is none goes to `bury`. Returns whether no more is there. */
-  read(run: EntryRun, bury: Bury): boolean;
-  /** As `read`, but lets go of a message that is not whole, for memory is short. */
-  relieve(run: EntryRun, bury: Bury): boolean;
-  /** A message is too large for a turn, and converted elsewhere: `read` goes on when it resolves. It never rejects. */
-  readonly converting: Promise<void> | null;
-  /** Nothing will be pushed any more: what is left is a message. */
-  finish(): void;
-  /** Bytes that wait for the rest of their message, or to be read. */
-  readonly heldBytes: number;
-  /** What they keep in memory. */
-  readonly memoryBytes: number;
-}
-
-/** For what can never be an event. `bytes` are lent. */
-export type Bury = (bytes: Buffer, reason: BadReason, error: string) => void;
 
 export interface StreamSessionOptions {
   readonly input: InputName;
@@ -70,7 +52,7 @@ const CHUNK_OVERHEAD_BYTES = 1024;
 const RUN_BYTES_MAX = 256 * 1024;
 /** What a connection costs that is gone, and waits for room. */
 const REST_OVERHEAD_BYTES = 4096;
-/** How long what a peer has sent already is still read when we stop. */
+/** How long what a peer has sent already is still read when we stop, once it may be read. */
 const LINGER_MS = 500;
 
 export class StreamSession implements Holder, RestReader {
@@ -88,10 +70,14 @@ export class StreamSession implements Holder, RestReader {
   #waiting: Promise<void> | null = null;
   #finished: Promise<void> | null = null;
   #wake: (() => void) | null = null;
+  /** When it was kept from reading last because of others, monotonic. */
+  #stoppedMs = -Infinity;
   /** We stop. */
   #isStopping = false;
   /** Aborted when we stop, or it is gone: what it has sent is lost unless it is read now, whatever its rate. */
   readonly #ending = new AbortController();
+  /** Nothing is taken any more. */
+  readonly #over = new AbortController();
   readonly #closed = Promise.withResolvers<void>();
 
   constructor(socket: Socket, options: StreamSessionOptions) {
@@ -124,15 +110,39 @@ export class StreamSession implements Holder, RestReader {
     return this.#closed.promise;
   }
 
-  /** Reads what the peer has sent so far, and closes. */
+  /** Reads what the peer has sent so far, as others leave memory for it, and closes. */
   async close(): Promise<void> {
     this.#isStopping = true;
     this.#ending.abort();
     this.#wake?.();
     this.flow();
     this.#socket.end();
-    using _limit = this.#options.clock.timer(LINGER_MS, () => this.#socket.destroy());
+    this.#linger();
     await this.#closed.promise;
+  }
+
+  /** What it has read is taken still. */
+  stopReading(): void {
+    this.#socket.destroy();
+  }
+
+  /** There is no time left to take what it has read. Returns its bytes, for whoever counts them. */
+  giveUp(): number {
+    this.#flush();
+    this.#bad.flush();
+    this.#over.abort();
+    this.#socket.destroy();
+    return this.#options.decoder.heldBytes;
+  }
+
+  #linger(): void {
+    const { clock } = this.#options;
+    const timer = clock.timer(LINGER_MS, () => {
+      const mightRead = !this.#waiting && this.#mayRead && clock.monotonicMs() - this.#stoppedMs >= LINGER_MS;
+      if (mightRead) this.#socket.destroy();
+      else this.#linger();
+    });
+    void this.closed.then(() => timer[Symbol.dispose]());
   }
 
   /** Not where its own message is too large for what there is now: others need not make room for that. */
@@ -143,8 +153,12 @@ export class StreamSession implements Holder, RestReader {
 
   flow(): void {
     if (this.#waiting) return;
-    if (this.#mayRead) this.#socket.resume();
-    else this.#socket.pause();
+    if (this.#mayRead) {
+      this.#socket.resume();
+    } else {
+      this.#socket.pause();
+      this.#stoppedMs = this.#options.clock.monotonicMs();
+    }
   }
 
   relieve(): void {
@@ -174,8 +188,9 @@ export class StreamSession implements Holder, RestReader {
 
   async #goOn(isDone: boolean, turn: Promise<void> | null): Promise<void> {
     this.#socket.pause();
-    await turn;
-    await this.#readAll(turn !== null && this.#mayTake ? this.#step() : isDone);
+    if (turn) await this.#unlessOver(turn);
+    const mayStep = turn !== null && this.#mayTake;
+    await this.#readAll(mayStep ? this.#step() : isDone);
     this.#waiting = null;
     this.flow();
   }
@@ -183,15 +198,15 @@ export class StreamSession implements Holder, RestReader {
   /** Until nothing is left to read, and there is room for more. */
   async #readAll(isDone: boolean): Promise<void> {
     const { decoder } = this.#options;
-    for (let done = isDone; ;) {
+    for (let done = isDone; !this.#over.signal.aborted;) {
       if (decoder.converting) {
-        await decoder.converting;
+        await this.#unlessOver(decoder.converting);
       } else if (done && this.#socket.destroyed) {
         return;
       } else if (!this.#mayTake) {
         await this.#roomOrStop(this.#room);
       } else if (!done) {
-        await this.#options.turns.next(this.#network);
+        await this.#unlessOver(this.#options.turns.next(this.#network));
         // Of all who were woken by the same room, those before may have taken it.
         if (this.#mayTake) done = this.#step();
       } else if (!this.#mayReadOn) {
@@ -215,7 +230,7 @@ export class StreamSession implements Holder, RestReader {
       const bytes = Math.min(decoder.heldBytes, LARGE_MESSAGE_BYTES);
       if (!turnBytes.take(bytes)) {
         this.#rests();
-        await turnBytes.wait(bytes);
+        await this.#unlessOver(turnBytes.wait(bytes));
       }
       const isDone = this.#mayTake ? this.#step() : this.#rests();
       if (!isDone) await this.#readAll(false);
@@ -230,17 +245,18 @@ export class StreamSession implements Holder, RestReader {
     const before = decoder.heldBytes;
     const isDone = decoder.read(this.#run, this.#bury);
     if (isDone || decoder.converting || this.#run.bytes > RUN_BYTES_MAX) this.#flush();
-    if (!isDone) return this.#rests();
+    const isAnew = decoder.heldBytes < before;
+    if (!isDone) return this.#rests(isAnew);
     this.#bad.flush();
     rests.update(this.#rest, 0);
-    held.update(this.#held, decoder.heldBytes, decoder.heldBytes < before);
+    held.update(this.#held, decoder.heldBytes, isAnew);
     return true;
   }
 
   /** What is there waits for room, or for its turn: we are the ones who take long, so it is bounded by itself. Returns that more is there. */
-  #rests(): false {
+  #rests(isAnew = false): false {
     const { decoder, held, rests } = this.#options;
-    held.update(this.#held, 0, false);
+    held.rest(this.#held, isAnew);
     rests.update(this.#rest, decoder.memoryBytes + this.#run.bytes + REST_OVERHEAD_BYTES);
     return false;
   }
@@ -263,19 +279,23 @@ export class StreamSession implements Holder, RestReader {
     });
   }
 
-  /** What it has sent when we stop is read, whatever others have. */
   get #mayRead(): boolean {
-    return this.#ending.signal.aborted || this.#options.rests.mayRead(this.#rest);
+    return this.#options.rests.mayRead(this.#rest);
   }
 
   /** Whether what is there may go on. */
   get #mayTake(): boolean {
+    if (this.#over.signal.aborted) return false;
     return this.#isStopping || (this.#inFlightBytes < IN_FLIGHT_BYTES_MAX && this.#room.hasRoom);
   }
 
   /** Whether there may be more. */
   get #mayReadOn(): boolean {
     return this.#isStopping || this.#options.decoder.hasRoom;
+  }
+
+  async #unlessOver(done: Promise<void>): Promise<void> {
+    await unlessAborted(done, this.#over.signal).catch(() => undefined);
   }
 
   /** Resolves when there may be room, and when we stop: what was read is taken then without, so that a stop never waits for room. */

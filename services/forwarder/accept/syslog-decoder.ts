@@ -7,7 +7,7 @@ import { type FrameKind, SyslogFrames } from '../decode/syslog-frames.ts';
 import type { TimeZone } from '../decode/time-zone.ts';
 import type { EntryRun } from './entry-run.ts';
 import { hostOf } from './own-host.ts';
-import type { StreamDecoder } from './stream-session.ts';
+import type { StreamDecoder } from './stream-decoder.ts';
 
 /** A piece that is cut for want of memory holds the header at least. */
 const PIECE_BYTES_MIN = 1024;

@@ -61,10 +61,10 @@ export async function startSyslogInput(options: SyslogInputOptions): Promise<Una
   await using starting = new AsyncDisposableStack();
   starting.defer(() => unacked.close());
   const servers: StreamServer[] = [];
+  starting.defer(async () => void (await Promise.all(servers.map((server) => server.close()))));
   const stream = async (address: string, streamTls: TlsContext | null): Promise<StreamServer> => {
     const server = await startStreamServer(parseListenAddress(address), { ...input, newDecoder, tls: streamTls });
     servers.push(server);
-    starting.defer(() => server.close());
     return server;
   };
   if (tlsListen !== undefined) await stream(tlsListen, tls);

@@ -1,8 +1,9 @@
 // What was read of connections without acks and waits for its turn, or for room: a bound on all of it. A connection that has a rest is read no
 // further anyway; so this says whether those that have none may bring one.
 //
-// Guarantees: a network has no more than it leaves free of `bytesMax`, but for a read of each of its connections; who has nothing may
-// always read; whoever was stopped is told when it may read again.
+// Guarantees: a network has no more than it leaves free of `bytesMax`, but for a read of each of its connections; a network that has nothing
+// may always read; whoever was stopped is told when it may read again. To tell all connections of a network costs nothing beside what their
+// network had to bring, or to have taken, since it was told last.
 
 import { DynamicShares } from './dynamic-shares.ts';
 
@@ -17,6 +18,9 @@ export interface RestPass {
   readonly network: string;
   bytes: number;
 }
+
+/** A network that was stopped goes on when it has as much of what it leaves free: else it would be told so for every piece. */
+const OPEN_SHARE = 0.5;
 
 interface Network {
   readonly passes: Set<RestPass>;
@@ -60,8 +64,10 @@ export class UnreadRests {
     this.#shares.give(pass.network, pass.bytes);
     pass.bytes = bytes;
     const network = this.#networks.get(pass.network);
-    const isStopped = this.#shares.of(pass.network) > 0 && !this.#shares.fits(pass.network, 0);
-    if (!network || network.isStopped === isStopped) return;
+    if (!network) return;
+    const free = this.#shares.bytesMax - this.#shares.bytes;
+    const isStopped = this.#shares.of(pass.network) > free * (network.isStopped ? OPEN_SHARE : 1);
+    if (network.isStopped === isStopped) return;
     network.isStopped = isStopped;
     for (const { reader } of network.passes) reader.flow();
   }

@@ -36,7 +36,9 @@ class FakeHolder implements Holder {
 
 function setUp() {
   const clock = new VirtualClock();
-  return { clock, held: new HeldMessages({ bytesMax: 100_000, timeoutMs: 300_000, clock }) };
+  const room = { hasRoom: true };
+  const hasRoom = () => room.hasRoom;
+  return { clock, room, held: new HeldMessages({ bytesMax: 100_000, timeoutMs: 300_000, clock, hasRoom }) };
 }
 
 async function pass(clock: VirtualClock, ms: number): Promise<void> {
@@ -94,7 +96,7 @@ test('one that cannot be relieved takes the bound from nobody', () => {
   assert.deepEqual([other.reliefs, held.bytes], [1, 0]);
 });
 
-test('a message has a time limit, but for what is small, begun anew, or waits for us', async () => {
+test('a message has a time limit, but for what is small or begun anew', async () => {
   const { clock, held } = setUp();
   const idle = new FakeHolder(held, 1e6);
   const cut = new FakeHolder(held, 1000);
@@ -107,12 +109,45 @@ test('a message has a time limit, but for what is small, begun anew, or waits fo
   for (let i = 0; i < 4; i += 1) {
     await pass(clock, 100_000);
     busy.hold(5000 + i, true);
-    idle.hold(5000 + i);
+    if (idle.ends.length === 0) idle.hold(5000 + i);
   }
-  assert.deepEqual(idle.ends, ['frame_timeout']);
+  assert.deepEqual([idle.ends, waiting.ends], [['frame_timeout'], ['frame_timeout']]);
   assert.deepEqual([cut.reliefs, cut.ends.length], [1, 0]);
-  for (const holder of [small, busy, waiting]) assert.deepEqual([holder.reliefs, holder.ends.length], [0, 0]);
-  assert.equal(held.bytes, 1000 + 1000 + 5003 + 5000);
+  for (const holder of [small, busy]) assert.deepEqual([holder.reliefs, holder.ends.length], [0, 0]);
+  assert.equal(held.bytes, 1000 + 1000 + 5003);
+});
+
+test('a piece that waits for its turn does not renew the time of its message', async () => {
+  const { clock, held } = setUp();
+  const [drip, anew, atChecks] = [new FakeHolder(held, 1e6), new FakeHolder(held, 1e6), new FakeHolder(held, 1e6)];
+  for (const holder of [drip, anew, atChecks]) holder.hold(5000);
+  held.rest(atChecks.pass, false);
+  for (let i = 1; i <= 20; i += 1) {
+    // Between the looks at all of them.
+    await pass(clock, 20_000);
+    for (const holder of [drip, anew, atChecks]) {
+      if (holder.ends.length > 0) continue;
+      held.rest(holder.pass, holder === anew);
+      holder.hold(5000 + i);
+      if (holder === atChecks) held.rest(holder.pass, false);
+    }
+  }
+  assert.deepEqual([drip.ends, anew.ends, atChecks.ends], [['frame_timeout'], [], ['frame_timeout']]);
+});
+
+test('time stands still while nobody is read for want of room', async () => {
+  const { clock, room, held } = setUp();
+  const holder = new FakeHolder(held, 1e6);
+  holder.hold(5000);
+  await pass(clock, 150_000);
+  room.hasRoom = false;
+  await pass(clock, 3_600_000);
+  assert.deepEqual(holder.ends, []);
+  room.hasRoom = true;
+  await pass(clock, 120_000);
+  assert.deepEqual(holder.ends, []);
+  await pass(clock, 120_000);
+  assert.deepEqual(holder.ends, ['frame_timeout']);
 });
 
 test('one network with many small beginnings pays before a large one of another', async () => {

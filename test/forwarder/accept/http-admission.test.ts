@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type Agent, request, type RequestOptions } from 'node:https';
 import { readFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { after, describe, test, type TestContext } from 'node:test';
 import { type HttpListenOptions, type HttpServerOptions, startHttpServer } from '#forwarder/accept/http-server.ts';
 import { Admission } from '#forwarder/admit/admission.ts';
@@ -14,6 +15,7 @@ import type { Tenant } from '#shared/config/tenants.ts';
 import { parseNetwork } from '#shared/networks.ts';
 import { Authority, type Certificate } from '#test/forwarder/admit/certificates.ts';
 import { openDoor } from '#test/forwarder/admit/open-door.ts';
+import { VirtualClock } from '#test/memory/clock.ts';
 import { FakeIntake } from './fake-intake.ts';
 import { openHttp } from './http-fixture.ts';
 
@@ -49,8 +51,10 @@ async function start(t: TestContext, admission: Admission, changes: Partial<Http
     principalOf: (peer) => admission.principalOf(peer, null),
     ...changes,
   });
-  t.after(() => server.close());
-  return { intake, failures, address: server.address };
+  let closed: Promise<void> | null = null;
+  const close = (): Promise<void> => (closed ??= server.close());
+  t.after(close);
+  return { intake, failures, server: { close }, address: server.address };
 }
 
 const admissionOf = (tenants: readonly Tenant[], ...allowed: string[]) =>
@@ -151,5 +155,48 @@ describe('by TLS', () => {
     assert.doesNotMatch(said, /HTTP/);
     assert.equal(intake.chunks.length, 0);
     assert.deepEqual(failures, ['tls_failed']);
+  });
+
+  /** A server whose clock never gives up, and a peer that it has accepted, and that has said nothing. */
+  async function withSilentPeer(t: TestContext) {
+    const came = Promise.withResolvers<void>();
+    const admits = (): boolean => {
+      came.resolve();
+      return true;
+    };
+    const limits = { headersTimeoutMs: 3_600_000 };
+    const door = openDoor({ input: 'http', admits });
+    const { intake, server, address } = await start(t, admissionOf([]), {
+      tls: context(t),
+      clock: new VirtualClock(),
+      limits,
+      door,
+    });
+    const [host = '', port] = address.split(':');
+    const peer: Socket = connect(Number(port), host);
+    peer.on('error', () => undefined);
+    await came.promise;
+    return { intake, server, address, peer };
+  }
+
+  test('a stop does not wait for a peer that never ends its handshake', async (t) => {
+    const { server, peer } = await withSilentPeer(t);
+    const gone = once(peer.resume(), 'close');
+    await server.close();
+    await gone;
+  });
+
+  test('who ends its handshake while we stop is closed, and a request in hand has its answer', async (t) => {
+    const { intake, server, address, peer } = await withSilentPeer(t);
+    intake.hold();
+    const answer = post(address);
+    await intake.arrived(1);
+    const closed = server.close();
+    const late = connectTls({ socket: peer, rejectUnauthorized: false });
+    late.on('error', () => undefined);
+    await once(late.resume(), 'close');
+    intake.release();
+    assert.equal(await answer, 200);
+    await closed;
   });
 });

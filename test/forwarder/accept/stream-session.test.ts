@@ -12,7 +12,8 @@ import { EntryRun } from '#forwarder/accept/entry-run.ts';
 import { GelfDecoder } from '#forwarder/accept/gelf-decoder.ts';
 import { HeldMessages } from '#forwarder/accept/held-messages.ts';
 import { LargeMessages, PERHAPS_LARGE_BYTES } from '#forwarder/accept/large-messages.ts';
-import { type StreamDecoder, StreamSession } from '#forwarder/accept/stream-session.ts';
+import type { StreamDecoder } from '#forwarder/accept/stream-decoder.ts';
+import { StreamSession } from '#forwarder/accept/stream-session.ts';
 import { SyslogDecoder } from '#forwarder/accept/syslog-decoder.ts';
 import { TurnBytes } from '#forwarder/accept/turn-bytes.ts';
 import { Turns } from '#forwarder/accept/turns.ts';
@@ -38,7 +39,7 @@ function newUnacked(intake: FakeIntake): Unacked {
 }
 
 function newHeld(bytesMax = 16 * KIB * KIB): HeldMessages {
-  return new HeldMessages({ bytesMax, timeoutMs: 300_000, clock: systemClock });
+  return new HeldMessages({ bytesMax, timeoutMs: 300_000, clock: systemClock, hasRoom: () => true });
 }
 
 interface Given {
