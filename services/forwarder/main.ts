@@ -17,6 +17,7 @@ import { UnackedNames } from './accept/equal-chunks.ts';
 import { ReadingGate } from './accept/reading-gate.ts';
 import { RefusalPace } from './accept/refusal-pace.ts';
 import { FairTurns } from './accept/fair-turns.ts';
+import { forwardTurn } from './accept/frame-turns.ts';
 import { PASSES_BYTES_MAX, SlicePasses } from './accept/slice-passes.ts';
 import { type Admission, type Admit, loadAdmission } from './admit/admission.ts';
 import { type AddressRates, connectionRates, datagramRates } from './admit/address-rates.ts';
@@ -191,6 +192,7 @@ function forwardOptions(
       roomOf: (tenant) => intake.roomOf(tenant),
       unpacking,
       unpackTurns: new FairTurns(1),
+      turn: forwardTurn(),
       frameBytesMax: config['frame.max_bytes'],
       files,
       passes: new SlicePasses({ unpacking, bytesMax: PASSES_BYTES_MAX }),

@@ -17,6 +17,7 @@ import { BodyFlow } from './body-flow.ts';
 import { BodyPermit } from './body-permit.ts';
 import { DynamicShares } from './dynamic-shares.ts';
 import { EndlessBodies, type PiecesOptions } from './endless-body.ts';
+import { FairTurns } from './fair-turns.ts';
 import { LARGE_BODY_BYTES, LargeTurns } from './large-turns.ts';
 import { believedBytes, UNPACKING_COPIES } from './unpacker.ts';
 
@@ -61,6 +62,8 @@ export class BodyReader {
   readonly #small: DynamicShares;
   readonly #endless: EndlessBodies;
   readonly #smallUnpacking: ByteBudget;
+  /** Who asks it next. */
+  readonly #smallTurns = new FairTurns(1);
   readonly #largeTurns: LargeTurns;
   readonly #flow: BodyFlow;
 
@@ -183,11 +186,13 @@ export class BodyReader {
   async #unpackingPermit(bytesMax: number, sender: string): Promise<Permit> {
     const { clock, waitMs, smallReserveBytes, unpacking } = this.#options;
     const bytes = UNPACKING_COPIES * bytesMax;
-    const budget = isLarge(bytesMax) || bytes > smallReserveBytes ? unpacking : this.#smallUnpacking;
+    const isSmall = !isLarge(bytesMax) && bytes <= smallReserveBytes;
+    const budget = isSmall ? this.#smallUnpacking : unpacking;
     const overdue = new AbortController();
     using _timer = clock.timer(waitMs, () => overdue.abort(tooBusy()));
     for (;;) {
       await this.#room(bytesMax, sender);
+      using _turn = isSmall ? await this.#smallTurns.enter(sender, overdue.signal) : null;
       const permit = await budget.acquire(bytes, overdue.signal);
       if (this.#hasRoomFor(bytesMax, sender)) return permit;
       permit[Symbol.dispose]();
