@@ -10,8 +10,8 @@ import { TurnBytes } from './turn-bytes.ts';
 const FORWARD_TURN_BYTES = 64 * 1024;
 /** What a read costs beside its bytes. */
 const READ_BYTES = 256;
-/** So much of a connection before others are asked for. */
-const STEP_BYTES = 4096;
+/** So much of a connection before others are asked for. Counted before it is begun: many may begin before the first has cost anything. */
+const STEP_BYTES = 2048;
 /** What a frame costs beside its bytes, whatever comes of it. */
 export const FRAME_TURN_BYTES = 8;
 /** What a chunk costs, or a dead letter, on its way to intake and until its ack is written. */
@@ -47,7 +47,7 @@ export class FrameTurns {
   /** Whether a frame may be looked at now; else `next` is to be waited for. */
   mayGoOn(): boolean {
     if (this.#left > 0) return true;
-    if (!this.#turn.take(this.#owed)) return false;
+    if (!this.#turn.take(this.#owed + STEP_BYTES)) return false;
     this.#begin(this.#owed);
     return true;
   }
@@ -55,18 +55,20 @@ export class FrameTurns {
   /** Resolves when a step may begin, or the connection is gone. */
   async next(): Promise<void> {
     const owed = this.#owed;
-    await this.#turn.wait(owed, this.#network, this.#gone);
+    await this.#turn.wait(owed + STEP_BYTES, this.#network, this.#gone);
     this.#begin(owed);
   }
 
   /** What was done has cost so much. */
   spend(bytes: number): void {
+    const excess = bytes - Math.max(0, this.#left);
     this.#left -= bytes;
-    this.#turn.add(bytes);
+    if (excess > 0) this.#turn.add(excess);
   }
 
-  /** There is nothing to do for now: the next step is asked for. */
+  /** There is nothing to do for now: what is left of the step is given back, and the next one asked for. */
   rest(): void {
+    if (this.#left > 0) this.#turn.add(-this.#left);
     this.#left = 0;
   }
 

@@ -58,7 +58,7 @@ export class TurnBytes {
     gone?.removeEventListener('abort', leave);
   }
 
-  /** Counts what a step turned out to cost beyond what was asked for. */
+  /** Counts what a step turned out to cost beyond what was asked for, or less: then it is negative. */
   add(bytes: number): void {
     this.#use(bytes - this.#stepBytes);
   }

@@ -123,11 +123,15 @@ test('frames of hundreds of connections share a turn, and stay in order', async 
     return socket;
   };
   const sockets = await Promise.all(Array.from({ length: CONNECTIONS }, open));
-  for (const [number, socket] of sockets.entries()) {
-    const chunks = Array.from({ length: frames }, (_, i) => encode([`c${number}`, 1, {}, { chunk: String(i) }]));
-    socket.resume().write(Buffer.concat(chunks));
-  }
-  await intake.arrived(CONNECTIONS * frames);
+  const frame = (number: number, chunk: number): Uint8Array => encode([`c${number}`, 1, {}, { chunk: String(chunk) }]);
+  // Node accepts one connection a turn: all of them are read when each has an ack.
+  for (const [number, socket] of sockets.entries()) socket.write(frame(number, 0));
+  await Promise.all(sockets.map((socket) => once(socket, 'data')));
+  const bytes = sockets.map((_, number) => {
+    return Buffer.concat(Array.from({ length: frames - 1 }, (_frame, i) => frame(number, i + 1)));
+  });
+  for (const [number, socket] of sockets.entries()) socket.resume().write(bytes[number] ?? '');
+  while (intake.chunks.length < CONNECTIONS * frames) await new Promise(setImmediate);
   assert(turns.most <= 600, `${turns.most} chunks in a turn`);
   const next = new Map<string, number>();
   for (const { tag, chunkId } of intake.chunks) {
