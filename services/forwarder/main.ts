@@ -18,6 +18,7 @@ import { UnackedNames } from './accept/equal-chunks.ts';
 import { ReadingGate } from './accept/reading-gate.ts';
 import { RefusalPace } from './accept/refusal-pace.ts';
 import { FairTurns } from './accept/fair-turns.ts';
+import { forwardTurn } from './accept/frame-turns.ts';
 import { type Admission, type Admit, loadAdmission } from './admit/admission.ts';
 import { type AddressRates, connectionRates, datagramRates } from './admit/address-rates.ts';
 import {
@@ -199,6 +200,7 @@ function forwardOptions(
       roomOf: (tenant) => intake.roomOf(tenant, 'forward'),
       ...forwardMemory(unpacking),
       unpackTurns: new FairTurns(1),
+      turn: forwardTurn(),
       frameBytesMax: config['frame.max_bytes'],
       files,
       // What is smaller is judged where documents are made of it.

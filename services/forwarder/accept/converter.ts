@@ -32,11 +32,16 @@ export class Converter implements AsyncDisposable {
     this.#large = new ConversionLane(options);
   }
 
+  /** Whether a body of so many bytes is converted in the event loop, where others have to wait for it. */
+  isInline(bytes: number): boolean {
+    const { threaded, inlineBytesMax = INLINE_BYTES_MAX } = this.#options;
+    return !threaded || bytes <= inlineBytesMax;
+  }
+
   /** Rejects with body_too_costly, conversion_unavailable. What the conversion says of the body is its answer, not an error. */
   convert<N extends ConversionName>(name: N, body: Buffer, options: ConversionOptions<N>): Promise<Converted<N>> {
-    const { threaded, inlineBytesMax = INLINE_BYTES_MAX } = this.#options;
     const bytes = unpackedBytes(name, body);
-    if (!threaded || bytes <= inlineBytesMax) {
+    if (this.isInline(bytes)) {
       const convert = conversions[name] as (body: Buffer, options: ConversionOptions<N>) => Converted<N>;
       return Promise.resolve(convert(body, options));
     }

@@ -6,7 +6,6 @@
 // much in flight. A bad frame ends at most its connection.
 
 import type { Socket } from 'node:net';
-import { setImmediate as turn } from 'node:timers/promises';
 import { unlessAborted } from '#shared/abort.ts';
 import { type Clock, systemClock } from '#shared/clock.ts';
 import { FRAME_MALFORMED, NEED_MORE } from '#shared/msgpack/frame-scanner.ts';
@@ -18,6 +17,7 @@ import { Answers, type OwedAnswer } from './answers.ts';
 import { UnackedNames } from './equal-chunks.ts';
 import { FairTurns } from './fair-turns.ts';
 import { FRAME_UNKEPT, FrameReader } from './frame-reader.ts';
+import { CHUNK_TURN_BYTES, ENTRIES_PER_TURN_BYTE, FRAME_TURN_BYTES, forwardTurn, FrameTurns } from './frame-turns.ts';
 import { type FrameOutcomes, type FrameRefusal, FrameTaker } from './frame-taker.ts';
 import type { GateEviction, GateMember, GatePass } from './gate-network.ts';
 import { ANSWER_BYTES_MAX, InFlight } from './in-flight.ts';
@@ -31,8 +31,6 @@ import { Unpacker } from './unpacker.ts';
 
 /** What an unfinished frame costs beside its bytes. */
 const UNFINISHED_OVERHEAD_BYTES = 2048;
-/** Of one connection; then the others have their turn. A read may hold 5,000 of the smallest, each with an ack. */
-const FRAMES_PER_TURN_MAX = 256;
 
 export class ForwardSession implements GateMember, FrameOutcomes {
   readonly #socket: Socket;
@@ -44,6 +42,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
   readonly #pass: GatePass;
   readonly #watch: SessionWatch;
   readonly #reader: FrameReader;
+  readonly #turns: FrameTurns;
   readonly #taker: FrameTaker;
   readonly #address: string;
   readonly #answers: Answers;
@@ -75,11 +74,13 @@ export class ForwardSession implements GateMember, FrameOutcomes {
     this.#pass = this.#gate.enter(this, network);
     const { frameTimeoutMs = Infinity, idleTimeoutMs = 0 } = options;
     this.#watch = new SessionWatch({ frameTimeoutMs, idleTimeoutMs }, this.#clock.monotonicMs());
-    const { intake, telemetry, unpacking, unpackTurns: turns = new FairTurns(1) } = options;
+    const { intake, telemetry, unpacking, unpackTurns: turns = new FairTurns(1), turn = forwardTurn() } = options;
+    const { signal } = this.#gone;
+    this.#turns = new FrameTurns(turn, network, signal);
     this.#reader = new FrameReader({ ...options, network });
     const room = this.#roomOfTenant;
     const limits = sliceLimits(options, { network, room, signal: this.#slicing.signal });
-    const unpacker = new Unpacker({ budget: unpacking, turns, network, room, signal: this.#gone.signal });
+    const unpacker = new Unpacker({ budget: unpacking, turns, turn, network, room, signal });
     this.#taker = new FrameTaker(from, { limits, unpacker }, this);
     const { unackedNames = new UnackedNames() } = options;
     this.#intake = new SessionIntake({ intake, telemetry, limits, unackedNames });
@@ -169,16 +170,18 @@ export class ForwardSession implements GateMember, FrameOutcomes {
     if (this.#closing) return;
     this.#rate?.take(piece.length);
     this.#reader.push(piece);
+    this.#turns.came(piece.length);
     this.#read();
   }
 
   #read(): void {
-    for (let frames = 0; !this.#held && !this.#refusing && !this.#closing && !this.#socket.destroyed; frames++) {
-      if (frames === FRAMES_PER_TURN_MAX || !this.#hasRoom) {
-        this.wait(this.#hasRoom ? turn() : this.#room());
+    while (!this.#held && !this.#refusing && !this.#closing && !this.#socket.destroyed) {
+      if (!this.#hasRoom || !this.#turns.mayGoOn()) {
+        this.wait(this.#hasRoom ? this.#turns.next() : this.#room());
         break;
       }
       const frame = this.#reader.next();
+      this.#turns.spend(FRAME_TURN_BYTES);
       if (frame === NEED_MORE) {
         // Where its pieces go is slower than its sender.
         if (this.#reader.backlog) this.wait(this.#reader.backlog);
@@ -191,6 +194,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
       else this.refuseAtPace('frame_too_large', 'it is larger than any frame that is taken');
     }
     this.#taker.flush();
+    this.#turns.rest();
     this.#report();
   }
 
@@ -203,6 +207,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
   }
 
   accept(chunk: Chunk, ack: Buffer | null): void {
+    this.#turns.spend(chunk.entries.length / ENTRIES_PER_TURN_BYTE);
     const bytes = chunk.bytes === chunk.entries ? chunk.bytes.length : chunk.bytes.length + chunk.entries.length;
     this.#settle(bytes, ack, this.#intake.accept(chunk, ack !== null));
   }
@@ -241,6 +246,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
   }
 
   #settle(chunkBytes: number, ack: Buffer | null, { held, acked }: Handed): void {
+    this.#turns.spend(CHUNK_TURN_BYTES);
     const place: OwedAnswer | null = ack && this.#answers.owe();
     const done = this.#inFlight.begin(chunkBytes);
     const whenWritten = (): void => {

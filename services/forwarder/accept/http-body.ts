@@ -19,6 +19,7 @@ import { BodyFlow } from './body-flow.ts';
 import { BodyPermit } from './body-permit.ts';
 import { DynamicShares } from './dynamic-shares.ts';
 import { EndlessBodies, type PiecesOptions } from './endless-body.ts';
+import { FairTurns } from './fair-turns.ts';
 import { LARGE_BODY_BYTES, LargeTurns } from './large-turns.ts';
 import { LookTimer } from './look-timer.ts';
 import { type RequestWait, closed, isGone, requestWait } from './request-wait.ts';
@@ -75,6 +76,8 @@ export class BodyReader {
   readonly #look: LookTimer;
   readonly #endless: EndlessBodies;
   readonly #smallUnpacking: ByteBudget;
+  /** Who asks it next. */
+  readonly #smallTurns = new FairTurns(1);
   readonly #largeTurns: LargeTurns;
   readonly #flow: BodyFlow;
 
@@ -203,10 +206,12 @@ export class BodyReader {
   async #unpackingPermit(bytesMax: number, sender: string, request: IncomingMessage | null): Promise<Permit> {
     const { smallReserveBytes, unpacking } = this.#options;
     const bytes = UNPACKING_COPIES * bytesMax;
-    const budget = isLarge(bytesMax) || bytes > smallReserveBytes ? unpacking : this.#smallUnpacking;
+    const isSmall = !isLarge(bytesMax) && bytes <= smallReserveBytes;
+    const budget = isSmall ? this.#smallUnpacking : unpacking;
     using wait = this.#wait(request);
     for (;;) {
       await this.#roomUntil(bytesMax, sender, wait.signal);
+      using _turn = isSmall ? await this.#smallTurns.enter(sender, wait.signal) : null;
       const permit = await budget.acquire(bytes, wait.signal);
       if (this.#hasRoomFor(bytesMax, sender)) return permit;
       permit[Symbol.dispose]();

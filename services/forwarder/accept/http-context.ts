@@ -18,6 +18,7 @@ import { compressionOf } from './content-encoding.ts';
 import type { BodyReader } from './http-body.ts';
 import { codeOf, messageOf } from './http-errors.ts';
 import { HttpExchange } from './http-exchange.ts';
+import type { HttpTurns } from './http-turns.ts';
 import { HttpLogin, type HttpLoginOptions, type LoginTelemetry, isLoginRefusal } from './http-login.ts';
 
 /** Refusals of who sends, or how much, not of what was sent: told of as such. */
@@ -53,6 +54,8 @@ export interface HttpContextOptions extends HttpLoginOptions {
   readonly clock: Clock;
   readonly bodies: BodyReader;
   readonly converter: Converter;
+  /** Null: one request is answered at a time. */
+  readonly turns: HttpTurns | null;
   /** Most bytes of a body, and of its entries. */
   readonly bodyBytesMax: number;
   /** Who sent it; null where the connection is gone. */

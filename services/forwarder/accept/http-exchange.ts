@@ -17,6 +17,7 @@ import {
   type ConversionOptions,
   type Converted,
   buffersOf,
+  costOf,
   unpackedBytes,
 } from '../dialects/conversions.ts';
 import { countExcessOf } from '../event-limit.ts';
@@ -25,6 +26,7 @@ import type { TenantRoom } from '../tenant-rooms.ts';
 import type { Converter } from './converter.ts';
 import type { Begun } from './endless-body.ts';
 import type { BodyReader } from './http-body.ts';
+import { type HttpTurns, REQUEST_TURN_BYTES, UNPACK_TURN_BYTES } from './http-turns.ts';
 import { idempotencyKey } from './idempotency-key.ts';
 import { LARGE_BODY_BYTES } from './large-turns.ts';
 
@@ -40,6 +42,8 @@ export interface ExchangeOptions {
   readonly clock: Clock;
   readonly bodies: BodyReader;
   readonly converter: Converter;
+  /** Null: one request is answered at a time. */
+  readonly turns: HttpTurns | null;
   /** What a tenant may bring. */
   readonly roomOf: (tenant: string | null) => Pick<TenantRoom, 'rateWaitMs'>;
   /** Aborted when we take no new requests any more. */
@@ -123,6 +127,7 @@ export class HttpExchange implements Disposable {
     const opening = { held, sender, takeTurn, request: this.#request };
     const sent = await bodies.read(this.#request, { held, sender, begin });
     this.#options.rate?.take(sent.length);
+    if (compression) await this.turn(UNPACK_TURN_BYTES);
     const body = compression ? await bodies.decompress(sent, compression, opening) : sent;
     // The URL may hold a time, a host, or the events themselves.
     if (this.chunkId) this.#content = contentOf(body, queryOf(this.#request.url));
@@ -164,6 +169,7 @@ export class HttpExchange implements Disposable {
     const { bodies, converter } = this.#options;
     const bytes = unpackedBytes(name, body);
     if (bytes > LARGE_BODY_BYTES) await this.#takeTurn();
+    await this.turn(REQUEST_TURN_BYTES + (converter.isInline(bytes) ? costOf(name, bytes) : 0));
     // What is made of it has about its size, and is there before it is gone.
     using _made = bodies.take(bytes, this.#who);
     using _turn = this.#turn;
@@ -172,6 +178,11 @@ export class HttpExchange implements Disposable {
     if (excess !== null) throw new SluiceError('too_many_events', `Cannot take events: ${excess}; send fewer at once`);
     for (const { byteLength } of buffersOf(converted)) this.hold(byteLength);
     return converted;
+  }
+
+  /** Resolves when so much may be done for it in this turn of the event loop (http-turns.ts). Rejects where its sender is gone. */
+  async turn(bytes: number): Promise<void> {
+    await this.#options.turns?.wait(bytes, this.#who, this.#request);
   }
 
   /** Counts bytes that a dialect unpacked itself, as long as the exchange lasts. */

@@ -37,6 +37,7 @@ import { HttpConnections } from './http-connections.ts';
 import { HttpContext, type HttpContextOptions, type HttpDialect, type HttpTelemetry } from './http-context.ts';
 import { answerError, codeOf, messageOf } from './http-errors.ts';
 import { tagInput } from './http-input.ts';
+import { HttpTurns } from './http-turns.ts';
 import { createHttpsServer } from './https-server.ts';
 
 export interface HttpServerOptions {
@@ -146,13 +147,15 @@ export async function prepareHttp(
   const smallReserveBytes = SMALL_RESERVE_BYTES;
   const bytes = { bodyBytesMax, heldBytesMax, smallReserveBytes };
   const bodies = new BodyReader({ intake, room, clock, ...bytes, unpacking, waitMs, timeoutMs });
-  const converter = new Converter({ clock, threaded: options.threaded ?? false });
+  const { threaded = false } = options;
+  const converter = new Converter({ clock, threaded });
+  const turns = threaded ? new HttpTurns() : null;
   fastify.addHook('onClose', () => converter[Symbol.asyncDispose]());
   const expecting = expectingContinue(fastify.server);
   const peerOfRequest = ({ socket }: IncomingMessage): Peer | null => peerOf(socket, listensOn);
   const shared = { intake, telemetry, clock, bodies, bodyBytesMax, tokens, principalOf, roomOf, timeoutMs, expecting };
   const { stopping } = connections;
-  const context = new HttpContext({ ...shared, rateOf, logins, converter, stopping, peerOf: peerOfRequest });
+  const context = new HttpContext({ ...shared, rateOf, logins, converter, turns, stopping, peerOf: peerOfRequest });
   addRoutes(fastify, { connections, context, corsOrigins: options.corsOrigins });
   await fastify.ready();
   return { fastify, connections };

@@ -14,6 +14,7 @@ import type { RefusalPace } from './refusal-pace.ts';
 import { SlicePasses } from './slice-passes.ts';
 import type { SliceLimits } from './sliced-frame.ts';
 import type { WatchLimits } from './session-watch.ts';
+import type { TurnBytes } from './turn-bytes.ts';
 
 export interface SessionOptions extends Partial<WatchLimits> {
   readonly intake: SlicedIntake;
@@ -26,6 +27,8 @@ export interface SessionOptions extends Partial<WatchLimits> {
   readonly unpacking: ByteBudget;
   /** Who opens a chunk next, of the whole process; absent: of the session alone. */
   readonly unpackTurns?: FairTurns;
+  /** What all sessions may look at in one turn of the event loop; absent: of the session alone. */
+  readonly turn?: TurnBytes;
   /** Frames that are taken in slices, of the whole process; absent: of the session alone. */
   readonly passes?: SlicePasses;
   /** Largest entry of those; absent: `frameBytesMax`. */

@@ -1,7 +1,8 @@
 // What all connections of an input, or all datagrams, may have worked on in one turn of the event loop. The kernel hands over as much as came:
 // 32 reads of one connection, one of a thousand, 32 datagrams. Each by itself is short, and all of them together are not.
 //
-// Guarantees: a turn has work of `bytesMax`, what each costs beside its bytes among it, and of one message or read more; who waits goes on in the order of the asking.
+// Guarantees: a turn has work of `bytesMax`, what each step costs beside its bytes among it, and of one step more; nobody waits in a turn of
+// which something is left; of those who wait, senders go on one after another, and the steps of one sender in the order of the asking.
 
 const KIB = 1024;
 /** Of GELF: 6 ms of the costliest that is known, thousands of short keys. */
@@ -15,33 +16,55 @@ const STEP_BYTES = 512;
 interface Waiter {
   readonly bytes: number;
   readonly resolve: () => void;
+  isGone: boolean;
 }
 
 export class TurnBytes {
   readonly #bytesMax: number;
-  readonly #waiting: Waiter[] = [];
+  readonly #stepBytes: number;
+  /** By sender; who had a step last is last. */
+  readonly #waiting = new Map<string, Waiter[]>();
   #used = 0;
   #isDue = false;
 
-  constructor(bytesMax: number) {
+  /** `stepBytes`: what a step costs beside its bytes. */
+  constructor(bytesMax: number, stepBytes = STEP_BYTES) {
     this.#bytesMax = bytesMax;
+    this.#stepBytes = stepBytes;
   }
 
   /** Whether so many may be worked on now; counted if so. */
   take(bytes: number): boolean {
-    if (this.#used >= this.#bytesMax || this.#waiting.length > 0) return false;
+    if (this.#used >= this.#bytesMax || this.#waiting.size > 0) return false;
     this.#use(bytes);
     return true;
   }
 
-  /** Resolves when so many may be worked on. */
-  async wait(bytes: number): Promise<void> {
-    if (this.take(bytes)) return;
-    await new Promise<void>((resolve) => this.#waiting.push({ bytes, resolve }));
+  /** Resolves when so many may be worked on, or `gone` is aborted: then nothing is counted. */
+  async wait(bytes: number, sender = '', gone?: AbortSignal): Promise<void> {
+    if (gone?.aborted || this.take(bytes)) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const waiter = { bytes, resolve, isGone: false };
+    const line = this.#waiting.get(sender);
+    if (line) line.push(waiter);
+    else this.#waiting.set(sender, [waiter]);
+    // It is taken out of its line when its turn comes: thousands may leave at once.
+    const leave = (): void => {
+      waiter.isGone = true;
+      resolve();
+    };
+    gone?.addEventListener('abort', leave, { once: true });
+    await promise;
+    gone?.removeEventListener('abort', leave);
+  }
+
+  /** Counts what a step turned out to cost beyond what was asked for, or less: then it is negative. */
+  add(bytes: number): void {
+    this.#use(bytes - this.#stepBytes);
   }
 
   #use(bytes: number): void {
-    this.#used += bytes + STEP_BYTES;
+    this.#used += bytes + this.#stepBytes;
     if (this.#isDue) return;
     this.#isDue = true;
     // Comes when all has been read that was there.
@@ -51,9 +74,13 @@ export class TurnBytes {
   #begin(): void {
     this.#isDue = false;
     this.#used = 0;
-    while (this.#used < this.#bytesMax) {
-      const next = this.#waiting.shift();
-      if (!next) break;
+    for (const [sender, line] of this.#waiting) {
+      if (this.#used >= this.#bytesMax) return;
+      this.#waiting.delete(sender);
+      const next = line.shift();
+      // Behind all others, which this same loop comes to before.
+      if (line.length > 0) this.#waiting.set(sender, line);
+      if (!next || next.isGone) continue;
       this.#use(next.bytes);
       next.resolve();
     }

@@ -12,12 +12,15 @@ import { SluiceError } from '#shared/errors.ts';
 import { type Compression, decompress } from '#shared/record/compression.ts';
 import type { Room } from '../chunk.ts';
 import type { FairTurns } from './fair-turns.ts';
+import type { TurnBytes } from './turn-bytes.ts';
 
 /** What compressed bytes are believed to grow to at first; logs shrink 5 to 30 times. */
 const RATIO_BELIEVED = 32;
 const UNPACKED_MIN = 64 * 1024;
 /** zlib gathers what it gives in pieces, and joins them at the end. */
 export const UNPACKING_COPIES = 2;
+/** What is small is decompressed in place, and gives 128 KiB at most: 120 µs. */
+const UNPACK_TURN_BYTES = 1024;
 
 /** Most bytes give far less than they may; only those that do not are opened a second time. */
 export function believedBytes(packedBytes: number, bytesMax: number): number {
@@ -28,6 +31,8 @@ export interface UnpackerOptions {
   readonly budget: ByteBudget;
   /** Who asks the budget next: one at a time, of all connections of the process. */
   readonly turns: FairTurns;
+  /** What all connections may do in one turn of the event loop. */
+  readonly turn: TurnBytes;
   /** Of the peer's address. */
   readonly network: string;
   /** Nothing is opened while there is no room for it. */
@@ -53,7 +58,10 @@ export class Unpacker {
   }
 
   async #within(bytesMax: number, packed: Buffer, encoding: Compression): Promise<Buffer | 'too_large' | null> {
+    const { turn, network, signal } = this.#options;
     using _permit = await this.#permit(UNPACKING_COPIES * bytesMax);
+    if (!turn.take(UNPACK_TURN_BYTES)) await turn.wait(UNPACK_TURN_BYTES, network, signal);
+    signal.throwIfAborted();
     try {
       return await decompress(packed, encoding, bytesMax);
     } catch (error) {

@@ -2,6 +2,7 @@
 // have waited for their linger, or when the append before is done, whichever comes first. One append is in flight at a time, so
 // order is kept and records grow with the load by themselves.
 
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 import type { Held, Queue } from '#shared/queue/queue.ts';
@@ -17,6 +18,8 @@ import { type Share, splitShare } from './share.ts';
 const DECOMPRESSED_BYTES_MAX = 512 * 1024 * 1024;
 /** Records that are made ahead of their append: enough to keep it busy, and few enough for who comes behind them in the thread pool. */
 const SEALED_AHEAD_MAX = 16;
+/** Each wakes an input, which writes an answer: 10 to 50 µs. A record may have ten thousand of the smallest. */
+const SETTLED_PER_TURN = 64;
 
 export interface LaneOptions {
   readonly queue: Queue;
@@ -36,6 +39,8 @@ export class Lane {
   #sealed: SealedRecord[] = [];
   #linger: Disposable | null = null;
   #draining: Promise<void> | null = null;
+  /** Of records that are held, whose senders are being told. */
+  #settling: Promise<void> | null = null;
 
   constructor(partition: number, options: LaneOptions) {
     this.#partition = partition;
@@ -55,6 +60,7 @@ export class Lane {
       this.#drain();
       while (this.#draining) await this.#draining;
     } while (this.#cutter.isBusy);
+    await this.#settling;
   }
 
   #queueUp(shares: readonly Share[]): void {
@@ -116,7 +122,7 @@ export class Lane {
       }
     } catch (error) {
       this.#sealed.shift();
-      settleFailed(head.shares, error);
+      this.#settle(head.shares, ({ settlement }) => settlement.failed(error));
     }
     return false;
   }
@@ -140,9 +146,10 @@ export class Lane {
     }
     const shares = taken.flatMap((sealed) => sealed.shares);
     try {
-      settleHeld(shares, await this.#options.queue.append(this.#partition, records));
+      const held = await this.#options.queue.append(this.#partition, records);
+      this.#settle(shares, (share) => settleHeld(share, held));
     } catch (error) {
-      if (!isRefusal(error)) return settleFailed(shares, error);
+      if (!isRefusal(error)) return this.#settle(shares, ({ settlement }) => settlement.failed(error));
       // The queue takes less than it did: the same in smaller appends, whether or not it has found out by this. Senders that were told of
       // it would come again with the same, for ever.
       if (bytes <= queue.appendBytesMax) {
@@ -153,21 +160,37 @@ export class Lane {
       this.#sealed.unshift(...taken);
     }
   }
+
+  /** In the order of the records, so many a turn of the event loop; meanwhile the next append goes on. */
+  #settle(shares: readonly Share[], settleOne: (share: Share) => void): void {
+    if (!this.#settling && shares.length <= SETTLED_PER_TURN) return shares.forEach(settleOne);
+    const before = this.#settling;
+    const settling = settleInTurns(shares, settleOne, before).then(() => {
+      if (this.#settling === settling) this.#settling = null;
+    });
+    this.#settling = settling;
+  }
 }
 
 function isRefusal(error: unknown): boolean {
   return error instanceof SluiceError && error.code === 'queue_refused';
 }
 
-function settleHeld(shares: readonly Share[], held: Held | void): void {
-  for (const { settlement, batch } of shares) {
-    if (held === 'spool') settlement.spooled(batch.count);
-    else settlement.held();
-  }
+function settleHeld({ settlement, batch }: Share, held: Held | void): void {
+  if (held === 'spool') settlement.spooled(batch.count);
+  else settlement.held();
 }
 
-function settleFailed(shares: readonly Share[], error: unknown): void {
-  for (const { settlement } of shares) settlement.failed(error);
+async function settleInTurns(
+  shares: readonly Share[],
+  settleOne: (share: Share) => void,
+  before: Promise<void> | null,
+): Promise<void> {
+  await before;
+  for (let start = 0; start < shares.length; start += SETTLED_PER_TURN) {
+    if (start > 0) await turn();
+    shares.slice(start, start + SETTLED_PER_TURN).forEach(settleOne);
+  }
 }
 
 /** The shares of a record that is too large, as two records. */

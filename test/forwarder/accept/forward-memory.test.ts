@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { forwardTurn } from '#forwarder/accept/frame-turns.ts';
 import { FairTurns } from '#forwarder/accept/fair-turns.ts';
 import { forwardMemory } from '#forwarder/accept/forward-memory.ts';
 import { Unpacker } from '#forwarder/accept/unpacker.ts';
@@ -19,7 +20,14 @@ test('a frame of Forward waits for no HTTP body: opened in memory, in slices, or
   const { unpacking, passes } = forwardMemory(large);
   const { signal } = new AbortController();
   const room = { hasRoom: true, room: () => Promise.resolve() };
-  const unpacker = new Unpacker({ budget: unpacking, turns: new FairTurns(1), network: '192.0.2.1', room, signal });
+  const unpacker = new Unpacker({
+    budget: unpacking,
+    turns: new FairTurns(1),
+    turn: forwardTurn(),
+    network: '192.0.2.1',
+    room,
+    signal,
+  });
   const noWait = async <T>(work: Promise<T>): Promise<T | 'waits'> => {
     const later = new Promise<'waits'>((resolve) => setImmediate(resolve, 'waits'));
     return Promise.race([work, later]);

@@ -110,6 +110,7 @@ test('the same tag several times: each chunk has a number', async () => {
     clock: systemClock,
     bodies: new BodyReader({ intake, clock: systemClock, unpacking: new ByteBudget(1000), ...limits }),
     converter: new Converter({ clock: systemClock, threaded: false }),
+    turns: null,
     bodyBytesMax: 1000,
     tokens: null,
     logins: new LoginLimit({ clock: systemClock, pace: { hold: () => Promise.resolve() } }),

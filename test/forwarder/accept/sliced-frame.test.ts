@@ -16,6 +16,7 @@ import { FrameFiles } from '#forwarder/accept/frame-files.ts';
 import { ForwardSession } from '#forwarder/accept/forward-session.ts';
 import { RefusalPace } from '#forwarder/accept/refusal-pace.ts';
 import { FairTurns } from '#forwarder/accept/fair-turns.ts';
+import { forwardTurn } from '#forwarder/accept/frame-turns.ts';
 import { SlicePasses } from '#forwarder/accept/slice-passes.ts';
 import { acceptSliced } from '#forwarder/accept/sliced-frame.ts';
 import { Unpacker } from '#forwarder/accept/unpacker.ts';
@@ -613,9 +614,11 @@ test('whoever is gone waits no longer for the room of its tenant, which may come
     if (isEarly) gone.abort(new Error('gone'));
     const given = { ...limits, passes, room, signal: gone.signal };
     const frame = { origin, chunkId: null, encoding: 'gzip', source: sourceOf(bytes) } as const;
-    const unpacker = new Unpacker({ budget: unpacking, turns, network: '192.0.2.1', room, signal: gone.signal });
+    const turn = forwardTurn();
+    const waits = { turns, turn, network: '192.0.2.1', room, signal: gone.signal };
+    const unpacker = new Unpacker({ budget: unpacking, ...waits });
     const all = [acceptSliced(frame, given, intake), unpacker.unpack(bytes, 'gzip', MIB)];
-    const ends = Promise.all(all.map((waits) => assert.rejects(waits, /gone/)));
+    const ends = Promise.all(all.map((one) => assert.rejects(one, /gone/)));
     gone.abort(new Error('gone'));
     await ends;
   }

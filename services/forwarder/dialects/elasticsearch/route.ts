@@ -7,6 +7,7 @@ import { SluiceError, isRetryable } from '#shared/errors.ts';
 import type { HttpContext, HttpDialect } from '../../accept/http-context.ts';
 import type { HttpExchange } from '../../accept/http-exchange.ts';
 import { errorAnswer } from '../../accept/http-errors.ts';
+import { CHUNK_TURN_BYTES } from '../../accept/http-turns.ts';
 import { bulkAnswer, bulkReaderOf, errorBody } from './answers.ts';
 import type { Bulk } from './bulk.ts';
 import { type BulkRun, type BulkTable, refusedCount, runsOf } from './bulk-table.ts';
@@ -14,8 +15,10 @@ import { parseFilterPath } from './filter-path.ts';
 import { answerHandshake, sendJson, sendJsonPieces } from './handshake.ts';
 
 const INPUT = 'elasticsearch';
-/** Runs that are handed to intake at once, in one turn: one for each document with an id. */
+/** Runs that are on their way to intake at once: one for each document with an id. */
 const RUNS_AT_ONCE = 500;
+/** Of those, handed over in one step. */
+const RUNS_PER_STEP = 32;
 
 export const elasticsearch: HttpDialect = (scope, context) => {
   // The official clients speak to nothing that does not say this.
@@ -77,6 +80,7 @@ async function accept(exchange: HttpExchange, table: BulkTable): Promise<unknown
   const outcomes: unknown[] = [];
   let some: Promise<unknown>[] = [];
   for (const run of runsOf(table)) {
+    if (some.length % RUNS_PER_STEP === 0) await exchange.turn(RUNS_PER_STEP * CHUNK_TURN_BYTES);
     some.push(
       acceptRun(exchange, run).then(
         () => null,

@@ -8,6 +8,7 @@ import { SluiceError } from '#shared/errors.ts';
 import type { HttpContext, HttpDialect } from '../../accept/http-context.ts';
 import type { HttpExchange } from '../../accept/http-exchange.ts';
 import { errorAnswer } from '../../accept/http-errors.ts';
+import { CHUNK_TURN_BYTES } from '../../accept/http-turns.ts';
 import { LARGE_BODY_BYTES } from '../../accept/large-turns.ts';
 import { mediaTypeOf } from '../../decode/http-body.ts';
 import { journalEntry } from './entry.ts';
@@ -35,6 +36,7 @@ async function takeUpload(context: HttpContext, request: FastifyRequest, reply: 
   const bytesMax = context.bodyBytesMax;
   const scanner = new ExportScanner({ entryBytesMax: bytesMax });
   for await (const piece of exchange.pieces(scanner)) {
+    await exchange.turn(piece.length);
     scanner.push(piece);
     const refusal = await takeEntries(scanner, exchange, { tag, bytesMax });
     if (refusal) throw refusal;
@@ -62,6 +64,7 @@ async function takeEntries(
       refusal = refusalOf(result, bytesMax);
       break;
     }
+    await exchange.turn(CHUNK_TURN_BYTES);
     const isLarge = result.bytes > LARGE_BODY_BYTES;
     // Nobody else looks at how those before it end while it waits.
     if (isLarge) await Promise.all(accepted.splice(0));

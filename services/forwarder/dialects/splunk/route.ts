@@ -14,6 +14,7 @@ import { SluiceError } from '#shared/errors.ts';
 import type { HttpContext, HttpDialect } from '../../accept/http-context.ts';
 import type { HttpExchange } from '../../accept/http-exchange.ts';
 import { errorAnswer } from '../../accept/http-errors.ts';
+import { REQUEST_TURN_BYTES } from '../../accept/http-turns.ts';
 import { tooManyEntries } from '../../decode/http-entries.ts';
 import { ACKS_MAX, acksAnswer, askedAcks } from './acks.ts';
 import { type HecCode, HecRefusal, hecAnswerTo, hecAnswers } from './answers.ts';
@@ -71,7 +72,9 @@ export const splunk: HttpDialect = (scope, context) => {
   scope.post(`${ROOT}/ack`, async (request, reply) => {
     using exchange = context.open(INPUT, request, reply);
     if (channelOf(request) === null) throw new HecRefusal('channel_missing', 'its channel is missing');
-    const ids = askedAcks(await exchange.body());
+    const body = await exchange.body();
+    await exchange.turn(REQUEST_TURN_BYTES + body.length / 2);
+    const ids = askedAcks(body);
     if (ids) return reply.type('application/json; charset=utf-8').send(acksAnswer(ids));
     throw new SluiceError('body_malformed', `Cannot read the body: acks has to be an array of at most ${ACKS_MAX} ids`);
   });
