@@ -1,4 +1,5 @@
-// Who has to go where all is full: one connection after another, always the largest of the closed network that holds most. Made for one round, for
+// Who has to go where all is full: one connection after another, always the largest of the closed network that holds
+// most. Made for one round, for
 // what each holds stays as it is meanwhile, but for those that go. Nobody is given twice, gone or not.
 
 import type { GateNetwork, GatePass } from './gate-network.ts';

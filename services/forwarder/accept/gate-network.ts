@@ -1,6 +1,7 @@
 // What the connections of one network hold of the reading gate, and which of them comes next.
 //
-// Guarantee: `add` takes constant time, and `next` as well but for those that it passes over: they go to the end of the line, so that nobody is
+// Guarantee: `add` takes constant time, and `next` as well but for those that it passes over: they go to the end of
+// the line, so that nobody is
 // passed over again before all others were.
 
 import type { Clock } from '#shared/clock.ts';

@@ -1,6 +1,8 @@
-// Things in an order of which only the first is ever asked for: a binary heap. Places are known, so that one whose order changes is moved.
+// Things in an order of which only the first is ever asked for: a binary heap. Places are known, so that one whose
+// order changes is moved.
 //
-// Guarantees: made in linear time; `first` takes constant time, everything else that of the logarithm of how many there are.
+// Guarantees: made in linear time; `first` takes constant time, everything else that of the logarithm of how many
+// there are.
 
 export class Heap<T extends object> {
   readonly #isBefore: (a: T, b: T) => boolean;

@@ -2,8 +2,10 @@
 // take. Of the network that holds most whoever holds most for longest pays for it, not whoever happens to read: its message is let go of, or
 // its connection is closed.
 //
-// Guarantees: at most `bytesMax` is held after each update; a message of more than `SMALL_BYTES` is held `timeoutMs` and one check at most
-// from when it began, and for as long as its last piece waits for its turn. Only while nobody is read, for want of room, time stands still.
+// Guarantees: at most `bytesMax` is held after each update; a message of more than `SMALL_BYTES` is held `timeoutMs`
+// and one check at most
+// from when it began, and for as long as its last piece waits for its turn. Only while nobody is read, for want of
+// room, time stands still.
 
 import type { Clock } from '#shared/clock.ts';
 

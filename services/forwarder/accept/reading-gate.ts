@@ -12,7 +12,8 @@
 //
 // Guarantees: at most the limit, an eighth of it, one frame and two pieces are held; a network within its share waits for no other one,
 // and one beyond it for a turn of each of the others, but while the limit itself is passed; nobody is closed while nobody else waits, or
-// for waiting while there is room for nobody. What a connection that reads, comes or goes costs does not grow with how many there are, but for
+// for waiting while there is room for nobody. What a connection that reads, comes or goes costs does not grow with
+// how many there are, but for
 // a logarithm, and for telling those of a network that it is read by turns, or freely, again.
 
 import type { Clock } from '#shared/clock.ts';

@@ -1,4 +1,5 @@
-// What a session of a protocol without acks asks of the protocol: messages of the bytes that came, as many as a turn of the event loop may
+// What a session of a protocol without acks asks of the protocol: messages of the bytes that came, as many as a turn
+// of the event loop may
 // have, and what waits for more.
 
 import type { Room } from '../chunk.ts';

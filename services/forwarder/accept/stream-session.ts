@@ -3,7 +3,8 @@
 //
 // Nobody is told what was held, so nothing that was read may be lost while we run: what intake refuses is tried again (unacked.ts), and
 // reading stops while there is no room. At the end of the connection, whatever ends it, a message that was begun is taken as it is; but when
-// there is room, or whoever comes, sends and goes, again and again, would fill our memory. Only when we stop nothing waits for room: what
+// there is room, or whoever comes, sends and goes, again and again, would fill our memory. Only when we stop nothing
+// waits for room: what
 // was read is taken as fast as turns allow, until the time for that is over.
 
 import type { Socket } from 'node:net';

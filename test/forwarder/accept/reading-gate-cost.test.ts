@@ -1,4 +1,5 @@
-// What many connections cost the gate that come and go in one turn of the event loop: how often it looks at one of them, or tells it something.
+// What many connections cost the gate that come and go in one turn of the event loop: how often it looks at one of
+// them, or tells it something.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

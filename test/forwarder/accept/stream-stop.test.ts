@@ -1,4 +1,5 @@
-// The end of an input without acks on real sockets: whom it waits for, and what of those that have sent more than it has time for is taken.
+// The end of an input without acks on real sockets: whom it waits for, and what of those that have sent more than it
+// has time for is taken.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
