@@ -9,9 +9,9 @@ import { TurnBytes } from './turn-bytes.ts';
 /** 5 ms of what costs most for its bytes: messages of seven bytes. */
 const FORWARD_TURN_BYTES = 64 * 1024;
 /** What a read costs beside its bytes. */
-const READ_BYTES = 256;
+const READ_BYTES = 64;
 /** So much of a connection before others are asked for. Counted before it is begun: many may begin before the first has cost anything. */
-const STEP_BYTES = 2048;
+const STEP_BYTES = 512;
 /** What a frame costs beside its bytes, whatever comes of it. */
 export const FRAME_TURN_BYTES = 8;
 /** What a chunk costs, or a dead letter, on its way to intake and until its ack is written. */
