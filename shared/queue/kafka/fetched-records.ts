@@ -2,7 +2,8 @@
 
 import type { FetchedRecord } from '../queue.ts';
 import type { EpochRun } from './assignments.ts';
-import { epochOf, type KafkaMessage } from './kafkajs.ts';
+import type { KafkaMessage } from './kafkajs/client.ts';
+import { epochOf } from './kafkajs/untyped-fields.ts';
 
 const EMPTY = Buffer.alloc(0);
 /** What a Date can hold. */

@@ -20,17 +20,9 @@ import { CONSUMER_FATAL, failureOf, GENERATION_LOST } from './failure.ts';
 import { GenerationCommits } from './generation-commits.ts';
 import { groupClient } from './group-client.ts';
 import { type Changed, changesOf, changesIn, NOTHING_CHANGED, startsOf, withTries } from './log-changes.ts';
-import {
-  type Admin,
-  type Consumer,
-  decidedGroups,
-  type EachBatchPayload,
-  epochOf,
-  fetchedOffset,
-  type Kafka,
-  type KafkaMessage,
-  offsetKeepers,
-} from './kafkajs.ts';
+import type { Admin, Consumer, EachBatchPayload, Kafka, KafkaMessage } from './kafkajs/client.ts';
+import { decidedGroups, offsetKeepers } from './kafkajs/patches/offset-manager.ts';
+import { epochOf, fetchedOffset } from './kafkajs/untyped-fields.ts';
 import { ToldChanges } from './told-changes.ts';
 
 const COMMIT_TRIES = 4;

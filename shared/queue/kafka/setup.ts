@@ -7,7 +7,8 @@ import { isRetryable, SluiceError } from '#shared/errors.ts';
 import { readStands } from './group-offsets.ts';
 import { encodeMark } from './log-position.ts';
 import { failureOf } from './failure.ts';
-import { type Admin, brokersOf, createClient, type ITopicConfig, type Kafka } from './kafkajs.ts';
+import { type Admin, createClient, type ITopicConfig, type Kafka } from './kafkajs/client.ts';
+import { brokersOf } from './kafkajs/connect-options.ts';
 import { readTopicFacts, readTopicShape, weaknessesOf } from './topic-facts.ts';
 
 const REPLICATION = 3;
