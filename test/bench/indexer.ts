@@ -188,7 +188,7 @@ async function storeAll(env: NodeJS.ProcessEnv, url: string, entryBytes: number)
 }
 
 async function dropTopics(env: NodeJS.ProcessEnv): Promise<void> {
-  const { createClient } = await import('#shared/queue/kafka/kafkajs.ts');
+  const { createClient } = await import('#shared/queue/kafka/kafkajs/client.ts');
   const admin = createClient(loadConfig({ env, readFile: () => '' }), { debug: () => undefined }).admin();
   await admin.connect();
   await admin.deleteTopics({ topics: [TAG, `${TAG}.dead`] });

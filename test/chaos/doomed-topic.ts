@@ -10,7 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { randomBytes } from 'node:crypto';
 import type { Config } from '#shared/config/settings.ts';
 import { readStands } from '#shared/queue/kafka/group-offsets.ts';
-import { type Admin, createClient } from '#shared/queue/kafka/kafkajs.ts';
+import { type Admin, createClient } from '#shared/queue/kafka/kafkajs/client.ts';
 import { ForwardClient } from '#test/clients/forward-client.ts';
 import type { RefusingProxy } from '#test/integration/refusing-proxy.ts';
 import { Books } from './books.ts';

@@ -3,7 +3,7 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { readStands } from '#shared/queue/kafka/group-offsets.ts';
-import { type Admin, createClient } from '#shared/queue/kafka/kafkajs.ts';
+import { type Admin, createClient } from '#shared/queue/kafka/kafkajs/client.ts';
 import { readTopicShape } from '#shared/queue/kafka/topic-facts.ts';
 import { population } from './schedule.ts';
 import type { World } from './world.ts';

@@ -9,7 +9,7 @@ import type { Config } from '#shared/config/settings.ts';
 import { readStands } from '#shared/queue/kafka/group-offsets.ts';
 import { silentQueueObserver } from '#shared/queue/queue-observer.ts';
 import { type KafkaQueue, openKafkaQueue } from '#shared/queue/kafka/kafka-queue.ts';
-import { type Admin, createClient, TOPIC_RESOURCE } from '#shared/queue/kafka/kafkajs.ts';
+import { type Admin, createClient, TOPIC_RESOURCE } from '#shared/queue/kafka/kafkajs/client.ts';
 import { setupTopics } from '#shared/queue/kafka/setup.ts';
 import { readLetters, surveyDeadLetters } from '#shared/queue/letter-reader.ts';
 import { readTopicFacts, readTopicShape } from '#shared/queue/kafka/topic-facts.ts';

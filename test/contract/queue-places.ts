@@ -12,7 +12,7 @@ import { type EmbeddedQueue, openEmbeddedQueue } from '#shared/queue/embedded/em
 import { silentQueueObserver } from '#shared/queue/queue-observer.ts';
 import type { Headers } from '#shared/queue/headers.ts';
 import { openKafkaQueue } from '#shared/queue/kafka/kafka-queue.ts';
-import { createClient } from '#shared/queue/kafka/kafkajs.ts';
+import { createClient } from '#shared/queue/kafka/kafkajs/client.ts';
 import { setupTopics } from '#shared/queue/kafka/setup.ts';
 import type { Queue } from '#shared/queue/queue.ts';
 

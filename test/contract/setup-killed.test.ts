@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Config } from '#shared/config/settings.ts';
 import { readStands } from '#shared/queue/kafka/group-offsets.ts';
-import { type Admin, createClient } from '#shared/queue/kafka/kafkajs.ts';
+import { type Admin, createClient } from '#shared/queue/kafka/kafkajs/client.ts';
 import { setupTopics } from '#shared/queue/kafka/setup.ts';
 import { numberOf, readTopicFacts } from '#shared/queue/kafka/topic-facts.ts';
 import { kafka } from '#test/backends/kafka.ts';

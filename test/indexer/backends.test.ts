@@ -10,7 +10,7 @@ import { systemClock } from '#shared/clock.ts';
 import { loadConfig } from '#shared/config/load.ts';
 import type { Config } from '#shared/config/settings.ts';
 import { Metrics } from '#shared/metrics.ts';
-import { createClient } from '#shared/queue/kafka/kafkajs.ts';
+import { createClient } from '#shared/queue/kafka/kafkajs/client.ts';
 import { silentQueueObserver } from '#shared/queue/queue-observer.ts';
 import { setupTopics } from '#shared/queue/kafka/setup.ts';
 import { openQueue } from '#shared/queue/open.ts';

@@ -11,7 +11,7 @@ import { Metrics } from '#shared/metrics.ts';
 import { readStands } from '#shared/queue/kafka/group-offsets.ts';
 import { silentQueueObserver } from '#shared/queue/queue-observer.ts';
 import { openKafkaQueue } from '#shared/queue/kafka/kafka-queue.ts';
-import { createClient } from '#shared/queue/kafka/kafkajs.ts';
+import { createClient } from '#shared/queue/kafka/kafkajs/client.ts';
 import { setupTopics } from '#shared/queue/kafka/setup.ts';
 import type { Queue, QueueConsumer } from '#shared/queue/queue.ts';
 import { encodeBatches } from '#shared/record/record.ts';

@@ -73,7 +73,7 @@ const planted: readonly Planted[] = [
       ["import 'node:fs';", null],
     ),
   ),
-  inFile('shared/queue/kafka/kafkajs.ts', "import 'kafkajs';", null),
+  inFile('shared/queue/kafka/kafkajs/planted.ts', "import 'kafkajs';", null),
   inFile('shared/store/elasticsearch/connection.ts', "import '#forwarder/main.ts';", NO_SERVICE),
   inFile('shared/log.ts', "import '#indexer/main.ts';", NO_SERVICE),
   ...at(

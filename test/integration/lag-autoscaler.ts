@@ -12,7 +12,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parse } from 'yaml';
 import type { Config } from '#shared/config/settings.ts';
 import { type PartitionStand, readStands } from '#shared/queue/kafka/group-offsets.ts';
-import { createClient } from '#shared/queue/kafka/kafkajs.ts';
+import { createClient } from '#shared/queue/kafka/kafkajs/client.ts';
 import type { Finished, SluiceProcess } from './sluice-process.ts';
 
 const SECOND_MS = 150;

@@ -50,7 +50,7 @@ const WORDED = [
 
 /** Packages that are known in few files, and which. All others may be imported wherever they are needed. */
 const clients: Readonly<Record<string, RegExp>> = {
-  kafkajs: /^shared\/queue\/kafka\/kafkajs(-fetch\.ts|-internals\.d\.ts|\.ts)$/,
+  kafkajs: /^shared\/queue\/kafka\/kafkajs\//,
   '@elastic/elasticsearch': /^shared\/store\/elasticsearch\/connection\.ts$/,
   'prom-client': /^shared\/metrics\.ts$/,
   pino: /^shared\/log\.ts$/,

@@ -4,7 +4,8 @@
 import type { Config } from '#shared/config/settings.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import { failureOf } from '#shared/queue/kafka/failure.ts';
-import { type Admin, brokersOf, createClient } from '#shared/queue/kafka/kafkajs.ts';
+import { type Admin, createClient } from '#shared/queue/kafka/kafkajs/client.ts';
+import { brokersOf } from '#shared/queue/kafka/kafkajs/connect-options.ts';
 import { readTopicFacts, topicUnready, weaknessesOf } from '#shared/queue/kafka/topic-facts.ts';
 import type { Finding } from './report.ts';
 

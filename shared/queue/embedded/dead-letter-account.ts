@@ -6,7 +6,10 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { costOf, DeadLetterBudget, type LetterAppend, OWNER_UNKNOWN } from './dead-letter-budget.ts';
 import type { Stored } from './frames.ts';
-import type { LettersRefused } from './sqlite-log.ts';
+import type { LetterRefusal } from '../queue.ts';
+
+/** Why dead letters were not written: their budget says so, or nothing can be written. */
+export type LettersRefused = { readonly budget: LetterRefusal } | { readonly space: string };
 
 export interface Admitted {
   readonly records: readonly Stored[];

@@ -10,9 +10,9 @@ import type { Headed } from '../headers.ts';
 import type { WorkerThread } from '#shared/sqlite/worker-thread.ts';
 import type { LetterRefusal } from '../queue.ts';
 import type { LetterAppend } from './dead-letter-budget.ts';
-import type { LetterFigures } from './dead-letter-account.ts';
+import type { LetterFigures, LettersRefused } from './dead-letter-account.ts';
 import type { LogMethods } from './queue-worker.ts';
-import type { LettersRefused, Topic, Written } from './sqlite-log.ts';
+import type { Topic, Written } from './sqlite-log.ts';
 
 const WHY: Readonly<Record<LetterRefusal, string>> = {
   sender_share:

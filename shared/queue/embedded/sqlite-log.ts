@@ -13,8 +13,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { AgeMarks } from '#shared/sqlite/age-marks.ts';
 import { isFull, openDatabase } from '#shared/sqlite/database.ts';
 import { type Moment, PassedTime } from '#shared/sqlite/passed-time.ts';
-import { DeadLetterAccount } from './dead-letter-account.ts';
-import type { LetterRefusal } from '../queue.ts';
+import { DeadLetterAccount, type LettersRefused } from './dead-letter-account.ts';
 import type { LetterAppend } from './dead-letter-budget.ts';
 import { GroupOffsets } from './group-offsets.ts';
 import { LogSpace, NO_SPACE } from './log-space.ts';
@@ -56,9 +55,6 @@ export interface Written {
   /** Whether the commits were written, which may be so although the records were refused. */
   readonly isCommitted: boolean;
 }
-
-/** Why dead letters were not written: their budget says so, or nothing can be written. */
-export type LettersRefused = { readonly budget: LetterRefusal } | { readonly space: string };
 
 // Kafka's topic of dead letters is set up with the same age.
 const DEAD_LETTERS_KEPT_MS = 7 * 86_400_000;

@@ -3,7 +3,7 @@
 import type { Clock } from '#shared/clock.ts';
 import type { Assignment } from './assignments.ts';
 import { HEARTBEAT_INTERVAL_MS } from './group-client.ts';
-import type { EachBatchPayload } from './kafkajs.ts';
+import type { EachBatchPayload } from './kafkajs/client.ts';
 
 /** Resolves to whether the owner knows of it; to false where it is void before. */
 export async function announcedInTime(

@@ -2,8 +2,9 @@
 
 import type { FetchedRecord } from '../queue.ts';
 import type { EpochRun } from './assignments.ts';
-import { isEndMark } from './fetch/end-marks.ts';
-import { epochOf, type KafkaMessage } from './kafkajs.ts';
+import { isEndMark } from './wire/end-marks.ts';
+import type { KafkaMessage } from './kafkajs/client.ts';
+import { epochOf } from './kafkajs/untyped-fields.ts';
 
 const EMPTY = Buffer.alloc(0);
 /** What a Date can hold. */

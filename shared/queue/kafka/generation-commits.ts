@@ -4,7 +4,7 @@
 // Guarantees: each commit is tried once, with this generation. `settled` resolves when all that were sent are answered or given up: what
 // is committed after that is not undone by them. (One that was given up may still reach a coordinator that was away.)
 
-import type { OffsetKeeper } from './kafkajs.ts';
+import type { OffsetKeeper } from './kafkajs/patches/offset-manager.ts';
 
 type Offsets = Parameters<OffsetKeeper['commitOffsets']>[0];
 

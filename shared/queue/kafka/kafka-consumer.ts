@@ -28,18 +28,10 @@ import {
   withRemembered,
   withTries,
 } from './log-changes.ts';
-import {
-  type Admin,
-  type Consumer,
-  decidedGroups,
-  type EachBatchPayload,
-  epochOf,
-  fetchedOffset,
-  type Kafka,
-  type KafkaMessage,
-  offsetKeepers,
-} from './kafkajs.ts';
-import { RefusedFetches } from './fetch/refused-fetches.ts';
+import type { Admin, Consumer, EachBatchPayload, Kafka, KafkaMessage } from './kafkajs/client.ts';
+import { decidedGroups, offsetKeepers } from './kafkajs/patches/offset-manager.ts';
+import { epochOf, fetchedOffset } from './kafkajs/untyped-fields.ts';
+import { RefusedFetches } from './refused-fetches.ts';
 import { ToldChanges } from './told-changes.ts';
 
 const COMMIT_TRIES = 4;

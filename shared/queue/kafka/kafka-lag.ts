@@ -8,7 +8,8 @@ import type { GroupLag, LagSource, PartitionLag } from '../group-lag.ts';
 import { failureOf } from './failure.ts';
 import { timeMsOf } from './fetched-records.ts';
 import { type PartitionStand, readStands } from './group-offsets.ts';
-import { brokersOf, type Cluster, createClient, createCluster, type Admin } from './kafkajs.ts';
+import { type Cluster, createClient, createCluster, type Admin } from './kafkajs/client.ts';
+import { brokersOf } from './kafkajs/connect-options.ts';
 import { type Found, TimeBisection } from './time-bisection.ts';
 import { numberOf, readTopicFacts } from './topic-facts.ts';
 

@@ -22,7 +22,8 @@ import { KafkaConsumer } from './kafka-consumer.ts';
 import { KafkaProducer } from './kafka-producer.ts';
 import { readTopic } from './kafka-read.ts';
 import { type Failure, failureOf } from './failure.ts';
-import { type Admin, brokersOf, createClient, type Kafka } from './kafkajs.ts';
+import { type Admin, createClient, type Kafka } from './kafkajs/client.ts';
+import { brokersOf } from './kafkajs/connect-options.ts';
 import {
   appendBytesMaxOf,
   isCompacted,
@@ -41,7 +42,6 @@ const LOOK_INTERVAL_MS = 5000;
 const LOOK_INTERVAL_UNREADY_MS = 1000;
 // A leader election or a dropped connection is over sooner, and no reason to turn senders away.
 const FAILING_PATIENCE_MS = 2000;
-
 // How often the facts are read after a refusal that they do not explain, and the pause in between.
 const LIMIT_TRIES = 4;
 const LIMIT_PAUSE_MS = 150;

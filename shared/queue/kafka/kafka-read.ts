@@ -4,10 +4,10 @@
 import { randomUUID } from 'node:crypto';
 import { SluiceError } from '#shared/errors.ts';
 import type { FetchedRecord } from '../queue.ts';
-import { isEndMark } from './fetch/end-marks.ts';
+import { isEndMark } from './wire/end-marks.ts';
 import { fetchedRecord, outOfPlace } from './fetched-records.ts';
 import { failureOf } from './failure.ts';
-import { type Admin, type Consumer, type EachBatchPayload, type Kafka } from './kafkajs.ts';
+import type { Admin, Consumer, EachBatchPayload, Kafka } from './kafkajs/client.ts';
 
 const HEARTBEAT_INTERVAL_MS = 3000;
 

@@ -7,14 +7,8 @@ import { isRetryable, SluiceError } from '#shared/errors.ts';
 import { readStands } from './group-offsets.ts';
 import { encodeMark } from './log-position.ts';
 import { failureOf } from './failure.ts';
-import {
-  type Admin,
-  brokersOf,
-  type ClientOptions,
-  createClient,
-  createCluster,
-  type ITopicConfig,
-} from './kafkajs.ts';
+import { type Admin, type ClientOptions, createClient, createCluster, type ITopicConfig } from './kafkajs/client.ts';
+import { brokersOf } from './kafkajs/connect-options.ts';
 import { readTopicFacts, readTopicShape, weaknessesOf } from './topic-facts.ts';
 
 const REPLICATION = 3;

@@ -9,7 +9,7 @@ import { systemClock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { KafkaLag } from '#shared/queue/kafka/kafka-lag.ts';
-import { type Admin, createClient, TOPIC_RESOURCE } from '#shared/queue/kafka/kafkajs.ts';
+import { type Admin, createClient, TOPIC_RESOURCE } from '#shared/queue/kafka/kafkajs/client.ts';
 import { setupTopics } from '#shared/queue/kafka/setup.ts';
 import { openQueue } from '#shared/queue/open.ts';
 import { silentQueueObserver } from '#shared/queue/queue-observer.ts';

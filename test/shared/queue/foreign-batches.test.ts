@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import fetchRequests from 'kafkajs/src/protocol/requests/fetch/index.js';
-import { isEndMark } from '#shared/queue/kafka/fetch/end-marks.ts';
-import { mendFetchAnswer } from '#shared/queue/kafka/foreign-batches.ts';
-import { NO_COMPRESSION } from '#shared/queue/kafka/kafkajs.ts';
+import { isEndMark } from '#shared/queue/kafka/wire/end-marks.ts';
+import { mendFetchAnswer } from '#shared/queue/kafka/wire/foreign-batches.ts';
+import { NO_COMPRESSION } from '#shared/queue/kafka/kafkajs/client.ts';
 
 interface Decoded {
   readonly responses: readonly {

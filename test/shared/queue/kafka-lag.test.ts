@@ -7,7 +7,7 @@ import { systemClock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import { type GroupLag, lagRecords, lagSeconds } from '#shared/queue/group-lag.ts';
 import { KafkaLag } from '#shared/queue/kafka/kafka-lag.ts';
-import { type Admin, createClient } from '#shared/queue/kafka/kafkajs.ts';
+import { type Admin, createClient } from '#shared/queue/kafka/kafkajs/client.ts';
 import { kafka } from '#test/backends/kafka.ts';
 import { kafkaConfig, removeTopics } from '#test/contract/queue-places.ts';
 

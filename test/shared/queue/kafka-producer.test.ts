@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Kafka } from '#shared/queue/kafka/kafkajs.ts';
+import type { Kafka } from '#shared/queue/kafka/kafkajs/client.ts';
 import { KafkaProducer } from '#shared/queue/kafka/kafka-producer.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
 

@@ -7,7 +7,7 @@ import {
   decodeMetadataResponse,
   encodeEpochRequest,
   encodeMetadataRequest,
-} from '#shared/queue/kafka/log-requests.ts';
+} from '#shared/queue/kafka/wire/log-requests.ts';
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(/[^0-9a-f]/g, ''), 'hex');
 const zeros = '00'.repeat(16);

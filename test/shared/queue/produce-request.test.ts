@@ -4,8 +4,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { crc32c } from '#shared/queue/kafka/crc32c.ts';
-import { encodeProduceRequest } from '#shared/queue/kafka/produce-request.ts';
+import { crc32c } from '#shared/queue/kafka/wire/crc32c.ts';
+import { encodeProduceRequest } from '#shared/queue/kafka/wire/produce-request.ts';
 
 describe('crc32c', () => {
   const check = (bytes: Uint8Array, expected: number): void => assert.equal(crc32c(bytes, 0, bytes.length), expected);

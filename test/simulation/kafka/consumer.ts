@@ -1,9 +1,9 @@
-// kafkajs's consumer: joins and syncs, fetches, hands batches to `eachBatch` one after another with a heartbeat after each, and joins again
-// when a heartbeat says that the group rebalances. A commit is stamped with the generation of its keeper of offsets, whatever its records
-// were fetched under.
+// kafkajs's consumer: joins, syncs, fetches, hands batches to `eachBatch` one by one, and joins again when a heartbeat
+// says so. A commit is stamped with the generation of its keeper of offsets, whatever its records were fetched under.
 
 import { EventEmitter } from 'node:events';
-import { type EachBatchPayload, type OffsetKeeper, offsetKeepers } from '#shared/queue/kafka/kafkajs.ts';
+import type { EachBatchPayload } from '#shared/queue/kafka/kafkajs/client.ts';
+import { type OffsetKeeper, offsetKeepers } from '#shared/queue/kafka/kafkajs/patches/offset-manager.ts';
 import { connectionError, protocolError, typeOf } from './errors.ts';
 import type { Joined } from './group.ts';
 import type { Link } from './link.ts';

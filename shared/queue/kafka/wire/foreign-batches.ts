@@ -1,24 +1,31 @@
-// Makes a Fetch answer safe to be decoded by kafkajs, in place and before it is. Whoever may write to a topic can write batches that
-// kafkajs cannot bear, and one of them would stop every member of the group, one after another, until retention removes it.
+// Makes a Fetch answer safe to be decoded by kafkajs, in place and before it is. Whoever may write to a topic can write
+// batches that kafkajs cannot bear, and one of them would stop every member of the group, one after another, until
+// retention removes it.
 //
 //   answer   throttle i32 | (7+: error i16, session i32) | topics: name STRING, partitions: [
-//              partition i32, error i16, high i64, stable i64, (5+: start i64), aborted: [i64, i64], (11: replica i32), records BYTES ]
-//   batch    offset i64, length i32, epoch i32, magic i8 (at 16), crc i32, attributes i16 (21), last offset delta i32 (23),
-//              times, producer …, count i32 (57), records (61), which are compressed as the attributes' low three bits say
-//   record   length, attributes i8, time, offset delta, key, value, headers: all but one of them varints    (https://kafka.apache.org/documentation/#messageformat)
+//              partition i32, error i16, high i64, stable i64, (5+: start i64), aborted: [i64, i64], (11: replica i32),
+//              records BYTES ]
+//   batch    offset i64, length i32, epoch i32, magic i8 (at 16), crc i32, attributes i16 (21),
+//              last offset delta i32 (23), times, producer …, count i32 (57),
+//              records (61), which are compressed as the attributes' low three bits say
+//   record   length, attributes i8, time, offset delta, key, value, headers: all but one of them varints
+//            (https://kafka.apache.org/documentation/#messageformat)
 //
-// A batch in a codec that nobody here knows (snappy, lz4), too large unpacked, with too many records or headers, or broken, is made one
-// record without key, value and headers at the batch's last offset: its reader finds it malformed, tells so, and goes on behind it.
-// Brokers do not look at the offset deltas of batches that are not compressed: records must rise within the offsets that the batch has.
+// A batch in a codec that nobody here knows (snappy, lz4), too large unpacked, with too many records or headers, or
+// broken, is made one record without key, value and headers at the batch's last offset: its reader finds it malformed,
+// tells so, and goes on behind it. Brokers do not look at the offset deltas of batches that are not compressed: records
+// must rise within the offsets that the batch has.
 //
-// An answer has a budget of unpacked bytes and of records. Where it is spent a partition ends as if cut off: kafkajs asks for the rest
-// again. The first batch always goes, and which partition is the first is left to chance, so that none waits for another one for ever.
+// An answer has a budget of unpacked bytes and of records. Where it is spent a partition ends as if cut off: kafkajs
+// asks for the rest again. The first batch always goes, and which partition is the first is left to chance, so that
+// none waits for another one for ever.
 //
-// Guarantees: never throws for what lies in a batch; linear in the answer and in what may be unpacked of it; other batches stay as they are.
+// Guarantees: never throws for what lies in a batch; linear in the answer and in what may be unpacked of it; other
+// batches stay as they are.
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { openedBytesMax } from '#shared/record/value-limit.ts';
-import type { BatchEnd } from './fetch/end-marks.ts';
+import type { BatchEnd } from './end-marks.ts';
 import { costOf, RECORD_COST } from './record-walk.ts';
 
 /** Unpacks; resolves to null for what is larger than `bytesMax`, and rejects for what it cannot unpack. */
@@ -28,7 +35,10 @@ export type Inflate = (packed: Buffer, bytesMax: number) => Promise<Buffer | nul
 const RECORDS_MAX = 50_000;
 /** Of a batch, and of an answer, where it is more than one. */
 const COST_MAX = RECORDS_MAX * RECORD_COST;
-/** Of one batch: a topic that compresses compresses records of ours again, each with the largest value that an indexer opens. */
+/**
+ * Of one batch: a topic that compresses compresses records of ours again, each with the largest value that an indexer
+ * opens.
+ */
 export const INFLATED_BYTES_MAX = openedBytesMax(0);
 /** Of the batches of an answer together, but for the first: what an indexer has in hand by default. */
 const UNPACKED_BYTES_MAX = 32 * 1024 * 1024;

@@ -1,11 +1,14 @@
-// What kafkajs.ts mends in how kafkajs treats connections, against servers that do what frozen and dying brokers do.
+// The patches of connections, against servers that do what frozen and dying brokers do.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { test } from 'node:test';
+import kafkajs from 'kafkajs';
+import Connection from 'kafkajs/src/network/connection.js';
+import socketFactory from 'kafkajs/src/network/socketFactory.js';
 import { loadConfig } from '#shared/config/load.ts';
-import { createClient } from '#shared/queue/kafka/kafkajs.ts';
+import { createClient } from '#shared/queue/kafka/kafkajs/client.ts';
 
 class Broker implements AsyncDisposable {
   readonly sockets: Socket[] = [];
@@ -66,7 +69,8 @@ function answerOf(request: Buffer, port: number): Buffer {
 test('a broker that takes the connection and says nothing is left for the next one', async () => {
   await using silent = await Broker.start(() => undefined);
   await using talking = await Broker.start((socket, request, { port }) => socket.write(answerOf(request, port)));
-  // As long as any request may take, the first one on a connection must not: that one is limited like connecting, to 3 s.
+  // As long as any request may take, the first one on a connection must not: that one is limited like connecting, to 3
+  // s.
   const admin = adminOf([silent, talking], 600_000);
   await admin.connect();
   assert.deepEqual(await admin.listTopics(), []);
@@ -75,7 +79,7 @@ test('a broker that takes the connection and says nothing is left for the next o
   assert.ok(silent.sockets[0]?.closed || (await once(silent.sockets[0] as Socket, 'close')), 'it was hung up on');
 });
 
-test('a connection on which a request had no answer in time is closed, and the next request has a new one', async () => {
+test('a connection without an answer in time is closed, and the next request has a new one', async () => {
   let mute = true;
   await using broker = await Broker.start((socket, request, { port }) => {
     if (request.readInt16BE(4) === metadata && mute) mute = false;
@@ -106,4 +110,25 @@ test('an answer that was cut off is not read on in the next connection', async (
   assert.deepEqual(await admin.listTopics(), []);
   assert.equal(whole, true, 'one answer was cut off');
   await admin.disconnect();
+});
+
+test('two requests at once have one connection, and an old socket does not end the new one', async () => {
+  await using broker = await Broker.start(() => undefined);
+  const connection = new Connection({
+    host: '127.0.0.1',
+    port: broker.port,
+    logger: new kafkajs.Kafka({ brokers: ['-'], logLevel: kafkajs.logLevel.NOTHING }).logger(),
+    socketFactory: socketFactory(),
+    connectionTimeout: 3000,
+    requestTimeout: 3000,
+  });
+  await Promise.all([connection.connect(), connection.connect()]);
+  const old = connection.socket;
+  connection.connectionStatus = 'disconnected';
+  await connection.connect();
+  assert.notEqual(connection.socket, old);
+  old?.emit('end');
+  assert.equal(connection.isConnected(), true);
+  await connection.disconnect();
+  assert.equal(broker.sockets.length, 2, 'the first, and the one in its place');
 });

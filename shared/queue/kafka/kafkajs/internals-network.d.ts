@@ -1,4 +1,4 @@
-// What kafkajs.ts uses of kafkajs without its types.
+// What this folder uses of kafkajs's cluster, connections and errors without its types.
 
 declare module 'kafkajs/src/cluster/index.js' {
   import type { ISocketFactory, KafkaConfig, Logger } from 'kafkajs';
@@ -74,6 +74,7 @@ declare module 'kafkajs/src/errors.js' {
 
 declare module 'kafkajs/src/network/connection.js' {
   import type { Socket } from 'node:net';
+  import type { ISocketFactory, Logger } from 'kafkajs';
   import type RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
 
   export default class Connection {
@@ -85,7 +86,16 @@ declare module 'kafkajs/src/network/connection.js' {
     chunks: Buffer[];
     bytesBuffered: number;
     bytesNeeded: number;
+    constructor(options: {
+      readonly host: string;
+      readonly port: number;
+      readonly logger: Logger;
+      readonly socketFactory: ISocketFactory;
+      readonly connectionTimeout: number;
+      readonly requestTimeout: number;
+    });
     isConnected(): boolean;
+    disconnect(): Promise<unknown>;
     connect(): Promise<unknown>;
     send(request: { readonly request: { readonly apiName: string } }): Promise<unknown>;
     rejectRequests(error: Error): void;
@@ -104,103 +114,12 @@ declare module 'kafkajs/src/network/requestQueue/index.js' {
   }
 
   export default class RequestQueue {
-    readonly pending: readonly unknown[];
-    readonly throttledUntil: number;
+    pending: readonly unknown[];
+    throttledUntil: number;
+    readonly throttleCheckTimeoutId: NodeJS.Timeout | null;
+    constructor(options: { readonly requestTimeout: number });
     scheduleCheckPendingRequests(): void;
     createSocketRequest(pushed: PushedRequest): { requestTimeout: number };
     destroy(): void;
-  }
-}
-
-declare module 'kafkajs/src/protocol/encoder.js' {
-  export default class Encoder {
-    buf: Buffer;
-    readonly offset: number;
-    ensureAvailable(length: number): void;
-  }
-}
-
-declare module 'kafkajs/src/protocol/requests/produce/index.js' {
-  import type { CompressionTypes } from 'kafkajs';
-
-  interface ProduceOptions {
-    readonly acks: number;
-    readonly timeout: number;
-    readonly compression: CompressionTypes;
-    readonly transactionalId?: string;
-    readonly topicData: readonly {
-      readonly topic: string;
-      readonly partitions: readonly {
-        readonly partition: number;
-        readonly messages: readonly { readonly value: Buffer; readonly headers: Readonly<Record<string, Buffer>> }[];
-      }[];
-    }[];
-  }
-
-  interface Made {
-    readonly request: { readonly encode: () => Promise<unknown> };
-  }
-
-  const produceRequests: {
-    protocol: (choice: { readonly version: number }) => (options: ProduceOptions) => Made;
-  };
-  export default produceRequests;
-}
-
-declare module 'kafkajs/src/protocol/error.js' {
-  export const errorCodes: readonly { readonly code: number; readonly type: string }[];
-  export function createErrorFromCode(code: number): Error;
-}
-
-declare module 'kafkajs/src/protocol/requests/fetch/index.js' {
-  interface Protocol {
-    readonly response: { decode(answer: Buffer): Promise<unknown> };
-  }
-
-  const fetchRequests: {
-    protocol: (choice: { readonly version: number }) => (options: unknown) => Protocol;
-  };
-  export default fetchRequests;
-}
-
-declare module 'kafkajs/src/protocol/requests/listOffsets/index.js' {
-  const listOffsetsRequests: {
-    protocol: (choice: { readonly version: number }) => (options: object) => unknown;
-  };
-  export default listOffsetsRequests;
-}
-
-declare module 'kafkajs/src/protocol/requests/metadata/index.js' {
-  interface Protocol {
-    readonly request: { readonly apiName: string; readonly apiKey: number };
-    readonly response: { parse(decoded: unknown): Promise<unknown> };
-  }
-
-  const metadataRequests: {
-    versions: string[];
-    protocol: (choice: {
-      readonly version: number;
-    }) => (options: { readonly topics: readonly string[]; readonly allowAutoTopicCreation?: boolean }) => Protocol;
-  };
-  export default metadataRequests;
-}
-
-declare module 'kafkajs/src/consumer/offsetManager/index.js' {
-  export default class OffsetManager {
-    readonly groupId: string;
-    readonly memberId: string;
-    /** Called at the end of the constructor, and only there. */
-    clearAllOffsets(): void;
-    setDefaultOffset(place: { readonly topic: string; readonly partition: number }): Promise<void>;
-    commitOffsets(offsets: {
-      readonly topics: readonly {
-        readonly topic: string;
-        readonly partitions: readonly {
-          readonly partition: number;
-          readonly offset: string;
-          readonly metadata?: string;
-        }[];
-      }[];
-    }): Promise<void>;
   }
 }

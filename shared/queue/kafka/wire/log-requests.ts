@@ -1,16 +1,23 @@
-// Two requests that kafkajs 2.2.4 does not know: which topic this is, and how far its log goes back unchanged. A topic that was deleted and
-// made again has its old name and a new id; a log that lost its end has another leader epoch from where it diverges.
+// Two requests that kafkajs 2.2.4 does not know: which topic this is, and how far its log goes back unchanged. A topic
+// that was deleted and made again has its old name and a new id; a log that lost its end has another leader epoch from
+// where it diverges.
 //
-//   Metadata 12 request     header tags 0 | topics c × (id 16 bytes = 0 | name cs | tags) | create bool | authorizations bool | tags
-//   Metadata 12 response    header tags | throttle i32 | brokers c × (node i32 | host cs | port i32 | rack cs | tags) | cluster cs |
-//                           controller i32 | topics c × (error i16 | name cs | id 16 bytes | internal bool | partitions c × (error i16 |
-//                           partition i32 | leader i32 | leader epoch i32 | replicas c × i32 | in sync c × i32 | offline c × i32 | tags) |
+//   Metadata 12 request     header tags 0 | topics c × (id 16 bytes = 0 | name cs | tags) | create bool |
+//                           authorizations bool | tags
+//   Metadata 12 response    header tags | throttle i32 |
+//                           brokers c × (node i32 | host cs | port i32 | rack cs | tags) | cluster cs |
+//                           controller i32 | topics c × (error i16 | name cs | id 16 bytes | internal bool |
+//                           partitions c × (error i16 | partition i32 | leader i32 | leader epoch i32 |
+//                           replicas c × i32 | in sync c × i32 | offline c × i32 | tags) |
 //                           authorizations i32 | tags) | tags
-//   OffsetForLeaderEpoch 3  replica i32 = -1 | topics i32 × (name s | partitions i32 × (partition i32 | leader's epoch i32 = -1 | epoch i32))
-//                response   throttle i32 | topics i32 × (name s | partitions i32 × (error i16 | partition i32 | epoch i32 | end i64))
+//   OffsetForLeaderEpoch 3  replica i32 = -1 | topics i32 × (name s |
+//                           partitions i32 × (partition i32 | leader's epoch i32 = -1 | epoch i32))
+//                response   throttle i32 | topics i32 × (name s |
+//                           partitions i32 × (error i16 | partition i32 | epoch i32 | end i64))
 //
-// c: unsigned varint of length + 1, 0 is null; cs: text with such a length; s: i16 length; tags: number of tagged fields, and these.
-// https://kafka.apache.org/protocol#The_Messages_Metadata, …#The_Messages_OffsetForLeaderEpoch. A response that is cut off throws RangeError.
+// c: unsigned varint of length + 1, 0 is null; cs: text with such a length; s: i16 length; tags: number of tagged
+// fields, and these. https://kafka.apache.org/protocol#The_Messages_Metadata, …#The_Messages_OffsetForLeaderEpoch. A
+// response that is cut off throws RangeError.
 
 export interface EpochQuestion {
   readonly partition: number;
@@ -37,7 +44,9 @@ export function encodeMetadataRequest(topics: readonly string[], mayCreate: bool
   return Buffer.concat(parts);
 }
 
-/** In the shape that kafkajs gives to older versions, with the topic's id and the leader's epoch beside each partition. */
+/**
+ * In the shape that kafkajs gives to older versions, with the topic's id and the leader's epoch beside each partition.
+ */
 export function decodeMetadataResponse(bytes: Buffer) {
   const from = new In(bytes);
   from.tags();
@@ -118,7 +127,9 @@ function uvarint(value: number): Buffer {
   return Buffer.from(bytes);
 }
 
-/** Bytes that are read from the front. Every step takes some or throws RangeError, so a wrong count cannot keep it busy. */
+/**
+ * Bytes that are read from the front. Every step takes some or throws RangeError, so a wrong count cannot keep it busy.
+ */
 class In {
   readonly #bytes: Buffer;
   #at = 0;

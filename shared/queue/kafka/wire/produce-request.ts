@@ -1,15 +1,17 @@
-// Encodes produce requests in one pass. kafkajs's own encoder copies each value six times and takes its checksum byte by
-// byte, which is more work than compressing the value.
+// Encodes produce requests in one pass. kafkajs's own encoder copies each value six times and takes its checksum byte
+// by byte, which is more work than compressing the value.
 //
 //   request       transactional id i16 = -1 | acks i16 | timeout i32 | topics i32 × topic
 //   topic         name i16 + UTF-8 | partitions i32 × (partition i32 | batch bytes i32 | batch)
-//   batch         base offset i64 = 0 | bytes after this i32 | leader epoch i32 = -1 | magic i8 = 2 | CRC-32C u32 of all that follows |
-//                 attributes i16 = 0 | last offset delta i32 | first time i64 | last time i64 |
+//   batch         base offset i64 = 0 | bytes after this i32 | leader epoch i32 = -1 | magic i8 = 2 |
+//                 CRC-32C u32 of all that follows | attributes i16 = 0 | last offset delta i32 |
+//                 first time i64 | last time i64 |
 //                 producer id i64 = -1 | producer epoch i16 = -1 | first sequence i32 = -1 | records i32 × record
-//   record        bytes after this v | attributes i8 = 0 | time delta v = 0 | offset delta v | key bytes v = -1 | value bytes v | value |
-//                 headers v × (name bytes v | name | value bytes v | value)
+//   record        bytes after this v | attributes i8 = 0 | time delta v = 0 | offset delta v | key bytes v = -1 |
+//                 value bytes v | value | headers v × (name bytes v | name | value bytes v | value)
 //
-// v: zigzag varint. https://kafka.apache.org/protocol#The_Messages_Produce (versions 3 to 8), https://kafka.apache.org/documentation/#recordbatch
+// v: zigzag varint. https://kafka.apache.org/protocol#The_Messages_Produce (versions 3 to 8),
+// https://kafka.apache.org/documentation/#recordbatch
 
 import assert from 'node:assert/strict';
 import { crc32c } from './crc32c.ts';

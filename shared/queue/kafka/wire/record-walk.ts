@@ -1,16 +1,19 @@
-// Walks the records of a batch of Kafka's without decoding them: whether they are what their batch says, and what decoding them costs.
+// Walks the records of a batch of Kafka's without decoding them: whether they are what their batch says, and what
+// decoding them costs.
 //
 //   record   length, attributes i8, time, offset delta, key, value, headers: all but one of them varints
 //
-// Guarantees: never throws, linear in the bytes; where kafkajs reads a varint in another way, because it is too long, nothing is accepted.
+// Guarantees: never throws, linear in the bytes; where kafkajs reads a varint in another way, because it is too long,
+// nothing is accepted.
 
 /** Ours have three headers, dead letters fewer than these; kafkajs copies all that it has for each one. */
 const HEADERS_MAX = 32;
 /** What a record costs at least, as a count of headers: ours cost that much. */
 export const RECORD_COST = 4;
 /**
- * What it costs to decode these, or null: they are not so many whole records whose offsets rise within those of their batch, or they cost
- * more than they may. A compacted topic leaves records out, so offsets need not follow on one another.
+ * What it costs to decode these, or null: they are not so many whole records whose offsets rise within those of their
+ * batch, or they cost more than they may. A compacted topic leaves records out, so offsets need not follow on one
+ * another.
  */
 export function costOf(
   bytes: Buffer,

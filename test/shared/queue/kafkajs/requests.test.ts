@@ -1,0 +1,71 @@
+// The patches of requests: which bytes go out, and which versions are left to kafkajs. What the bytes mean is in
+// ../produce-request.test.ts and ../log-requests.test.ts.
+
+import assert from 'node:assert/strict';
+import { mock, test } from 'node:test';
+import kafkajs from 'kafkajs';
+import Encoder from 'kafkajs/src/protocol/encoder.js';
+import listOffsetsRequests from 'kafkajs/src/protocol/requests/listOffsets/index.js';
+import metadataRequests from 'kafkajs/src/protocol/requests/metadata/index.js';
+import produceRequests from 'kafkajs/src/protocol/requests/produce/index.js';
+import { patchListOffsets } from '#shared/queue/kafka/kafkajs/patches/list-offsets.ts';
+import { patchMetadata } from '#shared/queue/kafka/kafkajs/patches/metadata.ts';
+import { patchProduce } from '#shared/queue/kafka/kafkajs/patches/produce.ts';
+import { encodeMetadataRequest } from '#shared/queue/kafka/wire/log-requests.ts';
+import { encodeProduceRequest } from '#shared/queue/kafka/wire/produce-request.ts';
+
+interface Encoded {
+  readonly request: { encode(): Promise<{ readonly buf: Buffer }> };
+}
+
+/** What is encoded, and whether kafkajs did it. */
+async function encodedBy({ request }: Encoded): Promise<{ readonly bytes: Buffer; readonly isOriginal: boolean }> {
+  const { encode } = request;
+  const made = await encode();
+  return { bytes: made.buf, isOriginal: made instanceof Encoder };
+}
+
+test('plain produce requests are encoded by ours', async () => {
+  mock.timers.enable({ apis: ['Date'], now: 1_750_000_000_000 });
+  const messages = [{ value: Buffer.from('v'), headers: { h: Buffer.from('x') } }];
+  const topicData = [{ topic: 't', partitions: [{ partition: 1, messages }] }];
+  const plain = { acks: -1, timeout: 1000, compression: kafkajs.CompressionTypes.None, topicData };
+  const made = (version: number, options: object = {}) =>
+    encodedBy(produceRequests.protocol({ version })({ ...plain, ...options }) as Encoded);
+  assert.equal((await made(7)).isOriginal, true);
+  patchProduce();
+  for (const version of [3, 7]) {
+    const { bytes, isOriginal } = await made(version);
+    assert.equal(isOriginal, false);
+    assert.deepEqual(bytes, encodeProduceRequest(plain, 1_750_000_000_000));
+  }
+  assert.equal((await made(2)).isOriginal, true, 'no record batches');
+  assert.equal((await made(7, { compression: kafkajs.CompressionTypes.GZIP })).isOriginal, true);
+  assert.equal((await made(7, { transactionalId: 'id' })).isOriginal, true);
+  mock.timers.reset();
+});
+
+test('metadata is asked for in version 12 where the broker has it, and in 6 at most where not', async () => {
+  const made = (version: number) => metadataRequests.protocol({ version })({ topics: ['t'] }) as unknown as Encoded;
+  assert.equal(metadataRequests.versions.at(-1), '6');
+  const original = await encodedBy(made(6));
+  patchMetadata();
+  assert.equal(metadataRequests.versions.at(-1), '12');
+  assert.deepEqual((await encodedBy(made(12))).bytes, encodeMetadataRequest(['t'], true));
+  assert.equal((made(12).request as { apiVersion?: number }).apiVersion, 12);
+  for (const version of [6, 9, 11]) {
+    assert.deepEqual(await encodedBy(made(version)), original);
+    assert.equal((made(version).request as { apiVersion?: number }).apiVersion, 6);
+  }
+});
+
+test('a log ends where our consumers may read to: uncommitted is read', async () => {
+  const isolationOf = async (): Promise<number | undefined> => {
+    const made = listOffsetsRequests.protocol({ version: 3 })({ topics: [] }) as Encoded;
+    // After the id of the replica that asks.
+    return (await encodedBy(made)).bytes[4];
+  };
+  assert.equal(await isolationOf(), 1);
+  patchListOffsets();
+  assert.equal(await isolationOf(), 0);
+});
