@@ -9,6 +9,7 @@ import { gzipSync } from 'node:zlib';
 import { encode } from '@msgpack/msgpack';
 import { ForwardSession } from '#forwarder/accept/forward-session.ts';
 import { ReadingGate } from '#forwarder/accept/reading-gate.ts';
+import { TurnBytes } from '#forwarder/accept/turn-bytes.ts';
 import { ANYONE } from '#forwarder/principal.ts';
 import { ForwarderTelemetry } from '#forwarder/telemetry.ts';
 import { ByteBudget } from '#shared/byte-budget.ts';
@@ -28,7 +29,7 @@ const packed = encode(['app', gzipSync(entry), { compressed: 'gzip', size: 1 }])
 const begun = Buffer.concat([Buffer.from([0x92, 0xa3, 0x61, 0x70, 0x70, 0xc6, 0, 8, 0, 0]), Buffer.alloc(20_000)]);
 
 /** The server's end of a connection, its session, and what they share. */
-async function setUp(limits: { frameTimeoutMs?: number } = {}) {
+async function setUp(limits: { frameTimeoutMs?: number; turn?: TurnBytes } = {}) {
   const intake = new FakeIntake();
   const gate = new ReadingGate(2 * MIB, systemClock);
   const unpacking = new ByteBudget(MIB);
@@ -73,7 +74,8 @@ const WAITS: Record<string, [Uint8Array, (given: Given) => unknown, (given: Give
 
 for (const [what, [frames, stop, goOn]] of Object.entries(WAITS)) {
   test(`a connection that breaks while it waits for ${what} holds nothing of the gate`, async () => {
-    await using given = await setUp();
+    // What comes is more than one turn of the event loop has for it.
+    await using given = await setUp({ turn: new TurnBytes(1024) });
     await stop(given);
     const { peer, session, gate, client } = given;
     // Behind the session's own listener: it waits as soon as it has read.
