@@ -1,16 +1,16 @@
 // The reference of metrics, docs/metrics.md, made from what the parts register. A test holds the file to it.
 
-import { observeSpool } from '#forwarder/spool-telemetry.ts';
-import { ForwarderTelemetry } from '#forwarder/telemetry.ts';
-import { Ledger } from '#indexer/ledger.ts';
-import { IndexerTelemetry } from '#indexer/telemetry.ts';
+import { observeSpool } from '#forwarder/intake/spool-telemetry.ts';
+import { ForwarderTelemetry } from '#forwarder/intake/telemetry.ts';
+import { Ledger } from '#indexer/settle/ledger.ts';
+import { IndexerTelemetry } from '#indexer/settle/telemetry.ts';
 import { ByteBudget } from '#shared/byte-budget.ts';
 import { systemClock } from '#shared/clock.ts';
 import { loadConfig } from '#shared/config/load.ts';
 import { type MetricFacts, Metrics } from '#shared/metrics.ts';
 import { AdminTelemetry } from '../../services/sluice/admin/telemetry.ts';
 import { LagTelemetry } from '../../services/sluice/lag/telemetry.ts';
-import { turnHistogram, watchService, watchStore } from '../../services/sluice/telemetry.ts';
+import { turnHistogram, watchService, watchStore } from '../../services/sluice/process/telemetry.ts';
 import { WorkersTelemetry } from '../../services/sluice/workers/telemetry.ts';
 
 const nothing = (): void => undefined;

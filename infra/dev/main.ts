@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { loadConfig } from '#shared/config/load.ts';
-import { parseListenAddress } from '#shared/listen-address.ts';
+import { parseListenAddress } from '#shared/net/listen-address.ts';
 import { runCommandLine } from '../../services/sluice/command-line.ts';
 import { sendLines } from './sender.ts';
 

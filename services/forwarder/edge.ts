@@ -5,12 +5,12 @@ import { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import type { Queue } from '#shared/queue/queue.ts';
-import type { HttpServerOptions } from './accept/http-server.ts';
-import { UNPACKING_COPIES } from './accept/unpacker.ts';
+import type { HttpServerOptions } from './accept/http/http-server.ts';
+import { UNPACKING_COPIES } from './accept/frames/unpacker.ts';
 import type { Admission } from './admit/admission.ts';
 import type { TlsContext } from './admit/tls.ts';
-import { QueueIntake } from './intake.ts';
-import type { ForwarderTelemetry } from './telemetry.ts';
+import { QueueIntake } from './intake/intake.ts';
+import type { ForwarderTelemetry } from './intake/telemetry.ts';
 
 export interface Edge {
   readonly config: Config;

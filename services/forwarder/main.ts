@@ -10,15 +10,15 @@ import type { Metrics } from '#shared/metrics.ts';
 import type { Queue } from '#shared/queue/queue.ts';
 import { watchDeadLetters } from '#shared/queue/dead-letter-metrics.ts';
 import type { Spool } from '#shared/queue/spooled/open-spool.ts';
-import { forwardMemory } from './accept/forward-memory.ts';
-import { type ForwardServerOptions, startForwardServer } from './accept/forward-server.ts';
-import { FrameFiles } from './accept/frame-files.ts';
-import { startHttpServer } from './accept/http-server.ts';
-import { UnackedNames } from './accept/equal-chunks.ts';
-import { ReadingGate } from './accept/reading-gate.ts';
-import { RefusalPace } from './accept/refusal-pace.ts';
-import { FairTurns } from './accept/fair-turns.ts';
-import { forwardTurn } from './accept/frame-turns.ts';
+import { forwardMemory } from './accept/forward/forward-memory.ts';
+import { type ForwardServerOptions, startForwardServer } from './accept/forward/forward-server.ts';
+import { FrameFiles } from './accept/frames/frame-files.ts';
+import { startHttpServer } from './accept/http/http-server.ts';
+import { UnackedNames } from './accept/forward/equal-chunks.ts';
+import { ReadingGate } from './accept/gate/reading-gate.ts';
+import { RefusalPace } from './accept/turns/refusal-pace.ts';
+import { FairTurns } from './accept/turns/fair-turns.ts';
+import { forwardTurn } from './accept/forward/frame-turns.ts';
 import { type Admission, type Admit, loadAdmission } from './admit/admission.ts';
 import { type AddressRates, connectionRates, datagramRates } from './admit/address-rates.ts';
 import {
@@ -33,10 +33,10 @@ import { INPUT_LISTENERS, admittedExposures } from './admit/exposure.ts';
 import { LoginLimit } from './admit/login-limit.ts';
 import { tlsContext } from './admit/tls.ts';
 import { openTokenFile } from './admit/token-file.ts';
-import type { Listener } from './chunk.ts';
+import type { Listener } from './intake/chunk.ts';
 import { type Edge, httpOptions, openIntake, unpackingBudget } from './edge.ts';
-import { observeSpool } from './spool-telemetry.ts';
-import { ForwarderTelemetry } from './telemetry.ts';
+import { observeSpool } from './intake/spool-telemetry.ts';
+import { ForwarderTelemetry } from './intake/telemetry.ts';
 import { type UnackedInputs, startUnackedInputs } from './unacked-inputs.ts';
 
 /** Connections that are refused and not closed yet: beside those that are taken, in what the process keeps for itself. */

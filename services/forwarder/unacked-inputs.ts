@@ -3,14 +3,14 @@
 
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
-import { startGelfInput } from './accept/gelf-input.ts';
+import { startGelfInput } from './accept/gelf/gelf-input.ts';
 import type { AddressRate } from './admit/address-rates.ts';
 import type { Admit } from './admit/admission.ts';
 import type { Door } from './admit/door.ts';
 import type { TlsContext } from './admit/tls.ts';
-import { startSyslogInput, type UnackedInput } from './accept/syslog-input.ts';
-import type { Intake, Room } from './chunk.ts';
-import type { ForwarderTelemetry } from './telemetry.ts';
+import { startSyslogInput, type UnackedInput } from './accept/syslog/syslog-input.ts';
+import type { Intake, Room } from './intake/chunk.ts';
+import type { ForwarderTelemetry } from './intake/telemetry.ts';
 
 export interface UnackedInputsOptions {
   readonly config: Config;

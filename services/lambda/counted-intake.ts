@@ -1,6 +1,6 @@
 // The intake of a function, with a count of the events that it took: nobody can scrape a function's metrics.
 
-import type { Chunk, Intake, Undecodable } from '#forwarder/chunk.ts';
+import type { Chunk, Intake, Undecodable } from '#forwarder/intake/chunk.ts';
 
 export class CountedIntake implements Intake {
   readonly #intake: Intake;

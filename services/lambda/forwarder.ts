@@ -6,14 +6,14 @@
 
 import { readFileSync } from 'node:fs';
 import awsLambdaFastify from '@fastify/aws-lambda';
-import { RETRY_AFTER_SECONDS } from '#forwarder/accept/http-errors.ts';
-import { prepareHttp } from '#forwarder/accept/http-server.ts';
+import { RETRY_AFTER_SECONDS } from '#forwarder/accept/http/http-errors.ts';
+import { prepareHttp } from '#forwarder/accept/http/http-server.ts';
 import { loadAdmission } from '#forwarder/admit/admission.ts';
 import { admittedExposures } from '#forwarder/admit/exposure.ts';
 import { LoginLimit } from '#forwarder/admit/login-limit.ts';
 import { openTokenFile } from '#forwarder/admit/token-file.ts';
 import { httpOptions, openIntake, unpackingBudget } from '#forwarder/edge.ts';
-import { ForwarderTelemetry } from '#forwarder/telemetry.ts';
+import { ForwarderTelemetry } from '#forwarder/intake/telemetry.ts';
 import { systemClock } from '#shared/clock.ts';
 import { loadConfig } from '#shared/config/load.ts';
 import { type ErrorCode, errorTable, SluiceError } from '#shared/errors.ts';

@@ -9,7 +9,7 @@
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html
 
 import { isIP } from 'node:net';
-import { plainAddress } from '#shared/networks.ts';
+import { plainAddress } from '#shared/net/networks.ts';
 
 export interface HttpEvent {
   readonly version?: string;

@@ -5,7 +5,7 @@
 // tells how far each partition came; without it, Lambda takes any answer for success, so a call that did not finish fails as a whole. The
 // same batch then comes again, never a longer one: so a split line that the batch ends in is passed on in parts, not waited for.
 
-import { BatchIndexer } from '#indexer/batch-indexer.ts';
+import { BatchIndexer } from '#indexer/shells/batch-indexer.ts';
 import { systemClock } from '#shared/clock.ts';
 import { loadConfig } from '#shared/config/load.ts';
 import { createLog } from '#shared/log.ts';

@@ -5,13 +5,13 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { systemClock } from '#shared/clock.ts';
 import { loadConfig } from '#shared/config/load.ts';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
-import type { Command } from './command.ts';
-import { takeStartedBy } from './launchers.ts';
-import { withInheritedSockets } from './socket-activation.ts';
+import type { Command } from './process/command.ts';
+import { takeStartedBy } from './process/launchers.ts';
+import { withInheritedSockets } from './process/socket-activation.ts';
 import { harmless } from '#shared/harmless.ts';
-import { stopSignal } from './stop-signal.ts';
-import { VERSION } from './version.ts';
-import type { WorkerLine } from './workers/worker-line.ts';
+import { stopSignal } from './process/stop-signal.ts';
+import { VERSION } from './process/version.ts';
+import type { WorkerLine } from './process/worker-line.ts';
 
 interface Listed {
   readonly about: string;
@@ -147,7 +147,7 @@ function takeConfigOption(argv: readonly string[]): { file: string | undefined; 
 async function workerLine(): Promise<WorkerLine | undefined> {
   const seat = process.env['SLUICE_WORKER_SEAT'];
   if (seat === undefined) return undefined;
-  const { openWorkerLine } = await import('./workers/worker-line.ts');
+  const { openWorkerLine } = await import('./process/worker-line.ts');
   return openWorkerLine(Number(seat));
 }
 

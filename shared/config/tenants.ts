@@ -11,7 +11,7 @@
 
 import { type Static, Type } from 'typebox';
 import { SluiceError } from '#shared/errors.ts';
-import { type Network, parseNetwork } from '#shared/networks.ts';
+import { type Network, parseNetwork } from '#shared/net/networks.ts';
 import { TAG_BYTES_MAX } from '#shared/record/record.ts';
 import { valueFromText } from './value-text.ts';
 import { type ReadFile, linesOf, readYamlFile } from './yaml-file.ts';

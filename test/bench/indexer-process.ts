@@ -1,7 +1,7 @@
 // The indexer in a process of its own, so that its processor time and memory are its own: `sluice indexer` without the command line.
 // Runs until it has settled as many events as SLUICE_TEST_EVENTS says, then tells what that took, and stops.
 
-import { startIndexer } from '#indexer/main.ts';
+import { startIndexer } from '#indexer/shells/main.ts';
 import { systemClock } from '#shared/clock.ts';
 import { loadConfig } from '#shared/config/load.ts';
 import { createLog } from '#shared/log.ts';

@@ -2,7 +2,7 @@
 // Run alone: `node test/bench/json.ts`.
 
 import assert from 'node:assert/strict';
-import { ndjsonEntries } from '#forwarder/decode/ndjson.ts';
+import { ndjsonEntries } from '#forwarder/decode/http/ndjson.ts';
 
 const LINES = 3000;
 const ROUNDS = 100;

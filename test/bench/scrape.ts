@@ -1,7 +1,7 @@
 // What a scrape costs with 1,000 partitions: an indexer that owns them all, and the exporter of the lag.
 
-import { Ledger } from '#indexer/ledger.ts';
-import { IndexerTelemetry } from '#indexer/telemetry.ts';
+import { Ledger } from '#indexer/settle/ledger.ts';
+import { IndexerTelemetry } from '#indexer/settle/telemetry.ts';
 import { systemClock } from '#shared/clock.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { LagTelemetry } from '../../services/sluice/lag/telemetry.ts';

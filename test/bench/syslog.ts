@@ -1,10 +1,10 @@
 // How fast syslog messages and GELF become entries: the inputs' own work on each byte.
 // Run alone: `node test/bench/syslog.ts`.
 
-import { GelfEntries } from '#forwarder/decode/gelf-entries.ts';
-import { SyslogEntries } from '#forwarder/decode/syslog-entries.ts';
-import { SyslogFrames } from '#forwarder/decode/syslog-frames.ts';
-import { TimeZone } from '#forwarder/decode/time-zone.ts';
+import { GelfEntries } from '#forwarder/decode/gelf/gelf-entries.ts';
+import { SyslogEntries } from '#forwarder/decode/syslog/syslog-entries.ts';
+import { SyslogFrames } from '#forwarder/decode/syslog/syslog-frames.ts';
+import { TimeZone } from '#forwarder/decode/syslog/time-zone.ts';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 
 const ROUNDS = 3000;

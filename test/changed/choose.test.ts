@@ -8,14 +8,14 @@ const TEXTS: Readonly<Record<string, string>> = {
   'shared/clock.ts': 'export const clock = 1;',
   'shared/queue/queue-worker.ts': "import { clock } from '../clock.ts';",
   'shared/queue/queue.ts': "startWorker('queue-worker', import.meta.url);",
-  'services/forwarder/chunk.ts': "export type Chunk = { kind: 'chunk' };",
-  'services/forwarder/intake.ts':
+  'services/forwarder/intake/chunk.ts': "export type Chunk = { kind: 'chunk' };",
+  'services/forwarder/intake/intake.ts':
     "import type {\n  Chunk,\n} from './chunk.ts';\nimport { queue } from '#shared/queue/queue.ts';",
-  'services/sluice/main.ts': "const run = () => import('#forwarder/intake.ts');",
+  'services/sluice/main.ts': "const run = () => import('#forwarder/intake/intake.ts');",
   'infra/build/bundle.ts': "const entryPoints = ['services/sluice/main.ts'];",
   'test/bench/queue.ts': "import { queue } from '#shared/queue/queue.ts';",
   'test/clock.test.ts': "import { clock } from '#shared/clock.ts';",
-  'test/intake.test.ts': "import '#forwarder/intake.ts';",
+  'test/intake.test.ts': "import '#forwarder/intake/intake.ts';",
   'test/program.ts': "const program = join(import.meta.dirname, '../services/sluice/main.ts');",
   'test/program.test.ts': "import './program.ts';",
   'test/package.test.ts': "const program = join(root, 'dist/sluice.js');",
@@ -44,7 +44,7 @@ function check(changed: string | readonly string[], expected: string): void {
 // A test itself; what it imports, at any distance; what it starts as a program, of the sources or built.
 check('test/clock.test.ts', 'clock');
 check('services/sluice/main.ts', 'package program');
-check('services/forwarder/intake.ts', 'intake package program');
+check('services/forwarder/intake/intake.ts', 'intake package program');
 check('shared/queue/queue.ts', 'intake package program');
 check('shared/queue/queue-worker.ts', 'intake package program');
 check('shared/clock.ts', 'clock intake package program');
@@ -52,7 +52,7 @@ check('test/program.ts', 'program');
 check('test/sender.ts', 'sender');
 check('infra/build/bundle.ts', 'package');
 // Nothing of an import of types runs.
-check('services/forwarder/chunk.ts', 'none');
+check('services/forwarder/intake/chunk.ts', 'none');
 // Data that a test names, or whose folder it names; prose and modules that no test needs.
 check('docs/errors.md', 'references');
 check('infra/prometheus/rules.yaml', 'rules');

@@ -4,9 +4,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import type { Chunk } from '#forwarder/chunk.ts';
-import { QueueIntake } from '#forwarder/intake.ts';
-import { ForwarderTelemetry } from '#forwarder/telemetry.ts';
+import type { Chunk } from '#forwarder/intake/chunk.ts';
+import { QueueIntake } from '#forwarder/intake/intake.ts';
+import { ForwarderTelemetry } from '#forwarder/intake/telemetry.ts';
 import { systemClock } from '#shared/clock.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { type SettingName, settings } from '#shared/config/settings.ts';

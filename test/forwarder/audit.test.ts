@@ -13,9 +13,9 @@ import { systemClock } from '#shared/clock.ts';
 import { loadConfig } from '#shared/config/load.ts';
 import { createLog } from '#shared/log.ts';
 import { Metrics } from '#shared/metrics.ts';
-import { Answers, ping } from '#test/forwarder/accept/handshake-client.ts';
+import { Answers, ping } from '#test/forwarder/accept/forward/handshake-client.ts';
 import { Authority } from '#test/forwarder/admit/certificates.ts';
-import { RecordingQueue } from './recording-queue.ts';
+import { RecordingQueue } from './intake/recording-queue.ts';
 
 const authority = new Authority();
 after(() => authority[Symbol.dispose]());

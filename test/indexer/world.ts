@@ -3,8 +3,8 @@
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import type { DrainOptions } from '#indexer/consume/drain.ts';
-import { type Indexer, startIndexer } from '#indexer/main.ts';
+import type { DrainOptions } from '#indexer/shells/drain.ts';
+import { type Indexer, startIndexer } from '#indexer/shells/main.ts';
 import { loadConfig } from '#shared/config/load.ts';
 import type { Config } from '#shared/config/settings.ts';
 import type { Log } from '#shared/log.ts';

@@ -42,7 +42,7 @@ const pureLayers = [
 const planted: readonly Planted[] = [
   ...at(
     'services/forwarder/accept',
-    ["import '#indexer/ledger.ts';", APART],
+    ["import '#indexer/settle/ledger.ts';", APART],
     ["import '#indexer/bulk/writer.ts';", APART],
     ["import '../../indexer/bulk/writer.ts';", APART],
     ["import type { Writer } from '../../indexer/bulk/writer.ts';", APART],
@@ -57,7 +57,7 @@ const planted: readonly Planted[] = [
   ),
   ...at(
     'services/indexer/poison',
-    ["import '#forwarder/accept/forward-server.ts';", APART],
+    ["import '#forwarder/accept/forward/forward-server.ts';", APART],
     ["import '../../forwarder/accept/forward-server.ts';", APART],
     ["import '../../lambda/context.ts';", NO_COMMAND],
     ["import '@elastic/elasticsearch';", 'knows Elasticsearch'],
@@ -66,8 +66,8 @@ const planted: readonly Planted[] = [
   ...['shared/queue', 'shared/queue/kafka', 'shared/store/elasticsearch'].flatMap((folder) =>
     at(
       folder,
-      ["import '#forwarder/accept/forward-server.ts';", NO_SERVICE],
-      ["import '../../services/indexer/ledger.ts';", NO_SERVICE],
+      ["import '#forwarder/accept/forward/forward-server.ts';", NO_SERVICE],
+      ["import '../../services/indexer/settle/ledger.ts';", NO_SERVICE],
       ["import '#test/memory/clock.ts';", NO_SERVICE],
       ["import 'prom-client';", 'knows the registry'],
       ["import 'node:fs';", null],
@@ -75,7 +75,7 @@ const planted: readonly Planted[] = [
   ),
   inFile('shared/queue/kafka/kafkajs/planted.ts', "import 'kafkajs';", null),
   inFile('shared/store/elasticsearch/connection.ts', "import '#forwarder/main.ts';", NO_SERVICE),
-  inFile('shared/log.ts', "import '#indexer/main.ts';", NO_SERVICE),
+  inFile('shared/log.ts', "import '#indexer/shells/main.ts';", NO_SERVICE),
   ...at(
     'services/sluice/commands',
     ["import '#test/memory/clock.ts';", NO_TEST],
@@ -113,11 +113,11 @@ const planted: readonly Planted[] = [
       ['export const then = new Date(0);', null],
     ),
   ),
-  inFile('services/indexer/bulk/outcomes.ts', 'export const now = Date.now();', CALLER),
+  inFile('services/indexer/settle/outcomes.ts', 'export const now = Date.now();', CALLER),
   inFile('services/indexer/commit/offsets.ts', "import 'node:fs';", PURE),
   inFile('shared/store/words.ts', 'export const dice = Math.random();', CALLER),
   inFile('services/forwarder/dialects/otlp/route.ts', 'export const later = async () => 0;', null),
-  inFile('services/forwarder/dialects/splunk/route.ts', "import '#indexer/ledger.ts';", APART),
+  inFile('services/forwarder/dialects/splunk/route.ts', "import '#indexer/settle/ledger.ts';", APART),
   inFile('services/forwarder/decode/apart.ts', "import '#indexer/parse/json-value.ts';", APART),
   inFile('services/indexer/parse/apart.ts', "import '../../forwarder/decode/entries.ts';", APART),
   inFile('shared/record/apart.ts', "import '../../services/forwarder/decode/entries.ts';", NO_SERVICE),

@@ -43,9 +43,9 @@ test('npm run dev: lines come by themselves, changes start it again, an interrup
   await dev.until(isUp(1));
   await dev.until(shows('"GET /items/'));
   await dev.until(shows('afterConnect'));
-  save(join(copy.folder, 'services/sluice/version.ts'));
+  save(join(copy.folder, 'services/sluice/process/version.ts'));
   await dev.until(isUp(2));
-  save(join(copy.folder, 'services/sluice/version.ts'));
+  save(join(copy.folder, 'services/sluice/process/version.ts'));
   await dev.until(isUp(3));
   process.kill(dev.pid ?? 0, 'SIGINT');
   // Its output closes when no process is left that could write to it.

@@ -4,8 +4,8 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import { startIndexer } from '#indexer/main.ts';
-import { Replay } from '#indexer/replay.ts';
+import { startIndexer } from '#indexer/shells/main.ts';
+import { Replay } from '#indexer/shells/replay.ts';
 import { systemClock } from '#shared/clock.ts';
 import { loadConfig } from '#shared/config/load.ts';
 import { Metrics } from '#shared/metrics.ts';

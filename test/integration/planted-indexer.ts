@@ -3,8 +3,8 @@
 
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { drainIndexer } from '#indexer/consume/drain.ts';
-import { startIndexer } from '#indexer/main.ts';
+import { drainIndexer } from '#indexer/shells/drain.ts';
+import { startIndexer } from '#indexer/shells/main.ts';
 import { ChildOpener } from '#indexer/poison/child-opener.ts';
 import { systemClock as clock } from '#shared/clock.ts';
 import { loadConfig } from '#shared/config/load.ts';

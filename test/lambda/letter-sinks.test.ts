@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
-import { BatchIndexer } from '#indexer/batch-indexer.ts';
+import { BatchIndexer } from '#indexer/shells/batch-indexer.ts';
 import { PostedLetters, StoreLetters } from '#lambda/letter-sinks.ts';
 import type { BulkOutcome } from '#shared/store/store.ts';
 import { VirtualClock } from '#test/memory/clock.ts';

@@ -4,12 +4,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Chunk } from '#forwarder/chunk.ts';
-import { QueueIntake } from '#forwarder/intake.ts';
-import { ForwarderTelemetry } from '#forwarder/telemetry.ts';
-import { startIndexer } from '#indexer/main.ts';
+import type { Chunk } from '#forwarder/intake/chunk.ts';
+import { QueueIntake } from '#forwarder/intake/intake.ts';
+import { ForwarderTelemetry } from '#forwarder/intake/telemetry.ts';
+import { startIndexer } from '#indexer/shells/main.ts';
 import { decodeBatches } from '#shared/record/record.ts';
-import { RecordingQueue } from '#test/forwarder/recording-queue.ts';
+import { RecordingQueue } from '#test/forwarder/intake/recording-queue.ts';
 import { World } from '#test/indexer/world.ts';
 import { MemoryStore } from '#test/memory/store.ts';
 import { SimMetrics } from './metrics.ts';

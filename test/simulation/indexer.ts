@@ -2,8 +2,8 @@
 // be killed at any moment and started again.
 
 import { observeInLog } from '#shared/queue/queue-observer.ts';
-import { type DrainOutcome, drainIndexer } from '#indexer/consume/drain.ts';
-import { type Indexer, startIndexer } from '#indexer/main.ts';
+import { type DrainOutcome, drainIndexer } from '#indexer/shells/drain.ts';
+import { type Indexer, startIndexer } from '#indexer/shells/main.ts';
 import type { RecordOpener } from '#indexer/poison/opener.ts';
 import type { Config } from '#shared/config/settings.ts';
 import type { Log } from '#shared/log.ts';

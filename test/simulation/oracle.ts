@@ -2,7 +2,7 @@
 // each write and each commit, and what can be told only at the end, at the end. Never part of what is tested.
 
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
-import type { Chunk } from '#forwarder/chunk.ts';
+import type { Chunk } from '#forwarder/intake/chunk.ts';
 import { type SimChunk, type SimEvent, numbersIn } from './events.ts';
 import type { Written } from './store.ts';
 import type { Trace } from './trace.ts';

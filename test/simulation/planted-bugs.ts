@@ -21,7 +21,7 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   ],
   'ack although it is not held': [
     {
-      file: 'services/forwarder/accept/forward-session.ts',
+      file: 'services/forwarder/accept/forward/forward-session.ts',
       text: 'if (place) this.#answers.cut(place);',
       becomes: 'if (place && ack) this.#answers.give(place, this.#ack(ack));',
     },
@@ -49,14 +49,14 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   ],
   'a new id for a chunk that comes again': [
     {
-      file: 'services/forwarder/intake.ts',
+      file: 'services/forwarder/intake/intake.ts',
       text: 'if (!chunkId) return randomIdentity(receivedMs);',
       becomes: 'if (tag !== "") return randomIdentity(receivedMs);\n  if (!chunkId) return randomIdentity(receivedMs);',
     },
   ],
   'a clock in the names of what is repeated': [
     {
-      file: 'services/forwarder/intake.ts',
+      file: 'services/forwarder/intake/intake.ts',
       text: 'const timeMs = entryTimeMs(entries, 0, entries.length);',
       becomes: 'const timeMs = receivedMs || entryTimeMs(entries, 0, entries.length);',
     },
@@ -73,7 +73,7 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   ],
   "a part's commit before its line is joined": [
     {
-      file: 'services/indexer/pipeline.ts',
+      file: 'services/indexer/pipeline/pipeline.ts',
       text: "if (passed === null) this.#options.ledger.settleEvent(hold, 'deduplicated');",
       becomes: "this.#options.ledger.settleEvent(hold, 'deduplicated');\n    if (passed === null) return;",
     },
@@ -83,7 +83,7 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
       becomes: '',
     },
     {
-      file: 'services/indexer/pipeline.ts',
+      file: 'services/indexer/pipeline/pipeline.ts',
       text: 'options.ledger.place(() => options.lines.events);',
       becomes: '',
     },
@@ -102,14 +102,14 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   ],
   '409 taken for a failure': [
     {
-      file: 'services/indexer/bulk/outcomes.ts',
+      file: 'services/indexer/settle/outcomes.ts',
       text: "if (status === 409) return 'deduplicated';",
       becomes: "if (status === 409) return 'refused';",
     },
   ],
   '429 of an item taken for success': [
     {
-      file: 'services/indexer/bulk/outcomes.ts',
+      file: 'services/indexer/settle/outcomes.ts',
       text: 'if (byType !== undefined) return byType;',
       becomes: "if (byType === 'retry') return 'indexed';\n  if (byType !== undefined) return byType;",
     },
@@ -150,7 +150,7 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   ],
   'the sequence follows the wall clock': [
     {
-      file: 'services/forwarder/intake.ts',
+      file: 'services/forwarder/intake/intake.ts',
       text: 'const seq = Math.max(receivedMs * 1000, this.#nextSeq);',
       becomes: 'const seq = receivedMs * 1000;',
     },
@@ -212,7 +212,7 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   ],
   'committed before the second look': [
     {
-      file: 'services/indexer/in-hand.ts',
+      file: 'services/indexer/commit/in-hand.ts',
       text: 'if (this.#inherited.has(partition)) continue;',
       becomes: '',
     },

@@ -10,7 +10,7 @@ import type { Config } from '#shared/config/settings.ts';
 import { openStore } from '#shared/store/open.ts';
 import type { Store } from '#shared/store/store.ts';
 import { bulkRequest, testId } from '#test/contract/store-bodies.ts';
-import type { CommandContext } from '../../services/sluice/command.ts';
+import type { CommandContext } from '../../services/sluice/process/command.ts';
 
 type Run = (args: string[], context: CommandContext) => Promise<number>;
 

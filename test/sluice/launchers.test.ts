@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { launchersOf, type StartedBy, takeStartedBy } from '../../services/sluice/launchers.ts';
+import { launchersOf, type StartedBy, takeStartedBy } from '../../services/sluice/process/launchers.ts';
 
 /** Processes as [pid, command, parent, session]; the last is this one. */
 type Processes = readonly (readonly [pid: number, command: string, parent: number, session: number])[];

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { loadConfig } from '#shared/config/load.ts';
-import { isLoopback, parseListenAddress } from '#shared/listen-address.ts';
-import { localAddress, withInheritedSockets } from '../../services/sluice/socket-activation.ts';
+import { isLoopback, parseListenAddress } from '#shared/net/listen-address.ts';
+import { localAddress, withInheritedSockets } from '../../services/sluice/process/socket-activation.ts';
 
 const row = (local: string, inode: number): string =>
   `   0: ${local} 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 ${inode} 1 0000000000000000 100 0 0 10 0`;

@@ -24,31 +24,31 @@ const APART = /never import each other/;
 
 test('imports against the layers, by alias and by path, in every form', () => {
   const layer = (path: string, line: string, told: RegExp | null): void => check(layerViolations, path, line, told);
-  layer(ACCEPT, "import '#indexer/ledger.ts';", APART);
+  layer(ACCEPT, "import '#indexer/settle/ledger.ts';", APART);
   layer(ACCEPT, "import '../../indexer/ledger.ts';", APART);
   layer(ACCEPT, "import '../../../services/indexer/ledger.ts';", APART);
-  layer(ACCEPT, "import type { Ledger } from '#indexer/ledger.ts';", APART);
-  layer(ACCEPT, "export * from '#indexer/ledger.ts';", APART);
+  layer(ACCEPT, "import type { Ledger } from '#indexer/settle/ledger.ts';", APART);
+  layer(ACCEPT, "export * from '#indexer/settle/ledger.ts';", APART);
   layer(ACCEPT, "export { Ledger } from '../../indexer/ledger.ts';", APART);
-  layer(ACCEPT, "export const later = () => import('#indexer/ledger.ts');", APART);
+  layer(ACCEPT, "export const later = () => import('#indexer/settle/ledger.ts');", APART);
   layer(ACCEPT, "export type Later = import('../../indexer/ledger.ts').Ledger;", APART);
   layer(ACCEPT, "import '../../sluice/command.ts';", APART);
   layer(ACCEPT, "import '#lambda/context.ts';", APART);
   layer(ACCEPT, "import '#test/memory/clock.ts';", APART);
   layer(ACCEPT, "import '../../../test/memory/clock.ts';", APART);
   layer(ACCEPT, "import '../decode/entries.ts'; import '#shared/clock.ts'; import 'fastify'; import 'node:net';", null);
-  layer(BULK, "import '#forwarder/intake.ts';", APART);
+  layer(BULK, "import '#forwarder/intake/intake.ts';", APART);
   layer(BULK, "import '../../forwarder/intake.ts';", APART);
   layer(BULK, "export const later = () => import('../../forwarder/intake.ts');", APART);
   layer(BULK, "new Worker(new URL('../../forwarder/intake.ts', import.meta.url));", APART);
   layer(BULK, "import '../parse/entry.ts'; import '#shared/record/record.ts';", null);
-  layer(QUEUE, "import '#forwarder/intake.ts';", /knows no service/);
-  layer(QUEUE, "import '../../services/indexer/ledger.ts';", /knows no service/);
+  layer(QUEUE, "import '#forwarder/intake/intake.ts';", /knows no service/);
+  layer(QUEUE, "import '../../services/indexer/settle/ledger.ts';", /knows no service/);
   layer(QUEUE, "import '#test/memory/clock.ts';", /knows no service/);
   layer(QUEUE, "import '../record/record.ts'; import '#shared/clock.ts';", null);
   layer(COMMAND, "import '#test/memory/clock.ts';", /knows no test/);
   layer(COMMAND, "import '../../../infra/build/bundle.ts';", /knows no test/);
-  layer(COMMAND, "import '#forwarder/main.ts'; import '#indexer/main.ts';", null);
+  layer(COMMAND, "import '#forwarder/main.ts'; import '#indexer/shells/main.ts';", null);
 });
 
 test('clients, the log and the registry outside of the one place that knows them', () => {
@@ -82,7 +82,7 @@ const PURE = [
   'services/indexer/parse/planted.ts',
   'services/indexer/json/planted.ts',
   'services/indexer/bulk/next-step.ts',
-  'services/indexer/bulk/outcomes.ts',
+  'services/indexer/settle/outcomes.ts',
   'services/indexer/commit/offsets.ts',
   'shared/msgpack/planted.ts',
   'shared/record/planted.ts',

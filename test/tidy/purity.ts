@@ -26,7 +26,7 @@ export const IMPURE: Readonly<Record<string, string>> = {
   'shared/record/compression.ts': "works in zlib's pool",
   'shared/record/unpack-slices.ts': "works in zlib's pool, and gives the loop its turn",
   'shared/record/identity.ts': 'gives random names to batches that have no chunk id',
-  'shared/networks.ts': "has node:net's arithmetic of addresses",
+  'shared/net/networks.ts': "has node:net's arithmetic of addresses",
 };
 
 /** Modules of Node without I/O, and which of their names where not all are harmless. */

@@ -15,9 +15,9 @@
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import { SluiceError } from '#shared/errors.ts';
-import { NetworkSet, UNIX_PEER, networkOfPeer, parseNetwork } from '#shared/networks.ts';
-import type { Room } from '../chunk.ts';
-import { TokenBucket } from './token-bucket.ts';
+import { NetworkSet, UNIX_PEER, networkOfPeer, parseNetwork } from '#shared/net/networks.ts';
+import type { Room } from '../intake/chunk.ts';
+import { TokenBucket } from '../intake/token-bucket.ts';
 
 /** Each a second; 0: any number. */
 export interface AddressLimits {

@@ -6,8 +6,8 @@ import { type Tenant, loadTenants } from '#shared/config/tenants.ts';
 import type { ReadFile } from '#shared/config/yaml-file.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { matchesGlob } from '#shared/glob.ts';
-import { type Network, NetworkSet, UNIX_PEER, parseNetwork } from '#shared/networks.ts';
-import { ANYONE, type Grant, type Principal } from '../principal.ts';
+import { type Network, NetworkSet, UNIX_PEER, parseNetwork } from '#shared/net/networks.ts';
+import { ANYONE, type Grant, type Principal } from '../intake/principal.ts';
 import { Credentials } from './credentials.ts';
 import { loadUsers } from './users.ts';
 

@@ -5,7 +5,7 @@
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { networkOfPeer } from '#shared/networks.ts';
+import { networkOfPeer } from '#shared/net/networks.ts';
 
 /** What the process keeps for itself: databases, brokers, the store, the admin page. */
 const RESERVED_SHARE = 0.25;

@@ -2,7 +2,7 @@
 // is not there, and compared in constant time: how long the answer takes tells nothing.
 
 import { timingSafeEqual } from 'node:crypto';
-import { handshakeDigest, type Ping } from '../decode/handshake.ts';
+import { handshakeDigest, type Ping } from '../decode/forward/handshake.ts';
 import type { User } from './users.ts';
 
 /** Nobody has this password: it is compared with where there is no such user. */

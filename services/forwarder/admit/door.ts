@@ -5,9 +5,9 @@
 // back without one; one that is let in is counted until it is closed.
 
 import type { Socket } from 'node:net';
-import { peerAddress } from '#shared/networks.ts';
-import type { InputName } from '../chunk.ts';
-import type { AuthFailure, ConnectionEnd } from '../telemetry.ts';
+import { peerAddress } from '#shared/net/networks.ts';
+import type { InputName } from '../intake/chunk.ts';
+import type { AuthFailure, ConnectionEnd } from '../intake/telemetry.ts';
 import type { AddressRate } from './address-rates.ts';
 import type { ConnectionLimit } from './connection-limit.ts';
 

@@ -4,8 +4,8 @@
 
 import { type Config, type SettingName, variableOf } from '#shared/config/settings.ts';
 import { SluiceError } from '#shared/errors.ts';
-import { isLoopback, parseListenAddress } from '#shared/listen-address.ts';
-import { holdsNearlyAll, parseNetwork } from '#shared/networks.ts';
+import { isLoopback, parseListenAddress } from '#shared/net/listen-address.ts';
+import { holdsNearlyAll, parseNetwork } from '#shared/net/networks.ts';
 
 /** What may be named in SLUICE_INSECURE. */
 type Guarded = Config['insecure'] extends readonly (infer Name)[] | undefined ? Name : never;

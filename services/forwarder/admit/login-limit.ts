@@ -1,7 +1,7 @@
 // How fast one address may guess at keys, passwords and tokens. A secret is compared only while its address has guesses left: GUESSES_PER_SECOND
 // of them, BURST_SECONDS' worth at once, however many connections they come by. An IPv6 network of 64 bits is one address.
 //
-//   wrong        costs a guess; its answer waits (accept/refusal-pace.ts), unless too many are held: then it comes at once
+//   wrong        costs a guess; its answer waits (accept/turns/refusal-pace.ts), unless too many are held: then it comes at once
 //   right        costs nothing
 //   none left    nothing is compared, right or wrong: HTTP and the admin page answer 429, Forward closes without a PONG
 //
@@ -13,8 +13,8 @@
 
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '#shared/clock.ts';
-import { networkOfPeer } from '#shared/networks.ts';
-import { TokenBucket } from './token-bucket.ts';
+import { networkOfPeer } from '#shared/net/networks.ts';
+import { TokenBucket } from '../intake/token-bucket.ts';
 
 /** A secret as it came, and by what. */
 export interface Shown {

@@ -12,7 +12,7 @@ import { type SecureVersion, type Server, TLSSocket, type TlsOptions, createSecu
 import type { Clock } from '#shared/clock.ts';
 import { type Config, type SettingName, variableOf } from '#shared/config/settings.ts';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
-import { peerAddress } from '#shared/networks.ts';
+import { peerAddress } from '#shared/net/networks.ts';
 import { watchFiles } from '#shared/watched-files.ts';
 import type { Peer } from './admission.ts';
 

@@ -16,7 +16,7 @@ import type { Tenant } from '#shared/config/tenants.ts';
 import { type ReadFile, linesOf, readYamlFile } from '#shared/config/yaml-file.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { TAG_BYTES_MAX } from '#shared/record/record.ts';
-import type { Grant } from '../principal.ts';
+import type { Grant } from '../intake/principal.ts';
 
 const word = Type.String({ minLength: 1, maxLength: 1024 });
 const TokensFile = Type.Array(

@@ -2,7 +2,7 @@
 // entries, which are our conversion: a repeat that another version of ours converts has to have the same name.
 
 import { crc32 } from 'node:zlib';
-import type { Content } from '../chunk.ts';
+import type { Content } from '../intake/chunk.ts';
 
 /** What a sender calls some events, so that it can send them again. */
 export interface EventsName {

@@ -1,10 +1,10 @@
 // Every way in which a whole body, or a large message, becomes entries, by name: so that one of them can be done here or in a thread of its own
-// (accept/converter.ts), which shares nothing but what is given and what comes back. Pure.
+// (accept/convert/converter.ts), which shares nothing but what is given and what comes back. Pure.
 
 import { isMarkedAsUntransferable } from 'node:worker_threads';
-import { type GelfConverted, gelfEntry } from '../decode/gelf-entries.ts';
-import { type BodyFormat, bodyEntries } from '../decode/http-body.ts';
-import type { EntriesOptions, HttpEntries } from '../decode/http-entries.ts';
+import { type GelfConverted, gelfEntry } from '../decode/gelf/gelf-entries.ts';
+import { type BodyFormat, bodyEntries } from '../decode/http/http-body.ts';
+import type { EntriesOptions, HttpEntries } from '../decode/http/http-entries.ts';
 import { type Bulk, type BulkOptions, bulkItems } from './elasticsearch/bulk.ts';
 import { jsonStreams } from './loki/json.ts';
 import { protobufStreams } from './loki/protobuf.ts';

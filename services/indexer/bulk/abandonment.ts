@@ -3,8 +3,8 @@
 //
 // Guarantees: each event of what is given up is abandoned once; a batch is released before its events are.
 
-import type { EndingReason, Ledger } from '../ledger.ts';
-import type { BulkBatch, Run } from './bulk-batch.ts';
+import type { EndingReason, Ledger } from '../settle/ledger.ts';
+import type { BulkBatch, Run } from '../settle/bulk-batch.ts';
 import type { HeldBatches } from './held-batches.ts';
 
 export class Abandonment {

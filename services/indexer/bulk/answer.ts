@@ -3,10 +3,10 @@
 // settled whole.
 
 import type { BulkOutcome } from '#shared/store/store.ts';
-import type { Ledger } from '../ledger.ts';
-import { type BulkBatch, type Run, byIndex } from './bulk-batch.ts';
+import type { Ledger } from '../settle/ledger.ts';
+import { type BulkBatch, type Run, byIndex } from '../settle/bulk-batch.ts';
 import type { OpenItems } from './next-step.ts';
-import { type ItemVerdict, type RefusedItem, itemVerdict, outcomeReason, refusedItem } from './outcomes.ts';
+import { type ItemVerdict, type RefusedItem, itemVerdict, outcomeReason, refusedItem } from '../settle/outcomes.ts';
 
 /** Items without an outcome of which the next step is decided together. */
 export interface OpenGroup {

@@ -9,12 +9,12 @@
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
 import type { BulkOutcome, Store } from '#shared/store/store.ts';
-import type { IndexerTelemetry } from '../telemetry.ts';
+import type { IndexerTelemetry } from '../settle/telemetry.ts';
 import { BulkAnswer } from './answer.ts';
-import { type BulkBatch, subset } from './bulk-batch.ts';
+import { type BulkBatch, subset } from '../settle/bulk-batch.ts';
 import type { ConcurrencyLimit } from './concurrency.ts';
 import { ALREADY_STORED, type LookBack } from './look-back.ts';
-import { isOverload } from './outcomes.ts';
+import { isOverload } from '../settle/outcomes.ts';
 import type { SecondLook } from './second-look.ts';
 
 export interface AttemptsOptions {

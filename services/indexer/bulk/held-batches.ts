@@ -4,7 +4,7 @@
 //
 // Guarantees: a batch counts from `hold` to `release`. Whoever waits looks again after each change, in a microtask.
 
-import { type BulkBatch, bytesOf, eventsOf, subset } from './bulk-batch.ts';
+import { type BulkBatch, bytesOf, eventsOf, subset } from '../settle/bulk-batch.ts';
 
 export interface HeldBatchesOptions {
   /** Slots as of now. */

@@ -16,9 +16,9 @@
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 import type { BackingIndex, BulkOutcome, Store } from '#shared/store/store.ts';
-import type { IndexerTelemetry } from '../telemetry.ts';
+import type { IndexerTelemetry } from '../settle/telemetry.ts';
 import { bornMs } from './born.ts';
-import type { BulkBatch } from './bulk-batch.ts';
+import type { BulkBatch } from '../settle/bulk-batch.ts';
 
 export const LOOK_INTERVAL_MS = 30_000;
 const NONE: ReadonlyMap<number, BulkOutcome> = new Map();

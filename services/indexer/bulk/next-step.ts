@@ -22,7 +22,7 @@
 // accepted probe. Once the writer is stopped, nothing new is found to be somebody's fault.
 
 import { reasonOf } from '#shared/errors.ts';
-import { type ItemVerdict, type RefusedItem, requestVerdict } from './outcomes.ts';
+import { type ItemVerdict, type RefusedItem, requestVerdict } from '../settle/outcomes.ts';
 import type { ProbeVerdict } from './probe.ts';
 
 /** Items of one answer that have no outcome yet: all with this verdict, and all refused ones of the same index. */

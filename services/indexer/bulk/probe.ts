@@ -14,7 +14,7 @@
 import type { Clock } from '#shared/clock.ts';
 import { reasonOf } from '#shared/errors.ts';
 import type { Store } from '#shared/store/store.ts';
-import { itemVerdict, outcomeReason, requestVerdict } from './outcomes.ts';
+import { itemVerdict, outcomeReason, requestVerdict } from '../settle/outcomes.ts';
 
 /** Short beside the time that an operator takes, long enough that steady refusals cost next to nothing. */
 const PROBE_INTERVAL_MS = 2000;

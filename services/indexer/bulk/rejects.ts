@@ -8,12 +8,12 @@
 // Guarantees: an event is settled only after the dead letters hold it. What cannot be held when the process stops is
 // abandoned, and read again.
 
-import type { Ledger } from '../ledger.ts';
-import type { IndexerTelemetry } from '../telemetry.ts';
+import type { Ledger } from '../settle/ledger.ts';
+import type { IndexerTelemetry } from '../settle/telemetry.ts';
 import type { Abandonment } from './abandonment.ts';
-import { type BulkBatch, eventsOf } from './bulk-batch.ts';
+import { type BulkBatch, eventsOf } from '../settle/bulk-batch.ts';
 import type { HeldBatches } from './held-batches.ts';
-import { type RefusedItem, UNKNOWN_REFUSAL } from './outcomes.ts';
+import { type RefusedItem, UNKNOWN_REFUSAL } from '../settle/outcomes.ts';
 
 /** Reads the events from the queue's records again, as text or for the dead letters. */
 export interface Refusals {

@@ -9,7 +9,7 @@
 
 import type { Clock } from '#shared/clock.ts';
 import { type BackoffLimits, backoffMs } from '#shared/backoff.ts';
-import type { BulkBatch } from './bulk-batch.ts';
+import type { BulkBatch } from '../settle/bulk-batch.ts';
 
 /**
  * What a try found: `progress`: some was accepted, the rest is queued again; `refused`: all of it; `open`: nothing is

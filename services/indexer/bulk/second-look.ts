@@ -18,11 +18,11 @@ import type { Clock } from '#shared/clock.ts';
 import { reasonOf } from '#shared/errors.ts';
 import { documentId, type NamedBatch } from '#shared/record/identity.ts';
 import type { BulkItem } from '#shared/store/store.ts';
-import type { Assignment, RecordInHand } from '../in-hand.ts';
-import type { IndexerTelemetry } from '../telemetry.ts';
+import type { Assignment, RecordInHand } from '../commit/in-hand.ts';
+import type { IndexerTelemetry } from '../settle/telemetry.ts';
 import type { BulkAnswer } from './answer.ts';
 import { LOOK_INTERVAL_MS, type LookBack } from './look-back.ts';
-import type { BulkBatch, Run } from './bulk-batch.ts';
+import type { BulkBatch, Run } from '../settle/bulk-batch.ts';
 
 /** Some 100 bytes each while they are looked at. */
 const IDS_MAX = 300_000;

@@ -6,9 +6,9 @@
 
 import { type BackoffLimits, backoffMs } from '#shared/backoff.ts';
 import type { Clock } from '#shared/clock.ts';
-import type { IndexerTelemetry } from '../telemetry.ts';
+import type { IndexerTelemetry } from '../settle/telemetry.ts';
 import type { Abandonment } from './abandonment.ts';
-import { type BulkBatch, byIndex, mergedWithin } from './bulk-batch.ts';
+import { type BulkBatch, byIndex, mergedWithin } from '../settle/bulk-batch.ts';
 import type { HeldBatches } from './held-batches.ts';
 import type { Probe } from './probe.ts';
 import { RetryQueues, type TryOutcome } from './retry-queues.ts';

@@ -16,10 +16,10 @@ import type {
   QueueConsumer,
 } from '#shared/queue/queue.ts';
 import { backoffMs } from '#shared/backoff.ts';
-import { Committer } from '../commit/committer.ts';
-import { Assignment } from '../in-hand.ts';
-import type { Pipeline } from '../pipeline.ts';
-import type { IndexerTelemetry, PartitionAge } from '../telemetry.ts';
+import { Committer } from './committer.ts';
+import { Assignment } from '../commit/in-hand.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import type { IndexerTelemetry, PartitionAge } from '../settle/telemetry.ts';
 
 export interface ReaderOptions {
   readonly queue: Pick<Queue, 'consume'>;

@@ -9,8 +9,8 @@
 
 import type { ByteBudget } from '#shared/byte-budget.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
-import type { Assignment, RecordInHand } from '../in-hand.ts';
-import type { Unreadable } from '../unpack.ts';
+import type { Assignment, RecordInHand } from '../commit/in-hand.ts';
+import type { Unreadable } from '../held/unpack.ts';
 import type { RecordOpener, Verdict } from './opener.ts';
 
 export interface SuspectLineOptions {

@@ -6,11 +6,11 @@
 
 import type { IncomingMessage } from 'node:http';
 import { TLSSocket } from 'node:tls';
-import { refusedOrigin } from '#forwarder/accept/browser.ts';
+import { refusedOrigin } from '#forwarder/accept/http/browser.ts';
 import type { Logins } from '#forwarder/admit/login-limit.ts';
-import type { AdminAccess, AdminVerdict } from '#shared/admin-server.ts';
-import { isLoopback } from '#shared/listen-address.ts';
-import { UNIX_PEER } from '#shared/networks.ts';
+import type { AdminAccess, AdminVerdict } from '#shared/net/admin-server.ts';
+import { isLoopback } from '#shared/net/listen-address.ts';
+import { UNIX_PEER } from '#shared/net/networks.ts';
 import type { AdminTelemetry } from './telemetry.ts';
 
 export interface PageAccessOptions {

@@ -13,7 +13,7 @@ import { type Socket, connect } from 'node:net';
 import { type TLSSocket, connect as connectTls } from 'node:tls';
 import type { Config } from '#shared/config/settings.ts';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
-import { askOptions, parseListenAddress } from '#shared/listen-address.ts';
+import { askOptions, parseListenAddress } from '#shared/net/listen-address.ts';
 
 export interface Question {
   readonly path: string;

@@ -2,7 +2,7 @@
 // connections, TLS, tokens or client certificates, and the question whether its address is public.
 
 import { readFileSync } from 'node:fs';
-import { RefusalPace } from '#forwarder/accept/refusal-pace.ts';
+import { RefusalPace } from '#forwarder/accept/turns/refusal-pace.ts';
 import { connectionRates } from '#forwarder/admit/address-rates.ts';
 import { allowedNetworks } from '#forwarder/admit/admission.ts';
 import { ConnectionLimit, ConnectionTotal } from '#forwarder/admit/connection-limit.ts';
@@ -12,12 +12,12 @@ import { LoginLimit } from '#forwarder/admit/login-limit.ts';
 import { tlsContext } from '#forwarder/admit/tls.ts';
 import { openTokenFile } from '#forwarder/admit/token-file.ts';
 import { Tokens, loadTokens } from '#forwarder/admit/tokens.ts';
-import { type AdminServer, type AdminServerOptions, startAdminServer } from '#shared/admin-server.ts';
+import { type AdminServer, type AdminServerOptions, startAdminServer } from '#shared/net/admin-server.ts';
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import type { Log } from '#shared/log.ts';
 import type { Metrics } from '#shared/metrics.ts';
-import { NetworkSet, UNIX_PEER } from '#shared/networks.ts';
+import { NetworkSet, UNIX_PEER } from '#shared/net/networks.ts';
 import { PageAccess } from './access.ts';
 import { AdminTelemetry } from './telemetry.ts';
 

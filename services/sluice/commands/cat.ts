@@ -2,7 +2,7 @@
 // Reads without a group and commits nothing. A record that can't be read is told on stderr and passed over.
 
 import { parseArgs } from 'node:util';
-import { unpack } from '#indexer/unpack.ts';
+import { unpack } from '#indexer/held/unpack.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { letterName, readDeadLetter } from '#shared/queue/dead-letter.ts';
 import { openQueue } from '#shared/queue/open.ts';
@@ -10,11 +10,11 @@ import { observeInWords } from '#shared/queue/queue-observer.ts';
 import type { DeadLetterPart, FetchedRecord } from '#shared/queue/queue.ts';
 import { namedAlone } from '#shared/record/chain.ts';
 import type { Batch } from '#shared/record/record.ts';
-import type { CommandContext } from '../command.ts';
+import type { CommandContext } from '../process/command.ts';
 import { EntryJson, eventNames } from '../output/event-json.ts';
 import { harmless } from '#shared/harmless.ts';
 import { Output } from '../output/output.ts';
-import { timeArgument } from './time-argument.ts';
+import { timeArgument } from '../dead-letters/time-argument.ts';
 
 export const help = `Usage: sluice cat [--topic logs|dead-letters] [--from TIME] [--to TIME]
 

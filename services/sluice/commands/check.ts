@@ -9,7 +9,7 @@ import { type Config, type Setting, type SettingName, settings, variableOf } fro
 import { maskedUrl, textFromValue } from '#shared/config/value-text.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { deadLetterBytesMaxOf, edgeLetterBytesMaxOf } from '#shared/queue/embedded/dead-letter-budget.ts';
-import type { CommandContext } from '../command.ts';
+import type { CommandContext } from '../process/command.ts';
 import { checkPageTokens } from '../admin/page.ts';
 import { harmless } from '#shared/harmless.ts';
 import { fileMistakes } from '../probe/files.ts';

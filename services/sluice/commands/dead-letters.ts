@@ -1,7 +1,7 @@
 // `sluice dead-letters`: what could not be indexed, and another try.
 
 import { SluiceError } from '#shared/errors.ts';
-import type { CommandContext } from '../command.ts';
+import type { CommandContext } from '../process/command.ts';
 
 export const help = `Usage: sluice dead-letters list [--reason R] [--since TIME] [--until TIME] [-n N] [--all] [--json]
        sluice dead-letters show ID [--json | --raw]

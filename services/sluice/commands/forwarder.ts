@@ -2,8 +2,8 @@
 
 import { parseArgs } from 'node:util';
 import { startForwarder } from '#forwarder/main.ts';
-import type { CommandContext } from '../command.ts';
-import { answerOperators, aborted, runService } from '../service.ts';
+import type { CommandContext } from '../process/command.ts';
+import { answerOperators, aborted, runService } from '../process/service.ts';
 import { workersOf } from '../workers/count.ts';
 
 export const help = `Usage: sluice forwarder [--workers N] [--config FILE]

@@ -6,7 +6,7 @@ import type { Config } from '#shared/config/settings.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import { harmless } from '#shared/harmless.ts';
 import { askAdmin } from '../admin/ask.ts';
-import type { CommandContext } from '../command.ts';
+import type { CommandContext } from '../process/command.ts';
 
 export const help = `Usage: sluice health [--ready] [--config FILE]
 

@@ -1,13 +1,13 @@
 // `sluice indexer`: from the queue to the store. Any number of them share the partitions; none holds state that the queue can't give back.
 
 import { parseArgs } from 'node:util';
-import { drainIndexer } from '#indexer/consume/drain.ts';
-import { startIndexer } from '#indexer/main.ts';
+import { drainIndexer } from '#indexer/shells/drain.ts';
+import { startIndexer } from '#indexer/shells/main.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { openStore } from '#shared/store/open.ts';
-import type { CommandContext } from '../command.ts';
-import { answerOperators, aborted, runService } from '../service.ts';
-import { watchStore } from '../telemetry.ts';
+import type { CommandContext } from '../process/command.ts';
+import { answerOperators, aborted, runService } from '../process/service.ts';
+import { watchStore } from '../process/telemetry.ts';
 import { workersOf } from '../workers/count.ts';
 
 export const help = `Usage: sluice indexer [--workers N] [--config FILE]

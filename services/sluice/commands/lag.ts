@@ -7,14 +7,14 @@ import { Metrics } from '#shared/metrics.ts';
 import type { LagSource } from '#shared/queue/group-lag.ts';
 import { openLagSource } from '#shared/queue/open-lag.ts';
 import { startAdminPage } from '../admin/page.ts';
-import type { CommandContext } from '../command.ts';
+import type { CommandContext } from '../process/command.ts';
 import { DrainEstimate, type LagTotals, totalsOf } from '../lag/drain.ts';
 import { lagJson, lagTable } from '../lag/report.ts';
 import { LagSampler } from '../lag/sampler.ts';
 import { LagTelemetry } from '../lag/telemetry.ts';
 import { Output } from '../output/output.ts';
-import { openLog } from '../service.ts';
-import { VERSION } from '../version.ts';
+import { openLog } from '../process/service.ts';
+import { VERSION } from '../process/version.ts';
 
 export const help = `Usage: sluice lag [--json] [--watch] [--group NAME] [--max-seconds N] [--max-records N]
        sluice lag --serve [--group NAME]

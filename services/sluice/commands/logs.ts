@@ -5,12 +5,12 @@ import { isRetryable, reasonOf, SluiceError } from '#shared/errors.ts';
 import { harmless } from '#shared/harmless.ts';
 import { openStore } from '#shared/store/open.ts';
 import type { Store, StoredDocument } from '#shared/store/store.ts';
-import type { CommandContext } from '../command.ts';
+import type { CommandContext } from '../process/command.ts';
 import { LogPrinter } from '../output/log-printer.ts';
 import { Output } from '../output/output.ts';
 import { Follower, type Followed } from './follow.ts';
 import { lastPages } from './last-pages.ts';
-import { timeArgument } from './time-argument.ts';
+import { timeArgument } from '../dead-letters/time-argument.ts';
 
 export const help = `Usage: sluice logs [NAME] [OPTIONS]
 

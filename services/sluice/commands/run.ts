@@ -2,12 +2,12 @@
 
 import { parseArgs } from 'node:util';
 import { startForwarder } from '#forwarder/main.ts';
-import { startIndexer } from '#indexer/main.ts';
+import { startIndexer } from '#indexer/shells/main.ts';
 import { openStore } from '#shared/store/open.ts';
-import type { CommandContext } from '../command.ts';
+import type { CommandContext } from '../process/command.ts';
 import { replayAction } from '../dead-letters/replay-request.ts';
-import { aborted, runService, startAdmin } from '../service.ts';
-import { watchStore } from '../telemetry.ts';
+import { aborted, runService, startAdmin } from '../process/service.ts';
+import { watchStore } from '../process/telemetry.ts';
 import { greeting } from '../output/greeting.ts';
 
 export const help = `Usage: sluice run [--config FILE]

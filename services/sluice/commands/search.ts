@@ -4,13 +4,13 @@ import { parseArgs } from 'node:util';
 import { SluiceError } from '#shared/errors.ts';
 import { openStore } from '#shared/store/open.ts';
 import type { StoredDocument, StoreQuery } from '#shared/store/store.ts';
-import type { CommandContext } from '../command.ts';
+import type { CommandContext } from '../process/command.ts';
 import { messageText, originName, timestampText } from '../output/document-text.ts';
 import { harmless } from '#shared/harmless.ts';
 import { jsonLine } from '../output/log-printer.ts';
 import { Output } from '../output/output.ts';
 import { countArgument } from './logs.ts';
-import { timeArgument } from './time-argument.ts';
+import { timeArgument } from '../dead-letters/time-argument.ts';
 
 export const help = `Usage: sluice search QUERY [OPTIONS]
 

@@ -3,7 +3,7 @@
 import { parseArgs } from 'node:util';
 import { harmless } from '#shared/harmless.ts';
 import { openStore } from '#shared/store/open.ts';
-import type { CommandContext } from '../command.ts';
+import type { CommandContext } from '../process/command.ts';
 
 export const help = `Usage: sluice setup [--config FILE]
 

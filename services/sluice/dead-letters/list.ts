@@ -5,7 +5,7 @@ import { SluiceError } from '#shared/errors.ts';
 import { readLetters, surveyDeadLetters } from '#shared/queue/letter-reader.ts';
 import { openQueue } from '#shared/queue/open.ts';
 import { observeInWords } from '#shared/queue/queue-observer.ts';
-import type { CommandContext } from '../command.ts';
+import type { CommandContext } from '../process/command.ts';
 import { harmless, oneLine } from '#shared/harmless.ts';
 import { Output } from '../output/output.ts';
 import { type LetterFacts, letterFacts } from './letter-json.ts';

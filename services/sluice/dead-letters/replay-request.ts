@@ -8,8 +8,8 @@
 import { createInterface } from 'node:readline';
 import { Type } from 'typebox';
 import { Value } from 'typebox/value';
-import { Replay, type ReplayOptions } from '#indexer/replay.ts';
-import type { AdminAction } from '#shared/admin-server.ts';
+import { Replay, type ReplayOptions } from '#indexer/shells/replay.ts';
+import type { AdminAction } from '#shared/net/admin-server.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import type { Config } from '#shared/config/settings.ts';
 import type { LetterSelection } from '#shared/queue/letter-reader.ts';

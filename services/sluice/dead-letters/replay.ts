@@ -1,7 +1,7 @@
 // `sluice dead-letters replay`: by this process, or, where the embedded queue belongs to a running `sluice run`, by that one.
 
 import { parseArgs } from 'node:util';
-import { Replay } from '#indexer/replay.ts';
+import { Replay } from '#indexer/shells/replay.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import { harmless } from '#shared/harmless.ts';
 import type { Log } from '#shared/log.ts';
@@ -10,7 +10,7 @@ import { openQueue } from '#shared/queue/open.ts';
 import { observeInWords } from '#shared/queue/queue-observer.ts';
 import type { Queue } from '#shared/queue/queue.ts';
 import { openStore } from '#shared/store/open.ts';
-import type { CommandContext } from '../command.ts';
+import type { CommandContext } from '../process/command.ts';
 import { askToReplay } from './replay-request.ts';
 import { type ReplayReport, progressLine, readable, reportOf, summary } from './replay-report.ts';
 import { selectionOf, selectionOptions } from './selection.ts';

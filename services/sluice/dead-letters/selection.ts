@@ -1,7 +1,7 @@
 // The options by which letters are chosen, the same for list and replay.
 
 import type { LetterSelection } from '#shared/queue/letter-reader.ts';
-import { timeArgument } from '../commands/time-argument.ts';
+import { timeArgument } from './time-argument.ts';
 
 export const selectionOptions = {
   reason: { type: 'string' },

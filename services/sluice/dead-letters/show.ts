@@ -7,7 +7,7 @@ import { readLetters, surveyDeadLetters, type DeadLetterSurvey } from '#shared/q
 import { openQueue } from '#shared/queue/open.ts';
 import { observeInWords } from '#shared/queue/queue-observer.ts';
 import type { Queue } from '#shared/queue/queue.ts';
-import type { CommandContext } from '../command.ts';
+import type { CommandContext } from '../process/command.ts';
 import { EntryJson } from '../output/event-json.ts';
 import { Output } from '../output/output.ts';
 import { harmless, oneLine } from '#shared/harmless.ts';

@@ -2,7 +2,7 @@
 //
 // Guarantees: a reader that has gone (`sluice logs | head`) is no error: `closed` tells, and what is written after is dropped.
 
-import type { CommandContext } from '../command.ts';
+import type { CommandContext } from '../process/command.ts';
 
 export type OutputStream = CommandContext['stdout'];
 

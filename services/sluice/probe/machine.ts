@@ -15,7 +15,7 @@ import {
   listenOn,
   parseListenAddress,
   SYSTEMD_PREFIX,
-} from '#shared/listen-address.ts';
+} from '#shared/net/listen-address.ts';
 import type { Finding } from './report.ts';
 
 const LITTLE_BYTES = 1024 * 1024 * 1024;

@@ -2,7 +2,7 @@
 
 import { availableParallelism } from 'node:os';
 import { SluiceError } from '#shared/errors.ts';
-import type { CommandContext } from '../command.ts';
+import type { CommandContext } from '../process/command.ts';
 
 /** As of the setting. */
 const WORKERS_MAX = 64;

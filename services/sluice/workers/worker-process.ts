@@ -4,7 +4,7 @@ import cluster, { type Worker } from 'node:cluster';
 import { once } from 'node:events';
 import type { Clock } from '#shared/clock.ts';
 import { watchHandovers } from './handovers.ts';
-import type { Snapshot, ToPrimary, ToWorker } from './messages.ts';
+import type { Snapshot, ToPrimary, ToWorker } from '../process/worker-messages.ts';
 
 /** How long the last words of a process that has exited may take to be read. */
 const LAST_WORDS_MS = 250;

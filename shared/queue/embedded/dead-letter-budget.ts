@@ -18,7 +18,7 @@
 
 import { hash } from 'node:crypto';
 import { isIP } from 'node:net';
-import { networkOfPeer, UNIX_PEER } from '#shared/networks.ts';
+import { networkOfPeer, UNIX_PEER } from '#shared/net/networks.ts';
 import type { LetterRefusal } from '../queue.ts';
 
 /** Dead letters that are held together or not at all; one for each record, in their order. */

@@ -1,7 +1,7 @@
 // For tests of inputs with an intake that knows chunks only: a chunk in slices comes to it as one of what is whole, and what is bad in
 // it as dead letters.
 
-import type { Intake, SlicedIntake } from '#forwarder/chunk.ts';
+import type { Intake, SlicedIntake } from '#forwarder/intake/chunk.ts';
 
 export function wholeSlices(intake: Intake | SlicedIntake): SlicedIntake {
   if ('acceptSlices' in intake) return intake;

@@ -11,7 +11,7 @@ import { type BulkRefusal, type BulkTable, BulkTableWriter } from '#forwarder/di
 import { parseFilterPath } from '#forwarder/dialects/elasticsearch/filter-path.ts';
 import { sendJsonPieces } from '#forwarder/dialects/elasticsearch/handshake.ts';
 import { SluiceError } from '#shared/errors.ts';
-import { Fixture } from '../accept/http-fixture.ts';
+import { Fixture } from '../accept/http/http-fixture.ts';
 
 /** What fluent-bit's `es` output reads by default (`Buffer_Size 512k`), headers included. */
 const FLUENT_BIT_READS = 512 * 1024;

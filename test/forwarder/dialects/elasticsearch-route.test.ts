@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { SluiceError } from '#shared/errors.ts';
-import { Fixture } from '../accept/http-fixture.ts';
+import { Fixture } from '../accept/http/http-fixture.ts';
 
 const NDJSON = { 'content-type': 'application/x-ndjson' };
 

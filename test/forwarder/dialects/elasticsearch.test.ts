@@ -12,7 +12,7 @@ import {
 } from '#forwarder/dialects/elasticsearch/bulk-table.ts';
 import { parseFilterPath } from '#forwarder/dialects/elasticsearch/filter-path.ts';
 import { countEntries } from '#shared/msgpack/extents.ts';
-import { OPTIONS, decoded, now } from '../decode/http-entries.ts';
+import { OPTIONS, decoded, now } from '../decode/http/http-entries.ts';
 
 const bulkOptions: BulkOptions = { ...OPTIONS, index: null };
 const received = '0.000000000';

@@ -3,9 +3,9 @@ import { test } from 'node:test';
 import { AddressRates } from '#forwarder/admit/address-rates.ts';
 import { systemClock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
-import { NetworkSet } from '#shared/networks.ts';
+import { NetworkSet } from '#shared/net/networks.ts';
 import { openDoor } from '#test/forwarder/admit/open-door.ts';
-import { Fixture, records } from '../accept/http-fixture.ts';
+import { Fixture, records } from '../accept/http/http-fixture.ts';
 
 const HEAD =
   'POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: application/vnd.fdo.journal\r\nTransfer-Encoding: chunked\r\n\r\n';

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { journalEntry } from '#forwarder/dialects/journal/entry.ts';
 import { type ExportResult, ExportScanner } from '#forwarder/dialects/journal/export-format.ts';
-import { decoded } from '../decode/http-entries.ts';
+import { decoded } from '../decode/http/http-entries.ts';
 
 const received = '0.000000000';
 

@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib';
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import { compress } from 'snappyjs';
 import { SluiceError } from '#shared/errors.ts';
-import { Fixture, JSON_BODY, records } from '../accept/http-fixture.ts';
+import { Fixture, JSON_BODY, records } from '../accept/http/http-fixture.ts';
 
 const PATH = '/loki/api/v1/push';
 const PROTOBUF_BODY = { 'content-type': 'application/x-protobuf' };

@@ -9,7 +9,7 @@ import { protobufStreams } from '#forwarder/dialects/loki/protobuf.ts';
 import { unpackSnappy } from '#forwarder/dialects/loki/snappy.ts';
 import type { LokiStreams } from '#forwarder/dialects/loki/streams.ts';
 import { countEntries } from '#shared/msgpack/extents.ts';
-import { OPTIONS, decoded } from '../decode/http-entries.ts';
+import { OPTIONS, decoded } from '../decode/http/http-entries.ts';
 
 interface Stream {
   readonly stream: Record<string, string>;

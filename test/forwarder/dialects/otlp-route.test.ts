@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { SluiceError } from '#shared/errors.ts';
-import { BODY_BYTES_MAX, Fixture, JSON_BODY, records } from '../accept/http-fixture.ts';
+import { BODY_BYTES_MAX, Fixture, JSON_BODY, records } from '../accept/http/http-fixture.ts';
 import { type Request, protobufOf } from './otlp-message.ts';
 
 const PROTOBUF_BODY = { 'content-type': 'application/x-protobuf' };

@@ -7,7 +7,7 @@ import { jsonLogs } from '#forwarder/dialects/otlp/json.ts';
 import { protobufLogs } from '#forwarder/dialects/otlp/protobuf.ts';
 import type { OtlpLogs } from '#forwarder/dialects/otlp/records.ts';
 import { countEntries } from '#shared/msgpack/extents.ts';
-import { OPTIONS, decoded, now } from '../decode/http-entries.ts';
+import { OPTIONS, decoded, now } from '../decode/http/http-entries.ts';
 import { type AnyValue, type LogRecord, type Request, protobufOf } from './otlp-message.ts';
 
 const json = (request: unknown) => Buffer.from(JSON.stringify(request));

@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib';
 import { SluiceError } from '#shared/errors.ts';
 import { ByteBudget } from '#shared/byte-budget.ts';
 import { systemClock } from '#shared/clock.ts';
-import { BODY_BYTES_MAX, Fixture, records } from '../accept/http-fixture.ts';
+import { BODY_BYTES_MAX, Fixture, records } from '../accept/http/http-fixture.ts';
 
 test('events and lines, at each of their paths', async () => {
   await using fixture = await Fixture.start();

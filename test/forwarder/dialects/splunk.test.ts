@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import type { HecCode } from '#forwarder/dialects/splunk/answers.ts';
 import { type HecEvents, hecEvents, rawEvents } from '#forwarder/dialects/splunk/events.ts';
 import { countEntries } from '#shared/msgpack/extents.ts';
-import { OPTIONS, decoded, now } from '../decode/http-entries.ts';
+import { OPTIONS, decoded, now } from '../decode/http/http-entries.ts';
 
 const NOTHING = { host: '', source: '', sourcetype: '', index: '' };
 

@@ -7,7 +7,7 @@ import { Settlement, type Share } from '#forwarder/gather/share.ts';
 import { systemClock } from '#shared/clock.ts';
 import { decodeBatches } from '#shared/record/record.ts';
 import { RECORD_VALUE_BYTES_MAX } from '#shared/record/value-limit.ts';
-import { RecordingQueue } from '#test/forwarder/recording-queue.ts';
+import { RecordingQueue } from '#test/forwarder/intake/recording-queue.ts';
 
 const MIB = 1024 * 1024;
 

@@ -4,12 +4,12 @@
 import assert from 'node:assert/strict';
 import { BulkBody } from '#indexer/bulk/body.ts';
 import { ConcurrencyLimit } from '#indexer/bulk/concurrency.ts';
-import type { BulkBatch, Run } from '#indexer/bulk/bulk-batch.ts';
-import type { RefusedItem } from '#indexer/bulk/outcomes.ts';
+import type { BulkBatch, Run } from '#indexer/settle/bulk-batch.ts';
+import type { RefusedItem } from '#indexer/settle/outcomes.ts';
 import { BulkWriter } from '#indexer/bulk/writer.ts';
-import { Assignment, RecordInHand } from '#indexer/in-hand.ts';
-import { Ledger } from '#indexer/ledger.ts';
-import { IndexerTelemetry } from '#indexer/telemetry.ts';
+import { Assignment, RecordInHand } from '#indexer/commit/in-hand.ts';
+import { Ledger } from '#indexer/settle/ledger.ts';
+import { IndexerTelemetry } from '#indexer/settle/telemetry.ts';
 import { ByteBudget } from '#shared/byte-budget.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { VirtualClock } from '#test/memory/clock.ts';

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type BulkBatch, type Run, eventsOf, halves, subset } from '#indexer/bulk/bulk-batch.ts';
-import { Assignment, RecordInHand } from '#indexer/in-hand.ts';
+import { type BulkBatch, type Run, eventsOf, halves, subset } from '#indexer/settle/bulk-batch.ts';
+import { Assignment, RecordInHand } from '#indexer/commit/in-hand.ts';
 import { ByteBudget } from '#shared/byte-budget.ts';
 import type { BulkItem } from '#shared/store/store.ts';
 

@@ -5,8 +5,8 @@ import assert from 'node:assert/strict';
 import type { NamedBatch } from '#shared/record/identity.ts';
 import { test } from 'node:test';
 import { bornMs } from '#indexer/bulk/born.ts';
-import { type BulkBatch, mergedWithin } from '#indexer/bulk/bulk-batch.ts';
-import { Assignment } from '#indexer/in-hand.ts';
+import { type BulkBatch, mergedWithin } from '#indexer/settle/bulk-batch.ts';
+import { Assignment } from '#indexer/commit/in-hand.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { Bench, SKEW_MS } from './bench.ts';
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { backoffMs } from '#shared/backoff.ts';
-import { itemVerdict, type ItemVerdict, type RequestVerdict, requestVerdict } from '#indexer/bulk/outcomes.ts';
+import { itemVerdict, type ItemVerdict, type RequestVerdict, requestVerdict } from '#indexer/settle/outcomes.ts';
 import { type ErrorCode, SluiceError } from '#shared/errors.ts';
 
 test('what became of an item', () => {

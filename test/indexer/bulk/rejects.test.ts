@@ -4,9 +4,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Abandonment } from '#indexer/bulk/abandonment.ts';
-import { type BulkBatch, eventsOf } from '#indexer/bulk/bulk-batch.ts';
+import { type BulkBatch, eventsOf } from '#indexer/settle/bulk-batch.ts';
 import { HeldBatches } from '#indexer/bulk/held-batches.ts';
-import type { RefusedItem } from '#indexer/bulk/outcomes.ts';
+import type { RefusedItem } from '#indexer/settle/outcomes.ts';
 import { Rejects } from '#indexer/bulk/rejects.ts';
 import { Bench } from './bench.ts';
 

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BulkAnswer } from '#indexer/bulk/answer.ts';
 import type { LookBack } from '#indexer/bulk/look-back.ts';
-import type { BulkBatch } from '#indexer/bulk/bulk-batch.ts';
+import type { BulkBatch } from '#indexer/settle/bulk-batch.ts';
 import { SecondLook } from '#indexer/bulk/second-look.ts';
-import { Assignment } from '#indexer/in-hand.ts';
+import { Assignment } from '#indexer/commit/in-hand.ts';
 import { documentId } from '#shared/record/identity.ts';
 import { Bench } from './bench.ts';
 

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Assignment } from '#indexer/in-hand.ts';
+import { Assignment } from '#indexer/commit/in-hand.ts';
 import { SluiceError } from '#shared/errors.ts';
 import type { BulkOutcome } from '#shared/store/store.ts';
 import { seeded } from '../world.ts';

@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { COMMIT_INTERVAL_MS, Committer } from '#indexer/commit/committer.ts';
-import { Assignment } from '#indexer/in-hand.ts';
-import { IndexerTelemetry } from '#indexer/telemetry.ts';
+import { COMMIT_INTERVAL_MS, Committer } from '#indexer/consume/committer.ts';
+import { Assignment } from '#indexer/commit/in-hand.ts';
+import { IndexerTelemetry } from '#indexer/settle/telemetry.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { World } from '../world.ts';
 

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type DrainOutcome, drainIndexer } from '#indexer/consume/drain.ts';
+import { type DrainOutcome, drainIndexer } from '#indexer/shells/drain.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { World } from '../world.ts';
 

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import { startIndexer } from '#indexer/main.ts';
-import { Replay, type ReplayCounts } from '#indexer/replay.ts';
+import { startIndexer } from '#indexer/shells/main.ts';
+import { Replay, type ReplayCounts } from '#indexer/shells/replay.ts';
 import { decompress } from '#shared/record/compression.ts';
 import type { BulkOutcome } from '#shared/store/store.ts';
 import { World } from '../world.ts';

@@ -4,9 +4,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { agesOf, PartitionReader } from '#indexer/consume/reader.ts';
-import { Assignment, RecordInHand } from '#indexer/in-hand.ts';
+import { Assignment, RecordInHand } from '#indexer/commit/in-hand.ts';
 import { ByteBudget } from '#shared/byte-budget.ts';
-import { buildCore } from '#indexer/core.ts';
+import { buildCore } from '#indexer/pipeline/core.ts';
 import type { RecordOpener } from '#indexer/poison/opener.ts';
 import type { ConsumerHandler, FetchedBatch, Queue } from '#shared/queue/queue.ts';
 import { World } from '../world.ts';

@@ -3,8 +3,8 @@
 
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { drainIndexer } from '#indexer/consume/drain.ts';
-import { type Indexer, startIndexer } from '#indexer/main.ts';
+import { drainIndexer } from '#indexer/shells/drain.ts';
+import { type Indexer, startIndexer } from '#indexer/shells/main.ts';
 import type { RecordOpener, Verdict } from '#indexer/poison/opener.ts';
 import { SluiceError } from '#shared/errors.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { timeArgument } from '../../../services/sluice/commands/time-argument.ts';
+import { timeArgument } from '../../../services/sluice/dead-letters/time-argument.ts';
 
 const nowMs = Date.UTC(2026, 2, 1, 12, 0, 0, 0);
 

@@ -7,7 +7,7 @@
 // Guarantees: the table is cloneable, and its buffers can be moved; some 30 bytes an item, and its id.
 
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
-import type { Content } from '../../chunk.ts';
+import type { Content } from '../../intake/chunk.ts';
 
 export const OPERATIONS = ['create', 'index', 'update', 'delete'] as const;
 export type BulkOperation = (typeof OPERATIONS)[number];

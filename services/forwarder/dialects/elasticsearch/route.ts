@@ -4,10 +4,10 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { SluiceError, isRetryable } from '#shared/errors.ts';
-import type { HttpContext, HttpDialect } from '../../accept/http-context.ts';
-import type { HttpExchange } from '../../accept/http-exchange.ts';
-import { errorAnswer } from '../../accept/http-errors.ts';
-import { CHUNK_TURN_BYTES } from '../../accept/http-turns.ts';
+import type { HttpContext, HttpDialect } from '../../accept/http/http-context.ts';
+import type { HttpExchange } from '../../accept/http/http-exchange.ts';
+import { errorAnswer } from '../../accept/http/http-errors.ts';
+import { CHUNK_TURN_BYTES } from '../../accept/http/http-turns.ts';
 import { bulkAnswer, bulkReaderOf, errorBody } from './answers.ts';
 import type { Bulk } from './bulk.ts';
 import { type BulkRun, type BulkTable, refusedCount, runsOf } from './bulk-table.ts';

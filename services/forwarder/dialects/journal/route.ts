@@ -1,16 +1,16 @@
 // `POST /upload`: what systemd-journal-upload sends, a stream of entries without an end that is known. Each entry goes on as it comes,
 // a chunk of its own under the name of its cursor, and only so much is read as is held; 200 at the end says that all of them are.
 // Whatever breaks in between, the uploader begins again at its last cursor, and nothing is doubled. Between entries an upload may be silent
-// for days, and holds nothing; an entry that was begun has a share of memory and a time to come whole (accept/endless-body.ts).
+// for days, and holds nothing; an entry that was begun has a share of memory and a time to come whole (accept/body/endless-body.ts).
 
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { SluiceError } from '#shared/errors.ts';
-import type { HttpContext, HttpDialect } from '../../accept/http-context.ts';
-import type { HttpExchange } from '../../accept/http-exchange.ts';
-import { errorAnswer } from '../../accept/http-errors.ts';
-import { CHUNK_TURN_BYTES } from '../../accept/http-turns.ts';
-import { LARGE_BODY_BYTES } from '../../accept/large-turns.ts';
-import { mediaTypeOf } from '../../decode/http-body.ts';
+import type { HttpContext, HttpDialect } from '../../accept/http/http-context.ts';
+import type { HttpExchange } from '../../accept/http/http-exchange.ts';
+import { errorAnswer } from '../../accept/http/http-errors.ts';
+import { CHUNK_TURN_BYTES } from '../../accept/http/http-turns.ts';
+import { LARGE_BODY_BYTES } from '../../accept/turns/large-turns.ts';
+import { mediaTypeOf } from '../../decode/http/http-body.ts';
 import { journalEntry } from './entry.ts';
 import { type ExportResult, ExportScanner } from './export-format.ts';
 

@@ -2,10 +2,10 @@
 // chunk. X-Scope-OrgID says nothing: whom a sender speaks for is told by its token.
 
 import { SluiceError } from '#shared/errors.ts';
-import type { HttpDialect } from '../../accept/http-context.ts';
-import { errorAnswer } from '../../accept/http-errors.ts';
-import { mediaTypeOf } from '../../decode/http-body.ts';
-import { tooManyEntries } from '../../decode/http-entries.ts';
+import type { HttpDialect } from '../../accept/http/http-context.ts';
+import { errorAnswer } from '../../accept/http/http-errors.ts';
+import { mediaTypeOf } from '../../decode/http/http-body.ts';
+import { tooManyEntries } from '../../decode/http/http-entries.ts';
 
 const INPUT = 'loki';
 const OWN_TAG = 'loki';

@@ -2,10 +2,10 @@
 // answer (partialSuccess), and the others are held. A request of which no record can be taken is answered 400.
 
 import { SluiceError } from '#shared/errors.ts';
-import type { HttpDialect } from '../../accept/http-context.ts';
-import { errorAnswer } from '../../accept/http-errors.ts';
-import { mediaTypeOf } from '../../decode/http-body.ts';
-import { tooManyEntries } from '../../decode/http-entries.ts';
+import type { HttpDialect } from '../../accept/http/http-context.ts';
+import { errorAnswer } from '../../accept/http/http-errors.ts';
+import { mediaTypeOf } from '../../decode/http/http-body.ts';
+import { tooManyEntries } from '../../decode/http/http-entries.ts';
 import { type OtlpEncoding, exportAnswer, statusAnswer } from './answer.ts';
 import type { OtlpLogs } from './records.ts';
 

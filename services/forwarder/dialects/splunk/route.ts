@@ -11,11 +11,11 @@
 
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { SluiceError } from '#shared/errors.ts';
-import type { HttpContext, HttpDialect } from '../../accept/http-context.ts';
-import type { HttpExchange } from '../../accept/http-exchange.ts';
-import { errorAnswer } from '../../accept/http-errors.ts';
-import { REQUEST_TURN_BYTES } from '../../accept/http-turns.ts';
-import { tooManyEntries } from '../../decode/http-entries.ts';
+import type { HttpContext, HttpDialect } from '../../accept/http/http-context.ts';
+import type { HttpExchange } from '../../accept/http/http-exchange.ts';
+import { errorAnswer } from '../../accept/http/http-errors.ts';
+import { REQUEST_TURN_BYTES } from '../../accept/http/http-turns.ts';
+import { tooManyEntries } from '../../decode/http/http-entries.ts';
 import { ACKS_MAX, acksAnswer, askedAcks } from './acks.ts';
 import { type HecCode, HecRefusal, hecAnswerTo, hecAnswers } from './answers.ts';
 import type { HecEvents, HecOptions } from './events.ts';

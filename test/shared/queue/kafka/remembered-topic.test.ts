@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { World } from '../kafka-world.ts';
+import { World } from './kafka-world.ts';
 
 const newId = 'B'.repeat(22);
 

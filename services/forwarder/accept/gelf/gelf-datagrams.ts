@@ -1,0 +1,176 @@
+// Datagrams of the GELF input: put together, decompressed, and of each message an entry. Decompression goes on beside us, and so does the
+// conversion of what is large: messages wait for those before them of the same sender, whose order stays, and for nobody else's.
+//
+// Guarantees: what waits is bounded by bytes, also what it grows to; a message by its size; what is lost for want of room, or because parts of
+// a message did not come, is counted; what is no message is for the dead letters.
+
+import { ByteBudget } from '#shared/byte-budget.ts';
+import { reasonOf } from '#shared/errors.ts';
+import { type Compression, decompress } from '#shared/record/compression.ts';
+import { GelfChunks, isGelfChunk } from '../../decode/gelf/gelf-chunks.ts';
+import { GelfEntries } from '../../decode/gelf/gelf-entries.ts';
+import type { BadReason } from '../unacked/bad-messages.ts';
+import { DropTally, type DropTallyOptions } from '../unacked/drop-tally.ts';
+import type { EntryRun } from '../unacked/entry-run.ts';
+import { LARGE_MESSAGE_BYTES, type LargeMessages } from '../convert/large-messages.ts';
+import { SenderLines } from '../turns/sender-lines.ts';
+import { GELF_TURN_BYTES, TurnBytes } from '../turns/turn-bytes.ts';
+import { UNPACKING_COPIES } from '../frames/unpacker.ts';
+import { SenderRuns, type SenderRunsOptions } from '../unacked/sender-runs.ts';
+import type { Admit } from '../../admit/admission.ts';
+
+export interface GelfDatagramsOptions extends DropTallyOptions, SenderRunsOptions {
+  readonly admit: Admit;
+  /** After decompression. */
+  readonly messageBytesMax: number;
+  readonly large: LargeMessages;
+}
+
+const MIB = 1024 * 1024;
+/** As the specification has it. */
+const CHUNKS_TIMEOUT_MS = 5000;
+const CHUNKS_LIMITS = {
+  timeoutMs: CHUNKS_TIMEOUT_MS,
+  bytesMax: 16 * MIB,
+  messagesMax: 4096,
+  senderBytesMax: 8 * MIB,
+  senderMessagesMax: 1024,
+};
+/** Of messages that wait to be decompressed or converted, as they came. */
+const WAITING_LIMITS = { bytesMax: 8 * MIB, senderBytesMax: 4 * MIB };
+/** Of what is being decompressed: four messages of the largest size at first, and always one. */
+const UNPACKING_BYTES_MAX = 16 * MIB;
+
+export class GelfDatagrams implements AsyncDisposable {
+  readonly #options: GelfDatagramsOptions;
+  readonly #runs: SenderRuns;
+  readonly #entries = new GelfEntries();
+  readonly #drops: DropTally;
+  readonly #chunks: GelfChunks;
+  #expiry: Disposable | null = null;
+  readonly #lines = new SenderLines(WAITING_LIMITS);
+  readonly #turn = new TurnBytes(GELF_TURN_BYTES);
+  readonly #unpacking = new ByteBudget(UNPACKING_BYTES_MAX);
+
+  constructor(options: GelfDatagramsOptions) {
+    this.#options = options;
+    this.#runs = new SenderRuns(options);
+    this.#drops = new DropTally(options);
+    this.#chunks = new GelfChunks(CHUNKS_LIMITS, (why, bytes) => this.#drops.add(`gelf_${why}`, bytes));
+  }
+
+  take(datagram: Buffer, sender: string): void {
+    const { admit, unacked } = this.#options;
+    if (!unacked.hasRoom || !this.#lines.hasRoom(sender)) {
+      this.#drops.add('udp_no_room', datagram.length);
+      return;
+    }
+    const refusal = this.#runs.refusalOf(sender, datagram.length, admit);
+    if (refusal !== null) {
+      if (refusal === 'not_allowed') this.#options.telemetry.datagramRefused('gelf', sender);
+      this.#drops.add(refusal, datagram.length);
+    } else if (isGelfChunk(datagram)) this.#takeChunk(datagram, sender);
+    else this.#takeMessage(datagram, sender);
+  }
+
+  /** Waits for what is being decompressed; chunks of messages that are not whole are given up. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#expiry?.[Symbol.dispose]();
+    this.#chunks.clear();
+    await this.#lines.idle();
+    this.#runs.flush();
+    this.#drops[Symbol.dispose]();
+  }
+
+  #takeChunk(datagram: Buffer, sender: string): void {
+    const message = this.#chunks.add(datagram, sender, this.#options.clock.monotonicMs());
+    if (message === 'malformed') this.#bury(datagram, sender, 'a chunk that can be of no message');
+    else if (message !== 'wait') this.#takeMessage(message, sender);
+    this.#watchExpiry();
+  }
+
+  #watchExpiry(): void {
+    const { clock } = this.#options;
+    const dueMs = this.#chunks.dueMs;
+    if (this.#expiry || dueMs === null) return;
+    this.#expiry = clock.timer(Math.max(1, dueMs - clock.monotonicMs()), () => {
+      this.#expiry = null;
+      this.#chunks.expire(clock.monotonicMs());
+      this.#watchExpiry();
+    });
+  }
+
+  #takeMessage(message: Buffer, sender: string): void {
+    const compression = compressionOf(message);
+    if (compression) this.#lines.add(sender, message.length, () => this.#takeCompressed(message, compression, sender));
+    else if (message.length > this.#options.messageBytesMax) this.#buryTooLarge(message, sender);
+    else if (this.#isForNow(message, sender)) this.#append(message, sender);
+    else this.#lines.add(sender, message.length, () => this.#takeText(message, sender));
+  }
+
+  #isForNow({ length }: Buffer, sender: string): boolean {
+    return length <= LARGE_MESSAGE_BYTES && this.#lines.isIdle(sender) && this.#turn.take(length);
+  }
+
+  /** What it may grow to is taken first: one line has one message in hand, so nobody goes before who came later. */
+  async #takeCompressed(message: Buffer, compression: Compression, sender: string): Promise<void> {
+    const { messageBytesMax } = this.#options;
+    // What is small is decompressed in place, whatever comes of it.
+    await this.#turn.wait(message.length);
+    using permit = await this.#unpacking.acquire(UNPACKING_COPIES * messageBytesMax);
+    let text: Buffer;
+    try {
+      text = await decompress(message, compression, messageBytesMax);
+    } catch (error) {
+      this.#bury(message, sender, reasonOf(error));
+      return;
+    }
+    // It may wait for its turn, as those of many others.
+    permit.shrinkTo(text.length);
+    await this.#takeText(text, sender);
+  }
+
+  async #takeText(text: Buffer, sender: string): Promise<void> {
+    const { large } = this.#options;
+    if (text.length <= LARGE_MESSAGE_BYTES) {
+      await this.#turn.wait(text.length);
+      this.#append(text, sender);
+    } else if (!large.hasRoom) this.#drops.add('udp_no_room', text.length);
+    else {
+      const converted = await large.convert(text);
+      if (converted.kind === 'entry') this.#runOf(sender)?.add(converted.bytes);
+      else this.#bury(text, sender, `not a GELF message: ${converted.why}`);
+    }
+  }
+
+  #append(text: Buffer, sender: string): void {
+    const run = this.#runOf(sender);
+    if (!run) return;
+    const refusal = this.#entries.append(run.writer, text);
+    if (refusal === null) run.count += 1;
+    else this.#bury(text, sender, `not a GELF message: ${refusal}`);
+  }
+
+  #runOf(sender: string): EntryRun | null {
+    return this.#runs.runOf(sender, this.#options.admit);
+  }
+
+  #buryTooLarge(message: Buffer, sender: string): void {
+    const { messageBytesMax } = this.#options;
+    const why = `a GELF message of more than ${messageBytesMax} bytes; this is its beginning`;
+    this.#bury(message.subarray(0, messageBytesMax), sender, why, 'chunk_too_large');
+  }
+
+  #bury(bytes: Buffer, sender: string, error: string, reason: BadReason = 'chunk_undecodable'): void {
+    this.#runs.bury(sender, this.#options.admit, bytes, reason, error);
+  }
+}
+
+/** Null for plain JSON, and for what is nothing that we know. */
+function compressionOf(message: Buffer): Compression | null {
+  const first = message[0] ?? 0;
+  const second = message[1] ?? 0;
+  if (first === 0x1f && second === 0x8b) return 'gzip';
+  // zlib: method 8, and a check that makes both bytes a multiple of 31.
+  return (first & 0x0f) === 8 && ((first << 8) | second) % 31 === 0 ? 'deflate' : null;
+}

@@ -1,0 +1,249 @@
+// A request of an HTTP dialect that is being answered: its sender, tag and Idempotency-Key, its body, and the way into intake.
+//
+// Guarantees: the bytes of its body, and of what is made of it, are counted until it is disposed of.
+
+import type { IncomingMessage } from 'node:http';
+import type { Clock } from '#shared/clock.ts';
+import { SluiceError } from '#shared/errors.ts';
+import { networkOfPeer } from '#shared/net/networks.ts';
+import type { Compression } from '#shared/record/compression.ts';
+import { type AddressRate, passed } from '../../admit/address-rates.ts';
+import type { Content, InputName, Intake } from '../../intake/chunk.ts';
+import { contentOf, type EventsName } from '../../decode/content.ts';
+import { type EventTime, RECEIVE_TIME, eventTimeOfMs } from '../../decode/event-time.ts';
+import { tagOfHeader } from '../../decode/http/http-tag.ts';
+import {
+  type ConversionName,
+  type ConversionOptions,
+  type Converted,
+  buffersOf,
+  costOf,
+  unpackedBytes,
+} from '../../dialects/conversions.ts';
+import { countExcessOf } from '../../intake/event-limit.ts';
+import { type Principal, tagOfPrincipal } from '../../intake/principal.ts';
+import type { TenantRoom } from '../../intake/tenant-rooms.ts';
+import type { Converter } from '../convert/converter.ts';
+import type { Begun } from '../body/endless-body.ts';
+import type { BodyReader } from '../body/http-body.ts';
+import { type HttpTurns, REQUEST_TURN_BYTES, UNPACK_TURN_BYTES } from './http-turns.ts';
+import { idempotencyKey } from './idempotency-key.ts';
+import { LARGE_BODY_BYTES } from '../turns/large-turns.ts';
+
+/** Events of one tag, as a dialect hands them over. */
+export interface Events {
+  readonly tag: string;
+  readonly entries: Uint8Array;
+  readonly count: number;
+}
+
+export interface ExchangeOptions {
+  readonly intake: Intake;
+  readonly clock: Clock;
+  readonly bodies: BodyReader;
+  readonly converter: Converter;
+  /** Null: one request is answered at a time. */
+  readonly turns: HttpTurns | null;
+  /** What a tenant may bring. */
+  readonly roomOf: (tenant: string | null) => Pick<TenantRoom, 'rateWaitMs'>;
+  /** Aborted when we take no new requests any more. */
+  readonly stopping: AbortSignal;
+  /** Called before the first byte of the body is asked for. */
+  readonly begin: () => void;
+  readonly compression: Compression | null;
+  readonly principal: Principal;
+  readonly sender: string;
+  /** Of its address; null: it has none. */
+  readonly rate: AddressRate | null;
+  /** Errors that intake has counted. */
+  readonly counted: WeakSet<object>;
+}
+
+/** A request that is being answered. The bytes of its body are counted until it is disposed of. */
+export class HttpExchange implements Disposable {
+  readonly sender: string;
+  readonly principal: Principal;
+  /** The Idempotency-Key. */
+  readonly chunkId: Buffer | null;
+  readonly #input: InputName;
+  readonly #request: IncomingMessage;
+  readonly #options: ExchangeOptions;
+  readonly #held = new DisposableStack();
+  /** Whose share of the memory is taken: neither a tenant's hosts, nor the tenants behind one address, shall starve each other. */
+  readonly #who: string;
+  /** To have a large body opened and converted. */
+  #turn: Disposable | null = null;
+  /** Of the body, where a key names it. */
+  #content: Content | null = null;
+  /** Chunks that were made of the body so far, by tag. */
+  readonly #chunksOfTag = new Map<string, number>();
+
+  constructor(input: InputName, request: IncomingMessage, options: ExchangeOptions) {
+    this.#input = input;
+    this.#request = request;
+    this.#options = options;
+    this.chunkId = idempotencyKey(request);
+    const { unreadyReason } = options.intake;
+    if (unreadyReason !== null) throw new SluiceError('queue_unavailable', `Cannot take events: ${unreadyReason}`);
+    this.sender = options.sender;
+    this.principal = options.principal;
+    this.#who = `${networkOfPeer(this.sender)} ${this.principal.tenant ?? ''}`;
+    if (options.roomOf(this.principal.tenant).rateWaitMs > 0) {
+      throw new SluiceError(
+        'rate_limited',
+        'Cannot take events: their tenant sends more than its rate; send again later',
+      );
+    }
+  }
+
+  /**
+   * The time of events that have none: now; but where the request may come again, "when it was received", so that its entries are
+   * the same each time.
+   */
+  get defaultTime(): EventTime {
+    return this.chunkId ? RECEIVE_TIME : eventTimeOfMs(this.#options.clock.epochMs());
+  }
+
+  /** The tag by the header X-Sluice-Tag, else `own`. Throws tag_invalid, tag_refused. */
+  headerTag(own: string): string {
+    const header = this.#request.headers['x-sluice-tag'];
+    if (typeof header !== 'string') return this.tag(own);
+    const named = tagOfHeader(header);
+    if (named.kind !== 'tag') throw new SluiceError(named.kind, `Cannot take events: ${named.why}`);
+    return this.tag(named.tag);
+  }
+
+  /** A tag as this sender may use it. Throws tag_refused. */
+  tag(own: string): string {
+    return tagOfPrincipal(this.principal, own);
+  }
+
+  /** The whole body, uncompressed. Rejects with a SluiceError. */
+  async body(): Promise<Buffer> {
+    const { bodies, begin, compression } = this.#options;
+    const held = this.#held;
+    const sender = this.#who;
+    const takeTurn = (): Promise<void> => this.#takeTurn();
+    const opening = { held, sender, takeTurn, request: this.#request };
+    const sent = await bodies.read(this.#request, { held, sender, begin });
+    this.#options.rate?.take(sent.length);
+    if (compression) await this.turn(UNPACK_TURN_BYTES);
+    const body = compression ? await bodies.decompress(sent, compression, opening) : sent;
+    // The URL may hold a time, a host, or the events themselves.
+    if (this.chunkId) this.#content = contentOf(body, queryOf(this.#request.url));
+    return body;
+  }
+
+  /**
+   * The body piece by piece, as it is sent, for what has no end that is known; the next one is read when there is room.
+   * @param begun what its taker keeps of it, which is counted
+   */
+  async *pieces(begun: Begun): AsyncGenerator<Buffer, void, undefined> {
+    const { bodies, begin, compression, rate } = this.#options;
+    if (compression) {
+      throw new SluiceError('encoding_unknown', 'Cannot read the body: here it must have no Content-Encoding');
+    }
+    const mayGoOn = (): Promise<void> => this.#rateAllows();
+    for await (const piece of bodies.pieces(this.#request, { sender: this.#who, begun, begin, mayGoOn })) {
+      rate?.take(piece.length);
+      yield piece;
+    }
+  }
+
+  /** Resolves when the rate of its address lets more be read, when its sender is gone, or when we stop: then what was sent is still read. */
+  async #rateAllows(): Promise<void> {
+    const { rate, clock, stopping } = this.#options;
+    if (!rate || rate.waitMs === 0) return;
+    const over = new AbortController();
+    const end = (): void => over.abort();
+    this.#request.once('close', end);
+    stopping.addEventListener('abort', end, { once: true });
+    if (this.#request.destroyed || stopping.aborted) end();
+    while (!over.signal.aborted && rate.waitMs > 0) await passed(clock, rate.waitMs, over.signal);
+    this.#request.off('close', end);
+    stopping.removeEventListener('abort', end);
+  }
+
+  /** The body, which is void from here on, to what its dialect makes of it; the memory of that is counted. Rejects with body_too_costly, conversion_unavailable, too_many_events. */
+  async convert<N extends ConversionName>(name: N, body: Buffer, options: ConversionOptions<N>): Promise<Converted<N>> {
+    const { bodies, converter } = this.#options;
+    const bytes = unpackedBytes(name, body);
+    if (bytes > LARGE_BODY_BYTES) await this.#takeTurn();
+    await this.turn(REQUEST_TURN_BYTES + (converter.isInline(bytes) ? costOf(name, bytes) : 0));
+    // What is made of it has about its size, and is there before it is gone.
+    using _made = bodies.take(bytes, this.#who);
+    using _turn = this.#turn;
+    const converted = await converter.convert(name, body, options);
+    const excess = 'count' in converted ? countExcessOf({ count: converted.count, bytes }) : null;
+    if (excess !== null) throw new SluiceError('too_many_events', `Cannot take events: ${excess}; send fewer at once`);
+    for (const { byteLength } of buffersOf(converted)) this.hold(byteLength);
+    return converted;
+  }
+
+  /** Resolves when so much may be done for it in this turn of the event loop (http-turns.ts). Rejects where its sender is gone. */
+  async turn(bytes: number): Promise<void> {
+    await this.#options.turns?.wait(bytes, this.#who, this.#request);
+  }
+
+  /** Counts bytes that a dialect unpacked itself, as long as the exchange lasts. */
+  hold(bytes: number): void {
+    this.#held.use(this.#options.bodies.take(bytes, this.#who));
+  }
+
+  /** To take a large part of an endless body: what is made of it is counted, in the turn of a large body. Rejects with intake_full. */
+  async part(bytes: number): Promise<Disposable> {
+    using taken = new DisposableStack();
+    taken.use(await this.#options.bodies.largeTurn(this.#whoseTurn, this.#request));
+    taken.use(this.#options.bodies.take(bytes, this.#who));
+    return taken.move();
+  }
+
+  /** One large body of a tenant, or of an address, is opened and converted at a time. */
+  async #takeTurn(): Promise<void> {
+    this.#turn ??= this.#held.use(await this.#options.bodies.largeTurn(this.#whoseTurn, this.#request));
+  }
+
+  get #whoseTurn(): string {
+    const { tenant } = this.principal;
+    return tenant === null ? `address ${networkOfPeer(this.sender)}` : `tenant ${tenant}`;
+  }
+
+  /**
+   * Resolves when the events are held. Without events it does nothing.
+   * @param own what the sender calls these events, null for nothing; else they go by the Idempotency-Key and the body
+   */
+  async accept({ tag, entries, count }: Events, own?: EventsName | null): Promise<void> {
+    if (count === 0) return;
+    const name = own === undefined ? this.#nameIn(tag) : own;
+    const { intake, counted } = this.#options;
+    const { sender, principal } = this;
+    const origin = { tag, input: this.#input, tenant: principal.tenant, sender };
+    try {
+      const named = name ?? { chunkId: null };
+      await intake.accept({ ...origin, ...named, encoding: 'identity', bytes: entries, entries, count });
+    } catch (error) {
+      if (typeof error === 'object' && error !== null) counted.add(error);
+      throw error;
+    }
+  }
+
+  /** The next name that the Idempotency-Key gives a chunk of this tag: the body may become several. Null without a key. */
+  #nameIn(tag: string): EventsName | null {
+    const { chunkId } = this;
+    const content = this.#content;
+    if (!chunkId || !content) return null;
+    const number = this.#chunksOfTag.get(tag) ?? 0;
+    this.#chunksOfTag.set(tag, number + 1);
+    // No header holds a NUL, so no key of a sender's own can look like this.
+    return { chunkId: number === 0 ? chunkId : Buffer.concat([chunkId, Buffer.from(`\0${number}`)]), content };
+  }
+
+  [Symbol.dispose](): void {
+    this.#held.dispose();
+  }
+}
+
+function queryOf(url = ''): string {
+  const mark = url.indexOf('?');
+  return mark < 0 ? '' : url.slice(mark + 1);
+}

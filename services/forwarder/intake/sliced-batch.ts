@@ -1,0 +1,177 @@
+// A batch that comes in slices, on its way to the queue: each slice is a share of its own, and only a few are in hand at once, so that
+// a chunk of any size costs little memory, and other senders' records go between. What is bad in it goes to the dead letters.
+//
+// Guarantees: `finish` resolves only when every slice is held; after the first that is not, no other is taken.
+
+import { valueEnd } from '#shared/msgpack/extents.ts';
+import type { DeadLetter } from '#shared/queue/queue.ts';
+import type { Batch } from '#shared/record/record.ts';
+import type { BadEntries, Slices, UnreadRest } from './chunk.ts';
+import type { Lane } from '../gather/lane.ts';
+import { Settlement } from '../gather/share.ts';
+import type { TenantRoom } from './tenant-rooms.ts';
+
+export interface SlicedBatchOptions {
+  readonly batch: Batch;
+  readonly lane: Lane;
+  readonly room: TenantRoom;
+  /** Bytes as they were sent, for each byte of an entry. */
+  readonly sentShare: number;
+  /** Throws when no more may be taken. */
+  readonly mayGoOn: () => void;
+  readonly appendDeadLetters: (letters: readonly DeadLetter[]) => Promise<void>;
+  /** `index`: of one entry; null: of what is no whole entry. */
+  readonly letterOf: (bad: UnreadRest, index: number | null) => DeadLetter;
+}
+
+/** Of one batch in hand. */
+const IN_HAND_BYTES_MAX = 2 * 1024 * 1024;
+const SLICE_OVERHEAD_BYTES = 256;
+/** So many bad entries of a batch are dead letters of their own; those behind are gathered, lest they cost more than they are worth. */
+const OWN_LETTERS_MAX = 1000;
+const LETTERS_BYTES_MAX = 256 * 1024;
+
+export class SlicedBatch implements Slices {
+  readonly #options: SlicedBatchOptions;
+  #inHandBytes = 0;
+  #inHand = 0;
+  #error: { readonly cause: unknown } | null = null;
+  #wake: (() => void) | null = null;
+  #letters: DeadLetter[] = [];
+  #lettersBytes = 0;
+  /** Bad entries that share a letter. */
+  #gathered: Buffer[] = [];
+  #gatheredBytes = 0;
+  /** Events with the dead letters, by reason. */
+  eventsBad = 0;
+  eventsBuried = 0;
+  eventsSpooled = 0;
+  /** Why a rest could not be read; null where there was none. */
+  unread: string | null = null;
+
+  constructor(options: SlicedBatchOptions) {
+    this.#options = options;
+  }
+
+  async add(entries: Uint8Array, first: number, count: number): Promise<void> {
+    await this.#turn();
+    const { batch, lane, room, sentShare } = this.#options;
+    const bytes = entries.length + SLICE_OVERHEAD_BYTES;
+    const permit = room.take(bytes, count, Math.round(entries.length * sentShare));
+    const copy = new OwnCopy(entries);
+    const settlement = new Settlement().expect();
+    this.#inHandBytes += bytes;
+    this.#inHand += 1;
+    void settlement.promise
+      .catch((cause: unknown) => (this.#error ??= { cause }))
+      .finally(() => {
+        permit[Symbol.dispose]();
+        // Dead letters may be on their way still, to where they were not held in time.
+        if (settlement.eventsBuried === 0) copy.free();
+        this.eventsBuried += settlement.eventsBuried;
+        this.eventsSpooled += settlement.eventsSpooled;
+        this.#inHandBytes -= bytes;
+        this.#inHand -= 1;
+        this.#wake?.();
+      });
+    lane.add({ batch: { ...batch, first, count }, encoding: 'identity', bytes: copy.bytes, isLent: true, settlement });
+  }
+
+  async reject({ bytes, first, count, why, cut }: BadEntries): Promise<void> {
+    this.#options.mayGoOn();
+    let at = 0;
+    let index = first;
+    const last = first + count - 1;
+    for (; index <= last && this.eventsBad < OWN_LETTERS_MAX; index += 1) {
+      // What is cut, or nested too deep for `valueEnd`, is one value.
+      const end = index === last ? bytes.length : valueEnd(bytes, at, bytes.length);
+      await this.#letter({ bytes: Buffer.from(bytes.subarray(at, end)), why, cut }, index);
+      this.eventsBad += 1;
+      at = end;
+    }
+    this.eventsBad += first + count - index;
+    if (at < bytes.length) await this.#gather(bytes.subarray(at));
+  }
+
+  async rejectRest(rest: UnreadRest): Promise<void> {
+    this.unread = rest.why;
+    await this.#letter(rest, null);
+  }
+
+  /** Resolves when all that was added is held, and what was rejected is with the dead letters. */
+  async finish(): Promise<void> {
+    await this.#flushGathered();
+    await this.#flushLetters();
+    await this.settled();
+    if (this.#error) throw this.#error.cause;
+  }
+
+  /** Resolves when nothing is under way any more. */
+  async settled(): Promise<void> {
+    while (this.#inHand > 0) await this.#next();
+  }
+
+  async #turn(): Promise<void> {
+    for (;;) {
+      if (this.#error) throw this.#error.cause;
+      this.#options.mayGoOn();
+      if (this.#inHandBytes >= IN_HAND_BYTES_MAX) await this.#next();
+      // Its sender's rate is asked before the next frame: a pass that waited for it would hold up the passes of others.
+      else if (!this.#options.room.hasShare) await this.#options.room.share();
+      else return;
+    }
+  }
+
+  async #next(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#wake = resolve;
+    await promise;
+    this.#wake = null;
+  }
+
+  async #gather(bytes: Buffer): Promise<void> {
+    for (let at = 0; at < bytes.length; at += LETTERS_BYTES_MAX) {
+      const piece = Buffer.from(bytes.subarray(at, at + LETTERS_BYTES_MAX));
+      if (this.#gatheredBytes + piece.length > LETTERS_BYTES_MAX) await this.#flushGathered();
+      this.#gathered.push(piece);
+      this.#gatheredBytes += piece.length;
+    }
+  }
+
+  async #flushGathered(): Promise<void> {
+    if (this.#gatheredBytes === 0) return;
+    const bytes = Buffer.concat(this.#gathered);
+    this.#gathered = [];
+    this.#gatheredBytes = 0;
+    const why = `more than ${OWN_LETTERS_MAX} values of the chunk are no entries; these are some of them, one after another`;
+    await this.#letter({ bytes, why, cut: false }, null);
+  }
+
+  async #letter(bad: UnreadRest, index: number | null): Promise<void> {
+    this.#letters.push(this.#options.letterOf(bad, index));
+    this.#lettersBytes += bad.bytes.length + SLICE_OVERHEAD_BYTES;
+    if (this.#lettersBytes >= LETTERS_BYTES_MAX) await this.#flushLetters();
+  }
+
+  async #flushLetters(): Promise<void> {
+    const letters = this.#letters;
+    if (letters.length === 0) return;
+    this.#letters = [];
+    this.#lettersBytes = 0;
+    await this.#options.appendDeadLetters(letters);
+  }
+}
+
+/** Entries as they wait. Freed when they are held: left to the garbage collector, tens of megabytes of them would lie about. */
+class OwnCopy {
+  readonly bytes: Buffer<ArrayBuffer>;
+
+  constructor(entries: Uint8Array) {
+    this.bytes = Buffer.allocUnsafeSlow(entries.length);
+    this.bytes.set(entries);
+  }
+
+  free(): void {
+    this.bytes.buffer.transfer(0);
+  }
+}

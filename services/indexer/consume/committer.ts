@@ -1,0 +1,77 @@
+// The one place that commits. A loop looks every half second at how far the contiguous prefixes have come, and commits what moved,
+// under the assignment that the records were fetched under. Kafka accepts commits for partitions that were lost, so a void
+// assignment is never asked for (and the queue refuses it once more).
+//
+// Guarantees: one commit in flight; no commit under an assignment that is void; a failed commit is tried again with the next look.
+
+import type { Clock } from '#shared/clock.ts';
+import { SluiceError } from '#shared/errors.ts';
+import type { QueueConsumer } from '#shared/queue/queue.ts';
+import type { Assignment } from '../commit/in-hand.ts';
+import type { IndexerTelemetry } from '../settle/telemetry.ts';
+
+export const COMMIT_INTERVAL_MS = 500;
+
+export interface CommitterOptions {
+  readonly consumer: Pick<QueueConsumer, 'commit'>;
+  /** The present one. */
+  readonly assignment: () => Assignment | null;
+  readonly telemetry: IndexerTelemetry;
+  readonly clock: Clock;
+}
+
+export class Committer {
+  readonly #options: CommitterOptions;
+  readonly #stop = new AbortController();
+  readonly #loop: Promise<void>;
+  #inFlight: Promise<boolean> = Promise.resolve(true);
+
+  constructor(options: CommitterOptions) {
+    this.#options = options;
+    this.#loop = this.#run();
+  }
+
+  /** Commits what moved. True when nothing is left to commit. */
+  commit(): Promise<boolean> {
+    this.#inFlight = this.#inFlight.then(() => this.#commitNow());
+    return this.#inFlight;
+  }
+
+  /** Ends the loop; commits nothing more. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#loop;
+    await this.#inFlight;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      try {
+        await this.#options.clock.sleep(COMMIT_INTERVAL_MS, signal);
+      } catch {
+        return;
+      }
+      await this.commit();
+    }
+  }
+
+  async #commitNow(): Promise<boolean> {
+    const assignment = this.#options.assignment();
+    if (!assignment || assignment.void) return true;
+    const moved = assignment.moved();
+    // What is held now is not committed yet.
+    if (moved.size === 0) return !assignment.isWaiting;
+    try {
+      await this.#options.consumer.commit(assignment.number, moved);
+      for (const [partition, next] of moved) {
+        if (assignment.noteCommitted(partition, next)) this.#options.telemetry.partitionTrusted(partition);
+      }
+      return !assignment.isWaiting;
+    } catch (error) {
+      const isLost = error instanceof SluiceError && error.code === 'assignment_lost';
+      if (!isLost && !assignment.void) this.#options.telemetry.commitFailed(error);
+      return false;
+    }
+  }
+}

@@ -1,0 +1,150 @@
+// Puts the stages of the indexer together: everything between the records of the queue and their outcomes. The consumer that runs for
+// ever and the drain job are shells around it, and so will be the function that is called with a batch and a deadline.
+
+import { readFileSync } from 'node:fs';
+import { getHeapStatistics } from 'node:v8';
+import { ByteBudget } from '#shared/byte-budget.ts';
+import type { Clock } from '#shared/clock.ts';
+import type { Config } from '#shared/config/settings.ts';
+import { loadTenants } from '#shared/config/tenants.ts';
+import type { Log } from '#shared/log.ts';
+import type { Metrics } from '#shared/metrics.ts';
+import type { FetchedRecord, Queue } from '#shared/queue/queue.ts';
+import { openedBytesMax } from '#shared/record/value-limit.ts';
+import type { Store } from '#shared/store/store.ts';
+import { ConcurrencyLimit } from '../bulk/concurrency.ts';
+import type { EventPlace } from '../settle/bulk-batch.ts';
+import { BulkWriter } from '../bulk/writer.ts';
+import { fetchBytesMax } from '../held/held-bytes.ts';
+import type { Assignment } from '../commit/in-hand.ts';
+import { Ledger } from '../settle/ledger.ts';
+import { LineJoiner } from '../parse/joiner.ts';
+import { Pipeline } from './pipeline.ts';
+import { ChildOpener } from '../poison/child-opener.ts';
+import { type Machine, lettersBytesMax, limitsOf } from '../poison/limits.ts';
+import type { RecordOpener } from '../poison/opener.ts';
+import { RecordRefusals } from './refusals.ts';
+import { IndexerTelemetry, type PartitionAge } from '../settle/telemetry.ts';
+import type { Decompress, UnpackOptions } from '../held/unpack.ts';
+
+export interface IndexerOptions extends CoreOptions {
+  readonly queue: Queue;
+}
+
+export interface CoreOptions {
+  readonly config: Config;
+  /** Takes what cannot be indexed. */
+  readonly queue: Pick<Queue, 'appendDeadLetters' | 'appendBytesMax'>;
+  readonly store: Store;
+  readonly metrics: Metrics;
+  readonly log: Log;
+  readonly clock: Clock;
+  /** A number in [0, 1), for the jitter of retries. */
+  readonly random: () => number;
+  /** A simulation's own, in place of the thread pool. */
+  readonly decompress?: Decompress;
+  /** A simulation's own, in place of a child process. */
+  readonly opener?: RecordOpener;
+  /** What a replay of dead letters does otherwise. */
+  readonly replay?: ReplayDifferences;
+}
+
+interface ReplayDifferences {
+  /** Where the event of a letter was first, as "topic/partition/offset". */
+  readonly positionOf: (record: FetchedRecord) => string;
+}
+
+export interface IndexerCore {
+  /** How long commits are held under a new assignment, and what ends that; for a reader. */
+  readonly holding: { readonly holdMs: number; readonly lookAgain: (assignment: Assignment) => Promise<void> };
+  readonly pipeline: Pipeline;
+  readonly writer: BulkWriter;
+  readonly ledger: Ledger;
+  readonly telemetry: IndexerTelemetry;
+  readonly budget: ByteBudget;
+  /** Tells where the dead letters take nothing. */
+  readonly refusals: { readonly trouble: string | null };
+  readonly opener: RecordOpener;
+}
+
+/** `partitions`: the ages that a scrape shows. */
+export function buildCore(options: CoreOptions, partitions: () => Iterable<PartitionAge>): IndexerCore {
+  const { config, queue, store, metrics, log, clock, random } = options;
+  const telemetry = new IndexerTelemetry(metrics, log, clock);
+  const ledger = new Ledger(telemetry);
+  const topic = config['kafka.topic'];
+  const unpacking: UnpackOptions = {
+    bytesMax: openedBytesMax(config['frame.max_bytes']),
+    ...(options.decompress ? { decompress: options.decompress } : {}),
+  };
+  const trustedTenants = trustedTenantsOf(config);
+  const positionOf =
+    options.replay?.positionOf ?? (({ partition, offset }: FetchedRecord) => `${topic}/${partition}/${offset}`);
+  const documents = { trustedTenants, documentBytesMax: config['document.max_bytes'] };
+  const budget = new ByteBudget(config['indexer.inflight_max_bytes']);
+  const refusals = new RecordRefusals({ queue, telemetry, clock, random, positionOf, unpacking, budget, ...documents });
+  const limit = new ConcurrencyLimit(config['bulk.concurrency'], clock);
+  const writer = new BulkWriter({
+    store,
+    refusals,
+    ledger,
+    limit,
+    telemetry,
+    clock,
+    random,
+    timeoutMs: config['bulk.timeout_ms'],
+    bodyBytesMax: config['bulk.max_bytes'],
+    waitingBytesMax: config['indexer.inflight_max_bytes'],
+    clockSkewMs: config['indexer.clock_skew_ms'],
+    askForAll: options.replay !== undefined,
+  });
+  const joining = {
+    timeoutMs: config['join.timeout_ms'],
+    lineBytesMax: config['join.line_max_bytes'],
+    bytesMax: config['join.max_bytes'],
+  };
+  const lines = new LineJoiner<EventPlace>(joining);
+  const opening = {
+    bytesMax: unpacking.bytesMax,
+    documentBytesMax: documents.documentBytesMax,
+    bodyBytesMax: config['bulk.max_bytes'],
+    trustedTenants: [...trustedTenants],
+    lines: joining,
+    lettersBytesMax: lettersBytesMax(budget.bytesMax),
+  };
+  const opener =
+    options.opener ??
+    new ChildOpener({ opening, limits: () => limitsOf(unpacking.bytesMax, machine()), clock, random, telemetry });
+  const suspectBudget = new ByteBudget(fetchBytesMax(budget.bytesMax));
+  telemetry.watchBytes(budget, suspectBudget);
+  const pipeline = new Pipeline({
+    ledger,
+    writer,
+    refusals,
+    lines,
+    budget,
+    suspectBudget,
+    clock,
+    lingerMs: config['bulk.linger_ms'],
+    unpacking,
+    unknownVersion: config['indexer.unknown_version'],
+    telemetry,
+    opener,
+    ...documents,
+  });
+  telemetry.watch({ ledger, writer, limit, topic, partitions });
+  // A store of one index has no place for a second copy.
+  const holdMs = store.kind === 'elasticsearch' ? config['bulk.timeout_ms'] : 0;
+  const holding = { holdMs, lookAgain: (assignment: Assignment) => writer.lookAgain(assignment) };
+  return { pipeline, writer, ledger, telemetry, budget, refusals, holding, opener };
+}
+
+function machine(): Machine {
+  return { heapBytes: getHeapStatistics().heap_size_limit, availableBytes: process.availableMemory() };
+}
+
+/** The edge's file says whose records may name their own tenant. Throws config_invalid. */
+function trustedTenantsOf(config: Config): ReadonlySet<string> {
+  const tenants = loadTenants(config['tenants'], (path) => readFileSync(path, 'utf8'));
+  return new Set(tenants.filter(({ trustsRecords }) => trustsRecords).map(({ name }) => name));
+}

@@ -1,0 +1,298 @@
+// The way of what can't be indexed as it is: once more as text under the same ids, then to the dead letters with the reason and the
+// original bytes. Those bytes are not kept beside each bulk request: the queue's record is still in hand, compressed, and is opened again.
+// This costs the poisoned what all others save.
+//
+// Guarantees: a letter is appended before its event is settled, whole: what is too large for a record the queue takes in parts. Of all
+// refused documents no more letters are in memory than their bound, but for one that is larger; a letter never keeps its record open.
+
+import assert from 'node:assert/strict';
+import type { Clock } from '#shared/clock.ts';
+import { reasonOf } from '#shared/errors.ts';
+import type { DeadLetter, FetchedRecord, Queue } from '#shared/queue/queue.ts';
+import { backoffMs } from '#shared/backoff.ts';
+import { ByteBudget, type Permit } from '#shared/byte-budget.ts';
+import { BulkBody } from '../bulk/body.ts';
+import type { BulkBatch, EventPlace, Run } from '../settle/bulk-batch.ts';
+import { type RefusedItem, UNKNOWN_REFUSAL } from '../settle/outcomes.ts';
+import type { Refusals } from '../bulk/rejects.ts';
+import { LETTER_IN_HAND_BYTES } from '../held/held-bytes.ts';
+import type { RecordInHand } from '../commit/in-hand.ts';
+import { type Unwritable, WHY_UNWRITABLE, type Why, groupsOf, letterOf } from '../settle/letters.ts';
+import { DocumentWriter } from '../parse/document.ts';
+import { ReopenedRecords, extentOf } from './reopened-records.ts';
+import type { IndexerTelemetry } from '../settle/telemetry.ts';
+import type { Unpacked, UnpackOptions } from '../held/unpack.ts';
+
+/** Of a header of somebody else's record that should be a short name. */
+const NAME_BYTES_MAX = 64;
+/** Of what may be in hand: letters of refused documents, which are written from records that were opened again. */
+const LETTERS_SHARE = 0.25;
+/** That are written from an open record before other work has its turn: some 2 ms. */
+const LETTERS_A_TURN = 256;
+const BACKOFF = { baseMs: 200, capMs: 10_000 };
+const NOTHING = new Uint8Array(0);
+
+export interface RefusalsOptions {
+  readonly queue: Pick<Queue, 'appendDeadLetters' | 'appendBytesMax'>;
+  readonly telemetry: IndexerTelemetry;
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** Where a record came from, as "topic/partition/offset". */
+  readonly positionOf: (record: FetchedRecord) => string;
+  readonly unpacking: UnpackOptions;
+  /** Of what the indexer holds, which stops reading: it counts here as well what is opened again, and letters that are written from it. */
+  readonly budget: ByteBudget;
+  /** Tenants whose records may name their own tenant and service. */
+  readonly trustedTenants?: ReadonlySet<string>;
+  /** Of an entry, and of its document. */
+  readonly documentBytesMax: number;
+}
+
+/** Events of one record, one behind another, or a part with bytes of its own. */
+interface Stretch {
+  readonly place: EventPlace;
+  readonly count: number;
+  readonly whyOf: (number: number) => Why;
+}
+
+/** Letters of one burial that are appended together, with what they hold of the budgets. */
+interface Group {
+  readonly letters: DeadLetter[];
+  readonly permits: Permit[];
+  bytes: number;
+}
+
+export class RecordRefusals implements Refusals {
+  readonly #options: RefusalsOptions;
+  /** Of those that wait: each with why the dead letters did not take them. */
+  readonly #waiting = new Map<object, string>();
+  readonly #reopened: ReopenedRecords;
+  readonly #lettersBudget: ByteBudget;
+
+  constructor(options: RefusalsOptions) {
+    this.#options = options;
+    this.#reopened = new ReopenedRecords(options);
+    this.#lettersBudget = new ByteBudget(Math.ceil(LETTERS_SHARE * options.budget.bytesMax));
+  }
+
+  /** Why what cannot be indexed is not held by the dead letters either, so that offsets stand still; null where nothing waits. */
+  get trouble(): string | null {
+    for (const why of this.#waiting.values()) return `events wait that cannot be indexed: ${why}`;
+    return null;
+  }
+
+  async asText(parcel: BulkBatch): Promise<BulkBatch> {
+    const body = new BulkBody();
+    const { trustedTenants: trusted, documentBytesMax: bytesMax } = this.#options;
+    const writer = new DocumentWriter(body, { ...(trusted && { trusted }), bytesMax });
+    const runs: Run[] = [];
+    const nowMs = this.#options.clock.epochMs();
+    for (const run of parcel.runs) {
+      writer.beginBatch(run.batch, nowMs);
+      const written: Run = { ...run, count: 0 };
+      if (run.line) {
+        if (writer.writeAsText(run.line.bytes, 0, run.line.bytes.length, run.index, run.line.partial) === 'ok')
+          written.count = 1;
+      } else {
+        await this.#reopened.look(run.record, (opened) => {
+          // Stops at the first entry that can't be written: the caller sees that some are missing.
+          while (written.count < run.count) {
+            if (!opened) break;
+            const { start, end } = extentOf(opened, run.entry + written.count);
+            if (writer.writeAsText(opened.bytes, start, end, run.index + written.count) !== 'ok') break;
+            written.count++;
+          }
+        });
+      }
+      if (written.count > 0) runs.push(written);
+    }
+    const { items, body: written } = body.request();
+    // Its buffer has room for more, and may wait for long.
+    const own = Buffer.allocUnsafeSlow(written.length);
+    own.set(written);
+    return { request: { body: own, items }, runs, asText: true };
+  }
+
+  async bury(parcel: BulkBatch, items: readonly RefusedItem[], signal: AbortSignal): Promise<void> {
+    const { queue } = this.#options;
+    // No more at once than are appended together: a parcel may have thousands of small documents.
+    const group: Group = { letters: [], permits: [], bytes: 0 };
+    const buried: { first: DeadLetter | null; events: number } = { first: null, events: 0 };
+    const append = async (): Promise<void> => {
+      const letters = group.letters.splice(0);
+      await this.#append(letters, signal);
+      giveBack(group);
+      buried.first ??= letters[0] ?? null;
+      buried.events += letters.length;
+    };
+    try {
+      for (const { place, count, whyOf } of stretchesOf(parcel, items)) {
+        let isGranted = false;
+        // What was lost is abandoned, whatever becomes of it here.
+        for (let done = 0; done < count && !place.record.assignment.void;) {
+          const rest = { place: placeAt(place, done), count: count - done, whyOf: (i: number) => whyOf(done + i) };
+          const mayTake = isGranted;
+          const added = await this.#lookInto(rest.place, signal, (opened) => this.#add(group, rest, opened, mayTake));
+          isGranted = false;
+          if (typeof added === 'number') done += added;
+          // Who waits for a permit holds none, or those who wait would wait for each other.
+          else if (group.letters.length > 0) await append();
+          else {
+            giveBack(group);
+            group.permits.push(await this.#lettersBudget.acquire(added.wantedBytes, signal));
+            isGranted = true;
+          }
+          if (group.bytes >= queue.appendBytesMax) await append();
+        }
+      }
+      await append();
+    } finally {
+      giveBack(group);
+    }
+    if (buried.first) this.#tell(buried.first, buried.events);
+  }
+
+  /** The parts of a line of which no document was made: they are what was sent. */
+  async buryParts(parts: readonly EventPlace[], reason: Unwritable, signal: AbortSignal): Promise<void> {
+    const letters = parts.map((part) => {
+      assert(part.bytes, 'a part has its own bytes');
+      return this.#letterOf(part, part.bytes, { reason, error: WHY_UNWRITABLE[reason] });
+    });
+    await this.#append(letters, signal);
+    const [first] = letters;
+    if (first) this.#tell(first, letters.length);
+  }
+
+  /** An entry that can't be turned into a document. */
+  async buryEntry(place: EventPlace, entry: Uint8Array, reason: Unwritable, signal: AbortSignal): Promise<void> {
+    const letter = this.#letterOf(place, entry, { reason, error: WHY_UNWRITABLE[reason] });
+    await this.#append([letter], signal);
+    this.#tell(letter, 1);
+  }
+
+  /** A record of which nothing can be read: all of it, with its table as it came. */
+  async buryRecord(
+    record: RecordInHand,
+    reason: string,
+    error: string,
+    events: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { headers, value } = record.fetched;
+    const from = this.#options.positionOf(record.fetched);
+    await this.#append(
+      [
+        {
+          batches: headers.batches ?? NOTHING,
+          reason,
+          error,
+          from,
+          value,
+          cut: false,
+          ...(headers.encoding ? { encoding: headers.encoding.subarray(0, NAME_BYTES_MAX) } : {}),
+          ...(headers.v ? { recordVersion: headers.v.subarray(0, NAME_BYTES_MAX) } : {}),
+        },
+      ],
+      signal,
+    );
+    this.#options.telemetry.deadLettered(events, reason, error, from);
+  }
+
+  /** Parts have bytes of their own. */
+  async #lookInto<T>(place: EventPlace, signal: AbortSignal, look: (opened: Unpacked | null) => T): Promise<T> {
+    return place.bytes ? look(null) : this.#reopened.look(place.record, look, signal);
+  }
+
+  /**
+   * Adds letters of the stretch's first events to the group, as many as an append has room for, and says how many; or how much would have
+   * to be free for them. The record is open meanwhile, so nothing is waited for. `isGranted`: the group has the permit.
+   */
+  #add(
+    group: Group,
+    { place, count, whyOf }: Stretch,
+    opened: Unpacked | null,
+    isGranted: boolean,
+  ): number | { readonly wantedBytes: number } {
+    const { queue, budget } = this.#options;
+    const entries: Uint8Array[] = [];
+    let bytes = 0;
+    for (
+      let i = 0;
+      i < Math.min(count, LETTERS_A_TURN) && (i === 0 || group.bytes + bytes < queue.appendBytesMax);
+      i++
+    ) {
+      const entry = place.bytes ?? (opened ? entryBytes(opened, place.entry + i) : NOTHING);
+      entries.push(entry);
+      bytes += entry.length + LETTER_IN_HAND_BYTES;
+    }
+    const permit = isGranted ? null : this.#lettersBudget.tryAcquire(bytes);
+    if (permit) group.permits.push(permit);
+    else if (!isGranted) return { wantedBytes: bytes };
+    group.permits.push(budget.take(bytes));
+    group.bytes += bytes;
+    // Copies: were they views, the letter would hold all of the record.
+    for (const [i, entry] of entries.entries())
+      group.letters.push(this.#letterOf(placeAt(place, i), place.bytes ?? new Uint8Array(entry), whyOf(i)));
+    return entries.length;
+  }
+
+  #letterOf(place: EventPlace, entry: Uint8Array, why: Why): DeadLetter {
+    return letterOf(place, entry, why, this.#options.positionOf(place.record.fetched));
+  }
+
+  #tell({ reason, error, from }: DeadLetter, events: number): void {
+    this.#options.telemetry.deadLettered(events, reason, error, from);
+  }
+
+  /** Tries until the letters are held: nothing else could be done with these events. */
+  async #append(letters: readonly DeadLetter[], signal: AbortSignal): Promise<void> {
+    const { queue } = this.#options;
+    for (const group of groupsOf(letters, queue.appendBytesMax)) {
+      try {
+        await this.#appendGroup(group, signal);
+      } finally {
+        this.#waiting.delete(group);
+      }
+    }
+  }
+
+  async #appendGroup(group: readonly DeadLetter[], signal: AbortSignal): Promise<void> {
+    const { queue, clock, random, telemetry } = this.#options;
+    for (let attempt = 0; ; attempt++) {
+      signal.throwIfAborted();
+      try {
+        await queue.appendDeadLetters(group);
+        return;
+      } catch (error) {
+        telemetry.deadLettersFailed(error);
+        this.#waiting.set(group, reasonOf(error));
+        await clock.sleep(backoffMs(attempt, BACKOFF, random), signal);
+      }
+    }
+  }
+}
+
+function* stretchesOf({ runs }: BulkBatch, items: readonly RefusedItem[]): Generator<Stretch, void, undefined> {
+  let item = 0;
+  for (const run of runs) {
+    const first = item;
+    const whyOf = (number: number): Why => items[first + number] ?? UNKNOWN_REFUSAL;
+    if (run.parts) for (const place of run.parts) yield { place, count: 1, whyOf };
+    else yield { place: run, count: run.count, whyOf };
+    item += run.count;
+  }
+}
+
+function placeAt(place: EventPlace, number: number): EventPlace {
+  return number === 0 ? place : { ...place, entry: place.entry + number, index: place.index + number };
+}
+
+function giveBack(group: Group): void {
+  for (const permit of group.permits.splice(0)) permit[Symbol.dispose]();
+  group.bytes = 0;
+}
+
+function entryBytes(opened: Unpacked, entry: number): Uint8Array {
+  const { start, end } = extentOf(opened, entry);
+  return opened.bytes.subarray(start, end);
+}

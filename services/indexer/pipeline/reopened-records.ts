@@ -1,0 +1,96 @@
+// Records that are opened once more, for events that the store refused. However many wait for one, or for how many records, only one is
+// open at a time: a record of a few bytes in the queue may be 80 MiB here. Those who wait for the one that is open are served with it.
+//
+// Guarantees: nobody who looks at a record waits for anything meanwhile, so everybody has a turn; the open one counts in the budget that
+// stops reading, and its memory is given back when nobody wants it.
+
+import { setImmediate as turn } from 'node:timers/promises';
+import type { ByteBudget } from '#shared/byte-budget.ts';
+import { freeDecompressed } from '#shared/record/compression.ts';
+import { openedBytes } from '../held/held-bytes.ts';
+import type { RecordInHand } from '../commit/in-hand.ts';
+import { type Unpacked, type UnpackOptions, unpack } from '../held/unpack.ts';
+
+export interface ReopenedRecordsOptions {
+  readonly budget: ByteBudget;
+  readonly unpacking: UnpackOptions;
+}
+
+interface Look {
+  readonly at: (opened: Unpacked | null) => void;
+  readonly giveUp: (reason: unknown) => void;
+  readonly signal: AbortSignal | undefined;
+}
+
+export class ReopenedRecords {
+  readonly #options: ReopenedRecordsOptions;
+  /** By record, in the order in which they were first asked for. */
+  readonly #looks = new Map<RecordInHand, Look[]>();
+  #isRunning = false;
+
+  constructor(options: ReopenedRecordsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * What `look` finds in the record, null where it cannot be read. What it keeps must be copies: the memory is freed after it. Rejects with
+   * what `look` throws, and with the signal's reason where it was aborted before the record was opened.
+   */
+  look<T>(record: RecordInHand, look: (opened: Unpacked | null) => T, signal?: AbortSignal): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    const at = (opened: Unpacked | null): void => {
+      try {
+        resolve(look(opened));
+      } catch (error) {
+        reject(error);
+      }
+    };
+    const waiting = { at, giveUp: reject, signal };
+    const looks = this.#looks.get(record);
+    if (looks) looks.push(waiting);
+    else this.#looks.set(record, [waiting]);
+    if (!this.#isRunning) void this.#run();
+    return promise;
+  }
+
+  async #run(): Promise<void> {
+    this.#isRunning = true;
+    // Its own entry is gone when it was served; the iterator goes on to those that came meanwhile.
+    for (const record of this.#looks.keys()) await this.#serve(record);
+    // In the same turn as the look at who waits: whoever comes next starts anew.
+    this.#isRunning = false;
+  }
+
+  async #serve(record: RecordInHand): Promise<void> {
+    const { budget, unpacking } = this.#options;
+    const { fetched } = record;
+    // A stop must not wait until each is opened that somebody had wanted.
+    const isOver = ({ signal }: Look): boolean => signal?.aborted === true;
+    if (this.#looks.get(record)?.every(isOver)) {
+      for (const { giveUp, signal } of this.#taken(record) ?? []) giveUp(signal?.reason);
+      return;
+    }
+    const unpacked = await unpack(fetched, unpacking);
+    const opened = unpacked.kind === 'unpacked' ? unpacked : null;
+    using _permit = budget.take(opened ? openedBytes(opened, fetched) : 0);
+    for (let looks = this.#taken(record); looks; looks = this.#taken(record)) {
+      for (const look of looks) {
+        look.at(opened);
+        // Other work has its turn, and who was served may want more of the same record.
+        await turn();
+      }
+    }
+    if (opened && opened.bytes.buffer !== fetched.value.buffer) freeDecompressed(opened.bytes);
+  }
+
+  #taken(record: RecordInHand): Look[] | undefined {
+    const looks = this.#looks.get(record);
+    this.#looks.delete(record);
+    return looks;
+  }
+}
+
+/** Where an entry lies in the opened value. */
+export function extentOf({ ends }: Unpacked, entry: number): { readonly start: number; readonly end: number } {
+  return { start: entry === 0 ? 0 : (ends[entry - 1] ?? 0), end: ends[entry] ?? 0 };
+}

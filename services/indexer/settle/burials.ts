@@ -1,0 +1,77 @@
+// Dead letters of the pipeline on their way to the queue: how many events they are, what they hold in memory, and what becomes of their events
+// when they are held.
+//
+// Guarantees: an event is settled as dead-lettered only after its letter is held, else as abandoned; what waits counts in the budget that
+// stops reading, with what a letter costs beside its entry: an entry may be a byte.
+
+import type { ByteBudget } from '#shared/byte-budget.ts';
+import type { EventPlace } from './bulk-batch.ts';
+import { LETTER_IN_HAND_BYTES } from '../held/held-bytes.ts';
+import type { RecordInHand } from '../commit/in-hand.ts';
+import type { Ending, EndingReason, Ledger } from './ledger.ts';
+
+export interface BurialsOptions {
+  readonly ledger: Ledger;
+  readonly budget: ByteBudget;
+}
+
+export class Burials {
+  readonly #options: BurialsOptions;
+  readonly #open = new Set<Promise<void>>();
+  #events = 0;
+  #bytes = 0;
+
+  constructor(options: BurialsOptions) {
+    this.#options = options;
+  }
+
+  /** Events of letters that are not held yet. */
+  get events(): number {
+    return this.#events;
+  }
+
+  /** Resolves when all that was begun has ended. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#open);
+  }
+
+  /** Resolves when no more waits than may be held at all. */
+  async room(): Promise<void> {
+    while (this.#bytes >= this.#options.budget.bytesMax) await Promise.race(this.#open);
+  }
+
+  /** One event, of which so many bytes are held for its letter. */
+  add(place: EventPlace, entryBytes: number, reason: EndingReason, burial: Promise<void>): void {
+    const { ledger } = this.#options;
+    this.#add(1, entryBytes, burial, (ending) => ledger.settleEvent(place, ending, whyOf(ending, reason)));
+  }
+
+  /** All events of a record, which is in hand with its bytes. */
+  addRecord(record: RecordInHand, events: number, reason: EndingReason, burial: Promise<void>): void {
+    const { ledger } = this.#options;
+    this.#add(events, 0, burial, (ending) => ledger.settle(record, events, ending, whyOf(ending, reason)));
+  }
+
+  #add(events: number, entryBytes: number, burial: Promise<void>, settle: (ending: Ending) => void): void {
+    const bytes = entryBytes + LETTER_IN_HAND_BYTES;
+    const permit = this.#options.budget.take(bytes);
+    this.#events += events;
+    this.#bytes += bytes;
+    const done = burial.then(
+      () => 'dead_lettered' as const,
+      () => 'abandoned' as const,
+    );
+    const settled = done.then((ending) => {
+      permit[Symbol.dispose]();
+      this.#events -= events;
+      this.#bytes -= bytes;
+      this.#open.delete(settled);
+      settle(ending);
+    });
+    this.#open.add(settled);
+  }
+}
+
+function whyOf(ending: Ending, reason: EndingReason): EndingReason {
+  return ending === 'abandoned' ? 'shutdown' : reason;
+}

@@ -1,0 +1,115 @@
+// The indexer as a service: a member of the consumer group, until it is stopped. Any number of them share the partitions; none holds
+// state that the queue can't give back. A store or a queue that is away is waited for; nothing needs a restart.
+
+import { reasonOf } from '#shared/errors.ts';
+import { backoffMs } from '#shared/backoff.ts';
+import { PartitionReader, agesOf } from '../consume/reader.ts';
+import { type IndexerCore, type IndexerOptions, buildCore } from '../pipeline/core.ts';
+import { fetchBytesMax } from '../held/held-bytes.ts';
+import type { Ledger } from '../settle/ledger.ts';
+
+export type { IndexerOptions } from '../pipeline/core.ts';
+
+export interface Indexer extends AsyncDisposable {
+  /** Why nothing is indexed now; null while all is well. */
+  readonly unreadyReason: string | null;
+  /** Resolves when the indexer has stopped. */
+  readonly ended: Promise<void>;
+  readonly ledger: Ledger;
+  /** Finishes what is in hand within the limit, commits, and leaves the group. */
+  stop(): Promise<void>;
+}
+
+/** Of the time that a stop may take, this share is for bulk requests; the rest for the last commit and for leaving the group. */
+const STOP_SHARE = 0.75;
+
+/** Resolves at once, whether or not queue and store can be reached. */
+export async function startIndexer(options: IndexerOptions): Promise<Indexer> {
+  return new Service(options);
+}
+
+class Service implements Indexer {
+  readonly ended: Promise<void>;
+  readonly #options: IndexerOptions;
+  readonly #core: IndexerCore;
+  readonly #reader: PartitionReader;
+  readonly #ending = Promise.withResolvers<void>();
+  readonly #stop = new AbortController();
+  readonly #start: Promise<void>;
+  #stopped: Promise<void> | null = null;
+  #storeTrouble: string | null = 'the store has not answered yet';
+
+  constructor(options: IndexerOptions) {
+    const { config, queue, clock, random } = options;
+    this.#options = options;
+    this.ended = this.#ending.promise;
+    this.#core = buildCore(options, () => agesOf(this.#reader.assignment, clock.epochMs()));
+    const { pipeline, budget, telemetry } = this.#core;
+    this.#reader = new PartitionReader({
+      ...this.#core.holding,
+      queue,
+      pipeline,
+      budget,
+      telemetry,
+      clock,
+      random,
+      group: config['kafka.group'],
+      fetchBytesMax: fetchBytesMax(config['indexer.inflight_max_bytes']),
+      toEnds: false,
+    });
+    telemetry.watchStore(() => this.#storeTrouble === null && this.#core.writer.trouble === null);
+    this.#start = this.#begin();
+  }
+
+  get unreadyReason(): string | null {
+    const { writer, refusals, opener } = this.#core;
+    const { unreadyReason, heldReason } = this.#reader;
+    const ofStore = this.#storeTrouble ?? writer.trouble ?? writer.commitTrouble;
+    return ofStore ?? refusals.trouble ?? unreadyReason ?? heldReason ?? opener.trouble;
+  }
+
+  get ledger(): Ledger {
+    return this.#core.ledger;
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#end();
+    return this.#stopped;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  /** Nothing is read before the store answers: what would be read could go nowhere. */
+  async #begin(): Promise<void> {
+    const { store, queue, clock, random } = this.#options;
+    const { signal } = this.#stop;
+    for (let attempt = 0; !signal.aborted; attempt++) {
+      try {
+        await store.ping(signal);
+        break;
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#storeTrouble = `the store is not reached: ${reasonOf(error)}`;
+        this.#core.telemetry.storeUnreachable(error);
+        await clock.sleep(backoffMs(attempt, { baseMs: 200, capMs: 3000 }, random), signal).catch(() => undefined);
+      }
+    }
+    if (signal.aborted) return;
+    this.#storeTrouble = null;
+    this.#core.telemetry.started(store.kind, queue.kind);
+    this.#reader.start();
+  }
+
+  async #end(): Promise<void> {
+    const { pipeline, telemetry, ledger } = this.#core;
+    this.#stop.abort();
+    await this.#start;
+    this.#reader.halt();
+    await pipeline.stop(this.#options.config['shutdown.timeout_ms'] * STOP_SHARE);
+    await this.#reader.leave();
+    telemetry.stopped(ledger);
+    this.#ending.resolve();
+  }
+}

@@ -1,0 +1,24 @@
+// What every command of the command line is given, and what it gives back.
+
+import type { Clock } from '#shared/clock.ts';
+import type { Config } from '#shared/config/settings.ts';
+import type { WorkerLine } from './worker-line.ts';
+
+export interface CommandContext {
+  /** Effective configuration, from the environment and the file. */
+  readonly config: Config;
+  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean };
+  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
+  /** Aborted by the first SIGINT or SIGTERM. */
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+  /** Where this process is one of several workers: its line to the primary. */
+  readonly worker?: WorkerLine | undefined;
+}
+
+export interface Command {
+  /** Printed by `sluice <command> --help`. */
+  readonly help: string;
+  /** Exit code: 0 done, 1 failed at work, 2 wrong usage. Errors may be thrown as SluiceErrors. */
+  run(args: string[], context: CommandContext): Promise<number>;
+}

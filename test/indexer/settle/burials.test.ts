@@ -1,0 +1,37 @@
+// Dead letters of the indexer that wait for the queue: what they count in the budget that stops reading.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Burials } from '#indexer/settle/burials.ts';
+import { Assignment, RecordInHand } from '#indexer/commit/in-hand.ts';
+import { Ledger } from '#indexer/settle/ledger.ts';
+import { ByteBudget } from '#shared/byte-budget.ts';
+import { World } from '../world.ts';
+
+test('dead letters that wait count what they cost, and not the byte of their entry alone', async () => {
+  const ledger = new Ledger({ consumed: () => undefined, ended: () => undefined });
+  const budget = new ByteBudget(1024 * 1024);
+  const burials = new Burials({ ledger, budget });
+  const assignment = new Assignment(1, [{ partition: 0, next: 0 }]);
+  const fetched = { partition: 0, offset: 0, timestampMs: 0, headers: {}, value: new Uint8Array(0) };
+  const record = new RecordInHand(assignment, fetched, budget.take(0));
+  const letters = 500;
+  ledger.place(() => burials.events);
+  ledger.open(record, letters);
+  const held = Promise.withResolvers<void>();
+  const place = { record, batch: new World().batch(letters), entry: 0, index: 0 };
+  for (let i = 0; i < letters; i++) burials.add(place, 1, 'document_too_large', held.promise);
+  assert.equal(budget.bytesHeld, letters * 4097);
+  assert.equal(budget.hasRoom, false);
+  assert.equal(ledger.imbalance, 0);
+  let hasRoom = false;
+  const room = burials.room().then(() => (hasRoom = true));
+  await new Promise(setImmediate);
+  assert.equal(hasRoom, false);
+  held.resolve();
+  await room;
+  await burials.idle();
+  assert.equal(budget.bytesHeld, 0);
+  assert.equal(ledger.counts.dead_lettered, letters);
+  assert.equal(ledger.imbalance, 0);
+});

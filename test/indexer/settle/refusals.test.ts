@@ -1,0 +1,209 @@
+// Letters of refused documents: what they hold in memory while the dead letters take nothing, and that none is lost or comes twice.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { BulkBatch } from '#indexer/settle/bulk-batch.ts';
+import { Assignment, RecordInHand } from '#indexer/commit/in-hand.ts';
+import { RecordRefusals } from '#indexer/pipeline/refusals.ts';
+import { IndexerTelemetry } from '#indexer/settle/telemetry.ts';
+import type { Decompress } from '#indexer/held/unpack.ts';
+import { ByteBudget } from '#shared/byte-budget.ts';
+import { SluiceError } from '#shared/errors.ts';
+import { Metrics } from '#shared/metrics.ts';
+import type { DeadLetter, FetchedRecord } from '#shared/queue/queue.ts';
+import { type Batch, encodeBatches } from '#shared/record/record.ts';
+import { World } from '../world.ts';
+
+const KIB = 1024;
+const UNAVAILABLE = new SluiceError('queue_unavailable', 'Cannot append: it is away');
+
+interface Opened {
+  readonly record: RecordInHand;
+  readonly batch: Batch;
+  readonly entries: readonly Buffer[];
+}
+
+/** Refusals with dead letters that take nothing until they are told to. */
+class Burying {
+  readonly world = new World();
+  readonly budget = new ByteBudget(4 * 256 * KIB);
+  readonly assignment = new Assignment(1, [{ partition: 0, next: 0 }]);
+  readonly abort = new AbortController();
+  readonly refusals: RecordRefusals;
+  isAway = true;
+  /** Values of letters that were tried, by where they come from and their index. */
+  readonly tried = new Map<string, number>();
+  readonly taken: DeadLetter[] = [];
+  /** What was opened; its memory is given back by hand. */
+  readonly opened: Uint8Array[] = [];
+  mostOpen = 0;
+  #next = 0;
+
+  constructor({ appendBytesMax = 64 * KIB } = {}) {
+    const { world } = this;
+    const decompress: Decompress = async (bytes) => {
+      const own = new Uint8Array(bytes);
+      this.opened.push(own);
+      this.mostOpen = Math.max(this.mostOpen, this.open);
+      return own;
+    };
+    this.refusals = new RecordRefusals({
+      queue: {
+        appendBytesMax,
+        appendDeadLetters: async (letters) => {
+          for (const { from, index, value } of letters) this.tried.set(`${from} ${index}`, value.buffer.byteLength);
+          if (this.isAway) throw UNAVAILABLE;
+          this.taken.push(...letters);
+        },
+      },
+      telemetry: new IndexerTelemetry(new Metrics({ version: 'test', command: 'test' }), world.log, world.clock),
+      clock: world.clock,
+      random: world.random,
+      positionOf: ({ partition, offset }: FetchedRecord) => `logs/${partition}/${offset}`,
+      unpacking: { bytesMax: 64 * 1024 * KIB, decompress },
+      budget: this.budget,
+      documentBytesMax: 1024 * KIB,
+    });
+  }
+
+  /** Of the records that were opened, those that are in memory. Small ones may share theirs with others, and are left to the collector. */
+  get open(): number {
+    const isIn = ({ buffer, length }: Uint8Array): boolean =>
+      length > Buffer.poolSize && !(buffer as ArrayBuffer).detached;
+    return this.opened.filter(isIn).length;
+  }
+
+  record(sizes: readonly number[]): Opened {
+    const entries = sizes.map((size, i) => this.world.entry({ log: `${i} `.padEnd(size, 'x') }));
+    const batch = this.world.batch(entries.length);
+    const text = (value: string): Buffer => Buffer.from(value);
+    const headers = { v: text('2'), encoding: text('zstd'), batches: encodeBatches([batch]) };
+    const fetched = { partition: 0, offset: this.#next++, timestampMs: 0, headers, value: Buffer.concat(entries) };
+    const record = new RecordInHand(this.assignment, fetched, this.budget.take(0));
+    return { record, batch, entries };
+  }
+
+  /** All entries of the record, as a parcel that was refused. */
+  parcel({ record, batch, entries }: Opened, entry = 0, count = entries.length): BulkBatch {
+    const run = { record, batch, entry, index: entry, count, parts: null, line: null };
+    return { request: { body: Buffer.alloc(0), items: [] }, runs: [run], asText: true };
+  }
+
+  bury(parcel: BulkBatch): Promise<void> {
+    return this.refusals.bury(parcel, [], this.abort.signal);
+  }
+
+  /** All that can go on without the dead letters has gone on. */
+  settled(): Promise<void> {
+    return this.world.clock.advance(1000);
+  }
+
+  async allTaken(burials: readonly Promise<void>[], records: readonly Opened[]): Promise<void> {
+    this.isAway = false;
+    await this.world.clock.until(Promise.all(burials));
+    const wanted = records.flatMap(({ entries }) => entries);
+    const names = this.taken.map(({ from, index }) => `${from} ${index}`);
+    assert.equal(new Set(names).size, wanted.length, 'each is there');
+    assert.equal(names.length, wanted.length, 'once');
+    const entryOf = new Map(
+      records.flatMap(({ record, entries }) => entries.map((e, i) => [`logs/0/${record.fetched.offset} ${i}`, e])),
+    );
+    for (const { from, index, value } of this.taken)
+      assert.ok(entryOf.get(`${from} ${index}`)?.equals(value), `${from} ${index} is the entry`);
+    assert.equal(this.budget.bytesHeld, 0);
+    assert.equal(this.open, 0);
+  }
+}
+
+test('letters that wait keep no record open, however many records they are of', async () => {
+  const burying = new Burying();
+  const records = Array.from({ length: 25 }, () => burying.record([5000, 200_000]));
+  const burials = records.map((record) => burying.bury(burying.parcel(record, 0, 1)));
+  await burying.settled();
+  assert.equal(burying.mostOpen, 1);
+  assert.equal(burying.open, 0);
+  assert.equal(burying.tried.size, records.length);
+  for (const bytes of burying.tried.values()) assert.ok(bytes < 10_000, `a letter holds ${bytes} bytes`);
+  // 5,000 bytes and 4 KiB each; of the records nothing.
+  assert.ok(burying.budget.bytesHeld < 25 * 10_000, String(burying.budget.bytesHeld));
+  burying.isAway = false;
+  await burying.world.clock.until(Promise.all(burials));
+  assert.equal(burying.taken.length, records.length);
+  assert.equal(burying.budget.bytesHeld, 0);
+});
+
+test('many that want one record are served while it is open', async () => {
+  const burying = new Burying();
+  const record = burying.record(Array<number>(20).fill(300));
+  const burials = record.entries.map((_, entry) => burying.bury(burying.parcel(record, entry, 1)));
+  await burying.settled();
+  assert.equal(burying.opened.length, 1);
+  await burying.allTaken(burials, [record]);
+});
+
+test('no more letters are made than may wait; the rest is made when these are held', async () => {
+  const burying = new Burying();
+  const records = Array.from({ length: 40 }, () => burying.record([20_000, 20_000, 20_000]));
+  const burials = records.map((record) => burying.bury(burying.parcel(record)));
+  await burying.settled();
+  // A quarter of the budget: 10 letters of 20,000 bytes and 4 KiB.
+  assert.ok(burying.tried.size >= 9 && burying.tried.size <= 10, `${burying.tried.size} letters were made`);
+  assert.ok(burying.budget.bytesHeld <= 256 * KIB);
+  assert.equal(burying.open, 0);
+  await burying.allTaken(burials, records);
+});
+
+test('a letter that is larger than all that may wait has it alone', async () => {
+  const burying = new Burying();
+  const records = [burying.record([1000]), burying.record([400_000, 1000, 300_000]), burying.record([1000, 400_000])];
+  const burials = records.map((record) => burying.bury(burying.parcel(record)));
+  await burying.settled();
+  assert.ok(burying.budget.bytesHeld <= 256 * KIB);
+  await burying.allTaken(burials, records);
+});
+
+test('one append has letters of many small records', async () => {
+  const burying = new Burying();
+  const records = Array.from({ length: 12 }, () => burying.record([100]));
+  const runs = records.flatMap((record) => burying.parcel(record).runs);
+  const burial = burying.bury({ request: { body: Buffer.alloc(0), items: [] }, runs, asText: true });
+  await burying.settled();
+  assert.equal(burying.tried.size, records.length);
+  await burying.allTaken([burial], records);
+});
+
+test('who is stopped while waiting, for letters or for room, gives everything back', async () => {
+  const burying = new Burying();
+  const records = Array.from({ length: 20 }, () => burying.record([100_000, 10]));
+  const burials = records.map((record) => burying.bury(burying.parcel(record)));
+  const ended = Promise.allSettled(burials);
+  await burying.settled();
+  assert.ok(burying.budget.bytesHeld > 0);
+  burying.abort.abort();
+  for (const { status } of await burying.world.clock.until(ended)) assert.equal(status, 'rejected');
+  assert.equal(burying.budget.bytesHeld, 0);
+  assert.equal(burying.open, 0);
+});
+
+test('a stop waits for no record to be opened', async () => {
+  const burying = new Burying();
+  const records = Array.from({ length: 20 }, () => burying.record([1000]));
+  const ended = Promise.allSettled(records.map((record) => burying.bury(burying.parcel(record))));
+  burying.abort.abort();
+  for (const { status } of await burying.world.clock.until(ended)) assert.equal(status, 'rejected');
+  assert.equal(burying.opened.length, 1, 'the one that was being opened');
+  assert.equal(burying.budget.bytesHeld, 0);
+});
+
+test('of an assignment that was lost meanwhile no further letter is made', async () => {
+  const burying = new Burying();
+  const records = Array.from({ length: 20 }, () => burying.record([100_000, 10]));
+  const burials = records.map((record) => burying.bury(burying.parcel(record)));
+  await burying.settled();
+  const made = burying.tried.size;
+  burying.assignment.void = true;
+  burying.isAway = false;
+  await burying.world.clock.until(Promise.all(burials));
+  assert.ok(burying.taken.length <= made + 2, `${burying.taken.length} of ${made}`);
+  assert.equal(burying.budget.bytesHeld, 0);
+});
