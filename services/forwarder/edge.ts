@@ -9,6 +9,7 @@ import type { HttpServerOptions } from './accept/http/http-server.ts';
 import { UNPACKING_COPIES } from './accept/frames/unpacker.ts';
 import type { Admission } from './admit/admission.ts';
 import type { TlsContext } from './admit/tls.ts';
+import { httpDialects } from './http-dialects.ts';
 import { QueueIntake } from './intake/intake.ts';
 import type { ForwarderTelemetry } from './intake/telemetry.ts';
 
@@ -53,5 +54,6 @@ export function httpOptions({ config, admission, ...edge }: Edge): Omit<HttpServ
     roomOf: (tenant) => edge.intake.roomOf(tenant, 'http'),
     room: edge.intake.roomFor('http'),
     corsOrigins: config['http.cors_origins'] ?? [],
+    dialects: httpDialects,
   };
 }

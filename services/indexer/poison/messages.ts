@@ -1,6 +1,7 @@
 // What the indexer and the child process that opens records say to each other, and what the child may use. Plain values, for they are copied.
 
 import type { FetchedRecord } from '#shared/queue/queue.ts';
+import type { Harm } from '../settle/harm.ts';
 import type { OpeningOptions, Progress } from './opening.ts';
 
 export interface OpeningLimits {
@@ -17,10 +18,6 @@ export interface OpeningLimits {
 export type ToChild =
   | { readonly kind: 'begin'; readonly options: OpeningOptions; readonly limits: OpeningLimits }
   | { readonly kind: 'open'; readonly record: FetchedRecord };
-
-/** Why a record is not to be opened: a closed set, for it is a metric label. */
-export const HARMS = ['died', 'memory', 'time', 'threw'] as const;
-export type Harm = (typeof HARMS)[number];
 
 export type ToParent =
   | { readonly kind: 'ready' }

@@ -2,7 +2,7 @@
 // simulations give their own.
 
 import type { FetchedRecord } from '#shared/queue/queue.ts';
-import type { Harm } from './messages.ts';
+import type { Harm } from '../settle/harm.ts';
 
 export type Verdict =
   | { readonly kind: 'well' }

@@ -7,7 +7,8 @@ import type { ChildProcess } from 'node:child_process';
 import type { Clock } from '#shared/clock.ts';
 import { reasonOf } from '#shared/errors.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
-import type { Harm, OpeningLimits, ToChild, ToParent } from './messages.ts';
+import type { Harm } from '../settle/harm.ts';
+import type { OpeningLimits, ToChild, ToParent } from './messages.ts';
 import type { OpeningOptions, Progress } from './opening.ts';
 
 const TICK_MS = 1000;

@@ -10,7 +10,7 @@ import type { LogChange, LossReason } from '#shared/queue/queue.ts';
 import type { Batch } from '#shared/record/record.ts';
 import type { RequestVerdict } from './outcomes.ts';
 import { HOLD_REASONS, type HoldReason } from '../commit/in-hand.ts';
-import { type Harm, HARMS } from '../poison/messages.ts';
+import { type Harm, HARMS } from './harm.ts';
 import { withoutValues } from './store-error.ts';
 import { DEAD_LETTER_REASONS, type Ending, type EndingReason, type Ledger, type LedgerListener } from './ledger.ts';
 

@@ -22,11 +22,6 @@ import type { Door } from '../../admit/door.ts';
 import type { Logins } from '../../admit/login-limit.ts';
 import { peerOf, type TlsContext } from '../../admit/tls.ts';
 import type { Intake, Room } from '../../intake/chunk.ts';
-import { elasticsearch } from '../../dialects/elasticsearch/route.ts';
-import { journal } from '../../dialects/journal/route.ts';
-import { loki } from '../../dialects/loki/route.ts';
-import { otlp } from '../../dialects/otlp/route.ts';
-import { splunk } from '../../dialects/splunk/route.ts';
 import type { Grant, Principal } from '../../intake/principal.ts';
 import type { AuthFailure } from '../../intake/telemetry.ts';
 import type { TenantRoom } from '../../intake/tenant-rooms.ts';
@@ -36,7 +31,6 @@ import { BodyReader } from '../body/http-body.ts';
 import { HttpConnections } from './http-connections.ts';
 import { HttpContext, type HttpContextOptions, type HttpDialect, type HttpTelemetry } from './http-context.ts';
 import { answerError, codeOf, messageOf } from './http-errors.ts';
-import { tagInput } from './http-input.ts';
 import { HttpTurns } from './http-turns.ts';
 import { createHttpsServer } from './https-server.ts';
 
@@ -62,6 +56,8 @@ export interface HttpServerOptions {
   readonly principalOf: (peer: Peer, grant: Grant | null) => Principal;
   /** Origins whose pages may send; a browser of any other is refused. */
   readonly corsOrigins: readonly string[];
+  /** Whose requests are taken: each has a scope of its own. */
+  readonly dialects: readonly HttpDialect[];
   readonly limits?: Partial<HttpLimits>;
   /** Whether large bodies are converted in a thread of their own. */
   readonly threaded?: boolean;
@@ -156,7 +152,8 @@ export async function prepareHttp(
   const shared = { intake, telemetry, clock, bodies, bodyBytesMax, tokens, principalOf, roomOf, timeoutMs, expecting };
   const { stopping } = connections;
   const context = new HttpContext({ ...shared, rateOf, logins, converter, turns, stopping, peerOf: peerOfRequest });
-  addRoutes(fastify, { connections, context, corsOrigins: options.corsOrigins });
+  const { corsOrigins, dialects } = options;
+  addRoutes(fastify, { connections, context, corsOrigins, dialects });
   await fastify.ready();
   return { fastify, connections };
 }
@@ -210,15 +207,14 @@ function createFastify(
   });
 }
 
-const DIALECTS: readonly HttpDialect[] = [tagInput, otlp, splunk, elasticsearch, loki, journal];
-
 interface RouteOptions {
   readonly connections: HttpConnections;
   readonly context: HttpContext;
   readonly corsOrigins: readonly string[];
+  readonly dialects: readonly HttpDialect[];
 }
 
-function addRoutes(fastify: FastifyInstance, { connections, context, corsOrigins }: RouteOptions): void {
+function addRoutes(fastify: FastifyInstance, { connections, context, corsOrigins, dialects }: RouteOptions): void {
   // The routes read bodies themselves, bounded; fastify's parsers would have them whole first.
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
@@ -235,7 +231,7 @@ function addRoutes(fastify: FastifyInstance, { connections, context, corsOrigins
   });
   fastify.setErrorHandler(context.onError('http', answerError));
 
-  for (const dialect of DIALECTS) {
+  for (const dialect of dialects) {
     fastify.register((scope, _options, done) => {
       dialect(scope, context);
       done();

@@ -10,6 +10,7 @@ import {
   type HttpListenOptions,
   startHttpServer,
 } from '#forwarder/accept/http/http-server.ts';
+import { httpDialects } from '#forwarder/http-dialects.ts';
 import { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import { systemClock } from '#shared/clock.ts';
@@ -33,6 +34,7 @@ export function openHttp(): Omit<HttpListenOptions, 'intake' | 'telemetry' | 'bo
     roomOf: () => ({ rateWaitMs: 0 }),
     principalOf: (_peer, grant) => ({ ...ANYONE, ...grant, tagPrefix: grant?.tagPrefix ?? '' }),
     corsOrigins: [],
+    dialects: httpDialects,
   };
 }
 
