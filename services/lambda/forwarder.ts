@@ -19,7 +19,7 @@ import { loadConfig } from '#shared/config/load.ts';
 import { type ErrorCode, errorTable, SluiceError } from '#shared/errors.ts';
 import { createLog } from '#shared/log.ts';
 import { Metrics } from '#shared/metrics.ts';
-import { openQueue } from '#shared/queue/open.ts';
+import { openQueue } from '#shared/open/open-queue.ts';
 import { observeInLog } from '#shared/queue/queue-observer.ts';
 import type { LambdaContext } from './context.ts';
 import { CountedIntake } from './counted-intake.ts';

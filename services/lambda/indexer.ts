@@ -10,7 +10,7 @@ import { systemClock } from '#shared/clock.ts';
 import { loadConfig } from '#shared/config/load.ts';
 import { createLog } from '#shared/log.ts';
 import { Metrics } from '#shared/metrics.ts';
-import { openStore } from '#shared/store/open.ts';
+import { openStore } from '#shared/open/open-store.ts';
 import { readFileSync } from 'node:fs';
 import type { LambdaContext } from './context.ts';
 import { embeddedMetrics } from './embedded-metrics.ts';

@@ -18,8 +18,8 @@ import { bodyOf, encodingsOf, type Genome } from '../siege/genome.ts';
 import { compressed, type Encoding, type Shape, shapes } from '../siege/shapes.ts';
 import { shoot } from '../siege/shot.ts';
 import type { Ports } from '../siege/world.ts';
-import { type ProcessUnderTest, startUnderTest } from './child-process.ts';
-import { median } from './median.ts';
+import { type ProcessUnderTest, startUnderTest } from './parts/child-process.ts';
+import { median } from './parts/median.ts';
 
 const MIB = 1024 * 1024;
 const SMALL_BYTES = MIB;

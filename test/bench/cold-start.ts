@@ -14,11 +14,11 @@ import { encodeBatches } from '#shared/record/record.ts';
 import { elasticsearch } from '#test/backends/elasticsearch.ts';
 import { kafka } from '#test/backends/kafka.ts';
 import { kafkaConfig, removeTopics } from '#test/contract/queue-places.ts';
-import { RefusingProxy } from '#test/integration/refusing-proxy.ts';
+import { RefusingProxy } from '#test/integration/parts/refusing-proxy.ts';
 import { kafkaEvent, kafkaRecord } from '#test/lambda/kafka-events.ts';
 import { LocalRuntime } from '#test/lambda/local-runtime.ts';
-import { startUnderTest } from './child-process.ts';
-import { median } from './median.ts';
+import { startUnderTest } from './parts/child-process.ts';
+import { median } from './parts/median.ts';
 
 const ROUNDS = 7;
 const EVENTS = 100;

@@ -6,8 +6,8 @@ import { randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import { kafka } from '#test/backends/kafka.ts';
 import { Crowd } from '#test/clients/crowd.ts';
-import { type ProcessUnderTest, startUnderTest } from './child-process.ts';
-import { median } from './median.ts';
+import { type ProcessUnderTest, startUnderTest } from './parts/child-process.ts';
+import { median } from './parts/median.ts';
 
 const execute = promisify(execFile);
 const PAIRS = 5;

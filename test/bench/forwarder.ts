@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { kafka } from '#test/backends/kafka.ts';
-import { cpuSecondsOf, startUnderTest } from './child-process.ts';
+import { cpuSecondsOf, startUnderTest } from './parts/child-process.ts';
 
 const execute = promisify(execFile);
 const SECONDS = 8;

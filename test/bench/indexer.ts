@@ -13,15 +13,15 @@ import { entryEnd } from '#shared/msgpack/extents.ts';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { setupTopics } from '#shared/queue/kafka/setup.ts';
 import { silentQueueObserver } from '#shared/queue/queue-observer.ts';
-import { openQueue } from '#shared/queue/open.ts';
+import { openQueue } from '#shared/open/open-queue.ts';
 import { compress } from '#shared/record/compression.ts';
 import { type Batch, encodeBatches } from '#shared/record/record.ts';
-import { openStore } from '#shared/store/open.ts';
+import { openStore } from '#shared/open/open-store.ts';
 import type { BulkRequest } from '#shared/store/store.ts';
 import { elasticsearch } from '#test/backends/elasticsearch.ts';
 import { kafka } from '#test/backends/kafka.ts';
 import { deleteStream, ownStreamName, withStream } from '#test/indexer/own-stream.ts';
-import type { IndexerReport } from './indexer-process.ts';
+import type { IndexerReport } from './parts/indexer-process.ts';
 
 const PARTITIONS = 4;
 const ENTRIES_PER_RECORD = 1600;
@@ -98,7 +98,7 @@ async function fill(env: NodeJS.ProcessEnv): Promise<number> {
 /** Runs the indexer over the topic, in a group of its own, until it has settled so many events. */
 async function index(env: NodeJS.ProcessEnv, events: number): Promise<IndexerReport> {
   const group = `bench-${randomBytes(4).toString('hex')}`;
-  const child = fork(new URL('./indexer-process.ts', import.meta.url), {
+  const child = fork(new URL('./parts/indexer-process.ts', import.meta.url), {
     env: { ...env, SLUICE_KAFKA_GROUP: group, SLUICE_TEST_EVENTS: String(events) },
   });
   const report = await message<IndexerReport>(child);
@@ -146,7 +146,7 @@ export async function run(): Promise<void> {
     console.log('indexer: skipped, there is no Kafka');
     return;
   }
-  const counter = fork(new URL('./counting-bulk.ts', import.meta.url));
+  const counter = fork(new URL('./parts/counting-bulk.ts', import.meta.url));
   const { port } = await message<{ port: number }>(counter);
   const env: NodeJS.ProcessEnv = {
     PATH: process.env['PATH'],

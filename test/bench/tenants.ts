@@ -11,7 +11,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { encode } from '@msgpack/msgpack';
 import { kafka } from '#test/backends/kafka.ts';
-import { startUnderTest } from './child-process.ts';
+import { startUnderTest } from './parts/child-process.ts';
 
 const execute = promisify(execFile);
 const PAIRS = 3;

@@ -11,8 +11,8 @@ import { promisify } from 'node:util';
 import { loadConfig } from '#shared/config/load.ts';
 import { kafka } from '#test/backends/kafka.ts';
 import { removeTopics } from '#test/contract/queue-places.ts';
-import { median } from './median.ts';
-import { type ProcessUnderTest, startUnderTest } from './child-process.ts';
+import { median } from './parts/median.ts';
+import { type ProcessUnderTest, startUnderTest } from './parts/child-process.ts';
 
 const execute = promisify(execFile);
 const SECONDS = 5;

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { suite, test } from 'node:test';
 import { Books } from './books.ts';
-import { Proxy } from './proxy.ts';
+import { Proxy } from './faults/proxy.ts';
 import { kindNames, scheduleOf } from './schedule.ts';
 import { compareLoss, toldIn } from './told.ts';
 import { type Facts, verdictOf } from './verdict.ts';

@@ -7,7 +7,7 @@ import { Load } from './load.ts';
 import { Observer } from './observer.ts';
 import { placesOf, readDeadLetters, readDocuments } from './read-back.ts';
 import { type Fault, scheduleOf } from './schedule.ts';
-import { strike, takenBy } from './strike.ts';
+import { strike, takenBy } from './faults/strike.ts';
 import type { Bar, Facts, Struck } from './verdict.ts';
 import { World } from './world.ts';
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '#test/backends/free-port.ts';
 import { Tethered } from '#test/backends/tethered.ts';
-import { Clock } from './clock.ts';
+import { Clock } from './faults/clock.ts';
 
 const program = join(import.meta.dirname, '../../dist/sluice.js');
 const scrapeMs = 1000;

@@ -2,7 +2,7 @@
 // By Elasticsearch's own API, not by Sluice's.
 
 import type { Books, EventName } from './books.ts';
-import { doomedSenderFirst } from './doomed-topic.ts';
+import { doomedSenderFirst } from './faults/doomed-topic.ts';
 import { clientTag } from './load.ts';
 
 const pageSize = 10_000;

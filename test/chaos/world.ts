@@ -12,12 +12,12 @@ import type { Config } from '#shared/config/settings.ts';
 import { type PrivateElasticsearch, privateElasticsearch } from '#test/backends/elasticsearch.ts';
 import { type PrivateKafka, privateKafkaCluster } from '#test/backends/kafka.ts';
 import { DataStream } from './data-stream.ts';
-import { DoomedTopic } from './doomed-topic.ts';
+import { DoomedTopic } from './faults/doomed-topic.ts';
 import { Member } from './member.ts';
-import { RefusingProxy } from '#test/integration/refusing-proxy.ts';
-import { Proxy } from './proxy.ts';
+import { RefusingProxy } from '#test/integration/parts/refusing-proxy.ts';
+import { Proxy } from './faults/proxy.ts';
 import { population } from './schedule.ts';
-import { SmallDisk } from './small-disk.ts';
+import { SmallDisk } from './faults/small-disk.ts';
 
 const program = join(import.meta.dirname, '../../dist/sluice.js');
 const partitions = 12;

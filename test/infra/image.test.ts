@@ -9,7 +9,7 @@ import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { freePort } from '#test/backends/free-port.ts';
-import { runContainer, whyNoContainers } from '#test/integration/container.ts';
+import { runContainer, whyNoContainers } from '#test/integration/parts/container.ts';
 
 const root = join(import.meta.dirname, '../..');
 const name = `sluice-test-image-${randomBytes(4).toString('hex')}`;

@@ -11,7 +11,7 @@ import { encode } from '@msgpack/msgpack';
 import { kafka } from '#test/backends/kafka.ts';
 import { kafkaConfig, removeTopics } from '#test/contract/queue-places.ts';
 import { protobufOf } from '#test/forwarder/dialects/otlp-message.ts';
-import { sluice } from '#test/integration/sluice-process.ts';
+import { sluice } from '#test/integration/parts/sluice-process.ts';
 import { albEvent, type HttpCall, httpApiEvent, restApiEvent } from './http-events.ts';
 import { FORWARDER, LocalRuntime } from './local-runtime.ts';
 

@@ -4,7 +4,7 @@
 import { join } from 'node:path';
 import type { Books } from '#test/chaos/books.ts';
 import { readDocuments } from '#test/chaos/read-back.ts';
-import { type Place, SluiceProcess } from '#test/integration/sluice-process.ts';
+import { type Place, SluiceProcess } from '#test/integration/parts/sluice-process.ts';
 import { intruderMark } from './peers.ts';
 import type { World } from './world.ts';
 

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { join } from 'node:path';
-import { type Environment, type Place, SluiceProcess } from '#test/integration/sluice-process.ts';
+import { type Environment, type Place, SluiceProcess } from '#test/integration/parts/sluice-process.ts';
 import { MemoryLimit } from './memory-limit.ts';
 
 const program = join(import.meta.dirname, '../../dist/sluice.js');

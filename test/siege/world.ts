@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { freePort } from '#test/backends/free-port.ts';
 import { privateElasticsearch } from '#test/backends/elasticsearch.ts';
 import { privateKafka } from '#test/backends/kafka.ts';
-import { type Environment, newPlace, type Place } from '#test/integration/sluice-process.ts';
+import { type Environment, newPlace, type Place } from '#test/integration/parts/sluice-process.ts';
 import { Target } from './target.ts';
 
 const program = join(import.meta.dirname, '../../dist/sluice.js');

@@ -13,8 +13,8 @@ import { RecordingQueue } from '#test/forwarder/intake/recording-queue.ts';
 import { World } from '#test/indexer/world.ts';
 import { MemoryStore } from '#test/memory/store.ts';
 import { SimMetrics } from './metrics.ts';
-import { SimProcess, WallClock } from './process.ts';
-import { SimTime } from './time.ts';
+import { SimProcess, WallClock } from './machine/process.ts';
+import { SimTime } from './machine/time.ts';
 
 const DAY_MS = 86_400_000;
 

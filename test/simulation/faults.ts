@@ -1,7 +1,7 @@
 // What can go wrong, each with its own probability, drawn for each seed: in one run nothing of a kind happens, in another it happens all
 // the time. Counted as it strikes; all of it ends when `end` is called, so that what is left can drain.
 
-import type { Random } from './random.ts';
+import type { Random } from './machine/random.ts';
 import type { Trace } from './trace.ts';
 
 /** At most so often, where it is asked for: at each request, each write, or each second of a process (`…/s`). */

@@ -22,14 +22,14 @@ import { KafkaQueue } from '#shared/queue/kafka/kafka-queue.ts';
 import { decodeSpoolEntry } from '#shared/queue/spooled/spool-entry.ts';
 import { SpooledQueue } from '#shared/queue/spooled/spooled-queue.ts';
 import type { TopicFigures } from '#shared/queue/spooled/topic-memory.ts';
-import { type ClientEnd, Connection, type ConnectionWorld } from './connection.ts';
+import { type ClientEnd, Connection, type ConnectionWorld } from './machine/connection.ts';
 import type { SimChunk } from './events.ts';
 import { simulatedKafka } from './kafka/client.ts';
 import type { ClientWorld } from './kafka/link.ts';
 import { SimMetrics } from './metrics.ts';
 import type { Oracle } from './oracle.ts';
-import { SimProcess, type WallClock } from './process.ts';
-import { SpoolDisk, SpoolLog } from './spool-disk.ts';
+import { SimProcess, type WallClock } from './machine/process.ts';
+import { SpoolDisk, SpoolLog } from './machine/spool-disk.ts';
 
 export interface ForwarderWorld extends ConnectionWorld, ClientWorld {
   readonly oracle: Oracle;

@@ -12,7 +12,7 @@ import { simulatedKafka } from './kafka/client.ts';
 import type { ClientWorld } from './kafka/link.ts';
 import { SimMetrics } from './metrics.ts';
 import type { Oracle } from './oracle.ts';
-import { SimProcess, type WallClock } from './process.ts';
+import { SimProcess, type WallClock } from './machine/process.ts';
 import { type SimElasticsearch, SimStore } from './store.ts';
 
 export interface IndexerWorld extends ClientWorld {

@@ -15,8 +15,12 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   'ack before it is held': [
     {
       file: 'services/forwarder/gather/lane.ts',
-      text: 'settleHeld(shares, await this.#options.queue.append(this.#partition, records));',
-      becomes: 'settleHeld(shares, undefined);\n      await this.#options.queue.append(this.#partition, records);',
+      text:
+        'const held = await this.#options.queue.append(this.#partition, records);\n' +
+        '      this.#settle(shares, (share) => settleHeld(share, held));',
+      becomes:
+        'this.#settle(shares, (share) => settleHeld(share, undefined));\n' +
+        '      await this.#options.queue.append(this.#partition, records);',
     },
   ],
   'ack although it is not held': [
@@ -199,8 +203,8 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   'a second copy that a dead indexer left is not deleted': [
     {
       file: 'services/indexer/bulk/look-back.ts',
-      text: 'endMs === undefined ? isWriteIndexAsked || places.has(item.id)',
-      becomes: 'endMs === undefined ? isWriteIndexAsked',
+      text: '(endMs !== undefined || isWriteIndexAsked || places.has(id))',
+      becomes: '(endMs !== undefined || isWriteIndexAsked)',
     },
   ],
   'no second look under a new assignment': [
@@ -229,15 +233,18 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   'two appends of a partition in flight': [
     {
       file: 'services/forwarder/gather/lane.ts',
-      text: 'settleHeld(shares, await this.#options.queue.append(this.#partition, records));',
+      text:
+        'const held = await this.#options.queue.append(this.#partition, records);\n' +
+        '      this.#settle(shares, (share) => settleHeld(share, held));',
       becomes:
         'void this.#options.queue.append(this.#partition, records).then(\n' +
-        '        (held) => settleHeld(shares, held),\n        (error: unknown) => settleFailed(shares, error),\n      );',
+        '        (held) => this.#settle(shares, (share) => settleHeld(share, held)),\n' +
+        '        (error: unknown) => this.#settle(shares, ({ settlement }) => settlement.failed(error)),\n      );',
     },
   ],
   'what retention removed unread is not told': [
     {
-      file: 'shared/queue/kafka/log-position.ts',
+      file: 'shared/queue/kafka/positions/log-position.ts',
       text: "if (next < low) return { next: low, change: 'retention', losses: lossOf(log, 'retention', next, low) };",
       becomes: "if (next < low) return { next: low, change: 'retention', losses: [] };",
     },
@@ -245,7 +252,7 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   'an offset that no broker gave is believed': [
     {
       file: 'shared/queue/kafka/kafka-consumer.ts',
-      text: 'if (refusal !== null) return this.#giveUp(new Error(refusal));',
+      text: 'if (refusal !== null) return this.#refuse(assignment, partition, refusal);',
       becomes: 'void refusal;',
     },
   ],

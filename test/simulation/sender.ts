@@ -2,11 +2,11 @@
 // sends it again under the same id, over a new connection, to the same forwarder or another.
 
 import { type ForwardMode, type Line, type SimChunk, type SimEvent, entriesOf, frameOf } from './events.ts';
-import type { Connection, ConnectionWorld } from './connection.ts';
+import type { Connection, ConnectionWorld } from './machine/connection.ts';
 import type { Forwarder } from './forwarder.ts';
 import type { Oracle } from './oracle.ts';
-import type { WallClock } from './process.ts';
-import type { Random } from './random.ts';
+import type { WallClock } from './machine/process.ts';
+import type { Random } from './machine/random.ts';
 import type { Trace } from './trace.ts';
 
 export interface SenderWorld extends ConnectionWorld {

@@ -10,8 +10,8 @@ import { plantedBugs } from './planted-bugs.ts';
 import { simulate } from './simulation.ts';
 
 const SEEDS = 500;
-/** Within so many seeds a planted bug is found. */
-const SEEDS_FOR_BUG = 1000;
+/** Within so many seeds a planted bug is found: most at once, the rarest after one or two thousand. */
+const SEEDS_FOR_BUG = 4000;
 
 async function simulateAside(...args: string[]): Promise<{ code: number | null; output: string }> {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'main.ts'), ...args], {

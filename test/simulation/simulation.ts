@@ -11,11 +11,11 @@ import { IndexerPlace } from './indexer.ts';
 import { Broker, type Topic } from './kafka/broker.ts';
 import { PRODUCE_LATE_MS_MAX } from './kafka/producer.ts';
 import { Oracle } from './oracle.ts';
-import { WallClock } from './process.ts';
-import { Random } from './random.ts';
+import { WallClock } from './machine/process.ts';
+import { Random } from './machine/random.ts';
 import { ForwardSender, HttpSender, type Sender, type SenderWorld, contentOf } from './sender.ts';
 import { SimElasticsearch } from './store.ts';
-import { SimTime } from './time.ts';
+import { SimTime } from './machine/time.ts';
 import { Trace } from './trace.ts';
 
 export interface Outcome {

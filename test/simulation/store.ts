@@ -6,9 +6,9 @@ import assert from 'node:assert/strict';
 import { SluiceError } from '#shared/errors.ts';
 import type { BackingIndex, BulkOutcome, BulkRequest, Store, StoredDocument, StoredPage } from '#shared/store/store.ts';
 import type { Faults } from './faults.ts';
-import type { SimProcess } from './process.ts';
-import type { Random } from './random.ts';
-import type { SimTime } from './time.ts';
+import type { SimProcess } from './machine/process.ts';
+import type { Random } from './machine/random.ts';
+import type { SimTime } from './machine/time.ts';
 import type { Trace } from './trace.ts';
 
 const CONFLICT = { status: 409, errorType: 'version_conflict_engine_exception' } as const;

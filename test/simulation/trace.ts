@@ -1,7 +1,7 @@
 // What happened, line by line: hashed always, so that two runs of a seed can be compared; printed when asked for.
 // Random names (of batches whose sender gave none) never come in here.
 
-import type { SimTime } from './time.ts';
+import type { SimTime } from './machine/time.ts';
 
 export class Trace {
   readonly #time: SimTime;

@@ -7,7 +7,7 @@ import { Writable } from 'node:stream';
 import { systemClock } from '#shared/clock.ts';
 import { loadConfig } from '#shared/config/load.ts';
 import type { Config } from '#shared/config/settings.ts';
-import { openStore } from '#shared/store/open.ts';
+import { openStore } from '#shared/open/open-store.ts';
 import type { Store } from '#shared/store/store.ts';
 import { bulkRequest, testId } from '#test/contract/store-bodies.ts';
 import type { CommandContext } from '../../services/sluice/process/command.ts';

@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import { unpack } from '#indexer/held/unpack.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { letterName, readDeadLetter } from '#shared/queue/dead-letter.ts';
-import { openQueue } from '#shared/queue/open.ts';
+import { openQueue } from '#shared/open/open-queue.ts';
 import { observeInWords } from '#shared/queue/queue-observer.ts';
 import type { DeadLetterPart, FetchedRecord } from '#shared/queue/queue.ts';
 import { namedAlone } from '#shared/record/chain.ts';

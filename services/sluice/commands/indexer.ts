@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { drainIndexer } from '#indexer/shells/drain.ts';
 import { startIndexer } from '#indexer/shells/main.ts';
 import { SluiceError } from '#shared/errors.ts';
-import { openStore } from '#shared/store/open.ts';
+import { openStore } from '#shared/open/open-store.ts';
 import type { CommandContext } from '../process/command.ts';
 import { answerOperators, aborted, runService } from '../process/service.ts';
 import { watchStore } from '../process/telemetry.ts';

@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import { SluiceError } from '#shared/errors.ts';
 import { Metrics } from '#shared/metrics.ts';
 import type { LagSource } from '#shared/queue/group-lag.ts';
-import { openLagSource } from '#shared/queue/open-lag.ts';
+import { openLagSource } from '#shared/open/open-lag.ts';
 import { startAdminPage } from '../admin/page.ts';
 import type { CommandContext } from '../process/command.ts';
 import { DrainEstimate, type LagTotals, totalsOf } from '../lag/drain.ts';

@@ -3,7 +3,7 @@
 import { parseArgs } from 'node:util';
 import { startForwarder } from '#forwarder/main.ts';
 import { startIndexer } from '#indexer/shells/main.ts';
-import { openStore } from '#shared/store/open.ts';
+import { openStore } from '#shared/open/open-store.ts';
 import type { CommandContext } from '../process/command.ts';
 import { replayAction } from '../dead-letters/replay-request.ts';
 import { aborted, runService, startAdmin } from '../process/service.ts';

@@ -2,7 +2,7 @@
 
 import { parseArgs } from 'node:util';
 import { SluiceError } from '#shared/errors.ts';
-import { openStore } from '#shared/store/open.ts';
+import { openStore } from '#shared/open/open-store.ts';
 import type { StoredDocument, StoreQuery } from '#shared/store/store.ts';
 import type { CommandContext } from '../process/command.ts';
 import { messageText, originName, timestampText } from '../output/document-text.ts';

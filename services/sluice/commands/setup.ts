@@ -2,7 +2,7 @@
 
 import { parseArgs } from 'node:util';
 import { harmless } from '#shared/harmless.ts';
-import { openStore } from '#shared/store/open.ts';
+import { openStore } from '#shared/open/open-store.ts';
 import type { CommandContext } from '../process/command.ts';
 
 export const help = `Usage: sluice setup [--config FILE]

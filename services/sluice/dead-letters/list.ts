@@ -3,7 +3,7 @@
 import { parseArgs } from 'node:util';
 import { SluiceError } from '#shared/errors.ts';
 import { readLetters, surveyDeadLetters } from '#shared/queue/letter-reader.ts';
-import { openQueue } from '#shared/queue/open.ts';
+import { openQueue } from '#shared/open/open-queue.ts';
 import { observeInWords } from '#shared/queue/queue-observer.ts';
 import type { CommandContext } from '../process/command.ts';
 import { harmless, oneLine } from '#shared/harmless.ts';

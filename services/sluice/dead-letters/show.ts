@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { SluiceError } from '#shared/errors.ts';
 import { letterName, type ReadLetter } from '#shared/queue/dead-letter.ts';
 import { readLetters, surveyDeadLetters, type DeadLetterSurvey } from '#shared/queue/letter-reader.ts';
-import { openQueue } from '#shared/queue/open.ts';
+import { openQueue } from '#shared/open/open-queue.ts';
 import { observeInWords } from '#shared/queue/queue-observer.ts';
 import type { Queue } from '#shared/queue/queue.ts';
 import type { CommandContext } from '../process/command.ts';

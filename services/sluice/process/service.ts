@@ -7,7 +7,7 @@ import { plainSecrets } from '#shared/config/plain-secrets.ts';
 import type { Config } from '#shared/config/settings.ts';
 import { type Log, createLog, terminalLines } from '#shared/log.ts';
 import { Metrics } from '#shared/metrics.ts';
-import { openQueue } from '#shared/queue/open.ts';
+import { openQueue } from '#shared/open/open-queue.ts';
 import { observeInLog } from '#shared/queue/queue-observer.ts';
 import type { Queue } from '#shared/queue/queue.ts';
 import { startAdminPage } from '../admin/page.ts';

@@ -5,7 +5,7 @@
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { costOf, DeadLetterBudget, type LetterAppend, OWNER_UNKNOWN } from './dead-letter-budget.ts';
-import type { Stored } from './frames.ts';
+import type { Stored } from './log/frames.ts';
 import type { LetterRefusal } from '../queue.ts';
 
 /** Why dead letters were not written: their budget says so, or nothing can be written. */

@@ -14,7 +14,7 @@ import type { ConsumeOptions, ConsumerHandler, DeadLetter, FetchedRecord, Queue,
 import { EmbeddedConsumer } from './embedded-consumer.ts';
 import { GroupCommit } from './group-commit.ts';
 import { fetchedRecords } from './fetched-records.ts';
-import { transactionBytesMaxOf } from './log-space.ts';
+import { transactionBytesMaxOf } from './log/log-space.ts';
 import { LetterSpace } from './letter-space.ts';
 import { LetterPacker, unpackedLetter } from './packed-letter.ts';
 import { deadLetterBytesMaxOf, type LetterAppend } from './dead-letter-budget.ts';

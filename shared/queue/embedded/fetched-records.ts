@@ -1,7 +1,7 @@
 // Frames from the worker as the records that readers see. Bytes are views on the frames.
 
 import type { FetchedRecord } from '../queue.ts';
-import { decodeHeaders, unpackFrames } from './frames.ts';
+import { decodeHeaders, unpackFrames } from './log/frames.ts';
 
 export function fetchedRecords(frames: Uint8Array<ArrayBuffer>): FetchedRecord[] {
   const records: FetchedRecord[] = [];

@@ -5,7 +5,7 @@
 
 import type { Clock } from '#shared/clock.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
-import { encodeHeaders, packFrames, type Stored } from './frames.ts';
+import { encodeHeaders, packFrames, type Stored } from './log/frames.ts';
 import type { Headed } from '../headers.ts';
 import type { WorkerThread } from '#shared/sqlite/worker-thread.ts';
 import type { LetterRefusal } from '../queue.ts';

@@ -16,7 +16,7 @@ import { type Headed, headedLetter } from '../headers.ts';
 import { MARK_FROM } from '../dead-letter.ts';
 import type { FetchedRecord } from '../queue.ts';
 import { costOf, type LetterAppend } from './dead-letter-budget.ts';
-import { headersBytes } from './frames.ts';
+import { headersBytes } from './log/frames.ts';
 import { letterAppendOf } from './letter-space.ts';
 
 const ENCODING = 'zstd';

@@ -21,7 +21,7 @@ import {
 import type { Moment } from '#shared/sqlite/passed-time.ts';
 import { moved, type Moved, serveWorker } from '#shared/sqlite/worker-thread.ts';
 import type { LetterFigures } from './dead-letter-account.ts';
-import { packFrames, type Stored, unpackFrames } from './frames.ts';
+import { packFrames, type Stored, unpackFrames } from './log/frames.ts';
 import { type LogOptions, SqliteLog, type Topic, type Write, type Written } from './sqlite-log.ts';
 
 export interface QueueWorkerData {

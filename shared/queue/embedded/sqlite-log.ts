@@ -16,10 +16,10 @@ import { type Moment, PassedTime } from '#shared/sqlite/passed-time.ts';
 import { DeadLetterAccount, type LettersRefused } from './dead-letter-account.ts';
 import type { LetterAppend } from './dead-letter-budget.ts';
 import { GroupOffsets } from './group-offsets.ts';
-import { LogSpace, NO_SPACE } from './log-space.ts';
-import { LogTable } from './log-table.ts';
-import type { Stored } from './frames.ts';
-import { prepareLog } from './log-schema.ts';
+import { LogSpace, NO_SPACE } from './log/log-space.ts';
+import { LogTable } from './log/log-table.ts';
+import type { Stored } from './log/frames.ts';
+import { prepareLog } from './log/log-schema.ts';
 
 export type Topic = 'logs' | 'dead-letters';
 

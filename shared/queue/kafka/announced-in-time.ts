@@ -1,7 +1,7 @@
 // What was fetched waits here until its reader knows of the assignment, with the group's session kept alive.
 
 import type { Clock } from '#shared/clock.ts';
-import type { Assignment } from './assignments.ts';
+import type { Assignment } from './positions/assignments.ts';
 import { HEARTBEAT_INTERVAL_MS } from './group-client.ts';
 import type { EachBatchPayload } from './kafkajs/client.ts';
 

@@ -1,7 +1,7 @@
 // kafkajs's messages as the records that readers see.
 
 import type { FetchedRecord } from '../queue.ts';
-import type { EpochRun } from './assignments.ts';
+import type { EpochRun } from './positions/assignments.ts';
 import { isEndMark } from './wire/end-marks.ts';
 import type { KafkaMessage } from './kafkajs/client.ts';
 import { epochOf } from './kafkajs/untyped-fields.ts';

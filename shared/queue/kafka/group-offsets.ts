@@ -4,7 +4,7 @@ import { SluiceError } from '#shared/errors.ts';
 import { failureOf } from './failure.ts';
 import type { Admin } from './kafkajs/client.ts';
 import { identityOf } from './kafkajs/untyped-fields.ts';
-import { decodeMark, isOfAnotherTopic, type LogPosition, type LogStart, startOf } from './log-position.ts';
+import { decodeMark, isOfAnotherTopic, type LogPosition, type LogStart, startOf } from './positions/log-position.ts';
 
 export interface PartitionStand extends LogStart {
   readonly partition: number;

@@ -9,11 +9,11 @@
 import type { Clock } from '#shared/clock.ts';
 import type { ConsumeOptions, ConsumerHandler, QueueConsumer } from '../queue.ts';
 import type { QueueObserver } from '../queue-observer.ts';
-import { type Assignment, Assignments } from './assignments.ts';
+import { type Assignment, Assignments } from './positions/assignments.ts';
 import { announcedInTime } from './announced-in-time.ts';
 import { epochRuns, outOfPlace, ownRecords } from './fetched-records.ts';
 import { type PartitionStand, readStands } from './group-offsets.ts';
-import { encodeMark, type LogPosition } from './log-position.ts';
+import { encodeMark, type LogPosition } from './positions/log-position.ts';
 import { CONSUMER_FATAL, failureOf, GENERATION_LOST, lost, unavailable } from './failure.ts';
 import { GenerationCommits } from './generation-commits.ts';
 import { groupClient } from './group-client.ts';
@@ -32,7 +32,7 @@ import type { Admin, Consumer, EachBatchPayload, Kafka, KafkaMessage } from './k
 import { decidedGroups, offsetKeepers } from './kafkajs/patches/offset-manager.ts';
 import { epochOf, fetchedOffset } from './kafkajs/untyped-fields.ts';
 import { RefusedFetches } from './refused-fetches.ts';
-import { ToldChanges } from './told-changes.ts';
+import { ToldChanges } from './positions/told-changes.ts';
 
 const COMMIT_TRIES = 4;
 const COMMIT_PAUSE_MS = 200;

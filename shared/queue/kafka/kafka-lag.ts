@@ -10,7 +10,7 @@ import { timeMsOf } from './fetched-records.ts';
 import { type PartitionStand, readStands } from './group-offsets.ts';
 import { type Cluster, createClient, createCluster, type Admin } from './kafkajs/client.ts';
 import { brokersOf } from './kafkajs/connect-options.ts';
-import { type Found, TimeBisection } from './time-bisection.ts';
+import { type Found, TimeBisection } from './positions/time-bisection.ts';
 import { numberOf, readTopicFacts } from './topic-facts.ts';
 
 /** Each round halves what is left, in ratio of the age; from a year down to a tenth of a second is less than twenty. */

@@ -5,7 +5,7 @@ import { systemClock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import { isRetryable, SluiceError } from '#shared/errors.ts';
 import { readStands } from './group-offsets.ts';
-import { encodeMark } from './log-position.ts';
+import { encodeMark } from './positions/log-position.ts';
 import { failureOf } from './failure.ts';
 import { type Admin, type ClientOptions, createClient, createCluster, type ITopicConfig } from './kafkajs/client.ts';
 import { brokersOf } from './kafkajs/connect-options.ts';

@@ -11,7 +11,7 @@ import { Metrics } from '#shared/metrics.ts';
 import { KafkaLag } from '#shared/queue/kafka/kafka-lag.ts';
 import { type Admin, createClient, TOPIC_RESOURCE } from '#shared/queue/kafka/kafkajs/client.ts';
 import { setupTopics } from '#shared/queue/kafka/setup.ts';
-import { openQueue } from '#shared/queue/open.ts';
+import { openQueue } from '#shared/open/open-queue.ts';
 import { silentQueueObserver } from '#shared/queue/queue-observer.ts';
 import { type PrivateKafka, privateKafka } from '#test/backends/kafka.ts';
 import { kafkaConfig } from '#test/contract/queue-places.ts';

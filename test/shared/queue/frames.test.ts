@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { decodeHeaders, encodeHeaders, packFrames, unpackFrames } from '#shared/queue/embedded/frames.ts';
+import { decodeHeaders, encodeHeaders, packFrames, unpackFrames } from '#shared/queue/embedded/log/frames.ts';
 
 const bytes = fc.uint8Array({ maxLength: 300 });
 

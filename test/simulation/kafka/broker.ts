@@ -4,8 +4,8 @@
 import assert from 'node:assert/strict';
 import { Group } from './group.ts';
 import type { Faults } from '../faults.ts';
-import type { Random } from '../random.ts';
-import type { SimTime } from '../time.ts';
+import type { Random } from '../machine/random.ts';
+import type { SimTime } from '../machine/time.ts';
 import type { Trace } from '../trace.ts';
 import { protocolError } from './errors.ts';
 

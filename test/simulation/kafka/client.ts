@@ -2,7 +2,7 @@
 // done without an answer. The behaviour is that of kafkajs 2.2.4, its oddities included, as read from its sources.
 
 import type { createClient, Admin, Consumer, Kafka, Producer } from '#shared/queue/kafka/kafkajs/client.ts';
-import type { SimProcess } from '../process.ts';
+import type { SimProcess } from '../machine/process.ts';
 import { SimConsumer } from './consumer.ts';
 import { type ClientWorld, Link } from './link.ts';
 import { SimProducer } from './producer.ts';

@@ -4,8 +4,8 @@
 //   stable ─► preparing (members are to join again) ─► completing (the leader gives out the partitions) ─► stable
 
 import assert from 'node:assert/strict';
-import type { Random } from '../random.ts';
-import type { SimTime } from '../time.ts';
+import type { Random } from '../machine/random.ts';
+import type { SimTime } from '../machine/time.ts';
 import type { Trace } from '../trace.ts';
 import { protocolError } from './errors.ts';
 

@@ -1,11 +1,11 @@
 // The simulated wire between one client and the brokers: requests may be delayed, lost on the way, or done without an answer.
 
 import type { Faults } from '../faults.ts';
-import type { SimProcess } from '../process.ts';
-import type { Random } from '../random.ts';
-import type { SimTime } from '../time.ts';
+import type { SimProcess } from '../machine/process.ts';
+import type { Random } from '../machine/random.ts';
+import type { SimTime } from '../machine/time.ts';
 import type { Trace } from '../trace.ts';
-import { Wire } from '../wire.ts';
+import { Wire } from '../machine/wire.ts';
 import type { Broker } from './broker.ts';
 import { connectionError, requestTimeout } from './errors.ts';
 

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { randomIdentity } from '#shared/record/identity.ts';
 import { encodeBatches } from '#shared/record/record.ts';
 import { observeInWords } from '#shared/queue/queue-observer.ts';
-import { openQueue } from '#shared/queue/open.ts';
+import { openQueue } from '#shared/open/open-queue.ts';
 import { run } from '../../../services/sluice/commands/cat.ts';
 import { run as runDeadLetters } from '../../../services/sluice/commands/dead-letters.ts';
 import { CommandRunner } from '../command-runner.ts';

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { SluiceError } from '#shared/errors.ts';
 import { Metrics } from '#shared/metrics.ts';
 import type { GroupLag } from '#shared/queue/group-lag.ts';
-import { samplesOf, valueOf } from '#test/integration/scrape.ts';
+import { samplesOf, valueOf } from '#test/integration/parts/scrape.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
 import { DrainEstimate } from '../../../services/sluice/lag/drain.ts';
 import { lagJson, lagTable } from '../../../services/sluice/lag/report.ts';

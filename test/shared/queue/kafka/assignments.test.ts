@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Assignment, Assignments } from '#shared/queue/kafka/assignments.ts';
+import { Assignment, Assignments } from '#shared/queue/kafka/positions/assignments.ts';
 
 describe('assignments', () => {
   it('have numbers that grow, and are void once the next is taken', async () => {

@@ -2,7 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { decodeMark, encodeMark, type LogMark, type LogPosition, startOf } from '#shared/queue/kafka/log-position.ts';
+import {
+  decodeMark,
+  encodeMark,
+  type LogMark,
+  type LogPosition,
+  startOf,
+} from '#shared/queue/kafka/positions/log-position.ts';
 
 const OLD = 'A'.repeat(22);
 const NEW = 'B'.repeat(22);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type Found, TimeBisection } from '#shared/queue/kafka/time-bisection.ts';
+import { type Found, TimeBisection } from '#shared/queue/kafka/positions/time-bisection.ts';
 
 const NOW_MS = Date.UTC(2026, 0, 2, 3, 4, 5);
 const DAY_MS = 86_400_000;

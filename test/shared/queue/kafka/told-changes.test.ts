@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ToldChanges } from '#shared/queue/kafka/told-changes.ts';
+import { ToldChanges } from '#shared/queue/kafka/positions/told-changes.ts';
 import type { LogChange, LossReason } from '#shared/queue/queue.ts';
 
 function lost(from: number, to: number, reason: LossReason = 'retention', partition = 0): LogChange {

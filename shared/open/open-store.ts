@@ -1,0 +1,46 @@
+// Opens the store that the configuration names, and loads only its code.
+
+import { type Clock, systemClock } from '#shared/clock.ts';
+import type { Config } from '#shared/config/settings.ts';
+import type { Store } from '../store/store.ts';
+
+export interface OpenStoreOptions {
+  /** For reading commands: works while another process writes, and never makes or deletes anything. */
+  readonly readOnly?: boolean;
+  readonly clock?: Clock;
+  /** Something that an operator should know. */
+  readonly warn?: (message: string) => void;
+}
+
+/** Rejects with data_dir_unusable, store_unavailable or config_invalid. Elasticsearch need not be there yet: see Store.ping. */
+export async function openStore(config: Config, options: OpenStoreOptions = {}): Promise<Store> {
+  const { readOnly = false, clock = systemClock } = options;
+  const retentionMs = config['store.retention_ms'];
+  if (storeKind(config) === 'embedded') {
+    const { openEmbeddedStore } = await import('../store/embedded/store.ts');
+    return openEmbeddedStore({
+      dataDir: config['data.dir'],
+      readOnly,
+      retentionMs,
+      namesMax: config['names.max_per_tenant'],
+      clock,
+      ...(options.warn && { warn: options.warn }),
+    });
+  }
+  const [{ ElasticsearchStore }, { loginOf }] = await Promise.all([
+    import('../store/elasticsearch/store.ts'),
+    import('../store/elasticsearch/login.ts'),
+  ]);
+  return new ElasticsearchStore({
+    urls: config['elasticsearch.url'] ?? [],
+    ...loginOf(config),
+    // Two more than bulk requests: a ping or a search need not wait for them.
+    connections: config['bulk.concurrency'] + 2,
+    bulkTimeoutMs: config['bulk.timeout_ms'],
+    retentionMs,
+  });
+}
+
+function storeKind(config: Config): 'embedded' | 'elasticsearch' {
+  return config.store ?? (config['elasticsearch.url'] === undefined ? 'embedded' : 'elasticsearch');
+}
