@@ -59,7 +59,7 @@ interface Rate {
 }
 
 async function send(sluice: ProcessUnderTest): Promise<Rate> {
-  const sender = new URL('load-sender.ts', import.meta.url).pathname;
+  const sender = new URL('./parts/load-sender.ts', import.meta.url).pathname;
   const before = sluice.cpuSeconds();
   const options = [sluice.forwardPort, 'single', SECONDS, SENDERS].map(String);
   const { stdout } = await execute(process.execPath, [sender, ...options]);

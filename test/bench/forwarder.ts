@@ -66,7 +66,7 @@ async function measure(command: string, env: Record<string, string>, { title, ..
 }
 
 async function send(port: number, { mode, connections, seconds, rate }: Omit<Load, 'title'>): Promise<Sent> {
-  const sender = new URL('load-sender.ts', import.meta.url).pathname;
+  const sender = new URL('./parts/load-sender.ts', import.meta.url).pathname;
   const args = [port, mode, seconds, connections, ...(rate === undefined ? [] : [rate])];
   const { stdout } = await execute(process.execPath, [sender, ...args.map(String)]);
   return JSON.parse(stdout);
@@ -74,7 +74,7 @@ async function send(port: number, { mode, connections, seconds, rate }: Omit<Loa
 
 /** What one-event acks cost a server that does nothing else; printed beside ours, since system calls cost differently on each machine. */
 async function measureFloor({ mode, connections, seconds }: Load): Promise<void> {
-  const bare = spawn(process.execPath, [new URL('bare-answerer.ts', import.meta.url).pathname], {
+  const bare = spawn(process.execPath, [new URL('./parts/bare-answerer.ts', import.meta.url).pathname], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   try {

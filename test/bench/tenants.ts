@@ -83,7 +83,7 @@ async function probe(port: number, latenciesMs: number[]): Promise<void> {
 
 /** Resolves to the events that were acked. */
 async function flooding(port: number): Promise<number> {
-  const sender = new URL('load-sender.ts', import.meta.url).pathname;
+  const sender = new URL('./parts/load-sender.ts', import.meta.url).pathname;
   const options = [sender, ...[port, 'packed', SECONDS + 1, FLOOD_CONNECTIONS].map(String)];
   const { stdout } = await execute(process.execPath, options);
   const { acked }: { acked: number } = JSON.parse(stdout);

@@ -34,7 +34,7 @@ export async function run(): Promise<void> {
   console.log(`workers, from the bundle, Kafka (${found.how}); events per CPU-second of all processes of a service`);
   const topic = `bench.${randomBytes(4).toString('hex')}`;
   const dataDir = await mkdtemp(join(tmpdir(), 'sluice-bench-'));
-  const counting = fork(new URL('counting-bulk.ts', import.meta.url));
+  const counting = fork(new URL('./parts/counting-bulk.ts', import.meta.url));
   const [told]: { port?: number }[] = await once(counting, 'message');
   const env = {
     SLUICE_KAFKA_BROKERS: found.brokers.join(','),
@@ -87,7 +87,7 @@ async function measure(env: Environment, workers: number): Promise<{ forwarder: 
 async function forward(env: Environment, workers: number): Promise<{ events: number; perCpuSecond: number }> {
   await using service = await startUnderTest('forwarder', { ...env, SLUICE_WORKERS: String(workers) });
   const before = await service.counter('process_cpu_seconds_total');
-  const sender = new URL('load-sender.ts', import.meta.url).pathname;
+  const sender = new URL('./parts/load-sender.ts', import.meta.url).pathname;
   await execute(process.execPath, [
     sender,
     ...[service.forwardPort, 'packed', SECONDS, CONNECTIONS, CHUNKS_PER_SECOND].map(String),

@@ -58,12 +58,19 @@ export function ownRecords(partition: number, messages: readonly KafkaMessage[])
   return records;
 }
 
-/** Of which leader's epoch the messages are: what was fetched at once may be of several. */
+/**
+ * Of which leader's epoch the messages are: what was fetched at once may be of several. An epoch may have begun with
+ * what no reader sees, so each counts from behind the message before. Too high does no harm: a log that diverges is
+ * found by the end of the epoch before.
+ */
 export function epochRuns(messages: readonly KafkaMessage[]): EpochRun[] {
   const runs: EpochRun[] = [];
+  let from: number | null = null;
   for (const message of messages) {
     const epoch = epochOf(message);
-    if (epoch !== null && runs.at(-1)?.epoch !== epoch) runs.push({ from: Number(message.offset), epoch });
+    const offset = Number(message.offset);
+    if (epoch !== null && runs.at(-1)?.epoch !== epoch) runs.push({ from: from ?? offset, epoch });
+    from = offset + 1;
   }
   return runs;
 }

@@ -167,9 +167,14 @@ export class Assignment {
     const place = this.#places.get(partition);
     if (place === undefined) return;
     const { epochs = [], end = next } = log;
+    // The first may have begun with what no reader sees, too.
+    const reached = place.next;
     place.next = next;
     place.end = Math.max(end, next);
-    for (const run of epochs) if (place.epochs.at(-1)?.epoch !== run.epoch) place.epochs.push(run);
+    for (const [i, { from, epoch }] of epochs.entries()) {
+      if (place.epochs.at(-1)?.epoch !== epoch)
+        place.epochs.push({ from: i === 0 ? Math.min(from, reached) : from, epoch });
+    }
   }
 }
 

@@ -21,8 +21,15 @@ export class ToldChanges {
       if (told === undefined || told.topicId !== topicId || told.change.reason !== change.reason) return [change];
       const { from, next } = told.change;
       if (from === change.from && next === change.next) return [];
-      if (change.reason !== 'retention') return [change];
-      return [{ ...change, losses: change.losses.flatMap((loss) => outside(loss, from, next)) }];
+      if (change.reason === 'log_truncated') return [change];
+      if (change.reason === 'retention')
+        return [{ ...change, losses: change.losses.flatMap((loss) => outside(loss, from, next)) }];
+      // A topic is made anew once, wherever reading of the old one stood: news is what retention has removed since.
+      const losses = change.losses
+        .filter(({ reason }) => reason === 'retention')
+        .flatMap((loss) => outside(loss, 0, next));
+      const since: LogChange = { ...change, reason: 'retention', from: next, losses };
+      return losses.length === 0 ? [] : [since];
     });
   }
 

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { epochRuns } from '#shared/queue/kafka/fetched-records.ts';
 import { Assignment, Assignments } from '#shared/queue/kafka/positions/assignments.ts';
 
 describe('assignments', () => {
@@ -68,6 +69,21 @@ describe('epochs of leaders', () => {
     assignment.handedOver(0, 30, { epochs });
     const told = [5, 10, 11, 20, 21, 30].map((next) => assignment.mark(0, next).epoch);
     assert.deepEqual(told, [3, 3, 5, 5, 8, 8]);
+  });
+
+  it('are committed as those of what no reader sees before a record, where a drain ends there', () => {
+    const message = (offset: number, partitionLeaderEpoch: number) => {
+      const seen = { offset: String(offset), key: null, value: null, attributes: 0, timestamp: '0', headers: {} };
+      return { ...seen, batchContext: { partitionLeaderEpoch } };
+    };
+    // The epoch began with the marker of a transaction, at 6: told of as the one before, the log would seem to end there.
+    for (const fetches of [[[message(5, 3), message(7, 4)]], [[message(5, 3)], [message(7, 4)]]]) {
+      const assignment = begin(5, 3, 8);
+      for (const messages of fetches)
+        assignment.handedOver(0, Number(messages.at(-1)?.offset) + 1, { epochs: epochRuns(messages) });
+      const told = [6, 7, 8].map((next) => assignment.mark(0, next).epoch);
+      assert.deepEqual(told, [3, 4, 4]);
+    }
   });
 
   it('that are lower than what was committed stop the reading for one look, not for ever', () => {

@@ -41,6 +41,26 @@ suite('the topic before', () => {
     assert.deepEqual(world.handler.assignments.at(-1), { number: 2, starts: [{ partition: 0, next: 3, end: 200 }] });
   });
 
+  test('is told of once, where the group joins again before the new one is read', async () => {
+    await using world = new World();
+    const client = await world.joined(0, () => Promise.resolve());
+    for (let offset = 1; offset < 5; offset++) await client.fetch(offset);
+    assert.equal(await world.commit(), undefined);
+    Object.assign(world.log, { topicId: newId, high: 200, epochEnd: 200, committed: { offset: '-1', metadata: '' } });
+    const answered = Promise.withResolvers<void>();
+    client.commit = () => answered.promise;
+    world.consumer.saw({ topicId: newId, partitions: 1 });
+    await world.clock.settle();
+    const told = ['topic_recreated 5>0 lost topic_recreated 5-10 at least'];
+    assert.deepEqual(changesOf(world), told, 'what is in hand is finished');
+    client.emit('rebalancing');
+    client.join();
+    answered.resolve();
+    await world.clock.settle();
+    assert.deepEqual(changesOf(world), told);
+    assert.deepEqual(world.handler.assignments.at(-1)?.starts, [{ partition: 0, next: 0, end: 200 }]);
+  });
+
   test('is the present one where only the offsets were deleted: it begins at the earliest record', async () => {
     await using world = new World();
     const client = await world.joined(0, () => Promise.resolve());

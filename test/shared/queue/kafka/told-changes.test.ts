@@ -42,3 +42,15 @@ test('other partitions, topics and reasons are told for themselves', () => {
   assert.equal(told.news('u', [lost(1, 12)]).length, 1);
   assert.equal(told.news('u', [lost(1, 12, 'log_truncated')]).length, 1);
 });
+
+test('a topic that was made anew is told once, wherever the old one was read to; what retention removed since is told', () => {
+  const told = new ToldChanges();
+  const anew = (from: number, low: number): LogChange => {
+    const { losses } = lost(0, low);
+    return { ...lost(from, 500, 'topic_recreated'), next: low, losses: low > 0 ? losses : [] };
+  };
+  assert.equal(told.news('t', [anew(450, 0)]).length, 1);
+  assert.deepEqual(told.news('t', [anew(400, 0)]), []);
+  assert.deepEqual(told.news('t', [anew(400, 7)]), [{ ...lost(0, 7) }]);
+  assert.equal(told.news('u', [anew(400, 0)]).length, 1);
+});
