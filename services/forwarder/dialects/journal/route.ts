@@ -78,7 +78,7 @@ async function takeEntries(
   return refusal;
 }
 
-/** It may be refused while the next one waits for its turn, or be left behind where its sender goes: that alone must not end the process. */
+/** It may be refused while the next one waits for its turn, or when its sender has gone: that ends no process. */
 function looselyHeld(held: Promise<void>): Promise<void> {
   held.catch(() => undefined);
   return held;
