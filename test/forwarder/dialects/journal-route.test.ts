@@ -81,6 +81,15 @@ test('what cannot go on is told, and what came before it is held', async () => {
   await check(entry(1) + entry(2), JOURNAL, 503, /Cannot append/, 2);
 });
 
+test('an entry that is refused while the next one waits for its turn refuses the upload, and nothing more', async () => {
+  await using fixture = await Fixture.start();
+  fixture.intake.refusal = new SluiceError('queue_full', 'Cannot append: x');
+  // A half of a turn goes to the piece, and the other half to fewer entries than are taken at a time.
+  const { status, body } = await fixture.post('/upload', 'A=1\n\n'.repeat(2400), JOURNAL);
+  assert.equal(status, 503);
+  assert.match(body, /Cannot append/);
+});
+
 test('an uploader that goes away in the middle leaves nothing behind but what it sent', async () => {
   await using fixture = await Fixture.start();
   const client = await fixture.raw();

@@ -6,7 +6,7 @@ import { compress } from 'snappyjs';
 import { jsonStreams } from '#forwarder/dialects/loki/json.ts';
 import { parseLabels } from '#forwarder/dialects/loki/labels.ts';
 import { protobufStreams } from '#forwarder/dialects/loki/protobuf.ts';
-import { unpackSnappy } from '#forwarder/dialects/loki/snappy.ts';
+import { snappySize, unpackSnappy } from '#forwarder/dialects/loki/snappy.ts';
 import type { LokiStreams } from '#forwarder/dialects/loki/streams.ts';
 import { countEntries } from '#shared/msgpack/extents.ts';
 import { OPTIONS, decoded } from '../decode/http/http-entries.ts';
@@ -237,4 +237,12 @@ test('labels that many short lines share make no more of a body than it may beco
   assert.equal(of(20_000, 512, ''), 'entries', 'long ones of an ordinary number of lines');
   assert.equal(of(8000, 3000, ''), 'too_large');
   assert.equal(of(8000, 3000, 'x'.repeat(600)), 'entries', 'longer lines pay for them');
+});
+
+test('a few bytes do not say that they unpack to more than they can; what can unpack says so', () => {
+  const claim = Buffer.from([0xff, 0xff, 0xff, 0xff, 0x7f]);
+  assert.ok((snappySize(claim) ?? 0) < 1024);
+  const zeros = Buffer.alloc(300_000);
+  assert.equal(snappySize(Buffer.from(compress(zeros))), zeros.length);
+  assert.equal(snappySize(Buffer.alloc(0)), null);
 });

@@ -208,12 +208,14 @@ export class BodyReader {
     const bytes = UNPACKING_COPIES * bytesMax;
     const isSmall = !isLarge(bytesMax) && bytes <= smallReserveBytes;
     const budget = isSmall ? this.#smallUnpacking : unpacking;
+    // A sender has one large body opened at a time, and those behind it hold his share until it is done.
+    const hasRoom = (): boolean => (isLarge(bytesMax) ? this.#hasRoom : this.#hasRoomFor(bytesMax, sender));
     using wait = this.#wait(request);
     for (;;) {
-      await this.#roomUntil(bytesMax, sender, wait.signal);
+      await this.#roomUntil(hasRoom, wait.signal);
       using _turn = isSmall ? await this.#smallTurns.enter(sender, wait.signal) : null;
       const permit = await budget.acquire(bytes, wait.signal);
-      if (this.#hasRoomFor(bytesMax, sender)) return permit;
+      if (hasRoom()) return permit;
       permit[Symbol.dispose]();
     }
   }
@@ -255,13 +257,13 @@ export class BodyReader {
     if (isGone(request)) throw closed();
     if (this.#hasRoomFor(bytes, sender)) return;
     using wait = this.#wait(request);
-    await this.#roomUntil(bytes, sender, wait.signal);
+    await this.#roomUntil(() => this.#hasRoomFor(bytes, sender), wait.signal);
     // It may have gone when it was about to be told that there is room.
     if (isGone(request)) throw closed();
   }
 
-  async #roomUntil(bytes: number, sender: string, over: AbortSignal): Promise<void> {
-    while (!this.#hasRoomFor(bytes, sender)) await unlessAborted(this.#roomChanged(over), over);
+  async #roomUntil(hasRoom: () => boolean, over: AbortSignal): Promise<void> {
+    while (!hasRoom()) await unlessAborted(this.#roomChanged(over), over);
     over.throwIfAborted();
   }
 

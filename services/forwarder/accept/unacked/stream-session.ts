@@ -182,7 +182,7 @@ export class StreamSession implements Holder, RestReader {
     // A byte may make a message whole.
     const bytes = piece.length + Math.min(decoder.heldBytes, LARGE_MESSAGE_BYTES);
     decoder.push(piece);
-    const turn = turnBytes.take(bytes) ? null : turnBytes.wait(bytes);
+    const turn = turnBytes.take(bytes) ? null : turnBytes.wait(bytes, this.#network);
     const isDone = turn === null && mayTake ? this.#step() : this.#rests();
     if (!isDone || !this.#mayTake || !this.#mayReadOn) this.#waiting ??= this.#goOn(isDone, turn);
   }
@@ -231,7 +231,7 @@ export class StreamSession implements Holder, RestReader {
       const bytes = Math.min(decoder.heldBytes, LARGE_MESSAGE_BYTES);
       if (!turnBytes.take(bytes)) {
         this.#rests();
-        await this.#unlessOver(turnBytes.wait(bytes));
+        await this.#unlessOver(turnBytes.wait(bytes, this.#network));
       }
       const isDone = this.#mayTake ? this.#step() : this.#rests();
       if (!isDone) await this.#readAll(false);

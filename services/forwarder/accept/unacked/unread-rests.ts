@@ -67,7 +67,8 @@ export class UnreadRests {
     pass.bytes = bytes;
     const network = this.#networks.get(pass.network);
     if (!network) return;
-    const free = this.#shares.bytesMax - this.#shares.bytes;
+    // Others together may have more than the bound; a network that has nothing would never be asked again.
+    const free = Math.max(0, this.#shares.bytesMax - this.#shares.bytes);
     const isStopped = this.#shares.of(pass.network) > free * (network.isStopped ? OPEN_SHARE : 1);
     if (network.isStopped === isStopped) return;
     network.isStopped = isStopped;

@@ -70,12 +70,18 @@ async function takeEntries(
     if (isLarge) await Promise.all(accepted.splice(0));
     using _part = isLarge ? await exchange.part(result.bytes) : null;
     const entry = journalEntry(result.fields, bytesMax);
-    if (entry) accepted.push(exchange.accept({ tag, entries: entry.entries, count: 1 }, entry.name));
+    if (entry) accepted.push(looselyHeld(exchange.accept({ tag, entries: entry.entries, count: 1 }, entry.name)));
     else refusal = entryTooLarge(bytesMax);
     if (isLarge) await Promise.all(accepted.splice(0));
   }
   await Promise.all(accepted);
   return refusal;
+}
+
+/** It may be refused while the next one waits for its turn, or when its sender has gone: that ends no process. */
+function looselyHeld(held: Promise<void>): Promise<void> {
+  held.catch(() => undefined);
+  return held;
 }
 
 function refusalOf(result: Exclude<ExportResult, { kind: 'entry' | 'need_more' }>, bytesMax: number): SluiceError {

@@ -29,9 +29,13 @@ export function unpackSnappy(block: Buffer, bytesMax: number): Unpacked {
   }
 }
 
-/** What a block says that it unpacks to; null where it does not begin as one. */
+/** An element of three bytes copies 64 at most. */
+const RATIO_MAX = 22;
+
+/** What a block says that it unpacks to, as far as it can: a few bytes may say anything. Null where it does not begin as one. */
 export function snappySize(block: Buffer): number | null {
-  return sizeOf(block)?.size ?? null;
+  const header = sizeOf(block);
+  return header && Math.min(header.size, RATIO_MAX * block.length);
 }
 
 function sizeOf(block: Buffer): { size: number; end: number } | null {

@@ -33,3 +33,14 @@ test('a network that was stopped goes on when it has a half of what it leaves fr
   rests.update(pass, 450);
   assert.equal(rests.mayRead(pass), true);
 });
+
+test('a network that has nothing may read, also while all others together have more than the bound', () => {
+  const rests = new UnreadRests(900);
+  const passes = Array.from({ length: 20 }, (_, i) => rests.enter({ flow() {} }, `network ${i}`));
+  for (const pass of passes) rests.update(pass, 100);
+  assert.ok(rests.bytes > 900);
+  for (const pass of passes) {
+    rests.update(pass, 0);
+    assert.equal(rests.mayRead(pass), true);
+  }
+});
