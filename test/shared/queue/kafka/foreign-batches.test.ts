@@ -1,4 +1,4 @@
-// Fetch answers with batches that foreign producers may write, as kafkajs decodes them once kafkajs.ts is loaded.
+// Fetch answers with batches that foreign producers may write, as kafkajs decodes them once the patches of kafkajs are loaded.
 
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
