@@ -22,8 +22,8 @@ export class CountedIntake implements Intake {
     this.#events += chunk.count;
   }
 
-  bury(undecodable: Undecodable): Promise<void> {
-    return this.#intake.bury(undecodable);
+  deadLetter(undecodable: Undecodable): Promise<void> {
+    return this.#intake.deadLetter(undecodable);
   }
 
   get unreadyReason(): string | null {

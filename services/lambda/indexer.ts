@@ -54,7 +54,7 @@ export async function handler(event: KafkaEvent, context: LambdaContext): Promis
   });
   process.stdout.write(`${line}\n`);
   if (!finished && !config['lambda.report_item_failures']) {
-    const why = held ?? indexer.trouble ?? 'the time was over';
+    const why = held ?? indexer.unhealthyReason ?? 'the time was over';
     throw new Error(`Cannot finish the batch: ${why}; all of it must come again`);
   }
   return answerOf(event, watermarks);

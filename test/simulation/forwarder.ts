@@ -271,7 +271,7 @@ function watched(intake: QueueIntake, process: SimProcess, oracle: Oracle): Slic
     },
     // Nobody sends such here.
     acceptSlices: (chunk, feed) => intake.acceptSlices(chunk, feed),
-    bury: (undecodable: Undecodable) => intake.bury(undecodable),
+    deadLetter: (undecodable: Undecodable) => intake.deadLetter(undecodable),
     get hasRoom() {
       return intake.hasRoom;
     },

@@ -78,7 +78,7 @@ const TRY_MS = 20;
 /** In place of a child process: no record does any harm. */
 function openerOf(process: SimProcess): RecordOpener {
   return {
-    trouble: null,
+    unhealthyReason: null,
     async open(_, signal) {
       await process.sleep(TRY_MS, signal);
       return { kind: 'well' };

@@ -26,8 +26,8 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   'ack although it is not held': [
     {
       file: 'services/forwarder/accept/forward/forward-session.ts',
-      text: 'if (place) this.#answers.cut(place);',
-      becomes: 'if (place && ack) this.#answers.give(place, this.#ack(ack));',
+      text: 'if (place) this.#acks.cut(place);',
+      becomes: 'if (place && ack) this.#acks.give(place, this.#ack(ack));',
     },
   ],
   'commit past a hole': [
@@ -148,8 +148,8 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   'settled before the dead letters hold it': [
     {
       file: 'services/indexer/bulk/rejects.ts',
-      text: 'await refusals.bury(batch, items, signal);',
-      becomes: 'void refusals.bury(batch, items, signal).catch(() => undefined);',
+      text: 'await refusals.deadLetter(batch, items, signal);',
+      becomes: 'void refusals.deadLetter(batch, items, signal).catch(() => undefined);',
     },
   ],
   'the sequence follows the wall clock': [

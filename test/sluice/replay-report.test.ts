@@ -12,7 +12,7 @@ test('reasons and troubles are shown, and not obeyed', () => {
     ...counts,
     reasons: [[evil, 1]] as const,
     refusals: [[evil, 1]] as const,
-    trouble: evil,
+    unhealthyReason: evil,
     stopped: evil,
   };
   for (const text of [summary(report), progressLine(report)]) {

@@ -28,7 +28,7 @@ export interface LaneOptions {
   /** Uncompressed size at which a record is sealed. */
   readonly sealBytes: number;
   /** Puts a share of one event, which is larger than the queue takes or an indexer opens, to the dead letters. */
-  readonly bury: (share: Share) => Promise<void>;
+  readonly deadLetter: (share: Share) => Promise<void>;
 }
 
 export class Lane {
@@ -102,7 +102,7 @@ export class Lane {
     this.#draining = null;
   }
 
-  /** Waits for the head to be made. One that the queue does not take, or no indexer opens, is made smaller, or buried if it is a single event. */
+  /** Waits for the head to be made. One that the queue does not take, or no indexer opens, is made smaller, or dead-lettered if it is a single event. */
   async #isFit(head: SealedRecord): Promise<boolean> {
     try {
       const record = await head.ready;
@@ -113,8 +113,8 @@ export class Lane {
         const bytes = await decompress(only.bytes, only.encoding, DECOMPRESSED_BYTES_MAX);
         this.#sealed.splice(0, 1, sealRecord([{ ...only, encoding: 'identity', bytes }], true));
       } else if (only && head.shares.length === 1 && only.batch.count === 1) {
-        await this.#options.bury(only);
-        only.settlement.buried();
+        await this.#options.deadLetter(only);
+        only.settlement.deadLettered();
         this.#sealed.shift();
       } else {
         const smaller = await halves(head.shares);

@@ -19,7 +19,7 @@ export interface Share {
 /** Joins the fates of a chunk's shares: all held, or the first error. Settles exactly once. */
 export class Settlement {
   readonly promise: Promise<void>;
-  eventsBuried = 0;
+  eventsDeadLettered = 0;
   /** Of shares that a spool holds, on their way to the queue. */
   eventsSpooled = 0;
   #pending = 0;
@@ -51,8 +51,8 @@ export class Settlement {
   }
 
   /** The share was one event that no queue takes; the dead letters hold it. */
-  buried(): void {
-    this.eventsBuried++;
+  deadLettered(): void {
+    this.eventsDeadLettered++;
     this.#settleOne();
   }
 

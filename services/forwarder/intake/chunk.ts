@@ -130,7 +130,7 @@ export interface Intake extends Room {
    */
   accept(chunk: Chunk): Promise<void>;
   /** Resolves when all of the bytes lie with the dead letters, so that the sender can be told to forget them. */
-  bury(undecodable: Undecodable): Promise<void>;
+  deadLetter(undecodable: Undecodable): Promise<void>;
   /** Why nothing can be held now, for HTTP's early 503; null while all is well. */
   readonly unreadyReason: string | null;
 }

@@ -73,7 +73,7 @@ export class QueueIntake implements SlicedIntake {
     const throttled = (tenant: string): void => this.#telemetry.throttled(tenant);
     this.#rooms = new TenantRooms({ bytesMax, clock, tenants, throttled });
     this.#telemetry.watch(this.#rooms);
-    this.#laneOptions = { queue, clock, lingerMs, sealBytes, bury: (share) => this.#buryEvent(share) };
+    this.#laneOptions = { queue, clock, lingerMs, sealBytes, deadLetter: (share) => this.#deadLetterEvent(share) };
   }
 
   get hasRoom(): boolean {
@@ -118,10 +118,10 @@ export class QueueIntake implements SlicedIntake {
       settlement = share.settlement;
       this.#laneOf(chunk).add(share);
       await settlement.promise;
-      const { eventsBuried, eventsSpooled } = settlement;
+      const { eventsDeadLettered, eventsSpooled } = settlement;
       this.#telemetry.acked((this.#clock.monotonicMs() - beganMs) / 1000);
-      this.#telemetry.produced(count - eventsBuried - eventsSpooled);
-      if (eventsBuried > 0) this.#telemetry.rejected(input, eventsBuried, 'entry_too_large', chunk.tenant);
+      this.#telemetry.produced(count - eventsDeadLettered - eventsSpooled);
+      if (eventsDeadLettered > 0) this.#telemetry.rejected(input, eventsDeadLettered, 'entry_too_large', chunk.tenant);
     } catch (error) {
       // What a spool holds is not in hand any more, and goes to the queue although its sender will try again.
       this.#telemetry.rejected(input, count - (settlement?.eventsSpooled ?? 0), codeOf(error), chunk.tenant);
@@ -147,11 +147,11 @@ export class QueueIntake implements SlicedIntake {
         // Nothing of the chunk is under way when its sender is told.
         await slices.settled();
       }
-      const { eventsBad, eventsBuried, eventsSpooled, unread } = slices;
+      const { eventsBad, eventsDeadLettered, eventsSpooled, unread } = slices;
       this.#telemetry.acked((this.#clock.monotonicMs() - beganMs) / 1000);
-      this.#telemetry.produced(count - eventsBad - eventsBuried - eventsSpooled);
+      this.#telemetry.produced(count - eventsBad - eventsDeadLettered - eventsSpooled);
       if (eventsBad > 0) this.#telemetry.rejected(input, eventsBad, 'entry_malformed', tenant);
-      if (eventsBuried > 0) this.#telemetry.rejected(input, eventsBuried, 'entry_too_large', tenant);
+      if (eventsDeadLettered > 0) this.#telemetry.rejected(input, eventsDeadLettered, 'entry_too_large', tenant);
       if (unread !== null) this.#telemetry.chunkRejected(input, 'chunk_undecodable', unread);
     } catch (error) {
       this.#telemetry.rejected(input, count - (slices?.eventsSpooled ?? 0), codeOf(error), tenant);
@@ -184,13 +184,13 @@ export class QueueIntake implements SlicedIntake {
     });
   }
 
-  async bury(undecodable: Undecodable): Promise<void> {
+  async deadLetter(undecodable: Undecodable): Promise<void> {
     const { bytes } = undecodable;
     using _permit = this.#roomOf(undecodable).take(bytes.length + LETTER_OVERHEAD_BYTES, 1, bytes.length);
     const letter = letterOf(this.#batch(undecodable, 1, randomIdentity), undecodable);
     try {
       await this.#queue.appendDeadLetters([letter]);
-      this.#telemetry.buried(undecodable);
+      this.#telemetry.deadLettered(undecodable);
     } catch (failure) {
       this.#telemetry.chunkRejected(undecodable.input, codeOf(failure), reasonOf(failure));
       throw failure;
@@ -198,7 +198,7 @@ export class QueueIntake implements SlicedIntake {
   }
 
   /** An event that no queue takes, or no indexer opens, would come back for ever if it were only refused. */
-  async #buryEvent({ batch, bytes }: Share): Promise<void> {
+  async #deadLetterEvent({ batch, bytes }: Share): Promise<void> {
     const taker =
       bytes.length > RECORD_VALUE_BYTES_MAX
         ? `a record may hold, ${RECORD_VALUE_BYTES_MAX}`

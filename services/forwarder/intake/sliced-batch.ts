@@ -44,7 +44,7 @@ export class SlicedBatch implements Slices {
   #gatheredBytes = 0;
   /** Events with the dead letters, by reason. */
   eventsBad = 0;
-  eventsBuried = 0;
+  eventsDeadLettered = 0;
   eventsSpooled = 0;
   /** Why a rest could not be read; null where there was none. */
   unread: string | null = null;
@@ -67,8 +67,8 @@ export class SlicedBatch implements Slices {
       .finally(() => {
         permit[Symbol.dispose]();
         // Dead letters may be on their way still, to where they were not held in time.
-        if (settlement.eventsBuried === 0) copy.free();
-        this.eventsBuried += settlement.eventsBuried;
+        if (settlement.eventsDeadLettered === 0) copy.free();
+        this.eventsDeadLettered += settlement.eventsDeadLettered;
         this.eventsSpooled += settlement.eventsSpooled;
         this.#inHandBytes -= bytes;
         this.#inHand -= 1;

@@ -40,8 +40,8 @@ export function observeSpool({ telemetry, metrics, log, clock, figures }: SpoolT
       ledger.found(events);
       log.info('spool_found', { events });
     },
-    buried(events, reason) {
-      ledger.buried(events, reason);
+    deadLettered(events, reason) {
+      ledger.deadLettered(events, reason);
       log.error('spooled_events_dead_lettered', { events, reason });
     },
     dropped(events, reason) {

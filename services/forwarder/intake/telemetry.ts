@@ -17,7 +17,7 @@ const ACK_SECONDS_BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0
 const SPOOL = 'spool';
 
 /** What the ledger must hear of a spool. */
-export type SpoolLedger = Pick<SpoolObserver, 'spooled' | 'found' | 'fed' | 'buried' | 'dropped'>;
+export type SpoolLedger = Pick<SpoolObserver, 'spooled' | 'found' | 'fed' | 'deadLettered' | 'dropped'>;
 
 /** Why a sender was not let in. The operator sees it; the sender never does. */
 export type AuthFailure =
@@ -194,7 +194,7 @@ export class ForwarderTelemetry {
       spooled: (events) => (this.#inHand -= events),
       found: (events) => this.#received.add(events, SPOOL),
       fed: (events) => this.#produced.add(events),
-      buried: (events) => this.#rejected.add(events, SPOOL, 'queue_refused'),
+      deadLettered: (events) => this.#rejected.add(events, SPOOL, 'queue_refused'),
       dropped: (events, reason) => this.#dropped.add(events, 'edge', reason),
     };
   }
@@ -213,7 +213,7 @@ export class ForwarderTelemetry {
     else this.#access.refused({ input, reason, peer: refusedPeer, detail });
   }
 
-  buried({ input, reason, error, tag, sender, bytes, count = 1 }: Undecodable): void {
+  deadLettered({ input, reason, error, tag, sender, bytes, count = 1 }: Undecodable): void {
     this.#chunksRejected.add(count, input, reason);
     this.#log.warn('chunk_dead_lettered', { input, reason, error, tag, sender, bytes: bytes.length });
   }

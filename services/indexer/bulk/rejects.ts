@@ -20,7 +20,7 @@ export interface Refusals {
   /** The refused items again, their events kept as text under the same ids. What can't be read again is left out. */
   asText(batch: BulkBatch): Promise<BulkBatch>;
   /** Resolves when the events lie with the dead letters; rejects only when `signal` is aborted. */
-  bury(batch: BulkBatch, items: readonly RefusedItem[], signal: AbortSignal): Promise<void>;
+  deadLetter(batch: BulkBatch, items: readonly RefusedItem[], signal: AbortSignal): Promise<void>;
 }
 
 export interface RejectsOptions {
@@ -72,7 +72,7 @@ export class Rejects {
     // Dead letters that cannot be held now must not keep documents from being accepted that can.
     held.setAside(batch);
     try {
-      await refusals.bury(batch, items, signal);
+      await refusals.deadLetter(batch, items, signal);
     } catch {
       abandonment.abandon(batch);
       return;

@@ -10,7 +10,7 @@
 // meanwhile. Until then its records are not committed, so that whoever goes on after us looks too.
 //
 // Guarantees: `done` resolves when all ids that were kept for the assignment were looked at, or the assignment is void.
-// A look that fails is reported each time, and is `trouble` until it is done. At most IDS_MAX ids are kept; those
+// A look that fails is reported each time, and is `unhealthyReason` until it is done. At most IDS_MAX ids are kept; those
 // beyond are not looked at again (docs/guarantees.md).
 
 import { type BackoffLimits, backoffMs } from '#shared/backoff.ts';
@@ -108,7 +108,7 @@ export class SecondLook {
   }
 
   /** Why offsets wait for a second look that fails; null while none does. */
-  get trouble(): string | null {
+  get unhealthyReason(): string | null {
     for (const reason of this.#failing.values())
       return `offsets are not committed before second copies were looked for: ${reason}`;
     return null;

@@ -104,17 +104,17 @@ export class BulkWriter {
     this.#abandonment = abandonment;
     this.#rejects = new Rejects({ ...options, held, abandonment, deliver, signal });
     this.#waiting = new Waiting({ ...options, held, abandonment, probe, deliver, signal, bodyBytesMax });
-    ledger.place(() => held.events);
+    ledger.trackInFlight(() => held.events);
   }
 
   /** Why the store does not accept all that it is sent; null while it does. */
-  get trouble(): string | null {
+  get unhealthyReason(): string | null {
     return this.#waiting.storeReason ?? this.#failure ?? this.#waiting.anyReason;
   }
 
   /** Why what is written is not committed; null where nothing is in its way. */
-  get commitTrouble(): string | null {
-    return this.#secondLook.trouble;
+  get commitUnhealthyReason(): string | null {
+    return this.#secondLook.unhealthyReason;
   }
 
   /** Items that wait, by what they wait for: another try, their index, or the store. */

@@ -63,7 +63,7 @@ export interface IndexerCore {
   readonly telemetry: IndexerTelemetry;
   readonly budget: ByteBudget;
   /** Tells where the dead letters take nothing. */
-  readonly refusals: { readonly trouble: string | null };
+  readonly refusals: { readonly unhealthyReason: string | null };
   readonly opener: RecordOpener;
 }
 

@@ -17,7 +17,7 @@ import type { Clock } from '#shared/clock.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
 import { freeDecompressed } from '#shared/record/compression.ts';
 import type { Batch } from '#shared/record/record.ts';
-import { Burials } from '../settle/burials.ts';
+import { PendingDeadLetters } from '../settle/pending-dead-letters.ts';
 import { BulkBody } from '../bulk/body.ts';
 import { type EventPlace, type Run, eventsOf } from '../settle/bulk-batch.ts';
 import type { BulkWriter } from '../bulk/writer.ts';
@@ -75,7 +75,7 @@ export class Pipeline {
   #turnAt = TURN_BYTES;
   /** Of entries that were looked at since other work had its turn. */
   #entryBytes = 0;
-  readonly #burials: Burials;
+  readonly #pendingDeadLetters: PendingDeadLetters;
   #lingerTimer: Disposable | null = null;
   #lingered = false;
   #linesTimer: Disposable | null = null;
@@ -92,7 +92,7 @@ export class Pipeline {
     const { trustedTenants: trusted, documentBytesMax: bytesMax } = options;
     this.#documents = new DocumentWriter(this.#body, { ...(trusted && { trusted }), bytesMax });
     this.#ahead = new OpenAhead(options);
-    this.#burials = new Burials(options);
+    this.#pendingDeadLetters = new PendingDeadLetters(options);
     this.#suspects = new SuspectLine(options, {
       passOn: (record, poison) => {
         record.poison = poison;
@@ -102,10 +102,10 @@ export class Pipeline {
       },
       free: () => this.#freed?.(),
     });
-    options.ledger.place(() => (this.#current ? this.#current.ends.length - this.#passed : 0));
-    options.ledger.place(() => eventsOf(this.#runs));
-    options.ledger.place(() => this.#burials.events);
-    options.ledger.place(() => options.lines.events);
+    options.ledger.trackInFlight(() => (this.#current ? this.#current.ends.length - this.#passed : 0));
+    options.ledger.trackInFlight(() => eventsOf(this.#runs));
+    options.ledger.trackInFlight(() => this.#pendingDeadLetters.events);
+    options.ledger.trackInFlight(() => options.lines.events);
     this.#loop = this.#run();
   }
 
@@ -194,7 +194,7 @@ export class Pipeline {
 
   async #idle(): Promise<void> {
     await this.#options.writer.idle();
-    await this.#burials.idle();
+    await this.#pendingDeadLetters.idle();
   }
 
   async #run(): Promise<void> {
@@ -236,8 +236,8 @@ export class Pipeline {
         return;
       }
       ledger.open(record, events);
-      const burial = refusals.buryRecord(record, reason, error, events, this.#abort.signal);
-      this.#burials.addRecord(record, events, reason, burial);
+      const appended = refusals.deadLetterRecord(record, reason, error, events, this.#abort.signal);
+      this.#pendingDeadLetters.addRecord(record, events, reason, appended);
       return;
     }
     record.hold(rowsBytes(opened));
@@ -253,7 +253,7 @@ export class Pipeline {
         this.#writeEntries(record, opened, batch, first, afterLast);
         if (this.#body.length >= this.#options.writer.bodyBytesMax) await this.#flush();
         else if (this.#body.length >= this.#turnAt || this.#entryBytes >= TURN_BYTES) await this.#giveTurn();
-        await this.#burials.room();
+        await this.#pendingDeadLetters.room();
         if (this.#isGivenUp(record)) break;
       }
       if (this.#isGivenUp(record)) break;
@@ -309,8 +309,8 @@ export class Pipeline {
         } else {
           // Its own bytes: those of the record are freed, however long it waits.
           const own = new Uint8Array(bytes.subarray(start, end));
-          const burial = this.#options.refusals.buryEntry(place, own, written, this.#abort.signal);
-          this.#burials.add(place, own.length, written, burial);
+          const appended = this.#options.refusals.deadLetterEntry(place, own, written, this.#abort.signal);
+          this.#pendingDeadLetters.add(place, own.length, written, appended);
           // A letter takes more time than its entry: of the smallest there would be a hundred thousand in a turn.
           this.#entryBytes += LETTER_IN_HAND_BYTES;
         }
@@ -351,8 +351,8 @@ export class Pipeline {
       return;
     }
     assert(written === 'document_too_large', 'what the joiner makes is an entry');
-    const letters = this.#options.refusals.buryParts(holds, written, this.#abort.signal);
-    for (const part of holds) this.#burials.add(part, part.bytes?.length ?? 0, written, letters);
+    const letters = this.#options.refusals.deadLetterParts(holds, written, this.#abort.signal);
+    for (const part of holds) this.#pendingDeadLetters.add(part, part.bytes?.length ?? 0, written, letters);
     this.#entryBytes += holds.length * LETTER_IN_HAND_BYTES;
   }
 
@@ -368,7 +368,7 @@ export class Pipeline {
       this.#writeLine(line);
       if (this.#body.length >= this.#options.writer.bodyBytesMax) await this.#flush();
       else if (this.#body.length >= this.#turnAt || this.#entryBytes >= TURN_BYTES) await this.#giveTurn();
-      await this.#burials.room();
+      await this.#pendingDeadLetters.room();
     }
   }
 

@@ -55,7 +55,7 @@ interface Stretch {
   readonly whyOf: (number: number) => Why;
 }
 
-/** Letters of one burial that are appended together, with what they hold of the budgets. */
+/** Letters of one dead letter that are appended together, with what they hold of the budgets. */
 interface Group {
   readonly letters: DeadLetter[];
   readonly permits: Permit[];
@@ -76,7 +76,7 @@ export class RecordRefusals implements Refusals {
   }
 
   /** Why what cannot be indexed is not held by the dead letters either, so that offsets stand still; null where nothing waits. */
-  get trouble(): string | null {
+  get unhealthyReason(): string | null {
     for (const why of this.#waiting.values()) return `events wait that cannot be indexed: ${why}`;
     return null;
   }
@@ -113,17 +113,17 @@ export class RecordRefusals implements Refusals {
     return { request: { body: own, items }, runs, asText: true };
   }
 
-  async bury(parcel: BulkBatch, items: readonly RefusedItem[], signal: AbortSignal): Promise<void> {
+  async deadLetter(parcel: BulkBatch, items: readonly RefusedItem[], signal: AbortSignal): Promise<void> {
     const { queue } = this.#options;
     // No more at once than are appended together: a parcel may have thousands of small documents.
     const group: Group = { letters: [], permits: [], bytes: 0 };
-    const buried: { first: DeadLetter | null; events: number } = { first: null, events: 0 };
+    const deadLettered: { first: DeadLetter | null; events: number } = { first: null, events: 0 };
     const append = async (): Promise<void> => {
       const letters = group.letters.splice(0);
       await this.#append(letters, signal);
       giveBack(group);
-      buried.first ??= letters[0] ?? null;
-      buried.events += letters.length;
+      deadLettered.first ??= letters[0] ?? null;
+      deadLettered.events += letters.length;
     };
     try {
       for (const { place, count, whyOf } of stretchesOf(parcel, items)) {
@@ -149,11 +149,11 @@ export class RecordRefusals implements Refusals {
     } finally {
       giveBack(group);
     }
-    if (buried.first) this.#tell(buried.first, buried.events);
+    if (deadLettered.first) this.#tell(deadLettered.first, deadLettered.events);
   }
 
   /** The parts of a line of which no document was made: they are what was sent. */
-  async buryParts(parts: readonly EventPlace[], reason: Unwritable, signal: AbortSignal): Promise<void> {
+  async deadLetterParts(parts: readonly EventPlace[], reason: Unwritable, signal: AbortSignal): Promise<void> {
     const letters = parts.map((part) => {
       assert(part.bytes, 'a part has its own bytes');
       return this.#letterOf(part, part.bytes, { reason, error: WHY_UNWRITABLE[reason] });
@@ -164,14 +164,14 @@ export class RecordRefusals implements Refusals {
   }
 
   /** An entry that can't be turned into a document. */
-  async buryEntry(place: EventPlace, entry: Uint8Array, reason: Unwritable, signal: AbortSignal): Promise<void> {
+  async deadLetterEntry(place: EventPlace, entry: Uint8Array, reason: Unwritable, signal: AbortSignal): Promise<void> {
     const letter = this.#letterOf(place, entry, { reason, error: WHY_UNWRITABLE[reason] });
     await this.#append([letter], signal);
     this.#tell(letter, 1);
   }
 
   /** A record of which nothing can be read: all of it, with its table as it came. */
-  async buryRecord(
+  async deadLetterRecord(
     record: RecordInHand,
     reason: string,
     error: string,

@@ -32,7 +32,7 @@ export interface ChildOpenerOptions {
 }
 
 export class ChildOpener implements RecordOpener {
-  trouble: string | null = null;
+  unhealthyReason: string | null = null;
   readonly #options: ChildOpenerOptions;
   #child: OpeningProcess | null = null;
   #idle: Disposable | null = null;
@@ -75,7 +75,7 @@ export class ChildOpener implements RecordOpener {
       try {
         this.#child = new OpeningProcess(start(), clock, limits());
         await this.#child.begin(opening);
-        this.trouble = null;
+        this.unhealthyReason = null;
         return this.#child;
       } catch (error) {
         signal.throwIfAborted();
@@ -88,7 +88,7 @@ export class ChildOpener implements RecordOpener {
   /** No child can be had, or none that lives: the machine has no memory for it, say. */
   async #pause(why: unknown, attempt: number, signal: AbortSignal): Promise<void> {
     const { clock, random, telemetry } = this.#options;
-    this.trouble = `records that may have ended an indexer wait, for no child process can be started to open them: ${reasonOf(why)}`;
+    this.unhealthyReason = `records that may have ended an indexer wait, for no child process can be started to open them: ${reasonOf(why)}`;
     telemetry.openingChildFailed(why);
     await clock.sleep(backoffMs(attempt, BACKOFF, random), signal);
   }

@@ -11,7 +11,7 @@ export type Verdict =
 
 export interface RecordOpener extends AsyncDisposable {
   /** Why no record can be tried now; null while they can. */
-  readonly trouble: string | null;
+  readonly unhealthyReason: string | null;
   /** Tries a record; waits for as long as that cannot be done. Rejects only with the signal's reason. One call at a time. */
   open(record: FetchedRecord, signal: AbortSignal): Promise<Verdict>;
 }

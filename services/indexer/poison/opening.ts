@@ -97,7 +97,7 @@ async function openInSteps(
       }
       const end = opened.ends[entry] ?? 0;
       const index = batch.first + i;
-      if (opened.crowded.has(entry)) scratch.bury(opened.bytes.subarray(start, end), index);
+      if (opened.crowded.has(entry)) scratch.deadLetter(opened.bytes.subarray(start, end), index);
       else scratch.write(opened.bytes, start, end, index);
       entry++;
       start = end;
@@ -144,7 +144,7 @@ class Scratch {
       for (const line of this.#lines.add(origin, entry, 0) ?? []) this.#writeLine(line);
       this.#documents.beginBatch(batch, 0);
     } else if (written !== 'ok') {
-      this.bury(bytes.subarray(start, end), index);
+      this.deadLetter(bytes.subarray(start, end), index);
     }
     // What the store refuses is written once more so.
     this.#documents.writeAsText(bytes, start, end, index);
@@ -156,11 +156,11 @@ class Scratch {
   }
 
   /** A copy, which is held as long as an indexer would hold it where the dead letters take nothing. */
-  bury(bytes: Uint8Array, index: number): void {
-    if (this.#batch) this.#bury({ batch: this.#batch, index, entry: new Uint8Array(bytes) });
+  deadLetter(bytes: Uint8Array, index: number): void {
+    if (this.#batch) this.#deadLetter({ batch: this.#batch, index, entry: new Uint8Array(bytes) });
   }
 
-  #bury({ batch, index, entry }: PartHold): void {
+  #deadLetter({ batch, index, entry }: PartHold): void {
     const bytes = entry.length + LETTER_IN_HAND_BYTES;
     this.letterBytes += bytes;
     this.#heldBytes += bytes;
@@ -175,7 +175,7 @@ class Scratch {
   #writeLine({ batch, index, entry, partial, holds }: JoinedLine<PartHold>): void {
     this.#documents.beginBatch(batch, 0);
     const written = this.#documents.write(entry, 0, entry.length, index, partial);
-    if (written !== 'ok') for (const part of holds) this.#bury(part);
+    if (written !== 'ok') for (const part of holds) this.#deadLetter(part);
     this.#documents.writeAsText(entry, 0, entry.length, index, partial);
     this.#restart();
   }

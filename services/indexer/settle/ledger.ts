@@ -50,7 +50,7 @@ export class Ledger {
   }
 
   /** A place where events are held, and how many there are now. */
-  place(events: () => number): void {
+  trackInFlight(events: () => number): void {
     this.#places.push(events);
   }
 

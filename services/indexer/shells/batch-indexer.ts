@@ -41,8 +41,8 @@ export class BatchIndexer implements AsyncDisposable {
   }
 
   /** Why the store takes nothing; null while it does, as far as it is known. */
-  get trouble(): string | null {
-    return this.#core.writer.trouble;
+  get unhealthyReason(): string | null {
+    return this.#core.writer.unhealthyReason;
   }
 
   /** Records of a partition are in order. One call at a time. */

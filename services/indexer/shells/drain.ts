@@ -76,7 +76,12 @@ export async function drainIndexer(options: DrainOptions): Promise<DrainOutcome>
   if (held !== null) isDone = false;
   const why = signal.aborted
     ? 'it was stopped'
-    : (held ?? reader.unreadyReason ?? writer.trouble ?? writer.commitTrouble ?? opener.trouble ?? 'the time is over');
+    : (held ??
+      reader.unreadyReason ??
+      writer.unhealthyReason ??
+      writer.commitUnhealthyReason ??
+      opener.unhealthyReason ??
+      'the time is over');
   reader.halt();
   await pipeline.stop(0);
   const { left } = reader;

@@ -37,7 +37,7 @@ class Service implements Indexer {
   readonly #stop = new AbortController();
   readonly #start: Promise<void>;
   #stopped: Promise<void> | null = null;
-  #storeTrouble: string | null = 'the store has not answered yet';
+  #storeUnhealthyReason: string | null = 'the store has not answered yet';
 
   constructor(options: IndexerOptions) {
     const { config, queue, clock, random } = options;
@@ -57,15 +57,15 @@ class Service implements Indexer {
       fetchBytesMax: fetchBytesMax(config['indexer.inflight_max_bytes']),
       toEnds: false,
     });
-    telemetry.watchStore(() => this.#storeTrouble === null && this.#core.writer.trouble === null);
+    telemetry.watchStore(() => this.#storeUnhealthyReason === null && this.#core.writer.unhealthyReason === null);
     this.#start = this.#begin();
   }
 
   get unreadyReason(): string | null {
     const { writer, refusals, opener } = this.#core;
     const { unreadyReason, heldReason } = this.#reader;
-    const ofStore = this.#storeTrouble ?? writer.trouble ?? writer.commitTrouble;
-    return ofStore ?? refusals.trouble ?? unreadyReason ?? heldReason ?? opener.trouble;
+    const ofStore = this.#storeUnhealthyReason ?? writer.unhealthyReason ?? writer.commitUnhealthyReason;
+    return ofStore ?? refusals.unhealthyReason ?? unreadyReason ?? heldReason ?? opener.unhealthyReason;
   }
 
   get ledger(): Ledger {
@@ -91,13 +91,13 @@ class Service implements Indexer {
         break;
       } catch (error) {
         if (signal.aborted) return;
-        this.#storeTrouble = `the store is not reached: ${reasonOf(error)}`;
+        this.#storeUnhealthyReason = `the store is not reached: ${reasonOf(error)}`;
         this.#core.telemetry.storeUnreachable(error);
         await clock.sleep(backoffMs(attempt, { baseMs: 200, capMs: 3000 }, random), signal).catch(() => undefined);
       }
     }
     if (signal.aborted) return;
-    this.#storeTrouble = null;
+    this.#storeUnhealthyReason = null;
     this.#core.telemetry.started(store.kind, queue.kind);
     this.#reader.start();
   }

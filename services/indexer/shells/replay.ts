@@ -91,8 +91,8 @@ export class Replay {
   }
 
   /** Why the store takes nothing now; null while it does. */
-  get trouble(): string | null {
-    return this.#core.writer.trouble;
+  get unhealthyReason(): string | null {
+    return this.#core.writer.unhealthyReason;
   }
 
   /** Replays what is selected. Rejects where the queue cannot be read or the marks cannot be held; then letters may come again. */

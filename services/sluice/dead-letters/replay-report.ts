@@ -10,16 +10,21 @@ export interface ReplayReport extends ReplayCounts {
   /** Why events were refused again, and how many of them. */
   readonly refusals: readonly (readonly [reason: string, events: number])[];
   /** Why the store takes nothing now; null while it does. */
-  readonly trouble: string | null;
+  readonly unhealthyReason: string | null;
   /** Why it ended before all was done; null otherwise. */
   readonly stopped: string | null;
 }
 
 export function reportOf(
-  { counts, impossible, refused, trouble }: Pick<Replay, 'counts' | 'impossible' | 'refused' | 'trouble'>,
+  {
+    counts,
+    impossible,
+    refused,
+    unhealthyReason,
+  }: Pick<Replay, 'counts' | 'impossible' | 'refused' | 'unhealthyReason'>,
   stopped: string | null,
 ): ReplayReport {
-  return { ...counts, reasons: [...impossible], refusals: [...refused], trouble, stopped };
+  return { ...counts, reasons: [...impossible], refusals: [...refused], unhealthyReason, stopped };
 }
 
 /** Whoever can write to the topic chooses the reason of a dead letter. */
@@ -27,8 +32,8 @@ export function readable(text: string): string {
   return harmless(oneLine(text));
 }
 
-export function progressLine({ indexed, present, failed, trouble }: ReplayReport): string {
-  const waits = trouble === null ? '' : `; the store does not take all: ${readable(trouble)}`;
+export function progressLine({ indexed, present, failed, unhealthyReason }: ReplayReport): string {
+  const waits = unhealthyReason === null ? '' : `; the store does not take all: ${readable(unhealthyReason)}`;
   return `${indexed + present + failed} letters so far${waits}`;
 }
 

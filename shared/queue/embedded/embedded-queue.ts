@@ -70,7 +70,7 @@ export async function openEmbeddedQueue(options: EmbeddedQueueOptions): Promise<
         options.warn(`What ${nameOf(options)} held is damaged: it lies in ${aside} now, and is not read any more`);
         queue?.damaged();
       } else if ('warning' in notice) options.warn(notice.warning);
-      else queue?.troubled(notice.trouble);
+      else queue?.troubled(notice.unhealthyReason);
     },
   });
   const { end } = await thread.call('bounds', 'logs');
@@ -95,7 +95,7 @@ export class EmbeddedQueue implements Queue {
   /** Why nothing could be written, until something could. */
   #failed: string | null = null;
   /** Its file is gone. */
-  #trouble: string | null = null;
+  #unhealthyReason: string | null = null;
   #dead: string | null = null;
   #tendFailed = '';
   #tending: Disposable | null = null;
@@ -123,7 +123,7 @@ export class EmbeddedQueue implements Queue {
   get unreadyReason(): string | null {
     if (this.#dead !== null) return this.#dead;
     if (this.#closed) return 'the queue is closed';
-    if (this.#trouble !== null) return `${nameOf(this.#options)} holds nothing: ${this.#trouble}`;
+    if (this.#unhealthyReason !== null) return `${nameOf(this.#options)} holds nothing: ${this.#unhealthyReason}`;
     if (this.#failed !== null) return this.#failed;
     return this.#refused === null ? null : `${nameOf(this.#options)} is full: ${this.#refused.reason}`;
   }
@@ -229,9 +229,10 @@ export class EmbeddedQueue implements Queue {
   }
 
   /** Its file is gone, or there again. */
-  troubled(trouble: string | null): void {
-    this.#trouble = trouble;
-    if (trouble !== null) this.#options.warn(`Cannot hold anything in ${nameOf(this.#options)}: ${trouble}`);
+  troubled(unhealthyReason: string | null): void {
+    this.#unhealthyReason = unhealthyReason;
+    if (unhealthyReason !== null)
+      this.#options.warn(`Cannot hold anything in ${nameOf(this.#options)}: ${unhealthyReason}`);
   }
 
   /** The log began anew: nothing of what it held can be read any more. */
@@ -287,7 +288,7 @@ export class EmbeddedQueue implements Queue {
       this.#failed = null;
     } catch (error) {
       // What is gone was told.
-      if (this.#closed || this.#trouble !== null) return;
+      if (this.#closed || this.#unhealthyReason !== null) return;
       const why = reasonOf(error);
       this.#failed ??= `Cannot write to ${nameOf(this.#options)}: ${why}`;
       if (why !== this.#tendFailed) this.#options.warn(`Cannot tend ${nameOf(this.#options)}: ${why}`);

@@ -39,7 +39,7 @@ export type Notice =
   | { readonly aside: string }
   | { readonly warning: string }
   /** Why nothing can be held, since its file is gone; null where it is there again. */
-  | { readonly trouble: string | null };
+  | { readonly unhealthyReason: string | null };
 
 /** A transaction with its records packed, see frames.ts. */
 export interface PackedWrite {
@@ -104,7 +104,7 @@ class LogKeeper implements Disposable {
   #lockPresence: () => string;
   #log: SqliteLog;
   #presence: () => string;
-  #trouble: string | null = null;
+  #unhealthyReason: string | null = null;
   /** Groups that have joined: they count in a log that takes the place of this one as well. */
   readonly #groups = new Set<string>();
 
@@ -155,15 +155,17 @@ class LogKeeper implements Disposable {
   requirePresence(): void {
     const presence = this.#presence();
     if (presence === 'there') return this.#requireLock();
-    let trouble: string;
+    let unhealthyReason: string;
     try {
       if (presence === 'gone') return this.#restore();
-      trouble = `another file has taken the place of ${this.#options.file}`;
+      unhealthyReason = `another file has taken the place of ${this.#options.file}`;
     } catch (error) {
-      trouble = `${this.#options.file} is gone, and cannot be made anew: ${reasonOf(error)}`;
+      unhealthyReason = `${this.#options.file} is gone, and cannot be made anew: ${reasonOf(error)}`;
     }
-    this.#note(`${trouble}. What it held can be read by this process only: let it be consumed before a restart`);
-    throw new Error(trouble);
+    this.#note(
+      `${unhealthyReason}. What it held can be read by this process only: let it be consumed before a restart`,
+    );
+    throw new Error(unhealthyReason);
   }
 
   [Symbol.dispose](): void {
@@ -211,9 +213,9 @@ class LogKeeper implements Disposable {
       former[Symbol.dispose]();
       for (const group of this.#groups) this.#log.join(group);
     } catch (error) {
-      const trouble = `${join(folder, 'lock')} was deleted, and cannot be taken again: ${reasonOf(error)}`;
-      this.#note(trouble);
-      throw new Error(trouble, { cause: error });
+      const unhealthyReason = `${join(folder, 'lock')} was deleted, and cannot be taken again: ${reasonOf(error)}`;
+      this.#note(unhealthyReason);
+      throw new Error(unhealthyReason, { cause: error });
     }
     tell(`${join(folder, 'lock')} was deleted while it was used, and made anew; leave the data folder to Sluice`);
     this.#note(null);
@@ -226,10 +228,10 @@ class LogKeeper implements Disposable {
     this.#lockPresence = watchPresence(join(this.#options.folder, 'lock'));
   }
 
-  #note(trouble: string | null): void {
-    if (trouble === this.#trouble) return;
-    this.#trouble = trouble;
-    this.#tell({ trouble });
+  #note(unhealthyReason: string | null): void {
+    if (unhealthyReason === this.#unhealthyReason) return;
+    this.#unhealthyReason = unhealthyReason;
+    this.#tell({ unhealthyReason });
   }
 
   #isToGo(error: unknown): boolean {

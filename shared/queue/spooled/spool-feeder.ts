@@ -3,7 +3,7 @@
 // holds up nothing.
 //
 // Guarantees: the local queue forgets a record only when the queue has it, the dead letters have it, or it was counted as dropped;
-// records of one partition go in their order; every event that came in goes out by one of `fed`, `buried`, `dropped`.
+// records of one partition go in their order; every event that came in goes out by one of `fed`, `deadLettered`, `dropped`.
 // It relies on a local queue that holds nothing of an append that it refused.
 
 import assert from 'node:assert/strict';
@@ -283,7 +283,7 @@ export class SpoolFeeder implements AsyncDisposable {
     } catch (error) {
       const [only] = group;
       const isRefused = isRefusal(error);
-      const failure = isRefused && only && group.length === 1 ? await this.#bury(line, only, error) : error;
+      const failure = isRefused && only && group.length === 1 ? await this.#deadLetter(line, only, error) : error;
       if (failure === null) return null;
       for (const item of group) if (item.isGivenUp) this.#drop(item, 'spool_full');
       // Of a group only one may be what is refused.
@@ -310,25 +310,25 @@ export class SpoolFeeder implements AsyncDisposable {
    * The queue will never take it as it is: in smaller records, and what is refused even alone to the dead letters. Null where
    * all of it is held, else why it is not: where not even the dead letters take it, it is for an operator to find out why.
    */
-  async #bury(line: FeedLine, item: FeedItem, refusal: unknown): Promise<unknown> {
+  async #deadLetter(line: FeedLine, item: FeedItem, refusal: unknown): Promise<unknown> {
     const { upstream, observer } = this.#options;
     const { entry } = item;
     const reason = reasonOf(refusal);
-    let buried = item.events;
+    let deadLettered = item.events;
     try {
       if (entry.kind === 'record') {
         const refused = await splitRecord(entry.record, (piece) => this.#takes(line, piece));
         const letters: DeadLetter[] = [];
         for (const piece of refused) letters.push(...(await lettersOfRefused(piece, reason)));
         if (letters.length > 0) await upstream.appendDeadLetters(letters);
-        if (refused[0] !== entry.record) buried = refused.length;
+        if (refused[0] !== entry.record) deadLettered = refused.length;
       } else await upstream.appendDeadLetters([entry.letter]);
     } catch (error) {
       return error;
     }
     this.#settle(item);
-    if (buried < item.events) observer.fed(item.events - buried);
-    if (buried > 0) observer.buried(buried, reason);
+    if (deadLettered < item.events) observer.fed(item.events - deadLettered);
+    if (deadLettered > 0) observer.deadLettered(deadLettered, reason);
     return null;
   }
 

@@ -9,7 +9,7 @@ export interface SpoolObserver {
   /** The queue behind the spool holds events now. */
   fed(events: number): void;
   /** The queue will never take these; the dead letters hold them. */
-  buried(events: number, reason: string): void;
+  deadLettered(events: number, reason: string): void;
   /** Events that were given up: the oldest of a full spool, or those of a damaged one. */
   dropped(events: number, reason: DropReason): void;
   /** Everything goes through the spool from here on. */
@@ -32,7 +32,7 @@ export const silentObserver: SpoolObserver = {
   spooled: ignore,
   found: ignore,
   fed: ignore,
-  buried: ignore,
+  deadLettered: ignore,
   dropped: ignore,
   entered: ignore,
   left: ignore,

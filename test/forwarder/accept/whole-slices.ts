@@ -15,16 +15,17 @@ export function wholeSlices(intake: Intake | SlicedIntake): SlicedIntake {
         slices.push(Buffer.from(entries));
         count += added;
       },
-      reject: ({ bytes, why, cut }) => intake.bury({ ...origin, bytes, reason: 'entry_malformed', error: why, cut }),
+      reject: ({ bytes, why, cut }) =>
+        intake.deadLetter({ ...origin, bytes, reason: 'entry_malformed', error: why, cut }),
       rejectRest: ({ bytes, why, cut }) =>
-        intake.bury({ ...origin, bytes, reason: 'chunk_undecodable', error: why, cut }),
+        intake.deadLetter({ ...origin, bytes, reason: 'chunk_undecodable', error: why, cut }),
     });
     const entries = Buffer.concat(slices);
     if (count > 0) await intake.accept({ ...origin, chunkId, encoding: 'identity', bytes: entries, entries, count });
   };
   return {
     accept: (chunk) => intake.accept(chunk),
-    bury: (undecodable) => intake.bury(undecodable),
+    deadLetter: (undecodable) => intake.deadLetter(undecodable),
     room: () => intake.room(),
     get hasRoom() {
       return intake.hasRoom;

@@ -21,12 +21,12 @@ function entryOf(bytes: number): Buffer {
 
 function setUp() {
   const queue = new RecordingQueue();
-  const buried: string[] = [];
-  const bury = ({ batch }: Share): Promise<void> => {
-    buried.push(`${batch.seq}.${batch.first}`);
+  const deadLettered: string[] = [];
+  const deadLetter = ({ batch }: Share): Promise<void> => {
+    deadLettered.push(`${batch.seq}.${batch.first}`);
     return Promise.resolve();
   };
-  const lane = new Lane(0, { queue, clock: systemClock, lingerMs: 1, sealBytes: MIB, bury });
+  const lane = new Lane(0, { queue, clock: systemClock, lingerMs: 1, sealBytes: MIB, deadLetter });
   const settled: Promise<void>[] = [];
   const add = (seq: number, sizes: readonly number[]): Settlement => {
     const origin = {
@@ -48,7 +48,7 @@ function setUp() {
     queue.appends.flatMap(({ records }) =>
       records.map(({ batches }) => decodeBatches(batches)?.map(({ seq, first }) => `${seq}.${first}`) ?? []),
     );
-  return { lane, add, settled, held, buried };
+  return { lane, add, settled, held, deadLettered };
 }
 
 test('what is being cut when the lane ends is held, in order', async () => {
@@ -61,15 +61,15 @@ test('what is being cut when the lane ends is held, in order', async () => {
   assert.deepEqual(held().flat(), ['1.0', '2.0', '2.1', '2.2', '3.0']);
 });
 
-test('an event that no indexer opens is buried alone; what is before, beside and behind it is held', async () => {
-  const { lane, add, settled, held, buried } = setUp();
+test('an event that no indexer opens is dead-lettered alone; what is before, beside and behind it is held', async () => {
+  const { lane, add, settled, held, deadLettered } = setUp();
   add(1, [100]);
   const of2 = add(2, [100, RECORD_VALUE_BYTES_MAX + 1, RECORD_VALUE_BYTES_MAX]);
   add(3, [RECORD_VALUE_BYTES_MAX + 1]);
   add(4, [100]);
   await lane.drained();
   await Promise.all(settled);
-  assert.equal(of2.eventsBuried, 1);
-  assert.deepEqual(buried, ['2.1', '3.0']);
+  assert.equal(of2.eventsDeadLettered, 1);
+  assert.deepEqual(deadLettered, ['2.1', '3.0']);
   assert.deepEqual(held().flat(), ['1.0', '2.0', '2.2', '4.0']);
 });

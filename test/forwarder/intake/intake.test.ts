@@ -243,7 +243,7 @@ test('incompressible records larger than the queue takes are halved until they f
   assert.deepEqual(Buffer.concat(all.map((share) => share.entries)), entriesOf(texts));
 });
 
-test('one event that is larger than the queue takes is buried, and its neighbours are held', async () => {
+test('one event that is larger than the queue takes is dead-lettered, and its neighbours are held', async () => {
   const { queue, intake, metrics } = setUp();
   queue.appendBytesMax = 3000;
   const large = crypto.getRandomValues(Buffer.alloc(6000)).toString('base64');
@@ -359,10 +359,10 @@ test('close settles what was taken and takes no more', async () => {
   await assert.rejects(intake.accept(chunkOf(['b'])), { code: 'shutting_down' });
 });
 
-test('what can never be read is buried with its reason, all of it', async () => {
+test('what can never be read is dead-lettered with its reason, all of it', async () => {
   const { queue, intake } = setUp();
   const bytes = Buffer.alloc(600_000, 7);
-  await intake.bury({
+  await intake.deadLetter({
     tag: 't',
     input: 'forward',
     tenant: null,

@@ -56,7 +56,7 @@ export class Bench {
             batch.request.items.map((item) => item.index),
             true,
           ),
-        bury: async (_, items) => {
+        deadLetter: async (_, items) => {
           await this.deadLettersWork;
           this.deadLettered.push(...items);
         },

@@ -207,14 +207,14 @@ test('an older index that cannot be read delays only what may lie in it', async 
   await clock.advance(60_000);
   assert.deepEqual([ledger.counts.indexed, ledger.inFlight], [10 + 20 * 50, 12]);
   assert.equal(limit.limit, 4, 'it is no overload');
-  assert.match(writer.trouble ?? '', /Cannot read \.ds-logs-a-000001/);
+  assert.match(writer.unhealthyReason ?? '', /Cannot read \.ds-logs-a-000001/);
   assert(bench.logged.includes('index_refuses_documents'));
   assert.equal(writer.waiting.index, 12);
   bench.check();
   older.isUnreadable = false;
   await clock.until(writer.idle());
   assert.deepEqual([ledger.counts.indexed, ledger.counts.deduplicated, store.doubled], [1012, 10, 0]);
-  assert.equal(writer.trouble, null);
+  assert.equal(writer.unhealthyReason, null);
   bench.check();
 });
 
@@ -290,12 +290,12 @@ test('a second look that is refused is told, until it is done; another stream is
   refused.isUnreadable = true;
   const looked = writer.lookAgain(bench.assignment);
   await clock.advance(30_000);
-  assert.match(writer.commitTrouble ?? '', /not committed .* Cannot read \.ds-logs-a-000001/);
+  assert.match(writer.commitUnhealthyReason ?? '', /not committed .* Cannot read \.ds-logs-a-000001/);
   assert(bench.logged.includes('second_look_failed'));
   assert.equal(store.doubled, 5, 'of the other stream');
   refused.isUnreadable = false;
   await clock.until(looked);
-  assert.deepEqual([store.doubled, writer.commitTrouble], [0, null]);
+  assert.deepEqual([store.doubled, writer.commitUnhealthyReason], [0, null]);
 });
 
 test('a request that brought no answer is done after its repeat, and after a rollover', async () => {

@@ -30,7 +30,7 @@ test('a missing pipeline: its index waits, nothing is dead-lettered, others go o
   for (let i = 0; i < 20; i++) await clock.until(writer.submit(bench.batch(10, ['a', 'b'])));
   await clock.advance(5000);
   assert.deepEqual([ledger.counts.indexed, ledger.counts.dead_lettered, ledger.inFlight], [100, 0, 100]);
-  assert.match(writer.trouble ?? '', /pipeline with id \[not-there\] does not exist/);
+  assert.match(writer.unhealthyReason ?? '', /pipeline with id \[not-there\] does not exist/);
   assert.equal(writer.waiting.index, 100);
   assert.equal(bench.logged.filter((event) => event === 'index_refuses_documents').length, 1);
   const { probes, requests } = store;
@@ -40,7 +40,7 @@ test('a missing pipeline: its index waits, nothing is dead-lettered, others go o
 
   isMissing = false;
   await clock.until(writer.idle());
-  assert.deepEqual([ledger.counts.indexed, deadLettered.length, writer.trouble], [200, 0, null]);
+  assert.deepEqual([ledger.counts.indexed, deadLettered.length, writer.unhealthyReason], [200, 0, null]);
   assert(![...store.documents.values()].some((document) => document['as_text']), 'none is kept as text for it');
   bench.check();
 });
@@ -98,12 +98,12 @@ test('every request is refused whole: nothing is bisected, all waits, and it end
   for (let i = 0; i < 3; i++) void writer.submit(bench.batch(10, ['a', 'b']));
   await clock.advance(120_000);
   assert.deepEqual([ledger.counts.dead_lettered, ledger.inFlight], [0, 30]);
-  assert.match(writer.trouble ?? '', /unrecognized parameter/);
+  assert.match(writer.unhealthyReason ?? '', /unrecognized parameter/);
   assert.equal(writer.waiting.store, 30);
   assert(store.requests < 30, `${store.requests} requests in two minutes`);
   isRefused = false;
   await clock.until(writer.idle());
-  assert.deepEqual([ledger.counts.indexed, writer.trouble], [30, null]);
+  assert.deepEqual([ledger.counts.indexed, writer.unhealthyReason], [30, null]);
   bench.check();
 });
 
@@ -126,7 +126,7 @@ test('a request is refused whole for one index of it: that index waits alone, an
   bench.check();
   isRefused = false;
   await clock.until(writer.idle());
-  assert.deepEqual([ledger.counts.indexed, ledger.counts.dead_lettered, writer.trouble], [40, 0, null]);
+  assert.deepEqual([ledger.counts.indexed, ledger.counts.dead_lettered, writer.unhealthyReason], [40, 0, null]);
   bench.check();
 });
 
@@ -179,7 +179,7 @@ test('a shard that is full is nothing that a probe would see: it waits by its ow
   await clock.until(writer.submit(bench.batch(5, ['a'])));
   await clock.advance(60_000);
   assert.deepEqual([ledger.counts.dead_lettered, ledger.inFlight, store.probes], [0, 5, 0]);
-  assert.match(writer.trouble ?? '', /can't exceed/);
+  assert.match(writer.unhealthyReason ?? '', /can't exceed/);
   writer.stop();
   await clock.until(writer.idle());
 });

@@ -19,7 +19,7 @@ function arrange({ readable = Infinity } = {}) {
   const { ledger } = bench;
   const stop = new AbortController();
   const held = new HeldBatches({ slots: () => 1, waitingBytesMax: Infinity });
-  ledger.place(() => held.events);
+  ledger.trackInFlight(() => held.events);
   const delivered: BulkBatch[] = [];
   const deadLetters = Promise.withResolvers<void>();
   const rejects = new Rejects({
@@ -28,7 +28,7 @@ function arrange({ readable = Infinity } = {}) {
         const runs = batch.runs.map((run) => ({ ...run, count: Math.min(run.count, readable) }));
         return { ...batch, runs, asText: true };
       },
-      bury: () => deadLetters.promise,
+      deadLetter: () => deadLetters.promise,
     },
     ledger,
     telemetry: { rewritten: () => undefined },

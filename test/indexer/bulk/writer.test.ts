@@ -29,7 +29,7 @@ for (const [what, outcome] of [
     assert.equal(bench.ledger.inFlight, 80);
     assert.equal(bench.next, 0, 'the offset stays before the first record that is not finished');
     assert.deepEqual(bench.writer.waiting, { retry: 0, index: 80, store: 0 });
-    assert.match(bench.writer.trouble ?? '', new RegExp(outcome.errorType ?? ''));
+    assert.match(bench.writer.unhealthyReason ?? '', new RegExp(outcome.errorType ?? ''));
     assert.equal(bench.logged.filter((event) => event === 'index_refuses_documents').length, 1);
     assert.equal(bench.limit.limit >= 2, true, 'a refusal by one index is no reason for fewer requests');
 
@@ -45,7 +45,7 @@ for (const [what, outcome] of [
     assert.equal(bench.ledger.counts.indexed, 400);
     assert.equal(bench.ledger.inFlight, 0);
     assert.equal(bench.next, 40);
-    assert.equal(bench.writer.trouble, null);
+    assert.equal(bench.writer.unhealthyReason, null);
     assert(bench.store.requests - opened <= 3, 'what waited goes together');
     assert(bench.logged.includes('index_takes_documents_again'));
   });
@@ -60,7 +60,7 @@ test('two indices that are closed wait each for itself', async () => {
   closed.delete('logs-b');
   await bench.clock.advance(31_000);
   assert.equal(bench.ledger.counts.indexed, 6);
-  assert.match(bench.writer.trouble ?? '', /disk/);
+  assert.match(bench.writer.unhealthyReason ?? '', /disk/);
   closed.delete('logs-a');
   await bench.clock.advance(31_000);
   assert.equal(bench.ledger.counts.indexed, 9);
@@ -106,12 +106,12 @@ test('401: one try at a time, slowly; nothing else is sent; all goes on by itsel
   const tries = bench.store.requests - before;
   assert(tries > 10 && tries < 60, `${tries} tries in ten minutes`);
   assert.equal(bench.store.inFlightMax <= 2, true);
-  assert.match(bench.writer.trouble ?? '', /401/);
+  assert.match(bench.writer.unhealthyReason ?? '', /401/);
   assert.deepEqual(bench.writer.waiting, { retry: 0, index: 0, store: 80 });
   isRefused = false;
   await bench.clock.advance(31_000);
   assert.equal(bench.ledger.counts.indexed, 80);
-  assert.equal(bench.writer.trouble, null);
+  assert.equal(bench.writer.unhealthyReason, null);
   bench.check();
 });
 

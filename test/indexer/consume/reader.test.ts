@@ -15,7 +15,7 @@ async function arrange(holdMs = 0) {
   const world = new World({ partitions: 2, env: { SLUICE_INDEXER_INFLIGHT_MAX_BYTES: '1048576' } });
   // Whatever is suspect opens well.
   const opener: RecordOpener = {
-    trouble: null,
+    unhealthyReason: null,
     open: async () => ({ kind: 'well' }),
     [Symbol.asyncDispose]: async () => undefined,
   };

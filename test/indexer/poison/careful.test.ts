@@ -12,7 +12,7 @@ import { World } from '../world.ts';
 
 /** Tries records out as the test says, and notes which. */
 class Opener implements RecordOpener {
-  trouble: string | null = null;
+  unhealthyReason: string | null = null;
   readonly tried: string[] = [];
   readonly #world: World;
   /** What is found of a record, after `takesMs`. */
@@ -114,7 +114,7 @@ suite('suspect partitions', () => {
     for (let i = 0; i < 6; i++) await world.send(0, [4]);
     let free = (): void => undefined;
     opener.ready = new Promise((resolve) => (free = resolve));
-    opener.trouble = 'no child process can be started';
+    opener.unhealthyReason = 'no child process can be started';
     const indexer = await start();
     await world.clock.settle();
     await shake(2);
@@ -122,7 +122,7 @@ suite('suspect partitions', () => {
     await world.clock.when(() => world.queue.committed.get(1) === 40);
     assert.equal(world.queue.committed.get(0) ?? 0, 0, 'it waits');
     assert.match(indexer.unreadyReason ?? '', /no child process/);
-    opener.trouble = null;
+    opener.unhealthyReason = null;
     free();
     await world.drained();
     await world.clock.until(indexer.stop());

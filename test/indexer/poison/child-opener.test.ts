@@ -182,11 +182,11 @@ test('where no child can be started nothing is blamed: it is told, and tried unt
     return planted();
   };
   const verdict = place.open(recordOf(['harmless']));
-  while (place.opener.trouble === null) await systemClock.sleep(5);
-  assert.match(place.opener.trouble, /no child process can be started/);
+  while (place.opener.unhealthyReason === null) await systemClock.sleep(5);
+  assert.match(place.opener.unhealthyReason, /no child process can be started/);
   assert.deepEqual(await verdict, { kind: 'well' });
   assert.equal(place.failures.length, 3);
-  assert.equal(place.opener.trouble, null);
+  assert.equal(place.opener.unhealthyReason, null);
 });
 
 test('who gives up a record does not wait for it', async () => {

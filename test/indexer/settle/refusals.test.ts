@@ -24,7 +24,7 @@ interface Opened {
 }
 
 /** Refusals with dead letters that take nothing until they are told to. */
-class Burying {
+class DeadLettering {
   readonly world = new World();
   readonly budget = new ByteBudget(4 * 256 * KIB);
   readonly assignment = new Assignment(1, [{ partition: 0, next: 0 }]);
@@ -89,8 +89,8 @@ class Burying {
     return { request: { body: Buffer.alloc(0), items: [] }, runs: [run], asText: true };
   }
 
-  bury(parcel: BulkBatch): Promise<void> {
-    return this.refusals.bury(parcel, [], this.abort.signal);
+  deadLetter(parcel: BulkBatch): Promise<void> {
+    return this.refusals.deadLetter(parcel, [], this.abort.signal);
   }
 
   /** All that can go on without the dead letters has gone on. */
@@ -98,9 +98,9 @@ class Burying {
     return this.world.clock.advance(1000);
   }
 
-  async allTaken(burials: readonly Promise<void>[], records: readonly Opened[]): Promise<void> {
+  async allTaken(pendingDeadLetters: readonly Promise<void>[], records: readonly Opened[]): Promise<void> {
     this.isAway = false;
-    await this.world.clock.until(Promise.all(burials));
+    await this.world.clock.until(Promise.all(pendingDeadLetters));
     const wanted = records.flatMap(({ entries }) => entries);
     const names = this.taken.map(({ from, index }) => `${from} ${index}`);
     assert.equal(new Set(names).size, wanted.length, 'each is there');
@@ -116,94 +116,103 @@ class Burying {
 }
 
 test('letters that wait keep no record open, however many records they are of', async () => {
-  const burying = new Burying();
-  const records = Array.from({ length: 25 }, () => burying.record([5000, 200_000]));
-  const burials = records.map((record) => burying.bury(burying.parcel(record, 0, 1)));
-  await burying.settled();
-  assert.equal(burying.mostOpen, 1);
-  assert.equal(burying.open, 0);
-  assert.equal(burying.tried.size, records.length);
-  for (const bytes of burying.tried.values()) assert.ok(bytes < 10_000, `a letter holds ${bytes} bytes`);
+  const deadLettering = new DeadLettering();
+  const records = Array.from({ length: 25 }, () => deadLettering.record([5000, 200_000]));
+  const pendingDeadLetters = records.map((record) => deadLettering.deadLetter(deadLettering.parcel(record, 0, 1)));
+  await deadLettering.settled();
+  assert.equal(deadLettering.mostOpen, 1);
+  assert.equal(deadLettering.open, 0);
+  assert.equal(deadLettering.tried.size, records.length);
+  for (const bytes of deadLettering.tried.values()) assert.ok(bytes < 10_000, `a letter holds ${bytes} bytes`);
   // 5,000 bytes and 4 KiB each; of the records nothing.
-  assert.ok(burying.budget.bytesHeld < 25 * 10_000, String(burying.budget.bytesHeld));
-  burying.isAway = false;
-  await burying.world.clock.until(Promise.all(burials));
-  assert.equal(burying.taken.length, records.length);
-  assert.equal(burying.budget.bytesHeld, 0);
+  assert.ok(deadLettering.budget.bytesHeld < 25 * 10_000, String(deadLettering.budget.bytesHeld));
+  deadLettering.isAway = false;
+  await deadLettering.world.clock.until(Promise.all(pendingDeadLetters));
+  assert.equal(deadLettering.taken.length, records.length);
+  assert.equal(deadLettering.budget.bytesHeld, 0);
 });
 
 test('many that want one record are served while it is open', async () => {
-  const burying = new Burying();
-  const record = burying.record(Array<number>(20).fill(300));
-  const burials = record.entries.map((_, entry) => burying.bury(burying.parcel(record, entry, 1)));
-  await burying.settled();
-  assert.equal(burying.opened.length, 1);
-  await burying.allTaken(burials, [record]);
+  const deadLettering = new DeadLettering();
+  const record = deadLettering.record(Array<number>(20).fill(300));
+  const pendingDeadLetters = record.entries.map((_, entry) =>
+    deadLettering.deadLetter(deadLettering.parcel(record, entry, 1)),
+  );
+  await deadLettering.settled();
+  assert.equal(deadLettering.opened.length, 1);
+  await deadLettering.allTaken(pendingDeadLetters, [record]);
 });
 
 test('no more letters are made than may wait; the rest is made when these are held', async () => {
-  const burying = new Burying();
-  const records = Array.from({ length: 40 }, () => burying.record([20_000, 20_000, 20_000]));
-  const burials = records.map((record) => burying.bury(burying.parcel(record)));
-  await burying.settled();
+  const deadLettering = new DeadLettering();
+  const records = Array.from({ length: 40 }, () => deadLettering.record([20_000, 20_000, 20_000]));
+  const pendingDeadLetters = records.map((record) => deadLettering.deadLetter(deadLettering.parcel(record)));
+  await deadLettering.settled();
   // A quarter of the budget: 10 letters of 20,000 bytes and 4 KiB.
-  assert.ok(burying.tried.size >= 9 && burying.tried.size <= 10, `${burying.tried.size} letters were made`);
-  assert.ok(burying.budget.bytesHeld <= 256 * KIB);
-  assert.equal(burying.open, 0);
-  await burying.allTaken(burials, records);
+  assert.ok(
+    deadLettering.tried.size >= 9 && deadLettering.tried.size <= 10,
+    `${deadLettering.tried.size} letters were made`,
+  );
+  assert.ok(deadLettering.budget.bytesHeld <= 256 * KIB);
+  assert.equal(deadLettering.open, 0);
+  await deadLettering.allTaken(pendingDeadLetters, records);
 });
 
 test('a letter that is larger than all that may wait has it alone', async () => {
-  const burying = new Burying();
-  const records = [burying.record([1000]), burying.record([400_000, 1000, 300_000]), burying.record([1000, 400_000])];
-  const burials = records.map((record) => burying.bury(burying.parcel(record)));
-  await burying.settled();
-  assert.ok(burying.budget.bytesHeld <= 256 * KIB);
-  await burying.allTaken(burials, records);
+  const deadLettering = new DeadLettering();
+  const records = [
+    deadLettering.record([1000]),
+    deadLettering.record([400_000, 1000, 300_000]),
+    deadLettering.record([1000, 400_000]),
+  ];
+  const pendingDeadLetters = records.map((record) => deadLettering.deadLetter(deadLettering.parcel(record)));
+  await deadLettering.settled();
+  assert.ok(deadLettering.budget.bytesHeld <= 256 * KIB);
+  await deadLettering.allTaken(pendingDeadLetters, records);
 });
 
 test('one append has letters of many small records', async () => {
-  const burying = new Burying();
-  const records = Array.from({ length: 12 }, () => burying.record([100]));
-  const runs = records.flatMap((record) => burying.parcel(record).runs);
-  const burial = burying.bury({ request: { body: Buffer.alloc(0), items: [] }, runs, asText: true });
-  await burying.settled();
-  assert.equal(burying.tried.size, records.length);
-  await burying.allTaken([burial], records);
+  const deadLettering = new DeadLettering();
+  const records = Array.from({ length: 12 }, () => deadLettering.record([100]));
+  const runs = records.flatMap((record) => deadLettering.parcel(record).runs);
+  const appended = deadLettering.deadLetter({ request: { body: Buffer.alloc(0), items: [] }, runs, asText: true });
+  await deadLettering.settled();
+  assert.equal(deadLettering.tried.size, records.length);
+  await deadLettering.allTaken([appended], records);
 });
 
 test('who is stopped while waiting, for letters or for room, gives everything back', async () => {
-  const burying = new Burying();
-  const records = Array.from({ length: 20 }, () => burying.record([100_000, 10]));
-  const burials = records.map((record) => burying.bury(burying.parcel(record)));
-  const ended = Promise.allSettled(burials);
-  await burying.settled();
-  assert.ok(burying.budget.bytesHeld > 0);
-  burying.abort.abort();
-  for (const { status } of await burying.world.clock.until(ended)) assert.equal(status, 'rejected');
-  assert.equal(burying.budget.bytesHeld, 0);
-  assert.equal(burying.open, 0);
+  const deadLettering = new DeadLettering();
+  const records = Array.from({ length: 20 }, () => deadLettering.record([100_000, 10]));
+  const pendingDeadLetters = records.map((record) => deadLettering.deadLetter(deadLettering.parcel(record)));
+  const ended = Promise.allSettled(pendingDeadLetters);
+  await deadLettering.settled();
+  assert.ok(deadLettering.budget.bytesHeld > 0);
+  deadLettering.abort.abort();
+  for (const { status } of await deadLettering.world.clock.until(ended)) assert.equal(status, 'rejected');
+  assert.equal(deadLettering.budget.bytesHeld, 0);
+  assert.equal(deadLettering.open, 0);
 });
 
 test('a stop waits for no record to be opened', async () => {
-  const burying = new Burying();
-  const records = Array.from({ length: 20 }, () => burying.record([1000]));
-  const ended = Promise.allSettled(records.map((record) => burying.bury(burying.parcel(record))));
-  burying.abort.abort();
-  for (const { status } of await burying.world.clock.until(ended)) assert.equal(status, 'rejected');
-  assert.equal(burying.opened.length, 1, 'the one that was being opened');
-  assert.equal(burying.budget.bytesHeld, 0);
+  const deadLettering = new DeadLettering();
+  const records = Array.from({ length: 20 }, () => deadLettering.record([1000]));
+  const ended = Promise.allSettled(records.map((record) => deadLettering.deadLetter(deadLettering.parcel(record))));
+  deadLettering.abort.abort();
+  for (const { status } of await deadLettering.world.clock.until(ended)) assert.equal(status, 'rejected');
+  assert.equal(deadLettering.opened.length, 1, 'the one that was being opened');
+  assert.equal(deadLettering.budget.bytesHeld, 0);
 });
 
 test('of an assignment that was lost meanwhile no further letter is made', async () => {
-  const burying = new Burying();
-  const records = Array.from({ length: 20 }, () => burying.record([100_000, 10]));
-  const burials = records.map((record) => burying.bury(burying.parcel(record)));
-  await burying.settled();
-  const made = burying.tried.size;
-  burying.assignment.void = true;
-  burying.isAway = false;
-  await burying.world.clock.until(Promise.all(burials));
-  assert.ok(burying.taken.length <= made + 2, `${burying.taken.length} of ${made}`);
-  assert.equal(burying.budget.bytesHeld, 0);
+  const deadLettering = new DeadLettering();
+  const records = Array.from({ length: 20 }, () => deadLettering.record([100_000, 10]));
+  const pendingDeadLetters = records.map((record) => deadLettering.deadLetter(deadLettering.parcel(record)));
+  await deadLettering.settled();
+  const made = deadLettering.tried.size;
+  deadLettering.assignment.void = true;
+  deadLettering.isAway = false;
+  await deadLettering.world.clock.until(Promise.all(pendingDeadLetters));
+  assert.ok(deadLettering.taken.length <= made + 2, `${deadLettering.taken.length} of ${made}`);
+  assert.equal(deadLettering.budget.bytesHeld, 0);
 });

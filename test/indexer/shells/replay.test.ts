@@ -171,7 +171,7 @@ test('poisonous records, more than may wait to be tried out at once', async () =
   }
   let tried = 0;
   const opener: RecordOpener = {
-    trouble: null,
+    unhealthyReason: null,
     open: async (_, signal) => {
       await world.clock.sleep(1000, signal);
       tried++;
@@ -237,7 +237,7 @@ test('stopped in the middle: what is done is marked, the rest comes with the nex
   const run = new Replay({ ...world.options, selection: {}, again: false, signal: stop.signal });
   const ended = assert.rejects(run.run(), { code: 'shutting_down' });
   await world.clock.advance(3000);
-  assert.match(run.trouble ?? '', /away/);
+  assert.match(run.unhealthyReason ?? '', /away/);
   stop.abort();
   await world.clock.until(ended);
   assert.equal(marks(world), 0);

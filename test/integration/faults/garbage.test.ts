@@ -62,7 +62,7 @@ class Expected {
   taken = 0;
   events = 0;
   /** Frames that are none. */
-  buried = 0;
+  deadLettered = 0;
   /** Values that are no entries. */
   rejected = 0;
   /** The bytes of dead letters that are of no single event. */
@@ -110,7 +110,7 @@ test('ten million bytes of damaged frames', async (context) => {
     assert.ok(at >= 0, `no dead letter has ${Buffer.from(bytes, 'latin1').toString('hex')}`);
     others.splice(at, 1);
   }
-  assert.equal(others.length, expected.buried, 'dead letters of frames that are none');
+  assert.equal(others.length, expected.deadLettered, 'dead letters of frames that are none');
 });
 
 /** The frames of a few at a time, each group for a connection of its own. */
@@ -171,7 +171,7 @@ function take(expected: Expected, { seen, heard, isJson }: { seen: Seen[]; heard
       expected.events += found.entries.length + found.bad.length;
       expected.rejected += found.bad.length;
       expected.letters.push(...found.letters.map((bytes) => bytes.toString('latin1')));
-    } else expected.buried += 1;
+    } else expected.deadLettered += 1;
     if (!one.chunk) continue;
     expected.acksDue += 1;
     const ack = isJson ? encodeJsonAck(one.chunk) : encodeAck(one.chunk);

@@ -136,8 +136,8 @@ suite('alerts and dashboards', { skip }, () => {
         'encoding=identity',
       ];
       execFileSync('kcat', poison, { input: 'of another time' });
-      const buried = await receiver.hears('SluiceDeadLetters', 'firing', 30_000);
-      assert.equal(buried.labels['reason'], 'record_malformed');
+      const deadLettered = await receiver.hears('SluiceDeadLetters', 'firing', 30_000);
+      assert.equal(deadLettered.labels['reason'], 'record_malformed');
       await receiver.hears('SluiceDeadLetters', 'resolved', 60_000);
 
       await askDashboards(query);

@@ -79,7 +79,7 @@ export class ForwardConnections {
       this.#sockets.delete(socket);
       telemetry.connectionClosed('forward');
     });
-    this.#timer ??= clock.timer(LOOK_INTERVAL_MS, () => this.#look());
+    this.#timer ??= clock.timer(LOOK_INTERVAL_MS, () => this.#checkTimeouts());
     if (this.#tls) this.#tls.emit('connection', socket);
     else this.#greet(socket, { address, certificateNames: [] });
   }
@@ -112,10 +112,11 @@ export class ForwardConnections {
     socket.on('close', () => this.#sessions.delete(session));
   }
 
-  #look(): void {
+  #checkTimeouts(): void {
     const nowMs = this.#options.clock.monotonicMs();
-    for (const session of this.#sessions) session.look(nowMs);
-    this.#timer = this.#sockets.size === 0 ? null : this.#options.clock.timer(LOOK_INTERVAL_MS, () => this.#look());
+    for (const session of this.#sessions) session.checkTimeouts(nowMs);
+    this.#timer =
+      this.#sockets.size === 0 ? null : this.#options.clock.timer(LOOK_INTERVAL_MS, () => this.#checkTimeouts());
   }
 
   /** Never listens: it makes TLS of connections that were let in. */

@@ -13,7 +13,7 @@ import { networkOfPeer } from '#shared/net/networks.ts';
 import { type AddressRate, ratedRoom } from '../../admit/address-rates.ts';
 import type { Chunk, Room, Undecodable } from '../../intake/chunk.ts';
 import { encodeAck, encodeJsonAck } from '../../decode/forward/forward-ack.ts';
-import { Answers, type OwedAnswer } from './answers.ts';
+import { AckQueue, type OwedAnswer } from './ack-queue.ts';
 import { UnackedNames } from './equal-chunks.ts';
 import { FairTurns } from '../turns/fair-turns.ts';
 import { FRAME_UNKEPT, FrameReader } from '../frames/frame-reader.ts';
@@ -45,7 +45,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
   readonly #turns: FrameTurns;
   readonly #taker: FrameTaker;
   readonly #address: string;
-  readonly #answers: Answers;
+  readonly #acks: AckQueue;
   readonly #intake: SessionIntake;
   readonly #inFlight: InFlight;
   /** What is being waited for before the next frame is looked at. */
@@ -84,8 +84,8 @@ export class ForwardSession implements GateMember, FrameOutcomes {
     this.#taker = new FrameTaker(from, { limits, unpacker }, this);
     const { unackedNames = new UnackedNames() } = options;
     this.#intake = new SessionIntake({ intake, telemetry, limits, unackedNames });
-    this.#answers = new Answers((answer) => this.#socket.writable && this.#socket.write(answer));
-    this.#inFlight = new InFlight(socket, this.#answers);
+    this.#acks = new AckQueue((answer) => this.#socket.writable && this.#socket.write(answer));
+    this.#inFlight = new InFlight(socket, this.#acks);
     socket.on('data', (piece: Buffer) => this.#take(piece));
     // The peer sends no more, but may still wait for acks.
     socket.on('end', () => {
@@ -141,7 +141,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
   }
 
   /** Closes it where it takes longer than it may; to be called every second or so. */
-  look(nowMs: number): void {
+  checkTimeouts(nowMs: number): void {
     if (this.#closing || this.#refusing) return;
     const overdue = this.#watch.overdue(this.#progress(), nowMs);
     if (overdue !== null) this.#endOverdue(overdue);
@@ -218,12 +218,12 @@ export class ForwardSession implements GateMember, FrameOutcomes {
     return handed.held.catch(() => undefined);
   }
 
-  bury(undecodable: Undecodable, ack: Buffer | null): void {
-    this.#settle(undecodable.bytes.length, ack, { held: this.#intake.bury(undecodable), acked: () => undefined });
+  deadLetter(undecodable: Undecodable, ack: Buffer | null): void {
+    this.#settle(undecodable.bytes.length, ack, { held: this.#intake.deadLetter(undecodable), acked: () => undefined });
   }
 
   answer(ack: Buffer): void {
-    this.#answers.give(this.#answers.owe(), this.#ack(ack));
+    this.#acks.give(this.#acks.owe(), this.#ack(ack));
   }
 
   refuse(code: FrameRefusal, detail: string): void {
@@ -247,16 +247,16 @@ export class ForwardSession implements GateMember, FrameOutcomes {
 
   #settle(chunkBytes: number, ack: Buffer | null, { held, acked }: Handed): void {
     this.#turns.spend(CHUNK_TURN_BYTES);
-    const place: OwedAnswer | null = ack && this.#answers.owe();
+    const place: OwedAnswer | null = ack && this.#acks.owe();
     const done = this.#inFlight.begin(chunkBytes);
     const whenWritten = (): void => {
       if (this.#socket.writable) acked();
     };
     held
       .then(
-        () => place && ack && this.#answers.give(place, this.#ack(ack), whenWritten),
+        () => place && ack && this.#acks.give(place, this.#ack(ack), whenWritten),
         () => {
-          if (place) this.#answers.cut(place);
+          if (place) this.#acks.cut(place);
           this.#refused();
         },
       )
@@ -320,7 +320,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
   #endIfDone(): void {
     const done = this.#closing || (this.#peerEnded && !this.#held);
     if (!done || this.#inFlight.chunks > 0 || this.#socket.writableEnded) return;
-    if (this.#closing && !this.#answers.hasWritten) {
+    if (this.#closing && !this.#acks.hasWritten) {
       // It waits for no answers: what it sends from here on must not seem to be taken.
       this.#socket.destroySoon();
       return;

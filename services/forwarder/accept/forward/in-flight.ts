@@ -1,7 +1,7 @@
 // What one connection has under way: chunks that intake has and did not answer, answers that are owed, answers that its peer does not
 // read. Beyond its bounds the connection is read no further, so that no single one takes all the room.
 
-import type { Answers } from './answers.ts';
+import type { AckQueue } from './ack-queue.ts';
 
 /** Bytes that one connection may have in flight before it is read no further. */
 const BYTES_MAX = 8 * 1024 * 1024;
@@ -18,21 +18,19 @@ interface Writable {
 
 export class InFlight {
   readonly #socket: Writable;
-  readonly #answers: Answers;
+  readonly #acks: AckQueue;
   #bytes = 0;
   #wake: (() => void) | null = null;
   chunks = 0;
 
-  constructor(socket: Writable, answers: Answers) {
+  constructor(socket: Writable, answers: AckQueue) {
     this.#socket = socket;
-    this.#answers = answers;
+    this.#acks = answers;
   }
 
   get hasRoom(): boolean {
     return (
-      this.#bytes < BYTES_MAX &&
-      this.#answers.count < ANSWERS_OWED_MAX &&
-      this.#socket.writableLength < ANSWER_BYTES_MAX
+      this.#bytes < BYTES_MAX && this.#acks.count < ANSWERS_OWED_MAX && this.#socket.writableLength < ANSWER_BYTES_MAX
     );
   }
 

@@ -53,8 +53,8 @@ export class SessionIntake {
     return { held: acceptSliced(frame, limits, intake, name), acked: () => acked() };
   }
 
-  bury(undecodable: Undecodable): Promise<void> {
-    return this.#options.intake.bury(undecodable);
+  deadLetter(undecodable: Undecodable): Promise<void> {
+    return this.#options.intake.deadLetter(undecodable);
   }
 
   async #accept(chunk: Chunk): Promise<void> {
@@ -63,7 +63,12 @@ export class SessionIntake {
       await intake.accept(chunk);
     } catch (error) {
       if (!isExcess(error)) throw error;
-      await intake.bury({ ...originOf(chunk), bytes: chunk.bytes, reason: 'too_many_events', error: error.message });
+      await intake.deadLetter({
+        ...originOf(chunk),
+        bytes: chunk.bytes,
+        reason: 'too_many_events',
+        error: error.message,
+      });
     }
   }
 

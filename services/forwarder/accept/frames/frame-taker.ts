@@ -47,7 +47,7 @@ export interface FrameOutcomes {
   accept(chunk: Chunk, ack: Buffer | null): void;
   /** Resolves when it is held or refused; never rejects. The next frame must wait for it. */
   acceptSliced(frame: SlicedFrame, ack: Buffer | null): Promise<void>;
-  bury(undecodable: Undecodable, ack: Buffer | null): void;
+  deadLetter(undecodable: Undecodable, ack: Buffer | null): void;
   /** There was nothing in the chunk, so it is held already. */
   answer(ack: Buffer): void;
   /** The connection ends: what was not taken is not answered. */
@@ -104,7 +104,7 @@ export class FrameTaker {
   /** A promise, which never rejects, where the next frame has to wait. */
   #decide(scanned: Buffer, isJson: boolean): Promise<void> | null {
     const bytes = isJson ? jsonFrame(scanned) : scanned;
-    if (!Buffer.isBuffer(bytes)) return this.#bury(scanned, bytes);
+    if (!Buffer.isBuffer(bytes)) return this.#deadLetter(scanned, bytes);
     // A short JSON number may be a long one in msgpack: `-0` has nine bytes.
     if (bytes.length > this.#limits.heldBytesMax) {
       this.#outcomes.refuseAtPace('frame_too_large', `its JSON is ${bytes.length} bytes of msgpack`);
@@ -122,7 +122,7 @@ export class FrameTaker {
       case 'signal':
         return this.#takeSignal(frame);
       case 'malformed':
-        return this.#bury(bytes, frame);
+        return this.#deadLetter(bytes, frame);
       case 'message':
         return this.#takeMessage(bytes, frame);
       case 'forward':
@@ -147,11 +147,11 @@ export class FrameTaker {
     }
     const beginning = await file.read(0, Math.min(bytes, this.#limits.heldBytesMax));
     const cut = beginning.length < bytes;
-    if (frame) return this.#buryBytes({ bytes: beginning, tag: frame.tag, error: frame.why, cut }, frame.chunk);
+    if (frame) return this.#deadLetterBytes({ bytes: beginning, tag: frame.tag, error: frame.why, cut }, frame.chunk);
     if (!cut) return (await this.#decide(beginning, false)) ?? undefined;
     const error = `a message of ${bytes} bytes is larger than ${this.#limits.heldBytesMax}`;
     const { tag, chunk } = aroundMessage(oversized);
-    this.#buryBytes({ bytes: beginning, tag, error, reason: 'chunk_too_large', cut }, chunk);
+    this.#deadLetterBytes({ bytes: beginning, tag, error, reason: 'chunk_too_large', cut }, chunk);
   }
 
   /** Messages that wait for others go on. */
@@ -243,16 +243,16 @@ export class FrameTaker {
     await this.#outcomes.acceptSliced({ origin: this.#origin(admitted), chunkId, encoding, source }, chunk);
   }
 
-  #bury(frame: Buffer, { tag, why, chunk }: ForwardRefusal): null {
+  #deadLetter(frame: Buffer, { tag, why, chunk }: ForwardRefusal): null {
     this.flush();
-    this.#buryBytes({ bytes: frame, tag, error: why }, chunk);
+    this.#deadLetterBytes({ bytes: frame, tag, error: why }, chunk);
     return null;
   }
 
   /** What can't be taken now can't be taken later: the dead letters have it, and the sender may forget it. */
-  #buryBytes({ tag, ...facts }: Burial, ack: Buffer | null): void {
+  #deadLetterBytes({ tag, ...facts }: UndecodableFrame, ack: Buffer | null): void {
     const usable = tag === null ? null : this.#usable(tag);
-    this.#outcomes.bury({ reason: 'chunk_undecodable', ...this.#origin(usable ?? NO_TAG), ...facts }, ack);
+    this.#outcomes.deadLetter({ reason: 'chunk_undecodable', ...this.#origin(usable ?? NO_TAG), ...facts }, ack);
   }
 
   /** Null where the sender may not use the tag; then its connection ends. */
@@ -281,7 +281,7 @@ export class FrameTaker {
   }
 }
 
-interface Burial {
+interface UndecodableFrame {
   readonly bytes: Buffer;
   readonly tag: string | null;
   readonly error: string;

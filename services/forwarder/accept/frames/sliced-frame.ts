@@ -76,14 +76,14 @@ export async function acceptSliced(
   const { origin, chunkId, source } = frame;
   const { damage } = survey.pass;
   if (survey.length === 0 && !damage) return;
-  const bury = async (reason: Undecodable['reason'], error: string): Promise<void> => {
+  const deadLetter = async (reason: Undecodable['reason'], error: string): Promise<void> => {
     using beginning = await beginningOf(source, limits);
     const { bytes } = beginning;
-    await intake.bury({ ...origin, bytes, reason, error, cut: bytes.length < source.size });
+    await intake.deadLetter({ ...origin, bytes, reason, error, cut: bytes.length < source.size });
   };
   if (damage?.isTooLarge || survey.entries === 0) {
     const reason = damage?.isTooLarge ? 'chunk_too_large' : 'chunk_undecodable';
-    return bury(reason, damage ? `Cannot decompress the chunk: ${damage.why}` : 'it has no entry [time, record]');
+    return deadLetter(reason, damage ? `Cannot decompress the chunk: ${damage.why}` : 'it has no entry [time, record]');
   }
   const { count, head, length } = survey;
   const chunk = { ...origin, chunkId, content: { crc32: survey.crc32, length }, head, count, sentBytes: source.size };
@@ -91,7 +91,7 @@ export async function acceptSliced(
     await intake.acceptSlices(named(chunk), (slices) => feed(frame, limits, survey, slices));
   } catch (error) {
     if (!isExcess(error)) throw error;
-    await bury('too_many_events', error.message);
+    await deadLetter('too_many_events', error.message);
   }
 }
 

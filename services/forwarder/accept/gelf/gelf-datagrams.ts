@@ -84,7 +84,7 @@ export class GelfDatagrams implements AsyncDisposable {
 
   #takeChunk(datagram: Buffer, sender: string): void {
     const message = this.#chunks.add(datagram, sender, this.#options.clock.monotonicMs());
-    if (message === 'malformed') this.#bury(datagram, sender, 'a chunk that can be of no message');
+    if (message === 'malformed') this.#deadLetter(datagram, sender, 'a chunk that can be of no message');
     else if (message !== 'wait') this.#takeMessage(message, sender);
     this.#watchExpiry();
   }
@@ -103,7 +103,7 @@ export class GelfDatagrams implements AsyncDisposable {
   #takeMessage(message: Buffer, sender: string): void {
     const compression = compressionOf(message);
     if (compression) this.#lines.add(sender, message.length, () => this.#takeCompressed(message, compression, sender));
-    else if (message.length > this.#options.messageBytesMax) this.#buryTooLarge(message, sender);
+    else if (message.length > this.#options.messageBytesMax) this.#deadLetterTooLarge(message, sender);
     else if (this.#isForNow(message, sender)) this.#append(message, sender);
     else this.#lines.add(sender, message.length, () => this.#takeText(message, sender));
   }
@@ -122,7 +122,7 @@ export class GelfDatagrams implements AsyncDisposable {
     try {
       text = await decompress(message, compression, messageBytesMax);
     } catch (error) {
-      this.#bury(message, sender, reasonOf(error));
+      this.#deadLetter(message, sender, reasonOf(error));
       return;
     }
     // It may wait for its turn, as those of many others.
@@ -139,7 +139,7 @@ export class GelfDatagrams implements AsyncDisposable {
     else {
       const converted = await large.convert(text);
       if (converted.kind === 'entry') this.#runOf(sender)?.add(converted.bytes);
-      else this.#bury(text, sender, `not a GELF message: ${converted.why}`);
+      else this.#deadLetter(text, sender, `not a GELF message: ${converted.why}`);
     }
   }
 
@@ -148,21 +148,21 @@ export class GelfDatagrams implements AsyncDisposable {
     if (!run) return;
     const refusal = this.#entries.append(run.writer, text);
     if (refusal === null) run.count += 1;
-    else this.#bury(text, sender, `not a GELF message: ${refusal}`);
+    else this.#deadLetter(text, sender, `not a GELF message: ${refusal}`);
   }
 
   #runOf(sender: string): EntryRun | null {
     return this.#runs.runOf(sender, this.#options.admit);
   }
 
-  #buryTooLarge(message: Buffer, sender: string): void {
+  #deadLetterTooLarge(message: Buffer, sender: string): void {
     const { messageBytesMax } = this.#options;
     const why = `a GELF message of more than ${messageBytesMax} bytes; this is its beginning`;
-    this.#bury(message.subarray(0, messageBytesMax), sender, why, 'chunk_too_large');
+    this.#deadLetter(message.subarray(0, messageBytesMax), sender, why, 'chunk_too_large');
   }
 
-  #bury(bytes: Buffer, sender: string, error: string, reason: BadReason = 'chunk_undecodable'): void {
-    this.#runs.bury(sender, this.#options.admit, bytes, reason, error);
+  #deadLetter(bytes: Buffer, sender: string, error: string, reason: BadReason = 'chunk_undecodable'): void {
+    this.#runs.deadLetter(sender, this.#options.admit, bytes, reason, error);
   }
 }
 

@@ -6,7 +6,7 @@ import { type GelfConverted, GelfEntries } from '../../decode/gelf/gelf-entries.
 import { GelfFrames } from '../../decode/gelf/gelf-frames.ts';
 import type { EntryRun } from '../unacked/entry-run.ts';
 import { LARGE_MESSAGE_BYTES, type LargeMessages, PERHAPS_LARGE_BYTES } from '../convert/large-messages.ts';
-import type { Bury, StreamDecoder } from '../unacked/stream-decoder.ts';
+import type { DeadLetterSink, StreamDecoder } from '../unacked/stream-decoder.ts';
 
 /** Where memory is short, a message may have as many bytes before it is given up. Up to here it is converted at once then. */
 const SHORT_BYTES_MAX = 64 * 1024;
@@ -59,38 +59,42 @@ export class GelfDecoder implements StreamDecoder {
     this.#frames.push(piece);
   }
 
-  read(run: EntryRun, bury: Bury): boolean {
+  read(run: EntryRun, deadLetter: DeadLetterSink): boolean {
     if (this.#converting) return false;
-    this.#takeConverted(run, bury);
-    return this.#read(run, bury, this.#messageBytesMax, LARGE_MESSAGE_BYTES);
+    this.#takeConverted(run, deadLetter);
+    return this.#read(run, deadLetter, this.#messageBytesMax, LARGE_MESSAGE_BYTES);
   }
 
-  relieve(run: EntryRun, bury: Bury): boolean {
+  relieve(run: EntryRun, deadLetter: DeadLetterSink): boolean {
     if (this.#converting) return true;
-    this.#takeConverted(run, bury);
+    this.#takeConverted(run, deadLetter);
     const bytesMax = Math.min(SHORT_BYTES_MAX, this.#messageBytesMax);
-    return this.#read(run, bury, bytesMax, bytesMax);
+    return this.#read(run, deadLetter, bytesMax, bytesMax);
   }
 
   finish(): void {
     this.#frames.finish();
   }
 
-  #read(run: EntryRun, bury: Bury, bytesMax: number, atOnceBytesMax: number): boolean {
+  #read(run: EntryRun, deadLetter: DeadLetterSink, bytesMax: number, atOnceBytesMax: number): boolean {
     for (let count = 0; count < MESSAGES_PER_TURN; count += 1) {
       const kind = this.#frames.next(bytesMax);
       if (kind === 'more') return true;
       const { message } = this.#frames;
       if (kind === 'too_large') {
         const late = bytesMax < this.#messageBytesMax ? ' that was not whole in time, or where memory was short' : '';
-        bury(message, 'chunk_too_large', `a GELF message of more than ${bytesMax} bytes${late}; this is its beginning`);
+        deadLetter(
+          message,
+          'chunk_too_large',
+          `a GELF message of more than ${bytesMax} bytes${late}; this is its beginning`,
+        );
       } else if (message.length > atOnceBytesMax) {
         this.#converting = this.#convert(message);
         return false;
       } else {
         const refusal = ENTRIES.append(run.writer, message);
         if (refusal === null) run.count += 1;
-        else bury(message, 'chunk_undecodable', `not a GELF message: ${refusal}`);
+        else deadLetter(message, 'chunk_undecodable', `not a GELF message: ${refusal}`);
       }
     }
     return false;
@@ -101,11 +105,11 @@ export class GelfDecoder implements StreamDecoder {
     this.#converting = null;
   }
 
-  #takeConverted(run: EntryRun, bury: Bury): void {
+  #takeConverted(run: EntryRun, deadLetter: DeadLetterSink): void {
     const converted = this.#converted;
     if (!converted) return;
     this.#converted = null;
     if (converted.kind === 'entry') run.add(converted.bytes);
-    else bury(this.#frames.message, 'chunk_undecodable', `not a GELF message: ${converted.why}`);
+    else deadLetter(this.#frames.message, 'chunk_undecodable', `not a GELF message: ${converted.why}`);
   }
 }

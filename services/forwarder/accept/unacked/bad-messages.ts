@@ -15,15 +15,15 @@ const GATHERED_BYTES_MAX = 256 * 1024;
 const NUL = 0;
 
 export class BadMessages {
-  readonly #bury: (bad: BadMessage) => Promise<void>;
+  readonly #deadLetter: (bad: BadMessage) => Promise<void>;
   readonly #gathered = new Map<BadReason, Gathered>();
   /** Letters of their own: of this burst, and in flight. */
   #own = 0;
   #inFlight = 0;
 
-  /** @param bury never rejects */
-  constructor(bury: (bad: BadMessage) => Promise<void>) {
-    this.#bury = bury;
+  /** @param deadLetter never rejects */
+  constructor(deadLetter: (bad: BadMessage) => Promise<void>) {
+    this.#deadLetter = deadLetter;
   }
 
   /** `bytes` are copied. */
@@ -31,7 +31,7 @@ export class BadMessages {
     if (this.#own < OWN_LETTERS_MAX && this.#inFlight < OWN_LETTERS_MAX) {
       this.#own += 1;
       this.#inFlight += 1;
-      void this.#bury({ bytes: Buffer.from(bytes), reason, error }).then(() => (this.#inFlight -= 1));
+      void this.#deadLetter({ bytes: Buffer.from(bytes), reason, error }).then(() => (this.#inFlight -= 1));
       return;
     }
     let gathered = this.#gathered.get(reason);
@@ -53,7 +53,7 @@ export class BadMessages {
     this.#gathered.delete(reason);
     const { count, firstError, bytes } = gathered;
     const more = count === 1 ? '' : `; with it ${count - 1} more that came together, each ended by a NUL`;
-    void this.#bury({ bytes, reason, error: firstError + more, count });
+    void this.#deadLetter({ bytes, reason, error: firstError + more, count });
   }
 }
 

@@ -61,7 +61,7 @@ export class SenderRuns {
   }
 
   /** For what of the sender is no message. Nothing where it is not let in. */
-  bury(sender: string, admit: Admit, bytes: Buffer, reason: BadReason, error: string): void {
+  deadLetter(sender: string, admit: Admit, bytes: Buffer, reason: BadReason, error: string): void {
     this.#of(sender, admit)?.bad.add(bytes, reason, error);
     this.#flushSoon();
   }
@@ -80,7 +80,7 @@ export class SenderRuns {
     if (this.#runs.size >= SENDERS_MAX) this.flush();
     const { input, tag, datagramRates, unacked } = this.#options;
     const origin = { tag: principal.tagPrefix + tag, input, tenant: principal.tenant, sender };
-    const bad = new BadMessages((one) => unacked.bury({ ...origin, ...one }));
+    const bad = new BadMessages((one) => unacked.deadLetter({ ...origin, ...one }));
     const senderRun = { origin, run: new EntryRun(), bad, rate: datagramRates?.of(sender) ?? null };
     this.#runs.set(sender, senderRun);
     return senderRun;

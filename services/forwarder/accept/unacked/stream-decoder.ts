@@ -10,10 +10,10 @@ import type { EntryRun } from './entry-run.ts';
 export interface StreamDecoder extends Room {
   /** Comes when `read` has returned true. */
   push(piece: Buffer): void;
-  /** Appends messages, as many as a turn of the event loop may have; what is none goes to `bury`. Returns whether no more is there. */
-  read(run: EntryRun, bury: Bury): boolean;
+  /** Appends messages, as many as a turn of the event loop may have; what is none goes to `deadLetter`. Returns whether no more is there. */
+  read(run: EntryRun, deadLetter: DeadLetterSink): boolean;
   /** As `read`, but lets go of a message that is not whole, for memory is short. */
-  relieve(run: EntryRun, bury: Bury): boolean;
+  relieve(run: EntryRun, deadLetter: DeadLetterSink): boolean;
   /** A message is too large for a turn, and converted elsewhere: `read` goes on when it resolves. It never rejects. */
   readonly converting: Promise<void> | null;
   /** Nothing will be pushed any more: what is left is a message. */
@@ -25,4 +25,4 @@ export interface StreamDecoder extends Room {
 }
 
 /** For what can never be an event. `bytes` are lent. */
-export type Bury = (bytes: Buffer, reason: BadReason, error: string) => void;
+export type DeadLetterSink = (bytes: Buffer, reason: BadReason, error: string) => void;

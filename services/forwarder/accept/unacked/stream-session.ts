@@ -18,7 +18,7 @@ import { BadMessages } from './bad-messages.ts';
 import { EntryRun } from './entry-run.ts';
 import type { HeldMessages, HeldPass, Holder } from './held-messages.ts';
 import { LARGE_MESSAGE_BYTES } from '../convert/large-messages.ts';
-import type { Bury, StreamDecoder } from './stream-decoder.ts';
+import type { DeadLetterSink, StreamDecoder } from './stream-decoder.ts';
 import type { TurnBytes } from '../turns/turn-bytes.ts';
 import type { Turns } from '../turns/turns.ts';
 import type { Unacked } from './unacked.ts';
@@ -91,9 +91,9 @@ export class StreamSession implements Holder, RestReader {
     this.#held = options.held.enter(this, this.#network);
     this.#rest = options.rests.enter(this, this.#network);
     this.#bad = new BadMessages((bad) => {
-      const buried = unacked.bury({ ...this.#origin, ...bad });
-      this.#settle(bad.bytes.length + LETTER_OVERHEAD_BYTES, buried);
-      return buried;
+      const deadLettered = unacked.deadLetter({ ...this.#origin, ...bad });
+      this.#settle(bad.bytes.length + LETTER_OVERHEAD_BYTES, deadLettered);
+      return deadLettered;
     });
     socket.on('data', (piece: Buffer) => this.#read(piece));
     socket.on('end', () => void this.#finish());
@@ -164,7 +164,7 @@ export class StreamSession implements Holder, RestReader {
 
   relieve(): void {
     const { decoder, held } = this.#options;
-    while (!decoder.relieve(this.#run, this.#bury));
+    while (!decoder.relieve(this.#run, this.#deadLetter));
     held.update(this.#held, decoder.heldBytes, true);
     this.#flush();
     this.#bad.flush();
@@ -244,7 +244,7 @@ export class StreamSession implements Holder, RestReader {
   #step(): boolean {
     const { decoder, held, rests } = this.#options;
     const before = decoder.heldBytes;
-    const isDone = decoder.read(this.#run, this.#bury);
+    const isDone = decoder.read(this.#run, this.#deadLetter);
     if (isDone || decoder.converting || this.#run.bytes > RUN_BYTES_MAX) this.#flush();
     const isAnew = decoder.heldBytes < before;
     if (!isDone) return this.#rests(isAnew);
@@ -270,7 +270,7 @@ export class StreamSession implements Holder, RestReader {
     this.#settle(entries.length + CHUNK_OVERHEAD_BYTES, this.#options.unacked.accept(chunk));
   }
 
-  readonly #bury: Bury = (bytes, reason, error) => this.#bad.add(bytes, reason, error);
+  readonly #deadLetter: DeadLetterSink = (bytes, reason, error) => this.#bad.add(bytes, reason, error);
 
   #settle(bytes: number, done: Promise<void>): void {
     this.#inFlightBytes += bytes;

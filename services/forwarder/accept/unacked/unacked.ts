@@ -1,7 +1,7 @@
 // Chunks of senders that hear nothing back (syslog, GELF). Nobody will send again what intake refuses, so it is tried again here, for as long
 // as we run. What waits counts against a bound of its own: past it, streams are read no further, and datagrams are dropped and counted.
 //
-// Guarantees: `accept` and `bury` never reject; every event ends up held by the queue, or counted as dropped with the reason.
+// Guarantees: `accept` and `deadLetter` never reject; every event ends up held by the queue, or counted as dropped with the reason.
 
 import { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
@@ -59,9 +59,9 @@ export class Unacked {
   }
 
   /** Resolves when the bytes lie with the dead letters, or were given up. */
-  bury(undecodable: Undecodable): Promise<void> {
+  deadLetter(undecodable: Undecodable): Promise<void> {
     const { input, bytes, count = 1 } = undecodable;
-    const attempt = () => this.#intake.bury(undecodable);
+    const attempt = () => this.#intake.deadLetter(undecodable);
     return this.#kept(attempt, bytes.length + LETTER_OVERHEAD_BYTES, (reason) => {
       this.#telemetry.dropped(input, count, bytes.length, reason);
     });

@@ -4,7 +4,7 @@ import type { Chunk, Intake, Undecodable } from '#forwarder/intake/chunk.ts';
 
 export class FakeIntake implements Intake {
   readonly chunks: Chunk[] = [];
-  readonly buried: Undecodable[] = [];
+  readonly deadLettered: Undecodable[] = [];
   unreadyReason: string | null = null;
   /** What `accept` rejects with. */
   refusal: Error | null = null;
@@ -56,8 +56,8 @@ export class FakeIntake implements Intake {
     if (refusal) throw refusal;
   }
 
-  async bury(undecodable: Undecodable): Promise<void> {
-    this.buried.push(undecodable);
+  async deadLetter(undecodable: Undecodable): Promise<void> {
+    this.deadLettered.push(undecodable);
     await this.#gate?.promise;
     if (this.refusal) throw this.refusal;
   }

@@ -24,15 +24,15 @@ interface Scene extends AsyncDisposable {
   readonly client: Socket;
   readonly peer: Socket;
   readonly chunks: Chunk[];
-  readonly buried: Undecodable[];
+  readonly deadLettered: Undecodable[];
 }
 
 async function setUp(held: Promise<void> = Promise.resolve()): Promise<Scene> {
   const chunks: Chunk[] = [];
-  const buried: Undecodable[] = [];
+  const deadLettered: Undecodable[] = [];
   const intake: Intake = {
     accept: (chunk) => (chunks.push(chunk), held),
-    bury: (undecodable) => (buried.push(undecodable), held),
+    deadLetter: (undecodable) => (deadLettered.push(undecodable), held),
     hasRoom: true,
     room: () => Promise.resolve(),
     unreadyReason: null,
@@ -51,7 +51,7 @@ async function setUp(held: Promise<void> = Promise.resolve()): Promise<Scene> {
     client,
     peer,
     chunks,
-    buried,
+    deadLettered,
     async [Symbol.asyncDispose]() {
       client.destroy();
       peer.destroy();
@@ -118,7 +118,7 @@ test('what is no Forward at all ends the connection, and does not fill the dead 
   the.client.end('GET /index.html HTTP/1.1\r\nHost: localhost\r\n\r\n');
   the.client.resume();
   await once(the.client, 'close');
-  assert.ok(the.buried.length <= 1, `${the.buried.length} dead letters`);
+  assert.ok(the.deadLettered.length <= 1, `${the.deadLettered.length} dead letters`);
 });
 
 test('a decompression bomb is a dead letter, and acked, so that it does not come again', async () => {
@@ -128,5 +128,5 @@ test('a decompression bomb is a dead letter, and acked, so that it does not come
   for await (const piece of the.client) heard.push(piece);
   assert.equal(Buffer.concat(heard).toString('hex'), Buffer.from(encode({ ack: 'b' })).toString('hex'));
   assert.equal(the.chunks.length, 0);
-  assert.equal(the.buried.length, 1);
+  assert.equal(the.deadLettered.length, 1);
 });

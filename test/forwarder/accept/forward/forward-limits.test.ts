@@ -21,7 +21,7 @@ import { Answers } from './handshake-client.ts';
 
 class HoldingIntake implements Intake {
   readonly chunks: Chunk[] = [];
-  readonly buried: Undecodable[] = [];
+  readonly deadLettered: Undecodable[] = [];
   readonly hasRoom = true;
   readonly unreadyReason = null;
   hold: (chunk: Chunk) => Promise<void> = () => Promise.resolve();
@@ -32,8 +32,8 @@ class HoldingIntake implements Intake {
     for (const wake of this.#arrived.splice(0)) wake();
     return this.hold(chunk);
   }
-  bury(undecodable: Undecodable): Promise<void> {
-    this.buried.push(undecodable);
+  deadLetter(undecodable: Undecodable): Promise<void> {
+    this.deadLettered.push(undecodable);
     return Promise.resolve();
   }
   room(): Promise<void> {
@@ -72,7 +72,7 @@ test('a frame over the limit, where there are no files, is refused behind the ac
   assert.deepEqual(await answers.next(), { ack: 'before' });
   assert.equal(await answers.next(), null);
   assert.equal(intake.chunks.length, 1);
-  assert.equal(intake.buried.length, 0);
+  assert.equal(intake.deadLettered.length, 0);
   const counted = await samples(metrics, 'chunks_rejected_total');
   assert.deepEqual(counted, { '{input="forward",reason="frame_too_large"}': 1 });
 });
@@ -88,7 +88,7 @@ test('a JSON text that is no larger than the limit, but as msgpack would be, is 
   await once(socket, 'end');
   assert.deepEqual(JSON.parse(String(Buffer.concat(heard))), { ack: 'before' });
   assert.equal(intake.chunks.length, 1);
-  assert.equal(intake.buried.length, 0);
+  assert.equal(intake.deadLettered.length, 0);
   const counted = await samples(metrics, 'chunks_rejected_total');
   assert.deepEqual(counted, { '{input="forward",reason="frame_too_large"}': 1 });
 });
@@ -109,7 +109,7 @@ for (const [what, bytes] of [
     const { socket, answers } = open();
     socket.write(bytes);
     assert.equal(await answers.next(), null);
-    assert.equal(intake.chunks.length + intake.buried.length, 0);
+    assert.equal(intake.chunks.length + intake.deadLettered.length, 0);
   });
 }
 

@@ -13,7 +13,7 @@ import { ByteBudget } from '#shared/byte-budget.ts';
 const MIB = 1024 * 1024;
 const LARGE_BYTES = 128 * MIB;
 
-test('a frame of Forward waits for no HTTP body: opened in memory, in slices, or buried', async () => {
+test('a frame of Forward waits for no HTTP body: opened in memory, in slices, or dead-lettered', async () => {
   const large = new ByteBudget(LARGE_BYTES);
   const body = await large.acquire(LARGE_BYTES);
   const next = large.acquire(LARGE_BYTES);

@@ -20,7 +20,7 @@ const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
 class FakeIntake implements Intake {
   readonly chunks: Chunk[] = [];
-  readonly buried: Undecodable[] = [];
+  readonly deadLettered: Undecodable[] = [];
   hasRoom = true;
   readonly unreadyReason = null;
   hold: (chunk: Chunk) => Promise<void> = () => Promise.resolve();
@@ -30,8 +30,8 @@ class FakeIntake implements Intake {
     this.chunks.push(chunk);
     await this.hold(chunk);
   }
-  bury(undecodable: Undecodable): Promise<void> {
-    this.buried.push(undecodable);
+  deadLetter(undecodable: Undecodable): Promise<void> {
+    this.deadLettered.push(undecodable);
     return Promise.resolve();
   }
   room(): Promise<void> {
@@ -165,7 +165,7 @@ test('a chunk that cannot be held ends the connection without an ack', async () 
   assert.deepEqual(await failed, []);
 });
 
-test('what can never be read is buried whole, then acked', async () => {
+test('what can never be read is dead-lettered whole, then acked', async () => {
   await using the = await setUp();
   const cases = [
     packed([], { chunk: 'a' }, () => Buffer.from('no entry at all')),
@@ -176,10 +176,10 @@ test('what can never be read is buried whole, then acked', async () => {
   assert.deepEqual(await answersOf(the.socket), [{ ack: 'a' }, { ack: 'b' }, { ack: 'c' }]);
   assert.equal(the.intake.chunks.length, 0);
   assert.deepEqual(
-    the.intake.buried.map(({ reason }) => reason),
+    the.intake.deadLettered.map(({ reason }) => reason),
     ['chunk_undecodable', 'chunk_undecodable', 'chunk_undecodable'],
   );
-  assert.equal(the.intake.buried[0]?.bytes.toString(), 'no entry at all');
+  assert.equal(the.intake.deadLettered[0]?.bytes.toString(), 'no entry at all');
 });
 
 for (const [title, bytes] of [
@@ -192,7 +192,7 @@ for (const [title, bytes] of [
     await using the = await setUp();
     the.socket.write(bytes);
     assert.deepEqual(await answersOf(the.socket).catch(() => []), []);
-    assert.equal(the.intake.chunks.length + the.intake.buried.length, 0);
+    assert.equal(the.intake.chunks.length + the.intake.deadLettered.length, 0);
   });
 }
 

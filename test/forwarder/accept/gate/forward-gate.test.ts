@@ -104,10 +104,10 @@ test('who may not be read has no time limit for its frame', async () => {
   await once(peer, 'data');
   gate.update(neighbour, 2 * MIB);
   assert.equal(peer.isPaused(), true, 'it is the turn of the other one');
-  for (const ms of [1e9, 2e9]) session.look(ms);
+  for (const ms of [1e9, 2e9]) session.checkTimeouts(ms);
   assert.equal(peer.writableEnded, false);
   gate.leave(neighbour);
   assert.equal(peer.isPaused(), false);
-  for (const ms of [3e9, 4e9]) session.look(ms);
+  for (const ms of [3e9, 4e9]) session.checkTimeouts(ms);
   assert.equal(peer.writableEnded || peer.destroyed, true);
 });

@@ -54,7 +54,7 @@ describe('captured connections', () => {
   const accepted: Chunk[] = [];
   const intake: Intake = {
     accept: (chunk) => Promise.resolve(void accepted.push(chunk)),
-    bury: ({ error }) => Promise.reject(new Error(`nothing of a real sender is undecodable: ${error}`)),
+    deadLetter: ({ error }) => Promise.reject(new Error(`nothing of a real sender is undecodable: ${error}`)),
     hasRoom: true,
     room: () => Promise.resolve(),
     unreadyReason: null,

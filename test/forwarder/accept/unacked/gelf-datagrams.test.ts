@@ -90,7 +90,7 @@ test('large messages: whole, packed or in chunks, each in the order of its sende
     messages().filter((one) => String(one).startsWith('a')),
     ['a a1', 'a a2', 'a a3', 'a a4'],
   );
-  assert.equal(intake.buried.length, 0);
+  assert.equal(intake.deadLettered.length, 0);
 });
 
 test('a message in chunks may have no more bytes than another one', async () => {
@@ -101,7 +101,7 @@ test('a message in chunks may have no more bytes than another one', async () => 
   await datagrams[Symbol.asyncDispose]();
   assert.deepEqual(messages(), ['a good']);
   assert.deepEqual(
-    intake.buried.map(({ reason, bytes }) => [reason, bytes.length]),
+    intake.deadLettered.map(({ reason, bytes }) => [reason, bytes.length]),
     [['chunk_too_large', MESSAGE_BYTES_MAX]],
   );
 });

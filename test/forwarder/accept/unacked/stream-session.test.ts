@@ -95,11 +95,11 @@ test('bad messages of a read: a few letters of their own, one of the others, a t
   socket.write(sent);
   socket.write('{"short_message":"good"}\0');
   await intake.arrived(1);
-  assert.equal(intake.buried.length, 9);
-  assert.equal(messagesOf(intake.buried), 5000);
-  assert.equal(textOf(intake.buried), sent);
+  assert.equal(intake.deadLettered.length, 9);
+  assert.equal(messagesOf(intake.deadLettered), 5000);
+  assert.equal(textOf(intake.deadLettered), sent);
   assert.equal(turns.given, Math.floor(5000 / 128));
-  assert.match(intake.buried[8]!.error, /with it 4991 more that came together/);
+  assert.match(intake.deadLettered[8]!.error, /with it 4991 more that came together/);
   socket.end();
   await session.closed;
 });
@@ -112,7 +112,7 @@ test('good messages among bad ones are one chunk', async () => {
     intake.chunks.map(({ count }) => count),
     [100],
   );
-  assert.equal(messagesOf(intake.buried), 100);
+  assert.equal(messagesOf(intake.deadLettered), 100);
 });
 
 test('small syslog messages: turns between steps, in order, and none is lost when the connection breaks', async () => {
@@ -139,8 +139,11 @@ test('letters that wait are counted with what they cost, and reading stops on th
     reads += 1;
     await new Promise(setImmediate);
   }
-  assert.ok(intake.buried.length <= IN_FLIGHT_BYTES_MAX / LETTER_OVERHEAD_BYTES + 1, `${intake.buried.length} letters`);
-  assert.equal(messagesOf(intake.buried), reads);
+  assert.ok(
+    intake.deadLettered.length <= IN_FLIGHT_BYTES_MAX / LETTER_OVERHEAD_BYTES + 1,
+    `${intake.deadLettered.length} letters`,
+  );
+  assert.equal(messagesOf(intake.deadLettered), reads);
   intake.release();
   socket.end();
   await session.closed;
@@ -235,7 +238,7 @@ test('whoever was stopped for what waited is read on when it was taken', async (
   for (const { socket } of some) socket.write('x\0'.repeat(3 * KIB));
   for (const { socket } of some) socket.end();
   for (const { session } of some) await session.closed;
-  for (const { intake } of some) assert.equal(messagesOf(intake.buried), 3 * KIB);
+  for (const { intake } of some) assert.equal(messagesOf(intake.deadLettered), 3 * KIB);
   assert.equal(rests.bytes, 0);
 });
 
@@ -304,13 +307,13 @@ test('who holds most of a message for longest is relieved, not whoever reads', a
   assert.ok(held.bytes <= 4 * KIB * KIB);
   good.socket.end(`${message.slice(90 * KIB)}\0`);
   await good.session.closed;
-  assert.equal(good.intake.buried.length, 0);
+  assert.equal(good.intake.deadLettered.length, 0);
   assert.equal(good.intake.chunks.length, 1);
   for (const { socket, session } of idle) {
     socket.destroy();
     await session.closed;
   }
-  for (const { intake } of idle) assert.equal(intake.buried.length, 1);
+  for (const { intake } of idle) assert.equal(intake.deadLettered.length, 1);
   assert.equal(held.bytes, 0);
 });
 
@@ -327,7 +330,7 @@ test('many small beginnings: connections are closed, and what they held is with 
   for (const { session, intake, ended } of closed) {
     await session.closed;
     assert.deepEqual(ended, ['slow_when_full']);
-    assert.equal(intake.buried[0]?.bytes.length, 50 * KIB);
+    assert.equal(intake.deadLettered[0]?.bytes.length, 50 * KIB);
   }
   for (const { socket } of idle) socket.destroy();
 });
@@ -348,7 +351,7 @@ test('what is tried again is counted with what it costs', async () => {
   const unacked = newUnacked(intake);
   const letter = { tag: 'gelf', input: 'gelf', tenant: null, sender: '192.0.2.1', error: 'why' } as const;
   for (let i = 0; i < 2 * KIB; i += 1) {
-    void unacked.bury({ ...letter, bytes: Buffer.from('x'), reason: 'chunk_undecodable' });
+    void unacked.deadLetter({ ...letter, bytes: Buffer.from('x'), reason: 'chunk_undecodable' });
   }
   await new Promise(setImmediate);
   assert.equal(unacked.hasRoom, false);
@@ -374,7 +377,7 @@ test('a large message is converted elsewhere: in order, and its connection is no
   socket.end(`${big('at the end')}\0{"short_message":"end"}`);
   await session.closed;
   assert.deepEqual(messagesIn(intake), ['first', 'big', 'last', 'at the end', 'end']);
-  assert.equal(intake.buried.length, 0);
+  assert.equal(intake.deadLettered.length, 0);
 });
 
 test('a large message that is none is for the dead letters, with its bytes; also of a connection that broke', async () => {
@@ -384,9 +387,9 @@ test('a large message that is none is for the dead letters, with its bytes; also
   await new Promise(setImmediate);
   socket.destroy();
   await session.closed;
-  assert.equal(intake.buried.length, 1);
-  assert.equal(Buffer.from(intake.buried[0]!.bytes).toString(), bad);
-  assert.match(intake.buried[0]!.error, /^not a GELF message: it ends where/);
+  assert.equal(intake.deadLettered.length, 1);
+  assert.equal(Buffer.from(intake.deadLettered[0]!.bytes).toString(), bad);
+  assert.match(intake.deadLettered[0]!.error, /^not a GELF message: it ends where/);
   assert.deepEqual(messagesIn(intake), ['behind']);
 });
 
@@ -396,9 +399,9 @@ test('a message that costs more than it may is for the dead letters, and those b
   const { intake, socket, session } = open(gelf(16 * KIB * KIB, costly));
   const text = `{"short_message":"costly","_n":[${numbers.repeat(40)}1]}`;
   socket.write(`${text}\0`);
-  while (intake.buried.length === 0) await new Promise(setImmediate);
-  assert.ok(Buffer.from(intake.buried[0]!.bytes).equals(Buffer.from(text)));
-  assert.match(intake.buried[0]!.error, /more processor time than/);
+  while (intake.deadLettered.length === 0) await new Promise(setImmediate);
+  assert.ok(Buffer.from(intake.deadLettered[0]!.bytes).equals(Buffer.from(text)));
+  assert.match(intake.deadLettered[0]!.error, /more processor time than/);
   budgetMs = 60_000;
   socket.end(`${big('behind')}\0`);
   await session.closed;
@@ -438,7 +441,7 @@ test('while large messages wait, no others are made whole; small ones pass', asy
   );
   large1.socket.destroy();
   await large1.session.closed;
-  assert.equal(large1.intake.buried.length, 1, 'who is gone does not wait');
+  assert.equal(large1.intake.deadLettered.length, 1, 'who is gone does not wait');
   full.free();
   large2.socket.end(`${rest}\0`);
   await large2.session.closed;

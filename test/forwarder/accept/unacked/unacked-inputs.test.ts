@@ -124,7 +124,7 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
   while (!(await condition())) await systemClock.sleep(5);
 }
 
-const messagesBuried = (intake: FakeIntake) => intake.buried.reduce((sum, { count = 1 }) => sum + count, 0);
+const messagesDeadLettered = (intake: FakeIntake) => intake.deadLettered.reduce((sum, { count = 1 }) => sum + count, 0);
 const texts = (intake: FakeIntake) => records(intake.chunks).map((record) => record['message'] ?? record['log']);
 
 test('what comes in one read is one chunk, in order', async (t) => {
@@ -314,7 +314,7 @@ test('GELF over TCP', async (t) => {
   await until(() => texts(intake).includes('b'));
   assert.deepEqual(texts(intake), ['a', 'b']);
   assert.deepEqual(
-    intake.buried.map(({ reason }) => reason),
+    intake.deadLettered.map(({ reason }) => reason),
     ['chunk_undecodable', 'chunk_too_large'],
   );
 });
@@ -324,9 +324,9 @@ test('GELF over TCP: bad messages that come together share letters, and each is 
   intake.refusal = new SluiceError('dead_letters_full', 'Cannot hold a dead letter: a test says so');
   const socket = await connected(t, port);
   socket.end('x\0'.repeat(32_768));
-  await until(() => messagesBuried(intake) === 32_768);
+  await until(() => messagesDeadLettered(intake) === 32_768);
   // A read is rarely all of it, and each may have some of its own.
-  assert.ok(intake.buried.length < 200, `${intake.buried.length} letters`);
+  assert.ok(intake.deadLettered.length < 200, `${intake.deadLettered.length} letters`);
   await close();
   assert.equal(await sample('events_dropped_total{stage="edge",reason="dead_letters_full"}'), 32_768);
   assert.equal(await sample('ledger_imbalance{stage="edge"}'), 0);
@@ -361,7 +361,7 @@ test('GELF: bombs, garbage and chunks without end cost no more than themselves',
   ]);
   await intake.arrived(1);
   assert.deepEqual(texts(intake), ['ok']);
-  assert.equal(intake.buried.length, 4);
+  assert.equal(intake.deadLettered.length, 4);
   await close();
   assert.equal(await sample('events_dropped_total{stage="edge",reason="gelf_incomplete"}'), 1);
 });
@@ -370,11 +370,11 @@ test('gelf: what the dead letters have no place for is dropped at once, and keep
   const { intake, port, sample, close } = await start(t, 'gelf');
   intake.refusal = new SluiceError('dead_letters_full', 'Cannot hold a dead letter: a test says so');
   await sendDatagrams(port, Array(50).fill('xx'));
-  while (messagesBuried(intake) < 50) await new Promise(setImmediate);
+  while (messagesDeadLettered(intake) < 50) await new Promise(setImmediate);
   intake.refusal = null;
   await sendDatagrams(port, ['{"short_message":"good"}']);
   await intake.arrived(1);
-  assert.equal(messagesBuried(intake), 50, 'none is tried again');
+  assert.equal(messagesDeadLettered(intake), 50, 'none is tried again');
   await close();
   assert.equal(await sample('events_dropped_total{stage="edge",reason="dead_letters_full"}'), 50);
 });

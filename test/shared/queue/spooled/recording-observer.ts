@@ -3,14 +3,14 @@
 import type { DropReason, SpoolObserver } from '#shared/queue/spooled/spool-observer.ts';
 
 export class RecordingObserver implements SpoolObserver {
-  readonly events = { spooled: 0, found: 0, fed: 0, buried: 0, dropped: 0 };
+  readonly events = { spooled: 0, found: 0, fed: 0, deadLettered: 0, dropped: 0 };
   readonly dropReasons = new Set<DropReason>();
   readonly words: string[] = [];
 
   /** Events that must be in the spool, by what was told. */
   get held(): number {
-    const { spooled, found, fed, buried, dropped } = this.events;
-    return spooled + found - fed - buried - dropped;
+    const { spooled, found, fed, deadLettered, dropped } = this.events;
+    return spooled + found - fed - deadLettered - dropped;
   }
 
   spooled(events: number): void {
@@ -25,8 +25,8 @@ export class RecordingObserver implements SpoolObserver {
     this.events.fed += events;
   }
 
-  buried(events: number): void {
-    this.events.buried += events;
+  deadLettered(events: number): void {
+    this.events.deadLettered += events;
   }
 
   dropped(events: number, reason: DropReason): void {

@@ -45,7 +45,7 @@ describe('spool', () => {
     );
     assert.equal(await clock.until(queue.append(0, [recordOf('a', 1)])), undefined);
     await clock.when(() => local.memory.committed.get(0) === 2);
-    assert.deepEqual(observer.events, { spooled: 6, found: 0, fed: 6, buried: 0, dropped: 0 });
+    assert.deepEqual(observer.events, { spooled: 6, found: 0, fed: 6, deadLettered: 0, dropped: 0 });
   });
 
   it('keeps identity and sequence, and the order of first appearances when a late answer comes as well', async () => {
@@ -254,7 +254,7 @@ describe('spool that cannot be used', () => {
 });
 
 describe('feeding', () => {
-  it('buries what the queue will never take, event by event, and goes on', async () => {
+  it('dead-letters what the queue will never take, event by event, and goes on', async () => {
     const { clock, upstream, queue, observer } = await spool();
     upstream.fate = () => AWAY;
     for (let n = 0; n < 5; n++) await clock.until(queue.append(0, [recordOf('a', n, 2)]));
@@ -271,10 +271,10 @@ describe('feeding', () => {
         ['queue_refused', 1, 3],
       ],
     );
-    assert.deepEqual(observer.events, { spooled: 10, found: 0, fed: 8, buried: 2, dropped: 0 });
+    assert.deepEqual(observer.events, { spooled: 10, found: 0, fed: 8, deadLettered: 2, dropped: 0 });
   });
 
-  it('splits a record that is larger than the queue takes by now; only an event that does not fit alone is buried', async () => {
+  it('splits a record that is larger than the queue takes by now; only an event that does not fit alone is dead-lettered', async () => {
     const { clock, upstream, queue, observer } = await spool();
     upstream.fate = () => AWAY;
     // The fourth of five events is large.
@@ -297,10 +297,10 @@ describe('feeding', () => {
       upstream.memory.letters.map(({ reason, index }) => [reason, index]),
       [['queue_refused', 3]],
     );
-    assert.deepEqual(observer.events, { spooled: 5, found: 0, fed: 4, buried: 1, dropped: 0 });
+    assert.deepEqual(observer.events, { spooled: 5, found: 0, fed: 4, deadLettered: 1, dropped: 0 });
   });
 
-  it('splits what is refused below the limit that the queue tells; only an event that is refused alone is buried', async () => {
+  it('splits what is refused below the limit that the queue tells; only an event that is refused alone is dead-lettered', async () => {
     const { clock, upstream, queue, observer } = await spool();
     upstream.fate = () => AWAY;
     await clock.until(queue.append(0, [recordOf('a', 0, 40)]));
@@ -322,7 +322,7 @@ describe('feeding', () => {
       upstream.memory.letters.map(({ index }) => index),
       [11],
     );
-    assert.deepEqual(observer.events, { spooled: 40, found: 0, fed: 39, buried: 1, dropped: 0 });
+    assert.deepEqual(observer.events, { spooled: 40, found: 0, fed: 39, deadLettered: 1, dropped: 0 });
   });
 
   it('goes on after a restart, counts what it found, and lets nothing overtake it', async () => {
@@ -336,7 +336,7 @@ describe('feeding', () => {
     assert.equal(await clock.until(again.queue.append(1, [recordOf('a', 3, 2)])), 'spool');
     await clock.when(() => !again.queue.isSpooling);
     assert.deepEqual(numbersIn(upstream.memory, 1, 'a'), [0, 1, 2, 3]);
-    assert.deepEqual(again.observer.events, { spooled: 2, found: 6, fed: 8, buried: 0, dropped: 0 });
+    assert.deepEqual(again.observer.events, { spooled: 2, found: 6, fed: 8, deadLettered: 0, dropped: 0 });
   });
 
   it('reads on where its local queue loses it for a while', async () => {

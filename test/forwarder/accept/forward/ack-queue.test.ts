@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Answers } from '#forwarder/accept/forward/answers.ts';
+import { AckQueue } from '#forwarder/accept/forward/ack-queue.ts';
 
 /** Gives the answers `given`, by their places, and tells what was written, each write by itself. */
 function written(places: number, given: readonly number[]): string[] {
   const writes: string[] = [];
-  const answers = new Answers((answer) => writes.push(Buffer.from(answer).toString()));
+  const answers = new AckQueue((answer) => writes.push(Buffer.from(answer).toString()));
   const owed = Array.from({ length: places }, () => answers.owe());
   for (const place of given) answers.give(owed[place]!, Buffer.from(`ack ${place}`));
   return writes;
@@ -27,7 +27,7 @@ check('one that never comes holds back those behind it', 3, [0, 2], [0]);
 
 test('behind one that is not held nothing is answered, before it all is', () => {
   const writes: string[] = [];
-  const answers = new Answers((answer) => writes.push(Buffer.from(answer).toString()));
+  const answers = new AckQueue((answer) => writes.push(Buffer.from(answer).toString()));
   const [first, second, third] = [answers.owe(), answers.owe(), answers.owe()];
   answers.give(third, Buffer.from('third'));
   answers.cut(second);
@@ -39,7 +39,7 @@ test('behind one that is not held nothing is answered, before it all is', () => 
 
 test('that an answer was written is told when it goes out, once, and never of one that is cut', () => {
   const told: string[] = [];
-  const answers = new Answers((answer) => told.push(`write ${Buffer.from(answer).toString()}`));
+  const answers = new AckQueue((answer) => told.push(`write ${Buffer.from(answer).toString()}`));
   const [first, second, third] = [answers.owe(), answers.owe(), answers.owe()];
   answers.give(second, Buffer.from('2'), () => told.push('2 written'));
   answers.cut(third);

@@ -10,18 +10,18 @@ import { LETTER_IN_HAND_BYTES } from '../held/held-bytes.ts';
 import type { RecordInHand } from '../commit/in-hand.ts';
 import type { Ending, EndingReason, Ledger } from './ledger.ts';
 
-export interface BurialsOptions {
+export interface PendingDeadLettersOptions {
   readonly ledger: Ledger;
   readonly budget: ByteBudget;
 }
 
-export class Burials {
-  readonly #options: BurialsOptions;
+export class PendingDeadLetters {
+  readonly #options: PendingDeadLettersOptions;
   readonly #open = new Set<Promise<void>>();
   #events = 0;
   #bytes = 0;
 
-  constructor(options: BurialsOptions) {
+  constructor(options: PendingDeadLettersOptions) {
     this.#options = options;
   }
 
@@ -41,23 +41,23 @@ export class Burials {
   }
 
   /** One event, of which so many bytes are held for its letter. */
-  add(place: EventPlace, entryBytes: number, reason: EndingReason, burial: Promise<void>): void {
+  add(place: EventPlace, entryBytes: number, reason: EndingReason, appended: Promise<void>): void {
     const { ledger } = this.#options;
-    this.#add(1, entryBytes, burial, (ending) => ledger.settleEvent(place, ending, whyOf(ending, reason)));
+    this.#add(1, entryBytes, appended, (ending) => ledger.settleEvent(place, ending, whyOf(ending, reason)));
   }
 
   /** All events of a record, which is in hand with its bytes. */
-  addRecord(record: RecordInHand, events: number, reason: EndingReason, burial: Promise<void>): void {
+  addRecord(record: RecordInHand, events: number, reason: EndingReason, appended: Promise<void>): void {
     const { ledger } = this.#options;
-    this.#add(events, 0, burial, (ending) => ledger.settle(record, events, ending, whyOf(ending, reason)));
+    this.#add(events, 0, appended, (ending) => ledger.settle(record, events, ending, whyOf(ending, reason)));
   }
 
-  #add(events: number, entryBytes: number, burial: Promise<void>, settle: (ending: Ending) => void): void {
+  #add(events: number, entryBytes: number, appended: Promise<void>, settle: (ending: Ending) => void): void {
     const bytes = entryBytes + LETTER_IN_HAND_BYTES;
     const permit = this.#options.budget.take(bytes);
     this.#events += events;
     this.#bytes += bytes;
-    const done = burial.then(
+    const done = appended.then(
       () => 'dead_lettered' as const,
       () => 'abandoned' as const,
     );

@@ -8,7 +8,7 @@ export interface OwedAnswer {
   whenWritten: (() => void) | null;
 }
 
-export class Answers {
+export class AckQueue {
   readonly #write: (answer: Uint8Array) => void;
   /** Those before `#first` are written. */
   #owed: OwedAnswer[] = [];
