@@ -88,7 +88,7 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
     },
     {
       file: 'services/indexer/pipeline/pipeline.ts',
-      text: 'options.ledger.place(() => options.lines.events);',
+      text: 'options.ledger.trackInFlight(() => options.lines.events);',
       becomes: '',
     },
   ],

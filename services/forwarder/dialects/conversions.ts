@@ -3,7 +3,7 @@
 
 import { isMarkedAsUntransferable } from 'node:worker_threads';
 import { type GelfConverted, gelfEntry } from '../decode/gelf/gelf-entries.ts';
-import { type BodyFormat, bodyEntries } from '../decode/http/http-body.ts';
+import { type BodyFormat, bodyEntries } from '../decode/http/body-formats.ts';
 import type { EntriesOptions, HttpEntries } from '../decode/http/http-entries.ts';
 import { type Bulk, type BulkOptions, bulkItems } from './elasticsearch/bulk.ts';
 import { jsonStreams } from './loki/json.ts';

@@ -7,10 +7,10 @@ import type { Encoding } from '#shared/record/record.ts';
 export const LISTENERS = ['forward', 'http', 'syslog', 'gelf'] as const;
 export type Listener = (typeof LISTENERS)[number];
 /** What is spoken on the HTTP input's address beside `POST /<tag>`. */
-type HttpDialect = 'otlp' | 'splunk' | 'elasticsearch' | 'loki' | 'journal';
+type DialectName = 'otlp' | 'splunk' | 'elasticsearch' | 'loki' | 'journal';
 
 /** A closed set, for it is a metric label. */
-export type InputName = Listener | HttpDialect;
+export type InputName = Listener | DialectName;
 
 /** Where something came from: part of its identity, of its partition, and of its document. */
 export interface Origin {

@@ -25,7 +25,7 @@ export interface Grant {
 export const ANYONE: Principal = { tenant: null, tagPrefix: '', tags: null };
 
 /** The tag under which this sender's events go on. Throws tag_refused; tag_invalid where the prefix makes it too long. */
-export function tagOfPrincipal({ tagPrefix, tags }: Principal, tag: string): string {
+export function allowedTag({ tagPrefix, tags }: Principal, tag: string): string {
   const full = tagPrefix + tag;
   if (tagPrefix !== '' && Buffer.byteLength(full) > TAG_BYTES_MAX) {
     throw new SluiceError('tag_invalid', `Cannot take events: with its prefix the tag is over ${TAG_BYTES_MAX} bytes`);

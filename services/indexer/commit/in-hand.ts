@@ -6,7 +6,7 @@ import type { ByteBudget, Permit } from '#shared/byte-budget.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
 import { ContiguousOffsets, type OffsetSlot } from './offsets.ts';
 import { RECORD_OVERHEAD_BYTES } from '../held/held-bytes.ts';
-import { Suspicion } from './suspicion.ts';
+import { Suspicion } from '../poison/suspicion.ts';
 import type { Unreadable } from '../held/unpack.ts';
 
 const NOTHING = new Uint8Array(0);
@@ -115,7 +115,7 @@ export class Assignment {
   }
 
   /** Partitions whose offset could be committed further, and to where. */
-  moved(): Map<number, number> {
+  committable(): Map<number, number> {
     const moved = new Map<number, number>();
     for (const [partition, offsets] of this.partitions) {
       if (this.#inherited.has(partition)) continue;

@@ -59,7 +59,7 @@ export class Committer {
   async #commitNow(): Promise<boolean> {
     const assignment = this.#options.assignment();
     if (!assignment || assignment.void) return true;
-    const moved = assignment.moved();
+    const moved = assignment.committable();
     // What is held now is not committed yet.
     if (moved.size === 0) return !assignment.isWaiting;
     try {

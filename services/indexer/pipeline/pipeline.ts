@@ -29,7 +29,7 @@ import { DocumentWriter } from '../parse/document.ts';
 import type { JoinedLine, LineJoiner } from '../parse/joiner.ts';
 import { batchOfPart } from '../parse/line-names.ts';
 import type { RecordOpener } from '../poison/opener.ts';
-import { SuspectLine } from '../poison/suspect-line.ts';
+import { SuspectLine } from './suspect-line.ts';
 import type { RecordRefusals } from './refusals.ts';
 import type { IndexerTelemetry } from '../settle/telemetry.ts';
 import type { Unpacked, UnpackOptions, Unreadable } from '../held/unpack.ts';

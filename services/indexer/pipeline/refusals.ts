@@ -81,13 +81,13 @@ export class RecordRefusals implements Refusals {
     return null;
   }
 
-  async asText(parcel: BulkBatch): Promise<BulkBatch> {
+  async asText(batch: BulkBatch): Promise<BulkBatch> {
     const body = new BulkBody();
     const { trustedTenants: trusted, documentBytesMax: bytesMax } = this.#options;
     const writer = new DocumentWriter(body, { ...(trusted && { trusted }), bytesMax });
     const runs: Run[] = [];
     const nowMs = this.#options.clock.epochMs();
-    for (const run of parcel.runs) {
+    for (const run of batch.runs) {
       writer.beginBatch(run.batch, nowMs);
       const written: Run = { ...run, count: 0 };
       if (run.line) {
@@ -113,9 +113,9 @@ export class RecordRefusals implements Refusals {
     return { request: { body: own, items }, runs, asText: true };
   }
 
-  async deadLetter(parcel: BulkBatch, items: readonly RefusedItem[], signal: AbortSignal): Promise<void> {
+  async deadLetter(batch: BulkBatch, items: readonly RefusedItem[], signal: AbortSignal): Promise<void> {
     const { queue } = this.#options;
-    // No more at once than are appended together: a parcel may have thousands of small documents.
+    // No more at once than are appended together: a batch may have thousands of small documents.
     const group: Group = { letters: [], permits: [], bytes: 0 };
     const deadLettered: { first: DeadLetter | null; events: number } = { first: null, events: 0 };
     const append = async (): Promise<void> => {
@@ -126,7 +126,7 @@ export class RecordRefusals implements Refusals {
       deadLettered.events += letters.length;
     };
     try {
-      for (const { place, count, whyOf } of stretchesOf(parcel, items)) {
+      for (const { place, count, whyOf } of stretchesOf(batch, items)) {
         let isGranted = false;
         // What was lost is abandoned, whatever becomes of it here.
         for (let done = 0; done < count && !place.record.assignment.void;) {

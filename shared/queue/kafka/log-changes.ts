@@ -67,8 +67,8 @@ export function withTries(starts: readonly Start[], counted: Map<number, number>
 }
 
 /**
- * What is committed before anything is read: whoever comes after us is not to find, and to tell, the same again; must
- * find where a group began that never committed; and counts our try.
+ * What is committed before anything is read, so that whoever comes after us does not report the same change again, finds
+ * where a group began that never committed, and counts our try.
  */
 export function movedBy(
   stands: readonly PartitionStand[],

@@ -246,14 +246,14 @@ test('what another had on its way when its assignment was lost: a second look fi
   await clock.until(writer.submit(batch));
   await clock.until(writer.submit(bench.batch(10, ['a'])));
   await clock.until(writer.idle());
-  assert.deepEqual(bench.assignment.moved(), new Map(), 'nothing is committed before it');
+  assert.deepEqual(bench.assignment.committable(), new Map(), 'nothing is committed before it');
   store.rollOver();
   await clock.until(store.bulk(theirs));
   assert.equal(store.doubled, 10);
   await clock.until(writer.lookAgain(bench.assignment));
   assert.deepEqual([store.doubled, store.removed], [0, 10]);
   bench.assignment.release();
-  assert.deepEqual(bench.assignment.moved(), new Map([[0, 2]]));
+  assert.deepEqual(bench.assignment.committable(), new Map([[0, 2]]));
 });
 
 test('a second look waits for a store that is away', async () => {

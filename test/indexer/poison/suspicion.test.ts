@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Suspicion } from '#indexer/commit/suspicion.ts';
+import { Suspicion } from '#indexer/poison/suspicion.ts';
 
 const suspects = (suspicion: Suspicion, offsets: readonly number[]): number[] =>
   offsets.filter((offset) => suspicion.isSuspect({ partition: 3, offset }));

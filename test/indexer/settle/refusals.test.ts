@@ -83,14 +83,14 @@ class DeadLettering {
     return { record, batch, entries };
   }
 
-  /** All entries of the record, as a parcel that was refused. */
-  parcel({ record, batch, entries }: Opened, entry = 0, count = entries.length): BulkBatch {
+  /** All entries of the record, as a batch that was refused. */
+  batch({ record, batch, entries }: Opened, entry = 0, count = entries.length): BulkBatch {
     const run = { record, batch, entry, index: entry, count, parts: null, line: null };
     return { request: { body: Buffer.alloc(0), items: [] }, runs: [run], asText: true };
   }
 
-  deadLetter(parcel: BulkBatch): Promise<void> {
-    return this.refusals.deadLetter(parcel, [], this.abort.signal);
+  deadLetter(batch: BulkBatch): Promise<void> {
+    return this.refusals.deadLetter(batch, [], this.abort.signal);
   }
 
   /** All that can go on without the dead letters has gone on. */
@@ -118,7 +118,7 @@ class DeadLettering {
 test('letters that wait keep no record open, however many records they are of', async () => {
   const deadLettering = new DeadLettering();
   const records = Array.from({ length: 25 }, () => deadLettering.record([5000, 200_000]));
-  const pendingDeadLetters = records.map((record) => deadLettering.deadLetter(deadLettering.parcel(record, 0, 1)));
+  const pendingDeadLetters = records.map((record) => deadLettering.deadLetter(deadLettering.batch(record, 0, 1)));
   await deadLettering.settled();
   assert.equal(deadLettering.mostOpen, 1);
   assert.equal(deadLettering.open, 0);
@@ -136,7 +136,7 @@ test('many that want one record are served while it is open', async () => {
   const deadLettering = new DeadLettering();
   const record = deadLettering.record(Array<number>(20).fill(300));
   const pendingDeadLetters = record.entries.map((_, entry) =>
-    deadLettering.deadLetter(deadLettering.parcel(record, entry, 1)),
+    deadLettering.deadLetter(deadLettering.batch(record, entry, 1)),
   );
   await deadLettering.settled();
   assert.equal(deadLettering.opened.length, 1);
@@ -146,7 +146,7 @@ test('many that want one record are served while it is open', async () => {
 test('no more letters are made than may wait; the rest is made when these are held', async () => {
   const deadLettering = new DeadLettering();
   const records = Array.from({ length: 40 }, () => deadLettering.record([20_000, 20_000, 20_000]));
-  const pendingDeadLetters = records.map((record) => deadLettering.deadLetter(deadLettering.parcel(record)));
+  const pendingDeadLetters = records.map((record) => deadLettering.deadLetter(deadLettering.batch(record)));
   await deadLettering.settled();
   // A quarter of the budget: 10 letters of 20,000 bytes and 4 KiB.
   assert.ok(
@@ -165,7 +165,7 @@ test('a letter that is larger than all that may wait has it alone', async () => 
     deadLettering.record([400_000, 1000, 300_000]),
     deadLettering.record([1000, 400_000]),
   ];
-  const pendingDeadLetters = records.map((record) => deadLettering.deadLetter(deadLettering.parcel(record)));
+  const pendingDeadLetters = records.map((record) => deadLettering.deadLetter(deadLettering.batch(record)));
   await deadLettering.settled();
   assert.ok(deadLettering.budget.bytesHeld <= 256 * KIB);
   await deadLettering.allTaken(pendingDeadLetters, records);
@@ -174,7 +174,7 @@ test('a letter that is larger than all that may wait has it alone', async () => 
 test('one append has letters of many small records', async () => {
   const deadLettering = new DeadLettering();
   const records = Array.from({ length: 12 }, () => deadLettering.record([100]));
-  const runs = records.flatMap((record) => deadLettering.parcel(record).runs);
+  const runs = records.flatMap((record) => deadLettering.batch(record).runs);
   const appended = deadLettering.deadLetter({ request: { body: Buffer.alloc(0), items: [] }, runs, asText: true });
   await deadLettering.settled();
   assert.equal(deadLettering.tried.size, records.length);
@@ -184,7 +184,7 @@ test('one append has letters of many small records', async () => {
 test('who is stopped while waiting, for letters or for room, gives everything back', async () => {
   const deadLettering = new DeadLettering();
   const records = Array.from({ length: 20 }, () => deadLettering.record([100_000, 10]));
-  const pendingDeadLetters = records.map((record) => deadLettering.deadLetter(deadLettering.parcel(record)));
+  const pendingDeadLetters = records.map((record) => deadLettering.deadLetter(deadLettering.batch(record)));
   const ended = Promise.allSettled(pendingDeadLetters);
   await deadLettering.settled();
   assert.ok(deadLettering.budget.bytesHeld > 0);
@@ -197,7 +197,7 @@ test('who is stopped while waiting, for letters or for room, gives everything ba
 test('a stop waits for no record to be opened', async () => {
   const deadLettering = new DeadLettering();
   const records = Array.from({ length: 20 }, () => deadLettering.record([1000]));
-  const ended = Promise.allSettled(records.map((record) => deadLettering.deadLetter(deadLettering.parcel(record))));
+  const ended = Promise.allSettled(records.map((record) => deadLettering.deadLetter(deadLettering.batch(record))));
   deadLettering.abort.abort();
   for (const { status } of await deadLettering.world.clock.until(ended)) assert.equal(status, 'rejected');
   assert.equal(deadLettering.opened.length, 1, 'the one that was being opened');
@@ -207,7 +207,7 @@ test('a stop waits for no record to be opened', async () => {
 test('of an assignment that was lost meanwhile no further letter is made', async () => {
   const deadLettering = new DeadLettering();
   const records = Array.from({ length: 20 }, () => deadLettering.record([100_000, 10]));
-  const pendingDeadLetters = records.map((record) => deadLettering.deadLetter(deadLettering.parcel(record)));
+  const pendingDeadLetters = records.map((record) => deadLettering.deadLetter(deadLettering.batch(record)));
   await deadLettering.settled();
   const made = deadLettering.tried.size;
   deadLettering.assignment.void = true;

@@ -18,7 +18,7 @@ import {
   type OversizedFrame,
   oversizedEntries,
 } from '../../decode/forward/oversized-frame.ts';
-import { type Principal, tagOfPrincipal } from '../../intake/principal.ts';
+import { type Principal, allowedTag } from '../../intake/principal.ts';
 import type { FrameFile } from './frame-file.ts';
 import type { FiledFrame } from './frame-reader.ts';
 import { excessOf } from '../../intake/event-limit.ts';
@@ -267,7 +267,7 @@ export class FrameTaker {
 
   #usable(tag: string): string | null {
     try {
-      return tagOfPrincipal(this.#sender.principal, tag);
+      return allowedTag(this.#sender.principal, tag);
     } catch (error) {
       if (error instanceof SluiceError) return null;
       throw error;

@@ -11,7 +11,7 @@ import { GelfChunks, isGelfChunk } from '../../decode/gelf/gelf-chunks.ts';
 import { GelfEntries } from '../../decode/gelf/gelf-entries.ts';
 import type { BadReason } from '../unacked/bad-messages.ts';
 import { DropTally, type DropTallyOptions } from '../unacked/drop-tally.ts';
-import type { EntryRun } from '../unacked/entry-run.ts';
+import type { ReadEntries } from '../unacked/read-entries.ts';
 import { LARGE_MESSAGE_BYTES, type LargeMessages } from '../convert/large-messages.ts';
 import { SenderLines } from '../turns/sender-lines.ts';
 import { GELF_TURN_BYTES, TurnBytes } from '../turns/turn-bytes.ts';
@@ -151,7 +151,7 @@ export class GelfDatagrams implements AsyncDisposable {
     else this.#deadLetter(text, sender, `not a GELF message: ${refusal}`);
   }
 
-  #runOf(sender: string): EntryRun | null {
+  #runOf(sender: string): ReadEntries | null {
     return this.#runs.runOf(sender, this.#options.admit);
   }
 

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { type GelfConverted, GelfEntries } from '../../decode/gelf/gelf-entries.ts';
 import { GelfFrames } from '../../decode/gelf/gelf-frames.ts';
-import type { EntryRun } from '../unacked/entry-run.ts';
+import type { ReadEntries } from '../unacked/read-entries.ts';
 import { LARGE_MESSAGE_BYTES, type LargeMessages, PERHAPS_LARGE_BYTES } from '../convert/large-messages.ts';
 import type { DeadLetterSink, StreamDecoder } from '../unacked/stream-decoder.ts';
 
@@ -59,13 +59,13 @@ export class GelfDecoder implements StreamDecoder {
     this.#frames.push(piece);
   }
 
-  read(run: EntryRun, deadLetter: DeadLetterSink): boolean {
+  read(run: ReadEntries, deadLetter: DeadLetterSink): boolean {
     if (this.#converting) return false;
     this.#takeConverted(run, deadLetter);
     return this.#read(run, deadLetter, this.#messageBytesMax, LARGE_MESSAGE_BYTES);
   }
 
-  relieve(run: EntryRun, deadLetter: DeadLetterSink): boolean {
+  relieve(run: ReadEntries, deadLetter: DeadLetterSink): boolean {
     if (this.#converting) return true;
     this.#takeConverted(run, deadLetter);
     const bytesMax = Math.min(SHORT_BYTES_MAX, this.#messageBytesMax);
@@ -76,7 +76,7 @@ export class GelfDecoder implements StreamDecoder {
     this.#frames.finish();
   }
 
-  #read(run: EntryRun, deadLetter: DeadLetterSink, bytesMax: number, atOnceBytesMax: number): boolean {
+  #read(run: ReadEntries, deadLetter: DeadLetterSink, bytesMax: number, atOnceBytesMax: number): boolean {
     for (let count = 0; count < MESSAGES_PER_TURN; count += 1) {
       const kind = this.#frames.next(bytesMax);
       if (kind === 'more') return true;
@@ -105,7 +105,7 @@ export class GelfDecoder implements StreamDecoder {
     this.#converting = null;
   }
 
-  #takeConverted(run: EntryRun, deadLetter: DeadLetterSink): void {
+  #takeConverted(run: ReadEntries, deadLetter: DeadLetterSink): void {
     const converted = this.#converted;
     if (!converted) return;
     this.#converted = null;

@@ -15,7 +15,7 @@ import type { Grant, Principal } from '../../intake/principal.ts';
 import type { TenantRoom } from '../../intake/tenant-rooms.ts';
 import type { Converter } from '../convert/converter.ts';
 import { compressionOf } from './content-encoding.ts';
-import type { BodyReader } from '../body/http-body.ts';
+import type { BodyReader } from '../body/body-reader.ts';
 import { codeOf, messageOf } from './http-errors.ts';
 import { HttpExchange } from './http-exchange.ts';
 import type { HttpTurns } from './http-turns.ts';

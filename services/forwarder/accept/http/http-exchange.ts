@@ -21,11 +21,11 @@ import {
   unpackedBytes,
 } from '../../dialects/conversions.ts';
 import { countExcessOf } from '../../intake/event-limit.ts';
-import { type Principal, tagOfPrincipal } from '../../intake/principal.ts';
+import { type Principal, allowedTag } from '../../intake/principal.ts';
 import type { TenantRoom } from '../../intake/tenant-rooms.ts';
 import type { Converter } from '../convert/converter.ts';
 import type { Begun } from '../body/endless-body.ts';
-import type { BodyReader } from '../body/http-body.ts';
+import type { BodyReader } from '../body/body-reader.ts';
 import { type HttpTurns, REQUEST_TURN_BYTES, UNPACK_TURN_BYTES } from './http-turns.ts';
 import { idempotencyKey } from './idempotency-key.ts';
 import { LARGE_BODY_BYTES } from '../turns/large-turns.ts';
@@ -115,7 +115,7 @@ export class HttpExchange implements Disposable {
 
   /** A tag as this sender may use it. Throws tag_refused. */
   tag(own: string): string {
-    return tagOfPrincipal(this.principal, own);
+    return allowedTag(this.principal, own);
   }
 
   /** The whole body, uncompressed. Rejects with a SluiceError. */

@@ -6,7 +6,7 @@
 
 import { SluiceError } from '#shared/errors.ts';
 import { type EventTime, RECEIVE_TIME } from '../../decode/event-time.ts';
-import { bodyFormat, queryEntries, timeOfParameter } from '../../decode/http/http-body.ts';
+import { bodyFormat, queryEntries, timeOfParameter } from '../../decode/http/body-formats.ts';
 import { takenEntries } from '../../decode/http/http-entries.ts';
 import { tagOfPath } from '../../decode/http/http-tag.ts';
 import type { HttpDialect } from './http-context.ts';

@@ -27,7 +27,7 @@ import type { AuthFailure } from '../../intake/telemetry.ts';
 import type { TenantRoom } from '../../intake/tenant-rooms.ts';
 import { refusedOrigin } from './browser.ts';
 import { Converter } from '../convert/converter.ts';
-import { BodyReader } from '../body/http-body.ts';
+import { BodyReader } from '../body/body-reader.ts';
 import { HttpConnections } from './http-connections.ts';
 import { HttpContext, type HttpContextOptions, type HttpDialect, type HttpTelemetry } from './http-context.ts';
 import { answerError, codeOf, messageOf } from './http-errors.ts';

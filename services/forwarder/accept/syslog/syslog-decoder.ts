@@ -5,7 +5,7 @@ import type { Clock } from '#shared/clock.ts';
 import { SyslogEntries, type Part } from '../../decode/syslog/syslog-entries.ts';
 import { type FrameKind, SyslogFrames } from '../../decode/syslog/syslog-frames.ts';
 import type { TimeZone } from '../../decode/syslog/time-zone.ts';
-import type { EntryRun } from '../unacked/entry-run.ts';
+import type { ReadEntries } from '../unacked/read-entries.ts';
 import { hostOf } from './own-host.ts';
 import type { StreamDecoder } from '../unacked/stream-decoder.ts';
 
@@ -58,11 +58,11 @@ export class SyslogDecoder implements StreamDecoder {
     this.#frames.push(piece);
   }
 
-  read(run: EntryRun): boolean {
+  read(run: ReadEntries): boolean {
     return this.#read(run);
   }
 
-  relieve(run: EntryRun): boolean {
+  relieve(run: ReadEntries): boolean {
     return this.#read(run, PIECE_BYTES_MIN);
   }
 
@@ -70,7 +70,7 @@ export class SyslogDecoder implements StreamDecoder {
     this.#frames.finish();
   }
 
-  #read(run: EntryRun, pieceBytesMax?: number): boolean {
+  #read(run: ReadEntries, pieceBytesMax?: number): boolean {
     const frames = this.#frames;
     const receivedSeconds = Math.floor(this.#clock.epochMs() / 1000);
     for (let count = 0; count < MESSAGES_PER_TURN; count += 1) {

@@ -5,7 +5,7 @@ import type { Clock } from '#shared/clock.ts';
 import type { Chunk, InputName } from '../../intake/chunk.ts';
 import type { AddressRate } from '../../admit/address-rates.ts';
 import { BadMessages, type BadReason } from './bad-messages.ts';
-import { EntryRun } from './entry-run.ts';
+import { ReadEntries } from './read-entries.ts';
 import type { Admit } from '../../admit/admission.ts';
 import type { Unacked } from './unacked.ts';
 
@@ -30,7 +30,7 @@ type Origin = Pick<Chunk, 'tag' | 'input' | 'tenant' | 'sender'>;
 
 interface SenderRun {
   readonly origin: Origin;
-  readonly run: EntryRun;
+  readonly run: ReadEntries;
   readonly bad: BadMessages;
   /** Null: its address has none. */
   readonly rate: AddressRate | null;
@@ -53,7 +53,7 @@ export class SenderRuns {
   }
 
   /** Where the sender's next entry goes; it is sent on at the end of this turn of the event loop. Null: it is not let in. */
-  runOf(sender: string, admit: Admit): EntryRun | null {
+  runOf(sender: string, admit: Admit): ReadEntries | null {
     const senderRun = this.#of(sender, admit);
     if (senderRun && senderRun.run.bytes > RUN_BYTES_MAX) this.#send(senderRun);
     if (senderRun) this.#flushSoon();
@@ -81,7 +81,7 @@ export class SenderRuns {
     const { input, tag, datagramRates, unacked } = this.#options;
     const origin = { tag: principal.tagPrefix + tag, input, tenant: principal.tenant, sender };
     const bad = new BadMessages((one) => unacked.deadLetter({ ...origin, ...one }));
-    const senderRun = { origin, run: new EntryRun(), bad, rate: datagramRates?.of(sender) ?? null };
+    const senderRun = { origin, run: new ReadEntries(), bad, rate: datagramRates?.of(sender) ?? null };
     this.#runs.set(sender, senderRun);
     return senderRun;
   }

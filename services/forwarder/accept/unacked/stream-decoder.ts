@@ -4,16 +4,16 @@
 
 import type { Room } from '../../intake/chunk.ts';
 import type { BadReason } from './bad-messages.ts';
-import type { EntryRun } from './entry-run.ts';
+import type { ReadEntries } from './read-entries.ts';
 
 /** Its room: false while more of the message that was begun would have to wait for others of its size. */
 export interface StreamDecoder extends Room {
   /** Comes when `read` has returned true. */
   push(piece: Buffer): void;
   /** Appends messages, as many as a turn of the event loop may have; what is none goes to `deadLetter`. Returns whether no more is there. */
-  read(run: EntryRun, deadLetter: DeadLetterSink): boolean;
+  read(run: ReadEntries, deadLetter: DeadLetterSink): boolean;
   /** As `read`, but lets go of a message that is not whole, for memory is short. */
-  relieve(run: EntryRun, deadLetter: DeadLetterSink): boolean;
+  relieve(run: ReadEntries, deadLetter: DeadLetterSink): boolean;
   /** A message is too large for a turn, and converted elsewhere: `read` goes on when it resolves. It never rejects. */
   readonly converting: Promise<void> | null;
   /** Nothing will be pushed any more: what is left is a message. */

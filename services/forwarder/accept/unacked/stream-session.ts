@@ -2,9 +2,8 @@
 // thousands of messages: they are taken in steps, a turn of the event loop each, and meanwhile no more is read.
 //
 // Nobody is told what was held, so nothing that was read may be lost while we run: what intake refuses is tried again (unacked.ts), and
-// reading stops while there is no room. At the end of the connection, whatever ends it, a message that was begun is taken as it is; but when
-// there is room, or whoever comes, sends and goes, again and again, would fill our memory. Only when we stop nothing
-// waits for room: what
+// reading stops while there is no room. When a connection ends, its unfinished message is taken as it is, but only once
+// there is room: otherwise a peer that keeps coming back would fill our memory. During a stop nothing waits for room: what
 // was read is taken as fast as turns allow, until the time for that is over.
 
 import type { Socket } from 'node:net';
@@ -15,7 +14,7 @@ import { type AddressRate, ratedRoom } from '../../admit/address-rates.ts';
 import { type Chunk, type InputName, LETTER_OVERHEAD_BYTES, type Room } from '../../intake/chunk.ts';
 import type { Principal } from '../../intake/principal.ts';
 import { BadMessages } from './bad-messages.ts';
-import { EntryRun } from './entry-run.ts';
+import { ReadEntries } from './read-entries.ts';
 import type { HeldMessages, HeldPass, Holder } from './held-messages.ts';
 import { LARGE_MESSAGE_BYTES } from '../convert/large-messages.ts';
 import type { DeadLetterSink, StreamDecoder } from './stream-decoder.ts';
@@ -61,7 +60,7 @@ export class StreamSession implements Holder, RestReader {
   readonly #options: StreamSessionOptions;
   readonly #origin: Pick<Chunk, 'tag' | 'input' | 'tenant' | 'sender'>;
   readonly #room: Room;
-  readonly #run = new EntryRun();
+  readonly #run = new ReadEntries();
   readonly #bad: BadMessages;
   readonly #held: HeldPass;
   readonly #rest: RestPass;

@@ -4,7 +4,7 @@
 // Guarantees: total; holds no more than a message and what was pushed last; never looks at a byte twice. What `next` gives is valid until
 // the next call of `push`.
 
-import { StreamBytes } from '../forward/stream-bytes.ts';
+import { StreamBytes } from '../stream-bytes.ts';
 
 /** `more`: there is nothing to give until the next push. */
 export type GelfFrameKind = 'more' | 'whole' | 'too_large';

@@ -8,7 +8,7 @@
 // Guarantees: total; holds no more than a piece and what was pushed last; a message that arrives in a thousand pushes costs no more than
 // one that arrives whole. What `next` gives is valid until the next call of `push`.
 
-import { StreamBytes } from '../forward/stream-bytes.ts';
+import { StreamBytes } from '../stream-bytes.ts';
 
 /** `first`, `middle` and `last` are pieces of one message. `more`: there is nothing to give until the next push. */
 export type FrameKind = 'more' | 'whole' | 'first' | 'middle' | 'last';

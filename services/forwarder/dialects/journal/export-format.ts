@@ -7,7 +7,7 @@
 // Guarantees: pure, total; no byte is looked at twice; an entry past the limits is refused before more of it is held; between entries
 // nothing is held; what an entry gives is valid until the next push.
 
-import { StreamBytes } from '../../decode/forward/stream-bytes.ts';
+import { StreamBytes } from '../../decode/stream-bytes.ts';
 
 export type ExportResult =
   | { readonly kind: 'entry'; readonly fields: readonly JournalField[]; readonly bytes: number }

@@ -10,7 +10,7 @@ import type { HttpExchange } from '../../accept/http/http-exchange.ts';
 import { errorAnswer } from '../../accept/http/http-errors.ts';
 import { CHUNK_TURN_BYTES } from '../../accept/http/http-turns.ts';
 import { LARGE_BODY_BYTES } from '../../accept/turns/large-turns.ts';
-import { mediaTypeOf } from '../../decode/http/http-body.ts';
+import { mediaTypeOf } from '../../decode/http/body-formats.ts';
 import { journalEntry } from './entry.ts';
 import { type ExportResult, ExportScanner } from './export-format.ts';
 

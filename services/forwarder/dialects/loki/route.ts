@@ -4,7 +4,7 @@
 import { SluiceError } from '#shared/errors.ts';
 import type { HttpDialect } from '../../accept/http/http-context.ts';
 import { errorAnswer } from '../../accept/http/http-errors.ts';
-import { mediaTypeOf } from '../../decode/http/http-body.ts';
+import { mediaTypeOf } from '../../decode/http/body-formats.ts';
 import { tooManyEntries } from '../../decode/http/http-entries.ts';
 
 const INPUT = 'loki';

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { crc32, gzipSync } from 'node:zlib';
 import Fastify from 'fastify';
 import { Converter } from '#forwarder/accept/convert/converter.ts';
-import { BodyReader } from '#forwarder/accept/body/http-body.ts';
+import { BodyReader } from '#forwarder/accept/body/body-reader.ts';
 import { HttpContext } from '#forwarder/accept/http/http-context.ts';
 import { LoginLimit } from '#forwarder/admit/login-limit.ts';
 import type { Chunk } from '#forwarder/intake/chunk.ts';

@@ -8,7 +8,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { decodeMulti } from '@msgpack/msgpack';
 import { BadMessages, type BadMessage } from '#forwarder/accept/unacked/bad-messages.ts';
-import { EntryRun } from '#forwarder/accept/unacked/entry-run.ts';
+import { ReadEntries } from '#forwarder/accept/unacked/read-entries.ts';
 import { GelfDecoder } from '#forwarder/accept/gelf/gelf-decoder.ts';
 import { HeldMessages } from '#forwarder/accept/unacked/held-messages.ts';
 import { LargeMessages, PERHAPS_LARGE_BYTES } from '#forwarder/accept/convert/large-messages.ts';
@@ -243,7 +243,7 @@ test('whoever was stopped for what waited is read on when it was taken', async (
 });
 
 test('a connection keeps nothing of a burst', async () => {
-  const run = new EntryRun();
+  const run = new ReadEntries();
   for (let i = 0; i < 30_000; i += 1) run.writer.string('event');
   run.take();
   assert.ok(run.writer.view().buffer.byteLength <= 16 * KIB, `${run.writer.view().buffer.byteLength} bytes`);
@@ -261,7 +261,7 @@ test('a connection keeps nothing of a burst', async () => {
 test('connections that are idle keep nothing of the large messages that they had', async () => {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
-  const run = new EntryRun();
+  const run = new ReadEntries();
   const message = Buffer.from(`${JSON.stringify({ short_message: `\n${'x'.repeat(KIB * KIB)}` })}\0`);
   collect();
   const before = process.memoryUsage().arrayBuffers;

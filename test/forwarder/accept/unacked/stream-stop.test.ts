@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import type { EntryRun } from '#forwarder/accept/unacked/entry-run.ts';
+import type { ReadEntries } from '#forwarder/accept/unacked/read-entries.ts';
 import type { StreamDecoder } from '#forwarder/accept/unacked/stream-decoder.ts';
 import { startStreamServer } from '#forwarder/accept/unacked/stream-server.ts';
 import { startSyslogInput } from '#forwarder/accept/syslog/syslog-input.ts';
@@ -94,7 +94,7 @@ class StuckDecoder implements StreamDecoder {
     this.#pushed();
   }
 
-  read(run: EntryRun): boolean {
+  read(run: ReadEntries): boolean {
     run.writer.string('taken');
     run.count += 1;
     return false;

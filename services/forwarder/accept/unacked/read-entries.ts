@@ -5,7 +5,7 @@ import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 /** Each connection has a run: after a burst it keeps no more than this, or thousands of them keep as many buffers. */
 const KEPT_BYTES_MAX = 16 * 1024;
 
-export class EntryRun {
+export class ReadEntries {
   readonly writer = new MsgpackWriter();
   count = 0;
 

@@ -1,6 +1,7 @@
 // Reads request bodies, bounded: by size each, by bytes held altogether, and by time where there is no room for them.
 // Large bodies leave room for small ones: a reserve of memory, for bodies as sent and for what they grow to, and a share of the work.
-// Of the reserve a sender has no more than he leaves free; of the room for large bodies no more than a multiple of that.
+// A sender may hold as much of the reserve as is still free, and of the room for large bodies three times what is still
+// free (fifteen times for a single body).
 //
 // Guarantees: a body over its limit is refused before its bytes are read, or at the piece that goes over; while bodies or intake are
 // full, no body is read any further, and after `waitMs` a request that waits is refused so that its bytes are free again (bodies that

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encode } from '@msgpack/msgpack';
-import { bodyEntries, bodyFormat } from '#forwarder/decode/http/http-body.ts';
+import { bodyEntries, bodyFormat } from '#forwarder/decode/http/body-formats.ts';
 import { formFields } from '#forwarder/decode/http/http-form.ts';
 import { tagOfPath } from '#forwarder/decode/http/http-tag.ts';
 import { OPTIONS, decoded, now, refused } from './http-entries.ts';

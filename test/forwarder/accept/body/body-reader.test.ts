@@ -7,12 +7,12 @@ import { IncomingMessage, createServer } from 'node:http';
 import { type AddressInfo, Socket, connect } from 'node:net';
 import { test } from 'node:test';
 import { zstdCompressSync } from 'node:zlib';
-import { BodyReader } from '#forwarder/accept/body/http-body.ts';
+import { BodyReader } from '#forwarder/accept/body/body-reader.ts';
 import { LARGE_BODY_BYTES } from '#forwarder/accept/turns/large-turns.ts';
 import { ByteBudget, type Permit } from '#shared/byte-budget.ts';
 import { systemClock } from '#shared/clock.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
-import { Fixture, JSON_BODY } from './http-fixture.ts';
+import { Fixture, JSON_BODY } from '../http/http-fixture.ts';
 
 const KIB = 1024;
 

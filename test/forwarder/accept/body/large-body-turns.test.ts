@@ -6,7 +6,7 @@ import { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { BodyReader } from '#forwarder/accept/body/http-body.ts';
+import { BodyReader } from '#forwarder/accept/body/body-reader.ts';
 import { ByteBudget } from '#shared/byte-budget.ts';
 import { systemClock } from '#shared/clock.ts';
 
