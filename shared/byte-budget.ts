@@ -2,8 +2,8 @@
 // a reader of sockets or partitions asks `hasRoom` before it reads on, and waits for `room()` when there is none.
 // Work that asks for memory before it begins waits for `acquire`, which keeps the bound strictly.
 //
-// Guarantees: a permit is given back at most once; waiters are served in the order in which they came; bytes that were acquired
-// are never more than the limit, but for a single permit that is larger than it.
+// Guarantees: a permit is given back at most once; waiters are served in the order in which they came; bytes that were
+// acquired are never more than the limit, but for a single permit that is larger than it.
 
 import assert from 'node:assert/strict';
 
@@ -35,8 +35,8 @@ export class ByteBudget {
   }
 
   /**
-   * Takes `bytes` at once, even past the limit: bytes that have been read are in memory whether the budget likes it or not.
-   * The limit works by `hasRoom`, which stops the next read.
+   * Takes `bytes` at once, even past the limit: bytes that have been read are in memory whether the budget likes it or
+   * not. The limit works by `hasRoom`, which stops the next read.
    */
   take(bytes: number): Permit {
     this.#held += bytes;
@@ -66,8 +66,9 @@ export class ByteBudget {
   }
 
   /**
-   * Takes `bytes` when they fit, after all who asked before. The permit is taken before the waiter is woken, so that of many who wait
-   * no more go on than fit. What is larger than the limit has it alone. Rejects with the signal's reason, and has taken nothing then.
+   * Takes `bytes` when they fit, after all who asked before. The permit is taken before the waiter is woken, so that of
+   * many who wait no more go on than fit. What is larger than the limit has it alone. Rejects with the signal's reason,
+   * and has taken nothing then.
    */
   acquire(bytes: number, signal?: AbortSignal): Promise<Permit> {
     if (signal?.aborted) return Promise.reject(asError(signal.reason));
@@ -93,7 +94,10 @@ export class ByteBudget {
     return this.#acquiring.length === 0 && this.#fits(bytes) ? this.take(bytes) : null;
   }
 
-  /** Resolves when there is room; at once if there is some now. `over`: aborted when nobody waits any more; then it may resolve without. */
+  /**
+   * Resolves when there is room; at once if there is some now. `over`: aborted when nobody waits any more; then it may
+   * resolve without.
+   */
   async room(over?: AbortSignal): Promise<void> {
     if (over?.aborted || (this.hasRoom && this.#waiters.size === 0)) return;
     const { promise, resolve } = Promise.withResolvers<void>();

@@ -1,5 +1,6 @@
-// Child processes of our own program. From the sources a child is a module beside the one that starts it. What users run is one file,
-// bundled or a single executable: the child is that file once more, told by its first arguments which module to be (runChildModule).
+// Child processes of our own program. From the sources a child is a module beside the one that starts it. What users
+// run is one file, bundled or a single executable: the child is that file once more, told by its first arguments which
+// module to be (runChildModule).
 //
 // Guarantees: a child has a channel to its parent and nothing else of it: no environment, so no secrets, and no output.
 
@@ -16,7 +17,10 @@ const CHILD = '(child)';
 /** Without these some systems start no program. */
 const ENVIRONMENT_KEPT = ['PATH', 'LD_LIBRARY_PATH', 'SystemRoot'];
 
-/** Starts the module `<name>.ts` beside the module `moduleUrl` (give `import.meta.url`). What cannot be started says so by 'error' or 'exit'. */
+/**
+ * Starts the module `<name>.ts` beside the module `moduleUrl` (give `import.meta.url`). What cannot be started says so
+ * by 'error' or 'exit'.
+ */
 export function startChild(name: string, moduleUrl: string): ChildProcess {
   const env: NodeJS.ProcessEnv = {};
   for (const variable of ENVIRONMENT_KEPT) {
@@ -30,7 +34,9 @@ export function startChild(name: string, moduleUrl: string): ChildProcess {
   return isSea() ? forked(CHILD, [name]) : forked(import.meta.filename, [CHILD, name]);
 }
 
-/** Whether this process was started as a child; `modules`: how each is loaded. Throws where there is none of the name. */
+/**
+ * Whether this process was started as a child; `modules`: how each is loaded. Throws where there is none of the name.
+ */
 export async function runChildModule(
   [first, name = '']: readonly string[],
   modules: Readonly<Record<string, () => Promise<unknown>>>,

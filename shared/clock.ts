@@ -10,7 +10,10 @@ export interface Clock {
   monotonicMs(): number;
   /** Resolves after `ms`; rejects with the signal's reason if it is aborted first. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
-  /** Calls `action` once after `ms` unless disposed of before; at 0 in this turn of the event loop. Does not keep the process alive. */
+  /**
+   * Calls `action` once after `ms` unless disposed of before; at 0 in this turn of the event loop. Does not keep the
+   * process alive.
+   */
   timer(ms: number, action: () => void): Disposable;
 }
 

@@ -1,11 +1,13 @@
 // Metrics as Prometheus reads them, in either of its two text forms. Pure.
-// https://prometheus.io/docs/instrumenting/exposition_formats/ and https://prometheus.io/docs/specs/om/open_metrics_spec/
+// https://prometheus.io/docs/instrumenting/exposition_formats/ and
+// https://prometheus.io/docs/specs/om/open_metrics_spec/
 //
 //   # HELP sluice_bulk_seconds Time from a bulk request to its answer.
 //   # TYPE sluice_bulk_seconds histogram
 //   sluice_bulk_seconds_bucket{le="0.1"} 17 # {partition="3",offset="90"} 0.08 1767323045.678
 //
-// OpenMetrics differs in three things: a counter's family has no `_total`, buckets may have exemplars, and the end is marked.
+// OpenMetrics differs in three things: a counter's family has no `_total`, buckets may have exemplars, and the end is
+// marked.
 
 export type MetricType = 'counter' | 'gauge' | 'histogram' | 'summary';
 

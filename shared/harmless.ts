@@ -1,8 +1,10 @@
-// Makes text harmless to a terminal: whoever can log can write escape sequences, which could retitle a window, hide lines,
-// or type into a shell. Control characters, and those that turn the direction of text round, are shown as `\u001b`. Pure.
-// A name is one line wherever it is printed, or a tag with a line end in it would forge a line of somebody else.
+// Makes text harmless to a terminal: whoever can log can write escape sequences, which could retitle a window, hide
+// lines, or type into a shell. Control characters, and those that turn the direction of text round, are shown as
+// `\u001b`. Pure. A name is one line wherever it is printed, or a tag with a line end in it would forge a line of
+// somebody else.
 
-// C0 without tab and newline, DEL, C1; the marks of direction (a source of look-alike lines: https://www.unicode.org/reports/tr9/).
+// C0 without tab and newline, DEL, C1; the marks of direction (a source of look-alike lines:
+// https://www.unicode.org/reports/tr9/).
 // oxlint-disable-next-line no-control-regex
 const HARMFUL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 

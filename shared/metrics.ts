@@ -1,7 +1,7 @@
-// The metrics of a process. Counting is on the hot path, so a counter is a plain number and a histogram a row of numbers, which are
-// made into text when somebody scrapes; nothing is computed in between. prom-client gives what is known of the process itself:
-// processor, memory, garbage collection, delay of the event loop. Label sets are closed: their values come from our tables, never
-// from a sender (but for tenants, see LimitedLabel).
+// The metrics of a process. Counting is on the hot path, so a counter is a plain number and a histogram a row of
+// numbers, which are made into text when somebody scrapes; nothing is computed in between. prom-client gives what is
+// known of the process itself: processor, memory, garbage collection, delay of the event loop. Label sets are closed:
+// their values come from our tables, never from a sender (but for tenants, see LimitedLabel).
 
 import assert from 'node:assert/strict';
 import { collectDefaultMetrics, Registry } from 'prom-client';

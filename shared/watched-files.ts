@@ -1,5 +1,6 @@
-// Tells when one of some files has changed, whichever way it was replaced: written over, renamed over, or (as Kubernetes does with
-// secrets) a link that points elsewhere. By asking, for the kernel's notices miss the last of these.
+// Tells when one of some files has changed, whichever way it was replaced: written over, renamed over, or (as
+// Kubernetes does with secrets) a link that points elsewhere. By asking, for the kernel's notices miss the last of
+// these.
 
 import { readFileSync } from 'node:fs';
 import type { Clock } from '#shared/clock.ts';
@@ -12,7 +13,10 @@ export interface WatchOptions {
   readonly changed: () => void;
 }
 
-/** Looks at them again and again until it is disposed of. The files are small: their bytes are compared, not their times. */
+/**
+ * Looks at them again and again until it is disposed of. The files are small: their bytes are compared, not their
+ * times.
+ */
 export function watchFiles({ paths, clock, intervalMs, changed }: WatchOptions): Disposable {
   let last = contentOf(paths);
   let timer = clock.timer(intervalMs, look);

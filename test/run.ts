@@ -1,6 +1,7 @@
-// `npm test [-- [--changed] PATTERN…]`: every test that this machine can run, or those whose path contains one of the patterns.
-// Starts one Kafka and one Elasticsearch for all files that want them (test/backends/source.ts tells from where), hands their
-// addresses down by the environment, and ends them whatever happens. Says at the start and at the end what was real and what was skipped.
+// `npm test [-- [--changed] PATTERN…]`: every test that this machine can run, or those whose path contains one of the
+// patterns. Starts one Kafka and one Elasticsearch for all files that want them (test/backends/source.ts tells from
+// where), hands their addresses down by the environment, and ends them whatever happens. Says at the start and at the
+// end what was real and what was skipped.
 //
 //   --changed               only tests that what changed since the merge base with main can reach (test/changed)
 //   SLUICE_TEST_REQUIRE=1   a skipped test fails the run: for machines that are meant to have everything

@@ -23,8 +23,8 @@ const withoutUndici: Plugin = {
 };
 
 /**
- * An import statement of a built-in module reads each of its exports, lazy ones too: of node:http the WebSocket, and so Node's own undici,
- * 16 MB that nothing here uses.
+ * An import statement of a built-in module reads each of its exports, lazy ones too: of node:http the WebSocket, and so
+ * Node's own undici, 16 MB that nothing here uses.
  */
 const builtinsAsNeeded: Plugin = {
   name: 'builtins-as-needed',
@@ -64,7 +64,8 @@ await build({
   define: { BUNDLED_WORKERS: JSON.stringify(Object.fromEntries(await Promise.all(workers.map(bundledWorker)))) },
 });
 
-// The indexer and the forwarder as Lambda functions: files of their own, without what only a long-running process needs.
+// The indexer and the forwarder as Lambda functions: files of their own, without what only a long-running process
+// needs.
 for (const [entry, outfile] of [
   ['services/lambda/indexer.ts', 'dist/lambda-indexer.mjs'],
   ['services/lambda/forwarder.ts', 'dist/lambda-forwarder.mjs'],

@@ -1,8 +1,9 @@
 // The package.json that `npm pack` puts into the package: npm calls this before (--strip) and after (--restore).
 //
-// The bundle holds all packages that it needs, so the package needs none but Node itself; without this each installation would fetch
-// another hundred that are never loaded, in versions that no lock file names. The manifest of the sources keeps them as dependencies,
-// for audits and the list of what the image holds. A run that was broken off in between is made good by --restore, or by git.
+// The bundle holds all packages that it needs, so the package needs none but Node itself; without this each
+// installation would fetch another hundred that are never loaded, in versions that no lock file names. The manifest of
+// the sources keeps them as dependencies, for audits and the list of what the image holds. A run that was broken off in
+// between is made good by --restore, or by git.
 
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -2,9 +2,10 @@
 //
 //   npm run build:sea -- [--platform linux-arm64] [--out dist/sluice-linux-arm64]
 //
-// For this machine's platform the Node that came with `npm ci` is used, and V8's code cache goes in: half the time to start. For another
-// platform its package is fetched from npm's registry; a cache of another machine would be refused there. On macOS the file is signed
-// ad hoc; one that was built for macOS elsewhere has to be signed there: `codesign --sign - sluice-darwin-arm64`.
+// For this machine's platform the Node that came with `npm ci` is used, and V8's code cache goes in: half the time to
+// start. For another platform its package is fetched from npm's registry; a cache of another machine would be refused
+// there. On macOS the file is signed ad hoc; one that was built for macOS elsewhere has to be signed there: `codesign
+// --sign - sluice-darwin-arm64`.
 
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';

@@ -1,5 +1,6 @@
-// The lines that `npm run dev` sends: what the containers of a small shop write. Each kind takes another path through the program:
-// an access log as Docker's driver has it, structured records with levels, and an error whose message has several lines. Pure.
+// The lines that `npm run dev` sends: what the containers of a small shop write. Each kind takes another path through
+// the program: an access log as Docker's driver has it, structured records with levels, and an error whose message has
+// several lines. Pure.
 
 interface Line {
   readonly tag: string;

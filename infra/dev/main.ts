@@ -1,7 +1,8 @@
 // `npm run dev -- [--rate N]`: Sluice from its sources, all in one process, with a sender that makes lines.
 //
-// Node restarts it whenever a file below services/ or shared/ changes (package.json has the options); SIGTERM, which Node sends then, is an
-// orderly stop. Everything runs in this one process, so whatever ends it ends all of it. The environment wins over what is set here.
+// Node restarts it whenever a file below services/ or shared/ changes (package.json has the options); SIGTERM, which
+// Node sends then, is an orderly stop. Everything runs in this one process, so whatever ends it ends all of it. The
+// environment wins over what is set here.
 
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';

@@ -1,4 +1,5 @@
-// A sender for `npm run dev`: a few lines a second by the Forward protocol, each acknowledged, over connections that come again.
+// A sender for `npm run dev`: a few lines a second by the Forward protocol, each acknowledged, over connections that
+// come again.
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { ForwardClient } from '#test/clients/forward-client.ts';

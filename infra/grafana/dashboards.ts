@@ -1,5 +1,6 @@
-// What the dashboards show, as a table: a panel is a title, a unit and its queries. infra/build/grafana.ts makes Grafana's JSON of it.
-// A test runs every query against a real Prometheus that watched a real run; those that may find nothing in a healthy one say so.
+// What the dashboards show, as a table: a panel is a title, a unit and its queries. infra/build/grafana.ts makes
+// Grafana's JSON of it. A test runs every query against a real Prometheus that watched a real run; those that may find
+// nothing in a healthy one say so.
 
 export type Unit = 'eps' | 'Bps' | 's' | 'short' | 'bytes' | 'percentunit' | 'bool';
 

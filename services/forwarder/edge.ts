@@ -1,5 +1,6 @@
-// What the forwarder is made of however events reach it: the intake that settings describe, and the HTTP inputs on it. A process that
-// listens (main.ts) and a function that is called (services/lambda/forwarder.ts) are both shells around it.
+// What the forwarder is made of however events reach it: the intake that settings describe, and the HTTP inputs on it.
+// A process that listens (main.ts) and a function that is called (services/lambda/forwarder.ts) are both shells around
+// it.
 
 import { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
@@ -41,7 +42,10 @@ export function openIntake(
   });
 }
 
-/** One for a process: for the largest body with the copy that zlib makes of it. Forward has more of its own; see forward-memory.ts. */
+/**
+ * One for a process: for the largest body with the copy that zlib makes of it. Forward has more of its own; see
+ * forward-memory.ts.
+ */
 export function unpackingBudget(config: Config): ByteBudget {
   return new ByteBudget(UNPACKING_COPIES * config['frame.max_bytes']);
 }

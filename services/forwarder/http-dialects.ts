@@ -1,5 +1,6 @@
-// All that the HTTP server understands. What else a new dialect needs is in docs/adding-an-input.md: its route, its name in intake/chunk.ts,
-// its conversion in dialects/conversions.ts, and its paths, which no tag may have, in decode/http/http-tag.ts.
+// All that the HTTP server understands. What else a new dialect needs is in docs/adding-an-input.md: its route, its
+// name in intake/chunk.ts, its conversion in dialects/conversions.ts, and its paths, which no tag may have, in
+// decode/http/http-tag.ts.
 
 import { tagInput } from './accept/http/http-input.ts';
 import type { HttpDialect } from './accept/http/http-context.ts';

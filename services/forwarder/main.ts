@@ -39,7 +39,9 @@ import { observeSpool } from './intake/spool-telemetry.ts';
 import { ForwarderTelemetry } from './intake/telemetry.ts';
 import { type UnackedInputs, startUnackedInputs } from './unacked-inputs.ts';
 
-/** Connections that are refused and not closed yet: beside those that are taken, in what the process keeps for itself. */
+/**
+ * Connections that are refused and not closed yet: beside those that are taken, in what the process keeps for itself.
+ */
 const REFUSED_HELD_MAX = 2048;
 const REFUSED_HELD_SHARE = 0.1;
 /** An entry of a frame in slices may have so much, and what a document may have. */
@@ -62,8 +64,8 @@ export interface Forwarder extends AsyncDisposable {
 }
 
 /**
- * Rejects with config_invalid, listen_failed, or data_dir_unusable for the spool. Its end: no new connections, what was read is held
- * or refused, every sender has its answer.
+ * Rejects with config_invalid, listen_failed, or data_dir_unusable for the spool. Its end: no new connections, what was
+ * read is held or refused, every sender has its answer.
  */
 export async function startForwarder(options: ForwarderOptions): Promise<Forwarder> {
   const { config, queue, metrics, log, clock, datagrams: takesDatagrams = true } = options;

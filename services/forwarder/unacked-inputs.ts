@@ -1,5 +1,5 @@
-// The inputs whose senders hear nothing back, as far as they are configured: syslog and GELF. They end before intake does, so that what
-// their senders have sent already is still taken.
+// The inputs whose senders hear nothing back, as far as they are configured: syslog and GELF. They end before intake
+// does, so that what their senders have sent already is still taken.
 
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';

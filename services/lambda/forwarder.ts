@@ -1,8 +1,9 @@
-// The entry of the forwarder as an AWS Lambda function: all HTTP inputs, behind API Gateway, a function URL or a load balancer.
-// The connection to Kafka is made with the start of an instance and kept.
+// The entry of the forwarder as an AWS Lambda function: all HTTP inputs, behind API Gateway, a function URL or a load
+// balancer. The connection to Kafka is made with the start of an instance and kept.
 //
-// Guarantees: 200 only when Kafka has the events, under acks=all; there is no spool, whatever SLUICE_SPOOL says, since a function has no
-// disk that lasts. Whoever cannot be answered before the function's deadline hears 503, and sends again.
+// Guarantees: 200 only when Kafka has the events, under acks=all; there is no spool, whatever SLUICE_SPOOL says, since
+// a function has no disk that lasts. Whoever cannot be answered before the function's deadline hears 503, and sends
+// again.
 
 import { readFileSync } from 'node:fs';
 import awsLambdaFastify from '@fastify/aws-lambda';

@@ -1,4 +1,5 @@
-// What AWS gives to a function that is called by HTTP, and what it may answer: the parts of the four forms that are used here.
+// What AWS gives to a function that is called by HTTP, and what it may answer: the parts of the four forms that are
+// used here.
 //
 //   API Gateway REST (1.0)     path, httpMethod, multiValueHeaders beside headers, requestContext.identity.sourceIp
 //   API Gateway HTTP (2.0)     rawPath (with the stage before it), requestContext.http.{method, sourceIp}

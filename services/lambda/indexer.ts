@@ -1,9 +1,10 @@
-// The entry of the indexer as an AWS Lambda function, for Kafka event sources. Connections are made with the first call and kept; all
-// else begins anew with each.
+// The entry of the indexer as an AWS Lambda function, for Kafka event sources. Connections are made with the first call
+// and kept; all else begins anew with each.
 //
-// Settings are those of Sluice. SLUICE_LAMBDA_REPORT_ITEM_FAILURES must say what the event source mapping says: with it, the answer
-// tells how far each partition came; without it, Lambda takes any answer for success, so a call that did not finish fails as a whole. The
-// same batch then comes again, never a longer one: so a split line that the batch ends in is passed on in parts, not waited for.
+// Settings are those of Sluice. SLUICE_LAMBDA_REPORT_ITEM_FAILURES must say what the event source mapping says: with
+// it, the answer tells how far each partition came; without it, Lambda takes any answer for success, so a call that did
+// not finish fails as a whole. The same batch then comes again, never a longer one: so a split line that the batch ends
+// in is passed on in parts, not waited for.
 
 import { BatchIndexer } from '#indexer/shells/batch-indexer.ts';
 import { systemClock } from '#shared/clock.ts';

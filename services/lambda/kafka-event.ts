@@ -1,10 +1,11 @@
-// What AWS Lambda gives to a function whose event source is Kafka (MSK or self-managed), and what it may answer; types of our own.
+// What AWS Lambda gives to a function whose event source is Kafka (MSK or self-managed), and what it may answer; types
+// of our own.
 //
 //   event    {"records": {"topic-0": [{topic, partition, offset, timestamp, key, value (base64), headers: [{name: [bytes]}]}]}}
 //   answer   {"batchItemFailures": [{"itemIdentifier": {"partition": "topic-0", "offset": 100}}]}
 //
-// With ReportBatchItemFailures the answer is a watermark for each partition: from that offset on, records come again. An empty list is
-// success. https://docs.aws.amazon.com/lambda/latest/dg/with-kafka.html
+// With ReportBatchItemFailures the answer is a watermark for each partition: from that offset on, records come again.
+// An empty list is success. https://docs.aws.amazon.com/lambda/latest/dg/with-kafka.html
 
 import { SluiceError } from '#shared/errors.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
@@ -31,7 +32,10 @@ export interface KafkaBatchAnswer {
   }[];
 }
 
-/** The records of an event, those of a partition in order. Throws record_malformed for an event of another source, or out of order. */
+/**
+ * The records of an event, those of a partition in order. Throws record_malformed for an event of another source, or
+ * out of order.
+ */
 export function recordsOf(event: KafkaEvent): FetchedRecord[] {
   if (typeof event?.records !== 'object' || event.records === null) {
     throw new SluiceError('record_malformed', 'Cannot read the event: it has no "records", so it is not from Kafka');
@@ -40,7 +44,10 @@ export function recordsOf(event: KafkaEvent): FetchedRecord[] {
   return Object.values(event.records).flatMap((records) => records.map(recordOf));
 }
 
-/** The answer that names each partition whose records are not all finished. `end` = offset after the last record of the event. */
+/**
+ * The answer that names each partition whose records are not all finished. `end` = offset after the last record of the
+ * event.
+ */
 export function answerOf(event: KafkaEvent, watermarks: ReadonlyMap<number, number>): KafkaBatchAnswer {
   const batchItemFailures: KafkaBatchAnswer['batchItemFailures'][number][] = [];
   for (const [name, records] of Object.entries(event.records)) {
@@ -52,7 +59,10 @@ export function answerOf(event: KafkaEvent, watermarks: ReadonlyMap<number, numb
   return { batchItemFailures };
 }
 
-/** Brokers take any offset that a foreign producer writes into a batch. Behind one that is too high others would count as finished. */
+/**
+ * Brokers take any offset that a foreign producer writes into a batch. Behind one that is too high others would count
+ * as finished.
+ */
 function requireRising(name: string, records: readonly KafkaEventRecord[]): void {
   let before = -1;
   for (const { offset } of records) {

@@ -1,7 +1,8 @@
-// Where a function puts what cannot be indexed, since it has no queue to write to: a data stream of its own, or an HTTP endpoint.
+// Where a function puts what cannot be indexed, since it has no queue to write to: a data stream of its own, or an HTTP
+// endpoint.
 //
-// Guarantees: a letter is held there before its event's offset is passed. The same letter again, from an event that came again, is the
-// same document.
+// Guarantees: a letter is held there before its event's offset is passed. The same letter again, from an event that
+// came again, is the same document.
 
 import { createHash } from 'node:crypto';
 import type { Clock } from '#shared/clock.ts';
@@ -97,8 +98,9 @@ export class PostedLetters implements LetterSink {
 }
 
 /**
- * What is behind the letter and not its moment: the same event that comes again has the same. The batch belongs to it, for a record holds
- * many batches, each with an event 0; and the bytes, for a topic that was made anew has the same positions with other records.
+ * What is behind the letter and not its moment: the same event that comes again has the same. The batch belongs to it,
+ * for a record holds many batches, each with an event 0; and the bytes, for a topic that was made anew has the same
+ * positions with other records.
  */
 function letterId({ from, batches, index, reason, value, part }: DeadLetter): string {
   if (part) return `${Buffer.from(part.id).toString('hex')}-${part.at}`;

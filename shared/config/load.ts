@@ -17,7 +17,10 @@ export interface ConfigSources {
 
 /** Variables that Kubernetes makes for a service called "sluice-…"; never meant for us. */
 const KUBERNETES_VARIABLE = /(_SERVICE_HOST|_SERVICE_PORT(_.*)?|_PORT|_PORT_\d+_(TCP|UDP)(_.*)?)$/;
-/** With our prefix, but not settings: the file's path, who started this process, which worker it is, and what the tests are told by. */
+/**
+ * With our prefix, but not settings: the file's path, who started this process, which worker it is, and what the tests
+ * are told by.
+ */
 const OTHER_VARIABLE = /^SLUICE_(CONFIG$|LAUNCHER$|WORKER_SEAT$|TEST_)/;
 
 const names = Object.keys(settings) as SettingName[];
@@ -179,7 +182,10 @@ function readYamlFile(
   });
 }
 
-/** Calls `leaf` with the dotted name of everything below that is not a map. A setting may have others below it (`queue`, `queue.max_bytes`) by the key `_`. */
+/**
+ * Calls `leaf` with the dotted name of everything below that is not a map. A setting may have others below it (`queue`,
+ * `queue.max_bytes`) by the key `_`.
+ */
 function walk(node: unknown, path: string, leaf: (name: string, value: unknown) => void): void {
   if (node === null || node === '') return;
   if (typeof node !== 'object' || Array.isArray(node)) {

@@ -234,7 +234,8 @@ export const settings = {
     'How long a frame may take to come whole, and a peer to read its acks.',
     { default: 300_000 },
   ),
-  // A sender without acks does not see that it was closed, and its next line is lost: so none is closed unless asked for.
+  // A sender without acks does not see that it was closed, and its next line is lost: so none is closed unless asked
+  // for.
   'forward.idle_timeout_ms': milliseconds(
     { minimum: 0, maximum: 30 * 86_400_000 },
     'How long a connection of the Forward input may be silent; 0: for ever.',
@@ -262,7 +263,8 @@ export const settings = {
     'What a compressed Forward chunk may grow by where it grows beyond `frame.max_bytes` (8 MiB at least); one that would grow more goes to the dead letters.',
     { default: 2000 },
   ),
-  // Zeros cost zstd a thousandth of their bytes. Fluentd's file buffer cuts its chunks by what they are compressed, at 256 MB.
+  // Zeros cost zstd a thousandth of their bytes. Fluentd's file buffer cuts its chunks by what they are compressed, at
+  // 256 MB.
   'frame.unpacked_max_bytes': bytes(
     { minimum: 64 * MIB, maximum: 1024 * GIB },
     'What a compressed Forward chunk may grow to where it grows beyond `frame.max_bytes`; one that would be larger goes to the dead letters.',
@@ -275,8 +277,8 @@ export const settings = {
       default: 48 * MIB,
     },
   ),
-  // While an append is in flight the next record fills anyway. Waiting longer would slow down senders that wait for each ack:
-  // Docker's driver gives up what it has 10 s after a container's end, so at 4 ms an ack it loses lines.
+  // While an append is in flight the next record fills anyway. Waiting longer would slow down senders that wait for
+  // each ack: Docker's driver gives up what it has 10 s after a container's end, so at 4 ms an ack it loses lines.
   'gather.linger_ms': milliseconds(
     { minimum: 0, maximum: 1000 },
     'How long small batches wait for others to share a record when no append of their partition is in flight.',

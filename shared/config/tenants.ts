@@ -1,5 +1,5 @@
-// The tenants file (`SLUICE_TENANTS`): who they are, how the edge knows them, and what each may send. The edge reads it, and the
-// indexer, which looks only at `trust_record_tenant`.
+// The tenants file (`SLUICE_TENANTS`): who they are, how the edge knows them, and what each may send. The edge reads
+// it, and the indexer, which looks only at `trust_record_tenant`.
 //
 //   acme:
 //     networks: [10.1.0.0/16]            a connection from there is theirs,

@@ -59,7 +59,10 @@ function quantity(text: string, units: Readonly<Record<string, number>>, expecte
   return { value: Math.round(Number(digits) * factor) };
 }
 
-/** What comes between a scheme and the last @ before the next URL: a password may hold commas and slashes that should have been encoded. */
+/**
+ * What comes between a scheme and the last @ before the next URL: a password may hold commas and slashes that should
+ * have been encoded.
+ */
 const LOGIN = /([a-z][a-z0-9+.-]*:\/\/)(?:(?!,\s*[a-z][a-z0-9+.-]*:\/\/).)*@/gis;
 
 /** URLs, or a list of them, without the names and passwords that they may hold; any other text as it is. */

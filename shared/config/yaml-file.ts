@@ -1,5 +1,5 @@
-// Reads a YAML file of settings beside the configuration (tenants, users): all mistakes are found in one go, a line each, with the
-// place in the file, and never with a value, for some of them are secrets.
+// Reads a YAML file of settings beside the configuration (tenants, users): all mistakes are found in one go, a line
+// each, with the place in the file, and never with a value, for some of them are secrets.
 
 import type { Static, TSchema } from 'typebox';
 import { Value } from 'typebox/value';

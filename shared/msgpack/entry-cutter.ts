@@ -1,10 +1,10 @@
-// Cuts a run of entries that comes in pieces, whatever is wrong with it: whole entries, values in their midst that are no entries,
-// and the rest from where no value's end can be found. One bad entry costs its neighbours nothing.
+// Cuts a run of entries that comes in pieces, whatever is wrong with it: whole entries, values in their midst that are
+// no entries, and the rest from where no value's end can be found. One bad entry costs its neighbours nothing.
 //
 //   entry entry value entry en…        →   entries (2), bad (1), entries (1), rest (en…)
 //
-// Guarantees: never throws; total: every byte is in one cut, in order; entries and bad values are the same however the run is cut
-// into pieces; work and memory are linear, and at most about twice `entryBytesMax` is held.
+// Guarantees: never throws; total: every byte is in one cut, in order; entries and bad values are the same however the
+// run is cut into pieces; work and memory are linear, and at most about twice `entryBytesMax` is held.
 
 import { entryEnd, INCOMPLETE, MALFORMED, valueEnd } from './extents.ts';
 import { FRAME_PASSED, FrameScanner, NEED_MORE } from './frame-scanner.ts';
@@ -131,8 +131,8 @@ export class EntryCutter {
   }
 
   /**
-   * A value that is too deep or too large to be an entry: only its end is looked for. Returns where to look on: behind the value, or
-   * at the end of the bytes where it goes on, or has no end.
+   * A value that is too deep or too large to be an entry: only its end is looked for. Returns where to look on: behind
+   * the value, or at the end of the bytes where it goes on, or has no end.
    */
   *#pass(bytes: Buffer, from: number): Generator<Cut, number, undefined> {
     const end = this.#passer.push(bytes, from);
@@ -232,8 +232,8 @@ interface PassedValue {
 }
 
 /**
- * Finds the end of one value after another, each in one look at its bytes, of which it keeps the beginning. One scanner serves all:
- * a run may have one such value every hundred bytes.
+ * Finds the end of one value after another, each in one look at its bytes, of which it keeps the beginning. One scanner
+ * serves all: a run may have one such value every hundred bytes.
  */
 class ValuePasser {
   readonly #keepBytesMax: number;
@@ -255,7 +255,10 @@ class ValuePasser {
     return this.#kept;
   }
 
-  /** Position behind the value that begins at `from`, or goes on there; INCOMPLETE where its end has not come; MALFORMED where it has none. */
+  /**
+   * Position behind the value that begins at `from`, or goes on there; INCOMPLETE where its end has not come; MALFORMED
+   * where it has none.
+   */
   push(bytes: Buffer, from: number): number {
     const isWhole = !this.isOpen;
     const scanner = (this.#scanner ??= new FrameScanner({

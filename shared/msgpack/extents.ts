@@ -1,5 +1,5 @@
-// Finds where msgpack values end, without decoding them: the edge's only look at a payload. A log record's bytes are passed
-// over by a table of sizes; only containers and long strings cost a branch. (https://github.com/msgpack/msgpack)
+// Finds where msgpack values end, without decoding them: the edge's only look at a payload. A log record's bytes are
+// passed over by a table of sizes; only containers and long strings cost a branch. (https://github.com/msgpack/msgpack)
 //
 //   entry   [time, record]            time: int, float, nil, EventTime (d7 00 … or c7 08 00 …)
 //           [[time, metadata], record]  (Forward protocol v1.5)        record, metadata: map
@@ -122,7 +122,10 @@ export function containerChildren(bytes: Uint8Array, at: number, type: number): 
   return type < 0xde ? count : count * 2;
 }
 
-/** Bytes of the header of a str, bin or ext with a length of its own (c4–c9, d9–db), its type byte and length; at most 5. */
+/**
+ * Bytes of the header of a str, bin or ext with a length of its own (c4–c9, d9–db), its type byte and length; at most
+ * 5.
+ */
 export function payloadHeaderSize(type: number): number {
   return 1 + (1 << lengthWidth(type));
 }

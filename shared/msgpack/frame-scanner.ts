@@ -1,9 +1,10 @@
-// Cuts a byte stream into whole msgpack values, without ever looking at a byte twice: what it knows of an unfinished value
-// (counts of the open containers, bytes still to pass over) stays until the next piece comes. So a frame in a thousand
-// pieces costs no more than a whole one, and a frame that lies in one piece is not copied.
+// Cuts a byte stream into whole msgpack values, without ever looking at a byte twice: what it knows of an unfinished
+// value (counts of the open containers, bytes still to pass over) stays until the next piece comes. So a frame in a
+// thousand pieces costs no more than a whole one, and a frame that lies in one piece is not copied.
 //
-// Guarantees: never throws for a peer's bytes; a frame is refused as soon as what is known of it cannot fit in the limit,
-// before its bytes are held; what is held of an unfinished frame is bounded by the limit, however small its pieces.
+// Guarantees: never throws for a peer's bytes; a frame is refused as soon as what is known of it cannot fit in the
+// limit, before its bytes are held; what is held of an unfinished frame is bounded by the limit, however small its
+// pieces.
 
 import assert from 'node:assert/strict';
 import {

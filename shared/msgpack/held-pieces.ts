@@ -1,8 +1,8 @@
-// The bytes of a frame that has not come whole yet. Large pieces are kept as they are; small ones are copied together, since a
-// Buffer object costs more than they do; all are joined once, when the frame ends.
+// The bytes of a frame that has not come whole yet. Large pieces are kept as they are; small ones are copied together,
+// since a Buffer object costs more than they do; all are joined once, when the frame ends.
 //
-// Guarantees: what is held costs at most about twice its bytes, however small the pieces; a peer that sends a byte a second
-// holds 2 KiB.
+// Guarantees: what is held costs at most about twice its bytes, however small the pieces; a peer that sends a byte a
+// second holds 2 KiB.
 
 const PIECE_KEPT_MIN = 2048;
 /** Where small pieces are copied to grows with the frame. */

@@ -1,5 +1,6 @@
-// Finds where a long msgpack value ends, in steps: one value of millions of others costs as much to pass over as all of them, and whoever
-// has other work to do gives it its turn between steps. Short ones are passed over at once by extents.ts.
+// Finds where a long msgpack value ends, in steps: one value of millions of others costs as much to pass over as all of
+// them, and whoever has other work to do gives it its turn between steps. Short ones are passed over at once by
+// extents.ts.
 //
 // Guarantees: never throws, holds nothing that grows with the value; a step reads WINDOW_BYTES.
 

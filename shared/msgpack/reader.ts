@@ -1,8 +1,8 @@
 // Reads msgpack value by value out of bytes that may be anything: small tables and handshakes, not payloads.
 // (https://github.com/msgpack/msgpack/blob/master/spec.md)
 //
-// Guarantees: never throws and never reads past the end. A read that does not find what it asks for returns undefined and
-// leaves the position where it was, so that another read may be tried.
+// Guarantees: never throws and never reads past the end. A read that does not find what it asks for returns undefined
+// and leaves the position where it was, so that another read may be tried.
 
 import { isUtf8 } from 'node:buffer';
 import {

@@ -1,5 +1,5 @@
-// Splits a run of entries into spans, in steps: a run is as large as a frame, and few compressed bytes become one whose values take
-// half a second to pass over. Between steps the event loop may have its turn.
+// Splits a run of entries into spans, in steps: a run is as large as a frame, and few compressed bytes become one whose
+// values take half a second to pass over. Between steps the event loop may have its turn.
 //
 // Guarantees: spans come in order, without gap or overlap; a step passes over STEP_BYTES, and an entry more at most.
 
@@ -17,8 +17,8 @@ export interface EntrySpan {
 export const STEP_BYTES = 1024 * 1024;
 
 /**
- * Splits a run into spans of at most `bytesMax` bytes, in order; an entry that is larger is a span of its own. Null: a step is done.
- * The run must have been counted before: what follows a malformed entry is left out.
+ * Splits a run into spans of at most `bytesMax` bytes, in order; an entry that is larger is a span of its own. Null: a
+ * step is done. The run must have been counted before: what follows a malformed entry is left out.
  */
 export function* splitEntries(bytes: Uint8Array, bytesMax: number): Generator<EntrySpan | null, void, void> {
   const end = bytes.length;

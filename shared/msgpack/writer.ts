@@ -2,8 +2,8 @@
 // Every value takes the shortest form that holds it. Containers whose size is known get their header first; where it is
 // not (JSON text that is being read), `openMap` and `openArray` leave a byte for it and `close…` sets it afterwards.
 //
-// Guarantees: the bytes written are valid msgpack if as many values follow a header as it says; a number that msgpack cannot
-// hold exactly as an integer is an assertion, never a wrong value. `reset` keeps the buffer for the next use.
+// Guarantees: the bytes written are valid msgpack if as many values follow a header as it says; a number that msgpack
+// cannot hold exactly as an integer is an assertion, never a wrong value. `reset` keeps the buffer for the next use.
 
 import assert from 'node:assert/strict';
 

@@ -1,6 +1,6 @@
-// The connections of a server as they were accepted. A server that speaks TLS tells of them only when their
-// handshakes have ended: a stop that
-// closes what it was told of would wait for a peer that never ends its handshake, as Node's own `close` does.
+// The connections of a server as they were accepted. A server that speaks TLS tells of them only when their handshakes
+// have ended: a stop that closes what it was told of would wait for a peer that never ends its handshake, as Node's own
+// `close` does.
 //
 // Guarantee: after `destroyAll` the server keeps no connection that was accepted before.
 

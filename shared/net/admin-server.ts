@@ -1,8 +1,9 @@
-// The operator's page: /metrics for Prometheus, /livez and /readyz for whoever starts and stops us, and actions for operators. It has nothing of
-// the senders' and nothing secret. A part that is not ready answers 503 with its reasons, a line each; liveness is that it answers at all.
+// The operator's page: /metrics for Prometheus, /livez and /readyz for whoever starts and stops us, and actions for
+// operators. It has nothing of the senders' and nothing secret. A part that is not ready answers 503 with its reasons,
+// a line each; liveness is that it answers at all.
 //
-// Guarantees: but for /livez and /readyz without a token, nothing is answered and nothing done before `access` has admitted the request, whatever its path; who
-// is not known gets no reasons from /readyz.
+// Guarantees: but for /livez and /readyz without a token, nothing is answered and nothing done before `access` has
+// admitted the request, whatever its path; who is not known gets no reasons from /readyz.
 
 import type { IncomingMessage, RequestListener, ServerOptions } from 'node:http';
 import type { Socket } from 'node:net';

@@ -1,8 +1,10 @@
-// Bounds the requests that one HTTP connection has in hand. Node parses all that a read brought before anything else runs: 64 KiB of
-// pipelined requests are 2,500 of them, each with its objects, long before a rate or a token is looked at.
+// Bounds the requests that one HTTP connection has in hand. Node parses all that a read brought before anything else
+// runs: 64 KiB of pipelined requests are 2,500 of them, each with its objects, long before a rate or a token is looked
+// at.
 //
-// Guarantees: the request that is one too many is the last that is parsed of its connection, which is closed, and no handler sees it;
-// those that come one after another are never too many. Requests that Node answers by itself (no Host, 417) are counted too.
+// Guarantees: the request that is one too many is the last that is parsed of its connection, which is closed, and no
+// handler sees it; those that come one after another are never too many. Requests that Node answers by itself (no Host,
+// 417) are counted too.
 
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -30,7 +32,8 @@ export function boundedRequests(
       super(socket);
       if (add(socket, 1) <= max) return;
       if (!socket.destroyed) exceeded(socket);
-      // A closed socket alone would not end the parser's work on what was read: an error does, as the answer to this request's headers.
+      // A closed socket alone would not end the parser's work on what was read: an error does, as the answer to this
+      // request's headers.
       const { parser } = socket as Socket & { parser?: { onIncoming: () => number } | null };
       if (parser) parser.onIncoming = () => PARSER_ERROR;
       socket.destroy();

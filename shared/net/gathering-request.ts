@@ -1,7 +1,9 @@
-// A request whose body comes in small pieces together as they were read. Node hands out each piece of a chunked body for itself: a read
-// of 64 KiB, in chunks of a byte, became 11,000 buffers, each of which costs a hundred times its byte wherever it waits.
+// A request whose body comes in small pieces together as they were read. Node hands out each piece of a chunked body
+// for itself: a read of 64 KiB, in chunks of a byte, became 11,000 buffers, each of which costs a hundred times its
+// byte wherever it waits.
 //
-// Guarantees: small pieces of one read become one piece, or a few; nothing waits for the next read; a stream that is full says so.
+// Guarantees: small pieces of one read become one piece, or a few; nothing waits for the next read; a stream that is
+// full says so.
 
 import { IncomingMessage } from 'node:http';
 import { HeldPieces } from '../msgpack/held-pieces.ts';

@@ -92,8 +92,8 @@ export function askOptions(address: ListenAddress): { host: string; port: number
 }
 
 /**
- * Resolves to the address as bound; rejects with listen_failed. Errors of the server after that are its owner's. A unix socket that
- * a process left when it was killed is taken over.
+ * Resolves to the address as bound; rejects with listen_failed. Errors of the server after that are its owner's. A unix
+ * socket that a process left when it was killed is taken over.
  */
 export async function listenOn(server: Server, address: ListenAddress): Promise<ListenAddress> {
   try {
@@ -136,7 +136,10 @@ async function isAbandoned(path: string): Promise<boolean> {
   });
 }
 
-/** What Node's `listen` takes. Without a host it listens on all addresses, IPv6 and IPv4, as far as the machine has them. */
+/**
+ * What Node's `listen` takes. Without a host it listens on all addresses, IPv6 and IPv4, as far as the machine has
+ * them.
+ */
 function listenOptions(address: ListenAddress): { host?: string; port: number } | { path: string } | { fd: number } {
   if (address.kind === 'unix') return { path: address.path };
   if (address.inherited) return { fd: address.inherited.stream };

@@ -27,8 +27,9 @@ export function parseNetwork(text: string): Network | null {
 export const UNIX_PEER = 'unix';
 
 /**
- * Who is at the other end of an accepted connection; null where nobody is: a connection that was reset before it was accepted has no
- * address either, so a missing address says nothing about the kind of the socket. That is known only by what the server listens on.
+ * Who is at the other end of an accepted connection; null where nobody is: a connection that was reset before it was
+ * accepted has no address either, so a missing address says nothing about the kind of the socket. That is known only by
+ * what the server listens on.
  */
 export function peerAddress(remoteAddress: string | undefined, listensOn: 'tcp' | 'unix'): string | null {
   if (listensOn === 'unix') return UNIX_PEER;
@@ -40,7 +41,10 @@ export function plainAddress(address: string): string {
   return address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address;
 }
 
-/** Whom rates and limits count together: an IPv4 address, or the IPv6 network of 64 bits in which one host may take any address. */
+/**
+ * Whom rates and limits count together: an IPv4 address, or the IPv6 network of 64 bits in which one host may take any
+ * address.
+ */
 export function networkOfPeer(address: string): string {
   const [plain = ''] = address.split('%', 1);
   if (isIP(plain) !== 6) return address;

@@ -1,4 +1,5 @@
-// The lag's source of the queue that the configuration names: kafka/kafka-lag.ts or embedded/embedded-lag.ts, loaded when asked for.
+// The lag's source of the queue that the configuration names: kafka/kafka-lag.ts or embedded/embedded-lag.ts, loaded
+// when asked for.
 
 import { type Clock, systemClock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';

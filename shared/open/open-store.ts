@@ -12,7 +12,10 @@ export interface OpenStoreOptions {
   readonly warn?: (message: string) => void;
 }
 
-/** Rejects with data_dir_unusable, store_unavailable or config_invalid. Elasticsearch need not be there yet: see Store.ping. */
+/**
+ * Rejects with data_dir_unusable, store_unavailable or config_invalid. Elasticsearch need not be there yet: see
+ * Store.ping.
+ */
 export async function openStore(config: Config, options: OpenStoreOptions = {}): Promise<Store> {
   const { readOnly = false, clock = systemClock } = options;
   const retentionMs = config['store.retention_ms'];

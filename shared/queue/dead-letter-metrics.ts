@@ -1,5 +1,5 @@
-// What the dead letters of a queue take, as metrics: of the embedded queue, or of a spool while Kafka is away. Those on Kafka have none: their
-// topic has a retention of its own.
+// What the dead letters of a queue take, as metrics: of the embedded queue, or of a spool while Kafka is away. Those on
+// Kafka have none: their topic has a retention of its own.
 
 import type { Metrics } from '../metrics.ts';
 import { LETTER_REFUSALS, type Queue } from './queue.ts';

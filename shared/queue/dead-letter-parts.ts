@@ -1,17 +1,21 @@
-// A dead letter that is larger than a record of its topic, in parts. A part is a range of the whole's bytes, so one that turns out too
-// large for a lowered limit can be split again.
+// A dead letter that is larger than a record of its topic, in parts. A part is a range of the whole's bytes, so one
+// that turns out too large for a lowered limit can be split again.
 //
 //   whole    (table of batches, where a header cannot hold it) value
 //   parts    |<- at 0 ->|<- at n ->|<- … ->|   each with all other headers, the id of the whole, its own place, and the size of the whole
 //
-// Parts lie in one partition in order. A range that was read before is a repeat; one that begins later than expected leaves a gap.
-// Guarantees: nothing of a value is lost by splitting; a whole is told apart from one of which parts are missing.
+// Parts lie in one partition in order. A range that was read before is a repeat; one that begins later than expected
+// leaves a gap. Guarantees: nothing of a value is lost by splitting; a whole is told apart from one of which parts are
+// missing.
 
 import type { DeadLetter, DeadLetterPart } from './queue.ts';
 
 /** What a dead letter's headers and framing take beside its bytes, its table, `error` and `from`. */
 const FRAMING_BYTES = 512;
-/** Of what a record may have, a header takes so much at most; a table that is larger goes into the value, an error is shortened. */
+/**
+ * Of what a record may have, a header takes so much at most; a table that is larger goes into the value, an error is
+ * shortened.
+ */
 const HEADER_SHARE = 0.25;
 /** A part has so many bytes at least, however small the limit is: a topic that refuses that needs its operator. */
 const PART_BYTES_MIN = 1024;
@@ -22,7 +26,10 @@ export function deadLetterBytes({ value, batches, error, from }: DeadLetter): nu
   return value.length + batches.length + Buffer.byteLength(error) + Buffer.byteLength(from) + FRAMING_BYTES;
 }
 
-/** The same in as many parts as a limit of `bytesMax` for each needs; itself where it fits. `newId`: 16 bytes, of this whole only. */
+/**
+ * The same in as many parts as a limit of `bytesMax` for each needs; itself where it fits. `newId`: 16 bytes, of this
+ * whole only.
+ */
 export function partsOf(letter: DeadLetter, bytesMax: number, newId: () => Uint8Array): readonly DeadLetter[] {
   if (deadLetterBytes(letter) <= bytesMax) return [letter];
   const headerMax = Math.max(PART_BYTES_MIN, Math.floor(bytesMax * HEADER_SHARE));
@@ -59,7 +66,9 @@ export class PartProgress {
     return this.#next.get(key);
   }
 
-  /** How many of the part's first bytes are known already; null where it adds nothing, be it a repeat or behind a gap. */
+  /**
+   * How many of the part's first bytes are known already; null where it adds nothing, be it a repeat or behind a gap.
+   */
   take(key: string, { at }: Pick<DeadLetterPart, 'at'>, length: number): number | null {
     const next = this.#next.get(key) ?? 0;
     const adds = at <= next && at + length > next;

@@ -1,12 +1,15 @@
-// How far behind a group is, from what the queue itself knows: right also when no indexer runs, or one is stuck. In records, and in
-// seconds: the age of the oldest record that is not committed. Two implementations, which open-lag.ts chooses from.
+// How far behind a group is, from what the queue itself knows: right also when no indexer runs, or one is stuck. In
+// records, and in seconds: the age of the oldest record that is not committed. Two implementations, which open-lag.ts
+// chooses from.
 
 export interface PartitionLag {
   readonly partition: number;
   /** First offset that is still there, and the one after the last. */
   readonly low: number;
   readonly high: number;
-  /** Where a member of the group begins to read: the committed offset, or the earliest where that is none or no more. */
+  /**
+   * Where a member of the group begins to read: the committed offset, or the earliest where that is none or no more.
+   */
   readonly next: number;
   /** Append time of the record at `next`, ms since the epoch; null when caught up. */
   readonly oldestMs: number | null;

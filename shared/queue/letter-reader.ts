@@ -1,8 +1,10 @@
-// Reads the dead letters, leaves out what was replayed, and puts together those that lie there in parts. The marks lie after the letters that
-// they name, and in any partition, so the topic is read twice: for the marks and the parts that there are, then for the letters.
+// Reads the dead letters, leaves out what was replayed, and puts together those that lie there in parts. The marks lie
+// after the letters that they name, and in any partition, so the topic is read twice: for the marks and the parts that
+// there are, then for the letters.
 //
-// Guarantees: parts are put together only when all are there; else they are one letter that says what is missing, at the place and time
-// of its first part. No more is held than of letters that are whole, each from its first part to its last.
+// Guarantees: parts are put together only when all are there; else they are one letter that says what is missing, at
+// the place and time of its first part. No more is held than of letters that are whole, each from its first part to its
+// last.
 
 import {
   type LetterPosition,
@@ -62,7 +64,10 @@ export async function surveyDeadLetters(
   return { replayed, parts };
 }
 
-/** The letters that are selected, done or not, up to the end as of now; each partition in order. `survey`: of these, or of more. */
+/**
+ * The letters that are selected, done or not, up to the end as of now; each partition in order. `survey`: of these, or
+ * of more.
+ */
 export async function* readLetters(
   queue: Pick<Queue, 'read'>,
   { reason, fromMs, toMs }: LetterSelection,

@@ -1,5 +1,5 @@
-// What a queue tells its operator as it happens, besides what its callers hear of their own calls: one event each, with a name of its own in
-// the log, so that none is folded into another.
+// What a queue tells its operator as it happens, besides what its callers hear of their own calls: one event each, with
+// a name of its own in the log, so that none is folded into another.
 
 import type { Log } from '#shared/log.ts';
 

@@ -1,9 +1,9 @@
 // The queue between edge and indexer, as both sides see it. Two implementations pass one contract test:
 // `kafka` (queue/kafka) and `embedded` (queue/embedded). Offsets and partitions are numbers (below 2^53).
 //
-// Guarantees: `append` resolves only when the records are held durably (Kafka acks=all; fsynced); records of one partition
-// keep the order of their appends as long as the caller has one append in flight per partition; a committed offset is
-// the next one to read; a commit under an assignment that is no longer held is refused.
+// Guarantees: `append` resolves only when the records are held durably (Kafka acks=all; fsynced); records of one
+// partition keep the order of their appends as long as the caller has one append in flight per partition; a committed
+// offset is the next one to read; a commit under an assignment that is no longer held is refused.
 
 import type { QueueRecord } from '#shared/record/record.ts';
 
@@ -16,8 +16,9 @@ export interface Queue extends AsyncDisposable {
   /** The most bytes that one append to a partition may have, headers and framing included (see `recordBytes`). */
   readonly appendBytesMax: number;
   /**
-   * Resolves when the queue has been reached for the first time, so that `partitions` and the limits are known. Keeps trying
-   * for as long as it takes; rejects with the signal's reason, or with shutting_down when the queue is closed before.
+   * Resolves when the queue has been reached for the first time, so that `partitions` and the limits are known. Keeps
+   * trying for as long as it takes; rejects with the signal's reason, or with shutting_down when the queue is closed
+   * before.
    */
   opened(signal?: AbortSignal): Promise<void>;
   /**
@@ -35,7 +36,10 @@ export interface Queue extends AsyncDisposable {
   readonly deadLetterSpace?: DeadLetterSpace | undefined;
   /** Starts to read the logs topic as a member of the group; the first callback comes after this has resolved. */
   consume(handler: ConsumerHandler, options: ConsumeOptions): Promise<QueueConsumer>;
-  /** Reads partitions of a topic without a group and without commits, from offsets on to the ends as of now. For `cat` and `dead-letters`. */
+  /**
+   * Reads partitions of a topic without a group and without commits, from offsets on to the ends as of now. For `cat`
+   * and `dead-letters`.
+   */
   read(options: ReadOptions): AsyncIterable<FetchedRecord>;
 }
 
@@ -64,8 +68,8 @@ export interface ConsumeOptions {
 export interface ReadOptions {
   readonly topic: 'logs' | 'dead-letters';
   /**
-   * From the first record at or after this time (ms since the epoch) on; all if absent. Where the queue's clock was set back, earlier ones
-   * may come behind it: whoever wants none of them looks at their times.
+   * From the first record at or after this time (ms since the epoch) on; all if absent. Where the queue's clock was set
+   * back, earlier ones may come behind it: whoever wants none of them looks at their times.
    */
   readonly fromMs?: number;
   /** Only records before this time. */
@@ -102,8 +106,8 @@ export interface AssignedPartition {
   /** Offset after the last record, as of now. */
   readonly end: number;
   /**
-   * So many assignments, this one included, began at `next` and did not move it, as the queue keeps with the committed offset: each
-   * is counted there before it is told. Absent where there is nothing to be read.
+   * So many assignments, this one included, began at `next` and did not move it, as the queue keeps with the committed
+   * offset: each is counted there before it is told. Absent where there is nothing to be read.
    */
   readonly tries?: number;
 }
@@ -111,21 +115,25 @@ export interface AssignedPartition {
 /** All callbacks only take note; they must not block. */
 export interface ConsumerHandler {
   /**
-   * Work may begin on these partitions, none of which is paused. Each new assignment has a higher number, and comes after the
-   * revocation of the one before.
+   * Work may begin on these partitions, none of which is paused. Each new assignment has a higher number, and comes
+   * after the revocation of the one before.
    */
   assigned(partitions: readonly AssignedPartition[], assignment: number): void;
   /**
-   * What was fetched under `assignment` is void: drop it, never commit it. Not called when the owner itself closes the consumer.
-   * `isGone`: the log that it came from is no more, nobody can read it again. Finish it all the same; but never commit it.
+   * What was fetched under `assignment` is void: drop it, never commit it. Not called when the owner itself closes the
+   * consumer. `isGone`: the log that it came from is no more, nobody can read it again. Finish it all the same; but
+   * never commit it.
    */
   revoked(assignment: number, isGone?: boolean): void;
   /**
-   * Returns an offset where it did not take the records from there on: they are handed over again when the partition, which it has
-   * paused, is resumed.
+   * Returns an offset where it did not take the records from there on: they are handed over again when the partition,
+   * which it has paused, is resumed.
    */
   fetched(batch: FetchedBatch): number | void;
-  /** A log is not what it was: reading goes on elsewhere, and records are lost that nobody had read. Each change is told once. */
+  /**
+   * A log is not what it was: reading goes on elsewhere, and records are lost that nobody had read. Each change is told
+   * once.
+   */
   logsChanged?(changes: readonly LogChange[]): void;
   /** The consumer has ended for good, by an error that its owner must act on. */
   failed(error: Error): void;
@@ -179,7 +187,9 @@ export interface DeadLetter {
   readonly value: Uint8Array;
   /** Whether `value` is only the beginning, because the rest was never held. */
   readonly cut: boolean;
-  /** Of a whole record: its headers `encoding` and `v` as they came, without which its value could not be read again. */
+  /**
+   * Of a whole record: its headers `encoding` and `v` as they came, without which its value could not be read again.
+   */
   readonly encoding?: Uint8Array;
   readonly recordVersion?: Uint8Array;
   /** Where it came from, if `batches` have a name that its sender gave itself. Counted by, and not kept. */

@@ -1,13 +1,14 @@
-// Names by position, for lines of files: each entry's name follows from its source and from all that the source said up to its end,
-// so that whoever reads a file again, cut into batches in whatever way, gives its lines the same names.
+// Names by position, for lines of files: each entry's name follows from its source and from all that the source said up
+// to its end, so that whoever reads a file again, cut into batches in whatever way, gives its lines the same names.
 //
 //   chain 0          SHA-256(length "sluice source" | length source | length generation), first 16 bytes; lengths u32 big-endian
 //   chain k          SHA-256(chain k-1 | bytes of the record map of entry k), first 16 bytes
 //   name of entry k  time ms (6), of the entry itself, 0 if it has none | chain k (16)
 //
-// A row of the table carries the chain at the start of its entries; names are derived where they are needed. What the producer must
-// guarantee: an entry's record and time are functions of the file's bytes alone (no clock, no host, no counter that a second reading
-// would have otherwise), entries of a source come in the file's order without a gap, and `generation` tells files of one name apart.
+// A row of the table carries the chain at the start of its entries; names are derived where they are needed. What the
+// producer must guarantee: an entry's record and time are functions of the file's bytes alone (no clock, no host, no
+// counter that a second reading would have otherwise), entries of a source come in the file's order without a gap, and
+// `generation` tells files of one name apart.
 
 import { hash } from 'node:crypto';
 import { entryEnd, timeEnd } from '../msgpack/extents.ts';
@@ -49,7 +50,10 @@ export function chainAfterEntry(chain: Uint8Array, bytes: Uint8Array, start: num
 /** Names that are made in a step: some 4 ms, for each is a hash, however small its entry is. */
 export const NAMES_PER_STEP = 2048;
 
-/** The chain after a run of entries, which was counted before. Null: a step is done, and the event loop may have its turn. */
+/**
+ * The chain after a run of entries, which was counted before. Null: a step is done, and the event loop may have its
+ * turn.
+ */
 export function* chainAfterRun(chain: Uint8Array, run: Uint8Array): Generator<null, Uint8Array, void> {
   let after = chain;
   let count = 0;

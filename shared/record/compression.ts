@@ -1,8 +1,8 @@
-// Compression of entry runs: what senders compressed is opened once, bounded; what goes to the queue is pressed by zstd, level 1,
-// which shrinks log records 6 to 8 times at a third of a gigabyte per second.
+// Compression of entry runs: what senders compressed is opened once, bounded; what goes to the queue is pressed by
+// zstd, level 1, which shrinks log records 6 to 8 times at a third of a gigabyte per second.
 //
-// Guarantees: output is bounded before it is made; concatenated gzip members and zstd frames come out whole; input that is cut,
-// damaged, or has bytes left over is refused, never taken in part.
+// Guarantees: output is bounded before it is made; concatenated gzip members and zstd frames come out whole; input that
+// is cut, damaged, or has bytes left over is refused, never taken in part.
 
 import {
   constants,
@@ -24,14 +24,16 @@ import { ZSTD_WINDOW_LOG_MAX, ZSTD_WINDOW_TOO_LARGE, zstdExtent, zstdStepsMax } 
 /** What HTTP calls `deflate` too; no encoding of queue records. */
 export type Compression = Exclude<Encoding, 'identity'> | 'deflate';
 
-// A trip to the pool and back costs some 100 µs of processor time, more than the whole work on a small input (measured on
-// Node 26: gunzip of 7 KB uncompressed 20 µs here, 110 µs there; of 70 KB 70 µs and 160 µs). So small things are done in place,
-// bounded by what they give as well, lest a small bomb hold up the event loop.
+// A trip to the pool and back costs some 100 µs of processor time, more than the whole work on a small input (measured
+// on Node 26: gunzip of 7 KB uncompressed 20 µs here, 110 µs there; of 70 KB 70 µs and 160 µs). So small things are
+// done in place, bounded by what they give as well, lest a small bomb hold up the event loop.
 const INLINE_PACKED_MAX = 16 * 1024;
 const INLINE_UNPACKED_MAX = 128 * 1024;
 const INLINE_PRESS_MAX = 32 * 1024;
 
-/** zlib works in steps of its output chunk, a trip each: as much as the input seems to give, but not on its word alone. */
+/**
+ * zlib works in steps of its output chunk, a trip each: as much as the input seems to give, but not on its word alone.
+ */
 const CHUNK_BYTES_MIN = 1024;
 const RATIO_BELIEVED = 64;
 /** In the pool: gzip says what its last member gives, which may be nothing, behind one that gives 64 MiB. */
@@ -42,8 +44,9 @@ export const ANY_WINDOW = Infinity;
 const WINDOW_BYTES_MAX = 2 ** ZSTD_WINDOW_LOG_MAX;
 
 /**
- * What `bytes` hold, at most `bytesMax`. Rejects with decompressed_too_large where it is more, body_malformed where the bytes
- * are not what `encoding` says from the first to the last, or zstd needs a larger window, or has far too many blocks.
+ * What `bytes` hold, at most `bytesMax`. Rejects with decompressed_too_large where it is more, body_malformed where the
+ * bytes are not what `encoding` says from the first to the last, or zstd needs a larger window, or has far too many
+ * blocks.
  */
 export async function decompress(
   bytes: Uint8Array,
@@ -64,7 +67,10 @@ export async function decompress(
   return unpackInPool(packed, encoding, hint, bytesMax);
 }
 
-/** Gives the memory back of what `decompress` gave. Left to the garbage collector, hundreds of megabytes a second would lie about. */
+/**
+ * Gives the memory back of what `decompress` gave. Left to the garbage collector, hundreds of megabytes a second would
+ * lie about.
+ */
 export function freeDecompressed({ buffer, length }: Uint8Array): void {
   // A smaller one may lie in Node's pool, with other buffers, which cannot be freed.
   if (buffer instanceof ArrayBuffer && length > Buffer.poolSize) buffer.transfer(0);
@@ -82,7 +88,10 @@ export async function compress(bytes: Uint8Array): Promise<Buffer> {
   return pressInPool(bytes, options);
 }
 
-/** As `zstdCompress`, but what zlib wrote to is freed: left to the garbage collector, tens of megabytes of it would lie about. */
+/**
+ * As `zstdCompress`, but what zlib wrote to is freed: left to the garbage collector, tens of megabytes of it would lie
+ * about.
+ */
 function pressInPool(bytes: Uint8Array, options: ZstdOptions): Promise<Buffer> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   const engine = createZstdCompress(options);
@@ -170,7 +179,10 @@ function fitted(unpacked: Buffer): Buffer {
   return own;
 }
 
-/** Bytes that the input says it holds: gzip at the end of its last member, zstd in the frame. A guess where it says nothing. */
+/**
+ * Bytes that the input says it holds: gzip at the end of its last member, zstd in the frame. A guess where it says
+ * nothing.
+ */
 function unpackedHint(packed: Buffer, encoding: Compression, windowBytesMax: number): number {
   const guess = packed.length * 8;
   if (encoding === 'gzip') return packed.length < 18 ? guess : packed.readUInt32LE(packed.length - 4);

@@ -1,5 +1,6 @@
-// Names of other people's records: events from a topic that Sluice did not write. Such a record has no identity of its own but where it
-// lies, and that place is told again by a topic that was made anew; so its time and its content are part of the name too.
+// Names of other people's records: events from a topic that Sluice did not write. Such a record has no identity of its
+// own but where it lies, and that place is told again by a topic that was made anew; so its time and its content are
+// part of the name too.
 //
 //   identity (16)   the record's timestamp, ms (6), 0 if it is out of range | the first ten bytes of SHA-256 over:
 //                   length (u32) topic | 4 (u32) partition (u32) | 8 (u32) offset (u64) | 8 (u32) timestamp (f64) | 4 (u32) crc32 (u32)

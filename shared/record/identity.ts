@@ -1,7 +1,8 @@
-// Every event has a name from birth: the identity of its batch, and its index in it. All retries from the sender to the store
-// carry the same name, so a second write of an event is seen to be one. Different content is never merged: the content's
-// checksum and length are part of the name, beside the chunk id that its sender chose. Names begin with a time, because a store
-// finds what is sorted with much less work; a time that a repeat would not have is never part of the name of what can be repeated.
+// Every event has a name from birth: the identity of its batch, and its index in it. All retries from the sender to the
+// store carry the same name, so a second write of an event is seen to be one. Different content is never merged: the
+// content's checksum and length are part of the name, beside the chunk id that its sender chose. Names begin with a
+// time, because a store finds what is sorted with much less work; a time that a repeat would not have is never part of
+// the name of what can be repeated.
 //
 //   identity (16)   time ms (6) | ten bytes
 //     chunk id      the first entry's own time, 0 if it has none | the first ten bytes of SHA-256 over what is hashed
@@ -116,8 +117,8 @@ export function documentId(batch: NamedBatch, index: number): string {
 }
 
 /**
- * The time in the names of a batch, ms since the epoch: no repeat of its events has another. 0 where they have none. Version 1 has no
- * time in its names: that of receipt. Of a batch by position the least of its entries' times.
+ * The time in the names of a batch, ms since the epoch: no repeat of its events has another. 0 where they have none.
+ * Version 1 has no time in its names: that of receipt. Of a batch by position the least of its entries' times.
  */
 export function identityTimeMs({ version, id, receivedMs, chain, names }: NamedBatch): number {
   if (version === 1) return receivedMs;

@@ -1,4 +1,5 @@
-// The queue record, versions 1 and 2: the one format in the queue, as published in docs/record-format.md. Version 2 is written.
+// The queue record, versions 1 and 2: the one format in the queue, as published in docs/record-format.md. Version 2 is
+// written.
 //
 //   value     a run of msgpack entries [time, record], one batch after another, compressed as one
 //   headers   v         "1" | "2"
@@ -7,8 +8,9 @@
 //                       [id (bin 16), first, count, tag, input, tenant | nil, received (ms), seq, sender]           version 1
 //                       [ … the same nine … , chain (bin 16) | nil]                                                 version 2
 //
-// Entry k of a batch has the index first + k; its document's `_id` goes by the version (identity.ts). The rows of a table tell its
-// version by their length, so that a table keeps its version wherever it goes: spool, dead letter, replay.
+// Entry k of a batch has the index first + k; its document's `_id` goes by the version (identity.ts). The rows of a
+// table tell its version by their length, so that a table keeps its version wherever it goes: spool, dead letter,
+// replay.
 
 import assert from 'node:assert/strict';
 import { MsgpackReader } from '#shared/msgpack/reader.ts';
@@ -23,7 +25,9 @@ export type RecordVersion = 1 | 2;
 export const RECORD_VERSION = 2;
 /** A tag is UTF-8 of at least one byte and at most these. */
 export const TAG_BYTES_MAX = 1024;
-/** Of an input, tenant or sender; more than the edge gives, whose longest is a hostname of 1 KiB with a word before it. */
+/**
+ * Of an input, tenant or sender; more than the edge gives, whose longest is a hostname of 1 KiB with a word before it.
+ */
 const NAME_BYTES_MAX = 2048;
 /** The end of the year 9999: what times can be written, and what stores take. */
 export const RECEIVED_MS_MAX = 253_402_300_799_999;
@@ -49,11 +53,17 @@ export interface Batch {
   readonly tenant: string | null;
   /** Milliseconds since the epoch at which the edge accepted the batch. */
   readonly receivedMs: number;
-  /** Order of arrival at the edge: max(microseconds since the epoch, last seq + last count). Belongs to entry `first` = 0. */
+  /**
+   * Order of arrival at the edge: max(microseconds since the epoch, last seq + last count). Belongs to entry `first` =
+   * 0.
+   */
   readonly seq: number;
   /** Hostname of an authenticated sender, else the peer's address. */
   readonly sender: string;
-  /** 16 bytes where its entries are named by position: the chain at the start of the first one (chain.ts). Null in version 1. */
+  /**
+   * 16 bytes where its entries are named by position: the chain at the start of the first one (chain.ts). Null in
+   * version 1.
+   */
   readonly chain: Uint8Array | null;
   /** Where `chain` is set and the entries were read: their names. Never in the table. */
   readonly names?: PositionNames;
@@ -67,7 +77,10 @@ export interface QueueRecord {
   readonly value: Uint8Array;
 }
 
-/** The `batches` header, in its batches' one version. Batches are ours: what breaks a rule of the format is a mistake in Sluice. */
+/**
+ * The `batches` header, in its batches' one version. Batches are ours: what breaks a rule of the format is a mistake in
+ * Sluice.
+ */
 export function encodeBatches(batches: readonly Batch[]): Buffer {
   writer.reset();
   writer.arrayHeader(batches.length);
@@ -93,7 +106,9 @@ export function decodeBatches(bytes: Uint8Array): Batch[] | null {
   return reader.done ? batches : null;
 }
 
-/** The version of the record that has this table: what cannot be read was written by nobody, and has the present one. */
+/**
+ * The version of the record that has this table: what cannot be read was written by nobody, and has the present one.
+ */
 export function versionOfTable(bytes: Uint8Array): RecordVersion {
   const reader = new MsgpackReader(bytes);
   reader.arrayHeader();

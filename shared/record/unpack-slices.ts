@@ -2,8 +2,8 @@
 //
 //   gzip members or zstd frames, one after another, of which the last may be torn, corrupt, or followed by something else
 //
-// Guarantees: whatever came out before the damage is given, and it is the same in each pass with the same steps; memory is a few
-// slices and a window of 8 MiB, whatever the ratio; output is bounded.
+// Guarantees: whatever came out before the damage is given, and it is the same in each pass with the same steps; memory
+// is a few slices and a window of 8 MiB, whatever the ratio; output is bounded.
 
 import type { Transform } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
@@ -134,8 +134,8 @@ export class UnpackPass {
 }
 
 /**
- * What goes into an engine, one step after another: the next is asked for only when the engine is done with the one before, so that a
- * source may read into the same buffer again. A stream that is piped would ask for one ahead.
+ * What goes into an engine, one step after another: the next is asked for only when the engine is done with the one
+ * before, so that a source may read into the same buffer again. A stream that is piped would ask for one ahead.
  */
 class Input {
   readonly #engine: Transform;
@@ -173,7 +173,10 @@ class Input {
   }
 }
 
-/** What zlib has filled to its end it does not use again. Left to the garbage collector, tens of megabytes of these would lie about. */
+/**
+ * What zlib has filled to its end it does not use again. Left to the garbage collector, tens of megabytes of these
+ * would lie about.
+ */
 function free(slice: Buffer): void {
   const { buffer, byteOffset, length } = slice;
   if (buffer instanceof ArrayBuffer && buffer.byteLength === OUTPUT_BYTES && byteOffset + length === OUTPUT_BYTES) {

@@ -5,21 +5,26 @@
 //   block      u24 little-endian: last (1 bit), type (2 bits), size (21 bits) | bytes (1 for a run)
 //   skippable  5x 2a 4d 18 | size (u32 little-endian) | bytes
 //
-// A block may have no more than its three bytes, and a frame nine: of such there may only be so many, lest the walk hold up the event loop.
+// A block may have no more than its three bytes, and a frame nine: of such there may only be so many, lest the walk
+// hold up the event loop.
 //
-// Guarantees: pure, never throws, allocates nothing that the bytes decide; looks at so many headers at most as `stepsMax` says.
+// Guarantees: pure, never throws, allocates nothing that the bytes decide; looks at so many headers at most as
+// `stepsMax` says.
 
 const MAGIC = 0xfd2fb528;
 const SKIPPABLE_MAGIC = 0x184d2a50;
 const RUN_BLOCK = 1;
 
-/** The most that a decoder of a peer's bytes keeps of what it gave: levels up to 19 need no more, `--ultra` and `--long` do. */
+/**
+ * The most that a decoder of a peer's bytes keeps of what it gave: levels up to 19 need no more, `--ultra` and `--long`
+ * do.
+ */
 export const ZSTD_WINDOW_LOG_MAX = 23;
 export const ZSTD_WINDOW_TOO_LARGE = 'it needs a window of more than 8 MiB; compress it at level 19 or lower';
 
 /**
- * Blocks and frames that bytes of a peer may have: encoders write blocks of 128 KiB, or one for each flush. Two million are looked at in
- * some 20 ms.
+ * Blocks and frames that bytes of a peer may have: encoders write blocks of 128 KiB, or one for each flush. Two million
+ * are looked at in some 20 ms.
  */
 export function zstdStepsMax(bytes: number): number {
   return STEPS_FREE + Math.floor(bytes / BYTES_PER_STEP);
@@ -31,11 +36,16 @@ const BYTES_PER_STEP = 32;
 export interface ZstdExtent {
   /** Of the largest window that one of the frames needs. */
   readonly windowBytes: number;
-  /** Bytes of all frames uncompressed, as they say themselves; null where one of them says nothing. Not to be trusted. */
+  /**
+   * Bytes of all frames uncompressed, as they say themselves; null where one of them says nothing. Not to be trusted.
+   */
   readonly contentBytes: number | null;
 }
 
-/** Null where the bytes are not one or more whole frames from the first to the last byte, or have more than `stepsMax` blocks and frames. */
+/**
+ * Null where the bytes are not one or more whole frames from the first to the last byte, or have more than `stepsMax`
+ * blocks and frames.
+ */
 export function zstdExtent(bytes: Buffer, stepsMax: number = zstdStepsMax(bytes.length)): ZstdExtent | null {
   let steps = 0;
   let contentBytes: number | null = 0;
@@ -105,7 +115,10 @@ function contentSize(bytes: Buffer, at: number, size: number): number | null {
   }
 }
 
-/** Position after the last block; past the end of the bytes where that is missing, or would be more than `max` blocks on. */
+/**
+ * Position after the last block; past the end of the bytes where that is missing, or would be more than `max` blocks
+ * on.
+ */
 function skipBlocks(bytes: Buffer, start: number, max: number): { readonly end: number; readonly count: number } {
   let at = start;
   for (let count = 1; count <= max && at + 3 <= bytes.length; count += 1) {

@@ -1,5 +1,6 @@
-// Tells whether zstd frames that come in slices end where a frame ends, without decompressing them: Node's decoder takes the first
-// bytes of a frame for nothing, and says no word. For what lies in one piece there is zstd-frames.ts, with the layout (RFC 8878, 3.1).
+// Tells whether zstd frames that come in slices end where a frame ends, without decompressing them: Node's decoder
+// takes the first bytes of a frame for nothing, and says no word. For what lies in one piece there is zstd-frames.ts,
+// with the layout (RFC 8878, 3.1).
 //
 // Guarantees: pure, never throws, looks only at headers, holds at most one.
 

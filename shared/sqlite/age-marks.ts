@@ -1,5 +1,5 @@
-// How old the rows of a table are, by the time that has passed (passed-time.ts) and not by what is written in them: now and then the
-// highest row number is noted with the time, so all rows up to it are at least that old.
+// How old the rows of a table are, by the time that has passed (passed-time.ts) and not by what is written in them: now
+// and then the highest row number is noted with the time, so all rows up to it are at least that old.
 //
 //   passed 100  last 2000     at 700, all rows up to 2000 are older than 500 ms; those from 2001 on may not be
 //   passed 400  last 2600
@@ -35,7 +35,8 @@ export class AgeMarks {
     this.#delete = database.prepare(
       'DELETE FROM age_marks WHERE of = ? AND passed < (SELECT max(passed) FROM age_marks WHERE of = ? AND passed <= ?)',
     );
-    // A full-text index makes rows with huge numbers, and every `run` tells the last row that was made, whatever it was.
+    // A full-text index makes rows with huge numbers, and every `run` tells the last row that was made, whatever it
+    // was.
     for (const statement of [this.#insert, this.#delete]) statement.setReadBigInts(true);
   }
 

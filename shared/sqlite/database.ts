@@ -1,8 +1,8 @@
 // Opening SQLite databases of the data folder: the folder itself, its lock, and what SQLite's errors mean.
 //
-// The lock is an exclusive transaction on a small database of its own: the operating system gives it back
-// when the process ends, however it ends, so no stale lock can keep anyone out after a kill -9. Once the folder was used, taking it
-// writes nothing, so that it can be taken on a full device.
+// The lock is an exclusive transaction on a small database of its own: the operating system gives it back when the
+// process ends, however it ends, so no stale lock can keep anyone out after a kill -9. Once the folder was used, taking
+// it writes nothing, so that it can be taken on a full device.
 
 import {
   accessSync,
@@ -88,7 +88,10 @@ export function openDatabase(
   });
 }
 
-/** Whether the file still has its name: gone, if nothing has it now, or replaced by another. Linux only tells it to those who look. */
+/**
+ * Whether the file still has its name: gone, if nothing has it now, or replaced by another. Linux only tells it to
+ * those who look.
+ */
 export type Presence = 'there' | 'gone' | 'replaced';
 
 /** Remembers the file that has this name now; returns what tells where it is. */
@@ -98,8 +101,9 @@ export function watchPresence(file: string): () => Presence {
 }
 
 /**
- * As `watchPresence`, for a database that this process has open in WAL mode: without its WAL it is gone too, for what was committed last
- * lies only there. SQLite keeps the WAL from the first transaction until the last connection is closed, through every checkpoint.
+ * As `watchPresence`, for a database that this process has open in WAL mode: without its WAL it is gone too, for what
+ * was committed last lies only there. SQLite keeps the WAL from the first transaction until the last connection is
+ * closed, through every checkpoint.
  */
 export function watchDatabase(file: string, presence = watchPresence(file)): () => Presence {
   const wal = `${file}-wal`;
@@ -152,9 +156,9 @@ function syncPath(path: string): void {
 }
 
 /**
- * Has the database readable by its owner only: logs hold what nobody else is to read. SQLite gives the WAL and the shared memory the
- * permissions of the database. A file that is there is never opened: to close it would give up this process's locks on it
- * (https://www.sqlite.org/howtocorrupt.html, 2.2).
+ * Has the database readable by its owner only: logs hold what nobody else is to read. SQLite gives the WAL and the
+ * shared memory the permissions of the database. A file that is there is never opened: to close it would give up this
+ * process's locks on it (https://www.sqlite.org/howtocorrupt.html, 2.2).
  */
 export function keepPrivate(file: string): void {
   try {
@@ -186,7 +190,9 @@ function unusable(thing: string, error: unknown): SluiceError {
   return new SluiceError('data_dir_unusable', `Cannot use ${thing}: ${whatIs(error)}`, { cause: error });
 }
 
-/** As `whatIs`, for an error that came while `folder` was written: SQLite says "disk I/O error", the system knows why. */
+/**
+ * As `whatIs`, for an error that came while `folder` was written: SQLite says "disk I/O error", the system knows why.
+ */
 export function whatFailed(error: unknown, folder: string): string {
   if ((codeOf(error) & 0xff) !== SQLITE_IOERR) return whatIs(error);
   const probe = join(folder, 'probe');
@@ -216,7 +222,10 @@ function whatIs(error: unknown): string {
   }
 }
 
-/** Whether the file is no database any more, or its pages contradict each other. Nothing that it says can be relied upon. */
+/**
+ * Whether the file is no database any more, or its pages contradict each other. Nothing that it says can be relied
+ * upon.
+ */
 export function isDamaged(error: unknown): boolean {
   const code = codeOf(error) & 0xff;
   if (code === SQLITE_CORRUPT || code === SQLITE_NOTADB) return true;
@@ -232,7 +241,10 @@ export function setAside(file: string, now: Date): string {
   return aside;
 }
 
-/** Whether a write failed because the device (or the quota) is full. The transaction was undone; another try may succeed. */
+/**
+ * Whether a write failed because the device (or the quota) is full. The transaction was undone; another try may
+ * succeed.
+ */
 export function isFull(error: unknown): boolean {
   const code = codeOf(error);
   return (code & 0xff) === SQLITE_FULL || code === SQLITE_IOERR_SHMSIZE;

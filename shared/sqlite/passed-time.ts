@@ -1,8 +1,10 @@
-// How much time has passed for a data folder, for retention. The wall clock may be wrong by years for a while (a clock chip before NTP
-// has set it, an operator's mistake, a machine that was resumed), and whatever is deleted by it then is gone for good.
+// How much time has passed for a data folder, for retention. The wall clock may be wrong by years for a while (a clock
+// chip before NTP has set it, an operator's mistake, a machine that was resumed), and whatever is deleted by it then is
+// gone for good.
 //
-// So time passes by the clock that never jumps, and where that did not run (a stop, a suspended machine), by as much as the wall
-// clock has moved ahead of all that it showed before, if that is plausible. What is not plausible passes no time, and is told.
+// So time passes by the clock that never jumps, and where that did not run (a stop, a suspended machine), by as much as
+// the wall clock has moved ahead of all that it showed before, if that is plausible. What is not plausible passes no
+// time, and is told.
 //
 //   wall clock   10:00 ── runs ── 10:05 ┄┄ stopped ┄┄ 14:00 ── runs ── 14:01   next year   14:03
 //   passed           + 5 min            + 3 h 55 min     + 1 min        + 0, told   + 2 min

@@ -1,8 +1,10 @@
 // SQLite calls block, so every database lives in a worker thread and is spoken to by requests and answers.
-// `startWorker` starts the thread from the main side; `serveWorker` is the thread's own side. Requests are done in order.
+// `startWorker` starts the thread from the main side; `serveWorker` is the thread's own side. Requests are done in
+// order.
 //
-// From the sources a worker is a module beside the one that starts it. What users run is one bundled file, which carries
-// each worker as a small bundle of its own (infra/build/bundle.ts): a thread that loaded the whole program took 25 MB more.
+// From the sources a worker is a module beside the one that starts it. What users run is one bundled file, which
+// carries each worker as a small bundle of its own (infra/build/bundle.ts): a thread that loaded the whole program took
+// 25 MB more.
 //
 // Guarantees: each call is answered or rejected, also when the thread dies; errors keep their SluiceError code;
 // what is listed for transfer is moved, not copied, and is empty afterwards on the side that sent it.
@@ -116,7 +118,10 @@ export class WorkerThread<M extends Methods<M>> implements AsyncDisposable {
     return this.#ended !== null;
   }
 
-  /** What of the processor's time the thread has used, in milliseconds; 0 when it is gone. Answered also while the thread is busy. */
+  /**
+   * What of the processor's time the thread has used, in milliseconds; 0 when it is gone. Answered also while the
+   * thread is busy.
+   */
   async cpuMs(): Promise<number> {
     if (this.#ended !== null) return 0;
     // Node's own promise may stay open where the thread dies before it answers.
@@ -191,8 +196,8 @@ export interface Served<M> {
 }
 
 /**
- * The worker's side: opens with the data of `startWorker`, then answers requests one after another.
- * `notify` sends a notice to the main side. A method may return a `Moved` (see `moved`) to move buffers. One that returns a promise does
+ * The worker's side: opens with the data of `startWorker`, then answers requests one after another. `notify` sends a
+ * notice to the main side. A method may return a `Moved` (see `moved`) to move buffers. One that returns a promise does
  * not keep those behind it waiting.
  */
 // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- names what the main side gives, which nothing here can check

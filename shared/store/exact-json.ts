@@ -1,5 +1,5 @@
-// JSON.parse that keeps every number as it was written. Logs carry 64-bit ids, and a document must leave the store as it
-// went in; JavaScript would round them. A number that a double cannot hold becomes a JSON.rawJSON object, which
+// JSON.parse that keeps every number as it was written. Logs carry 64-bit ids, and a document must leave the store as
+// it went in; JavaScript would round them. A number that a double cannot hold becomes a JSON.rawJSON object, which
 // JSON.stringify writes back digit by digit. Texts without such numbers (nearly all) take the plain road.
 
 declare global {
@@ -14,7 +14,8 @@ declare global {
   }
 }
 
-// What a double may lose, where a number can stand: 17 digits, 16 that begin with 9, an exponent, a last zero ("1.50"), "-0".
+// What a double may lose, where a number can stand: 17 digits, 16 that begin with 9, an exponent, a last zero ("1.50"),
+// "-0".
 const MAY_LOSE =
   /[:,[] ?-?(?:[0-9]{17}|9[0-9]{15}(?![0-9])|[0-9]+(?:\.[0-9]+)?[eE]|[0-9]+\.(?:[0-9]{16}|[0-9]*0(?![0-9])))|[:,[] ?-0/;
 

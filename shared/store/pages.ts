@@ -1,5 +1,6 @@
-// Pages of a search, one after another, each from where the one before ended. Bounded by documents here, and by bytes by whoever reads
-// one: a page ends early where its documents are large, so a short page says nothing about whether there are more.
+// Pages of a search, one after another, each from where the one before ended. Bounded by documents here, and by bytes
+// by whoever reads one: a page ends early where its documents are large, so a short page says nothing about whether
+// there are more.
 
 import type { StoredDocument, StoredPage, StoreQuery } from './store.ts';
 

@@ -5,7 +5,8 @@
 //   10.0.0.1  中文          words in a row too: what is typed in one piece is looked for in one piece
 //   refus*  "by peer 10*"   the last word is only the beginning of one
 //
-// Pure and total: every text is a query. There are no operators that could be misspelt; what holds no word says nothing.
+// Pure and total: every text is a query. There are no operators that could be misspelt; what holds no word says
+// nothing.
 
 import { wordsOf } from './words.ts';
 

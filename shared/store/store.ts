@@ -1,8 +1,8 @@
 // The store behind the indexer and the reading commands. Two implementations pass one contract test:
 // `elasticsearch` (store/elasticsearch) and `embedded` (store/embedded).
 //
-// Writing: documents arrive as JSON bytes with a name. A name that is there already is answered 409 and changes nothing.
-// Reading: one small query form, for `sluice logs` and `sluice search`.
+// Writing: documents arrive as JSON bytes with a name. A name that is there already is answered 409 and changes
+// nothing. Reading: one small query form, for `sluice logs` and `sluice search`.
 
 export interface Store extends AsyncDisposable {
   readonly kind: 'elasticsearch' | 'embedded';
@@ -11,32 +11,35 @@ export interface Store extends AsyncDisposable {
   /** Resolves when the store answers; rejects with a coded error that says why not. */
   ping(signal?: AbortSignal): Promise<void>;
   /**
-   * Writes documents. An answer has one outcome per item, in order. A failure of the whole request rejects with a store_* error:
-   * store_body_too_large (halve it), store_body_refused (bisect it), store_timeout (send the same again), ….
+   * Writes documents. An answer has one outcome per item, in order. A failure of the whole request rejects with a
+   * store_* error: store_body_too_large (halve it), store_body_refused (bisect it), store_timeout (send the same
+   * again), ….
    */
   bulk(request: BulkRequest, signal?: AbortSignal): Promise<BulkOutcome[]>;
   /**
-   * Reads what a query finds in pages of bounded bytes, each asked for when it is wanted: a document may be as large as the store takes.
-   * Empty pages are left out. Follows no change of the store: what is written meanwhile may be there or not.
+   * Reads what a query finds in pages of bounded bytes, each asked for when it is wanted: a document may be as large as
+   * the store takes. Empty pages are left out. Follows no change of the store: what is written meanwhile may be there
+   * or not.
    */
   pages(query: StoreQuery, signal?: AbortSignal): AsyncIterable<StoredPage>;
   /** All of its pages at once. For small limits, and for tests. */
   search(query: StoreQuery, signal?: AbortSignal): Promise<StoredDocument[]>;
   /**
-   * The indices behind a data stream, the oldest first; `bulk` writes to the last. Empty where nothing was written, and for a store
-   * that takes a name once for all time. Elsewhere a name is taken once in each index: `bulk` sees the last one only.
+   * The indices behind a data stream, the oldest first; `bulk` writes to the last. Empty where nothing was written, and
+   * for a store that takes a name once for all time. Elsewhere a name is taken once in each index: `bulk` sees the last
+   * one only.
    */
   backingIndices(stream: string, signal?: AbortSignal): Promise<readonly BackingIndex[]>;
   /**
-   * Which of the ids are in this backing index, also those that no search finds yet. None where the index is closed or gone;
-   * rejects where it cannot be read.
+   * Which of the ids are in this backing index, also those that no search finds yet. None where the index is closed or
+   * gone; rejects where it cannot be read.
    */
   idsIn(backing: string, ids: readonly string[], signal?: AbortSignal): Promise<ReadonlySet<string>>;
   /** Deletes documents of a backing index. Those that are not there change nothing. */
   remove(backing: string, ids: readonly string[], signal?: AbortSignal): Promise<void>;
   /**
-   * Writes a document of ours with nothing but a time, the way `bulk` does, and deletes it again. What becomes of it, no other
-   * document is to blame for. Rejects as `bulk` does.
+   * Writes a document of ours with nothing but a time, the way `bulk` does, and deletes it again. What becomes of it,
+   * no other document is to blame for. Rejects as `bulk` does.
    */
   probe(stream: string, signal?: AbortSignal): Promise<BulkOutcome>;
   /** For a store with tables of names: `unnamed` hears of documents whose names are only among their attributes. */
@@ -61,7 +64,9 @@ export interface BulkItem {
   readonly index: string;
   /** `_id`: letters of base64url, or 32 hex digits, "-", index; see shared/record/identity.ts. */
   readonly id: string;
-  /** Where the item's action line begins, its document begins, and its document ends (before the newline) in the body. */
+  /**
+   * Where the item's action line begins, its document begins, and its document ends (before the newline) in the body.
+   */
   readonly actionStart: number;
   readonly docStart: number;
   readonly docEnd: number;
@@ -85,10 +90,14 @@ export interface StoreQuery {
   /** `event.ingested` at or after, before, ms since the epoch: for following. The latter needs the former. */
   readonly ingestedSinceMs?: number;
   readonly ingestedUntilMs?: number;
-  /** Matches container.name, container.id (also by prefix of at least 4), service.name, or fluentd.tag (`*` as a wildcard). */
+  /**
+   * Matches container.name, container.id (also by prefix of at least 4), service.name, or fluentd.tag (`*` as a
+   * wildcard).
+   */
   readonly name?: string;
   /**
-   * Full text over `message` and the texts of `attributes`: all words must occur; "quoted" words in a row; a trailing `*` is a prefix.
+   * Full text over `message` and the texts of `attributes`: all words must occur; "quoted" words in a row; a trailing
+   * `*` is a prefix.
    */
   readonly text?: string;
   readonly limit: number;

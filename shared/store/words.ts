@@ -1,9 +1,11 @@
 // The rule by which both stores split text into words: lower case; runs of letters, digits and `_`; each CJK character
-// a word of its own (those languages have no spaces); all else separates. Marks (accents that follow their letter) belong to the run.
-// Of a very long word (base64, hex) only the beginning counts: an index takes no longer terms, and would refuse the whole document.
+// a word of its own (those languages have no spaces); all else separates. Marks (accents that follow their letter)
+// belong to the run. Of a very long word (base64, hex) only the beginning counts: an index takes no longer terms, and
+// would refuse the whole document.
 //
-// Pure. The same rule is said three times: here for queries and for the embedded store, in elasticsearch/template.ts as an
-// analyzer, and in elasticsearch/attribute-pattern.ts for values that Elasticsearch keeps whole. The contract test holds them together.
+// Pure. The same rule is said three times: here for queries and for the embedded store, in elasticsearch/template.ts as
+// an analyzer, and in elasticsearch/attribute-pattern.ts for values that Elasticsearch keeps whole. The contract test
+// holds them together.
 
 /** The scripts whose letters stand alone (not their symbols: those separate, as all symbols do). For the flag `v`. */
 const SCRIPTS = String.raw`[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}]`;
@@ -22,8 +24,8 @@ const CJK_ONLY = new RegExp(`^${CJK}+$`, 'v');
 const MAY_HOLD_CJK = /[^\u0000-\u10ff]/;
 
 /**
- * Of a word, in UTF-16 units: at most three bytes of UTF-8 each. Lucene takes terms of 32,766 bytes, SQLite's index cuts them at 32,768.
- * The same as `ignore_above` of attributes, so that none of their words is ever cut.
+ * Of a word, in UTF-16 units: at most three bytes of UTF-8 each. Lucene takes terms of 32,766 bytes, SQLite's index
+ * cuts them at 32,768. The same as `ignore_above` of attributes, so that none of their words is ever cut.
  */
 export const WORD_MAX = 8191;
 
@@ -37,7 +39,8 @@ export function shortenWords(text: string): string {
   let shortened = '';
   let taken = 0;
   for (let start = 0; start + WORD_MAX < text.length;) {
-    // A word that is too long has nothing else in it up to its limit. Seen from there, ordinary text is told after a few characters.
+    // A word that is too long has nothing else in it up to its limit. Seen from there, ordinary text is told after a
+    // few characters.
     const limit = start + WORD_MAX;
     let at = limit;
     while (at >= start && isInWord(text, at)) at--;
@@ -59,7 +62,10 @@ function cutOf(text: string, at: number): number {
   return (text.codePointAt(at - 1) ?? 0) > 0xffff ? at - 1 : at;
 }
 
-/** Whether the character of which this unit is (a half of) belongs to a word of several. A regular expression of long runs overflows the stack. */
+/**
+ * Whether the character of which this unit is (a half of) belongs to a word of several. A regular expression of long
+ * runs overflows the stack.
+ */
 function isInWord(text: string, at: number): boolean {
   const unit = text.charCodeAt(at);
   if (unit < 0x80) return ASCII_IN_WORD[unit] === 1;

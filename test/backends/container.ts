@@ -39,7 +39,8 @@ export async function startContainer(options: ContainerOptions): Promise<AsyncDi
       .withStartupTimeout(startTimeoutMs)
       .start();
   } catch (error) {
-    // One that was made but could not be started would stay for ever; where there was no image, there is nothing to remove.
+    // One that was made but could not be started would stay for ever; where there was no image, there is nothing to
+    // remove.
     await remove().catch(() => undefined);
     throw error;
   }

@@ -1,5 +1,5 @@
-// A real Elasticsearch for tests: `elasticsearch()` is the one that all suites of a run share (use data streams with names of
-// your own), `privateElasticsearch()` one that a test may stop, kill and start again.
+// A real Elasticsearch for tests: `elasticsearch()` is the one that all suites of a run share (use data streams with
+// names of your own), `privateElasticsearch()` one that a test may stop, kill and start again.
 
 import { startContainer } from './container.ts';
 import { freePort } from './free-port.ts';

@@ -1,5 +1,6 @@
-// Ports for servers that a test starts. Between our close and the server's listen somebody else could take one. Connections do, where the
-// kernel takes their own ports from the same range: brokers that look for each other while they start make dozens. So these lie below it.
+// Ports for servers that a test starts. Between our close and the server's listen somebody else could take one.
+// Connections do, where the kernel takes their own ports from the same range: brokers that look for each other while
+// they start make dozens. So these lie below it.
 
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';

@@ -1,5 +1,6 @@
-// Servers from Maven Central's jars, as child processes: a backend where there is no Docker, and the backend of every test
-// that has to stop, kill and start its server. Each has ports and a temporary folder of its own, and keeps both over a restart.
+// Servers from Maven Central's jars, as child processes: a backend where there is no Docker, and the backend of every
+// test that has to stop, kill and start its server. Each has ports and a temporary folder of its own, and keeps both
+// over a restart.
 //
 // Guarantee: it ends with this process, however that ends (tether.sh), and disposing of it leaves no file behind.
 
@@ -53,8 +54,8 @@ export class JarServer implements AsyncDisposable {
   }
 
   /**
-   * Starts it and resolves when it serves; rejects with its last lines if it ends instead. What is tested stands on it, and is not it: one
-   * that ends while it starts is started once more.
+   * Starts it and resolves when it serves; rejects with its last lines if it ends instead. What is tested stands on it,
+   * and is not it: one that ends while it starts is started once more.
    */
   async start(): Promise<void> {
     const { name, serves } = this.#options;

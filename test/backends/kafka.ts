@@ -1,5 +1,5 @@
-// A real Kafka for tests: `kafka()` is the one that all suites of a run share (use topics and groups with names of your own),
-// `startKafka()` a private one that a test may stop, kill and start again.
+// A real Kafka for tests: `kafka()` is the one that all suites of a run share (use topics and groups with names of your
+// own), `startKafka()` a private one that a test may stop, kill and start again.
 
 import { connect } from 'node:net';
 import { startContainer } from './container.ts';
@@ -47,7 +47,10 @@ export interface KafkaClusterOptions {
   readonly javaOptions: string;
 }
 
-/** Brokers that hold what they have `brokers` times, in sync at least in all but one; none runs yet. Node ids count from 1. */
+/**
+ * Brokers that hold what they have `brokers` times, in sync at least in all but one; none runs yet. Node ids count from
+ * 1.
+ */
 export async function privateKafkaCluster(options: KafkaClusterOptions): Promise<PrivateKafka[]> {
   const places: { port: number; controllerPort: number }[] = [];
   for (let i = 0; i < options.brokers; i++) places.push({ port: await freePort(), controllerPort: await freePort() });
@@ -125,9 +128,13 @@ async function container(): Promise<Running> {
   return { ...started, address: `127.0.0.1:${port}`, how: `container of ${image}` };
 }
 
-/** Whether a broker answers ApiVersions, which it does only once it serves; an open port says less (Docker's proxy opens it at once). */
+/**
+ * Whether a broker answers ApiVersions, which it does only once it serves; an open port says less (Docker's proxy opens
+ * it at once).
+ */
 function answersVersions(port: number): Promise<boolean> {
-  // length 12 | api key 18 | version 0 | correlation id 1 | client id "t"… as bytes of the Kafka protocol's request header v1.
+  // length 12 | api key 18 | version 0 | correlation id 1 | client id "t"… as bytes of the Kafka protocol's request
+  // header v1.
   const request = Buffer.from([0, 0, 0, 11, 0, 18, 0, 0, 0, 0, 0, 1, 0, 1, 0x74]);
   return new Promise((resolve) => {
     const socket = connect({ port, host: '127.0.0.1', timeout: 2000 });

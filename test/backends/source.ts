@@ -1,10 +1,11 @@
-// Where a backend of the tests comes from: an address in the environment; else a container; else jars as a child process;
-// else nowhere, and the suite that asked must say that it was skipped.
+// Where a backend of the tests comes from: an address in the environment; else a container; else jars as a child
+// process; else nowhere, and the suite that asked must say that it was skipped.
 //
 //   SLUICE_TEST_KAFKA, SLUICE_TEST_ELASTICSEARCH   the address, or `none`
 //   SLUICE_TEST_BACKENDS                           `containers` or `jars`: only these are tried
 //
-// test/run.ts starts each backend once and hands the addresses down by the first two; a test file that is run alone starts its own.
+// test/run.ts starts each backend once and hands the addresses down by the first two; a test file that is run alone
+// starts its own.
 
 export interface Running extends AsyncDisposable {
   /** "host:port" or a URL. */

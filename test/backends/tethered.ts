@@ -1,5 +1,6 @@
-// A child process that ends when this one ends, however that happens (tether.sh), in a group of its own, so that a signal reaches
-// what stands behind a shell and Ctrl-C does not. It can be started again, killed, stopped, and frozen in the middle of its work.
+// A child process that ends when this one ends, however that happens (tether.sh), in a group of its own, so that a
+// signal reaches what stands behind a shell and Ctrl-C does not. It can be started again, killed, stopped, and frozen
+// in the middle of its work.
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -101,7 +102,8 @@ export class Tethered {
     if (child === undefined || !this.running) return;
     child.ref();
     const gone = once(child, 'exit');
-    // The tether hands SIGTERM on; to the whole group it would come twice, and a second one means "at once" to many programs.
+    // The tether hands SIGTERM on; to the whole group it would come twice, and a second one means "at once" to many
+    // programs.
     if (signal === 'SIGTERM') child.kill(signal);
     else this.#signalGroup(signal);
     const hard = setTimeout(() => this.#signalGroup('SIGKILL'), stopTimeoutMs);

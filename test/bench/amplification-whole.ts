@@ -1,9 +1,11 @@
-// What inputs cost on their whole way: received, queued, indexed into the embedded store with its tables for the search, and committed.
-// Of all threads of `sluice run`, from the kernel; each shape of the siege (test/siege/shapes.ts) with each of its pieces, as a body of
-// 1 MiB and one of 4 MiB uncompressed. The slope between the two, less a constant for each event that was taken.
+// What inputs cost on their whole way: received, queued, indexed into the embedded store with its tables for the
+// search, and committed. Of all threads of `sluice run`, from the kernel; each shape of the siege
+// (test/siege/shapes.ts) with each of its pieces, as a body of 1 MiB and one of 4 MiB uncompressed. The slope between
+// the two, less a constant for each event that was taken.
 //
-// The highest resident set holds what the garbage collector has not yet collected: up to a hundred megabytes, which do not grow with
-// the body. So memory beyond its limit is measured again between 1 MiB and 16 MiB, several times, and the median counts.
+// The highest resident set holds what the garbage collector has not yet collected: up to a hundred megabytes, which do
+// not grow with the body. So memory beyond its limit is measured again between 1 MiB and 16 MiB, several times, and the
+// median counts.
 
 import { rmSync, writeFileSync, readdirSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
@@ -29,7 +31,10 @@ const LARGEST_BYTES = 16 * MIB;
 const CPU_US_MAX = 2;
 const MEMORY_BYTES_MAX = 8;
 const DISK_BYTES_MAX = 12;
-/** What an event may cost beside its bytes: it is a document with an id, a time, a tag and an order, each of them in an index. */
+/**
+ * What an event may cost beside its bytes: it is a document with an id, a time, a tag and an order, each of them in an
+ * index.
+ */
 const EVENT = { cpuUs: 20, memoryBytes: 64, diskBytes: 640 };
 const REPEATS = 3;
 const SETTLED_LOOKS = 3;
@@ -181,7 +186,10 @@ async function drained(sluice: ProcessUnderTest): Promise<void> {
   }
 }
 
-/** Of the databases' pages that are in use, also those that are still in a WAL: files and WALs grow and shrink in steps of their own. */
+/**
+ * Of the databases' pages that are in use, also those that are still in a WAL: files and WALs grow and shrink in steps
+ * of their own.
+ */
 function bytesIn(folder: string): number {
   let bytes = 0;
   for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true })) {

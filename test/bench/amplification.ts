@@ -1,6 +1,7 @@
-// The costliest bodies that are known, by dialect: what a byte of them, uncompressed, costs of the processor's time and of memory where
-// they are converted; then, by the whole way into the embedded store, what they cost in all, on the disk too (amplification-whole.ts).
-// The slope between a small and a large body, so that what is paid once does not count.
+// The costliest bodies that are known, by dialect: what a byte of them, uncompressed, costs of the processor's time and
+// of memory where they are converted; then, by the whole way into the embedded store, what they cost in all, on the
+// disk too (amplification-whole.ts). The slope between a small and a large body, so that what is paid once does not
+// count.
 
 import { conversions } from '#forwarder/dialects/conversions.ts';
 import { runWhole } from './amplification-whole.ts';

@@ -1,5 +1,5 @@
-// From nothing to the first indexed batch: the Lambda function through the Runtime API, and the built `sluice indexer --drain` as a
-// container runs it; a new process each time. And the memory of an indexer that has nothing to do.
+// From nothing to the first indexed batch: the Lambda function through the Runtime API, and the built `sluice indexer
+// --drain` as a container runs it; a new process each time. And the memory of an indexer that has nothing to do.
 
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';

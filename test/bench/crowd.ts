@@ -1,5 +1,5 @@
-// 500 senders with and without a crowd of 4,500 around them that do no good (test/clients/crowd.ts): acked events per second of the
-// built forwarder, in alternating runs, and its peak memory. It should keep three quarters at least.
+// 500 senders with and without a crowd of 4,500 around them that do no good (test/clients/crowd.ts): acked events per
+// second of the built forwarder, in alternating runs, and its peak memory. It should keep three quarters at least.
 
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';

@@ -1,4 +1,5 @@
-// Forward → Kafka, and all in one: events per CPU-second of the built program under load, its peak memory, and the senders' ack latency.
+// Forward → Kafka, and all in one: events per CPU-second of the built program under load, its peak memory, and the
+// senders' ack latency.
 
 import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -72,7 +73,10 @@ async function send(port: number, { mode, connections, seconds, rate }: Omit<Loa
   return JSON.parse(stdout);
 }
 
-/** What one-event acks cost a server that does nothing else; printed beside ours, since system calls cost differently on each machine. */
+/**
+ * What one-event acks cost a server that does nothing else; printed beside ours, since system calls cost differently on
+ * each machine.
+ */
 async function measureFloor({ mode, connections, seconds }: Load): Promise<void> {
   const bare = spawn(process.execPath, [new URL('./parts/bare-answerer.ts', import.meta.url).pathname], {
     stdio: ['ignore', 'pipe', 'inherit'],

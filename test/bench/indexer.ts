@@ -1,6 +1,7 @@
-// Kafka → bulk requests. Twice: to an endpoint that only counts, which shows what the indexer costs; and to a real Elasticsearch beside
-// a bare loader that sends ready-made bodies, which shows how much of what Elasticsearch takes gets there.
-// The indexer is a process of its own: its processor time and memory are counted, not those of Kafka, the endpoint or this one.
+// Kafka → bulk requests. Twice: to an endpoint that only counts, which shows what the indexer costs; and to a real
+// Elasticsearch beside a bare loader that sends ready-made bodies, which shows how much of what Elasticsearch takes
+// gets there. The indexer is a process of its own: its processor time and memory are counted, not those of Kafka, the
+// endpoint or this one.
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';

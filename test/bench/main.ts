@@ -1,5 +1,5 @@
-// `npm run bench [-- NAME…]`: prints figures, asserts nothing. Speeds are per CPU-second of the process under test, so that they mean something
-// on shared machines; compare figures of one run only.
+// `npm run bench [-- NAME…]`: prints figures, asserts nothing. Speeds are per CPU-second of the process under test, so
+// that they mean something on shared machines; compare figures of one run only.
 
 import { endAll } from '#test/backends/source.ts';
 

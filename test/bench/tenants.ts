@@ -1,5 +1,5 @@
-// What one tenant's flood does to another's acks: latency of a tenant that sends an event every few milliseconds, alone and beside a
-// tenant that sends packed chunks as fast as they are acked, in alternating runs on the built forwarder.
+// What one tenant's flood does to another's acks: latency of a tenant that sends an event every few milliseconds, alone
+// and beside a tenant that sends packed chunks as fast as they are acked, in alternating runs on the built forwarder.
 
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';

@@ -1,4 +1,5 @@
-// Two workers against one, forwarder and indexer: events per CPU-second of all their processes together, and how the work is shared.
+// Two workers against one, forwarder and indexer: events per CPU-second of all their processes together, and how the
+// work is shared.
 
 import { execFile, fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -20,7 +21,10 @@ const SECONDS = 5;
 const CONNECTIONS = 32;
 const LOOK_MS = 50;
 const RUNS = 3;
-/** Two thirds of what one forwarder takes on two cores: at full load the processes would fight with the sender and Kafka for the cores. */
+/**
+ * Two thirds of what one forwarder takes on two cores: at full load the processes would fight with the sender and Kafka
+ * for the cores.
+ */
 const CHUNKS_PER_SECOND = 250;
 
 type Environment = Record<string, string>;
@@ -68,7 +72,10 @@ export async function run(): Promise<void> {
   }
 }
 
-/** Resolves to events per CPU-second. The indexer is there before the load, so that all its workers are members of the group when the first event comes. */
+/**
+ * Resolves to events per CPU-second. The indexer is there before the load, so that all its workers are members of the
+ * group when the first event comes.
+ */
 async function measure(env: Environment, workers: number): Promise<{ forwarder: number; indexer: number }> {
   await using indexer = await startUnderTest('indexer', { ...env, SLUICE_WORKERS: String(workers) });
   const before = await indexer.counter('process_cpu_seconds_total');

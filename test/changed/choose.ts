@@ -1,7 +1,7 @@
 // Chooses the tests that a change can reach, by what modules name of each other (named-files.ts). Pure.
 //
-// Guarantee: where that cannot tell, all tests are chosen, and the reason is said. What a test reads by a name that it computes is not
-// seen; `npm test` without --changed is what decides.
+// Guarantee: where that cannot tell, all tests are chosen, and the reason is said. What a test reads by a name that it
+// computes is not seen; `npm test` without --changed is what decides.
 
 import { isModule, namedFiles, treeOf } from './named-files.ts';
 

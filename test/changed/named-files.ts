@@ -1,9 +1,10 @@
-// Which files of the tree a module names in its text: what it imports, but also programs that it starts, workers, and data that it reads.
+// Which files of the tree a module names in its text: what it imports, but also programs that it starts, workers, and
+// data that it reads.
 //
 //   '#shared/clock.ts'   './x.ts'   'sender.ts' beside it   'docs/errors.md' from the root   'queue-worker'   a folder: its data
 //
-// Text is enough here: an import that is missed would be a defect, a file too many only costs a test. Imports of types alone are left out,
-// for nothing of them runs. Pure.
+// Text is enough here: an import that is missed would be a defect, a file too many only costs a test. Imports of types
+// alone are left out, for nothing of them runs. Pure.
 
 import { dirname, join } from 'node:path/posix';
 
@@ -17,7 +18,9 @@ const MODULE = /\.(?:[cm]?ts|[cm]?js)$/;
 const TYPES_ONLY = /^(?:import|export) type\b[^'";]*\bfrom '[^']*';?$/gm;
 const COMMENTS = /^\s*(?:\/\/|\/?\*).*$/gm;
 const QUOTED = /(['"`])((?:(?!\1)[^\n\\])*)\1/g;
-/** Started by name: the module beside the one that starts it (shared/sqlite/worker-thread.ts, shared/child-process.ts). */
+/**
+ * Started by name: the module beside the one that starts it (shared/sqlite/worker-thread.ts, shared/child-process.ts).
+ */
 const STARTED = /^[a-z-]+-(?:worker|child)$/;
 /** As package.json has them under `imports`. */
 const ALIAS = /^#(forwarder|indexer|lambda|shared|test)\//;

@@ -1,4 +1,5 @@
-// What git knows of the work tree: what changed since the merge base with main, uncommitted and untracked files included.
+// What git knows of the work tree: what changed since the merge base with main, uncommitted and untracked files
+// included.
 
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';

@@ -1,5 +1,5 @@
-// Who sent what, what was acked, and what was found: in bits, since a run has millions of events. Senders number their events and
-// their chunks from 0 on, each for itself; a chunk is a run of events.
+// Who sent what, what was acked, and what was found: in bits, since a run has millions of events. Senders number their
+// events and their chunks from 0 on, each for itself; a chunk is a run of events.
 //
 // Guarantee: an event that is not in the books (a number that nobody sent) is counted too, as a stranger.
 

@@ -1,4 +1,5 @@
-// The parts of the chaos run that decide whether its verdict can be believed: the books, the schedule, the verdict, the proxy.
+// The parts of the chaos run that decide whether its verdict can be believed: the books, the schedule, the verdict, the
+// proxy.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';

@@ -166,7 +166,10 @@ class Run {
     this.#atWork.add(atWork);
   }
 
-  /** Waits until all that was sent is acked, and all that was acked is committed. What does not come to rest is a finding. */
+  /**
+   * Waits until all that was sent is acked, and all that was acked is committed. What does not come to rest is a
+   * finding.
+   */
   async #rest(): Promise<void> {
     const { world, observer, load } = this.#parts;
     const deadlineMs = performance.now() + restMs;

@@ -1,5 +1,5 @@
-// What an operator does to the data stream while it is written to: rolls it over, and names an ingest pipeline that does not exist.
-// Elasticsearch may be frozen or restarting just then, so each is tried until it is done.
+// What an operator does to the data stream while it is written to: rolls it over, and names an ingest pipeline that
+// does not exist. Elasticsearch may be frozen or restarting just then, so each is tried until it is done.
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { DATA_STREAM_DEFAULT } from '#indexer/parse/route.ts';

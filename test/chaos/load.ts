@@ -1,5 +1,5 @@
-// What is sent in a run: our own senders in a process of their own (sender.ts), and beside them, at a low rate, a client that people
-// use. Everything that they say was sent and acked goes into the books.
+// What is sent in a run: our own senders in a process of their own (sender.ts), and beside them, at a low rate, a
+// client that people use. Everything that they say was sent and acked goes into the books.
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';

@@ -1,6 +1,6 @@
-// One process of Sluice in the run: the built program, on ports of its own that it keeps over restarts, its log appended to one file.
-// What it counts is read before it is killed and every now and then, and summed over all its lives. One that ends by itself is started
-// again after a moment, as those who run services have it.
+// One process of Sluice in the run: the built program, on ports of its own that it keeps over restarts, its log
+// appended to one file. What it counts is read before it is killed and every now and then, and summed over all its
+// lives. One that ends by itself is started again after a moment, as those who run services have it.
 
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';

@@ -1,5 +1,6 @@
-// Looks at the system while it runs: the counters of its processes, the lag of the indexers' group, and whether all replicas are in
-// sync. It looks by Sluice's own client for Kafka, with patience: while faults are at work an answer may be missing.
+// Looks at the system while it runs: the counters of its processes, the lag of the indexers' group, and whether all
+// replicas are in sync. It looks by Sluice's own client for Kafka, with patience: while faults are at work an answer
+// may be missing.
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { readStands } from '#shared/queue/kafka/group-offsets.ts';

@@ -1,5 +1,5 @@
-// What is there at the end: every document of Elasticsearch and every dead letter, each asked for who sent it and under which number.
-// By Elasticsearch's own API, not by Sluice's.
+// What is there at the end: every document of Elasticsearch and every dead letter, each asked for who sent it and under
+// which number. By Elasticsearch's own API, not by Sluice's.
 
 import type { Books, EventName } from './books.ts';
 import { doomedSenderFirst } from './faults/doomed-topic.ts';
@@ -90,7 +90,10 @@ function enter({ books, clientBooks, doomedBooks }: AllBooks, source: Source): b
   return (sender >= doomedSenderFirst ? doomedBooks : books).find(sender, event);
 }
 
-/** Enters every dead letter, of an event or of the torn end of a chunk, given the lines of `sluice cat --topic dead-letters`. Returns those that are of no single event. */
+/**
+ * Enters every dead letter, of an event or of the torn end of a chunk, given the lines of `sluice cat --topic
+ * dead-letters`. Returns those that are of no single event.
+ */
 export function readDeadLetters(
   lines: readonly string[],
   { books, clientBooks }: Pick<AllBooks, 'books' | 'clientBooks'>,

@@ -1,7 +1,8 @@
-// What goes wrong, when, for how long, and to whom: all of it drawn from one seed, so that a run's seed gives the same schedule
-// again. (What the system does in between is not the seed's: real processes keep no time.)
+// What goes wrong, when, for how long, and to whom: all of it drawn from one seed, so that a run's seed gives the same
+// schedule again. (What the system does in between is not the seed's: real processes keep no time.)
 //
-// Kinds come in shuffled rounds, each kind once a round, so that every kind has had its turn before one has had two more.
+// Kinds come in shuffled rounds, each kind once a round, so that every kind has had its turn before one has had two
+// more.
 
 /** How many there are of those that can be hit. */
 export const population = {

@@ -1,12 +1,12 @@
-// The load: a process with several Forward senders, each with its own connection, tag and numbers. It sends chunks of numbered
-// events at a given rate, wants an ack for each, and sends a chunk again, with the same id and bytes, to the same address, when its
-// ack does not come or its connection is lost: what a careful sender does.
+// The load: a process with several Forward senders, each with its own connection, tag and numbers. It sends chunks of
+// numbered events at a given rate, wants an ack for each, and sends a chunk again, with the same id and bytes, to the
+// same address, when its ack does not come or its connection is lost: what a careful sender does.
 //
 //   node sender.ts RATE NAME PORT…      RATE: events per second, all senders together; one sender for each port; NAME: of the run
 //
-// It tells its parent of every chunk (Told). When the parent says `big`, the next sender sends a chunk beside its rate that is larger than
-// a forwarder holds in memory; `torn`: one whose last entry breaks off. When it says `finish` no new ones are made; it ends when all is
-// acked, or with its parent.
+// It tells its parent of every chunk (Told). When the parent says `big`, the next sender sends a chunk beside its rate
+// that is larger than a forwarder holds in memory; `torn`: one whose last entry breaks off. When it says `finish` no
+// new ones are made; it ends when all is acked, or with its parent.
 
 import { decodeMultiStream, encode, ExtData } from '@msgpack/msgpack';
 import { connect, type Socket } from 'node:net';
@@ -17,7 +17,10 @@ import { tornName } from './books.ts';
 /** What the parent says. */
 export type Wish = 'big' | 'torn' | 'finish';
 
-/** What the parent hears: a chunk went out for the first time, or once more; its ack came. `events` and `isTorn` only with the first. */
+/**
+ * What the parent hears: a chunk went out for the first time, or once more; its ack came. `events` and `isTorn` only
+ * with the first.
+ */
 export type Told =
   | readonly ['sent', sender: number, chunk: number, events: number, isTorn: boolean]
   | readonly ['resent' | 'acked', sender: number, chunk: number]
@@ -87,7 +90,9 @@ class Sender {
     this.#send(chunkEvents.from, isCompressed ? 'gzip' : 'packed', true);
   }
 
-  /** An ack that does not come makes the sender give its connection up; all that is unacked goes out again on the next. */
+  /**
+   * An ack that does not come makes the sender give its connection up; all that is unacked goes out again on the next.
+   */
   checkAcks(): void {
     const overdueMs = performance.now() - ackTimeoutMs;
     for (const { sentMs } of this.#pending.values()) {

@@ -1,5 +1,5 @@
-// What a run has shown. Pure. It is clean, broken (something was lost or doubled, or a ledger did not close), or inconclusive: then
-// too little went wrong to say anything, and the verdict tells what is missing.
+// What a run has shown. Pure. It is clean, broken (something was lost or doubled, or a ledger did not close), or
+// inconclusive: then too little went wrong to say anything, and the verdict tells what is missing.
 
 import type { Counts, TornCounts } from './books.ts';
 import type { LossCounts } from './told.ts';
@@ -39,7 +39,10 @@ export interface Facts {
   readonly membershipChanges: number;
   /** Processes of Sluice that ended by themselves, as forwarders do that start with a full disk. */
   readonly falls: number;
-  /** What is wrong beside the counts: a ledger that did not close, a process that did not end well, something that never came to rest. */
+  /**
+   * What is wrong beside the counts: a ledger that did not close, a process that did not end well, something that never
+   * came to rest.
+   */
   readonly faultsFound: readonly string[];
 }
 

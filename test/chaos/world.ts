@@ -1,5 +1,5 @@
-// Everything that runs: three brokers, an Elasticsearch, two forwarders and three indexers, as an operator would set them up, the
-// proxies between them, and the folder of their logs. It ends with this process, however that ends.
+// Everything that runs: three brokers, an Elasticsearch, two forwarders and three indexers, as an operator would set
+// them up, the proxies between them, and the folder of their logs. It ends with this process, however that ends.
 
 import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -24,7 +24,10 @@ const partitions = 12;
 /** Which forwarder has workers. */
 export const crewAt = 1;
 const crewWorkers = 2;
-/** Longer than what Elasticsearch does late after a freeze; short, since what a partition held at an assignment is not committed before. */
+/**
+ * Longer than what Elasticsearch does late after a freeze; short, since what a partition held at an assignment is not
+ * committed before.
+ */
 const bulkTimeoutMs = 20_000;
 const readyMs = 60_000;
 const run = promisify(execFile);

@@ -1,4 +1,5 @@
-// Peers that do no good: some send a frame that never ends, a byte a second; others send garbage, and come again when they are closed.
+// Peers that do no good: some send a frame that never ends, a byte a second; others send garbage, and come again when
+// they are closed.
 
 import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';

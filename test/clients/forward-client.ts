@@ -1,5 +1,6 @@
-// A Forward client for load and kill tests: every frame has a chunk id and is kept until its ack; when the connection is lost it
-// connects again and sends all that is not acked again, with the same ids and bytes, as a careful sender does.
+// A Forward client for load and kill tests: every frame has a chunk id and is kept until its ack; when the connection
+// is lost it connects again and sends all that is not acked again, with the same ids and bytes, as a careful sender
+// does.
 //
 //   [tag, time, record, option]                    message
 //   [tag, [[time, record], …], option]             forward
@@ -44,7 +45,10 @@ export class ForwardClient implements AsyncDisposable {
     return this.#pending.size;
   }
 
-  /** Sends events as one frame (`message`: one event); resolves when it is acked, over however many connections that takes. */
+  /**
+   * Sends events as one frame (`message`: one event); resolves when it is acked, over however many connections that
+   * takes.
+   */
   send(tag: string, events: readonly ForwardEvent[], mode: Mode): Promise<void> {
     const chunk = randomBytes(16).toString('base64');
     const frame = frameOf(tag, events, { mode, chunk });

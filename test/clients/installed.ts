@@ -1,5 +1,6 @@
-// Installs the clients of the folders beside this file, each by the package manager of its language, into node_modules/.cache,
-// once for each content of its folder. A client whose toolchain is missing is told as such: its tests skip, loudly.
+// Installs the clients of the folders beside this file, each by the package manager of its language, into
+// node_modules/.cache, once for each content of its folder. A client whose toolchain is missing is told as such: its
+// tests skip, loudly.
 
 import { execFile, execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';

@@ -1,4 +1,5 @@
-// A batch in a real Kafka whose producer chose the offset of its record: what is appended behind it is handed over nevertheless.
+// A batch in a real Kafka whose producer chose the offset of its record: what is appended behind it is handed over
+// nevertheless.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';

@@ -1,4 +1,5 @@
-// What only Kafka can do to a queue: be out of reach, lack its topics, hand partitions to others, refuse one of several.
+// What only Kafka can do to a queue: be out of reach, lack its topics, hand partitions to others, refuse one of
+// several.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';

@@ -1,5 +1,5 @@
-// Where a queue of the contract test lives: a data folder, or topics of a real Kafka. A place can be opened again and again,
-// and is gone at the end.
+// Where a queue of the contract test lives: a data folder, or topics of a real Kafka. A place can be opened again and
+// again, and is gone at the end.
 
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';

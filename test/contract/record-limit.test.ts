@@ -1,5 +1,5 @@
-// What an edge puts into a record an indexer opens, and what of one sender's cannot be indexed costs no other sender its events: the
-// whole way, with entries at the limit of a record and beyond.
+// What an edge puts into a record an indexer opens, and what of one sender's cannot be indexed costs no other sender
+// its events: the whole way, with entries at the limit of a record and beyond.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,4 +1,5 @@
-// Each way to be refused by an input has its audit line: which input, why, who. What a sender showed is in none of them.
+// Each way to be refused by an input has its audit line: which input, why, who. What a sender showed is in none of
+// them.
 
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';

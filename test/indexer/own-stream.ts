@@ -1,5 +1,6 @@
-// Gives a test a data stream of its own on an Elasticsearch that others use too. The names in the action lines are changed where they lie,
-// for one of the same length, so that every extent stays right, and a benchmark pays next to nothing.
+// Gives a test a data stream of its own on an Elasticsearch that others use too. The names in the action lines are
+// changed where they lie, for one of the same length, so that every extent stays right, and a benchmark pays next to
+// nothing.
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';

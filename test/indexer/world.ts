@@ -1,5 +1,6 @@
-// An indexer between a queue and a store in memory, under a clock of the test's own: what the tests of the indexer have in common.
-// Events are numbered; at the end `check` wants each of them once, the ledger closed, and the offsets where they belong.
+// An indexer between a queue and a store in memory, under a clock of the test's own: what the tests of the indexer have
+// in common. Events are numbered; at the end `check` wants each of them once, the ledger closed, and the offsets where
+// they belong.
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';

@@ -1,5 +1,6 @@
-// The composition of the whole system, without starting it: docker-compose reads it, with all its profiles, and our services in it are held
-// as tight as they can be, with settings that exist, beside backends of the versions that the tests use.
+// The composition of the whole system, without starting it: docker-compose reads it, with all its profiles, and our
+// services in it are held as tight as they can be, with settings that exist, beside backends of the versions that the
+// tests use.
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';

@@ -1,4 +1,5 @@
-// The lines of `npm run dev` show what there is: every level, several sources, a message of several lines; and they can be repeated.
+// The lines of `npm run dev` show what there is: every level, several sources, a message of several lines; and they can
+// be repeated.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

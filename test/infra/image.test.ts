@@ -1,5 +1,5 @@
-// The image as a user would build and run it, on stand-ins for the two images that it is made from, and a container whose log driver
-// sends to it.
+// The image as a user would build and run it, on stand-ins for the two images that it is made from, and a container
+// whose log driver sends to it.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';

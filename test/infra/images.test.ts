@@ -1,4 +1,5 @@
-// Images that others make are named by the digest of their content beside the tag that people read: a tag can be given to another image.
+// Images that others make are named by the digest of their content beside the tag that people read: a tag can be given
+// to another image.
 
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';

@@ -1,5 +1,5 @@
-// The manifests, without a cluster: each kustomization is built by kustomize, and what it gives is validated by the schemas of
-// Kubernetes and of KEDA.
+// The manifests, without a cluster: each kustomization is built by kustomize, and what it gives is validated by the
+// schemas of Kubernetes and of KEDA.
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';

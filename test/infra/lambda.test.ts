@@ -1,5 +1,5 @@
-// The templates of the Lambda functions, without an account: cfn-lint knows the schemas of CloudFormation and what AWS SAM makes of them.
-// And what AWS cannot know: whether the settings exist, and agree with the event sources.
+// The templates of the Lambda functions, without an account: cfn-lint knows the schemas of CloudFormation and what AWS
+// SAM makes of them. And what AWS cannot know: whether the settings exist, and agree with the event sources.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';

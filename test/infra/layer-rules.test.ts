@@ -1,5 +1,6 @@
-// The linter's rules of layers bite: each violation that is planted in a tree of its own is told with its reason, and what is
-// allowed is not. test/tidy/ holds the same layers over every form of import; the linter tells it in the editor.
+// The linter's rules of layers bite: each violation that is planted in a tree of its own is told with its reason, and
+// what is allowed is not. test/tidy/ holds the same layers over every form of import; the linter tells it in the
+// editor.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';

@@ -1,4 +1,5 @@
-// Every package that the lock file names is held to its content by a hash, also those for platforms that nobody here has.
+// Every package that the lock file names is held to its content by a hash, also those for platforms that nobody here
+// has.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';

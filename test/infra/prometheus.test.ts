@@ -1,4 +1,5 @@
-// Rules and configurations of infra/: read by the real programs, and every alert held to its cases, its runbook and its metrics.
+// Rules and configurations of infra/: read by the real programs, and every alert held to its cases, its runbook and its
+// metrics.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';

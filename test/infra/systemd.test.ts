@@ -1,4 +1,5 @@
-// The units of the forwarder, by systemd's own verifier, and that the names of their sockets are those that the service asks for.
+// The units of the forwarder, by systemd's own verifier, and that the names of their sockets are those that the service
+// asks for.
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';

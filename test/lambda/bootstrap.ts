@@ -1,6 +1,6 @@
-// The function's side of the Lambda Runtime API, as AWS's own runtimes do it: loads the handler, asks for the next event, calls, answers.
-// Run as a process of its own: node bootstrap.ts MODULE, with AWS_LAMBDA_RUNTIME_API=host:port in the environment.
-// https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+// The function's side of the Lambda Runtime API, as AWS's own runtimes do it: loads the handler, asks for the next
+// event, calls, answers. Run as a process of its own: node bootstrap.ts MODULE, with AWS_LAMBDA_RUNTIME_API=host:port
+// in the environment. https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 
 import { pathToFileURL } from 'node:url';
 

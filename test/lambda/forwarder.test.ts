@@ -1,5 +1,5 @@
-// The forwarder as a Lambda function: its bundle, called through the Runtime API with requests in the four forms that AWS gives them,
-// into a real Kafka. What Kafka then has is told by `sluice cat`.
+// The forwarder as a Lambda function: its bundle, called through the Runtime API with requests in the four forms that
+// AWS gives them, into a real Kafka. What Kafka then has is told by `sluice cat`.
 
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,5 @@
-// Requests in the forms in which AWS gives them to a function, after the examples of its documentation, for any request.
+// Requests in the forms in which AWS gives them to a function, after the examples of its documentation, for any
+// request.
 
 export interface HttpCall {
   readonly method?: string;
@@ -48,7 +49,9 @@ export function restApiEvent({ method = 'POST', path, query, headers = {}, body,
   };
 }
 
-/** API Gateway HTTP API, payload 2.0, and a function URL (its stage is `$default`): names of headers are in lower case. */
+/**
+ * API Gateway HTTP API, payload 2.0, and a function URL (its stage is `$default`): names of headers are in lower case.
+ */
 export function httpApiEvent(call: HttpCall, stage = '$default'): object {
   const { method = 'POST', path, query, headers = {}, body, source = SOURCE } = call;
   const rawPath = stage === '$default' ? path : `/${stage}${path}`;

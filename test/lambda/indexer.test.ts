@@ -1,4 +1,5 @@
-// The indexer as a Lambda function: its bundle, called through the Runtime API with events as Lambda gives them, into a real Elasticsearch.
+// The indexer as a Lambda function: its bundle, called through the Runtime API with events as Lambda gives them, into a
+// real Elasticsearch.
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';

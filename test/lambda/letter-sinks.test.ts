@@ -1,4 +1,5 @@
-// Where a function puts what cannot be indexed: each event has a dead letter of its own, and the same one when it comes again.
+// Where a function puts what cannot be indexed: each event has a dead letter of its own, and the same one when it comes
+// again.
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';

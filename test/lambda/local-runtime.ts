@@ -1,4 +1,5 @@
-// Lambda's side of the Runtime API on 127.0.0.1: starts a function from its bundle and gives it one event at a time, as the service does.
+// Lambda's side of the Runtime API on 127.0.0.1: starts a function from its bundle and gives it one event at a time, as
+// the service does.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';

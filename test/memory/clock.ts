@@ -1,5 +1,5 @@
-// A clock that a test drives. Sleeps and timers end in the order of their times, one after another, with all that they set off done
-// before the next one: an hour of backoff takes a moment, and the same seed gives the same run.
+// A clock that a test drives. Sleeps and timers end in the order of their times, one after another, with all that they
+// set off done before the next one: an hour of backoff takes a moment, and the same seed gives the same run.
 
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Clock } from '#shared/clock.ts';

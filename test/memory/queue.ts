@@ -1,5 +1,6 @@
-// A queue in memory with the rules of the real ones: partitions, groups with assignments, committed offsets, and a fence against commits
-// under an old assignment. A test may rebalance it, fail its consumers, and refuse appends and commits, at any moment.
+// A queue in memory with the rules of the real ones: partitions, groups with assignments, committed offsets, and a
+// fence against commits under an old assignment. A test may rebalance it, fail its consumers, and refuse appends and
+// commits, at any moment.
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';

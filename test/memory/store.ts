@@ -1,5 +1,5 @@
-// A store in memory that answers bulk requests as Elasticsearch does, with faults at the places that a test names. It reads the body
-// as the real one would, line by line, so that an item that does not lie where its extents say is seen.
+// A store in memory that answers bulk requests as Elasticsearch does, with faults at the places that a test names. It
+// reads the body as the real one would, line by line, so that an item that does not lie where its extents say is seen.
 
 import assert from 'node:assert/strict';
 import type { Clock } from '#shared/clock.ts';

@@ -1,4 +1,5 @@
-// The audit lines: whoever floods is counted, not written down each time; nothing is missing from the sum; nothing harmful is in a line.
+// The audit lines: whoever floods is counted, not written down each time; nothing is missing from the sum; nothing
+// harmful is in a line.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

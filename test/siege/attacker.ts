@@ -1,10 +1,10 @@
-// The attackers, as a process of their own: first a search for the costliest inputs, then all of them at once, with thousands of bad
-// peers. Forked by siege.ts; it ends with its parent.
+// The attackers, as a process of their own: first a search for the costliest inputs, then all of them at once, with
+// thousands of bad peers. Forked by siege.ts; it ends with its parent.
 //
 //   node attacker.ts '{"ports":{…},"admins":[…],"pids":[…],"seed":1,"peers":5000}'
 //
-// The search measures each input by itself: processor time of the targets' main threads per byte sent, the longest turn of their event
-// loops, and growth of their memory per byte sent. What got worse is kept, and changed further.
+// The search measures each input by itself: processor time of the targets' main threads per byte sent, the longest turn
+// of their event loops, and growth of their memory per byte sent. What got worse is kept, and changed further.
 
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';

@@ -1,4 +1,5 @@
-// One input as its recipe, so that it can be changed at random and what got worse be kept. Pure, given its random numbers.
+// One input as its recipe, so that it can be changed at random and what got worse be kept. Pure, given its random
+// numbers.
 
 import { bodyBytesMax, type Encoding, type Shape } from './shapes.ts';
 

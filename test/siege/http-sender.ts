@@ -1,4 +1,5 @@
-// A good sender by HTTP: numbered events at a steady rate, each request with an Idempotency-Key, sent again until it is answered 200.
+// A good sender by HTTP: numbered events at a steady rate, each request with an Idempotency-Key, sent again until it is
+// answered 200.
 
 import { Agent, request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';

@@ -1,8 +1,9 @@
-// `npm run siege -- [--backend embedded|kafka] [--short] [--minutes N] [--peers N] [--rate N] [--seed S] [--memory MiB] [--rss MiB] [--json] [--keep]`
+// `npm run siege -- [--backend embedded|kafka] [--short] [--minutes N] [--peers N] [--rate N] [--seed S] [--memory MiB]
+// [--rss MiB] [--json] [--keep]`
 //
-// Every listener and dialect at once, under everything hostile that is known and what a generator finds worse, with thousands of bad
-// peers; good senders with acks and /livez go on meanwhile. Prints a table and a verdict: clean, broken (and which bar was missed) or
-// inconclusive. Exits 0 only if it is clean.
+// Every listener and dialect at once, under everything hostile that is known and what a generator finds worse, with
+// thousands of bad peers; good senders with acks and /livez go on meanwhile. Prints a table and a verdict: clean,
+// broken (and which bar was missed) or inconclusive. Exits 0 only if it is clean.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,9 +15,15 @@ import type { Backend } from './world.ts';
 
 const MIB = 1024 * 1024;
 const full = { minutes: 30, peers: 5000, rateShareMin: 0.75, turnShareMax: 0.001, turnSecondsMax: 0.1 };
-/** For CI, whose machines are busy and whose runs have few turns: the rate is only told, and turns that collect garbage may be more of them. */
+/**
+ * For CI, whose machines are busy and whose runs have few turns: the rate is only told, and turns that collect garbage
+ * may be more of them.
+ */
 const short = { minutes: 1, peers: 1000, rateShareMin: null, turnShareMax: 0.01, turnSecondsMax: 0.2 };
-/** MiB of memory: the limit, and what may be used of it. All in one does the work of both, and has the store and its caches in itself. */
+/**
+ * MiB of memory: the limit, and what may be used of it. All in one does the work of both, and has the store and its
+ * caches in itself.
+ */
 const memory = { kafka: { limit: 512, rss: 400 }, embedded: { limit: 768, rss: 600 } };
 /** What is not calm is a third of searching, two thirds of siege. */
 const calmShare = 1 / 6;

@@ -1,5 +1,6 @@
-// A limit of memory for one process, by a control group of its own, as a container has it: the kernel ends what goes beyond it, and
-// Node sizes its heap after it. Where no group can be made (not root, no controller) there is only a limit of the heap.
+// A limit of memory for one process, by a control group of its own, as a container has it: the kernel ends what goes
+// beyond it, and Node sizes its heap after it. Where no group can be made (not root, no controller) there is only a
+// limit of the heap.
 
 import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

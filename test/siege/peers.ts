@@ -1,6 +1,7 @@
-// Thousands of connections that do no good, to every listener over TCP: silent ones, some that send a byte a second of something that
-// never ends, garbage, halves of handshakes and frames, ones that never read an answer, and ones that are reset before they are
-// accepted. Each is replaced when it is closed. And intruders: from an address that may not connect, with events that are marked.
+// Thousands of connections that do no good, to every listener over TCP: silent ones, some that send a byte a second of
+// something that never ends, garbage, halves of handshakes and frames, ones that never read an answer, and ones that
+// are reset before they are accepted. Each is replaced when it is closed. And intruders: from an address that may not
+// connect, with events that are marked.
 
 import { randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';

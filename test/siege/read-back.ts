@@ -1,5 +1,5 @@
-// What is in the store at the end: the good senders' events, by their numbers, and those that should be nowhere. From the embedded
-// store by `sluice logs` and `sluice search`, from Elasticsearch by its own API.
+// What is in the store at the end: the good senders' events, by their numbers, and those that should be nowhere. From
+// the embedded store by `sluice logs` and `sluice search`, from Elasticsearch by its own API.
 
 import { join } from 'node:path';
 import type { Books } from '#test/chaos/books.ts';

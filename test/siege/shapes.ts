@@ -1,5 +1,5 @@
-// Inputs that cost much for what they are, as shapes: pieces that repeat, what they nest in, and what stands around them. One for each
-// dialect and way of costing that is known; the generator (genome.ts) mutates them. Pure.
+// Inputs that cost much for what they are, as shapes: pieces that repeat, what they nest in, and what stands around
+// them. One for each dialect and way of costing that is known; the generator (genome.ts) mutates them. Pure.
 
 import { encode } from '@msgpack/msgpack';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
@@ -64,7 +64,8 @@ const msgpackNests: [Buffer, Buffer][] = [
 const integersBehind = (run: Buffer): Buffer => {
   const head = Buffer.alloc(5);
   head[0] = 0xdd;
-  // The nests in front are part of the run; what is missing or too much makes the entry malformed, which is one more way to cost.
+  // The nests in front are part of the run; what is missing or too much makes the entry malformed, which is one more
+  // way to cost.
   const values = run.length - run.findIndex((byte) => byte <= 0x7f);
   head.writeUInt32BE(Math.max(0, values), 1);
   const at = run.length - values;

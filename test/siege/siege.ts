@@ -1,5 +1,5 @@
-// One siege: a calm in which the good senders' rate is taken, a search for the costliest inputs, then all of them at once with the bad
-// peers; then quiet, until all that was acked is stored, and everything is counted.
+// One siege: a calm in which the good senders' rate is taken, a search for the costliest inputs, then all of them at
+// once with the bad peers; then quiet, until all that was acked is stored, and everything is counted.
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,4 +1,5 @@
-// A process of Sluice under siege: the built program under a limit of memory, what the kernel knows of it, and what it tells itself.
+// A process of Sluice under siege: the built program under a limit of memory, what the kernel knows of it, and what it
+// tells itself.
 
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';

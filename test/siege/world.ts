@@ -1,5 +1,6 @@
-// What is besieged: all in one process, or a forwarder, a Kafka, an indexer and an Elasticsearch, each process of Sluice under a limit
-// of memory; every listener that there is; and one network that may connect, so that there are those who may not.
+// What is besieged: all in one process, or a forwarder, a Kafka, an indexer and an Elasticsearch, each process of
+// Sluice under a limit of memory; every listener that there is; and one network that may connect, so that there are
+// those who may not.
 
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';

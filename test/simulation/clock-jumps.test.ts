@@ -1,5 +1,5 @@
-// The wall clock of a machine jumps by a day, there and back, while Sluice runs: sequences go on upwards, nothing waits longer or shorter,
-// for durations are measured by the clock that never jumps.
+// The wall clock of a machine jumps by a day, there and back, while Sluice runs: sequences go on upwards, nothing waits
+// longer or shorter, for durations are measured by the clock that never jumps.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,5 +1,5 @@
-// What senders send: numbered events, so that each is found again wherever it comes to lie, in chunks of entries. A chunk keeps its bytes,
-// for a sender that repeats it sends the same again.
+// What senders send: numbered events, so that each is found again wherever it comes to lie, in chunks of entries. A
+// chunk keeps its bytes, for a sender that repeats it sends the same again.
 
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';

@@ -1,5 +1,6 @@
-// What can go wrong, each with its own probability, drawn for each seed: in one run nothing of a kind happens, in another it happens all
-// the time. Counted as it strikes; all of it ends when `end` is called, so that what is left can drain.
+// What can go wrong, each with its own probability, drawn for each seed: in one run nothing of a kind happens, in
+// another it happens all the time. Counted as it strikes; all of it ends when `end` is called, so that what is left can
+// drain.
 
 import type { Random } from './machine/random.ts';
 import type { Trace } from './trace.ts';
@@ -59,7 +60,8 @@ const KINDS = {
   forwarder_stopped: 0.03,
   indexer_killed: 0.05,
   indexer_stopped: 0.04,
-  // At a request that is done late: its sender stops, another takes over, and the data stream rolls over before it is done.
+  // At a request that is done late: its sender stops, another takes over, and the data stream rolls over before it is
+  // done.
   stopped_midway: 0.9,
   process_stalled: 0.05,
   clock_jumped: 0.1,

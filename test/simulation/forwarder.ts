@@ -1,5 +1,5 @@
-// A forwarder of the simulation: the real sessions, intake, lanes and Kafka queue, put together as `startForwarder` does it, in a process
-// that can be killed at any moment and started again.
+// A forwarder of the simulation: the real sessions, intake, lanes and Kafka queue, put together as `startForwarder`
+// does it, in a process that can be killed at any moment and started again.
 
 import { openDoor } from '#test/forwarder/admit/open-door.ts';
 import { observeInWords } from '#shared/queue/queue-observer.ts';

@@ -1,5 +1,5 @@
-// An indexer of the simulation: the real service, or the real drain job, with the real consumer of the Kafka queue, in a process that can
-// be killed at any moment and started again.
+// An indexer of the simulation: the real service, or the real drain job, with the real consumer of the Kafka queue, in
+// a process that can be killed at any moment and started again.
 
 import { observeInLog } from '#shared/queue/queue-observer.ts';
 import { type DrainOutcome, drainIndexer } from '#indexer/shells/drain.ts';
@@ -87,7 +87,10 @@ function openerOf(process: SimProcess): RecordOpener {
   };
 }
 
-/** More than one fetch of all partitions has, with what its records and their opened values cost: 21,124 at most were seen. */
+/**
+ * More than one fetch of all partitions has, with what its records and their opened values cost: 21,124 at most were
+ * seen.
+ */
 const FETCH_BYTES_MAX = 100_000;
 
 /** A place where indexers run, one after another. */

@@ -1,4 +1,5 @@
-// `npm run simulate -- [--seeds N] [--seed S] [--trace]`: the whole path, simulated, once for each seed; see docs/guarantees.md.
+// `npm run simulate -- [--seeds N] [--seed S] [--trace]`: the whole path, simulated, once for each seed; see
+// docs/guarantees.md.
 //
 //   --seeds N       how many (500, or the one that --seed names)
 //   --seed S        the first (1)
@@ -6,7 +7,8 @@
 //   --jobs N        processes beside each other (one for each processor)
 //   --planted BUG   with a bug in the code under test (planted-bugs.ts), until the first violation
 //
-// Ends with what was injected and what became of the events; exit code 1 where a promise was broken, with the seed that shows it.
+// Ends with what was injected and what became of the events; exit code 1 where a promise was broken, with the seed that
+// shows it.
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';

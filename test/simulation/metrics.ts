@@ -1,4 +1,5 @@
-// Stands in for the registry of a process: counts, and keeps the gauges so that the ledgers and budgets can be looked at at any step.
+// Stands in for the registry of a process: counts, and keeps the gauges so that the ledgers and budgets can be looked
+// at at any step.
 
 import assert from 'node:assert/strict';
 import type { CounterHandle, GaugeRow, HistogramHandle, Metrics } from '#shared/metrics.ts';

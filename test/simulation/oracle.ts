@@ -1,5 +1,6 @@
-// Knows everything: what was sent, acked, held, stored and committed. Checks the promises where they could break first, at each ack,
-// each write and each commit, and what can be told only at the end, at the end. Never part of what is tested.
+// Knows everything: what was sent, acked, held, stored and committed. Checks the promises where they could break first,
+// at each ack, each write and each commit, and what can be told only at the end, at the end. Never part of what is
+// tested.
 
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import type { Chunk } from '#forwarder/intake/chunk.ts';
@@ -321,7 +322,10 @@ export class Oracle {
       this.violate(`the line of events ${listed(numbers)} is not whole, and not marked`);
   }
 
-  /** Of a sender that repeats its ids, and of an event that was sent once, there is one name, and no name twice in an index. */
+  /**
+   * Of a sender that repeats its ids, and of an event that was sent once, there is one name, and no name twice in an
+   * index.
+   */
   #checkOnce(number: number): void {
     const state = this.#states[number];
     if (!state) return;

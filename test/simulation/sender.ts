@@ -1,5 +1,5 @@
-// Those who send: clients of the Forward protocol and of HTTP, as the real ones behave. Who asks for acks keeps what was not acked and
-// sends it again under the same id, over a new connection, to the same forwarder or another.
+// Those who send: clients of the Forward protocol and of HTTP, as the real ones behave. Who asks for acks keeps what
+// was not acked and sends it again under the same id, over a new connection, to the same forwarder or another.
 
 import { type ForwardMode, type Line, type SimChunk, type SimEvent, entriesOf, frameOf } from './events.ts';
 import type { Connection, ConnectionWorld } from './machine/connection.ts';
@@ -62,7 +62,8 @@ export function contentOf({ oracle }: SenderWorld, random: Random, content: Cont
   };
   const put = (chunk: SimChunk, line: Line | null): void => {
     const number = oracle.nextNumber;
-    // One of a chunk at most: what is packed to less than 16 KiB is unpacked in place, and not by threads that have an order of their own.
+    // One of a chunk at most: what is packed to less than 16 KiB is unpacked in place, and not by threads that have an
+    // order of their own.
     const isHuge = line === null && random.chance(0.004) && !chunk.events.some((event) => event.isHuge);
     const poison = line === null && random.chance(0.03);
     const isPoison = poison && random.chance(0.5);

@@ -1,5 +1,5 @@
-// What is promised holds in every seed, a seed gives one run, and bugs that are planted in the code under test are found: so the simulator
-// sees what it is there to see.
+// What is promised holds in every seed, a seed gives one run, and bugs that are planted in the code under test are
+// found: so the simulator sees what it is there to see.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';

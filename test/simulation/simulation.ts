@@ -1,5 +1,5 @@
-// One run of the whole path from one seed: senders, two forwarders, Kafka, indexers, Elasticsearch, with faults for a while and then
-// without, until everything has drained. What is promised is checked all along by the oracle.
+// One run of the whole path from one seed: senders, two forwarders, Kafka, indexers, Elasticsearch, with faults for a
+// while and then without, until everything has drained. What is promised is checked all along by the oracle.
 
 import { setImmediate as turn } from 'node:timers/promises';
 import { loadConfig } from '#shared/config/load.ts';
@@ -300,7 +300,8 @@ class Simulation {
         this.#store.isBlocked = true;
         this.#later(500, 7000, () => (this.#store.isBlocked = false));
       }
-      // Not again soon: two refusals in a row, each with a probe that is taken after it, do blame a document (docs/guarantees.md).
+      // Not again soon: two refusals in a row, each with a probe that is taken after it, do blame a document
+      // (docs/guarantees.md).
       if (this.#time.nowMs > this.#pipelineUntilMs && faults.strikes('pipeline_missing', 'store')) {
         const lastsMs = this.#random.between(50, 5000);
         this.#pipelineUntilMs = this.#time.nowMs + lastsMs + 10_000;
@@ -315,7 +316,8 @@ class Simulation {
   #removeSome(): void {
     const name = this.#config['kafka.topic'];
     const partition = this.#random.integer(0, this.#logs.partitions.length - 1);
-    // Of a group that has committed nothing yet nobody knows what it would have read; `sluice setup` commits for it (setup.ts).
+    // Of a group that has committed nothing yet nobody knows what it would have read; `sluice setup` commits for it
+    // (setup.ts).
     if (!this.#broker.group.committed.has(partition)) return;
     const end = this.#logs.partitions[partition]?.length ?? 0;
     const before = this.#random.integer(this.#broker.low(name, partition), end);
@@ -357,8 +359,8 @@ class Simulation {
   }
 
   /**
-   * What a second look is for: the sender stops, and leaves when it has given up its request; another writes the same; then the data stream
-   * rolls over, and the request is done.
+   * What a second look is for: the sender stops, and leaves when it has given up its request; another writes the same;
+   * then the data stream rolls over, and the request is done.
    */
   #stopMidway(sender: string, lateMs: number): void {
     const indexer = this.#indexers.find(({ run }) => run?.process.name === sender);
@@ -384,7 +386,8 @@ class Simulation {
 
   #disturbWall({ name, wall }: { readonly name: string; readonly wall: WallClock }): void {
     if (!this.#faults.strikes('clock_jumped', name)) return;
-    // What was written before a rollover is known by when it was received: by clocks that differ by no more than the skew.
+    // What was written before a rollover is known by when it was received: by clocks that differ by no more than the
+    // skew.
     const jumpMs = this.#random.pick([-1000, 1000, -50, -DAY_MS, DAY_MS]);
     if (!this.#faults.has('rollover')) wall.offsetMs += jumpMs;
     else wall.offsetMs = Math.max(-this.#apartMs, Math.min(this.#apartMs, wall.offsetMs + jumpMs));

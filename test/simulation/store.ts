@@ -1,6 +1,6 @@
-// Elasticsearch, as the bulk writer sees it: data streams of backing indices, `create` that is answered 409 where the write index has the
-// id already, and only there: after a rollover the same id is taken again. It outlives all processes. What was written was written,
-// whether or not the answer arrives.
+// Elasticsearch, as the bulk writer sees it: data streams of backing indices, `create` that is answered 409 where the
+// write index has the id already, and only there: after a rollover the same id is taken again. It outlives all
+// processes. What was written was written, whether or not the answer arrives.
 
 import assert from 'node:assert/strict';
 import { SluiceError } from '#shared/errors.ts';

@@ -1,4 +1,5 @@
-// The operators' page as services start it: TLS, tokens, client certificates, networks, and how Sluice's own commands ask it.
+// The operators' page as services start it: TLS, tokens, client certificates, networks, and how Sluice's own commands
+// ask it.
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';

@@ -6,7 +6,10 @@ import { spawn } from 'node:child_process';
 import { test } from 'node:test';
 import { observeTurns } from '../../services/sluice/process/turns.ts';
 
-/** Whole microseconds: the clock may stand still between two readings, and a sum of fractions is then not equal to the whole. */
+/**
+ * Whole microseconds: the clock may stand still between two readings, and a sum of fractions is then not equal to the
+ * whole.
+ */
 function cpuUs(): number {
   const { user, system } = process.threadCpuUsage();
   return user + system;

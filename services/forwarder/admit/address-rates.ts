@@ -1,14 +1,15 @@
-// What one address may bring in a second: new connections, HTTP requests, bytes, datagrams. The defaults are far above what a large Docker
-// host or a gateway of many sends, and below what keeps everybody else from being served.
+// What one address may bring in a second: new connections, HTTP requests, bytes, datagrams. The defaults are far above
+// what a large Docker host or a gateway of many sends, and below what keeps everybody else from being served.
 //
 //   connections   one too many is refused at the door (`too_fast`); its sender comes back
 //   requests      one too many is answered 429, with Retry-After
 //   bytes         as they come by the wire, after TLS: past the rate the address is not read for a while, HTTP is answered 429
 //   datagrams     nobody can be asked to wait: past the rate of bytes, or of datagrams, they are dropped and counted (`address_rate`)
 //
-// So but for datagrams nothing is lost that its sender still has. All addresses of an IPv6 network of 64 bits are one. Unix sockets and the
-// networks of `rate.exempt_networks`, at first this machine alone, have no rate. A datagram's address may be forged: so datagrams have rates
-// of their own, and nobody's connections wait for what others sent in his name.
+// So but for datagrams nothing is lost that its sender still has. All addresses of an IPv6 network of 64 bits are one.
+// Unix sockets and the networks of `rate.exempt_networks`, at first this machine alone, have no rate. A datagram's
+// address may be forged: so datagrams have rates of their own, and nobody's connections wait for what others sent in
+// his name.
 //
 // Guarantees: at most ADDRESSES_MAX are remembered; one that is forgotten has its burst anew.
 

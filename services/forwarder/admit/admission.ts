@@ -1,5 +1,6 @@
-// Who may connect, and whom they speak for: all inputs ask here. A user's or a token's tenant counts before a certificate's, that before the
-// network's, and of networks the smallest one that holds the address; a `default` tenant, if the file has one, takes the rest.
+// Who may connect, and whom they speak for: all inputs ask here. A user's or a token's tenant counts before a
+// certificate's, that before the network's, and of networks the smallest one that holds the address; a `default`
+// tenant, if the file has one, takes the rest.
 
 import type { Config } from '#shared/config/settings.ts';
 import { type Tenant, loadTenants } from '#shared/config/tenants.ts';
@@ -18,7 +19,10 @@ export interface Peer {
   readonly certificateNames: readonly string[];
 }
 
-/** Whom a sender speaks for that shows no more than where it is, and a certificate where it speaks TLS; null: it is not let in. */
+/**
+ * Whom a sender speaks for that shows no more than where it is, and a certificate where it speaks TLS; null: it is not
+ * let in.
+ */
 export type Admit = (peer: Peer) => Principal | null;
 
 interface AdmissionOptions {

@@ -1,7 +1,9 @@
-// How many connections there may be: of one input, of one address to it, and of all inputs together. All inputs together stay below what the
-// process may have open (`ulimit -n`), so that nobody's connections take the files, the brokers and the admin page away from it.
+// How many connections there may be: of one input, of one address to it, and of all inputs together. All inputs
+// together stay below what the process may have open (`ulimit -n`), so that nobody's connections take the files, the
+// brokers and the admin page away from it.
 //
-// Guarantees: each admitted connection is counted until its permit is disposed of, once; a permit is given before a byte is read.
+// Guarantees: each admitted connection is counted until its permit is disposed of, once; a permit is given before a
+// byte is read.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';

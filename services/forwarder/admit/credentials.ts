@@ -1,5 +1,5 @@
-// Whether a PING was made by someone who knows the shared key, and whose password it was. Both are always computed, also for a user who
-// is not there, and compared in constant time: how long the answer takes tells nothing.
+// Whether a PING was made by someone who knows the shared key, and whose password it was. Both are always computed,
+// also for a user who is not there, and compared in constant time: how long the answer takes tells nothing.
 
 import { timingSafeEqual } from 'node:crypto';
 import { handshakeDigest, type Ping } from '../decode/forward/handshake.ts';

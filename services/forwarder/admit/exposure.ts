@@ -1,6 +1,6 @@
-// Safe by default: an address that others than this machine can reach needs something that tells senders apart, or the operator's word
-// that none is wanted (SLUICE_INSECURE). One table for every address that Sluice listens on; a new setting of one does not compile without
-// its row.
+// Safe by default: an address that others than this machine can reach needs something that tells senders apart, or the
+// operator's word that none is wanted (SLUICE_INSECURE). One table for every address that Sluice listens on; a new
+// setting of one does not compile without its row.
 
 import { type Config, type SettingName, variableOf } from '#shared/config/settings.ts';
 import { SluiceError } from '#shared/errors.ts';
@@ -14,7 +14,10 @@ export type ListenSetting = Extract<SettingName, `${string}listen`>;
 
 interface Guard {
   readonly input: Guarded;
-  /** Each of these rows of settings tells senders apart where all of the row are set; `allow_networks` does for all inputs. */
+  /**
+   * Each of these rows of settings tells senders apart where all of the row are set; `allow_networks` does for all
+   * inputs.
+   */
   readonly by: readonly (readonly SettingName[])[];
 }
 

@@ -1,15 +1,17 @@
-// How fast one address may guess at keys, passwords and tokens. A secret is compared only while its address has guesses left: GUESSES_PER_SECOND
-// of them, BURST_SECONDS' worth at once, however many connections they come by. An IPv6 network of 64 bits is one address.
+// How fast one address may guess at keys, passwords and tokens. A secret is compared only while its address has guesses
+// left: GUESSES_PER_SECOND of them, BURST_SECONDS' worth at once, however many connections they come by. An IPv6
+// network of 64 bits is one address.
 //
 //   wrong        costs a guess; its answer waits (accept/turns/refusal-pace.ts), unless too many are held: then it comes at once
 //   right        costs nothing
 //   none left    nothing is compared, right or wrong: HTTP and the admin page answer 429, Forward closes without a PONG
 //
-// Who has the right secret and shares its address with a guesser (a NAT, a proxy) keeps its connections: what let a connection in may be shown
-// on it again at any time. A new connection gets in once it comes before the next guess. A secret cannot be let pass otherwise, for that
-// would tell the guesser that it is right.
+// Who has the right secret and shares its address with a guesser (a NAT, a proxy) keeps its connections: what let a
+// connection in may be shown on it again at any time. A new connection gets in once it comes before the next guess. A
+// secret cannot be let pass otherwise, for that would tell the guesser that it is right.
 //
-// Guarantees: comparisons that fail are bounded for each address; at most ADDRESSES_MAX are remembered, those that guessed last.
+// Guarantees: comparisons that fail are bounded for each address; at most ADDRESSES_MAX are remembered, those that
+// guessed last.
 
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '#shared/clock.ts';

@@ -1,5 +1,6 @@
-// The certificate that the inputs show, and the authorities by which they know senders: read at the start, and again when the files
-// change. Connections that stand are not touched; files that make no certificate leave the one before in force, and are told of.
+// The certificate that the inputs show, and the authorities by which they know senders: read at the start, and again
+// when the files change. Connections that stand are not touched; files that make no certificate leave the one before in
+// force, and are told of.
 //
 //   const tls = tlsContext(config, { clock, telemetry });      null where no certificate is set
 //   const server = createServer({ ...tls.options('reads'), … });      node:tls or node:https
@@ -38,8 +39,9 @@ interface TlsSettings {
 /** Whether the senders of an input read what it answers. */
 export type Senders = 'reads' | 'only_writes';
 
-// By TLS 1.3 a server sends tickets after the handshake. A sender that only writes closes its socket with the tickets unread; its kernel
-// then resets the connection, and what it had sent last is lost on the way. By TLS 1.2 all is read when the handshake ends.
+// By TLS 1.3 a server sends tickets after the handshake. A sender that only writes closes its socket with the tickets
+// unread; its kernel then resets the connection, and what it had sent last is lost on the way. By TLS 1.2 all is read
+// when the handshake ends.
 const NEWEST: Readonly<Record<Senders, SecureVersion>> = { reads: 'TLSv1.3', only_writes: 'TLSv1.2' };
 
 /** An operator who wants 1.3 at least takes the loss that the newest version brings to who only writes. */
@@ -159,7 +161,10 @@ export function peerOf(socket: Socket, listensOn: 'tcp' | 'unix'): Peer | null {
     : { address, certificateNames: socket instanceof TLSSocket ? certificateNames(socket) : [] };
 }
 
-/** The names that a verified certificate of the peer gives: its common name, and its alternative names without their kind. */
+/**
+ * The names that a verified certificate of the peer gives: its common name, and its alternative names without their
+ * kind.
+ */
 function certificateNames(socket: TLSSocket): string[] {
   if (!socket.authorized) return [];
   const { subject, subjectaltname = '' } = socket.getPeerCertificate();

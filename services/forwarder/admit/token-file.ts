@@ -1,5 +1,5 @@
-// The tokens file while the forwarder runs: read again when it changes, so that a token can be added or taken away without a
-// restart. A broken new file keeps the tokens of the one before, and is told of.
+// The tokens file while the forwarder runs: read again when it changes, so that a token can be added or taken away
+// without a restart. A broken new file keeps the tokens of the one before, and is told of.
 
 import { readFileSync } from 'node:fs';
 import type { Clock } from '#shared/clock.ts';

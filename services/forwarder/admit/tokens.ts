@@ -1,4 +1,5 @@
-// The tokens of the HTTP inputs (`SLUICE_HTTP_TOKENS`): who holds one speaks for its tenant, under the tags that it names.
+// The tokens of the HTTP inputs (`SLUICE_HTTP_TOKENS`): who holds one speaks for its tenant, under the tags that it
+// names.
 //
 //   - sha256: 9f86d0…          of the token, in hex: the file then holds nothing that could be sent (`printf %s TOKEN | sha256sum`)
 //     token: 5f2c…             or the token itself, at least 8 characters
@@ -7,8 +8,9 @@
 //     tags: ['acme.*']         what tags, with their prefix, may be; any if absent
 //     user: shipper            the name that must come with it by Basic; any if absent
 //
-// Sent as Authorization: Bearer <token>, Splunk <token>, ApiKey <token> (or the base64 of id:token), Basic <base64 of user:token>.
-// Only digests are kept, and all of them are compared in constant time: how long the answer takes tells nothing.
+// Sent as Authorization: Bearer <token>, Splunk <token>, ApiKey <token> (or the base64 of id:token), Basic <base64 of
+// user:token>. Only digests are kept, and all of them are compared in constant time: how long the answer takes tells
+// nothing.
 
 import { hash, timingSafeEqual } from 'node:crypto';
 import { Type } from 'typebox';

@@ -1,5 +1,6 @@
-// The users file (`SLUICE_USERS`) of the Forward handshake. Passwords stand there as they are: the protocol's digest is made of the
-// password itself and a salt that is new for each connection, so a hash of it would not do. Let nobody else read the file.
+// The users file (`SLUICE_USERS`) of the Forward handshake. Passwords stand there as they are: the protocol's digest is
+// made of the password itself and a salt that is new for each connection, so a hash of it would not do. Let nobody else
+// read the file.
 //
 //   - user: node-7
 //     password: s3cret

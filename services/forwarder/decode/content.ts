@@ -1,5 +1,6 @@
-// What an HTTP chunk is named by beside its sender's key: checksum and length of the bytes as they were sent. It must not go by the
-// entries, which are our conversion: a repeat that another version of ours converts has to have the same name.
+// What an HTTP chunk is named by beside its sender's key: checksum and length of the bytes as they were sent. It must
+// not go by the entries, which are our conversion: a repeat that another version of ours converts has to have the same
+// name.
 
 import { crc32 } from 'node:zlib';
 import type { Content } from '../intake/chunk.ts';

@@ -1,5 +1,5 @@
-// The time of an event, as Forward's EventTime holds it: whole seconds below 2^32 and nanoseconds. Decimal text becomes one
-// without going through a float, so that 1518756037.313711612 keeps its last digit.
+// The time of an event, as Forward's EventTime holds it: whole seconds below 2^32 and nanoseconds. Decimal text becomes
+// one without going through a float, so that 1518756037.313711612 keeps its last digit.
 
 export interface EventTime {
   readonly seconds: number;
@@ -29,8 +29,8 @@ export function eventTimeOfMs(epochMs: number): EventTime {
 }
 
 /**
- * Decimal text of seconds since the epoch with an optional fraction, of which nine digits count. Null for all else: other
- * notations, what is before 1970 or after 2106 (milliseconds, mostly).
+ * Decimal text of seconds since the epoch with an optional fraction, of which nine digits count. Null for all else:
+ * other notations, what is before 1970 or after 2106 (milliseconds, mostly).
  */
 export function eventTimeOfText(text: Uint8Array, start = 0, end = text.length): EventTime | null {
   let at = start;

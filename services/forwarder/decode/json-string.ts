@@ -1,4 +1,5 @@
-// The inside of JSON strings (RFC 8259, section 7): which bytes stand for themselves, and what escapes stand for, in UTF-8.
+// The inside of JSON strings (RFC 8259, section 7): which bytes stand for themselves, and what escapes stand for, in
+// UTF-8.
 //
 //   \" \\ \/ \b \f \n \r \t    a byte
 //   \u20ac                     a character; \ud83d\ude00 is one of two surrogates; one without the other is U+FFFD
@@ -23,8 +24,9 @@ for (const [letter, byte] of ['""', '\\\\', '//', 'b\b', 'f\f', 'n\n', 'r\r', 't
 }
 
 /**
- * Writes what the bytes from `start` up to the closing quote at `close` stand for into `target`, from `length` on: never more
- * than they are. Returns the length after them, or the position of the byte that is wrong, negated (`start` is never 0).
+ * Writes what the bytes from `start` up to the closing quote at `close` stand for into `target`, from `length` on:
+ * never more than they are. Returns the length after them, or the position of the byte that is wrong, negated (`start`
+ * is never 0).
  */
 export function unescape(bytes: Buffer, start: number, close: number, target: Buffer, length: number): number {
   let to = length;

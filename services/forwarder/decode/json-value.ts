@@ -6,7 +6,8 @@
 //   "a\ud83d\ude00"       str in UTF-8; a lone surrogate becomes U+FFFD; bytes that are no UTF-8 pass as they are
 //   {"a":1,"a":2}         map with both pairs, in their order; no key means anything (`__proto__` neither)
 //
-// Guarantees: total (a value or a problem with its offset, never a throw), bounded depth, reads each byte at most three times.
+// Guarantees: total (a value or a problem with its offset, never a throw), bounded depth, reads each byte at most three
+// times.
 
 import { DEPTH_MAX } from '#shared/msgpack/extents.ts';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
@@ -53,7 +54,9 @@ export function jsonToMsgpack(text: Uint8Array): Buffer | JsonProblem {
   return reader.skipSpace() < 0 ? writer.view() : { at: reader.at, why: 'there is more after the value' };
 }
 
-/** Reads values one by one from a piece of text, and writes each as msgpack. After a `false` only `problem` is of use. */
+/**
+ * Reads values one by one from a piece of text, and writes each as msgpack. After a `false` only `problem` is of use.
+ */
 export class JsonReader {
   readonly #writer: MsgpackWriter;
   #bytes: Buffer = Buffer.alloc(0);
@@ -208,7 +211,10 @@ export class JsonReader {
     return this.#escapedString(start, at);
   }
 
-  /** A string with escapes, the first of them at `firstAt`: unescaped into the scratch buffer, for msgpack tells the size first. */
+  /**
+   * A string with escapes, the first of them at `firstAt`: unescaped into the scratch buffer, for msgpack tells the
+   * size first.
+   */
   #escapedString(start: number, firstAt: number): boolean {
     const bytes = this.#bytes;
     const end = this.#end;
@@ -319,7 +325,10 @@ export class JsonReader {
   }
 }
 
-/** Takes pairs out of an object that is being read, such as a record's `time`. Offsets are of the JSON text, quotes included. */
+/**
+ * Takes pairs out of an object that is being read, such as a record's `time`. Offsets are of the JSON text, quotes
+ * included.
+ */
 export interface PairTaker {
   takes(bytes: Buffer, keyAt: number, keyEnd: number, valueAt: number, valueEnd: number): boolean;
 }

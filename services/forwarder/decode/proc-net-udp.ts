@@ -1,9 +1,11 @@
-// How many datagrams the kernel dropped because a socket's buffer was full: the last column of /proc/net/udp and udp6 (Linux).
+// How many datagrams the kernel dropped because a socket's buffer was full: the last column of /proc/net/udp and udp6
+// (Linux).
 //
 //    sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops
 //   402: 0100007F:0202 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 9167 2 0000000000000000 17
 //
-// Addresses are words of the machine's own byte order in hex, ports big-endian. https://docs.kernel.org/networking/proc_net_tcp.html
+// Addresses are words of the machine's own byte order in hex, ports big-endian.
+// https://docs.kernel.org/networking/proc_net_tcp.html
 
 const LOCAL_COLUMN = 1;
 const DROPS_COLUMN = 12;

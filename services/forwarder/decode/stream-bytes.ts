@@ -1,6 +1,6 @@
-// The bytes of a stream that wait to be cut into messages: what was pushed last, in place, or together with what was left before.
-// A message that arrives in a thousand pushes is copied a few times at most. A few bytes that wait never keep a whole read alive, nor the
-// buffer of a large message that was before them.
+// The bytes of a stream that wait to be cut into messages: what was pushed last, in place, or together with what was
+// left before. A message that arrives in a thousand pushes is copied a few times at most. A few bytes that wait never
+// keep a whole read alive, nor the buffer of a large message that was before them.
 
 const NONE = Buffer.alloc(0);
 const HELD_BYTES_MIN = 256;
@@ -26,7 +26,10 @@ export class StreamBytes {
     return this.bytes.length;
   }
 
-  /** Where the byte is between `from` and `limit`, or -1. Looks little further: a buffer may be far longer than what is asked about. */
+  /**
+   * Where the byte is between `from` and `limit`, or -1. Looks little further: a buffer may be far longer than what is
+   * asked about.
+   */
   indexOf(byte: number, from: number, limit = this.to): number {
     const { bytes } = this;
     if (bytes.length - limit <= NEAR_BYTES) {

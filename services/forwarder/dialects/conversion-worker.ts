@@ -1,4 +1,5 @@
-// The thread in which large bodies are converted. Started by accept/convert/converter.ts through sqlite/worker-thread.ts.
+// The thread in which large bodies are converted. Started by accept/convert/converter.ts through
+// sqlite/worker-thread.ts.
 
 import { moved, serveWorker } from '#shared/sqlite/worker-thread.ts';
 import { type ConversionName, buffersOf, conversions } from './conversions.ts';

@@ -1,5 +1,6 @@
-// Every way in which a whole body, or a large message, becomes entries, by name: so that one of them can be done here or in a thread of its own
-// (accept/convert/converter.ts), which shares nothing but what is given and what comes back. Pure.
+// Every way in which a whole body, or a large message, becomes entries, by name: so that one of them can be done here
+// or in a thread of its own (accept/convert/converter.ts), which shares nothing but what is given and what comes back.
+// Pure.
 
 import { isMarkedAsUntransferable } from 'node:worker_threads';
 import { type GelfConverted, gelfEntry } from '../decode/gelf/gelf-entries.ts';
@@ -49,7 +50,9 @@ export function unpackedBytes(name: ConversionName, body: Buffer): number {
   return name === 'lokiProtobuf' ? Math.max(body.length, snappySize(body) ?? 0) : body.length;
 }
 
-/** What a byte costs of the event loop's time, as part of the costliest that is known: OTLP in JSON, 0.15 to 0.23 µs. */
+/**
+ * What a byte costs of the event loop's time, as part of the costliest that is known: OTLP in JSON, 0.15 to 0.23 µs.
+ */
 const COST: Readonly<Record<ConversionName, number>> = {
   otlpJson: 1,
   lokiJson: 7 / 8,
@@ -79,7 +82,9 @@ export function buffersOf(converted: unknown, found: Set<ArrayBuffer> = new Set(
   return found;
 }
 
-/** Whether bytes have this buffer to themselves: those of a short text share the pool's, and an empty one is nobody's. */
+/**
+ * Whether bytes have this buffer to themselves: those of a short text share the pool's, and an empty one is nobody's.
+ */
 export function isOwn(buffer: ArrayBufferLike): buffer is ArrayBuffer {
   return buffer instanceof ArrayBuffer && !isMarkedAsUntransferable(buffer) && buffer.byteLength > 0;
 }

@@ -1,8 +1,9 @@
-// Cuts shares that are larger than a record is meant to be, before they stand in line. A large one is cut in steps, and other work of the
-// process has its turn between them: few bytes of a sender become a share that takes half a second to pass over.
+// Cuts shares that are larger than a record is meant to be, before they stand in line. A large one is cut in steps, and
+// other work of the process has its turn between them: few bytes of a sender become a share that takes half a second to
+// pass over.
 //
-// Guarantees: shares of one sender of a tenant come out in the order in which they were added; those of others do not wait for them, whether
-// or not anybody has a tenant.
+// Guarantees: shares of one sender of a tenant come out in the order in which they were added; those of others do not
+// wait for them, whether or not anybody has a tenant.
 
 import { setImmediate } from 'node:timers/promises';
 import { type Share, splitShare } from './share.ts';

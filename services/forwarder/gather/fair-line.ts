@@ -1,6 +1,7 @@
-// What waits for a lane, tenant by tenant: records are made of it in turns, so that however much one tenant has waiting, the next
-// record but one begins with somebody else's. Within a tenant the order is that of arrival: nobody waits for more than what the tenant has in
-// hand, which has its bound, and the queue takes it without another look; lines by sender would make as many small records as senders.
+// What waits for a lane, tenant by tenant: records are made of it in turns, so that however much one tenant has
+// waiting, the next record but one begins with somebody else's. Within a tenant the order is that of arrival: nobody
+// waits for more than what the tenant has in hand, which has its bound, and the queue takes it without another look;
+// lines by sender would make as many small records as senders.
 //
 //   A  ▪▪▪▪▪▪▪▪▪▪       records:  A▪▪▪▪ | B▪▪A▪▪ | C▪A▪▪▪ | A▪▪▪▪ …
 //   B  ▪▪

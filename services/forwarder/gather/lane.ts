@@ -1,6 +1,6 @@
-// One partition's way to the queue: shares wait in line, tenant by tenant; a record of them is sealed when they fill one, when they
-// have waited for their linger, or when the append before is done, whichever comes first. One append is in flight at a time, so
-// order is kept and records grow with the load by themselves.
+// One partition's way to the queue: shares wait in line, tenant by tenant; a record of them is sealed when they fill
+// one, when they have waited for their linger, or when the append before is done, whichever comes first. One append is
+// in flight at a time, so order is kept and records grow with the load by themselves.
 
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Clock } from '#shared/clock.ts';
@@ -16,7 +16,10 @@ import { type Share, splitShare } from './share.ts';
 
 /** What it holds was counted within the edge's limit before it came here. */
 const DECOMPRESSED_BYTES_MAX = 512 * 1024 * 1024;
-/** Records that are made ahead of their append: enough to keep it busy, and few enough for who comes behind them in the thread pool. */
+/**
+ * Records that are made ahead of their append: enough to keep it busy, and few enough for who comes behind them in the
+ * thread pool.
+ */
 const SEALED_AHEAD_MAX = 16;
 /** Each wakes an input, which writes an answer: 10 to 50 µs. A record may have ten thousand of the smallest. */
 const SETTLED_PER_TURN = 64;
@@ -102,7 +105,10 @@ export class Lane {
     this.#draining = null;
   }
 
-  /** Waits for the head to be made. One that the queue does not take, or no indexer opens, is made smaller, or dead-lettered if it is a single event. */
+  /**
+   * Waits for the head to be made. One that the queue does not take, or no indexer opens, is made smaller, or
+   * dead-lettered if it is a single event.
+   */
   async #isFit(head: SealedRecord): Promise<boolean> {
     try {
       const record = await head.ready;
@@ -150,8 +156,8 @@ export class Lane {
       this.#settle(shares, (share) => settleHeld(share, held));
     } catch (error) {
       if (!isRefusal(error)) return this.#settle(shares, ({ settlement }) => settlement.failed(error));
-      // The queue takes less than it did: the same in smaller appends, whether or not it has found out by this. Senders that were told of
-      // it would come again with the same, for ever.
+      // The queue takes less than it did: the same in smaller appends, whether or not it has found out by this. Senders
+      // that were told of it would come again with the same, for ever.
       if (bytes <= queue.appendBytesMax) {
         const [only] = taken;
         if (only && taken.length === 1) only.isRefused = true;

@@ -1,7 +1,8 @@
 // Closes a record: its shares' bytes one after another, compressed as one, with the table that says whose they are.
 // Compression runs in the thread pool, so that the next record fills while this one shrinks.
 //
-// Guarantees: no record is made that an indexer would not open; of what passes as its sender compressed it the intake knows the size.
+// Guarantees: no record is made that an indexer would not open; of what passes as its sender compressed it the intake
+// knows the size.
 
 import { compress } from '#shared/record/compression.ts';
 import { type QueueRecord, encodeBatches } from '#shared/record/record.ts';

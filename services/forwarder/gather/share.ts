@@ -1,5 +1,5 @@
-// A share is what one chunk has in one record. A small chunk is one share of a record that it has in common with others;
-// a large one has several records to itself. Its sender is answered when the last of its shares is held.
+// A share is what one chunk has in one record. A small chunk is one share of a record that it has in common with
+// others; a large one has several records to itself. Its sender is answered when the last of its shares is held.
 
 import assert from 'node:assert/strict';
 import { splitEntries } from '#shared/msgpack/split-entries.ts';
@@ -72,8 +72,8 @@ export class Settlement {
 }
 
 /**
- * An uncompressed share as shares of at most `bytesMax`, or of one entry each where that is larger; they take its place. Yields between
- * steps.
+ * An uncompressed share as shares of at most `bytesMax`, or of one entry each where that is larger; they take its
+ * place. Yields between steps.
  */
 export function* splitShare(share: Share, bytesMax: number): Generator<null, Share[], void> {
   const shares: Share[] = [];

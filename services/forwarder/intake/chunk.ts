@@ -39,8 +39,9 @@ export interface Chunk extends Origin {
   /** The sender's name for the chunk (Forward `chunk`, HTTP `Idempotency-Key`); null where it gave none. */
   readonly chunkId: Uint8Array | null;
   /**
-   * What the identity goes by beside the chunk id, where that is not `entries`: of HTTP the body as it was sent, so that a name does
-   * not hang on how this version of ours converts it. With a chunk id the entries must be a function of that body: no clock.
+   * What the identity goes by beside the chunk id, where that is not `entries`: of HTTP the body as it was sent, so
+   * that a name does not hang on how this version of ours converts it. With a chunk id the entries must be a function
+   * of that body: no clock.
    */
   readonly content?: Content;
   /** How the sender compressed `bytes`. */
@@ -57,7 +58,10 @@ export interface Chunk extends Origin {
   readonly chain?: Uint8Array;
 }
 
-/** What a dead letter on its way costs in hand beside its bytes: its record, its place in a file, its log line, all that waits for it. */
+/**
+ * What a dead letter on its way costs in hand beside its bytes: its record, its place in a file, its log line, all that
+ * waits for it.
+ */
 export const LETTER_OVERHEAD_BYTES = 4096;
 
 /** What can never be indexed, and would be sent for ever if it were only refused. */
@@ -104,8 +108,8 @@ export interface UnreadRest {
 }
 
 /**
- * Where a sliced chunk goes. Each call resolves when the next may come, and rejects when the chunk can't be held. What is given is
- * lent until the call has resolved.
+ * Where a sliced chunk goes. Each call resolves when the next may come, and rejects when the chunk can't be held. What
+ * is given is lent until the call has resolved.
  */
 export interface Slices {
   /** Whole entries, of which the first has the index `first`. */
@@ -124,8 +128,8 @@ export interface Room {
 
 export interface Intake extends Room {
   /**
-   * Resolves when all bytes of the chunk are held durably: only then may the sender hear "ok".
-   * Rejects with a SluiceError; the chunk may then be held or not, and the sender must try again. With `too_many_events` it is not,
+   * Resolves when all bytes of the chunk are held durably: only then may the sender hear "ok". Rejects with a
+   * SluiceError; the chunk may then be held or not, and the sender must try again. With `too_many_events` it is not,
    * and never will be.
    */
   accept(chunk: Chunk): Promise<void>;

@@ -1,5 +1,5 @@
-// What a few bytes may become: a batch of the smallest entries, or of a few entries under a long tag, would cost the queue, the indexer
-// and the store far more than its sender. Asked by intake, so that no input can forget it.
+// What a few bytes may become: a batch of the smallest entries, or of a few entries under a long tag, would cost the
+// queue, the indexer and the store far more than its sender. Asked by intake, so that no input can forget it.
 //
 // Guarantees: pure; constant time but for tags whose batch is near the limit.
 
@@ -14,8 +14,8 @@ export interface BatchSize {
 const EVENTS_FREE = 100_000;
 const EVENT_BYTES_MIN = 16;
 /**
- * What the tags of a batch's documents may take together; a document has its tag as JSON. Any tag may come with a few events, any of an
- * ordinary length with any number; beyond that they are paid for with bytes that were sent.
+ * What the tags of a batch's documents may take together; a document has its tag as JSON. Any tag may come with a few
+ * events, any of an ordinary length with any number; beyond that they are paid for with bytes that were sent.
  */
 const TAG_BYTES_FREE = 4 * 1024;
 const TAG_BYTES_OF_EVENT = 256;

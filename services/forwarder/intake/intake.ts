@@ -1,8 +1,9 @@
-// The narrow waist of the edge. Every input hands its chunks to `accept`; here they get their name, their place in the order
-// of arrival, and their partition, and go on to a lane of the queue.
+// The narrow waist of the edge. Every input hands its chunks to `accept`; here they get their name, their place in the
+// order of arrival, and their partition, and go on to a lane of the queue.
 //
-// Guarantees: `accept` resolves only when the queue holds every byte; identity, time and sequence are given once, and chunks go on
-// in the order of the calls; every event that was received is counted produced or rejected once, and is in flight until then.
+// Guarantees: `accept` resolves only when the queue holds every byte; identity, time and sequence are given once, and
+// chunks go on in the order of the calls; every event that was received is counted produced or rejected once, and is in
+// flight until then.
 
 import { crc32 } from 'node:zlib';
 import type { Clock } from '#shared/clock.ts';
@@ -214,7 +215,10 @@ export class QueueIntake implements SlicedIntake {
     await Promise.all([...this.#lanes.values()].map((lane) => lane.drained()));
   }
 
-  /** Throws dead_letters_full: what else came of this sender might find no place among the dead letters, and hold up all others. */
+  /**
+   * Throws dead_letters_full: what else came of this sender might find no place among the dead letters, and hold up all
+   * others.
+   */
   #refuseFull({ tenant, sender, input }: Origin): void {
     if (this.#queue.deadLetterSpace?.isFullOf({ tenant, sender, input }) !== true) return;
     throw new SluiceError(
@@ -321,8 +325,8 @@ function shuttingDown(): SluiceError {
 }
 
 /**
- * A repeat of a chunk id has the same name, so no clock has a part in it. Of a chunk in slices, `entries` are its first bytes, and
- * `content` is of all.
+ * A repeat of a chunk id has the same name, so no clock has a part in it. Of a chunk in slices, `entries` are its first
+ * bytes, and `content` is of all.
  */
 function identityOf({ tenant, sender, tag, chunkId, content, entries }: Named, receivedMs: number): Uint8Array {
   if (!chunkId) return randomIdentity(receivedMs);

@@ -1,5 +1,5 @@
-// Who a connection or a request speaks for, once it has been let in: what all inputs ask of authentication, however it was done
-// (certificate, shared key and user, token, network). The tenant goes with every chunk into the document.
+// Who a connection or a request speaks for, once it has been let in: what all inputs ask of authentication, however it
+// was done (certificate, shared key and user, token, network). The tenant goes with every chunk into the document.
 
 import { SluiceError } from '#shared/errors.ts';
 import { matchesGlob } from '#shared/glob.ts';
@@ -24,7 +24,9 @@ export interface Grant {
 /** A sender of whom nothing is known. */
 export const ANYONE: Principal = { tenant: null, tagPrefix: '', tags: null };
 
-/** The tag under which this sender's events go on. Throws tag_refused; tag_invalid where the prefix makes it too long. */
+/**
+ * The tag under which this sender's events go on. Throws tag_refused; tag_invalid where the prefix makes it too long.
+ */
 export function allowedTag({ tagPrefix, tags }: Principal, tag: string): string {
   const full = tagPrefix + tag;
   if (tagPrefix !== '' && Buffer.byteLength(full) > TAG_BYTES_MAX) {

@@ -1,5 +1,6 @@
-// A batch that comes in slices, on its way to the queue: each slice is a share of its own, and only a few are in hand at once, so that
-// a chunk of any size costs little memory, and other senders' records go between. What is bad in it goes to the dead letters.
+// A batch that comes in slices, on its way to the queue: each slice is a share of its own, and only a few are in hand
+// at once, so that a chunk of any size costs little memory, and other senders' records go between. What is bad in it
+// goes to the dead letters.
 //
 // Guarantees: `finish` resolves only when every slice is held; after the first that is not, no other is taken.
 
@@ -27,7 +28,10 @@ export interface SlicedBatchOptions {
 /** Of one batch in hand. */
 const IN_HAND_BYTES_MAX = 2 * 1024 * 1024;
 const SLICE_OVERHEAD_BYTES = 256;
-/** So many bad entries of a batch are dead letters of their own; those behind are gathered, lest they cost more than they are worth. */
+/**
+ * So many bad entries of a batch are dead letters of their own; those behind are gathered, lest they cost more than
+ * they are worth.
+ */
 const OWN_LETTERS_MAX = 1000;
 const LETTERS_BYTES_MAX = 256 * 1024;
 
@@ -162,7 +166,10 @@ export class SlicedBatch implements Slices {
   }
 }
 
-/** Entries as they wait. Freed when they are held: left to the garbage collector, tens of megabytes of them would lie about. */
+/**
+ * Entries as they wait. Freed when they are held: left to the garbage collector, tens of megabytes of them would lie
+ * about.
+ */
 class OwnCopy {
   readonly bytes: Buffer<ArrayBuffer>;
 

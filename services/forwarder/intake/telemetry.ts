@@ -1,6 +1,6 @@
-// What the forwarder tells of itself: named events, each with its counters and its log line. Only this file knows metrics and log.
-// The ledger of the edge: received = produced + rejected + dropped + in flight, which is what is in hand and what is in the spool;
-// its imbalance is a metric, and always 0.
+// What the forwarder tells of itself: named events, each with its counters and its log line. Only this file knows
+// metrics and log. The ledger of the edge: received = produced + rejected + dropped + in flight, which is what is in
+// hand and what is in the spool; its imbalance is a metric, and always 0.
 
 import { AccessLog } from '#shared/access-log.ts';
 import { type Clock, systemClock } from '#shared/clock.ts';
@@ -33,8 +33,8 @@ export type AuthFailure =
   | 'login_limited';
 
 /**
- * Why we closed a connection that did nothing forbidden; `too_many`, `too_fast`: at the door, before a byte was read; `pipelined`: it sent
- * more requests than anybody does before their answers.
+ * Why we closed a connection that did nothing forbidden; `too_many`, `too_fast`: at the door, before a byte was read;
+ * `pipelined`: it sent more requests than anybody does before their answers.
  */
 export type ConnectionEnd =
   | 'too_many'
@@ -276,7 +276,9 @@ export class ForwarderTelemetry {
     this.#connections.set(input, (this.#connections.get(input) ?? 0) - 1);
   }
 
-  /** A certificate that a listener shows; `expiresMs` since the epoch, read anew at each scrape, for it may be renewed. */
+  /**
+   * A certificate that a listener shows; `expiresMs` since the epoch, read anew at each scrape, for it may be renewed.
+   */
   watchCertificate(listener: InputName, expiresMs: () => number): void {
     watchCertificate(this.#metrics, listener, expiresMs);
   }

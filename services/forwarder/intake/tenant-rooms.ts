@@ -1,10 +1,12 @@
-// The bytes that intake holds, shared among tenants: one alone may hold nearly all of them, and each of many as much as is fair, with
-// something always left for who comes next. Beside that each tenant may have a rate of bytes and of events.
+// The bytes that intake holds, shared among tenants: one alone may hold nearly all of them, and each of many as much as
+// is fair, with something always left for who comes next. Beside that each tenant may have a rate of bytes and of
+// events.
 //
-// A tenant has room while it holds less than `SHARE_OF_FREE` times what nobody holds. With one busy tenant that is three quarters of
-// all, with two three sevenths each; what is left takes the first bytes of another tenant at once, however long the others' lines are.
-// Without tenants all of it is everybody's; but each way in may hold a sixteenth whatever the others hold, so that none of them stands still
-// because senders of another bring more than the queue takes.
+// A tenant has room while it holds less than `SHARE_OF_FREE` times what nobody holds. With one busy tenant that is
+// three quarters of all, with two three sevenths each; what is left takes the first bytes of another tenant at once,
+// however long the others' lines are. Without tenants all of it is everybody's; but each way in may hold a sixteenth
+// whatever the others hold, so that none of them stands still because senders of another bring more than the queue
+// takes.
 
 import assert from 'node:assert/strict';
 import type { Clock } from '#shared/clock.ts';

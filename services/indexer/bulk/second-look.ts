@@ -10,8 +10,8 @@
 // meanwhile. Until then its records are not committed, so that whoever goes on after us looks too.
 //
 // Guarantees: `done` resolves when all ids that were kept for the assignment were looked at, or the assignment is void.
-// A look that fails is reported each time, and is `unhealthyReason` until it is done. At most IDS_MAX ids are kept; those
-// beyond are not looked at again (docs/guarantees.md).
+// A look that fails is reported each time, and is `unhealthyReason` until it is done. At most IDS_MAX ids are kept;
+// those beyond are not looked at again (docs/guarantees.md).
 
 import { type BackoffLimits, backoffMs } from '#shared/backoff.ts';
 import type { Clock } from '#shared/clock.ts';

@@ -1,5 +1,6 @@
-// What the indexer holds of its partitions: assignments, and the records that were fetched under them. A record knows how many of
-// its events have no outcome yet; with the last outcome it is finished, its bytes are given back, and its offset may be passed.
+// What the indexer holds of its partitions: assignments, and the records that were fetched under them. A record knows
+// how many of its events have no outcome yet; with the last outcome it is finished, its bytes are given back, and its
+// offset may be passed.
 
 import assert from 'node:assert/strict';
 import type { ByteBudget, Permit } from '#shared/byte-budget.ts';
@@ -15,7 +16,9 @@ const NOTHING = new Uint8Array(0);
 export const HOLD_REASONS = ['record_version_unknown'] as const;
 export type HoldReason = (typeof HOLD_REASONS)[number];
 
-/** A partition that is read no further than this record, until it is assigned anew: what is there needs somebody first. */
+/**
+ * A partition that is read no further than this record, until it is assigned anew: what is there needs somebody first.
+ */
 export interface HeldPartition {
   readonly offset: number;
   readonly reason: HoldReason;
@@ -37,7 +40,10 @@ export class Assignment {
   /** Records that may have ended the indexers that had the partitions before. */
   readonly suspicion = new Suspicion();
 
-  /** Partitions of which nothing is committed for now, and where those records end that another may have on its way to the store. */
+  /**
+   * Partitions of which nothing is committed for now, and where those records end that another may have on its way to
+   * the store.
+   */
   readonly #inherited = new Map<number, number>();
 
   /** Offsets of records that a request without an answer may still write, and how many such requests. */
@@ -68,7 +74,9 @@ export class Assignment {
     return null;
   }
 
-  /** Another had the partition, and may still write what lies before `end`: nothing of it is committed until `release`. */
+  /**
+   * Another had the partition, and may still write what lies before `end`: nothing of it is committed until `release`.
+   */
   inherit(partition: number, end: number): void {
     if (end > (this.committed.get(partition) ?? 0)) this.#inherited.set(partition, end);
   }
@@ -86,7 +94,10 @@ export class Assignment {
     return !this.void && offset < (this.#inherited.get(partition) ?? -1);
   }
 
-  /** A request with events of this record brought no answer: its offset stays until `beSure`, whatever becomes of the record. */
+  /**
+   * A request with events of this record brought no answer: its offset stays until `beSure`, whatever becomes of the
+   * record.
+   */
   beUnsure({ partition, offset }: FetchedRecord): void {
     let offsets = this.#unsure.get(partition);
     if (!offsets) this.#unsure.set(partition, (offsets = new Map()));
@@ -108,7 +119,10 @@ export class Assignment {
     return this.hasInherited || this.#unsure.size > 0;
   }
 
-  /** The offset of a partition was committed. Returns whether nothing of the partition is suspect any more, and something was. */
+  /**
+   * The offset of a partition was committed. Returns whether nothing of the partition is suspect any more, and
+   * something was.
+   */
   noteCommitted(partition: number, next: number): boolean {
     this.committed.set(partition, next);
     return this.suspicion.moved(partition, next, this.partitions.get(partition)?.begun ?? next);
@@ -173,8 +187,9 @@ export class RecordInHand {
   }
 
   /**
-   * Lets go of its bytes where only parts of lines have no outcome, which have their own: what they wait for may take seconds, and be more
-   * than may be in hand. The offset stays. To be called when some events have their outcome, and when all have gone on.
+   * Lets go of its bytes where only parts of lines have no outcome, which have their own: what they wait for may take
+   * seconds, and be more than may be in hand. The offset stays. To be called when some events have their outcome, and
+   * when all have gone on.
    */
   shed(): void {
     if (this.#isShed || this.unsettled === 0 || this.unsettled > this.apart) return;
@@ -199,7 +214,9 @@ export class RecordInHand {
     this.#permit[Symbol.dispose]();
   }
 
-  /** The record was given up: its bytes go, its offset stays, so that whoever owns the partition next reads it again. */
+  /**
+   * The record was given up: its bytes go, its offset stays, so that whoever owns the partition next reads it again.
+   */
   giveUp(): void {
     this.#permit[Symbol.dispose]();
   }

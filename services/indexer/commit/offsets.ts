@@ -1,10 +1,12 @@
 // What may be committed of one partition, under one assignment: the end of the contiguous prefix of finished records.
-// Records finish in any order, for bulk requests overtake each other; an offset is passed only when all before it are finished.
+// Records finish in any order, for bulk requests overtake each other; an offset is passed only when all before it are
+// finished.
 //
 //   offset     5     6     7     8     9
 //              done  done  busy  done  busy        next = 7: to be read again after a crash are 7, 8 and 9
 //
-// Guarantees: `next` never goes back, and never passes a record that is not finished. One slot a record, none per event.
+// Guarantees: `next` never goes back, and never passes a record that is not finished. One slot a record, none per
+// event.
 
 import assert from 'node:assert/strict';
 

@@ -1,8 +1,9 @@
-// The one place that commits. A loop looks every half second at how far the contiguous prefixes have come, and commits what moved,
-// under the assignment that the records were fetched under. Kafka accepts commits for partitions that were lost, so a void
-// assignment is never asked for (and the queue refuses it once more).
+// The one place that commits. A loop looks every half second at how far the contiguous prefixes have come, and commits
+// what moved, under the assignment that the records were fetched under. Kafka accepts commits for partitions that were
+// lost, so a void assignment is never asked for (and the queue refuses it once more).
 //
-// Guarantees: one commit in flight; no commit under an assignment that is void; a failed commit is tried again with the next look.
+// Guarantees: one commit in flight; no commit under an assignment that is void; a failed commit is tried again with the
+// next look.
 
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';

@@ -1,8 +1,8 @@
-// Takes partitions from the queue and hands their records to the pipeline: what a consumer that runs for ever and a drain job share.
-// The queue's callbacks only take note here; work is done by the pipeline, commits by the committer.
+// Takes partitions from the queue and hands their records to the pipeline: what a consumer that runs for ever and a
+// drain job share. The queue's callbacks only take note here; work is done by the pipeline, commits by the committer.
 //
-// Guarantees: reading pauses while the bytes in hand are at their limit; what was fetched under a lost assignment goes no further and is
-// never committed; a consumer that failed is built anew, whole, with growing pauses.
+// Guarantees: reading pauses while the bytes in hand are at their limit; what was fetched under a lost assignment goes
+// no further and is never committed; a consumer that failed is built anew, whole, with growing pauses.
 
 import type { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
@@ -32,7 +32,10 @@ export interface ReaderOptions {
   readonly fetchBytesMax: number;
   /** Reads each partition up to its end as of the first assignment only. */
   readonly toEnds: boolean;
-  /** How long what another had in flight may still reach the store (second-look.ts); until then nothing of it is committed. */
+  /**
+   * How long what another had in flight may still reach the store (second-look.ts); until then nothing of it is
+   * committed.
+   */
   readonly holdMs: number;
   /** Looks for what it has written beside us. */
   readonly lookAgain: (assignment: Assignment) => Promise<void>;
@@ -50,9 +53,10 @@ const REBUILD = { baseMs: 500, capMs: 15_000 };
 const WELL_AFTER_MS = 60_000;
 
 /**
- * A group that is assigned anew all the time, or whose indexers are killed one after another, would never commit. A partition that was
- * assigned more often than this since its offset moved is held no more. The queue counts the assignments with the offset. Where it does
- * not, as behind what retention removed, ours are counted: else a group that retention overtakes again and again would read for nothing.
+ * A group that is assigned anew all the time, or whose indexers are killed one after another, would never commit. A
+ * partition that was assigned more often than this since its offset moved is held no more. The queue counts the
+ * assignments with the offset. Where it does not, as behind what retention removed, ours are counted: else a group that
+ * retention overtakes again and again would read for nothing.
  */
 const HELD_TRIES_MAX = 5;
 
@@ -107,7 +111,10 @@ export class PartitionReader implements ConsumerHandler {
     return this.#assignment;
   }
 
-  /** Whether every partition that is assigned now was read up to its end, or to where it is held; false while there is no assignment. */
+  /**
+   * Whether every partition that is assigned now was read up to its end, or to where it is held; false while there is
+   * no assignment.
+   */
   get atEnds(): boolean {
     const assignment = this.#assignment;
     if (!assignment) return false;
@@ -117,7 +124,10 @@ export class PartitionReader implements ConsumerHandler {
     return true;
   }
 
-  /** Records that are not committed yet, of the partitions that are assigned now; up to the ends as of their first assignment. */
+  /**
+   * Records that are not committed yet, of the partitions that are assigned now; up to the ends as of their first
+   * assignment.
+   */
   get left(): number {
     let records = 0;
     for (const [partition, next] of this.#assignment?.committed ?? [])
@@ -171,7 +181,8 @@ export class PartitionReader implements ConsumerHandler {
 
   revoked(number: number, isGone = false): void {
     if (this.#assignment?.number !== number) return;
-    // What nobody can read again is finished, but its offsets mean nothing any more: the committer sees the next assignment only.
+    // What nobody can read again is finished, but its offsets mean nothing any more: the committer sees the next
+    // assignment only.
     if (isGone) this.#assignment = null;
     else this.#lose();
     this.#options.telemetry.revoked(number);

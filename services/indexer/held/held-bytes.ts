@@ -1,5 +1,6 @@
-// What the indexer holds of a record, in bytes: more than its value. A record of one small event costs ten times its value in objects, and
-// the budget that pauses reading must know it. Figures are of Node 26: heap and buffers of 200,000 of each, rounded up. Pure.
+// What the indexer holds of a record, in bytes: more than its value. A record of one small event costs ten times its
+// value in objects, and the budget that pauses reading must know it. Figures are of Node 26: heap and buffers of
+// 200,000 of each, rounded up. Pure.
 
 import type { FetchedRecord } from '#shared/queue/queue.ts';
 import type { Unpacked } from './unpack.ts';
@@ -31,7 +32,10 @@ export function openedBytes({ bytes, ends }: Unpacked, { value }: FetchedRecord)
   return (bytes.buffer === value.buffer ? 0 : bytes.length) + ends.byteLength;
 }
 
-/** The most bytes to fetch at once for a partition, and to hold of records that are to be tried out: a small share of what may be in hand. */
+/**
+ * The most bytes to fetch at once for a partition, and to hold of records that are to be tried out: a small share of
+ * what may be in hand.
+ */
 export function fetchBytesMax(inflightBytesMax: number): number {
   return Math.max(MIB, Math.min(8 * MIB, inflightBytesMax >> 4));
 }

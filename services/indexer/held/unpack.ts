@@ -1,6 +1,7 @@
-// From a fetched record to its batches and to where each entry ends. Decompresses in the thread pool, so that the next record is
-// opened while this one is turned into documents. Everything that a record claims is checked here, before its first event is used:
-// its version, its encoding, its table, and that the counts of the table are those of the value. Names by position are derived here.
+// From a fetched record to its batches and to where each entry ends. Decompresses in the thread pool, so that the next
+// record is opened while this one is turned into documents. Everything that a record claims is checked here, before its
+// first event is used: its version, its encoding, its table, and that the counts of the table are those of the value.
+// Names by position are derived here.
 //
 //   value   | entry | entry | entry | entry | entry | …        ends[k] = position after entry k
 //           |<----- batch 0 ------->|<-- batch 1 ->| …         counts add up to the entries
@@ -30,10 +31,14 @@ export interface Unpacked {
 
 export interface Unreadable {
   readonly kind: 'unreadable';
-  /** `record_version_unknown`: a later program wrote it, and can read it. `record_poisonous`: it ends whoever opens it. */
+  /**
+   * `record_version_unknown`: a later program wrote it, and can read it. `record_poisonous`: it ends whoever opens it.
+   */
   readonly reason: 'record_version_unknown' | 'record_malformed' | 'record_poisonous';
   readonly error: string;
-  /** Events that its table speaks of; 1 where the table cannot be read, for then the record is all that can be counted. */
+  /**
+   * Events that its table speaks of; 1 where the table cannot be read, for then the record is all that can be counted.
+   */
   readonly events: number;
 }
 
@@ -51,9 +56,14 @@ const decompressInPool: Decompress = (bytes, encoding, bytesMax) =>
 const latin1 = new TextDecoder('latin1');
 /** As an integer is written; longer ones are nobody's version. */
 const VERSION_TEXT = /^[1-9][0-9]{0,14}$/;
-/** Bytes of entries that are hashed for their names, or passed over, before other work of the process gets its turn: some 2 ms. */
+/**
+ * Bytes of entries that are hashed for their names, or passed over, before other work of the process gets its turn:
+ * some 2 ms.
+ */
 const TURN_BYTES = 512 * 1024;
-/** Keys and values that an entry may say it holds. One with more has more values than a document may, whatever they are. */
+/**
+ * Keys and values that an entry may say it holds. One with more has more values than a document may, whatever they are.
+ */
 const ANNOUNCED_MAX = 2 * VALUES_MAX + 1024;
 
 export async function unpack(record: FetchedRecord, options: UnpackOptions): Promise<Unpacked | Unreadable> {
@@ -117,8 +127,8 @@ async function withNames(batches: Batch[], bytes: Uint8Array, ends: Uint32Array)
 }
 
 /**
- * Where each of `count` entries ends; null where the bytes are not just these entries. Of a long one only the end is looked for: that
- * it is an entry is seen when it is written.
+ * Where each of `count` entries ends; null where the bytes are not just these entries. Of a long one only the end is
+ * looked for: that it is an entry is seen when it is written.
  */
 async function entryEnds(bytes: Uint8Array, count: number): Promise<Pick<Unpacked, 'ends' | 'crowded'> | null> {
   // An entry has three bytes at least: a table cannot make us allocate more than the value is worth.

@@ -1,11 +1,12 @@
-// An entry [time, record] → the JSON document of docs/documents.md: the entry's fields are found by position, then written in
-// their order. Nothing is decoded that need not be looked at, and nothing is allocated for an event.
+// An entry [time, record] → the JSON document of docs/documents.md: the entry's fields are found by position, then
+// written in their order. Nothing is decoded that need not be looked at, and nothing is allocated for an event.
 //
 //   writer.beginBatch(batch, ingestedMs);
 //   writer.write(bytes, start, end, index)      → 'ok' and an item in the bulk body, or why there is none
 //
-// Guarantees: whatever the entry holds, the document is valid JSON that the template's mapping takes: what a field cannot hold
-// goes under `attributes`. An entry that is no entry, or makes too large a document, leaves nothing in the body.
+// Guarantees: whatever the entry holds, the document is valid JSON that the template's mapping takes: what a field
+// cannot hold goes under `attributes`. An entry that is no entry, or makes too large a document, leaves nothing in the
+// body.
 
 import assert from 'node:assert/strict';
 import { isMap } from '#shared/msgpack/extents.ts';
@@ -146,8 +147,8 @@ export class DocumentWriter {
   }
 
   /**
-   * Writes the entry as what no mapping refuses: its time, its record as JSON text in `message`, where it came from, and
-   * `log.flags: ["as_text"]`. For an event that the store refused, under the same `_id`.
+   * Writes the entry as what no mapping refuses: its time, its record as JSON text in `message`, where it came from,
+   * and `log.flags: ["as_text"]`. For an event that the store refused, under the same `_id`.
    */
   writeAsText(bytes: Uint8Array, start: number, end: number, index: number, partial = false): Written {
     if (end - start > this.#bytesMax) return 'document_too_large';

@@ -55,9 +55,9 @@ export class FieldTable {
   }
 
   /**
-   * Goes through the map at `mapAt`: sets `values`, and notes in `others` where the keys that are no names of ours begin. A map
-   * that is the value of `inner`'s name is gone through in the same way.
-   * Returns where the map ends, or a negative number if it is cut or malformed.
+   * Goes through the map at `mapAt`: sets `values`, and notes in `others` where the keys that are no names of ours
+   * begin. A map that is the value of `inner`'s name is gone through in the same way. Returns where the map ends, or a
+   * negative number if it is cut or malformed.
    */
   index(bytes: Uint8Array, mapAt: number, end: number, others: KeyStack, inner: InnerTable | null = null): number {
     this.values.fill(0);

@@ -1,23 +1,24 @@
-// Puts lines that Docker split together again. The parts of one line (same partition, tenant, sender, tag, container, partial_id)
-// arrive in order, between other sources' events, and perhaps again after a crash. A line that is whole becomes one entry: the first part's
-// time and fields without the partial_* keys, all parts' text. What is not whole after `timeoutMs`, or is too large, is passed on as
-// it is, marked `partial`.
+// Puts lines that Docker split together again. The parts of one line (same partition, tenant, sender, tag, container,
+// partial_id) arrive in order, between other sources' events, and perhaps again after a crash. A line that is whole
+// becomes one entry: the first part's time and fields without the partial_* keys, all parts' text. What is not whole
+// after `timeoutMs`, or is too large, is passed on as it is, marked `partial`.
 //
-// Under which `_id`? Of the LAST part in hand. Were it the first one's, this could happen: parts 1–2 time out and are stored, the process
-// dies before it commits, all three parts are read again, and the whole line meets its own beginning under its name: 409, and part 3
-// is lost without a word. So a name must always mean the same text:
+// Under which `_id`? Of the LAST part in hand. Were it the first one's, this could happen: parts 1–2 time out and are
+// stored, the process dies before it commits, all three parts are read again, and the whole line meets its own
+// beginning under its name: 409, and part 3 is lost without a word. So a name must always mean the same text:
 //   · a part's own name: all of the line up to that part;
 //   · a hash of its parts' names: what lacks the beginning, which was passed on before, is on its way by another forwarder, or is gone;
 //     and what has a gap.
 // Text may thus be stored twice after a crash between timeout and commit, but marked; it is never swallowed.
 //
-// A sender that missed an ack sends the last part again, behind the line that has it. So parts that were passed on are remembered, and
-// say nothing new; but only under the assignment that they came in, whose offsets wait for what became of their line. Under a later one
-// the line may not be stored yet, and its parts are joined again. While a line waits, a part of the same place, text and time is a repeat; one of the same place that says something else
-// is of another line, whatever its partial_id: the line that waits is passed on, and another begins.
+// A sender that missed an ack sends the last part again, behind the line that has it. So parts that were passed on are
+// remembered, and say nothing new; but only under the assignment that they came in, whose offsets wait for what became
+// of their line. Under a later one the line may not be stored yet, and its parts are joined again. While a line waits,
+// a part of the same place, text and time is a repeat; one of the same place that says something else is of another
+// line, whatever its partial_id: the line that waits is passed on, and another begins.
 //
-// Guarantees: bounded by bytes a line and in all (the oldest is passed on first), parts and time; every hold that came in goes out once;
-// nothing is copied, for callers give copies. Time is given by the caller.
+// Guarantees: bounded by bytes a line and in all (the oldest is passed on first), parts and time; every hold that came
+// in goes out once; nothing is copied, for callers give copies. Time is given by the caller.
 
 import assert from 'node:assert/strict';
 import { containerChildren, containerHeaderSize } from '#shared/msgpack/extents.ts';
@@ -52,7 +53,10 @@ export interface PartOrigin<Hold> {
   readonly hold: Hold;
 }
 
-/** A line that is passed on: an entry like any other, under `batch` and `index`, which give its `_id`, time of receipt and sequence. */
+/**
+ * A line that is passed on: an entry like any other, under `batch` and `index`, which give its `_id`, time of receipt
+ * and sequence.
+ */
 export interface JoinedLine<Hold> {
   readonly batch: Batch;
   readonly index: number;
@@ -62,12 +66,17 @@ export interface JoinedLine<Hold> {
   readonly partial: boolean;
   /** Of all events that the line settles, in order of arrival; at least one. */
   readonly holds: readonly Hold[];
-  /** `_id`s under which another indexer may have passed on its beginnings and ends; empty where no part is inherited. */
+  /**
+   * `_id`s under which another indexer may have passed on its beginnings and ends; empty where no part is inherited.
+   */
   readonly unfinishedIds: readonly string[];
 }
 
 const PARTS_MAX = 4096;
-/** What a part costs beside its entry: its piece, its batch, buffers, what its caller holds, and its record without its bytes. */
+/**
+ * What a part costs beside its entry: its piece, its batch, buffers, what its caller holds, and its record without its
+ * bytes.
+ */
 const PART_OVERHEAD_BYTES = 2048;
 /** Lines whose beginning was passed on and that are remembered, so that the rest gets another name. */
 const REMEMBERED_MAX = 4096;
@@ -132,9 +141,9 @@ export class LineJoiner<Hold> {
   }
 
   /**
-   * Takes the part that is `entry`, which `partOf` says it is. It and the batch are kept, so they are the caller's to copy. Returns what can be passed on by now: seldom more than one line.
-   * Null for a repeat of a part that was passed on: it is not taken, and its caller settles it.
-   * The time must not go back from call to call.
+   * Takes the part that is `entry`, which `partOf` says it is. It and the batch are kept, so they are the caller's to
+   * copy. Returns what can be passed on by now: seldom more than one line. Null for a repeat of a part that was passed
+   * on: it is not taken, and its caller settles it. The time must not go back from call to call.
    */
   add(origin: PartOrigin<Hold>, entry: Uint8Array, nowMs: number): JoinedLine<Hold>[] | null {
     const said = partOf(entry, 0, entry.length);
@@ -169,12 +178,18 @@ export class LineJoiner<Hold> {
     }
   }
 
-  /** Those that `isWanted` is true of any hold of, all by default: nothing more will come. Each is passed on when it is asked for. */
+  /**
+   * Those that `isWanted` is true of any hold of, all by default: nothing more will come. Each is passed on when it is
+   * asked for.
+   */
   *flush(isWanted: (hold: Hold) => boolean = () => true): Generator<JoinedLine<Hold>, void, undefined> {
     for (const line of this.#pending.values()) if (line.holds.some(isWanted)) yield this.#passOn(line);
   }
 
-  /** Forgets lines of which `isVoid` is true of any hold: they will be read again, by whoever. Returns all of their holds. */
+  /**
+   * Forgets lines of which `isVoid` is true of any hold: they will be read again, by whoever. Returns all of their
+   * holds.
+   */
   drop(isVoid: (hold: Hold) => boolean = () => true): Hold[] {
     const dropped: Hold[] = [];
     // What was on its way to the store may be read again as well, and must then be taken.

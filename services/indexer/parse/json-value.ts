@@ -6,14 +6,14 @@
 //   ext 0 (8 bytes)   EventTime: string "2026-01-02T03:04:05.678Z";  any other: string "ext:<type>:<hex digits>"
 //   map               object. A key that is no string becomes its JSON text; of equal keys the last one stays
 //
-// Each value is written where it is met: to look for a map's end before going into it would read what is nested n deep n times over.
-// Only when a value is written is it known whether its key comes again; so an entry in which one does is written twice, the second
-// time without the pairs that were found to be superseded (`rewrites`).
+// Each value is written where it is met: to look for a map's end before going into it would read what is nested n deep
+// n times over. Only when a value is written is it known whether its key comes again; so an entry in which one does is
+// written twice, the second time without the pairs that were found to be superseded (`rewrites`).
 //
-// Guarantees: valid JSON that a `flattened` field takes, as tried on Elasticsearch 9.5.3: no key twice, no NUL in a key, no more
-// than 20 objects in each other (the rest is a string of JSON), no path of keys above 8192 bytes (20 keys of 400; a
-// longer key becomes `long_key_<n>` with a string of JSON that has it in full). Linear: a byte is looked at a constant number of times.
-// What goes past the limits is not written to its end: `isTooLarge`.
+// Guarantees: valid JSON that a `flattened` field takes, as tried on Elasticsearch 9.5.3: no key twice, no NUL in a
+// key, no more than 20 objects in each other (the rest is a string of JSON), no path of keys above 8192 bytes (20 keys
+// of 400; a longer key becomes `long_key_<n>` with a string of JSON that has it in full). Linear: a byte is looked at a
+// constant number of times. What goes past the limits is not written to its end: `isTooLarge`.
 
 import {
   DEPTH_MAX,
@@ -373,7 +373,10 @@ export interface ValueLimits {
   readonly valuesMax: number;
   /** Pairs of maps, at any depth: each may become a term of the index. */
   readonly keysMax: number;
-  /** Of the keys that lead to each value, summed over all values: a `flattened` field has a term of the whole path for each. */
+  /**
+   * Of the keys that lead to each value, summed over all values: a `flattened` field has a term of the whole path for
+   * each.
+   */
   readonly pathBytesMax: number;
 }
 

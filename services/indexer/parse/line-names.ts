@@ -1,4 +1,5 @@
-// The names of lines that were put together of parts, and of the parts by themselves; why they are these is said in joiner.ts. Pure.
+// The names of lines that were put together of parts, and of the parts by themselves; why they are these is said in
+// joiner.ts. Pure.
 
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';

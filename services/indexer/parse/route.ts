@@ -1,5 +1,5 @@
-// Which data stream an event goes to. All go to one for now: a stream per tag would be a stream per container, and a thousand
-// shards end a cluster. Routes by name and labels belong here, and nowhere else.
+// Which data stream an event goes to. All go to one for now: a stream per tag would be a stream per container, and a
+// thousand shards end a cluster. Routes by name and labels belong here, and nowhere else.
 
 import type { Batch } from '#shared/record/record.ts';
 

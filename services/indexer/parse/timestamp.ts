@@ -12,7 +12,10 @@ import { JsonBuffer } from '../json/json-buffer.ts';
 const SECONDS_MAX = 9_223_372_035;
 const NANOS = 1_000_000_000;
 
-/** What the value at an entry's time place says: an instant that the field can hold, "now", or something that it cannot hold. */
+/**
+ * What the value at an entry's time place says: an instant that the field can hold, "now", or something that it cannot
+ * hold.
+ */
 export type TimeKind = 'instant' | 'now' | 'unfit';
 
 /** An instant, and its text. One object is used again and again, for the text up to the second seldom changes. */

@@ -1,5 +1,6 @@
-// Puts the stages of the indexer together: everything between the records of the queue and their outcomes. The consumer that runs for
-// ever and the drain job are shells around it, and so will be the function that is called with a batch and a deadline.
+// Puts the stages of the indexer together: everything between the records of the queue and their outcomes. The consumer
+// that runs for ever and the drain job are shells around it, and so will be the function that is called with a batch
+// and a deadline.
 
 import { readFileSync } from 'node:fs';
 import { getHeapStatistics } from 'node:v8';

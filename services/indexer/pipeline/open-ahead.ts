@@ -1,6 +1,8 @@
-// Records on their way to the pipeline's loop, in their order: a few are opened ahead of the one in work, in pool threads.
+// Records on their way to the pipeline's loop, in their order: a few are opened ahead of the one in work, in pool
+// threads.
 //
-// Guarantees: values that are small in the queue and huge here are opened one by one; what is given up gives its bytes back, opened or not.
+// Guarantees: values that are small in the queue and huge here are opened one by one; what is given up gives its bytes
+// back, opened or not.
 
 import type { ByteBudget, Permit } from '#shared/byte-budget.ts';
 import { openedBytes } from '../held/held-bytes.ts';

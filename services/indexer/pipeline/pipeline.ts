@@ -3,12 +3,12 @@
 //   push ─┬──────────►─ open (pool) ─► entries ─┬─► document ─► body ─► writer ─► ledger ─► offsets
 //         └► suspects ─┘                        └─► parts ─► lines ─┘
 //
-// Records of a partition are taken in order; the next ones are opened while this one is written and while requests are in flight.
-// The loop over entries makes no promise and no closure for an event. Nothing here knows whether a consumer, a drain job or a
-// function call feeds it.
+// Records of a partition are taken in order; the next ones are opened while this one is written and while requests are
+// in flight. The loop over entries makes no promise and no closure for an event. Nothing here knows whether a consumer,
+// a drain job or a function call feeds it.
 //
-// Guarantees: every event that was opened gets one outcome, by the ledger; parts that wait for the rest of their line have none
-// yet, so the offset stays before them. What is stopped or lost on the way is abandoned and read again.
+// Guarantees: every event that was opened gets one outcome, by the ledger; parts that wait for the rest of their line
+// have none yet, so the offset stays before them. What is stopped or lost on the way is abandoned and read again.
 
 import assert from 'node:assert/strict';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -110,8 +110,9 @@ export class Pipeline {
   }
 
   /**
-   * Takes records of a partition over, which were fetched under `assignment`. Those that came before already, or are behind a hold, are
-   * left out. Returns the first offset that is to come again, where not all that are to be tried out find room; else null.
+   * Takes records of a partition over, which were fetched under `assignment`. Those that came before already, or are
+   * behind a hold, are left out. Returns the first offset that is to come again, where not all that are to be tried out
+   * find room; else null.
    */
   push(assignment: Assignment, records: readonly FetchedRecord[]): number | null {
     this.#rouse();
@@ -140,7 +141,9 @@ export class Pipeline {
     this.#held = held;
   }
 
-  /** Whether records of the partition wait to be tried out, or for room to do so, so that no more of it need be fetched. */
+  /**
+   * Whether records of the partition wait to be tried out, or for room to do so, so that no more of it need be fetched.
+   */
   isTrying(partition: number): boolean {
     return this.#suspects.isWaitedFor(partition);
   }
@@ -161,8 +164,8 @@ export class Pipeline {
   }
 
   /**
-   * Resolves when all that was pushed has its outcome; unfinished lines are passed on, marked. Those of partitions that `passOn` is
-   * not true of go on waiting, and their records with them. One call at a time.
+   * Resolves when all that was pushed has its outcome; unfinished lines are passed on, marked. Those of partitions that
+   * `passOn` is not true of go on waiting, and their records with them. One call at a time.
    */
   async finish(passOn: (partition: number) => boolean = () => true): Promise<void> {
     this.#finish ??= { ...Promise.withResolvers(), passOn };
@@ -172,8 +175,8 @@ export class Pipeline {
   }
 
   /**
-   * Takes nothing more, and finishes the record in work and what is on its way to the store. After `limitMs` what is left
-   * is abandoned. Unfinished lines are abandoned in any case: their parts are read again.
+   * Takes nothing more, and finishes the record in work and what is on its way to the store. After `limitMs` what is
+   * left is abandoned. Unfinished lines are abandoned in any case: their parts are read again.
    */
   async stop(limitMs: number): Promise<void> {
     this.#stopping = true;
@@ -266,7 +269,10 @@ export class Pipeline {
     record.shed();
   }
 
-  /** The partition goes no further than before this record, which waits for somebody. It is not consumed: who owns it next reads it again. */
+  /**
+   * The partition goes no further than before this record, which waits for somebody. It is not consumed: who owns it
+   * next reads it again.
+   */
   #hold(record: RecordInHand, reason: HoldReason, error: string): void {
     const { assignment, fetched } = record;
     const { partition, offset } = fetched;
@@ -276,7 +282,10 @@ export class Pipeline {
     this.#held?.(partition);
   }
 
-  /** The hot loop: entries of one batch, from the first that has not gone on to the last, or until the body is large enough. */
+  /**
+   * The hot loop: entries of one batch, from the first that has not gone on to the last, or until the body is large
+   * enough.
+   */
   #writeEntries(record: RecordInHand, opened: Unpacked, batch: Batch, first: number, afterLast: number): void {
     const { bytes, ends, crowded } = opened;
     const body = this.#body;
@@ -333,7 +342,8 @@ export class Pipeline {
     const origin = { partition: fetched.partition, assignment: assignment.number, batch, index, isInherited, hold };
     record.apart++;
     const passed = lines.add(origin, entry, clock.monotonicMs());
-    // A repeat: what it repeats came before it under the same assignment, so that no commit passes the one without the other.
+    // A repeat: what it repeats came before it under the same assignment, so that no commit passes the one without the
+    // other.
     if (passed === null) this.#options.ledger.settleEvent(hold, 'deduplicated');
     else for (const line of passed) this.#writeLine(line);
   }

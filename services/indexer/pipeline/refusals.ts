@@ -1,9 +1,10 @@
-// The way of what can't be indexed as it is: once more as text under the same ids, then to the dead letters with the reason and the
-// original bytes. Those bytes are not kept beside each bulk request: the queue's record is still in hand, compressed, and is opened again.
-// This costs the poisoned what all others save.
+// The way of what can't be indexed as it is: once more as text under the same ids, then to the dead letters with the
+// reason and the original bytes. Those bytes are not kept beside each bulk request: the queue's record is still in
+// hand, compressed, and is opened again. This costs the poisoned what all others save.
 //
-// Guarantees: a letter is appended before its event is settled, whole: what is too large for a record the queue takes in parts. Of all
-// refused documents no more letters are in memory than their bound, but for one that is larger; a letter never keeps its record open.
+// Guarantees: a letter is appended before its event is settled, whole: what is too large for a record the queue takes
+// in parts. Of all refused documents no more letters are in memory than their bound, but for one that is larger; a
+// letter never keeps its record open.
 
 import assert from 'node:assert/strict';
 import type { Clock } from '#shared/clock.ts';
@@ -40,7 +41,10 @@ export interface RefusalsOptions {
   /** Where a record came from, as "topic/partition/offset". */
   readonly positionOf: (record: FetchedRecord) => string;
   readonly unpacking: UnpackOptions;
-  /** Of what the indexer holds, which stops reading: it counts here as well what is opened again, and letters that are written from it. */
+  /**
+   * Of what the indexer holds, which stops reading: it counts here as well what is opened again, and letters that are
+   * written from it.
+   */
   readonly budget: ByteBudget;
   /** Tenants whose records may name their own tenant and service. */
   readonly trustedTenants?: ReadonlySet<string>;
@@ -75,7 +79,10 @@ export class RecordRefusals implements Refusals {
     this.#lettersBudget = new ByteBudget(Math.ceil(LETTERS_SHARE * options.budget.bytesMax));
   }
 
-  /** Why what cannot be indexed is not held by the dead letters either, so that offsets stand still; null where nothing waits. */
+  /**
+   * Why what cannot be indexed is not held by the dead letters either, so that offsets stand still; null where nothing
+   * waits.
+   */
   get unhealthyReason(): string | null {
     for (const why of this.#waiting.values()) return `events wait that cannot be indexed: ${why}`;
     return null;
@@ -204,8 +211,9 @@ export class RecordRefusals implements Refusals {
   }
 
   /**
-   * Adds letters of the stretch's first events to the group, as many as an append has room for, and says how many; or how much would have
-   * to be free for them. The record is open meanwhile, so nothing is waited for. `isGranted`: the group has the permit.
+   * Adds letters of the stretch's first events to the group, as many as an append has room for, and says how many; or
+   * how much would have to be free for them. The record is open meanwhile, so nothing is waited for. `isGranted`: the
+   * group has the permit.
    */
   #add(
     group: Group,

@@ -1,8 +1,9 @@
-// Records that are opened once more, for events that the store refused. However many wait for one, or for how many records, only one is
-// open at a time: a record of a few bytes in the queue may be 80 MiB here. Those who wait for the one that is open are served with it.
+// Records that are opened once more, for events that the store refused. However many wait for one, or for how many
+// records, only one is open at a time: a record of a few bytes in the queue may be 80 MiB here. Those who wait for the
+// one that is open are served with it.
 //
-// Guarantees: nobody who looks at a record waits for anything meanwhile, so everybody has a turn; the open one counts in the budget that
-// stops reading, and its memory is given back when nobody wants it.
+// Guarantees: nobody who looks at a record waits for anything meanwhile, so everybody has a turn; the open one counts
+// in the budget that stops reading, and its memory is given back when nobody wants it.
 
 import { setImmediate as turn } from 'node:timers/promises';
 import type { ByteBudget } from '#shared/byte-budget.ts';
@@ -33,8 +34,9 @@ export class ReopenedRecords {
   }
 
   /**
-   * What `look` finds in the record, null where it cannot be read. What it keeps must be copies: the memory is freed after it. Rejects with
-   * what `look` throws, and with the signal's reason where it was aborted before the record was opened.
+   * What `look` finds in the record, null where it cannot be read. What it keeps must be copies: the memory is freed
+   * after it. Rejects with what `look` throws, and with the signal's reason where it was aborted before the record was
+   * opened.
    */
   look<T>(record: RecordInHand, look: (opened: Unpacked | null) => T, signal?: AbortSignal): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();

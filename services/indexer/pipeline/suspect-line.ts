@@ -1,11 +1,12 @@
-// Where records wait that may have ended the indexers before us: each is tried out, one after another, and goes on with what was found.
-// Those behind them in the same partition wait with them, for order; other partitions do not.
+// Where records wait that may have ended the indexers before us: each is tried out, one after another, and goes on with
+// what was found. Those behind them in the same partition wait with them, for order; other partitions do not.
 //
 //   budget     ├── tried ──┤ waits │ waits │ no room: left in the queue, its partition is read again when the line is empty
 //
-// Guarantees: records of a partition leave in the order in which they came; none of a lost assignment goes on. What waits stays within a
-// budget of its own, but for one record. A try goes on when its assignment is lost, unless its partition goes elsewhere or another record is
-// tried: one that takes minutes is done although the group is assigned anew more often.
+// Guarantees: records of a partition leave in the order in which they came; none of a lost assignment goes on. What
+// waits stays within a budget of its own, but for one record. A try goes on when its assignment is lost, unless its
+// partition goes elsewhere or another record is tried: one that takes minutes is done although the group is assigned
+// anew more often.
 
 import type { ByteBudget } from '#shared/byte-budget.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
@@ -24,7 +25,10 @@ type Poison = Extract<Verdict, { kind: 'poison' }>;
 
 /** Whom the line gives records to. */
 export interface Beyond {
-  /** The record may be opened, or is known to be none that can be: `poison`. Its bytes are counted elsewhere from here on. */
+  /**
+   * The record may be opened, or is known to be none that can be: `poison`. Its bytes are counted elsewhere from here
+   * on.
+   */
   passOn(record: RecordInHand, poison: Unreadable | null): void;
   /** Nothing waits here any more of one partition at least. */
   free(): void;
@@ -71,7 +75,10 @@ export class SuspectLine {
     return assignment.suspicion.isSuspect(fetched) || this.#waiting.has(fetched.partition);
   }
 
-  /** Where it has none, the partition waits until the line is empty, and so do all who come after it: nobody is passed by for ever. */
+  /**
+   * Where it has none, the partition waits until the line is empty, and so do all who come after it: nobody is passed
+   * by for ever.
+   */
   hasRoomFor({ partition }: FetchedRecord, bytes: number): boolean {
     const { bytesHeld, bytesMax } = this.#options.suspectBudget;
     if (this.isEmpty || (this.#refused.size === 0 && bytesHeld + bytes <= bytesMax)) return true;

@@ -1,5 +1,5 @@
-// What a child process that opens records may use. More than any record needs that the limits of the codecs let pass; less than the
-// indexer itself has, for a record that just fits into the child must not end the indexer. Pure.
+// What a child process that opens records may use. More than any record needs that the limits of the codecs let pass;
+// less than the indexer itself has, for a record that just fits into the child must not end the indexer. Pure.
 
 import type { OpeningLimits } from './messages.ts';
 
@@ -12,7 +12,10 @@ const RUN_MS = 180_000;
 /** Of a value, where its entries end, its documents, its dead letters, and their copies on the way to the child. */
 const VALUE_COPIES = 5;
 const OVERHEAD_BYTES = 128 * MIB;
-/** A child that has grown by so much, and is killed, is killed for its record. Before that the machine has no memory for any record. */
+/**
+ * A child that has grown by so much, and is killed, is killed for its record. Before that the machine has no memory for
+ * any record.
+ */
 export const BLAMED_GROWTH_BYTES = 128 * MIB;
 /** Of the memory that is there, so much may be taken; but not less than what nearly every record can do with. */
 const AVAILABLE_SHARE = 0.8;
@@ -22,7 +25,10 @@ const HEAP_MB_MAX = 256;
 /** Of the indexer's own heap, which holds other things as well. */
 const HEAP_SHARE = 0.25;
 
-/** Of dead letters that the child holds at once: as many as the indexer may, while they are not taken, but no more than it has room for. */
+/**
+ * Of dead letters that the child holds at once: as many as the indexer may, while they are not taken, but no more than
+ * it has room for.
+ */
 const LETTERS_BYTES_MAX = 64 * MIB;
 
 export function lettersBytesMax(inflightBytesMax: number): number {

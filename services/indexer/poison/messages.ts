@@ -1,11 +1,15 @@
-// What the indexer and the child process that opens records say to each other, and what the child may use. Plain values, for they are copied.
+// What the indexer and the child process that opens records say to each other, and what the child may use. Plain
+// values, for they are copied.
 
 import type { FetchedRecord } from '#shared/queue/queue.ts';
 import type { Harm } from '../settle/harm.ts';
 import type { OpeningOptions, Progress } from './opening.ts';
 
 export interface OpeningLimits {
-  /** Of the processor's time between two turns of the event loop: what an indexer would not answer its group for. A busy machine is not the record's fault. */
+  /**
+   * Of the processor's time between two turns of the event loop: what an indexer would not answer its group for. A busy
+   * machine is not the record's fault.
+   */
   readonly turnMs: number;
   /** Of time in which the child ran, for one record: of one that waits for ever. */
   readonly runMs: number;
@@ -23,7 +27,10 @@ export type ToParent =
   | { readonly kind: 'ready' }
   | { readonly kind: 'progress'; readonly progress: Progress }
   | { readonly kind: 'well' }
-  /** The record makes it take far more memory than nearly any other would: if the kernel ends it now, the record is to blame. */
+  /**
+   * The record makes it take far more memory than nearly any other would: if the kernel ends it now, the record is to
+   * blame.
+   */
   | { readonly kind: 'grown' }
   /** The child ends itself after this. */
   | { readonly kind: 'harmed'; readonly harm: Harm; readonly what: string };

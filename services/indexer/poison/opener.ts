@@ -1,5 +1,5 @@
-// Whoever tries out a record before the indexer opens it by itself. One implementation starts a child process (child-opener.ts); tests and
-// simulations give their own.
+// Whoever tries out a record before the indexer opens it by itself. One implementation starts a child process
+// (child-opener.ts); tests and simulations give their own.
 
 import type { FetchedRecord } from '#shared/queue/queue.ts';
 import type { Harm } from '../settle/harm.ts';
@@ -12,6 +12,9 @@ export type Verdict =
 export interface RecordOpener extends AsyncDisposable {
   /** Why no record can be tried now; null while they can. */
   readonly unhealthyReason: string | null;
-  /** Tries a record; waits for as long as that cannot be done. Rejects only with the signal's reason. One call at a time. */
+  /**
+   * Tries a record; waits for as long as that cannot be done. Rejects only with the signal's reason. One call at a
+   * time.
+   */
   open(record: FetchedRecord, signal: AbortSignal): Promise<Verdict>;
 }

@@ -1,7 +1,9 @@
-// One child process that opens records, as the indexer sees it: begun once, asked for one record at a time, until it ends.
+// One child process that opens records, as the indexer sees it: begun once, asked for one record at a time, until it
+// ends.
 //
-// Guarantees: every question is answered, whatever becomes of the child: should it say nothing at all, not even that it reached a limit,
-// it is killed. Times are counted in ticks of our own, so that a stop of the whole machine is nobody's fault.
+// Guarantees: every question is answered, whatever becomes of the child: should it say nothing at all, not even that it
+// reached a limit, it is killed. Times are counted in ticks of our own, so that a stop of the whole machine is nobody's
+// fault.
 
 import type { ChildProcess } from 'node:child_process';
 import type { Clock } from '#shared/clock.ts';
@@ -18,7 +20,10 @@ const GRACE_MS = 15_000;
 /** How long the last words of a process that has exited may take to be read. */
 const LAST_WORDS_MS = 250;
 
-/** `killed`: by nobody here, while it had not taken much: the kernel, for want of memory, or an operator. Says nothing of the record. */
+/**
+ * `killed`: by nobody here, while it had not taken much: the kernel, for want of memory, or an operator. Says nothing
+ * of the record.
+ */
 export type Asked =
   | 'well'
   | { readonly harm: 'killed'; readonly what: string }

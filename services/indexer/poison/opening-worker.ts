@@ -1,5 +1,5 @@
-// The thread of a child process in which records are opened. Started by opening-child.ts through sqlite/worker-thread.ts; nothing else
-// may import it.
+// The thread of a child process in which records are opened. Started by opening-child.ts through
+// sqlite/worker-thread.ts; nothing else may import it.
 
 import { type Served, serveWorker } from '#shared/sqlite/worker-thread.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';

@@ -19,7 +19,9 @@ export interface EventPlace {
   readonly entry: number;
   /** Index of the event in its batch. */
   readonly index: number;
-  /** Of a part of a line: its entry, a copy. Its record need not be kept for it; nor is `batch` of that record's memory. */
+  /**
+   * Of a part of a line: its entry, a copy. Its record need not be kept for it; nor is `batch` of that record's memory.
+   */
   readonly bytes?: Uint8Array;
 }
 

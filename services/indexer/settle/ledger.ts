@@ -1,6 +1,7 @@
-// The ledger of the indexer, in events: consumed = indexed + deduplicated + dead-lettered + dropped + abandoned + in flight.
-// The left side is counted when a record is opened, the outcomes when they are told, and what is in flight is counted where it is:
-// each place that holds events says how many. So an event that a place forgets shows as an imbalance at once.
+// The ledger of the indexer, in events: consumed = indexed + deduplicated + dead-lettered + dropped + abandoned + in
+// flight. The left side is counted when a record is opened, the outcomes when they are told, and what is in flight is
+// counted where it is: each place that holds events says how many. So an event that a place forgets shows as an
+// imbalance at once.
 //
 // Guarantees: each event has one outcome. What was fetched under a lost assignment is abandoned, whatever became of it.
 

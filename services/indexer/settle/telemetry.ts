@@ -1,5 +1,5 @@
-// What the indexer tells of itself: named events, each with its counters and its log line. Only this file knows metrics and log.
-// Events are told per record, per request, per assignment; never per event, and never with a payload.
+// What the indexer tells of itself: named events, each with its counters and its log line. Only this file knows metrics
+// and log. Events are told per record, per request, per assignment; never per event, and never with a payload.
 
 import type { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
@@ -259,7 +259,10 @@ export class IndexerTelemetry implements LedgerListener {
     else this.#log.warn('bulk_split', { what: fields.what, verdict });
   }
 
-  /** The store refused a request and, after it, a probe in which nothing can be wrong: nothing is sent but one try now and then. */
+  /**
+   * The store refused a request and, after it, a probe in which nothing can be wrong: nothing is sent but one try now
+   * and then.
+   */
   requestsHeld(says: string): void {
     this.#log.error('store_refuses_requests', {
       what: says,

@@ -1,8 +1,9 @@
-// The indexer as a function: a batch of records and a deadline in; out, for each partition, the first offset that is not finished. For
-// those who are called with records and have no group of their own.
+// The indexer as a function: a batch of records and a deadline in; out, for each partition, the first offset that is
+// not finished. For those who are called with records and have no group of their own.
 //
-// Guarantees: below a watermark everything is in the store or with the dead letters. What the deadline leaves unfinished is given up and
-// must come again; what of it has reached the store by then is found there by its id. Nothing is kept from call to call but connections.
+// Guarantees: below a watermark everything is in the store or with the dead letters. What the deadline leaves
+// unfinished is given up and must come again; what of it has reached the store by then is found there by its id.
+// Nothing is kept from call to call but connections.
 
 import type { FetchedRecord } from '#shared/queue/queue.ts';
 import { buildCore, type CoreOptions, type IndexerCore } from '../pipeline/core.ts';
@@ -24,8 +25,9 @@ export interface IndexLimits {
   /** From now on. */
   readonly timeLimitMs: number;
   /**
-   * Whether the beginning of a split line whose rest is in no record of the call is passed on, marked, at once. Where a call can only
-   * succeed or fail as a whole, the same records would come again for ever; else the line is left for a later call.
+   * Whether the beginning of a split line whose rest is in no record of the call is passed on, marked, at once. Where a
+   * call can only succeed or fail as a whole, the same records would come again for ever; else the line is left for a
+   * later call.
    */
   readonly passOnTails: boolean;
 }

@@ -1,5 +1,5 @@
-// The indexer as a job: reads the partitions that it is given up to their ends as of its start, passes on unfinished lines, commits, leaves
-// the group, and ends. For jobs that a scheduler or an autoscaler starts from zero.
+// The indexer as a job: reads the partitions that it is given up to their ends as of its start, passes on unfinished
+// lines, commits, leaves the group, and ends. For jobs that a scheduler or an autoscaler starts from zero.
 
 import { buildCore, type IndexerOptions } from '../pipeline/core.ts';
 import { fetchBytesMax } from '../held/held-bytes.ts';

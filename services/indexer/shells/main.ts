@@ -1,5 +1,6 @@
-// The indexer as a service: a member of the consumer group, until it is stopped. Any number of them share the partitions; none holds
-// state that the queue can't give back. A store or a queue that is away is waited for; nothing needs a restart.
+// The indexer as a service: a member of the consumer group, until it is stopped. Any number of them share the
+// partitions; none holds state that the queue can't give back. A store or a queue that is away is waited for; nothing
+// needs a restart.
 
 import { reasonOf } from '#shared/errors.ts';
 import { backoffMs } from '#shared/backoff.ts';
@@ -20,7 +21,10 @@ export interface Indexer extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-/** Of the time that a stop may take, this share is for bulk requests; the rest for the last commit and for leaving the group. */
+/**
+ * Of the time that a stop may take, this share is for bulk requests; the rest for the last commit and for leaving the
+ * group.
+ */
 const STOP_SHARE = 0.75;
 
 /** Resolves at once, whether or not queue and store can be reached. */

@@ -1,14 +1,16 @@
-// Another try for dead letters, by the indexer's own way: each letter becomes a record of a queue of its own, with the names that its event
-// always had, and goes through the same pipeline. The store is asked for every id first, so what is there already is not added again.
+// Another try for dead letters, by the indexer's own way: each letter becomes a record of a queue of its own, with the
+// names that its event always had, and goes through the same pipeline. The store is asked for every id first, so what
+// is there already is not added again.
 //
 //   letters ─► records 0, 1, 2, … ─► pipeline ─► ledger ─┬─ indexed, or there already ──► mark: this letter is done
 //                                                        └─ refused again ─► told; the letter stays what it is
 //
-// What is refused again has its letter already. Another one would take as much of their budget with each try, and nothing could be taken
-// away for it: whatever dies between the new letter and the mark of the old one must not lose the event.
+// What is refused again has its letter already. Another one would take as much of their budget with each try, and
+// nothing could be taken away for it: whatever dies between the new letter and the mark of the old one must not lose
+// the event.
 //
-// Guarantees: a letter is marked only after all of its events are in the store; whatever dies before that leaves it as it was; no replay
-// adds a letter.
+// Guarantees: a letter is marked only after all of its events are in the store; whatever dies before that leaves it as
+// it was; no replay adds a letter.
 
 import { SluiceError } from '#shared/errors.ts';
 import { Metrics } from '#shared/metrics.ts';
@@ -95,7 +97,10 @@ export class Replay {
     return this.#core.writer.unhealthyReason;
   }
 
-  /** Replays what is selected. Rejects where the queue cannot be read or the marks cannot be held; then letters may come again. */
+  /**
+   * Replays what is selected. Rejects where the queue cannot be read or the marks cannot be held; then letters may come
+   * again.
+   */
   async run(): Promise<void> {
     const { queue, selection, again, signal } = this.#options;
     const { pipeline } = this.#core;

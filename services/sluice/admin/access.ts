@@ -1,8 +1,10 @@
-// Who may use an operator's page: by a token (`admin.token`, `admin.tokens`) or a client certificate (`admin.tls.client_ca`), where either is
-// set. Without them whoever may connect reads the metrics, and whoever sits at this machine may have actions done.
+// Who may use an operator's page: by a token (`admin.token`, `admin.tokens`) or a client certificate
+// (`admin.tls.client_ca`), where either is set. Without them whoever may connect reads the metrics, and whoever sits at
+// this machine may have actions done.
 //
-// Guarantees: what is not asked for by a probe is answered only after this said so; a wrong token waits for its answer, the longer the more
-// often its address was refused, and an address may guess only so often (admit/login-limit.ts); each refusal is told.
+// Guarantees: what is not asked for by a probe is answered only after this said so; a wrong token waits for its answer,
+// the longer the more often its address was refused, and an address may guess only so often (admit/login-limit.ts);
+// each refusal is told.
 
 import type { IncomingMessage } from 'node:http';
 import { TLSSocket } from 'node:tls';

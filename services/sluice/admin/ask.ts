@@ -1,7 +1,7 @@
 // Asks the operator's page of the Sluice of this machine: by TLS where it has a certificate, and with `admin.token`.
 //
-// The page shows the certificate that this configuration names, which is all that has to be known of it: whatever its names are, and also after
-// it has expired, since a probe must not end a service for that.
+// The page shows the certificate that this configuration names, which is all that has to be known of it: whatever its
+// names are, and also after it has expired, since a probe must not end a service for that.
 //
 // Guarantees: the token is sent only to who has the key of that certificate, where one is set.
 

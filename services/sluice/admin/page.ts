@@ -1,5 +1,6 @@
-// Starts an operator's page (of a service at `admin.listen`, of the lag exporter at `lag.listen`) with all that guards it: networks, a limit of
-// connections, TLS, tokens or client certificates, and the question whether its address is public.
+// Starts an operator's page (of a service at `admin.listen`, of the lag exporter at `lag.listen`) with all that guards
+// it: networks, a limit of connections, TLS, tokens or client certificates, and the question whether its address is
+// public.
 
 import { readFileSync } from 'node:fs';
 import { RefusalPace } from '#forwarder/accept/turns/refusal-pace.ts';
@@ -21,7 +22,10 @@ import { NetworkSet, UNIX_PEER } from '#shared/net/networks.ts';
 import { PageAccess } from './access.ts';
 import { AdminTelemetry } from './telemetry.ts';
 
-/** Scrapers and probes are a few, of which those that ask nothing give way. Inputs leave 128 files free at least (connection-limit.ts). */
+/**
+ * Scrapers and probes are a few, of which those that ask nothing give way. Inputs leave 128 files free at least
+ * (connection-limit.ts).
+ */
 const CONNECTIONS_MAX = 96;
 /** Requests with a wrong token that wait for their answers. */
 const REFUSED_HELD_MAX = 16;
@@ -88,7 +92,8 @@ function doorOf(
     limit: new ConnectionLimit({ max: CONNECTIONS_MAX, perAddressMax: CONNECTIONS_MAX, all }),
     // The server would read what is closed later.
     pace: null,
-    // Counted apart from what the address brings to the inputs. What is asked here is a few hundred bytes: these need no rate.
+    // Counted apart from what the address brings to the inputs. What is asked here is a few hundred bytes: these need
+    // no rate.
     rates: connectionRates(config, { clock, throttled: () => undefined }),
     telemetry,
   });

@@ -84,7 +84,10 @@ class EventPrinter {
     return `{${position(record)},${membersOf(eventNames(batch, index))},${this.#entry.members(entry)}}\n`;
   }
 
-  /** An event's letter has its entry; that of a whole chunk, and a part, has its bytes, as base64; a mark names the letters that are done. */
+  /**
+   * An event's letter has its entry; that of a whole chunk, and a part, has its bytes, as base64; a mark names the
+   * letters that are done.
+   */
   letter(record: FetchedRecord): string {
     const letter = readDeadLetter(record);
     if (letter.kind === 'mark')

@@ -1,5 +1,5 @@
-// `sluice check`: the configuration was validated when it was loaded. What is left are the files that it names, to show what is in
-// force, and to ask everything that it names whether it is there and as it should be.
+// `sluice check`: the configuration was validated when it was loaded. What is left are the files that it names, to show
+// what is in force, and to ask everything that it names whether it is there and as it should be.
 
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';

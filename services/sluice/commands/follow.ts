@@ -1,18 +1,20 @@
 // Follows a query: gives each document that is new to the store, once.
 //
-// The order of `@timestamp` is no help (a document may come late), so it goes by `event.ingested`: each poll asks for what was
-// ingested up to an overlap before the latest that was seen, and leaves out the ids that were seen. Several indexers, their
-// clocks, and the time until a written document can be found must fit into the overlap.
+// The order of `@timestamp` is no help (a document may come late), so it goes by `event.ingested`: each poll asks for
+// what was ingested up to an overlap before the latest that was seen, and leaves out the ids that were seen. Several
+// indexers, their clocks, and the time until a written document can be found must fit into the overlap.
 //
-// One indexer's clock may be ahead by more. Then the latest is not where the others are: they are where this machine's clock is.
+// One indexer's clock may be ahead by more. Then the latest is not where the others are: they are where this machine's
+// clock is.
 //
 //        now                                  latest
 //   |─ near ─|············ gap ············|─ far ─►      each poll asks for both ends, one of several for the newest of the gap
 //
 // Where this machine's clock is wrong instead, the near end is empty, and the far one has what is new.
 //
-// Guarantees: nothing twice; nothing missed that is found within OVERLAP_MS of documents ingested after it, where the clock that ingested
-// it is right. Of more than SEEN_MAX documents ahead of this machine's clock the first may come again, when it has got there.
+// Guarantees: nothing twice; nothing missed that is found within OVERLAP_MS of documents ingested after it, where the
+// clock that ingested it is right. Of more than SEEN_MAX documents ahead of this machine's clock the first may come
+// again, when it has got there.
 
 import type { Clock } from '#shared/clock.ts';
 import type { Store, StoredDocument, StoreQuery } from '#shared/store/store.ts';

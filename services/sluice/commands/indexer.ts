@@ -1,4 +1,5 @@
-// `sluice indexer`: from the queue to the store. Any number of them share the partitions; none holds state that the queue can't give back.
+// `sluice indexer`: from the queue to the store. Any number of them share the partitions; none holds state that the
+// queue can't give back.
 
 import { parseArgs } from 'node:util';
 import { drainIndexer } from '#indexer/shells/drain.ts';

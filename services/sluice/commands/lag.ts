@@ -1,5 +1,5 @@
-// `sluice lag`: how far behind the indexers are, from the queue alone, so that it is right when no indexer runs. Once, again and again,
-// or as an exporter for Prometheus.
+// `sluice lag`: how far behind the indexers are, from the queue alone, so that it is right when no indexer runs. Once,
+// again and again, or as an exporter for Prometheus.
 
 import { parseArgs } from 'node:util';
 import { SluiceError } from '#shared/errors.ts';

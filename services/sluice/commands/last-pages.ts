@@ -1,5 +1,6 @@
-// The last documents of a query, oldest first. A store gives them newest first, so they are held until the first of them is known; where
-// they are too many bytes for that, all but that first one are let go, and read again from there on.
+// The last documents of a query, oldest first. A store gives them newest first, so they are held until the first of
+// them is known; where they are too many bytes for that, all but that first one are let go, and read again from there
+// on.
 //
 // Guarantees: bounded memory; no document twice. What is read again may have one more for each that came meanwhile.
 

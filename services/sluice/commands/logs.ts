@@ -158,7 +158,8 @@ async function follow(store: Store, wanted: Wanted, { context, output, printer }
   const { signal, clock } = context;
   const { query } = wanted;
   const follower = new Follower(store, query, clock);
-  // First what is there is taken as seen, then it is shown: what comes between the two is shown now or by a poll, never missed.
+  // First what is there is taken as seen, then it is shown: what comes between the two is shown now or by a poll, never
+  // missed.
   const [newest] = await store.search({ ...query, order: 'newest', limit: 1 }, signal);
   await follower.begin(newest, signal);
   if (newest === undefined && (await isNowhere(store, query, signal))) {

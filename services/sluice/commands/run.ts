@@ -1,4 +1,5 @@
-// `sluice run`: all in one process, with the queue and the store that are configured; nothing else is needed where both are embedded.
+// `sluice run`: all in one process, with the queue and the store that are configured; nothing else is needed where both
+// are embedded.
 
 import { parseArgs } from 'node:util';
 import { startForwarder } from '#forwarder/main.ts';

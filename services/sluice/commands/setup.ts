@@ -1,4 +1,5 @@
-// `sluice setup`: makes whatever Sluice needs in Kafka and Elasticsearch. What is there already is left as it is and told.
+// `sluice setup`: makes whatever Sluice needs in Kafka and Elasticsearch. What is there already is left as it is and
+// told.
 
 import { parseArgs } from 'node:util';
 import { harmless } from '#shared/harmless.ts';

@@ -1,5 +1,5 @@
-// What a replay tells: how far it is, and what became of the letters. One form for the terminal and for the way between two processes. What the
-// queue and the store say is harmless to the terminal, and a line. Pure.
+// What a replay tells: how far it is, and what became of the letters. One form for the terminal and for the way between
+// two processes. What the queue and the store say is harmless to the terminal, and a line. Pure.
 
 import type { Replay, ReplayCounts } from '#indexer/shells/replay.ts';
 import { harmless, oneLine } from '#shared/harmless.ts';

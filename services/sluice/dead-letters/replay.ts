@@ -1,4 +1,5 @@
-// `sluice dead-letters replay`: by this process, or, where the embedded queue belongs to a running `sluice run`, by that one.
+// `sluice dead-letters replay`: by this process, or, where the embedded queue belongs to a running `sluice run`, by
+// that one.
 
 import { parseArgs } from 'node:util';
 import { Replay } from '#indexer/shells/replay.ts';

@@ -19,7 +19,8 @@ const NS_PER_UNIT: Record<string, number> = {
   h: 3_600_000 * NS_PER_MS,
   d: 86_400_000 * NS_PER_MS,
 };
-// The micro sign as an escape: with one letter beyond ASCII in it, the built program would take two bytes for each in memory.
+// The micro sign as an escape: with one letter beyond ASCII in it, the built program would take two bytes for each in
+// memory.
 const DURATION = /^(?:\d+(?:\.\d+)?(?:ns|us|\u00b5s|ms|s|m|h|d))+$/;
 const DURATION_PART = /(\d+(?:\.\d+)?)(ns|us|\u00b5s|ms|s|m|h|d)/g;
 const UNIX_SECONDS = /^(\d{1,11})(?:\.(\d{1,9}))?$/;

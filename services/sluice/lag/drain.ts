@@ -25,7 +25,9 @@ export function totalsOf({ partitions, atMs }: GroupLag): LagTotals {
 export class DrainEstimate {
   readonly #looks: { readonly atMs: number; readonly records: number }[] = [];
 
-  /** Takes a look. Returns seconds until it is caught up at the present rate; Infinity where the lag does not shrink. */
+  /**
+   * Takes a look. Returns seconds until it is caught up at the present rate; Infinity where the lag does not shrink.
+   */
   next(lag: GroupLag): number {
     const { records } = totalsOf(lag);
     this.#looks.push({ atMs: lag.atMs, records });

@@ -1,4 +1,5 @@
-// Looks at the lag again and again in the background, so that a scrape only reads what is known and never waits for a broker.
+// Looks at the lag again and again in the background, so that a scrape only reads what is known and never waits for a
+// broker.
 
 import type { Clock } from '#shared/clock.ts';
 import { reasonOf } from '#shared/errors.ts';

@@ -1,5 +1,6 @@
-// What the exporter of the lag tells. Seconds are told as of the scrape, so that the lag of a group that stands still is right at
-// any moment. After looks have failed for a while nothing is told of the group: an old figure would be taken for a new one.
+// What the exporter of the lag tells. Seconds are told as of the scrape, so that the lag of a group that stands still
+// is right at any moment. After looks have failed for a while nothing is told of the group: an old figure would be
+// taken for a new one.
 
 import type { Clock } from '#shared/clock.ts';
 import { reasonOf } from '#shared/errors.ts';

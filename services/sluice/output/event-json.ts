@@ -1,4 +1,5 @@
-// Events of the queue as JSON text: the entry as it is, msgpack made JSON, and the names that the event has. For commands that print the queue.
+// Events of the queue as JSON text: the entry as it is, msgpack made JSON, and the names that the event has. For
+// commands that print the queue.
 
 import { KeyStack } from '#indexer/parse/fields.ts';
 import { JsonBuffer } from '#indexer/json/json-buffer.ts';

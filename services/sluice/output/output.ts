@@ -1,6 +1,8 @@
-// Writes lines to standard output and standard error, in the order in which they are given, no faster than they are read.
+// Writes lines to standard output and standard error, in the order in which they are given, no faster than they are
+// read.
 //
-// Guarantees: a reader that has gone (`sluice logs | head`) is no error: `closed` tells, and what is written after is dropped.
+// Guarantees: a reader that has gone (`sluice logs | head`) is no error: `closed` tells, and what is written after is
+// dropped.
 
 import type { CommandContext } from '../process/command.ts';
 
@@ -25,8 +27,8 @@ export class Output {
   }
 
   /**
-   * Resolves when it is on its way to the reader: the process may exit after it, and what a stream still holds then is lost. Rejects where
-   * writing failed for another reason than a reader that left.
+   * Resolves when it is on its way to the reader: the process may exit after it, and what a stream still holds then is
+   * lost. Rejects where writing failed for another reason than a reader that left.
    */
   async write(text: string | Uint8Array, stream: OutputStream = this.stdout): Promise<void> {
     if (this.#failure !== null) throw this.#failure;

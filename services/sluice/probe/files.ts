@@ -1,4 +1,5 @@
-// The files by which Sluice itself shows who it is, or knows a server: read and parsed, as the connection would do it later.
+// The files by which Sluice itself shows who it is, or knows a server: read and parsed, as the connection would do it
+// later.
 
 import { readFileSync } from 'node:fs';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';

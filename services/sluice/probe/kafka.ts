@@ -1,5 +1,5 @@
-// Asks each of the configured brokers for itself, so that a wrong name in the list is told while the others answer; then the cluster for
-// the two topics and what their settings promise, and for the group of the indexers.
+// Asks each of the configured brokers for itself, so that a wrong name in the list is told while the others answer;
+// then the cluster for the two topics and what their settings promise, and for the group of the indexers.
 
 import type { Config } from '#shared/config/settings.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';

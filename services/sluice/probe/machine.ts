@@ -1,5 +1,5 @@
-// Asks this machine: whether the data folder can be written, and whether the addresses to listen on are free. Where a Sluice of the same
-// configuration runs already, both are its own; that is told and is no failure.
+// Asks this machine: whether the data folder can be written, and whether the addresses to listen on are free. Where a
+// Sluice of the same configuration runs already, both are its own; that is told and is no failure.
 
 import { existsSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { createSocket } from 'node:dgram';

@@ -1,13 +1,15 @@
-// How V8's garbage collector is used: what a log pipeline allocates is mostly bytes beside its heap, for which the defaults are not made.
+// How V8's garbage collector is used: what a log pipeline allocates is mostly bytes beside its heap, for which the
+// defaults are not made.
 
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { Clock } from '#shared/clock.ts';
 
 /**
- * Marks the heap in one go rather than in steps beside the program. Each 64 MB of buffers that come and go make V8 look for those that are
- * free, twenty times a second at full load. The heap itself is 15 MB, which is marked in a few milliseconds; in steps, with write barriers and
- * helper threads that start again each time, it took a third of the forwarder's CPU time and a tenth of the indexer's.
+ * Marks the heap in one go rather than in steps beside the program. Each 64 MB of buffers that come and go make V8 look
+ * for those that are free, twenty times a second at full load. The heap itself is 15 MB, which is marked in a few
+ * milliseconds; in steps, with write barriers and helper threads that start again each time, it took a third of the
+ * forwarder's CPU time and a tenth of the indexer's.
  */
 export function markAtOnce(): void {
   setFlagsFromString('--no-incremental-marking');
@@ -19,8 +21,9 @@ const AFTER_MS = 2000;
 const HEAP_USED_MAX = 48 * 1024 * 1024;
 
 /**
- * Collects once, a while from now, what the start leaves behind: modules as text, configuration, certificates, 8 MB of it. A process that
- * then waits for work never fills its young generation, so it would stay resident for days. Takes about 30 ms; until `signal` is aborted.
+ * Collects once, a while from now, what the start leaves behind: modules as text, configuration, certificates, 8 MB of
+ * it. A process that then waits for work never fills its young generation, so it would stay resident for days. Takes
+ * about 30 ms; until `signal` is aborted.
  */
 export function collectStartupGarbage(clock: Clock, signal: AbortSignal): void {
   const timer = clock.timer(AFTER_MS, () => {

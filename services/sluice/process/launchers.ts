@@ -1,11 +1,12 @@
-// The processes that started this one and wait for it: launch.js where the Node of the PATH is too old, and npm (`npm start`, `npx`)
-// with the shells between. None of them passes every signal on, and SIGKILL cannot be passed on: without a watch a killed
-// `npx sluice run` leaves a Sluice behind that holds the data folder and the ports.
+// The processes that started this one and wait for it: launch.js where the Node of the PATH is too old, and npm (`npm
+// start`, `npx`) with the shells between. None of them passes every signal on, and SIGKILL cannot be passed on: without
+// a watch a killed `npx sluice run` leaves a Sluice behind that holds the data folder and the ports.
 //
 //   npm start ── sh -c … ── launch.js ── this process        each link is looked at: a child whose parent died gets another one
 //
-// Guarantees: what no npm and no launch.js started (systemd, nohup, a shell) is never watched; nor is what leads a session of its own
-// (`setsid`), which is how a script of npm leaves a Sluice running on purpose. Without /proc only the parent is seen.
+// Guarantees: what no npm and no launch.js started (systemd, nohup, a shell) is never watched; nor is what leads a
+// session of its own (`setsid`), which is how a script of npm leaves a Sluice running on purpose. Without /proc only
+// the parent is seen.
 
 import { readFileSync } from 'node:fs';
 
@@ -40,8 +41,8 @@ const systemFacts: ProcessFacts = {
 };
 
 /**
- * What the environment tells of who started this process. launch.js names itself by SLUICE_LAUNCHER, which is taken out, so that
- * no process that this one starts takes it for its own.
+ * What the environment tells of who started this process. launch.js names itself by SLUICE_LAUNCHER, which is taken
+ * out, so that no process that this one starts takes it for its own.
  */
 export function takeStartedBy(env: NodeJS.ProcessEnv): StartedBy {
   const launcher = Number(env['SLUICE_LAUNCHER'] ?? Number.NaN);
@@ -82,7 +83,10 @@ interface Stat {
   readonly session: number;
 }
 
-/** `123 (sh) S 122 123 120 …`: the command may hold blanks and parentheses. https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html */
+/**
+ * `123 (sh) S 122 123 120 …`: the command may hold blanks and parentheses.
+ * https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
+ */
 function readStat(facts: ProcessFacts, pid: number): Stat | undefined {
   const match = /^\d+ \((.*)\) \S (\d+) \d+ (\d+) /s.exec(facts.stat(pid) ?? '');
   if (!match) return undefined;

@@ -1,5 +1,5 @@
-// What the long-running commands have in common: a log, a registry, the queue, the admin page, and a stop in the reverse order
-// of the start, within `shutdown.timeout_ms`.
+// What the long-running commands have in common: a log, a registry, the queue, the admin page, and a stop in the
+// reverse order of the start, within `shutdown.timeout_ms`.
 
 import type { AdminAction, AdminServer } from '#shared/net/admin-server.ts';
 import type { Clock } from '#shared/clock.ts';
@@ -98,7 +98,10 @@ export async function openLog({ config, clock, stderr, worker }: CommandContext)
   });
 }
 
-/** Tells readiness of all parts and the metrics: on the admin page, or where this is a worker, to the primary, which has the page. */
+/**
+ * Tells readiness of all parts and the metrics: on the admin page, or where this is a worker, to the primary, which has
+ * the page.
+ */
 export async function answerOperators(service: Service, parts: readonly Part[]): Promise<void> {
   const { worker, metrics } = service;
   if (!worker) {
@@ -108,7 +111,10 @@ export async function answerOperators(service: Service, parts: readonly Part[]):
   worker.begin(async () => ({ families: await metrics.families(), unready: unreadyReasons(parts) }));
 }
 
-/** Starts the admin page, which tells readiness of all parts together, and does what it is asked. It ends with the service. */
+/**
+ * Starts the admin page, which tells readiness of all parts together, and does what it is asked. It ends with the
+ * service.
+ */
 export async function startAdmin(
   { lifetime, ...service }: Service,
   parts: readonly Part[],

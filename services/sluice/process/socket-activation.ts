@@ -1,10 +1,11 @@
-// Sockets that systemd opened before it started this program, so that a restart refuses no connection: the kernel keeps them until
-// the next process takes them. A setting names them, `systemd:NAME`; here it becomes the descriptors and the address that they have.
+// Sockets that systemd opened before it started this program, so that a restart refuses no connection: the kernel keeps
+// them until the next process takes them. A setting names them, `systemd:NAME`; here it becomes the descriptors and the
+// address that they have.
 //
 //   LISTEN_PID=<us>   LISTEN_FDS=2   LISTEN_FDNAMES=forward:forward   → descriptors 3 and 4, both named "forward"
 //
-// What a descriptor is and where it is bound is read from /proc, so that an address that others can reach is treated as one.
-// https://www.freedesktop.org/software/systemd/man/latest/sd_listen_fds.html
+// What a descriptor is and where it is bound is read from /proc, so that an address that others can reach is treated as
+// one. https://www.freedesktop.org/software/systemd/man/latest/sd_listen_fds.html
 
 import { SocketAddress } from 'node:net';
 import type { Config, SettingName } from '#shared/config/settings.ts';
@@ -39,8 +40,8 @@ export interface ProcessFacts {
 }
 
 /**
- * The configuration with each `systemd:NAME` resolved. Where systemd handed over nothing it is left as it is: only who listens needs
- * it. Throws config_invalid for a name that was not handed over, or not as one address.
+ * The configuration with each `systemd:NAME` resolved. Where systemd handed over nothing it is left as it is: only who
+ * listens needs it. Throws config_invalid for a name that was not handed over, or not as one address.
  */
 export function withInheritedSockets(config: Config, facts: ProcessFacts): Config {
   const named = ADDRESSES.filter((setting) => config[setting]?.startsWith(SYSTEMD_PREFIX));
@@ -110,8 +111,9 @@ const LOCAL_COLUMN = 1;
 const INODE_COLUMN = 9;
 
 /**
- * Where the socket of an inode is bound, by a table of /proc/net. Addresses there are words of the machine's own byte order in hex,
- * ports big-endian: 0100007F:5EA0 is 127.0.0.1:24224. https://docs.kernel.org/networking/proc_net_tcp.html
+ * Where the socket of an inode is bound, by a table of /proc/net. Addresses there are words of the machine's own byte
+ * order in hex, ports big-endian: 0100007F:5EA0 is 127.0.0.1:24224.
+ * https://docs.kernel.org/networking/proc_net_tcp.html
  */
 export function localAddress(table: string, inode: string): TcpAddress | null {
   for (const line of table.split('\n')) {

@@ -1,7 +1,8 @@
 // What asks a command to stop: SIGINT, SIGTERM, and the end of those who started it (launchers.ts).
 //
-// The first signal asks for an orderly stop; a second one of its kind ends the process as it would without us. Ctrl-C reaches the
-// whole group of processes, and npm and launch.js pass it on besides: what comes within SAME_MS is the same one.
+// The first signal asks for an orderly stop; a second one of its kind ends the process as it would without us. Ctrl-C
+// reaches the whole group of processes, and npm and launch.js pass it on besides: what comes within SAME_MS is the same
+// one.
 
 import { launchersOf, type StartedBy } from './launchers.ts';
 

@@ -1,12 +1,16 @@
-// How long the event loop is held by one of its turns: the main thread's processor time between two of them. While a turn lasts no
-// input is read and no probe is answered, so this is what one costly request does to all others. The wall's time would tell of a busy
-// machine too, and of waiting; the processor's time tells what our own code took.
+// How long the event loop is held by one of its turns: the main thread's processor time between two of them. While a
+// turn lasts no input is read and no probe is answered, so this is what one costly request does to all others. The
+// wall's time would tell of a busy machine too, and of waiting; the processor's time tells what our own code took.
 //
-// Guarantees: every turn is counted; an idle process is not woken; a turn costs 0.1 µs, and 0.3 µs more at most each millisecond.
+// Guarantees: every turn is counted; an idle process is not woken; a turn costs 0.1 µs, and 0.3 µs more at most each
+// millisecond.
 
 import type { HistogramHandle } from '#shared/metrics.ts';
 
-/** Turns that end sooner after the last look count as nothing, and their time is told with the next: too much by this at most. */
+/**
+ * Turns that end sooner after the last look count as nothing, and their time is told with the next: too much by this at
+ * most.
+ */
 const LOOK_MS = 1;
 
 /** Observes every turn from now on, in seconds, until `signal` is aborted. */

@@ -1,4 +1,5 @@
-// A worker's line to its primary: it says when it is up, answers for metrics and readiness, and hears that it shall stop.
+// A worker's line to its primary: it says when it is up, answers for metrics and readiness, and hears that it shall
+// stop.
 
 import type { Snapshot, ToPrimary, ToWorker } from './worker-messages.ts';
 

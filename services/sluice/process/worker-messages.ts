@@ -1,4 +1,5 @@
-// What the primary and its workers say to each other, over the channel that node:cluster gives them (structured clones).
+// What the primary and its workers say to each other, over the channel that node:cluster gives them (structured
+// clones).
 //
 //   primary                      worker
 //           ◄── up ──────────────        it has begun: it listens, or is about to join its group

@@ -1,8 +1,9 @@
-// The workers of a primary: each seat has one that runs, as long as the crew does. One that ends is started again, after a while that
-// grows with its failures.
+// The workers of a primary: each seat has one that runs, as long as the crew does. One that ends is started again,
+// after a while that grows with its failures.
 //
-// Guarantees: a worker is replaced only when its successor is up, so that somebody listens all the time; where a successor does not get up
-// (a configuration that is wrong now), those that run go on. What ended workers have counted stays counted.
+// Guarantees: a worker is replaced only when its successor is up, so that somebody listens all the time; where a
+// successor does not get up (a configuration that is wrong now), those that run go on. What ended workers have counted
+// stays counted.
 
 import { type BackoffLimits, backoffMs } from '#shared/backoff.ts';
 import type { Clock } from '#shared/clock.ts';
@@ -56,8 +57,8 @@ export class Crew {
   }
 
   /**
-   * Starts the first, and when that is up the others: what is wrong for one is wrong for all, and a unix socket is bound by one.
-   * Resolves to null when they are started, or to how the first one ended.
+   * Starts the first, and when that is up the others: what is wrong for one is wrong for all, and a unix socket is
+   * bound by one. Resolves to null when they are started, or to how the first one ended.
    */
   async start(): Promise<Ended | null> {
     const [first, ...others] = this.#seats;

@@ -1,7 +1,7 @@
 // The metrics of several processes on one page. Pure.
 //
-// Guarantees: a counter of the page never goes back, since what ended workers have counted stays in the sums (`countsOf`): Prometheus
-// would take a sum that shrinks for a restart, and all of it for new.
+// Guarantees: a counter of the page never goes back, since what ended workers have counted stays in the sums
+// (`countsOf`): Prometheus would take a sum that shrinks for a restart, and all of it for new.
 
 import { type Exemplar, type HeldFamily, type MetricType, type Sample, labelText } from '#shared/exposition.ts';
 

@@ -1,6 +1,6 @@
-// A service as several processes of this machine, by node:cluster: the primary takes connections and gives them to the workers in turns,
-// and has the one admin page; it handles no event. Each worker is the same command, with its own memory limits, its own spool, and as
-// an indexer its own membership of the group.
+// A service as several processes of this machine, by node:cluster: the primary takes connections and gives them to the
+// workers in turns, and has the one admin page; it handles no event. Each worker is the same command, with its own
+// memory limits, its own spool, and as an indexer its own membership of the group.
 //
 //   SIGTERM, SIGINT   all stop in order, within `shutdown.timeout_ms`
 //   SIGHUP            each is replaced by a new one, one after another

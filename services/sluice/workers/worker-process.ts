@@ -89,8 +89,8 @@ export class WorkerProcess {
   }
 
   /**
-   * What a process said just before it ended is read after its exit is known: the end of the channel tells that it is all. Where a
-   * connection was on its way to it, Node 26 never tells that end.
+   * What a process said just before it ended is read after its exit is known: the end of the channel tells that it is
+   * all. Where a connection was on its way to it, Node 26 never tells that end.
    */
   async #end(): Promise<Ended> {
     const told = once(this.#worker.process, 'disconnect');

@@ -1,5 +1,5 @@
-// The budget of the dead letters (dead-letter-budget.ts) as the log's file has it: beside each dead letter stands of whom it is and what it
-// takes, so that it is counted off again when its retention ends, also after a restart.
+// The budget of the dead letters (dead-letter-budget.ts) as the log's file has it: beside each dead letter stands of
+// whom it is and what it takes, so that it is counted off again when its retention ends, also after a restart.
 //
 // Guarantees: what the tables say is what is counted. Dead letters that an earlier version wrote count as nobody's.
 
@@ -64,7 +64,9 @@ export class DeadLetterAccount {
     return { bytesHeld, fullSenders: this.#budget.fullSenders(), isClaimedFull: this.#budget.isClaimedFull() };
   }
 
-  /** Which of the appends may be held. They count from here on: where they are not written after all, `withdraw` them. */
+  /**
+   * Which of the appends may be held. They count from here on: where they are not written after all, `withdraw` them.
+   */
   admitted(records: readonly Stored[], appends: readonly LetterAppend[]): Admitted {
     const taken: Stored[] = [];
     const owners: number[] = [];

@@ -1,20 +1,22 @@
-// What the dead letters of the embedded queue take on disk, by who they are of, and what they may take. They have a budget of their own, so
-// that they never cost the queue a byte; nothing of it is given up before its retention.
+// What the dead letters of the embedded queue take on disk, by who they are of, and what they may take. They have a
+// budget of their own, so that they never cost the queue a byte; nothing of it is given up before its retention.
 //
 //   budget   | edge: at most a half                         | indexer: whatever is left |
 //            | one sender: as much as it leaves free at most |
 //
-// Shares are dynamic thresholds (Choudhury and Hahne, 1998): one who takes much leaves as much free. k who come together leave 1/(k+1), and who
-// comes later has half of what is left, so a newcomer always finds a place. The edge may refuse what would become a dead letter, so nobody there can use the budget up for others,
-// nor all of them the indexer's half. The indexer has acked events in hand: it is refused only when nothing is left, and then waits. A sender
-// that holds half as much there as is still free is named (`fullSenders`), so that the edge takes no more of it.
+// Shares are dynamic thresholds (Choudhury and Hahne, 1998): one who takes much leaves as much free. k who come
+// together leave 1/(k+1), and who comes later has half of what is left, so a newcomer always finds a place. The edge
+// may refuse what would become a dead letter, so nobody there can use the budget up for others, nor all of them the
+// indexer's half. The indexer has acked events in hand: it is refused only when nothing is left, and then waits. A
+// sender that holds half as much there as is still free is named (`fullSenders`), so that the edge takes no more of it.
 //
-// Whoever has the shared key names itself, as it likes and as often as it likes. So all names that are claimed share the share of one beside
-// their own; where they hold twice as much as is free at the indexer, the edge takes no more of any (`isClaimedFull`).
+// Whoever has the shared key names itself, as it likes and as often as it likes. So all names that are claimed share
+// the share of one beside their own; where they hold twice as much as is free at the indexer, the edge takes no more of
+// any (`isClaimedFull`).
 //
-// Guarantees: pure; constant time, but for `fullSenders`, of which there are 1,024 at most; a number for each sender that has a row in the
-// dead letters, at the edge for each of 4,096 hashes. Who shares a hash there shares a share; the hash of those whom the indexer names is
-// long, for they are refused altogether.
+// Guarantees: pure; constant time, but for `fullSenders`, of which there are 1,024 at most; a number for each sender
+// that has a row in the dead letters, at the edge for each of 4,096 hashes. Who shares a hash there shares a share; the
+// hash of those whom the indexer names is long, for they are refused altogether.
 
 import { hash } from 'node:crypto';
 import { isIP } from 'node:net';
@@ -44,7 +46,9 @@ const SENDERS = 2 ** 48;
 const MARKS = EDGE_SENDERS + SENDERS;
 /** What was there before this was counted. */
 export const OWNER_UNKNOWN = MARKS + 1;
-/** From here on the same again, of senders that have claimed their names. An earlier version counts these as nobody's. */
+/**
+ * From here on the same again, of senders that have claimed their names. An earlier version counts these as nobody's.
+ */
 const CLAIMED = OWNER_UNKNOWN + 1;
 
 /** As in SQLite's files: what of a page is a row's, and what an overflow page takes. */
@@ -60,7 +64,10 @@ export interface LetterOrigin {
   readonly input: string;
 }
 
-/** Inputs that take datagrams, whose senders' addresses anybody can forge. What came by them says nothing of who sends by another. */
+/**
+ * Inputs that take datagrams, whose senders' addresses anybody can forge. What came by them says nothing of who sends
+ * by another.
+ */
 const FORGEABLE_INPUTS: ReadonlySet<string> = new Set(['syslog', 'gelf']);
 /** The one input by which senders name themselves. */
 const NAMING_INPUT = 'forward';
@@ -74,8 +81,8 @@ export function ownerOf(from: string, origin: LetterOrigin | null): number {
 }
 
 /**
- * A number for a tenant, or for a sender that is of none; of IPv6 a network of 64 bits is one sender. What it sends by datagrams counts as
- * another one's.
+ * A number for a tenant, or for a sender that is of none; of IPv6 a network of 64 bits is one sender. What it sends by
+ * datagrams counts as another one's.
  */
 export function senderOf(origin: LetterOrigin | null): number {
   if (origin === null) return 0;

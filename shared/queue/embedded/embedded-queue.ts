@@ -271,8 +271,8 @@ export class EmbeddedQueue implements Queue {
     });
   }
 
-  // Removes what is old, gives space back, and finds out whether an event would be held now: one that was refused tells it for as many
-  // bytes as it has, and where nobody tries, a small one that is only thought of.
+  // Removes what is old, gives space back, and finds out whether an event would be held now: one that was refused tells
+  // it for as many bytes as it has, and where nobody tries, a small one that is only thought of.
   async #tend(): Promise<void> {
     try {
       const { clock } = this.#options;

@@ -1,5 +1,5 @@
-// Group commit: whatever waits when a transaction ends goes into the next one, so that one sync of the device serves many.
-// Appends, dead letters and commits of offsets share the transactions; each keeps the order in which it came.
+// Group commit: whatever waits when a transaction ends goes into the next one, so that one sync of the device serves
+// many. Appends, dead letters and commits of offsets share the transactions; each keeps the order in which it came.
 //
 // Guarantees: an append or a commit resolves only after the transaction that holds it was synced.
 
@@ -40,7 +40,9 @@ export interface GroupCommitOptions {
   readonly name: string;
   /** Most bytes of records in one transaction; bounds the WAL, and how long a fetch waits behind it. */
   readonly transactionBytesMax: number;
-  /** After each transaction: the end of the logs, and why their records were refused, if they were (with their bytes). */
+  /**
+   * After each transaction: the end of the logs, and why their records were refused, if they were (with their bytes).
+   */
   written(end: number, refused: string | null, bytes: number): void;
   /** After each transaction: what the dead letters take. */
   lettersHeld(figures: LetterFigures): void;
@@ -79,7 +81,10 @@ export class GroupCommit {
     return settled.promise;
   }
 
-  /** Resolves when the offset is on the device, rejects with queue_full or queue_unavailable; a newer one of the same group takes the place of one that still waits. */
+  /**
+   * Resolves when the offset is on the device, rejects with queue_full or queue_unavailable; a newer one of the same
+   * group takes the place of one that still waits.
+   */
   commit(group: string, next: number): Promise<void> {
     this.#commits.set(group, next);
     this.#start();

@@ -1,13 +1,16 @@
 // How far each group has read the log, which tells what may be removed from it.
 //
-// The folder belongs to one process, so whoever reads has joined in this one. A group that was renamed, or tried once, never joins
-// again, and would hold what it has not read for ever. So once a group has joined, those that have not count only as long as there is
-// room, and for a week of passed time at most; both is told. While nobody has joined, all count: nobody reads just now.
+// The folder belongs to one process, so whoever reads has joined in this one. A group that was renamed, or tried once,
+// never joins again, and would hold what it has not read for ever. So once a group has joined, those that have not
+// count only as long as there is room, and for a week of passed time at most; both is told. While nobody has joined,
+// all count: nobody reads just now.
 //
-// What is removed so was consumed by every group that has joined: it is indexed, or with the dead letters. A group that is new begins
-// with the first record that is still there, so that between an old name and a new one nothing is passed over.
+// What is removed so was consumed by every group that has joined: it is indexed, or with the dead letters. A group that
+// is new begins with the first record that is still there, so that between an old name and a new one nothing is passed
+// over.
 //
-// Beside the offset is kept how many times somebody began to read there without getting past it: what is there may be what ends it.
+// Beside the offset is kept how many times somebody began to read there without getting past it: what is there may be
+// what ends it.
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 
@@ -91,7 +94,9 @@ export class GroupOffsets {
     return counted.reduce((lowest, { next }) => Math.min(lowest, next), Number.POSITIVE_INFINITY);
   }
 
-  /** Notes who has joined, and lets go of those that nobody has joined for too long. In a transaction of whoever calls. */
+  /**
+   * Notes who has joined, and lets go of those that nobody has joined for too long. In a transaction of whoever calls.
+   */
   tend(passedMs: number): void {
     // While nobody reads at all, nobody has left a group behind.
     const seen = this.#joined.size > 0 ? this.#joined : this.#groups().map(({ name }) => name);

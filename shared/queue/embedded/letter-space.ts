@@ -1,5 +1,5 @@
-// The budget of the dead letters (dead-letter-budget.ts), which the worker thread keeps, as the rest of the process sees it: what is
-// appended for whom, what is held, what was refused.
+// The budget of the dead letters (dead-letter-budget.ts), which the worker thread keeps, as the rest of the process
+// sees it: what is appended for whom, what is held, what was refused.
 
 import { decodeBatches } from '#shared/record/record.ts';
 import type { DeadLetter, DeadLetterSpace, LetterRefusal } from '../queue.ts';

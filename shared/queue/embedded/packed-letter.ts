@@ -1,12 +1,14 @@
-// Dead letters as the embedded queue stores them: a value that zstd makes smaller is stored compressed, so that a few bytes which a sender
-// compressed do not become megabytes of its budget. Queue.read gives every reader the value as it was; nobody else knows of it.
+// Dead letters as the embedded queue stores them: a value that zstd makes smaller is stored compressed, so that a few
+// bytes which a sender compressed do not become megabytes of its budget. Queue.read gives every reader the value as it
+// was; nobody else knows of it.
 //
 //   packed   the headers of the dead letter and value_encoding "zstd", value_bytes, value_cut?, cut "1"        value: a zstd frame
 //
-// A program that knows nothing of this takes the value for the beginning of one (`cut`): it shows that, and never replays it.
+// A program that knows nothing of this takes the value for the beginning of one (`cut`): it shows that, and never
+// replays it.
 //
-// Guarantees: unpack(pack(x)) = x; no more is unpacked than the row claims, and than a row can have; a damaged value is told in `error`,
-// and counts as cut.
+// Guarantees: unpack(pack(x)) = x; no more is unpacked than the row claims, and than a row can have; a damaged value is
+// told in `error`, and counts as cut.
 
 import { setImmediate as turn } from 'node:timers/promises';
 import { reasonOf } from '#shared/errors.ts';
@@ -37,7 +39,10 @@ interface PackedAppend {
   readonly letters: LetterAppend;
 }
 
-/** One at a time: an indexer may have thousands of dead letters in hand, and each that is compressed takes memory beside its bytes. */
+/**
+ * One at a time: an indexer may have thousands of dead letters in hand, and each that is compressed takes memory beside
+ * its bytes.
+ */
 export class LetterPacker {
   #last: Promise<unknown> = Promise.resolve();
   #bytes = 0;

@@ -2,8 +2,8 @@
 // Started by `startWorker('queue-worker', …)`; nothing else may import it.
 //
 // Where the owner says so, a log whose file is damaged is moved aside and a new one takes its place; the owner is told.
-// Where the file, its WAL or its folder was deleted, it is made anew with all that it held, for that can still be read. No write is answered before
-// the file was seen to be there.
+// Where the file, its WAL or its folder was deleted, it is made anew with all that it held, for that can still be read.
+// No write is answered before the file was seen to be there.
 
 import { join } from 'node:path';
 import { existsSync, rmSync } from 'node:fs';
@@ -255,7 +255,8 @@ function methodsOf(keeper: LogKeeper): LogMethods {
         const written = log.write(write);
         const end = log.end('logs');
         keeper.requirePresence();
-        // They were moved here. Left to the garbage collector of this thread, tens of megabytes of them would lie about.
+        // They were moved here. Left to the garbage collector of this thread, tens of megabytes of them would lie
+        // about.
         for (const frames of [logs, deadLetters]) frames.buffer.transfer(0);
         return { ...written, end, letters: log.deadLetters.figures() };
       });

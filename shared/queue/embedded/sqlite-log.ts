@@ -1,11 +1,13 @@
 // A durable log in one SQLite file: topics of records with growing offsets, and offsets of the groups that read them.
-// It runs inside a worker thread (queue-worker.ts) and serves the embedded queue; a spool in front of Kafka can use it too.
+// It runs inside a worker thread (queue-worker.ts) and serves the embedded queue; a spool in front of Kafka can use it
+// too.
 //
-// Guarantees: WAL with synchronous=FULL syncs the WAL to the device before COMMIT returns, so what `write` has
-// returned for survives a kill and a power cut, and what it has not is there whole or not at all. The file and its
-// WAL stay within `bytesMax`, and what dead letters may take beside it: neither takes what is the other's. Only records that every group has consumed are removed, and never the last record of a topic, so that
-// offsets go on after a restart. A group that nobody has joined since the log was opened counts as long as there is room, and for a
-// week at most (group-offsets.ts). Age is what has passed since a record came, whatever the wall clock says (passed-time.ts).
+// Guarantees: WAL with synchronous=FULL syncs the WAL to the device before COMMIT returns, so what `write` has returned
+// for survives a kill and a power cut, and what it has not is there whole or not at all. The file and its WAL stay
+// within `bytesMax`, and what dead letters may take beside it: neither takes what is the other's. Only records that
+// every group has consumed are removed, and never the last record of a topic, so that offsets go on after a restart. A
+// group that nobody has joined since the log was opened counts as long as there is room, and for a week at most
+// (group-offsets.ts). Age is what has passed since a record came, whatever the wall clock says (passed-time.ts).
 
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -143,7 +145,10 @@ export class SqliteLog implements Disposable {
     return next;
   }
 
-  /** As `join`, to read from there on; counts how many times the group began so, without getting on since. 0: there is nothing to be read. */
+  /**
+   * As `join`, to read from there on; counts how many times the group began so, without getting on since. 0: there is
+   * nothing to be read.
+   */
   begin(group: string): { readonly next: number; readonly tries: number } {
     const next = this.join(group);
     let tries = 0;
@@ -162,7 +167,9 @@ export class SqliteLog implements Disposable {
     return { next, tries };
   }
 
-  /** Writes in one synced transaction what may be written of it: the logs, the commits, and each append of dead letters. */
+  /**
+   * Writes in one synced transaction what may be written of it: the logs, the commits, and each append of dead letters.
+   */
   write(write: Write): Written {
     const { logs, commits } = write;
     const full = storedBytes(logs) > 0 ? this.#roomFor(storedBytes(logs)) : null;
@@ -208,8 +215,8 @@ export class SqliteLog implements Disposable {
   }
 
   /**
-   * Removes a bounded part of what is past its age, or gives a bounded part of the free pages back. To be called now and then.
-   * Returns whether there is more to do.
+   * Removes a bounded part of what is past its age, or gives a bounded part of the free pages back. To be called now
+   * and then. Returns whether there is more to do.
    */
   tend(moment: Moment): boolean {
     try {

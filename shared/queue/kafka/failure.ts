@@ -11,12 +11,16 @@ export interface Failure {
   readonly reason: string;
   /** A fault inside kafkajs: the client is not to be used again. */
   readonly broken: boolean;
-  /** Whether this error is known to pass by itself. What nobody knows is tried again too, for as long as its caller likes. */
+  /**
+   * Whether this error is known to pass by itself. What nobody knows is tried again too, for as long as its caller
+   * likes.
+   */
   readonly passes: boolean;
 }
 
-// The brokers say of these records that they will never take them, whoever asks. Nothing else counts as a refusal: a refused record goes
-// to the dead letters. INVALID_TIMESTAMP is none of them: each try has the time of its own, so a clock that is set right mends it.
+// The brokers say of these records that they will never take them, whoever asks. Nothing else counts as a refusal: a
+// refused record goes to the dead letters. INVALID_TIMESTAMP is none of them: each try has the time of its own, so a
+// clock that is set right mends it.
 const REFUSALS = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE', 'INVALID_RECORD']);
 
 // Kafka's own errors say whether they pass; of kafkajs's these do.
@@ -35,7 +39,8 @@ const RETRYABLE_NAMES = new Set([
 // An operator can mend these, and then the same request succeeds: authorization of topic or cluster, and SASL.
 const UNAUTHORIZED = /_AUTHORIZATION_FAILED$|SASL/;
 
-// With these a new client of a group would fare no better: someone must act. All else is tried again, for as long as it takes.
+// With these a new client of a group would fare no better: someone must act. All else is tried again, for as long as it
+// takes.
 export const CONSUMER_FATAL = new Set([
   'GROUP_AUTHORIZATION_FAILED',
   'TOPIC_AUTHORIZATION_FAILED',
@@ -65,7 +70,8 @@ export function failureOf(error: unknown): Failure {
   const type = typeof kafkaType === 'string' ? kafkaType : root instanceof Error ? root.name : '';
   const told = { type, reason, broken: false };
   if (type === 'UNKNOWN_TOPIC_OR_PARTITION') return { ...told, code: 'topic_missing', retryable: true, passes: true };
-  // It does not expect some orders of events, such as a broker that is lost while it is looked for, or an answer that is cut off.
+  // It does not expect some orders of events, such as a broker that is lost while it is looked for, or an answer that
+  // is cut off.
   if (root instanceof TypeError || root instanceof RangeError) {
     return { ...told, code: 'queue_unavailable', retryable: true, passes: true, broken: true };
   }

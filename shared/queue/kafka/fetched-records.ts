@@ -16,7 +16,8 @@ export function timeMsOf(timestamp: string): number {
 }
 
 /**
- * The same with bytes of its own. kafkajs's are views on the whole answer of a broker, which would be kept as long as any of its records.
+ * The same with bytes of its own. kafkajs's are views on the whole answer of a broker, which would be kept as long as
+ * any of its records.
  */
 export function ownRecord(record: FetchedRecord): FetchedRecord {
   let length = record.value.length;
@@ -75,12 +76,15 @@ export function epochRuns(messages: readonly KafkaMessage[]): EpochRun[] {
   return runs;
 }
 
-/** A broker takes note of the high watermark before it reads, and it may move meanwhile: by what is appended in a moment, never by so much. */
+/**
+ * A broker takes note of the high watermark before it reads, and it may move meanwhile: by what is appended in a
+ * moment, never by so much.
+ */
 const MOVED_MAX = 100_000;
 
 /**
- * Why the offsets of what was fetched cannot be a broker's: they do not rise, or lie far beyond the end of the log. A reader that believed
- * one of them would go on behind it, and leave out what lies between. Null where they are well.
+ * Why the offsets of what was fetched cannot be a broker's: they do not rise, or lie far beyond the end of the log. A
+ * reader that believed one of them would go on behind it, and leave out what lies between. Null where they are well.
  */
 export function outOfPlace(batch: {
   readonly partition: number;

@@ -1,8 +1,9 @@
-// The commits of a member under one generation of its group. The coordinator takes them in the order in which they reach it, which need not
-// be ours: each connection has its own.
+// The commits of a member under one generation of its group. The coordinator takes them in the order in which they
+// reach it, which need not be ours: each connection has its own.
 //
-// Guarantees: each commit is tried once, with this generation. `settled` resolves when all that were sent are answered or given up: what
-// is committed after that is not undone by them. (One that was given up may still reach a coordinator that was away.)
+// Guarantees: each commit is tried once, with this generation. `settled` resolves when all that were sent are answered
+// or given up: what is committed after that is not undone by them. (One that was given up may still reach a coordinator
+// that was away.)
 
 import type { OffsetKeeper } from './kafkajs/patches/offset-manager.ts';
 

@@ -36,10 +36,11 @@ import { ToldChanges } from './positions/told-changes.ts';
 
 const COMMIT_TRIES = 4;
 const COMMIT_PAUSE_MS = 200;
-// kafkajs asks the coordinator that it knows for minutes before it looks for the one that took over. Brokers that do not hear of
-// one of them take it for dead after 9 s; one that is only restarted is back sooner.
+// kafkajs asks the coordinator that it knows for minutes before it looks for the one that took over. Brokers that do
+// not hear of one of them take it for dead after 9 s; one that is only restarted is back sooner.
 const COORDINATOR_PATIENCE_MS = 10_000;
-// How long a client that is given up may take to say good-bye: to a coordinator that does not answer it would say it for ever.
+// How long a client that is given up may take to say good-bye: to a coordinator that does not answer it would say it
+// for ever.
 const LEAVE_PATIENCE_MS = 2000;
 const RESTART_PAUSE_FIRST_MS = 500;
 const RESTART_PAUSE_MAX_MS = 5000;

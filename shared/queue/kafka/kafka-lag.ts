@@ -1,5 +1,6 @@
-// The lag of a group in Kafka, from the brokers alone. A few requests, whatever the number of partitions: what is committed, the ends,
-// and some ten rounds of look-ups by time for the partitions that lag, all of them in one request to each broker.
+// The lag of a group in Kafka, from the brokers alone. A few requests, whatever the number of partitions: what is
+// committed, the ends, and some ten rounds of look-ups by time for the partitions that lag, all of them in one request
+// to each broker.
 
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';

@@ -10,7 +10,8 @@ import type { Headed } from '../headers.ts';
 import { type Failure, failureOf } from './failure.ts';
 import { type Kafka, NO_COMPRESSION, type Producer } from './kafkajs/client.ts';
 
-// A broker takes requests of 100 MiB (socket.request.max.bytes); one answer for very many partitions is a long wait for all.
+// A broker takes requests of 100 MiB (socket.request.max.bytes); one answer for very many partitions is a long wait for
+// all.
 const REQUEST_BYTES_MAX = 16 * 1024 * 1024;
 const PAUSE_FIRST_MS = 50;
 const PAUSE_MAX_MS = 1000;
@@ -51,7 +52,10 @@ export class KafkaProducer implements AsyncDisposable {
     this.#producer = createProducer(kafka);
   }
 
-  /** Connects if that was not done yet, or not with success: kafkajs takes nothing before, and calls that a refusal for good. */
+  /**
+   * Connects if that was not done yet, or not with success: kafkajs takes nothing before, and calls that a refusal for
+   * good.
+   */
   connect(): Promise<void> {
     if (this.#connected !== null) return this.#connected;
     const connected = this.#producer.connect().catch((error: unknown) => {
@@ -62,7 +66,10 @@ export class KafkaProducer implements AsyncDisposable {
     return connected;
   }
 
-  /** Rejects with queue_unavailable or topic_missing after the produce timeout; with queue_refused at once if another try would not help. */
+  /**
+   * Rejects with queue_unavailable or topic_missing after the produce timeout; with queue_refused at once if another
+   * try would not help.
+   */
   append(topic: string, partition: number, records: readonly Headed[], bytes: number): Promise<void> {
     const settled = Promise.withResolvers<void>();
     const deadlineMs = this.#options.clock.monotonicMs() + this.#options.produceTimeoutMs;

@@ -143,7 +143,10 @@ export class KafkaQueue implements Queue {
     }
   }
 
-  /** Reads the facts anew, more than once where they do not explain why `bytes` were refused: brokers hear of a change one after another. */
+  /**
+   * Reads the facts anew, more than once where they do not explain why `bytes` were refused: brokers hear of a change
+   * one after another.
+   */
   #learnLimit(bytes: number): Promise<void> {
     this.#learning ??= (async () => {
       for (let tries = 1; !this.#closing.signal.aborted; tries++) {

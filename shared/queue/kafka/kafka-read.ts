@@ -1,5 +1,5 @@
-// Reads a topic from offset to offset without belonging to the indexers' group. kafkajs fetches for groups only, so this
-// makes a group of its own that commits nothing and is deleted at the end; whoever else reads is not disturbed.
+// Reads a topic from offset to offset without belonging to the indexers' group. kafkajs fetches for groups only, so
+// this makes a group of its own that commits nothing and is deleted at the end; whoever else reads is not disturbed.
 
 import { randomUUID } from 'node:crypto';
 import { SluiceError } from '#shared/errors.ts';

@@ -5,7 +5,10 @@ import type { Start } from './positions/assignments.ts';
 import type { PartitionStand } from './group-offsets.ts';
 import { isOfAnotherTopic, type LogPosition, startOf } from './positions/log-position.ts';
 
-/** What was found under the assignment before: it counts in place of what is committed, as long as it is of the same topic. */
+/**
+ * What was found under the assignment before: it counts in place of what is committed, as long as it is of the same
+ * topic.
+ */
 export interface Changed {
   readonly topicId: string | null;
   readonly changes: readonly LogChange[];
@@ -67,8 +70,8 @@ export function withTries(starts: readonly Start[], counted: Map<number, number>
 }
 
 /**
- * What is committed before anything is read, so that whoever comes after us does not report the same change again, finds
- * where a group began that never committed, and counts our try.
+ * What is committed before anything is read, so that whoever comes after us does not report the same change again,
+ * finds where a group began that never committed, and counts our try.
  */
 export function movedBy(
   stands: readonly PartitionStand[],

@@ -1,5 +1,6 @@
 // `sluice setup` for Kafka: topics that keep what Sluice promises, and offsets for the indexers' group, so that an
-// autoscaler that looks at lag sees some from the first record on. May run any number of times; what is there is left as it is.
+// autoscaler that looks at lag sees some from the first record on. May run any number of times; what is there is left
+// as it is.
 
 import { systemClock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';

@@ -1,12 +1,12 @@
-// Where a spool is read. A line (a partition) that cannot be fed fills up; what comes for it is left in the spool then, and reading
-// goes on for the others. When the line takes more, reading goes back to what was left of it. Pure.
+// Where a spool is read. A line (a partition) that cannot be fed fills up; what comes for it is left in the spool then,
+// and reading goes on for the others. When the line takes more, reading goes back to what was left of it. Pure.
 //
 //   offset    10   11   12   13   14   15        partition   a  b  a  a  b  a
 //                       ▲                   ▲    position 16: all was read once
 //                       a is full from 12 on: `from` of a is 12; b takes all; the floor is 12
 //
-// Guarantees: of each line records are taken in order, each once; no record at or behind the floor is taken or passed over before
-// it was taken. Needs memory for the lines, not for the records that are left.
+// Guarantees: of each line records are taken in order, each once; no record at or behind the floor is taken or passed
+// over before it was taken. Needs memory for the lines, not for the records that are left.
 
 import assert from 'node:assert/strict';
 

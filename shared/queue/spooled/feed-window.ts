@@ -1,6 +1,7 @@
 // The part of a spool that is in hand: what was read and is being fed, by offset, so that the oldest is known.
 //
-// A heap, for what was left for a while (feed-cursor.ts) comes behind what is newer. What was released stays in it until it is the oldest.
+// A heap, for what was left for a while (feed-cursor.ts) comes behind what is newer. What was released stays in it
+// until it is the oldest.
 
 import type { SpoolEntry } from './spool-entry.ts';
 

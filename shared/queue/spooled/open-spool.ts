@@ -1,6 +1,6 @@
-// The spool of a forwarder process: a spooled queue on a folder of its own, and feeders for the folders that other processes have
-// left, until they are empty and removed. Folders are left at any moment (a restart that overlaps, SIGHUP with workers, a kill), so they are
-// looked for as long as the process runs.
+// The spool of a forwarder process: a spooled queue on a folder of its own, and feeders for the folders that other
+// processes have left, until they are empty and removed. Folders are left at any moment (a restart that overlaps,
+// SIGHUP with workers, a kill), so they are looked for as long as the process runs.
 
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
@@ -187,8 +187,8 @@ export class Spool implements AsyncDisposable {
 }
 
 /**
- * Counts what the spool holds; undefined where that takes too long, so that it is counted as it is read. A spool that is
- * found damaged by it begins anew, empty.
+ * Counts what the spool holds; undefined where that takes too long, so that it is counted as it is read. A spool that
+ * is found damaged by it begins anew, empty.
  */
 async function eventsIn(queue: EmbeddedQueue, clock: Clock): Promise<number | undefined> {
   const overdueMs = clock.monotonicMs() + COUNT_MS;

@@ -1,5 +1,5 @@
-// A record that Kafka will never take, as dead letters: one for each event, with its identity and index, so that it can be shown
-// and replayed. A record that cannot be opened is one letter, with its bytes as they are.
+// A record that Kafka will never take, as dead letters: one for each event, with its identity and index, so that it can
+// be shown and replayed. A record that cannot be opened is one letter, with its bytes as they are.
 
 import { reasonOf } from '#shared/errors.ts';
 import { entryEnd } from '#shared/msgpack/extents.ts';

@@ -26,7 +26,9 @@ export class SentAppend {
   }
 }
 
-/** Whether an error may pass, by itself or when an operator has done something: until then the spool holds what came. */
+/**
+ * Whether an error may pass, by itself or when an operator has done something: until then the spool holds what came.
+ */
 export function mayPass(error: unknown): boolean {
   return isRetryable(error) || (error instanceof SluiceError && error.code === 'queue_unauthorized');
 }

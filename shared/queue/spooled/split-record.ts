@@ -1,5 +1,5 @@
-// A record that its queue refuses, most likely because the queue takes less than it did, in pieces that it takes. Each event keeps its
-// batch, its index, its name and its place; only events that are refused even alone are left over.
+// A record that its queue refuses, most likely because the queue takes less than it did, in pieces that it takes. Each
+// event keeps its batch, its index, its name and its place; only events that are refused even alone are left over.
 
 import { entryEnd } from '#shared/msgpack/extents.ts';
 import { chainAfterEntry } from '#shared/record/chain.ts';
@@ -19,9 +19,9 @@ interface Place {
 }
 
 /**
- * Gives a record that was refused to `take` in ever smaller pieces, in order, until each was taken; `take` resolves to false where the queue
- * refuses a piece, whatever limit it tells. Resolves to what was refused: records of one event each, or the record itself where it cannot be
- * taken apart.
+ * Gives a record that was refused to `take` in ever smaller pieces, in order, until each was taken; `take` resolves to
+ * false where the queue refuses a piece, whatever limit it tells. Resolves to what was refused: records of one event
+ * each, or the record itself where it cannot be taken apart.
  */
 export async function splitRecord(
   record: QueueRecord,

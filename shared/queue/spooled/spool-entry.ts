@@ -1,5 +1,5 @@
-// What a spool keeps of an append, inside the value of a record of its local queue. A record's headers are its own, so that identity
-// and sequence of its batches stay as they are, and its events can be counted without reading its value.
+// What a spool keeps of an append, inside the value of a record of its local queue. A record's headers are its own, so
+// that identity and sequence of its batches stay as they are, and its events can be counted without reading its value.
 //
 //   record   kind u8 = 1 | partition u32 | the record's value
 //   letter   kind u8 = 2 | flags u8 | index u32 | batches bytes u32 | reason bytes u16 | error bytes u32 | from bytes u16 |
@@ -9,7 +9,8 @@
 //   partition   of the upstream queue, as it was when the append came
 //   flags       1 = the value was cut, 2 = the letter is of one event, which `index` names, 4 = it is one of several parts
 //
-// Numbers are big-endian. Guarantees: decode(encode(x)) = x; bytes that are none of these decode to null, never to a throw.
+// Numbers are big-endian. Guarantees: decode(encode(x)) = x; bytes that are none of these decode to null, never to a
+// throw.
 
 import { decodeBatches, type Encoding, type QueueRecord } from '#shared/record/record.ts';
 import type { Headers } from '../headers.ts';
@@ -39,7 +40,10 @@ export function encodeSpooledRecord(record: QueueRecord, partition: number): Que
   return { encoding: record.encoding, batches: record.batches, value };
 }
 
-/** The letter as the local queue takes it. Its batches are not among the headers, for its events were counted before it came. */
+/**
+ * The letter as the local queue takes it. Its batches are not among the headers, for its events were counted before it
+ * came.
+ */
 export function encodeSpooledLetter(letter: DeadLetter): QueueRecord {
   const reason = Buffer.from(letter.reason);
   const error = Buffer.from(letter.error);

@@ -1,10 +1,10 @@
-// Feeds what a local queue holds to the queue behind the spool: one append per partition in flight, the partitions in parallel.
-// What fails is tried again for ever, with growing pauses; what the queue will never take goes to its dead letters, so that it
-// holds up nothing.
+// Feeds what a local queue holds to the queue behind the spool: one append per partition in flight, the partitions in
+// parallel. What fails is tried again for ever, with growing pauses; what the queue will never take goes to its dead
+// letters, so that it holds up nothing.
 //
-// Guarantees: the local queue forgets a record only when the queue has it, the dead letters have it, or it was counted as dropped;
-// records of one partition go in their order; every event that came in goes out by one of `fed`, `deadLettered`, `dropped`.
-// It relies on a local queue that holds nothing of an append that it refused.
+// Guarantees: the local queue forgets a record only when the queue has it, the dead letters have it, or it was counted
+// as dropped; records of one partition go in their order; every event that came in goes out by one of `fed`,
+// `deadLettered`, `dropped`. It relies on a local queue that holds nothing of an append that it refused.
 
 import assert from 'node:assert/strict';
 import { type BackoffLimits, backoffMs } from '#shared/backoff.ts';
@@ -118,8 +118,8 @@ export class SpoolFeeder implements AsyncDisposable {
   }
 
   /**
-   * Gives up the oldest records, as many as have these bytes, and resolves to their bytes when the local queue may forget them;
-   * to 0 where there was nothing in hand to be given up.
+   * Gives up the oldest records, as many as have these bytes, and resolves to their bytes when the local queue may
+   * forget them; to 0 where there was nothing in hand to be given up.
    */
   async dropOldest(bytes: number): Promise<number> {
     let freed = 0;
@@ -186,8 +186,8 @@ export class SpoolFeeder implements AsyncDisposable {
   }
 
   /**
-   * Past what a full line has to leave, as long as another may take something. While nothing is taken at all, reading on would only
-   * read the whole spool for nothing.
+   * Past what a full line has to leave, as long as another may take something. While nothing is taken at all, reading
+   * on would only read the whole spool for nothing.
    */
   get #readsOn(): boolean {
     const { upstream } = this.#options;
@@ -307,8 +307,9 @@ export class SpoolFeeder implements AsyncDisposable {
   }
 
   /**
-   * The queue will never take it as it is: in smaller records, and what is refused even alone to the dead letters. Null where
-   * all of it is held, else why it is not: where not even the dead letters take it, it is for an operator to find out why.
+   * The queue will never take it as it is: in smaller records, and what is refused even alone to the dead letters. Null
+   * where all of it is held, else why it is not: where not even the dead letters take it, it is for an operator to find
+   * out why.
    */
   async #deadLetter(line: FeedLine, item: FeedItem, refusal: unknown): Promise<unknown> {
     const { upstream, observer } = this.#options;

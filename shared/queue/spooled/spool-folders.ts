@@ -1,5 +1,5 @@
-// The folders of the spools of one data folder, `<data.dir>/spool/<n>`: each forwarder process holds one, and takes over what others
-// have left.
+// The folders of the spools of one data folder, `<data.dir>/spool/<n>`: each forwarder process holds one, and takes
+// over what others have left.
 //
 //   spool/lock        held for a moment by whoever takes or removes a folder, so that no two do so at once
 //   spool/0/lock      held by the process that the folder belongs to, until it ends, however it ends

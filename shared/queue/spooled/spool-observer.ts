@@ -1,10 +1,13 @@
-// What a spool tells of itself as it happens, in events and in words: for the ledger of the edge, the metrics and the log.
-// Each call comes in the same step as the change that it tells of, so that a ledger that is read in between closes.
+// What a spool tells of itself as it happens, in events and in words: for the ledger of the edge, the metrics and the
+// log. Each call comes in the same step as the change that it tells of, so that a ledger that is read in between
+// closes.
 
 export interface SpoolObserver {
   /** The spool holds events that intake has in hand. */
   spooled(events: number): void;
-  /** The spool holds events that nobody here has in hand: another process, or this one before its restart, left them. */
+  /**
+   * The spool holds events that nobody here has in hand: another process, or this one before its restart, left them.
+   */
   found(events: number): void;
   /** The queue behind the spool holds events now. */
   fed(events: number): void;

@@ -1,8 +1,9 @@
-// What dead letters may take of a spool: a quarter, of which the edge's get a half, by the shares of dead-letter-budget.ts. So while Kafka is
-// away, one who sends what can be no event cannot fill the spool, and have everybody refused.
+// What dead letters may take of a spool: a quarter, of which the edge's get a half, by the shares of
+// dead-letter-budget.ts. So while Kafka is away, one who sends what can be no event cannot fill the spool, and have
+// everybody refused.
 //
-// They lie there as they came, not compressed. They count until the spool is empty, from when they are on their way into it. What a spool
-// held when this process began is not counted.
+// They lie there as they came, not compressed. They count until the spool is empty, from when they are on their way
+// into it. What a spool held when this process began is not counted.
 
 import { SluiceError } from '#shared/errors.ts';
 import type { QueueRecord } from '#shared/record/record.ts';

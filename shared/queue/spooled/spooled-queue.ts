@@ -1,14 +1,16 @@
-// A queue with a spool in front: what the queue behind (Kafka) does not take in time is appended to a local queue, and fed from
-// there in order. One piece of code is used twice: the local queue is the embedded queue on a folder of its own.
+// A queue with a spool in front: what the queue behind (Kafka) does not take in time is appended to a local queue, and
+// fed from there in order. One piece of code is used twice: the local queue is the embedded queue on a folder of its
+// own.
 //
 //            spool empty                  append ────────────────────► upstream
 //            no answer in time, failed      └──► local ──► feeder ──►
 //            spool not empty              append ──► local ──► feeder ──► upstream
 //
-// Guarantees: an append resolves when upstream or the local queue holds it. As long as the spool holds anything, every append goes
-// through it, so that nothing overtakes what waits there: per partition, records appear upstream for the first time in the order of
-// their appends, as long as the caller has one append in flight per partition. What upstream took although its answer was late is
-// fed again, with the same identity and sequence; readers drop it. A spool that cannot be used is never worse than none.
+// Guarantees: an append resolves when upstream or the local queue holds it. As long as the spool holds anything, every
+// append goes through it, so that nothing overtakes what waits there: per partition, records appear upstream for the
+// first time in the order of their appends, as long as the caller has one append in flight per partition. What upstream
+// took although its answer was late is fed again, with the same identity and sequence; readers drop it. A spool that
+// cannot be used is never worse than none.
 
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '#shared/clock.ts';

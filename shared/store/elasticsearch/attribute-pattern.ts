@@ -1,8 +1,8 @@
 // Words inside attributes. A `flattened` field keeps each value whole, so a word in it is found by a pattern over the
 // values: the words of the query, with what words.ts calls a separator (or an end) around them. Pure.
 //
-// Lucene's patterns match whole values, ignore case when asked to, and know no classes of letters, so the separators are
-// listed. The list covers what occurs between words of logs; in doubt a word is found rather than missed.
+// Lucene's patterns match whole values, ignore case when asked to, and know no classes of letters, so the separators
+// are listed. The list covers what occurs between words of logs; in doubt a word is found rather than missed.
 
 import { isCjk, wordsOf } from '../words.ts';
 import type { TextPart } from '../query-text.ts';
@@ -75,7 +75,10 @@ function classOf(ranges: readonly Range[]): string {
   return ranges.map(([first, last]) => `${character(first)}-${character(last)}`).join('');
 }
 
-/** Only punctuation may be escaped: a backslash before anything else means a class, or (before NUL) nothing that matches. */
+/**
+ * Only punctuation may be escaped: a backslash before anything else means a class, or (before NUL) nothing that
+ * matches.
+ */
 function character(code: number): string {
   const text = String.fromCodePoint(code);
   return code > 0x20 && code < 0x7f && wordsOf(text).length === 0 ? `\\${text}` : text;

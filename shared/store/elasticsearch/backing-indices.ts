@@ -1,5 +1,6 @@
-// What lies behind a data stream: one index after another, each written to until the next one is made. An `_id` is taken once in each of
-// them, so a repeat after a rollover is found only by asking the older ones, and a second copy is deleted where it lies.
+// What lies behind a data stream: one index after another, each written to until the next one is made. An `_id` is
+// taken once in each of them, so a repeat after a rollover is found only by asking the older ones, and a second copy is
+// deleted where it lies.
 //
 //   .ds-logs-sluice-default-…-000001   -000002   -000003
 //   |---------- written to ----------|---------|------ now ------►      end of one = creation of the next

@@ -2,8 +2,8 @@
 //
 // The answer was asked for with `filter_path=errors,items.*._index,items.*.status,items.*.error,items.*.failure_store`:
 //   {"errors":false,"items":[{"create":{"_index":".ds-logs-…-000001","status":201}},…]}
-// Nearly every answer is of that form, of one status and one backing index, so it is told by comparing texts, without building an
-// object an item.
+// Nearly every answer is of that form, of one status and one backing index, so it is told by comparing texts, without
+// building an object an item.
 
 import { type ErrorCode, SluiceError } from '#shared/errors.ts';
 import type { BulkOutcome } from '../store.ts';
@@ -90,7 +90,8 @@ function reasonWithCause(error: Record<string, unknown>): string {
 /** The error that an answer to a whole request (of any kind) means. */
 export function requestFailure(status: number, text: string): SluiceError {
   const error = parseObject(text);
-  // Elasticsearch says why it refuses a request, in JSON. Any other page is somebody's who stands between, and no answer.
+  // Elasticsearch says why it refuses a request, in JSON. Any other page is somebody's who stands between, and no
+  // answer.
   const code = error === null && status === 400 ? 'store_unavailable' : codeOf(status);
   const said = error === null && status === 400 ? ', and not in the words of Elasticsearch' : saidBy(error);
   return new SluiceError(code, `Cannot have a request done by Elasticsearch: it answered ${status}${said}`);

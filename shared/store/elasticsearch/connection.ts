@@ -1,11 +1,11 @@
 // HTTP to Elasticsearch: the only file that knows @elastic/elasticsearch. One request, one deadline, no second tries.
 //
-// What we leave out of the client, and why: its retries (they repeat what must be repeated with care), its sniffing (addresses
-// behind a proxy differ), its bulk helper (it can lose a batch, facts.md), its JSON codec (a bulk answer is looked at as text),
-// its timeouts (they cover the wait for the headers only; ours covers the answer to its last byte).
+// What we leave out of the client, and why: its retries (they repeat what must be repeated with care), its sniffing
+// (addresses behind a proxy differ), its bulk helper (it can lose a batch, facts.md), its JSON codec (a bulk answer is
+// looked at as text), its timeouts (they cover the wait for the headers only; ours covers the answer to its last byte).
 //
-// Guarantees: a failure without a whole answer rejects with a store_* error; every whole answer is returned, whatever its
-// status says; a Buffer goes to the socket as it is, neither copied nor looked at.
+// Guarantees: a failure without a whole answer rejects with a store_* error; every whole answer is returned, whatever
+// its status says; a Buffer goes to the socket as it is, neither copied nor looked at.
 
 import { readFileSync } from 'node:fs';
 import { Agent as HttpAgent } from 'node:http';
@@ -41,7 +41,9 @@ export interface HttpAnswer {
   readonly text: string;
 }
 
-/** No answer of Elasticsearch to what we ask is longer. A document is less than a request may be: 100 MiB by default. */
+/**
+ * No answer of Elasticsearch to what we ask is longer. A document is less than a request may be: 100 MiB by default.
+ */
 export const ANSWER_BYTES_MAX = 256 * 1024 * 1024;
 /** Shorter than the idle limits of common load balancers, so that we close first. */
 const KEEP_ALIVE_MS = 50_000;
@@ -174,7 +176,10 @@ function failureOf(error: unknown, state: { timedOut: boolean; answered: boolean
   return new SluiceError(code, because(reasonOf(error)), { cause: error });
 }
 
-/** Whether a connection that was open has ended, other than one that was never made. The client keeps of the error its words only. */
+/**
+ * Whether a connection that was open has ended, other than one that was never made. The client keeps of the error its
+ * words only.
+ */
 function wasReset(error: unknown): boolean {
   return error instanceof errors.ConnectionError && RESET.test(error.message);
 }

@@ -1,5 +1,6 @@
-// How many documents to ask for at once, so that an answer has about PAGE_BYTES. Elasticsearch knows no limit of bytes, and holds an answer
-// whole, as we do: a thousand documents of 16 MiB would end one of the two. So it begins small and goes by what came. Pure.
+// How many documents to ask for at once, so that an answer has about PAGE_BYTES. Elasticsearch knows no limit of bytes,
+// and holds an answer whole, as we do: a thousand documents of 16 MiB would end one of the two. So it begins small and
+// goes by what came. Pure.
 //
 //   begin 100 ── small answers: twice as many each time, up to 1,000
 //             ── large ones: as many as would have fitted

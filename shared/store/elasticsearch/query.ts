@@ -1,8 +1,9 @@
 // The query form of store.ts as a request body of `_search`. Pure.
 //
-// Paging: documents are ordered by `@timestamp`, then `event.sequence`. Two documents may agree in both (two forwarders), and
-// `_id` cannot be sorted by. So a page goes on *at* the last pair, not after it, without the documents of that pair that were
-// shown already: `sort` of a document is [time, sequence, ids of this pair up to it…]. Nothing is skipped, nothing repeated.
+// Paging: documents are ordered by `@timestamp`, then `event.sequence`. Two documents may agree in both (two
+// forwarders), and `_id` cannot be sorted by. So a page goes on *at* the last pair, not after it, without the documents
+// of that pair that were shown already: `sort` of a document is [time, sequence, ids of this pair up to it…]. Nothing
+// is skipped, nothing repeated.
 
 import { clampInstant, formatInstant, parseInstant } from '../instant.ts';
 import { parseQueryText, type TextPart } from '../query-text.ts';

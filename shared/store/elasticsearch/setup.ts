@@ -59,7 +59,9 @@ async function putTemplate(connection: Connection, retentionMs: number | undefin
   ];
 }
 
-/** Null where the server does not know the tokenizer. Template changes reach a data stream with its next backing index. */
+/**
+ * Null where the server does not know the tokenizer. Template changes reach a data stream with its next backing index.
+ */
 async function tryTemplate(
   connection: Connection,
   splitting: Splitting,

@@ -1,7 +1,9 @@
-// The store over Elasticsearch. Bulk bodies go out as they are; answers to single items come back as outcomes for the indexer's
-// table; what concerns a whole request rejects with a store_* error. Nothing here tries twice: the bulk writer does.
+// The store over Elasticsearch. Bulk bodies go out as they are; answers to single items come back as outcomes for the
+// indexer's table; what concerns a whole request rejects with a store_* error. Nothing here tries twice: the bulk
+// writer does.
 //
-// `create` with the document's own id makes every repeat harmless; documents are found about a second after they were written.
+// `create` with the document's own id makes every repeat harmless; documents are found about a second after they were
+// written.
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
@@ -209,7 +211,10 @@ function documentOf(hit: unknown, before: readonly (string | number)[]): StoredD
   return { id: hit['_id'], index, source: hit['_source'], sort: [String(time), Number(sequence), ...ties, hit['_id']] };
 }
 
-/** A document of the beginning of time: it has no field that anything could be wrong with, and lies outside of all that is looked at. */
+/**
+ * A document of the beginning of time: it has no field that anything could be wrong with, and lies outside of all that
+ * is looked at.
+ */
 function probeRequest(stream: string): BulkRequest {
   const id = `sluice-probe-${randomUUID()}`;
   const action = `${JSON.stringify({ create: { _index: stream, _id: id } })}\n`;

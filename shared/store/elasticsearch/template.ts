@@ -1,7 +1,8 @@
 // The index template `sluice-logs`: how documents are kept. Its fields are those of docs/documents.md. Pure.
 //
-// The mapping is closed (`dynamic: false`): a sender can neither add fields nor clash with them. What no field names is under
-// `attributes`, a `flattened` field, which takes any shape. No single value can make a document fail that the indexer wrote.
+// The mapping is closed (`dynamic: false`): a sender can neither add fields nor clash with them. What no field names is
+// under `attributes`, a `flattened` field, which takes any shape. No single value can make a document fail that the
+// indexer wrote.
 
 import { createHash } from 'node:crypto';
 import { WORD_MAX } from '../words.ts';
@@ -15,8 +16,9 @@ export const DEFAULT_STREAM = 'logs-sluice-default';
 const PRIORITY = 250;
 
 /**
- * How text is split. `exact` is the rule of words.ts and needs the server's module `analysis-common` (every distribution has it);
- * `standard` is the nearest that the bare server can do: it leaves "10.0.0.1" and "app.web" whole.
+ * How text is split. `exact` is the rule of words.ts and needs the server's module `analysis-common` (every
+ * distribution has it); `standard` is the nearest that the bare server can do: it leaves "10.0.0.1" and "app.web"
+ * whole.
  */
 export type Splitting = 'exact' | 'standard';
 
@@ -31,9 +33,9 @@ const CJK = String.raw`\p{IsHan}\p{IsHiragana}\p{IsKatakana}\p{IsHangul}`;
 const WORD_PATTERN = String.raw`[\p{L}\p{M}\p{N}&&[${CJK}]]|[\p{L}\p{M}\p{N}_&&[^${CJK}]]+`;
 
 /**
- * A longer term than 32,766 bytes makes Lucene refuse the whole document, and a UTF-16 unit (by which Elasticsearch counts in all three
- * places) takes up to three bytes. A value of attributes is indexed once more behind its path of keys and a NUL: the path has 8,192 bytes at
- * most (json-value.ts), so that the longest term has 32,766.
+ * A longer term than 32,766 bytes makes Lucene refuse the whole document, and a UTF-16 unit (by which Elasticsearch
+ * counts in all three places) takes up to three bytes. A value of attributes is indexed once more behind its path of
+ * keys and a NUL: the path has 8,192 bytes at most (json-value.ts), so that the longest term has 32,766.
  */
 export const KEYWORD_MAX = 1024;
 export const ATTRIBUTE_MAX = 8191;

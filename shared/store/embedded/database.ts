@@ -5,9 +5,10 @@
 //   words      FTS5 index over message and attributes; holds no text of its own, rowid = documents.rowid
 //              (SQLite's tables of letters are older than Unicode 9: words in scripts that came later are not found)
 //
-// Guarantees: what `write` returned is on the disk (WAL with synchronous=FULL: one fsync of the log a commit). Less would not
-// do: the queue's offsets are committed, fsynced, after this, and a power cut must not take documents that the queue will not
-// give again. A crash at any moment leaves whole bulk requests only. Readers in other processes see each commit at once.
+// Guarantees: what `write` returned is on the disk (WAL with synchronous=FULL: one fsync of the log a commit). Less
+// would not do: the queue's offsets are committed, fsynced, after this, and a power cut must not take documents that
+// the queue will not give again. A crash at any moment leaves whole bulk requests only. Readers in other processes see
+// each commit at once.
 
 import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -55,10 +56,16 @@ const SCHEMA_VERSION = 1;
 const FILE = 'documents.sqlite';
 /** Another process may be writing (`sluice setup`, a second indexer); ours are short. */
 const BUSY_TIMEOUT_MS = 10_000;
-/** Pages of the log before it is worked into the file. Larger saves writing hot pages again and again; it bounds the log's size. */
+/**
+ * Pages of the log before it is worked into the file. Larger saves writing hot pages again and again; it bounds the
+ * log's size.
+ */
 const CHECKPOINT_PAGES = 8000;
 
-/** What one step deletes at most, and one document more: all pages of a document are looked at, and no write is done meanwhile. */
+/**
+ * What one step deletes at most, and one document more: all pages of a document are looked at, and no write is done
+ * meanwhile.
+ */
 const EXPIRE_BYTES = 16 * 1024 * 1024;
 
 const SCHEMA = `
@@ -147,9 +154,9 @@ export class DocumentDatabase {
   }
 
   /**
-   * Deletes up to `limit` documents that were written longer ago than the retention, by the time that has passed since (see
-   * passed-time.ts), fewer where they are large; returns how many. Never the last one, so that row numbers only grow. Gives some of
-   * the space back.
+   * Deletes up to `limit` documents that were written longer ago than the retention, by the time that has passed since
+   * (see passed-time.ts), fewer where they are large; returns how many. Never the last one, so that row numbers only
+   * grow. Gives some of the space back.
    */
   expire({ now, limit }: { readonly now: Moment; readonly limit: number }): number {
     const age = this.#age;

@@ -1,7 +1,8 @@
 // What the embedded store looks at in a document: its time, its place in the order, where it comes from, and its words.
 // The document itself is kept as it came. Pure.
 //
-// Refuses what Elasticsearch's mapping refuses: text that is no JSON object, and a `@timestamp` that is missing or outside 1970–2262.
+// Refuses what Elasticsearch's mapping refuses: text that is no JSON object, and a `@timestamp` that is missing or
+// outside 1970–2262.
 
 import { INSTANT_MAX, INSTANT_MIN, parseInstant } from '../instant.ts';
 import { separateCjk, shortenWords } from '../words.ts';
@@ -28,7 +29,10 @@ const KEYWORD_MAX = 1024;
 const ATTRIBUTE_MAX = 8191;
 /** As `depth_limit` of a flattened field. */
 const DEPTH_MAX = 20;
-/** Between two values of attributes, so that a phrase never runs over both: a word that nobody can search for (private use). */
+/**
+ * Between two values of attributes, so that a phrase never runs over both: a word that nobody can search for (private
+ * use).
+ */
 const VALUE_END = ' \uE000 ';
 
 /** The reason as a string where the document is refused. */

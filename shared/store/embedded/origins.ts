@@ -1,9 +1,10 @@
-// The combinations of data stream, container, service and tag that documents come from, each a row of `origins`. Senders choose these
-// names, so a tenant has only so many: a document that brings one more than that has its names among its attributes instead, and lies
-// under a row without names. A row goes with its last document.
+// The combinations of data stream, container, service and tag that documents come from, each a row of `origins`.
+// Senders choose these names, so a tenant has only so many: a document that brings one more than that has its names
+// among its attributes instead, and lies under a row without names. A row goes with its last document.
 //
-// Guarantees: what was written stays found under its names; rows and memory are bounded whatever senders say; whatever another process writes
-// to the same file is seen before the next row is used. The table is only counted after another process wrote or a transaction was undone.
+// Guarantees: what was written stays found under its names; rows and memory are bounded whatever senders say; whatever
+// another process writes to the same file is seen before the next row is used. The table is only counted after another
+// process wrote or a transaction was undone.
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { parseExactJson } from '../exact-json.ts';
@@ -19,7 +20,10 @@ export interface OriginsOptions {
 /** Of rows whose keys are kept in memory; beyond it they are looked up again. */
 const CACHED_MAX = 10_000;
 const CACHED_LENGTH_MAX = 4 * 1024 * 1024;
-/** Tenants that are counted each by its name: those of the tenants file, or what a trusted one says. The others count as one. */
+/**
+ * Tenants that are counted each by its name: those of the tenants file, or what a trusted one says. The others count as
+ * one.
+ */
 const TENANTS_MAX = 1000;
 const UNUSED = 'NOT EXISTS (SELECT 1 FROM documents WHERE origin = origins.rowid)';
 const COLUMNS = 'stream, container_id, container_name, service, tag';
@@ -31,7 +35,9 @@ export class Origins {
   readonly #options: OriginsOptions;
   readonly #statements: ReturnType<typeof prepare>;
   readonly #cache = new Map<string, number>();
-  /** The key of each row in the cache: one, even where SQLite takes two names for the same (halves of surrogate pairs). */
+  /**
+   * The key of each row in the cache: one, even where SQLite takes two names for the same (halves of surrogate pairs).
+   */
   readonly #keys = new Map<number, string>();
   #cachedLength = 0;
   /** Where the last document came from. */
@@ -85,8 +91,8 @@ export class Origins {
   }
 
   /**
-   * Makes the row of these names, of which `find` knows none; null where the tenant may have no more. Only for a document that will
-   * be inserted: a row is removed with its last document, so one that never had any would stay.
+   * Makes the row of these names, of which `find` knows none; null where the tenant may have no more. Only for a
+   * document that will be inserted: a row is removed with its last document, so one that never had any would stay.
    */
   make(stream: string, names: Names): number | null {
     const columns = columnsOf(stream, names);
@@ -206,7 +212,10 @@ const NAME_FIELDS = [
   ['fluentd', 'tag'],
 ] as const;
 
-/** The document with these names under `attributes`, by their dotted names; a key of the sender's own stays, ours has a `_` more. */
+/**
+ * The document with these names under `attributes`, by their dotted names; a key of the sender's own stays, ours has a
+ * `_` more.
+ */
 export function withNamesAsAttributes(json: string): string {
   const document = parseExactJson(json) as Record<string, unknown>;
   const given = document['attributes'];

@@ -1,5 +1,5 @@
-// Reads pages of documents: first which rows are meant, in their order, then one document after another until the page is large enough.
-// Never more than that is in memory, and one document beyond it.
+// Reads pages of documents: first which rows are meant, in their order, then one document after another until the page
+// is large enough. Never more than that is in memory, and one document beyond it.
 //
 // Guarantees: both are of the same moment of the database, also where another process writes to it.
 

@@ -1,7 +1,8 @@
 // The query form of store.ts as SQL over the tables of database.ts. Pure.
 //
-// Order: time, sequence, rowid. All three are in each index, so a page goes on exactly after the last document of the one before.
-// What is put in order are these three only, never the documents: SQLite would hold as many of them as the limit says.
+// Order: time, sequence, rowid. All three are in each index, so a page goes on exactly after the last document of the
+// one before. What is put in order are these three only, never the documents: SQLite would hold as many of them as the
+// limit says.
 
 import { clampInstant, parseInstant } from '../instant.ts';
 import { parseQueryText, type TextPart } from '../query-text.ts';
@@ -14,7 +15,10 @@ export interface SqlQuery {
   readonly values: readonly SqlValue[];
 }
 
-/** Rowids in order. `origins`: rowids of what the query's name matches; null where it has none. Null where a bound is no moment. */
+/**
+ * Rowids in order. `origins`: rowids of what the query's name matches; null where it has none. Null where a bound is no
+ * moment.
+ */
 export function searchSql(query: StoreQuery, origins: readonly number[] | null): SqlQuery | null {
   const conditions: string[] = [];
   const values: SqlValue[] = [];

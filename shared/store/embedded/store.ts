@@ -1,7 +1,8 @@
 // The store without other software: SQLite and its full-text index FTS5, in a worker thread, under `<data.dir>/store`.
 //
-// Guarantees: as database.ts says (what `bulk` resolved is on the disk); a document is found as soon as `bulk` resolves;
-// documents that were written longer ago than the retention are deleted in small steps between the writes, whatever the wall clock says.
+// Guarantees: as database.ts says (what `bulk` resolved is on the disk); a document is found as soon as `bulk`
+// resolves; documents that were written longer ago than the retention are deleted in small steps between the writes,
+// whatever the wall clock says.
 
 import { join } from 'node:path';
 import type { Clock } from '#shared/clock.ts';

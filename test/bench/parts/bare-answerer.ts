@@ -1,5 +1,5 @@
-// The floor under one-event acks: a server that answers each frame at once, and neither decodes nor keeps it. What it reaches on a machine is
-// what a read and a write system call an event leave to any program on Node there.
+// The floor under one-event acks: a server that answers each frame at once, and neither decodes nor keeps it. What it
+// reaches on a machine is what a read and a write system call an event leave to any program on Node there.
 //   node bare-answerer.ts      prints its port
 
 import { createServer } from 'node:net';

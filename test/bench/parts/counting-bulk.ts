@@ -1,5 +1,6 @@
-// A bare `_bulk` endpoint in a process of its own: counts items, answers each with 201 and with what the request's `filter_path` asks for,
-// as Elasticsearch does, and keeps nothing. What it costs is not the indexer's. Tells its port, and on demand its count, by process messages.
+// A bare `_bulk` endpoint in a process of its own: counts items, answers each with 201 and with what the request's
+// `filter_path` asks for, as Elasticsearch does, and keeps nothing. What it costs is not the indexer's. Tells its port,
+// and on demand its count, by process messages.
 
 import { createServer } from 'node:http';
 

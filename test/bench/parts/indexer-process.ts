@@ -1,5 +1,6 @@
-// The indexer in a process of its own, so that its processor time and memory are its own: `sluice indexer` without the command line.
-// Runs until it has settled as many events as SLUICE_TEST_EVENTS says, then tells what that took, and stops.
+// The indexer in a process of its own, so that its processor time and memory are its own: `sluice indexer` without the
+// command line. Runs until it has settled as many events as SLUICE_TEST_EVENTS says, then tells what that took, and
+// stops.
 
 import { startIndexer } from '#indexer/shells/main.ts';
 import { systemClock } from '#shared/clock.ts';

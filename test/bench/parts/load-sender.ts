@@ -1,7 +1,9 @@
-// A sender of Forward frames for the benchmark, as a process of its own: it makes its frames beforehand, so that it costs little while it sends.
+// A sender of Forward frames for the benchmark, as a process of its own: it makes its frames beforehand, so that it
+// costs little while it sends.
 //   node load-sender.ts PORT MODE SECONDS CONNECTIONS [RATE]     MODE: packed, gzip (both acked), message (no ack), single (one acked event at a time)
-// Each connection sends as soon as it may; with RATE, all together so many chunks a second, whatever is acked, and packed or gzip only.
-// Prints {"sent", "acked", "p50Ms", "p99Ms"} as JSON; with RATE the latencies leave out the first two seconds, in which code is compiled.
+// Each connection sends as soon as it may; with RATE, all together so many chunks a second, whatever is acked, and
+// packed or gzip only. Prints {"sent", "acked", "p50Ms", "p99Ms"} as JSON; with RATE the latencies leave out the first
+// two seconds, in which code is compiled.
 
 import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';

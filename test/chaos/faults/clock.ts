@@ -1,5 +1,6 @@
-// The wall clock of a process of Sluice, which can jump while it runs: libfaketime adds to it what a file says. The monotonic clock and
-// the times of files stay true, as they do where an operator or an NTP daemon sets a machine's clock.
+// The wall clock of a process of Sluice, which can jump while it runs: libfaketime adds to it what a file says. The
+// monotonic clock and the times of files stay true, as they do where an operator or an NTP daemon sets a machine's
+// clock.
 
 import { existsSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

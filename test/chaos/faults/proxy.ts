@@ -1,5 +1,5 @@
-// A TCP proxy that can do to connections what networks do: cut them all, let nothing pass for a while, and break off in the middle
-// of what the server says.
+// A TCP proxy that can do to connections what networks do: cut them all, let nothing pass for a while, and break off in
+// the middle of what the server says.
 
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';

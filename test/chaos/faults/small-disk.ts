@@ -1,5 +1,6 @@
-// A folder on a small disk of its own, a tmpfs, that can be filled up. It is mounted in the mount namespace of this run alone
-// (main.ts), so it goes with the run's last process. Whoever may not mount gets a plain folder, which is not filled.
+// A folder on a small disk of its own, a tmpfs, that can be filled up. It is mounted in the mount namespace of this run
+// alone (main.ts), so it goes with the run's last process. Whoever may not mount gets a plain folder, which is not
+// filled.
 
 import { spawnSync } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';

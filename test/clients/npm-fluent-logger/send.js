@@ -1,4 +1,5 @@
-// PORT TAG COUNT ACK: sends numbered events by the npm package fluent-logger. It wants acks in order, each in a write of its own.
+// PORT TAG COUNT ACK: sends numbered events by the npm package fluent-logger. It wants acks in order, each in a write
+// of its own.
 
 import logger from 'fluent-logger';
 

@@ -1,4 +1,5 @@
-// PORT TAG COUNT ACK: sends numbered events by the npm package @fluent-org/logger, a quarter of them in each of its modes.
+// PORT TAG COUNT ACK: sends numbered events by the npm package @fluent-org/logger, a quarter of them in each of its
+// modes.
 
 import { readFileSync } from 'node:fs';
 import { FluentClient } from '@fluent-org/logger';

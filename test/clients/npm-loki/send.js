@@ -1,4 +1,5 @@
-// PORT TAG COUNT pino-loki|winston-loki TOKEN: sends numbered events by a client of Loki's push API. pino-loki sends JSON, winston-loki protobuf packed by Snappy.
+// PORT TAG COUNT pino-loki|winston-loki TOKEN: sends numbered events by a client of Loki's push API. pino-loki sends
+// JSON, winston-loki protobuf packed by Snappy.
 
 import { once } from 'node:events';
 import pino from 'pino';

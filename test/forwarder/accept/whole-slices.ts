@@ -1,5 +1,5 @@
-// For tests of inputs with an intake that knows chunks only: a chunk in slices comes to it as one of what is whole, and what is bad in
-// it as dead letters.
+// For tests of inputs with an intake that knows chunks only: a chunk in slices comes to it as one of what is whole, and
+// what is bad in it as dead letters.
 
 import type { Intake, SlicedIntake } from '#forwarder/intake/chunk.ts';
 

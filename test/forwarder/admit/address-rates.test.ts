@@ -1,4 +1,5 @@
-// What one address may bring: at the door, by HTTP, by Forward and by syslog. Whoever brings more waits, or hears so, and loses nothing.
+// What one address may bring: at the door, by HTTP, by Forward and by syslog. Whoever brings more waits, or hears so,
+// and loses nothing.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';

@@ -1,5 +1,5 @@
-// Certificates for tests, made by the openssl command in a folder of their own: an authority, a server that it signed, and clients
-// good and bad.
+// Certificates for tests, made by the openssl command in a folder of their own: an authority, a server that it signed,
+// and clients good and bad.
 
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,6 +1,7 @@
-// A seeded stream of Forward frames of every mode, each with a record and a chunk id of its own, of which half are damaged:
-// bits flipped, bytes overwritten, cut, doubled, moved, spliced with another frame. The same seed gives the same frames.
-// Damage often leaves a frame that can be read; some of it breaks the stream behind it, as a broken sender would.
+// A seeded stream of Forward frames of every mode, each with a record and a chunk id of its own, of which half are
+// damaged: bits flipped, bytes overwritten, cut, doubled, moved, spliced with another frame. The same seed gives the
+// same frames. Damage often leaves a frame that can be read; some of it breaks the stream behind it, as a broken sender
+// would.
 
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';

@@ -1,5 +1,6 @@
-// What becomes of a chunk with something wrong in it, found the plain way: a walk value by value over bytes that are all there, and
-// zlib in one go over the longest beginning that it takes. It knows nothing of slices, and shares no code with what it is to check.
+// What becomes of a chunk with something wrong in it, found the plain way: a walk value by value over bytes that are
+// all there, and zlib in one go over the longest beginning that it takes. It knows nothing of slices, and shares no
+// code with what it is to check.
 
 import { constants, gunzipSync, zstdDecompressSync } from 'node:zlib';
 

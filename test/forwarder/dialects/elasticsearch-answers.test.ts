@@ -1,5 +1,5 @@
-// How long an answer to `_bulk` is, and that clients can do with it: one that reads 512 KiB and not a byte more, as fluent-bit does,
-// and Elastic's own.
+// How long an answer to `_bulk` is, and that clients can do with it: one that reads 512 KiB and not a byte more, as
+// fluent-bit does, and Elastic's own.
 
 import assert from 'node:assert/strict';
 import { request } from 'node:http';

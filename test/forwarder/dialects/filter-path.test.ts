@@ -1,4 +1,5 @@
-// filter_path against a plain reference that goes through all ways in which a path may fit, and what it costs at its worst.
+// filter_path against a plain reference that goes through all ways in which a path may fit, and what it costs at its
+// worst.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,5 +1,5 @@
-// An ExportLogsServiceRequest for tests, and its protobuf (the JSON encoding is the object itself). Written apart from the code
-// under test, after opentelemetry/proto/logs/v1/logs.proto.
+// An ExportLogsServiceRequest for tests, and its protobuf (the JSON encoding is the object itself). Written apart from
+// the code under test, after opentelemetry/proto/logs/v1/logs.proto.
 
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
 

@@ -1,4 +1,5 @@
-// A share that takes long to cut holds up nobody: the event loop has its turns, other tenants go on, and the order of each stays.
+// A share that takes long to cut holds up nobody: the event loop has its turns, other tenants go on, and the order of
+// each stays.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

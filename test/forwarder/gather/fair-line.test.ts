@@ -1,4 +1,5 @@
-// Which shares share a record: small ones of anybody; a large one has a record to itself, whoever waits before and behind it.
+// Which shares share a record: small ones of anybody; a large one has a record to itself, whoever waits before and
+// behind it.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,4 +1,5 @@
-// The ledger of the edge with a spool: it closes at each step, whatever of a chunk is in the spool, in Kafka, or refused.
+// The ledger of the edge with a spool: it closes at each step, whatever of a chunk is in the spool, in Kafka, or
+// refused.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,4 +1,5 @@
-// The drain job: to the ends as of its start, unfinished lines passed on, committed, and then over; or what is left, told.
+// The drain job: to the ends as of its start, unfinished lines passed on, committed, and then over; or what is left,
+// told.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

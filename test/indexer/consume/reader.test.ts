@@ -1,5 +1,5 @@
-// The queue's callbacks, at the moments that a fake group does not come to by itself: what is fetched under an old assignment, and
-// pausing and resuming by the bytes in hand.
+// The queue's callbacks, at the moments that a fake group does not come to by itself: what is fetched under an old
+// assignment, and pausing and resuming by the bytes in hand.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,4 +1,5 @@
-// A record's bytes are freed when its entries have gone on, but not while one of them is on its way to the dead letters.
+// A record's bytes are freed when its entries have gone on, but not while one of them is on its way to the dead
+// letters.
 
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';

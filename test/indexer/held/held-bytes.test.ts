@@ -1,4 +1,5 @@
-// The budget of the indexer knows what it holds, however small its records are: what a record costs in objects, its rows, its opened value.
+// The budget of the indexer knows what it holds, however small its records are: what a record costs in objects, its
+// rows, its opened value.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

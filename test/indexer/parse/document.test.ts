@@ -1,4 +1,5 @@
-// The document of an entry, field by field. The second column is what is added to, or changed in, the document of an empty record.
+// The document of an entry, field by field. The second column is what is added to, or changed in, the document of an
+// empty record.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

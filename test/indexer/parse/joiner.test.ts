@@ -22,7 +22,10 @@ interface Given {
   readonly assignment?: number;
 }
 
-/** Every part is a batch of its own, as Docker sends them; its id is its ordinal and its line, its index 3, its hold its text. */
+/**
+ * Every part is a batch of its own, as Docker sends them; its id is its ordinal and its line, its index 3, its hold its
+ * text.
+ */
 class Joining {
   readonly joiner: LineJoiner<string>;
   nowMs = 0;
@@ -217,7 +220,8 @@ test('what does not complete in time', () => {
 
 test('the name always means the same text', () => {
   const cases: [name: string, run: (joining: Joining) => object[], expected: object][] = [
-    // The rest of a line whose beginning was passed on has a name of its own, else the whole line, read again, would meet it.
+    // The rest of a line whose beginning was passed on has a name of its own, else the whole line, read again, would
+    // meet it.
     ['rest', (j) => [...j.part(1), ...j.joiner.flush(), ...j.part(2, { last: true })], partial('l2 ', '?', 'l2 ')],
     // Its beginning may come later, by another forwarder: the whole line, read again, must not meet its own end either.
     ['no beginning', (j) => [...j.part(2, { last: true }), ...j.after(5000)], partial('l2 ', '?', 'l2 ')],
@@ -379,7 +383,8 @@ function wellFormed(parts: readonly string[]): string {
   return parts.map((part) => Buffer.from(part).toString()).join('');
 }
 
-// A log that is gone revokes an assignment without an end for what is in hand: its line may be on its way to the store for long.
+// A log that is gone revokes an assignment without an end for what is in hand: its line may be on its way to the store
+// for long.
 test('parts that come again under a later assignment are no repeats of what that one does not wait for', () => {
   const joining = new Joining();
   joining.part(1);

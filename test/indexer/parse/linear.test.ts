@@ -1,4 +1,5 @@
-// What an entry costs: bytes that are read, values that are met, bytes that are written; whatever its sender makes of it.
+// What an entry costs: bytes that are read, values that are met, bytes that are written; whatever its sender makes of
+// it.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

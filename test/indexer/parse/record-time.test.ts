@@ -1,4 +1,5 @@
-// The time of a record that was posted without one: which key, which form, which unit. What is read stays under `attributes`.
+// The time of a record that was posted without one: which key, which form, which unit. What is read stays under
+// `attributes`.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,5 +1,5 @@
-// What no JSON parser could tell: that real stores, with their real mappings, take every document. Elasticsearch refused each of these
-// shapes when it came as it was sent.
+// What no JSON parser could tell: that real stores, with their real mappings, take every document. Elasticsearch
+// refused each of these shapes when it came as it was sent.
 
 import assert from 'node:assert/strict';
 import { randomBytes, randomInt } from 'node:crypto';

@@ -1,5 +1,6 @@
-// A real Kafka takes a commit for a partition that its sender has lost, so nothing but Sluice stands between late work and an offset that
-// goes back. Here an indexer loses its partitions with all of its work at the store; the work ends when another has committed.
+// A real Kafka takes a commit for a partition that its sender has lost, so nothing but Sluice stands between late work
+// and an offset that goes back. Here an indexer loses its partitions with all of its work at the store; the work ends
+// when another has committed.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';

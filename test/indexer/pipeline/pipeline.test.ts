@@ -1,5 +1,5 @@
-// The indexer whole, between a queue and a store in memory with faults: at the end every event is there once, the ledger is closed,
-// and the offsets are where they belong. Time is virtual, so hours of backoff cost nothing.
+// The indexer whole, between a queue and a store in memory with faults: at the end every event is there once, the
+// ledger is closed, and the offsets are where they belong. Time is virtual, so hours of backoff cost nothing.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

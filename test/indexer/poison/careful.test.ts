@@ -1,5 +1,5 @@
-// Suspect partitions of an indexer, with a stand-in for the child process: what is tried out, what becomes of poison, what goes on meanwhile,
-// and when it is over.
+// Suspect partitions of an indexer, with a stand-in for the child process: what is tried out, what becomes of poison,
+// what goes on meanwhile, and when it is over.
 
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';

@@ -1,4 +1,5 @@
-// Letters of refused documents: what they hold in memory while the dead letters take nothing, and that none is lost or comes twice.
+// Letters of refused documents: what they hold in memory while the dead letters take nothing, and that none is lost or
+// comes twice.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -66,7 +67,10 @@ class DeadLettering {
     });
   }
 
-  /** Of the records that were opened, those that are in memory. Small ones may share theirs with others, and are left to the collector. */
+  /**
+   * Of the records that were opened, those that are in memory. Small ones may share theirs with others, and are left to
+   * the collector.
+   */
   get open(): number {
     const isIn = ({ buffer, length }: Uint8Array): boolean =>
       length > Buffer.poolSize && !(buffer as ArrayBuffer).detached;

@@ -1,5 +1,6 @@
-// The indexer between a real Kafka and a real Elasticsearch: two members of a group, one that comes late and one that leaves in the
-// middle, and a drain job for the rest. At the end each event is there once, and the group has nothing left.
+// The indexer between a real Kafka and a real Elasticsearch: two members of a group, one that comes late and one that
+// leaves in the middle, and a drain job for the rest. At the end each event is there once, and the group has nothing
+// left.
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';

@@ -1,4 +1,5 @@
-// The indexer as a function of records and a deadline: how far it came, and what becomes of a split line that the records end in.
+// The indexer as a function of records and a deadline: how far it came, and what becomes of a split line that the
+// records end in.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

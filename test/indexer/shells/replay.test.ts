@@ -1,5 +1,5 @@
-// Another try for dead letters, between a queue and a store in memory: the names stay, what is there is not added again, what is done
-// is not done twice.
+// Another try for dead letters, between a queue and a store in memory: the names stay, what is there is not added
+// again, what is done is not done twice.
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';

@@ -1,5 +1,5 @@
-// A data stream that rolls over between a write and its repeat, with a real Elasticsearch: ids dedupe in one backing index only, and still
-// no document is there twice.
+// A data stream that rolls over between a write and its repeat, with a real Elasticsearch: ids dedupe in one backing
+// index only, and still no document is there twice.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

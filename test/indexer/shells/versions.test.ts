@@ -1,4 +1,5 @@
-// Records of versions 1 and 2 on one topic: an upgrade in mid-traffic doubles nothing. What version 1 wrote is kept as bytes.
+// Records of versions 1 and 2 on one topic: an upgrade in mid-traffic doubles nothing. What version 1 wrote is kept as
+// bytes.
 
 import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,5 @@
-// What Docker's fluentd driver sends beside the line, and lines of every length: each comes out as one document, byte for byte.
+// What Docker's fluentd driver sends beside the line, and lines of every length: each comes out as one document, byte
+// for byte.
 
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';

@@ -18,7 +18,10 @@ const longLineBytes = [16_383, 16_384, 16_385, 40_000];
 const noContainers = whyNoContainers();
 const unique = randomBytes(4).toString('hex');
 
-/** Prints numbered lines; then one line of each long length, of digits that count on so that a lost or doubled part shows. */
+/**
+ * Prints numbered lines; then one line of each long length, of digits that count on so that a lost or doubled part
+ * shows.
+ */
 const numbered = `awk 'BEGIN { for (i = 1; i <= ${lineCount}; i++) print "line " i }'`;
 const long = longLineBytes.map((bytes) => `seq 1 20000 | tr -d '\\n' | head -c ${bytes}; echo`).join('; ');
 const digits = Array.from({ length: 20_000 }, (_, i) => i + 1).join('');

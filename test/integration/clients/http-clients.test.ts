@@ -1,5 +1,5 @@
-// The clients that people have for other systems, each with its own code, at the HTTP input that speaks its language: every
-// event is found once in the store.
+// The clients that people have for other systems, each with its own code, at the HTTP input that speaks its language:
+// every event is found once in the store.
 
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';

@@ -1,5 +1,5 @@
-// The clients that people use, with what they have to show who they are: TLS, a shared key, a user. Every event is found once in the
-// store, under the tenant that the user speaks for; and with the wrong key none is.
+// The clients that people use, with what they have to show who they are: TLS, a shared key, a user. Every event is
+// found once in the store, under the tenant that the user speaks for; and with the wrong key none is.
 
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';

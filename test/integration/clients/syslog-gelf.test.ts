@@ -1,5 +1,5 @@
-// Docker's syslog and gelf drivers, logger(1) and rsyslog against the program: every numbered line is in the store once.
-// By UDP on this machine's own loopback, where the kernel loses nothing as long as it is read.
+// Docker's syslog and gelf drivers, logger(1) and rsyslog against the program: every numbered line is in the store
+// once. By UDP on this machine's own loopback, where the kernel loses nothing as long as it is read.
 
 import assert from 'node:assert/strict';
 import { execFile, spawn, spawnSync } from 'node:child_process';

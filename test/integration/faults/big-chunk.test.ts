@@ -1,6 +1,6 @@
-// A chunk as Fluentd's file buffer makes them after an outage, far above what is held in memory: acked over TCP and TLS, all of it held
-// once, with a thousand small senders beside it. 80 MB here; SLUICE_TEST_BIG_CHUNK_MB=200 for as much as the promise says.
-// The figures are printed; docs/guarantees.md has those of a quiet machine.
+// A chunk as Fluentd's file buffer makes them after an outage, far above what is held in memory: acked over TCP and
+// TLS, all of it held once, with a thousand small senders beside it. 80 MB here; SLUICE_TEST_BIG_CHUNK_MB=200 for as
+// much as the promise says. The figures are printed; docs/guarantees.md has those of a quiet machine.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';

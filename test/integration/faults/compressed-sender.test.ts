@@ -1,5 +1,5 @@
-// One sender whose few compressed bytes are megabytes that no store takes: they take next to nothing of the dead letters' budget, others go
-// on being indexed, and what was refused is there whole.
+// One sender whose few compressed bytes are megabytes that no store takes: they take next to nothing of the dead
+// letters' budget, others go on being indexed, and what was refused is there whole.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';

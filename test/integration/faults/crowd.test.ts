@@ -1,5 +1,5 @@
-// Peers that do no good, in numbers, against the real program: the others' events all arrive, and memory stays within what the
-// settings allow. `npm run bench -- crowd` shows what it costs the others.
+// Peers that do no good, in numbers, against the real program: the others' events all arrive, and memory stays within
+// what the settings allow. `npm run bench -- crowd` shows what it costs the others.
 
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';

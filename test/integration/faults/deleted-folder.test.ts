@@ -1,4 +1,5 @@
-// The data folder is deleted, or replaced, under the running program, and a sender comes back without a pause, as Docker's driver does.
+// The data folder is deleted, or replaced, under the running program, and a sender comes back without a pause, as
+// Docker's driver does.
 
 import assert from 'node:assert/strict';
 import { existsSync, renameSync, writeFileSync } from 'node:fs';

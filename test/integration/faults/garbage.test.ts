@@ -1,8 +1,10 @@
-// Ten million bytes of damaged Forward frames, over many connections, to the real program all in one: it goes on, its memory stays
-// within what its settings allow, and nothing is acked that is not stored, or with the dead letters where it cannot be read.
+// Ten million bytes of damaged Forward frames, over many connections, to the real program all in one: it goes on, its
+// memory stays within what its settings allow, and nothing is acked that is not stored, or with the dead letters where
+// it cannot be read.
 //
-// Where frames end is told by the codecs (forward-stream.ts); what of a chunk goes on, and what is a dead letter, by an independent walk
-// (plain-walk.ts), value by value. Counts, dead letters and acks must be exactly these; each acked event is looked up by its name.
+// Where frames end is told by the codecs (forward-stream.ts); what of a chunk goes on, and what is a dead letter, by an
+// independent walk (plain-walk.ts), value by value. Counts, dead letters and acks must be exactly these; each acked
+// event is looked up by its name.
 
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
@@ -33,7 +35,10 @@ const SENDER = '127.0.0.1';
 /** So many bad values of a chunk are dead letters of their own. */
 const OWN_LETTERS_MAX = 1000;
 
-/** All that V8 may fill before it collects; where memory is plenty it would take more than it needs, and hide what is held. */
+/**
+ * All that V8 may fill before it collects; where memory is plenty it would take more than it needs, and hide what is
+ * held.
+ */
 const HEAP_BYTES = 128 * MIB;
 
 const limits = { frame: MIB, intake: 4 * MIB, indexer: 4 * MIB, bulk: MIB, bulks: 2, lines: 4 * MIB };
@@ -152,7 +157,10 @@ function send(port: number, bytes: Buffer): Promise<Buffer> {
   return promise;
 }
 
-/** Adds what a connection came to. Acks may be lost where it was broken off, but none may be heard that was not due, in its place. */
+/**
+ * Adds what a connection came to. Acks may be lost where it was broken off, but none may be heard that was not due, in
+ * its place.
+ */
 function take(expected: Expected, { seen, heard, isJson }: { seen: Seen[]; heard: Buffer; isJson: boolean }): void {
   let at = 0;
   for (const one of seen) {
@@ -204,7 +212,10 @@ function foundIn({ run, body, isDamaged }: SeenFrame): Found {
   return { entries, bad, letters };
 }
 
-/** The names of a chunk's events, but of parts of lines, which have their line's, and of chunks whose id is empty, whose names are random. */
+/**
+ * The names of a chunk's events, but of parts of lines, which have their line's, and of chunks whose id is empty, whose
+ * names are random.
+ */
 function nameAcked(expected: Expected, one: SeenFrame, { entries, bad }: Found): void {
   if (one.chunkId === null) return;
   const { tag, chunkId, run } = one;

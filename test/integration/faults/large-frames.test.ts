@@ -1,4 +1,5 @@
-// A large chunk by way of a file, where the worst happens to the real program: it is killed in its midst, and the disk is full.
+// A large chunk by way of a file, where the worst happens to the real program: it is killed in its midst, and the disk
+// is full.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';

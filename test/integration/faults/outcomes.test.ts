@@ -1,5 +1,6 @@
-// What Elasticsearch answers, with a real one: a document that its mapping refuses, mended and replayed; and half of all items refused
-// for want of time (a proxy's doing): nothing lost, nothing twice, and the concurrency comes back by itself.
+// What Elasticsearch answers, with a real one: a document that its mapping refuses, mended and replayed; and half of
+// all items refused for want of time (a proxy's doing): nothing lost, nothing twice, and the concurrency comes back by
+// itself.
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';

@@ -1,5 +1,6 @@
-// A record that kills whoever opens it, and one that stalls it: indexers that die of it again and again get past it, with all else indexed
-// once, and the record itself with the dead letters. The processes, their deaths and the queues are real; the harm is planted.
+// A record that kills whoever opens it, and one that stalls it: indexers that die of it again and again get past it,
+// with all else indexed once, and the record itself with the dead letters. The processes, their deaths and the queues
+// are real; the harm is planted.
 
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';

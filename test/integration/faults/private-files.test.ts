@@ -1,4 +1,5 @@
-// Logs hold what nobody but their owner is to read: every file of the data folder is 0600 and every folder 0700, whatever the umask is.
+// Logs hold what nobody but their owner is to read: every file of the data folder is 0600 and every folder 0700,
+// whatever the umask is.
 
 import assert from 'node:assert/strict';
 import { chmodSync, existsSync, readdirSync, rmSync, statSync } from 'node:fs';
@@ -65,7 +66,8 @@ test('a data folder that is made at the start, and a queue that is made anew und
 
 test('the spool', async () => {
   await using place = await newPlace();
-  // A spool needs to know its topic, which another start has left: without a broker it is opened, and takes nothing yet.
+  // A spool needs to know its topic, which another start has left: without a broker it is opened, and takes nothing
+  // yet.
   await using _service = await started('forwarder', place, { SLUICE_KAFKA_BROKERS: `127.0.0.1:${await freePort()}` });
   const found = open(place);
   assert.ok(found.seen.length > 1, found.seen.join());

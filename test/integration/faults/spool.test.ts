@@ -1,5 +1,6 @@
-// Kafka goes away under load from senders that wait for their acks: the acks go on, from the spool; when Kafka is back the spool
-// drains faster than events come in, and all of them are in Elasticsearch once, also when the forwarder was killed meanwhile.
+// Kafka goes away under load from senders that wait for their acks: the acks go on, from the spool; when Kafka is back
+// the spool drains faster than events come in, and all of them are in Elasticsearch once, also when the forwarder was
+// killed meanwhile.
 //
 //   SLUICE_TEST_KAFKA_AWAY_SECONDS=600   for how long Kafka is away; 20 if unset
 

@@ -1,5 +1,6 @@
-// SIGTERM in the middle of a full load, to an indexer with a backlog and to a forwarder whose senders send as fast as they are acked:
-// both end in time with exit code 0, no ack was false, and whoever comes next goes on where they stopped.
+// SIGTERM in the middle of a full load, to an indexer with a backlog and to a forwarder whose senders send as fast as
+// they are acked: both end in time with exit code 0, no ack was false, and whoever comes next goes on where they
+// stopped.
 
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
@@ -97,7 +98,8 @@ suite('SIGTERM under full load', { skip: broker && server ? false : 'SKIPPED: no
     await second.until(drained);
     const consumed = await second.metric('events_consumed_total');
     const settled = (ofFirst['indexed'] ?? 0) + (ofFirst['deduplicated'] ?? 0);
-    // What the first stopped with before it could commit (a backlog at its start holds its commits) is read again, and found there.
+    // What the first stopped with before it could commit (a backlog at its start holds its commits) is read again, and
+    // found there.
     assert(settled + consumed >= inKafka, 'the second goes on where the first had committed, and passes nothing over');
     const isCommitted = async (): Promise<boolean> =>
       (await sluice(['lag', '--json', '--max-records', '0'], null, environment)).code === 0;

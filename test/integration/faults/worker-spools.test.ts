@@ -1,4 +1,5 @@
-// A forwarder as two processes while Kafka is away: each has a spool, and a replacement of both leaves none of them without an owner.
+// A forwarder as two processes while Kafka is away: each has a spool, and a replacement of both leaves none of them
+// without an owner.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

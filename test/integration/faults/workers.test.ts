@@ -1,5 +1,5 @@
-// A forwarder and an indexer as two processes each, on one machine: they share the work and have one admin page; one that is killed and
-// all that are replaced under load cost no event, and no connection is refused.
+// A forwarder and an indexer as two processes each, on one machine: they share the work and have one admin page; one
+// that is killed and all that are replaced under load cost no event, and no connection is refused.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -38,7 +38,10 @@ function assertShared(shares: readonly number[]): void {
   assert(Math.max(...shares) <= 0.6 * sum, `the work is shared 60/40 or better: ${shares.join()}`);
 }
 
-/** Connects again and again until it is told to end; resolves to the connections that were taken. Rejects when one is not. */
+/**
+ * Connects again and again until it is told to end; resolves to the connections that were taken. Rejects when one is
+ * not.
+ */
 async function connecting(port: number, signal: AbortSignal): Promise<number> {
   let taken = 0;
   for (; !signal.aborted; taken++) {

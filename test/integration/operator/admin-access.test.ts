@@ -1,4 +1,5 @@
-// A service whose admin page has TLS and a token, and Sluice's own commands that ask it: a health check needs neither, a replay needs the token.
+// A service whose admin page has TLS and a token, and Sluice's own commands that ask it: a health check needs neither,
+// a replay needs the token.
 
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';

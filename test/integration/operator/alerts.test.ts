@@ -1,5 +1,6 @@
-// A real Prometheus and two real Alertmanagers watch a real run, with all times of the rules divided by sixty: Elasticsearch goes away, and
-// the lag alert names it and resolves; what cannot be indexed is told; and every query of every dashboard finds what it asks for.
+// A real Prometheus and two real Alertmanagers watch a real run, with all times of the rules divided by sixty:
+// Elasticsearch goes away, and the lag alert names it and resolves; what cannot be indexed is told; and every query of
+// every dashboard finds what it asks for.
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';

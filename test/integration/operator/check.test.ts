@@ -1,4 +1,5 @@
-// `sluice check` against a real Kafka: before `sluice setup`, after it, and with a broker among several that is not there.
+// `sluice check` against a real Kafka: before `sluice setup`, after it, and with a broker among several that is not
+// there.
 
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';

@@ -1,4 +1,5 @@
-// `sluice dead-letters` as its users have it: over the embedded queue and store, beside a running `sluice run` and without one.
+// `sluice dead-letters` as its users have it: over the embedded queue and store, beside a running `sluice run` and
+// without one.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,5 +1,5 @@
-// `npm run dev` as package.json has it, in a copy of the sources: its own lines are in the store soon after the start, changes start it
-// again, and an interrupt ends all of it.
+// `npm run dev` as package.json has it, in a copy of the sources: its own lines are in the store soon after the start,
+// changes start it again, and an interrupt ends all of it.
 
 import assert from 'node:assert/strict';
 import { appendFileSync, cpSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs';

@@ -1,4 +1,5 @@
-// The only indexer is killed: `sluice lag` and its exporter go on telling how late the logs are. Judged by kcat's view of the records.
+// The only indexer is killed: `sluice lag` and its exporter go on telling how late the logs are. Judged by kcat's view
+// of the records.
 
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';

@@ -1,5 +1,6 @@
-// The package that `npm pack` makes, as its users meet it: installed from the tarball into an empty folder and started by npx, by the
-// command, and by an older Node. And whoever is killed on the way from npm to Sluice: no Sluice stays behind.
+// The package that `npm pack` makes, as its users meet it: installed from the tarball into an empty folder and started
+// by npx, by the command, and by an older Node. And whoever is killed on the way from npm to Sluice: no Sluice stays
+// behind.
 
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';

@@ -1,6 +1,7 @@
-// From zero and back, under a load that changes: nothing indexes, logs arrive, an autoscaler that reads what KEDA reads, with the settings
-// of infra/k8s, starts indexers, stops some, starts them again, and ends them all. Once with long-running indexers, once with drain jobs.
-// In the end each event is in Elasticsearch once, the group has no lag, and nothing runs.
+// From zero and back, under a load that changes: nothing indexes, logs arrive, an autoscaler that reads what KEDA
+// reads, with the settings of infra/k8s, starts indexers, stops some, starts them again, and ends them all. Once with
+// long-running indexers, once with drain jobs. In the end each event is in Elasticsearch once, the group has no lag,
+// and nothing runs.
 
 import assert from 'node:assert/strict';
 import { suite, test, type TestContext } from 'node:test';

@@ -71,7 +71,10 @@ class SocketHolder implements AsyncDisposable {
   }
 }
 
-/** Sends one event by Forward. `connected`: as soon as the kernel has taken the connection; `ack`: what came, or null without. */
+/**
+ * Sends one event by Forward. `connected`: as soon as the kernel has taken the connection; `ack`: what came, or null
+ * without.
+ */
 function attempt(port: number, chunk: string): { connected: Promise<unknown>; ack: Promise<unknown> } {
   const socket = connect(port, '127.0.0.1');
   const ack = new Promise<unknown>((resolve) => {

@@ -1,4 +1,5 @@
-// Real containers whose log driver sends to a Sluice under test. The image is a busybox imported from this machine: nothing is pulled.
+// Real containers whose log driver sends to a Sluice under test. The image is a busybox imported from this machine:
+// nothing is pulled.
 
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
@@ -36,8 +37,8 @@ export interface ContainerRun {
   readonly port: number;
   readonly tag: string;
   /**
-   * Keeps the container after its script until this is done, as a service lives on. Docker drops what its driver has not sent 10 s
-   * after a container's end, and it takes lines faster than they can be acked one by one.
+   * Keeps the container after its script until this is done, as a service lives on. Docker drops what its driver has
+   * not sent 10 s after a container's end, and it takes lines faster than they can be acked one by one.
    */
   readonly until?: () => Promise<unknown>;
   /** More options of the fluentd log driver, without "fluentd-". */
@@ -51,7 +52,10 @@ export interface ContainerLog {
   readonly lines: readonly { readonly time: string; readonly text: string }[];
 }
 
-/** Runs a container with the fluentd driver and removes it. Rejects if it does not start, or ends with another code than 0. */
+/**
+ * Runs a container with the fluentd driver and removes it. Rejects if it does not start, or ends with another code than
+ * 0.
+ */
 export async function runContainer({ script, port, tag, until, options = {} }: ContainerRun): Promise<ContainerLog> {
   const given = Object.entries(options).flatMap(([name, value]) => ['--log-opt', `fluentd-${name}=${value}`]);
   const to = ['--log-driver=fluentd', '--log-opt', `fluentd-address=127.0.0.1:${port}`, '--log-opt', `tag=${tag}`];
@@ -91,7 +95,9 @@ export interface DriverRun {
   readonly args?: readonly string[];
 }
 
-/** Runs a container with any log driver to its end and removes it; returns its full id. Rejects as `runContainer` does. */
+/**
+ * Runs a container with any log driver to its end and removes it; returns its full id. Rejects as `runContainer` does.
+ */
 export async function runWithDriver({ driver, options, script, args = [] }: DriverRun): Promise<string> {
   const given = Object.entries(options).flatMap(([name, value]) => ['--log-opt', `${name}=${value}`]);
   const detached = ['run', '--detach', '--network=none', `--log-driver=${driver}`];

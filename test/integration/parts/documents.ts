@@ -4,7 +4,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { sluice, type Place } from './sluice-process.ts';
 
-/** A document with its fields as stored: `{ "@timestamp": …, "message": …, "event": { "sequence": … } }` or with dotted names. */
+/**
+ * A document with its fields as stored: `{ "@timestamp": …, "message": …, "event": { "sequence": … } }` or with dotted
+ * names.
+ */
 export type Document = Record<string, unknown>;
 
 /** Finds the documents of a tag. */
@@ -54,7 +57,10 @@ export function inEmbeddedStore(place: Place): Find {
   };
 }
 
-/** Waits until a tag has `count` documents, and a moment longer, so that one that comes twice is seen too. Returns what is there. */
+/**
+ * Waits until a tag has `count` documents, and a moment longer, so that one that comes twice is seen too. Returns what
+ * is there.
+ */
 export async function untilStored(find: Find, tag: string, count: number): Promise<Document[]> {
   const deadline = performance.now() + waitMs;
   let found = await find(tag);

@@ -1,9 +1,11 @@
-// An autoscaler for tests, which decides by what KEDA 2.18 decides by: for each partition what the group has committed and where it ends,
-// read from the brokers; and the settings of a trigger as they are in infra/k8s. It starts and stops processes instead of pods, and is
-// smaller and faster: a second of a manifest is 150 ms here, and ten records of its threshold are one.
+// An autoscaler for tests, which decides by what KEDA 2.18 decides by: for each partition what the group has committed
+// and where it ends, read from the brokers; and the settings of a trigger as they are in infra/k8s. It starts and stops
+// processes instead of pods, and is smaller and faster: a second of a manifest is 150 ms here, and ten records of its
+// threshold are one.
 //
-// Followed: pkg/scalers/kafka_scaler.go (getLagForPartition, getTotalLag), pkg/scaling/executor (scale_scaledobjects.go, scale_jobs.go),
-// https://github.com/kedacore/keda/tree/v2.18.1, and the rule of Kubernetes' horizontal autoscaler for average values.
+// Followed: pkg/scalers/kafka_scaler.go (getLagForPartition, getTotalLag), pkg/scaling/executor
+// (scale_scaledobjects.go, scale_jobs.go), https://github.com/kedacore/keda/tree/v2.18.1, and the rule of Kubernetes'
+// horizontal autoscaler for average values.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';

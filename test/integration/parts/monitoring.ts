@@ -1,5 +1,5 @@
-// A real Prometheus and two real Alertmanagers with the configurations of infra/, their times shortened, on ports and in folders of their
-// own; and a receiver that keeps what the Alertmanagers tell.
+// A real Prometheus and two real Alertmanagers with the configurations of infra/, their times shortened, on ports and
+// in folders of their own; and a receiver that keeps what the Alertmanagers tell.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

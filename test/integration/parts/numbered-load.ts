@@ -1,5 +1,6 @@
-// A load whose every event has a number: Forward clients with acks, at a rate that can be changed at any moment. It knows what was sent and
-// what was acked, so that a test can tell what must be there at the end, and that it is there once.
+// A load whose every event has a number: Forward clients with acks, at a rate that can be changed at any moment. It
+// knows what was sent and what was acked, so that a test can tell what must be there at the end, and that it is there
+// once.
 
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -81,7 +82,10 @@ function textOf(length: number): string {
   return randomBytes(Math.ceil((length * 3) / 4)).toString('base64');
 }
 
-/** Numbers of the events that are in Elasticsearch under these tags, from the lowest; one that is there twice comes twice. */
+/**
+ * Numbers of the events that are in Elasticsearch under these tags, from the lowest; one that is there twice comes
+ * twice.
+ */
 export async function numbersInElasticsearch(url: string, tags: readonly string[]): Promise<number[]> {
   const numbers: number[] = [];
   for (const tag of tags) {

@@ -1,5 +1,6 @@
-// An indexer in which records that say so do real harm, in itself and in its child processes: what stands between them and a defect of
-// ours is only a name. `drain` as the first argument: a drain job. It tells its counts as lines of JSON.
+// An indexer in which records that say so do real harm, in itself and in its child processes: what stands between them
+// and a defect of ours is only a name. `drain` as the first argument: a drain job. It tells its counts as lines of
+// JSON.
 
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';

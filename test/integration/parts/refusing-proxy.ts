@@ -1,5 +1,6 @@
-// Stands in front of a real Elasticsearch and, while told to, refuses a share of the items of each bulk request with 429, as a node does
-// whose write queue is full: those items never reach the real one. Everything else passes as it is. It can also be slow.
+// Stands in front of a real Elasticsearch and, while told to, refuses a share of the items of each bulk request with
+// 429, as a node does whose write queue is full: those items never reach the real one. Everything else passes as it is.
+// It can also be slow.
 
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';

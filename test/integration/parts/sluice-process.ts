@@ -1,5 +1,6 @@
-// Starts the real program as its users do, as a child process with settings in the environment, on ports and in a data folder of
-// its own. What a test starts ends with it; what the program said is kept for the message of a failed assertion.
+// Starts the real program as its users do, as a child process with settings in the environment, on ports and in a data
+// folder of its own. What a test starts ends with it; what the program said is kept for the message of a failed
+// assertion.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -23,7 +24,10 @@ export interface Finished {
   readonly stderr: string;
 }
 
-/** Settings of one program: where it listens and keeps its data. Two programs may share them if one is started after the other. */
+/**
+ * Settings of one program: where it listens and keeps its data. Two programs may share them if one is started after the
+ * other.
+ */
 export interface Place {
   readonly dataDir: string;
   readonly forward: number;
@@ -55,7 +59,10 @@ function environmentOf(place: Place | null, more: Environment): NodeJS.ProcessEn
   return { ...Object.fromEntries(inherited), NODE_TEST_CONTEXT: undefined, ...listen, ...more };
 }
 
-/** Runs a command to its end; kills it (code null) if it is still there after a minute, so that it fails its test and no more. */
+/**
+ * Runs a command to its end; kills it (code null) if it is still there after a minute, so that it fails its test and no
+ * more.
+ */
 export async function sluice(args: readonly string[], place: Place | null, more: Environment = {}): Promise<Finished> {
   await using command = new SluiceProcess(args, place, more);
   const overdue = setTimeout(() => void command.kill(), commandMs);

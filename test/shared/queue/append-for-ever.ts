@@ -1,5 +1,5 @@
-// Started and killed by embedded-queue.test.ts: appends numbered records of all sizes, several at a time, and says on stdout
-// how many of the first ones are held. Argument: the data folder.
+// Started and killed by embedded-queue.test.ts: appends numbered records of all sizes, several at a time, and says on
+// stdout how many of the first ones are held. Argument: the data folder.
 
 import { systemClock } from '#shared/clock.ts';
 import { openEmbeddedQueue } from '#shared/queue/embedded/embedded-queue.ts';

@@ -1,4 +1,5 @@
-// Dead letters that are larger than their topic takes: written in parts, read back whole, and never taken for whole when they are not.
+// Dead letters that are larger than their topic takes: written in parts, read back whole, and never taken for whole
+// when they are not.
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';

@@ -1,5 +1,5 @@
-// The log of the embedded queue and of the spool where the world around it misbehaves: clocks that jump, groups that were renamed,
-// and a folder that is deleted or replaced while it is used.
+// The log of the embedded queue and of the spool where the world around it misbehaves: clocks that jump, groups that
+// were renamed, and a folder that is deleted or replaced while it is used.
 
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
@@ -238,7 +238,9 @@ describe('times of records', () => {
   const YEAR_MS = 365 * DAY_MS;
   const times = (log: SqliteLog): number[] => log.fetch('logs', 0, MIB).map(({ timeMs }) => timeMs - NOW);
 
-  /** A clock that was a year ahead for two minutes; records every minute, the process started again where `restarts`. */
+  /**
+   * A clock that was a year ahead for two minutes; records every minute, the process started again where `restarts`.
+   */
   function appended(file: string, restarts: boolean): SqliteLog {
     let log = open(file);
     for (let minute = 0; minute < 20; minute++) {

@@ -1,4 +1,5 @@
-// What the embedded queue promises beyond the contract: its folder, its limits, retention, and that a kill loses nothing.
+// What the embedded queue promises beyond the contract: its folder, its limits, retention, and that a kill loses
+// nothing.
 
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';

@@ -1,4 +1,5 @@
-// File systems of a test's own, to be filled up or made read-only. They need root; where none can be mounted it is null.
+// File systems of a test's own, to be filled up or made read-only. They need root; where none can be mounted it is
+// null.
 
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';

@@ -1,5 +1,5 @@
-// Dead letters that the embedded queue stores compressed: every reader has them as they were, they are counted as they are stored, and
-// rows that are damaged, older or newer than this version stop nobody.
+// Dead letters that the embedded queue stores compressed: every reader has them as they were, they are counted as they
+// are stored, and rows that are damaged, older or newer than this version stop nobody.
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';

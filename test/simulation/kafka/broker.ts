@@ -1,5 +1,5 @@
-// Kafka, as far as Sluice sees it: topics of partitions that only grow, and one group. It outlives all processes. What was appended was
-// appended, whatever the client hears of it.
+// Kafka, as far as Sluice sees it: topics of partitions that only grow, and one group. It outlives all processes. What
+// was appended was appended, whatever the client hears of it.
 
 import assert from 'node:assert/strict';
 import { Group } from './group.ts';

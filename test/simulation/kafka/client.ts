@@ -1,5 +1,6 @@
-// kafkajs as KafkaQueue, KafkaProducer and KafkaConsumer use it, over the simulated wire: requests may be delayed, lost on the way, or
-// done without an answer. The behaviour is that of kafkajs 2.2.4, its oddities included, as read from its sources.
+// kafkajs as KafkaQueue, KafkaProducer and KafkaConsumer use it, over the simulated wire: requests may be delayed, lost
+// on the way, or done without an answer. The behaviour is that of kafkajs 2.2.4, its oddities included, as read from
+// its sources.
 
 import type { createClient, Admin, Consumer, Kafka, Producer } from '#shared/queue/kafka/kafkajs/client.ts';
 import type { SimProcess } from '../machine/process.ts';

@@ -1,5 +1,6 @@
-// The coordinator of a consumer group, as a Kafka broker has one (classic protocol). As permissive as the real one: a commit is taken
-// for any partition, from whoever is a member under the present generation; whether it holds the partition, nobody asks.
+// The coordinator of a consumer group, as a Kafka broker has one (classic protocol). As permissive as the real one: a
+// commit is taken for any partition, from whoever is a member under the present generation; whether it holds the
+// partition, nobody asks.
 //
 //   stable ─► preparing (members are to join again) ─► completing (the leader gives out the partitions) ─► stable
 

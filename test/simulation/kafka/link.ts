@@ -1,4 +1,5 @@
-// The simulated wire between one client and the brokers: requests may be delayed, lost on the way, or done without an answer.
+// The simulated wire between one client and the brokers: requests may be delayed, lost on the way, or done without an
+// answer.
 
 import type { Faults } from '../faults.ts';
 import type { SimProcess } from '../machine/process.ts';

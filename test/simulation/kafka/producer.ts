@@ -1,5 +1,5 @@
-// kafkajs's producer: one request for all that `sendBatch` is given. The brokers may do it although no answer comes, may do some of it,
-// and may do it long after the client gave it up.
+// kafkajs's producer: one request for all that `sendBatch` is given. The brokers may do it although no answer comes,
+// may do some of it, and may do it long after the client gave it up.
 
 import type { Headers } from './broker.ts';
 import { connectionError, protocolError } from './errors.ts';

@@ -1,5 +1,6 @@
-// A TCP connection between a sender and a forwarder. Bytes arrive in order, in pieces of any size, or not at all; either side may end it,
-// and it may be cut at any moment. At the forwarder's end is a stand-in for net.Socket with just what the sessions use of it.
+// A TCP connection between a sender and a forwarder. Bytes arrive in order, in pieces of any size, or not at all;
+// either side may end it, and it may be cut at any moment. At the forwarder's end is a stand-in for net.Socket with
+// just what the sessions use of it.
 
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';

@@ -1,6 +1,7 @@
-// A process of the simulation: a clock that drifts and jumps, a life that ends from one moment to the next, and stalls in which nothing of
-// it moves while the world goes on (a stopped process, a long collection of garbage). Everything that reaches the code of a process, from
-// timers and from the wire, comes through `later`, so that nothing runs in the dead.
+// A process of the simulation: a clock that drifts and jumps, a life that ends from one moment to the next, and stalls
+// in which nothing of it moves while the world goes on (a stopped process, a long collection of garbage). Everything
+// that reaches the code of a process, from timers and from the wire, comes through `later`, so that nothing runs in the
+// dead.
 
 import type { Clock } from '#shared/clock.ts';
 import type { SimTime } from './time.ts';

@@ -1,5 +1,5 @@
-// Chance, from a seed alone. Each part of the simulation draws from a stream of its own, so that one more draw in one part does not
-// change what the others see.
+// Chance, from a seed alone. Each part of the simulation draws from a stream of its own, so that one more draw in one
+// part does not change what the others see.
 
 import { seeded } from '#test/indexer/world.ts';
 

@@ -1,5 +1,6 @@
-// The disk of a machine, and on it the local queue of the forwarder's spool: what was synced outlives the process. A write takes its time,
-// and may be refused, by a full disk or a broken one; a kill finds the one that is under way written or not.
+// The disk of a machine, and on it the local queue of the forwarder's spool: what was synced outlives the process. A
+// write takes its time, and may be refused, by a full disk or a broken one; a kill finds the one that is under way
+// written or not.
 
 import { SluiceError } from '#shared/errors.ts';
 import { headedRecord } from '#shared/queue/headers.ts';

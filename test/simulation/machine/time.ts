@@ -1,5 +1,6 @@
-// The one time that all of the simulation shares. What is to happen lies in a heap, ordered by its moment and then by when it was asked
-// for; a step takes the first and lets everything end that it set off, before the next begins. So a seed gives one run.
+// The one time that all of the simulation shares. What is to happen lies in a heap, ordered by its moment and then by
+// when it was asked for; a step takes the first and lets everything end that it set off, before the next begins. So a
+// seed gives one run.
 
 import { setImmediate as turn } from 'node:timers/promises';
 

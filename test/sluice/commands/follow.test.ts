@@ -1,4 +1,5 @@
-// Following while clocks are wrong, over both stores: of the indexers, which say when they wrote a document, and of this machine.
+// Following while clocks are wrong, over both stores: of the indexers, which say when they wrote a document, and of
+// this machine.
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';

@@ -1,4 +1,5 @@
-// The arithmetic of the lag, its two outputs, and the exporter that looks in the background; on a clock that the test drives.
+// The arithmetic of the lag, its two outputs, and the exporter that looks in the background; on a clock that the test
+// drives.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

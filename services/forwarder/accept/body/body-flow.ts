@@ -1,9 +1,10 @@
 // Which of the bodies that are being read flow, and which stand still because there is no room for them.
 //
-// Guarantees: where a kind of bodies has no room any more, all of that kind stand still at the next piece of any; nobody is looked at
-// twice for it, so a piece costs the same however many bodies are read; those that stand still go on one after another, senders of large
-// ones in turns and of each the longest first, each with a piece before the next is asked; what stands still for longer than `waitMs` is
-// told so. Of a sender that has its share of large ones, one goes on alone, so that they do not wait for each other.
+// Guarantees: where a kind of bodies has no room any more, all of that kind stand still at the next piece of any;
+// nobody is looked at twice for it, so a piece costs the same however many bodies are read; those that stand still go
+// on one after another, senders of large ones in turns and of each the longest first, each with a piece before the next
+// is asked; what stands still for longer than `waitMs` is told so. Of a sender that has its share of large ones, one
+// goes on alone, so that they do not wait for each other.
 
 import type { IncomingMessage } from 'node:http';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -51,7 +52,10 @@ export class BodyFlow {
   /** Those that flow. */
   readonly #largeOf = new Map<string, Set<IncomingMessage>>();
   readonly #smallOf = new Map<string, Set<IncomingMessage>>();
-  /** Those that stand still, the longest first: small ones together (null), large ones by sender, of which the first has waited for its turn longest. */
+  /**
+   * Those that stand still, the longest first: small ones together (null), large ones by sender, of which the first has
+   * waited for its turn longest.
+   */
   readonly #paused = new Map<string | null, Map<IncomingMessage, Disposable>>();
   #isResuming = false;
 

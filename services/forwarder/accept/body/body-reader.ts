@@ -1,12 +1,13 @@
 // Reads request bodies, bounded: by size each, by bytes held altogether, and by time where there is no room for them.
-// Large bodies leave room for small ones: a reserve of memory, for bodies as sent and for what they grow to, and a share of the work.
-// A sender may hold as much of the reserve as is still free, and of the room for large bodies three times what is still
-// free (fifteen times for a single body).
+// Large bodies leave room for small ones: a reserve of memory, for bodies as sent and for what they grow to, and a
+// share of the work. A sender may hold as much of the reserve as is still free, and of the room for large bodies three
+// times what is still free (fifteen times for a single body).
 //
-// Guarantees: a body over its limit is refused before its bytes are read, or at the piece that goes over; while bodies or intake are
-// full, no body is read any further, and after `waitMs` a request that waits is refused so that its bytes are free again (bodies that
-// wait for each other cannot stand still for ever); whoever is gone waits for nothing, and of who does not wait any more nothing is kept;
-// the memory that a compressed body may grow to is taken before it is opened.
+// Guarantees: a body over its limit is refused before its bytes are read, or at the piece that goes over; while bodies
+// or intake are full, no body is read any further, and after `waitMs` a request that waits is refused so that its bytes
+// are free again (bodies that wait for each other cannot stand still for ever); whoever is gone waits for nothing, and
+// of who does not wait any more nothing is kept; the memory that a compressed body may grow to is taken before it is
+// opened.
 
 import type { IncomingMessage } from 'node:http';
 import { unlessAborted } from '#shared/abort.ts';
@@ -28,9 +29,15 @@ import { believedBytes, UNPACKING_COPIES } from '../frames/unpacker.ts';
 
 /** What a piece costs beyond its bytes. Small ones are copied together, which costs as much again as they have. */
 const PIECE_OVERHEAD_BYTES = 512;
-/** Of the room for large bodies a sender has three quarters, two have three sevenths each: whoever comes next always finds something. */
+/**
+ * Of the room for large bodies a sender has three quarters, two have three sevenths each: whoever comes next always
+ * finds something.
+ */
 const LARGE_SHARE_OF_FREE = 3;
-/** One body of a sender that has its share goes on to so much, lest his bodies wait for each other; it leaves a sixteenth. */
+/**
+ * One body of a sender that has its share goes on to so much, lest his bodies wait for each other; it leaves a
+ * sixteenth.
+ */
 const ONE_LARGE_OF_FREE = 15;
 
 export interface BodyReaderOptions {
@@ -118,8 +125,8 @@ export class BodyReader {
   }
 
   /**
-   * The whole body as sent. `held` keeps its bytes counted until it is disposed of. Rejects with body_too_large, intake_full,
-   * request_malformed, request_timeout.
+   * The whole body as sent. `held` keeps its bytes counted until it is disposed of. Rejects with body_too_large,
+   * intake_full, request_malformed, request_timeout.
    */
   async read(request: IncomingMessage, { held, sender, begin }: ReadOptions): Promise<Buffer> {
     const announced = Number(request.headers['content-length'] ?? 0);
@@ -170,12 +177,18 @@ export class BodyReader {
     return new BodyPermit(bytes, { budget: this.#budget, shares: this.#shares, sender, announced });
   }
 
-  /** The sender's turn to have a large body opened and converted. Rejects with intake_full, or request_malformed where it is gone. */
+  /**
+   * The sender's turn to have a large body opened and converted. Rejects with intake_full, or request_malformed where
+   * it is gone.
+   */
   largeTurn(sender: string, request: IncomingMessage): Promise<Disposable> {
     return this.#largeTurns.take(sender, request);
   }
 
-  /** Rejects with decompressed_too_large, body_malformed, intake_full, and request_malformed where the request is given up. */
+  /**
+   * Rejects with decompressed_too_large, body_malformed, intake_full, and request_malformed where the request is given
+   * up.
+   */
   async decompress(body: Buffer, compression: Compression, options: DecompressOptions): Promise<Buffer> {
     const { bodyBytesMax } = this.#options;
     const believed = believedBytes(body.length, bodyBytesMax);
@@ -196,7 +209,8 @@ export class BodyReader {
     compression: Compression,
     { held, sender, request }: DecompressOptions,
   ): Promise<Buffer> {
-    // All that it may grow to is taken first, with the copy that zlib makes of its pieces: a bomb has its room to itself.
+    // All that it may grow to is taken first, with the copy that zlib makes of its pieces: a bomb has its room to
+    // itself.
     using _permit = await this.#unpackingPermit(bytesMax, sender, request ?? null);
     const unpacked = await decompress(body, compression, bytesMax);
     held.use(this.#permit(unpacked.length, sender));
@@ -246,14 +260,19 @@ export class BodyReader {
     return this.#intakeRoom.hasRoom ? heldBytesMax + smallReserveBytes - this.#budget.bytesHeld : 0;
   }
 
-  /** Resolves when it is worth asking again whether there is room. `over`: aborted when nobody waits for it any more. */
+  /**
+   * Resolves when it is worth asking again whether there is room. `over`: aborted when nobody waits for it any more.
+   */
   #roomChanged(over?: AbortSignal): Promise<void> {
     if (!this.#budget.hasRoom) return this.#budget.room(over);
     // Somebody has his share of what there is.
     return this.#intakeRoom.hasRoom ? this.#look.looked() : this.#intakeRoom.room(over);
   }
 
-  /** Rejects with intake_full after `waitMs`, and with request_malformed where the request is given up: nothing more is heard of it. */
+  /**
+   * Rejects with intake_full after `waitMs`, and with request_malformed where the request is given up: nothing more is
+   * heard of it.
+   */
   async #room(bytes: number, sender: string, request: IncomingMessage): Promise<void> {
     if (isGone(request)) throw closed();
     if (this.#hasRoomFor(bytes, sender)) return;

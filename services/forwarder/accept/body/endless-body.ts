@@ -1,9 +1,10 @@
-// Bodies without an end that is known, such as an upload of the journal: they are read piece by piece for as long as they take, and may be
-// silent for days between entries. An entry that was begun is what they cost.
+// Bodies without an end that is known, such as an upload of the journal: they are read piece by piece for as long as
+// they take, and may be silent for days between entries. An entry that was begun is what they cost.
 //
-// Guarantees: a piece is counted while its taker is at work on it, and what is kept of a begun entry until it is whole; of begun entries a
-// sender has no more than he leaves free, but for a piece of each of his uploads; a begun entry comes whole within `timeoutMs` of waiting
-// for its sender, or its upload ends; what waits for room for longer than `waitMs` is refused.
+// Guarantees: a piece is counted while its taker is at work on it, and what is kept of a begun entry until it is whole;
+// of begun entries a sender has no more than he leaves free, but for a piece of each of his uploads; a begun entry
+// comes whole within `timeoutMs` of waiting for its sender, or its upload ends; what waits for room for longer than
+// `waitMs` is refused.
 
 import type { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
@@ -28,7 +29,10 @@ export interface EndlessBodiesOptions {
   /** How long an entry may take to come whole. */
   readonly timeoutMs: number;
   readonly waitMs: number;
-  /** Resolves when there is room for a body of so many bytes. Rejects with intake_full, or request_malformed where it is given up. */
+  /**
+   * Resolves when there is room for a body of so many bytes. Rejects with intake_full, or request_malformed where it is
+   * given up.
+   */
   readonly room: (bytes: number, sender: string, request: IncomingMessage) => Promise<void>;
   readonly tooBusy: () => Error;
 }
@@ -105,7 +109,10 @@ export class EndlessBodies {
     }
   }
 
-  /** Resolves when the sender has no more than its share. Rejects with intake_full, or request_malformed where it is gone. */
+  /**
+   * Resolves when the sender has no more than its share. Rejects with intake_full, or request_malformed where it is
+   * gone.
+   */
   async #share(sender: string, request: IncomingMessage): Promise<void> {
     if (this.#shares.fits(sender, 0)) return;
     using wait = requestWait(request, this.#options);

@@ -1,8 +1,9 @@
 // A thread that converts bodies, one after another.
 //
-// Guarantees: the bytes of a body are moved, not copied: it is empty afterwards. One that costs more of the processor's time or of
-// memory than a body of its size may is ended with its thread, and refused; those behind it are converted by another. A thread that did
-// not start, or died of anything else, is nobody's fault: the next body has another one started.
+// Guarantees: the bytes of a body are moved, not copied: it is empty afterwards. One that costs more of the processor's
+// time or of memory than a body of its size may is ended with its thread, and refused; those behind it are converted by
+// another. A thread that did not start, or died of anything else, is nobody's fault: the next body has another one
+// started.
 
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError, reasonOf } from '#shared/errors.ts';

@@ -1,6 +1,6 @@
-// Converts bodies to entries: small ones at once, larger ones in threads, one after another in each, so that no body holds up the other
-// inputs. The largest have a thread of their own, so that they wait for each other and nobody waits for them. A thread is started when
-// the first body comes for it.
+// Converts bodies to entries: small ones at once, larger ones in threads, one after another in each, so that no body
+// holds up the other inputs. The largest have a thread of their own, so that they wait for each other and nobody waits
+// for them. A thread is started when the first body comes for it.
 
 import {
   type ConversionName,
@@ -12,7 +12,10 @@ import {
 import { ConversionLane, type ConversionLaneOptions } from './conversion-lane.ts';
 import { LARGE_BODY_BYTES } from '../turns/large-turns.ts';
 
-/** Up to here a body is converted at once: 0.5 ms, and 8 ms for the costliest that is known (nested OTLP values in JSON, 0.23 µs a byte). */
+/**
+ * Up to here a body is converted at once: 0.5 ms, and 8 ms for the costliest that is known (nested OTLP values in JSON,
+ * 0.23 µs a byte).
+ */
 const INLINE_BYTES_MAX = 32 * 1024;
 
 export interface ConverterOptions extends ConversionLaneOptions {
@@ -38,7 +41,10 @@ export class Converter implements AsyncDisposable {
     return !threaded || bytes <= inlineBytesMax;
   }
 
-  /** Rejects with body_too_costly, conversion_unavailable. What the conversion says of the body is its answer, not an error. */
+  /**
+   * Rejects with body_too_costly, conversion_unavailable. What the conversion says of the body is its answer, not an
+   * error.
+   */
   convert<N extends ConversionName>(name: N, body: Buffer, options: ConversionOptions<N>): Promise<Converted<N>> {
     const bytes = unpackedBytes(name, body);
     if (this.isInline(bytes)) {

@@ -1,9 +1,10 @@
-// Messages that take longer than a turn of the event loop may: converted in a thread, one after another, as large HTTP bodies are. They have a
-// thread of their own, so that neither waits for the other's senders.
+// Messages that take longer than a turn of the event loop may: converted in a thread, one after another, as large HTTP
+// bodies are. They have a thread of their own, so that neither waits for the other's senders.
 //
-// Guarantees: in the order in which they came; what becomes of each is told, nothing is thrown. One that costs too much, or is no message, is
-// refused with why: its sender hears nothing, so it is for the dead letters. That there is no thread for it is our failure and refuses nothing:
-// another is started, and in the end, or where we stop, it is converted here.
+// Guarantees: in the order in which they came; what becomes of each is told, nothing is thrown. One that costs too
+// much, or is no message, is refused with why: its sender hears nothing, so it is for the dead letters. That there is
+// no thread for it is our failure and refuses nothing: another is started, and in the end, or where we stop, it is
+// converted here.
 
 import { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
@@ -100,7 +101,10 @@ export class LargeMessages implements Room, AsyncDisposable {
 /** What is not the message's fault. */
 const OURS: ReadonlySet<string> = new Set(['conversion_unavailable', 'shutting_down']);
 
-/** What the thread gets is gone here, and the bytes are needed where it refuses them; copied only now, for many may wait. */
+/**
+ * What the thread gets is gone here, and the bytes are needed where it refuses them; copied only now, for many may
+ * wait.
+ */
 function copyOf(text: Buffer): Buffer {
   const copy = Buffer.allocUnsafeSlow(text.length);
   text.copy(copy);

@@ -1,5 +1,5 @@
-// The answers that a connection still owes. They go out in the order in which their chunks came, each as a write of its own
-// (fluent-logger-node reads one ack from each), and only when the chunk is held.
+// The answers that a connection still owes. They go out in the order in which their chunks came, each as a write of its
+// own (fluent-logger-node reads one ack from each), and only when the chunk is held.
 
 /** A place in the order of answers. */
 export interface OwedAnswer {

@@ -1,10 +1,11 @@
-// fluent-bit names a chunk by a hash of its content (32 hex digits of SHA-512), so two flushes that say the same have one name. A chunk
-// whose id and content were acked on its connection before is another flush, for a connection goes on only when its ack was read:
-// it gets a name of its own. Anywhere else an equal chunk is a repeat.
+// fluent-bit names a chunk by a hash of its content (32 hex digits of SHA-512), so two flushes that say the same have
+// one name. A chunk whose id and content were acked on its connection before is another flush, for a connection goes on
+// only when its ack was read: it gets a name of its own. Anywhere else an equal chunk is a repeat.
 //
-// Guarantees: ids of any other form, which are random, are never looked at; a chunk gets a name of its own only after the ack of its
-// equal was written on the same connection; until the new one is acked too, the same sender's next equal chunk goes by that same
-// name, on whichever connection of this process it comes, so that the new one is not lost to its own repeat. Both memories are bounded.
+// Guarantees: ids of any other form, which are random, are never looked at; a chunk gets a name of its own only after
+// the ack of its equal was written on the same connection; until the new one is acked too, the same sender's next equal
+// chunk goes by that same name, on whichever connection of this process it comes, so that the new one is not lost to
+// its own repeat. Both memories are bounded.
 
 import { hash, randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';

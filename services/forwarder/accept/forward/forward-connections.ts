@@ -1,5 +1,5 @@
-// The connections of a Forward server: how they come to a session, by way of TLS and of the handshake where these are asked for. Who may
-// connect is asked at the door (admit/door.ts), before a byte is read.
+// The connections of a Forward server: how they come to a session, by way of TLS and of the handshake where these are
+// asked for. Who may connect is asked at the door (admit/door.ts), before a byte is read.
 
 import { isIP, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';

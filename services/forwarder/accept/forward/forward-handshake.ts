@@ -1,8 +1,10 @@
-// The first moments of a connection that has to show who it is: HELO, PING, PONG (decode/forward/handshake.ts), and then a session.
+// The first moments of a connection that has to show who it is: HELO, PING, PONG (decode/forward/handshake.ts), and
+// then a session.
 //
-// Guarantees: before its PING is found right nothing is read of it but that frame, of a few KiB; the nonce is of this connection
-// alone, so that no PING serves twice; whatever was wrong, the answer is the same, and the connection is closed. Where its address has guessed too
-// often nothing is compared and there is no answer: whoever has the key takes that for a broken connection, and comes again.
+// Guarantees: before its PING is found right nothing is read of it but that frame, of a few KiB; the nonce is of this
+// connection alone, so that no PING serves twice; whatever was wrong, the answer is the same, and the connection is
+// closed. Where its address has guessed too often nothing is compared and there is no answer: whoever has the key takes
+// that for a broken connection, and comes again.
 
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';

@@ -1,5 +1,6 @@
-// The memory in which Forward opens what comes compressed. It is Forward's own, so that no HTTP body, which may take all that the largest
-// may grow to, makes a frame wait: neither those that hold it, nor those that stand in line for it.
+// The memory in which Forward opens what comes compressed. It is Forward's own, so that no HTTP body, which may take
+// all that the largest may grow to, makes a frame wait: neither those that hold it, nor those that stand in line for
+// it.
 //
 //   own      decoders of passes | chunks that are opened in memory, and the little that a pass must hold
 //   large    shared with large HTTP bodies: entries of many MiB, and the beginnings of large damaged frames

@@ -1,9 +1,9 @@
 // One connection of the Forward protocol, once it is admitted: bytes → frames → chunks → intake, and acks back.
 //
-// Guarantees: an ack is written only after intake said that the chunk is held; a chunk that can't be held ends the connection
-// without an ack, so that its sender sends it again, but not before the acks that are owed for chunks before it; a chunk that
-// could never be read is acked once the dead letters hold it. Reading stops while intake has no room or this connection has too
-// much in flight. A bad frame ends at most its connection.
+// Guarantees: an ack is written only after intake said that the chunk is held; a chunk that can't be held ends the
+// connection without an ack, so that its sender sends it again, but not before the acks that are owed for chunks before
+// it; a chunk that could never be read is acked once the dead letters hold it. Reading stops while intake has no room
+// or this connection has too much in flight. A bad frame ends at most its connection.
 
 import type { Socket } from 'node:net';
 import { unlessAborted } from '#shared/abort.ts';
@@ -112,7 +112,8 @@ export class ForwardSession implements GateMember, FrameOutcomes {
 
   /** Reads no more, answers what is in flight, and closes. */
   async close(): Promise<void> {
-    // Of a frame whose turn has not come, or that is read for the first time, nothing is taken yet: its sender has it still.
+    // Of a frame whose turn has not come, or that is read for the first time, nothing is taken yet: its sender has it
+    // still.
     this.#slicing.abort();
     this.#finish();
     await this.#closed.promise;

@@ -1,8 +1,9 @@
-// When a connection of Forward may look at its next frames: all connections share a turn of the event loop (turn-bytes.ts). What a frame costs
-// is known only when it is there, so a connection goes on in small steps, and tells what each frame has cost.
+// When a connection of Forward may look at its next frames: all connections share a turn of the event loop
+// (turn-bytes.ts). What a frame costs is known only when it is there, so a connection goes on in small steps, and tells
+// what each frame has cost.
 //
-// Guarantees: a turn has frames for `FORWARD_TURN_BYTES`, and for one step of a connection more; a connection that is alone waits only when it
-// has used up a whole turn; whoever is gone does not wait.
+// Guarantees: a turn has frames for `FORWARD_TURN_BYTES`, and for one step of a connection more; a connection that is
+// alone waits only when it has used up a whole turn; whoever is gone does not wait.
 
 import { TurnBytes } from '../turns/turn-bytes.ts';
 
@@ -10,7 +11,10 @@ import { TurnBytes } from '../turns/turn-bytes.ts';
 const FORWARD_TURN_BYTES = 64 * 1024;
 /** What a read costs beside its bytes. */
 const READ_BYTES = 64;
-/** So much of a connection before others are asked for. Counted before it is begun: many may begin before the first has cost anything. */
+/**
+ * So much of a connection before others are asked for. Counted before it is begun: many may begin before the first has
+ * cost anything.
+ */
 const STEP_BYTES = 512;
 /** What a frame costs beside its bytes, whatever comes of it. */
 export const FRAME_TURN_BYTES = 8;

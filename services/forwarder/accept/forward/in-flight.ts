@@ -1,5 +1,5 @@
-// What one connection has under way: chunks that intake has and did not answer, answers that are owed, answers that its peer does not
-// read. Beyond its bounds the connection is read no further, so that no single one takes all the room.
+// What one connection has under way: chunks that intake has and did not answer, answers that are owed, answers that its
+// peer does not read. Beyond its bounds the connection is read no further, so that no single one takes all the room.
 
 import type { AckQueue } from './ack-queue.ts';
 

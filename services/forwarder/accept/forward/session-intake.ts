@@ -1,5 +1,5 @@
-// How the chunks of one connection go to intake: each under the name that it goes by, where equal chunks have names of their own; and what
-// intake never takes goes to the dead letters instead, for its sender would send it for ever.
+// How the chunks of one connection go to intake: each under the name that it goes by, where equal chunks have names of
+// their own; and what intake never takes goes to the dead letters instead, for its sender would send it for ever.
 
 import { type Chunk, originOf, type SlicedChunk, type SlicedIntake, type Undecodable } from '../../intake/chunk.ts';
 import { contentOf } from '../../decode/content.ts';

@@ -1,4 +1,5 @@
-// What a session of the Forward protocol is given: limits, and what it shares with the other sessions of its server or process.
+// What a session of the Forward protocol is given: limits, and what it shares with the other sessions of its server or
+// process.
 
 import type { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';

@@ -1,9 +1,10 @@
-// The UDP side of the Forward protocol: whatever datagram comes is a heartbeat, and is answered by one zero byte, if its sender may
-// connect at all, and not too often.
+// The UDP side of the Forward protocol: whatever datagram comes is a heartbeat, and is answered by one zero byte, if
+// its sender may connect at all, and not too often.
 //
-// An answer looks like a heartbeat, and a source address can be forged: two servers would answer each other for ever. So what comes from
-// our own port, or from the port of a service, is not answered. All addresses together, also those without a rate of their own, get at
-// most ANSWERS_PER_SECOND. Senders lose nothing: they use a port that the system gives them (Fluentd's out_forward binds none).
+// An answer looks like a heartbeat, and a source address can be forged: two servers would answer each other for ever.
+// So what comes from our own port, or from the port of a service, is not answered. All addresses together, also those
+// without a rate of their own, get at most ANSWERS_PER_SECOND. Senders lose nothing: they use a port that the system
+// gives them (Fluentd's out_forward binds none).
 
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';

@@ -2,7 +2,10 @@
 
 import type { FileHandle } from 'node:fs/promises';
 
-/** Of smaller pieces somebody may still hold a part: an element of the frame that is looked at has a quarter of this at most. */
+/**
+ * Of smaller pieces somebody may still hold a part: an element of the frame that is looked at has a quarter of this at
+ * most.
+ */
 const FREED_BYTES_MIN = 16 * 1024;
 
 export async function writeFully(file: FileHandle, pieces: readonly Buffer[], position: number): Promise<void> {

@@ -1,8 +1,8 @@
-// One frame that is too large to be held while it comes: it goes raw to a file, since what it is called stands at its end. Where no file
-// can be written, it is held in memory as long as it is one that may be.
+// One frame that is too large to be held while it comes: it goes raw to a file, since what it is called stands at its
+// end. Where no file can be written, it is held in memory as long as it is one that may be.
 //
-// Guarantees: whoever only says that it has much to send has no file: one is opened when more has come than is held, once; what came small
-// costs no more than about twice its bytes.
+// Guarantees: whoever only says that it has much to send has no file: one is opened when more has come than is held,
+// once; what came small costs no more than about twice its bytes.
 
 import type { FileHandle } from 'node:fs/promises';
 import { reasonOf } from '#shared/errors.ts';

@@ -1,8 +1,8 @@
-// The files of frames that are too large to be held while they come. All files together are bounded, in bytes and in number, and so are
-// those of one network: in bytes it may have as many as it leaves free.
+// The files of frames that are too large to be held while they come. All files together are bounded, in bytes and in
+// number, and so are those of one network: in bytes it may have as many as it leaves free.
 //
-// Guarantees: a file has no name from the moment it is open, so it is gone with its connection or with the process; what a kill left
-// between the two is removed at the next start; only its owner may read it (0600).
+// Guarantees: a file has no name from the moment it is open, so it is gone with its connection or with the process;
+// what a kill left between the two is removed at the next start; only its owner may read it (0600).
 
 import { randomUUID } from 'node:crypto';
 import { readdirSync, rmSync } from 'node:fs';

@@ -1,7 +1,8 @@
-// Cuts what a connection sends into frames, in whichever form it speaks: msgpack, or JSON, which its first byte tells. A frame that is
-// larger than what is held goes to a file as it comes.
+// Cuts what a connection sends into frames, in whichever form it speaks: msgpack, or JSON, which its first byte tells.
+// A frame that is larger than what is held goes to a file as it comes.
 //
-// Guarantees: after FRAME_MALFORMED, FRAME_TOO_LARGE or FRAME_UNKEPT nothing else comes; what is held is bounded by the limit.
+// Guarantees: after FRAME_MALFORMED, FRAME_TOO_LARGE or FRAME_UNKEPT nothing else comes; what is held is bounded by the
+// limit.
 
 import { FRAME_MALFORMED, FRAME_TOO_LARGE, FrameScanner, NEED_MORE } from '#shared/msgpack/frame-scanner.ts';
 import { isJsonMode, JsonScanner } from '../../decode/forward/json-mode.ts';
@@ -59,7 +60,9 @@ export class FrameReader {
     return this.#passer !== null || this.#scanner.heldBytes > 0;
   }
 
-  /** Rises with each frame, and with each good piece of a frame that is large; for who asks whether there is progress. */
+  /**
+   * Rises with each frame, and with each good piece of a frame that is large; for who asks whether there is progress.
+   */
   get progress(): number {
     return this.#frames + Math.floor((this.#passer?.bytes ?? 0) / PROGRESS_BYTES);
   }

@@ -1,5 +1,5 @@
-// What becomes of a frame of the Forward protocol: a chunk, a dead letter, a refusal. Knows nothing of sockets; what it decides, its
-// session does.
+// What becomes of a frame of the Forward protocol: a chunk, a dead letter, a refusal. Knows nothing of sockets; what it
+// decides, its session does.
 //
 // Guarantees: chunks come in the order of their frames; messages that want no ack and came together are one chunk.
 
@@ -163,7 +163,9 @@ export class FrameTaker {
     this.#outcomes.accept({ ...origin, chunkId: null, encoding: 'identity', bytes: entries, entries, count }, null);
   }
 
-  /** Metrics and traces are never taken, and never acked; where no ack is waited for, there is nobody to refuse them to. */
+  /**
+   * Metrics and traces are never taken, and never acked; where no ack is waited for, there is nobody to refuse them to.
+   */
   #takeSignal({ why, chunk }: ForwardRefusal): null {
     if (chunk) this.#outcomes.refuse('signal_refused', why);
     else this.#outcomes.passOver('signal_refused', why);
@@ -185,7 +187,10 @@ export class FrameTaker {
     return null;
   }
 
-  /** Each message brought a tag of its own; those that share a batch have but one, and a long one would be too much for their bytes. */
+  /**
+   * Each message brought a tag of its own; those that share a batch have but one, and a long one would be too much for
+   * their bytes.
+   */
   #mayJoin({ start, end }: ForwardFrame): boolean {
     const { count, tag, length } = this.#run;
     return excessOf({ count: count + 1, tag, bytes: length + 1 + end - start }) === null;

@@ -8,7 +8,9 @@ export class MessageRun {
   count = 0;
   #bytes = Buffer.alloc(0);
   #length = 0;
-  /** One read is much like the one before, so a run of its size needs no growing, and holds little that it does not use. */
+  /**
+   * One read is much like the one before, so a run of its size needs no growing, and holds little that it does not use.
+   */
   #lastLength = 0;
 
   get length(): number {

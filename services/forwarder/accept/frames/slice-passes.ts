@@ -1,10 +1,11 @@
-// How many frames are taken in slices at once, of all connections of a process. A pass has a decoder with its window, and processor time
-// that its sender hardly paid for. Those beyond the bound wait, and nothing more is read of their senders.
+// How many frames are taken in slices at once, of all connections of a process. A pass has a decoder with its window,
+// and processor time that its sender hardly paid for. Those beyond the bound wait, and nothing more is read of their
+// senders.
 //
 //   turn → memory of the decoder → memory of a large entry        in this order only, so that nobody waits for who waits for him
 //
-// Guarantees: never more than `PASSES_MAX` at once; what a pass may take is taken from the budget of what bytes grow to, before it is taken;
-// turns are fair among senders; whoever is gone does not wait.
+// Guarantees: never more than `PASSES_MAX` at once; what a pass may take is taken from the budget of what bytes grow
+// to, before it is taken; turns are fair among senders; whoever is gone does not wait.
 
 import assert from 'node:assert/strict';
 import type { ByteBudget, Permit } from '#shared/byte-budget.ts';
@@ -21,13 +22,19 @@ export const PASSES_BYTES_MAX = PASSES_MAX * PASS_BYTES.zstd;
 
 export interface SlicePassesOptions {
   readonly unpacking: ByteBudget;
-  /** Of the budget, for decoders; the rest is enough for the largest thing that anybody asks for, where nothing is for `large`. */
+  /**
+   * Of the budget, for decoders; the rest is enough for the largest thing that anybody asks for, where nothing is for
+   * `large`.
+   */
   readonly bytesMax: number;
   /** For what would leave too little of the budget to those who share it; absent: it takes that, too. */
   readonly large?: ByteBudget;
 }
 
-/** Of the budget beside the decoders a pass has so much at most, where there is another for what is large: all passes have a half. */
+/**
+ * Of the budget beside the decoders a pass has so much at most, where there is another for what is large: all passes
+ * have a half.
+ */
 const PASS_SHARE = 1 / (2 * PASSES_MAX);
 
 export class SlicePasses {
@@ -51,7 +58,10 @@ export class SlicePasses {
     return this.#turns.waiting;
   }
 
-  /** Resolves when a pass may begin; it has ended when what it resolves to is disposed of. Rejects with the signal's reason. */
+  /**
+   * Resolves when a pass may begin; it has ended when what it resolves to is disposed of. Rejects with the signal's
+   * reason.
+   */
   async enter(sender: string, encoding: Encoding, signal: AbortSignal): Promise<Disposable> {
     using taken = new DisposableStack();
     taken.use(await this.#turns.enter(sender, signal));

@@ -1,11 +1,12 @@
-// Takes a run of entries that is too large to be held, or damaged: a first pass finds its name, a second gives its entries to intake,
-// slice by slice. What is whole goes on; only what is bad goes to the dead letters.
+// Takes a run of entries that is too large to be held, or damaged: a first pass finds its name, a second gives its
+// entries to intake, slice by slice. What is whole goes on; only what is bad goes to the dead letters.
 //
 //   pass 1   decompress, checksum, count     → the identity of the batch, the same as that of a small chunk with this content
 //   pass 2   decompress, cut into entries    → slices of the one batch, each entry under its own index
 //
-// Guarantees: resolves only when every byte is held, by the queue or by the dead letters; the same bytes have the same identity and
-// the same indexes each time; a few slices are in memory at once, and other senders' records go between them.
+// Guarantees: resolves only when every byte is held, by the queue or by the dead letters; the same bytes have the same
+// identity and the same indexes each time; a few slices are in memory at once, and other senders' records go between
+// them.
 
 import assert from 'node:assert/strict';
 import { setImmediate } from 'node:timers/promises';
@@ -45,7 +46,10 @@ export interface SliceLimits {
   readonly signal: AbortSignal;
 }
 
-/** However small a compressed run is, it may grow to this, and to what may come uncompressed: zstd shrinks a chunk of equal lines 8000 times. */
+/**
+ * However small a compressed run is, it may grow to this, and to what may come uncompressed: zstd shrinks a chunk of
+ * equal lines 8000 times.
+ */
 const RATIO_FREE_BYTES = 8 * 1024 * 1024;
 /** A few slices. */
 const LARGE_ENTRY_BYTES = 1024 * 1024;
@@ -53,7 +57,9 @@ const LARGE_ENTRY_BYTES = 1024 * 1024;
 const ENTRY_COPIES = 3;
 /** Read, and on its way to the queue. */
 const LETTER_COPIES = 2;
-/** Of one slice, without a turn of the event loop between: a slice may be all bad values, and each is a cut of its own. */
+/**
+ * Of one slice, without a turn of the event loop between: a slice may be all bad values, and each is a cut of its own.
+ */
 const TURN_CUTS = 256;
 /** Enough to have the first entry's time. */
 const HEAD_BYTES = 64;

@@ -1,12 +1,13 @@
-// Decompresses the chunks of one connection in memory, within the budget that all inputs of the process share: a crowd of small bombs
-// is opened one after another, however many connections it comes by. Networks have their turns, so that it waits for itself.
+// Decompresses the chunks of one connection in memory, within the budget that all inputs of the process share: a crowd
+// of small bombs is opened one after another, however many connections it comes by. Networks have their turns, so that
+// it waits for itself.
 //
 //   turn of the event loop → room of the tenant → turn of the network → budget
 //
 // In this order; the network's turn ends when the budget gave, or the connection is gone.
 //
-// Guarantees: what a chunk may grow to is taken from the budget before it is opened; nobody keeps a share of the budget while waiting for
-// anything else; whoever is gone does not wait.
+// Guarantees: what a chunk may grow to is taken from the budget before it is opened; nobody keeps a share of the budget
+// while waiting for anything else; whoever is gone does not wait.
 
 import { unlessAborted } from '#shared/abort.ts';
 import type { ByteBudget, Permit } from '#shared/byte-budget.ts';
@@ -50,7 +51,9 @@ export class Unpacker {
     this.#options = options;
   }
 
-  /** Null where it is larger than `bytesMax`, or damaged. Rejects where the connection is gone, and for nothing else. */
+  /**
+   * Null where it is larger than `bytesMax`, or damaged. Rejects where the connection is gone, and for nothing else.
+   */
   async unpack(packed: Buffer, encoding: Compression, bytesMax: number): Promise<Buffer | null> {
     const believed = believedBytes(packed.length, bytesMax);
     const unpacked = await this.#within(believed, packed, encoding);

@@ -1,6 +1,6 @@
 // Who has to go where all is full: one connection after another, always the largest of the closed network that holds
-// most. Made for one round, for
-// what each holds stays as it is meanwhile, but for those that go. Nobody is given twice, gone or not.
+// most. Made for one round, for what each holds stays as it is meanwhile, but for those that go. Nobody is given twice,
+// gone or not.
 
 import type { GateNetwork, GatePass } from './gate-network.ts';
 import { Heap } from './heap.ts';
@@ -17,7 +17,10 @@ export class Largest {
     this.#isOfKind = isOfKind;
   }
 
-  /** The next one of the kind, which is to go; null where none is left, or where `passesOn` is false in the network that holds most. */
+  /**
+   * The next one of the kind, which is to go; null where none is left, or where `passesOn` is false in the network that
+   * holds most.
+   */
   take(passesOn: boolean): GatePass | null {
     if (this.#last) this.#networks.update(this.#last);
     this.#last = null;

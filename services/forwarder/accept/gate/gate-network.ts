@@ -1,8 +1,7 @@
 // What the connections of one network hold of the reading gate, and which of them comes next.
 //
-// Guarantee: `add` takes constant time, and `next` as well but for those that it passes over: they go to the end of
-// the line, so that nobody is
-// passed over again before all others were.
+// Guarantee: `add` takes constant time, and `next` as well but for those that it passes over: they go to the end of the
+// line, so that nobody is passed over again before all others were.
 
 import type { Clock } from '#shared/clock.ts';
 import { Heap } from './heap.ts';
@@ -24,7 +23,9 @@ export type GateEviction = 'slow_when_full' | 'waiting_when_full';
 /** A frame that is older than this and came slower is let go first. */
 const SLOW_AFTER_MS = 1000;
 const SLOW_BYTES_PER_MS = 16;
-/** Those who wait for us may keep their network stopped so long, while they drain by less than a share of what it holds. */
+/**
+ * Those who wait for us may keep their network stopped so long, while they drain by less than a share of what it holds.
+ */
 const STUCK_AFTER_MS = 1000;
 const DRAINED_SHARE = 1 / 16;
 
@@ -123,7 +124,10 @@ export class GateNetwork {
     return new Heap(before, this.#line.values().filter(isOfKind));
   }
 
-  /** Whether those that wait for us have held more than `bytesMax` for long without draining. To be asked again and again. */
+  /**
+   * Whether those that wait for us have held more than `bytesMax` for long without draining. To be asked again and
+   * again.
+   */
   isStuck(bytesMax: number): boolean {
     let waiting = 0;
     for (const { bytes, member } of this.#line) if (member.isWaiting) waiting += bytes;
@@ -138,7 +142,9 @@ export class GateNetwork {
   }
 }
 
-/** The first that fits; those before it that do not go to the end. So whoever asks again does not look at them again. */
+/**
+ * The first that fits; those before it that do not go to the end. So whoever asks again does not look at them again.
+ */
 export function rotate<T>(line: Set<T>, fits: (one: T) => boolean): T | null {
   let left = line.size;
   for (const one of line) {

@@ -1,5 +1,6 @@
-// A bound on what all connections of an input hold together beside the chunks in hand: frames that have not come whole, pieces that
-// wait to be read, answers that their peers do not read. However many connections there are, and however slowly they send.
+// A bound on what all connections of an input hold together beside the chunks in hand: frames that have not come whole,
+// pieces that wait to be read, answers that their peers do not read. However many connections there are, and however
+// slowly they send.
 //
 //   share     A network reads freely while it holds no more than it leaves free. So one alone may hold half of the limit, two a third
 //             each, and something is always left for the next.
@@ -10,11 +11,11 @@
 //   waiting   Where those that wait for us (a rate, the thread pool) keep others from being read though there is room, the largest of
 //             the network that holds most are closed (`waiting_when_full`).
 //
-// Guarantees: at most the limit, an eighth of it, one frame and two pieces are held; a network within its share waits for no other one,
-// and one beyond it for a turn of each of the others, but while the limit itself is passed; nobody is closed while nobody else waits, or
-// for waiting while there is room for nobody. What a connection that reads, comes or goes costs does not grow with
-// how many there are, but for
-// a logarithm, and for telling those of a network that it is read by turns, or freely, again.
+// Guarantees: at most the limit, an eighth of it, one frame and two pieces are held; a network within its share waits
+// for no other one, and one beyond it for a turn of each of the others, but while the limit itself is passed; nobody is
+// closed while nobody else waits, or for waiting while there is room for nobody. What a connection that reads, comes or
+// goes costs does not grow with how many there are, but for a logarithm, and for telling those of a network that it is
+// read by turns, or freely, again.
 
 import type { Clock } from '#shared/clock.ts';
 import { type GateMember, GateNetwork, GatePass, rotate } from './gate-network.ts';
@@ -298,7 +299,10 @@ export class ReadingGate {
     });
   }
 
-  /** Closes those that wait for us and stop others, always the largest of the network that holds most, until it reads freely. */
+  /**
+   * Closes those that wait for us and stop others, always the largest of the network that holds most, until it reads
+   * freely.
+   */
   #relieve(): void {
     const bytesMax = this.#hasRoom() ? Math.max(0, this.#share() * OPEN_SHARE) : Infinity;
     const stuck = [...this.#closed].filter(

@@ -1,8 +1,9 @@
-// Datagrams of the GELF input: put together, decompressed, and of each message an entry. Decompression goes on beside us, and so does the
-// conversion of what is large: messages wait for those before them of the same sender, whose order stays, and for nobody else's.
+// Datagrams of the GELF input: put together, decompressed, and of each message an entry. Decompression goes on beside
+// us, and so does the conversion of what is large: messages wait for those before them of the same sender, whose order
+// stays, and for nobody else's.
 //
-// Guarantees: what waits is bounded by bytes, also what it grows to; a message by its size; what is lost for want of room, or because parts of
-// a message did not come, is counted; what is no message is for the dead letters.
+// Guarantees: what waits is bounded by bytes, also what it grows to; a message by its size; what is lost for want of
+// room, or because parts of a message did not come, is counted; what is no message is for the dead letters.
 
 import { ByteBudget } from '#shared/byte-budget.ts';
 import { reasonOf } from '#shared/errors.ts';

@@ -1,5 +1,5 @@
-// A connection of the GELF input: JSON texts, and of each an entry. What is none, or too long, is for the dead letters. A large one is
-// converted in a thread, and those behind it wait.
+// A connection of the GELF input: JSON texts, and of each an entry. What is none, or too long, is for the dead letters.
+// A large one is converted in a thread, and those behind it wait.
 
 import assert from 'node:assert/strict';
 import { type GelfConverted, GelfEntries } from '../../decode/gelf/gelf-entries.ts';
@@ -8,12 +8,18 @@ import type { ReadEntries } from '../unacked/read-entries.ts';
 import { LARGE_MESSAGE_BYTES, type LargeMessages, PERHAPS_LARGE_BYTES } from '../convert/large-messages.ts';
 import type { DeadLetterSink, StreamDecoder } from '../unacked/stream-decoder.ts';
 
-/** Where memory is short, a message may have as many bytes before it is given up. Up to here it is converted at once then. */
+/**
+ * Where memory is short, a message may have as many bytes before it is given up. Up to here it is converted at once
+ * then.
+ */
 const SHORT_BYTES_MAX = 64 * 1024;
 /** A message of the usual size takes about 10 µs. */
 const MESSAGES_PER_TURN = 128;
 
-/** One for all connections: it keeps as much as the last message took, which may be several times its bytes, and that message itself. */
+/**
+ * One for all connections: it keeps as much as the last message took, which may be several times its bytes, and that
+ * message itself.
+ */
 const ENTRIES = new GelfEntries();
 
 export class GelfDecoder implements StreamDecoder {
@@ -42,7 +48,10 @@ export class GelfDecoder implements StreamDecoder {
     return this.#converting;
   }
 
-  /** Of large messages no more are made whole than find room, so that what waits for the thread stays where it came from. */
+  /**
+   * Of large messages no more are made whole than find room, so that what waits for the thread stays where it came
+   * from.
+   */
   get hasRoom(): boolean {
     return this.#large.hasRoom || this.#frames.heldBytes <= PERHAPS_LARGE_BYTES;
   }

@@ -1,5 +1,6 @@
-// Whether a request was made by a page in a browser that may not send here. Any page on the web can make its visitors' browsers post plain
-// text to loopback, without asking first; the browser says so in headers that a page cannot change or leave out.
+// Whether a request was made by a page in a browser that may not send here. Any page on the web can make its visitors'
+// browsers post plain text to loopback, without asking first; the browser says so in headers that a page cannot change
+// or leave out.
 //
 //   Origin            whose page it is: on every POST of a page, and `null` for those that hide it
 //   Sec-Fetch-Site    same-origin, same-site, cross-site; none: the user typed the address
@@ -13,6 +14,7 @@ export function refusedOrigin(headers: IncomingHttpHeaders, allowed: readonly st
   const { origin } = headers;
   if (origin !== undefined) return allowed.includes(origin) ? null : origin;
   const site = headers['sec-fetch-site'];
-  // Nothing here is a page of ours, so a request of the same origin is one of a name that was bound to our address anew.
+  // Nothing here is a page of ours, so a request of the same origin is one of a name that was bound to our address
+  // anew.
   return site === undefined || site === 'none' ? null : site;
 }

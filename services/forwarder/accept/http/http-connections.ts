@@ -1,9 +1,9 @@
-// The connections of an HTTP server and the requests that each has in hand, so that a stop is prompt and loses no answer.
+// The connections of an HTTP server and the requests that each has in hand, so that a stop is prompt and loses no
+// answer.
 //
-// Guarantees: when it is closing, a connection without a request in hand is closed at once, every other one after
-// its answer, and with the
-// last of them those whose TLS handshake has not ended; garbage behind a request never takes that request's place in
-// the order of answers.
+// Guarantees: when it is closing, a connection without a request in hand is closed at once, every other one after its
+// answer, and with the last of them those whose TLS handshake has not ended; garbage behind a request never takes that
+// request's place in the order of answers.
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';

@@ -1,8 +1,8 @@
-// What the routes of all HTTP dialects share: a request's body, bounded; its sender, tag and Idempotency-Key; the way into intake;
-// and what is counted when a request is refused.
+// What the routes of all HTTP dialects share: a request's body, bounded; its sender, tag and Idempotency-Key; the way
+// into intake; and what is counted when a request is refused.
 //
-// Guarantees: what the headers alone refuse is refused before the body is read; an event is counted once, by intake where
-// intake had it, else as a refused chunk of its dialect.
+// Guarantees: what the headers alone refuse is refused before the body is read; an event is counted once, by intake
+// where intake had it, else as a refused chunk of its dialect.
 
 import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -89,7 +89,10 @@ export class HttpContext {
     this.bodyBytesMax = options.bodyBytesMax;
   }
 
-  /** Before anything of the body is read. Rejects with rate_limited, login_limited, or unauthorized, the later the more often this peer was refused. */
+  /**
+   * Before anything of the body is read. Rejects with rate_limited, login_limited, or unauthorized, the later the more
+   * often this peer was refused.
+   */
   async admit({ raw, routeOptions }: FastifyRequest, reply: FastifyReply): Promise<void> {
     const peer = this.options.peerOf(raw)?.address ?? null;
     if (peer !== null && this.#rateOf(raw, peer)?.request() === false) {
@@ -152,7 +155,10 @@ export class HttpContext {
     this.options.telemetry.chunkRejected(input, code, messageOf(error), refusedPeer);
   }
 
-  /** What is left of a refused body is read and forgotten, so that its sender may go on; but not for ever, nor for nothing. */
+  /**
+   * What is left of a refused body is read and forgotten, so that its sender may go on; but not for ever, nor for
+   * nothing.
+   */
   #passOver(request: IncomingMessage): void {
     const { clock, timeoutMs } = this.options;
     const rate = this.#rates.get(request.socket);

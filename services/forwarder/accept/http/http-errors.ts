@@ -1,5 +1,5 @@
-// What an HTTP sender hears of an error: the status of the table (shared/errors.ts), {"error": code, "message": "Cannot …"}, and
-// Retry-After where another try may help. An error that is none of ours tells nothing of itself.
+// What an HTTP sender hears of an error: the status of the table (shared/errors.ts), {"error": code, "message": "Cannot
+// …"}, and Retry-After where another try may help. An error that is none of ours tells nothing of itself.
 
 import type { FastifyReply } from 'fastify';
 import { type ErrorCode, SluiceError, errorTable, reasonOf } from '#shared/errors.ts';
@@ -35,7 +35,10 @@ export function codeOf(error: unknown): ErrorCode | 'internal' {
   return typeof error.statusCode === 'number' && error.statusCode < 500 ? 'request_malformed' : 'internal';
 }
 
-/** For the sender and for our log; fastify's words may quote the request, so they are not passed on where it is at fault. */
+/**
+ * For the sender and for our log; fastify's words may quote the request, so they are not passed on where it is at
+ * fault.
+ */
 export function messageOf(error: unknown): string {
   if (error instanceof SluiceError) return error.message;
   const code = codeOf(error);

@@ -1,4 +1,5 @@
-// A request of an HTTP dialect that is being answered: its sender, tag and Idempotency-Key, its body, and the way into intake.
+// A request of an HTTP dialect that is being answered: its sender, tag and Idempotency-Key, its body, and the way into
+// intake.
 //
 // Guarantees: the bytes of its body, and of what is made of it, are counted until it is disposed of.
 
@@ -69,7 +70,10 @@ export class HttpExchange implements Disposable {
   readonly #request: IncomingMessage;
   readonly #options: ExchangeOptions;
   readonly #held = new DisposableStack();
-  /** Whose share of the memory is taken: neither a tenant's hosts, nor the tenants behind one address, shall starve each other. */
+  /**
+   * Whose share of the memory is taken: neither a tenant's hosts, nor the tenants behind one address, shall starve each
+   * other.
+   */
   readonly #who: string;
   /** To have a large body opened and converted. */
   #turn: Disposable | null = null;
@@ -97,8 +101,8 @@ export class HttpExchange implements Disposable {
   }
 
   /**
-   * The time of events that have none: now; but where the request may come again, "when it was received", so that its entries are
-   * the same each time.
+   * The time of events that have none: now; but where the request may come again, "when it was received", so that its
+   * entries are the same each time.
    */
   get defaultTime(): EventTime {
     return this.chunkId ? RECEIVE_TIME : eventTimeOfMs(this.#options.clock.epochMs());
@@ -150,7 +154,10 @@ export class HttpExchange implements Disposable {
     }
   }
 
-  /** Resolves when the rate of its address lets more be read, when its sender is gone, or when we stop: then what was sent is still read. */
+  /**
+   * Resolves when the rate of its address lets more be read, when its sender is gone, or when we stop: then what was
+   * sent is still read.
+   */
   async #rateAllows(): Promise<void> {
     const { rate, clock, stopping } = this.#options;
     if (!rate || rate.waitMs === 0) return;
@@ -164,7 +171,10 @@ export class HttpExchange implements Disposable {
     stopping.removeEventListener('abort', end);
   }
 
-  /** The body, which is void from here on, to what its dialect makes of it; the memory of that is counted. Rejects with body_too_costly, conversion_unavailable, too_many_events. */
+  /**
+   * The body, which is void from here on, to what its dialect makes of it; the memory of that is counted. Rejects with
+   * body_too_costly, conversion_unavailable, too_many_events.
+   */
   async convert<N extends ConversionName>(name: N, body: Buffer, options: ConversionOptions<N>): Promise<Converted<N>> {
     const { bodies, converter } = this.#options;
     const bytes = unpackedBytes(name, body);
@@ -180,7 +190,10 @@ export class HttpExchange implements Disposable {
     return converted;
   }
 
-  /** Resolves when so much may be done for it in this turn of the event loop (http-turns.ts). Rejects where its sender is gone. */
+  /**
+   * Resolves when so much may be done for it in this turn of the event loop (http-turns.ts). Rejects where its sender
+   * is gone.
+   */
   async turn(bytes: number): Promise<void> {
     await this.#options.turns?.wait(bytes, this.#who, this.#request);
   }
@@ -190,7 +203,10 @@ export class HttpExchange implements Disposable {
     this.#held.use(this.#options.bodies.take(bytes, this.#who));
   }
 
-  /** To take a large part of an endless body: what is made of it is counted, in the turn of a large body. Rejects with intake_full. */
+  /**
+   * To take a large part of an endless body: what is made of it is counted, in the turn of a large body. Rejects with
+   * intake_full.
+   */
   async part(bytes: number): Promise<Disposable> {
     using taken = new DisposableStack();
     taken.use(await this.#options.bodies.largeTurn(this.#whoseTurn, this.#request));
@@ -227,7 +243,9 @@ export class HttpExchange implements Disposable {
     }
   }
 
-  /** The next name that the Idempotency-Key gives a chunk of this tag: the body may become several. Null without a key. */
+  /**
+   * The next name that the Idempotency-Key gives a chunk of this tag: the body may become several. Null without a key.
+   */
   #nameIn(tag: string): EventsName | null {
     const { chunkId } = this;
     const content = this.#content;

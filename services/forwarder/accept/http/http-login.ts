@@ -1,7 +1,7 @@
 // Who sends an HTTP request, by the token of its Authorization header, before anything of its body is read.
 //
-// Guarantees: a token that is wrong, or missing, is answered 401 after a while; where its address has guessed too often it is not compared
-// with anything, and answered 429 at once; each refusal is told.
+// Guarantees: a token that is wrong, or missing, is answered 401 after a while; where its address has guessed too often
+// it is not compared with anything, and answered 429 at once; each refusal is told.
 
 import type { IncomingMessage } from 'node:http';
 import type { FastifyReply } from 'fastify';

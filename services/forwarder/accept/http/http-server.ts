@@ -75,7 +75,10 @@ export interface HttpLimits {
   readonly requestTimeoutMs: number;
   /** How long the headers may take. */
   readonly headersTimeoutMs: number;
-  /** How long a connection may be silent between requests. Longer than the usual pool's or balancer's, so that they close first. */
+  /**
+   * How long a connection may be silent between requests. Longer than the usual pool's or balancer's, so that they
+   * close first.
+   */
   readonly keepAliveTimeoutMs: number;
   /** How long a connection may be silent at all. */
   readonly idleTimeoutMs: number;

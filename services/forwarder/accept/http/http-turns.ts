@@ -1,5 +1,5 @@
-// The share of all HTTP requests in a turn of the event loop: however many bodies come whole in one, only so many are converted in it, and
-// those beyond wait in a line of their sender. Who is alone never waits for a small body.
+// The share of all HTTP requests in a turn of the event loop: however many bodies come whole in one, only so many are
+// converted in it, and those beyond wait in a line of their sender. Who is alone never waits for a small body.
 //
 // Guarantees: as turn-bytes.ts has it; whoever has gone meanwhile is told so, and nothing is done for him.
 
@@ -23,7 +23,10 @@ const gone = new WeakMap<Socket, AbortSignal>();
 export class HttpTurns {
   readonly #turn = new TurnBytes(HTTP_TURN_BYTES, 0);
 
-  /** Resolves when work of so many bytes may be done for the request. Rejects with request_malformed where its connection is closed. */
+  /**
+   * Resolves when work of so many bytes may be done for the request. Rejects with request_malformed where its
+   * connection is closed.
+   */
   async wait(bytes: number, sender: string, { socket }: IncomingMessage): Promise<void> {
     if (this.#turn.take(bytes)) return;
     if (!socket.destroyed) await this.#turn.wait(bytes, sender, goneOf(socket));

@@ -1,5 +1,6 @@
-// Bytes of many senders within one bound, of which nobody may have more than he leaves free (dynamic thresholds; Choudhury and Hahne,
-// 1998). One sender alone has a half at most; k who come together leave 1/(k+1), so whoever comes later always finds something.
+// Bytes of many senders within one bound, of which nobody may have more than he leaves free (dynamic thresholds;
+// Choudhury and Hahne, 1998). One sender alone has a half at most; k who come together leave 1/(k+1), so whoever comes
+// later always finds something.
 //
 // Guarantees: constant time; a number for each sender that holds anything.
 
@@ -23,7 +24,10 @@ export class DynamicShares {
     return this.#bySender.get(sender) ?? 0;
   }
 
-  /** Whether the sender may have so many more; 0: whether it may have what it has. `free`: where others than these take of the bound too. */
+  /**
+   * Whether the sender may have so many more; 0: whether it may have what it has. `free`: where others than these take
+   * of the bound too.
+   */
   fits(sender: string, bytes: number, free = this.bytesMax - this.#bytes): boolean {
     return this.of(sender) + bytes <= free - bytes;
   }

@@ -1,7 +1,8 @@
 // So many at once; those beyond wait in a line of their sender, and the lines have their turns.
 //
-// Guarantees: of those who wait, the sender goes first whose last turn is longest ago, a new one as if it had had one when it came, and of
-// one sender whoever came first; so nobody is passed by twice by the same sender, nor at all by newcomers; whoever is gone does not wait.
+// Guarantees: of those who wait, the sender goes first whose last turn is longest ago, a new one as if it had had one
+// when it came, and of one sender whoever came first; so nobody is passed by twice by the same sender, nor at all by
+// newcomers; whoever is gone does not wait.
 
 import assert from 'node:assert/strict';
 
@@ -30,7 +31,9 @@ export class FairTurns {
     this.#atOnceMax = atOnceMax;
   }
 
-  /** Resolves when it is the sender's turn, which lasts until it is disposed of, once. Rejects with the signal's reason. */
+  /**
+   * Resolves when it is the sender's turn, which lasts until it is disposed of, once. Rejects with the signal's reason.
+   */
   async enter(sender: string, signal: AbortSignal): Promise<Disposable> {
     await this.#myTurn(sender, signal);
     return { [Symbol.dispose]: () => this.#leave() };

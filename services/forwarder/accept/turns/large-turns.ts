@@ -1,7 +1,8 @@
-// Large bodies are opened and converted one at a time of each sender, so that whoever sends many of them waits for himself.
+// Large bodies are opened and converted one at a time of each sender, so that whoever sends many of them waits for
+// himself.
 //
-// Guarantees: turns of a sender come in the order in which they were asked for; a turn is given back at most once; whoever has waited
-// too long is refused, and his bytes are free again; whoever is gone does not wait.
+// Guarantees: turns of a sender come in the order in which they were asked for; a turn is given back at most once;
+// whoever has waited too long is refused, and his bytes are free again; whoever is gone does not wait.
 
 import type { IncomingMessage } from 'node:http';
 import { type RequestWaitOptions, requestWait } from './request-wait.ts';

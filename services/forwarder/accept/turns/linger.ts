@@ -1,5 +1,5 @@
-// Ends a connection whose peer may still send: what it sends is read and forgotten, for unread input would turn the end into a reset,
-// which can take the last answers with it.
+// Ends a connection whose peer may still send: what it sends is read and forgotten, for unread input would turn the end
+// into a reset, which can take the last answers with it.
 
 import type { Socket } from 'node:net';
 import type { Clock } from '#shared/clock.ts';

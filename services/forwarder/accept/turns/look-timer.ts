@@ -1,4 +1,5 @@
-// Those who wait for what nobody tells of look again at the same moments: each of thousands at each change would cost too much.
+// Those who wait for what nobody tells of look again at the same moments: each of thousands at each change would cost
+// too much.
 
 import type { Clock } from '#shared/clock.ts';
 

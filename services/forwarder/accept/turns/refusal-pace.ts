@@ -1,9 +1,11 @@
-// How fast senders are refused. Some come back without a pause when their connection is closed without an ack (Docker's driver, thousands
-// of times a second, until its daemon fell over). So while nothing can be held nobody is read: they wait on open connections, and nothing
-// is lost. What must be refused all the same is closed only after a while, which grows with the peer's refusals.
+// How fast senders are refused. Some come back without a pause when their connection is closed without an ack (Docker's
+// driver, thousands of times a second, until its daemon fell over). So while nothing can be held nobody is read: they
+// wait on open connections, and nothing is lost. What must be refused all the same is closed only after a while, which
+// grows with the peer's refusals.
 //
-// Guarantees: a peer that is refused again and again is closed at most once in `DELAYS.capMs` for each of its connections; no connection is
-// held longer than that; never more than `heldMax` are held at once: those beyond are closed without delay.
+// Guarantees: a peer that is refused again and again is closed at most once in `DELAYS.capMs` for each of its
+// connections; no connection is held longer than that; never more than `heldMax` are held at once: those beyond are
+// closed without delay.
 
 import { type BackoffLimits, backoffMs } from '#shared/backoff.ts';
 import type { Clock } from '#shared/clock.ts';

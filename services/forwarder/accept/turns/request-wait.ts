@@ -1,5 +1,5 @@
-// How long a request waits for its turn, or for memory: until its time is over, or its peer has left. Whatever it waits for hears of it by
-// the signal, and keeps nothing of it.
+// How long a request waits for its turn, or for memory: until its time is over, or its peer has left. Whatever it waits
+// for hears of it by the signal, and keeps nothing of it.
 
 import type { IncomingMessage } from 'node:http';
 import type { Clock } from '#shared/clock.ts';

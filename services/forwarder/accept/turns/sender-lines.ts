@@ -1,8 +1,8 @@
-// Work on messages of many senders that goes on beside us: those of one sender one after another, so that their order stays; of several
-// senders at a time, so that nobody waits for what another one sent.
+// Work on messages of many senders that goes on beside us: those of one sender one after another, so that their order
+// stays; of several senders at a time, so that nobody waits for what another one sent.
 //
-// Guarantees: what waits is bounded by bytes, in all and of one sender (an address, or an IPv6 network of 64 bits); work that rejects is a
-// mistake of ours, and ends the process.
+// Guarantees: what waits is bounded by bytes, in all and of one sender (an address, or an IPv6 network of 64 bits);
+// work that rejects is a mistake of ours, and ends the process.
 
 import { networkOfPeer } from '#shared/net/networks.ts';
 

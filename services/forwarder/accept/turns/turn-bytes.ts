@@ -1,8 +1,10 @@
-// What all connections of an input, or all datagrams, may have worked on in one turn of the event loop. The kernel hands over as much as came:
-// 32 reads of one connection, one of a thousand, 32 datagrams. Each by itself is short, and all of them together are not.
+// What all connections of an input, or all datagrams, may have worked on in one turn of the event loop. The kernel
+// hands over as much as came: 32 reads of one connection, one of a thousand, 32 datagrams. Each by itself is short, and
+// all of them together are not.
 //
-// Guarantees: a turn has work of `bytesMax`, what each step costs beside its bytes among it, and of one step more; nobody waits in a turn of
-// which something is left; of those who wait, senders go on one after another, and the steps of one sender in the order of the asking.
+// Guarantees: a turn has work of `bytesMax`, what each step costs beside its bytes among it, and of one step more;
+// nobody waits in a turn of which something is left; of those who wait, senders go on one after another, and the steps
+// of one sender in the order of the asking.
 
 const KIB = 1024;
 /** Of GELF: 6 ms of the costliest that is known, thousands of short keys. */

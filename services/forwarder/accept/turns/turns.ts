@@ -1,6 +1,7 @@
-// Long work of many connections in short steps: one step a turn of the event loop, a sender after the other, and of each in the order of the
-// asking. So what waits elsewhere in this process (other connections, answers, /livez) is served in between, however many connections have
-// something to do; and a sender waits for a step of each other one, however many connections that one has.
+// Long work of many connections in short steps: one step a turn of the event loop, a sender after the other, and of
+// each in the order of the asking. So what waits elsewhere in this process (other connections, answers, /livez) is
+// served in between, however many connections have something to do; and a sender waits for a step of each other one,
+// however many connections that one has.
 
 import type { Clock } from '#shared/clock.ts';
 

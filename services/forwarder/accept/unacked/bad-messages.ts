@@ -1,8 +1,10 @@
-// Messages of one sender that can never be events, on their way to the dead letters. A letter costs several KiB in hand, and a bad message may
-// be a byte: so the first few of a burst (a read; the datagrams of a turn) are letters of their own, those behind share one.
+// Messages of one sender that can never be events, on their way to the dead letters. A letter costs several KiB in
+// hand, and a bad message may be a byte: so the first few of a burst (a read; the datagrams of a turn) are letters of
+// their own, those behind share one.
 //
-// Guarantees: `OWN_LETTERS_MAX` letters of their own for a burst and in flight, and one more for each `GATHERED_BYTES_MAX`; after `flush`
-// nothing waits here; every byte that was given goes on, and every message is counted.
+// Guarantees: `OWN_LETTERS_MAX` letters of their own for a burst and in flight, and one more for each
+// `GATHERED_BYTES_MAX`; after `flush` nothing waits here; every byte that was given goes on, and every message is
+// counted.
 
 import type { Undecodable } from '../../intake/chunk.ts';
 

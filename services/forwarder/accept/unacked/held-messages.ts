@@ -1,11 +1,10 @@
-// Messages that were begun and are not whole, of all connections of a server without acks: a bound on their bytes, and on how long one may
-// take. Of the network that holds most whoever holds most for longest pays for it, not whoever happens to read: its message is let go of, or
-// its connection is closed.
+// Messages that were begun and are not whole, of all connections of a server without acks: a bound on their bytes, and
+// on how long one may take. Of the network that holds most whoever holds most for longest pays for it, not whoever
+// happens to read: its message is let go of, or its connection is closed.
 //
 // Guarantees: at most `bytesMax` is held after each update; a message of more than `SMALL_BYTES` is held `timeoutMs`
-// and one check at most
-// from when it began, and for as long as its last piece waits for its turn. Only while nobody is read, for want of
-// room, time stands still.
+// and one check at most from when it began, and for as long as its last piece waits for its turn. Only while nobody is
+// read, for want of room, time stands still.
 
 import type { Clock } from '#shared/clock.ts';
 
@@ -84,7 +83,10 @@ export class HeldMessages {
     this.#update(pass, bytes, { isAnew, isBegun: bytes > 0 });
   }
 
-  /** What it has waits for room, or for its turn, and is counted elsewhere; the message that it belongs to grows older meanwhile. */
+  /**
+   * What it has waits for room, or for its turn, and is counted elsewhere; the message that it belongs to grows older
+   * meanwhile.
+   */
   rest(pass: HeldPass, isAnew: boolean): void {
     this.#update(pass, 0, { isAnew, isBegun: true });
   }
@@ -119,7 +121,10 @@ export class HeldMessages {
     }
   }
 
-  /** Of the network that holds most, by bytes and age; of these, those that wait for us last: else one that waits would have others pay. */
+  /**
+   * Of the network that holds most, by bytes and age; of these, those that wait for us last: else one that waits would
+   * have others pay.
+   */
   #heaviest(): HeldPass | null {
     const holding = heaviestNetwork([...this.#passes].filter(({ bytes }) => bytes > 0));
     const silent = holding.filter(({ holder }) => !holder.isWaiting);

@@ -1,5 +1,5 @@
-// Datagrams of one turn of the event loop, gathered to a chunk for each sender: one chunk a datagram would cost far more than its bytes. So
-// would a dead letter for each that is no message (bad-messages.ts).
+// Datagrams of one turn of the event loop, gathered to a chunk for each sender: one chunk a datagram would cost far
+// more than its bytes. So would a dead letter for each that is no message (bad-messages.ts).
 
 import type { Clock } from '#shared/clock.ts';
 import type { Chunk, InputName } from '../../intake/chunk.ts';
@@ -52,7 +52,10 @@ export class SenderRuns {
     return senderRun.rate?.datagram(bytes) === false ? 'address_rate' : null;
   }
 
-  /** Where the sender's next entry goes; it is sent on at the end of this turn of the event loop. Null: it is not let in. */
+  /**
+   * Where the sender's next entry goes; it is sent on at the end of this turn of the event loop. Null: it is not let
+   * in.
+   */
   runOf(sender: string, admit: Admit): ReadEntries | null {
     const senderRun = this.#of(sender, admit);
     if (senderRun && senderRun.run.bytes > RUN_BYTES_MAX) this.#send(senderRun);

@@ -1,6 +1,5 @@
-// What a session of a protocol without acks asks of the protocol: messages of the bytes that came, as many as a turn
-// of the event loop may
-// have, and what waits for more.
+// What a session of a protocol without acks asks of the protocol: messages of the bytes that came, as many as a turn of
+// the event loop may have, and what waits for more.
 
 import type { Room } from '../../intake/chunk.ts';
 import type { BadReason } from './bad-messages.ts';
@@ -10,7 +9,10 @@ import type { ReadEntries } from './read-entries.ts';
 export interface StreamDecoder extends Room {
   /** Comes when `read` has returned true. */
   push(piece: Buffer): void;
-  /** Appends messages, as many as a turn of the event loop may have; what is none goes to `deadLetter`. Returns whether no more is there. */
+  /**
+   * Appends messages, as many as a turn of the event loop may have; what is none goes to `deadLetter`. Returns whether
+   * no more is there.
+   */
   read(run: ReadEntries, deadLetter: DeadLetterSink): boolean;
   /** As `read`, but lets go of a message that is not whole, for memory is short. */
   relieve(run: ReadEntries, deadLetter: DeadLetterSink): boolean;

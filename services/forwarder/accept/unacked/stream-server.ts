@@ -36,8 +36,8 @@ export interface StreamServerOptions {
 export interface StreamServer {
   readonly address: ListenAddress;
   /**
-   * Takes no new connections; resolves when what was sent so far is read, as far as there is time for it, and every connection closed. What was
-   * read and not taken in time is counted as dropped, an event for each connection.
+   * Takes no new connections; resolves when what was sent so far is read, as far as there is time for it, and every
+   * connection closed. What was read and not taken in time is counted as dropped, an event for each connection.
    */
   close(): Promise<void>;
 }
@@ -116,7 +116,10 @@ export async function startStreamServer(listen: ListenAddress, options: StreamSe
   };
 }
 
-/** Of a connection that is paused Node reads on until it has so much: then it has one read at most (64 KiB), and not many small ones. */
+/**
+ * Of a connection that is paused Node reads on until it has so much: then it has one read at most (64 KiB), and not
+ * many small ones.
+ */
 const READ_AHEAD_BYTES = 1;
 const SOCKET_OPTIONS = { keepAlive: true, keepAliveInitialDelay: 60_000, highWaterMark: READ_AHEAD_BYTES };
 

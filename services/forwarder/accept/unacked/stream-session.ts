@@ -1,10 +1,11 @@
-// One connection of a protocol without acks (syslog, GELF over TCP): bytes → messages → a chunk for each read → intake. A read may have
-// thousands of messages: they are taken in steps, a turn of the event loop each, and meanwhile no more is read.
+// One connection of a protocol without acks (syslog, GELF over TCP): bytes → messages → a chunk for each read → intake.
+// A read may have thousands of messages: they are taken in steps, a turn of the event loop each, and meanwhile no more
+// is read.
 //
-// Nobody is told what was held, so nothing that was read may be lost while we run: what intake refuses is tried again (unacked.ts), and
-// reading stops while there is no room. When a connection ends, its unfinished message is taken as it is, but only once
-// there is room: otherwise a peer that keeps coming back would fill our memory. During a stop nothing waits for room: what
-// was read is taken as fast as turns allow, until the time for that is over.
+// Nobody is told what was held, so nothing that was read may be lost while we run: what intake refuses is tried again
+// (unacked.ts), and reading stops while there is no room. When a connection ends, its unfinished message is taken as it
+// is, but only once there is room: otherwise a peer that keeps coming back would fill our memory. During a stop nothing
+// waits for room: what was read is taken as fast as turns allow, until the time for that is over.
 
 import type { Socket } from 'node:net';
 import { unlessAborted } from '#shared/abort.ts';
@@ -44,7 +45,9 @@ export interface StreamSessionOptions {
   readonly turnBytes: TurnBytes;
 }
 
-/** Bytes that one connection may have in flight before it is read no further, so that no single one takes all the room. */
+/**
+ * Bytes that one connection may have in flight before it is read no further, so that no single one takes all the room.
+ */
 const IN_FLIGHT_BYTES_MAX = 4 * 1024 * 1024;
 /** What a chunk in flight costs beside its bytes. */
 const CHUNK_OVERHEAD_BYTES = 1024;
@@ -253,7 +256,10 @@ export class StreamSession implements Holder, RestReader {
     return true;
   }
 
-  /** What is there waits for room, or for its turn: we are the ones who take long, so it is bounded by itself. Returns that more is there. */
+  /**
+   * What is there waits for room, or for its turn: we are the ones who take long, so it is bounded by itself. Returns
+   * that more is there.
+   */
   #rests(isAnew = false): false {
     const { decoder, held, rests } = this.#options;
     held.rest(this.#held, isAnew);
@@ -298,7 +304,10 @@ export class StreamSession implements Holder, RestReader {
     await unlessAborted(done, this.#over.signal).catch(() => undefined);
   }
 
-  /** Resolves when there may be room, and when we stop: what was read is taken then without, so that a stop never waits for room. */
+  /**
+   * Resolves when there may be room, and when we stop: what was read is taken then without, so that a stop never waits
+   * for room.
+   */
   async #roomOrStop(room: Room): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#wake = resolve;

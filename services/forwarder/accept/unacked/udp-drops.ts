@@ -1,4 +1,5 @@
-// Tells how many datagrams the kernel dropped at a socket of ours, as they grow: nobody else would know of them. Linux only.
+// Tells how many datagrams the kernel dropped at a socket of ours, as they grow: nobody else would know of them. Linux
+// only.
 
 import { readFile } from 'node:fs/promises';
 import type { Clock } from '#shared/clock.ts';

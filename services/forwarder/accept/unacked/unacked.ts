@@ -1,7 +1,9 @@
-// Chunks of senders that hear nothing back (syslog, GELF). Nobody will send again what intake refuses, so it is tried again here, for as long
-// as we run. What waits counts against a bound of its own: past it, streams are read no further, and datagrams are dropped and counted.
+// Chunks of senders that hear nothing back (syslog, GELF). Nobody will send again what intake refuses, so it is tried
+// again here, for as long as we run. What waits counts against a bound of its own: past it, streams are read no
+// further, and datagrams are dropped and counted.
 //
-// Guarantees: `accept` and `deadLetter` never reject; every event ends up held by the queue, or counted as dropped with the reason.
+// Guarantees: `accept` and `deadLetter` never reject; every event ends up held by the queue, or counted as dropped with
+// the reason.
 
 import { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
@@ -68,8 +70,8 @@ export class Unacked {
   }
 
   /**
-   * Waits for what can be held in a short time, and tries the rest a last time. What even then is neither held nor refused ends with
-   * intake, and is counted.
+   * Waits for what can be held in a short time, and tries the rest a last time. What even then is neither held nor
+   * refused ends with intake, and is counted.
    */
   async close(): Promise<void> {
     const limit = new AbortController();

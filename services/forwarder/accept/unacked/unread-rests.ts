@@ -1,11 +1,9 @@
-// What was read of connections without acks and waits for its turn, or for room: a bound on all of it. A connection that has a rest is read no
-// further anyway; so this says whether those that have none may bring one.
+// What was read of connections without acks and waits for its turn, or for room: a bound on all of it. A connection
+// that has a rest is read no further anyway; so this says whether those that have none may bring one.
 //
 // Guarantees: a network has no more than it leaves free of `bytesMax`, but for a read of each of its connections; a
-// network that has nothing
-// may always read; whoever was stopped is told when it may read again. To tell all connections of a network costs
-// nothing beside what their
-// network had to bring, or to have taken, since it was told last.
+// network that has nothing may always read; whoever was stopped is told when it may read again. To tell all connections
+// of a network costs nothing beside what their network had to bring, or to have taken, since it was told last.
 
 import { DynamicShares } from '../turns/dynamic-shares.ts';
 
@@ -21,7 +19,10 @@ export interface RestPass {
   bytes: number;
 }
 
-/** A network that was stopped goes on when it has as much of what it leaves free: else it would be told so for every piece. */
+/**
+ * A network that was stopped goes on when it has as much of what it leaves free: else it would be told so for every
+ * piece.
+ */
 const OPEN_SHARE = 0.5;
 
 interface Network {

@@ -1,5 +1,5 @@
-// The answer of the Forward protocol to a chunk that is held: {"ack": chunk}, as a sender of msgpack or of JSON reads it.
-// The chunk id goes back as it came, type and all: fluentd's ends in a newline, and others' are bin.
+// The answer of the Forward protocol to a chunk that is held: {"ack": chunk}, as a sender of msgpack or of JSON reads
+// it. The chunk id goes back as it came, type and all: fluentd's ends in a newline, and others' are bin.
 //
 //   81 | a3 61 63 6b ("ack") | the chunk id's own msgpack
 //

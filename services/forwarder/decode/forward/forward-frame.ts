@@ -1,13 +1,13 @@
-// Takes a whole frame of the Forward protocol apart, without decoding its entries: what it is, its tag, and where things lie.
-// (https://github.com/fluent/fluentd/wiki/Forward-Protocol-Specification-v1.5)
+// Takes a whole frame of the Forward protocol apart, without decoding its entries: what it is, its tag, and where
+// things lie. (https://github.com/fluent/fluentd/wiki/Forward-Protocol-Specification-v1.5)
 //
 //   Message          [tag, time, record, option?]                   time may be [time, metadata] (v1.5)
 //   Forward          [tag, [[time, record], …], option?]
 //   PackedForward    [tag, bin | str of entries, option?]           compressed as option.compressed says: gzip, zstd, text (not)
 //   heartbeat        nil
 //
-// Guarantees: pure, never throws; the extents lie inside the frame; a Message's time is a time and its record a map. The entries
-// of the other modes are not looked at: `countEntries` tells whether they are what they should be.
+// Guarantees: pure, never throws; the extents lie inside the frame; a Message's time is a time and its record a map.
+// The entries of the other modes are not looked at: `countEntries` tells whether they are what they should be.
 
 import { isUtf8 } from 'node:buffer';
 import {
@@ -28,7 +28,8 @@ export interface ForwardFrame {
   /** Valid UTF-8, 1 to 1024 bytes. */
   readonly tag: string;
   /**
-   * Where the run of entries lies in the frame. Of a message: its time and record, which become an entry with 0x92 before them.
+   * Where the run of entries lies in the frame. Of a message: its time and record, which become an entry with 0x92
+   * before them.
    */
   readonly start: number;
   readonly end: number;

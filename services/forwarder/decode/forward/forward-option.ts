@@ -1,8 +1,8 @@
-// The last element of a Forward frame: {size, chunk, compressed, fluent_signal, …}, or nil. Only three of its keys mean anything
-// here; `size` is a hint that senders get wrong, and whatever else is there is passed over.
+// The last element of a Forward frame: {size, chunk, compressed, fluent_signal, …}, or nil. Only three of its keys mean
+// anything here; `size` is a hint that senders get wrong, and whatever else is there is passed over.
 //
-// Guarantees: pure, never throws; of a key that comes twice, the last one counts; a larger one costs no more than a look at its
-// size.
+// Guarantees: pure, never throws; of a key that comes twice, the last one counts; a larger one costs no more than a
+// look at its size.
 
 import { isMap } from '#shared/msgpack/extents.ts';
 import { MsgpackReader } from '#shared/msgpack/reader.ts';

@@ -1,9 +1,9 @@
-// The Forward protocol's JSON mode: a connection whose first byte is `{` or `[` carries JSON texts, one after another, with
-// white space between them or without: ["tag", time, record, option?] or ["tag", [[time, record], …], option?].
-// A text becomes the msgpack frame that says the same; from there on, all goes as in msgpack.
+// The Forward protocol's JSON mode: a connection whose first byte is `{` or `[` carries JSON texts, one after another,
+// with white space between them or without: ["tag", time, record, option?] or ["tag", [[time, record], …], option?]. A
+// text becomes the msgpack frame that says the same; from there on, all goes as in msgpack.
 //
-// Guarantees: pure, never throws; no byte is looked at twice before its text is whole; a text past the limit, which is 512 KiB or less,
-// is refused before its bytes are held.
+// Guarantees: pure, never throws; no byte is looked at twice before its text is whole; a text past the limit, which is
+// 512 KiB or less, is refused before its bytes are held.
 
 import assert from 'node:assert/strict';
 import { FRAME_MALFORMED, FRAME_TOO_LARGE, NEED_MORE, type ScanResult } from '#shared/msgpack/frame-scanner.ts';
@@ -16,8 +16,8 @@ const BACKSLASH = 0x5c;
 const NONE = Buffer.alloc(0);
 
 /**
- * A text is converted in one go. Of numbers with exponents, the costliest, so many bytes take the event loop less than 20 ms. Loggers that
- * speak JSON send a message a text, of a few KiB.
+ * A text is converted in one go. Of numbers with exponents, the costliest, so many bytes take the event loop less than
+ * 20 ms. Loggers that speak JSON send a message a text, of a few KiB.
  */
 const TEXT_BYTES_MAX = 512 * 1024;
 

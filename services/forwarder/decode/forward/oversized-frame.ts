@@ -1,5 +1,5 @@
-// Finds the end of a Forward frame that is larger than what is held, and what stands around its large element. The bytes themselves
-// go by: whoever needs them keeps them.
+// Finds the end of a Forward frame that is larger than what is held, and what stands around its large element. The
+// bytes themselves go by: whoever needs them keeps them.
 //
 //   9x | tag | entries, or a message's record | {…, "chunk": id}
 //
@@ -36,7 +36,9 @@ import {
 
 /** Of a tag, a time, an option: what is larger is none. */
 const ELEMENT_BYTES_MAX = OPTION_BYTES_MAX;
-/** Of the large element, as many bytes tell what it is: an array's header, a time, and the first byte of its metadata. */
+/**
+ * Of the large element, as many bytes tell what it is: an array's header, a time, and the first byte of its metadata.
+ */
 export const BODY_HEAD_BYTES = 5 + 11 + 1;
 
 /** What is known when the end was found. */
@@ -130,7 +132,8 @@ export function oversizedEntries(frame: OversizedFrame, bodyHead: Buffer): Forwa
   if (!tagElement || at === null) return null;
   const type = bodyHead[0] ?? 0;
   const headerBytes = isString(type) || isArray(type) ? headerSize(type) : 0;
-  // As ForwardDecoder tells them apart: whatever the first entry is, only a time with its metadata, which goes on, is none.
+  // As ForwardDecoder tells them apart: whatever the first entry is, only a time with its metadata, which goes on, is
+  // none.
   if (headerBytes === 0 || (isArray(type) && timeEnd(bodyHead, 0, bodyHead.length) !== MALFORMED)) return null;
   if (behind.length > 1) return malformed('entries are followed by an option at most');
   const tag = tagOf(tagElement);

@@ -3,9 +3,9 @@
 //   1e 0f  id (8)  sequence (1)  count (1)  a part of the message
 //
 // Parts come in any order, twice, or not at all. https://go2docs.graylog.org/current/getting_in_log_data/gelf.html
-// Guarantees: total; bounded by bytes and messages, in all and for each sender (an address, or an IPv6 network of 64 bits), of which the oldest
-// gives way; a message whose parts are not there after `timeoutMs` is given up. Each that is given up is told, so that it can be counted.
-// Time is given by the caller.
+// Guarantees: total; bounded by bytes and messages, in all and for each sender (an address, or an IPv6 network of 64
+// bits), of which the oldest gives way; a message whose parts are not there after `timeoutMs` is given up. Each that is
+// given up is told, so that it can be counted. Time is given by the caller.
 
 import { networkOfPeer } from '#shared/net/networks.ts';
 
@@ -69,7 +69,10 @@ export class GelfChunks {
     return null;
   }
 
-  /** Takes a datagram that `isGelfChunk`; keeps it until its message is whole. The time must not go back from call to call. */
+  /**
+   * Takes a datagram that `isGelfChunk`; keeps it until its message is whole. The time must not go back from call to
+   * call.
+   */
   add(datagram: Buffer, sender: string, nowMs: number): Assembled {
     const sequence = datagram[10] ?? 0;
     const count = datagram[11] ?? 0;

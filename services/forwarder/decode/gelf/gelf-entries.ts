@@ -3,9 +3,9 @@
 //   {"version":"1.1","host":"vm","short_message":"one","timestamp":1795243615.272,"level":6,"_container_id":"82f4…","_tag":"web"}
 //   92 <EventTime> { host: "vm", message: "one", level: "info", container_id: "82f4…", tag: "web" }
 //
-// `timestamp` is the time, to its last digit; where it is no number of seconds it stays in the record. `full_message` is the message where
-// there is one; `short_message` stays beside it unless it is its beginning. Additional fields lose their underscore, but for those that
-// would take a name of the standard's own.
+// `timestamp` is the time, to its last digit; where it is no number of seconds it stays in the record. `full_message`
+// is the message where there is one; `short_message` stays beside it unless it is its beginning. Additional fields lose
+// their underscore, but for those that would take a name of the standard's own.
 //
 // Guarantees: total (an entry, or what is wrong with the text); numbers and texts pass as JSON's do (json-value.ts).
 

@@ -1,4 +1,5 @@
-// What every HTTP body decoder gives: a run of entries, or where and why the body is refused. One body is taken whole or not at all.
+// What every HTTP body decoder gives: a run of entries, or where and why the body is refused. One body is taken whole
+// or not at all.
 
 import { SluiceError } from '#shared/errors.ts';
 import type { EventTime } from '../event-time.ts';
@@ -12,7 +13,10 @@ export type HttpEntries =
 export interface EntriesOptions {
   /** Time of the entries that have none of their own. */
   readonly time: EventTime;
-  /** Whether a record's key `time`, if it is a number of seconds, becomes the entry's time (as fluentd's in_http has it). */
+  /**
+   * Whether a record's key `time`, if it is a number of seconds, becomes the entry's time (as fluentd's in_http has
+   * it).
+   */
   readonly takeTime: boolean;
   /** Most bytes of the run. */
   readonly bytesMax: number;

@@ -1,4 +1,5 @@
-// application/x-www-form-urlencoded, on bytes, for values may be msgpack (https://url.spec.whatwg.org/#urlencoded-parsing).
+// application/x-www-form-urlencoded, on bytes, for values may be msgpack
+// (https://url.spec.whatwg.org/#urlencoded-parsing).
 //
 //   json=%7B%22a%22%3A1%7D&time=1518756037.25      name=value, joined by &; + is a space; % and two hex digits a byte
 //

@@ -1,5 +1,6 @@
-// The tag that a request's path names: `/app.web` → `app.web`, `/app/web` → `app.web` as fluentd's in_http has it. Percent signs
-// are decoded after the path is split, so `/a%2Fb` is the tag `a/b`. Paths of the other HTTP dialects are no tags.
+// The tag that a request's path names: `/app.web` → `app.web`, `/app/web` → `app.web` as fluentd's in_http has it.
+// Percent signs are decoded after the path is split, so `/a%2Fb` is the tag `a/b`. Paths of the other HTTP dialects are
+// no tags.
 
 import { TAG_BYTES_MAX } from '#shared/record/record.ts';
 import { percentDecoded } from './http-form.ts';

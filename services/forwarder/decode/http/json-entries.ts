@@ -1,9 +1,10 @@
-// A JSON body to entries `[EventTime, record]`: an object, an array of objects (or of `[time, object]`), or such values one after another.
+// A JSON body to entries `[EventTime, record]`: an object, an array of objects (or of `[time, object]`), or such values
+// one after another.
 //
 //   92 d7 00 <seconds> <nanoseconds> <map>
 //
-// As in fluentd's in_http a record's `time`, a number of seconds since the epoch, is the entry's time and leaves the record.
-// A `time` that is no such number (text, milliseconds) stays in the record, so nothing of it is lost.
+// As in fluentd's in_http a record's `time`, a number of seconds since the epoch, is the entry's time and leaves the
+// record. A `time` that is no such number (text, milliseconds) stays in the record, so nothing of it is lost.
 
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { type EventTime, eventTimeOfText } from '../event-time.ts';

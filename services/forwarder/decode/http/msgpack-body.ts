@@ -7,7 +7,8 @@
 //                                                after another; a list of an entry and a record only where the time is a plain
 //                                                number and the first map has something in it
 //
-// Values are only measured; a record's bytes pass on as they came, less a numeric `time` at its top (see json-entries.ts).
+// Values are only measured; a record's bytes pass on as they came, less a numeric `time` at its top (see
+// json-entries.ts).
 
 import {
   FIXED_SIZE,
@@ -64,7 +65,10 @@ class MsgpackEntries {
     return !isArray(firstType) || this.#hasMetadata(at, first) ? this.#entry(at) : this.#list(at, type);
   }
 
-  /** Whether the array at `at`, whose first element is an array too, is `[[time, metadata], record]` rather than a list of two. */
+  /**
+   * Whether the array at `at`, whose first element is an array too, is `[[time, metadata], record]` rather than a list
+   * of two.
+   */
   #hasMetadata(at: number, first: number): boolean {
     const bytes = this.#bytes;
     if (entryEnd(bytes, at, bytes.length) < 0 || entryEnd(bytes, first, bytes.length) < 0) return false;

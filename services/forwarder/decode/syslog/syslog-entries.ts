@@ -2,8 +2,8 @@
 //
 //   92 <EventTime> { message, host, service, procid, msgid, level, facility, structured_data }
 //
-// A message that is too long to hold comes in parts, which go on as Docker's do (text in `log`, beside partial_*): the indexer joins them.
-// Guarantees: every message is an entry; its text passes as bytes, UTF-8 or not.
+// A message that is too long to hold comes in parts, which go on as Docker's do (text in `log`, beside partial_*): the
+// indexer joins them. Guarantees: every message is an entry; its text passes as bytes, UTF-8 or not.
 
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { type Span, SyslogHeader } from './syslog-header.ts';
@@ -121,7 +121,10 @@ function writePart(writer: MsgpackWriter, { id, ordinal, last }: Part): void {
   writer.string(String(last));
 }
 
-/** What ends a message in transit: LF or NUL (RFC 6587, section 3.4.2). Docker sends a LF in datagrams and counted frames too. */
+/**
+ * What ends a message in transit: LF or NUL (RFC 6587, section 3.4.2). Docker sends a LF in datagrams and counted
+ * frames too.
+ */
 function withoutTrailer(bytes: Buffer, start: number, end: number): number {
   const last = end > start ? bytes[end - 1] : -1;
   return last === LINE_FEED || last === NUL ? end - 1 : end;

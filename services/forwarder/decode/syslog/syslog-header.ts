@@ -5,10 +5,10 @@
 //   <30>Nov 21 06:46:07 47f4ce28cb57[3290]: text                                  as syslog(3) and Docker write it: no host
 //   <134>2026-11-21T06:48:08.943512+00:00 vm app: text                            as rsyslog forwards it
 //
-// RFC 3164 describes what was seen, not what must be. So nothing is an error: what cannot be read as a header is text. A tag needs its
-// colon or "[pid]": without them the first word of a text would be lost to it.
-// https://www.rfc-editor.org/rfc/rfc5424 https://www.rfc-editor.org/rfc/rfc3164
-// Guarantees: total and bounded; bytes are looked at as ASCII, and pass as they are; nothing is allocated.
+// RFC 3164 describes what was seen, not what must be. So nothing is an error: what cannot be read as a header is text.
+// A tag needs its colon or "[pid]": without them the first word of a text would be lost to it.
+// https://www.rfc-editor.org/rfc/rfc5424 https://www.rfc-editor.org/rfc/rfc3164 Guarantees: total and bounded; bytes
+// are looked at as ASCII, and pass as they are; nothing is allocated.
 
 import { structuredDataEnd } from './syslog-structured-data.ts';
 import { SyslogTime } from './syslog-time.ts';

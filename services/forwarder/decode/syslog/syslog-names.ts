@@ -1,4 +1,5 @@
-// What the numbers of a syslog priority are called: facility × 8 + severity (RFC 5424, section 6.2.1). GELF's levels are severities.
+// What the numbers of a syslog priority are called: facility × 8 + severity (RFC 5424, section 6.2.1). GELF's levels
+// are severities.
 
 /** By their number, as syslog.conf calls them. */
 export const SEVERITY_NAMES = ['emerg', 'alert', 'crit', 'err', 'warning', 'notice', 'info', 'debug'] as const;

@@ -1,6 +1,6 @@
-// Local times of a zone to UTC, for senders that write times without a zone (RFC 3164).
-// A look-up costs some ten microseconds, messages come by the thousand within a minute: the offset of the quarter of an hour that
-// was asked for last is remembered. Offsets change at quarters of an hour only.
+// Local times of a zone to UTC, for senders that write times without a zone (RFC 3164). A look-up costs some ten
+// microseconds, messages come by the thousand within a minute: the offset of the quarter of an hour that was asked for
+// last is remembered. Offsets change at quarters of an hour only.
 
 const QUARTER = 900;
 const UTC = 'UTC';
@@ -18,7 +18,10 @@ export class TimeZone {
         : new Intl.DateTimeFormat('en-US', { timeZone: name, timeZoneName: 'longOffset', year: 'numeric' });
   }
 
-  /** The instant (seconds since the epoch) at which clocks of the zone show this; of two the earlier, and of none one near by. */
+  /**
+   * The instant (seconds since the epoch) at which clocks of the zone show this; of two the earlier, and of none one
+   * near by.
+   */
   utcSeconds(localSeconds: number): number {
     if (this.#format === null) return localSeconds;
     const quarter = Math.floor(localSeconds / QUARTER);

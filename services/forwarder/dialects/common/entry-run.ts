@@ -1,5 +1,5 @@
-// A run of entries that a dialect makes of its own form: each entry of pairs that were gathered before, some of them shared by
-// many entries (the labels of a stream, the attributes of a resource).
+// A run of entries that a dialect makes of its own form: each entry of pairs that were gathered before, some of them
+// shared by many entries (the labels of a stream, the attributes of a resource).
 //
 //   92 <time> <map>    time: d7 00 <seconds> <nanoseconds>, or whole seconds where they are past 2106
 
@@ -113,7 +113,10 @@ const NO_PAIRS = new Pairs();
 /** What entries may be larger than their body, and what each may have for nothing: the labels of an ordinary source. */
 const GROWTH_MAX = 8;
 const SHARED_BYTES_FREE = 4096;
-/** What one body's entries may have in any case: an exporter's 512 records under the attributes of a process with a command line of 20 KB. */
+/**
+ * What one body's entries may have in any case: an exporter's 512 records under the attributes of a process with a
+ * command line of 20 KB.
+ */
 const GROWN_BYTES_FREE = 16 * 1024 * 1024;
 /** Headers of the array and the map, and the time. */
 const ENTRY_OVERHEAD = 16;

@@ -1,6 +1,6 @@
 // What tells where an event comes from (a resource's attributes, a stream's labels), put where the indexer looks for it
-// (docs/documents.md): a pod's names go below `kubernetes` as fluent-bit's filter writes them, names with a field of their own
-// stand at the top, and all else goes where the dialect wants it.
+// (docs/documents.md): a pod's names go below `kubernetes` as fluent-bit's filter writes them, names with a field of
+// their own stand at the top, and all else goes where the dialect wants it.
 
 import type { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { Pairs, keyOf } from './entry-run.ts';

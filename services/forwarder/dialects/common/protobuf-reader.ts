@@ -4,8 +4,9 @@
 //   message   (<field << 3 | type> <value>)*
 //   type      0 varint   1 eight bytes   2 <length> <bytes>, a text or a message   5 four bytes
 //
-// Guarantees: never throws for a peer's bytes. What is no protobuf is noted in `fault`, and every method then gives nothing until a walker
-// has taken the fault: an exception for each of a million broken records would cost more than all else of them.
+// Guarantees: never throws for a peer's bytes. What is no protobuf is noted in `fault`, and every method then gives
+// nothing until a walker has taken the fault: an exception for each of a million broken records would cost more than
+// all else of them.
 
 export const VARINT = 0;
 export const FIXED64 = 1;
@@ -44,7 +45,10 @@ export class ProtobufReader {
     this.#fault ??= `wrong at byte ${Math.min(this.pos, this.#bytes.length)}: ${why}`;
   }
 
-  /** Comes to the next field of a message that ends at `end`; false behind the last one, or after a fault. Read its value, or `skip` it. */
+  /**
+   * Comes to the next field of a message that ends at `end`; false behind the last one, or after a fault. Read its
+   * value, or `skip` it.
+   */
   next(end: number): boolean {
     if (this.#fault !== null || this.pos === end) return false;
     if (this.pos > end) {
@@ -79,7 +83,10 @@ export class ProtobufReader {
     }
   }
 
-  /** Calls `visit` at each message in the field, with its end; what else there is up to `end` is passed over. Returns how many. */
+  /**
+   * Calls `visit` at each message in the field, with its end; what else there is up to `end` is passed over. Returns
+   * how many.
+   */
   each(end: number, wanted: number, visit: (end: number) => void): number {
     let count = 0;
     while (this.next(end)) {

@@ -1,11 +1,13 @@
 // What a sender to `_bulk` hears: an answer for each item, in order, with Elasticsearch's own types of errors.
 //
-// Clients send again what is answered 429 (Beats and Logstash: 5xx too), and drop the rest; so whatever may pass is 429.
+// Clients send again what is answered 429 (Beats and Logstash: 5xx too), and drop the rest; so whatever may pass is
+// 429.
 //
-// An answer is as long as its client reads. fluent-bit reads 512 KiB, takes what it could not read whole for a failure, and sends
-// all of it again. All that senders of logs look at is `errors`, each item's `status`, and of a refused one its `error`
-// (fluent-bit, Fluentd, Beats, Logstash, Vector, the Collector, rsyslog, helpers of JavaScript and Python); so long answers have
-// only these. The clients of Java want `_index` and `_id` too, and say in a header that they are Elastic's own.
+// An answer is as long as its client reads. fluent-bit reads 512 KiB, takes what it could not read whole for a failure,
+// and sends all of it again. All that senders of logs look at is `errors`, each item's `status`, and of a refused one
+// its `error` (fluent-bit, Fluentd, Beats, Logstash, Vector, the Collector, rsyslog, helpers of JavaScript and Python);
+// so long answers have only these. The clients of Java want `_index` and `_id` too, and say in a header that they are
+// Elastic's own.
 
 import { type ErrorCode, SluiceError, isRetryable } from '#shared/errors.ts';
 import { type BulkItem, type BulkRefusal, type BulkTable, itemsOf } from './bulk-table.ts';
@@ -24,7 +26,9 @@ const WHOLE_BYTES_MAX = 128 * 1024;
 const ERROR_BYTES_MAX = 64 * 1024;
 /** Below what fluent-bit reads by far enough for headers, and for what is only estimated here. */
 const READ_BYTES_MAX = 448 * 1024;
-/** `{"create":{"_index":"","_version":1,"result":"created","status":201}},` and `"_id":"",`; of a short item all of it. */
+/**
+ * `{"create":{"_index":"","_version":1,"result":"created","status":201}},` and `"_id":"",`; of a short item all of it.
+ */
 const ITEM_BYTES = 72;
 const ID_BYTES = 9;
 const SHORT_ITEM_BYTES = 26;
@@ -47,8 +51,8 @@ interface AnswerOptions {
 }
 
 /**
- * The answer as text, in pieces: one of a hundred thousand items is never there at once, be it as text or as objects. The work between
- * two pieces is small; some are empty.
+ * The answer as text, in pieces: one of a hundred thousand items is never there at once, be it as text or as objects.
+ * The work between two pieces is small; some are empty.
  */
 export function* bulkAnswer(
   tookMs: number,

@@ -1,5 +1,6 @@
-// What a `_bulk` body becomes, in columns: a hundred thousand items as objects would take a hundred times the bytes of the items
-// themselves, and as long again to be handed from thread to thread. An item or a run is an object only while somebody looks at it.
+// What a `_bulk` body becomes, in columns: a hundred thousand items as objects would take a hundred times the bytes of
+// the items themselves, and as long again to be handed from thread to thread. An item or a run is an object only while
+// somebody looks at it.
 //
 //   item   operation, index, outcome: the number of its run, or ~n for the refusal n;  its id where the run has one, or it was refused
 //   run    entries that are taken or refused together: all of one index without an id, or a single one with an id

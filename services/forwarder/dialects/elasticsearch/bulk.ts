@@ -1,13 +1,16 @@
-// The body of Elasticsearch's `_bulk` to entries (https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk).
+// The body of Elasticsearch's `_bulk` to entries
+// (https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk).
 //
 //   {"create":{"_index":"logs-app","_id":"7"}}⏎{"message":"a"}⏎
 //   {"index":{}}⏎{"message":"b"}⏎        the index is in the URL
 //   {"delete":{"_id":"7"}}⏎               refused, item by item; so is update, whose next line is passed over
 //
-// Items without an id go together, by their index; each item with one stands alone, so that its id names it whatever other items
-// come with it the next time. A document that is broken costs its item; a broken action line costs the request.
+// Items without an id go together, by their index; each item with one stands alone, so that its id names it whatever
+// other items come with it the next time. A document that is broken costs its item; a broken action line costs the
+// request.
 //
-// Guarantees: linear in the body; items of every kind, and indexes, are bounded; no object is kept for an item (bulk-table.ts).
+// Guarantees: linear in the body; items of every kind, and indexes, are bounded; no object is kept for an item
+// (bulk-table.ts).
 
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { contentOf } from '../../decode/content.ts';
@@ -41,7 +44,10 @@ export interface BulkOptions {
 
 /** An item costs more than its bytes: its answer, its settlement. */
 const ITEMS_MAX = 100_000;
-/** Of those with an id: each is handed over for itself. As many as an 8 MiB chunk of Fluentd has with 160 bytes each; most senders send some thousands. */
+/**
+ * Of those with an id: each is handed over for itself. As many as an 8 MiB chunk of Fluentd has with 160 bytes each;
+ * most senders send some thousands.
+ */
 const ALONE_MAX = 50_000;
 /** Of items without an id: each has a buffer, a chunk and a tag of its own. */
 const INDEXES_MAX = 1000;

@@ -1,5 +1,5 @@
-// A document that was meant for Elasticsearch to a record: what the Elastic Common Schema has nested (Beats, Logstash) is put where
-// the indexer looks for it; all else stays as it is.
+// A document that was meant for Elasticsearch to a record: what the Elastic Common Schema has nested (Beats, Logstash)
+// is put where the indexer looks for it; all else stays as it is.
 //
 //   "@timestamp": "2026-01-02T03:04:05Z"             the entry's time (text, or milliseconds)
 //   "host": {"name": "n"}, "log": {"level": "i"}     "host.name": "n", "log.level": "i"      (container, service too)
@@ -13,7 +13,10 @@ import { Pairs, keyOf } from '../common/entry-run.ts';
 
 const NO_BYTES = Buffer.alloc(0);
 const DOT = Buffer.from('.');
-/** Objects whose members become keys with a dot. Only these: a prefix of the sender's own could be long, and be there many times. */
+/**
+ * Objects whose members become keys with a dot. Only these: a prefix of the sender's own could be long, and be there
+ * many times.
+ */
 const FLATTENED: ReadonlySet<string> = new Set(['host', 'container', 'container.image', 'service', 'log']);
 /** Longer names mean nothing here. */
 const NAME_BYTES_MAX = 10;

@@ -1,9 +1,9 @@
 // `filter_path` of Elasticsearch's answers: `errors,items.*.status` keeps only what these paths lead to
-// (https://www.elastic.co/docs/reference/elasticsearch/rest-apis/common-options). `*` stands for any characters of a name, `**`
-// for any names; arrays are passed through.
+// (https://www.elastic.co/docs/reference/elasticsearch/rest-apis/common-options). `*` stands for any characters of a
+// name, `**` for any names; arrays are passed through.
 //
-// The paths are one automaton, whose states are made as they are met: an answer has the same few names in each of its items, so each of
-// them is compared with the patterns once, however many items and patterns there are. Pure.
+// The paths are one automaton, whose states are made as they are met: an answer has the same few names in each of its
+// items, so each of them is compared with the patterns once, however many items and patterns there are. Pure.
 
 import { matchesGlob } from '#shared/glob.ts';
 

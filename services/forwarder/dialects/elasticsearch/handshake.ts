@@ -1,7 +1,9 @@
-// What clients of Elasticsearch ask before they send: who is there, its license, whether their templates and policies are there.
+// What clients of Elasticsearch ask before they send: who is there, its license, whether their templates and policies
+// are there.
 //
-// Sluice has templates and a lifecycle of its own (`sluice setup`); so it answers that what a client would install is there, and
-// refuses to take another one. Found by letting the clients speak, and in their sources: Filebeat and Logstash 8 and 9.
+// Sluice has templates and a lifecycle of its own (`sluice setup`); so it answers that what a client would install is
+// there, and refuses to take another one. Found by letting the clients speak, and in their sources: Filebeat and
+// Logstash 8 and 9.
 
 import { Readable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -85,7 +87,10 @@ export function sendJson(request: FastifyRequest, reply: FastifyReply, answer: o
   return typed(request, reply).send(Buffer.from(JSON.stringify(answer)));
 }
 
-/** Sends JSON that comes in pieces, each in a turn of its own: a short answer with its length, a long one as fast as its client reads. */
+/**
+ * Sends JSON that comes in pieces, each in a turn of its own: a short answer with its length, a long one as fast as its
+ * client reads.
+ */
 export async function sendJsonPieces(
   request: FastifyRequest,
   reply: FastifyReply,

@@ -1,5 +1,6 @@
-// `POST|PUT /_bulk` and `/<index>/_bulk`, for whatever sends to Elasticsearch: each item has its answer, in order, and 201 means that
-// its document is held. The tag is the index's name. What clients ask before they send is in handshake.ts.
+// `POST|PUT /_bulk` and `/<index>/_bulk`, for whatever sends to Elasticsearch: each item has its answer, in order, and
+// 201 means that its document is held. The tag is the index's name. What clients ask before they send is in
+// handshake.ts.
 
 import { setImmediate as turn } from 'node:timers/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';

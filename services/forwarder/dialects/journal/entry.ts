@@ -1,12 +1,13 @@
-// A journal entry to a record (https://www.freedesktop.org/software/systemd/man/latest/systemd.journal-fields.html). All fields are
-// kept; those that the indexer looks for get the names that it knows:
+// A journal entry to a record (https://www.freedesktop.org/software/systemd/man/latest/systemd.journal-fields.html).
+// All fields are kept; those that the indexer looks for get the names that it knows:
 //
 //   MESSAGE                log                  PRIORITY 0…7        log.level emerg … debug (and PRIORITY)
 //   _HOSTNAME              host.name            CONTAINER_ID_FULL, CONTAINER_NAME, IMAGE_NAME   container.*
 //   SYSLOG_IDENTIFIER      service.name, else _SYSTEMD_UNIT or _COMM (and under its own name)
 //   __REALTIME_TIMESTAMP   the time, microseconds (_SOURCE_REALTIME_TIMESTAMP stays a field)
 //
-// A field that is there several times becomes an array. __CURSOR names the entry: it is the same when it is uploaded again.
+// A field that is there several times becomes an array. __CURSOR names the entry: it is the same when it is uploaded
+// again.
 
 import { contentOf, type EventsName } from '../../decode/content.ts';
 import { type EventTime, RECEIVE_TIME } from '../../decode/event-time.ts';
@@ -68,7 +69,9 @@ function byName(fields: readonly JournalField[]): Map<string, Buffer[]> {
   return values;
 }
 
-/** Where there is none, or none that can be: when it was received, so that the entry is the same when it comes again. */
+/**
+ * Where there is none, or none that can be: when it was received, so that the entry is the same when it comes again.
+ */
 function timeOf(text: Buffer | undefined): EventTime {
   const us = text && /^\d{1,16}$/.test(text.toString('latin1')) ? Number(text.toString('latin1')) : 0;
   return us === 0 || us > Number.MAX_SAFE_INTEGER

@@ -1,11 +1,12 @@
-// The Journal Export Format (https://systemd.io/JOURNAL_EXPORT_FORMATS/#journal-export-format), cut into entries as its bytes come.
+// The Journal Export Format (https://systemd.io/JOURNAL_EXPORT_FORMATS/#journal-export-format), cut into entries as its
+// bytes come.
 //
 //   MESSAGE=hello⏎                              a text field
 //   MESSAGE⏎ <size: u64, little-endian> <bytes> ⏎   any bytes, line breaks too
 //   ⏎                                           an empty line ends an entry
 //
-// Guarantees: pure, total; no byte is looked at twice; an entry past the limits is refused before more of it is held; between entries
-// nothing is held; what an entry gives is valid until the next push.
+// Guarantees: pure, total; no byte is looked at twice; an entry past the limits is refused before more of it is held;
+// between entries nothing is held; what an entry gives is valid until the next push.
 
 import { StreamBytes } from '../../decode/stream-bytes.ts';
 

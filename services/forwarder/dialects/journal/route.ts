@@ -1,7 +1,8 @@
-// `POST /upload`: what systemd-journal-upload sends, a stream of entries without an end that is known. Each entry goes on as it comes,
-// a chunk of its own under the name of its cursor, and only so much is read as is held; 200 at the end says that all of them are.
-// Whatever breaks in between, the uploader begins again at its last cursor, and nothing is doubled. Between entries an upload may be silent
-// for days, and holds nothing; an entry that was begun has a share of memory and a time to come whole (accept/body/endless-body.ts).
+// `POST /upload`: what systemd-journal-upload sends, a stream of entries without an end that is known. Each entry goes
+// on as it comes, a chunk of its own under the name of its cursor, and only so much is read as is held; 200 at the end
+// says that all of them are. Whatever breaks in between, the uploader begins again at its last cursor, and nothing is
+// doubled. Between entries an upload may be silent for days, and holds nothing; an entry that was begun has a share of
+// memory and a time to come whole (accept/body/endless-body.ts).
 
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { SluiceError } from '#shared/errors.ts';
@@ -59,7 +60,8 @@ async function takeEntries(
   let refusal: SluiceError | null = null;
   let asked = 0;
   while (!refusal) {
-    // Each is a chunk of its own: 64 KiB of the smallest are 13,000, which would keep everybody else waiting for half a second.
+    // Each is a chunk of its own: 64 KiB of the smallest are 13,000, which would keep everybody else waiting for half a
+    // second.
     if (accepted.length >= ACCEPTED_MAX) await Promise.all(accepted.splice(0));
     const result = scanner.next();
     if (result.kind === 'need_more') break;

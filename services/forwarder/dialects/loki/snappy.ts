@@ -1,11 +1,12 @@
-// Snappy's block format (https://github.com/google/snappy/blob/main/format_description.txt), unpacked by snappyjs within limits.
+// Snappy's block format (https://github.com/google/snappy/blob/main/format_description.txt), unpacked by snappyjs
+// within limits.
 //
 //   block     <size: varint> element*
 //   literal   <(length - 1) << 2 | 0>, the length in the 1 to 4 bytes that follow where it is 60 to 63;  then the bytes
 //   copy      types 1, 2, 3: 1, 2 or 4 bytes of offset
 //
-// The elements are walked first: snappyjs takes a length of 2^31 and more for a negative one and goes back for ever, and what falls
-// short of its size it fills with zeros.
+// The elements are walked first: snappyjs takes a length of 2^31 and more for a negative one and goes back for ever,
+// and what falls short of its size it fills with zeros.
 
 import { uncompress } from 'snappyjs';
 import { reasonOf } from '#shared/errors.ts';
@@ -32,7 +33,10 @@ export function unpackSnappy(block: Buffer, bytesMax: number): Unpacked {
 /** An element of three bytes copies 64 at most. */
 const RATIO_MAX = 22;
 
-/** What a block says that it unpacks to, as far as it can: a few bytes may say anything. Null where it does not begin as one. */
+/**
+ * What a block says that it unpacks to, as far as it can: a few bytes may say anything. Null where it does not begin as
+ * one.
+ */
 export function snappySize(block: Buffer): number | null {
   const header = sizeOf(block);
   return header && Math.min(header.size, RATIO_MAX * block.length);

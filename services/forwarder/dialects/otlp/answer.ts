@@ -1,4 +1,5 @@
-// What an OTLP exporter hears, in the encoding that it sent in (https://opentelemetry.io/docs/specs/otlp/#otlphttp-response).
+// What an OTLP exporter hears, in the encoding that it sent in
+// (https://opentelemetry.io/docs/specs/otlp/#otlphttp-response).
 //
 //   200      ExportLogsServiceResponse { 1 partialSuccess { 1 rejectedLogRecords (int64)  2 errorMessage } }
 //   else     google.rpc.Status { 1 code (int32)  2 message }

@@ -1,8 +1,10 @@
-// ExportLogsServiceRequest in JSON to entries (https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding): the text is made
-// msgpack in one pass (decode/json-value.ts), and that is walked. So nothing is rounded, and nothing becomes an object.
+// ExportLogsServiceRequest in JSON to entries (https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding): the
+// text is made msgpack in one pass (decode/json-value.ts), and that is walked. So nothing is rounded, and nothing
+// becomes an object.
 //
-// Ids are hex, 64-bit integers are strings or numbers, bytes are base64, unknown fields are ignored. Names are lowerCamelCase;
-// those of the .proto are understood too, for a field that is only ignored would be lost without a word.
+// Ids are hex, 64-bit integers are strings or numbers, bytes are base64, unknown fields are ignored. Names are
+// lowerCamelCase; those of the .proto are understood too, for a field that is only ignored would be lost without a
+// word.
 
 import { MsgpackReader } from '#shared/msgpack/reader.ts';
 import type { MsgpackWriter } from '#shared/msgpack/writer.ts';
@@ -18,7 +20,10 @@ export function jsonLogs(body: Buffer, options: OtlpOptions): OtlpLogs {
   return walk.request();
 }
 
-/** Notes what does not fit, and goes on with nothing in its place: an exception for each of a million records would cost more than all else. */
+/**
+ * Notes what does not fit, and goes on with nothing in its place: an exception for each of a million records would cost
+ * more than all else.
+ */
 class JsonWalk {
   readonly #bytes: Buffer;
   readonly #records: OtlpRecords;

@@ -1,4 +1,5 @@
-// ExportLogsServiceRequest in protobuf to entries (opentelemetry/proto/collector/logs/v1/logs_service.proto, logs/v1/logs.proto).
+// ExportLogsServiceRequest in protobuf to entries (opentelemetry/proto/collector/logs/v1/logs_service.proto,
+// logs/v1/logs.proto).
 //
 //   request        1 ResourceLogs*     1 Resource { 1 KeyValue* }   2 ScopeLogs*
 //   ScopeLogs      1 Scope { 1 name  2 version  3 KeyValue* }       2 LogRecord*
@@ -7,8 +8,8 @@
 //   KeyValue       1 key  2 AnyValue
 //   AnyValue       1 string  2 bool  3 int64  4 double  5 array { 1 AnyValue* }  6 map { 1 KeyValue* }  7 bytes
 //
-// Bytes go straight from the one form to the other; no message becomes an object. Fields may come in any order and are found in
-// two passes. Total: a record that is broken inside is rejected alone, all else that is broken is malformed.
+// Bytes go straight from the one form to the other; no message becomes an object. Fields may come in any order and are
+// found in two passes. Total: a record that is broken inside is rejected alone, all else that is broken is malformed.
 
 import type { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { JSON_DEPTH_MAX } from '../../decode/json-value.ts';

@@ -1,12 +1,13 @@
-// Log records of OTLP to entries, whichever encoding they come in: the walkers (protobuf.ts, json.ts) say what they find, in any
-// order; here it gets its place.
+// Log records of OTLP to entries, whichever encoding they come in: the walkers (protobuf.ts, json.ts) say what they
+// find, in any order; here it gets its place.
 //
 //   body            log (the document's message)          severity    log.level, severity_number
 //   attributes      as they are named                     trace, span trace.id, span.id, in hex
 //   resource        service.name, host.name, container.*, kubernetes.*; the rest below `resource`
 //   scope           below `scope`                         event name  event.name
 //
-// A log record's attribute that has one of our own names (`log`, `log.level`, `resource`, `scope`) goes under `attributes.<name>`.
+// A log record's attribute that has one of our own names (`log`, `log.level`, `resource`, `scope`) goes under
+// `attributes.<name>`.
 
 import type { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { type EventTime, eventTimeOfNs } from '../../decode/event-time.ts';

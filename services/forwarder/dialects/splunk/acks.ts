@@ -1,7 +1,7 @@
 // What a sender to Splunk's HTTP Event Collector asks about its acknowledgements: {"acks":[0,1]}.
 //
-// Read by the codec that bodies are read by, which is bounded in depth and makes no object of a value: JSON.parse makes fifty bytes
-// of each bracket.
+// Read by the codec that bodies are read by, which is bounded in depth and makes no object of a value: JSON.parse makes
+// fifty bytes of each bracket.
 
 import { MsgpackReader } from '#shared/msgpack/reader.ts';
 import { jsonToMsgpack } from '../../decode/json-value.ts';

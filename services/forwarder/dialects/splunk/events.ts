@@ -5,9 +5,10 @@
 //           one after another, with white space between them or without
 //   raw     a line is an event; host, source, sourcetype, index come with the URL
 //
-// A text is the message; an object's pairs are the event's own; what is beside the event becomes host.name, splunk.source,
-// splunk.sourcetype, splunk.index, and the fields under their names. Docker's driver sends {"line":…,"source":"stdout",…}: its
-// line is the message. A time that is no seconds since 1970 stays as splunk.time. A body is taken whole or not at all.
+// A text is the message; an object's pairs are the event's own; what is beside the event becomes host.name,
+// splunk.source, splunk.sourcetype, splunk.index, and the fields under their names. Docker's driver sends
+// {"line":…,"source":"stdout",…}: its line is the message. A time that is no seconds since 1970 stays as splunk.time. A
+// body is taken whole or not at all.
 
 import { isMap } from '#shared/msgpack/extents.ts';
 import { MsgpackReader } from '#shared/msgpack/reader.ts';

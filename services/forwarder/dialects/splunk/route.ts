@@ -6,8 +6,8 @@
 //   GET  /services/collector/health, …/health/1.0        whether events can be taken
 //   OPTIONS                                              200, which Docker's driver asks for before a container starts
 //
-// Acknowledgement: a request with a channel gets an ackId with its 200. As 200 is said only when the events are held, whatever
-// ackId a sender asks about is true; so there is no state that a restart or another forwarder would not know.
+// Acknowledgement: a request with a channel gets an ackId with its 200. As 200 is said only when the events are held,
+// whatever ackId a sender asks about is true; so there is no state that a restart or another forwarder would not know.
 
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { SluiceError } from '#shared/errors.ts';

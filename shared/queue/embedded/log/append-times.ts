@@ -1,8 +1,9 @@
-// The time that a record gets when it is appended: that of the wall clock, but never before the record before it, so that a time can be
-// found by bisection. A small step back of the clock is waited for.
+// The time that a record gets when it is appended: that of the wall clock, but never before the record before it, so
+// that a time can be found by bisection. A small step back of the clock is waited for.
 //
-// A clock that was ahead by a year would be waited for as long: until then all records would have the same time, from a year to come.
-// So a clock that stays behind is believed after a while. Where times begin anew is noted, and each run between two notes is in order:
+// A clock that was ahead by a year would be waited for as long: until then all records would have the same time, from a
+// year to come. So a clock that stays behind is believed after a while. Where times begin anew is noted, and each run
+// between two notes is in order:
 //
 //   offset   0 ───────────── 700 ──────────── 900 ──────────►
 //   time     10:00 … 10:05 … next year, again │ 10:20 … 10:21 …

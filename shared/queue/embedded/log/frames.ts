@@ -1,4 +1,5 @@
-// How records cross between the threads, many in one buffer that is moved and not copied; and how headers lie in the table.
+// How records cross between the threads, many in one buffer that is moved and not copied; and how headers lie in the
+// table.
 //
 //   frame     offset f64 | time f64 | headers bytes u32 | value bytes u32 | headers | value
 //   headers   (name bytes u16 | name | value bytes u32 | value)*

@@ -1,13 +1,15 @@
 // The tables of a log, and how SQLite is to keep them. What age-marks.ts and passed-time.ts need, they make themselves.
 //
-// A log of any earlier version is brought up to this one when it is opened to be written; an earlier version reads what this one wrote.
+// A log of any earlier version is brought up to this one when it is opened to be written; an earlier version reads what
+// this one wrote.
 
 import type { DatabaseSync } from 'node:sqlite';
 import { TimeRuns } from './time-runs.ts';
 
 const FORMAT = 1;
 
-// Larger than SQLite's 4 KiB: large records need fewer overflow pages, while a commit of one small record still writes little.
+// Larger than SQLite's 4 KiB: large records need fewer overflow pages, while a commit of one small record still writes
+// little.
 const PAGE_BYTES = 8192;
 
 // One WAL of this size is copied into the file at a time; it is cut back when a burst made it larger.
@@ -36,7 +38,8 @@ export function prepareLog(database: DatabaseSync): void {
   if (column.get('tries') === undefined) {
     database.exec('ALTER TABLE group_offsets ADD COLUMN tries INTEGER NOT NULL DEFAULT 0');
   }
-  // Opening a log that is there writes nothing: it must be possible on a full device, or nothing could ever be taken out of it.
+  // Opening a log that is there writes nothing: it must be possible on a full device, or nothing could ever be taken
+  // out of it.
   if (database.prepare('PRAGMA user_version').get()?.['user_version'] !== FORMAT) {
     database.exec(`PRAGMA user_version = ${FORMAT}`);
   }

@@ -2,17 +2,18 @@
 //
 // Dead letters lie in the same file, and have a limit of their own (dead-letter-budget.ts): they are not counted here.
 //
-// Pages that were freed are used again before the file grows. What is written stands in the WAL first and in the file after
-// a checkpoint, so it counts twice until then; a checkpoint that empties the WAL is tried before anything is refused.
+// Pages that were freed are used again before the file grows. What is written stands in the WAL first and in the file
+// after a checkpoint, so it counts twice until then; a checkpoint that empties the WAL is tried before anything is
+// refused.
 //
-// A device is never filled to the last byte: a WAL that finds no room for its checkpoint could not be emptied any more, and then
-// not even records be removed.
+// A device is never filled to the last byte: a WAL that finds no room for its checkpoint could not be emptied any more,
+// and then not even records be removed.
 
 import { statfsSync } from 'node:fs';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 
-// The WAL has a part of the limit to itself, so that the file never grows so large that nothing could be written any more,
-// not even what removes records.
+// The WAL has a part of the limit to itself, so that the file never grows so large that nothing could be written any
+// more, not even what removes records.
 const WAL_SHARE = 0.25;
 const WAL_BYTES_MAX = 16 * 1024 * 1024;
 
@@ -64,7 +65,10 @@ export class LogSpace {
     return this.#fileBytes() + this.#walBytes();
   }
 
-  /** Why records of so many bytes would be too much for the limit; null where they would not. `besides`: what has a limit of its own. */
+  /**
+   * Why records of so many bytes would be too much for the limit; null where they would not. `besides`: what has a
+   * limit of its own.
+   */
   overLimit(bytes: number, besides: number): string | null {
     const used = this.#fileBytes() - this.#freeBytes() - besides;
     return used + neededFor(bytes) > this.#fileBytesMax ? this.#limitReached() : null;

@@ -1,4 +1,5 @@
-// One topic of the log: a table of records by offset, with the times at which they came (append-times.ts, time-runs.ts).
+// One topic of the log: a table of records by offset, with the times at which they came (append-times.ts,
+// time-runs.ts).
 
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
 import type { Moment } from '#shared/sqlite/passed-time.ts';
@@ -102,7 +103,9 @@ export class LogTable {
     return records;
   }
 
-  /** Records with their values left out: most of the pages are not read. At least one, and no more than so many bytes. */
+  /**
+   * Records with their values left out: most of the pages are not read. At least one, and no more than so many bytes.
+   */
   heads(from: number, records: number): Stored[] {
     const heads: Stored[] = [];
     let bytes = 0;

@@ -1,7 +1,8 @@
-// Runs of records whose times are in order (append-times.ts): where they begin is in a table, and times are found run by run.
+// Runs of records whose times are in order (append-times.ts): where they begin is in a table, and times are found run
+// by run.
 //
-// Guarantees: the first record at or after a time is found whatever the clock did, and a record that came before another is never taken
-// for younger than that one. A log of an earlier version is one run.
+// Guarantees: the first record at or after a time is found whatever the clock did, and a record that came before
+// another is never taken for younger than that one. A log of an earlier version is one run.
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 

@@ -1,7 +1,8 @@
-// Which partitions are held now, under which number, and how far each was handed over. Pure bookkeeping of the consumer.
+// Which partitions are held now, under which number, and how far each was handed over. Pure bookkeeping of the
+// consumer.
 //
-// Fencing: Kafka takes a commit for a partition that its sender has lost, if only the sender has joined again since. So a
-// number is void from the moment before the next request to join is sent, and what is void commits nothing.
+// Fencing: Kafka takes a commit for a partition that its sender has lost, if only the sender has joined again since. So
+// a number is void from the moment before the next request to join is sent, and what is void commits nothing.
 
 import type { LogMark, LogPosition } from './log-position.ts';
 
@@ -11,7 +12,10 @@ export interface Start {
   readonly end: number;
   /** Assignments that began at `next`, this one included; absent where they are not counted. */
   readonly tries?: number;
-  /** Epoch of the leader that wrote the record before `next`, and of the one that leads now; null where they are not known. */
+  /**
+   * Epoch of the leader that wrote the record before `next`, and of the one that leads now; null where they are not
+   * known.
+   */
   readonly epoch?: number | null;
   readonly leaderEpoch?: number | null;
 }
@@ -125,15 +129,16 @@ export class Assignment {
   }
 
   /**
-   * Whether a record of this epoch, at the place that was reached, may be of a log that diverged before it: it was written under a
-   * leader that came after we last looked.
+   * Whether a record of this epoch, at the place that was reached, may be of a log that diverged before it: it was
+   * written under a leader that came after we last looked.
    */
   isSuspect(partition: number, epoch: number): boolean {
     const place = this.#places.get(partition);
     const before = place?.epochs.at(-1)?.epoch;
     if (place === undefined || place.checkedEpoch === null || epoch === before) return false;
     if (epoch > place.checkedEpoch) return true;
-    // Who committed may have told the epoch of a later record. Once it was looked at, the log itself is believed: else it would be stopped at for ever.
+    // Who committed may have told the epoch of a later record. Once it was looked at, the log itself is believed: else
+    // it would be stopped at for ever.
     return before !== undefined && epoch < before && place.checkedAt !== place.next;
   }
 
@@ -151,8 +156,9 @@ export class Assignment {
   }
 
   /**
-   * Whether a batch that was fetched from `offset` on comes next. A batch from before a rebalance may arrive after it; then
-   * the answer is the offset to seek back to. If that offset is not to be had any more, the same jump comes again, and is taken.
+   * Whether a batch that was fetched from `offset` on comes next. A batch from before a rebalance may arrive after it;
+   * then the answer is the offset to seek back to. If that offset is not to be had any more, the same jump comes again,
+   * and is taken.
    */
   expects(partition: number, offset: number): 'next' | { readonly seek: number } | { readonly lostFrom: number } {
     const position = this.#places.get(partition)?.next;
@@ -162,7 +168,10 @@ export class Assignment {
     return { seek: position };
   }
 
-  /** Up to `next` it was handed over; `epochs` are of the records that were, and the log ends at `end` for all that is known. */
+  /**
+   * Up to `next` it was handed over; `epochs` are of the records that were, and the log ends at `end` for all that is
+   * known.
+   */
   handedOver(partition: number, next: number, log: { epochs?: readonly EpochRun[]; end?: number } = {}): void {
     const place = this.#places.get(partition);
     if (place === undefined) return;

@@ -1,13 +1,14 @@
-// Where a reader stood in a partition's log, and where it must go on in the log that is there now: the same log, one that lost its end or
-// its beginning, or another one under the old name. Pure: whoever calls asks the brokers.
+// Where a reader stood in a partition's log, and where it must go on in the log that is there now: the same log, one
+// that lost its end or its beginning, or another one under the old name. Pure: whoever calls asks the brokers.
 //
 //   retention          next < low                  go on at low          next … low were removed unread
 //   log_truncated      the log diverges < next     go on from there      next … the old end are gone
 //   topic_recreated    another topic id            go on at low          next … the old end are gone, and 0 … low of the new one
 //
-// What a reader knows beside its offset travels as the metadata of its commit, `sluice1 <topic id> <leader epoch> <end> [<tries>]`, so that
-// a process that starts later sees what happened while nobody ran. A commit without it, or with somebody else's words, counts as of the log
-// that is there. Tries are written only where there are some: a program that does not know them reads all other commits.
+// What a reader knows beside its offset travels as the metadata of its commit, `sluice1 <topic id> <leader epoch> <end>
+// [<tries>]`, so that a process that starts later sees what happened while nobody ran. A commit without it, or with
+// somebody else's words, counts as of the log that is there. Tries are written only where there are some: a program
+// that does not know them reads all other commits.
 
 import type { LossReason, RecordLoss } from '../../queue.ts';
 

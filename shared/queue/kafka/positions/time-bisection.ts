@@ -1,11 +1,12 @@
-// Finds when the record at an offset was appended, where all that can be asked is "which is the first record at or after this time?"
-// (ListOffsets), for many partitions at once: every round asks once for all of them, each with a time of its own. Pure: the caller asks.
+// Finds when the record at an offset was appended, where all that can be asked is "which is the first record at or
+// after this time?" (ListOffsets), for many partitions at once: every round asks once for all of them, each with a time
+// of its own. Pure: the caller asks.
 //
 //   time      ├── begin ────────── at most here ──┤ … now
 //   offset    …… ≤ wanted          > wanted
 //
-// The first round asks for the beginning of time, whose answer tells the oldest record; each round after halves what is left, in ratio
-// of the age: fine for young records, coarse for old ones. A record that is met exactly ends it at once.
+// The first round asks for the beginning of time, whose answer tells the oldest record; each round after halves what is
+// left, in ratio of the age: fine for young records, coarse for old ones. A record that is met exactly ends it at once.
 
 /** The first record at or after a time; null where there is none. */
 export type Found = { readonly offset: number; readonly timestampMs: number } | null;
@@ -40,7 +41,10 @@ export class TimeBisection {
     return Math.min(Math.max(Math.round(this.#nowMs - age), this.#fromMs + 1), this.#untilMs);
   }
 
-  /** When the record was appended, ms since the epoch; of what is left the earliest, so that a lag is not told too small. */
+  /**
+   * When the record was appended, ms since the epoch; of what is left the earliest, so that a lag is not told too
+   * small.
+   */
   get timeMs(): number {
     return this.#fromMs ?? 0;
   }

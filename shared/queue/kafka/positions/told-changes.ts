@@ -1,6 +1,6 @@
-// What the owner of a consumer was told of logs that changed. It is told before the new position is committed: one who dies in between has
-// the next one tell it again, where otherwise nobody might. A commit that fails, or whose answer is lost, makes us find the same again;
-// here what was told is left out, so that one process tells no loss twice.
+// What the owner of a consumer was told of logs that changed. It is told before the new position is committed: one who
+// dies in between has the next one tell it again, where otherwise nobody might. A commit that fails, or whose answer is
+// lost, makes us find the same again; here what was told is left out, so that one process tells no loss twice.
 
 import type { LogChange, RecordLoss } from '../../queue.ts';
 

@@ -1,4 +1,5 @@
-// What a chunk goes by whose id is a hash of its content. A row is a connection's steps, in time: `a` is sent, `a!` is sent and acked.
+// What a chunk goes by whose id is a hash of its content. A row is a connection's steps, in time: `a` is sent, `a!` is
+// sent and acked.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

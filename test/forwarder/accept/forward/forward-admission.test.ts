@@ -1,5 +1,5 @@
-// Who is let in, over real sockets: key, users, networks, certificates, and numbers of connections. Whatever is wrong, the peer hears
-// the same, nothing of it is taken, and the operator sees why.
+// Who is let in, over real sockets: key, users, networks, certificates, and numbers of connections. Whatever is wrong,
+// the peer hears the same, nothing of it is taken, and the operator sees why.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';

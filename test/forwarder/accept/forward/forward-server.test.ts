@@ -1,4 +1,5 @@
-// The server around the sessions: where it listens, the UDP heartbeat beside it, and what it takes with it when it ends.
+// The server around the sessions: where it listens, the UDP heartbeat beside it, and what it takes with it when it
+// ends.
 
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';

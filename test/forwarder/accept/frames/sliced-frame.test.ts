@@ -1,5 +1,6 @@
-// Chunks with something bad in them, and chunks that are too large to be held, by way of a session and the real intake: what goes to the
-// queue, under which names, what goes to the dead letters, what is counted, and what their senders hear.
+// Chunks with something bad in them, and chunks that are too large to be held, by way of a session and the real intake:
+// what goes to the queue, under which names, what goes to the dead letters, what is counted, and what their senders
+// hear.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';

@@ -1,4 +1,5 @@
-// The gate among senders that mean well and others that do not, by a virtual clock. Frames are of up to 4 MiB, the limit is 64 MiB.
+// The gate among senders that mean well and others that do not, by a virtual clock. Frames are of up to 4 MiB, the
+// limit is 64 MiB.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,4 +1,5 @@
-// What names the chunks of a body that came with an Idempotency-Key, or whose items have ids: the bytes as they were sent.
+// What names the chunks of a body that came with an Idempotency-Key, or whose items have ids: the bytes as they were
+// sent.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

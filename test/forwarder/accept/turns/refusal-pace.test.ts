@@ -1,4 +1,5 @@
-// Senders that come back without a pause, as Docker's driver does, are refused at a pace; while nothing can be held at all nobody is read.
+// Senders that come back without a pause, as Docker's driver does, are refused at a pace; while nothing can be held at
+// all nobody is read.
 
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';

@@ -1,5 +1,5 @@
-// However many connections have something ready at once, one turn of the event loop has so much of it: over real sockets, and counted by what
-// comes to intake between two turns.
+// However many connections have something ready at once, one turn of the event loop has so much of it: over real
+// sockets, and counted by what comes to intake between two turns.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';

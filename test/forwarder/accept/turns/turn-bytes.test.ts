@@ -1,4 +1,5 @@
-// What one turn of the event loop may have, by bytes and by what each step costs beside them; and whose turn comes next.
+// What one turn of the event loop may have, by bytes and by what each step costs beside them; and whose turn comes
+// next.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,4 +1,5 @@
-// What one address may bring by UDP: past its rate datagrams are dropped and counted, and no connection of the address waits for them.
+// What one address may bring by UDP: past its rate datagrams are dropped and counted, and no connection of the address
+// waits for them.
 
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';

@@ -1,5 +1,6 @@
-// What real senders sent (test/fixtures/forward), and a stream of every mode and trap of the protocol that they were seen to send,
-// through a session on a real socket: whole, cut at every place, and byte by byte. However the network cuts it, the same events reach intake, and the sender hears the same bytes.
+// What real senders sent (test/fixtures/forward), and a stream of every mode and trap of the protocol that they were
+// seen to send, through a session on a real socket: whole, cut at every place, and byte by byte. However the network
+// cuts it, the same events reach intake, and the sender hears the same bytes.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -39,7 +40,9 @@ interface Outcome {
   readonly answers: string;
 }
 
-/** Messages that want no ack share a chunk when they come together, so neighbours of one tag are one here in any case. */
+/**
+ * Messages that want no ack share a chunk when they come together, so neighbours of one tag are one here in any case.
+ */
 interface Taken {
   readonly tag: string;
   readonly chunk: string | null;

@@ -1,4 +1,5 @@
-// A connection without acks that brings thousands of messages in one read: steps, dead letters, and what is counted of them.
+// A connection without acks that brings thousands of messages in one read: steps, dead letters, and what is counted of
+// them.
 
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';

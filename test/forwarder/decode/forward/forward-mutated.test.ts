@@ -1,4 +1,5 @@
-// Two million bytes of damaged frames: nothing throws, what is read lies inside the frame, and damage stays with its connection.
+// Two million bytes of damaged frames: nothing throws, what is read lies inside the frame, and damage stays with its
+// connection.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

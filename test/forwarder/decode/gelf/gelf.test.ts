@@ -1,4 +1,5 @@
-// GELF: what Docker sent (test/fixtures/gelf), cut at every place and damaged; the fields of a message; chunks and their bounds.
+// GELF: what Docker sent (test/fixtures/gelf), cut at every place and damaged; the fields of a message; chunks and
+// their bounds.
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';

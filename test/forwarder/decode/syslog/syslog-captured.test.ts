@@ -1,4 +1,5 @@
-// What real senders sent (test/fixtures/syslog) is read the same whole, cut at every place, and byte by byte; damaged, it is still read to the end.
+// What real senders sent (test/fixtures/syslog) is read the same whole, cut at every place, and byte by byte; damaged,
+// it is still read to the end.
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';

@@ -1,4 +1,5 @@
-// What is read from a message, a line a case: of the forms that senders were seen to write, and of what is none of them.
+// What is read from a message, a line a case: of the forms that senders were seen to write, and of what is none of
+// them.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

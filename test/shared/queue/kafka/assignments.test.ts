@@ -76,7 +76,8 @@ describe('epochs of leaders', () => {
       const seen = { offset: String(offset), key: null, value: null, attributes: 0, timestamp: '0', headers: {} };
       return { ...seen, batchContext: { partitionLeaderEpoch } };
     };
-    // The epoch began with the marker of a transaction, at 6: told of as the one before, the log would seem to end there.
+    // The epoch began with the marker of a transaction, at 6: told of as the one before, the log would seem to end
+    // there.
     for (const fetches of [[[message(5, 3), message(7, 4)]], [[message(5, 3)], [message(7, 4)]]]) {
       const assignment = begin(5, 3, 8);
       for (const messages of fetches)

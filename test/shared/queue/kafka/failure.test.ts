@@ -1,4 +1,5 @@
-// What an error of the brokers means for a record: almost all of them say nothing about it, so it is kept and tried again.
+// What an error of the brokers means for a record: almost all of them say nothing about it, so it is kept and tried
+// again.
 
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';

@@ -1,4 +1,5 @@
-// Fetch answers with batches that foreign producers may write, as kafkajs decodes them once the patches of kafkajs are loaded.
+// Fetch answers with batches that foreign producers may write, as kafkajs decodes them once the patches of kafkajs are
+// loaded.
 
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';

@@ -1,4 +1,5 @@
-// What the consumer does when the coordinator of its group is gone and kafkajs does not notice: with a client of kafkajs that is not one.
+// What the consumer does when the coordinator of its group is gone and kafkajs does not notice: with a client of
+// kafkajs that is not one.
 
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';

@@ -1,4 +1,5 @@
-// A consumer of Kafka with a client of kafkajs that is not one, and brokers that say of the one partition what a test wants.
+// A consumer of Kafka with a client of kafkajs that is not one, and brokers that say of the one partition what a test
+// wants.
 
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';

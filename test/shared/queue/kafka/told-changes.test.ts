@@ -1,4 +1,5 @@
-// A loss is told once by a process, however often it is found, and what was removed since is told with the next finding.
+// A loss is told once by a process, however often it is found, and what was removed since is told with the next
+// finding.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

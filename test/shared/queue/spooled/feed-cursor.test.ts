@@ -1,5 +1,6 @@
-// The cursor of a spool against a model: lines that take a few records now and then, or none at all, records that keep coming, and
-// restarts from the floor. Each record is taken once, those of a line in order, and none before the floor is missing.
+// The cursor of a spool against a model: lines that take a few records now and then, or none at all, records that keep
+// coming, and restarts from the floor. Each record is taken once, those of a line in order, and none before the floor
+// is missing.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -492,7 +492,10 @@ async function worksOn(spool: Spool, upstream: UnsteadyQueue, held: number): Pro
   assert.deepEqual(numbersIn(upstream.memory, 0, 'large'), range(all));
 }
 
-/** Runs spool-for-ever.ts and kills it after so many acks; resolves to the number after the last acked one of each partition. */
+/**
+ * Runs spool-for-ever.ts and kills it after so many acks; resolves to the number after the last acked one of each
+ * partition.
+ */
 async function spoolUntilKilled(dataDir: string, first: number, acks: number): Promise<number[]> {
   const program = fileURLToPath(new URL('./spool-for-ever.ts', import.meta.url));
   const child = spawn(process.execPath, [program, dataDir, String(first)], { stdio: ['ignore', 'pipe', 'inherit'] });

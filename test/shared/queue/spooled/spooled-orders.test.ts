@@ -1,6 +1,6 @@
-// All orders in which a queue, its spool, their answers, full disks and kills can meet, drawn by a seed: sources append one record
-// after another, each until it is acked. Nothing acked may be in neither queue, nothing acked may be missing at the end, and
-// a source's records must appear for the first time in their order.
+// All orders in which a queue, its spool, their answers, full disks and kills can meet, drawn by a seed: sources append
+// one record after another, each until it is acked. Nothing acked may be in neither queue, nothing acked may be missing
+// at the end, and a source's records must appear for the first time in their order.
 //
 //   SLUICE_TEST_SEEDS=1000   more of them; SLUICE_TEST_SEED=17: only that one
 

@@ -1,5 +1,5 @@
-// A queue in memory that a test can slow down, stop, and fail before or after it has taken something; and that can be cut off from
-// whoever uses it, as by a kill: what is under way then never ends for them, but may still be done.
+// A queue in memory that a test can slow down, stop, and fail before or after it has taken something; and that can be
+// cut off from whoever uses it, as by a kill: what is under way then never ends for them, but may still be done.
 
 import { SluiceError } from '#shared/errors.ts';
 import type { ConsumeOptions, ConsumerHandler, DeadLetter, FetchedRecord } from '#shared/queue/queue.ts';

@@ -1,4 +1,5 @@
-// How Elasticsearch is shown who comes, and known: against a server that speaks TLS and asks for what a real one asks for.
+// How Elasticsearch is shown who comes, and known: against a server that speaks TLS and asks for what a real one asks
+// for.
 
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';

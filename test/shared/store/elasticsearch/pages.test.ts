@@ -1,4 +1,5 @@
-// Pages of a search where documents are large, against a stand-in that searches as Elasticsearch does, as far as pages go.
+// Pages of a search where documents are large, against a stand-in that searches as Elasticsearch does, as far as pages
+// go.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -120,7 +121,8 @@ function check(read: Awaited<ReturnType<typeof readAll>>, documents: readonly Ke
 }
 
 it('reads large documents in smaller pages, each document once', async () => {
-  // 40 MiB at once would be refused; then small ones, a run of large ones amid them, and one that is larger than a page.
+  // 40 MiB at once would be refused; then small ones, a run of large ones amid them, and one that is larger than a
+  // page.
   const documents = documentsOf([
     ...Array<number>(20).fill(2 * MIB),
     ...Array<number>(300).fill(100),

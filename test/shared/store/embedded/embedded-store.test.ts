@@ -1,4 +1,5 @@
-// What only the embedded store promises: durability, readers in other processes, retention, and clear words where it cannot open.
+// What only the embedded store promises: durability, readers in other processes, retention, and clear words where it
+// cannot open.
 
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -225,7 +226,9 @@ it(
   },
 );
 
-/** Kills a process that writes, with SIGKILL, after some requests; returns the numbers of those that it saw answered. */
+/**
+ * Kills a process that writes, with SIGKILL, after some requests; returns the numbers of those that it saw answered.
+ */
 async function writeUntilKilled(dataDir: string, perRequest: number): Promise<number[]> {
   const script = new URL('./endless-writer.ts', import.meta.url);
   const child: ChildProcess = spawn(process.execPath, [script.pathname, dataDir, String(perRequest)], {

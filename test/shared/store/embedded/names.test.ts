@@ -1,4 +1,5 @@
-// The names that senders choose, in the tables of the embedded store: so many for each tenant; what comes under others is kept and found.
+// The names that senders choose, in the tables of the embedded store: so many for each tenant; what comes under others
+// is kept and found.
 
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
