@@ -5,7 +5,9 @@
 //   parts    |<- at 0 ->|<- at n ->|<- … ->|   each with all other headers, the id of the whole, its own place, and the size of the whole
 //
 // Parts lie in one partition in order. A range that was read before is a repeat; one that begins later than expected
-// leaves a gap. Guarantees: nothing of a value is lost by splitting; a whole is told apart from one of which parts are
+// leaves a gap.
+//
+// Guarantees: nothing of a value is lost by splitting; a whole is told apart from one of which parts are
 // missing.
 
 import type { DeadLetter, DeadLetterPart } from './queue.ts';

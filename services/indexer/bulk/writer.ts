@@ -11,7 +11,9 @@
 //              │                                  └─ reject ─► as text, or dead letters (rejects.ts) ─┤
 //              └──────────────────────────────────────────────────────────────────────────────────────┘
 //
-// The writer decides nothing: it carries out the steps. Guarantees: an event leaves it by the ledger only. The same ids
+// The writer decides nothing: it carries out the steps.
+//
+// Guarantees: an event leaves it by the ledger only. The same ids
 // are sent again, never others. What `stop` ends is abandoned: its offset stays, and it is read again.
 
 import assert from 'node:assert/strict';

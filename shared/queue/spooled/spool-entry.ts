@@ -9,7 +9,9 @@
 //   partition   of the upstream queue, as it was when the append came
 //   flags       1 = the value was cut, 2 = the letter is of one event, which `index` names, 4 = it is one of several parts
 //
-// Numbers are big-endian. Guarantees: decode(encode(x)) = x; bytes that are none of these decode to null, never to a
+// Numbers are big-endian.
+//
+// Guarantees: decode(encode(x)) = x; bytes that are none of these decode to null, never to a
 // throw.
 
 import { decodeBatches, type Encoding, type QueueRecord } from '#shared/record/record.ts';

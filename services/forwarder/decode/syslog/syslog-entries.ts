@@ -3,7 +3,9 @@
 //   92 <EventTime> { message, host, service, procid, msgid, level, facility, structured_data }
 //
 // A message that is too long to hold comes in parts, which go on as Docker's do (text in `log`, beside partial_*): the
-// indexer joins them. Guarantees: every message is an entry; its text passes as bytes, UTF-8 or not.
+// indexer joins them.
+//
+// Guarantees: every message is an entry; its text passes as bytes, UTF-8 or not.
 
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { type Span, SyslogHeader } from './syslog-header.ts';

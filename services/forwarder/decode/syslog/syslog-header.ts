@@ -7,7 +7,9 @@
 //
 // RFC 3164 describes what was seen, not what must be. So nothing is an error: what cannot be read as a header is text.
 // A tag needs its colon or "[pid]": without them the first word of a text would be lost to it.
-// https://www.rfc-editor.org/rfc/rfc5424 https://www.rfc-editor.org/rfc/rfc3164 Guarantees: total and bounded; bytes
+// https://www.rfc-editor.org/rfc/rfc5424 https://www.rfc-editor.org/rfc/rfc3164
+//
+// Guarantees: total and bounded; bytes
 // are looked at as ASCII, and pass as they are; nothing is allocated.
 
 import { structuredDataEnd } from './syslog-structured-data.ts';
