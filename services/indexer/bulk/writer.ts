@@ -13,8 +13,8 @@
 //
 // The writer decides nothing: it carries out the steps.
 //
-// Guarantees: an event leaves it by the ledger only. The same ids
-// are sent again, never others. What `stop` ends is abandoned: its offset stays, and it is read again.
+// Guarantees: an event leaves it by the ledger only. The same ids are sent again, never others. What `stop` ends is
+// abandoned: its offset stays, and it is read again.
 
 import assert from 'node:assert/strict';
 import type { Clock } from '#shared/clock.ts';

@@ -9,8 +9,7 @@
 // A tag needs its colon or "[pid]": without them the first word of a text would be lost to it.
 // https://www.rfc-editor.org/rfc/rfc5424 https://www.rfc-editor.org/rfc/rfc3164
 //
-// Guarantees: total and bounded; bytes
-// are looked at as ASCII, and pass as they are; nothing is allocated.
+// Guarantees: total and bounded; bytes are looked at as ASCII, and pass as they are; nothing is allocated.
 
 import { structuredDataEnd } from './syslog-structured-data.ts';
 import { SyslogTime } from './syslog-time.ts';

@@ -7,8 +7,7 @@
 // A time without a year is of the last year in which it is not in the future: what is sent late is common, what is sent
 // early is a wrong clock, of which a week is believed.
 //
-// Guarantees: total and bounded; nothing is allocated; -1 for what
-// is no such time, with the fields as they were.
+// Guarantees: total and bounded; nothing is allocated; -1 for what is no such time, with the fields as they were.
 
 import type { TimeZone } from './time-zone.ts';
 
