@@ -272,7 +272,7 @@ export const settings = {
   ),
   'intake.max_bytes': bytes(
     { minimum: MIB, maximum: 16 * GIB },
-    'Bytes that the forwarder holds before it stops reading from its senders.',
+    'Bytes that the forwarder holds before it stops reading from its senders; a chunk counts 3.5 KiB beside its own.',
     {
       default: 48 * MIB,
     },

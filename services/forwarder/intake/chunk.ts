@@ -59,6 +59,13 @@ export interface Chunk extends Origin {
 }
 
 /**
+ * What a chunk in hand costs beside its bytes: its objects, its row in a record's table, all that waits for it, and its
+ * ack. Live bytes of the smallest with an ack, by test/forwarder/chunk-cost.test.ts (3194 on Node 26), rounded
+ * up.
+ */
+export const CHUNK_OVERHEAD_BYTES = 3584;
+
+/**
  * What a dead letter on its way costs in hand beside its bytes: its record, its place in a file, its log line, all that
  * waits for it.
  */

@@ -16,6 +16,7 @@ import { chunkIdentity, randomIdentity } from '#shared/record/identity.ts';
 import { type Batch, RECORD_VERSION, encodeBatches } from '#shared/record/record.ts';
 import { RECORD_VALUE_BYTES_MAX } from '#shared/record/value-limit.ts';
 import {
+  CHUNK_OVERHEAD_BYTES,
   type Chunk,
   LETTER_OVERHEAD_BYTES,
   type Origin,
@@ -33,9 +34,6 @@ import { partitionOf } from './partition.ts';
 import { SlicedBatch } from './sliced-batch.ts';
 import type { ForwarderTelemetry } from './telemetry.ts';
 import { type RoomPermit, type TenantRoom, TenantRooms, type WayIn, wayInOf } from './tenant-rooms.ts';
-
-/** What a chunk costs beyond its bytes: its objects, its row in the record's table. */
-const CHUNK_OVERHEAD_BYTES = 256;
 
 export interface IntakeOptions {
   readonly queue: Queue;
@@ -302,7 +300,8 @@ type Named = Pick<Chunk, 'tenant' | 'sender' | 'tag' | 'chunkId' | 'entries'> & 
 
 /** What a chunk holds until it is settled. */
 function bytesOf(chunk: Chunk): number {
-  return CHUNK_OVERHEAD_BYTES + chunk.bytes.length + unpackedBytesOf(chunk);
+  const { tag, chunkId, bytes } = chunk;
+  return CHUNK_OVERHEAD_BYTES + 2 * tag.length + (chunkId?.length ?? 0) + bytes.length + unpackedBytesOf(chunk);
 }
 
 /** What is held of it beside the bytes as they came. */

@@ -116,7 +116,11 @@ export class TenantRooms implements Room {
     assert(this.#bytesHeld >= 0);
     if (bytes >= 0 || (this.#isShared && !this.hasRoom)) return;
     for (const room of this.#awaited) if (room.wake()) this.#awaited.delete(room);
-    if (this.hasRoom) this.#waiters.wake();
+    this.#wakeSome();
+  }
+
+  #wakeSome(): void {
+    if (this.hasRoom) this.#waiters.wakeSome(() => this.#wakeSome());
   }
 }
 
@@ -181,24 +185,16 @@ export class TenantRoom implements Room {
       this.#bytes?.take(sentBytes, nowMs);
       this.#events?.take(events, nowMs);
     }
-    let left = bytes;
-    let isGiven = false;
-    const giveBack = (given: number): void => {
-      assert(!isGiven && given <= left, 'a permit is given back once');
-      left -= given;
-      this.#held -= given;
-      this.#rooms.hold(-given);
-    };
-    return {
-      giveBack,
-      [Symbol.dispose]: () => {
-        giveBack(left);
-        isGiven = true;
-      },
-    };
+    return new HeldBytes(bytes, this);
   }
 
-  /** Lets those go on who wait, if there is room; false while somebody still waits. */
+  /** For permits alone. */
+  release(bytes: number): void {
+    this.#held -= bytes;
+    this.#rooms.hold(-bytes);
+  }
+
+  /** Lets those go on who wait, if there is room, some a turn of the event loop; false while somebody still waits. */
   wake(): boolean {
     if (this.#waiters.count + this.#shareWaiters.count === 0) return true;
     if (!this.hasShare) return false;
@@ -209,8 +205,8 @@ export class TenantRoom implements Room {
       this.#waitForRate(waitMs);
       return false;
     }
-    this.#waiters.wake();
-    return true;
+    this.#waiters.wakeSome(() => this.wake());
+    return this.#waiters.count === 0;
   }
 
   #waitForRate(waitMs: number): void {
@@ -220,6 +216,29 @@ export class TenantRoom implements Room {
       this.#timer = null;
       this.wake();
     });
+  }
+}
+
+/** There is one for each chunk in hand: closures would cost as much again. */
+class HeldBytes implements RoomPermit {
+  readonly #room: TenantRoom;
+  #left: number;
+  #isGiven = false;
+
+  constructor(bytes: number, room: TenantRoom) {
+    this.#left = bytes;
+    this.#room = room;
+  }
+
+  giveBack(bytes: number): void {
+    assert(!this.#isGiven && bytes <= this.#left, 'a permit is given back once');
+    this.#left -= bytes;
+    this.#room.release(bytes);
+  }
+
+  [Symbol.dispose](): void {
+    this.giveBack(this.#left);
+    this.#isGiven = true;
   }
 }
 

@@ -47,6 +47,32 @@ test('of thousands of small entries in one piece some hundred are taken at a tim
   assert.equal(fixture.intake.chunks.length, 5000);
 });
 
+test('entries that are refused while others wait for their turn cost the upload, not the process', async () => {
+  await using fixture = await Fixture.start();
+  let given = 0;
+  fixture.intake.refuse = () => {
+    given += 1;
+    return given % 100 === 50 ? new SluiceError('queue_unavailable', 'Cannot take events: it is away') : null;
+  };
+  const uploads = Array.from({ length: 8 }, () => fixture.post('/upload', 'A=1\n\n'.repeat(2000), JOURNAL));
+  assert.deepEqual(
+    (await Promise.all(uploads)).map(({ status }) => status),
+    Array.from({ length: 8 }, () => 503),
+  );
+});
+
+test('of many uploads with small entries sixteen hand over more than a few at once', async () => {
+  await using fixture = await Fixture.start();
+  fixture.intake.hold();
+  const uploads = Array.from({ length: 20 }, () => fixture.post('/upload', 'A=1\n\n'.repeat(200), JOURNAL));
+  await fixture.intake.arrived(16 * 128 + 4 * 32);
+  for (let turns = 0; turns < 50; turns += 1) await new Promise(setImmediate);
+  assert.equal(fixture.intake.chunks.length, 16 * 128 + 4 * 32);
+  fixture.intake.release();
+  for (const { status } of await Promise.all(uploads)) assert.equal(status, 200);
+  assert.equal(fixture.intake.chunks.length, 20 * 200);
+});
+
 test('an upload may be larger than a body, and longer', async () => {
   await using fixture = await Fixture.start({ requestTimeoutMs: 50 });
   const client = await fixture.raw();

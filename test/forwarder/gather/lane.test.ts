@@ -1,4 +1,5 @@
-// A lane while a share is being cut: its end waits for that, and the order of what was added stays.
+// A lane while a share is being cut, and while it tells hundreds of senders: its end waits for that, and the order of
+// what was added stays.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -48,7 +49,23 @@ function setUp() {
     queue.appends.flatMap(({ records }) =>
       records.map(({ batches }) => decodeBatches(batches)?.map(({ seq, first }) => `${seq}.${first}`) ?? []),
     );
-  return { lane, add, settled, held, deadLettered };
+  return { queue, lane, add, settled, held, deadLettered };
+}
+
+const CROWD = 300;
+
+/** Adds so many small chunks, from `first` on; what each is told goes to `told`, in the order of the telling. */
+function addCrowd(add: ReturnType<typeof setUp>['add'], first: number, told: string[]): void {
+  for (let i = 0; i < CROWD; i++) {
+    void add(first + i, [100]).promise.then(
+      () => told.push(`${first + i} held`),
+      () => told.push(`${first + i} failed`),
+    );
+  }
+}
+
+function outcomes(first: number, outcome: 'held' | 'failed'): string[] {
+  return Array.from({ length: CROWD }, (_, i) => `${first + i} ${outcome}`);
 }
 
 test('what is being cut when the lane ends is held, in order', async () => {
@@ -72,4 +89,58 @@ test('an event that no indexer opens is dead-lettered alone; what is before, bes
   assert.equal(of2.eventsDeadLettered, 1);
   assert.deepEqual(deadLettered, ['2.1', '3.0']);
   assert.deepEqual(held().flat(), ['1.0', '2.0', '2.2', '4.0']);
+});
+
+test('a record of hundreds of chunks tells its senders in steps, in order; the lane ends behind the last', async () => {
+  const { lane, add, held } = setUp();
+  const told: string[] = [];
+  const byTurn: number[] = [];
+  let isOver = false;
+  const look = (): void => {
+    byTurn.push(told.length - byTurn.reduce((sum, count) => sum + count, 0));
+    if (!isOver) setImmediate(look);
+  };
+  addCrowd(add, 1, told);
+  setImmediate(look);
+  await lane.drained();
+  isOver = true;
+  look();
+  assert.deepEqual(told, outcomes(1, 'held'));
+  assert.equal(held().length, 1);
+  assert(Math.max(...byTurn) <= CROWD / 2, `${Math.max(...byTurn)} in a turn`);
+});
+
+test('senders of a record that fails are told before those of the next, and a stop in between loses none', async () => {
+  const { queue, lane, add } = setUp();
+  const told: string[] = [];
+  const begun = Promise.withResolvers<void>();
+  const failing = Promise.withResolvers<void>();
+  queue.beforeHold = () => {
+    queue.beforeHold = () => Promise.resolve();
+    begun.resolve();
+    return failing.promise;
+  };
+  addCrowd(add, 1, told);
+  await begun.promise;
+  addCrowd(add, 1001, told);
+  const first = add(2001, [100]).promise;
+  failing.reject(new Error('it went away'));
+  while (told.length === 0) await new Promise(setImmediate);
+  const toldAtStop = told.length;
+  await lane.drained();
+  await first;
+  assert(toldAtStop < CROWD, `${toldAtStop} were told before the stop`);
+  // Whoever is told twice ends the process: a share is settled once.
+  assert.deepEqual(told, [...outcomes(1, 'failed'), ...outcomes(1001, 'held')]);
+});
+
+test('a few chunks behind hundreds are told behind them', async () => {
+  const { lane, add } = setUp();
+  const told: string[] = [];
+  addCrowd(add, 1, told);
+  while (told.length === 0) await new Promise(setImmediate);
+  const last = add(1001, [100]).promise.then(() => told.push('last'));
+  await lane.drained();
+  await last;
+  assert.deepEqual(told, [...outcomes(1, 'held'), 'last']);
 });

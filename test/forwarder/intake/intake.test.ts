@@ -186,7 +186,7 @@ test('a chunk that its sender compressed passes as it is', async () => {
 });
 
 test('what is freed of a compressed chunk is in hand no more, and all of it only once', async () => {
-  const { queue, intake, metrics } = setUp({ bytesMax: 3000 });
+  const { queue, intake, metrics } = setUp({ bytesMax: 10_000 });
   const texts = ['a'.repeat(4000), 'b'.repeat(4000)];
   const entries = entriesOf(texts);
   const bytes = await compress(entries);

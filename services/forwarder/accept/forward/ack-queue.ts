@@ -1,23 +1,29 @@
-// The answers that a connection still owes. They go out in the order in which their chunks came, each as a write of its
-// own (fluent-logger-node reads one ack from each), and only when the chunk is held.
+// The answers that a connection still owes. They go out in the order in which their chunks came, and only when the
+// chunk is held. Those that become due in the same moment are one write: each write is a call of the kernel, and a
+// record may settle hundreds of chunks of a connection.
+// (fluent-logger-node reads one ack from each write, and has one chunk under way.)
+
+import type { Writable } from 'node:stream';
 
 /** A place in the order of answers. */
 export interface OwedAnswer {
-  /** Null until the chunk is held. */
+  /** Null until the chunk is held, and when it is written. */
   answer: Uint8Array | null;
   whenWritten: (() => void) | null;
 }
 
 export class AckQueue {
-  readonly #write: (answer: Uint8Array) => void;
+  readonly #write: (answers: Uint8Array) => boolean;
   /** Those before `#first` are written. */
   #owed: OwedAnswer[] = [];
   #first = 0;
   #isCut = false;
+  #isDue = false;
   /** Whether the peer was ever answered: only then does it read. */
   hasWritten = false;
 
-  constructor(write: (answer: Uint8Array) => void) {
+  /** `write`: false where nobody is there any more. */
+  constructor(write: (answers: Uint8Array) => boolean) {
     this.#write = write;
   }
 
@@ -32,11 +38,17 @@ export class AckQueue {
     return place;
   }
 
-  /** The chunk is held. `whenWritten` is called when the answer goes out, behind those before it. */
+  /**
+   * The chunk is held. The answer goes out behind those before it, when all that was settled in this moment is settled.
+   * `whenWritten` is called then, if it was written.
+   */
   give(place: OwedAnswer, answer: Uint8Array, whenWritten: (() => void) | null = null): void {
     place.answer = answer;
     place.whenWritten = whenWritten;
-    this.#writeReady();
+    if (this.#isDue || place !== this.#owed[this.#first]) return;
+    this.#isDue = true;
+    // After all promises that are settled now have been heard.
+    process.nextTick(() => this.flush());
   }
 
   /** The chunk is not held: neither it nor those behind it are answered, for their senders expect answers in order. */
@@ -46,21 +58,35 @@ export class AckQueue {
     this.#isCut = true;
   }
 
-  #writeReady(): void {
-    for (;;) {
-      const place = this.#owed[this.#first];
-      if (!place?.answer) break;
-      this.#first++;
-      this.hasWritten = true;
-      this.#write(place.answer);
-      place.whenWritten?.();
+  /** Writes what is due now: before the connection is ended. */
+  flush(): void {
+    this.#isDue = false;
+    const due: Uint8Array[] = [];
+    const told: (() => void)[] = [];
+    for (let place = this.#owed[this.#first]; place?.answer; place = this.#owed[this.#first]) {
+      due.push(place.answer);
+      if (place.whenWritten) told.push(place.whenWritten);
       // A place stays for a while; what its chunk holds must not.
+      place.answer = null;
       place.whenWritten = null;
+      this.#first += 1;
     }
+    const [only] = due;
+    if (only === undefined) return;
     // Taking one by one from the front of a long array would cost its length each time.
     if (this.#first * 2 >= this.#owed.length) {
       this.#owed = this.#owed.slice(this.#first);
       this.#first = 0;
     }
+    this.hasWritten = true;
+    if (!this.#write(due.length === 1 ? only : Buffer.concat(due))) return;
+    for (const whenWritten of told) whenWritten();
   }
+}
+
+/** False where nobody is there any more. */
+export function isWritten(socket: Pick<Writable, 'writable' | 'write'>, answer: Uint8Array): boolean {
+  if (!socket.writable) return false;
+  socket.write(answer);
+  return true;
 }

@@ -13,7 +13,7 @@ import { networkOfPeer } from '#shared/net/networks.ts';
 import { type AddressRate, ratedRoom } from '../../admit/address-rates.ts';
 import type { Chunk, Room, Undecodable } from '../../intake/chunk.ts';
 import { encodeAck, encodeJsonAck } from '../../decode/forward/forward-ack.ts';
-import { AckQueue, type OwedAnswer } from './ack-queue.ts';
+import { AckQueue, isWritten, type OwedAnswer } from './ack-queue.ts';
 import { UnackedNames } from './equal-chunks.ts';
 import { FairTurns } from '../turns/fair-turns.ts';
 import { FRAME_UNKEPT, FrameReader } from '../frames/frame-reader.ts';
@@ -84,7 +84,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
     this.#taker = new FrameTaker(from, { limits, unpacker }, this);
     const { unackedNames = new UnackedNames() } = options;
     this.#intake = new SessionIntake({ intake, telemetry, limits, unackedNames });
-    this.#acks = new AckQueue((answer) => this.#socket.writable && this.#socket.write(answer));
+    this.#acks = new AckQueue((answer) => isWritten(socket, answer));
     this.#inFlight = new InFlight(socket, this.#acks);
     socket.on('data', (piece: Buffer) => this.#take(piece));
     // The peer sends no more, but may still wait for acks.
@@ -220,7 +220,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
   }
 
   deadLetter(undecodable: Undecodable, ack: Buffer | null): void {
-    this.#settle(undecodable.bytes.length, ack, { held: this.#intake.deadLetter(undecodable), acked: () => undefined });
+    this.#settle(undecodable.bytes.length, ack, { held: this.#intake.deadLetter(undecodable), acked: null });
   }
 
   answer(ack: Buffer): void {
@@ -249,22 +249,20 @@ export class ForwardSession implements GateMember, FrameOutcomes {
   #settle(chunkBytes: number, ack: Buffer | null, { held, acked }: Handed): void {
     this.#turns.spend(CHUNK_TURN_BYTES);
     const place: OwedAnswer | null = ack && this.#acks.owe();
-    const done = this.#inFlight.begin(chunkBytes);
-    const whenWritten = (): void => {
-      if (this.#socket.writable) acked();
-    };
-    held
-      .then(
-        () => place && ack && this.#acks.give(place, this.#ack(ack), whenWritten),
-        () => {
-          if (place) this.#acks.cut(place);
-          this.#refused();
-        },
-      )
-      .finally(() => {
-        done();
+    this.#inFlight.begin(chunkBytes);
+    void held.then(
+      () => {
+        if (place && ack) this.#acks.give(place, this.#ack(ack), acked);
+        this.#inFlight.end(chunkBytes);
         this.#endIfDone();
-      });
+      },
+      () => {
+        if (place) this.#acks.cut(place);
+        this.#refused();
+        this.#inFlight.end(chunkBytes);
+        this.#endIfDone();
+      },
+    );
   }
 
   get #hasRoom(): boolean {
@@ -321,6 +319,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
   #endIfDone(): void {
     const done = this.#closing || (this.#peerEnded && !this.#held);
     if (!done || this.#inFlight.chunks > 0 || this.#socket.writableEnded) return;
+    this.#acks.flush();
     if (this.#closing && !this.#acks.hasWritten) {
       // It waits for no answers: what it sends from here on must not seem to be taken.
       this.#socket.destroySoon();

@@ -1,12 +1,12 @@
 // What one connection has under way: chunks that intake has and did not answer, answers that are owed, answers that its
 // peer does not read. Beyond its bounds the connection is read no further, so that no single one takes all the room.
 
+import assert from 'node:assert/strict';
+import { CHUNK_OVERHEAD_BYTES } from '../../intake/chunk.ts';
 import type { AckQueue } from './ack-queue.ts';
 
 /** Bytes that one connection may have in flight before it is read no further. */
 const BYTES_MAX = 8 * 1024 * 1024;
-/** What a chunk in flight costs beside its bytes. */
-const CHUNK_OVERHEAD_BYTES = 256;
 /** Answers that wait for those before them, and bytes of answers that the peer does not read. */
 const ANSWERS_OWED_MAX = 16_384;
 export const ANSWER_BYTES_MAX = 64 * 1024;
@@ -34,16 +34,17 @@ export class InFlight {
     );
   }
 
-  /** A chunk is under way until what it gives is called. */
-  begin(chunkBytes: number): () => void {
-    const bytes = chunkBytes + CHUNK_OVERHEAD_BYTES;
-    this.#bytes += bytes;
+  /** A chunk is under way until `end` is called with the same. */
+  begin(chunkBytes: number): void {
+    this.#bytes += chunkBytes + CHUNK_OVERHEAD_BYTES;
     this.chunks += 1;
-    return () => {
-      this.#bytes -= bytes;
-      this.chunks -= 1;
-      this.look();
-    };
+  }
+
+  end(chunkBytes: number): void {
+    this.#bytes -= chunkBytes + CHUNK_OVERHEAD_BYTES;
+    this.chunks -= 1;
+    assert(this.#bytes >= 0 && this.chunks >= 0, 'a chunk ends once');
+    this.look();
   }
 
   /** Something has changed for whoever waits. */

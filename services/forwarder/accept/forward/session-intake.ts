@@ -17,8 +17,8 @@ export interface SessionIntakeOptions {
 export interface Handed {
   /** Resolves when all of it is held, by the queue or by the dead letters; else its sender must try again. */
   readonly held: Promise<void>;
-  /** To be called when its ack was written. */
-  readonly acked: () => void;
+  /** To be called when its ack was written; null where nobody wants to know. */
+  readonly acked: (() => void) | null;
 }
 
 export class SessionIntake {
@@ -35,8 +35,9 @@ export class SessionIntake {
       ? this.#equalChunks.named(sent, ({ content, entries }) => content ?? contentOf(entries))
       : null;
     if (named) this.#tell(named);
-    const held = this.#accept(named?.chunk ?? sent);
-    return { held, acked: () => named?.acked() };
+    const chunk = named?.chunk ?? sent;
+    const held = this.#options.intake.accept(chunk).catch((error: unknown) => this.#buryExcess(chunk, error));
+    return { held, acked: named && (() => named.acked()) };
   }
 
   acceptSliced(frame: SlicedFrame, wantsAck: boolean): Handed {
@@ -57,19 +58,11 @@ export class SessionIntake {
     return this.#options.intake.deadLetter(undecodable);
   }
 
-  async #accept(chunk: Chunk): Promise<void> {
-    const { intake } = this.#options;
-    try {
-      await intake.accept(chunk);
-    } catch (error) {
-      if (!isExcess(error)) throw error;
-      await intake.deadLetter({
-        ...originOf(chunk),
-        bytes: chunk.bytes,
-        reason: 'too_many_events',
-        error: error.message,
-      });
-    }
+  /** Rejects with the error where it is another one. */
+  async #buryExcess(chunk: Chunk, error: unknown): Promise<void> {
+    if (!isExcess(error)) throw error;
+    const { bytes } = chunk;
+    await this.deadLetter({ ...originOf(chunk), bytes, reason: 'too_many_events', error: error.message });
   }
 
   #tell({ isNew, chunk }: NamedChunk<Chunk | SlicedChunk>): void {

@@ -9,7 +9,13 @@ import type { Encoding } from '#shared/record/record.ts';
 import { type SliceSource, sourceOf } from '#shared/record/unpack-slices.ts';
 import { freeDecompressed } from '#shared/record/compression.ts';
 import type { Chunk, Origin, Undecodable } from '../../intake/chunk.ts';
-import { ForwardDecoder, type ForwardFrame, type ForwardRefusal } from '../../decode/forward/forward-frame.ts';
+import {
+  ForwardDecoder,
+  type ForwardFrame,
+  type ForwardRefusal,
+  holdsTooMuch,
+  withOwnId,
+} from '../../decode/forward/forward-frame.ts';
 import { jsonFrame } from '../../decode/forward/json-mode.ts';
 import {
   aroundMessage,
@@ -124,11 +130,15 @@ export class FrameTaker {
       case 'malformed':
         return this.#deadLetter(bytes, frame);
       case 'message':
-        return this.#takeMessage(bytes, frame);
+        // Its entry is copied.
+        return this.#takeMessage(bytes, holdsTooMuch(bytes.length, 0) ? withOwnId(frame) : frame);
       case 'forward':
-      case 'packed':
+      case 'packed': {
         this.flush();
-        return this.#takeEntries(bytes.subarray(frame.start, frame.end), frame);
+        const run = bytes.subarray(frame.start, frame.end);
+        if (!holdsTooMuch(bytes.length, 2 * run.length)) return this.#takeEntries(run, frame);
+        return this.#takeEntries(Buffer.from(run), withOwnId(frame));
+      }
     }
   }
 

@@ -198,6 +198,14 @@ export class HttpExchange implements Disposable {
     await this.#options.turns?.wait(bytes, this.#who, this.#request);
   }
 
+  /**
+   * Resolves when it may hand over hundreds of chunks, until it is disposed of (http-turns.ts). Rejects where its
+   * sender is gone.
+   */
+  async crowd(): Promise<Disposable | null> {
+    return (await this.#options.turns?.crowd(this.#who, this.#request)) ?? null;
+  }
+
   /** Counts bytes that a dialect unpacked itself, as long as the exchange lasts. */
   hold(bytes: number): void {
     this.#held.use(this.#options.bodies.take(bytes, this.#who));

@@ -6,6 +6,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { SluiceError } from '#shared/errors.ts';
+import { FairTurns } from '../turns/fair-turns.ts';
 import { TurnBytes } from '../turns/turn-bytes.ts';
 
 /** Bytes of what costs most, OTLP in JSON: 4 to 6 ms. */
@@ -17,11 +18,18 @@ export const UNPACK_TURN_BYTES = 1024;
 /** What a chunk costs on its way to intake: 15 to 30 µs. */
 export const CHUNK_TURN_BYTES = 128;
 
+/** Requests that hand over chunks by the hundred at once: 500 of `_bulk` cost 1.5 MB until the queue holds them. */
+const CROWDS_AT_ONCE = 16;
+
+/** A request that hands over no more at once waits for no other one. */
+export const FEW_CHUNKS = 32;
+
 /** Of each connection that waits, or has waited. */
 const gone = new WeakMap<Socket, AbortSignal>();
 
 export class HttpTurns {
   readonly #turn = new TurnBytes(HTTP_TURN_BYTES, 0);
+  readonly #crowds = new FairTurns(CROWDS_AT_ONCE);
 
   /**
    * Resolves when work of so many bytes may be done for the request. Rejects with request_malformed where its
@@ -30,10 +38,21 @@ export class HttpTurns {
   async wait(bytes: number, sender: string, { socket }: IncomingMessage): Promise<void> {
     if (this.#turn.take(bytes)) return;
     if (!socket.destroyed) await this.#turn.wait(bytes, sender, goneOf(socket));
-    if (socket.destroyed) {
-      throw new SluiceError('request_malformed', 'Cannot take events: the connection was closed');
-    }
+    if (socket.destroyed) throw closed();
   }
+
+  /**
+   * Resolves when the request may hand over hundreds of chunks; to be disposed of when all of these are settled.
+   * Rejects as `wait` does. Senders take turns.
+   */
+  crowd(sender: string, { socket }: IncomingMessage): Promise<Disposable> {
+    if (socket.destroyed) return Promise.reject(closed());
+    return this.#crowds.enter(sender, goneOf(socket)).catch(() => Promise.reject(closed()));
+  }
+}
+
+function closed(): SluiceError {
+  return new SluiceError('request_malformed', 'Cannot take events: the connection was closed');
 }
 
 /** Aborted when the connection is closed; one for each, for a connection may have several requests in hand. */
@@ -44,4 +63,57 @@ function goneOf(socket: Socket): AbortSignal {
   socket.once('close', () => controller.abort());
   gone.set(socket, controller.signal);
   return controller.signal;
+}
+
+interface Turning {
+  turn(bytes: number): Promise<void>;
+  crowd(): Promise<Disposable | null>;
+}
+
+/** Real ones have a kilobyte, of which 64 come in one piece. */
+const ENTRIES_MAX = 128;
+
+/** Entries that ask for their turn together; as much as a request costs. */
+const TURN_ENTRIES = 8;
+
+/**
+ * Entries of an upload that intake has and did not answer; beyond a few only in the turn of those that hand over many.
+ * Whoever is told of an error is told when none is under way any more.
+ */
+export class EntriesOnTheirWay implements AsyncDisposable {
+  readonly #exchange: Turning;
+  #held: Promise<void>[] = [];
+  #crowd: Disposable | null = null;
+
+  constructor(exchange: Turning) {
+    this.#exchange = exchange;
+  }
+
+  /** Resolves when one more may be handed over. Rejects where one before was not held, or the sender is gone. */
+  async next(): Promise<void> {
+    if (this.#held.length >= ENTRIES_MAX) await this.settled();
+    if (this.#held.length >= FEW_CHUNKS) this.#crowd ??= await this.#exchange.crowd();
+    // Several at a time: those who wait have their turns one by one, whatever each asks for.
+    if (this.#held.length % TURN_ENTRIES === 0) await this.#exchange.turn(TURN_ENTRIES * CHUNK_TURN_BYTES);
+  }
+
+  add(held: Promise<void>): void {
+    // It is looked at later.
+    held.catch(() => undefined);
+    this.#held.push(held);
+  }
+
+  /** Resolves when all are held. */
+  async settled(): Promise<void> {
+    const held = this.#held;
+    await this[Symbol.asyncDispose]();
+    await Promise.all(held);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.allSettled(this.#held);
+    this.#held = [];
+    this.#crowd?.[Symbol.dispose]();
+    this.#crowd = null;
+  }
 }

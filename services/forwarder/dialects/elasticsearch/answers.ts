@@ -19,7 +19,7 @@ export type BulkReader = 'whole' | 'fluent-bit' | 'other';
 /** Of the text of an answer. */
 const PIECE_LENGTH = 64 * 1024;
 /** Items, or runs, that are looked at in one step: some 0.5 ms. */
-const STEP = 1000;
+export const STEP = 1000;
 /** Up to here an answer has all of Elasticsearch's names. */
 const WHOLE_BYTES_MAX = 128 * 1024;
 /** Of a short answer: up to here errors have a type and a reason. */

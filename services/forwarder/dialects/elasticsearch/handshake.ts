@@ -87,6 +87,13 @@ export function sendJson(request: FastifyRequest, reply: FastifyReply, answer: o
   return typed(request, reply).send(Buffer.from(JSON.stringify(answer)));
 }
 
+/** JSON that comes in pieces. */
+interface JsonPieces {
+  readonly pieces: Iterator<string, void, undefined>;
+  /** Resolves when the next one may be made; never rejects. */
+  readonly mayGoOn: () => Promise<void>;
+}
+
 /**
  * Sends JSON that comes in pieces, each in a turn of its own: a short answer with its length, a long one as fast as its
  * client reads.
@@ -94,7 +101,7 @@ export function sendJson(request: FastifyRequest, reply: FastifyReply, answer: o
 export async function sendJsonPieces(
   request: FastifyRequest,
   reply: FastifyReply,
-  pieces: Iterator<string, void, undefined>,
+  { pieces, mayGoOn }: JsonPieces,
 ): Promise<FastifyReply> {
   const first: Buffer[] = [];
   let bytes = 0;
@@ -105,15 +112,17 @@ export async function sendJsonPieces(
     first.push(piece);
     bytes += piece.length;
     await turn();
+    await mayGoOn();
   }
-  return typed(request, reply).send(Readable.from(inTurns(first, pieces), { objectMode: false }));
+  return typed(request, reply).send(Readable.from(inTurns(first, { pieces, mayGoOn }), { objectMode: false }));
 }
 
-async function* inTurns(first: readonly Buffer[], pieces: Iterator<string, void, undefined>): AsyncGenerator<Buffer> {
+async function* inTurns(first: readonly Buffer[], { pieces, mayGoOn }: JsonPieces): AsyncGenerator<Buffer> {
   for (const piece of first) if (piece.length > 0) yield piece;
   for (let next = pieces.next(); !next.done; next = pieces.next()) {
     if (next.value !== '') yield Buffer.from(next.value);
     await turn();
+    await mayGoOn();
   }
 }
 

@@ -8,8 +8,8 @@ import { SluiceError, isRetryable } from '#shared/errors.ts';
 import type { HttpContext, HttpDialect } from '../../accept/http/http-context.ts';
 import type { HttpExchange } from '../../accept/http/http-exchange.ts';
 import { errorAnswer } from '../../accept/http/http-errors.ts';
-import { CHUNK_TURN_BYTES } from '../../accept/http/http-turns.ts';
-import { bulkAnswer, bulkReaderOf, errorBody } from './answers.ts';
+import { CHUNK_TURN_BYTES, FEW_CHUNKS } from '../../accept/http/http-turns.ts';
+import { STEP, bulkAnswer, bulkReaderOf, errorBody } from './answers.ts';
 import type { Bulk } from './bulk.ts';
 import { type BulkRun, type BulkTable, refusedCount, runsOf } from './bulk-table.ts';
 import { parseFilterPath } from './filter-path.ts';
@@ -18,8 +18,12 @@ import { answerHandshake, sendJson, sendJsonPieces } from './handshake.ts';
 const INPUT = 'elasticsearch';
 /** Runs that are on their way to intake at once: one for each document with an id. */
 const RUNS_AT_ONCE = 500;
+/** In a request's turn of those that have many. */
+const RUNS_PER_CROWD = 4000;
 /** Of those, handed over in one step. */
 const RUNS_PER_STEP = 32;
+/** Of a turn of the event loop, what an item's answer costs: 0.5 to 1 µs. */
+const ANSWER_TURN_BYTES = 4;
 
 export const elasticsearch: HttpDialect = (scope, context) => {
   // The official clients speak to nothing that does not say this.
@@ -61,7 +65,11 @@ async function takeBulk(context: HttpContext, request: FastifyRequest, reply: Fa
   // Who asks for certain fields has seen to the length.
   const reader = filterPath ? 'whole' : bulkReaderOf(request.headers);
   const pieces = bulkAnswer(clock.monotonicMs() - beganMs, table, { outcomes, reader, filterPath });
-  return await sendJsonPieces(request, reply, pieces);
+  const bytes = ANSWER_TURN_BYTES * Math.min(table.operations.length, STEP);
+  // Who is gone reads no answer, but its events are taken.
+  const mayGoOn = (): Promise<void> => exchange.turn(bytes).catch(() => undefined);
+  await mayGoOn();
+  return await sendJsonPieces(request, reply, { pieces, mayGoOn });
 }
 
 function taken(bulk: Bulk): BulkTable {
@@ -79,24 +87,38 @@ function taken(bulk: Bulk): BulkTable {
 /** What became of each run: null where it is held, else why it is not. */
 async function accept(exchange: HttpExchange, table: BulkTable): Promise<unknown[]> {
   const outcomes: unknown[] = [];
-  let some: Promise<unknown>[] = [];
-  for (const run of runsOf(table)) {
-    if (some.length % RUNS_PER_STEP === 0) await exchange.turn(RUNS_PER_STEP * CHUNK_TURN_BYTES);
-    some.push(
-      acceptRun(exchange, run).then(
-        () => null,
-        (error: unknown) => error,
-      ),
-    );
-    if (some.length < RUNS_AT_ONCE) continue;
-    outcomes.push(...(await Promise.all(some)));
-    some = [];
-    // What is refused is refused without a turn.
-    await turn();
+  const runs = runsOf(table);
+  const count = table.runIndex.length;
+  while (outcomes.length < count) {
+    using _crowd = count > FEW_CHUNKS ? await exchange.crowd() : null;
+    // What is begun is ended first, for it holds its items meanwhile.
+    const end = Math.min(count, outcomes.length + RUNS_PER_CROWD);
+    while (outcomes.length < end) {
+      outcomes.push(...(await acceptSome(exchange, runs)));
+      // What is refused is refused without a turn.
+      if (outcomes.length < count) await turn();
+    }
   }
-  outcomes.push(...(await Promise.all(some)));
   return outcomes;
 }
+
+/** The next ones. None is under way when it resolves or rejects. */
+async function acceptSome(exchange: HttpExchange, runs: Iterator<BulkRun, void>): Promise<unknown[]> {
+  const some: Promise<unknown>[] = [];
+  try {
+    while (some.length < RUNS_AT_ONCE) {
+      if (some.length % RUNS_PER_STEP === 0) await exchange.turn(RUNS_PER_STEP * CHUNK_TURN_BYTES);
+      const next = runs.next();
+      if (next.done) break;
+      some.push(acceptRun(exchange, next.value).then(nothing, (error: unknown) => error));
+    }
+  } finally {
+    await Promise.all(some);
+  }
+  return Promise.all(some);
+}
+
+const nothing = (): null => null;
 
 /** Each error once, which may be as many as there are runs. */
 async function countRefused(context: HttpContext, outcomes: readonly unknown[]): Promise<void> {

@@ -6,10 +6,10 @@
 
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { SluiceError } from '#shared/errors.ts';
+import { EntriesOnTheirWay } from '../../accept/http/http-turns.ts';
 import type { HttpContext, HttpDialect } from '../../accept/http/http-context.ts';
 import type { HttpExchange } from '../../accept/http/http-exchange.ts';
 import { errorAnswer } from '../../accept/http/http-errors.ts';
-import { CHUNK_TURN_BYTES } from '../../accept/http/http-turns.ts';
 import { LARGE_BODY_BYTES } from '../../accept/turns/large-turns.ts';
 import { mediaTypeOf } from '../../decode/http/body-formats.ts';
 import { journalEntry } from './entry.ts';
@@ -18,10 +18,6 @@ import { type ExportResult, ExportScanner } from './export-format.ts';
 const INPUT = 'journal';
 const OWN_TAG = 'journal';
 const MEDIA_TYPE = 'application/vnd.fdo.journal';
-/** Entries on their way at a time; real ones have a kilobyte, of which 64 come in one piece. */
-const ACCEPTED_MAX = 128;
-/** Entries that are taken in one turn of the event loop; as much as a request costs. */
-const ENTRIES_ASKED = 8;
 
 export const journal: HttpDialect = (scope, context) => {
   scope.setErrorHandler(
@@ -56,39 +52,28 @@ async function takeEntries(
   exchange: HttpExchange,
   { tag, bytesMax }: { tag: string; bytesMax: number },
 ): Promise<SluiceError | null> {
-  const accepted: Promise<void>[] = [];
+  // Each is a chunk of its own: 64 KiB of the smallest are 13,000, which would keep everybody else waiting for half a
+  // second.
+  await using onTheirWay = new EntriesOnTheirWay(exchange);
   let refusal: SluiceError | null = null;
-  let asked = 0;
   while (!refusal) {
-    // Each is a chunk of its own: 64 KiB of the smallest are 13,000, which would keep everybody else waiting for half a
-    // second.
-    if (accepted.length >= ACCEPTED_MAX) await Promise.all(accepted.splice(0));
     const result = scanner.next();
     if (result.kind === 'need_more') break;
     if (result.kind !== 'entry') {
       refusal = refusalOf(result, bytesMax);
       break;
     }
-    // Several at a time: those who wait have their turns one by one, whatever each asks for.
-    if (asked === 0) await exchange.turn(ENTRIES_ASKED * CHUNK_TURN_BYTES);
-    asked = (asked + 1) % ENTRIES_ASKED;
+    await onTheirWay.next();
     const isLarge = result.bytes > LARGE_BODY_BYTES;
-    // Nobody else looks at how those before it end while it waits.
-    if (isLarge) await Promise.all(accepted.splice(0));
+    if (isLarge) await onTheirWay.settled();
     using _part = isLarge ? await exchange.part(result.bytes) : null;
     const entry = journalEntry(result.fields, bytesMax);
-    if (entry) accepted.push(looselyHeld(exchange.accept({ tag, entries: entry.entries, count: 1 }, entry.name)));
+    if (entry) onTheirWay.add(exchange.accept({ tag, entries: entry.entries, count: 1 }, entry.name));
     else refusal = entryTooLarge(bytesMax);
-    if (isLarge) await Promise.all(accepted.splice(0));
+    if (isLarge) await onTheirWay.settled();
   }
-  await Promise.all(accepted);
+  await onTheirWay.settled();
   return refusal;
-}
-
-/** It may be refused while the next one waits for its turn, or when its sender has gone: that ends no process. */
-function looselyHeld(held: Promise<void>): Promise<void> {
-  held.catch(() => undefined);
-  return held;
 }
 
 function refusalOf(result: Exclude<ExportResult, { kind: 'entry' | 'need_more' }>, bytesMax: number): SluiceError {

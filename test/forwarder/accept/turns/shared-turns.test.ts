@@ -86,6 +86,52 @@ test('documents with ids, which are chunks of their own, share a turn too', asyn
   for (const { socket } of all) socket.destroy();
 });
 
+const ids = (count: number): string =>
+  request('/a/_bulk', Array.from({ length: count }, (_, id) => `{"index":{"_id":"${id}"}}\n{}\n`).join(''));
+
+async function someTurns(): Promise<void> {
+  for (let turns = 0; turns < 50; turns += 1) await new Promise(setImmediate);
+}
+
+test('documents with ids of sixteen requests are in hand at once; a few of another one wait for nobody', async () => {
+  await using fixture = await Fixture.start({}, systemClock, { bodyBytesMax: 16 * 1024 * 1024 });
+  const { intake } = fixture;
+  const { all, end } = await begun(fixture, 40, ids(700), () => fixture.raw());
+  intake.hold();
+  end();
+  await intake.arrived(16 * 500);
+  await someTurns();
+  assert.equal(intake.chunks.length, 16 * 500);
+  const few = await fixture.raw();
+  few.write(ids(10));
+  await intake.arrived(16 * 500 + 10);
+  intake.release();
+  for (const one of [...all, few]) assert.match(await one.until(/^HTTP/), /^HTTP\/1.1 200/);
+  assert.equal(intake.chunks.length, 40 * 700 + 10);
+  for (const { socket } of [...all, few]) socket.destroy();
+});
+
+test('whoever is gone while he waits hands over no documents; a turn ends only when its own are settled', async () => {
+  await using fixture = await Fixture.start({}, systemClock, { bodyBytesMax: 16 * 1024 * 1024 });
+  const { intake } = fixture;
+  const { all, end } = await begun(fixture, 40, ids(700), () => fixture.raw());
+  intake.hold();
+  end();
+  await intake.arrived(16 * 500);
+  for (const { socket } of all) socket.destroy();
+  await Promise.all(all.map((one) => one.ended()));
+  while (fixture.connections >= 40) await new Promise(setImmediate);
+  const next = await fixture.raw();
+  next.write(ids(700));
+  await someTurns();
+  assert.equal(intake.chunks.length, 16 * 500);
+  intake.release();
+  assert.match(await next.until(/^HTTP/), /^HTTP\/1.1 200/);
+  // Those that had begun may go on; the others have handed over nothing.
+  assert(intake.chunks.length <= 16 * 700 + 700, `${intake.chunks.length}`);
+  next.socket.destroy();
+});
+
 test('a body waits for one of a crowd of another address, and those that are gone are not converted', async () => {
   await using fixture = await Fixture.start({}, systemClock, { bodyBytesMax: 16 * 1024 * 1024 });
   const crowd = await begun(fixture, CONNECTIONS, otlp(), () => fixture.raw());
