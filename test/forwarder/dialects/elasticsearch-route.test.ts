@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { mock, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
+import { Converter } from '#forwarder/accept/convert/converter.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { Fixture } from '../accept/http/http-fixture.ts';
 
@@ -158,4 +159,25 @@ test('items with ids are handed over 500 in a turn, also where each is refused a
   assert.equal(answer.status, 200);
   assert.equal(all, 5000);
   assert(most <= 500, `${most}`);
+});
+
+test('of many requests with many items sixteen are converted at once; one with few waits for none of them', async () => {
+  const converted = mock.method(Converter.prototype, 'convert');
+  await using fixture = await Fixture.start();
+  fixture.intake.hold();
+  const bulk = (items: number): Promise<Response> =>
+    fetch(`${fixture.url}/_bulk`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-ndjson' },
+      body: Array.from({ length: items }, (_, n) => `{"create":{"_index":"a","_id":"${n}"}}\n{"m":"x"}\n`).join(''),
+    });
+  const many = Array.from({ length: 20 }, () => bulk(200));
+  await fixture.intake.arrived(16 * 200);
+  const few = bulk(2);
+  await fixture.intake.arrived(16 * 200 + 2);
+  assert.equal(converted.mock.callCount(), 16 + 1);
+  fixture.intake.release();
+  for (const answer of await Promise.all([...many, few])) assert.equal(answer.status, 200);
+  assert.equal(fixture.intake.chunks.length, 20 * 200 + 2);
+  converted.mock.restore();
 });

@@ -18,6 +18,8 @@ import { answerHandshake, sendJson, sendJsonPieces } from './handshake.ts';
 const INPUT = 'elasticsearch';
 /** Runs that are on their way to intake at once: one for each document with an id. */
 const RUNS_AT_ONCE = 500;
+/** Of a body that has few items, or few that make it cost more than its bytes. */
+const FEW_CHUNKS_BYTES = 4096;
 /** In a request's turn of those that have many. */
 const RUNS_PER_CROWD = 4000;
 /** Of those, handed over in one step. */
@@ -53,8 +55,11 @@ async function takeBulk(context: HttpContext, request: FastifyRequest, reply: Fa
   const beganMs = clock.monotonicMs();
   const index = textIn(request.params, 'index');
   const options = { index, time: exchange.defaultTime, bytesMax: context.bodyBytesMax };
+  // What is made of a body is several times its size where it has many items: those that wait have only their bytes.
+  using crowd = new CrowdTurn(exchange);
+  if (body.length > FEW_CHUNKS_BYTES) await crowd.begin();
   const table = taken(await exchange.convert('bulk', body, options));
-  const outcomes = await accept(exchange, table);
+  const outcomes = await accept(exchange, table, crowd);
   refuseWhole(outcomes);
   const refused = refusedCount(table);
   if (refused > 0) {
@@ -84,13 +89,33 @@ function taken(bulk: Bulk): BulkTable {
   return bulk.table;
 }
 
+/** The turn of a request among those that have many items, while it has one. */
+class CrowdTurn implements Disposable {
+  readonly #exchange: HttpExchange;
+  #turn: Disposable | null = null;
+
+  constructor(exchange: HttpExchange) {
+    this.#exchange = exchange;
+  }
+
+  async begin(): Promise<void> {
+    this.#turn ??= await this.#exchange.crowd();
+  }
+
+  [Symbol.dispose](): void {
+    this.#turn?.[Symbol.dispose]();
+    this.#turn = null;
+  }
+}
+
 /** What became of each run: null where it is held, else why it is not. */
-async function accept(exchange: HttpExchange, table: BulkTable): Promise<unknown[]> {
+async function accept(exchange: HttpExchange, table: BulkTable, crowd: CrowdTurn): Promise<unknown[]> {
   const outcomes: unknown[] = [];
   const runs = runsOf(table);
   const count = table.runIndex.length;
+  if (count <= FEW_CHUNKS) crowd[Symbol.dispose]();
   while (outcomes.length < count) {
-    using _crowd = count > FEW_CHUNKS ? await exchange.crowd() : null;
+    if (count > FEW_CHUNKS) await crowd.begin();
     // What is begun is ended first, for it holds its items meanwhile.
     const end = Math.min(count, outcomes.length + RUNS_PER_CROWD);
     while (outcomes.length < end) {
@@ -98,6 +123,7 @@ async function accept(exchange: HttpExchange, table: BulkTable): Promise<unknown
       // What is refused is refused without a turn.
       if (outcomes.length < count) await turn();
     }
+    crowd[Symbol.dispose]();
   }
   return outcomes;
 }
