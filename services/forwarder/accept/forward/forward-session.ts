@@ -125,7 +125,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
   }
 
   get bytesRead(): number {
-    return this.#socket.bytesRead;
+    return this.#reader.bytesTaken;
   }
 
   flow(): void {

@@ -42,6 +42,8 @@ export class FrameReader {
   #file: FrameFile | null = null;
   #begun = false;
   #frames = 0;
+  /** Bytes that were pushed, ever: what the socket has read of a paused connection is not among them. */
+  bytesTaken = 0;
   isJson = false;
 
   constructor(options: FrameReaderOptions) {
@@ -78,6 +80,7 @@ export class FrameReader {
   }
 
   push(piece: Buffer): void {
+    this.bytesTaken += piece.length;
     if (!this.#begun && piece.length > 0) this.#begin(piece[0] ?? 0);
     (this.#passer ?? this.#scanner).push(piece);
     if (this.#passer) this.#unfiled = piece;

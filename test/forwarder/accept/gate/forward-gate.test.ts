@@ -111,3 +111,20 @@ test('who may not be read has no time limit for its frame', async () => {
   for (const ms of [3e9, 4e9]) session.checkTimeouts(ms);
   assert.equal(peer.writableEnded || peer.destroyed, true);
 });
+
+test('what a paused socket has read already counts for its connection when the session gets it', async () => {
+  await using given = await setUp();
+  const { gate, peer, session, client } = given;
+  const neighbour = gate.enter({ isWaiting: false, bytesRead: 0, flow() {}, evict() {} }, '127.0.0.1');
+  gate.update(neighbour, 1);
+  client.write(begun);
+  await once(peer, 'data');
+  assert.equal(session.bytesRead, begun.length);
+  gate.update(neighbour, 2 * MIB);
+  assert.equal(peer.isPaused(), true);
+  client.write(Buffer.alloc(20_000));
+  while (peer.bytesRead === begun.length && peer.readableLength === 0) await turn();
+  assert.equal(session.bytesRead, begun.length);
+  gate.leave(neighbour);
+  while (session.bytesRead < begun.length + 20_000) await turn();
+});
