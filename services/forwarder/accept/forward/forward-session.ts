@@ -84,7 +84,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
     this.#taker = new FrameTaker(from, { limits, unpacker }, this);
     const { unackedNames = new UnackedNames() } = options;
     this.#intake = new SessionIntake({ intake, telemetry, limits, unackedNames });
-    this.#acks = new AckQueue((answer) => isWritten(socket, answer));
+    this.#acks = new AckQueue((answers) => this.#write(answers));
     this.#inFlight = new InFlight(socket, this.#acks);
     socket.on('data', (piece: Buffer) => this.#take(piece));
     // The peer sends no more, but may still wait for acks.
@@ -240,6 +240,13 @@ export class ForwardSession implements GateMember, FrameOutcomes {
 
   passOver(code: FrameRefusal, detail: string): void {
     this.#options.telemetry.chunkRejected('forward', code, detail);
+  }
+
+  #write(answers: Uint8Array): boolean {
+    const isThere = isWritten(this.#socket, answers);
+    // Whoever reads no answers may send no more either. What is less goes out without `drain`, which tells of its end.
+    if (this.#socket.writableNeedDrain) this.#report();
+    return isThere;
   }
 
   #ack(chunk: Buffer): Buffer {

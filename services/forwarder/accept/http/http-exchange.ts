@@ -200,9 +200,12 @@ export class HttpExchange implements Disposable {
 
   /**
    * Resolves when it may hand over hundreds of chunks, until it is disposed of (http-turns.ts). Rejects where its
-   * sender is gone.
+   * sender is gone, and as `convert` does.
+   * @param bytes of the body that is converted meanwhile
    */
-  async crowd(): Promise<Disposable | null> {
+  async crowd(bytes = 0): Promise<Disposable | null> {
+    // Before the other turn: one sender's large bodies, which wait for each other, would have all of those.
+    if (bytes > LARGE_BODY_BYTES) await this.#takeTurn();
     return (await this.#options.turns?.crowd(this.#who, this.#request)) ?? null;
   }
 

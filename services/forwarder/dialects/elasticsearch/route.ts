@@ -57,7 +57,7 @@ async function takeBulk(context: HttpContext, request: FastifyRequest, reply: Fa
   const options = { index, time: exchange.defaultTime, bytesMax: context.bodyBytesMax };
   // What is made of a body is several times its size where it has many items: those that wait have only their bytes.
   using crowd = new CrowdTurn(exchange);
-  if (body.length > FEW_CHUNKS_BYTES) await crowd.begin();
+  if (body.length > FEW_CHUNKS_BYTES) await crowd.begin(body.length);
   const table = taken(await exchange.convert('bulk', body, options));
   const outcomes = await accept(exchange, table, crowd);
   refuseWhole(outcomes);
@@ -98,8 +98,9 @@ class CrowdTurn implements Disposable {
     this.#exchange = exchange;
   }
 
-  async begin(): Promise<void> {
-    this.#turn ??= await this.#exchange.crowd();
+  /** @param bytes of a body that is still to be converted */
+  async begin(bytes = 0): Promise<void> {
+    this.#turn ??= await this.#exchange.crowd(bytes);
   }
 
   [Symbol.dispose](): void {

@@ -128,3 +128,22 @@ test('what a paused socket has read already counts for its connection when the s
   gate.leave(neighbour);
   while (session.bytesRead < begun.length + 20_000) await turn();
 });
+
+test('answers that nobody reads are told to the gate, though their peer sends no more', async () => {
+  await using given = await setUp();
+  const { intake, gate, peer, client } = given;
+  intake.hold();
+  const wantsAck = encode(['app', 1_700_000_000, {}, { chunk: 'x'.repeat(1000) }]);
+  client.write(Buffer.concat(Array.from({ length: 200 }, () => wantsAck)));
+  await intake.arrived(200);
+  while (gate.bytesHeld > 0) await turn();
+  // As if the kernel took nothing.
+  peer.cork();
+  intake.release();
+  while (peer.writableLength === 0) await turn();
+  assert.ok(peer.writableLength > 200_000);
+  assert.equal(gate.bytesHeld, peer.writableLength);
+  client.resume();
+  peer.uncork();
+  while (gate.bytesHeld > 0) await turn();
+});

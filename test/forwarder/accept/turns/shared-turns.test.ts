@@ -4,10 +4,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { type TestContext, test } from 'node:test';
+import { mock, type TestContext, test } from 'node:test';
 import { encode } from '@msgpack/msgpack';
 import { startForwardServer } from '#forwarder/accept/forward/forward-server.ts';
 import { forwardTurn } from '#forwarder/accept/forward/frame-turns.ts';
+import { LargeTurns } from '#forwarder/accept/turns/large-turns.ts';
 import type { Chunk } from '#forwarder/intake/chunk.ts';
 import { systemClock } from '#shared/clock.ts';
 import { FakeIntake } from '../forward/fake-intake.ts';
@@ -130,6 +131,30 @@ test('whoever is gone while he waits hands over no documents; a turn ends only w
   // Those that had begun may go on; the others have handed over nothing.
   assert(intake.chunks.length <= 16 * 700 + 700, `${intake.chunks.length}`);
   next.socket.destroy();
+});
+
+test("one sender's large bodies, which wait for each other, keep nobody else from his turn", async () => {
+  const largeTurns = mock.method(LargeTurns.prototype, 'take');
+  await using fixture = await Fixture.start({ roomWaitMs: 20_000 }, systemClock, { bodyBytesMax: 16 * 1024 * 1024 });
+  const { intake } = fixture;
+  const large = 'x'.repeat(1_100_000);
+  intake.hold();
+  // Has the sender's turn until it is held.
+  const upload = fixture.post('/upload', `MESSAGE=${large}\n\n`, { 'content-type': 'application/vnd.fdo.journal' });
+  await intake.arrived(1);
+  const bulk = request('/a/_bulk', `{"index":{}}\n{"m":"${large}"}\n`);
+  const { all, end } = await begun(fixture, 16, bulk, () => fixture.raw());
+  end();
+  while (largeTurns.mock.callCount() < 17) await new Promise(setImmediate);
+  const other = await fixture.raw('127.0.0.2');
+  other.write(request('/b/_bulk', `{"index":{}}\n{"m":"${'x'.repeat(8192)}"}\n`));
+  await intake.arrived(2);
+  assert.equal(intake.chunks[1]?.tag, 'b');
+  intake.release();
+  for (const one of [...all, other]) assert.match(await one.until(/^HTTP/), /^HTTP\/1.1 200/);
+  assert.equal((await upload).status, 200);
+  for (const { socket } of [...all, other]) socket.destroy();
+  largeTurns.mock.restore();
 });
 
 test('a body waits for one of a crowd of another address, and those that are gone are not converted', async () => {
