@@ -6,7 +6,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { SluiceError } from '#shared/errors.ts';
-import { FairTurns } from '../turns/fair-turns.ts';
+import { SharedSlots } from '../turns/shared-slots.ts';
 import { TurnBytes } from '../turns/turn-bytes.ts';
 
 /** Bytes of what costs most, OTLP in JSON: 4 to 6 ms. */
@@ -19,7 +19,7 @@ export const UNPACK_TURN_BYTES = 1024;
 export const CHUNK_TURN_BYTES = 128;
 
 /** Requests that hand over chunks by the hundred at once: 500 of `_bulk` cost 1.5 MB until the queue holds them. */
-const CROWDS_AT_ONCE = 16;
+const CROWDS_AT_ONCE = { all: 24, ofOne: 16 };
 
 /** A request that hands over no more at once waits for no other one. */
 export const FEW_CHUNKS = 32;
@@ -29,7 +29,7 @@ const gone = new WeakMap<Socket, AbortSignal>();
 
 export class HttpTurns {
   readonly #turn = new TurnBytes(HTTP_TURN_BYTES, 0);
-  readonly #crowds = new FairTurns(CROWDS_AT_ONCE);
+  readonly #crowds = new SharedSlots(CROWDS_AT_ONCE);
 
   /**
    * Resolves when work of so many bytes may be done for the request. Rejects with request_malformed where its
