@@ -48,6 +48,9 @@ export interface Sender {
   readonly principal: Principal;
 }
 
+/** What is smaller is copied, a microsecond at most: else it would keep the 64 KiB of the read that it came in. */
+const OWN_RUN_BYTES = 12 * 1024;
+
 /** `ack`: the chunk id as msgpack, to be answered when it is held; null where none is wanted. */
 export interface FrameOutcomes {
   accept(chunk: Chunk, ack: Buffer | null): void;
@@ -131,12 +134,13 @@ export class FrameTaker {
         return this.#deadLetter(bytes, frame);
       case 'message':
         // Its entry is copied.
-        return this.#takeMessage(bytes, holdsTooMuch(bytes.length, 0) ? withOwnId(frame) : frame);
+        return this.#takeMessage(bytes, frame.chunk || frame.chunkId ? withOwnId(frame) : frame);
       case 'forward':
       case 'packed': {
         this.flush();
         const run = bytes.subarray(frame.start, frame.end);
-        if (!holdsTooMuch(bytes.length, 2 * run.length)) return this.#takeEntries(run, frame);
+        if (run.length >= OWN_RUN_BYTES && !holdsTooMuch(bytes.length, 2 * run.length))
+          return this.#takeEntries(run, frame);
         return this.#takeEntries(Buffer.from(run), withOwnId(frame));
       }
     }

@@ -147,3 +147,23 @@ test('answers that nobody reads are told to the gate, though their peer sends no
   peer.uncork();
   while (gate.bytesHeld > 0) await turn();
 });
+
+test('a small chunk and its id do not keep the read that they came in', async () => {
+  await using given = await setUp();
+  const { intake, peer, client } = given;
+  const pieces = new Set<ArrayBufferLike>();
+  peer.on('data', (piece: Buffer) => pieces.add(piece.buffer));
+  const option = { chunk: 'YQ==' };
+  for (const frame of [
+    ['app', entry, option],
+    ['app', [[1, { log: 'x' }]], option],
+    ['app', 1, { log: 'x' }, option],
+  ]) {
+    client.write(Buffer.concat([Buffer.alloc(50_000, 0xc0), encode(frame)]));
+  }
+  while (intake.chunks.length < 3) await turn();
+  for (const { bytes, chunkId } of intake.chunks) {
+    assert(!pieces.has(bytes.buffer));
+    assert(chunkId && !pieces.has(chunkId.buffer));
+  }
+});
