@@ -203,8 +203,9 @@ class Siege {
   async #rest(): Promise<void> {
     const deadlineMs = performance.now() + restMs;
     let settled = -1;
-    for (let quiet = 0; quiet < quietLooks; await this.#pause(lookMs)) {
-      if (this.#ending.signal.aborted) break;
+    // Also where one of them has fallen: what the others have in hand is stored before it is counted.
+    const { signal } = this.#options;
+    for (let quiet = 0; quiet < quietLooks; await delay(lookMs, undefined, { signal })) {
       const readings = await this.#readAll();
       const sum = (name: string): number =>
         [...readings.values()].reduce((all, { sums }) => all + (sums.get(name) ?? 0), 0);
@@ -216,7 +217,6 @@ class Siege {
         this.#found.push(`not at rest ${restMs / 1000} s after the last attack`);
         return;
       }
-      this.#options.signal.throwIfAborted();
     }
   }
 
