@@ -134,7 +134,7 @@ test('what clients ask before they send', async () => {
   await check('PUT', '/_index_template/filebeat-9.5.0', 405);
 });
 
-test('items with ids are handed over 500 in a turn, also where each is refused at once', async () => {
+test('items with ids are handed over 256 in a turn, also where each is refused at once', async () => {
   await using fixture = await Fixture.start();
   let [inTurn, most, all] = [0, 0, 0];
   let isOver = false;
@@ -158,7 +158,7 @@ test('items with ids are handed over 500 in a turn, also where each is refused a
   isOver = true;
   assert.equal(answer.status, 200);
   assert.equal(all, 5000);
-  assert(most <= 500, `${most}`);
+  assert(most <= 256, `${most}`);
 });
 
 test('of many requests with many items sixteen are converted at once; one with few waits for none of them', async () => {

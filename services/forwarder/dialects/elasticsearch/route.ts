@@ -17,7 +17,7 @@ import { answerHandshake, sendJson, sendJsonPieces } from './handshake.ts';
 
 const INPUT = 'elasticsearch';
 /** Runs that are on their way to intake at once: one for each document with an id. */
-const RUNS_AT_ONCE = 500;
+const RUNS_AT_ONCE = 256;
 /** Of a body that has few items, or few that make it cost more than its bytes. */
 const FEW_CHUNKS_BYTES = 4096;
 /** In a request's turn of those that have many. */

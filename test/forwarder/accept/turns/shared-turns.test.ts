@@ -100,12 +100,12 @@ test('documents with ids of sixteen requests are in hand at once; a few of anoth
   const { all, end } = await begun(fixture, 40, ids(700), () => fixture.raw());
   intake.hold();
   end();
-  await intake.arrived(16 * 500);
+  await intake.arrived(16 * 256);
   await someTurns();
-  assert.equal(intake.chunks.length, 16 * 500);
+  assert.equal(intake.chunks.length, 16 * 256);
   const few = await fixture.raw();
   few.write(ids(10));
-  await intake.arrived(16 * 500 + 10);
+  await intake.arrived(16 * 256 + 10);
   intake.release();
   for (const one of [...all, few]) assert.match(await one.until(/^HTTP/), /^HTTP\/1.1 200/);
   assert.equal(intake.chunks.length, 40 * 700 + 10);
@@ -118,14 +118,14 @@ test('whoever is gone while he waits hands over no documents; a turn ends only w
   const { all, end } = await begun(fixture, 40, ids(700), () => fixture.raw());
   intake.hold();
   end();
-  await intake.arrived(16 * 500);
+  await intake.arrived(16 * 256);
   for (const { socket } of all) socket.destroy();
   await Promise.all(all.map((one) => one.ended()));
   while (fixture.connections >= 40) await new Promise(setImmediate);
   const next = await fixture.raw();
   next.write(ids(700));
   await someTurns();
-  assert.equal(intake.chunks.length, 16 * 500);
+  assert.equal(intake.chunks.length, 16 * 256);
   intake.release();
   assert.match(await next.until(/^HTTP/), /^HTTP\/1.1 200/);
   // Those that had begun may go on; the others have handed over nothing.
