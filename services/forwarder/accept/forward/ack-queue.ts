@@ -10,6 +10,8 @@ export interface OwedAnswer {
   /** Null until the chunk is held, and when it is written. */
   answer: Uint8Array | null;
   whenWritten: (() => void) | null;
+  /** It is never written. */
+  isCut: boolean;
 }
 
 export class AckQueue {
@@ -19,6 +21,7 @@ export class AckQueue {
   #first = 0;
   #isCut = false;
   #isDue = false;
+  #bytes = 0;
   /** Whether the peer was ever answered: only then does it read. */
   hasWritten = false;
 
@@ -32,8 +35,13 @@ export class AckQueue {
     return this.#owed.length - this.#first;
   }
 
+  /** Of answers that wait for those before them. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   owe(): OwedAnswer {
-    const place: OwedAnswer = { answer: null, whenWritten: null };
+    const place: OwedAnswer = { answer: null, whenWritten: null, isCut: this.#isCut };
     if (!this.#isCut) this.#owed.push(place);
     return place;
   }
@@ -43,6 +51,8 @@ export class AckQueue {
    * `whenWritten` is called then, if it was written.
    */
   give(place: OwedAnswer, answer: Uint8Array, whenWritten: (() => void) | null = null): void {
+    if (place.isCut) return;
+    this.#bytes += answer.length;
     place.answer = answer;
     place.whenWritten = whenWritten;
     if (this.#isDue || place !== this.#owed[this.#first]) return;
@@ -54,7 +64,10 @@ export class AckQueue {
   /** The chunk is not held: neither it nor those behind it are answered, for their senders expect answers in order. */
   cut(place: OwedAnswer): void {
     const at = this.#owed.indexOf(place, this.#first);
-    if (at >= 0) this.#owed.length = at;
+    for (const one of at >= 0 ? this.#owed.splice(at) : []) {
+      one.isCut = true;
+      this.#bytes -= one.answer?.length ?? 0;
+    }
     this.#isCut = true;
   }
 
@@ -65,6 +78,7 @@ export class AckQueue {
     const told: (() => void)[] = [];
     for (let place = this.#owed[this.#first]; place?.answer; place = this.#owed[this.#first]) {
       due.push(place.answer);
+      this.#bytes -= place.answer.length;
       if (place.whenWritten) told.push(place.whenWritten);
       // A place stays for a while; what its chunk holds must not.
       place.answer = null;

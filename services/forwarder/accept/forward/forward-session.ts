@@ -246,6 +246,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
     const isThere = isWritten(this.#socket, answers);
     // Whoever reads no answers may send no more either. What is less goes out without `drain`, which tells of its end.
     if (this.#socket.writableNeedDrain) this.#report();
+    this.#inFlight.look();
     return isThere;
   }
 

@@ -7,8 +7,9 @@ import type { AckQueue } from './ack-queue.ts';
 
 /** Bytes that one connection may have in flight before it is read no further. */
 const BYTES_MAX = 8 * 1024 * 1024;
-/** Answers that wait for those before them, and bytes of answers that the peer does not read. */
+/** Answers that are owed. */
 const ANSWERS_OWED_MAX = 16_384;
+/** Of answers that wait for those before them, or that the peer does not read. */
 export const ANSWER_BYTES_MAX = 64 * 1024;
 
 interface Writable {
@@ -29,9 +30,8 @@ export class InFlight {
   }
 
   get hasRoom(): boolean {
-    return (
-      this.#bytes < BYTES_MAX && this.#acks.count < ANSWERS_OWED_MAX && this.#socket.writableLength < ANSWER_BYTES_MAX
-    );
+    const answerBytes = this.#acks.bytes + this.#socket.writableLength;
+    return this.#bytes < BYTES_MAX && this.#acks.count < ANSWERS_OWED_MAX && answerBytes < ANSWER_BYTES_MAX;
   }
 
   /** A chunk is under way until `end` is called with the same. */

@@ -120,3 +120,19 @@ test('of what nobody is there to read it is not told that it was written', async
   await later();
   assert.equal(told, 0);
 });
+
+test('counts the bytes of answers that wait for those before them, and of none that are written or cut', async () => {
+  const { answers } = setUp();
+  const [first, second, third, fourth] = Array.from({ length: 4 }, () => answers.owe());
+  answers.give(second!, Buffer.alloc(10));
+  answers.give(fourth!, Buffer.alloc(100));
+  assert.equal(answers.bytes, 110);
+  answers.give(first!, Buffer.alloc(1));
+  await later();
+  assert.equal(answers.bytes, 100);
+  answers.cut(third!);
+  assert.equal(answers.bytes, 0);
+  answers.give(third!, Buffer.alloc(5));
+  answers.give(answers.owe(), Buffer.alloc(5));
+  assert.equal(answers.bytes, 0);
+});
