@@ -27,7 +27,7 @@ export interface SlicedBatchOptions {
 
 /** Of one batch in hand. */
 const IN_HAND_BYTES_MAX = 2 * 1024 * 1024;
-const SLICE_OVERHEAD_BYTES = 256;
+const SLICE_OVERHEAD_BYTES = 2048;
 /**
  * So many bad entries of a batch are dead letters of their own; those behind are gathered, lest they cost more than
  * they are worth.

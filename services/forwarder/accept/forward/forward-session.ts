@@ -75,14 +75,13 @@ export class ForwardSession implements GateMember, FrameOutcomes {
     const { frameTimeoutMs = Infinity, idleTimeoutMs = 0 } = options;
     this.#watch = new SessionWatch({ frameTimeoutMs, idleTimeoutMs }, this.#clock.monotonicMs());
     const { intake, telemetry, unpacking, unpackTurns: turns = new FairTurns(1), turn = forwardTurn() } = options;
-    const { signal } = this.#gone;
-    this.#turns = new FrameTurns(turn, network, signal);
+    this.#turns = new FrameTurns(turn, network, this.#gone.signal);
     this.#reader = new FrameReader({ ...options, network });
     const room = this.#roomOfTenant;
     const limits = sliceLimits(options, { network, room, signal: this.#slicing.signal });
-    const unpacker = new Unpacker({ budget: unpacking, turns, turn, network, room, signal });
+    const unpacker = new Unpacker({ budget: unpacking, turns, turn, network, room, signal: this.#gone.signal });
     this.#taker = new FrameTaker(from, { limits, unpacker }, this);
-    const { unackedNames = new UnackedNames() } = options;
+    const unackedNames = options.unackedNames ?? new UnackedNames();
     this.#intake = new SessionIntake({ intake, telemetry, limits, unackedNames });
     this.#acks = new AckQueue((answers) => this.#write(answers));
     this.#inFlight = new InFlight(socket, this.#acks);
