@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // What `bin` names. Sluice needs Node 26 and brings it along as a package; the Node that is on the PATH may be older.
 // This file runs on any Node: it starts the built program here if this Node will do, else in the one that came along,
-// which stops by itself when this process is gone (see launchers.ts).
+// which stops by itself when this process is gone (see parent-processes.ts).
 
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';

@@ -36,14 +36,14 @@ export class LagSampler {
     const { clock, intervalMs, signal } = this.#options;
     while (!signal.aborted) {
       const sinceMs = clock.monotonicMs();
-      await this.#look();
+      await this.#sample();
       const tookMs = clock.monotonicMs() - sinceMs;
       const pauseMs = Math.max(intervalMs - tookMs, tookMs / BUSY_SHARE_MAX - tookMs);
       await clock.sleep(pauseMs, signal).catch(() => undefined);
     }
   }
 
-  async #look(): Promise<void> {
+  async #sample(): Promise<void> {
     try {
       const lag = await this.#options.source.sample();
       this.drainSeconds = this.#drain.next(lag);
@@ -51,7 +51,7 @@ export class LagSampler {
       this.unreadyReason = null;
     } catch (error) {
       this.unreadyReason = reasonOf(error);
-      this.#options.telemetry.lookFailed(error);
+      this.#options.telemetry.sampleFailed(error);
     }
   }
 }

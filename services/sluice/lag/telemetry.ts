@@ -96,7 +96,7 @@ export class LagTelemetry {
     this.#log.info('listening', { input: 'lag', address });
   }
 
-  lookFailed(error: unknown): void {
+  sampleFailed(error: unknown): void {
     this.#log.warn('lag_unknown', { what: reasonOf(error), effect: 'the next look is tried anew' });
   }
 }

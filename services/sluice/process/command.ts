@@ -2,7 +2,7 @@
 
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
-import type { WorkerLine } from './worker-line.ts';
+import type { WorkerChannel } from './worker-channel.ts';
 
 export interface CommandContext {
   /** Effective configuration, from the environment and the file. */
@@ -13,7 +13,7 @@ export interface CommandContext {
   readonly signal: AbortSignal;
   readonly clock: Clock;
   /** Where this process is one of several workers: its line to the primary. */
-  readonly worker?: WorkerLine | undefined;
+  readonly worker?: WorkerChannel | undefined;
 }
 
 export interface Command {

@@ -16,7 +16,7 @@ import type { CommandContext } from './command.ts';
 import { turnHistogram, watchService } from './telemetry.ts';
 import { observeTurns } from './turns.ts';
 import { VERSION } from './version.ts';
-import type { WorkerLine } from './worker-line.ts';
+import type { WorkerChannel } from './worker-channel.ts';
 
 export interface Service {
   readonly config: Config;
@@ -27,11 +27,11 @@ export interface Service {
   /** What is closed at the end, last first. */
   readonly lifetime: AsyncDisposableStack;
   /** Where this process is one of several. */
-  readonly worker: WorkerLine | undefined;
+  readonly worker: WorkerChannel | undefined;
 }
 
-/** A part of the service that can be not ready. */
-export interface Part {
+/** A component of the service that can be not ready. */
+export interface Component {
   readonly unreadyReason: string | null;
 }
 
@@ -93,44 +93,44 @@ export function warnOfPlainSecrets(config: Config, log: Log): void {
 /** The own log: JSON lines, or for a terminal lines for people. */
 export async function openLog({ config, clock, stderr, worker }: CommandContext): Promise<Log> {
   return createLog(config['log.level'], clock, {
-    base: worker ? { worker: worker.seat } : null,
+    base: worker ? { worker: worker.slot } : null,
     ...(stderr.isTTY === true ? { lines: await terminalLines() } : {}),
   });
 }
 
 /**
- * Tells readiness of all parts and the metrics: on the admin page, or where this is a worker, to the primary, which has
+ * Tells readiness of all components and the metrics: on the admin page, or where this is a worker, to the primary, which has
  * the page.
  */
-export async function answerOperators(service: Service, parts: readonly Part[]): Promise<void> {
+export async function answerOperators(service: Service, components: readonly Component[]): Promise<void> {
   const { worker, metrics } = service;
   if (!worker) {
-    await startAdmin(service, parts);
+    await startAdmin(service, components);
     return;
   }
-  worker.begin(async () => ({ families: await metrics.families(), unready: unreadyReasons(parts) }));
+  worker.start(async () => ({ families: await metrics.families(), unready: unreadyReasons(components) }));
 }
 
 /**
- * Starts the admin page, which tells readiness of all parts together, and does what it is asked. It ends with the
+ * Starts the admin page, which tells readiness of all components together, and does what it is asked. It ends with the
  * service.
  */
 export async function startAdmin(
   { lifetime, ...service }: Service,
-  parts: readonly Part[],
+  components: readonly Component[],
   actions: readonly AdminAction[] = [],
 ): Promise<AdminServer> {
   const admin = await startAdminPage(service, {
     metrics: (accept) => service.metrics.render(accept),
-    unreadyReasons: () => unreadyReasons(parts),
+    unreadyReasons: () => unreadyReasons(components),
     actions,
   });
   lifetime.defer(() => admin.close());
   return admin;
 }
 
-function unreadyReasons(parts: readonly Part[]): string[] {
-  return parts.map((part) => part.unreadyReason).filter((reason) => reason !== null);
+function unreadyReasons(components: readonly Component[]): string[] {
+  return components.map((component) => component.unreadyReason).filter((reason) => reason !== null);
 }
 
 /** Resolves when the signal is aborted. */

@@ -16,7 +16,7 @@ import { startAdminPage } from '../admin/page.ts';
 import type { CommandContext } from '../process/command.ts';
 import { aborted, openLog, warnOfPlainSecrets } from '../process/service.ts';
 import { VERSION } from '../process/version.ts';
-import { Crew } from './crew.ts';
+import { WorkerPool } from './worker-pool.ts';
 import { WorkersTelemetry } from './telemetry.ts';
 import { WorkerProcess } from './worker-process.ts';
 
@@ -39,9 +39,9 @@ export async function runWorkers(
   const [exec = '', ...args] = process.argv.slice(isSea() ? 2 : 1);
   // Numbers such as +Inf are none in JSON.
   cluster.setupPrimary({ exec, args, serialization: 'advanced' });
-  const crew = new Crew({
+  const pool = new WorkerPool({
     workers,
-    fork: (seat) => new WorkerProcess(seat, clock),
+    fork: (slot) => new WorkerProcess(slot, clock),
     clock,
     random: Math.random,
     telemetry,
@@ -50,15 +50,15 @@ export async function runWorkers(
   const admin = await startAdminPage(
     { config, clock, log, metrics },
     {
-      unreadyReasons: () => crew.unreadyReasons(),
+      unreadyReasons: () => pool.unreadyReasons(),
       async metrics(accept) {
-        return exposition(await crew.families(() => metrics.families()), accept);
+        return exposition(await pool.families(() => metrics.families()), accept);
       },
     },
   );
-  process.on('SIGHUP', () => void crew.replaceAll());
-  const stopped = aborted(signal).then(() => crew.stop(String(signal.reason)));
-  const early = await crew.start();
+  process.on('SIGHUP', () => void pool.replaceAll());
+  const stopped = aborted(signal).then(() => pool.stop(String(signal.reason)));
+  const early = await pool.start();
   const code = early && !signal.aborted ? (early.code ?? 1) : (await stopped) ? 0 : 1;
   await admin.close();
   return code;

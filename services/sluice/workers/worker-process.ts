@@ -16,7 +16,7 @@ export interface Ended {
 }
 
 export class WorkerProcess {
-  readonly seat: number;
+  readonly slot: number;
   /** Resolves when its service has begun, or when it has ended before: to whether it is up. */
   readonly up: Promise<boolean>;
   /** Resolves when it has ended and all that it said is known. */
@@ -31,10 +31,10 @@ export class WorkerProcess {
   #lastQuestion = 0;
 
   /** Forks; the first call is after `cluster.setupPrimary`. */
-  constructor(seat: number, clock: Clock) {
-    this.seat = seat;
+  constructor(slot: number, clock: Clock) {
+    this.slot = slot;
     this.#clock = clock;
-    this.#worker = cluster.fork({ SLUICE_WORKER_SEAT: String(seat) });
+    this.#worker = cluster.fork({ SLUICE_WORKER_SEAT: String(slot) });
     const closeHandovers = watchHandovers(this.#worker.process);
     const { promise: up, resolve } = Promise.withResolvers<boolean>();
     this.up = up;

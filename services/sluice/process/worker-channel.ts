@@ -5,18 +5,18 @@ import type { Snapshot, ToPrimary, ToWorker } from './worker-messages.ts';
 
 const STARTING: Snapshot = { families: [], unready: ['it is starting'] };
 
-export interface WorkerLine {
+export interface WorkerChannel {
   /** Which of the workers this is, from 1; a successor has the same. */
-  readonly seat: number;
+  readonly slot: number;
   /** Aborted when the primary wants an orderly stop. */
   readonly stopped: AbortSignal;
   /** Tells that the service runs; from now on `snapshot` is what it tells of itself. */
-  begin(snapshot: () => Promise<Snapshot>): void;
+  start(snapshot: () => Promise<Snapshot>): void;
   /** Tells a last time. */
   end(): Promise<void>;
 }
 
-export function openWorkerLine(seat: number): WorkerLine {
+export function openWorkerChannel(slot: number): WorkerChannel {
   const stop = new AbortController();
   let take: () => Promise<Snapshot> = () => Promise.resolve(STARTING);
   process.on('message', (message: ToWorker) => {
@@ -26,9 +26,9 @@ export function openWorkerLine(seat: number): WorkerLine {
   // A terminal sends it to the primary and the workers alike: it is for the primary to replace them, one after another.
   process.on('SIGHUP', () => undefined);
   return {
-    seat,
+    slot,
     stopped: stop.signal,
-    begin(snapshot) {
+    start(snapshot) {
       take = snapshot;
       void send({ kind: 'up' });
     },

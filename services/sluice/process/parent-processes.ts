@@ -44,14 +44,14 @@ const systemFacts: ProcessFacts = {
  * What the environment tells of who started this process. launch.js names itself by SLUICE_LAUNCHER, which is taken
  * out, so that no process that this one starts takes it for its own.
  */
-export function takeStartedBy(env: NodeJS.ProcessEnv): StartedBy {
+export function extractStartedBy(env: NodeJS.ProcessEnv): StartedBy {
   const launcher = Number(env['SLUICE_LAUNCHER'] ?? Number.NaN);
   delete env['SLUICE_LAUNCHER'];
   return { launcher: Number.isInteger(launcher) ? launcher : undefined, npm: env['npm_lifecycle_event'] !== undefined };
 }
 
 /** Returns a question: whether all who started this process are still there. */
-export function launchersOf({ launcher, npm }: StartedBy, facts: ProcessFacts = systemFacts): () => boolean {
+export function parentsAlive({ launcher, npm }: StartedBy, facts: ProcessFacts = systemFacts): () => boolean {
   // launch.js has died before this process looked.
   if (launcher !== undefined && facts.parent() !== launcher) return () => false;
   const own = launcher === undefined ? [facts.pid] : [facts.pid, launcher];
