@@ -11,10 +11,11 @@ import { openQueue } from '#shared/open/open-queue.ts';
 import { observeInLog } from '#shared/queue/queue-observer.ts';
 import type { Queue } from '#shared/queue/queue.ts';
 import { startAdminPage } from '../admin/page.ts';
-import { collectStartupGarbage, markAtOnce } from './collector.ts';
+import { collectStartupGarbage } from './collector.ts';
 import type { CommandContext } from './command.ts';
 import { turnHistogram, watchService } from './telemetry.ts';
 import { observeTurns } from './turns.ts';
+import { markAtOnce } from './v8-flags.ts';
 import { VERSION } from './version.ts';
 import type { WorkerChannel } from './worker-channel.ts';
 

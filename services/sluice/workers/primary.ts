@@ -15,6 +15,7 @@ import { Metrics } from '#shared/metrics.ts';
 import { startAdminPage } from '../admin/page.ts';
 import type { CommandContext } from '../process/command.ts';
 import { aborted, openLog, warnOfPlainSecrets } from '../process/service.ts';
+import { nodeOptions } from '../process/v8-flags.ts';
 import { VERSION } from '../process/version.ts';
 import { WorkerPool } from './worker-pool.ts';
 import { WorkersTelemetry } from './telemetry.ts';
@@ -35,10 +36,11 @@ export async function runWorkers(
   const metrics = new Metrics({ version: VERSION, command: name });
   const telemetry = new WorkersTelemetry(metrics, log);
   cluster.schedulingPolicy = cluster.SCHED_RR;
-  // The program as it was started: from its sources, bundled, or a single executable, which takes no name of a module.
+  // The program as it was started: from its sources, bundled, or a single executable, which takes no name of a module
+  // and has its own options inside.
   const [exec = '', ...args] = process.argv.slice(isSea() ? 2 : 1);
   // Numbers such as +Inf are none in JSON.
-  cluster.setupPrimary({ exec, args, serialization: 'advanced' });
+  cluster.setupPrimary({ exec, args, execArgv: isSea() ? [] : nodeOptions(), serialization: 'advanced' });
   const pool = new WorkerPool({
     workers,
     fork: (slot) => new WorkerProcess(slot, clock),
