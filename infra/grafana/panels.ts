@@ -1,5 +1,5 @@
-// The panels of the dashboards: what a panel is, and the expressions that many of them share. A panel is a title, a unit
-// and its queries; infra/build/grafana.ts makes Grafana's JSON of it.
+// What a panel of a dashboard is, and the expressions that many panels share. A panel is a title, a unit and its
+// queries; infra/build/grafana.ts makes Grafana's JSON of it.
 
 export type Unit = 'eps' | 'Bps' | 's' | 'short' | 'bytes' | 'percentunit' | 'bool';
 

@@ -1,6 +1,6 @@
-// `npm run bench -- compare --base REF [--runs 7] NAME…`: benches of this work tree and of another commit, run after run
-// in turns, since a shared machine is faster in one hour than in the next. Prints both medians of each figure, and their
-// ratio.
+// `npm run bench -- compare --base REF [--runs 7] NAME…`: benches of this work tree and of another commit, run after
+// run in turns, since a shared machine is faster in one hour than in the next. Prints both medians of each figure, and
+// their ratio.
 //
 // The base is built in a work tree of its own, which is removed at the end, and runs its own benches; packages are
 // shared where both ask for the same. Both use the same Kafka and Elasticsearch.

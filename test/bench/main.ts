@@ -1,5 +1,5 @@
 // `npm run bench [-- NAME…]`: prints figures, asserts nothing. Speeds are per CPU-second of the process under test, so
-// that they mean something on shared machines; compare figures of one run only, or have them compared (compare.ts).
+// that they mean something on a shared machine. Compare figures of one run only, or by compare.ts.
 
 import { reasonOf } from '#shared/errors.ts';
 import { endAll } from '#test/backends/source.ts';

@@ -4,7 +4,7 @@
 //
 //   node sender.ts RATE NAME PORT…      RATE: events per second, all senders together; one sender for each port; NAME: of the run
 //
-// It tells its parent of every chunk (Told). When the parent says `big`, the next sender sends a chunk beside its rate
+// It tells its parent of every chunk (SenderMessage). When the parent says `big`, the next sender sends a chunk beside its rate
 // that is larger than a forwarder holds in memory; `torn`: one whose last entry breaks off. When it says `finish` no
 // new ones are made; it ends when all is acked, or with its parent.
 
@@ -21,7 +21,7 @@ export type Wish = 'big' | 'torn' | 'finish';
  * What the parent hears: a chunk went out for the first time, or once more; its ack came. `events` and `isTorn` only
  * with the first.
  */
-export type Told =
+export type SenderMessage =
   | readonly ['sent', sender: number, chunk: number, events: number, isTorn: boolean]
   | readonly ['resent' | 'acked', sender: number, chunk: number]
   | readonly ['done'];
@@ -178,8 +178,8 @@ function eventTime(epochMs: number): ExtData {
   return new ExtData(0, bytes);
 }
 
-function tell(told: Told): void {
-  process.send?.(told);
+function tell(message: SenderMessage): void {
+  process.send?.(message);
 }
 
 const [rate, name = '', ...ports] = process.argv.slice(2);
@@ -204,5 +204,5 @@ while (!senders.every(({ settled }) => settled)) {
   await delay(tickMs);
   for (const sender of senders) sender.checkAcks();
 }
-// The last word: all that was told before has gone out too.
+// The last message: all messages before it have gone out too.
 process.send?.(['done'], () => process.exit());

@@ -1,8 +1,8 @@
-// How long until a group has caught up, from how its lag went in the last looks. Pure.
+// How long until a group has caught up, from its lag in the last samples. Pure.
 
 import { type GroupLag, lagRecords, lagSeconds } from '#shared/queue/group-lag.ts';
 
-/** Looks to go by: enough that one commit more or less does not matter. */
+/** Enough that one commit more or less does not matter. */
 const SAMPLES = 10;
 
 export interface LagTotals {
@@ -25,9 +25,7 @@ export function totalsOf({ partitions, atMs }: GroupLag): LagTotals {
 export class DrainEstimate {
   readonly #samples: { readonly atMs: number; readonly records: number }[] = [];
 
-  /**
-   * Takes a look. Returns seconds until it is caught up at the present rate; Infinity where the lag does not shrink.
-   */
+  /** Adds a sample. Returns the seconds until the group has caught up; Infinity where the lag does not shrink. */
   next(lag: GroupLag): number {
     const { records } = totalsOf(lag);
     this.#samples.push({ atMs: lag.atMs, records });

@@ -1,4 +1,4 @@
-// What every command of the command line is given, and what it gives back.
+// What every command of the command line gets, and what it returns.
 
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
@@ -12,7 +12,7 @@ export interface CommandContext {
   /** Aborted by the first SIGINT or SIGTERM. */
   readonly signal: AbortSignal;
   readonly clock: Clock;
-  /** Where this process is one of several workers: its line to the primary. */
+  /** Where this process is one of several workers: its channel to the primary. */
   readonly worker?: WorkerChannel | undefined;
 }
 

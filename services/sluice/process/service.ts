@@ -1,5 +1,5 @@
-// What the long-running commands have in common: a log, a registry, the queue, the admin page, and a stop in the
-// reverse order of the start, within `shutdown.timeout_ms`.
+// What the long-running commands share: a log, a registry, the queue, the admin page, and a stop in the reverse order of
+// the start, within `shutdown.timeout_ms`.
 
 import type { AdminAction, AdminServer } from '#shared/net/admin-server.ts';
 import type { Clock } from '#shared/clock.ts';
@@ -47,7 +47,7 @@ export async function runService(
 ): Promise<number> {
   const { config, clock, signal, worker } = context;
   const log = await openLog(context);
-  // Of several workers the primary says it.
+  // For several workers the primary logs it.
   if (!worker) warnOfPlainSecrets(config, log);
   const metrics = new Metrics({ version: VERSION, command: name });
   const lifetime = new AsyncDisposableStack();
@@ -56,7 +56,7 @@ export async function runService(
   const limit = new AbortController();
   signal.addEventListener('abort', () => {
     log.info('stopping', { signal: String(signal.reason), limit_ms: config['shutdown.timeout_ms'] });
-    // The limit holds whatever hangs: what is not finished then was neither acked nor committed.
+    // The limit ends whatever hangs: what is not finished by then was neither acked nor committed.
     clock.timer(config['shutdown.timeout_ms'], () => limit.abort());
   });
   const overdue = new Promise<'overdue'>((resolve) => limit.signal.addEventListener('abort', () => resolve('overdue')));
@@ -77,7 +77,7 @@ export async function runService(
     const outcome = await Promise.race([work, overdue]);
     if (outcome !== 'overdue') return outcome;
   } finally {
-    // What a worker has counted up to its end must not be missing from the sums.
+    // The sums must include what a worker counts until its end.
     await worker?.end();
   }
   log.error('stop_overdue', {
@@ -91,7 +91,7 @@ export function warnOfPlainSecrets(config: Config, log: Log): void {
   for (const what of plainSecrets(config)) log.warn('secret_unencrypted', { what });
 }
 
-/** The own log: JSON lines, or for a terminal lines for people. */
+/** Sluice's own log: JSON lines, or lines for people on a terminal. */
 export async function openLog({ config, clock, stderr, worker }: CommandContext): Promise<Log> {
   return createLog(config['log.level'], clock, {
     base: worker ? { worker: worker.slot } : null,
@@ -100,8 +100,8 @@ export async function openLog({ config, clock, stderr, worker }: CommandContext)
 }
 
 /**
- * Tells readiness of all components and the metrics: on the admin page, or where this is a worker, to the primary, which has
- * the page.
+ * Shows readiness of all components and the metrics: on the admin page, or where this is a worker, to the primary, which
+ * has the page.
  */
 export async function answerOperators(service: Service, components: readonly Component[]): Promise<void> {
   const { worker, metrics } = service;
@@ -113,7 +113,7 @@ export async function answerOperators(service: Service, components: readonly Com
 }
 
 /**
- * Starts the admin page, which tells readiness of all components together, and does what it is asked. It ends with the
+ * Starts the admin page, which shows the readiness of all components together, and does the actions. It ends with the
  * service.
  */
 export async function startAdmin(

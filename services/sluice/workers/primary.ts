@@ -1,4 +1,4 @@
-// A service as several processes of this machine, by node:cluster: the primary takes connections and gives them to the
+// A service as several processes of this machine, by node:cluster. The primary accepts connections and hands them to the
 // workers in turns, and has the one admin page; it handles no event. Each worker is the same command, with its own
 // memory limits, its own spool, and as an indexer its own membership of the group.
 //
@@ -21,7 +21,7 @@ import { WorkerPool } from './worker-pool.ts';
 import { WorkersTelemetry } from './telemetry.ts';
 import { WorkerProcess } from './worker-process.ts';
 
-/** What a worker has of its own limit to tell that it was overdue, before it is killed. */
+/** So long after its own limit a worker may log that it was overdue, before it is killed. */
 const GRACE_MS = 500;
 
 export async function runWorkers(

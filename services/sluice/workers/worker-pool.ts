@@ -1,9 +1,9 @@
-// The workers of a primary: each slot has one that runs, as long as the pool does. One that ends is started again,
-// after a while that grows with its failures.
+// The workers of a primary, one in each slot. A worker that ends is started again, after a delay that grows with its
+// failures.
 //
-// Guarantees: a worker is replaced only when its successor is up, so that somebody listens all the time; where a
-// successor does not get up (a configuration that is wrong now), those that run go on. What ended workers have counted
-// stays counted.
+// Guarantees: a worker is replaced only when its successor is up, so that one of them always listens. Where a successor
+// does not come up (the configuration is wrong now), the running workers go on. What ended workers have counted stays
+// counted.
 
 import { type BackoffLimits, backoffMs } from '#shared/backoff.ts';
 import type { Clock } from '#shared/clock.ts';
@@ -25,12 +25,12 @@ export interface WorkerPoolOptions {
 interface WorkerSlot {
   readonly number: number;
   worker: WorkerProcess | null;
-  /** Ends in a row, each soon after the start. */
+  /** How often in a row it ended soon after its start. */
   failures: number;
 }
 
 const RESTART: BackoffLimits = { baseMs: 200, capMs: 30_000 };
-/** Who has run for so long failed for a new reason. */
+/** A worker that has run for so long ended for a new reason. */
 const STEADY_MS = 60_000;
 const ANSWER_MS = 2000;
 /** A successor may need a while to reach the queue; after this the next one is replaced all the same. */
@@ -40,7 +40,7 @@ const READY_CHECK_MS = 100;
 export class WorkerPool {
   readonly #options: WorkerPoolOptions;
   readonly #slots: readonly WorkerSlot[];
-  /** All that have not ended, those that are about to be replaced too. */
+  /** All that have not ended, including those that are about to be replaced. */
   readonly #running = new Set<WorkerProcess>();
   readonly #stopping = new AbortController();
   #ofEnded: HeldFamily[] = [];
@@ -57,8 +57,8 @@ export class WorkerPool {
   }
 
   /**
-   * Starts the first, and when that is up the others: what is wrong for one is wrong for all, and a unix socket is
-   * bound by one. Resolves to null when they are started, or to how the first one ended.
+   * Starts the first, and when that is up the others: what is wrong for one is wrong for all, and only one can bind a
+   * unix socket. Resolves to null when they are started, or to how the first one ended.
    */
   async start(): Promise<Ended | null> {
     const [first, ...others] = this.#slots;
@@ -71,7 +71,7 @@ export class WorkerPool {
     return null;
   }
 
-  /** Puts a new worker into each slot, one slot after another. Asked again meanwhile, it does it once more. */
+  /** Puts a new worker into each slot, one slot after another. A call meanwhile makes it do so once more. */
   async replaceAll(): Promise<void> {
     if (this.#replacing) {
       this.#replaceAgain = true;
@@ -106,16 +106,16 @@ export class WorkerPool {
   async families(own: () => Promise<readonly HeldFamily[]>): Promise<HeldFamily[]> {
     await this.#ask();
     const ofPrimary = { worker: 'primary', families: await own() };
-    const seated = new Set(this.#slots.map(({ worker }) => worker));
-    const told = [...this.#running].map((worker) => ({
+    const current = new Set(this.#slots.map(({ worker }) => worker));
+    const ofWorkers = [...this.#running].map((worker) => ({
       worker: String(worker.slot),
-      // Of one that is replaced, or not yet in its place, only what it counts: its slot tells the rest.
-      families: seated.has(worker) ? worker.snapshot.families : countsOf(worker.snapshot.families),
+      // Of one that is replaced, or not yet in its slot, only its counters: gauges come from the slot's own worker.
+      families: current.has(worker) ? worker.snapshot.families : countsOf(worker.snapshot.families),
     }));
-    return merge([ofPrimary, ...told, { worker: '', families: this.#ofEnded }]);
+    return merge([ofPrimary, ...ofWorkers, { worker: '', families: this.#ofEnded }]);
   }
 
-  /** Resolves to those who have answered. */
+  /** Resolves to the workers that have answered. */
   async #ask(): Promise<Set<WorkerProcess>> {
     const limit = new AbortController();
     using _timer = this.#options.clock.timer(ANSWER_MS, () => limit.abort());
@@ -144,7 +144,7 @@ export class WorkerPool {
     void this.#watch(slot, slot.worker);
   }
 
-  /** Waits for the end of a worker; if it has its slot still, somebody else gets it. */
+  /** Waits for the end of a worker; if it still has its slot then, the slot is filled again. */
   async #watch(slot: WorkerSlot, worker: WorkerProcess): Promise<void> {
     const { clock, random, telemetry } = this.#options;
     const { signal } = this.#stopping;
@@ -167,7 +167,7 @@ export class WorkerPool {
     } while (this.#replaceAgain && !this.#stopping.signal.aborted);
   }
 
-  /** Whether the slot has a new worker, so that the next one's turn has come. */
+  /** Resolves to whether the slot has a new worker, so that the next slot follows. */
   async #replace(slot: WorkerSlot): Promise<boolean> {
     const { telemetry } = this.#options;
     const { signal } = this.#stopping;

@@ -1,7 +1,7 @@
 // The figures in what a bench prints, and the comparison of two builds by them. Pure.
 //
-// A bench prints for people, and an older build prints as it did then. So a figure is any number of a line, and its name
-// is the text around it: figures of two builds belong together where those texts are the same.
+// A bench prints for people, and an older build prints as it did then. So a figure is any number of a line, and its
+// name is the text around it. Figures of two builds belong together where those texts are the same.
 //
 //   gzip chunks with acks: 1450 k events per CPU-second (9000 of 9000 sent), peak 199 MiB
 //   → `gzip chunks with acks: # k events per CPU-second` = 1450 … `gzip chunks with acks: peak # MiB` = 199

@@ -1,5 +1,5 @@
-// Does a fault to the world, and undoes it: resolves when what was killed, frozen, filled or stalled is at work again
-// (or has been told to be). Never waits for the system to have recovered.
+// Does a fault to the world, and undoes it: resolves when what was killed, frozen, filled or stalled works again, or was
+// started again. Never waits for the system to have recovered.
 
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Load } from '../load.ts';
@@ -71,11 +71,11 @@ export interface Targets {
 }
 
 export async function strike(targets: Targets, fault: Fault, signal: AbortSignal): Promise<void> {
-  await STRIKES[fault.kind](new Strike(targets, fault, signal));
+  await STRIKES[fault.kind](new ActiveFault(targets, fault, signal));
 }
 
 /** One fault at work, with what several kinds of faults do. */
-class Strike {
+class ActiveFault {
   readonly world: World;
   readonly load: Load;
   readonly fault: Fault;
@@ -130,7 +130,7 @@ class Strike {
   }
 }
 
-const STRIKES: Readonly<Record<Fault['kind'], (strike: Strike) => unknown>> = {
+const STRIKES: Readonly<Record<Fault['kind'], (now: ActiveFault) => unknown>> = {
   'forwarder killed': (now) => now.kill(now.member),
   'indexer killed': (now) => now.kill(now.member),
   'forwarder restarted': (now) => now.restart(),
