@@ -1,5 +1,5 @@
-// `sluice check`: the configuration was validated when it was loaded. This command checks the files that it names, prints
-// the effective settings, and asks brokers, store, data folder and addresses whether they are as they should be.
+// `sluice check`: the configuration was validated when it was loaded. This command checks the files that it names,
+// prints the effective settings, and asks brokers, store, data folder and addresses whether they are as they should be.
 
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';

@@ -8,7 +8,9 @@
 // machine's clock.
 //
 //        now                                  latest
-//   |─ near ─|············ gap ············|─ far ─►      each poll asks for both ends, one of several for the newest of the gap
+//   |─ near ─|············ gap ············|─ far ─►
+//
+// Each poll asks for both ends, and one of several for the newest documents of the gap.
 //
 // Where this machine's clock is wrong instead, the near end is empty, and the far one has what is new.
 //

@@ -1,5 +1,5 @@
-// `sluice lag`: how far behind the indexers are. It reads the queue alone, so it is right when no indexer runs. It prints
-// once or again and again, or serves as an exporter for Prometheus.
+// `sluice lag`: how far behind the indexers are. It reads the queue alone, so it is right when no indexer runs. It
+// prints once or again and again, or serves as an exporter for Prometheus.
 
 import { parseArgs } from 'node:util';
 import { SluiceError } from '#shared/errors.ts';

@@ -1,5 +1,6 @@
 // The last documents of a query, oldest first. A store gives them newest first, so they are buffered until the first of
-// them is known. Where they have too many bytes for that, all are dropped but that first one, and read again from it on.
+// them is known. Where they have too many bytes for that, all are dropped but that first one, and read again from it
+// on.
 //
 // Guarantees: bounded memory; no document twice. The second reading also has documents that came meanwhile.
 

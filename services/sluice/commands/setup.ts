@@ -1,5 +1,5 @@
-// `sluice setup`: makes whatever Sluice needs in Kafka and Elasticsearch. What is there already is listed and left as it
-// is.
+// `sluice setup`: makes whatever Sluice needs in Kafka and Elasticsearch. What is there already is listed and left as
+// it is.
 
 import { parseArgs } from 'node:util';
 import { harmless } from '#shared/harmless.ts';

@@ -1,6 +1,6 @@
-// The metrics and log events of the lag exporter. Seconds are computed as of the scrape, so that the lag of a group that
-// makes no progress is right at any moment. After sampling has failed for a while the group has no figures: readers
-// would take an old figure for a new one.
+// The metrics and log events of the lag exporter. Seconds are computed as of the scrape, so that the lag of a group
+// that makes no progress is right at any moment. After sampling has failed for a while the group has no figures:
+// readers would take an old figure for a new one.
 
 import type { Clock } from '#shared/clock.ts';
 import { reasonOf } from '#shared/errors.ts';

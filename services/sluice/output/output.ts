@@ -1,7 +1,8 @@
 // Writes lines to standard output and standard error, in the order in which they are given, no faster than they are
 // read.
 //
-// Guarantees: a reader that has gone (`sluice logs | head`) is no error: `closed` is true, and later writes are dropped.
+// Guarantees: a reader that has gone (`sluice logs | head`) is no error: `closed` is true, and later writes are
+// dropped.
 
 import type { CommandContext } from '../process/command.ts';
 

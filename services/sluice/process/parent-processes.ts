@@ -1,6 +1,6 @@
 // The processes that started this one and wait for it: launch.js where the Node of the PATH is too old, and npm (`npm
-// start`, `npx`) with the shells between. None of them forwards every signal, and SIGKILL cannot be forwarded. Without a
-// watch a killed `npx sluice run` would leave a Sluice behind that has the data folder and the ports.
+// start`, `npx`) with the shells between. None of them forwards every signal, and SIGKILL cannot be forwarded. Without
+// a watch a killed `npx sluice run` would leave a Sluice behind that has the data folder and the ports.
 //
 //   npm start ── sh -c … ── launch.js ── this process
 //

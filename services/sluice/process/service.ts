@@ -1,5 +1,5 @@
-// What the long-running commands share: a log, a registry, the queue, the admin page, and a stop in the reverse order of
-// the start, within `shutdown.timeout_ms`.
+// What the long-running commands share: a log, a registry, the queue, the admin page, and a stop in the reverse order
+// of the start, within `shutdown.timeout_ms`.
 
 import type { AdminAction, AdminServer } from '#shared/net/admin-server.ts';
 import type { Clock } from '#shared/clock.ts';
@@ -100,8 +100,8 @@ export async function openLog({ config, clock, stderr, worker }: CommandContext)
 }
 
 /**
- * Shows readiness of all components and the metrics: on the admin page, or where this is a worker, to the primary, which
- * has the page.
+ * Shows readiness of all components and the metrics: on the admin page, or where this is a worker, to the primary,
+ * which has the page.
  */
 export async function answerOperators(service: Service, components: readonly Component[]): Promise<void> {
   const { worker, metrics } = service;

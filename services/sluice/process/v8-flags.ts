@@ -5,17 +5,17 @@
 //   launch.js, where it starts another Node    in that command
 //   workers                                    by their primary (workers/primary.ts)
 //
-// Otherwise they are set in the running VM: where launch.js goes on in the Node of the PATH, since its first line cannot
-// have options (busybox knows no `env -S`), and where people start `node dist/sluice.js` themselves. Worker threads share
-// the flags of their process. On Lambda the runtime starts Node, and NODE_OPTIONS refuses the first flag.
+// Otherwise they are set in the running VM: where launch.js goes on in the Node of the PATH, since its first line
+// cannot have options (busybox knows no `env -S`), and where people start `node dist/sluice.js` themselves. Worker
+// threads share the flags of their process. On Lambda the runtime starts Node, and NODE_OPTIONS refuses the first flag.
 
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 /**
  * Marks the heap in one go rather than in steps beside the program. After each 64 MB of buffers that come and go, V8
- * searches for those that are free: twenty times a second at full load. The heap itself has 15 MB and is marked in a few
- * milliseconds. Steps, with write barriers and helper threads that start again each time, took a third of the
+ * searches for those that are free: twenty times a second at full load. The heap itself has 15 MB and is marked in a
+ * few milliseconds. Steps, with write barriers and helper threads that start again each time, took a third of the
  * forwarder's CPU time and a tenth of the indexer's.
  */
 const MARK_AT_ONCE = '--no-incremental-marking';

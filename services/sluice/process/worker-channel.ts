@@ -1,5 +1,5 @@
-// A worker's channel to its primary: it reports when it is up, sends its metrics and readiness when asked, and is told to
-// stop.
+// A worker's channel to its primary: it reports when it is up, sends its metrics and readiness when asked, and is told
+// to stop.
 
 import type { Snapshot, ToPrimary, ToWorker } from './worker-messages.ts';
 

@@ -1,5 +1,5 @@
-// A service as several processes of this machine, by node:cluster. The primary accepts connections and hands them to the
-// workers in turns, and has the one admin page; it handles no event. Each worker is the same command, with its own
+// A service as several processes of this machine, by node:cluster. The primary accepts connections and hands them to
+// the workers in turns, and has the one admin page; it handles no event. Each worker is the same command, with its own
 // memory limits, its own spool, and as an indexer its own membership of the group.
 //
 //   SIGTERM, SIGINT   all stop in order, within `shutdown.timeout_ms`

@@ -2,8 +2,8 @@
 // be made to refuse all, so that records lie unread when the topic is made anew, or when retention overtakes who reads
 // it.
 //
-// Exactly what is lost must be reported. So the topic is read before each strike: which events lie at which offsets. What
-// the indexer then tells (`records_lost`, partition and offsets) must be the very events that were acked and are
+// Exactly what is lost must be reported. So the topic is read before each strike: which events lie at which offsets.
+// What the indexer then tells (`records_lost`, partition and offsets) must be the very events that were acked and are
 // nowhere at the end. An indexer can know the old end of a topic only as far as it heard of it; so it is assigned anew
 // when all is written, and before the topic is made anew.
 

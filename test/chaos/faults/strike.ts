@@ -1,5 +1,5 @@
-// Does a fault to the world, and undoes it: resolves when what was killed, frozen, filled or stalled works again, or was
-// started again. Never waits for the system to have recovered.
+// Does a fault to the world, and undoes it: resolves when what was killed, frozen, filled or stalled works again, or
+// was started again. Never waits for the system to have recovered.
 
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Load } from '../load.ts';

@@ -33,7 +33,7 @@ class Broker implements AsyncDisposable {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** How many connections were made so far: they are accepted in the order of their coming, so one more is waited for. */
+  /** How many connections were made so far. They are accepted in their order, so one more is waited for. */
   async accepted(): Promise<number> {
     const last = connect(this.port, '127.0.0.1').on('error', () => undefined);
     await once(last, 'connect');

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { compareFigures, comparisonTable, figuresOf } from './parts/figures.ts';
+import { compareFigures, comparisonTable, figuresOf } from './figures.ts';
 
 function check(line: string, expected: Readonly<Record<string, number>>): void {
   test(line, () => assert.deepEqual(Object.fromEntries(figuresOf(line)), expected));
