@@ -76,7 +76,9 @@ function git(...args: string[]): string {
     return execFileSync('git', args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
   } catch (error) {
     const { stderr } = error as { readonly stderr?: string };
-    throw new Error(`Cannot compare: \`git ${args.join(' ')}\` failed: ${stderr?.trim() || 'no such commit'}`);
+    throw new Error(`Cannot compare: \`git ${args.join(' ')}\` failed: ${stderr?.trim() || 'no such commit'}`, {
+      cause: error,
+    });
   }
 }
 

@@ -107,7 +107,7 @@ class ActiveFault {
 
   async restart(): Promise<void> {
     await this.member.stop();
-    if (!this.signal.aborted) await this.member.start();
+    if (!this.signal.aborted) this.member.start();
   }
 
   async freeze(targets: readonly Freezable[]): Promise<void> {
@@ -116,7 +116,7 @@ class ActiveFault {
     for (const target of targets) target.thaw();
   }
 
-  async fill(disks: readonly SmallDisk[], meanwhile: () => Promise<void>): Promise<void> {
+  async fillUp(disks: readonly SmallDisk[], meanwhile: () => Promise<void>): Promise<void> {
     for (const disk of disks) disk.fill();
     await meanwhile();
     for (const disk of disks) disk.free();
@@ -142,8 +142,8 @@ const STRIKES: Readonly<Record<Fault['kind'], (now: ActiveFault) => unknown>> = 
   'broker frozen': (now) => now.freeze([at(now.world.brokers, now.fault.which)]),
   'elasticsearch frozen': (now) => now.freeze([now.world.elasticsearch]),
   'kafka away': (now) => now.freeze(now.world.brokers),
-  'forwarder disk full': (now) => now.fill([at(now.world.disks, now.fault.which)], () => now.last()),
-  'kafka away, disk full': (now) => now.fill(now.world.disks, () => now.freeze(now.world.brokers)),
+  'forwarder disk full': (now) => now.fillUp([at(now.world.disks, now.fault.which)], () => now.last()),
+  'kafka away, disk full': (now) => now.fillUp(now.world.disks, () => now.freeze(now.world.brokers)),
   'answers of elasticsearch cut': (now) => now.world.answerProxy.breakOff(),
   'senders cut'({ world }) {
     for (const proxy of world.senderProxies) proxy.cut();
