@@ -12,6 +12,7 @@ import { observeInLog } from '#shared/queue/queue-observer.ts';
 import type { Queue } from '#shared/queue/queue.ts';
 import { startAdminPage } from '../admin/page.ts';
 import { collectStartupGarbage, markAtOnce } from './collector.ts';
+import { markBySize } from './marking.ts';
 import type { CommandContext } from './command.ts';
 import { turnHistogram, watchService } from './telemetry.ts';
 import { observeTurns } from './turns.ts';
@@ -51,6 +52,7 @@ export async function runService(
   const metrics = new Metrics({ version: VERSION, command: name });
   const lifetime = new AsyncDisposableStack();
   markAtOnce();
+  markBySize(signal);
   collectStartupGarbage(clock, signal);
   const limit = new AbortController();
   signal.addEventListener('abort', () => {
