@@ -1,6 +1,7 @@
-// Makes Grafana's JSON of the table in infra/grafana/dashboards.ts. A test holds the files to it.
+// Makes Grafana's JSON of the tables in infra/grafana/. A test holds the files to it.
 
-import { type Dashboard, dashboards, type Panel, type Unit } from '../grafana/dashboards.ts';
+import { dashboards } from '../grafana/dashboards.ts';
+import type { Dashboard, Panel, Unit } from '../grafana/panels.ts';
 
 const COLUMNS = 24;
 const UNITS: Readonly<Record<Unit, string>> = {

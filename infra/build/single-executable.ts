@@ -12,6 +12,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { V8_FLAGS } from '../../services/sluice/process/v8-flags.ts';
 
 /** Platform → its package among the optional dependencies, and the program in it. */
 const NODES: Readonly<Record<string, readonly [name: string, program: string]>> = {
@@ -47,9 +48,11 @@ try {
       output: out,
       disableExperimentalSEAWarning: true,
       useCodeCache: platform === here,
+      execArgv: V8_FLAGS,
     }),
   );
-  execFileSync(process.execPath, ['--build-sea', config], { stdio: ['ignore', 'ignore', 'inherit'] });
+  // V8 refuses a code cache that was made under other flags.
+  execFileSync(process.execPath, [...V8_FLAGS, '--build-sea', config], { stdio: ['ignore', 'ignore', 'inherit'] });
   if (process.platform === 'darwin' && platform.startsWith('darwin')) execFileSync('codesign', ['--sign', '-', out]);
 } finally {
   rmSync(work, { recursive: true, force: true });

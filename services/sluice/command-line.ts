@@ -6,12 +6,12 @@ import { systemClock } from '#shared/clock.ts';
 import { loadConfig } from '#shared/config/load.ts';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
 import type { Command } from './process/command.ts';
-import { takeStartedBy } from './process/launchers.ts';
+import { extractStartedBy } from './process/parent-processes.ts';
 import { withInheritedSockets } from './process/socket-activation.ts';
 import { harmless } from '#shared/harmless.ts';
 import { stopSignal } from './process/stop-signal.ts';
 import { VERSION } from './process/version.ts';
-import type { WorkerLine } from './process/worker-line.ts';
+import type { WorkerChannel } from './process/worker-channel.ts';
 
 interface Listed {
   readonly about: string;
@@ -100,12 +100,12 @@ async function dispatch(argv: string[]): Promise<number> {
     throw new SluiceError('usage_wrong', `Cannot run "${name}": there is no such command; see \`sluice --help\``);
   const command = await listed.load();
   if (args.includes('--help') || args.includes('-h')) return print(command.help);
-  const startedBy = takeStartedBy(process.env);
+  const startedBy = extractStartedBy(process.env);
   const { env, pid } = process;
   const readFile = (path: string): string => readFileSync(path, 'utf8');
   const loaded = loadConfig({ env, file, readFile });
   const config = withInheritedSockets(loaded, { env, pid, readFile, readLink: (path) => readlinkSync(path) });
-  const worker = await workerLine();
+  const worker = await workerChannel();
   const asked = stopSignal(startedBy);
   const signal = worker ? AbortSignal.any([asked, worker.stopped]) : asked;
   return command.run(args, {
@@ -144,11 +144,11 @@ function takeConfigOption(argv: readonly string[]): { file: string | undefined; 
 }
 
 /** Undefined where this process is no worker of several. */
-async function workerLine(): Promise<WorkerLine | undefined> {
-  const seat = process.env['SLUICE_WORKER_SEAT'];
-  if (seat === undefined) return undefined;
-  const { openWorkerLine } = await import('./process/worker-line.ts');
-  return openWorkerLine(Number(seat));
+async function workerChannel(): Promise<WorkerChannel | undefined> {
+  const slot = process.env['SLUICE_WORKER_SEAT'];
+  if (slot === undefined) return undefined;
+  const { openWorkerChannel } = await import('./process/worker-channel.ts');
+  return openWorkerChannel(Number(slot));
 }
 
 function isBrokenPipe(error: unknown): boolean {

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // What `bin` names. Sluice needs Node 26 and brings it along as a package; the Node that is on the PATH may be older.
 // This file runs on any Node: it starts the built program here if this Node will do, else in the one that came along,
-// which stops by itself when this process is gone (see launchers.ts).
+// which stops by itself when this process is gone (see parent-processes.ts).
 
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -9,6 +9,8 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
 const NODE_MAJOR_MIN = 26;
+/** As of process/v8-flags.ts, for the Node that this file starts. */
+const V8_FLAGS = ['--no-incremental-marking', '--expose-gc'];
 const program = fileURLToPath(new URL('../../dist/sluice.js', import.meta.url));
 
 if (!existsSync(program)) {
@@ -21,7 +23,7 @@ if (Number(process.versions.node.split('.')[0]) >= NODE_MAJOR_MIN) {
   await import(new URL('../../dist/sluice.js', import.meta.url).href);
 } else {
   const env = { ...process.env, SLUICE_LAUNCHER: String(process.pid) };
-  const child = spawn(bundledNode(), [program, ...process.argv.slice(2)], { stdio: 'inherit', env });
+  const child = spawn(bundledNode(), [...V8_FLAGS, program, ...process.argv.slice(2)], { stdio: 'inherit', env });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   if (process.env['npm_lifecycle_event'] !== undefined && !existsSync('/proc/self/stat')) watchParent(child);
   child.on('exit', (code, signal) => {

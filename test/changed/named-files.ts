@@ -1,7 +1,8 @@
 // Which files of the tree a module names in its text: what it imports, but also programs that it starts, workers, and
 // data that it reads.
 //
-//   '#shared/clock.ts'   './x.ts'   'sender.ts' beside it   'docs/errors.md' from the root   'queue-worker'   a folder: its data
+//   '#shared/clock.ts'   './x.ts'   'sender.ts' beside it   'docs/errors.md' from the root   'queue-worker'
+//   a folder: its data
 //
 // Text is enough here: an import that is missed would be a defect, a file too many only costs a test. Imports of types
 // alone are left out, for nothing of them runs. Pure.

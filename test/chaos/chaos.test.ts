@@ -8,7 +8,7 @@ import { suite, test } from 'node:test';
 import { Books } from './books.ts';
 import { Proxy } from './faults/proxy.ts';
 import { kindNames, scheduleOf } from './schedule.ts';
-import { compareLoss, toldIn } from './told.ts';
+import { compareLoss, reportedIn } from './reported-losses.ts';
 import { type Facts, verdictOf } from './verdict.ts';
 
 suite('books', () => {
@@ -49,7 +49,7 @@ suite('books', () => {
   });
 });
 
-suite('told losses', () => {
+suite('reported losses', () => {
   const line = (from: number, to: number): string => JSON.stringify({ event: 'records_lost', partition: 1, from, to });
   const places = new Map([
     ['0/7', [9]],
@@ -62,27 +62,27 @@ suite('told losses', () => {
     books.send(1000, 3);
     books.ack(1000, 0);
     books.find(1000, 0);
-    const told = [{ sender: 1000, told: toldIn(lines, places) }];
-    return compareLoss(books, told, counted);
+    const reported = [{ sender: 1000, reported: reportedIn(lines, places) }];
+    return compareLoss(books, reported, counted);
   }
 
-  test('what is lost and told, lost and not told, told and not lost', () => {
+  test('what is lost and reported, lost and not reported, reported and not lost', () => {
     const both = compared(['{"event":"other"}', line(7, 9)], 2);
     assert.deepEqual(both, {
       lost: 2,
-      told: 3,
-      untold: 0,
-      falselyTold: 1,
+      reported: 3,
+      unreported: 0,
+      falselyReported: 1,
       duplicated: 0,
-      recordsTold: 2,
+      recordsReported: 2,
       recordsCounted: 2,
     });
-    const { untold, falselyTold } = compared([line(8, 9)], 1);
-    assert.deepEqual({ untold, falselyTold }, { untold: 1, falselyTold: 0 });
+    const { unreported, falselyReported } = compared([line(8, 9)], 1);
+    assert.deepEqual({ unreported, falselyReported }, { unreported: 1, falselyReported: 0 });
   });
 
-  test('a record that is told twice counts twice, as the counter does', () => {
-    assert.equal(compared([line(7, 8), line(7, 9)], 3).recordsTold, 3);
+  test('a record that is reported twice counts twice, as the counter does', () => {
+    assert.equal(compared([line(7, 8), line(7, 9)], 3).recordsReported, 3);
   });
 });
 
@@ -122,7 +122,15 @@ suite('verdict', () => {
     bar: { faultsOfEachKind: 1, shareInFlight: 0.5 },
     counts,
     client: counts,
-    doomed: { lost: 5, told: 5, untold: 0, falselyTold: 0, duplicated: 0, recordsTold: 2, recordsCounted: 2 },
+    doomed: {
+      lost: 5,
+      reported: 5,
+      unreported: 0,
+      falselyReported: 0,
+      duplicated: 0,
+      recordsReported: 2,
+      recordsCounted: 2,
+    },
     torn: { acked: 1, deadLettered: 1 },
     struck: kindNames.map((kind, i) => ({ kind, unacked: (i + 1) % 2 })),
     probes: 1,
@@ -142,11 +150,11 @@ suite('verdict', () => {
   check('one that nobody sent', { counts: { ...counts, strangers: 1 } }, 'broken');
   check('one of the real client lost', { client: { ...counts, lost: 1 } }, 'broken');
   check('one of the real client doubled, whose ids are new', { client: { ...counts, duplicated: 1 } }, 'clean');
-  check('one lost that nobody told', { doomed: { ...clean.doomed, lost: 6, untold: 1 } }, 'broken');
-  check('one told lost that is there', { doomed: { ...clean.doomed, told: 6, falselyTold: 1 } }, 'broken');
-  check('one told twice', { doomed: { ...clean.doomed, recordsCounted: 3 } }, 'broken');
-  check('nothing lost', { doomed: { ...clean.doomed, lost: 0, told: 0 } }, 'inconclusive');
-  check('a torn end that nobody told', { torn: { acked: 2, deadLettered: 1 } }, 'broken');
+  check('one lost that nobody reported', { doomed: { ...clean.doomed, lost: 6, unreported: 1 } }, 'broken');
+  check('one reported lost that is there', { doomed: { ...clean.doomed, reported: 6, falselyReported: 1 } }, 'broken');
+  check('one reported twice', { doomed: { ...clean.doomed, recordsCounted: 3 } }, 'broken');
+  check('nothing lost', { doomed: { ...clean.doomed, lost: 0, reported: 0 } }, 'inconclusive');
+  check('a torn end that nobody reported', { torn: { acked: 2, deadLettered: 1 } }, 'broken');
   check('a ledger that did not close', { faultsFound: ['indexer-0: 1'] }, 'broken');
   check('a kind that never came', { struck: clean.struck.slice(1) }, 'inconclusive');
   check('nothing in flight', { struck: clean.struck.map((one) => ({ ...one, unacked: 0 })) }, 'inconclusive');

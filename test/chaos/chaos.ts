@@ -12,7 +12,7 @@ import type { Bar, Facts, Struck } from './verdict.ts';
 import { World } from './world.ts';
 
 const sendersOfEach = 6;
-const lookMs = 100;
+const pollMs = 100;
 /** How long a fault waits for something to be in flight, so that it finds something to break. */
 const inFlightWaitMs = 1000;
 const progressMs = 10_000;
@@ -123,7 +123,7 @@ class Run {
     while (left.length > 0 && !signal.aborted && this.#failure === null) {
       await this.#pause(left[0]?.afterMs ?? 0);
       let next = await this.#firstThatCan(left);
-      for (; next < 0 && !signal.aborted; next = await this.#firstThatCan(left)) await this.#pause(lookMs);
+      for (; next < 0 && !signal.aborted; next = await this.#firstThatCan(left)) await this.#pause(pollMs);
       const [fault] = left.splice(next, 1);
       if (fault !== undefined && !signal.aborted) await this.#strike(fault);
     }
@@ -193,7 +193,7 @@ class Run {
         return;
       }
       this.#options.signal.throwIfAborted();
-      await delay(lookMs * 5);
+      await delay(pollMs * 5);
     }
   }
 

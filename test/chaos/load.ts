@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { sendBy } from '#test/clients/installed.ts';
 import { Books } from './books.ts';
-import type { Told, Wish } from './sender.ts';
+import type { SenderMessage, Wish } from './sender.ts';
 
 const client = 'npm-fluent-org';
 const clientEvents = 40;
@@ -52,7 +52,7 @@ export class Load implements AsyncDisposable {
       detached: true,
     });
     this.#ended = once(this.#child, 'exit');
-    this.#child.on('message', (told) => this.#heard(told as Told));
+    this.#child.on('message', (message) => this.#heard(message as SenderMessage));
     this.#clients = options.realClient === false ? Promise.resolve() : this.#runClients();
   }
 
@@ -84,12 +84,12 @@ export class Load implements AsyncDisposable {
     if (this.#child.connected) this.#child.send(wish);
   }
 
-  #heard(told: Told): void {
-    if (told[0] === 'sent') {
-      this.books.send(told[1], told[3], told[4]);
+  #heard(message: SenderMessage): void {
+    if (message[0] === 'sent') {
+      this.books.send(message[1], message[3], message[4]);
       this.#sent.emit('sent');
-    } else if (told[0] === 'acked') this.books.ack(told[1], told[2]);
-    else if (told[0] === 'resent') this.#resent++;
+    } else if (message[0] === 'acked') this.books.ack(message[1], message[2]);
+    else if (message[0] === 'resent') this.#resent++;
   }
 
   async #runClients(): Promise<void> {

@@ -2,8 +2,8 @@
 //
 // Real processes under load (three brokers, Elasticsearch, two forwarders, three indexers, Forward senders with acks)
 // are killed, frozen, cut off and run out of disk after a seeded schedule; at the end every event is counted. Exits 0
-// only if nothing was lost, nothing was doubled, what was destroyed on purpose was told, and enough went wrong for that
-// to mean something.
+// only if nothing was lost or doubled, every event destroyed on purpose was reported, and enough went wrong for that to
+// mean something.
 //
 // Whatever happens to this process, what it started ends with it, and so do its mounts: as root it runs in a mount
 // namespace of its own.

@@ -11,7 +11,7 @@ import { Clock } from './faults/clock.ts';
 const program = join(import.meta.dirname, '../../dist/sluice.js');
 const scrapeMs = 1000;
 const restartMs = 1000;
-const lookMs = 100;
+const pollMs = 100;
 
 export interface MemberOptions {
   /** "forwarder" or "indexer". */
@@ -139,7 +139,7 @@ export class Member implements AsyncDisposable {
   async reload(signal: AbortSignal): Promise<void> {
     while (!(await this.#says('livez'))) {
       if (signal.aborted) return;
-      await delay(lookMs);
+      await delay(pollMs);
     }
     this.#process.reload();
   }

@@ -14,7 +14,7 @@ export const population = {
   senders: 1,
   answers: 1,
   /** Forwarders with workers. */
-  crew: 1,
+  workers: 1,
   clock: 5,
   store: 1,
   doomed: 1,
@@ -54,7 +54,7 @@ const kinds = {
   'answers of elasticsearch cut': { target: 'answers', lastsMs: momentMs },
   'senders cut': { target: 'senders', lastsMs: momentMs },
   'senders stalled': { target: 'senders', lastsMs: frozenMs },
-  'workers replaced': { target: 'crew', lastsMs: momentMs },
+  'workers replaced': { target: 'workers', lastsMs: momentMs },
   'clock a year ahead': { target: 'clock', lastsMs: awayMs },
   'clock a year back': { target: 'clock', lastsMs: awayMs },
   'ingest pipeline missing': { target: 'store', lastsMs: minuteMs },

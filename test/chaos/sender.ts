@@ -2,11 +2,12 @@
 // numbered events at a given rate, wants an ack for each, and sends a chunk again, with the same id and bytes, to the
 // same address, when its ack does not come or its connection is lost: what a careful sender does.
 //
-//   node sender.ts RATE NAME PORT…      RATE: events per second, all senders together; one sender for each port; NAME: of the run
+//   node sender.ts RATE NAME PORT…      one sender for each port
 //
-// It tells its parent of every chunk (Told). When the parent says `big`, the next sender sends a chunk beside its rate
-// that is larger than a forwarder holds in memory; `torn`: one whose last entry breaks off. When it says `finish` no
-// new ones are made; it ends when all is acked, or with its parent.
+// RATE is in events per second, of all senders together; NAME is the run's. It reports every chunk to its parent
+// (SenderMessage). On the message `big` the next sender sends an extra chunk that is larger than a forwarder buffers in
+// memory; on `torn` one whose last entry breaks off. After `finish` no new ones are made; it ends when all is acked, or
+// with its parent.
 
 import { decodeMultiStream, encode, ExtData } from '@msgpack/msgpack';
 import { connect, type Socket } from 'node:net';
@@ -21,7 +22,7 @@ export type Wish = 'big' | 'torn' | 'finish';
  * What the parent hears: a chunk went out for the first time, or once more; its ack came. `events` and `isTorn` only
  * with the first.
  */
-export type Told =
+export type SenderMessage =
   | readonly ['sent', sender: number, chunk: number, events: number, isTorn: boolean]
   | readonly ['resent' | 'acked', sender: number, chunk: number]
   | readonly ['done'];
@@ -178,8 +179,8 @@ function eventTime(epochMs: number): ExtData {
   return new ExtData(0, bytes);
 }
 
-function tell(told: Told): void {
-  process.send?.(told);
+function tell(message: SenderMessage): void {
+  process.send?.(message);
 }
 
 const [rate, name = '', ...ports] = process.argv.slice(2);
@@ -204,5 +205,5 @@ while (!senders.every(({ settled }) => settled)) {
   await delay(tickMs);
   for (const sender of senders) sender.checkAcks();
 }
-// The last word: all that was told before has gone out too.
+// The last message: all messages before it have gone out too.
 process.send?.(['done'], () => process.exit());

@@ -2,7 +2,7 @@
 // inconclusive: then too little went wrong to say anything, and the verdict tells what is missing.
 
 import type { Counts, TornCounts } from './books.ts';
-import type { LossCounts } from './told.ts';
+import type { LossCounts } from './reported-losses.ts';
 import { type Kind, kindNames } from './schedule.ts';
 
 export interface Struck {
@@ -65,15 +65,18 @@ function brokenPromises({ counts, client, torn, doomed, faultsFound }: Facts): s
   if (counts.duplicated > 0) broken.push(`${counts.duplicated} events are there more than once`);
   if (counts.strangers > 0) broken.push(`${counts.strangers} documents are of events that nobody sent`);
   if (client.lost > 0) broken.push(`${client.lost} events that the real client was acked are lost`);
-  if (doomed.untold > 0) broken.push(`${doomed.untold} events of the doomed topic are lost, and nobody told`);
-  if (doomed.falselyTold > 0)
-    broken.push(`${doomed.falselyTold} events of the doomed topic are told lost, and are not`);
+  if (doomed.unreported > 0)
+    broken.push(`${doomed.unreported} events of the doomed topic are lost, and nobody reported`);
+  if (doomed.falselyReported > 0)
+    broken.push(`${doomed.falselyReported} events of the doomed topic are reported lost, and are not`);
   if (doomed.duplicated > 0) broken.push(`${doomed.duplicated} events of the doomed topic are there more than once`);
-  if (doomed.recordsTold !== doomed.recordsCounted) {
-    broken.push(`${doomed.recordsTold} records are told lost in the log, ${doomed.recordsCounted} by the counter`);
+  if (doomed.recordsReported !== doomed.recordsCounted) {
+    broken.push(
+      `${doomed.recordsReported} records are reported lost in the log, ${doomed.recordsCounted} by the counter`,
+    );
   }
-  const untold = torn.acked - torn.deadLettered;
-  if (untold > 0) broken.push(`${untold} torn ends of acked chunks are not with the dead letters`);
+  const missingEnds = torn.acked - torn.deadLettered;
+  if (missingEnds > 0) broken.push(`${missingEnds} torn ends of acked chunks are not with the dead letters`);
   return broken;
 }
 
@@ -86,7 +89,7 @@ function missingFor({ bar, struck, counts, doomed, resentChunks, deduplicated, r
   if (found < struck.length * bar.shareInFlight) {
     missing.push(`${found} of ${struck.length} faults found unacked events: too few`);
   }
-  if (doomed.lost === 0) missing.push('no event was lost that had to be told');
+  if (doomed.lost === 0) missing.push('no event was lost that had to be reported');
   if (counts.acked === 0) missing.push('nothing was acked');
   if (resentChunks === 0) missing.push('no chunk was sent again');
   if (deduplicated === 0) missing.push('no event was deduplicated');
@@ -113,7 +116,7 @@ export function tableOf(facts: Facts): string[] {
     ['lost', counts.lost],
     ['duplicated', counts.duplicated],
     ['dead-lettered', counts.deadLettered],
-    ['doomed topic', `${doomed.lost} lost, ${doomed.told} told, in ${doomed.recordsCounted} records`],
+    ['doomed topic', `${doomed.lost} lost, ${doomed.reported} reported, in ${doomed.recordsCounted} records`],
     ['torn ends', `${facts.torn.acked} acked, ${facts.torn.deadLettered} of them dead-lettered`],
     ['probes left', facts.probes],
     ['chunks sent again', facts.resentChunks],

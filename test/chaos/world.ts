@@ -21,9 +21,9 @@ import { SmallDisk } from './faults/small-disk.ts';
 
 const program = join(import.meta.dirname, '../../dist/sluice.js');
 const partitions = 12;
-/** Which forwarder has workers. */
-export const crewAt = 1;
-const crewWorkers = 2;
+/** Which forwarder has workers, and how many. */
+export const workersAt = 1;
+const workers = 2;
 /**
  * Longer than what Elasticsearch does late after a freeze; short, since what a partition held at an assignment is not
  * committed before.
@@ -88,22 +88,8 @@ export class World implements AsyncDisposable {
 
   /** Starts it all; resolves when everybody is ready. */
   static async start(options: WorldOptions): Promise<World> {
-    const { logDir, dataDir, say, fell } = options;
     await using starting = new AsyncDisposableStack();
-    const logging = join(dataDir, 'log4j2.properties');
-    writeFileSync(logging, brokerLogging);
-    say(`starting ${population.broker} brokers and Elasticsearch`);
-    const brokers = await privateKafkaCluster({
-      brokers: population.broker,
-      heap: '320m',
-      log: (node) => join(logDir, `broker-${node}.log`),
-      javaOptions: `-Dlog4j2.configurationFile=${logging}`,
-    });
-    for (const broker of brokers) starting.use(broker);
-    const log = join(logDir, 'elasticsearch.log');
-    const elasticsearch = starting.use(await privateElasticsearch({ heap: '1g', log }));
-    await Promise.all([...brokers, elasticsearch].map((server) => server.start()));
-
+    const { brokers, elasticsearch } = await startBackends(options, starting);
     const answerProxy = starting.use(await Proxy.start(Number(new URL(elasticsearch.url).port)));
     const environment = {
       SLUICE_KAFKA_BROKERS: brokers.flatMap((broker) => broker.brokers).join(','),
@@ -114,74 +100,31 @@ export class World implements AsyncDisposable {
       SLUICE_BULK_MAX_BYTES: '512KiB',
       SLUICE_LOG_LEVEL: 'debug',
     };
-    for (const line of await linesOf(environment, ['setup'])) say(line);
+    for (const line of await linesOf(environment, ['setup'])) options.say(line);
 
+    const make = memberMaker(options, environment);
     const disks = Array.from(
       { length: population.forwarder },
-      (_, i) => new SmallDisk(join(dataDir, `forwarder-${i}`), options.mayMount),
+      (_, i) => new SmallDisk(join(options.dataDir, `forwarder-${i}`), options.mayMount),
     );
     for (const disk of disks) starting.use(disk);
     const forwarders: Member[] = [];
-    const indexers: Member[] = [];
-    const make = (
-      command: string,
-      number: number,
-      more: { dataDir: string; environment?: object },
-    ): Promise<Member> => {
-      const name = `${command}-${number}`;
-      const clockFile = join(dataDir, `${name}.clock`);
-      return Member.make({
-        command,
-        name,
-        clockFile,
-        logDir,
-        fell,
-        ...more,
-        environment: { ...environment, ...more.environment },
-      });
-    };
     for (const [i, { folder }] of disks.entries()) {
-      const more = i === crewAt ? { environment: { SLUICE_WORKERS: String(crewWorkers) } } : {};
-      forwarders.push(await make('forwarder', i, { dataDir: folder, ...more }));
+      const more: Environment = i === workersAt ? { SLUICE_WORKERS: String(workers) } : {};
+      forwarders.push(await make('forwarder', i, { dataDir: folder, environment: more }));
     }
-    for (let i = 0; i < population.indexer; i++) indexers.push(await make('indexer', i, { dataDir }));
+    const indexers: Member[] = [];
+    for (let i = 0; i < population.indexer; i++) indexers.push(await make('indexer', i, {}));
     const refusing = starting.use(await RefusingProxy.start(elasticsearch.url));
-    const doomedEnvironment = {
-      ...environment,
-      SLUICE_KAFKA_TOPIC: 'doomed.logs',
-      SLUICE_KAFKA_DEAD_LETTER_TOPIC: 'doomed.dead-letters',
-      SLUICE_KAFKA_GROUP: 'doomed-indexer',
-      SLUICE_KAFKA_PARTITIONS: '3',
-      SLUICE_ELASTICSEARCH_URL: refusing.url,
-      SLUICE_INDEXER_INFLIGHT_MAX_BYTES: '1MiB',
-      SLUICE_SHUTDOWN_TIMEOUT_MS: '2000',
-    };
-    await linesOf(doomedEnvironment, ['setup']);
-    const doomed = new DoomedTopic({
-      forwarder: await make('forwarder', 9, { dataDir: join(dataDir, 'doomed'), environment: doomedEnvironment }),
-      indexer: await make('indexer', 9, { dataDir, environment: doomedEnvironment }),
-      refusing,
-      config: loadConfig({ env: doomedEnvironment, readFile: () => '' }),
-      logFile: join(logDir, 'indexer-9.log'),
-      linesOf: (...command) => linesOf(doomedEnvironment, command),
-    });
+    const doomed = await makeDoomed(options, { make, refusing, environment });
     for (const member of [...forwarders, ...indexers, ...doomed.members]) {
       starting.use(member);
       member.start();
     }
     const senderProxies = await Promise.all(forwarders.map(({ forwardPort }) => Proxy.start(forwardPort)));
     for (const proxy of senderProxies) starting.use(proxy);
-    const parts = {
-      doomed,
-      brokers,
-      elasticsearch,
-      forwarders,
-      indexers,
-      senderProxies,
-      answerProxy,
-      disks,
-      environment,
-    };
+    const members = { forwarders, indexers, doomed };
+    const parts = { ...members, brokers, elasticsearch, senderProxies, answerProxy, disks, environment };
     const world = new World(parts, starting.move());
     await world.ready();
     return world;
@@ -210,6 +153,71 @@ export class World implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.#started.disposeAsync();
   }
+}
+
+/** Starts the brokers and Elasticsearch; they end with `starting`. */
+async function startBackends({ dataDir, logDir, say }: WorldOptions, starting: AsyncDisposableStack) {
+  const logging = join(dataDir, 'log4j2.properties');
+  writeFileSync(logging, brokerLogging);
+  say(`starting ${population.broker} brokers and Elasticsearch`);
+  const brokers = await privateKafkaCluster({
+    brokers: population.broker,
+    heap: '320m',
+    log: (node) => join(logDir, `broker-${node}.log`),
+    javaOptions: `-Dlog4j2.configurationFile=${logging}`,
+  });
+  for (const broker of brokers) starting.use(broker);
+  const log = join(logDir, 'elasticsearch.log');
+  const elasticsearch = starting.use(await privateElasticsearch({ heap: '1g', log }));
+  await Promise.all([...brokers, elasticsearch].map((server) => server.start()));
+  return { brokers, elasticsearch };
+}
+
+type Environment = Readonly<Record<string, string>>;
+/** `dataDir`: that of the world if absent; `environment`: more of it. */
+type MakeMember = (
+  command: string,
+  number: number,
+  more: { dataDir?: string; environment?: Environment },
+) => Promise<Member>;
+
+function memberMaker({ dataDir, logDir, fell }: WorldOptions, environment: Environment): MakeMember {
+  return (command, number, more) => {
+    const name = `${command}-${number}`;
+    const clockFile = join(dataDir, `${name}.clock`);
+    const own = { dataDir: more.dataDir ?? dataDir, environment: { ...environment, ...more.environment } };
+    return Member.make({ command, name, clockFile, logDir, fell, ...own });
+  };
+}
+
+interface DoomedNeeds {
+  readonly make: MakeMember;
+  readonly refusing: RefusingProxy;
+  readonly environment: Environment;
+}
+
+/** Sets up the topic that loses what was acked, with a forwarder and an indexer of its own. */
+async function makeDoomed({ dataDir, logDir }: WorldOptions, needs: DoomedNeeds): Promise<DoomedTopic> {
+  const { make, refusing } = needs;
+  const environment = {
+    ...needs.environment,
+    SLUICE_KAFKA_TOPIC: 'doomed.logs',
+    SLUICE_KAFKA_DEAD_LETTER_TOPIC: 'doomed.dead-letters',
+    SLUICE_KAFKA_GROUP: 'doomed-indexer',
+    SLUICE_KAFKA_PARTITIONS: '3',
+    SLUICE_ELASTICSEARCH_URL: refusing.url,
+    SLUICE_INDEXER_INFLIGHT_MAX_BYTES: '1MiB',
+    SLUICE_SHUTDOWN_TIMEOUT_MS: '2000',
+  };
+  await linesOf(environment, ['setup']);
+  return new DoomedTopic({
+    forwarder: await make('forwarder', 9, { dataDir: join(dataDir, 'doomed'), environment }),
+    indexer: await make('indexer', 9, { environment }),
+    refusing,
+    config: loadConfig({ env: environment, readFile: () => '' }),
+    logFile: join(logDir, 'indexer-9.log'),
+    linesOf: (...command) => linesOf(environment, command),
+  });
 }
 
 async function linesOf(environment: Readonly<Record<string, string>>, command: readonly string[]): Promise<string[]> {

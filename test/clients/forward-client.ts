@@ -4,7 +4,7 @@
 //
 //   [tag, time, record, option]                    message
 //   [tag, [[time, record], …], option]             forward
-//   [tag, bin of entries, option]                  packed; gzip and zstd: the entries compressed, option.compressed says how
+//   [tag, bin of entries, option]                  packed; gzip, zstd: compressed, as option.compressed says
 
 import { decodeMultiStream, encode, ExtData } from '@msgpack/msgpack';
 import { randomBytes } from 'node:crypto';

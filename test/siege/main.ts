@@ -61,17 +61,12 @@ async function main(): Promise<number> {
     process.on(signal, () => stop.abort(new Error(signal)));
   const say = (line: string): void => console.error(`siege: ${line}`);
   say(`seed ${seed}, ${minutes} minutes, ${backend}; logs in ${logDir}`);
-  const allMs = minutes * 60_000;
-  const calmMs = Math.min(calmMsMax, allMs * calmShare);
-  const searchMs = (allMs - calmMs) * searchShare;
   let isClean = false;
   try {
-    const { facts, told } = await runSiege({
+    const result = await runSiege({
       backend,
       seed,
-      calmMs,
-      searchMs,
-      siegeMs: allMs - calmMs - searchMs,
+      ...phasesOf(minutes * 60_000),
       peers: Number(values.peers ?? plan.peers),
       eventsPerSecond: Number(values.rate),
       memoryBytesMax: Number(values.memory ?? memory[backend].limit) * MIB,
@@ -86,20 +81,9 @@ async function main(): Promise<number> {
       signal: stop.signal,
       say,
     });
-    const verdict = verdictOf(facts);
+    const verdict = verdictOf(result.facts);
     isClean = verdict.verdict === 'clean';
-    if (values.json) console.log(JSON.stringify({ ...verdict, ...facts, told }));
-    else {
-      for (const line of tableOf(facts)) console.log(line);
-      console.log(`answers                         ${JSON.stringify(told.answers)}`);
-      const worst = told.worst.toSorted((a, b) => b.turnSeconds - a.turnSeconds || b.cpuUsPerByte - a.cpuUsPerByte);
-      console.log('costliest inputs: us of the main thread a byte sent; longest turn; memory a byte sent; answer');
-      for (const { input, cpuUsPerByte, turnSeconds, memoryPerByte, said } of worst) {
-        console.log(
-          `  ${cpuUsPerByte.toFixed(3)}  < ${turnSeconds * 1000} ms  ${memoryPerByte.toFixed(1)}  ${said}  ${input}`,
-        );
-      }
-    }
+    print(result, verdict);
     for (const reason of verdict.reasons) say(reason);
     say(`verdict: ${verdict.verdict}`);
   } catch (error) {
@@ -108,6 +92,29 @@ async function main(): Promise<number> {
     if (isClean && !values.keep) rmSync(logDir, { recursive: true, force: true });
   }
   return isClean ? 0 : 1;
+}
+
+function phasesOf(allMs: number): { calmMs: number; searchMs: number; siegeMs: number } {
+  const calmMs = Math.min(calmMsMax, allMs * calmShare);
+  const searchMs = (allMs - calmMs) * searchShare;
+  return { calmMs, searchMs, siegeMs: allMs - calmMs - searchMs };
+}
+
+/** The facts and what was told meanwhile: as JSON, or as a table. */
+function print({ facts, told }: Awaited<ReturnType<typeof runSiege>>, verdict: ReturnType<typeof verdictOf>): void {
+  if (values.json) {
+    console.log(JSON.stringify({ ...verdict, ...facts, told }));
+    return;
+  }
+  for (const line of tableOf(facts)) console.log(line);
+  console.log(`answers                         ${JSON.stringify(told.answers)}`);
+  const worst = told.worst.toSorted((a, b) => b.turnSeconds - a.turnSeconds || b.cpuUsPerByte - a.cpuUsPerByte);
+  console.log('costliest inputs: us of the main thread a byte sent; longest turn; memory a byte sent; answer');
+  for (const { input, cpuUsPerByte, turnSeconds, memoryPerByte, said } of worst) {
+    console.log(
+      `  ${cpuUsPerByte.toFixed(3)}  < ${turnSeconds * 1000} ms  ${memoryPerByte.toFixed(1)}  ${said}  ${input}`,
+    );
+  }
 }
 
 function isBackend(text: string): text is Backend {

@@ -1,104 +1,17 @@
-// The operators' page as services start it: TLS, tokens, client certificates, networks, and how Sluice's own commands
-// ask it.
+// The operators' page as services start it: tokens, networks, rates and connections.
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { Agent, type RequestOptions, request as plainRequest } from 'node:http';
-import { request as tlsRequest } from 'node:https';
+import { writeFileSync } from 'node:fs';
+import { Agent } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { after, test } from 'node:test';
-import { type Clock, systemClock } from '#shared/clock.ts';
-import { loadConfig } from '#shared/config/load.ts';
-import type { Config } from '#shared/config/settings.ts';
-import { SluiceError } from '#shared/errors.ts';
-import { createLog } from '#shared/log.ts';
-import { Metrics } from '#shared/metrics.ts';
-import { Authority } from '#test/forwarder/admit/certificates.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
-import { askAdmin } from '../../services/sluice/admin/ask.ts';
-import { startAdminPage } from '../../services/sluice/admin/page.ts';
-import { run as health } from '../../services/sluice/commands/health.ts';
-import { Page } from './command-runner.ts';
+import { ask, authority, bearer, open, post, tls, TOKEN } from './admin-page.ts';
 
-const authority = new Authority();
 after(() => authority[Symbol.dispose]());
-const server = authority.issue({ name: 'some.name', alternatives: 'DNS:some.name' });
-const other = authority.issue({ name: 'some.name', alternatives: 'DNS:some.name' });
-const expired = authority.issue({ name: 'some.name', days: -1 });
-const operator = authority.issue({ name: 'ops' });
-const TOKEN = 'a-secret-token';
-
-function configOf(env: Readonly<Record<string, string>>): Config {
-  return loadConfig({ env: { SLUICE_ADMIN_LISTEN: '127.0.0.1:0', ...env }, readFile: () => '' });
-}
-
-interface Line {
-  readonly event: string;
-  readonly reason?: string;
-  readonly who?: string;
-  readonly count?: number;
-}
-
-/** A page; `config`: with its address as bound. */
-async function open(env: Readonly<Record<string, string>>, clock: Clock = systemClock) {
-  const lines: (Line & Record<string, unknown>)[] = [];
-  const log = createLog('info', systemClock, { lines: { write: (line: string) => void lines.push(JSON.parse(line)) } });
-  const metrics = new Metrics({ version: '0', command: 'test' });
-  const config = configOf(env);
-  const page = await startAdminPage(
-    { config, clock, log, metrics },
-    {
-      metrics: (accept) => metrics.render(accept),
-      unreadyReasons: () => ['broker-7 is away'],
-      actions: [
-        {
-          path: '/do',
-          about: '',
-          async *run() {
-            yield 'done\n';
-          },
-        },
-      ],
-    },
-  );
-  return { lines, metrics, config: { ...config, 'admin.listen': page.address }, [Symbol.asyncDispose]: page.close };
-}
-
-interface Asking extends RequestOptions {
-  readonly cert?: string;
-  readonly key?: string;
-}
-
-/** As a scraper asks. */
-async function ask(config: Config, path: string, { cert, key, ...options }: Asking = {}) {
-  const [host = '', port] = config['admin.listen'].split(':');
-  const to = { host, port, path, agent: false, ...options };
-  const asked = config['admin.tls.cert']
-    ? tlsRequest({
-        ...to,
-        ca: readFileSync(authority.certificate.cert),
-        servername: 'some.name',
-        ...(cert && key && { cert: readFileSync(cert), key: readFileSync(key) }),
-      })
-    : plainRequest(to);
-  asked.end(options.method === 'POST' ? '{}' : undefined);
-  const [response] = await once(asked, 'response');
-  return { status: response.statusCode as number, headers: response.headers, body: await text(response) };
-}
-
-const bearer = (token: string) => ({ headers: { authorization: `Bearer ${token}` } });
-const post = (headers: Record<string, string> = {}) => ({
-  method: 'POST',
-  headers: { 'content-type': 'application/json', 'content-length': '2', ...headers },
-});
-const tls = (certificate = server) => ({
-  SLUICE_ADMIN_TLS_CERT: certificate.cert,
-  SLUICE_ADMIN_TLS_KEY: certificate.key,
-});
 
 test('with a token: metrics and actions for who shows it, probes for all', async () => {
   await using page = await open({ SLUICE_ADMIN_TOKEN: TOKEN });
@@ -211,76 +124,6 @@ test('without a token: actions for this machine; a page in a browser is refused 
   assert.equal((await ask(config, '/metrics', { headers: foreign })).status, 403);
   assert.equal((await ask(config, '/livez', { headers: foreign })).status, 200);
   assert.equal(lines.find(({ event }) => event === 'access_refused')?.reason, 'origin_refused');
-});
-
-test('TLS: spoken where a certificate is set, known by that certificate to our own commands', async () => {
-  await using page = await open({ ...tls(), SLUICE_ADMIN_TOKEN: TOKEN });
-  const { config } = page;
-  assert.equal((await ask(config, '/metrics', bearer(TOKEN))).status, 200);
-  const answer = await askAdmin(config, { path: '/readyz', showsToken: true, timeoutMs: 30_000 });
-  assert.equal(await text(answer), 'broker-7 is away\n');
-  const posted = await askAdmin(config, { path: '/do', method: 'POST', showsToken: true, body: '{}' });
-  assert.equal(await text(posted), 'done\n');
-  // Another who has a certificate of the same authority and the same name.
-  const wrong = { ...config, 'admin.tls.cert': other.cert };
-  await assert.rejects(askAdmin(wrong, { path: '/livez', showsToken: true }), /another certificate/);
-  // In the clear nothing is said.
-  const socket = connect(Number(config['admin.listen'].split(':')[1]), '127.0.0.1');
-  socket.write('GET /livez HTTP/1.1\r\nHost: x\r\n\r\n');
-  assert.doesNotMatch((await text(socket).catch(() => '')) || '', /ok/);
-  while (!page.lines.some(({ reason }) => reason === 'tls_failed'))
-    await new Promise((resolve) => setImmediate(resolve));
-});
-
-test('an expired certificate does not make a healthy process ill', async () => {
-  await using page = await open(tls(expired));
-  const stdout = new Page();
-  const context = {
-    config: page.config,
-    stdout,
-    stderr: stdout,
-    signal: new AbortController().signal,
-    clock: systemClock,
-  };
-  assert.equal(await health([], context), 0);
-  assert.equal(await health(['--ready'], context), 1);
-  assert.equal(stdout.text, 'ok\nbroker-7 is away\n');
-});
-
-test('a client certificate in place of a token; probes show none', async () => {
-  await using page = await open({ ...tls(), SLUICE_ADMIN_TLS_CLIENT_CA: authority.certificate.cert });
-  const { config, lines } = page;
-  assert.equal((await ask(config, '/livez')).status, 200);
-  assert.equal((await ask(config, '/metrics')).status, 401);
-  assert.equal((await ask(config, '/metrics', operator)).status, 200);
-  using stranger = new Authority();
-  await assert.rejects(ask(config, '/metrics', stranger.issue({ name: 'ops' })));
-  assert.equal(lines.at(-1)?.reason, 'certificate_refused');
-  assert.equal((await ask(config, '/do', { ...post(), ...operator })).status, 200);
-  assert.equal(lines.find(({ event }) => event === 'admin_action')?.who, 'certificate ops');
-});
-
-test('a stop does not wait for a peer that never ends its handshake', async () => {
-  const page = await open(tls());
-  const [host = '', port] = page.config['admin.listen'].split(':');
-  const peer = connect(Number(port), host);
-  await once(peer, 'connect');
-  // Accepted in the order of their coming.
-  await ask(page.config, '/livez');
-  const gone = once(peer.resume(), 'close');
-  await page[Symbol.asyncDispose]();
-  await gone;
-});
-
-test('a certificate alone guards no public address; a token or the authority of clients does', async () => {
-  const everywhere = { SLUICE_ADMIN_LISTEN: '0.0.0.0:0' };
-  await assert.rejects(open({ ...everywhere, ...tls() }), (error) => {
-    assert(error instanceof SluiceError);
-    assert.match(error.message, /SLUICE_ADMIN_TOKEN or SLUICE_ADMIN_TOKENS or SLUICE_ADMIN_TLS_CLIENT_CA/);
-    return error.code === 'config_invalid';
-  });
-  await using _token = await open({ ...everywhere, SLUICE_ADMIN_TOKEN: TOKEN });
-  await using _client = await open({ ...everywhere, ...tls(), SLUICE_ADMIN_TLS_CLIENT_CA: authority.certificate.cert });
 });
 
 for (const [how, env] of [

@@ -2,9 +2,9 @@
 // (`admin.tls.client_ca`), where either is set. Without them whoever may connect reads the metrics, and whoever sits at
 // this machine may have actions done.
 //
-// Guarantees: what is not asked for by a probe is answered only after this said so; a wrong token waits for its answer,
-// the longer the more often its address was refused, and an address may guess only so often (admit/login-limit.ts);
-// each refusal is told.
+// Guarantees: every request except a probe's is answered only after it was admitted here. A wrong token waits for its
+// answer, longer the more often its address was refused, and an address may guess only so often (admit/login-limit.ts).
+// Each refusal is logged and counted.
 
 import type { IncomingMessage } from 'node:http';
 import { TLSSocket } from 'node:tls';

@@ -1,9 +1,9 @@
 // Asks the operator's page of the Sluice of this machine: by TLS where it has a certificate, and with `admin.token`.
 //
-// The page shows the certificate that this configuration names, which is all that has to be known of it: whatever its
-// names are, and also after it has expired, since a probe must not end a service for that.
+// The page shows the certificate that this configuration names. That suffices, whatever names it has, and also after it
+// has expired: a probe must not end a service for that.
 //
-// Guarantees: the token is sent only to who has the key of that certificate, where one is set.
+// Guarantees: where a certificate is set, the token is sent only to the holder of its key.
 
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
@@ -72,7 +72,7 @@ async function connectPage(config: Config, { signal, timeoutMs }: Question): Pro
   }
 }
 
-/** Whatever certificate is shown is taken; which one it is is looked at before anything is sent. */
+/** Accepts any certificate for now; `checkShown` compares it before anything is sent. */
 function secured(plain: Socket): TLSSocket {
   const socket = connectTls({ socket: plain, rejectUnauthorized: false });
   plain.once('error', (error) => socket.destroy(error));

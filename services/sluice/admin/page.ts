@@ -23,7 +23,7 @@ import { PageAccess } from './access.ts';
 import { AdminTelemetry } from './telemetry.ts';
 
 /**
- * Scrapers and probes are a few, of which those that ask nothing give way. Inputs leave 128 files free at least
+ * There are few scrapers and probes; idle connections give way to new ones. Inputs leave at least 128 files free
  * (connection-limit.ts).
  */
 const CONNECTIONS_MAX = 96;

@@ -1,4 +1,4 @@
-// What the operators' pages tell of themselves: whom they refused, and what was done there and for whom.
+// The log and metrics of the operators' pages: whom they refused, which actions they did, and for whom.
 
 import {
   AUTH_FAILURES,

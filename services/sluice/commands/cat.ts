@@ -1,5 +1,5 @@
 // `sluice cat`: the queue's events as JSON lines, for everyone who wants to read them without knowing msgpack.
-// Reads without a group and commits nothing. A record that can't be read is told on stderr and passed over.
+// Reads without a group and commits nothing. A record that cannot be read is reported on stderr and skipped.
 
 import { parseArgs } from 'node:util';
 import { unpack } from '#indexer/held/unpack.ts';
@@ -85,8 +85,8 @@ class EventPrinter {
   }
 
   /**
-   * An event's letter has its entry; that of a whole chunk, and a part, has its bytes, as base64; a mark names the
-   * letters that are done.
+   * The dead letter of an event has its entry. That of a whole chunk, and a part of one, has its bytes as base64. A
+   * mark names the dead letters that were replayed.
    */
   letter(record: FetchedRecord): string {
     const letter = readDeadLetter(record);

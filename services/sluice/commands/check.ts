@@ -1,5 +1,5 @@
-// `sluice check`: the configuration was validated when it was loaded. What is left are the files that it names, to show
-// what is in force, and to ask everything that it names whether it is there and as it should be.
+// `sluice check`: the configuration was validated when it was loaded. This command checks the files that it names,
+// prints the effective settings, and asks brokers, store, data folder and addresses whether they are as they should be.
 
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -50,7 +50,7 @@ function frameAdvice(config: Config): Finding[] {
   return [{ thing: 'Forward frames', outcome: 'weak', text }];
 }
 
-/** A dead letter that can never find a place is refused for ever, and its sender comes back with it for ever. */
+/** A dead letter that never fits is refused each time, and its sender sends it again and again. */
 function deadLetterAdvice(config: Config): Finding[] {
   if (config['queue'] !== 'embedded') return [];
   const budget = deadLetterBytesMaxOf(config['queue.max_bytes'], config['queue.dead_letters_max_bytes']);

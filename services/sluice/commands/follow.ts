@@ -1,14 +1,16 @@
 // Follows a query: gives each document that is new to the store, once.
 //
-// The order of `@timestamp` is no help (a document may come late), so it goes by `event.ingested`: each poll asks for
-// what was ingested up to an overlap before the latest that was seen, and leaves out the ids that were seen. Several
-// indexers, their clocks, and the time until a written document can be found must fit into the overlap.
+// `@timestamp` gives no order, since a document may come late. So polls go by `event.ingested`: each asks for documents
+// from an overlap before the latest seen on, and leaves out the ids that it has seen. The overlap must cover several
+// indexers, their clocks, and the time until a written document can be found.
 //
-// One indexer's clock may be ahead by more. Then the latest is not where the others are: they are where this machine's
-// clock is.
+// One indexer's clock may be further ahead. Then the latest document is far from all others, which are near this
+// machine's clock.
 //
 //        now                                  latest
-//   |─ near ─|············ gap ············|─ far ─►      each poll asks for both ends, one of several for the newest of the gap
+//   |─ near ─|············ gap ············|─ far ─►
+//
+// Each poll asks for both ends, and one of several for the newest documents of the gap.
 //
 // Where this machine's clock is wrong instead, the near end is empty, and the far one has what is new.
 //
@@ -20,7 +22,7 @@ import type { Clock } from '#shared/clock.ts';
 import type { Store, StoredDocument, StoreQuery } from '#shared/store/store.ts';
 import { ingestedMs } from '../output/document-text.ts';
 
-/** As contract.md has it; polls that look back so far are costly, so only one of several does. */
+/** Promised in docs/guarantees.md. A poll that reaches back so far is costly, so only one of several does. */
 const OVERLAP_MS = 10_000;
 const POLLS_PER_OVERLAP = 10;
 /** Enough for Elasticsearch's refresh of a second and a bulk request before it. */
@@ -29,7 +31,7 @@ const SHORT_OVERLAP_MS = 3000;
 const LONG_OVERLAP_MS = OVERLAP_MS + 3000;
 /** Ids that are kept at most: some hundred MB. Without clocks that are wrong it would be 70,000 documents a second. */
 const SEEN_MAX = 1_000_000;
-/** Of the gap, looked at by a poll: what is new there has the latest times. */
+/** So many of the gap are read by a poll: new documents there have the latest times. */
 const GAP_DOCUMENTS = 5000;
 
 /** What does not change from poll to poll: name, text, bounds of time. */
@@ -57,15 +59,15 @@ export class Follower {
     return Math.max(0, this.#latestMs - this.#clock.epochMs());
   }
 
-  /** Takes all that is in the store by now as seen. `newest`: the last document of the query, if there is one. */
-  async begin(newest: StoredDocument | undefined, signal: AbortSignal): Promise<void> {
+  /** Marks all that is in the store by now as seen. `newest`: the last document of the query, if there is one. */
+  async start(newest: StoredDocument | undefined, signal: AbortSignal): Promise<void> {
     if (newest === undefined) return;
     this.#latestMs = ingestedMs(newest);
     const all = { ingestedSinceMs: this.#near() - LONG_OVERLAP_MS, order: 'newest', limit: SEEN_MAX / 2 } as const;
     for await (const _ of this.#unseen(all, signal));
   }
 
-  /** Takes a document that was shown otherwise as seen. Returns whether it was not. */
+  /** Marks a document that was shown otherwise as seen. Returns whether it was new. */
   see(document: StoredDocument): boolean {
     const ingested = ingestedMs(document);
     if (ingested > this.#latestMs) this.#latestMs = ingested;
@@ -109,7 +111,7 @@ export class Follower {
     return this.#nearMs;
   }
 
-  /** Ids that no later poll can meet; and of more than `idsMax` those that have been known for longest. */
+  /** Drops ids that no later poll can meet. Beyond `idsMax` it drops the oldest too. */
   #forget(idsMax: number): void {
     const before = this.#near() - LONG_OVERLAP_MS;
     for (const [id, ingested] of this.#seen) if (ingested < before) this.#seen.delete(id);

@@ -25,7 +25,7 @@ export async function run(args: string[], context: CommandContext): Promise<numb
   return runService('forwarder', context, async (service) => {
     const { worker } = service;
     // One worker has the UDP inputs: the parts of a GELF message must meet, and the kernel's drops be counted once.
-    const forwarder = await startForwarder({ ...service, datagrams: worker === undefined || worker.seat === 1 });
+    const forwarder = await startForwarder({ ...service, datagrams: worker === undefined || worker.slot === 1 });
     service.lifetime.use(forwarder);
     await answerOperators(service, [forwarder]);
     await aborted(context.signal);

@@ -17,7 +17,7 @@ hears the reasons why a process that has a token is not ready. Exit code 0 if it
 `;
 
 const ANSWER_MS = 2500;
-/** Its reasons are told to who shows a token. */
+/** It shows its reasons to those who show a token. */
 const READY = '/readyz';
 
 export async function run(args: string[], { config, stdout }: CommandContext): Promise<number> {

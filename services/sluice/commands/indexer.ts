@@ -1,5 +1,5 @@
-// `sluice indexer`: from the queue to the store. Any number of them share the partitions; none holds state that the
-// queue can't give back.
+// `sluice indexer`: from the queue to the store. Any number of them share the partitions. None has state that cannot be
+// read from the queue again.
 
 import { parseArgs } from 'node:util';
 import { drainIndexer } from '#indexer/shells/drain.ts';

@@ -1,5 +1,5 @@
-// `sluice lag`: how far behind the indexers are, from the queue alone, so that it is right when no indexer runs. Once,
-// again and again, or as an exporter for Prometheus.
+// `sluice lag`: how far behind the indexers are. It reads the queue alone, so it is right when no indexer runs. It
+// prints once or again and again, or serves as an exporter for Prometheus.
 
 import { parseArgs } from 'node:util';
 import { SluiceError } from '#shared/errors.ts';
@@ -39,7 +39,7 @@ const OPTIONS = {
   'max-records': { type: 'string' },
 } as const;
 
-const SECOND_LOOK_MS = 1000;
+const SECOND_SAMPLE_MS = 1000;
 const WATCH_INTERVAL_MS = 2000;
 const CLEAR_SCREEN = '\u001b[H\u001b[J';
 
@@ -74,7 +74,7 @@ async function once(
   let lag = await source.sample();
   let drainSeconds = estimate.next(lag);
   if (drainSeconds > 0) {
-    await clock.sleep(SECOND_LOOK_MS, signal).catch(() => undefined);
+    await clock.sleep(SECOND_SAMPLE_MS, signal).catch(() => undefined);
     if (!signal.aborted) lag = await source.sample();
     drainSeconds = estimate.next(lag);
   }

@@ -1,14 +1,14 @@
-// The last documents of a query, oldest first. A store gives them newest first, so they are held until the first of
-// them is known; where they are too many bytes for that, all but that first one are let go, and read again from there
+// The last documents of a query, oldest first. A store gives them newest first, so they are buffered until the first of
+// them is known. Where they have too many bytes for that, all are dropped but that first one, and read again from it
 // on.
 //
-// Guarantees: bounded memory; no document twice. What is read again may have one more for each that came meanwhile.
+// Guarantees: bounded memory; no document twice. The second reading also has documents that came meanwhile.
 
 import type { Store, StoredDocument, StoredPage, StoreQuery } from '#shared/store/store.ts';
 import { timestampText } from '../output/document-text.ts';
 
 /** As JSON; in memory a document takes some times as much. */
-const HELD_BYTES_MAX = 64 * 1024 * 1024;
+const BUFFERED_BYTES_MAX = 64 * 1024 * 1024;
 
 /** `query.limit`: how many of the last documents. */
 export async function* lastPages(
@@ -16,17 +16,17 @@ export async function* lastPages(
   query: Omit<StoreQuery, 'order' | 'after'>,
   signal: AbortSignal,
 ): AsyncGenerator<StoredPage, void, void> {
-  let held: StoredPage[] | null = [];
+  let buffered: StoredPage[] | null = [];
   let bytes = 0;
   let first: StoredDocument | undefined;
   for await (const page of store.pages({ ...query, order: 'newest' }, signal)) {
     first = page.documents.at(-1);
     bytes += page.bytes;
-    if (bytes > HELD_BYTES_MAX) held = null;
-    held?.push(page);
+    if (bytes > BUFFERED_BYTES_MAX) buffered = null;
+    buffered?.push(page);
   }
-  if (held !== null) {
-    for (const page of held.toReversed()) yield { ...page, documents: page.documents.toReversed() };
+  if (buffered !== null) {
+    for (const page of buffered.toReversed()) yield { ...page, documents: page.documents.toReversed() };
   } else if (first !== undefined) yield* pagesFrom(store, { ...query, limit: Infinity }, first, signal);
 }
 

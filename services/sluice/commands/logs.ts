@@ -79,7 +79,7 @@ export async function run(args: string[], context: CommandContext): Promise<numb
     return 0;
   } catch (error) {
     if (!context.signal.aborted) throw error;
-    // To interrupt is how following ends; anything else was not finished.
+    // Following ends by an interrupt; anything else that was interrupted is not finished.
     return wanted.follow ? 0 : 1;
   }
 }
@@ -158,10 +158,9 @@ async function follow(store: Store, wanted: Wanted, { context, output, printer }
   const { signal, clock } = context;
   const { query } = wanted;
   const follower = new Follower(store, query, clock);
-  // First what is there is taken as seen, then it is shown: what comes between the two is shown now or by a poll, never
-  // missed.
+  // What is there is marked as seen first, and shown then. So what comes in between is shown now or by a poll.
   const [newest] = await store.search({ ...query, order: 'newest', limit: 1 }, signal);
-  await follower.begin(newest, signal);
+  await follower.start(newest, signal);
   if (newest === undefined && (await isNowhere(store, query, signal))) {
     await output.write(`sluice: Nothing of "${query.name}" is in the store yet; waiting for it\n`, output.stderr);
   }
@@ -169,23 +168,23 @@ async function follow(store: Store, wanted: Wanted, { context, output, printer }
     for (const document of page) follower.see(document);
     await printer.print(page);
   }
-  let told = '';
-  let isAheadTold = false;
+  let reported = '';
+  let isAheadReported = false;
   while (!output.closed) {
     const before = clock.monotonicMs();
-    // A last look after the end of the time that was asked for, when all of it can be found.
+    // A last poll after the end of the time that was asked for, when all of it can be found.
     const last = clock.epochMs() > wanted.untilMs + LATE_MS;
     try {
       for await (const page of follower.poll(signal)) await printer.print(page);
-      told = '';
+      reported = '';
     } catch (error) {
       if (signal.aborted || !isRetryable(error)) throw error;
       const reason = reasonOf(error);
-      if (reason !== told) await output.write(`sluice: ${harmless(reason)}; still trying\n`, output.stderr);
-      told = reason;
+      if (reason !== reported) await output.write(`sluice: ${harmless(reason)}; still trying\n`, output.stderr);
+      reported = reason;
     }
-    if (follower.aheadMs > AHEAD_MS && !isAheadTold) {
-      isAheadTold = true;
+    if (follower.aheadMs > AHEAD_MS && !isAheadReported) {
+      isAheadReported = true;
       await output.write(aheadText(follower.aheadMs), output.stderr);
     }
     if (last) return;
@@ -193,7 +192,7 @@ async function follow(store: Store, wanted: Wanted, { context, output, printer }
   }
 }
 
-/** Less is no trouble: see follow.ts. */
+/** Less does no harm: see follow.ts. */
 const AHEAD_MS = 60_000;
 
 function aheadText(aheadMs: number): string {

@@ -1,5 +1,5 @@
-// `sluice search`: full-text search over the store, newest first, so that the latest is not scrolled for and `| head`
-// makes sense.
+// `sluice search`: full-text search over the store, newest first, so that nobody has to scroll to the latest and
+// `| head` makes sense.
 
 import { parseArgs } from 'node:util';
 import { SluiceError } from '#shared/errors.ts';

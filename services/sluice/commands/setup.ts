@@ -1,5 +1,5 @@
-// `sluice setup`: makes whatever Sluice needs in Kafka and Elasticsearch. What is there already is left as it is and
-// told.
+// `sluice setup`: makes whatever Sluice needs in Kafka and Elasticsearch. What is there already is listed and left as
+// it is.
 
 import { parseArgs } from 'node:util';
 import { harmless } from '#shared/harmless.ts';
@@ -14,16 +14,16 @@ May run any number of times. The embedded queue and store need no set-up.
 
 export async function run(args: string[], { config, stdout }: CommandContext): Promise<number> {
   parseArgs({ args, options: {} });
-  const tell = (lines: readonly string[]): void => {
+  const print = (lines: readonly string[]): void => {
     for (const line of lines) stdout.write(`${harmless(line)}\n`);
   };
   if (config['queue'] === 'kafka') {
     const { setupTopics } = await import('#shared/queue/kafka/setup.ts');
-    tell(await setupTopics(config));
+    print(await setupTopics(config));
   } else {
-    tell(['queue: embedded, needs no set-up']);
+    print(['queue: embedded, needs no set-up']);
   }
   await using store = await openStore(config);
-  tell(await store.setup());
+  print(await store.setup());
   return 0;
 }

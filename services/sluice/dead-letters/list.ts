@@ -1,4 +1,4 @@
-// `sluice dead-letters list`: a line for each letter that is not done, oldest first.
+// `sluice dead-letters list`: a line for each dead letter that was not replayed, oldest first.
 
 import { parseArgs } from 'node:util';
 import { SluiceError } from '#shared/errors.ts';
@@ -8,7 +8,7 @@ import { observeInWords } from '#shared/queue/queue-observer.ts';
 import type { CommandContext } from '../process/command.ts';
 import { harmless, oneLine } from '#shared/harmless.ts';
 import { Output } from '../output/output.ts';
-import { type LetterFacts, letterFacts } from './letter-json.ts';
+import { type DeadLetterFacts, deadLetterFacts } from './dead-letter-json.ts';
 import { selectionOf, selectionOptions } from './selection.ts';
 
 export async function run(args: string[], { config, stdout, stderr, signal, clock }: CommandContext): Promise<number> {
@@ -26,22 +26,22 @@ export async function run(args: string[], { config, stdout, stderr, signal, cloc
   const warn = (line: string): void => void stderr.write(`sluice: ${harmless(line)}\n`);
   await using queue = await openQueue(config, { clock, readOnly: true, observer: observeInWords(warn) });
   const output = new Output({ stdout, stderr });
-  const print = (facts: LetterFacts): Promise<void> => output.write(line(facts));
+  const print = (facts: DeadLetterFacts): Promise<void> => output.write(line(facts));
 
   const survey = await surveyDeadLetters(queue, selection.fromMs, signal);
-  const last = new LastLetters(tail);
+  const last = new LastDeadLetters(tail);
   for await (const letter of readLetters(queue, selection, { survey, signal })) {
     if (output.closed) break;
     const isReplayed = survey.replayed.has(letter);
     if (isReplayed && !values.all) continue;
-    const facts = letterFacts(letter, isReplayed);
+    const facts = deadLetterFacts(letter, isReplayed);
     if (tail === Infinity) await print(facts);
     else last.add(facts);
   }
   for (const facts of last.inOrder()) await print(facts);
   return 0;
 
-  function line(facts: LetterFacts): string {
+  function line(facts: DeadLetterFacts): string {
     const { id, time, reason, tag, error, replayed, missing_bytes: missing } = facts;
     const notes = [
       ...(missing > 0 ? [`(parts are missing: ${missing} bytes)`] : []),
@@ -62,20 +62,20 @@ function tailOf(text: string | undefined): number {
 }
 
 /** The newest so many, whatever order the partitions come in. */
-class LastLetters {
+class LastDeadLetters {
   readonly #max: number;
-  #letters: LetterFacts[] = [];
+  #letters: DeadLetterFacts[] = [];
 
   constructor(max: number) {
     this.#max = max;
   }
 
-  add(letter: LetterFacts): void {
+  add(letter: DeadLetterFacts): void {
     this.#letters.push(letter);
     if (this.#letters.length > 2 * this.#max + 100) this.#letters = this.inOrder();
   }
 
-  inOrder(): LetterFacts[] {
+  inOrder(): DeadLetterFacts[] {
     const ordered = this.#letters.toSorted((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0));
     return ordered.slice(Math.max(0, ordered.length - this.#max));
   }

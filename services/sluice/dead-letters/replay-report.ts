@@ -1,5 +1,5 @@
-// What a replay tells: how far it is, and what became of the letters. One form for the terminal and for the way between
-// two processes. What the queue and the store say is harmless to the terminal, and a line. Pure.
+// The report of a replay: how far it is, and what became of the dead letters. The terminal and another process get the
+// same form. Texts from the queue and the store are made harmless to a terminal, and one line. Pure.
 
 import type { Replay, ReplayCounts } from '#indexer/shells/replay.ts';
 import { harmless, oneLine } from '#shared/harmless.ts';

@@ -1,9 +1,9 @@
-// A replay by the process that has the embedded queue: asked for, and told of, over the admin address.
+// A replay by the process that has the embedded queue: requested and reported over the admin address.
 //
 //   POST /dead-letters/replay   {"selection":{"reason":…,"fromMs":…,"toMs":…},"again":false}
 //   200  a report as JSON every two seconds, a line each; the last line is the whole one
 //
-// Who hangs up ends the replay; what is done is marked.
+// The replay ends when the other side hangs up; what was replayed by then is marked.
 
 import { createInterface } from 'node:readline';
 import { Type } from 'typebox';
@@ -70,7 +70,7 @@ async function* reports(replay: Replay, { clock }: Pick<ReplayOptions, 'clock'>)
     }
     yield lineOf(await ended);
   } finally {
-    // Whoever reads no more has hung up, which ends it.
+    // A reader that stops has hung up, which ends the replay.
     await ended;
   }
 }

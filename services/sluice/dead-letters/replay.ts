@@ -77,7 +77,7 @@ async function replayHere({ config, clock, signal }: CommandContext, here: Here)
   }
 }
 
-/** What a service would log, told to who looks on: only what needs somebody. */
+/** The errors that a service would log, for the person who watches; everything else is dropped. */
 function errorsOnly(warn: (line: string) => void): Log {
   const nothing = (): void => undefined;
   return {

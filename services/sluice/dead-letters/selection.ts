@@ -1,4 +1,4 @@
-// The options by which letters are chosen, the same for list and replay.
+// The options that select dead letters, the same for list and replay.
 
 import type { LetterSelection } from '#shared/queue/letter-reader.ts';
 import { timeArgument } from './time-argument.ts';

@@ -1,4 +1,4 @@
-// `sluice dead-letters show ID`: all of one letter.
+// `sluice dead-letters show ID`: everything of one dead letter.
 
 import { parseArgs } from 'node:util';
 import { SluiceError } from '#shared/errors.ts';
@@ -11,7 +11,7 @@ import type { CommandContext } from '../process/command.ts';
 import { EntryJson } from '../output/event-json.ts';
 import { Output } from '../output/output.ts';
 import { harmless, oneLine } from '#shared/harmless.ts';
-import { letterFacts } from './letter-json.ts';
+import { deadLetterFacts } from './dead-letter-json.ts';
 
 export async function run(args: string[], { config, stdout, stderr, signal, clock }: CommandContext): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -25,7 +25,7 @@ export async function run(args: string[], { config, stdout, stderr, signal, cloc
   }
   const warn = (line: string): void => void stderr.write(`sluice: ${harmless(line)}\n`);
   await using queue = await openQueue(config, { clock, readOnly: true, observer: observeInWords(warn) });
-  // The process exits when this is done: what a slow reader has not taken by then would be lost.
+  // The process exits after this; what a slow reader has not read by then would be lost.
   const output = new Output({ stdout, stderr });
   const survey = await surveyDeadLetters(queue, undefined, signal);
   const letter = await find(queue, { id, survey, signal });
@@ -43,7 +43,7 @@ export async function run(args: string[], { config, stdout, stderr, signal, cloc
     await output.write(letter.value);
     return 0;
   }
-  const facts = letterFacts(letter, survey.replayed.has(letter));
+  const facts = deadLetterFacts(letter, survey.replayed.has(letter));
   const isWhole = !letter.cut && letter.missingBytes === 0;
   const event = letter.index === null || !isWhole ? null : `{${new EntryJson().members(letter.value)}}`;
   const text = values.json

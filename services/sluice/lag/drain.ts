@@ -1,9 +1,9 @@
-// How long until a group has caught up, from how its lag went in the last looks. Pure.
+// How long until a group has caught up, from its lag in the last samples. Pure.
 
 import { type GroupLag, lagRecords, lagSeconds } from '#shared/queue/group-lag.ts';
 
-/** Looks to go by: enough that one commit more or less does not matter. */
-const LOOKS = 10;
+/** Enough that one commit more or less does not matter. */
+const SAMPLES = 10;
 
 export interface LagTotals {
   /** Records of all partitions that are not committed. */
@@ -23,17 +23,15 @@ export function totalsOf({ partitions, atMs }: GroupLag): LagTotals {
 }
 
 export class DrainEstimate {
-  readonly #looks: { readonly atMs: number; readonly records: number }[] = [];
+  readonly #samples: { readonly atMs: number; readonly records: number }[] = [];
 
-  /**
-   * Takes a look. Returns seconds until it is caught up at the present rate; Infinity where the lag does not shrink.
-   */
+  /** Adds a sample. Returns the seconds until the group has caught up; Infinity where the lag does not shrink. */
   next(lag: GroupLag): number {
     const { records } = totalsOf(lag);
-    this.#looks.push({ atMs: lag.atMs, records });
-    if (this.#looks.length > LOOKS) this.#looks.shift();
+    this.#samples.push({ atMs: lag.atMs, records });
+    if (this.#samples.length > SAMPLES) this.#samples.shift();
     if (records === 0) return 0;
-    const first = this.#looks[0];
+    const first = this.#samples[0];
     const shrunk = (first?.records ?? 0) - records;
     if (first === undefined || shrunk <= 0) return Number.POSITIVE_INFINITY;
     return (records * Math.max(0, lag.atMs - first.atMs)) / 1000 / shrunk;

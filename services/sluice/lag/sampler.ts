@@ -1,4 +1,4 @@
-// Looks at the lag again and again in the background, so that a scrape only reads what is known and never waits for a
+// Samples the lag again and again in the background, so that a scrape reads the last sample and never waits for a
 // broker.
 
 import type { Clock } from '#shared/clock.ts';
@@ -7,7 +7,7 @@ import type { GroupLag, LagSource } from '#shared/queue/group-lag.ts';
 import { DrainEstimate } from './drain.ts';
 import type { LagTelemetry } from './telemetry.ts';
 
-/** A look that takes long must not keep the brokers busy: at most this share of the time is spent in looking. */
+/** Slow samples must not keep the brokers busy: sampling takes at most this share of the time. */
 const BUSY_SHARE_MAX = 0.25;
 
 export interface LagSamplerOptions {
@@ -19,8 +19,8 @@ export interface LagSamplerOptions {
 }
 
 export class LagSampler {
-  /** Why there is no lag to tell; null after a look that worked. */
-  unreadyReason: string | null = 'the queue was not looked at yet';
+  /** Why there is no lag; null after a sample that succeeded. */
+  unreadyReason: string | null = 'the queue was not sampled yet';
   lag: GroupLag | null = null;
   drainSeconds = 0;
   readonly #options: LagSamplerOptions;
@@ -36,14 +36,14 @@ export class LagSampler {
     const { clock, intervalMs, signal } = this.#options;
     while (!signal.aborted) {
       const sinceMs = clock.monotonicMs();
-      await this.#look();
+      await this.#sample();
       const tookMs = clock.monotonicMs() - sinceMs;
       const pauseMs = Math.max(intervalMs - tookMs, tookMs / BUSY_SHARE_MAX - tookMs);
       await clock.sleep(pauseMs, signal).catch(() => undefined);
     }
   }
 
-  async #look(): Promise<void> {
+  async #sample(): Promise<void> {
     try {
       const lag = await this.#options.source.sample();
       this.drainSeconds = this.#drain.next(lag);
@@ -51,7 +51,7 @@ export class LagSampler {
       this.unreadyReason = null;
     } catch (error) {
       this.unreadyReason = reasonOf(error);
-      this.#options.telemetry.lookFailed(error);
+      this.#options.telemetry.sampleFailed(error);
     }
   }
 }

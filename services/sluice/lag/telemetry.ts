@@ -1,6 +1,6 @@
-// What the exporter of the lag tells. Seconds are told as of the scrape, so that the lag of a group that stands still
-// is right at any moment. After looks have failed for a while nothing is told of the group: an old figure would be
-// taken for a new one.
+// The metrics and log events of the lag exporter. Seconds are computed as of the scrape, so that the lag of a group
+// that makes no progress is right at any moment. After sampling has failed for a while the group has no figures:
+// readers would take an old figure for a new one.
 
 import type { Clock } from '#shared/clock.ts';
 import { reasonOf } from '#shared/errors.ts';
@@ -11,12 +11,20 @@ import { totalsOf } from './drain.ts';
 
 /** Partitions that have series of their own, the lowest numbers first; sums and maxima are of all. */
 const PARTITION_SERIES_MAX = 2000;
-const TOLD_FOR_MS = 60_000;
+/** Older samples are not shown. */
+const SAMPLE_AGE_MAX_MS = 60_000;
 
 export interface LagView {
   readonly lag: GroupLag | null;
   readonly drainSeconds: number;
   readonly unreadyReason: string | null;
+}
+
+interface LagGauge {
+  readonly name: string;
+  readonly help: string;
+  readonly labels: readonly string[];
+  readonly rows: (lag: GroupLag) => Iterable<GaugeRow>;
 }
 
 export class LagTelemetry {
@@ -31,72 +39,98 @@ export class LagTelemetry {
   }
 
   watch(view: LagView): void {
-    const clock = this.#clock;
-    const ageSeconds = ({ atMs }: GroupLag): number => Math.max(0, clock.epochMs() - atMs) / 1000;
-    const told = (rows: (lag: GroupLag) => Iterable<GaugeRow>) => (): Iterable<GaugeRow> =>
-      view.lag === null || ageSeconds(view.lag) * 1000 > TOLD_FOR_MS ? [] : rows(view.lag);
-    const now = (lag: GroupLag): GroupLag => ({ ...lag, atMs: Math.max(lag.atMs, clock.epochMs()) });
-    const gauge = (
-      name: string,
-      help: string,
-      labels: readonly string[],
-      rows: (lag: GroupLag) => Iterable<GaugeRow>,
-    ) => this.#metrics.gauge(name, help, labels, told(rows));
-    const ofGroup = ['group', 'topic'];
-    const ofPartition = ['group', 'topic', 'partition'];
+    this.#watchSampling(view);
+    this.#watchPartitions(view);
+    this.#watchGroup(view);
+    this.#gauge(view, {
+      name: 'topic_retention_seconds',
+      help: 'After this time the queue may remove records that nobody has read.',
+      labels: ['topic'],
+      rows: (lag) => (lag.retentionMs === null ? [] : [[lag.retentionMs / 1000, lag.topic]]),
+    });
+  }
 
-    this.#metrics.gauge('lag_up', 'Whether the last look at the queue worked.', [], () => [
+  #watchSampling(view: LagView): void {
+    this.#metrics.gauge('lag_up', 'Whether the last sample of the queue succeeded.', [], () => [
       [view.unreadyReason === null ? 1 : 0],
     ]);
-    this.#metrics.gauge('lag_sample_age_seconds', 'Time since the last look at the queue that worked.', [], () =>
-      view.lag === null ? [] : [[ageSeconds(view.lag)]],
+    this.#metrics.gauge('lag_sample_age_seconds', 'Time since the last sample of the queue that succeeded.', [], () =>
+      view.lag === null ? [] : [[this.#ageMs(view.lag) / 1000]],
     );
-    gauge('group_lag_records', 'Records of the queue that the group has not committed.', ofPartition, (lag) =>
-      rowsOf(lag, lagRecords),
+  }
+
+  #watchPartitions(view: LagView): void {
+    const labels = ['group', 'topic', 'partition'];
+    this.#gauge(view, {
+      name: 'group_lag_records',
+      help: 'Records of the queue that the group has not committed.',
+      labels,
+      rows: (lag) => rowsOf(lag, lagRecords),
+    });
+    this.#gauge(view, {
+      name: 'group_lag_seconds',
+      help: 'Age of the oldest record that the group has not committed; 0 when caught up.',
+      labels,
+      rows: (lag) => rowsOf(this.#asOfNow(lag), (partition, { atMs }) => lagSeconds(partition, atMs)),
+    });
+  }
+
+  #watchGroup(view: LagView): void {
+    const ofGroup = (name: string, help: string, value: (lag: GroupLag) => number): void =>
+      this.#gauge(view, {
+        name,
+        help,
+        labels: ['group', 'topic'],
+        rows: (lag) => [[value(lag), lag.group, lag.topic]],
+      });
+    ofGroup(
+      'group_lag_records_sum',
+      'Records of all partitions that the group has not committed.',
+      (lag) => totalsOf(lag).records,
     );
-    gauge(
-      'group_lag_seconds',
-      'Age of the oldest record that the group has not committed; 0 when caught up.',
-      ofPartition,
-      (lag) => rowsOf(now(lag), (partition, { atMs }) => lagSeconds(partition, atMs)),
-    );
-    gauge('group_lag_records_sum', 'Records of all partitions that the group has not committed.', ofGroup, (lag) => [
-      [totalsOf(lag).records, lag.group, lag.topic],
-    ]);
-    gauge(
+    ofGroup(
       'group_lag_seconds_max',
       'Age of the oldest record of all partitions that is not committed.',
-      ofGroup,
-      (lag) => [[totalsOf(now(lag)).seconds, lag.group, lag.topic]],
+      (lag) => totalsOf(this.#asOfNow(lag)).seconds,
     );
-    gauge(
+    ofGroup(
       'group_drain_seconds',
       'Time until the group has caught up at its present rate; +Inf where the lag does not shrink.',
-      ofGroup,
-      (lag) => [[view.drainSeconds, lag.group, lag.topic]],
+      () => view.drainSeconds,
     );
-    gauge(
+    ofGroup(
       'group_committed_records',
       'Sum of the offsets that the group reads next: its rate is what is indexed.',
-      ofGroup,
-      (lag) => [[lag.partitions.reduce((sum, { next }) => sum + next, 0), lag.group, lag.topic]],
+      (lag) => lag.partitions.reduce((sum, { next }) => sum + next, 0),
     );
-    gauge('group_members', 'Members of the group that are connected.', ['group'], (lag) =>
-      lag.members === null ? [] : [[lag.members, lag.group]],
+    this.#gauge(view, {
+      name: 'group_members',
+      help: 'Members of the group that are connected.',
+      labels: ['group'],
+      rows: (lag) => (lag.members === null ? [] : [[lag.members, lag.group]]),
+    });
+  }
+
+  /** A gauge without rows while there is no sample that is recent enough. */
+  #gauge(view: LagView, { name, help, labels, rows }: LagGauge): void {
+    this.#metrics.gauge(name, help, labels, () =>
+      view.lag === null || this.#ageMs(view.lag) > SAMPLE_AGE_MAX_MS ? [] : rows(view.lag),
     );
-    gauge(
-      'topic_retention_seconds',
-      'After this time the queue may remove records that nobody has read.',
-      ['topic'],
-      (lag) => (lag.retentionMs === null ? [] : [[lag.retentionMs / 1000, lag.topic]]),
-    );
+  }
+
+  #ageMs({ atMs }: GroupLag): number {
+    return Math.max(0, this.#clock.epochMs() - atMs);
+  }
+
+  #asOfNow(lag: GroupLag): GroupLag {
+    return { ...lag, atMs: Math.max(lag.atMs, this.#clock.epochMs()) };
   }
 
   listening(address: string): void {
     this.#log.info('listening', { input: 'lag', address });
   }
 
-  lookFailed(error: unknown): void {
+  sampleFailed(error: unknown): void {
     this.#log.warn('lag_unknown', { what: reasonOf(error), effect: 'the next look is tried anew' });
   }
 }

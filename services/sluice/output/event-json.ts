@@ -1,5 +1,5 @@
-// Events of the queue as JSON text: the entry as it is, msgpack made JSON, and the names that the event has. For
-// commands that print the queue.
+// Events of the queue as JSON text, for commands that print the queue: the entry, msgpack made JSON, and the event's
+// names.
 
 import { KeyStack } from '#indexer/parse/fields.ts';
 import { JsonBuffer } from '#indexer/json/json-buffer.ts';
@@ -36,7 +36,7 @@ export class EntryJson {
 export function eventNames(batch: Batch, index: number) {
   const { tag, input, tenant, sender, receivedMs, seq, chain, names } = batch;
   return {
-    // A name by position is known only where the entries are.
+    // A chained name is known only together with the entries.
     id: chain !== null && names === undefined ? null : documentId(batch, index),
     tag,
     input,

@@ -1,4 +1,4 @@
-// What `sluice run` says when it is up: where it listens, and one line each to try.
+// What `sluice run` prints when it is up: where it listens, and commands to try.
 
 import type { Config } from '#shared/config/settings.ts';
 import { maskedUrl } from '#shared/config/value-text.ts';

@@ -1,8 +1,8 @@
 // Prints documents as `docker logs` prints lines: what a container wrote to standard error goes to standard error; as
 // soon as a second container (service, tag) turns up, each line begins with the name, as in `docker compose logs`.
 //
-// Whoever can log chooses the name, how long it is, and of how many lines a message is: names are cut short, and what
-// is printed goes out in pieces. So no document makes a text that is much larger than itself.
+// Anyone who can log chooses the name, its length, and the number of lines of a message. So names are truncated and
+// lines are written in pieces: no document makes a text much larger than itself.
 
 import type { StoredDocument } from '#shared/store/store.ts';
 import { detailsText, fullTimestampText, isStderr, messageText, originName } from './document-text.ts';

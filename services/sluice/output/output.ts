@@ -1,7 +1,7 @@
 // Writes lines to standard output and standard error, in the order in which they are given, no faster than they are
 // read.
 //
-// Guarantees: a reader that has gone (`sluice logs | head`) is no error: `closed` tells, and what is written after is
+// Guarantees: a reader that has gone (`sluice logs | head`) is no error: `closed` is true, and later writes are
 // dropped.
 
 import type { CommandContext } from '../process/command.ts';
@@ -27,23 +27,23 @@ export class Output {
   }
 
   /**
-   * Resolves when it is on its way to the reader: the process may exit after it, and what a stream still holds then is
-   * lost. Rejects where writing failed for another reason than a reader that left.
+   * Resolves when the stream has passed the text on: the process may exit after it, and what a stream buffers is lost
+   * then. Rejects where writing failed for another reason than a reader that left.
    */
   async write(text: string | Uint8Array, stream: OutputStream = this.stdout): Promise<void> {
     if (this.#failure !== null) throw this.#failure;
     if (this.#closed || text.length === 0) return;
-    const hasRoom = stream.write(text);
-    if (hasRoom && !isHolding(stream)) return;
+    const canTakeMore = stream.write(text);
+    if (canTakeMore && !isBuffering(stream)) return;
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
-      if (hasRoom) stream.write('', () => resolve());
+      if (canTakeMore) stream.write('', () => resolve());
       else stream.once('drain', resolve);
     });
     this.#wake = null;
   }
 
-  // Never taken off: writes that are on their way may fail after the command is done.
+  // Never removed: pending writes may fail after the command is done.
   readonly #onError = (error: Error): void => {
     this.#closed = true;
     const gone = 'code' in error && (error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED');
@@ -52,7 +52,7 @@ export class Output {
   };
 }
 
-/** Whether something that was written waits for its reader. */
-function isHolding(stream: OutputStream): boolean {
+/** Whether something that was written is not read yet. */
+function isBuffering(stream: OutputStream): boolean {
   return 'writableLength' in stream && typeof stream.writableLength === 'number' && stream.writableLength > 0;
 }

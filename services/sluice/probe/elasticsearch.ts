@@ -1,4 +1,4 @@
-// Asks each of the configured Elasticsearch nodes for itself, and one of them for what `sluice setup` makes.
+// Asks each of the configured Elasticsearch nodes separately, and one of them for what `sluice setup` makes.
 
 import type { Config } from '#shared/config/settings.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';

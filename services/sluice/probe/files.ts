@@ -1,5 +1,4 @@
-// The files by which Sluice itself shows who it is, or knows a server: read and parsed, as the connection would do it
-// later.
+// The certificates and keys of connections to Kafka and Elasticsearch: read and parsed here as a connection does later.
 
 import { readFileSync } from 'node:fs';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';

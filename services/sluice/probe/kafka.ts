@@ -1,5 +1,5 @@
-// Asks each of the configured brokers for itself, so that a wrong name in the list is told while the others answer;
-// then the cluster for the two topics and what their settings promise, and for the group of the indexers.
+// Asks each of the configured brokers separately, so that a wrong name in the list shows although the others answer.
+// Then asks the cluster for the two topics and what their settings promise.
 
 import type { Config } from '#shared/config/settings.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
@@ -29,7 +29,7 @@ async function probeBroker(config: Config, broker: string): Promise<Finding> {
     const brokers = await withAdmin({ ...config, 'kafka.brokers': [broker] }, async (admin) => admin.describeCluster());
     return { thing, outcome: 'ok', text: `answers, one of ${brokers.brokers.length} brokers` };
   } catch (error) {
-    // A file of the configuration that cannot be read is no matter of the broker.
+    // A file of the configuration that cannot be read has nothing to do with the broker.
     if (error instanceof SluiceError) throw error;
     const { code, reason } = failureOf(error);
     return { thing, outcome: 'failed', text: `${reason}; ${code === 'queue_unauthorized' ? LOGIN : REACH}` };

@@ -1,5 +1,5 @@
-// Asks this machine: whether the data folder can be written, and whether the addresses to listen on are free. Where a
-// Sluice of the same configuration runs already, both are its own; that is told and is no failure.
+// Checks this machine: whether the data folder can be written, and whether the addresses to listen on are free. Where a
+// Sluice of the same configuration runs already, it has both; that is mentioned and is no failure.
 
 import { existsSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { createSocket } from 'node:dgram';
@@ -54,7 +54,7 @@ const LISTENING = [
   { setting: 'admin.listen', udp: false },
 ] as const;
 
-/** One after another: two settings with one address must not be taken for a program that has it. */
+/** One after another, so that two settings with one address do not look like a program that has it. */
 export async function probeAddresses(config: Config): Promise<Finding[]> {
   const findings: Finding[] = [];
   const named = new Map<string, string>();
@@ -76,7 +76,7 @@ export async function probeAddresses(config: Config): Promise<Finding[]> {
 }
 
 async function probeAddress(thing: string, address: ListenAddress, udp: boolean): Promise<Finding> {
-  // To try a unix socket would take it from whoever listens there after us.
+  // A try would remove the unix socket of a process that listens there.
   if (address.kind === 'unix') {
     return existsSync(dirname(address.path))
       ? { thing, outcome: 'ok', text: 'its folder is there' }
@@ -91,7 +91,7 @@ async function probeAddress(thing: string, address: ListenAddress, udp: boolean)
   } catch (error) {
     const isTaken = errorCode(error) === 'EADDRINUSE';
     const reason = reasonOf(error).replace(/^Cannot listen on [^ ]+: /, '');
-    // It may well be the Sluice that this configuration is of.
+    // It may be the Sluice of this very configuration.
     return {
       thing,
       outcome: isTaken ? 'weak' : 'failed',

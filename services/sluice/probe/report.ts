@@ -1,4 +1,4 @@
-// What `sluice check` found out by asking: a line for each thing, with what to do where it is not as it should be.
+// What `sluice check` found out: a line for each thing it asked, with what to do where something is wrong.
 
 export interface Finding {
   /** What was asked, such as "Kafka at kafka-1:9092". */

@@ -1,8 +1,8 @@
-// What every command of the command line is given, and what it gives back.
+// What every command of the command line gets, and what it returns.
 
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
-import type { WorkerLine } from './worker-line.ts';
+import type { WorkerChannel } from './worker-channel.ts';
 
 export interface CommandContext {
   /** Effective configuration, from the environment and the file. */
@@ -12,8 +12,8 @@ export interface CommandContext {
   /** Aborted by the first SIGINT or SIGTERM. */
   readonly signal: AbortSignal;
   readonly clock: Clock;
-  /** Where this process is one of several workers: its line to the primary. */
-  readonly worker?: WorkerLine | undefined;
+  /** Where this process is one of several workers: its channel to the primary. */
+  readonly worker?: WorkerChannel | undefined;
 }
 
 export interface Command {

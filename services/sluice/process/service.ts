@@ -1,5 +1,5 @@
-// What the long-running commands have in common: a log, a registry, the queue, the admin page, and a stop in the
-// reverse order of the start, within `shutdown.timeout_ms`.
+// What the long-running commands share: a log, a registry, the queue, the admin page, and a stop in the reverse order
+// of the start, within `shutdown.timeout_ms`.
 
 import type { AdminAction, AdminServer } from '#shared/net/admin-server.ts';
 import type { Clock } from '#shared/clock.ts';
@@ -11,13 +11,14 @@ import { openQueue } from '#shared/open/open-queue.ts';
 import { observeInLog } from '#shared/queue/queue-observer.ts';
 import type { Queue } from '#shared/queue/queue.ts';
 import { startAdminPage } from '../admin/page.ts';
-import { collectStartupGarbage, markAtOnce } from './collector.ts';
-import { markBySize } from './marking.ts';
+import { collectStartupGarbage } from './collector.ts';
 import type { CommandContext } from './command.ts';
+import { markBySize } from './marking.ts';
 import { turnHistogram, watchService } from './telemetry.ts';
 import { observeTurns } from './turns.ts';
+import { markAtOnce } from './v8-flags.ts';
 import { VERSION } from './version.ts';
-import type { WorkerLine } from './worker-line.ts';
+import type { WorkerChannel } from './worker-channel.ts';
 
 export interface Service {
   readonly config: Config;
@@ -28,11 +29,11 @@ export interface Service {
   /** What is closed at the end, last first. */
   readonly lifetime: AsyncDisposableStack;
   /** Where this process is one of several. */
-  readonly worker: WorkerLine | undefined;
+  readonly worker: WorkerChannel | undefined;
 }
 
-/** A part of the service that can be not ready. */
-export interface Part {
+/** A component of the service that can be not ready. */
+export interface Component {
   readonly unreadyReason: string | null;
 }
 
@@ -47,7 +48,7 @@ export async function runService(
 ): Promise<number> {
   const { config, clock, signal, worker } = context;
   const log = await openLog(context);
-  // Of several workers the primary says it.
+  // For several workers the primary logs it.
   if (!worker) warnOfPlainSecrets(config, log);
   const metrics = new Metrics({ version: VERSION, command: name });
   const lifetime = new AsyncDisposableStack();
@@ -57,7 +58,7 @@ export async function runService(
   const limit = new AbortController();
   signal.addEventListener('abort', () => {
     log.info('stopping', { signal: String(signal.reason), limit_ms: config['shutdown.timeout_ms'] });
-    // The limit holds whatever hangs: what is not finished then was neither acked nor committed.
+    // The limit ends whatever hangs: what is not finished by then was neither acked nor committed.
     clock.timer(config['shutdown.timeout_ms'], () => limit.abort());
   });
   const overdue = new Promise<'overdue'>((resolve) => limit.signal.addEventListener('abort', () => resolve('overdue')));
@@ -78,7 +79,7 @@ export async function runService(
     const outcome = await Promise.race([work, overdue]);
     if (outcome !== 'overdue') return outcome;
   } finally {
-    // What a worker has counted up to its end must not be missing from the sums.
+    // The sums must include what a worker counts until its end.
     await worker?.end();
   }
   log.error('stop_overdue', {
@@ -92,47 +93,47 @@ export function warnOfPlainSecrets(config: Config, log: Log): void {
   for (const what of plainSecrets(config)) log.warn('secret_unencrypted', { what });
 }
 
-/** The own log: JSON lines, or for a terminal lines for people. */
+/** Sluice's own log: JSON lines, or lines for people on a terminal. */
 export async function openLog({ config, clock, stderr, worker }: CommandContext): Promise<Log> {
   return createLog(config['log.level'], clock, {
-    base: worker ? { worker: worker.seat } : null,
+    base: worker ? { worker: worker.slot } : null,
     ...(stderr.isTTY === true ? { lines: await terminalLines() } : {}),
   });
 }
 
 /**
- * Tells readiness of all parts and the metrics: on the admin page, or where this is a worker, to the primary, which has
- * the page.
+ * Shows readiness of all components and the metrics: on the admin page, or where this is a worker, to the primary,
+ * which has the page.
  */
-export async function answerOperators(service: Service, parts: readonly Part[]): Promise<void> {
+export async function answerOperators(service: Service, components: readonly Component[]): Promise<void> {
   const { worker, metrics } = service;
   if (!worker) {
-    await startAdmin(service, parts);
+    await startAdmin(service, components);
     return;
   }
-  worker.begin(async () => ({ families: await metrics.families(), unready: unreadyReasons(parts) }));
+  worker.start(async () => ({ families: await metrics.families(), unready: unreadyReasons(components) }));
 }
 
 /**
- * Starts the admin page, which tells readiness of all parts together, and does what it is asked. It ends with the
+ * Starts the admin page, which shows the readiness of all components together, and does the actions. It ends with the
  * service.
  */
 export async function startAdmin(
   { lifetime, ...service }: Service,
-  parts: readonly Part[],
+  components: readonly Component[],
   actions: readonly AdminAction[] = [],
 ): Promise<AdminServer> {
   const admin = await startAdminPage(service, {
     metrics: (accept) => service.metrics.render(accept),
-    unreadyReasons: () => unreadyReasons(parts),
+    unreadyReasons: () => unreadyReasons(components),
     actions,
   });
   lifetime.defer(() => admin.close());
   return admin;
 }
 
-function unreadyReasons(parts: readonly Part[]): string[] {
-  return parts.map((part) => part.unreadyReason).filter((reason) => reason !== null);
+function unreadyReasons(components: readonly Component[]): string[] {
+  return components.map((component) => component.unreadyReason).filter((reason) => reason !== null);
 }
 
 /** Resolves when the signal is aborted. */

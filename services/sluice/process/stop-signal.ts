@@ -1,13 +1,13 @@
-// What asks a command to stop: SIGINT, SIGTERM, and the end of those who started it (launchers.ts).
+// What asks a command to stop: SIGINT, SIGTERM, and the end of those who started it (parent-processes.ts).
 //
 // The first signal asks for an orderly stop; a second one of its kind ends the process as it would without us. Ctrl-C
 // reaches the whole group of processes, and npm and launch.js pass it on besides: what comes within SAME_MS is the same
 // one.
 
-import { launchersOf, type StartedBy } from './launchers.ts';
+import { parentsAlive, type StartedBy } from './parent-processes.ts';
 
 const SAME_MS = 1000;
-const LOOK_MS = 250;
+const CHECK_INTERVAL_MS = 250;
 
 export function stopSignal(startedBy: StartedBy): AbortSignal {
   const controller = new AbortController();
@@ -30,12 +30,12 @@ export function stopSignal(startedBy: StartedBy): AbortSignal {
 }
 
 function watch(startedBy: StartedBy, controller: AbortController): void {
-  const areThere = launchersOf(startedBy);
-  const look = (): void => {
+  const areAlive = parentsAlive(startedBy);
+  const check = (): void => {
     if (controller.signal.aborted) clearInterval(timer);
-    else if (!areThere()) controller.abort('the process that started this one is gone');
+    else if (!areAlive()) controller.abort('the process that started this one is gone');
   };
-  const timer = setInterval(look, LOOK_MS);
+  const timer = setInterval(check, CHECK_INTERVAL_MS);
   timer.unref();
-  look();
+  check();
 }

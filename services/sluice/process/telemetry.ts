@@ -1,4 +1,4 @@
-// What every long-running command tells of itself, whichever parts it runs.
+// The metrics of every long-running command, whichever components it runs.
 
 import type { Config } from '#shared/config/settings.ts';
 import type { HistogramHandle, Metrics } from '#shared/metrics.ts';

@@ -1,6 +1,6 @@
-// How long the event loop is held by one of its turns: the main thread's processor time between two of them. While a
-// turn lasts no input is read and no probe is answered, so this is what one costly request does to all others. The
-// wall's time would tell of a busy machine too, and of waiting; the processor's time tells what our own code took.
+// How long one turn blocks the event loop: the main thread's processor time between two turns. While a turn lasts, no
+// input is read and no probe is answered, so this is what one costly request does to all others. Wall-clock time would
+// also grow on a busy machine; processor time shows what our own code took.
 //
 // Guarantees: every turn is counted; an idle process is not woken; a turn costs 0.1 µs, and 0.3 µs more at most each
 // millisecond.
@@ -8,30 +8,30 @@
 import type { HistogramHandle } from '#shared/metrics.ts';
 
 /**
- * Turns that end sooner after the last look count as nothing, and their time is told with the next: too much by this at
- * most.
+ * Turns that end sooner after the last measurement count as 0, and their time is added to the next one, which is too
+ * long by at most this.
  */
-const LOOK_MS = 1;
+const MEASURE_INTERVAL_MS = 1;
 
 /** Observes every turn from now on, in seconds, until `signal` is aborted. */
 export function observeTurns(turns: HistogramHandle, signal: AbortSignal): void {
-  let lookedMs = performance.now();
+  let measuredMs = performance.now();
   let spentUs = cpuUs();
-  const look = (): void => {
+  const measure = (): void => {
     if (signal.aborted) return;
-    // What is not referenced runs at the end of each turn, but does not make the loop turn.
-    setImmediate(look).unref();
+    // An immediate without reference runs at the end of each turn, but keeps no idle loop turning.
+    setImmediate(measure).unref();
     const nowMs = performance.now();
-    if (nowMs - lookedMs < LOOK_MS) {
+    if (nowMs - measuredMs < MEASURE_INTERVAL_MS) {
       turns.observe(0);
       return;
     }
-    lookedMs = nowMs;
+    measuredMs = nowMs;
     const us = cpuUs();
     turns.observe((us - spentUs) / 1e6);
     spentUs = us;
   };
-  setImmediate(look).unref();
+  setImmediate(measure).unref();
 }
 
 /** Of this thread alone. */

@@ -1,16 +1,18 @@
-// What the primary and its workers say to each other, over the channel that node:cluster gives them (structured
-// clones).
+// The messages between the primary and its workers, over the channel of node:cluster (structured clones). Their form
+// must stay: after an upgrade, SIGHUP makes an old primary start new workers.
 //
 //   primary                      worker
-//           ◄── up ──────────────        it has begun: it listens, or is about to join its group
+//           ◄── up ──────────────        it has started: it listens, or is about to join its group
 //           ─── ask 7 ──────────►
 //           ◄── told 7, snapshot ─       its metrics and why it is not ready
-//           ─── stop ───────────►        in order; a signal would be a second one where the whole group of processes got the first
+//           ─── stop ───────────►        an orderly stop
 //           ◄── told 0, snapshot ─       its last, before it exits
+//
+// `stop` is a message because a terminal sends signals to all processes: the worker would take one more for its second.
 
 import type { HeldFamily } from '#shared/exposition.ts';
 
-/** What a worker tells of itself. */
+/** The state of a worker. */
 export interface Snapshot {
   readonly families: readonly HeldFamily[];
   /** Empty while all is well. */

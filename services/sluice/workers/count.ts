@@ -1,13 +1,13 @@
-// How many processes a service is to be: by `--workers`, else by the setting.
+// The number of worker processes of a service: by `--workers`, else by the setting.
 
 import { availableParallelism } from 'node:os';
 import { SluiceError } from '#shared/errors.ts';
 import type { CommandContext } from '../process/command.ts';
 
-/** As of the setting. */
+/** The same as the limit of the setting. */
 const WORKERS_MAX = 64;
 
-/** `option`: what `--workers` says. 1 where this process is itself one of several. Throws usage_wrong. */
+/** `option`: the value of `--workers`. 1 where this process is itself a worker. Throws usage_wrong. */
 export function workersOf(option: string | undefined, { config, worker }: CommandContext): number {
   if (worker) return 1;
   const wanted = option === undefined || option === 'auto' ? (option ?? config.workers) : Number(option);

@@ -1,7 +1,7 @@
 // The connections that are on their way from the primary to a worker. node:cluster closes its own end of one when the
-// worker says that it has it; where the worker is killed before, nobody ever closes it (seen with Node 26), and a
-// sender that waits for an ack without a limit, as Docker's driver does, waits for ever. Here such a connection is
-// closed, so that the sender comes again.
+// worker reports that it has it. Where the worker is killed before, nobody ever closes it (seen with Node 26). A sender
+// that waits for an ack without a limit, as Docker's driver does, would wait for ever. Such a connection is closed
+// here, so that the sender comes again.
 //
 //   primary → worker   {cmd: 'NODE_CLUSTER', act: 'newconn', seq: 7}, and the socket
 //   worker → primary   {cmd: 'NODE_CLUSTER', ack: 7, accepted: true}      false: it is given to another

@@ -1,19 +1,19 @@
 // The metrics of several processes on one page. Pure.
 //
-// Guarantees: a counter of the page never goes back, since what ended workers have counted stays in the sums
-// (`countsOf`): Prometheus would take a sum that shrinks for a restart, and all of it for new.
+// Guarantees: a counter of the page never decreases, since what ended workers have counted stays in the sums
+// (`countsOf`). Prometheus would take a lower sum for a restart, and count all of it again.
 
 import { type Exemplar, type HeldFamily, type MetricType, type Sample, labelText } from '#shared/exposition.ts';
 
 type Way = 'sum' | 'max' | 'min' | 'each';
 
-/** What one process tells; `worker` is its label where a metric makes sense for a single process only. */
-export interface Told {
+/** The metrics of one process; `worker` is its label where a metric makes sense for a single process only. */
+export interface ProcessMetrics {
   readonly worker: string;
   readonly families: readonly HeldFamily[];
 }
 
-/** Gauges that are not added. */
+/** Gauges that are not summed. */
 const WAYS: Readonly<Record<string, Way>> = {
   sluice_build_info: 'max',
   sluice_config_info: 'max',
@@ -22,10 +22,10 @@ const WAYS: Readonly<Record<string, Way>> = {
   sluice_tls_certificate_expiry_seconds: 'min',
   sluice_spool_oldest_seconds: 'max',
   sluice_spools_left: 'max',
-  // Of a partition that changes its owner two may tell for a moment.
+  // Two processes may have the gauge of a partition for a moment while it changes its owner.
   sluice_indexer_lag_records: 'max',
   sluice_indexer_oldest_uncommitted_seconds: 'max',
-  // Two differences could hide each other.
+  // Two imbalances could cancel each other out.
   sluice_ledger_imbalance: 'each',
 };
 const OF_PROCESS = /^(process|nodejs)_/;
@@ -37,8 +37,8 @@ interface Merging {
   readonly rows: Map<string, Sample>;
 }
 
-/** One family of each name: counters and histograms added, gauges added or as the table says. */
-export function merge(all: readonly Told[]): HeldFamily[] {
+/** One family for each name: counters and histograms are summed, gauges are summed or as the table says. */
+export function merge(all: readonly ProcessMetrics[]): HeldFamily[] {
   const merged = new Map<string, Merging>();
   for (const { worker, families } of all) {
     for (const { name, type, help, samples } of families) {
@@ -51,7 +51,7 @@ export function merge(all: readonly Told[]): HeldFamily[] {
   return [...merged.values()].map(({ name, type, help, rows }) => ({ name, type, help, samples: [...rows.values()] }));
 }
 
-/** What stays of a process when it has ended: what it has counted. */
+/** What remains of a process that has ended: its counters. */
 export function countsOf(families: readonly HeldFamily[]): HeldFamily[] {
   return families.filter(({ name, type }) => (type === 'counter' || type === 'histogram') && wayOf(name) === 'sum');
 }

@@ -1,5 +1,5 @@
-// A service as several processes of this machine, by node:cluster: the primary takes connections and gives them to the
-// workers in turns, and has the one admin page; it handles no event. Each worker is the same command, with its own
+// A service as several processes of this machine, by node:cluster. The primary accepts connections and hands them to
+// the workers in turns, and has the one admin page; it handles no event. Each worker is the same command, with its own
 // memory limits, its own spool, and as an indexer its own membership of the group.
 //
 //   SIGTERM, SIGINT   all stop in order, within `shutdown.timeout_ms`
@@ -15,12 +15,13 @@ import { Metrics } from '#shared/metrics.ts';
 import { startAdminPage } from '../admin/page.ts';
 import type { CommandContext } from '../process/command.ts';
 import { aborted, openLog, warnOfPlainSecrets } from '../process/service.ts';
+import { nodeOptions } from '../process/v8-flags.ts';
 import { VERSION } from '../process/version.ts';
-import { Crew } from './crew.ts';
+import { WorkerPool } from './worker-pool.ts';
 import { WorkersTelemetry } from './telemetry.ts';
 import { WorkerProcess } from './worker-process.ts';
 
-/** What a worker has of its own limit to tell that it was overdue, before it is killed. */
+/** So long after its own limit a worker may log that it was overdue, before it is killed. */
 const GRACE_MS = 500;
 
 export async function runWorkers(
@@ -35,13 +36,14 @@ export async function runWorkers(
   const metrics = new Metrics({ version: VERSION, command: name });
   const telemetry = new WorkersTelemetry(metrics, log);
   cluster.schedulingPolicy = cluster.SCHED_RR;
-  // The program as it was started: from its sources, bundled, or a single executable, which takes no name of a module.
+  // The program as it was started: from its sources, bundled, or a single executable, which takes no name of a module
+  // and has its own options inside.
   const [exec = '', ...args] = process.argv.slice(isSea() ? 2 : 1);
   // Numbers such as +Inf are none in JSON.
-  cluster.setupPrimary({ exec, args, serialization: 'advanced' });
-  const crew = new Crew({
+  cluster.setupPrimary({ exec, args, execArgv: isSea() ? [] : nodeOptions(), serialization: 'advanced' });
+  const pool = new WorkerPool({
     workers,
-    fork: (seat) => new WorkerProcess(seat, clock),
+    fork: (slot) => new WorkerProcess(slot, clock),
     clock,
     random: Math.random,
     telemetry,
@@ -50,15 +52,15 @@ export async function runWorkers(
   const admin = await startAdminPage(
     { config, clock, log, metrics },
     {
-      unreadyReasons: () => crew.unreadyReasons(),
+      unreadyReasons: () => pool.unreadyReasons(),
       async metrics(accept) {
-        return exposition(await crew.families(() => metrics.families()), accept);
+        return exposition(await pool.families(() => metrics.families()), accept);
       },
     },
   );
-  process.on('SIGHUP', () => void crew.replaceAll());
-  const stopped = aborted(signal).then(() => crew.stop(String(signal.reason)));
-  const early = await crew.start();
+  process.on('SIGHUP', () => void pool.replaceAll());
+  const stopped = aborted(signal).then(() => pool.stop(String(signal.reason)));
+  const early = await pool.start();
   const code = early && !signal.aborted ? (early.code ?? 1) : (await stopped) ? 0 : 1;
   await admin.close();
   return code;

@@ -1,4 +1,4 @@
-// What the primary of several workers tells of them.
+// The log and metrics of a primary: its workers, and how they share the work.
 
 import type { Log } from '#shared/log.ts';
 import type { CounterHandle, GaugeRow, Metrics } from '#shared/metrics.ts';
@@ -19,7 +19,7 @@ export class WorkersTelemetry {
     );
   }
 
-  /** `up`: workers that run now; `events`: what each has taken. */
+  /** `up`: workers that run now; `events`: how many each has received or consumed. */
   watch({ up, events }: { up: () => number; events: () => Iterable<GaugeRow> }): void {
     this.#metrics.gauge('workers', 'Workers that are up.', [], () => [[up()]]);
     this.#metrics.gauge(
@@ -34,7 +34,7 @@ export class WorkersTelemetry {
     this.#log.info('worker_up', { worker, pid });
   }
 
-  /** One that nobody had stopped. */
+  /** A worker ended that nobody had stopped. */
   ended(worker: number, { pid, code, signal }: Ended & { readonly pid: number }, againInMs: number): void {
     this.#restarts.add(1, 'ended');
     this.#log.error('worker_ended', { worker, pid, code, signal, again_in_ms: Math.round(againInMs) });

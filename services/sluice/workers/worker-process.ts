@@ -1,4 +1,4 @@
-// One worker, as the primary sees it: a process that was forked, that tells of itself, and that ends.
+// One worker as the primary sees it: a forked process, its last snapshot, and its end.
 
 import cluster, { type Worker } from 'node:cluster';
 import { once } from 'node:events';
@@ -6,8 +6,8 @@ import type { Clock } from '#shared/clock.ts';
 import { watchHandovers } from './handovers.ts';
 import type { Snapshot, ToPrimary, ToWorker } from '../process/worker-messages.ts';
 
-/** How long the last words of a process that has exited may take to be read. */
-const LAST_WORDS_MS = 250;
+/** How long the last messages of a process that has exited may take to be read. */
+const LAST_MESSAGES_MS = 250;
 
 export interface Ended {
   /** Null after a signal. */
@@ -16,13 +16,13 @@ export interface Ended {
 }
 
 export class WorkerProcess {
-  readonly seat: number;
-  /** Resolves when its service has begun, or when it has ended before: to whether it is up. */
+  readonly slot: number;
+  /** Resolves when its service runs, or when it has ended before: to whether it is up. */
   readonly up: Promise<boolean>;
-  /** Resolves when it has ended and all that it said is known. */
+  /** Resolves when it has ended and all its messages are read. */
   readonly ended: Promise<Ended>;
   isUp = false;
-  /** The last that it told. */
+  /** The last that was received. */
   snapshot: Snapshot = { families: [], unready: ['it is starting'] };
   #hasEnded = false;
   readonly #worker: Worker;
@@ -31,10 +31,10 @@ export class WorkerProcess {
   #lastQuestion = 0;
 
   /** Forks; the first call is after `cluster.setupPrimary`. */
-  constructor(seat: number, clock: Clock) {
-    this.seat = seat;
+  constructor(slot: number, clock: Clock) {
+    this.slot = slot;
     this.#clock = clock;
-    this.#worker = cluster.fork({ SLUICE_WORKER_SEAT: String(seat) });
+    this.#worker = cluster.fork({ SLUICE_WORKER_SEAT: String(slot) });
     const closeHandovers = watchHandovers(this.#worker.process);
     const { promise: up, resolve } = Promise.withResolvers<boolean>();
     this.up = up;
@@ -64,7 +64,7 @@ export class WorkerProcess {
     return this.#hasEnded;
   }
 
-  /** Asks for a new snapshot; resolves when it is there, to true, or when none comes any more. */
+  /** Asks for a new snapshot. Resolves to true when it is there, to false when none will come. */
   ask(signal: AbortSignal): Promise<boolean> {
     const question = ++this.#lastQuestion;
     const { promise, resolve } = Promise.withResolvers<boolean>();
@@ -89,18 +89,18 @@ export class WorkerProcess {
   }
 
   /**
-   * What a process said just before it ended is read after its exit is known: the end of the channel tells that it is
-   * all. Where a connection was on its way to it, Node 26 never tells that end.
+   * The last messages of a process are read after its exit is known; the end of the channel shows that these were all.
+   * Where a connection was on its way to the worker, Node 26 never reports that end.
    */
   async #end(): Promise<Ended> {
-    const told = once(this.#worker.process, 'disconnect');
+    const disconnected = once(this.#worker.process, 'disconnect');
     const [code, signal]: unknown[] = await once(this.#worker.process, 'exit');
-    await Promise.race([told, this.#clock.sleep(LAST_WORDS_MS)]);
+    await Promise.race([disconnected, this.#clock.sleep(LAST_MESSAGES_MS)]);
     this.#hasEnded = true;
     return { code: typeof code === 'number' ? code : null, signal: typeof signal === 'string' ? signal : null };
   }
 
-  /** To a process that is gone there is nothing to say. */
+  /** Does nothing where the process is gone. */
   #send(message: ToWorker): void {
     if (this.#worker.isConnected()) this.#worker.send(message, undefined, () => undefined);
   }

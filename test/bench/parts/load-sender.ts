@@ -1,6 +1,8 @@
 // A sender of Forward frames for the benchmark, as a process of its own: it makes its frames beforehand, so that it
 // costs little while it sends.
-//   node load-sender.ts PORT MODE SECONDS CONNECTIONS [RATE]     MODE: packed, gzip (both acked), message (no ack), single (one acked event at a time)
+//   node load-sender.ts PORT MODE SECONDS CONNECTIONS [RATE]
+//
+// MODE is packed, gzip (both with acks), message (no acks) or single (one event with an ack at a time).
 // Each connection sends as soon as it may; with RATE, all together so many chunks a second, whatever is acked, and
 // packed or gzip only. Prints {"sent", "acked", "p50Ms", "p99Ms"} as JSON; with RATE the latencies leave out the first
 // two seconds, in which code is compiled.

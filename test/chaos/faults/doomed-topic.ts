@@ -2,8 +2,8 @@
 // be made to refuse all, so that records lie unread when the topic is made anew, or when retention overtakes who reads
 // it.
 //
-// Exactly what is lost is to be told. So the topic is read before each strike: which events lie at which offsets. What
-// the indexer then tells (`records_lost`, partition and offsets) must be the very events that were acked and are
+// Exactly what is lost must be reported. So the topic is read before each strike: which events lie at which offsets.
+// What the indexer then tells (`records_lost`, partition and offsets) must be the very events that were acked and are
 // nowhere at the end. An indexer can know the old end of a topic only as far as it heard of it; so it is assigned anew
 // when all is written, and before the topic is made anew.
 
@@ -17,7 +17,7 @@ import { ForwardClient } from '#test/clients/forward-client.ts';
 import type { RefusingProxy } from '#test/integration/parts/refusing-proxy.ts';
 import { Books } from '../books.ts';
 import type { Member } from '../member.ts';
-import { compareLoss, type LossCounts, type Strike, toldIn } from '../told.ts';
+import { compareLoss, type LossCounts, type Strike, reportedIn } from '../reported-losses.ts';
 
 /** Senders of the load have lower numbers. */
 export const doomedSenderFirst = 1000;
@@ -28,8 +28,8 @@ const chunkEvents = 100;
 /** Of an event, incompressible: together far more than the indexer holds. */
 const textBytes = 2048;
 const stepMs = 240_000;
-const lookMs = 250;
-const looks = 4;
+const pollMs = 250;
+const polls = 4;
 /** Of what is unread, how much retention removes. */
 const removedShare = 0.9;
 const requestTimeoutMs = 5000;
@@ -88,11 +88,11 @@ export class DoomedTopic {
   /** When all was read back into the books. */
   count(): LossCounts {
     const log = readFileSync(this.#parts.logFile);
-    const told = this.#strikes.map((strike, i) => {
+    const reported = this.#strikes.map((strike, i) => {
       const lines = log.subarray(strike.logFrom, this.#strikes[i + 1]?.logFrom).toString();
-      return { sender: strike.sender, told: toldIn(lines.split('\n'), strike.places) };
+      return { sender: strike.sender, reported: reportedIn(lines.split('\n'), strike.places) };
     });
-    return compareLoss(this.books, told, this.#parts.indexer.total('records_lost_total'));
+    return compareLoss(this.books, reported, this.#parts.indexer.total('records_lost_total'));
   }
 
   /** Sends so many chunks; resolves when all are acked. */
@@ -119,7 +119,7 @@ export class DoomedTopic {
       const now = indexer.now('events_inflight');
       same = now > 0 && now === before ? same + 1 : 0;
       before = now;
-      return same >= looks;
+      return same >= polls;
     });
   }
 
@@ -200,7 +200,7 @@ export class DoomedTopic {
         return stands.every(({ high, next }) => high === next);
       });
       quiet = isRead && inHand.every((events) => events === 0) ? quiet + 1 : 0;
-      return quiet >= looks;
+      return quiet >= polls;
     });
   }
 
@@ -235,6 +235,6 @@ async function until(what: string, signal: AbortSignal, isDone: () => Promise<bo
   while (!(await isDone())) {
     signal.throwIfAborted();
     if (performance.now() > deadlineMs) throw new Error(`Cannot go on: waited ${stepMs / 1000} s for ${what}`);
-    await delay(lookMs, undefined, { signal });
+    await delay(pollMs, undefined, { signal });
   }
 }

@@ -1,11 +1,12 @@
-// Does a fault to the world, and undoes it: resolves when what was killed, frozen, filled or stalled is at work again
-// (or has been told to be). Never waits for the system to have recovered.
+// Does a fault to the world, and undoes it: resolves when what was killed, frozen, filled or stalled works again, or
+// was started again. Never waits for the system to have recovered.
 
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Load } from '../load.ts';
 import type { Member } from '../member.ts';
 import type { Fault } from '../schedule.ts';
-import { crewAt, type World } from '../world.ts';
+import { workersAt, type World } from '../world.ts';
+import type { SmallDisk } from './small-disk.ts';
 
 const yearMs = 365 * 86_400_000;
 
@@ -37,7 +38,7 @@ export function takenBy({ kind, which }: Fault): readonly string[] {
     case 'senders stalled':
       return ['senders'];
     case 'workers replaced':
-      return [`forwarder-${crewAt}`];
+      return [`forwarder-${workersAt}`];
     case 'clock a year ahead':
     case 'clock a year back':
       return [`clock-${which}`];
@@ -59,94 +60,113 @@ interface Freezable {
   thaw(): void;
 }
 
+interface Restartable {
+  start(): Promise<void> | void;
+  kill(): Promise<unknown>;
+}
+
 export interface Targets {
   readonly world: World;
   readonly load: Load;
 }
 
-export async function strike({ world, load }: Targets, fault: Fault, signal: AbortSignal): Promise<void> {
-  const { kind, which, lastsMs } = fault;
-  const lasting = (): Promise<unknown> => delay(lastsMs, undefined, { signal }).catch(() => undefined);
-  const frozen = async (targets: readonly Freezable[]): Promise<void> => {
+export async function strike(targets: Targets, fault: Fault, signal: AbortSignal): Promise<void> {
+  await STRIKES[fault.kind](new ActiveFault(targets, fault, signal));
+}
+
+/** One fault at work, with what several kinds of faults do. */
+class ActiveFault {
+  readonly world: World;
+  readonly load: Load;
+  readonly fault: Fault;
+  readonly signal: AbortSignal;
+
+  constructor({ world, load }: Targets, fault: Fault, signal: AbortSignal) {
+    this.world = world;
+    this.load = load;
+    this.fault = fault;
+    this.signal = signal;
+  }
+
+  /** The forwarder or indexer that is meant. */
+  get member(): Member {
+    const { kind, which } = this.fault;
+    return at(kind.startsWith('forwarder') ? this.world.forwarders : this.world.indexers, which);
+  }
+
+  /** Resolves when the fault has lasted for its time, or at the end of the run. */
+  async last(): Promise<void> {
+    await delay(this.fault.lastsMs, undefined, { signal: this.signal }).catch(() => undefined);
+  }
+
+  async kill(target: Restartable): Promise<void> {
+    await target.kill();
+    await this.last();
+    if (!this.signal.aborted) await target.start();
+  }
+
+  async restart(): Promise<void> {
+    await this.member.stop();
+    if (!this.signal.aborted) this.member.start();
+  }
+
+  async freeze(targets: readonly Freezable[]): Promise<void> {
     for (const target of targets) target.freeze();
-    await lasting();
+    await this.last();
     for (const target of targets) target.thaw();
-  };
-  const disks = kind === 'forwarder disk full' ? [at(world.disks, which)] : world.disks;
-  switch (kind) {
-    case 'forwarder killed':
-    case 'indexer killed': {
-      const member = memberOf(world, fault);
-      await member.kill();
-      await lasting();
-      return signal.aborted ? undefined : member.start();
-    }
-    case 'forwarder restarted':
-    case 'indexer restarted': {
-      const member = memberOf(world, fault);
-      await member.stop();
-      return signal.aborted ? undefined : member.start();
-    }
-    case 'forwarder frozen':
-    case 'indexer frozen':
-      return frozen([memberOf(world, fault)]);
-    case 'broker killed':
-    case 'elasticsearch killed': {
-      const server = kind === 'broker killed' ? at(world.brokers, which) : world.elasticsearch;
-      await server.kill();
-      await lasting();
-      return signal.aborted ? undefined : server.start();
-    }
-    case 'broker frozen':
-      return frozen([at(world.brokers, which)]);
-    case 'elasticsearch frozen':
-      return frozen([world.elasticsearch]);
-    case 'kafka away':
-      return frozen(world.brokers);
-    case 'forwarder disk full':
-    case 'kafka away, disk full':
-      for (const disk of disks) disk.fill();
-      await (kind === 'forwarder disk full' ? lasting() : frozen(world.brokers));
-      for (const disk of disks) disk.free();
-      return;
-    case 'answers of elasticsearch cut':
-      return world.answerProxy.breakOff();
-    case 'senders cut':
-      for (const proxy of world.senderProxies) proxy.cut();
-      return;
-    case 'senders stalled':
-      for (const proxy of world.senderProxies) proxy.stall();
-      await lasting();
-      for (const proxy of world.senderProxies) proxy.resume();
-      return;
-    case 'workers replaced':
-      return at(world.forwarders, crewAt).reload(signal);
-    case 'clock a year ahead':
-    case 'clock a year back': {
-      const { clock } = at(world.members, which);
-      clock.jump(kind === 'clock a year ahead' ? yearMs : -yearMs);
-      await lasting();
-      return clock.jump(0);
-    }
-    case 'ingest pipeline missing':
-      await world.dataStream.setPipeline('chaos-missing', signal);
-      await lasting();
-      return world.dataStream.setPipeline(null, signal);
-    case 'data stream rolled over':
-      return world.dataStream.rollOver(signal);
-    case 'topic made anew':
-    case 'retention overtaking':
-      return world.doomed.strike(kind, signal);
-    case 'big chunk':
-      return load.sendOne('big');
-    case 'torn chunk':
-      return load.sendOne('torn');
+  }
+
+  async fillUp(disks: readonly SmallDisk[], meanwhile: () => Promise<void>): Promise<void> {
+    for (const disk of disks) disk.fill();
+    await meanwhile();
+    for (const disk of disks) disk.free();
+  }
+
+  async jump(byMs: number): Promise<void> {
+    const { clock } = at(this.world.members, this.fault.which);
+    clock.jump(byMs);
+    await this.last();
+    clock.jump(0);
   }
 }
 
-function memberOf(world: World, { kind, which }: Fault): Member {
-  return at(kind.startsWith('forwarder') ? world.forwarders : world.indexers, which);
-}
+const STRIKES: Readonly<Record<Fault['kind'], (now: ActiveFault) => unknown>> = {
+  'forwarder killed': (now) => now.kill(now.member),
+  'indexer killed': (now) => now.kill(now.member),
+  'forwarder restarted': (now) => now.restart(),
+  'indexer restarted': (now) => now.restart(),
+  'forwarder frozen': (now) => now.freeze([now.member]),
+  'indexer frozen': (now) => now.freeze([now.member]),
+  'broker killed': (now) => now.kill(at(now.world.brokers, now.fault.which)),
+  'elasticsearch killed': (now) => now.kill(now.world.elasticsearch),
+  'broker frozen': (now) => now.freeze([at(now.world.brokers, now.fault.which)]),
+  'elasticsearch frozen': (now) => now.freeze([now.world.elasticsearch]),
+  'kafka away': (now) => now.freeze(now.world.brokers),
+  'forwarder disk full': (now) => now.fillUp([at(now.world.disks, now.fault.which)], () => now.last()),
+  'kafka away, disk full': (now) => now.fillUp(now.world.disks, () => now.freeze(now.world.brokers)),
+  'answers of elasticsearch cut': (now) => now.world.answerProxy.breakOff(),
+  'senders cut'({ world }) {
+    for (const proxy of world.senderProxies) proxy.cut();
+  },
+  async 'senders stalled'(now) {
+    for (const proxy of now.world.senderProxies) proxy.stall();
+    await now.last();
+    for (const proxy of now.world.senderProxies) proxy.resume();
+  },
+  'workers replaced': ({ world, signal }) => at(world.forwarders, workersAt).reload(signal),
+  'clock a year ahead': (now) => now.jump(yearMs),
+  'clock a year back': (now) => now.jump(-yearMs),
+  async 'ingest pipeline missing'(now) {
+    await now.world.dataStream.setPipeline('chaos-missing', now.signal);
+    await now.last();
+    await now.world.dataStream.setPipeline(null, now.signal);
+  },
+  'data stream rolled over': ({ world, signal }) => world.dataStream.rollOver(signal),
+  'topic made anew': ({ world, signal }) => world.doomed.strike('topic made anew', signal),
+  'retention overtaking': ({ world, signal }) => world.doomed.strike('retention overtaking', signal),
+  'big chunk': ({ load }) => load.sendOne('big'),
+  'torn chunk': ({ load }) => load.sendOne('torn'),
+};
 
 function at<T>(list: readonly T[], which: number): T {
   const found = list[which];

@@ -2,39 +2,31 @@
 // memory stays within what its settings allow, and nothing is acked that is not stored, or with the dead letters where
 // it cannot be read.
 //
-// Where frames end is told by the codecs (forward-stream.ts); what of a chunk goes on, and what is a dead letter, by an
-// independent walk (plain-walk.ts), value by value. Counts, dead letters and acks must be exactly these; each acked
-// event is looked up by its name.
+// Counts, dead letters and acks must be exactly those that were expected (garbage-expected.ts); each acked event is
+// looked up by its name.
 
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { test } from 'node:test';
-import { crc32 } from 'node:zlib';
-import { encodeAck, encodeJsonAck } from '#forwarder/decode/forward/forward-ack.ts';
 import { isJsonMode } from '#forwarder/decode/forward/json-mode.ts';
 import { systemClock } from '#shared/clock.ts';
 import { loadConfig } from '#shared/config/load.ts';
 import { openQueue } from '#shared/open/open-queue.ts';
-import { entryTimeMs } from '#shared/record/entry-time.ts';
 import { silentQueueObserver } from '#shared/queue/queue-observer.ts';
-import { chunkIdentity, documentId } from '#shared/record/identity.ts';
+import { documentId } from '#shared/record/identity.ts';
 import { decodeBatches } from '#shared/record/record.ts';
 import { openStore } from '#shared/open/open-store.ts';
-import { readStream, type Seen } from '#test/forwarder/decode/forward/forward-stream.ts';
+import { readStream } from '#test/forwarder/decode/forward/forward-stream.ts';
 import { mutatedFrames } from '#test/forwarder/decode/mutate.ts';
-import { type BadValue, walk } from '#test/forwarder/decode/plain-walk.ts';
 import { newPlace, type Place, SluiceProcess } from '../parts/sluice-process.ts';
+import { addConnection, Expected, SENDER } from './garbage-expected.ts';
 
 const MIB = 1024 * 1024;
 const BYTES = 10_000_000;
 /** Damage spoils what comes behind it on its connection; few frames each leave most connections something to say. */
 const FRAMES_PER_CONNECTION = 3;
 const CONNECTIONS = 8;
-const SENDER = '127.0.0.1';
-/** So many bad values of a chunk are dead letters of their own. */
-const OWN_LETTERS_MAX = 1000;
-
 /**
  * All that V8 may fill before it collects; where memory is plenty it would take more than it needs, and hide what is
  * held.
@@ -59,27 +51,6 @@ const limitBytes =
 /** What is in hand is there as it came, unpacked, packed again, and as documents, at most. */
 const FORMS = 4;
 
-type SeenFrame = Extract<Seen, { readonly run: Buffer }>;
-
-/** What all connections should come to. */
-class Expected {
-  frames = 0;
-  taken = 0;
-  events = 0;
-  /** Frames that are none. */
-  deadLettered = 0;
-  /** Values that are no entries. */
-  rejected = 0;
-  /** The bytes of dead letters that are of no single event. */
-  readonly letters: string[] = [];
-  acksDue = 0;
-  acksHeard = 0;
-  /** Names of the events that were acked. */
-  readonly ackedIds: string[] = [];
-  /** The bytes of dead letters of single values that were acked, by name. */
-  readonly ackedBad = new Map<string, string>();
-}
-
 test('ten million bytes of damaged frames', async (context) => {
   const seed = Number(process.env['SLUICE_TEST_SEED'] ?? Date.now() % 1_000_000);
   context.diagnostic(`seed ${seed} (SLUICE_TEST_SEED)`);
@@ -87,7 +58,7 @@ test('ten million bytes of damaged frames', async (context) => {
   await using program = await new SluiceProcess(['run'], place, settings).ready();
   const idleBytes = await peakBytes(program);
   const expected = await sendAll(place, connections(seed), new Expected());
-  const percent = (100 * expected.taken) / expected.frames;
+  const percent = (100 * expected.accepted) / expected.frames;
   context.diagnostic(
     `${expected.frames} frames, ${percent.toFixed(0)} % reach intake with ${expected.events} events; ` +
       `${expected.rejected} values and ${expected.letters.length} pieces are dead letters; ${expected.acksHeard} of ${expected.acksDue} acks were heard`,
@@ -138,7 +109,7 @@ async function sendAll(place: Place, groups: Iterator<Buffer[]>, expected: Expec
       const seen = await readStream([bytes], limits.frame);
       const heard = await send(place.forward, bytes);
       expected.frames += group.value.length;
-      take(expected, { seen, heard, isJson: isJsonMode(bytes[0] ?? 0) });
+      addConnection(expected, { seen, heard, isJson: isJsonMode(bytes[0] ?? 0) });
     }
   };
   await Promise.all(Array.from({ length: CONNECTIONS }, sendOn));
@@ -155,77 +126,6 @@ function send(port: number, bytes: Buffer): Promise<Buffer> {
     .on('close', () => resolve(Buffer.concat(heard)))
     .end(bytes);
   return promise;
-}
-
-/**
- * Adds what a connection came to. Acks may be lost where it was broken off, but none may be heard that was not due, in
- * its place.
- */
-function take(expected: Expected, { seen, heard, isJson }: { seen: Seen[]; heard: Buffer; isJson: boolean }): void {
-  let at = 0;
-  for (const one of seen) {
-    if (one === 'stream malformed' || one === 'frame too large') break;
-    if (one === 'heartbeat') continue;
-    if (one.kind === 'signal') {
-      // Refused where an ack is waited for; else passed over.
-      if (one.chunk) break;
-      continue;
-    }
-    // Not of this protocol: the connection is closed rather than taken on byte by byte.
-    if (one.kind === 'malformed' && one.why === 'a frame is an array or nil') break;
-    const found = one.kind === 'malformed' ? null : foundIn(one);
-    if (found) {
-      expected.taken += 1;
-      expected.events += found.entries.length + found.bad.length;
-      expected.rejected += found.bad.length;
-      expected.letters.push(...found.letters.map((bytes) => bytes.toString('latin1')));
-    } else expected.deadLettered += 1;
-    if (!one.chunk) continue;
-    expected.acksDue += 1;
-    const ack = isJson ? encodeJsonAck(one.chunk) : encodeAck(one.chunk);
-    const said = heard.subarray(at, at + ack.length);
-    assert.ok(said.equals(ack.subarray(0, said.length)), `heard ${said.toString('hex')}, not ${ack.toString('hex')}`);
-    if (said.length < ack.length) continue;
-    at += ack.length;
-    expected.acksHeard += 1;
-    if (found && one.kind !== 'malformed') nameAcked(expected, one, found);
-  }
-  assert.equal(at, heard.length, `heard more than is due: ${heard.subarray(at).toString('hex')}`);
-}
-
-interface Found {
-  readonly entries: readonly number[];
-  readonly bad: readonly BadValue[];
-  /** Dead letters that are of no single value. */
-  readonly letters: readonly Buffer[];
-}
-
-/** What goes on of a chunk, and what does not. */
-function foundIn({ run, body, isDamaged }: SeenFrame): Found {
-  if (run.length === 0 && !isDamaged) return { entries: [], bad: [], letters: [] };
-  const { entries, bad, rest } = walk(run);
-  // Without an entry it is a dead letter as it came.
-  if (entries.length === 0) return { entries, bad: [], letters: [body] };
-  const others = bad.slice(OWN_LETTERS_MAX).map(({ bytes }) => bytes);
-  const unread = isDamaged ? body : rest;
-  const letters = [...(others.length > 0 ? [Buffer.concat(others)] : []), ...(unread ? [unread] : [])];
-  return { entries, bad, letters };
-}
-
-/**
- * The names of a chunk's events, but of parts of lines, which have their line's, and of chunks whose id is empty, whose
- * names are random.
- */
-function nameAcked(expected: Expected, one: SeenFrame, { entries, bad }: Found): void {
-  if (one.chunkId === null) return;
-  const { tag, chunkId, run } = one;
-  const timeMs = entryTimeMs(run, 0, run.length);
-  const name = { timeMs, tenant: null, sender: SENDER, tag, chunkId, crc32: crc32(run), length: run.length };
-  const batch = { version: 2, id: chunkIdentity(name), first: 0, receivedMs: 0, chain: null } as const;
-  if (!run.includes('partial_')) for (const index of entries) expected.ackedIds.push(documentId(batch, index));
-  for (const { index, bytes } of bad.slice(0, OWN_LETTERS_MAX)) {
-    expected.ackedBad.set(documentId(batch, index), bytes.toString('latin1'));
-  }
 }
 
 async function assertLedger(program: SluiceProcess, expected: Expected): Promise<void> {

@@ -12,6 +12,7 @@ import { loadConfig } from '#shared/config/load.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { readDeadLetter } from '#shared/queue/dead-letter.ts';
 import { silentQueueObserver } from '#shared/queue/queue-observer.ts';
+import type { Queue } from '#shared/queue/queue.ts';
 import { openKafkaQueue } from '#shared/queue/kafka/kafka-queue.ts';
 import { setupTopics } from '#shared/queue/kafka/setup.ts';
 import { encodeBatches } from '#shared/record/record.ts';
@@ -34,12 +35,7 @@ test(
   { skip: server && broker ? false : 'there is no Kafka, or no Elasticsearch' },
   async (t) => {
     const stream = ownStreamName();
-    const template = async (message: Record<string, unknown>): Promise<void> => {
-      const mappings = { dynamic: false, properties: { '@timestamp': { type: 'date_nanos' }, message } };
-      const body = { index_patterns: [stream], priority: 900, data_stream: {}, template: { mappings } };
-      await ask('PUT', `/_index_template/${stream}`, body);
-    };
-    await template({ type: 'long' });
+    await putTemplate(stream, { type: 'long' });
     t.after(async () => {
       await deleteStream(url, stream);
       await ask('DELETE', `/_index_template/${stream}`);
@@ -66,14 +62,12 @@ test(
     assert.deepEqual([counts.indexed, counts.dead_lettered], [99, 1]);
     await indexer.stop();
     assert.equal(await countOf(url, stream), 99);
-    const read = await Array.fromAsync(queue.read({ topic: 'dead-letters' }), readDeadLetter);
-    const [letter] = read;
-    assert(letter?.kind === 'letter' && read.length === 1);
-    t.diagnostic(`the letter says: ${letter.error}`);
+    const letter = await onlyDeadLetter(queue);
+    t.diagnostic(`the dead letter says: ${letter.error}`);
     assert.match(letter.error, /^document_parsing_exception: .*failed to parse field \[message\] of type \[long\]/);
     assert.deepEqual(Buffer.from(letter.value), entries[42]);
 
-    // Nothing is left to read: the letter holds up no offset.
+    // Nothing is left to read: the dead letter keeps no offset from being committed.
     const second = await startIndexer(options());
     while (second.unreadyReason !== null) await systemClock.sleep(20);
     await queue.append(0, [{ ...record, batches: encodeBatches([{ ...batch, id: randomBytes(16) }]) }]);
@@ -89,7 +83,7 @@ test(
     };
     const nothing = { indexed: 0, present: 0, failed: 0, impossible: 0 };
     assert.deepEqual(await replay(false), { ...nothing, failed: 2 }, 'not mended yet: they stay');
-    await template({ type: 'text' });
+    await putTemplate(stream, { type: 'text' });
     await ask('POST', `/${stream}/_rollover`);
     assert.deepEqual(await replay(false), { ...nothing, indexed: 2 });
     assert.equal(await countOf(url, stream), 200);
@@ -187,6 +181,20 @@ test(
     assert.equal(await countOf(url, stream), world.sent);
   },
 );
+
+/** The mapping of the field `message`, for backing indices that are made from now on. */
+async function putTemplate(stream: string, message: Record<string, unknown>): Promise<void> {
+  const mappings = { dynamic: false, properties: { '@timestamp': { type: 'date_nanos' }, message } };
+  const body = { index_patterns: [stream], priority: 900, data_stream: {}, template: { mappings } };
+  await ask('PUT', `/_index_template/${stream}`, body);
+}
+
+async function onlyDeadLetter(queue: Queue) {
+  const read = await Array.fromAsync(queue.read({ topic: 'dead-letters' }), readDeadLetter);
+  const [letter] = read;
+  assert(letter?.kind === 'letter' && read.length === 1);
+  return letter;
+}
 
 async function ask(method: string, path: string, body?: Record<string, unknown>): Promise<void> {
   const answer = await fetch(url + path, {

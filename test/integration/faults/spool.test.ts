@@ -187,42 +187,48 @@ async function startWorld() {
       await this.forwarder.kill();
       this.forwarder = stack.use(await new SluiceProcess(['forwarder'], place, environment).ready());
     },
-    /** Waits until the spool is empty; tells what came in and went out meanwhile. */
-    async drained() {
-      const sample = async () => ({
-        atMs: performance.now(),
-        received: await this.forwarder.metric('events_received_total'),
-        produced: await this.forwarder.metric('events_produced_total'),
-      });
-      // Kafka is there again when the first events arrive there.
-      let began = await sample();
-      await this.forwarder.until(async () => {
-        const now = await sample();
-        if (now.produced > began.produced) return true;
-        began = now;
-        return false;
-      });
-      await this.forwarder.until(async () => (await this.forwarder.metric('events_spooled')) === 0);
-      const ended = await sample();
-      return {
-        seconds: (ended.atMs - began.atMs) / 1000,
-        received: ended.received - began.received,
-        produced: ended.produced - began.produced,
-      };
+    drained() {
+      return drained(this.forwarder);
     },
-    /** All that was acked is in the store, once. */
-    async checkStored() {
-      await indexer.until(async () => (await indexer.metric('events_indexed_total')) >= load.sent);
-      const documents = await untilStored(inElasticsearch(shared.url), load.tag, load.sent);
-      const numbers = documents.map((document) => Number(field(document, 'attributes.n'))).sort((a, b) => a - b);
-      assert.deepEqual(
-        numbers,
-        Array.from({ length: load.sent }, (_, n) => n),
-      );
-      await indexer.until(async () => (await indexer.metric('events_inflight')) === 0);
-      assert.equal(await indexer.metric('ledger_imbalance'), 0);
-      assert.equal(await indexer.metric('events_dead_lettered_total'), 0);
-    },
+    checkStored: () => checkStored(indexer, load, shared.url),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
+}
+
+/** Waits until the spool is empty; resolves to what came in and went out meanwhile. */
+async function drained(forwarder: SluiceProcess): Promise<{ seconds: number; received: number; produced: number }> {
+  const sample = async () => ({
+    atMs: performance.now(),
+    received: await forwarder.metric('events_received_total'),
+    produced: await forwarder.metric('events_produced_total'),
+  });
+  // Kafka is there again when the first events arrive there.
+  let began = await sample();
+  await forwarder.until(async () => {
+    const now = await sample();
+    if (now.produced > began.produced) return true;
+    began = now;
+    return false;
+  });
+  await forwarder.until(async () => (await forwarder.metric('events_spooled')) === 0);
+  const ended = await sample();
+  return {
+    seconds: (ended.atMs - began.atMs) / 1000,
+    received: ended.received - began.received,
+    produced: ended.produced - began.produced,
+  };
+}
+
+/** All that was acked is in the store, once. */
+async function checkStored(indexer: SluiceProcess, load: Load, url: string): Promise<void> {
+  await indexer.until(async () => (await indexer.metric('events_indexed_total')) >= load.sent);
+  const documents = await untilStored(inElasticsearch(url), load.tag, load.sent);
+  const numbers = documents.map((document) => Number(field(document, 'attributes.n'))).sort((a, b) => a - b);
+  assert.deepEqual(
+    numbers,
+    Array.from({ length: load.sent }, (_, n) => n),
+  );
+  await indexer.until(async () => (await indexer.metric('events_inflight')) === 0);
+  assert.equal(await indexer.metric('ledger_imbalance'), 0);
+  assert.equal(await indexer.metric('events_dead_lettered_total'), 0);
 }

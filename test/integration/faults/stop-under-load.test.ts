@@ -10,7 +10,7 @@ import { kafka } from '#test/backends/kafka.ts';
 import { removeTopics } from '#test/contract/queue-places.ts';
 import { NumberedLoad, numbersInElasticsearch } from '../parts/numbered-load.ts';
 import { ownTopic } from '../parts/own-topic.ts';
-import { type Environment, newPlace, sluice, SluiceProcess } from '../parts/sluice-process.ts';
+import { type Environment, newPlace, type Place, sluice, SluiceProcess } from '../parts/sluice-process.ts';
 
 const broker = await kafka();
 const server = await elasticsearch();
@@ -25,14 +25,72 @@ async function numbersInKafka(environment: Environment): Promise<number[]> {
 }
 
 /** What an indexer or forwarder says of itself at its end. */
-function lastWords(stderr: string, event: string): Record<string, number> {
+function lastWords(stderr: string, event: string): Words {
   const line = stderr.split('\n').find((text) => text.includes(`"${event}"`));
   assert(line, `${event} is in the log:\n${stderr}`);
-  return JSON.parse(line) as Record<string, number>;
+  return JSON.parse(line) as Words;
+}
+
+type Words = Record<string, number>;
+type Tell = (line: string) => void;
+
+/** Starts an indexer over the backlog and stops it in the middle; resolves to its last words. */
+async function stoppedIndexer(place: Place, environment: Environment, load: NumberedLoad, tell: Tell): Promise<Words> {
+  await using indexer = await new SluiceProcess(['indexer'], place, environment).ready();
+  await indexer.until(async () => (await indexer.metric('events_indexed_total')) > 0);
+  const { code, stderr, tookMs } = await indexer.stop();
+  assert.equal(code, 0, stderr);
+  assert(tookMs < STOP_MS);
+  const words = lastWords(stderr, 'indexer_stopped');
+  assert.equal(words['imbalance'], 0);
+  tell(`indexer: stopped in ${Math.round(tookMs)} ms, ${words['indexed']} of ${load.sent} indexed`);
+  return words;
+}
+
+/** Stops a forwarder whose senders send as fast as they are acked. */
+async function stopForwarder(
+  forwarder: SluiceProcess,
+  environment: Environment,
+  load: NumberedLoad,
+  tell: Tell,
+): Promise<void> {
+  load.rate = Infinity;
+  const before = load.sent;
+  await forwarder.until(() => Promise.resolve(load.sent >= before + BACKLOG));
+  const { code, tookMs, stderr } = await forwarder.stop();
+  assert.equal(code, 0, stderr);
+  assert(tookMs < STOP_MS);
+  assert.equal(lastWords(stderr, 'forwarder_stopped')['events_in_flight'], 0);
+  const acked = [...load.acked];
+  const held = new Set(await numbersInKafka(environment));
+  const missing = acked.filter((n) => !held.has(n));
+  assert.deepEqual(missing, [], 'all that was acked is in Kafka');
+  tell(
+    `forwarder: stopped in ${Math.round(tookMs)} ms; ${acked.length} events acked, ${load.unacked} chunks not; ` +
+      `${held.size - acked.length} events stored whose ack nobody received`,
+  );
+}
+
+/** Waits until the second indexer has settled what the first left, and all is committed. */
+async function goesOnAfter(first: Words, second: SluiceProcess, environment: Environment): Promise<void> {
+  const inKafka = (await numbersInKafka(environment)).length;
+  const drained = async (): Promise<boolean> =>
+    (await second.metric('events_consumed_total')) + (first['consumed'] ?? 0) >= inKafka &&
+    (await second.metric('events_inflight')) === 0;
+  await second.until(drained);
+  const consumed = await second.metric('events_consumed_total');
+  const settled = (first['indexed'] ?? 0) + (first['deduplicated'] ?? 0);
+  // A backlog at its start delays commits. What the first could not commit before its stop is read again, and is found
+  // in the store.
+  assert(settled + consumed >= inKafka, 'the second goes on where the first had committed, and passes nothing over');
+  const isCommitted = async (): Promise<boolean> =>
+    (await sluice(['lag', '--json', '--max-records', '0'], null, environment)).code === 0;
+  await second.until(isCommitted);
 }
 
 suite('SIGTERM under full load', { skip: broker && server ? false : 'SKIPPED: no Kafka or no Elasticsearch' }, () => {
   test('indexer and forwarder end in time, and nothing is lost or twice', async (t) => {
+    const tell = (line: string): void => t.diagnostic(line);
     const url = server?.url ?? '';
     const environment = {
       ...ownTopic(broker?.brokers),
@@ -40,7 +98,7 @@ suite('SIGTERM under full load', { skip: broker && server ? false : 'SKIPPED: no
       SLUICE_ELASTICSEARCH_URL: url,
       // What is in hand at the stop is a part of the backlog.
       SLUICE_INDEXER_INFLIGHT_MAX_BYTES: '2MiB',
-      // A backlog at an assignment holds commits for so long.
+      // A backlog at an assignment delays commits for so long.
       SLUICE_BULK_TIMEOUT_MS: '5000',
     };
     await using atForwarder = await newPlace();
@@ -59,51 +117,15 @@ suite('SIGTERM under full load', { skip: broker && server ? false : 'SKIPPED: no
     await forwarder.until(async () => (await forwarder.metric('events_produced_total')) >= BACKLOG);
     load.rate = 50;
 
-    await using first = await new SluiceProcess(['indexer'], atIndexer, environment).ready();
-    await first.until(async () => (await first.metric('events_indexed_total')) > 0);
-    const firstStopped = await first.stop();
-    assert.equal(firstStopped.code, 0, firstStopped.stderr);
-    assert(firstStopped.tookMs < STOP_MS);
-    const ofFirst = lastWords(firstStopped.stderr, 'indexer_stopped');
-    assert.equal(ofFirst['imbalance'], 0);
-    t.diagnostic(
-      `indexer: stopped in ${Math.round(firstStopped.tookMs)} ms, ${ofFirst['indexed']} of ${load.sent} indexed`,
-    );
-
-    load.rate = Infinity;
-    const before = load.sent;
-    await forwarder.until(() => Promise.resolve(load.sent >= before + BACKLOG));
-    const { code, tookMs, stderr } = await forwarder.stop();
-    assert.equal(code, 0, stderr);
-    assert(tookMs < STOP_MS);
-    assert.equal(lastWords(stderr, 'forwarder_stopped')['events_in_flight'], 0);
-    const acked = [...load.acked];
-    const held = new Set(await numbersInKafka(environment));
-    const missing = acked.filter((n) => !held.has(n));
-    assert.deepEqual(missing, [], 'all that was acked is in Kafka');
-    t.diagnostic(
-      `forwarder: stopped in ${Math.round(tookMs)} ms; ${acked.length} events acked, ${load.unacked} chunks not; ` +
-        `${held.size - acked.length} events held that no ack was heard of`,
-    );
+    const ofFirst = await stoppedIndexer(atIndexer, environment, load, tell);
+    await stopForwarder(forwarder, environment, load, tell);
 
     await using _next = await new SluiceProcess(['forwarder'], atForwarder, environment).ready();
     load.rate = 50;
     await using second = await new SluiceProcess(['indexer'], atIndexer, environment).ready();
     await load.end();
     assert.equal(load.acked.length, load.sent);
-    const inKafka = (await numbersInKafka(environment)).length;
-    const drained = async (): Promise<boolean> =>
-      (await second.metric('events_consumed_total')) + (ofFirst['consumed'] ?? 0) >= inKafka &&
-      (await second.metric('events_inflight')) === 0;
-    await second.until(drained);
-    const consumed = await second.metric('events_consumed_total');
-    const settled = (ofFirst['indexed'] ?? 0) + (ofFirst['deduplicated'] ?? 0);
-    // What the first stopped with before it could commit (a backlog at its start holds its commits) is read again, and
-    // found there.
-    assert(settled + consumed >= inKafka, 'the second goes on where the first had committed, and passes nothing over');
-    const isCommitted = async (): Promise<boolean> =>
-      (await sluice(['lag', '--json', '--max-records', '0'], null, environment)).code === 0;
-    await second.until(isCommitted);
+    await goesOnAfter(ofFirst, second, environment);
     assert.equal((await second.stop()).code, 0);
     assert.deepEqual(
       await numbersInElasticsearch(url, load.tags),

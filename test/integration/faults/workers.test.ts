@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { suite, test } from 'node:test';
+import { suite, test, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { loadConfig } from '#shared/config/load.ts';
 import { elasticsearch } from '#test/backends/elasticsearch.ts';
@@ -64,6 +64,55 @@ async function newTopic(): Promise<Environment> {
   return environment;
 }
 
+interface Running {
+  readonly forwarder: SluiceProcess;
+  readonly indexer: SluiceProcess;
+  readonly atForwarder: Place;
+  readonly load: NumberedLoad;
+}
+
+async function sharesWork({ forwarder, indexer, atForwarder }: Running): Promise<void> {
+  // As many chunks as make chance alone small: a share of 60 % is then six standard deviations from half.
+  await forwarder.until(async () => (await forwarder.metric('events_received_total')) >= 10_000);
+  assertShared(await byWorker(atForwarder, 'worker_events'));
+  assert.equal(await forwarder.metric('workers'), 2);
+  assert.equal(await forwarder.metric('connections'), 32);
+  assert.equal(await indexer.metric('indexer_partitions'), 4);
+}
+
+async function replacesEach(t: TestContext, { forwarder, indexer, atForwarder, load }: Running): Promise<void> {
+  load.rate = 100;
+  const former = childrenOf(forwarder);
+  const formerIndexers = childrenOf(indexer);
+  const ending = new AbortController();
+  const taken = connecting(atForwarder.forward, ending.signal);
+  const received = await forwarder.metric('events_received_total');
+  process.kill(forwarder.pid ?? 0, 'SIGHUP');
+  await forwarder.until(async () => (await forwarder.metric('worker_restarts_total')) === 2);
+  ending.abort();
+  t.diagnostic(`${await taken} connections were taken meanwhile, none was refused`);
+  assert((await forwarder.metric('events_received_total')) >= received, 'what was counted stays counted');
+  const present = childrenOf(forwarder);
+  assert.equal(present.length, 2);
+  assert(present.every((pid) => !former.includes(pid)));
+  assert.equal((await forwarder.readiness()).reasons, '');
+
+  process.kill(indexer.pid ?? 0, 'SIGHUP');
+  await indexer.until(async () => (await indexer.metric('worker_restarts_total')) === 2);
+  assert(childrenOf(indexer).every((pid) => !formerIndexers.includes(pid)));
+}
+
+async function startsAgain({ forwarder, indexer }: Running): Promise<void> {
+  const [ofForwarder = 0] = childrenOf(forwarder);
+  process.kill(ofForwarder, 'SIGKILL');
+  await forwarder.until(async () => (await forwarder.metric('worker_restarts_total')) === 3);
+  const [ofIndexer = 0] = childrenOf(indexer);
+  process.kill(ofIndexer, 'SIGKILL');
+  await indexer.until(async () => (await indexer.metric('worker_restarts_total')) === 3);
+  await forwarder.ready();
+  await indexer.ready();
+}
+
 suite('two workers', { skip: broker && server ? false : 'SKIPPED: no Kafka or no Elasticsearch' }, () => {
   test('share the work; a kill and a replacement under load lose nothing', async (t) => {
     const environment = await newTopic();
@@ -85,47 +134,10 @@ suite('two workers', { skip: broker && server ? false : 'SKIPPED: no Kafka or no
     });
     load.rate = 400;
 
-    await t.test('one page has the sum, and shows how the work is shared', async () => {
-      // As many chunks as make chance alone small: a share of 60 % is then six standard deviations from half.
-      await forwarder.until(async () => (await forwarder.metric('events_received_total')) >= 10_000);
-      assertShared(await byWorker(atForwarder, 'worker_events'));
-      assert.equal(await forwarder.metric('workers'), 2);
-      assert.equal(await forwarder.metric('connections'), 32);
-      assert.equal(await indexer.metric('indexer_partitions'), 4);
-    });
-
-    await t.test('SIGHUP replaces each; connections are taken all the time', async () => {
-      load.rate = 100;
-      const former = childrenOf(forwarder);
-      const formerIndexers = childrenOf(indexer);
-      const ending = new AbortController();
-      const taken = connecting(atForwarder.forward, ending.signal);
-      const received = await forwarder.metric('events_received_total');
-      process.kill(forwarder.pid ?? 0, 'SIGHUP');
-      await forwarder.until(async () => (await forwarder.metric('worker_restarts_total')) === 2);
-      ending.abort();
-      t.diagnostic(`${await taken} connections were taken meanwhile, none was refused`);
-      assert((await forwarder.metric('events_received_total')) >= received, 'what was counted stays counted');
-      const present = childrenOf(forwarder);
-      assert.equal(present.length, 2);
-      assert(present.every((pid) => !former.includes(pid)));
-      assert.equal((await forwarder.readiness()).reasons, '');
-
-      process.kill(indexer.pid ?? 0, 'SIGHUP');
-      await indexer.until(async () => (await indexer.metric('worker_restarts_total')) === 2);
-      assert(childrenOf(indexer).every((pid) => !formerIndexers.includes(pid)));
-    });
-
-    await t.test('one that is killed is started again', async () => {
-      const [ofForwarder = 0] = childrenOf(forwarder);
-      process.kill(ofForwarder, 'SIGKILL');
-      await forwarder.until(async () => (await forwarder.metric('worker_restarts_total')) === 3);
-      const [ofIndexer = 0] = childrenOf(indexer);
-      process.kill(ofIndexer, 'SIGKILL');
-      await indexer.until(async () => (await indexer.metric('worker_restarts_total')) === 3);
-      await forwarder.ready();
-      await indexer.ready();
-    });
+    const running = { forwarder, indexer, atForwarder, load };
+    await t.test('one page has the sum, and shows how the work is shared', () => sharesWork(running));
+    await t.test('SIGHUP replaces each; connections are taken all the time', () => replacesEach(t, running));
+    await t.test('one that is killed is started again', () => startsAgain(running));
 
     await load.end();
     assert.equal(load.acked.length, load.sent);

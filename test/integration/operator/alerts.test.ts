@@ -71,7 +71,6 @@ interface Answer {
 
 suite('alerts and dashboards', { skip }, () => {
   test('Elasticsearch away, poison, and what the dashboards ask', async () => {
-    const brokers = broker?.brokers.join() ?? '';
     await using proxy = await cuttable(store?.url ?? '');
     const lagPort = await freePort();
     const environment = {
@@ -112,34 +111,8 @@ suite('alerts and dashboards', { skip }, () => {
       // That there was no forwarder before the first scrape is over by now.
       await indexer.until(async () => (await firing()).length === 0);
 
-      proxy.cut();
-      const late = await receiver.hears('SluiceLagOverObjective', 'firing', 60_000);
-      assert.match(late.annotations['description'] ?? '', /Logs wait .*s before .*Cause: the store \(Elasticsearch\)/);
-      assert.equal(late.labels['severity'], 'critical');
-      console.log(`told: ${late.annotations['description']}`);
-      await receiver.hears('SluiceStoreDown', 'firing', 30_000);
-      proxy.mend();
-      await receiver.hears('SluiceStoreDown', 'resolved', 60_000);
-      await receiver.hears('SluiceLagOverObjective', 'resolved', 120_000);
-
-      const poison = [
-        '-b',
-        brokers,
-        '-P',
-        '-t',
-        environment.SLUICE_KAFKA_TOPIC,
-        '-p',
-        '0',
-        '-H',
-        // A later version would hold its partition.
-        'v=none',
-        '-H',
-        'encoding=identity',
-      ];
-      execFileSync('kcat', poison, { input: 'of another time' });
-      const deadLettered = await receiver.hears('SluiceDeadLetters', 'firing', 30_000);
-      assert.equal(deadLettered.labels['reason'], 'record_malformed');
-      await receiver.hears('SluiceDeadLetters', 'resolved', 60_000);
+      await hearsOfAnOutage(proxy, receiver);
+      await hearsOfPoison(receiver, environment.SLUICE_KAFKA_TOPIC);
 
       await askDashboards(query);
       await tellsWhatIsWritten([atForwarder.admin, atIndexer.admin, lagPort]);
@@ -188,6 +161,30 @@ suite('alerts and dashboards', { skip }, () => {
     assert.equal(await forwarder.metric('ledger_imbalance'), 0);
   });
 });
+
+/** Elasticsearch is cut off: the alerts name the cause, and resolve when it is back. */
+async function hearsOfAnOutage(proxy: { cut(): void; mend(): void }, receiver: Receiver): Promise<void> {
+  proxy.cut();
+  const late = await receiver.hears('SluiceLagOverObjective', 'firing', 60_000);
+  assert.match(late.annotations['description'] ?? '', /Logs wait .*s before .*Cause: the store \(Elasticsearch\)/);
+  assert.equal(late.labels['severity'], 'critical');
+  console.log(`told: ${late.annotations['description']}`);
+  await receiver.hears('SluiceStoreDown', 'firing', 30_000);
+  proxy.mend();
+  await receiver.hears('SluiceStoreDown', 'resolved', 60_000);
+  await receiver.hears('SluiceLagOverObjective', 'resolved', 120_000);
+}
+
+/** A record that nobody can read becomes a dead letter, which alerts for a while. */
+async function hearsOfPoison(receiver: Receiver, topic: string): Promise<void> {
+  // A later version would hold its partition.
+  const headers = ['-H', 'v=none', '-H', 'encoding=identity'];
+  const args = ['-b', broker?.brokers.join() ?? '', '-P', '-t', topic, '-p', '0', ...headers];
+  execFileSync('kcat', args, { input: 'of another time' });
+  const deadLettered = await receiver.hears('SluiceDeadLetters', 'firing', 30_000);
+  assert.equal(deadLettered.labels['reason'], 'record_malformed');
+  await receiver.hears('SluiceDeadLetters', 'resolved', 60_000);
+}
 
 /** Sends an event every 20 ms until it is disposed of; `more` makes the events longer. */
 function startLoad(port: number, more = ''): AsyncDisposable {

@@ -46,6 +46,20 @@ test('list, show, replay', async () => {
   const given = someLetters(world);
   await append(place, given);
 
+  await listsAndShows(place, given);
+  {
+    await using running = await new SluiceProcess(['run'], place).ready();
+    await replaysBeside(running, place);
+    const stopped = await running.stop();
+    assert.equal(stopped.code, 0, stopped.stderr);
+  }
+  // Without the process, by the command itself.
+  const alone = await letters(place, 'replay', '--again', '--reason', 'document_refused');
+  assert.match(alone.stdout, /^0 indexed, 2 were there already/, `${alone.code} ${alone.stderr}`);
+  assert.equal(lines(await sluice(['logs', 'app.letters', '-n', 'all'], place)).length, 2);
+});
+
+async function listsAndShows(place: Place, given: readonly DeadLetter[]): Promise<void> {
   const listed = await letters(place, 'list');
   assert.deepEqual([listed.code, listed.stderr], [0, '']);
   assert.deepEqual(
@@ -77,9 +91,10 @@ test('list, show, replay', async () => {
     (await letters(place, 'replay', '--dry-run')).stdout,
     /^4 letters would be replayed\n +2 {2}document_refused/,
   );
+}
 
-  // Beside the running process, by that process.
-  await using running = await new SluiceProcess(['run'], place).ready();
+/** By the process that runs. */
+async function replaysBeside(running: SluiceProcess, place: Place): Promise<void> {
   const replayed = await letters(place, 'replay', '--reason', 'document_refused');
   assert.deepEqual(
     [replayed.code, replayed.stdout],
@@ -103,14 +118,7 @@ test('list, show, replay', async () => {
   assert.match(rest.stdout, /^0 indexed, 0 were there already, 0 refused again, 2 cannot be replayed\n/);
   assert.match(rest.stdout, /^ {2}1 cannot be replayed: its bytes are no entry$/m);
   assert.equal(lines(await letters(place, 'list')).length, 2);
-
-  // Without it, by the command itself.
-  const stopped = await running.stop();
-  assert.equal(stopped.code, 0, stopped.stderr);
-  const alone = await letters(place, 'replay', '--again', '--reason', 'document_refused');
-  assert.match(alone.stdout, /^0 indexed, 2 were there already/, `${alone.code} ${alone.stderr}`);
-  assert.equal(lines(await sluice(['logs', 'app.letters', '-n', 'all'], place)).length, 2);
-});
+}
 
 test('a process that has the queue and cannot be asked', async () => {
   await using place = await newPlace();

@@ -13,7 +13,7 @@ import { ForwardClient } from '#test/clients/forward-client.ts';
 import { removeTopics } from '#test/contract/queue-places.ts';
 import { scrape, valueOf } from '../parts/scrape.ts';
 import { ownTopic } from '../parts/own-topic.ts';
-import { newPlace, sluice, SluiceProcess } from '../parts/sluice-process.ts';
+import { type Environment, newPlace, sluice, SluiceProcess } from '../parts/sluice-process.ts';
 
 const run = promisify(execFile);
 const broker = await kafka();
@@ -28,9 +28,55 @@ interface LagLine {
   readonly partitions: readonly { partition: number; next: number; records: number; seconds: number }[];
 }
 
+interface World {
+  readonly environment: { readonly SLUICE_KAFKA_TOPIC: string } & Environment;
+  /** Of the exporter. */
+  readonly page: string;
+}
+
+async function exportedBy({ page }: World, metric: string, labels = {}): Promise<number | null> {
+  return valueOf(await scrape(page), `sluice_${metric}`, labels);
+}
+
+async function lagOf({ environment }: World, ...args: string[]) {
+  const { code, stdout, stderr } = await sluice(['lag', '--json', ...args], null, environment);
+  return { code, line: JSON.parse(stdout) as LagLine, stderr };
+}
+
+async function sendToEachTag(client: ForwardClient): Promise<void> {
+  for (let tag = 0; tag < TAGS; tag++) {
+    const record = { message: `of ${tag}` };
+    await client.send(`app.lag${tag}`, [{ timeNs: BigInt(Date.now()) * 1_000_000n, record }], 'packed');
+  }
+}
+
+/** When a record was appended, as kcat sees it. */
+async function appendedMsOf({ environment }: World, partition: number, offset: number): Promise<number> {
+  const brokers = broker?.brokers.join() ?? '';
+  const where = ['-t', environment.SLUICE_KAFKA_TOPIC, '-p', String(partition), '-o', String(offset), '-c', '1'];
+  return Number((await run('kcat', ['-b', brokers, '-C', '-q', ...where, '-f', '%T'])).stdout);
+}
+
+/** The command and the exporter have the age of the oldest record of each partition that lags, within a second. */
+async function agreesWithKcat(world: World, line: LagLine): Promise<void> {
+  const lagging = line.partitions.filter(({ records }) => records > 0);
+  assert(lagging.length > 0, 'some partitions lag');
+  for (const { partition, next, seconds } of lagging) {
+    const appendedMs = await appendedMsOf(world, partition, next);
+    const trueSeconds = (Date.parse(line.at) - appendedMs) / 1000;
+    assert(Math.abs(seconds - trueSeconds) <= 1, `command: ${seconds} s, kcat: ${trueSeconds} s`);
+    const beforeMs = Date.now();
+    const ofExporter = (await exportedBy(world, 'group_lag_seconds', { partition: String(partition) })) ?? -1;
+    const [least, most] = [(beforeMs - appendedMs) / 1000, (Date.now() - appendedMs) / 1000];
+    assert(ofExporter >= least - 1 && ofExporter <= most + 1, `exporter: ${ofExporter} s, kcat: ${least} to ${most} s`);
+    console.log(
+      `partition ${partition}: command ${seconds} s, exporter ${ofExporter} s; kcat ${trueSeconds}, ${least} s`,
+    );
+  }
+}
+
 suite('sluice lag', { skip: noKcat ?? (broker ? false : 'SKIPPED: no Kafka') }, () => {
   test('the only indexer is killed', async () => {
-    const brokers = broker?.brokers.join() ?? '';
     const lagPort = await freePort();
     const environment = {
       ...ownTopic(broker?.brokers),
@@ -45,76 +91,33 @@ suite('sluice lag', { skip: noKcat ?? (broker ? false : 'SKIPPED: no Kafka') }, 
       await using forwarder = await new SluiceProcess(['forwarder'], atForwarder, environment).ready();
       await using exporter = new SluiceProcess(['lag', '--serve'], null, environment);
       await using client = new ForwardClient(atForwarder.forward);
-      const page = `http://127.0.0.1:${lagPort}/metrics`;
-      const told = async (metric: string, labels = {}): Promise<number | null> =>
-        valueOf(await scrape(page), `sluice_${metric}`, labels);
-      const send = async (): Promise<void> => {
-        for (let tag = 0; tag < TAGS; tag++) {
-          const record = { message: `of ${tag}` };
-          await client.send(`app.lag${tag}`, [{ timeNs: BigInt(Date.now()) * 1_000_000n, record }], 'packed');
-        }
-      };
-      const lag = async (...args: string[]): Promise<{ code: number | null; line: LagLine; stderr: string }> => {
-        const { code, stdout, stderr } = await sluice(['lag', '--json', ...args], null, environment);
-        return { code, line: JSON.parse(stdout) as LagLine, stderr };
-      };
-      const timestampOf = async (partition: number, offset: number): Promise<number> => {
-        const what = [
-          '-t',
-          environment.SLUICE_KAFKA_TOPIC,
-          '-p',
-          String(partition),
-          '-o',
-          String(offset),
-          '-c',
-          '1',
-          '-f',
-          '%T',
-        ];
-        return Number((await run('kcat', ['-b', brokers, '-C', '-q', ...what])).stdout);
-      };
+      const world = { environment, page: `http://127.0.0.1:${lagPort}/metrics` };
+      const exported = (metric: string): Promise<number | null> => exportedBy(world, metric);
+      const send = (): Promise<void> => sendToEachTag(client);
 
       const first = new SluiceProcess(['indexer'], atIndexer, environment);
       await first.ready();
       await send();
-      await exporter.until(async () => (await told('group_lag_records_sum')) === 0);
-      await exporter.until(async () => (await told('group_members')) === 1);
-      const well = await lag('--max-records', '0', '--max-seconds', '0');
+      await exporter.until(async () => (await exported('group_lag_records_sum')) === 0);
+      await exporter.until(async () => (await exported('group_members')) === 1);
+      const well = await lagOf(world, '--max-records', '0', '--max-seconds', '0');
       assert.deepEqual([well.code, well.line.records, well.line.seconds], [0, 0, 0]);
       await first.kill();
 
       await send();
       await delay(2500);
       await send();
-      await exporter.until(async () => ((await told('group_lag_records_sum')) ?? 0) >= 2);
-      const { code, line, stderr } = await lag('--max-seconds', '2');
+      await exporter.until(async () => ((await exported('group_lag_records_sum')) ?? 0) >= 2);
+      const { code, line, stderr } = await lagOf(world, '--max-seconds', '2');
       assert.equal(code, 1, 'over the threshold');
       assert.match(stderr, /^sluice: the oldest record is \d+\.\d s old, over 2 s$/m);
-      let lagging = 0;
-      for (const { partition, next, records, seconds } of line.partitions) {
-        if (records === 0) continue;
-        lagging++;
-        const appendedMs = await timestampOf(partition, next);
-        const trueSeconds = (Date.parse(line.at) - appendedMs) / 1000;
-        assert(Math.abs(seconds - trueSeconds) <= 1, `command: ${seconds} s, kcat: ${trueSeconds} s`);
-        const beforeMs = Date.now();
-        const ofExporter = (await told('group_lag_seconds', { partition: String(partition) })) ?? -1;
-        const [least, most] = [(beforeMs - appendedMs) / 1000, (Date.now() - appendedMs) / 1000];
-        assert(
-          ofExporter >= least - 1 && ofExporter <= most + 1,
-          `exporter: ${ofExporter} s, kcat: ${least} to ${most} s`,
-        );
-        console.log(
-          `partition ${partition}: command ${seconds} s, exporter ${ofExporter} s; kcat ${trueSeconds}, ${least} s`,
-        );
-      }
-      assert(lagging > 0, 'some partitions lag');
-      assert.equal(await told('group_drain_seconds'), Infinity);
-      assert.equal(await told('topic_retention_seconds'), 604_800);
+      await agreesWithKcat(world, line);
+      assert.equal(await exported('group_drain_seconds'), Infinity);
+      assert.equal(await exported('topic_retention_seconds'), 604_800);
 
       await using second = await new SluiceProcess(['indexer'], atIndexer, environment).ready();
-      await second.until(async () => (await told('group_lag_records_sum')) === 0);
-      assert.equal(await told('group_lag_seconds_max'), 0);
+      await second.until(async () => (await exported('group_lag_records_sum')) === 0);
+      assert.equal(await exported('group_lag_seconds_max'), 0);
       const table = await sluice(['lag'], null, environment);
       assert.match(table.stdout, /\nall +0 +0\.0\nCaught up\.\n$/);
       const stopped = await exporter.stop();

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +17,7 @@ import { ForwardClient } from '#test/clients/forward-client.ts';
 import { RecordingHandler } from '#test/contract/recording-handler.ts';
 import { removeTopics } from '#test/contract/queue-places.ts';
 import { World } from '#test/indexer/world.ts';
+import { V8_FLAGS } from '../../../services/sluice/process/v8-flags.ts';
 import { ownTopic } from '../parts/own-topic.ts';
 import { type Environment, type Finished, newPlace, type Place, SluiceProcess } from '../parts/sluice-process.ts';
 
@@ -48,6 +50,13 @@ suite('the single executable', () => {
     const wrong = await ended(['run', '--no-such-option'], null);
     assert.equal(wrong.code, 2);
     assert.match(wrong.stderr, /no-such-option/);
+  });
+
+  test("has V8's flags from its launch on", async () => {
+    const preloaded = join(folder, 'preloaded.cjs');
+    writeFileSync(preloaded, 'process._rawDebug(JSON.stringify([process.execArgv, typeof gc]));');
+    const { stderr } = await ended(['--version'], null, { NODE_OPTIONS: `--require=${preloaded}` });
+    assert.deepEqual(JSON.parse(stderr), [V8_FLAGS, 'function']);
   });
 
   test('runs all in one: its worker threads, its queue and store are inside', async () => {

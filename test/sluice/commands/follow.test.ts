@@ -106,7 +106,7 @@ class World {
 
   async begin(): Promise<void> {
     const [newest] = await this.#place.store.search({ order: 'newest', limit: 1 });
-    await this.#follower.begin(newest, signal);
+    await this.#follower.start(newest, signal);
   }
 
   async poll(): Promise<void> {

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { test } from 'node:test';
 import kafkajs from 'kafkajs';
 import Connection from 'kafkajs/src/network/connection.js';
@@ -31,6 +31,16 @@ class Broker implements AsyncDisposable {
 
   get port(): number {
     return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** How many connections were made so far. They are accepted in their order, so one more is waited for. */
+  async accepted(): Promise<number> {
+    const last = connect(this.port, '127.0.0.1').on('error', () => undefined);
+    await once(last, 'connect');
+    while (!this.sockets.some(({ remotePort }) => remotePort === last.localPort))
+      await once(this.#server, 'connection');
+    last.destroy();
+    return this.sockets.length - 1;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -112,23 +122,48 @@ test('an answer that was cut off is not read on in the next connection', async (
   await admin.disconnect();
 });
 
-test('two requests at once have one connection, and an old socket does not end the new one', async () => {
-  await using broker = await Broker.start(() => undefined);
-  const connection = new Connection({
+function connectionTo({ port }: Broker): Connection {
+  return new Connection({
     host: '127.0.0.1',
-    port: broker.port,
+    port,
     logger: new kafkajs.Kafka({ brokers: ['-'], logLevel: kafkajs.logLevel.NOTHING }).logger(),
     socketFactory: socketFactory(),
     connectionTimeout: 3000,
     requestTimeout: 3000,
   });
+}
+
+test('two requests at once have one connection', async () => {
+  await using broker = await Broker.start(() => undefined);
+  const connection = connectionTo(broker);
   await Promise.all([connection.connect(), connection.connect()]);
-  const old = connection.socket;
-  connection.connectionStatus = 'disconnected';
+  assert.equal(await broker.accepted(), 1);
+  await connection.disconnect();
+});
+
+test('the end of a connection, which comes after the next one was made, does not end that one', async () => {
+  await using broker = await Broker.start(() => undefined);
+  const connection = connectionTo(broker);
+  await connection.connect();
+  const old = connection.socket as Socket;
+  // It has said that it ends; that the broker ends too is not known yet.
+  await connection.disconnect();
   await connection.connect();
   assert.notEqual(connection.socket, old);
-  old?.emit('end');
-  assert.equal(connection.isConnected(), true);
+  // Its listeners may have been taken away.
+  while (!old.closed) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(connection.connectionStatus, 'connected');
+  assert.equal((connection.socket as Socket).writableEnded, false);
   await connection.disconnect();
-  assert.equal(broker.sockets.length, 2, 'the first, and the one in its place');
+});
+
+test('the socket before is given up when the next one is made', async () => {
+  await using broker = await Broker.start(() => undefined);
+  const connection = connectionTo(broker);
+  await connection.connect();
+  const old = connection.socket as Socket;
+  connection.connectionStatus = 'disconnected';
+  await connection.connect();
+  assert.equal(old.destroyed, true);
+  await connection.disconnect();
 });

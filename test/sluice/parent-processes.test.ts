@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { launchersOf, type StartedBy, takeStartedBy } from '../../services/sluice/process/launchers.ts';
+import { parentsAlive, type StartedBy, extractStartedBy } from '../../services/sluice/process/parent-processes.ts';
 
 /** Processes as [pid, command, parent, session]; the last is this one. */
 type Processes = readonly (readonly [pid: number, command: string, parent: number, session: number])[];
@@ -42,7 +42,7 @@ function check(
           session,
           parent: parent === dead ? 1 : parent,
         }));
-      const areThere = launchersOf(startedBy, {
+      const areAlive = parentsAlive(startedBy, {
         pid: own,
         parent: () => rows().at(-1)?.parent ?? 0,
         stat(pid) {
@@ -50,9 +50,9 @@ function check(
           return row && `${pid} (${row.command}) S ${row.parent} ${pid} ${row.session} 0 -1`;
         },
       });
-      if (expected.isAlone !== true) assert.equal(areThere(), true, 'while all are there');
+      if (expected.isAlone !== true) assert.equal(areAlive(), true, 'while all are there');
       dead = died;
-      return areThere();
+      return areAlive();
     };
     const others = processes.slice(0, -1).map(([pid]) => pid);
     assert.deepEqual(
@@ -74,7 +74,7 @@ check('without /proc: the parent', npmStart, byNpm, { endsWith: [12], hasProc: f
 
 test('launch.js is told of once', () => {
   const env = { SLUICE_LAUNCHER: '13', npm_lifecycle_event: 'start' };
-  assert.deepEqual(takeStartedBy(env), { launcher: 13, npm: true });
-  assert.deepEqual(takeStartedBy(env), { launcher: undefined, npm: true });
-  assert.deepEqual(takeStartedBy({}), { launcher: undefined, npm: false });
+  assert.deepEqual(extractStartedBy(env), { launcher: 13, npm: true });
+  assert.deepEqual(extractStartedBy(env), { launcher: undefined, npm: true });
+  assert.deepEqual(extractStartedBy({}), { launcher: undefined, npm: false });
 });

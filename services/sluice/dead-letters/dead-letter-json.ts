@@ -1,10 +1,10 @@
-// What is known of a letter, as JSON says it. Pure.
+// What is known of a dead letter, as JSON. Pure.
 
 import { letterName, type ReadLetter } from '#shared/queue/dead-letter.ts';
 import { namedAlone } from '#shared/record/chain.ts';
 import { eventNames } from '../output/event-json.ts';
 
-export interface LetterFacts {
+export interface DeadLetterFacts {
   /** partition/offset */
   readonly id: string;
   readonly time: string;
@@ -22,11 +22,11 @@ export interface LetterFacts {
   readonly sequence?: number;
   readonly bytes: number;
   readonly cut: boolean;
-  /** Of parts that are not there. */
+  /** Of parts that are missing. */
   readonly missing_bytes: number;
 }
 
-export function letterFacts(letter: ReadLetter, replayed: boolean): LetterFacts {
+export function deadLetterFacts(letter: ReadLetter, replayed: boolean): DeadLetterFacts {
   const { timeMs, reason, error, from, batches, index, value, cut, missingBytes } = letter;
   const [batch] = batches;
   const named = batch && index !== null ? namedAlone(batch, index, value) : batch;

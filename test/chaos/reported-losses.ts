@@ -1,4 +1,4 @@
-// Whether what was lost is what was told, event by event. Pure.
+// Whether exactly the lost events were reported as lost, event by event. Pure.
 
 import type { Books } from './books.ts';
 
@@ -11,7 +11,7 @@ export interface Strike {
   readonly places: ReadonlyMap<string, readonly number[]>;
 }
 
-export interface Told {
+export interface ReportedLosses {
   /** Numbers of the sender's events. */
   readonly events: ReadonlySet<number>;
   readonly records: number;
@@ -19,18 +19,18 @@ export interface Told {
 
 export interface LossCounts {
   readonly lost: number;
-  readonly told: number;
-  /** Lost and not told, told and not lost. */
-  readonly untold: number;
-  readonly falselyTold: number;
+  readonly reported: number;
+  /** Lost and not reported, reported and not lost. */
+  readonly unreported: number;
+  readonly falselyReported: number;
   readonly duplicated: number;
   /** By the lines of the log, and by the counter. */
-  readonly recordsTold: number;
+  readonly recordsReported: number;
   readonly recordsCounted: number;
 }
 
 /** `lines`: of an indexer's log, from a strike on. */
-export function toldIn(lines: readonly string[], places: Strike['places']): Told {
+export function reportedIn(lines: readonly string[], places: Strike['places']): ReportedLosses {
   const events = new Set<number>();
   let records = 0;
   for (const line of lines) {
@@ -46,18 +46,20 @@ export function toldIn(lines: readonly string[], places: Strike['places']): Told
 
 export function compareLoss(
   books: Books,
-  told: readonly { readonly sender: number; readonly told: Told }[],
+  strikes: readonly { readonly sender: number; readonly reported: ReportedLosses }[],
   recordsCounted: number,
 ): LossCounts {
-  const toldNames = new Set(told.flatMap(({ sender, told }) => [...told.events].map((event) => `${sender}/${event}`)));
+  const reportedNames = new Set(
+    strikes.flatMap(({ sender, reported }) => [...reported.events].map((event) => `${sender}/${event}`)),
+  );
   const lostNames = new Set([...books.lost()].map(({ sender, event }) => `${sender}/${event}`));
   return {
     lost: lostNames.size,
-    told: toldNames.size,
-    untold: lostNames.difference(toldNames).size,
-    falselyTold: toldNames.difference(lostNames).size,
+    reported: reportedNames.size,
+    unreported: lostNames.difference(reportedNames).size,
+    falselyReported: reportedNames.difference(lostNames).size,
     duplicated: books.count().duplicated,
-    recordsTold: told.reduce((sum, { told }) => sum + told.records, 0),
+    recordsReported: strikes.reduce((sum, { reported }) => sum + reported.records, 0),
     recordsCounted,
   };
 }

@@ -1,16 +1,18 @@
 // The processes that started this one and wait for it: launch.js where the Node of the PATH is too old, and npm (`npm
-// start`, `npx`) with the shells between. None of them passes every signal on, and SIGKILL cannot be passed on: without
-// a watch a killed `npx sluice run` leaves a Sluice behind that holds the data folder and the ports.
+// start`, `npx`) with the shells between. None of them forwards every signal, and SIGKILL cannot be forwarded. Without
+// a watch a killed `npx sluice run` would leave a Sluice behind that has the data folder and the ports.
 //
-//   npm start ── sh -c … ── launch.js ── this process        each link is looked at: a child whose parent died gets another one
+//   npm start ── sh -c … ── launch.js ── this process
 //
-// Guarantees: what no npm and no launch.js started (systemd, nohup, a shell) is never watched; nor is what leads a
-// session of its own (`setsid`), which is how a script of npm leaves a Sluice running on purpose. Without /proc only
-// the parent is seen.
+// Each link is checked: a child whose parent died gets another parent.
+//
+// Guarantees: a process that neither npm nor launch.js started (systemd, nohup, a shell) is never watched. Nor is one
+// that leads a session of its own (`setsid`), which is how a script of npm leaves a Sluice running on purpose. Without
+// /proc only the parent is seen.
 
 import { readFileSync } from 'node:fs';
 
-/** Above this many shells in a row something else is going on. */
+/** More shells in a row than this are none that npm started. */
 const LINKS_MAX = 16;
 const SHELLS = new Set(['sh', 'dash', 'bash', 'ash', 'busybox', 'zsh', 'ksh', 'mksh', 'fish']);
 
@@ -41,17 +43,17 @@ const systemFacts: ProcessFacts = {
 };
 
 /**
- * What the environment tells of who started this process. launch.js names itself by SLUICE_LAUNCHER, which is taken
- * out, so that no process that this one starts takes it for its own.
+ * Who started this process, by its environment. launch.js names itself by SLUICE_LAUNCHER, which is removed, so that no
+ * process that this one starts takes launch.js for its own parent.
  */
-export function takeStartedBy(env: NodeJS.ProcessEnv): StartedBy {
+export function extractStartedBy(env: NodeJS.ProcessEnv): StartedBy {
   const launcher = Number(env['SLUICE_LAUNCHER'] ?? Number.NaN);
   delete env['SLUICE_LAUNCHER'];
   return { launcher: Number.isInteger(launcher) ? launcher : undefined, npm: env['npm_lifecycle_event'] !== undefined };
 }
 
-/** Returns a question: whether all who started this process are still there. */
-export function launchersOf({ launcher, npm }: StartedBy, facts: ProcessFacts = systemFacts): () => boolean {
+/** Returns a function that tells whether all parent processes are still alive. */
+export function parentsAlive({ launcher, npm }: StartedBy, facts: ProcessFacts = systemFacts): () => boolean {
   // launch.js has died before this process looked.
   if (launcher !== undefined && facts.parent() !== launcher) return () => false;
   const own = launcher === undefined ? [facts.pid] : [facts.pid, launcher];
@@ -59,7 +61,7 @@ export function launchersOf({ launcher, npm }: StartedBy, facts: ProcessFacts = 
   return () => chain.slice(1).every((parent, i) => parentOf(chain[i] ?? 0, facts) === parent);
 }
 
-/** From the parent of `child` on: shells, up to the first that is none. */
+/** From the parent of `child` on: shells, up to the first process that is none. */
 function shellsAndNpm(child: number, facts: ProcessFacts): number[] {
   const found: number[] = [];
   for (let pid = child; found.length < LINKS_MAX;) {

@@ -1,0 +1,36 @@
+// The flags of V8 that Sluice runs with. The command that starts Node sets them, as V8 wants it:
+//
+//   npm start, the image, the systemd unit     in the command
+//   npm run build:sea                          inside the executable (execArgv)
+//   launch.js, where it starts another Node    in that command
+//   workers                                    by their primary (workers/primary.ts)
+//
+// Otherwise they are set in the running VM: where launch.js goes on in the Node of the PATH, since its first line
+// cannot have options (busybox knows no `env -S`), and where people start `node dist/sluice.js` themselves. Worker
+// threads share the flags of their process. On Lambda the runtime starts Node, and NODE_OPTIONS refuses the first flag.
+
+import { setFlagsFromString } from 'node:v8';
+
+/**
+ * Marks the heap in one go rather than in steps beside the program. After each 64 MB of buffers that come and go, V8
+ * searches for those that are free: twenty times a second at full load. The heap itself has 15 MB and is marked in a
+ * few milliseconds. Steps, with write barriers and helper threads that start again each time, took a third of the
+ * forwarder's CPU time and a tenth of the indexer's.
+ */
+const MARK_AT_ONCE = '--no-incremental-marking';
+
+/** For shared/garbage.ts. */
+const EXPOSE_COLLECTOR = '--expose-gc';
+
+/** A test holds package.json, the Dockerfile, the systemd unit and launch.js to these. */
+export const V8_FLAGS: readonly string[] = [MARK_AT_ONCE, EXPOSE_COLLECTOR];
+
+/** Node's options for another process of the same program: those of this one, and the flags. */
+export function nodeOptions(): string[] {
+  return [...process.execArgv, ...V8_FLAGS.filter((flag) => !process.execArgv.includes(flag))];
+}
+
+/** Marks the heap in one go from now on, also where the flag was not set at launch. */
+export function markAtOnce(): void {
+  if (!process.execArgv.includes(MARK_AT_ONCE)) setFlagsFromString(MARK_AT_ONCE);
+}
