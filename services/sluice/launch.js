@@ -11,6 +11,8 @@ import { fileURLToPath } from 'node:url';
 const NODE_MAJOR_MIN = 26;
 /** As of process/v8-flags.ts, for the Node that this file starts. */
 const V8_FLAGS = ['--no-incremental-marking', '--expose-gc'];
+/** As of process/malloc.ts. */
+const MALLOC_ENVIRONMENT = { MALLOC_MMAP_THRESHOLD_: '1048576', MALLOC_TRIM_THRESHOLD_: '8388608' };
 const program = fileURLToPath(new URL('../../dist/sluice.js', import.meta.url));
 
 if (!existsSync(program)) {
@@ -22,7 +24,7 @@ if (Number(process.versions.node.split('.')[0]) >= NODE_MAJOR_MIN) {
   process.argv[1] = program;
   await import(new URL('../../dist/sluice.js', import.meta.url).href);
 } else {
-  const env = { ...process.env, SLUICE_LAUNCHER: String(process.pid) };
+  const env = { ...MALLOC_ENVIRONMENT, ...process.env, SLUICE_LAUNCHER: String(process.pid) };
   const child = spawn(bundledNode(), [...V8_FLAGS, program, ...process.argv.slice(2)], { stdio: 'inherit', env });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   if (process.env['npm_lifecycle_event'] !== undefined && !existsSync('/proc/self/stat')) watchParent(child);

@@ -11,6 +11,9 @@ const CAPACITY_FIRST = 1024;
 /** A buffer above this is let go at `reset`, so that one large value does not hold memory for ever. */
 const CAPACITY_KEPT = 1024 * 1024;
 
+/** A buffer from here on is freed when a larger one takes its place. */
+const FREED_MIN = 1024 * 1024;
+
 const INT64_MIN = -(2n ** 63n);
 const UINT64_MAX = 2n ** 64n - 1n;
 
@@ -162,6 +165,8 @@ export class MsgpackWriter {
   #grow(needed: number): void {
     const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.#bytes.length * 2));
     this.#bytes.copy(grown, 0, 0, this.#length);
+    // Left to the garbage collector, as much again would lie about while a large body is read.
+    if (this.#bytes.length >= FREED_MIN) this.#bytes.buffer.transfer(0);
     this.#bytes = grown;
   }
 

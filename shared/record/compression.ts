@@ -6,17 +6,18 @@
 
 import {
   constants,
+  createGunzip,
+  createInflate,
+  createInflateRaw,
   createZstdCompress,
-  gunzip,
+  createZstdDecompress,
   gunzipSync,
-  inflate,
-  inflateRaw,
   inflateRawSync,
   inflateSync,
   type ZlibOptions,
   zstdCompressSync,
 } from 'node:zlib';
-import { zstdDecompress, zstdDecompressSync, type ZstdOptions } from 'node:zlib';
+import { zstdDecompressSync, type ZstdOptions } from 'node:zlib';
 import { SluiceError } from '#shared/errors.ts';
 import type { Encoding } from './record.ts';
 import { ZSTD_WINDOW_LOG_MAX, ZSTD_WINDOW_TOO_LARGE, zstdExtent, zstdStepsMax } from './zstd-frames.ts';
@@ -36,6 +37,7 @@ const INLINE_PRESS_MAX = 32 * 1024;
  */
 const CHUNK_BYTES_MIN = 1024;
 const RATIO_BELIEVED = 64;
+const TRAILING_BYTES = 'there are bytes after its end';
 /** In the pool: gzip says what its last member gives, which may be nothing, behind one that gives 64 MiB. */
 const POOL_CHUNK_BYTES_MIN = 64 * 1024;
 
@@ -78,7 +80,7 @@ export function freeDecompressed({ buffer, length }: Uint8Array): void {
 
 /** zstd, level 1, one frame that tells its content's size. */
 export async function compress(bytes: Uint8Array): Promise<Buffer> {
-  const options: ZstdOptions = {
+  const options: ZstdOptions & Sized = {
     params: { [constants.ZSTD_c_compressionLevel]: 1 },
     pledgedSrcSize: bytes.length,
     // Logs shrink to less than a quarter. What does not takes another step.
@@ -92,7 +94,8 @@ export async function compress(bytes: Uint8Array): Promise<Buffer> {
  * As `zstdCompress`, but what zlib wrote to is freed: left to the garbage collector, tens of megabytes of it would lie
  * about.
  */
-function pressInPool(bytes: Uint8Array, options: ZstdOptions): Promise<Buffer> {
+function pressInPool(bytes: Uint8Array, options: ZstdOptions & Sized): Promise<Buffer> {
+  const { chunkSize } = options;
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   const engine = createZstdCompress(options);
   const pieces: Buffer[] = [];
@@ -101,11 +104,7 @@ function pressInPool(bytes: Uint8Array, options: ZstdOptions): Promise<Buffer> {
   engine.once('end', () => {
     const packed = Buffer.concat(pieces);
     resolve(packed);
-    for (const { buffer } of pieces) {
-      // A small chunk lies in Node's pool, with other buffers.
-      const isChunk = buffer.byteLength === options.chunkSize && buffer.byteLength > Buffer.poolSize;
-      if (isChunk && buffer instanceof ArrayBuffer) buffer.transfer(0);
-    }
+    for (const piece of pieces) freeChunk(piece, chunkSize);
   });
   engine.end(bytes);
   return promise;
@@ -129,29 +128,76 @@ function unpackSync(packed: Buffer, encoding: Compression, options: ZlibOptions 
   return isZlib(packed) ? inflateSync(packed, options) : inflateRawSync(packed, options);
 }
 
+/**
+ * As `gunzip` and its like, but what zlib wrote to is freed: left to the garbage collector, as much as a body grows to
+ * would lie about in a process that has nothing else to do.
+ */
 function unpackInPool(packed: Buffer, encoding: Compression, hint: number, bytesMax: number): Promise<Buffer> {
   // A byte more, so that the end is seen in the same step.
   const chunkBytesMin = Math.min(POOL_CHUNK_BYTES_MIN, bytesMax + 1);
   const options = unpackOptions(packed, hint, { bytesMax, chunkBytesMin });
-  return new Promise((resolve, reject) => {
-    const done = (error: Error | null, result: Buffer) => {
-      try {
-        if (error) throw error;
-        resolve(fitted(wholeOutput(result, packed)));
-      } catch (cause) {
-        reject(coded(cause, encoding, bytesMax));
-      }
-    };
-    if (encoding === 'gzip') gunzip(packed, options, done);
-    else if (encoding === 'zstd') zstdDecompress(packed, options, done);
-    else if (isZlib(packed)) inflate(packed, options, done);
-    else inflateRaw(packed, options, done);
+  const { chunkSize } = options;
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
+  const engine = unpackerOf(packed, encoding, options);
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  const fail = (error: SluiceError): void => {
+    engine.destroy();
+    // zlib may be writing to the last one in this moment.
+    for (const piece of pieces) if (piece.buffer !== pieces.at(-1)?.buffer) freeChunk(piece, chunkSize);
+    pieces.length = 0;
+    reject(error);
+  };
+  engine.on('data', (piece: Buffer) => {
+    pieces.push(piece);
+    bytes += piece.length;
+    if (bytes > bytesMax) fail(tooLarge(bytesMax));
   });
+  engine.once('error', (cause) => fail(coded(cause, encoding, bytesMax)));
+  engine.once('end', () => {
+    if (engine.bytesWritten === packed.length) resolve(joined(pieces, bytes, chunkSize));
+    else fail(malformed(encoding, TRAILING_BYTES));
+  });
+  engine.end(packed);
+  return promise;
+}
+
+function unpackerOf(packed: Buffer, encoding: Compression, options: ZlibOptions & ZstdOptions) {
+  if (encoding === 'gzip') return createGunzip(options);
+  if (encoding === 'zstd') return createZstdDecompress(options);
+  return isZlib(packed) ? createInflate(options) : createInflateRaw(options);
+}
+
+/** Chunks are freed one by one as they are copied, so that hardly more than the whole is resident at any time. */
+function joined(pieces: readonly Buffer[], bytes: number, chunkBytes: number): Buffer {
+  const [only] = pieces;
+  if (pieces.length === 1 && only) return fitted(only);
+  // Not in Node's pool, whose buffers keep each other.
+  const whole = Buffer.allocUnsafeSlow(bytes);
+  let at = 0;
+  for (const [i, piece] of pieces.entries()) {
+    at += piece.copy(whole, at);
+    // Several pieces may lie in one chunk.
+    if (pieces[i + 1]?.buffer !== piece.buffer) freeChunk(piece, chunkBytes);
+  }
+  return whole;
+}
+
+/** Frees what zlib wrote `piece` to. */
+function freeChunk({ buffer }: Buffer, chunkBytes: number): void {
+  // A small chunk lies in Node's pool, with other buffers.
+  const isOwn = buffer.byteLength === chunkBytes && chunkBytes > Buffer.poolSize;
+  if (isOwn && buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
 /** RFC 9110 means zlib's form by `deflate`; some clients send the bare one. */
 function isZlib(packed: Buffer): boolean {
   return ((packed[0] ?? 0) & 0x0f) === 8;
+}
+
+/** Of the chunks that zlib writes to, in bytes. */
+interface Sized {
+  readonly chunkSize: number;
 }
 
 interface UnpackLimits {
@@ -163,7 +209,7 @@ function unpackOptions(
   packed: Buffer,
   hint: number,
   { bytesMax, chunkBytesMin }: UnpackLimits,
-): ZlibOptions & ZstdOptions {
+): ZlibOptions & ZstdOptions & Sized {
   const believed = Math.min(hint, packed.length * RATIO_BELIEVED, bytesMax);
   // A byte more than it gives, so that the end is seen in the same step.
   return { maxOutputLength: bytesMax, chunkSize: Math.max(chunkBytesMin, believed + 1), info: true };
@@ -197,7 +243,7 @@ function unpackedHint(packed: Buffer, encoding: Compression, windowBytesMax: num
 /** With `info`, Node tells how much of the input its engine took: what it left over, it left without a word. */
 function wholeOutput(result: unknown, packed: Buffer): Buffer {
   if (!isUnpacked(result)) throw new TypeError('zlib gave no info');
-  if (result.engine.bytesWritten !== packed.length) throw new Error('there are bytes after its end');
+  if (result.engine.bytesWritten !== packed.length) throw new Error(TRAILING_BYTES);
   return result.buffer;
 }
 

@@ -4,6 +4,8 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { join } from 'node:path';
+import { MALLOC_ENVIRONMENT } from '../../services/sluice/process/malloc.ts';
+import { V8_FLAGS } from '../../services/sluice/process/v8-flags.ts';
 import { type Environment, type Place, SluiceProcess } from '#test/integration/parts/sluice-process.ts';
 import { MemoryLimit } from './memory-limit.ts';
 
@@ -48,8 +50,9 @@ export class Target implements AsyncDisposable {
     this.process = new SluiceProcess(
       [command],
       place,
-      { SLUICE_LOG_LEVEL: 'error', ...environment, ...this.limit.environment },
-      [...this.limit.wrapper, process.execPath, program],
+      { SLUICE_LOG_LEVEL: 'error', ...MALLOC_ENVIRONMENT, ...environment, ...this.limit.environment },
+      // As the image starts it.
+      [...this.limit.wrapper, process.execPath, ...V8_FLAGS, program],
     );
     this.#watch = this.#look();
   }

@@ -1,8 +1,12 @@
 // The thread in which large bodies are converted. Started by accept/convert/converter.ts through
 // sqlite/worker-thread.ts.
 
+import { collectGarbage } from '#shared/garbage.ts';
 import { moved, serveWorker } from '#shared/sqlite/worker-thread.ts';
-import { type ConversionName, buffersOf, conversions } from './conversions.ts';
+import { type ConversionName, buffersOf, conversions, isOwn } from './conversions.ts';
+
+/** Of a body behind which garbage is collected. */
+const LARGE_BYTES = 1024 * 1024;
 
 export interface ConversionRequest {
   readonly name: ConversionName;
@@ -18,8 +22,17 @@ export interface ConversionWorker {
 serveWorker<null, ConversionWorker>(() => ({
   methods: {
     convert: ({ name, body, options }) => {
-      const converted: unknown = conversions[name](Buffer.from(body.buffer, body.byteOffset, body.byteLength), options);
-      return moved(converted, [...buffersOf(converted)]);
+      const size = body.length;
+      try {
+        const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+        const converted: unknown = conversions[name](bytes, options);
+        const buffers = [...buffersOf(converted)];
+        if (isOwn(body.buffer) && !buffers.includes(body.buffer)) body.buffer.transfer(0);
+        return moved(converted, buffers);
+      } finally {
+        // What a refused one was made of: the thread would keep it until the next body comes.
+        if (size > LARGE_BYTES) setImmediate(collectGarbage);
+      }
     },
   },
   close: () => undefined,

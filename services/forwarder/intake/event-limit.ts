@@ -3,6 +3,8 @@
 //
 // Guarantees: pure; constant time but for tags whose batch is near the limit.
 
+import { countExcessOf } from '../decode/event-count.ts';
+
 export interface BatchSize {
   readonly count: number;
   readonly tag: string;
@@ -10,9 +12,6 @@ export interface BatchSize {
   readonly bytes: number;
 }
 
-/** A batch may have so many events however small they are; beyond that, each must have some bytes. */
-const EVENTS_FREE = 100_000;
-const EVENT_BYTES_MIN = 16;
 /**
  * What the tags of a batch's documents may take together; a document has its tag as JSON. Any tag may come with a few
  * events, any of an ordinary length with any number; beyond that they are paid for with bytes that were sent.
@@ -33,10 +32,4 @@ export function excessOf({ count, tag, bytes }: BatchSize): string | null {
   const tagBytes = count * (Buffer.byteLength(JSON.stringify(tag)) - QUOTES_BYTES);
   if (tagBytes <= tagBytesMax) return null;
   return `the tag, once for each of ${count} events, takes ${tagBytes} bytes, more than ${tagBytesMax}`;
-}
-
-/** The same of what a sender wrote, before its dialect gave each event fields of its own. */
-export function countExcessOf({ count, bytes }: Omit<BatchSize, 'tag'>): string | null {
-  if (count <= Math.max(EVENTS_FREE, bytes / EVENT_BYTES_MIN)) return null;
-  return `${count} events in ${bytes} bytes are more than ${EVENTS_FREE}, and have less than ${EVENT_BYTES_MIN} bytes each`;
 }

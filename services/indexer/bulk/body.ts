@@ -17,10 +17,12 @@ import { JsonBuffer, fragment } from '../json/json-buffer.ts';
 
 const NEWLINE = 0x0a;
 const ACTION_END = fragment('"}}\n');
-/** Buffers kept for reuse: about as many as there are requests in flight. */
-const SPARE_MAX = 8;
-/** A larger one is not kept, so that one huge line does not hold memory for ever. */
-const SPARE_BYTES_MAX = 16 * 1024 * 1024;
+/** Buffers kept for reuse: more of them do not come back before the next is asked for. */
+const SPARE_MAX = 4;
+/** As `bulk.max_bytes` has it by default. */
+const SENT_AT_BYTES = 4 * 1024 * 1024;
+/** The last document of a request begins below its size, and may go beyond it by as much before its buffer doubles. */
+const LAST_DOCUMENT_BYTES = 256 * 1024;
 
 export class BulkBody {
   /** The document of the item that was begun is written here. */
@@ -36,6 +38,11 @@ export class BulkBody {
   /** An action line up to what tells entries apart, the same for all entries of a batch. */
   #prefix = new JsonBuffer(Buffer.allocUnsafe(256));
   #indexEnd = 0;
+
+  /** @param sentAt bytes at which a request is sent */
+  constructor(sentAt = SENT_AT_BYTES) {
+    this.json.expectedMax = sentAt + LAST_DOCUMENT_BYTES;
+  }
 
   /** Bytes of the items that are whole. */
   get length(): number {
@@ -97,7 +104,8 @@ export class BulkBody {
   /** Takes the buffer of a request back for reuse. Its bytes are void from here on. */
   release(request: BulkRequest): void {
     const { buffer } = request.body;
-    if (!(buffer instanceof ArrayBuffer) || buffer.byteLength > SPARE_BYTES_MAX) return;
+    // A larger one is not kept: one huge line would hold its memory for ever.
+    if (!(buffer instanceof ArrayBuffer) || buffer.byteLength > this.json.expectedMax) return;
     if (this.#spare.length < SPARE_MAX) this.#spare.push(Buffer.from(buffer));
   }
 

@@ -15,6 +15,9 @@ const SCALAR_BYTES_MAX = 32;
 const SEQUENCE_BYTES_MAX = 4;
 const WORD_BYTES = 4;
 
+/** A buffer from here on is freed when a larger one takes its place. */
+const FREED_MIN = 1024 * 1024;
+
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const BASE64URL = Uint8Array.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_', (letter) =>
@@ -46,6 +49,8 @@ export class JsonBuffer {
   at = 0;
   /** A long text is not written on behind this. What is written is not checked otherwise. */
   fullAt = Infinity;
+  /** It doubles, but not beyond this as long as it is enough: what is sent at a size has hardly more than that. */
+  expectedMax = 0;
   #view: DataView<ArrayBuffer>;
 
   constructor(bytes: Buffer<ArrayBuffer> = Buffer.allocUnsafeSlow(CAPACITY_FIRST)) {
@@ -269,8 +274,11 @@ export class JsonBuffer {
   }
 
   #grow(bytesMin: number): void {
-    const bytes = Buffer.allocUnsafeSlow(Math.max(bytesMin, 2 * this.bytes.length));
+    const doubled = Math.max(bytesMin, 2 * this.bytes.length);
+    const bytes = Buffer.allocUnsafeSlow(bytesMin <= this.expectedMax ? Math.min(doubled, this.expectedMax) : doubled);
     this.bytes.copy(bytes, 0, 0, this.at);
+    // Left to the garbage collector, as much again would lie about.
+    if (this.bytes.length >= FREED_MIN) this.bytes.buffer.transfer(0);
     this.bytes = bytes;
     this.#view = viewOf(bytes);
   }

@@ -62,7 +62,7 @@ const TURN_BYTES = 512 * 1024;
 
 export class Pipeline {
   readonly #options: PipelineOptions;
-  readonly #body = new BulkBody();
+  readonly #body: BulkBody;
   readonly #documents: DocumentWriter;
   readonly #ahead: OpenAhead;
   readonly #suspects: SuspectLine;
@@ -90,6 +90,7 @@ export class Pipeline {
   constructor(options: PipelineOptions) {
     this.#options = options;
     const { trustedTenants: trusted, documentBytesMax: bytesMax } = options;
+    this.#body = new BulkBody(options.writer.bodyBytesMax);
     this.#documents = new DocumentWriter(this.#body, { ...(trusted && { trusted }), bytesMax });
     this.#ahead = new OpenAhead(options);
     this.#pendingDeadLetters = new PendingDeadLetters(options);

@@ -2,7 +2,7 @@
 
 import { getHeapStatistics } from 'node:v8';
 import type { Clock } from '#shared/clock.ts';
-import { collect } from './v8-flags.ts';
+import { collectGarbage } from '#shared/garbage.ts';
 
 /** After the first requests of a start, before anybody measures an idle process. */
 const AFTER_MS = 2000;
@@ -17,7 +17,7 @@ const HEAP_USED_MAX = 48 * 1024 * 1024;
 export function collectStartupGarbage(clock: Clock, signal: AbortSignal): void {
   const timer = clock.timer(AFTER_MS, () => {
     // Unlike process.memoryUsage(), it opens no file, so it works where no more may be opened.
-    if (getHeapStatistics().used_heap_size <= HEAP_USED_MAX) collect();
+    if (getHeapStatistics().used_heap_size <= HEAP_USED_MAX) collectGarbage('last-resort');
   });
   signal.addEventListener('abort', () => timer[Symbol.dispose](), { once: true });
 }

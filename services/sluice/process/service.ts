@@ -13,6 +13,7 @@ import type { Queue } from '#shared/queue/queue.ts';
 import { startAdminPage } from '../admin/page.ts';
 import { collectStartupGarbage } from './collector.ts';
 import type { CommandContext } from './command.ts';
+import { markBySize } from './marking.ts';
 import { turnHistogram, watchService } from './telemetry.ts';
 import { observeTurns } from './turns.ts';
 import { markAtOnce } from './v8-flags.ts';
@@ -52,6 +53,7 @@ export async function runService(
   const metrics = new Metrics({ version: VERSION, command: name });
   const lifetime = new AsyncDisposableStack();
   markAtOnce();
+  markBySize(signal);
   collectStartupGarbage(clock, signal);
   const limit = new AbortController();
   signal.addEventListener('abort', () => {

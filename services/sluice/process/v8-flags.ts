@@ -11,7 +11,6 @@
 // The child that opens suspect records has none: it handles a few records and ends.
 
 import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 
 /**
  * Marks the heap in one go rather than in steps beside the program. After each 64 MB of buffers that come and go, V8
@@ -21,7 +20,7 @@ import { runInNewContext } from 'node:vm';
  */
 const MARK_AT_ONCE = '--no-incremental-marking';
 
-/** For `collect`. */
+/** For shared/garbage.ts. */
 const EXPOSE_COLLECTOR = '--expose-gc';
 
 /** A test holds package.json, the Dockerfile, the systemd unit and launch.js to these. */
@@ -35,18 +34,4 @@ export function nodeOptions(): string[] {
 /** Marks the heap in one go from now on, also where the flag was not set at launch. */
 export function markAtOnce(): void {
   if (!process.execArgv.includes(MARK_AT_ONCE)) setFlagsFromString(MARK_AT_ONCE);
-}
-
-/** Collects all garbage, and gives back what it can. Takes about 30 ms. */
-export function collect(): void {
-  const collector = globalThis.gc ?? exposedCollector();
-  collector({ type: 'major', flavor: 'last-resort' });
-}
-
-/** The documented way to the collector of a process that was started without the flag. */
-function exposedCollector(): NodeJS.GCFunction {
-  setFlagsFromString(EXPOSE_COLLECTOR);
-  const collector = runInNewContext('gc') as NodeJS.GCFunction;
-  setFlagsFromString('--no-expose-gc');
-  return collector;
 }

@@ -15,22 +15,44 @@ export function timeMsOf(timestamp: string): number {
   return Math.min(TIME_MS_MAX, Math.max(0, Number(timestamp)));
 }
 
+/** Records are copied together up to this size: one that is kept for long keeps its neighbours' bytes. */
+const COPIED_TOGETHER_MAX = 64 * 1024;
+
 /**
- * The same with bytes of its own. kafkajs's are views on the whole answer of a broker, which would be kept as long as
- * any of its records.
+ * The same with bytes of their own. kafkajs's are views on the whole answer of a broker, which would be kept as long as
+ * any of its records. Not in Node's pool: other things lie there between them, and would be kept with them.
  */
-export function ownRecord(record: FetchedRecord): FetchedRecord {
-  let length = record.value.length;
-  for (const name in record.headers) length += record.headers[name]?.length ?? 0;
-  const bytes = Buffer.allocUnsafe(length);
-  let at = 0;
-  const own = (given: Uint8Array): Uint8Array => {
-    bytes.set(given, at);
-    return bytes.subarray(at, (at += given.length));
-  };
-  const headers: Record<string, Uint8Array> = {};
-  for (const name in record.headers) headers[name] = own(record.headers[name] ?? EMPTY);
-  return { ...record, headers, value: own(record.value) };
+export function withOwnBytes(records: readonly FetchedRecord[]): FetchedRecord[] {
+  const own: FetchedRecord[] = [];
+  for (let first = 0; first < records.length;) {
+    let bytes = 0;
+    let end = first;
+    for (; end < records.length; end++) {
+      const more = bytesOf(records[end]);
+      if (end > first && bytes + more > COPIED_TOGETHER_MAX) break;
+      bytes += more;
+    }
+    const buffer = Buffer.allocUnsafeSlow(bytes);
+    let at = 0;
+    const copied = (given: Uint8Array): Uint8Array => {
+      buffer.set(given, at);
+      return buffer.subarray(at, (at += given.length));
+    };
+    for (const record of records.slice(first, end)) {
+      const headers: Record<string, Uint8Array> = {};
+      for (const name in record.headers) headers[name] = copied(record.headers[name] ?? EMPTY);
+      own.push({ ...record, headers, value: copied(record.value) });
+    }
+    first = end;
+  }
+  return own;
+}
+
+function bytesOf(record: FetchedRecord | undefined): number {
+  if (!record) return 0;
+  let bytes = record.value.length;
+  for (const name in record.headers) bytes += record.headers[name]?.length ?? 0;
+  return bytes;
 }
 
 export function fetchedRecord(partition: number, message: KafkaMessage): FetchedRecord {
@@ -52,11 +74,11 @@ export function fetchedRecord(partition: number, message: KafkaMessage): Fetched
   };
 }
 
-/** What readers see of the messages, with bytes of its own. */
+/** What readers see of the messages, with bytes of their own. */
 export function ownRecords(partition: number, messages: readonly KafkaMessage[]): FetchedRecord[] {
-  const records: FetchedRecord[] = [];
-  for (const message of messages) if (!isEndMark(message)) records.push(ownRecord(fetchedRecord(partition, message)));
-  return records;
+  return withOwnBytes(
+    messages.filter((message) => !isEndMark(message)).map((message) => fetchedRecord(partition, message)),
+  );
 }
 
 /**

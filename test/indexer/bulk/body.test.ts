@@ -148,3 +148,16 @@ test('whoever uses it wrongly is told', () => {
   assert.throws(() => body.begin('i', first, 1));
   assert.throws(() => body.request());
 });
+
+test('the buffer of a request is hardly larger than what it is sent at, and doubles only for a huge document', () => {
+  const sentAt = 1024 * 1024;
+  const body = new BulkBody(sentAt);
+  const line = JSON.stringify({ message: 'x'.repeat(1000) });
+  for (let i = 0; body.length < sentAt; i++) add(body, 'logs', first, i, line);
+  const request = body.request();
+  assert(request.body.length >= sentAt);
+  assert(request.body.buffer.byteLength < 1.3 * sentAt, `${request.body.buffer.byteLength} bytes`);
+  body.release(request);
+  add(body, 'logs', first, 0, JSON.stringify('y'.repeat(3 * sentAt)));
+  assert(body.request().body.length > 3 * sentAt);
+});

@@ -7,7 +7,8 @@ import { buildCore } from '#indexer/pipeline/core.ts';
 import { BATCH_OVERHEAD_BYTES, RECORD_OVERHEAD_BYTES } from '#indexer/held/held-bytes.ts';
 import { Assignment } from '#indexer/commit/in-hand.ts';
 import { SluiceError } from '#shared/errors.ts';
-import { fetchedRecord, ownRecord } from '#shared/queue/kafka/fetched-records.ts';
+import type { FetchedRecord } from '#shared/queue/queue.ts';
+import { fetchedRecord, withOwnBytes } from '#shared/queue/kafka/fetched-records.ts';
 import { World } from '../world.ts';
 
 const MIB = 1024 * 1024;
@@ -89,19 +90,29 @@ test('tiny records: reading pauses by what they cost', async () => {
   world.check([indexer]);
 });
 
-test('a record has bytes of its own, not a view on all that came with it', () => {
+test('records have bytes of their own, not views on all that came with them, and as many as they need', () => {
   const answer = Buffer.alloc(8 * MIB, 7);
-  const headers = { v: answer.subarray(0, 1), batches: answer.subarray(1, 60) };
-  const message = { offset: '5', timestamp: '9', value: answer.subarray(100, 120), headers };
-  const given = fetchedRecord(3, message as unknown as Parameters<typeof fetchedRecord>[1]);
-  const own = ownRecord(given);
-  assert.deepEqual(
-    { ...own, value: [...own.value], headers: Object.entries(own.headers).map(([name, bytes]) => [name, [...bytes]]) },
-    {
-      ...given,
-      value: [...given.value],
-      headers: Object.entries(given.headers).map(([name, bytes]) => [name, [...bytes]]),
-    },
+  const lengths = [20, 0, 30_000, 30_000, 30_000, 70_000, 1, 64 * 1024, 17];
+  const given = lengths.map((length, i) => {
+    const headers = { v: answer.subarray(0, 1), batches: answer.subarray(1, 60) };
+    const message = { offset: String(i), timestamp: '9', value: answer.subarray(100, 100 + length), headers };
+    return fetchedRecord(3, message as unknown as Parameters<typeof fetchedRecord>[1]);
+  });
+  const own = withOwnBytes(given);
+  const plain = ({ headers, value, ...rest }: FetchedRecord) => ({
+    ...rest,
+    value: Buffer.from(value).toString('hex'),
+    headers: Object.entries(headers).map(([name, bytes]) => [name, Buffer.from(bytes).toString('hex')]),
+  });
+  assert.deepEqual(own.map(plain), given.map(plain));
+  const buffers = new Set(own.flatMap(({ headers, value }) => [value, ...Object.values(headers)]).map((b) => b.buffer));
+  let bytes = 0;
+  for (const { byteLength } of buffers) {
+    assert(byteLength <= 70_000 + 60, `one keeps ${byteLength} bytes`);
+    bytes += byteLength;
+  }
+  assert.equal(
+    bytes,
+    lengths.reduce((sum, length) => sum + length + 60, 0),
   );
-  for (const bytes of [own.value, ...Object.values(own.headers)]) assert(bytes.buffer.byteLength < MIB);
 });

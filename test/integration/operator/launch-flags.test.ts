@@ -10,11 +10,13 @@ import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '#test/backends/free-port.ts';
+import { MALLOC_ENVIRONMENT } from '../../../services/sluice/process/malloc.ts';
 import { V8_FLAGS } from '../../../services/sluice/process/v8-flags.ts';
 import { newPlace, SluiceProcess } from '../parts/sluice-process.ts';
 
 const root = join(import.meta.dirname, '../../..');
 const read = (file: string): string => readFileSync(join(root, file), 'utf8');
+const trimBytes = MALLOC_ENVIRONMENT['MALLOC_TRIM_THRESHOLD_'] ?? '';
 const flagsText = V8_FLAGS.join(' ');
 
 interface Launch {
@@ -23,6 +25,8 @@ interface Launch {
   /** Only V8 itself can put it there. */
   readonly hasCollector: boolean;
   readonly isWorker: boolean;
+  /** Of glibc's allocator. */
+  readonly trimBytes: string | null;
 }
 
 const PRELOADED = `
@@ -33,6 +37,7 @@ const launch = {
   options: process.execArgv,
   hasCollector: typeof gc === 'function',
   isWorker: process.env.SLUICE_WORKER_SEAT !== undefined,
+  trimBytes: process.env.MALLOC_TRIM_THRESHOLD_ ?? null,
 };
 writeFileSync(join(process.env.LAUNCH_FOLDER, process.pid + '.json'), JSON.stringify(launch));
 `;
@@ -70,7 +75,13 @@ suite('V8 flags at launch', () => {
   test('npm start', async () => {
     await run('npm', ['start', '--', '--help']);
     assert.deepEqual(launches('dist/sluice.js'), [
-      { args: [join(root, 'dist/sluice.js'), 'run', '--help'], options: V8_FLAGS, hasCollector: true, isWorker: false },
+      {
+        args: [join(root, 'dist/sluice.js'), 'run', '--help'],
+        options: V8_FLAGS,
+        hasCollector: true,
+        isWorker: false,
+        trimBytes: null,
+      },
     ]);
   });
 
@@ -78,7 +89,13 @@ suite('V8 flags at launch', () => {
     const launcher = 'services/sluice/launch.js';
     await run(process.execPath, ['--require', join(folder, 'older.cjs'), launcher, '--version']);
     assert.deepEqual(launches('dist/sluice.js'), [
-      { args: [join(root, 'dist/sluice.js'), '--version'], options: V8_FLAGS, hasCollector: true, isWorker: false },
+      {
+        args: [join(root, 'dist/sluice.js'), '--version'],
+        options: V8_FLAGS,
+        hasCollector: true,
+        isWorker: false,
+        trimBytes,
+      },
     ]);
   });
 
@@ -93,10 +110,15 @@ suite('V8 flags at launch', () => {
       seen.push(...launches('main.ts'));
     }
     await primary.kill();
-    assert.deepEqual(seen.map(({ isWorker, options, hasCollector }) => [isWorker, options, hasCollector]).slice(0, 2), [
-      [false, [], false],
-      [true, V8_FLAGS, true],
-    ]);
+    assert.deepEqual(
+      seen
+        .map(({ isWorker, options, hasCollector, trimBytes: trim }) => [isWorker, options, hasCollector, trim])
+        .slice(0, 2),
+      [
+        [false, [], false, null],
+        [true, V8_FLAGS, true, trimBytes],
+      ],
+    );
   });
 
   for (const [file, command] of [
@@ -110,5 +132,9 @@ suite('V8 flags at launch', () => {
     ],
   ] as const) {
     test(`${file} says them`, () => assert.ok(read(file).includes(`\n${command}\n`), command));
+    test(`${file} says what glibc needs`, () => {
+      for (const [name, bytes] of Object.entries(MALLOC_ENVIRONMENT))
+        assert.ok(read(file).includes(`${name}=${bytes}`));
+    });
   }
 });

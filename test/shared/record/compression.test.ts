@@ -168,3 +168,21 @@ test('zstd with a block for every few bytes is refused, but not where it was let
   await assert.rejects(decompress(ofBlocks(120_000), 'zstd', MIB), refusal);
   assert.equal((await decompress(ofBlocks(120_000), 'zstd', MIB, ANY_WINDOW)).length, 0);
 });
+
+test('what zlib wrote to is freed, and not left to the garbage collector', async (t) => {
+  const bytes = 32 * 1024 * 1024;
+  const packed = gzipSync(Buffer.alloc(bytes, 7));
+  let freed = 0;
+  const transfer = ArrayBuffer.prototype.transfer;
+  t.mock.method(ArrayBuffer.prototype, 'transfer', function (this: ArrayBuffer, size?: number) {
+    if (size === 0) freed += this.byteLength;
+    return transfer.call(this, size);
+  });
+  const unpacked = await decompress(packed, 'gzip', bytes);
+  assert.equal(unpacked.length, bytes);
+  assert(unpacked.every((byte) => byte === 7));
+  assert(freed >= bytes, `${freed} bytes were freed`);
+  freed = 0;
+  await assert.rejects(decompress(packed, 'gzip', bytes - 1), { code: 'decompressed_too_large' });
+  assert(freed >= bytes / 2, `${freed} bytes of a body that is too large were freed`);
+});

@@ -153,11 +153,13 @@ export class BodyReader {
     using _timer = clock.timer(timeoutMs, () => {
       reject(new SluiceError('request_timeout', 'Cannot read the body: it did not come in time'));
     });
-    request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose);
+    // An error that comes later has a listener still, lest the process end; what was read is not kept for it.
+    request.on('error', ignore).on('error', onClose);
+    request.on('data', onData).on('end', onEnd).on('close', onClose);
     try {
       return await promise;
     } finally {
-      request.off('data', onData).off('end', onEnd).off('close', onClose);
+      request.off('data', onData).off('end', onEnd).off('close', onClose).off('error', onClose);
       // What is left of a refused body is passed over, so that its sender can hear the answer.
       request.resume();
     }
@@ -310,6 +312,8 @@ export class BodyReader {
 function isLarge(bytes: number): boolean {
   return bytes > LARGE_BODY_BYTES;
 }
+
+function ignore(): void {}
 
 function joined(pieces: Buffer[]): Buffer {
   return pieces.length === 1 && pieces[0] ? pieces[0] : Buffer.concat(pieces);

@@ -16,6 +16,7 @@ import type { TenantRoom } from '../../intake/tenant-rooms.ts';
 import type { Converter } from '../convert/converter.ts';
 import { compressionOf } from './content-encoding.ts';
 import type { BodyReader } from '../body/body-reader.ts';
+import { isGone } from '../turns/request-wait.ts';
 import { codeOf, messageOf } from './http-errors.ts';
 import { HttpExchange } from './http-exchange.ts';
 import type { HttpTurns } from './http-turns.ts';
@@ -142,7 +143,7 @@ export class HttpContext {
       if (!isLoginRefusal(code)) this.refused(input, error, this.options.peerOf(raw)?.address);
       const ends = isLoginRefusal(code) || code === 'request_timeout';
       if (ends || expecting.has(raw) || !mayPassOver(raw)) reply.header('connection', 'close');
-      else if (!raw.complete) this.#passOver(raw);
+      else if (!raw.complete && !isGone(raw)) this.#passOver(raw);
       return answer(error, reply, request);
     };
   }

@@ -7,10 +7,11 @@ import type { IncomingMessage } from 'node:http';
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { networkOfPeer } from '#shared/net/networks.ts';
-import type { Compression } from '#shared/record/compression.ts';
+import { type Compression, freeDecompressed } from '#shared/record/compression.ts';
 import { type AddressRate, passed } from '../../admit/address-rates.ts';
 import type { Content, InputName, Intake } from '../../intake/chunk.ts';
 import { contentOf, type EventsName } from '../../decode/content.ts';
+import { countExcessOf } from '../../decode/event-count.ts';
 import { type EventTime, RECEIVE_TIME, eventTimeOfMs } from '../../decode/event-time.ts';
 import { tagOfHeader } from '../../decode/http/http-tag.ts';
 import {
@@ -21,7 +22,6 @@ import {
   costOf,
   unpackedBytes,
 } from '../../dialects/conversions.ts';
-import { countExcessOf } from '../../intake/event-limit.ts';
 import { type Principal, allowedTag } from '../../intake/principal.ts';
 import type { TenantRoom } from '../../intake/tenant-rooms.ts';
 import type { Converter } from '../convert/converter.ts';
@@ -79,6 +79,8 @@ export class HttpExchange implements Disposable {
   #turn: Disposable | null = null;
   /** Of the body, where a key names it. */
   #content: Content | null = null;
+  /** As long as nobody else may hold it. */
+  #body: Buffer | null = null;
   /** Chunks that were made of the body so far, by tag. */
   readonly #chunksOfTag = new Map<string, number>();
 
@@ -135,6 +137,7 @@ export class HttpExchange implements Disposable {
     const body = compression ? await bodies.decompress(sent, compression, opening) : sent;
     // The URL may hold a time, a host, or the events themselves.
     if (this.chunkId) this.#content = contentOf(body, queryOf(this.#request.url));
+    this.#body = body;
     return body;
   }
 
@@ -185,8 +188,12 @@ export class HttpExchange implements Disposable {
     using _turn = this.#turn;
     const converted = await converter.convert(name, body, options);
     const excess = 'count' in converted ? countExcessOf({ count: converted.count, bytes }) : null;
-    if (excess !== null) throw new SluiceError('too_many_events', `Cannot take events: ${excess}; send fewer at once`);
-    for (const { byteLength } of buffersOf(converted)) this.hold(byteLength);
+    const buffers = buffersOf(converted);
+    if (excess !== null) {
+      for (const buffer of buffers) buffer.transfer(0);
+      throw new SluiceError('too_many_events', `Cannot take events: ${excess}; send fewer at once`);
+    }
+    for (const { byteLength } of buffers) this.hold(byteLength);
     return converted;
   }
 
@@ -241,6 +248,7 @@ export class HttpExchange implements Disposable {
    */
   async accept({ tag, entries, count }: Events, own?: EventsName | null): Promise<void> {
     if (count === 0) return;
+    this.#body = null;
     const name = own === undefined ? this.#nameIn(tag) : own;
     const { intake, counted } = this.#options;
     const { sender, principal } = this;
@@ -268,6 +276,8 @@ export class HttpExchange implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    // A refused one: left to the garbage collector, tens of megabytes would lie about until the next ones come.
+    if (this.#body && this.#body.length > LARGE_BODY_BYTES) freeDecompressed(this.#body);
     this.#held.dispose();
   }
 }

@@ -8,6 +8,7 @@
 
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { type EventTime, eventTimeOfText } from '../event-time.ts';
+import { eventsMaxOf, refuseExcess } from '../event-count.ts';
 import type { EntriesOptions, HttpEntries } from './http-entries.ts';
 import { JsonReader, type PairTaker } from '../json-value.ts';
 
@@ -48,12 +49,14 @@ export class JsonEntries implements PairTaker {
   readonly #reader: JsonReader;
   #time: EventTime | null = null;
   #count = 0;
+  readonly #countMax: number;
 
   constructor(body: Uint8Array, options: EntriesOptions) {
     this.#body = body;
     this.#options = options;
     this.#writer = new MsgpackWriter(body.length + 64);
     this.#reader = new JsonReader(this.#writer);
+    this.#countMax = eventsMaxOf(body.length);
   }
 
   begin(start: number, end: number): void {
@@ -138,6 +141,7 @@ export class JsonEntries implements PairTaker {
 
   #counted(): HttpEntries | null {
     this.#count += 1;
+    if (this.#count > this.#countMax) refuseExcess({ count: this.#count, bytes: this.#body.length });
     return this.#writer.length > this.#options.bytesMax ? { kind: 'too_large' } : null;
   }
 

@@ -24,6 +24,7 @@ import {
 } from '#shared/msgpack/extents.ts';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import type { EventTime } from '../event-time.ts';
+import { eventsMaxOf, refuseExcess } from '../event-count.ts';
 import type { EntriesOptions, HttpEntries } from './http-entries.ts';
 
 const TIME_KEY = Buffer.from([0xa4, ...Buffer.from('time')]);
@@ -47,11 +48,13 @@ class MsgpackEntries {
   readonly #options: EntriesOptions;
   readonly #writer: MsgpackWriter;
   #count = 0;
+  readonly #countMax: number;
 
   constructor(bytes: Buffer, options: EntriesOptions) {
     this.#bytes = bytes;
     this.#options = options;
     this.#writer = new MsgpackWriter(bytes.length + 64);
+    this.#countMax = eventsMaxOf(bytes.length);
   }
 
   value(at: number): number | HttpEntries {
@@ -136,6 +139,7 @@ class MsgpackEntries {
 
   #counted(end: number): number | HttpEntries {
     this.#count += 1;
+    if (this.#count > this.#countMax) refuseExcess({ count: this.#count, bytes: this.#bytes.length });
     return this.#writer.length > this.#options.bytesMax ? { kind: 'too_large' } : end;
   }
 

@@ -4,6 +4,7 @@
 //   92 <time> <map>    time: d7 00 <seconds> <nanoseconds>, or whole seconds where they are past 2106
 
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
+import { eventsMaxOf, refuseExcess } from '../../decode/event-count.ts';
 import type { EventTime } from '../../decode/event-time.ts';
 
 /** The last second that an EventTime holds. */
@@ -56,18 +57,23 @@ export class Pairs {
 export class EntryRun {
   readonly #writer: MsgpackWriter;
   readonly #bytesMax: number;
+  readonly #countedBytes: number;
   readonly #bodyBytes: number;
   #count = 0;
   #tooLarge = false;
+  readonly #countMax: number;
 
   /**
    * @param capacity bytes believed to be needed
    * @param bodyBytes what they are made of, where entries share pairs: these may not make much of a little
+   * @param countedBytes what they are made of, where nobody else bounds how many they are
    */
-  constructor(capacity: number, bytesMax: number, bodyBytes = Infinity) {
+  constructor(capacity: number, bytesMax: number, bodyBytes = Infinity, countedBytes = bodyBytes) {
     this.#bodyBytes = bodyBytes;
     this.#writer = new MsgpackWriter(Math.min(capacity, bytesMax));
     this.#bytesMax = bytesMax;
+    this.#countedBytes = countedBytes;
+    this.#countMax = eventsMaxOf(countedBytes);
   }
 
   get count(): number {
@@ -89,7 +95,7 @@ export class EntryRun {
     return this.#writer.view();
   }
 
-  /** An entry of all these pairs; of a key that is there twice the last one counts. */
+  /** An entry of all these pairs; of a key that is there twice the last one counts. Throws too_many_events. */
   add({ seconds, nanoseconds }: EventTime, first: Pairs, second: Pairs = NO_PAIRS): void {
     const writer = this.#writer;
     const size = first.writer.length + second.writer.length + ENTRY_OVERHEAD;
@@ -106,6 +112,7 @@ export class EntryRun {
     writer.raw(first.writer.view());
     writer.raw(second.writer.view());
     this.#count += 1;
+    if (this.#count > this.#countMax) refuseExcess({ count: this.#count, bytes: this.#countedBytes });
   }
 }
 

@@ -72,7 +72,7 @@ export function hecEvents(body: Buffer, options: HecOptions): HecEvents {
 }
 
 export function rawEvents(body: Buffer, metadata: HecMetadata, { time, bytesMax }: HecOptions): HecEvents {
-  const run = new EntryRun(body.length + 1024, bytesMax);
+  const run = new EntryRun(body.length + 1024, bytesMax, Infinity, body.length);
   const beside = new Pairs();
   for (const [name, key] of BESIDE) {
     const value = metadata[name as keyof HecMetadata];
@@ -115,7 +115,7 @@ class EnvelopeWalk implements PairTaker {
   constructor(body: Buffer, { time, bytesMax }: HecOptions) {
     this.#body = body;
     this.#defaultTime = time;
-    this.#run = new EntryRun(body.length + 1024, bytesMax);
+    this.#run = new EntryRun(body.length + 1024, bytesMax, Infinity, body.length);
     this.#reader = new JsonReader(this.#envelope);
   }
 
