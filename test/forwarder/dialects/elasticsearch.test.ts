@@ -5,9 +5,9 @@ import { eventTimeOfIso } from '#forwarder/decode/iso-time.ts';
 import { type Bulk, type BulkOptions, bulkItems } from '#forwarder/dialects/elasticsearch/bulk.ts';
 import {
   type BulkItem,
-  type BulkRun,
+  type BulkGroup,
   itemsOf,
-  runsOf as runsOfTable,
+  groupsOf as tableGroupsOf,
   tableBytes,
 } from '#forwarder/dialects/elasticsearch/bulk-table.ts';
 import { parseFilterPath } from '#forwarder/dialects/elasticsearch/filter-path.ts';
@@ -19,17 +19,17 @@ const received = '0.000000000';
 
 interface Taken {
   readonly items: BulkItem[];
-  readonly runs: BulkRun[];
+  readonly groups: BulkGroup[];
 }
 
 function taken(body: string, options: Partial<BulkOptions> = {}): Taken {
   const bulk = bulkItems(Buffer.from(body), { ...bulkOptions, ...options });
   assert(bulk.kind === 'items', JSON.stringify(bulk));
-  return { items: [...itemsOf(bulk.table)], runs: [...runsOfTable(bulk.table)] };
+  return { items: [...itemsOf(bulk.table)], groups: [...tableGroupsOf(bulk.table)] };
 }
 
-function runsOf(bulk: Taken): unknown[] {
-  return bulk.runs.map(({ index, id, entries, count }) => [
+function groupsOf(bulk: Taken): unknown[] {
+  return bulk.groups.map(({ index, id, entries, count }) => [
     index,
     id,
     decoded({ kind: 'entries', bytes: entries, count }),
@@ -52,7 +52,7 @@ test('items without an id go together by their index, each with one stands alone
   ].join('\n');
   const bulk = taken(body, { index: 'u' });
   // Of an item with an id the time is that of receipt, so that it is the same when it comes again.
-  assert.deepEqual(runsOf(bulk), [
+  assert.deepEqual(groupsOf(bulk), [
     [
       'a',
       null,
@@ -87,7 +87,7 @@ test('an item that cannot be taken is refused alone', () => {
     assert(typeof outcome === 'object');
     assert.equal(outcome.status, 400);
     assert.match(outcome.reason, reason);
-    assert.deepEqual(runsOf(bulk), [
+    assert.deepEqual(groupsOf(bulk), [
       [
         'i',
         null,
@@ -156,16 +156,16 @@ test('items that are refused are bounded as those that are taken', () => {
 test('indexes of one request are bounded', () => {
   const items = (count: number, id: string) =>
     Array.from({ length: count }, (_, n) => `{"create":{"_index":"i${n}"${id}}}\n{}\n`).join('');
-  assert.equal(taken(items(1000, '')).runs.length, 1000);
+  assert.equal(taken(items(1000, '')).groups.length, 1000);
   const more = bulkItems(Buffer.from(items(1001, '')), bulkOptions);
   assert.deepEqual(more, { kind: 'too_large', why: 'they are of more than 1000 indexes' });
-  assert.equal(taken(items(2000, ',"_id":"x"')).runs.length, 2000);
+  assert.equal(taken(items(2000, ',"_id":"x"')).groups.length, 2000);
 });
 
 test('documents as Beats write them', () => {
   const check = (document: object, expected: unknown) => {
     const bulk = taken(`{"create":{"_index":"a"}}\n${JSON.stringify(document)}\n`);
-    assert.deepEqual(runsOf(bulk), [['a', null, [expected]]]);
+    assert.deepEqual(groupsOf(bulk), [['a', null, [expected]]]);
   };
   check(
     {
@@ -286,7 +286,7 @@ test('filter_path', () => {
 test('bytes cut anywhere and bytes of any kind never throw, and what is taken is entries', () => {
   const sound = (bulk: Bulk) => {
     if (bulk.kind !== 'items') return;
-    for (const { entries, count } of runsOfTable(bulk.table))
+    for (const { entries, count } of tableGroupsOf(bulk.table))
       assert.equal(countEntries(entries, 0, entries.length), count);
   };
   const body = Buffer.from(

@@ -18,7 +18,7 @@ export type BulkReader = 'whole' | 'fluent-bit' | 'other';
 
 /** Of the text of an answer. */
 const PIECE_LENGTH = 64 * 1024;
-/** Items, or runs, that are looked at in one step: some 0.5 ms. */
+/** Items, or groups, that are looked at in one step: some 0.5 ms. */
 export const STEP = 1000;
 /** Up to here an answer has all of Elasticsearch's names. */
 const WHOLE_BYTES_MAX = 128 * 1024;
@@ -43,7 +43,7 @@ export function bulkReaderOf(headers: Readonly<Record<string, unknown>>): BulkRe
 }
 
 interface AnswerOptions {
-  /** Of the runs: null for what is held. */
+  /** Of the groups: null for what is held. */
   readonly outcomes: readonly unknown[];
   readonly reader: BulkReader;
   /** What of the answer is asked for; null for all of it. */
@@ -96,7 +96,7 @@ type Refusal = BulkRefusal | null;
 
 type RefusalOf = (outcome: BulkItem['outcome']) => Refusal;
 
-/** One object for all items of a run, and for all runs that are refused by the same error. */
+/** One object for all items of a group, and for all groups that are refused by the same error. */
 function refusalsOf(outcomes: readonly unknown[]): RefusalOf {
   const ofErrors = new Map<unknown, Refusal>();
   return (outcome) => {
@@ -111,7 +111,7 @@ function refusalsOf(outcomes: readonly unknown[]): RefusalOf {
   };
 }
 
-/** By the sums of the table, and by run: no item is looked at. */
+/** By the sums of the table, and by group: no item is looked at. */
 function* measured(
   table: BulkTable,
   outcomes: readonly unknown[],
@@ -122,12 +122,12 @@ function* measured(
   let wholeBytes = operations.length * ITEM_BYTES + indexBytes + idCount * ID_BYTES + ids.length;
   for (const [number, refusal] of refusals.entries()) wholeBytes += (refused[number] ?? 0) * errorBytes(refusal);
   const counts = new Map(table.ofIndexes.map(({ number, count }) => [number, count]));
-  for (let run = 0; run < outcomes.length; run += 1) {
-    if (run % STEP === STEP - 1) yield '';
-    const refusal = refusalOf(run);
+  for (let group = 0; group < outcomes.length; group += 1) {
+    if (group % STEP === STEP - 1) yield '';
+    const refusal = refusalOf(group);
     if (refusal === null) continue;
     errors = true;
-    wholeBytes += (counts.get(run) ?? 1) * errorBytes(refusal);
+    wholeBytes += (counts.get(group) ?? 1) * errorBytes(refusal);
   }
   return { errors, wholeBytes };
 }

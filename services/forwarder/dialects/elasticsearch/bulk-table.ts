@@ -1,9 +1,9 @@
 // What a `_bulk` body becomes, in columns: a hundred thousand items as objects would take a hundred times the bytes of
-// the items themselves, and as long again to be handed from thread to thread. An item or a run is an object only while
+// the items themselves, and as long again to be handed from thread to thread. An item or a group is an object only while
 // somebody looks at it.
 //
-//   item   operation, index, outcome: the number of its run, or ~n for the refusal n;  its id where the run has one, or it was refused
-//   run    entries that are taken or refused together: all of one index without an id, or a single one with an id
+//   item   operation, index, outcome: the number of its group, or ~n for the refusal n;  its id where the group has one, or it was refused
+//   group    entries that are taken or refused together: all of one index without an id, or a single one with an id
 //
 // Guarantees: the table is cloneable, and its buffers can be moved; some 30 bytes an item, and its id.
 
@@ -23,12 +23,12 @@ export interface BulkItem {
   readonly operation: BulkOperation;
   readonly index: string;
   readonly id: string | null;
-  /** The number of the run that its entry is in, or why there is none. */
+  /** The number of the group that its entry is in, or why there is none. */
   readonly outcome: number | BulkRefusal;
 }
 
 /** Entries that are taken or refused together. */
-export interface BulkRun {
+export interface BulkGroup {
   readonly index: string;
   readonly id: string | null;
   /** Of the document as it was sent, where it has an id. */
@@ -53,13 +53,13 @@ export interface BulkTable {
   readonly outcomes: Uint32Array;
   readonly idEnds: Uint32Array;
   readonly ids: Uint8Array;
-  /** By run: its index, and its first item's number where it has an id; else NO_ITEM. */
-  readonly runIndex: Uint32Array;
-  readonly runItem: Uint32Array;
-  readonly runEnds: Uint32Array;
-  readonly runLengths: Uint32Array;
-  readonly runSums: Uint32Array;
-  /** Of the runs with an id, one after another. */
+  /** By group: its index, and its first item's number where it has an id; else NO_ITEM. */
+  readonly groupIndex: Uint32Array;
+  readonly groupItem: Uint32Array;
+  readonly groupEnds: Uint32Array;
+  readonly groupLengths: Uint32Array;
+  readonly groupSums: Uint32Array;
+  /** Of the groups with an id, one after another. */
   readonly named: Uint8Array;
   /** Those without one. */
   readonly ofIndexes: readonly { readonly number: number; readonly entries: Uint8Array; readonly count: number }[];
@@ -81,41 +81,41 @@ export function* itemsOf(table: BulkTable): Generator<BulkItem, void, undefined>
   }
 }
 
-/** Items that are in no run. */
+/** Items that are in no group. */
 export function refusedCount({ refused }: BulkTable): number {
   return refused.reduce((sum, count) => sum + count, 0);
 }
 
-/** The runs in order, each made when it is asked for. */
-export function* runsOf(table: BulkTable): Generator<BulkRun, void, undefined> {
-  const { indexes, runIndex, runItem, runEnds, runLengths, runSums, named } = table;
-  const ofIndexes = new Map(table.ofIndexes.map((run) => [run.number, run]));
+/** The groups in order, each made when it is asked for. */
+export function* groupsOf(table: BulkTable): Generator<BulkGroup, void, undefined> {
+  const { indexes, groupIndex, groupItem, groupEnds, groupLengths, groupSums, named } = table;
+  const ofIndexes = new Map(table.ofIndexes.map((group) => [group.number, group]));
   let start = 0;
-  for (let run = 0; run < runIndex.length; run += 1) {
-    const index = indexes[runIndex[run] ?? 0] ?? '';
-    const ofIndex = ofIndexes.get(run);
+  for (let group = 0; group < groupIndex.length; group += 1) {
+    const index = indexes[groupIndex[group] ?? 0] ?? '';
+    const ofIndex = ofIndexes.get(group);
     if (ofIndex) {
       yield { index, id: null, content: null, entries: ofIndex.entries, count: ofIndex.count };
       continue;
     }
-    const end = runEnds[run] ?? 0;
-    const content = { crc32: runSums[run] ?? 0, length: runLengths[run] ?? 0 };
-    yield { index, id: idOf(table, runItem[run] ?? 0), content, entries: named.subarray(start, end), count: 1 };
+    const end = groupEnds[group] ?? 0;
+    const content = { crc32: groupSums[group] ?? 0, length: groupLengths[group] ?? 0 };
+    yield { index, id: idOf(table, groupItem[group] ?? 0), content, entries: named.subarray(start, end), count: 1 };
     start = end;
   }
 }
 
 /** What the table holds in memory, its entries included. */
 export function tableBytes(table: BulkTable): number {
-  const { ids, named, ofIndexes, operations, runIndex } = table;
-  let bytes = ids.length + named.length + operations.length * ITEM_BYTES + runIndex.length * RUN_BYTES;
+  const { ids, named, ofIndexes, operations, groupIndex } = table;
+  let bytes = ids.length + named.length + operations.length * ITEM_BYTES + groupIndex.length * GROUP_BYTES;
   for (const { entries } of ofIndexes) bytes += entries.length;
   return bytes;
 }
 
-/** Four columns of items, five of runs. */
+/** Four columns of items, five of groups. */
 const ITEM_BYTES = 16;
-const RUN_BYTES = 20;
+const GROUP_BYTES = 20;
 
 function idOf({ ids, idEnds }: BulkTable, item: number): string | null {
   const start = item === 0 ? 0 : (idEnds[item - 1] ?? 0);
@@ -135,11 +135,11 @@ export class BulkTableWriter {
   readonly #outcomes = new Column();
   readonly #idEnds = new Column();
   readonly #ids = new MsgpackWriter();
-  readonly #runIndex = new Column();
-  readonly #runItem = new Column();
-  readonly #runEnds = new Column();
-  readonly #runLengths = new Column();
-  readonly #runSums = new Column();
+  readonly #groupIndex = new Column();
+  readonly #groupItem = new Column();
+  readonly #groupEnds = new Column();
+  readonly #groupLengths = new Column();
+  readonly #groupSums = new Column();
   #indexBytes = 0;
   #idCount = 0;
   #aloneCount = 0;
@@ -161,23 +161,23 @@ export class BulkTableWriter {
     this.#item(action, ~number);
   }
 
-  /** Its entry is in a run of `runOfIndex`. */
-  taken(action: Action, run: number): void {
-    this.#item(action, run);
+  /** Its entry is in a group of `groupOfIndex`. */
+  taken(action: Action, group: number): void {
+    this.#item(action, group);
   }
 
   /** It has an id; its entry ends at `end` of the entries of all that have one. */
   takenAlone(action: Action, { crc32, length }: Content, end: number): void {
-    const run = this.#run(action.index, this.length, end);
-    this.#runLengths.set(run, length);
-    this.#runSums.set(run, crc32);
+    const group = this.#group(action.index, this.length, end);
+    this.#groupLengths.set(group, length);
+    this.#groupSums.set(group, crc32);
     this.#aloneCount += 1;
-    this.#item(action, run);
+    this.#item(action, group);
   }
 
-  /** Begins the run of an index's items without an id. */
-  runOfIndex(index: string): number {
-    return this.#run(index, NO_ITEM, 0);
+  /** Begins the group of an index's items without an id. */
+  groupOfIndex(index: string): number {
+    return this.#group(index, NO_ITEM, 0);
   }
 
   done(named: Uint8Array, ofIndexes: BulkTable['ofIndexes']): BulkTable {
@@ -192,11 +192,11 @@ export class BulkTableWriter {
       outcomes: this.#outcomes.values,
       idEnds: this.#idEnds.values,
       ids: this.#ids.view(),
-      runIndex: this.#runIndex.values,
-      runItem: this.#runItem.values,
-      runEnds: this.#runEnds.values,
-      runLengths: this.#runLengths.values,
-      runSums: this.#runSums.values,
+      groupIndex: this.#groupIndex.values,
+      groupItem: this.#groupItem.values,
+      groupEnds: this.#groupEnds.values,
+      groupLengths: this.#groupLengths.values,
+      groupSums: this.#groupSums.values,
       named,
       ofIndexes,
     };
@@ -214,12 +214,12 @@ export class BulkTableWriter {
     this.#idEnds.push(this.#ids.length);
   }
 
-  #run(index: string, item: number, end: number): number {
-    this.#runIndex.push(numberOf(this.#indexes, index));
-    this.#runItem.push(item);
-    this.#runEnds.push(end);
-    this.#runLengths.push(0);
-    return this.#runSums.push(0);
+  #group(index: string, item: number, end: number): number {
+    this.#groupIndex.push(numberOf(this.#indexes, index));
+    this.#groupItem.push(item);
+    this.#groupEnds.push(end);
+    this.#groupLengths.push(0);
+    return this.#groupSums.push(0);
   }
 }
 

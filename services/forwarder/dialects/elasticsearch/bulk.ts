@@ -16,7 +16,7 @@ import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { contentOf } from '../../decode/content.ts';
 import { type EventTime, RECEIVE_TIME } from '../../decode/event-time.ts';
 import { JsonReader } from '../../decode/json-value.ts';
-import { EntryRun } from '../common/entry-run.ts';
+import { EntryBuilder } from '../common/entry-builder.ts';
 import {
   type BulkItem,
   type BulkOperation,
@@ -55,8 +55,8 @@ const ACTION_BYTES_MAX = 16 * 1024;
 const INDEX_BYTES_MAX = 255;
 /** Elasticsearch's own limit. */
 const ID_BYTES_MAX = 512;
-/** There may be as many runs as items. */
-const RUN_BYTES_FIRST = 256;
+/** There may be as many groups as items. */
+const GROUP_BYTES_FIRST = 256;
 const LINE_FEED = 0x0a;
 const OPEN_OBJECT = 0x7b;
 
@@ -105,9 +105,9 @@ class BulkWalk {
   readonly #body: Buffer;
   readonly #options: BulkOptions;
   readonly #table = new BulkTableWriter();
-  /** Of the items without an id, by index: the number of their run, and its entries. */
-  readonly #ofIndex = new Map<string, { readonly number: number; readonly run: EntryRun }>();
-  readonly #named: EntryRun;
+  /** Of the items without an id, by index: the number of their group, and its entries. */
+  readonly #ofIndex = new Map<string, { readonly number: number; readonly entries: EntryBuilder }>();
+  readonly #named: EntryBuilder;
   readonly #scratch = new MsgpackWriter();
   readonly #reader = new JsonReader(this.#scratch);
   readonly #document = new DocumentRecord();
@@ -116,7 +116,7 @@ class BulkWalk {
   constructor(body: Buffer, options: BulkOptions) {
     this.#body = body;
     this.#options = options;
-    this.#named = new EntryRun(RUN_BYTES_FIRST, options.bytesMax);
+    this.#named = new EntryBuilder(GROUP_BYTES_FIRST, options.bytesMax);
   }
 
   /** Why nothing more is taken; null while there is no reason. */
@@ -150,10 +150,10 @@ class BulkWalk {
   }
 
   done(): Bulk {
-    const ofIndexes = Array.from(this.#ofIndex.values(), ({ number, run }) => ({
+    const ofIndexes = Array.from(this.#ofIndex.values(), ({ number, entries }) => ({
       number,
-      entries: run.bytes,
-      count: run.count,
+      entries: entries.bytes,
+      count: entries.count,
     }));
     return { kind: 'items', table: this.#table.done(this.#named.bytes, ofIndexes) };
   }
@@ -170,21 +170,21 @@ class BulkWalk {
   #add(action: Action, from: number, to: number): void {
     const { pairs, time } = this.#document;
     const { id, index } = action;
-    const ofIndex = id === null ? this.#runOfIndex(index) : null;
-    const run = ofIndex?.run ?? this.#named;
-    const start = run.length;
+    const ofIndex = id === null ? this.#groupOfIndex(index) : null;
+    const entries = ofIndex?.entries ?? this.#named;
+    const start = entries.length;
     // With an id the same item may come again, and has to be the same then.
-    run.add(time ?? (id === null ? this.#options.time : RECEIVE_TIME), pairs);
-    if (run.tooLarge) this.#bytes = Infinity;
-    this.#bytes += run.length - start;
+    entries.add(time ?? (id === null ? this.#options.time : RECEIVE_TIME), pairs);
+    if (entries.tooLarge) this.#bytes = Infinity;
+    this.#bytes += entries.length - start;
     if (ofIndex) this.#table.taken(action, ofIndex.number);
-    else this.#table.takenAlone(action, contentOf(this.#body.subarray(from, to)), run.length);
+    else this.#table.takenAlone(action, contentOf(this.#body.subarray(from, to)), entries.length);
   }
 
-  #runOfIndex(index: string): { readonly number: number; readonly run: EntryRun } {
+  #groupOfIndex(index: string): { readonly number: number; readonly entries: EntryBuilder } {
     let known = this.#ofIndex.get(index);
     if (known === undefined) {
-      known = { number: this.#table.runOfIndex(index), run: new EntryRun(RUN_BYTES_FIRST, this.#options.bytesMax) };
+      known = { number: this.#table.groupOfIndex(index), entries: new EntryBuilder(GROUP_BYTES_FIRST, this.#options.bytesMax) };
       this.#ofIndex.set(index, known);
     }
     return known;

@@ -11,7 +11,7 @@ import { errorAnswer } from '../../accept/http/http-errors.ts';
 import { CHUNK_TURN_BYTES, FEW_CHUNKS } from '../../accept/http/http-turns.ts';
 import { STEP, bulkAnswer, bulkReaderOf, errorBody } from './answers.ts';
 import type { Bulk } from './bulk.ts';
-import { type BulkRun, type BulkTable, refusedCount, runsOf } from './bulk-table.ts';
+import { type BulkGroup, type BulkTable, groupsOf, refusedCount } from './bulk-table.ts';
 import { parseFilterPath } from './filter-path.ts';
 import { answerHandshake, sendJson, sendJsonPieces } from './handshake.ts';
 
@@ -109,18 +109,18 @@ class CrowdTurn implements Disposable {
   }
 }
 
-/** What became of each run: null where it is held, else why it is not. */
+/** What became of each group: null where it is held, else why it is not. */
 async function accept(exchange: HttpExchange, table: BulkTable, crowd: CrowdTurn): Promise<unknown[]> {
   const outcomes: unknown[] = [];
-  const runs = runsOf(table);
-  const count = table.runIndex.length;
+  const groups = groupsOf(table);
+  const count = table.groupIndex.length;
   if (count <= FEW_CHUNKS) crowd[Symbol.dispose]();
   while (outcomes.length < count) {
     if (count > FEW_CHUNKS) await crowd.begin();
     // What is begun is ended first, for it holds its items meanwhile.
     const end = Math.min(count, outcomes.length + RUNS_PER_CROWD);
     while (outcomes.length < end) {
-      outcomes.push(...(await acceptSome(exchange, runs)));
+      outcomes.push(...(await acceptSome(exchange, groups)));
       // What is refused is refused without a turn.
       if (outcomes.length < count) await turn();
     }
@@ -130,14 +130,14 @@ async function accept(exchange: HttpExchange, table: BulkTable, crowd: CrowdTurn
 }
 
 /** The next ones. None is under way when it resolves or rejects. */
-async function acceptSome(exchange: HttpExchange, runs: Iterator<BulkRun, void>): Promise<unknown[]> {
+async function acceptSome(exchange: HttpExchange, groups: Iterator<BulkGroup, void>): Promise<unknown[]> {
   const some: Promise<unknown>[] = [];
   try {
     while (some.length < RUNS_AT_ONCE) {
       if (some.length % RUNS_PER_STEP === 0) await exchange.turn(RUNS_PER_STEP * CHUNK_TURN_BYTES);
-      const next = runs.next();
+      const next = groups.next();
       if (next.done) break;
-      some.push(acceptRun(exchange, next.value).then(nothing, (error: unknown) => error));
+      some.push(acceptGroup(exchange, next.value).then(nothing, (error: unknown) => error));
     }
   } finally {
     await Promise.all(some);
@@ -147,7 +147,7 @@ async function acceptSome(exchange: HttpExchange, runs: Iterator<BulkRun, void>)
 
 const nothing = (): null => null;
 
-/** Each error once, which may be as many as there are runs. */
+/** Each error once, which may be as many as there are groups. */
 async function countRefused(context: HttpContext, outcomes: readonly unknown[]): Promise<void> {
   let counted = 0;
   for (const error of new Set(outcomes)) {
@@ -158,7 +158,7 @@ async function countRefused(context: HttpContext, outcomes: readonly unknown[]):
   }
 }
 
-async function acceptRun(exchange: HttpExchange, { index, id, content, entries, count }: BulkRun): Promise<void> {
+async function acceptGroup(exchange: HttpExchange, { index, id, content, entries, count }: BulkGroup): Promise<void> {
   const name = id === null || content === null ? undefined : { chunkId: Buffer.from(id), content };
   await exchange.accept({ tag: exchange.tag(index), entries, count }, name);
 }

@@ -11,8 +11,8 @@
 
 import type { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { type EventTime, eventTimeOfNs } from '../../decode/event-time.ts';
-import { EntryRun, Pairs, keyOf } from '../common/entry-run.ts';
-import { OriginFields } from '../common/origin-fields.ts';
+import { EntryBuilder, Pairs, keyOf } from '../common/entry-builder.ts';
+import { ResourceFields } from '../common/resource-fields.ts';
 
 export type OtlpLogs =
   | {
@@ -50,9 +50,9 @@ const OURS = ['log', 'log.level', 'resource', 'scope'].map((name) => Buffer.from
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'].map((name) => keyOf(name));
 
 export class OtlpRecords {
-  readonly run: EntryRun;
+  readonly #entries: EntryBuilder;
   readonly #time: EventTime;
-  readonly #origin = new OriginFields();
+  readonly #resource = new ResourceFields();
   readonly #scope = new Pairs();
   /** What all records of a scope have in common. */
   readonly #common = new Pairs();
@@ -65,18 +65,18 @@ export class OtlpRecords {
 
   /** @param bodyBytes of the request: entries are about as large */
   constructor(bodyBytes: number, { time, bytesMax }: OtlpOptions) {
-    this.run = new EntryRun(bodyBytes + 1024, bytesMax, bodyBytes);
+    this.#entries = new EntryBuilder(bodyBytes + 1024, bytesMax, bodyBytes);
     this.#time = time;
   }
 
   beginResource(): void {
-    this.#origin.reset();
+    this.#resource.reset();
     this.beginScope();
   }
 
   /** As the other methods that return a writer: write the value into it. */
   resourceAttribute(key: Buffer): MsgpackWriter {
-    return this.#origin.key(key);
+    return this.#resource.key(key);
   }
 
   beginScope(): void {
@@ -98,8 +98,8 @@ export class OtlpRecords {
 
   /** After the scope, before its first record. */
   beginRecords(): void {
-    this.#origin.writeTo(this.#common);
-    this.#common.map(RESOURCE, this.#origin.rest);
+    this.#resource.writeTo(this.#common);
+    this.#common.map(RESOURCE, this.#resource.rest);
     this.#common.map(SCOPE, this.#scope);
   }
 
@@ -168,7 +168,7 @@ export class OtlpRecords {
   endRecord(): void {
     const ns = this.#timeNs || this.#observedNs;
     const time = ns === 0n ? null : eventTimeOfNs(ns);
-    this.run.add(time ?? this.#time, this.#common, this.#record);
+    this.#entries.add(time ?? this.#time, this.#common, this.#record);
   }
 
   /** The record that was begun cannot be taken. */
@@ -178,7 +178,7 @@ export class OtlpRecords {
   }
 
   done(): OtlpLogs {
-    const { bytes, count, tooLarge } = this.run;
+    const { bytes, count, tooLarge } = this.#entries;
     if (tooLarge) return { kind: 'too_large' };
     return { kind: 'records', entries: bytes, count, rejected: this.#rejected, why: this.#why };
   }

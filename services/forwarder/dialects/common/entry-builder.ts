@@ -53,7 +53,7 @@ export class Pairs {
   }
 }
 
-export class EntryRun {
+export class EntryBuilder {
   readonly #writer: MsgpackWriter;
   readonly #bytesMax: number;
   readonly #bodyBytes: number;
