@@ -18,9 +18,9 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
       file: 'services/forwarder/gather/lane.ts',
       text:
         'const held = await this.#options.queue.append(this.#partition, records);\n' +
-        '      this.#settle(shares, (share) => settleHeld(share, held));',
+        '      this.#settle(segments, (segment) => settleHeld(segment, held));',
       becomes:
-        'this.#settle(shares, (share) => settleHeld(share, undefined));\n' +
+        'this.#settle(segments, (segment) => settleHeld(segment, undefined));\n' +
         '      await this.#options.queue.append(this.#partition, records);',
     },
   ],
@@ -236,11 +236,11 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
       file: 'services/forwarder/gather/lane.ts',
       text:
         'const held = await this.#options.queue.append(this.#partition, records);\n' +
-        '      this.#settle(shares, (share) => settleHeld(share, held));',
+        '      this.#settle(segments, (segment) => settleHeld(segment, held));',
       becomes:
         'void this.#options.queue.append(this.#partition, records).then(\n' +
-        '        (held) => this.#settle(shares, (share) => settleHeld(share, held)),\n' +
-        '        (error: unknown) => this.#settle(shares, ({ settlement }) => settlement.failed(error)),\n      );',
+        '        (held) => this.#settle(segments, (segment) => settleHeld(segment, held)),\n' +
+        '        (error: unknown) => this.#settle(segments, ({ settlement }) => settlement.failed(error)),\n      );',
     },
   ],
   'what retention removed unread is not told': [

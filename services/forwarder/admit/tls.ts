@@ -188,9 +188,9 @@ function tlsSettings(config: Config, prefix: TlsPrefix): TlsSettings | null {
 
 function read(settings: TlsSettings): Material {
   const { prefix, clientCa } = settings;
-  const cert = readPart(`${prefix}.cert`, settings.cert);
-  const key = readPart(`${prefix}.key`, settings.key);
-  const ca = clientCa === undefined ? undefined : readPart(`${prefix}.client_ca`, clientCa);
+  const cert = readPem(`${prefix}.cert`, settings.cert);
+  const key = readPem(`${prefix}.key`, settings.key);
+  const ca = clientCa === undefined ? undefined : readPem(`${prefix}.client_ca`, clientCa);
   try {
     createSecureContext({ cert, key, ca, ...(settings.ciphers !== undefined && { ciphers: settings.ciphers }) });
     if (ca !== undefined) new X509Certificate(ca);
@@ -203,7 +203,7 @@ function read(settings: TlsSettings): Material {
   }
 }
 
-function readPart(setting: SettingName, path: string): string {
+function readPem(setting: SettingName, path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {

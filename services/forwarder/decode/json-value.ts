@@ -117,8 +117,8 @@ export class JsonReader {
     return this.#literal(byte);
   }
 
-  /** The object that begins here. Where there is `takePair`, it is asked before each value; see `PairTaker`. */
-  object(depth: number, takePair?: PairTaker): boolean {
+  /** The object that begins here. Where there is `extractor`, it is asked before each value; see `PairExtractor`. */
+  object(depth: number, extractor?: PairExtractor): boolean {
     if (depth === JSON_DEPTH_MAX) return this.#fail(this.#at, `it nests deeper than ${JSON_DEPTH_MAX}`);
     const writer = this.#writer;
     const header = writer.openMap();
@@ -141,7 +141,7 @@ export class JsonReader {
       this.skipSpace();
       const valueAt = this.#at;
       if (!this.value(depth + 1)) return false;
-      if (takePair?.takes(this.#bytes, keyAt, keyEnd, valueAt, this.#at)) writer.truncate(keyWritten);
+      if (extractor?.extracts(this.#bytes, keyAt, keyEnd, valueAt, this.#at)) writer.truncate(keyWritten);
       else count += 1;
       byte = this.skipSpace();
       this.#at += 1;
@@ -329,6 +329,6 @@ export class JsonReader {
  * Takes pairs out of an object that is being read, such as a record's `time`. Offsets are of the JSON text, quotes
  * included.
  */
-export interface PairTaker {
-  takes(bytes: Buffer, keyAt: number, keyEnd: number, valueAt: number, valueEnd: number): boolean;
+export interface PairExtractor {
+  extracts(bytes: Buffer, keyAt: number, keyEnd: number, valueAt: number, valueEnd: number): boolean;
 }

@@ -29,11 +29,11 @@ import {
 } from './chunk.ts';
 import { type BatchSize, excessOf } from './event-limit.ts';
 import { Lane, type LaneOptions } from '../gather/lane.ts';
-import { Settlement, type Share } from '../gather/share.ts';
+import { Settlement, type RecordSegment } from '../gather/record-segment.ts';
 import { partitionOf } from './partition.ts';
 import { SlicedBatch } from './sliced-batch.ts';
 import type { ForwarderTelemetry } from './telemetry.ts';
-import { type RoomPermit, type TenantRoom, TenantRooms, type WayIn, wayInOf } from './tenant-rooms.ts';
+import { type QuotaPermit, type TenantQuota, TenantQuotas, type WayIn, wayInOf } from './tenant-quotas.ts';
 
 export interface IntakeOptions {
   readonly queue: Queue;
@@ -53,7 +53,7 @@ export class QueueIntake implements SlicedIntake {
   readonly #queue: Queue;
   readonly #clock: Clock;
   readonly #telemetry: ForwarderTelemetry;
-  readonly #rooms: TenantRooms;
+  readonly #quotas: TenantQuotas;
   readonly #laneOptions: LaneOptions;
   readonly #openWaitMs: number;
   readonly #lanes = new Map<number, Lane>();
@@ -70,31 +70,31 @@ export class QueueIntake implements SlicedIntake {
     this.#openWaitMs = options.openWaitMs;
     const { bytesMax, tenants = [] } = options;
     const throttled = (tenant: string): void => this.#telemetry.throttled(tenant);
-    this.#rooms = new TenantRooms({ bytesMax, clock, tenants, throttled });
-    this.#telemetry.watch(this.#rooms);
-    this.#laneOptions = { queue, clock, lingerMs, sealBytes, deadLetter: (share) => this.#deadLetterEvent(share) };
+    this.#quotas = new TenantQuotas({ bytesMax, clock, tenants, throttled });
+    this.#telemetry.watch(this.#quotas);
+    this.#laneOptions = { queue, clock, lingerMs, sealBytes, deadLetter: (segment) => this.#deadLetterEvent(segment) };
   }
 
   get hasRoom(): boolean {
-    return this.#rooms.hasRoom;
+    return this.#quotas.hasRoom;
   }
 
   room(over?: AbortSignal): Promise<void> {
-    return this.#rooms.room(over);
+    return this.#quotas.room(over);
   }
 
   /** What the tenant may still bring; ask it rather than `hasRoom` where the tenant is known. */
-  roomOf(tenant: string | null, way: WayIn): TenantRoom {
-    return this.#rooms.of(tenant, way);
+  roomOf(tenant: string | null, way: WayIn): TenantQuota {
+    return this.#quotas.of(tenant, way);
   }
 
   /** Where the tenant is not known yet. */
   roomFor(way: WayIn): Room {
-    return this.#rooms.for(way);
+    return this.#quotas.for(way);
   }
 
-  #roomOf({ tenant, input }: Pick<Origin, 'tenant' | 'input'>): TenantRoom {
-    return this.#rooms.of(tenant, wayInOf(input));
+  #roomOf({ tenant, input }: Pick<Origin, 'tenant' | 'input'>): TenantQuota {
+    return this.#quotas.of(tenant, wayInOf(input));
   }
 
   get unreadyReason(): string | null {
@@ -113,9 +113,9 @@ export class QueueIntake implements SlicedIntake {
       // Nothing is put between the call and the lane: the time of receipt is that of the call.
       if (this.#isUnopened) await this.#open();
       this.#checkOpen();
-      const share = this.#share(chunk, permit);
-      settlement = share.settlement;
-      this.#laneOf(chunk).add(share);
+      const segment = this.#segment(chunk, permit);
+      settlement = segment.settlement;
+      this.#laneOf(chunk).add(segment);
       await settlement.promise;
       const { eventsDeadLettered, eventsSpooled } = settlement;
       this.#telemetry.acked((this.#clock.monotonicMs() - beganMs) / 1000);
@@ -197,7 +197,7 @@ export class QueueIntake implements SlicedIntake {
   }
 
   /** An event that no queue takes, or no indexer opens, would come back for ever if it were only refused. */
-  async #deadLetterEvent({ batch, bytes }: Share): Promise<void> {
+  async #deadLetterEvent({ batch, bytes }: RecordSegment): Promise<void> {
     const taker =
       bytes.length > RECORD_VALUE_BYTES_MAX
         ? `a record may hold, ${RECORD_VALUE_BYTES_MAX}`
@@ -256,7 +256,7 @@ export class QueueIntake implements SlicedIntake {
     }
   }
 
-  #share(chunk: Chunk, permit: RoomPermit): Share {
+  #segment(chunk: Chunk, permit: QuotaPermit): RecordSegment {
     const named = this.#batch(chunk, chunk.count, (receivedMs) => identityOf(chunk, receivedMs));
     const batch = chunk.chain === undefined ? named : { ...named, chain: chunk.chain };
     const settlement = new Settlement().expect();

@@ -1,4 +1,4 @@
-// A batch that comes in slices, on its way to the queue: each slice is a share of its own, and only a few are in hand
+// A batch that comes in slices, on its way to the queue: each slice is a segment of its own, and only a few are in hand
 // at once, so that a chunk of any size costs little memory, and other senders' records go between. What is bad in it
 // goes to the dead letters.
 //
@@ -9,13 +9,13 @@ import type { DeadLetter } from '#shared/queue/queue.ts';
 import type { Batch } from '#shared/record/record.ts';
 import type { BadEntries, Slices, UnreadRest } from './chunk.ts';
 import type { Lane } from '../gather/lane.ts';
-import { Settlement } from '../gather/share.ts';
-import type { TenantRoom } from './tenant-rooms.ts';
+import { Settlement } from '../gather/record-segment.ts';
+import type { TenantQuota } from './tenant-quotas.ts';
 
 export interface SlicedBatchOptions {
   readonly batch: Batch;
   readonly lane: Lane;
-  readonly room: TenantRoom;
+  readonly room: TenantQuota;
   /** Bytes as they were sent, for each byte of an entry. */
   readonly sentShare: number;
   /** Throws when no more may be taken. */

@@ -1,10 +1,10 @@
-// A lane while a share is being cut, and while it tells hundreds of senders: its end waits for that, and the order of
+// A lane while a segment is being split, and while it tells hundreds of senders: its end waits for that, and the order of
 // what was added stays.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Lane } from '#forwarder/gather/lane.ts';
-import { Settlement, type Share } from '#forwarder/gather/share.ts';
+import { Settlement, type RecordSegment } from '#forwarder/gather/record-segment.ts';
 import { systemClock } from '#shared/clock.ts';
 import { decodeBatches } from '#shared/record/record.ts';
 import { RECORD_VALUE_BYTES_MAX } from '#shared/record/value-limit.ts';
@@ -23,7 +23,7 @@ function entryOf(bytes: number): Buffer {
 function setUp() {
   const queue = new RecordingQueue();
   const deadLettered: string[] = [];
-  const deadLetter = ({ batch }: Share): Promise<void> => {
+  const deadLetter = ({ batch }: RecordSegment): Promise<void> => {
     deadLettered.push(`${batch.seq}.${batch.first}`);
     return Promise.resolve();
   };
@@ -68,7 +68,7 @@ function outcomes(first: number, outcome: 'held' | 'failed'): string[] {
   return Array.from({ length: CROWD }, (_, i) => `${first + i} ${outcome}`);
 }
 
-test('what is being cut when the lane ends is held, in order', async () => {
+test('what is being split when the lane ends is held, in order', async () => {
   const { lane, add, settled, held } = setUp();
   add(1, [100]);
   add(2, [4 * MIB, 100, 4 * MIB]);
@@ -130,7 +130,7 @@ test('senders of a record that fails are told before those of the next, and a st
   await lane.drained();
   await first;
   assert(toldAtStop < CROWD, `${toldAtStop} were told before the stop`);
-  // Whoever is told twice ends the process: a share is settled once.
+  // Whoever is told twice ends the process: a segment is settled once.
   assert.deepEqual(told, [...outcomes(1, 'failed'), ...outcomes(1001, 'held')]);
 });
 

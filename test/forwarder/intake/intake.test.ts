@@ -157,7 +157,7 @@ test('sources keep to their partitions', async () => {
   assert.equal(new Set([...bySender.values()].flatMap((p) => [...p])).size, 4, 'all partitions are used');
 });
 
-test('a large chunk is split at entries; its shares count on', async () => {
+test('a large chunk is split at entries; its segments count on', async () => {
   const { queue, intake } = setUp({ sealBytes: 2000 });
   const texts = Array.from({ length: 100 }, (_, i) => `${i} `.padEnd(100, 'x'));
   await intake.accept(chunkOf(texts));
@@ -228,7 +228,7 @@ test('a compressed chunk that is larger than the queue takes goes on split', asy
   const freeEntries = (): never => assert.fail('they are looked at');
   await intake.accept(chunkOf(texts, { encoding: 'gzip', bytes: Buffer.alloc(9000), entries, freeEntries }));
   const all = await held(queue);
-  assert.deepEqual(Buffer.concat(all.map((share) => share.entries)), entries);
+  assert.deepEqual(Buffer.concat(all.map((segment) => segment.entries)), entries);
 });
 
 test('incompressible records larger than the queue takes are halved until they fit', async () => {
@@ -240,7 +240,7 @@ test('incompressible records larger than the queue takes are halved until they f
     assert(records.reduce((sum, record) => sum + record.value.length, 0) <= 3000);
   }
   const all = await held(queue);
-  assert.deepEqual(Buffer.concat(all.map((share) => share.entries)), entriesOf(texts));
+  assert.deepEqual(Buffer.concat(all.map((segment) => segment.entries)), entriesOf(texts));
 });
 
 test('one event that is larger than the queue takes is dead-lettered, and its neighbours are held', async () => {

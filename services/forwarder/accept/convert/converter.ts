@@ -9,7 +9,7 @@ import {
   conversions,
   unpackedBytes,
 } from '../../dialects/conversions.ts';
-import { ConversionLane, type ConversionLaneOptions } from './conversion-lane.ts';
+import { ConversionThread, type ConversionThreadOptions } from './conversion-thread.ts';
 import { LARGE_BODY_BYTES } from '../turns/large-turns.ts';
 
 /**
@@ -18,7 +18,7 @@ import { LARGE_BODY_BYTES } from '../turns/large-turns.ts';
  */
 const INLINE_BYTES_MAX = 32 * 1024;
 
-export interface ConverterOptions extends ConversionLaneOptions {
+export interface ConverterOptions extends ConversionThreadOptions {
   /** False: all is converted here. A function that serves one request at a time has no one to wait for. */
   readonly threaded: boolean;
   readonly inlineBytesMax?: number;
@@ -26,13 +26,13 @@ export interface ConverterOptions extends ConversionLaneOptions {
 
 export class Converter implements AsyncDisposable {
   readonly #options: ConverterOptions;
-  readonly #small: ConversionLane;
-  readonly #large: ConversionLane;
+  readonly #small: ConversionThread;
+  readonly #large: ConversionThread;
 
   constructor(options: ConverterOptions) {
     this.#options = options;
-    this.#small = new ConversionLane(options);
-    this.#large = new ConversionLane(options);
+    this.#small = new ConversionThread(options);
+    this.#large = new ConversionThread(options);
   }
 
   /** Whether a body of so many bytes is converted in the event loop, where others have to wait for it. */

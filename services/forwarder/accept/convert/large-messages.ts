@@ -12,7 +12,7 @@ import { SluiceError, reasonOf } from '#shared/errors.ts';
 import type { Room } from '../../intake/chunk.ts';
 import type { GelfConverted } from '../../decode/gelf/gelf-entries.ts';
 import { type Converted, conversions } from '../../dialects/conversions.ts';
-import { ConversionLane } from './conversion-lane.ts';
+import { ConversionThread } from './conversion-thread.ts';
 
 const KIB = 1024;
 /** Up to here a message is converted at once: 5 ms for the costliest that is known (short keys, 0.05 µs a byte). */
@@ -35,7 +35,7 @@ export interface LargeMessagesOptions {
 
 /** Its end comes after that of whoever converts; `hurry` before. */
 export class LargeMessages implements Room, AsyncDisposable {
-  readonly #lane: ConversionLane;
+  readonly #thread: ConversionThread;
   readonly #clock: Clock;
   readonly #hurry = new AbortController();
   /** The last one that came found no thread: those behind it do not wait as long for one. */
@@ -44,7 +44,7 @@ export class LargeMessages implements Room, AsyncDisposable {
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(options: LargeMessagesOptions) {
-    this.#lane = new ConversionLane(options);
+    this.#thread = new ConversionThread(options);
     this.#clock = options.clock;
   }
 
@@ -86,7 +86,7 @@ export class LargeMessages implements Room, AsyncDisposable {
   /** Null where there was no thread for it. */
   async #inThread(text: Buffer): Promise<GelfConverted | null> {
     try {
-      return bytesOf(await this.#lane.convert('gelf', copyOf(text), null));
+      return bytesOf(await this.#thread.convert('gelf', copyOf(text), null));
     } catch (error) {
       if (error instanceof SluiceError && OURS.has(error.code)) return null;
       throw error;
@@ -94,7 +94,7 @@ export class LargeMessages implements Room, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#lane[Symbol.asyncDispose]();
+    await this.#thread[Symbol.asyncDispose]();
   }
 }
 

@@ -12,7 +12,7 @@ import type { AddressRate } from '../../admit/address-rates.ts';
 import type { Peer } from '../../admit/admission.ts';
 import type { InputName, Intake } from '../../intake/chunk.ts';
 import type { Grant, Principal } from '../../intake/principal.ts';
-import type { TenantRoom } from '../../intake/tenant-rooms.ts';
+import type { TenantQuota } from '../../intake/tenant-quotas.ts';
 import type { Converter } from '../convert/converter.ts';
 import { compressionOf } from './content-encoding.ts';
 import type { BodyReader } from '../body/body-reader.ts';
@@ -63,7 +63,7 @@ export interface HttpContextOptions extends HttpLoginOptions {
   /** Whom a request speaks for, by its token, if it had to have one, and by its connection. */
   readonly principalOf: (peer: Peer, grant: Grant | null) => Principal;
   /** What a tenant may bring. */
-  readonly roomOf: (tenant: string | null) => Pick<TenantRoom, 'rateWaitMs'>;
+  readonly roomOf: (tenant: string | null) => Pick<TenantQuota, 'rateWaitMs'>;
   /** What an address may bring; null: it has no rate. */
   readonly rateOf: (address: string) => AddressRate | null;
   /** How long a refused body is passed over. */

@@ -23,7 +23,7 @@ import {
 } from '../../dialects/conversions.ts';
 import { countExcessOf } from '../../intake/event-limit.ts';
 import { type Principal, allowedTag } from '../../intake/principal.ts';
-import type { TenantRoom } from '../../intake/tenant-rooms.ts';
+import type { TenantQuota } from '../../intake/tenant-quotas.ts';
 import type { Converter } from '../convert/converter.ts';
 import type { Begun } from '../body/endless-body.ts';
 import type { BodyReader } from '../body/body-reader.ts';
@@ -46,7 +46,7 @@ export interface ExchangeOptions {
   /** Null: one request is answered at a time. */
   readonly turns: HttpTurns | null;
   /** What a tenant may bring. */
-  readonly roomOf: (tenant: string | null) => Pick<TenantRoom, 'rateWaitMs'>;
+  readonly roomOf: (tenant: string | null) => Pick<TenantQuota, 'rateWaitMs'>;
   /** Aborted when we take no new requests any more. */
   readonly stopping: AbortSignal;
   /** Called before the first byte of the body is asked for. */

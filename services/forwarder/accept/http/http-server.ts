@@ -24,7 +24,7 @@ import { peerOf, type TlsContext } from '../../admit/tls.ts';
 import type { Intake, Room } from '../../intake/chunk.ts';
 import type { Grant, Principal } from '../../intake/principal.ts';
 import type { AuthFailure } from '../../intake/telemetry.ts';
-import type { TenantRoom } from '../../intake/tenant-rooms.ts';
+import type { TenantQuota } from '../../intake/tenant-quotas.ts';
 import { refusedOrigin } from './browser.ts';
 import { Converter } from '../convert/converter.ts';
 import { BodyReader } from '../body/body-reader.ts';
@@ -49,7 +49,7 @@ export interface HttpServerOptions {
   /** Of HTTP, where the tenant is not known yet; absent: that of intake. */
   readonly room?: Room;
   /** What a tenant may bring. */
-  readonly roomOf: (tenant: string | null) => Pick<TenantRoom, 'rateWaitMs'>;
+  readonly roomOf: (tenant: string | null) => Pick<TenantQuota, 'rateWaitMs'>;
   /** Null: senders need no token. */
   readonly tokens: { grantOf(authorization: string): Grant | null } | null;
   /** Whom a request speaks for, by its token, if it had to have one, and by its connection. */

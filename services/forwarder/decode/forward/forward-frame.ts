@@ -143,7 +143,7 @@ export class ForwardDecoder {
   }
 }
 
-interface Parts {
+interface FrameParts {
   readonly kind: ForwardFrame['kind'];
   readonly tag: string | null;
   readonly start: number;
@@ -158,7 +158,7 @@ export function encodingOf({ compressed }: ForwardOption): Encoding | undefined 
 }
 
 /** Of a frame whose parts were found. */
-export function result({ kind, tag, start, end, encoding, option }: Parts): ForwardFrame | ForwardRefusal {
+export function result({ kind, tag, start, end, encoding, option }: FrameParts): ForwardFrame | ForwardRefusal {
   if (option.signal !== 0) {
     return { kind: 'signal', why: `its signal is ${option.signal}, not logs`, tag, chunk: option.chunk };
   }

@@ -40,7 +40,7 @@ interface Message {
   bytes: number;
 }
 
-interface Holding {
+interface OwnerUsage {
   messages: number;
   bytes: number;
 }
@@ -50,7 +50,7 @@ export class GelfChunks {
   readonly #giveUp: (why: GaveUp, bytes: number) => void;
   /** By sender and id, the oldest first. */
   readonly #messages = new Map<string, Message>();
-  readonly #owners = new Map<string, Holding>();
+  readonly #owners = new Map<string, OwnerUsage>();
   #bytes = 0;
 
   /** `giveUp` is called for each message that is lost, with the bytes that there were of it. */
@@ -117,9 +117,9 @@ export class GelfChunks {
       bytes: 0,
     };
     this.#messages.set(key, message);
-    const holding = this.#owners.get(owner) ?? { messages: 0, bytes: 0 };
-    holding.messages += 1;
-    this.#owners.set(owner, holding);
+    const usage = this.#owners.get(owner) ?? { messages: 0, bytes: 0 };
+    usage.messages += 1;
+    this.#owners.set(owner, usage);
     this.#grow(message, OVERHEAD_BYTES);
     return message;
   }
@@ -127,18 +127,18 @@ export class GelfChunks {
   #grow(message: Message, bytes: number): void {
     message.bytes += bytes;
     this.#bytes += bytes;
-    const holding = this.#owners.get(message.owner);
-    if (holding) holding.bytes += bytes;
+    const usage = this.#owners.get(message.owner);
+    if (usage) usage.bytes += bytes;
   }
 
   #makeRoom(owner: string): void {
     const { bytesMax, messagesMax, senderBytesMax, senderMessagesMax } = this.#limits;
-    const holding = this.#owners.get(owner);
-    if (holding && (holding.bytes > senderBytesMax || holding.messages > senderMessagesMax)) {
+    const usage = this.#owners.get(owner);
+    if (usage && (usage.bytes > senderBytesMax || usage.messages > senderMessagesMax)) {
       for (const message of this.#messages.values()) {
         if (message.owner === owner) {
           this.#lose(message, 'no_room');
-          if (holding.bytes <= senderBytesMax && holding.messages <= senderMessagesMax) break;
+          if (usage.bytes <= senderBytesMax && usage.messages <= senderMessagesMax) break;
         }
       }
     }
@@ -156,11 +156,11 @@ export class GelfChunks {
   #remove(message: Message): void {
     this.#messages.delete(message.key);
     this.#bytes -= message.bytes;
-    const holding = this.#owners.get(message.owner);
-    if (!holding) return;
-    holding.messages -= 1;
-    holding.bytes -= message.bytes;
-    if (holding.messages === 0) this.#owners.delete(message.owner);
+    const usage = this.#owners.get(message.owner);
+    if (!usage) return;
+    usage.messages -= 1;
+    usage.bytes -= message.bytes;
+    if (usage.messages === 0) this.#owners.delete(message.owner);
   }
 }
 

@@ -12,7 +12,7 @@
 import { containerChildren, containerHeaderSize, payloadHeaderSize, valueEnd } from '#shared/msgpack/extents.ts';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { type EventTime, eventTimeOfMs, eventTimeOfText } from '../event-time.ts';
-import { JsonReader, type PairTaker } from '../json-value.ts';
+import { JsonReader, type PairExtractor } from '../json-value.ts';
 import { SEVERITY_NAMES } from '../syslog/syslog-names.ts';
 
 const OPEN_OBJECT = 0x7b;
@@ -46,7 +46,7 @@ export function gelfEntry(text: Buffer): GelfConverted {
   return why === null ? { kind: 'entry', bytes: writer.view() } : { kind: 'refused', why };
 }
 
-export class GelfEntries implements PairTaker {
+export class GelfEntries implements PairExtractor {
   readonly #fields = new MsgpackWriter();
   readonly #reader = new JsonReader(this.#fields);
   #time: EventTime | null = null;
@@ -71,7 +71,7 @@ export class GelfEntries implements PairTaker {
     else writer.integer(NOW);
   }
 
-  takes(bytes: Buffer, keyAt: number, keyEnd: number, valueAt: number, end: number): boolean {
+  extracts(bytes: Buffer, keyAt: number, keyEnd: number, valueAt: number, end: number): boolean {
     if (this.#time !== null || keyEnd - keyAt !== TIME_KEY.length) return false;
     if (bytes.toString('latin1', keyAt, keyEnd) !== TIME_KEY) return false;
     this.#time = timeOf(bytes, valueAt, end);

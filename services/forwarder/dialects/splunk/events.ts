@@ -14,7 +14,7 @@ import { isMap } from '#shared/msgpack/extents.ts';
 import { MsgpackReader } from '#shared/msgpack/reader.ts';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { type EventTime, eventTimeOfText } from '../../decode/event-time.ts';
-import { JsonReader, type PairTaker } from '../../decode/json-value.ts';
+import { JsonReader, type PairExtractor } from '../../decode/json-value.ts';
 import { EntryBuilder, Pairs, keyOf } from '../common/entry-builder.ts';
 import { ResourceFields } from '../common/resource-fields.ts';
 import type { HecCode } from './answers.ts';
@@ -100,7 +100,7 @@ function eventsOf(entries: EntryBuilder): HecEvents {
   return { kind: 'malformed', code: 'no_data', event: 0, at: 0, why: 'there is no event in it' };
 }
 
-class EnvelopeWalk implements PairTaker {
+class EnvelopeWalk implements PairExtractor {
   readonly #body: Buffer;
   readonly #defaultTime: EventTime;
   readonly #entries: EntryBuilder;
@@ -138,7 +138,7 @@ class EnvelopeWalk implements PairTaker {
   }
 
   /** The time, from its own characters: a float would not hold its nanoseconds. */
-  takes(bytes: Buffer, keyAt: number, keyEnd: number, valueAt: number, valueEnd: number): boolean {
+  extracts(bytes: Buffer, keyAt: number, keyEnd: number, valueAt: number, valueEnd: number): boolean {
     if (bytes.compare(TIME, 0, TIME.length, keyAt, keyEnd) !== 0) return false;
     const quotes = bytes[valueAt] === QUOTE ? 1 : 0;
     this.#time = eventTimeOfText(bytes, valueAt + quotes, valueEnd - quotes);

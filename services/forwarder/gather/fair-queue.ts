@@ -1,41 +1,41 @@
 // What waits for a lane, tenant by tenant: records are made of it in turns, so that however much one tenant has
 // waiting, the next record but one begins with somebody else's. Within a tenant the order is that of arrival: nobody
 // waits for more than what the tenant has in hand, which has its bound, and the queue takes it without another look;
-// lines by sender would make as many small records as senders.
+// queues by sender would make as many small records as senders.
 //
 //   A  ▪▪▪▪▪▪▪▪▪▪       records:  A▪▪▪▪ | B▪▪A▪▪ | C▪A▪▪▪ | A▪▪▪▪ …
 //   B  ▪▪
 //   C  ▪
 
-import type { Share } from './share.ts';
+import type { RecordSegment } from './record-segment.ts';
 
 /** Shares of one tenant, first in, first out. */
-class Line {
-  #shares: Share[] = [];
+class TenantQueue {
+  #segments: RecordSegment[] = [];
   /** Those before it are taken. */
   #first = 0;
 
-  get head(): Share | undefined {
-    return this.#shares[this.#first];
+  get head(): RecordSegment | undefined {
+    return this.#segments[this.#first];
   }
 
-  push(share: Share): void {
-    this.#shares.push(share);
+  push(segment: RecordSegment): void {
+    this.#segments.push(segment);
   }
 
   shift(): void {
     this.#first++;
     // Taking one by one from the front of a long array would cost its length each time.
-    if (this.#first * 2 < this.#shares.length) return;
-    this.#shares = this.#shares.slice(this.#first);
+    if (this.#first * 2 < this.#segments.length) return;
+    this.#segments = this.#segments.slice(this.#first);
     this.#first = 0;
   }
 }
 
-export class FairLine {
+export class FairQueue {
   readonly #recordBytes: number;
-  readonly #byTenant = new Map<string | null, Line>();
-  readonly #lines: Line[] = [];
+  readonly #byTenant = new Map<string | null, TenantQueue>();
+  readonly #queues: TenantQueue[] = [];
   /** Whose turn it is to begin a record. */
   #turn = 0;
   #weight = 0;
@@ -54,51 +54,51 @@ export class FairLine {
     return this.#weight >= this.#recordBytes;
   }
 
-  /** A share of several events is no larger than a record: whoever adds it has cut it. */
-  push(share: Share): void {
-    const { tenant } = share.batch;
-    let line = this.#byTenant.get(tenant);
-    if (!line) {
-      line = new Line();
-      this.#byTenant.set(tenant, line);
-      this.#lines.push(line);
+  /** A segment of several events is no larger than a record: whoever adds it has split it. */
+  push(segment: RecordSegment): void {
+    const { tenant } = segment.batch;
+    let queue = this.#byTenant.get(tenant);
+    if (!queue) {
+      queue = new TenantQueue();
+      this.#byTenant.set(tenant, queue);
+      this.#queues.push(queue);
     }
-    line.push(share);
-    this.#weight += this.#weightOf(share);
+    queue.push(segment);
+    this.#weight += this.#weightOf(segment);
   }
 
-  /** The shares of the next record; there is something. */
-  take(): Share[] {
-    const shares: Share[] = [];
-    const { length } = this.#lines;
+  /** The segments of the next record; there is something. */
+  take(): RecordSegment[] {
+    const segments: RecordSegment[] = [];
+    const { length } = this.#queues;
     let weight = 0;
     for (let i = 0; i < length && weight < this.#recordBytes; i++) {
-      const line = this.#lines[(this.#turn + i) % length];
-      if (line) weight = this.#takeFrom(line, shares, weight);
+      const queue = this.#queues[(this.#turn + i) % length];
+      if (queue) weight = this.#takeFrom(queue, segments, weight);
     }
     this.#turn = (this.#turn + 1) % length;
-    return shares;
+    return segments;
   }
 
-  #takeFrom(line: Line, shares: Share[], before: number): number {
+  #takeFrom(queue: TenantQueue, segments: RecordSegment[], before: number): number {
     let weight = before;
-    for (let share = line.head; share && weight < this.#recordBytes; share = line.head) {
+    for (let segment = queue.head; segment && weight < this.#recordBytes; segment = queue.head) {
       // A chunk that its sender compressed is a record of its own, behind what came before it.
-      if (share.encoding !== 'identity' && shares.length > 0) break;
+      if (segment.encoding !== 'identity' && segments.length > 0) break;
       // A larger one is a record of its own too: if that cannot be indexed, it must cost nobody else their events.
-      if (share.bytes.length > this.#recordBytes && shares.length > 0) break;
+      if (segment.bytes.length > this.#recordBytes && segments.length > 0) break;
       // Parts of one chunk were parted to be records of their own.
-      if (shares.at(-1)?.settlement === share.settlement) break;
-      line.shift();
-      shares.push(share);
-      weight += this.#weightOf(share);
-      this.#weight -= this.#weightOf(share);
+      if (segments.at(-1)?.settlement === segment.settlement) break;
+      queue.shift();
+      segments.push(segment);
+      weight += this.#weightOf(segment);
+      this.#weight -= this.#weightOf(segment);
     }
     return weight;
   }
 
   /** Its bytes, and about what its row takes in the record's table; a compressed one fills its record. */
-  #weightOf({ batch, bytes, encoding }: Share): number {
+  #weightOf({ batch, bytes, encoding }: RecordSegment): number {
     if (encoding !== 'identity') return this.#recordBytes;
     return bytes.length + 48 + batch.tag.length + batch.sender.length;
   }

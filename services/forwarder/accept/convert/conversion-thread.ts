@@ -17,20 +17,20 @@ const BUDGET_MS_PER_BYTE = 0.002;
 /** Of the thread's heap; entries are outside it. */
 const HEAP_MB_MAX = 192;
 
-export interface ConversionLaneOptions {
+export interface ConversionThreadOptions {
   readonly clock: Clock;
   /** What a body of so many bytes may cost. */
   readonly budgetMs?: (bytes: number) => number;
 }
 
-export class ConversionLane implements AsyncDisposable {
-  readonly #options: ConversionLaneOptions;
+export class ConversionThread implements AsyncDisposable {
+  readonly #options: ConversionThreadOptions;
   #thread: Promise<WorkerThread<ConversionWorker>> | null = null;
   /** Settles when the last body that came is done. */
   #last: Promise<unknown> = Promise.resolve();
   #isClosed = false;
 
-  constructor(options: ConversionLaneOptions) {
+  constructor(options: ConversionThreadOptions) {
     this.#options = options;
   }
 

@@ -27,7 +27,7 @@ export function wayInOf(input: InputName): WayIn {
   return input === 'gelf' || input === 'syslog' ? 'unacked' : 'http';
 }
 
-export interface TenantRoomsOptions {
+export interface TenantQuotasOptions {
   readonly bytesMax: number;
   readonly clock: Clock;
   readonly tenants: readonly Tenant[];
@@ -36,21 +36,21 @@ export interface TenantRoomsOptions {
 }
 
 /** Bytes that are held, until it is disposed of. */
-export interface RoomPermit extends Disposable {
+export interface QuotaPermit extends Disposable {
   /** Gives back some of them before the rest. */
   giveBack(bytes: number): void;
 }
 
-export class TenantRooms implements Room {
-  readonly #options: TenantRoomsOptions;
-  readonly #rooms = new Map<string, TenantRoom>();
+export class TenantQuotas implements Room {
+  readonly #options: TenantQuotasOptions;
+  readonly #quotas = new Map<string, TenantQuota>();
   readonly #tenants = new Set<string | null>();
-  /** Rooms that somebody waits for. */
-  readonly #awaited = new Set<TenantRoom>();
+  /** Quotas that somebody waits for. */
+  readonly #awaited = new Set<TenantQuota>();
   readonly #waiters = new Waiters();
   #bytesHeld = 0;
 
-  constructor(options: TenantRoomsOptions) {
+  constructor(options: TenantQuotasOptions) {
     this.#options = options;
   }
 
@@ -68,7 +68,7 @@ export class TenantRooms implements Room {
   }
 
   /** Of those without a tenant each way in has its own. */
-  of(tenant: string | null, way: WayIn): TenantRoom {
+  of(tenant: string | null, way: WayIn): TenantQuota {
     this.#tenants.add(tenant);
     return this.#of(tenant, way);
   }
@@ -84,14 +84,14 @@ export class TenantRooms implements Room {
     };
   }
 
-  #of(tenant: string | null, way: WayIn): TenantRoom {
+  #of(tenant: string | null, way: WayIn): TenantQuota {
     const name = tenant === null ? `way ${way}` : `tenant ${tenant}`;
-    let room = this.#rooms.get(name);
-    if (!room) {
-      room = new TenantRoom(tenant, this, this.#options);
-      this.#rooms.set(name, room);
+    let quota = this.#quotas.get(name);
+    if (!quota) {
+      quota = new TenantQuota(tenant, this, this.#options);
+      this.#quotas.set(name, quota);
     }
-    return room;
+    return quota;
   }
 
   get #isShared(): boolean {
@@ -106,7 +106,7 @@ export class TenantRooms implements Room {
     return free > 0 || bytes < RESERVE_SHARE * bytesMax;
   }
 
-  await(room: TenantRoom): void {
+  await(room: TenantQuota): void {
     this.#awaited.add(room);
   }
 
@@ -125,10 +125,10 @@ export class TenantRooms implements Room {
 }
 
 /** What one tenant holds and may read. */
-export class TenantRoom implements Room {
+export class TenantQuota implements Room {
   readonly #tenant: string | null;
-  readonly #rooms: TenantRooms;
-  readonly #options: TenantRoomsOptions;
+  readonly #quotas: TenantQuotas;
+  readonly #options: TenantQuotasOptions;
   readonly #bytes: TokenBucket | null;
   readonly #events: TokenBucket | null;
   #held = 0;
@@ -136,11 +136,11 @@ export class TenantRoom implements Room {
   readonly #shareWaiters = new Waiters();
   #timer: Disposable | null = null;
 
-  constructor(tenant: string | null, rooms: TenantRooms, options: TenantRoomsOptions) {
+  constructor(tenant: string | null, quotas: TenantQuotas, options: TenantQuotasOptions) {
     const { bytesPerSecond, eventsPerSecond } = options.tenants.find(({ name }) => name === tenant) ?? UNLIMITED;
     const nowMs = options.clock.monotonicMs();
     this.#tenant = tenant;
-    this.#rooms = rooms;
+    this.#quotas = quotas;
     this.#options = options;
     this.#bytes = bytesPerSecond === null ? null : new TokenBucket(bytesPerSecond, nowMs);
     this.#events = eventsPerSecond === null ? null : new TokenBucket(eventsPerSecond, nowMs);
@@ -152,13 +152,13 @@ export class TenantRoom implements Room {
 
   /** Whether it may hold more, whatever its rate: for what was begun when there was room. */
   get hasShare(): boolean {
-    return this.#rooms.mayHold(this.#held);
+    return this.#quotas.mayHold(this.#held);
   }
 
   async share(): Promise<void> {
     if (this.hasShare) return;
     const shared = this.#shareWaiters.wait();
-    this.#rooms.await(this);
+    this.#quotas.await(this);
     await shared;
   }
 
@@ -172,14 +172,14 @@ export class TenantRoom implements Room {
   async room(over?: AbortSignal): Promise<void> {
     if (this.hasRoom && this.#waiters.count === 0) return;
     const hasCome = this.#waiters.wait(over);
-    if (!this.wake()) this.#rooms.await(this);
+    if (!this.wake()) this.#quotas.await(this);
     await hasCome;
   }
 
   /** Takes bytes at once, even past the limit: they are in memory. `sentBytes`: as they came, for the rate. */
-  take(bytes: number, events: number, sentBytes: number): RoomPermit {
+  take(bytes: number, events: number, sentBytes: number): QuotaPermit {
     this.#held += bytes;
-    this.#rooms.hold(bytes);
+    this.#quotas.hold(bytes);
     if (this.#bytes || this.#events) {
       const nowMs = this.#options.clock.monotonicMs();
       this.#bytes?.take(sentBytes, nowMs);
@@ -191,7 +191,7 @@ export class TenantRoom implements Room {
   /** For permits alone. */
   release(bytes: number): void {
     this.#held -= bytes;
-    this.#rooms.hold(-bytes);
+    this.#quotas.hold(-bytes);
   }
 
   /** Lets those go on who wait, if there is room, some a turn of the event loop; false while somebody still waits. */
@@ -220,12 +220,12 @@ export class TenantRoom implements Room {
 }
 
 /** There is one for each chunk in hand: closures would cost as much again. */
-class HeldBytes implements RoomPermit {
-  readonly #room: TenantRoom;
+class HeldBytes implements QuotaPermit {
+  readonly #room: TenantQuota;
   #left: number;
   #isGiven = false;
 
-  constructor(bytes: number, room: TenantRoom) {
+  constructor(bytes: number, room: TenantQuota) {
     this.#left = bytes;
     this.#room = room;
   }
