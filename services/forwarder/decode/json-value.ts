@@ -48,7 +48,7 @@ const NULL = Buffer.from('null');
 export function jsonToMsgpack(text: Uint8Array): Buffer | JsonProblem {
   const writer = new MsgpackWriter(text.length + 64);
   const reader = new JsonReader(writer);
-  reader.begin(text, 0, text.length);
+  reader.setText(text, 0, text.length);
   reader.skipSpace();
   if (!reader.value()) return reader.problem;
   return reader.skipSpace() < 0 ? writer.view() : { at: reader.at, why: 'there is more after the value' };
@@ -70,7 +70,7 @@ export class JsonReader {
     this.#writer = writer;
   }
 
-  begin(bytes: Uint8Array, start: number, end: number): void {
+  setText(bytes: Uint8Array, start: number, end: number): void {
     this.#bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
     this.#at = start;
     this.#end = end;

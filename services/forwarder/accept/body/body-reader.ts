@@ -63,7 +63,7 @@ export interface BodyReaderOptions {
 export interface ReadOptions {
   readonly held: DisposableStack;
   readonly sender: string;
-  readonly begin: () => void;
+  readonly sendContinue: () => void;
 }
 
 export interface DecompressOptions {
@@ -128,11 +128,11 @@ export class BodyReader {
    * The whole body as sent. `held` keeps its bytes counted until it is disposed of. Rejects with body_too_large,
    * intake_full, request_malformed, request_timeout.
    */
-  async read(request: IncomingMessage, { held, sender, begin }: ReadOptions): Promise<Buffer> {
+  async read(request: IncomingMessage, { held, sender, sendContinue }: ReadOptions): Promise<Buffer> {
     const announced = Number(request.headers['content-length'] ?? 0);
     if (announced > this.#options.bodyBytesMax) throw this.#tooLarge();
     await this.#room(announced, sender, request);
-    begin();
+    sendContinue();
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
     const pieces = new HeldPieces();
     const permit = held.use(this.#permit(PIECE_OVERHEAD_BYTES, sender, announced));

@@ -49,7 +49,7 @@ export interface PiecesOptions {
   readonly sender: string;
   readonly begun: Begun;
   /** Called before the first byte is asked for. */
-  readonly begin: () => void;
+  readonly sendContinue: () => void;
   /** Asked before each further piece; nothing but what was begun is counted while it is waited for. */
   readonly mayGoOn: () => Promise<void>;
 }
@@ -68,11 +68,11 @@ export class EndlessBodies {
   /** Throws intake_full, request_timeout, request_malformed. */
   async *pieces(
     request: IncomingMessage,
-    { sender, begun, begin, mayGoOn }: PiecesOptions,
+    { sender, begun, sendContinue, mayGoOn }: PiecesOptions,
   ): AsyncGenerator<Buffer, void, undefined> {
     const { take, room } = this.#options;
     await room(0, sender, request);
-    begin();
+    sendContinue();
     letBeSilent(request.socket);
     const iterator = request.iterator({ destroyOnReturn: false });
     using held = new HeldEntry(take, this.#shares, sender);

@@ -110,7 +110,7 @@ export class HttpContext {
    * @param ownEncoding a Content-Encoding that the dialect sees to itself
    */
   open(input: InputName, { raw }: FastifyRequest, reply: FastifyReply, ownEncoding?: string): HttpExchange {
-    const begin = () => {
+    const sendContinue = () => {
       if (this.options.expecting.delete(raw)) reply.raw.writeContinue();
     };
     const encoding = raw.headers['content-encoding'];
@@ -121,7 +121,7 @@ export class HttpContext {
     const sender = peer.address;
     const counted = this.#counted;
     const rate = this.#rateOf(raw, sender);
-    return new HttpExchange(input, raw, { ...this.options, begin, compression, principal, sender, rate, counted });
+    return new HttpExchange(input, raw, { ...this.options, sendContinue, compression, principal, sender, rate, counted });
   }
 
   #rateOf({ socket }: IncomingMessage, address: string): AddressRate | null {

@@ -50,7 +50,7 @@ export interface ExchangeOptions {
   /** Aborted when we take no new requests any more. */
   readonly stopping: AbortSignal;
   /** Called before the first byte of the body is asked for. */
-  readonly begin: () => void;
+  readonly sendContinue: () => void;
   readonly compression: Compression | null;
   readonly principal: Principal;
   readonly sender: string;
@@ -124,12 +124,12 @@ export class HttpExchange implements Disposable {
 
   /** The whole body, uncompressed. Rejects with a SluiceError. */
   async body(): Promise<Buffer> {
-    const { bodies, begin, compression } = this.#options;
+    const { bodies, sendContinue, compression } = this.#options;
     const held = this.#held;
     const sender = this.#who;
     const takeTurn = (): Promise<void> => this.#takeTurn();
     const opening = { held, sender, takeTurn, request: this.#request };
-    const sent = await bodies.read(this.#request, { held, sender, begin });
+    const sent = await bodies.read(this.#request, { held, sender, sendContinue });
     this.#options.rate?.take(sent.length);
     if (compression) await this.turn(UNPACK_TURN_BYTES);
     const body = compression ? await bodies.decompress(sent, compression, opening) : sent;
@@ -143,12 +143,12 @@ export class HttpExchange implements Disposable {
    * @param begun what its taker keeps of it, which is counted
    */
   async *pieces(begun: Begun): AsyncGenerator<Buffer, void, undefined> {
-    const { bodies, begin, compression, rate } = this.#options;
+    const { bodies, sendContinue, compression, rate } = this.#options;
     if (compression) {
       throw new SluiceError('encoding_unknown', 'Cannot read the body: here it must have no Content-Encoding');
     }
     const mayGoOn = (): Promise<void> => this.#rateAllows();
-    for await (const piece of bodies.pieces(this.#request, { sender: this.#who, begun, begin, mayGoOn })) {
+    for await (const piece of bodies.pieces(this.#request, { sender: this.#who, begun, sendContinue, mayGoOn })) {
       rate?.take(piece.length);
       yield piece;
     }

@@ -80,7 +80,7 @@ export class GelfChunks {
     const part = datagram.subarray(HEADER_BYTES);
     if (count === 1) return part;
     const key = `${sender} ${datagram.toString('latin1', 2, 10)}`;
-    const message = this.#messages.get(key) ?? this.#begin(key, networkOfPeer(sender), count, nowMs);
+    const message = this.#messages.get(key) ?? this.#start(key, networkOfPeer(sender), count, nowMs);
     if (message.parts.length !== count) return 'malformed';
     if (message.parts[sequence]) return 'wait';
     message.parts[sequence] = part;
@@ -107,7 +107,7 @@ export class GelfChunks {
     for (const message of this.#messages.values()) this.#lose(message, 'incomplete');
   }
 
-  #begin(key: string, owner: string, count: number, nowMs: number): Message {
+  #start(key: string, owner: string, count: number, nowMs: number): Message {
     const message: Message = {
       key,
       owner,

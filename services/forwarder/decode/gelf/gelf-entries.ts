@@ -56,7 +56,7 @@ export class GelfEntries implements PairExtractor {
     const reader = this.#reader;
     this.#fields.reset();
     this.#time = null;
-    reader.begin(text, 0, text.length);
+    reader.setText(text, 0, text.length);
     if (reader.skipSpace() !== OPEN_OBJECT) return 'a message is a JSON object';
     if (!reader.object(0, this)) return `${reader.problem.why} (byte ${reader.problem.at})`;
     if (reader.skipSpace() >= 0) return `there is more after the message (byte ${reader.at})`;

@@ -29,7 +29,7 @@ export interface JsonEntriesOptions extends EntriesOptions {
 export function jsonEntries(body: Uint8Array, options: JsonEntriesOptions): HttpEntries {
   const entries = new JsonEntries(body, options);
   const start = BYTE_ORDER_MARK.every((byte, i) => body[i] === byte) ? BYTE_ORDER_MARK.length : 0;
-  entries.begin(start, body.length);
+  entries.setRange(start, body.length);
   do {
     const result = entries.next() === OPEN_ARRAY ? entries.array() : entries.object();
     if (result) return result;
@@ -56,8 +56,8 @@ export class JsonEntries implements PairExtractor {
     this.#reader = new JsonReader(this.#writer);
   }
 
-  begin(start: number, end: number): void {
-    this.#reader.begin(this.#body, start, end);
+  setRange(start: number, end: number): void {
+    this.#reader.setText(this.#body, start, end);
   }
 
   /** The next byte that is no white space, or -1. */

@@ -139,7 +139,7 @@ class BulkWalk {
     }
     const reader = this.#reader;
     this.#scratch.reset();
-    reader.begin(this.#body, start, end);
+    reader.setText(this.#body, start, end);
     const why = this.#whyNoObject();
     if (why !== null) {
       this.refuse(action, unreadable(why));

@@ -57,7 +57,7 @@ async function takeBulk(context: HttpContext, request: FastifyRequest, reply: Fa
   const options = { index, time: exchange.defaultTime, bytesMax: context.bodyBytesMax };
   // What is made of a body is several times its size where it has many items: those that wait have only their bytes.
   using crowd = new CrowdTurn(exchange);
-  if (body.length > FEW_CHUNKS_BYTES) await crowd.begin(body.length);
+  if (body.length > FEW_CHUNKS_BYTES) await crowd.enter(body.length);
   const table = taken(await exchange.convert('bulk', body, options));
   const outcomes = await accept(exchange, table, crowd);
   refuseWhole(outcomes);
@@ -99,7 +99,7 @@ class CrowdTurn implements Disposable {
   }
 
   /** @param bytes of a body that is still to be converted */
-  async begin(bytes = 0): Promise<void> {
+  async enter(bytes = 0): Promise<void> {
     this.#turn ??= await this.#exchange.crowd(bytes);
   }
 
@@ -116,7 +116,7 @@ async function accept(exchange: HttpExchange, table: BulkTable, crowd: CrowdTurn
   const count = table.groupIndex.length;
   if (count <= FEW_CHUNKS) crowd[Symbol.dispose]();
   while (outcomes.length < count) {
-    if (count > FEW_CHUNKS) await crowd.begin();
+    if (count > FEW_CHUNKS) await crowd.enter();
     // What is begun is ended first, for it holds its items meanwhile.
     const end = Math.min(count, outcomes.length + RUNS_PER_CROWD);
     while (outcomes.length < end) {

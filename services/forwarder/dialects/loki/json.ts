@@ -33,7 +33,7 @@ function takeStream(bytes: Buffer, at: number, records: LokiRecords): string | n
   const values = valuesAt === undefined ? undefined : elementsOf(bytes, valuesAt);
   if (!labels) return 'the stream of a stream has to be an object of strings';
   if (!values) return 'the values of a stream have to be an array';
-  records.beginStream(labels);
+  records.startStream(labels);
   for (const valueAt of values) {
     const why = takeValue(bytes, valueAt, records);
     if (why !== null) return why;
@@ -49,7 +49,7 @@ function takeValue(bytes: Buffer, at: number, records: LokiRecords): string | nu
   if (!time) return 'the time of a value has to be nanoseconds since 1970, as text';
   const line = reader.bytes();
   if (!line) return 'the line of a value has to be a string';
-  records.beginEntry();
+  records.startEntry();
   for (let left = count === 3 ? (reader.mapHeader() ?? -1) : 0; left !== 0; left -= 1) {
     const name = reader.bytes();
     const value = reader.bytes();

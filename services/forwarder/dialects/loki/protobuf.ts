@@ -39,7 +39,7 @@ class StreamWalk {
     });
     const labels = parseLabels(text);
     if (typeof labels === 'string') return reader.fail(labels);
-    this.#records.beginStream(labels);
+    this.#records.startStream(labels);
     reader.pos = start;
     reader.each(end, 2, (entryEnd) => this.#entry(entryEnd));
   }
@@ -48,7 +48,7 @@ class StreamWalk {
     const reader = this.#reader;
     let ns = 0n;
     let line: Buffer = EMPTY;
-    this.#records.beginEntry();
+    this.#records.startEntry();
     while (reader.next(end)) {
       const { field, type } = reader;
       if (type !== BYTES || field > 3) reader.skip(end);

@@ -42,7 +42,7 @@ export class LokiRecords {
     this.#entries = new EntryBuilder(bodyBytes + 1024, bytesMax, bodyBytes);
   }
 
-  beginStream(labels: readonly Label[]): void {
+  startStream(labels: readonly Label[]): void {
     const names = new Set(labels.map(([name]) => name));
     const isPod = names.has('namespace') && names.has('pod');
     this.#resource.reset();
@@ -56,7 +56,7 @@ export class LokiRecords {
     this.#common.add(this.#resource.rest);
   }
 
-  beginEntry(): void {
+  startEntry(): void {
     this.#entry.reset();
   }
 

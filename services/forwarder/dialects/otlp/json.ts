@@ -38,7 +38,7 @@ class JsonWalk {
     const records = this.#records;
     for (const resourceLogs of this.#list(this.#fields(0), 'resourceLogs')) {
       const fields = this.#fields(resourceLogs);
-      records.beginResource();
+      records.startResource();
       const resource = fields.get('resource');
       if (resource !== undefined) {
         this.#attributes(this.#fields(resource), (key) => records.resourceAttribute(key));
@@ -52,15 +52,15 @@ class JsonWalk {
   #scopeLogs(at: number): void {
     const fields = this.#fields(at);
     const records = this.#records;
-    records.beginScope();
+    records.startScope();
     const scope = fields.get('scope');
     if (scope !== undefined) this.#scope(this.#fields(scope));
-    records.beginRecords();
+    records.startRecords();
     const list = this.#list(fields, 'logRecords');
     // What is shared by many records and does not fit costs the request; what is in one record costs that one.
     if (this.#misfit !== null) return;
     for (const record of list) {
-      records.beginRecord();
+      records.startRecord();
       this.#record(this.#fields(record));
       if (this.#misfit === null) records.endRecord();
       else records.reject(this.#misfit);

@@ -69,9 +69,9 @@ export class OtlpRecords {
     this.#time = time;
   }
 
-  beginResource(): void {
+  startResource(): void {
     this.#resource.reset();
-    this.beginScope();
+    this.startScope();
   }
 
   /** As the other methods that return a writer: write the value into it. */
@@ -79,7 +79,7 @@ export class OtlpRecords {
     return this.#resource.key(key);
   }
 
-  beginScope(): void {
+  startScope(): void {
     this.#scope.reset();
     this.#common.reset();
   }
@@ -97,13 +97,13 @@ export class OtlpRecords {
   }
 
   /** After the scope, before its first record. */
-  beginRecords(): void {
+  startRecords(): void {
     this.#resource.writeTo(this.#common);
     this.#common.map(RESOURCE, this.#resource.rest);
     this.#common.map(SCOPE, this.#scope);
   }
 
-  beginRecord(): void {
+  startRecord(): void {
     this.#record.reset();
     this.#timeNs = 0n;
     this.#observedNs = 0n;

@@ -121,7 +121,7 @@ class EnvelopeWalk implements PairExtractor {
 
   events(): HecEvents {
     const reader = this.#reader;
-    reader.begin(this.#body, 0, this.#body.length);
+    reader.setText(this.#body, 0, this.#body.length);
     for (let event = 0; ; event += 1) {
       const first = reader.skipSpace();
       if (first < 0) return eventsOf(this.#entries);

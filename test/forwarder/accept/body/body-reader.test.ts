@@ -51,7 +51,7 @@ test('a body in pieces of a byte costs no more than twice its bytes', async () =
   });
   using held = new DisposableStack();
   const request = new IncomingMessage(new Socket());
-  const body = bodies.read(request, { held, sender: 'a', begin: () => {} });
+  const body = bodies.read(request, { held, sender: 'a', sendContinue: () => {} });
   const sent = Buffer.alloc(20_000, 'abcdefg');
   for (const byte of sent) request.push(Buffer.of(byte));
   request.push(null);
@@ -79,7 +79,7 @@ test('large bodies leave a reserve to small ones, as sent and as opened', async 
     request.headers['content-length'] = String(announced);
     request.push(sent);
     request.push(null);
-    return bodies.read(request, { held, sender: 'a', begin: () => {} });
+    return bodies.read(request, { held, sender: 'a', sendContinue: () => {} });
   };
   const turns: string[] = [];
   const opening = { held, sender: 'a', takeTurn: async () => void turns.push('taken') };
@@ -116,7 +116,7 @@ test('of the reserve for small bodies a sender has as much as he leaves free', a
     request.push(Buffer.alloc(bytes, 'x'));
     request.push(null);
     request.complete = true;
-    return bodies.read(request, { held, sender, begin: () => {} });
+    return bodies.read(request, { held, sender, sendContinue: () => {} });
   };
   using _large = bodies.take(8 * MIB);
   using first = new DisposableStack();
@@ -202,7 +202,7 @@ test('a crowd that begins while there is room brings no more than a little above
     request.on('data', () => (most = Math.max(most, bodies.bytesHeld)));
     const stack = held.move();
     bodies
-      .read(request, { held: stack, sender: 'a', begin: () => {} })
+      .read(request, { held: stack, sender: 'a', sendContinue: () => {} })
       .catch((error: { code: string }) => {
         if (error.code === 'intake_full') refused.resolve();
       })
@@ -258,7 +258,7 @@ test('whoever is gone waits for no room, and is not read', async () => {
   };
   const begun: string[] = [];
   const refused = (request: IncomingMessage, name: string): Promise<void> =>
-    assert.rejects(bodies.read(request, { held, sender: 'a', begin: () => void begun.push(name) }), {
+    assert.rejects(bodies.read(request, { held, sender: 'a', sendContinue: () => void begun.push(name) }), {
       code: 'request_malformed',
     });
   const early = requestThat(true);
@@ -304,7 +304,7 @@ test('bodies that stand still go on one after another, however often all of them
   const begun = async (name: string): Promise<IncomingMessage> => {
     isFull = false;
     const request = new IncomingMessage(new Socket());
-    bodies.read(request, { held, sender: name, begin: () => {} }).catch(() => {});
+    bodies.read(request, { held, sender: name, sendContinue: () => {} }).catch(() => {});
     await new Promise(setImmediate);
     request.prependListener('data', () => {
       isFull = true;
@@ -356,7 +356,7 @@ test('while large bodies have no room, a piece of a small one costs the same how
   const requests = Array.from({ length: 100 }, (_, i) => {
     const request = new IncomingMessage(new Socket());
     Object.defineProperty(request, 'complete', { get: () => (looks++, false) });
-    bodies.read(request, { held, sender: `sender ${i}`, begin: () => {} }).catch(() => {});
+    bodies.read(request, { held, sender: `sender ${i}`, sendContinue: () => {} }).catch(() => {});
     return request;
   });
   for (let piece = 0; piece < 10; piece += 1) {
@@ -383,7 +383,7 @@ test('of small bodies, those of whoever has his share stand still at once; the o
   using held = new DisposableStack();
   const begun = (sender: string): IncomingMessage => {
     const request = new IncomingMessage(new Socket());
-    bodies.read(request, { held, sender, begin: () => {} }).catch(() => {});
+    bodies.read(request, { held, sender, sendContinue: () => {} }).catch(() => {});
     return request;
   };
   const [a, alsoA, b, large] = [begun('a'), begun('a'), begun('b'), begun('c')];
@@ -422,7 +422,7 @@ test('a network that brings large bodies without end leaves room for those of an
     const request = new IncomingMessage(new Socket());
     request.headers['content-length'] = String(16 * MIB);
     const held = new DisposableStack();
-    const read = bodies.read(request, { held, sender, begin: () => {} }).then(
+    const read = bodies.read(request, { held, sender, sendContinue: () => {} }).then(
       ({ length }) => (held.dispose(), length),
       () => (held.dispose(), -1),
     );
@@ -470,7 +470,7 @@ test('two large bodies of a network that has its share do not wait for each othe
     let sent = 0;
     request._read = () => void request.push(sent++ < pieces ? Buffer.alloc(64 * KIB) : null);
     using held = new DisposableStack();
-    return (await bodies.read(request, { held, sender: 'a', begin: () => {} })).length;
+    return (await bodies.read(request, { held, sender: 'a', sendContinue: () => {} })).length;
   };
   assert.deepEqual(await Promise.all([read(), read(), read()]), [15 * MIB, 15 * MIB, 15 * MIB]);
 });
@@ -506,7 +506,7 @@ test('an endless body whose end came while its last piece was taken has come who
       isFull = fills;
     };
     const pieces: string[] = [];
-    for await (const piece of bodies.pieces(request, { sender: 'a', begun, begin: () => {}, mayGoOn })) {
+    for await (const piece of bodies.pieces(request, { sender: 'a', begun, sendContinue: () => {}, mayGoOn })) {
       pieces.push(String(piece));
     }
     assert.deepEqual(pieces, ['a piece']);
@@ -542,7 +542,7 @@ test('what waits while intake is stuck is answered in time, at once where its pe
     timeoutMs: 60_000,
   });
   using held = new DisposableStack();
-  const options = { held, sender: 'a', begin: () => {} };
+  const options = { held, sender: 'a', sendContinue: () => {} };
   const begun = { bytesHeld: 0, entries: 0 };
   const pieces = (request: IncomingMessage): Promise<unknown> =>
     bodies.pieces(request, { ...options, begun, mayGoOn: async () => {} }).next();
