@@ -69,7 +69,7 @@ export const CHUNK_OVERHEAD_BYTES = 3584;
  * What a dead letter on its way costs in hand beside its bytes: its record, its place in a file, its log line, all that
  * waits for it.
  */
-export const LETTER_OVERHEAD_BYTES = 4096;
+export const DEAD_LETTER_OVERHEAD_BYTES = 4096;
 
 /** What can never be indexed, and would be sent for ever if it were only refused. */
 export interface Undecodable extends Origin {

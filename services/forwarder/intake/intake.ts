@@ -18,7 +18,7 @@ import { RECORD_VALUE_BYTES_MAX } from '#shared/record/value-limit.ts';
 import {
   CHUNK_OVERHEAD_BYTES,
   type Chunk,
-  LETTER_OVERHEAD_BYTES,
+  DEAD_LETTER_OVERHEAD_BYTES,
   type Origin,
   originOf,
   type Room,
@@ -171,24 +171,24 @@ export class QueueIntake implements SlicedIntake {
       mayGoOn: () => {
         if (this.#closing.signal.aborted) throw shuttingDown();
       },
-      appendDeadLetters: (letters) => this.#queue.appendDeadLetters(letters),
-      letterOf: ({ why, bytes, cut }, index) => {
+      appendDeadLetters: (deadLetters) => this.#queue.appendDeadLetters(deadLetters),
+      deadLetterOf: ({ why, bytes, cut }, index) => {
         const reason = index === null ? 'chunk_undecodable' : 'entry_malformed';
-        const letter = letterOf(
+        const deadLetter = deadLetterOf(
           { ...batch, first: index ?? 0, count: 1 },
           { ...originOf(chunk), bytes, reason, error: why },
         );
-        return { ...letter, cut: letter.cut || cut, ...(index !== null && { index }) };
+        return { ...deadLetter, cut: deadLetter.cut || cut, ...(index !== null && { index }) };
       },
     });
   }
 
   async deadLetter(undecodable: Undecodable): Promise<void> {
     const { bytes } = undecodable;
-    using _permit = this.#roomOf(undecodable).take(bytes.length + LETTER_OVERHEAD_BYTES, 1, bytes.length);
-    const letter = letterOf(this.#batch(undecodable, 1, randomIdentity), undecodable);
+    using _permit = this.#roomOf(undecodable).take(bytes.length + DEAD_LETTER_OVERHEAD_BYTES, 1, bytes.length);
+    const deadLetter = deadLetterOf(this.#batch(undecodable, 1, randomIdentity), undecodable);
     try {
-      await this.#queue.appendDeadLetters([letter]);
+      await this.#queue.appendDeadLetters([deadLetter]);
       this.#telemetry.deadLettered(undecodable);
     } catch (failure) {
       this.#telemetry.chunkRejected(undecodable.input, codeOf(failure), reasonOf(failure));
@@ -203,8 +203,8 @@ export class QueueIntake implements SlicedIntake {
         ? `a record may hold, ${RECORD_VALUE_BYTES_MAX}`
         : 'the queue takes in one record';
     const error = `an event of ${bytes.length} bytes is larger than ${taker}`;
-    const letter = letterOf(batch, { bytes, reason: 'entry_too_large', error });
-    await this.#queue.appendDeadLetters([{ ...letter, index: batch.first }]);
+    const deadLetter = deadLetterOf(batch, { bytes, reason: 'entry_too_large', error });
+    await this.#queue.appendDeadLetters([{ ...deadLetter, index: batch.first }]);
   }
 
   /** Takes no more, and resolves when all that was taken is settled. */
@@ -335,7 +335,7 @@ function identityOf({ tenant, sender, tag, chunkId, content, entries }: Named, r
   return chunkIdentity({ timeMs, tenant, sender, tag, chunkId, crc32: checksum, length: length % 2 ** 32 });
 }
 
-function letterOf(
+function deadLetterOf(
   batch: Batch,
   { bytes, reason, error, cut = false, peerAddress }: Omit<Undecodable, keyof Origin> & Pick<Origin, 'peerAddress'>,
 ): DeadLetter {

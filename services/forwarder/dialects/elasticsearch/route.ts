@@ -21,7 +21,7 @@ const RUNS_AT_ONCE = 256;
 /** Of a body that has few items, or few that make it cost more than its bytes. */
 const FEW_CHUNKS_BYTES = 4096;
 /** In a request's turn of those that have many. */
-const RUNS_PER_CROWD = 4000;
+const GROUPS_PER_CROWD = 4000;
 /** Of those, handed over in one step. */
 const RUNS_PER_STEP = 32;
 /** Of a turn of the event loop, what an item's answer costs: 0.5 to 1 µs. */
@@ -118,7 +118,7 @@ async function accept(exchange: HttpExchange, table: BulkTable, crowd: CrowdTurn
   while (outcomes.length < count) {
     if (count > FEW_CHUNKS) await crowd.enter();
     // What is begun is ended first, for it holds its items meanwhile.
-    const end = Math.min(count, outcomes.length + RUNS_PER_CROWD);
+    const end = Math.min(count, outcomes.length + GROUPS_PER_CROWD);
     while (outcomes.length < end) {
       outcomes.push(...(await acceptSome(exchange, groups)));
       // What is refused is refused without a turn.
