@@ -1,10 +1,11 @@
-// A segment is what one chunk has in one record. A small chunk is one segment of a record that it has in common with
-// others; a large one has several records to itself. Its sender is answered when the last of its segments is held.
+// A segment is the part of a record that one chunk fills. A small chunk is one segment of a record that it shares with
+// other chunks; a large one fills several records. Its sender is answered when the last of its segments is stored.
 
 import assert from 'node:assert/strict';
 import { splitEntries } from '#shared/msgpack/split-entries.ts';
 import { chainAfterRun } from '#shared/record/chain.ts';
 import type { Batch, Encoding } from '#shared/record/record.ts';
+import type { Settlement } from './settlement.ts';
 
 export interface RecordSegment {
   /** `first` and `count` are of this segment's entries. */
@@ -14,61 +15,6 @@ export interface RecordSegment {
   /** `bytes` are of no more use, and may be written to again, once the segment is settled. */
   readonly isLent?: boolean;
   readonly settlement: Settlement;
-}
-
-/** Joins the fates of a chunk's segments: all held, or the first error. Settles exactly once. */
-export class Settlement {
-  readonly promise: Promise<void>;
-  eventsDeadLettered = 0;
-  /** Of segments that a spool holds, on their way to the queue. */
-  eventsSpooled = 0;
-  #pending = 0;
-  #error: unknown = null;
-  readonly #resolve: () => void;
-  readonly #reject: (error: unknown) => void;
-
-  constructor() {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.promise = promise;
-    this.#resolve = resolve;
-    this.#reject = reject;
-  }
-
-  /** One more segment to wait for. */
-  expect(): this {
-    this.#pending++;
-    return this;
-  }
-
-  held(): void {
-    this.#settleOne();
-  }
-
-  /** The segment's events are held by a spool. */
-  spooled(events: number): void {
-    this.eventsSpooled += events;
-    this.#settleOne();
-  }
-
-  /** The segment was one event that no queue takes; the dead letters hold it. */
-  deadLettered(): void {
-    this.eventsDeadLettered++;
-    this.#settleOne();
-  }
-
-  /** The answer still waits for the other segments, so that nothing of the chunk is under way when the sender is told. */
-  failed(error: unknown): void {
-    this.#error ??= error;
-    this.#settleOne();
-  }
-
-  #settleOne(): void {
-    assert(this.#pending > 0, 'a segment is settled once');
-    this.#pending--;
-    if (this.#pending > 0) return;
-    if (this.#error === null) this.#resolve();
-    else this.#reject(this.#error);
-  }
 }
 
 /**

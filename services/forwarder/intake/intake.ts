@@ -29,7 +29,8 @@ import {
 } from './chunk.ts';
 import { type BatchSize, excessOf } from './event-limit.ts';
 import { Lane, type LaneOptions } from '../gather/lane.ts';
-import { Settlement, type RecordSegment } from '../gather/record-segment.ts';
+import type { RecordSegment } from '../gather/record-segment.ts';
+import { Settlement } from '../gather/settlement.ts';
 import { partitionOf } from './partition.ts';
 import { SlicedBatch } from './sliced-batch.ts';
 import type { ForwarderTelemetry } from './telemetry.ts';

@@ -9,7 +9,7 @@ import type { DeadLetter } from '#shared/queue/queue.ts';
 import type { Batch } from '#shared/record/record.ts';
 import type { BadEntries, Slices, UnreadRest } from './chunk.ts';
 import type { Lane } from '../gather/lane.ts';
-import { Settlement } from '../gather/record-segment.ts';
+import { Settlement } from '../gather/settlement.ts';
 import type { TenantQuota } from './tenant-quotas.ts';
 
 export interface SlicedBatchOptions {

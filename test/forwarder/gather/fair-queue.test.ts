@@ -4,7 +4,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FairQueue } from '#forwarder/gather/fair-queue.ts';
-import { Settlement, type RecordSegment } from '#forwarder/gather/record-segment.ts';
+import type { RecordSegment } from '#forwarder/gather/record-segment.ts';
+import { Settlement } from '#forwarder/gather/settlement.ts';
 
 const RECORD_BYTES = 1000;
 let segments = 0;

@@ -4,7 +4,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Lane } from '#forwarder/gather/lane.ts';
-import { Settlement, type RecordSegment } from '#forwarder/gather/record-segment.ts';
+import type { RecordSegment } from '#forwarder/gather/record-segment.ts';
+import { Settlement } from '#forwarder/gather/settlement.ts';
 import { systemClock } from '#shared/clock.ts';
 import { decodeBatches } from '#shared/record/record.ts';
 import { RECORD_VALUE_BYTES_MAX } from '#shared/record/value-limit.ts';

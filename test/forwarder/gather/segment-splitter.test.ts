@@ -4,7 +4,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SegmentSplitter } from '#forwarder/gather/segment-splitter.ts';
-import { Settlement, type RecordSegment } from '#forwarder/gather/record-segment.ts';
+import type { RecordSegment } from '#forwarder/gather/record-segment.ts';
+import { Settlement } from '#forwarder/gather/settlement.ts';
 
 const RECORD_BYTES = 512 * 1024;
 const MIB = 1024 * 1024;

@@ -25,7 +25,7 @@ import {
   BulkTableWriter,
   OPERATIONS,
 } from './bulk-table.ts';
-import { DocumentRecord } from './document.ts';
+import { DocumentFields } from './document.ts';
 
 export type Bulk =
   | { readonly kind: 'items'; readonly table: BulkTable }
@@ -110,7 +110,7 @@ class BulkWalk {
   readonly #named: EntryBuilder;
   readonly #scratch = new MsgpackWriter();
   readonly #reader = new JsonReader(this.#scratch);
-  readonly #document = new DocumentRecord();
+  readonly #document = new DocumentFields();
   #bytes = 0;
 
   constructor(body: Buffer, options: BulkOptions) {

@@ -32,7 +32,7 @@ const POD: ReadonlyMap<string, Buffer> = new Map([
   ['node.name', keyOf('host')],
 ]);
 
-export class DocumentRecord {
+export class DocumentFields {
   readonly pairs = new Pairs();
   /** Null where the document has none that can be read; what is there then stays a field. */
   time: EventTime | null = null;

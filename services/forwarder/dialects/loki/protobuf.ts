@@ -6,7 +6,7 @@
 import { eventTimeOfNs } from '../../decode/event-time.ts';
 import { BYTES, ProtobufReader, VARINT } from '../common/protobuf-reader.ts';
 import { parseLabels } from './labels.ts';
-import { type LokiOptions, LokiRecords, type LokiStreams } from './streams.ts';
+import { type LokiOptions, LokiEntries, type LokiStreams } from './streams.ts';
 
 export function protobufStreams(body: Buffer, options: LokiOptions): LokiStreams {
   return new StreamWalk(body, options).request(body.length);
@@ -16,11 +16,11 @@ const EMPTY = Buffer.alloc(0);
 
 class StreamWalk {
   readonly #reader: ProtobufReader;
-  readonly #records: LokiRecords;
+  readonly #records: LokiEntries;
 
   constructor(body: Buffer, options: LokiOptions) {
     this.#reader = new ProtobufReader(body);
-    this.#records = new LokiRecords(body.length, options);
+    this.#records = new LokiEntries(body.length, options);
   }
 
   request(end: number): LokiStreams {

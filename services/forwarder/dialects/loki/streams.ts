@@ -31,7 +31,7 @@ const POD: ReadonlyMap<string, Buffer> = new Map([
   ['node_name', keyOf('host')],
 ]);
 
-export class LokiRecords {
+export class LokiEntries {
   readonly #entries: EntryBuilder;
   readonly #resource = new ResourceFields();
   /** What all entries of a stream have in common. */
