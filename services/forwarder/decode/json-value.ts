@@ -11,6 +11,7 @@
 
 import { DEPTH_MAX } from '#shared/msgpack/extents.ts';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
+import { POWERS_OF_TEN, SAFE_DIGITS, digitsEnd, writeFloat, writeLongInteger } from './json-number.ts';
 import { PLAIN, escapeProblem, unescape } from './json-string.ts';
 
 /** Containers in each other, at most; leaves room for those that entries and frames add around a record. */
@@ -31,12 +32,6 @@ const POINT = 0x2e;
 const ZERO = 0x30;
 const NINE = 0x39;
 
-/** Digits of an integer that a double always holds. */
-const SAFE_DIGITS = 15;
-/** 1, 10, 100, …: as many as a double holds exactly and a number of so few digits needs. */
-const POWERS_OF_TEN = Float64Array.from({ length: SAFE_DIGITS + 1 }, (_, power) => 10 ** power);
-const INT64_MIN = -(2n ** 63n);
-const UINT64_MAX = 2n ** 64n - 1n;
 /** A scratch buffer above this is not kept. */
 const SCRATCH_KEPT = 1024 * 1024;
 
@@ -249,7 +244,7 @@ export class JsonReader {
     const next = at < this.#end ? bytes[at] : 0;
     if (next === POINT || next === 0x65 || next === 0x45) return this.#fraction(start, at, value);
     this.#at = at;
-    if (digits > SAFE_DIGITS) this.#longInteger(start, at, digits);
+    if (digits > SAFE_DIGITS) writeLongInteger(this.#writer, bytes, start, at);
     else if (negative && value === 0) this.#writer.float(-0);
     else this.#writer.integer(negative ? -value : value);
     return true;
@@ -272,7 +267,7 @@ export class JsonReader {
     if (end < this.#end && ((bytes[end] ?? 0) | 0x20) === 0x65) {
       const sign = bytes[end + 1];
       const digitsAt = sign === MINUS || sign === 0x2b ? end + 2 : end + 1;
-      this.#at = this.#digitsEnd(digitsAt);
+      this.#at = digitsEnd(bytes, digitsAt, this.#end);
       if (this.#at <= digitsAt) return this.#fail(digitsAt, 'a digit is missing in the exponent');
     } else if (end - start <= SAFE_DIGITS + 1) {
       // Both are exact, so the quotient is rounded once, as it should be.
@@ -280,41 +275,8 @@ export class JsonReader {
       this.#writer.float(bytes[start] === MINUS ? -size : size);
       return true;
     }
-    this.#anyFloat(start, this.#at);
+    writeFloat(this.#writer, bytes, start, this.#at);
     return true;
-  }
-
-  #anyFloat(start: number, end: number): void {
-    const value = Number(this.#bytes.toString('latin1', start, end));
-    if (Number.isFinite(value)) this.#writer.float(value);
-    else this.#writer.stringBytes(this.#bytes, start, end);
-  }
-
-  #digitsEnd(start: number): number {
-    let at = start;
-    while (at < this.#end) {
-      const byte = this.#bytes[at] ?? 0;
-      if (byte < ZERO || byte > NINE) break;
-      at += 1;
-    }
-    return at;
-  }
-
-  #longInteger(start: number, end: number, digits: number): void {
-    if (digits <= 21) {
-      const text = this.#bytes.toString('latin1', start, end);
-      const exact = BigInt(text);
-      if (exact >= INT64_MIN && exact <= UINT64_MAX) {
-        this.#writer.integer(exact);
-        return;
-      }
-      const value = Number(text);
-      if (String(value) === text) {
-        this.#writer.float(value);
-        return;
-      }
-    }
-    this.#writer.stringBytes(this.#bytes, start, end);
   }
 
   #fail(at: number, why: string): false {

@@ -9,23 +9,7 @@
 import type { IncomingMessage } from 'node:http';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Clock } from '#shared/clock.ts';
-import { LARGE_BODY_BYTES } from '../turns/large-turns.ts';
-
-/** What there is room for. */
-interface BodyRoom {
-  /** For bodies of any kind. */
-  readonly forAll: () => boolean;
-  /** For large ones of this sender, if for all. */
-  readonly forLargeOf: (sender: string) => boolean;
-  /** For one of them alone. */
-  readonly forOneLargeOf: (sender: string) => boolean;
-  /** For small ones, if not for all. */
-  readonly forSmall: () => boolean;
-  /** For small ones of this sender. */
-  readonly forSmallOf: (sender: string) => boolean;
-  /** Resolves when it is worth asking again whether there is room. */
-  readonly changed: () => Promise<void>;
-}
+import { type BodyRoom, isLarge } from './body-room.ts';
 
 export interface BodyFlowOptions {
   readonly room: BodyRoom;
@@ -200,8 +184,4 @@ export class BodyFlow {
     standing[Symbol.dispose]();
     request.resume();
   }
-}
-
-function isLarge(bytes: number): boolean {
-  return bytes > LARGE_BODY_BYTES;
 }
