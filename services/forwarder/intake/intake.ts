@@ -1,19 +1,16 @@
-// The narrow waist of the edge. Every input hands its chunks to `accept`; here they get their name, their place in the
-// order of arrival, and their partition, and go on to a lane of the queue.
+// The entry point of the edge. Every input passes its chunks to `accept`. Intake gives each chunk its batch and its
+// partition, and passes it to a lane of the queue.
 //
-// Guarantees: `accept` resolves only when the queue holds every byte; identity, time and sequence are given once, and
-// chunks go on in the order of the calls; every event that was received is counted produced or rejected once, and is in
-// flight until then.
+// Guarantees: `accept` resolves only when the queue has stored every byte. Identity, time and sequence are given once,
+// and chunks go on in the order of the calls. Every event that was received is counted once, as produced or rejected,
+// and is in flight until then.
 
-import { crc32 } from 'node:zlib';
 import type { Clock } from '#shared/clock.ts';
 import type { Tenant } from '#shared/config/tenants.ts';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
-import type { DeadLetter, Queue } from '#shared/queue/queue.ts';
+import type { Queue } from '#shared/queue/queue.ts';
 import { recordBytes } from '#shared/queue/headers.ts';
-import { entryTimeMs } from '#shared/record/entry-time.ts';
-import { chunkIdentity, randomIdentity } from '#shared/record/identity.ts';
-import { type Batch, RECORD_VERSION, encodeBatches } from '#shared/record/record.ts';
+import { type Batch, encodeBatches } from '#shared/record/record.ts';
 import { RECORD_VALUE_BYTES_MAX } from '#shared/record/value-limit.ts';
 import {
   CHUNK_OVERHEAD_BYTES,
@@ -31,7 +28,10 @@ import { type BatchSize, excessOf } from './event-limit.ts';
 import { Lane, type LaneOptions } from '../gather/lane.ts';
 import type { RecordSegment } from '../gather/record-segment.ts';
 import { Settlement } from '../gather/settlement.ts';
+import { edgeDeadLetter, tooLargeDeadLetter } from './edge-dead-letter.ts';
+import { NewBatches } from './new-batches.ts';
 import { partitionOf } from './partition.ts';
+import { QueueOpening } from './queue-opening.ts';
 import { SlicedBatch } from './sliced-batch.ts';
 import type { ForwarderTelemetry } from './telemetry.ts';
 import { type QuotaPermit, type TenantQuota, TenantQuotas, type WayIn, wayInOf } from './tenant-quotas.ts';
@@ -56,19 +56,17 @@ export class QueueIntake implements SlicedIntake {
   readonly #telemetry: ForwarderTelemetry;
   readonly #quotas: TenantQuotas;
   readonly #laneOptions: LaneOptions;
-  readonly #openWaitMs: number;
+  readonly #batches: NewBatches;
+  readonly #opening: QueueOpening;
   readonly #lanes = new Map<number, Lane>();
-  #nextSeq = 0;
-  /** Chunks that wait for the queue to be reached. */
-  #waiting = 0;
-  readonly #closing = new AbortController();
 
   constructor(options: IntakeOptions) {
-    const { queue, clock, lingerMs, sealBytes } = options;
+    const { queue, clock, lingerMs, sealBytes, openWaitMs } = options;
     this.#queue = queue;
     this.#clock = clock;
     this.#telemetry = options.telemetry;
-    this.#openWaitMs = options.openWaitMs;
+    this.#batches = new NewBatches(clock);
+    this.#opening = new QueueOpening({ queue, clock, openWaitMs });
     const { bytesMax, tenants = [] } = options;
     const throttled = (tenant: string): void => this.#telemetry.throttled(tenant);
     this.#quotas = new TenantQuotas({ bytesMax, clock, tenants, throttled });
@@ -99,7 +97,7 @@ export class QueueIntake implements SlicedIntake {
   }
 
   get unreadyReason(): string | null {
-    return this.#closing.signal.aborted ? 'it is shutting down' : this.#queue.unreadyReason;
+    return this.#opening.unreadyReason;
   }
 
   async accept(chunk: Chunk): Promise<void> {
@@ -111,9 +109,9 @@ export class QueueIntake implements SlicedIntake {
     try {
       refuseExcess({ count, tag: chunk.tag, bytes: chunk.entries.length });
       this.#refuseFull(chunk);
-      // Nothing is put between the call and the lane: the time of receipt is that of the call.
-      if (this.#isUnopened) await this.#open();
-      this.#checkOpen();
+      // Nothing waits between the call and the lane, so that the time of receipt is that of the call.
+      if (this.#opening.mustWait) await this.#opening.wait();
+      this.#opening.checkOpen();
       const segment = this.#segment(chunk, permit);
       settlement = segment.settlement;
       this.#laneOf(chunk).add(segment);
@@ -137,8 +135,8 @@ export class QueueIntake implements SlicedIntake {
     try {
       refuseExcess({ count, tag: chunk.tag, bytes: chunk.content.length });
       this.#refuseFull(chunk);
-      if (this.#isUnopened) await this.#open();
-      this.#checkOpen();
+      if (this.#opening.mustWait) await this.#opening.wait();
+      this.#opening.checkOpen();
       slices = this.#slicedBatch(chunk);
       try {
         await feed(slices);
@@ -160,22 +158,17 @@ export class QueueIntake implements SlicedIntake {
   }
 
   #slicedBatch(chunk: SlicedChunk): SlicedBatch {
-    const { content, head, count, sentBytes } = chunk;
-    const batch = this.#batch(chunk, count, (receivedMs) =>
-      identityOf({ ...chunk, content, entries: head }, receivedMs),
-    );
+    const batch = this.#batches.ofSliced(chunk);
     return new SlicedBatch({
       batch,
       lane: this.#laneOf(chunk),
       room: this.#roomOf(chunk),
-      sentShare: sentBytes / content.length,
-      mayGoOn: () => {
-        if (this.#closing.signal.aborted) throw shuttingDown();
-      },
+      sentShare: chunk.sentBytes / chunk.content.length,
+      mayGoOn: () => this.#opening.checkOpen(),
       appendDeadLetters: (deadLetters) => this.#queue.appendDeadLetters(deadLetters),
       deadLetterOf: ({ why, bytes, cut }, index) => {
         const reason = index === null ? 'chunk_undecodable' : 'entry_malformed';
-        const deadLetter = deadLetterOf(
+        const deadLetter = edgeDeadLetter(
           { ...batch, first: index ?? 0, count: 1 },
           { ...originOf(chunk), bytes, reason, error: why },
         );
@@ -187,7 +180,7 @@ export class QueueIntake implements SlicedIntake {
   async deadLetter(undecodable: Undecodable): Promise<void> {
     const { bytes } = undecodable;
     using _permit = this.#roomOf(undecodable).take(bytes.length + DEAD_LETTER_OVERHEAD_BYTES, 1, bytes.length);
-    const deadLetter = deadLetterOf(this.#batch(undecodable, 1, randomIdentity), undecodable);
+    const deadLetter = edgeDeadLetter(this.#batches.ofUndecodable(undecodable), undecodable);
     try {
       await this.#queue.appendDeadLetters([deadLetter]);
       this.#telemetry.deadLettered(undecodable);
@@ -197,20 +190,14 @@ export class QueueIntake implements SlicedIntake {
     }
   }
 
-  /** An event that no queue takes, or no indexer opens, would come back for ever if it were only refused. */
+  /** Its sender would send the event again for ever if it were only refused. */
   async #deadLetterEvent({ batch, bytes }: RecordSegment): Promise<void> {
-    const taker =
-      bytes.length > RECORD_VALUE_BYTES_MAX
-        ? `a record may hold, ${RECORD_VALUE_BYTES_MAX}`
-        : 'the queue takes in one record';
-    const error = `an event of ${bytes.length} bytes is larger than ${taker}`;
-    const deadLetter = deadLetterOf(batch, { bytes, reason: 'entry_too_large', error });
-    await this.#queue.appendDeadLetters([{ ...deadLetter, index: batch.first }]);
+    await this.#queue.appendDeadLetters([tooLargeDeadLetter(batch, bytes)]);
   }
 
   /** Takes no more, and resolves when all that was taken is settled. */
   async close(): Promise<void> {
-    this.#closing.abort();
+    this.#opening.close();
     await Promise.all([...this.#lanes.values()].map((lane) => lane.drained()));
   }
 
@@ -226,40 +213,8 @@ export class QueueIntake implements SlicedIntake {
     );
   }
 
-  /** Whoever waits goes first, also in the moment in which the queue has just been reached. */
-  get #isUnopened(): boolean {
-    return this.#queue.partitions === 0 || this.#waiting > 0;
-  }
-
-  async #open(): Promise<void> {
-    this.#waiting++;
-    try {
-      await this.#reached();
-    } finally {
-      this.#waiting--;
-    }
-  }
-
-  #checkOpen(): void {
-    if (this.#closing.signal.aborted) throw shuttingDown();
-  }
-
-  /** Waits for a queue that was never reached yet; not for ever, since a sender that waits must be answered. */
-  async #reached(): Promise<void> {
-    const overdue = new AbortController();
-    using _limit = this.#clock.timer(this.#openWaitMs, () => overdue.abort());
-    try {
-      await this.#queue.opened(AbortSignal.any([overdue.signal, this.#closing.signal]));
-    } catch (error) {
-      if (this.#closing.signal.aborted) throw shuttingDown();
-      const why = this.#queue.unreadyReason ?? reasonOf(error);
-      throw new SluiceError('queue_unavailable', `Cannot take events: ${why}`, { cause: error });
-    }
-  }
-
   #segment(chunk: Chunk, permit: QuotaPermit): RecordSegment {
-    const named = this.#batch(chunk, chunk.count, (receivedMs) => identityOf(chunk, receivedMs));
-    const batch = chunk.chain === undefined ? named : { ...named, chain: chunk.chain };
+    const batch = this.#batches.of(chunk);
     const settlement = new Settlement().expect();
     const passes = chunk.encoding !== 'identity' && this.#fitsAsItIs(chunk, batch);
     if (!passes) return { batch, encoding: 'identity', bytes: chunk.entries, settlement };
@@ -276,16 +231,6 @@ export class QueueIntake implements SlicedIntake {
     return recordBytes(record) <= this.#queue.appendBytesMax;
   }
 
-  #batch(origin: Origin, count: number, identityAt: (receivedMs: number) => Uint8Array): Batch {
-    const { tag, input, tenant, sender } = origin;
-    const receivedMs = this.#clock.epochMs();
-    // Never backwards, whatever the clock does, and never the number of an event before.
-    const seq = Math.max(receivedMs * 1000, this.#nextSeq);
-    this.#nextSeq = seq + count;
-    const id = identityAt(receivedMs);
-    return { version: RECORD_VERSION, id, first: 0, count, tag, input, tenant, receivedMs, seq, sender, chain: null };
-  }
-
   #laneOf({ tenant, tag, sender }: Origin): Lane {
     const partition = partitionOf(tenant, tag, sender, this.#queue.partitions);
     let lane = this.#lanes.get(partition);
@@ -296,8 +241,6 @@ export class QueueIntake implements SlicedIntake {
     return lane;
   }
 }
-
-type Named = Pick<Chunk, 'tenant' | 'sender' | 'tag' | 'chunkId' | 'entries'> & Partial<Pick<SlicedChunk, 'content'>>;
 
 /** What a chunk holds until it is settled. */
 function bytesOf(chunk: Chunk): number {
@@ -318,35 +261,4 @@ function codeOf(error: unknown): string {
 function refuseExcess(batch: BatchSize): void {
   const excess = excessOf(batch);
   if (excess !== null) throw new SluiceError('too_many_events', `Cannot take events: ${excess}; send fewer at once`);
-}
-
-function shuttingDown(): SluiceError {
-  return new SluiceError('shutting_down', 'Cannot take events: Sluice is shutting down');
-}
-
-/**
- * A repeat of a chunk id has the same name, so no clock has a part in it. Of a chunk in slices, `entries` are its first
- * bytes, and `content` is of all.
- */
-function identityOf({ tenant, sender, tag, chunkId, content, entries }: Named, receivedMs: number): Uint8Array {
-  if (!chunkId) return randomIdentity(receivedMs);
-  const timeMs = entryTimeMs(entries, 0, entries.length);
-  const { crc32: checksum, length } = content ?? { crc32: crc32(entries), length: entries.length };
-  // A name has four bytes for the length.
-  return chunkIdentity({ timeMs, tenant, sender, tag, chunkId, crc32: checksum, length: length % 2 ** 32 });
-}
-
-function deadLetterOf(
-  batch: Batch,
-  { bytes, reason, error, cut = false, peerAddress }: Omit<Undecodable, keyof Origin> & Pick<Origin, 'peerAddress'>,
-): DeadLetter {
-  return {
-    batches: encodeBatches([batch]),
-    reason,
-    error,
-    from: 'edge',
-    value: bytes,
-    cut,
-    ...(peerAddress !== undefined && { peerAddress }),
-  };
 }
