@@ -8,7 +8,7 @@
 import type { Socket } from 'node:net';
 import { peerAddress } from '#shared/net/networks.ts';
 import type { InputName } from '../intake/chunk.ts';
-import type { AuthFailure, ConnectionEnd } from '../intake/telemetry.ts';
+import type { AuthFailure, ConnectionEnd } from '../intake/peer-telemetry.ts';
 import type { AddressRate } from './address-rates.ts';
 import type { ConnectionLimit } from './connection-limit.ts';
 

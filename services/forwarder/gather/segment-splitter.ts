@@ -50,7 +50,8 @@ export class SegmentSplitter {
     const behind: RecordSegment[] = [];
     this.#behind.set(whose, behind);
     this.#ready(await inTurns(begun));
-    for (let segment = behind.shift(); segment; segment = behind.shift()) this.#ready(await inTurns(this.#split(segment)));
+    for (let segment = behind.shift(); segment; segment = behind.shift())
+      this.#ready(await inTurns(this.#split(segment)));
     this.#behind.delete(whose);
     if (this.isBusy) return;
     this.#idle.resolve();

@@ -7,10 +7,7 @@ import type { Origin, Undecodable } from './chunk.ts';
 
 type Facts = Omit<Undecodable, keyof Origin> & Pick<Origin, 'peerAddress'>;
 
-export function edgeDeadLetter(
-  batch: Batch,
-  { bytes, reason, error, cut = false, peerAddress }: Facts,
-): DeadLetter {
+export function edgeDeadLetter(batch: Batch, { bytes, reason, error, cut = false, peerAddress }: Facts): DeadLetter {
   return {
     batches: encodeBatches([batch]),
     reason,

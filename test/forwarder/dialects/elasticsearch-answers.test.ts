@@ -79,7 +79,7 @@ function tableOf(parts: readonly Items[]): BulkTable {
   const ofIndexes: BulkTable['ofIndexes'][number][] = [];
   for (const { count, refusal, index } of parts) {
     const action = { operation: 'create', index, id: null } as const;
-    const number = refusal === null ? writer.runOfIndex(index) : -1;
+    const number = refusal === null ? writer.groupOfIndex(index) : -1;
     if (refusal === null) ofIndexes.push({ number, entries: Buffer.alloc(0), count });
     for (let i = 0; i < count; i += 1) {
       if (refusal === null) writer.taken(action, number);
@@ -167,7 +167,7 @@ test('each piece of an answer is made in a turn of its own', async () => {
 
 test('the sums of the table are those of its items: of each run, refusal, index and id', () => {
   const writer = new BulkTableWriter();
-  const run = writer.runOfIndex('abc');
+  const run = writer.groupOfIndex('abc');
   writer.taken({ operation: 'index', index: 'abc', id: null }, run);
   writer.refused({ operation: 'create', index: 'defgh', id: '12' }, refused);
   writer.takenAlone({ operation: 'create', index: 'abc', id: '345' }, { crc32: 0, length: 1 }, 1);

@@ -121,7 +121,15 @@ export class HttpContext {
     const sender = peer.address;
     const counted = this.#counted;
     const rate = this.#rateOf(raw, sender);
-    return new HttpExchange(input, raw, { ...this.options, sendContinue, compression, principal, sender, rate, counted });
+    return new HttpExchange(input, raw, {
+      ...this.options,
+      sendContinue,
+      compression,
+      principal,
+      sender,
+      rate,
+      counted,
+    });
   }
 
   #rateOf({ socket }: IncomingMessage, address: string): AddressRate | null {

@@ -8,7 +8,7 @@ import type { FastifyReply } from 'fastify';
 import { type ErrorCode, SluiceError } from '#shared/errors.ts';
 import type { Logins } from '../../admit/login-limit.ts';
 import type { Grant } from '../../intake/principal.ts';
-import type { AuthFailure } from '../../intake/telemetry.ts';
+import type { AuthFailure } from '../../intake/peer-telemetry.ts';
 
 export interface LoginTelemetry {
   /** `detail`: never a secret. */

@@ -23,7 +23,7 @@ import type { Logins } from '../../admit/login-limit.ts';
 import { peerOf, type TlsContext } from '../../admit/tls.ts';
 import type { Intake, Room } from '../../intake/chunk.ts';
 import type { Grant, Principal } from '../../intake/principal.ts';
-import type { AuthFailure } from '../../intake/telemetry.ts';
+import type { AuthFailure } from '../../intake/peer-telemetry.ts';
 import type { TenantQuota } from '../../intake/tenant-quotas.ts';
 import { refusedOrigin } from './browser.ts';
 import { Converter } from '../convert/converter.ts';

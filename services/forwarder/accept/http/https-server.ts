@@ -4,7 +4,7 @@
 import type { RequestListener, ServerOptions } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import { tlsFailure, type TlsContext } from '../../admit/tls.ts';
-import type { AuthFailure } from '../../intake/telemetry.ts';
+import type { AuthFailure } from '../../intake/peer-telemetry.ts';
 
 interface HttpsTimes {
   readonly keepAliveTimeoutMs: number;

@@ -184,7 +184,10 @@ class BulkWalk {
   #groupOfIndex(index: string): { readonly number: number; readonly entries: EntryBuilder } {
     let known = this.#ofIndex.get(index);
     if (known === undefined) {
-      known = { number: this.#table.groupOfIndex(index), entries: new EntryBuilder(GROUP_BYTES_FIRST, this.#options.bytesMax) };
+      known = {
+        number: this.#table.groupOfIndex(index),
+        entries: new EntryBuilder(GROUP_BYTES_FIRST, this.#options.bytesMax),
+      };
       this.#ofIndex.set(index, known);
     }
     return known;

@@ -55,7 +55,12 @@ class Upload implements Begun {
   async #read(bodies: EndlessBodies, sender: string): Promise<void> {
     const mayGoOn = (): Promise<void> => this.mayGoOn();
     try {
-      for await (const piece of bodies.pieces(this.#request, { sender, begun: this, sendContinue: () => {}, mayGoOn })) {
+      for await (const piece of bodies.pieces(this.#request, {
+        sender,
+        begun: this,
+        sendContinue: () => {},
+        mayGoOn,
+      })) {
         [this.bytesHeld, this.entries] = JSON.parse(piece.toString()) as [number, number];
       }
       this.ended = 'end';
