@@ -3,8 +3,8 @@
 //
 //   connections   one too many is refused at the door (`too_fast`); its sender comes back
 //   requests      one too many is answered 429, with Retry-After
-//   bytes         as they come by the wire, after TLS: past the rate the address is not read for a while, HTTP is answered 429
-//   datagrams     nobody can be asked to wait: past the rate of bytes, or of datagrams, they are dropped and counted (`address_rate`)
+//   bytes         as they come by the wire, after TLS: above the rate the address is not read for a while; HTTP gets 429
+//   datagrams     nobody can be asked to wait: above either rate they are dropped, and counted (`address_rate`)
 //
 // So but for datagrams nothing is lost that its sender still has. All addresses of an IPv6 network of 64 bits are one.
 // Unix sockets and the networks of `rate.exempt_networks`, at first this machine alone, have no rate. A datagram's

@@ -74,7 +74,8 @@ export function admittedExposures(config: Config, started: readonly ListenSettin
 function refusal({ setting, input, address }: Exposure): string {
   const guards = GUARDS[setting].by.map((row) => row.map(variableOf).join(' with '));
   const settings = [...guards, variableOf('allow_networks')].join(' or ');
-  return `Cannot listen on ${address} for ${input}: anyone who reaches it could use it; set ${settings}, listen on 127.0.0.1, or say SLUICE_INSECURE=${input}`;
+  const remedies = `set ${settings}, listen on 127.0.0.1, or say SLUICE_INSECURE=${input}`;
+  return `Cannot listen on ${address} for ${input}: anyone who reaches it could use it; ${remedies}`;
 }
 
 /** A list that holds nearly every address guards nothing, however it is cut into networks. */

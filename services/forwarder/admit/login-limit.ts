@@ -2,7 +2,7 @@
 // left: GUESSES_PER_SECOND of them, BURST_SECONDS' worth at once, however many connections they come by. An IPv6
 // network of 64 bits is one address.
 //
-//   wrong        costs a guess; its answer waits (accept/turns/refusal-pace.ts), unless too many are held: then it comes at once
+//   wrong        costs a guess; its answer waits (accept/turns/refusal-pace.ts), unless too many wait already
 //   right        costs nothing
 //   none left    nothing is compared, right or wrong: HTTP and the admin page answer 429, Forward closes without a PONG
 //

@@ -2,7 +2,7 @@
 //
 //   123, -5               int, exact within int64 and uint64
 //   1.5, 1e3, -0          float64
-//   past 64 bits, 1e999   float64 where it prints as it was written (JavaScript writes 2^80 so), else a str of the same characters
+//   past 64 bits, 1e999   float64 if it prints as it was written, as 2^80 does; else a str of the same characters
 //   "a\ud83d\ude00"       str in UTF-8; a lone surrogate becomes U+FFFD; bytes that are no UTF-8 pass as they are
 //   {"a":1,"a":2}         map with both pairs, in their order; no key means anything (`__proto__` neither)
 //

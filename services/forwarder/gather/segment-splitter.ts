@@ -1,6 +1,6 @@
-// Splits segments that are larger than a record is meant to be, before they stand in line. A large one is split in steps, and
-// other work of the process has its turn between them: few bytes of a sender become a segment that takes half a second to
-// pass over.
+// Splits segments that are larger than a record should be, before they wait for a record. A large one is split in
+// steps, and other work of the process runs between them: a few bytes of a sender can become a segment that takes half a
+// second to pass over.
 //
 // Guarantees: segments of one sender of a tenant come out in the order in which they were added; those of others do not
 // wait for them, whether or not anybody has a tenant.
@@ -14,11 +14,11 @@ let lastTurn: Promise<void> = Promise.resolve();
 export class SegmentSplitter {
   readonly #bytesMax: number;
   readonly #ready: (segments: readonly RecordSegment[]) => void;
-  /** By tenant and sender: those behind the one that is being split. */
+  /** By tenant and sender: the segments that wait behind the one that is being split. */
   readonly #behind = new Map<string, RecordSegment[]>();
   #idle = Promise.withResolvers<void>();
 
-  /** `ready` is called for each segment that was added, in order: with its parts, or itself where it is small enough. */
+  /** `ready` is called for each segment in the order of arrival: with its pieces, or itself if it is small enough. */
   constructor(bytesMax: number, ready: (segments: readonly RecordSegment[]) => void) {
     this.#bytesMax = bytesMax;
     this.#ready = ready;
@@ -60,7 +60,7 @@ export class SegmentSplitter {
 
   *#split(segment: RecordSegment): Splitting {
     const { encoding, batch, bytes } = segment;
-    // A single event that is larger stays what it is: it cannot be parted.
+    // A single event that is larger cannot be split.
     if (encoding !== 'identity' || batch.count === 1 || bytes.length <= this.#bytesMax) return [segment];
     return yield* splitSegment(segment, this.#bytesMax);
   }

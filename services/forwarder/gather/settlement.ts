@@ -44,7 +44,7 @@ export class Settlement {
     this.#settleOne();
   }
 
-  /** The answer still waits for the other segments, so that nothing of the chunk is under way when the sender is told. */
+  /** The answer still waits for the other segments, so that none is under way when the sender hears of it. */
   failed(error: unknown): void {
     this.#error ??= error;
     this.#settleOne();

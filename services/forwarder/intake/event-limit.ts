@@ -38,5 +38,6 @@ export function excessOf({ count, tag, bytes }: BatchSize): string | null {
 /** The same of what a sender wrote, before its dialect gave each event fields of its own. */
 export function countExcessOf({ count, bytes }: Omit<BatchSize, 'tag'>): string | null {
   if (count <= Math.max(EVENTS_FREE, bytes / EVENT_BYTES_MIN)) return null;
-  return `${count} events in ${bytes} bytes are more than ${EVENTS_FREE}, and have less than ${EVENT_BYTES_MIN} bytes each`;
+  const excess = `more than ${EVENTS_FREE}, and have less than ${EVENT_BYTES_MIN} bytes each`;
+  return `${count} events in ${bytes} bytes are ${excess}`;
 }

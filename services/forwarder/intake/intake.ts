@@ -209,7 +209,8 @@ export class QueueIntake implements SlicedIntake {
     if (this.#queue.deadLetterSpace?.isFullOf({ tenant, sender, input }) !== true) return;
     throw new SluiceError(
       'dead_letters_full',
-      'Cannot take events: too many of this sender were refused by the store and fill its share of the dead letters; see `sluice dead-letters list`',
+      'Cannot take events: too many of this sender were refused by the store and fill its share of the dead letters; ' +
+        'see `sluice dead-letters list`',
     );
   }
 

@@ -29,7 +29,8 @@ export function observeSpool({ telemetry, metrics, log, clock, figures }: SpoolT
   });
   metrics.gauge(
     'spools_left',
-    'Spools in the data folder that no process holds, and that wait to be taken over; their events are in no other metric.',
+    'Spools in the data folder that no process holds, and that wait to be taken over; ' +
+      'their events are in no other metric.',
     [],
     () => [[figures().left]],
   );

@@ -1,8 +1,8 @@
 // What the forwarder reports of events: each method is a named event, with its counters and its log line. Only files
 // of telemetry use the metrics and the log.
 //
-// The ledger of the edge: received = produced + rejected + dropped + in flight. In flight is what is in hand and what is
-// in the spool. The imbalance is a metric, and always 0.
+// The ledger of the edge: received = produced + rejected + dropped + in flight. In flight is what is in hand or in the
+// spool. The imbalance is a metric, and always 0.
 
 import { type Clock, systemClock } from '#shared/clock.ts';
 import type { Log } from '#shared/log.ts';

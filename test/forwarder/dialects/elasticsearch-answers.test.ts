@@ -118,7 +118,7 @@ test('the length of answers', () => {
   }
 });
 
-test('between two pieces of an answer at most a thousand items are looked at, also where nothing is told of them', () => {
+test('between two pieces of an answer at most a thousand items are looked at, also if nothing is told of them', () => {
   const check = (reader: BulkReader, items: readonly Items[], outcome: unknown, paths = '') => {
     const filterPath = parseFilterPath(paths) ?? null;
     const options = { outcomes: items.map(() => outcome), reader, filterPath };

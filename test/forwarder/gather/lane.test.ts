@@ -1,5 +1,5 @@
-// A lane while a segment is being split, and while it tells hundreds of senders: its end waits for that, and the order of
-// what was added stays.
+// A lane while it splits a segment, and while it answers hundreds of senders: its end waits for that, and the order of
+// arrival stays.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -79,7 +79,7 @@ test('what is being split when the lane ends is held, in order', async () => {
   assert.deepEqual(held().flat(), ['1.0', '2.0', '2.1', '2.2', '3.0']);
 });
 
-test('an event that no indexer opens is dead-lettered alone; what is before, beside and behind it is held', async () => {
+test('an event that no indexer opens is dead-lettered alone; what is around it is held', async () => {
   const { lane, add, settled, held, deadLettered } = setUp();
   add(1, [100]);
   const of2 = add(2, [100, RECORD_VALUE_BYTES_MAX + 1, RECORD_VALUE_BYTES_MAX]);

@@ -1,5 +1,5 @@
-// A segment that takes long to split holds up nobody: the event loop has its turns, other tenants go on, and the order of
-// each stays.
+// A segment that takes long to split holds up nobody: the event loop has its turns, other tenants go on, and each keeps
+// its order.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -26,7 +26,7 @@ function segmentOf(tenant: string | null, seq: number, values: readonly number[]
   return { batch, encoding: 'identity', bytes, settlement: new Settlement().expect() };
 }
 
-test('large ones are split in turns with other work; within a tenant the order stays, and others go ahead', async () => {
+test('large ones are split in turns with other work; a tenant keeps its order, and others go ahead', async () => {
   const out: string[] = [];
   const settlements = new Set<Settlement>();
   const splitter = new SegmentSplitter(RECORD_BYTES, (segments) => {

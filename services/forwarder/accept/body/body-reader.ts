@@ -158,7 +158,7 @@ export class BodyReader {
     return this.#decompressor.decompress(body, compression, options);
   }
 
-  /** Resolves when there is room. Rejects with intake_full after `waitMs`, or request_malformed if the request is gone. */
+  /** Resolves when there is room. Rejects with intake_full after `waitMs`, or request_malformed if it is gone. */
   async #roomFor(bytes: number, sender: string, request: IncomingMessage): Promise<void> {
     if (isGone(request)) throw closed();
     if (this.#room.for(bytes, sender)) return;

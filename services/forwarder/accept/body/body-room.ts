@@ -1,6 +1,6 @@
 // The room for request bodies. Large bodies leave a reserve to small ones. A sender may hold as much of the reserve as
-// is still free. Of the room for large bodies it may hold three times what is still free, or fifteen times with a single
-// body. So whoever comes next always finds some room.
+// is still free. Of the room for large bodies it may hold three times what is still free, or fifteen times
+// with a single body. So whoever comes next always finds some room.
 
 import { unlessAborted } from '#shared/abort.ts';
 import type { ByteBudget } from '#shared/byte-budget.ts';

@@ -35,7 +35,8 @@ export const tagInput: HttpDialect = (scope, context) => {
 };
 
 const UNKNOWN_TYPE =
-  'Cannot read the body: its Content-Type is none of application/json, application/x-ndjson, application/msgpack, application/x-www-form-urlencoded';
+  'Cannot read the body: its Content-Type is none of ' +
+  'application/json, application/x-ndjson, application/msgpack, application/x-www-form-urlencoded';
 
 function splitUrl(url: string): { path: string; query: string } {
   const mark = url.indexOf('?');

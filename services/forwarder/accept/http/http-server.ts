@@ -263,7 +263,8 @@ function refuseBrowser({ headers, method }: FastifyRequest, allowed: readonly st
   if (origin === null) return;
   throw new SluiceError(
     'origin_refused',
-    `Cannot take events from pages of ${JSON.stringify(origin.slice(0, 200))}: name their origin in SLUICE_HTTP_CORS_ORIGINS`,
+    `Cannot take events from pages of ${JSON.stringify(origin.slice(0, 200))}: ` +
+      'name their origin in SLUICE_HTTP_CORS_ORIGINS',
   );
 }
 

@@ -1,6 +1,7 @@
 // GELF messages (JSON) to entries `[time, record]`. https://go2docs.graylog.org/current/getting_in_log_data/gelf.html
 //
-//   {"version":"1.1","host":"vm","short_message":"one","timestamp":1795243615.272,"level":6,"_container_id":"82f4…","_tag":"web"}
+//   {"version":"1.1","host":"vm","short_message":"one","timestamp":1795243615.272,"level":6,
+//    "_container_id":"82f4…","_tag":"web"}
 //   92 <EventTime> { host: "vm", message: "one", level: "info", container_id: "82f4…", tag: "web" }
 //
 // `timestamp` is the time, to its last digit; where it is no number of seconds it stays in the record. `full_message`

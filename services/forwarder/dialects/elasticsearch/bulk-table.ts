@@ -1,9 +1,8 @@
-// What a `_bulk` body becomes, in columns: a hundred thousand items as objects would take a hundred times the bytes of
-// the items themselves, and as long again to be handed from thread to thread. An item or a group is an object only while
-// somebody looks at it.
+// What a `_bulk` body becomes, in columns. As objects, a hundred thousand items would take a hundred times their bytes,
+// and as long again to move to another thread. An item or a group becomes an object only while somebody looks at it.
 //
-//   item   operation, index, outcome: the number of its group, or ~n for the refusal n;  its id where the group has one, or it was refused
-//   group    entries that are taken or refused together: all of one index without an id, or a single one with an id
+//   item    operation, index, and outcome: the number of its group, or ~n for refusal n; its id, if it has one
+//   group   entries that are taken or refused together: all of one index without an id, or a single one with an id
 //
 // Guarantees: the table is cloneable, and its buffers can be moved; some 30 bytes an item, and its id.
 

@@ -1,5 +1,6 @@
-// The field names of OTLP in JSON: lowerCamelCase, as the specification has them, and also the names of the .proto, since
-// a field that was only ignored would be lost without a word. Unknown names are skipped; no string is made of a long one.
+// The field names of OTLP in JSON. The specification has them in lowerCamelCase. The names of the .proto are understood
+// too: a field that was only ignored would be lost without a word. Unknown names are skipped, without a string for a
+// long one.
 
 import type { MsgpackReader } from '#shared/msgpack/reader.ts';
 
@@ -18,7 +19,8 @@ const KINDS_BY_NAME: ReadonlyMap<string, ValueKind> = new Map(VALUE_KINDS.map((k
 
 // prettier-ignore
 const MESSAGE_NAMES = [
-  'resourceLogs', 'resource', 'scopeLogs', 'scope', 'logRecords', 'attributes', 'name', 'version', 'key', 'value', 'values',
+  'resourceLogs', 'resource', 'scopeLogs', 'scope', 'logRecords', 'attributes', 'name', 'version',
+  'key', 'value', 'values',
   'timeUnixNano', 'observedTimeUnixNano', 'severityNumber', 'severityText', 'body', 'droppedAttributesCount', 'flags',
   'traceId', 'spanId', 'eventName',
 ];

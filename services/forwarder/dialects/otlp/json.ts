@@ -2,9 +2,7 @@
 // text is made msgpack in one pass (decode/json-value.ts), and that is walked. So nothing is rounded, and nothing
 // becomes an object.
 //
-// Ids are hex, 64-bit integers are strings or numbers, bytes are base64, unknown fields are ignored. Names are
-// lowerCamelCase; those of the .proto are understood too, for a field that is only ignored would be lost without a
-// word.
+// Ids are hex, 64-bit integers are strings or numbers, bytes are base64, unknown fields are ignored (json-names.ts).
 
 import { MsgpackReader } from '#shared/msgpack/reader.ts';
 import type { MsgpackWriter } from '#shared/msgpack/writer.ts';

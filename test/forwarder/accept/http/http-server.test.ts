@@ -70,7 +70,8 @@ test('more requests than anybody pipelines end their connection, and the others 
 test('100 Continue is said when the headers are accepted, and not before', async () => {
   await using fixture = await Fixture.start();
   const headers = (path: string, length: number) =>
-    `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: ${length}\r\n\r\n`;
+    `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n` +
+    `Expect: 100-continue\r\nContent-Length: ${length}\r\n\r\n`;
   const client = await fixture.raw();
   await client.write(headers('/a', 7)).until(/^HTTP\/1.1 100 Continue\r\n\r\n$/);
   await client.write('{"a":1}').until(/"accepted":1/);
