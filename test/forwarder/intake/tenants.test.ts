@@ -12,20 +12,10 @@ import { TenantQuotas } from '#forwarder/intake/tenant-quotas.ts';
 import type { Tenant } from '#shared/config/tenants.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { decodeBatches } from '#shared/record/record.ts';
+import { tenantOf } from '#test/forwarder/admit/tenant-of.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
+import { SILENT } from './intake-fixture.ts';
 import { RecordingQueue } from './recording-queue.ts';
-
-const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
-const tenantOf = (name: string, facts: Partial<Tenant> = {}): Tenant => ({
-  name,
-  networks: [],
-  certificates: [],
-  tagPrefix: '',
-  bytesPerSecond: null,
-  eventsPerSecond: null,
-  trustsRecords: false,
-  ...facts,
-});
 
 function setUp(tenants: readonly Tenant[], bytesMax = 10_000_000) {
   const clock = new VirtualClock();

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { TenantQuotas } from '#forwarder/intake/tenant-quotas.ts';
 import { Waiters } from '#forwarder/intake/waiters.ts';
 import type { Tenant } from '#shared/config/tenants.ts';
+import { tenantOf } from '#test/forwarder/admit/tenant-of.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
 
 test('all that wait are woken at once; whoever goes away leaves nothing', async () => {
@@ -61,17 +62,7 @@ test('of a crowd the first go on at once, and others in later turns while there 
   );
 });
 
-const TENANTS: readonly Tenant[] = [
-  {
-    name: 'a',
-    networks: [],
-    certificates: [],
-    tagPrefix: '',
-    bytesPerSecond: null,
-    eventsPerSecond: null,
-    trustsRecords: false,
-  },
-];
+const TENANTS: readonly Tenant[] = [tenantOf('a')];
 
 for (const tenants of [0, 1]) {
   test(`what one chunk leaves wakes few of a crowd; in the end all had room (${tenants} tenants)`, async () => {

@@ -25,7 +25,7 @@ import type { Intake, Room } from '../../intake/chunk.ts';
 import type { Grant, Principal } from '../../intake/principal.ts';
 import type { AuthFailure } from '../../intake/peer-telemetry.ts';
 import type { TenantQuota } from '../../intake/tenant-quotas.ts';
-import { refusedOrigin } from './browser.ts';
+import { refuseBrowser } from './browser.ts';
 import { Converter } from '../convert/converter.ts';
 import { BodyReader } from '../body/body-reader.ts';
 import { HttpConnections } from './http-connections.ts';
@@ -253,19 +253,6 @@ function addRoutes(fastify: FastifyInstance, { connections, context, corsOrigins
       ? new SluiceError('path_unknown', 'Cannot give anything here: events are sent by POST /<tag>')
       : new SluiceError('method_refused', 'Cannot take events by this method: send them by POST /<tag>');
   });
-}
-
-/** Throws origin_refused. */
-function refuseBrowser({ headers, method }: FastifyRequest, allowed: readonly string[]): void {
-  // A question before a request: what it may send is told by the headers of the answer.
-  if (method === 'OPTIONS') return;
-  const origin = refusedOrigin(headers, allowed);
-  if (origin === null) return;
-  throw new SluiceError(
-    'origin_refused',
-    `Cannot take events from pages of ${JSON.stringify(origin.slice(0, 200))}: ` +
-      'name their origin in SLUICE_HTTP_CORS_ORIGINS',
-  );
 }
 
 /** Node takes any list of codings that ends in chunked; a proxy before us may see the body's end elsewhere. */
