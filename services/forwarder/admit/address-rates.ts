@@ -3,7 +3,7 @@
 //
 //   connections   one too many is refused at the door (`too_fast`); its sender comes back
 //   requests      one too many is answered 429, with Retry-After
-//   bytes         as they come by the wire, after TLS: above the rate the address is not read for a while; HTTP gets 429
+//   bytes         as they come by the wire, after TLS: above the rate nothing is read for a while; HTTP gets 429
 //   datagrams     nobody can be asked to wait: above either rate they are dropped, and counted (`address_rate`)
 //
 // So but for datagrams nothing is lost that its sender still has. All addresses of an IPv6 network of 64 bits are one.

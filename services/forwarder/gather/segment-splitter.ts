@@ -1,6 +1,6 @@
 // Splits segments that are larger than a record should be, before they wait for a record. A large one is split in
-// steps, and other work of the process runs between them: a few bytes of a sender can become a segment that takes half a
-// second to pass over.
+// steps, and other work of the process runs between them: a few bytes of a sender can become a segment that takes half
+// a second to walk through.
 //
 // Guarantees: segments of one sender of a tenant come out in the order in which they were added; those of others do not
 // wait for them, whether or not anybody has a tenant.

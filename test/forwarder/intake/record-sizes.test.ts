@@ -79,7 +79,7 @@ test('one event that is larger than the queue takes is dead-lettered, and its ne
   assert.equal(told['sluice_ledger_imbalance{stage="edge"}'], 0);
 });
 
-test('a queue that takes less than before gets the same in smaller appends; the sender hears nothing of it', async () => {
+test('a queue that takes less than before gets the same in smaller appends, unknown to the sender', async () => {
   const { queue, intake } = setUp();
   let refusals = 0;
   queue.beforeHold = ({ records }) => {
@@ -102,7 +102,7 @@ test('a queue that takes less than before gets the same in smaller appends; the 
   assert.deepEqual(queue.letters, []);
 });
 
-test('what the queue refuses below its limit is halved; only an event that is refused alone is a dead letter', async () => {
+test('what the queue refuses below its limit is halved; an event that is refused alone is a dead letter', async () => {
   const { queue, intake } = setUp({ sealBytes: 4000 });
   queue.beforeHold = async ({ records }) => {
     const bytes = records.reduce((sum, record) => sum + recordBytes(record), 0);

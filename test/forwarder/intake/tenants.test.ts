@@ -86,7 +86,7 @@ test('without tenants everybody may hold all of it', () => {
   assert.equal(quotas.hasRoom, false);
 });
 
-test('without tenants, senders of one way have room whatever those of another hold, and wait for their own bytes', async () => {
+test('without tenants, senders of one way have room whatever others hold, and wait for their own bytes', async () => {
   const clock = new VirtualClock();
   const quotas = new TenantQuotas({ bytesMax: 1600, clock, tenants: [], throttled() {} });
   const [forward, http, unacked] = [quotas.of(null, 'forward'), quotas.for('http'), quotas.for('unacked')];

@@ -3,7 +3,7 @@
 //
 //   Message          [tag, time, record, option?]                   time may be [time, metadata] (v1.5)
 //   Forward          [tag, [[time, record], …], option?]
-//   PackedForward    [tag, bin | str of entries, option?]           option.compressed: gzip, zstd, or text (not compressed)
+//   PackedForward    [tag, bin | str of entries, option?]           option.compressed: gzip, zstd, text (none)
 //   heartbeat        nil
 //
 // Guarantees: pure, never throws; the extents lie inside the frame; a Message's time is a time and its record a map.

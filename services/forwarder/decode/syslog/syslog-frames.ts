@@ -1,8 +1,8 @@
 // A stream of syslog messages cut into messages (RFC 6587). Senders choose between two ways, and some change within a
 // connection, so each message tells by its first byte:
 //
-//   64 <134>1 2026-…             octet counting: digits, a space, and as many bytes, the first a "<"; line breaks are text
-//   <134>1 2026-… LF             up to the line break; on unix sockets also up to a NUL, which syslog(3) ends messages with
+//   64 <134>1 2026-…             octet counting: digits, a space, and as many bytes, first a "<"; line breaks are text
+//   <134>1 2026-… LF             up to the line break; on unix sockets also up to a NUL, which syslog(3) sends
 //
 // A message longer than `pieceBytesMax` comes in pieces, so that no peer makes us hold more. Empty lines are nothing.
 // Guarantees: total; holds no more than a piece and what was pushed last; a message that arrives in a thousand pushes

@@ -1,6 +1,6 @@
 // The times of syslog messages, from their bytes to seconds and nanoseconds since the epoch.
 //
-//   2026-11-21T06:48:08.943512+01:00    RFC 3339, as RFC 5424 (section 6.2.3) and rsyslog have it; also "Z", or a space for the "T"
+//   2026-11-21T06:48:08.943512+01:00    RFC 3339, as in RFC 5424 (section 6.2.3); also "Z", or a space for the "T"
 //   Nov 21 06:46:07                     RFC 3164 (section 4.1.2): local, without a year; the day may be padded
 //   Nov 21 2026 06:46:07.250            as network devices write it: a year, a fraction
 //

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { test } from 'node:test';
 import { VirtualClock } from '#test/memory/clock.ts';
 import { KIB, MIB, bodyReader, newRequest } from './body-readers.ts';
@@ -85,7 +85,7 @@ test('while large bodies have no room, a piece of a small one costs the same how
   for (const request of requests) request.destroy();
 });
 
-test('small bodies of a sender that has its share stand still at once; others go on until nobody has room', async () => {
+test('small bodies of a sender with its share stand still at once; others go on until nobody has room', async () => {
   const bodies = bodyReader({
     clock: new VirtualClock(),
     bodyBytesMax: 2 * MIB,

@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { IncomingMessage, createServer } from 'node:http';
-import { type AddressInfo, Socket, connect } from 'node:net';
+import { type IncomingMessage, createServer } from 'node:http';
+import { type AddressInfo, type Socket, connect } from 'node:net';
 import { test } from 'node:test';
 import { zstdCompressSync } from 'node:zlib';
 import { VirtualClock } from '#test/memory/clock.ts';
