@@ -1,4 +1,4 @@
-// The forwarder: inputs in front, intake behind them, the queue behind that, with a spool before it where it is Kafka.
+// The forwarder: inputs in front, intake behind them, then the queue; before Kafka there is a spool.
 
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';

@@ -1,5 +1,5 @@
-// The inputs whose senders hear nothing back, as far as they are configured: syslog and GELF. They end before intake
-// does, so that what their senders have sent already is still taken.
+// Starts the inputs whose senders get no answer, as far as they are configured: syslog and GELF. They end before
+// intake, so that it still accepts what their senders have already sent.
 
 import type { Config } from '#shared/config/settings.ts';
 import { startGelfInput } from './accept/gelf/gelf-input.ts';

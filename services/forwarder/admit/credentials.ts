@@ -1,5 +1,5 @@
-// Whether a PING was made by someone who knows the shared key, and whose password it was. Both are always computed,
-// also for a user who is not there, and compared in constant time: how long the answer takes tells nothing.
+// Checks that a PING comes from someone who knows the shared key, and the password of a user. Both are always computed,
+// even for an unknown user, and compared in constant time, so that the time of an answer reveals nothing.
 
 import { timingSafeEqual } from 'node:crypto';
 import { handshakeDigest, type Ping } from '../decode/forward/handshake.ts';

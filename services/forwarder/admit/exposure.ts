@@ -1,6 +1,6 @@
-// Safe by default: an address that others than this machine can reach needs something that tells senders apart, or the
-// operator's word that none is wanted (SLUICE_INSECURE). One table for every address that Sluice listens on; a new
-// setting of one does not compile without its row.
+// Safe by default: an address that other machines can reach needs something that identifies senders, or the operator's
+// explicit consent (SLUICE_INSECURE). One table has every address that Sluice listens on; a new setting for one does
+// not compile without its row.
 
 import { type Config, type SettingName, variableOf } from '#shared/config/settings.ts';
 import { SluiceError } from '#shared/errors.ts';

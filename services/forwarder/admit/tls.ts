@@ -1,6 +1,6 @@
-// The certificate that the inputs show, and the authorities by which they know senders: read at the start, and again
-// when the files change. Connections that stand are not touched; files that make no certificate leave the one before in
-// force, and are told of.
+// The certificate that the inputs show, and the authorities by which they recognize senders: read at the start, and
+// again when the files change. Open connections are not touched. If the new files are unusable, the old certificate
+// stays in force, and the error is logged.
 //
 //   const tls = tlsContext(config, { clock, telemetry });      null where no certificate is set
 //   const server = createServer({ ...tls.options('reads'), … });      node:tls or node:https
@@ -39,12 +39,12 @@ interface TlsSettings {
 /** Whether the senders of an input read what it answers. */
 export type Senders = 'reads' | 'only_writes';
 
-// By TLS 1.3 a server sends tickets after the handshake. A sender that only writes closes its socket with the tickets
-// unread; its kernel then resets the connection, and what it had sent last is lost on the way. By TLS 1.2 all is read
-// when the handshake ends.
+// With TLS 1.3 a server sends tickets after the handshake. A sender that only writes closes its socket with the tickets
+// unread; its kernel then resets the connection, and what it sent last is lost. With TLS 1.2 all is read when the
+// handshake ends.
 const NEWEST: Readonly<Record<Senders, SecureVersion>> = { reads: 'TLSv1.3', only_writes: 'TLSv1.2' };
 
-/** An operator who wants 1.3 at least takes the loss that the newest version brings to who only writes. */
+/** An operator who demands at least 1.3 accepts that loss. */
 function newestOf(senders: Senders, minVersion: SecureVersion): SecureVersion {
   return NEWEST[senders] < minVersion ? minVersion : NEWEST[senders];
 }
@@ -112,7 +112,7 @@ export class TlsContext implements Disposable {
       key,
       ...(asks && { ca }),
       requestCert: asks,
-      // A probe of the operators' page shows none; who shows what there is asked for each request.
+      // A probe of the operators' page shows none; each request there checks who shows what.
       rejectUnauthorized: asks && this.#settings.prefix === 'tls',
       minVersion,
       maxVersion: maxVersion ?? newestOf(senders, minVersion),

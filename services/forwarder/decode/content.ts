@@ -1,6 +1,5 @@
-// What an HTTP chunk is named by beside its sender's key: checksum and length of the bytes as they were sent. It must
-// not go by the entries, which are our conversion: a repeat that another version of ours converts has to have the same
-// name.
+// What names an HTTP chunk beside its sender's key: checksum and length of the bytes as they were sent. The entries
+// would not do, because they are our conversion: a repeat must have the same name even if another version converts it.
 
 import { crc32 } from 'node:zlib';
 import type { Content } from '../intake/chunk.ts';

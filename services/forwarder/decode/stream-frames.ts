@@ -1,5 +1,5 @@
-// What the frames of all streams have in common: bytes are pushed as they come, and whoever cuts them asks for the next
-// message. See syslog-frames.ts and gelf-frames.ts.
+// What the frames of all streams share: bytes are pushed as they come, and messages are pulled out one by one. See
+// syslog-frames.ts and gelf-frames.ts.
 
 import { StreamBytes } from './stream-bytes.ts';
 

@@ -1,7 +1,6 @@
-// What waits for a lane, tenant by tenant: records are made of it in turns, so that however much one tenant has
-// waiting, the next record but one begins with somebody else's. Within a tenant the order is that of arrival: nobody
-// waits for more than what the tenant has in hand, which has its bound, and the queue takes it without another look;
-// queues by sender would make as many small records as senders.
+// The segments that wait for a lane, queued by tenant. Records begin with each tenant in turn, so however much one
+// tenant has waiting, the next record but one begins with another's. Within a tenant the order is that of arrival: the
+// bytes that a tenant has in hand are bounded, and queues by sender would make as many small records as senders.
 //
 //   A  ▪▪▪▪▪▪▪▪▪▪       records:  A▪▪▪▪ | B▪▪A▪▪ | C▪A▪▪▪ | A▪▪▪▪ …
 //   B  ▪▪
@@ -12,7 +11,7 @@ import type { RecordSegment } from './record-segment.ts';
 /** Shares of one tenant, first in, first out. */
 class TenantQueue {
   #segments: RecordSegment[] = [];
-  /** Those before it are taken. */
+  /** Those before it have left. */
   #first = 0;
 
   get head(): RecordSegment | undefined {
@@ -25,7 +24,7 @@ class TenantQueue {
 
   shift(): void {
     this.#first++;
-    // Taking one by one from the front of a long array would cost its length each time.
+    // To remove one by one from the front of a long array would cost its length each time.
     if (this.#first * 2 < this.#segments.length) return;
     this.#segments = this.#segments.slice(this.#first);
     this.#first = 0;
@@ -36,7 +35,7 @@ export class FairQueue {
   readonly #recordBytes: number;
   readonly #byTenant = new Map<string | null, TenantQueue>();
   readonly #queues: TenantQueue[] = [];
-  /** Whose turn it is to begin a record. */
+  /** The tenant with which the next record begins. */
   #turn = 0;
   #weight = 0;
 
@@ -54,7 +53,7 @@ export class FairQueue {
     return this.#weight >= this.#recordBytes;
   }
 
-  /** A segment of several events is no larger than a record: whoever adds it has split it. */
+  /** A segment of several events must be no larger than a record (segment-splitter.ts). */
   push(segment: RecordSegment): void {
     const { tenant } = segment.batch;
     let queue = this.#byTenant.get(tenant);
@@ -85,9 +84,9 @@ export class FairQueue {
     for (let segment = queue.head; segment && weight < this.#recordBytes; segment = queue.head) {
       // A chunk that its sender compressed is a record of its own, behind what came before it.
       if (segment.encoding !== 'identity' && segments.length > 0) break;
-      // A larger one is a record of its own too: if that cannot be indexed, it must cost nobody else their events.
+      // So is a larger one: if it cannot be indexed, no other events must suffer.
       if (segment.bytes.length > this.#recordBytes && segments.length > 0) break;
-      // Parts of one chunk were parted to be records of their own.
+      // Segments of one chunk were split to be records of their own.
       if (segments.at(-1)?.settlement === segment.settlement) break;
       queue.shift();
       segments.push(segment);

@@ -1,6 +1,6 @@
-// One partition's way to the queue: segments wait, tenant by tenant; a record of them is sealed when they fill
-// one, when they have waited for their linger, or when the append before is done, whichever comes first. One append is
-// in flight at a time, so order is kept and records grow with the load by themselves.
+// The path of one partition from intake to the queue. Segments wait, tenant by tenant. A record of them is sealed when
+// they fill one, when they have waited for their linger, or when the previous append is done, whichever comes first.
+// One append is in flight at a time, so order is kept and records grow with the load.
 
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Clock } from '#shared/clock.ts';
@@ -16,10 +16,7 @@ import { type RecordSegment, splitSegment } from './record-segment.ts';
 
 /** What it holds was counted within the edge's limit before it came here. */
 const DECOMPRESSED_BYTES_MAX = 512 * 1024 * 1024;
-/**
- * Records that are made ahead of their append: enough to keep it busy, and few enough for who comes behind them in the
- * thread pool.
- */
+/** Records that are made ahead of their append: enough to keep it busy, and few enough to share the thread pool. */
 const SEALED_AHEAD_MAX = 16;
 /** Each wakes an input, which writes an answer: 10 to 50 µs. A record may have ten thousand of the smallest. */
 const SETTLED_PER_TURN = 64;
@@ -30,7 +27,7 @@ export interface LaneOptions {
   readonly lingerMs: number;
   /** Uncompressed size at which a record is sealed. */
   readonly sealBytes: number;
-  /** Puts a segment of one event, which is larger than the queue takes or an indexer opens, to the dead letters. */
+  /** Dead-letters a segment of one event that is larger than the queue takes or an indexer opens. */
   readonly deadLetter: (segment: RecordSegment) => Promise<void>;
 }
 
@@ -42,7 +39,7 @@ export class Lane {
   #sealed: SealedRecord[] = [];
   #linger: Disposable | null = null;
   #draining: Promise<void> | null = null;
-  /** Of records that are held, whose senders are being told. */
+  /** Of stored records whose senders are being answered. */
   #settling: Promise<void> | null = null;
 
   constructor(partition: number, options: LaneOptions) {
@@ -156,8 +153,8 @@ export class Lane {
       this.#settle(segments, (segment) => settleHeld(segment, held));
     } catch (error) {
       if (!isRefusal(error)) return this.#settle(segments, ({ settlement }) => settlement.failed(error));
-      // The queue takes less than it did: the same in smaller appends, whether or not it has found out by this. Senders
-      // that were told of it would come again with the same, for ever.
+      // The queue takes less than before, whether or not it knows by now: append the same in smaller pieces. A sender
+      // that heard of it would send the same again, for ever.
       if (bytes <= queue.appendBytesMax) {
         const [only] = taken;
         if (only && taken.length === 1) only.isRefused = true;

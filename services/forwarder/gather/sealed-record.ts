@@ -1,8 +1,8 @@
-// Closes a record: its segments' bytes one after another, compressed as one, with the table that says whose they are.
-// Compression runs in the thread pool, so that the next record fills while this one shrinks.
+// Closes a record: concatenates its segments, compresses them as one, and adds the table that says whose they are.
+// Compression runs in the thread pool, so that the next record fills meanwhile.
 //
-// Guarantees: no record is made that an indexer would not open; of what passes as its sender compressed it the intake
-// knows the size.
+// Guarantees: makes no record that an indexer would not open. The size of a chunk that passes as its sender compressed
+// it was checked by intake.
 
 import { compress } from '#shared/record/compression.ts';
 import { type QueueRecord, encodeBatches } from '#shared/record/record.ts';

@@ -2,8 +2,8 @@
 // steps, and other work of the process runs between them: a few bytes of a sender can become a segment that takes half
 // a second to walk through.
 //
-// Guarantees: segments of one sender of a tenant come out in the order in which they were added; those of others do not
-// wait for them, whether or not anybody has a tenant.
+// Guarantees: segments of one sender of a tenant come out in the order in which they were added. Those of others do not
+// wait for them, whether or not there are tenants.
 
 import { setImmediate } from 'node:timers/promises';
 import { type RecordSegment, splitSegment } from './record-segment.ts';

@@ -82,7 +82,7 @@ export class QueueIntake implements SlicedIntake {
     return this.#quotas.room(over);
   }
 
-  /** What the tenant may still bring; ask it rather than `hasRoom` where the tenant is known. */
+  /** What the tenant may still bring; ask this, not `hasRoom`, if the tenant is known. */
   roomOf(tenant: string | null, way: WayIn): TenantQuota {
     return this.#quotas.of(tenant, way);
   }
@@ -121,7 +121,7 @@ export class QueueIntake implements SlicedIntake {
       this.#telemetry.produced(count - eventsDeadLettered - eventsSpooled);
       if (eventsDeadLettered > 0) this.#telemetry.rejected(input, eventsDeadLettered, 'entry_too_large', chunk.tenant);
     } catch (error) {
-      // What a spool holds is not in hand any more, and goes to the queue although its sender will try again.
+      // Events in the spool are not in hand any more. They go to the queue although their sender will try again.
       this.#telemetry.rejected(input, count - (settlement?.eventsSpooled ?? 0), codeOf(error), chunk.tenant);
       throw error;
     }
@@ -142,7 +142,7 @@ export class QueueIntake implements SlicedIntake {
         await feed(slices);
         await slices.finish();
       } finally {
-        // Nothing of the chunk is under way when its sender is told.
+        // Nothing of the chunk is under way when its sender gets its answer.
         await slices.settled();
       }
       const { eventsBad, eventsDeadLettered, eventsSpooled, unread } = slices;
@@ -195,16 +195,13 @@ export class QueueIntake implements SlicedIntake {
     await this.#queue.appendDeadLetters([tooLargeDeadLetter(batch, bytes)]);
   }
 
-  /** Takes no more, and resolves when all that was taken is settled. */
+  /** Accepts nothing more; resolves when all accepted chunks are settled. */
   async close(): Promise<void> {
     this.#opening.close();
     await Promise.all([...this.#lanes.values()].map((lane) => lane.drained()));
   }
 
-  /**
-   * Throws dead_letters_full: what else came of this sender might find no place among the dead letters, and hold up all
-   * others.
-   */
+  /** Throws dead_letters_full: further events of this sender might not fit into the dead letters, and block others. */
   #refuseFull({ tenant, sender, input }: Origin): void {
     if (this.#queue.deadLetterSpace?.isFullOf({ tenant, sender, input }) !== true) return;
     throw new SluiceError(
@@ -249,7 +246,7 @@ function bytesOf(chunk: Chunk): number {
   return CHUNK_OVERHEAD_BYTES + 2 * tag.length + (chunkId?.length ?? 0) + bytes.length + unpackedBytesOf(chunk);
 }
 
-/** What is held of it beside the bytes as they came. */
+/** What it holds beside the bytes as they came. */
 function unpackedBytesOf({ bytes, entries }: Chunk): number {
   return entries === bytes ? 0 : entries.length;
 }

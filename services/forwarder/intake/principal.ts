@@ -1,5 +1,5 @@
-// Who a connection or a request speaks for, once it has been let in: what all inputs ask of authentication, however it
-// was done (certificate, shared key and user, token, network). The tenant goes with every chunk into the document.
+// For whom an admitted connection or request speaks, however it was authenticated (certificate, shared key and user,
+// token, network). The tenant goes with every chunk into the document.
 
 import { SluiceError } from '#shared/errors.ts';
 import { matchesGlob } from '#shared/glob.ts';

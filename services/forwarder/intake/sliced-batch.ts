@@ -1,8 +1,8 @@
-// A batch that comes in slices, on its way to the queue: each slice is a segment of its own, and only a few are in hand
-// at once, so that a chunk of any size costs little memory, and other senders' records go between. What is bad in it
-// goes to the dead letters.
+// A batch that comes in slices, on its way to the queue. Each slice is a segment of its own, and only a few are in hand
+// at once. So a chunk of any size costs little memory, and other senders' records go between. Bad entries go to the
+// dead letters.
 //
-// Guarantees: `finish` resolves only when every slice is held; after the first that is not, no other is taken.
+// Guarantees: `finish` resolves only when every slice is stored; after the first failure, no further slice is taken.
 
 import { valueEnd } from '#shared/msgpack/extents.ts';
 import type { DeadLetter } from '#shared/queue/queue.ts';
@@ -28,10 +28,7 @@ export interface SlicedBatchOptions {
 /** Of one batch in hand. */
 const IN_HAND_BYTES_MAX = 2 * 1024 * 1024;
 const SLICE_OVERHEAD_BYTES = 2048;
-/**
- * So many bad entries of a batch are dead letters of their own; those behind are gathered, lest they cost more than
- * they are worth.
- */
+/** So many bad entries of a batch are dead letters of their own; further ones are gathered, so that they cost less. */
 const OWN_DEAD_LETTERS_MAX = 1000;
 const DEAD_LETTERS_BYTES_MAX = 256 * 1024;
 
@@ -70,7 +67,7 @@ export class SlicedBatch implements Slices {
       .catch((cause: unknown) => (this.#error ??= { cause }))
       .finally(() => {
         permit[Symbol.dispose]();
-        // Dead letters may be on their way still, to where they were not held in time.
+        // A dead letter may still be on its way to a queue that did not answer in time.
         if (settlement.eventsDeadLettered === 0) copy.free();
         this.eventsDeadLettered += settlement.eventsDeadLettered;
         this.eventsSpooled += settlement.eventsSpooled;
@@ -87,7 +84,7 @@ export class SlicedBatch implements Slices {
     let index = first;
     const last = first + count - 1;
     for (; index <= last && this.eventsBad < OWN_DEAD_LETTERS_MAX; index += 1) {
-      // What is cut, or nested too deep for `valueEnd`, is one value.
+      // A value that is cut, or nested too deep for `valueEnd`, comes alone.
       const end = index === last ? bytes.length : valueEnd(bytes, at, bytes.length);
       await this.#addDeadLetter({ bytes: Buffer.from(bytes.subarray(at, end)), why, cut }, index);
       this.eventsBad += 1;
@@ -120,7 +117,7 @@ export class SlicedBatch implements Slices {
       if (this.#error) throw this.#error.cause;
       this.#options.mayGoOn();
       if (this.#inHandBytes >= IN_HAND_BYTES_MAX) await this.#next();
-      // Its sender's rate is asked before the next frame: a pass that waited for it would hold up the passes of others.
+      // The rate is asked before the next frame: a pass that waited for it here would hold up the passes of others.
       else if (!this.#options.room.hasShare) await this.#options.room.share();
       else return;
     }
@@ -167,10 +164,7 @@ export class SlicedBatch implements Slices {
   }
 }
 
-/**
- * Entries as they wait. Freed when they are held: left to the garbage collector, tens of megabytes of them would lie
- * about.
- */
+/** Waiting entries. Freed once stored: tens of megabytes would otherwise wait for the garbage collector. */
 class OwnCopy {
   readonly bytes: Buffer<ArrayBuffer>;
 

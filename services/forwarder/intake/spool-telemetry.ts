@@ -1,5 +1,5 @@
-// What the forwarder tells of its spool: its part of the ledger, its gauges, and its log lines: entering and leaving
-// it, a spool that is full or cannot be written, what was found in it, and what was given up.
+// What the forwarder reports of its spool: its part of the ledger, its gauges, and its log lines: when it is entered
+// and left, when it is full or cannot be written, what was found in it, and what was given up.
 
 import type { Clock } from '#shared/clock.ts';
 import type { Log } from '#shared/log.ts';

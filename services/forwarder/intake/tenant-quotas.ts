@@ -1,12 +1,10 @@
-// The bytes that intake holds, shared among tenants: one alone may hold nearly all of them, and each of many as much as
-// is fair, with something always left for who comes next. Beside that each tenant may have a rate of bytes and of
-// events.
+// Shares the bytes that intake holds among tenants. One alone may hold nearly all, and each of many a fair part;
+// something is always left for whoever comes next. A tenant may also have a rate of bytes and of events.
 //
 // A tenant has room while it holds less than `SHARE_OF_FREE` times what nobody holds. With one busy tenant that is
-// three quarters of all, with two three sevenths each; what is left takes the first bytes of another tenant at once,
-// however long the others' lines are. Without tenants all of it is everybody's; but each way in may hold a sixteenth
-// whatever the others hold, so that none of them stands still because senders of another bring more than the queue
-// takes.
+// three quarters of all, with two three sevenths each. What is left takes the first bytes of another tenant at once,
+// however much the others have waiting. Without tenants everybody shares everything; but each way in may hold a
+// sixteenth whatever the others hold, so that none of them stops because another brings more than the queue takes.
 
 import assert from 'node:assert/strict';
 import type { Clock } from '#shared/clock.ts';
@@ -19,7 +17,7 @@ const SHARE_OF_FREE = 3;
 /** Of all bytes, beyond the limit. */
 const RESERVE_SHARE = 1 / 16;
 
-/** Who waits for acks, who for answers, and who for nothing. */
+/** How events come in: their senders wait for acks, for answers, or for nothing. */
 export type WayIn = 'forward' | 'http' | 'unacked';
 
 export function wayInOf(input: InputName): WayIn {
@@ -58,7 +56,7 @@ export class TenantQuotas implements Room {
     return this.#bytesHeld;
   }
 
-  /** For those who do not know yet whose bytes they will be. */
+  /** For inputs that do not know the tenant yet. */
   get hasRoom(): boolean {
     return this.#bytesHeld < this.#options.bytesMax;
   }
@@ -67,13 +65,13 @@ export class TenantQuotas implements Room {
     if (!this.hasRoom || this.#waiters.count > 0) await this.#waiters.wait(over);
   }
 
-  /** Of those without a tenant each way in has its own. */
+  /** Without a tenant, each way in has a quota of its own. */
   of(tenant: string | null, way: WayIn): TenantQuota {
     this.#tenants.add(tenant);
     return this.#of(tenant, way);
   }
 
-  /** For those of a way in who do not know yet whose bytes they will be. */
+  /** For one way in, as long as the tenant is not known. */
   for(way: WayIn): Room {
     const now = (): Room => (this.#isShared ? this : this.#of(null, way));
     return {
@@ -98,7 +96,7 @@ export class TenantQuotas implements Room {
     return this.#options.tenants.length > 0 || this.#tenants.size > 1;
   }
 
-  /** Whether a tenant, or where there is none a way in, that holds so much may be read on. */
+  /** Whether a tenant, or without one a way in, that holds so many bytes may hold more. */
   mayHold(bytes: number): boolean {
     const { bytesMax } = this.#options;
     const free = bytesMax - this.#bytesHeld;
@@ -110,7 +108,7 @@ export class TenantQuotas implements Room {
     this.#awaited.add(room);
   }
 
-  /** Bytes come, or go where they are less than 0. */
+  /** Adds bytes; a negative number removes them. */
   hold(bytes: number): void {
     this.#bytesHeld += bytes;
     assert(this.#bytesHeld >= 0);
@@ -150,7 +148,7 @@ export class TenantQuota implements Room {
     return this.hasShare && this.rateWaitMs === 0;
   }
 
-  /** Whether it may hold more, whatever its rate: for what was begun when there was room. */
+  /** Whether it may hold more, whatever its rate; for what began while there was room. */
   get hasShare(): boolean {
     return this.#quotas.mayHold(this.#held);
   }
@@ -176,7 +174,7 @@ export class TenantQuota implements Room {
     await hasCome;
   }
 
-  /** Takes bytes at once, even past the limit: they are in memory. `sentBytes`: as they came, for the rate. */
+  /** Counts bytes at once, even beyond the limit, since they are in memory. `sentBytes`: as they came, for the rate. */
   take(bytes: number, events: number, sentBytes: number): QuotaPermit {
     this.#held += bytes;
     this.#quotas.hold(bytes);
@@ -194,7 +192,7 @@ export class TenantQuota implements Room {
     this.#quotas.hold(-bytes);
   }
 
-  /** Lets those go on who wait, if there is room, some a turn of the event loop; false while somebody still waits. */
+  /** Wakes some of the waiters per turn of the event loop if there is room; false while some still wait. */
   wake(): boolean {
     if (this.#waiters.count + this.#shareWaiters.count === 0) return true;
     if (!this.hasShare) return false;
@@ -219,7 +217,7 @@ export class TenantQuota implements Room {
   }
 }
 
-/** There is one for each chunk in hand: closures would cost as much again. */
+/** One for each chunk in hand; closures would take twice the memory. */
 class HeldBytes implements QuotaPermit {
   readonly #room: TenantQuota;
   #left: number;

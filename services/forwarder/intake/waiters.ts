@@ -1,5 +1,4 @@
-// Those that wait for something that comes for all of them at once, or for a few of them. Whoever goes away leaves
-// nothing behind.
+// Waiting for something that wakes all who wait, or some of them. Those who give up leave nothing behind.
 
 /**
  * Of a crowd most would find nothing left, and wait again: each chunk that is settled would cost as much as all who

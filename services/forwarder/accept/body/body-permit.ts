@@ -1,5 +1,5 @@
-// What a body, or what is made of it, holds: counted among all bodies, and as its sender's among small ones or among
-// large ones. So what is kept for either can be shared among senders.
+// The bytes that a body, or what is made of it, holds. They count among all bodies, and among the small or the large
+// bodies of their sender, so that senders can share the room for either kind.
 
 import type { ByteBudget, Permit } from '#shared/byte-budget.ts';
 import type { DynamicShares } from '../turns/dynamic-shares.ts';

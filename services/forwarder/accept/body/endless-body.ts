@@ -1,10 +1,10 @@
-// Bodies without an end that is known, such as an upload of the journal: they are read piece by piece for as long as
-// they take, and may be silent for days between entries. An entry that was begun is what they cost.
+// Bodies without a known end, such as an upload of the journal. They are read piece by piece for as long as they take,
+// and may be silent for days between entries. What they cost is the entry that was begun.
 //
-// Guarantees: a piece is counted while its taker is at work on it, and what is kept of a begun entry until it is whole;
-// of begun entries a sender has no more than he leaves free, but for a piece of each of his uploads; a begun entry
-// comes whole within `timeoutMs` of waiting for its sender, or its upload ends; what waits for room for longer than
-// `waitMs` is refused.
+// Guarantees: a piece is counted while it is processed, and the kept part of an entry until the entry is whole. The
+// begun entries of a sender hold no more than what is still free, except for a piece of each of its uploads. An entry
+// comes whole within `timeoutMs` of waiting for its sender, or its upload ends. A request that waits for room longer
+// than `waitMs` is refused.
 
 import type { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';

@@ -1,6 +1,6 @@
-// Converts bodies to entries: small ones at once, larger ones in threads, one after another in each, so that no body
-// holds up the other inputs. The largest have a thread of their own, so that they wait for each other and nobody waits
-// for them. A thread is started when the first body comes for it.
+// Converts bodies to entries: small ones at once, larger ones in threads, so that no body holds up the other inputs.
+// The largest have a thread of their own, so that they wait only for each other. A thread starts when its first body
+// comes.
 
 import {
   type ConversionName,

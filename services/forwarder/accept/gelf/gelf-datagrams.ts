@@ -1,9 +1,9 @@
-// Datagrams of the GELF input: put together, decompressed, and of each message an entry. Decompression goes on beside
-// us, and so does the conversion of what is large: messages wait for those before them of the same sender, whose order
-// stays, and for nobody else's.
+// The datagrams of the GELF input: assembled, decompressed, and made into one entry per message. Decompression and the
+// conversion of large messages run beside the event loop. A message waits for those before it of the same sender, so
+// that their order stays, and for no others.
 //
-// Guarantees: what waits is bounded by bytes, also what it grows to; a message by its size; what is lost for want of
-// room, or because parts of a message did not come, is counted; what is no message is for the dead letters.
+// Guarantees: waiting messages are bounded by their bytes, and by what those grow to; a message is bounded by its size.
+// What is lost for lack of room or because parts did not come is counted. Malformed messages go to the dead letters.
 
 import { ByteBudget } from '#shared/byte-budget.ts';
 import { reasonOf } from '#shared/errors.ts';

@@ -1,5 +1,5 @@
-// A connection of the GELF input: JSON texts, and of each an entry. What is none, or too long, is for the dead letters.
-// A large one is converted in a thread, and those behind it wait.
+// A connection of the GELF input: JSON texts, each of which becomes an entry. Texts that are malformed or too long go
+// to the dead letters. A large one is converted in a thread, and those behind it wait.
 
 import assert from 'node:assert/strict';
 import { type GelfConverted, GelfEntries } from '../../decode/gelf/gelf-entries.ts';

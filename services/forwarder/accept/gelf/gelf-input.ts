@@ -1,4 +1,4 @@
-// The GELF input: UDP and TCP on one port. GELF has no acks: what syslog-input.ts says of them holds here too.
+// The GELF input: UDP and TCP on one port. GELF has no acks; see syslog-input.ts for what that means.
 
 import { parseListenAddress, printAddress } from '#shared/net/listen-address.ts';
 import { startDatagramServer } from '../unacked/datagram-server.ts';

@@ -1,8 +1,8 @@
-// What the routes of all HTTP dialects share: a request's body, bounded; its sender, tag and Idempotency-Key; the way
-// into intake; and what is counted when a request is refused.
+// What the routes of all HTTP dialects share: a request's bounded body, its sender, tag and Idempotency-Key, the way
+// into intake, and the count of refused requests.
 //
-// Guarantees: what the headers alone refuse is refused before the body is read; an event is counted once, by intake
-// where intake had it, else as a refused chunk of its dialect.
+// Guarantees: what the headers alone can refuse is refused before the body is read. An event is counted once: by intake
+// if it got there, otherwise as a refused chunk of its dialect.
 
 import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -21,9 +21,9 @@ import { HttpExchange } from './http-exchange.ts';
 import type { HttpTurns } from './http-turns.ts';
 import { HttpLogin, type HttpLoginOptions, type LoginTelemetry, isLoginRefusal } from './http-login.ts';
 
-/** Refusals of who sends, or how much, not of what was sent: told of as such. */
+/** Codes that refuse a sender, not what it sent: they are reported as such. */
 const REFUSES_SENDER: ReadonlySet<string> = new Set<ErrorCode>(['origin_refused', 'tag_refused', 'rate_limited']);
-/** A refused body larger than this is not passed over: its connection is closed. */
+/** The rest of a larger refused body is not read: its connection is closed. */
 const PASSED_OVER_MAX = 256 * 1024 * 1024;
 
 export interface HttpTelemetry extends LoginTelemetry {
@@ -155,7 +155,7 @@ export class HttpContext {
     };
   }
 
-  /** Counts what is refused, be it a part of a body whose rest is taken; what intake refused is counted there. */
+  /** Counts a refusal, even of part of a body whose rest is accepted. Intake counts what it refuses itself. */
   refused(input: InputName, error: unknown, peer = 'unknown'): void {
     if (typeof error === 'object' && error !== null && this.#counted.has(error)) return;
     const code = codeOf(error);
@@ -163,10 +163,7 @@ export class HttpContext {
     this.options.telemetry.chunkRejected(input, code, messageOf(error), refusedPeer);
   }
 
-  /**
-   * What is left of a refused body is read and forgotten, so that its sender may go on; but not for ever, nor for
-   * nothing.
-   */
+  /** Reads and discards the rest of a refused body, so that its sender may go on; limited in time, and by its rate. */
   #passOver(request: IncomingMessage): void {
     const { clock, timeoutMs } = this.options;
     const rate = this.#rates.get(request.socket);

@@ -71,7 +71,7 @@ export class HttpExchange implements Disposable {
   readonly #options: ExchangeOptions;
   readonly #held = new DisposableStack();
   /**
-   * Whose share of the memory is taken: neither a tenant's hosts, nor the tenants behind one address, shall starve each
+   * Whose share of the memory it uses. Neither a tenant's hosts nor the tenants behind one address may starve each
    * other.
    */
   readonly #who: string;
@@ -101,8 +101,8 @@ export class HttpExchange implements Disposable {
   }
 
   /**
-   * The time of events that have none: now; but where the request may come again, "when it was received", so that its
-   * entries are the same each time.
+   * The time of events that have none: now. If the request may be repeated, it is "when received" instead, so that its
+   * entries are always the same.
    */
   get defaultTime(): EventTime {
     return this.chunkId ? RECEIVE_TIME : eventTimeOfMs(this.#options.clock.epochMs());
@@ -199,12 +199,12 @@ export class HttpExchange implements Disposable {
   }
 
   /**
-   * Resolves when it may hand over hundreds of chunks, until it is disposed of (http-turns.ts). Rejects where its
+   * Resolves when it may submit hundreds of chunks, until the result is disposed of (http-turns.ts). Rejects if its
    * sender is gone, and as `convert` does.
    * @param bytes of the body that is converted meanwhile
    */
   async crowd(bytes = 0): Promise<Disposable | null> {
-    // Before the other turn: one sender's large bodies, which wait for each other, would have all of those.
+    // Before the crowd's turn: one sender's large bodies, which wait for each other, would use up all of those.
     if (bytes > LARGE_BODY_BYTES) await this.#takeTurn();
     return (await this.#options.turns?.crowd(this.#who, this.#request)) ?? null;
   }

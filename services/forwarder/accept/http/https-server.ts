@@ -1,5 +1,5 @@
-// The HTTP server where requests come by TLS: the same certificate and authorities as the other inputs have, and new
-// ones as they come.
+// The HTTP server for requests over TLS. It has the same certificate and authorities as the other inputs, and follows
+// their renewal.
 
 import type { RequestListener, ServerOptions } from 'node:http';
 import { createServer, type Server } from 'node:https';

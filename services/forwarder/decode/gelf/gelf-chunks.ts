@@ -1,11 +1,11 @@
-// Datagrams of GELF, of which a message may take up to 128, put together again.
+// Assembles GELF messages that come in up to 128 datagrams, which the protocol calls chunks.
 //
 //   1e 0f  id (8)  sequence (1)  count (1)  a part of the message
 //
 // Parts come in any order, twice, or not at all. https://go2docs.graylog.org/current/getting_in_log_data/gelf.html
 // Guarantees: total; bounded by bytes and messages, in all and for each sender (an address, or an IPv6 network of 64
-// bits), of which the oldest gives way; a message whose parts are not there after `timeoutMs` is given up. Each that is
-// given up is told, so that it can be counted. Time is given by the caller.
+// bits): the oldest message gives way. A message that is incomplete after `timeoutMs` is given up. Each loss is
+// reported, so that it can be counted. The caller gives the time.
 
 import { networkOfPeer } from '#shared/net/networks.ts';
 

@@ -1,8 +1,8 @@
-// GELF over TCP: JSON texts, each ended by a NUL. A text longer than `messageBytesMax` is given with `too_large` as far
-// as it was held, and its rest is passed over.
+// GELF over TCP: JSON texts, each ended by a NUL. Of a text longer than `messageBytesMax`, `too_large` gives the
+// beginning, and the rest is skipped.
 //
-// Guarantees: total; holds no more than a message and what was pushed last; never looks at a byte twice. What `next`
-// gives is valid until the next call of `push`.
+// Guarantees: total; holds no more than a message and the last push; never reads a byte twice. What `next` gives is
+// valid until the next call of `push`.
 
 import { StreamFrames } from '../stream-frames.ts';
 

@@ -1,4 +1,4 @@
-// What a sender to `_bulk` hears: an answer for each item, in order, with Elasticsearch's own types of errors.
+// The answer to `_bulk`: one for each item, in order, with Elasticsearch's own types of errors.
 //
 // Clients send again what is answered 429 (Beats and Logstash: 5xx too), and drop the rest; so whatever may pass is
 // 429.

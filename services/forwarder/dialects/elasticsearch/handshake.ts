@@ -1,9 +1,8 @@
-// What clients of Elasticsearch ask before they send: who is there, its license, whether their templates and policies
-// are there.
+// What clients of Elasticsearch ask before they send: who is there, its license, and whether their templates and
+// policies exist.
 //
-// Sluice has templates and a lifecycle of its own (`sluice setup`); so it answers that what a client would install is
-// there, and refuses to take another one. Found by letting the clients speak, and in their sources: Filebeat and
-// Logstash 8 and 9.
+// Sluice has templates and a lifecycle of its own (`sluice setup`). So it answers that whatever a client would install
+// is there, and refuses new ones. Found by letting clients run, and in their sources: Filebeat and Logstash 8 and 9.
 
 import { Readable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';

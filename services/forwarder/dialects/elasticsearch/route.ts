@@ -1,5 +1,5 @@
-// `POST|PUT /_bulk` and `/<index>/_bulk`, for whatever sends to Elasticsearch: each item has its answer, in order, and
-// 201 means that its document is held. The tag is the index's name. What clients ask before they send is in
+// `POST|PUT /_bulk` and `/<index>/_bulk`, for whatever sends to Elasticsearch. Each item has its answer, in order, and
+// 201 means that its document is stored durably. The tag is the index's name. For what clients ask before they send see
 // handshake.ts.
 
 import { setImmediate as turn } from 'node:timers/promises';

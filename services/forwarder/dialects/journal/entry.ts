@@ -70,7 +70,7 @@ function byName(fields: readonly JournalField[]): Map<string, Buffer[]> {
 }
 
 /**
- * Where there is none, or none that can be: when it was received, so that the entry is the same when it comes again.
+ * Without a possible time it is "when received", so that the entry is the same when it comes again.
  */
 function timeOf(text: Buffer | undefined): EventTime {
   const us = text && /^\d{1,16}$/.test(text.toString('latin1')) ? Number(text.toString('latin1')) : 0;
