@@ -6,8 +6,8 @@
 //   bytes         as they come by the wire, after TLS: above the rate nothing is read for a while; HTTP gets 429
 //   datagrams     nobody can be asked to wait: above either rate they are dropped, and counted (`address_rate`)
 //
-// So, except for datagrams, nothing is lost that its sender still has. The addresses of an IPv6 network of 64 bits count
-// as one. Unix sockets and the networks of `rate.exempt_networks` (by default this machine) have no rate. A datagram's
+// So, except for datagrams, nothing is lost that its sender still has. An IPv6 network of 64 bits counts as one address.
+// Unix sockets and the networks of `rate.exempt_networks` (by default this machine) have no rate. A datagram's
 // address may be forged, so datagrams have rates of their own: no connection waits for what others sent in its name.
 //
 // Guarantees: at most ADDRESSES_MAX are remembered; a forgotten address has its burst again.

@@ -5,7 +5,7 @@ import { timingSafeEqual } from 'node:crypto';
 import { handshakeDigest, type Ping } from '../decode/forward/handshake.ts';
 import type { User } from './users.ts';
 
-/** Nobody has this password: it is compared with where there is no such user. */
+/** Compared with if there is no such user. No user has this password. */
 const NOBODY: User = { name: '', password: '', tenant: null, tagPrefix: null, tags: null };
 
 export type CredentialCheck =

@@ -38,11 +38,11 @@ export class Door<Name = InputName> {
     this.#options = options;
   }
 
-  /** The address of the peer; null for a connection that was not let in, which nobody but the door may touch. */
+  /** The address of the peer; null for a refused connection, which only the door may touch. */
   enter(socket: Socket, listensOn: 'tcp' | 'unix'): string | null {
     const { input, admits, limit, rates, telemetry } = this.#options;
     const address = peerAddress(socket.remoteAddress, listensOn);
-    // It was reset before it was accepted: nobody is there to be let in.
+    // It was reset before it was accepted: there is no peer to admit.
     if (address === null) {
       socket.destroy();
       return null;

@@ -21,7 +21,7 @@ interface Guard {
   readonly by: readonly (readonly SettingName[])[];
 }
 
-/** A certificate of ours tells senders who we are, and us nothing of them: only one of theirs does. */
+/** Our certificate identifies us, not the senders; only their own certificates do that. */
 const CLIENT_CERTIFICATE = ['tls.client_ca', 'tls.cert'] as const;
 
 const OPERATORS = [['admin.token'], ['admin.tokens'], ['admin.tls.client_ca', 'admin.tls.cert']] as const;
@@ -63,7 +63,7 @@ export function exposures(config: Config, started: readonly ListenSetting[]): Ex
   });
 }
 
-/** Those of them that the operator asked for. Throws config_invalid, a line for each that nobody asked for. */
+/** Those that the operator allowed. Throws config_invalid, with a line for each that is not allowed. */
 export function admittedExposures(config: Config, started: readonly ListenSetting[]): Exposure[] {
   const all = exposures(config, started);
   const refused = all.filter(({ input }) => !config['insecure']?.includes(input));

@@ -153,7 +153,7 @@ function isCertificateMissing(error: Error): boolean {
   return 'code' in error && error.code === 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE';
 }
 
-/** Who is at the other end of a connection, by TLS or not; null where nobody is any more. */
+/** The peer of a connection, with or without TLS; null if it is gone. */
 export function peerOf(socket: Socket, listensOn: 'tcp' | 'unix'): Peer | null {
   const address = peerAddress(socket.remoteAddress, listensOn);
   return address === null

@@ -1,5 +1,5 @@
-// The tokens of the HTTP inputs (`SLUICE_HTTP_TOKENS`): who holds one speaks for its tenant, under the tags that it
-// names.
+// The tokens of the HTTP inputs (`SLUICE_HTTP_TOKENS`). The holder of a token speaks for the token's tenant, under the
+// tags that it names.
 //
 //   - sha256: 9f86d0…          of the token, in hex (`printf %s TOKEN | sha256sum`): the file then holds no secret
 //     token: 5f2c…             or the token itself, at least 8 characters

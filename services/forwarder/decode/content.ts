@@ -11,7 +11,7 @@ export interface EventsName {
   readonly content: Content;
 }
 
-/** Of the pieces, one after another. */
+/** The content of the pieces, one after another. */
 export function contentOf(...pieces: readonly (Uint8Array | string)[]): Content {
   let sum = 0;
   let length = 0;

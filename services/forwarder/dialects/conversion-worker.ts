@@ -7,7 +7,7 @@ import { type ConversionName, buffersOf, conversions } from './conversions.ts';
 export interface ConversionRequest {
   readonly name: ConversionName;
   readonly body: Uint8Array;
-  /** As the conversion of this name takes them: who asks is typed. */
+  /** The options of the conversion with this name; the caller is typed. */
   readonly options: never;
 }
 

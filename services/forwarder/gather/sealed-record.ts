@@ -16,9 +16,9 @@ export interface SealedRecord {
   readonly segments: readonly RecordSegment[];
   /** Set when it is ready to go. */
   record: QueueRecord | null;
-  /** An append that held it was refused: it goes by itself, so that it is known whether it was the reason. */
+  /** An append with it was refused: it goes alone, which shows whether it was the reason. */
   goesAlone: boolean;
-  /** It was refused by itself: the queue takes less than it says. Or no indexer would open it. */
+  /** It was refused alone, because the queue takes less than it says; or no indexer would open it. */
   isRefused: boolean;
   /** Resolves when `record` is set, to null where no indexer would open it; rejects if it can't be made. */
   readonly ready: Promise<QueueRecord | null>;
@@ -32,7 +32,7 @@ export function sealRecord(segments: readonly RecordSegment[], goesAlone = false
   sealed.ready.then(
     (record) => (sealed.record = record),
     () => {
-      // Whoever takes the record awaits `ready` and sees the error there.
+      // The lane awaits `ready` and gets the error there.
     },
   );
   return sealed;
@@ -51,11 +51,11 @@ async function makeRecord(segments: readonly RecordSegment[]): Promise<QueueReco
   const plain = only?.bytes ?? Buffer.concat(segments.map((segment) => segment.bytes));
   const small = plain.length < COMPRESS_BYTES_MIN ? plain : await compress(plain);
   if (small.length < plain.length) {
-    // A copy that is of no more use: left to the garbage collector, a flood of them would lie about.
+    // This copy is no longer needed; under load, many of them would wait for the garbage collector.
     if (!only && isOwn(plain)) plain.buffer.transfer(0);
     return { encoding: 'zstd', batches, value: small };
   }
-  // Of what is lent a record has its own, for a queue may keep it longer than the segment lives.
+  // Lent bytes are copied, since a queue may keep the record longer than the segment lives.
   return { encoding: 'identity', batches, value: only?.isLent ? Buffer.from(plain) : plain };
 }
 

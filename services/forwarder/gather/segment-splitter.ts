@@ -8,7 +8,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { type RecordSegment, splitSegment } from './record-segment.ts';
 
-/** Of all lanes together, since they share the event loop: one step for each of its turns. */
+/** One step per turn of the event loop, for all lanes together. */
 let lastTurn: Promise<void> = Promise.resolve();
 
 export class SegmentSplitter {

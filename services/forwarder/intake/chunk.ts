@@ -9,7 +9,7 @@ export type Listener = (typeof LISTENERS)[number];
 /** What is spoken on the HTTP input's address beside `POST /<tag>`. */
 type DialectName = 'otlp' | 'splunk' | 'elasticsearch' | 'loki' | 'journal';
 
-/** A closed set, for it is a metric label. */
+/** A closed set, since it is a metric label. */
 export type InputName = Listener | DialectName;
 
 /** Where something came from: part of its identity, of its partition, and of its document. */
@@ -129,7 +129,7 @@ export interface Slices {
 export interface Room {
   /** False while the bytes in hand are at their limit: stop reading. */
   readonly hasRoom: boolean;
-  /** Resolves when there is room. `over`: aborted when nobody waits for it any more; then it may resolve without. */
+  /** Resolves when there is room. `over` aborts when nobody waits any more; then it may resolve without room. */
   room(over?: AbortSignal): Promise<void>;
 }
 

@@ -21,8 +21,8 @@ export type AuthFailure =
   | 'login_limited';
 
 /**
- * Why we closed a connection that did nothing forbidden; `too_many`, `too_fast`: at the door, before a byte was read;
- * `pipelined`: it sent more requests than anybody does before their answers.
+ * Why Sluice closed a connection that did nothing forbidden. `too_many`, `too_fast`: at the door, before a byte was
+ * read. `pipelined`: too many requests came before their answers.
  */
 export type ConnectionEnd =
   | 'too_many'
@@ -70,7 +70,7 @@ export class PeerTelemetry {
     this.#connections.set(input, (this.#connections.get(input) ?? 0) - 1);
   }
 
-  /** `refusedPeer`: where it was not even let in. */
+  /** `refusedPeer`: if it was not even admitted. */
   connectionEnded(input: InputName, reason: ConnectionEnd, refusedPeer?: string): void {
     this.#connectionsEnded.add(1, input, reason);
     if (refusedPeer === undefined) this.#log.warn('connection_closed', { input, reason });
@@ -83,7 +83,7 @@ export class PeerTelemetry {
     this.access.refused({ input, reason, peer, detail });
   }
 
-  /** A datagram of one that may not send; it is counted where it was dropped. */
+  /** A datagram of a sender that may not send; it is counted where it is dropped. */
   datagramRefused(input: InputName, peer: string): void {
     this.access.refused({ input, reason: 'network_refused', peer });
   }
@@ -96,21 +96,19 @@ export class PeerTelemetry {
     this.#log.error('tokens_unusable', { what: reasonOf(error), effect: 'those before stay in force' });
   }
 
-  /** It sent more bytes than an address may in a second. `address`: of the network that is counted together. */
+  /** An address sent more bytes than its rate. `address`: of the network that is counted as one. */
   addressThrottled(address: string): void {
     this.#addressThrottled.add(1);
     this.access.refused({ input: 'any', reason: 'rate_limited', peer: address, detail: 'it is not read for a while' });
   }
 
-  /** So do its datagrams, which are dropped, and counted as such. Its address may be forged. */
+  /** Its datagrams exceed the rate; they are dropped, and counted as such. The address may be forged. */
   datagramsThrottled(address: string): void {
     const detail = 'its datagrams are dropped for a while';
     this.access.refused({ input: 'any', reason: 'address_rate', peer: address, detail });
   }
 
-  /**
-   * A certificate that a listener shows; `expiresMs` since the epoch, read anew at each scrape, for it may be renewed.
-   */
+  /** A listener's certificate. `expiresMs`, since the epoch, is read at each scrape: it may have been renewed. */
   watchCertificate(listener: InputName, expiresMs: () => number): void {
     watchCertificate(this.#metrics, listener, expiresMs);
   }

@@ -100,12 +100,12 @@ export class ForwarderTelemetry extends PeerTelemetry {
     ]);
   }
 
-  /** The bytes in hand, for who wonders why reading has stopped. */
+  /** The bytes in hand: they show why reading has stopped. */
   watch(budget: { readonly bytesHeld: number }): void {
     this.#metrics.gauge('intake_bytes', 'Bytes in hand at the edge.', [], () => [[budget.bytesHeld]]);
   }
 
-  /** What connections hold beside that: frames that have not come whole, answers that are not read. */
+  /** What connections hold beyond that: unfinished frames and unread answers. */
   watchConnections(bytesHeld: () => number): void {
     this.#metrics.gauge('connection_bytes', 'Bytes that connections hold beside chunks in hand.', [], () => [
       [bytesHeld()],
@@ -145,7 +145,7 @@ export class ForwarderTelemetry extends PeerTelemetry {
     this.#log.warn('events_rejected', { input, events, reason });
   }
 
-  /** There is a spool: what it holds is in flight. What it tells comes with each change of that number. */
+  /** With a spool: the events in it are in flight. It reports each change of their number. */
   spool(eventsInSpool: () => number): SpoolLedger {
     this.#eventsInSpool = eventsInSpool;
     return {
@@ -162,8 +162,8 @@ export class ForwarderTelemetry extends PeerTelemetry {
   }
 
   /**
-   * A frame or body that is no events, or none that can be taken; what its sender gets to hear depends on the input.
-   * @param refusedPeer where it was refused for who sent it or how much, not for what it is
+   * A frame or body that has no events, or none that can be accepted. The sender's answer depends on the input.
+   * @param refusedPeer if it was refused for its sender or rate, not for its content
    */
   chunkRejected(input: InputName, reason: string, detail: string, refusedPeer?: string): void {
     this.#chunksRejected.add(1, input, reason);
@@ -176,7 +176,7 @@ export class ForwarderTelemetry extends PeerTelemetry {
     this.#log.warn('chunk_dead_lettered', { input, reason, error, tag, sender, bytes: bytes.length });
   }
 
-  /** Events whose sender will not send them again, and that cannot be held. */
+  /** Events that cannot be stored, and that their sender will not send again. */
   dropped(input: InputName, events: number, bytes: number, reason: string): void {
     this.#received.add(events, input);
     this.#bytes.add(bytes, input);
@@ -194,7 +194,7 @@ export class ForwarderTelemetry extends PeerTelemetry {
     this.#log.warn('udp_receive_buffer_small', { input, given_bytes: givenBytes, wanted_bytes: wantedBytes });
   }
 
-  /** Its sender names chunks by their content (fluent-bit), and had the same to say again. */
+  /** Its sender names chunks by their content (fluent-bit), and sent the same content again. */
   equalChunk(input: InputName, events: number): void {
     this.#equalChunks.add(1, input);
     this.#log.debug('equal_chunk_taken', { input, events });

@@ -38,7 +38,7 @@ export interface DecompressOptions {
 export class BodyDecompressor {
   readonly #options: BodyDecompressorOptions;
   readonly #smallUnpacking: ByteBudget;
-  /** Who asks it next. */
+  /** Senders take turns at `#smallUnpacking`. */
   readonly #smallTurns = new FairTurns(1);
 
   constructor(options: BodyDecompressorOptions) {

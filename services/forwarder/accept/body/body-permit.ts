@@ -7,9 +7,9 @@ import { LARGE_BODY_BYTES } from '../turns/large-turns.ts';
 
 export interface BodyPermitOptions {
   readonly budget: ByteBudget;
-  /** Of what senders hold. */
+  /** What senders hold. */
   readonly shares: { readonly small: DynamicShares; readonly large: DynamicShares };
-  /** Null: nobody's. */
+  /** Null: of no sender. */
   readonly sender: string | null;
   /** What it says it will have, where it says so. */
   readonly announced?: number;

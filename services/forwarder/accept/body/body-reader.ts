@@ -33,7 +33,7 @@ export interface BodyReaderOptions {
   readonly bodyBytesMax: number;
   /** Bytes of all bodies at which reading of large ones stops. */
   readonly heldBytesMax: number;
-  /** Of small ones it stops when so many more are held; as much again is kept for what they grow to. */
+  /** Small ones may hold this much more; as much again is reserved for what they grow to. */
   readonly smallReserveBytes: number;
   /** What compressed bytes may grow to, of all inputs together. */
   readonly unpacking: ByteBudget;

@@ -39,7 +39,7 @@ const CHUNKS_LIMITS = {
 };
 /** Of messages that wait to be decompressed or converted, as they came. */
 const WAITING_LIMITS = { bytesMax: 8 * MIB, senderBytesMax: 4 * MIB };
-/** Of what is being decompressed: four messages of the largest size at first, and always one. */
+/** For messages that are being decompressed: four of the default largest size, and always at least one. */
 const UNPACKING_BYTES_MAX = 16 * MIB;
 
 export class GelfDatagrams implements AsyncDisposable {
@@ -113,7 +113,7 @@ export class GelfDatagrams implements AsyncDisposable {
     return length <= LARGE_MESSAGE_BYTES && this.#lines.isIdle(sender) && this.#turn.take(length);
   }
 
-  /** What it may grow to is taken first: one line has one message in hand, so nobody goes before who came later. */
+  /** Its memory is taken first. A sender has one message in hand at a time, so none overtakes another. */
   async #takeCompressed(message: Buffer, compression: Compression, sender: string): Promise<void> {
     const { messageBytesMax } = this.#options;
     // What is small is decompressed in place, whatever comes of it.

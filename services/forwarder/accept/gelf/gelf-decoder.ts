@@ -27,7 +27,7 @@ export class GelfDecoder implements StreamDecoder {
   readonly #large: LargeMessages;
   readonly #frames: GelfFrames;
   #converting: Promise<void> | null = null;
-  /** Of the message that `frames` gave last, until it is taken. */
+  /** The result for the last message of `frames`, until `read` appends it. */
   #converted: GelfConverted | null = null;
 
   constructor(messageBytesMax: number, large: LargeMessages) {

@@ -31,7 +31,7 @@ export interface HttpTelemetry extends LoginTelemetry {
   connectionClosed(input: 'http'): void;
   /** It has more requests in hand than a connection may. */
   connectionEnded(input: 'http', reason: 'pipelined', refusedPeer: string): void;
-  /** A request was refused before intake had its events; `refusedPeer`: for who sent it or how much. */
+  /** A request was refused before intake had its events. `refusedPeer`: if its sender or rate was refused. */
   chunkRejected(input: InputName, reason: ErrorCode | 'internal', detail: string, refusedPeer?: string): void;
 }
 
@@ -58,7 +58,7 @@ export interface HttpContextOptions extends HttpLoginOptions {
   readonly turns: HttpTurns | null;
   /** Most bytes of a body, and of its entries. */
   readonly bodyBytesMax: number;
-  /** Who sent it; null where the connection is gone. */
+  /** The sender; null if the connection is gone. */
   readonly peerOf: (request: IncomingMessage) => Peer | null;
   /** Whom a request speaks for, by its token, if it had to have one, and by its connection. */
   readonly principalOf: (peer: Peer, grant: Grant | null) => Principal;

@@ -77,7 +77,7 @@ export class HttpExchange implements Disposable {
   readonly #who: string;
   /** To have a large body opened and converted. */
   #turn: Disposable | null = null;
-  /** Of the body, where a key names it. */
+  /** The body's content, if a key names it. */
   #content: Content | null = null;
   /** Chunks that were made of the body so far, by tag. */
   readonly #chunksOfTag = new Map<string, number>();
@@ -139,7 +139,7 @@ export class HttpExchange implements Disposable {
   }
 
   /**
-   * The body piece by piece, as it is sent, for what has no end that is known; the next one is read when there is room.
+   * The body piece by piece, as it is sent, for bodies without a known end. The next piece is read when there is room.
    * @param begun what its taker keeps of it, which is counted
    */
   async *pieces(begun: Begun): AsyncGenerator<Buffer, void, undefined> {

@@ -93,7 +93,7 @@ export class EntriesOnTheirWay implements AsyncDisposable {
   async next(): Promise<void> {
     if (this.#held.length >= ENTRIES_MAX) await this.settled();
     if (this.#held.length >= FEW_CHUNKS) this.#crowd ??= await this.#exchange.crowd();
-    // Several at a time: those who wait have their turns one by one, whatever each asks for.
+    // Several at a time: waiters get their turns one by one, however much each asks for.
     if (this.#held.length % TURN_ENTRIES === 0) await this.#exchange.turn(TURN_ENTRIES * CHUNK_TURN_BYTES);
   }
 

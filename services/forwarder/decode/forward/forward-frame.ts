@@ -37,7 +37,7 @@ export interface ForwardFrame {
   readonly encoding: Encoding;
   /** The chunk id as msgpack, for the ack (forward-ack.ts); null where the sender wants none. */
   readonly chunk: Buffer | null;
-  /** The chunk id itself, for the identity; null where there is none, or an empty one. */
+  /** The chunk id itself, for the identity; null if it is absent or empty. */
   readonly chunkId: Buffer | null;
 }
 
@@ -47,7 +47,7 @@ export type ForwardRefusal = Refused<'malformed'> | Refused<'signal'>;
 interface Refused<K> {
   readonly kind: K;
   readonly why: string;
-  /** Null where there is none, or where it is not valid itself. */
+  /** Null if it is absent or invalid. */
   readonly tag: string | null;
   /** The chunk id, if it could be read, so that the sender can be told to forget the chunk. */
   readonly chunk: Buffer | null;

@@ -32,7 +32,7 @@ export function isJsonMode(firstByte: number): boolean {
   return ROLE[firstByte] === 1;
 }
 
-/** The msgpack frame that says what `text` says, or why there is none. */
+/** The msgpack frame that corresponds to `text`, or why there is none. */
 export function jsonFrame(text: Buffer): Buffer | ForwardRefusal {
   const frame = jsonToMsgpack(text);
   if (Buffer.isBuffer(frame)) return frame;

@@ -67,7 +67,7 @@ export function bodyEntries(body: Uint8Array, format: BodyFormat, options: Entri
   }
 }
 
-/** The events that the URL's parameters hold; null where there are none. */
+/** The events in the URL's parameters; null if there are none. */
 export function queryEntries(query: string, options: EntriesOptions): HttpEntries | null {
   return EVENT_PARAMETER.test(query) ? formEntries(Buffer.from(query, 'latin1'), options) : null;
 }

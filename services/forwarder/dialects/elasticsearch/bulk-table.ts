@@ -22,7 +22,7 @@ export interface BulkItem {
   readonly operation: BulkOperation;
   readonly index: string;
   readonly id: string | null;
-  /** The number of the group that its entry is in, or why there is none. */
+  /** The number of the group with its entry, or the refusal. */
   readonly outcome: number | BulkRefusal;
 }
 
@@ -30,7 +30,7 @@ export interface BulkItem {
 export interface BulkGroup {
   readonly index: string;
   readonly id: string | null;
-  /** Of the document as it was sent, where it has an id. */
+  /** Of the document as it was sent, if it has an id. */
   readonly content: Content | null;
   readonly entries: Uint8Array;
   readonly count: number;
@@ -42,11 +42,11 @@ export interface BulkTable {
   readonly refusals: readonly BulkRefusal[];
   /** By refusal: how many items it is the outcome of. */
   readonly refused: Uint32Array;
-  /** Of the indexes of all items, each as often as it is named. */
+  /** The length of all items' index names together. */
   readonly indexBytes: number;
   /** Items that have an id. */
   readonly idCount: number;
-  /** By item. Ids one after another: no id is empty where there is none. */
+  /** By item. Ids one after another; an item without an id adds none. */
   readonly operations: Uint32Array;
   readonly indexOf: Uint32Array;
   readonly outcomes: Uint32Array;
@@ -58,9 +58,9 @@ export interface BulkTable {
   readonly groupEnds: Uint32Array;
   readonly groupLengths: Uint32Array;
   readonly groupSums: Uint32Array;
-  /** Of the groups with an id, one after another. */
+  /** Entries of the groups with an id, one after another. */
   readonly named: Uint8Array;
-  /** Those without one. */
+  /** The groups without an id. */
   readonly ofIndexes: readonly { readonly number: number; readonly entries: Uint8Array; readonly count: number }[];
 }
 

@@ -34,7 +34,7 @@ export type Bulk =
   | { readonly kind: 'too_large'; readonly why: string };
 
 export interface BulkOptions {
-  /** Of the URL; null where it names none. */
+  /** The index in the URL; null if it names none. */
   readonly index: string | null;
   /** Time of the documents that have none, if they have no id either. */
   readonly time: EventTime;
@@ -105,7 +105,7 @@ class BulkWalk {
   readonly #body: Buffer;
   readonly #options: BulkOptions;
   readonly #table = new BulkTableWriter();
-  /** Of the items without an id, by index: the number of their group, and its entries. */
+  /** By index, for items without an id: the number of their group, and its entries. */
   readonly #ofIndex = new Map<string, { readonly number: number; readonly entries: EntryBuilder }>();
   readonly #named: EntryBuilder;
   readonly #scratch = new MsgpackWriter();

@@ -82,7 +82,7 @@ export function answerHandshake(scope: FastifyInstance): void {
 }
 
 export function sendJson(request: FastifyRequest, reply: FastifyReply, answer: object): FastifyReply {
-  // Of a text fastify would write the type anew, and not as clients look for it.
+  // For a string fastify would rewrite the type, and not as clients expect it.
   return typed(request, reply).send(Buffer.from(JSON.stringify(answer)));
 }
 

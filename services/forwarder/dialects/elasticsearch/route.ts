@@ -16,15 +16,15 @@ import { parseFilterPath } from './filter-path.ts';
 import { answerHandshake, sendJson, sendJsonPieces } from './handshake.ts';
 
 const INPUT = 'elasticsearch';
-/** Runs that are on their way to intake at once: one for each document with an id. */
-const RUNS_AT_ONCE = 256;
-/** Of a body that has few items, or few that make it cost more than its bytes. */
+/** Groups that are on their way to intake at once; each document with an id is a group. */
+const GROUPS_AT_ONCE = 256;
+/** A body up to here has few items, or its few items do not cost much more than its bytes. */
 const FEW_CHUNKS_BYTES = 4096;
-/** In a request's turn of those that have many. */
+/** Groups in one turn of a request with many of them. */
 const GROUPS_PER_CROWD = 4000;
-/** Of those, handed over in one step. */
-const RUNS_PER_STEP = 32;
-/** Of a turn of the event loop, what an item's answer costs: 0.5 to 1 µs. */
+/** Groups that are submitted in one step. */
+const GROUPS_PER_STEP = 32;
+/** What an item's answer costs of a turn of the event loop: 0.5 to 1 µs. */
 const ANSWER_TURN_BYTES = 4;
 
 export const elasticsearch: HttpDialect = (scope, context) => {
@@ -67,11 +67,11 @@ async function takeBulk(context: HttpContext, request: FastifyRequest, reply: Fa
     context.refused(INPUT, new SluiceError('body_malformed', message));
   }
   await countRefused(context, outcomes);
-  // Who asks for certain fields has seen to the length.
+  // A client that asks for certain fields has limited the length itself.
   const reader = filterPath ? 'whole' : bulkReaderOf(request.headers);
   const pieces = bulkAnswer(clock.monotonicMs() - beganMs, table, { outcomes, reader, filterPath });
   const bytes = ANSWER_TURN_BYTES * Math.min(table.operations.length, STEP);
-  // Who is gone reads no answer, but its events are taken.
+  // A client that is gone reads no answer, but its events are accepted.
   const mayGoOn = (): Promise<void> => exchange.turn(bytes).catch(() => undefined);
   await mayGoOn();
   return await sendJsonPieces(request, reply, { pieces, mayGoOn });
@@ -109,7 +109,7 @@ class CrowdTurn implements Disposable {
   }
 }
 
-/** What became of each group: null where it is held, else why it is not. */
+/** The result for each group: null if it is stored, else the error. */
 async function accept(exchange: HttpExchange, table: BulkTable, crowd: CrowdTurn): Promise<unknown[]> {
   const outcomes: unknown[] = [];
   const groups = groupsOf(table);
@@ -133,8 +133,8 @@ async function accept(exchange: HttpExchange, table: BulkTable, crowd: CrowdTurn
 async function acceptSome(exchange: HttpExchange, groups: Iterator<BulkGroup, void>): Promise<unknown[]> {
   const some: Promise<unknown>[] = [];
   try {
-    while (some.length < RUNS_AT_ONCE) {
-      if (some.length % RUNS_PER_STEP === 0) await exchange.turn(RUNS_PER_STEP * CHUNK_TURN_BYTES);
+    while (some.length < GROUPS_AT_ONCE) {
+      if (some.length % GROUPS_PER_STEP === 0) await exchange.turn(GROUPS_PER_STEP * CHUNK_TURN_BYTES);
       const next = groups.next();
       if (next.done) break;
       some.push(acceptGroup(exchange, next.value).then(nothing, (error: unknown) => error));
@@ -154,7 +154,7 @@ async function countRefused(context: HttpContext, outcomes: readonly unknown[]):
     if (error === null) continue;
     context.refused(INPUT, error);
     counted += 1;
-    if (counted % RUNS_AT_ONCE === 0) await turn();
+    if (counted % GROUPS_AT_ONCE === 0) await turn();
   }
 }
 

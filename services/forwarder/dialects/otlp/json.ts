@@ -205,7 +205,7 @@ class JsonWalk {
     return fields;
   }
 
-  /** Of the object that begins here; 0 where there is none. */
+  /** The number of members of the object that begins here; 0 if there is no object. */
   #memberCount(reader: MsgpackReader): number {
     const count = reader.mapHeader();
     if (count === undefined) this.#note('an object is missing where one has to be');

@@ -19,7 +19,7 @@ export type OtlpLogs =
       readonly kind: 'records';
       readonly entries: Uint8Array;
       readonly count: number;
-      /** Records that could not be taken, and why the first of them could not; empty where there is none. */
+      /** Records that could not be accepted. `why`: the reason for the first; empty without any. */
       readonly rejected: number;
       readonly why: string;
     }
