@@ -123,7 +123,7 @@ function idOf({ ids, idEnds }: BulkTable, item: number): string | null {
 }
 
 /** What is known of an item before its document is read. */
-type Action = Omit<BulkItem, 'outcome'>;
+export type BulkAction = Omit<BulkItem, 'outcome'>;
 
 export class BulkTableWriter {
   readonly #indexes = new Map<string, number>();
@@ -153,7 +153,7 @@ export class BulkTableWriter {
     return this.#aloneCount;
   }
 
-  refused(action: Action, refusal: BulkRefusal): void {
+  refused(action: BulkAction, refusal: BulkRefusal): void {
     const number = numberOf(this.#refusals, refusal);
     if (number === this.#refused.length) this.#refused.push(0);
     this.#refused.add(number, 1);
@@ -161,12 +161,12 @@ export class BulkTableWriter {
   }
 
   /** Its entry is in a group of `groupOfIndex`. */
-  taken(action: Action, group: number): void {
+  taken(action: BulkAction, group: number): void {
     this.#item(action, group);
   }
 
   /** It has an id; its entry ends at `end` of the entries of all that have one. */
-  takenAlone(action: Action, { crc32, length }: Content, end: number): void {
+  takenAlone(action: BulkAction, { crc32, length }: Content, end: number): void {
     const group = this.#group(action.index, this.length, end);
     this.#groupLengths.set(group, length);
     this.#groupSums.set(group, crc32);
@@ -201,7 +201,7 @@ export class BulkTableWriter {
     };
   }
 
-  #item({ operation, index, id }: Action, outcome: number): void {
+  #item({ operation, index, id }: BulkAction, outcome: number): void {
     this.#operations.push(OPERATIONS.indexOf(operation));
     this.#indexOf.push(numberOf(this.#indexes, index));
     this.#outcomes.push(outcome);

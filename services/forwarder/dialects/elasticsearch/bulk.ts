@@ -17,14 +17,8 @@ import { contentOf } from '../../decode/content.ts';
 import { type EventTime, RECEIVE_TIME } from '../../decode/event-time.ts';
 import { JsonReader } from '../../decode/json-value.ts';
 import { EntryBuilder } from '../common/entry-builder.ts';
-import {
-  type BulkItem,
-  type BulkOperation,
-  type BulkRefusal,
-  type BulkTable,
-  BulkTableWriter,
-  OPERATIONS,
-} from './bulk-table.ts';
+import { BulkActions } from './bulk-actions.ts';
+import { type BulkAction, type BulkRefusal, type BulkTable, BulkTableWriter } from './bulk-table.ts';
 import { DocumentFields } from './document.ts';
 
 export type Bulk =
@@ -52,9 +46,6 @@ const ALONE_MAX = 50_000;
 /** Of items without an id: each has a buffer, a chunk and a tag of its own. */
 const INDEXES_MAX = 1000;
 const ACTION_BYTES_MAX = 16 * 1024;
-const INDEX_BYTES_MAX = 255;
-/** Elasticsearch's own limit. */
-const ID_BYTES_MAX = 512;
 /** There may be as many groups as items. */
 const GROUP_BYTES_FIRST = 256;
 const LINE_FEED = 0x0a;
@@ -63,7 +54,7 @@ const OPEN_OBJECT = 0x7b;
 export function bulkItems(body: Buffer, options: BulkOptions): Bulk {
   const lines = new Lines(body);
   const walk = new BulkWalk(body, options);
-  const actions = new Actions(options.index);
+  const actions = new BulkActions(options.index);
   while (lines.next()) {
     if (lines.isBlank) continue;
     const action = actions.of(body.subarray(lines.start, Math.min(lines.end, lines.start + ACTION_BYTES_MAX)));
@@ -79,27 +70,6 @@ export function bulkItems(body: Buffer, options: BulkOptions): Bulk {
   }
   return walk.done();
 }
-
-/** Action lines mostly are the same again and again. */
-class Actions {
-  readonly #urlIndex: string | null;
-  #line: Buffer = Buffer.alloc(0);
-  #action: Action | string = '';
-
-  constructor(urlIndex: string | null) {
-    this.#urlIndex = urlIndex;
-  }
-
-  /** What a line asks for, or what is wrong with it. */
-  of(line: Buffer): Action | string {
-    if (line.equals(this.#line)) return this.#action;
-    this.#line = line;
-    this.#action = actionOf(line, this.#urlIndex);
-    return this.#action;
-  }
-}
-
-type Action = Omit<BulkItem, 'outcome'>;
 
 class BulkWalk {
   readonly #body: Buffer;
@@ -127,12 +97,12 @@ class BulkWalk {
     return this.#ofIndex.size > INDEXES_MAX ? `they are of more than ${INDEXES_MAX} indexes` : null;
   }
 
-  refuse(action: Action, refusal: BulkRefusal): void {
+  refuse(action: BulkAction, refusal: BulkRefusal): void {
     this.#table.refused(action, refusal);
   }
 
   /** The document in body[start, end). */
-  take(action: Action, start: number, end: number): void {
+  take(action: BulkAction, start: number, end: number): void {
     if (action.operation === 'update') {
       this.refuse(action, NO_UPDATE);
       return;
@@ -167,7 +137,7 @@ class BulkWalk {
   }
 
   /** The document came in body[from, to). */
-  #add(action: Action, from: number, to: number): void {
+  #add(action: BulkAction, from: number, to: number): void {
     const { pairs, time } = this.#document;
     const { id, index } = action;
     const ofIndex = id === null ? this.#groupOfIndex(index) : null;
@@ -220,35 +190,6 @@ class Lines {
     for (let at = this.start; at < this.end; at += 1) if ((this.#body[at] ?? 0) > 0x20) return false;
     return true;
   }
-}
-
-/** What an action line asks for, or what is wrong with it. */
-function actionOf(line: Buffer, urlIndex: string | null): Action | string {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(line.toString());
-  } catch {
-    return 'an action line has to be an object such as {"create":{}}';
-  }
-  const [pair, ...others] = typeof parsed === 'object' && parsed !== null ? Object.entries(parsed) : [];
-  if (!pair || others.length > 0 || !isOperation(pair[0])) {
-    return 'an action line has to be one of create, index, update, delete';
-  }
-  const [operation, metadata] = pair;
-  if (typeof metadata !== 'object' || metadata === null) return `the value of ${operation} has to be an object`;
-  const index: unknown = Reflect.get(metadata, '_index') ?? urlIndex;
-  const id: unknown = Reflect.get(metadata, '_id') ?? null;
-  if (typeof index !== 'string' || index === '') return 'its index is missing';
-  if (Buffer.byteLength(index) > INDEX_BYTES_MAX || !index.isWellFormed()) return 'its index is no name of an index';
-  if (id !== null && typeof id !== 'string' && typeof id !== 'number') return 'its _id has to be a string';
-  const idText = id === null || id === '' ? null : String(id);
-  if (idText !== null && Buffer.byteLength(idText) > ID_BYTES_MAX)
-    return `its _id is longer than ${ID_BYTES_MAX} bytes`;
-  return { operation, index, id: idText };
-}
-
-function isOperation(name: string): name is BulkOperation {
-  return OPERATIONS.some((operation) => operation === name);
 }
 
 const NO_DELETE = refusalOf('delete is not supported: documents are only added');
