@@ -6,7 +6,6 @@
 //
 // Guarantees: the table is cloneable, and its buffers can be moved; some 30 bytes an item, and its id.
 
-import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import type { Content } from '../../intake/chunk.ts';
 
 export const OPERATIONS = ['create', 'index', 'update', 'delete'] as const;
@@ -25,6 +24,9 @@ export interface BulkItem {
   /** The number of the group with its entry, or the refusal. */
   readonly outcome: number | BulkRefusal;
 }
+
+/** What is known of an item before its document is read. */
+export type BulkAction = Omit<BulkItem, 'outcome'>;
 
 /** Entries that are taken or refused together. */
 export interface BulkGroup {
@@ -52,7 +54,7 @@ export interface BulkTable {
   readonly outcomes: Uint32Array;
   readonly idEnds: Uint32Array;
   readonly ids: Uint8Array;
-  /** By group: its index, and its first item's number where it has an id; else NO_ITEM. */
+  /** By group: its index, and its first item's number if it has an id, else 0xffffffff. */
   readonly groupIndex: Uint32Array;
   readonly groupItem: Uint32Array;
   readonly groupEnds: Uint32Array;
@@ -63,8 +65,6 @@ export interface BulkTable {
   /** The groups without an id. */
   readonly ofIndexes: readonly { readonly number: number; readonly entries: Uint8Array; readonly count: number }[];
 }
-
-const NO_ITEM = 0xffffffff;
 
 /** The items in order, each made when it is asked for. */
 export function* itemsOf(table: BulkTable): Generator<BulkItem, void, undefined> {
@@ -120,144 +120,4 @@ function idOf({ ids, idEnds }: BulkTable, item: number): string | null {
   const start = item === 0 ? 0 : (idEnds[item - 1] ?? 0);
   const end = idEnds[item] ?? 0;
   return start === end ? null : Buffer.from(ids.buffer, ids.byteOffset + start, end - start).toString();
-}
-
-/** What is known of an item before its document is read. */
-export type BulkAction = Omit<BulkItem, 'outcome'>;
-
-export class BulkTableWriter {
-  readonly #indexes = new Map<string, number>();
-  readonly #refusals = new Map<BulkRefusal, number>();
-  readonly #refused = new Column();
-  readonly #operations = new Column();
-  readonly #indexOf = new Column();
-  readonly #outcomes = new Column();
-  readonly #idEnds = new Column();
-  readonly #ids = new MsgpackWriter();
-  readonly #groupIndex = new Column();
-  readonly #groupItem = new Column();
-  readonly #groupEnds = new Column();
-  readonly #groupLengths = new Column();
-  readonly #groupSums = new Column();
-  #indexBytes = 0;
-  #idCount = 0;
-  #aloneCount = 0;
-
-  /** Items so far. */
-  get length(): number {
-    return this.#operations.length;
-  }
-
-  /** Those of them that are taken alone. */
-  get aloneCount(): number {
-    return this.#aloneCount;
-  }
-
-  refused(action: BulkAction, refusal: BulkRefusal): void {
-    const number = numberOf(this.#refusals, refusal);
-    if (number === this.#refused.length) this.#refused.push(0);
-    this.#refused.add(number, 1);
-    this.#item(action, ~number);
-  }
-
-  /** Its entry is in a group of `groupOfIndex`. */
-  taken(action: BulkAction, group: number): void {
-    this.#item(action, group);
-  }
-
-  /** It has an id; its entry ends at `end` of the entries of all that have one. */
-  takenAlone(action: BulkAction, { crc32, length }: Content, end: number): void {
-    const group = this.#group(action.index, this.length, end);
-    this.#groupLengths.set(group, length);
-    this.#groupSums.set(group, crc32);
-    this.#aloneCount += 1;
-    this.#item(action, group);
-  }
-
-  /** Begins the group of an index's items without an id. */
-  groupOfIndex(index: string): number {
-    return this.#group(index, NO_ITEM, 0);
-  }
-
-  done(named: Uint8Array, ofIndexes: BulkTable['ofIndexes']): BulkTable {
-    return {
-      indexes: [...this.#indexes.keys()],
-      refusals: [...this.#refusals.keys()],
-      refused: this.#refused.values,
-      indexBytes: this.#indexBytes,
-      idCount: this.#idCount,
-      operations: this.#operations.values,
-      indexOf: this.#indexOf.values,
-      outcomes: this.#outcomes.values,
-      idEnds: this.#idEnds.values,
-      ids: this.#ids.view(),
-      groupIndex: this.#groupIndex.values,
-      groupItem: this.#groupItem.values,
-      groupEnds: this.#groupEnds.values,
-      groupLengths: this.#groupLengths.values,
-      groupSums: this.#groupSums.values,
-      named,
-      ofIndexes,
-    };
-  }
-
-  #item({ operation, index, id }: BulkAction, outcome: number): void {
-    this.#operations.push(OPERATIONS.indexOf(operation));
-    this.#indexOf.push(numberOf(this.#indexes, index));
-    this.#outcomes.push(outcome);
-    this.#indexBytes += index.length;
-    if (id !== null) {
-      this.#ids.raw(Buffer.from(id));
-      this.#idCount += 1;
-    }
-    this.#idEnds.push(this.#ids.length);
-  }
-
-  #group(index: string, item: number, end: number): number {
-    this.#groupIndex.push(numberOf(this.#indexes, index));
-    this.#groupItem.push(item);
-    this.#groupEnds.push(end);
-    this.#groupLengths.push(0);
-    return this.#groupSums.push(0);
-  }
-}
-
-/** Numbers of 32 bits; negative ones wrap. */
-class Column {
-  #values = new Uint32Array(64);
-  #length = 0;
-
-  get length(): number {
-    return this.#length;
-  }
-
-  get values(): Uint32Array {
-    return this.#values.subarray(0, this.#length);
-  }
-
-  /** Where it was put. */
-  push(value: number): number {
-    if (this.#length === this.#values.length) {
-      const larger = new Uint32Array(2 * this.#length);
-      larger.set(this.#values);
-      this.#values = larger;
-    }
-    this.#values[this.#length] = value;
-    return this.#length++;
-  }
-
-  set(at: number, value: number): void {
-    this.#values[at] = value;
-  }
-
-  add(at: number, value: number): void {
-    this.#values[at] = (this.#values[at] ?? 0) + value;
-  }
-}
-
-function numberOf<K>(numbers: Map<K, number>, key: K): number {
-  const known = numbers.get(key);
-  if (known !== undefined) return known;
-  numbers.set(key, numbers.size);
-  return numbers.size - 1;
 }

@@ -18,7 +18,8 @@ import { type EventTime, RECEIVE_TIME } from '../../decode/event-time.ts';
 import { JsonReader } from '../../decode/json-value.ts';
 import { EntryBuilder } from '../common/entry-builder.ts';
 import { BulkActions } from './bulk-actions.ts';
-import { type BulkAction, type BulkRefusal, type BulkTable, BulkTableWriter } from './bulk-table.ts';
+import type { BulkAction, BulkRefusal, BulkTable } from './bulk-table.ts';
+import { BulkTableWriter } from './bulk-table-writer.ts';
 import { DocumentFields } from './document.ts';
 
 export type Bulk =
