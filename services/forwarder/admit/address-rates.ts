@@ -6,7 +6,7 @@
 //   bytes         as they come by the wire, after TLS: above the rate nothing is read for a while; HTTP gets 429
 //   datagrams     nobody can be asked to wait: above either rate they are dropped, and counted (`address_rate`)
 //
-// So, except for datagrams, nothing is lost that its sender still has. An IPv6 network of 64 bits counts as one address.
+// So, except for datagrams, nothing is lost that its sender still has. An IPv6 network of 64 bits is one address.
 // Unix sockets and the networks of `rate.exempt_networks` (by default this machine) have no rate. A datagram's
 // address may be forged, so datagrams have rates of their own: no connection waits for what others sent in its name.
 //
