@@ -1,6 +1,6 @@
-// What the forwarder is made of however events reach it: the intake that settings describe, and the HTTP inputs on it.
-// A process that listens (main.ts) and a function that is called (services/lambda/forwarder.ts) are both shells around
-// it.
+// The parts of the forwarder that do not depend on how events reach it: the intake that the settings describe, and the
+// HTTP inputs on it. A process that listens (main.ts) and a function that is called (services/lambda/forwarder.ts) are
+// both shells around it.
 
 import { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';

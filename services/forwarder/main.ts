@@ -1,4 +1,4 @@
-// The forwarder: inputs in front, intake behind them, the queue behind that, with a spool before it where it is Kafka.
+// The forwarder: inputs in front, intake behind them, then the queue; before Kafka there is a spool.
 
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -16,34 +16,20 @@ import { FrameFiles } from './accept/frames/frame-files.ts';
 import { startHttpServer } from './accept/http/http-server.ts';
 import { UnackedNames } from './accept/forward/equal-chunks.ts';
 import { ReadingGate } from './accept/gate/reading-gate.ts';
-import { RefusalPace } from './accept/turns/refusal-pace.ts';
 import { FairTurns } from './accept/turns/fair-turns.ts';
 import { forwardTurn } from './accept/forward/frame-turns.ts';
 import { type Admission, type Admit, loadAdmission } from './admit/admission.ts';
-import { type AddressRates, connectionRates, datagramRates } from './admit/address-rates.ts';
-import {
-  ConnectionLimit,
-  ConnectionTotal,
-  connectionsWithin,
-  frameFilesWithin,
-  openFilesMax,
-} from './admit/connection-limit.ts';
-import { Door } from './admit/door.ts';
+import { frameFilesWithin, openFilesMax } from './admit/connection-limit.ts';
 import { INPUT_LISTENERS, admittedExposures } from './admit/exposure.ts';
-import { LoginLimit } from './admit/login-limit.ts';
-import { tlsContext } from './admit/tls.ts';
+import { type TlsContext, tlsContext } from './admit/tls.ts';
 import { openTokenFile } from './admit/token-file.ts';
 import type { Listener } from './intake/chunk.ts';
+import { type Guards, guardsOf } from './guards.ts';
 import { type Edge, httpOptions, openIntake, unpackingBudget } from './edge.ts';
 import { observeSpool } from './intake/spool-telemetry.ts';
 import { ForwarderTelemetry } from './intake/telemetry.ts';
 import { type UnackedInputs, startUnackedInputs } from './unacked-inputs.ts';
 
-/**
- * Connections that are refused and not closed yet: beside those that are taken, in what the process keeps for itself.
- */
-const REFUSED_HELD_MAX = 2048;
-const REFUSED_HELD_SHARE = 0.1;
 /** An entry of a frame in slices may have so much, and what a document may have. */
 const ENTRY_BYTES = 16 * 1024 * 1024;
 
@@ -77,29 +63,14 @@ export async function startForwarder(options: ForwarderOptions): Promise<Forward
   const intake = openIntake(spool?.queue ?? queue, { config, clock, telemetry, admission });
   starting.defer(() => intake.close());
   const tls = tlsContext(config, { clock, telemetry });
-  if (tls) {
-    starting.use(tls);
-    for (const listener of ['forward', 'http'] as const) telemetry.watchCertificate(listener, () => tls.expiresMs);
-    if (config['syslog.tls_listen'] !== undefined) telemetry.watchCertificate('syslog', () => tls.expiresMs);
-  }
+  if (tls) watchCertificates(starting.use(tls), config, telemetry);
   const edge = { config, clock, telemetry, intake, unpacking: unpackingBudget(config), admission, tls };
   // Each ends with its senders' answers, which intake gives: so all of them end at once, and intake after them.
   const inputs = new Inputs();
-  const all = new ConnectionTotal(connectionsWithin(openFilesMax()));
-  const heldMax = Math.min(REFUSED_HELD_MAX, Math.ceil(all.max * REFUSED_HELD_SHARE));
-  const pace = new RefusalPace({ clock, heldMax, unreadyReason: () => intake.unreadyReason });
-  const rates = connectionRates(config, { clock, throttled: (address) => telemetry.addressThrottled(address) });
-  const doors = doorsOf(edge, { all, pace, rates });
-  const rated = datagramRates(config, { clock, throttled: (address) => telemetry.datagramsThrottled(address) });
-  // Its own: who is refused for what he shows must not slow down who is refused because nothing can be held.
-  const logins = new LoginLimit({ clock, pace: new RefusalPace({ clock, heldMax, unreadyReason: () => null }) });
+  const guards = guardsOf(edge);
+  const { doors, logins, datagramRates } = guards;
   starting.use(inputs);
-  const forward = inputs.add(
-    await startForwardServer(config['forward.listen'], {
-      ...forwardOptions(edge, { door: doors.forward, pace, logins }),
-      datagramRates: rated,
-    }),
-  );
+  const forward = inputs.add(await startForwardServer(config['forward.listen'], forwardOptions(edge, guards)));
   const tokenFile = config['http.tokens'];
   const { tenants } = admission;
   const tokens = tokenFile === undefined ? null : starting.use(openTokenFile(tokenFile, { tenants, clock, telemetry }));
@@ -113,7 +84,7 @@ export async function startForwarder(options: ForwarderOptions): Promise<Forward
       room: intake.roomFor('unacked'),
       doors,
       datagrams: takesDatagrams,
-      datagramRates: rated,
+      datagramRates,
       admit,
     }),
   );
@@ -137,6 +108,12 @@ export async function startForwarder(options: ForwarderOptions): Promise<Forward
   };
 }
 
+function watchCertificates(tls: TlsContext, config: Config, telemetry: ForwarderTelemetry): void {
+  const listeners: Listener[] = ['forward', 'http'];
+  if (config['syslog.tls_listen'] !== undefined) listeners.push('syslog');
+  for (const listener of listeners) telemetry.watchCertificate(listener, () => tls.expiresMs);
+}
+
 /** Inputs that end together. */
 class Inputs implements AsyncDisposable {
   readonly #inputs: { close(): Promise<void> }[] = [];
@@ -151,26 +128,10 @@ class Inputs implements AsyncDisposable {
   }
 }
 
-/** One for each input; all their connections together stay below what the process may have open. */
-function doorsOf(
-  { config, admission, telemetry }: Edge,
-  { all, pace, rates }: { readonly all: ConnectionTotal; readonly pace: RefusalPace; readonly rates: AddressRates },
-): Readonly<Record<Listener, Door>> {
-  const admits = (address: string): boolean => admission.admits(address);
-  const doorOf = (input: Listener): Door => {
-    const max = config[`${input}.max_connections`];
-    const perAddressMax = config[`${input}.max_connections_per_address`];
-    const limit = new ConnectionLimit({ max, perAddressMax, all });
-    // Only senders of Forward come back at once; an HTTP server reads a connection as soon as it has it.
-    return new Door({ input, admits, telemetry, limit, rates, pace: input === 'forward' ? pace : null });
-  };
-  return { forward: doorOf('forward'), http: doorOf('http'), syslog: doorOf('syslog'), gelf: doorOf('gelf') };
-}
-
 function forwardOptions(
   { config, intake, unpacking, ...edge }: Edge,
-  { door, pace, logins }: { readonly door: Door; readonly pace: RefusalPace; readonly logins: LoginLimit },
-): Omit<ForwardServerOptions, 'datagramRates'> {
+  { doors, pace, logins, datagramRates }: Guards,
+): ForwardServerOptions {
   const { clock, telemetry } = edge;
   // As much again as may be in hand, for what has not come whole; one frame must fit.
   const gateBytes = Math.max(config['intake.max_bytes'], config['frame.max_bytes']);
@@ -187,8 +148,9 @@ function forwardOptions(
   const mode = config['forward.socket_mode'];
   return {
     ...edge,
-    door,
+    door: doors.forward,
     logins,
+    datagramRates,
     serverName: `sluice-${hostname()}`,
     handshakeTimeoutMs: config['forward.handshake_timeout_ms'],
     socketMode: mode === undefined ? undefined : Number.parseInt(mode, 8),

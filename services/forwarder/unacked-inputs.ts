@@ -1,30 +1,19 @@
-// The inputs whose senders hear nothing back, as far as they are configured: syslog and GELF. They end before intake
-// does, so that what their senders have sent already is still taken.
+// Starts the inputs whose senders get no answer, as far as they are configured: syslog and GELF. They end before
+// intake, so that it still accepts what their senders have already sent.
 
-import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import { startGelfInput } from './accept/gelf/gelf-input.ts';
-import type { AddressRate } from './admit/address-rates.ts';
-import type { Admit } from './admit/admission.ts';
 import type { Door } from './admit/door.ts';
 import type { TlsContext } from './admit/tls.ts';
-import { startSyslogInput, type UnackedInput } from './accept/syslog/syslog-input.ts';
-import type { Intake, Room } from './intake/chunk.ts';
-import type { ForwarderTelemetry } from './intake/telemetry.ts';
+import { startSyslogInput } from './accept/syslog/syslog-input.ts';
+import type { UnackedInput, UnackedInputOptions } from './accept/unacked/unacked-input.ts';
 
-export interface UnackedInputsOptions {
+type Shared = Omit<UnackedInputOptions, 'tag' | 'messageBytesMax' | 'receiveBufferBytes' | 'door'>;
+
+export interface UnackedInputsOptions extends Shared {
   readonly config: Config;
-  readonly intake: Intake;
-  readonly room?: Room;
-  readonly telemetry: ForwarderTelemetry;
-  readonly clock: Clock;
-  readonly admit: Admit;
   readonly doors: { readonly syslog: Door; readonly gelf: Door };
   readonly tls: TlsContext | null;
-  /** What an address may bring by UDP; null: any number. */
-  readonly datagramRates: { of(address: string): AddressRate | null } | null;
-  /** Whether to listen for UDP too. */
-  readonly datagrams: boolean;
 }
 
 export interface UnackedInputs {

@@ -18,9 +18,9 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
       file: 'services/forwarder/gather/lane.ts',
       text:
         'const held = await this.#options.queue.append(this.#partition, records);\n' +
-        '      this.#settle(shares, (share) => settleHeld(share, held));',
+        '      this.#settle(segments, (segment) => settleHeld(segment, held));',
       becomes:
-        'this.#settle(shares, (share) => settleHeld(share, undefined));\n' +
+        'this.#settle(segments, (segment) => settleHeld(segment, undefined));\n' +
         '      await this.#options.queue.append(this.#partition, records);',
     },
   ],
@@ -54,14 +54,14 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   ],
   'a new id for a chunk that comes again': [
     {
-      file: 'services/forwarder/intake/intake.ts',
+      file: 'services/forwarder/intake/new-batches.ts',
       text: 'if (!chunkId) return randomIdentity(receivedMs);',
       becomes: 'if (tag !== "") return randomIdentity(receivedMs);\n  if (!chunkId) return randomIdentity(receivedMs);',
     },
   ],
   'a clock in the names of what is repeated': [
     {
-      file: 'services/forwarder/intake/intake.ts',
+      file: 'services/forwarder/intake/new-batches.ts',
       text: 'const timeMs = entryTimeMs(entries, 0, entries.length);',
       becomes: 'const timeMs = receivedMs || entryTimeMs(entries, 0, entries.length);',
     },
@@ -155,7 +155,7 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   ],
   'the sequence follows the wall clock': [
     {
-      file: 'services/forwarder/intake/intake.ts',
+      file: 'services/forwarder/intake/new-batches.ts',
       text: 'const seq = Math.max(receivedMs * 1000, this.#nextSeq);',
       becomes: 'const seq = receivedMs * 1000;',
     },
@@ -236,11 +236,11 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
       file: 'services/forwarder/gather/lane.ts',
       text:
         'const held = await this.#options.queue.append(this.#partition, records);\n' +
-        '      this.#settle(shares, (share) => settleHeld(share, held));',
+        '      this.#settle(segments, (segment) => settleHeld(segment, held));',
       becomes:
         'void this.#options.queue.append(this.#partition, records).then(\n' +
-        '        (held) => this.#settle(shares, (share) => settleHeld(share, held)),\n' +
-        '        (error: unknown) => this.#settle(shares, ({ settlement }) => settlement.failed(error)),\n      );',
+        '        (held) => this.#settle(segments, (segment) => settleHeld(segment, held)),\n' +
+        '        (error: unknown) => this.#settle(segments, ({ settlement }) => settlement.failed(error)),\n      );',
     },
   ],
   'what retention removed unread is not told': [

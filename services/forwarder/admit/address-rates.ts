@@ -3,15 +3,14 @@
 //
 //   connections   one too many is refused at the door (`too_fast`); its sender comes back
 //   requests      one too many is answered 429, with Retry-After
-//   bytes         as they come by the wire, after TLS: past the rate the address is not read for a while, HTTP is answered 429
-//   datagrams     nobody can be asked to wait: past the rate of bytes, or of datagrams, they are dropped and counted (`address_rate`)
+//   bytes         as they come by the wire, after TLS: above the rate nothing is read for a while; HTTP gets 429
+//   datagrams     nobody can be asked to wait: above either rate they are dropped, and counted (`address_rate`)
 //
-// So but for datagrams nothing is lost that its sender still has. All addresses of an IPv6 network of 64 bits are one.
-// Unix sockets and the networks of `rate.exempt_networks`, at first this machine alone, have no rate. A datagram's
-// address may be forged: so datagrams have rates of their own, and nobody's connections wait for what others sent in
-// his name.
+// So, except for datagrams, nothing is lost that its sender still has. An IPv6 network of 64 bits is one address.
+// Unix sockets and the networks of `rate.exempt_networks` (by default this machine) have no rate. A datagram's
+// address may be forged, so datagrams have rates of their own: no connection waits for what others sent in its name.
 //
-// Guarantees: at most ADDRESSES_MAX are remembered; one that is forgotten has its burst anew.
+// Guarantees: at most ADDRESSES_MAX are remembered; a forgotten address has its burst again.
 
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
@@ -33,7 +32,7 @@ export interface AddressRatesOptions {
   readonly limits: AddressLimits;
   readonly exempt: NetworkSet;
   readonly clock: Clock;
-  /** The address is not read for a while, or its datagrams are dropped: the latter is told once a second at most. */
+  /** The address is not read for a while, or its datagrams are dropped, which is reported at most once a second. */
   readonly throttled: (address: string) => void;
 }
 

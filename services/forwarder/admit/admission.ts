@@ -1,6 +1,6 @@
-// Who may connect, and whom they speak for: all inputs ask here. A user's or a token's tenant counts before a
-// certificate's, that before the network's, and of networks the smallest one that holds the address; a `default`
-// tenant, if the file has one, takes the rest.
+// Who may connect, and for whom they speak; all inputs ask here. The tenant of a user or token takes precedence over
+// that of a certificate, and that over the network's. Of several networks the smallest counts. A `default` tenant, if
+// the file has one, takes the rest.
 
 import type { Config } from '#shared/config/settings.ts';
 import { type Tenant, loadTenants } from '#shared/config/tenants.ts';

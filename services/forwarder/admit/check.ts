@@ -1,5 +1,5 @@
-// For `sluice check`: every mistake in the files and settings by which senders are told apart, as the forwarder would
-// meet it at its start.
+// For `sluice check`: finds every mistake in the files and settings that identify senders, as the forwarder would at
+// its start.
 
 import type { Config } from '#shared/config/settings.ts';
 import type { ReadFile } from '#shared/config/yaml-file.ts';

@@ -1,8 +1,8 @@
 // How many connections there may be: of one input, of one address to it, and of all inputs together. All inputs
-// together stay below what the process may have open (`ulimit -n`), so that nobody's connections take the files, the
-// brokers and the admin page away from it.
+// together stay below the process's limit of open files (`ulimit -n`), so that enough are left for its own files, the
+// brokers and the admin page.
 //
-// Guarantees: each admitted connection is counted until its permit is disposed of, once; a permit is given before a
+// Guarantees: an admitted connection is counted once, until its permit is disposed of; its permit is given before a
 // byte is read.
 
 import assert from 'node:assert/strict';

@@ -1,14 +1,14 @@
-// Whether a PING was made by someone who knows the shared key, and whose password it was. Both are always computed,
-// also for a user who is not there, and compared in constant time: how long the answer takes tells nothing.
+// Checks that a PING comes from someone who knows the shared key, and the password of a user. Both are always computed,
+// even for an unknown user, and compared in constant time, so that the time of an answer reveals nothing.
 
 import { timingSafeEqual } from 'node:crypto';
 import { handshakeDigest, type Ping } from '../decode/forward/handshake.ts';
 import type { User } from './users.ts';
 
-/** Nobody has this password: it is compared with where there is no such user. */
+/** Compared with if there is no such user. No user has this password. */
 const NOBODY: User = { name: '', password: '', tenant: null, tagPrefix: null, tags: null };
 
-export type Verdict =
+export type CredentialCheck =
   | { readonly kind: 'admitted'; readonly user: User | null }
   | { readonly kind: 'refused'; readonly reason: 'shared_key_wrong' | 'user_wrong' };
 
@@ -27,7 +27,7 @@ export class Credentials {
   }
 
   /** `authSalt`: what HELO had, null where it asked for no user. */
-  verify(ping: Ping, nonce: Uint8Array, authSalt: Uint8Array | null): Verdict {
+  verify(ping: Ping, nonce: Uint8Array, authSalt: Uint8Array | null): CredentialCheck {
     const isKeyRight = isSame(ping.keyDigest, handshakeDigest(ping.salt, ping.hostname, nonce, this.sharedKey));
     if (authSalt === null) return isKeyRight ? { kind: 'admitted', user: null } : SHARED_KEY_WRONG;
     const known = this.#users.get(ping.user.toString('utf8'));
@@ -38,8 +38,8 @@ export class Credentials {
   }
 }
 
-const SHARED_KEY_WRONG: Verdict = { kind: 'refused', reason: 'shared_key_wrong' };
-const USER_WRONG: Verdict = { kind: 'refused', reason: 'user_wrong' };
+const SHARED_KEY_WRONG: CredentialCheck = { kind: 'refused', reason: 'shared_key_wrong' };
+const USER_WRONG: CredentialCheck = { kind: 'refused', reason: 'user_wrong' };
 
 function isSame(given: Buffer, expected: string): boolean {
   return given.length === expected.length && timingSafeEqual(given, Buffer.from(expected, 'latin1'));

@@ -1,14 +1,14 @@
-// What every connection passes before a byte of it is read, whichever input it comes to: it has a peer, its peer may
-// connect, does not do so too often, and there is room for one more. One place for all inputs, so that none of them can
-// forget one of the questions.
+// The check that every connection passes before a byte of it is read, whichever input it comes to. Its peer must be
+// known, must be allowed, must not connect too often, and there must be room for one more. It is one place for all
+// inputs, so that none of them can forget a question.
 //
-// Guarantees: not a byte of a connection that is not let in is read; it is counted, and closed, at once or at a pace
-// where its senders come back without one; one that is let in is counted until it is closed.
+// Guarantees: no byte of a refused connection is read. It is counted, and closed at once, or at a limited pace if its
+// senders would come straight back. An admitted connection is counted until it is closed.
 
 import type { Socket } from 'node:net';
 import { peerAddress } from '#shared/net/networks.ts';
 import type { InputName } from '../intake/chunk.ts';
-import type { AuthFailure, ConnectionEnd } from '../intake/telemetry.ts';
+import type { AuthFailure, ConnectionEnd } from '../intake/peer-telemetry.ts';
 import type { AddressRate } from './address-rates.ts';
 import type { ConnectionLimit } from './connection-limit.ts';
 
@@ -38,11 +38,11 @@ export class Door<Name = InputName> {
     this.#options = options;
   }
 
-  /** The address of the peer; null for a connection that was not let in, which nobody but the door may touch. */
+  /** The address of the peer; null for a refused connection, which only the door may touch. */
   enter(socket: Socket, listensOn: 'tcp' | 'unix'): string | null {
     const { input, admits, limit, rates, telemetry } = this.#options;
     const address = peerAddress(socket.remoteAddress, listensOn);
-    // It was reset before it was accepted: nobody is there to be let in.
+    // It was reset before it was accepted: there is no peer to admit.
     if (address === null) {
       socket.destroy();
       return null;

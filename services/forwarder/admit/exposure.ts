@@ -1,6 +1,6 @@
-// Safe by default: an address that others than this machine can reach needs something that tells senders apart, or the
-// operator's word that none is wanted (SLUICE_INSECURE). One table for every address that Sluice listens on; a new
-// setting of one does not compile without its row.
+// Safe by default: an address that other machines can reach needs something that identifies senders, or the operator's
+// explicit consent (SLUICE_INSECURE). One table has every address that Sluice listens on; a new setting for one does
+// not compile without its row.
 
 import { type Config, type SettingName, variableOf } from '#shared/config/settings.ts';
 import { SluiceError } from '#shared/errors.ts';
@@ -21,7 +21,7 @@ interface Guard {
   readonly by: readonly (readonly SettingName[])[];
 }
 
-/** A certificate of ours tells senders who we are, and us nothing of them: only one of theirs does. */
+/** Our certificate identifies us, not the senders; only their own certificates do that. */
 const CLIENT_CERTIFICATE = ['tls.client_ca', 'tls.cert'] as const;
 
 const OPERATORS = [['admin.token'], ['admin.tokens'], ['admin.tls.client_ca', 'admin.tls.cert']] as const;
@@ -63,7 +63,7 @@ export function exposures(config: Config, started: readonly ListenSetting[]): Ex
   });
 }
 
-/** Those of them that the operator asked for. Throws config_invalid, a line for each that nobody asked for. */
+/** Those that the operator allowed. Throws config_invalid, with a line for each that is not allowed. */
 export function admittedExposures(config: Config, started: readonly ListenSetting[]): Exposure[] {
   const all = exposures(config, started);
   const refused = all.filter(({ input }) => !config['insecure']?.includes(input));
@@ -74,7 +74,8 @@ export function admittedExposures(config: Config, started: readonly ListenSettin
 function refusal({ setting, input, address }: Exposure): string {
   const guards = GUARDS[setting].by.map((row) => row.map(variableOf).join(' with '));
   const settings = [...guards, variableOf('allow_networks')].join(' or ');
-  return `Cannot listen on ${address} for ${input}: anyone who reaches it could use it; set ${settings}, listen on 127.0.0.1, or say SLUICE_INSECURE=${input}`;
+  const remedies = `set ${settings}, listen on 127.0.0.1, or say SLUICE_INSECURE=${input}`;
+  return `Cannot listen on ${address} for ${input}: anyone who reaches it could use it; ${remedies}`;
 }
 
 /** A list that holds nearly every address guards nothing, however it is cut into networks. */

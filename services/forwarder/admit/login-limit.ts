@@ -2,13 +2,13 @@
 // left: GUESSES_PER_SECOND of them, BURST_SECONDS' worth at once, however many connections they come by. An IPv6
 // network of 64 bits is one address.
 //
-//   wrong        costs a guess; its answer waits (accept/turns/refusal-pace.ts), unless too many are held: then it comes at once
+//   wrong        costs a guess; its answer waits (accept/turns/refusal-pace.ts), unless too many wait already
 //   right        costs nothing
 //   none left    nothing is compared, right or wrong: HTTP and the admin page answer 429, Forward closes without a PONG
 //
-// Who has the right secret and shares its address with a guesser (a NAT, a proxy) keeps its connections: what let a
-// connection in may be shown on it again at any time. A new connection gets in once it comes before the next guess. A
-// secret cannot be let pass otherwise, for that would tell the guesser that it is right.
+// A sender with the right secret that shares its address with a guesser (a NAT, a proxy) keeps its connections: the
+// secret that admitted a connection may be shown on it again at any time. A new connection is admitted if it comes
+// before the next guess. There is no other exception, since it would tell the guesser that a secret is right.
 //
 // Guarantees: comparisons that fail are bounded for each address; at most ADDRESSES_MAX are remembered, those that
 // guessed last.

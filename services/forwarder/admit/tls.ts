@@ -1,6 +1,6 @@
-// The certificate that the inputs show, and the authorities by which they know senders: read at the start, and again
-// when the files change. Connections that stand are not touched; files that make no certificate leave the one before in
-// force, and are told of.
+// The certificate that the inputs show, and the authorities by which they recognize senders: read at the start, and
+// again when the files change. Open connections are not touched. If the new files are unusable, the old certificate
+// stays in force, and the error is logged.
 //
 //   const tls = tlsContext(config, { clock, telemetry });      null where no certificate is set
 //   const server = createServer({ ...tls.options('reads'), … });      node:tls or node:https
@@ -39,12 +39,12 @@ interface TlsSettings {
 /** Whether the senders of an input read what it answers. */
 export type Senders = 'reads' | 'only_writes';
 
-// By TLS 1.3 a server sends tickets after the handshake. A sender that only writes closes its socket with the tickets
-// unread; its kernel then resets the connection, and what it had sent last is lost on the way. By TLS 1.2 all is read
-// when the handshake ends.
+// With TLS 1.3 a server sends tickets after the handshake. A sender that only writes closes its socket with the tickets
+// unread; its kernel then resets the connection, and what it sent last is lost. With TLS 1.2 all is read when the
+// handshake ends.
 const NEWEST: Readonly<Record<Senders, SecureVersion>> = { reads: 'TLSv1.3', only_writes: 'TLSv1.2' };
 
-/** An operator who wants 1.3 at least takes the loss that the newest version brings to who only writes. */
+/** An operator who demands at least 1.3 accepts that loss. */
 function newestOf(senders: Senders, minVersion: SecureVersion): SecureVersion {
   return NEWEST[senders] < minVersion ? minVersion : NEWEST[senders];
 }
@@ -112,7 +112,7 @@ export class TlsContext implements Disposable {
       key,
       ...(asks && { ca }),
       requestCert: asks,
-      // A probe of the operators' page shows none; who shows what there is asked for each request.
+      // A probe of the operators' page shows none; each request there checks who shows what.
       rejectUnauthorized: asks && this.#settings.prefix === 'tls',
       minVersion,
       maxVersion: maxVersion ?? newestOf(senders, minVersion),
@@ -153,7 +153,7 @@ function isCertificateMissing(error: Error): boolean {
   return 'code' in error && error.code === 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE';
 }
 
-/** Who is at the other end of a connection, by TLS or not; null where nobody is any more. */
+/** The peer of a connection, with or without TLS; null if it is gone. */
 export function peerOf(socket: Socket, listensOn: 'tcp' | 'unix'): Peer | null {
   const address = peerAddress(socket.remoteAddress, listensOn);
   return address === null
@@ -188,9 +188,9 @@ function tlsSettings(config: Config, prefix: TlsPrefix): TlsSettings | null {
 
 function read(settings: TlsSettings): Material {
   const { prefix, clientCa } = settings;
-  const cert = readPart(`${prefix}.cert`, settings.cert);
-  const key = readPart(`${prefix}.key`, settings.key);
-  const ca = clientCa === undefined ? undefined : readPart(`${prefix}.client_ca`, clientCa);
+  const cert = readPem(`${prefix}.cert`, settings.cert);
+  const key = readPem(`${prefix}.key`, settings.key);
+  const ca = clientCa === undefined ? undefined : readPem(`${prefix}.client_ca`, clientCa);
   try {
     createSecureContext({ cert, key, ca, ...(settings.ciphers !== undefined && { ciphers: settings.ciphers }) });
     if (ca !== undefined) new X509Certificate(ca);
@@ -203,7 +203,7 @@ function read(settings: TlsSettings): Material {
   }
 }
 
-function readPart(setting: SettingName, path: string): string {
+function readPem(setting: SettingName, path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {

@@ -1,5 +1,5 @@
-// The tokens file while the forwarder runs: read again when it changes, so that a token can be added or taken away
-// without a restart. A broken new file keeps the tokens of the one before, and is told of.
+// The tokens file while the forwarder runs. It is read again when it changes, so that tokens can be added or removed
+// without a restart. If the new file is broken, the old tokens stay in force, and the error is logged.
 
 import { readFileSync } from 'node:fs';
 import type { Clock } from '#shared/clock.ts';

@@ -1,7 +1,7 @@
-// The tokens of the HTTP inputs (`SLUICE_HTTP_TOKENS`): who holds one speaks for its tenant, under the tags that it
-// names.
+// The tokens of the HTTP inputs (`SLUICE_HTTP_TOKENS`). The holder of a token speaks for the token's tenant, under the
+// tags that it names.
 //
-//   - sha256: 9f86d0…          of the token, in hex: the file then holds nothing that could be sent (`printf %s TOKEN | sha256sum`)
+//   - sha256: 9f86d0…          of the token, in hex (`printf %s TOKEN | sha256sum`): the file then holds no secret
 //     token: 5f2c…             or the token itself, at least 8 characters
 //     tenant: acme             one of the tenants file; else as the certificate or the network says
 //     tag_prefix: acme.        else the tenant's

@@ -1,6 +1,5 @@
-// What an HTTP chunk is named by beside its sender's key: checksum and length of the bytes as they were sent. It must
-// not go by the entries, which are our conversion: a repeat that another version of ours converts has to have the same
-// name.
+// What names an HTTP chunk beside its sender's key: checksum and length of the bytes as they were sent. The entries
+// would not do, because they are our conversion: a repeat must have the same name even if another version converts it.
 
 import { crc32 } from 'node:zlib';
 import type { Content } from '../intake/chunk.ts';
@@ -12,7 +11,7 @@ export interface EventsName {
   readonly content: Content;
 }
 
-/** Of the pieces, one after another. */
+/** The content of the pieces, one after another. */
 export function contentOf(...pieces: readonly (Uint8Array | string)[]): Content {
   let sum = 0;
   let length = 0;

@@ -4,7 +4,7 @@
 //   \" \\ \/ \b \f \n \r \t    a byte
 //   \u20ac                     a character; \ud83d\ude00 is one of two surrogates; one without the other is U+FFFD
 //
-// Bytes from 0x80 on are not looked at: what is no UTF-8 passes as it is.
+// Bytes from 0x80 on are not examined: invalid UTF-8 passes as it is.
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;

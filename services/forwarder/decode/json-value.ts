@@ -2,7 +2,7 @@
 //
 //   123, -5               int, exact within int64 and uint64
 //   1.5, 1e3, -0          float64
-//   past 64 bits, 1e999   float64 where it prints as it was written (JavaScript writes 2^80 so), else a str of the same characters
+//   past 64 bits, 1e999   float64 if it prints as it was written, as 2^80 does; else a str of the same characters
 //   "a\ud83d\ude00"       str in UTF-8; a lone surrogate becomes U+FFFD; bytes that are no UTF-8 pass as they are
 //   {"a":1,"a":2}         map with both pairs, in their order; no key means anything (`__proto__` neither)
 //
@@ -11,6 +11,7 @@
 
 import { DEPTH_MAX } from '#shared/msgpack/extents.ts';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
+import { POWERS_OF_TEN, SAFE_DIGITS, digitsEnd, writeFloat, writeLongInteger } from './json-number.ts';
 import { PLAIN, escapeProblem, unescape } from './json-string.ts';
 
 /** Containers in each other, at most; leaves room for those that entries and frames add around a record. */
@@ -31,12 +32,6 @@ const POINT = 0x2e;
 const ZERO = 0x30;
 const NINE = 0x39;
 
-/** Digits of an integer that a double always holds. */
-const SAFE_DIGITS = 15;
-/** 1, 10, 100, …: as many as a double holds exactly and a number of so few digits needs. */
-const POWERS_OF_TEN = Float64Array.from({ length: SAFE_DIGITS + 1 }, (_, power) => 10 ** power);
-const INT64_MIN = -(2n ** 63n);
-const UINT64_MAX = 2n ** 64n - 1n;
 /** A scratch buffer above this is not kept. */
 const SCRATCH_KEPT = 1024 * 1024;
 
@@ -48,7 +43,7 @@ const NULL = Buffer.from('null');
 export function jsonToMsgpack(text: Uint8Array): Buffer | JsonProblem {
   const writer = new MsgpackWriter(text.length + 64);
   const reader = new JsonReader(writer);
-  reader.begin(text, 0, text.length);
+  reader.setText(text, 0, text.length);
   reader.skipSpace();
   if (!reader.value()) return reader.problem;
   return reader.skipSpace() < 0 ? writer.view() : { at: reader.at, why: 'there is more after the value' };
@@ -70,7 +65,7 @@ export class JsonReader {
     this.#writer = writer;
   }
 
-  begin(bytes: Uint8Array, start: number, end: number): void {
+  setText(bytes: Uint8Array, start: number, end: number): void {
     this.#bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
     this.#at = start;
     this.#end = end;
@@ -117,8 +112,8 @@ export class JsonReader {
     return this.#literal(byte);
   }
 
-  /** The object that begins here. Where there is `takePair`, it is asked before each value; see `PairTaker`. */
-  object(depth: number, takePair?: PairTaker): boolean {
+  /** The object that begins here. Where there is `extractor`, it is asked before each value; see `PairExtractor`. */
+  object(depth: number, extractor?: PairExtractor): boolean {
     if (depth === JSON_DEPTH_MAX) return this.#fail(this.#at, `it nests deeper than ${JSON_DEPTH_MAX}`);
     const writer = this.#writer;
     const header = writer.openMap();
@@ -141,7 +136,7 @@ export class JsonReader {
       this.skipSpace();
       const valueAt = this.#at;
       if (!this.value(depth + 1)) return false;
-      if (takePair?.takes(this.#bytes, keyAt, keyEnd, valueAt, this.#at)) writer.truncate(keyWritten);
+      if (extractor?.extracts(this.#bytes, keyAt, keyEnd, valueAt, this.#at)) writer.truncate(keyWritten);
       else count += 1;
       byte = this.skipSpace();
       this.#at += 1;
@@ -249,7 +244,7 @@ export class JsonReader {
     const next = at < this.#end ? bytes[at] : 0;
     if (next === POINT || next === 0x65 || next === 0x45) return this.#fraction(start, at, value);
     this.#at = at;
-    if (digits > SAFE_DIGITS) this.#longInteger(start, at, digits);
+    if (digits > SAFE_DIGITS) writeLongInteger(this.#writer, bytes, start, at);
     else if (negative && value === 0) this.#writer.float(-0);
     else this.#writer.integer(negative ? -value : value);
     return true;
@@ -272,7 +267,7 @@ export class JsonReader {
     if (end < this.#end && ((bytes[end] ?? 0) | 0x20) === 0x65) {
       const sign = bytes[end + 1];
       const digitsAt = sign === MINUS || sign === 0x2b ? end + 2 : end + 1;
-      this.#at = this.#digitsEnd(digitsAt);
+      this.#at = digitsEnd(bytes, digitsAt, this.#end);
       if (this.#at <= digitsAt) return this.#fail(digitsAt, 'a digit is missing in the exponent');
     } else if (end - start <= SAFE_DIGITS + 1) {
       // Both are exact, so the quotient is rounded once, as it should be.
@@ -280,41 +275,8 @@ export class JsonReader {
       this.#writer.float(bytes[start] === MINUS ? -size : size);
       return true;
     }
-    this.#anyFloat(start, this.#at);
+    writeFloat(this.#writer, bytes, start, this.#at);
     return true;
-  }
-
-  #anyFloat(start: number, end: number): void {
-    const value = Number(this.#bytes.toString('latin1', start, end));
-    if (Number.isFinite(value)) this.#writer.float(value);
-    else this.#writer.stringBytes(this.#bytes, start, end);
-  }
-
-  #digitsEnd(start: number): number {
-    let at = start;
-    while (at < this.#end) {
-      const byte = this.#bytes[at] ?? 0;
-      if (byte < ZERO || byte > NINE) break;
-      at += 1;
-    }
-    return at;
-  }
-
-  #longInteger(start: number, end: number, digits: number): void {
-    if (digits <= 21) {
-      const text = this.#bytes.toString('latin1', start, end);
-      const exact = BigInt(text);
-      if (exact >= INT64_MIN && exact <= UINT64_MAX) {
-        this.#writer.integer(exact);
-        return;
-      }
-      const value = Number(text);
-      if (String(value) === text) {
-        this.#writer.float(value);
-        return;
-      }
-    }
-    this.#writer.stringBytes(this.#bytes, start, end);
   }
 
   #fail(at: number, why: string): false {
@@ -329,6 +291,6 @@ export class JsonReader {
  * Takes pairs out of an object that is being read, such as a record's `time`. Offsets are of the JSON text, quotes
  * included.
  */
-export interface PairTaker {
-  takes(bytes: Buffer, keyAt: number, keyEnd: number, valueAt: number, valueEnd: number): boolean;
+export interface PairExtractor {
+  extracts(bytes: Buffer, keyAt: number, keyEnd: number, valueAt: number, valueEnd: number): boolean;
 }

@@ -10,7 +10,7 @@
 const LOCAL_COLUMN = 1;
 const DROPS_COLUMN = 12;
 
-/** The drops of the socket that is bound to the address and port; null where there is none, or more than one. */
+/** The drops of the socket that is bound to the address and port; null unless there is exactly one. */
 export function udpDrops(table: string, host: string, port: number): number | null {
   const local = `${addressHex(host)}:${port.toString(16).toUpperCase().padStart(4, '0')}`;
   const rows = table

@@ -1,6 +1,6 @@
-// The bytes of a stream that wait to be cut into messages: what was pushed last, in place, or together with what was
-// left before. A message that arrives in a thousand pushes is copied a few times at most. A few bytes that wait never
-// keep a whole read alive, nor the buffer of a large message that was before them.
+// The bytes of a stream that wait to be cut into messages: the last push in place, or joined with what was left before.
+// A message that arrives in a thousand pushes is copied a few times at most. A few waiting bytes never keep a whole
+// read in memory, nor the buffer of an earlier large message.
 
 const NONE = Buffer.alloc(0);
 const HELD_BYTES_MIN = 256;
@@ -56,7 +56,7 @@ export class StreamBytes {
     return moved;
   }
 
-  /** Until the next push: keeps no more than what is left. Returns what `push` does. */
+  /** Until the next push, keeps only what is left. Returns what `push` does. */
   pause(): number {
     if (this.from === this.to) {
       const moved = this.from;

@@ -11,7 +11,7 @@ const LARGE_BYTES = 1024 * 1024;
 export interface ConversionRequest {
   readonly name: ConversionName;
   readonly body: Uint8Array;
-  /** As the conversion of this name takes them: who asks is typed. */
+  /** The options of the conversion with this name; the caller is typed. */
   readonly options: never;
 }
 

@@ -83,7 +83,7 @@ export function buffersOf(converted: unknown, found: Set<ArrayBuffer> = new Set(
 }
 
 /**
- * Whether bytes have this buffer to themselves: those of a short text share the pool's, and an empty one is nobody's.
+ * Whether bytes have this buffer to themselves. Those of a short text share the pool's, and an empty one has no owner.
  */
 export function isOwn(buffer: ArrayBufferLike): buffer is ArrayBuffer {
   return buffer instanceof ArrayBuffer && !isMarkedAsUntransferable(buffer) && buffer.byteLength > 0;

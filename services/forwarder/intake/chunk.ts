@@ -1,5 +1,5 @@
-// What every input makes of what it received: a chunk, the one form that intake takes.
-// The inputs are leaves on intake; none of them knows what lies behind it.
+// A chunk is the one form that intake accepts; every input makes chunks of what it receives. Inputs depend on intake,
+// and none of them knows what lies behind it.
 
 import type { Encoding } from '#shared/record/record.ts';
 
@@ -9,7 +9,7 @@ export type Listener = (typeof LISTENERS)[number];
 /** What is spoken on the HTTP input's address beside `POST /<tag>`. */
 type DialectName = 'otlp' | 'splunk' | 'elasticsearch' | 'loki' | 'journal';
 
-/** A closed set, for it is a metric label. */
+/** A closed set, since it is a metric label. */
 export type InputName = Listener | DialectName;
 
 /** Where something came from: part of its identity, of its partition, and of its document. */
@@ -24,7 +24,7 @@ export interface Origin {
   readonly peerAddress?: string;
 }
 
-/** That alone of what has more. */
+/** Only the origin of something that has more. */
 export function originOf({ tag, input, tenant, sender, peerAddress }: Origin): Origin {
   return { tag, input, tenant, sender, ...(peerAddress !== undefined && { peerAddress }) };
 }
@@ -50,7 +50,7 @@ export interface Chunk extends Origin {
   readonly bytes: Uint8Array;
   /** The run uncompressed; the same as `bytes` where it came so. */
   readonly entries: Uint8Array;
-  /** To be called, if it is there, when nobody looks at `entries` any more. They are gone then. */
+  /** If present: call it when `entries` are no longer needed. Then they are gone. */
   readonly freeEntries?: () => void;
   /** Entries in the run, at least 1. */
   readonly count: number;
@@ -69,13 +69,13 @@ export const CHUNK_OVERHEAD_BYTES = 3584;
  * What a dead letter on its way costs in hand beside its bytes: its record, its place in a file, its log line, all that
  * waits for it.
  */
-export const LETTER_OVERHEAD_BYTES = 4096;
+export const DEAD_LETTER_OVERHEAD_BYTES = 4096;
 
-/** What can never be indexed, and would be sent for ever if it were only refused. */
+/** Data that can never be indexed, and that its sender would send for ever if it were only refused. */
 export interface Undecodable extends Origin {
   readonly bytes: Uint8Array;
   readonly reason: 'chunk_undecodable' | 'chunk_too_large' | 'entry_malformed' | 'entry_too_large' | 'too_many_events';
-  /** What our decoder said. */
+  /** Our decoder's reason. */
   readonly error: string;
   /** Whether `bytes` are only its beginning. */
   readonly cut?: boolean;
@@ -90,7 +90,7 @@ export interface SlicedChunk extends Origin {
   readonly content: { readonly crc32: number; readonly length: number };
   /** Its first bytes, uncompressed; enough for the first entry's time. */
   readonly head: Uint8Array;
-  /** Entries, of which there is one, and values that are none. */
+  /** Entries, at least one, together with the values that are no entries. */
   readonly count: number;
   /** As it was sent. */
   readonly sentBytes: number;
@@ -107,7 +107,7 @@ export interface BadEntries {
   readonly cut: boolean;
 }
 
-/** What of a chunk no entry could be made of. */
+/** The rest of a chunk that could not be decoded. */
 export interface UnreadRest {
   readonly bytes: Buffer;
   readonly why: string;
@@ -119,7 +119,7 @@ export interface UnreadRest {
  * is given is lent until the call has resolved.
  */
 export interface Slices {
-  /** Whole entries, of which the first has the index `first`. */
+  /** Whole entries; `first` is the index of the first one. */
   add(entries: Uint8Array, first: number, count: number): Promise<void>;
   reject(bad: BadEntries): Promise<void>;
   rejectRest(rest: UnreadRest): Promise<void>;
@@ -129,7 +129,7 @@ export interface Slices {
 export interface Room {
   /** False while the bytes in hand are at their limit: stop reading. */
   readonly hasRoom: boolean;
-  /** Resolves when there is room. `over`: aborted when nobody waits for it any more; then it may resolve without. */
+  /** Resolves when there is room. `over` aborts when nobody waits any more; then it may resolve without room. */
   room(over?: AbortSignal): Promise<void>;
 }
 
@@ -140,7 +140,7 @@ export interface Intake extends Room {
    * and never will be.
    */
   accept(chunk: Chunk): Promise<void>;
-  /** Resolves when all of the bytes lie with the dead letters, so that the sender can be told to forget them. */
+  /** Resolves when the dead letters have stored all bytes, so that the sender may forget them. */
   deadLetter(undecodable: Undecodable): Promise<void>;
   /** Why nothing can be held now, for HTTP's early 503; null while all is well. */
   readonly unreadyReason: string | null;

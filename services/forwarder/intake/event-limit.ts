@@ -1,7 +1,8 @@
-// What a few bytes may become: a batch of the smallest entries, or of a few entries under a long tag, would cost the
-// queue, the indexer and the store far more than its sender. Asked by intake, so that no input can forget it.
+// Limits the events of a batch by its bytes. A batch of the smallest entries, or of a few entries under a long tag,
+// would cost the queue, the indexer and the store far more than its sender. Intake asks, so that no input can forget
+// it.
 //
-// Guarantees: pure; constant time but for tags whose batch is near the limit.
+// Guarantees: pure; constant time, except for tags whose batch is near the limit.
 
 import { countExcessOf } from '../decode/event-count.ts';
 

@@ -1,4 +1,4 @@
-// Which partition a source's entries go to: always the same one, so that they stay in order.
+// Chooses the partition of a source's entries: always the same one, so that they stay in order.
 
 /** FNV-1a over tenant, tag and sender, modulo `partitions`. */
 export function partitionOf(tenant: string | null, tag: string, sender: string, partitions: number): number {

@@ -1,12 +1,12 @@
-// Who a connection or a request speaks for, once it has been let in: what all inputs ask of authentication, however it
-// was done (certificate, shared key and user, token, network). The tenant goes with every chunk into the document.
+// For whom an admitted connection or request speaks, however it was authenticated (certificate, shared key and user,
+// token, network). The tenant goes with every chunk into the document.
 
 import { SluiceError } from '#shared/errors.ts';
 import { matchesGlob } from '#shared/glob.ts';
 import { TAG_BYTES_MAX } from '#shared/record/record.ts';
 
 export interface Principal {
-  /** Null: nobody named one, which documents show as the default tenant. */
+  /** Null: none was named; documents show the default tenant. */
   readonly tenant: string | null;
   /** Put before every tag of this sender; empty for none. */
   readonly tagPrefix: string;
@@ -14,7 +14,7 @@ export interface Principal {
   readonly tags: readonly string[] | null;
 }
 
-/** What a user or a token says of who has it; null: as the certificate or the network says. */
+/** What a user or token grants its holder; null: as the certificate or the network says. */
 export interface Grant {
   readonly tenant: string | null;
   readonly tagPrefix: string | null;

@@ -1,39 +1,36 @@
-// A batch that comes in slices, on its way to the queue: each slice is a share of its own, and only a few are in hand
-// at once, so that a chunk of any size costs little memory, and other senders' records go between. What is bad in it
-// goes to the dead letters.
+// A batch that comes in slices, on its way to the queue. Each slice is a segment of its own, and only a few are in hand
+// at once. So a chunk of any size costs little memory, and other senders' records go between. Bad entries go to the
+// dead letters.
 //
-// Guarantees: `finish` resolves only when every slice is held; after the first that is not, no other is taken.
+// Guarantees: `finish` resolves only when every slice is stored; after the first failure, no further slice is taken.
 
 import { valueEnd } from '#shared/msgpack/extents.ts';
 import type { DeadLetter } from '#shared/queue/queue.ts';
 import type { Batch } from '#shared/record/record.ts';
 import type { BadEntries, Slices, UnreadRest } from './chunk.ts';
 import type { Lane } from '../gather/lane.ts';
-import { Settlement } from '../gather/share.ts';
-import type { TenantRoom } from './tenant-rooms.ts';
+import { Settlement } from '../gather/settlement.ts';
+import type { TenantQuota } from './tenant-quotas.ts';
 
 export interface SlicedBatchOptions {
   readonly batch: Batch;
   readonly lane: Lane;
-  readonly room: TenantRoom;
+  readonly room: TenantQuota;
   /** Bytes as they were sent, for each byte of an entry. */
   readonly sentShare: number;
   /** Throws when no more may be taken. */
   readonly mayGoOn: () => void;
-  readonly appendDeadLetters: (letters: readonly DeadLetter[]) => Promise<void>;
+  readonly appendDeadLetters: (deadLetters: readonly DeadLetter[]) => Promise<void>;
   /** `index`: of one entry; null: of what is no whole entry. */
-  readonly letterOf: (bad: UnreadRest, index: number | null) => DeadLetter;
+  readonly deadLetterOf: (bad: UnreadRest, index: number | null) => DeadLetter;
 }
 
 /** Of one batch in hand. */
 const IN_HAND_BYTES_MAX = 2 * 1024 * 1024;
 const SLICE_OVERHEAD_BYTES = 2048;
-/**
- * So many bad entries of a batch are dead letters of their own; those behind are gathered, lest they cost more than
- * they are worth.
- */
-const OWN_LETTERS_MAX = 1000;
-const LETTERS_BYTES_MAX = 256 * 1024;
+/** So many bad entries of a batch are dead letters of their own; further ones are gathered, so that they cost less. */
+const OWN_DEAD_LETTERS_MAX = 1000;
+const DEAD_LETTERS_BYTES_MAX = 256 * 1024;
 
 export class SlicedBatch implements Slices {
   readonly #options: SlicedBatchOptions;
@@ -41,9 +38,9 @@ export class SlicedBatch implements Slices {
   #inHand = 0;
   #error: { readonly cause: unknown } | null = null;
   #wake: (() => void) | null = null;
-  #letters: DeadLetter[] = [];
-  #lettersBytes = 0;
-  /** Bad entries that share a letter. */
+  #deadLetters: DeadLetter[] = [];
+  #deadLettersBytes = 0;
+  /** Bad entries that share a dead letter. */
   #gathered: Buffer[] = [];
   #gatheredBytes = 0;
   /** Events with the dead letters, by reason. */
@@ -70,7 +67,7 @@ export class SlicedBatch implements Slices {
       .catch((cause: unknown) => (this.#error ??= { cause }))
       .finally(() => {
         permit[Symbol.dispose]();
-        // Dead letters may be on their way still, to where they were not held in time.
+        // A dead letter may still be on its way to a queue that did not answer in time.
         if (settlement.eventsDeadLettered === 0) copy.free();
         this.eventsDeadLettered += settlement.eventsDeadLettered;
         this.eventsSpooled += settlement.eventsSpooled;
@@ -86,10 +83,10 @@ export class SlicedBatch implements Slices {
     let at = 0;
     let index = first;
     const last = first + count - 1;
-    for (; index <= last && this.eventsBad < OWN_LETTERS_MAX; index += 1) {
-      // What is cut, or nested too deep for `valueEnd`, is one value.
+    for (; index <= last && this.eventsBad < OWN_DEAD_LETTERS_MAX; index += 1) {
+      // A value that is cut, or nested too deep for `valueEnd`, comes alone.
       const end = index === last ? bytes.length : valueEnd(bytes, at, bytes.length);
-      await this.#letter({ bytes: Buffer.from(bytes.subarray(at, end)), why, cut }, index);
+      await this.#addDeadLetter({ bytes: Buffer.from(bytes.subarray(at, end)), why, cut }, index);
       this.eventsBad += 1;
       at = end;
     }
@@ -99,13 +96,13 @@ export class SlicedBatch implements Slices {
 
   async rejectRest(rest: UnreadRest): Promise<void> {
     this.unread = rest.why;
-    await this.#letter(rest, null);
+    await this.#addDeadLetter(rest, null);
   }
 
   /** Resolves when all that was added is held, and what was rejected is with the dead letters. */
   async finish(): Promise<void> {
     await this.#flushGathered();
-    await this.#flushLetters();
+    await this.#flushDeadLetters();
     await this.settled();
     if (this.#error) throw this.#error.cause;
   }
@@ -120,7 +117,7 @@ export class SlicedBatch implements Slices {
       if (this.#error) throw this.#error.cause;
       this.#options.mayGoOn();
       if (this.#inHandBytes >= IN_HAND_BYTES_MAX) await this.#next();
-      // Its sender's rate is asked before the next frame: a pass that waited for it would hold up the passes of others.
+      // The rate is asked before the next frame: a pass that waited for it here would hold up the passes of others.
       else if (!this.#options.room.hasShare) await this.#options.room.share();
       else return;
     }
@@ -134,9 +131,9 @@ export class SlicedBatch implements Slices {
   }
 
   async #gather(bytes: Buffer): Promise<void> {
-    for (let at = 0; at < bytes.length; at += LETTERS_BYTES_MAX) {
-      const piece = Buffer.from(bytes.subarray(at, at + LETTERS_BYTES_MAX));
-      if (this.#gatheredBytes + piece.length > LETTERS_BYTES_MAX) await this.#flushGathered();
+    for (let at = 0; at < bytes.length; at += DEAD_LETTERS_BYTES_MAX) {
+      const piece = Buffer.from(bytes.subarray(at, at + DEAD_LETTERS_BYTES_MAX));
+      if (this.#gatheredBytes + piece.length > DEAD_LETTERS_BYTES_MAX) await this.#flushGathered();
       this.#gathered.push(piece);
       this.#gatheredBytes += piece.length;
     }
@@ -147,29 +144,27 @@ export class SlicedBatch implements Slices {
     const bytes = Buffer.concat(this.#gathered);
     this.#gathered = [];
     this.#gatheredBytes = 0;
-    const why = `more than ${OWN_LETTERS_MAX} values of the chunk are no entries; these are some of them, one after another`;
-    await this.#letter({ bytes, why, cut: false }, null);
+    const tooMany = `more than ${OWN_DEAD_LETTERS_MAX} values of the chunk are no entries`;
+    const why = `${tooMany}; these are some of them, one after another`;
+    await this.#addDeadLetter({ bytes, why, cut: false }, null);
   }
 
-  async #letter(bad: UnreadRest, index: number | null): Promise<void> {
-    this.#letters.push(this.#options.letterOf(bad, index));
-    this.#lettersBytes += bad.bytes.length + SLICE_OVERHEAD_BYTES;
-    if (this.#lettersBytes >= LETTERS_BYTES_MAX) await this.#flushLetters();
+  async #addDeadLetter(bad: UnreadRest, index: number | null): Promise<void> {
+    this.#deadLetters.push(this.#options.deadLetterOf(bad, index));
+    this.#deadLettersBytes += bad.bytes.length + SLICE_OVERHEAD_BYTES;
+    if (this.#deadLettersBytes >= DEAD_LETTERS_BYTES_MAX) await this.#flushDeadLetters();
   }
 
-  async #flushLetters(): Promise<void> {
-    const letters = this.#letters;
-    if (letters.length === 0) return;
-    this.#letters = [];
-    this.#lettersBytes = 0;
-    await this.#options.appendDeadLetters(letters);
+  async #flushDeadLetters(): Promise<void> {
+    const deadLetters = this.#deadLetters;
+    if (deadLetters.length === 0) return;
+    this.#deadLetters = [];
+    this.#deadLettersBytes = 0;
+    await this.#options.appendDeadLetters(deadLetters);
   }
 }
 
-/**
- * Entries as they wait. Freed when they are held: left to the garbage collector, tens of megabytes of them would lie
- * about.
- */
+/** Waiting entries. Freed once stored: tens of megabytes would otherwise wait for the garbage collector. */
 class OwnCopy {
   readonly bytes: Buffer<ArrayBuffer>;
 

@@ -1,5 +1,5 @@
-// What the forwarder tells of its spool: its part of the ledger, its gauges, and its log lines: entering and leaving
-// it, a spool that is full or cannot be written, what was found in it, and what was given up.
+// What the forwarder reports of its spool: its part of the ledger, its gauges, and its log lines: when it is entered
+// and left, when it is full or cannot be written, what was found in it, and what was given up.
 
 import type { Clock } from '#shared/clock.ts';
 import type { Log } from '#shared/log.ts';
@@ -29,7 +29,8 @@ export function observeSpool({ telemetry, metrics, log, clock, figures }: SpoolT
   });
   metrics.gauge(
     'spools_left',
-    'Spools in the data folder that no process holds, and that wait to be taken over; their events are in no other metric.',
+    'Spools in the data folder that no process holds, and that wait to be taken over; ' +
+      'their events are in no other metric.',
     [],
     () => [[figures().left]],
   );

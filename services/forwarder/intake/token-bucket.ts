@@ -1,5 +1,6 @@
-// A rate with a burst of one second, or of as many as are given. What has been read is taken, even past the end: a
-// debt, during which nothing more is read, for nobody knows beforehand how much will come. Pure: the time is given.
+// A rate with a burst of one second, or of as many as given. What was already read is taken even if it exceeds the
+// rate, and leaves a debt, during which nothing is read: nobody knows beforehand how much will come. Pure: the caller
+// gives the time.
 
 export class TokenBucket {
   readonly #perMs: number;

@@ -1,10 +1,6 @@
-// Those that wait for something that comes for all of them at once, or for a few of them. Whoever goes away leaves
-// nothing behind.
+// Waiting for something that wakes all who wait, or some of them. Those who give up leave nothing behind.
 
-/**
- * Of a crowd most would find nothing left, and wait again: each chunk that is settled would cost as much as all who
- * wait.
- */
+/** Most of a crowd would find nothing left and wait again: each settled chunk would cost as much as all waiters. */
 const WOKEN_AT_ONCE = 32;
 
 export class Waiters {
@@ -15,7 +11,7 @@ export class Waiters {
     return this.#waiters.size;
   }
 
-  /** Resolves when it has come, or nobody waits for it any more. */
+  /** Resolves when it has come, or when `over` aborts. */
   async wait(over?: AbortSignal): Promise<void> {
     if (over?.aborted) return;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -30,7 +26,7 @@ export class Waiters {
   }
 
   /**
-   * Wakes those who came first, so many a turn of the event loop; `again` is called in the next one while others wait.
+   * Wakes the first waiters, so many per turn of the event loop. While others wait, calls `again` in the next turn.
    */
   wakeSome(again: () => void): void {
     if (this.#isDue) return;

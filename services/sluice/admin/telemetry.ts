@@ -6,7 +6,7 @@ import {
   CONNECTIONS_CLOSED,
   type ConnectionEnd,
   watchCertificate,
-} from '#forwarder/intake/telemetry.ts';
+} from '#forwarder/intake/peer-telemetry.ts';
 import { AccessLog, type AdminDeed } from '#shared/access-log.ts';
 import type { Clock } from '#shared/clock.ts';
 import { reasonOf } from '#shared/errors.ts';

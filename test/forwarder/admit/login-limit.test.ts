@@ -76,7 +76,7 @@ test('who is right costs nothing, and gets in beside a slow guesser', async () =
   }
 });
 
-test('whatever the addresses do, none has more guesses looked at than its rate, nor are more remembered than may be', async () => {
+test('whatever addresses do, none gets more guesses than its rate, nor are more remembered than may be', async () => {
   const step = fc.record({
     peer: fc.constantFrom('a', 'b', '2001:db8::1', '2001:db8::2'),
     ms: fc.nat(500),

@@ -35,7 +35,7 @@ suite('the newest version of TLS', () => {
     ['only_writes', 'TLSv1.3', 'TLSv1.3'],
   ];
   for (const [senders, maxVersion, spoken] of cases) {
-    test(`senders: ${senders}, configured: ${maxVersion ?? 'nothing'}, also after the certificate was renewed`, async (t) => {
+    test(`senders: ${senders}, configured: ${maxVersion ?? 'nothing'}, also after a renewal`, async (t) => {
       const clock = new VirtualClock();
       let reloads = 0;
       const telemetry = { tlsReloaded: () => void reloads++, tlsReloadFailed: assert.ifError };

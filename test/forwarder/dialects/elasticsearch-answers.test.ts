@@ -7,7 +7,8 @@ import { test } from 'node:test';
 import { Client } from '@elastic/elasticsearch';
 import fastify from 'fastify';
 import { type BulkReader, bulkAnswer, bulkReaderOf } from '#forwarder/dialects/elasticsearch/answers.ts';
-import { type BulkRefusal, type BulkTable, BulkTableWriter } from '#forwarder/dialects/elasticsearch/bulk-table.ts';
+import type { BulkRefusal, BulkTable } from '#forwarder/dialects/elasticsearch/bulk-table.ts';
+import { BulkTableWriter } from '#forwarder/dialects/elasticsearch/bulk-table-writer.ts';
 import { parseFilterPath } from '#forwarder/dialects/elasticsearch/filter-path.ts';
 import { sendJsonPieces } from '#forwarder/dialects/elasticsearch/handshake.ts';
 import { SluiceError } from '#shared/errors.ts';
@@ -79,7 +80,7 @@ function tableOf(parts: readonly Items[]): BulkTable {
   const ofIndexes: BulkTable['ofIndexes'][number][] = [];
   for (const { count, refusal, index } of parts) {
     const action = { operation: 'create', index, id: null } as const;
-    const number = refusal === null ? writer.runOfIndex(index) : -1;
+    const number = refusal === null ? writer.groupOfIndex(index) : -1;
     if (refusal === null) ofIndexes.push({ number, entries: Buffer.alloc(0), count });
     for (let i = 0; i < count; i += 1) {
       if (refusal === null) writer.taken(action, number);
@@ -118,7 +119,7 @@ test('the length of answers', () => {
   }
 });
 
-test('between two pieces of an answer at most a thousand items are looked at, also where nothing is told of them', () => {
+test('between two pieces of an answer at most a thousand items are looked at, also if nothing is told of them', () => {
   const check = (reader: BulkReader, items: readonly Items[], outcome: unknown, paths = '') => {
     const filterPath = parseFilterPath(paths) ?? null;
     const options = { outcomes: items.map(() => outcome), reader, filterPath };
@@ -167,7 +168,7 @@ test('each piece of an answer is made in a turn of its own', async () => {
 
 test('the sums of the table are those of its items: of each run, refusal, index and id', () => {
   const writer = new BulkTableWriter();
-  const run = writer.runOfIndex('abc');
+  const run = writer.groupOfIndex('abc');
   writer.taken({ operation: 'index', index: 'abc', id: null }, run);
   writer.refused({ operation: 'create', index: 'defgh', id: '12' }, refused);
   writer.takenAlone({ operation: 'create', index: 'abc', id: '345' }, { crc32: 0, length: 1 }, 1);

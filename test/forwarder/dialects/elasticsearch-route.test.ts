@@ -161,7 +161,7 @@ test('items with ids are handed over 256 in a turn, also where each is refused a
   assert(most <= 256, `${most}`);
 });
 
-test('of many requests with many items sixteen are converted at once; one with few waits for none of them', async () => {
+test('of many requests with many items sixteen are converted at once; one with few does not wait', async () => {
   const converted = mock.method(Converter.prototype, 'convert');
   await using fixture = await Fixture.start();
   fixture.intake.hold();

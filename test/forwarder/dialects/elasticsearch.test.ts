@@ -1,16 +1,16 @@
+// Bodies of `_bulk` to entries: which items are taken together, which are refused, and what becomes of documents.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { eventTimeOfIso } from '#forwarder/decode/iso-time.ts';
 import { type Bulk, type BulkOptions, bulkItems } from '#forwarder/dialects/elasticsearch/bulk.ts';
 import {
   type BulkItem,
-  type BulkRun,
+  type BulkGroup,
   itemsOf,
-  runsOf as runsOfTable,
+  groupsOf as tableGroupsOf,
   tableBytes,
 } from '#forwarder/dialects/elasticsearch/bulk-table.ts';
-import { parseFilterPath } from '#forwarder/dialects/elasticsearch/filter-path.ts';
 import { countEntries } from '#shared/msgpack/extents.ts';
 import { OPTIONS, decoded, now } from '../decode/http/http-entries.ts';
 
@@ -19,17 +19,17 @@ const received = '0.000000000';
 
 interface Taken {
   readonly items: BulkItem[];
-  readonly runs: BulkRun[];
+  readonly groups: BulkGroup[];
 }
 
 function taken(body: string, options: Partial<BulkOptions> = {}): Taken {
   const bulk = bulkItems(Buffer.from(body), { ...bulkOptions, ...options });
   assert(bulk.kind === 'items', JSON.stringify(bulk));
-  return { items: [...itemsOf(bulk.table)], runs: [...runsOfTable(bulk.table)] };
+  return { items: [...itemsOf(bulk.table)], groups: [...tableGroupsOf(bulk.table)] };
 }
 
-function runsOf(bulk: Taken): unknown[] {
-  return bulk.runs.map(({ index, id, entries, count }) => [
+function groupsOf(bulk: Taken): unknown[] {
+  return bulk.groups.map(({ index, id, entries, count }) => [
     index,
     id,
     decoded({ kind: 'entries', bytes: entries, count }),
@@ -52,7 +52,7 @@ test('items without an id go together by their index, each with one stands alone
   ].join('\n');
   const bulk = taken(body, { index: 'u' });
   // Of an item with an id the time is that of receipt, so that it is the same when it comes again.
-  assert.deepEqual(runsOf(bulk), [
+  assert.deepEqual(groupsOf(bulk), [
     [
       'a',
       null,
@@ -87,7 +87,7 @@ test('an item that cannot be taken is refused alone', () => {
     assert(typeof outcome === 'object');
     assert.equal(outcome.status, 400);
     assert.match(outcome.reason, reason);
-    assert.deepEqual(runsOf(bulk), [
+    assert.deepEqual(groupsOf(bulk), [
       [
         'i',
         null,
@@ -156,18 +156,19 @@ test('items that are refused are bounded as those that are taken', () => {
 test('indexes of one request are bounded', () => {
   const items = (count: number, id: string) =>
     Array.from({ length: count }, (_, n) => `{"create":{"_index":"i${n}"${id}}}\n{}\n`).join('');
-  assert.equal(taken(items(1000, '')).runs.length, 1000);
+  assert.equal(taken(items(1000, '')).groups.length, 1000);
   const more = bulkItems(Buffer.from(items(1001, '')), bulkOptions);
   assert.deepEqual(more, { kind: 'too_large', why: 'they are of more than 1000 indexes' });
-  assert.equal(taken(items(2000, ',"_id":"x"')).runs.length, 2000);
+  assert.equal(taken(items(2000, ',"_id":"x"')).groups.length, 2000);
 });
 
+function checkDocument(document: object, expected: unknown): void {
+  const bulk = taken(`{"create":{"_index":"a"}}\n${JSON.stringify(document)}\n`);
+  assert.deepEqual(groupsOf(bulk), [['a', null, [expected]]]);
+}
+
 test('documents as Beats write them', () => {
-  const check = (document: object, expected: unknown) => {
-    const bulk = taken(`{"create":{"_index":"a"}}\n${JSON.stringify(document)}\n`);
-    assert.deepEqual(runsOf(bulk), [['a', null, [expected]]]);
-  };
-  check(
+  checkDocument(
     {
       '@timestamp': '2023-11-14T22:13:20.123Z',
       message: 'hello',
@@ -195,7 +196,10 @@ test('documents as Beats write them', () => {
       },
     ],
   );
-  check(
+});
+
+test('names of Kubernetes as Beats write them', () => {
+  checkDocument(
     {
       kubernetes: {
         namespace: 'default',
@@ -222,71 +226,20 @@ test('documents as Beats write them', () => {
       },
     ],
   );
-  check({ log: 'text', host: 'n', container: [1] }, [now, { log: 'text', host: 'n', container: [1] }]);
-  check({ '@timestamp': 1_700_000_000_123 }, ['1700000000.123000000', {}]);
-  check({ '@timestamp': 'noon' }, [now, { '@timestamp': 'noon' }]);
-  check({ '@timestamp': -1 }, [now, { '@timestamp': -1 }]);
-  check({ host: {}, kubernetes: {} }, [now, {}]);
 });
 
-test('times as text', () => {
-  const check = (text: string, expected: string | null) => {
-    const time = eventTimeOfIso(text);
-    assert.equal(time && `${time.seconds}.${String(time.nanoseconds).padStart(9, '0')}`, expected, text);
-  };
-  check('2023-11-14T22:13:20Z', '1700000000.000000000');
-  check('2023-11-14T22:13:20.678901234Z', '1700000000.678901234');
-  check('2023-11-14t22:13:20,5z', '1700000000.500000000');
-  check('2023-11-14T22:13:20.1234567891Z', '1700000000.123456789');
-  check('2023-11-14T23:13:20+01:00', '1700000000.000000000');
-  check('2023-11-14T17:43:20-0430', '1700000000.000000000');
-  check('2023-11-14T23:13:20+01', '1700000000.000000000');
-  check('2023-11-14T22:13', '1699999980.000000000');
-  check('2023-11-14', '1699920000.000000000');
-  check('2400-02-29T00:00:00Z', '13574563200.000000000');
-  check('2023-02-29T00:00:00Z', null);
-  check('2023-04-31T00:00:00Z', null);
-  check('2023-13-01T00:00:00Z', null);
-  check('2023-00-01T00:00:00Z', null);
-  check('2023-11-00', null);
-  check('2023-11-14T24:00:00Z', null);
-  check('2023-11-14T22:60:00Z', null);
-  check('1969-12-31T23:59:59Z', null);
-  check('2023-11-14 22:13:20', '1700000000.000000000');
-  check('2023-11-14T', null);
-  check('2023-11-14T22:13:20.Z', null);
-  check('', null);
-  check('now', null);
-});
-
-test('filter_path', () => {
-  const answer = {
-    took: 1,
-    errors: true,
-    items: [{ create: { status: 201, _id: 'x' } }, { index: { status: 400, error: { type: 't', reason: 'r' } } }],
-  };
-  const check = (text: string, expected: unknown) =>
-    assert.deepEqual((parseFilterPath(text) ?? assert.fail()).filtered(answer), expected);
-  check('errors,items.*.error,items.*.status', {
-    errors: true,
-    items: [{ create: { status: 201 } }, { index: { status: 400, error: { type: 't', reason: 'r' } } }],
-  });
-  check('took', { took: 1 });
-  check('items.create', { items: [{ create: { status: 201, _id: 'x' } }] });
-  check('**.type', { items: [{ index: { error: { type: 't' } } }] });
-  check('items.**', { items: answer.items });
-  check('t*k', { took: 1 });
-  check('nothing', {});
-  check('took.deeper', {});
-  assert.equal(parseFilterPath('a,'.repeat(33)), undefined);
-  assert.equal(parseFilterPath('**.'.repeat(9)), undefined);
-  assert.equal(parseFilterPath(''), null);
+test('fields that are none of ECS stay as they are; times that are no text', () => {
+  checkDocument({ log: 'text', host: 'n', container: [1] }, [now, { log: 'text', host: 'n', container: [1] }]);
+  checkDocument({ '@timestamp': 1_700_000_000_123 }, ['1700000000.123000000', {}]);
+  checkDocument({ '@timestamp': 'noon' }, [now, { '@timestamp': 'noon' }]);
+  checkDocument({ '@timestamp': -1 }, [now, { '@timestamp': -1 }]);
+  checkDocument({ host: {}, kubernetes: {} }, [now, {}]);
 });
 
 test('bytes cut anywhere and bytes of any kind never throw, and what is taken is entries', () => {
   const sound = (bulk: Bulk) => {
     if (bulk.kind !== 'items') return;
-    for (const { entries, count } of runsOfTable(bulk.table))
+    for (const { entries, count } of tableGroupsOf(bulk.table))
       assert.equal(countEntries(entries, 0, entries.length), count);
   };
   const body = Buffer.from(

@@ -65,3 +65,27 @@ test('the costliest paths compare each name of an answer once, however many item
   assert.deepEqual(filter.filtered({ took: 1, errors: false, items }), {});
   assert.equal(looks, items.length);
 });
+
+test('paths that senders write, a line a case', () => {
+  const answer = {
+    took: 1,
+    errors: true,
+    items: [{ create: { status: 201, _id: 'x' } }, { index: { status: 400, error: { type: 't', reason: 'r' } } }],
+  };
+  const check = (text: string, expected: unknown) =>
+    assert.deepEqual((parseFilterPath(text) ?? assert.fail()).filtered(answer), expected);
+  check('errors,items.*.error,items.*.status', {
+    errors: true,
+    items: [{ create: { status: 201 } }, { index: { status: 400, error: { type: 't', reason: 'r' } } }],
+  });
+  check('took', { took: 1 });
+  check('items.create', { items: [{ create: { status: 201, _id: 'x' } }] });
+  check('**.type', { items: [{ index: { error: { type: 't' } } }] });
+  check('items.**', { items: answer.items });
+  check('t*k', { took: 1 });
+  check('nothing', {});
+  check('took.deeper', {});
+  assert.equal(parseFilterPath('a,'.repeat(33)), undefined);
+  assert.equal(parseFilterPath('**.'.repeat(9)), undefined);
+  assert.equal(parseFilterPath(''), null);
+});

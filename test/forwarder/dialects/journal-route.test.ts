@@ -107,7 +107,7 @@ test('what cannot go on is told, and what came before it is held', async () => {
   await check(entry(1) + entry(2), JOURNAL, 503, /Cannot append/, 2);
 });
 
-test('an entry that is refused while the next one waits for its turn refuses the upload, and nothing more', async () => {
+test('an entry that is refused while the next one waits for its turn refuses only the upload', async () => {
   await using fixture = await Fixture.start();
   fixture.intake.refusal = new SluiceError('queue_full', 'Cannot append: x');
   // A half of a turn goes to the piece, and the other half to fewer entries than are taken at a time.
@@ -161,7 +161,7 @@ test('at a stop an upload is read on, whatever the rate of its address', async (
   assert.equal(fixture.intake.chunks.length, 2);
 });
 
-test('a begun entry has a time to come whole; between entries an upload may be silent for as long as it likes', async () => {
+test('a begun entry has a time to come whole; between entries an upload may be silent for any time', async () => {
   await using fixture = await Fixture.start({ requestTimeoutMs: 60, idleTimeoutMs: 20 });
   const idle = await fixture.raw();
   idle.write(HEAD + chunk(entry(1)));

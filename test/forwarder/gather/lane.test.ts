@@ -1,10 +1,11 @@
-// A lane while a share is being cut, and while it tells hundreds of senders: its end waits for that, and the order of
-// what was added stays.
+// A lane while it splits a segment, and while it answers hundreds of senders: its end waits for that, and the order of
+// arrival stays.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Lane } from '#forwarder/gather/lane.ts';
-import { Settlement, type Share } from '#forwarder/gather/share.ts';
+import type { RecordSegment } from '#forwarder/gather/record-segment.ts';
+import { Settlement } from '#forwarder/gather/settlement.ts';
 import { systemClock } from '#shared/clock.ts';
 import { decodeBatches } from '#shared/record/record.ts';
 import { RECORD_VALUE_BYTES_MAX } from '#shared/record/value-limit.ts';
@@ -23,7 +24,7 @@ function entryOf(bytes: number): Buffer {
 function setUp() {
   const queue = new RecordingQueue();
   const deadLettered: string[] = [];
-  const deadLetter = ({ batch }: Share): Promise<void> => {
+  const deadLetter = ({ batch }: RecordSegment): Promise<void> => {
     deadLettered.push(`${batch.seq}.${batch.first}`);
     return Promise.resolve();
   };
@@ -68,7 +69,7 @@ function outcomes(first: number, outcome: 'held' | 'failed'): string[] {
   return Array.from({ length: CROWD }, (_, i) => `${first + i} ${outcome}`);
 }
 
-test('what is being cut when the lane ends is held, in order', async () => {
+test('what is being split when the lane ends is held, in order', async () => {
   const { lane, add, settled, held } = setUp();
   add(1, [100]);
   add(2, [4 * MIB, 100, 4 * MIB]);
@@ -78,7 +79,7 @@ test('what is being cut when the lane ends is held, in order', async () => {
   assert.deepEqual(held().flat(), ['1.0', '2.0', '2.1', '2.2', '3.0']);
 });
 
-test('an event that no indexer opens is dead-lettered alone; what is before, beside and behind it is held', async () => {
+test('an event that no indexer opens is dead-lettered alone; what is around it is held', async () => {
   const { lane, add, settled, held, deadLettered } = setUp();
   add(1, [100]);
   const of2 = add(2, [100, RECORD_VALUE_BYTES_MAX + 1, RECORD_VALUE_BYTES_MAX]);
@@ -130,7 +131,7 @@ test('senders of a record that fails are told before those of the next, and a st
   await lane.drained();
   await first;
   assert(toldAtStop < CROWD, `${toldAtStop} were told before the stop`);
-  // Whoever is told twice ends the process: a share is settled once.
+  // Whoever is told twice ends the process: a segment is settled once.
   assert.deepEqual(told, [...outcomes(1, 'failed'), ...outcomes(1001, 'held')]);
 });
 

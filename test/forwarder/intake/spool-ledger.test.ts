@@ -3,7 +3,6 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { encode } from '@msgpack/msgpack';
 import type { Chunk } from '#forwarder/intake/chunk.ts';
 import { QueueIntake } from '#forwarder/intake/intake.ts';
 import { observeSpool } from '#forwarder/intake/spool-telemetry.ts';
@@ -12,6 +11,7 @@ import { Metrics } from '#shared/metrics.ts';
 import { SpooledQueue } from '#shared/queue/spooled/spooled-queue.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
 import { atOnce, refusedWith, UnsteadyQueue } from '#test/shared/queue/spooled/unsteady-queue.ts';
+import { chunkOf } from './intake-fixture.ts';
 
 const AWAY = refusedWith('queue_unavailable');
 
@@ -81,22 +81,7 @@ class Edge {
 
 /** Ten events of 400 bytes that do not shrink: two records of 2000 bytes and some. */
 function chunk(): Chunk {
-  const entries = Buffer.concat(
-    Array.from({ length: 10 }, (_, i) =>
-      encode([i, { log: Array.from({ length: 400 }, () => randomLetter()).join('') }]),
-    ),
-  );
-  return {
-    tag: 'app',
-    input: 'forward',
-    tenant: null,
-    sender: '10.0.0.1',
-    chunkId: null,
-    encoding: 'identity',
-    bytes: entries,
-    entries,
-    count: 10,
-  };
+  return chunkOf(Array.from({ length: 10 }, () => Array.from({ length: 400 }, () => randomLetter()).join('')));
 }
 
 function randomLetter(): string {

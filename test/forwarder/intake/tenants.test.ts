@@ -8,24 +8,14 @@ import { TokenBucket } from '#forwarder/intake/token-bucket.ts';
 import type { Chunk } from '#forwarder/intake/chunk.ts';
 import { QueueIntake } from '#forwarder/intake/intake.ts';
 import { ForwarderTelemetry } from '#forwarder/intake/telemetry.ts';
-import { TenantRooms } from '#forwarder/intake/tenant-rooms.ts';
+import { TenantQuotas } from '#forwarder/intake/tenant-quotas.ts';
 import type { Tenant } from '#shared/config/tenants.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { decodeBatches } from '#shared/record/record.ts';
+import { tenantOf } from '#test/forwarder/admit/tenant-of.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
+import { SILENT } from './intake-fixture.ts';
 import { RecordingQueue } from './recording-queue.ts';
-
-const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
-const tenantOf = (name: string, facts: Partial<Tenant> = {}): Tenant => ({
-  name,
-  networks: [],
-  certificates: [],
-  tagPrefix: '',
-  bytesPerSecond: null,
-  eventsPerSecond: null,
-  trustsRecords: false,
-  ...facts,
-});
 
 function setUp(tenants: readonly Tenant[], bytesMax = 10_000_000) {
   const clock = new VirtualClock();
@@ -67,15 +57,15 @@ test('a bucket has a burst of a second, and debts are paid', () => {
 
 test('one tenant holds three quarters at most, and the next has room at once', async () => {
   const clock = new VirtualClock();
-  const rooms = new TenantRooms({ bytesMax: 1000, clock, tenants: [tenantOf('a')], throttled() {} });
-  const [a, b] = [rooms.of('a', 'forward'), rooms.of('b', 'forward')];
+  const quotas = new TenantQuotas({ bytesMax: 1000, clock, tenants: [tenantOf('a')], throttled() {} });
+  const [a, b] = [quotas.of('a', 'forward'), quotas.of('b', 'forward')];
   const permits = [];
   while (a.hasRoom) permits.push(a.take(10, 1, 10));
-  assert.equal(rooms.bytesHeld, 750);
+  assert.equal(quotas.bytesHeld, 750);
   assert.equal(b.hasRoom, true);
   while (b.hasRoom) permits.push(b.take(10, 1, 10));
-  assert.ok(rooms.bytesHeld < 1000, 'and the third');
-  assert.equal(rooms.of('c', 'forward').hasRoom, true);
+  assert.ok(quotas.bytesHeld < 1000, 'and the third');
+  assert.equal(quotas.of('c', 'forward').hasRoom, true);
   let woken = 0;
   void a.room().then(() => (woken += 1));
   await clock.settle();
@@ -83,37 +73,37 @@ test('one tenant holds three quarters at most, and the next has room at once', a
   for (const permit of permits) permit[Symbol.dispose]();
   await clock.settle();
   assert.equal(woken, 1);
-  assert.equal(rooms.bytesHeld, 0);
+  assert.equal(quotas.bytesHeld, 0);
 });
 
 test('without tenants everybody may hold all of it', () => {
-  const rooms = new TenantRooms({ bytesMax: 1000, clock: new VirtualClock(), tenants: [], throttled() {} });
-  const room = rooms.of(null, 'forward');
+  const quotas = new TenantQuotas({ bytesMax: 1000, clock: new VirtualClock(), tenants: [], throttled() {} });
+  const room = quotas.of(null, 'forward');
   room.take(990, 1, 990);
   assert.equal(room.hasRoom, true);
   room.take(10, 1, 10);
   assert.equal(room.hasRoom, false);
-  assert.equal(rooms.hasRoom, false);
+  assert.equal(quotas.hasRoom, false);
 });
 
-test('without tenants, who comes one way has room whatever those of another hold, and waits for his own bytes only', async () => {
+test('without tenants, senders of one way have room whatever others hold, and wait for their own bytes', async () => {
   const clock = new VirtualClock();
-  const rooms = new TenantRooms({ bytesMax: 1600, clock, tenants: [], throttled() {} });
-  const [forward, http, unacked] = [rooms.of(null, 'forward'), rooms.for('http'), rooms.for('unacked')];
-  const all = rooms.of(null, 'http').take(2000, 1, 2000);
-  assert.deepEqual([rooms.hasRoom, http.hasRoom, forward.hasRoom, unacked.hasRoom], [false, false, true, true]);
+  const quotas = new TenantQuotas({ bytesMax: 1600, clock, tenants: [], throttled() {} });
+  const [forward, http, unacked] = [quotas.of(null, 'forward'), quotas.for('http'), quotas.for('unacked')];
+  const all = quotas.of(null, 'http').take(2000, 1, 2000);
+  assert.deepEqual([quotas.hasRoom, http.hasRoom, forward.hasRoom, unacked.hasRoom], [false, false, true, true]);
   const first = forward.take(60, 1, 60);
   assert(forward.hasRoom);
   const second = forward.take(60, 1, 60);
   assert(!forward.hasRoom);
   // All of them together stay below the limit and a reserve each.
-  rooms.of(null, 'unacked').take(100, 1, 100);
+  quotas.of(null, 'unacked').take(100, 1, 100);
   assert(!unacked.hasRoom);
   const woken: string[] = [];
   const waits = [
     forward.room().then(() => woken.push('forward')),
     http.room().then(() => woken.push('http')),
-    rooms.room().then(() => woken.push('anybody')),
+    quotas.room().then(() => woken.push('anybody')),
   ];
   await clock.settle();
   second[Symbol.dispose]();
@@ -123,17 +113,17 @@ test('without tenants, who comes one way has room whatever those of another hold
   await Promise.all(waits);
   assert.deepEqual(woken.sort(), ['anybody', 'forward', 'http']);
   first[Symbol.dispose]();
-  assert.equal(rooms.bytesHeld, 100);
+  assert.equal(quotas.bytesHeld, 100);
 });
 
 test('with two tenants at their limits neither starves', () => {
-  const rooms = new TenantRooms({
+  const quotas = new TenantQuotas({
     bytesMax: 7000,
     clock: new VirtualClock(),
     tenants: [tenantOf('a')],
     throttled() {},
   });
-  const held = ['a', 'b'].map((name) => ({ room: rooms.of(name, 'forward'), bytes: 0 }));
+  const held = ['a', 'b'].map((name) => ({ room: quotas.of(name, 'forward'), bytes: 0 }));
   for (let i = 0; i < 10_000; i++) {
     for (const one of held) {
       if (!one.room.hasRoom) continue;
@@ -151,17 +141,17 @@ for (const [what, rate, take] of [
   test(`a rate of ${what} stops reading until the debt is paid`, async () => {
     const clock = new VirtualClock();
     const throttled: string[] = [];
-    const rooms = new TenantRooms({
+    const quotas = new TenantQuotas({
       bytesMax: 1e6,
       clock,
       tenants: [tenantOf('a', rate)],
       throttled: (tenant) => throttled.push(tenant),
     });
-    const room = rooms.of('a', 'forward');
+    const room = quotas.of('a', 'forward');
     room.take(take[0], take[1], take[0])[Symbol.dispose]();
     assert.equal(room.hasRoom, false);
     assert.equal(room.rateWaitMs, 2000);
-    assert.equal(rooms.of('b', 'forward').hasRoom, true);
+    assert.equal(quotas.of('b', 'forward').hasRoom, true);
     let woken = 0;
     for (let i = 0; i < 3; i++) void room.room().then(() => (woken += 1));
     await clock.advance(1999);
@@ -175,11 +165,11 @@ for (const [what, rate, take] of [
 test('what was begun goes on whatever the rate, as far as there is a share', async () => {
   const clock = new VirtualClock();
   const tenants = [tenantOf('a', { bytesPerSecond: 10 })];
-  const rooms = new TenantRooms({ bytesMax: 1000, clock, tenants, throttled() {} });
-  const room = rooms.of('a', 'forward');
+  const quotas = new TenantQuotas({ bytesMax: 1000, clock, tenants, throttled() {} });
+  const room = quotas.of('a', 'forward');
   const permits = [];
   while (room.hasShare) permits.push(room.take(10, 1, 10));
-  assert.equal(rooms.bytesHeld, 750);
+  assert.equal(quotas.bytesHeld, 750);
   let shares = 0;
   let entries = 0;
   void room.share().then(() => (shares += 1));

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { TenantRooms } from '#forwarder/intake/tenant-rooms.ts';
+import { TenantQuotas } from '#forwarder/intake/tenant-quotas.ts';
 import { Waiters } from '#forwarder/intake/waiters.ts';
 import type { Tenant } from '#shared/config/tenants.ts';
+import { tenantOf } from '#test/forwarder/admit/tenant-of.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
 
 test('all that wait are woken at once; whoever goes away leaves nothing', async () => {
@@ -22,8 +23,8 @@ test('all that wait are woken at once; whoever goes away leaves nothing', async 
 });
 
 test('nobody waits for room on behalf of who is gone, and the others do', async () => {
-  const rooms = new TenantRooms({ bytesMax: 100, clock: new VirtualClock(), tenants: [], throttled() {} });
-  const room = rooms.of(null, 'forward');
+  const quotas = new TenantQuotas({ bytesMax: 100, clock: new VirtualClock(), tenants: [], throttled() {} });
+  const room = quotas.of(null, 'forward');
   const permit = room.take(100, 1, 100);
   const gone = new AbortController();
   const [left, stays] = [room.room(gone.signal), room.room()];
@@ -61,23 +62,13 @@ test('of a crowd the first go on at once, and others in later turns while there 
   );
 });
 
-const TENANTS: readonly Tenant[] = [
-  {
-    name: 'a',
-    networks: [],
-    certificates: [],
-    tagPrefix: '',
-    bytesPerSecond: null,
-    eventsPerSecond: null,
-    trustsRecords: false,
-  },
-];
+const TENANTS: readonly Tenant[] = [tenantOf('a')];
 
 for (const tenants of [0, 1]) {
   test(`what one chunk leaves wakes few of a crowd; in the end all had room (${tenants} tenants)`, async () => {
     const clock = new VirtualClock();
-    const rooms = new TenantRooms({ bytesMax: 1000, clock, tenants: TENANTS.slice(0, tenants), throttled() {} });
-    const room = rooms.of(null, 'forward');
+    const quotas = new TenantQuotas({ bytesMax: 1000, clock, tenants: TENANTS.slice(0, tenants), throttled() {} });
+    const room = quotas.of(null, 'forward');
     const held: Disposable[] = [];
     while (room.hasRoom) held.push(room.take(10, 1, 10));
     let [tries, taken] = [0, 0];

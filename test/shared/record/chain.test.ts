@@ -5,7 +5,8 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { encode } from '@msgpack/msgpack';
 import fc from 'fast-check';
-import { Settlement, type Share, splitShare } from '#forwarder/gather/share.ts';
+import { type RecordSegment, splitSegment } from '#forwarder/gather/record-segment.ts';
+import { Settlement } from '#forwarder/gather/settlement.ts';
 import { unpack } from '#indexer/held/unpack.ts';
 import { readDeadLetter, recordOfLetter } from '#shared/queue/dead-letter.ts';
 import { headedLetter, headedRecord } from '#shared/queue/headers.ts';
@@ -103,7 +104,7 @@ test('any cutting gives the same names', async () => {
         const places = [...new Set([0, ...given.map((cut) => cut % entries.length)])].sort((a, b) => a - b);
         const seen = {
           batches: [] as string[],
-          shares: [] as string[],
+          segments: [] as string[],
           pieces: [] as string[],
           letters: [] as string[],
         };
@@ -114,9 +115,9 @@ test('any cutting gives the same names', async () => {
           const batch = batchOf(run.length, 0, chain);
           const record = { encoding: 'identity', batches: encodeBatches([batch]), value: bytes } as const;
           seen.batches.push(...(await idsOf(record)));
-          const share: Share = { batch, encoding: 'identity', bytes, settlement: new Settlement().expect() };
-          for (const part of wholeOf(splitShare(share, bytesMax)))
-            seen.shares.push(
+          const segment: RecordSegment = { batch, encoding: 'identity', bytes, settlement: new Settlement().expect() };
+          for (const part of wholeOf(splitSegment(segment, bytesMax)))
+            seen.segments.push(
               ...(await idsOf({ encoding: 'identity', batches: encodeBatches([part.batch]), value: part.bytes })),
             );
           const taken: QueueRecord[] = [];
@@ -137,7 +138,7 @@ test('any cutting gives the same names', async () => {
           }
           chain = wholeOf(chainAfterRun(chain, bytes));
         }
-        assert.deepEqual(seen, { batches: expected, shares: expected, pieces: expected, letters: expected });
+        assert.deepEqual(seen, { batches: expected, segments: expected, pieces: expected, letters: expected });
       },
     ),
     { numRuns: 100 },

@@ -1,31 +1,15 @@
-// Which of the bodies that are being read flow, and which stand still because there is no room for them.
+// Decides which of the bodies that are being read flow, and which are paused because there is no room for them.
 //
-// Guarantees: where a kind of bodies has no room any more, all of that kind stand still at the next piece of any;
-// nobody is looked at twice for it, so a piece costs the same however many bodies are read; those that stand still go
-// on one after another, senders of large ones in turns and of each the longest first, each with a piece before the next
-// is asked; what stands still for longer than `waitMs` is told so. Of a sender that has its share of large ones, one
-// goes on alone, so that they do not wait for each other.
+// Guarantees: when a kind of bodies runs out of room, all bodies of that kind are paused at the next piece of any body.
+// None is checked twice for it, so a piece costs the same however many bodies are read. Paused bodies go on one after
+// another, each with a piece before the next one is asked: senders of large bodies in turns, and of each sender the one
+// that has waited longest. A body that is paused for longer than `waitMs` is reported. If a sender has used up its
+// share, one of its large bodies goes on alone, so that they do not wait for each other.
 
 import type { IncomingMessage } from 'node:http';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Clock } from '#shared/clock.ts';
-import { LARGE_BODY_BYTES } from '../turns/large-turns.ts';
-
-/** What there is room for. */
-interface BodyRoom {
-  /** For bodies of any kind. */
-  readonly forAll: () => boolean;
-  /** For large ones of this sender, if for all. */
-  readonly forLargeOf: (sender: string) => boolean;
-  /** For one of them alone. */
-  readonly forOneLargeOf: (sender: string) => boolean;
-  /** For small ones, if not for all. */
-  readonly forSmall: () => boolean;
-  /** For small ones of this sender. */
-  readonly forSmallOf: (sender: string) => boolean;
-  /** Resolves when it is worth asking again whether there is room. */
-  readonly changed: () => Promise<void>;
-}
+import { type BodyRoom, isLarge } from './body-room.ts';
 
 export interface BodyFlowOptions {
   readonly room: BodyRoom;
@@ -37,7 +21,7 @@ interface Reading {
   readonly sender: string;
   /** Of the body, as far as is known. */
   readonly bytes: number;
-  /** It has stood still for too long. */
+  /** It has been paused for too long. */
   readonly onOverdue: () => void;
 }
 
@@ -53,8 +37,8 @@ export class BodyFlow {
   readonly #largeOf = new Map<string, Set<IncomingMessage>>();
   readonly #smallOf = new Map<string, Set<IncomingMessage>>();
   /**
-   * Those that stand still, the longest first: small ones together (null), large ones by sender, of which the first has
-   * waited for its turn longest.
+   * Those that are paused, the longest first: small ones together (null), large ones by sender. The first sender has
+   * waited longest for its turn.
    */
   readonly #paused = new Map<string | null, Map<IncomingMessage, Disposable>>();
   #isResuming = false;
@@ -63,7 +47,7 @@ export class BodyFlow {
     this.#options = options;
   }
 
-  /** Until what it returns is disposed of, the request flows and stands still as there is room. */
+  /** Until the result is disposed of, the request flows or is paused, as there is room. */
   enter(request: IncomingMessage, reading: Reading): Disposable {
     const member = { reading, isLarge: isLarge(reading.bytes) };
     this.#members.set(request, member);
@@ -105,7 +89,7 @@ export class BodyFlow {
     return member.isLarge ? this.#largeOf : this.#smallOf;
   }
 
-  /** The sender's large bodies stand still but for one, and that too where it has no room. */
+  /** Pauses the sender's large bodies except one, and that one too if it has no room. */
   #leaveOne(sender: string): void {
     const group = this.#largeOf.get(sender);
     const [one] = group ?? [];
@@ -129,7 +113,7 @@ export class BodyFlow {
       const member = this.#members.get(request);
       if (!member) continue;
       this.#ungroup(request, member);
-      // What has come whole is in memory, whether it flows or not.
+      // A body that has come whole is in memory anyway.
       if (request.complete) continue;
       request.pause();
       this.#standing(member).set(request, clock.timer(waitMs, member.reading.onOverdue));
@@ -159,7 +143,7 @@ export class BodyFlow {
     this.#isResuming = false;
   }
 
-  /** Who goes on; null while everybody has his share. */
+  /** The next one to go on; null while every sender has used up its share. */
   #next(): IncomingMessage | null {
     const { room } = this.#options;
     for (const [whose, standing] of this.#paused) {
@@ -182,7 +166,7 @@ export class BodyFlow {
     request.resume();
   }
 
-  /** Its timer; null where it does not stand still. */
+  /** Its timer; null if it is not paused. */
   #takeStanding(request: IncomingMessage, member: Member): Disposable | null {
     const whose = member.isLarge ? member.reading.sender : null;
     const standing = this.#paused.get(whose);
@@ -200,8 +184,4 @@ export class BodyFlow {
     standing[Symbol.dispose]();
     request.resume();
   }
-}
-
-function isLarge(bytes: number): boolean {
-  return bytes > LARGE_BODY_BYTES;
 }

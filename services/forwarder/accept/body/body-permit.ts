@@ -1,5 +1,5 @@
-// What a body, or what is made of it, holds: counted among all bodies, and as its sender's among small ones or among
-// large ones. So what is kept for either can be shared among senders.
+// The bytes that a body, or what is made of it, holds. They count among all bodies, and among the small or the large
+// bodies of their sender, so that senders can share the room for either kind.
 
 import type { ByteBudget, Permit } from '#shared/byte-budget.ts';
 import type { DynamicShares } from '../turns/dynamic-shares.ts';
@@ -7,9 +7,9 @@ import { LARGE_BODY_BYTES } from '../turns/large-turns.ts';
 
 export interface BodyPermitOptions {
   readonly budget: ByteBudget;
-  /** Of what senders hold. */
+  /** What senders hold. */
   readonly shares: { readonly small: DynamicShares; readonly large: DynamicShares };
-  /** Null: nobody's. */
+  /** Null: of no sender. */
   readonly sender: string | null;
   /** What it says it will have, where it says so. */
   readonly announced?: number;

@@ -1,10 +1,10 @@
-// Bodies without an end that is known, such as an upload of the journal: they are read piece by piece for as long as
-// they take, and may be silent for days between entries. An entry that was begun is what they cost.
+// Bodies without a known end, such as an upload of the journal. They are read piece by piece for as long as they take,
+// and may be silent for days between entries. What they cost is the entry that was begun.
 //
-// Guarantees: a piece is counted while its taker is at work on it, and what is kept of a begun entry until it is whole;
-// of begun entries a sender has no more than he leaves free, but for a piece of each of his uploads; a begun entry
-// comes whole within `timeoutMs` of waiting for its sender, or its upload ends; what waits for room for longer than
-// `waitMs` is refused.
+// Guarantees: a piece is counted while it is processed, and the kept part of an entry until the entry is whole. The
+// begun entries of a sender hold no more than what is still free, except for a piece of each of its uploads. An entry
+// comes whole within `timeoutMs` of waiting for its sender, or its upload ends. A request that waits for room longer
+// than `waitMs` is refused.
 
 import type { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
@@ -49,7 +49,7 @@ export interface PiecesOptions {
   readonly sender: string;
   readonly begun: Begun;
   /** Called before the first byte is asked for. */
-  readonly begin: () => void;
+  readonly sendContinue: () => void;
   /** Asked before each further piece; nothing but what was begun is counted while it is waited for. */
   readonly mayGoOn: () => Promise<void>;
 }
@@ -68,11 +68,11 @@ export class EndlessBodies {
   /** Throws intake_full, request_timeout, request_malformed. */
   async *pieces(
     request: IncomingMessage,
-    { sender, begun, begin, mayGoOn }: PiecesOptions,
+    { sender, begun, sendContinue, mayGoOn }: PiecesOptions,
   ): AsyncGenerator<Buffer, void, undefined> {
     const { take, room } = this.#options;
     await room(0, sender, request);
-    begin();
+    sendContinue();
     letBeSilent(request.socket);
     const iterator = request.iterator({ destroyOnReturn: false });
     using held = new HeldEntry(take, this.#shares, sender);

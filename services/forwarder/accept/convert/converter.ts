@@ -1,6 +1,6 @@
-// Converts bodies to entries: small ones at once, larger ones in threads, one after another in each, so that no body
-// holds up the other inputs. The largest have a thread of their own, so that they wait for each other and nobody waits
-// for them. A thread is started when the first body comes for it.
+// Converts bodies to entries: small ones at once, larger ones in threads, so that no body holds up the other inputs.
+// The largest have a thread of their own, so that they wait only for each other. A thread starts when its first body
+// comes.
 
 import {
   type ConversionName,
@@ -9,7 +9,7 @@ import {
   conversions,
   unpackedBytes,
 } from '../../dialects/conversions.ts';
-import { ConversionLane, type ConversionLaneOptions } from './conversion-lane.ts';
+import { ConversionThread, type ConversionThreadOptions } from './conversion-thread.ts';
 import { LARGE_BODY_BYTES } from '../turns/large-turns.ts';
 
 /**
@@ -18,7 +18,7 @@ import { LARGE_BODY_BYTES } from '../turns/large-turns.ts';
  */
 const INLINE_BYTES_MAX = 32 * 1024;
 
-export interface ConverterOptions extends ConversionLaneOptions {
+export interface ConverterOptions extends ConversionThreadOptions {
   /** False: all is converted here. A function that serves one request at a time has no one to wait for. */
   readonly threaded: boolean;
   readonly inlineBytesMax?: number;
@@ -26,13 +26,13 @@ export interface ConverterOptions extends ConversionLaneOptions {
 
 export class Converter implements AsyncDisposable {
   readonly #options: ConverterOptions;
-  readonly #small: ConversionLane;
-  readonly #large: ConversionLane;
+  readonly #small: ConversionThread;
+  readonly #large: ConversionThread;
 
   constructor(options: ConverterOptions) {
     this.#options = options;
-    this.#small = new ConversionLane(options);
-    this.#large = new ConversionLane(options);
+    this.#small = new ConversionThread(options);
+    this.#large = new ConversionThread(options);
   }
 
   /** Whether a body of so many bytes is converted in the event loop, where others have to wait for it. */

@@ -1,9 +1,9 @@
-// Messages that take longer than a turn of the event loop may: converted in a thread, one after another, as large HTTP
-// bodies are. They have a thread of their own, so that neither waits for the other's senders.
+// Converts messages that would take longer than a turn of the event loop may. They have a thread of their own, so that
+// they and large HTTP bodies do not wait for each other.
 //
-// Guarantees: in the order in which they came; what becomes of each is told, nothing is thrown. One that costs too
-// much, or is no message, is refused with why: its sender hears nothing, so it is for the dead letters. That there is
-// no thread for it is our failure and refuses nothing: another is started, and in the end, or where we stop, it is
+// Guarantees: messages are converted in the order in which they came; nothing is thrown. A message that costs too much,
+// or is malformed, is refused with a reason, for the dead letters, because its sender gets no answer. A missing thread
+// is our failure and refuses nothing: another one is started, and in the end, or during a stop, the message is
 // converted here.
 
 import { ByteBudget } from '#shared/byte-budget.ts';
@@ -12,12 +12,12 @@ import { SluiceError, reasonOf } from '#shared/errors.ts';
 import type { Room } from '../../intake/chunk.ts';
 import type { GelfConverted } from '../../decode/gelf/gelf-entries.ts';
 import { type Converted, conversions } from '../../dialects/conversions.ts';
-import { ConversionLane } from './conversion-lane.ts';
+import { ConversionThread } from './conversion-thread.ts';
 
 const KIB = 1024;
 /** Up to here a message is converted at once: 5 ms for the costliest that is known (short keys, 0.05 µs a byte). */
 export const LARGE_MESSAGE_BYTES = 96 * KIB;
-/** What a socket gives in one read: who has less than the rest of a large message does not make one whole by it. */
+/** What a socket gives in one read: a stream that lacks more of a large message cannot complete it with one. */
 const READ_BYTES = 64 * KIB;
 /** A stream that holds more of a message is read only while there is room for large ones. */
 export const PERHAPS_LARGE_BYTES = LARGE_MESSAGE_BYTES - READ_BYTES;
@@ -33,18 +33,18 @@ export interface LargeMessagesOptions {
   readonly budgetMs?: (bytes: number) => number;
 }
 
-/** Its end comes after that of whoever converts; `hurry` before. */
+/** Dispose of it after its users; call `hurry` before. */
 export class LargeMessages implements Room, AsyncDisposable {
-  readonly #lane: ConversionLane;
+  readonly #thread: ConversionThread;
   readonly #clock: Clock;
   readonly #hurry = new AbortController();
-  /** The last one that came found no thread: those behind it do not wait as long for one. */
+  /** The last message found no thread, so those behind it wait for one only once. */
   #isWithoutThread = false;
   readonly #waiting = new ByteBudget(WAITING_BYTES_MAX);
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(options: LargeMessagesOptions) {
-    this.#lane = new ConversionLane(options);
+    this.#thread = new ConversionThread(options);
     this.#clock = options.clock;
   }
 
@@ -56,7 +56,7 @@ export class LargeMessages implements Room, AsyncDisposable {
     return this.#waiting.room();
   }
 
-  /** Takes it even where there is no room; `text` has to stay as it is until then. Never rejects. */
+  /** Accepts it even if there is no room. `text` must not change until it resolves. Never rejects. */
   convert(text: Buffer): Promise<GelfConverted> {
     const permit = this.#waiting.take(text.length);
     const done = this.#last.then(() => this.#convert(text)).finally(() => permit[Symbol.dispose]());
@@ -64,7 +64,7 @@ export class LargeMessages implements Room, AsyncDisposable {
     return done;
   }
 
-  /** We are about to stop: nobody waits for another thread any more. */
+  /** Before a stop: nothing waits for another thread any more. */
   hurry(): void {
     this.#hurry.abort();
   }
@@ -86,7 +86,7 @@ export class LargeMessages implements Room, AsyncDisposable {
   /** Null where there was no thread for it. */
   async #inThread(text: Buffer): Promise<GelfConverted | null> {
     try {
-      return bytesOf(await this.#lane.convert('gelf', copyOf(text), null));
+      return bytesOf(await this.#thread.convert('gelf', copyOf(text), null));
     } catch (error) {
       if (error instanceof SluiceError && OURS.has(error.code)) return null;
       throw error;
@@ -94,17 +94,14 @@ export class LargeMessages implements Room, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#lane[Symbol.asyncDispose]();
+    await this.#thread[Symbol.asyncDispose]();
   }
 }
 
 /** What is not the message's fault. */
 const OURS: ReadonlySet<string> = new Set(['conversion_unavailable', 'shutting_down']);
 
-/**
- * What the thread gets is gone here, and the bytes are needed where it refuses them; copied only now, for many may
- * wait.
- */
+/** The thread takes the bytes over, but a refusal needs them here. Copied late, since many messages may wait. */
 function copyOf(text: Buffer): Buffer {
   const copy = Buffer.allocUnsafeSlow(text.length);
   text.copy(copy);

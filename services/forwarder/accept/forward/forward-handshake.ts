@@ -23,7 +23,8 @@ import {
   PING_BYTES_MAX,
   type Ping,
 } from '../../decode/forward/handshake.ts';
-import type { AuthFailure, ForwarderTelemetry } from '../../intake/telemetry.ts';
+import type { AuthFailure } from '../../intake/peer-telemetry.ts';
+import type { ForwarderTelemetry } from '../../intake/telemetry.ts';
 
 export interface HandshakeOptions {
   readonly credentials: Credentials;

@@ -1,9 +1,9 @@
-// Datagrams of the GELF input: put together, decompressed, and of each message an entry. Decompression goes on beside
-// us, and so does the conversion of what is large: messages wait for those before them of the same sender, whose order
-// stays, and for nobody else's.
+// The datagrams of the GELF input: assembled, decompressed, and made into one entry per message. Decompression and the
+// conversion of large messages run beside the event loop. A message waits for those before it of the same sender, so
+// that their order stays, and for no others.
 //
-// Guarantees: what waits is bounded by bytes, also what it grows to; a message by its size; what is lost for want of
-// room, or because parts of a message did not come, is counted; what is no message is for the dead letters.
+// Guarantees: waiting messages are bounded by their bytes, and by what those grow to; a message is bounded by its size.
+// What is lost for lack of room or because parts did not come is counted. Malformed messages go to the dead letters.
 
 import { ByteBudget } from '#shared/byte-budget.ts';
 import { reasonOf } from '#shared/errors.ts';
@@ -39,7 +39,7 @@ const CHUNKS_LIMITS = {
 };
 /** Of messages that wait to be decompressed or converted, as they came. */
 const WAITING_LIMITS = { bytesMax: 8 * MIB, senderBytesMax: 4 * MIB };
-/** Of what is being decompressed: four messages of the largest size at first, and always one. */
+/** For messages that are being decompressed: four of the default largest size, and always at least one. */
 const UNPACKING_BYTES_MAX = 16 * MIB;
 
 export class GelfDatagrams implements AsyncDisposable {
@@ -113,7 +113,7 @@ export class GelfDatagrams implements AsyncDisposable {
     return length <= LARGE_MESSAGE_BYTES && this.#lines.isIdle(sender) && this.#turn.take(length);
   }
 
-  /** What it may grow to is taken first: one line has one message in hand, so nobody goes before who came later. */
+  /** Its memory is taken first. A sender has one message in hand at a time, so none overtakes another. */
   async #takeCompressed(message: Buffer, compression: Compression, sender: string): Promise<void> {
     const { messageBytesMax } = this.#options;
     // What is small is decompressed in place, whatever comes of it.

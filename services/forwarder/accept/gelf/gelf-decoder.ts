@@ -1,5 +1,5 @@
-// A connection of the GELF input: JSON texts, and of each an entry. What is none, or too long, is for the dead letters.
-// A large one is converted in a thread, and those behind it wait.
+// A connection of the GELF input: JSON texts, each of which becomes an entry. Texts that are malformed or too long go
+// to the dead letters. A large one is converted in a thread, and those behind it wait.
 
 import assert from 'node:assert/strict';
 import { type GelfConverted, GelfEntries } from '../../decode/gelf/gelf-entries.ts';
@@ -27,7 +27,7 @@ export class GelfDecoder implements StreamDecoder {
   readonly #large: LargeMessages;
   readonly #frames: GelfFrames;
   #converting: Promise<void> | null = null;
-  /** Of the message that `frames` gave last, until it is taken. */
+  /** The result for the last message of `frames`, until `read` appends it. */
   #converted: GelfConverted | null = null;
 
   constructor(messageBytesMax: number, large: LargeMessages) {

@@ -1,37 +1,18 @@
-// The GELF input: UDP and TCP on one port. GELF has no acks: what syslog-input.ts says of them holds here too.
+// The GELF input: UDP and TCP on one port. GELF has no acks; see syslog-input.ts for what that means.
 
-import type { Clock } from '#shared/clock.ts';
 import { parseListenAddress, printAddress } from '#shared/net/listen-address.ts';
-import type { AddressRate } from '../../admit/address-rates.ts';
-import type { Admit } from '../../admit/admission.ts';
-import type { Door } from '../../admit/door.ts';
-import type { Intake, Room } from '../../intake/chunk.ts';
-import type { ForwarderTelemetry } from '../../intake/telemetry.ts';
 import { startDatagramServer } from '../unacked/datagram-server.ts';
 import { GelfDatagrams } from './gelf-datagrams.ts';
 import { GelfDecoder } from './gelf-decoder.ts';
 import { LargeMessages } from '../convert/large-messages.ts';
 import { startStreamServer } from '../unacked/stream-server.ts';
-import type { UnackedInput } from '../syslog/syslog-input.ts';
 import { GELF_TURN_BYTES } from '../turns/turn-bytes.ts';
 import { Unacked } from '../unacked/unacked.ts';
+import type { UnackedInput, UnackedInputOptions } from '../unacked/unacked-input.ts';
 
-export interface GelfInputOptions {
+export interface GelfInputOptions extends UnackedInputOptions {
   /** host:port, :port or unix:/path (a stream). */
   readonly listen: string;
-  readonly tag: string;
-  readonly messageBytesMax: number;
-  readonly receiveBufferBytes: number;
-  /** What an address may bring by UDP; null: any number. */
-  readonly datagramRates: { of(address: string): AddressRate | null } | null;
-  /** Whether to listen for UDP too; absent: yes. */
-  readonly datagrams?: boolean;
-  readonly door: Door;
-  readonly admit: Admit;
-  readonly intake: Intake;
-  readonly room?: Room;
-  readonly telemetry: ForwarderTelemetry;
-  readonly clock: Clock;
 }
 
 /** Rejects with config_invalid or listen_failed. */

@@ -8,6 +8,12 @@
 // https://fetch.spec.whatwg.org/#origin-header, https://www.w3.org/TR/fetch-metadata/
 
 import type { IncomingHttpHeaders } from 'node:http';
+import { SluiceError } from '#shared/errors.ts';
+
+interface Asked {
+  readonly method: string;
+  readonly headers: IncomingHttpHeaders;
+}
 
 /** The origin that is refused; null where the request may go on. Programs that are no browsers send neither header. */
 export function refusedOrigin(headers: IncomingHttpHeaders, allowed: readonly string[]): string | null {
@@ -17,4 +23,17 @@ export function refusedOrigin(headers: IncomingHttpHeaders, allowed: readonly st
   // Nothing here is a page of ours, so a request of the same origin is one of a name that was bound to our address
   // anew.
   return site === undefined || site === 'none' ? null : site;
+}
+
+/** Throws origin_refused. */
+export function refuseBrowser({ headers, method }: Asked, allowed: readonly string[]): void {
+  // A question before a request: the headers of the answer say what the page may send.
+  if (method === 'OPTIONS') return;
+  const origin = refusedOrigin(headers, allowed);
+  if (origin === null) return;
+  throw new SluiceError(
+    'origin_refused',
+    `Cannot take events from pages of ${JSON.stringify(origin.slice(0, 200))}: ` +
+      'name their origin in SLUICE_HTTP_CORS_ORIGINS',
+  );
 }

@@ -1,8 +1,8 @@
 // The connections of an HTTP server and the requests that each has in hand, so that a stop is prompt and loses no
 // answer.
 //
-// Guarantees: when it is closing, a connection without a request in hand is closed at once, every other one after its
-// answer, and with the last of them those whose TLS handshake has not ended; garbage behind a request never takes that
+// Guarantees: during a stop, a connection without a request in hand closes at once, and any other after its answer.
+// With the last of them close those whose TLS handshake has not ended. Garbage behind a request never takes that
 // request's place in the order of answers.
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
@@ -78,16 +78,16 @@ export class HttpConnections {
       return;
     }
     if (detail === CUT_SHORT) {
-      // Nobody is there to hear an answer; a body that was being read is told of by its reader.
+      // Nobody would read an answer. If a body was being read, its reader reports that.
       socket.destroy();
       return;
     }
     if (count > 1) {
-      // It is a body that broke, behind requests that wait for their answers: there is no place for an answer to it.
+      // A body broke behind requests that still wait for their answers, so its own answer has no place.
       socket.destroy();
       return;
     }
-    // Whoever reads a body that broke hears of it by the connection's end, and tells of it.
+    // If a body was being read, its reader notices the connection's end and reports it.
     if (count === 0) this.#events.garbage(code, detail);
     const body = JSON.stringify({ error: code });
     const headers = `Content-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close`;
@@ -96,7 +96,7 @@ export class HttpConnections {
   }
 
   #opened(socket: Socket): void {
-    // It ended its handshake while we stop: nobody would end it.
+    // Its handshake ended during the stop: nothing else would close it.
     if (this.closing) {
       socket.destroy();
       return;

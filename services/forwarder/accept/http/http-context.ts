@@ -1,8 +1,8 @@
-// What the routes of all HTTP dialects share: a request's body, bounded; its sender, tag and Idempotency-Key; the way
-// into intake; and what is counted when a request is refused.
+// What the routes of all HTTP dialects share: a request's bounded body, its sender, tag and Idempotency-Key, the way
+// into intake, and the count of refused requests.
 //
-// Guarantees: what the headers alone refuse is refused before the body is read; an event is counted once, by intake
-// where intake had it, else as a refused chunk of its dialect.
+// Guarantees: what the headers alone can refuse is refused before the body is read. An event is counted once: by intake
+// if it got there, otherwise as a refused chunk of its dialect.
 
 import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -12,7 +12,7 @@ import type { AddressRate } from '../../admit/address-rates.ts';
 import type { Peer } from '../../admit/admission.ts';
 import type { InputName, Intake } from '../../intake/chunk.ts';
 import type { Grant, Principal } from '../../intake/principal.ts';
-import type { TenantRoom } from '../../intake/tenant-rooms.ts';
+import type { TenantQuota } from '../../intake/tenant-quotas.ts';
 import type { Converter } from '../convert/converter.ts';
 import { compressionOf } from './content-encoding.ts';
 import type { BodyReader } from '../body/body-reader.ts';
@@ -22,9 +22,9 @@ import { HttpExchange } from './http-exchange.ts';
 import type { HttpTurns } from './http-turns.ts';
 import { HttpLogin, type HttpLoginOptions, type LoginTelemetry, isLoginRefusal } from './http-login.ts';
 
-/** Refusals of who sends, or how much, not of what was sent: told of as such. */
+/** Codes that refuse a sender, not what it sent: they are reported as such. */
 const REFUSES_SENDER: ReadonlySet<string> = new Set<ErrorCode>(['origin_refused', 'tag_refused', 'rate_limited']);
-/** A refused body larger than this is not passed over: its connection is closed. */
+/** The rest of a larger refused body is not read: its connection is closed. */
 const PASSED_OVER_MAX = 256 * 1024 * 1024;
 
 export interface HttpTelemetry extends LoginTelemetry {
@@ -32,7 +32,7 @@ export interface HttpTelemetry extends LoginTelemetry {
   connectionClosed(input: 'http'): void;
   /** It has more requests in hand than a connection may. */
   connectionEnded(input: 'http', reason: 'pipelined', refusedPeer: string): void;
-  /** A request was refused before intake had its events; `refusedPeer`: for who sent it or how much. */
+  /** A request was refused before intake had its events. `refusedPeer`: if its sender or rate was refused. */
   chunkRejected(input: InputName, reason: ErrorCode | 'internal', detail: string, refusedPeer?: string): void;
 }
 
@@ -59,12 +59,12 @@ export interface HttpContextOptions extends HttpLoginOptions {
   readonly turns: HttpTurns | null;
   /** Most bytes of a body, and of its entries. */
   readonly bodyBytesMax: number;
-  /** Who sent it; null where the connection is gone. */
+  /** The sender; null if the connection is gone. */
   readonly peerOf: (request: IncomingMessage) => Peer | null;
   /** Whom a request speaks for, by its token, if it had to have one, and by its connection. */
   readonly principalOf: (peer: Peer, grant: Grant | null) => Principal;
   /** What a tenant may bring. */
-  readonly roomOf: (tenant: string | null) => Pick<TenantRoom, 'rateWaitMs'>;
+  readonly roomOf: (tenant: string | null) => Pick<TenantQuota, 'rateWaitMs'>;
   /** What an address may bring; null: it has no rate. */
   readonly rateOf: (address: string) => AddressRate | null;
   /** How long a refused body is passed over. */
@@ -111,7 +111,7 @@ export class HttpContext {
    * @param ownEncoding a Content-Encoding that the dialect sees to itself
    */
   open(input: InputName, { raw }: FastifyRequest, reply: FastifyReply, ownEncoding?: string): HttpExchange {
-    const begin = () => {
+    const sendContinue = () => {
       if (this.options.expecting.delete(raw)) reply.raw.writeContinue();
     };
     const encoding = raw.headers['content-encoding'];
@@ -122,7 +122,15 @@ export class HttpContext {
     const sender = peer.address;
     const counted = this.#counted;
     const rate = this.#rateOf(raw, sender);
-    return new HttpExchange(input, raw, { ...this.options, begin, compression, principal, sender, rate, counted });
+    return new HttpExchange(input, raw, {
+      ...this.options,
+      sendContinue,
+      compression,
+      principal,
+      sender,
+      rate,
+      counted,
+    });
   }
 
   #rateOf({ socket }: IncomingMessage, address: string): AddressRate | null {
@@ -148,7 +156,7 @@ export class HttpContext {
     };
   }
 
-  /** Counts what is refused, be it a part of a body whose rest is taken; what intake refused is counted there. */
+  /** Counts a refusal, even of part of a body whose rest is accepted. Intake counts what it refuses itself. */
   refused(input: InputName, error: unknown, peer = 'unknown'): void {
     if (typeof error === 'object' && error !== null && this.#counted.has(error)) return;
     const code = codeOf(error);
@@ -156,10 +164,7 @@ export class HttpContext {
     this.options.telemetry.chunkRejected(input, code, messageOf(error), refusedPeer);
   }
 
-  /**
-   * What is left of a refused body is read and forgotten, so that its sender may go on; but not for ever, nor for
-   * nothing.
-   */
+  /** Reads and discards the rest of a refused body, so that its sender may go on; limited in time, and by its rate. */
   #passOver(request: IncomingMessage): void {
     const { clock, timeoutMs } = this.options;
     const rate = this.#rates.get(request.socket);

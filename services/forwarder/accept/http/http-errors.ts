@@ -1,5 +1,5 @@
-// What an HTTP sender hears of an error: the status of the table (shared/errors.ts), {"error": code, "message": "Cannot
-// …"}, and Retry-After where another try may help. An error that is none of ours tells nothing of itself.
+// How an error is answered over HTTP: the status from the table (shared/errors.ts), {"error": code, "message": "Cannot
+// …"}, and Retry-After if another try may help. An unknown error tells nothing of itself.
 
 import type { FastifyReply } from 'fastify';
 import { type ErrorCode, SluiceError, errorTable, reasonOf } from '#shared/errors.ts';

@@ -23,7 +23,7 @@ import {
   unpackedBytes,
 } from '../../dialects/conversions.ts';
 import { type Principal, allowedTag } from '../../intake/principal.ts';
-import type { TenantRoom } from '../../intake/tenant-rooms.ts';
+import type { TenantQuota } from '../../intake/tenant-quotas.ts';
 import type { Converter } from '../convert/converter.ts';
 import type { Begun } from '../body/endless-body.ts';
 import type { BodyReader } from '../body/body-reader.ts';
@@ -46,11 +46,11 @@ export interface ExchangeOptions {
   /** Null: one request is answered at a time. */
   readonly turns: HttpTurns | null;
   /** What a tenant may bring. */
-  readonly roomOf: (tenant: string | null) => Pick<TenantRoom, 'rateWaitMs'>;
+  readonly roomOf: (tenant: string | null) => Pick<TenantQuota, 'rateWaitMs'>;
   /** Aborted when we take no new requests any more. */
   readonly stopping: AbortSignal;
   /** Called before the first byte of the body is asked for. */
-  readonly begin: () => void;
+  readonly sendContinue: () => void;
   readonly compression: Compression | null;
   readonly principal: Principal;
   readonly sender: string;
@@ -71,13 +71,13 @@ export class HttpExchange implements Disposable {
   readonly #options: ExchangeOptions;
   readonly #held = new DisposableStack();
   /**
-   * Whose share of the memory is taken: neither a tenant's hosts, nor the tenants behind one address, shall starve each
+   * Whose share of the memory it uses. Neither a tenant's hosts nor the tenants behind one address may starve each
    * other.
    */
   readonly #who: string;
   /** To have a large body opened and converted. */
   #turn: Disposable | null = null;
-  /** Of the body, where a key names it. */
+  /** The body's content, if a key names it. */
   #content: Content | null = null;
   /** As long as nobody else may hold it. */
   #body: Buffer | null = null;
@@ -103,8 +103,8 @@ export class HttpExchange implements Disposable {
   }
 
   /**
-   * The time of events that have none: now; but where the request may come again, "when it was received", so that its
-   * entries are the same each time.
+   * The time of events that have none: now. If the request may be repeated, it is "when received" instead, so that its
+   * entries are always the same.
    */
   get defaultTime(): EventTime {
     return this.chunkId ? RECEIVE_TIME : eventTimeOfMs(this.#options.clock.epochMs());
@@ -126,12 +126,12 @@ export class HttpExchange implements Disposable {
 
   /** The whole body, uncompressed. Rejects with a SluiceError. */
   async body(): Promise<Buffer> {
-    const { bodies, begin, compression } = this.#options;
+    const { bodies, sendContinue, compression } = this.#options;
     const held = this.#held;
     const sender = this.#who;
     const takeTurn = (): Promise<void> => this.#takeTurn();
     const opening = { held, sender, takeTurn, request: this.#request };
-    const sent = await bodies.read(this.#request, { held, sender, begin });
+    const sent = await bodies.read(this.#request, { held, sender, sendContinue });
     this.#options.rate?.take(sent.length);
     if (compression) await this.turn(UNPACK_TURN_BYTES);
     const body = compression ? await bodies.decompress(sent, compression, opening) : sent;
@@ -142,16 +142,16 @@ export class HttpExchange implements Disposable {
   }
 
   /**
-   * The body piece by piece, as it is sent, for what has no end that is known; the next one is read when there is room.
+   * The body piece by piece, as it is sent, for bodies without a known end. The next piece is read when there is room.
    * @param begun what its taker keeps of it, which is counted
    */
   async *pieces(begun: Begun): AsyncGenerator<Buffer, void, undefined> {
-    const { bodies, begin, compression, rate } = this.#options;
+    const { bodies, sendContinue, compression, rate } = this.#options;
     if (compression) {
       throw new SluiceError('encoding_unknown', 'Cannot read the body: here it must have no Content-Encoding');
     }
     const mayGoOn = (): Promise<void> => this.#rateAllows();
-    for await (const piece of bodies.pieces(this.#request, { sender: this.#who, begun, begin, mayGoOn })) {
+    for await (const piece of bodies.pieces(this.#request, { sender: this.#who, begun, sendContinue, mayGoOn })) {
       rate?.take(piece.length);
       yield piece;
     }
@@ -206,12 +206,12 @@ export class HttpExchange implements Disposable {
   }
 
   /**
-   * Resolves when it may hand over hundreds of chunks, until it is disposed of (http-turns.ts). Rejects where its
+   * Resolves when it may submit hundreds of chunks, until the result is disposed of (http-turns.ts). Rejects if its
    * sender is gone, and as `convert` does.
    * @param bytes of the body that is converted meanwhile
    */
   async crowd(bytes = 0): Promise<Disposable | null> {
-    // Before the other turn: one sender's large bodies, which wait for each other, would have all of those.
+    // Before the crowd's turn: one sender's large bodies, which wait for each other, would use up all of those.
     if (bytes > LARGE_BODY_BYTES) await this.#takeTurn();
     return (await this.#options.turns?.crowd(this.#who, this.#request)) ?? null;
   }

@@ -1,8 +1,8 @@
-// `POST /<tag>`, as fluentd's in_http has it: a body of events to one chunk, answered when intake holds it.
+// `POST /<tag>`, as in fluentd's in_http: a body of events becomes one chunk, answered when intake has stored it.
 //
-// 200 {"accepted":2} is the last statement about these events; all else is an error of the table (shared/errors.ts). A
-// body is taken whole or not at all, and gives the same entries whenever it comes: the time of events that have none of
-// their own is read in the indexer, from a key of the record, or else is that of receipt.
+// 200 {"accepted":2} is the last statement about these events; anything else is an error of the table
+// (shared/errors.ts). A body is taken whole or not at all, and always gives the same entries: for events without a
+// time, the indexer reads one from a key of the record, or takes the time of receipt.
 
 import { SluiceError } from '#shared/errors.ts';
 import { type EventTime, RECEIVE_TIME } from '../../decode/event-time.ts';
@@ -35,7 +35,8 @@ export const tagInput: HttpDialect = (scope, context) => {
 };
 
 const UNKNOWN_TYPE =
-  'Cannot read the body: its Content-Type is none of application/json, application/x-ndjson, application/msgpack, application/x-www-form-urlencoded';
+  'Cannot read the body: its Content-Type is none of ' +
+  'application/json, application/x-ndjson, application/msgpack, application/x-www-form-urlencoded';
 
 function splitUrl(url: string): { path: string; query: string } {
   const mark = url.indexOf('?');

@@ -1,14 +1,14 @@
-// Who sends an HTTP request, by the token of its Authorization header, before anything of its body is read.
+// Identifies the sender of an HTTP request by the token of its Authorization header, before any of the body is read.
 //
-// Guarantees: a token that is wrong, or missing, is answered 401 after a while; where its address has guessed too often
-// it is not compared with anything, and answered 429 at once; each refusal is told.
+// Guarantees: a wrong or missing token is answered 401 after a while. If its address has guessed too often, nothing is
+// compared, and the answer is an immediate 429. Each refusal is reported.
 
 import type { IncomingMessage } from 'node:http';
 import type { FastifyReply } from 'fastify';
 import { type ErrorCode, SluiceError } from '#shared/errors.ts';
 import type { Logins } from '../../admit/login-limit.ts';
 import type { Grant } from '../../intake/principal.ts';
-import type { AuthFailure } from '../../intake/telemetry.ts';
+import type { AuthFailure } from '../../intake/peer-telemetry.ts';
 
 export interface LoginTelemetry {
   /** `detail`: never a secret. */
@@ -25,7 +25,7 @@ export interface HttpLoginOptions {
 const CHALLENGE = 'Bearer realm="sluice", Basic realm="sluice"';
 const REFUSALS: ReadonlySet<string> = new Set<ErrorCode>(['unauthorized', 'login_limited']);
 
-/** Whether it is a refusal of who sent it, which is told of already. */
+/** Whether it refuses the sender; the login has reported it already. */
 export function isLoginRefusal(code: string): boolean {
   return REFUSALS.has(code);
 }

@@ -23,9 +23,9 @@ import type { Logins } from '../../admit/login-limit.ts';
 import { peerOf, type TlsContext } from '../../admit/tls.ts';
 import type { Intake, Room } from '../../intake/chunk.ts';
 import type { Grant, Principal } from '../../intake/principal.ts';
-import type { AuthFailure } from '../../intake/telemetry.ts';
-import type { TenantRoom } from '../../intake/tenant-rooms.ts';
-import { refusedOrigin } from './browser.ts';
+import type { AuthFailure } from '../../intake/peer-telemetry.ts';
+import type { TenantQuota } from '../../intake/tenant-quotas.ts';
+import { refuseBrowser } from './browser.ts';
 import { Converter } from '../convert/converter.ts';
 import { BodyReader } from '../body/body-reader.ts';
 import { HttpConnections } from './http-connections.ts';
@@ -44,12 +44,12 @@ export interface HttpServerOptions {
   readonly unpacking: ByteBudget;
   /** Null: requests come in the clear. */
   readonly tls: TlsContext | null;
-  /** How often those may guess that show no token that is known, and how long they wait for their answer. */
+  /** How often senders without a known token may guess, and how long they wait for their answer. */
   readonly logins: Logins;
   /** Of HTTP, where the tenant is not known yet; absent: that of intake. */
   readonly room?: Room;
   /** What a tenant may bring. */
-  readonly roomOf: (tenant: string | null) => Pick<TenantRoom, 'rateWaitMs'>;
+  readonly roomOf: (tenant: string | null) => Pick<TenantQuota, 'rateWaitMs'>;
   /** Null: senders need no token. */
   readonly tokens: { grantOf(authorization: string): Grant | null } | null;
   /** Whom a request speaks for, by its token, if it had to have one, and by its connection. */
@@ -113,7 +113,7 @@ const SMALL_RESERVE_BYTES = 16 * 1024 * 1024;
 export async function startHttpServer(listen: string, options: HttpListenOptions): Promise<HttpServer> {
   const address = parseListenAddress(listen);
   const { clock, door } = options;
-  // On a unix socket the permissions guard, and nobody listens in.
+  // A unix socket is guarded by its permissions, and nobody listens in.
   const tls = address.kind === 'tcp' ? options.tls : null;
   const rateOf = (peer: string): AddressRate | null => door.rateOf(peer);
   const { fastify, connections } = await prepareHttp({ ...options, rateOf, tls, threaded: true }, address.kind);
@@ -123,7 +123,7 @@ export async function startHttpServer(listen: string, options: HttpListenOptions
   return { address: printAddress(bound), close: () => close(fastify, connections, clock, graceMs) };
 }
 
-/** All routes on a server that does not listen: for who has requests from elsewhere and gives them to `inject`. */
+/** All routes on a server that does not listen, for requests that come from elsewhere and go to `inject`. */
 export async function prepareHttp(
   options: HttpServerOptions & Pick<HttpContextOptions, 'rateOf'>,
   listensOn: 'tcp' | 'unix',
@@ -174,7 +174,7 @@ function createFastify(
   const http = {
     ...boundedRequests(pipelined),
     headersTimeout: limits.headersTimeoutMs,
-    // Bodies have a time of their own (http-body.ts): a journal is uploaded for as long as it takes.
+    // Bodies have a limit of their own (body-reader.ts): a journal is uploaded for as long as it takes.
     requestTimeout: 0,
     connectionsCheckingInterval: Math.min(5000, limits.headersTimeoutMs),
     maxHeaderSize: HEADER_BYTES_MAX,
@@ -255,19 +255,7 @@ function addRoutes(fastify: FastifyInstance, { connections, context, corsOrigins
   });
 }
 
-/** Throws origin_refused. */
-function refuseBrowser({ headers, method }: FastifyRequest, allowed: readonly string[]): void {
-  // A question before a request: what it may send is told by the headers of the answer.
-  if (method === 'OPTIONS') return;
-  const origin = refusedOrigin(headers, allowed);
-  if (origin === null) return;
-  throw new SluiceError(
-    'origin_refused',
-    `Cannot take events from pages of ${JSON.stringify(origin.slice(0, 200))}: name their origin in SLUICE_HTTP_CORS_ORIGINS`,
-  );
-}
-
-/** Node takes any list of codings that ends in chunked; a proxy before us may see the body's end elsewhere. */
+/** Node accepts any list of codings that ends in chunked; a proxy before us may see the end of the body elsewhere. */
 function refuseAmbiguousEnd({ headers }: FastifyRequest, reply: FastifyReply): void {
   const coding = headers['transfer-encoding'];
   if (coding === undefined || coding.toLowerCase() === 'chunked') return;
@@ -275,7 +263,7 @@ function refuseAmbiguousEnd({ headers }: FastifyRequest, reply: FastifyReply): v
   throw new SluiceError('request_malformed', 'Cannot read the body: its Transfer-Encoding has to be chunked');
 }
 
-/** Requests that wait for 100 Continue: they get it when their headers are accepted and there is room. */
+/** Requests that wait for 100 Continue. They get it when their headers are accepted and there is room. */
 function expectingContinue(server: Server): WeakSet<IncomingMessage> {
   const expecting = new WeakSet<IncomingMessage>();
   server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {

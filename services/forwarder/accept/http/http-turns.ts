@@ -1,7 +1,7 @@
-// The share of all HTTP requests in a turn of the event loop: however many bodies come whole in one, only so many are
-// converted in it, and those beyond wait in a line of their sender. Who is alone never waits for a small body.
+// How much of a turn of the event loop all HTTP requests may use. However many bodies come whole in one turn, only so
+// many are converted in it; the others wait, by sender. A request without competition never waits for a small body.
 //
-// Guarantees: as turn-bytes.ts has it; whoever has gone meanwhile is told so, and nothing is done for him.
+// Guarantees: those of turn-bytes.ts; a request whose connection is gone is rejected, and nothing more is done for it.
 
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
@@ -70,15 +70,15 @@ interface Turning {
   crowd(): Promise<Disposable | null>;
 }
 
-/** Real ones have a kilobyte, of which 64 come in one piece. */
+/** Real entries have a kilobyte; 64 of them come in one piece. */
 const ENTRIES_MAX = 128;
 
 /** Entries that ask for their turn together; as much as a request costs. */
 const TURN_ENTRIES = 8;
 
 /**
- * Entries of an upload that intake has and did not answer; beyond a few only in the turn of those that hand over many.
- * Whoever is told of an error is told when none is under way any more.
+ * The entries of an upload that intake has not answered yet. Beyond a few, the upload needs a turn for many chunks. An
+ * error is reported only when no entry is under way any more.
  */
 export class EntriesOnTheirWay implements AsyncDisposable {
   readonly #exchange: Turning;
@@ -93,12 +93,12 @@ export class EntriesOnTheirWay implements AsyncDisposable {
   async next(): Promise<void> {
     if (this.#held.length >= ENTRIES_MAX) await this.settled();
     if (this.#held.length >= FEW_CHUNKS) this.#crowd ??= await this.#exchange.crowd();
-    // Several at a time: those who wait have their turns one by one, whatever each asks for.
+    // Several at a time: waiters get their turns one by one, however much each asks for.
     if (this.#held.length % TURN_ENTRIES === 0) await this.#exchange.turn(TURN_ENTRIES * CHUNK_TURN_BYTES);
   }
 
   add(held: Promise<void>): void {
-    // It is looked at later.
+    // `settled` looks at it.
     held.catch(() => undefined);
     this.#held.push(held);
   }

@@ -1,10 +1,10 @@
-// The HTTP server where requests come by TLS: the same certificate and authorities as the other inputs have, and new
-// ones as they come.
+// The HTTP server for requests over TLS. It has the same certificate and authorities as the other inputs, and follows
+// their renewal.
 
 import type { RequestListener, ServerOptions } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import { tlsFailure, type TlsContext } from '../../admit/tls.ts';
-import type { AuthFailure } from '../../intake/telemetry.ts';
+import type { AuthFailure } from '../../intake/peer-telemetry.ts';
 
 interface HttpsTimes {
   readonly keepAliveTimeoutMs: number;

@@ -1,4 +1,4 @@
-// The Idempotency-Key of an HTTP request: the name under which its events are known if they come again.
+// The Idempotency-Key of an HTTP request: the name by which a repeat of its events is recognized.
 
 import type { IncomingMessage } from 'node:http';
 import { SluiceError } from '#shared/errors.ts';

@@ -1,5 +1,5 @@
-// Datagrams of the syslog input: each is a message; those of one sender that come together are a chunk. Of many that
-// come at once some wait for a later turn of the event loop, in order, and bounded by bytes: what finds no room is
+// The datagrams of the syslog input. Each is a message; the messages of one sender that come together are a chunk. If
+// many come at once, some wait for a later turn of the event loop, in order and bounded by bytes. What finds no room is
 // dropped and counted.
 
 import type { Clock } from '#shared/clock.ts';

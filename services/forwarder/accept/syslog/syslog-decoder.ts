@@ -1,5 +1,5 @@
-// A connection of the syslog input: frames, and of each an entry. A message of more than `messageBytesMax` goes on in
-// parts, which the indexer joins; so does one that is not whole where memory is short.
+// A connection of the syslog input: frames, each of which becomes an entry. A message of more than `messageBytesMax`
+// goes on in parts, which the indexer joins. So does an unfinished message when memory is short.
 
 import type { Clock } from '#shared/clock.ts';
 import { SyslogEntries, type Part } from '../../decode/syslog/syslog-entries.ts';

@@ -1,54 +1,29 @@
 // The syslog input: UDP and TCP on one port, or a unix socket, and TLS on another.
 //
-// Syslog has no acks. Over TCP, what was read is held or tried again until it is (unacked.ts), and reading stops where
-// there is no room; what was on its way when a connection broke, or this process was killed, is lost. Over UDP whatever
-// finds no room is lost, and counted.
+// Syslog has no acks. Over TCP, Sluice retries what it has read until it is stored (unacked.ts), and stops reading when
+// there is no room. What was on its way when a connection broke, or when this process was killed, is lost. Over UDP,
+// whatever finds no room is lost, and counted.
 
 import { randomBytes } from 'node:crypto';
-import type { Clock } from '#shared/clock.ts';
 import { parseListenAddress, printAddress } from '#shared/net/listen-address.ts';
 import type { TlsContext } from '../../admit/tls.ts';
-import type { AddressRate } from '../../admit/address-rates.ts';
-import type { Admit } from '../../admit/admission.ts';
-import type { Door } from '../../admit/door.ts';
-import type { Intake, Room } from '../../intake/chunk.ts';
 import { TimeZone } from '../../decode/syslog/time-zone.ts';
-import type { ForwarderTelemetry } from '../../intake/telemetry.ts';
 import { startDatagramServer } from '../unacked/datagram-server.ts';
 import { type StreamServer, startStreamServer } from '../unacked/stream-server.ts';
 import { SyslogDatagrams } from './syslog-datagrams.ts';
 import { SyslogDecoder } from './syslog-decoder.ts';
 import { SYSLOG_TURN_BYTES } from '../turns/turn-bytes.ts';
 import { Unacked } from '../unacked/unacked.ts';
+import type { UnackedInput, UnackedInputOptions } from '../unacked/unacked-input.ts';
 
-export interface SyslogInputOptions {
+export interface SyslogInputOptions extends UnackedInputOptions {
   /** host:port, :port or unix:/path; undefined: none. */
   readonly listen: string | undefined;
   readonly tlsListen: string | undefined;
   /** Needed with `tlsListen`. */
   readonly tls: TlsContext | null;
-  readonly tag: string;
   /** Of times without one. */
   readonly timeZone: string;
-  readonly messageBytesMax: number;
-  readonly receiveBufferBytes: number;
-  /** What an address may bring by UDP; null: any number. */
-  readonly datagramRates: { of(address: string): AddressRate | null } | null;
-  /** Whether to listen for UDP too; absent: yes. */
-  readonly datagrams?: boolean;
-  readonly door: Door;
-  readonly admit: Admit;
-  readonly intake: Intake;
-  readonly room?: Room;
-  readonly telemetry: ForwarderTelemetry;
-  readonly clock: Clock;
-}
-
-export interface UnackedInput {
-  /** As bound, TLS first. */
-  readonly addresses: readonly string[];
-  /** Takes no more; resolves when what was sent so far is held, or given up and counted. */
-  close(): Promise<void>;
 }
 
 /** Rejects with config_invalid or listen_failed. */

@@ -12,7 +12,7 @@ import { unlessAborted } from '#shared/abort.ts';
 import type { Clock } from '#shared/clock.ts';
 import { networkOfPeer } from '#shared/net/networks.ts';
 import { type AddressRate, ratedRoom } from '../../admit/address-rates.ts';
-import { type Chunk, type InputName, LETTER_OVERHEAD_BYTES, type Room } from '../../intake/chunk.ts';
+import { type Chunk, type InputName, DEAD_LETTER_OVERHEAD_BYTES, type Room } from '../../intake/chunk.ts';
 import type { Principal } from '../../intake/principal.ts';
 import { BadMessages } from './bad-messages.ts';
 import { ReadEntries } from './read-entries.ts';
@@ -94,7 +94,7 @@ export class StreamSession implements Holder, RestReader {
     this.#rest = options.rests.enter(this, this.#network);
     this.#bad = new BadMessages((bad) => {
       const deadLettered = unacked.deadLetter({ ...this.#origin, ...bad });
-      this.#settle(bad.bytes.length + LETTER_OVERHEAD_BYTES, deadLettered);
+      this.#settle(bad.bytes.length + DEAD_LETTER_OVERHEAD_BYTES, deadLettered);
       return deadLettered;
     });
     socket.on('data', (piece: Buffer) => this.#read(piece));

@@ -8,7 +8,13 @@
 import { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
-import { type Chunk, type Intake, type Room, LETTER_OVERHEAD_BYTES, type Undecodable } from '../../intake/chunk.ts';
+import {
+  type Chunk,
+  DEAD_LETTER_OVERHEAD_BYTES,
+  type Intake,
+  type Room,
+  type Undecodable,
+} from '../../intake/chunk.ts';
 import type { ForwarderTelemetry } from '../../intake/telemetry.ts';
 
 const WAITING_BYTES_MAX = 8 * 1024 * 1024;
@@ -64,7 +70,7 @@ export class Unacked {
   deadLetter(undecodable: Undecodable): Promise<void> {
     const { input, bytes, count = 1 } = undecodable;
     const attempt = () => this.#intake.deadLetter(undecodable);
-    return this.#kept(attempt, bytes.length + LETTER_OVERHEAD_BYTES, (reason) => {
+    return this.#kept(attempt, bytes.length + DEAD_LETTER_OVERHEAD_BYTES, (reason) => {
       this.#telemetry.dropped(input, count, bytes.length, reason);
     });
   }

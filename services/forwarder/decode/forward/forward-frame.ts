@@ -3,7 +3,7 @@
 //
 //   Message          [tag, time, record, option?]                   time may be [time, metadata] (v1.5)
 //   Forward          [tag, [[time, record], …], option?]
-//   PackedForward    [tag, bin | str of entries, option?]           compressed as option.compressed says: gzip, zstd, text (not)
+//   PackedForward    [tag, bin | str of entries, option?]           option.compressed: gzip, zstd, text (none)
 //   heartbeat        nil
 //
 // Guarantees: pure, never throws; the extents lie inside the frame; a Message's time is a time and its record a map.
@@ -37,19 +37,19 @@ export interface ForwardFrame {
   readonly encoding: Encoding;
   /** The chunk id as msgpack, for the ack (forward-ack.ts); null where the sender wants none. */
   readonly chunk: Buffer | null;
-  /** The chunk id itself, for the identity; null where there is none, or an empty one. */
+  /** The chunk id itself, for the identity; null if it is absent or empty. */
   readonly chunkId: Buffer | null;
 }
 
-/** What is no chunk of logs. `malformed`: cannot be taken, now or ever. `signal`: metrics or traces. */
+/** A frame that is no chunk of logs. `malformed`: can never be accepted. `signal`: metrics or traces. */
 export type ForwardRefusal = Refused<'malformed'> | Refused<'signal'>;
 
 interface Refused<K> {
   readonly kind: K;
   readonly why: string;
-  /** Null where there is none, or where it is not valid itself. */
+  /** Null if it is absent or invalid. */
   readonly tag: string | null;
-  /** What can still be told of it, so that its sender can be told to forget it. */
+  /** The chunk id, if it could be read, so that the sender can be told to forget the chunk. */
   readonly chunk: Buffer | null;
 }
 
@@ -80,7 +80,7 @@ export class ForwardDecoder {
     const bodyAt = valueEnd(frame, tagAt, frame.length);
     if (bodyAt < 0) return malformed('it is cut');
 
-    // Told by the element after the tag.
+    // The element after the tag tells the mode.
     const bodyType = frame[bodyAt] ?? 0;
     if (isString(bodyType)) return this.#entries('packed', frame, elements, tagAt, bodyAt);
     if (isArray(bodyType) && timeEnd(frame, bodyAt, frame.length) < 0) {
@@ -143,7 +143,7 @@ export class ForwardDecoder {
   }
 }
 
-interface Parts {
+interface FrameParts {
   readonly kind: ForwardFrame['kind'];
   readonly tag: string | null;
   readonly start: number;
@@ -152,13 +152,13 @@ interface Parts {
   readonly option: ForwardOption;
 }
 
-/** Undefined where it is none that we know. */
+/** Undefined for an unknown one. */
 export function encodingOf({ compressed }: ForwardOption): Encoding | undefined {
   return ENCODINGS.get(compressed ?? 'text');
 }
 
 /** Of a frame whose parts were found. */
-export function result({ kind, tag, start, end, encoding, option }: Parts): ForwardFrame | ForwardRefusal {
+export function result({ kind, tag, start, end, encoding, option }: FrameParts): ForwardFrame | ForwardRefusal {
   if (option.signal !== 0) {
     return { kind: 'signal', why: `its signal is ${option.signal}, not logs`, tag, chunk: option.chunk };
   }
@@ -170,7 +170,7 @@ export function malformed(why: string, tag: string | null = null, option: Forwar
   return { kind: 'malformed', why, tag, chunk: option.chunk };
 }
 
-/** Null where there is none that should be, or where the frame has bytes left over. */
+/** Null if it is missing although it must be there, or if the frame has bytes left over. */
 function optionAt(frame: Buffer, at: number, isThere: boolean): ForwardOption | null {
   if (isThere) return decodeOption(frame, at, frame.length);
   return at === frame.length ? NO_OPTION : null;
@@ -187,10 +187,10 @@ export function headerSize(type: number): number {
   return (FIXED_SIZE[type] ?? 0) === 0 ? payloadHeaderSize(type) : 1;
 }
 
-/** Around what is kept: less is left where it is. */
+/** Fewer bytes around what is kept are left where they are. */
 const KEPT_FOR_NOTHING_MAX = 512;
 
-/** Whether of so many bytes too many would be held for so few that are needed. */
+/** Whether so many bytes are too many to hold for the few that are needed. */
 export function holdsTooMuch(bytes: number, needed: number): boolean {
   return bytes > needed + KEPT_FOR_NOTHING_MAX;
 }

@@ -8,9 +8,9 @@ import { isMap } from '#shared/msgpack/extents.ts';
 import { MsgpackReader } from '#shared/msgpack/reader.ts';
 
 export interface ForwardOption {
-  /** The chunk id as msgpack, header and all, so that it can be given back byte for byte; null where there is none. */
+  /** The chunk id as msgpack with its header, so that it can be returned byte for byte; null if there is none. */
   readonly chunk: Buffer | null;
-  /** The chunk id itself; null where there is none, or an empty one, which names nothing. */
+  /** The chunk id itself; null if it is absent or empty: an empty one names nothing. */
   readonly chunkId: Buffer | null;
   readonly compressed: string | null;
   /** 0: logs. Else metrics, traces, or what is yet to be invented. */

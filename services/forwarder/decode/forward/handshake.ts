@@ -1,6 +1,6 @@
 // The handshake of the Forward protocol, before its first chunk:
 //
-//   server  ["HELO", {"nonce": bin 16, "auth": bin 16 or "", "keepalive": true}]       auth: a salt where users are asked for
+//   server  ["HELO", {"nonce": bin 16, "auth": bin 16 or "", "keepalive": true}]   auth: a salt if users log in
 //   client  ["PING", hostname, salt, sha512hex(salt hostname nonce key), user, sha512hex(auth user password)]
 //   server  ["PONG", true, "", server, sha512hex(salt server nonce key)]     or     ["PONG", false, reason, "", ""]
 //

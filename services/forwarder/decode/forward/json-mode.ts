@@ -32,7 +32,7 @@ export function isJsonMode(firstByte: number): boolean {
   return ROLE[firstByte] === 1;
 }
 
-/** The msgpack frame that says what `text` says, or why there is none. */
+/** The msgpack frame that corresponds to `text`, or why there is none. */
 export function jsonFrame(text: Buffer): Buffer | ForwardRefusal {
   const frame = jsonToMsgpack(text);
   if (Buffer.isBuffer(frame)) return frame;
@@ -73,7 +73,7 @@ export class JsonScanner {
   /** The next whole text, or why there is none. After FRAME_MALFORMED or FRAME_TOO_LARGE nothing else comes. */
   next(): ScanResult {
     if (this.#broken !== null) return this.#broken;
-    if (this.#depth === 0 && !this.#begin()) return this.#broken ?? this.#pause();
+    if (this.#depth === 0 && !this.#startMessage()) return this.#broken ?? this.#pause();
     const piece = this.#piece;
     for (;;) {
       if (this.#inString) this.#passString();
@@ -90,7 +90,7 @@ export class JsonScanner {
   }
 
   /** Passes over the white space before a text; false where none begins. */
-  #begin(): boolean {
+  #startMessage(): boolean {
     const piece = this.#piece;
     let at = this.#at;
     while (at < piece.length && isSpace(piece[at] ?? 0)) at += 1;

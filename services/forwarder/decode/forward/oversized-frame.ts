@@ -34,22 +34,20 @@ import {
   result,
 } from './forward-frame.ts';
 
-/** Of a tag, a time, an option: what is larger is none. */
+/** The most bytes of a tag, a time or an option; anything larger is none of them. */
 const ELEMENT_BYTES_MAX = OPTION_BYTES_MAX;
-/**
- * Of the large element, as many bytes tell what it is: an array's header, a time, and the first byte of its metadata.
- */
+/** So many bytes of the large element tell what it is: an array's header, a time, the first byte of its metadata. */
 export const BODY_HEAD_BYTES = 5 + 11 + 1;
 
 /** What is known when the end was found. */
 export interface OversizedFrame {
   readonly kind: 'oversized';
-  /** Of the whole frame. */
+  /** The size of the whole frame. */
   readonly bytes: number;
   readonly headerBytes: number;
   /** Tag, body, and what follows; null for those of more than `ELEMENT_BYTES_MAX`. */
   readonly elements: readonly (Buffer | null)[];
-  /** What came behind the frame. */
+  /** The bytes that came behind the frame. */
   readonly rest: Buffer;
 }
 

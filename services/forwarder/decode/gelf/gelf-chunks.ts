@@ -1,11 +1,11 @@
-// Datagrams of GELF, of which a message may take up to 128, put together again.
+// Assembles GELF messages that come in up to 128 datagrams, which the protocol calls chunks.
 //
 //   1e 0f  id (8)  sequence (1)  count (1)  a part of the message
 //
 // Parts come in any order, twice, or not at all. https://go2docs.graylog.org/current/getting_in_log_data/gelf.html
 // Guarantees: total; bounded by bytes and messages, in all and for each sender (an address, or an IPv6 network of 64
-// bits), of which the oldest gives way; a message whose parts are not there after `timeoutMs` is given up. Each that is
-// given up is told, so that it can be counted. Time is given by the caller.
+// bits): the oldest message gives way. A message that is incomplete after `timeoutMs` is given up. Each loss is
+// reported, so that it can be counted. The caller gives the time.
 
 import { networkOfPeer } from '#shared/net/networks.ts';
 
@@ -40,7 +40,7 @@ interface Message {
   bytes: number;
 }
 
-interface Holding {
+interface OwnerUsage {
   messages: number;
   bytes: number;
 }
@@ -50,7 +50,7 @@ export class GelfChunks {
   readonly #giveUp: (why: GaveUp, bytes: number) => void;
   /** By sender and id, the oldest first. */
   readonly #messages = new Map<string, Message>();
-  readonly #owners = new Map<string, Holding>();
+  readonly #owners = new Map<string, OwnerUsage>();
   #bytes = 0;
 
   /** `giveUp` is called for each message that is lost, with the bytes that there were of it. */
@@ -80,7 +80,7 @@ export class GelfChunks {
     const part = datagram.subarray(HEADER_BYTES);
     if (count === 1) return part;
     const key = `${sender} ${datagram.toString('latin1', 2, 10)}`;
-    const message = this.#messages.get(key) ?? this.#begin(key, networkOfPeer(sender), count, nowMs);
+    const message = this.#messages.get(key) ?? this.#start(key, networkOfPeer(sender), count, nowMs);
     if (message.parts.length !== count) return 'malformed';
     if (message.parts[sequence]) return 'wait';
     message.parts[sequence] = part;
@@ -107,7 +107,7 @@ export class GelfChunks {
     for (const message of this.#messages.values()) this.#lose(message, 'incomplete');
   }
 
-  #begin(key: string, owner: string, count: number, nowMs: number): Message {
+  #start(key: string, owner: string, count: number, nowMs: number): Message {
     const message: Message = {
       key,
       owner,
@@ -117,9 +117,9 @@ export class GelfChunks {
       bytes: 0,
     };
     this.#messages.set(key, message);
-    const holding = this.#owners.get(owner) ?? { messages: 0, bytes: 0 };
-    holding.messages += 1;
-    this.#owners.set(owner, holding);
+    const usage = this.#owners.get(owner) ?? { messages: 0, bytes: 0 };
+    usage.messages += 1;
+    this.#owners.set(owner, usage);
     this.#grow(message, OVERHEAD_BYTES);
     return message;
   }
@@ -127,18 +127,18 @@ export class GelfChunks {
   #grow(message: Message, bytes: number): void {
     message.bytes += bytes;
     this.#bytes += bytes;
-    const holding = this.#owners.get(message.owner);
-    if (holding) holding.bytes += bytes;
+    const usage = this.#owners.get(message.owner);
+    if (usage) usage.bytes += bytes;
   }
 
   #makeRoom(owner: string): void {
     const { bytesMax, messagesMax, senderBytesMax, senderMessagesMax } = this.#limits;
-    const holding = this.#owners.get(owner);
-    if (holding && (holding.bytes > senderBytesMax || holding.messages > senderMessagesMax)) {
+    const usage = this.#owners.get(owner);
+    if (usage && (usage.bytes > senderBytesMax || usage.messages > senderMessagesMax)) {
       for (const message of this.#messages.values()) {
         if (message.owner === owner) {
           this.#lose(message, 'no_room');
-          if (holding.bytes <= senderBytesMax && holding.messages <= senderMessagesMax) break;
+          if (usage.bytes <= senderBytesMax && usage.messages <= senderMessagesMax) break;
         }
       }
     }
@@ -156,11 +156,11 @@ export class GelfChunks {
   #remove(message: Message): void {
     this.#messages.delete(message.key);
     this.#bytes -= message.bytes;
-    const holding = this.#owners.get(message.owner);
-    if (!holding) return;
-    holding.messages -= 1;
-    holding.bytes -= message.bytes;
-    if (holding.messages === 0) this.#owners.delete(message.owner);
+    const usage = this.#owners.get(message.owner);
+    if (!usage) return;
+    usage.messages -= 1;
+    usage.bytes -= message.bytes;
+    if (usage.messages === 0) this.#owners.delete(message.owner);
   }
 }
 

@@ -1,6 +1,7 @@
 // GELF messages (JSON) to entries `[time, record]`. https://go2docs.graylog.org/current/getting_in_log_data/gelf.html
 //
-//   {"version":"1.1","host":"vm","short_message":"one","timestamp":1795243615.272,"level":6,"_container_id":"82f4…","_tag":"web"}
+//   {"version":"1.1","host":"vm","short_message":"one","timestamp":1795243615.272,"level":6,
+//    "_container_id":"82f4…","_tag":"web"}
 //   92 <EventTime> { host: "vm", message: "one", level: "info", container_id: "82f4…", tag: "web" }
 //
 // `timestamp` is the time, to its last digit; where it is no number of seconds it stays in the record. `full_message`
@@ -12,7 +13,7 @@
 import { containerChildren, containerHeaderSize, payloadHeaderSize, valueEnd } from '#shared/msgpack/extents.ts';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { type EventTime, eventTimeOfMs, eventTimeOfText } from '../event-time.ts';
-import { JsonReader, type PairTaker } from '../json-value.ts';
+import { JsonReader, type PairExtractor } from '../json-value.ts';
 import { SEVERITY_NAMES } from '../syslog/syslog-names.ts';
 
 const OPEN_OBJECT = 0x7b;
@@ -46,7 +47,7 @@ export function gelfEntry(text: Buffer): GelfConverted {
   return why === null ? { kind: 'entry', bytes: writer.view() } : { kind: 'refused', why };
 }
 
-export class GelfEntries implements PairTaker {
+export class GelfEntries implements PairExtractor {
   readonly #fields = new MsgpackWriter();
   readonly #reader = new JsonReader(this.#fields);
   #time: EventTime | null = null;
@@ -56,7 +57,7 @@ export class GelfEntries implements PairTaker {
     const reader = this.#reader;
     this.#fields.reset();
     this.#time = null;
-    reader.begin(text, 0, text.length);
+    reader.setText(text, 0, text.length);
     if (reader.skipSpace() !== OPEN_OBJECT) return 'a message is a JSON object';
     if (!reader.object(0, this)) return `${reader.problem.why} (byte ${reader.problem.at})`;
     if (reader.skipSpace() >= 0) return `there is more after the message (byte ${reader.at})`;
@@ -71,7 +72,7 @@ export class GelfEntries implements PairTaker {
     else writer.integer(NOW);
   }
 
-  takes(bytes: Buffer, keyAt: number, keyEnd: number, valueAt: number, end: number): boolean {
+  extracts(bytes: Buffer, keyAt: number, keyEnd: number, valueAt: number, end: number): boolean {
     if (this.#time !== null || keyEnd - keyAt !== TIME_KEY.length) return false;
     if (bytes.toString('latin1', keyAt, keyEnd) !== TIME_KEY) return false;
     this.#time = timeOf(bytes, valueAt, end);

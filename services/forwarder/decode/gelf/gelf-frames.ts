@@ -1,90 +1,63 @@
-// GELF over TCP: JSON texts, each ended by a NUL. A text longer than `messageBytesMax` is given with `too_large` as far
-// as it was held, and its rest is passed over.
+// GELF over TCP: JSON texts, each ended by a NUL. Of a text longer than `messageBytesMax`, `too_large` gives the
+// beginning, and the rest is skipped.
 //
-// Guarantees: total; holds no more than a message and what was pushed last; never looks at a byte twice. What `next`
-// gives is valid until the next call of `push`.
+// Guarantees: total; holds no more than a message and the last push; never reads a byte twice. What `next` gives is
+// valid until the next call of `push`.
 
-import { StreamBytes } from '../stream-bytes.ts';
+import { StreamFrames } from '../stream-frames.ts';
 
 /** `more`: there is nothing to give until the next push. */
 export type GelfFrameKind = 'more' | 'whole' | 'too_large';
 
 const NUL = 0;
 
-export class GelfFrames {
+export class GelfFrames extends StreamFrames {
   readonly #messageBytesMax: number;
-  readonly #stream = new StreamBytes();
-  /** Up to here there is no NUL. */
-  #searched = 0;
   #isPassingOver = false;
-  #hasEnded = false;
   #start = 0;
   #end = 0;
 
   constructor(messageBytesMax: number) {
+    super();
     this.#messageBytesMax = messageBytesMax;
   }
 
   /** What `next` gave, uncopied. */
   get message(): Buffer {
-    return this.#stream.bytes.subarray(this.#start, this.#end);
-  }
-
-  /** Bytes that wait for the rest of their message. */
-  get heldBytes(): number {
-    return this.#stream.length;
-  }
-
-  /** What is kept in memory for them, and for messages that nobody asked for yet. */
-  get memoryBytes(): number {
-    return this.#stream.capacity;
-  }
-
-  push(piece: Buffer): void {
-    this.#searched = Math.max(0, this.#searched - this.#stream.push(piece));
-  }
-
-  /** No more will be pushed: what is left is a message too. */
-  finish(): void {
-    this.#hasEnded = true;
+    return this.stream.bytes.subarray(this.#start, this.#end);
   }
 
   /** @param messageBytesMax less than else where memory is short */
   next(messageBytesMax = this.#messageBytesMax): GelfFrameKind {
     for (;;) {
-      const stream = this.#stream;
+      const stream = this.stream;
       const { from, to } = stream;
-      const at = stream.indexOf(NUL, this.#searched);
+      const at = stream.indexOf(NUL, this.searched);
       const isEnded = at >= 0;
       const end = isEnded ? at : to;
-      this.#searched = isEnded ? at + 1 : to;
-      const isWhole = isEnded || (this.#hasEnded && end > from);
+      this.searched = isEnded ? at + 1 : to;
+      const isWhole = isEnded || (this.hasEnded && end > from);
       if (this.#isPassingOver) {
-        stream.from = this.#searched;
+        stream.from = this.searched;
         this.#isPassingOver = !isWhole;
-        if (!isEnded) return this.#pause();
+        if (!isEnded) return this.pause();
       } else if (end - from > messageBytesMax) {
         this.#isPassingOver = !isWhole;
         return this.#give(end, 'too_large');
       } else if (!isWhole) {
-        return this.#pause();
+        return this.pause();
       } else if (end > from) {
         return this.#give(end, 'whole');
       } else {
-        stream.from = this.#searched;
+        stream.from = this.searched;
       }
     }
   }
 
   #give(end: number, kind: GelfFrameKind): GelfFrameKind {
-    this.#start = this.#stream.from;
+    this.#start = this.stream.from;
     this.#end = end;
-    this.#stream.from = this.#searched;
+    this.stream.from = this.searched;
     return kind;
-  }
-
-  #pause(): GelfFrameKind {
-    this.#searched = Math.max(0, this.#searched - this.#stream.pause());
-    return 'more';
   }
 }

@@ -3,7 +3,7 @@
 //   application/json                       an object, or an array of objects or of [time, object]
 //   application/x-ndjson (and its kin)     an object a line
 //   application/msgpack (and x-msgpack)    see msgpack-body.ts
-//   application/x-www-form-urlencoded      json=…, ndjson=… or msgpack=…, and time=…; with an empty body the URL may have them
+//   application/x-www-form-urlencoded      json=…, ndjson=… or msgpack=…, and time=…; or in the URL, with an empty body
 //   application/csp-report, …/reports+json what browsers report, as JSON
 //   none, text/plain, or a form that is none (`curl -d '{…}'`): JSON values one after another, if it begins like one
 
@@ -67,7 +67,7 @@ export function bodyEntries(body: Uint8Array, format: BodyFormat, options: Entri
   }
 }
 
-/** The events that the URL's parameters hold; null where there are none. */
+/** The events in the URL's parameters; null if there are none. */
 export function queryEntries(query: string, options: EntriesOptions): HttpEntries | null {
   return EVENT_PARAMETER.test(query) ? formEntries(Buffer.from(query, 'latin1'), options) : null;
 }

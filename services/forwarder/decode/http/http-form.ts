@@ -1,4 +1,4 @@
-// application/x-www-form-urlencoded, on bytes, for values may be msgpack
+// application/x-www-form-urlencoded, on bytes, since values may be msgpack
 // (https://url.spec.whatwg.org/#urlencoded-parsing).
 //
 //   json=%7B%22a%22%3A1%7D&time=1518756037.25      name=value, joined by &; + is a space; % and two hex digits a byte

@@ -10,7 +10,7 @@ import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { type EventTime, eventTimeOfText } from '../event-time.ts';
 import { eventsMaxOf, refuseExcess } from '../event-count.ts';
 import type { EntriesOptions, HttpEntries } from './http-entries.ts';
-import { JsonReader, type PairTaker } from '../json-value.ts';
+import { JsonReader, type PairExtractor } from '../json-value.ts';
 
 const OPEN_OBJECT = 0x7b;
 const OPEN_ARRAY = 0x5b;
@@ -30,7 +30,7 @@ export interface JsonEntriesOptions extends EntriesOptions {
 export function jsonEntries(body: Uint8Array, options: JsonEntriesOptions): HttpEntries {
   const entries = new JsonEntries(body, options);
   const start = BYTE_ORDER_MARK.every((byte, i) => body[i] === byte) ? BYTE_ORDER_MARK.length : 0;
-  entries.begin(start, body.length);
+  entries.setRange(start, body.length);
   do {
     const result = entries.next() === OPEN_ARRAY ? entries.array() : entries.object();
     if (result) return result;
@@ -42,7 +42,7 @@ export function jsonEntries(body: Uint8Array, options: JsonEntriesOptions): Http
 }
 
 /** Collects the entries of one body. Its methods return null while all is well, else what the body's answer is. */
-export class JsonEntries implements PairTaker {
+export class JsonEntries implements PairExtractor {
   readonly #body: Uint8Array;
   readonly #options: EntriesOptions;
   readonly #writer: MsgpackWriter;
@@ -59,8 +59,8 @@ export class JsonEntries implements PairTaker {
     this.#countMax = eventsMaxOf(body.length);
   }
 
-  begin(start: number, end: number): void {
-    this.#reader.begin(this.#body, start, end);
+  setRange(start: number, end: number): void {
+    this.#reader.setText(this.#body, start, end);
   }
 
   /** The next byte that is no white space, or -1. */
@@ -108,7 +108,7 @@ export class JsonEntries implements PairTaker {
     return { kind: 'malformed', at, why: at >= this.#body.length ? `it ends where ${why}` : why };
   }
 
-  takes(bytes: Buffer, keyAt: number, keyEnd: number, valueAt: number, valueEnd: number): boolean {
+  extracts(bytes: Buffer, keyAt: number, keyEnd: number, valueAt: number, valueEnd: number): boolean {
     if (keyEnd - keyAt !== TIME_KEY.length || this.#time) return false;
     for (let i = 1; i < TIME_KEY.length; i += 1) if (bytes[keyAt + i] !== TIME_KEY[i]) return false;
     this.#time = eventTimeOfText(bytes, valueAt, valueEnd);

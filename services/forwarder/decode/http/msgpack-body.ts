@@ -3,9 +3,10 @@
 //   <map>                                        a record
 //   [<map>, [<time>, <map>], …]                  records and entries (as fluentd's in_http takes them)
 //   [<time>, <map>]                              an entry
-//   [[<time>, <map>], <map>]                     an entry of Forward protocol v1.5, as fluent-bit's `http` output sends them one
-//                                                after another; a list of an entry and a record only where the time is a plain
-//                                                number and the first map has something in it
+//   [[<time>, <map>], <map>]                     an entry of Forward protocol v1.5; fluent-bit's `http` output sends
+//                                                them one after another. It is a list of an entry and a
+//                                                record only if the time is a plain number and the first
+//                                                map is not empty
 //
 // Values are only measured; a record's bytes pass on as they came, less a numeric `time` at its top (see
 // json-entries.ts).

@@ -14,7 +14,7 @@ export function ndjsonEntries(body: Uint8Array, options: EntriesOptions): HttpEn
     const feed = body.indexOf(LINE_FEED, start);
     const end = feed < 0 ? body.length : feed;
     line += 1;
-    entries.begin(start, end);
+    entries.setRange(start, end);
     if (entries.next() >= 0) {
       let refusal = entries.object();
       if (!refusal && entries.next() >= 0) refusal = entries.malformed('there is more after the object');

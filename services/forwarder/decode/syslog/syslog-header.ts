@@ -1,8 +1,8 @@
 // The header of one syslog message, as datagrams and frames hold it: where its parts lie, and where the text begins.
 //
-//   <134>1 2026-11-21T06:48:12.463276+00:00 vm app 123 ID7 [zoo@1 a="b"] text     RFC 5424; "-" stands for nothing; text may begin with a BOM
+//   <134>1 2026-11-21T06:48:12.463276+00:00 vm app 123 ID7 [zoo@1 a="b"] text     RFC 5424; "-": nothing; BOM allowed
 //   <30>Nov 21 06:46:08 vm 6d368950bdd9[3290]: text                               RFC 3164
-//   <30>Nov 21 06:46:07 47f4ce28cb57[3290]: text                                  as syslog(3) and Docker write it: no host
+//   <30>Nov 21 06:46:07 47f4ce28cb57[3290]: text                                  as syslog(3) and Docker: no host
 //   <134>2026-11-21T06:48:08.943512+00:00 vm app: text                            as rsyslog forwards it
 //
 // RFC 3164 describes what was seen, not what must be. So nothing is an error: what cannot be read as a header is text.

@@ -1,6 +1,7 @@
 // The structured data of RFC 5424 (section 6.3): found by its end, then written as a msgpack map of maps.
 //
-//   [timeQuality tzKnown="1" isSynced="0"][zoo@123 tiger="hun\"gry"]   →   { timeQuality: { tzKnown: "1", … }, "zoo@123": { tiger: "hun\"gry" } }
+//   [timeQuality tzKnown="1" isSynced="0"][zoo@123 tiger="hun\"gry"]
+//   →   { timeQuality: { tzKnown: "1", … }, "zoo@123": { tiger: "hun\"gry" } }
 //   \" \\ \] are the character behind the backslash; a backslash before any other stands for itself
 //
 // A parameter may come twice, which a map cannot hold: such an element is kept as the text that it was.

@@ -1,11 +1,11 @@
 // The times of syslog messages, from their bytes to seconds and nanoseconds since the epoch.
 //
-//   2026-11-21T06:48:08.943512+01:00    RFC 3339, as RFC 5424 (section 6.2.3) and rsyslog's forward format have it; also "Z", also a space for the "T"
-//   Nov 21 06:46:07                     RFC 3164 (section 4.1.2): local, without a year; the day with a space, a zero or nothing before it
+//   2026-11-21T06:48:08.943512+01:00    RFC 3339, as in RFC 5424 (section 6.2.3); also "Z", or a space for the "T"
+//   Nov 21 06:46:07                     RFC 3164 (section 4.1.2): local, without a year; the day may be padded
 //   Nov 21 2026 06:46:07.250            as network devices write it: a year, a fraction
 //
-// A time without a year is of the last year in which it is not in the future: what is sent late is common, what is sent
-// early is a wrong clock, of which a week is believed.
+// A time without a year belongs to the last year in which it is not in the future. Late messages are common; early ones
+// come from a wrong clock, which is trusted up to a week.
 //
 // Guarantees: total and bounded; nothing is allocated; -1 for what is no such time, with the fields as they were.
 

@@ -78,7 +78,7 @@ export class ProtobufReader {
         this.#take(4);
         break;
       default:
-        // Groups, which are not used any more, and types that are none.
+        // Groups, which are obsolete, and unknown types.
         this.fail(`a field has the type ${this.type}`);
     }
   }

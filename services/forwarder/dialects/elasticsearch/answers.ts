@@ -1,4 +1,4 @@
-// What a sender to `_bulk` hears: an answer for each item, in order, with Elasticsearch's own types of errors.
+// The answer to `_bulk`: one for each item, in order, with Elasticsearch's own types of errors.
 //
 // Clients send again what is answered 429 (Beats and Logstash: 5xx too), and drop the rest; so whatever may pass is
 // 429.
@@ -16,15 +16,15 @@ import type { FilterPath } from './filter-path.ts';
 /** `whole`: reads answers of any length, and may want all of Elasticsearch's names. `fluent-bit`: reads 512 KiB. */
 export type BulkReader = 'whole' | 'fluent-bit' | 'other';
 
-/** Of the text of an answer. */
+/** An answer's text is sent in pieces of this length. */
 const PIECE_LENGTH = 64 * 1024;
-/** Items, or runs, that are looked at in one step: some 0.5 ms. */
+/** Items, or groups, that are looked at in one step: some 0.5 ms. */
 export const STEP = 1000;
 /** Up to here an answer has all of Elasticsearch's names. */
 const WHOLE_BYTES_MAX = 128 * 1024;
-/** Of a short answer: up to here errors have a type and a reason. */
+/** Up to here a short answer's errors have a type and a reason. */
 const ERROR_BYTES_MAX = 64 * 1024;
-/** Below what fluent-bit reads by far enough for headers, and for what is only estimated here. */
+/** Less than fluent-bit reads, to leave space for headers and for the error of the estimate. */
 const READ_BYTES_MAX = 448 * 1024;
 /**
  * `{"create":{"_index":"","_version":1,"result":"created","status":201}},` and `"_id":"",`; of a short item all of it.
@@ -43,7 +43,7 @@ export function bulkReaderOf(headers: Readonly<Record<string, unknown>>): BulkRe
 }
 
 interface AnswerOptions {
-  /** Of the runs: null for what is held. */
+  /** By group: null for what is stored. */
   readonly outcomes: readonly unknown[];
   readonly reader: BulkReader;
   /** What of the answer is asked for; null for all of it. */
@@ -96,7 +96,7 @@ type Refusal = BulkRefusal | null;
 
 type RefusalOf = (outcome: BulkItem['outcome']) => Refusal;
 
-/** One object for all items of a run, and for all runs that are refused by the same error. */
+/** One object for all items of a group, and for all groups with the same error. */
 function refusalsOf(outcomes: readonly unknown[]): RefusalOf {
   const ofErrors = new Map<unknown, Refusal>();
   return (outcome) => {
@@ -111,7 +111,7 @@ function refusalsOf(outcomes: readonly unknown[]): RefusalOf {
   };
 }
 
-/** By the sums of the table, and by run: no item is looked at. */
+/** By the sums of the table, and by group: no item is looked at. */
 function* measured(
   table: BulkTable,
   outcomes: readonly unknown[],
@@ -122,12 +122,12 @@ function* measured(
   let wholeBytes = operations.length * ITEM_BYTES + indexBytes + idCount * ID_BYTES + ids.length;
   for (const [number, refusal] of refusals.entries()) wholeBytes += (refused[number] ?? 0) * errorBytes(refusal);
   const counts = new Map(table.ofIndexes.map(({ number, count }) => [number, count]));
-  for (let run = 0; run < outcomes.length; run += 1) {
-    if (run % STEP === STEP - 1) yield '';
-    const refusal = refusalOf(run);
+  for (let group = 0; group < outcomes.length; group += 1) {
+    if (group % STEP === STEP - 1) yield '';
+    const refusal = refusalOf(group);
     if (refusal === null) continue;
     errors = true;
-    wholeBytes += (counts.get(run) ?? 1) * errorBytes(refusal);
+    wholeBytes += (counts.get(group) ?? 1) * errorBytes(refusal);
   }
   return { errors, wholeBytes };
 }

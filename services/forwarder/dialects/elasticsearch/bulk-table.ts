@@ -1,13 +1,11 @@
-// What a `_bulk` body becomes, in columns: a hundred thousand items as objects would take a hundred times the bytes of
-// the items themselves, and as long again to be handed from thread to thread. An item or a run is an object only while
-// somebody looks at it.
+// What a `_bulk` body becomes, in columns. As objects, a hundred thousand items would take a hundred times their bytes,
+// and as long again to move to another thread. An item or a group becomes an object only while somebody looks at it.
 //
-//   item   operation, index, outcome: the number of its run, or ~n for the refusal n;  its id where the run has one, or it was refused
-//   run    entries that are taken or refused together: all of one index without an id, or a single one with an id
+//   item    operation, index, and outcome: the number of its group, or ~n for refusal n; its id, if it has one
+//   group   entries that are taken or refused together: all of one index without an id, or a single one with an id
 //
 // Guarantees: the table is cloneable, and its buffers can be moved; some 30 bytes an item, and its id.
 
-import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import type { Content } from '../../intake/chunk.ts';
 
 export const OPERATIONS = ['create', 'index', 'update', 'delete'] as const;
@@ -23,15 +21,18 @@ export interface BulkItem {
   readonly operation: BulkOperation;
   readonly index: string;
   readonly id: string | null;
-  /** The number of the run that its entry is in, or why there is none. */
+  /** The number of the group with its entry, or the refusal. */
   readonly outcome: number | BulkRefusal;
 }
 
+/** What is known of an item before its document is read. */
+export type BulkAction = Omit<BulkItem, 'outcome'>;
+
 /** Entries that are taken or refused together. */
-export interface BulkRun {
+export interface BulkGroup {
   readonly index: string;
   readonly id: string | null;
-  /** Of the document as it was sent, where it has an id. */
+  /** Of the document as it was sent, if it has an id. */
   readonly content: Content | null;
   readonly entries: Uint8Array;
   readonly count: number;
@@ -43,29 +44,27 @@ export interface BulkTable {
   readonly refusals: readonly BulkRefusal[];
   /** By refusal: how many items it is the outcome of. */
   readonly refused: Uint32Array;
-  /** Of the indexes of all items, each as often as it is named. */
+  /** The length of all items' index names together. */
   readonly indexBytes: number;
   /** Items that have an id. */
   readonly idCount: number;
-  /** By item. Ids one after another: no id is empty where there is none. */
+  /** By item. Ids one after another; an item without an id adds none. */
   readonly operations: Uint32Array;
   readonly indexOf: Uint32Array;
   readonly outcomes: Uint32Array;
   readonly idEnds: Uint32Array;
   readonly ids: Uint8Array;
-  /** By run: its index, and its first item's number where it has an id; else NO_ITEM. */
-  readonly runIndex: Uint32Array;
-  readonly runItem: Uint32Array;
-  readonly runEnds: Uint32Array;
-  readonly runLengths: Uint32Array;
-  readonly runSums: Uint32Array;
-  /** Of the runs with an id, one after another. */
+  /** By group: its index, and its first item's number if it has an id, else 0xffffffff. */
+  readonly groupIndex: Uint32Array;
+  readonly groupItem: Uint32Array;
+  readonly groupEnds: Uint32Array;
+  readonly groupLengths: Uint32Array;
+  readonly groupSums: Uint32Array;
+  /** Entries of the groups with an id, one after another. */
   readonly named: Uint8Array;
-  /** Those without one. */
+  /** The groups without an id. */
   readonly ofIndexes: readonly { readonly number: number; readonly entries: Uint8Array; readonly count: number }[];
 }
-
-const NO_ITEM = 0xffffffff;
 
 /** The items in order, each made when it is asked for. */
 export function* itemsOf(table: BulkTable): Generator<BulkItem, void, undefined> {
@@ -81,184 +80,44 @@ export function* itemsOf(table: BulkTable): Generator<BulkItem, void, undefined>
   }
 }
 
-/** Items that are in no run. */
+/** Items that are in no group. */
 export function refusedCount({ refused }: BulkTable): number {
   return refused.reduce((sum, count) => sum + count, 0);
 }
 
-/** The runs in order, each made when it is asked for. */
-export function* runsOf(table: BulkTable): Generator<BulkRun, void, undefined> {
-  const { indexes, runIndex, runItem, runEnds, runLengths, runSums, named } = table;
-  const ofIndexes = new Map(table.ofIndexes.map((run) => [run.number, run]));
+/** The groups in order, each made when it is asked for. */
+export function* groupsOf(table: BulkTable): Generator<BulkGroup, void, undefined> {
+  const { indexes, groupIndex, groupItem, groupEnds, groupLengths, groupSums, named } = table;
+  const ofIndexes = new Map(table.ofIndexes.map((group) => [group.number, group]));
   let start = 0;
-  for (let run = 0; run < runIndex.length; run += 1) {
-    const index = indexes[runIndex[run] ?? 0] ?? '';
-    const ofIndex = ofIndexes.get(run);
+  for (let group = 0; group < groupIndex.length; group += 1) {
+    const index = indexes[groupIndex[group] ?? 0] ?? '';
+    const ofIndex = ofIndexes.get(group);
     if (ofIndex) {
       yield { index, id: null, content: null, entries: ofIndex.entries, count: ofIndex.count };
       continue;
     }
-    const end = runEnds[run] ?? 0;
-    const content = { crc32: runSums[run] ?? 0, length: runLengths[run] ?? 0 };
-    yield { index, id: idOf(table, runItem[run] ?? 0), content, entries: named.subarray(start, end), count: 1 };
+    const end = groupEnds[group] ?? 0;
+    const content = { crc32: groupSums[group] ?? 0, length: groupLengths[group] ?? 0 };
+    yield { index, id: idOf(table, groupItem[group] ?? 0), content, entries: named.subarray(start, end), count: 1 };
     start = end;
   }
 }
 
 /** What the table holds in memory, its entries included. */
 export function tableBytes(table: BulkTable): number {
-  const { ids, named, ofIndexes, operations, runIndex } = table;
-  let bytes = ids.length + named.length + operations.length * ITEM_BYTES + runIndex.length * RUN_BYTES;
+  const { ids, named, ofIndexes, operations, groupIndex } = table;
+  let bytes = ids.length + named.length + operations.length * ITEM_BYTES + groupIndex.length * GROUP_BYTES;
   for (const { entries } of ofIndexes) bytes += entries.length;
   return bytes;
 }
 
-/** Four columns of items, five of runs. */
+/** Four columns of items, five of groups. */
 const ITEM_BYTES = 16;
-const RUN_BYTES = 20;
+const GROUP_BYTES = 20;
 
 function idOf({ ids, idEnds }: BulkTable, item: number): string | null {
   const start = item === 0 ? 0 : (idEnds[item - 1] ?? 0);
   const end = idEnds[item] ?? 0;
   return start === end ? null : Buffer.from(ids.buffer, ids.byteOffset + start, end - start).toString();
-}
-
-/** What is known of an item before its document is read. */
-type Action = Omit<BulkItem, 'outcome'>;
-
-export class BulkTableWriter {
-  readonly #indexes = new Map<string, number>();
-  readonly #refusals = new Map<BulkRefusal, number>();
-  readonly #refused = new Column();
-  readonly #operations = new Column();
-  readonly #indexOf = new Column();
-  readonly #outcomes = new Column();
-  readonly #idEnds = new Column();
-  readonly #ids = new MsgpackWriter();
-  readonly #runIndex = new Column();
-  readonly #runItem = new Column();
-  readonly #runEnds = new Column();
-  readonly #runLengths = new Column();
-  readonly #runSums = new Column();
-  #indexBytes = 0;
-  #idCount = 0;
-  #aloneCount = 0;
-
-  /** Items so far. */
-  get length(): number {
-    return this.#operations.length;
-  }
-
-  /** Those of them that are taken alone. */
-  get aloneCount(): number {
-    return this.#aloneCount;
-  }
-
-  refused(action: Action, refusal: BulkRefusal): void {
-    const number = numberOf(this.#refusals, refusal);
-    if (number === this.#refused.length) this.#refused.push(0);
-    this.#refused.add(number, 1);
-    this.#item(action, ~number);
-  }
-
-  /** Its entry is in a run of `runOfIndex`. */
-  taken(action: Action, run: number): void {
-    this.#item(action, run);
-  }
-
-  /** It has an id; its entry ends at `end` of the entries of all that have one. */
-  takenAlone(action: Action, { crc32, length }: Content, end: number): void {
-    const run = this.#run(action.index, this.length, end);
-    this.#runLengths.set(run, length);
-    this.#runSums.set(run, crc32);
-    this.#aloneCount += 1;
-    this.#item(action, run);
-  }
-
-  /** Begins the run of an index's items without an id. */
-  runOfIndex(index: string): number {
-    return this.#run(index, NO_ITEM, 0);
-  }
-
-  done(named: Uint8Array, ofIndexes: BulkTable['ofIndexes']): BulkTable {
-    return {
-      indexes: [...this.#indexes.keys()],
-      refusals: [...this.#refusals.keys()],
-      refused: this.#refused.values,
-      indexBytes: this.#indexBytes,
-      idCount: this.#idCount,
-      operations: this.#operations.values,
-      indexOf: this.#indexOf.values,
-      outcomes: this.#outcomes.values,
-      idEnds: this.#idEnds.values,
-      ids: this.#ids.view(),
-      runIndex: this.#runIndex.values,
-      runItem: this.#runItem.values,
-      runEnds: this.#runEnds.values,
-      runLengths: this.#runLengths.values,
-      runSums: this.#runSums.values,
-      named,
-      ofIndexes,
-    };
-  }
-
-  #item({ operation, index, id }: Action, outcome: number): void {
-    this.#operations.push(OPERATIONS.indexOf(operation));
-    this.#indexOf.push(numberOf(this.#indexes, index));
-    this.#outcomes.push(outcome);
-    this.#indexBytes += index.length;
-    if (id !== null) {
-      this.#ids.raw(Buffer.from(id));
-      this.#idCount += 1;
-    }
-    this.#idEnds.push(this.#ids.length);
-  }
-
-  #run(index: string, item: number, end: number): number {
-    this.#runIndex.push(numberOf(this.#indexes, index));
-    this.#runItem.push(item);
-    this.#runEnds.push(end);
-    this.#runLengths.push(0);
-    return this.#runSums.push(0);
-  }
-}
-
-/** Numbers of 32 bits; negative ones wrap. */
-class Column {
-  #values = new Uint32Array(64);
-  #length = 0;
-
-  get length(): number {
-    return this.#length;
-  }
-
-  get values(): Uint32Array {
-    return this.#values.subarray(0, this.#length);
-  }
-
-  /** Where it was put. */
-  push(value: number): number {
-    if (this.#length === this.#values.length) {
-      const larger = new Uint32Array(2 * this.#length);
-      larger.set(this.#values);
-      this.#values = larger;
-    }
-    this.#values[this.#length] = value;
-    return this.#length++;
-  }
-
-  set(at: number, value: number): void {
-    this.#values[at] = value;
-  }
-
-  add(at: number, value: number): void {
-    this.#values[at] = (this.#values[at] ?? 0) + value;
-  }
-}
-
-function numberOf<K>(numbers: Map<K, number>, key: K): number {
-  const known = numbers.get(key);
-  if (known !== undefined) return known;
-  numbers.set(key, numbers.size);
-  return numbers.size - 1;
 }

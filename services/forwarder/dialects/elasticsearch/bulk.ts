@@ -16,16 +16,11 @@ import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { contentOf } from '../../decode/content.ts';
 import { type EventTime, RECEIVE_TIME } from '../../decode/event-time.ts';
 import { JsonReader } from '../../decode/json-value.ts';
-import { EntryRun } from '../common/entry-run.ts';
-import {
-  type BulkItem,
-  type BulkOperation,
-  type BulkRefusal,
-  type BulkTable,
-  BulkTableWriter,
-  OPERATIONS,
-} from './bulk-table.ts';
-import { DocumentRecord } from './document.ts';
+import { EntryBuilder } from '../common/entry-builder.ts';
+import { BulkActions } from './bulk-actions.ts';
+import type { BulkAction, BulkRefusal, BulkTable } from './bulk-table.ts';
+import { BulkTableWriter } from './bulk-table-writer.ts';
+import { DocumentFields } from './document.ts';
 
 export type Bulk =
   | { readonly kind: 'items'; readonly table: BulkTable }
@@ -34,7 +29,7 @@ export type Bulk =
   | { readonly kind: 'too_large'; readonly why: string };
 
 export interface BulkOptions {
-  /** Of the URL; null where it names none. */
+  /** The index in the URL; null if it names none. */
   readonly index: string | null;
   /** Time of the documents that have none, if they have no id either. */
   readonly time: EventTime;
@@ -52,18 +47,15 @@ const ALONE_MAX = 50_000;
 /** Of items without an id: each has a buffer, a chunk and a tag of its own. */
 const INDEXES_MAX = 1000;
 const ACTION_BYTES_MAX = 16 * 1024;
-const INDEX_BYTES_MAX = 255;
-/** Elasticsearch's own limit. */
-const ID_BYTES_MAX = 512;
-/** There may be as many runs as items. */
-const RUN_BYTES_FIRST = 256;
+/** There may be as many groups as items. */
+const GROUP_BYTES_FIRST = 256;
 const LINE_FEED = 0x0a;
 const OPEN_OBJECT = 0x7b;
 
 export function bulkItems(body: Buffer, options: BulkOptions): Bulk {
   const lines = new Lines(body);
   const walk = new BulkWalk(body, options);
-  const actions = new Actions(options.index);
+  const actions = new BulkActions(options.index);
   while (lines.next()) {
     if (lines.isBlank) continue;
     const action = actions.of(body.subarray(lines.start, Math.min(lines.end, lines.start + ACTION_BYTES_MAX)));
@@ -80,43 +72,22 @@ export function bulkItems(body: Buffer, options: BulkOptions): Bulk {
   return walk.done();
 }
 
-/** Action lines mostly are the same again and again. */
-class Actions {
-  readonly #urlIndex: string | null;
-  #line: Buffer = Buffer.alloc(0);
-  #action: Action | string = '';
-
-  constructor(urlIndex: string | null) {
-    this.#urlIndex = urlIndex;
-  }
-
-  /** What a line asks for, or what is wrong with it. */
-  of(line: Buffer): Action | string {
-    if (line.equals(this.#line)) return this.#action;
-    this.#line = line;
-    this.#action = actionOf(line, this.#urlIndex);
-    return this.#action;
-  }
-}
-
-type Action = Omit<BulkItem, 'outcome'>;
-
 class BulkWalk {
   readonly #body: Buffer;
   readonly #options: BulkOptions;
   readonly #table = new BulkTableWriter();
-  /** Of the items without an id, by index: the number of their run, and its entries. */
-  readonly #ofIndex = new Map<string, { readonly number: number; readonly run: EntryRun }>();
-  readonly #named: EntryRun;
+  /** By index, for items without an id: the number of their group, and its entries. */
+  readonly #ofIndex = new Map<string, { readonly number: number; readonly entries: EntryBuilder }>();
+  readonly #named: EntryBuilder;
   readonly #scratch = new MsgpackWriter();
   readonly #reader = new JsonReader(this.#scratch);
-  readonly #document = new DocumentRecord();
+  readonly #document = new DocumentFields();
   #bytes = 0;
 
   constructor(body: Buffer, options: BulkOptions) {
     this.#body = body;
     this.#options = options;
-    this.#named = new EntryRun(RUN_BYTES_FIRST, options.bytesMax);
+    this.#named = new EntryBuilder(GROUP_BYTES_FIRST, options.bytesMax);
   }
 
   /** Why nothing more is taken; null while there is no reason. */
@@ -127,19 +98,19 @@ class BulkWalk {
     return this.#ofIndex.size > INDEXES_MAX ? `they are of more than ${INDEXES_MAX} indexes` : null;
   }
 
-  refuse(action: Action, refusal: BulkRefusal): void {
+  refuse(action: BulkAction, refusal: BulkRefusal): void {
     this.#table.refused(action, refusal);
   }
 
   /** The document in body[start, end). */
-  take(action: Action, start: number, end: number): void {
+  take(action: BulkAction, start: number, end: number): void {
     if (action.operation === 'update') {
       this.refuse(action, NO_UPDATE);
       return;
     }
     const reader = this.#reader;
     this.#scratch.reset();
-    reader.begin(this.#body, start, end);
+    reader.setText(this.#body, start, end);
     const why = this.#whyNoObject();
     if (why !== null) {
       this.refuse(action, unreadable(why));
@@ -150,10 +121,10 @@ class BulkWalk {
   }
 
   done(): Bulk {
-    const ofIndexes = Array.from(this.#ofIndex.values(), ({ number, run }) => ({
+    const ofIndexes = Array.from(this.#ofIndex.values(), ({ number, entries }) => ({
       number,
-      entries: run.bytes,
-      count: run.count,
+      entries: entries.bytes,
+      count: entries.count,
     }));
     return { kind: 'items', table: this.#table.done(this.#named.bytes, ofIndexes) };
   }
@@ -167,24 +138,27 @@ class BulkWalk {
   }
 
   /** The document came in body[from, to). */
-  #add(action: Action, from: number, to: number): void {
+  #add(action: BulkAction, from: number, to: number): void {
     const { pairs, time } = this.#document;
     const { id, index } = action;
-    const ofIndex = id === null ? this.#runOfIndex(index) : null;
-    const run = ofIndex?.run ?? this.#named;
-    const start = run.length;
+    const ofIndex = id === null ? this.#groupOfIndex(index) : null;
+    const entries = ofIndex?.entries ?? this.#named;
+    const start = entries.length;
     // With an id the same item may come again, and has to be the same then.
-    run.add(time ?? (id === null ? this.#options.time : RECEIVE_TIME), pairs);
-    if (run.tooLarge) this.#bytes = Infinity;
-    this.#bytes += run.length - start;
+    entries.add(time ?? (id === null ? this.#options.time : RECEIVE_TIME), pairs);
+    if (entries.tooLarge) this.#bytes = Infinity;
+    this.#bytes += entries.length - start;
     if (ofIndex) this.#table.taken(action, ofIndex.number);
-    else this.#table.takenAlone(action, contentOf(this.#body.subarray(from, to)), run.length);
+    else this.#table.takenAlone(action, contentOf(this.#body.subarray(from, to)), entries.length);
   }
 
-  #runOfIndex(index: string): { readonly number: number; readonly run: EntryRun } {
+  #groupOfIndex(index: string): { readonly number: number; readonly entries: EntryBuilder } {
     let known = this.#ofIndex.get(index);
     if (known === undefined) {
-      known = { number: this.#table.runOfIndex(index), run: new EntryRun(RUN_BYTES_FIRST, this.#options.bytesMax) };
+      known = {
+        number: this.#table.groupOfIndex(index),
+        entries: new EntryBuilder(GROUP_BYTES_FIRST, this.#options.bytesMax),
+      };
       this.#ofIndex.set(index, known);
     }
     return known;
@@ -217,35 +191,6 @@ class Lines {
     for (let at = this.start; at < this.end; at += 1) if ((this.#body[at] ?? 0) > 0x20) return false;
     return true;
   }
-}
-
-/** What an action line asks for, or what is wrong with it. */
-function actionOf(line: Buffer, urlIndex: string | null): Action | string {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(line.toString());
-  } catch {
-    return 'an action line has to be an object such as {"create":{}}';
-  }
-  const [pair, ...others] = typeof parsed === 'object' && parsed !== null ? Object.entries(parsed) : [];
-  if (!pair || others.length > 0 || !isOperation(pair[0])) {
-    return 'an action line has to be one of create, index, update, delete';
-  }
-  const [operation, metadata] = pair;
-  if (typeof metadata !== 'object' || metadata === null) return `the value of ${operation} has to be an object`;
-  const index: unknown = Reflect.get(metadata, '_index') ?? urlIndex;
-  const id: unknown = Reflect.get(metadata, '_id') ?? null;
-  if (typeof index !== 'string' || index === '') return 'its index is missing';
-  if (Buffer.byteLength(index) > INDEX_BYTES_MAX || !index.isWellFormed()) return 'its index is no name of an index';
-  if (id !== null && typeof id !== 'string' && typeof id !== 'number') return 'its _id has to be a string';
-  const idText = id === null || id === '' ? null : String(id);
-  if (idText !== null && Buffer.byteLength(idText) > ID_BYTES_MAX)
-    return `its _id is longer than ${ID_BYTES_MAX} bytes`;
-  return { operation, index, id: idText };
-}
-
-function isOperation(name: string): name is BulkOperation {
-  return OPERATIONS.some((operation) => operation === name);
 }
 
 const NO_DELETE = refusalOf('delete is not supported: documents are only added');

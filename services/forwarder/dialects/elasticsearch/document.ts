@@ -9,7 +9,7 @@ import { isMap } from '#shared/msgpack/extents.ts';
 import { MsgpackReader } from '#shared/msgpack/reader.ts';
 import { type EventTime, eventTimeOfMs } from '../../decode/event-time.ts';
 import { eventTimeOfIso } from '../../decode/iso-time.ts';
-import { Pairs, keyOf } from '../common/entry-run.ts';
+import { Pairs, keyOf } from '../common/entry-builder.ts';
 
 const NO_BYTES = Buffer.alloc(0);
 const DOT = Buffer.from('.');
@@ -32,7 +32,7 @@ const POD: ReadonlyMap<string, Buffer> = new Map([
   ['node.name', keyOf('host')],
 ]);
 
-export class DocumentRecord {
+export class DocumentFields {
   readonly pairs = new Pairs();
   /** Null where the document has none that can be read; what is there then stays a field. */
   time: EventTime | null = null;

@@ -1,9 +1,8 @@
-// What clients of Elasticsearch ask before they send: who is there, its license, whether their templates and policies
-// are there.
+// What clients of Elasticsearch ask before they send: who is there, its license, and whether their templates and
+// policies exist.
 //
-// Sluice has templates and a lifecycle of its own (`sluice setup`); so it answers that what a client would install is
-// there, and refuses to take another one. Found by letting the clients speak, and in their sources: Filebeat and
-// Logstash 8 and 9.
+// Sluice has templates and a lifecycle of its own (`sluice setup`). So it answers that whatever a client would install
+// is there, and refuses new ones. Found by letting clients run, and in their sources: Filebeat and Logstash 8 and 9.
 
 import { Readable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -83,7 +82,7 @@ export function answerHandshake(scope: FastifyInstance): void {
 }
 
 export function sendJson(request: FastifyRequest, reply: FastifyReply, answer: object): FastifyReply {
-  // Of a text fastify would write the type anew, and not as clients look for it.
+  // For a string fastify would rewrite the type, and not as clients expect it.
   return typed(request, reply).send(Buffer.from(JSON.stringify(answer)));
 }
 

@@ -1,5 +1,5 @@
-// `POST|PUT /_bulk` and `/<index>/_bulk`, for whatever sends to Elasticsearch: each item has its answer, in order, and
-// 201 means that its document is held. The tag is the index's name. What clients ask before they send is in
+// `POST|PUT /_bulk` and `/<index>/_bulk`, for whatever sends to Elasticsearch. Each item has its answer, in order, and
+// 201 means that its document is stored durably. The tag is the index's name. For what clients ask before they send see
 // handshake.ts.
 
 import { setImmediate as turn } from 'node:timers/promises';
@@ -11,20 +11,20 @@ import { errorAnswer } from '../../accept/http/http-errors.ts';
 import { CHUNK_TURN_BYTES, FEW_CHUNKS } from '../../accept/http/http-turns.ts';
 import { STEP, bulkAnswer, bulkReaderOf, errorBody } from './answers.ts';
 import type { Bulk } from './bulk.ts';
-import { type BulkRun, type BulkTable, refusedCount, runsOf } from './bulk-table.ts';
+import { type BulkGroup, type BulkTable, groupsOf, refusedCount } from './bulk-table.ts';
 import { parseFilterPath } from './filter-path.ts';
 import { answerHandshake, sendJson, sendJsonPieces } from './handshake.ts';
 
 const INPUT = 'elasticsearch';
-/** Runs that are on their way to intake at once: one for each document with an id. */
-const RUNS_AT_ONCE = 256;
-/** Of a body that has few items, or few that make it cost more than its bytes. */
+/** Groups that are on their way to intake at once; each document with an id is a group. */
+const GROUPS_AT_ONCE = 256;
+/** A body up to here has few items, or its few items do not cost much more than its bytes. */
 const FEW_CHUNKS_BYTES = 4096;
-/** In a request's turn of those that have many. */
-const RUNS_PER_CROWD = 4000;
-/** Of those, handed over in one step. */
-const RUNS_PER_STEP = 32;
-/** Of a turn of the event loop, what an item's answer costs: 0.5 to 1 µs. */
+/** Groups in one turn of a request with many of them. */
+const GROUPS_PER_CROWD = 4000;
+/** Groups that are submitted in one step. */
+const GROUPS_PER_STEP = 32;
+/** What an item's answer costs of a turn of the event loop: 0.5 to 1 µs. */
 const ANSWER_TURN_BYTES = 4;
 
 export const elasticsearch: HttpDialect = (scope, context) => {
@@ -57,7 +57,7 @@ async function takeBulk(context: HttpContext, request: FastifyRequest, reply: Fa
   const options = { index, time: exchange.defaultTime, bytesMax: context.bodyBytesMax };
   // What is made of a body is several times its size where it has many items: those that wait have only their bytes.
   using crowd = new CrowdTurn(exchange);
-  if (body.length > FEW_CHUNKS_BYTES) await crowd.begin(body.length);
+  if (body.length > FEW_CHUNKS_BYTES) await crowd.enter(body.length);
   const table = taken(await exchange.convert('bulk', body, options));
   const outcomes = await accept(exchange, table, crowd);
   refuseWhole(outcomes);
@@ -67,11 +67,11 @@ async function takeBulk(context: HttpContext, request: FastifyRequest, reply: Fa
     context.refused(INPUT, new SluiceError('body_malformed', message));
   }
   await countRefused(context, outcomes);
-  // Who asks for certain fields has seen to the length.
+  // A client that asks for certain fields has limited the length itself.
   const reader = filterPath ? 'whole' : bulkReaderOf(request.headers);
   const pieces = bulkAnswer(clock.monotonicMs() - beganMs, table, { outcomes, reader, filterPath });
   const bytes = ANSWER_TURN_BYTES * Math.min(table.operations.length, STEP);
-  // Who is gone reads no answer, but its events are taken.
+  // A client that is gone reads no answer, but its events are accepted.
   const mayGoOn = (): Promise<void> => exchange.turn(bytes).catch(() => undefined);
   await mayGoOn();
   return await sendJsonPieces(request, reply, { pieces, mayGoOn });
@@ -99,7 +99,7 @@ class CrowdTurn implements Disposable {
   }
 
   /** @param bytes of a body that is still to be converted */
-  async begin(bytes = 0): Promise<void> {
+  async enter(bytes = 0): Promise<void> {
     this.#turn ??= await this.#exchange.crowd(bytes);
   }
 
@@ -109,18 +109,18 @@ class CrowdTurn implements Disposable {
   }
 }
 
-/** What became of each run: null where it is held, else why it is not. */
+/** The result for each group: null if it is stored, else the error. */
 async function accept(exchange: HttpExchange, table: BulkTable, crowd: CrowdTurn): Promise<unknown[]> {
   const outcomes: unknown[] = [];
-  const runs = runsOf(table);
-  const count = table.runIndex.length;
+  const groups = groupsOf(table);
+  const count = table.groupIndex.length;
   if (count <= FEW_CHUNKS) crowd[Symbol.dispose]();
   while (outcomes.length < count) {
-    if (count > FEW_CHUNKS) await crowd.begin();
+    if (count > FEW_CHUNKS) await crowd.enter();
     // What is begun is ended first, for it holds its items meanwhile.
-    const end = Math.min(count, outcomes.length + RUNS_PER_CROWD);
+    const end = Math.min(count, outcomes.length + GROUPS_PER_CROWD);
     while (outcomes.length < end) {
-      outcomes.push(...(await acceptSome(exchange, runs)));
+      outcomes.push(...(await acceptSome(exchange, groups)));
       // What is refused is refused without a turn.
       if (outcomes.length < count) await turn();
     }
@@ -130,14 +130,14 @@ async function accept(exchange: HttpExchange, table: BulkTable, crowd: CrowdTurn
 }
 
 /** The next ones. None is under way when it resolves or rejects. */
-async function acceptSome(exchange: HttpExchange, runs: Iterator<BulkRun, void>): Promise<unknown[]> {
+async function acceptSome(exchange: HttpExchange, groups: Iterator<BulkGroup, void>): Promise<unknown[]> {
   const some: Promise<unknown>[] = [];
   try {
-    while (some.length < RUNS_AT_ONCE) {
-      if (some.length % RUNS_PER_STEP === 0) await exchange.turn(RUNS_PER_STEP * CHUNK_TURN_BYTES);
-      const next = runs.next();
+    while (some.length < GROUPS_AT_ONCE) {
+      if (some.length % GROUPS_PER_STEP === 0) await exchange.turn(GROUPS_PER_STEP * CHUNK_TURN_BYTES);
+      const next = groups.next();
       if (next.done) break;
-      some.push(acceptRun(exchange, next.value).then(nothing, (error: unknown) => error));
+      some.push(acceptGroup(exchange, next.value).then(nothing, (error: unknown) => error));
     }
   } finally {
     await Promise.all(some);
@@ -147,18 +147,18 @@ async function acceptSome(exchange: HttpExchange, runs: Iterator<BulkRun, void>)
 
 const nothing = (): null => null;
 
-/** Each error once, which may be as many as there are runs. */
+/** Each error once, which may be as many as there are groups. */
 async function countRefused(context: HttpContext, outcomes: readonly unknown[]): Promise<void> {
   let counted = 0;
   for (const error of new Set(outcomes)) {
     if (error === null) continue;
     context.refused(INPUT, error);
     counted += 1;
-    if (counted % RUNS_AT_ONCE === 0) await turn();
+    if (counted % GROUPS_AT_ONCE === 0) await turn();
   }
 }
 
-async function acceptRun(exchange: HttpExchange, { index, id, content, entries, count }: BulkRun): Promise<void> {
+async function acceptGroup(exchange: HttpExchange, { index, id, content, entries, count }: BulkGroup): Promise<void> {
   const name = id === null || content === null ? undefined : { chunkId: Buffer.from(id), content };
   await exchange.accept({ tag: exchange.tag(index), entries, count }, name);
 }

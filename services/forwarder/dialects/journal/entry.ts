@@ -11,7 +11,7 @@
 
 import { contentOf, type EventsName } from '../../decode/content.ts';
 import { type EventTime, RECEIVE_TIME } from '../../decode/event-time.ts';
-import { EntryRun, Pairs, keyOf } from '../common/entry-run.ts';
+import { EntryBuilder, Pairs, keyOf } from '../common/entry-builder.ts';
 import type { JournalField } from './export-format.ts';
 
 export interface JournalEntry {
@@ -51,12 +51,12 @@ export function journalEntry(fields: readonly JournalField[], bytesMax: number):
   const priority = values.get('PRIORITY')?.[0];
   const level = priority?.length === 1 ? LEVELS[(priority[0] ?? 0) - ZERO] : undefined;
   if (level) pairs.key(LEVEL).raw(level);
-  const run = new EntryRun(pairs.writer.length + 32, bytesMax);
-  run.add(timeOf(values.get('__REALTIME_TIMESTAMP')?.[0]), pairs);
-  if (run.tooLarge) return null;
+  const entries = new EntryBuilder(pairs.writer.length + 32, bytesMax);
+  entries.add(timeOf(values.get('__REALTIME_TIMESTAMP')?.[0]), pairs);
+  if (entries.tooLarge) return null;
   const chunkId = values.get('__CURSOR')?.[0];
   const sent = fields.flatMap(({ name, value }) => [name, '=', value, '\n']);
-  return { name: chunkId ? { chunkId, content: contentOf(...sent) } : null, entries: run.bytes };
+  return { name: chunkId ? { chunkId, content: contentOf(...sent) } : null, entries: entries.bytes };
 }
 
 function byName(fields: readonly JournalField[]): Map<string, Buffer[]> {
@@ -70,7 +70,7 @@ function byName(fields: readonly JournalField[]): Map<string, Buffer[]> {
 }
 
 /**
- * Where there is none, or none that can be: when it was received, so that the entry is the same when it comes again.
+ * Without a possible time it is "when received", so that the entry is the same when it comes again.
  */
 function timeOf(text: Buffer | undefined): EventTime {
   const us = text && /^\d{1,16}$/.test(text.toString('latin1')) ? Number(text.toString('latin1')) : 0;

@@ -89,7 +89,7 @@ export class ExportScanner {
     return this.#broken;
   }
 
-  /** The field whose first line ends at `feed`; false where more bytes are needed, or it is none. */
+  /** The field whose first line ends at `feed`; false if more bytes are needed, or if it is not a field. */
   #field(feed: number): boolean {
     const { bytes, to: end } = this.#stream;
     const equals = bytes.subarray(this.#at, Math.min(feed, this.#at + NAME_BYTES_MAX + 1)).indexOf(EQUALS);

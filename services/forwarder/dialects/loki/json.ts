@@ -8,12 +8,12 @@ import { MsgpackReader } from '#shared/msgpack/reader.ts';
 import { eventTimeOfNs } from '../../decode/event-time.ts';
 import { jsonToMsgpack } from '../../decode/json-value.ts';
 import type { Label } from './labels.ts';
-import { type LokiOptions, LokiRecords, type LokiStreams } from './streams.ts';
+import { type LokiOptions, LokiEntries, type LokiStreams } from './streams.ts';
 
 export function jsonStreams(body: Buffer, options: LokiOptions): LokiStreams {
   const bytes = jsonToMsgpack(body);
   if (!Buffer.isBuffer(bytes)) return { kind: 'malformed', why: `${bytes.why} (byte ${bytes.at})` };
-  const records = new LokiRecords(bytes.length, options);
+  const records = new LokiEntries(bytes.length, options);
   const streamsAt = fieldsOf(bytes, 0)?.get('streams');
   const streams = streamsAt === undefined ? undefined : elementsOf(bytes, streamsAt);
   if (!streams) return { kind: 'malformed', why: 'it has to be an object with an array of streams' };
@@ -25,7 +25,7 @@ export function jsonStreams(body: Buffer, options: LokiOptions): LokiStreams {
 }
 
 /** What is wrong with the stream, if anything is. */
-function takeStream(bytes: Buffer, at: number, records: LokiRecords): string | null {
+function takeStream(bytes: Buffer, at: number, records: LokiEntries): string | null {
   const fields = fieldsOf(bytes, at);
   const labelsAt = fields?.get('stream');
   const labels = labelsAt === undefined ? undefined : labelsOf(bytes, labelsAt);
@@ -33,7 +33,7 @@ function takeStream(bytes: Buffer, at: number, records: LokiRecords): string | n
   const values = valuesAt === undefined ? undefined : elementsOf(bytes, valuesAt);
   if (!labels) return 'the stream of a stream has to be an object of strings';
   if (!values) return 'the values of a stream have to be an array';
-  records.beginStream(labels);
+  records.startStream(labels);
   for (const valueAt of values) {
     const why = takeValue(bytes, valueAt, records);
     if (why !== null) return why;
@@ -41,7 +41,7 @@ function takeStream(bytes: Buffer, at: number, records: LokiRecords): string | n
   return null;
 }
 
-function takeValue(bytes: Buffer, at: number, records: LokiRecords): string | null {
+function takeValue(bytes: Buffer, at: number, records: LokiEntries): string | null {
   const reader = new MsgpackReader(bytes, at);
   const count = reader.arrayHeader();
   if (count !== 2 && count !== 3) return 'a value has to be [time, line] or [time, line, metadata]';
@@ -49,7 +49,7 @@ function takeValue(bytes: Buffer, at: number, records: LokiRecords): string | nu
   if (!time) return 'the time of a value has to be nanoseconds since 1970, as text';
   const line = reader.bytes();
   if (!line) return 'the line of a value has to be a string';
-  records.beginEntry();
+  records.startEntry();
   for (let left = count === 3 ? (reader.mapHeader() ?? -1) : 0; left !== 0; left -= 1) {
     const name = reader.bytes();
     const value = reader.bytes();

@@ -57,7 +57,7 @@ function matchAt(pattern: RegExp, text: string, at: number): RegExpExecArray | n
   return pattern.exec(text);
 }
 
-/** What is no escape stays as it is. */
+/** An unknown escape stays as it is. */
 function unescaped(text: string): string {
   if (!text.includes('\\')) return text;
   return text.replaceAll(

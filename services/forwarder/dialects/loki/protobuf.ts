@@ -6,7 +6,7 @@
 import { eventTimeOfNs } from '../../decode/event-time.ts';
 import { BYTES, ProtobufReader, VARINT } from '../common/protobuf-reader.ts';
 import { parseLabels } from './labels.ts';
-import { type LokiOptions, LokiRecords, type LokiStreams } from './streams.ts';
+import { type LokiOptions, LokiEntries, type LokiStreams } from './streams.ts';
 
 export function protobufStreams(body: Buffer, options: LokiOptions): LokiStreams {
   return new StreamWalk(body, options).request(body.length);
@@ -16,11 +16,11 @@ const EMPTY = Buffer.alloc(0);
 
 class StreamWalk {
   readonly #reader: ProtobufReader;
-  readonly #records: LokiRecords;
+  readonly #records: LokiEntries;
 
   constructor(body: Buffer, options: LokiOptions) {
     this.#reader = new ProtobufReader(body);
-    this.#records = new LokiRecords(body.length, options);
+    this.#records = new LokiEntries(body.length, options);
   }
 
   request(end: number): LokiStreams {
@@ -39,7 +39,7 @@ class StreamWalk {
     });
     const labels = parseLabels(text);
     if (typeof labels === 'string') return reader.fail(labels);
-    this.#records.beginStream(labels);
+    this.#records.startStream(labels);
     reader.pos = start;
     reader.each(end, 2, (entryEnd) => this.#entry(entryEnd));
   }
@@ -48,7 +48,7 @@ class StreamWalk {
     const reader = this.#reader;
     let ns = 0n;
     let line: Buffer = EMPTY;
-    this.#records.beginEntry();
+    this.#records.startEntry();
     while (reader.next(end)) {
       const { field, type } = reader;
       if (type !== BYTES || field > 3) reader.skip(end);

@@ -1,5 +1,5 @@
 // `POST /loki/api/v1/push`, in JSON or in protobuf packed by Snappy, and `GET /ready`, which Loki's clients may ask. A
-// request is one chunk. X-Scope-OrgID says nothing: whom a sender speaks for is told by its token.
+// request is one chunk. X-Scope-OrgID is ignored: a sender's token says for whom it speaks.
 
 import { SluiceError } from '#shared/errors.ts';
 import type { HttpDialect } from '../../accept/http/http-context.ts';

@@ -7,8 +7,8 @@
 // A label that is called `log` goes under `labels.log`.
 
 import type { EventTime } from '../../decode/event-time.ts';
-import { EntryRun, Pairs, keyOf } from '../common/entry-run.ts';
-import { OriginFields } from '../common/origin-fields.ts';
+import { EntryBuilder, Pairs, keyOf } from '../common/entry-builder.ts';
+import { ResourceFields } from '../common/resource-fields.ts';
 import type { Label } from './labels.ts';
 
 export type LokiStreams =
@@ -31,32 +31,32 @@ const POD: ReadonlyMap<string, Buffer> = new Map([
   ['node_name', keyOf('host')],
 ]);
 
-export class LokiRecords {
-  readonly #run: EntryRun;
-  readonly #origin = new OriginFields();
+export class LokiEntries {
+  readonly #entries: EntryBuilder;
+  readonly #resource = new ResourceFields();
   /** What all entries of a stream have in common. */
   readonly #common = new Pairs();
   readonly #entry = new Pairs();
 
   constructor(bodyBytes: number, { bytesMax }: LokiOptions) {
-    this.#run = new EntryRun(bodyBytes + 1024, bytesMax, bodyBytes);
+    this.#entries = new EntryBuilder(bodyBytes + 1024, bytesMax, bodyBytes);
   }
 
-  beginStream(labels: readonly Label[]): void {
+  startStream(labels: readonly Label[]): void {
     const names = new Set(labels.map(([name]) => name));
     const isPod = names.has('namespace') && names.has('pod');
-    this.#origin.reset();
+    this.#resource.reset();
     this.#common.reset();
     for (const [name, value] of labels) {
       const podKey = isPod ? POD.get(name) : undefined;
-      if (podKey) this.#origin.podKey(podKey).string(value);
-      else this.#origin.key(keyText(name)).string(value);
+      if (podKey) this.#resource.podKey(podKey).string(value);
+      else this.#resource.key(keyText(name)).string(value);
     }
-    this.#origin.writeTo(this.#common);
-    this.#common.add(this.#origin.rest);
+    this.#resource.writeTo(this.#common);
+    this.#common.add(this.#resource.rest);
   }
 
-  beginEntry(): void {
+  startEntry(): void {
     this.#entry.reset();
   }
 
@@ -66,11 +66,11 @@ export class LokiRecords {
 
   endEntry(time: EventTime, line: Uint8Array): void {
     this.#entry.key(LOG).stringBytes(line);
-    this.#run.add(time, this.#common, this.#entry);
+    this.#entries.add(time, this.#common, this.#entry);
   }
 
   done(): LokiStreams {
-    const { bytes, count, tooLarge } = this.#run;
+    const { bytes, count, tooLarge } = this.#entries;
     return tooLarge ? { kind: 'too_large' } : { kind: 'entries', entries: bytes, count };
   }
 }

@@ -2,14 +2,13 @@
 // text is made msgpack in one pass (decode/json-value.ts), and that is walked. So nothing is rounded, and nothing
 // becomes an object.
 //
-// Ids are hex, 64-bit integers are strings or numbers, bytes are base64, unknown fields are ignored. Names are
-// lowerCamelCase; those of the .proto are understood too, for a field that is only ignored would be lost without a
-// word.
+// Ids are hex, 64-bit integers are strings or numbers, bytes are base64, unknown fields are ignored (json-names.ts).
 
 import { MsgpackReader } from '#shared/msgpack/reader.ts';
 import type { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { isMap, isNumber } from '#shared/msgpack/extents.ts';
 import { jsonToMsgpack } from '../../decode/json-value.ts';
+import { type ValueKind, fieldName, valueKind } from './json-names.ts';
 import { type OtlpLogs, type OtlpOptions, OtlpRecords } from './records.ts';
 
 export function jsonLogs(body: Buffer, options: OtlpOptions): OtlpLogs {
@@ -38,7 +37,7 @@ class JsonWalk {
     const records = this.#records;
     for (const resourceLogs of this.#list(this.#fields(0), 'resourceLogs')) {
       const fields = this.#fields(resourceLogs);
-      records.beginResource();
+      records.startResource();
       const resource = fields.get('resource');
       if (resource !== undefined) {
         this.#attributes(this.#fields(resource), (key) => records.resourceAttribute(key));
@@ -52,15 +51,15 @@ class JsonWalk {
   #scopeLogs(at: number): void {
     const fields = this.#fields(at);
     const records = this.#records;
-    records.beginScope();
+    records.startScope();
     const scope = fields.get('scope');
     if (scope !== undefined) this.#scope(this.#fields(scope));
-    records.beginRecords();
+    records.startRecords();
     const list = this.#list(fields, 'logRecords');
     // What is shared by many records and does not fit costs the request; what is in one record costs that one.
     if (this.#misfit !== null) return;
     for (const record of list) {
-      records.beginRecord();
+      records.startRecord();
       this.#record(this.#fields(record));
       if (this.#misfit === null) records.endRecord();
       else records.reject(this.#misfit);
@@ -101,7 +100,7 @@ class JsonWalk {
     let key: Buffer = EMPTY;
     let valueAt = -1;
     for (let left = this.#memberCount(reader); left > 0; left -= 1) {
-      const name = nameIn(reader);
+      const name = fieldName(reader);
       if (name === 'key') key = this.#textAt(reader.position, name);
       else if (name === 'value') valueAt = reader.position;
       reader.skip();
@@ -116,7 +115,7 @@ class JsonWalk {
     const reader = this.#reader(at);
     const start = writer.length;
     for (let left = this.#memberCount(reader); left > 0; left -= 1) {
-      const kind = VALUE_KINDS.get(nameIn(reader) ?? '');
+      const kind = valueKind(fieldName(reader));
       const valueAt = reader.position;
       reader.skip();
       if (kind === undefined || this.#bytes[valueAt] === NIL) continue;
@@ -199,14 +198,14 @@ class JsonWalk {
     const fields: Fields = new Map();
     const reader = this.#reader(at);
     for (let left = this.#memberCount(reader); left > 0; left -= 1) {
-      const name = nameIn(reader);
+      const name = fieldName(reader);
       if (name !== undefined && this.#bytes[reader.position] !== NIL) fields.set(name, reader.position);
       reader.skip();
     }
     return fields;
   }
 
-  /** Of the object that begins here; 0 where there is none. */
+  /** The number of members of the object that begins here; 0 if there is no object. */
   #memberCount(reader: MsgpackReader): number {
     const count = reader.mapHeader();
     if (count === undefined) this.#note('an object is missing where one has to be');
@@ -278,40 +277,6 @@ class JsonWalk {
 
 /** Positions of values by name. */
 type Fields = Map<string, number>;
-
-const VALUE_NAMES = [
-  'stringValue',
-  'boolValue',
-  'intValue',
-  'doubleValue',
-  'bytesValue',
-  'arrayValue',
-  'kvlistValue',
-] as const;
-type ValueKind = (typeof VALUE_NAMES)[number];
-const VALUE_KINDS: ReadonlyMap<string, ValueKind> = new Map(VALUE_NAMES.map((name) => [name, name]));
-
-// prettier-ignore
-const MESSAGE_NAMES = [
-  'resourceLogs', 'resource', 'scopeLogs', 'scope', 'logRecords', 'attributes', 'name', 'version', 'key', 'value', 'values',
-  'timeUnixNano', 'observedTimeUnixNano', 'severityNumber', 'severityText', 'body', 'droppedAttributesCount', 'flags',
-  'traceId', 'spanId', 'eventName',
-];
-/** Both spellings → the one in camel case. */
-const NAMES: ReadonlyMap<string, string> = new Map(
-  [...MESSAGE_NAMES, ...VALUE_NAMES].flatMap((name) => [
-    [name, name] as const,
-    [name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), name] as const,
-  ]),
-);
-
-/** The name that is next, in camel case; undefined for one that means nothing: there may be millions of them. */
-function nameIn(reader: MsgpackReader): string | undefined {
-  const name = reader.bytes();
-  return name && name.length <= NAME_BYTES_MAX ? NAMES.get(name.toString('latin1')) : undefined;
-}
-
-const NAME_BYTES_MAX = Math.max(...[...NAMES.keys()].map((name) => name.length));
 
 const NIL = 0xc0;
 const EMPTY = Buffer.alloc(0);

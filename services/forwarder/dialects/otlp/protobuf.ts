@@ -42,7 +42,7 @@ class ProtobufWalk {
 
   #resourceLogs(end: number): void {
     const start = this.#reader.pos;
-    this.#records.beginResource();
+    this.#records.startResource();
     this.#reader.each(end, 1, (resourceEnd) => {
       this.#reader.each(resourceEnd, 1, (attributeEnd) => this.#attribute(attributeEnd, 1, this.#writerOfResource));
     });
@@ -52,12 +52,12 @@ class ProtobufWalk {
 
   #scopeLogs(end: number): void {
     const start = this.#reader.pos;
-    this.#records.beginScope();
+    this.#records.startScope();
     this.#reader.each(end, 1, (scopeEnd) => this.#scope(scopeEnd));
-    this.#records.beginRecords();
+    this.#records.startRecords();
     this.#reader.pos = start;
     this.#reader.each(end, 2, (recordEnd) => {
-      this.#records.beginRecord();
+      this.#records.startRecord();
       this.#record(recordEnd);
       const fault = this.#reader.takeFault();
       if (fault === null) {

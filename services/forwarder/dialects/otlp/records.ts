@@ -11,15 +11,15 @@
 
 import type { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { type EventTime, eventTimeOfNs } from '../../decode/event-time.ts';
-import { EntryRun, Pairs, keyOf } from '../common/entry-run.ts';
-import { OriginFields } from '../common/origin-fields.ts';
+import { EntryBuilder, Pairs, keyOf } from '../common/entry-builder.ts';
+import { ResourceFields } from '../common/resource-fields.ts';
 
 export type OtlpLogs =
   | {
       readonly kind: 'records';
       readonly entries: Uint8Array;
       readonly count: number;
-      /** Records that could not be taken, and why the first of them could not; empty where there is none. */
+      /** Records that could not be accepted. `why`: the reason for the first; empty without any. */
       readonly rejected: number;
       readonly why: string;
     }
@@ -50,9 +50,9 @@ const OURS = ['log', 'log.level', 'resource', 'scope'].map((name) => Buffer.from
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'].map((name) => keyOf(name));
 
 export class OtlpRecords {
-  readonly run: EntryRun;
+  readonly #entries: EntryBuilder;
   readonly #time: EventTime;
-  readonly #origin = new OriginFields();
+  readonly #resource = new ResourceFields();
   readonly #scope = new Pairs();
   /** What all records of a scope have in common. */
   readonly #common = new Pairs();
@@ -65,21 +65,21 @@ export class OtlpRecords {
 
   /** @param bodyBytes of the request: entries are about as large */
   constructor(bodyBytes: number, { time, bytesMax }: OtlpOptions) {
-    this.run = new EntryRun(bodyBytes + 1024, bytesMax, bodyBytes);
+    this.#entries = new EntryBuilder(bodyBytes + 1024, bytesMax, bodyBytes);
     this.#time = time;
   }
 
-  beginResource(): void {
-    this.#origin.reset();
-    this.beginScope();
+  startResource(): void {
+    this.#resource.reset();
+    this.startScope();
   }
 
   /** As the other methods that return a writer: write the value into it. */
   resourceAttribute(key: Buffer): MsgpackWriter {
-    return this.#origin.key(key);
+    return this.#resource.key(key);
   }
 
-  beginScope(): void {
+  startScope(): void {
     this.#scope.reset();
     this.#common.reset();
   }
@@ -97,13 +97,13 @@ export class OtlpRecords {
   }
 
   /** After the scope, before its first record. */
-  beginRecords(): void {
-    this.#origin.writeTo(this.#common);
-    this.#common.map(RESOURCE, this.#origin.rest);
+  startRecords(): void {
+    this.#resource.writeTo(this.#common);
+    this.#common.map(RESOURCE, this.#resource.rest);
     this.#common.map(SCOPE, this.#scope);
   }
 
-  beginRecord(): void {
+  startRecord(): void {
     this.#record.reset();
     this.#timeNs = 0n;
     this.#observedNs = 0n;
@@ -168,7 +168,7 @@ export class OtlpRecords {
   endRecord(): void {
     const ns = this.#timeNs || this.#observedNs;
     const time = ns === 0n ? null : eventTimeOfNs(ns);
-    this.run.add(time ?? this.#time, this.#common, this.#record);
+    this.#entries.add(time ?? this.#time, this.#common, this.#record);
   }
 
   /** The record that was begun cannot be taken. */
@@ -178,7 +178,7 @@ export class OtlpRecords {
   }
 
   done(): OtlpLogs {
-    const { bytes, count, tooLarge } = this.run;
+    const { bytes, count, tooLarge } = this.#entries;
     if (tooLarge) return { kind: 'too_large' };
     return { kind: 'records', entries: bytes, count, rejected: this.#rejected, why: this.#why };
   }

@@ -1,5 +1,5 @@
-// `POST /v1/logs`: OTLP over HTTP, in JSON or protobuf. A request is one chunk; records that cannot be taken are told
-// in the answer (partialSuccess), and the others are held. A request of which no record can be taken is answered 400.
+// `POST /v1/logs`: OTLP over HTTP, in JSON or protobuf. A request is one chunk. The answer reports the records that
+// were rejected (partialSuccess); the others are stored. If no record can be accepted, the answer is 400.
 
 import { SluiceError } from '#shared/errors.ts';
 import type { HttpDialect } from '../../accept/http/http-context.ts';

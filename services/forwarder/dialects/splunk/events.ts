@@ -14,9 +14,9 @@ import { isMap } from '#shared/msgpack/extents.ts';
 import { MsgpackReader } from '#shared/msgpack/reader.ts';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { type EventTime, eventTimeOfText } from '../../decode/event-time.ts';
-import { JsonReader, type PairTaker } from '../../decode/json-value.ts';
-import { EntryRun, Pairs, keyOf } from '../common/entry-run.ts';
-import { OriginFields } from '../common/origin-fields.ts';
+import { JsonReader, type PairExtractor } from '../../decode/json-value.ts';
+import { EntryBuilder, Pairs, keyOf } from '../common/entry-builder.ts';
+import { ResourceFields } from '../common/resource-fields.ts';
 import type { HecCode } from './answers.ts';
 
 export type HecEvents =
@@ -72,7 +72,7 @@ export function hecEvents(body: Buffer, options: HecOptions): HecEvents {
 }
 
 export function rawEvents(body: Buffer, metadata: HecMetadata, { time, bytesMax }: HecOptions): HecEvents {
-  const run = new EntryRun(body.length + 1024, bytesMax, Infinity, body.length);
+  const entries = new EntryBuilder(body.length + 1024, bytesMax, Infinity, body.length);
   const beside = new Pairs();
   for (const [name, key] of BESIDE) {
     const value = metadata[name as keyof HecMetadata];
@@ -87,27 +87,27 @@ export function rawEvents(body: Buffer, metadata: HecMetadata, { time, bytesMax 
     if (end > start) {
       line.reset();
       line.key(LOG).stringBytes(body, start, end);
-      run.add(time, beside, line);
+      entries.add(time, beside, line);
     }
     start = next + 1;
   }
-  return eventsOf(run);
+  return eventsOf(entries);
 }
 
-function eventsOf(run: EntryRun): HecEvents {
-  if (run.tooLarge) return { kind: 'too_large' };
-  if (run.count > 0) return { kind: 'events', entries: run.bytes, count: run.count };
+function eventsOf(entries: EntryBuilder): HecEvents {
+  if (entries.tooLarge) return { kind: 'too_large' };
+  if (entries.count > 0) return { kind: 'events', entries: entries.bytes, count: entries.count };
   return { kind: 'malformed', code: 'no_data', event: 0, at: 0, why: 'there is no event in it' };
 }
 
-class EnvelopeWalk implements PairTaker {
+class EnvelopeWalk implements PairExtractor {
   readonly #body: Buffer;
   readonly #defaultTime: EventTime;
-  readonly #run: EntryRun;
+  readonly #entries: EntryBuilder;
   /** The envelope in hand, as msgpack; its time is taken out. */
   readonly #envelope = new MsgpackWriter();
   readonly #reader: JsonReader;
-  readonly #origin = new OriginFields();
+  readonly #resource = new ResourceFields();
   readonly #beside = new Pairs();
   readonly #event = new Pairs();
   #time: EventTime | null = null;
@@ -115,16 +115,16 @@ class EnvelopeWalk implements PairTaker {
   constructor(body: Buffer, { time, bytesMax }: HecOptions) {
     this.#body = body;
     this.#defaultTime = time;
-    this.#run = new EntryRun(body.length + 1024, bytesMax, Infinity, body.length);
+    this.#entries = new EntryBuilder(body.length + 1024, bytesMax, Infinity, body.length);
     this.#reader = new JsonReader(this.#envelope);
   }
 
   events(): HecEvents {
     const reader = this.#reader;
-    reader.begin(this.#body, 0, this.#body.length);
+    reader.setText(this.#body, 0, this.#body.length);
     for (let event = 0; ; event += 1) {
       const first = reader.skipSpace();
-      if (first < 0) return eventsOf(this.#run);
+      if (first < 0) return eventsOf(this.#entries);
       const { at } = reader;
       if (first !== OPEN_OBJECT) {
         return { kind: 'malformed', code: 'invalid_data', event, at, why: 'an event has to be an object' };
@@ -138,7 +138,7 @@ class EnvelopeWalk implements PairTaker {
   }
 
   /** The time, from its own characters: a float would not hold its nanoseconds. */
-  takes(bytes: Buffer, keyAt: number, keyEnd: number, valueAt: number, valueEnd: number): boolean {
+  extracts(bytes: Buffer, keyAt: number, keyEnd: number, valueAt: number, valueEnd: number): boolean {
     if (bytes.compare(TIME, 0, TIME.length, keyAt, keyEnd) !== 0) return false;
     const quotes = bytes[valueAt] === QUOTE ? 1 : 0;
     this.#time = eventTimeOfText(bytes, valueAt + quotes, valueEnd - quotes);
@@ -148,7 +148,7 @@ class EnvelopeWalk implements PairTaker {
   #takeEvent(): Refusal | null {
     const bytes = this.#envelope.view();
     const reader = new MsgpackReader(bytes);
-    this.#origin.reset();
+    this.#resource.reset();
     this.#beside.reset();
     this.#event.reset();
     let eventAt = -1;
@@ -168,10 +168,10 @@ class EnvelopeWalk implements PairTaker {
     }
     if (eventAt < 0 || bytes[eventAt] === NIL) return EVENT_MISSING;
     if (bytes[eventAt] === EMPTY_STRING) return EVENT_BLANK;
-    this.#origin.writeTo(this.#beside);
-    this.#beside.add(this.#origin.rest);
+    this.#resource.writeTo(this.#beside);
+    this.#beside.add(this.#resource.rest);
     this.#addEvent(bytes, eventAt);
-    this.#run.add(this.#time ?? this.#defaultTime, this.#beside, this.#event);
+    this.#entries.add(this.#time ?? this.#defaultTime, this.#beside, this.#event);
     return null;
   }
 
@@ -184,7 +184,7 @@ class EnvelopeWalk implements PairTaker {
       const key = reader.bytes() ?? NO_BYTES;
       const valueAt = reader.position;
       reader.skip();
-      this.#origin.key(key).raw(bytes, valueAt, reader.position);
+      this.#resource.key(key).raw(bytes, valueAt, reader.position);
     }
     return true;
   }

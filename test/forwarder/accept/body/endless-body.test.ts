@@ -1,12 +1,12 @@
 // Uploads without an end, by a virtual clock: what counts as waiting for their sender, and what is held of them.
 
 import assert from 'node:assert/strict';
-import { IncomingMessage } from 'node:http';
-import { Socket } from 'node:net';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import { type Begun, EndlessBodies } from '#forwarder/accept/body/endless-body.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
+import { bodyReader, newRequest } from './body-readers.ts';
 
 const settled = async (): Promise<void> => {
   for (let i = 0; i < 20; i += 1) await new Promise(setImmediate);
@@ -36,7 +36,7 @@ class Upload implements Begun {
   entries = 0;
   mayGoOn: () => Promise<void> = () => Promise.resolve();
   ended: string | null = null;
-  readonly #request = new IncomingMessage(new Socket());
+  readonly #request = newRequest();
 
   constructor(bodies: EndlessBodies, sender: string) {
     void this.#read(bodies, sender);
@@ -55,7 +55,12 @@ class Upload implements Begun {
   async #read(bodies: EndlessBodies, sender: string): Promise<void> {
     const mayGoOn = (): Promise<void> => this.mayGoOn();
     try {
-      for await (const piece of bodies.pieces(this.#request, { sender, begun: this, begin: () => {}, mayGoOn })) {
+      for await (const piece of bodies.pieces(this.#request, {
+        sender,
+        begun: this,
+        sendContinue: () => {},
+        mayGoOn,
+      })) {
         [this.bytesHeld, this.entries] = JSON.parse(piece.toString()) as [number, number];
       }
       this.ended = 'end';
@@ -125,4 +130,37 @@ test('who has more than his share waits, and is refused when it takes too long; 
   await pass(clock, 200);
   assert.deepEqual([first.ended, second.ended, other.ended], [null, 'intake_full', null]);
   assert.equal(held(), 400);
+});
+
+test('an endless body whose end came while its last piece was taken has come whole', async () => {
+  let isFull = false;
+  const room = Promise.withResolvers<void>();
+  const bodies = bodyReader({
+    intake: {
+      get hasRoom() {
+        return !isFull;
+      },
+      room: () => room.promise,
+    },
+    clock: new VirtualClock(),
+  });
+  for (const fills of [false, true]) {
+    const request = newRequest();
+    request.complete = true;
+    request.push('a piece');
+    request.push(null);
+    const begun = { bytesHeld: 0, entries: 0 };
+    const mayGoOn = async (): Promise<void> => {
+      // In the one case it ends before room is asked for, in the other while it is waited for.
+      if (!fills) await once(request, 'close');
+      else void once(request, 'close').then(() => ((isFull = false), room.resolve()));
+      isFull = fills;
+    };
+    const pieces: string[] = [];
+    for await (const piece of bodies.pieces(request, { sender: 'a', begun, sendContinue: () => {}, mayGoOn })) {
+      pieces.push(String(piece));
+    }
+    assert.deepEqual(pieces, ['a piece']);
+    assert(request.destroyed);
+  }
 });

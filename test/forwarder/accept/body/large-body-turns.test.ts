@@ -30,7 +30,7 @@ test('the one that has the turn does not wait for the room that those behind it 
   const come = async () => {
     const held = new DisposableStack();
     const request = new IncomingMessage(new Socket());
-    const reading = bodies.read(request, { held, sender, begin: () => undefined });
+    const reading = bodies.read(request, { held, sender, sendContinue: () => undefined });
     await Promise.resolve();
     request.push(sent);
     // As the parser has it; else its socket would be destroyed with it.

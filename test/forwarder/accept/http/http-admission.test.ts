@@ -15,20 +15,11 @@ import type { Tenant } from '#shared/config/tenants.ts';
 import { parseNetwork } from '#shared/net/networks.ts';
 import { Authority, type Certificate } from '#test/forwarder/admit/certificates.ts';
 import { openDoor } from '#test/forwarder/admit/open-door.ts';
+import { tenantOf } from '#test/forwarder/admit/tenant-of.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
 import { FakeIntake } from '../forward/fake-intake.ts';
 import { openHttp } from './http-fixture.ts';
 
-const tenant = (name: string, facts: Partial<Tenant>): Tenant => ({
-  name,
-  networks: [],
-  certificates: [],
-  tagPrefix: '',
-  bytesPerSecond: null,
-  eventsPerSecond: null,
-  trustsRecords: false,
-  ...facts,
-});
 const JSON_BODY = { 'content-type': 'application/json' };
 
 async function start(t: TestContext, admission: Admission, changes: Partial<HttpListenOptions> = {}) {
@@ -68,7 +59,7 @@ test('a network that may not connect is not read', async (t) => {
 });
 
 test('the network tells the tenant and its prefix', async (t) => {
-  const acme = tenant('acme', { networks: [parseNetwork('127.0.0.0/8')!], tagPrefix: 'acme.' });
+  const acme = tenantOf('acme', { networks: [parseNetwork('127.0.0.0/8')!], tagPrefix: 'acme.' });
   const { intake, address } = await start(t, admissionOf([acme]));
   const answer = await fetch(`http://${address}/app`, { method: 'POST', body: '{"a":1}', headers: JSON_BODY });
   assert.equal(answer.status, 200);
@@ -128,7 +119,7 @@ describe('by TLS', () => {
   });
 
   test('a certificate tells the tenant', async (t) => {
-    const admission = admissionOf([tenant('acme', { certificates: ['node-*'] })]);
+    const admission = admissionOf([tenantOf('acme', { certificates: ['node-*'] })]);
     const { intake, address } = await start(t, admission, { tls: context(t, authority.certificate.cert) });
     assert.equal(await post(address, showing(authority.issue({ name: 'node-7' }))), 200);
     assert.equal(intake.chunks[0]?.tenant, 'acme');

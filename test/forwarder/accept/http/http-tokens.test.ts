@@ -144,7 +144,8 @@ test('however many connections guess, so many guesses a second are looked at; wh
   };
   await using fixture = await Fixture.start({}, systemClock, { tokens: counting, logins });
   const send = (token: string) => {
-    const head = `POST /web HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/json\r\n`;
+    const login = `Authorization: Bearer ${token}\r\n`;
+    const head = `POST /web HTTP/1.1\r\nHost: x\r\n${login}Content-Type: application/json\r\n`;
     return `${head}Content-Length: 7\r\n\r\n{"a":1}`;
   };
   const old = await fixture.raw();

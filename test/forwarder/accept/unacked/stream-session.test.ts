@@ -20,7 +20,7 @@ import { TurnBytes } from '#forwarder/accept/turns/turn-bytes.ts';
 import { Turns } from '#forwarder/accept/turns/turns.ts';
 import { Unacked } from '#forwarder/accept/unacked/unacked.ts';
 import { UnreadRests } from '#forwarder/accept/unacked/unread-rests.ts';
-import { LETTER_OVERHEAD_BYTES } from '#forwarder/intake/chunk.ts';
+import { DEAD_LETTER_OVERHEAD_BYTES } from '#forwarder/intake/chunk.ts';
 import { TimeZone } from '#forwarder/decode/syslog/time-zone.ts';
 import { ANYONE } from '#forwarder/intake/principal.ts';
 import { ForwarderTelemetry } from '#forwarder/intake/telemetry.ts';
@@ -141,7 +141,7 @@ test('letters that wait are counted with what they cost, and reading stops on th
     await new Promise(setImmediate);
   }
   assert.ok(
-    intake.deadLettered.length <= IN_FLIGHT_BYTES_MAX / LETTER_OVERHEAD_BYTES + 1,
+    intake.deadLettered.length <= IN_FLIGHT_BYTES_MAX / DEAD_LETTER_OVERHEAD_BYTES + 1,
     `${intake.deadLettered.length} letters`,
   );
   assert.equal(messagesOf(intake.deadLettered), reads);

@@ -5,7 +5,6 @@ import { describe, test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { decode, encode } from '@msgpack/msgpack';
 import fc from 'fast-check';
-import { encodeAck, encodeJsonAck } from '#forwarder/decode/forward/forward-ack.ts';
 import { ForwardDecoder } from '#forwarder/decode/forward/forward-frame.ts';
 import { valueEnd } from '#shared/msgpack/extents.ts';
 import { readStream } from './forward-stream.ts';
@@ -296,13 +295,4 @@ test('never throws, and its extents lie inside the frame', () => {
     }),
     { numRuns: 3000 },
   );
-});
-
-describe('the ack', () => {
-  const check = (chunk: string, expected: string) =>
-    test(chunk, () => assert.equal(encodeAck(hex(chunk)).toString('hex'), hex(expected).toString('hex')));
-  check('a3 616263', '81 a361636b a3 616263');
-  check('c4 02 00ff', '81 a361636b c4 02 00ff');
-  check('da 0001 61', '81 a361636b da 0001 61');
-  test('as JSON', () => assert.equal(encodeJsonAck(m('a"\n')).toString(), '{"ack":"a\\"\\n"}'));
 });

@@ -12,9 +12,7 @@ function check(message: string | Buffer, expected: object, options: ReadOptions 
   assert.deepEqual(readDatagram(bytes, options), { time: 0, ...expected }, bytes.toString());
 }
 
-test('RFC 5424', () => {
-  const time = '2026-11-21T06:47:31Z';
-  // The examples of section 6.5.
+test('RFC 5424, the examples of section 6.5', () => {
   check(
     "<34>1 2003-10-11T22:14:15.003Z mymachine.example.com su - ID47 - \ufeff'su root' failed for lonvick on /dev/pts/8",
     {
@@ -37,7 +35,8 @@ test('RFC 5424', () => {
     facility: 'local4',
   });
   check(
-    '<165>1 2003-10-11T22:14:15.003Z m evntslog - ID47 [exampleSDID@32473 iut="3" eventSource="Application"][examplePriority@32473 class="high"]',
+    '<165>1 2003-10-11T22:14:15.003Z m evntslog - ID47 ' +
+      '[exampleSDID@32473 iut="3" eventSource="Application"][examplePriority@32473 class="high"]',
     {
       time: '2003-10-11T22:14:15.003Z',
       message: '',
@@ -52,6 +51,10 @@ test('RFC 5424', () => {
       },
     },
   );
+});
+
+test('RFC 5424, with parts that are absent, escaped or repeated', () => {
+  const time = '2026-11-21T06:47:31Z';
   check('<13>1 - - - - - -', { message: '', ...level });
   check('<13>1 - - - - - - ', { message: '', ...level });
   check('<13>1 - - - - - -  two spaces', { message: ' two spaces', ...level });
@@ -99,7 +102,7 @@ test('what is nearly RFC 5424 is text', () => {
     check(`<13>${rest}`, { message: rest, ...level });
 });
 
-test('RFC 3164', () => {
+test('RFC 3164, hosts and tags', () => {
   const time = '2026-11-21T06:47:31Z';
   check("<34>Oct 11 22:14:15 mymachine su: 'su root' failed", {
     time: '2026-10-11T22:14:15Z',
@@ -109,21 +112,6 @@ test('RFC 3164', () => {
     level: 'crit',
     facility: 'auth',
   });
-  check('<13>Nov  1 06:47:31 h a: t', {
-    time: '2026-11-01T06:47:31Z',
-    message: 't',
-    host: 'h',
-    service: 'a',
-    ...level,
-  });
-  check('<13>Nov 01 06:47:31 h a: t', {
-    time: '2026-11-01T06:47:31Z',
-    message: 't',
-    host: 'h',
-    service: 'a',
-    ...level,
-  });
-  check('<13>Nov 1 06:47:31 h a: t', { time: '2026-11-01T06:47:31Z', message: 't', host: 'h', service: 'a', ...level });
   check('<13>Nov 21 06:47:31 a[12]: t', { time, message: 't', service: 'a', procid: '12', ...level });
   check('<13>Nov 21 06:47:31 a[12] t', { time, message: 't', service: 'a', procid: '12', ...level });
   check('<13>Nov 21 06:47:31 h a[]: t', { time, message: 't', host: 'h', service: 'a', ...level });
@@ -134,13 +122,6 @@ test('RFC 3164', () => {
     message: 't',
     service: 'reg:5000/web:1.4/x',
     procid: '1',
-    ...level,
-  });
-  check('<13>Nov 21 06:47:31.250 h a: t', {
-    time: '2026-11-21T06:47:31.25Z',
-    message: 't',
-    host: 'h',
-    service: 'a',
     ...level,
   });
   check('<13>Nov 21 2024 06:47:31 h : %ASA-6-1: t', {
@@ -155,18 +136,21 @@ test('RFC 3164', () => {
     service: '%ASA-6-1',
     ...level,
   });
-  check('<13>2026-11-21T06:47:31.5+01:00 h a: t', {
-    time: '2026-11-21T05:47:31.5Z',
-    message: 't',
-    host: 'h',
-    service: 'a',
-    ...level,
-  });
-  check('<13>2026-11-21 06:47:31Z h a: t', { time, message: 't', host: 'h', service: 'a', ...level });
   // The first word of a text is no tag.
   check('<13>Nov 21 06:47:31 h first line', { time, message: 'first line', host: 'h', ...level });
   check('<13>Nov 21 06:47:31 (odd) first line', { time, message: '(odd) first line', ...level });
   check('<13>Nov 21 06:47:31 h at 12:30:45 it: was', { time, message: 'at 12:30:45 it: was', host: 'h', ...level });
+});
+
+test('RFC 3164, times', () => {
+  const timed = (text: string, time: string): void =>
+    check(`<13>${text} h a: t`, { time, message: 't', host: 'h', service: 'a', ...level });
+  timed('Nov  1 06:47:31', '2026-11-01T06:47:31Z');
+  timed('Nov 01 06:47:31', '2026-11-01T06:47:31Z');
+  timed('Nov 1 06:47:31', '2026-11-01T06:47:31Z');
+  timed('Nov 21 06:47:31.250', '2026-11-21T06:47:31.25Z');
+  timed('2026-11-21T06:47:31.5+01:00', '2026-11-21T05:47:31.5Z');
+  timed('2026-11-21 06:47:31Z', '2026-11-21T06:47:31Z');
 });
 
 test('no header at all', () => {

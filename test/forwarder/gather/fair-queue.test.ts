@@ -1,17 +1,18 @@
-// Which shares share a record: small ones of anybody; a large one has a record to itself, whoever waits before and
+// Which segments share a record: small ones of anybody; a large one has a record to itself, whoever waits before and
 // behind it.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FairLine } from '#forwarder/gather/fair-line.ts';
-import { Settlement, type Share } from '#forwarder/gather/share.ts';
+import { FairQueue } from '#forwarder/gather/fair-queue.ts';
+import type { RecordSegment } from '#forwarder/gather/record-segment.ts';
+import { Settlement } from '#forwarder/gather/settlement.ts';
 
 const RECORD_BYTES = 1000;
-let shares = 0;
+let segments = 0;
 
-function shareOf(text: string): Share {
+function segmentOf(text: string): RecordSegment {
   const [, tenant = '', size] = /^(\D+)(\d+)$/.exec(text) ?? [];
-  const number = shares++;
+  const number = segments++;
   const batch = {
     id: Buffer.alloc(16, number),
     first: 0,
@@ -28,14 +29,14 @@ function shareOf(text: string): Share {
   return { batch, encoding: 'identity', bytes: Buffer.alloc(Number(size)), settlement: new Settlement().expect() };
 }
 
-/** `pushed`: tenant and bytes of each share, in order. */
+/** `pushed`: tenant and bytes of each segment, in order. */
 function check(what: string, pushed: readonly string[], expected: readonly string[]): void {
   test(what, () => {
-    const line = new FairLine(RECORD_BYTES);
-    for (const text of pushed) line.push(shareOf(text));
+    const queue = new FairQueue(RECORD_BYTES);
+    for (const text of pushed) queue.push(segmentOf(text));
     const records: string[] = [];
-    while (!line.isEmpty) {
-      const record = line.take().map(({ batch, bytes }) => `${batch.tenant}${bytes.length}`);
+    while (!queue.isEmpty) {
+      const record = queue.take().map(({ batch, bytes }) => `${batch.tenant}${bytes.length}`);
       assert(record.length > 0, 'a record has something in it');
       records.push(record.join(' '));
     }

@@ -1,12 +1,10 @@
-// The bytes that intake holds, shared among tenants: one alone may hold nearly all of them, and each of many as much as
-// is fair, with something always left for who comes next. Beside that each tenant may have a rate of bytes and of
-// events.
+// Shares the bytes that intake holds among tenants. One alone may hold nearly all, and each of many a fair part;
+// something is always left for whoever comes next. A tenant may also have a rate of bytes and of events.
 //
 // A tenant has room while it holds less than `SHARE_OF_FREE` times what nobody holds. With one busy tenant that is
-// three quarters of all, with two three sevenths each; what is left takes the first bytes of another tenant at once,
-// however long the others' lines are. Without tenants all of it is everybody's; but each way in may hold a sixteenth
-// whatever the others hold, so that none of them stands still because senders of another bring more than the queue
-// takes.
+// three quarters of all, with two three sevenths each. What is left takes the first bytes of another tenant at once,
+// however much the others have waiting. Without tenants everybody shares everything; but each way in may hold a
+// sixteenth whatever the others hold, so that none of them stops because another brings more than the queue takes.
 
 import assert from 'node:assert/strict';
 import type { Clock } from '#shared/clock.ts';
@@ -19,7 +17,7 @@ const SHARE_OF_FREE = 3;
 /** Of all bytes, beyond the limit. */
 const RESERVE_SHARE = 1 / 16;
 
-/** Who waits for acks, who for answers, and who for nothing. */
+/** How events come in: their senders wait for acks, for answers, or for nothing. */
 export type WayIn = 'forward' | 'http' | 'unacked';
 
 export function wayInOf(input: InputName): WayIn {
@@ -27,7 +25,7 @@ export function wayInOf(input: InputName): WayIn {
   return input === 'gelf' || input === 'syslog' ? 'unacked' : 'http';
 }
 
-export interface TenantRoomsOptions {
+export interface TenantQuotasOptions {
   readonly bytesMax: number;
   readonly clock: Clock;
   readonly tenants: readonly Tenant[];
@@ -36,21 +34,21 @@ export interface TenantRoomsOptions {
 }
 
 /** Bytes that are held, until it is disposed of. */
-export interface RoomPermit extends Disposable {
+export interface QuotaPermit extends Disposable {
   /** Gives back some of them before the rest. */
   giveBack(bytes: number): void;
 }
 
-export class TenantRooms implements Room {
-  readonly #options: TenantRoomsOptions;
-  readonly #rooms = new Map<string, TenantRoom>();
+export class TenantQuotas implements Room {
+  readonly #options: TenantQuotasOptions;
+  readonly #quotas = new Map<string, TenantQuota>();
   readonly #tenants = new Set<string | null>();
-  /** Rooms that somebody waits for. */
-  readonly #awaited = new Set<TenantRoom>();
+  /** Quotas that somebody waits for. */
+  readonly #awaited = new Set<TenantQuota>();
   readonly #waiters = new Waiters();
   #bytesHeld = 0;
 
-  constructor(options: TenantRoomsOptions) {
+  constructor(options: TenantQuotasOptions) {
     this.#options = options;
   }
 
@@ -58,7 +56,7 @@ export class TenantRooms implements Room {
     return this.#bytesHeld;
   }
 
-  /** For those who do not know yet whose bytes they will be. */
+  /** For inputs that do not know the tenant yet. */
   get hasRoom(): boolean {
     return this.#bytesHeld < this.#options.bytesMax;
   }
@@ -67,13 +65,13 @@ export class TenantRooms implements Room {
     if (!this.hasRoom || this.#waiters.count > 0) await this.#waiters.wait(over);
   }
 
-  /** Of those without a tenant each way in has its own. */
-  of(tenant: string | null, way: WayIn): TenantRoom {
+  /** Without a tenant, each way in has a quota of its own. */
+  of(tenant: string | null, way: WayIn): TenantQuota {
     this.#tenants.add(tenant);
     return this.#of(tenant, way);
   }
 
-  /** For those of a way in who do not know yet whose bytes they will be. */
+  /** For one way in, as long as the tenant is not known. */
   for(way: WayIn): Room {
     const now = (): Room => (this.#isShared ? this : this.#of(null, way));
     return {
@@ -84,21 +82,21 @@ export class TenantRooms implements Room {
     };
   }
 
-  #of(tenant: string | null, way: WayIn): TenantRoom {
+  #of(tenant: string | null, way: WayIn): TenantQuota {
     const name = tenant === null ? `way ${way}` : `tenant ${tenant}`;
-    let room = this.#rooms.get(name);
-    if (!room) {
-      room = new TenantRoom(tenant, this, this.#options);
-      this.#rooms.set(name, room);
+    let quota = this.#quotas.get(name);
+    if (!quota) {
+      quota = new TenantQuota(tenant, this, this.#options);
+      this.#quotas.set(name, quota);
     }
-    return room;
+    return quota;
   }
 
   get #isShared(): boolean {
     return this.#options.tenants.length > 0 || this.#tenants.size > 1;
   }
 
-  /** Whether a tenant, or where there is none a way in, that holds so much may be read on. */
+  /** Whether a tenant, or without one a way in, that holds so many bytes may hold more. */
   mayHold(bytes: number): boolean {
     const { bytesMax } = this.#options;
     const free = bytesMax - this.#bytesHeld;
@@ -106,11 +104,11 @@ export class TenantRooms implements Room {
     return free > 0 || bytes < RESERVE_SHARE * bytesMax;
   }
 
-  await(room: TenantRoom): void {
+  await(room: TenantQuota): void {
     this.#awaited.add(room);
   }
 
-  /** Bytes come, or go where they are less than 0. */
+  /** Adds bytes; a negative number removes them. */
   hold(bytes: number): void {
     this.#bytesHeld += bytes;
     assert(this.#bytesHeld >= 0);
@@ -125,10 +123,10 @@ export class TenantRooms implements Room {
 }
 
 /** What one tenant holds and may read. */
-export class TenantRoom implements Room {
+export class TenantQuota implements Room {
   readonly #tenant: string | null;
-  readonly #rooms: TenantRooms;
-  readonly #options: TenantRoomsOptions;
+  readonly #quotas: TenantQuotas;
+  readonly #options: TenantQuotasOptions;
   readonly #bytes: TokenBucket | null;
   readonly #events: TokenBucket | null;
   #held = 0;
@@ -136,11 +134,11 @@ export class TenantRoom implements Room {
   readonly #shareWaiters = new Waiters();
   #timer: Disposable | null = null;
 
-  constructor(tenant: string | null, rooms: TenantRooms, options: TenantRoomsOptions) {
+  constructor(tenant: string | null, quotas: TenantQuotas, options: TenantQuotasOptions) {
     const { bytesPerSecond, eventsPerSecond } = options.tenants.find(({ name }) => name === tenant) ?? UNLIMITED;
     const nowMs = options.clock.monotonicMs();
     this.#tenant = tenant;
-    this.#rooms = rooms;
+    this.#quotas = quotas;
     this.#options = options;
     this.#bytes = bytesPerSecond === null ? null : new TokenBucket(bytesPerSecond, nowMs);
     this.#events = eventsPerSecond === null ? null : new TokenBucket(eventsPerSecond, nowMs);
@@ -150,15 +148,15 @@ export class TenantRoom implements Room {
     return this.hasShare && this.rateWaitMs === 0;
   }
 
-  /** Whether it may hold more, whatever its rate: for what was begun when there was room. */
+  /** Whether it may hold more, whatever its rate; for what began while there was room. */
   get hasShare(): boolean {
-    return this.#rooms.mayHold(this.#held);
+    return this.#quotas.mayHold(this.#held);
   }
 
   async share(): Promise<void> {
     if (this.hasShare) return;
     const shared = this.#shareWaiters.wait();
-    this.#rooms.await(this);
+    this.#quotas.await(this);
     await shared;
   }
 
@@ -172,14 +170,14 @@ export class TenantRoom implements Room {
   async room(over?: AbortSignal): Promise<void> {
     if (this.hasRoom && this.#waiters.count === 0) return;
     const hasCome = this.#waiters.wait(over);
-    if (!this.wake()) this.#rooms.await(this);
+    if (!this.wake()) this.#quotas.await(this);
     await hasCome;
   }
 
-  /** Takes bytes at once, even past the limit: they are in memory. `sentBytes`: as they came, for the rate. */
-  take(bytes: number, events: number, sentBytes: number): RoomPermit {
+  /** Counts bytes at once, even beyond the limit, since they are in memory. `sentBytes`: as they came, for the rate. */
+  take(bytes: number, events: number, sentBytes: number): QuotaPermit {
     this.#held += bytes;
-    this.#rooms.hold(bytes);
+    this.#quotas.hold(bytes);
     if (this.#bytes || this.#events) {
       const nowMs = this.#options.clock.monotonicMs();
       this.#bytes?.take(sentBytes, nowMs);
@@ -191,10 +189,10 @@ export class TenantRoom implements Room {
   /** For permits alone. */
   release(bytes: number): void {
     this.#held -= bytes;
-    this.#rooms.hold(-bytes);
+    this.#quotas.hold(-bytes);
   }
 
-  /** Lets those go on who wait, if there is room, some a turn of the event loop; false while somebody still waits. */
+  /** Wakes some of the waiters per turn of the event loop if there is room; false while some still wait. */
   wake(): boolean {
     if (this.#waiters.count + this.#shareWaiters.count === 0) return true;
     if (!this.hasShare) return false;
@@ -219,13 +217,13 @@ export class TenantRoom implements Room {
   }
 }
 
-/** There is one for each chunk in hand: closures would cost as much again. */
-class HeldBytes implements RoomPermit {
-  readonly #room: TenantRoom;
+/** One for each chunk in hand; closures would take twice the memory. */
+class HeldBytes implements QuotaPermit {
+  readonly #room: TenantQuota;
   #left: number;
   #isGiven = false;
 
-  constructor(bytes: number, room: TenantRoom) {
+  constructor(bytes: number, room: TenantQuota) {
     this.#left = bytes;
     this.#room = room;
   }

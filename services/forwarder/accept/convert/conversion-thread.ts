@@ -1,9 +1,8 @@
 // A thread that converts bodies, one after another.
 //
-// Guarantees: the bytes of a body are moved, not copied: it is empty afterwards. One that costs more of the processor's
-// time or of memory than a body of its size may is ended with its thread, and refused; those behind it are converted by
-// another. A thread that did not start, or died of anything else, is nobody's fault: the next body has another one
-// started.
+// Guarantees: the bytes of a body are moved, not copied, so the body is empty afterwards. A body that costs more
+// processor time or memory than its size allows is refused, and its thread ends; another thread converts the bodies
+// behind it. If a thread did not start, or died of anything else, no body is to blame: the next one gets a new thread.
 
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
@@ -17,20 +16,20 @@ const BUDGET_MS_PER_BYTE = 0.002;
 /** Of the thread's heap; entries are outside it. */
 const HEAP_MB_MAX = 192;
 
-export interface ConversionLaneOptions {
+export interface ConversionThreadOptions {
   readonly clock: Clock;
   /** What a body of so many bytes may cost. */
   readonly budgetMs?: (bytes: number) => number;
 }
 
-export class ConversionLane implements AsyncDisposable {
-  readonly #options: ConversionLaneOptions;
+export class ConversionThread implements AsyncDisposable {
+  readonly #options: ConversionThreadOptions;
   #thread: Promise<WorkerThread<ConversionWorker>> | null = null;
   /** Settles when the last body that came is done. */
   #last: Promise<unknown> = Promise.resolve();
   #isClosed = false;
 
-  constructor(options: ConversionLaneOptions) {
+  constructor(options: ConversionThreadOptions) {
     this.#options = options;
   }
 

@@ -3,7 +3,7 @@
 // their own stand at the top, and all else goes where the dialect wants it.
 
 import type { MsgpackWriter } from '#shared/msgpack/writer.ts';
-import { Pairs, keyOf } from './entry-run.ts';
+import { Pairs, keyOf } from './entry-builder.ts';
 
 const KUBERNETES = keyOf('kubernetes');
 
@@ -26,7 +26,7 @@ const TOP: ReadonlySet<string> = new Set([
 /** No name of the tables is longer. */
 const NAME_BYTES_MAX = 20;
 
-export class OriginFields {
+export class ResourceFields {
   /** What the dialect puts where it likes. */
   readonly rest = new Pairs();
   readonly #top = new Pairs();

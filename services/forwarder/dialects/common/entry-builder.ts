@@ -54,7 +54,7 @@ export class Pairs {
   }
 }
 
-export class EntryRun {
+export class EntryBuilder {
   readonly #writer: MsgpackWriter;
   readonly #bytesMax: number;
   readonly #countedBytes: number;

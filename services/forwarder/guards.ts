@@ -1,0 +1,52 @@
+// What guards the inputs against too many connections, bytes and guesses: doors, rates, and the pace of refusals.
+// All inputs together stay below the number of files that the process may open.
+
+import { RefusalPace } from './accept/turns/refusal-pace.ts';
+import { type AddressRates, connectionRates, datagramRates } from './admit/address-rates.ts';
+import { ConnectionLimit, ConnectionTotal, connectionsWithin, openFilesMax } from './admit/connection-limit.ts';
+import { Door } from './admit/door.ts';
+import { LoginLimit } from './admit/login-limit.ts';
+import type { Edge } from './edge.ts';
+import type { Listener } from './intake/chunk.ts';
+
+/** Connections that are refused and not yet closed. They count among the files that the process keeps for itself. */
+const REFUSED_HELD_MAX = 2048;
+const REFUSED_HELD_SHARE = 0.1;
+
+export interface Guards {
+  readonly doors: Readonly<Record<Listener, Door>>;
+  readonly pace: RefusalPace;
+  readonly logins: LoginLimit;
+  readonly datagramRates: AddressRates;
+}
+
+export function guardsOf(edge: Edge): Guards {
+  const { config, clock, telemetry, intake } = edge;
+  const all = new ConnectionTotal(connectionsWithin(openFilesMax()));
+  const heldMax = Math.min(REFUSED_HELD_MAX, Math.ceil(all.max * REFUSED_HELD_SHARE));
+  const pace = new RefusalPace({ clock, heldMax, unreadyReason: () => intake.unreadyReason });
+  const rates = connectionRates(config, { clock, throttled: (address) => telemetry.addressThrottled(address) });
+  // Its own pace: peers with wrong secrets must not slow down those that are refused while nothing can be stored.
+  const logins = new LoginLimit({ clock, pace: new RefusalPace({ clock, heldMax, unreadyReason: () => null }) });
+  return {
+    doors: doorsOf(edge, { all, pace, rates }),
+    pace,
+    logins,
+    datagramRates: datagramRates(config, { clock, throttled: (address) => telemetry.datagramsThrottled(address) }),
+  };
+}
+
+function doorsOf(
+  { config, admission, telemetry }: Edge,
+  { all, pace, rates }: { readonly all: ConnectionTotal; readonly pace: RefusalPace; readonly rates: AddressRates },
+): Readonly<Record<Listener, Door>> {
+  const admits = (address: string): boolean => admission.admits(address);
+  const doorOf = (input: Listener): Door => {
+    const max = config[`${input}.max_connections`];
+    const perAddressMax = config[`${input}.max_connections_per_address`];
+    const limit = new ConnectionLimit({ max, perAddressMax, all });
+    // Only senders of Forward come back at once; an HTTP server reads a connection as soon as it has it.
+    return new Door({ input, admits, telemetry, limit, rates, pace: input === 'forward' ? pace : null });
+  };
+  return { forward: doorOf('forward'), http: doorOf('http'), syslog: doorOf('syslog'), gelf: doorOf('gelf') };
+}
