@@ -17,7 +17,7 @@ import { startHttpServer } from './accept/http/http-server.ts';
 import { UnackedNames } from './accept/forward/equal-chunks.ts';
 import { ReadingGate } from './accept/gate/reading-gate.ts';
 import { RefusalPace } from './accept/turns/refusal-pace.ts';
-import { FairTurns } from './accept/turns/fair-turns.ts';
+import { FairSlots } from './accept/turns/fair-slots.ts';
 import { forwardTurn } from './accept/forward/frame-turns.ts';
 import { type Admission, type Admit, loadAdmission } from './admit/admission.ts';
 import { type AddressRates, connectionRates, datagramRates } from './admit/address-rates.ts';
@@ -201,7 +201,7 @@ function forwardOptions(
       pace,
       roomOf: (tenant) => intake.roomOf(tenant, 'forward'),
       ...forwardMemory(unpacking),
-      unpackTurns: new FairTurns(1),
+      unpackTurns: new FairSlots(1),
       turn: forwardTurn(),
       frameBytesMax: config['frame.max_bytes'],
       files,

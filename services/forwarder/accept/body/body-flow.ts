@@ -9,7 +9,7 @@
 import type { IncomingMessage } from 'node:http';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Clock } from '#shared/clock.ts';
-import { LARGE_BODY_BYTES } from '../turns/large-turns.ts';
+import { LARGE_BODY_BYTES } from '../turns/large-body-slots.ts';
 
 /** What there is room for. */
 interface BodyRoom {

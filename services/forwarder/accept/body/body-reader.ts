@@ -21,9 +21,9 @@ import { BodyFlow } from './body-flow.ts';
 import { BodyPermit } from './body-permit.ts';
 import { DynamicShares } from '../turns/dynamic-shares.ts';
 import { EndlessBodies, type PiecesOptions } from './endless-body.ts';
-import { FairTurns } from '../turns/fair-turns.ts';
-import { LARGE_BODY_BYTES, LargeTurns } from '../turns/large-turns.ts';
-import { LookTimer } from '../turns/look-timer.ts';
+import { FairSlots } from '../turns/fair-slots.ts';
+import { LARGE_BODY_BYTES, LargeBodySlots } from '../turns/large-body-slots.ts';
+import { RecheckTimer } from '../turns/recheck-timer.ts';
 import { type RequestWait, closed, isGone, requestWait } from '../turns/request-wait.ts';
 import { believedBytes, UNPACKING_COPIES } from '../frames/unpacker.ts';
 
@@ -81,12 +81,12 @@ export class BodyReader {
   readonly #budget: ByteBudget;
   /** What senders hold of small bodies, and of large ones. */
   readonly #shares: { readonly small: DynamicShares; readonly large: DynamicShares };
-  readonly #look: LookTimer;
+  readonly #recheck: RecheckTimer;
   readonly #endless: EndlessBodies;
   readonly #smallUnpacking: ByteBudget;
   /** Who asks it next. */
-  readonly #smallTurns = new FairTurns(1);
-  readonly #largeTurns: LargeTurns;
+  readonly #smallSlots = new FairSlots(1);
+  readonly #largeBodySlots: LargeBodySlots;
   readonly #flow: BodyFlow;
 
   constructor(options: BodyReaderOptions) {
@@ -97,7 +97,7 @@ export class BodyReader {
     const [small, large] = [new DynamicShares(options.smallReserveBytes), new DynamicShares(options.heldBytesMax)];
     this.#shares = { small, large };
     const { clock, waitMs, timeoutMs } = options;
-    this.#look = new LookTimer(clock);
+    this.#recheck = new RecheckTimer(clock);
     const tooBusy = (): SluiceError => this.#tooBusy();
     const room = {
       forAll: () => this.#hasRoom,
@@ -108,7 +108,7 @@ export class BodyReader {
       changed: () => this.#roomChanged(),
     };
     this.#flow = new BodyFlow({ room, clock, waitMs });
-    this.#largeTurns = new LargeTurns({ clock, waitMs, tooBusy });
+    this.#largeBodySlots = new LargeBodySlots({ clock, waitMs, tooBusy });
     this.#endless = new EndlessBodies({
       clock,
       waitMs,
@@ -182,7 +182,7 @@ export class BodyReader {
    * it is gone.
    */
   largeTurn(sender: string, request: IncomingMessage): Promise<Disposable> {
-    return this.#largeTurns.take(sender, request);
+    return this.#largeBodySlots.take(sender, request);
   }
 
   /**
@@ -228,7 +228,7 @@ export class BodyReader {
     using wait = this.#wait(request);
     for (;;) {
       await this.#roomUntil(hasRoom, wait.signal);
-      using _turn = isSmall ? await this.#smallTurns.enter(sender, wait.signal) : null;
+      using _turn = isSmall ? await this.#smallSlots.enter(sender, wait.signal) : null;
       const permit = await budget.acquire(bytes, wait.signal);
       if (hasRoom()) return permit;
       permit[Symbol.dispose]();
@@ -266,7 +266,7 @@ export class BodyReader {
   #roomChanged(over?: AbortSignal): Promise<void> {
     if (!this.#budget.hasRoom) return this.#budget.room(over);
     // Somebody has his share of what there is.
-    return this.#intakeRoom.hasRoom ? this.#look.looked() : this.#intakeRoom.room(over);
+    return this.#intakeRoom.hasRoom ? this.#recheck.next() : this.#intakeRoom.room(over);
   }
 
   /**

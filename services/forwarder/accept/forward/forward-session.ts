@@ -15,7 +15,7 @@ import type { Chunk, Room, Undecodable } from '../../intake/chunk.ts';
 import { encodeAck, encodeJsonAck } from '../../decode/forward/forward-ack.ts';
 import { AckQueue, isWritten, type OwedAnswer } from './ack-queue.ts';
 import { UnackedNames } from './equal-chunks.ts';
-import { FairTurns } from '../turns/fair-turns.ts';
+import { FairSlots } from '../turns/fair-slots.ts';
 import { FRAME_UNKEPT, FrameReader } from '../frames/frame-reader.ts';
 import { CHUNK_TURN_BYTES, ENTRIES_PER_TURN_BYTE, FRAME_TURN_BYTES, forwardTurn, FrameTurns } from './frame-turns.ts';
 import { type FrameOutcomes, type FrameRefusal, FrameTaker } from '../frames/frame-taker.ts';
@@ -74,7 +74,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
     this.#pass = this.#gate.enter(this, network);
     const { frameTimeoutMs = Infinity, idleTimeoutMs = 0 } = options;
     this.#watch = new SessionWatch({ frameTimeoutMs, idleTimeoutMs }, this.#clock.monotonicMs());
-    const { intake, telemetry, unpacking, unpackTurns: turns = new FairTurns(1), turn = forwardTurn() } = options;
+    const { intake, telemetry, unpacking, unpackTurns: turns = new FairSlots(1), turn = forwardTurn() } = options;
     this.#turns = new FrameTurns(turn, network, this.#gone.signal);
     this.#reader = new FrameReader({ ...options, network });
     const room = this.#roomOfTenant;
@@ -285,7 +285,7 @@ export class ForwardSession implements GateMember, FrameOutcomes {
     await this.#inFlight.room();
     // Whoever is gone is not kept until there is room.
     await unlessAborted(this.#roomOfTenant.room(this.#gone.signal), this.#gone.signal).catch(() => undefined);
-    while (!this.#mayHold && !this.#closing && !this.#socket.destroyed) await this.#options.pace?.looked();
+    while (!this.#mayHold && !this.#closing && !this.#socket.destroyed) await this.#options.pace?.recheck();
   }
 
   /** Neither reads nor looks at frames until `done`. */

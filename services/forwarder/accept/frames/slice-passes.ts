@@ -10,7 +10,7 @@
 import assert from 'node:assert/strict';
 import type { ByteBudget, Permit } from '#shared/byte-budget.ts';
 import type { Encoding } from '#shared/record/record.ts';
-import { FairTurns } from '../turns/fair-turns.ts';
+import { FairSlots } from '../turns/fair-slots.ts';
 
 /** Node's thread pool has four threads: two are left for those who send little. */
 export const PASSES_MAX = 2;
@@ -41,7 +41,7 @@ export class SlicePasses {
   readonly #unpacking: ByteBudget;
   readonly #bytesMax: number;
   readonly #large: ByteBudget | null;
-  readonly #turns = new FairTurns(PASSES_MAX);
+  readonly #turns = new FairSlots(PASSES_MAX);
 
   constructor({ unpacking, bytesMax, large }: SlicePassesOptions) {
     assert(bytesMax < unpacking.bytesMax, 'something is left for what is not a decoder');

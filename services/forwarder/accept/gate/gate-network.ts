@@ -4,7 +4,7 @@
 // line, so that nobody is passed over again before all others were.
 
 import type { Clock } from '#shared/clock.ts';
-import { Heap } from './heap.ts';
+import { Heap } from '#shared/collections/heap.ts';
 
 export interface GateMember {
   /** Waits for us (for room, for the thread pool), so that its silence is not its peer's. */

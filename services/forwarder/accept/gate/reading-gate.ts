@@ -19,7 +19,7 @@
 
 import type { Clock } from '#shared/clock.ts';
 import { type GateMember, GateNetwork, GatePass, rotate } from './gate-network.ts';
-import { Heap } from './heap.ts';
+import { Heap } from '#shared/collections/heap.ts';
 import { Largest } from './gate-largest.ts';
 
 const TURN_MS = 250;

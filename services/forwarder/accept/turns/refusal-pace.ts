@@ -47,7 +47,7 @@ export class RefusalPace {
   }
 
   /** Resolves when `mayRead` is worth another look. */
-  looked(): Promise<void> {
+  recheck(): Promise<void> {
     this.#look ??= new Promise((resolve) => {
       this.#options.clock.timer(LOOK_MS, () => {
         this.#look = null;

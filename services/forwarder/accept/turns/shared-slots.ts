@@ -1,30 +1,30 @@
 // So many at once of all senders, and fewer of one: who has many under way, each of which takes long, leaves some of
 // the slots to everybody else.
 //
-// Guarantees: as fair-turns.ts has it, among the senders and of each; whoever is gone does not wait; nothing is kept of
+// Guarantees: as fair-slots.ts has it, among the senders and of each; whoever is gone does not wait; nothing is kept of
 // a sender that has none under way and waits for none.
 
-import { FairTurns } from './fair-turns.ts';
+import { FairSlots } from './fair-slots.ts';
 
 interface Own {
-  readonly turns: FairTurns;
+  readonly turns: FairSlots;
   users: number;
 }
 
 export class SharedSlots {
-  readonly #all: FairTurns;
+  readonly #all: FairSlots;
   readonly #ofOneMax: number;
   readonly #own = new Map<string, Own>();
 
   constructor({ all, ofOne }: { readonly all: number; readonly ofOne: number }) {
-    this.#all = new FairTurns(all);
+    this.#all = new FairSlots(all);
     this.#ofOneMax = ofOne;
   }
 
   /** Resolves when the sender has a slot, until it is disposed of, once. Rejects with the signal's reason. */
   async enter(sender: string, signal: AbortSignal): Promise<Disposable> {
     using taken = new DisposableStack();
-    const own = this.#own.get(sender) ?? { turns: new FairTurns(this.#ofOneMax), users: 0 };
+    const own = this.#own.get(sender) ?? { turns: new FairSlots(this.#ofOneMax), users: 0 };
     this.#own.set(sender, own);
     own.users += 1;
     taken.defer(() => {

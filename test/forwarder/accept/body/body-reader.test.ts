@@ -8,7 +8,7 @@ import { type AddressInfo, Socket, connect } from 'node:net';
 import { test } from 'node:test';
 import { zstdCompressSync } from 'node:zlib';
 import { BodyReader } from '#forwarder/accept/body/body-reader.ts';
-import { LARGE_BODY_BYTES } from '#forwarder/accept/turns/large-turns.ts';
+import { LARGE_BODY_BYTES } from '#forwarder/accept/turns/large-body-slots.ts';
 import { ByteBudget, type Permit } from '#shared/byte-budget.ts';
 import { systemClock } from '#shared/clock.ts';
 import { VirtualClock } from '#test/memory/clock.ts';

@@ -16,7 +16,7 @@ import type { SessionOptions } from '#forwarder/accept/forward/session-options.t
 import { FrameFiles } from '#forwarder/accept/frames/frame-files.ts';
 import { ForwardSession } from '#forwarder/accept/forward/forward-session.ts';
 import { RefusalPace } from '#forwarder/accept/turns/refusal-pace.ts';
-import { FairTurns } from '#forwarder/accept/turns/fair-turns.ts';
+import { FairSlots } from '#forwarder/accept/turns/fair-slots.ts';
 import { forwardTurn } from '#forwarder/accept/forward/frame-turns.ts';
 import { SlicePasses } from '#forwarder/accept/frames/slice-passes.ts';
 import { acceptSliced } from '#forwarder/accept/frames/sliced-frame.ts';
@@ -606,7 +606,7 @@ test('whoever is gone waits no longer for the room of its tenant, which may come
   const { unpacking, passes } = passesBeside(2 * MIB);
   const { intake } = await setUp(t);
   const room = { hasRoom: false, room: () => new Promise<void>(() => undefined) };
-  const turns = new FairTurns(1);
+  const turns = new FairSlots(1);
   const bytes = gzipSync(A);
   const origin = { tag: 'app', input: 'forward', tenant: 'a', sender: 'node-1' } as const;
   const limits = { heldBytesMax: MIB, entryBytesMax: MIB, ratioMax: 200, unpackedBytesMax: MIB, network: '192.0.2.1' };

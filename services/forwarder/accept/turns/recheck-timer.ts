@@ -5,22 +5,22 @@ import type { Clock } from '#shared/clock.ts';
 
 const LOOK_MS = 20;
 
-export class LookTimer {
+export class RecheckTimer {
   readonly #clock: Clock;
-  #look: Promise<void> | null = null;
+  #next: Promise<void> | null = null;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
   /** Resolves when it is worth another look. */
-  looked(): Promise<void> {
-    this.#look ??= new Promise((resolve) => {
+  next(): Promise<void> {
+    this.#next ??= new Promise((resolve) => {
       this.#clock.timer(LOOK_MS, () => {
-        this.#look = null;
+        this.#next = null;
         resolve();
       });
     });
-    return this.#look;
+    return this.#next;
   }
 }

@@ -17,7 +17,7 @@ interface Waiter {
   readonly grant: () => void;
 }
 
-export class FairTurns {
+export class FairSlots {
   readonly #atOnceMax: number;
   readonly #lines = new Map<string, Waiter[]>();
   /** Sender → number of its last turn. */

@@ -9,7 +9,7 @@ import { networkOfPeer } from '#shared/net/networks.ts';
 /** What work that waits costs beside the bytes of its message. */
 const OVERHEAD_BYTES = 1024;
 
-export interface SenderLinesOptions {
+export interface SenderTasksOptions {
   readonly bytesMax: number;
   readonly senderBytesMax: number;
 }
@@ -19,12 +19,12 @@ interface Line {
   last: Promise<void>;
 }
 
-export class SenderLines {
-  readonly #options: SenderLinesOptions;
+export class SenderTasks {
+  readonly #options: SenderTasksOptions;
   readonly #lines = new Map<string, Line>();
   #bytes = 0;
 
-  constructor(options: SenderLinesOptions) {
+  constructor(options: SenderTasksOptions) {
     this.#options = options;
   }
 

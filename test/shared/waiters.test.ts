@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TenantRooms } from '#forwarder/intake/tenant-rooms.ts';
-import { Waiters } from '#forwarder/intake/waiters.ts';
+import { Waiters } from '#shared/waiters.ts';
 import type { Tenant } from '#shared/config/tenants.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
 

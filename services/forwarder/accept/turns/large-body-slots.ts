@@ -10,7 +10,7 @@ import { type RequestWaitOptions, requestWait } from './request-wait.ts';
 /** A body of more, uncompressed, is large. */
 export const LARGE_BODY_BYTES = 1024 * 1024;
 
-export class LargeTurns {
+export class LargeBodySlots {
   readonly #options: RequestWaitOptions;
   /** Who waits, by sender; an entry without anybody: the sender has one in hand. */
   readonly #waiting = new Map<string, (() => void)[]>();

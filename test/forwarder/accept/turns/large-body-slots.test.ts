@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { LargeTurns } from '#forwarder/accept/turns/large-turns.ts';
+import { LargeBodySlots } from '#forwarder/accept/turns/large-body-slots.ts';
 import { systemClock } from '#shared/clock.ts';
 
-const turnsOf = (waitMs: number): LargeTurns =>
-  new LargeTurns({ clock: systemClock, waitMs, tooBusy: () => new Error('too busy') });
+const turnsOf = (waitMs: number): LargeBodySlots =>
+  new LargeBodySlots({ clock: systemClock, waitMs, tooBusy: () => new Error('too busy') });
 
 test('one at a time of each sender, in order; another sender does not wait', async () => {
   const turns = turnsOf(60_000);
