@@ -1,6 +1,8 @@
 // Those that wait for something that comes for all of them at once, or for a few of them. Whoever goes away leaves
 // nothing behind.
 
+import { grantedOrAborted } from './abort.ts';
+
 /**
  * Of a crowd most would find nothing left, and wait again: each chunk that is settled would cost as much as all who
  * wait.
@@ -16,17 +18,11 @@ export class Waiters {
   }
 
   /** Resolves when it has come, or nobody waits for it any more. */
-  async wait(over?: AbortSignal): Promise<void> {
-    if (over?.aborted) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const leave = (): void => {
-      this.#waiters.delete(resolve);
-      resolve();
-    };
-    this.#waiters.add(resolve);
-    over?.addEventListener('abort', leave, { once: true });
-    await promise;
-    over?.removeEventListener('abort', leave);
+  wait(over?: AbortSignal): Promise<void> {
+    return grantedOrAborted((wake) => {
+      this.#waiters.add(wake);
+      return () => this.#waiters.delete(wake);
+    }, over);
   }
 
   /**
@@ -50,6 +46,7 @@ export class Waiters {
   }
 
   wake(): void {
+    if (this.#waiters.size === 0) return;
     const woken = [...this.#waiters];
     this.#waiters.clear();
     for (const resolve of woken) resolve();

@@ -1,9 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { TenantRooms } from '#forwarder/intake/tenant-rooms.ts';
 import { Waiters } from '#shared/waiters.ts';
-import type { Tenant } from '#shared/config/tenants.ts';
-import { VirtualClock } from '#test/memory/clock.ts';
 
 test('all that wait are woken at once; whoever goes away leaves nothing', async () => {
   const waiters = new Waiters();
@@ -19,20 +16,6 @@ test('all that wait are woken at once; whoever goes away leaves nothing', async 
   assert.deepEqual([woken, waiters.count], [['b', 'a'], 0]);
   await waiters.wait(gone.signal);
   assert.equal(waiters.count, 0);
-});
-
-test('nobody waits for room on behalf of who is gone, and the others do', async () => {
-  const rooms = new TenantRooms({ bytesMax: 100, clock: new VirtualClock(), tenants: [], throttled() {} });
-  const room = rooms.of(null, 'forward');
-  const permit = room.take(100, 1, 100);
-  const gone = new AbortController();
-  const [left, stays] = [room.room(gone.signal), room.room()];
-  gone.abort();
-  await left;
-  assert.equal(room.hasRoom, false);
-  permit[Symbol.dispose]();
-  await stays;
-  assert.equal(room.hasRoom, true);
 });
 
 test('of a crowd the first go on at once, and others in later turns while there is something for them', async () => {
@@ -60,48 +43,3 @@ test('of a crowd the first go on at once, and others in later turns while there 
     Array.from({ length: 100 }, (_, i) => i),
   );
 });
-
-const TENANTS: readonly Tenant[] = [
-  {
-    name: 'a',
-    networks: [],
-    certificates: [],
-    tagPrefix: '',
-    bytesPerSecond: null,
-    eventsPerSecond: null,
-    trustsRecords: false,
-  },
-];
-
-for (const tenants of [0, 1]) {
-  test(`what one chunk leaves wakes few of a crowd; in the end all had room (${tenants} tenants)`, async () => {
-    const clock = new VirtualClock();
-    const rooms = new TenantRooms({ bytesMax: 1000, clock, tenants: TENANTS.slice(0, tenants), throttled() {} });
-    const room = rooms.of(null, 'forward');
-    const held: Disposable[] = [];
-    while (room.hasRoom) held.push(room.take(10, 1, 10));
-    let [tries, taken] = [0, 0];
-    const waiting = Array.from({ length: 1000 }, async () => {
-      for (;;) {
-        await room.room();
-        tries += 1;
-        if (!room.hasRoom) continue;
-        held.push(room.take(10, 1, 10));
-        taken += 1;
-        return;
-      }
-    });
-    for (let turns = 0; turns < 5; turns++) await new Promise(setImmediate);
-    assert.equal(tries, 0);
-    held.pop()?.[Symbol.dispose]();
-    for (let turns = 0; turns < 5; turns++) await new Promise(setImmediate);
-    assert.equal(taken, 1);
-    assert(tries <= 64, `${tries} were woken for the room of one`);
-    for (let released = 1; released < 1000; released += 1) {
-      held.shift()?.[Symbol.dispose]();
-      await new Promise(setImmediate);
-    }
-    await Promise.all(waiting);
-    assert.equal(taken, 1000);
-  });
-}

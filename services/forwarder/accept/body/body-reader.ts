@@ -98,7 +98,7 @@ export class BodyReader {
     this.#shares = { small, large };
     const { clock, waitMs, timeoutMs } = options;
     this.#recheck = new RecheckTimer(clock);
-    const tooBusy = (): SluiceError => this.#tooBusy();
+    const tooBusy = (): SluiceError => this.tooBusy();
     const room = {
       forAll: () => this.#hasRoom,
       forLargeOf: (sender: string) => this.#hasRoomForLargeOf(sender, LARGE_SHARE_OF_FREE),
@@ -136,7 +136,7 @@ export class BodyReader {
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
     const pieces = new HeldPieces();
     const permit = held.use(this.#permit(PIECE_OVERHEAD_BYTES, sender, announced));
-    const onOverdue = () => reject(this.#tooBusy());
+    const onOverdue = () => reject(this.tooBusy());
     using _flowing = this.#flow.enter(request, { sender, bytes: announced, onOverdue });
     const onData = (piece: Buffer) => {
       if (pieces.bytes + piece.length > this.#options.bodyBytesMax) {
@@ -182,7 +182,7 @@ export class BodyReader {
    * it is gone.
    */
   largeTurn(sender: string, request: IncomingMessage): Promise<Disposable> {
-    return this.#largeBodySlots.take(sender, request);
+    return this.#largeBodySlots.enter(sender, request);
   }
 
   /**
@@ -289,11 +289,11 @@ export class BodyReader {
 
   #wait(request: IncomingMessage | null): RequestWait {
     const { clock, waitMs } = this.#options;
-    return requestWait(request, { clock, waitMs, tooBusy: () => this.#tooBusy() });
+    return requestWait(request, { clock, waitMs, tooBusy: () => this.tooBusy() });
   }
 
-  /** Where the queue is the cause it is said to be. */
-  #tooBusy(): SluiceError {
+  /** What is told to who has waited too long. Where the queue is the cause it is said to be. */
+  tooBusy(): SluiceError {
     const why = this.#options.intake.unreadyReason ?? null;
     if (why !== null) return new SluiceError('queue_unavailable', `Cannot take events: ${why}`);
     return new SluiceError('intake_full', 'Cannot take events: more of them are in hand than fit; send again later');

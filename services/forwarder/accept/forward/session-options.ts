@@ -9,7 +9,7 @@ import type { ForwarderTelemetry } from '../../intake/telemetry.ts';
 import type { UnackedNames } from './equal-chunks.ts';
 import type { FairSlots } from '../turns/fair-slots.ts';
 import type { FrameFiles } from '../frames/frame-files.ts';
-import type { Sender } from '../frames/frame-taker.ts';
+import type { Sender } from '../frames/sender-tags.ts';
 import type { ReadingGate } from '../gate/reading-gate.ts';
 import type { RefusalPace } from '../turns/refusal-pace.ts';
 import { SlicePasses } from '../frames/slice-passes.ts';

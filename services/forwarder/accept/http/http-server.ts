@@ -148,7 +148,7 @@ export async function prepareHttp(
   const bodies = new BodyReader({ intake, room, clock, ...bytes, unpacking, waitMs, timeoutMs });
   const { threaded = false } = options;
   const converter = new Converter({ clock, threaded });
-  const turns = threaded ? new HttpTurns() : null;
+  const turns = threaded ? new HttpTurns({ clock, waitMs, tooBusy: () => bodies.tooBusy() }) : null;
   fastify.addHook('onClose', () => converter[Symbol.asyncDispose]());
   const expecting = expectingContinue(fastify.server);
   const peerOfRequest = ({ socket }: IncomingMessage): Peer | null => peerOf(socket, listensOn);
@@ -174,7 +174,7 @@ function createFastify(
   const http = {
     ...boundedRequests(pipelined),
     headersTimeout: limits.headersTimeoutMs,
-    // Bodies have a time of their own (http-body.ts): a journal is uploaded for as long as it takes.
+    // Bodies have a time of their own (body-reader.ts): a journal is uploaded for as long as it takes.
     requestTimeout: 0,
     connectionsCheckingInterval: Math.min(5000, limits.headersTimeoutMs),
     maxHeaderSize: HEADER_BYTES_MAX,

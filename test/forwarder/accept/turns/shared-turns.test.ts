@@ -134,7 +134,7 @@ test('whoever is gone while he waits hands over no documents; a turn ends only w
 });
 
 test("one sender's large bodies, which wait for each other, keep nobody else from his turn", async () => {
-  const largeTurns = mock.method(LargeBodySlots.prototype, 'take');
+  const largeTurns = mock.method(LargeBodySlots.prototype, 'enter');
   await using fixture = await Fixture.start({ roomWaitMs: 20_000 }, systemClock, { bodyBytesMax: 16 * 1024 * 1024 });
   const { intake } = fixture;
   const large = 'x'.repeat(1_100_000);
