@@ -13,11 +13,14 @@ import { CHUNK_TURN_BYTES, ENTRIES_PER_TURN_BYTE, type FrameTurns } from './fram
 import { InFlight } from './in-flight.ts';
 import { type Handed, SessionIntake, type SessionIntakeOptions } from './session-intake.ts';
 
-export interface AcceptedChunksOptions extends SessionIntakeOptions {
-  readonly socket: Socket;
+export interface ChunkParts extends SessionIntakeOptions {
   readonly turns: FrameTurns;
   /** It knows whether its peer speaks JSON, and is to be answered so. */
   readonly reader: Pick<FrameReader, 'isJson'>;
+}
+
+export interface AcceptedChunksOptions extends ChunkParts {
+  readonly socket: Socket;
   /** A chunk was not stored, and its peer must try again. */
   readonly refused: () => void;
   /** A chunk was stored, or refused. */

@@ -4,7 +4,6 @@
 //   reading ⇄ waiting      for room, a turn, a file, or what becomes of a frame: nothing is read meanwhile
 //      └──┬──┘
 //      refusing            a chunk was not stored: the connection is closed after a while
-//         │
 //      closing             nothing is read any more; what is in flight is answered
 //
 // Guarantees: a chunk that can't be stored ends the connection without an ack, so that its sender sends it again, but
@@ -50,10 +49,11 @@ export class ForwardSession implements GateMember {
     this.#from = from;
     this.#options = options;
     this.#parts = sessionParts(options, from, { gone: this.#gone.signal, slicing: this.#slicing.signal });
-    const { gate, network, turns, reader, intake } = this.#parts;
+    const { gate, network, chunks } = this.#parts;
     this.#pass = gate.enter(this, network);
     this.#chunks = new AcceptedChunks({
-      ...{ ...intake, socket, turns, reader },
+      ...chunks,
+      socket,
       refused: () => this.#closeAtPace(),
       settled: () => this.#endIfDone(),
       unread: () => this.#report(),
@@ -66,7 +66,7 @@ export class ForwardSession implements GateMember {
   #listen(): void {
     const socket = this.#socket;
     socket.on('data', (piece: Buffer) => this.#push(piece));
-    // The peer sends no more, but may still wait for acks.
+    // The peer may still wait for acks.
     socket.on('end', () => this.#endIfDone());
     socket.on('drain', () => {
       this.#chunks.drained();
@@ -172,7 +172,7 @@ export class ForwardSession implements GateMember {
     if (typeof frame === 'object') return taker.takeFiled(frame);
     if (frame === FRAME_MALFORMED) return refused('frame_malformed', 'the stream cannot be read on');
     if (frame === FRAME_UNKEPT) return unkept(reader.failure);
-    return refused('frame_too_large', 'it is larger than any frame that is taken', 'close_at_pace');
+    return refused('frame_too_large', 'it is larger than any frame that is taken', 'closes_at_pace');
   }
 
   /** A promise, which never rejects, where the next frame has to wait. */
@@ -215,10 +215,10 @@ export class ForwardSession implements GateMember {
     await release?.().catch((error: unknown) => this.#refuse(unkept(reasonOf(error))));
   }
 
-  #refuse({ code, detail, then }: Refused): void {
+  #refuse({ code, detail, connection }: Refused): void {
     this.#options.telemetry.chunkRejected('forward', code, detail);
-    if (then === 'close') this.#close();
-    if (then !== 'close_at_pace') return;
+    if (connection === 'closes') this.#close();
+    if (connection !== 'closes_at_pace') return;
     this.#parts.reader.abandon();
     this.#closeAtPace();
   }
@@ -232,9 +232,9 @@ export class ForwardSession implements GateMember {
   /** Tells the gate what is held beside the chunks in flight. */
   #report(): void {
     if (this.#socket.destroyed) return;
-    const unfinished = this.#waitingBytes + (this.#pump === 'closing' ? 0 : this.#parts.reader.heldBytes);
-    const overhead = unfinished > 0 ? UNFINISHED_OVERHEAD_BYTES : 0;
-    this.#parts.gate.update(this.#pass, unfinished + overhead + this.#socket.writableLength);
+    const frame = this.#waitingBytes + (this.#pump === 'closing' ? 0 : this.#parts.reader.heldBytes);
+    const unfinished = frame > 0 ? frame + UNFINISHED_OVERHEAD_BYTES : 0;
+    this.#parts.gate.update(this.#pass, unfinished + this.#socket.writableLength);
   }
 
   get #hasRoom(): boolean {
@@ -246,8 +246,8 @@ export class ForwardSession implements GateMember {
     // Whoever is gone is not kept until there is room.
     const { signal } = this.#gone;
     await unlessAborted(this.#parts.room.room(signal), signal).catch(() => undefined);
-    const { pace } = this.#options;
-    while (pace?.mayRead === false && this.#pump !== 'closing' && !this.#socket.destroyed) await pace.recheck();
+    while (this.#options.pace?.mayRead === false && this.#pump !== 'closing' && !this.#socket.destroyed)
+      await this.#options.pace.recheck();
   }
 
   /** Neither reads nor looks at frames until `done`. */

@@ -9,9 +9,9 @@ import { FrameTaker } from '../frames/frame-taker.ts';
 import { Unpacker } from '../frames/unpacker.ts';
 import { ReadingGate } from '../gate/reading-gate.ts';
 import { FairSlots } from '../turns/fair-slots.ts';
+import type { ChunkParts } from './accepted-chunks.ts';
 import { UnackedNames } from './equal-chunks.ts';
 import { forwardTurn, FrameTurns } from './frame-turns.ts';
-import type { SessionIntakeOptions } from './session-intake.ts';
 import { type SessionOptions, type SessionPeer, sliceLimits } from './session-options.ts';
 import { SessionWatch } from './session-watch.ts';
 
@@ -31,7 +31,7 @@ export interface SessionParts {
   readonly reader: FrameReader;
   readonly turns: FrameTurns;
   readonly taker: FrameTaker;
-  readonly intake: SessionIntakeOptions;
+  readonly chunks: ChunkParts;
 }
 
 export function sessionParts(
@@ -49,11 +49,9 @@ export function sessionParts(
   const { intake, telemetry, unpacking: budget } = options;
   const limits = sliceLimits(options, { network, room, signal: slicing });
   const unpacker = new Unpacker({ budget, turns: unpackTurns, turn, network, room, signal: gone });
-  return {
-    ...{ clock, network, room, gate, watch },
-    reader: new FrameReader({ ...options, network }),
-    turns: new FrameTurns(turn, network, gone),
-    taker: new FrameTaker(from, { limits, unpacker }),
-    intake: { intake, telemetry, limits, unackedNames },
-  };
+  const reader = new FrameReader({ ...options, network });
+  const turns = new FrameTurns(turn, network, gone);
+  const taker = new FrameTaker(from, { limits, unpacker });
+  const chunks = { intake, telemetry, limits, unackedNames, turns, reader };
+  return { clock, network, room, gate, watch, reader, turns, taker, chunks };
 }

@@ -24,10 +24,10 @@ export interface Refused {
   readonly code: FrameRefusal;
   readonly detail: string;
   /**
-   * Whether its connection is closed: what was not taken is not answered. `close_at_pace`: its sender will come back
-   * with it at once, so it hears of it only after a while.
+   * What its connection does. It closes: what was not taken is not answered. It closes at a pace: its sender will come
+   * back with it at once, so it hears of it only after a while.
    */
-  readonly then: 'close' | 'close_at_pace' | 'go_on';
+  readonly connection: 'closes' | 'closes_at_pace' | 'goes_on';
 }
 
 /** A chunk that goes on in slices. The next frame waits until it is stored or refused. */
@@ -52,13 +52,13 @@ export interface Later {
 
 export const NOTHING: FrameOutcome = { kind: 'nothing' };
 
-export function refused(code: FrameRefusal, detail: string, then: Refused['then'] = 'close'): Refused {
-  return { kind: 'refused', code, detail, then };
+export function refused(code: FrameRefusal, detail: string, connection: Refused['connection'] = 'closes'): Refused {
+  return { kind: 'refused', code, detail, connection };
 }
 
 /** A frame that cannot be kept in a file, or not be read from there. */
 export function unkept(why: string): Refused {
-  return refused('frame_unkept', why, 'close_at_pace');
+  return refused('frame_unkept', why, 'closes_at_pace');
 }
 
 export function behind(run: Chunk | null, outcome: FrameOutcome): FrameOutcome {

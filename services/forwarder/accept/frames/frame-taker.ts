@@ -65,7 +65,7 @@ export class FrameTaker {
     if (!Buffer.isBuffer(bytes)) return behind(this.endRun(), this.#undecodable(scanned, bytes));
     // A short JSON number may be a long one in msgpack: `-0` has nine bytes.
     if (bytes.length > this.#limits.heldBytesMax) {
-      return refused('frame_too_large', `its JSON is ${bytes.length} bytes of msgpack`, 'close_at_pace');
+      return refused('frame_too_large', `its JSON is ${bytes.length} bytes of msgpack`, 'closes_at_pace');
     }
     // Another protocol, or garbage: what follows would be taken byte by byte for frames.
     if (!isArray(bytes[0] ?? 0) && bytes[0] !== NIL) return refused('frame_malformed', 'a frame is an array or nil');
@@ -206,5 +206,5 @@ export class FrameTaker {
  * Metrics and traces are never taken, and never acked; where no ack is waited for, there is nobody to refuse them to.
  */
 function signalRefused({ why, chunk }: ForwardRefusal): FrameOutcome {
-  return refused('signal_refused', why, chunk ? 'close' : 'go_on');
+  return refused('signal_refused', why, chunk ? 'closes' : 'goes_on');
 }
