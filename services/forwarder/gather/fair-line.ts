@@ -7,35 +7,13 @@
 //   B  ▪▪
 //   C  ▪
 
+import { Fifo } from '#shared/collections/fifo.ts';
 import type { Share } from './share.ts';
-
-/** Shares of one tenant, first in, first out. */
-class Line {
-  #shares: Share[] = [];
-  /** Those before it are taken. */
-  #first = 0;
-
-  get head(): Share | undefined {
-    return this.#shares[this.#first];
-  }
-
-  push(share: Share): void {
-    this.#shares.push(share);
-  }
-
-  shift(): void {
-    this.#first++;
-    // Taking one by one from the front of a long array would cost its length each time.
-    if (this.#first * 2 < this.#shares.length) return;
-    this.#shares = this.#shares.slice(this.#first);
-    this.#first = 0;
-  }
-}
 
 export class FairLine {
   readonly #recordBytes: number;
-  readonly #byTenant = new Map<string | null, Line>();
-  readonly #lines: Line[] = [];
+  readonly #byTenant = new Map<string | null, Fifo<Share>>();
+  readonly #lines: Fifo<Share>[] = [];
   /** Whose turn it is to begin a record. */
   #turn = 0;
   #weight = 0;
@@ -59,7 +37,7 @@ export class FairLine {
     const { tenant } = share.batch;
     let line = this.#byTenant.get(tenant);
     if (!line) {
-      line = new Line();
+      line = new Fifo();
       this.#byTenant.set(tenant, line);
       this.#lines.push(line);
     }
@@ -80,9 +58,9 @@ export class FairLine {
     return shares;
   }
 
-  #takeFrom(line: Line, shares: Share[], before: number): number {
+  #takeFrom(line: Fifo<Share>, shares: Share[], before: number): number {
     let weight = before;
-    for (let share = line.head; share && weight < this.#recordBytes; share = line.head) {
+    for (let share = line.first; share && weight < this.#recordBytes; share = line.first) {
       // A chunk that its sender compressed is a record of its own, behind what came before it.
       if (share.encoding !== 'identity' && shares.length > 0) break;
       // A larger one is a record of its own too: if that cannot be indexed, it must cost nobody else their events.
