@@ -2,7 +2,9 @@
 // and processor time that its sender hardly paid for. Those beyond the bound wait, and nothing more is read of their
 // senders.
 //
-//   turn → memory of the decoder → memory of a large entry        in this order only, so that nobody waits for who waits for him
+//   turn → memory of the decoder → memory of a large entry
+//
+// They are taken in this order only, so that nobody waits for who waits for him.
 //
 // Guarantees: never more than `PASSES_MAX` at once; what a pass may take is taken from the budget of what bytes grow
 // to, before it is taken; turns are fair among senders; whoever is gone does not wait.

@@ -1,7 +1,7 @@
 // Takes a run of entries that is too large to be held, or damaged: a first pass finds its name, a second gives its
 // entries to intake, slice by slice. What is whole goes on; only what is bad goes to the dead letters.
 //
-//   pass 1   decompress, checksum, count     → the identity of the batch, the same as that of a small chunk with this content
+//   pass 1   decompress, checksum, count     → the identity of the batch, as that of a small chunk with this content
 //   pass 2   decompress, cut into entries    → slices of the one batch, each entry under its own index
 //
 // Guarantees: resolves only when every byte is held, by the queue or by the dead letters; the same bytes have the same

@@ -100,20 +100,28 @@ export async function startStreamServer(listen: ListenAddress, options: StreamSe
     async close() {
       isClosing = true;
       const closed = new Promise((resolve) => server.close(resolve));
-      using _reading = clock.timer(STOP_READING_MS, () => {
-        for (const session of sessions) session.stopReading();
-      });
-      using _taking = clock.timer(STOP_TAKING_MS, () => {
-        const left = [...sessions].map((session) => session.giveUp()).filter((bytes) => bytes > 0);
-        const bytes = left.reduce((sum, each) => sum + each, 0);
-        if (bytes > 0) telemetry.dropped(input, left.length, bytes, 'shutting_down');
-      });
-      await Promise.all([...sessions].map((session) => session.close()));
+      await closeSessions(sessions, options);
       // Those whose handshake has not ended.
       accepted.destroyAll();
       await closed;
     },
   };
+}
+
+/** Resolves when all are closed. What was read and could not be taken in time is counted as dropped. */
+async function closeSessions(
+  sessions: ReadonlySet<StreamSession>,
+  { clock, telemetry, input }: StreamServerOptions,
+): Promise<void> {
+  using _reading = clock.timer(STOP_READING_MS, () => {
+    for (const session of sessions) session.stopReading();
+  });
+  using _taking = clock.timer(STOP_TAKING_MS, () => {
+    const left = [...sessions].map((session) => session.giveUp()).filter((bytes) => bytes > 0);
+    const bytes = left.reduce((sum, each) => sum + each, 0);
+    if (bytes > 0) telemetry.dropped(input, left.length, bytes, 'shutting_down');
+  });
+  await Promise.all([...sessions].map((session) => session.close()));
 }
 
 /**

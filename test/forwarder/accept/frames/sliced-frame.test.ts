@@ -216,7 +216,7 @@ for (const [what, frame, logs, indexes, letters] of [
   });
 }
 
-test('cut at every byte: exactly the whole entries before the cut, the tail with the dead letters, and an ack', async (t) => {
+test('cut at every byte: the whole entries before the cut, the tail with the dead letters, and an ack', async (t) => {
   const { queue, open, value } = await setUp(t);
   const { socket, answers } = open();
   const entries = Array.from({ length: 6 }, (_, i) => entry('x'.repeat(i * 7)));
@@ -537,7 +537,7 @@ function passesBeside(bytes: number) {
 const ZSTD = { chunk: 'id', compressed: 'zstd' };
 const BOMB = packed(zstdCompressSync(Buffer.concat(Array.from({ length: 8000 }, () => entry('x'.repeat(1000))))), ZSTD);
 
-test('of frames in slices two are taken at once, with the memory of their decoders; the others wait, and are acked', async (t) => {
+test('of frames in slices two are taken at once, with their decoders; the others wait, and are acked', async (t) => {
   const { unpacking, passes } = passesBeside(2 * MIB);
   const { open, queue, atOnce } = await setUp(t, { unpacking, passes, ratioMax: 1e6 });
   const held = Promise.withResolvers<void>();
@@ -559,7 +559,7 @@ test('of frames in slices two are taken at once, with the memory of their decode
   assert.equal((await heldOf(queue)).size, 8001);
 });
 
-test('connections that die in a pass, or while they wait for one, hold nothing; a slow one holds no pass', async (t) => {
+test('connections that die in a pass, or while they wait, hold nothing; a slow one holds no pass', async (t) => {
   const { unpacking, passes } = passesBeside(2 * MIB);
   const { open, queue, files, value } = await setUp(t, { unpacking, passes, ratioMax: 1e6, frameBytesMax: 200 * KIB });
   const slow = open();
@@ -657,7 +657,7 @@ test('turns are counted by the network of an address, whatever its senders call 
   assert.deepEqual(entered, ['192.0.2.1', '192.0.2.1', v6, v6]);
 });
 
-test('an entry takes a part of the budget; one that is larger costs only itself, and damage waits for nobody', async (t) => {
+test('an entry takes a part of the budget; a larger one costs only itself, and damage waits for nobody', async (t) => {
   const { unpacking, passes } = passesBeside(8 * MIB);
   const limits = { entryBytesMax: 2 * MIB, frameBytesMax: 4 * MIB, ratioMax: 1e6 };
   const { open, queue } = await setUp(t, { unpacking, passes, ...limits });
@@ -699,7 +699,7 @@ test('what a frame may grow to has an end, whatever its ratio', async (t) => {
   assert.deepEqual(await counted('chunks_rejected_total'), { '{input="forward",reason="chunk_too_large"}': 1 });
 });
 
-test('values that are nested too deep: a dead letter has all of each, and the event loop has its turns between', async (t) => {
+test('values that are nested too deep: a dead letter has all of each, and the event loop goes on', async (t) => {
   const { open, queue } = await setUp(t);
   const deep = Buffer.concat([Buffer.alloc(101, 0x91), Buffer.of(7)]);
   const values = 10_000;

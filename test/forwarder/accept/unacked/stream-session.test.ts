@@ -213,7 +213,7 @@ test('a stop takes what was read without room', async () => {
   assert.equal(eventsOf(intake), 300);
 });
 
-test('what waits for its turn is counted: whoever has more than he leaves free is read no further, others are', async () => {
+test('what waits for its turn is counted: whoever has more than he leaves free is read no further', async () => {
   const rests = new UnreadRests(KIB * KIB);
   // Nobody has a turn.
   const turns = { next: () => new Promise<void>(() => undefined) } as unknown as Turns;
@@ -381,7 +381,7 @@ test('a large message is converted elsewhere: in order, and its connection is no
   assert.equal(intake.deadLettered.length, 0);
 });
 
-test('a large message that is none is for the dead letters, with its bytes; also of a connection that broke', async () => {
+test('a large message that is none is for the dead letters, also of a connection that broke', async () => {
   const { intake, socket, session } = open(gelf(KIB * KIB));
   const bad = big('bad').slice(0, -1);
   socket.write(`${bad}\0{"short_message":"behind"}\0`);
