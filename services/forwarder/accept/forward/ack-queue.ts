@@ -72,11 +72,11 @@ export class AckQueue {
   flush(): void {
     this.#isDue = false;
     const due: Uint8Array[] = [];
-    const told: (() => void)[] = [];
+    const written: (() => void)[] = [];
     for (let place = this.#owed.first; place?.answer; place = this.#owed.first) {
       due.push(place.answer);
       this.#bytes -= place.answer.length;
-      if (place.whenWritten) told.push(place.whenWritten);
+      if (place.whenWritten) written.push(place.whenWritten);
       // Whoever has the place may keep it for a while; what its chunk holds must not stay so long.
       place.answer = null;
       place.whenWritten = null;
@@ -86,6 +86,6 @@ export class AckQueue {
     if (only === undefined) return;
     this.hasWritten = true;
     if (!this.#write(due.length === 1 ? only : Buffer.concat(due))) return;
-    for (const whenWritten of told) whenWritten();
+    for (const whenWritten of written) whenWritten();
   }
 }

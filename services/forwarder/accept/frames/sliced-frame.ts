@@ -56,7 +56,7 @@ const LARGE_ENTRY_BYTES = 1024 * 1024;
 /** The pieces of an entry are joined at its end, and copied for the queue. */
 const ENTRY_COPIES = 3;
 /** Read, and on its way to the queue. */
-const LETTER_COPIES = 2;
+const DEAD_LETTER_COPIES = 2;
 /**
  * Of one slice, without a turn of the event loop between: a slice may be all bad values, and each is a cut of its own.
  */
@@ -249,7 +249,7 @@ interface Beginning extends Disposable {
 async function beginningOf(source: SliceSource, { heldBytesMax, passes }: SliceLimits): Promise<Beginning> {
   const size = Math.min(source.size, heldBytesMax);
   using reading = new DisposableStack();
-  reading.use(await passes.hold(LETTER_COPIES * size, null));
+  reading.use(await passes.hold(DEAD_LETTER_COPIES * size, null));
   const bytes = Buffer.allocUnsafeSlow(size);
   let read = 0;
   for await (const slice of source.slices()) {

@@ -62,10 +62,10 @@ export class TurnBytes {
     if (this.#isDue) return;
     this.#isDue = true;
     // Comes when all has been read that was there.
-    setImmediate(() => this.#begin());
+    setImmediate(() => this.#startTurn());
   }
 
-  #begin(): void {
+  #startTurn(): void {
     this.#isDue = false;
     this.#used = 0;
     while (this.#used < this.#bytesMax) {

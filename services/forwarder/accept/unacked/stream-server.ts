@@ -10,7 +10,7 @@ import type { Door } from '../../admit/door.ts';
 import { peerOf, tlsFailure, type TlsContext } from '../../admit/tls.ts';
 import type { InputName } from '../../intake/chunk.ts';
 import type { ConnectionEnd, ForwarderTelemetry } from '../../intake/telemetry.ts';
-import { HeldMessages } from './held-messages.ts';
+import { BufferedMessages } from './buffered-messages.ts';
 import type { StreamDecoder } from './stream-decoder.ts';
 import { StreamSession } from './stream-session.ts';
 import { TurnBytes } from '../turns/turn-bytes.ts';
@@ -59,7 +59,7 @@ export async function startStreamServer(listen: ListenAddress, options: StreamSe
   const sessions = new Set<StreamSession>();
   let isClosing = false;
   const hasRoom = (): boolean => unacked.hasRoom;
-  const held = new HeldMessages({ bytesMax: HELD_BYTES_MAX, timeoutMs: MESSAGE_TIMEOUT_MS, clock, hasRoom });
+  const held = new BufferedMessages({ bytesMax: HELD_BYTES_MAX, timeoutMs: MESSAGE_TIMEOUT_MS, clock, hasRoom });
   const rests = new UnreadRests(REST_BYTES_MAX);
   const turns = new Turns(clock);
   const turnBytes = new TurnBytes(turnBytesMax);

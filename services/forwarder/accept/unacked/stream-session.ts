@@ -16,7 +16,7 @@ import { type Chunk, type InputName, LETTER_OVERHEAD_BYTES, type Room } from '..
 import type { Principal } from '../../intake/principal.ts';
 import { BadMessages } from './bad-messages.ts';
 import { ReadEntries } from './read-entries.ts';
-import type { HeldMessages, HeldPass, Holder } from './held-messages.ts';
+import type { BufferedMessages, BufferPass, BufferOwner } from './buffered-messages.ts';
 import { LARGE_MESSAGE_BYTES } from '../convert/large-messages.ts';
 import type { DeadLetterSink, StreamDecoder } from './stream-decoder.ts';
 import { StreamInFlight } from './stream-in-flight.ts';
@@ -36,7 +36,7 @@ export interface StreamSessionOptions {
   readonly unacked: Unacked;
   readonly clock: Clock;
   /** Of all connections together. */
-  readonly held: HeldMessages;
+  readonly held: BufferedMessages;
   /** The same. */
   readonly rests: UnreadRests;
   /** It is closed because of a limit. */
@@ -55,14 +55,14 @@ const REST_OVERHEAD_BYTES = 4096;
 /** How long what a peer has sent already is still read when we stop, once it may be read. */
 const LINGER_MS = 500;
 
-export class StreamSession implements Holder, RestReader {
+export class StreamSession implements BufferOwner, RestReader {
   readonly #socket: Socket;
   readonly #options: StreamSessionOptions;
   readonly #origin: Pick<Chunk, 'tag' | 'input' | 'tenant' | 'sender'>;
   readonly #room: Room;
   readonly #run = new ReadEntries();
   readonly #bad: BadMessages;
-  readonly #held: HeldPass;
+  readonly #held: BufferPass;
   readonly #rest: RestPass;
   readonly #network: string;
   readonly #inFlight = new StreamInFlight();

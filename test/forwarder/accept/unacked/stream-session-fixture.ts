@@ -5,7 +5,7 @@ import { PassThrough } from 'node:stream';
 import { after } from 'node:test';
 import { type BadMessage } from '#forwarder/accept/unacked/bad-messages.ts';
 import { GelfDecoder } from '#forwarder/accept/gelf/gelf-decoder.ts';
-import { HeldMessages } from '#forwarder/accept/unacked/held-messages.ts';
+import { BufferedMessages } from '#forwarder/accept/unacked/buffered-messages.ts';
 import { LargeMessages } from '#forwarder/accept/convert/large-messages.ts';
 import type { StreamDecoder } from '#forwarder/accept/unacked/stream-decoder.ts';
 import { StreamSession } from '#forwarder/accept/unacked/stream-session.ts';
@@ -31,13 +31,13 @@ export function newUnacked(intake: FakeIntake): Unacked {
   return new Unacked({ intake, telemetry, clock: systemClock });
 }
 
-export function newHeld(bytesMax = 16 * KIB * KIB): HeldMessages {
-  return new HeldMessages({ bytesMax, timeoutMs: 300_000, clock: systemClock, hasRoom: () => true });
+export function newHeld(bytesMax = 16 * KIB * KIB): BufferedMessages {
+  return new BufferedMessages({ bytesMax, timeoutMs: 300_000, clock: systemClock, hasRoom: () => true });
 }
 
 interface Given {
   readonly intake?: FakeIntake;
-  readonly held?: HeldMessages;
+  readonly held?: BufferedMessages;
   readonly rests?: UnreadRests;
   readonly turns?: Turns;
   readonly sender?: string;
