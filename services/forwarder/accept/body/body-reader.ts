@@ -292,7 +292,7 @@ export class BodyReader {
     return requestWait(request, { clock, waitMs, tooBusy: () => this.tooBusy() });
   }
 
-  /** What is told to who has waited too long. Where the queue is the cause it is said to be. */
+  /** The answer to a request that has waited too long. Where the queue is the cause it says so. */
   tooBusy(): SluiceError {
     const why = this.#options.intake.unreadyReason ?? null;
     if (why !== null) return new SluiceError('queue_unavailable', `Cannot take events: ${why}`);

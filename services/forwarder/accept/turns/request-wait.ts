@@ -11,7 +11,7 @@ const LISTENERS_MAX = 32;
 export interface RequestWaitOptions {
   readonly clock: Clock;
   readonly waitMs: number;
-  /** What is told to who waited too long. */
+  /** The answer to a request that has waited too long. */
   readonly tooBusy: () => Error;
 }
 

@@ -1,6 +1,6 @@
 // One connection of a protocol without acks (syslog, GELF over TCP): bytes → messages → a chunk for each read →
-// intake. A read may have thousands of messages: they are taken in steps, a turn of the event loop each, and meanwhile no more
-// is read.
+// intake. A read may have thousands of messages: they are taken in steps, a turn of the event loop each, and meanwhile
+// no more is read.
 //
 // Nobody is told what was held, so nothing that was read may be lost while we run: what intake refuses is tried again
 // (unacked.ts), and reading stops while there is no room. When a connection ends, its unfinished message is taken as it

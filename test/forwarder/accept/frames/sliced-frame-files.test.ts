@@ -1,5 +1,5 @@
-// Frames that come by way of a file, by way of a session: where no file can be had, what becomes of a large message, and
-// what a killed process left.
+// Frames that go to a file as they come: where no file can be had, what becomes of a large message, and what a killed
+// process left.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';

@@ -39,7 +39,8 @@ test('datagrams that the kernel drops are counted', { skip: noTable }, async (t)
   const count = 2000;
   const flood = `const socket = require('node:dgram').createSocket('udp4');
     let left = ${count};
-    const send = () => (left-- > 0 ? socket.send('<13>' + 'x'.repeat(1000), ${port}, '127.0.0.1', send) : socket.close());
+    const text = '<13>' + 'x'.repeat(1000);
+    const send = () => (left-- > 0 ? socket.send(text, ${port}, '127.0.0.1', send) : socket.close());
     send();`;
   // While this process waits for the other one it reads nothing.
   execFileSync(process.execPath, ['-e', flood]);
