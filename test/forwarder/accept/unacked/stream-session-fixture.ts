@@ -68,7 +68,7 @@ export function open(decoder: StreamDecoder, given: Given = {}) {
   return { intake, unacked, turns, socket, session, ended };
 }
 
-export const large = new LargeMessages({ clock: systemClock });
+const large = new LargeMessages({ clock: systemClock });
 after(() => large[Symbol.asyncDispose]());
 export const gelf = (bytesMax = 64 * KIB, other = large) => new GelfDecoder(bytesMax, other);
 
