@@ -34,11 +34,11 @@ test('who is gone waits for nothing, and leaves nothing', async () => {
 });
 
 const [ALL, OF_ONE] = [4, 2];
-const sender = fc.constantFrom('a', 'b', 'c', 'd');
-const step = fc.oneof(
-  { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom('enter' as const, 'try' as const), sender }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('leave' as const, 'abort' as const), at: fc.nat(20) }) },
-);
+const step = fc.record({
+  kind: fc.constantFrom('enter', 'enter', 'enter', 'try', 'leave', 'leave', 'abort'),
+  sender: fc.constantFrom('a', 'b', 'c', 'd'),
+  at: fc.nat(20),
+});
 
 test('never more at once than of all and of one, and nobody waits for what is free', async () => {
   await fc.assert(
