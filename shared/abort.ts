@@ -1,5 +1,5 @@
-// Waiting that ends early: each promise here is over when its signal is aborted. What is given up so keeps nothing of
-// who waited, and the signal keeps nothing of what is over.
+// From a signal to a promise: waiting that is over when the signal is aborted. What is given up so keeps nothing of who
+// waited, and the signal keeps nothing of what is over.
 
 /**
  * Asks for something that is granted later. Returns how to take the question back, which is called at most once, and
@@ -10,6 +10,12 @@ type Ask<T> = (grant: (value: T) => void) => () => void;
 /** Why it was aborted, as an error. */
 export function abortError({ reason }: AbortSignal): Error {
   return reason instanceof Error ? reason : new Error(String(reason));
+}
+
+/** Resolves when the signal is aborted. The signal keeps who waits until then. */
+export function whenAborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
 
 /**

@@ -132,9 +132,3 @@ export async function startAdmin(
 function unreadyReasons(parts: readonly Part[]): string[] {
   return parts.map((part) => part.unreadyReason).filter((reason) => reason !== null);
 }
-
-/** Resolves when the signal is aborted. */
-export function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-}

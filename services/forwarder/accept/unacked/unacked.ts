@@ -5,6 +5,7 @@
 // Guarantees: `accept` and `deadLetter` never reject; every event ends up held by the queue, or counted as dropped with
 // the reason.
 
+import { whenAborted } from '#shared/abort.ts';
 import { type BackoffLimits, steadyBackoffMs } from '#shared/backoff.ts';
 import { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
@@ -77,8 +78,7 @@ export class Unacked {
   async close(): Promise<void> {
     const limit = new AbortController();
     using _limit = this.#clock.timer(CLOSE_MS, () => limit.abort());
-    const overdue = new Promise((resolve) => limit.signal.addEventListener('abort', resolve, { once: true }));
-    await Promise.race([Promise.all(this.#open), overdue]);
+    await Promise.race([Promise.all(this.#open), whenAborted(limit.signal)]);
     this.#closing.abort();
   }
 
