@@ -6,6 +6,9 @@
 // acquired are never more than the limit, but for a single permit that is larger than it.
 
 import assert from 'node:assert/strict';
+import { abortError, granted } from './abort.ts';
+import { Fifo } from './collections/fifo.ts';
+import { Waiters } from './waiters.ts';
 
 export interface Permit extends Disposable {
   readonly bytes: number;
@@ -18,8 +21,8 @@ export interface Permit extends Disposable {
 export class ByteBudget {
   readonly bytesMax: number;
   #held = 0;
-  #waiters = new Set<() => void>();
-  readonly #acquiring: { readonly bytes: number; readonly grant: (permit: Permit) => void }[] = [];
+  readonly #waiters = new Waiters();
+  readonly #acquiring = new Fifo<{ readonly bytes: number; readonly grant: (permit: Permit) => void }>();
 
   constructor(bytesMax: number) {
     assert(bytesMax > 0);
@@ -71,22 +74,18 @@ export class ByteBudget {
    * and has taken nothing then.
    */
   acquire(bytes: number, signal?: AbortSignal): Promise<Permit> {
-    if (signal?.aborted) return Promise.reject(asError(signal.reason));
+    if (signal?.aborted) return Promise.reject(abortError(signal));
     const permit = this.tryAcquire(bytes);
     if (permit) return Promise.resolve(permit);
-    const { promise, resolve, reject } = Promise.withResolvers<Permit>();
-    const waiter = { bytes, grant: resolve };
-    this.#acquiring.push(waiter);
-    const leave = (): void => {
-      const position = this.#acquiring.indexOf(waiter);
-      if (position < 0) return;
-      this.#acquiring.splice(position, 1);
-      reject(asError(signal?.reason));
-      // Smaller ones may fit that stood behind it.
-      this.#grant();
-    };
-    signal?.addEventListener('abort', leave, { once: true });
-    return promise.finally(() => signal?.removeEventListener('abort', leave));
+    return granted((grant) => {
+      const waiter = { bytes, grant };
+      this.#acquiring.push(waiter);
+      return () => {
+        this.#acquiring.keep((other) => other !== waiter);
+        // Smaller ones may fit that stood behind it.
+        this.#grant();
+      };
+    }, signal);
   }
 
   /** The same where it need not wait for anybody, else null. */
@@ -99,16 +98,8 @@ export class ByteBudget {
    * resolve without.
    */
   async room(over?: AbortSignal): Promise<void> {
-    if (over?.aborted || (this.hasRoom && this.#waiters.size === 0)) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const leave = (): void => {
-      this.#waiters.delete(resolve);
-      resolve();
-    };
-    this.#waiters.add(resolve);
-    over?.addEventListener('abort', leave, { once: true });
-    await promise;
-    over?.removeEventListener('abort', leave);
+    if (this.hasRoom && this.#waiters.count === 0) return;
+    await this.#waiters.wait(over);
   }
 
   #fits(bytes: number): boolean {
@@ -116,7 +107,7 @@ export class ByteBudget {
   }
 
   #grant(): void {
-    for (let next = this.#acquiring[0]; next && this.#fits(next.bytes); next = this.#acquiring[0]) {
+    for (let next = this.#acquiring.first; next && this.#fits(next.bytes); next = this.#acquiring.first) {
       this.#acquiring.shift();
       next.grant(this.take(next.bytes));
     }
@@ -126,13 +117,6 @@ export class ByteBudget {
     this.#held -= bytes;
     assert(this.#held >= 0);
     this.#grant();
-    if (!this.hasRoom || this.#waiters.size === 0) return;
-    const woken = this.#waiters;
-    this.#waiters = new Set();
-    for (const wake of woken) wake();
+    if (this.hasRoom) this.#waiters.wake();
   }
-}
-
-function asError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason));
 }

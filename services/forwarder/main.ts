@@ -16,7 +16,7 @@ import { FrameFiles } from './accept/frames/frame-files.ts';
 import { startHttpServer } from './accept/http/http-server.ts';
 import { UnackedNames } from './accept/forward/equal-chunks.ts';
 import { ReadingGate } from './accept/gate/reading-gate.ts';
-import { FairTurns } from './accept/turns/fair-turns.ts';
+import { FairSlots } from './accept/turns/fair-slots.ts';
 import { forwardTurn } from './accept/forward/frame-turns.ts';
 import { type Admission, type Admit, loadAdmission } from './admit/admission.ts';
 import { frameFilesWithin, openFilesMax } from './admit/connection-limit.ts';
@@ -163,7 +163,7 @@ function forwardOptions(
       pace,
       roomOf: (tenant) => intake.roomOf(tenant, 'forward'),
       ...forwardMemory(unpacking),
-      unpackTurns: new FairTurns(1),
+      unpackTurns: new FairSlots(1),
       turn: forwardTurn(),
       frameBytesMax: config['frame.max_bytes'],
       files,

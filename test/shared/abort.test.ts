@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import { test } from 'node:test';
-import { unlessAborted } from '#shared/abort.ts';
+import fc from 'fast-check';
+import { granted, grantedOrAborted, unlessAborted } from '#shared/abort.ts';
 
 test('what comes first counts, and the signal is let go of', async () => {
   const never = new Promise<number>(() => undefined);
@@ -21,4 +22,60 @@ test('what comes first counts, and the signal is let go of', async () => {
   late.reject(broken);
   await assert.rejects(unlessAborted(never, over.signal), /gone/);
   assert.equal(getEventListeners(over.signal, 'abort').length, 0);
+});
+
+const order = fc.shuffledSubarray(['grant', 'abort', 'grant again', 'abort again'] as const, { minLength: 1 });
+const setUp = fc.record({ order, isBefore: fc.boolean(), hasSignal: fc.boolean(), isAtOnce: fc.boolean() });
+
+test('a question is granted or taken back, whichever comes first, and never both', async () => {
+  await fc.assert(
+    fc.asyncProperty(setUp, async ({ order, isBefore, hasSignal, isAtOnce }) => {
+      const over = new AbortController();
+      const reason = new Error('gone');
+      if (isBefore) over.abort(reason);
+      const log: string[] = [];
+      let grant = (_value: number): void => undefined;
+      const asked = granted<number>(
+        (toGrant) => {
+          log.push('asked');
+          grant = toGrant;
+          if (isAtOnce) grant(0);
+          return () => log.push('taken back');
+        },
+        hasSignal ? over.signal : undefined,
+      );
+      const end = asked.then(
+        (value) => `granted ${value}`,
+        (error: unknown) => (error === reason ? 'gone' : 'broken'),
+      );
+      for (const what of order) {
+        if (what.startsWith('grant')) grant(1);
+        else over.abort(reason);
+      }
+      // Where nothing ends it, it waits.
+      const pending = Symbol('pending');
+      const got = await Promise.race([end, new Promise((resolve) => setImmediate(resolve, pending))]);
+      const ends = hasSignal ? order : order.filter((what) => what.startsWith('grant'));
+      const first = isBefore && hasSignal ? 'abort' : isAtOnce ? 'at once' : ends[0];
+      if (first === undefined) assert.equal(got, pending);
+      else if (first === 'at once') assert.equal(got, 'granted 0');
+      else if (first.startsWith('grant')) assert.equal(got, 'granted 1');
+      else assert.equal(got, 'gone');
+      const wasAsked = !(isBefore && hasSignal);
+      const wasTakenBack = wasAsked && first?.startsWith('abort') === true;
+      assert.deepEqual(log, [...(wasAsked ? ['asked'] : []), ...(wasTakenBack ? ['taken back'] : [])]);
+      if (got !== pending) assert.equal(getEventListeners(over.signal, 'abort').length, 0);
+    }),
+  );
+});
+
+test('who looks at the signal himself is told in either case', async () => {
+  const over = new AbortController();
+  let isTakenBack = false;
+  const waiting = grantedOrAborted(() => () => (isTakenBack = true), over.signal);
+  await grantedOrAborted((grant) => (setImmediate(grant), () => undefined), over.signal);
+  over.abort();
+  await waiting;
+  assert(isTakenBack);
+  await grantedOrAborted(() => assert.fail('nobody asks any more'), over.signal);
 });

@@ -26,7 +26,7 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   ],
   'ack although it is not held': [
     {
-      file: 'services/forwarder/accept/forward/forward-session.ts',
+      file: 'services/forwarder/accept/forward/accepted-chunks.ts',
       text: 'if (place) this.#acks.cut(place);',
       becomes: 'if (place && ack) this.#acks.give(place, this.#ack(ack));',
     },

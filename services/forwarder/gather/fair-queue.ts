@@ -6,35 +6,13 @@
 //   B  ▪▪
 //   C  ▪
 
+import { Fifo } from '#shared/collections/fifo.ts';
 import type { RecordSegment } from './record-segment.ts';
-
-/** Shares of one tenant, first in, first out. */
-class TenantQueue {
-  #segments: RecordSegment[] = [];
-  /** Those before it have left. */
-  #first = 0;
-
-  get head(): RecordSegment | undefined {
-    return this.#segments[this.#first];
-  }
-
-  push(segment: RecordSegment): void {
-    this.#segments.push(segment);
-  }
-
-  shift(): void {
-    this.#first++;
-    // To remove one by one from the front of a long array would cost its length each time.
-    if (this.#first * 2 < this.#segments.length) return;
-    this.#segments = this.#segments.slice(this.#first);
-    this.#first = 0;
-  }
-}
 
 export class FairQueue {
   readonly #recordBytes: number;
-  readonly #byTenant = new Map<string | null, TenantQueue>();
-  readonly #queues: TenantQueue[] = [];
+  readonly #byTenant = new Map<string | null, Fifo<RecordSegment>>();
+  readonly #queues: Fifo<RecordSegment>[] = [];
   /** The tenant with which the next record begins. */
   #turn = 0;
   #weight = 0;
@@ -58,7 +36,7 @@ export class FairQueue {
     const { tenant } = segment.batch;
     let queue = this.#byTenant.get(tenant);
     if (!queue) {
-      queue = new TenantQueue();
+      queue = new Fifo();
       this.#byTenant.set(tenant, queue);
       this.#queues.push(queue);
     }
@@ -79,9 +57,9 @@ export class FairQueue {
     return segments;
   }
 
-  #takeFrom(queue: TenantQueue, segments: RecordSegment[], before: number): number {
+  #takeFrom(queue: Fifo<RecordSegment>, segments: RecordSegment[], before: number): number {
     let weight = before;
-    for (let segment = queue.head; segment && weight < this.#recordBytes; segment = queue.head) {
+    for (let segment = queue.first; segment && weight < this.#recordBytes; segment = queue.first) {
       // A chunk that its sender compressed is a record of its own, behind what came before it.
       if (segment.encoding !== 'identity' && segments.length > 0) break;
       // So is a larger one: if it cannot be indexed, no other events must suffer.

@@ -11,7 +11,7 @@ import type { Clock } from '#shared/clock.ts';
 import type { Tenant } from '#shared/config/tenants.ts';
 import { TokenBucket } from './token-bucket.ts';
 import type { InputName, Room } from './chunk.ts';
-import { Waiters } from './waiters.ts';
+import { Waiters } from '#shared/waiters.ts';
 
 const SHARE_OF_FREE = 3;
 /** Of all bytes, beyond the limit. */

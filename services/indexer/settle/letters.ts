@@ -11,7 +11,7 @@ import type { Written } from '../parse/document.ts';
 
 const ERROR_LENGTH_MAX = 2000;
 /** Reason, position, lengths and the queue's own framing. */
-const LETTER_OVERHEAD_BYTES = 1024;
+const DEAD_LETTER_OVERHEAD_BYTES = 1024;
 
 /** Why an event cannot be indexed. */
 export interface Why {
@@ -49,7 +49,7 @@ export function letterOf(
 
 /** What a letter takes of an append. */
 function appendBytesOf({ value, batches, error }: DeadLetter): number {
-  return value.length + batches.length + 4 * error.length + LETTER_OVERHEAD_BYTES;
+  return value.length + batches.length + 4 * error.length + DEAD_LETTER_OVERHEAD_BYTES;
 }
 
 /** Letters that fit into one append together. */

@@ -1,6 +1,7 @@
 // The indexer as a job: reads the partitions that it is given up to their ends as of its start, passes on unfinished
 // lines, commits, leaves the group, and ends. For jobs that a scheduler or an autoscaler starts from zero.
 
+import { whenAborted } from '#shared/abort.ts';
 import { buildCore, type IndexerOptions } from '../pipeline/core.ts';
 import { fetchBytesMax } from '../held/held-bytes.ts';
 import { PartitionReader, agesOf } from '../consume/reader.ts';
@@ -93,9 +94,4 @@ export async function drainIndexer(options: DrainOptions): Promise<DrainOutcome>
     left: `Cannot drain the partitions: ${why}; ${left > 0 ? `${left} records are left` : 'what is left is not known'}`,
     counts: { ...ledger.counts },
   };
-}
-
-function whenAborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

@@ -2,8 +2,9 @@
 
 import { parseArgs } from 'node:util';
 import { startForwarder } from '#forwarder/main.ts';
+import { whenAborted } from '#shared/abort.ts';
 import type { CommandContext } from '../process/command.ts';
-import { answerOperators, aborted, runService } from '../process/service.ts';
+import { answerOperators, runService } from '../process/service.ts';
 import { workersOf } from '../workers/count.ts';
 
 export const help = `Usage: sluice forwarder [--workers N] [--config FILE]
@@ -28,7 +29,7 @@ export async function run(args: string[], context: CommandContext): Promise<numb
     const forwarder = await startForwarder({ ...service, datagrams: worker === undefined || worker.slot === 1 });
     service.lifetime.use(forwarder);
     await answerOperators(service, [forwarder]);
-    await aborted(context.signal);
+    await whenAborted(context.signal);
     return 0;
   });
 }

@@ -4,10 +4,11 @@
 import { parseArgs } from 'node:util';
 import { drainIndexer } from '#indexer/shells/drain.ts';
 import { startIndexer } from '#indexer/shells/main.ts';
+import { whenAborted } from '#shared/abort.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { openStore } from '#shared/open/open-store.ts';
 import type { CommandContext } from '../process/command.ts';
-import { answerOperators, aborted, runService } from '../process/service.ts';
+import { answerOperators, runService } from '../process/service.ts';
 import { watchStore } from '../process/telemetry.ts';
 import { workersOf } from '../workers/count.ts';
 
@@ -54,7 +55,7 @@ export async function run(args: string[], context: CommandContext): Promise<numb
     }
     const indexer = service.lifetime.use(await startIndexer(options));
     await answerOperators(service, [indexer]);
-    await Promise.race([aborted(context.signal), indexer.ended]);
+    await Promise.race([whenAborted(context.signal), indexer.ended]);
     return 0;
   });
 }

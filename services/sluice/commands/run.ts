@@ -4,10 +4,11 @@
 import { parseArgs } from 'node:util';
 import { startForwarder } from '#forwarder/main.ts';
 import { startIndexer } from '#indexer/shells/main.ts';
+import { whenAborted } from '#shared/abort.ts';
 import { openStore } from '#shared/open/open-store.ts';
 import type { CommandContext } from '../process/command.ts';
 import { replayAction } from '../dead-letters/replay-request.ts';
-import { aborted, runService, startAdmin } from '../process/service.ts';
+import { runService, startAdmin } from '../process/service.ts';
 import { watchStore } from '../process/telemetry.ts';
 import { greeting } from '../output/greeting.ts';
 
@@ -30,7 +31,7 @@ export async function run(args: string[], context: CommandContext): Promise<numb
     const replay = replayAction({ ...service, store, random: Math.random });
     const admin = await startAdmin(service, [forwarder, indexer], [replay]);
     context.stdout.write(greeting(service.config, { ...forwarder.addresses, admin: admin.address }));
-    await Promise.race([aborted(context.signal), indexer.ended]);
+    await Promise.race([whenAborted(context.signal), indexer.ended]);
     return 0;
   });
 }

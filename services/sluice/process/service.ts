@@ -135,9 +135,3 @@ export async function startAdmin(
 function unreadyReasons(components: readonly Component[]): string[] {
   return components.map((component) => component.unreadyReason).filter((reason) => reason !== null);
 }
-
-/** Resolves when the signal is aborted. */
-export function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-}

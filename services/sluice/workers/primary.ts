@@ -7,6 +7,7 @@
 
 import cluster from 'node:cluster';
 import { isSea } from 'node:sea';
+import { whenAborted } from '#shared/abort.ts';
 import { type Config, variableOf } from '#shared/config/settings.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { exposition } from '#shared/exposition.ts';
@@ -14,7 +15,7 @@ import { INHERITED_PREFIX } from '#shared/net/listen-address.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { startAdminPage } from '../admin/page.ts';
 import type { CommandContext } from '../process/command.ts';
-import { aborted, openLog, warnOfPlainSecrets } from '../process/service.ts';
+import { openLog, warnOfPlainSecrets } from '../process/service.ts';
 import { nodeOptions } from '../process/v8-flags.ts';
 import { VERSION } from '../process/version.ts';
 import { WorkerPool } from './worker-pool.ts';
@@ -59,7 +60,7 @@ export async function runWorkers(
     },
   );
   process.on('SIGHUP', () => void pool.replaceAll());
-  const stopped = aborted(signal).then(() => pool.stop(String(signal.reason)));
+  const stopped = whenAborted(signal).then(() => pool.stop(String(signal.reason)));
   const early = await pool.start();
   const code = early && !signal.aborted ? (early.code ?? 1) : (await stopped) ? 0 : 1;
   await admin.close();

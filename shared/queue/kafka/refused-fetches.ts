@@ -1,11 +1,11 @@
 // Partitions of which nothing that was fetched can be believed. Each is fetched again from where it stood after a pause
 // of its own, which grows with each time; the others go on meanwhile. To stand still loses nothing.
 
+import { type BackoffLimits, steadyBackoffMs } from '#shared/backoff.ts';
 import type { Clock } from '#shared/clock.ts';
 
-// A partition has one reader: there is nobody to come back together with.
-const PAUSE_FIRST_MS = 500;
-const PAUSE_MAX_MS = 30_000;
+/** Without jitter: a partition has one reader, so there is nobody to come back together with. */
+const PAUSES: BackoffLimits = { baseMs: 500, capMs: 30_000 };
 
 export class RefusedFetches {
   readonly #clock: Clock;
@@ -26,8 +26,7 @@ export class RefusedFetches {
     const times = (this.#times.get(partition) ?? 0) + 1;
     this.#times.set(partition, times);
     this.#waits.get(partition)?.[Symbol.dispose]();
-    const pauseMs = Math.min(PAUSE_FIRST_MS * 2 ** (times - 1), PAUSE_MAX_MS);
-    const wait = this.#clock.timer(pauseMs, () => {
+    const wait = this.#clock.timer(steadyBackoffMs(times - 1, PAUSES), () => {
       this.#waits.delete(partition);
       again();
     });

@@ -9,7 +9,7 @@ import { ByteBudget, type Permit } from '#shared/byte-budget.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { type Compression, decompress } from '#shared/record/compression.ts';
 import { believedBytes, UNPACKING_COPIES } from '../frames/unpacker.ts';
-import { FairTurns } from '../turns/fair-turns.ts';
+import { FairSlots } from '../turns/fair-slots.ts';
 import type { RequestWait } from '../turns/request-wait.ts';
 import { type BodyRoom, isLarge } from './body-room.ts';
 
@@ -39,7 +39,7 @@ export class BodyDecompressor {
   readonly #options: BodyDecompressorOptions;
   readonly #smallUnpacking: ByteBudget;
   /** Senders take turns at `#smallUnpacking`. */
-  readonly #smallTurns = new FairTurns(1);
+  readonly #smallSlots = new FairSlots(1);
 
   constructor(options: BodyDecompressorOptions) {
     this.#options = options;
@@ -84,7 +84,7 @@ export class BodyDecompressor {
     using wait = this.#options.waitFor(request);
     for (;;) {
       await room.until(hasRoom, wait.signal);
-      using _turn = isSmall ? await this.#smallTurns.enter(sender, wait.signal) : null;
+      using _turn = isSmall ? await this.#smallSlots.enter(sender, wait.signal) : null;
       const permit = await budget.acquire(bytes, wait.signal);
       // The room may have run out while the budget was waited for.
       if (hasRoom()) return permit;

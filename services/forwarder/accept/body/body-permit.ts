@@ -3,7 +3,7 @@
 
 import type { ByteBudget, Permit } from '#shared/byte-budget.ts';
 import type { DynamicShares } from '../turns/dynamic-shares.ts';
-import { LARGE_BODY_BYTES } from '../turns/large-turns.ts';
+import { LARGE_BODY_BYTES } from '../turns/large-body-slots.ts';
 
 export interface BodyPermitOptions {
   readonly budget: ByteBudget;

@@ -18,7 +18,7 @@ import { BodyPermit } from './body-permit.ts';
 import { BodyRoom } from './body-room.ts';
 import { DynamicShares } from '../turns/dynamic-shares.ts';
 import { EndlessBodies, type PiecesOptions } from './endless-body.ts';
-import { LargeTurns } from '../turns/large-turns.ts';
+import { LargeBodySlots } from '../turns/large-body-slots.ts';
 import { type RequestWait, closed, isGone, requestWait } from '../turns/request-wait.ts';
 
 /** What a piece costs beyond its bytes. Small ones are copied together, which costs as much again as they have. */
@@ -58,7 +58,7 @@ export class BodyReader {
   readonly #room: BodyRoom;
   readonly #decompressor: BodyDecompressor;
   readonly #endless: EndlessBodies;
-  readonly #largeTurns: LargeTurns;
+  readonly #largeBodySlots: LargeBodySlots;
   readonly #flow: BodyFlow;
 
   constructor(options: BodyReaderOptions) {
@@ -71,12 +71,12 @@ export class BodyReader {
     const intakeRoom = options.room ?? options.intake;
     const room = new BodyRoom({ intakeRoom, budget, shares, clock, heldBytesMax, smallReserveBytes });
     this.#room = room;
-    const tooBusy = (): SluiceError => this.#tooBusy();
+    const tooBusy = (): SluiceError => this.tooBusy();
     const hold = (bytes: number, sender: string | null): Disposable => this.#permit(bytes, sender);
     const waitFor = (request: IncomingMessage | null): RequestWait => this.#wait(request);
     this.#decompressor = new BodyDecompressor({ room, unpacking, bodyBytesMax, smallReserveBytes, hold, waitFor });
     this.#flow = new BodyFlow({ room, clock, waitMs });
-    this.#largeTurns = new LargeTurns({ clock, waitMs, tooBusy });
+    this.#largeBodySlots = new LargeBodySlots({ clock, waitMs, tooBusy });
     this.#endless = new EndlessBodies({
       clock,
       waitMs,
@@ -104,7 +104,7 @@ export class BodyReader {
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
     const pieces = new HeldPieces();
     const permit = held.use(this.#permit(PIECE_OVERHEAD_BYTES, sender, announced));
-    const onOverdue = () => reject(this.#tooBusy());
+    const onOverdue = () => reject(this.tooBusy());
     using _flowing = this.#flow.enter(request, { sender, bytes: announced, onOverdue });
     const onData = (piece: Buffer) => {
       if (pieces.bytes + piece.length > this.#options.bodyBytesMax) {
@@ -152,7 +152,7 @@ export class BodyReader {
    * it is gone.
    */
   largeTurn(sender: string, request: IncomingMessage): Promise<Disposable> {
-    return this.#largeTurns.take(sender, request);
+    return this.#largeBodySlots.enter(sender, request);
   }
 
   /** Rejects with decompressed_too_large, body_malformed, intake_full, or request_malformed if the request is gone. */
@@ -172,11 +172,11 @@ export class BodyReader {
 
   #wait(request: IncomingMessage | null): RequestWait {
     const { clock, waitMs } = this.#options;
-    return requestWait(request, { clock, waitMs, tooBusy: () => this.#tooBusy() });
+    return requestWait(request, { clock, waitMs, tooBusy: () => this.tooBusy() });
   }
 
-  /** Where the queue is the cause it is said to be. */
-  #tooBusy(): SluiceError {
+  /** The answer to a request that has waited too long. Where the queue is the cause it says so. */
+  tooBusy(): SluiceError {
     const why = this.#options.intake.unreadyReason ?? null;
     if (why !== null) return new SluiceError('queue_unavailable', `Cannot take events: ${why}`);
     return new SluiceError('intake_full', 'Cannot take events: more of them are in hand than fit; send again later');

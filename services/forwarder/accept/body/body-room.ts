@@ -7,8 +7,8 @@ import type { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import type { Room } from '../../intake/chunk.ts';
 import type { DynamicShares } from '../turns/dynamic-shares.ts';
-import { LARGE_BODY_BYTES } from '../turns/large-turns.ts';
-import { LookTimer } from '../turns/look-timer.ts';
+import { LARGE_BODY_BYTES } from '../turns/large-body-slots.ts';
+import { RecheckTimer } from '../turns/recheck-timer.ts';
 
 /** One sender may hold three quarters of the room for large bodies, two may hold three sevenths each. */
 const LARGE_SHARE_OF_FREE = 3;
@@ -33,11 +33,11 @@ export interface BodyRoomOptions {
 
 export class BodyRoom {
   readonly #options: BodyRoomOptions;
-  readonly #look: LookTimer;
+  readonly #recheck: RecheckTimer;
 
   constructor(options: BodyRoomOptions) {
     this.#options = options;
-    this.#look = new LookTimer(options.clock);
+    this.#recheck = new RecheckTimer(options.clock);
   }
 
   /** Whether there is room for bodies of any kind. */
@@ -88,7 +88,7 @@ export class BodyRoom {
     const { budget, intakeRoom } = this.#options;
     if (!budget.hasRoom) return budget.room(over);
     // A sender has used up its share of the room; nothing reports when that changes.
-    return intakeRoom.hasRoom ? this.#look.looked() : intakeRoom.room(over);
+    return intakeRoom.hasRoom ? this.#recheck.next() : intakeRoom.room(over);
   }
 
   /** Resolves when `hasRoom` does. Rejects with the signal's reason. */

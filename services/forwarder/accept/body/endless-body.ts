@@ -12,7 +12,7 @@ import { unlessAborted } from '#shared/abort.ts';
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { DynamicShares } from '../turns/dynamic-shares.ts';
-import { LookTimer } from '../turns/look-timer.ts';
+import { RecheckTimer } from '../turns/recheck-timer.ts';
 import { requestWait } from '../turns/request-wait.ts';
 
 /** What a piece costs beyond its bytes. */
@@ -57,12 +57,12 @@ export interface PiecesOptions {
 export class EndlessBodies {
   readonly #options: EndlessBodiesOptions;
   readonly #shares: DynamicShares;
-  readonly #look: LookTimer;
+  readonly #recheck: RecheckTimer;
 
   constructor(options: EndlessBodiesOptions) {
     this.#options = options;
     this.#shares = new DynamicShares(options.begunBytesMax);
-    this.#look = new LookTimer(options.clock);
+    this.#recheck = new RecheckTimer(options.clock);
   }
 
   /** Throws intake_full, request_timeout, request_malformed. */
@@ -116,7 +116,7 @@ export class EndlessBodies {
   async #share(sender: string, request: IncomingMessage): Promise<void> {
     if (this.#shares.fits(sender, 0)) return;
     using wait = requestWait(request, this.#options);
-    while (!this.#shares.fits(sender, 0)) await unlessAborted(this.#look.looked(), wait.signal);
+    while (!this.#shares.fits(sender, 0)) await unlessAborted(this.#recheck.next(), wait.signal);
   }
 }
 

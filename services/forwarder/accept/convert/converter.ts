@@ -10,7 +10,7 @@ import {
   unpackedBytes,
 } from '../../dialects/conversions.ts';
 import { ConversionThread, type ConversionThreadOptions } from './conversion-thread.ts';
-import { LARGE_BODY_BYTES } from '../turns/large-turns.ts';
+import { LARGE_BODY_BYTES } from '../turns/large-body-slots.ts';
 
 /**
  * Up to here a body is converted at once: 0.5 ms, and 8 ms for the costliest that is known (nested OTLP values in JSON,

@@ -3,7 +3,7 @@
 // record may settle hundreds of chunks of a connection.
 // (fluent-logger-node reads one ack from each write, and has one chunk under way.)
 
-import type { Writable } from 'node:stream';
+import { Fifo } from '#shared/collections/fifo.ts';
 
 /** A place in the order of answers. */
 export interface OwedAnswer {
@@ -16,9 +16,7 @@ export interface OwedAnswer {
 
 export class AckQueue {
   readonly #write: (answers: Uint8Array) => boolean;
-  /** Those before `#first` are written. */
-  #owed: OwedAnswer[] = [];
-  #first = 0;
+  readonly #owed = new Fifo<OwedAnswer>();
   #isCut = false;
   #isDue = false;
   #bytes = 0;
@@ -32,7 +30,7 @@ export class AckQueue {
 
   /** Answers that are not written yet. */
   get count(): number {
-    return this.#owed.length - this.#first;
+    return this.#owed.length;
   }
 
   /** Of answers that wait for those before them. */
@@ -55,7 +53,7 @@ export class AckQueue {
     this.#bytes += answer.length;
     place.answer = answer;
     place.whenWritten = whenWritten;
-    if (this.#isDue || place !== this.#owed[this.#first]) return;
+    if (this.#isDue || place !== this.#owed.first) return;
     this.#isDue = true;
     // After all promises that are settled now have been heard.
     process.nextTick(() => this.flush());
@@ -63,8 +61,7 @@ export class AckQueue {
 
   /** The chunk is not held: neither it nor those behind it are answered, for their senders expect answers in order. */
   cut(place: OwedAnswer): void {
-    const at = this.#owed.indexOf(place, this.#first);
-    for (const one of at >= 0 ? this.#owed.splice(at) : []) {
+    for (const one of this.#owed.removeFrom(place)) {
       one.isCut = true;
       this.#bytes -= one.answer?.length ?? 0;
     }
@@ -75,32 +72,20 @@ export class AckQueue {
   flush(): void {
     this.#isDue = false;
     const due: Uint8Array[] = [];
-    const told: (() => void)[] = [];
-    for (let place = this.#owed[this.#first]; place?.answer; place = this.#owed[this.#first]) {
+    const written: (() => void)[] = [];
+    for (let place = this.#owed.first; place?.answer; place = this.#owed.first) {
       due.push(place.answer);
       this.#bytes -= place.answer.length;
-      if (place.whenWritten) told.push(place.whenWritten);
-      // A place stays for a while; what its chunk holds must not.
+      if (place.whenWritten) written.push(place.whenWritten);
+      // Whoever has the place may keep it for a while; what its chunk holds must not stay so long.
       place.answer = null;
       place.whenWritten = null;
-      this.#first += 1;
+      this.#owed.shift();
     }
     const [only] = due;
     if (only === undefined) return;
-    // Taking one by one from the front of a long array would cost its length each time.
-    if (this.#first * 2 >= this.#owed.length) {
-      this.#owed = this.#owed.slice(this.#first);
-      this.#first = 0;
-    }
     this.hasWritten = true;
     if (!this.#write(due.length === 1 ? only : Buffer.concat(due))) return;
-    for (const whenWritten of told) whenWritten();
+    for (const whenWritten of written) whenWritten();
   }
-}
-
-/** False where nobody is there any more. */
-export function isWritten(socket: Pick<Writable, 'writable' | 'write'>, answer: Uint8Array): boolean {
-  if (!socket.writable) return false;
-  socket.write(answer);
-  return true;
 }

@@ -28,8 +28,8 @@ export interface ConnectionOptions {
   readonly session: SessionOptions;
 }
 
-/** How often connections are looked at. */
-const LOOK_INTERVAL_MS = 1000;
+/** How often timeouts are checked. */
+const CHECK_INTERVAL_MS = 1000;
 
 /** The name of one that says itself what it is called. No such name is an address: only who is there counts as that. */
 function claimedName(hostname: string): string {
@@ -79,7 +79,7 @@ export class ForwardConnections {
       this.#sockets.delete(socket);
       telemetry.connectionClosed('forward');
     });
-    this.#timer ??= clock.timer(LOOK_INTERVAL_MS, () => this.#checkTimeouts());
+    this.#timer ??= clock.timer(CHECK_INTERVAL_MS, () => this.#checkTimeouts());
     if (this.#tls) this.#tls.emit('connection', socket);
     else this.#greet(socket, { address, certificateNames: [] });
   }
@@ -90,7 +90,7 @@ export class ForwardConnections {
     const rate = door.rateOf(address);
     const { credentials } = admission;
     if (!credentials) {
-      this.#begin(socket, { sender: address, address, rate, principal: admission.principalOf(peer, null) });
+      this.#startSession(socket, { sender: address, address, rate, principal: admission.principalOf(peer, null) });
       return;
     }
     const limit = clock.timer(handshakeTimeoutMs, () => handshake.expire());
@@ -101,12 +101,12 @@ export class ForwardConnections {
       ({ user, hostname, unread }) => {
         limit[Symbol.dispose]();
         const principal = admission.principalOf(peer, user);
-        this.#begin(socket, { sender: claimedName(hostname), address, rate, principal, unread });
+        this.#startSession(socket, { sender: claimedName(hostname), address, rate, principal, unread });
       },
     );
   }
 
-  #begin(socket: Socket, peer: SessionPeer): void {
+  #startSession(socket: Socket, peer: SessionPeer): void {
     const session = new ForwardSession(socket, this.#options.session, peer);
     this.#sessions.add(session);
     socket.on('close', () => this.#sessions.delete(session));
@@ -116,7 +116,7 @@ export class ForwardConnections {
     const nowMs = this.#options.clock.monotonicMs();
     for (const session of this.#sessions) session.checkTimeouts(nowMs);
     this.#timer =
-      this.#sockets.size === 0 ? null : this.#options.clock.timer(LOOK_INTERVAL_MS, () => this.#checkTimeouts());
+      this.#sockets.size === 0 ? null : this.#options.clock.timer(CHECK_INTERVAL_MS, () => this.#checkTimeouts());
   }
 
   /** Never listens: it makes TLS of connections that were let in. */

@@ -52,7 +52,7 @@ export class FrameTurns {
   mayGoOn(): boolean {
     if (this.#left > 0) return true;
     if (!this.#turn.take(this.#owed + STEP_BYTES)) return false;
-    this.#begin(this.#owed);
+    this.#startStep(this.#owed);
     return true;
   }
 
@@ -60,7 +60,7 @@ export class FrameTurns {
   async next(): Promise<void> {
     const owed = this.#owed;
     await this.#turn.wait(owed + STEP_BYTES, this.#network, this.#gone);
-    this.#begin(owed);
+    this.#startStep(owed);
   }
 
   /** What was done has cost so much. */
@@ -76,7 +76,7 @@ export class FrameTurns {
     this.#left = 0;
   }
 
-  #begin(counted: number): void {
+  #startStep(counted: number): void {
     this.#owed -= counted;
     this.#left = STEP_BYTES;
   }

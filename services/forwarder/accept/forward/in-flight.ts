@@ -24,9 +24,9 @@ export class InFlight {
   #wake: (() => void) | null = null;
   chunks = 0;
 
-  constructor(socket: Writable, answers: AckQueue) {
+  constructor(socket: Writable, acks: AckQueue) {
     this.#socket = socket;
-    this.#acks = answers;
+    this.#acks = acks;
   }
 
   get hasRoom(): boolean {
@@ -35,7 +35,7 @@ export class InFlight {
   }
 
   /** A chunk is under way until `end` is called with the same. */
-  begin(chunkBytes: number): void {
+  start(chunkBytes: number): void {
     this.#bytes += chunkBytes + CHUNK_OVERHEAD_BYTES;
     this.chunks += 1;
   }
@@ -44,11 +44,11 @@ export class InFlight {
     this.#bytes -= chunkBytes + CHUNK_OVERHEAD_BYTES;
     this.chunks -= 1;
     assert(this.#bytes >= 0 && this.chunks >= 0, 'a chunk ends once');
-    this.look();
+    this.changed();
   }
 
   /** Something has changed for whoever waits. */
-  look(): void {
+  changed(): void {
     this.#wake?.();
   }
 

@@ -34,9 +34,9 @@ export class SessionIntake {
     const named = wantsAck
       ? this.#equalChunks.named(sent, ({ content, entries }) => content ?? contentOf(entries))
       : null;
-    if (named) this.#tell(named);
+    if (named) this.#report(named);
     const chunk = named?.chunk ?? sent;
-    const held = this.#options.intake.accept(chunk).catch((error: unknown) => this.#buryExcess(chunk, error));
+    const held = this.#options.intake.accept(chunk).catch((error: unknown) => this.#deadLetterExcess(chunk, error));
     return { held, acked: named && (() => named.acked()) };
   }
 
@@ -46,7 +46,7 @@ export class SessionIntake {
     const name = (sent: SlicedChunk): SlicedChunk => {
       const named = wantsAck ? this.#equalChunks.named(sent, ({ content }) => content) : null;
       if (!named) return sent;
-      this.#tell(named);
+      this.#report(named);
       acked = named.acked;
       return named.chunk;
     };
@@ -59,13 +59,13 @@ export class SessionIntake {
   }
 
   /** Rejects with the error where it is another one. */
-  async #buryExcess(chunk: Chunk, error: unknown): Promise<void> {
+  async #deadLetterExcess(chunk: Chunk, error: unknown): Promise<void> {
     if (!isExcess(error)) throw error;
     const { bytes } = chunk;
     await this.deadLetter({ ...originOf(chunk), bytes, reason: 'too_many_events', error: error.message });
   }
 
-  #tell({ isNew, chunk }: NamedChunk<Chunk | SlicedChunk>): void {
+  #report({ isNew, chunk }: NamedChunk<Chunk | SlicedChunk>): void {
     if (isNew) this.#options.telemetry.equalChunk('forward', chunk.count);
   }
 }

@@ -7,9 +7,9 @@ import type { AddressRate } from '../../admit/address-rates.ts';
 import type { Room, SlicedIntake } from '../../intake/chunk.ts';
 import type { ForwarderTelemetry } from '../../intake/telemetry.ts';
 import type { UnackedNames } from './equal-chunks.ts';
-import type { FairTurns } from '../turns/fair-turns.ts';
+import type { FairSlots } from '../turns/fair-slots.ts';
 import type { FrameFiles } from '../frames/frame-files.ts';
-import type { Sender } from '../frames/frame-taker.ts';
+import type { Sender } from '../frames/sender-tags.ts';
 import type { ReadingGate } from '../gate/reading-gate.ts';
 import type { RefusalPace } from '../turns/refusal-pace.ts';
 import { SlicePasses } from '../frames/slice-passes.ts';
@@ -27,7 +27,7 @@ export interface SessionOptions extends Partial<WatchLimits> {
   /** What compressed chunks may grow to, of all connections of the process together. */
   readonly unpacking: ByteBudget;
   /** Who opens a chunk next, of the whole process; absent: of the session alone. */
-  readonly unpackTurns?: FairTurns;
+  readonly unpackTurns?: FairSlots;
   /** What all sessions may look at in one turn of the event loop; absent: of the session alone. */
   readonly turn?: TurnBytes;
   /** Frames that are taken in slices, of the whole process; absent: of the session alone. */

@@ -1,5 +1,5 @@
 // Whether a connection takes longer than it may: to bring a frame whole, to read its answers, to say anything at all.
-// It is looked at every second or so, and tells progress by numbers that the connection has anyway, so that reading
+// It is checked every second or so, and sees progress by numbers that the connection has anyway, so that reading
 // pays nothing for it.
 
 export interface WatchLimits {

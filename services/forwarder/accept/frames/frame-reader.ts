@@ -40,7 +40,7 @@ export class FrameReader {
   #scanner: FrameScanner | JsonScanner;
   #passer: FramePasser | null = null;
   #file: FrameFile | null = null;
-  #begun = false;
+  #isStarted = false;
   #frames = 0;
   /** Bytes that were pushed, ever: what the socket has read of a paused connection is not among them. */
   bytesTaken = 0;
@@ -81,7 +81,7 @@ export class FrameReader {
 
   push(piece: Buffer): void {
     this.bytesTaken += piece.length;
-    if (!this.#begun && piece.length > 0) this.#begin(piece[0] ?? 0);
+    if (!this.#isStarted && piece.length > 0) this.#start(piece[0] ?? 0);
     (this.#passer ?? this.#scanner).push(piece);
     if (this.#passer) this.#unfiled = piece;
   }
@@ -130,8 +130,8 @@ export class FrameReader {
     return { frame: passed, file };
   }
 
-  #begin(firstByte: number): void {
-    this.#begun = true;
+  #start(firstByte: number): void {
+    this.#isStarted = true;
     this.isJson = isJsonMode(firstByte);
     if (this.isJson) this.#scanner = new JsonScanner(this.#options);
   }

@@ -1,19 +1,18 @@
-// What becomes of a frame of the Forward protocol: a chunk, a dead letter, a refusal. Knows nothing of sockets; what it
-// decides, its session does.
+// Decides what becomes of a frame of the Forward protocol: a chunk, a dead letter, a refusal. Knows nothing of sockets,
+// nor of intake: it says what is to be done (frame-outcome.ts), and the session of the connection does it.
 //
-// Guarantees: chunks come in the order of their frames; messages that want no ack and came together are one chunk.
+// Guarantees: done in order, the outcomes are chunks in the order of their frames; messages that want no ack and came
+// together are one chunk; what could never be read is for the dead letters, and is acked once they hold it.
 
-import { reasonOf, SluiceError } from '#shared/errors.ts';
+import { reasonOf } from '#shared/errors.ts';
 import { countEntries, isArray } from '#shared/msgpack/extents.ts';
-import type { Encoding } from '#shared/record/record.ts';
 import { type SliceSource, sourceOf } from '#shared/record/unpack-slices.ts';
 import { freeDecompressed } from '#shared/record/compression.ts';
-import type { Chunk, Origin, Undecodable } from '../../intake/chunk.ts';
+import type { Chunk, Undecodable } from '../../intake/chunk.ts';
 import {
   ForwardDecoder,
   type ForwardFrame,
   type ForwardRefusal,
-  holdsTooMuch,
   withOwnId,
 } from '../../decode/forward/forward-frame.ts';
 import { jsonFrame } from '../../decode/forward/json-mode.ts';
@@ -24,12 +23,13 @@ import {
   type OversizedFrame,
   oversizedEntries,
 } from '../../decode/forward/oversized-frame.ts';
-import { type Principal, allowedTag } from '../../intake/principal.ts';
 import type { FrameFile } from './frame-file.ts';
+import { behind, type FrameOutcome, NOTHING, refused, type Sliced, unkept } from './frame-outcome.ts';
 import type { FiledFrame } from './frame-reader.ts';
 import { excessOf } from '../../intake/event-limit.ts';
 import { MessageRun } from './message-run.ts';
-import { type SlicedFrame, type SliceLimits, unpackedBytesMax } from './sliced-frame.ts';
+import { type Sender, SenderTags } from './sender-tags.ts';
+import { type SliceLimits, unpackedBytesMax } from './sliced-frame.ts';
 import type { Unpacker } from './unpacker.ts';
 
 const NIL = 0xc0;
@@ -37,37 +37,10 @@ const NIL = 0xc0;
 export const CHUNK_UNPACKED_BYTES_MAX = 8 * 1024 * 1024;
 /** The tag where a frame has none that can be used. */
 const NO_TAG = 'sluice.undecodable';
+const TAG_REFUSED = refused('tag_refused', 'its sender may not use the tag');
 
-export type FrameRefusal = 'frame_too_large' | 'frame_unkept' | 'frame_malformed' | 'signal_refused' | 'tag_refused';
-
-/** Who is at the other end. */
-export interface Sender {
-  /** Hostname of an authenticated sender, else the peer's address. */
-  readonly sender: string;
-  readonly address?: string;
-  readonly principal: Principal;
-}
-
-/** What is smaller is copied, a microsecond at most: else it would keep the 64 KiB of the read that it came in. */
-const OWN_RUN_BYTES = 12 * 1024;
-
-/** `ack`: the chunk id as msgpack, to be answered when it is held; null where none is wanted. */
-export interface FrameOutcomes {
-  accept(chunk: Chunk, ack: Buffer | null): void;
-  /** Resolves when it is held or refused; never rejects. The next frame must wait for it. */
-  acceptSliced(frame: SlicedFrame, ack: Buffer | null): Promise<void>;
-  deadLetter(undecodable: Undecodable, ack: Buffer | null): void;
-  /** There was nothing in the chunk, so it is held already. */
-  answer(ack: Buffer): void;
-  /** The connection ends: what was not taken is not answered. */
-  refuse(code: FrameRefusal, detail: string): void;
-  /** The same, but its sender will come back with it at once, so it hears of it only after a while. */
-  refuseAtPace(code: FrameRefusal, detail: string): void;
-  /** Passed over, without an answer. */
-  passOver(code: FrameRefusal, detail: string): void;
-  /** The next frame comes when it is done. */
-  wait(done: Promise<void>): void;
-}
+/** A shorter run is copied, in a microsecond at most: else it would keep the 64 KiB of the read that it came in. */
+const COPIED_RUN_BYTES = 12 * 1024;
 
 export interface TakerOptions {
   readonly limits: SliceLimits;
@@ -75,130 +48,85 @@ export interface TakerOptions {
 }
 
 export class FrameTaker {
-  readonly #sender: Sender;
+  readonly #tags: SenderTags;
   readonly #limits: SliceLimits;
   readonly #unpacker: Unpacker;
-  readonly #outcomes: FrameOutcomes;
   readonly #decoder = new ForwardDecoder();
   readonly #run = new MessageRun();
-  /** The last tag as it came, and as it goes on. */
-  #tag = '';
-  #admittedTag: string | null = null;
-  /** Bytes of a frame that waits to be opened, or is taken in slices. */
-  heldBytes = 0;
 
-  constructor(sender: Sender, { limits, unpacker }: TakerOptions, outcomes: FrameOutcomes) {
-    this.#sender = sender;
+  constructor(sender: Sender, { limits, unpacker }: TakerOptions) {
+    this.#tags = new SenderTags(sender);
     this.#limits = limits;
     this.#unpacker = unpacker;
-    this.#outcomes = outcomes;
   }
 
-  take(scanned: Buffer, isJson: boolean): void {
-    const done = this.#decide(scanned, isJson);
-    if (done) this.#outcomes.wait(done);
-  }
-
-  /** A frame that came by way of a file. */
-  takeFiled({ frame, file }: FiledFrame): void {
-    this.flush();
-    const unreadable = (error: unknown): void => this.#outcomes.refuseAtPace('frame_unkept', reasonOf(error));
-    this.#outcomes.wait(
-      this.#decideFiled(frame, file)
-        .catch(unreadable)
-        .then(() => file[Symbol.asyncDispose]().catch(unreadable)),
-    );
-  }
-
-  /** A promise, which never rejects, where the next frame has to wait. */
-  #decide(scanned: Buffer, isJson: boolean): Promise<void> | null {
+  take(scanned: Buffer, isJson: boolean): FrameOutcome {
     const bytes = isJson ? jsonFrame(scanned) : scanned;
-    if (!Buffer.isBuffer(bytes)) return this.#deadLetter(scanned, bytes);
+    if (!Buffer.isBuffer(bytes)) return behind(this.endRun(), this.#undecodable(scanned, bytes));
     // A short JSON number may be a long one in msgpack: `-0` has nine bytes.
     if (bytes.length > this.#limits.heldBytesMax) {
-      this.#outcomes.refuseAtPace('frame_too_large', `its JSON is ${bytes.length} bytes of msgpack`);
-      return null;
+      return refused('frame_too_large', `its JSON is ${bytes.length} bytes of msgpack`, 'closes_at_pace');
     }
     // Another protocol, or garbage: what follows would be taken byte by byte for frames.
-    if (!isArray(bytes[0] ?? 0) && bytes[0] !== NIL) {
-      this.#outcomes.refuse('frame_malformed', 'a frame is an array or nil');
-      return null;
-    }
+    if (!isArray(bytes[0] ?? 0) && bytes[0] !== NIL) return refused('frame_malformed', 'a frame is an array or nil');
     const frame = this.#decoder.decode(bytes);
     switch (frame.kind) {
       case 'heartbeat':
-        return null;
+        return NOTHING;
       case 'signal':
-        return this.#takeSignal(frame);
+        return signalRefused(frame);
       case 'malformed':
-        return this.#deadLetter(bytes, frame);
+        return behind(this.endRun(), this.#undecodable(bytes, frame));
       case 'message':
         // Its entry is copied.
-        return this.#takeMessage(bytes, frame.chunk || frame.chunkId ? withOwnId(frame) : frame);
+        return this.#message(bytes, frame.chunk || frame.chunkId ? withOwnId(frame) : frame);
       case 'forward':
-      case 'packed': {
-        this.flush();
-        const run = bytes.subarray(frame.start, frame.end);
-        if (run.length >= OWN_RUN_BYTES && !holdsTooMuch(bytes.length, 2 * run.length))
-          return this.#takeEntries(run, frame);
-        return this.#takeEntries(Buffer.from(run), withOwnId(frame));
-      }
+      case 'packed':
+        return behind(this.endRun(), this.#entries(bytes, frame));
     }
   }
 
-  async #decideFiled(oversized: OversizedFrame, file: FrameFile): Promise<void> {
+  /** A frame that came by way of a file. */
+  takeFiled({ frame, file }: FiledFrame): FrameOutcome {
+    const run = this.endRun();
+    const outcome = this.#filed(frame, file).catch((error: unknown) => unkept(reasonOf(error)));
+    return behind(run, { kind: 'later', outcome, heldBytes: 0, release: () => file[Symbol.asyncDispose]() });
+  }
+
+  /** Messages that wait for others, which now go on without them; null for none. */
+  endRun(): Chunk | null {
+    return this.#run.count === 0 ? null : this.#runChunk(null);
+  }
+
+  async #filed(oversized: OversizedFrame, file: FrameFile): Promise<FrameOutcome> {
     await file.written();
-    if (file.failure !== null) return this.#outcomes.refuseAtPace('frame_unkept', file.failure);
+    if (file.failure !== null) return unkept(file.failure);
     const held = file.inMemory();
-    if (held) return (await this.#decide(held, false)) ?? undefined;
+    if (held) return this.take(held, false);
     const { bytes } = oversized;
     const bodyAt = bodyStart(oversized);
     const bodyHead = bodyAt === null ? null : await file.read(bodyAt, Math.min(bytes, bodyAt + BODY_HEAD_BYTES));
     const frame = bodyHead && oversizedEntries(oversized, bodyHead);
-    if (frame?.kind === 'signal') return void this.#takeSignal(frame);
-    if (frame && frame.kind !== 'malformed') {
-      return this.#takeSliced(file.source(frame.start, frame.end), frame.encoding, frame);
-    }
+    if (frame?.kind === 'signal') return signalRefused(frame);
+    if (frame && frame.kind !== 'malformed') return this.#sliced(file.source(frame.start, frame.end), frame, 0);
     const beginning = await file.read(0, Math.min(bytes, this.#limits.heldBytesMax));
     const cut = beginning.length < bytes;
-    if (frame) return this.#deadLetterBytes({ bytes: beginning, tag: frame.tag, error: frame.why, cut }, frame.chunk);
-    if (!cut) return (await this.#decide(beginning, false)) ?? undefined;
-    const error = `a message of ${bytes} bytes is larger than ${this.#limits.heldBytesMax}`;
-    const { tag, chunk } = aroundMessage(oversized);
-    this.#deadLetterBytes({ bytes: beginning, tag, error, reason: 'chunk_too_large', cut }, chunk);
-  }
-
-  /** Messages that wait for others go on. */
-  flush(): void {
-    const { tag, count } = this.#run;
-    if (count === 0) return;
-    const entries = this.#run.take();
-    const origin = this.#origin(tag);
-    this.#outcomes.accept({ ...origin, chunkId: null, encoding: 'identity', bytes: entries, entries, count }, null);
-  }
-
-  /**
-   * Metrics and traces are never taken, and never acked; where no ack is waited for, there is nobody to refuse them to.
-   */
-  #takeSignal({ why, chunk }: ForwardRefusal): null {
-    if (chunk) this.#outcomes.refuse('signal_refused', why);
-    else this.#outcomes.passOver('signal_refused', why);
-    return null;
+    if (frame) return this.#undecodable(beginning, frame, { cut });
+    if (!cut) return this.take(beginning, false);
+    const why = `a message of ${bytes} bytes is larger than ${this.#limits.heldBytesMax}`;
+    return this.#undecodable(beginning, { ...aroundMessage(oversized), why }, { reason: 'chunk_too_large', cut });
   }
 
   /** Messages that want no ack go on together; one that does is a chunk by itself. */
-  #takeMessage(bytes: Buffer, frame: ForwardFrame): null {
-    const tag = this.#admitted(frame.tag);
-    if (tag === null) return null;
-    if (this.#run.count > 0 && (frame.chunk || tag !== this.#run.tag || !this.#mayJoin(frame))) this.flush();
+  #message(bytes: Buffer, frame: ForwardFrame): FrameOutcome {
+    const tag = this.#tags.admitted(frame.tag);
+    if (tag === null) return TAG_REFUSED;
+    const isJoined = !frame.chunk && tag === this.#run.tag && this.#mayJoin(frame);
+    const before = isJoined ? null : this.endRun();
     this.#run.tag = tag;
     this.#run.add(bytes, frame.start, frame.end);
-    if (!frame.chunk) return null;
-    const entries = this.#run.take();
-    const { chunk, chunkId } = frame;
-    const origin = this.#origin(tag);
-    this.#outcomes.accept({ ...origin, chunkId, encoding: 'identity', bytes: entries, entries, count: 1 }, chunk);
-    return null;
+    if (frame.chunk) return behind(before, { kind: 'chunk', chunk: this.#runChunk(frame.chunkId), ack: frame.chunk });
+    return before ? { kind: 'chunk', chunk: before, ack: null } : NOTHING;
   }
 
   /**
@@ -207,103 +135,76 @@ export class FrameTaker {
    */
   #mayJoin({ start, end }: ForwardFrame): boolean {
     const { count, tag, length } = this.#run;
-    return excessOf({ count: count + 1, tag, bytes: length + 1 + end - start }) === null;
+    return count === 0 || excessOf({ count: count + 1, tag, bytes: length + 1 + end - start }) === null;
   }
 
-  #takeEntries(run: Buffer, frame: ForwardFrame): Promise<void> | null {
+  #runChunk(chunkId: Buffer | null): Chunk {
+    const { tag, count } = this.#run;
+    const entries = this.#run.take();
+    return { ...this.#tags.origin(tag), chunkId, encoding: 'identity', bytes: entries, entries, count };
+  }
+
+  #entries(bytes: Buffer, frame: ForwardFrame): FrameOutcome {
+    const run = bytes.subarray(frame.start, frame.end);
+    // A run that is not copied keeps all of its frame in memory.
+    if (run.length >= COPIED_RUN_BYTES && 2 * run.length >= bytes.length) return this.#packed(run, frame);
+    return this.#packed(Buffer.from(run), withOwnId(frame));
+  }
+
+  #packed(run: Buffer, frame: ForwardFrame): FrameOutcome {
     const { encoding } = frame;
-    if (encoding === 'identity') return this.#takeRun(run, run, frame);
+    if (encoding === 'identity') return this.#whole(run, run, frame);
     // The next frame waits, so that chunks are accepted in the order in which they came.
     const unpackedMax = Math.min(
       this.#limits.heldBytesMax,
       CHUNK_UNPACKED_BYTES_MAX,
       unpackedBytesMax(run.length, this.#limits),
     );
-    const taken = this.#unpacker.unpack(run, encoding, unpackedMax).then(
+    const outcome = this.#unpacker.unpack(run, encoding, unpackedMax).then(
       (entries) =>
         // It is too large to be held, or damaged.
-        entries === null ? this.#takeSliced(sourceOf(run), encoding, frame) : this.#takeRun(run, entries, frame),
+        entries === null ? this.#sliced(sourceOf(run), frame, run.length) : this.#whole(run, entries, frame),
       // The connection is gone, so nobody waits for an answer.
-      () => undefined,
+      () => NOTHING,
     );
-    return this.#while(run, taken);
+    return { kind: 'later', outcome, heldBytes: run.length, release: null };
   }
 
-  /** The bytes are held until it is done. */
-  async #while(held: Buffer, done: Promise<unknown>): Promise<void> {
-    this.heldBytes = held.length;
-    try {
-      await done;
-    } finally {
-      this.heldBytes = 0;
-    }
-  }
-
-  #takeRun(bytes: Buffer, entries: Buffer, frame: ForwardFrame): Promise<void> | null {
-    const { encoding, chunk, chunkId } = frame;
+  #whole(bytes: Buffer, entries: Buffer, frame: ForwardFrame): FrameOutcome {
+    const { encoding, chunk: ack, chunkId } = frame;
     const count = countEntries(entries, 0, entries.length);
     // As it came, for that is smaller, and is counted.
-    if (count < 0) return this.#while(bytes, this.#takeSliced(sourceOf(bytes), encoding, frame));
-    if (count === 0) {
-      if (chunk) this.#outcomes.answer(chunk);
-      return null;
-    }
-    const tag = this.#admitted(frame.tag);
-    if (tag === null) return null;
-    const run = { ...this.#origin(tag), chunkId, encoding, bytes, entries, count };
-    this.#outcomes.accept(entries === bytes ? run : { ...run, freeEntries: () => freeDecompressed(entries) }, chunk);
-    return null;
+    if (count < 0) return this.#sliced(sourceOf(bytes), frame, bytes.length);
+    if (count === 0) return ack ? { kind: 'empty', ack } : NOTHING;
+    const tag = this.#tags.admitted(frame.tag);
+    if (tag === null) return TAG_REFUSED;
+    const chunk = { ...this.#tags.origin(tag), chunkId, encoding, bytes, entries, count };
+    if (entries === bytes) return { kind: 'chunk', chunk, ack };
+    return { kind: 'chunk', chunk: { ...chunk, freeEntries: () => freeDecompressed(entries) }, ack };
   }
 
   /** A run that is too large to be held, or has something bad in it. */
-  async #takeSliced(source: SliceSource, encoding: Encoding, { tag, chunkId, chunk }: ForwardFrame): Promise<void> {
-    const admitted = this.#admitted(tag);
-    if (admitted === null) return;
-    await this.#outcomes.acceptSliced({ origin: this.#origin(admitted), chunkId, encoding, source }, chunk);
-  }
-
-  #deadLetter(frame: Buffer, { tag, why, chunk }: ForwardRefusal): null {
-    this.flush();
-    this.#deadLetterBytes({ bytes: frame, tag, error: why }, chunk);
-    return null;
+  #sliced(source: SliceSource, frame: ForwardFrame, heldBytes: number): Sliced | typeof TAG_REFUSED {
+    const { encoding, chunk: ack, chunkId } = frame;
+    const tag = this.#tags.admitted(frame.tag);
+    if (tag === null) return TAG_REFUSED;
+    return { kind: 'sliced', frame: { origin: this.#tags.origin(tag), chunkId, encoding, source }, ack, heldBytes };
   }
 
   /** What can't be taken now can't be taken later: the dead letters have it, and the sender may forget it. */
-  #deadLetterBytes({ tag, ...facts }: UndecodableFrame, ack: Buffer | null): void {
-    const usable = tag === null ? null : this.#usable(tag);
-    this.#outcomes.deadLetter({ reason: 'chunk_undecodable', ...this.#origin(usable ?? NO_TAG), ...facts }, ack);
-  }
-
-  /** Null where the sender may not use the tag; then its connection ends. */
-  #admitted(tag: string): string | null {
-    if (tag !== this.#tag || this.#admittedTag === null) {
-      this.#tag = tag;
-      this.#admittedTag = this.#usable(tag);
-    }
-    if (this.#admittedTag === null) this.#outcomes.refuse('tag_refused', 'its sender may not use the tag');
-    return this.#admittedTag;
-  }
-
-  #usable(tag: string): string | null {
-    try {
-      return allowedTag(this.#sender.principal, tag);
-    } catch (error) {
-      if (error instanceof SluiceError) return null;
-      throw error;
-    }
-  }
-
-  #origin(tag: string): Origin {
-    const { principal, sender, address } = this.#sender;
-    const origin = { tag, input: 'forward', tenant: principal.tenant, sender } as const;
-    return address === undefined || address === sender ? origin : { ...origin, peerAddress: address };
+  #undecodable(
+    bytes: Buffer,
+    { tag, why: error, chunk: ack }: Omit<ForwardRefusal, 'kind'>,
+    more: Partial<Pick<Undecodable, 'reason' | 'cut'>> = {},
+  ): FrameOutcome {
+    const origin = this.#tags.origin((tag === null ? null : this.#tags.admitted(tag)) ?? NO_TAG);
+    return { kind: 'dead_letter', undecodable: { reason: 'chunk_undecodable', ...origin, bytes, error, ...more }, ack };
   }
 }
 
-interface UndecodableFrame {
-  readonly bytes: Buffer;
-  readonly tag: string | null;
-  readonly error: string;
-  readonly reason?: Undecodable['reason'];
-  readonly cut?: boolean;
+/**
+ * Metrics and traces are never taken, and never acked; where no ack is waited for, there is nobody to refuse them to.
+ */
+function signalRefused({ why, chunk }: ForwardRefusal): FrameOutcome {
+  return refused('signal_refused', why, chunk ? 'closes' : 'goes_on');
 }

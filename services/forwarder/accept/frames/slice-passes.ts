@@ -2,7 +2,9 @@
 // and processor time that its sender hardly paid for. Those beyond the bound wait, and nothing more is read of their
 // senders.
 //
-//   turn → memory of the decoder → memory of a large entry        in this order only, so that nobody waits for who waits for him
+//   turn → memory of the decoder → memory of a large entry
+//
+// They are taken in this order only, so that nobody waits for who waits for him.
 //
 // Guarantees: never more than `PASSES_MAX` at once; what a pass may take is taken from the budget of what bytes grow
 // to, before it is taken; turns are fair among senders; whoever is gone does not wait.
@@ -10,7 +12,7 @@
 import assert from 'node:assert/strict';
 import type { ByteBudget, Permit } from '#shared/byte-budget.ts';
 import type { Encoding } from '#shared/record/record.ts';
-import { FairTurns } from '../turns/fair-turns.ts';
+import { FairSlots } from '../turns/fair-slots.ts';
 
 /** Node's thread pool has four threads: two are left for those who send little. */
 export const PASSES_MAX = 2;
@@ -41,7 +43,7 @@ export class SlicePasses {
   readonly #unpacking: ByteBudget;
   readonly #bytesMax: number;
   readonly #large: ByteBudget | null;
-  readonly #turns = new FairTurns(PASSES_MAX);
+  readonly #turns = new FairSlots(PASSES_MAX);
 
   constructor({ unpacking, bytesMax, large }: SlicePassesOptions) {
     assert(bytesMax < unpacking.bytesMax, 'something is left for what is not a decoder');

@@ -1,7 +1,7 @@
 // Takes a run of entries that is too large to be held, or damaged: a first pass finds its name, a second gives its
 // entries to intake, slice by slice. What is whole goes on; only what is bad goes to the dead letters.
 //
-//   pass 1   decompress, checksum, count     → the identity of the batch, the same as that of a small chunk with this content
+//   pass 1   decompress, checksum, count     → the identity of the batch, as that of a small chunk with this content
 //   pass 2   decompress, cut into entries    → slices of the one batch, each entry under its own index
 //
 // Guarantees: resolves only when every byte is held, by the queue or by the dead letters; the same bytes have the same
@@ -56,7 +56,7 @@ const LARGE_ENTRY_BYTES = 1024 * 1024;
 /** The pieces of an entry are joined at its end, and copied for the queue. */
 const ENTRY_COPIES = 3;
 /** Read, and on its way to the queue. */
-const LETTER_COPIES = 2;
+const DEAD_LETTER_COPIES = 2;
 /**
  * Of one slice, without a turn of the event loop between: a slice may be all bad values, and each is a cut of its own.
  */
@@ -249,7 +249,7 @@ interface Beginning extends Disposable {
 async function beginningOf(source: SliceSource, { heldBytesMax, passes }: SliceLimits): Promise<Beginning> {
   const size = Math.min(source.size, heldBytesMax);
   using reading = new DisposableStack();
-  reading.use(await passes.hold(LETTER_COPIES * size, null));
+  reading.use(await passes.hold(DEAD_LETTER_COPIES * size, null));
   const bytes = Buffer.allocUnsafeSlow(size);
   let read = 0;
   for await (const slice of source.slices()) {

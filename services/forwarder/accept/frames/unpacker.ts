@@ -14,7 +14,7 @@ import type { ByteBudget, Permit } from '#shared/byte-budget.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { type Compression, decompress } from '#shared/record/compression.ts';
 import type { Room } from '../../intake/chunk.ts';
-import type { FairTurns } from '../turns/fair-turns.ts';
+import type { FairSlots } from '../turns/fair-slots.ts';
 import type { TurnBytes } from '../turns/turn-bytes.ts';
 
 /** What compressed bytes are believed to grow to at first; logs shrink 5 to 30 times. */
@@ -33,7 +33,7 @@ export function believedBytes(packedBytes: number, bytesMax: number): number {
 export interface UnpackerOptions {
   readonly budget: ByteBudget;
   /** Who asks the budget next: one at a time, of all connections of the process. */
-  readonly turns: FairTurns;
+  readonly turns: FairSlots;
   /** What all connections may do in one turn of the event loop. */
   readonly turn: TurnBytes;
   /** Of the peer's address. */

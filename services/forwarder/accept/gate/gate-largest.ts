@@ -3,7 +3,7 @@
 // gone or not.
 
 import type { GateNetwork, GatePass } from './gate-network.ts';
-import { Heap } from './heap.ts';
+import { Heap } from '#shared/collections/heap.ts';
 
 export class Largest {
   readonly #networks: Heap<GateNetwork>;

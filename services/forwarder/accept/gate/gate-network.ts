@@ -1,10 +1,10 @@
 // What the connections of one network hold of the reading gate, and which of them comes next.
 //
 // Guarantee: `add` takes constant time, and `next` as well but for those that it passes over: they go to the end of the
-// line, so that nobody is passed over again before all others were.
+// queue, so that nobody is passed over again before all others were.
 
 import type { Clock } from '#shared/clock.ts';
-import { Heap } from './heap.ts';
+import { Heap } from '#shared/collections/heap.ts';
 
 export interface GateMember {
   /** Waits for us (for room, for the thread pool), so that its silence is not its peer's. */
@@ -44,7 +44,7 @@ export class GatePass {
   }
 
   /** It reads freely from now on. */
-  begin(nowMs: number): void {
+  start(nowMs: number): void {
     this.freelySinceMs = nowMs;
     this.freelyFrom = this.bytes;
   }
@@ -64,7 +64,7 @@ export class GateNetwork {
   readonly #clock: Clock;
   readonly passes = new Set<GatePass>();
   /** Those that hold anything; who has waited longest for a turn comes first. */
-  readonly #line = new Set<GatePass>();
+  readonly #queue = new Set<GatePass>();
   bytes = 0;
   /** It holds more than its share: its connections are read by turns. */
   isClosed = false;
@@ -87,16 +87,16 @@ export class GateNetwork {
     this.isClosed = false;
     this.takesNew = true;
     const nowMs = this.#clock.monotonicMs();
-    for (const pass of this.passes) pass.begin(nowMs);
+    for (const pass of this.passes) pass.start(nowMs);
   }
 
   add(pass: GatePass, change: number): void {
     if (pass.bytes === 0) {
-      pass.begin(this.#clock.monotonicMs());
-      this.#line.add(pass);
+      pass.start(this.#clock.monotonicMs());
+      this.#queue.add(pass);
     }
     pass.bytes += change;
-    if (pass.bytes === 0) this.#line.delete(pass);
+    if (pass.bytes === 0) this.#queue.delete(pass);
     this.bytes += change;
     if (change < 0) this.#drained -= change;
   }
@@ -104,24 +104,24 @@ export class GateNetwork {
   /** Those that held a frame open while nobody stopped them, and sent next to nothing of it; the slowest first. */
   slow(): GatePass[] {
     const nowMs = this.#clock.monotonicMs();
-    return [...this.#line].filter((pass) => pass.isSlow(nowMs)).sort((a, b) => a.rate(nowMs) - b.rate(nowMs));
+    return [...this.#queue].filter((pass) => pass.isSlow(nowMs)).sort((a, b) => a.rate(nowMs) - b.rate(nowMs));
   }
 
   /** Whose turn it is: who has waited longest; null where nobody can use one. */
   next(): GatePass | null {
-    return rotate(this.#line, ({ member }) => !member.isWaiting);
+    return rotate(this.#queue, ({ member }) => !member.isWaiting);
   }
 
   /** It had its turn. */
   hadTurn(pass: GatePass): void {
-    if (this.#line.delete(pass)) this.#line.add(pass);
+    if (this.#queue.delete(pass)) this.#queue.add(pass);
   }
 
   /** Those of a kind, the largest first, then the youngest. */
   largest(isOfKind: (pass: GatePass) => boolean): Heap<GatePass> {
     const before = (a: GatePass, b: GatePass): boolean =>
       a.bytes === b.bytes ? a.freelySinceMs > b.freelySinceMs : a.bytes > b.bytes;
-    return new Heap(before, this.#line.values().filter(isOfKind));
+    return new Heap(before, this.#queue.values().filter(isOfKind));
   }
 
   /**
@@ -130,7 +130,7 @@ export class GateNetwork {
    */
   isStuck(bytesMax: number): boolean {
     let waiting = 0;
-    for (const { bytes, member } of this.#line) if (member.isWaiting) waiting += bytes;
+    for (const { bytes, member } of this.#queue) if (member.isWaiting) waiting += bytes;
     const nowMs = this.#clock.monotonicMs();
     if (waiting <= bytesMax || this.#drained >= this.bytes * DRAINED_SHARE) this.#watchAnew(nowMs);
     return nowMs - this.#stuckSinceMs >= STUCK_AFTER_MS;
@@ -145,14 +145,14 @@ export class GateNetwork {
 /**
  * The first that fits; those before it that do not go to the end. So whoever asks again does not look at them again.
  */
-export function rotate<T>(line: Set<T>, fits: (one: T) => boolean): T | null {
-  let left = line.size;
-  for (const one of line) {
+export function rotate<T>(queue: Set<T>, fits: (one: T) => boolean): T | null {
+  let left = queue.size;
+  for (const one of queue) {
     if (fits(one)) return one;
     if (left === 0) break;
     left -= 1;
-    line.delete(one);
-    line.add(one);
+    queue.delete(one);
+    queue.add(one);
   }
   return null;
 }

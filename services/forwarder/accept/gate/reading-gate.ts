@@ -2,14 +2,16 @@
 // pieces that wait to be read, answers that their peers do not read. However many connections there are, and however
 // slowly they send.
 //
-//   share     A network reads freely while it holds no more than it leaves free. So one alone may hold half of the limit, two a third
-//             each, and something is always left for the next.
-//   turns     Beyond its share one connection at a time is read, for 250 ms: of the network that has waited longest who has waited
-//             longest there. Well beyond its share a network goes on with the same connection until its frame ends. Who brings less than 64 KiB in its turn,
-//             and less than it holds, is closed where others wait (`slow_when_full`), as are at once those that sent next to nothing while nobody stopped them.
-//   reserve   Whoever holds nothing still reads a piece: for that a network may hold an eighth of the limit beyond its share.
-//   waiting   Where those that wait for us (a rate, the thread pool) keep others from being read though there is room, the largest of
-//             the network that holds most are closed (`waiting_when_full`).
+//   share     A network reads freely while it holds no more than it leaves free. So one alone may hold half of the
+//             limit, two a third each, and something is always left for the next.
+//   turns     Beyond its share one connection at a time is read, for 250 ms: of the network that has waited longest
+//             who has waited longest there. Well beyond its share a network goes on with the same connection until its
+//             frame ends. Where others wait, who brings less than 64 KiB in its turn, and less than it holds, is closed
+//             (`slow_when_full`); at once those that sent next to nothing while nobody stopped them.
+//   reserve   Whoever holds nothing still reads a piece: for that a network may hold an eighth of the limit beyond its
+//             share.
+//   waiting   Where those that wait for us (a rate, the thread pool) keep others from being read though there is room,
+//             the largest of the network that holds most are closed (`waiting_when_full`).
 //
 // Guarantees: at most the limit, an eighth of it, one frame and two pieces are held; a network within its share waits
 // for no other one, and one beyond it for a turn of each of the others, but while the limit itself is passed; nobody is
@@ -19,7 +21,7 @@
 
 import type { Clock } from '#shared/clock.ts';
 import { type GateMember, GateNetwork, GatePass, rotate } from './gate-network.ts';
-import { Heap } from './heap.ts';
+import { ClosedNetworks } from './closed-networks.ts';
 import { Largest } from './gate-largest.ts';
 
 const TURN_MS = 250;
@@ -45,11 +47,7 @@ export class ReadingGate {
   readonly #clock: Clock;
   readonly #hasRoom: () => boolean;
   readonly #networks = new Map<string, GateNetwork>();
-  /** Who has waited longest for a turn comes first. */
-  readonly #closed = new Set<GateNetwork>();
-  /** The same, who holds least first; and those of them that do not take new ones. */
-  readonly #closedBySize = new Heap<GateNetwork>((a, b) => a.bytes < b.bytes);
-  readonly #refusing = new Heap<GateNetwork>((a, b) => a.bytes < b.bytes);
+  readonly #closed = new ClosedNetworks();
   /** All connections; who was stopped when that was asked last comes first. */
   readonly #passes = new Set<GatePass>();
   #bytes = 0;
@@ -88,7 +86,7 @@ export class ReadingGate {
     this.#passes.delete(pass);
     if (network.passes.size === 0) {
       this.#networks.delete(network.name);
-      this.#forget(network);
+      this.#closed.delete(network);
     }
     if (pass.bytes > 0) this.#change(pass, -pass.bytes);
     this.#rest();
@@ -96,7 +94,7 @@ export class ReadingGate {
 
   /** It waited for us until now: its peer begins anew. */
   resumed(pass: GatePass): void {
-    pass.begin(this.#clock.monotonicMs());
+    pass.start(this.#clock.monotonicMs());
     if (this.#turn?.pass === pass) this.#turn.isExcused = true;
   }
 
@@ -117,8 +115,7 @@ export class ReadingGate {
   #change(pass: GatePass, change: number): void {
     const { network } = pass;
     network.add(pass, change);
-    if (this.#closed.has(network)) this.#closedBySize.update(network);
-    if (this.#closed.has(network) && !network.takesNew) this.#refusing.update(network);
+    this.#closed.update(network);
     this.#bytes += change;
     if (change > 0) this.#grew(network);
     else this.#shrank();
@@ -137,7 +134,7 @@ export class ReadingGate {
       for (const each of this.#networks.values()) if (each.bytes > 0 && each !== network) this.#take(each);
       this.#flowAll();
     }
-    if (network.isClosed) this.#lookAtReserve(network);
+    if (network.isClosed) this.#checkReserve(network);
     else if (network.bytes > this.#share()) this.#close(network);
   }
 
@@ -147,16 +144,16 @@ export class ReadingGate {
       this.#flowAll();
     }
     // Of the others too only those that hold least can have become free by it.
-    for (let least; (least = this.#closedBySize.first) && least.bytes <= this.#share() * OPEN_SHARE;) this.#open(least);
-    for (let least; (least = this.#refusing.first) && least.bytes < this.#share(OPEN_SHARE);)
-      this.#lookAtReserve(least);
+    for (let least; (least = this.#closed.least) && least.bytes <= this.#share() * OPEN_SHARE;) this.#open(least);
+    for (let least; (least = this.#closed.leastRefusing) && least.bytes < this.#share(OPEN_SHARE);)
+      this.#checkReserve(least);
     this.#rest();
   }
 
   #close(network: GateNetwork): void {
     const slow = network.slow();
     this.#take(network);
-    this.#lookAtReserve(network);
+    this.#checkReserve(network);
     for (const { member } of network.passes) member.flow();
     for (const pass of slow) {
       if (!network.isClosed || !this.#othersWait(pass)) break;
@@ -172,25 +169,18 @@ export class ReadingGate {
     if (network.isClosed) return;
     network.close();
     this.#closed.add(network);
-    this.#closedBySize.update(network);
-  }
-
-  #forget(network: GateNetwork): void {
-    this.#closed.delete(network);
-    this.#closedBySize.delete(network);
-    this.#refusing.delete(network);
   }
 
   #open(network: GateNetwork): void {
     network.open();
-    this.#forget(network);
+    this.#closed.delete(network);
     for (const { member } of network.passes) member.flow();
     if (this.#turn?.pass.network === network && !this.#isFull) this.#nextTurn();
   }
 
-  /** Nobody waits: neither turns nor looks are needed. */
+  /** Nobody waits: neither turns nor checks are needed. */
   #rest(): void {
-    if (this.#closed.size > 0 || this.#isFull) return;
+    if (this.#closed.count > 0 || this.#isFull) return;
     this.#turn = null;
     this.#turnTimer?.[Symbol.dispose]();
     this.#reliefTimer?.[Symbol.dispose]();
@@ -202,12 +192,11 @@ export class ReadingGate {
   }
 
   /** Stops those of the network that hold nothing, or lets them go on. */
-  #lookAtReserve(network: GateNetwork): void {
+  #checkReserve(network: GateNetwork): void {
     const takesNew = network.bytes < this.#share(network.takesNew ? 1 : OPEN_SHARE);
     if (takesNew === network.takesNew) return;
     network.takesNew = takesNew;
-    if (takesNew) this.#refusing.delete(network);
-    else this.#refusing.update(network);
+    this.#closed.update(network);
     for (const { bytes, member } of network.passes) if (bytes === 0) member.flow();
   }
 
@@ -219,12 +208,12 @@ export class ReadingGate {
     this.#turnTimer?.[Symbol.dispose]();
     this.#turnTimer = null;
     if (last) {
-      if (this.#closed.delete(last.network)) this.#closed.add(last.network);
+      this.#closed.hadTurn(last.network);
       if (!keepsPlace) last.network.hadTurn(last);
       this.#makeRoom(last, last.bytes - turn.bytesAtFirst);
     }
     const next = this.#next();
-    if (next) this.#beginTurn(next);
+    if (next) this.#startTurn(next);
     if (last !== next) {
       last?.member.flow();
       next?.member.flow();
@@ -232,10 +221,7 @@ export class ReadingGate {
   }
 
   #next(): GatePass | null {
-    if (this.#isTight && !this.#hasRoom()) return null;
-    let next: GatePass | null = null;
-    rotate(this.#closed, (network) => (next = network.next()) !== null);
-    return next;
+    return this.#isTight && !this.#hasRoom() ? null : this.#closed.next();
   }
 
   /** The limit is passed: only frames that end help. */
@@ -243,7 +229,7 @@ export class ReadingGate {
     return this.#share(1 / 2) < 0;
   }
 
-  #beginTurn(pass: GatePass, bytesAtFirst = pass.bytes): void {
+  #startTurn(pass: GatePass, bytesAtFirst = pass.bytes): void {
     const { bytes } = pass;
     const turn = { pass, bytesAtFirst, bytes, bytesRead: pass.member.bytesRead, isExcused: false };
     this.#turn = turn;
@@ -257,7 +243,7 @@ export class ReadingGate {
     const { pass, bytes, bytesRead, isExcused } = turn;
     const { member } = pass;
     if (member.isWaiting || isExcused) return this.#nextTurn();
-    if (!this.#othersWait(pass)) return this.#beginTurn(pass, turn.bytesAtFirst);
+    if (!this.#othersWait(pass)) return this.#startTurn(pass, turn.bytesAtFirst);
     // Who holds little need not bring more than that: its frames are small, and come through.
     if (member.bytesRead - bytesRead < Math.min(TURN_BYTES, pass.bytes)) {
       member.evict('slow_when_full');
@@ -266,7 +252,7 @@ export class ReadingGate {
     }
     // Were others to grow as well, more than one frame would be held beyond the limit, or beyond the share.
     const isGrowing = pass.bytes - bytes >= TURN_BYTES;
-    if (isGrowing && this.#isTight) return this.#beginTurn(pass, turn.bytesAtFirst);
+    if (isGrowing && this.#isTight) return this.#startTurn(pass, turn.bytesAtFirst);
     this.#nextTurn(isGrowing && pass.network.bytes > this.#share(1 / 2));
   }
 

@@ -14,7 +14,7 @@ import type { BadReason } from '../unacked/bad-messages.ts';
 import { DropTally, type DropTallyOptions } from '../unacked/drop-tally.ts';
 import type { ReadEntries } from '../unacked/read-entries.ts';
 import { LARGE_MESSAGE_BYTES, type LargeMessages } from '../convert/large-messages.ts';
-import { SenderLines } from '../turns/sender-lines.ts';
+import { SenderTasks } from '../turns/sender-tasks.ts';
 import { GELF_TURN_BYTES, TurnBytes } from '../turns/turn-bytes.ts';
 import { UNPACKING_COPIES } from '../frames/unpacker.ts';
 import { SenderRuns, type SenderRunsOptions } from '../unacked/sender-runs.ts';
@@ -49,7 +49,7 @@ export class GelfDatagrams implements AsyncDisposable {
   readonly #drops: DropTally;
   readonly #chunks: GelfChunks;
   #expiry: Disposable | null = null;
-  readonly #lines = new SenderLines(WAITING_LIMITS);
+  readonly #tasks = new SenderTasks(WAITING_LIMITS);
   readonly #turn = new TurnBytes(GELF_TURN_BYTES);
   readonly #unpacking = new ByteBudget(UNPACKING_BYTES_MAX);
 
@@ -62,7 +62,7 @@ export class GelfDatagrams implements AsyncDisposable {
 
   take(datagram: Buffer, sender: string): void {
     const { admit, unacked } = this.#options;
-    if (!unacked.hasRoom || !this.#lines.hasRoom(sender)) {
+    if (!unacked.hasRoom || !this.#tasks.hasRoom(sender)) {
       this.#drops.add('udp_no_room', datagram.length);
       return;
     }
@@ -78,7 +78,7 @@ export class GelfDatagrams implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#expiry?.[Symbol.dispose]();
     this.#chunks.clear();
-    await this.#lines.idle();
+    await this.#tasks.idle();
     this.#runs.flush();
     this.#drops[Symbol.dispose]();
   }
@@ -103,14 +103,14 @@ export class GelfDatagrams implements AsyncDisposable {
 
   #takeMessage(message: Buffer, sender: string): void {
     const compression = compressionOf(message);
-    if (compression) this.#lines.add(sender, message.length, () => this.#takeCompressed(message, compression, sender));
+    if (compression) this.#tasks.add(sender, message.length, () => this.#takeCompressed(message, compression, sender));
     else if (message.length > this.#options.messageBytesMax) this.#deadLetterTooLarge(message, sender);
     else if (this.#isForNow(message, sender)) this.#append(message, sender);
-    else this.#lines.add(sender, message.length, () => this.#takeText(message, sender));
+    else this.#tasks.add(sender, message.length, () => this.#takeText(message, sender));
   }
 
   #isForNow({ length }: Buffer, sender: string): boolean {
-    return length <= LARGE_MESSAGE_BYTES && this.#lines.isIdle(sender) && this.#turn.take(length);
+    return length <= LARGE_MESSAGE_BYTES && this.#tasks.isIdle(sender) && this.#turn.take(length);
   }
 
   /** Its memory is taken first. A sender has one message in hand at a time, so none overtakes another. */

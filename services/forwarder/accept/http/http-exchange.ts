@@ -29,7 +29,7 @@ import type { Begun } from '../body/endless-body.ts';
 import type { BodyReader } from '../body/body-reader.ts';
 import { type HttpTurns, REQUEST_TURN_BYTES, UNPACK_TURN_BYTES } from './http-turns.ts';
 import { idempotencyKey } from './idempotency-key.ts';
-import { LARGE_BODY_BYTES } from '../turns/large-turns.ts';
+import { LARGE_BODY_BYTES } from '../turns/large-body-slots.ts';
 
 /** Events of one tag, as a dialect hands them over. */
 export interface Events {

@@ -148,7 +148,7 @@ export async function prepareHttp(
   const bodies = new BodyReader({ intake, room, clock, ...bytes, unpacking, waitMs, timeoutMs });
   const { threaded = false } = options;
   const converter = new Converter({ clock, threaded });
-  const turns = threaded ? new HttpTurns() : null;
+  const turns = threaded ? new HttpTurns({ clock, waitMs, tooBusy: () => bodies.tooBusy() }) : null;
   fastify.addHook('onClose', () => converter[Symbol.asyncDispose]());
   const expecting = expectingContinue(fastify.server);
   const peerOfRequest = ({ socket }: IncomingMessage): Peer | null => peerOf(socket, listensOn);

@@ -1,11 +1,11 @@
 // How much of a turn of the event loop all HTTP requests may use. However many bodies come whole in one turn, only so
 // many are converted in it; the others wait, by sender. A request without competition never waits for a small body.
 //
-// Guarantees: those of turn-bytes.ts; a request whose connection is gone is rejected, and nothing more is done for it.
+// Guarantees: as turn-bytes.ts has it; whoever has gone meanwhile is told so, and nothing is done for him; whoever has
+// waited too long to hand over hundreds of chunks is refused, and keeps nothing of what he waited with.
 
 import type { IncomingMessage } from 'node:http';
-import type { Socket } from 'node:net';
-import { SluiceError } from '#shared/errors.ts';
+import { closed, isGone, type RequestWaitOptions, requestWait } from '../turns/request-wait.ts';
 import { SharedSlots } from '../turns/shared-slots.ts';
 import { TurnBytes } from '../turns/turn-bytes.ts';
 
@@ -24,45 +24,38 @@ const CROWDS_AT_ONCE = { all: 24, ofOne: 16 };
 /** A request that hands over no more at once waits for no other one. */
 export const FEW_CHUNKS = 32;
 
-/** Of each connection that waits, or has waited. */
-const gone = new WeakMap<Socket, AbortSignal>();
-
 export class HttpTurns {
+  readonly #limit: RequestWaitOptions;
   readonly #turn = new TurnBytes(HTTP_TURN_BYTES, 0);
   readonly #crowds = new SharedSlots(CROWDS_AT_ONCE);
 
+  /** `limit`: how long a request waits to hand over hundreds of chunks. */
+  constructor(limit: RequestWaitOptions) {
+    this.#limit = limit;
+  }
+
   /**
    * Resolves when work of so many bytes may be done for the request. Rejects with request_malformed where its
-   * connection is closed.
+   * connection is closed. Without a limit in time: each turn of the event loop has some of those who wait.
    */
-  async wait(bytes: number, sender: string, { socket }: IncomingMessage): Promise<void> {
+  async wait(bytes: number, sender: string, request: IncomingMessage): Promise<void> {
     if (this.#turn.take(bytes)) return;
-    if (!socket.destroyed) await this.#turn.wait(bytes, sender, goneOf(socket));
-    if (socket.destroyed) throw closed();
+    using wait = requestWait(request, null);
+    await this.#turn.wait(bytes, sender, wait.signal);
+    wait.signal.throwIfAborted();
   }
 
   /**
    * Resolves when the request may hand over hundreds of chunks; to be disposed of when all of these are settled.
-   * Rejects as `wait` does. Senders take turns.
+   * Rejects as `wait` does, and with `tooBusy`. Senders take turns.
    */
-  crowd(sender: string, { socket }: IncomingMessage): Promise<Disposable> {
-    if (socket.destroyed) return Promise.reject(closed());
-    return this.#crowds.enter(sender, goneOf(socket)).catch(() => Promise.reject(closed()));
+  async crowd(sender: string, request: IncomingMessage): Promise<Disposable> {
+    if (isGone(request)) throw closed();
+    const slot = this.#crowds.tryEnter(sender);
+    if (slot) return slot;
+    using wait = requestWait(request, this.#limit);
+    return await this.#crowds.enter(sender, wait.signal);
   }
-}
-
-function closed(): SluiceError {
-  return new SluiceError('request_malformed', 'Cannot take events: the connection was closed');
-}
-
-/** Aborted when the connection is closed; one for each, for a connection may have several requests in hand. */
-function goneOf(socket: Socket): AbortSignal {
-  const known = gone.get(socket);
-  if (known) return known;
-  const controller = new AbortController();
-  socket.once('close', () => controller.abort());
-  gone.set(socket, controller.signal);
-  return controller.signal;
 }
 
 interface Turning {

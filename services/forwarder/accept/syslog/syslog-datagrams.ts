@@ -7,7 +7,7 @@ import { SyslogEntries } from '../../decode/syslog/syslog-entries.ts';
 import type { TimeZone } from '../../decode/syslog/time-zone.ts';
 import { DropTally, type DropTallyOptions } from '../unacked/drop-tally.ts';
 import { hostOf } from './own-host.ts';
-import { SenderLines } from '../turns/sender-lines.ts';
+import { SenderTasks } from '../turns/sender-tasks.ts';
 import { SYSLOG_TURN_BYTES, TurnBytes } from '../turns/turn-bytes.ts';
 import { SenderRuns, type SenderRunsOptions } from '../unacked/sender-runs.ts';
 import type { Admit } from '../../admit/admission.ts';
@@ -29,7 +29,7 @@ export class SyslogDatagrams implements AsyncDisposable {
   readonly #runs: SenderRuns;
   readonly #entries: SyslogEntries;
   readonly #drops: DropTally;
-  readonly #lines = new SenderLines(WAITING_LIMITS);
+  readonly #tasks = new SenderTasks(WAITING_LIMITS);
   readonly #turn = new TurnBytes(SYSLOG_TURN_BYTES);
 
   constructor(options: SyslogDatagramsOptions) {
@@ -41,7 +41,7 @@ export class SyslogDatagrams implements AsyncDisposable {
 
   take(bytes: Buffer, sender: string): void {
     const { admit, unacked } = this.#options;
-    if (!unacked.hasRoom || !this.#lines.hasRoom(sender)) {
+    if (!unacked.hasRoom || !this.#tasks.hasRoom(sender)) {
       this.#drops.add('udp_no_room', bytes.length);
       return;
     }
@@ -49,9 +49,9 @@ export class SyslogDatagrams implements AsyncDisposable {
     if (refusal !== null) {
       if (refusal === 'not_allowed') this.#options.telemetry.datagramRefused('syslog', sender);
       this.#drops.add(refusal, bytes.length);
-    } else if (this.#lines.isIdle(sender) && this.#turn.take(bytes.length)) this.#append(bytes, sender);
+    } else if (this.#tasks.isIdle(sender) && this.#turn.take(bytes.length)) this.#append(bytes, sender);
     else {
-      this.#lines.add(sender, bytes.length, async () => {
+      this.#tasks.add(sender, bytes.length, async () => {
         await this.#turn.wait(bytes.length);
         this.#append(bytes, sender);
       });
@@ -68,7 +68,7 @@ export class SyslogDatagrams implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#lines.idle();
+    await this.#tasks.idle();
     this.#runs.flush();
     this.#drops[Symbol.dispose]();
   }

@@ -7,9 +7,10 @@
 // connections; no connection is held longer than that; never more than `heldMax` are held at once: those beyond are
 // closed without delay.
 
-import { type BackoffLimits, backoffMs } from '#shared/backoff.ts';
+import { type BackoffLimits, steadyBackoffMs } from '#shared/backoff.ts';
 import type { Clock } from '#shared/clock.ts';
 import { networkOfPeer } from '#shared/net/networks.ts';
+import { RecheckTimer } from './recheck-timer.ts';
 
 export interface RefusalPaceOptions {
   readonly clock: Clock;
@@ -25,20 +26,22 @@ interface Peer {
   untilMs: number;
 }
 
+/** Without jitter: those of one peer are held together, and those of others meet nobody. */
 const DELAYS: BackoffLimits = { baseMs: 200, capMs: 10_000 };
 /** Who was not refused for so long begins anew. */
 const FORGOTTEN_MS = 60_000;
 const PEERS_MAX = 10_000;
-const LOOK_MS = 100;
+const RECHECK_MS = 100;
 
 export class RefusalPace {
   readonly #options: RefusalPaceOptions;
   readonly #peers = new Map<string, Peer>();
+  readonly #recheck: RecheckTimer;
   #held = 0;
-  #look: Promise<void> | null = null;
 
   constructor(options: RefusalPaceOptions) {
     this.#options = options;
+    this.#recheck = new RecheckTimer(options.clock, RECHECK_MS);
   }
 
   /** Whether what is read now can be held. */
@@ -46,15 +49,9 @@ export class RefusalPace {
     return this.#options.unreadyReason() === null;
   }
 
-  /** Resolves when `mayRead` is worth another look. */
-  looked(): Promise<void> {
-    this.#look ??= new Promise((resolve) => {
-      this.#options.clock.timer(LOOK_MS, () => {
-        this.#look = null;
-        resolve();
-      });
-    });
-    return this.#look;
+  /** Resolves when `mayRead` is worth another check. */
+  recheck(): Promise<void> {
+    return this.#recheck.next();
   }
 
   /** Resolves when a connection of this peer may be closed. */
@@ -72,13 +69,13 @@ export class RefusalPace {
     if (!peer || nowMs - peer.untilMs > FORGOTTEN_MS) peer = { refusals: 0, untilMs: nowMs };
     // Many connections that are refused together are one refusal; the last that came is the last to be forgotten.
     if (nowMs >= peer.untilMs) {
-      const ms = backoffMs(peer.refusals, DELAYS, () => 1);
+      const ms = steadyBackoffMs(peer.refusals, DELAYS);
       peer = { refusals: peer.refusals + 1, untilMs: nowMs + ms };
       this.#peers.delete(name);
       this.#peers.set(name, peer);
       const [oldest] = this.#peers.keys();
       if (this.#peers.size > PEERS_MAX && oldest !== undefined) this.#peers.delete(oldest);
     }
-    return backoffMs(peer.refusals - 1, DELAYS, () => 1);
+    return steadyBackoffMs(peer.refusals - 1, DELAYS);
   }
 }

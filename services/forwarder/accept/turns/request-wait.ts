@@ -11,22 +11,22 @@ const LISTENERS_MAX = 32;
 export interface RequestWaitOptions {
   readonly clock: Clock;
   readonly waitMs: number;
-  /** What is told to who waited too long. */
+  /** The answer to a request that has waited too long. */
   readonly tooBusy: () => Error;
 }
 
-/** `signal` aborts with `tooBusy` or request_malformed, until it is disposed of. */
+/** `signal` aborts with `tooBusy`, where there is a limit, or request_malformed, until it is disposed of. */
 export interface RequestWait extends Disposable {
   readonly signal: AbortSignal;
 }
 
-/** @param request null: nothing tells when it is given up */
-export function requestWait(
-  request: IncomingMessage | null,
-  { clock, waitMs, tooBusy }: RequestWaitOptions,
-): RequestWait {
+/**
+ * @param request null: nothing tells when it is given up
+ * @param limit null: it waits for as long as its peer does
+ */
+export function requestWait(request: IncomingMessage | null, limit: RequestWaitOptions | null): RequestWait {
   const over = new AbortController();
-  const timer = clock.timer(waitMs, () => over.abort(tooBusy()));
+  const timer = limit?.clock.timer(limit.waitMs, () => over.abort(limit.tooBusy()));
   const leave = (): void => over.abort(closed());
   // The connection tells: a request is closed, too, when its body was read to its end.
   const peer = request?.socket;
@@ -37,7 +37,7 @@ export function requestWait(
   return {
     signal: over.signal,
     [Symbol.dispose]: () => {
-      timer[Symbol.dispose]();
+      timer?.[Symbol.dispose]();
       peer?.off('close', leave);
     },
   };

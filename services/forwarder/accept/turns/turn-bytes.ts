@@ -6,6 +6,9 @@
 // nobody waits in a turn of which something is left; of those who wait, senders go on one after another, and the steps
 // of one sender in the order of the asking.
 
+import { grantedOrAborted } from '#shared/abort.ts';
+import { SenderQueues } from './sender-queues.ts';
+
 const KIB = 1024;
 /** Of GELF: 6 ms of the costliest that is known, thousands of short keys. */
 export const GELF_TURN_BYTES = 128 * KIB;
@@ -17,15 +20,13 @@ const STEP_BYTES = 512;
 
 interface Waiter {
   readonly bytes: number;
-  readonly resolve: () => void;
-  isGone: boolean;
+  readonly goOn: () => void;
 }
 
 export class TurnBytes {
   readonly #bytesMax: number;
   readonly #stepBytes: number;
-  /** By sender; who had a step last is last. */
-  readonly #waiting = new Map<string, Waiter[]>();
+  readonly #waiting = new SenderQueues<Waiter>();
   #used = 0;
   #isDue = false;
 
@@ -37,7 +38,7 @@ export class TurnBytes {
 
   /** Whether so many may be worked on now; counted if so. */
   take(bytes: number): boolean {
-    if (this.#used >= this.#bytesMax || this.#waiting.size > 0) return false;
+    if (this.#used >= this.#bytesMax || this.#waiting.length > 0) return false;
     this.#use(bytes);
     return true;
   }
@@ -45,19 +46,10 @@ export class TurnBytes {
   /** Resolves when so many may be worked on, or `gone` is aborted: then nothing is counted. */
   async wait(bytes: number, sender = '', gone?: AbortSignal): Promise<void> {
     if (gone?.aborted || this.take(bytes)) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const waiter = { bytes, resolve, isGone: false };
-    const line = this.#waiting.get(sender);
-    if (line) line.push(waiter);
-    else this.#waiting.set(sender, [waiter]);
-    // It is taken out of its line when its turn comes: thousands may leave at once.
-    const leave = (): void => {
-      waiter.isGone = true;
-      resolve();
-    };
-    gone?.addEventListener('abort', leave, { once: true });
-    await promise;
-    gone?.removeEventListener('abort', leave);
+    await grantedOrAborted((goOn) => {
+      const place = this.#waiting.push(sender, { bytes, goOn });
+      return () => this.#waiting.delete(place);
+    }, gone);
   }
 
   /** Counts what a step turned out to cost beyond what was asked for, or less: then it is negative. */
@@ -70,21 +62,17 @@ export class TurnBytes {
     if (this.#isDue) return;
     this.#isDue = true;
     // Comes when all has been read that was there.
-    setImmediate(() => this.#begin());
+    setImmediate(() => this.#startTurn());
   }
 
-  #begin(): void {
+  #startTurn(): void {
     this.#isDue = false;
     this.#used = 0;
-    for (const [sender, line] of this.#waiting) {
-      if (this.#used >= this.#bytesMax) return;
-      this.#waiting.delete(sender);
-      const next = line.shift();
-      // Behind all others, which this same loop comes to before.
-      if (line.length > 0) this.#waiting.set(sender, line);
-      if (!next || next.isGone) continue;
+    while (this.#used < this.#bytesMax) {
+      const next = this.#waiting.shift();
+      if (!next) return;
       this.#use(next.bytes);
-      next.resolve();
+      next.goOn();
     }
   }
 }

@@ -4,11 +4,11 @@
 // however many connections that one has.
 
 import type { Clock } from '#shared/clock.ts';
+import { SenderQueues } from './sender-queues.ts';
 
 export class Turns {
   readonly #clock: Clock;
-  /** By sender; who had a turn last is last. */
-  readonly #waiting = new Map<string, (() => void)[]>();
+  readonly #waiting = new SenderQueues<() => void>();
   #isDue = false;
   /** Turns that were given. */
   given = 0;
@@ -20,30 +20,19 @@ export class Turns {
   /** Resolves in a later turn of the event loop, in which no other one resolves. */
   next(sender: string): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const waiting = this.#waiting.get(sender);
-    if (waiting) waiting.push(resolve);
-    else this.#waiting.set(sender, [resolve]);
+    this.#waiting.push(sender, resolve);
     this.#arm();
     return promise;
   }
 
   #arm(): void {
-    if (this.#isDue || this.#waiting.size === 0) return;
+    if (this.#isDue || this.#waiting.length === 0) return;
     this.#isDue = true;
     this.#clock.timer(0, () => {
       this.#isDue = false;
       this.given += 1;
-      this.#give();
+      this.#waiting.shift()?.();
       this.#arm();
     });
-  }
-
-  #give(): void {
-    for (const [sender, waiting] of this.#waiting) {
-      this.#waiting.delete(sender);
-      waiting.shift()?.();
-      if (waiting.length > 0) this.#waiting.set(sender, waiting);
-      return;
-    }
   }
 }

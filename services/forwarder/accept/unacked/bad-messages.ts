@@ -1,9 +1,9 @@
-// Messages of one sender that can never be events, on their way to the dead letters. A letter costs several KiB in
-// hand, and a bad message may be a byte: so the first few of a burst (a read; the datagrams of a turn) are letters of
-// their own, those behind share one.
+// Messages of one sender that can never be events, on their way to the dead letters. A dead letter costs several KiB in
+// hand, and a bad message may be a byte. So the first few of a burst (a read; the datagrams of a turn) have a dead
+// letter each, and those behind them share one.
 //
-// Guarantees: `OWN_LETTERS_MAX` letters of their own for a burst and in flight, and one more for each
-// `GATHERED_BYTES_MAX`; after `flush` nothing waits here; every byte that was given goes on, and every message is
+// Guarantees: a burst has at most `OWN_DEAD_LETTERS_MAX` dead letters of one message, and as many are in flight; and
+// one more for each `GATHERED_BYTES_MAX`. After `flush` nothing waits here. Every byte goes on, and every message is
 // counted.
 
 import type { Undecodable } from '../../intake/chunk.ts';
@@ -11,15 +11,15 @@ import type { Undecodable } from '../../intake/chunk.ts';
 export type BadReason = Undecodable['reason'];
 export type BadMessage = Pick<Undecodable, 'bytes' | 'reason' | 'error' | 'count'>;
 
-const OWN_LETTERS_MAX = 8;
+const OWN_DEAD_LETTERS_MAX = 8;
 const GATHERED_BYTES_MAX = 256 * 1024;
-/** Ends each message in a letter of many, as it does in GELF's streams. */
+/** Ends each message in a dead letter of many, as it does in GELF's streams. */
 const NUL = 0;
 
 export class BadMessages {
   readonly #deadLetter: (bad: BadMessage) => Promise<void>;
   readonly #gathered = new Map<BadReason, Gathered>();
-  /** Letters of their own: of this burst, and in flight. */
+  /** Dead letters of one message: of this burst, and in flight. */
   #own = 0;
   #inFlight = 0;
 
@@ -30,7 +30,7 @@ export class BadMessages {
 
   /** `bytes` are copied. */
   add(bytes: Buffer, reason: BadReason, error: string): void {
-    if (this.#own < OWN_LETTERS_MAX && this.#inFlight < OWN_LETTERS_MAX) {
+    if (this.#own < OWN_DEAD_LETTERS_MAX && this.#inFlight < OWN_DEAD_LETTERS_MAX) {
       this.#own += 1;
       this.#inFlight += 1;
       void this.#deadLetter({ bytes: Buffer.from(bytes), reason, error }).then(() => (this.#inFlight -= 1));

@@ -1,5 +1,5 @@
 // A UDP socket that datagrams of senders come to. UDP knows no backpressure: what finds no room is lost. So the
-// kernel's buffer is as large as it lets us have, its drops are counted, and our own, told once a second at most.
+// kernel's buffer is as large as it lets us have, its drops are counted, and our own, logged once a second at most.
 
 import { type Socket, createSocket } from 'node:dgram';
 import { once } from 'node:events';

@@ -1,4 +1,4 @@
-// Adds up what an input of datagrams has to drop, so that a flood is told in a line a second.
+// Adds up what an input of datagrams has to drop, so that a flood is logged in a line a second.
 
 import type { Clock } from '#shared/clock.ts';
 import type { InputName } from '../../intake/chunk.ts';
@@ -13,9 +13,9 @@ export interface DropTallyOptions {
   readonly clock: Clock;
 }
 
-const TELL_INTERVAL_MS = 1000;
+const REPORT_INTERVAL_MS = 1000;
 
-/** Its end: what is not told yet is told. */
+/** When it ends, it reports what it has not reported yet. */
 export class DropTally implements Disposable {
   readonly #options: DropTallyOptions;
   readonly #dropped = new Map<DropReason, { events: number; bytes: number }>();
@@ -31,7 +31,7 @@ export class DropTally implements Disposable {
     sum.events += 1;
     sum.bytes += bytes;
     this.#dropped.set(reason, sum);
-    this.#timer ??= this.#options.clock.timer(TELL_INTERVAL_MS, () => this[Symbol.dispose]());
+    this.#timer ??= this.#options.clock.timer(REPORT_INTERVAL_MS, () => this[Symbol.dispose]());
   }
 
   [Symbol.dispose](): void {

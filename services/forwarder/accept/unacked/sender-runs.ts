@@ -26,10 +26,10 @@ export interface SenderRunsOptions {
   readonly datagramRates: { of(address: string): AddressRate | null } | null;
 }
 
-type Origin = Pick<Chunk, 'tag' | 'input' | 'tenant' | 'sender'>;
+type DatagramOrigin = Pick<Chunk, 'tag' | 'input' | 'tenant' | 'sender'>;
 
 interface SenderRun {
-  readonly origin: Origin;
+  readonly origin: DatagramOrigin;
   readonly run: ReadEntries;
   readonly bad: BadMessages;
   /** Null: its address has none. */

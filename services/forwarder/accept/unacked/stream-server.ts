@@ -11,7 +11,7 @@ import { peerOf, tlsFailure, type TlsContext } from '../../admit/tls.ts';
 import type { InputName } from '../../intake/chunk.ts';
 import type { ConnectionEnd } from '../../intake/peer-telemetry.ts';
 import type { ForwarderTelemetry } from '../../intake/telemetry.ts';
-import { HeldMessages } from './held-messages.ts';
+import { BufferedMessages } from './buffered-messages.ts';
 import type { StreamDecoder } from './stream-decoder.ts';
 import { StreamSession } from './stream-session.ts';
 import { TurnBytes } from '../turns/turn-bytes.ts';
@@ -60,7 +60,7 @@ export async function startStreamServer(listen: ListenAddress, options: StreamSe
   const sessions = new Set<StreamSession>();
   let isClosing = false;
   const hasRoom = (): boolean => unacked.hasRoom;
-  const held = new HeldMessages({ bytesMax: HELD_BYTES_MAX, timeoutMs: MESSAGE_TIMEOUT_MS, clock, hasRoom });
+  const held = new BufferedMessages({ bytesMax: HELD_BYTES_MAX, timeoutMs: MESSAGE_TIMEOUT_MS, clock, hasRoom });
   const rests = new UnreadRests(REST_BYTES_MAX);
   const turns = new Turns(clock);
   const turnBytes = new TurnBytes(turnBytesMax);
@@ -101,20 +101,28 @@ export async function startStreamServer(listen: ListenAddress, options: StreamSe
     async close() {
       isClosing = true;
       const closed = new Promise((resolve) => server.close(resolve));
-      using _reading = clock.timer(STOP_READING_MS, () => {
-        for (const session of sessions) session.stopReading();
-      });
-      using _taking = clock.timer(STOP_TAKING_MS, () => {
-        const left = [...sessions].map((session) => session.giveUp()).filter((bytes) => bytes > 0);
-        const bytes = left.reduce((sum, each) => sum + each, 0);
-        if (bytes > 0) telemetry.dropped(input, left.length, bytes, 'shutting_down');
-      });
-      await Promise.all([...sessions].map((session) => session.close()));
+      await closeSessions(sessions, options);
       // Those whose handshake has not ended.
       accepted.destroyAll();
       await closed;
     },
   };
+}
+
+/** Resolves when all are closed. What was read and could not be taken in time is counted as dropped. */
+async function closeSessions(
+  sessions: ReadonlySet<StreamSession>,
+  { clock, telemetry, input }: StreamServerOptions,
+): Promise<void> {
+  using _reading = clock.timer(STOP_READING_MS, () => {
+    for (const session of sessions) session.stopReading();
+  });
+  using _taking = clock.timer(STOP_TAKING_MS, () => {
+    const left = [...sessions].map((session) => session.giveUp()).filter((bytes) => bytes > 0);
+    const bytes = left.reduce((sum, each) => sum + each, 0);
+    if (bytes > 0) telemetry.dropped(input, left.length, bytes, 'shutting_down');
+  });
+  await Promise.all([...sessions].map((session) => session.close()));
 }
 
 /**

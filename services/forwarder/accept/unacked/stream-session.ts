@@ -1,6 +1,6 @@
-// One connection of a protocol without acks (syslog, GELF over TCP): bytes → messages → a chunk for each read → intake.
-// A read may have thousands of messages: they are taken in steps, a turn of the event loop each, and meanwhile no more
-// is read.
+// One connection of a protocol without acks (syslog, GELF over TCP): bytes → messages → a chunk for each read →
+// intake. A read may have thousands of messages: they are taken in steps, a turn of the event loop each, and meanwhile
+// no more is read.
 //
 // Nobody is told what was held, so nothing that was read may be lost while we run: what intake refuses is tried again
 // (unacked.ts), and reading stops while there is no room. When a connection ends, its unfinished message is taken as it
@@ -16,9 +16,10 @@ import { type Chunk, type InputName, DEAD_LETTER_OVERHEAD_BYTES, type Room } fro
 import type { Principal } from '../../intake/principal.ts';
 import { BadMessages } from './bad-messages.ts';
 import { ReadEntries } from './read-entries.ts';
-import type { HeldMessages, HeldPass, Holder } from './held-messages.ts';
+import type { BufferedMessages, BufferPass, BufferOwner } from './buffered-messages.ts';
 import { LARGE_MESSAGE_BYTES } from '../convert/large-messages.ts';
 import type { DeadLetterSink, StreamDecoder } from './stream-decoder.ts';
+import { StreamInFlight } from './stream-in-flight.ts';
 import type { TurnBytes } from '../turns/turn-bytes.ts';
 import type { Turns } from '../turns/turns.ts';
 import type { Unacked } from './unacked.ts';
@@ -35,7 +36,7 @@ export interface StreamSessionOptions {
   readonly unacked: Unacked;
   readonly clock: Clock;
   /** Of all connections together. */
-  readonly held: HeldMessages;
+  readonly held: BufferedMessages;
   /** The same. */
   readonly rests: UnreadRests;
   /** It is closed because of a limit. */
@@ -45,10 +46,6 @@ export interface StreamSessionOptions {
   readonly turnBytes: TurnBytes;
 }
 
-/**
- * Bytes that one connection may have in flight before it is read no further, so that no single one takes all the room.
- */
-const IN_FLIGHT_BYTES_MAX = 4 * 1024 * 1024;
 /** What a chunk in flight costs beside its bytes. */
 const CHUNK_OVERHEAD_BYTES = 1024;
 /** A run above this goes on before its read is done. */
@@ -58,21 +55,20 @@ const REST_OVERHEAD_BYTES = 4096;
 /** How long what a peer has sent already is still read when we stop, once it may be read. */
 const LINGER_MS = 500;
 
-export class StreamSession implements Holder, RestReader {
+export class StreamSession implements BufferOwner, RestReader {
   readonly #socket: Socket;
   readonly #options: StreamSessionOptions;
   readonly #origin: Pick<Chunk, 'tag' | 'input' | 'tenant' | 'sender'>;
   readonly #room: Room;
   readonly #run = new ReadEntries();
   readonly #bad: BadMessages;
-  readonly #held: HeldPass;
+  readonly #held: BufferPass;
   readonly #rest: RestPass;
   readonly #network: string;
-  #inFlightBytes = 0;
+  readonly #inFlight = new StreamInFlight();
   /** While it waits for room or a turn: reading has stopped. */
   #waiting: Promise<void> | null = null;
   #finished: Promise<void> | null = null;
-  #wake: (() => void) | null = null;
   /** When it was kept from reading last because of others, monotonic. */
   #stoppedMs = -Infinity;
   /** We stop. */
@@ -94,7 +90,7 @@ export class StreamSession implements Holder, RestReader {
     this.#rest = options.rests.enter(this, this.#network);
     this.#bad = new BadMessages((bad) => {
       const deadLettered = unacked.deadLetter({ ...this.#origin, ...bad });
-      this.#settle(bad.bytes.length + DEAD_LETTER_OVERHEAD_BYTES, deadLettered);
+      this.#inFlight.add(bad.bytes.length + DEAD_LETTER_OVERHEAD_BYTES, deadLettered);
       return deadLettered;
     });
     socket.on('data', (piece: Buffer) => this.#read(piece));
@@ -102,7 +98,7 @@ export class StreamSession implements Holder, RestReader {
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
       this.#ending.abort();
-      this.#wake?.();
+      this.#inFlight.wake();
       void this.#finish().then(() => this.#closed.resolve());
     });
     this.flow();
@@ -117,7 +113,7 @@ export class StreamSession implements Holder, RestReader {
   async close(): Promise<void> {
     this.#isStopping = true;
     this.#ending.abort();
-    this.#wake?.();
+    this.#inFlight.wake();
     this.flow();
     this.#socket.end();
     this.#linger();
@@ -207,13 +203,13 @@ export class StreamSession implements Holder, RestReader {
       } else if (done && this.#socket.destroyed) {
         return;
       } else if (!this.#mayTake) {
-        await this.#roomOrStop(this.#room);
+        await this.#inFlight.roomOrWoken(this.#room);
       } else if (!done) {
         await this.#unlessOver(this.#options.turns.next(this.#network));
         // Of all who were woken by the same room, those before may have taken it.
         if (this.#mayTake) done = this.#step();
       } else if (!this.#mayReadOn) {
-        await this.#roomOrStop(decoder);
+        await this.#inFlight.roomOrWoken(decoder);
       } else {
         return;
       }
@@ -272,18 +268,10 @@ export class StreamSession implements Holder, RestReader {
     if (count === 0) return;
     const entries = this.#run.take();
     const chunk = { ...this.#origin, chunkId: null, encoding: 'identity' as const, bytes: entries, entries, count };
-    this.#settle(entries.length + CHUNK_OVERHEAD_BYTES, this.#options.unacked.accept(chunk));
+    this.#inFlight.add(entries.length + CHUNK_OVERHEAD_BYTES, this.#options.unacked.accept(chunk));
   }
 
   readonly #deadLetter: DeadLetterSink = (bytes, reason, error) => this.#bad.add(bytes, reason, error);
-
-  #settle(bytes: number, done: Promise<void>): void {
-    this.#inFlightBytes += bytes;
-    void done.then(() => {
-      this.#inFlightBytes -= bytes;
-      this.#wake?.();
-    });
-  }
 
   get #mayRead(): boolean {
     return this.#options.rests.mayRead(this.#rest);
@@ -292,7 +280,7 @@ export class StreamSession implements Holder, RestReader {
   /** Whether what is there may go on. */
   get #mayTake(): boolean {
     if (this.#over.signal.aborted) return false;
-    return this.#isStopping || (this.#inFlightBytes < IN_FLIGHT_BYTES_MAX && this.#room.hasRoom);
+    return this.#isStopping || (this.#inFlight.hasRoom && this.#room.hasRoom);
   }
 
   /** Whether there may be more. */
@@ -302,17 +290,5 @@ export class StreamSession implements Holder, RestReader {
 
   async #unlessOver(done: Promise<void>): Promise<void> {
     await unlessAborted(done, this.#over.signal).catch(() => undefined);
-  }
-
-  /**
-   * Resolves when there may be room, and when we stop: what was read is taken then without, so that a stop never waits
-   * for room.
-   */
-  async #roomOrStop(room: Room): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#wake = resolve;
-    if (this.#inFlightBytes < IN_FLIGHT_BYTES_MAX) void room.room().then(resolve);
-    await promise;
-    this.#wake = null;
   }
 }

@@ -5,6 +5,8 @@
 // Guarantees: `accept` and `deadLetter` never reject; every event ends up held by the queue, or counted as dropped with
 // the reason.
 
+import { whenAborted } from '#shared/abort.ts';
+import { type BackoffLimits, steadyBackoffMs } from '#shared/backoff.ts';
 import { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
@@ -20,8 +22,8 @@ import type { ForwarderTelemetry } from '../../intake/telemetry.ts';
 const WAITING_BYTES_MAX = 8 * 1024 * 1024;
 /** What a chunk that waits costs beside its bytes. */
 const CHUNK_OVERHEAD_BYTES = 1024;
-const BACKOFF_FIRST_MS = 100;
-const BACKOFF_MAX_MS = 5000;
+/** Without jitter: intake is in this process, and takes many that come back together as well as one by one. */
+const PAUSES: BackoffLimits = { baseMs: 100, capMs: 5000 };
 /** How long the last attempts may take at the end. */
 const CLOSE_MS = 2000;
 
@@ -82,8 +84,7 @@ export class Unacked {
   async close(): Promise<void> {
     const limit = new AbortController();
     using _limit = this.#clock.timer(CLOSE_MS, () => limit.abort());
-    const overdue = new Promise((resolve) => limit.signal.addEventListener('abort', resolve, { once: true }));
-    await Promise.race([Promise.all(this.#open), overdue]);
+    await Promise.race([Promise.all(this.#open), whenAborted(limit.signal)]);
     this.#closing.abort();
   }
 
@@ -100,8 +101,8 @@ export class Unacked {
       if (isEnd(error)) return giveUp(codeOf(error));
     }
     using _permit = this.#waiting.take(bytes);
-    for (let backoffMs = BACKOFF_FIRST_MS; ; backoffMs = Math.min(BACKOFF_MAX_MS, 2 * backoffMs)) {
-      await this.#clock.sleep(backoffMs, this.#closing.signal).catch(() => undefined);
+    for (let failures = 0; ; failures += 1) {
+      await this.#clock.sleep(steadyBackoffMs(failures, PAUSES), this.#closing.signal).catch(() => undefined);
       try {
         return await attempt();
       } catch (error) {

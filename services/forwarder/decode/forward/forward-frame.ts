@@ -187,14 +187,6 @@ export function headerSize(type: number): number {
   return (FIXED_SIZE[type] ?? 0) === 0 ? payloadHeaderSize(type) : 1;
 }
 
-/** Fewer bytes around what is kept are left where they are. */
-const KEPT_FOR_NOTHING_MAX = 512;
-
-/** Whether so many bytes are too many to hold for the few that are needed. */
-export function holdsTooMuch(bytes: number, needed: number): boolean {
-  return bytes > needed + KEPT_FOR_NOTHING_MAX;
-}
-
 /** The frame with a chunk id of its own. */
 export function withOwnId(frame: ForwardFrame): ForwardFrame {
   const { chunk, chunkId } = frame;

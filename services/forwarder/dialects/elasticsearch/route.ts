@@ -116,7 +116,13 @@ async function accept(exchange: HttpExchange, table: BulkTable, crowd: CrowdTurn
   const count = table.groupIndex.length;
   if (count <= FEW_CHUNKS) crowd[Symbol.dispose]();
   while (outcomes.length < count) {
-    if (count > FEW_CHUNKS) await crowd.enter();
+    const error = count > FEW_CHUNKS ? await crowd.enter().then(nothing, (busy: unknown) => busy) : null;
+    if (error !== null) {
+      if (outcomes.length === 0 || !isRetryable(error)) throw error;
+      // It has waited too long in the middle: its client sends the rest again, and not what is held.
+      while (outcomes.length < count) outcomes.push(error);
+      break;
+    }
     // What is begun is ended first, for it holds its items meanwhile.
     const end = Math.min(count, outcomes.length + GROUPS_PER_CROWD);
     while (outcomes.length < end) {

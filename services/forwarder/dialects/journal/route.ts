@@ -10,7 +10,7 @@ import { EntriesOnTheirWay } from '../../accept/http/http-turns.ts';
 import type { HttpContext, HttpDialect } from '../../accept/http/http-context.ts';
 import type { HttpExchange } from '../../accept/http/http-exchange.ts';
 import { errorAnswer } from '../../accept/http/http-errors.ts';
-import { LARGE_BODY_BYTES } from '../../accept/turns/large-turns.ts';
+import { LARGE_BODY_BYTES } from '../../accept/turns/large-body-slots.ts';
 import { mediaTypeOf } from '../../decode/http/body-formats.ts';
 import { journalEntry } from './entry.ts';
 import { type ExportResult, ExportScanner } from './export-format.ts';

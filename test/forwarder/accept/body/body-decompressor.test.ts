@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { zstdCompressSync } from 'node:zlib';
-import { LARGE_BODY_BYTES } from '#forwarder/accept/turns/large-turns.ts';
+import { LARGE_BODY_BYTES } from '#forwarder/accept/turns/large-body-slots.ts';
 import { ByteBudget, type Permit } from '#shared/byte-budget.ts';
 import { systemClock } from '#shared/clock.ts';
 import { Fixture, JSON_BODY } from '../http/http-fixture.ts';

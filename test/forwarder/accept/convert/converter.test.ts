@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { compress } from 'snappyjs';
 import { Converter } from '#forwarder/accept/convert/converter.ts';
 import { type ConversionName, type ConversionOptions, conversions } from '#forwarder/dialects/conversions.ts';
-import { LARGE_BODY_BYTES } from '#forwarder/accept/turns/large-turns.ts';
+import { LARGE_BODY_BYTES } from '#forwarder/accept/turns/large-body-slots.ts';
 import { systemClock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 

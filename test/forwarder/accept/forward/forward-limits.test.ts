@@ -77,7 +77,7 @@ test('a frame over the limit, where there are no files, is refused behind the ac
   assert.deepEqual(counted, { '{input="forward",reason="frame_too_large"}': 1 });
 });
 
-test('a JSON text that is no larger than the limit, but as msgpack would be, is refused behind the acks that are owed', async (t) => {
+test('a JSON text that as msgpack is larger than the limit is refused, behind the acks that are owed', async (t) => {
   const { intake, open, metrics } = await start(t);
   const { socket } = open();
   const heard: Buffer[] = [];
@@ -250,7 +250,7 @@ test('frames that do not end hold no more than the limit together, and the other
   assert.ok(closed[1] < 12, 'no more are closed than there must be');
 });
 
-test('a unix socket gets its permissions; one that a killed process left is taken over, one in use is not', async (t) => {
+test('a unix socket gets its permissions; one that a killed process left is taken over', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-unix-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const path = join(folder, 'forward.sock');

@@ -62,7 +62,7 @@ test('who does not know the key waits for the answer, by address', async (t) => 
   assert.deepEqual(held, ['127.0.0.1']);
 });
 
-test('beyond so many guesses no key is compared, and no PONG tells whether it was right; a session goes on', async (t) => {
+test('beyond so many guesses no key is compared, and no PONG tells if it was right; a session goes on', async (t) => {
   const clock = new VirtualClock();
   const logins = new LoginLimit({ clock, pace: { hold: () => Promise.resolve() } });
   const { shake, failures } = await start(t, { admission, logins });

@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { forwardTurn } from '#forwarder/accept/forward/frame-turns.ts';
-import { FairTurns } from '#forwarder/accept/turns/fair-turns.ts';
+import { FairSlots } from '#forwarder/accept/turns/fair-slots.ts';
 import { forwardMemory } from '#forwarder/accept/forward/forward-memory.ts';
 import { Unpacker } from '#forwarder/accept/frames/unpacker.ts';
 import { ByteBudget } from '#shared/byte-budget.ts';
@@ -22,7 +22,7 @@ test('a frame of Forward waits for no HTTP body: opened in memory, in slices, or
   const room = { hasRoom: true, room: () => Promise.resolve() };
   const unpacker = new Unpacker({
     budget: unpacking,
-    turns: new FairTurns(1),
+    turns: new FairSlots(1),
     turn: forwardTurn(),
     network: '192.0.2.1',
     room,

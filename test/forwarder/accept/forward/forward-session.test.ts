@@ -244,7 +244,7 @@ test('JSON mode: arrays one after another, acked in JSON', async () => {
   assert.deepEqual(the.intake.chunks.map(logsOf), [['1'], ['2', '3'], ['4']]);
 });
 
-test("fluent-bit's equal flushes on one connection are chunks of their own; on another one they are repeats", async () => {
+test("fluent-bit's equal flushes on one connection are chunks of their own, on another one repeats", async () => {
   await using the = await setUp();
   const name = createHash('sha512').update(entry('GET /healthz')).digest('hex').slice(0, 32);
   const flush = packed(['GET /healthz'], { chunk: name });

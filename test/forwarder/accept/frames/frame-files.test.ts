@@ -170,7 +170,7 @@ test('a network has as much of the disk as it leaves free; the next is as where 
   await inFile('a', 200 * KIB);
 });
 
-test("with the default, two networks have a file of Fluentd's largest chunks each, and a larger frame than ever fits is refused at once", (t) => {
+test("by default two networks have files of Fluentd's largest chunks; what never fits is refused at once", (t) => {
   const { files, reader } = setUp(t, { bytesMax: settings['frame.file_max_bytes'].default });
   const chunk = 257 * MIB;
   for (const network of ['a', 'b']) files.take(network, chunk);

@@ -87,7 +87,7 @@ test('whoever is gone does not wait, and takes no turn, neither before nor while
   assert.equal(passes.running, 0);
 });
 
-test('decoders and what is large are within the budget; what is too large for it is asked for in part, lest it wait for ever', async () => {
+test('decoders and what is large are within the budget; of what is too large for it a part is asked for', async () => {
   const { unpacking, passes, enter, end } = setUp();
   await Promise.all([enter('a1'), enter('b1')]);
   assert.equal(unpacking.bytesHeld, 18 * MIB);

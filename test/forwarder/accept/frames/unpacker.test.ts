@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import { FairTurns } from '#forwarder/accept/turns/fair-turns.ts';
+import { FairSlots } from '#forwarder/accept/turns/fair-slots.ts';
 import { forwardTurn } from '#forwarder/accept/forward/frame-turns.ts';
 import { Unpacker } from '#forwarder/accept/frames/unpacker.ts';
 import { ByteBudget } from '#shared/byte-budget.ts';
@@ -13,7 +13,7 @@ const MIB = 1024 * 1024;
 
 test('a crowd of bombs of one network waits for itself: a chunk of another waits for one of them', async () => {
   const budget = new ByteBudget(4 * MIB);
-  const turns = new FairTurns(1);
+  const turns = new FairSlots(1);
   const turn = forwardTurn();
   const room = { hasRoom: true, room: () => Promise.resolve() };
   const here = new AbortController();

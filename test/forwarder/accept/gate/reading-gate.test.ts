@@ -135,7 +135,7 @@ test('who holds nothing reads a piece, however many wait; the reserve for that i
 });
 
 for (const isAnyoneStopped of [true, false]) {
-  test(`those that wait and stop ${isAnyoneStopped ? 'others are closed: the largest of the network that holds most' : 'nobody are left'}`, async () => {
+  test(`those that wait and stop ${isAnyoneStopped ? 'others go, the largest first' : 'nobody are left'}`, async () => {
     const { clock, gate, members, enter } = setUp(0, 8000);
     for (const [network, bytes] of [
       ['a', 3000],

@@ -8,7 +8,7 @@ import { mock, type TestContext, test } from 'node:test';
 import { encode } from '@msgpack/msgpack';
 import { startForwardServer } from '#forwarder/accept/forward/forward-server.ts';
 import { forwardTurn } from '#forwarder/accept/forward/frame-turns.ts';
-import { LargeTurns } from '#forwarder/accept/turns/large-turns.ts';
+import { LargeBodySlots } from '#forwarder/accept/turns/large-body-slots.ts';
 import type { Chunk } from '#forwarder/intake/chunk.ts';
 import { systemClock } from '#shared/clock.ts';
 import { FakeIntake } from '../forward/fake-intake.ts';
@@ -134,7 +134,7 @@ test('whoever is gone while he waits hands over no documents; a turn ends only w
 });
 
 test("one sender's large bodies, which wait for each other, keep nobody else from his turn", async () => {
-  const largeTurns = mock.method(LargeTurns.prototype, 'take');
+  const largeTurns = mock.method(LargeBodySlots.prototype, 'enter');
   await using fixture = await Fixture.start({ roomWaitMs: 20_000 }, systemClock, { bodyBytesMax: 16 * 1024 * 1024 });
   const { intake } = fixture;
   const large = 'x'.repeat(1_100_000);

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
-import { HeldMessages } from '#forwarder/accept/unacked/held-messages.ts';
+import { BufferedMessages } from '#forwarder/accept/unacked/buffered-messages.ts';
 import { StreamSession } from '#forwarder/accept/unacked/stream-session.ts';
 import { SyslogDecoder } from '#forwarder/accept/syslog/syslog-decoder.ts';
 import { TurnBytes } from '#forwarder/accept/turns/turn-bytes.ts';
@@ -30,7 +30,7 @@ test('networks have their turns one after another, however many connections one 
     rate: null,
     unacked: new Unacked({ intake, telemetry, clock }),
     clock,
-    held: new HeldMessages({ bytesMax: 1024 * 1024, timeoutMs: 300_000, clock, hasRoom: () => true }),
+    held: new BufferedMessages({ bytesMax: 1024 * 1024, timeoutMs: 300_000, clock, hasRoom: () => true }),
     rests: new UnreadRests(1024 * 1024),
     turns: new Turns(clock),
     // One read for each turn.

@@ -9,54 +9,54 @@ import { networkOfPeer } from '#shared/net/networks.ts';
 /** What work that waits costs beside the bytes of its message. */
 const OVERHEAD_BYTES = 1024;
 
-export interface SenderLinesOptions {
+export interface SenderTasksOptions {
   readonly bytesMax: number;
   readonly senderBytesMax: number;
 }
 
-interface Line {
+interface Tasks {
   bytes: number;
   last: Promise<void>;
 }
 
-export class SenderLines {
-  readonly #options: SenderLinesOptions;
-  readonly #lines = new Map<string, Line>();
+export class SenderTasks {
+  readonly #options: SenderTasksOptions;
+  readonly #bySender = new Map<string, Tasks>();
   #bytes = 0;
 
-  constructor(options: SenderLinesOptions) {
+  constructor(options: SenderTasksOptions) {
     this.#options = options;
   }
 
   /** Whether the sender has nothing in hand, so that what comes of it now needs not wait. */
   isIdle(sender: string): boolean {
-    return this.#lines.size === 0 || !this.#lines.has(networkOfPeer(sender));
+    return this.#bySender.size === 0 || !this.#bySender.has(networkOfPeer(sender));
   }
 
   /** Whether the sender may bring one more message. */
   hasRoom(sender: string): boolean {
     const { bytesMax, senderBytesMax } = this.#options;
-    if (this.#lines.size === 0) return true;
-    return this.#bytes < bytesMax && (this.#lines.get(networkOfPeer(sender))?.bytes ?? 0) < senderBytesMax;
+    if (this.#bySender.size === 0) return true;
+    return this.#bytes < bytesMax && (this.#bySender.get(networkOfPeer(sender))?.bytes ?? 0) < senderBytesMax;
   }
 
   /** Works when all is done that the sender brought before. */
   add(sender: string, messageBytes: number, work: () => Promise<void>): void {
     const name = networkOfPeer(sender);
     const bytes = messageBytes + OVERHEAD_BYTES;
-    const line = this.#lines.get(name) ?? { bytes: 0, last: Promise.resolve() };
-    this.#lines.set(name, line);
-    line.bytes += bytes;
+    const tasks = this.#bySender.get(name) ?? { bytes: 0, last: Promise.resolve() };
+    this.#bySender.set(name, tasks);
+    tasks.bytes += bytes;
     this.#bytes += bytes;
-    line.last = line.last.then(work).then(() => {
-      line.bytes -= bytes;
+    tasks.last = tasks.last.then(work).then(() => {
+      tasks.bytes -= bytes;
       this.#bytes -= bytes;
-      if (line.bytes === 0) this.#lines.delete(name);
+      if (tasks.bytes === 0) this.#bySender.delete(name);
     });
   }
 
   /** Resolves when all that was brought is done. */
   async idle(): Promise<void> {
-    while (this.#lines.size > 0) await Promise.all([...this.#lines.values()].map(({ last }) => last));
+    while (this.#bySender.size > 0) await Promise.all([...this.#bySender.values()].map(({ last }) => last));
   }
 }

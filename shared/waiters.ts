@@ -1,6 +1,11 @@
 // Waiting for something that wakes all who wait, or some of them. Those who give up leave nothing behind.
 
-/** Most of a crowd would find nothing left and wait again: each settled chunk would cost as much as all waiters. */
+import { grantedOrAborted } from './abort.ts';
+
+/**
+ * Of a crowd most would find nothing left, and wait again: each chunk that is settled would cost as much as all who
+ * wait.
+ */
 const WOKEN_AT_ONCE = 32;
 
 export class Waiters {
@@ -11,18 +16,12 @@ export class Waiters {
     return this.#waiters.size;
   }
 
-  /** Resolves when it has come, or when `over` aborts. */
-  async wait(over?: AbortSignal): Promise<void> {
-    if (over?.aborted) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const leave = (): void => {
-      this.#waiters.delete(resolve);
-      resolve();
-    };
-    this.#waiters.add(resolve);
-    over?.addEventListener('abort', leave, { once: true });
-    await promise;
-    over?.removeEventListener('abort', leave);
+  /** Resolves when it has come, or nobody waits for it any more. */
+  wait(over?: AbortSignal): Promise<void> {
+    return grantedOrAborted((wake) => {
+      this.#waiters.add(wake);
+      return () => this.#waiters.delete(wake);
+    }, over);
   }
 
   /**
@@ -46,6 +45,7 @@ export class Waiters {
   }
 
   wake(): void {
+    if (this.#waiters.size === 0) return;
     const woken = [...this.#waiters];
     this.#waiters.clear();
     for (const resolve of woken) resolve();

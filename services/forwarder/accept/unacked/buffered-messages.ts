@@ -8,7 +8,7 @@
 
 import type { Clock } from '#shared/clock.ts';
 
-export interface Holder {
+export interface BufferOwner {
   /** Waits for us (for room, for a turn), so that its silence is not its peer's. */
   readonly isWaiting: boolean;
   /** Lets go of what it can of its message, and updates. */
@@ -17,7 +17,7 @@ export interface Holder {
   evict(reason: 'slow_when_full' | 'frame_timeout'): void;
 }
 
-export interface HeldMessagesOptions {
+export interface BufferedMessagesOptions {
   readonly bytesMax: number;
   readonly timeoutMs: number;
   readonly clock: Clock;
@@ -26,8 +26,8 @@ export interface HeldMessagesOptions {
 }
 
 /** What one connection holds. */
-export class HeldPass {
-  readonly holder: Holder;
+export class BufferPass {
+  readonly owner: BufferOwner;
   readonly network: string;
   bytes = 0;
   /** A message was begun, though its last piece may wait for its turn: that is counted elsewhere then. */
@@ -37,8 +37,8 @@ export class HeldPass {
   /** It has taken longer than it may. */
   isOverdue = false;
 
-  constructor(holder: Holder, network: string) {
-    this.holder = holder;
+  constructor(owner: BufferOwner, network: string) {
+    this.owner = owner;
     this.network = network;
   }
 }
@@ -50,14 +50,14 @@ const AGE_MS_MIN = 1000;
 /** Of the time limit. */
 const CHECKS = 10;
 
-export class HeldMessages {
-  readonly #options: HeldMessagesOptions;
-  readonly #passes = new Set<HeldPass>();
+export class BufferedMessages {
+  readonly #options: BufferedMessagesOptions;
+  readonly #passes = new Set<BufferPass>();
   #bytes = 0;
   #isRelieving = false;
   #isWatching = false;
 
-  constructor(options: HeldMessagesOptions) {
+  constructor(options: BufferedMessagesOptions) {
     this.#options = options;
   }
 
@@ -66,20 +66,20 @@ export class HeldMessages {
   }
 
   /** `network`: of its peer. */
-  enter(holder: Holder, network = ''): HeldPass {
-    const pass = new HeldPass(holder, network);
+  enter(owner: BufferOwner, network = ''): BufferPass {
+    const pass = new BufferPass(owner, network);
     this.#passes.add(pass);
     return pass;
   }
 
-  leave(pass: HeldPass): void {
+  leave(pass: BufferPass): void {
     if (!this.#passes.delete(pass)) return;
     this.#bytes -= pass.bytes;
     pass.bytes = 0;
   }
 
   /** To be called whenever it has read. `isAnew`: a message before has ended. Nothing where it has left. */
-  update(pass: HeldPass, bytes: number, isAnew: boolean): void {
+  update(pass: BufferPass, bytes: number, isAnew: boolean): void {
     this.#update(pass, bytes, { isAnew, isBegun: bytes > 0 });
   }
 
@@ -87,11 +87,11 @@ export class HeldMessages {
    * What it has waits for room, or for its turn, and is counted elsewhere; the message that it belongs to grows older
    * meanwhile.
    */
-  rest(pass: HeldPass, isAnew: boolean): void {
+  rest(pass: BufferPass, isAnew: boolean): void {
     this.#update(pass, 0, { isAnew, isBegun: true });
   }
 
-  #update(pass: HeldPass, bytes: number, { isAnew, isBegun }: { isAnew: boolean; isBegun: boolean }): void {
+  #update(pass: BufferPass, bytes: number, { isAnew, isBegun }: { isAnew: boolean; isBegun: boolean }): void {
     if (!this.#passes.has(pass)) return;
     if (isAnew || !pass.isBegun) {
       pass.sinceMs = this.#options.clock.monotonicMs();
@@ -112,7 +112,7 @@ export class HeldMessages {
         const heaviest = this.#heaviest();
         if (!heaviest) break;
         const before = heaviest.bytes;
-        heaviest.holder.relieve();
+        heaviest.owner.relieve();
         if (heaviest.bytes >= before) this.#evict(heaviest, 'slow_when_full');
       }
     } finally {
@@ -125,15 +125,15 @@ export class HeldMessages {
    * Of the network that holds most, by bytes and age; of these, those that wait for us last: else one that waits would
    * have others pay.
    */
-  #heaviest(): HeldPass | null {
+  #heaviest(): BufferPass | null {
     const holding = heaviestNetwork([...this.#passes].filter(({ bytes }) => bytes > 0));
-    const silent = holding.filter(({ holder }) => !holder.isWaiting);
+    const silent = holding.filter(({ owner }) => !owner.isWaiting);
     return heaviestOf(silent.length > 0 ? silent : holding, this.#options.clock.monotonicMs());
   }
 
-  #evict(pass: HeldPass, reason: 'slow_when_full' | 'frame_timeout'): void {
+  #evict(pass: BufferPass, reason: 'slow_when_full' | 'frame_timeout'): void {
     this.leave(pass);
-    pass.holder.evict(reason);
+    pass.owner.evict(reason);
   }
 
   #watch(): void {
@@ -166,16 +166,16 @@ export class HeldMessages {
   }
 
   /** What waits for its turn may end the message: it is looked at when its turn has come. */
-  #endIfOverdue(pass: HeldPass): void {
+  #endIfOverdue(pass: BufferPass): void {
     if (!pass.isOverdue || pass.bytes <= SMALL_BYTES) return;
     pass.isOverdue = false;
-    pass.holder.relieve();
+    pass.owner.relieve();
     if (pass.bytes > SMALL_BYTES) this.#evict(pass, 'frame_timeout');
   }
 }
 
-function heaviestNetwork(passes: readonly HeldPass[]): readonly HeldPass[] {
-  let heaviest: readonly HeldPass[] = [];
+function heaviestNetwork(passes: readonly BufferPass[]): readonly BufferPass[] {
+  let heaviest: readonly BufferPass[] = [];
   let most = 0;
   for (const of of Map.groupBy(passes, ({ network }) => network).values()) {
     const bytes = of.reduce((sum, pass) => sum + pass.bytes, 0);
@@ -186,8 +186,8 @@ function heaviestNetwork(passes: readonly HeldPass[]): readonly HeldPass[] {
   return heaviest;
 }
 
-function heaviestOf(passes: readonly HeldPass[], nowMs: number): HeldPass | null {
-  let heaviest: HeldPass | null = null;
+function heaviestOf(passes: readonly BufferPass[], nowMs: number): BufferPass | null {
+  let heaviest: BufferPass | null = null;
   let most = 0;
   for (const pass of passes) {
     const weight = pass.bytes * (nowMs - pass.sinceMs + AGE_MS_MIN);

@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { LargeTurns } from '#forwarder/accept/turns/large-turns.ts';
+import { LargeBodySlots } from '#forwarder/accept/turns/large-body-slots.ts';
 import { systemClock } from '#shared/clock.ts';
 
-const turnsOf = (waitMs: number): LargeTurns =>
-  new LargeTurns({ clock: systemClock, waitMs, tooBusy: () => new Error('too busy') });
+const slotsOf = (waitMs: number): LargeBodySlots =>
+  new LargeBodySlots({ clock: systemClock, waitMs, tooBusy: () => new Error('too busy') });
 
 test('one at a time of each sender, in order; another sender does not wait', async () => {
-  const turns = turnsOf(60_000);
+  const slots = slotsOf(60_000);
   const got: string[] = [];
   const take = async (sender: string, name: string): Promise<Disposable> => {
-    const taken = await turns.take(sender);
+    const taken = await slots.enter(sender);
     got.push(name);
     return taken;
   };
@@ -31,9 +31,9 @@ test('one at a time of each sender, in order; another sender does not wait', asy
 });
 
 test('who has waited too long is refused, and takes nobody’s turn', async () => {
-  const turns = turnsOf(1);
-  const first = await turns.take('a');
-  await assert.rejects(turns.take('a'), /too busy/);
+  const slots = slotsOf(1);
+  const first = await slots.enter('a');
+  await assert.rejects(slots.enter('a'), /too busy/);
   first[Symbol.dispose]();
-  (await turns.take('a'))[Symbol.dispose]();
+  (await slots.enter('a'))[Symbol.dispose]();
 });

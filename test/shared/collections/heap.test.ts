@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Heap } from '#forwarder/accept/gate/heap.ts';
+import { Heap } from '#shared/collections/heap.ts';
 
 test('the first is the least, whatever was added, changed or taken away', () => {
   const change = fc.tuple(fc.nat(20), fc.option(fc.nat(100), { nil: null }));

@@ -1,26 +1,11 @@
+// A crowd that waits for room: who is gone waits no more, and what one chunk leaves wakes few.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TenantQuotas } from '#forwarder/intake/tenant-quotas.ts';
-import { Waiters } from '#forwarder/intake/waiters.ts';
 import type { Tenant } from '#shared/config/tenants.ts';
 import { tenantOf } from '#test/forwarder/admit/tenant-of.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
-
-test('all that wait are woken at once; whoever goes away leaves nothing', async () => {
-  const waiters = new Waiters();
-  const gone = new AbortController();
-  const woken: string[] = [];
-  const waits = [waiters.wait().then(() => woken.push('a')), waiters.wait(gone.signal).then(() => woken.push('b'))];
-  gone.abort();
-  assert.equal(waiters.count, 1);
-  await waits[1];
-  assert.deepEqual(woken, ['b']);
-  waiters.wake();
-  await Promise.all(waits);
-  assert.deepEqual([woken, waiters.count], [['b', 'a'], 0]);
-  await waiters.wait(gone.signal);
-  assert.equal(waiters.count, 0);
-});
 
 test('nobody waits for room on behalf of who is gone, and the others do', async () => {
   const quotas = new TenantQuotas({ bytesMax: 100, clock: new VirtualClock(), tenants: [], throttled() {} });
@@ -34,32 +19,6 @@ test('nobody waits for room on behalf of who is gone, and the others do', async 
   permit[Symbol.dispose]();
   await stays;
   assert.equal(room.hasRoom, true);
-});
-
-test('of a crowd the first go on at once, and others in later turns while there is something for them', async () => {
-  const waiters = new Waiters();
-  const woken: number[] = [];
-  const waits = Array.from({ length: 100 }, (_, i) => waiters.wait().then(() => woken.push(i)));
-  let mayGoOn = true;
-  const wake = (): void => {
-    if (mayGoOn) waiters.wakeSome(wake);
-  };
-  wake();
-  // A second one in the same turn wakes nobody more.
-  wake();
-  assert.equal(waiters.count, 68);
-  await new Promise(setImmediate);
-  assert.equal(waiters.count, 36);
-  mayGoOn = false;
-  for (let turns = 0; turns < 5; turns++) await new Promise(setImmediate);
-  assert.equal(waiters.count, 36);
-  mayGoOn = true;
-  wake();
-  await Promise.all(waits);
-  assert.deepEqual(
-    woken,
-    Array.from({ length: 100 }, (_, i) => i),
-  );
 });
 
 const TENANTS: readonly Tenant[] = [tenantOf('a')];
