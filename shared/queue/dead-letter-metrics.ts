@@ -2,7 +2,7 @@
 // Kafka have none: their topic has a retention of its own.
 
 import type { Metrics } from '../metrics.ts';
-import { LETTER_REFUSALS, type Queue } from './queue.ts';
+import { DEAD_LETTER_REFUSALS, type Queue } from './queue.ts';
 
 export function watchDeadLetters(metrics: Metrics, { deadLetterSpace: space }: Pick<Queue, 'deadLetterSpace'>): void {
   metrics.gauge(
@@ -19,6 +19,6 @@ export function watchDeadLetters(metrics: Metrics, { deadLetterSpace: space }: P
     'Dead letters that were refused, for they would take more than they may.',
     ['reason'],
   );
-  for (const reason of LETTER_REFUSALS) refused.add(0, reason);
+  for (const reason of DEAD_LETTER_REFUSALS) refused.add(0, reason);
   space?.watch((reason) => refused.add(1, reason));
 }

@@ -28,10 +28,10 @@ export interface Queue extends AsyncDisposable {
    */
   append(partition: number, records: readonly QueueRecord[]): Promise<Held | void>;
   /**
-   * Appends to the dead letters, in parts where one is larger than a record; resolves when they are held. Rejects with
-   * dead_letters_full where they have a budget of their own, and no place for these.
+   * Appends to the dead letters, in fragments where one is larger than a record; resolves when they are held. Rejects
+   * with dead_letters_full where they have a budget of their own, and no place for these.
    */
-  appendDeadLetters(letters: readonly DeadLetter[]): Promise<void>;
+  appendDeadLetters(deadLetters: readonly DeadLetter[]): Promise<void>;
   /** What the dead letters take, where they have a budget of their own. */
   readonly deadLetterSpace?: DeadLetterSpace | undefined;
   /** Starts to read the logs topic as a member of the group; the first callback comes after this has resolved. */
@@ -44,14 +44,14 @@ export interface Queue extends AsyncDisposable {
 }
 
 /** Why a dead letter is refused for want of space; a metric label. */
-export const LETTER_REFUSALS = ['sender_share', 'key_share', 'edge_share', 'budget'] as const;
-export type LetterRefusal = (typeof LETTER_REFUSALS)[number];
+export const DEAD_LETTER_REFUSALS = ['sender_share', 'key_share', 'edge_share', 'budget'] as const;
+export type DeadLetterRefusal = (typeof DEAD_LETTER_REFUSALS)[number];
 
 export interface DeadLetterSpace {
   readonly bytesHeld: number;
   readonly bytesMax: number;
   /** `refused` hears of each append of dead letters that is refused for want of it. */
-  watch(refused: (reason: LetterRefusal) => void): void;
+  watch(refused: (reason: DeadLetterRefusal) => void): void;
   /** Whether so many of this sender's events became dead letters that no more of it may be taken. */
   isFullOf(sender: { readonly tenant: string | null; readonly sender: string; readonly input: string }): boolean;
 }
@@ -175,7 +175,7 @@ export interface QueueConsumer extends AsyncDisposable {
 export interface DeadLetter {
   /** Encoded `batches` header with the one batch; empty where nothing could be read. */
   readonly batches: Uint8Array;
-  /** Index of the event in its batch; absent where the letter is of a whole chunk. */
+  /** Index of the event in its batch; absent where the dead letter is of a whole chunk. */
   readonly index?: number;
   /** From a closed set; a metric label. */
   readonly reason: string;
@@ -194,12 +194,12 @@ export interface DeadLetter {
   readonly recordVersion?: Uint8Array;
   /** Where it came from, if `batches` have a name that its sender gave itself. Counted by, and not kept. */
   readonly peerAddress?: string;
-  /** Present where this is one of several parts; see dead-letter-parts.ts. */
-  readonly part?: DeadLetterPart;
+  /** Present where this is one of several fragments; see dead-letter-fragments.ts. */
+  readonly fragment?: DeadLetterFragment;
 }
 
-/** Where in a dead letter that is larger than a record the `value` of one of its parts lies. */
-export interface DeadLetterPart {
+/** Where in a dead letter that is larger than a record the `value` of one of its fragments lies. */
+export interface DeadLetterFragment {
   /** Of the whole: 16 bytes. */
   readonly id: Uint8Array;
   readonly at: number;

@@ -12,7 +12,7 @@ import { silentQueueObserver } from '#shared/queue/queue-observer.ts';
 import { type KafkaQueue, openKafkaQueue } from '#shared/queue/kafka/kafka-queue.ts';
 import { type Admin, createClient, TOPIC_RESOURCE } from '#shared/queue/kafka/kafkajs/client.ts';
 import { setupTopics } from '#shared/queue/kafka/setup.ts';
-import { readLetters, surveyDeadLetters } from '#shared/queue/letter-reader.ts';
+import { readDeadLetters, surveyDeadLetters } from '#shared/queue/dead-letter-reader.ts';
 import { readTopicFacts, readTopicShape } from '#shared/queue/kafka/topic-facts.ts';
 import type { DeadLetter } from '#shared/queue/queue.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
@@ -143,7 +143,7 @@ describe('queue in Kafka', { skip: found === null ? 'no Kafka to be had' : false
     const config = await topics(t, brokers);
     await using queue = open(config);
     await queue.opened();
-    const letter: DeadLetter = {
+    const deadLetter: DeadLetter = {
       batches: Buffer.from('table'),
       index: 3,
       reason: 'document_refused',
@@ -152,11 +152,11 @@ describe('queue in Kafka', { skip: found === null ? 'no Kafka to be had' : false
       value: Buffer.alloc(50_000, 1),
       cut: false,
     };
-    const small = { ...letter, value: Buffer.from('small') };
-    await queue.appendDeadLetters([letter]);
+    const small = { ...deadLetter, value: Buffer.from('small') };
+    await queue.appendDeadLetters([deadLetter]);
     await alter(config, { 'max.message.bytes': '10000' }, config['kafka.dead_letter_topic']);
-    // The brokers take a setting up when they like: until then such letters pass whole.
-    const append = (): Promise<void> => queue.appendDeadLetters([small, letter, small]);
+    // The brokers take a setting up when they like: until then such dead letters pass whole.
+    const append = (): Promise<void> => queue.appendDeadLetters([small, deadLetter, small]);
     const refusal = (async () => {
       for (;;) await append();
     })();
@@ -165,8 +165,8 @@ describe('queue in Kafka', { skip: found === null ? 'no Kafka to be had' : false
     await append();
     const { signal } = new AbortController();
     const survey = await surveyDeadLetters(queue, undefined, signal);
-    const letters = await Array.fromAsync(readLetters(queue, {}, { survey, signal }));
-    for (const { cut, missingBytes, value } of letters)
+    const deadLetters = await Array.fromAsync(readDeadLetters(queue, {}, { survey, signal }));
+    for (const { cut, missingBytes, value } of deadLetters)
       assert(!cut && missingBytes === 0 && (value.length === 50_000 || value.length === 5), `${value.length} bytes`);
     const parts = await Array.fromAsync(queue.read({ topic: 'dead-letters' }));
     assert(parts.filter(({ headers }) => headers['parts_id']).length >= 6);

@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { encodeBatches, type QueueRecord } from '#shared/record/record.ts';
 import { recordBytes } from '#shared/queue/headers.ts';
-import { readLetters, surveyDeadLetters } from '#shared/queue/letter-reader.ts';
+import { readDeadLetters, surveyDeadLetters } from '#shared/queue/dead-letter-reader.ts';
 import type { DeadLetter, FetchedRecord, Queue, QueueConsumer, ReadOptions } from '#shared/queue/queue.ts';
 import { kafka } from '#test/backends/kafka.ts';
 import { embeddedPlace, kafkaPlace, type QueuePlace } from './queue-places.ts';
@@ -264,8 +264,8 @@ function contract(makePlace: () => Promise<QueuePlace>): void {
     await queue.appendDeadLetters([event]);
     await queue.appendDeadLetters([chunk]);
     await queue.append(0, [record('a log')]);
-    const letters = await readAll(queue, { topic: 'dead-letters' });
-    const byFrom = new Map(letters.map((letter) => [Buffer.from(letter.headers['from'] ?? []).toString(), letter]));
+    const deadLetters = await readAll(queue, { topic: 'dead-letters' });
+    const byFrom = new Map(deadLetters.map((deadLetter) => [Buffer.from(deadLetter.headers['from'] ?? []).toString(), deadLetter]));
     assert.deepEqual(plainHeaders(byFrom.get(event.from)), {
       v: hex('2'),
       batches: hex(batches),
@@ -298,11 +298,11 @@ function contract(makePlace: () => Promise<QueuePlace>): void {
     ]);
     const { signal } = new AbortController();
     const survey = await surveyDeadLetters(queue, undefined, signal);
-    const letters = await Array.fromAsync(readLetters(queue, {}, { survey, signal }));
-    assert.deepEqual(letters.map(({ from }) => from).toSorted(), ['large', 'large', 'small', 'small', 'small']);
-    for (const letter of letters) {
-      assert.deepEqual([letter.cut, letter.missingBytes], [false, 0]);
-      if (letter.from === 'large') assert(Buffer.from(letter.value).equals(value));
+    const deadLetters = await Array.fromAsync(readDeadLetters(queue, {}, { survey, signal }));
+    assert.deepEqual(deadLetters.map(({ from }) => from).toSorted(), ['large', 'large', 'small', 'small', 'small']);
+    for (const deadLetter of deadLetters) {
+      assert.deepEqual([deadLetter.cut, deadLetter.missingBytes], [false, 0]);
+      if (deadLetter.from === 'large') assert(Buffer.from(deadLetter.value).equals(value));
     }
     // Whoever knows nothing of parts sees that it has not all.
     for (const { headers } of await readAll(queue, { topic: 'dead-letters' }))

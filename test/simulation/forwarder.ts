@@ -62,7 +62,7 @@ export class Forwarder implements Machine {
     this.disk = new SpoolDisk(world, ({ headers, value }) => {
       const entry = decodeSpoolEntry(headers, value);
       if (entry?.kind === 'record') world.oracle.spooled(name, entry.record.encoding, entry.record.value);
-      else if (entry) world.oracle.spooled(name, 'identity', entry.letter.value);
+      else if (entry) world.oracle.spooled(name, 'identity', entry.deadLetter.value);
     });
   }
 

@@ -1,6 +1,6 @@
 // What is known of a letter, as JSON says it. Pure.
 
-import { letterName, type ReadLetter } from '#shared/queue/dead-letter.ts';
+import { deadLetterName, type ReadDeadLetter } from '#shared/queue/dead-letter.ts';
 import { namedAlone } from '#shared/record/chain.ts';
 import { eventNames } from '../output/event-json.ts';
 
@@ -26,13 +26,13 @@ export interface LetterFacts {
   readonly missing_bytes: number;
 }
 
-export function letterFacts(letter: ReadLetter, replayed: boolean): LetterFacts {
+export function letterFacts(letter: ReadDeadLetter, replayed: boolean): LetterFacts {
   const { timeMs, reason, error, from, batches, index, value, cut, missingBytes } = letter;
   const [batch] = batches;
   const named = batch && index !== null ? namedAlone(batch, index, value) : batch;
   const { id: document = null, ...names } = named ? eventNames(named, index ?? named.first) : {};
   return {
-    id: letterName(letter),
+    id: deadLetterName(letter),
     time: new Date(timeMs).toISOString(),
     reason,
     error,

@@ -4,24 +4,24 @@
 // Guarantees: what the tables say is what is counted. Dead letters that an earlier version wrote count as nobody's.
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { costOf, DeadLetterBudget, type LetterAppend, OWNER_UNKNOWN } from './dead-letter-budget.ts';
+import { costOf, DeadLetterBudget, type DeadLetterCharge, OWNER_UNKNOWN } from './dead-letter-budget.ts';
 import type { Stored } from './log/frames.ts';
-import type { LetterRefusal } from '../queue.ts';
+import type { DeadLetterRefusal } from '../queue.ts';
 
 /** Why dead letters were not written: their budget says so, or nothing can be written. */
-export type LettersRefused = { readonly budget: LetterRefusal } | { readonly space: string };
+export type DeadLettersRefused = { readonly budget: DeadLetterRefusal } | { readonly space: string };
 
 export interface Admitted {
   readonly records: readonly Stored[];
   readonly owners: readonly number[];
   /** For each append, why it was refused. */
-  readonly refused: readonly (LettersRefused | null)[];
+  readonly refused: readonly (DeadLettersRefused | null)[];
   /** How many times all had been counted anew before. */
   readonly counts: number;
 }
 
 /** What the dead letters take, and senders of whom no more is to be taken (see dead-letter-budget.ts). */
-export interface LetterFigures {
+export interface DeadLetterFigures {
   readonly bytesHeld: number;
   readonly fullSenders: readonly number[];
   /** No more is to be taken of any that has no more than a name which it gave itself. */
@@ -59,7 +59,7 @@ export class DeadLetterAccount {
     return this.#budget.bytesHeld;
   }
 
-  figures(): LetterFigures {
+  figures(): DeadLetterFigures {
     const { bytesHeld } = this.#budget;
     return { bytesHeld, fullSenders: this.#budget.fullSenders(), isClaimedFull: this.#budget.isClaimedFull() };
   }
@@ -67,11 +67,11 @@ export class DeadLetterAccount {
   /**
    * Which of the appends may be held. They count from here on: where they are not written after all, `withdraw` them.
    */
-  admitted(records: readonly Stored[], appends: readonly LetterAppend[]): Admitted {
+  admitted(records: readonly Stored[], appends: readonly DeadLetterCharge[]): Admitted {
     const taken: Stored[] = [];
     const owners: number[] = [];
     let at = 0;
-    const refused = appends.map((append): LettersRefused | null => {
+    const refused = appends.map((append): DeadLettersRefused | null => {
       const own = records.slice(at, at + append.owners.length);
       at += own.length;
       const costs = own.map(costOfRecord);

@@ -21,13 +21,13 @@
 import { hash } from 'node:crypto';
 import { isIP } from 'node:net';
 import { networkOfPeer, UNIX_PEER } from '#shared/net/networks.ts';
-import type { LetterRefusal } from '../queue.ts';
+import type { DeadLetterRefusal } from '../queue.ts';
 
 /** Dead letters that are held together or not at all; one for each record, in their order. */
-export interface LetterAppend {
+export interface DeadLetterCharge {
   /** Of `ownerOf`. */
   readonly owners: readonly number[];
-  /** What all parts of a large dead letter take, where this append begins with the first of them; else 0. */
+  /** What all fragments of a large dead letter take, where this append begins with the first of them; else 0. */
   readonly wholeBytes: number;
 }
 
@@ -56,7 +56,7 @@ const PAGE_BYTES = 8192;
 const ROW_BYTES_MAX = PAGE_BYTES - 35;
 const ROW_OVERHEAD_BYTES = 24;
 
-export interface LetterOrigin {
+export interface DeadLetterSender {
   readonly tenant: string | null;
   /** A peer's address, or the hostname that a holder of the shared key gave itself. */
   readonly sender: string;
@@ -73,7 +73,7 @@ const FORGEABLE_INPUTS: ReadonlySet<string> = new Set(['syslog', 'gelf']);
 const NAMING_INPUT = 'forward';
 
 /** A number for whoever a dead letter is of. `from`: as it says itself. */
-export function ownerOf(from: string, origin: LetterOrigin | null): number {
+export function ownerOf(from: string, origin: DeadLetterSender | null): number {
   if (from === 'replay') return MARKS;
   const number = senderOf(origin);
   const own = number % SENDERS;
@@ -84,7 +84,7 @@ export function ownerOf(from: string, origin: LetterOrigin | null): number {
  * A number for a tenant, or for a sender that is of none; of IPv6 a network of 64 bits is one sender. What it sends by
  * datagrams counts as another one's.
  */
-export function senderOf(origin: LetterOrigin | null): number {
+export function senderOf(origin: DeadLetterSender | null): number {
   if (origin === null) return 0;
   const { tenant, sender, input } = origin;
   const name = tenant === null ? `sender ${networkOfPeer(sender)}` : `tenant ${tenant}`;
@@ -114,7 +114,7 @@ export function deadLetterBytesMaxOf(queueBytesMax: number, deadLettersBytesMax:
 }
 
 /** The largest dead letter of the edge that finds a place, as it is stored, where there is no other. */
-export function edgeLetterBytesMaxOf(bytesMax: number): number {
+export function edgeDeadLetterBytesMaxOf(bytesMax: number): number {
   return (bytesMax * EDGE_SHARE) / 2;
 }
 
@@ -137,7 +137,7 @@ export class DeadLetterBudget {
   }
 
   /** Of dead letters of which the records take `costs`. Null where they may be held. */
-  refusal({ owners, wholeBytes }: LetterAppend, costs: readonly number[]): LetterRefusal | null {
+  refusal({ owners, wholeBytes }: DeadLetterCharge, costs: readonly number[]): DeadLetterRefusal | null {
     const sum = Math.max(
       wholeBytes,
       costs.reduce((all, cost) => all + cost, 0),

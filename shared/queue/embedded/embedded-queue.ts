@@ -15,9 +15,9 @@ import { EmbeddedConsumer } from './embedded-consumer.ts';
 import { GroupCommit } from './group-commit.ts';
 import { fetchedRecords } from './fetched-records.ts';
 import { transactionBytesMaxOf } from './log/log-space.ts';
-import { LetterSpace } from './letter-space.ts';
-import { LetterPacker, unpackedLetter } from './packed-letter.ts';
-import { deadLetterBytesMaxOf, type LetterAppend } from './dead-letter-budget.ts';
+import { ReportedDeadLetterSpace } from './dead-letter-space.ts';
+import { DeadLetterPacker, unpackedDeadLetter } from './packed-dead-letter.ts';
+import { deadLetterBytesMaxOf, type DeadLetterCharge } from './dead-letter-budget.ts';
 import type { LogMethods, Notice, QueueWorkerData } from './queue-worker.ts';
 import type { Topic } from './sqlite-log.ts';
 
@@ -75,7 +75,7 @@ export async function openEmbeddedQueue(options: EmbeddedQueueOptions): Promise<
   });
   const { end } = await thread.call('bounds', 'logs');
   queue = new EmbeddedQueue(thread, options, end);
-  if (!options.readOnly) queue.deadLetterSpace.figures = await thread.call('letterFigures', null);
+  if (!options.readOnly) queue.deadLetterSpace.figures = await thread.call('deadLetterFigures', null);
   void died.promise.then((error) => queue.died(error));
   return queue;
 }
@@ -84,11 +84,11 @@ export class EmbeddedQueue implements Queue {
   readonly kind = 'embedded';
   readonly partitions = 1;
   readonly appendBytesMax: number;
-  readonly deadLetterSpace: LetterSpace;
+  readonly deadLetterSpace: ReportedDeadLetterSpace;
   readonly #thread: WorkerThread<LogMethods>;
   readonly #options: EmbeddedQueueOptions;
   readonly #writes: GroupCommit;
-  readonly #packer = new LetterPacker();
+  readonly #packer = new DeadLetterPacker();
   readonly #consumers = new Set<EmbeddedConsumer>();
   #end: number;
   #refused: { readonly reason: string; readonly bytes: number } | null = null;
@@ -105,7 +105,7 @@ export class EmbeddedQueue implements Queue {
     this.#thread = thread;
     this.#options = options;
     this.#end = end;
-    this.deadLetterSpace = new LetterSpace(deadLetterBytesMaxOf(options.bytesMax, options.deadLettersBytesMax));
+    this.deadLetterSpace = new ReportedDeadLetterSpace(deadLetterBytesMaxOf(options.bytesMax, options.deadLettersBytesMax));
     const roomMax = transactionBytesMaxOf(options.bytesMax);
     this.appendBytesMax = Math.min(APPEND_BYTES_MAX, roomMax);
     this.#writes = new GroupCommit(thread, {
@@ -114,8 +114,8 @@ export class EmbeddedQueue implements Queue {
       transactionBytesMax: Math.min(TRANSACTION_BYTES, roomMax),
       written: (newEnd, refused, bytes) => this.#written(newEnd, refused, bytes),
       failed: (reason) => (this.#failed = reason),
-      lettersHeld: (figures) => (this.deadLetterSpace.figures = figures),
-      lettersRefused: (reason) => this.deadLetterSpace.tellRefused(reason),
+      deadLettersStored: (figures) => (this.deadLetterSpace.figures = figures),
+      deadLettersRefused: (reason) => this.deadLetterSpace.tellRefused(reason),
     });
     if (!options.readOnly) this.#tendLater();
   }
@@ -146,22 +146,22 @@ export class EmbeddedQueue implements Queue {
     await this.appendHeaded('logs', headed);
   }
 
-  async appendDeadLetters(letters: readonly DeadLetter[]): Promise<void> {
-    await appendSequences(letters, {
+  async appendDeadLetters(deadLetters: readonly DeadLetter[]): Promise<void> {
+    await appendSequences(deadLetters, {
       bytesMax: this.appendBytesMax,
       appendAll: async (sequence) => {
         for (const packed of await this.#packer.pack(sequence))
-          await this.appendHeaded('dead-letters', packed.records, packed.letters);
+          await this.appendHeaded('dead-letters', packed.records, packed.deadLetters);
       },
     });
   }
 
   /** Appends records whose headers are made already. */
-  async appendHeaded(topic: Topic, records: readonly Headed[], letters: LetterAppend | null = null): Promise<void> {
+  async appendHeaded(topic: Topic, records: readonly Headed[], deadLetters: DeadLetterCharge | null = null): Promise<void> {
     if (this.#closed) throw new SluiceError('shutting_down', `Cannot append to ${nameOf(this.#options)}: it is closed`);
     if (this.#options.readOnly)
       throw new SluiceError('queue_refused', 'Cannot append to a queue that was opened to be read');
-    await this.#writes.append(topic, records, letters);
+    await this.#writes.append(topic, records, deadLetters);
   }
 
   async consume(handler: ConsumerHandler, options: ConsumeOptions): Promise<EmbeddedConsumer> {
@@ -193,7 +193,7 @@ export class EmbeddedQueue implements Queue {
         offset = record.offset + 1;
         // After the clock was set back.
         if (record.timestampMs >= toMs) continue;
-        yield topic === 'dead-letters' ? await unpackedLetter(record) : record;
+        yield topic === 'dead-letters' ? await unpackedDeadLetter(record) : record;
       }
       if (frames.length === 0) return;
     }
@@ -278,7 +278,7 @@ export class EmbeddedQueue implements Queue {
       const { clock } = this.#options;
       const moment = { epochMs: clock.epochMs(), monotonicMs: clock.monotonicMs() };
       while (await this.#thread.call('tend', moment)) if (this.#closed) return;
-      this.deadLetterSpace.figures = await this.#thread.call('letterFigures', null);
+      this.deadLetterSpace.figures = await this.#thread.call('deadLetterFigures', null);
       const bytes = this.#refused?.bytes ?? PROBE_BYTES;
       const reason = await this.#thread.call('makeRoom', bytes);
       if (reason !== null && this.#refused === null) this.#refuse(reason, bytes);

@@ -8,13 +8,13 @@ import { reasonOf, SluiceError } from '#shared/errors.ts';
 import { encodeHeaders, packFrames, type Stored } from './log/frames.ts';
 import type { Headed } from '../headers.ts';
 import type { WorkerThread } from '#shared/sqlite/worker-thread.ts';
-import type { LetterRefusal } from '../queue.ts';
-import type { LetterAppend } from './dead-letter-budget.ts';
-import type { LetterFigures, LettersRefused } from './dead-letter-account.ts';
+import type { DeadLetterRefusal } from '../queue.ts';
+import type { DeadLetterCharge } from './dead-letter-budget.ts';
+import type { DeadLetterFigures, DeadLettersRefused } from './dead-letter-account.ts';
 import type { LogMethods } from './queue-worker.ts';
 import type { Topic, Written } from './sqlite-log.ts';
 
-const WHY: Readonly<Record<LetterRefusal, string>> = {
+const WHY: Readonly<Record<DeadLetterRefusal, string>> = {
   sender_share:
     'this sender may have no more than it leaves free of the half of queue.dead_letters_max_bytes for the edge',
   key_share:
@@ -30,7 +30,7 @@ interface Append {
   readonly records: readonly Stored[];
   readonly bytes: number;
   /** Of dead letters. */
-  readonly letters: LetterAppend | null;
+  readonly deadLetters: DeadLetterCharge | null;
   readonly settled: PromiseWithResolvers<void>;
 }
 
@@ -45,9 +45,9 @@ export interface GroupCommitOptions {
    */
   written(end: number, refused: string | null, bytes: number): void;
   /** After each transaction: what the dead letters take. */
-  lettersHeld(figures: LetterFigures): void;
+  deadLettersStored(figures: DeadLetterFigures): void;
   /** Dead letters were refused, for their budget has no place for them. */
-  lettersRefused(reason: LetterRefusal): void;
+  deadLettersRefused(reason: DeadLetterRefusal): void;
   /** A transaction failed for another reason: nothing of it is held. */
   failed(reason: string): void;
 }
@@ -67,7 +67,7 @@ export class GroupCommit {
   }
 
   /** Resolves when the records are on the device. Rejects with queue_full, dead_letters_full or queue_unavailable. */
-  append(topic: Topic, records: readonly Headed[], letters: LetterAppend | null = null): Promise<void> {
+  append(topic: Topic, records: readonly Headed[], deadLetters: DeadLetterCharge | null = null): Promise<void> {
     const stored: Stored[] = [];
     let bytes = 0;
     for (const { headers, value } of records) {
@@ -76,7 +76,7 @@ export class GroupCommit {
       bytes += encoded.length + value.length;
     }
     const settled = Promise.withResolvers<void>();
-    this.#appends.push({ topic, records: stored, bytes, letters, settled });
+    this.#appends.push({ topic, records: stored, bytes, deadLetters, settled });
     this.#start();
     return settled.promise;
   }
@@ -122,15 +122,15 @@ export class GroupCommit {
     const logs = packFrames(recordsOf(appends, 'logs'));
     const deadLetters = packFrames(recordsOf(appends, 'dead-letters'));
     const bytes = logs.length;
-    const letterAppends = appends.map(({ letters }) => letters).filter((letters) => letters !== null);
+    const deadLetterCharges = appends.map(({ deadLetters }) => deadLetters).filter((deadLetters) => deadLetters !== null);
     try {
       const { clock } = this.#options;
       const now = { epochMs: clock.epochMs(), monotonicMs: clock.monotonicMs() };
-      const write = { now, logs, deadLetters, letterAppends, commits };
+      const write = { now, logs, deadLetters, deadLetterCharges, commits };
       const written = await this.#thread.call('write', write, [logs.buffer, deadLetters.buffer]);
       const { refused, isCommitted, end } = written;
       this.#options.written(end, refused, bytes);
-      this.#options.lettersHeld(written.letters);
+      this.#options.deadLettersStored(written.deadLetters);
       if (isCommitted) committed.resolve();
       else committed.reject(fullError(this.#options.name, refused ?? 'there is no room'));
       this.#settle(appends, written);
@@ -142,19 +142,19 @@ export class GroupCommit {
     }
   }
 
-  #settle(appends: readonly Append[], { refused, lettersRefused }: Written): void {
+  #settle(appends: readonly Append[], { refused, deadLettersRefused }: Written): void {
     let next = 0;
-    for (const { letters, settled } of appends) {
-      const why = letters === null ? refused : lettersRefused[next++];
+    for (const { deadLetters, settled } of appends) {
+      const why = deadLetters === null ? refused : deadLettersRefused[next++];
       if (why === null) settled.resolve();
       else settled.reject(this.#errorOf(why ?? 'there is no room'));
     }
   }
 
-  #errorOf(why: string | LettersRefused): SluiceError {
+  #errorOf(why: string | DeadLettersRefused): SluiceError {
     if (typeof why === 'string') return fullError(this.#options.name, why);
     if ('space' in why) return fullError(this.#options.name, why.space);
-    this.#options.lettersRefused(why.budget);
+    this.#options.deadLettersRefused(why.budget);
     return new SluiceError('dead_letters_full', `Cannot hold a dead letter: ${WHY[why.budget]}; ${TODO}`);
   }
 

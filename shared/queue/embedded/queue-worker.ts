@@ -20,7 +20,7 @@ import {
 } from '#shared/sqlite/database.ts';
 import type { Moment } from '#shared/sqlite/passed-time.ts';
 import { moved, type Moved, serveWorker } from '#shared/sqlite/worker-thread.ts';
-import type { LetterFigures } from './dead-letter-account.ts';
+import type { DeadLetterFigures } from './dead-letter-account.ts';
 import { packFrames, type Stored, unpackFrames } from './log/frames.ts';
 import { type LogOptions, SqliteLog, type Topic, type Write, type Written } from './sqlite-log.ts';
 
@@ -46,7 +46,7 @@ export interface PackedWrite {
   readonly now: Moment;
   readonly logs: Uint8Array<ArrayBuffer>;
   readonly deadLetters: Uint8Array<ArrayBuffer>;
-  readonly letterAppends: Write['letterAppends'];
+  readonly deadLetterCharges: Write['deadLetterCharges'];
   readonly commits: Write['commits'];
 }
 
@@ -57,7 +57,7 @@ export interface Fetched {
 }
 
 export interface LogMethods {
-  write(write: PackedWrite): Written & { readonly end: number; readonly letters: LetterFigures };
+  write(write: PackedWrite): Written & { readonly end: number; readonly deadLetters: DeadLetterFigures };
   /** Why records of so many bytes would be refused; null where they would not. Removes what may be removed for them. */
   makeRoom(bytes: number): string | null;
   /** Writes something; throws where that fails. */
@@ -81,7 +81,7 @@ export interface LogMethods {
   /** Removes these records of the logs. */
   forget(offsets: readonly number[]): void;
   bytesHeld(): number;
-  letterFigures(argument: null): LetterFigures;
+  deadLetterFigures(argument: null): DeadLetterFigures;
 }
 
 serveWorker<QueueWorkerData, LogMethods>((data, notify) => {
@@ -258,7 +258,7 @@ function methodsOf(keeper: LogKeeper): LogMethods {
         // They were moved here. Left to the garbage collector of this thread, tens of megabytes of them would lie
         // about.
         for (const frames of [logs, deadLetters]) frames.buffer.transfer(0);
-        return { ...written, end, letters: log.deadLetters.figures() };
+        return { ...written, end, deadLetters: log.deadLetters.figures() };
       });
     },
     makeRoom: (bytes) => keeper.do((log) => log.makeRoom(bytes)),
@@ -289,7 +289,7 @@ function methodsOf(keeper: LogKeeper): LogMethods {
       }),
     forget: (offsets) => keeper.do((log) => log.forget(offsets)),
     bytesHeld: () => keeper.do((log) => log.bytesHeld),
-    letterFigures: () => keeper.do((log) => log.deadLetters.figures()),
+    deadLetterFigures: () => keeper.do((log) => log.deadLetters.figures()),
   };
 }
 

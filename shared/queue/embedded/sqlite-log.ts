@@ -15,8 +15,8 @@ import type { DatabaseSync } from 'node:sqlite';
 import { AgeMarks } from '#shared/sqlite/age-marks.ts';
 import { isFull, openDatabase } from '#shared/sqlite/database.ts';
 import { type Moment, PassedTime } from '#shared/sqlite/passed-time.ts';
-import { DeadLetterAccount, type LettersRefused } from './dead-letter-account.ts';
-import type { LetterAppend } from './dead-letter-budget.ts';
+import { DeadLetterAccount, type DeadLettersRefused } from './dead-letter-account.ts';
+import type { DeadLetterCharge } from './dead-letter-budget.ts';
 import { GroupOffsets } from './group-offsets.ts';
 import { LogSpace, NO_SPACE } from './log/log-space.ts';
 import { LogTable } from './log/log-table.ts';
@@ -44,7 +44,7 @@ export interface Write {
   readonly logs: readonly Stored[];
   readonly deadLetters: readonly Stored[];
   /** What of `deadLetters` is held together or not at all, in their order. */
-  readonly letterAppends: readonly LetterAppend[];
+  readonly deadLetterCharges: readonly DeadLetterCharge[];
   /** Group → next offset of the logs. */
   readonly commits: readonly (readonly [group: string, next: number])[];
 }
@@ -52,8 +52,8 @@ export interface Write {
 export interface Written {
   /** Why the records of the logs were not written; null when they were. */
   readonly refused: string | null;
-  /** The same for each of `letterAppends`. */
-  readonly lettersRefused: readonly (LettersRefused | null)[];
+  /** The same for each of `deadLetterCharges`. */
+  readonly deadLettersRefused: readonly (DeadLettersRefused | null)[];
   /** Whether the commits were written, which may be so although the records were refused. */
   readonly isCommitted: boolean;
 }
@@ -66,7 +66,7 @@ export class SqliteLog implements Disposable {
   readonly #options: LogOptions;
   readonly #tables: Record<Topic, LogTable>;
   readonly #space: LogSpace;
-  readonly #letters: DeadLetterAccount;
+  readonly #deadLetters: DeadLetterAccount;
   readonly #groups: GroupOffsets;
   /** Null where the log is only read. */
   readonly #ages: (Record<Topic, AgeMarks> & { readonly time: PassedTime }) | null;
@@ -86,7 +86,7 @@ export class SqliteLog implements Disposable {
       walBytes: () => walBytes(options.file),
       bytesMax: options.bytesMax,
     });
-    this.#letters = new DeadLetterAccount(this.#database, options);
+    this.#deadLetters = new DeadLetterAccount(this.#database, options);
     this.#groups = new GroupOffsets(this.#database, options);
     this.#ages = options.readOnly
       ? null
@@ -175,33 +175,33 @@ export class SqliteLog implements Disposable {
     const full = storedBytes(logs) > 0 ? this.#roomFor(storedBytes(logs)) : null;
     const taken = full === null ? logs : [];
     // Not before: a removal that fails has all counted anew, without what is not written yet.
-    const letters = this.#letters.admitted(write.deadLetters, write.letterAppends);
+    const deadLetters = this.#deadLetters.admitted(write.deadLetters, write.deadLetterCharges);
     try {
-      const bytes = storedBytes(taken) + storedBytes(letters.records);
+      const bytes = storedBytes(taken) + storedBytes(deadLetters.records);
       const unwritable = bytes > 0 ? this.#writable(bytes) : null;
       if (unwritable !== null) {
-        this.#letters.withdraw(letters);
-        return this.#commitOnly(commits, refusedAll(unwritable, letters.refused));
+        this.#deadLetters.withdraw(deadLetters);
+        return this.#commitOnly(commits, refusedAll(unwritable, deadLetters.refused));
       }
       this.#transact(() => {
         this.#tables.logs.append(taken, write.now);
         const first = this.#tables['dead-letters'].end();
-        this.#tables['dead-letters'].append(letters.records, write.now);
-        this.#letters.append(first, letters);
+        this.#tables['dead-letters'].append(deadLetters.records, write.now);
+        this.#deadLetters.append(first, deadLetters);
         this.#groups.commit(commits);
       });
-      return { refused: full, lettersRefused: letters.refused, isCommitted: true };
+      return { refused: full, deadLettersRefused: deadLetters.refused, isCommitted: true };
     } catch (error) {
       this.#tables.logs.reload();
       this.#tables['dead-letters'].reload();
-      this.#letters.reload();
+      this.#deadLetters.reload();
       if (!isFull(error)) throw error;
-      return this.#commitOnly(commits, refusedAll(NO_SPACE, letters.refused));
+      return this.#commitOnly(commits, refusedAll(NO_SPACE, deadLetters.refused));
     }
   }
 
   get deadLetters(): DeadLetterAccount {
-    return this.#letters;
+    return this.#deadLetters;
   }
 
   /** Why records of `bytes` do not fit, after removing what all have consumed if it must be; null where they do. */
@@ -250,7 +250,7 @@ export class SqliteLog implements Disposable {
 
   /** Null where the limit lets the logs have so many bytes more, after removals if it must be; else why not. */
   #roomFor(bytes: number): string | null {
-    return this.#afterRemovals(() => this.#space.overLimit(bytes, this.#letters.bytesHeld));
+    return this.#afterRemovals(() => this.#space.overLimit(bytes, this.#deadLetters.bytesHeld));
   }
 
   /** Null where so many bytes can be written, after removals if it must be; else why not. */
@@ -271,7 +271,7 @@ export class SqliteLog implements Disposable {
   }
 
   // A full device has often some bytes left, and a commit of offsets is what gives records free.
-  #commitOnly(commits: Write['commits'], refused: Pick<Written, 'refused' | 'lettersRefused'>): Written {
+  #commitOnly(commits: Write['commits'], refused: Pick<Written, 'refused' | 'deadLettersRefused'>): Written {
     try {
       if (commits.length > 0) this.#transact(() => this.#groups.commit(commits));
       return { ...refused, isCommitted: true };
@@ -284,20 +284,20 @@ export class SqliteLog implements Disposable {
   #removeConsumed({ keepByAge }: { keepByAge: boolean }): number {
     const ages = this.#ages;
     if (ages === null) return 0;
-    const { logs, 'dead-letters': letters } = this.#tables;
+    const { logs, 'dead-letters': deadLetters } = this.#tables;
     let removed = 0;
     const remove = (): void => {
       const consumed = this.#groups.consumed({ needsRoom: !keepByAge });
       const isByAge = keepByAge && this.#options.retentionMs > 0;
       const before = isByAge ? Math.min(consumed, ages.logs.expired(this.#passedMs) + 1) : consumed;
       removed += logs.remove(before);
-      removed += letters.remove(ages['dead-letters'].expired(this.#passedMs) + 1);
-      this.#letters.removedBelow(letters.first());
+      removed += deadLetters.remove(ages['dead-letters'].expired(this.#passedMs) + 1);
+      this.#deadLetters.removedBelow(deadLetters.first());
     };
     try {
       this.#transact(remove);
     } catch (error) {
-      this.#letters.reload();
+      this.#deadLetters.reload();
       throw error;
     }
     return removed;
@@ -335,8 +335,8 @@ export class SqliteLog implements Disposable {
 }
 
 /** Nothing was written: what the budget refused keeps its reason. */
-function refusedAll(why: string, letters: Written['lettersRefused']): Pick<Written, 'refused' | 'lettersRefused'> {
-  return { refused: why, lettersRefused: letters.map((refused) => refused ?? { space: why }) };
+function refusedAll(why: string, deadLetters: Written['deadLettersRefused']): Pick<Written, 'refused' | 'deadLettersRefused'> {
+  return { refused: why, deadLettersRefused: deadLetters.map((refused) => refused ?? { space: why }) };
 }
 
 function storedBytes(records: readonly Stored[]): number {

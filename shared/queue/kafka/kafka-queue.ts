@@ -7,7 +7,7 @@ import type { Config } from '#shared/config/settings.ts';
 import { isRetryable, reasonOf, SluiceError } from '#shared/errors.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
 import { appendDeadLetters, type DeadLetterAppend } from '../dead-letter-appends.ts';
-import { type Headed, headedLetter, headedRecord, recordBytes } from '../headers.ts';
+import { type Headed, headedDeadLetter, headedRecord, recordBytes } from '../headers.ts';
 import type { QueueObserver } from '../queue-observer.ts';
 import type {
   ConsumeOptions,
@@ -74,7 +74,7 @@ export class KafkaQueue implements Queue {
   #unready: string | null;
   #failingSinceMs: number | null = null;
   #lastAppendMs = Number.NEGATIVE_INFINITY;
-  #nextLetterPartition = 0;
+  #nextDeadLetterPartition = 0;
   #learning: Promise<void> | null = null;
   #warned = new Set<string>();
 
@@ -158,17 +158,17 @@ export class KafkaQueue implements Queue {
     return this.#learning;
   }
 
-  async appendDeadLetters(letters: readonly DeadLetter[]): Promise<void> {
+  async appendDeadLetters(deadLetters: readonly DeadLetter[]): Promise<void> {
     this.#checkOpen();
     const { partitions = 1 } = this.#deadLetters ?? {};
     const bytesMax = this.#deadLetters === null ? 0 : appendBytesMaxOf(this.#deadLetters);
     const topic = this.#config['kafka.dead_letter_topic'];
     const append = (one: DeadLetterAppend): Promise<void> => {
-      const partition = (one.key === null ? this.#nextLetterPartition++ : numberOfKey(one.key)) % partitions;
-      return this.#producer.append(topic, partition, one.letters.map(headedLetter), one.bytes);
+      const partition = (one.key === null ? this.#nextDeadLetterPartition++ : numberOfKey(one.key)) % partitions;
+      return this.#producer.append(topic, partition, one.deadLetters.map(headedDeadLetter), one.bytes);
     };
     try {
-      await appendDeadLetters(letters, { bytesMax, append });
+      await appendDeadLetters(deadLetters, { bytesMax, append });
     } catch (error) {
       // Somebody may have changed what the topic takes: the next try must know.
       if (!isRetryable(error)) await this.#attempt(() => this.#readFacts());
@@ -283,9 +283,9 @@ export class KafkaQueue implements Queue {
 
   async #readFacts(): Promise<void> {
     const logsTopic = this.#config['kafka.topic'];
-    const lettersTopic = this.#config['kafka.dead_letter_topic'];
+    const deadLettersTopic = this.#config['kafka.dead_letter_topic'];
     const [logs, deadLetters] = await this.#withAdmin(
-      async (admin) => [await readTopicFacts(admin, logsTopic), await readTopicFacts(admin, lettersTopic)] as const,
+      async (admin) => [await readTopicFacts(admin, logsTopic), await readTopicFacts(admin, deadLettersTopic)] as const,
     );
     this.#logs = logs;
     this.#deadLetters = deadLetters;

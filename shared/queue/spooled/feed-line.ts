@@ -5,7 +5,7 @@ import { recordBytes } from '../headers.ts';
 import type { FeedItem } from './feed-window.ts';
 
 /** In place of a partition: the dead letters, whose order matters to nobody. */
-export const LETTERS = -1;
+export const DEAD_LETTERS = -1;
 
 export class FeedLine {
   readonly partition: number;

@@ -1,5 +1,5 @@
 // A record that Kafka will never take, as dead letters: one for each event, with its identity and index, so that it can
-// be shown and replayed. A record that cannot be opened is one letter, with its bytes as they are.
+// be shown and replayed. A record that cannot be opened is one dead letter, with its bytes as they are.
 
 import { reasonOf } from '#shared/errors.ts';
 import { entryEnd } from '#shared/msgpack/extents.ts';
@@ -11,19 +11,19 @@ import type { DeadLetter } from '../queue.ts';
 /** What the edge made of a sender's frame was counted within its limit before. */
 const DECOMPRESSED_BYTES_MAX = 512 * 1024 * 1024;
 /** `error`: what the queue said. */
-export async function lettersOfRefused(record: QueueRecord, error: string): Promise<DeadLetter[]> {
+export async function deadLettersOfRefused(record: QueueRecord, error: string): Promise<DeadLetter[]> {
   const batches = decodeBatches(record.batches);
-  if (batches === null) return [letterOf(record.batches, record.value, error)];
+  if (batches === null) return [deadLetterOf(record.batches, record.value, error)];
   try {
     const entries = await decompress(record.value, record.encoding, DECOMPRESSED_BYTES_MAX, ANY_WINDOW);
-    return lettersOfEntries(batches, entries, error);
+    return deadLettersOfEntries(batches, entries, error);
   } catch (failure) {
-    return [letterOf(record.batches, record.value, `${error}; and it cannot be opened: ${reasonOf(failure)}`)];
+    return [deadLetterOf(record.batches, record.value, `${error}; and it cannot be opened: ${reasonOf(failure)}`)];
   }
 }
 
-function lettersOfEntries(batches: readonly Batch[], entries: Uint8Array, error: string): DeadLetter[] {
-  const letters: DeadLetter[] = [];
+function deadLettersOfEntries(batches: readonly Batch[], entries: Uint8Array, error: string): DeadLetter[] {
+  const deadLetters: DeadLetter[] = [];
   let at = 0;
   for (const batch of batches) {
     let { chain } = batch;
@@ -33,15 +33,15 @@ function lettersOfEntries(batches: readonly Batch[], entries: Uint8Array, error:
       if (end < 0) throw new Error('its entries are not as many as its table says');
       // A name by position is made of the chain just before the entry.
       if (chain !== null) table = encodeBatches([{ ...batch, first: index, count: 1, chain }]);
-      letters.push({ ...letterOf(table, entries.subarray(at, end), error), index });
+      deadLetters.push({ ...deadLetterOf(table, entries.subarray(at, end), error), index });
       if (chain !== null) chain = chainAfterEntry(chain, entries, at, end);
       at = end;
     }
   }
-  return letters;
+  return deadLetters;
 }
 
-function letterOf(batches: Uint8Array, bytes: Uint8Array, error: string): DeadLetter {
+function deadLetterOf(batches: Uint8Array, bytes: Uint8Array, error: string): DeadLetter {
   return {
     batches,
     reason: 'queue_refused',

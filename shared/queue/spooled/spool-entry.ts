@@ -1,36 +1,35 @@
 // What a spool keeps of an append, inside the value of a record of its local queue. A record's headers are its own, so
 // that identity and sequence of its batches stay as they are, and its events can be counted without reading its value.
 //
-//   record   kind u8 = 1 | partition u32 | the record's value
-//   letter   kind u8 = 2 | flags u8 | index u32 | batches bytes u32 | reason bytes u16 | error bytes u32 | from bytes u16 |
-//            batches | reason | error | from | part? | value
-//   part     id 16 bytes | at f64 | bytes f64 | table bytes f64
+//   record        kind u8 = 1 | partition u32 | the record's value
+//   dead letter   kind u8 = 2 | flags u8 | index u32 | batches bytes u32 | reason bytes u16 | error bytes u32 |
+//                 from bytes u16 | batches | reason | error | from | fragment? | value
+//   fragment      id 16 bytes | at f64 | bytes f64 | table bytes f64
 //
-//   partition   of the upstream queue, as it was when the append came
-//   flags       1 = the value was cut, 2 = the letter is of one event, which `index` names, 4 = it is one of several parts
+//   partition     of the upstream queue, as it was when the append came
+//   flags         1 = the value was cut, 2 = it is of one event, which `index` names, 4 = it is a fragment
 //
 // Numbers are big-endian.
 //
-// Guarantees: decode(encode(x)) = x; bytes that are none of these decode to null, never to a
-// throw.
+// Guarantees: decode(encode(x)) = x; bytes that are none of these decode to null, never to a throw.
 
 import { decodeBatches, type Encoding, type QueueRecord } from '#shared/record/record.ts';
 import type { Headers } from '../headers.ts';
-import type { DeadLetter, DeadLetterPart } from '../queue.ts';
+import type { DeadLetter, DeadLetterFragment } from '../queue.ts';
 
 export type SpoolEntry =
   | { readonly kind: 'record'; readonly partition: number; readonly record: QueueRecord }
-  | { readonly kind: 'letter'; readonly letter: DeadLetter };
+  | { readonly kind: 'dead-letter'; readonly deadLetter: DeadLetter };
 
 const KIND_RECORD = 1;
-const KIND_LETTER = 2;
+const KIND_DEAD_LETTER = 2;
 const RECORD_HEAD_BYTES = 5;
-const LETTER_HEAD_BYTES = 18;
+const DEAD_LETTER_HEAD_BYTES = 18;
 const FLAG_CUT = 1;
 const FLAG_INDEX = 2;
-const FLAG_PART = 4;
-const PART_ID_BYTES = 16;
-const PART_BYTES = PART_ID_BYTES + 3 * 8;
+const FLAG_FRAGMENT = 4;
+const FRAGMENT_ID_BYTES = 16;
+const FRAGMENT_BYTES = FRAGMENT_ID_BYTES + 3 * 8;
 const NO_BATCHES = new Uint8Array();
 
 /** The record as the local queue takes it. `partition` is below 2^32. */
@@ -43,24 +42,24 @@ export function encodeSpooledRecord(record: QueueRecord, partition: number): Que
 }
 
 /**
- * The letter as the local queue takes it. Its batches are not among the headers, for its events were counted before it
- * came.
+ * The dead letter as the local queue takes it. Its batches are not among the headers, for its events were counted
+ * before it came.
  */
-export function encodeSpooledLetter(letter: DeadLetter): QueueRecord {
-  const reason = Buffer.from(letter.reason);
-  const error = Buffer.from(letter.error);
-  const from = Buffer.from(letter.from);
-  const head = Buffer.allocUnsafe(LETTER_HEAD_BYTES);
-  head.writeUInt8(KIND_LETTER, 0);
-  const { cut, index, part } = letter;
-  head.writeUInt8((cut ? FLAG_CUT : 0) | (index === undefined ? 0 : FLAG_INDEX) | (part ? FLAG_PART : 0), 1);
+export function encodeSpooledDeadLetter(deadLetter: DeadLetter): QueueRecord {
+  const reason = Buffer.from(deadLetter.reason);
+  const error = Buffer.from(deadLetter.error);
+  const from = Buffer.from(deadLetter.from);
+  const head = Buffer.allocUnsafe(DEAD_LETTER_HEAD_BYTES);
+  head.writeUInt8(KIND_DEAD_LETTER, 0);
+  const { cut, index, fragment } = deadLetter;
+  head.writeUInt8((cut ? FLAG_CUT : 0) | (index === undefined ? 0 : FLAG_INDEX) | (fragment ? FLAG_FRAGMENT : 0), 1);
   head.writeUInt32BE(index ?? 0, 2);
-  head.writeUInt32BE(letter.batches.length, 6);
+  head.writeUInt32BE(deadLetter.batches.length, 6);
   head.writeUInt16BE(reason.length, 10);
   head.writeUInt32BE(error.length, 12);
   head.writeUInt16BE(from.length, 16);
-  const place = part ? encodePart(part) : NO_BATCHES;
-  const value = Buffer.concat([head, letter.batches, reason, error, from, place, letter.value]);
+  const place = fragment ? encodeFragment(fragment) : NO_BATCHES;
+  const value = Buffer.concat([head, deadLetter.batches, reason, error, from, place, deadLetter.value]);
   return { encoding: 'identity', batches: NO_BATCHES, value };
 }
 
@@ -68,10 +67,10 @@ export function encodeSpooledLetter(letter: DeadLetter): QueueRecord {
 export function decodeSpoolEntry(headers: Headers, value: Uint8Array): SpoolEntry | null {
   const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
   if (bytes[0] === KIND_RECORD) return decodeRecord(headers, bytes);
-  return bytes[0] === KIND_LETTER ? decodeLetter(bytes) : null;
+  return bytes[0] === KIND_DEAD_LETTER ? decodeDeadLetter(bytes) : null;
 }
 
-/** Events of a record by its table of batches; 0 where it has none, as a letter in the spool. */
+/** Events of a record by its table of batches; 0 where it has none, as a dead letter in the spool. */
 export function eventsOf(batches: Uint8Array | undefined): number {
   let events = 0;
   if (batches !== undefined) for (const { count } of decodeBatches(batches) ?? []) events += count;
@@ -86,38 +85,38 @@ function decodeRecord(headers: Headers, bytes: Buffer): SpoolEntry | null {
   return { kind: 'record', partition: bytes.readUInt32BE(1), record };
 }
 
-function decodeLetter(bytes: Buffer): SpoolEntry | null {
-  if (bytes.length < LETTER_HEAD_BYTES) return null;
+function decodeDeadLetter(bytes: Buffer): SpoolEntry | null {
+  if (bytes.length < DEAD_LETTER_HEAD_BYTES) return null;
   const flags = bytes.readUInt8(1);
-  const batchesEnd = LETTER_HEAD_BYTES + bytes.readUInt32BE(6);
+  const batchesEnd = DEAD_LETTER_HEAD_BYTES + bytes.readUInt32BE(6);
   const reasonEnd = batchesEnd + bytes.readUInt16BE(10);
   const errorEnd = reasonEnd + bytes.readUInt32BE(12);
   const fromEnd = errorEnd + bytes.readUInt16BE(16);
-  const valueStart = fromEnd + ((flags & FLAG_PART) === 0 ? 0 : PART_BYTES);
+  const valueStart = fromEnd + ((flags & FLAG_FRAGMENT) === 0 ? 0 : FRAGMENT_BYTES);
   if (valueStart > bytes.length) return null;
-  const letter: DeadLetter = {
-    batches: bytes.subarray(LETTER_HEAD_BYTES, batchesEnd),
+  const deadLetter: DeadLetter = {
+    batches: bytes.subarray(DEAD_LETTER_HEAD_BYTES, batchesEnd),
     reason: bytes.toString('utf8', batchesEnd, reasonEnd),
     error: bytes.toString('utf8', reasonEnd, errorEnd),
     from: bytes.toString('utf8', errorEnd, fromEnd),
     value: bytes.subarray(valueStart),
     cut: (flags & FLAG_CUT) !== 0,
     ...((flags & FLAG_INDEX) !== 0 && { index: bytes.readUInt32BE(2) }),
-    ...((flags & FLAG_PART) !== 0 && { part: decodePart(bytes.subarray(fromEnd, valueStart)) }),
+    ...((flags & FLAG_FRAGMENT) !== 0 && { fragment: decodeFragment(bytes.subarray(fromEnd, valueStart)) }),
   };
-  return { kind: 'letter', letter };
+  return { kind: 'dead-letter', deadLetter };
 }
 
-function encodePart({ id, at, bytes, tableBytes }: DeadLetterPart): Buffer {
-  const place = Buffer.alloc(PART_BYTES);
+function encodeFragment({ id, at, bytes, tableBytes }: DeadLetterFragment): Buffer {
+  const place = Buffer.alloc(FRAGMENT_BYTES);
   place.set(id);
-  for (const [i, number] of [at, bytes, tableBytes].entries()) place.writeDoubleBE(number, PART_ID_BYTES + 8 * i);
+  for (const [i, number] of [at, bytes, tableBytes].entries()) place.writeDoubleBE(number, FRAGMENT_ID_BYTES + 8 * i);
   return place;
 }
 
-function decodePart(place: Buffer): DeadLetterPart {
-  const number = (i: number): number => place.readDoubleBE(PART_ID_BYTES + 8 * i);
-  return { id: place.subarray(0, PART_ID_BYTES), at: number(0), bytes: number(1), tableBytes: number(2) };
+function decodeFragment(place: Buffer): DeadLetterFragment {
+  const number = (i: number): number => place.readDoubleBE(FRAGMENT_ID_BYTES + 8 * i);
+  return { id: place.subarray(0, FRAGMENT_ID_BYTES), at: number(0), bytes: number(1), tableBytes: number(2) };
 }
 
 function encodingOf(bytes: Uint8Array | undefined): Encoding | null {

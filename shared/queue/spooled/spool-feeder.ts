@@ -1,6 +1,6 @@
 // Feeds what a local queue holds to the queue behind the spool: one append per partition in flight, the partitions in
 // parallel. What fails is tried again for ever, with growing pauses; what the queue will never take goes to its dead
-// letters, so that it holds up nothing.
+// dead letters, so that it holds up nothing.
 //
 // Guarantees: the local queue forgets a record only when the queue has it, the dead letters have it, or it was counted
 // as dropped; records of one partition go in their order; every event that came in goes out by one of `fed`,
@@ -12,11 +12,11 @@ import type { Clock } from '#shared/clock.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
 import type { DeadLetter, FetchedRecord, Queue } from '../queue.ts';
-import { FeedLine, LETTERS } from './feed-line.ts';
+import { FeedLine, DEAD_LETTERS } from './feed-line.ts';
 import { recordBytes } from '../headers.ts';
 import type { LocalQueue } from './local-queue.ts';
 import type { FeedItem } from './feed-window.ts';
-import { lettersOfRefused } from './refused-record.ts';
+import { deadLettersOfRefused } from './refused-record.ts';
 import { decodeSpoolEntry, eventsOf, type SpoolEntry } from './spool-entry.ts';
 import type { DropReason, SpoolObserver } from './spool-observer.ts';
 import { type FeedLines, SpoolReader } from './spool-reader.ts';
@@ -194,7 +194,7 @@ export class SpoolFeeder implements AsyncDisposable {
     let lines = 0;
     let full = 0;
     for (const { partition, heldBytes } of this.#lines.values()) {
-      if (partition === LETTERS) continue;
+      if (partition === DEAD_LETTERS) continue;
       lines++;
       if (heldBytes >= this.#lineBytesMax) full++;
     }
@@ -296,12 +296,12 @@ export class SpoolFeeder implements AsyncDisposable {
     const { upstream } = this.#options;
     if (upstream.partitions === 0) await upstream.opened(this.#closing.signal);
     const records: QueueRecord[] = [];
-    const letters: DeadLetter[] = [];
+    const deadLetters: DeadLetter[] = [];
     for (const { entry } of group) {
       if (entry.kind === 'record') records.push(entry.record);
-      else letters.push(entry.letter);
+      else deadLetters.push(entry.deadLetter);
     }
-    if (letters.length > 0) await upstream.appendDeadLetters(letters);
+    if (deadLetters.length > 0) await upstream.appendDeadLetters(deadLetters);
     // The topic may have fewer partitions than it was thought to have when this was spooled.
     if (records.length > 0) await upstream.append(line.partition % upstream.partitions, records);
   }
@@ -319,11 +319,11 @@ export class SpoolFeeder implements AsyncDisposable {
     try {
       if (entry.kind === 'record') {
         const refused = await splitRecord(entry.record, (piece) => this.#takes(line, piece));
-        const letters: DeadLetter[] = [];
-        for (const piece of refused) letters.push(...(await lettersOfRefused(piece, reason)));
-        if (letters.length > 0) await upstream.appendDeadLetters(letters);
+        const deadLetters: DeadLetter[] = [];
+        for (const piece of refused) deadLetters.push(...(await deadLettersOfRefused(piece, reason)));
+        if (deadLetters.length > 0) await upstream.appendDeadLetters(deadLetters);
         if (refused[0] !== entry.record) deadLettered = refused.length;
-      } else await upstream.appendDeadLetters([entry.letter]);
+      } else await upstream.appendDeadLetters([entry.deadLetter]);
     } catch (error) {
       return error;
     }
@@ -376,7 +376,7 @@ export class SpoolFeeder implements AsyncDisposable {
 }
 
 function lineOf(entry: SpoolEntry): number {
-  return entry.kind === 'record' ? entry.partition : LETTERS;
+  return entry.kind === 'record' ? entry.partition : DEAD_LETTERS;
 }
 
 /** Whether the queue said that it will never take this very thing. What an operator can mend has other codes. */

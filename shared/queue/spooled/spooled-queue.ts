@@ -29,12 +29,12 @@ import type {
 } from '../queue.ts';
 import type { LocalQueue } from './local-queue.ts';
 import { recordBytes } from '../headers.ts';
-import { partsOf } from '../dead-letter-parts.ts';
+import { fragmentsOf } from '../dead-letter-fragments.ts';
 import { mayPass, SentAppend, whyNot } from './sent-append.ts';
-import { encodeSpooledLetter, encodeSpooledRecord, eventsOf } from './spool-entry.ts';
+import { encodeSpooledDeadLetter, encodeSpooledRecord, eventsOf } from './spool-entry.ts';
 import { SpoolFeeder } from './spool-feeder.ts';
 import { silentObserver, type SpoolObserver } from './spool-observer.ts';
-import { SpooledLetters } from './spooled-letters.ts';
+import { SpooledDeadLetters } from './spooled-dead-letters.ts';
 import { type TopicFigures, UNSEEN_TOPIC } from './topic-memory.ts';
 
 const PRODUCE_TIMEOUT_MS = 3000;
@@ -46,9 +46,9 @@ const DROP_BYTES_MIN = 1024 * 1024;
 const DROPS_MAX = 5;
 /** How long an append may wait for a spool that is almost empty. Under load it would never be quite empty otherwise. */
 const PARK_MS = 200;
-/** Of a dead letter; what is larger is spooled in parts. */
-const SPOOLED_PART_BYTES = 512 * 1024;
-const PART_ID_BYTES = 16;
+/** Of a dead letter; what is larger is spooled in fragments. */
+const SPOOLED_FRAGMENT_BYTES = 512 * 1024;
+const FRAGMENT_ID_BYTES = 16;
 /** After so long a spool that could not be written is tried again. */
 const FAILURE_TOLD_MS = 5000;
 
@@ -95,7 +95,7 @@ export class SpooledQueue implements Queue {
   readonly #local: LocalQueue;
   readonly #observer: SpoolObserver;
   readonly #feeder: SpoolFeeder;
-  readonly #letters: SpooledLetters | null;
+  readonly #deadLetters: SpooledDeadLetters | null;
   #figures: TopicFigures;
   /** Appends to the local queue that are in flight. */
   #entering = 0;
@@ -114,7 +114,7 @@ export class SpooledQueue implements Queue {
     this.#upstream = options.upstream;
     this.#local = options.local;
     this.#observer = options.observer ?? silentObserver;
-    this.#letters = options.bytesMax === undefined ? null : new SpooledLetters(options.bytesMax);
+    this.#deadLetters = options.bytesMax === undefined ? null : new SpooledDeadLetters(options.bytesMax);
     this.#produceTimeoutMs = options.produceTimeoutMs ?? PRODUCE_TIMEOUT_MS;
     this.#figures = options.remembered ?? UNSEEN_TOPIC;
     this.#feeder = new SpoolFeeder({
@@ -150,7 +150,7 @@ export class SpooledQueue implements Queue {
 
   /** Of the queue behind it, or of what the spool may hold of them. */
   get deadLetterSpace(): DeadLetterSpace | undefined {
-    return this.#upstream.deadLetterSpace ?? this.#letters ?? undefined;
+    return this.#upstream.deadLetterSpace ?? this.#deadLetters ?? undefined;
   }
 
   get partitions(): number {
@@ -201,12 +201,12 @@ export class SpooledQueue implements Queue {
     });
   }
 
-  async appendDeadLetters(letters: readonly DeadLetter[]): Promise<void> {
+  async appendDeadLetters(deadLetters: readonly DeadLetter[]): Promise<void> {
     await this.#pass({
-      toUpstream: () => this.#upstream.appendDeadLetters(letters),
+      toUpstream: () => this.#upstream.appendDeadLetters(deadLetters),
       toLocal: () => {
-        const records = this.#spooledParts(letters).map(encodeSpooledLetter);
-        return { records, events: 0, withdraw: this.#letters?.admit(letters, records) };
+        const records = this.#spooledParts(deadLetters).map(encodeSpooledDeadLetter);
+        return { records, events: 0, withdraw: this.#deadLetters?.admit(deadLetters, records) };
       },
     });
   }
@@ -242,9 +242,9 @@ export class SpooledQueue implements Queue {
   }
 
   /** Dead letters that the spool takes record by record, and the queue behind it most likely too. */
-  #spooledParts(letters: readonly DeadLetter[]): DeadLetter[] {
-    const bytesMax = Math.min(SPOOLED_PART_BYTES, Math.floor(this.#local.appendBytesMax / 2));
-    return letters.flatMap((letter) => partsOf(letter, bytesMax, () => randomBytes(PART_ID_BYTES)));
+  #spooledParts(deadLetters: readonly DeadLetter[]): DeadLetter[] {
+    const bytesMax = Math.min(SPOOLED_FRAGMENT_BYTES, Math.floor(this.#local.appendBytesMax / 2));
+    return deadLetters.flatMap((deadLetter) => fragmentsOf(deadLetter, bytesMax, () => randomBytes(FRAGMENT_ID_BYTES)));
   }
 
   async #openedInTime(): Promise<void> {
@@ -312,7 +312,7 @@ export class SpooledQueue implements Queue {
     }
   }
 
-  /** What the spool takes at once; only a large dead letter in its parts is more than that. */
+  /** What the spool takes at once; only a large dead letter in its fragments is more than that. */
   #appendsOf(records: readonly QueueRecord[]): QueueRecord[][] {
     const appends: QueueRecord[][] = [];
     let bytes = 0;
@@ -392,7 +392,7 @@ export class SpooledQueue implements Queue {
     if (this.#spell === null || this.isSpooling) return;
     const { sinceMs, events, isTold } = this.#spell;
     this.#spell = null;
-    this.#letters?.clear();
+    this.#deadLetters?.clear();
     for (const goOn of this.#parked) goOn();
     if (isTold) this.#observer.left({ events, ms: this.#options.clock.monotonicMs() - sinceMs });
   }

@@ -5,8 +5,8 @@ import { encode } from '@msgpack/msgpack';
 import { systemClock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { Metrics } from '#shared/metrics.ts';
-import { readDeadLetter, recordOfLetter } from '#shared/queue/dead-letter.ts';
-import { headedLetter, recordBytes } from '#shared/queue/headers.ts';
+import { readDeadLetter, recordOfDeadLetter } from '#shared/queue/dead-letter.ts';
+import { headedDeadLetter, recordBytes } from '#shared/queue/headers.ts';
 import { countEntries } from '#shared/msgpack/extents.ts';
 import { headedRecord } from '#shared/queue/headers.ts';
 import { chainAfterRun, chainStart } from '#shared/record/chain.ts';
@@ -483,8 +483,8 @@ test('a compressed chunk of one event that the queue refuses is a dead letter of
   const [letter] = queue.letters;
   assert(letter);
   assert(entries.equals(letter.value));
-  const read = readDeadLetter({ partition: 0, offset: 0, timestampMs: 0, ...headedLetter(letter) });
-  assert(read.kind === 'letter' && typeof recordOfLetter(read) === 'object');
+  const read = readDeadLetter({ partition: 0, offset: 0, timestampMs: 0, ...headedDeadLetter(letter) });
+  assert(read.kind === 'dead-letter' && typeof recordOfDeadLetter(read) === 'object');
 });
 
 test('a chunk of events of hardly a byte is refused once, whichever input it comes by', async () => {

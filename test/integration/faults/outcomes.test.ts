@@ -68,7 +68,7 @@ test(
     assert.equal(await countOf(url, stream), 99);
     const read = await Array.fromAsync(queue.read({ topic: 'dead-letters' }), readDeadLetter);
     const [letter] = read;
-    assert(letter?.kind === 'letter' && read.length === 1);
+    assert(letter?.kind === 'dead-letter' && read.length === 1);
     t.diagnostic(`the letter says: ${letter.error}`);
     assert.match(letter.error, /^document_parsing_exception: .*failed to parse field \[message\] of type \[long\]/);
     assert.deepEqual(Buffer.from(letter.value), entries[42]);

@@ -192,26 +192,26 @@ describe('the embedded queue', () => {
     const refused: string[] = [];
     await using queue = await open(dataDir);
     queue.deadLetterSpace.watch((reason) => refused.push(reason));
-    assert.equal(await fillWith(queue, letter('edge', '10.0.0.1')), 'dead_letters_full');
+    assert.equal(await fillWith(queue, deadLetter('edge', '10.0.0.1')), 'dead_letters_full');
     assert(queue.deadLetterSpace.bytesHeld > 3.9 * MIB && queue.deadLetterSpace.bytesHeld <= 4 * MIB);
-    await queue.appendDeadLetters([letter('edge', '10.0.0.2')]);
+    await queue.appendDeadLetters([deadLetter('edge', '10.0.0.2')]);
     assert.equal(queue.unreadyReason, null);
     assert.deepEqual(refused, ['sender_share']);
     // The queue has all of its own.
     for (let i = 0; i < 10; i++)
       await queue.append(0, [{ encoding: 'identity', batches: tableOf('10.0.0.2'), value: Buffer.alloc(MIB, 1) }]);
-    assert.equal(await fillWith(queue, letter('edge', '10.0.0.2')), 'dead_letters_full');
-    assert.equal(await fillWith(queue, letter('edge', '10.0.0.3')), 'dead_letters_full');
+    assert.equal(await fillWith(queue, deadLetter('edge', '10.0.0.2')), 'dead_letters_full');
+    assert.equal(await fillWith(queue, deadLetter('edge', '10.0.0.3')), 'dead_letters_full');
     assert.deepEqual(refused, ['sender_share', 'sender_share', 'sender_share']);
-    await queue.appendDeadLetters([letter('edge', '10.0.0.4')]);
+    await queue.appendDeadLetters([deadLetter('edge', '10.0.0.4')]);
     assert.equal(queue.unreadyReason, null);
   });
 
   it('counts at the edge by where a dead letter came from, not by the name that its sender gave itself', async (t) => {
     await using queue = await open(await folder(t));
     const named = { batches: tableOf('web-1', 'forward'), peerAddress: '10.0.0.1' };
-    assert.equal(await fillWith(queue, { ...letter('edge', 'web-1'), ...named }), 'dead_letters_full');
-    const renamed = { ...letter('edge', 'web-2'), batches: tableOf('web-2', 'forward') };
+    assert.equal(await fillWith(queue, { ...deadLetter('edge', 'web-1'), ...named }), 'dead_letters_full');
+    const renamed = { ...deadLetter('edge', 'web-2'), batches: tableOf('web-2', 'forward') };
     const more = Array.from({ length: 4 }, () => ({ ...renamed, peerAddress: '10.0.0.1' }));
     await assert.rejects(queue.appendDeadLetters(more), { code: 'dead_letters_full' });
     await queue.appendDeadLetters([{ ...renamed, peerAddress: '10.0.0.2' }]);
@@ -223,7 +223,7 @@ describe('the embedded queue', () => {
     {
       await using queue = await open(dataDir);
       for (let i = 0; i < 200; i++) {
-        const one = { ...letter('logs/0/1', `web-${i}`), batches: tableOf(`web-${i}`, 'forward') };
+        const one = { ...deadLetter('logs/0/1', `web-${i}`), batches: tableOf(`web-${i}`, 'forward') };
         await queue.appendDeadLetters(Array.from({ length: 4 }, () => one));
       }
       assert(queue.deadLetterSpace.isFullOf(named('web-7')));
@@ -243,7 +243,7 @@ describe('the embedded queue', () => {
       },
       { code: 'queue_full' },
     );
-    const held = [queue.append(0, [record]), queue.appendDeadLetters([letter('logs/0/1', '10.0.0.1')])];
+    const held = [queue.append(0, [record]), queue.appendDeadLetters([deadLetter('logs/0/1', '10.0.0.1')])];
     const outcomes = (await Promise.allSettled(held)).map(({ status }) => status);
     assert.deepEqual(outcomes, ['rejected', 'fulfilled'], 'in one transaction');
     assert.match(queue.unreadyReason ?? '', /is full/);
@@ -255,7 +255,7 @@ describe('the embedded queue', () => {
     {
       await using queue = await open(dataDir);
       assert(!queue.deadLetterSpace.isFullOf(bad));
-      assert.equal(await fillWith(queue, letter('logs/0/1', '10.0.0.1')), 'dead_letters_full');
+      assert.equal(await fillWith(queue, deadLetter('logs/0/1', '10.0.0.1')), 'dead_letters_full');
       assert(queue.deadLetterSpace.isFullOf(bad));
       assert(!queue.deadLetterSpace.isFullOf({ tenant: null, sender: '10.0.0.2', input: 'gelf' }));
       // Anybody can send a datagram in another's name.
@@ -263,14 +263,14 @@ describe('the embedded queue', () => {
     }
     await using queue = await open(dataDir);
     assert(queue.deadLetterSpace.isFullOf(bad));
-    await assert.rejects(queue.appendDeadLetters([letter('edge', '10.0.0.2')]), {
+    await assert.rejects(queue.appendDeadLetters([deadLetter('edge', '10.0.0.2')]), {
       code: 'dead_letters_full',
       message:
         /is larger than what is free of queue\.dead_letters_max_bytes; see `sluice dead-letters list`.*raise the setting/,
     });
-    await queue.appendDeadLetters([letter('replay', '')]);
+    await queue.appendDeadLetters([deadLetter('replay', '')]);
     await using larger = await reopened(queue, dataDir, 64 * MIB);
-    await larger.appendDeadLetters([letter('edge', '10.0.0.2')]);
+    await larger.appendDeadLetters([deadLetter('edge', '10.0.0.2')]);
   });
 });
 
@@ -281,7 +281,7 @@ describe('the account of dead letters in the log', () => {
       now: { epochMs: Date.UTC(2026, 1, 1), monotonicMs: 0 },
       logs: [],
       deadLetters: Array.from({ length: count }, () => stored),
-      letterAppends: Array.from({ length: count }, () => ({ owners: [7], wholeBytes: 0 })),
+      deadLetterCharges: Array.from({ length: count }, () => ({ owners: [7], wholeBytes: 0 })),
       commits: [],
     });
   const openLog = (file: string, deadLettersBytesMax = 16 * MIB) =>
@@ -299,7 +299,7 @@ describe('the account of dead letters in the log', () => {
     using log = openLog(file);
     const written = write(log, 600);
     assert.equal(
-      written.lettersRefused.filter((why) => why === null).length,
+      written.deadLettersRefused.filter((why) => why === null).length,
       512,
       'a quarter of 16 MiB in pages of 8 KiB',
     );
@@ -308,10 +308,10 @@ describe('the account of dead letters in the log', () => {
     };
     for (let day = 0; day < 7; day++) tend(day);
     assert.equal(log.deadLetters.bytesHeld, 4 * MIB);
-    assert.deepEqual(write(log, 1).lettersRefused, [{ budget: 'sender_share' }]);
+    assert.deepEqual(write(log, 1).deadLettersRefused, [{ budget: 'sender_share' }]);
     for (let day = 7; day < 9; day++) tend(day);
     assert.equal(log.deadLetters.bytesHeld, 8192, 'the last one stays');
-    assert.deepEqual(write(log, 1).lettersRefused, [null]);
+    assert.deepEqual(write(log, 1).deadLettersRefused, [null]);
   });
 
   it('counts what an earlier version has written, and what it has removed', async (t) => {
@@ -365,12 +365,12 @@ describe('the account', () => {
       retentionMs: 0,
       tell: () => undefined,
     });
-    const write = (letters: number, logs: number) =>
+    const write = (deadLetters: number, logs: number) =>
       log.write({
         now: { epochMs: Date.UTC(2026, 1, 1), monotonicMs: 0 },
         logs: Array.from({ length: logs }, () => stored),
-        deadLetters: Array.from({ length: letters }, () => stored),
-        letterAppends: Array.from({ length: letters }, () => ({ owners: [7], wholeBytes: 0 })),
+        deadLetters: Array.from({ length: deadLetters }, () => stored),
+        deadLetterCharges: Array.from({ length: deadLetters }, () => ({ owners: [7], wholeBytes: 0 })),
         commits: [],
       });
     write(10, 100);
@@ -379,7 +379,7 @@ describe('the account', () => {
       now: { epochMs: 0, monotonicMs: 0 },
       logs: [],
       deadLetters: [],
-      letterAppends: [],
+      deadLetterCharges: [],
       commits: [['g', 100]],
     });
     // What a checkpoint frees would be room for a removal.
@@ -391,7 +391,7 @@ describe('the account', () => {
     } catch {
       // It is full.
     }
-    for (let i = 0; i < 20; i++) assert.notEqual(write(3, 1).lettersRefused[0], null);
+    for (let i = 0; i < 20; i++) assert.notEqual(write(3, 1).deadLettersRefused[0], null);
     assert.equal(log.deadLetters.bytesHeld, 10 * 8192);
   });
 });
@@ -418,7 +418,7 @@ async function fillWith(queue: OpenQueue, one: DeadLetter): Promise<string> {
   }
 }
 
-function letter(from: string, sender: string): DeadLetter {
+function deadLetter(from: string, sender: string): DeadLetter {
   const batches = from === 'replay' ? Buffer.alloc(0) : tableOf(sender);
   return { batches, reason: 'chunk_undecodable', error: 'x', from, value: NOISE, cut: false };
 }

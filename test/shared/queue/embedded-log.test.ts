@@ -128,7 +128,7 @@ describe('a folder that is deleted while it is used', () => {
     const warnings: string[] = [];
     const queue = await openQueue(dataDir, warnings);
     await queue.append(0, [record('one'), record('two')]);
-    await queue.appendDeadLetters([letter]);
+    await queue.appendDeadLetters([deadLetter]);
     await rm(dataDir, { recursive: true });
     await queue.append(0, [record('three')]);
     assert.match(
@@ -221,7 +221,7 @@ describe('a folder that is deleted while it is used', () => {
   });
 });
 
-const letter = {
+const deadLetter = {
   batches: Buffer.from('batches'),
   reason: 'document_refused',
   error: 'e',
@@ -401,12 +401,12 @@ interface Wanted {
 function write({ nowMs = NOW, monotonicMs, logs = 0, deadLetters = 0, bytes = 10, commits = [] }: Wanted): Write {
   const stored = { offset: 0, timeMs: 0, headers: Buffer.alloc(0), value: Buffer.alloc(bytes, 1) };
   const times = (count: number) => Array.from({ length: count }, () => stored);
-  const letterAppends = deadLetters === 0 ? [] : [{ owners: Array(deadLetters).fill(0), wholeBytes: 0 }];
+  const deadLetterCharges = deadLetters === 0 ? [] : [{ owners: Array(deadLetters).fill(0), wholeBytes: 0 }];
   return {
     now: { epochMs: nowMs, monotonicMs: monotonicMs ?? nowMs },
     logs: times(logs),
     deadLetters: times(deadLetters),
-    letterAppends,
+    deadLetterCharges,
     commits,
   };
 }

@@ -7,10 +7,10 @@ import { encode } from '@msgpack/msgpack';
 import fc from 'fast-check';
 import { Settlement, type Share, splitShare } from '#forwarder/gather/share.ts';
 import { unpack } from '#indexer/held/unpack.ts';
-import { readDeadLetter, recordOfLetter } from '#shared/queue/dead-letter.ts';
-import { headedLetter, headedRecord } from '#shared/queue/headers.ts';
+import { readDeadLetter, recordOfDeadLetter } from '#shared/queue/dead-letter.ts';
+import { headedDeadLetter, headedRecord } from '#shared/queue/headers.ts';
 import { splitRecord } from '#shared/queue/spooled/split-record.ts';
-import { lettersOfRefused } from '#shared/queue/spooled/refused-record.ts';
+import { deadLettersOfRefused } from '#shared/queue/spooled/refused-record.ts';
 import { chainAfterRun, chainNext, chainStart } from '#shared/record/chain.ts';
 import { documentId } from '#shared/record/identity.ts';
 import { type Batch, type QueueRecord, encodeBatches } from '#shared/record/record.ts';
@@ -128,10 +128,10 @@ test('any cutting gives the same names', async () => {
           const pieces: string[] = [];
           for (const piece of [...taken, ...refused]) pieces.push(...(await idsOf(piece)));
           seen.pieces.push(...inOrderOf(expected, pieces));
-          for (const letter of await lettersOfRefused(record, 'refused')) {
-            const read = readDeadLetter({ ...headedLetter(letter), partition: 0, offset: 0, timestampMs: 0 });
-            assert(read.kind === 'letter');
-            const again = recordOfLetter(read);
+          for (const letter of await deadLettersOfRefused(record, 'refused')) {
+            const read = readDeadLetter({ ...headedDeadLetter(letter), partition: 0, offset: 0, timestampMs: 0 });
+            assert(read.kind === 'dead-letter');
+            const again = recordOfDeadLetter(read);
             assert(typeof again === 'object');
             seen.letters.push(...(await idsOfHeaded(again)));
           }

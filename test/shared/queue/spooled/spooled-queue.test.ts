@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import type { SluiceError } from '#shared/errors.ts';
 import { recordBytes } from '#shared/queue/headers.ts';
-import { readLetters, surveyDeadLetters } from '#shared/queue/letter-reader.ts';
+import { readDeadLetters, surveyDeadLetters } from '#shared/queue/dead-letter-reader.ts';
 import { type Batch, decodeBatches, encodeBatches } from '#shared/record/record.ts';
 import type { DeadLetter } from '#shared/queue/queue.ts';
 import { SpooledQueue, type SpooledQueueOptions } from '#shared/queue/spooled/spooled-queue.ts';
@@ -114,17 +114,17 @@ describe('spool', () => {
     await clock.when(() => !queue.isSpooling);
     const { signal } = new AbortController();
     const survey = await surveyDeadLetters(upstream.memory, undefined, signal);
-    const letters = await Array.fromAsync(readLetters(upstream.memory, {}, { survey, signal }));
+    const deadLetters = await Array.fromAsync(readDeadLetters(upstream.memory, {}, { survey, signal }));
     assert.deepEqual(
-      letters.map(({ missingBytes }) => missingBytes),
+      deadLetters.map(({ missingBytes }) => missingBytes),
       [0],
     );
-    assert(Buffer.from(letters[0]?.value ?? []).equals(value));
+    assert(Buffer.from(deadLetters[0]?.value ?? []).equals(value));
   });
 
   it('leads dead letters the same way', async () => {
     const { clock, upstream, queue } = await spool();
-    const letter = (index: number): DeadLetter => ({
+    const deadLetter = (index: number): DeadLetter => ({
       batches: encodeBatches([]),
       reason: 'entry_too_large',
       error: 'ä',
@@ -134,18 +134,18 @@ describe('spool', () => {
       index,
     });
     upstream.fate = () => AWAY;
-    await clock.until(queue.appendDeadLetters([letter(0), letter(1)]));
-    const { index: _, ...whole } = letter(2);
+    await clock.until(queue.appendDeadLetters([deadLetter(0), deadLetter(1)]));
+    const { index: _, ...whole } = deadLetter(2);
     await clock.until(queue.appendDeadLetters([whole]));
     assert.deepEqual(upstream.memory.letters, []);
     upstream.fate = () => ({ doneMs: 0, answerMs: 0, error: null });
     await clock.when(() => !queue.isSpooling);
-    assert.deepEqual(upstream.memory.letters, [letter(0), letter(1), whole]);
+    assert.deepEqual(upstream.memory.letters, [deadLetter(0), deadLetter(1), whole]);
   });
 });
 
 describe('dead letters in the spool', () => {
-  const letterOf = (sender: string): DeadLetter => ({
+  const deadLetterOf = (sender: string): DeadLetter => ({
     batches: encodeBatches([{ ...decodeBatches(recordOf('a', 0).batches)![0]!, sender }]),
     reason: 'chunk_undecodable',
     error: '',
@@ -162,7 +162,7 @@ describe('dead letters in the spool', () => {
     queue.deadLetterSpace?.watch((reason) => refused.push(reason));
     const fill = async (sender: string): Promise<number> => {
       for (let held = 0; ; held += 100_000) {
-        const append = clock.until(queue.appendDeadLetters([letterOf(sender)]));
+        const append = clock.until(queue.appendDeadLetters([deadLetterOf(sender)]));
         if (
           (await append.then(
             () => 'held',

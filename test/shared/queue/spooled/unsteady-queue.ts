@@ -93,8 +93,8 @@ class Connection implements LocalQueue {
     await this.#server.memory.forget(offsets);
   }
 
-  appendDeadLetters(letters: readonly DeadLetter[]): Promise<void> {
-    return this.#work(this.#server.fate([], -1), () => this.#server.memory.appendDeadLetters(letters));
+  appendDeadLetters(deadLetters: readonly DeadLetter[]): Promise<void> {
+    return this.#work(this.#server.fate([], -1), () => this.#server.memory.appendDeadLetters(deadLetters));
   }
 
   async consume(handler: ConsumerHandler, options: ConsumeOptions): Promise<LocalConsumer> {

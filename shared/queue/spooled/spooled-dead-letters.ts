@@ -8,12 +8,12 @@
 import { SluiceError } from '#shared/errors.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
 import { costOf, DeadLetterBudget, OWNER_UNKNOWN } from '../embedded/dead-letter-budget.ts';
-import { LetterSpace, letterAppendOf } from '../embedded/letter-space.ts';
+import { ReportedDeadLetterSpace, deadLetterChargeOf } from '../embedded/dead-letter-space.ts';
 import type { DeadLetter } from '../queue.ts';
 
 const SHARE = 1 / 4;
 
-export class SpooledLetters extends LetterSpace {
+export class SpooledDeadLetters extends ReportedDeadLetterSpace {
   readonly #budget: DeadLetterBudget;
 
   constructor(spoolBytesMax: number) {
@@ -23,8 +23,8 @@ export class SpooledLetters extends LetterSpace {
   }
 
   /** Throws dead_letters_full. To be called where none of the records could be held: what it returns. */
-  admit(letters: readonly DeadLetter[], records: readonly QueueRecord[]): () => void {
-    const append = letterAppendOf(letters);
+  admit(deadLetters: readonly DeadLetter[], records: readonly QueueRecord[]): () => void {
+    const append = deadLetterChargeOf(deadLetters);
     const cost = records.reduce((sum, { value, batches }) => sum + costOf(value.length + batches.length), 0);
     const refusal = this.#budget.refusal(append, [cost]);
     if (refusal !== null) {

@@ -2,13 +2,13 @@
 // sees it: what is appended for whom, what is held, what was refused.
 
 import { decodeBatches } from '#shared/record/record.ts';
-import type { DeadLetter, DeadLetterSpace, LetterRefusal } from '../queue.ts';
-import { isClaimedSender, type LetterAppend, type LetterOrigin, ownerOf, senderOf } from './dead-letter-budget.ts';
-import type { LetterFigures } from './dead-letter-account.ts';
+import type { DeadLetter, DeadLetterSpace, DeadLetterRefusal } from '../queue.ts';
+import { isClaimedSender, type DeadLetterCharge, type DeadLetterSender, ownerOf, senderOf } from './dead-letter-budget.ts';
+import type { DeadLetterFigures } from './dead-letter-account.ts';
 
-export class LetterSpace implements DeadLetterSpace {
+export class ReportedDeadLetterSpace implements DeadLetterSpace {
   readonly bytesMax: number;
-  #refused: (reason: LetterRefusal) => void = () => undefined;
+  #refused: (reason: DeadLetterRefusal) => void = () => undefined;
   #bytesHeld = 0;
   #fullSenders: ReadonlySet<number> = new Set();
   #isClaimedFull = false;
@@ -22,34 +22,34 @@ export class LetterSpace implements DeadLetterSpace {
   }
 
   /** As the worker told last. */
-  set figures({ bytesHeld, fullSenders, isClaimedFull }: LetterFigures) {
+  set figures({ bytesHeld, fullSenders, isClaimedFull }: DeadLetterFigures) {
     this.#bytesHeld = bytesHeld;
     this.#fullSenders = new Set(fullSenders);
     this.#isClaimedFull = isClaimedFull;
   }
 
-  isFullOf(sender: LetterOrigin): boolean {
+  isFullOf(sender: DeadLetterSender): boolean {
     if (this.#fullSenders.size === 0 && !this.#isClaimedFull) return false;
     const number = senderOf(sender);
     return this.#fullSenders.has(number) || (this.#isClaimedFull && isClaimedSender(number));
   }
 
-  watch(refused: (reason: LetterRefusal) => void): void {
+  watch(refused: (reason: DeadLetterRefusal) => void): void {
     this.#refused = refused;
   }
 
-  tellRefused(reason: LetterRefusal): void {
+  tellRefused(reason: DeadLetterRefusal): void {
     this.#refused(reason);
   }
 }
 
-/** Of whom these are. `wholeBytes`: what all parts of a large one take, lest it be refused in the middle. */
-export function letterAppendOf(letters: readonly DeadLetter[], wholeBytes = 0): LetterAppend {
-  return { owners: letters.map(ownerOfLetter), wholeBytes };
+/** Of whom these are. `wholeBytes`: what all fragments of a large one take, lest it be refused in the middle. */
+export function deadLetterChargeOf(deadLetters: readonly DeadLetter[], wholeBytes = 0): DeadLetterCharge {
+  return { owners: deadLetters.map(ownerOfDeadLetter), wholeBytes };
 }
 
 /** At the edge it is known from where it came, also of who gives itself a name. */
-function ownerOfLetter({ from, batches, peerAddress }: DeadLetter): number {
+function ownerOfDeadLetter({ from, batches, peerAddress }: DeadLetter): number {
   const batch = decodeBatches(batches)?.[0] ?? null;
   const isElsewhere = batch !== null && peerAddress !== undefined;
   return ownerOf(from, isElsewhere ? { ...batch, sender: peerAddress } : batch);

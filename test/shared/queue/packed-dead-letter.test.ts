@@ -9,11 +9,11 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, it, type TestContext } from 'node:test';
 import { systemClock } from '#shared/clock.ts';
-import type { ReadLetter } from '#shared/queue/dead-letter.ts';
+import type { ReadDeadLetter } from '#shared/queue/dead-letter.ts';
 import { openEmbeddedQueue } from '#shared/queue/embedded/embedded-queue.ts';
-import { unpackedLetter } from '#shared/queue/embedded/packed-letter.ts';
-import { type Headers, headedLetter } from '#shared/queue/headers.ts';
-import { readLetters, surveyDeadLetters } from '#shared/queue/letter-reader.ts';
+import { unpackedDeadLetter } from '#shared/queue/embedded/packed-dead-letter.ts';
+import { type Headers, headedDeadLetter } from '#shared/queue/headers.ts';
+import { readDeadLetters, surveyDeadLetters } from '#shared/queue/dead-letter-reader.ts';
 import type { DeadLetter, FetchedRecord, Queue } from '#shared/queue/queue.ts';
 import { compress } from '#shared/record/compression.ts';
 import { type Batch, encodeBatches, RECORD_VERSION } from '#shared/record/record.ts';
@@ -35,7 +35,7 @@ describe('dead letters in the embedded queue', () => {
     for (const cut of [false, true]) {
       it(`are read as they were: ${name}${cut ? ', of which the rest was never held' : ''}`, async (t) => {
         await using queue = await open(t);
-        await queue.appendDeadLetters([{ ...letter(value), cut }]);
+        await queue.appendDeadLetters([{ ...deadLetter(value), cut }]);
         const [read, ...more] = await lettersIn(queue);
         assert(read);
         assert.equal(more.length, 0);
@@ -47,27 +47,27 @@ describe('dead letters in the embedded queue', () => {
 
   it('count as they are stored, so that what a sender compressed cannot fill their budget', async (t) => {
     await using queue = await open(t);
-    const bad = letter(Buffer.alloc(270_000, NIL));
+    const bad = deadLetter(Buffer.alloc(270_000, NIL));
     await queue.appendDeadLetters(Array.from({ length: 70 }, () => bad));
     assert.equal((await lettersIn(queue)).length, 70);
     assert(queue.deadLetterSpace.bytesHeld < 64 * 1024, `${queue.deadLetterSpace.bytesHeld}`);
     // More than the budget has, were it not compressed; it comes in parts.
-    await queue.appendDeadLetters([letter(Buffer.alloc(40 * MIB, NIL))]);
+    await queue.appendDeadLetters([deadLetter(Buffer.alloc(40 * MIB, NIL))]);
     assert(queue.deadLetterSpace.bytesHeld < MIB, `${queue.deadLetterSpace.bytesHeld}`);
   });
 
   it('in parts are refused whole where not all of them fit', async (t) => {
     await using queue = await open(t);
-    await assert.rejects(queue.appendDeadLetters([letter(randomBytes(17 * MIB))]), { code: 'dead_letters_full' });
+    await assert.rejects(queue.appendDeadLetters([deadLetter(randomBytes(17 * MIB))]), { code: 'dead_letters_full' });
     assert.equal(queue.deadLetterSpace.bytesHeld, 0);
   });
 
   it('that an earlier version has written are read, and it is told that a compressed value is not whole', async (t) => {
     const value = Buffer.alloc(5000, NIL);
     await using queue = await open(t);
-    const { headers } = headedLetter(letter(value));
+    const { headers } = headedDeadLetter(deadLetter(value));
     await queue.appendHeaded('dead-letters', [{ headers, value }], { owners: [1], wholeBytes: 0 });
-    await queue.appendDeadLetters([letter(value)]);
+    await queue.appendDeadLetters([deadLetter(value)]);
     const read = await lettersIn(queue);
     assert.deepEqual(
       read.map((one) => [one.cut, Buffer.from(one.value).equals(value)]),
@@ -103,7 +103,7 @@ describe('a dead letter that cannot be unpacked', () => {
     it(`is told, and taken for cut: ${name}`, async () => {
       const packed = await compress(value);
       const record = recordOf({ ...headers }, change === null ? packed : change(packed));
-      const unpacked = await unpackedLetter(record);
+      const unpacked = await unpackedDeadLetter(record);
       assert.match(String(unpacked.headers['error']), /^too large; its value cannot be read: /);
       assert.equal(String(unpacked.headers['cut']), '1');
       assert.equal(unpacked.value.length, 0);
@@ -111,7 +111,7 @@ describe('a dead letter that cannot be unpacked', () => {
   }
 
   it('is not that one', async () => {
-    const unpacked = await unpackedLetter(recordOf({}, await compress(value)));
+    const unpacked = await unpackedDeadLetter(recordOf({}, await compress(value)));
     assert.deepEqual(
       [unpacked.value.length, unpacked.headers['cut'], String(unpacked.headers['error'])],
       [5000, undefined, 'too large'],
@@ -120,7 +120,7 @@ describe('a dead letter that cannot be unpacked', () => {
 
   it('leaves a gap where it is a part', async (t) => {
     await using queue = await open(t);
-    await queue.appendDeadLetters([letter(Buffer.alloc(20 * MIB, NIL))]);
+    await queue.appendDeadLetters([deadLetter(Buffer.alloc(20 * MIB, NIL))]);
     await queue[Symbol.asyncDispose]();
     const database = new DatabaseSync(join(queue.folder, 'queue/log.sqlite'));
     database.exec("UPDATE dead_letters SET value = x'0000' WHERE offset = 1");
@@ -148,12 +148,12 @@ async function open(t: TestContext, folder?: string): Promise<Opened> {
   return Object.assign(queue, { folder: dataDir });
 }
 
-async function lettersIn(queue: Pick<Queue, 'read'>): Promise<ReadLetter[]> {
+async function lettersIn(queue: Pick<Queue, 'read'>): Promise<ReadDeadLetter[]> {
   const survey = await surveyDeadLetters(queue, undefined, signal);
-  return Array.fromAsync(readLetters(queue, {}, { survey, signal }));
+  return Array.fromAsync(readDeadLetters(queue, {}, { survey, signal }));
 }
 
-function letter(value: Uint8Array): DeadLetter {
+function deadLetter(value: Uint8Array): DeadLetter {
   const at = { first: 7, count: 1, tag: 't', input: 'forward', tenant: null, receivedMs: 1, seq: 1, chain: null };
   const batch: Batch = { version: RECORD_VERSION, id: Buffer.alloc(16), sender: '10.0.0.1', ...at };
   const batches = encodeBatches([batch]);

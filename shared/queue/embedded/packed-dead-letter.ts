@@ -14,12 +14,12 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { reasonOf } from '#shared/errors.ts';
 import { compress, decompress } from '#shared/record/compression.ts';
 import type { DeadLetterAppend } from '../dead-letter-appends.ts';
-import { type Headed, headedLetter } from '../headers.ts';
+import { type Headed, headedDeadLetter } from '../headers.ts';
 import { MARK_FROM } from '../dead-letter.ts';
 import type { FetchedRecord } from '../queue.ts';
-import { costOf, type LetterAppend } from './dead-letter-budget.ts';
+import { costOf, type DeadLetterCharge } from './dead-letter-budget.ts';
 import { headersBytes } from './log/frames.ts';
-import { letterAppendOf } from './letter-space.ts';
+import { deadLetterChargeOf } from './dead-letter-space.ts';
 
 const ENCODING = 'zstd';
 const YES = Buffer.from('1');
@@ -28,7 +28,7 @@ const NOTHING = new Uint8Array(0);
 const PACKED_FROM_BYTES = 512;
 /** What the further headers take. */
 const HEADERS_BYTES = 80;
-/** What is larger than an append travels in parts, each packed by itself. */
+/** What is larger than an append travels in fragments, each packed by itself. */
 const UNPACKED_BYTES_MAX = 16 * 1024 * 1024;
 /** So much is compressed between turns of the event loop, where it is done in place. */
 const TURN_BYTES = 64 * 1024;
@@ -36,18 +36,18 @@ const TURN_BYTES = 64 * 1024;
 /** An append as it is stored. */
 interface PackedAppend {
   readonly records: readonly Headed[];
-  readonly letters: LetterAppend;
+  readonly deadLetters: DeadLetterCharge;
 }
 
 /**
  * One at a time: an indexer may have thousands of dead letters in hand, and each that is compressed takes memory beside
  * its bytes.
  */
-export class LetterPacker {
+export class DeadLetterPacker {
   #last: Promise<unknown> = Promise.resolve();
   #bytes = 0;
 
-  /** Appends that follow one another. The first one knows what all parts of a large dead letter take. */
+  /** Appends that follow one another. The first one knows what all fragments of a large dead letter take. */
   pack(appends: readonly DeadLetterAppend[]): Promise<PackedAppend[]> {
     const packed = this.#last.then(() => this.#packAll(appends));
     this.#last = packed.catch(() => undefined);
@@ -56,20 +56,20 @@ export class LetterPacker {
 
   async #packAll(appends: readonly DeadLetterAppend[]): Promise<PackedAppend[]> {
     const packed: Headed[][] = [];
-    for (const { letters } of appends) {
+    for (const { deadLetters } of appends) {
       const records: Headed[] = [];
-      for (const letter of letters) {
-        const headed = headedLetter(letter);
+      for (const deadLetter of deadLetters) {
+        const headed = headedDeadLetter(deadLetter);
         // What was replayed is to be seen by every version.
-        records.push(letter.from === MARK_FROM ? headed : await this.#pack(headed));
+        records.push(deadLetter.from === MARK_FROM ? headed : await this.#pack(headed));
       }
       packed.push(records);
     }
-    const isWhole = appends[0]?.letters[0]?.part?.at === 0;
+    const isWhole = appends[0]?.deadLetters[0]?.fragment?.at === 0;
     const wholeBytes = isWhole ? packed.flat().reduce((sum, record) => sum + costOf(storedBytes(record)), 0) : 0;
-    return appends.map(({ letters }, i) => ({
+    return appends.map(({ deadLetters }, i) => ({
       records: packed[i] ?? [],
-      letters: letterAppendOf(letters, i === 0 ? wholeBytes : 0),
+      deadLetters: deadLetterChargeOf(deadLetters, i === 0 ? wholeBytes : 0),
     }));
   }
 
@@ -96,7 +96,7 @@ export class LetterPacker {
 }
 
 /** The dead letter as it was before it was packed. */
-export async function unpackedLetter(record: FetchedRecord): Promise<FetchedRecord> {
+export async function unpackedDeadLetter(record: FetchedRecord): Promise<FetchedRecord> {
   const { value_encoding: encoding, value_bytes: claim, value_cut: isCut, cut, ...rest } = record.headers;
   if (encoding === undefined) return record;
   try {
