@@ -16,7 +16,7 @@ import {
   payloadHeaderSize,
   payloadSize,
 } from './extents.ts';
-import { HeldPieces } from './held-pieces.ts';
+import { BufferedPieces } from './buffered-pieces.ts';
 
 /** All complete frames are out. */
 export const NEED_MORE = 0;
@@ -58,7 +58,7 @@ export class FrameScanner {
   /** Where the unfinished frame begins in the present piece. */
   #frameStart = 0;
   /** The frame's bytes from pieces before. */
-  readonly #held = new HeldPieces();
+  readonly #held = new BufferedPieces();
   /** Bytes from pieces before that were let go, where the frame is larger than what is kept. */
   #passed = 0;
   #announced = 0;

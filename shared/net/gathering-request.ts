@@ -6,14 +6,14 @@
 // full says so.
 
 import { IncomingMessage } from 'node:http';
-import { HeldPieces } from '../msgpack/held-pieces.ts';
+import { BufferedPieces } from '../msgpack/buffered-pieces.ts';
 
 const SMALL_BYTES = 2048;
 
 export class GatheringRequest extends IncomingMessage {
   /** A small piece alone, as most bodies are: not copied. */
   #first: Buffer | null = null;
-  readonly #held = new HeldPieces();
+  readonly #held = new BufferedPieces();
 
   override push(piece: unknown, encoding?: BufferEncoding): boolean {
     if (!Buffer.isBuffer(piece) || piece.length === 0 || piece.length >= SMALL_BYTES) {

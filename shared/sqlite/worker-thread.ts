@@ -22,7 +22,7 @@ export interface Moved<T> {
   readonly transfer: readonly Transferable[];
 }
 
-export type Answer<T> = T extends Moved<infer V> ? V : T;
+export type Reply<T> = T extends Moved<infer V> ? V : T;
 
 interface Request {
   readonly id: number;
@@ -109,8 +109,8 @@ export class WorkerThread<M extends Methods<M>> implements AsyncDisposable {
     method: K,
     argument: Parameters<M[K]>[0],
     transfer: readonly Transferable[] = [],
-  ): Promise<Answer<Awaited<ReturnType<M[K]>>>> {
-    return this.#ask(method, argument, transfer) as Promise<Answer<Awaited<ReturnType<M[K]>>>>;
+  ): Promise<Reply<Awaited<ReturnType<M[K]>>>> {
+    return this.#ask(method, argument, transfer) as Promise<Reply<Awaited<ReturnType<M[K]>>>>;
   }
 
   /** Whether the thread is gone, for whatever reason. */

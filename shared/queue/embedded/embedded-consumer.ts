@@ -9,7 +9,7 @@ import type { WorkerThread } from '#shared/sqlite/worker-thread.ts';
 import type { ConsumeOptions, ConsumerHandler, QueueConsumer } from '../queue.ts';
 import { fetchedRecords } from './fetched-records.ts';
 import type { GroupCommit } from './group-commit.ts';
-import type { LogMethods } from './queue-worker.ts';
+import type { LogMethods } from './queue-thread.ts';
 
 const PARTITION = 0;
 const ASSIGNMENT = 1;

@@ -18,7 +18,7 @@ import { transactionBytesMaxOf } from './log/log-space.ts';
 import { ReportedDeadLetterSpace } from './dead-letter-space.ts';
 import { DeadLetterPacker, unpackedDeadLetter } from './packed-dead-letter.ts';
 import { deadLetterBytesMaxOf, type DeadLetterCharge } from './dead-letter-budget.ts';
-import type { LogMethods, Notice, QueueWorkerData } from './queue-worker.ts';
+import type { LogMethods, Notice, QueueThreadData } from './queue-thread.ts';
 import type { Topic } from './sqlite-log.ts';
 
 // A record is held whole in memory a few times on its way; a small queue takes less (see log-space.ts).
@@ -51,7 +51,7 @@ export interface EmbeddedQueueOptions {
 
 /** Opens the queue. Rejects with data_dir_locked or data_dir_unusable. */
 export async function openEmbeddedQueue(options: EmbeddedQueueOptions): Promise<EmbeddedQueue> {
-  const data: QueueWorkerData = {
+  const data: QueueThreadData = {
     folder: join(options.dataDir, options.folder ?? 'queue'),
     readOnly: options.readOnly,
     bytesMax: options.bytesMax,
@@ -61,7 +61,7 @@ export async function openEmbeddedQueue(options: EmbeddedQueueOptions): Promise<
   };
   const died = Promise.withResolvers<Error>();
   let queue: EmbeddedQueue | null = null;
-  const thread = await startWorker<LogMethods>('queue-worker', import.meta.url, data, {
+  const thread = await startWorker<LogMethods>('queue-thread', import.meta.url, data, {
     onDeath: died.resolve,
     onNotice(told) {
       const notice = told as Notice;

@@ -11,7 +11,7 @@ import type { WorkerThread } from '#shared/sqlite/worker-thread.ts';
 import type { DeadLetterRefusal } from '../queue.ts';
 import type { DeadLetterCharge } from './dead-letter-budget.ts';
 import type { DeadLetterFigures, DeadLettersRefused } from './dead-letter-account.ts';
-import type { LogMethods } from './queue-worker.ts';
+import type { LogMethods } from './queue-thread.ts';
 import type { Topic, Written } from './sqlite-log.ts';
 
 const WHY: Readonly<Record<DeadLetterRefusal, string>> = {

@@ -1,5 +1,5 @@
 // A durable log in one SQLite file: topics of records with growing offsets, and offsets of the groups that read them.
-// It runs inside a worker thread (queue-worker.ts) and serves the embedded queue; a spool in front of Kafka can use it
+// It runs inside a worker thread (queue-thread.ts) and serves the embedded queue; a spool in front of Kafka can use it
 // too.
 //
 // Guarantees: WAL with synchronous=FULL syncs the WAL to the device before COMMIT returns, so what `write` has returned

@@ -1,7 +1,7 @@
 // The documents in SQLite, for one thread. Tables:
 //
 //   documents  one row a document: id, origin → origins, time (ns), sequence, ingested (ms), source (JSON as it came)
-//   origins    the combinations of data stream, container, service and tag that documents come from (origins.ts)
+//   origins    the combinations of data stream, container, service and tag that documents come from (source-names.ts)
 //   words      FTS5 index over message and attributes; holds no text of its own, rowid = documents.rowid
 //              (SQLite's tables of letters are older than Unicode 9: words in scripts that came later are not found)
 //
@@ -19,7 +19,7 @@ import { type Presence, keepPrivate, watchDatabase } from '#shared/sqlite/databa
 import { type Moment, PassedTime } from '#shared/sqlite/passed-time.ts';
 import type { StoreQuery } from '../store.ts';
 import { indexedFields, type IndexedFields } from './indexed-fields.ts';
-import { Origins, type OriginsOptions, withNamesAsAttributes } from './origins.ts';
+import { SourceNames, type SourceNamesOptions, withNamesAsAttributes } from './source-names.ts';
 import { PageReader, type RowPage } from './page-reader.ts';
 
 export interface DatabaseOptions {
@@ -27,7 +27,7 @@ export interface DatabaseOptions {
   readonly folder: string;
   readonly readOnly: boolean;
   readonly retentionMs: number;
-  /** Combinations of names that a tenant may have; see origins.ts. */
+  /** Combinations of names that a tenant may have; see source-names.ts. */
   readonly namesMax: number;
   /** Tells what an operator should know. */
   tell?(message: string): void;
@@ -90,7 +90,7 @@ const SCHEMA = `
 export class DocumentDatabase {
   readonly #database: DatabaseSync;
   /** Null where it is open for reading only. */
-  readonly #origins: Origins | null;
+  readonly #sourceNames: SourceNames | null;
   readonly #statements: ReturnType<typeof prepare> | null;
   /** Null where it is open for reading only. */
   readonly #age: { readonly time: PassedTime; readonly marks: AgeMarks } | null;
@@ -104,7 +104,7 @@ export class DocumentDatabase {
     this.#file = join(options.folder, FILE);
     this.#presence = watchDatabase(this.#file);
     this.#statements = options.readOnly ? null : prepare(this.#database);
-    this.#origins = options.readOnly ? null : new Origins(this.#database, originsOptions(options));
+    this.#sourceNames = options.readOnly ? null : new SourceNames(this.#database, sourceNamesOptions(options));
     this.#age = options.readOnly
       ? null
       : {
@@ -129,7 +129,7 @@ export class DocumentDatabase {
           refused.push({ item, reason: fields });
         } else {
           const stream = documents.streamNames[documents.streams[item] ?? 0] ?? '';
-          const origins = this.#writableOrigins();
+          const origins = this.#writableSourceNames();
           const found = origins.find(stream, fields);
           // A repeat under other names must not make a row that is removed at once: anybody can send thousands of them.
           if (found === null && statements.has.get(id) !== undefined) {
@@ -179,7 +179,7 @@ export class DocumentDatabase {
         statements.deleteDocument.run(rowid);
         deleted += 1;
       }
-      this.#writableOrigins().removeUnused(origins);
+      this.#writableSourceNames().removeUnused(origins);
     });
     if (deleted > 0) guarded(() => this.#database.exec('PRAGMA incremental_vacuum(2000)'));
     return deleted;
@@ -204,7 +204,7 @@ export class DocumentDatabase {
     const source = withNamesAsAttributes(json);
     const fields = indexedFields(source);
     if (typeof fields === 'string') throw new Error('a document without names is one still');
-    return this.#insert(id, this.#writableOrigins().namelessRow(stream), fields, source);
+    return this.#insert(id, this.#writableSourceNames().rowWithoutNames(stream), fields, source);
   }
 
   #insert(id: string, origin: number, fields: IndexedFields, source: string): boolean {
@@ -227,12 +227,12 @@ export class DocumentDatabase {
     guarded(() => {
       this.#database.exec('BEGIN IMMEDIATE');
       try {
-        this.#origins?.begin();
+        this.#sourceNames?.begin();
         work(statements);
         this.#database.exec('COMMIT');
       } catch (error) {
         // What it made is gone with it.
-        this.#origins?.forget();
+        this.#sourceNames?.forget();
         if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
         throw error;
       }
@@ -243,8 +243,8 @@ export class DocumentDatabase {
     return this.#statements ?? readOnly();
   }
 
-  #writableOrigins(): Origins {
-    return this.#origins ?? readOnly();
+  #writableSourceNames(): SourceNames {
+    return this.#sourceNames ?? readOnly();
   }
 }
 
@@ -252,7 +252,7 @@ function readOnly(): never {
   throw new SluiceError('store_refused', 'Cannot write to the store: it is open for reading only');
 }
 
-function originsOptions({ namesMax, tell }: DatabaseOptions): OriginsOptions {
+function sourceNamesOptions({ namesMax, tell }: DatabaseOptions): SourceNamesOptions {
   return {
     namesMax,
     full(tenant) {

@@ -14,7 +14,7 @@ import { unlessAborted } from '#shared/abort.ts';
 import { ByteBudget, type Permit } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
-import { HeldPieces } from '#shared/msgpack/held-pieces.ts';
+import { BufferedPieces } from '#shared/msgpack/buffered-pieces.ts';
 import { type Compression, decompress } from '#shared/record/compression.ts';
 import type { Intake, Room } from '../../intake/chunk.ts';
 import { BodyFlow } from './body-flow.ts';
@@ -134,7 +134,7 @@ export class BodyReader {
     await this.#room(announced, sender, request);
     begin();
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
-    const pieces = new HeldPieces();
+    const pieces = new BufferedPieces();
     const permit = held.use(this.#permit(PIECE_OVERHEAD_BYTES, sender, announced));
     const onOverdue = () => reject(this.#tooBusy());
     using _flowing = this.#flow.enter(request, { sender, bytes: announced, onOverdue });

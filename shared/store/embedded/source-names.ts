@@ -10,7 +10,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { parseExactJson } from '../exact-json.ts';
 import type { IndexedFields } from './indexed-fields.ts';
 
-export interface OriginsOptions {
+export interface SourceNamesOptions {
   /** Combinations of one tenant. */
   readonly namesMax: number;
   /** A tenant has as many as it may; told once for each. */
@@ -31,8 +31,8 @@ const HAS_NAMES = "(container_id <> '' OR container_name <> '' OR service <> '' 
 
 type Names = Pick<IndexedFields, 'containerId' | 'containerName' | 'service' | 'tag' | 'tenant'>;
 
-export class Origins {
-  readonly #options: OriginsOptions;
+export class SourceNames {
+  readonly #options: SourceNamesOptions;
   readonly #statements: ReturnType<typeof prepare>;
   readonly #cache = new Map<string, number>();
   /**
@@ -47,7 +47,7 @@ export class Origins {
   readonly #told = new Set<string>();
   #version: unknown = null;
 
-  constructor(database: DatabaseSync, options: OriginsOptions) {
+  constructor(database: DatabaseSync, options: SourceNamesOptions) {
     this.#options = options;
     // A store of an earlier version knows no tenants: what it has counts as of none.
     const column = database.prepare("SELECT 1 FROM pragma_table_info('origins') WHERE name = 'tenant'");
@@ -102,7 +102,7 @@ export class Origins {
   }
 
   /** The row of documents without names. */
-  namelessRow(stream: string): number {
+  rowWithoutNames(stream: string): number {
     const nothing = { containerId: '', containerName: '', service: '', tag: '', tenant: '' };
     const row = this.find(stream, nothing) ?? this.make(stream, nothing);
     if (row === null) throw new Error('a row without names is always made');

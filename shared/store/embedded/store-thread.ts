@@ -6,14 +6,14 @@ import type { StoreQuery } from '../store.ts';
 import { type DatabaseOptions, DocumentDatabase, type Documents, type WriteResult } from './database.ts';
 import type { RowPage } from './page-reader.ts';
 
-export interface StoreWorker {
+export interface StoreThread {
   write(documents: Documents): WriteResult;
   page(step: { query: StoreQuery; bytesMax: number }): RowPage;
   expire(step: { now: Moment; limit: number }): number;
   ping(argument: null): null;
 }
 
-serveWorker<DatabaseOptions, StoreWorker>((options, notify) => {
+serveWorker<DatabaseOptions, StoreThread>((options, notify) => {
   const database = new DocumentDatabase({ ...options, tell: notify });
   return {
     methods: {

@@ -10,7 +10,7 @@ const SLAB_BYTES_MIN = 2048;
 const SLAB_BYTES_MAX = 64 * 1024;
 const NONE = Buffer.alloc(0);
 
-export class HeldPieces {
+export class BufferedPieces {
   #pieces: Buffer[] = [];
   #bytes = 0;
   #slab: Buffer = NONE;

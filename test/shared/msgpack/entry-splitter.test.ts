@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encode } from '@msgpack/msgpack';
 import fc from 'fast-check';
-import { type Cut, EntryCutter, type Rest } from '#shared/msgpack/entry-cutter.ts';
+import { type Cut, EntrySplitter, type Rest } from '#shared/msgpack/entry-splitter.ts';
 
 const entry = (log: unknown, time: unknown = 1): Buffer => Buffer.from(encode([time, { log }]));
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex');
@@ -18,15 +18,15 @@ interface Found {
 }
 
 function cutAll(pieces: readonly Buffer[], entryBytesMax = 1000): Found {
-  const found = cutBy(new EntryCutter(entryBytesMax), pieces, (cut) => cut);
+  const found = cutBy(new EntrySplitter(entryBytesMax), pieces, (cut) => cut);
   // What is lent is the same as long as it is valid.
-  const lends = new EntryCutter(entryBytesMax, { lends: true });
+  const lends = new EntrySplitter(entryBytesMax, { lends: true });
   const copied = cutBy(lends, pieces, (cut) => ({ ...cut, bytes: Buffer.from(cut.bytes) }));
   assert.deepEqual(copied, found);
   return found;
 }
 
-function cutBy(cutter: EntryCutter, pieces: readonly Buffer[], kept: (cut: Cut) => Cut): Found {
+function cutBy(cutter: EntrySplitter, pieces: readonly Buffer[], kept: (cut: Cut) => Cut): Found {
   const cuts: Cut[] = [];
   for (const piece of pieces) {
     // It may be written to again when it has been looked at.
@@ -196,7 +196,7 @@ test('many values that are nested too deep: nothing is copied or made for each',
       };
     }
     const stacks = t.mock.method(globalThis, 'Float64Array');
-    const cutter = new EntryCutter(1024 * 1024, { lends });
+    const cutter = new EntrySplitter(1024 * 1024, { lends });
     let entries = 0;
     let bad = 0;
     for (let at = 0; at < run.length; at += 700_000) {

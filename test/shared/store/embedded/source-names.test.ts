@@ -9,7 +9,7 @@ import { DatabaseSync, StatementSync } from 'node:sqlite';
 import { it, type TestContext } from 'node:test';
 import { systemClock } from '#shared/clock.ts';
 import { DocumentDatabase, type WriteResult } from '#shared/store/embedded/database.ts';
-import { withNamesAsAttributes } from '#shared/store/embedded/origins.ts';
+import { withNamesAsAttributes } from '#shared/store/embedded/source-names.ts';
 import { type EmbeddedStore, openEmbeddedStore } from '#shared/store/embedded/store.ts';
 import { bulkRequest, testId } from '#test/contract/store-bodies.ts';
 

@@ -1,5 +1,5 @@
 // The worker thread of a log: takes the folder's lock, opens the log, and does what it is asked, one after another.
-// Started by `startWorker('queue-worker', …)`; nothing else may import it.
+// Started by `startWorker('queue-thread', …)`; nothing else may import it.
 //
 // Where the owner says so, a log whose file is damaged is moved aside and a new one takes its place; the owner is told.
 // Where the file, its WAL or its folder was deleted, it is made anew with all that it held, for that can still be read.
@@ -24,7 +24,7 @@ import type { DeadLetterFigures } from './dead-letter-account.ts';
 import { packFrames, type Stored, unpackFrames } from './log/frames.ts';
 import { type LogOptions, SqliteLog, type Topic, type Write, type Written } from './sqlite-log.ts';
 
-export interface QueueWorkerData {
+export interface QueueThreadData {
   readonly folder: string;
   readonly readOnly: boolean;
   readonly bytesMax: number;
@@ -84,7 +84,7 @@ export interface LogMethods {
   deadLetterFigures(argument: null): DeadLetterFigures;
 }
 
-serveWorker<QueueWorkerData, LogMethods>((data, notify) => {
+serveWorker<QueueThreadData, LogMethods>((data, notify) => {
   using opened = new DisposableStack();
   const file = join(data.folder, 'log.sqlite');
   if (data.readOnly) requireLog(file, data.folder);
@@ -94,7 +94,7 @@ serveWorker<QueueWorkerData, LogMethods>((data, notify) => {
   return { methods: methodsOf(keeper), close: () => held.dispose() };
 });
 
-type KeeperOptions = LogOptions & Pick<QueueWorkerData, 'folder' | 'setDamagedAside'>;
+type KeeperOptions = LogOptions & Pick<QueueThreadData, 'folder' | 'setDamagedAside'>;
 
 /** The log, and the one that takes its place when it is damaged or gone. */
 class LogKeeper implements Disposable {

@@ -45,7 +45,7 @@ const SCRATCH_BYTES = 256 * 1024;
 const SCRATCH_FROM_BYTES = 4096;
 const NO_ENTRY = 'it is no entry [time, record]';
 
-export class EntryCutter {
+export class EntrySplitter {
   readonly #entryBytesMax: number;
   readonly #lends: boolean;
   /** Where pieces are joined that are only looked at. */
