@@ -87,7 +87,7 @@ export interface FetchedRecord {
   readonly value: Uint8Array;
 }
 
-export interface FetchedBatch {
+export interface FetchedRecords {
   readonly partition: number;
   /** The number under which the partition was assigned when this was fetched. */
   readonly assignment: number;
@@ -129,7 +129,7 @@ export interface ConsumerHandler {
    * Returns an offset where it did not take the records from there on: they are handed over again when the partition,
    * which it has paused, is resumed.
    */
-  fetched(batch: FetchedBatch): number | void;
+  fetched(batch: FetchedRecords): number | void;
   /**
    * A log is not what it was: reading goes on elsewhere, and records are lost that nobody had read. Each change is told
    * once.

@@ -7,7 +7,7 @@ import { connect, createServer } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import { systemClock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
-import { readStands } from '#shared/queue/kafka/group-offsets.ts';
+import { readPartitionOffsets } from '#shared/queue/kafka/group-offsets.ts';
 import { silentQueueObserver } from '#shared/queue/queue-observer.ts';
 import { type KafkaQueue, openKafkaQueue } from '#shared/queue/kafka/kafka-queue.ts';
 import { type Admin, createClient, TOPIC_RESOURCE } from '#shared/queue/kafka/kafkajs/client.ts';
@@ -76,9 +76,9 @@ describe('queue in Kafka', { skip: found === null ? 'no Kafka to be had' : false
     const first = await setupTopics(config);
     assert.match(first[0] ?? '', /^topic .*\.logs: made with 3 partitions, \d replicas$/);
     assert.match(first.at(-1) ?? '', /begins at the earliest record in 3 partitions/);
-    const stands = await admin(config, (client) => readStands(client, config['kafka.group'], config['kafka.topic']));
+    const offsets = await admin(config, (client) => readPartitionOffsets(client, config['kafka.group'], config['kafka.topic']));
     assert.deepEqual(
-      stands.map(({ committed }) => committed),
+      offsets.map(({ committed }) => committed),
       [0, 0, 0],
     );
     const second = await setupTopics(config);
@@ -382,8 +382,8 @@ async function alter(
 }
 
 async function committed(config: Config, partitions: readonly number[]): Promise<(number | null | undefined)[]> {
-  const stands = await admin(config, (client) => readStands(client, config['kafka.group'], config['kafka.topic']));
-  return partitions.map((partition) => stands.find((stand) => stand.partition === partition)?.committed);
+  const offsets = await admin(config, (client) => readPartitionOffsets(client, config['kafka.group'], config['kafka.topic']));
+  return partitions.map((partition) => offsets.find((one) => one.partition === partition)?.committed);
 }
 
 /** Makes the topics that are missing, until the topic has another id: brokers take their time to forget the old one. */

@@ -1,7 +1,7 @@
 // kafkajs's messages as the records that readers see.
 
 import type { FetchedRecord } from '../queue.ts';
-import type { EpochRun } from './positions/assignments.ts';
+import type { EpochStart } from './positions/assignments.ts';
 import { isEndMark } from './wire/end-marks.ts';
 import type { KafkaMessage } from './kafkajs/client.ts';
 import { epochOf } from './kafkajs/untyped-fields.ts';
@@ -64,8 +64,8 @@ export function ownRecords(partition: number, messages: readonly KafkaMessage[])
  * what no reader sees, so each counts from behind the message before. Too high does no harm: a log that diverges is
  * found by the end of the epoch before.
  */
-export function epochRuns(messages: readonly KafkaMessage[]): EpochRun[] {
-  const runs: EpochRun[] = [];
+export function epochStarts(messages: readonly KafkaMessage[]): EpochStart[] {
+  const runs: EpochStart[] = [];
   let from: number | null = null;
   for (const message of messages) {
     const epoch = epochOf(message);

@@ -4,9 +4,9 @@ import { SluiceError } from '#shared/errors.ts';
 import { failureOf } from './failure.ts';
 import type { Admin } from './kafkajs/client.ts';
 import { identityOf } from './kafkajs/untyped-fields.ts';
-import { decodeMark, isOfAnotherTopic, type LogPosition, type LogStart, startOf } from './positions/log-position.ts';
+import { decodeSnapshot, isOfAnotherTopic, type LogPosition, type LogStart, startOf } from './positions/log-position.ts';
 
-export interface PartitionStand extends LogStart {
+export interface PartitionOffsets extends LogStart {
   readonly partition: number;
   /** First offset that is still there, and the one after the last. */
   readonly low: number;
@@ -20,24 +20,24 @@ export interface PartitionStand extends LogStart {
   readonly leaderEpoch: number | null;
 }
 
-export interface StandOptions {
+export interface PartitionOffsetsOptions {
   /** Positions that count in place of what is committed; then only these partitions are looked at. */
   readonly positions?: ReadonlyMap<number, LogPosition>;
   /** Whether the brokers are asked where the log diverges from what the reader knew. */
   readonly asksEpochs?: boolean;
 }
 
-export async function readStands(
+export async function readPartitionOffsets(
   admin: Admin,
   group: string,
   topic: string,
-  { positions, asksEpochs = false }: StandOptions = {},
-): Promise<PartitionStand[]> {
+  { positions, asksEpochs = false }: PartitionOffsetsOptions = {},
+): Promise<PartitionOffsets[]> {
   const before = await readIdentities(admin, topic);
   // In this order: the other way round a commit in between would seem to lie beyond the end.
   const committed = await readCommitted(admin, group, topic);
   const offsets = await admin.fetchTopicOffsets(topic);
-  const stands = offsets.filter(({ partition }) => positions?.has(partition) ?? true);
+  const wanted = offsets.filter(({ partition }) => positions?.has(partition) ?? true);
   const known = positions ?? committed;
   const ends = asksEpochs ? await readEpochEnds(admin, topic, known, before) : new Map<number, number>();
   // All that was read must be of one topic.
@@ -45,7 +45,7 @@ export async function readStands(
   if (after.topicId !== before.topicId) {
     throw new SluiceError('queue_unavailable', `Cannot read the offsets of ${topic}: it is being made anew`);
   }
-  return stands.map(({ partition, low, high }) => {
+  return wanted.map(({ partition, low, high }) => {
     const position = known.get(partition) ?? null;
     const { topicId } = before;
     const epochEnd = ends.get(partition) ?? null;
@@ -79,7 +79,7 @@ async function readCommitted(admin: Admin, group: string, topic: string): Promis
   for (const { partition, offset, metadata } of found[0]?.partitions ?? []) {
     const next = Number(offset);
     // kafkajs itself has committed -2, "the earliest", after it was out of range.
-    if (next >= 0) committed.set(partition, { next, mark: decodeMark(metadata) });
+    if (next >= 0) committed.set(partition, { next, snapshot: decodeSnapshot(metadata) });
   }
   return committed;
 }
@@ -92,7 +92,7 @@ async function readEpochEnds(
 ): Promise<Map<number, number>> {
   const questions: { readonly partition: number; readonly epoch: number }[] = [];
   for (const [partition, position] of positions) {
-    const epoch = position.mark?.epoch ?? null;
+    const epoch = position.snapshot?.epoch ?? null;
     if (epoch !== null && !isOfAnotherTopic(position, topicId)) questions.push({ partition, epoch });
   }
   const ends = new Map<number, number>();

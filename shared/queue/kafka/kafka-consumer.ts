@@ -9,11 +9,11 @@
 import type { Clock } from '#shared/clock.ts';
 import type { ConsumeOptions, ConsumerHandler, QueueConsumer } from '../queue.ts';
 import type { QueueObserver } from '../queue-observer.ts';
-import { type Assignment, Assignments } from './positions/assignments.ts';
+import { type MemberAssignment, MemberAssignments } from './positions/assignments.ts';
 import { announcedInTime } from './announced-in-time.ts';
-import { epochRuns, outOfPlace, ownRecords } from './fetched-records.ts';
-import { type PartitionStand, readStands } from './group-offsets.ts';
-import { encodeMark, type LogPosition } from './positions/log-position.ts';
+import { epochStarts, outOfPlace, ownRecords } from './fetched-records.ts';
+import { type PartitionOffsets, readPartitionOffsets } from './group-offsets.ts';
+import { encodeSnapshot, type LogPosition } from './positions/log-position.ts';
 import { CONSUMER_FATAL, failureOf, GENERATION_LOST, lost, unavailable } from './failure.ts';
 import { GenerationCommits } from './generation-commits.ts';
 import { groupClient } from './group-client.ts';
@@ -32,7 +32,7 @@ import type { Admin, Consumer, EachBatchPayload, Kafka, KafkaMessage } from './k
 import { decidedGroups, offsetKeepers } from './kafkajs/patches/offset-manager.ts';
 import { epochOf, fetchedOffset } from './kafkajs/untyped-fields.ts';
 import { RefusedFetches } from './refused-fetches.ts';
-import { ToldChanges } from './positions/told-changes.ts';
+import { ReportedChanges } from './positions/reported-changes.ts';
 
 const COMMIT_TRIES = 4;
 const COMMIT_PAUSE_MS = 200;
@@ -58,7 +58,7 @@ export class KafkaConsumer implements QueueConsumer {
   readonly #needs: ConsumerDependencies;
   readonly #handler: ConsumerHandler;
   readonly #options: ConsumeOptions;
-  readonly #assignments = new Assignments();
+  readonly #assignments = new MemberAssignments();
   readonly #closing = new AbortController();
   readonly #running: Promise<void>;
   #consumer: Consumer | null = null;
@@ -67,15 +67,15 @@ export class KafkaConsumer implements QueueConsumer {
   /** On the monotonic clock: since when no commit of the present client was taken, if none was. */
   #commitsFailSinceMs: number | null = null;
   /** Under the generation that the assignment came with. */
-  #keeper: { readonly assignment: Assignment; readonly commits: GenerationCommits } | null = null;
-  readonly #told = new ToldChanges();
+  #keeper: { readonly assignment: MemberAssignment; readonly commits: GenerationCommits } | null = null;
+  readonly #reported = new ReportedChanges();
   /** Where the group stood in each partition when we last lost it. */
   readonly #remembered = new Map<number, LogPosition>();
   /** What the owner has paused. */
   readonly #paused = new Set<number>();
   readonly #refused: RefusedFetches;
   /** Whose logs are being compared with what was known of them. */
-  #lookedAt: Assignment | null = null;
+  #checking: MemberAssignment | null = null;
   /** What waits for the outcome of that. */
   readonly #stopped = new Set<number>();
 
@@ -90,45 +90,45 @@ export class KafkaConsumer implements QueueConsumer {
 
   /** The topic was seen with this id, and so many partitions. */
   saw({ topicId, partitions }: { readonly topicId: string | null; readonly partitions: number }): void {
-    const { held } = this.#assignments;
-    if (!held?.begun) return;
-    if (held.topicId !== null && topicId !== null && topicId !== held.topicId) this.#lookAgain(held);
+    const { current } = this.#assignments;
+    if (!current?.isAnnounced) return;
+    if (current.topicId !== null && topicId !== null && topicId !== current.topicId) this.#checkLogs(current);
     // The client hears of new partitions every five minutes; a new one joins again at once.
-    else if (partitions > held.topicPartitions) this.#giveUp(new Error(`the topic has ${partitions} partitions now`));
+    else if (partitions > current.topicPartitions) this.#giveUp(new Error(`the topic has ${partitions} partitions now`));
   }
 
   pause(partitions: readonly number[]): void {
     for (const partition of partitions) this.#paused.add(partition);
-    this.#withHeld(partitions, (consumer, topicPartitions) => consumer.pause([topicPartitions]));
+    this.#withAssigned(partitions, (consumer, topicPartitions) => consumer.pause([topicPartitions]));
   }
 
   resume(partitions: readonly number[]): void {
     for (const partition of partitions) this.#paused.delete(partition);
     const free = partitions.filter((partition) => !this.#refused.isWaiting(partition));
-    this.#withHeld(free, (consumer, topicPartitions) => consumer.resume([topicPartitions]));
+    this.#withAssigned(free, (consumer, topicPartitions) => consumer.resume([topicPartitions]));
   }
 
   async commit(assignment: number, nextOffsets: ReadonlyMap<number, number>): Promise<void> {
     const beganMs = this.#needs.clock.monotonicMs();
     for (let tries = 1; ; tries++) {
       // From this check to the request's bytes nothing else runs, so the generation is the assignment's.
-      const held = this.#assignments.held;
-      if (held === null || held.number !== assignment) throw lost(assignment);
+      const current = this.#assignments.current;
+      if (current === null || current.number !== assignment) throw lost(assignment);
       if (nextOffsets.size === 0) return;
       const keeper = this.#keeper;
       try {
-        if (keeper === null || keeper.assignment !== held) throw unavailable('the assignment is not announced yet');
-        await keeper.commits.commit(this.#marked(held, nextOffsets));
+        if (keeper === null || keeper.assignment !== current) throw unavailable('the assignment is not announced yet');
+        await keeper.commits.commit(this.#withSnapshots(current, nextOffsets));
         this.#commitsFailSinceMs = null;
         for (const [partition, next] of nextOffsets) {
-          held.forget(partition, next);
-          this.#told.passed(partition, next);
+          current.forget(partition, next);
+          this.#reported.passed(partition, next);
         }
         return;
       } catch (error) {
         const { type, retryable, reason } = failureOf(error);
         if (GENERATION_LOST.has(type)) throw lost(assignment, error);
-        if (this.#assignments.held === held && keeper !== null) this.#commitFailed(beganMs, error);
+        if (this.#assignments.current === current && keeper !== null) this.#commitFailed(beganMs, error);
         if (!retryable || tries === COMMIT_TRIES) throw unavailable(reason, error);
       }
       await this.#needs.clock.sleep(COMMIT_PAUSE_MS * tries, this.#closing.signal).catch(() => undefined);
@@ -136,10 +136,10 @@ export class KafkaConsumer implements QueueConsumer {
   }
 
   /** `tries`: by partition, where the offset is that of an assignment that begins. */
-  #marked(assignment: Assignment, nextOffsets: ReadonlyMap<number, number>, tries?: ReadonlyMap<number, number>) {
+  #withSnapshots(assignment: MemberAssignment, nextOffsets: ReadonlyMap<number, number>, tries?: ReadonlyMap<number, number>) {
     const partitions = Array.from(nextOffsets, ([partition, next]) => {
-      const mark = { ...assignment.mark(partition, next), tries: tries?.get(partition) ?? 0 };
-      return { partition, offset: String(next), metadata: encodeMark(mark) };
+      const snapshot = { ...assignment.snapshot(partition, next), tries: tries?.get(partition) ?? 0 };
+      return { partition, offset: String(next), metadata: encodeSnapshot(snapshot) };
     });
     return { topics: [{ topic: this.#needs.topic, partitions }] };
   }
@@ -151,7 +151,7 @@ export class KafkaConsumer implements QueueConsumer {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
-    this.#assignments.void();
+    this.#assignments.revoke();
     await this.#running;
   }
 
@@ -197,7 +197,7 @@ export class KafkaConsumer implements QueueConsumer {
       const keeper = offsetKeepers.get(payload.memberId) ?? null;
       offsetKeepers.delete(payload.memberId);
       if (isOver || this.#closing.signal.aborted) return;
-      const commits = keeper && new GenerationCommits(keeper, (partition) => this.#stopAndLook(partition));
+      const commits = keeper && new GenerationCommits(keeper, (partition) => this.#stopAndCheck(partition));
       this.#take(payload.memberAssignment[this.#needs.topic] ?? [], commits, NOTHING_CHANGED);
     });
     consumer.on(consumer.events.REBALANCING, () => {
@@ -237,13 +237,13 @@ export class KafkaConsumer implements QueueConsumer {
   }
 
   #fence(isGone = false): void {
-    const held = this.#assignments.void();
+    const current = this.#assignments.revoke();
     this.#refused.clear();
     this.#keeper = null;
     // An assignment of which the owner was never told needs no revocation.
-    if (!held?.begun || this.#closing.signal.aborted) return;
-    for (const [partition, position] of held.committed()) this.#remembered.set(partition, position);
-    this.#handler.revoked(held.number, isGone);
+    if (!current?.isAnnounced || this.#closing.signal.aborted) return;
+    for (const [partition, position] of current.committed()) this.#remembered.set(partition, position);
+    this.#handler.revoked(current.number, isGone);
   }
 
   /** Nothing is fetched before it is decided from where: what the group has committed may not be there any more. */
@@ -258,29 +258,29 @@ export class KafkaConsumer implements QueueConsumer {
   }
 
   // The owner hears where each partition begins and ends before it gets any record of it.
-  async #announce(assignment: Assignment, changed: Changed): Promise<void> {
+  async #announce(assignment: MemberAssignment, changed: Changed): Promise<void> {
     const { withAdmin, clock, topic, observer } = this.#needs;
     const { group } = this.#options;
     // Counted once, although a count whose answer did not come may be read again.
     const counted = new Map<number, number>();
     // A commit of the log before, under the same generation, would undo ours.
     await this.#keeper?.commits.settled();
-    while (this.#assignments.held === assignment) {
+    while (this.#assignments.current === assignment) {
       try {
-        const stands = await withAdmin((admin) => readStands(admin, group, topic, { asksEpochs: true }));
-        if (this.#assignments.held !== assignment) return;
-        const assigned = stands.filter(({ partition }) => assignment.partitions.includes(partition));
+        const offsets = await withAdmin((admin) => readPartitionOffsets(admin, group, topic, { asksEpochs: true }));
+        if (this.#assignments.current !== assignment) return;
+        const assigned = offsets.filter(({ partition }) => assignment.partitions.includes(partition));
         const mine = withRemembered(assigned, this.#remembered);
         const starts = withTries(startsOf(mine, changed), counted);
         const changes = changesOf(mine, changed);
-        assignment.prepare(starts, { topicId: stands[0]?.topicId ?? null, topicPartitions: stands.length });
+        assignment.prepare(starts, { topicId: offsets[0]?.topicId ?? null, topicPartitions: offsets.length });
         // Before the commit: after it nobody else finds them.
-        const news = this.#told.news(assignment.topicId, changes);
+        const news = this.#reported.news(assignment.topicId, changes);
         if (news.length > 0) this.#handler.logsChanged?.(news);
         const moved = movedBy(mine, starts, changes);
         if (moved.size > 0) await this.#commitStarts(assignment, moved, counted);
-        if (this.#assignments.held !== assignment) return;
-        assignment.begin();
+        if (this.#assignments.current !== assignment) return;
+        assignment.announce();
         // Of partitions that others hold by now, they tell.
         this.#remembered.clear();
         for (const { partition, next } of starts) this.#goOn(partition, next);
@@ -295,16 +295,16 @@ export class KafkaConsumer implements QueueConsumer {
 
   /** Where nothing can be committed nothing is read: a coordinator that is gone is noticed here as well. */
   async #commitStarts(
-    assignment: Assignment,
+    assignment: MemberAssignment,
     offsets: ReadonlyMap<number, number>,
     tries: ReadonlyMap<number, number>,
   ): Promise<void> {
     const beganMs = this.#needs.clock.monotonicMs();
     try {
-      await this.#keeper?.commits.commit(this.#marked(assignment, offsets, tries));
+      await this.#keeper?.commits.commit(this.#withSnapshots(assignment, offsets, tries));
       this.#commitsFailSinceMs = null;
     } catch (error) {
-      if (this.#assignments.held === assignment) this.#commitFailed(beganMs, error);
+      if (this.#assignments.current === assignment) this.#commitFailed(beganMs, error);
       throw error;
     }
   }
@@ -317,36 +317,36 @@ export class KafkaConsumer implements QueueConsumer {
   }
 
   /** Nothing is to be had where it goes on, or what is there may be of another log. */
-  #stopAndLook(partition: number): void {
+  #stopAndCheck(partition: number): void {
     this.#consumer?.pause([{ topic: this.#needs.topic, partitions: [partition] }]);
     this.#stopped.add(partition);
-    const { held } = this.#assignments;
-    if (held?.begun) this.#lookAgain(held);
+    const { current } = this.#assignments;
+    if (current?.isAnnounced) this.#checkLogs(current);
   }
 
-  #lookAgain(assignment: Assignment): void {
-    if (this.#lookedAt === assignment) return;
-    this.#lookedAt = assignment;
-    void this.#look(assignment).then((stands) => {
-      if (this.#lookedAt === assignment) this.#lookedAt = null;
-      if (stands !== null) this.#settle(assignment, stands);
+  #checkLogs(assignment: MemberAssignment): void {
+    if (this.#checking === assignment) return;
+    this.#checking = assignment;
+    void this.#checkedOffsets(assignment).then((offsets) => {
+      if (this.#checking === assignment) this.#checking = null;
+      if (offsets !== null) this.#settle(assignment, offsets);
     });
   }
 
   /** Compares the logs with what was known of them where we stand; null where the assignment is void by then. */
-  async #look(assignment: Assignment): Promise<readonly PartitionStand[] | null> {
+  async #checkedOffsets(assignment: MemberAssignment): Promise<readonly PartitionOffsets[] | null> {
     const { withAdmin, clock, topic, observer } = this.#needs;
     const { group } = this.#options;
-    while (this.#assignments.held === assignment) {
+    while (this.#assignments.current === assignment) {
       try {
         const positions = assignment.positions();
-        const stands = await withAdmin((admin) => readStands(admin, group, topic, { positions, asksEpochs: true }));
-        if (this.#assignments.held !== assignment) return null;
+        const offsets = await withAdmin((admin) => readPartitionOffsets(admin, group, topic, { positions, asksEpochs: true }));
+        if (this.#assignments.current !== assignment) return null;
         const reached = assignment.positions();
         // What was handed over meanwhile was looked at before that: once more.
-        const isStale = ({ partition, position, change }: PartitionStand): boolean =>
+        const isStale = ({ partition, position, change }: PartitionOffsets): boolean =>
           change !== null && reached.get(partition)?.next !== position?.next;
-        if (!stands.some(isStale)) return stands;
+        if (!offsets.some(isStale)) return offsets;
       } catch (error) {
         observer.offsetsUnknown(group, failureOf(error).reason);
         await clock.sleep(ANNOUNCE_PAUSE_MS, this.#closing.signal).catch(() => undefined);
@@ -355,31 +355,31 @@ export class KafkaConsumer implements QueueConsumer {
     return null;
   }
 
-  #settle(assignment: Assignment, stands: readonly PartitionStand[]): void {
-    const changes = changesIn(stands);
+  #settle(assignment: MemberAssignment, offsets: readonly PartitionOffsets[]): void {
+    const changes = changesIn(offsets);
     if (changes.some(({ reason }) => reason !== 'retention')) {
       const commits = this.#keeper?.commits ?? null;
-      const changed = { topicId: stands[0]?.topicId ?? null, changes };
+      const changed = { topicId: offsets[0]?.topicId ?? null, changes };
       this.#fence(true);
       this.#take(assignment.partitions, commits, changed);
       return;
     }
-    const news = this.#told.news(assignment.topicId, changes);
+    const news = this.#reported.news(assignment.topicId, changes);
     if (news.length > 0) this.#handler.logsChanged?.(news);
     for (const { partition, next } of changes) {
       assignment.handedOver(partition, next);
       this.#stopped.add(partition);
     }
-    for (const { partition, leaderEpoch } of stands) assignment.check(partition, leaderEpoch);
+    for (const { partition, leaderEpoch } of offsets) assignment.check(partition, leaderEpoch);
     const reached = assignment.positions();
     for (const partition of this.#stopped) this.#goOn(partition, reached.get(partition)?.next ?? 0);
     this.#stopped.clear();
   }
 
   async #eachBatch(payload: EachBatchPayload): Promise<void> {
-    const assignment = this.#assignments.held;
+    const assignment = this.#assignments.current;
     if (assignment === null || !(await announcedInTime(assignment, payload, this.#needs.clock))) return;
-    if (this.#assignments.held !== assignment) return;
+    if (this.#assignments.current !== assignment) return;
 
     // From here on nothing waits: the assignment is held until the records are handed over.
     const { batch } = payload;
@@ -397,7 +397,7 @@ export class KafkaConsumer implements QueueConsumer {
     if (first !== undefined && epoch !== null && assignment.isSuspect(partition, epochOf(first) ?? epoch)) {
       // It is fetched again when it is known to follow on what we have.
       this.#consumer?.seek({ topic: batch.topic, partition, offset: String(fetchedOffset(batch) ?? first.offset) });
-      return this.#stopAndLook(partition);
+      return this.#stopAndCheck(partition);
     }
     const next = Number(batch.lastOffset()) + 1;
     const records = ownRecords(partition, batch.messages);
@@ -407,19 +407,19 @@ export class KafkaConsumer implements QueueConsumer {
     const taken = isTaken(last) ? last : batch.messages.findLast(isTaken);
     if (first === undefined || taken === undefined) return;
     payload.resolveOffset(taken.offset);
-    const log = { epochs: epochRuns(batch.messages.filter(isTaken)), end: endOffset };
+    const log = { epochs: epochStarts(batch.messages.filter(isTaken)), end: endOffset };
     assignment.handedOver(partition, taken === last ? next : Number(taken.offset) + 1, log);
   }
 
   /** Nothing of what was fetched can be believed. */
-  #refuse(assignment: Assignment, partition: number, reason: string): void {
+  #refuse(assignment: MemberAssignment, partition: number, reason: string): void {
     const standsAt = (): number => assignment.positions().get(partition)?.next ?? 0;
-    this.#withHeld([partition], (consumer, topicPartitions) => consumer.pause([topicPartitions]));
+    this.#withAssigned([partition], (consumer, topicPartitions) => consumer.pause([topicPartitions]));
     const times = this.#refused.refuse(partition, () => this.#goOn(partition, standsAt()));
     this.#needs.observer.fetchRefused(partition, reason, times);
   }
 
-  #inPlace(assignment: Assignment, batch: EachBatchPayload['batch']): boolean {
+  #inPlace(assignment: MemberAssignment, batch: EachBatchPayload['batch']): boolean {
     const offset = fetchedOffset(batch);
     if (offset === null) return true;
     const { topic, observer } = this.#needs;
@@ -434,13 +434,13 @@ export class KafkaConsumer implements QueueConsumer {
     return true;
   }
 
-  #withHeld(
+  #withAssigned(
     partitions: readonly number[],
     action: (consumer: Consumer, topicPartitions: { topic: string; partitions: number[] }) => void,
   ): void {
-    const held = this.#assignments.held;
-    if (this.#consumer === null || held === null) return;
-    const mine = partitions.filter((partition) => held.partitions.includes(partition));
+    const current = this.#assignments.current;
+    if (this.#consumer === null || current === null) return;
+    const mine = partitions.filter((partition) => current.partitions.includes(partition));
     if (mine.length > 0) action(this.#consumer, { topic: this.#needs.topic, partitions: mine });
   }
 }

@@ -38,8 +38,8 @@ const OPEN_PAUSE_FIRST_MS = 250;
 const OPEN_PAUSE_MAX_MS = 2000;
 const FACTS_INTERVAL_MS = 3_600_000;
 // While nothing is appended, nobody would notice that the brokers are gone.
-const LOOK_INTERVAL_MS = 5000;
-const LOOK_INTERVAL_UNREADY_MS = 1000;
+const CHECK_INTERVAL_MS = 5000;
+const CHECK_INTERVAL_UNREADY_MS = 1000;
 // A leader election or a dropped connection is over sooner, and no reason to turn senders away.
 const FAILING_PATIENCE_MS = 2000;
 // How often the facts are read after a refusal that they do not explain, and the pause in between.
@@ -249,14 +249,14 @@ export class KafkaQueue implements Queue {
     }
     let factsMs = clock.monotonicMs();
     while (!signal.aborted) {
-      await pause(this.#unready === null ? LOOK_INTERVAL_MS : LOOK_INTERVAL_UNREADY_MS);
+      await pause(this.#unready === null ? CHECK_INTERVAL_MS : CHECK_INTERVAL_UNREADY_MS);
       if (signal.aborted) return;
       if (clock.monotonicMs() - factsMs >= FACTS_INTERVAL_MS && (await this.#attempt(() => this.#readFacts()))) {
         factsMs = clock.monotonicMs();
       }
       // Who reads must hear of a topic that was made anew, whatever is appended.
-      const busy = clock.monotonicMs() - this.#lastAppendMs < LOOK_INTERVAL_MS && this.#consumers.size === 0;
-      if (this.#unready !== null || !busy) await this.#attempt(() => this.#look());
+      const busy = clock.monotonicMs() - this.#lastAppendMs < CHECK_INTERVAL_MS && this.#consumers.size === 0;
+      if (this.#unready !== null || !busy) await this.#attempt(() => this.#check());
     }
   }
 
@@ -298,7 +298,7 @@ export class KafkaQueue implements Queue {
   }
 
   // Could the logs topic take an append now?
-  async #look(): Promise<void> {
+  async #check(): Promise<void> {
     const logs = this.#logs;
     assert(logs !== null);
     const shape = await this.#withAdmin((admin) => readTopicShape(admin, logs.topic));

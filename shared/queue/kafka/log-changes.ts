@@ -2,7 +2,7 @@
 
 import type { AssignedPartition, LogChange } from '../queue.ts';
 import type { Start } from './positions/assignments.ts';
-import type { PartitionStand } from './group-offsets.ts';
+import type { PartitionOffsets } from './group-offsets.ts';
 import { isOfAnotherTopic, type LogPosition, startOf } from './positions/log-position.ts';
 
 /**
@@ -17,13 +17,13 @@ export interface Changed {
 export const NOTHING_CHANGED: Changed = { topicId: null, changes: [] };
 
 /** The partitions whose logs are not what they were. */
-export function changesIn(stands: readonly PartitionStand[]): LogChange[] {
-  return stands.map(changeOf).filter((change) => change !== null);
+export function changesIn(offsets: readonly PartitionOffsets[]): LogChange[] {
+  return offsets.map(changeOf).filter((change) => change !== null);
 }
 
 /** The same, where some was found before. */
-export function changesOf(stands: readonly PartitionStand[], changed: Changed): LogChange[] {
-  return stands.map((stand) => foundOf(stand, changed) ?? changeOf(stand)).filter((change) => change !== null);
+export function changesOf(offsets: readonly PartitionOffsets[], changed: Changed): LogChange[] {
+  return offsets.map((one) => foundOf(one, changed) ?? changeOf(one)).filter((change) => change !== null);
 }
 
 /**
@@ -33,29 +33,29 @@ export function changesOf(stands: readonly PartitionStand[], changed: Changed): 
  * does.
  */
 export function withRemembered(
-  stands: readonly PartitionStand[],
+  offsets: readonly PartitionOffsets[],
   remembered: ReadonlyMap<number, LogPosition>,
-): PartitionStand[] {
-  return stands.map((stand) => {
-    const position = remembered.get(stand.partition);
-    const isNews = stand.change === null && position !== undefined && isOfAnotherTopic(position, stand.topicId);
-    if (!isNews) return stand;
-    const { next, change, losses } = startOf(position, { ...stand, epochEnd: null });
-    if (stand.position === null) return { ...stand, position, next, change, losses };
-    return { ...stand, position, change, losses: losses.filter(({ reason }) => reason === change) };
+): PartitionOffsets[] {
+  return offsets.map((one) => {
+    const position = remembered.get(one.partition);
+    const isNews = one.change === null && position !== undefined && isOfAnotherTopic(position, one.topicId);
+    if (!isNews) return one;
+    const { next, change, losses } = startOf(position, { ...one, epochEnd: null });
+    if (one.position === null) return { ...one, position, next, change, losses };
+    return { ...one, position, change, losses: losses.filter(({ reason }) => reason === change) };
   });
 }
 
-export function startsOf(stands: readonly PartitionStand[], changed: Changed): Start[] {
-  return stands.map((stand) => {
-    const found = foundOf(stand, changed);
-    const { partition, position, next, change, high, leaderEpoch } = stand;
+export function startsOf(offsets: readonly PartitionOffsets[], changed: Changed): Start[] {
+  return offsets.map((one) => {
+    const found = foundOf(one, changed);
+    const { partition, position, next, change, high, leaderEpoch } = one;
     const isOther = found !== undefined || change !== null;
-    const epoch = isOther ? null : (position?.mark?.epoch ?? null);
+    const epoch = isOther ? null : (position?.snapshot?.epoch ?? null);
     const start = { partition, next: found?.next ?? next, end: high, epoch, leaderEpoch };
     // Where nothing is to be read, nothing is tried; and what lies behind a change was never tried.
     const isTried = !isOther && position !== null && next < high;
-    return isTried ? { ...start, tries: (position.mark?.tries ?? 0) + 1 } : start;
+    return isTried ? { ...start, tries: (position.snapshot?.tries ?? 0) + 1 } : start;
   });
 }
 
@@ -74,11 +74,11 @@ export function withTries(starts: readonly Start[], counted: Map<number, number>
  * finds where a group began that never committed, and counts our try.
  */
 export function movedBy(
-  stands: readonly PartitionStand[],
+  offsets: readonly PartitionOffsets[],
   starts: readonly Start[],
   changes: readonly LogChange[],
 ): Map<number, number> {
-  const unknown = stands.filter(({ position }) => position === null);
+  const unknown = offsets.filter(({ position }) => position === null);
   const tried = starts.filter(({ tries = 0 }) => tries > 0);
   return new Map([...tried, ...unknown, ...changes].map(({ partition, next }) => [partition, next]));
 }
@@ -90,10 +90,10 @@ export function assignedOf(starts: readonly Start[]): AssignedPartition[] {
   });
 }
 
-function foundOf({ partition, topicId }: PartitionStand, changed: Changed): LogChange | undefined {
+function foundOf({ partition, topicId }: PartitionOffsets, changed: Changed): LogChange | undefined {
   return topicId === changed.topicId ? changed.changes.find((change) => change.partition === partition) : undefined;
 }
 
-function changeOf({ partition, change, position, next, losses }: PartitionStand): LogChange | null {
+function changeOf({ partition, change, position, next, losses }: PartitionOffsets): LogChange | null {
   return change === null ? null : { partition, reason: change, from: position?.next ?? next, next, losses };
 }

@@ -70,7 +70,7 @@ export class Spool implements AsyncDisposable {
   readonly #feeding = new Set<Promise<void>>();
   #bytes = 0;
   #left = 0;
-  #look: Disposable | null = null;
+  #nextCheck: Disposable | null = null;
 
   constructor(options: SpoolOptions, folders: SpoolFolders, own: SpoolFolder, leftoverEvents: number | undefined) {
     const { config, upstream, clock, random } = options;
@@ -98,7 +98,7 @@ export class Spool implements AsyncDisposable {
   /** Stops feeding; what is in the spools stays there for the next start. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
-    this.#look?.[Symbol.dispose]();
+    this.#nextCheck?.[Symbol.dispose]();
     await Promise.all([this.queue[Symbol.asyncDispose](), this.#adopting.then(() => Promise.all(this.#feeding))]);
     await this.#own.queue[Symbol.asyncDispose]();
   }
@@ -174,7 +174,7 @@ export class Spool implements AsyncDisposable {
   }
 
   #lookLater(ms: number): void {
-    this.#look = this.#options.clock.timer(ms, () => {
+    this.#nextCheck = this.#options.clock.timer(ms, () => {
       const queues = [this.#own, ...this.#adopted.keys()].map(({ queue }) => queue);
       void Promise.all(queues.map((queue) => queue.bytesHeld()))
         .then((bytes) => (this.#bytes = bytes.reduce((sum, one) => sum + one, 0)))

@@ -10,7 +10,7 @@
 import { type BackoffLimits, backoffMs } from '#shared/backoff.ts';
 import type { Clock } from '#shared/clock.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
-import type { ConsumerHandler, FetchedBatch, FetchedRecord } from '../queue.ts';
+import type { ConsumerHandler, FetchedRecords, FetchedRecord } from '../queue.ts';
 import { FeedCursor, type Wishes } from './feed-cursor.ts';
 import { type FeedItem, FeedWindow } from './feed-window.ts';
 import type { LocalConsumer, LocalQueue } from './local-queue.ts';
@@ -135,7 +135,7 @@ export class SpoolReader implements ConsumerHandler, AsyncDisposable {
     this.#assignment = 0;
   }
 
-  fetched({ records }: FetchedBatch): void {
+  fetched({ records }: FetchedRecords): void {
     for (const record of records) {
       if (record.partition === 0 && record.offset >= this.#cursor.position) this.#meet(record);
     }

@@ -2,30 +2,30 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { epochRuns } from '#shared/queue/kafka/fetched-records.ts';
-import { Assignment, Assignments } from '#shared/queue/kafka/positions/assignments.ts';
+import { epochStarts } from '#shared/queue/kafka/fetched-records.ts';
+import { MemberAssignment, MemberAssignments } from '#shared/queue/kafka/positions/assignments.ts';
 
 describe('assignments', () => {
   it('have numbers that grow, and are void once the next is taken', async () => {
-    const assignments = new Assignments();
-    assert.equal(assignments.held, null);
+    const assignments = new MemberAssignments();
+    assert.equal(assignments.current, null);
     const first = assignments.take([0, 1]);
-    assert.equal(assignments.void(), first);
-    assert.equal(assignments.void(), null);
+    assert.equal(assignments.revoke(), first);
+    assert.equal(assignments.revoke(), null);
     assert.equal(await first.announced, false);
     const second = assignments.take([1]);
     second.prepare([{ partition: 1, next: 5, end: 9 }]);
-    second.begin();
+    second.announce();
     assert.equal(await second.announced, true);
     assert.deepEqual([first.number, second.number, assignments.take([]).number], [1, 2, 3]);
   });
 });
 
 describe('place of a batch', () => {
-  const begin = (next: number): Assignment => {
-    const assignment = new Assignment(1, [0]);
+  const begin = (next: number): MemberAssignment => {
+    const assignment = new MemberAssignment(1, [0]);
     assignment.prepare([{ partition: 0, next, end: 100 }]);
-    assignment.begin();
+    assignment.announce();
     return assignment;
   };
 
@@ -52,10 +52,10 @@ describe('place of a batch', () => {
 });
 
 describe('epochs of leaders', () => {
-  const begin = (next: number, epoch: number, leaderEpoch: number): Assignment => {
-    const assignment = new Assignment(1, [0]);
+  const begin = (next: number, epoch: number, leaderEpoch: number): MemberAssignment => {
+    const assignment = new MemberAssignment(1, [0]);
     assignment.prepare([{ partition: 0, next, end: 100, epoch, leaderEpoch }], { topicId: null, topicPartitions: 1 });
-    assignment.begin();
+    assignment.announce();
     return assignment;
   };
 
@@ -67,8 +67,8 @@ describe('epochs of leaders', () => {
       { from: 20, epoch: 8 },
     ];
     assignment.handedOver(0, 30, { epochs });
-    const told = [5, 10, 11, 20, 21, 30].map((next) => assignment.mark(0, next).epoch);
-    assert.deepEqual(told, [3, 3, 5, 5, 8, 8]);
+    const epochs = [5, 10, 11, 20, 21, 30].map((next) => assignment.snapshot(0, next).epoch);
+    assert.deepEqual(epochs, [3, 3, 5, 5, 8, 8]);
   });
 
   it('are committed as those of what no reader sees before a record, where a drain ends there', () => {
@@ -81,9 +81,9 @@ describe('epochs of leaders', () => {
     for (const fetches of [[[message(5, 3), message(7, 4)]], [[message(5, 3)], [message(7, 4)]]]) {
       const assignment = begin(5, 3, 8);
       for (const messages of fetches)
-        assignment.handedOver(0, Number(messages.at(-1)?.offset) + 1, { epochs: epochRuns(messages) });
-      const told = [6, 7, 8].map((next) => assignment.mark(0, next).epoch);
-      assert.deepEqual(told, [3, 4, 4]);
+        assignment.handedOver(0, Number(messages.at(-1)?.offset) + 1, { epochs: epochStarts(messages) });
+      const epochs = [6, 7, 8].map((next) => assignment.snapshot(0, next).epoch);
+      assert.deepEqual(epochs, [3, 4, 4]);
     }
   });
 
@@ -94,7 +94,7 @@ describe('epochs of leaders', () => {
     assignment.check(0, 8);
     assert.equal(assignment.isSuspect(0, 5), false);
     assignment.handedOver(0, 9, { epochs: [{ from: 5, epoch: 5 }] });
-    assert.equal(assignment.mark(0, 9).epoch, 5);
+    assert.equal(assignment.snapshot(0, 9).epoch, 5);
     assert.equal(assignment.isSuspect(0, 4), true);
     assert.equal(assignment.isSuspect(0, 9), true);
   });

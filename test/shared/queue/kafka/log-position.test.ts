@@ -3,18 +3,18 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import {
-  decodeMark,
-  encodeMark,
-  type LogMark,
+  decodeSnapshot,
+  encodeSnapshot,
+  type LogSnapshot,
   type LogPosition,
   startOf,
 } from '#shared/queue/kafka/positions/log-position.ts';
 
 const OLD = 'A'.repeat(22);
 const NEW = 'B'.repeat(22);
-const at = (next: number, mark: Partial<LogMark> | null = {}): LogPosition => ({
+const at = (next: number, snapshot: Partial<LogSnapshot> | null = {}): LogPosition => ({
   next,
-  mark: mark && { topicId: OLD, epoch: 3, end: next, ...mark },
+  snapshot: snapshot && { topicId: OLD, epoch: 3, end: next, ...snapshot },
 });
 
 interface Log {
@@ -33,7 +33,7 @@ suite('reading goes on', () => {
 
     ['at what is left by retention', at(50), { low: 60 }, 'at 60, retention: retention 50-60'],
     ['at what is left, all gone', at(50), { low: 100 }, 'at 100, retention: retention 50-100'],
-    ['at what is left, without a mark', at(0, null), { low: 1 }, 'at 1, retention: retention 0-1'],
+    ['at what is left, without a snapshot', at(0, null), { low: 1 }, 'at 1, retention: retention 0-1'],
     ['where it was, at the edge of what is left', at(60), { low: 60 }, 'at 60'],
 
     ['where the log diverges', at(50), { epochEnd: 20 }, 'at 20, log_truncated: '],
@@ -51,7 +51,7 @@ suite('reading goes on', () => {
     ],
     ['at the beginning of an empty log', at(50), { epochEnd: 0, high: 0 }, 'at 0, log_truncated: '],
     ['at the start, where nobody knows where it diverges', at(150, { epoch: null }), {}, 'at 0, log_truncated: '],
-    ['at the start, without a mark', at(150, null), { low: 5 }, 'at 5, log_truncated: '],
+    ['at the start, without a snapshot', at(150, null), { low: 5 }, 'at 5, log_truncated: '],
     ['where it was, while a new leader does not know yet how far it may tell', at(150), { epochEnd: 150 }, 'at 150'],
 
     ['at the start of a topic that was made anew', at(50), { id: NEW }, 'at 0, topic_recreated: '],
@@ -68,7 +68,7 @@ suite('reading goes on', () => {
       'at 4, topic_recreated: topic_recreated 50-51 at least, retention 0-4',
     ],
     ['where it was, with brokers that know no ids', at(50), { id: null }, 'at 50'],
-    ['where it was, with a mark of such brokers', at(50, { topicId: null }), { id: NEW }, 'at 50'],
+    ['where it was, with a snapshot of such brokers', at(50, { topicId: null }), { id: NEW }, 'at 50'],
     ['where it was, with a commit of somebody else', at(50, null), { id: NEW }, 'at 50'],
   ];
   for (const [what, position, { id = OLD, low = 0, high = 100, epochEnd = null }, expected] of cases) {
@@ -84,17 +84,17 @@ suite('reading goes on', () => {
   }
 });
 
-suite('a mark', () => {
+suite('a snapshot', () => {
   test('is read as it was written', () => {
     for (const topicId of [OLD, 'aZ09_-aZ09_-aZ09_-aZ09', null]) {
       for (const epoch of [0, 2 ** 31 - 1, null]) {
         for (const end of [0, Number.MAX_SAFE_INTEGER]) {
-          const mark = { topicId, epoch, end };
-          assert.deepEqual(decodeMark(encodeMark(mark)), mark);
-          const tried = { ...mark, tries: 7 };
-          assert.deepEqual(decodeMark(encodeMark(tried)), tried);
-          assert.equal(encodeMark({ ...mark, tries: 0 }), encodeMark(mark), 'read by programs that do not count');
-          assert.equal(decodeMark(encodeMark({ ...mark, tries: 2 ** 40 }))?.tries, 999_999);
+          const snapshot = { topicId, epoch, end };
+          assert.deepEqual(decodeSnapshot(encodeSnapshot(snapshot)), snapshot);
+          const tried = { ...snapshot, tries: 7 };
+          assert.deepEqual(decodeSnapshot(encodeSnapshot(tried)), tried);
+          assert.equal(encodeSnapshot({ ...snapshot, tries: 0 }), encodeSnapshot(snapshot), 'read by programs that do not count');
+          assert.equal(decodeSnapshot(encodeSnapshot({ ...snapshot, tries: 2 ** 40 }))?.tries, 999_999);
         }
       }
     }
@@ -115,6 +115,6 @@ suite('a mark', () => {
   ];
   others.push('sluice1 - - 9999999999999999', 'x'.repeat(5000), 'sluice1 - 1\n 1');
   for (const metadata of others) {
-    test(`of somebody else is none: ${String(metadata).slice(0, 30)}`, () => assert.equal(decodeMark(metadata), null));
+    test(`of somebody else is none: ${String(metadata).slice(0, 30)}`, () => assert.equal(decodeSnapshot(metadata), null));
   }
 });

@@ -1,25 +1,26 @@
-// What the owner of a consumer was told of logs that changed. It is told before the new position is committed: one who
-// dies in between has the next one tell it again, where otherwise nobody might. A commit that fails, or whose answer is
-// lost, makes us find the same again; here what was told is left out, so that one process tells no loss twice.
+// Which changes of logs the owner of a consumer has heard of. It hears of one before the new position is committed: if
+// the process dies in between, the next one reports the change again; otherwise perhaps nobody would. A commit that
+// fails, or whose answer is lost, makes us find the same change again. It is left out then, so that one process reports
+// no loss twice.
 
 import type { LogChange, RecordLoss } from '../../queue.ts';
 
-interface Told {
+interface Reported {
   readonly topicId: string | null;
   readonly change: LogChange;
 }
 
-export class ToldChanges {
+export class ReportedChanges {
   /** By partition, the last one of each. */
-  readonly #told = new Map<number, Told>();
+  readonly #reported = new Map<number, Reported>();
 
-  /** Those that are news, with the losses that are; they count as told from here on. */
+  /** Those that are news, with the losses that are; they count as reported from here on. */
   news(topicId: string | null, changes: readonly LogChange[]): LogChange[] {
     return changes.flatMap((change) => {
-      const told = this.#told.get(change.partition);
-      this.#told.set(change.partition, { topicId, change });
-      if (told === undefined || told.topicId !== topicId || told.change.reason !== change.reason) return [change];
-      const { from, next } = told.change;
+      const reported = this.#reported.get(change.partition);
+      this.#reported.set(change.partition, { topicId, change });
+      if (reported === undefined || reported.topicId !== topicId || reported.change.reason !== change.reason) return [change];
+      const { from, next } = reported.change;
       if (from === change.from && next === change.next) return [];
       if (change.reason === 'log_truncated') return [change];
       if (change.reason === 'retention')
@@ -35,7 +36,7 @@ export class ToldChanges {
 
   /** Committed up to `next`: if the same is found behind it, it has happened again. */
   passed(partition: number, next: number): void {
-    if (next > (this.#told.get(partition)?.change.next ?? Infinity)) this.#told.delete(partition);
+    if (next > (this.#reported.get(partition)?.change.next ?? Infinity)) this.#reported.delete(partition);
   }
 }
 
