@@ -48,7 +48,7 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   'commit after the partition was lost': [
     {
       file: 'shared/queue/kafka/kafka-consumer.ts',
-      text: 'if (held === null || held.number !== assignment) throw lost(assignment);',
+      text: 'if (current === null || current.number !== assignment) throw lost(assignment);',
       becomes: 'if (held === null) throw lost(assignment);',
     },
   ],
