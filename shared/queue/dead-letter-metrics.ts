@@ -9,7 +9,7 @@ export function watchDeadLetters(metrics: Metrics, { deadLetterSpace: space }: P
     'dead_letters_bytes',
     'Bytes of the dead letters that the embedded queue, or a spool, holds.',
     [],
-    () => (space ? [[space.bytesHeld]] : []),
+    () => (space ? [[space.bytesStored]] : []),
   );
   metrics.gauge('dead_letters_limit_bytes', 'The most that these may take.', [], () =>
     space ? [[space.bytesMax]] : [],

@@ -26,7 +26,7 @@ export interface Queue extends AsyncDisposable {
    * Resolves to 'spool' where a spool on the way holds them, until the queue does.
    * Rejects with queue_unavailable, queue_full (retryable), queue_unauthorized, or queue_refused.
    */
-  append(partition: number, records: readonly QueueRecord[]): Promise<Held | void>;
+  append(partition: number, records: readonly QueueRecord[]): Promise<StoredBy | void>;
   /**
    * Appends to the dead letters, in fragments where one is larger than a record; resolves when they are held. Rejects
    * with dead_letters_full where they have a budget of their own, and no place for these.
@@ -48,7 +48,7 @@ export const DEAD_LETTER_REFUSALS = ['sender_share', 'key_share', 'edge_share', 
 export type DeadLetterRefusal = (typeof DEAD_LETTER_REFUSALS)[number];
 
 export interface DeadLetterSpace {
-  readonly bytesHeld: number;
+  readonly bytesStored: number;
   readonly bytesMax: number;
   /** `refused` hears of each append of dead letters that is refused for want of it. */
   watch(refused: (reason: DeadLetterRefusal) => void): void;
@@ -57,7 +57,7 @@ export interface DeadLetterSpace {
 }
 
 /** Who holds what was appended, where it is not the queue itself. */
-export type Held = 'spool';
+export type StoredBy = 'spool';
 
 export interface ConsumeOptions {
   readonly group: string;

@@ -49,7 +49,7 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
     {
       file: 'shared/queue/kafka/kafka-consumer.ts',
       text: 'if (current === null || current.number !== assignment) throw lost(assignment);',
-      becomes: 'if (held === null) throw lost(assignment);',
+      becomes: 'if (current === null) throw lost(assignment);',
     },
   ],
   'a new id for a chunk that comes again': [
@@ -183,15 +183,15 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   'ack before the spool has synced': [
     {
       file: 'shared/queue/spooled/spooled-queue.ts',
-      text: 'await this.#hold(append);',
-      becomes: 'void this.#hold(append).catch(() => undefined);',
+      text: 'await this.#storeLocally(append);',
+      becomes: 'void this.#storeLocally(append).catch(() => undefined);',
     },
   ],
   'the spool forgets what Kafka does not have': [
     {
       file: 'shared/queue/spooled/spool-feeder.ts',
-      text: 'await this.#send(line, group);',
-      becomes: 'void this.#send(line, group).catch(() => undefined);',
+      text: 'await this.#send(feed, group);',
+      becomes: 'void this.#send(feed, group).catch(() => undefined);',
     },
   ],
   'no look at which index a document went to': [

@@ -5,7 +5,7 @@
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { costOf, DeadLetterBudget, type DeadLetterCharge, OWNER_UNKNOWN } from './dead-letter-budget.ts';
-import type { Stored } from './log/frames.ts';
+import type { Stored } from './log/packed-records.ts';
 import type { DeadLetterRefusal } from '../queue.ts';
 
 /** Why dead letters were not written: their budget says so, or nothing can be written. */
@@ -22,7 +22,7 @@ export interface Admitted {
 
 /** What the dead letters take, and senders of whom no more is to be taken (see dead-letter-budget.ts). */
 export interface DeadLetterFigures {
-  readonly bytesHeld: number;
+  readonly bytesStored: number;
   readonly fullSenders: readonly number[];
   /** No more is to be taken of any that has no more than a name which it gave itself. */
   readonly isClaimedFull: boolean;
@@ -55,13 +55,13 @@ export class DeadLetterAccount {
     this.reload();
   }
 
-  get bytesHeld(): number {
-    return this.#budget.bytesHeld;
+  get bytesStored(): number {
+    return this.#budget.bytesStored;
   }
 
   figures(): DeadLetterFigures {
-    const { bytesHeld } = this.#budget;
-    return { bytesHeld, fullSenders: this.#budget.fullSenders(), isClaimedFull: this.#budget.isClaimedFull() };
+    const { bytesStored } = this.#budget;
+    return { bytesStored, fullSenders: this.#budget.fullSenders(), isClaimedFull: this.#budget.isClaimedFull() };
   }
 
   /**

@@ -123,7 +123,7 @@ export class DeadLetterBudget {
   readonly #ofOwners = new Map<number, number>();
   /** Owners at the indexer that hold so much that they may be full. */
   readonly #large = new Set<number>();
-  #held = 0;
+  #stored = 0;
   #edge = 0;
   #claimedEdge = 0;
   #claimedIndexer = 0;
@@ -132,8 +132,8 @@ export class DeadLetterBudget {
     this.bytesMax = bytesMax;
   }
 
-  get bytesHeld(): number {
-    return this.#held;
+  get bytesStored(): number {
+    return this.#stored;
   }
 
   /** Of dead letters of which the records take `costs`. Null where they may be held. */
@@ -143,11 +143,11 @@ export class DeadLetterBudget {
       costs.reduce((all, cost) => all + cost, 0),
     );
     if (owners.every((owner) => owner === MARKS)) return null;
-    if (this.#held + sum > this.bytesMax) return 'budget';
+    if (this.#stored + sum > this.bytesMax) return 'budget';
     const [owner] = owners;
     // Those of the edge come from one sender each time.
     if (owner === undefined || !isEdge(owner)) return null;
-    const free = Math.min(this.bytesMax * EDGE_SHARE - this.#edge, this.bytesMax - this.#held) - sum;
+    const free = Math.min(this.bytesMax * EDGE_SHARE - this.#edge, this.bytesMax - this.#stored) - sum;
     if (sum > free) return 'edge_share';
     if ((this.#ofOwners.get(owner) ?? 0) + sum > free) return 'sender_share';
     return isClaimed(owner) && this.#claimedEdge + sum > free ? 'key_share' : null;
@@ -155,16 +155,16 @@ export class DeadLetterBudget {
 
   /** `cost` below 0: was removed. */
   add(owner: number, cost: number): void {
-    this.#held += cost;
-    const held = (this.#ofOwners.get(owner) ?? 0) + cost;
-    if (held === 0) this.#ofOwners.delete(owner);
-    else this.#ofOwners.set(owner, held);
+    this.#stored += cost;
+    const ofOwner = (this.#ofOwners.get(owner) ?? 0) + cost;
+    if (ofOwner === 0) this.#ofOwners.delete(owner);
+    else this.#ofOwners.set(owner, ofOwner);
     if (isEdge(owner)) {
       this.#edge += cost;
       if (isClaimed(owner)) this.#claimedEdge += cost;
     } else if (owner !== MARKS && owner !== OWNER_UNKNOWN) {
       if (isClaimed(owner)) this.#claimedIndexer += cost;
-      if (held >= this.#leastOfFull) this.#large.add(owner);
+      if (ofOwner >= this.#leastOfFull) this.#large.add(owner);
       else this.#large.delete(owner);
     }
   }
@@ -172,7 +172,7 @@ export class DeadLetterBudget {
   clear(): void {
     this.#ofOwners.clear();
     this.#large.clear();
-    this.#held = 0;
+    this.#stored = 0;
     this.#edge = 0;
     this.#claimedEdge = 0;
     this.#claimedIndexer = 0;
@@ -180,7 +180,7 @@ export class DeadLetterBudget {
 
   /** Numbers of senders (`senderOf`) whose events take at the indexer what they may. */
   fullSenders(): number[] {
-    const most = (this.bytesMax - this.#held) * FULL_SHARE;
+    const most = (this.bytesMax - this.#stored) * FULL_SHARE;
     const full: number[] = [];
     for (const owner of this.#large) if ((this.#ofOwners.get(owner) ?? 0) >= most) full.push(senderOfOwner(owner));
     return full;
@@ -188,7 +188,7 @@ export class DeadLetterBudget {
 
   /** Whether the events of all who claim their names together do. */
   isClaimedFull(): boolean {
-    const most = (this.bytesMax - this.#held) * CLAIMED_FULL_SHARE;
+    const most = (this.bytesMax - this.#stored) * CLAIMED_FULL_SHARE;
     return this.#claimedIndexer >= Math.max(most, this.#leastOfFull);
   }
 

@@ -9,7 +9,7 @@ import type { DeadLetterFigures } from './dead-letter-account.ts';
 export class ReportedDeadLetterSpace implements DeadLetterSpace {
   readonly bytesMax: number;
   #refused: (reason: DeadLetterRefusal) => void = () => undefined;
-  #bytesHeld = 0;
+  #bytesStored = 0;
   #fullSenders: ReadonlySet<number> = new Set();
   #isClaimedFull = false;
 
@@ -17,13 +17,13 @@ export class ReportedDeadLetterSpace implements DeadLetterSpace {
     this.bytesMax = bytesMax;
   }
 
-  get bytesHeld(): number {
-    return this.#bytesHeld;
+  get bytesStored(): number {
+    return this.#bytesStored;
   }
 
   /** As the worker told last. */
-  set figures({ bytesHeld, fullSenders, isClaimedFull }: DeadLetterFigures) {
-    this.#bytesHeld = bytesHeld;
+  set figures({ bytesStored, fullSenders, isClaimedFull }: DeadLetterFigures) {
+    this.#bytesStored = bytesStored;
     this.#fullSenders = new Set(fullSenders);
     this.#isClaimedFull = isClaimedFull;
   }

@@ -124,8 +124,8 @@ export class EmbeddedConsumer implements QueueConsumer {
     const { thread } = this.#queue;
     const offset = this.#next;
     const from = { topic: 'logs', offset, bytesMax: this.#fetchBytesMax } as const;
-    const { frames, end } = await thread.call('fetch', from);
-    const records = fetchedRecords(frames);
+    const { packed, end } = await thread.call('fetch', from);
+    const records = fetchedRecords(packed);
     const last = records.at(-1);
     if (this.#ended || last === undefined || this.#next !== offset) return;
     this.#next = last.offset + 1;

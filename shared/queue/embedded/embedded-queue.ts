@@ -187,15 +187,15 @@ export class EmbeddedQueue implements Queue {
     let offset = first;
     while (offset < end) {
       signal?.throwIfAborted();
-      const { frames } = await this.#thread.call('fetch', { topic, offset, bytesMax: READ_BYTES });
-      for (const record of fetchedRecords(frames)) {
+      const { packed } = await this.#thread.call('fetch', { topic, offset, bytesMax: READ_BYTES });
+      for (const record of fetchedRecords(packed)) {
         if (record.offset >= end) return;
         offset = record.offset + 1;
         // After the clock was set back.
         if (record.timestampMs >= toMs) continue;
         yield topic === 'dead-letters' ? await unpackedDeadLetter(record) : record;
       }
-      if (frames.length === 0) return;
+      if (packed.length === 0) return;
     }
   }
 
@@ -204,7 +204,7 @@ export class EmbeddedQueue implements Queue {
     const { next, end } = await this.#thread.call('join', group);
     for (let offset = next; offset < end;) {
       const from = { topic: 'logs', offset, records: BACKLOG_RECORDS } as const;
-      const records = fetchedRecords((await this.#thread.call('heads', from)).frames);
+      const records = fetchedRecords((await this.#thread.call('heads', from)).packed);
       for (const { headers } of records) yield headers;
       const last = records.at(-1);
       if (last === undefined) return;
@@ -218,8 +218,8 @@ export class EmbeddedQueue implements Queue {
   }
 
   /** Bytes on the device, the WAL included. */
-  bytesHeld(): Promise<number> {
-    return this.#thread.call('bytesHeld', undefined);
+  bytesStored(): Promise<number> {
+    return this.#thread.call('bytesStored', undefined);
   }
 
   /** The worker is gone: nothing can be written or read any more. */

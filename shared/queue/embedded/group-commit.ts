@@ -5,7 +5,7 @@
 
 import type { Clock } from '#shared/clock.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
-import { encodeHeaders, packFrames, type Stored } from './log/frames.ts';
+import { encodeHeaders, packRecords, type Stored } from './log/packed-records.ts';
 import type { Headed } from '../headers.ts';
 import type { WorkerThread } from '#shared/sqlite/worker-thread.ts';
 import type { DeadLetterRefusal } from '../queue.ts';
@@ -119,8 +119,8 @@ export class GroupCommit {
     // Nobody may be waiting for it.
     committed.promise.catch(() => undefined);
 
-    const logs = packFrames(recordsOf(appends, 'logs'));
-    const deadLetters = packFrames(recordsOf(appends, 'dead-letters'));
+    const logs = packRecords(recordsOf(appends, 'logs'));
+    const deadLetters = packRecords(recordsOf(appends, 'dead-letters'));
     const bytes = logs.length;
     const deadLetterCharges = appends.map(({ deadLetters }) => deadLetters).filter((deadLetters) => deadLetters !== null);
     try {

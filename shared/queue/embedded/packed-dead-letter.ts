@@ -18,7 +18,7 @@ import { type Headed, headedDeadLetter } from '../headers.ts';
 import { MARK_FROM } from '../dead-letter.ts';
 import type { FetchedRecord } from '../queue.ts';
 import { costOf, type DeadLetterCharge } from './dead-letter-budget.ts';
-import { headersBytes } from './log/frames.ts';
+import { headersBytes } from './log/packed-records.ts';
 import { deadLetterChargeOf } from './dead-letter-space.ts';
 
 const ENCODING = 'zstd';

@@ -21,7 +21,7 @@ import {
 import type { Moment } from '#shared/sqlite/passed-time.ts';
 import { moved, type Moved, serveWorker } from '#shared/sqlite/worker-thread.ts';
 import type { DeadLetterFigures } from './dead-letter-account.ts';
-import { packFrames, type Stored, unpackFrames } from './log/frames.ts';
+import { packRecords, type Stored, unpackRecords } from './log/packed-records.ts';
 import { type LogOptions, SqliteLog, type Topic, type Write, type Written } from './sqlite-log.ts';
 
 export interface QueueThreadData {
@@ -41,7 +41,7 @@ export type Notice =
   /** Why nothing can be held, since its file is gone; null where it is there again. */
   | { readonly unhealthyReason: string | null };
 
-/** A transaction with its records packed, see frames.ts. */
+/** A transaction with its records packed, see packed-records.ts. */
 export interface PackedWrite {
   readonly now: Moment;
   readonly logs: Uint8Array<ArrayBuffer>;
@@ -51,7 +51,7 @@ export interface PackedWrite {
 }
 
 export interface Fetched {
-  readonly frames: Uint8Array<ArrayBuffer>;
+  readonly packed: Uint8Array<ArrayBuffer>;
   /** End of the topic as of the fetch. */
   readonly end: number;
 }
@@ -80,7 +80,7 @@ export interface LogMethods {
   standOf(group: string): { low: number; high: number; next: number; oldestMs: number | null };
   /** Removes these records of the logs. */
   forget(offsets: readonly number[]): void;
-  bytesHeld(): number;
+  bytesStored(): number;
   deadLetterFigures(argument: null): DeadLetterFigures;
 }
 
@@ -251,13 +251,13 @@ function methodsOf(keeper: LogKeeper): LogMethods {
     write: ({ logs, deadLetters, ...rest }) => {
       keeper.requirePresence();
       return keeper.do((log) => {
-        const write = { ...rest, logs: [...unpackFrames(logs)], deadLetters: [...unpackFrames(deadLetters)] };
+        const write = { ...rest, logs: [...unpackRecords(logs)], deadLetters: [...unpackRecords(deadLetters)] };
         const written = log.write(write);
         const end = log.end('logs');
         keeper.requirePresence();
         // They were moved here. Left to the garbage collector of this thread, tens of megabytes of them would lie
         // about.
-        for (const frames of [logs, deadLetters]) frames.buffer.transfer(0);
+        for (const packed of [logs, deadLetters]) packed.buffer.transfer(0);
         return { ...written, end, deadLetters: log.deadLetters.figures() };
       });
     },
@@ -288,14 +288,14 @@ function methodsOf(keeper: LogKeeper): LogMethods {
         return { low: log.first('logs'), high: log.end('logs'), next, oldestMs: log.thereSince('logs', next) };
       }),
     forget: (offsets) => keeper.do((log) => log.forget(offsets)),
-    bytesHeld: () => keeper.do((log) => log.bytesHeld),
+    bytesStored: () => keeper.do((log) => log.bytesStored),
     deadLetterFigures: () => keeper.do((log) => log.deadLetters.figures()),
   };
 }
 
 function fetched(records: readonly Stored[], end: number): Moved<Fetched> {
-  const frames = packFrames(records);
-  return moved({ frames, end }, [frames.buffer]);
+  const packed = packRecords(records);
+  return moved({ packed, end }, [packed.buffer]);
 }
 
 function requireLog(file: string, folder: string): void {

@@ -20,7 +20,7 @@ import type { DeadLetterCharge } from './dead-letter-budget.ts';
 import { GroupOffsets } from './group-offsets.ts';
 import { LogSpace, NO_SPACE } from './log/log-space.ts';
 import { LogTable } from './log/log-table.ts';
-import type { Stored } from './log/frames.ts';
+import type { Stored } from './log/packed-records.ts';
 import { prepareLog } from './log/log-schema.ts';
 
 export type Topic = 'logs' | 'dead-letters';
@@ -240,8 +240,8 @@ export class SqliteLog implements Disposable {
   }
 
   /** Bytes of the file and its WAL. */
-  get bytesHeld(): number {
-    return this.#space.bytesHeld;
+  get bytesStored(): number {
+    return this.#space.bytesStored;
   }
 
   [Symbol.dispose](): void {
@@ -250,7 +250,7 @@ export class SqliteLog implements Disposable {
 
   /** Null where the limit lets the logs have so many bytes more, after removals if it must be; else why not. */
   #roomFor(bytes: number): string | null {
-    return this.#afterRemovals(() => this.#space.overLimit(bytes, this.#deadLetters.bytesHeld));
+    return this.#afterRemovals(() => this.#space.overLimit(bytes, this.#deadLetters.bytesStored));
   }
 
   /** Null where so many bytes can be written, after removals if it must be; else why not. */

@@ -1,12 +1,12 @@
-// Where a spool is read. A line (a partition) that cannot be fed fills up; what comes for it is left in the spool then,
-// and reading goes on for the others. When the line takes more, reading goes back to what was left of it. Pure.
+// Where a spool is read. A partition that cannot be fed fills up; what comes for it is left in the spool then,
+// and reading goes on for the others. When the partition takes more, reading goes back to what was left of it. Pure.
 //
 //   offset    10   11   12   13   14   15        partition   a  b  a  a  b  a
 //                       ▲                   ▲    position 16: all was read once
 //                       a is full from 12 on: `from` of a is 12; b takes all; the floor is 12
 //
-// Guarantees: of each line records are taken in order, each once; no record at or behind the floor is taken or passed
-// over before it was taken. Needs memory for the lines, not for the records that are left.
+// Guarantees: of each partition records are taken in order, each once; no record at or behind the floor is taken or
+// passed over before it was taken. Needs memory for the partitions, not for the records that are left.
 
 import assert from 'node:assert/strict';
 
@@ -14,16 +14,16 @@ import assert from 'node:assert/strict';
 export type Meeting = 'taken' | 'left' | 'known';
 
 interface Mark {
-  /** All of the line's records before this offset were taken. */
+  /** All of the partition's records before this offset were taken. */
   from: number;
   /** One at `from` or behind it may have been left before the position. */
   isLeft: boolean;
 }
 
 export interface Wishes {
-  /** Whether the line takes enough to go back for it. */
-  hasRoom(line: number): boolean;
-  /** Whether to read on, for lines of which nothing is left and for those that were never met. */
+  /** Whether the partition takes enough to go back for it. */
+  canAccept(partition: number): boolean;
+  /** Whether to read on, for partitions of which nothing is left and for those that were never met. */
   readsOn(): boolean;
 }
 
@@ -55,37 +55,37 @@ export class FeedCursor {
     return floor;
   }
 
-  /** Passes a record that belongs to no line. */
+  /** Passes a record that belongs to no partition. */
   pass(offset: number): void {
     assert(offset >= this.#position);
     this.#position = offset + 1;
     this.#readTo = Math.max(this.#readTo, this.#position);
   }
 
-  /** The record at `offset`, at the position or behind it, is of this line. */
-  meet(line: number, offset: number, hasRoom: boolean): Meeting {
+  /** The record at `offset`, at the position or behind it, is of this partition. */
+  meet(partition: number, offset: number, canAccept: boolean): Meeting {
     this.pass(offset);
-    let mark = this.#marks.get(line);
+    let mark = this.#marks.get(partition);
     if (mark === undefined) {
       mark = { from: offset, isLeft: false };
-      this.#marks.set(line, mark);
+      this.#marks.set(partition, mark);
     }
     if (offset < mark.from) return 'known';
     if (mark.isLeft) return 'left';
-    if (hasRoom) {
+    if (canAccept) {
       mark.from = offset + 1;
       return 'taken';
     }
     mark.from = offset;
     mark.isLeft = true;
-    this.#left.set(line, mark);
+    this.#left.set(partition, mark);
     return 'left';
   }
 
   /** The lowest offset that somebody wants to be read next; null where nobody wants any. */
-  wanted({ hasRoom, readsOn }: Wishes): number | null {
+  wanted({ canAccept, readsOn }: Wishes): number | null {
     let wanted = Number.POSITIVE_INFINITY;
-    for (const [line, { from }] of this.#left) if (from < wanted && hasRoom(line)) wanted = from;
+    for (const [partition, { from }] of this.#left) if (from < wanted && canAccept(partition)) wanted = from;
     if (readsOn()) {
       if (wanted > this.#readTo) wanted = this.#readTo;
       for (const { from, isLeft } of this.#marks.values()) {
@@ -98,12 +98,12 @@ export class FeedCursor {
   /** Reading goes on at `offset`, which is not behind `readTo`. */
   seek(offset: number): void {
     assert(offset <= this.#readTo);
-    for (const [line, mark] of this.#marks) {
+    for (const [partition, mark] of this.#marks) {
       // Up to the position it would have met them.
       if (!mark.isLeft) mark.from = Math.max(mark.from, this.#position);
       mark.isLeft = mark.from < offset;
-      if (mark.isLeft) this.#left.set(line, mark);
-      else this.#left.delete(line);
+      if (mark.isLeft) this.#left.set(partition, mark);
+      else this.#left.delete(partition);
     }
     this.#position = offset;
   }

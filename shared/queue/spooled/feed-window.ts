@@ -53,13 +53,13 @@ export class FeedWindow {
     this.#released++;
     // What lies behind one that is stuck must not stay in memory with it. A sorted list is a heap.
     if (this.#released > 64 && this.#released * 2 > this.#heap.length) {
-      this.#heap = this.held();
+      this.#heap = this.unreleased();
       this.#released = 0;
     }
   }
 
   /** Items that are not released, oldest first; the window may release them meanwhile. */
-  held(): FeedItem[] {
+  unreleased(): FeedItem[] {
     return this.#heap.filter((item) => !item.isReleased).sort((a, b) => a.offset - b.offset);
   }
 

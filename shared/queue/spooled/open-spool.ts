@@ -176,7 +176,7 @@ export class Spool implements AsyncDisposable {
   #lookLater(ms: number): void {
     this.#nextCheck = this.#options.clock.timer(ms, () => {
       const queues = [this.#own, ...this.#adopted.keys()].map(({ queue }) => queue);
-      void Promise.all(queues.map((queue) => queue.bytesHeld()))
+      void Promise.all(queues.map((queue) => queue.bytesStored()))
         .then((bytes) => (this.#bytes = bytes.reduce((sum, one) => sum + one, 0)))
         .catch(() => undefined)
         .then(() => {

@@ -2,13 +2,13 @@
 
 import type { Clock } from '#shared/clock.ts';
 import { isRetryable, SluiceError } from '#shared/errors.ts';
-import type { Held, Queue } from '../queue.ts';
+import type { StoredBy, Queue } from '../queue.ts';
 
 export class SentAppend {
-  readonly promise: Promise<Held | void>;
+  readonly promise: Promise<StoredBy | void>;
   isSettled = false;
 
-  constructor(promise: Promise<Held | void>) {
+  constructor(promise: Promise<StoredBy | void>) {
     this.promise = promise;
   }
 

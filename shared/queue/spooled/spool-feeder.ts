@@ -12,22 +12,22 @@ import type { Clock } from '#shared/clock.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
 import type { DeadLetter, FetchedRecord, Queue } from '../queue.ts';
-import { FeedLine, DEAD_LETTERS } from './feed-line.ts';
+import { PartitionFeed, DEAD_LETTERS } from './partition-feed.ts';
 import { recordBytes } from '../headers.ts';
 import type { LocalQueue } from './local-queue.ts';
 import type { FeedItem } from './feed-window.ts';
 import { deadLettersOfRefused } from './refused-record.ts';
 import { decodeSpoolEntry, eventsOf, type SpoolEntry } from './spool-entry.ts';
 import type { DropReason, SpoolObserver } from './spool-observer.ts';
-import { type FeedLines, SpoolReader } from './spool-reader.ts';
+import { type PartitionFeeds, SpoolReader } from './spool-reader.ts';
 import { splitRecord } from './split-record.ts';
 
 /** One append holds up its partition; Kafka's stock limit is a quarter of this. */
 const APPEND_BYTES_MAX = 4 * 1024 * 1024;
 /** Read ahead, so that all partitions have something to do: the share of one, and what is shared. */
-const LINE_BYTES_MAX = 4 * 1024 * 1024;
-const LINES_BYTES_MAX = 24 * 1024 * 1024;
-const LINES_MIN = 4;
+const FEED_BYTES_MAX = 4 * 1024 * 1024;
+const FEEDS_BYTES_MAX = 24 * 1024 * 1024;
+const FEEDS_MIN = 4;
 /** A spool of so few records is empty in a moment, if the queue takes them at all: so recently it has taken some. */
 const FEW_RECORDS = 256;
 const RECENTLY_MS = 1000;
@@ -53,7 +53,7 @@ export class SpoolFeeder implements AsyncDisposable {
   readonly #options: FeederOptions;
   readonly #closing = new AbortController();
   readonly #reader: SpoolReader;
-  readonly #lines = new Map<number, FeedLine>();
+  readonly #feeds = new Map<number, PartitionFeed>();
   readonly #running = new Set<Promise<void>>();
   readonly #started = Promise.withResolvers<void>();
   #isStarted = false;
@@ -74,7 +74,7 @@ export class SpoolFeeder implements AsyncDisposable {
       clock,
       random,
       started: (next, end) => this.#start(next, end),
-      lines: this.#feedLines(),
+      feeds: this.#partitionFeeds(),
       lost: () => this.#lost(),
       failing: (reason) => observer.failing(reason),
     });
@@ -123,7 +123,7 @@ export class SpoolFeeder implements AsyncDisposable {
    */
   async dropOldest(bytes: number): Promise<number> {
     let freed = 0;
-    for (const item of this.#reader.held()) {
+    for (const item of this.#reader.unreleased()) {
       if (freed >= bytes) break;
       freed += item.bytes;
       this.#reader.release(item);
@@ -163,16 +163,16 @@ export class SpoolFeeder implements AsyncDisposable {
     this.#options.observer.found(events);
   }
 
-  /** What the reader asks: which line a record is of, and whether that takes more. */
-  #feedLines(): FeedLines {
+  /** What the reader asks: which partition a record is of, and whether that takes more. */
+  #partitionFeeds(): PartitionFeeds {
     let entry: SpoolEntry | null = null;
     return {
-      lineOf({ headers, value }) {
+      partitionOf({ headers, value }) {
         entry = decodeSpoolEntry(headers, value);
-        return entry === null ? null : lineOf(entry);
+        return entry === null ? null : partitionOf(entry);
       },
-      takes: (line) => (this.#lines.get(line)?.heldBytes ?? 0) < this.#lineBytesMax,
-      hasRoom: (line) => (this.#lines.get(line)?.heldBytes ?? 0) <= this.#lineBytesMax / 2,
+      takes: (partition) => (this.#feeds.get(partition)?.bufferedBytes ?? 0) < this.#feedBytesMax,
+      canAccept: (partition) => (this.#feeds.get(partition)?.bufferedBytes ?? 0) <= this.#feedBytesMax / 2,
       readsOn: () => this.#readsOn,
       take: (record) => this.#take(record, entry),
       met: (record, isUseless) => this.#met(record, isUseless),
@@ -180,26 +180,26 @@ export class SpoolFeeder implements AsyncDisposable {
     };
   }
 
-  get #lineBytesMax(): number {
-    const lines = Math.max(LINES_MIN, this.#lines.size, this.#options.upstream.partitions);
-    return Math.min(LINE_BYTES_MAX, (this.#options.readAheadBytesMax ?? LINES_BYTES_MAX) / lines);
+  get #feedBytesMax(): number {
+    const feeds = Math.max(FEEDS_MIN, this.#feeds.size, this.#options.upstream.partitions);
+    return Math.min(FEED_BYTES_MAX, (this.#options.readAheadBytesMax ?? FEEDS_BYTES_MAX) / feeds);
   }
 
   /**
-   * Past what a full line has to leave, as long as another may take something. While nothing is taken at all, reading
-   * on would only read the whole spool for nothing.
+   * Past what a full partition has to leave, as long as another may take something. While nothing is taken at all,
+   * reading on would only read the whole spool for nothing.
    */
   get #readsOn(): boolean {
     const { upstream } = this.#options;
-    let lines = 0;
+    let feeds = 0;
     let full = 0;
-    for (const { partition, heldBytes } of this.#lines.values()) {
+    for (const { partition, bufferedBytes } of this.#feeds.values()) {
       if (partition === DEAD_LETTERS) continue;
-      lines++;
-      if (heldBytes >= this.#lineBytesMax) full++;
+      feeds++;
+      if (bufferedBytes >= this.#feedBytesMax) full++;
     }
     const isAway = upstream.unreadyReason !== null || upstream.partitions === 0;
-    return full < (isAway ? 1 : Math.max(upstream.partitions, lines));
+    return full < (isAway ? 1 : Math.max(upstream.partitions, feeds));
   }
 
   #met({ offset, headers }: FetchedRecord, isUseless: boolean): void {
@@ -218,14 +218,14 @@ export class SpoolFeeder implements AsyncDisposable {
   }
 
   #take({ offset, timestampMs, headers, value }: FetchedRecord, entry: SpoolEntry | null): FeedItem {
-    assert(entry !== null, 'what is of no line is not taken');
+    assert(entry !== null, 'what is of no partition is not taken');
     const events = eventsOf(headers['batches']);
     const bytes = value.length + (headers['batches']?.length ?? 0);
     const state = { isReleased: false, isGivenUp: false, isInFlight: false, isSettled: false };
     const item: FeedItem = { offset, timestampMs, bytes, events, entry, ...state };
     this.#recordsInHand++;
     this.#eventsInHand += events;
-    this.#toLine(lineOf(entry), item);
+    this.#toFeed(partitionOf(entry), item);
     return item;
   }
 
@@ -239,29 +239,29 @@ export class SpoolFeeder implements AsyncDisposable {
     this.#tellIfEmpty();
   }
 
-  #toLine(partition: number, item: FeedItem): void {
-    let line = this.#lines.get(partition);
-    if (!line) {
-      line = new FeedLine(partition);
-      this.#lines.set(partition, line);
+  #toFeed(partition: number, item: FeedItem): void {
+    let feed = this.#feeds.get(partition);
+    if (!feed) {
+      feed = new PartitionFeed(partition);
+      this.#feeds.set(partition, feed);
     }
-    line.add(item);
-    if (line.isRunning) return;
-    line.isRunning = true;
-    const running = this.#run(line);
+    feed.add(item);
+    if (feed.isRunning) return;
+    feed.isRunning = true;
+    const running = this.#run(feed);
     this.#running.add(running);
     void running.finally(() => this.#running.delete(running));
   }
 
-  async #run(line: FeedLine): Promise<void> {
+  async #run(feed: PartitionFeed): Promise<void> {
     const { upstream, clock, random, observer } = this.#options;
     const { signal } = this.#closing;
     // What was read together is sent together.
     await Promise.resolve();
     for (let failures = 0; !signal.aborted;) {
-      const group = line.take(Math.min(APPEND_BYTES_MAX, upstream.appendBytesMax));
+      const group = feed.take(Math.min(APPEND_BYTES_MAX, upstream.appendBytesMax));
       if (group.length === 0) break;
-      const failure = await this.#feed(line, group);
+      const failure = await this.#feed(feed, group);
       // What the queue behind says of itself may have changed.
       this.#reader.pace();
       if (failure === null) failures = 0;
@@ -270,29 +270,29 @@ export class SpoolFeeder implements AsyncDisposable {
         await clock.sleep(backoffMs(failures++, PAUSES, random), signal).catch(() => undefined);
       }
     }
-    line.isRunning = false;
+    feed.isRunning = false;
   }
 
   /** Null where the next try may follow at once; else why it must wait. */
-  async #feed(line: FeedLine, group: readonly FeedItem[]): Promise<unknown> {
+  async #feed(feed: PartitionFeed, group: readonly FeedItem[]): Promise<unknown> {
     try {
-      await this.#send(line, group);
+      await this.#send(feed, group);
       this.#fedAtMs = this.#options.clock.monotonicMs();
       for (const item of group) this.#fed(item);
       return null;
     } catch (error) {
       const [only] = group;
       const isRefused = isRefusal(error);
-      const failure = isRefused && only && group.length === 1 ? await this.#deadLetter(line, only, error) : error;
+      const failure = isRefused && only && group.length === 1 ? await this.#deadLetter(feed, only, error) : error;
       if (failure === null) return null;
       for (const item of group) if (item.isGivenUp) this.#drop(item, 'spool_full');
       // Of a group only one may be what is refused.
-      line.putBack(group, { singly: isRefused });
+      feed.putBack(group, { singly: isRefused });
       return isRefused && group.length > 1 ? null : failure;
     }
   }
 
-  async #send(line: FeedLine, group: readonly FeedItem[]): Promise<void> {
+  async #send(feed: PartitionFeed, group: readonly FeedItem[]): Promise<void> {
     const { upstream } = this.#options;
     if (upstream.partitions === 0) await upstream.opened(this.#closing.signal);
     const records: QueueRecord[] = [];
@@ -303,7 +303,7 @@ export class SpoolFeeder implements AsyncDisposable {
     }
     if (deadLetters.length > 0) await upstream.appendDeadLetters(deadLetters);
     // The topic may have fewer partitions than it was thought to have when this was spooled.
-    if (records.length > 0) await upstream.append(line.partition % upstream.partitions, records);
+    if (records.length > 0) await upstream.append(feed.partition % upstream.partitions, records);
   }
 
   /**
@@ -311,14 +311,14 @@ export class SpoolFeeder implements AsyncDisposable {
    * where all of it is held, else why it is not: where not even the dead letters take it, it is for an operator to find
    * out why.
    */
-  async #deadLetter(line: FeedLine, item: FeedItem, refusal: unknown): Promise<unknown> {
+  async #deadLetter(feed: PartitionFeed, item: FeedItem, refusal: unknown): Promise<unknown> {
     const { upstream, observer } = this.#options;
     const { entry } = item;
     const reason = reasonOf(refusal);
     let deadLettered = item.events;
     try {
       if (entry.kind === 'record') {
-        const refused = await splitRecord(entry.record, (piece) => this.#takes(line, piece));
+        const refused = await splitRecord(entry.record, (piece) => this.#takes(feed, piece));
         const deadLetters: DeadLetter[] = [];
         for (const piece of refused) deadLetters.push(...(await deadLettersOfRefused(piece, reason)));
         if (deadLetters.length > 0) await upstream.appendDeadLetters(deadLetters);
@@ -334,13 +334,13 @@ export class SpoolFeeder implements AsyncDisposable {
   }
 
   /** False where the queue refuses it: it may take less than it says. */
-  async #takes(line: FeedLine, piece: QueueRecord): Promise<boolean> {
+  async #takes(feed: PartitionFeed, piece: QueueRecord): Promise<boolean> {
     const { upstream } = this.#options;
     if (recordBytes(piece) > upstream.appendBytesMax) return false;
     // Whoever stops does not wait for many pieces.
     this.#closing.signal.throwIfAborted();
     try {
-      await upstream.append(line.partition % upstream.partitions, [piece]);
+      await upstream.append(feed.partition % upstream.partitions, [piece]);
       return true;
     } catch (error) {
       if (isRefusal(error)) return false;
@@ -359,7 +359,7 @@ export class SpoolFeeder implements AsyncDisposable {
   }
 
   #settle(item: FeedItem): void {
-    this.#lines.get(lineOf(item.entry))?.settled(item);
+    this.#feeds.get(partitionOf(item.entry))?.settled(item);
     item.isSettled = true;
     item.isInFlight = false;
     this.#records--;
@@ -375,7 +375,7 @@ export class SpoolFeeder implements AsyncDisposable {
   }
 }
 
-function lineOf(entry: SpoolEntry): number {
+function partitionOf(entry: SpoolEntry): number {
   return entry.kind === 'record' ? entry.partition : DEAD_LETTERS;
 }
 

@@ -3,9 +3,9 @@
 // room for is left in the local queue and read again (feed-cursor.ts), so that a partition that takes nothing holds up
 // no other.
 //
-// Guarantees: each record is taken once, those of a line in their order; a commit never passes a record that is not
-// released. When the local queue was damaged and began anew, what is in hand is kept, and what was not taken is told as
-// lost.
+// Guarantees: each record is taken once, those of a partition in their order; a commit never passes a record that is
+// not released. When the local queue was damaged and began anew, what is in hand is kept, and what was not taken is
+// told as lost.
 
 import { type BackoffLimits, backoffMs } from '#shared/backoff.ts';
 import type { Clock } from '#shared/clock.ts';
@@ -29,14 +29,14 @@ const COMMIT_INTERVAL_MS = 100;
 const COMMIT_RETRY_MS = 1000;
 
 /** What the reader asks of whoever feeds. */
-export interface FeedLines extends Wishes {
-  /** The line that a record belongs to; null where it is of no use, and is passed over. */
-  lineOf(record: FetchedRecord): number | null;
-  /** Whether the line takes one more. */
-  takes(line: number): boolean;
+export interface PartitionFeeds extends Wishes {
+  /** The partition that a record belongs to; null where it is of no use, and is passed over. */
+  partitionOf(record: FetchedRecord): number | null;
+  /** Whether the partition takes one more. */
+  takes(partition: number): boolean;
   /** Makes an item of a record that is taken. */
   take(record: FetchedRecord): FeedItem;
-  /** A record was read for the first time; `isUseless` where it belongs to no line. */
+  /** A record was read for the first time; `isUseless` where it belongs to no partition. */
   met(record: FetchedRecord, isUseless: boolean): void;
   /** So many records are not there any more: they were forgotten by an earlier process. */
   missing(records: number): void;
@@ -44,7 +44,7 @@ export interface FeedLines extends Wishes {
 
 export interface SpoolReaderOptions {
   readonly local: LocalQueue;
-  readonly lines: FeedLines;
+  readonly feeds: PartitionFeeds;
   readonly clock: Clock;
   readonly random: () => number;
   /** Told once: the offset of the first record to be read, and the one after the last, as of now. */
@@ -82,8 +82,8 @@ export class SpoolReader implements ConsumerHandler, AsyncDisposable {
   }
 
   /** What is in hand and was not released, oldest first. */
-  held(): FeedItem[] {
-    return this.#window.held();
+  unreleased(): FeedItem[] {
+    return this.#window.unreleased();
   }
 
   /** The local queue may forget the item, soon. */
@@ -144,14 +144,14 @@ export class SpoolReader implements ConsumerHandler, AsyncDisposable {
   }
 
   #meet(record: FetchedRecord): void {
-    const { lines } = this.#options;
+    const { feeds } = this.#options;
     const { offset } = record;
     const { readTo } = this.#cursor;
-    if (offset > readTo) lines.missing(offset - readTo);
-    const line = lines.lineOf(record);
-    if (offset >= readTo) lines.met(record, line === null);
-    if (line === null) this.#cursor.pass(offset);
-    else if (this.#cursor.meet(line, offset, lines.takes(line)) === 'taken') this.#window.add(lines.take(record));
+    if (offset > readTo) feeds.missing(offset - readTo);
+    const partition = feeds.partitionOf(record);
+    if (offset >= readTo) feeds.met(record, partition === null);
+    if (partition === null) this.#cursor.pass(offset);
+    else if (this.#cursor.meet(partition, offset, feeds.takes(partition)) === 'taken') this.#window.add(feeds.take(record));
   }
 
   failed(error: Error): void {
@@ -201,7 +201,7 @@ export class SpoolReader implements ConsumerHandler, AsyncDisposable {
 
   // The items in hand have their bytes; their offsets mean nothing any more.
   #beginAnew(): void {
-    for (const item of this.#window.held()) item.isReleased = true;
+    for (const item of this.#window.unreleased()) item.isReleased = true;
     this.#begin(0);
     this.#options.lost();
   }
@@ -215,7 +215,7 @@ export class SpoolReader implements ConsumerHandler, AsyncDisposable {
     const consumer = this.#consumer;
     if (consumer === null || this.#assignment === 0) return;
     const { position } = this.#cursor;
-    const wanted = this.#cursor.wanted(this.#options.lines);
+    const wanted = this.#cursor.wanted(this.#options.feeds);
     if (wanted === null) {
       if (!this.#isPaused) consumer.pause([0]);
       this.#isPaused = true;

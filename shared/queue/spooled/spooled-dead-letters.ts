@@ -48,6 +48,6 @@ export class SpooledDeadLetters extends ReportedDeadLetterSpace {
   }
 
   #tell(): void {
-    this.figures = { bytesHeld: this.#budget.bytesHeld, fullSenders: [], isClaimedFull: false };
+    this.figures = { bytesStored: this.#budget.bytesStored, fullSenders: [], isClaimedFull: false };
   }
 }

@@ -22,7 +22,7 @@ import type {
   DeadLetter,
   DeadLetterSpace,
   FetchedRecord,
-  Held,
+  StoredBy,
   Queue,
   QueueConsumer,
   ReadOptions,
@@ -78,7 +78,7 @@ export interface SpooledQueueOptions {
 
 /** An append in the two forms that it may go on in. */
 interface Passage {
-  toUpstream(): Promise<Held | void>;
+  toUpstream(): Promise<StoredBy | void>;
   /** Throws where the spool is not to hold it. */
   toLocal(): {
     readonly records: readonly QueueRecord[];
@@ -135,11 +135,11 @@ export class SpooledQueue implements Queue {
     if (this.#closing.signal.aborted) return 'the queue is closed';
     const upstream = this.#upstream.unreadyReason;
     if (!this.isSpooling && upstream === null) return null;
-    const why = this.#localTrouble();
+    const why = this.#localUnreadyReason();
     return why === null ? null : `${upstream ?? 'the spool is not empty'}; ${why}`;
   }
 
-  #localTrouble(): string | null {
+  #localUnreadyReason(): string | null {
     // Where room is made by giving up the oldest, a spool that is full takes more; only a try tells.
     const says = this.#options.full === 'drop-oldest' ? null : this.#local.unreadyReason;
     if (says !== null) return says;
@@ -190,7 +190,7 @@ export class SpooledQueue implements Queue {
   }
 
   /** Rejects with queue_refused, or with what the spool said where neither could hold it. */
-  append(partition: number, records: readonly QueueRecord[]): Promise<Held | void> {
+  append(partition: number, records: readonly QueueRecord[]): Promise<StoredBy | void> {
     return this.#pass({
       toUpstream: () => this.#upstream.append(this.#present(partition), records),
       toLocal() {
@@ -226,7 +226,7 @@ export class SpooledQueue implements Queue {
     await this.#feeder[Symbol.asyncDispose]();
   }
 
-  async #pass(passage: Passage): Promise<Held | void> {
+  async #pass(passage: Passage): Promise<StoredBy | void> {
     if (this.#closing.signal.aborted)
       throw new SluiceError('shutting_down', 'Cannot append to the queue: it is closed');
     if (!this.#feeder.isStarted) await this.#openedInTime();
@@ -259,7 +259,7 @@ export class SpooledQueue implements Queue {
     }
   }
 
-  async #direct(passage: Passage): Promise<Held | void> {
+  async #direct(passage: Passage): Promise<StoredBy | void> {
     const isUp = this.#upstream.unreadyReason === null && this.#upstream.partitions > 0;
     const sent = isUp ? new SentAppend(passage.toUpstream()) : null;
     const failure = await sent?.outcome(this.#options.clock, this.#produceTimeoutMs);
@@ -275,15 +275,15 @@ export class SpooledQueue implements Queue {
     }
   }
 
-  async #spool(passage: Passage, sent: SentAppend | null = null): Promise<Held> {
+  async #spool(passage: Passage, sent: SentAppend | null = null): Promise<StoredBy> {
     const { records, events, withdraw } = this.#localOf(passage);
-    let isAnyHeld = false;
+    let isAnyStored = false;
     this.#entering++;
     try {
       let left = events;
       for (const append of this.#appendsOf(records)) {
-        await this.#hold(append);
-        isAnyHeld = true;
+        await this.#storeLocally(append);
+        isAnyStored = true;
         this.#feeder.stored(append.length, left);
         left = 0;
       }
@@ -293,7 +293,7 @@ export class SpooledQueue implements Queue {
       if (sent !== null && !sent.isSettled) this.#await(sent);
       return 'spool';
     } catch (error) {
-      if (!isAnyHeld) withdraw?.();
+      if (!isAnyStored) withdraw?.();
       this.#failure = { reason: reasonOf(error), atMs: this.#options.clock.monotonicMs() };
       this.#observer.failing(this.#failure.reason);
       throw error;
@@ -330,7 +330,7 @@ export class SpooledQueue implements Queue {
     return appends;
   }
 
-  async #hold(records: readonly QueueRecord[]): Promise<void> {
+  async #storeLocally(records: readonly QueueRecord[]): Promise<void> {
     for (let drops = 0; ; drops++) {
       try {
         await this.#local.append(0, records);

@@ -84,21 +84,21 @@ describe('budget of dead letters', () => {
     assert.deepEqual(budget.fullSenders(), []);
     take('10.0.0.3', 932);
     take('10.0.0.4', 1);
-    assert.equal(budget.bytesHeld, 1200);
+    assert.equal(budget.bytesStored, 1200);
     assert.deepEqual(budget.fullSenders(), numbers('10.0.0.2', '10.0.0.3'), 'next to nothing is not full');
     take('10.0.0.2', -267);
     take('10.0.0.3', -932);
     take('10.0.0.4', -1);
-    assert.deepEqual([budget.bytesHeld, budget.fullSenders()], [0, []]);
+    assert.deepEqual([budget.bytesStored, budget.fullSenders()], [0, []]);
   });
 
   it('names 1,024 senders at most', () => {
     const budget = new DeadLetterBudget(1_000_000);
-    for (let i = 0; budget.bytesHeld + 400 <= 1_000_000; i++)
+    for (let i = 0; budget.bytesStored + 400 <= 1_000_000; i++)
       budget.add(ownerOf('logs/0/1', { tenant: `t${i}`, sender: '', input: 'http' }), 400);
     assert.deepEqual(budget.fullSenders(), []);
     budget.clear();
-    for (let i = 0; budget.bytesHeld + 1000 <= 1_000_000; i++)
+    for (let i = 0; budget.bytesStored + 1000 <= 1_000_000; i++)
       budget.add(ownerOf('logs/0/1', { tenant: `t${i}`, sender: '', input: 'http' }), 1000);
     assert.equal(budget.fullSenders().length, 1000);
   });
@@ -135,7 +135,7 @@ describe('budget of dead letters', () => {
   it('is not full of names where there is none', () => {
     const budget = new DeadLetterBudget(1000);
     fill(budget, 'logs/0/1', '10.0.0.1');
-    assert.equal(budget.bytesHeld, 1000);
+    assert.equal(budget.bytesStored, 1000);
     assert(!budget.isClaimedFull());
   });
 
@@ -153,7 +153,7 @@ describe('budget of dead letters', () => {
     const owner = ownerOf('edge', { tenant: 'a', sender: '10.0.0.1', input: 'http' });
     fill(budget, 'edge', '10.0.0.9', 'a');
     budget.add(owner, -100);
-    assert.equal(budget.bytesHeld, 150);
+    assert.equal(budget.bytesStored, 150);
     assert.equal(fill(budget, 'edge', '10.0.0.7', 'a'), 100, 'a tenant is one sender, whatever its addresses');
   });
 
@@ -193,7 +193,7 @@ describe('the embedded queue', () => {
     await using queue = await open(dataDir);
     queue.deadLetterSpace.watch((reason) => refused.push(reason));
     assert.equal(await fillWith(queue, deadLetter('edge', '10.0.0.1')), 'dead_letters_full');
-    assert(queue.deadLetterSpace.bytesHeld > 3.9 * MIB && queue.deadLetterSpace.bytesHeld <= 4 * MIB);
+    assert(queue.deadLetterSpace.bytesStored > 3.9 * MIB && queue.deadLetterSpace.bytesStored <= 4 * MIB);
     await queue.appendDeadLetters([deadLetter('edge', '10.0.0.2')]);
     assert.equal(queue.unreadyReason, null);
     assert.deepEqual(refused, ['sender_share']);
@@ -307,10 +307,10 @@ describe('the account of dead letters in the log', () => {
       while (log.tend({ epochMs: Date.UTC(2026, 1, 1) + days * DAY_MS, monotonicMs: days * DAY_MS }));
     };
     for (let day = 0; day < 7; day++) tend(day);
-    assert.equal(log.deadLetters.bytesHeld, 4 * MIB);
+    assert.equal(log.deadLetters.bytesStored, 4 * MIB);
     assert.deepEqual(write(log, 1).deadLettersRefused, [{ budget: 'sender_share' }]);
     for (let day = 7; day < 9; day++) tend(day);
-    assert.equal(log.deadLetters.bytesHeld, 8192, 'the last one stays');
+    assert.equal(log.deadLetters.bytesStored, 8192, 'the last one stays');
     assert.deepEqual(write(log, 1).deadLettersRefused, [null]);
   });
 
@@ -324,12 +324,12 @@ describe('the account of dead letters in the log', () => {
     database.exec('DROP TABLE dead_letter_costs');
     {
       using log = openLog(file);
-      assert.equal(log.deadLetters.bytesHeld, 10 * 8192);
+      assert.equal(log.deadLetters.bytesStored, 10 * 8192);
     }
     database.exec('DELETE FROM dead_letters WHERE offset < 4');
     database.close();
     using log = openLog(file);
-    assert.equal(log.deadLetters.bytesHeld, 6 * 8192);
+    assert.equal(log.deadLetters.bytesStored, 6 * 8192);
   });
 });
 
@@ -341,14 +341,14 @@ describe('the account', () => {
     const records = [{ offset: 0, timeMs: 0, headers: Buffer.alloc(0), value: Buffer.alloc(5000) }];
     const admit = () => account.admitted(records, [{ owners: [7], wholeBytes: 0 }]);
     account.append(0, admit());
-    assert.equal(account.bytesHeld, 8192);
+    assert.equal(account.bytesStored, 8192);
     account.withdraw(admit());
-    assert.equal(account.bytesHeld, 8192);
+    assert.equal(account.bytesStored, 8192);
     // A removal that failed on a full device, between the one and the other.
     const admitted = admit();
     account.reload();
     account.withdraw(admitted);
-    assert.equal(account.bytesHeld, 8192);
+    assert.equal(account.bytesStored, 8192);
   });
 
   it('is what the tables say, however many writes a full device refuses', (t) => {
@@ -392,7 +392,7 @@ describe('the account', () => {
       // It is full.
     }
     for (let i = 0; i < 20; i++) assert.notEqual(write(3, 1).deadLettersRefused[0], null);
-    assert.equal(log.deadLetters.bytesHeld, 10 * 8192);
+    assert.equal(log.deadLetters.bytesStored, 10 * 8192);
   });
 });
 

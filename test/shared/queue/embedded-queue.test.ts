@@ -142,7 +142,7 @@ describe('limits of the embedded queue', () => {
     assert.equal((await texts(queue)).length, 40);
     await consumer.commit(1, new Map([[0, 40]]));
     while ((await texts(queue)).length > 1) await clock.advance(1000);
-    while ((await queue.bytesHeld()) > before / 2) await clock.advance(1000);
+    while ((await queue.bytesStored()) > before / 2) await clock.advance(1000);
     await queue[Symbol.asyncDispose]();
     assert(bytesOf(dataDir) < before / 3, `${bytesOf(dataDir)} of ${before} bytes are left`);
 

@@ -50,16 +50,16 @@ describe('dead letters in the embedded queue', () => {
     const bad = deadLetter(Buffer.alloc(270_000, NIL));
     await queue.appendDeadLetters(Array.from({ length: 70 }, () => bad));
     assert.equal((await lettersIn(queue)).length, 70);
-    assert(queue.deadLetterSpace.bytesHeld < 64 * 1024, `${queue.deadLetterSpace.bytesHeld}`);
+    assert(queue.deadLetterSpace.bytesStored < 64 * 1024, `${queue.deadLetterSpace.bytesStored}`);
     // More than the budget has, were it not compressed; it comes in parts.
     await queue.appendDeadLetters([deadLetter(Buffer.alloc(40 * MIB, NIL))]);
-    assert(queue.deadLetterSpace.bytesHeld < MIB, `${queue.deadLetterSpace.bytesHeld}`);
+    assert(queue.deadLetterSpace.bytesStored < MIB, `${queue.deadLetterSpace.bytesStored}`);
   });
 
   it('in parts are refused whole where not all of them fit', async (t) => {
     await using queue = await open(t);
     await assert.rejects(queue.appendDeadLetters([deadLetter(randomBytes(17 * MIB))]), { code: 'dead_letters_full' });
-    assert.equal(queue.deadLetterSpace.bytesHeld, 0);
+    assert.equal(queue.deadLetterSpace.bytesStored, 0);
   });
 
   it('that an earlier version has written are read, and it is told that a compressed value is not whole', async (t) => {

@@ -4,7 +4,7 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
 import type { Moment } from '#shared/sqlite/passed-time.ts';
 import { AppendTimes } from './append-times.ts';
-import type { Stored } from './frames.ts';
+import type { Stored } from './packed-records.ts';
 import { TimeRuns } from './time-runs.ts';
 
 // One removal is bounded, so that appends do not wait long behind it and the WAL stays small.

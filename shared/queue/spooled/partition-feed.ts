@@ -7,31 +7,31 @@ import type { FeedItem } from './feed-window.ts';
 /** In place of a partition: the dead letters, whose order matters to nobody. */
 export const DEAD_LETTERS = -1;
 
-export class FeedLine {
+export class PartitionFeed {
   readonly partition: number;
   /** Somebody feeds it: one append at a time, so that order is kept. */
   isRunning = false;
   #waiting: FeedItem[] = [];
   #singly = 0;
-  #heldBytes = 0;
+  #bufferedBytes = 0;
 
   constructor(partition: number) {
     this.partition = partition;
   }
 
   /** Bytes of what waits and what is on its way. */
-  get heldBytes(): number {
-    return this.#heldBytes;
+  get bufferedBytes(): number {
+    return this.#bufferedBytes;
   }
 
   add(item: FeedItem): void {
     this.#waiting.push(item);
-    this.#heldBytes += item.bytes;
+    this.#bufferedBytes += item.bytes;
   }
 
   /** Its fate is known; told once. */
   settled(item: FeedItem): void {
-    this.#heldBytes -= item.bytes;
+    this.#bufferedBytes -= item.bytes;
   }
 
   /** Takes the first items, as many as `bytesMax` allows, or a single one that is larger; empty where nothing waits. */

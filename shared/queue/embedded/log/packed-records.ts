@@ -1,15 +1,15 @@
 // How records cross between the threads, many in one buffer that is moved and not copied; and how headers lie in the
 // table.
 //
-//   frame     offset f64 | time f64 | headers bytes u32 | value bytes u32 | headers | value
+//   record    offset f64 | time f64 | headers bytes u32 | value bytes u32 | headers | value
 //   headers   (name bytes u16 | name | value bytes u32 | value)*
 //
-// Numbers are big-endian. Both sides are ours and of one process, so a frame that does not fit is a fault of ours.
+// Numbers are big-endian. Both sides are ours and of one process, so a record that does not fit is a fault of ours.
 
 import assert from 'node:assert/strict';
 import type { Headers } from '../../headers.ts';
 
-const FRAME_HEAD_BYTES = 24;
+const RECORD_HEAD_BYTES = 24;
 const HEADER_HEAD_BYTES = 6;
 
 /** A record in its stored form: `headers` encoded. */
@@ -21,9 +21,9 @@ export interface Stored {
 }
 
 /** Packs records into one new ArrayBuffer. */
-export function packFrames(records: readonly Stored[]): Uint8Array<ArrayBuffer> {
+export function packRecords(records: readonly Stored[]): Uint8Array<ArrayBuffer> {
   let size = 0;
-  for (const { headers, value } of records) size += FRAME_HEAD_BYTES + headers.length + value.length;
+  for (const { headers, value } of records) size += RECORD_HEAD_BYTES + headers.length + value.length;
   const bytes = new Uint8Array(size);
   const view = new DataView(bytes.buffer);
   let at = 0;
@@ -32,7 +32,7 @@ export function packFrames(records: readonly Stored[]): Uint8Array<ArrayBuffer> 
     view.setFloat64(at + 8, timeMs);
     view.setUint32(at + 16, headers.length);
     view.setUint32(at + 20, value.length);
-    at += FRAME_HEAD_BYTES;
+    at += RECORD_HEAD_BYTES;
     bytes.set(headers, at);
     at += headers.length;
     bytes.set(value, at);
@@ -41,12 +41,12 @@ export function packFrames(records: readonly Stored[]): Uint8Array<ArrayBuffer> 
   return bytes;
 }
 
-/** The records of packed frames; their bytes are views, not copies. */
-export function* unpackFrames(bytes: Uint8Array<ArrayBuffer>): Generator<Stored, void, void> {
+/** What was packed; the bytes of the records are views, not copies. */
+export function* unpackRecords(bytes: Uint8Array<ArrayBuffer>): Generator<Stored, void, void> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let at = 0;
   while (at < bytes.length) {
-    const headersStart = at + FRAME_HEAD_BYTES;
+    const headersStart = at + RECORD_HEAD_BYTES;
     const valueStart = headersStart + view.getUint32(at + 16);
     const end = valueStart + view.getUint32(at + 20);
     assert(end <= bytes.length, 'a frame is whole');

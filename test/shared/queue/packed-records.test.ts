@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { decodeHeaders, encodeHeaders, packFrames, unpackFrames } from '#shared/queue/embedded/log/frames.ts';
+import { decodeHeaders, encodeHeaders, packRecords, unpackRecords } from '#shared/queue/embedded/log/packed-records.ts';
 
 const bytes = fc.uint8Array({ maxLength: 300 });
 
@@ -20,7 +20,7 @@ describe('frames', () => {
     );
     fc.assert(
       fc.property(fc.array(stored), (records) => {
-        assert.deepEqual([...unpackFrames(packFrames(records))], records);
+        assert.deepEqual([...unpackRecords(packRecords(records))], records);
       }),
     );
   });
