@@ -3,9 +3,9 @@
 // may be missing.
 
 import { setTimeout as delay } from 'node:timers/promises';
-import { readPartitionOffsets } from '#shared/queue/kafka/group-offsets.ts';
+import { readPartitionOffsets } from '#shared/queue/kafka/broker/group-offsets.ts';
 import { type Admin, createClient } from '#shared/queue/kafka/kafkajs/client.ts';
-import { readTopicShape } from '#shared/queue/kafka/topic-facts.ts';
+import { readTopicShape } from '#shared/queue/kafka/broker/topic-facts.ts';
 import { population } from './schedule.ts';
 import type { World } from './world.ts';
 

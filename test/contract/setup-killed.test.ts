@@ -6,10 +6,10 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Config } from '#shared/config/settings.ts';
-import { readPartitionOffsets } from '#shared/queue/kafka/group-offsets.ts';
+import { readPartitionOffsets } from '#shared/queue/kafka/broker/group-offsets.ts';
 import { type Admin, createClient } from '#shared/queue/kafka/kafkajs/client.ts';
 import { setupTopics } from '#shared/queue/kafka/setup.ts';
-import { numberOf, readTopicFacts } from '#shared/queue/kafka/topic-facts.ts';
+import { numberOf, readTopicFacts } from '#shared/queue/kafka/broker/topic-facts.ts';
 import { kafka } from '#test/backends/kafka.ts';
 import { kafkaConfig, removeTopics } from './queue-places.ts';
 

@@ -47,7 +47,7 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   ],
   'commit after the partition was lost': [
     {
-      file: 'shared/queue/kafka/kafka-consumer.ts',
+      file: 'shared/queue/kafka/consumer/kafka-consumer.ts',
       text: 'if (current === null || current.number !== assignment) throw lost(assignment);',
       becomes: 'if (current === null) throw lost(assignment);',
     },
@@ -252,7 +252,7 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   ],
   'an offset that no broker gave is believed': [
     {
-      file: 'shared/queue/kafka/kafka-consumer.ts',
+      file: 'shared/queue/kafka/consumer/kafka-consumer.ts',
       text: 'if (refusal !== null) return this.#refuse(assignment, partition, refusal);',
       becomes: 'void refusal;',
     },

@@ -6,13 +6,13 @@ import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import { SluiceError } from '#shared/errors.ts';
 import type { GroupLag, LagSource, PartitionLag } from '../group-lag.ts';
-import { failureOf } from './failure.ts';
-import { timeMsOf } from './fetched-records.ts';
-import { type PartitionOffsets, readPartitionOffsets } from './group-offsets.ts';
+import { failureOf } from './broker/failure.ts';
+import { timeMsOf } from './broker/fetched-records.ts';
+import { type PartitionOffsets, readPartitionOffsets } from './broker/group-offsets.ts';
 import { type Cluster, createClient, createCluster, type Admin } from './kafkajs/client.ts';
 import { brokersOf } from './kafkajs/connect-options.ts';
 import { type Found, TimeBisection } from './positions/time-bisection.ts';
-import { numberOf, readTopicFacts } from './topic-facts.ts';
+import { numberOf, readTopicFacts } from './broker/topic-facts.ts';
 
 /** Each round halves what is left, in ratio of the age; from a year down to a tenth of a second is less than twenty. */
 const ROUNDS_MAX = 40;

@@ -18,10 +18,10 @@ import type {
   QueueConsumer,
   ReadOptions,
 } from '../queue.ts';
-import { KafkaConsumer } from './kafka-consumer.ts';
+import { KafkaConsumer } from './consumer/kafka-consumer.ts';
 import { KafkaProducer } from './kafka-producer.ts';
 import { readTopic } from './kafka-read.ts';
-import { type Failure, failureOf } from './failure.ts';
+import { type Failure, failureOf } from './broker/failure.ts';
 import { type Admin, createClient, type Kafka } from './kafkajs/client.ts';
 import { brokersOf } from './kafkajs/connect-options.ts';
 import {
@@ -32,7 +32,7 @@ import {
   type TopicFacts,
   topicUnready,
   weaknessesOf,
-} from './topic-facts.ts';
+} from './broker/topic-facts.ts';
 
 const OPEN_PAUSE_FIRST_MS = 250;
 const OPEN_PAUSE_MAX_MS = 2000;

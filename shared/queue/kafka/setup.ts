@@ -5,12 +5,12 @@
 import { systemClock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import { isRetryable, SluiceError } from '#shared/errors.ts';
-import { readPartitionOffsets } from './group-offsets.ts';
+import { readPartitionOffsets } from './broker/group-offsets.ts';
 import { encodeSnapshot } from './positions/log-position.ts';
-import { failureOf } from './failure.ts';
+import { failureOf } from './broker/failure.ts';
 import { type Admin, type ClientOptions, createClient, createCluster, type ITopicConfig } from './kafkajs/client.ts';
 import { brokersOf } from './kafkajs/connect-options.ts';
-import { readTopicFacts, readTopicShape, weaknessesOf } from './topic-facts.ts';
+import { readTopicFacts, readTopicShape, weaknessesOf } from './broker/topic-facts.ts';
 
 const REPLICATION = 3;
 const MIN_IN_SYNC = 2;

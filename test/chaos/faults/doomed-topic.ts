@@ -11,7 +11,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { randomBytes } from 'node:crypto';
 import type { Config } from '#shared/config/settings.ts';
-import { readPartitionOffsets } from '#shared/queue/kafka/group-offsets.ts';
+import { readPartitionOffsets } from '#shared/queue/kafka/broker/group-offsets.ts';
 import { type Admin, createClient } from '#shared/queue/kafka/kafkajs/client.ts';
 import { ForwardClient } from '#test/clients/forward-client.ts';
 import type { RefusingProxy } from '#test/integration/parts/refusing-proxy.ts';

@@ -7,7 +7,7 @@ import { buildCore } from '#indexer/pipeline/core.ts';
 import { BATCH_OVERHEAD_BYTES, RECORD_OVERHEAD_BYTES } from '#indexer/held/held-bytes.ts';
 import { Assignment } from '#indexer/commit/in-hand.ts';
 import { SluiceError } from '#shared/errors.ts';
-import { fetchedRecord, ownRecord } from '#shared/queue/kafka/fetched-records.ts';
+import { fetchedRecord, ownRecord } from '#shared/queue/kafka/broker/fetched-records.ts';
 import { World } from '../world.ts';
 
 const MIB = 1024 * 1024;

@@ -9,7 +9,7 @@ import { startIndexer } from '#indexer/shells/main.ts';
 import { systemClock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import { Metrics } from '#shared/metrics.ts';
-import { readPartitionOffsets } from '#shared/queue/kafka/group-offsets.ts';
+import { readPartitionOffsets } from '#shared/queue/kafka/broker/group-offsets.ts';
 import { silentQueueObserver } from '#shared/queue/queue-observer.ts';
 import { openKafkaQueue } from '#shared/queue/kafka/kafka-queue.ts';
 import { createClient } from '#shared/queue/kafka/kafkajs/client.ts';

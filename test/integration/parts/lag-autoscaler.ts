@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parse } from 'yaml';
 import type { Config } from '#shared/config/settings.ts';
-import { type PartitionOffsets, readPartitionOffsets } from '#shared/queue/kafka/group-offsets.ts';
+import { type PartitionOffsets, readPartitionOffsets } from '#shared/queue/kafka/broker/group-offsets.ts';
 import { createClient } from '#shared/queue/kafka/kafkajs/client.ts';
 import type { Finished, SluiceProcess } from './sluice-process.ts';
 

@@ -5,7 +5,7 @@
 // or given up: what is committed after that is not undone by them. (One that was given up may still reach a coordinator
 // that was away.)
 
-import type { OffsetKeeper } from './kafkajs/patches/offset-manager.ts';
+import type { OffsetKeeper } from '../kafkajs/patches/offset-manager.ts';
 
 type Offsets = Parameters<OffsetKeeper['commitOffsets']>[0];
 

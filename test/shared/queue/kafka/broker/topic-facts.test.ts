@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { appendBytesMaxOf, type TopicFacts, topicUnready, weaknessesOf } from '#shared/queue/kafka/topic-facts.ts';
+import { appendBytesMaxOf, type TopicFacts, topicUnready, weaknessesOf } from '#shared/queue/kafka/broker/topic-facts.ts';
 
 const STRONG = {
   'min.insync.replicas': '2',

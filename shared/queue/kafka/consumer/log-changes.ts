@@ -1,9 +1,9 @@
 // What of a topic's logs has changed, as it is told, and where the partitions of an assignment begin. Pure.
 
-import type { AssignedPartition, LogChange } from '../queue.ts';
-import type { Start } from './positions/assignments.ts';
-import type { PartitionOffsets } from './group-offsets.ts';
-import { isOfAnotherTopic, type LogPosition, startOf } from './positions/log-position.ts';
+import type { AssignedPartition, LogChange } from '../../queue.ts';
+import type { Start } from '../positions/assignments.ts';
+import type { PartitionOffsets } from '../broker/group-offsets.ts';
+import { isOfAnotherTopic, type LogPosition, startOf } from '../positions/log-position.ts';
 
 /**
  * What was found under the assignment before: it counts in place of what is committed, as long as it is of the same

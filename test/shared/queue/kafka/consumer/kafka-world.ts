@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import { endMark } from '#shared/queue/kafka/wire/end-marks.ts';
-import { KafkaConsumer } from '#shared/queue/kafka/kafka-consumer.ts';
+import { KafkaConsumer } from '#shared/queue/kafka/consumer/kafka-consumer.ts';
 import type { Admin, Consumer, EachBatchPayload, Kafka } from '#shared/queue/kafka/kafkajs/client.ts';
 import { type OffsetKeeper, offsetKeepers } from '#shared/queue/kafka/kafkajs/patches/offset-manager.ts';
 import { observeInWords } from '#shared/queue/queue-observer.ts';

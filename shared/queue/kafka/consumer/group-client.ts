@@ -1,8 +1,8 @@
 // How a client of kafkajs is configured that reads as a member of a group.
 
-import { fencedAssigner } from './kafkajs/assigner.ts';
-import type { Consumer, Kafka } from './kafkajs/client.ts';
-import type { ConsumeOptions } from '../queue.ts';
+import { fencedAssigner } from '../kafkajs/assigner.ts';
+import type { Consumer, Kafka } from '../kafkajs/client.ts';
+import type { ConsumeOptions } from '../../queue.ts';
 
 // After a broker's restart the group waits so long for the members that it had before.
 const SESSION_TIMEOUT_MS = 15_000;

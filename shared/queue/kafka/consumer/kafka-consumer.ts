@@ -7,14 +7,14 @@
 // that gave up, or that holds on to a coordinator that is gone, is replaced, unless the brokers refuse us for good.
 
 import type { Clock } from '#shared/clock.ts';
-import type { ConsumeOptions, ConsumerHandler, QueueConsumer } from '../queue.ts';
-import type { QueueObserver } from '../queue-observer.ts';
-import { type MemberAssignment, MemberAssignments } from './positions/assignments.ts';
+import type { ConsumeOptions, ConsumerHandler, QueueConsumer } from '../../queue.ts';
+import type { QueueObserver } from '../../queue-observer.ts';
+import { type MemberAssignment, MemberAssignments } from '../positions/assignments.ts';
 import { announcedInTime } from './announced-in-time.ts';
-import { epochStarts, outOfPlace, ownRecords } from './fetched-records.ts';
-import { type PartitionOffsets, readPartitionOffsets } from './group-offsets.ts';
-import { encodeSnapshot, type LogPosition } from './positions/log-position.ts';
-import { CONSUMER_FATAL, failureOf, GENERATION_LOST, lost, unavailable } from './failure.ts';
+import { epochStarts, outOfPlace, ownRecords } from '../broker/fetched-records.ts';
+import { type PartitionOffsets, readPartitionOffsets } from '../broker/group-offsets.ts';
+import { encodeSnapshot, type LogPosition } from '../positions/log-position.ts';
+import { CONSUMER_FATAL, failureOf, GENERATION_LOST, lost, unavailable } from '../broker/failure.ts';
 import { GenerationCommits } from './generation-commits.ts';
 import { groupClient } from './group-client.ts';
 import {
@@ -28,11 +28,11 @@ import {
   withRemembered,
   withTries,
 } from './log-changes.ts';
-import type { Admin, Consumer, EachBatchPayload, Kafka, KafkaMessage } from './kafkajs/client.ts';
-import { decidedGroups, offsetKeepers } from './kafkajs/patches/offset-manager.ts';
-import { epochOf, fetchedOffset } from './kafkajs/untyped-fields.ts';
+import type { Admin, Consumer, EachBatchPayload, Kafka, KafkaMessage } from '../kafkajs/client.ts';
+import { decidedGroups, offsetKeepers } from '../kafkajs/patches/offset-manager.ts';
+import { epochOf, fetchedOffset } from '../kafkajs/untyped-fields.ts';
 import { RefusedFetches } from './refused-fetches.ts';
-import { ReportedChanges } from './positions/reported-changes.ts';
+import { ReportedChanges } from '../positions/reported-changes.ts';
 
 const COMMIT_TRIES = 4;
 const COMMIT_PAUSE_MS = 200;

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fetchedRecord } from '#shared/queue/kafka/fetched-records.ts';
+import { fetchedRecord } from '#shared/queue/kafka/broker/fetched-records.ts';
 
 const message = { offset: '7', key: null, value: Buffer.from('x'), attributes: 0, timestamp: '1', headers: {} };
 

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { errorCodes, createErrorFromCode } from 'kafkajs/src/protocol/error.js';
-import { failureOf } from '#shared/queue/kafka/failure.ts';
+import { failureOf } from '#shared/queue/kafka/broker/failure.ts';
 
 suite('an error of the brokers', () => {
   const refusals = ['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE', 'INVALID_RECORD'];

@@ -3,9 +3,9 @@
 
 import { SluiceError } from '#shared/errors.ts';
 import { failureOf } from './failure.ts';
-import type { TopicWeakness } from '../queue-observer.ts';
-import { type Admin, TOPIC_RESOURCE } from './kafkajs/client.ts';
-import { identityOf } from './kafkajs/untyped-fields.ts';
+import type { TopicWeakness } from '../../queue-observer.ts';
+import { type Admin, TOPIC_RESOURCE } from '../kafkajs/client.ts';
+import { identityOf } from '../kafkajs/untyped-fields.ts';
 
 export interface TopicFacts {
   readonly topic: string;

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { epochStarts } from '#shared/queue/kafka/fetched-records.ts';
+import { epochStarts } from '#shared/queue/kafka/broker/fetched-records.ts';
 import { MemberAssignment, MemberAssignments } from '#shared/queue/kafka/positions/assignments.ts';
 
 describe('assignments', () => {

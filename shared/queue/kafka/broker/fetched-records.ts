@@ -1,10 +1,10 @@
 // kafkajs's messages as the records that readers see.
 
-import type { FetchedRecord } from '../queue.ts';
-import type { EpochStart } from './positions/assignments.ts';
-import { isEndMark } from './wire/end-marks.ts';
-import type { KafkaMessage } from './kafkajs/client.ts';
-import { epochOf } from './kafkajs/untyped-fields.ts';
+import type { FetchedRecord } from '../../queue.ts';
+import type { EpochStart } from '../positions/assignments.ts';
+import { isEndMark } from '../wire/end-marks.ts';
+import type { KafkaMessage } from '../kafkajs/client.ts';
+import { epochOf } from '../kafkajs/untyped-fields.ts';
 
 const EMPTY = Buffer.alloc(0);
 /** What a Date can hold. */

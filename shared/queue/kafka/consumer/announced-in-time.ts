@@ -1,9 +1,9 @@
 // What was fetched waits here until its reader knows of the assignment, with the group's session kept alive.
 
 import type { Clock } from '#shared/clock.ts';
-import type { MemberAssignment } from './positions/assignments.ts';
+import type { MemberAssignment } from '../positions/assignments.ts';
 import { HEARTBEAT_INTERVAL_MS } from './group-client.ts';
-import type { EachBatchPayload } from './kafkajs/client.ts';
+import type { EachBatchPayload } from '../kafkajs/client.ts';
 
 /** Resolves to whether the owner knows of it; to false where it is void before. */
 export async function announcedInTime(
