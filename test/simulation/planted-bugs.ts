@@ -47,7 +47,7 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   ],
   'commit after the partition was lost': [
     {
-      file: 'shared/queue/kafka/consumer/kafka-consumer.ts',
+      file: 'shared/queue/kafka/consumer/group-commits.ts',
       text: 'if (current === null || current.number !== assignment) throw lost(assignment);',
       becomes: 'if (current === null) throw lost(assignment);',
     },
