@@ -15,7 +15,7 @@ import type {
   Queue,
   ReadOptions,
 } from '#shared/queue/queue.ts';
-import type { LocalConsumer } from '#shared/queue/spooled/local-queue.ts';
+import type { LocalConsumer } from '#shared/queue/spooled/local/local-queue.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
 
 export interface QueueHooks {

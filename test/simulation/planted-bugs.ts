@@ -189,7 +189,7 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   ],
   'the spool forgets what Kafka does not have': [
     {
-      file: 'shared/queue/spooled/spool-feeder.ts',
+      file: 'shared/queue/spooled/feed/spool-feeder.ts',
       text: 'await this.#send(feed, group);',
       becomes: 'void this.#send(feed, group).catch(() => undefined);',
     },

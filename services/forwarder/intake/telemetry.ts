@@ -7,7 +7,7 @@ import { type Clock, systemClock } from '#shared/clock.ts';
 import { reasonOf } from '#shared/errors.ts';
 import type { Log } from '#shared/log.ts';
 import { LimitedLabel, type Metrics } from '#shared/metrics.ts';
-import type { SpoolObserver } from '#shared/queue/spooled/spool-observer.ts';
+import type { SpoolObserver } from '#shared/queue/spooled/local/spool-observer.ts';
 import { type InputName, LISTENERS, type Undecodable } from './chunk.ts';
 
 /** Upper bounds in seconds: Kafka's acks=all takes 2 to 5 ms where all is well. */

@@ -7,11 +7,11 @@ import type { Config } from '#shared/config/settings.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import type { EmbeddedQueue } from '../embedded/embedded-queue.ts';
 import type { Queue } from '../queue.ts';
-import { eventsOf } from './spool-entry.ts';
-import { SpoolFeeder } from './spool-feeder.ts';
+import { eventsOf } from './local/spool-entry.ts';
+import { SpoolFeeder } from './feed/spool-feeder.ts';
 import { type SpoolFolder, SpoolFolders } from './spool-folders.ts';
-import type { SpoolObserver } from './spool-observer.ts';
-import { SPOOL_GROUP } from './spool-reader.ts';
+import type { SpoolObserver } from './local/spool-observer.ts';
+import { SPOOL_GROUP } from './feed/spool-reader.ts';
 import { SpooledQueue } from './spooled-queue.ts';
 import { TopicMemory, UNSEEN_TOPIC } from './topic-memory.ts';
 

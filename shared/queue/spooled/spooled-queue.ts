@@ -27,13 +27,13 @@ import type {
   QueueConsumer,
   ReadOptions,
 } from '../queue.ts';
-import type { LocalQueue } from './local-queue.ts';
+import type { LocalQueue } from './local/local-queue.ts';
 import { recordBytes } from '../headers.ts';
 import { fragmentsOf } from '../dead-letter-fragments.ts';
 import { mayPass, SentAppend, whyNot } from './sent-append.ts';
-import { encodeSpooledDeadLetter, encodeSpooledRecord, eventsOf } from './spool-entry.ts';
-import { SpoolFeeder } from './spool-feeder.ts';
-import { silentObserver, type SpoolObserver } from './spool-observer.ts';
+import { encodeSpooledDeadLetter, encodeSpooledRecord, eventsOf } from './local/spool-entry.ts';
+import { SpoolFeeder } from './feed/spool-feeder.ts';
+import { silentObserver, type SpoolObserver } from './local/spool-observer.ts';
 import { SpooledDeadLetters } from './spooled-dead-letters.ts';
 import { type TopicFigures, UNSEEN_TOPIC } from './topic-memory.ts';
 

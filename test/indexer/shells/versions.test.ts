@@ -14,7 +14,7 @@ import { readDeadLetter, recordOfDeadLetter } from '#shared/queue/dead-letter.ts
 import { openEmbeddedQueue } from '#shared/queue/embedded/embedded-queue.ts';
 import { headedDeadLetter, headedRecord } from '#shared/queue/headers.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
-import { decodeSpoolEntry } from '#shared/queue/spooled/spool-entry.ts';
+import { decodeSpoolEntry } from '#shared/queue/spooled/local/spool-entry.ts';
 import { documentId } from '#shared/record/identity.ts';
 import { oldLetters, oldQueueFile, oldRecords, oldSpooled } from '#test/fixtures/record-v1/captured.ts';
 import { World } from '../world.ts';

@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FeedCursor } from '#shared/queue/spooled/feed-cursor.ts';
+import { FeedCursor } from '#shared/queue/spooled/feed/feed-cursor.ts';
 import { seeded } from '#test/indexer/world.ts';
 
 const PARTITIONS = 4;

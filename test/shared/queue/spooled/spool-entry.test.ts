@@ -12,7 +12,7 @@ import {
   encodeSpooledRecord,
   eventsOf,
   type SpoolEntry,
-} from '#shared/queue/spooled/spool-entry.ts';
+} from '#shared/queue/spooled/local/spool-entry.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
 import { recordOf } from './records.ts';
 

@@ -5,7 +5,7 @@
 import { systemClock } from '#shared/clock.ts';
 import { loadConfig } from '#shared/config/load.ts';
 import { openSpool } from '#shared/queue/spooled/open-spool.ts';
-import { silentObserver } from '#shared/queue/spooled/spool-observer.ts';
+import { silentObserver } from '#shared/queue/spooled/local/spool-observer.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
 import { recordOf } from './records.ts';
 import { refusedWith, UnsteadyQueue } from './unsteady-queue.ts';

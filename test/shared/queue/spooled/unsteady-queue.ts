@@ -3,7 +3,7 @@
 
 import { SluiceError } from '#shared/errors.ts';
 import type { ConsumeOptions, ConsumerHandler, DeadLetter, FetchedRecord } from '#shared/queue/queue.ts';
-import type { LocalConsumer, LocalQueue } from '#shared/queue/spooled/local-queue.ts';
+import type { LocalConsumer, LocalQueue } from '#shared/queue/spooled/local/local-queue.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
 import type { VirtualClock } from '#test/memory/clock.ts';
 import { MemoryQueue } from '#test/memory/queue.ts';

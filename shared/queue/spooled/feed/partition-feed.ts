@@ -1,7 +1,7 @@
 // What of a spool goes to one partition, in order, or to the dead letters: taken from the front in groups that fit in
 // one append, and put back there when the append has failed.
 
-import { recordBytes } from '../headers.ts';
+import { recordBytes } from '../../headers.ts';
 import type { FeedItem } from './feed-window.ts';
 
 /** In place of a partition: the dead letters, whose order matters to nobody. */

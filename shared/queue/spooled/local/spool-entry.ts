@@ -14,8 +14,8 @@
 // Guarantees: decode(encode(x)) = x; bytes that are none of these decode to null, never to a throw.
 
 import { decodeBatches, type Encoding, type QueueRecord } from '#shared/record/record.ts';
-import type { Headers } from '../headers.ts';
-import type { DeadLetter, DeadLetterFragment } from '../queue.ts';
+import type { Headers } from '../../headers.ts';
+import type { DeadLetter, DeadLetterFragment } from '../../queue.ts';
 
 export type SpoolEntry =
   | { readonly kind: 'record'; readonly partition: number; readonly record: QueueRecord }

@@ -1,7 +1,7 @@
 // What a spool needs of the queue that holds it, beyond what every queue does: to read again from an offset, and to
 // give up single records before those in front of them are over.
 
-import type { ConsumeOptions, ConsumerHandler, Queue, QueueConsumer } from '../queue.ts';
+import type { ConsumeOptions, ConsumerHandler, Queue, QueueConsumer } from '../../queue.ts';
 
 export interface LocalQueue extends Queue {
   consume(handler: ConsumerHandler, options: ConsumeOptions): Promise<LocalConsumer>;

@@ -10,10 +10,10 @@
 import { type BackoffLimits, backoffMs } from '#shared/backoff.ts';
 import type { Clock } from '#shared/clock.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
-import type { ConsumerHandler, FetchedRecords, FetchedRecord } from '../queue.ts';
+import type { ConsumerHandler, FetchedRecords, FetchedRecord } from '../../queue.ts';
 import { FeedCursor, type Wishes } from './feed-cursor.ts';
 import { type FeedItem, FeedWindow } from './feed-window.ts';
-import type { LocalConsumer, LocalQueue } from './local-queue.ts';
+import type { LocalConsumer, LocalQueue } from '../local/local-queue.ts';
 
 export const SPOOL_GROUP = 'spool';
 

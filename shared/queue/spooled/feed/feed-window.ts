@@ -3,7 +3,7 @@
 // A heap, for what was left for a while (feed-cursor.ts) comes behind what is newer. What was released stays in it
 // until it is the oldest.
 
-import type { SpoolEntry } from './spool-entry.ts';
+import type { SpoolEntry } from '../local/spool-entry.ts';
 
 export interface FeedItem {
   readonly offset: number;

@@ -6,7 +6,7 @@ import { entryEnd } from '#shared/msgpack/extents.ts';
 import { chainAfterEntry } from '#shared/record/chain.ts';
 import { ANY_WINDOW, decompress } from '#shared/record/compression.ts';
 import { type Batch, decodeBatches, encodeBatches, type QueueRecord } from '#shared/record/record.ts';
-import type { DeadLetter } from '../queue.ts';
+import type { DeadLetter } from '../../queue.ts';
 
 /** What the edge made of a sender's frame was counted within its limit before. */
 const DECOMPRESSED_BYTES_MAX = 512 * 1024 * 1024;
