@@ -182,16 +182,16 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   ],
   'ack before the spool has synced': [
     {
-      file: 'shared/queue/spooled/spooled-queue.ts',
-      text: 'await this.#storeLocally(append);',
-      becomes: 'void this.#storeLocally(append).catch(() => undefined);',
+      file: 'shared/queue/spooled/local-appends.ts',
+      text: 'await this.#store(append);',
+      becomes: 'void this.#store(append).catch(() => undefined);',
     },
   ],
   'the spool forgets what Kafka does not have': [
     {
       file: 'shared/queue/spooled/feed/spool-feeder.ts',
-      text: 'await this.#send(feed, group);',
-      becomes: 'void this.#send(feed, group).catch(() => undefined);',
+      text: 'await this.#appends.send(feed.partition, group);',
+      becomes: 'void this.#appends.send(feed.partition, group).catch(() => undefined);',
     },
   ],
   'no look at which index a document went to': [

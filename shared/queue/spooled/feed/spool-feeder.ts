@@ -1,6 +1,6 @@
 // Feeds what a local queue holds to the queue behind the spool: one append per partition in flight, the partitions in
 // parallel. What fails is tried again for ever, with growing pauses; what the queue will never take goes to its dead
-// dead letters, so that it holds up nothing.
+// letters, so that it holds up nothing.
 //
 // Guarantees: the local queue forgets a record only when the queue has it, the dead letters have it, or it was counted
 // as dropped; records of one partition go in their order; every event that came in goes out by one of `fed`,
@@ -9,18 +9,16 @@
 import assert from 'node:assert/strict';
 import { type BackoffLimits, backoffMs } from '#shared/backoff.ts';
 import type { Clock } from '#shared/clock.ts';
-import { reasonOf, SluiceError } from '#shared/errors.ts';
-import type { QueueRecord } from '#shared/record/record.ts';
-import type { DeadLetter, FetchedRecord, Queue } from '../../queue.ts';
-import { PartitionFeed, DEAD_LETTERS } from './partition-feed.ts';
-import { recordBytes } from '../../headers.ts';
+import { reasonOf } from '#shared/errors.ts';
+import type { FetchedRecord, Queue } from '../../queue.ts';
 import type { LocalQueue } from '../local/local-queue.ts';
-import type { FeedItem } from './feed-window.ts';
-import { deadLettersOfRefused } from './refused-record.ts';
 import { decodeSpoolEntry, eventsOf, type SpoolEntry } from '../local/spool-entry.ts';
 import type { DropReason, SpoolObserver } from '../local/spool-observer.ts';
+import { FeedCounts } from './feed-counts.ts';
+import type { FeedItem } from './feed-window.ts';
+import { DEAD_LETTERS, PartitionFeed } from './partition-feed.ts';
 import { type PartitionFeeds, SpoolReader } from './spool-reader.ts';
-import { splitRecord } from './split-record.ts';
+import { isRefusal, UpstreamAppends } from './upstream-appends.ts';
 
 /** One append holds up its partition; Kafka's stock limit is a quarter of this. */
 const APPEND_BYTES_MAX = 4 * 1024 * 1024;
@@ -53,35 +51,31 @@ export class SpoolFeeder implements AsyncDisposable {
   readonly #options: FeederOptions;
   readonly #closing = new AbortController();
   readonly #reader: SpoolReader;
+  readonly #appends: UpstreamAppends;
+  readonly #counts: FeedCounts;
   readonly #feeds = new Map<number, PartitionFeed>();
   readonly #running = new Set<Promise<void>>();
   readonly #started = Promise.withResolvers<void>();
-  #isStarted = false;
   #fedAtMs = Number.NEGATIVE_INFINITY;
-  /** What lies below was left by an earlier process and is counted when it is read. */
-  #uncountedTo = 0;
-  #records = 0;
-  #events = 0;
-  /** Of those, what was read. */
-  #recordsInHand = 0;
-  #eventsInHand = 0;
 
   constructor(options: FeederOptions) {
     this.#options = options;
-    const { local, clock, random, observer } = options;
+    const { upstream, local, clock, random, observer, leftoverEvents } = options;
+    this.#counts = new FeedCounts({ observer, leftoverEvents, emptied: () => options.emptied() });
+    this.#appends = new UpstreamAppends(upstream, this.#closing.signal);
     this.#reader = new SpoolReader({
       local,
       clock,
       random,
       started: (next, end) => this.#start(next, end),
       feeds: this.#partitionFeeds(),
-      lost: () => this.#lost(),
+      lost: () => this.#counts.lost(),
       failing: (reason) => observer.failing(reason),
     });
   }
 
   get isStarted(): boolean {
-    return this.#isStarted;
+    return this.#counts.isStarted;
   }
 
   /** Resolves when it is known what the local queue holds. */
@@ -91,17 +85,17 @@ export class SpoolFeeder implements AsyncDisposable {
 
   /** Whether all that the local queue took is over. */
   get isEmpty(): boolean {
-    return this.#isStarted && this.#records <= 0;
+    return this.#counts.isEmpty;
   }
 
   /** Whether it will be empty in a moment, if nothing more comes. */
   get isAlmostEmpty(): boolean {
-    return this.#records <= FEW_RECORDS && this.#options.clock.monotonicMs() - this.#fedAtMs < RECENTLY_MS;
+    return this.#counts.records <= FEW_RECORDS && this.#options.clock.monotonicMs() - this.#fedAtMs < RECENTLY_MS;
   }
 
   /** Events that the local queue holds and the queue behind it does not. */
   get events(): number {
-    return this.#events;
+    return this.#counts.events;
   }
 
   /** When the oldest record in hand was spooled, ms since the epoch; null where none is. */
@@ -111,10 +105,7 @@ export class SpoolFeeder implements AsyncDisposable {
 
   /** The local queue has taken records. To be called in the step in which that is known. */
   stored(records: number, events: number): void {
-    this.#records += records;
-    this.#events += events;
-    this.#options.observer.spooled(events);
-    this.#tellIfEmpty();
+    this.#counts.stored(records, events);
   }
 
   /**
@@ -148,19 +139,8 @@ export class SpoolFeeder implements AsyncDisposable {
   }
 
   #start(next: number, end: number): void {
-    const { leftoverEvents } = this.#options;
-    this.#isStarted = true;
-    this.#records += end - next;
-    if (leftoverEvents === undefined) this.#uncountedTo = end;
-    else this.#found(leftoverEvents);
+    this.#counts.start(next, end);
     this.#started.resolve();
-    this.#tellIfEmpty();
-  }
-
-  #found(events: number): void {
-    if (events === 0) return;
-    this.#events += events;
-    this.#options.observer.found(events);
   }
 
   /** What the reader asks: which partition a record is of, and whether that takes more. */
@@ -176,7 +156,7 @@ export class SpoolFeeder implements AsyncDisposable {
       readsOn: () => this.#readsOn,
       take: (record) => this.#take(record, entry),
       met: (record, isUseless) => this.#met(record, isUseless),
-      missing: (records) => this.#pass(records),
+      missing: (records) => this.#counts.pass(records),
     };
   }
 
@@ -205,16 +185,10 @@ export class SpoolFeeder implements AsyncDisposable {
   #met({ offset, headers }: FetchedRecord, isUseless: boolean): void {
     if (isUseless) {
       this.#options.observer.failing(`Cannot feed the record at offset ${offset} of the spool: it is none of a spool`);
-      this.#pass(1);
-    } else if (offset < this.#uncountedTo) {
-      this.#found(eventsOf(headers['batches']));
+      this.#counts.pass(1);
+    } else if (this.#counts.isUncounted(offset)) {
+      this.#counts.found(eventsOf(headers['batches']));
     }
-  }
-
-  /** Records that there is nothing to be done for. */
-  #pass(records: number): void {
-    this.#records -= records;
-    this.#tellIfEmpty();
   }
 
   #take({ offset, timestampMs, headers, value }: FetchedRecord, entry: SpoolEntry | null): FeedItem {
@@ -223,20 +197,9 @@ export class SpoolFeeder implements AsyncDisposable {
     const bytes = value.length + (headers['batches']?.length ?? 0);
     const state = { isReleased: false, isGivenUp: false, isInFlight: false, isSettled: false };
     const item: FeedItem = { offset, timestampMs, bytes, events, entry, ...state };
-    this.#recordsInHand++;
-    this.#eventsInHand += events;
+    this.#counts.taken(events);
     this.#toFeed(partitionOf(entry), item);
     return item;
-  }
-
-  // What is in hand can still be fed.
-  #lost(): void {
-    const events = this.#events - this.#eventsInHand;
-    this.#uncountedTo = 0;
-    this.#records = this.#recordsInHand;
-    this.#events = this.#eventsInHand;
-    this.#options.observer.dropped(events, 'spool_damaged');
-    this.#tellIfEmpty();
   }
 
   #toFeed(partition: number, item: FeedItem): void {
@@ -276,14 +239,14 @@ export class SpoolFeeder implements AsyncDisposable {
   /** Null where the next try may follow at once; else why it must wait. */
   async #feed(feed: PartitionFeed, group: readonly FeedItem[]): Promise<unknown> {
     try {
-      await this.#send(feed, group);
+      await this.#appends.send(feed.partition, group);
       this.#fedAtMs = this.#options.clock.monotonicMs();
       for (const item of group) this.#fed(item);
       return null;
     } catch (error) {
       const [only] = group;
       const isRefused = isRefusal(error);
-      const failure = isRefused && only && group.length === 1 ? await this.#deadLetter(feed, only, error) : error;
+      const failure = isRefused && only && group.length === 1 ? await this.#feedRefused(feed, only, error) : error;
       if (failure === null) return null;
       for (const item of group) if (item.isGivenUp) this.#drop(item, 'spool_full');
       // Of a group only one may be what is refused.
@@ -292,60 +255,19 @@ export class SpoolFeeder implements AsyncDisposable {
     }
   }
 
-  async #send(feed: PartitionFeed, group: readonly FeedItem[]): Promise<void> {
-    const { upstream } = this.#options;
-    if (upstream.partitions === 0) await upstream.opened(this.#closing.signal);
-    const records: QueueRecord[] = [];
-    const deadLetters: DeadLetter[] = [];
-    for (const { entry } of group) {
-      if (entry.kind === 'record') records.push(entry.record);
-      else deadLetters.push(entry.deadLetter);
-    }
-    if (deadLetters.length > 0) await upstream.appendDeadLetters(deadLetters);
-    // The topic may have fewer partitions than it was thought to have when this was spooled.
-    if (records.length > 0) await upstream.append(feed.partition % upstream.partitions, records);
-  }
-
-  /**
-   * The queue will never take it as it is: in smaller records, and what is refused even alone to the dead letters. Null
-   * where all of it is held, else why it is not: where not even the dead letters take it, it is for an operator to find
-   * out why.
-   */
-  async #deadLetter(feed: PartitionFeed, item: FeedItem, refusal: unknown): Promise<unknown> {
-    const { upstream, observer } = this.#options;
-    const { entry } = item;
-    const reason = reasonOf(refusal);
-    let deadLettered = item.events;
+  /** Null where all of it is stored by now, else why it is not. */
+  async #feedRefused(feed: PartitionFeed, item: FeedItem, refusal: unknown): Promise<unknown> {
+    const { observer } = this.#options;
+    let deadLettered: number;
     try {
-      if (entry.kind === 'record') {
-        const refused = await splitRecord(entry.record, (piece) => this.#takes(feed, piece));
-        const deadLetters: DeadLetter[] = [];
-        for (const piece of refused) deadLetters.push(...(await deadLettersOfRefused(piece, reason)));
-        if (deadLetters.length > 0) await upstream.appendDeadLetters(deadLetters);
-        if (refused[0] !== entry.record) deadLettered = refused.length;
-      } else await upstream.appendDeadLetters([entry.deadLetter]);
+      deadLettered = await this.#appends.sendRefused(feed.partition, item, refusal);
     } catch (error) {
       return error;
     }
     this.#settle(item);
     if (deadLettered < item.events) observer.fed(item.events - deadLettered);
-    if (deadLettered > 0) observer.deadLettered(deadLettered, reason);
+    if (deadLettered > 0) observer.deadLettered(deadLettered, reasonOf(refusal));
     return null;
-  }
-
-  /** False where the queue refuses it: it may take less than it says. */
-  async #takes(feed: PartitionFeed, piece: QueueRecord): Promise<boolean> {
-    const { upstream } = this.#options;
-    if (recordBytes(piece) > upstream.appendBytesMax) return false;
-    // Whoever stops does not wait for many pieces.
-    this.#closing.signal.throwIfAborted();
-    try {
-      await upstream.append(feed.partition % upstream.partitions, [piece]);
-      return true;
-    } catch (error) {
-      if (isRefusal(error)) return false;
-      throw error;
-    }
   }
 
   #fed(item: FeedItem): void {
@@ -362,24 +284,12 @@ export class SpoolFeeder implements AsyncDisposable {
     this.#feeds.get(partitionOf(item.entry))?.settled(item);
     item.isSettled = true;
     item.isInFlight = false;
-    this.#records--;
-    this.#recordsInHand--;
-    this.#events -= item.events;
-    this.#eventsInHand -= item.events;
+    this.#counts.settled(item.events);
     this.#reader.release(item);
-    this.#tellIfEmpty();
-  }
-
-  #tellIfEmpty(): void {
-    if (this.isEmpty) this.#options.emptied();
+    this.#counts.reportIfEmpty();
   }
 }
 
 function partitionOf(entry: SpoolEntry): number {
   return entry.kind === 'record' ? entry.partition : DEAD_LETTERS;
-}
-
-/** Whether the queue said that it will never take this very thing. What an operator can mend has other codes. */
-function isRefusal(error: unknown): boolean {
-  return error instanceof SluiceError && error.code === 'queue_refused';
 }
