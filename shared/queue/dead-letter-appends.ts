@@ -77,7 +77,8 @@ function sequencesOf(
     }
   }
   const sequences = grouped(whole, bytesMax, null).map((append) => [append]);
-  for (const fragments of fragmentsByWhole.values()) sequences.push(grouped(fragments, bytesMax, fragments[0]?.fragment?.id ?? null));
+  for (const fragments of fragmentsByWhole.values())
+    sequences.push(grouped(fragments, bytesMax, fragments[0]?.fragment?.id ?? null));
   return sequences;
 }
 

@@ -89,7 +89,9 @@ export function readDeadLetter(record: FetchedRecord): ReadDeadLetter | ReadFrag
     recordVersion: text('record_v'),
   };
   const fragment = fragmentOf(headers, value.length);
-  return fragment === null ? { kind: 'dead-letter', ...read } : { kind: 'fragment', ...read, cut: text('parts_cut') === '1', fragment };
+  return fragment === null
+    ? { kind: 'dead-letter', ...read }
+    : { kind: 'fragment', ...read, cut: text('parts_cut') === '1', fragment };
 }
 
 /**

@@ -76,7 +76,9 @@ describe('queue in Kafka', { skip: found === null ? 'no Kafka to be had' : false
     const first = await setupTopics(config);
     assert.match(first[0] ?? '', /^topic .*\.logs: made with 3 partitions, \d replicas$/);
     assert.match(first.at(-1) ?? '', /begins at the earliest record in 3 partitions/);
-    const offsets = await admin(config, (client) => readPartitionOffsets(client, config['kafka.group'], config['kafka.topic']));
+    const offsets = await admin(config, (client) =>
+      readPartitionOffsets(client, config['kafka.group'], config['kafka.topic']),
+    );
     assert.deepEqual(
       offsets.map(({ committed }) => committed),
       [0, 0, 0],
@@ -382,7 +384,9 @@ async function alter(
 }
 
 async function committed(config: Config, partitions: readonly number[]): Promise<(number | null | undefined)[]> {
-  const offsets = await admin(config, (client) => readPartitionOffsets(client, config['kafka.group'], config['kafka.topic']));
+  const offsets = await admin(config, (client) =>
+    readPartitionOffsets(client, config['kafka.group'], config['kafka.topic']),
+  );
   return partitions.map((partition) => offsets.find((one) => one.partition === partition)?.committed);
 }
 

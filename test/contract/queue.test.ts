@@ -265,7 +265,9 @@ function contract(makePlace: () => Promise<QueuePlace>): void {
     await queue.appendDeadLetters([chunk]);
     await queue.append(0, [record('a log')]);
     const deadLetters = await readAll(queue, { topic: 'dead-letters' });
-    const byFrom = new Map(deadLetters.map((deadLetter) => [Buffer.from(deadLetter.headers['from'] ?? []).toString(), deadLetter]));
+    const byFrom = new Map(
+      deadLetters.map((deadLetter) => [Buffer.from(deadLetter.headers['from'] ?? []).toString(), deadLetter]),
+    );
     assert.deepEqual(plainHeaders(byFrom.get(event.from)), {
       v: hex('2'),
       batches: hex(batches),

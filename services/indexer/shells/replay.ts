@@ -14,7 +14,12 @@
 
 import { SluiceError } from '#shared/errors.ts';
 import { Metrics } from '#shared/metrics.ts';
-import { type DeadLetterPosition, type ReadDeadLetter, recordOfDeadLetter, replayMark } from '#shared/queue/dead-letter.ts';
+import {
+  type DeadLetterPosition,
+  type ReadDeadLetter,
+  recordOfDeadLetter,
+  replayMark,
+} from '#shared/queue/dead-letter.ts';
 import type { DeadLetter } from '#shared/queue/queue.ts';
 import { type DeadLetterSelection, readDeadLetters, surveyDeadLetters } from '#shared/queue/dead-letter-reader.ts';
 import { type IndexerCore, type IndexerOptions, buildCore } from '../pipeline/core.ts';

@@ -3,7 +3,13 @@
 
 import { decodeBatches } from '#shared/record/record.ts';
 import type { DeadLetter, DeadLetterSpace, DeadLetterRefusal } from '../queue.ts';
-import { isClaimedSender, type DeadLetterCharge, type DeadLetterSender, ownerOf, senderOf } from './dead-letter-budget.ts';
+import {
+  isClaimedSender,
+  type DeadLetterCharge,
+  type DeadLetterSender,
+  ownerOf,
+  senderOf,
+} from './dead-letter-budget.ts';
 import type { DeadLetterFigures } from './dead-letter-account.ts';
 
 export class ReportedDeadLetterSpace implements DeadLetterSpace {

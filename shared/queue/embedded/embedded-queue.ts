@@ -18,7 +18,8 @@ import { transactionBytesMaxOf } from './log/log-space.ts';
 import { ReportedDeadLetterSpace } from './dead-letter-space.ts';
 import { DeadLetterPacker, unpackedDeadLetter } from './packed-dead-letter.ts';
 import { deadLetterBytesMaxOf, type DeadLetterCharge } from './dead-letter-budget.ts';
-import type { LogMethods, Notice, QueueThreadData } from './queue-thread.ts';
+import type { Notice } from './log-keeper.ts';
+import type { LogMethods, QueueThreadData } from './queue-thread.ts';
 import type { Topic } from './sqlite-log.ts';
 
 // A record is held whole in memory a few times on its way; a small queue takes less (see log-space.ts).
@@ -105,7 +106,9 @@ export class EmbeddedQueue implements Queue {
     this.#thread = thread;
     this.#options = options;
     this.#end = end;
-    this.deadLetterSpace = new ReportedDeadLetterSpace(deadLetterBytesMaxOf(options.bytesMax, options.deadLettersBytesMax));
+    this.deadLetterSpace = new ReportedDeadLetterSpace(
+      deadLetterBytesMaxOf(options.bytesMax, options.deadLettersBytesMax),
+    );
     const roomMax = transactionBytesMaxOf(options.bytesMax);
     this.appendBytesMax = Math.min(APPEND_BYTES_MAX, roomMax);
     this.#writes = new GroupCommit(thread, {
@@ -157,7 +160,11 @@ export class EmbeddedQueue implements Queue {
   }
 
   /** Appends records whose headers are made already. */
-  async appendHeaded(topic: Topic, records: readonly Headed[], deadLetters: DeadLetterCharge | null = null): Promise<void> {
+  async appendHeaded(
+    topic: Topic,
+    records: readonly Headed[],
+    deadLetters: DeadLetterCharge | null = null,
+  ): Promise<void> {
     if (this.#closed) throw new SluiceError('shutting_down', `Cannot append to ${nameOf(this.#options)}: it is closed`);
     if (this.#options.readOnly)
       throw new SluiceError('queue_refused', 'Cannot append to a queue that was opened to be read');

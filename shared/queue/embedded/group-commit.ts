@@ -122,7 +122,9 @@ export class GroupCommit {
     const logs = packRecords(recordsOf(appends, 'logs'));
     const deadLetters = packRecords(recordsOf(appends, 'dead-letters'));
     const bytes = logs.length;
-    const deadLetterCharges = appends.map(({ deadLetters }) => deadLetters).filter((deadLetters) => deadLetters !== null);
+    const deadLetterCharges = appends
+      .map(({ deadLetters }) => deadLetters)
+      .filter((deadLetters) => deadLetters !== null);
     try {
       const { clock } = this.#options;
       const now = { epochMs: clock.epochMs(), monotonicMs: clock.monotonicMs() };

@@ -335,7 +335,10 @@ export class SqliteLog implements Disposable {
 }
 
 /** Nothing was written: what the budget refused keeps its reason. */
-function refusedAll(why: string, deadLetters: Written['deadLettersRefused']): Pick<Written, 'refused' | 'deadLettersRefused'> {
+function refusedAll(
+  why: string,
+  deadLetters: Written['deadLettersRefused'],
+): Pick<Written, 'refused' | 'deadLettersRefused'> {
   return { refused: why, deadLettersRefused: deadLetters.map((refused) => refused ?? { space: why }) };
 }
 

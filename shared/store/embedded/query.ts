@@ -68,7 +68,7 @@ function indexFor(query: StoreQuery, origins: readonly number[] | null, match: s
 
 /** Words hold letters, marks, digits and `_` only, so nothing needs escaping inside the quotes. */
 function matchText(terms: readonly QueryTerm[]): string {
-  return terms.map((term) => `"${part.words.join(' ')}"${term.prefix ? ' *' : ''}`).join(' AND ');
+  return terms.map((term) => `"${term.words.join(' ')}"${term.prefix ? ' *' : ''}`).join(' AND ');
 }
 
 /** Which origins a name means: see StoreQuery.name. A column that is empty has no name, whatever the pattern. */

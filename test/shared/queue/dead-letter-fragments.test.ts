@@ -45,9 +45,17 @@ function deadLetterOf(bytes: number, { batches = 1, error = 'no', from = 'l/0/1'
 
 /** A topic of one partition, a record a millisecond. */
 const recordsOf = (deadLetters: readonly DeadLetter[]): FetchedRecord[] =>
-  deadLetters.map((deadLetter, offset) => ({ ...headedDeadLetter(deadLetter), partition: 0, offset, timestampMs: offset }));
+  deadLetters.map((deadLetter, offset) => ({
+    ...headedDeadLetter(deadLetter),
+    partition: 0,
+    offset,
+    timestampMs: offset,
+  }));
 
-async function readBack(records: readonly FetchedRecord[], selection: DeadLetterSelection = {}): Promise<ReadDeadLetter[]> {
+async function readBack(
+  records: readonly FetchedRecord[],
+  selection: DeadLetterSelection = {},
+): Promise<ReadDeadLetter[]> {
   const read = async function* ({ fromMs = 0, toMs = Infinity }: ReadOptions): AsyncGenerator<FetchedRecord> {
     yield* records.filter(({ timestampMs }) => timestampMs >= fromMs && timestampMs < toMs);
   };
@@ -84,7 +92,9 @@ test('any dead letter, any limit, any order of the wholes, repeats of any fragme
           const fragments = fragmentsOf(deadLetter, bytesMax, newId);
           for (const fragment of fragments) assert(deadLetterBytes(fragment) <= bytesMax);
           // Some find a topic whose limit was lowered meanwhile.
-          return fragments.flatMap((fragment) => (draw(2) === 0 && fragment.fragment ? fragmentsOf(fragment, smaller, newId) : [fragment]));
+          return fragments.flatMap((fragment) =>
+            draw(2) === 0 && fragment.fragment ? fragmentsOf(fragment, smaller, newId) : [fragment],
+          );
         });
         const written: DeadLetter[] = [];
         while (waiting.some((fragments) => fragments.length > 0)) {

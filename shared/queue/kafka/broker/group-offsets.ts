@@ -4,7 +4,13 @@ import { SluiceError } from '#shared/errors.ts';
 import { failureOf } from './failure.ts';
 import type { Admin } from '../kafkajs/client.ts';
 import { identityOf } from '../kafkajs/untyped-fields.ts';
-import { decodeSnapshot, isOfAnotherTopic, type LogPosition, type LogStart, startOf } from '../positions/log-position.ts';
+import {
+  decodeSnapshot,
+  isOfAnotherTopic,
+  type LogPosition,
+  type LogStart,
+  startOf,
+} from '../positions/log-position.ts';
 
 export interface PartitionOffsets extends LogStart {
   readonly partition: number;

@@ -19,7 +19,8 @@ export class ReportedChanges {
     return changes.flatMap((change) => {
       const reported = this.#reported.get(change.partition);
       this.#reported.set(change.partition, { topicId, change });
-      if (reported === undefined || reported.topicId !== topicId || reported.change.reason !== change.reason) return [change];
+      if (reported === undefined || reported.topicId !== topicId || reported.change.reason !== change.reason)
+        return [change];
       const { from, next } = reported.change;
       if (from === change.from && next === change.next) return [];
       if (change.reason === 'log_truncated') return [change];

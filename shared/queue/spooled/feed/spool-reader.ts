@@ -151,7 +151,8 @@ export class SpoolReader implements ConsumerHandler, AsyncDisposable {
     const partition = feeds.partitionOf(record);
     if (offset >= readTo) feeds.met(record, partition === null);
     if (partition === null) this.#cursor.pass(offset);
-    else if (this.#cursor.meet(partition, offset, feeds.takes(partition)) === 'taken') this.#window.add(feeds.take(record));
+    else if (this.#cursor.meet(partition, offset, feeds.takes(partition)) === 'taken')
+      this.#window.add(feeds.take(record));
   }
 
   failed(error: Error): void {

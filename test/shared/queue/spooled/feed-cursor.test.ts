@@ -28,7 +28,11 @@ test('a partition that takes nothing holds up no other', () => {
   assert.equal(cursor.floor, 0);
   assert.equal(cursor.wanted({ canAccept: () => false, readsOn: () => true }), 1000, 'reading goes on behind the last');
   assert.equal(cursor.wanted({ canAccept: () => false, readsOn: () => false }), null, 'or nowhere');
-  assert.equal(cursor.wanted({ canAccept: (partition) => partition === 0, readsOn: () => true }), 0, 'or back, for what was left');
+  assert.equal(
+    cursor.wanted({ canAccept: (partition) => partition === 0, readsOn: () => true }),
+    0,
+    'or back, for what was left',
+  );
 });
 
 function run(seed: number): void {
@@ -44,11 +48,15 @@ function run(seed: number): void {
     const isOver = end === RECORDS && step > 3000;
     // The queue behind takes something of a partition, but for a long time nothing of one of them.
     const partition = Math.floor(random() * PARTITIONS);
-    if ((partition !== stuck || isOver) && (inHand[partition] ?? 0) > 0) inHand[partition] = (inHand[partition] ?? 0) - 1;
+    if ((partition !== stuck || isOver) && (inHand[partition] ?? 0) > 0)
+      inHand[partition] = (inHand[partition] ?? 0) - 1;
     if (random() < 0.3) end = Math.min(RECORDS, end + 1);
     // Records are read again from where they were committed.
     if (random() < 0.01) cursor.seek(cursor.floor);
-    const wanted = cursor.wanted({ canAccept: (partition) => (inHand[partition] ?? 0) <= 1, readsOn: () => random() < 0.9 });
+    const wanted = cursor.wanted({
+      canAccept: (partition) => (inHand[partition] ?? 0) <= 1,
+      readsOn: () => random() < 0.9,
+    });
     if (wanted !== null && wanted !== cursor.position) cursor.seek(wanted);
     const fetched = wanted === null ? 0 : Math.floor(random() * 5);
     for (let n = 0; n < fetched && cursor.position < end; n++) {

@@ -2,7 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { appendBytesMaxOf, type TopicFacts, topicUnready, weaknessesOf } from '#shared/queue/kafka/broker/topic-facts.ts';
+import {
+  appendBytesMaxOf,
+  type TopicFacts,
+  topicUnready,
+  weaknessesOf,
+} from '#shared/queue/kafka/broker/topic-facts.ts';
 
 const STRONG = {
   'min.insync.replicas': '2',

@@ -67,8 +67,8 @@ describe('epochs of leaders', () => {
       { from: 20, epoch: 8 },
     ];
     assignment.handedOver(0, 30, { epochs });
-    const epochs = [5, 10, 11, 20, 21, 30].map((next) => assignment.snapshot(0, next).epoch);
-    assert.deepEqual(epochs, [3, 3, 5, 5, 8, 8]);
+    const committed = [5, 10, 11, 20, 21, 30].map((next) => assignment.snapshot(0, next).epoch);
+    assert.deepEqual(committed, [3, 3, 5, 5, 8, 8]);
   });
 
   it('are committed as those of what no reader sees before a record, where a drain ends there', () => {

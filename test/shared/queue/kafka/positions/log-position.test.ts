@@ -93,7 +93,11 @@ suite('a snapshot', () => {
           assert.deepEqual(decodeSnapshot(encodeSnapshot(snapshot)), snapshot);
           const tried = { ...snapshot, tries: 7 };
           assert.deepEqual(decodeSnapshot(encodeSnapshot(tried)), tried);
-          assert.equal(encodeSnapshot({ ...snapshot, tries: 0 }), encodeSnapshot(snapshot), 'read by programs that do not count');
+          assert.equal(
+            encodeSnapshot({ ...snapshot, tries: 0 }),
+            encodeSnapshot(snapshot),
+            'read by programs that do not count',
+          );
           assert.equal(decodeSnapshot(encodeSnapshot({ ...snapshot, tries: 2 ** 40 }))?.tries, 999_999);
         }
       }
@@ -115,6 +119,7 @@ suite('a snapshot', () => {
   ];
   others.push('sluice1 - - 9999999999999999', 'x'.repeat(5000), 'sluice1 - 1\n 1');
   for (const metadata of others) {
-    test(`of somebody else is none: ${String(metadata).slice(0, 30)}`, () => assert.equal(decodeSnapshot(metadata), null));
+    test(`of somebody else is none: ${String(metadata).slice(0, 30)}`, () =>
+      assert.equal(decodeSnapshot(metadata), null));
   }
 });
