@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline';
 import { Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { Replay, type ReplayOptions } from '#indexer/shells/replay.ts';
-import type { AdminAction } from '#shared/net/admin-server.ts';
+import type { AdminAction } from '#shared/net/admin-routes.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import type { Config } from '#shared/config/settings.ts';
 import type { DeadLetterSelection } from '#shared/queue/dead-letter-reader.ts';

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import type { Clock } from '#shared/clock.ts';
-import { reasonOf, SluiceError } from '#shared/errors.ts';
+import { SluiceError } from '#shared/errors.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
 import { startWorker, type WorkerThread } from '#shared/sqlite/worker-thread.ts';
 import { appendSequences } from '../dead-letter-appends.ts';
@@ -15,21 +15,20 @@ import { EmbeddedConsumer } from './embedded-consumer.ts';
 import { GroupCommit } from './group-commit.ts';
 import { fetchedRecords } from './fetched-records.ts';
 import { transactionBytesMaxOf } from './log/log-space.ts';
+import type { Topic } from './log/log-table.ts';
 import { ReportedDeadLetterSpace } from './dead-letter-space.ts';
 import { DeadLetterPacker, unpackedDeadLetter } from './packed-dead-letter.ts';
 import { deadLetterBytesMaxOf, type DeadLetterCharge } from './dead-letter-budget.ts';
 import type { Notice } from './log-keeper.ts';
+import { QueueHealth } from './queue-health.ts';
 import type { LogMethods, QueueThreadData } from './queue-thread.ts';
-import type { Topic } from './sqlite-log.ts';
+import { QueueUpkeep } from './queue-upkeep.ts';
 
 // A record is held whole in memory a few times on its way; a small queue takes less (see log-space.ts).
 const APPEND_BYTES_MAX = 8 * 1024 * 1024;
 const TRANSACTION_BYTES = 8 * 1024 * 1024;
 const READ_BYTES = 1024 * 1024;
 const BACKLOG_RECORDS = 1000;
-const TEND_INTERVAL_MS = 1000;
-/** A small event: where this finds no room, none does. */
-const PROBE_BYTES = 1024;
 
 export interface EmbeddedQueueOptions {
   /** `data.dir`. */
@@ -71,7 +70,7 @@ export async function openEmbeddedQueue(options: EmbeddedQueueOptions): Promise<
         options.warn(`What ${nameOf(options)} held is damaged: it lies in ${aside} now, and is not read any more`);
         queue?.damaged();
       } else if ('warning' in notice) options.warn(notice.warning);
-      else queue?.troubled(notice.unhealthyReason);
+      else queue?.unhealthy(notice.unhealthyReason);
     },
   });
   const { end } = await thread.call('bounds', 'logs');
@@ -92,20 +91,15 @@ export class EmbeddedQueue implements Queue {
   readonly #packer = new DeadLetterPacker();
   readonly #consumers = new Set<EmbeddedConsumer>();
   #end: number;
-  #refused: { readonly reason: string; readonly bytes: number } | null = null;
-  /** Why nothing could be written, until something could. */
-  #failed: string | null = null;
-  /** Its file is gone. */
-  #unhealthyReason: string | null = null;
-  #dead: string | null = null;
-  #tendFailed = '';
-  #tending: Disposable | null = null;
+  readonly #health: QueueHealth;
+  readonly #upkeep: QueueUpkeep;
   #closed = false;
 
   constructor(thread: WorkerThread<LogMethods>, options: EmbeddedQueueOptions, end: number) {
     this.#thread = thread;
     this.#options = options;
     this.#end = end;
+    this.#health = new QueueHealth(nameOf(options), options);
     this.deadLetterSpace = new ReportedDeadLetterSpace(
       deadLetterBytesMaxOf(options.bytesMax, options.deadLettersBytesMax),
     );
@@ -116,19 +110,20 @@ export class EmbeddedQueue implements Queue {
       name: nameOf(options),
       transactionBytesMax: Math.min(TRANSACTION_BYTES, roomMax),
       written: (newEnd, refused, bytes) => this.#written(newEnd, refused, bytes),
-      failed: (reason) => (this.#failed = reason),
+      failed: (reason) => this.#health.failed(reason),
       deadLettersStored: (figures) => (this.deadLetterSpace.figures = figures),
       deadLettersRefused: (reason) => this.deadLetterSpace.tellRefused(reason),
     });
-    if (!options.readOnly) this.#tendLater();
+    this.#upkeep = new QueueUpkeep(thread, {
+      clock: options.clock,
+      health: this.#health,
+      counted: (figures) => (this.deadLetterSpace.figures = figures),
+    });
+    if (!options.readOnly) this.#upkeep.start();
   }
 
   get unreadyReason(): string | null {
-    if (this.#dead !== null) return this.#dead;
-    if (this.#closed) return 'the queue is closed';
-    if (this.#unhealthyReason !== null) return `${nameOf(this.#options)} holds nothing: ${this.#unhealthyReason}`;
-    if (this.#failed !== null) return this.#failed;
-    return this.#refused === null ? null : `${nameOf(this.#options)} is full: ${this.#refused.reason}`;
+    return this.#health.unreadyReason(this.#closed);
   }
 
   opened(): Promise<void> {
@@ -231,15 +226,13 @@ export class EmbeddedQueue implements Queue {
 
   /** The worker is gone: nothing can be written or read any more. */
   died(error: Error): void {
-    this.#dead = `${nameOf(this.#options)} has failed: ${reasonOf(error)}`;
-    for (const consumer of this.#consumers) consumer.fail(new SluiceError('queue_unavailable', this.#dead));
+    const reason = this.#health.died(error);
+    for (const consumer of this.#consumers) consumer.fail(new SluiceError('queue_unavailable', reason));
   }
 
   /** Its file is gone, or there again. */
-  troubled(unhealthyReason: string | null): void {
-    this.#unhealthyReason = unhealthyReason;
-    if (unhealthyReason !== null)
-      this.#options.warn(`Cannot hold anything in ${nameOf(this.#options)}: ${unhealthyReason}`);
+  unhealthy(reason: string | null): void {
+    this.#health.fileGone(reason);
   }
 
   /** The log began anew: nothing of what it held can be read any more. */
@@ -252,60 +245,17 @@ export class EmbeddedQueue implements Queue {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#tending?.[Symbol.dispose]();
+    this.#upkeep[Symbol.dispose]();
     for (const consumer of this.#consumers) await consumer[Symbol.asyncDispose]();
     await this.#writes.idle();
     await this.#thread[Symbol.asyncDispose]();
   }
 
   #written(end: number, refused: string | null, bytes: number): void {
-    this.#failed = null;
-    if (refused !== null) {
-      this.#refuse(refused, bytes);
-    } else if (bytes > 0) {
-      this.#refused = null;
-    }
+    this.#health.written(refused, bytes);
     if (end === this.#end) return;
     this.#end = end;
     for (const consumer of this.#consumers) consumer.wake();
-  }
-
-  #tendLater(): void {
-    this.#tending = this.#options.clock.timer(TEND_INTERVAL_MS, () => {
-      void this.#tend().finally(() => {
-        if (!this.#closed && this.#dead === null) this.#tendLater();
-      });
-    });
-  }
-
-  // Removes what is old, gives space back, and finds out whether an event would be held now: one that was refused tells
-  // it for as many bytes as it has, and where nobody tries, a small one that is only thought of.
-  async #tend(): Promise<void> {
-    try {
-      const { clock } = this.#options;
-      const moment = { epochMs: clock.epochMs(), monotonicMs: clock.monotonicMs() };
-      while (await this.#thread.call('tend', moment)) if (this.#closed) return;
-      this.deadLetterSpace.figures = await this.#thread.call('deadLetterFigures', null);
-      const bytes = this.#refused?.bytes ?? PROBE_BYTES;
-      const reason = await this.#thread.call('makeRoom', bytes);
-      if (reason !== null && this.#refused === null) this.#refuse(reason, bytes);
-      else if (reason === null && this.#refused?.bytes === bytes) this.#refused = null;
-      if (this.#failed === null) return;
-      await this.#thread.call('probe', null);
-      this.#failed = null;
-    } catch (error) {
-      // What is gone was told.
-      if (this.#closed || this.#unhealthyReason !== null) return;
-      const why = reasonOf(error);
-      this.#failed ??= `Cannot write to ${nameOf(this.#options)}: ${why}`;
-      if (why !== this.#tendFailed) this.#options.warn(`Cannot tend ${nameOf(this.#options)}: ${why}`);
-      this.#tendFailed = why;
-    }
-  }
-
-  #refuse(reason: string, bytes: number): void {
-    if (this.#refused === null) this.#options.warn(`Cannot append to ${nameOf(this.#options)}: ${reason}`);
-    this.#refused = { reason, bytes };
   }
 }
 

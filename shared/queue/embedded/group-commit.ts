@@ -5,6 +5,7 @@
 
 import type { Clock } from '#shared/clock.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
+import type { Topic } from './log/log-table.ts';
 import { encodeHeaders, packRecords, type Stored } from './log/packed-records.ts';
 import type { Headed } from '../headers.ts';
 import type { WorkerThread } from '#shared/sqlite/worker-thread.ts';
@@ -12,7 +13,7 @@ import type { DeadLetterRefusal } from '../queue.ts';
 import type { DeadLetterCharge } from './dead-letter-budget.ts';
 import type { DeadLetterFigures, DeadLettersRefused } from './dead-letter-account.ts';
 import type { LogMethods } from './queue-thread.ts';
-import type { Topic, Written } from './sqlite-log.ts';
+import type { Written } from './sqlite-log.ts';
 
 const WHY: Readonly<Record<DeadLetterRefusal, string>> = {
   sender_share:

@@ -10,9 +10,10 @@ import { makeFolder } from '#shared/sqlite/database.ts';
 import type { Moment } from '#shared/sqlite/passed-time.ts';
 import { moved, type Moved, serveWorker } from '#shared/sqlite/worker-thread.ts';
 import type { DeadLetterFigures } from './dead-letter-account.ts';
+import type { Topic } from './log/log-table.ts';
 import { packRecords, type Stored, unpackRecords } from './log/packed-records.ts';
 import { LogKeeper } from './log-keeper.ts';
-import type { Topic, Write, Written } from './sqlite-log.ts';
+import type { Write, Written } from './sqlite-log.ts';
 
 export interface QueueThreadData {
   readonly folder: string;

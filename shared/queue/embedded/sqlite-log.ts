@@ -5,25 +5,23 @@
 // Guarantees: WAL with synchronous=FULL syncs the WAL to the device before COMMIT returns, so what `write` has returned
 // for survives a kill and a power cut, and what it has not is there whole or not at all. The file and its WAL stay
 // within `bytesMax`, and what dead letters may take beside it: neither takes what is the other's. Only records that
-// every group has consumed are removed, and never the last record of a topic, so that offsets go on after a restart. A
-// group that nobody has joined since the log was opened counts as long as there is room, and for a week at most
-// (group-offsets.ts). Age is what has passed since a record came, whatever the wall clock says (passed-time.ts).
+// every group has consumed are removed (log-retention.ts), and never the last record of a topic, so that offsets go on
+// after a restart. A group that nobody has joined since the log was opened counts as long as there is room, and for a
+// week at most (group-offsets.ts).
 
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
-import { AgeMarks } from '#shared/sqlite/age-marks.ts';
 import { isFull, openDatabase } from '#shared/sqlite/database.ts';
-import { type Moment, PassedTime } from '#shared/sqlite/passed-time.ts';
+import type { Moment } from '#shared/sqlite/passed-time.ts';
 import { DeadLetterAccount, type DeadLettersRefused } from './dead-letter-account.ts';
 import type { DeadLetterCharge } from './dead-letter-budget.ts';
 import { GroupOffsets } from './group-offsets.ts';
 import { LogSpace, NO_SPACE } from './log/log-space.ts';
-import { LogTable } from './log/log-table.ts';
-import type { Stored } from './log/packed-records.ts';
+import { LogTable, type Topic } from './log/log-table.ts';
 import { prepareLog } from './log/log-schema.ts';
-
-export type Topic = 'logs' | 'dead-letters';
+import { type Stored, storedBytes } from './log/packed-records.ts';
+import { LogRetention } from './log-retention.ts';
 
 export interface LogOptions {
   readonly file: string;
@@ -58,22 +56,15 @@ export interface Written {
   readonly isCommitted: boolean;
 }
 
-// Kafka's topic of dead letters is set up with the same age.
-const DEAD_LETTERS_KEPT_MS = 7 * 86_400_000;
-
 export class SqliteLog implements Disposable {
   readonly #database: DatabaseSync;
-  readonly #options: LogOptions;
   readonly #tables: Record<Topic, LogTable>;
   readonly #space: LogSpace;
   readonly #deadLetters: DeadLetterAccount;
   readonly #groups: GroupOffsets;
-  /** Null where the log is only read. */
-  readonly #ages: (Record<Topic, AgeMarks> & { readonly time: PassedTime }) | null;
-  #passedMs = 0;
+  readonly #retention: LogRetention;
 
   constructor(options: LogOptions) {
-    this.#options = options;
     this.#database = openDatabase(options.file, { readOnly: options.readOnly, timeoutMs: 5000 }, (database) => {
       if (!options.readOnly) prepareLog(database);
     });
@@ -88,13 +79,13 @@ export class SqliteLog implements Disposable {
     });
     this.#deadLetters = new DeadLetterAccount(this.#database, options);
     this.#groups = new GroupOffsets(this.#database, options);
-    this.#ages = options.readOnly
-      ? null
-      : {
-          logs: new AgeMarks(this.#database, 'logs', options.retentionMs),
-          'dead-letters': new AgeMarks(this.#database, 'dead-letters', DEAD_LETTERS_KEPT_MS),
-          time: new PassedTime(this.#database, options.tell),
-        };
+    this.#retention = new LogRetention(this.#database, {
+      ...options,
+      tables: this.#tables,
+      groups: this.#groups,
+      deadLetters: this.#deadLetters,
+      transact: (work) => this.#transact(work),
+    });
   }
 
   first(topic: Topic): number {
@@ -140,7 +131,7 @@ export class SqliteLog implements Disposable {
   /** As `next`; the group counts for retention from now on. Tells of groups that others have left behind. */
   join(group: string): number {
     const next = this.next(group);
-    this.#transact(() => this.#groups.join(group, next, this.#passedMs));
+    this.#transact(() => this.#groups.join(group, next, this.#retention.passedMs));
     this.#groups.tellOfOthers(this.end('logs'));
     return next;
   }
@@ -211,7 +202,7 @@ export class SqliteLog implements Disposable {
 
   /** Writes something, as an append would. Throws where that cannot be done. */
   probe(): void {
-    this.#transact(() => this.#ages?.time.keep());
+    this.#transact(() => this.#retention.keepTime());
   }
 
   /**
@@ -220,8 +211,8 @@ export class SqliteLog implements Disposable {
    */
   tend(moment: Moment): boolean {
     try {
-      this.#noteAges(moment);
-      return this.#removeConsumed({ keepByAge: true }) > 0 || this.#space.giveBack();
+      this.#retention.note(moment);
+      return this.#retention.remove({ keepByAge: true }) > 0 || this.#space.giveBack();
     } catch (error) {
       // A full device has no room for the WAL of a removal either; the next time will do.
       if (isFull(error)) return false;
@@ -262,7 +253,7 @@ export class SqliteLog implements Disposable {
     try {
       for (;;) {
         const refused = refusal();
-        if (refused === null || this.#removeConsumed({ keepByAge: false }) === 0) return refused;
+        if (refused === null || this.#retention.remove({ keepByAge: false }) === 0) return refused;
       }
     } catch (error) {
       if (isFull(error)) return NO_SPACE;
@@ -279,46 +270,6 @@ export class SqliteLog implements Disposable {
       if (!isFull(error)) throw error;
       return { ...refused, isCommitted: false };
     }
-  }
-
-  #removeConsumed({ keepByAge }: { keepByAge: boolean }): number {
-    const ages = this.#ages;
-    if (ages === null) return 0;
-    const { logs, 'dead-letters': deadLetters } = this.#tables;
-    let removed = 0;
-    const remove = (): void => {
-      const consumed = this.#groups.consumed({ needsRoom: !keepByAge });
-      const isByAge = keepByAge && this.#options.retentionMs > 0;
-      const before = isByAge ? Math.min(consumed, ages.logs.expired(this.#passedMs) + 1) : consumed;
-      removed += logs.remove(before);
-      removed += deadLetters.remove(ages['dead-letters'].expired(this.#passedMs) + 1);
-      this.#deadLetters.removedBelow(deadLetters.first());
-    };
-    try {
-      this.#transact(remove);
-    } catch (error) {
-      this.#deadLetters.reload();
-      throw error;
-    }
-    return removed;
-  }
-
-  /** Notes what time has passed, where it is time to. */
-  #noteAges(moment: Moment): void {
-    const ages = this.#ages;
-    if (ages === null) return;
-    this.#passedMs = ages.time.at(moment);
-    for (const table of Object.values(this.#tables)) table.see(moment);
-    const due = (['logs', 'dead-letters'] as const).filter(
-      (topic) =>
-        ages[topic].isDue(this.end(topic) - 1, this.#passedMs) && (topic !== 'logs' || this.#options.retentionMs > 0),
-    );
-    if (due.length === 0 && !ages.time.isToBeKept) return;
-    this.#transact(() => {
-      for (const topic of due) ages[topic].note(this.end(topic) - 1, this.#passedMs);
-      ages.time.keep();
-      this.#groups.tend(this.#passedMs);
-    });
   }
 
   #transact(work: () => void): void {
@@ -340,12 +291,6 @@ function refusedAll(
   deadLetters: Written['deadLettersRefused'],
 ): Pick<Written, 'refused' | 'deadLettersRefused'> {
   return { refused: why, deadLettersRefused: deadLetters.map((refused) => refused ?? { space: why }) };
-}
-
-function storedBytes(records: readonly Stored[]): number {
-  let sum = 0;
-  for (const { headers, value } of records) sum += headers.length + value.length + 64;
-  return sum;
 }
 
 function walBytes(file: string): number {

@@ -13,6 +13,8 @@ const REMOVED_BYTES_MAX = 4 * 1024 * 1024;
 /** Headers that are read at once, and those of one record beyond: each may list many batches. */
 const HEADS_BYTES_MAX = 4 * 1024 * 1024;
 
+export type Topic = 'logs' | 'dead-letters';
+
 export class LogTable {
   readonly #readOnly: boolean;
   readonly #insert: StatementSync;

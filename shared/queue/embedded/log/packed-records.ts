@@ -20,6 +20,13 @@ export interface Stored {
   readonly value: Uint8Array;
 }
 
+/** What records take in the table, about. */
+export function storedBytes(records: readonly Stored[]): number {
+  let sum = 0;
+  for (const { headers, value } of records) sum += headers.length + value.length + 64;
+  return sum;
+}
+
 /** Packs records into one new ArrayBuffer. */
 export function packRecords(records: readonly Stored[]): Uint8Array<ArrayBuffer> {
   let size = 0;
