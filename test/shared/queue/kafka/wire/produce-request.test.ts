@@ -1,5 +1,5 @@
 // Produce requests: the checksum by known values, and the bytes of a small request by hand. That a broker takes them
-// and gives back the same is in test/contract/queue.test.ts.
+// and gives back the same is in test/contract/queue-append.test.ts.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
