@@ -1,4 +1,4 @@
-// Names by position: however a source's lines are cut into batches, records and letters, each has the same name.
+// Names by position: however a source's lines are cut into batches, records and dead letters, each has the same name.
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
@@ -105,7 +105,7 @@ test('any cutting gives the same names', async () => {
           batches: [] as string[],
           shares: [] as string[],
           pieces: [] as string[],
-          letters: [] as string[],
+          deadLetters: [] as string[],
         };
         let chain: Uint8Array = start;
         for (const [i, place] of places.entries()) {
@@ -128,21 +128,28 @@ test('any cutting gives the same names', async () => {
           const pieces: string[] = [];
           for (const piece of [...taken, ...refused]) pieces.push(...(await idsOf(piece)));
           seen.pieces.push(...inOrderOf(expected, pieces));
-          for (const letter of await deadLettersOfRefused(record, 'refused')) {
-            const read = readDeadLetter({ ...headedDeadLetter(letter), partition: 0, offset: 0, timestampMs: 0 });
-            assert(read.kind === 'dead-letter');
-            const again = recordOfDeadLetter(read);
-            assert(typeof again === 'object');
-            seen.letters.push(...(await idsOfHeaded(again)));
-          }
+          seen.deadLetters.push(...(await idsOfDeadLetters(record)));
           chain = wholeOf(chainAfterRun(chain, bytes));
         }
-        assert.deepEqual(seen, { batches: expected, shares: expected, pieces: expected, letters: expected });
+        assert.deepEqual(seen, { batches: expected, shares: expected, pieces: expected, deadLetters: expected });
       },
     ),
     { numRuns: 100 },
   );
 });
+
+/** Of the record's dead letters, each read back as a record. */
+async function idsOfDeadLetters(record: QueueRecord): Promise<string[]> {
+  const ids: string[] = [];
+  for (const deadLetter of await deadLettersOfRefused(record, 'refused')) {
+    const read = readDeadLetter({ ...headedDeadLetter(deadLetter), partition: 0, offset: 0, timestampMs: 0 });
+    assert(read.kind === 'dead-letter');
+    const again = recordOfDeadLetter(read);
+    assert(typeof again === 'object');
+    ids.push(...(await idsOfHeaded(again)));
+  }
+  return ids;
+}
 
 function wholeOf<T>(steps: Generator<null, T, void>): T {
   let step = steps.next();

@@ -1,114 +1,13 @@
-// Fetch answers with batches that foreign producers may write, as kafkajs decodes them once the patches of kafkajs are
-// loaded.
+// Batches that foreign producers may write: what cannot be read is one record of nothing, and its neighbours are what
+// they were.
 
 import assert from 'node:assert/strict';
-import { suite, test } from 'node:test';
+import { test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import fetchRequests from 'kafkajs/src/protocol/requests/fetch/index.js';
-import { isEndMark } from '#shared/queue/kafka/wire/end-marks.ts';
-import { mendFetchAnswer } from '#shared/queue/kafka/wire/foreign-batches.ts';
 import { NO_COMPRESSION } from '#shared/queue/kafka/kafkajs/client.ts';
-
-interface Decoded {
-  readonly responses: readonly {
-    readonly partitions: readonly {
-      readonly messages: readonly {
-        readonly offset: string;
-        readonly value: Buffer | null;
-        readonly headers: Record<string, Buffer>;
-      }[];
-    }[];
-  }[];
-}
-
-const i16 = (value: number) => Buffer.from([(value >> 8) & 0xff, value & 0xff]);
-const i32 = (value: number) =>
-  Buffer.from([(value >> 24) & 0xff, (value >> 16) & 0xff, (value >> 8) & 0xff, value & 0xff]);
-const i64 = (value: number) => Buffer.concat([i32(Math.floor(value / 2 ** 32)), i32(value % 2 ** 32)]);
+import { varint, sized, recordOf, type BatchParts, batchOf, decoded, one, plain, many, at } from './fetch-answers.ts';
 
 assert.equal(NO_COMPRESSION, 0);
-
-function varint(value: number): Buffer {
-  const bytes: number[] = [];
-  let rest = value < 0 ? -2 * value - 1 : 2 * value;
-  for (; rest >= 0x80; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 0x80);
-  return Buffer.from([...bytes, rest]);
-}
-
-const sized = (bytes: Buffer) => Buffer.concat([varint(bytes.length), bytes]);
-
-function recordOf(delta: number, value: Buffer, headers = 1): Buffer {
-  const header = Buffer.concat([sized(Buffer.from('v')), sized(Buffer.from('2'))]);
-  const given = Array.from({ length: headers }, () => header);
-  const head = [Buffer.from([0]), varint(0), varint(delta), varint(-1)];
-  return sized(Buffer.concat([...head, sized(value), varint(headers), ...given]));
-}
-
-interface BatchParts {
-  readonly codec?: number;
-  readonly count?: number;
-  readonly lastDelta?: number;
-  readonly bytes: Buffer;
-}
-
-function batchOf(offset: number, { codec = 0, count = 1, lastDelta = count - 1, bytes }: BatchParts): Buffer {
-  const rest = [
-    i32(3),
-    Buffer.from([2]),
-    i32(0),
-    i16(codec),
-    i32(lastDelta),
-    i64(1000),
-    i64(1000),
-    i64(-1),
-    i16(-1),
-    i32(-1),
-  ];
-  const body = Buffer.concat([...rest, i32(count), bytes]);
-  return Buffer.concat([i64(offset), i32(body.length), body]);
-}
-
-/** Of one topic with these partitions. */
-function answerOf(partitions: readonly (readonly Buffer[])[], version: number): Buffer {
-  const session = version >= 7 ? [i16(0), i32(0)] : [];
-  const told = partitions.flatMap((batches, partition) => {
-    const records = Buffer.concat(batches);
-    const start = version >= 5 ? [i64(0)] : [];
-    const replica = version >= 11 ? [i32(-1)] : [];
-    return [
-      i32(partition),
-      i16(0),
-      i64(99),
-      i64(99),
-      ...start,
-      i32(1),
-      i64(7),
-      i64(8),
-      ...replica,
-      i32(records.length),
-      records,
-    ];
-  });
-  return Buffer.concat([i32(0), ...session, i32(1), i16(1), Buffer.from('t'), i32(partitions.length), ...told]);
-}
-
-async function decoded(partitions: readonly (readonly Buffer[])[], version = 11) {
-  const { response } = fetchRequests.protocol({ version })({ topics: [] });
-  const answer = (await response.decode(answerOf(partitions, version))) as Decoded;
-  return answer.responses[0]?.partitions.map(({ messages }) =>
-    messages.map(({ offset, value, headers }) => [
-      Number(offset),
-      value?.toString() ?? null,
-      Object.keys(headers).length,
-    ]),
-  );
-}
-
-const one = (text: string) => recordOf(0, Buffer.from(text));
-const plain = (offset: number) => batchOf(offset, { bytes: one('plain') });
-const many = (count: number) =>
-  Buffer.concat(Array.from({ length: count }, (_, delta) => recordOf(delta, Buffer.from('x'), 0)));
-const bomb = gzipSync(recordOf(0, Buffer.alloc(81 * 1024 * 1024)), { level: 1 });
 
 function check(what: string, foreign: BatchParts): void {
   test(`${what} is one record of nothing, and its neighbours are what they were`, async () => {
@@ -155,10 +54,6 @@ test('what is well is left alone, in every version', async () => {
   }
 });
 
-const at = (...deltas: number[]) => ({
-  count: deltas.length,
-  bytes: Buffer.concat(deltas.map((delta) => recordOf(delta, Buffer.from('x'), 0))),
-});
 check('an offset beyond its batch', at(1_000_000));
 check('an offset far beyond its batch, among others', at(0, 1_000_000_000, 2));
 check('an offset before its batch', at(-5));
@@ -188,114 +83,4 @@ test('what compaction has left of a batch is left alone', async () => {
       [20, 'plain', 1],
     ],
   ]);
-});
-
-/** What is left of each partition, as kafkajs sees it. */
-async function offsetsOf(partitions: readonly (readonly Buffer[])[]): Promise<number[][] | undefined> {
-  const { response } = fetchRequests.protocol({ version: 11 })({ topics: [] });
-  const answer = (await response.decode(answerOf(partitions, 11))) as Decoded;
-  return answer.responses[0]?.partitions.map(({ messages }) => messages.map(({ offset }) => Number(offset)));
-}
-
-test('an answer ends where it would be too large unpacked, and the rest is for the next one', async () => {
-  const large = gzipSync(recordOf(0, Buffer.alloc(15 * 1024 * 1024)), { level: 1 });
-  const batches = [10, 11, 12].map((offset) => batchOf(offset, { codec: 1, bytes: large }));
-  assert.deepEqual(await offsetsOf([[...batches, plain(13)]]), [[10, 11]]);
-  assert.deepEqual(await offsetsOf([[...batches.slice(2), plain(13)]]), [[12, 13]]);
-});
-
-test('what unpacks to more than any batch may is left for an answer that begins with it, and is one record of nothing there', async () => {
-  const bombs = [batchOf(10, { codec: 1, bytes: bomb }), batchOf(11, { codec: 1, bytes: bomb })];
-  assert.deepEqual(await offsetsOf([[plain(9), ...bombs, plain(12)]]), [[9]]);
-  assert.deepEqual(await decoded([[...bombs, plain(12)]]), [[[10, null, 0]]]);
-  assert.deepEqual(await decoded([[...bombs.slice(1), plain(12)]]), [
-    [
-      [11, null, 0],
-      [12, 'plain', 1],
-    ],
-  ]);
-});
-
-test('the first batch goes although it is larger than an answer is to be, and what needs no room goes with it', async () => {
-  const large = batchOf(10, { codec: 1, bytes: gzipSync(recordOf(0, Buffer.alloc(60 * 1024 * 1024)), { level: 1 }) });
-  const small = batchOf(12, { codec: 4, bytes: zstdCompressSync(one('x')) });
-  assert.deepEqual(await offsetsOf([[large, plain(11), small, plain(13)]]), [[10, 11]]);
-  assert.deepEqual(await offsetsOf([[small, plain(13)]]), [[12, 13]]);
-});
-
-for (const codec of [0, 4]) {
-  test(`an answer ends where it would have too many records, in codec ${codec}`, async () => {
-    const records = many(30_000);
-    const bytes = codec === 0 ? records : zstdCompressSync(records);
-    const batches = [0, 1, 2].map((i) => batchOf(30_000 * i, { codec, count: 30_000, bytes }));
-    const [found] = (await offsetsOf([batches])) ?? [];
-    assert.equal(found?.length, 30_000);
-    assert.equal(found.at(-1), 29_999);
-    const [rest] = (await offsetsOf([batches.slice(1)])) ?? [];
-    assert.equal(rest?.length, 30_000);
-    assert.equal(rest.at(-1), 59_999);
-  });
-}
-
-test('others have their turn between batches of many records', async () => {
-  const batches = Array.from({ length: 10 }, (_, i) => batchOf(5000 * i, { count: 5000, bytes: many(5000) }));
-  const { response } = fetchRequests.protocol({ version: 11 })({ topics: [] });
-  let turns = 0;
-  let isDone = false;
-  const count = (): void => {
-    turns++;
-    if (!isDone) setImmediate(count);
-  };
-  setImmediate(count);
-  await response.decode(answerOf([batches], 11));
-  isDone = true;
-  assert.ok(turns >= 15, `${turns} turns: each batch is looked at, and decoded, in one of its own`);
-});
-
-test('whichever partition is begun with, its first batch goes', async () => {
-  const batch = batchOf(0, { count: 50_000, bytes: many(50_000) });
-  for (const [begin, partition] of [
-    [0, 0],
-    [0.5, 1],
-    [0.99, 2],
-  ] as const) {
-    const answer = answerOf([[batch], [batch], [batch]], 11);
-    const went: number[] = [];
-    const unpacked = ({ byteOffset }: Buffer): void =>
-      void went.push(Math.floor((byteOffset - answer.byteOffset) / batch.length));
-    await mendFetchAnswer(answer, 11, { inflates: new Map(), unpacked, begin });
-    assert.deepEqual(went, [partition]);
-  }
-});
-
-suite('where a partition ends without a record that is seen', () => {
-  const emptied = (offset: number, lastDelta: number) =>
-    batchOf(offset, { codec: 2, count: 0, lastDelta, bytes: Buffer.alloc(0) });
-  const marked = async (batches: readonly Buffer[]) => {
-    const { response } = fetchRequests.protocol({ version: 11 })({ topics: [] });
-    const answer = (await response.decode(answerOf([[plain(4)], batches, []], 11))) as Decoded;
-    return answer.responses[0]?.partitions.map(({ messages }) =>
-      messages.map((message) => [Number(message.offset), isEndMark(message)]),
-    );
-  };
-  const check = (what: string, batches: readonly Buffer[], expected: readonly (readonly [number, boolean])[]): void => {
-    test(what, async () => assert.deepEqual(await marked(batches), [[[4, false]], expected, []]));
-  };
-  const record = [1, false] as const;
-  check('an emptied batch', [emptied(1, 4)], [[5, true]]);
-  check('an emptied batch behind records', [plain(1), emptied(2, 0)], [record, [2, true]]);
-  check('an emptied batch before records', [emptied(0, 0), plain(1)], [record]);
-  check('what compaction has left of the last batch', [batchOf(1, { ...at(0), lastDelta: 9 })], [record, [10, true]]);
-  check('what is cut off does not count', [plain(1), emptied(2, 8).subarray(0, 60)], [record]);
-  check('nor does what has no room', [plain(1), batchOf(2, { codec: 1, bytes: bomb })], [record]);
-  const marker = batchOf(2, { codec: 0x30, bytes: one('marker') });
-  check(
-    'a marker',
-    [marker],
-    [
-      [2, false],
-      [2, true],
-    ],
-  );
-  check('a marker behind records', [plain(1), marker], [record, [2, false], [2, true]]);
 });

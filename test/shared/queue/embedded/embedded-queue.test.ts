@@ -21,7 +21,7 @@ import {
 import type { QueueRecord } from '#shared/record/record.ts';
 import { RecordingHandler } from '#test/contract/recording-handler.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
-import { tmpfs } from './file-systems.ts';
+import { tmpfs } from '../file-systems.ts';
 
 const MIB = 1024 * 1024;
 const HOUR_MS = 3_600_000;
