@@ -1,9 +1,12 @@
 // A dead letter as it is read back, and the marks that say which dead letters are done. Pure; total for whatever lies
 // in the topic.
 //
-//   dead letter  headers v, batches, reason, error, from, index?, cut?, encoding?, record_v?    value: entry, or raw bytes
-//   fragment     the same and parts_id, parts_bytes, part_at, parts_cut?, table_bytes?          value: some of its bytes
-//   mark         headers v, reason "replayed", from "replay"     value: msgpack [[partition, offset], …] of those done
+//   dead letter   headers   v, batches, reason, error, from, index?, cut?, encoding?, record_v?
+//                 value     an entry, or raw bytes
+//   fragment      headers   the same and parts_id, parts_bytes, part_at, parts_cut?, table_bytes?
+//                 value     some of its bytes
+//   mark          headers   v, reason "replayed", from "replay"
+//                 value     msgpack [[partition, offset], …] of dead letters that are done
 //
 // Marks lie in the topic of the dead letters, after those that they name: a replay keeps no state elsewhere, and one
 // that took some reasons only leaves no hole, as an offset would. The format is published in docs/record-format.md.

@@ -3,7 +3,8 @@
 // part of the name too.
 //
 //   identity (16)   the record's timestamp, ms (6), 0 if it is out of range | the first ten bytes of SHA-256 over:
-//                   length (u32) topic | 4 (u32) partition (u32) | 8 (u32) offset (u64) | 8 (u32) timestamp (f64) | 4 (u32) crc32 (u32)
+//                   length (u32) topic | 4 (u32) partition (u32) | 8 (u32) offset (u64) |
+//                   8 (u32) timestamp (f64) | 4 (u32) crc32 (u32)
 //
 // All numbers are big-endian. The index of an event is its number in the record's value, from 0.
 

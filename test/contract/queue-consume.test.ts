@@ -7,7 +7,7 @@ import { RecordingHandler } from './recording-handler.ts';
 
 for (const { name, options, test } of queues) {
   describe(name, options, () => {
-    test('hands over the records of a partition in the order of the appends, with offsets without gaps', async (_place, queue, group) => {
+    test('hands over records in the order of the appends, with offsets without gaps', async (_place, queue, group) => {
       const handler = new RecordingHandler();
       const texts = numbered(200);
       for (let i = 0; i < texts.length; i += 20) await queue.append(0, texts.slice(i, i + 20).map(record));
@@ -19,7 +19,7 @@ for (const { name, options, test } of queues) {
       assert.equal(handler.batches.findLast(({ partition }) => partition === 0)?.endOffset, texts.length);
     });
 
-    test('begins at the first record where nothing was committed, and after a commit goes on from there', async (place, queue, group) => {
+    test('begins at the first record if nothing was committed, else at the commit', async (place, queue, group) => {
       await queue.append(0, numbered(10).map(record));
       const first = new RecordingHandler();
       const consumer = await consume(queue, first, group);

@@ -70,7 +70,7 @@ for (const { name, options, test } of queues) {
       assert.deepEqual(await readTexts(queue), ['a log']);
     });
 
-    test('takes a dead letter of several times its limit in parts, whole, with others beside it', async (_place, queue) => {
+    test('takes a dead letter of several times its limit whole, in fragments, among others', async (_place, queue) => {
       const value = randomBytes(Math.floor(queue.appendBytesMax * 2.5));
       const about = { batches: new Uint8Array(), reason: 'malformed', error: 'no', cut: false };
       const large: DeadLetter = { ...about, from: 'large', value };

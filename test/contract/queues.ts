@@ -1,5 +1,5 @@
-// The queues of which the contract is said, each time in a place of its own, and the words of its tests. Kafka takes part
-// where test/backends has one.
+// The queues of which the contract is said, each time in a place of its own, and the words of its tests. Kafka takes
+// part where test/backends has one.
 
 import { it } from 'node:test';
 import type { QueueRecord } from '#shared/record/record.ts';

@@ -12,7 +12,8 @@ export const access = {
   users: text('File of the users of the Forward input, YAML.', {}),
   tenants: text('File of the tenants, YAML.', {}),
   'tls.cert': text(
-    'File of the certificate, and its chain, that inputs show: Forward and HTTP then speak TLS, syslog on `syslog.tls_listen`.',
+    'File of the certificate, and its chain, that inputs show: Forward and HTTP then speak TLS, syslog on ' +
+      '`syslog.tls_listen`.',
     {},
   ),
   'tls.key': text('File of the key of that certificate.', {}),

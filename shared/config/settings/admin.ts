@@ -7,7 +7,8 @@ export const admin = {
   'admin.listen': text('Address of /metrics, /livez and /readyz.', { default: '127.0.0.1:24231' }),
   'admin.token': {
     ...text(
-      'Token that whoever asks the admin page must show, but for /livez and /readyz; the commands that ask it show this one.',
+      'Token that whoever asks the admin page must show, but for /livez and /readyz; the commands that ask it show ' +
+        'this one.',
       { secret: true },
     ),
     schema: Type.String({ minLength: 8 }),

@@ -16,7 +16,8 @@ export const connections = {
   ),
   'rate.bytes_per_address': bytes(
     { minimum: 0, maximum: 64 * GIB },
-    'Bytes a second from one address, as sent; ten times as many at once; then it is not read for a while, and its datagrams are dropped. 0: any number.',
+    'Bytes a second from one address, as sent; ten times as many at once; then it is not read for a while, and its ' +
+      'datagrams are dropped. 0: any number.',
     { default: 128 * MIB },
   ),
   'rate.exempt_networks': list('Networks that have none of these rates, such as those of load balancers.', {

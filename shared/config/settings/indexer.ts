@@ -5,19 +5,22 @@ import { bytes, flag, GIB, integer, KIB, MIB, milliseconds, oneOf, text, type Se
 export const indexer = {
   'indexer.inflight_max_bytes': bytes(
     { minimum: MIB, maximum: 16 * GIB },
-    'Bytes of fetched records, with what each costs in memory, that the indexer holds before it pauses its partitions; also the most bytes of documents that wait for another try.',
+    'Bytes of fetched records, with what each costs in memory, that the indexer holds before it pauses its ' +
+      'partitions; also the most bytes of documents that wait for another try.',
     {
       default: 32 * MIB,
     },
   ),
   'indexer.clock_skew_ms': milliseconds(
     { minimum: 0, maximum: 86_400_000 },
-    'How far the clocks of forwarders and Elasticsearch may be apart: so long after a rollover ids are looked for in older indices.',
+    'How far the clocks of forwarders and Elasticsearch may be apart: so long after a rollover ids are looked for in ' +
+      'older indices.',
     { default: 300_000 },
   ),
   'indexer.unknown_version': oneOf(
     ['hold', 'dead-letter'],
-    'What becomes of a record of a later version: its partition waits for an upgrade of the indexer, or it goes to the dead letters.',
+    'What becomes of a record of a later version: its partition waits for an upgrade of the indexer, or it goes to ' +
+      'the dead letters.',
     { default: 'hold' },
   ),
   'bulk.max_bytes': bytes({ minimum: 64 * KIB, maximum: 95 * MIB }, 'Size at which a bulk request is sent.', {
@@ -25,7 +28,8 @@ export const indexer = {
   }),
   'document.max_bytes': bytes(
     { minimum: 64 * KIB, maximum: 64 * MIB },
-    'Largest entry that is made a document, and largest document; larger ones go to the dead letters. Forwarders go by it where an entry of a frame in a file has more than 16 MiB.',
+    'Largest entry that is made a document, and largest document; larger ones go to the dead letters. Forwarders go ' +
+      'by it where an entry of a frame in a file has more than 16 MiB.',
     { default: 16 * MIB },
   ),
   'bulk.linger_ms': milliseconds({ minimum: 0, maximum: 60_000 }, 'How long a bulk request waits to be filled.', {

@@ -18,7 +18,8 @@ export const inputs = {
   'http.listen': text('Address of all HTTP inputs.', { default: '127.0.0.1:9880' }),
   'http.tokens': text('File of the tokens that senders to the HTTP inputs must have one of, YAML.', {}),
   'http.cors_origins': list(
-    'Origins whose pages in a browser may send to the HTTP inputs, such as https://app.example.com, separated by commas.',
+    'Origins whose pages in a browser may send to the HTTP inputs, such as https://app.example.com, separated by ' +
+      'commas.',
     {},
   ),
   'syslog.listen': text('Address of the syslog input: TCP and UDP; `unix:/path` for a stream. Unset: none.', {}),

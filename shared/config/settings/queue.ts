@@ -15,7 +15,8 @@ export const queue = {
   ),
   'queue.dead_letters_max_bytes': bytes(
     { minimum: 16 * MIB, maximum: 1024 * GIB },
-    'What dead letters of the embedded queue may take, beside `queue.max_bytes`; of it what the edge refuses may fill a half, and of that one sender as much as it leaves free.',
+    'What dead letters of the embedded queue may take, beside `queue.max_bytes`; of it what the edge refuses may ' +
+      'fill a half, and of that one sender as much as it leaves free.',
     { defaultText: 'an eighth of `queue.max_bytes`, 16 MiB at least' },
   ),
   'queue.retention_ms': milliseconds(
@@ -26,7 +27,8 @@ export const queue = {
     },
   ),
   spool: flag(
-    'Whether the forwarder takes events into a spool on disk while Kafka is away; switch it off where there is no disk.',
+    'Whether the forwarder takes events into a spool on disk while Kafka is away; switch it off where there is no ' +
+      'disk.',
     { default: true },
   ),
   'spool.max_bytes': bytes({ minimum: 16 * MIB, maximum: 1024 * GIB }, 'Size of the spool, files and WAL together.', {

@@ -1,5 +1,5 @@
-// What a row of the table of settings has, and the kinds of rows: each makes the schema that validates, and says how the
-// text of a variable becomes a value.
+// What a row of the table of settings has, and the kinds of rows: each makes the schema that validates, and says how
+// the text of a variable becomes a value.
 
 import { type Static, type TSchema, Type } from 'typebox';
 

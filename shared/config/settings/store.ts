@@ -9,7 +9,8 @@ export const store = {
   }),
   'names.max_per_tenant': integer(
     { minimum: 100, maximum: 1_000_000 },
-    'Combinations of container, service and tag that the embedded store keeps for a tenant; further events have these names among their attributes.',
+    'Combinations of container, service and tag that the embedded store keeps for a tenant; further events have ' +
+      'these names among their attributes.',
     { default: 10_000 },
   ),
   'store.retention_ms': milliseconds(

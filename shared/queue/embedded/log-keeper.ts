@@ -129,7 +129,8 @@ export class LogKeeper implements Disposable {
     former[Symbol.dispose]();
     for (const group of this.#groups) this.#log.join(group);
     tell(
-      `${deleted} was deleted while it was used. The log was made anew with all that it held; leave the data folder to Sluice`,
+      `${deleted} was deleted while it was used. The log was made anew with all that it held; leave the data folder ` +
+        'to Sluice',
     );
     this.#note(null);
   }

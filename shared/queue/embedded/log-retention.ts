@@ -85,14 +85,15 @@ export class LogRetention {
     const ages = this.#ages;
     if (ages === null) return;
     this.#passedMs = ages.time.at(moment);
-    for (const table of Object.values(this.#options.tables)) table.see(moment);
+    const { tables, retentionMs } = this.#options;
+    for (const table of Object.values(tables)) table.see(moment);
     const due = (['logs', 'dead-letters'] as const).filter(
       (topic) =>
-        ages[topic].isDue(this.#options.tables[topic].end() - 1, this.#passedMs) && (topic !== 'logs' || this.#options.retentionMs > 0),
+        ages[topic].isDue(tables[topic].end() - 1, this.#passedMs) && (topic !== 'logs' || retentionMs > 0),
     );
     if (due.length === 0 && !ages.time.isToBeKept) return;
     this.#options.transact(() => {
-      for (const topic of due) ages[topic].note(this.#options.tables[topic].end() - 1, this.#passedMs);
+      for (const topic of due) ages[topic].note(tables[topic].end() - 1, this.#passedMs);
       ages.time.keep();
       this.#options.groups.tend(this.#passedMs);
     });

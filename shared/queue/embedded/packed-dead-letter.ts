@@ -2,7 +2,8 @@
 // bytes which a sender compressed do not become megabytes of its budget. Queue.read gives every reader the value as it
 // was; nobody else knows of it.
 //
-//   packed   the headers of the dead letter and value_encoding "zstd", value_bytes, value_cut?, cut "1"        value: a zstd frame
+//   packed   headers   those of the dead letter and value_encoding "zstd", value_bytes, value_cut?, cut "1"
+//            value     a zstd frame
 //
 // A program that knows nothing of this takes the value for the beginning of one (`cut`): it shows that, and never
 // replays it.

@@ -1,6 +1,6 @@
 // What is done for an embedded queue now and then: what is old is removed, space is given back, and it is found out
-// whether an event would be stored now. One that was refused tells it for as many bytes as it has; where nobody tries, a
-// small one that is only thought of.
+// whether an event would be stored now. One that was refused tells it for as many bytes as it has; where nobody tries,
+// a small one that is only thought of.
 
 import type { Clock } from '#shared/clock.ts';
 import { reasonOf } from '#shared/errors.ts';

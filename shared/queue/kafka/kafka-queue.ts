@@ -211,6 +211,8 @@ function numberOfKey(key: Uint8Array): number {
 /** An operator's mistake: the topic refuses everything that is ours, so nothing is to be given up for it. */
 function refusedByPolicy({ topic, settings }: TopicFacts, cause: SluiceError): SluiceError {
   const policy = settings.get('cleanup.policy') ?? '';
-  const message = `Cannot append to Kafka: topic ${topic} has cleanup.policy=${policy}, which takes no record without a key; set it to delete`;
+  const message =
+    `Cannot append to Kafka: topic ${topic} has cleanup.policy=${policy}, which takes no record without a key; ` +
+    'set it to delete';
   return new SluiceError('queue_unavailable', message, { cause });
 }

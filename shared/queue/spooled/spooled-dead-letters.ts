@@ -31,7 +31,8 @@ export class SpooledDeadLetters extends ReportedDeadLetterSpace {
       this.tellRefused(refusal);
       throw new SluiceError(
         'dead_letters_full',
-        'Cannot hold a dead letter: the queue takes none now, and those in the spool take what they may; it is taken again when the queue is back',
+        'Cannot hold a dead letter: the queue takes none now, and those in the spool take what they may; it is taken ' +
+          'again when the queue is back',
       );
     }
     const count = (bytes: number): void => {

@@ -158,7 +158,8 @@ export class DocumentDatabase {
     const what = presence === 'gone' ? 'was deleted' : 'was replaced';
     throw new SluiceError(
       'store_unavailable',
-      `Cannot use the embedded store: ${this.#file} (or its WAL) ${what} while it was used; put it back, or restart Sluice to begin a new one`,
+      `Cannot use the embedded store: ${this.#file} (or its WAL) ${what} while it was used; put it back, or restart ` +
+        'Sluice to begin a new one',
     );
   }
 
@@ -224,8 +225,9 @@ function sourceNamesOptions({ namesMax, tell }: DatabaseOptions): SourceNamesOpt
     full(tenant) {
       const whose = tenant === '' ? 'Senders of no tenant have' : `The tenant ${JSON.stringify(tenant)} has`;
       tell?.(
-        `${whose} brought ${namesMax} combinations of container, service and tag, as many as names.max_per_tenant lets it have. ` +
-          'Events under further ones are kept with these names among their attributes, until documents under others have ended by age',
+        `${whose} brought ${namesMax} combinations of container, service and tag, as many as names.max_per_tenant ` +
+          'lets it have. Events under further ones are kept with these names among their attributes, until documents under others ' +
+            'have ended by age',
       );
     },
   };

@@ -40,15 +40,17 @@ const SCHEMA = `
   PRAGMA user_version = ${SCHEMA_VERSION};
 `;
 
-export type DocumentStatements = Readonly<
-  Record<'has' | 'insertDocument' | 'insertWords' | 'last' | 'expired' | 'deleteWords' | 'deleteDocument', StatementSync>
->;
+type StatementName =
+  'has' | 'insertDocument' | 'insertWords' | 'last' | 'expired' | 'deleteWords' | 'deleteDocument';
+
+export type DocumentStatements = Readonly<Record<StatementName, StatementSync>>;
 
 export function prepareStatements(database: DatabaseSync): DocumentStatements {
   const statements = {
     has: database.prepare('SELECT 1 FROM documents WHERE id = ?'),
     insertDocument: database.prepare(
-      'INSERT INTO documents (id, origin, time, sequence, ingested, source) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING',
+      'INSERT INTO documents (id, origin, time, sequence, ingested, source) VALUES (?, ?, ?, ?, ?, ?) ' +
+        'ON CONFLICT (id) DO NOTHING',
     ),
     insertWords: database.prepare('INSERT INTO words (rowid, message, attributes) VALUES (?, ?, ?)'),
     last: database.prepare('SELECT max(rowid) AS last FROM documents'),
@@ -69,7 +71,8 @@ export function openFile(options: { readonly folder: string; readonly readOnly: 
   if (options.readOnly && !exists(file)) {
     throw new SluiceError(
       'store_unavailable',
-      `Cannot read the embedded store: there is none at ${file}; is data.dir right, and has sluice run been started with it?`,
+      `Cannot read the embedded store: there is none at ${file}; is data.dir right, and has sluice run been started ` +
+        'with it?',
     );
   }
   try {

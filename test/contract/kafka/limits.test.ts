@@ -31,7 +31,7 @@ describe('queue in Kafka: limits', options, () => {
     assert.equal(queue.unreadyReason, null);
   });
 
-  it('holds a dead letter that its topic cannot take in one record, in parts, also when the limit changed', async (t) => {
+  it('stores a dead letter in fragments where no record takes it, also when the limit changed', async (t) => {
     const config = await topics(t, brokers);
     await using queue = open(config);
     await queue.opened();

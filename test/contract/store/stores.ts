@@ -1,5 +1,5 @@
-// The stores of which the contract is said: each is opened before the tests of a suite and gone after them. Elasticsearch
-// takes part where test/backends has one, with a data stream of the suite's own.
+// The stores of which the contract is said: each is opened before the tests of a suite and gone after them.
+// Elasticsearch takes part where test/backends has one, with a data stream of the suite's own.
 
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';

@@ -80,7 +80,8 @@ for (const { name, options, use } of stores) {
         assert.deepEqual(messages(await stored.search({ since, until, text })), [texts[i]], text);
       }
       if (stored.opened.splitsExactly) return;
-      // The server has no module analysis-common: these are the cases in which its standard tokenizer leaves words whole.
+      // The server has no module analysis-common: these are the cases in which its standard tokenizer leaves words
+      // whole.
       assert.deepEqual(differing, [
         'web found []',
         '"0 0" found []',

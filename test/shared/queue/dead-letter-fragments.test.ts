@@ -133,7 +133,7 @@ test('whatever fragment is missing, the dead letter says so, and is never replay
   assert.equal(begun?.missingBytes, 40_000 - (fragments[2]?.fragment?.at ?? 0), 'its writer died');
 });
 
-test('the writer dies between two fragments, and all is written again: one that is incomplete, and a whole one', async () => {
+test('the writer dies between two fragments and writes all again: one is incomplete, one whole', async () => {
   const deadLetter = deadLetterOf(40_000);
   const first = fragmentsOf(deadLetter, 10_000, newId).slice(0, 2);
   const read = await readBack(recordsOf([...first, ...fragmentsOf(deadLetter, 10_000, newId)]));

@@ -36,7 +36,8 @@ export class TimeRuns {
 
   static makeTable(database: DatabaseSync): void {
     database.exec(
-      'CREATE TABLE IF NOT EXISTS time_runs (of TEXT NOT NULL, start INTEGER NOT NULL, PRIMARY KEY (of, start)) STRICT, WITHOUT ROWID',
+      'CREATE TABLE IF NOT EXISTS time_runs (of TEXT NOT NULL, start INTEGER NOT NULL, PRIMARY KEY (of, start)) ' +
+        'STRICT, WITHOUT ROWID',
     );
   }
 

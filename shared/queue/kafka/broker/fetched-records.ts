@@ -96,7 +96,8 @@ export function outOfPlace(batch: {
   for (const { offset } of batch.messages) {
     const at = Number(offset);
     if (!(at > before && at < end)) {
-      return `Kafka told offset ${offset} of partition ${batch.partition} behind ${before}, in a log that ends at ${batch.highWatermark}`;
+      const log = `a log that ends at ${batch.highWatermark}`;
+      return `Kafka told offset ${offset} of partition ${batch.partition} behind ${before}, in ${log}`;
     }
     before = at;
   }

@@ -3,7 +3,8 @@
 //
 //   retention          next < low                  go on at low          next … low were removed unread
 //   log_truncated      the log diverges < next     go on from there      next … the old end are gone
-//   topic_recreated    another topic id            go on at low          next … the old end are gone, and 0 … low of the new one
+//   topic_recreated    another topic id            go on at low          next … the old end are gone,
+//                                                                        and 0 … low of the new one
 //
 // What a reader knows beside its offset travels as the metadata of its commit, `sluice1 <topic id> <leader epoch> <end>
 // [<tries>]`, so that a process that starts later sees what happened while nobody ran. A commit without it, or with

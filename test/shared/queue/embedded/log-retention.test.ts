@@ -1,5 +1,5 @@
-// What a log keeps and for whom, whatever the clocks say: by the time that has passed, and for groups that may have been
-// renamed.
+// What a log keeps and for whom, whatever the clocks say: by the time that has passed, and for groups that may have
+// been renamed.
 
 import assert from 'node:assert/strict';
 import { join } from 'node:path';

@@ -30,7 +30,7 @@ describe('feeding', () => {
     assert.deepEqual(observer.events, { spooled: 10, found: 0, fed: 8, deadLettered: 2, dropped: 0 });
   });
 
-  it('splits a record that is larger than the queue takes by now; only an event that does not fit alone is dead-lettered', async () => {
+  it('splits a record that is too large by now; only an event that does not fit alone is dead-lettered', async () => {
     const { clock, upstream, queue, observer } = await spool();
     upstream.fate = () => AWAY;
     // The fourth of five events is large.
@@ -56,7 +56,7 @@ describe('feeding', () => {
     assert.deepEqual(observer.events, { spooled: 5, found: 0, fed: 4, deadLettered: 1, dropped: 0 });
   });
 
-  it('splits what is refused below the limit that the queue tells; only an event that is refused alone is dead-lettered', async () => {
+  it('splits what is refused below the limit; only an event that is refused alone is dead-lettered', async () => {
     const { clock, upstream, queue, observer } = await spool();
     upstream.fate = () => AWAY;
     await clock.until(queue.append(0, [recordOf('a', 0, 40)]));

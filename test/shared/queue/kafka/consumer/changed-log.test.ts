@@ -1,5 +1,5 @@
-// What the consumer does when a log is not what it was: made anew, cut off, or removed by retention, while it is read or
-// while nobody reads it.
+// What the consumer does when a log is not what it was: made anew, cut off, or removed by retention, while it is read
+// or while nobody reads it.
 
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
@@ -46,7 +46,7 @@ suite('a log that is not what it was', () => {
     assert.equal(world.handler.assignments.length, 2, 'it is told once');
   });
 
-  test('made anew while a commit is on its way: it is waited for, so that it does not undo the new beginning', async () => {
+  test('made anew while a commit is on its way: that is waited for, lest it undo the new start', async () => {
     const late = Promise.withResolvers<void>();
     const commits: string[] = [];
     const [world, client] = await atFive(async (offset, metadata = '') => {
@@ -69,7 +69,7 @@ suite('a log that is not what it was', () => {
     assert.equal(world.handler.assignments.length, 2);
   });
 
-  test('made anew before anything of it was read: what was fetched of the old one is not taken for the new one', async () => {
+  test('made anew before anything of it was read: what was fetched of the old one is dropped', async () => {
     await using world = new World();
     const client = await world.joined(0, () => Promise.resolve());
     world.log.topicId = newId;
@@ -143,7 +143,7 @@ suite('a log that is not what it was', () => {
     assert.equal(await rejoin(), undefined, 'what is there now was never tried');
   });
 
-  test('removed by retention before it was read: the gap is told, and what is in hand stays ours to commit', async () => {
+  test('removed by retention before it was read: the gap is told, and we may commit what is in hand', async () => {
     const [world, client] = await atFive();
     await using _end = world;
     Object.assign(world.log, { low: 8 });
@@ -156,7 +156,7 @@ suite('a log that is not what it was', () => {
     assert.equal(world.handler.batches.at(-1)?.records[0]?.offset, 8);
   });
 
-  test('removed by retention while nobody read it: the gap is told once, though the answer to its commit is lost', async () => {
+  test('removed by retention while nobody read it: the gap is told once, also if its commit is not answered', async () => {
     await using world = new World();
     Object.assign(world.log, { low: 8, committed: { offset: '5', metadata: '' } });
     await world.clock.settle();

@@ -44,7 +44,7 @@ test('other partitions, topics and reasons are reported for themselves', () => {
   assert.equal(reported.news('u', [lost(1, 12, 'log_truncated')]).length, 1);
 });
 
-test('a topic that was made anew is reported once, wherever the old one was read to; what retention removed since is reported', () => {
+test('a topic that was made anew is reported once; what retention removes of it since, too', () => {
   const reported = new ReportedChanges();
   const anew = (from: number, low: number): LogChange => {
     const { losses } = lost(0, low);

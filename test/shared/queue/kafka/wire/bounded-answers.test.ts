@@ -17,7 +17,7 @@ test('an answer ends where it would be too large unpacked, and the rest is for t
   assert.deepEqual(await offsetsOf([[...batches.slice(2), plain(13)]]), [[12, 13]]);
 });
 
-test('what unpacks to more than any batch may is left for an answer that begins with it, and is one record of nothing there', async () => {
+test('what unpacks to more than any batch may is left for the next answer, where it is one record of nothing', async () => {
   const bombs = [batchOf(10, { codec: 1, bytes: bomb }), batchOf(11, { codec: 1, bytes: bomb })];
   assert.deepEqual(await offsetsOf([[plain(9), ...bombs, plain(12)]]), [[9]]);
   assert.deepEqual(await decoded([[...bombs, plain(12)]]), [[[10, null, 0]]]);
@@ -29,7 +29,7 @@ test('what unpacks to more than any batch may is left for an answer that begins 
   ]);
 });
 
-test('the first batch goes although it is larger than an answer is to be, and what needs no room goes with it', async () => {
+test('the first batch goes however large it is, and what needs no memory goes with it', async () => {
   const large = batchOf(10, { codec: 1, bytes: gzipSync(recordOf(0, Buffer.alloc(60 * 1024 * 1024)), { level: 1 }) });
   const small = batchOf(12, { codec: 4, bytes: zstdCompressSync(one('x')) });
   assert.deepEqual(await offsetsOf([[large, plain(11), small, plain(13)]]), [[10, 11]]);
