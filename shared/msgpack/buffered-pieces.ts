@@ -1,8 +1,8 @@
 // The bytes of a frame that has not come whole yet. Large pieces are kept as they are; small ones are copied together,
 // since a Buffer object costs more than they do; all are joined once, when the frame ends.
 //
-// Guarantees: what is held costs at most about twice its bytes, however small the pieces; a peer that sends a byte a
-// second holds 2 KiB.
+// Guarantees: what is buffered costs at most about twice its bytes, however small the pieces; a peer that sends a byte
+// a second takes 2 KiB.
 
 const PIECE_KEPT_MIN = 2048;
 /** Where small pieces are copied to grows with the frame. */
@@ -36,7 +36,7 @@ export class BufferedPieces {
     else this.#pieces.push(start > size ? Buffer.from(piece.subarray(start)) : piece.subarray(start));
   }
 
-  /** All that is held and `tail`, as one; nothing is held after it. */
+  /** All that is buffered and `tail`, as one; nothing is buffered after it. */
   join(tail: Buffer): Buffer {
     this.#seal();
     this.#pieces.push(tail);
@@ -47,7 +47,7 @@ export class BufferedPieces {
     return joined;
   }
 
-  /** The pieces as they are held; nothing is held after it. */
+  /** The pieces as they are buffered; nothing is buffered after it. */
   take(): Buffer[] {
     this.#seal();
     const pieces = this.#pieces;

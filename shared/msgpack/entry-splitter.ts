@@ -4,7 +4,7 @@
 //   entry entry value entry en…        →   entries (2), bad (1), entries (1), rest (en…)
 //
 // Guarantees: never throws; total: every byte is in one cut, in order; entries and bad values are the same however the
-// run is cut into pieces; work and memory are linear, and at most about twice `entryBytesMax` is held.
+// run is cut into pieces; work and memory are linear, and at most about twice `entryBytesMax` is buffered.
 
 import { entryEnd, INCOMPLETE, MALFORMED, valueEnd } from './extents.ts';
 import { FRAME_PASSED, FrameScanner, NEED_MORE } from './frame-scanner.ts';
@@ -24,7 +24,7 @@ interface BadCut {
   readonly bytes: Buffer;
   readonly count: number;
   readonly why: string;
-  /** Whether `bytes` are only the beginning of one value, which is larger than what is held. */
+  /** Whether `bytes` are only the beginning of one value, which is larger than what is buffered. */
   readonly cut?: boolean;
 }
 
@@ -36,7 +36,7 @@ export interface Rest {
   readonly why: string;
 }
 
-/** Beside what extents.ts says of a value: it is whole, but larger than is held. */
+/** Beside what extents.ts says of a value: it is whole, but larger than is buffered. */
 const TOO_LARGE = -3;
 /** Deeper than entries may be, so that one which is too deep has an end nevertheless. */
 const PASSED_DEPTH_MAX = 4096;

@@ -20,7 +20,7 @@ export type AdminVerdict =
 export interface AdminAccess {
   /** Whether the request is answered; takes its time to refuse. */
   admit(request: IncomingMessage, peer: string): Promise<AdminVerdict>;
-  /** Who it is, as far as is known; null: nobody who is known. Refuses nothing and tells nothing. */
+  /** Who it is, as far as is known; null: nobody who is known. Refuses nothing and reports nothing. */
   whoIs(request: IncomingMessage): string | null;
 }
 
@@ -45,7 +45,7 @@ export interface AdmissionOptions {
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Answers whoever may connect: it tells no more than that the process is well. */
+    /** Answers whoever may connect: it says no more than that the process is well. */
     isPublic?: true;
   }
   interface FastifyRequest {

@@ -1,9 +1,9 @@
 // Dead letters in appends that a topic takes: those that fit share one, those that do not go in fragments, one append
 // after the other.
 //
-// Guarantees: fragments of one dead letter are appended in their order, each after the one before is held; all have the
-// same key, from which the queue must choose the same partition. Rejects after all have ended, with the first failure;
-// then what was held stays held.
+// Guarantees: fragments of one dead letter are appended in their order, each after the one before is stored; all have
+// the same key, from which the queue must choose the same partition. Rejects after all have ended, with the first
+// failure; then what was stored stays stored.
 
 import { randomBytes } from 'node:crypto';
 import { deadLetterBytes, fragmentsOf } from './dead-letter-fragments.ts';

@@ -3,8 +3,8 @@
 // fragments that there are, then for the dead letters.
 //
 // Guarantees: fragments are put together only when all are there; else they are one dead letter that says what is
-// missing, at the place and time of its first fragment. No more is held than of dead letters that are whole, each from
-// its first fragment to its last.
+// missing, at the place and time of its first fragment. No more is buffered than of dead letters that are whole, each
+// from its first fragment to its last.
 
 import {
   type DeadLetterPosition,

@@ -37,7 +37,7 @@ export interface ReadDeadLetter extends DeadLetterPosition {
   readonly error: string;
   readonly from: string;
   readonly value: Uint8Array;
-  /** `value` is only the beginning, because the rest was never held. */
+  /** `value` is only the beginning, because the rest was never in memory. */
   readonly cut: boolean;
   /** Bytes of fragments that are not there: `value` is only the beginning. */
   readonly missingBytes: number;

@@ -1,9 +1,9 @@
 // The queue between edge and indexer, as both sides see it. Two implementations pass one contract test:
 // `kafka` (queue/kafka) and `embedded` (queue/embedded). Offsets and partitions are numbers (below 2^53).
 //
-// Guarantees: `append` resolves only when the records are held durably (Kafka acks=all; fsynced); records of one
+// Guarantees: `append` resolves only when the records are stored durably (Kafka acks=all; fsynced); records of one
 // partition keep the order of their appends as long as the caller has one append in flight per partition; a committed
-// offset is the next one to read; a commit under an assignment that is no longer held is refused.
+// offset is the next one to read; a commit under an assignment that is over is refused.
 
 import type { QueueRecord } from '#shared/record/record.ts';
 
@@ -28,7 +28,7 @@ export interface Queue extends AsyncDisposable {
    */
   append(partition: number, records: readonly QueueRecord[]): Promise<StoredBy | void>;
   /**
-   * Appends to the dead letters, in fragments where one is larger than a record; resolves when they are held. Rejects
+   * Appends to the dead letters, in fragments where one is larger than a record; resolves when they are stored. Rejects
    * with dead_letters_full where they have a budget of their own, and no place for these.
    */
   appendDeadLetters(deadLetters: readonly DeadLetter[]): Promise<void>;
@@ -56,7 +56,7 @@ export interface DeadLetterSpace {
   isFullOf(sender: { readonly tenant: string | null; readonly sender: string; readonly input: string }): boolean;
 }
 
-/** Who holds what was appended, where it is not the queue itself. */
+/** Where what was appended is stored, if not in the queue itself. */
 export type StoredBy = 'spool';
 
 export interface ConsumeOptions {
@@ -107,7 +107,7 @@ export interface AssignedPartition {
   readonly end: number;
   /**
    * So many assignments, this one included, began at `next` and did not move it, as the queue keeps with the committed
-   * offset: each is counted there before it is told. Absent where there is nothing to be read.
+   * offset: each is counted there before it is reported. Absent where there is nothing to be read.
    */
   readonly tries?: number;
 }
@@ -120,8 +120,8 @@ export interface ConsumerHandler {
    */
   assigned(partitions: readonly AssignedPartition[], assignment: number): void;
   /**
-   * What was fetched under `assignment` is void: drop it, never commit it. Not called when the owner itself closes the
-   * consumer. `isGone`: the log that it came from is no more, nobody can read it again. Finish it all the same; but
+   * `assignment` is revoked: drop what was fetched under it, never commit it. Not called when the owner itself closes
+   * the consumer. `isGone`: the log that it came from is no more, nobody can read it again. Finish it all the same; but
    * never commit it.
    */
   revoked(assignment: number, isGone?: boolean): void;
@@ -131,8 +131,8 @@ export interface ConsumerHandler {
    */
   fetched(batch: FetchedRecords): number | void;
   /**
-   * A log is not what it was: reading goes on elsewhere, and records are lost that nobody had read. Each change is told
-   * once.
+   * A log is not what it was: reading goes on elsewhere, and records are lost that nobody had read. Each change is
+   * reported once.
    */
   logsChanged?(changes: readonly LogChange[]): void;
   /** The consumer has ended for good, by an error that its owner must act on. */
@@ -185,7 +185,7 @@ export interface DeadLetter {
   readonly from: string;
   /** The event's msgpack entry, or the raw bytes of a chunk. */
   readonly value: Uint8Array;
-  /** Whether `value` is only the beginning, because the rest was never held. */
+  /** Whether `value` is only the beginning, because the rest was never in memory. */
   readonly cut: boolean;
   /**
    * Of a whole record: its headers `encoding` and `v` as they came, without which its value could not be read again.

@@ -1,5 +1,5 @@
 // Names of other people's records: events from a topic that Sluice did not write. Such a record has no identity of its
-// own but where it lies, and that place is told again by a topic that was made anew; so its time and its content are
+// own but where it lies, and that place comes again with a topic that was made anew; so its time and its content are
 // part of the name too.
 //
 //   identity (16)   the record's timestamp, ms (6), 0 if it is out of range | the first ten bytes of SHA-256 over:
@@ -14,7 +14,7 @@ export interface ForeignRecord {
   readonly topic: string;
   readonly partition: number;
   readonly offset: number;
-  /** As the broker tells it, ms since the epoch; may be -1. */
+  /** As the broker gives it, ms since the epoch; may be -1. */
   readonly timestampMs: number;
   /** CRC-32 (zlib) of the record's value. */
   readonly valueCrc32: number;

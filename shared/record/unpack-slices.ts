@@ -1,4 +1,4 @@
-// Decompresses what is too large to be held, or damaged: slices in, slices out, and at the end what was found wrong.
+// Decompresses what is too large for memory, or damaged: slices in, slices out, and at the end what was found wrong.
 //
 //   gzip members or zstd frames, one after another, of which the last may be torn, corrupt, or followed by other bytes
 //

@@ -65,7 +65,7 @@ export class DeadLetterAccount {
   }
 
   /**
-   * Which of the appends may be held. They count from here on: where they are not written after all, `withdraw` them.
+   * Which of the appends may be stored. They count from here on: where they are not written after all, `withdraw` them.
    */
   admitted(records: readonly Stored[], appends: readonly DeadLetterCharge[]): Admitted {
     const taken: Stored[] = [];

@@ -23,7 +23,7 @@ import { isIP } from 'node:net';
 import { networkOfPeer, UNIX_PEER } from '#shared/net/networks.ts';
 import type { DeadLetterRefusal } from '../queue.ts';
 
-/** Dead letters that are held together or not at all; one for each record, in their order. */
+/** Dead letters that are stored together or not at all; one for each record, in their order. */
 export interface DeadLetterCharge {
   /** Of `ownerOf`. */
   readonly owners: readonly number[];
@@ -136,7 +136,7 @@ export class DeadLetterBudget {
     return this.#stored;
   }
 
-  /** Of dead letters of which the records take `costs`. Null where they may be held. */
+  /** Of dead letters of which the records take `costs`. Null where they may be stored. */
   refusal({ owners, wholeBytes }: DeadLetterCharge, costs: readonly number[]): DeadLetterRefusal | null {
     const sum = Math.max(
       wholeBytes,

@@ -1,5 +1,5 @@
 // The budget of the dead letters (dead-letter-budget.ts), which the worker thread keeps, as the rest of the process
-// sees it: what is appended for whom, what is held, what was refused.
+// sees it: what is appended for whom, what is stored, what was refused.
 
 import { decodeBatches } from '#shared/record/record.ts';
 import type { DeadLetter, DeadLetterSpace, DeadLetterRefusal } from '../queue.ts';
@@ -27,7 +27,7 @@ export class ReportedDeadLetterSpace implements DeadLetterSpace {
     return this.#bytesStored;
   }
 
-  /** As the worker told last. */
+  /** As the thread reported last. */
   set figures({ bytesStored, fullSenders, isClaimedFull }: DeadLetterFigures) {
     this.#bytesStored = bytesStored;
     this.#fullSenders = new Set(fullSenders);

@@ -24,7 +24,7 @@ import { QueueHealth } from './queue-health.ts';
 import type { LogMethods, QueueThreadData } from './queue-thread.ts';
 import { QueueUpkeep } from './queue-upkeep.ts';
 
-// A record is held whole in memory a few times on its way; a small queue takes less (see log-space.ts).
+// A record is in memory whole a few times on its way; a small queue takes less (see log-space.ts).
 const APPEND_BYTES_MAX = 8 * 1024 * 1024;
 const TRANSACTION_BYTES = 8 * 1024 * 1024;
 const READ_BYTES = 1024 * 1024;
@@ -37,7 +37,7 @@ export interface EmbeddedQueueOptions {
   readonly folder?: string;
   /** What it is, in messages; `the embedded queue` if absent. */
   readonly name?: string;
-  /** Whether a damaged file is moved aside, told of, and a new one begun, rather than the queue refused. */
+  /** Whether a damaged file is moved aside, with a warning, and a new one started, rather than the queue refused. */
   readonly setDamagedAside?: boolean;
   readonly bytesMax: number;
   /** Of the dead letters, beside that; if absent, an eighth of it. */

@@ -51,7 +51,7 @@ export interface GroupCommitOptions {
   deadLettersStored(figures: DeadLetterFigures): void;
   /** Dead letters were refused, for their budget has no place for them. */
   deadLettersRefused(reason: DeadLetterRefusal): void;
-  /** A transaction failed for another reason: nothing of it is held. */
+  /** A transaction failed for another reason: nothing of it is stored. */
   failed(reason: string): void;
 }
 

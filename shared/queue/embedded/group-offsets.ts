@@ -2,8 +2,8 @@
 //
 // The folder belongs to one process, so whoever reads has joined in this one. A group that was renamed, or tried once,
 // never joins again, and would hold what it has not read for ever. So once a group has joined, those that have not
-// count only as long as there is room, and for a week of passed time at most; both is told. While nobody has joined,
-// all count: nobody reads just now.
+// count only as long as there is room, and for a week of passed time at most; both are reported. While nobody has
+// joined, all count: nobody reads just now.
 //
 // What is removed so was consumed by every group that has joined: it is indexed, or with the dead letters. A group that
 // is new begins with the first record that is still there, so that between an old name and a new one nothing is passed
@@ -26,7 +26,7 @@ interface Group {
 export class GroupOffsets {
   readonly #tell: (message: string) => void;
   readonly #joined = new Set<string>();
-  /** Those that were told of. */
+  /** Those that were reported. */
   readonly #told = new Set<string>();
   readonly #put: StatementSync;
   readonly #get: StatementSync;
@@ -74,7 +74,7 @@ export class GroupOffsets {
     return Number(this.#try?.get(group)?.['tries'] ?? 0);
   }
 
-  /** Tells of those that nobody has joined and that hold records; each once. */
+  /** Reports those that nobody has joined and that keep records; each once. */
   tellOfOthers(end: number): void {
     for (const { name, next } of this.#others()) {
       if (next >= end || this.#told.has(name)) continue;

@@ -1,6 +1,6 @@
 // The log of a queue's thread, and the one that takes its place when it is damaged or gone. Where the owner says so, a
-// log whose file is damaged is moved aside and a new one takes its place; the owner is told. Where the file, its WAL or
-// its folder was deleted, it is made anew with all that it held, for that can still be read.
+// log whose file is damaged is moved aside and a new one takes its place; the owner hears of it. Where the file, its
+// WAL or its folder was deleted, it is made anew with all that it held, for that can still be read.
 //
 // Guarantees: one process at a time has the folder; where its lock was deleted, it is taken again before anything else
 // is written.
@@ -22,10 +22,10 @@ import { type LogOptions, SqliteLog } from './sqlite-log.ts';
 
 /** What the owner hears unasked. */
 export type Notice =
-  /** The log began anew; told before the answer to what found the damage. `aside`: where the damaged file lies now. */
+  /** The log began anew; sent before the answer to what found the damage. `aside`: where the damaged file lies now. */
   | { readonly aside: string }
   | { readonly warning: string }
-  /** Why nothing can be held, since its file is gone; null where it is there again. */
+  /** Why nothing can be stored, since its file is gone; null where it is there again. */
   | { readonly unhealthyReason: string | null };
 
 export interface KeeperOptions extends LogOptions {

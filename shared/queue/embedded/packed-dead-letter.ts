@@ -9,7 +9,7 @@
 // replays it.
 //
 // Guarantees: unpack(pack(x)) = x; no more is unpacked than the row claims, and than a row can have; a damaged value is
-// told in `error`, and counts as cut.
+// reported in `error`, and counts as cut.
 
 import { setImmediate as turn } from 'node:timers/promises';
 import { reasonOf } from '#shared/errors.ts';

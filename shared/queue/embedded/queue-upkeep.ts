@@ -1,5 +1,5 @@
 // What is done for an embedded queue now and then: what is old is removed, space is given back, and it is found out
-// whether an event would be stored now. One that was refused tells it for as many bytes as it has; where nobody tries,
+// whether an event would be stored now. The last one that was refused is tried by its size; where none was,
 // a small one that is only thought of.
 
 import type { Clock } from '#shared/clock.ts';

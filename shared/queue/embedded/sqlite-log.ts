@@ -41,7 +41,7 @@ export interface Write {
   readonly now: Moment;
   readonly logs: readonly Stored[];
   readonly deadLetters: readonly Stored[];
-  /** What of `deadLetters` is held together or not at all, in their order. */
+  /** What of `deadLetters` is stored together or not at all, in their order. */
   readonly deadLetterCharges: readonly DeadLetterCharge[];
   /** Group → next offset of the logs. */
   readonly commits: readonly (readonly [group: string, next: number])[];

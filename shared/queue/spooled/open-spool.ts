@@ -38,7 +38,7 @@ export interface SpoolOptions {
   readonly upstream: Queue;
   readonly clock: Clock;
   readonly random: () => number;
-  /** Gives what the spool tells its events to. */
+  /** Makes the observer that hears the spool's events. */
   observe(figures: () => SpoolFigures): SpoolObserver;
   warn(message: string): void;
 }

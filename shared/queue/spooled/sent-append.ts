@@ -12,7 +12,7 @@ export class SentAppend {
     this.promise = promise;
   }
 
-  /** Null when it is held, the error when it failed, undefined when the time is over. Once only. */
+  /** Null when it is stored, the error when it failed, undefined when the time is over. Once only. */
   outcome(clock: Clock, limitMs: number): Promise<unknown> {
     return new Promise((resolve) => {
       const limit = clock.timer(limitMs, () => resolve(undefined));

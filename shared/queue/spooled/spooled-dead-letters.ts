@@ -22,7 +22,7 @@ export class SpooledDeadLetters extends ReportedDeadLetterSpace {
     this.#budget = new DeadLetterBudget(bytesMax);
   }
 
-  /** Throws dead_letters_full. To be called where none of the records could be held: what it returns. */
+  /** Throws dead_letters_full. To be called where none of the records could be stored: what it returns. */
   admit(deadLetters: readonly DeadLetter[], records: readonly QueueRecord[]): () => void {
     const append = deadLetterChargeOf(deadLetters);
     const cost = records.reduce((sum, { value, batches }) => sum + costOf(value.length + batches.length), 0);

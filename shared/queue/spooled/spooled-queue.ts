@@ -66,11 +66,11 @@ export interface SpooledQueueOptions {
 /** An append in the two forms that it may go on in. */
 interface Passage {
   toUpstream(): Promise<StoredBy | void>;
-  /** Throws where the spool is not to hold it. */
+  /** Throws where the spool is not to store it. */
   toLocal(): {
     readonly records: readonly QueueRecord[];
     readonly events: number;
-    /** To be called where none of them could be held. */
+    /** To be called where none of them could be stored. */
     readonly withdraw?: (() => void) | undefined;
   };
 }
@@ -119,7 +119,7 @@ export class SpooledQueue implements Queue {
     void this.#topic.learnWhenOpened();
   }
 
-  /** Null while an append will be held; a queue behind that is away is no reason. */
+  /** Null while an append will be stored; a queue behind that is away is no reason. */
   get unreadyReason(): string | null {
     if (this.#closing.signal.aborted) return 'the queue is closed';
     const upstream = this.#upstream.unreadyReason;
@@ -169,7 +169,7 @@ export class SpooledQueue implements Queue {
     if (!this.#feeder.isEmpty) this.#enter('it was not empty at the start');
   }
 
-  /** Rejects with queue_refused, or with what the spool said where neither could hold it. */
+  /** Rejects with queue_refused, or with what the spool said where neither could store it. */
   append(partition: number, records: readonly QueueRecord[]): Promise<StoredBy | void> {
     return this.#pass({
       toUpstream: () => this.#upstream.append(this.#topic.present(partition), records),

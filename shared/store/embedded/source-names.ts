@@ -13,7 +13,7 @@ import type { IndexedFields } from './indexed-fields.ts';
 export interface SourceNamesOptions {
   /** Combinations of one tenant. */
   readonly namesMax: number;
-  /** A tenant has as many as it may; told once for each. */
+  /** A tenant has as many as it may; called once for each. */
   full(tenant: string): void;
 }
 

@@ -1,4 +1,5 @@
-// What an error of kafkajs means for us: whether another try may help, and what to tell. Pure: it looks at names only.
+// What an error of kafkajs means for us: whether another try may help, and what to report. Pure: it looks at names
+// only.
 
 import { type ErrorCode, reasonOf, SluiceError } from '#shared/errors.ts';
 

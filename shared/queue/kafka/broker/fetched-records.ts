@@ -10,7 +10,7 @@ const EMPTY = Buffer.alloc(0);
 /** What a Date can hold. */
 const TIME_MS_MAX = 8.64e15;
 
-/** A time as Kafka tells it: where the topic does not set it, its producer chose it, anywhere in 64 bits. */
+/** A time as Kafka gives it: where the topic does not set it, its producer chose it, anywhere in 64 bits. */
 export function timeMsOf(timestamp: string): number {
   return Math.min(TIME_MS_MAX, Math.max(0, Number(timestamp)));
 }

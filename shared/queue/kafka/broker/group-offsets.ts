@@ -1,4 +1,4 @@
-// Where a group stands in a topic, and what the topic holds, as the brokers know it.
+// How far a group has committed in a topic, and which offsets the topic has, as the brokers know it.
 
 import { SluiceError } from '#shared/errors.ts';
 import { failureOf } from './failure.ts';
@@ -22,7 +22,7 @@ export interface PartitionOffsets extends LogStart {
   /** Where the reader stood: what is committed, unless the caller knows better; null if nothing. */
   readonly position: LogPosition | null;
   readonly topicId: string | null;
-  /** Of the present leader; null where the brokers tell none. */
+  /** Of the present leader; null where the brokers give none. */
   readonly leaderEpoch: number | null;
 }
 

@@ -9,7 +9,7 @@ import { identityOf } from '../kafkajs/untyped-fields.ts';
 
 export interface TopicFacts {
   readonly topic: string;
-  /** Another topic of the same name has another one; null where the brokers tell none. */
+  /** Another topic of the same name has another one; null where the brokers give none. */
   readonly topicId: string | null;
   readonly partitions: number;
   /** Fewest replicas of any partition. */

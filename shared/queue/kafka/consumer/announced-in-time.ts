@@ -5,7 +5,7 @@ import type { MemberAssignment } from '../positions/assignments.ts';
 import { HEARTBEAT_INTERVAL_MS } from './group-client.ts';
 import type { EachBatchPayload } from '../kafkajs/client.ts';
 
-/** Resolves to whether the owner knows of it; to false where it is void before. */
+/** Resolves to whether the owner knows of it; to false where it is revoked before. */
 export async function announcedInTime(
   assignment: MemberAssignment,
   { heartbeat }: EachBatchPayload,

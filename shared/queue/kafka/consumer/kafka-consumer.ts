@@ -136,7 +136,7 @@ export class KafkaConsumer implements QueueConsumer {
     const current = this.#assignments.revoke();
     this.#fetching.end();
     this.#commits.end();
-    // An assignment of which the owner was never told needs no revocation.
+    // An assignment that was never announced needs no revocation.
     if (!current?.isAnnounced || this.#closing.signal.aborted) return;
     for (const [partition, position] of current.committed()) this.#remembered.set(partition, position);
     this.#handler.revoked(current.number, isGone);
@@ -175,7 +175,7 @@ export class KafkaConsumer implements QueueConsumer {
         if (moved.size > 0) await this.#commits.commitStarts(assignment, moved, counted);
         if (this.#assignments.current !== assignment) return;
         assignment.announce();
-        // Of partitions that others hold by now, they tell.
+        // What became of partitions that others have by now, they report.
         this.#remembered.clear();
         for (const { partition, next } of starts) this.#fetching.goOn(partition, next);
         this.#handler.assigned(assignedOf(starts), assignment.number);
@@ -221,7 +221,7 @@ export class KafkaConsumer implements QueueConsumer {
     if (assignment === null || !(await announcedInTime(assignment, payload, this.#needs.clock))) return;
     if (this.#assignments.current !== assignment) return;
 
-    // From here on nothing waits: the assignment is held until the records are handed over.
+    // From here on nothing waits: the assignment stays until the records are handed over.
     const { batch } = payload;
     const { partition } = batch;
     // It was fetched before we went elsewhere, maybe from a log that is no more.

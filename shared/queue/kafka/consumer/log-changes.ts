@@ -1,4 +1,4 @@
-// What of a topic's logs has changed, as it is told, and where the partitions of an assignment begin. Pure.
+// What of a topic's logs has changed, as it is reported, and where the partitions of an assignment begin. Pure.
 
 import type { AssignedPartition, LogChange } from '../../queue.ts';
 import type { Start } from '../positions/assignments.ts';
@@ -29,7 +29,7 @@ export function changesOf(offsets: readonly PartitionOffsets[], changed: Changed
 /**
  * Kafka forgets what a group has committed together with the topic, and `sluice setup` may have committed the start
  * of the new one by now. So what this member remembers of the topic before counts as well: a topic that was made anew
- * is told also by a member that had to join again first. It goes on where the group stands in the new topic, if it
+ * is reported also by a member that had to join again first. It goes on where the group stands in the new topic, if it
  * does.
  */
 export function withRemembered(
@@ -83,7 +83,7 @@ export function movedBy(
   return new Map([...tried, ...unknown, ...changes].map(({ partition, next }) => [partition, next]));
 }
 
-/** The starts as the owner is told of them. */
+/** The starts as the owner hears of them. */
 export function assignedOf(starts: readonly Start[]): AssignedPartition[] {
   return starts.map(({ partition, next, end, tries }) => {
     return { partition, next, end, ...(tries !== undefined && { tries }) };

@@ -1,8 +1,8 @@
-// Which partitions are held now, under which number, and how far each was handed over. Pure bookkeeping of the
+// Which partitions are assigned now, under which number, and how far each was handed over. Pure bookkeeping of the
 // consumer.
 //
 // Fencing: Kafka takes a commit for a partition that its sender has lost, if only the sender has joined again since. So
-// a number is void from the moment before the next request to join is sent, and what is void commits nothing.
+// a number is revoked before the next request to join is sent, and under a revoked number nothing is committed.
 
 import type { LogSnapshot, LogPosition } from './log-position.ts';
 
@@ -46,11 +46,11 @@ interface LogCursor {
   checkedAt?: number;
 }
 
-/** What is held under one number. */
+/** What is assigned under one number. */
 export class MemberAssignment {
   readonly number: number;
   readonly partitions: readonly number[];
-  /** Resolves to true once the owner knows of it, to false if it is void before. */
+  /** Resolves to true once the owner knows of it, to false if it is revoked before. */
   readonly announced: Promise<boolean>;
   readonly #announced = Promise.withResolvers<boolean>();
   readonly #cursors = new Map<number, LogCursor>();
@@ -80,7 +80,7 @@ export class MemberAssignment {
     }
   }
 
-  /** The owner is told. */
+  /** The owner knows of it. */
   announce(): void {
     this.#isAnnounced = true;
     this.#announced.resolve(true);
@@ -137,8 +137,8 @@ export class MemberAssignment {
     const before = cursor?.epochs.at(-1)?.epoch;
     if (cursor === undefined || cursor.checkedEpoch === null || epoch === before) return false;
     if (epoch > cursor.checkedEpoch) return true;
-    // Who committed may have told the epoch of a later record. Once it was looked at, the log itself is believed: else
-    // it would be stopped at for ever.
+    // Whoever committed may have named the epoch of a later record. Once it was checked, the log itself is believed:
+    // else it would be stopped at for ever.
     return before !== undefined && epoch < before && cursor.checkedAt !== cursor.next;
   }
 
@@ -187,7 +187,7 @@ export class MemberAssignment {
   }
 }
 
-/** The one assignment that is held, or none. */
+/** The present assignment, or none. */
 export class MemberAssignments {
   #current: MemberAssignment | null = null;
   #last = 0;
@@ -207,7 +207,7 @@ export class MemberAssignments {
     return this.#current;
   }
 
-  /** Voids what is held; returns it if anything was. */
+  /** Revokes the present assignment; returns it if there was one. */
   revoke(): MemberAssignment | null {
     const current = this.#current;
     this.#current = null;

@@ -29,7 +29,7 @@ export class PartitionFeed {
     this.#bufferedBytes += item.bytes;
   }
 
-  /** Its fate is known; told once. */
+  /** Its fate is known; to be called once. */
   settled(item: FeedItem): void {
     this.#bufferedBytes -= item.bytes;
   }

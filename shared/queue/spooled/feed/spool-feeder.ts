@@ -43,7 +43,7 @@ export interface FeederOptions {
   readonly leftoverEvents?: number | undefined;
   /** Read ahead for all partitions together. */
   readonly readAheadBytesMax?: number | undefined;
-  /** All that the local queue took is over; told at the start too. */
+  /** All that the local queue took is over; called at the start too. */
   emptied(): void;
 }
 

@@ -5,7 +5,7 @@
 //
 // Guarantees: each record is taken once, those of a partition in their order; a commit never passes a record that is
 // not released. When the local queue was damaged and began anew, what is in hand is kept, and what was not taken is
-// told as lost.
+// reported as lost.
 
 import { type BackoffLimits, backoffMs } from '#shared/backoff.ts';
 import type { Clock } from '#shared/clock.ts';
@@ -47,7 +47,7 @@ export interface SpoolReaderOptions {
   readonly feeds: PartitionFeeds;
   readonly clock: Clock;
   readonly random: () => number;
-  /** Told once: the offset of the first record to be read, and the one after the last, as of now. */
+  /** Called once: the offset of the first record to be read, and the one after the last, as of now. */
   started(next: number, end: number): void;
   /** What was not taken is lost. */
   lost(): void;

@@ -1,5 +1,5 @@
-// What a spool tells of itself as it happens, in events and in words: for the ledger of the edge, the metrics and the
-// log. Each call comes in the same step as the change that it tells of, so that a ledger that is read in between
+// What a spool reports of itself as it happens, in events and in words: for the ledger of the edge, the metrics and the
+// log. Each call comes in the same step as the change that it reports, so that a ledger that is read in between
 // closes.
 
 export interface SpoolObserver {
