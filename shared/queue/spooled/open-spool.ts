@@ -15,7 +15,7 @@ import { SPOOL_GROUP } from './feed/spool-reader.ts';
 import { SpooledQueue } from './spooled-queue.ts';
 import { TopicMemory, UNSEEN_TOPIC } from './topic-memory.ts';
 
-const LOOK_INTERVAL_MS = 1000;
+const CHECK_INTERVAL_MS = 1000;
 const ADOPT_INTERVAL_MS = 3000;
 /** Each has a thread, and what is read ahead of it is in memory. */
 const ADOPTED_MAX = 4;
@@ -92,7 +92,7 @@ export class Spool implements AsyncDisposable {
       leftoverEvents,
     });
     this.#adopting = this.#adopt();
-    this.#lookLater(0);
+    this.#checkLater(0);
   }
 
   /** Stops feeding; what is in the spools stays there for the next start. */
@@ -173,14 +173,14 @@ export class Spool implements AsyncDisposable {
     else await this.#folders.release(folder);
   }
 
-  #lookLater(ms: number): void {
+  #checkLater(ms: number): void {
     this.#nextCheck = this.#options.clock.timer(ms, () => {
       const queues = [this.#own, ...this.#adopted.keys()].map(({ queue }) => queue);
       void Promise.all(queues.map((queue) => queue.bytesStored()))
         .then((bytes) => (this.#bytes = bytes.reduce((sum, one) => sum + one, 0)))
         .catch(() => undefined)
         .then(() => {
-          if (!this.#closing.signal.aborted) this.#lookLater(LOOK_INTERVAL_MS);
+          if (!this.#closing.signal.aborted) this.#checkLater(CHECK_INTERVAL_MS);
         });
     });
   }
