@@ -168,7 +168,7 @@ export class EmbeddedQueue implements Queue {
 
   async consume(handler: ConsumerHandler, options: ConsumeOptions): Promise<EmbeddedConsumer> {
     assert(!this.#options.readOnly && !this.#closed);
-    const { next, tries } = await this.#thread.call('begin', options.group);
+    const { next, tries } = await this.#thread.call('start', options.group);
     const consumer = new EmbeddedConsumer(
       {
         thread: this.#thread,

@@ -83,9 +83,9 @@ export class LogKeeper implements Disposable {
     return this.do((log) => log.join(group));
   }
 
-  begin(group: string): { next: number; tries: number } {
+  start(group: string): { next: number; tries: number } {
     this.#groups.add(group);
-    return this.do((log) => log.begin(group));
+    return this.do((log) => log.start(group));
   }
 
   /** To be called after what must stay, and now and then. Throws where the file is gone and cannot be made anew. */

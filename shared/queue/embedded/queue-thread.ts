@@ -57,8 +57,8 @@ export interface LogMethods {
   heads(from: { topic: Topic; offset: number; records: number }): Moved<Fetched>;
   /** Next offset of the group, which counts for retention from now on. */
   join(group: string): { next: number; end: number };
-  /** As `join`, for who reads from there on; see SqliteLog.begin. */
-  begin(group: string): { next: number; tries: number };
+  /** As `join`, for who reads from there on; see SqliteLog.start. */
+  start(group: string): { next: number; tries: number };
   /** Where the group stands, without a trace. `oldestMs`: by when its next record was there; null when caught up. */
   standOf(group: string): { low: number; high: number; next: number; oldestMs: number | null };
   /** Removes these records of the logs. */
@@ -112,7 +112,7 @@ function methodsOf(keeper: LogKeeper): LogMethods {
       const next = keeper.join(group);
       return { next, end: keeper.do((log) => log.end('logs')) };
     },
-    begin: (group) => keeper.begin(group),
+    start: (group) => keeper.start(group),
     standOf: (group) =>
       keeper.do((log) => {
         const next = log.next(group);

@@ -140,7 +140,7 @@ export class SqliteLog implements Disposable {
    * As `join`, to read from there on; counts how many times the group began so, without getting on since. 0: there is
    * nothing to be read.
    */
-  begin(group: string): { readonly next: number; readonly tries: number } {
+  start(group: string): { readonly next: number; readonly tries: number } {
     const next = this.join(group);
     let tries = 0;
     if (next >= this.end('logs')) return { next, tries };

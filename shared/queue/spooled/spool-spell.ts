@@ -25,12 +25,12 @@ export class SpoolSpell {
     this.#options = options;
   }
 
-  get hasBegun(): boolean {
+  get hasStarted(): boolean {
     return this.#current !== null;
   }
 
   /** `events`: what the spool holds already. */
-  begin(reason: string, events: number): void {
+  start(reason: string, events: number): void {
     this.#current = { sinceMs: this.#options.clock.monotonicMs(), reason, events, isReported: false };
   }
 

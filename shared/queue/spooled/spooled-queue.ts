@@ -292,8 +292,8 @@ export class SpooledQueue implements Queue {
   }
 
   #enter(reason: string): void {
-    if (this.#spell.hasBegun) return;
-    this.#spell.begin(reason, this.#feeder.events);
+    if (this.#spell.hasStarted) return;
+    this.#spell.start(reason, this.#feeder.events);
     if (!this.#feeder.isEmpty) this.#spell.report();
     this.#topic.learn();
   }

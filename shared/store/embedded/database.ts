@@ -194,7 +194,7 @@ export class DocumentDatabase {
     guarded(() => {
       this.#database.exec('BEGIN IMMEDIATE');
       try {
-        this.#sourceNames?.begin();
+        this.#sourceNames?.startTransaction();
         work(statements);
         this.#database.exec('COMMIT');
       } catch (error) {

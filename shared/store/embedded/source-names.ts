@@ -59,7 +59,7 @@ export class SourceNames {
   }
 
   /** To be called at the beginning of each transaction. */
-  begin(): void {
+  startTransaction(): void {
     const version = this.#statements.version.get()?.['data_version'];
     if (version !== this.#version) this.forget();
     this.#version = version;

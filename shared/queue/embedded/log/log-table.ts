@@ -88,7 +88,7 @@ export class LogTable {
   append(records: readonly Stored[], now: Moment): void {
     if (records.length === 0) return;
     const { timeMs, isAnew } = this.#times.next(now);
-    if (isAnew) this.#runs.begin(this.#end);
+    if (isAnew) this.#runs.start(this.#end);
     for (const { headers, value } of records) this.#insert.run(this.#end++, timeMs, headers, value);
   }
 

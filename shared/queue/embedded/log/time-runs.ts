@@ -42,7 +42,7 @@ export class TimeRuns {
   }
 
   /** The record at this offset, which is about to be appended, begins a new run. */
-  begin(offset: number): void {
+  start(offset: number): void {
     this.#note?.run(this.#topic, offset);
   }
 

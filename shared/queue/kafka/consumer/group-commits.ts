@@ -43,7 +43,7 @@ export class GroupCommits {
   }
 
   /** The assignment was made under this generation. */
-  begin(assignment: MemberAssignment, generation: GenerationCommits): void {
+  start(assignment: MemberAssignment, generation: GenerationCommits): void {
     this.#current = { assignment, generation };
   }
 

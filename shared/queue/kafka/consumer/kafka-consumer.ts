@@ -146,8 +146,8 @@ export class KafkaConsumer implements QueueConsumer {
   #take(partitions: readonly number[], commits: GenerationCommits | null, changed: Changed): void {
     const assignment = this.#assignments.take(partitions);
     this.#stopped.clear();
-    if (commits !== null) this.#commits.begin(assignment, commits);
-    this.#fetching.begin(partitions);
+    if (commits !== null) this.#commits.start(assignment, commits);
+    this.#fetching.start(partitions);
     void this.#announce(assignment, changed);
   }
 

@@ -43,7 +43,7 @@ export class PartitionFetching {
   }
 
   /** A new assignment: nothing is fetched before `goOn`. */
-  begin(partitions: readonly number[]): void {
+  start(partitions: readonly number[]): void {
     this.#paused.clear();
     if (partitions.length > 0) this.stop(...partitions);
   }

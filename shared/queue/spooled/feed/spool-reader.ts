@@ -124,7 +124,7 @@ export class SpoolReader implements ConsumerHandler, AsyncDisposable {
       this.#cursor.seek(Math.min(mine.next, this.#cursor.readTo));
     } else {
       this.#isStarted = true;
-      this.#begin(mine.next);
+      this.#startAt(mine.next);
       this.#options.started(mine.next, mine.end);
     }
     this.#isPaused = false;
@@ -192,7 +192,7 @@ export class SpoolReader implements ConsumerHandler, AsyncDisposable {
     }
   }
 
-  #begin(next: number): void {
+  #startAt(next: number): void {
     this.#window = new FeedWindow();
     this.#cursor = new FeedCursor(next);
     this.#committed = next;
@@ -203,7 +203,7 @@ export class SpoolReader implements ConsumerHandler, AsyncDisposable {
   // The items in hand have their bytes; their offsets mean nothing any more.
   #beginAnew(): void {
     for (const item of this.#window.unreleased()) item.isReleased = true;
-    this.#begin(0);
+    this.#startAt(0);
     this.#options.lost();
   }
 

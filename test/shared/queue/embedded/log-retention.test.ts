@@ -129,15 +129,15 @@ describe('tries', () => {
     }
     for (const tries of [1, 2, 3]) {
       using log = open(file, {});
-      assert.deepEqual(log.begin('g'), { next: 0, tries });
+      assert.deepEqual(log.start('g'), { next: 0, tries });
     }
     using log = open(file, {});
     log.join('g');
     log.write(write({ commits: [['g', 0]] }));
-    assert.equal(log.begin('g').tries, 4, 'who only looks is not counted, and the same offset is no progress');
+    assert.equal(log.start('g').tries, 4, 'who only looks is not counted, and the same offset is no progress');
     log.write(write({ commits: [['g', 2]] }));
-    assert.deepEqual(log.begin('g'), { next: 2, tries: 1 });
+    assert.deepEqual(log.start('g'), { next: 2, tries: 1 });
     log.write(write({ commits: [['g', 3]] }));
-    assert.deepEqual(log.begin('g'), { next: 3, tries: 0 }, 'there is nothing to be tried');
+    assert.deepEqual(log.start('g'), { next: 3, tries: 0 }, 'there is nothing to be tried');
   });
 });

@@ -6,7 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, it } from 'node:test';
 import { systemClock } from '#shared/clock.ts';
 import { openEmbeddedQueue } from '#shared/queue/embedded/embedded-queue.ts';
-import { SqliteLog } from '#shared/queue/embedded/sqlite-log.ts';
+import type { SqliteLog } from '#shared/queue/embedded/sqlite-log.ts';
 import { MIB, HOUR_MS, DAY_MS, NOW, open, write, counts, folder } from './log-world.ts';
 
 describe('times of records', () => {

@@ -9,7 +9,7 @@ import type { Spool } from '#shared/queue/spooled/open-spool.ts';
 import { disk, tmpfs } from '../file-systems.ts';
 import { RecordingObserver } from './recording-observer.ts';
 import { firstAppearances, numbersIn, recordOf } from './records.ts';
-import { atOnce, UnsteadyQueue } from './unsteady-queue.ts';
+import { atOnce, type UnsteadyQueue } from './unsteady-queue.ts';
 import { MIB, AWAY, open, closeAll, newUpstream, folder, large, fill, until, range } from './spool-world.ts';
 
 describe('spool on a full device', () => {

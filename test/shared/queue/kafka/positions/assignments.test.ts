@@ -22,7 +22,7 @@ describe('assignments', () => {
 });
 
 describe('place of a batch', () => {
-  const begin = (next: number): MemberAssignment => {
+  const start = (next: number): MemberAssignment => {
     const assignment = new MemberAssignment(1, [0]);
     assignment.prepare([{ partition: 0, next, end: 100 }]);
     assignment.announce();
@@ -30,14 +30,14 @@ describe('place of a batch', () => {
   };
 
   it('is next where it follows on what was handed over', () => {
-    const assignment = begin(5);
+    const assignment = start(5);
     assert.equal(assignment.expects(0, 5), 'next');
     assignment.handedOver(0, 9);
     assert.equal(assignment.expects(0, 9), 'next');
   });
 
   it('is sought back to once, for a batch that was fetched before a rebalance', () => {
-    const assignment = begin(5);
+    const assignment = start(5);
     assert.deepEqual(assignment.expects(0, 60), { seek: 5 });
     assert.equal(assignment.expects(0, 5), 'next');
     assignment.handedOver(0, 7);
@@ -45,14 +45,14 @@ describe('place of a batch', () => {
   });
 
   it('is taken as it is where the seek led to the same gap: the records are gone', () => {
-    const assignment = begin(5);
+    const assignment = start(5);
     assert.deepEqual(assignment.expects(0, 60), { seek: 5 });
     assert.deepEqual(assignment.expects(0, 60), { lostFrom: 5 });
   });
 });
 
 describe('epochs of leaders', () => {
-  const begin = (next: number, epoch: number, leaderEpoch: number): MemberAssignment => {
+  const start = (next: number, epoch: number, leaderEpoch: number): MemberAssignment => {
     const assignment = new MemberAssignment(1, [0]);
     assignment.prepare([{ partition: 0, next, end: 100, epoch, leaderEpoch }], { topicId: null, topicPartitions: 1 });
     assignment.announce();
@@ -60,7 +60,7 @@ describe('epochs of leaders', () => {
   };
 
   it('are committed as those of the record before, also where several came at once', () => {
-    const assignment = begin(5, 3, 8);
+    const assignment = start(5, 3, 8);
     const epochs = [
       { from: 5, epoch: 3 },
       { from: 10, epoch: 5 },
@@ -79,7 +79,7 @@ describe('epochs of leaders', () => {
     // The epoch began with the marker of a transaction, at 6: told of as the one before, the log would seem to end
     // there.
     for (const fetches of [[[message(5, 3), message(7, 4)]], [[message(5, 3)], [message(7, 4)]]]) {
-      const assignment = begin(5, 3, 8);
+      const assignment = start(5, 3, 8);
       for (const messages of fetches)
         assignment.handedOver(0, Number(messages.at(-1)?.offset) + 1, { epochs: epochStarts(messages) });
       const epochs = [6, 7, 8].map((next) => assignment.snapshot(0, next).epoch);
@@ -89,7 +89,7 @@ describe('epochs of leaders', () => {
 
   it('that are lower than what was committed stop the reading for one look, not for ever', () => {
     // An earlier version committed the epoch of the last record that was fetched with the one before.
-    const assignment = begin(5, 7, 8);
+    const assignment = start(5, 7, 8);
     assert.equal(assignment.isSuspect(0, 5), true);
     assignment.check(0, 8);
     assert.equal(assignment.isSuspect(0, 5), false);
