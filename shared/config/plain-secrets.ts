@@ -1,6 +1,6 @@
-// Secrets that the configuration would have go over the network for everyone on the way to read. Told by `sluice check`
-// and in the log of each service at its start; not refused, since a tunnel or a mesh may protect what looks plain from
-// here. Pure.
+// Finds secrets that the configuration would send over the network unencrypted. `sluice check` reports them, and each
+// service logs them at its start. They are not refused: a tunnel or a mesh may protect what looks plain from here.
+// Pure.
 
 import { isLoopback, parseListenAddress } from '#shared/net/listen-address.ts';
 import type { Config } from './settings.ts';

@@ -1,5 +1,5 @@
-// Whom the admin page answers: the rate of an address first, then what it shows of itself. Every path is guarded, those
-// that do not exist too, but for the public ones.
+// Decides whom the admin page answers: first by the rate of the address, then by the credentials of the request. Every
+// path is guarded, including those that do not exist; only the public ones are not.
 
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';

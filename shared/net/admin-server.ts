@@ -1,9 +1,9 @@
 // The operator's page: /metrics for Prometheus, /livez and /readyz for whoever starts and stops us, and actions for
-// operators. It has nothing of the senders' and nothing secret. A part that is not ready answers 503 with its reasons,
-// a line each; liveness is that it answers at all.
+// operators. It shows no data of senders and no secrets. While the process is not ready, /readyz answers 503 with the
+// reasons, a line each. A process is alive if it answers at all.
 //
-// Guarantees: but for /livez and /readyz without a token, nothing is answered and nothing done before `access` has
-// admitted the request, whatever its path; who is not known gets no reasons from /readyz.
+// Guarantees: except for /livez and /readyz without a token, nothing is answered and nothing done before `access` has
+// admitted the request, whatever its path. /readyz gives its reasons only to those who are known.
 
 import type { RequestListener, ServerOptions } from 'node:http';
 import type { Socket } from 'node:net';

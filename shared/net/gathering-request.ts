@@ -1,6 +1,6 @@
-// A request whose body comes in small pieces together as they were read. Node hands out each piece of a chunked body
-// for itself: a read of 64 KiB, in chunks of a byte, became 11,000 buffers, each of which costs a hundred times its
-// byte wherever it waits.
+// A request whose body comes in pieces as large as they were read. Node hands out each piece of a chunked body
+// separately: one read of 64 KiB in chunks of one byte became 11,000 buffers, each of which costs a hundred times its
+// byte while it waits.
 //
 // Guarantees: small pieces of one read become one piece, or a few; nothing waits for the next read; a stream that is
 // full says so.

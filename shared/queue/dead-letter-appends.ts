@@ -1,9 +1,9 @@
-// Dead letters in appends that a topic takes: those that fit share one, those that do not go in fragments, one append
-// after the other.
+// Groups dead letters into appends that a topic accepts. Small ones share an append. A large one is split into
+// fragments, which are appended one after another.
 //
-// Guarantees: fragments of one dead letter are appended in their order, each after the one before is stored; all have
-// the same key, from which the queue must choose the same partition. Rejects after all have ended, with the first
-// failure; then what was stored stays stored.
+// Guarantees: fragments of one dead letter are appended in their order, each after the one before is stored. All of
+// them have the same key, from which the queue must choose the same partition. It rejects with the first failure after
+// all appends have ended; what was stored by then stays stored.
 
 import { randomBytes } from 'node:crypto';
 import { deadLetterBytes, fragmentsOf } from './dead-letter-fragments.ts';

@@ -1,4 +1,4 @@
-// What the dead letters of a queue take, as metrics: of the embedded queue, or of a spool while Kafka is away. Those on
+// Metrics of the space that dead letters use in the embedded queue, or in a spool while Kafka is away. Dead letters in
 // Kafka have none: their topic has a retention of its own.
 
 import type { Metrics } from '../metrics.ts';

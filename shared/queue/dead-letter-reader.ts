@@ -1,10 +1,10 @@
-// Reads the dead letters, leaves out what was replayed, and puts together those that lie there in fragments. The marks
-// lie after the dead letters that they name, and in any partition, so the topic is read twice: for the marks and the
-// fragments that there are, then for the dead letters.
+// Reads the dead letters, leaves out those that were replayed, and joins fragments. Marks lie after the dead letters
+// that they name, in any partition. So the topic is read twice: first for the marks and the fragments, then for the
+// dead letters.
 //
-// Guarantees: fragments are put together only when all are there; else they are one dead letter that says what is
-// missing, at the place and time of its first fragment. No more is buffered than of dead letters that are whole, each
-// from its first fragment to its last.
+// Guarantees: fragments are joined only when all are there. Otherwise they are one dead letter that says what is
+// missing, at the place and time of its first fragment. Only fragments of complete dead letters are buffered, each from
+// its first fragment to its last.
 
 import {
   type DeadLetterPosition,

@@ -1,5 +1,5 @@
-// What a queue reports to its operator as it happens, besides what its callers hear of their own calls: one event each,
-// with a name of its own in the log, so that none is folded into another.
+// What a queue reports to its operator as it happens, besides the results of calls. Each kind is an event with its own
+// name in the log, so that none is merged with another.
 
 import type { Log } from '#shared/log.ts';
 

@@ -1,5 +1,5 @@
-// The budget of the dead letters (dead-letter-budget.ts) as the log's file has it: beside each dead letter stands of
-// whom it is and what it takes, so that it is counted off again when its retention ends, also after a restart.
+// Keeps the budget of the dead letters (dead-letter-budget.ts) in the log's file. Beside each dead letter stand its
+// owner and its cost, so that it is counted off when its retention ends, also after a restart.
 //
 // Guarantees: what the tables say is what is counted. Dead letters that an earlier version wrote count as nobody's.
 

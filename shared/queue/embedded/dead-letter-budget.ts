@@ -1,18 +1,19 @@
-// What the dead letters of the embedded queue take on disk, by who they are of, and what they may take. They have a
-// budget of their own, so that they never cost the queue a byte; nothing of it is given up before its retention.
+// The disk space that dead letters of the embedded queue use, by their sender, and how much they may use. Their budget
+// is separate, so that they never cost the queue a byte. No dead letter is removed before its retention ends.
 //
 //   budget   | edge: at most a half                         | indexer: whatever is left |
 //            | one sender: as much as it leaves free at most |
 //
-// Shares are dynamic thresholds (Choudhury and Hahne, 1998): one who takes much leaves as much free. k who come
-// together leave 1/(k+1), and who comes later has half of what is left, so a newcomer always finds a place. The edge
-// may refuse what would become a dead letter, so nobody there can use the budget up for others, nor all of them the
-// indexer's half. The indexer has acked events in hand: it is refused only when nothing is left, and then waits. A
-// sender that holds half as much there as is still free is named (`fullSenders`), so that the edge takes no more of it.
+// Shares are dynamic thresholds (Choudhury and Hahne, 1998): a sender may use as much as it leaves free. If k senders
+// come together, 1/(k+1) stays free, and the next one may have half of that, so a newcomer always finds space. The edge
+// may refuse what would become a dead letter. So nobody there can use up the budget for others, and all of them
+// together cannot use up the indexer's half. The indexer has events that are acked already: it is refused only when
+// nothing is left, and then waits. `fullSenders` names each sender that uses half as much there as is still free; the
+// edge accepts no more from it.
 //
-// Whoever has the shared key names itself, as it likes and as often as it likes. So all names that are claimed share
-// the share of one beside their own; where they hold twice as much as is free at the indexer, the edge takes no more of
-// any (`isClaimedFull`).
+// A sender with the shared key chooses its own name, and may change it at any time. So at the edge all claimed names
+// together have the share of one sender, besides a share of their own each. If they use twice as much at the indexer as
+// is free there, the edge accepts no more from any of them (`isClaimedFull`).
 //
 // Guarantees: pure; constant time, but for `fullSenders`, of which there are 1,024 at most; a number for each sender
 // that has a row in the dead letters, at the edge for each of 4,096 hashes. Who shares a hash there shares a share; the

@@ -1,5 +1,5 @@
-// The budget of the dead letters (dead-letter-budget.ts), which the worker thread keeps, as the rest of the process
-// sees it: what is appended for whom, what is stored, what was refused.
+// The budget of the dead letters (dead-letter-budget.ts) as the rest of the process sees it. The queue's thread keeps
+// it; here is what it reported last: how much is stored, and which senders have used up their share.
 
 import { decodeBatches } from '#shared/record/record.ts';
 import type { DeadLetter, DeadLetterSpace, DeadLetterRefusal } from '../queue.ts';

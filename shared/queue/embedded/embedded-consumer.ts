@@ -1,5 +1,5 @@
-// A member of a group on the embedded queue: always the only one, so its one partition is assigned once, under number
-// 1. It fetches as long as there is something and it is not paused, and is woken when something is appended.
+// A member of a group on the embedded queue. It is always the only member, so the one partition is assigned to it once,
+// under number 1. It fetches while there are records and it is not paused; an append wakes it.
 //
 // Guarantees: records come in order, none is left out; a commit resolves when it is on the device.
 

@@ -1,16 +1,15 @@
-// How far each group has read the log, which tells what may be removed from it.
+// How far each group has read the log. Records that every group has read may be removed.
 //
-// The folder belongs to one process, so whoever reads has joined in this one. A group that was renamed, or tried once,
-// never joins again, and would hold what it has not read for ever. So once a group has joined, those that have not
-// count only as long as there is room, and for a week of passed time at most; both are reported. While nobody has
-// joined, all count: nobody reads just now.
+// The folder belongs to one process, so every reader has joined in this process. A group that was renamed, or tried
+// once, never joins again, and would keep its unread records for ever. So once a group has joined, the groups that have
+// not joined count only while there is space, and for a week of passed time at most. Both cases are reported. While no
+// group has joined, all count.
 //
-// What is removed so was consumed by every group that has joined: it is indexed, or with the dead letters. A group that
-// is new begins with the first record that is still there, so that between an old name and a new one nothing is passed
-// over.
+// Every group that has joined has consumed what is removed this way: it is indexed, or among the dead letters. A new
+// group starts with the first record that is still there, so that nothing is skipped between an old name and a new one.
 //
-// Beside the offset is kept how many times somebody began to read there without getting past it: what is there may be
-// what ends it.
+// The table also counts how often a reader started at the offset without getting past it: the record there may be what
+// ends the reader.
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 

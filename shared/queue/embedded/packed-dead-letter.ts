@@ -1,6 +1,6 @@
-// Dead letters as the embedded queue stores them: a value that zstd makes smaller is stored compressed, so that a few
-// bytes which a sender compressed do not become megabytes of its budget. Queue.read gives every reader the value as it
-// was; nobody else knows of it.
+// How the embedded queue stores dead letters: a value that zstd makes smaller is stored compressed. Otherwise a few
+// bytes that a sender compressed would use megabytes of its budget. Queue.read gives every reader the original value;
+// nobody else knows of it.
 //
 //   packed   headers   those of the dead letter and value_encoding "zstd", value_bytes, value_cut?, cut "1"
 //            value     a zstd frame

@@ -1,6 +1,5 @@
-// What is done for an embedded queue now and then: what is old is removed, space is given back, and it is found out
-// whether an event would be stored now. The last one that was refused is tried by its size; where none was,
-// a small one that is only thought of.
+// Regular upkeep of an embedded queue: it removes what is old, gives space back, and finds out whether an append would
+// be stored now. It tries the size of the last append that was refused, or else that of a small event.
 
 import type { Clock } from '#shared/clock.ts';
 import { reasonOf } from '#shared/errors.ts';

@@ -1,6 +1,5 @@
-// What is known of the two topics, and whether the one of the logs could take an append now. Opens, then asks the
-// brokers now and then for as long as the queue is open: while nothing is appended, nobody else would notice that they
-// are gone.
+// What is known about the two topics, and whether the topic of the logs could take an append now. Opens the queue, then
+// asks the brokers from time to time while it is open: without appends nobody else would notice that they are gone.
 
 import assert from 'node:assert/strict';
 import type { Clock } from '#shared/clock.ts';

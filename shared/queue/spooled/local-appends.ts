@@ -1,8 +1,8 @@
-// Appends to the local queue of a spool, in pieces that it takes. Where the spool is full and its oldest records may be
-// given up, they make place for new ones.
+// Appends to the local queue of a spool, in pieces that it accepts. If the spool is full and its oldest records may be
+// dropped, they make room for new ones.
 //
-// Guarantees: an append resolves when all of it is stored durably. Why one failed is a reason for not being ready for
-// some time: only another try tells whether it passes.
+// Guarantees: an append resolves when all of it is stored durably. After a failure the spool is not ready for some
+// time; only another try shows whether it works again.
 
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '#shared/clock.ts';

@@ -1,4 +1,5 @@
-// What was last seen of the topic behind the spool. While it cannot be reached, appends go by that.
+// The figures of the topic behind the spool as they were last seen. While the topic cannot be reached, appends use
+// them.
 
 import type { Queue } from '../queue.ts';
 import { type TopicFigures, UNSEEN_TOPIC } from './topic-memory.ts';

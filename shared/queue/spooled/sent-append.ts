@@ -1,4 +1,4 @@
-// An append that is on its way, whose answer is waited for twice: for a while, and then for as long as it takes.
+// An append in flight. Its answer is awaited twice: first for a limited time, then for as long as it takes.
 
 import type { Clock } from '#shared/clock.ts';
 import { isRetryable, SluiceError } from '#shared/errors.ts';

@@ -1,5 +1,5 @@
-// The time during which every append goes through the spool, as its observer hears of it: why it began, and how many
-// events went through it by its end. An append that comes when the spool is almost empty waits for the end.
+// A spell is the time during which every append goes through the spool. The observer hears why it started, and at its
+// end how many events went through. An append that comes when the spool is almost empty waits for the end.
 
 import type { Clock } from '#shared/clock.ts';
 import type { SpoolObserver } from './local/spool-observer.ts';

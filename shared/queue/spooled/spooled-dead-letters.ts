@@ -1,9 +1,9 @@
-// What dead letters may take of a spool: a quarter, of which the edge's get a half, by the shares of
-// dead-letter-budget.ts. So while Kafka is away, one who sends what can be no event cannot fill the spool, and have
-// everybody refused.
+// How much of a spool dead letters may use: a quarter, and half of that for the edge, by the shares of
+// dead-letter-budget.ts. So while Kafka is away, one sender of bad data cannot fill the spool and have everybody
+// refused.
 //
-// They lie there as they came, not compressed. They count until the spool is empty, from when they are on their way
-// into it. What a spool held when this process began is not counted.
+// They are stored uncompressed. They count from the moment when they are on their way into the spool until it is empty.
+// What the spool held when this process started is not counted.
 
 import { SluiceError } from '#shared/errors.ts';
 import type { QueueRecord } from '#shared/record/record.ts';

@@ -1,4 +1,4 @@
-// How much room the log's file and WAL take, whether more fits, and giving free pages back to the file system.
+// How much space the log's file and WAL use, and whether more fits. Gives free pages back to the file system.
 //
 // Dead letters lie in the same file, and have a limit of their own (dead-letter-budget.ts): they are not counted here.
 //

@@ -1,5 +1,5 @@
-// What the brokers say of a topic: how many partitions, how large a request may be, and where the promise "held by
-// Kafka" is weaker than it sounds. Read at the start and hourly.
+// What the brokers say about a topic: how many partitions it has, how large a request may be, and where it makes the
+// promise "stored by Kafka" weaker than it sounds. Read at the start and once an hour.
 
 import { SluiceError } from '#shared/errors.ts';
 import { failureOf } from './failure.ts';

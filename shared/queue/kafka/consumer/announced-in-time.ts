@@ -1,4 +1,4 @@
-// What was fetched waits here until its reader knows of the assignment, with the group's session kept alive.
+// Fetched records wait here until their reader knows of the assignment. Meanwhile the group's session is kept alive.
 
 import type { Clock } from '#shared/clock.ts';
 import type { MemberAssignment } from '../positions/assignments.ts';

@@ -1,4 +1,4 @@
-// What of a topic's logs has changed, as it is reported, and where the partitions of an assignment begin. Pure.
+// Finds which logs of a topic have changed, as it is reported, and where the partitions of an assignment start. Pure.
 
 import type { AssignedPartition, LogChange } from '../../queue.ts';
 import type { Start } from '../positions/assignments.ts';

@@ -1,5 +1,5 @@
-// Partitions of which nothing that was fetched can be believed. Each is fetched again from where it stood after a pause
-// of its own, which grows with each time; the others go on meanwhile. To stand still loses nothing.
+// Partitions of which nothing that was fetched can be trusted. Each is fetched again from the same offset after a
+// pause, which grows with every failure; the others go on meanwhile. Waiting loses nothing.
 
 import type { Clock } from '#shared/clock.ts';
 

@@ -1,12 +1,13 @@
-// Where a spool is read. A partition that cannot be fed fills up; what comes for it is left in the spool then,
-// and reading goes on for the others. When the partition takes more, reading goes back to what was left of it. Pure.
+// The position at which a spool is read. The buffer of a partition that cannot be fed fills up. Its further records are
+// then left in the spool, and reading goes on for the other partitions. When the partition takes more, reading goes
+// back to what was left. Pure.
 //
 //   offset    10   11   12   13   14   15        partition   a  b  a  a  b  a
 //                       ▲                   ▲    position 16: all was read once
 //                       a is full from 12 on: `from` of a is 12; b takes all; the floor is 12
 //
-// Guarantees: of each partition records are taken in order, each once; no record at or behind the floor is taken or
-// passed over before it was taken. Needs memory for the partitions, not for the records that are left.
+// Guarantees: the records of each partition are taken in order, each once. No record at or behind the floor is taken or
+// passed over before. Memory grows with the partitions, not with the records that are left.
 
 import assert from 'node:assert/strict';
 

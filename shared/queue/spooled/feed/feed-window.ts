@@ -1,7 +1,8 @@
-// The part of a spool that is in hand: what was read and is being fed, by offset, so that the oldest is known.
+// The records of a spool that are in hand: they were read and are being fed. They are kept by offset, so that the
+// oldest is known.
 //
-// A heap, for what was left for a while (feed-cursor.ts) comes behind what is newer. What was released stays in it
-// until it is the oldest.
+// It is a heap, since a record that was left for a while (feed-cursor.ts) comes after newer ones. A released record
+// stays in it until it is the oldest.
 
 import type { SpoolEntry } from '../local/spool-entry.ts';
 

@@ -1,5 +1,5 @@
-// What of a spool goes to one partition, in order, or to the dead letters: taken from the front in groups that fit in
-// one append, and put back there when the append has failed.
+// The records of a spool for one partition, in order, or its dead letters. They are taken from the front in groups that
+// fit in one append, and put back there when the append has failed.
 
 import { recordBytes } from '../../headers.ts';
 import type { FeedItem } from './feed-window.ts';

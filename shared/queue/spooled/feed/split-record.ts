@@ -1,5 +1,5 @@
-// A record that its queue refuses, most likely because the queue takes less than it did, in pieces that it takes. Each
-// event keeps its batch, its index, its name and its place; only events that are refused even alone are left over.
+// Splits a record that its queue refuses into smaller records; most likely the queue takes less than it did. Each event
+// keeps its batch, its index, its name and its place. What is left are events that are refused even alone.
 
 import { entryEnd } from '#shared/msgpack/extents.ts';
 import { chainAfterEntry } from '#shared/record/chain.ts';

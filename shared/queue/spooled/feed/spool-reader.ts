@@ -1,7 +1,6 @@
-// Reads a local queue as far ahead as the feeder can use, and commits what is over. It is the only reader of its group:
-// what it has read stays in hand over a reassignment, and what then comes again is passed over. What the feeder has no
-// room for is left in the local queue and read again (feed-cursor.ts), so that a partition that takes nothing holds up
-// no other.
+// Reads a local queue as far ahead as the feeder can use, and commits what is done. It is the only reader of its group:
+// after a reassignment it keeps what it has read, and skips what comes again. What the feeder cannot accept stays in
+// the local queue and is read again (feed-cursor.ts). So a partition that takes nothing does not delay the others.
 //
 // Guarantees: each record is taken once, those of a partition in their order; a commit never passes a record that is
 // not released. When the local queue was damaged and began anew, what is in hand is kept, and what was not taken is

@@ -1,5 +1,6 @@
-// Appends to the queue behind the spool: a group as it was spooled, or, where the queue refuses a record for good, that
-// record in smaller ones. What is refused even alone goes to the dead letters, so that it holds up nothing.
+// Appends to the queue behind the spool: a group of records as they were spooled, or, if the queue refuses a record for
+// good, smaller records. An event that is refused even alone becomes a dead letter, so that it does not delay the
+// others.
 
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import type { QueueRecord } from '#shared/record/record.ts';

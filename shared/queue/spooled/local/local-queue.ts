@@ -1,5 +1,5 @@
-// What a spool needs of the queue that holds it, beyond what every queue does: to read again from an offset, and to
-// give up single records before those in front of them are over.
+// What a spool needs of its local queue beyond what every queue does: to read again from an offset, and to remove
+// single records before earlier ones are done.
 
 import type { ConsumeOptions, ConsumerHandler, Queue, QueueConsumer } from '../../queue.ts';
 

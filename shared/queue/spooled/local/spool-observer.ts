@@ -1,6 +1,5 @@
-// What a spool reports of itself as it happens, in events and in words: for the ledger of the edge, the metrics and the
-// log. Each call comes in the same step as the change that it reports, so that a ledger that is read in between
-// closes.
+// What a spool reports as it happens: for the ledger of the edge, the metrics and the log. Each call comes in the same
+// step as the change, so that a ledger that is read in between closes.
 
 export interface SpoolObserver {
   /** The spool holds events that intake has in hand. */
