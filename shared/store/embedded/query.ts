@@ -1,4 +1,4 @@
-// The query form of store.ts as SQL over the tables of database.ts. Pure.
+// The query form of store.ts as SQL over the tables of document-file.ts. Pure.
 //
 // Order: time, sequence, rowid. All three are in each index, so a page goes on exactly after the last document of the
 // one before. What is put in order are these three only, never the documents: SQLite would hold as many of them as the
