@@ -20,13 +20,13 @@ const WHY: Readonly<Record<DeadLetterRefusal, string>> = {
     'this sender may have no more than it leaves free of the half of queue.dead_letters_max_bytes for the edge',
   key_share:
     'all who name themselves may have no more than they leave free of the half of queue.dead_letters_max_bytes for ' +
-      'the edge',
+    'the edge',
   edge_share: 'it is larger than half of what is free of the half of queue.dead_letters_max_bytes for the edge',
   budget: 'it is larger than what is free of queue.dead_letters_max_bytes',
 };
 const TODO =
   'see `sluice dead-letters list` for what fills it, mend that, and raise the setting ' +
-    '(SLUICE_QUEUE_DEAD_LETTERS_MAX_BYTES) if it is needed before they end by age';
+  '(SLUICE_QUEUE_DEAD_LETTERS_MAX_BYTES) if it is needed before they end by age';
 
 interface Append {
   readonly topic: Topic;

@@ -81,7 +81,7 @@ export class GroupOffsets {
       this.#tell(
         `The group ${name} has not read the last ${end - next} records of the queue, and nobody reads as that group ` +
           'now. What it has not read is kept for it while there is room, a week at most. If it was only renamed ' +
-            '(SLUICE_KAFKA_GROUP), nothing need be done',
+          '(SLUICE_KAFKA_GROUP), nothing need be done',
       );
     }
   }

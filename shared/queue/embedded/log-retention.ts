@@ -88,8 +88,7 @@ export class LogRetention {
     const { tables, retentionMs } = this.#options;
     for (const table of Object.values(tables)) table.see(moment);
     const due = (['logs', 'dead-letters'] as const).filter(
-      (topic) =>
-        ages[topic].isDue(tables[topic].end() - 1, this.#passedMs) && (topic !== 'logs' || retentionMs > 0),
+      (topic) => ages[topic].isDue(tables[topic].end() - 1, this.#passedMs) && (topic !== 'logs' || retentionMs > 0),
     );
     if (due.length === 0 && !ages.time.isToBeKept) return;
     this.#options.transact(() => {

@@ -227,7 +227,7 @@ function sourceNamesOptions({ namesMax, tell }: DatabaseOptions): SourceNamesOpt
       tell?.(
         `${whose} brought ${namesMax} combinations of container, service and tag, as many as names.max_per_tenant ` +
           'lets it have. Events under further ones are kept with these names among their attributes, until documents under others ' +
-            'have ended by age',
+          'have ended by age',
       );
     },
   };

@@ -40,8 +40,7 @@ const SCHEMA = `
   PRAGMA user_version = ${SCHEMA_VERSION};
 `;
 
-type StatementName =
-  'has' | 'insertDocument' | 'insertWords' | 'last' | 'expired' | 'deleteWords' | 'deleteDocument';
+type StatementName = 'has' | 'insertDocument' | 'insertWords' | 'last' | 'expired' | 'deleteWords' | 'deleteDocument';
 
 export type DocumentStatements = Readonly<Record<StatementName, StatementSync>>;
 

@@ -2,7 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { costOf, DeadLetterBudget, isClaimedSender, ownerOf, senderOf } from '#shared/queue/embedded/dead-letter-budget.ts';
+import {
+  costOf,
+  DeadLetterBudget,
+  isClaimedSender,
+  ownerOf,
+  senderOf,
+} from '#shared/queue/embedded/dead-letter-budget.ts';
 
 describe('budget of dead letters', () => {
   const fill = (budget: DeadLetterBudget, from: string, sender: string, tenant: string | null = null): number => {

@@ -26,7 +26,14 @@ interface Wanted {
   readonly commits?: Write['commits'];
 }
 
-export function write({ nowMs = NOW, monotonicMs, logs = 0, deadLetters = 0, bytes = 10, commits = [] }: Wanted): Write {
+export function write({
+  nowMs = NOW,
+  monotonicMs,
+  logs = 0,
+  deadLetters = 0,
+  bytes = 10,
+  commits = [],
+}: Wanted): Write {
   const stored = { offset: 0, timeMs: 0, headers: Buffer.alloc(0), value: Buffer.alloc(bytes, 1) };
   const times = (count: number) => Array.from({ length: count }, () => stored);
   const deadLetterCharges = deadLetters === 0 ? [] : [{ owners: Array(deadLetters).fill(0), wholeBytes: 0 }];

@@ -7,7 +7,6 @@ import { describe, it } from 'node:test';
 import { SluiceError } from '#shared/errors.ts';
 import { EmbeddedQueue } from '#shared/queue/embedded/embedded-queue.ts';
 import type { SpoolFigures } from '#shared/queue/spooled/open-spool.ts';
-import { disk } from '../file-systems.ts';
 import { RecordingObserver } from './recording-observer.ts';
 import { numbersIn, recordOf } from './records.ts';
 import { atOnce } from './unsteady-queue.ts';

@@ -6,7 +6,18 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import fetchRequests from 'kafkajs/src/protocol/requests/fetch/index.js';
 import { isEndMark } from '#shared/queue/kafka/wire/end-marks.ts';
 import { mendFetchAnswer } from '#shared/queue/kafka/wire/foreign-batches.ts';
-import { type Decoded, recordOf, batchOf, answerOf, decoded, one, plain, many, at, offsetsOf } from './fetch-answers.ts';
+import {
+  type Decoded,
+  recordOf,
+  batchOf,
+  answerOf,
+  decoded,
+  one,
+  plain,
+  many,
+  at,
+  offsetsOf,
+} from './fetch-answers.ts';
 
 const bomb = gzipSync(recordOf(0, Buffer.alloc(81 * 1024 * 1024)), { level: 1 });
 

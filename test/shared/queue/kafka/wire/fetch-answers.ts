@@ -1,7 +1,12 @@
 // Fetch answers by hand, with batches that foreign producers may write, as kafkajs decodes them once its patches are
 // loaded.
 
+import assert from 'node:assert/strict';
 import fetchRequests from 'kafkajs/src/protocol/requests/fetch/index.js';
+import { NO_COMPRESSION } from '#shared/queue/kafka/kafkajs/client.ts';
+
+// What was imported has loaded the patches, also where a test uses nothing else of it.
+assert.equal(NO_COMPRESSION, 0);
 
 export interface Decoded {
   readonly responses: readonly {
