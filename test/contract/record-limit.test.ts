@@ -41,7 +41,7 @@ function entryOf(bytes: number): Buffer {
   return entry;
 }
 
-test('entries at the limit of a record, and beyond: each costs its sender a dead letter, and its neighbours nothing', async () => {
+test('entries at the limit of a record, and beyond: each costs its sender a dead letter, others nothing', async () => {
   const world = new World({ partitions: 1 });
   const intake = intakeOf(world);
   const small = (): Promise<void> =>

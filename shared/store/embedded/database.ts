@@ -226,8 +226,8 @@ function sourceNamesOptions({ namesMax, tell }: DatabaseOptions): SourceNamesOpt
       const whose = tenant === '' ? 'Senders of no tenant have' : `The tenant ${JSON.stringify(tenant)} has`;
       tell?.(
         `${whose} brought ${namesMax} combinations of container, service and tag, as many as names.max_per_tenant ` +
-          'lets it have. Events under further ones are kept with these names among their attributes, until documents under others ' +
-          'have ended by age',
+          'lets it have. Events under further ones are kept with these names among their attributes, until documents ' +
+          'under others have ended by age',
       );
     },
   };

@@ -156,7 +156,7 @@ suite('a log that is not what it was', () => {
     assert.equal(world.handler.batches.at(-1)?.records[0]?.offset, 8);
   });
 
-  test('removed by retention while nobody read it: the gap is told once, also if its commit is not answered', async () => {
+  test('removed by retention while nobody read it: the gap is told once, also if the commit fails', async () => {
     await using world = new World();
     Object.assign(world.log, { low: 8, committed: { offset: '5', metadata: '' } });
     await world.clock.settle();

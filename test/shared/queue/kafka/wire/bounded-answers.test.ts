@@ -28,7 +28,7 @@ test('an answer ends where it would be too large unpacked, and the rest is for t
   assert.deepEqual(await offsetsOf([[...batches.slice(2), plain(13)]]), [[12, 13]]);
 });
 
-test('what unpacks to more than any batch may is left for the next answer, where it is one record of nothing', async () => {
+test('what unpacks to more than a batch may is left for the next answer, as one record of nothing', async () => {
   const bombs = [batchOf(10, { codec: 1, bytes: bomb }), batchOf(11, { codec: 1, bytes: bomb })];
   assert.deepEqual(await offsetsOf([[plain(9), ...bombs, plain(12)]]), [[9]]);
   assert.deepEqual(await decoded([[...bombs, plain(12)]]), [[[10, null, 0]]]);
