@@ -5,7 +5,7 @@
 //   admin_action    {action, who, peer, outcome, count}       info
 //
 // A flood cannot fill the log. The first of each kind is written at once, with count 1; those alike that follow within
-// a minute are counted and written as one line at its end. Beyond KINDS_MAX kinds in a minute the peers are not told
+// a minute are counted and written as one line at its end. Beyond KINDS_MAX kinds in a minute the peers are not named
 // apart.
 //
 // Guarantees: each refusal is in the sum of the counts; no line has a secret, a payload or a control character.

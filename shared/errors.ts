@@ -105,7 +105,7 @@ export function isRetryable(error: unknown): boolean {
   return error instanceof SluiceError && error.kind.retryable;
 }
 
-/** One line that tells what an unknown thrown value says, without its stack. */
+/** One line: what an unknown thrown value says, without its stack. */
 export function reasonOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0]);
   const text = error instanceof Error ? error.message || error.name : String(error);

@@ -1,7 +1,7 @@
 // The own log of Sluice: JSON lines on stderr, one per named event, by pino. Never a payload. For people at a terminal
-// the same lines are made readable. Repeats of an event within a few seconds are counted and told once, so that a fault
-// can't flood the log that tells of it. Names that senders chose (tags, hosts) are harmless to the terminal on which
-// they are read.
+// the same lines are made readable. Repeats of an event within a few seconds are counted and logged once, so that a
+// fault can't flood the log. Names that senders chose (tags, hosts) are harmless to the terminal on which they are
+// read.
 
 import { type DestinationStream, destination, pino } from 'pino';
 import type { Clock } from './clock.ts';

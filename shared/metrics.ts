@@ -33,7 +33,7 @@ export interface HistogramHandle {
 /** One row of a gauge: its value, then its labels in order. */
 export type GaugeRow = readonly [value: number, ...labels: string[]];
 
-/** What the reference tells of a metric. */
+/** What the reference says of a metric. */
 export interface MetricFacts {
   /** With the prefix. */
   readonly name: string;

@@ -7,8 +7,8 @@ import { basename } from 'node:path';
 import { build, type BuildOptions, type Plugin } from 'esbuild';
 
 const workers = [
-  'shared/queue/embedded/queue-worker.ts',
-  'shared/store/embedded/store-worker.ts',
+  'shared/queue/embedded/queue-thread.ts',
+  'shared/store/embedded/store-thread.ts',
   'services/forwarder/dialects/conversion-worker.ts',
   'services/indexer/poison/opening-worker.ts',
 ];

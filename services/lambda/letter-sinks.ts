@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import type { Clock } from '#shared/clock.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import { appendDeadLetters } from '#shared/queue/dead-letter-appends.ts';
-import type { DeadLetter, DeadLetterPart, Queue } from '#shared/queue/queue.ts';
+import type { DeadLetter, DeadLetterFragment, Queue } from '#shared/queue/queue.ts';
 import { decodeBatches } from '#shared/record/record.ts';
 import type { BulkItem, Store } from '#shared/store/store.ts';
 
@@ -33,7 +33,7 @@ export class StoreLetters implements LetterSink {
 
   /** Rejects with what the store said; the caller tries again. */
   appendDeadLetters(letters: readonly DeadLetter[]): Promise<void> {
-    return appendDeadLetters(letters, { ...IN_PARTS, append: (one) => this.#append(one.letters) });
+    return appendDeadLetters(letters, { ...IN_PARTS, append: (one) => this.#append(one.deadLetters) });
   }
 
   async #append(letters: readonly DeadLetter[]): Promise<void> {
@@ -75,7 +75,7 @@ export class PostedLetters implements LetterSink {
   }
 
   appendDeadLetters(letters: readonly DeadLetter[]): Promise<void> {
-    return appendDeadLetters(letters, { ...IN_PARTS, append: (one) => this.#append(one.letters) });
+    return appendDeadLetters(letters, { ...IN_PARTS, append: (one) => this.#append(one.deadLetters) });
   }
 
   async #append(letters: readonly DeadLetter[]): Promise<void> {
@@ -102,8 +102,8 @@ export class PostedLetters implements LetterSink {
  * for a record holds many batches, each with an event 0; and the bytes, for a topic that was made anew has the same
  * positions with other records.
  */
-function letterId({ from, batches, index, reason, value, part }: DeadLetter): string {
-  if (part) return `${Buffer.from(part.id).toString('hex')}-${part.at}`;
+function letterId({ from, batches, index, reason, value, fragment }: DeadLetter): string {
+  if (fragment) return `${Buffer.from(fragment.id).toString('hex')}-${fragment.at}`;
   return createHash('sha256')
     .update(`${from}/${index ?? ''}/${reason}/${batches.length}/`)
     .update(batches)
@@ -120,7 +120,7 @@ function originOf({ batches }: DeadLetter): object {
 }
 
 function letterFields(letter: DeadLetter): Record<string, unknown> {
-  const { batches, index, reason, from, value, cut, encoding, recordVersion, part } = letter;
+  const { batches, index, reason, from, value, cut, encoding, recordVersion, fragment } = letter;
   return {
     reason,
     from,
@@ -131,11 +131,11 @@ function letterFields(letter: DeadLetter): Record<string, unknown> {
     ...(recordVersion ? { record_v: Buffer.from(recordVersion).toString('utf8') } : {}),
     batches: Buffer.from(batches).toString('base64'),
     value: Buffer.from(value).toString('base64'),
-    ...(part ? { part: partFields(part) } : {}),
+    ...(fragment ? { part: fragmentFields(fragment) } : {}),
   };
 }
 
 /** `value` is the bytes from `at` on, of so many; the first `table_bytes` of all are the batches. */
-function partFields({ id, at, bytes, tableBytes }: DeadLetterPart): Record<string, unknown> {
+function fragmentFields({ id, at, bytes, tableBytes }: DeadLetterFragment): Record<string, unknown> {
   return { id: Buffer.from(id).toString('hex'), at, bytes, table_bytes: tableBytes };
 }

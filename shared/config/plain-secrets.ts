@@ -1,6 +1,6 @@
-// Secrets that the configuration would have go over the network for everyone on the way to read. Told by `sluice check`
-// and in the log of each service at its start; not refused, since a tunnel or a mesh may protect what looks plain from
-// here. Pure.
+// Finds secrets that the configuration would send over the network unencrypted. `sluice check` reports them, and each
+// service logs them at its start. They are not refused: a tunnel or a mesh may protect what looks plain from here.
+// Pure.
 
 import { isLoopback, parseListenAddress } from '#shared/net/listen-address.ts';
 import type { Config } from './settings.ts';
@@ -23,7 +23,8 @@ function ofKafka(config: Config): string[] {
   const remote = config['kafka.brokers']?.filter((broker) => !isLoopbackHost(broker.replace(/:\d+$/, ''))) ?? [];
   if (config['kafka.sasl.mechanism'] === 'plain' && remote.length > 0) {
     found.push(
-      `The password of SASL plain goes to ${remote.map(maskedUrl).join(', ')} unencrypted: set SLUICE_KAFKA_TLS=true, or a scram mechanism`,
+      `The password of SASL plain goes to ${remote.map(maskedUrl).join(', ')} unencrypted: set ` +
+        'SLUICE_KAFKA_TLS=true, or a scram mechanism',
     );
   }
   if (config['kafka.tls_ca'] ?? config['kafka.tls_cert'] ?? config['kafka.tls_key']) {
@@ -52,7 +53,8 @@ function ofTokens(config: Config): string[] {
   const listen = config['http.listen'];
   if (listen.startsWith('systemd:') || isLoopback(parseListenAddress(listen))) return [];
   return [
-    `Senders show their tokens to ${listen} unencrypted, unless what stands in front of it speaks TLS: set SLUICE_TLS_CERT and SLUICE_TLS_KEY`,
+    `Senders show their tokens to ${listen} unencrypted, unless what stands in front of it speaks TLS: set ` +
+      'SLUICE_TLS_CERT and SLUICE_TLS_KEY',
   ];
 }
 
@@ -64,7 +66,8 @@ function ofAdmin(config: Config): string[] {
   );
   if (open.length === 0) return [];
   return [
-    `Operators and scrapers show their tokens to ${open.join(', ')} unencrypted: set SLUICE_ADMIN_TLS_CERT and SLUICE_ADMIN_TLS_KEY`,
+    `Operators and scrapers show their tokens to ${open.join(', ')} unencrypted: set SLUICE_ADMIN_TLS_CERT and ` +
+      'SLUICE_ADMIN_TLS_KEY',
   ];
 }
 

@@ -21,7 +21,7 @@ export function readYamlFile<S extends TSchema>(
     throw new SluiceError('config_invalid', `${path}: cannot be read: ${reasonOf(error)}`);
   }
   if (Value.Check(schema, tree)) return tree;
-  // An unknown key is told twice: where it is, and of the map that has it.
+  // An unknown key is reported twice: where it is, and for the map that has it.
   const mistakes = [...Value.Errors(schema, tree)]
     .filter(({ keyword }) => keyword !== 'additionalProperties')
     .map(({ keyword, instancePath, message }) => {

@@ -3,8 +3,8 @@
 // thousand pieces costs no more than a whole one, and a frame that lies in one piece is not copied.
 //
 // Guarantees: never throws for a peer's bytes; a frame is refused as soon as what is known of it cannot fit in the
-// limit, before its bytes are held; what is held of an unfinished frame is bounded by the limit, however small its
-// pieces.
+// limit, before its bytes are buffered; what is buffered of an unfinished frame is bounded by the limit, however small
+// its pieces.
 
 import assert from 'node:assert/strict';
 import {
@@ -16,7 +16,7 @@ import {
   payloadHeaderSize,
   payloadSize,
 } from './extents.ts';
-import { HeldPieces } from './held-pieces.ts';
+import { BufferedPieces } from './buffered-pieces.ts';
 
 /** All complete frames are out. */
 export const NEED_MORE = 0;
@@ -58,7 +58,7 @@ export class FrameScanner {
   /** Where the unfinished frame begins in the present piece. */
   #frameStart = 0;
   /** The frame's bytes from pieces before. */
-  readonly #held = new HeldPieces();
+  readonly #held = new BufferedPieces();
   /** Bytes from pieces before that were let go, where the frame is larger than what is kept. */
   #passed = 0;
   #announced = 0;
@@ -76,12 +76,12 @@ export class FrameScanner {
     return this.#announced;
   }
 
-  /** Bytes that are held: of the unfinished frame, and the piece that is not read to its end. */
+  /** Bytes that are buffered: of the unfinished frame, and the piece that is not read to its end. */
   get heldBytes(): number {
     return this.#held.bytes + this.#piece.length;
   }
 
-  /** All bytes that are held, of which no frame was made; the scanner is as new after it. */
+  /** All bytes that are buffered, of which no frame was made; the scanner is as new after it. */
   takeUnread(): Buffer[] {
     const unread = [...this.#held.take(), this.#piece.subarray(this.#frameStart)];
     this.#dropPiece();
@@ -206,7 +206,7 @@ export class FrameScanner {
     return this.#pause();
   }
 
-  /** The piece is used up. What it has of an unfinished frame is held. */
+  /** The piece is used up. What it has of an unfinished frame is buffered. */
   #pause(): ScanResult {
     if (this.#broken !== null) return this.#broken;
     const start = this.#frameStart;

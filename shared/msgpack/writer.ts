@@ -100,7 +100,7 @@ export class MsgpackWriter {
 
   /** Always a float64. */
   float(value: number): void {
-    this.#room(9);
+    this.#reserve(9);
     this.#bytes[this.#length] = 0xcb;
     this.#bytes.writeDoubleBE(value, this.#length + 1);
     this.#length += 9;
@@ -112,7 +112,7 @@ export class MsgpackWriter {
     if (length < 32 && this.#shortAscii(value, length)) return;
     const size = Buffer.byteLength(value);
     this.#stringHeader(size);
-    this.#room(size);
+    this.#reserve(size);
     this.#length += this.#bytes.write(value, this.#length, size, 'utf8');
   }
 
@@ -134,7 +134,7 @@ export class MsgpackWriter {
   raw(bytes: Uint8Array, start = 0, end = bytes.length): void {
     const size = end - start;
     assert(size >= 0);
-    this.#room(size);
+    this.#reserve(size);
     const target = this.#bytes;
     if (size < 24) {
       // A call out of JavaScript costs more than so few bytes.
@@ -148,7 +148,7 @@ export class MsgpackWriter {
   /** Fluentd's EventTime: d7 00, seconds (32 bit), nanoseconds (32 bit). */
   eventTime(seconds: number, nanoseconds: number): void {
     assert(seconds >= 0 && seconds <= 0xffffffff && nanoseconds >= 0 && nanoseconds < 1_000_000_000);
-    this.#room(10);
+    this.#reserve(10);
     const bytes = this.#bytes;
     bytes[this.#length] = 0xd7;
     bytes[this.#length + 1] = 0x00;
@@ -157,7 +157,7 @@ export class MsgpackWriter {
     this.#length += 10;
   }
 
-  #room(size: number): void {
+  #reserve(size: number): void {
     const needed = this.#length + size;
     if (needed > this.#bytes.length) this.#grow(needed);
   }
@@ -171,19 +171,19 @@ export class MsgpackWriter {
   }
 
   #byte(value: number): void {
-    this.#room(1);
+    this.#reserve(1);
     this.#bytes[this.#length++] = value;
   }
 
   #header1(type: number, value: number): void {
-    this.#room(2);
+    this.#reserve(2);
     this.#bytes[this.#length] = type;
     this.#bytes[this.#length + 1] = value;
     this.#length += 2;
   }
 
   #header2(type: number, value: number): void {
-    this.#room(3);
+    this.#reserve(3);
     this.#bytes[this.#length] = type;
     this.#bytes[this.#length + 1] = value >>> 8;
     this.#bytes[this.#length + 2] = value;
@@ -192,7 +192,7 @@ export class MsgpackWriter {
 
   #header4(type: number, value: number): void {
     assert(value <= 0xffffffff);
-    this.#room(5);
+    this.#reserve(5);
     this.#bytes[this.#length] = type;
     this.#bytes.writeUInt32BE(value, this.#length + 1);
     this.#length += 5;
@@ -207,7 +207,7 @@ export class MsgpackWriter {
 
   /** Writes a text of less than 32 characters if all are ASCII; else leaves everything as it was. */
   #shortAscii(value: string, length: number): boolean {
-    this.#room(length + 1);
+    this.#reserve(length + 1);
     const bytes = this.#bytes;
     let at = this.#length;
     bytes[at++] = 0xa0 | length;
@@ -239,7 +239,7 @@ export class MsgpackWriter {
     }
     const end = this.#length;
     const size = count < 0x10000 ? 3 : 5;
-    this.#room(size - 1);
+    this.#reserve(size - 1);
     this.#bytes.copyWithin(at + size, at + 1, end);
     this.#length = at;
     this.#containerHeader(count, short, type16);
@@ -267,7 +267,7 @@ export class MsgpackWriter {
       return;
     }
     assert(value >= INT64_MIN && value <= UINT64_MAX);
-    this.#room(9);
+    this.#reserve(9);
     const bytes = this.#bytes;
     bytes[this.#length] = value < 0n ? 0xd3 : 0xcf;
     if (value < 0n) bytes.writeBigInt64BE(value, this.#length + 1);

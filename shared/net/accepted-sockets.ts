@@ -1,5 +1,5 @@
-// The connections of a server as they were accepted. A server that speaks TLS tells of them only when their handshakes
-// have ended: a stop that closes what it was told of would wait for a peer that never ends its handshake, as Node's own
+// The connections of a server as they were accepted. A server that speaks TLS announces them only when their handshakes
+// have ended: a stop that closes what was announced would wait for a peer that never ends its handshake, as Node's own
 // `close` does.
 //
 // Guarantee: after `destroyAll` the server keeps no connection that was accepted before.

@@ -1,6 +1,6 @@
-// Bounds the requests that one HTTP connection has in hand. Node parses all that a read brought before anything else
-// runs: 64 KiB of pipelined requests are 2,500 of them, each with its objects, long before a rate or a token is looked
-// at.
+// Bounds the requests that one HTTP connection has in hand. Node parses everything that one read brought before it runs
+// anything else: 64 KiB of pipelined requests are 2,500 requests, each with its objects, long before a rate or a token
+// is checked.
 //
 // Guarantees: the request that is one too many is the last that is parsed of its connection, which is closed, and no
 // handler sees it; those that come one after another are never too many. Requests that Node answers by itself (no Host,

@@ -1,19 +1,19 @@
-// A request whose body comes in small pieces together as they were read. Node hands out each piece of a chunked body
-// for itself: a read of 64 KiB, in chunks of a byte, became 11,000 buffers, each of which costs a hundred times its
-// byte wherever it waits.
+// A request whose body comes in pieces as large as they were read. Node hands out each piece of a chunked body
+// separately: one read of 64 KiB in chunks of one byte became 11,000 buffers, each of which costs a hundred times its
+// byte while it waits.
 //
 // Guarantees: small pieces of one read become one piece, or a few; nothing waits for the next read; a stream that is
 // full says so.
 
 import { IncomingMessage } from 'node:http';
-import { HeldPieces } from '../msgpack/held-pieces.ts';
+import { BufferedPieces } from '../msgpack/buffered-pieces.ts';
 
 const SMALL_BYTES = 2048;
 
 export class GatheringRequest extends IncomingMessage {
   /** A small piece alone, as most bodies are: not copied. */
   #first: Buffer | null = null;
-  readonly #held = new HeldPieces();
+  readonly #held = new BufferedPieces();
 
   override push(piece: unknown, encoding?: BufferEncoding): boolean {
     if (!Buffer.isBuffer(piece) || piece.length === 0 || piece.length >= SMALL_BYTES) {

@@ -1,5 +1,5 @@
-// Keeps a few connections that ask nothing from shutting out those that do: above a number the oldest idle one is
-// closed, so that a probe is answered however many others hold connections open.
+// Prevents connections that ask nothing from shutting out those that do: above a number the oldest idle one is closed.
+// So a probe is answered, however many others keep connections open.
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';

@@ -1,5 +1,5 @@
-// The lag's source of the queue that the configuration names: kafka/kafka-lag.ts or embedded/embedded-lag.ts, loaded
-// when asked for.
+// The source of the lag for the queue that the configuration names: kafka/kafka-lag.ts or embedded/embedded-lag.ts. It
+// is loaded only when it is needed.
 
 import { type Clock, systemClock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';

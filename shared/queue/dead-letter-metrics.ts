@@ -1,15 +1,15 @@
-// What the dead letters of a queue take, as metrics: of the embedded queue, or of a spool while Kafka is away. Those on
+// Metrics of the space that dead letters use in the embedded queue, or in a spool while Kafka is away. Dead letters in
 // Kafka have none: their topic has a retention of its own.
 
 import type { Metrics } from '../metrics.ts';
-import { LETTER_REFUSALS, type Queue } from './queue.ts';
+import { DEAD_LETTER_REFUSALS, type Queue } from './queue.ts';
 
 export function watchDeadLetters(metrics: Metrics, { deadLetterSpace: space }: Pick<Queue, 'deadLetterSpace'>): void {
   metrics.gauge(
     'dead_letters_bytes',
     'Bytes of the dead letters that the embedded queue, or a spool, holds.',
     [],
-    () => (space ? [[space.bytesHeld]] : []),
+    () => (space ? [[space.bytesStored]] : []),
   );
   metrics.gauge('dead_letters_limit_bytes', 'The most that these may take.', [], () =>
     space ? [[space.bytesMax]] : [],
@@ -19,6 +19,6 @@ export function watchDeadLetters(metrics: Metrics, { deadLetterSpace: space }: P
     'Dead letters that were refused, for they would take more than they may.',
     ['reason'],
   );
-  for (const reason of LETTER_REFUSALS) refused.add(0, reason);
+  for (const reason of DEAD_LETTER_REFUSALS) refused.add(0, reason);
   space?.watch((reason) => refused.add(1, reason));
 }

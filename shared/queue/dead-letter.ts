@@ -1,12 +1,15 @@
-// A dead letter as it is read back, and the marks that say which letters are done. Pure; total for whatever lies in the
-// topic.
+// A dead letter as it is read back, and the marks that say which dead letters are done. Pure; total for whatever lies
+// in the topic.
 //
-//   letter   headers v, batches, reason, error, from, index?, cut?, encoding?, record_v?      value: an entry, or raw bytes
-//   part     the same and parts_id, parts_bytes, part_at, parts_cut?, table_bytes?             value: some of its bytes
-//   mark     headers v, reason "replayed", from "replay"        value: msgpack [[partition, offset], …] of letters that are done
+//   dead letter   headers   v, batches, reason, error, from, index?, cut?, encoding?, record_v?
+//                 value     an entry, or raw bytes
+//   fragment      headers   the same and parts_id, parts_bytes, part_at, parts_cut?, table_bytes?
+//                 value     some of its bytes
+//   mark          headers   v, reason "replayed", from "replay"
+//                 value     msgpack [[partition, offset], …] of dead letters that are done
 //
-// Marks lie in the topic of the letters, after those that they name: a replay keeps no state elsewhere, and one that
-// took some reasons only leaves no hole, as an offset would. The format is published in docs/record-format.md.
+// Marks lie in the topic of the dead letters, after those that they name: a replay keeps no state elsewhere, and one
+// that took some reasons only leaves no hole, as an offset would. The format is published in docs/record-format.md.
 
 import { entryEnd } from '#shared/msgpack/extents.ts';
 import { MsgpackReader } from '#shared/msgpack/reader.ts';
@@ -14,58 +17,58 @@ import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { INDEX_END } from '#shared/record/identity.ts';
 import { type Batch, type Encoding, decodeBatches, encodeBatches } from '#shared/record/record.ts';
 import { headedRecord } from './headers.ts';
-import type { DeadLetter, DeadLetterPart, FetchedRecord } from './queue.ts';
+import type { DeadLetter, DeadLetterFragment, FetchedRecord } from './queue.ts';
 
-/** Where a letter lies among the dead letters. */
-export interface LetterPosition {
+/** Where a dead letter lies among the dead letters. */
+export interface DeadLetterPosition {
   readonly partition: number;
   readonly offset: number;
 }
 
-export interface ReadLetter extends LetterPosition {
-  readonly kind: 'letter';
-  /** When the queue took the letter, ms since the epoch. */
+export interface ReadDeadLetter extends DeadLetterPosition {
+  readonly kind: 'dead-letter';
+  /** When the queue took the dead letter, ms since the epoch. */
   readonly timeMs: number;
   /** Of the event, or of a whole record; empty where the table cannot be read. */
   readonly batches: readonly Batch[];
-  /** Of the event in its batch; null where the letter is of a whole chunk or record. */
+  /** Of the event in its batch; null where the dead letter is of a whole chunk or record. */
   readonly index: number | null;
   readonly reason: string;
   readonly error: string;
   readonly from: string;
   readonly value: Uint8Array;
-  /** `value` is only the beginning, because the rest was never held. */
+  /** `value` is only the beginning, because the rest was never in memory. */
   readonly cut: boolean;
-  /** Bytes of parts that are not there: `value` is only the beginning. */
+  /** Bytes of fragments that are not there: `value` is only the beginning. */
   readonly missingBytes: number;
   /** Of the value of a whole record; '' where nothing is said of it. */
   readonly encoding: string;
   readonly recordVersion: string;
 }
 
-/** One of the parts of a dead letter that is larger than a record; its `value` is the part's. */
-export interface ReadPart extends Omit<ReadLetter, 'kind'> {
-  readonly kind: 'part';
-  readonly part: DeadLetterPart;
+/** One of the fragments of a dead letter that is larger than a record; its `value` is the fragment's. */
+export interface ReadFragment extends Omit<ReadDeadLetter, 'kind'> {
+  readonly kind: 'fragment';
+  readonly fragment: DeadLetterFragment;
 }
 
 export interface ReplayMark {
   readonly kind: 'mark';
-  readonly done: readonly LetterPosition[];
+  readonly done: readonly DeadLetterPosition[];
 }
 
 const MARK_REASON = 'replayed';
 export const MARK_FROM = 'replay';
 const NOTHING = new Uint8Array(0);
-const PART_ID_BYTES = 16;
+const FRAGMENT_ID_BYTES = 16;
 const writer = new MsgpackWriter();
 
-/** `partition/offset`: how people name a letter. */
-export function letterName({ partition, offset }: LetterPosition): string {
+/** `partition/offset`: how people name a dead letter. */
+export function deadLetterName({ partition, offset }: DeadLetterPosition): string {
   return `${partition}/${offset}`;
 }
 
-export function readDeadLetter(record: FetchedRecord): ReadLetter | ReadPart | ReplayMark {
+export function readDeadLetter(record: FetchedRecord): ReadDeadLetter | ReadFragment | ReplayMark {
   const { partition, offset, timestampMs, headers, value } = record;
   const text = (name: string): string => Buffer.from(headers[name] ?? NOTHING).toString('utf8');
   const reason = text('reason');
@@ -88,22 +91,26 @@ export function readDeadLetter(record: FetchedRecord): ReadLetter | ReadPart | R
     encoding: text('encoding'),
     recordVersion: text('record_v'),
   };
-  const part = partOf(headers, value.length);
-  return part === null ? { kind: 'letter', ...read } : { kind: 'part', ...read, cut: text('parts_cut') === '1', part };
+  const fragment = fragmentOf(headers, value.length);
+  return fragment === null
+    ? { kind: 'dead-letter', ...read }
+    : { kind: 'fragment', ...read, cut: text('parts_cut') === '1', fragment };
 }
 
-/** What the parts of a dead letter make together. `value`: their bytes; `first`: the one of them that came first. */
-export function letterOfParts({ part, ...first }: ReadPart, value: Uint8Array): ReadLetter {
-  const { tableBytes } = part;
-  const missingBytes = part.bytes - value.length;
+/**
+ * What the fragments of a dead letter make together. `value`: their bytes; `first`: the one of them that came first.
+ */
+export function deadLetterOfFragments({ fragment, ...first }: ReadFragment, value: Uint8Array): ReadDeadLetter {
+  const { tableBytes } = fragment;
+  const missingBytes = fragment.bytes - value.length;
   const batches = tableBytes > 0 ? batchesOf(value.subarray(0, tableBytes)) : first.batches;
-  return { ...first, kind: 'letter', batches, value: value.subarray(tableBytes), missingBytes };
+  return { ...first, kind: 'dead-letter', batches, value: value.subarray(tableBytes), missingBytes };
 }
 
-/** Null for what is no part, or says of itself what cannot be. */
-function partOf(headers: FetchedRecord['headers'], length: number): DeadLetterPart | null {
+/** Null for what is no fragment, or says of itself what cannot be. */
+function fragmentOf(headers: FetchedRecord['headers'], length: number): DeadLetterFragment | null {
   const id = headers['parts_id'];
-  if (id === undefined || id.length !== PART_ID_BYTES) return null;
+  if (id === undefined || id.length !== FRAGMENT_ID_BYTES) return null;
   const number = (name: string): number =>
     Number(Buffer.from(headers[name] ?? NOTHING).toString('latin1') || Number.NaN);
   const at = number('part_at');
@@ -117,8 +124,8 @@ function batchesOf(table: Uint8Array): readonly Batch[] {
   return decodeBatches(table) ?? [];
 }
 
-/** Says of letters that they are done, as something to append to them. */
-export function replayMark(done: readonly LetterPosition[]): DeadLetter {
+/** Says of dead letters that they are done, as something to append to them. */
+export function replayMark(done: readonly DeadLetterPosition[]): DeadLetter {
   writer.reset();
   writer.arrayHeader(done.length);
   for (const { partition, offset } of done) {
@@ -129,9 +136,11 @@ export function replayMark(done: readonly LetterPosition[]): DeadLetter {
   return { batches: NOTHING, reason: MARK_REASON, error: '', from: MARK_FROM, value: writer.take(), cut: false };
 }
 
-/** A record of the queue that holds what the letter is of, under the same names; a sentence where there is none. */
-export function recordOfLetter(letter: ReadLetter): Pick<FetchedRecord, 'headers' | 'value'> | string {
-  const { index, batches, value, cut, missingBytes, encoding, recordVersion } = letter;
+/**
+ * A record of the queue that holds what the dead letter is of, under the same names; a sentence where there is none.
+ */
+export function recordOfDeadLetter(deadLetter: ReadDeadLetter): Pick<FetchedRecord, 'headers' | 'value'> | string {
+  const { index, batches, value, cut, missingBytes, encoding, recordVersion } = deadLetter;
   if (cut) return 'its bytes were cut';
   if (missingBytes > 0) return 'some of its parts are missing';
   const [batch] = batches;
@@ -161,10 +170,10 @@ function isEncoding(text: string): text is Encoding {
 }
 
 /** As many as can be read. */
-function decodePositions(bytes: Uint8Array): LetterPosition[] {
+function decodePositions(bytes: Uint8Array): DeadLetterPosition[] {
   const reader = new MsgpackReader(bytes);
   const count = reader.arrayHeader() ?? 0;
-  const positions: LetterPosition[] = [];
+  const positions: DeadLetterPosition[] = [];
   for (let i = 0; i < count; i++) {
     const pair = reader.arrayHeader();
     const partition = reader.safeInteger();

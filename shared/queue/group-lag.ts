@@ -1,6 +1,6 @@
-// How far behind a group is, from what the queue itself knows: right also when no indexer runs, or one is stuck. In
-// records, and in seconds: the age of the oldest record that is not committed. Two implementations, which open-lag.ts
-// chooses from.
+// How far behind a group is, from what the queue itself knows: correct also when no indexer runs, or when one is stuck.
+// In records, and in seconds: the age of the oldest record that is not committed. open-lag.ts chooses between two
+// implementations.
 
 export interface PartitionLag {
   readonly partition: number;

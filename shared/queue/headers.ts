@@ -36,26 +36,26 @@ export function headedRecord(record: QueueRecord): Headed {
   };
 }
 
-export function headedLetter(letter: DeadLetter): Headed {
+export function headedDeadLetter(deadLetter: DeadLetter): Headed {
   const headers: Record<string, Uint8Array> = {
-    v: VERSIONS[versionOfTable(letter.batches)],
-    batches: letter.batches,
-    reason: Buffer.from(letter.reason),
-    error: Buffer.from(letter.error),
-    from: Buffer.from(letter.from),
+    v: VERSIONS[versionOfTable(deadLetter.batches)],
+    batches: deadLetter.batches,
+    reason: Buffer.from(deadLetter.reason),
+    error: Buffer.from(deadLetter.error),
+    from: Buffer.from(deadLetter.from),
   };
-  if (letter.index !== undefined) headers['index'] = Buffer.from(String(letter.index));
-  // A part is no whole value either, also for those who know nothing of parts.
-  if (letter.cut || letter.part !== undefined) headers['cut'] = YES;
-  if (letter.encoding !== undefined) headers['encoding'] = letter.encoding;
-  if (letter.recordVersion !== undefined) headers['record_v'] = letter.recordVersion;
-  if (letter.part !== undefined) {
-    const { id, at, bytes, tableBytes } = letter.part;
+  if (deadLetter.index !== undefined) headers['index'] = Buffer.from(String(deadLetter.index));
+  // A fragment is no whole value either, also for those who know nothing of fragments.
+  if (deadLetter.cut || deadLetter.fragment !== undefined) headers['cut'] = YES;
+  if (deadLetter.encoding !== undefined) headers['encoding'] = deadLetter.encoding;
+  if (deadLetter.recordVersion !== undefined) headers['record_v'] = deadLetter.recordVersion;
+  if (deadLetter.fragment !== undefined) {
+    const { id, at, bytes, tableBytes } = deadLetter.fragment;
     headers['parts_id'] = id;
     headers['parts_bytes'] = Buffer.from(String(bytes));
     headers['part_at'] = Buffer.from(String(at));
-    if (letter.cut) headers['parts_cut'] = YES;
+    if (deadLetter.cut) headers['parts_cut'] = YES;
     if (tableBytes > 0) headers['table_bytes'] = Buffer.from(String(tableBytes));
   }
-  return { headers, value: letter.value };
+  return { headers, value: deadLetter.value };
 }

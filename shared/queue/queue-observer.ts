@@ -1,5 +1,5 @@
-// What a queue tells its operator as it happens, besides what its callers hear of their own calls: one event each, with
-// a name of its own in the log, so that none is folded into another.
+// What a queue reports to its operator as it happens, besides the results of calls. Each kind is an event with its own
+// name in the log, so that none is merged with another.
 
 import type { Log } from '#shared/log.ts';
 
@@ -42,7 +42,7 @@ export function observeInLog(log: Pick<Log, 'warn' | 'error'>): QueueObserver {
   };
 }
 
-/** Each as a sentence, for commands that tell a person. */
+/** Each as a sentence, for commands that a person reads. */
 export function observeInWords(tell: (sentence: string) => void): QueueObserver {
   return {
     topicWeak: ({ message }) => tell(message),

@@ -1,9 +1,9 @@
 // The queue between edge and indexer, as both sides see it. Two implementations pass one contract test:
 // `kafka` (queue/kafka) and `embedded` (queue/embedded). Offsets and partitions are numbers (below 2^53).
 //
-// Guarantees: `append` resolves only when the records are held durably (Kafka acks=all; fsynced); records of one
+// Guarantees: `append` resolves only when the records are stored durably (Kafka acks=all; fsynced); records of one
 // partition keep the order of their appends as long as the caller has one append in flight per partition; a committed
-// offset is the next one to read; a commit under an assignment that is no longer held is refused.
+// offset is the next one to read; a commit under an assignment that is over is refused.
 
 import type { QueueRecord } from '#shared/record/record.ts';
 
@@ -26,12 +26,12 @@ export interface Queue extends AsyncDisposable {
    * Resolves to 'spool' where a spool on the way holds them, until the queue does.
    * Rejects with queue_unavailable, queue_full (retryable), queue_unauthorized, or queue_refused.
    */
-  append(partition: number, records: readonly QueueRecord[]): Promise<Held | void>;
+  append(partition: number, records: readonly QueueRecord[]): Promise<StoredBy | void>;
   /**
-   * Appends to the dead letters, in parts where one is larger than a record; resolves when they are held. Rejects with
-   * dead_letters_full where they have a budget of their own, and no place for these.
+   * Appends to the dead letters, in fragments where one is larger than a record; resolves when they are stored. Rejects
+   * with dead_letters_full where they have a budget of their own, and no place for these.
    */
-  appendDeadLetters(letters: readonly DeadLetter[]): Promise<void>;
+  appendDeadLetters(deadLetters: readonly DeadLetter[]): Promise<void>;
   /** What the dead letters take, where they have a budget of their own. */
   readonly deadLetterSpace?: DeadLetterSpace | undefined;
   /** Starts to read the logs topic as a member of the group; the first callback comes after this has resolved. */
@@ -44,20 +44,20 @@ export interface Queue extends AsyncDisposable {
 }
 
 /** Why a dead letter is refused for want of space; a metric label. */
-export const LETTER_REFUSALS = ['sender_share', 'key_share', 'edge_share', 'budget'] as const;
-export type LetterRefusal = (typeof LETTER_REFUSALS)[number];
+export const DEAD_LETTER_REFUSALS = ['sender_share', 'key_share', 'edge_share', 'budget'] as const;
+export type DeadLetterRefusal = (typeof DEAD_LETTER_REFUSALS)[number];
 
 export interface DeadLetterSpace {
-  readonly bytesHeld: number;
+  readonly bytesStored: number;
   readonly bytesMax: number;
   /** `refused` hears of each append of dead letters that is refused for want of it. */
-  watch(refused: (reason: LetterRefusal) => void): void;
+  watch(refused: (reason: DeadLetterRefusal) => void): void;
   /** Whether so many of this sender's events became dead letters that no more of it may be taken. */
   isFullOf(sender: { readonly tenant: string | null; readonly sender: string; readonly input: string }): boolean;
 }
 
-/** Who holds what was appended, where it is not the queue itself. */
-export type Held = 'spool';
+/** Where what was appended is stored, if not in the queue itself. */
+export type StoredBy = 'spool';
 
 export interface ConsumeOptions {
   readonly group: string;
@@ -87,7 +87,7 @@ export interface FetchedRecord {
   readonly value: Uint8Array;
 }
 
-export interface FetchedBatch {
+export interface FetchedRecords {
   readonly partition: number;
   /** The number under which the partition was assigned when this was fetched. */
   readonly assignment: number;
@@ -107,7 +107,7 @@ export interface AssignedPartition {
   readonly end: number;
   /**
    * So many assignments, this one included, began at `next` and did not move it, as the queue keeps with the committed
-   * offset: each is counted there before it is told. Absent where there is nothing to be read.
+   * offset: each is counted there before it is reported. Absent where there is nothing to be read.
    */
   readonly tries?: number;
 }
@@ -120,8 +120,8 @@ export interface ConsumerHandler {
    */
   assigned(partitions: readonly AssignedPartition[], assignment: number): void;
   /**
-   * What was fetched under `assignment` is void: drop it, never commit it. Not called when the owner itself closes the
-   * consumer. `isGone`: the log that it came from is no more, nobody can read it again. Finish it all the same; but
+   * `assignment` is revoked: drop what was fetched under it, never commit it. Not called when the owner itself closes
+   * the consumer. `isGone`: the log that it came from is no more, nobody can read it again. Finish it all the same; but
    * never commit it.
    */
   revoked(assignment: number, isGone?: boolean): void;
@@ -129,10 +129,10 @@ export interface ConsumerHandler {
    * Returns an offset where it did not take the records from there on: they are handed over again when the partition,
    * which it has paused, is resumed.
    */
-  fetched(batch: FetchedBatch): number | void;
+  fetched(batch: FetchedRecords): number | void;
   /**
-   * A log is not what it was: reading goes on elsewhere, and records are lost that nobody had read. Each change is told
-   * once.
+   * A log is not what it was: reading goes on elsewhere, and records are lost that nobody had read. Each change is
+   * reported once.
    */
   logsChanged?(changes: readonly LogChange[]): void;
   /** The consumer has ended for good, by an error that its owner must act on. */
@@ -175,7 +175,7 @@ export interface QueueConsumer extends AsyncDisposable {
 export interface DeadLetter {
   /** Encoded `batches` header with the one batch; empty where nothing could be read. */
   readonly batches: Uint8Array;
-  /** Index of the event in its batch; absent where the letter is of a whole chunk. */
+  /** Index of the event in its batch; absent where the dead letter is of a whole chunk. */
   readonly index?: number;
   /** From a closed set; a metric label. */
   readonly reason: string;
@@ -185,7 +185,7 @@ export interface DeadLetter {
   readonly from: string;
   /** The event's msgpack entry, or the raw bytes of a chunk. */
   readonly value: Uint8Array;
-  /** Whether `value` is only the beginning, because the rest was never held. */
+  /** Whether `value` is only the beginning, because the rest was never in memory. */
   readonly cut: boolean;
   /**
    * Of a whole record: its headers `encoding` and `v` as they came, without which its value could not be read again.
@@ -194,12 +194,12 @@ export interface DeadLetter {
   readonly recordVersion?: Uint8Array;
   /** Where it came from, if `batches` have a name that its sender gave itself. Counted by, and not kept. */
   readonly peerAddress?: string;
-  /** Present where this is one of several parts; see dead-letter-parts.ts. */
-  readonly part?: DeadLetterPart;
+  /** Present where this is one of several fragments; see dead-letter-fragments.ts. */
+  readonly fragment?: DeadLetterFragment;
 }
 
-/** Where in a dead letter that is larger than a record the `value` of one of its parts lies. */
-export interface DeadLetterPart {
+/** Where in a dead letter that is larger than a record the `value` of one of its fragments lies. */
+export interface DeadLetterFragment {
   /** Of the whole: 16 bytes. */
   readonly id: Uint8Array;
   readonly at: number;

@@ -1,7 +1,8 @@
 // Names by position, for lines of files: each entry's name follows from its source and from all that the source said up
 // to its end, so that whoever reads a file again, cut into batches in whatever way, gives its lines the same names.
 //
-//   chain 0          SHA-256(length "sluice source" | length source | length generation), first 16 bytes; lengths u32 big-endian
+//   chain 0          SHA-256(length "sluice source" | length source | length generation), first 16 bytes
+//                    lengths are u32, big-endian
 //   chain k          SHA-256(chain k-1 | bytes of the record map of entry k), first 16 bytes
 //   name of entry k  time ms (6), of the entry itself, 0 if it has none | chain k (16)
 //

@@ -1,7 +1,9 @@
 // The time that an entry states for itself, in milliseconds. Names are made of it, so it is a function of the entry's
 // bytes alone: a repeat has the same time, whatever any clock says.
 //
-//   [time, record]   [[time, metadata], record]     time: int or float (seconds), nil, or EventTime: d7 00 s4 n4, c7 08 00 s4 n4
+//   [time, record]   [[time, metadata], record]
+//
+//   time             int or float (seconds), nil, or EventTime: d7 00 s4 n4, c7 08 00 s4 n4
 //
 // Guarantees: total. 0 where the time is nil, cannot be read, or lies outside [1, 2^48) ms.
 

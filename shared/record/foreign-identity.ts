@@ -1,9 +1,10 @@
 // Names of other people's records: events from a topic that Sluice did not write. Such a record has no identity of its
-// own but where it lies, and that place is told again by a topic that was made anew; so its time and its content are
+// own but where it lies, and that place comes again with a topic that was made anew; so its time and its content are
 // part of the name too.
 //
 //   identity (16)   the record's timestamp, ms (6), 0 if it is out of range | the first ten bytes of SHA-256 over:
-//                   length (u32) topic | 4 (u32) partition (u32) | 8 (u32) offset (u64) | 8 (u32) timestamp (f64) | 4 (u32) crc32 (u32)
+//                   length (u32) topic | 4 (u32) partition (u32) | 8 (u32) offset (u64) |
+//                   8 (u32) timestamp (f64) | 4 (u32) crc32 (u32)
 //
 // All numbers are big-endian. The index of an event is its number in the record's value, from 0.
 
@@ -13,7 +14,7 @@ export interface ForeignRecord {
   readonly topic: string;
   readonly partition: number;
   readonly offset: number;
-  /** As the broker tells it, ms since the epoch; may be -1. */
+  /** As the broker gives it, ms since the epoch; may be -1. */
   readonly timestampMs: number;
   /** CRC-32 (zlib) of the record's value. */
   readonly valueCrc32: number;

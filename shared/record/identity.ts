@@ -7,7 +7,8 @@
 //   identity (16)   time ms (6) | ten bytes
 //     chunk id      the first entry's own time, 0 if it has none | the first ten bytes of SHA-256 over what is hashed
 //     no chunk id   the time of receipt | ten random bytes
-//   hashed          length (u32) tenant | length sender | length tag | length chunk id | 8 (u32) crc32 (u32) length (u32)
+//   hashed          length (u32) tenant | length sender | length tag | length chunk id |
+//                   8 (u32) crc32 (u32) length (u32)
 //                   no tenant: length ff ff ff ff and no bytes; all integers big-endian; texts as UTF-8
 //
 //   `_id` of entry i of a batch

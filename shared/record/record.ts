@@ -5,8 +5,8 @@
 //   headers   v         "1" | "2"
 //             encoding  "identity" | "gzip" | "zstd"
 //             batches   msgpack array, one element a batch, in the order of the value:
-//                       [id (bin 16), first, count, tag, input, tenant | nil, received (ms), seq, sender]           version 1
-//                       [ … the same nine … , chain (bin 16) | nil]                                                 version 2
+//                       version 1   [id (bin 16), first, count, tag, input, tenant | nil, received (ms), seq, sender]
+//                       version 2   [ … the same nine … , chain (bin 16) | nil]
 //
 // Entry k of a batch has the index first + k; its document's `_id` goes by the version (identity.ts). The rows of a
 // table tell its version by their length, so that a table keeps its version wherever it goes: spool, dead letter,

@@ -1,6 +1,6 @@
-// Decompresses what is too large to be held, or damaged: slices in, slices out, and at the end what was found wrong.
+// Decompresses what is too large for memory, or damaged: slices in, slices out, and at the end what was found wrong.
 //
-//   gzip members or zstd frames, one after another, of which the last may be torn, corrupt, or followed by something else
+//   gzip members or zstd frames, one after another, of which the last may be torn, corrupt, or followed by other bytes
 //
 // Guarantees: whatever came out before the damage is given, and it is the same in each pass with the same steps; memory
 // is a few slices and a window of 8 MiB, whatever the ratio; output is bounded.

@@ -33,7 +33,8 @@ export class AgeMarks {
     this.#newest = database.prepare('SELECT passed, last FROM age_marks WHERE of = ? ORDER BY passed DESC LIMIT 1');
     this.#old = database.prepare('SELECT max(last) AS last FROM age_marks WHERE of = ? AND passed <= ?');
     this.#delete = database.prepare(
-      'DELETE FROM age_marks WHERE of = ? AND passed < (SELECT max(passed) FROM age_marks WHERE of = ? AND passed <= ?)',
+      'DELETE FROM age_marks WHERE of = ? AND passed < ' +
+        '(SELECT max(passed) FROM age_marks WHERE of = ? AND passed <= ?)',
     );
     // A full-text index makes rows with huge numbers, and every `run` tells the last row that was made, whatever it
     // was.

@@ -63,7 +63,8 @@ export function lockFolder(folder: string): Disposable {
     if (codeOf(error) !== SQLITE_BUSY) throw unusable(folder, error);
     throw new SluiceError(
       'data_dir_locked',
-      `Cannot use the data folder ${folder}: another sluice process uses it. Stop that one, or set SLUICE_DATA_DIR to another folder.`,
+      `Cannot use the data folder ${folder}: another sluice process uses it. Stop that one, or set ` +
+        'SLUICE_DATA_DIR to another folder.',
     );
   }
   return { [Symbol.dispose]: () => lock.close() };

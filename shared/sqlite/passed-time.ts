@@ -41,7 +41,8 @@ export class PassedTime {
 
   constructor(database: DatabaseSync, tell: (message: string) => void) {
     database.exec(
-      'CREATE TABLE IF NOT EXISTS passed_time (id INTEGER PRIMARY KEY, passed INTEGER NOT NULL, wall INTEGER NOT NULL) STRICT',
+      'CREATE TABLE IF NOT EXISTS passed_time ' +
+        '(id INTEGER PRIMARY KEY, passed INTEGER NOT NULL, wall INTEGER NOT NULL) STRICT',
     );
     const row = database.prepare('SELECT passed, wall FROM passed_time WHERE id = ?');
     const stood = row.get(NOW_ROW);
@@ -52,7 +53,8 @@ export class PassedTime {
     // In a row of its own, which versions before do not look at.
     this.#jumpedMs = Number(row.get(JUMPED_ROW)?.['passed'] ?? 0);
     this.#keep = database.prepare(
-      'INSERT INTO passed_time VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET passed = excluded.passed, wall = excluded.wall',
+      'INSERT INTO passed_time VALUES (?, ?, ?) ' +
+        'ON CONFLICT (id) DO UPDATE SET passed = excluded.passed, wall = excluded.wall',
     );
     // As in age-marks.ts.
     this.#keep.setReadBigInts(true);
@@ -99,7 +101,8 @@ export class PassedTime {
   #tellJump(aheadMs: number): void {
     const hours = Math.round(Math.abs(aheadMs) / 3_600_000);
     this.#tell(
-      `The wall clock is ${hours} hours ${aheadMs > 0 ? 'ahead of' : 'behind'} what it showed before; nothing is deleted by that. Check the clock of this machine`,
+      `The wall clock is ${hours} hours ${aheadMs > 0 ? 'ahead of' : 'behind'} what it showed before; nothing is ` +
+        'deleted by that. Check the clock of this machine',
     );
   }
 }

@@ -22,7 +22,8 @@ export interface Moved<T> {
   readonly transfer: readonly Transferable[];
 }
 
-export type Answer<T> = T extends Moved<infer V> ? V : T;
+/** What a call resolves to. */
+export type Result<T> = T extends Moved<infer V> ? V : T;
 
 interface Request {
   readonly id: number;
@@ -109,8 +110,8 @@ export class WorkerThread<M extends Methods<M>> implements AsyncDisposable {
     method: K,
     argument: Parameters<M[K]>[0],
     transfer: readonly Transferable[] = [],
-  ): Promise<Answer<Awaited<ReturnType<M[K]>>>> {
-    return this.#ask(method, argument, transfer) as Promise<Answer<Awaited<ReturnType<M[K]>>>>;
+  ): Promise<Result<Awaited<ReturnType<M[K]>>>> {
+    return this.#ask(method, argument, transfer) as Promise<Result<Awaited<ReturnType<M[K]>>>>;
   }
 
   /** Whether the thread is gone, for whatever reason. */

@@ -1,4 +1,4 @@
-// The text of a search as people type it, made into parts that must all occur.
+// The text of a search as people type it, made into terms that must all occur.
 //
 //   connection refused      both words, anywhere
 //   "connection refused"    the words in a row
@@ -10,7 +10,7 @@
 
 import { wordsOf } from './words.ts';
 
-export interface TextPart {
+export interface QueryTerm {
   /** As typed, without quotes and star. A store that splits text in its own way takes this. */
   readonly raw: string;
   /** At least one word by the rule of words.ts; several must stand in a row. */
@@ -21,14 +21,14 @@ export interface TextPart {
 
 const PIECE = /"([^"]*)(?:"|$)|([^\s"]+)/g;
 
-export function parseQueryText(text: string): TextPart[] {
-  const parts: TextPart[] = [];
+export function parseQueryText(text: string): QueryTerm[] {
+  const terms: QueryTerm[] = [];
   for (const [, quoted, bare] of text.matchAll(PIECE)) {
     const piece = (quoted ?? bare ?? '').trim();
     const prefix = piece.endsWith('*');
     const raw = prefix ? piece.replace(/\*+$/, '') : piece;
     const words = wordsOf(raw);
-    if (words.length > 0) parts.push({ raw, words, prefix });
+    if (words.length > 0) terms.push({ raw, words, prefix });
   }
-  return parts;
+  return terms;
 }

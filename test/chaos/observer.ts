@@ -3,9 +3,9 @@
 // may be missing.
 
 import { setTimeout as delay } from 'node:timers/promises';
-import { readStands } from '#shared/queue/kafka/group-offsets.ts';
+import { readPartitionOffsets } from '#shared/queue/kafka/broker/group-offsets.ts';
 import { type Admin, createClient } from '#shared/queue/kafka/kafkajs/client.ts';
-import { readTopicShape } from '#shared/queue/kafka/topic-facts.ts';
+import { readTopicShape } from '#shared/queue/kafka/broker/topic-facts.ts';
 import { population } from './schedule.ts';
 import type { World } from './world.ts';
 
@@ -51,8 +51,8 @@ export class Observer implements AsyncDisposable {
   lag(): Promise<number | null> {
     const { 'kafka.group': group, 'kafka.topic': topic } = this.#world.config;
     return this.#asking(async (admin) => {
-      const stands = await readStands(admin, group, topic);
-      return stands.reduce((sum, { high, next }) => sum + (high - next), 0);
+      const offsets = await readPartitionOffsets(admin, group, topic);
+      return offsets.reduce((sum, { high, next }) => sum + (high - next), 0);
     });
   }
 

@@ -41,7 +41,7 @@ function entryOf(bytes: number): Buffer {
   return entry;
 }
 
-test('entries at the limit of a record, and beyond: each costs its own sender a dead letter, and its neighbours nothing', async () => {
+test('entries at the limit of a record, and beyond: each costs its sender a dead letter, others nothing', async () => {
   const world = new World({ partitions: 1 });
   const intake = intakeOf(world);
   const small = (): Promise<void> =>
@@ -61,16 +61,16 @@ test('entries at the limit of a record, and beyond: each costs its own sender a 
   await world.drained();
   await world.clock.until(indexer.stop());
   world.check([indexer]);
-  const [first, second, ...letters] = world.queue.letters;
-  for (const letter of [first, second]) {
-    assert.equal(letter?.reason, 'entry_too_large');
-    assert.equal(letter.value.length, RECORD_VALUE_BYTES_MAX + 1);
+  const [first, second, ...deadLetters] = world.queue.letters;
+  for (const deadLetter of [first, second]) {
+    assert.equal(deadLetter?.reason, 'entry_too_large');
+    assert.equal(deadLetter.value.length, RECORD_VALUE_BYTES_MAX + 1);
   }
   assert.deepEqual(
-    letters.map(({ batches }) => decodeBatches(batches)?.map(({ sender }) => sender)),
+    deadLetters.map(({ batches }) => decodeBatches(batches)?.map(({ sender }) => sender)),
     [['large'], ['both']],
   );
-  for (const { reason } of letters) assert.notEqual(reason, 'record_malformed');
+  for (const { reason } of deadLetters) assert.notEqual(reason, 'record_malformed');
 });
 
 test('a compressed chunk passes as it is up to the limit of a record; beyond it, it goes on split', async () => {

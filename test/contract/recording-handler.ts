@@ -3,7 +3,7 @@
 import type {
   AssignedPartition,
   ConsumerHandler,
-  FetchedBatch,
+  FetchedRecords,
   FetchedRecord,
   LogChange,
 } from '#shared/queue/queue.ts';
@@ -16,7 +16,7 @@ export class RecordingHandler implements ConsumerHandler {
   /** Of those, whose logs are no more. */
   readonly gone: number[] = [];
   readonly changes: LogChange[] = [];
-  readonly batches: FetchedBatch[] = [];
+  readonly batches: FetchedRecords[] = [];
   readonly failures: Error[] = [];
   #waiters: (() => void)[] = [];
 
@@ -36,7 +36,7 @@ export class RecordingHandler implements ConsumerHandler {
     this.#changed();
   }
 
-  fetched(batch: FetchedBatch): void {
+  fetched(batch: FetchedRecords): void {
     this.batches.push(batch);
     this.#changed();
   }

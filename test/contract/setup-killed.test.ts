@@ -6,10 +6,10 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Config } from '#shared/config/settings.ts';
-import { readStands } from '#shared/queue/kafka/group-offsets.ts';
+import { readPartitionOffsets } from '#shared/queue/kafka/broker/group-offsets.ts';
 import { type Admin, createClient } from '#shared/queue/kafka/kafkajs/client.ts';
 import { setupTopics } from '#shared/queue/kafka/setup.ts';
-import { numberOf, readTopicFacts } from '#shared/queue/kafka/topic-facts.ts';
+import { numberOf, readTopicFacts } from '#shared/queue/kafka/broker/topic-facts.ts';
 import { kafka } from '#test/backends/kafka.ts';
 import { kafkaConfig, removeTopics } from './queue-places.ts';
 
@@ -48,8 +48,8 @@ test('killed before any of its requests, the next run makes what is missing', { 
     isKilled = await killedAt(config, request);
     const lines = await setupTopics(config);
     const { 'kafka.topic': topic, 'kafka.group': group } = config;
-    const stands = await asAdmin(config, (admin) => readStands(admin, group, topic));
-    const committed = stands.map((stand) => stand.committed);
+    const offsets = await asAdmin(config, (admin) => readPartitionOffsets(admin, group, topic));
+    const committed = offsets.map((one) => one.committed);
     assert.deepEqual(committed, [0, 0, 0], `killed before request ${request}, then: ${lines.join('\n')}`);
     for (const name of [topic, config['kafka.dead_letter_topic']]) {
       const facts = await asAdmin(config, (admin) => readTopicFacts(admin, name));

@@ -5,8 +5,8 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { SluiceError } from '#shared/errors.ts';
-import { partsOf } from '#shared/queue/dead-letter-parts.ts';
-import { type Headed, type Headers, headedLetter, headedRecord } from '#shared/queue/headers.ts';
+import { fragmentsOf } from '#shared/queue/dead-letter-fragments.ts';
+import { type Headed, type Headers, headedDeadLetter, headedRecord } from '#shared/queue/headers.ts';
 import type {
   ConsumeOptions,
   ConsumerHandler,
@@ -15,7 +15,7 @@ import type {
   Queue,
   ReadOptions,
 } from '#shared/queue/queue.ts';
-import type { LocalConsumer } from '#shared/queue/spooled/local-queue.ts';
+import type { LocalConsumer } from '#shared/queue/spooled/local/local-queue.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
 
 export interface QueueHooks {
@@ -42,7 +42,7 @@ export class MemoryQueue implements Queue {
   hooks: QueueHooks;
   #members: Member[] = [];
   /** As a topic has them: a large one in parts. */
-  readonly #headedLetters = new WeakMap<DeadLetter, readonly Headed[]>();
+  readonly #headedDeadLetters = new WeakMap<DeadLetter, readonly Headed[]>();
   #assignment = 0;
 
   constructor(partitions: number, hooks: QueueHooks = {}) {
@@ -145,10 +145,10 @@ export class MemoryQueue implements Queue {
   }
 
   #headed(letter: DeadLetter): readonly Headed[] {
-    let records = this.#headedLetters.get(letter);
+    let records = this.#headedDeadLetters.get(letter);
     if (!records) {
-      records = partsOf(letter, this.appendBytesMax, () => randomBytes(16)).map(headedLetter);
-      this.#headedLetters.set(letter, records);
+      records = fragmentsOf(letter, this.appendBytesMax, () => randomBytes(16)).map(headedDeadLetter);
+      this.#headedDeadLetters.set(letter, records);
     }
     return records;
   }

@@ -19,7 +19,7 @@ import { ForwarderTelemetry } from '#forwarder/intake/telemetry.ts';
 import type { Config } from '#shared/config/settings.ts';
 import type { Log } from '#shared/log.ts';
 import { KafkaQueue } from '#shared/queue/kafka/kafka-queue.ts';
-import { decodeSpoolEntry } from '#shared/queue/spooled/spool-entry.ts';
+import { decodeSpoolEntry } from '#shared/queue/spooled/local/spool-entry.ts';
 import { SpooledQueue } from '#shared/queue/spooled/spooled-queue.ts';
 import type { TopicFigures } from '#shared/queue/spooled/topic-memory.ts';
 import { type ClientEnd, Connection, type ConnectionWorld } from './machine/connection.ts';
@@ -62,7 +62,7 @@ export class Forwarder implements Machine {
     this.disk = new SpoolDisk(world, ({ headers, value }) => {
       const entry = decodeSpoolEntry(headers, value);
       if (entry?.kind === 'record') world.oracle.spooled(name, entry.record.encoding, entry.record.value);
-      else if (entry) world.oracle.spooled(name, 'identity', entry.letter.value);
+      else if (entry) world.oracle.spooled(name, 'identity', entry.deadLetter.value);
     });
   }
 

@@ -135,7 +135,7 @@ export class Oracle {
   }
 
   /** A dead letter is there when all of its parts are, and never cut. */
-  letterAppended(headers: Readonly<Record<string, Buffer>>, value: Uint8Array): void {
+  deadLetterAppended(headers: Readonly<Record<string, Buffer>>, value: Uint8Array): void {
     const reason = String(headers['reason']);
     const { parts_id: id } = headers;
     if (headers['parts_cut'] !== undefined || (id === undefined && headers['cut'] !== undefined))

@@ -47,9 +47,9 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   ],
   'commit after the partition was lost': [
     {
-      file: 'shared/queue/kafka/kafka-consumer.ts',
-      text: 'if (held === null || held.number !== assignment) throw lost(assignment);',
-      becomes: 'if (held === null) throw lost(assignment);',
+      file: 'shared/queue/kafka/consumer/group-commits.ts',
+      text: 'if (current === null || current.number !== assignment) throw lost(assignment);',
+      becomes: 'if (current === null) throw lost(assignment);',
     },
   ],
   'a new id for a chunk that comes again': [
@@ -182,16 +182,16 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   ],
   'ack before the spool has synced': [
     {
-      file: 'shared/queue/spooled/spooled-queue.ts',
-      text: 'await this.#hold(append);',
-      becomes: 'void this.#hold(append).catch(() => undefined);',
+      file: 'shared/queue/spooled/local-appends.ts',
+      text: 'await this.#store(append);',
+      becomes: 'void this.#store(append).catch(() => undefined);',
     },
   ],
   'the spool forgets what Kafka does not have': [
     {
-      file: 'shared/queue/spooled/spool-feeder.ts',
-      text: 'await this.#send(line, group);',
-      becomes: 'void this.#send(line, group).catch(() => undefined);',
+      file: 'shared/queue/spooled/feed/spool-feeder.ts',
+      text: 'await this.#appends.send(feed.partition, group);',
+      becomes: 'void this.#appends.send(feed.partition, group).catch(() => undefined);',
     },
   ],
   'no look at which index a document went to': [
@@ -252,7 +252,7 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   ],
   'an offset that no broker gave is believed': [
     {
-      file: 'shared/queue/kafka/kafka-consumer.ts',
+      file: 'shared/queue/kafka/consumer/kafka-consumer.ts',
       text: 'if (refusal !== null) return this.#refuse(assignment, partition, refusal);',
       becomes: 'void refusal;',
     },

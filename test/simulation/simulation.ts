@@ -90,7 +90,7 @@ class Simulation {
         [letters, topic(1, APPEND_BYTES_MAX + 61)],
       ]),
       appended: (name, partition, { offset, headers, value }) => {
-        if (name === letters) oracle.letterAppended(headers, value);
+        if (name === letters) oracle.deadLetterAppended(headers, value);
         else oracle.held(String(headers['encoding']), value, { partition, offset });
       },
       committed: (partition, offset, memberId, owner) => oracle.committing(partition, offset, memberId, owner),

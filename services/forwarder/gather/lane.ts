@@ -5,7 +5,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
-import type { Held, Queue } from '#shared/queue/queue.ts';
+import type { StoredBy, Queue } from '#shared/queue/queue.ts';
 import { recordBytes } from '#shared/queue/headers.ts';
 import { decompress } from '#shared/record/compression.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
@@ -179,7 +179,7 @@ function isRefusal(error: unknown): boolean {
   return error instanceof SluiceError && error.code === 'queue_refused';
 }
 
-function settleHeld({ settlement, batch }: RecordSegment, held: Held | void): void {
+function settleHeld({ settlement, batch }: RecordSegment, held: StoredBy | void): void {
   if (held === 'spool') settlement.spooled(batch.count);
   else settlement.held();
 }

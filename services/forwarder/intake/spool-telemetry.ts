@@ -5,7 +5,7 @@ import type { Clock } from '#shared/clock.ts';
 import type { Log } from '#shared/log.ts';
 import type { Metrics } from '#shared/metrics.ts';
 import type { SpoolFigures } from '#shared/queue/spooled/open-spool.ts';
-import type { SpoolObserver } from '#shared/queue/spooled/spool-observer.ts';
+import type { SpoolObserver } from '#shared/queue/spooled/local/spool-observer.ts';
 import type { ForwarderTelemetry } from './telemetry.ts';
 
 export interface SpoolTelemetryOptions {

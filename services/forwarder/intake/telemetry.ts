@@ -7,7 +7,7 @@
 import { type Clock, systemClock } from '#shared/clock.ts';
 import type { Log } from '#shared/log.ts';
 import { LimitedLabel, type Metrics } from '#shared/metrics.ts';
-import type { SpoolObserver } from '#shared/queue/spooled/spool-observer.ts';
+import type { SpoolObserver } from '#shared/queue/spooled/local/spool-observer.ts';
 import type { InputName, Undecodable } from './chunk.ts';
 import { PeerTelemetry } from './peer-telemetry.ts';
 

@@ -10,7 +10,7 @@ import { reasonOf } from '#shared/errors.ts';
 import type {
   AssignedPartition,
   ConsumerHandler,
-  FetchedBatch,
+  FetchedRecords,
   LogChange,
   Queue,
   QueueConsumer,
@@ -189,7 +189,7 @@ export class PartitionReader implements ConsumerHandler {
     this.#options.changed?.();
   }
 
-  fetched({ assignment: number, partition, records, next, endOffset }: FetchedBatch): number | void {
+  fetched({ assignment: number, partition, records, next, endOffset }: FetchedRecords): number | void {
     const assignment = this.#assignment;
     if (!assignment || assignment.number !== number || this.#stop.signal.aborted) return;
     const { pipeline, budget, toEnds, changed, clock } = this.#options;

@@ -14,9 +14,14 @@
 
 import { SluiceError } from '#shared/errors.ts';
 import { Metrics } from '#shared/metrics.ts';
-import { type LetterPosition, type ReadLetter, recordOfLetter, replayMark } from '#shared/queue/dead-letter.ts';
+import {
+  type DeadLetterPosition,
+  type ReadDeadLetter,
+  recordOfDeadLetter,
+  replayMark,
+} from '#shared/queue/dead-letter.ts';
 import type { DeadLetter } from '#shared/queue/queue.ts';
-import { type LetterSelection, readLetters, surveyDeadLetters } from '#shared/queue/letter-reader.ts';
+import { type DeadLetterSelection, readDeadLetters, surveyDeadLetters } from '#shared/queue/dead-letter-reader.ts';
 import { type IndexerCore, type IndexerOptions, buildCore } from '../pipeline/core.ts';
 import { Assignment, type RecordInHand } from '../commit/in-hand.ts';
 import type { Ending } from '../settle/ledger.ts';
@@ -33,7 +38,7 @@ export interface ReplayCounts {
 }
 
 export interface ReplayOptions extends Omit<IndexerOptions, 'replay' | 'metrics'> {
-  readonly selection: LetterSelection;
+  readonly selection: DeadLetterSelection;
   /** Also letters that were replayed before. */
   readonly again: boolean;
   /** Ends it early: what is done is marked, the rest stays. */
@@ -53,7 +58,7 @@ const POISONOUS = 1;
 const OTHERS = 0;
 
 interface InHand {
-  readonly letter: ReadLetter;
+  readonly letter: ReadDeadLetter;
   readonly endings: Set<Ending>;
 }
 
@@ -71,7 +76,7 @@ export class Replay {
     { partition: OTHERS, next: 0 },
   ]);
   #next = 0;
-  #done: LetterPosition[] = [];
+  #done: DeadLetterPosition[] = [];
   #awaitsRoom = false;
   #changed = Promise.withResolvers<void>();
 
@@ -113,7 +118,7 @@ export class Replay {
     if (signal.aborted) stop();
     try {
       const survey = await surveyDeadLetters(queue, selection.fromMs, signal);
-      for await (const letter of readLetters(queue, selection, { survey, signal })) {
+      for await (const letter of readDeadLetters(queue, selection, { survey, signal })) {
         if (!again && survey.replayed.has(letter)) continue;
         await this.#take(letter);
         if (signal.aborted) break;
@@ -132,8 +137,8 @@ export class Replay {
       throw new SluiceError('shutting_down', `Cannot replay all letters: it was stopped; those that are not done stay`);
   }
 
-  async #take(letter: ReadLetter): Promise<void> {
-    const record = recordOfLetter(letter);
+  async #take(letter: ReadDeadLetter): Promise<void> {
+    const record = recordOfDeadLetter(letter);
     if (typeof record === 'string') {
       this.counts.impossible++;
       this.impossible.set(record, (this.impossible.get(record) ?? 0) + 1);

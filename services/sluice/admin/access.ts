@@ -10,7 +10,7 @@ import type { IncomingMessage } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import { refusedOrigin } from '#forwarder/accept/http/browser.ts';
 import type { Logins } from '#forwarder/admit/login-limit.ts';
-import type { AdminAccess, AdminVerdict } from '#shared/net/admin-server.ts';
+import type { AdminAccess, AdminVerdict } from '#shared/net/admin-admission.ts';
 import { isLoopback } from '#shared/net/listen-address.ts';
 import { UNIX_PEER } from '#shared/net/networks.ts';
 import type { AdminTelemetry } from './telemetry.ts';

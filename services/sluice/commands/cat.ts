@@ -4,10 +4,10 @@
 import { parseArgs } from 'node:util';
 import { unpack } from '#indexer/held/unpack.ts';
 import { SluiceError } from '#shared/errors.ts';
-import { letterName, readDeadLetter } from '#shared/queue/dead-letter.ts';
+import { deadLetterName, readDeadLetter } from '#shared/queue/dead-letter.ts';
 import { openQueue } from '#shared/open/open-queue.ts';
 import { observeInWords } from '#shared/queue/queue-observer.ts';
-import type { DeadLetterPart, FetchedRecord } from '#shared/queue/queue.ts';
+import type { DeadLetterFragment, FetchedRecord } from '#shared/queue/queue.ts';
 import { namedAlone } from '#shared/record/chain.ts';
 import type { Batch } from '#shared/record/record.ts';
 import type { CommandContext } from '../process/command.ts';
@@ -91,23 +91,23 @@ class EventPrinter {
   letter(record: FetchedRecord): string {
     const letter = readDeadLetter(record);
     if (letter.kind === 'mark')
-      return `{${position(record)},${membersOf({ replayed: letter.done.map(letterName) })}}\n`;
+      return `{${position(record)},${membersOf({ replayed: letter.done.map(deadLetterName) })}}\n`;
     const { reason, error, from, batches, index, value, cut } = letter;
     const [batch] = batches;
     const bytes = (): string => Buffer.from(value).toString('base64');
     const what =
-      letter.kind === 'part'
-        ? membersOf({ part: partFacts(letter.part), bytes: bytes(), cut })
+      letter.kind === 'fragment'
+        ? membersOf({ part: fragmentFacts(letter.fragment), bytes: bytes(), cut })
         : index === null
           ? membersOf({ bytes: bytes(), cut })
           : this.#entry.members(value);
-    const named = batch && index !== null && letter.kind !== 'part' ? namedAlone(batch, index, value) : batch;
+    const named = batch && index !== null && letter.kind !== 'fragment' ? namedAlone(batch, index, value) : batch;
     const names = named ? `${membersOf(eventNames(named, index ?? named.first))},` : '';
     return `{${position(record)},${membersOf({ reason, error, from })},${names}${what}}\n`;
   }
 }
 
-function partFacts({ id, at, bytes, tableBytes }: DeadLetterPart): Record<string, unknown> {
+function fragmentFacts({ id, at, bytes, tableBytes }: DeadLetterFragment): Record<string, unknown> {
   return { id: Buffer.from(id).toString('hex'), at, bytes, table_bytes: tableBytes };
 }
 

@@ -8,7 +8,7 @@ import { plainSecrets } from '#shared/config/plain-secrets.ts';
 import { type Config, type Setting, type SettingName, settings, variableOf } from '#shared/config/settings.ts';
 import { maskedUrl, textFromValue } from '#shared/config/value-text.ts';
 import { SluiceError } from '#shared/errors.ts';
-import { deadLetterBytesMaxOf, edgeLetterBytesMaxOf } from '#shared/queue/embedded/dead-letter-budget.ts';
+import { deadLetterBytesMaxOf, edgeDeadLetterBytesMaxOf } from '#shared/queue/embedded/dead-letter-budget.ts';
 import type { CommandContext } from '../process/command.ts';
 import { checkPageTokens } from '../admin/page.ts';
 import { harmless } from '#shared/harmless.ts';
@@ -54,7 +54,7 @@ function frameAdvice(config: Config): Finding[] {
 function deadLetterAdvice(config: Config): Finding[] {
   if (config['queue'] !== 'embedded') return [];
   const budget = deadLetterBytesMaxOf(config['queue.max_bytes'], config['queue.dead_letters_max_bytes']);
-  const largest = edgeLetterBytesMaxOf(budget);
+  const largest = edgeDeadLetterBytesMaxOf(budget);
   const frame = config['frame.max_bytes'];
   if (frame <= largest) return [];
   const [has, may] = [frame, Math.floor(largest)].map((value) => textFromValue('bytes', value));

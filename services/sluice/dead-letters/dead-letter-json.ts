@@ -1,6 +1,6 @@
 // What is known of a dead letter, as JSON. Pure.
 
-import { letterName, type ReadLetter } from '#shared/queue/dead-letter.ts';
+import { deadLetterName, type ReadDeadLetter } from '#shared/queue/dead-letter.ts';
 import { namedAlone } from '#shared/record/chain.ts';
 import { eventNames } from '../output/event-json.ts';
 
@@ -26,13 +26,13 @@ export interface DeadLetterFacts {
   readonly missing_bytes: number;
 }
 
-export function deadLetterFacts(letter: ReadLetter, replayed: boolean): DeadLetterFacts {
+export function deadLetterFacts(letter: ReadDeadLetter, replayed: boolean): DeadLetterFacts {
   const { timeMs, reason, error, from, batches, index, value, cut, missingBytes } = letter;
   const [batch] = batches;
   const named = batch && index !== null ? namedAlone(batch, index, value) : batch;
   const { id: document = null, ...names } = named ? eventNames(named, index ?? named.first) : {};
   return {
-    id: letterName(letter),
+    id: deadLetterName(letter),
     time: new Date(timeMs).toISOString(),
     reason,
     error,

@@ -2,7 +2,7 @@
 
 import { parseArgs } from 'node:util';
 import { SluiceError } from '#shared/errors.ts';
-import { readLetters, surveyDeadLetters } from '#shared/queue/letter-reader.ts';
+import { readDeadLetters, surveyDeadLetters } from '#shared/queue/dead-letter-reader.ts';
 import { openQueue } from '#shared/open/open-queue.ts';
 import { observeInWords } from '#shared/queue/queue-observer.ts';
 import type { CommandContext } from '../process/command.ts';
@@ -30,7 +30,7 @@ export async function run(args: string[], { config, stdout, stderr, signal, cloc
 
   const survey = await surveyDeadLetters(queue, selection.fromMs, signal);
   const last = new LastDeadLetters(tail);
-  for await (const letter of readLetters(queue, selection, { survey, signal })) {
+  for await (const letter of readDeadLetters(queue, selection, { survey, signal })) {
     if (output.closed) break;
     const isReplayed = survey.replayed.has(letter);
     if (isReplayed && !values.all) continue;

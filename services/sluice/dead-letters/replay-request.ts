@@ -9,10 +9,10 @@ import { createInterface } from 'node:readline';
 import { Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { Replay, type ReplayOptions } from '#indexer/shells/replay.ts';
-import type { AdminAction } from '#shared/net/admin-server.ts';
+import type { AdminAction } from '#shared/net/admin-routes.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import type { Config } from '#shared/config/settings.ts';
-import type { LetterSelection } from '#shared/queue/letter-reader.ts';
+import type { DeadLetterSelection } from '#shared/queue/dead-letter-reader.ts';
 import { askAdmin } from '../admin/ask.ts';
 import { type ReplayReport, reportOf } from './replay-report.ts';
 
@@ -87,7 +87,7 @@ interface Asked {
 /** Has the process that listens on `listen` replay. Resolves to its last report. */
 export async function askToReplay(
   config: Config,
-  what: { readonly selection: LetterSelection; readonly again: boolean },
+  what: { readonly selection: DeadLetterSelection; readonly again: boolean },
   { signal, tell }: Asked,
 ): Promise<ReplayReport> {
   const listen = config['admin.listen'];

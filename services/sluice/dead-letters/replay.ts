@@ -6,7 +6,7 @@ import { Replay } from '#indexer/shells/replay.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import { harmless } from '#shared/harmless.ts';
 import type { Log } from '#shared/log.ts';
-import { readLetters, surveyDeadLetters, type LetterSelection } from '#shared/queue/letter-reader.ts';
+import { readDeadLetters, surveyDeadLetters, type DeadLetterSelection } from '#shared/queue/dead-letter-reader.ts';
 import { openQueue } from '#shared/open/open-queue.ts';
 import { observeInWords } from '#shared/queue/queue-observer.ts';
 import type { Queue } from '#shared/queue/queue.ts';
@@ -42,7 +42,7 @@ export async function run(args: string[], context: CommandContext): Promise<numb
 }
 
 interface Here {
-  readonly selection: LetterSelection;
+  readonly selection: DeadLetterSelection;
   readonly again: boolean;
   readonly tell: (report: ReplayReport) => void;
   readonly warn: (line: string) => void;
@@ -91,13 +91,13 @@ function errorsOnly(warn: (line: string) => void): Log {
 /** What would be replayed, by reason. */
 async function plan(
   queue: Queue,
-  selection: LetterSelection,
+  selection: DeadLetterSelection,
   { again, signal }: { again: boolean; signal: AbortSignal },
 ): Promise<string> {
   const survey = await surveyDeadLetters(queue, selection.fromMs, signal);
   const reasons = new Map<string, number>();
   let count = 0;
-  for await (const letter of readLetters(queue, selection, { survey, signal })) {
+  for await (const letter of readDeadLetters(queue, selection, { survey, signal })) {
     if (!again && survey.replayed.has(letter)) continue;
     count++;
     reasons.set(letter.reason, (reasons.get(letter.reason) ?? 0) + 1);

@@ -1,6 +1,6 @@
 // The options that select dead letters, the same for list and replay.
 
-import type { LetterSelection } from '#shared/queue/letter-reader.ts';
+import type { DeadLetterSelection } from '#shared/queue/dead-letter-reader.ts';
 import { timeArgument } from './time-argument.ts';
 
 export const selectionOptions = {
@@ -16,7 +16,7 @@ interface Given {
 }
 
 /** Throws usage_wrong where a time cannot be read. */
-export function selectionOf({ reason, since, until }: Given, nowMs: number): LetterSelection {
+export function selectionOf({ reason, since, until }: Given, nowMs: number): DeadLetterSelection {
   const msOf = (option: string, text: string | undefined): number | undefined =>
     text === undefined ? undefined : Date.parse(timeArgument(option, text, nowMs));
   return { reason, fromMs: msOf('--since', since), toMs: msOf('--until', until) };

@@ -2,8 +2,8 @@
 
 import { parseArgs } from 'node:util';
 import { SluiceError } from '#shared/errors.ts';
-import { letterName, type ReadLetter } from '#shared/queue/dead-letter.ts';
-import { readLetters, surveyDeadLetters, type DeadLetterSurvey } from '#shared/queue/letter-reader.ts';
+import { deadLetterName, type ReadDeadLetter } from '#shared/queue/dead-letter.ts';
+import { readDeadLetters, surveyDeadLetters, type DeadLetterSurvey } from '#shared/queue/dead-letter-reader.ts';
 import { openQueue } from '#shared/open/open-queue.ts';
 import { observeInWords } from '#shared/queue/queue-observer.ts';
 import type { Queue } from '#shared/queue/queue.ts';
@@ -63,7 +63,7 @@ interface Wanted {
   readonly signal: AbortSignal;
 }
 
-async function find(queue: Queue, { id, ...reading }: Wanted): Promise<ReadLetter | null> {
-  for await (const letter of readLetters(queue, {}, reading)) if (letterName(letter) === id) return letter;
+async function find(queue: Queue, { id, ...reading }: Wanted): Promise<ReadDeadLetter | null> {
+  for await (const letter of readDeadLetters(queue, {}, reading)) if (deadLetterName(letter) === id) return letter;
   return null;
 }

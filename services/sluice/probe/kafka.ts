@@ -3,10 +3,10 @@
 
 import type { Config } from '#shared/config/settings.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
-import { failureOf } from '#shared/queue/kafka/failure.ts';
+import { failureOf } from '#shared/queue/kafka/broker/failure.ts';
 import { type Admin, createClient } from '#shared/queue/kafka/kafkajs/client.ts';
 import { brokersOf } from '#shared/queue/kafka/kafkajs/connect-options.ts';
-import { readTopicFacts, topicUnready, weaknessesOf } from '#shared/queue/kafka/topic-facts.ts';
+import { readTopicFacts, topicUnready, weaknessesOf } from '#shared/queue/kafka/broker/topic-facts.ts';
 import type { Finding } from './report.ts';
 
 const REQUEST_TIMEOUT_MS = 5000;

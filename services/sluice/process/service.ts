@@ -1,7 +1,8 @@
 // What the long-running commands share: a log, a registry, the queue, the admin page, and a stop in the reverse order
 // of the start, within `shutdown.timeout_ms`.
 
-import type { AdminAction, AdminServer } from '#shared/net/admin-server.ts';
+import type { AdminAction } from '#shared/net/admin-routes.ts';
+import type { AdminServer } from '#shared/net/admin-server.ts';
 import type { Clock } from '#shared/clock.ts';
 import { plainSecrets } from '#shared/config/plain-secrets.ts';
 import type { Config } from '#shared/config/settings.ts';

@@ -1,28 +1,28 @@
-// The budget of the dead letters (dead-letter-budget.ts) as the log's file has it: beside each dead letter stands of
-// whom it is and what it takes, so that it is counted off again when its retention ends, also after a restart.
+// Keeps the budget of the dead letters (dead-letter-budget.ts) in the log's file. Beside each dead letter stand its
+// owner and its cost, so that it is counted off when its retention ends, also after a restart.
 //
 // Guarantees: what the tables say is what is counted. Dead letters that an earlier version wrote count as nobody's.
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { costOf, DeadLetterBudget, type LetterAppend, OWNER_UNKNOWN } from './dead-letter-budget.ts';
-import type { Stored } from './log/frames.ts';
-import type { LetterRefusal } from '../queue.ts';
+import { costOf, DeadLetterBudget, type DeadLetterCharge, OWNER_UNKNOWN } from './dead-letter-budget.ts';
+import type { Stored } from './log/packed-records.ts';
+import type { DeadLetterRefusal } from '../queue.ts';
 
 /** Why dead letters were not written: their budget says so, or nothing can be written. */
-export type LettersRefused = { readonly budget: LetterRefusal } | { readonly space: string };
+export type DeadLettersRefused = { readonly budget: DeadLetterRefusal } | { readonly space: string };
 
 export interface Admitted {
   readonly records: readonly Stored[];
   readonly owners: readonly number[];
   /** For each append, why it was refused. */
-  readonly refused: readonly (LettersRefused | null)[];
+  readonly refused: readonly (DeadLettersRefused | null)[];
   /** How many times all had been counted anew before. */
   readonly counts: number;
 }
 
 /** What the dead letters take, and senders of whom no more is to be taken (see dead-letter-budget.ts). */
-export interface LetterFigures {
-  readonly bytesHeld: number;
+export interface DeadLetterFigures {
+  readonly bytesStored: number;
   readonly fullSenders: readonly number[];
   /** No more is to be taken of any that has no more than a name which it gave itself. */
   readonly isClaimedFull: boolean;
@@ -55,23 +55,23 @@ export class DeadLetterAccount {
     this.reload();
   }
 
-  get bytesHeld(): number {
-    return this.#budget.bytesHeld;
+  get bytesStored(): number {
+    return this.#budget.bytesStored;
   }
 
-  figures(): LetterFigures {
-    const { bytesHeld } = this.#budget;
-    return { bytesHeld, fullSenders: this.#budget.fullSenders(), isClaimedFull: this.#budget.isClaimedFull() };
+  figures(): DeadLetterFigures {
+    const { bytesStored } = this.#budget;
+    return { bytesStored, fullSenders: this.#budget.fullSenders(), isClaimedFull: this.#budget.isClaimedFull() };
   }
 
   /**
-   * Which of the appends may be held. They count from here on: where they are not written after all, `withdraw` them.
+   * Which of the appends may be stored. They count from here on: where they are not written after all, `withdraw` them.
    */
-  admitted(records: readonly Stored[], appends: readonly LetterAppend[]): Admitted {
+  admitted(records: readonly Stored[], appends: readonly DeadLetterCharge[]): Admitted {
     const taken: Stored[] = [];
     const owners: number[] = [];
     let at = 0;
-    const refused = appends.map((append): LettersRefused | null => {
+    const refused = appends.map((append): DeadLettersRefused | null => {
       const own = records.slice(at, at + append.owners.length);
       at += own.length;
       const costs = own.map(costOfRecord);

@@ -1,18 +1,19 @@
-// What the dead letters of the embedded queue take on disk, by who they are of, and what they may take. They have a
-// budget of their own, so that they never cost the queue a byte; nothing of it is given up before its retention.
+// The disk space that dead letters of the embedded queue use, by their sender, and how much they may use. Their budget
+// is separate, so that they never cost the queue a byte. No dead letter is removed before its retention ends.
 //
 //   budget   | edge: at most a half                         | indexer: whatever is left |
 //            | one sender: as much as it leaves free at most |
 //
-// Shares are dynamic thresholds (Choudhury and Hahne, 1998): one who takes much leaves as much free. k who come
-// together leave 1/(k+1), and who comes later has half of what is left, so a newcomer always finds a place. The edge
-// may refuse what would become a dead letter, so nobody there can use the budget up for others, nor all of them the
-// indexer's half. The indexer has acked events in hand: it is refused only when nothing is left, and then waits. A
-// sender that holds half as much there as is still free is named (`fullSenders`), so that the edge takes no more of it.
+// Shares are dynamic thresholds (Choudhury and Hahne, 1998): a sender may use as much as it leaves free. If k senders
+// come together, 1/(k+1) stays free, and the next one may have half of that, so a newcomer always finds space. The edge
+// may refuse what would become a dead letter. So nobody there can use up the budget for others, and all of them
+// together cannot use up the indexer's half. The indexer has events that are acked already: it is refused only when
+// nothing is left, and then waits. `fullSenders` names each sender that uses half as much there as is still free; the
+// edge accepts no more from it.
 //
-// Whoever has the shared key names itself, as it likes and as often as it likes. So all names that are claimed share
-// the share of one beside their own; where they hold twice as much as is free at the indexer, the edge takes no more of
-// any (`isClaimedFull`).
+// A sender with the shared key chooses its own name, and may change it at any time. So at the edge all claimed names
+// together have the share of one sender, besides a share of their own each. If they use twice as much at the indexer as
+// is free there, the edge accepts no more from any of them (`isClaimedFull`).
 //
 // Guarantees: pure; constant time, but for `fullSenders`, of which there are 1,024 at most; a number for each sender
 // that has a row in the dead letters, at the edge for each of 4,096 hashes. Who shares a hash there shares a share; the
@@ -21,13 +22,13 @@
 import { hash } from 'node:crypto';
 import { isIP } from 'node:net';
 import { networkOfPeer, UNIX_PEER } from '#shared/net/networks.ts';
-import type { LetterRefusal } from '../queue.ts';
+import type { DeadLetterRefusal } from '../queue.ts';
 
-/** Dead letters that are held together or not at all; one for each record, in their order. */
-export interface LetterAppend {
+/** Dead letters that are stored together or not at all; one for each record, in their order. */
+export interface DeadLetterCharge {
   /** Of `ownerOf`. */
   readonly owners: readonly number[];
-  /** What all parts of a large dead letter take, where this append begins with the first of them; else 0. */
+  /** What all fragments of a large dead letter take, where this append begins with the first of them; else 0. */
   readonly wholeBytes: number;
 }
 
@@ -56,7 +57,7 @@ const PAGE_BYTES = 8192;
 const ROW_BYTES_MAX = PAGE_BYTES - 35;
 const ROW_OVERHEAD_BYTES = 24;
 
-export interface LetterOrigin {
+export interface DeadLetterSender {
   readonly tenant: string | null;
   /** A peer's address, or the hostname that a holder of the shared key gave itself. */
   readonly sender: string;
@@ -73,7 +74,7 @@ const FORGEABLE_INPUTS: ReadonlySet<string> = new Set(['syslog', 'gelf']);
 const NAMING_INPUT = 'forward';
 
 /** A number for whoever a dead letter is of. `from`: as it says itself. */
-export function ownerOf(from: string, origin: LetterOrigin | null): number {
+export function ownerOf(from: string, origin: DeadLetterSender | null): number {
   if (from === 'replay') return MARKS;
   const number = senderOf(origin);
   const own = number % SENDERS;
@@ -84,7 +85,7 @@ export function ownerOf(from: string, origin: LetterOrigin | null): number {
  * A number for a tenant, or for a sender that is of none; of IPv6 a network of 64 bits is one sender. What it sends by
  * datagrams counts as another one's.
  */
-export function senderOf(origin: LetterOrigin | null): number {
+export function senderOf(origin: DeadLetterSender | null): number {
   if (origin === null) return 0;
   const { tenant, sender, input } = origin;
   const name = tenant === null ? `sender ${networkOfPeer(sender)}` : `tenant ${tenant}`;
@@ -114,7 +115,7 @@ export function deadLetterBytesMaxOf(queueBytesMax: number, deadLettersBytesMax:
 }
 
 /** The largest dead letter of the edge that finds a place, as it is stored, where there is no other. */
-export function edgeLetterBytesMaxOf(bytesMax: number): number {
+export function edgeDeadLetterBytesMaxOf(bytesMax: number): number {
   return (bytesMax * EDGE_SHARE) / 2;
 }
 
@@ -123,7 +124,7 @@ export class DeadLetterBudget {
   readonly #ofOwners = new Map<number, number>();
   /** Owners at the indexer that hold so much that they may be full. */
   readonly #large = new Set<number>();
-  #held = 0;
+  #stored = 0;
   #edge = 0;
   #claimedEdge = 0;
   #claimedIndexer = 0;
@@ -132,22 +133,22 @@ export class DeadLetterBudget {
     this.bytesMax = bytesMax;
   }
 
-  get bytesHeld(): number {
-    return this.#held;
+  get bytesStored(): number {
+    return this.#stored;
   }
 
-  /** Of dead letters of which the records take `costs`. Null where they may be held. */
-  refusal({ owners, wholeBytes }: LetterAppend, costs: readonly number[]): LetterRefusal | null {
+  /** Of dead letters of which the records take `costs`. Null where they may be stored. */
+  refusal({ owners, wholeBytes }: DeadLetterCharge, costs: readonly number[]): DeadLetterRefusal | null {
     const sum = Math.max(
       wholeBytes,
       costs.reduce((all, cost) => all + cost, 0),
     );
     if (owners.every((owner) => owner === MARKS)) return null;
-    if (this.#held + sum > this.bytesMax) return 'budget';
+    if (this.#stored + sum > this.bytesMax) return 'budget';
     const [owner] = owners;
     // Those of the edge come from one sender each time.
     if (owner === undefined || !isEdge(owner)) return null;
-    const free = Math.min(this.bytesMax * EDGE_SHARE - this.#edge, this.bytesMax - this.#held) - sum;
+    const free = Math.min(this.bytesMax * EDGE_SHARE - this.#edge, this.bytesMax - this.#stored) - sum;
     if (sum > free) return 'edge_share';
     if ((this.#ofOwners.get(owner) ?? 0) + sum > free) return 'sender_share';
     return isClaimed(owner) && this.#claimedEdge + sum > free ? 'key_share' : null;
@@ -155,16 +156,16 @@ export class DeadLetterBudget {
 
   /** `cost` below 0: was removed. */
   add(owner: number, cost: number): void {
-    this.#held += cost;
-    const held = (this.#ofOwners.get(owner) ?? 0) + cost;
-    if (held === 0) this.#ofOwners.delete(owner);
-    else this.#ofOwners.set(owner, held);
+    this.#stored += cost;
+    const ofOwner = (this.#ofOwners.get(owner) ?? 0) + cost;
+    if (ofOwner === 0) this.#ofOwners.delete(owner);
+    else this.#ofOwners.set(owner, ofOwner);
     if (isEdge(owner)) {
       this.#edge += cost;
       if (isClaimed(owner)) this.#claimedEdge += cost;
     } else if (owner !== MARKS && owner !== OWNER_UNKNOWN) {
       if (isClaimed(owner)) this.#claimedIndexer += cost;
-      if (held >= this.#leastOfFull) this.#large.add(owner);
+      if (ofOwner >= this.#leastOfFull) this.#large.add(owner);
       else this.#large.delete(owner);
     }
   }
@@ -172,7 +173,7 @@ export class DeadLetterBudget {
   clear(): void {
     this.#ofOwners.clear();
     this.#large.clear();
-    this.#held = 0;
+    this.#stored = 0;
     this.#edge = 0;
     this.#claimedEdge = 0;
     this.#claimedIndexer = 0;
@@ -180,7 +181,7 @@ export class DeadLetterBudget {
 
   /** Numbers of senders (`senderOf`) whose events take at the indexer what they may. */
   fullSenders(): number[] {
-    const most = (this.bytesMax - this.#held) * FULL_SHARE;
+    const most = (this.bytesMax - this.#stored) * FULL_SHARE;
     const full: number[] = [];
     for (const owner of this.#large) if ((this.#ofOwners.get(owner) ?? 0) >= most) full.push(senderOfOwner(owner));
     return full;
@@ -188,7 +189,7 @@ export class DeadLetterBudget {
 
   /** Whether the events of all who claim their names together do. */
   isClaimedFull(): boolean {
-    const most = (this.bytesMax - this.#held) * CLAIMED_FULL_SHARE;
+    const most = (this.bytesMax - this.#stored) * CLAIMED_FULL_SHARE;
     return this.#claimedIndexer >= Math.max(most, this.#leastOfFull);
   }
 

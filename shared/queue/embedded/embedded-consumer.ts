@@ -1,5 +1,5 @@
-// A member of a group on the embedded queue: always the only one, so its one partition is assigned once, under number
-// 1. It fetches as long as there is something and it is not paused, and is woken when something is appended.
+// A member of a group on the embedded queue. It is always the only member, so the one partition is assigned to it once,
+// under number 1. It fetches while there are records and it is not paused; an append wakes it.
 //
 // Guarantees: records come in order, none is left out; a commit resolves when it is on the device.
 
@@ -9,7 +9,7 @@ import type { WorkerThread } from '#shared/sqlite/worker-thread.ts';
 import type { ConsumeOptions, ConsumerHandler, QueueConsumer } from '../queue.ts';
 import { fetchedRecords } from './fetched-records.ts';
 import type { GroupCommit } from './group-commit.ts';
-import type { LogMethods } from './queue-worker.ts';
+import type { LogMethods } from './queue-thread.ts';
 
 const PARTITION = 0;
 const ASSIGNMENT = 1;
@@ -124,8 +124,8 @@ export class EmbeddedConsumer implements QueueConsumer {
     const { thread } = this.#queue;
     const offset = this.#next;
     const from = { topic: 'logs', offset, bytesMax: this.#fetchBytesMax } as const;
-    const { frames, end } = await thread.call('fetch', from);
-    const records = fetchedRecords(frames);
+    const { packed, end } = await thread.call('fetch', from);
+    const records = fetchedRecords(packed);
     const last = records.at(-1);
     if (this.#ended || last === undefined || this.#next !== offset) return;
     this.#next = last.offset + 1;

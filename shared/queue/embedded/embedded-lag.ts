@@ -5,12 +5,12 @@ import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import { startWorker } from '#shared/sqlite/worker-thread.ts';
 import type { LagSource } from '../group-lag.ts';
-import type { LogMethods, QueueWorkerData } from './queue-worker.ts';
+import type { LogMethods, QueueThreadData } from './queue-thread.ts';
 
 /** Rejects with data_dir_unusable. */
 export async function openEmbeddedLag(config: Config, clock: Clock): Promise<LagSource> {
   const group = config['kafka.group'];
-  const data: QueueWorkerData = {
+  const data: QueueThreadData = {
     folder: join(config['data.dir'], 'queue'),
     readOnly: true,
     setDamagedAside: false,
@@ -18,7 +18,7 @@ export async function openEmbeddedLag(config: Config, clock: Clock): Promise<Lag
     deadLettersBytesMax: 0,
     retentionMs: config['queue.retention_ms'],
   };
-  const thread = await startWorker<LogMethods>('queue-worker', import.meta.url, data);
+  const thread = await startWorker<LogMethods>('queue-thread', import.meta.url, data);
   return {
     async sample() {
       const stand = await thread.call('standOf', group);

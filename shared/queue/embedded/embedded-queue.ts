@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import type { Clock } from '#shared/clock.ts';
-import { reasonOf, SluiceError } from '#shared/errors.ts';
+import { SluiceError } from '#shared/errors.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
 import { startWorker, type WorkerThread } from '#shared/sqlite/worker-thread.ts';
 import { appendSequences } from '../dead-letter-appends.ts';
@@ -15,20 +15,20 @@ import { EmbeddedConsumer } from './embedded-consumer.ts';
 import { GroupCommit } from './group-commit.ts';
 import { fetchedRecords } from './fetched-records.ts';
 import { transactionBytesMaxOf } from './log/log-space.ts';
-import { LetterSpace } from './letter-space.ts';
-import { LetterPacker, unpackedLetter } from './packed-letter.ts';
-import { deadLetterBytesMaxOf, type LetterAppend } from './dead-letter-budget.ts';
-import type { LogMethods, Notice, QueueWorkerData } from './queue-worker.ts';
-import type { Topic } from './sqlite-log.ts';
+import type { Topic } from './log/log-table.ts';
+import { ReportedDeadLetterSpace } from './dead-letter-space.ts';
+import { DeadLetterPacker, unpackedDeadLetter } from './packed-dead-letter.ts';
+import { deadLetterBytesMaxOf, type DeadLetterCharge } from './dead-letter-budget.ts';
+import type { Notice } from './log-keeper.ts';
+import { QueueHealth } from './queue-health.ts';
+import type { LogMethods, QueueThreadData } from './queue-thread.ts';
+import { QueueUpkeep } from './queue-upkeep.ts';
 
-// A record is held whole in memory a few times on its way; a small queue takes less (see log-space.ts).
+// A record is in memory whole a few times on its way; a small queue takes less (see log-space.ts).
 const APPEND_BYTES_MAX = 8 * 1024 * 1024;
 const TRANSACTION_BYTES = 8 * 1024 * 1024;
 const READ_BYTES = 1024 * 1024;
 const BACKLOG_RECORDS = 1000;
-const TEND_INTERVAL_MS = 1000;
-/** A small event: where this finds no room, none does. */
-const PROBE_BYTES = 1024;
 
 export interface EmbeddedQueueOptions {
   /** `data.dir`. */
@@ -37,7 +37,7 @@ export interface EmbeddedQueueOptions {
   readonly folder?: string;
   /** What it is, in messages; `the embedded queue` if absent. */
   readonly name?: string;
-  /** Whether a damaged file is moved aside, told of, and a new one begun, rather than the queue refused. */
+  /** Whether a damaged file is moved aside, with a warning, and a new one started, rather than the queue refused. */
   readonly setDamagedAside?: boolean;
   readonly bytesMax: number;
   /** Of the dead letters, beside that; if absent, an eighth of it. */
@@ -51,7 +51,7 @@ export interface EmbeddedQueueOptions {
 
 /** Opens the queue. Rejects with data_dir_locked or data_dir_unusable. */
 export async function openEmbeddedQueue(options: EmbeddedQueueOptions): Promise<EmbeddedQueue> {
-  const data: QueueWorkerData = {
+  const data: QueueThreadData = {
     folder: join(options.dataDir, options.folder ?? 'queue'),
     readOnly: options.readOnly,
     bytesMax: options.bytesMax,
@@ -61,7 +61,7 @@ export async function openEmbeddedQueue(options: EmbeddedQueueOptions): Promise<
   };
   const died = Promise.withResolvers<Error>();
   let queue: EmbeddedQueue | null = null;
-  const thread = await startWorker<LogMethods>('queue-worker', import.meta.url, data, {
+  const thread = await startWorker<LogMethods>('queue-thread', import.meta.url, data, {
     onDeath: died.resolve,
     onNotice(told) {
       const notice = told as Notice;
@@ -70,12 +70,12 @@ export async function openEmbeddedQueue(options: EmbeddedQueueOptions): Promise<
         options.warn(`What ${nameOf(options)} held is damaged: it lies in ${aside} now, and is not read any more`);
         queue?.damaged();
       } else if ('warning' in notice) options.warn(notice.warning);
-      else queue?.troubled(notice.unhealthyReason);
+      else queue?.unhealthy(notice.unhealthyReason);
     },
   });
   const { end } = await thread.call('bounds', 'logs');
   queue = new EmbeddedQueue(thread, options, end);
-  if (!options.readOnly) queue.deadLetterSpace.figures = await thread.call('letterFigures', null);
+  if (!options.readOnly) queue.deadLetterSpace.figures = await thread.call('deadLetterFigures', null);
   void died.promise.then((error) => queue.died(error));
   return queue;
 }
@@ -84,28 +84,25 @@ export class EmbeddedQueue implements Queue {
   readonly kind = 'embedded';
   readonly partitions = 1;
   readonly appendBytesMax: number;
-  readonly deadLetterSpace: LetterSpace;
+  readonly deadLetterSpace: ReportedDeadLetterSpace;
   readonly #thread: WorkerThread<LogMethods>;
   readonly #options: EmbeddedQueueOptions;
   readonly #writes: GroupCommit;
-  readonly #packer = new LetterPacker();
+  readonly #packer = new DeadLetterPacker();
   readonly #consumers = new Set<EmbeddedConsumer>();
   #end: number;
-  #refused: { readonly reason: string; readonly bytes: number } | null = null;
-  /** Why nothing could be written, until something could. */
-  #failed: string | null = null;
-  /** Its file is gone. */
-  #unhealthyReason: string | null = null;
-  #dead: string | null = null;
-  #tendFailed = '';
-  #tending: Disposable | null = null;
+  readonly #health: QueueHealth;
+  readonly #upkeep: QueueUpkeep;
   #closed = false;
 
   constructor(thread: WorkerThread<LogMethods>, options: EmbeddedQueueOptions, end: number) {
     this.#thread = thread;
     this.#options = options;
     this.#end = end;
-    this.deadLetterSpace = new LetterSpace(deadLetterBytesMaxOf(options.bytesMax, options.deadLettersBytesMax));
+    this.#health = new QueueHealth(nameOf(options), options);
+    this.deadLetterSpace = new ReportedDeadLetterSpace(
+      deadLetterBytesMaxOf(options.bytesMax, options.deadLettersBytesMax),
+    );
     const roomMax = transactionBytesMaxOf(options.bytesMax);
     this.appendBytesMax = Math.min(APPEND_BYTES_MAX, roomMax);
     this.#writes = new GroupCommit(thread, {
@@ -113,19 +110,20 @@ export class EmbeddedQueue implements Queue {
       name: nameOf(options),
       transactionBytesMax: Math.min(TRANSACTION_BYTES, roomMax),
       written: (newEnd, refused, bytes) => this.#written(newEnd, refused, bytes),
-      failed: (reason) => (this.#failed = reason),
-      lettersHeld: (figures) => (this.deadLetterSpace.figures = figures),
-      lettersRefused: (reason) => this.deadLetterSpace.tellRefused(reason),
+      failed: (reason) => this.#health.failed(reason),
+      deadLettersStored: (figures) => (this.deadLetterSpace.figures = figures),
+      deadLettersRefused: (reason) => this.deadLetterSpace.tellRefused(reason),
     });
-    if (!options.readOnly) this.#tendLater();
+    this.#upkeep = new QueueUpkeep(thread, {
+      clock: options.clock,
+      health: this.#health,
+      counted: (figures) => (this.deadLetterSpace.figures = figures),
+    });
+    if (!options.readOnly) this.#upkeep.start();
   }
 
   get unreadyReason(): string | null {
-    if (this.#dead !== null) return this.#dead;
-    if (this.#closed) return 'the queue is closed';
-    if (this.#unhealthyReason !== null) return `${nameOf(this.#options)} holds nothing: ${this.#unhealthyReason}`;
-    if (this.#failed !== null) return this.#failed;
-    return this.#refused === null ? null : `${nameOf(this.#options)} is full: ${this.#refused.reason}`;
+    return this.#health.unreadyReason(this.#closed);
   }
 
   opened(): Promise<void> {
@@ -146,27 +144,31 @@ export class EmbeddedQueue implements Queue {
     await this.appendHeaded('logs', headed);
   }
 
-  async appendDeadLetters(letters: readonly DeadLetter[]): Promise<void> {
-    await appendSequences(letters, {
+  async appendDeadLetters(deadLetters: readonly DeadLetter[]): Promise<void> {
+    await appendSequences(deadLetters, {
       bytesMax: this.appendBytesMax,
       appendAll: async (sequence) => {
         for (const packed of await this.#packer.pack(sequence))
-          await this.appendHeaded('dead-letters', packed.records, packed.letters);
+          await this.appendHeaded('dead-letters', packed.records, packed.deadLetters);
       },
     });
   }
 
   /** Appends records whose headers are made already. */
-  async appendHeaded(topic: Topic, records: readonly Headed[], letters: LetterAppend | null = null): Promise<void> {
+  async appendHeaded(
+    topic: Topic,
+    records: readonly Headed[],
+    deadLetters: DeadLetterCharge | null = null,
+  ): Promise<void> {
     if (this.#closed) throw new SluiceError('shutting_down', `Cannot append to ${nameOf(this.#options)}: it is closed`);
     if (this.#options.readOnly)
       throw new SluiceError('queue_refused', 'Cannot append to a queue that was opened to be read');
-    await this.#writes.append(topic, records, letters);
+    await this.#writes.append(topic, records, deadLetters);
   }
 
   async consume(handler: ConsumerHandler, options: ConsumeOptions): Promise<EmbeddedConsumer> {
     assert(!this.#options.readOnly && !this.#closed);
-    const { next, tries } = await this.#thread.call('begin', options.group);
+    const { next, tries } = await this.#thread.call('start', options.group);
     const consumer = new EmbeddedConsumer(
       {
         thread: this.#thread,
@@ -187,15 +189,15 @@ export class EmbeddedQueue implements Queue {
     let offset = first;
     while (offset < end) {
       signal?.throwIfAborted();
-      const { frames } = await this.#thread.call('fetch', { topic, offset, bytesMax: READ_BYTES });
-      for (const record of fetchedRecords(frames)) {
+      const { packed } = await this.#thread.call('fetch', { topic, offset, bytesMax: READ_BYTES });
+      for (const record of fetchedRecords(packed)) {
         if (record.offset >= end) return;
         offset = record.offset + 1;
         // After the clock was set back.
         if (record.timestampMs >= toMs) continue;
-        yield topic === 'dead-letters' ? await unpackedLetter(record) : record;
+        yield topic === 'dead-letters' ? await unpackedDeadLetter(record) : record;
       }
-      if (frames.length === 0) return;
+      if (packed.length === 0) return;
     }
   }
 
@@ -204,7 +206,7 @@ export class EmbeddedQueue implements Queue {
     const { next, end } = await this.#thread.call('join', group);
     for (let offset = next; offset < end;) {
       const from = { topic: 'logs', offset, records: BACKLOG_RECORDS } as const;
-      const records = fetchedRecords((await this.#thread.call('heads', from)).frames);
+      const records = fetchedRecords((await this.#thread.call('heads', from)).packed);
       for (const { headers } of records) yield headers;
       const last = records.at(-1);
       if (last === undefined) return;
@@ -218,21 +220,19 @@ export class EmbeddedQueue implements Queue {
   }
 
   /** Bytes on the device, the WAL included. */
-  bytesHeld(): Promise<number> {
-    return this.#thread.call('bytesHeld', undefined);
+  bytesStored(): Promise<number> {
+    return this.#thread.call('bytesStored', undefined);
   }
 
   /** The worker is gone: nothing can be written or read any more. */
   died(error: Error): void {
-    this.#dead = `${nameOf(this.#options)} has failed: ${reasonOf(error)}`;
-    for (const consumer of this.#consumers) consumer.fail(new SluiceError('queue_unavailable', this.#dead));
+    const reason = this.#health.died(error);
+    for (const consumer of this.#consumers) consumer.fail(new SluiceError('queue_unavailable', reason));
   }
 
   /** Its file is gone, or there again. */
-  troubled(unhealthyReason: string | null): void {
-    this.#unhealthyReason = unhealthyReason;
-    if (unhealthyReason !== null)
-      this.#options.warn(`Cannot hold anything in ${nameOf(this.#options)}: ${unhealthyReason}`);
+  unhealthy(reason: string | null): void {
+    this.#health.fileGone(reason);
   }
 
   /** The log began anew: nothing of what it held can be read any more. */
@@ -245,60 +245,17 @@ export class EmbeddedQueue implements Queue {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#tending?.[Symbol.dispose]();
+    this.#upkeep[Symbol.dispose]();
     for (const consumer of this.#consumers) await consumer[Symbol.asyncDispose]();
     await this.#writes.idle();
     await this.#thread[Symbol.asyncDispose]();
   }
 
   #written(end: number, refused: string | null, bytes: number): void {
-    this.#failed = null;
-    if (refused !== null) {
-      this.#refuse(refused, bytes);
-    } else if (bytes > 0) {
-      this.#refused = null;
-    }
+    this.#health.written(refused, bytes);
     if (end === this.#end) return;
     this.#end = end;
     for (const consumer of this.#consumers) consumer.wake();
-  }
-
-  #tendLater(): void {
-    this.#tending = this.#options.clock.timer(TEND_INTERVAL_MS, () => {
-      void this.#tend().finally(() => {
-        if (!this.#closed && this.#dead === null) this.#tendLater();
-      });
-    });
-  }
-
-  // Removes what is old, gives space back, and finds out whether an event would be held now: one that was refused tells
-  // it for as many bytes as it has, and where nobody tries, a small one that is only thought of.
-  async #tend(): Promise<void> {
-    try {
-      const { clock } = this.#options;
-      const moment = { epochMs: clock.epochMs(), monotonicMs: clock.monotonicMs() };
-      while (await this.#thread.call('tend', moment)) if (this.#closed) return;
-      this.deadLetterSpace.figures = await this.#thread.call('letterFigures', null);
-      const bytes = this.#refused?.bytes ?? PROBE_BYTES;
-      const reason = await this.#thread.call('makeRoom', bytes);
-      if (reason !== null && this.#refused === null) this.#refuse(reason, bytes);
-      else if (reason === null && this.#refused?.bytes === bytes) this.#refused = null;
-      if (this.#failed === null) return;
-      await this.#thread.call('probe', null);
-      this.#failed = null;
-    } catch (error) {
-      // What is gone was told.
-      if (this.#closed || this.#unhealthyReason !== null) return;
-      const why = reasonOf(error);
-      this.#failed ??= `Cannot write to ${nameOf(this.#options)}: ${why}`;
-      if (why !== this.#tendFailed) this.#options.warn(`Cannot tend ${nameOf(this.#options)}: ${why}`);
-      this.#tendFailed = why;
-    }
-  }
-
-  #refuse(reason: string, bytes: number): void {
-    if (this.#refused === null) this.#options.warn(`Cannot append to ${nameOf(this.#options)}: ${reason}`);
-    this.#refused = { reason, bytes };
   }
 }
 

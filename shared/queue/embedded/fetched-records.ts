@@ -1,11 +1,11 @@
-// Frames from the worker as the records that readers see. Bytes are views on the frames.
+// Packed records from the thread as the records that readers see. Their bytes are views on the packed ones.
 
 import type { FetchedRecord } from '../queue.ts';
-import { decodeHeaders, unpackFrames } from './log/frames.ts';
+import { decodeHeaders, unpackRecords } from './log/packed-records.ts';
 
-export function fetchedRecords(frames: Uint8Array<ArrayBuffer>): FetchedRecord[] {
+export function fetchedRecords(packed: Uint8Array<ArrayBuffer>): FetchedRecord[] {
   const records: FetchedRecord[] = [];
-  for (const { offset, timeMs, headers, value } of unpackFrames(frames)) {
+  for (const { offset, timeMs, headers, value } of unpackRecords(packed)) {
     records.push({ partition: 0, offset, timestampMs: timeMs, headers: decodeHeaders(headers), value });
   }
   return records;

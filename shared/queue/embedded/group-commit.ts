@@ -5,32 +5,35 @@
 
 import type { Clock } from '#shared/clock.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
-import { encodeHeaders, packFrames, type Stored } from './log/frames.ts';
+import type { Topic } from './log/log-table.ts';
+import { encodeHeaders, packRecords, type Stored } from './log/packed-records.ts';
 import type { Headed } from '../headers.ts';
 import type { WorkerThread } from '#shared/sqlite/worker-thread.ts';
-import type { LetterRefusal } from '../queue.ts';
-import type { LetterAppend } from './dead-letter-budget.ts';
-import type { LetterFigures, LettersRefused } from './dead-letter-account.ts';
-import type { LogMethods } from './queue-worker.ts';
-import type { Topic, Written } from './sqlite-log.ts';
+import type { DeadLetterRefusal } from '../queue.ts';
+import type { DeadLetterCharge } from './dead-letter-budget.ts';
+import type { DeadLetterFigures, DeadLettersRefused } from './dead-letter-account.ts';
+import type { LogMethods } from './queue-thread.ts';
+import type { Written } from './sqlite-log.ts';
 
-const WHY: Readonly<Record<LetterRefusal, string>> = {
+const WHY: Readonly<Record<DeadLetterRefusal, string>> = {
   sender_share:
     'this sender may have no more than it leaves free of the half of queue.dead_letters_max_bytes for the edge',
   key_share:
-    'all who name themselves may have no more than they leave free of the half of queue.dead_letters_max_bytes for the edge',
+    'all who name themselves may have no more than they leave free of the half of queue.dead_letters_max_bytes for ' +
+    'the edge',
   edge_share: 'it is larger than half of what is free of the half of queue.dead_letters_max_bytes for the edge',
   budget: 'it is larger than what is free of queue.dead_letters_max_bytes',
 };
 const TODO =
-  'see `sluice dead-letters list` for what fills it, mend that, and raise the setting (SLUICE_QUEUE_DEAD_LETTERS_MAX_BYTES) if it is needed before they end by age';
+  'see `sluice dead-letters list` for what fills it, mend that, and raise the setting ' +
+  '(SLUICE_QUEUE_DEAD_LETTERS_MAX_BYTES) if it is needed before they end by age';
 
 interface Append {
   readonly topic: Topic;
   readonly records: readonly Stored[];
   readonly bytes: number;
   /** Of dead letters. */
-  readonly letters: LetterAppend | null;
+  readonly deadLetters: DeadLetterCharge | null;
   readonly settled: PromiseWithResolvers<void>;
 }
 
@@ -45,10 +48,10 @@ export interface GroupCommitOptions {
    */
   written(end: number, refused: string | null, bytes: number): void;
   /** After each transaction: what the dead letters take. */
-  lettersHeld(figures: LetterFigures): void;
+  deadLettersStored(figures: DeadLetterFigures): void;
   /** Dead letters were refused, for their budget has no place for them. */
-  lettersRefused(reason: LetterRefusal): void;
-  /** A transaction failed for another reason: nothing of it is held. */
+  deadLettersRefused(reason: DeadLetterRefusal): void;
+  /** A transaction failed for another reason: nothing of it is stored. */
   failed(reason: string): void;
 }
 
@@ -67,7 +70,7 @@ export class GroupCommit {
   }
 
   /** Resolves when the records are on the device. Rejects with queue_full, dead_letters_full or queue_unavailable. */
-  append(topic: Topic, records: readonly Headed[], letters: LetterAppend | null = null): Promise<void> {
+  append(topic: Topic, records: readonly Headed[], deadLetters: DeadLetterCharge | null = null): Promise<void> {
     const stored: Stored[] = [];
     let bytes = 0;
     for (const { headers, value } of records) {
@@ -76,7 +79,7 @@ export class GroupCommit {
       bytes += encoded.length + value.length;
     }
     const settled = Promise.withResolvers<void>();
-    this.#appends.push({ topic, records: stored, bytes, letters, settled });
+    this.#appends.push({ topic, records: stored, bytes, deadLetters, settled });
     this.#start();
     return settled.promise;
   }
@@ -119,18 +122,20 @@ export class GroupCommit {
     // Nobody may be waiting for it.
     committed.promise.catch(() => undefined);
 
-    const logs = packFrames(recordsOf(appends, 'logs'));
-    const deadLetters = packFrames(recordsOf(appends, 'dead-letters'));
+    const logs = packRecords(recordsOf(appends, 'logs'));
+    const deadLetters = packRecords(recordsOf(appends, 'dead-letters'));
     const bytes = logs.length;
-    const letterAppends = appends.map(({ letters }) => letters).filter((letters) => letters !== null);
+    const deadLetterCharges = appends
+      .map(({ deadLetters }) => deadLetters)
+      .filter((deadLetters) => deadLetters !== null);
     try {
       const { clock } = this.#options;
       const now = { epochMs: clock.epochMs(), monotonicMs: clock.monotonicMs() };
-      const write = { now, logs, deadLetters, letterAppends, commits };
+      const write = { now, logs, deadLetters, deadLetterCharges, commits };
       const written = await this.#thread.call('write', write, [logs.buffer, deadLetters.buffer]);
       const { refused, isCommitted, end } = written;
       this.#options.written(end, refused, bytes);
-      this.#options.lettersHeld(written.letters);
+      this.#options.deadLettersStored(written.deadLetters);
       if (isCommitted) committed.resolve();
       else committed.reject(fullError(this.#options.name, refused ?? 'there is no room'));
       this.#settle(appends, written);
@@ -142,19 +147,19 @@ export class GroupCommit {
     }
   }
 
-  #settle(appends: readonly Append[], { refused, lettersRefused }: Written): void {
+  #settle(appends: readonly Append[], { refused, deadLettersRefused }: Written): void {
     let next = 0;
-    for (const { letters, settled } of appends) {
-      const why = letters === null ? refused : lettersRefused[next++];
+    for (const { deadLetters, settled } of appends) {
+      const why = deadLetters === null ? refused : deadLettersRefused[next++];
       if (why === null) settled.resolve();
       else settled.reject(this.#errorOf(why ?? 'there is no room'));
     }
   }
 
-  #errorOf(why: string | LettersRefused): SluiceError {
+  #errorOf(why: string | DeadLettersRefused): SluiceError {
     if (typeof why === 'string') return fullError(this.#options.name, why);
     if ('space' in why) return fullError(this.#options.name, why.space);
-    this.#options.lettersRefused(why.budget);
+    this.#options.deadLettersRefused(why.budget);
     return new SluiceError('dead_letters_full', `Cannot hold a dead letter: ${WHY[why.budget]}; ${TODO}`);
   }
 

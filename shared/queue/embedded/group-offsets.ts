@@ -1,16 +1,15 @@
-// How far each group has read the log, which tells what may be removed from it.
+// How far each group has read the log. Records that every group has read may be removed.
 //
-// The folder belongs to one process, so whoever reads has joined in this one. A group that was renamed, or tried once,
-// never joins again, and would hold what it has not read for ever. So once a group has joined, those that have not
-// count only as long as there is room, and for a week of passed time at most; both is told. While nobody has joined,
-// all count: nobody reads just now.
+// The folder belongs to one process, so every reader has joined in this process. A group that was renamed, or tried
+// once, never joins again, and would keep its unread records for ever. So once a group has joined, the groups that have
+// not joined count only while there is space, and for a week of passed time at most. Both cases are reported. While no
+// group has joined, all count.
 //
-// What is removed so was consumed by every group that has joined: it is indexed, or with the dead letters. A group that
-// is new begins with the first record that is still there, so that between an old name and a new one nothing is passed
-// over.
+// Every group that has joined has consumed what is removed this way: it is indexed, or among the dead letters. A new
+// group starts with the first record that is still there, so that nothing is skipped between an old name and a new one.
 //
-// Beside the offset is kept how many times somebody began to read there without getting past it: what is there may be
-// what ends it.
+// The table also counts how often a reader started at the offset without getting past it: the record there may be what
+// ends the reader.
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 
@@ -26,7 +25,7 @@ interface Group {
 export class GroupOffsets {
   readonly #tell: (message: string) => void;
   readonly #joined = new Set<string>();
-  /** Those that were told of. */
+  /** Those that were reported. */
   readonly #told = new Set<string>();
   readonly #put: StatementSync;
   readonly #get: StatementSync;
@@ -74,14 +73,15 @@ export class GroupOffsets {
     return Number(this.#try?.get(group)?.['tries'] ?? 0);
   }
 
-  /** Tells of those that nobody has joined and that hold records; each once. */
+  /** Reports those that nobody has joined and that keep records; each once. */
   tellOfOthers(end: number): void {
     for (const { name, next } of this.#others()) {
       if (next >= end || this.#told.has(name)) continue;
       this.#told.add(name);
       this.#tell(
-        `The group ${name} has not read the last ${end - next} records of the queue, and nobody reads as that group now. ` +
-          'What it has not read is kept for it while there is room, a week at most. If it was only renamed (SLUICE_KAFKA_GROUP), nothing need be done',
+        `The group ${name} has not read the last ${end - next} records of the queue, and nobody reads as that group ` +
+          'now. What it has not read is kept for it while there is room, a week at most. If it was only renamed ' +
+          '(SLUICE_KAFKA_GROUP), nothing need be done',
       );
     }
   }

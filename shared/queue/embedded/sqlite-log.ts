@@ -1,29 +1,27 @@
 // A durable log in one SQLite file: topics of records with growing offsets, and offsets of the groups that read them.
-// It runs inside a worker thread (queue-worker.ts) and serves the embedded queue; a spool in front of Kafka can use it
+// It runs inside a worker thread (queue-thread.ts) and serves the embedded queue; a spool in front of Kafka can use it
 // too.
 //
 // Guarantees: WAL with synchronous=FULL syncs the WAL to the device before COMMIT returns, so what `write` has returned
 // for survives a kill and a power cut, and what it has not is there whole or not at all. The file and its WAL stay
 // within `bytesMax`, and what dead letters may take beside it: neither takes what is the other's. Only records that
-// every group has consumed are removed, and never the last record of a topic, so that offsets go on after a restart. A
-// group that nobody has joined since the log was opened counts as long as there is room, and for a week at most
-// (group-offsets.ts). Age is what has passed since a record came, whatever the wall clock says (passed-time.ts).
+// every group has consumed are removed (log-retention.ts), and never the last record of a topic, so that offsets go on
+// after a restart. A group that nobody has joined since the log was opened counts as long as there is room, and for a
+// week at most (group-offsets.ts).
 
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
-import { AgeMarks } from '#shared/sqlite/age-marks.ts';
 import { isFull, openDatabase } from '#shared/sqlite/database.ts';
-import { type Moment, PassedTime } from '#shared/sqlite/passed-time.ts';
-import { DeadLetterAccount, type LettersRefused } from './dead-letter-account.ts';
-import type { LetterAppend } from './dead-letter-budget.ts';
+import type { Moment } from '#shared/sqlite/passed-time.ts';
+import { DeadLetterAccount, type DeadLettersRefused } from './dead-letter-account.ts';
+import type { DeadLetterCharge } from './dead-letter-budget.ts';
 import { GroupOffsets } from './group-offsets.ts';
 import { LogSpace, NO_SPACE } from './log/log-space.ts';
-import { LogTable } from './log/log-table.ts';
-import type { Stored } from './log/frames.ts';
+import { LogTable, type Topic } from './log/log-table.ts';
 import { prepareLog } from './log/log-schema.ts';
-
-export type Topic = 'logs' | 'dead-letters';
+import { type Stored, storedBytes } from './log/packed-records.ts';
+import { LogRetention } from './log-retention.ts';
 
 export interface LogOptions {
   readonly file: string;
@@ -43,8 +41,8 @@ export interface Write {
   readonly now: Moment;
   readonly logs: readonly Stored[];
   readonly deadLetters: readonly Stored[];
-  /** What of `deadLetters` is held together or not at all, in their order. */
-  readonly letterAppends: readonly LetterAppend[];
+  /** What of `deadLetters` is stored together or not at all, in their order. */
+  readonly deadLetterCharges: readonly DeadLetterCharge[];
   /** Group → next offset of the logs. */
   readonly commits: readonly (readonly [group: string, next: number])[];
 }
@@ -52,28 +50,21 @@ export interface Write {
 export interface Written {
   /** Why the records of the logs were not written; null when they were. */
   readonly refused: string | null;
-  /** The same for each of `letterAppends`. */
-  readonly lettersRefused: readonly (LettersRefused | null)[];
+  /** The same for each of `deadLetterCharges`. */
+  readonly deadLettersRefused: readonly (DeadLettersRefused | null)[];
   /** Whether the commits were written, which may be so although the records were refused. */
   readonly isCommitted: boolean;
 }
 
-// Kafka's topic of dead letters is set up with the same age.
-const DEAD_LETTERS_KEPT_MS = 7 * 86_400_000;
-
 export class SqliteLog implements Disposable {
   readonly #database: DatabaseSync;
-  readonly #options: LogOptions;
   readonly #tables: Record<Topic, LogTable>;
   readonly #space: LogSpace;
-  readonly #letters: DeadLetterAccount;
+  readonly #deadLetters: DeadLetterAccount;
   readonly #groups: GroupOffsets;
-  /** Null where the log is only read. */
-  readonly #ages: (Record<Topic, AgeMarks> & { readonly time: PassedTime }) | null;
-  #passedMs = 0;
+  readonly #retention: LogRetention;
 
   constructor(options: LogOptions) {
-    this.#options = options;
     this.#database = openDatabase(options.file, { readOnly: options.readOnly, timeoutMs: 5000 }, (database) => {
       if (!options.readOnly) prepareLog(database);
     });
@@ -86,15 +77,15 @@ export class SqliteLog implements Disposable {
       walBytes: () => walBytes(options.file),
       bytesMax: options.bytesMax,
     });
-    this.#letters = new DeadLetterAccount(this.#database, options);
+    this.#deadLetters = new DeadLetterAccount(this.#database, options);
     this.#groups = new GroupOffsets(this.#database, options);
-    this.#ages = options.readOnly
-      ? null
-      : {
-          logs: new AgeMarks(this.#database, 'logs', options.retentionMs),
-          'dead-letters': new AgeMarks(this.#database, 'dead-letters', DEAD_LETTERS_KEPT_MS),
-          time: new PassedTime(this.#database, options.tell),
-        };
+    this.#retention = new LogRetention(this.#database, {
+      ...options,
+      tables: this.#tables,
+      groups: this.#groups,
+      deadLetters: this.#deadLetters,
+      transact: (work) => this.#transact(work),
+    });
   }
 
   first(topic: Topic): number {
@@ -140,7 +131,7 @@ export class SqliteLog implements Disposable {
   /** As `next`; the group counts for retention from now on. Tells of groups that others have left behind. */
   join(group: string): number {
     const next = this.next(group);
-    this.#transact(() => this.#groups.join(group, next, this.#passedMs));
+    this.#transact(() => this.#groups.join(group, next, this.#retention.passedMs));
     this.#groups.tellOfOthers(this.end('logs'));
     return next;
   }
@@ -149,7 +140,7 @@ export class SqliteLog implements Disposable {
    * As `join`, to read from there on; counts how many times the group began so, without getting on since. 0: there is
    * nothing to be read.
    */
-  begin(group: string): { readonly next: number; readonly tries: number } {
+  start(group: string): { readonly next: number; readonly tries: number } {
     const next = this.join(group);
     let tries = 0;
     if (next >= this.end('logs')) return { next, tries };
@@ -175,33 +166,33 @@ export class SqliteLog implements Disposable {
     const full = storedBytes(logs) > 0 ? this.#roomFor(storedBytes(logs)) : null;
     const taken = full === null ? logs : [];
     // Not before: a removal that fails has all counted anew, without what is not written yet.
-    const letters = this.#letters.admitted(write.deadLetters, write.letterAppends);
+    const deadLetters = this.#deadLetters.admitted(write.deadLetters, write.deadLetterCharges);
     try {
-      const bytes = storedBytes(taken) + storedBytes(letters.records);
+      const bytes = storedBytes(taken) + storedBytes(deadLetters.records);
       const unwritable = bytes > 0 ? this.#writable(bytes) : null;
       if (unwritable !== null) {
-        this.#letters.withdraw(letters);
-        return this.#commitOnly(commits, refusedAll(unwritable, letters.refused));
+        this.#deadLetters.withdraw(deadLetters);
+        return this.#commitOnly(commits, refusedAll(unwritable, deadLetters.refused));
       }
       this.#transact(() => {
         this.#tables.logs.append(taken, write.now);
         const first = this.#tables['dead-letters'].end();
-        this.#tables['dead-letters'].append(letters.records, write.now);
-        this.#letters.append(first, letters);
+        this.#tables['dead-letters'].append(deadLetters.records, write.now);
+        this.#deadLetters.append(first, deadLetters);
         this.#groups.commit(commits);
       });
-      return { refused: full, lettersRefused: letters.refused, isCommitted: true };
+      return { refused: full, deadLettersRefused: deadLetters.refused, isCommitted: true };
     } catch (error) {
       this.#tables.logs.reload();
       this.#tables['dead-letters'].reload();
-      this.#letters.reload();
+      this.#deadLetters.reload();
       if (!isFull(error)) throw error;
-      return this.#commitOnly(commits, refusedAll(NO_SPACE, letters.refused));
+      return this.#commitOnly(commits, refusedAll(NO_SPACE, deadLetters.refused));
     }
   }
 
   get deadLetters(): DeadLetterAccount {
-    return this.#letters;
+    return this.#deadLetters;
   }
 
   /** Why records of `bytes` do not fit, after removing what all have consumed if it must be; null where they do. */
@@ -211,7 +202,7 @@ export class SqliteLog implements Disposable {
 
   /** Writes something, as an append would. Throws where that cannot be done. */
   probe(): void {
-    this.#transact(() => this.#ages?.time.keep());
+    this.#transact(() => this.#retention.keepTime());
   }
 
   /**
@@ -220,8 +211,8 @@ export class SqliteLog implements Disposable {
    */
   tend(moment: Moment): boolean {
     try {
-      this.#noteAges(moment);
-      return this.#removeConsumed({ keepByAge: true }) > 0 || this.#space.giveBack();
+      this.#retention.note(moment);
+      return this.#retention.remove({ keepByAge: true }) > 0 || this.#space.giveBack();
     } catch (error) {
       // A full device has no room for the WAL of a removal either; the next time will do.
       if (isFull(error)) return false;
@@ -240,8 +231,8 @@ export class SqliteLog implements Disposable {
   }
 
   /** Bytes of the file and its WAL. */
-  get bytesHeld(): number {
-    return this.#space.bytesHeld;
+  get bytesStored(): number {
+    return this.#space.bytesStored;
   }
 
   [Symbol.dispose](): void {
@@ -250,7 +241,7 @@ export class SqliteLog implements Disposable {
 
   /** Null where the limit lets the logs have so many bytes more, after removals if it must be; else why not. */
   #roomFor(bytes: number): string | null {
-    return this.#afterRemovals(() => this.#space.overLimit(bytes, this.#letters.bytesHeld));
+    return this.#afterRemovals(() => this.#space.overLimit(bytes, this.#deadLetters.bytesStored));
   }
 
   /** Null where so many bytes can be written, after removals if it must be; else why not. */
@@ -262,7 +253,7 @@ export class SqliteLog implements Disposable {
     try {
       for (;;) {
         const refused = refusal();
-        if (refused === null || this.#removeConsumed({ keepByAge: false }) === 0) return refused;
+        if (refused === null || this.#retention.remove({ keepByAge: false }) === 0) return refused;
       }
     } catch (error) {
       if (isFull(error)) return NO_SPACE;
@@ -271,7 +262,7 @@ export class SqliteLog implements Disposable {
   }
 
   // A full device has often some bytes left, and a commit of offsets is what gives records free.
-  #commitOnly(commits: Write['commits'], refused: Pick<Written, 'refused' | 'lettersRefused'>): Written {
+  #commitOnly(commits: Write['commits'], refused: Pick<Written, 'refused' | 'deadLettersRefused'>): Written {
     try {
       if (commits.length > 0) this.#transact(() => this.#groups.commit(commits));
       return { ...refused, isCommitted: true };
@@ -279,46 +270,6 @@ export class SqliteLog implements Disposable {
       if (!isFull(error)) throw error;
       return { ...refused, isCommitted: false };
     }
-  }
-
-  #removeConsumed({ keepByAge }: { keepByAge: boolean }): number {
-    const ages = this.#ages;
-    if (ages === null) return 0;
-    const { logs, 'dead-letters': letters } = this.#tables;
-    let removed = 0;
-    const remove = (): void => {
-      const consumed = this.#groups.consumed({ needsRoom: !keepByAge });
-      const isByAge = keepByAge && this.#options.retentionMs > 0;
-      const before = isByAge ? Math.min(consumed, ages.logs.expired(this.#passedMs) + 1) : consumed;
-      removed += logs.remove(before);
-      removed += letters.remove(ages['dead-letters'].expired(this.#passedMs) + 1);
-      this.#letters.removedBelow(letters.first());
-    };
-    try {
-      this.#transact(remove);
-    } catch (error) {
-      this.#letters.reload();
-      throw error;
-    }
-    return removed;
-  }
-
-  /** Notes what time has passed, where it is time to. */
-  #noteAges(moment: Moment): void {
-    const ages = this.#ages;
-    if (ages === null) return;
-    this.#passedMs = ages.time.at(moment);
-    for (const table of Object.values(this.#tables)) table.see(moment);
-    const due = (['logs', 'dead-letters'] as const).filter(
-      (topic) =>
-        ages[topic].isDue(this.end(topic) - 1, this.#passedMs) && (topic !== 'logs' || this.#options.retentionMs > 0),
-    );
-    if (due.length === 0 && !ages.time.isToBeKept) return;
-    this.#transact(() => {
-      for (const topic of due) ages[topic].note(this.end(topic) - 1, this.#passedMs);
-      ages.time.keep();
-      this.#groups.tend(this.#passedMs);
-    });
   }
 
   #transact(work: () => void): void {
@@ -335,14 +286,11 @@ export class SqliteLog implements Disposable {
 }
 
 /** Nothing was written: what the budget refused keeps its reason. */
-function refusedAll(why: string, letters: Written['lettersRefused']): Pick<Written, 'refused' | 'lettersRefused'> {
-  return { refused: why, lettersRefused: letters.map((refused) => refused ?? { space: why }) };
-}
-
-function storedBytes(records: readonly Stored[]): number {
-  let sum = 0;
-  for (const { headers, value } of records) sum += headers.length + value.length + 64;
-  return sum;
+function refusedAll(
+  why: string,
+  deadLetters: Written['deadLettersRefused'],
+): Pick<Written, 'refused' | 'deadLettersRefused'> {
+  return { refused: why, deadLettersRefused: deadLetters.map((refused) => refused ?? { space: why }) };
 }
 
 function walBytes(file: string): number {

@@ -6,13 +6,13 @@ import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import { SluiceError } from '#shared/errors.ts';
 import type { GroupLag, LagSource, PartitionLag } from '../group-lag.ts';
-import { failureOf } from './failure.ts';
-import { timeMsOf } from './fetched-records.ts';
-import { type PartitionStand, readStands } from './group-offsets.ts';
+import { failureOf } from './broker/failure.ts';
+import { timeMsOf } from './broker/fetched-records.ts';
+import { type PartitionOffsets, readPartitionOffsets } from './broker/group-offsets.ts';
 import { type Cluster, createClient, createCluster, type Admin } from './kafkajs/client.ts';
 import { brokersOf } from './kafkajs/connect-options.ts';
 import { type Found, TimeBisection } from './positions/time-bisection.ts';
-import { numberOf, readTopicFacts } from './topic-facts.ts';
+import { numberOf, readTopicFacts } from './broker/topic-facts.ts';
 
 /** Each round halves what is left, in ratio of the age; from a year down to a tenth of a second is less than twenty. */
 const ROUNDS_MAX = 40;
@@ -47,7 +47,7 @@ export class KafkaLag implements LagSource {
   async sample(): Promise<GroupLag> {
     try {
       this.#connection ??= await this.#connect();
-      return await this.#look(this.#connection);
+      return await this.#sample(this.#connection);
     } catch (error) {
       // Built anew with the next look: brokers may come and go.
       await this[Symbol.asyncDispose]();
@@ -81,24 +81,24 @@ export class KafkaLag implements LagSource {
     }
   }
 
-  async #look({ admin, cluster }: Connection): Promise<GroupLag> {
+  async #sample({ admin, cluster }: Connection): Promise<GroupLag> {
     const { 'kafka.topic': topic, 'kafka.group': group } = this.#config;
     const retentionMs = await this.#retentionMs(admin);
     const { groups } = await admin.describeGroups([group]);
-    const stands = await readStands(admin, group, topic);
+    const offsets = await readPartitionOffsets(admin, group, topic);
     const atMs = this.#clock.epochMs();
     const known = new Map<number, Oldest>();
-    const sought: PartitionStand[] = [];
-    for (const stand of stands) {
-      if (stand.next >= stand.high) continue;
-      const before = this.#oldest.get(stand.partition);
+    const sought: PartitionOffsets[] = [];
+    for (const one of offsets) {
+      if (one.next >= one.high) continue;
+      const before = this.#oldest.get(one.partition);
       // A topic that was made anew begins again at 0.
-      if (before?.offset === stand.next && before.high <= stand.high) known.set(stand.partition, before);
-      else sought.push(stand);
+      if (before?.offset === one.next && before.high <= one.high) known.set(one.partition, before);
+      else sought.push(one);
     }
     for (const [partition, oldest] of await oldestOf(cluster, topic, sought, atMs)) known.set(partition, oldest);
     this.#oldest = known;
-    const partitions = stands.map(({ partition, low, high, next }): PartitionLag => ({
+    const partitions = offsets.map(({ partition, low, high, next }): PartitionLag => ({
       partition,
       low,
       high,
@@ -128,11 +128,11 @@ async function disconnect({ admin, cluster }: Connection): Promise<void> {
 async function oldestOf(
   cluster: Cluster,
   topic: string,
-  stands: readonly PartitionStand[],
+  offsets: readonly PartitionOffsets[],
   nowMs: number,
 ): Promise<Map<number, Oldest>> {
   const searches = new Map<number, TimeBisection>();
-  for (const { partition, next } of stands) searches.set(partition, new TimeBisection(next, nowMs));
+  for (const { partition, next } of offsets) searches.set(partition, new TimeBisection(next, nowMs));
   for (let round = 0; round < ROUNDS_MAX; round++) {
     const asked = new Map<number, number>();
     for (const [partition, { askMs }] of searches) if (askMs !== null) asked.set(partition, askMs);
@@ -141,7 +141,7 @@ async function oldestOf(
     for (const [partition, askedMs] of asked) searches.get(partition)?.learn(askedMs, found.get(partition) ?? null);
   }
   const oldest = new Map<number, Oldest>();
-  for (const { partition, next, high } of stands) {
+  for (const { partition, next, high } of offsets) {
     oldest.set(partition, { offset: next, high, timeMs: searches.get(partition)?.timeMs ?? nowMs });
   }
   return oldest;

@@ -7,7 +7,7 @@
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 import type { Headed } from '../headers.ts';
-import { type Failure, failureOf } from './failure.ts';
+import { type Failure, failureOf } from './broker/failure.ts';
 import { type Kafka, NO_COMPRESSION, type Producer } from './kafkajs/client.ts';
 
 // A broker takes requests of 100 MiB (socket.request.max.bytes); one answer for very many partitions is a long wait for

@@ -1,13 +1,12 @@
 // The queue in Kafka: producer, consumers, and what is known of the topics. See queue.ts for what it promises.
 // It may be opened while no broker can be reached: it keeps trying, says why it is not ready, and recovers by itself.
 
-import assert from 'node:assert/strict';
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import { isRetryable, reasonOf, SluiceError } from '#shared/errors.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
 import { appendDeadLetters, type DeadLetterAppend } from '../dead-letter-appends.ts';
-import { type Headed, headedLetter, headedRecord, recordBytes } from '../headers.ts';
+import { type Headed, headedDeadLetter, headedRecord, recordBytes } from '../headers.ts';
 import type { QueueObserver } from '../queue-observer.ts';
 import type {
   ConsumeOptions,
@@ -18,33 +17,13 @@ import type {
   QueueConsumer,
   ReadOptions,
 } from '../queue.ts';
-import { KafkaConsumer } from './kafka-consumer.ts';
+import { KafkaConsumer } from './consumer/kafka-consumer.ts';
 import { KafkaProducer } from './kafka-producer.ts';
 import { readTopic } from './kafka-read.ts';
-import { type Failure, failureOf } from './failure.ts';
 import { type Admin, createClient, type Kafka } from './kafkajs/client.ts';
 import { brokersOf } from './kafkajs/connect-options.ts';
-import {
-  appendBytesMaxOf,
-  isCompacted,
-  readTopicFacts,
-  readTopicShape,
-  type TopicFacts,
-  topicUnready,
-  weaknessesOf,
-} from './topic-facts.ts';
-
-const OPEN_PAUSE_FIRST_MS = 250;
-const OPEN_PAUSE_MAX_MS = 2000;
-const FACTS_INTERVAL_MS = 3_600_000;
-// While nothing is appended, nobody would notice that the brokers are gone.
-const LOOK_INTERVAL_MS = 5000;
-const LOOK_INTERVAL_UNREADY_MS = 1000;
-// A leader election or a dropped connection is over sooner, and no reason to turn senders away.
-const FAILING_PATIENCE_MS = 2000;
-// How often the facts are read after a refusal that they do not explain, and the pause in between.
-const LIMIT_TRIES = 4;
-const LIMIT_PAUSE_MS = 150;
+import { appendBytesMaxOf, isCompacted, type TopicFacts } from './broker/topic-facts.ts';
+import { TopicWatch } from './topic-watch.ts';
 
 export interface KafkaQueueOptions {
   readonly clock: Clock;
@@ -68,20 +47,12 @@ export class KafkaQueue implements Queue {
   readonly #consumers = new Set<KafkaConsumer>();
   readonly #closing = new AbortController();
   readonly #opened = Promise.withResolvers<void>();
-  readonly #tending: Promise<void>;
-  #logs: TopicFacts | null = null;
-  #deadLetters: TopicFacts | null = null;
-  #unready: string | null;
-  #failingSinceMs: number | null = null;
-  #lastAppendMs = Number.NEGATIVE_INFINITY;
-  #nextLetterPartition = 0;
-  #learning: Promise<void> | null = null;
-  #warned = new Set<string>();
+  readonly #watch: TopicWatch;
+  #nextDeadLetterPartition = 0;
 
   constructor(config: Config, options: KafkaQueueOptions) {
     this.#config = config;
     this.#options = options;
-    this.#unready = `the brokers ${brokersOf(config).join(', ')} were not reached yet`;
     const client = options.client ?? createClient;
     this.#kafka = client(config, options);
     const produceTimeoutMs = config['kafka.produce_timeout_ms'];
@@ -92,21 +63,35 @@ export class KafkaQueue implements Queue {
       clock: options.clock,
       produceTimeoutMs,
       ackTimeoutMs: requestTimeoutMs - 200,
-      outcome: (failure) => this.#produced(failure),
+      outcome: (failure) => this.#watch.produced(failure),
     });
-    this.#tending = this.#tend();
+    this.#watch = new TopicWatch({
+      clock: options.clock,
+      observer: options.observer,
+      logsTopic: config['kafka.topic'],
+      deadLettersTopic: config['kafka.dead_letter_topic'],
+      brokers: brokersOf(config),
+      signal: this.#closing.signal,
+      withAdmin: (work) => this.#withAdmin(work),
+      connect: () => this.#producer.connect(),
+      opened: () => this.#opened.resolve(),
+      saw: (shape) => {
+        for (const consumer of this.#consumers) consumer.saw(shape);
+      },
+      isRead: () => this.#consumers.size > 0,
+    });
   }
 
   get unreadyReason(): string | null {
-    return this.#unready;
+    return this.#watch.unreadyReason;
   }
 
   get partitions(): number {
-    return this.#logs?.partitions ?? 0;
+    return this.#watch.logs?.partitions ?? 0;
   }
 
   get appendBytesMax(): number {
-    return this.#logs === null ? 0 : appendBytesMaxOf(this.#logs);
+    return this.#watch.appendBytesMax;
   }
 
   async opened(signal?: AbortSignal): Promise<void> {
@@ -138,40 +123,27 @@ export class KafkaQueue implements Queue {
     } catch (error) {
       if (!(error instanceof SluiceError) || error.code !== 'queue_refused') throw error;
       // Somebody may have changed what the topic takes: whoever tries again, with less, must know.
-      await this.#learnLimit(bytes);
-      throw this.#logs !== null && isCompacted(this.#logs) ? heldByPolicy(this.#logs, error) : error;
+      await this.#watch.learnLimit(bytes);
+      const { logs } = this.#watch;
+      throw logs !== null && isCompacted(logs) ? refusedByPolicy(logs, error) : error;
     }
   }
 
-  /**
-   * Reads the facts anew, more than once where they do not explain why `bytes` were refused: brokers hear of a change
-   * one after another.
-   */
-  #learnLimit(bytes: number): Promise<void> {
-    this.#learning ??= (async () => {
-      for (let tries = 1; !this.#closing.signal.aborted; tries++) {
-        await this.#attempt(() => this.#readFacts());
-        if (bytes > this.appendBytesMax || tries === LIMIT_TRIES) return;
-        await this.#options.clock.sleep(LIMIT_PAUSE_MS, this.#closing.signal).catch(() => undefined);
-      }
-    })().finally(() => (this.#learning = null));
-    return this.#learning;
-  }
-
-  async appendDeadLetters(letters: readonly DeadLetter[]): Promise<void> {
+  async appendDeadLetters(deadLetters: readonly DeadLetter[]): Promise<void> {
     this.#checkOpen();
-    const { partitions = 1 } = this.#deadLetters ?? {};
-    const bytesMax = this.#deadLetters === null ? 0 : appendBytesMaxOf(this.#deadLetters);
+    const facts = this.#watch.deadLetters;
+    const { partitions = 1 } = facts ?? {};
+    const bytesMax = facts === null ? 0 : appendBytesMaxOf(facts);
     const topic = this.#config['kafka.dead_letter_topic'];
     const append = (one: DeadLetterAppend): Promise<void> => {
-      const partition = (one.key === null ? this.#nextLetterPartition++ : numberOfKey(one.key)) % partitions;
-      return this.#producer.append(topic, partition, one.letters.map(headedLetter), one.bytes);
+      const partition = (one.key === null ? this.#nextDeadLetterPartition++ : numberOfKey(one.key)) % partitions;
+      return this.#producer.append(topic, partition, one.deadLetters.map(headedDeadLetter), one.bytes);
     };
     try {
-      await appendDeadLetters(letters, { bytesMax, append });
+      await appendDeadLetters(deadLetters, { bytesMax, append });
     } catch (error) {
       // Somebody may have changed what the topic takes: the next try must know.
-      if (!isRetryable(error)) await this.#attempt(() => this.#readFacts());
+      if (!isRetryable(error)) await this.#watch.attempt(() => this.#watch.readFacts());
       throw error;
     }
   }
@@ -204,10 +176,10 @@ export class KafkaQueue implements Queue {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();
-    this.#unready = 'the queue is closed';
+    this.#watch.close();
     for (const consumer of this.#consumers) await consumer[Symbol.asyncDispose]();
     await this.#producer[Symbol.asyncDispose]().catch(() => undefined);
-    await this.#tending;
+    await this.#watch.ended;
     this.#opened.promise.catch(() => undefined);
     this.#opened.reject(new SluiceError('shutting_down', 'Cannot open the queue: it was closed'));
   }
@@ -215,108 +187,9 @@ export class KafkaQueue implements Queue {
   #checkOpen(): void {
     if (this.#closing.signal.aborted)
       throw new SluiceError('shutting_down', 'Cannot append to Kafka: the queue is closed');
-    if (this.#logs === null) {
-      throw new SluiceError('queue_unavailable', `Cannot append to Kafka: ${this.#unready ?? 'it is not open'}`);
+    if (this.#watch.logs === null) {
+      throw new SluiceError('queue_unavailable', `Cannot append to Kafka: ${this.unreadyReason ?? 'it is not open'}`);
     }
-  }
-
-  #produced(failure: Failure | null): void {
-    const nowMs = this.#options.clock.monotonicMs();
-    if (failure === null) {
-      this.#lastAppendMs = nowMs;
-      this.#failingSinceMs = null;
-      if (!this.#closing.signal.aborted) this.#unready = null;
-      return;
-    }
-    this.#failingSinceMs ??= nowMs;
-    if (nowMs - this.#failingSinceMs >= FAILING_PATIENCE_MS) this.#failed(this.#told(failure));
-  }
-
-  #failed(reason: string): void {
-    if (this.#closing.signal.aborted) return;
-    if (this.#unready === null) this.#options.observer.unavailable(reason);
-    this.#unready = reason;
-  }
-
-  // Opens, then looks after the connection and the facts until it is closed.
-  async #tend(): Promise<void> {
-    const { clock } = this.#options;
-    const { signal } = this.#closing;
-    const pause = (ms: number): Promise<void> => clock.sleep(ms, signal).catch(() => undefined);
-    for (let pauseMs = OPEN_PAUSE_FIRST_MS; !signal.aborted && !(await this.#open());) {
-      await pause(pauseMs);
-      pauseMs = Math.min(pauseMs * 2, OPEN_PAUSE_MAX_MS);
-    }
-    let factsMs = clock.monotonicMs();
-    while (!signal.aborted) {
-      await pause(this.#unready === null ? LOOK_INTERVAL_MS : LOOK_INTERVAL_UNREADY_MS);
-      if (signal.aborted) return;
-      if (clock.monotonicMs() - factsMs >= FACTS_INTERVAL_MS && (await this.#attempt(() => this.#readFacts()))) {
-        factsMs = clock.monotonicMs();
-      }
-      // Who reads must hear of a topic that was made anew, whatever is appended.
-      const busy = clock.monotonicMs() - this.#lastAppendMs < LOOK_INTERVAL_MS && this.#consumers.size === 0;
-      if (this.#unready !== null || !busy) await this.#attempt(() => this.#look());
-    }
-  }
-
-  async #open(): Promise<boolean> {
-    const open = await this.#attempt(async () => {
-      await this.#readFacts();
-      await this.#producer.connect();
-    });
-    if (open) this.#opened.resolve();
-    return open;
-  }
-
-  /** Does it, and keeps why it failed as the reason for not being ready. */
-  async #attempt(work: () => Promise<void>): Promise<boolean> {
-    try {
-      await work();
-      if (!this.#closing.signal.aborted) this.#unready = null;
-      return true;
-    } catch (error) {
-      this.#failed(this.#reasonOf(error));
-      return false;
-    }
-  }
-
-  async #readFacts(): Promise<void> {
-    const logsTopic = this.#config['kafka.topic'];
-    const lettersTopic = this.#config['kafka.dead_letter_topic'];
-    const [logs, deadLetters] = await this.#withAdmin(
-      async (admin) => [await readTopicFacts(admin, logsTopic), await readTopicFacts(admin, lettersTopic)] as const,
-    );
-    this.#logs = logs;
-    this.#deadLetters = deadLetters;
-    for (const weakness of [...weaknessesOf(logs), ...weaknessesOf(deadLetters)]) {
-      if (!this.#warned.has(weakness.message)) this.#options.observer.topicWeak(weakness);
-      this.#warned.add(weakness.message);
-    }
-    const unready = topicUnready(logs);
-    if (unready !== null) throw new SluiceError('queue_unavailable', unready);
-  }
-
-  // Could the logs topic take an append now?
-  async #look(): Promise<void> {
-    const logs = this.#logs;
-    assert(logs !== null);
-    const shape = await this.#withAdmin((admin) => readTopicShape(admin, logs.topic));
-    for (const consumer of this.#consumers) consumer.saw(shape);
-    // Made anew, or made larger: partitions and limits may be others.
-    if (shape.topicId !== logs.topicId || shape.partitions !== logs.partitions) await this.#readFacts();
-    const unready = topicUnready({ ...shape, settings: logs.settings });
-    if (unready !== null) throw new SluiceError('queue_unavailable', unready);
-    this.#failingSinceMs = null;
-  }
-
-  #reasonOf(error: unknown): string {
-    return error instanceof SluiceError ? error.message : this.#told(failureOf(error));
-  }
-
-  #told({ reason, type }: Failure): string {
-    if (!type.startsWith('KafkaJSConnection')) return reason;
-    return `no broker of ${brokersOf(this.#config).join(', ')} can be reached: ${reason}`;
   }
 
   async #withAdmin<T>(work: (admin: Admin) => Promise<T>): Promise<T> {
@@ -336,8 +209,10 @@ function numberOfKey(key: Uint8Array): number {
 }
 
 /** An operator's mistake: the topic refuses everything that is ours, so nothing is to be given up for it. */
-function heldByPolicy({ topic, settings }: TopicFacts, cause: SluiceError): SluiceError {
+function refusedByPolicy({ topic, settings }: TopicFacts, cause: SluiceError): SluiceError {
   const policy = settings.get('cleanup.policy') ?? '';
-  const message = `Cannot append to Kafka: topic ${topic} has cleanup.policy=${policy}, which takes no record without a key; set it to delete`;
+  const message =
+    `Cannot append to Kafka: topic ${topic} has cleanup.policy=${policy}, which takes no record without a key; ` +
+    'set it to delete';
   return new SluiceError('queue_unavailable', message, { cause });
 }

@@ -5,8 +5,8 @@ import { randomUUID } from 'node:crypto';
 import { SluiceError } from '#shared/errors.ts';
 import type { FetchedRecord } from '../queue.ts';
 import { isEndMark } from './wire/end-marks.ts';
-import { fetchedRecord, outOfPlace } from './fetched-records.ts';
-import { failureOf } from './failure.ts';
+import { fetchedRecord, outOfPlace } from './broker/fetched-records.ts';
+import { failureOf } from './broker/failure.ts';
 import type { Admin, Consumer, EachBatchPayload, Kafka } from './kafkajs/client.ts';
 
 const HEARTBEAT_INTERVAL_MS = 3000;

@@ -5,12 +5,12 @@
 import { systemClock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import { isRetryable, SluiceError } from '#shared/errors.ts';
-import { readStands } from './group-offsets.ts';
-import { encodeMark } from './positions/log-position.ts';
-import { failureOf } from './failure.ts';
+import { readPartitionOffsets } from './broker/group-offsets.ts';
+import { encodeSnapshot } from './positions/log-position.ts';
+import { failureOf } from './broker/failure.ts';
 import { type Admin, type ClientOptions, createClient, createCluster, type ITopicConfig } from './kafkajs/client.ts';
 import { brokersOf } from './kafkajs/connect-options.ts';
-import { readTopicFacts, readTopicShape, weaknessesOf } from './topic-facts.ts';
+import { readTopicFacts, readTopicShape, weaknessesOf } from './broker/topic-facts.ts';
 
 const REPLICATION = 3;
 const MIN_IN_SYNC = 2;
@@ -108,7 +108,7 @@ async function patiently<T>(work: () => Promise<T>): Promise<T> {
 
 async function ensureOffsets(admin: Admin, config: Config, options: ClientOptions): Promise<string[]> {
   const { 'kafka.group': group, 'kafka.topic': topic } = config;
-  const missing = (await readStands(admin, group, topic)).filter(({ committed }) => committed === null);
+  const missing = (await readPartitionOffsets(admin, group, topic)).filter(({ committed }) => committed === null);
   if (missing.length === 0) return [`group ${group}: has offsets in all partitions of ${topic}`];
   const { groups } = await admin.describeGroups([group]);
   const state = groups[0]?.state ?? 'Dead';
@@ -116,7 +116,7 @@ async function ensureOffsets(admin: Admin, config: Config, options: ClientOption
     return [`group ${group}: is at work (${state}), commits its own offsets`];
   }
   const starts = missing.map(({ partition, topicId, low, high }) => {
-    return { partition, offset: String(low), metadata: encodeMark({ topicId, epoch: null, end: high }) };
+    return { partition, offset: String(low), metadata: encodeSnapshot({ topicId, epoch: null, end: high }) };
   });
   await commitStarts(config, options, starts);
   return [`group ${group}: begins at the earliest record in ${missing.length} partitions of ${topic}`];

@@ -7,15 +7,15 @@ import type { Config } from '#shared/config/settings.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import type { EmbeddedQueue } from '../embedded/embedded-queue.ts';
 import type { Queue } from '../queue.ts';
-import { eventsOf } from './spool-entry.ts';
-import { SpoolFeeder } from './spool-feeder.ts';
+import { eventsOf } from './local/spool-entry.ts';
+import { SpoolFeeder } from './feed/spool-feeder.ts';
 import { type SpoolFolder, SpoolFolders } from './spool-folders.ts';
-import type { SpoolObserver } from './spool-observer.ts';
-import { SPOOL_GROUP } from './spool-reader.ts';
+import type { SpoolObserver } from './local/spool-observer.ts';
+import { SPOOL_GROUP } from './feed/spool-reader.ts';
 import { SpooledQueue } from './spooled-queue.ts';
 import { TopicMemory, UNSEEN_TOPIC } from './topic-memory.ts';
 
-const LOOK_INTERVAL_MS = 1000;
+const CHECK_INTERVAL_MS = 1000;
 const ADOPT_INTERVAL_MS = 3000;
 /** Each has a thread, and what is read ahead of it is in memory. */
 const ADOPTED_MAX = 4;
@@ -38,7 +38,7 @@ export interface SpoolOptions {
   readonly upstream: Queue;
   readonly clock: Clock;
   readonly random: () => number;
-  /** Gives what the spool tells its events to. */
+  /** Makes the observer that hears the spool's events. */
   observe(figures: () => SpoolFigures): SpoolObserver;
   warn(message: string): void;
 }
@@ -70,7 +70,7 @@ export class Spool implements AsyncDisposable {
   readonly #feeding = new Set<Promise<void>>();
   #bytes = 0;
   #left = 0;
-  #look: Disposable | null = null;
+  #nextCheck: Disposable | null = null;
 
   constructor(options: SpoolOptions, folders: SpoolFolders, own: SpoolFolder, leftoverEvents: number | undefined) {
     const { config, upstream, clock, random } = options;
@@ -92,13 +92,13 @@ export class Spool implements AsyncDisposable {
       leftoverEvents,
     });
     this.#adopting = this.#adopt();
-    this.#lookLater(0);
+    this.#checkLater(0);
   }
 
   /** Stops feeding; what is in the spools stays there for the next start. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
-    this.#look?.[Symbol.dispose]();
+    this.#nextCheck?.[Symbol.dispose]();
     await Promise.all([this.queue[Symbol.asyncDispose](), this.#adopting.then(() => Promise.all(this.#feeding))]);
     await this.#own.queue[Symbol.asyncDispose]();
   }
@@ -173,14 +173,14 @@ export class Spool implements AsyncDisposable {
     else await this.#folders.release(folder);
   }
 
-  #lookLater(ms: number): void {
-    this.#look = this.#options.clock.timer(ms, () => {
+  #checkLater(ms: number): void {
+    this.#nextCheck = this.#options.clock.timer(ms, () => {
       const queues = [this.#own, ...this.#adopted.keys()].map(({ queue }) => queue);
-      void Promise.all(queues.map((queue) => queue.bytesHeld()))
+      void Promise.all(queues.map((queue) => queue.bytesStored()))
         .then((bytes) => (this.#bytes = bytes.reduce((sum, one) => sum + one, 0)))
         .catch(() => undefined)
         .then(() => {
-          if (!this.#closing.signal.aborted) this.#lookLater(LOOK_INTERVAL_MS);
+          if (!this.#closing.signal.aborted) this.#checkLater(CHECK_INTERVAL_MS);
         });
     });
   }

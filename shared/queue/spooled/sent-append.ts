@@ -1,18 +1,18 @@
-// An append that is on its way, whose answer is waited for twice: for a while, and then for as long as it takes.
+// An append in flight. Its answer is awaited twice: first for a limited time, then for as long as it takes.
 
 import type { Clock } from '#shared/clock.ts';
 import { isRetryable, SluiceError } from '#shared/errors.ts';
-import type { Held, Queue } from '../queue.ts';
+import type { StoredBy, Queue } from '../queue.ts';
 
 export class SentAppend {
-  readonly promise: Promise<Held | void>;
+  readonly promise: Promise<StoredBy | void>;
   isSettled = false;
 
-  constructor(promise: Promise<Held | void>) {
+  constructor(promise: Promise<StoredBy | void>) {
     this.promise = promise;
   }
 
-  /** Null when it is held, the error when it failed, undefined when the time is over. Once only. */
+  /** Null when it is stored, the error when it failed, undefined when the time is over. Once only. */
   outcome(clock: Clock, limitMs: number): Promise<unknown> {
     return new Promise((resolve) => {
       const limit = clock.timer(limitMs, () => resolve(undefined));

@@ -36,7 +36,7 @@ export interface SpoolFolder {
 export class SpoolFolders {
   readonly #options: SpoolFoldersOptions;
   readonly #root: string;
-  /** Folders that could not be opened: why, which is told once, and when it is tried again. */
+  /** Folders that could not be opened: why, which is logged once, and when it is tried again. */
   readonly #unusable = new Map<string, { readonly why: string; readonly againMs: number }>();
   /** Those of this process. */
   readonly #own = new Set<string>();

@@ -12,7 +12,6 @@
 // took although its answer was late is fed again, with the same identity and sequence; readers drop it. A spool that
 // cannot be used is never worse than none.
 
-import { randomBytes } from 'node:crypto';
 import type { Clock } from '#shared/clock.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
@@ -22,35 +21,23 @@ import type {
   DeadLetter,
   DeadLetterSpace,
   FetchedRecord,
-  Held,
+  StoredBy,
   Queue,
   QueueConsumer,
   ReadOptions,
 } from '../queue.ts';
-import type { LocalQueue } from './local-queue.ts';
-import { recordBytes } from '../headers.ts';
-import { partsOf } from '../dead-letter-parts.ts';
+import { SpoolFeeder } from './feed/spool-feeder.ts';
+import type { LocalQueue } from './local/local-queue.ts';
+import { encodeSpooledDeadLetter, encodeSpooledRecord, eventsOf } from './local/spool-entry.ts';
+import { silentObserver, type SpoolObserver } from './local/spool-observer.ts';
+import { LocalAppends } from './local-appends.ts';
+import { SeenTopic } from './seen-topic.ts';
 import { mayPass, SentAppend, whyNot } from './sent-append.ts';
-import { encodeSpooledLetter, encodeSpooledRecord, eventsOf } from './spool-entry.ts';
-import { SpoolFeeder } from './spool-feeder.ts';
-import { silentObserver, type SpoolObserver } from './spool-observer.ts';
-import { SpooledLetters } from './spooled-letters.ts';
-import { type TopicFigures, UNSEEN_TOPIC } from './topic-memory.ts';
+import { SpoolSpell } from './spool-spell.ts';
+import { SpooledDeadLetters } from './spooled-dead-letters.ts';
+import type { TopicFigures } from './topic-memory.ts';
 
 const PRODUCE_TIMEOUT_MS = 3000;
-// An entry of the spool is a little larger than its record, which has 128 bytes at least.
-const LOCAL_SHARE = 8 / 9;
-/** Given up at once when the spool is full, so that not every append has to. */
-const DROP_BYTES_MIN = 1024 * 1024;
-/** A device that others have filled is not helped by giving up everything. */
-const DROPS_MAX = 5;
-/** How long an append may wait for a spool that is almost empty. Under load it would never be quite empty otherwise. */
-const PARK_MS = 200;
-/** Of a dead letter; what is larger is spooled in parts. */
-const SPOOLED_PART_BYTES = 512 * 1024;
-const PART_ID_BYTES = 16;
-/** After so long a spool that could not be written is tried again. */
-const FAILURE_TOLD_MS = 5000;
 
 export interface SpooledQueueOptions {
   /** The queue behind the spool. It stays open: whoever opened it closes it. */
@@ -78,12 +65,12 @@ export interface SpooledQueueOptions {
 
 /** An append in the two forms that it may go on in. */
 interface Passage {
-  toUpstream(): Promise<Held | void>;
-  /** Throws where the spool is not to hold it. */
+  toUpstream(): Promise<StoredBy | void>;
+  /** Throws where the spool is not to store it. */
   toLocal(): {
     readonly records: readonly QueueRecord[];
     readonly events: number;
-    /** To be called where none of them could be held. */
+    /** To be called where none of them could be stored. */
     readonly withdraw?: (() => void) | undefined;
   };
 }
@@ -92,74 +79,67 @@ export class SpooledQueue implements Queue {
   readonly kind;
   readonly #options: SpooledQueueOptions;
   readonly #upstream: Queue;
-  readonly #local: LocalQueue;
   readonly #observer: SpoolObserver;
   readonly #feeder: SpoolFeeder;
-  readonly #letters: SpooledLetters | null;
-  #figures: TopicFigures;
+  readonly #deadLetters: SpooledDeadLetters | null;
+  readonly #topic: SeenTopic;
   /** Appends to the local queue that are in flight. */
   #entering = 0;
   /** Appends that the spool holds and upstream has not answered: they end by its own time limit. */
   #late = 0;
   readonly #produceTimeoutMs: number;
-  #spell: { readonly sinceMs: number; readonly reason: string; events: number; isTold: boolean } | null = null;
-  #failure: { readonly reason: string; readonly atMs: number } | null = null;
-  #dropping: Promise<number> | null = null;
-  readonly #parked = new Set<() => void>();
+  readonly #spell: SpoolSpell;
+  readonly #appends: LocalAppends;
   readonly #closing = new AbortController();
 
   constructor(options: SpooledQueueOptions) {
     this.#options = options;
     this.kind = options.upstream.kind;
     this.#upstream = options.upstream;
-    this.#local = options.local;
     this.#observer = options.observer ?? silentObserver;
-    this.#letters = options.bytesMax === undefined ? null : new SpooledLetters(options.bytesMax);
+    this.#deadLetters = options.bytesMax === undefined ? null : new SpooledDeadLetters(options.bytesMax);
     this.#produceTimeoutMs = options.produceTimeoutMs ?? PRODUCE_TIMEOUT_MS;
-    this.#figures = options.remembered ?? UNSEEN_TOPIC;
-    this.#feeder = new SpoolFeeder({
-      upstream: options.upstream,
-      local: options.local,
+    this.#topic = new SeenTopic(options.upstream, options);
+    this.#spell = new SpoolSpell({
       clock: options.clock,
-      random: options.random,
       observer: this.#observer,
-      leftoverEvents: options.leftoverEvents,
-      readAheadBytesMax: options.readAheadBytesMax,
-      emptied: () => this.#endSpell(),
+      isSpooling: () => this.isSpooling,
+      ended: () => this.#deadLetters?.clear(),
     });
-    void this.#learnWhenOpened();
+    this.#appends = new LocalAppends({
+      ...options,
+      full: options.full ?? 'push-back',
+      dropOldest: (bytes) => this.#feeder.dropOldest(bytes),
+    });
+    this.#feeder = new SpoolFeeder({
+      ...options,
+      observer: this.#observer,
+      emptied: () => this.#spell.endIfOver(),
+    });
+    void this.#topic.learnWhenOpened();
   }
 
-  /** Null while an append will be held; a queue behind that is away is no reason. */
+  /** Null while an append will be stored; a queue behind that is away is no reason. */
   get unreadyReason(): string | null {
     if (this.#closing.signal.aborted) return 'the queue is closed';
     const upstream = this.#upstream.unreadyReason;
     if (!this.isSpooling && upstream === null) return null;
-    const why = this.#localTrouble();
+    const why = this.#appends.unreadyReason;
     return why === null ? null : `${upstream ?? 'the spool is not empty'}; ${why}`;
-  }
-
-  #localTrouble(): string | null {
-    // Where room is made by giving up the oldest, a spool that is full takes more; only a try tells.
-    const says = this.#options.full === 'drop-oldest' ? null : this.#local.unreadyReason;
-    if (says !== null) return says;
-    if (this.#failure === null || (this.#local.kind === 'embedded' && this.#options.full !== 'drop-oldest'))
-      return null;
-    return this.#options.clock.monotonicMs() - this.#failure.atMs < FAILURE_TOLD_MS ? this.#failure.reason : null;
   }
 
   /** Of the queue behind it, or of what the spool may hold of them. */
   get deadLetterSpace(): DeadLetterSpace | undefined {
-    return this.#upstream.deadLetterSpace ?? this.#letters ?? undefined;
+    return this.#upstream.deadLetterSpace ?? this.#deadLetters ?? undefined;
   }
 
   get partitions(): number {
-    return this.#upstream.partitions || this.#figures.partitions;
+    return this.#upstream.partitions || this.#topic.figures.partitions;
   }
 
   get appendBytesMax(): number {
-    const upstreamMax = this.#upstream.appendBytesMax || this.#figures.appendBytesMax;
-    return Math.min(upstreamMax, Math.floor(this.#local.appendBytesMax * LOCAL_SHARE));
+    const upstreamMax = this.#upstream.appendBytesMax || this.#topic.figures.appendBytesMax;
+    return Math.min(upstreamMax, this.#appends.bytesMax);
   }
 
   /** Whether every append goes through the spool. */
@@ -189,10 +169,10 @@ export class SpooledQueue implements Queue {
     if (!this.#feeder.isEmpty) this.#enter('it was not empty at the start');
   }
 
-  /** Rejects with queue_refused, or with what the spool said where neither could hold it. */
-  append(partition: number, records: readonly QueueRecord[]): Promise<Held | void> {
+  /** Rejects with queue_refused, or with what the spool said where neither could store it. */
+  append(partition: number, records: readonly QueueRecord[]): Promise<StoredBy | void> {
     return this.#pass({
-      toUpstream: () => this.#upstream.append(this.#present(partition), records),
+      toUpstream: () => this.#upstream.append(this.#topic.present(partition), records),
       toLocal() {
         let events = 0;
         for (const { batches } of records) events += eventsOf(batches);
@@ -201,12 +181,12 @@ export class SpooledQueue implements Queue {
     });
   }
 
-  async appendDeadLetters(letters: readonly DeadLetter[]): Promise<void> {
+  async appendDeadLetters(deadLetters: readonly DeadLetter[]): Promise<void> {
     await this.#pass({
-      toUpstream: () => this.#upstream.appendDeadLetters(letters),
+      toUpstream: () => this.#upstream.appendDeadLetters(deadLetters),
       toLocal: () => {
-        const records = this.#spooledParts(letters).map(encodeSpooledLetter);
-        return { records, events: 0, withdraw: this.#letters?.admit(letters, records) };
+        const records = this.#appends.fragmentsOf(deadLetters).map(encodeSpooledDeadLetter);
+        return { records, events: 0, withdraw: this.#deadLetters?.admit(deadLetters, records) };
       },
     });
   }
@@ -226,11 +206,11 @@ export class SpooledQueue implements Queue {
     await this.#feeder[Symbol.asyncDispose]();
   }
 
-  async #pass(passage: Passage): Promise<Held | void> {
+  async #pass(passage: Passage): Promise<StoredBy | void> {
     if (this.#closing.signal.aborted)
       throw new SluiceError('shutting_down', 'Cannot append to the queue: it is closed');
     if (!this.#feeder.isStarted) await this.#openedInTime();
-    if (this.isSpooling && this.#late === 0 && this.#feeder.isAlmostEmpty) await this.#park();
+    if (this.isSpooling && this.#late === 0 && this.#feeder.isAlmostEmpty) await this.#spell.park();
     if (!this.isSpooling) return this.#direct(passage);
     try {
       return await this.#spool(passage);
@@ -239,12 +219,6 @@ export class SpooledQueue implements Queue {
       if (this.isSpooling) throw error;
       return passage.toUpstream();
     }
-  }
-
-  /** Dead letters that the spool takes record by record, and the queue behind it most likely too. */
-  #spooledParts(letters: readonly DeadLetter[]): DeadLetter[] {
-    const bytesMax = Math.min(SPOOLED_PART_BYTES, Math.floor(this.#local.appendBytesMax / 2));
-    return letters.flatMap((letter) => partsOf(letter, bytesMax, () => randomBytes(PART_ID_BYTES)));
   }
 
   async #openedInTime(): Promise<void> {
@@ -259,7 +233,7 @@ export class SpooledQueue implements Queue {
     }
   }
 
-  async #direct(passage: Passage): Promise<Held | void> {
+  async #direct(passage: Passage): Promise<StoredBy | void> {
     const isUp = this.#upstream.unreadyReason === null && this.#upstream.partitions > 0;
     const sent = isUp ? new SentAppend(passage.toUpstream()) : null;
     const failure = await sent?.outcome(this.#options.clock, this.#produceTimeoutMs);
@@ -275,31 +249,26 @@ export class SpooledQueue implements Queue {
     }
   }
 
-  async #spool(passage: Passage, sent: SentAppend | null = null): Promise<Held> {
+  async #spool(passage: Passage, sent: SentAppend | null = null): Promise<StoredBy> {
     const { records, events, withdraw } = this.#localOf(passage);
-    let isAnyHeld = false;
+    let stored = 0;
     this.#entering++;
     try {
-      let left = events;
-      for (const append of this.#appendsOf(records)) {
-        await this.#hold(append);
-        isAnyHeld = true;
-        this.#feeder.stored(append.length, left);
-        left = 0;
-      }
-      this.#failure = null;
-      this.#tellEntered();
-      if (this.#spell) this.#spell.events += events;
+      await this.#appends.append(records, (count) => {
+        this.#feeder.stored(count, stored === 0 ? events : 0);
+        stored += count;
+      });
+      this.#spell.report();
+      this.#spell.add(events);
       if (sent !== null && !sent.isSettled) this.#await(sent);
       return 'spool';
     } catch (error) {
-      if (!isAnyHeld) withdraw?.();
-      this.#failure = { reason: reasonOf(error), atMs: this.#options.clock.monotonicMs() };
-      this.#observer.failing(this.#failure.reason);
+      if (stored === 0) withdraw?.();
+      this.#observer.failing(this.#appends.failed(error));
       throw error;
     } finally {
       this.#entering--;
-      this.#endSpell();
+      this.#spell.endIfOver();
     }
   }
 
@@ -307,48 +276,9 @@ export class SpooledQueue implements Queue {
     try {
       return passage.toLocal();
     } catch (error) {
-      this.#endSpell();
+      this.#spell.endIfOver();
       throw error;
     }
-  }
-
-  /** What the spool takes at once; only a large dead letter in its parts is more than that. */
-  #appendsOf(records: readonly QueueRecord[]): QueueRecord[][] {
-    const appends: QueueRecord[][] = [];
-    let bytes = 0;
-    for (const record of records) {
-      const size = recordBytes(record);
-      const last = appends.at(-1);
-      if (last && bytes + size <= this.#local.appendBytesMax) {
-        last.push(record);
-        bytes += size;
-      } else {
-        appends.push([record]);
-        bytes = size;
-      }
-    }
-    return appends;
-  }
-
-  async #hold(records: readonly QueueRecord[]): Promise<void> {
-    for (let drops = 0; ; drops++) {
-      try {
-        await this.#local.append(0, records);
-        return;
-      } catch (error) {
-        const isFull = error instanceof SluiceError && error.code === 'queue_full';
-        if (!isFull || this.#options.full !== 'drop-oldest' || drops === DROPS_MAX) throw error;
-        if ((await this.#makeRoom(records)) === 0) throw error;
-      }
-    }
-  }
-
-  /** Those who find the spool full at the same time make room together. */
-  #makeRoom(records: readonly QueueRecord[]): Promise<number> {
-    let bytes = DROP_BYTES_MIN;
-    for (const { batches, value } of records) bytes += batches.length + value.length;
-    this.#dropping ??= this.#feeder.dropOldest(bytes).finally(() => (this.#dropping = null));
-    return this.#dropping;
   }
 
   /** The spool is not left before upstream has said what became of it, so that few such appends are ever in memory. */
@@ -356,64 +286,15 @@ export class SpooledQueue implements Queue {
     this.#late++;
     const settled = (): void => {
       this.#late--;
-      this.#endSpell();
+      this.#spell.endIfOver();
     };
     promise.then(settled, settled);
   }
 
-  /** Resolves when the spool is empty, or when that takes too long. */
-  #park(): Promise<void> {
-    return new Promise((resolve) => {
-      const goOn = (): void => {
-        limit[Symbol.dispose]();
-        this.#parked.delete(goOn);
-        resolve();
-      };
-      const limit = this.#options.clock.timer(PARK_MS, goOn);
-      this.#parked.add(goOn);
-    });
-  }
-
   #enter(reason: string): void {
-    if (this.#spell !== null) return;
-    this.#spell = { sinceMs: this.#options.clock.monotonicMs(), reason, events: this.#feeder.events, isTold: false };
-    if (!this.#feeder.isEmpty) this.#tellEntered();
-    this.#learn();
-  }
-
-  /** Not before it holds something: one that can't be written would be entered and left again and again. */
-  #tellEntered(): void {
-    if (this.#spell === null || this.#spell.isTold) return;
-    this.#spell.isTold = true;
-    this.#observer.entered(this.#spell.reason);
-  }
-
-  #endSpell(): void {
-    if (this.#spell === null || this.isSpooling) return;
-    const { sinceMs, events, isTold } = this.#spell;
-    this.#spell = null;
-    this.#letters?.clear();
-    for (const goOn of this.#parked) goOn();
-    if (isTold) this.#observer.left({ events, ms: this.#options.clock.monotonicMs() - sinceMs });
-  }
-
-  async #learnWhenOpened(): Promise<void> {
-    // Rejects only where it is closed before.
-    await this.#upstream.opened().catch(() => undefined);
-    this.#learn();
-  }
-
-  #learn(): void {
-    const { partitions, appendBytesMax } = this.#upstream;
-    if (partitions === 0) return;
-    const isKnown = partitions === this.#figures.partitions && appendBytesMax === this.#figures.appendBytesMax;
-    this.#figures = { partitions, appendBytesMax };
-    if (!isKnown) this.#options.learned?.(this.#figures);
-  }
-
-  /** A partition that was chosen before the topic was reached may be one that it does not have. */
-  #present(partition: number): number {
-    const { partitions } = this.#upstream;
-    return partition < partitions || partitions === 0 ? partition : partition % partitions;
+    if (this.#spell.hasStarted) return;
+    this.#spell.start(reason, this.#feeder.events);
+    if (!this.#feeder.isEmpty) this.#spell.report();
+    this.#topic.learn();
   }
 }

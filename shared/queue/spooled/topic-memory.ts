@@ -1,6 +1,6 @@
-// What is known of the topic, kept beside the spools, so that a forwarder that starts while Kafka is away puts each
-// source where it always went: `<data.dir>/spool/topic.json`. Nothing depends on it but that order; whatever is wrong
-// with it, it is not there.
+// What is known about the topic, in a file beside the spools: `<data.dir>/spool/topic.json`. With it, a forwarder that
+// starts while Kafka is away sends each source to its usual partition. Only that order depends on it; a damaged file
+// counts as missing.
 
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -5,7 +5,7 @@
 // are listed. The list covers what occurs between words of logs; in doubt a word is found rather than missed.
 
 import { isCjk, wordsOf } from '../words.ts';
-import type { TextPart } from '../query-text.ts';
+import type { QueryTerm } from '../query-text.ts';
 
 type Range = readonly [first: number, last: number];
 
@@ -57,8 +57,8 @@ const GAP = '[^a-zA-Z0-9_]';
 const PATTERN_LENGTH_MAX = 1000;
 
 /** A pattern over whole values, to be used without regard to case; null where it would be too long. */
-export function attributePattern(part: TextPart): string | null {
-  const words = part.words;
+export function attributePattern(term: QueryTerm): string | null {
+  const words = term.words;
   const first = words[0] ?? '';
   const last = words.at(-1) ?? '';
   let pattern = isCjk(first) ? '.*' : `(.*${BOUNDARY})?`;
@@ -67,7 +67,7 @@ export function attributePattern(part: TextPart): string | null {
     if (before !== undefined) pattern += isCjk(before) || isCjk(word) ? `${GAP}*` : `${GAP}+`;
     pattern += word;
   }
-  pattern += part.prefix || isCjk(last) ? '.*' : `(${BOUNDARY}.*)?`;
+  pattern += term.prefix || isCjk(last) ? '.*' : `(${BOUNDARY}.*)?`;
   return pattern.length <= PATTERN_LENGTH_MAX ? pattern : null;
 }
 

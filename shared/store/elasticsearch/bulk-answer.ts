@@ -2,8 +2,8 @@
 //
 // The answer was asked for with `filter_path=errors,items.*._index,items.*.status,items.*.error,items.*.failure_store`:
 //   {"errors":false,"items":[{"create":{"_index":".ds-logs-…-000001","status":201}},…]}
-// Nearly every answer is of that form, of one status and one backing index, so it is told by comparing texts, without
-// building an object an item.
+// Nearly every answer is of that form, of one status and one backing index, so it is recognised by comparing texts,
+// without building an object an item.
 
 import { type ErrorCode, SluiceError } from '#shared/errors.ts';
 import type { BulkOutcome } from '../store.ts';

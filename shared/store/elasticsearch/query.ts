@@ -6,7 +6,7 @@
 // is skipped, nothing repeated.
 
 import { clampInstant, formatInstant, parseInstant } from '../instant.ts';
-import { parseQueryText, type TextPart } from '../query-text.ts';
+import { parseQueryText, type QueryTerm } from '../query-text.ts';
 import type { StoreQuery } from '../store.ts';
 import { attributePattern } from './attribute-pattern.ts';
 import { ATTRIBUTE_MAX, KEYWORD_MAX } from './template.ts';
@@ -52,7 +52,7 @@ function filters(query: StoreQuery, options: SearchOptions): Clause[] {
     clauses.push({ range: { 'event.ingested': { gte: query.ingestedSinceMs, ...until, format: 'epoch_millis' } } });
   }
   if (query.name !== undefined) clauses.push(anyOf(nameClauses(query.name)));
-  for (const part of parseQueryText(query.text ?? '')) clauses.push(anyOf(textClauses(part, options)));
+  for (const term of parseQueryText(query.text ?? '')) clauses.push(anyOf(textClauses(term, options)));
   return clauses;
 }
 
@@ -76,20 +76,20 @@ function nameClauses(name: string): Clause[] {
   return clauses;
 }
 
-function textClauses(part: TextPart, options: SearchOptions): Clause[] {
-  const clauses = [messageClause(part)];
-  const pattern = options.cheapOnly ? null : attributePattern(part);
+function textClauses(term: QueryTerm, options: SearchOptions): Clause[] {
+  const clauses = [messageClause(term)];
+  const pattern = options.cheapOnly ? null : attributePattern(term);
   // Where no pattern may be used, a value is still found whole. Of a longer term than any the server would complain.
   if (pattern === null) {
-    if (part.raw.length <= ATTRIBUTE_MAX) clauses.push({ term: { attributes: part.raw } });
+    if (term.raw.length <= ATTRIBUTE_MAX) clauses.push({ term: { attributes: term.raw } });
   } else clauses.push({ regexp: { attributes: { value: pattern, case_insensitive: true } } });
   return clauses;
 }
 
-function messageClause(part: TextPart): Clause {
-  if (!part.prefix) return { match_phrase: { message: part.raw } };
-  const [word] = part.words;
+function messageClause(term: QueryTerm): Clause {
+  if (!term.prefix) return { match_phrase: { message: term.raw } };
+  const [word] = term.words;
   // Unlike match_phrase_prefix this does not stop at a number of words that begin so.
-  if (part.words.length === 1 && word !== undefined) return { prefix: { message: word } };
-  return { match_phrase_prefix: { message: { query: part.raw, max_expansions: 1000 } } };
+  if (term.words.length === 1 && word !== undefined) return { prefix: { message: word } };
+  return { match_phrase_prefix: { message: { query: term.raw, max_expansions: 1000 } } };
 }

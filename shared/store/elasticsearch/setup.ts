@@ -35,7 +35,8 @@ export async function setUp(connection: Connection, options: SetupOptions): Prom
     lines.push(`retention: ${retention}, by the data stream lifecycle`);
   } else {
     lines.push(
-      'retention: this Elasticsearch has no data stream lifecycle, so nothing is deleted; roll the data streams over and delete their old indices yourself',
+      'retention: this Elasticsearch has no data stream lifecycle, so nothing is deleted; roll the data streams over ' +
+        'and delete their old indices yourself',
     );
   }
   return lines;
@@ -55,7 +56,8 @@ async function putTemplate(connection: Connection, retentionMs: number | undefin
   const standard = await tryTemplate(connection, 'standard', retentionMs, before);
   return [
     standard ?? '',
-    'text: this Elasticsearch lacks the module analysis-common; its standard tokenizer is used, which leaves words such as 10.0.0.1 and app.web whole',
+    'text: this Elasticsearch lacks the module analysis-common; its standard tokenizer is used, which leaves words ' +
+      'such as 10.0.0.1 and app.web whole',
   ];
 }
 
@@ -74,7 +76,8 @@ async function tryTemplate(
   if (splitting === 'exact' && answer.status === 400 && answer.text.includes('tokenizer')) return null;
   if (answer.status !== 200) throw requestFailure(answer.status, answer.text);
   if (before === null) return `template ${TEMPLATE_NAME}: made`;
-  return `template ${TEMPLATE_NAME}: changed; a data stream takes it up at its next rollover (POST /${DEFAULT_STREAM}/_rollover)`;
+  const rollover = `POST /${DEFAULT_STREAM}/_rollover`;
+  return `template ${TEMPLATE_NAME}: changed; a data stream takes it up at its next rollover (${rollover})`;
 }
 
 async function makeStream(connection: Connection): Promise<string> {

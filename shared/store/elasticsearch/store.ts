@@ -197,7 +197,8 @@ function pageOf(text: string, after: readonly (string | number)[], size: number)
 function tooMuch(): SluiceError {
   return new SluiceError(
     'store_refused',
-    `Cannot search Elasticsearch: its answer with a single document has more than ${ANSWER_BYTES_MAX} bytes; look at what stands between`,
+    `Cannot search Elasticsearch: its answer with a single document has more than ${ANSWER_BYTES_MAX} bytes; look at ` +
+      'what stands between',
   );
 }
 

@@ -1,11 +1,11 @@
-// The query form of store.ts as SQL over the tables of database.ts. Pure.
+// The query form of store.ts as SQL over the tables of document-file.ts. Pure.
 //
 // Order: time, sequence, rowid. All three are in each index, so a page goes on exactly after the last document of the
 // one before. What is put in order are these three only, never the documents: SQLite would hold as many of them as the
 // limit says.
 
 import { clampInstant, parseInstant } from '../instant.ts';
-import { parseQueryText, type TextPart } from '../query-text.ts';
+import { parseQueryText, type QueryTerm } from '../query-text.ts';
 import type { StoreQuery } from '../store.ts';
 
 type SqlValue = string | number | bigint;
@@ -67,8 +67,8 @@ function indexFor(query: StoreQuery, origins: readonly number[] | null, match: s
 }
 
 /** Words hold letters, marks, digits and `_` only, so nothing needs escaping inside the quotes. */
-function matchText(parts: readonly TextPart[]): string {
-  return parts.map((part) => `"${part.words.join(' ')}"${part.prefix ? ' *' : ''}`).join(' AND ');
+function matchText(terms: readonly QueryTerm[]): string {
+  return terms.map((term) => `"${term.words.join(' ')}"${term.prefix ? ' *' : ''}`).join(' AND ');
 }
 
 /** Which origins a name means: see StoreQuery.name. A column that is empty has no name, whatever the pattern. */

@@ -22,7 +22,7 @@ import type {
 } from '../store.ts';
 import type { DatabaseOptions, Documents, WriteResult } from './database.ts';
 import type { Row } from './page-reader.ts';
-import type { StoreWorker } from './store-worker.ts';
+import type { StoreThread } from './store-thread.ts';
 
 export interface EmbeddedStoreOptions {
   readonly dataDir: string;
@@ -55,7 +55,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     retentionMs: options.retentionMs,
     namesMax: options.namesMax ?? NAMES_MAX,
   };
-  const worker = await startWorker<StoreWorker>('store-worker', import.meta.url, database, {
+  const worker = await startWorker<StoreThread>('store-thread', import.meta.url, database, {
     onNotice: (message) => options.warn?.(String(message)),
   });
   return new EmbeddedStore(worker, options);
@@ -63,14 +63,14 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
 
 export class EmbeddedStore implements Store {
   readonly kind = 'embedded';
-  readonly #worker: WorkerThread<StoreWorker>;
+  readonly #worker: WorkerThread<StoreThread>;
   readonly #options: EmbeddedStoreOptions;
   #nextExpiry: Disposable | null = null;
   #expiring: Promise<unknown> = Promise.resolve();
   #closed = false;
   #unnamed: (documents: number) => void = () => undefined;
 
-  constructor(worker: WorkerThread<StoreWorker>, options: EmbeddedStoreOptions) {
+  constructor(worker: WorkerThread<StoreThread>, options: EmbeddedStoreOptions) {
     this.#worker = worker;
     this.#options = options;
     if (!options.readOnly) this.#planExpiry(0);

@@ -11,7 +11,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { randomBytes } from 'node:crypto';
 import type { Config } from '#shared/config/settings.ts';
-import { readStands } from '#shared/queue/kafka/group-offsets.ts';
+import { readPartitionOffsets } from '#shared/queue/kafka/broker/group-offsets.ts';
 import { type Admin, createClient } from '#shared/queue/kafka/kafkajs/client.ts';
 import { ForwardClient } from '#test/clients/forward-client.ts';
 import type { RefusingProxy } from '#test/integration/parts/refusing-proxy.ts';
@@ -176,8 +176,8 @@ export class DoomedTopic {
     const { 'kafka.topic': topic, 'kafka.group': group } = this.#parts.config;
     await until('records to be removed', signal, () =>
       this.#asking(async (admin) => {
-        const stands = await readStands(admin, group, topic);
-        const partitions = stands.map(({ partition, high, next }) => ({
+        const offsets = await readPartitionOffsets(admin, group, topic);
+        const partitions = offsets.map(({ partition, high, next }) => ({
           partition,
           offset: String(next + Math.floor((high - next) * removedShare)),
         }));
@@ -196,8 +196,8 @@ export class DoomedTopic {
       await Promise.all([forwarder.scrape(), indexer.scrape()]);
       const inHand = [forwarder, indexer].map((member) => member.now('events_inflight') + member.now('events_spooled'));
       const isRead = await this.#asking(async (admin) => {
-        const stands = await readStands(admin, group, topic);
-        return stands.every(({ high, next }) => high === next);
+        const offsets = await readPartitionOffsets(admin, group, topic);
+        return offsets.every(({ high, next }) => high === next);
       });
       quiet = isRead && inHand.every((events) => events === 0) ? quiet + 1 : 0;
       return quiet >= polls;

@@ -95,7 +95,7 @@ test('a sender whose events fill its share of the dead letters is refused, and n
   const { queue, intake, metrics } = setUp();
   const full = '10.0.0.66';
   queue.deadLetterSpace = {
-    bytesHeld: 0,
+    bytesStored: 0,
     bytesMax: 1,
     watch: () => undefined,
     isFullOf: ({ sender }) => sender === full,

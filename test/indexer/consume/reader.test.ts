@@ -8,7 +8,7 @@ import { Assignment, RecordInHand } from '#indexer/commit/in-hand.ts';
 import { ByteBudget } from '#shared/byte-budget.ts';
 import { buildCore } from '#indexer/pipeline/core.ts';
 import type { RecordOpener } from '#indexer/poison/opener.ts';
-import type { ConsumerHandler, FetchedBatch, Queue } from '#shared/queue/queue.ts';
+import type { ConsumerHandler, FetchedRecords, Queue } from '#shared/queue/queue.ts';
 import { World } from '../world.ts';
 
 async function arrange(holdMs = 0) {
@@ -50,7 +50,7 @@ async function arrange(holdMs = 0) {
       number,
     );
   /** The records of a partition that were appended, as fetched under an assignment. */
-  const fetched = (assignment: number, partition: number): FetchedBatch => {
+  const fetched = (assignment: number, partition: number): FetchedRecords => {
     const records = world.queue.log(partition);
     return { partition, assignment, records, next: records.length, endOffset: records.length };
   };

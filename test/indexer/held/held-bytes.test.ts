@@ -8,7 +8,7 @@ import { BATCH_OVERHEAD_BYTES, RECORD_OVERHEAD_BYTES } from '#indexer/held/held-
 import { Assignment } from '#indexer/commit/in-hand.ts';
 import { SluiceError } from '#shared/errors.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
-import { fetchedRecord, withOwnBytes } from '#shared/queue/kafka/fetched-records.ts';
+import { fetchedRecord, withOwnBytes } from '#shared/queue/kafka/broker/fetched-records.ts';
 import { World } from '../world.ts';
 
 const MIB = 1024 * 1024;

@@ -9,7 +9,7 @@ import { startIndexer } from '#indexer/shells/main.ts';
 import { systemClock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import { Metrics } from '#shared/metrics.ts';
-import { readStands } from '#shared/queue/kafka/group-offsets.ts';
+import { readPartitionOffsets } from '#shared/queue/kafka/broker/group-offsets.ts';
 import { silentQueueObserver } from '#shared/queue/queue-observer.ts';
 import { openKafkaQueue } from '#shared/queue/kafka/kafka-queue.ts';
 import { createClient } from '#shared/queue/kafka/kafkajs/client.ts';
@@ -123,7 +123,7 @@ async function committedPartitions(config: Config): Promise<number[]> {
   const admin = createClient(config, { debug: () => undefined }).admin();
   await admin.connect();
   try {
-    const found = await readStands(admin, config['kafka.group'], config['kafka.topic']);
+    const found = await readPartitionOffsets(admin, config['kafka.group'], config['kafka.topic']);
     return found.filter(({ committed, high }) => committed === high).map(({ partition }) => partition);
   } finally {
     await admin.disconnect();

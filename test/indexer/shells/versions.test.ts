@@ -10,11 +10,11 @@ import { test } from 'node:test';
 import { startIndexer } from '#indexer/shells/main.ts';
 import { unpack } from '#indexer/held/unpack.ts';
 import { systemClock } from '#shared/clock.ts';
-import { readDeadLetter, recordOfLetter } from '#shared/queue/dead-letter.ts';
+import { readDeadLetter, recordOfDeadLetter } from '#shared/queue/dead-letter.ts';
 import { openEmbeddedQueue } from '#shared/queue/embedded/embedded-queue.ts';
-import { headedLetter, headedRecord } from '#shared/queue/headers.ts';
+import { headedDeadLetter, headedRecord } from '#shared/queue/headers.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
-import { decodeSpoolEntry } from '#shared/queue/spooled/spool-entry.ts';
+import { decodeSpoolEntry } from '#shared/queue/spooled/local/spool-entry.ts';
 import { documentId } from '#shared/record/identity.ts';
 import { oldLetters, oldQueueFile, oldRecords, oldSpooled } from '#test/fixtures/record-v1/captured.ts';
 import { World } from '../world.ts';
@@ -85,25 +85,25 @@ test('the file of an embedded queue that the old program left is read on', async
   const letters: string[] = [];
   for await (const record of queue.read({ topic: 'dead-letters' })) {
     const letter = readDeadLetter(record);
-    if (letter.kind === 'letter') letters.push(letter.reason);
+    if (letter.kind === 'dead-letter') letters.push(letter.reason);
   }
   assert.deepEqual(letters, ['chunk_undecodable', 'document_refused', 'record_malformed']);
 });
 
 test('what a spool kept goes on in its version', async () => {
   const [record, letter] = oldSpooled.map(({ headers, value }) => decodeSpoolEntry(headers, value));
-  assert(record?.kind === 'record' && letter?.kind === 'letter');
+  assert(record?.kind === 'record' && letter?.kind === 'dead-letter');
   assert.equal(record.partition, 3);
   assert.deepEqual(headedRecord(record.record).headers, oldRecords[0]?.headers);
   assert.deepEqual(await idsOf(headedRecord(record.record)), oldRecords[0]?.ids);
-  assert.deepEqual(headedLetter(letter.letter).headers, oldLetters[1]?.headers);
+  assert.deepEqual(headedDeadLetter(letter.deadLetter).headers, oldLetters[1]?.headers);
 });
 
 test('dead letters are replayed under the names that their events had', async () => {
   const replayed = oldLetters.map(({ headers, value }) => {
     const letter = readDeadLetter({ headers, value, partition: 0, offset: 0, timestampMs: 0 });
-    assert(letter.kind === 'letter');
-    return recordOfLetter(letter);
+    assert(letter.kind === 'dead-letter');
+    return recordOfDeadLetter(letter);
   });
   const [chunk, event, record] = replayed;
   assert.equal(typeof chunk, 'string');

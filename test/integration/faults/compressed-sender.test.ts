@@ -7,7 +7,7 @@ import { request } from 'node:http';
 import { test } from 'node:test';
 import { systemClock } from '#shared/clock.ts';
 import { openEmbeddedQueue } from '#shared/queue/embedded/embedded-queue.ts';
-import { readLetters, surveyDeadLetters } from '#shared/queue/letter-reader.ts';
+import { readDeadLetters, surveyDeadLetters } from '#shared/queue/dead-letter-reader.ts';
 import { ForwardClient } from '#test/clients/forward-client.ts';
 import { inEmbeddedStore, untilStored } from '../parts/documents.ts';
 import { newPlace, type Place, sluice, SluiceProcess } from '../parts/sluice-process.ts';
@@ -84,6 +84,6 @@ async function valuesIn({ dataDir }: Place): Promise<Buffer[]> {
   const { signal } = new AbortController();
   const survey = await surveyDeadLetters(queue, undefined, signal);
   const values: Buffer[] = [];
-  for await (const { value } of readLetters(queue, {}, { survey, signal })) values.push(Buffer.from(value));
+  for await (const { value } of readDeadLetters(queue, {}, { survey, signal })) values.push(Buffer.from(value));
   return values;
 }

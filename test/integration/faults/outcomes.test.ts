@@ -192,7 +192,7 @@ async function putTemplate(stream: string, message: Record<string, unknown>): Pr
 async function onlyDeadLetter(queue: Queue) {
   const read = await Array.fromAsync(queue.read({ topic: 'dead-letters' }), readDeadLetter);
   const [letter] = read;
-  assert(letter?.kind === 'letter' && read.length === 1);
+  assert(letter?.kind === 'dead-letter' && read.length === 1);
   return letter;
 }
 

@@ -13,8 +13,8 @@ import { suite, test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '#shared/clock.ts';
 import { loadConfig } from '#shared/config/load.ts';
-import type { ReadLetter } from '#shared/queue/dead-letter.ts';
-import { readLetters, surveyDeadLetters } from '#shared/queue/letter-reader.ts';
+import type { ReadDeadLetter } from '#shared/queue/dead-letter.ts';
+import { readDeadLetters, surveyDeadLetters } from '#shared/queue/dead-letter-reader.ts';
 import { openQueue } from '#shared/open/open-queue.ts';
 import { silentQueueObserver } from '#shared/queue/queue-observer.ts';
 import { setupTopics } from '#shared/queue/kafka/setup.ts';
@@ -89,13 +89,13 @@ async function append(env: Environment, ...records: QueueRecord[]): Promise<void
   for (const one of records) await queue.append(0, [one]);
 }
 
-async function lettersOf(env: Environment): Promise<ReadLetter[]> {
+async function lettersOf(env: Environment): Promise<ReadDeadLetter[]> {
   const config = loadConfig({ env, readFile: () => '' });
   await using queue = await openQueue(config, { observer: silentQueueObserver });
   await queue.opened();
   const { signal } = new AbortController();
   const survey = await surveyDeadLetters(queue, undefined, signal);
-  return await Array.fromAsync(readLetters(queue, {}, { survey, signal }));
+  return await Array.fromAsync(readDeadLetters(queue, {}, { survey, signal }));
 }
 
 /** A drain job that is killed by a record twice, and the third one that is not. */

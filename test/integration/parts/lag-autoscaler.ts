@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parse } from 'yaml';
 import type { Config } from '#shared/config/settings.ts';
-import { type PartitionStand, readStands } from '#shared/queue/kafka/group-offsets.ts';
+import { type PartitionOffsets, readPartitionOffsets } from '#shared/queue/kafka/broker/group-offsets.ts';
 import { createClient } from '#shared/queue/kafka/kafkajs/client.ts';
 import type { Finished, SluiceProcess } from './sluice-process.ts';
 
@@ -76,7 +76,7 @@ export class KafkaScaler {
     this.#trigger = trigger;
   }
 
-  look(stands: readonly Pick<PartitionStand, 'partition' | 'committed' | 'high'>[]): Look {
+  look(stands: readonly Pick<PartitionOffsets, 'partition' | 'committed' | 'high'>[]): Look {
     const { lagThreshold, activationLagThreshold, limitToPartitionsWithLag } = this.#trigger;
     let lag = 0;
     let lagWithPersistent = 0;
@@ -192,7 +192,7 @@ export abstract class Autoscaler implements AsyncDisposable {
     await admin.connect();
     try {
       while (!this.#stop.signal.aborted) {
-        const seen = scaler.look(await readStands(admin, config['kafka.group'], config['kafka.topic']));
+        const seen = scaler.look(await readPartitionOffsets(admin, config['kafka.group'], config['kafka.topic']));
         this.#lag = seen.lag;
         await this.decide(seen);
         await delay(settings.pollingInterval * SECOND_MS, undefined, { signal: this.#stop.signal }).catch(

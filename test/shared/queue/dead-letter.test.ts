@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { readDeadLetter, recordOfLetter, replayMark } from '#shared/queue/dead-letter.ts';
-import { headedLetter } from '#shared/queue/headers.ts';
+import { readDeadLetter, recordOfDeadLetter, replayMark } from '#shared/queue/dead-letter.ts';
+import { headedDeadLetter } from '#shared/queue/headers.ts';
 import type { DeadLetter } from '#shared/queue/queue.ts';
 import { decodeBatches, encodeBatches } from '#shared/record/record.ts';
 
@@ -21,7 +21,7 @@ const batch = {
   version: 2 as const,
   chain: null,
 };
-const letter: DeadLetter = {
+const deadLetter: DeadLetter = {
   batches: encodeBatches([batch]),
   index: 4,
   reason: 'document_refused',
@@ -31,11 +31,11 @@ const letter: DeadLetter = {
   cut: false,
 };
 const readBack = (given: DeadLetter) =>
-  readDeadLetter({ ...headedLetter(given), partition: 2, offset: 33, timestampMs: 44 });
+  readDeadLetter({ ...headedDeadLetter(given), partition: 2, offset: 33, timestampMs: 44 });
 
-test('a letter is read as it was written', () => {
-  const read = readBack(letter);
-  assert(read.kind === 'letter');
+test('a dead letter is read as it was written', () => {
+  const read = readBack(deadLetter);
+  assert(read.kind === 'dead-letter');
   assert.deepEqual(
     {
       ...read,
@@ -43,7 +43,7 @@ test('a letter is read as it was written', () => {
       value: Buffer.from(read.value).toString('hex'),
     },
     {
-      kind: 'letter',
+      kind: 'dead-letter',
       partition: 2,
       offset: 33,
       timeMs: 44,
@@ -59,18 +59,18 @@ test('a letter is read as it was written', () => {
       recordVersion: '',
     },
   );
-  const record = recordOfLetter(read);
+  const record = recordOfDeadLetter(read);
   assert(typeof record === 'object');
   const [only] = decodeBatches(record.headers['batches'] ?? Buffer.alloc(0)) ?? [];
   assert.deepEqual([only?.first, only?.count, only?.seq], [4, 1, 100], 'the event keeps its index, and so its name');
 });
 
-test('an index that no event has is none, and its letter is not replayed', () => {
+test('an index that no event has is none, and its dead letter is not replayed', () => {
   for (const index of [2 ** 32, Number.MAX_SAFE_INTEGER]) {
-    const read = readBack({ ...letter, index });
-    assert(read.kind === 'letter');
+    const read = readBack({ ...deadLetter, index });
+    assert(read.kind === 'dead-letter');
     assert.equal(read.index, null);
-    assert.equal(typeof recordOfLetter(read), 'string');
+    assert.equal(typeof recordOfDeadLetter(read), 'string');
   }
 });
 
@@ -111,8 +111,8 @@ test('whatever lies in the topic is read as something', () => {
   fc.assert(
     fc.property(headers, bytes, (given, value) => {
       const read = readDeadLetter({ partition: 0, offset: 0, timestampMs: 0, headers: given, value });
-      if (read.kind === 'letter') recordOfLetter(read);
-      else if (read.kind === 'part') assert(read.part.at + value.length <= read.part.bytes);
+      if (read.kind === 'dead-letter') recordOfDeadLetter(read);
+      else if (read.kind === 'fragment') assert(read.fragment.at + value.length <= read.fragment.bytes);
       else assert(read.done.every((position) => Object.values(position).every(Number.isSafeInteger)));
     }),
     { numRuns: 2000 },

@@ -1,4 +1,4 @@
-// Names by position: however a source's lines are cut into batches, records and letters, each has the same name.
+// Names by position: however a source's lines are cut into batches, records and dead letters, each has the same name.
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
@@ -8,10 +8,10 @@ import fc from 'fast-check';
 import { type RecordSegment, splitSegment } from '#forwarder/gather/record-segment.ts';
 import { Settlement } from '#forwarder/gather/settlement.ts';
 import { unpack } from '#indexer/held/unpack.ts';
-import { readDeadLetter, recordOfLetter } from '#shared/queue/dead-letter.ts';
-import { headedLetter, headedRecord } from '#shared/queue/headers.ts';
-import { splitRecord } from '#shared/queue/spooled/split-record.ts';
-import { lettersOfRefused } from '#shared/queue/spooled/refused-record.ts';
+import { readDeadLetter, recordOfDeadLetter } from '#shared/queue/dead-letter.ts';
+import { headedDeadLetter, headedRecord } from '#shared/queue/headers.ts';
+import { splitRecord } from '#shared/queue/spooled/feed/split-record.ts';
+import { deadLettersOfRefused } from '#shared/queue/spooled/feed/refused-record.ts';
 import { chainAfterRun, chainNext, chainStart } from '#shared/record/chain.ts';
 import { documentId } from '#shared/record/identity.ts';
 import { type Batch, type QueueRecord, encodeBatches } from '#shared/record/record.ts';
@@ -106,7 +106,7 @@ test('any cutting gives the same names', async () => {
           batches: [] as string[],
           segments: [] as string[],
           pieces: [] as string[],
-          letters: [] as string[],
+          deadLetters: [] as string[],
         };
         let chain: Uint8Array = start;
         for (const [i, place] of places.entries()) {
@@ -129,21 +129,28 @@ test('any cutting gives the same names', async () => {
           const pieces: string[] = [];
           for (const piece of [...taken, ...refused]) pieces.push(...(await idsOf(piece)));
           seen.pieces.push(...inOrderOf(expected, pieces));
-          for (const letter of await lettersOfRefused(record, 'refused')) {
-            const read = readDeadLetter({ ...headedLetter(letter), partition: 0, offset: 0, timestampMs: 0 });
-            assert(read.kind === 'letter');
-            const again = recordOfLetter(read);
-            assert(typeof again === 'object');
-            seen.letters.push(...(await idsOfHeaded(again)));
-          }
+          seen.deadLetters.push(...(await idsOfDeadLetters(record)));
           chain = wholeOf(chainAfterRun(chain, bytes));
         }
-        assert.deepEqual(seen, { batches: expected, segments: expected, pieces: expected, letters: expected });
+        assert.deepEqual(seen, { batches: expected, segments: expected, pieces: expected, deadLetters: expected });
       },
     ),
     { numRuns: 100 },
   );
 });
+
+/** Of the record's dead letters, each read back as a record. */
+async function idsOfDeadLetters(record: QueueRecord): Promise<string[]> {
+  const ids: string[] = [];
+  for (const deadLetter of await deadLettersOfRefused(record, 'refused')) {
+    const read = readDeadLetter({ ...headedDeadLetter(deadLetter), partition: 0, offset: 0, timestampMs: 0 });
+    assert(read.kind === 'dead-letter');
+    const again = recordOfDeadLetter(read);
+    assert(typeof again === 'object');
+    ids.push(...(await idsOfHeaded(again)));
+  }
+  return ids;
+}
 
 function wholeOf<T>(steps: Generator<null, T, void>): T {
   let step = steps.next();

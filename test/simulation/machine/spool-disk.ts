@@ -5,7 +5,7 @@
 import { SluiceError } from '#shared/errors.ts';
 import { headedRecord } from '#shared/queue/headers.ts';
 import type { ConsumeOptions, ConsumerHandler, FetchedRecord } from '#shared/queue/queue.ts';
-import type { LocalConsumer, LocalQueue } from '#shared/queue/spooled/local-queue.ts';
+import type { LocalConsumer, LocalQueue } from '#shared/queue/spooled/local/local-queue.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
 import type { Faults } from '../faults.ts';
 import type { SimProcess } from './process.ts';

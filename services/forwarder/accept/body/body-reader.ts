@@ -9,7 +9,7 @@ import type { IncomingMessage } from 'node:http';
 import { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
-import { HeldPieces } from '#shared/msgpack/held-pieces.ts';
+import { BufferedPieces } from '#shared/msgpack/buffered-pieces.ts';
 import type { Compression } from '#shared/record/compression.ts';
 import type { Intake, Room } from '../../intake/chunk.ts';
 import { BodyDecompressor, type DecompressOptions } from './body-decompressor.ts';
@@ -102,7 +102,7 @@ export class BodyReader {
     await this.#roomFor(announced, sender, request);
     sendContinue();
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
-    const pieces = new HeldPieces();
+    const pieces = new BufferedPieces();
     const permit = held.use(this.#permit(PIECE_OVERHEAD_BYTES, sender, announced));
     const onOverdue = () => reject(this.tooBusy());
     using _flowing = this.#flow.enter(request, { sender, bytes: announced, onOverdue });

@@ -6,7 +6,7 @@
 
 import type { FileHandle } from 'node:fs/promises';
 import { reasonOf } from '#shared/errors.ts';
-import { HeldPieces } from '#shared/msgpack/held-pieces.ts';
+import { BufferedPieces } from '#shared/msgpack/buffered-pieces.ts';
 import type { SliceSource } from '#shared/record/unpack-slices.ts';
 import { free, readFully, writeFully } from './file-bytes.ts';
 import type { FrameFiles } from './frame-files.ts';
@@ -29,7 +29,7 @@ export class FrameFile {
   #unwrittenBytes = 0;
   #writing: Promise<void> | null = null;
   /** Before there is a file, or in place of it. */
-  #held: HeldPieces | null = new HeldPieces();
+  #held: BufferedPieces | null = new BufferedPieces();
   /** Why there is no file; null before one was tried. */
   #unfiledWhy: string | null = null;
   #isEnded = false;
@@ -154,7 +154,7 @@ export class FrameFile {
         return;
       }
       this.#unfiledWhy = why;
-      this.#held = new HeldPieces();
+      this.#held = new BufferedPieces();
       for (const piece of [written, ...this.#unwritten]) this.#held.hold(piece, 0);
       this.#unwritten = [];
       this.#unwrittenBytes = 0;
@@ -183,7 +183,7 @@ export class FrameFile {
     return this.size <= this.#files.options.heldBytesMax;
   }
 
-  #hold(held: HeldPieces, piece: Buffer): void {
+  #hold(held: BufferedPieces, piece: Buffer): void {
     held.hold(piece, 0);
     if (this.#unfiledWhy !== null) {
       if (this.#mayBeHeld) return;

@@ -14,7 +14,7 @@ import { crc32 } from 'node:zlib';
 import { unlessAborted } from '#shared/abort.ts';
 import type { Permit } from '#shared/byte-budget.ts';
 import { SluiceError } from '#shared/errors.ts';
-import { type Cut, EntryCutter } from '#shared/msgpack/entry-cutter.ts';
+import { type Cut, EntrySplitter } from '#shared/msgpack/entry-splitter.ts';
 import type { Encoding } from '#shared/record/record.ts';
 import { type SliceSource, UnpackPass } from '#shared/record/unpack-slices.ts';
 import type { Origin, Room, SlicedChunk, SlicedIntake, Slices, Undecodable } from '../../intake/chunk.ts';
@@ -130,7 +130,7 @@ interface Survey {
 
 async function surveyOf(frame: SlicedFrame, limits: SliceLimits, finerFrom: readonly number[]): Promise<Survey> {
   const pass = passOver(frame, limits, finerFrom);
-  const cutter = new EntryCutter(limits.entryBytesMax, { lends: true });
+  const cutter = new EntrySplitter(limits.entryBytesMax, { lends: true });
   let sum = 0;
   let length = 0;
   let count = 0;
@@ -155,7 +155,7 @@ async function surveyOf(frame: SlicedFrame, limits: SliceLimits, finerFrom: read
 
 async function feed(frame: SlicedFrame, limits: SliceLimits, survey: Survey, slices: Slices): Promise<void> {
   const pass = passOver(frame, limits, survey.pass.usedFinerFrom);
-  const cutter = new EntryCutter(limits.entryBytesMax, { lends: true });
+  const cutter = new EntrySplitter(limits.entryBytesMax, { lends: true });
   let first = 0;
   const give = async (cut: Cut): Promise<void> => {
     const { bytes, count } = cut;
@@ -201,12 +201,12 @@ async function* inTurns(cuts: Iterable<Cut>): AsyncGenerator<Cut, void, undefine
 
 /** An entry that is as large as many others together is held only within the budget of what bytes grow to. */
 class LargeEntry implements Disposable {
-  readonly #cutter: EntryCutter;
+  readonly #cutter: EntrySplitter;
   readonly #limits: SliceLimits;
   readonly #signal: AbortSignal | null;
   #permit: Permit | null = null;
 
-  constructor(cutter: EntryCutter, limits: SliceLimits, signal: AbortSignal | null) {
+  constructor(cutter: EntrySplitter, limits: SliceLimits, signal: AbortSignal | null) {
     this.#cutter = cutter;
     this.#limits = limits;
     this.#signal = signal;

@@ -7,7 +7,7 @@
 
 import assert from 'node:assert/strict';
 import { FRAME_MALFORMED, FRAME_TOO_LARGE, NEED_MORE, type ScanResult } from '#shared/msgpack/frame-scanner.ts';
-import { HeldPieces } from '#shared/msgpack/held-pieces.ts';
+import { BufferedPieces } from '#shared/msgpack/buffered-pieces.ts';
 import type { ForwardRefusal } from './forward-frame.ts';
 import { JSON_DEPTH_MAX, jsonToMsgpack } from '../json-value.ts';
 
@@ -49,7 +49,7 @@ export class JsonScanner {
   #at = 0;
   /** Where the unfinished text begins in the present piece. */
   #textStart = 0;
-  readonly #held = new HeldPieces();
+  readonly #held = new BufferedPieces();
   #broken: typeof FRAME_MALFORMED | typeof FRAME_TOO_LARGE | null = null;
 
   constructor(options: { readonly frameBytesMax: number }) {

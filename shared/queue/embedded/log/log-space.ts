@@ -1,4 +1,4 @@
-// How much room the log's file and WAL take, whether more fits, and giving free pages back to the file system.
+// How much space the log's file and WAL use, and whether more fits. Gives free pages back to the file system.
 //
 // Dead letters lie in the same file, and have a limit of their own (dead-letter-budget.ts): they are not counted here.
 //
@@ -61,7 +61,7 @@ export class LogSpace {
     this.#pageBytes = Number(database.prepare('PRAGMA page_size').get()?.['page_size']);
   }
 
-  get bytesHeld(): number {
+  get bytesStored(): number {
     return this.#fileBytes() + this.#walBytes();
   }
 
@@ -77,10 +77,10 @@ export class LogSpace {
   /** Why so many bytes cannot be written now, whatever the limit; null where they can. */
   unwritable(bytes: number): string | null {
     const needed = neededFor(bytes);
-    const walRoom = this.#walBytesMax - RESERVE_BYTES - needed;
-    if (this.#walBytes() <= walRoom && this.#fitsOnDevice(needed)) return null;
+    const walBytesAllowed = this.#walBytesMax - RESERVE_BYTES - needed;
+    if (this.#walBytes() <= walBytesAllowed && this.#fitsOnDevice(needed)) return null;
     this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
-    if (this.#walBytes() > walRoom) return this.#limitReached();
+    if (this.#walBytes() > walBytesAllowed) return this.#limitReached();
     return this.#fitsOnDevice(needed) ? null : NO_SPACE;
   }
 

@@ -4,7 +4,7 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
 import type { Moment } from '#shared/sqlite/passed-time.ts';
 import { AppendTimes } from './append-times.ts';
-import type { Stored } from './frames.ts';
+import type { Stored } from './packed-records.ts';
 import { TimeRuns } from './time-runs.ts';
 
 // One removal is bounded, so that appends do not wait long behind it and the WAL stays small.
@@ -12,6 +12,8 @@ const REMOVED_RECORDS_MAX = 512;
 const REMOVED_BYTES_MAX = 4 * 1024 * 1024;
 /** Headers that are read at once, and those of one record beyond: each may list many batches. */
 const HEADS_BYTES_MAX = 4 * 1024 * 1024;
+
+export type Topic = 'logs' | 'dead-letters';
 
 export class LogTable {
   readonly #readOnly: boolean;
@@ -86,7 +88,7 @@ export class LogTable {
   append(records: readonly Stored[], now: Moment): void {
     if (records.length === 0) return;
     const { timeMs, isAnew } = this.#times.next(now);
-    if (isAnew) this.#runs.begin(this.#end);
+    if (isAnew) this.#runs.start(this.#end);
     for (const { headers, value } of records) this.#insert.run(this.#end++, timeMs, headers, value);
   }
 

@@ -36,12 +36,13 @@ export class TimeRuns {
 
   static makeTable(database: DatabaseSync): void {
     database.exec(
-      'CREATE TABLE IF NOT EXISTS time_runs (of TEXT NOT NULL, start INTEGER NOT NULL, PRIMARY KEY (of, start)) STRICT, WITHOUT ROWID',
+      'CREATE TABLE IF NOT EXISTS time_runs (of TEXT NOT NULL, start INTEGER NOT NULL, PRIMARY KEY (of, start)) ' +
+        'STRICT, WITHOUT ROWID',
     );
   }
 
   /** The record at this offset, which is about to be appended, begins a new run. */
-  begin(offset: number): void {
+  start(offset: number): void {
     this.#note?.run(this.#topic, offset);
   }
 

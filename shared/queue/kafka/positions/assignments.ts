@@ -1,10 +1,10 @@
-// Which partitions are held now, under which number, and how far each was handed over. Pure bookkeeping of the
+// Which partitions are assigned now, under which number, and how far each was handed over. Pure bookkeeping of the
 // consumer.
 //
 // Fencing: Kafka takes a commit for a partition that its sender has lost, if only the sender has joined again since. So
-// a number is void from the moment before the next request to join is sent, and what is void commits nothing.
+// a number is revoked before the next request to join is sent, and under a revoked number nothing is committed.
 
-import type { LogMark, LogPosition } from './log-position.ts';
+import type { LogSnapshot, LogPosition } from './log-position.ts';
 
 export interface Start {
   readonly partition: number;
@@ -28,34 +28,34 @@ interface TopicSeen {
 const UNSEEN: TopicSeen = { topicId: null, topicPartitions: 0 };
 
 /** From which offset on records are of which leader's epoch. */
-export interface EpochRun {
+export interface EpochStart {
   readonly from: number;
   readonly epoch: number;
 }
 
 /** What is known of a partition's log at the place that was reached. */
-interface Place {
+interface LogCursor {
   next: number;
   /** Where the group goes on, if we die now. */
   committed: number;
   end: number;
-  epochs: EpochRun[];
+  epochs: EpochStart[];
   /** Up to this epoch the log was found to go on from where we stood. */
   checkedEpoch: number | null;
   /** Where we stood then. */
   checkedAt?: number;
 }
 
-/** What is held under one number. */
-export class Assignment {
+/** What is assigned under one number. */
+export class MemberAssignment {
   readonly number: number;
   readonly partitions: readonly number[];
-  /** Resolves to true once the owner knows of it, to false if it is void before. */
+  /** Resolves to true once the owner knows of it, to false if it is revoked before. */
   readonly announced: Promise<boolean>;
   readonly #announced = Promise.withResolvers<boolean>();
-  readonly #places = new Map<number, Place>();
+  readonly #cursors = new Map<number, LogCursor>();
   readonly #soughtBack = new Map<number, number>();
-  #begun = false;
+  #isAnnounced = false;
   #topicId: string | null = null;
   #topicPartitions = 0;
 
@@ -66,8 +66,8 @@ export class Assignment {
   }
 
   /** Whether the owner knows of it. */
-  get begun(): boolean {
-    return this.#begun;
+  get isAnnounced(): boolean {
+    return this.#isAnnounced;
   }
 
   /** It is known where each partition begins, and of which topic it is. */
@@ -76,13 +76,13 @@ export class Assignment {
     this.#topicPartitions = topicPartitions;
     for (const { partition, next, end, epoch = null, leaderEpoch = null } of starts) {
       const epochs = epoch === null ? [] : [{ from: 0, epoch }];
-      this.#places.set(partition, { next, committed: next, end, epochs, checkedEpoch: leaderEpoch });
+      this.#cursors.set(partition, { next, committed: next, end, epochs, checkedEpoch: leaderEpoch });
     }
   }
 
-  /** The owner is told. */
-  begin(): void {
-    this.#begun = true;
+  /** The owner knows of it. */
+  announce(): void {
+    this.#isAnnounced = true;
     this.#announced.resolve(true);
   }
 
@@ -99,33 +99,33 @@ export class Assignment {
   /** How far each partition was handed over, and what is known of its log there. */
   positions(): Map<number, LogPosition> {
     const positions = new Map<number, LogPosition>();
-    for (const [partition, { next }] of this.#places)
-      positions.set(partition, { next, mark: this.mark(partition, next) });
+    for (const [partition, { next }] of this.#cursors)
+      positions.set(partition, { next, snapshot: this.snapshot(partition, next) });
     return positions;
   }
 
   /** Where the group stands in each partition by our own commits, and what is known of its log there. */
   committed(): Map<number, LogPosition> {
     const positions = new Map<number, LogPosition>();
-    for (const [partition, { committed: next }] of this.#places)
-      positions.set(partition, { next, mark: this.mark(partition, next) });
+    for (const [partition, { committed: next }] of this.#cursors)
+      positions.set(partition, { next, snapshot: this.snapshot(partition, next) });
     return positions;
   }
 
   /** What is known of the log where `next` is committed. */
-  mark(partition: number, next: number): LogMark {
-    const place = this.#places.get(partition);
-    const epoch = place?.epochs.findLast(({ from }) => from < next)?.epoch ?? null;
-    return { topicId: this.#topicId, epoch, end: Math.max(next, place?.end ?? 0) };
+  snapshot(partition: number, next: number): LogSnapshot {
+    const cursor = this.#cursors.get(partition);
+    const epoch = cursor?.epochs.findLast(({ from }) => from < next)?.epoch ?? null;
+    return { topicId: this.#topicId, epoch, end: Math.max(next, cursor?.end ?? 0) };
   }
 
   /** Committed up to here: what is known of earlier records is not asked for again. */
   forget(partition: number, next: number): void {
-    const place = this.#places.get(partition);
-    if (place === undefined) return;
-    place.committed = Math.max(place.committed, next);
-    const last = place.epochs.findLastIndex(({ from }) => from < next);
-    if (last > 0) place.epochs.splice(0, last);
+    const cursor = this.#cursors.get(partition);
+    if (cursor === undefined) return;
+    cursor.committed = Math.max(cursor.committed, next);
+    const last = cursor.epochs.findLastIndex(({ from }) => from < next);
+    if (last > 0) cursor.epochs.splice(0, last);
   }
 
   /**
@@ -133,22 +133,22 @@ export class Assignment {
    * written under a leader that came after we last looked.
    */
   isSuspect(partition: number, epoch: number): boolean {
-    const place = this.#places.get(partition);
-    const before = place?.epochs.at(-1)?.epoch;
-    if (place === undefined || place.checkedEpoch === null || epoch === before) return false;
-    if (epoch > place.checkedEpoch) return true;
-    // Who committed may have told the epoch of a later record. Once it was looked at, the log itself is believed: else
-    // it would be stopped at for ever.
-    return before !== undefined && epoch < before && place.checkedAt !== place.next;
+    const cursor = this.#cursors.get(partition);
+    const before = cursor?.epochs.at(-1)?.epoch;
+    if (cursor === undefined || cursor.checkedEpoch === null || epoch === before) return false;
+    if (epoch > cursor.checkedEpoch) return true;
+    // Whoever committed may have named the epoch of a later record. Once it was checked, the log itself is believed:
+    // else it would be stopped at for ever.
+    return before !== undefined && epoch < before && cursor.checkedAt !== cursor.next;
   }
 
   /** The log was found to go on from the place that was reached, up to this epoch. */
   check(partition: number, leaderEpoch: number | null): void {
-    const place = this.#places.get(partition);
-    if (place === undefined) return;
-    place.checkedEpoch = leaderEpoch;
-    place.checkedAt = place.next;
-    if ((place.epochs.at(-1)?.epoch ?? 0) > (leaderEpoch ?? 0)) place.epochs = [];
+    const cursor = this.#cursors.get(partition);
+    if (cursor === undefined) return;
+    cursor.checkedEpoch = leaderEpoch;
+    cursor.checkedAt = cursor.next;
+    if ((cursor.epochs.at(-1)?.epoch ?? 0) > (leaderEpoch ?? 0)) cursor.epochs = [];
   }
 
   end(): void {
@@ -161,7 +161,7 @@ export class Assignment {
    * and is taken.
    */
   expects(partition: number, offset: number): 'next' | { readonly seek: number } | { readonly lostFrom: number } {
-    const position = this.#places.get(partition)?.next;
+    const position = this.#cursors.get(partition)?.next;
     if (position === undefined || offset === position) return 'next';
     if (this.#soughtBack.get(partition) === position) return { lostFrom: position };
     this.#soughtBack.set(partition, position);
@@ -172,28 +172,28 @@ export class Assignment {
    * Up to `next` it was handed over; `epochs` are of the records that were, and the log ends at `end` for all that is
    * known.
    */
-  handedOver(partition: number, next: number, log: { epochs?: readonly EpochRun[]; end?: number } = {}): void {
-    const place = this.#places.get(partition);
-    if (place === undefined) return;
+  handedOver(partition: number, next: number, log: { epochs?: readonly EpochStart[]; end?: number } = {}): void {
+    const cursor = this.#cursors.get(partition);
+    if (cursor === undefined) return;
     const { epochs = [], end = next } = log;
     // The first may have begun with what no reader sees, too.
-    const reached = place.next;
-    place.next = next;
-    place.end = Math.max(end, next);
+    const reached = cursor.next;
+    cursor.next = next;
+    cursor.end = Math.max(end, next);
     for (const [i, { from, epoch }] of epochs.entries()) {
-      if (place.epochs.at(-1)?.epoch !== epoch)
-        place.epochs.push({ from: i === 0 ? Math.min(from, reached) : from, epoch });
+      if (cursor.epochs.at(-1)?.epoch !== epoch)
+        cursor.epochs.push({ from: i === 0 ? Math.min(from, reached) : from, epoch });
     }
   }
 }
 
-/** The one assignment that is held, or none. */
-export class Assignments {
-  #held: Assignment | null = null;
+/** The present assignment, or none. */
+export class MemberAssignments {
+  #current: MemberAssignment | null = null;
   #last = 0;
 
-  get held(): Assignment | null {
-    return this.#held;
+  get current(): MemberAssignment | null {
+    return this.#current;
   }
 
   /** Number of the latest assignment; 0 before the first. */
@@ -201,17 +201,17 @@ export class Assignments {
     return this.#last;
   }
 
-  take(partitions: readonly number[]): Assignment {
-    this.void();
-    this.#held = new Assignment(++this.#last, partitions);
-    return this.#held;
+  take(partitions: readonly number[]): MemberAssignment {
+    this.revoke();
+    this.#current = new MemberAssignment(++this.#last, partitions);
+    return this.#current;
   }
 
-  /** Voids what is held; returns it if anything was. */
-  void(): Assignment | null {
-    const held = this.#held;
-    this.#held = null;
-    held?.end();
-    return held;
+  /** Revokes the present assignment; returns it if there was one. */
+  revoke(): MemberAssignment | null {
+    const current = this.#current;
+    this.#current = null;
+    current?.end();
+    return current;
   }
 }

@@ -3,7 +3,8 @@
 //
 //   retention          next < low                  go on at low          next … low were removed unread
 //   log_truncated      the log diverges < next     go on from there      next … the old end are gone
-//   topic_recreated    another topic id            go on at low          next … the old end are gone, and 0 … low of the new one
+//   topic_recreated    another topic id            go on at low          next … the old end are gone,
+//                                                                        and 0 … low of the new one
 //
 // What a reader knows beside its offset travels as the metadata of its commit, `sluice1 <topic id> <leader epoch> <end>
 // [<tries>]`, so that a process that starts later sees what happened while nobody ran. A commit without it, or with
@@ -13,7 +14,7 @@
 import type { LossReason, RecordLoss } from '../../queue.ts';
 
 /** What a reader knew of the log at its position. */
-export interface LogMark {
+export interface LogSnapshot {
   /** Base64url; null where the brokers have no ids (before Kafka 2.8). */
   readonly topicId: string | null;
   /** Of the leader that wrote the record before the position; null where it is not known. */
@@ -26,7 +27,7 @@ export interface LogMark {
 
 export interface LogPosition {
   readonly next: number;
-  readonly mark: LogMark | null;
+  readonly snapshot: LogSnapshot | null;
 }
 
 /** A partition's log as it is now. */
@@ -35,7 +36,7 @@ export interface LogState {
   readonly topicId: string | null;
   readonly low: number;
   readonly high: number;
-  /** Where the log goes past the epoch of the reader's mark; null where that is not known. */
+  /** Where the log goes past the epoch of the reader's snapshot; null where that is not known. */
   readonly epochEnd: number | null;
 }
 
@@ -48,18 +49,18 @@ export interface LogStart {
 
 const WORD = 'sluice1';
 const NONE = '-';
-const MARK = /^sluice1 ([A-Za-z0-9_-]{22}|-) (\d{1,10}|-) (\d{1,16})(?: (\d{1,6}))?$/;
+const SNAPSHOT = /^sluice1 ([A-Za-z0-9_-]{22}|-) (\d{1,10}|-) (\d{1,16})(?: (\d{1,6}))?$/;
 /** More need not be told apart. */
 const TRIES_MAX = 999_999;
 
-export function encodeMark({ topicId, epoch, end, tries = 0 }: LogMark): string {
+export function encodeSnapshot({ topicId, epoch, end, tries = 0 }: LogSnapshot): string {
   const told = tries > 0 ? ` ${Math.min(tries, TRIES_MAX)}` : '';
   return `${WORD} ${topicId ?? NONE} ${epoch ?? NONE} ${end}${told}`;
 }
 
 /** Null where it is not ours. */
-export function decodeMark(metadata: string | null | undefined): LogMark | null {
-  const [, id, epoch, end, tries = '0'] = MARK.exec(metadata ?? '') ?? [];
+export function decodeSnapshot(metadata: string | null | undefined): LogSnapshot | null {
+  const [, id, epoch, end, tries = '0'] = SNAPSHOT.exec(metadata ?? '') ?? [];
   if (id === undefined || epoch === undefined || end === undefined) return null;
   const known = {
     topicId: id === NONE ? null : id,
@@ -71,16 +72,16 @@ export function decodeMark(metadata: string | null | undefined): LogMark | null 
 }
 
 /** Whether the position is one of a topic that had this name before. */
-export function isOfAnotherTopic({ mark }: LogPosition, topicId: string | null): boolean {
-  return mark !== null && mark.topicId !== null && topicId !== null && mark.topicId !== topicId;
+export function isOfAnotherTopic({ snapshot }: LogPosition, topicId: string | null): boolean {
+  return snapshot !== null && snapshot.topicId !== null && topicId !== null && snapshot.topicId !== topicId;
 }
 
 /** Where to go on. `position` is null where the reader has never been. */
 export function startOf(position: LogPosition | null, log: LogState): LogStart {
   const { low, high, epochEnd } = log;
   if (position === null) return { next: low, change: null, losses: [] };
-  const { next, mark } = position;
-  const oldEnd = Math.max(next, mark?.end ?? next);
+  const { next, snapshot } = position;
+  const oldEnd = Math.max(next, snapshot?.end ?? next);
   if (isOfAnotherTopic(position, log.topicId)) {
     const old = lossOf(log, 'topic_recreated', next, oldEnd);
     return { next: low, change: 'topic_recreated', losses: [...old, ...lossOf(log, 'retention', 0, low)] };

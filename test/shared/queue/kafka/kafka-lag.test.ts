@@ -62,34 +62,39 @@ async function commit(config: Config, next: ReadonlyMap<number, number>): Promis
 
 const told = ({ partitions }: GroupLag) => partitions.map((lag) => [lag.next, lag.high, lagRecords(lag)]);
 
+/** Every two seconds of the last hour; two bursts, three days and one moment ago; one record; nothing. */
+function timesAsOf(nowMs: number): readonly (readonly number[])[] {
+  return [
+    Array.from({ length: 1800 }, (_, i) => nowMs - HOUR_MS + 2000 * i),
+    [...Array.from({ length: 50 }, () => nowMs - 72 * HOUR_MS), ...Array.from({ length: 50 }, () => nowMs - 500)],
+    [nowMs - 30_000],
+    [],
+  ];
+}
+
+/** Each lag in seconds is the age of the record at which the group is, or nearly. */
+function checkAges(lag: GroupLag, times: readonly (readonly number[])[]): void {
+  for (const partition of lag.partitions) {
+    const trueMs = times[partition.partition]?.[partition.next];
+    if (trueMs === undefined) {
+      assert.equal(partition.oldestMs, null);
+      assert.equal(lagSeconds(partition, lag.atMs), 0);
+      continue;
+    }
+    const age = (lag.atMs - trueMs) / 1000;
+    const error = Math.abs(lagSeconds(partition, lag.atMs) - age);
+    assert(error <= (age <= 60 ? 1 : 0.02 * age), `${age} s told as ${lagSeconds(partition, lag.atMs)} s`);
+  }
+}
+
 suite('lag from the brokers alone', { skip: broker ? false : 'SKIPPED: no Kafka' }, () => {
   test('never committed, committed in the middle, caught up, deleted below, idle', async () => {
     await withTopic(4, async (config, admin) => {
-      const nowMs = Date.now();
-      const times = [
-        // Every two seconds of the last hour; two bursts, three days and one moment ago; one record; nothing.
-        Array.from({ length: 1800 }, (_, i) => nowMs - HOUR_MS + 2000 * i),
-        [...Array.from({ length: 50 }, () => nowMs - 72 * HOUR_MS), ...Array.from({ length: 50 }, () => nowMs - 500)],
-        [nowMs - 30_000],
-        [],
-      ];
+      const times = timesAsOf(Date.now());
       for (const [partition, timesMs] of times.entries())
         if (timesMs.length > 0) await produce(config, partition, timesMs);
       await using source = new KafkaLag(config, systemClock);
-
-      const check = (lag: GroupLag): void => {
-        for (const partition of lag.partitions) {
-          const trueMs = times[partition.partition]?.[partition.next];
-          if (trueMs === undefined) {
-            assert.equal(partition.oldestMs, null);
-            assert.equal(lagSeconds(partition, lag.atMs), 0);
-            continue;
-          }
-          const age = (lag.atMs - trueMs) / 1000;
-          const error = Math.abs(lagSeconds(partition, lag.atMs) - age);
-          assert(error <= (age <= 60 ? 1 : 0.02 * age), `${age} s told as ${lagSeconds(partition, lag.atMs)} s`);
-        }
-      };
+      const check = (lag: GroupLag): void => checkAges(lag, times);
 
       const fresh = await source.sample();
       assert.deepEqual(told(fresh), [

@@ -1,6 +1,6 @@
 // Keeps what a spool tells: sums of its events, and its words in order.
 
-import type { DropReason, SpoolObserver } from '#shared/queue/spooled/spool-observer.ts';
+import type { DropReason, SpoolObserver } from '#shared/queue/spooled/local/spool-observer.ts';
 
 export class RecordingObserver implements SpoolObserver {
   readonly events = { spooled: 0, found: 0, fed: 0, deadLettered: 0, dropped: 0 };

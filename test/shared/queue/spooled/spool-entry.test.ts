@@ -8,11 +8,11 @@ import { headedRecord } from '#shared/queue/headers.ts';
 import type { DeadLetter } from '#shared/queue/queue.ts';
 import {
   decodeSpoolEntry,
-  encodeSpooledLetter,
+  encodeSpooledDeadLetter,
   encodeSpooledRecord,
   eventsOf,
   type SpoolEntry,
-} from '#shared/queue/spooled/spool-entry.ts';
+} from '#shared/queue/spooled/local/spool-entry.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
 import { recordOf } from './records.ts';
 
@@ -25,12 +25,12 @@ const place = fc.record(
   { id, at: fc.maxSafeNat(), bytes: fc.maxSafeNat(), tableBytes: fc.maxSafeNat() },
   { noNullPrototype: true },
 );
-const part = fc.option(fc.record({ part: place }), { nil: {} });
-const letter: fc.Arbitrary<DeadLetter> = fc
+const fragment = fc.option(fc.record({ fragment: place }), { nil: {} });
+const deadLetter: fc.Arbitrary<DeadLetter> = fc
   .tuple(
     fc.record({ batches: bytes, reason: text, error: text, from: text, value: bytes, cut: fc.boolean() }),
     index,
-    part,
+    fragment,
   )
   .map(([whole, where, place]) => ({ ...whole, ...where, ...place }));
 
@@ -55,21 +55,21 @@ describe('spool entry', () => {
 
   it('is a dead letter', () => {
     fc.assert(
-      fc.property(letter, (given) => {
-        assert.deepEqual(through(encodeSpooledLetter(given)), { kind: 'letter', letter: given });
+      fc.property(deadLetter, (given) => {
+        assert.deepEqual(through(encodeSpooledDeadLetter(given)), { kind: 'dead-letter', deadLetter: given });
       }),
     );
   });
 
   it('is nothing where it is cut in its head, and never a throw', () => {
-    const letterBytes = encodeSpooledLetter({
+    const letterBytes = encodeSpooledDeadLetter({
       batches: Buffer.from('batches'),
       reason: 'reason',
       error: 'error',
       from: 'edge',
       value: Buffer.alloc(0),
       cut: false,
-      part: { id: Buffer.alloc(16), at: 1, bytes: 2, tableBytes: 0 },
+      fragment: { id: Buffer.alloc(16), at: 1, bytes: 2, tableBytes: 0 },
     }).value;
     for (let end = 0; end < letterBytes.length; end++) {
       assert.equal(decodeSpoolEntry({ batches: Buffer.alloc(0) }, letterBytes.subarray(0, end)), null, `cut at ${end}`);

@@ -1,11 +1,11 @@
-// Started and killed by spool.test.ts: spools numbered records, a partition each, while the queue behind the spool is
-// away, and says on stdout up to which number each is held: "0 5 4 4". Arguments: the data folder, and the number to
-// begin with.
+// Started and killed by spool-killed.test.ts: spools numbered records, a partition each, while the queue behind the
+// spool is away, and says on stdout up to which number each is held: "0 5 4 4". Arguments: the data folder, and the
+// number to begin with.
 
 import { systemClock } from '#shared/clock.ts';
 import { loadConfig } from '#shared/config/load.ts';
 import { openSpool } from '#shared/queue/spooled/open-spool.ts';
-import { silentObserver } from '#shared/queue/spooled/spool-observer.ts';
+import { silentObserver } from '#shared/queue/spooled/local/spool-observer.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
 import { recordOf } from './records.ts';
 import { refusedWith, UnsteadyQueue } from './unsteady-queue.ts';

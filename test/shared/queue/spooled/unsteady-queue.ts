@@ -3,7 +3,7 @@
 
 import { SluiceError } from '#shared/errors.ts';
 import type { ConsumeOptions, ConsumerHandler, DeadLetter, FetchedRecord } from '#shared/queue/queue.ts';
-import type { LocalConsumer, LocalQueue } from '#shared/queue/spooled/local-queue.ts';
+import type { LocalConsumer, LocalQueue } from '#shared/queue/spooled/local/local-queue.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
 import type { VirtualClock } from '#test/memory/clock.ts';
 import { MemoryQueue } from '#test/memory/queue.ts';
@@ -93,8 +93,8 @@ class Connection implements LocalQueue {
     await this.#server.memory.forget(offsets);
   }
 
-  appendDeadLetters(letters: readonly DeadLetter[]): Promise<void> {
-    return this.#work(this.#server.fate([], -1), () => this.#server.memory.appendDeadLetters(letters));
+  appendDeadLetters(deadLetters: readonly DeadLetter[]): Promise<void> {
+    return this.#work(this.#server.fate([], -1), () => this.#server.memory.appendDeadLetters(deadLetters));
   }
 
   async consume(handler: ConsumerHandler, options: ConsumeOptions): Promise<LocalConsumer> {

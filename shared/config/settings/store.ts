@@ -1,0 +1,40 @@
+// Where documents are kept. See settings.ts.
+
+import { Type } from 'typebox';
+import { integer, list, milliseconds, oneOf, text, type Setting } from './setting.ts';
+
+export const store = {
+  store: oneOf(['embedded', 'elasticsearch'], 'Where documents are kept.', {
+    defaultText: '`elasticsearch` when its URL is set, else `embedded`',
+  }),
+  'names.max_per_tenant': integer(
+    { minimum: 100, maximum: 1_000_000 },
+    'Combinations of container, service and tag that the embedded store keeps for a tenant; further events have ' +
+      'these names among their attributes.',
+    { default: 10_000 },
+  ),
+  'store.retention_ms': milliseconds(
+    { minimum: 60_000, maximum: 3660 * 86_400_000 },
+    'How long documents are kept (embedded store; data stream lifecycle in Elasticsearch).',
+    {
+      default: 7 * 86_400_000,
+    },
+  ),
+  'elasticsearch.url': list('URLs of Elasticsearch nodes, separated by commas.', {}),
+  'elasticsearch.api_key': text('API key, as base64.', { secret: true }),
+  'elasticsearch.username': text('User.', {}),
+  'elasticsearch.password': text('Password.', { secret: true }),
+  'elasticsearch.bearer_token': text(
+    'Token of a service account, or of an identity provider, in place of an API key.',
+    {
+      secret: true,
+    },
+  ),
+  'elasticsearch.ca': text('File of the certificates that Elasticsearch is trusted by.', {}),
+  'elasticsearch.ca_fingerprint': {
+    ...text('SHA-256 of the certificate that Elasticsearch is trusted by, in hex; in place of its file.', {}),
+    schema: Type.String({ pattern: '^[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){31}$' }),
+  },
+  'elasticsearch.cert': text('File of the client certificate that Elasticsearch is shown.', {}),
+  'elasticsearch.key': text('File of the key of that certificate.', {}),
+} as const satisfies Record<string, Setting>;

@@ -1,0 +1,27 @@
+// The thread in which the embedded store's database lives. Started by store.ts through sqlite/worker-thread.ts.
+
+import { serveWorker } from '#shared/sqlite/worker-thread.ts';
+import type { Moment } from '#shared/sqlite/passed-time.ts';
+import type { StoreQuery } from '../store.ts';
+import { type DatabaseOptions, DocumentDatabase, type Documents, type WriteResult } from './database.ts';
+import type { RowPage } from './page-reader.ts';
+
+export interface StoreThread {
+  write(documents: Documents): WriteResult;
+  page(step: { query: StoreQuery; bytesMax: number }): RowPage;
+  expire(step: { now: Moment; limit: number }): number;
+  ping(argument: null): null;
+}
+
+serveWorker<DatabaseOptions, StoreThread>((options, notify) => {
+  const database = new DocumentDatabase({ ...options, tell: notify });
+  return {
+    methods: {
+      write: (documents) => database.write(documents),
+      page: ({ query, bytesMax }) => database.page(query, bytesMax),
+      expire: (step) => database.expire(step),
+      ping: () => null,
+    },
+    close: () => database.close(),
+  };
+});

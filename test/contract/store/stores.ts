@@ -1,0 +1,139 @@
+// The stores of which the contract is said: each is opened before the tests of a suite and gone after them.
+// Elasticsearch takes part where test/backends has one, with a data stream of the suite's own.
+
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before } from 'node:test';
+import { systemClock } from '#shared/clock.ts';
+import { ElasticsearchStore } from '#shared/store/elasticsearch/store.ts';
+import { openEmbeddedStore } from '#shared/store/embedded/store.ts';
+import type { BulkOutcome, Store, StoredDocument, StoreQuery } from '#shared/store/store.ts';
+import { elasticsearch } from '#test/backends/elasticsearch.ts';
+import { bulkRequest, type TestDocument, testId } from '../store-bodies.ts';
+
+interface Opened extends AsyncDisposable {
+  readonly store: Store;
+  /** Makes all that was written visible to searches. */
+  refresh(): Promise<void>;
+  /** What is written from now on goes to a new index, where the store has such things. */
+  rollOver(): Promise<void>;
+  /** Whether text is split by the rule of words.ts, or by the nearest thing that the server has. */
+  readonly splitsExactly: boolean;
+}
+
+const found = await elasticsearch();
+const RETENTION_MS = 3650 * 86_400_000;
+
+/** For `describe`: its name and options, and what opens the store for the suite. */
+export const stores: readonly { readonly name: string; readonly options: object; readonly use: () => StoreInUse }[] = [
+  { name: 'embedded store', options: {}, use: () => new StoreInUse('logs-sluice.contract-default', openEmbedded) },
+  {
+    name: 'elasticsearch store',
+    options: { skip: found === null ? 'no Elasticsearch to be had' : false },
+    use() {
+      const stream = `logs-sluice.t${randomBytes(6).toString('hex')}-default`;
+      return new StoreInUse(stream, () => openElasticsearch(found?.url ?? '', stream));
+    },
+  },
+];
+
+export class StoreInUse {
+  readonly stream: string;
+  #opened: Opened | null = null;
+  #lastBatch = 0;
+
+  constructor(stream: string, open: () => Promise<Opened>) {
+    this.stream = stream;
+    before(async () => {
+      this.#opened = await open();
+    });
+    after(() => this.#opened?.[Symbol.asyncDispose]());
+  }
+
+  get opened(): Opened {
+    if (this.#opened === null) throw new Error('the store is open while tests run');
+    return this.#opened;
+  }
+
+  get store(): Store {
+    return this.opened.store;
+  }
+
+  /** The documents, with ids of their own. */
+  numbered(documents: readonly Record<string, unknown>[]): TestDocument[] {
+    const batch = ++this.#lastBatch;
+    return documents.map((document, i) => ({ id: testId(batch, i), index: this.stream, document }));
+  }
+
+  async write(documents: readonly TestDocument[]): Promise<BulkOutcome[]> {
+    const outcomes = await this.store.bulk(bulkRequest(documents));
+    await this.opened.refresh();
+    return outcomes;
+  }
+
+  search(query: Partial<StoreQuery>): Promise<StoredDocument[]> {
+    return this.store.search({ limit: 100, order: 'oldest', ...query });
+  }
+}
+
+export function messages(documents: readonly StoredDocument[]): unknown[] {
+  return documents.map(({ source }) => source['message']);
+}
+
+export function statuses(outcomes: readonly BulkOutcome[]): number[] {
+  return outcomes.map(({ status }) => status);
+}
+
+async function openEmbedded(): Promise<Opened> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'sluice-store-'));
+  const options = { dataDir, readOnly: false, retentionMs: RETENTION_MS, namesMax: 100_000, clock: systemClock };
+  const store = await openEmbeddedStore(options);
+  await store.setup();
+  return {
+    store,
+    splitsExactly: true,
+    refresh: () => Promise.resolve(),
+    rollOver: () => Promise.resolve(),
+    async [Symbol.asyncDispose]() {
+      await store[Symbol.asyncDispose]();
+      await rm(dataDir, { recursive: true });
+    },
+  };
+}
+
+async function openElasticsearch(url: string, stream: string): Promise<Opened> {
+  const store = new ElasticsearchStore({
+    urls: [url],
+    connections: 3,
+    bulkTimeoutMs: 30_000,
+    retentionMs: RETENTION_MS,
+    indexPatterns: [stream],
+  });
+  const lines = await store.setup();
+  const ask = async (method: string, path: string) => {
+    const answer = await fetch(`${url}${path}`, { method });
+    await answer.text();
+  };
+  return {
+    store,
+    splitsExactly: !lines.some((line) => line.includes('analysis-common')),
+    refresh: () => ask('POST', `/${stream}/_refresh`),
+    rollOver: () => ask('POST', `/${stream}/_rollover`),
+    async [Symbol.asyncDispose]() {
+      await store[Symbol.asyncDispose]();
+      await ask('DELETE', `/_data_stream/${stream}`);
+    },
+  };
+}
+
+/** Each test works in a day of its own, so that none sees documents of another. */
+export function day(number: number): { since: string; until: string; at: (nanoseconds: number) => string } {
+  const date = (n: number) => new Date(Date.UTC(2020, 0, n)).toISOString().slice(0, 10);
+  return {
+    since: `${date(number)}T00:00:00Z`,
+    until: `${date(number + 1)}T00:00:00Z`,
+    at: (nanoseconds) => `${date(number)}T12:00:00.${String(nanoseconds).padStart(9, '0')}Z`,
+  };
+}
