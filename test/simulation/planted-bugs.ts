@@ -84,7 +84,7 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
     },
     {
       file: 'services/indexer/bulk/answer.ts',
-      text: "for (const part of run.parts) ledger.settleEvent(part, news > 0 ? 'indexed' : 'deduplicated');",
+      text: "for (const part of range.parts) ledger.settleEvent(part, news > 0 ? 'indexed' : 'deduplicated');",
       becomes: '',
     },
     {

@@ -1,10 +1,10 @@
 // The answer to one bulk request, sorted: what is done, what goes again, what was refused. Nearly always all items have
-// the same outcome, often one shared object. So the table of outcomes is asked once for a row of equals, and runs are
+// the same outcome, often one shared object. So the table of outcomes is asked once for a row of equals, and ranges are
 // settled whole.
 
 import type { BulkOutcome } from '#shared/store/store.ts';
 import type { Ledger } from '../settle/ledger.ts';
-import { type BulkBatch, type Run, byIndex } from '../settle/bulk-batch.ts';
+import { type BulkBatch, type ItemRange, byIndex } from '../settle/bulk-batch.ts';
 import type { OpenItems } from './next-step.ts';
 import { type ItemVerdict, type RefusedItem, itemVerdict, outcomeReason, refusedItem } from '../settle/outcomes.ts';
 
@@ -94,29 +94,29 @@ export class BulkAnswer {
     );
   }
 
-  /** Tells the ledger what is done. Calls `indexed` once for each run of which something is indexed, with how many. */
-  settle(batch: BulkBatch, ledger: Ledger, indexed: (run: Run, events: number) => void): void {
+  /** Tells the ledger what is done. Calls `indexed` once for each range of which something is indexed, with how many. */
+  settle(batch: BulkBatch, ledger: Ledger, indexed: (range: ItemRange, events: number) => void): void {
     let item = 0;
-    for (const run of batch.runs) {
+    for (const range of batch.ranges) {
       let news = 0;
       let repeats = 0;
-      if (this.#uniform === 'indexed') news = run.count;
-      else if (this.#uniform === 'deduplicated') repeats = run.count;
+      if (this.#uniform === 'indexed') news = range.count;
+      else if (this.#uniform === 'deduplicated') repeats = range.count;
       else {
-        for (let i = item; i < item + run.count; i++) {
+        for (let i = item; i < item + range.count; i++) {
           const verdict = this.#verdicts[i];
           if (verdict === 'indexed') news++;
           else if (verdict === 'deduplicated') repeats++;
         }
       }
-      item += run.count;
-      if (news > 0) indexed(run, news);
-      if (run.parts) {
+      item += range.count;
+      if (news > 0) indexed(range, news);
+      if (range.parts) {
         if (news + repeats === 0) continue;
-        for (const part of run.parts) ledger.settleEvent(part, news > 0 ? 'indexed' : 'deduplicated');
+        for (const part of range.parts) ledger.settleEvent(part, news > 0 ? 'indexed' : 'deduplicated');
       } else {
-        ledger.settle(run.record, news, 'indexed');
-        ledger.settle(run.record, repeats, 'deduplicated');
+        ledger.settle(range.record, news, 'indexed');
+        ledger.settle(range.record, repeats, 'deduplicated');
       }
     }
   }

@@ -29,7 +29,7 @@ export class HeldBatches {
 
   get events(): number {
     let events = 0;
-    for (const batch of this.#held) events += eventsOf(batch.runs);
+    for (const batch of this.#held) events += eventsOf(batch.ranges);
     return events;
   }
 

@@ -65,7 +65,7 @@ export class LookBack {
    * request sees by itself may be missing. Rejects with store_* errors.
    */
   async find(batch: BulkBatch, signal: AbortSignal): Promise<{ told: ReadonlyMap<number, BulkOutcome>; known: Known }> {
-    const assignment = batch.runs.at(-1)?.record.assignment.number ?? -1;
+    const assignment = batch.ranges.at(-1)?.record.assignment.number ?? -1;
     // Here a repeat is likely, so that an old look would cost a deletion.
     if (batch.unanswered || assignment !== this.#assignment) this.#looks.clear();
     this.#assignment = assignment;
@@ -178,12 +178,12 @@ export class LookBack {
   }
 
   /** Items for this data stream that may have been written before `beforeMs`. */
-  #olderThan(beforeMs: number, { request, runs }: BulkBatch, stream: string): Asked[] {
+  #olderThan(beforeMs: number, { request, ranges }: BulkBatch, stream: string): Asked[] {
     const { askForAll, clockSkewMs } = this.#options;
     const asked: Asked[] = [];
     if (beforeMs === -Infinity) return asked;
     let number = 0;
-    for (const { batch, count } of runs) {
+    for (const { batch, count } of ranges) {
       const born = askForAll ? 0 : bornMs(batch);
       const next = number + count;
       if (born >= beforeMs + clockSkewMs) number = next;

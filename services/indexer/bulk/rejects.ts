@@ -62,7 +62,7 @@ export class Rejects {
     const { refusals, telemetry, held, deliver } = this.#options;
     const rewritten = await refusals.asText(batch);
     // The events were read from the queue's record again, as dead letters are: what is not there can't be written.
-    if (eventsOf(rewritten.runs) !== eventsOf(batch.runs)) return this.#deadLetter(batch, items);
+    if (eventsOf(rewritten.ranges) !== eventsOf(batch.ranges)) return this.#deadLetter(batch, items);
     telemetry.rewritten(items.length, items[0]?.error ?? '');
     await deliver(held.replace(batch, rewritten));
   }
@@ -79,11 +79,11 @@ export class Rejects {
     }
     held.release(batch);
     let item = 0;
-    for (const run of batch.runs) {
-      for (let i = 0; i < run.count; i++) {
+    for (const range of batch.ranges) {
+      for (let i = 0; i < range.count; i++) {
         const { reason } = items[item++] ?? UNKNOWN_REFUSAL;
-        if (run.parts) for (const part of run.parts) ledger.settleEvent(part, 'dead_lettered', reason);
-        else ledger.settle(run.record, 1, 'dead_lettered', reason);
+        if (range.parts) for (const part of range.parts) ledger.settleEvent(part, 'dead_lettered', reason);
+        else ledger.settle(range.record, 1, 'dead_lettered', reason);
       }
     }
   }

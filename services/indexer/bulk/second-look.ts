@@ -22,7 +22,7 @@ import type { Assignment, RecordInHand } from '../commit/in-hand.ts';
 import type { IndexerTelemetry } from '../settle/telemetry.ts';
 import type { BulkAnswer } from './answer.ts';
 import { LOOK_INTERVAL_MS, type LookBack } from './look-back.ts';
-import type { BulkBatch, Run } from '../settle/bulk-batch.ts';
+import type { BulkBatch, ItemRange } from '../settle/bulk-batch.ts';
 
 /** Some 100 bytes each while they are looked at. */
 const IDS_MAX = 300_000;
@@ -38,7 +38,7 @@ export interface SecondLookOptions {
 }
 
 /** Consecutive events of one batch. Their ids are made only when they are looked at, for most never are. */
-interface NamedRun {
+interface NamedRange {
   readonly batch: NamedBatch;
   /** Of the first one, the batch's `first` included. */
   readonly index: number;
@@ -47,7 +47,7 @@ interface NamedRun {
 
 /** Ids by data stream, and the earliest time at which they can have been written. */
 class Kept {
-  readonly ids = new Map<string, (string | NamedRun)[]>();
+  readonly ids = new Map<string, (string | NamedRange)[]>();
   /** Batches as they are kept here: those that were read lie in their records' memory. */
   readonly #own = new WeakMap<NamedBatch, NamedBatch>();
   count = 0;
@@ -85,10 +85,10 @@ class Kept {
     return own;
   }
 
-  #of(stream: string): (string | NamedRun)[] {
+  #of(stream: string): (string | NamedRange)[] {
     const known = this.ids.get(stream);
     if (known) return known;
-    const ids: (string | NamedRun)[] = [];
+    const ids: (string | NamedRange)[] = [];
     this.ids.set(stream, ids);
     return ids;
   }
@@ -118,14 +118,14 @@ export class SecondLook {
   keep(batch: BulkBatch, answer: BulkAnswer): void {
     const { items } = batch.request;
     let number = 0;
-    for (const run of batch.runs) {
-      const { record, count, line } = run;
+    for (const range of batch.ranges) {
+      const { record, count, line } = range;
       const from = number;
       number += count;
       if (line?.unfinishedIds && answer.isSettled(from)) this.#keepUnfinished(line.unfinishedIds, items[from], record);
       if (!record.isInherited || this.#begun.has(record.assignment)) continue;
       const kept = this.#of(record.assignment);
-      for (let i = 0; i < count; i++) if (answer.isSettled(from + i)) this.#add(kept, items[from + i], run, i);
+      for (let i = 0; i < count; i++) if (answer.isSettled(from + i)) this.#add(kept, items[from + i], range, i);
     }
   }
 
@@ -137,14 +137,14 @@ export class SecondLook {
   }
 
   /** A request of ours brought no answer, and may still be done after these were written again: looks at them later. */
-  async keepUnanswered({ request, runs }: BulkBatch): Promise<void> {
+  async keepUnanswered({ request, ranges }: BulkBatch): Promise<void> {
     const { clock, timeoutMs, signal } = this.#options;
     const kept = new Kept();
-    const records = new Set(runs.flatMap((run) => (run.parts ?? [run]).map(({ record }) => record)));
+    const records = new Set(ranges.flatMap((range) => (range.parts ?? [range]).map(({ record }) => record)));
     for (const { assignment, fetched } of records) assignment.beUnsure(fetched);
     let number = 0;
-    for (const run of runs) {
-      for (let i = 0; i < run.count; i++) this.#add(kept, request.items[number++], run, i);
+    for (const range of ranges) {
+      for (let i = 0; i < range.count; i++) this.#add(kept, request.items[number++], range, i);
     }
     await clock.sleep(timeoutMs, signal).catch(() => undefined);
     await this.#look(kept, () => false);
@@ -172,8 +172,8 @@ export class SecondLook {
     return kept;
   }
 
-  /** The item is the one of the run with this number. */
-  #add(kept: Kept, item: BulkItem | undefined, { record, batch, index }: Run, number: number): void {
+  /** The item is the one of the range with this number. */
+  #add(kept: Kept, item: BulkItem | undefined, { record, batch, index }: ItemRange, number: number): void {
     if (item && this.#mayAdd()) kept.addEvent(item.index, batch, index + number, sinceMs(record));
   }
 
@@ -219,7 +219,7 @@ function sinceMs({ fetched }: RecordInHand): number {
   return fetched.timestampMs - LOOK_INTERVAL_MS;
 }
 
-function idsOf(named: string | NamedRun): string[] {
+function idsOf(named: string | NamedRange): string[] {
   if (typeof named === 'string') return [named];
   const { batch, index, count } = named;
   return Array.from({ length: count }, (_, i) => documentId(batch, index + i));

@@ -192,7 +192,7 @@ export class BulkWriter {
     this.#held.release(batch);
     batch.release?.();
     this.#failure = null;
-    answer.settle(batch, ledger, (run, events) => telemetry.indexed(run.batch, events, run.record.fetched));
+    answer.settle(batch, ledger, (range, events) => telemetry.indexed(range.batch, events, range.record.fetched));
     let again: BulkBatch | null = null;
     let isQueued = false;
     for (const group of open) {

@@ -14,7 +14,7 @@ import type { FetchedRecord, Queue } from '#shared/queue/queue.ts';
 import { openedBytesMax } from '#shared/record/value-limit.ts';
 import type { Store } from '#shared/store/store.ts';
 import { ConcurrencyLimit } from '../bulk/concurrency.ts';
-import type { EventPlace } from '../settle/bulk-batch.ts';
+import type { EventRef } from '../settle/bulk-batch.ts';
 import { BulkWriter } from '../bulk/writer.ts';
 import { fetchBytesMax } from '../held/held-bytes.ts';
 import type { Assignment } from '../commit/in-hand.ts';
@@ -104,7 +104,7 @@ export function buildCore(options: CoreOptions, partitions: () => Iterable<Parti
     lineBytesMax: config['join.line_max_bytes'],
     bytesMax: config['join.max_bytes'],
   };
-  const lines = new LineJoiner<EventPlace>(joining);
+  const lines = new LineJoiner<EventRef>(joining);
   const opening = {
     bytesMax: unpacking.bytesMax,
     documentBytesMax: documents.documentBytesMax,

@@ -19,7 +19,7 @@ import { freeDecompressed } from '#shared/record/compression.ts';
 import type { Batch } from '#shared/record/record.ts';
 import { PendingDeadLetters } from '../settle/pending-dead-letters.ts';
 import { BulkBody } from '../bulk/body.ts';
-import { type EventPlace, type Run, eventsOf } from '../settle/bulk-batch.ts';
+import { type EventRef, type ItemRange, eventsOf } from '../settle/bulk-batch.ts';
 import type { BulkWriter } from '../bulk/writer.ts';
 import { LETTER_IN_HAND_BYTES, recordBytes, rowsBytes } from '../held/held-bytes.ts';
 import { type Assignment, type HoldReason, RecordInHand } from '../commit/in-hand.ts';
@@ -38,7 +38,7 @@ export interface PipelineOptions {
   readonly ledger: Ledger;
   readonly writer: BulkWriter;
   readonly refusals: RecordRefusals;
-  readonly lines: LineJoiner<EventPlace>;
+  readonly lines: LineJoiner<EventRef>;
   /** Of what is held of records until all of their events have outcomes; see held-bytes.ts. */
   readonly budget: ByteBudget;
   /** Of what waits to be tried out, so that it takes nothing from the others. */
@@ -67,7 +67,7 @@ export class Pipeline {
   readonly #ahead: OpenAhead;
   readonly #suspects: SuspectLine;
   /** Origins of what is in the body. */
-  #runs: Run[] = [];
+  #ranges: ItemRange[] = [];
   /** The record in work, and how many of its entries went on. */
   #current: Unpacked | null = null;
   #passed = 0;
@@ -103,7 +103,7 @@ export class Pipeline {
       free: () => this.#freed?.(),
     });
     options.ledger.trackInFlight(() => (this.#current ? this.#current.ends.length - this.#passed : 0));
-    options.ledger.trackInFlight(() => eventsOf(this.#runs));
+    options.ledger.trackInFlight(() => eventsOf(this.#ranges));
     options.ledger.trackInFlight(() => this.#pendingDeadLetters.events);
     options.ledger.trackInFlight(() => options.lines.events);
     this.#loop = this.#run();
@@ -157,7 +157,7 @@ export class Pipeline {
   lost(assignment: Assignment): void {
     this.#ahead.lost(assignment);
     this.#suspects.lost(assignment);
-    const isLost = ({ record }: EventPlace): boolean => record.assignment === assignment;
+    const isLost = ({ record }: EventRef): boolean => record.assignment === assignment;
     for (const part of this.#options.lines.drop(isLost)) this.#abandon(part, 'assignment_lost');
     this.#options.writer.lost();
     this.#rouse();
@@ -294,7 +294,7 @@ export class Pipeline {
     const pauseAt = Math.min(this.#turnAt, this.#options.writer.bodyBytesMax);
     let entry = this.#passed;
     let start = entry === 0 ? 0 : (ends[entry - 1] ?? 0);
-    let run: Run | null = null;
+    let range: ItemRange | null = null;
     documents.beginBatch(batch, this.#ingestedMs);
     while (entry < afterLast && body.length < pauseAt && this.#entryBytes < TURN_BYTES) {
       const end = ends[entry] ?? 0;
@@ -303,23 +303,23 @@ export class Pipeline {
       const isTooLarge = end - start > documentBytesMax || (crowded.size > 0 && crowded.has(entry));
       const written = isTooLarge ? 'document_too_large' : documents.write(bytes, start, end, index);
       if (written === 'ok') {
-        if (run === null) {
-          run = { record, batch, entry, index, count: 0, parts: null, line: null };
-          this.#runs.push(run);
+        if (range === null) {
+          range = { record, batch, entry, index, count: 0, parts: null, line: null };
+          this.#ranges.push(range);
         }
-        run.count++;
+        range.count++;
       } else {
-        run = null;
+        range = null;
         this.#passed = entry + 1;
-        const place = { record, batch, entry, index };
+        const ref = { record, batch, entry, index };
         if (written === 'part') {
-          this.#join(place, bytes, start, end);
+          this.#join(ref, bytes, start, end);
           documents.beginBatch(batch, this.#ingestedMs);
         } else {
           // Its own bytes: those of the record are freed, however long it waits.
           const own = new Uint8Array(bytes.subarray(start, end));
-          const appended = this.#options.refusals.deadLetterEntry(place, own, written, this.#abort.signal);
-          this.#pendingDeadLetters.add(place, own.length, written, appended);
+          const appended = this.#options.refusals.deadLetterEntry(ref, own, written, this.#abort.signal);
+          this.#pendingDeadLetters.add(ref, own.length, written, appended);
           // A letter takes more time than its entry: of the smallest there would be a hundred thousand in a turn.
           this.#entryBytes += LETTER_IN_HAND_BYTES;
         }
@@ -331,14 +331,14 @@ export class Pipeline {
   }
 
   /** The part is held with its line: the offset of its record waits for the outcome of the whole. */
-  #join(place: EventPlace, bytes: Uint8Array, start: number, end: number): void {
+  #join(ref: EventRef, bytes: Uint8Array, start: number, end: number): void {
     const { lines, clock } = this.#options;
-    const { record, index } = place;
+    const { record, index } = ref;
     const { fetched, assignment, isInherited } = record;
     // Copies, so that the record's bytes need not wait too.
-    const batch = batchOfPart(place.batch, index);
+    const batch = batchOfPart(ref.batch, index);
     const entry = new Uint8Array(bytes.subarray(start, end));
-    const hold = { ...place, batch, bytes: entry };
+    const hold = { ...ref, batch, bytes: entry };
     const origin = { partition: fetched.partition, assignment: assignment.number, batch, index, isInherited, hold };
     record.apart++;
     const passed = lines.add(origin, entry, clock.monotonicMs());
@@ -348,16 +348,16 @@ export class Pipeline {
     else for (const line of passed) this.#writeLine(line);
   }
 
-  #writeLine({ batch, index, entry, partial, holds, unfinishedIds }: JoinedLine<EventPlace>): void {
+  #writeLine({ batch, index, entry, partial, holds, unfinishedIds }: JoinedLine<EventRef>): void {
     const last = holds.at(-1);
     assert(last, 'a line has a part');
     this.#documents.beginBatch(batch, this.#ingestedMs);
     const written = this.#documents.write(entry, 0, entry.length, index, partial);
     const { record } = last;
     const line = { bytes: entry, partial, unfinishedIds };
-    const run = { record, batch, entry: last.entry, index, count: 1, parts: holds, line };
+    const range = { record, batch, entry: last.entry, index, count: 1, parts: holds, line };
     if (written === 'ok') {
-      this.#runs.push(run);
+      this.#ranges.push(range);
       return;
     }
     assert(written === 'document_too_large', 'what the joiner makes is an entry');
@@ -389,11 +389,11 @@ export class Pipeline {
     if (this.#body.count === 0) return;
     const body = this.#body;
     const request = body.request();
-    const runs = this.#runs;
-    this.#runs = [];
+    const ranges = this.#ranges;
+    this.#ranges = [];
     this.#turnAt = TURN_BYTES;
     this.#entryBytes = 0;
-    await this.#options.writer.submit({ request, runs, asText: false, release: () => body.release(request) });
+    await this.#options.writer.submit({ request, ranges, asText: false, release: () => body.release(request) });
     await turn();
   }
 
@@ -420,7 +420,7 @@ export class Pipeline {
       dueMs === null ? null : clock.timer(Math.max(1, dueMs - clock.monotonicMs()), () => this.#rouse());
   }
 
-  #abandon(part: EventPlace, reason: EndingReason): void {
+  #abandon(part: EventRef, reason: EndingReason): void {
     this.#options.ledger.settleEvent(part, 'abandoned', reason);
   }
 

@@ -13,7 +13,7 @@ import type { DeadLetter, FetchedRecord, Queue } from '#shared/queue/queue.ts';
 import { backoffMs } from '#shared/backoff.ts';
 import { ByteBudget, type Permit } from '#shared/byte-budget.ts';
 import { BulkBody } from '../bulk/body.ts';
-import type { BulkBatch, EventPlace, Run } from '../settle/bulk-batch.ts';
+import type { BulkBatch, EventRef, ItemRange } from '../settle/bulk-batch.ts';
 import { type RefusedItem, UNKNOWN_REFUSAL } from '../settle/outcomes.ts';
 import type { Refusals } from '../bulk/rejects.ts';
 import { LETTER_IN_HAND_BYTES } from '../held/held-bytes.ts';
@@ -54,7 +54,7 @@ export interface RefusalsOptions {
 
 /** Events of one record, one behind another, or a part with bytes of its own. */
 interface Stretch {
-  readonly place: EventPlace;
+  readonly ref: EventRef;
   readonly count: number;
   readonly whyOf: (number: number) => Why;
 }
@@ -92,32 +92,32 @@ export class RecordRefusals implements Refusals {
     const body = new BulkBody();
     const { trustedTenants: trusted, documentBytesMax: bytesMax } = this.#options;
     const writer = new DocumentWriter(body, { ...(trusted && { trusted }), bytesMax });
-    const runs: Run[] = [];
+    const ranges: ItemRange[] = [];
     const nowMs = this.#options.clock.epochMs();
-    for (const run of batch.runs) {
-      writer.beginBatch(run.batch, nowMs);
-      const written: Run = { ...run, count: 0 };
-      if (run.line) {
-        if (writer.writeAsText(run.line.bytes, 0, run.line.bytes.length, run.index, run.line.partial) === 'ok')
+    for (const range of batch.ranges) {
+      writer.beginBatch(range.batch, nowMs);
+      const written: ItemRange = { ...range, count: 0 };
+      if (range.line) {
+        if (writer.writeAsText(range.line.bytes, 0, range.line.bytes.length, range.index, range.line.partial) === 'ok')
           written.count = 1;
       } else {
-        await this.#reopened.look(run.record, (opened) => {
+        await this.#reopened.look(range.record, (opened) => {
           // Stops at the first entry that can't be written: the caller sees that some are missing.
-          while (written.count < run.count) {
+          while (written.count < range.count) {
             if (!opened) break;
-            const { start, end } = extentOf(opened, run.entry + written.count);
-            if (writer.writeAsText(opened.bytes, start, end, run.index + written.count) !== 'ok') break;
+            const { start, end } = extentOf(opened, range.entry + written.count);
+            if (writer.writeAsText(opened.bytes, start, end, range.index + written.count) !== 'ok') break;
             written.count++;
           }
         });
       }
-      if (written.count > 0) runs.push(written);
+      if (written.count > 0) ranges.push(written);
     }
     const { items, body: written } = body.request();
     // Its buffer has room for more, and may wait for long.
     const own = Buffer.allocUnsafeSlow(written.length);
     own.set(written);
-    return { request: { body: own, items }, runs, asText: true };
+    return { request: { body: own, items }, ranges, asText: true };
   }
 
   async deadLetter(batch: BulkBatch, items: readonly RefusedItem[], signal: AbortSignal): Promise<void> {
@@ -133,11 +133,11 @@ export class RecordRefusals implements Refusals {
       deadLettered.events += letters.length;
     };
     try {
-      for (const { place, count, whyOf } of stretchesOf(batch, items)) {
+      for (const { ref, count, whyOf } of stretchesOf(batch, items)) {
         let isGranted = false;
         // What was lost is abandoned, whatever becomes of it here.
-        for (let done = 0; done < count && !place.record.assignment.void;) {
-          const rest = { place: placeAt(place, done), count: count - done, whyOf: (i: number) => whyOf(done + i) };
+        for (let done = 0; done < count && !ref.record.assignment.void;) {
+          const rest = { ref: refAt(ref, done), count: count - done, whyOf: (i: number) => whyOf(done + i) };
           const mayTake = isGranted;
           const added = await this.#lookInto(rest.place, signal, (opened) => this.#add(group, rest, opened, mayTake));
           isGranted = false;
@@ -160,7 +160,7 @@ export class RecordRefusals implements Refusals {
   }
 
   /** The parts of a line of which no document was made: they are what was sent. */
-  async deadLetterParts(parts: readonly EventPlace[], reason: Unwritable, signal: AbortSignal): Promise<void> {
+  async deadLetterParts(parts: readonly EventRef[], reason: Unwritable, signal: AbortSignal): Promise<void> {
     const letters = parts.map((part) => {
       assert(part.bytes, 'a part has its own bytes');
       return this.#letterOf(part, part.bytes, { reason, error: WHY_UNWRITABLE[reason] });
@@ -171,8 +171,8 @@ export class RecordRefusals implements Refusals {
   }
 
   /** An entry that can't be turned into a document. */
-  async deadLetterEntry(place: EventPlace, entry: Uint8Array, reason: Unwritable, signal: AbortSignal): Promise<void> {
-    const letter = this.#letterOf(place, entry, { reason, error: WHY_UNWRITABLE[reason] });
+  async deadLetterEntry(ref: EventRef, entry: Uint8Array, reason: Unwritable, signal: AbortSignal): Promise<void> {
+    const letter = this.#letterOf(ref, entry, { reason, error: WHY_UNWRITABLE[reason] });
     await this.#append([letter], signal);
     this.#tell(letter, 1);
   }
@@ -206,8 +206,8 @@ export class RecordRefusals implements Refusals {
   }
 
   /** Parts have bytes of their own. */
-  async #lookInto<T>(place: EventPlace, signal: AbortSignal, look: (opened: Unpacked | null) => T): Promise<T> {
-    return place.bytes ? look(null) : this.#reopened.look(place.record, look, signal);
+  async #lookInto<T>(ref: EventRef, signal: AbortSignal, look: (opened: Unpacked | null) => T): Promise<T> {
+    return ref.bytes ? look(null) : this.#reopened.look(ref.record, look, signal);
   }
 
   /**
@@ -217,7 +217,7 @@ export class RecordRefusals implements Refusals {
    */
   #add(
     group: Group,
-    { place, count, whyOf }: Stretch,
+    { ref, count, whyOf }: Stretch,
     opened: Unpacked | null,
     isGranted: boolean,
   ): number | { readonly wantedBytes: number } {
@@ -229,7 +229,7 @@ export class RecordRefusals implements Refusals {
       i < Math.min(count, LETTERS_A_TURN) && (i === 0 || group.bytes + bytes < queue.appendBytesMax);
       i++
     ) {
-      const entry = place.bytes ?? (opened ? entryBytes(opened, place.entry + i) : NOTHING);
+      const entry = ref.bytes ?? (opened ? entryBytes(opened, ref.entry + i) : NOTHING);
       entries.push(entry);
       bytes += entry.length + LETTER_IN_HAND_BYTES;
     }
@@ -240,12 +240,12 @@ export class RecordRefusals implements Refusals {
     group.bytes += bytes;
     // Copies: were they views, the letter would hold all of the record.
     for (const [i, entry] of entries.entries())
-      group.letters.push(this.#letterOf(placeAt(place, i), place.bytes ?? new Uint8Array(entry), whyOf(i)));
+      group.letters.push(this.#letterOf(refAt(ref, i), ref.bytes ?? new Uint8Array(entry), whyOf(i)));
     return entries.length;
   }
 
-  #letterOf(place: EventPlace, entry: Uint8Array, why: Why): DeadLetter {
-    return letterOf(place, entry, why, this.#options.positionOf(place.record.fetched));
+  #letterOf(ref: EventRef, entry: Uint8Array, why: Why): DeadLetter {
+    return letterOf(ref, entry, why, this.#options.positionOf(ref.record.fetched));
   }
 
   #tell({ reason, error, from }: DeadLetter, events: number): void {
@@ -280,19 +280,19 @@ export class RecordRefusals implements Refusals {
   }
 }
 
-function* stretchesOf({ runs }: BulkBatch, items: readonly RefusedItem[]): Generator<Stretch, void, undefined> {
+function* stretchesOf({ ranges }: BulkBatch, items: readonly RefusedItem[]): Generator<Stretch, void, undefined> {
   let item = 0;
-  for (const run of runs) {
+  for (const range of ranges) {
     const first = item;
     const whyOf = (number: number): Why => items[first + number] ?? UNKNOWN_REFUSAL;
-    if (run.parts) for (const place of run.parts) yield { place, count: 1, whyOf };
-    else yield { place: run, count: run.count, whyOf };
-    item += run.count;
+    if (range.parts) for (const ref of range.parts) yield { ref, count: 1, whyOf };
+    else yield { ref: range, count: range.count, whyOf };
+    item += range.count;
   }
 }
 
-function placeAt(place: EventPlace, number: number): EventPlace {
-  return number === 0 ? place : { ...place, entry: place.entry + number, index: place.index + number };
+function refAt(ref: EventRef, number: number): EventRef {
+  return number === 0 ? ref : { ...ref, entry: ref.entry + number, index: ref.index + number };
 }
 
 function giveBack(group: Group): void {

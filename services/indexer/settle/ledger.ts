@@ -6,7 +6,7 @@
 // Guarantees: each event has one outcome. What was fetched under a lost assignment is abandoned, whatever became of it.
 
 import assert from 'node:assert/strict';
-import type { EventPlace } from './bulk-batch.ts';
+import type { EventRef } from './bulk-batch.ts';
 import type { RecordInHand } from '../commit/in-hand.ts';
 
 export type Ending = 'indexed' | 'deduplicated' | 'dead_lettered' | 'dropped' | 'abandoned';
@@ -96,7 +96,7 @@ export class Ledger {
   }
 
   /** One event has its outcome, which may be a part of a line. */
-  settleEvent({ record, bytes }: EventPlace, ending: Ending, reason: EndingReason | null = null): void {
+  settleEvent({ record, bytes }: EventRef, ending: Ending, reason: EndingReason | null = null): void {
     if (bytes) record.apart--;
     assert(record.apart >= 0, 'a part has one outcome');
     this.settle(record, 1, ending, reason);

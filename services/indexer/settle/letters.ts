@@ -6,7 +6,7 @@
 import type { DeadLetter } from '#shared/queue/queue.ts';
 import { chainAtEntry } from '#shared/record/chain.ts';
 import { type Batch, encodeBatches } from '#shared/record/record.ts';
-import type { EventPlace } from './bulk-batch.ts';
+import type { EventRef } from './bulk-batch.ts';
 import type { Written } from '../parse/document.ts';
 
 const ERROR_LENGTH_MAX = 2000;
@@ -30,15 +30,15 @@ export const WHY_UNWRITABLE: Readonly<Record<Unwritable, string>> = {
 
 /** The letter of an event at `from`. `entry` is kept, so it is the caller's to copy. */
 export function letterOf(
-  place: Pick<EventPlace, 'batch' | 'index'>,
+  ref: Pick<EventRef, 'batch' | 'index'>,
   entry: Uint8Array,
   { reason, error }: Why,
   from: string,
 ): DeadLetter {
-  const batches = encodeBatches([batchOfEvent(place)]);
+  const batches = encodeBatches([batchOfEvent(ref)]);
   return {
     batches,
-    index: place.index,
+    index: ref.index,
     reason,
     error: error.slice(0, ERROR_LENGTH_MAX),
     from,
@@ -72,7 +72,7 @@ export function groupsOf(letters: readonly DeadLetter[], bytesMax: number): Dead
 }
 
 /** The batch of an event, as its letter has it: a name by position is made of the chain just before its entry. */
-function batchOfEvent({ batch, index }: Pick<EventPlace, 'batch' | 'index'>): Batch {
+function batchOfEvent({ batch, index }: Pick<EventRef, 'batch' | 'index'>): Batch {
   const { chain, names, first } = batch;
   if (chain === null || names === undefined) return batch;
   return { ...batch, first: index, count: 1, chain: chainAtEntry(chain, names, index - first) };

@@ -5,7 +5,7 @@
 // in the budget that stops reading, with what a letter costs beside its entry: an entry may be a byte.
 
 import type { ByteBudget } from '#shared/byte-budget.ts';
-import type { EventPlace } from './bulk-batch.ts';
+import type { EventRef } from './bulk-batch.ts';
 import { LETTER_IN_HAND_BYTES } from '../held/held-bytes.ts';
 import type { RecordInHand } from '../commit/in-hand.ts';
 import type { Ending, EndingReason, Ledger } from './ledger.ts';
@@ -41,9 +41,9 @@ export class PendingDeadLetters {
   }
 
   /** One event, of which so many bytes are held for its letter. */
-  add(place: EventPlace, entryBytes: number, reason: EndingReason, appended: Promise<void>): void {
+  add(ref: EventRef, entryBytes: number, reason: EndingReason, appended: Promise<void>): void {
     const { ledger } = this.#options;
-    this.#add(1, entryBytes, appended, (ending) => ledger.settleEvent(place, ending, whyOf(ending, reason)));
+    this.#add(1, entryBytes, appended, (ending) => ledger.settleEvent(ref, ending, whyOf(ending, reason)));
   }
 
   /** All events of a record, which is in hand with its bytes. */

@@ -25,8 +25,8 @@ function arrange({ readable = Infinity } = {}) {
   const rejects = new Rejects({
     refusals: {
       asText: async (batch) => {
-        const runs = batch.runs.map((run) => ({ ...run, count: Math.min(run.count, readable) }));
-        return { ...batch, runs, asText: true };
+        const ranges = batch.ranges.map((range) => ({ ...range, count: Math.min(range.count, readable) }));
+        return { ...batch, ranges, asText: true };
       },
       deadLetter: () => deadLetters.promise,
     },
@@ -56,7 +56,7 @@ test('columns', async () => {
     deadLetters.resolve();
     await rejected;
     await bench.clock.advance(1);
-    const rewritten = delivered.reduce((events, batch) => events + eventsOf(batch.runs), 0);
+    const rewritten = delivered.reduce((events, batch) => events + eventsOf(batch.ranges), 0);
     assert.deepEqual([rewritten, ledger.counts.dead_lettered], expected);
     assert.equal(held.events, rewritten, 'what was rewritten is held on');
     bench.check();

@@ -51,16 +51,16 @@ test('a line that was made whole: what another may have passed on of it unfinish
   const looked: string[] = [];
   const look = newLook(bench, { lookAgain: async (_, ids) => void looked.push(...ids) });
   bench.assignment.inherit(0, 1000);
-  const { request, runs, asText } = bench.batch(2, ['a']);
-  const [run] = runs;
-  assert(run);
+  const { request, ranges, asText } = bench.batch(2, ['a']);
+  const [range] = ranges;
+  assert(range);
   const line = { bytes: new Uint8Array(), partial: false, unfinishedIds: ['beginning', 'end'] };
   const batch = {
     request,
     asText,
-    runs: [
-      { ...run, count: 1 },
-      { ...run, entry: 1, index: 1, count: 1, line },
+    ranges: [
+      { ...range, count: 1 },
+      { ...range, entry: 1, index: 1, count: 1, line },
     ],
   };
   // The line is not settled yet: what is not there has no second copy to be told from.
@@ -77,9 +77,9 @@ test('what is kept has none of its record in memory', async () => {
   const look = newLook(bench, { lookAgain: async (_, ids) => void looked.push(...ids) });
   bench.assignment.inherit(0, 1000);
   const batch = bench.batch(3, ['a']);
-  const named = batch.runs[0]?.batch;
+  const named = batch.ranges[0]?.batch;
   assert(named);
-  const expected = [0, 1, 2].map((i) => documentId(named, (batch.runs[0]?.index ?? 0) + i));
+  const expected = [0, 1, 2].map((i) => documentId(named, (batch.ranges[0]?.index ?? 0) + i));
   look.keep(batch, new BulkAnswer(batch.request.items.map(() => ({ status: 201 }))));
   // The memory of the record is used for something else.
   named.id.fill(0xff);

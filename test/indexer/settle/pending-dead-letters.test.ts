@@ -19,8 +19,8 @@ test('dead letters that wait count what they cost, and not the byte of their ent
   ledger.trackInFlight(() => pendingDeadLetters.events);
   ledger.open(record, letters);
   const held = Promise.withResolvers<void>();
-  const place = { record, batch: new World().batch(letters), entry: 0, index: 0 };
-  for (let i = 0; i < letters; i++) pendingDeadLetters.add(place, 1, 'document_too_large', held.promise);
+  const ref = { record, batch: new World().batch(letters), entry: 0, index: 0 };
+  for (let i = 0; i < letters; i++) pendingDeadLetters.add(ref, 1, 'document_too_large', held.promise);
   assert.equal(budget.bytesHeld, letters * 4097);
   assert.equal(budget.hasRoom, false);
   assert.equal(ledger.imbalance, 0);

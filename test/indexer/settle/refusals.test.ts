@@ -89,8 +89,8 @@ class DeadLettering {
 
   /** All entries of the record, as a batch that was refused. */
   batch({ record, batch, entries }: Opened, entry = 0, count = entries.length): BulkBatch {
-    const run = { record, batch, entry, index: entry, count, parts: null, line: null };
-    return { request: { body: Buffer.alloc(0), items: [] }, runs: [run], asText: true };
+    const range = { record, batch, entry, index: entry, count, parts: null, line: null };
+    return { request: { body: Buffer.alloc(0), items: [] }, ranges: [range], asText: true };
   }
 
   deadLetter(batch: BulkBatch): Promise<void> {
@@ -178,8 +178,8 @@ test('a letter that is larger than all that may wait has it alone', async () => 
 test('one append has letters of many small records', async () => {
   const deadLettering = new DeadLettering();
   const records = Array.from({ length: 12 }, () => deadLettering.record([100]));
-  const runs = records.flatMap((record) => deadLettering.batch(record).runs);
-  const appended = deadLettering.deadLetter({ request: { body: Buffer.alloc(0), items: [] }, runs, asText: true });
+  const ranges = records.flatMap((record) => deadLettering.batch(record).ranges);
+  const appended = deadLettering.deadLetter({ request: { body: Buffer.alloc(0), items: [] }, ranges, asText: true });
   await deadLettering.settled();
   assert.equal(deadLettering.tried.size, records.length);
   await deadLettering.allTaken([appended], records);
