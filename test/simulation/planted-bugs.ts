@@ -79,8 +79,8 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   "a part's commit before its line is joined": [
     {
       file: 'services/indexer/pipeline/pipeline.ts',
-      text: "if (passed === null) this.#options.ledger.settleEvent(hold, 'deduplicated');",
-      becomes: "this.#options.ledger.settleEvent(hold, 'deduplicated');\n    if (passed === null) return;",
+      text: "if (passed === null) this.#options.ledger.settleEvent(own, 'deduplicated');",
+      becomes: "this.#options.ledger.settleEvent(own, 'deduplicated');\n    if (passed === null) return;",
     },
     {
       file: 'services/indexer/bulk/answer.ts',
@@ -96,7 +96,7 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   'a repeated part takes the name of its line': [
     {
       file: 'services/indexer/parse/joiner.ts',
-      text: 'if (this.#names.get(documentId(origin.batch, origin.index)) === origin.assignment) return null;',
+      text: 'if (this.#names.get(documentId(context.batch, context.index)) === context.assignment) return null;',
       becomes: '',
     },
     {

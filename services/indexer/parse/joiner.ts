@@ -17,7 +17,7 @@
 // a part of the same place, text and time is a repeat; one of the same place that says something else is of another
 // line, whatever its partial_id: the line that waits is passed on, and another begins.
 //
-// Guarantees: bounded by bytes a line and in all (the oldest is passed on first), parts and time; every hold that came
+// Guarantees: bounded by bytes a line and in all (the oldest is passed on first), parts and time; every ref that came
 // in goes out once; nothing is copied, for callers give copies. Time is given by the caller.
 
 import assert from 'node:assert/strict';
@@ -40,8 +40,8 @@ export interface JoinerLimits {
   readonly partsMax?: number;
 }
 
-/** Where a part comes from. `hold` is whatever the caller needs to settle the event; it comes back with the line. */
-export interface PartOrigin<Hold> {
+/** Where a part comes from. `ref` is whatever the caller needs to settle the event; it comes back with the line. */
+export interface PartContext<Ref> {
   readonly partition: number;
   /** Number of the assignment that it was fetched under. */
   readonly assignment: number;
@@ -50,14 +50,14 @@ export interface PartOrigin<Hold> {
   readonly index: number;
   /** Another indexer may have passed it on already, as the beginning or the end of an unfinished line. */
   readonly isInherited?: boolean;
-  readonly hold: Hold;
+  readonly ref: Ref;
 }
 
 /**
  * A line that is passed on: an entry like any other, under `batch` and `index`, which give its `_id`, time of receipt
  * and sequence.
  */
-export interface JoinedLine<Hold> {
+export interface JoinedLine<Ref> {
   readonly batch: Batch;
   readonly index: number;
   /** [time, record] */
@@ -65,7 +65,7 @@ export interface JoinedLine<Hold> {
   /** Whether parts are missing. */
   readonly partial: boolean;
   /** Of all events that the line settles, in order of arrival; at least one. */
-  readonly holds: readonly Hold[];
+  readonly refs: readonly Ref[];
   /**
    * `_id`s under which another indexer may have passed on its beginnings and ends; empty where no part is inherited.
    */
@@ -96,23 +96,23 @@ interface Arrival extends Part {
   readonly timeMs: number;
 }
 
-interface Pending<Hold> {
+interface Pending<Ref> {
   readonly key: string;
   readonly dueMs: number;
   /** Of the part that came first. */
   readonly entry: Uint8Array;
   /** By ordinal. */
   readonly pieces: Piece[];
-  readonly holds: Hold[];
+  readonly refs: Ref[];
   textBytes: number;
   heldBytes: number;
   isInherited: boolean;
 }
 
-export class LineJoiner<Hold> {
+export class LineJoiner<Ref> {
   readonly #limits: JoinerLimits;
   /** By key, the oldest first. */
-  readonly #pending = new Map<string, Pending<Hold>>();
+  readonly #pending = new Map<string, Pending<Ref>>();
   /** By key: the last ordinal that was passed on of a line that is not finished. */
   readonly #passed = new Map<string, number>();
   /** Names of parts that were passed on, and the assignment that they came under. */
@@ -145,13 +145,13 @@ export class LineJoiner<Hold> {
    * copy. Returns what can be passed on by now: seldom more than one line. Null for a repeat of a part that was passed
    * on: it is not taken, and its caller settles it. The time must not go back from call to call.
    */
-  add(origin: PartOrigin<Hold>, entry: Uint8Array, nowMs: number): JoinedLine<Hold>[] | null {
+  add(context: PartContext<Ref>, entry: Uint8Array, nowMs: number): JoinedLine<Ref>[] | null {
     const said = partOf(entry, 0, entry.length);
     assert(said !== null, 'only parts are joined');
-    if (this.#names.get(documentId(origin.batch, origin.index)) === origin.assignment) return null;
+    if (this.#names.get(documentId(context.batch, context.index)) === context.assignment) return null;
     const part = { ...said, entry, timeMs: entryTimeMs(entry, 0, entry.length) };
-    const out: JoinedLine<Hold>[] = [];
-    const key = keyOf(origin, part);
+    const out: JoinedLine<Ref>[] = [];
+    const key = keyOf(context, part);
     let line = this.#pending.get(key);
     const isOther = line !== undefined && isOfAnotherLine(line.pieces, part);
     if (line && (isOther || this.#isFull(line, part))) {
@@ -161,7 +161,7 @@ export class LineJoiner<Hold> {
       if (isOther && part.ordinal === 1) this.#passed.delete(key);
     }
     if (!line) line = this.#begin(key, entry, nowMs);
-    this.#take(line, origin, part);
+    this.#take(line, context, part);
     if (this.#isWhole(line)) out.push(this.#passOn(line));
     for (const oldest of this.#pending.values()) {
       if (this.#bytes <= this.#limits.bytesMax) break;
@@ -171,7 +171,7 @@ export class LineJoiner<Hold> {
   }
 
   /** Lines that have waited long enough. Each is passed on when it is asked for: all of them may be much to hold. */
-  *expire(nowMs: number): Generator<JoinedLine<Hold>, void, undefined> {
+  *expire(nowMs: number): Generator<JoinedLine<Ref>, void, undefined> {
     for (const line of this.#pending.values()) {
       if (line.dueMs > nowMs) break;
       yield this.#passOn(line);
@@ -179,42 +179,42 @@ export class LineJoiner<Hold> {
   }
 
   /**
-   * Those that `isWanted` is true of any hold of, all by default: nothing more will come. Each is passed on when it is
+   * Those that `isWanted` is true of any ref of, all by default: nothing more will come. Each is passed on when it is
    * asked for.
    */
-  *flush(isWanted: (hold: Hold) => boolean = () => true): Generator<JoinedLine<Hold>, void, undefined> {
-    for (const line of this.#pending.values()) if (line.holds.some(isWanted)) yield this.#passOn(line);
+  *flush(isWanted: (ref: Ref) => boolean = () => true): Generator<JoinedLine<Ref>, void, undefined> {
+    for (const line of this.#pending.values()) if (line.refs.some(isWanted)) yield this.#passOn(line);
   }
 
   /**
-   * Forgets lines of which `isVoid` is true of any hold: they will be read again, by whoever. Returns all of their
-   * holds.
+   * Forgets lines of which `isVoid` is true of any ref: they will be read again, by whoever. Returns all of their
+   * refs.
    */
-  drop(isVoid: (hold: Hold) => boolean = () => true): Hold[] {
-    const dropped: Hold[] = [];
+  drop(isVoid: (ref: Ref) => boolean = () => true): Ref[] {
+    const dropped: Ref[] = [];
     // What was on its way to the store may be read again as well, and must then be taken.
     this.#names.clear();
     for (const line of this.#pending.values()) {
-      if (!line.holds.some(isVoid)) continue;
+      if (!line.refs.some(isVoid)) continue;
       this.#remove(line);
-      dropped.push(...line.holds);
+      dropped.push(...line.refs);
     }
     return dropped;
   }
 
-  #isFull(line: Pending<Hold>, part: Part): boolean {
+  #isFull(line: Pending<Ref>, part: Part): boolean {
     const textBytes = line.textBytes + part.textEnd - part.textStart;
-    return textBytes > this.#limits.lineBytesMax || line.holds.length >= (this.#limits.partsMax ?? PARTS_MAX);
+    return textBytes > this.#limits.lineBytesMax || line.refs.length >= (this.#limits.partsMax ?? PARTS_MAX);
   }
 
-  #begin(key: string, entry: Uint8Array, nowMs: number): Pending<Hold> {
+  #begin(key: string, entry: Uint8Array, nowMs: number): Pending<Ref> {
     const dueMs = nowMs + this.#limits.timeoutMs;
     const line = {
       key,
       dueMs,
       entry,
       pieces: [],
-      holds: [],
+      refs: [],
       textBytes: 0,
       heldBytes: 0,
       isInherited: false,
@@ -223,8 +223,8 @@ export class LineJoiner<Hold> {
     return line;
   }
 
-  #take(line: Pending<Hold>, origin: PartOrigin<Hold>, part: Arrival): void {
-    const { batch, index, hold, assignment, isInherited = false } = origin;
+  #take(line: Pending<Ref>, context: PartContext<Ref>, part: Arrival): void {
+    const { batch, index, ref, assignment, isInherited = false } = context;
     const { ordinal, last, timeMs, entry } = part;
     const held = PART_OVERHEAD_BYTES + entry.length;
     let place = line.pieces.length;
@@ -238,7 +238,7 @@ export class LineJoiner<Hold> {
       line.pieces.splice(place, 0, { ordinal, last, batch, index, text, timeMs, assignment });
       line.textBytes += text.length;
     }
-    line.holds.push(hold);
+    line.refs.push(ref);
     line.isInherited ||= isInherited;
     line.heldBytes += held;
     this.#bytes += held;
@@ -246,25 +246,25 @@ export class LineJoiner<Hold> {
   }
 
   /** Whether nothing is missing up to the last part, but what was passed on before. */
-  #isWhole(line: Pending<Hold>): boolean {
+  #isWhole(line: Pending<Ref>): boolean {
     return (
       line.pieces.at(-1)?.last === true && hasNoGap(line.pieces) && line.pieces[0]?.ordinal === this.#firstMissing(line)
     );
   }
 
-  #firstMissing(line: Pending<Hold>): number {
+  #firstMissing(line: Pending<Ref>): number {
     return (this.#passed.get(line.key) ?? 0) + 1;
   }
 
-  #remove(line: Pending<Hold>): void {
+  #remove(line: Pending<Ref>): void {
     this.#pending.delete(line.key);
     this.#bytes -= line.heldBytes;
-    this.#events -= line.holds.length;
+    this.#events -= line.refs.length;
   }
 
-  #passOn(line: Pending<Hold>): JoinedLine<Hold> {
+  #passOn(line: Pending<Ref>): JoinedLine<Ref> {
     this.#remove(line);
-    const { pieces, holds } = line;
+    const { pieces, refs } = line;
     const first = pieces[0];
     const last = pieces.at(-1);
     assert(first !== undefined && last !== undefined, 'a line has a part');
@@ -276,7 +276,7 @@ export class LineJoiner<Hold> {
     const seq = first.batch.seq + first.index - last.index;
     const batch = { ...namedBatch(pieces), receivedMs: first.batch.receivedMs, seq };
     const unfinishedIds = line.isInherited ? idsOfUnfinished(pieces) : [];
-    return { batch, index: last.index, entry: entryOf(line.entry, pieces, partial), partial, holds, unfinishedIds };
+    return { batch, index: last.index, entry: entryOf(line.entry, pieces, partial), partial, refs, unfinishedIds };
   }
 
   #remember(key: string, pieces: readonly Piece[]): void {
@@ -301,7 +301,7 @@ function forgetOldest(remembered: Map<string, number>): void {
   }
 }
 
-function keyOf({ partition, batch }: PartOrigin<unknown>, part: Part): string {
+function keyOf({ partition, batch }: PartContext<unknown>, part: Part): string {
   return [partition, batch.tenant, batch.sender, batch.tag, part.containerId, part.id].join('\0');
 }
 

@@ -338,32 +338,32 @@ export class Pipeline {
     // Copies, so that the record's bytes need not wait too.
     const batch = batchOfPart(ref.batch, index);
     const entry = new Uint8Array(bytes.subarray(start, end));
-    const hold = { ...ref, batch, bytes: entry };
-    const origin = { partition: fetched.partition, assignment: assignment.number, batch, index, isInherited, hold };
+    const own = { ...ref, batch, bytes: entry };
+    const context = { partition: fetched.partition, assignment: assignment.number, batch, index, isInherited, ref: own };
     record.apart++;
-    const passed = lines.add(origin, entry, clock.monotonicMs());
+    const passed = lines.add(context, entry, clock.monotonicMs());
     // A repeat: what it repeats came before it under the same assignment, so that no commit passes the one without the
     // other.
-    if (passed === null) this.#options.ledger.settleEvent(hold, 'deduplicated');
+    if (passed === null) this.#options.ledger.settleEvent(own, 'deduplicated');
     else for (const line of passed) this.#writeLine(line);
   }
 
-  #writeLine({ batch, index, entry, partial, holds, unfinishedIds }: JoinedLine<EventRef>): void {
-    const last = holds.at(-1);
+  #writeLine({ batch, index, entry, partial, refs, unfinishedIds }: JoinedLine<EventRef>): void {
+    const last = refs.at(-1);
     assert(last, 'a line has a part');
     this.#documents.beginBatch(batch, this.#ingestedMs);
     const written = this.#documents.write(entry, 0, entry.length, index, partial);
     const { record } = last;
     const line = { bytes: entry, partial, unfinishedIds };
-    const range = { record, batch, entry: last.entry, index, count: 1, parts: holds, line };
+    const range = { record, batch, entry: last.entry, index, count: 1, parts: refs, line };
     if (written === 'ok') {
       this.#ranges.push(range);
       return;
     }
     assert(written === 'document_too_large', 'what the joiner makes is an entry');
-    const letters = this.#options.refusals.deadLetterParts(holds, written, this.#abort.signal);
-    for (const part of holds) this.#pendingDeadLetters.add(part, part.bytes?.length ?? 0, written, letters);
-    this.#entryBytes += holds.length * LETTER_IN_HAND_BYTES;
+    const letters = this.#options.refusals.deadLetterParts(refs, written, this.#abort.signal);
+    for (const part of refs) this.#pendingDeadLetters.add(part, part.bytes?.length ?? 0, written, letters);
+    this.#entryBytes += refs.length * LETTER_IN_HAND_BYTES;
   }
 
   /** Lines that waited long enough are passed on as they are; all of them when everything is to be finished. */

@@ -29,7 +29,7 @@ export interface OpeningOptions {
 }
 
 /** A part of a line, with bytes of its own. */
-interface PartHold {
+interface OwnEntry {
   readonly batch: Batch;
   readonly index: number;
   readonly entry: Uint8Array;
@@ -111,7 +111,7 @@ async function openInSteps(
 class Scratch {
   readonly #body = new BulkBody();
   readonly #documents: DocumentWriter;
-  readonly #lines: LineJoiner<PartHold>;
+  readonly #lines: LineJoiner<OwnEntry>;
   readonly #options: OpeningOptions;
   #batch: Batch | null = null;
   #letters: DeadLetter[] = [];
@@ -140,8 +140,8 @@ class Scratch {
     if (written === 'part') {
       const entry = new Uint8Array(bytes.subarray(start, end));
       const own = batchOfPart(batch, index);
-      const origin = { partition: 0, assignment: 1, batch: own, index, hold: { batch: own, index, entry } };
-      for (const line of this.#lines.add(origin, entry, 0) ?? []) this.#writeLine(line);
+      const context = { partition: 0, assignment: 1, batch: own, index, ref: { batch: own, index, entry } };
+      for (const line of this.#lines.add(context, entry, 0) ?? []) this.#writeLine(line);
       this.#documents.beginBatch(batch, 0);
     } else if (written !== 'ok') {
       this.deadLetter(bytes.subarray(start, end), index);
@@ -160,7 +160,7 @@ class Scratch {
     if (this.#batch) this.#deadLetter({ batch: this.#batch, index, entry: new Uint8Array(bytes) });
   }
 
-  #deadLetter({ batch, index, entry }: PartHold): void {
+  #deadLetter({ batch, index, entry }: OwnEntry): void {
     const bytes = entry.length + LETTER_IN_HAND_BYTES;
     this.letterBytes += bytes;
     this.#heldBytes += bytes;
@@ -172,10 +172,10 @@ class Scratch {
     this.#letters.push(letterOf({ batch, index }, entry, why, ''));
   }
 
-  #writeLine({ batch, index, entry, partial, holds }: JoinedLine<PartHold>): void {
+  #writeLine({ batch, index, entry, partial, refs }: JoinedLine<OwnEntry>): void {
     this.#documents.beginBatch(batch, 0);
     const written = this.#documents.write(entry, 0, entry.length, index, partial);
-    if (written !== 'ok') for (const part of holds) this.#deadLetter(part);
+    if (written !== 'ok') for (const part of refs) this.#deadLetter(part);
     this.#documents.writeAsText(entry, 0, entry.length, index, partial);
     this.#restart();
   }

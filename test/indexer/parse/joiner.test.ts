@@ -14,7 +14,7 @@ interface Given {
   readonly line?: string;
   readonly text?: string;
   readonly last?: boolean;
-  readonly hold?: string;
+  readonly ref?: string;
   readonly partition?: number;
   readonly batch?: Partial<Batch>;
   readonly extra?: object;
@@ -23,7 +23,7 @@ interface Given {
 }
 
 /**
- * Every part is a batch of its own, as Docker sends them; its id is its ordinal and its line, its index 3, its hold its
+ * Every part is a batch of its own, as Docker sends them; its id is its ordinal and its line, its index 3, its ref its
  * text.
  */
 class Joining {
@@ -35,7 +35,7 @@ class Joining {
   }
 
   part(ordinal: number, given: Given = {}): ReturnType<typeof brief>[] {
-    const { line = 'l', text = `${line}${ordinal} `, last = false, partition = 0, assignment = 1, hold = text } = given;
+    const { line = 'l', text = `${line}${ordinal} `, last = false, partition = 0, assignment = 1, ref = text } = given;
     const record = {
       log: text,
       container_id: 'c',
@@ -47,8 +47,8 @@ class Joining {
     };
     const own: Batch = { ...batch, id: idOf(ordinal, line), seq: ordinal * 1000, receivedMs: ordinal, ...given.batch };
     const entry = entryOf(record, given.seconds ?? ordinal);
-    const lines = this.joiner.add({ partition, assignment, batch: own, index: 3, hold }, entry, this.nowMs);
-    return lines?.map(brief) ?? [{ text: 'repeat', name: '', partial: false, holds: [] }];
+    const lines = this.joiner.add({ partition, assignment, batch: own, index: 3, ref }, entry, this.nowMs);
+    return lines?.map(brief) ?? [{ text: 'repeat', name: '', partial: false, refs: [] }];
   }
 
   after(ms: number): ReturnType<typeof brief>[] {
@@ -67,15 +67,15 @@ function idOf(ordinal: number, line = ''): Buffer {
 /** Ids that parts have. */
 const given = new Set<string>();
 
-/** Text, last part's name ("?" for one that no part has), mark, holds. */
-function brief(line: JoinedLine<string>): { text: unknown; name: string; partial: boolean; holds: readonly string[] } {
+/** Text, last part's name ("?" for one that no part has), mark, refs. */
+function brief(line: JoinedLine<string>): { text: unknown; name: string; partial: boolean; refs: readonly string[] } {
   const { message } = documentOf(line.entry, { batch: line.batch, index: line.index, partial: line.partial });
   const name = given.has(line.batch.id.toHex()) && line.index === 3 ? String(line.batch.id[0]) : '?';
-  return { text: message, name, partial: line.partial, holds: line.holds };
+  return { text: message, name, partial: line.partial, refs: line.refs };
 }
 
-const whole = (text: string, name: string, ...holds: string[]): object => ({ text, name, partial: false, holds });
-const partial = (text: string, name: string, ...holds: string[]): object => ({ text, name, partial: true, holds });
+const whole = (text: string, name: string, ...refs: string[]): object => ({ text, name, partial: false, refs });
+const partial = (text: string, name: string, ...refs: string[]): object => ({ text, name, partial: true, refs });
 
 test('a line of three parts', () => {
   const joining = new Joining();
@@ -91,7 +91,7 @@ test("the document has the first part's time, fields and sequence, and the last 
   const record = { n: { a: 1 }, partial_message: 'true', partial_id: 'i', log: 'ä'.slice(0, 1), 7: 'seven' };
   const add = (ordinal: number, fields: object, own: Partial<Batch>): JoinedLine<string>[] => {
     const entry = entryOf({ ...record, partial_ordinal: String(ordinal), ...fields }, [ordinal, { meta: ordinal }]);
-    return joiner.add({ partition: 0, assignment: 1, batch: { ...batch, ...own }, index: 5, hold: '' }, entry, 0) ?? [];
+    return joiner.add({ partition: 0, assignment: 1, batch: { ...batch, ...own }, index: 5, ref: '' }, entry, 0) ?? [];
   };
   add(1, { partial_last: 'false', k: 'first' }, { seq: 1000, receivedMs: 1 });
   const [line] = add(2, { partial_last: 'true', k: 'second' }, { id: idOf(2), seq: 2000, receivedMs: 2 });
@@ -122,7 +122,7 @@ test('a character that was cut in two', () => {
     const entry = entryOf({ log, ...fields });
     return (
       joiner.add(
-        { partition: 0, assignment: 1, batch: { ...batch, id: idOf(ordinal) }, index: 0, hold: '' },
+        { partition: 0, assignment: 1, batch: { ...batch, id: idOf(ordinal) }, index: 0, ref: '' },
         entry,
         0,
       ) ?? []
@@ -153,9 +153,9 @@ test('lines of different sources do not mix', () => {
 test('a part that comes again is settled with its line and says nothing', () => {
   const joining = new Joining();
   joining.part(1);
-  joining.part(1, { hold: 'again' });
+  joining.part(1, { ref: 'again' });
   joining.part(2);
-  joining.part(1, { hold: 'late' });
+  joining.part(1, { ref: 'late' });
   assert.deepEqual(joining.part(3, { last: true }), [whole('l1 l2 l3 ', '3', 'l1 ', 'again', 'l2 ', 'late', 'l3 ')]);
 });
 
@@ -170,7 +170,7 @@ test('a part of the same place that says something else is of another line, and 
       'the same text at another time',
       (j) => [
         ...j.part(1),
-        ...j.part(1, { seconds: 77, hold: 'later', batch: { id: idOf(9) } }),
+        ...j.part(1, { seconds: 77, ref: 'later', batch: { id: idOf(9) } }),
         ...j.part(2, { last: true }),
       ],
       [partial('l1 ', '1', 'l1 '), whole('l1 l2 ', '2', 'later', 'l2 ')],
@@ -247,7 +247,7 @@ test('a line that goes on after its rest is told from the next', () => {
 });
 
 test('a part that comes again after its line says nothing, and waits for nothing', () => {
-  const repeat = [{ text: 'repeat', name: '', partial: false, holds: [] }];
+  const repeat = [{ text: 'repeat', name: '', partial: false, refs: [] }];
   const joining = new Joining();
   joining.part(1);
   assert.deepEqual(joining.part(2, { last: true }), [whole('l1 l2 ', '2', 'l1 ', 'l2 ')]);
@@ -279,7 +279,7 @@ test('an unfinished line keeps what tells its parts', () => {
   const { joiner } = new Joining();
   const fields = { partial_message: 'true', partial_id: 'i', partial_ordinal: '1', partial_last: 'false' };
   const entry = entryOf({ log: 'x', ...fields });
-  joiner.add({ partition: 0, assignment: 1, batch, index: 0, hold: '' }, entry, 0);
+  joiner.add({ partition: 0, assignment: 1, batch, index: 0, ref: '' }, entry, 0);
   const [line] = joiner.flush();
   assert(line);
   const { attributes, log } = documentOf(line.entry, { partial: line.partial });
@@ -288,13 +288,13 @@ test('an unfinished line keeps what tells its parts', () => {
 
 test('a line that is too long', () => {
   const joining = new Joining({ lineBytesMax: 8 });
-  joining.part(1, { text: 'aaaa', hold: '1' });
-  joining.part(2, { text: 'bbbb', hold: '2' });
-  assert.deepEqual(joining.part(3, { text: 'c', hold: '3' }), [partial('aaaabbbb', '2', '1', '2')]);
-  assert.deepEqual(joining.part(4, { text: 'd', hold: '4', last: true }), [partial('cd', '?', '3', '4')]);
+  joining.part(1, { text: 'aaaa', ref: '1' });
+  joining.part(2, { text: 'bbbb', ref: '2' });
+  assert.deepEqual(joining.part(3, { text: 'c', ref: '3' }), [partial('aaaabbbb', '2', '1', '2')]);
+  assert.deepEqual(joining.part(4, { text: 'd', ref: '4', last: true }), [partial('cd', '?', '3', '4')]);
   // One part alone may be longer than the limit: it is here already.
-  assert.deepEqual(joining.part(1, { line: 'm', text: 'e'.repeat(20), hold: '5' }), []);
-  assert.deepEqual(joining.part(2, { line: 'm', text: 'f', hold: '6', last: true }), [
+  assert.deepEqual(joining.part(1, { line: 'm', text: 'e'.repeat(20), ref: '5' }), []);
+  assert.deepEqual(joining.part(2, { line: 'm', text: 'f', ref: '6', last: true }), [
     partial('e'.repeat(20), '1', '5'),
     partial('f', '?', '6'),
   ]);
@@ -303,7 +303,7 @@ test('a line that is too long', () => {
 test('a line of too many parts', () => {
   const joining = new Joining({ partsMax: 2 });
   joining.part(1);
-  joining.part(1, { hold: 'again' });
+  joining.part(1, { ref: 'again' });
   assert.deepEqual(joining.part(2, { last: true }), [partial('l1 ', '1', 'l1 ', 'again'), partial('l2 ', '?', 'l2 ')]);
 });
 
@@ -311,10 +311,10 @@ test('the oldest goes first when there are too many bytes', () => {
   const joining = new Joining({ bytesMax: 7500, lineBytesMax: 9000 });
   joining.part(1, { line: 'a' });
   joining.part(1, { line: 'b' });
-  assert.deepEqual(joining.part(1, { line: 'c', text: 'x'.repeat(2000), hold: 'c' }), [partial('a1 ', '1', 'a1 ')]);
-  const passed = joining.part(1, { line: 'd', text: 'x'.repeat(6000), hold: 'd' });
+  assert.deepEqual(joining.part(1, { line: 'c', text: 'x'.repeat(2000), ref: 'c' }), [partial('a1 ', '1', 'a1 ')]);
+  const passed = joining.part(1, { line: 'd', text: 'x'.repeat(6000), ref: 'd' });
   assert.deepEqual(
-    passed.map((line) => line.holds),
+    passed.map((line) => line.refs),
     [['b1 '], ['c'], ['d']],
   );
   assert.deepEqual([joining.joiner.bytes, joining.joiner.events], [0, 0]);
@@ -322,11 +322,11 @@ test('the oldest goes first when there are too many bytes', () => {
 
 test('what is void is dropped, whole lines of it', () => {
   const joining = new Joining();
-  joining.part(1, { line: 'a', hold: 'old' });
-  joining.part(2, { line: 'a', hold: 'new' });
-  joining.part(1, { line: 'b', hold: 'new' });
+  joining.part(1, { line: 'a', ref: 'old' });
+  joining.part(2, { line: 'a', ref: 'new' });
+  joining.part(1, { line: 'b', ref: 'new' });
   assert.deepEqual(
-    joining.joiner.drop((hold) => hold === 'old'),
+    joining.joiner.drop((ref) => ref === 'old'),
     ['old', 'new'],
   );
   assert.equal(joining.joiner.events, 1);
@@ -358,12 +358,12 @@ test('any lines, cut anyhow and interleaved anyhow, come out as they were', () =
               line: `line${i}`,
               text: lines[i]?.[ordinal - 1] ?? '',
               last,
-              hold: `line${i}`,
+              ref: `line${i}`,
             })) {
               assert.equal(joined.partial, false);
               assert.equal(joined.name, String(ordinal));
-              out.set(joined.holds[0] ?? '', joined.text);
-              settled += joined.holds.length;
+              out.set(joined.refs[0] ?? '', joined.text);
+              settled += joined.refs.length;
             }
           }
         }
@@ -389,11 +389,11 @@ test('parts that come again under a later assignment are no repeats of what that
   const joining = new Joining();
   joining.part(1);
   assert.deepEqual(joining.part(2, { last: true }), [whole('l1 l2 ', '2', 'l1 ', 'l2 ')]);
-  assert.deepEqual(joining.part(2, { last: true }), [{ text: 'repeat', name: '', partial: false, holds: [] }]);
+  assert.deepEqual(joining.part(2, { last: true }), [{ text: 'repeat', name: '', partial: false, refs: [] }]);
   assert.deepEqual(joining.part(1, { assignment: 2 }), []);
   assert.deepEqual(joining.part(2, { last: true, assignment: 2 }), [whole('l1 l2 ', '2', 'l1 ', 'l2 ')]);
   assert.deepEqual(joining.part(2, { last: true, assignment: 2 }), [
-    { text: 'repeat', name: '', partial: false, holds: [] },
+    { text: 'repeat', name: '', partial: false, refs: [] },
   ]);
 });
 
@@ -414,8 +414,8 @@ test('what another may have passed on unfinished: the names of all beginnings an
   });
   const addTo = (joiner: LineJoiner<string>, ordinal: number, isInherited = true): JoinedLine<string>[] => {
     const part = parts[ordinal - 1]!;
-    const origin = { partition: 0, assignment: 1, batch: part.batch, index: 3, isInherited, hold: String(ordinal) };
-    return joiner.add(origin, part.entry, 0) ?? [];
+    const context = { partition: 0, assignment: 1, batch: part.batch, index: 3, isInherited, ref: String(ordinal) };
+    return joiner.add(context, part.entry, 0) ?? [];
   };
   const [line] = [1, 2, 3].flatMap((ordinal) => addTo(whole, ordinal));
   // Another one, that passed on each of these as it was.
