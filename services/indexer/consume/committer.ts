@@ -61,7 +61,7 @@ export class Committer {
     const assignment = this.#options.assignment();
     if (!assignment || assignment.void) return true;
     const moved = assignment.committable();
-    // What is held now is not committed yet.
+    // What is delayed now is not committed yet.
     if (moved.size === 0) return !assignment.isWaiting;
     try {
       await this.#options.consumer.commit(assignment.number, moved);

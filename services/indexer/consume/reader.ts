@@ -36,7 +36,7 @@ export interface ReaderOptions {
    * How long what another had in flight may still reach the store (second-look.ts); until then nothing of it is
    * committed.
    */
-  readonly holdMs: number;
+  readonly commitDelayMs: number;
   /** Looks for what it has written beside us. */
   readonly lookAgain: (assignment: Assignment) => Promise<void>;
   /** An assignment, records or a failure came. */
@@ -54,11 +54,11 @@ const WELL_AFTER_MS = 60_000;
 
 /**
  * A group that is assigned anew all the time, or whose indexers are killed one after another, would never commit. A
- * partition that was assigned more often than this since its offset moved is held no more. The queue counts the
+ * partition that was assigned more often than this since its offset moved waits no more. The queue counts the
  * assignments with the offset. Where it does not, as behind what retention removed, ours are counted: else a group that
  * retention overtakes again and again would read for nothing.
  */
-const HELD_TRIES_MAX = 5;
+const DELAYED_TRIES_MAX = 5;
 
 /** How late the partitions of an assignment are. */
 export function agesOf(assignment: Assignment | null, epochMs: number): PartitionAge[] {
@@ -86,8 +86,8 @@ export class PartitionReader implements ConsumerHandler {
   #membership: Membership | null = null;
   #failure: PromiseWithResolvers<Error> = Promise.withResolvers();
   #paused = false;
-  /** By partition: how often it was held since its offset moved, or since an assignment that lasted. */
-  readonly #holds = new Map<number, number>();
+  /** By partition: how often its commits were delayed since its offset moved, or since an assignment that lasted. */
+  readonly #delays = new Map<number, number>();
   #loop: Promise<void> = Promise.resolve();
 
   constructor(options: ReaderOptions) {
@@ -169,7 +169,7 @@ export class PartitionReader implements ConsumerHandler {
         this.#options.telemetry.partitionSuspect(partition, next, tries);
     }
     this.#options.pipeline.begin(assignment);
-    void this.#hold(assignment, partitions);
+    void this.#delayCommits(assignment, partitions);
     for (const { partition, end } of partitions) assignment.hear(partition, end, this.#options.clock.epochMs());
     for (const { partition, end } of partitions) if (!this.#ends.has(partition)) this.#ends.set(partition, end);
     this.#options.telemetry.assigned(partitions.length, number);
@@ -249,24 +249,24 @@ export class PartitionReader implements ConsumerHandler {
   }
 
   /** What was there before us may be on its way to the store by another, who had the partitions. */
-  async #hold(assignment: Assignment, partitions: readonly AssignedPartition[]): Promise<void> {
-    const { holdMs, lookAgain, clock, changed } = this.#options;
-    if (holdMs === 0) return;
+  async #delayCommits(assignment: Assignment, partitions: readonly AssignedPartition[]): Promise<void> {
+    const { commitDelayMs, lookAgain, clock, changed } = this.#options;
+    if (commitDelayMs === 0) return;
     for (const { partition, next, end, tries } of partitions) {
-      const times = next < end ? (tries ?? (this.#holds.get(partition) ?? 0) + 1) : 0;
-      const isHeld = times <= HELD_TRIES_MAX;
-      // After one that may commit at once, the next is held again.
-      this.#holds.set(partition, isHeld ? times : 0);
-      if (isHeld) assignment.inherit(partition, end);
+      const times = next < end ? (tries ?? (this.#delays.get(partition) ?? 0) + 1) : 0;
+      const isDelayed = times <= DELAYED_TRIES_MAX;
+      // After one that may commit at once, the next is delayed again.
+      this.#delays.set(partition, isDelayed ? times : 0);
+      if (isDelayed) assignment.inherit(partition, end);
     }
     if (!assignment.hasInherited) return;
-    await clock.sleep(holdMs, this.#stop.signal).catch(() => undefined);
+    await clock.sleep(commitDelayMs, this.#stop.signal).catch(() => undefined);
     // Whoever is next reads it again, and looks.
     if (this.#stop.signal.aborted) return;
     await lookAgain(assignment);
     if (assignment.void || this.#stop.signal.aborted) return;
     assignment.release();
-    this.#holds.clear();
+    this.#delays.clear();
     changed?.();
   }
 

@@ -56,8 +56,8 @@ interface ReplayDifferences {
 }
 
 export interface IndexerCore {
-  /** How long commits are held under a new assignment, and what ends that; for a reader. */
-  readonly holding: { readonly holdMs: number; readonly lookAgain: (assignment: Assignment) => Promise<void> };
+  /** How long commits are delayed under a new assignment, and what ends that; for a reader. */
+  readonly commitDelay: { readonly commitDelayMs: number; readonly lookAgain: (assignment: Assignment) => Promise<void> };
   readonly pipeline: Pipeline;
   readonly writer: BulkWriter;
   readonly ledger: Ledger;
@@ -135,9 +135,9 @@ export function buildCore(options: CoreOptions, partitions: () => Iterable<Parti
   });
   telemetry.watch({ ledger, writer, limit, topic, partitions });
   // A store of one index has no place for a second copy.
-  const holdMs = store.kind === 'elasticsearch' ? config['bulk.timeout_ms'] : 0;
-  const holding = { holdMs, lookAgain: (assignment: Assignment) => writer.lookAgain(assignment) };
-  return { pipeline, writer, ledger, telemetry, budget, refusals, holding, opener };
+  const commitDelayMs = store.kind === 'elasticsearch' ? config['bulk.timeout_ms'] : 0;
+  const commitDelay = { commitDelayMs, lookAgain: (assignment: Assignment) => writer.lookAgain(assignment) };
+  return { pipeline, writer, ledger, telemetry, budget, refusals, commitDelay, opener };
 }
 
 function machine(): Machine {

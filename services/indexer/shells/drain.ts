@@ -26,13 +26,13 @@ export interface DrainOptions extends IndexerOptions {
 export async function drainIndexer(options: DrainOptions): Promise<DrainOutcome> {
   const { config, queue, store, clock, random, signal } = options;
   const core = buildCore(options, () => agesOf(reader.assignment, clock.epochMs()));
-  const { pipeline, budget, telemetry, ledger, writer, holding, opener } = core;
+  const { pipeline, budget, telemetry, ledger, writer, commitDelay, opener } = core;
   // A job that is given little time must get on nevertheless.
-  const holdMs = Math.min(holding.holdMs, ((options.maxSeconds ?? Infinity) * 1000) / 2);
+  const commitDelayMs = Math.min(commitDelay.commitDelayMs, ((options.maxSeconds ?? Infinity) * 1000) / 2);
   let changed = Promise.withResolvers<void>();
   const reader: PartitionReader = new PartitionReader({
-    ...holding,
-    holdMs,
+    ...commitDelay,
+    commitDelayMs,
     queue,
     pipeline,
     budget,

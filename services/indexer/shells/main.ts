@@ -50,7 +50,7 @@ class Service implements Indexer {
     this.#core = buildCore(options, () => agesOf(this.#reader.assignment, clock.epochMs()));
     const { pipeline, budget, telemetry } = this.#core;
     this.#reader = new PartitionReader({
-      ...this.#core.holding,
+      ...this.#core.commitDelay,
       queue,
       pipeline,
       budget,

@@ -11,7 +11,7 @@ import type { RecordOpener } from '#indexer/poison/opener.ts';
 import type { ConsumerHandler, FetchedBatch, Queue } from '#shared/queue/queue.ts';
 import { World } from '../world.ts';
 
-async function arrange(holdMs = 0) {
+async function arrange(commitDelayMs = 0) {
   const world = new World({ partitions: 2, env: { SLUICE_INDEXER_INFLIGHT_MAX_BYTES: '1048576' } });
   // Whatever is suspect opens well.
   const opener: RecordOpener = {
@@ -32,8 +32,8 @@ async function arrange(holdMs = 0) {
   const { clock, random } = world;
   const reader = new PartitionReader({
     ...core,
-    ...core.holding,
-    holdMs,
+    ...core.commitDelay,
+    commitDelayMs,
     queue,
     clock,
     random,
