@@ -29,7 +29,7 @@ import { DocumentWriter } from '../parse/document.ts';
 import type { JoinedLine, LineJoiner } from '../parse/joiner.ts';
 import { batchOfPart } from '../parse/line-names.ts';
 import type { RecordOpener } from '../poison/opener.ts';
-import { SuspectLine } from './suspect-line.ts';
+import { SuspectQueue } from './suspect-queue.ts';
 import type { RecordRefusals } from './refusals.ts';
 import type { IndexerTelemetry } from '../settle/telemetry.ts';
 import type { Unpacked, UnpackOptions, Unreadable } from '../held/unpack.ts';
@@ -65,7 +65,7 @@ export class Pipeline {
   readonly #body = new BulkBody();
   readonly #documents: DocumentWriter;
   readonly #ahead: OpenAhead;
-  readonly #suspects: SuspectLine;
+  readonly #suspects: SuspectQueue;
   /** Origins of what is in the body. */
   #ranges: ItemRange[] = [];
   /** The record in work, and how many of its entries went on. */
@@ -85,7 +85,7 @@ export class Pipeline {
   #finish: (PromiseWithResolvers<void> & { passOn: (partition: number) => boolean }) | null = null;
   readonly #loop: Promise<void>;
   #held: ((partition: number) => void) | null = null;
-  #freed: (() => void) | null = null;
+  #unblocked: (() => void) | null = null;
 
   constructor(options: PipelineOptions) {
     this.#options = options;
@@ -93,14 +93,14 @@ export class Pipeline {
     this.#documents = new DocumentWriter(this.#body, { ...(trusted && { trusted }), bytesMax });
     this.#ahead = new OpenAhead(options);
     this.#pendingDeadLetters = new PendingDeadLetters(options);
-    this.#suspects = new SuspectLine(options, {
-      passOn: (record, poison) => {
+    this.#suspects = new SuspectQueue(options, {
+      forward: (record, poison) => {
         record.poison = poison;
         record.countIn(options.budget);
         this.#ahead.add(record);
         this.#rouse();
       },
-      free: () => this.#freed?.(),
+      unblocked: () => this.#unblocked?.(),
     });
     options.ledger.trackInFlight(() => (this.#current ? this.#current.ends.length - this.#passed : 0));
     options.ledger.trackInFlight(() => eventsOf(this.#ranges));
@@ -149,8 +149,8 @@ export class Pipeline {
   }
 
   /** Tells whenever there are partitions of which no record waits to be tried out any more. */
-  onTried(freed: () => void): void {
-    this.#freed = freed;
+  onTried(unblocked: () => void): void {
+    this.#unblocked = unblocked;
   }
 
   /** The assignment is void: what is not at the store yet goes no further. */

@@ -1,7 +1,7 @@
 // Where records wait that may have ended the indexers before us: each is tried out, one after another, and goes on with
 // what was found. Those behind them in the same partition wait with them, for order; other partitions do not.
 //
-//   budget     ├── tried ──┤ waits │ waits │ no room: left in the queue, its partition is read again when the line is empty
+//   budget     ├── tried ──┤ waits │ waits │ no room: not taken; its partition is read again when nothing waits here
 //
 // Guarantees: records of a partition leave in the order in which they came; none of a lost assignment goes on. What
 // waits stays within a budget of its own, but for one record. A try goes on when its assignment is lost, unless its
@@ -14,7 +14,7 @@ import type { Assignment, RecordInHand } from '../commit/in-hand.ts';
 import type { Unreadable } from '../held/unpack.ts';
 import type { RecordOpener, Verdict } from '../poison/opener.ts';
 
-export interface SuspectLineOptions {
+export interface SuspectQueueOptions {
   readonly opener: RecordOpener;
   /** Of what waits here. */
   readonly suspectBudget: ByteBudget;
@@ -23,15 +23,15 @@ export interface SuspectLineOptions {
 
 type Poison = Extract<Verdict, { kind: 'poison' }>;
 
-/** Whom the line gives records to. */
-export interface Beyond {
+/** Where records go that have waited. */
+export interface Downstream {
   /**
    * The record may be opened, or is known to be none that can be: `poison`. Its bytes are counted elsewhere from here
    * on.
    */
-  passOn(record: RecordInHand, poison: Unreadable | null): void;
+  forward(record: RecordInHand, poison: Unreadable | null): void;
   /** Nothing waits here any more of one partition at least. */
-  free(): void;
+  unblocked(): void;
 }
 
 /** What is being found of a record, or was found last. */
@@ -42,9 +42,9 @@ interface Try {
   readonly verdict: Promise<Verdict | null>;
 }
 
-export class SuspectLine {
-  readonly #options: SuspectLineOptions;
-  readonly #beyond: Beyond;
+export class SuspectQueue {
+  readonly #options: SuspectQueueOptions;
+  readonly #downstream: Downstream;
   #records: RecordInHand[] = [];
   /** By partition: how many of them wait. */
   readonly #waiting = new Map<number, number>();
@@ -56,9 +56,9 @@ export class SuspectLine {
   #running: Promise<void> = Promise.resolve();
   #isRunning = false;
 
-  constructor(options: SuspectLineOptions, beyond: Beyond) {
+  constructor(options: SuspectQueueOptions, downstream: Downstream) {
     this.#options = options;
-    this.#beyond = beyond;
+    this.#downstream = downstream;
   }
 
   get isEmpty(): boolean {
@@ -76,7 +76,7 @@ export class SuspectLine {
   }
 
   /**
-   * Where it has none, the partition waits until the line is empty, and so do all who come after it: nobody is passed
+   * Where it has none, the partition waits until nothing waits here, and so do all who come after it: nobody is passed
    * by for ever.
    */
   hasRoomFor({ partition }: FetchedRecord, bytes: number): boolean {
@@ -135,9 +135,9 @@ export class SuspectLine {
       if (record !== this.#records[0]) continue;
       this.#records.shift();
       this.#count(record, -1);
-      this.#beyond.passOn(record, poison);
+      this.#downstream.forward(record, poison);
       if (this.isEmpty) this.#refused.clear();
-      if (!this.isWaitedFor(record.fetched.partition)) this.#beyond.free();
+      if (!this.isWaitedFor(record.fetched.partition)) this.#downstream.unblocked();
     }
     // In the same turn as the look at what waits: whoever comes next must start anew.
     this.#isRunning = false;
