@@ -204,7 +204,7 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   'a second copy that a dead indexer left is not deleted': [
     {
       file: 'services/indexer/bulk/look-back.ts',
-      text: '(endMs !== undefined || isWriteIndexAsked || places.has(id))',
+      text: '(endMs !== undefined || isWriteIndexAsked || locations.has(id))',
       becomes: '(endMs !== undefined || isWriteIndexAsked)',
     },
   ],
@@ -225,9 +225,9 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   'both copies are deleted': [
     {
       file: 'services/indexer/bulk/look-back.ts',
-      text: 'const copies = [...there].filter((id) => places.has(id));',
+      text: 'const copies = [...there].filter((id) => locations.has(id));',
       becomes:
-        'const copies = [...there].filter((id) => places.has(id));\n' +
+        'const copies = [...there].filter((id) => locations.has(id));\n' +
         '      if (copies.length > 0) await this.#remove(indices[0]?.name ?? name, copies, signal);',
     },
   ],

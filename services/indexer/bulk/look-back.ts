@@ -3,7 +3,7 @@
 // clocks that may differ by the allowed skew) are looked for in the older indices. All others, nearly always all, cost
 // nothing but a look at the list of indices every 30 s.
 //
-//   born       ──────────────────────────|── rollover ──|─────────────►
+//   first write ─────────────────────────|── rollover ──|─────────────►
 //                   asked for            |   + skew     |  never written to an older index
 //
 // The list may be out of date when the request is done. So each answer is compared with it. Where documents went to an
@@ -17,7 +17,7 @@ import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 import type { BackingIndex, BulkOutcome, Store } from '#shared/store/store.ts';
 import type { IndexerTelemetry } from '../settle/telemetry.ts';
-import { bornMs } from './born.ts';
+import { earliestWriteMs } from './earliest-write.ts';
 import type { BulkBatch } from '../settle/bulk-batch.ts';
 
 export const LOOK_INTERVAL_MS = 30_000;
@@ -48,7 +48,7 @@ interface Look {
 interface Asked {
   readonly number: number;
   readonly id: string;
-  readonly bornMs: number;
+  readonly earliestMs: number;
 }
 
 export class LookBack {
@@ -75,10 +75,10 @@ export class LookBack {
       const asked = this.#olderThan(startMs(indices), batch, stream);
       if (asked.length === 0) continue;
       const unknown = new Map<string, BulkOutcome>();
-      const places = await this.#keepOldest(indices, asked, signal, { isWriteIndexAsked: false, unknown });
+      const locations = await this.#keepOldest(indices, asked, signal, { isWriteIndexAsked: false, unknown });
       const outcomes = new Map(told);
       for (const { id, number } of asked) {
-        const outcome = unknown.get(id) ?? (places.has(id) ? ALREADY_STORED : null);
+        const outcome = unknown.get(id) ?? (locations.has(id) ? ALREADY_STORED : null);
         if (outcome) outcomes.set(number, outcome);
       }
       told = outcomes;
@@ -101,10 +101,10 @@ export class LookBack {
       const indices = await this.#look(stream);
       const asked = this.#olderThan(startMs(indices), batch, stream).filter(({ number }) => isIn(outcomes[number]));
       if (asked.length === 0) continue;
-      const places = await this.#keepOldest(indices, asked, signal, { isWriteIndexAsked: true });
+      const locations = await this.#keepOldest(indices, asked, signal, { isWriteIndexAsked: true });
       for (const { id, number } of asked) {
-        const place = places.get(id);
-        if (place !== undefined && place !== outcomes[number]?.backing) settled[number] = ALREADY_STORED;
+        const location = locations.get(id);
+        if (location !== undefined && location !== outcomes[number]?.backing) settled[number] = ALREADY_STORED;
       }
     }
     return settled;
@@ -115,7 +115,7 @@ export class LookBack {
     this.#looks.delete(stream);
     const indices = await this.#look(stream);
     if (startMs(indices) < sinceMs - this.#options.clockSkewMs) return;
-    const asked = ids.map((id, number) => ({ number, id, bornMs: sinceMs }));
+    const asked = ids.map((id, number) => ({ number, id, earliestMs: sinceMs }));
     await this.#keepOldest(indices, asked, signal, { isWriteIndexAsked: true });
   }
 
@@ -134,17 +134,17 @@ export class LookBack {
     }: { readonly isWriteIndexAsked: boolean; readonly unknown?: Map<string, BulkOutcome> },
   ): Promise<ReadonlyMap<string, string>> {
     const { store, clockSkewMs } = this.#options;
-    const places = new Map<string, string>();
+    const locations = new Map<string, string>();
     // There may be thousands of indices and hundred thousands of ids, of which few meet:
     // for an index nothing is looked at but what it may have.
-    const byBirth = asked.toSorted((a, b) => a.bornMs - b.bornMs);
+    const byEarliest = asked.toSorted((a, b) => a.earliestMs - b.earliestMs);
     for (const [i, { name }] of indices.entries()) {
       const endMs = indices[i + 1]?.createdMs;
-      const mayHave = endMs === undefined ? byBirth.length : bornUntil(byBirth, endMs + clockSkewMs);
+      const mayHave = endMs === undefined ? byEarliest.length : writtenUntil(byEarliest, endMs + clockSkewMs);
       if (mayHave === 0) continue;
       const isHere = ({ id }: Asked): boolean =>
-        !unknown?.has(id) && (endMs !== undefined || isWriteIndexAsked || places.has(id));
-      const ids = byBirth
+        !unknown?.has(id) && (endMs !== undefined || isWriteIndexAsked || locations.has(id));
+      const ids = byEarliest
         .slice(0, mayHave)
         .filter(isHere)
         .map(({ id }) => id);
@@ -158,11 +158,11 @@ export class LookBack {
         for (const id of ids) unknown.set(id, outcome);
         continue;
       }
-      const copies = [...there].filter((id) => places.has(id));
-      for (const id of there) if (!places.has(id)) places.set(id, name);
+      const copies = [...there].filter((id) => locations.has(id));
+      for (const id of there) if (!locations.has(id)) locations.set(id, name);
       if (copies.length > 0) await this.#remove(name, copies, signal);
     }
-    return places;
+    return locations;
   }
 
   async #remove(backing: string, ids: readonly string[], signal: AbortSignal): Promise<void> {
@@ -184,12 +184,12 @@ export class LookBack {
     if (beforeMs === -Infinity) return asked;
     let number = 0;
     for (const { batch, count } of ranges) {
-      const born = askForAll ? 0 : bornMs(batch);
+      const earliestMs = askForAll ? 0 : earliestWriteMs(batch);
       const next = number + count;
-      if (born >= beforeMs + clockSkewMs) number = next;
+      if (earliestMs >= beforeMs + clockSkewMs) number = next;
       for (; number < next; number++) {
         const item = request.items[number];
-        if (item?.index === stream) asked.push({ number, id: item.id, bornMs: born });
+        if (item?.index === stream) asked.push({ number, id: item.id, earliestMs });
       }
     }
     return asked;
@@ -219,12 +219,12 @@ export class LookBack {
   }
 }
 
-/** How many of these, which are in the order of their births, were born at this time or before. */
-function bornUntil(byBirth: readonly Asked[], ms: number): number {
+/** How many of these, which are in the order of their earliest write, may have been written at this time or before. */
+function writtenUntil(byEarliest: readonly Asked[], ms: number): number {
   let low = 0;
-  for (let high = byBirth.length; low < high;) {
+  for (let high = byEarliest.length; low < high;) {
     const middle = (low + high) >> 1;
-    if ((byBirth[middle]?.bornMs ?? Infinity) <= ms) low = middle + 1;
+    if ((byEarliest[middle]?.earliestMs ?? Infinity) <= ms) low = middle + 1;
     else high = middle;
   }
   return low;

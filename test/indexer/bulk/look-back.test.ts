@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import type { NamedBatch } from '#shared/record/identity.ts';
 import { test } from 'node:test';
-import { bornMs } from '#indexer/bulk/born.ts';
+import { earliestWriteMs } from '#indexer/bulk/earliest-write.ts';
 import { type BulkBatch, mergedWithin } from '#indexer/settle/bulk-batch.ts';
 import { Assignment } from '#indexer/commit/in-hand.ts';
 import { SluiceError } from '#shared/errors.ts';
@@ -99,7 +99,7 @@ test('how old a batch is', () => {
   const check = (about: Partial<NamedBatch>, receivedMs: number, expected: number): void => {
     const origin = { tag: '', input: '', tenant: null, seq: 0, sender: '' };
     const batch = { version: 1 as const, id: Buffer.alloc(16), first: 0, count: 1, chain: null, ...origin };
-    assert.equal(bornMs({ ...batch, ...about, receivedMs }), expected);
+    assert.equal(earliestWriteMs({ ...batch, ...about, receivedMs }), expected);
   };
   check({}, 5000, 5000);
   check({ version: 1, id: nameOf(7) }, 5000, 5000);
@@ -189,8 +189,8 @@ test('nothing is deleted, and nothing has an outcome, while the older index cann
 test('an older index that cannot be read delays only what may lie in it', async () => {
   const bench = new Bench();
   const { clock, store, writer, ledger, limit } = bench;
-  const bornMs = clock.epochMs();
-  await clock.until(writer.submit(bench.batch(10, ['a'], bornMs, 99)));
+  const writtenMs = clock.epochMs();
+  await clock.until(writer.submit(bench.batch(10, ['a'], writtenMs, 99)));
   await clock.until(writer.idle());
   await clock.advance(2 * SKEW_MS);
   store.rollOver();
@@ -198,7 +198,7 @@ test('an older index that cannot be read delays only what may lie in it', async 
   const older = store.backing('.ds-logs-a-000001');
   assert(older);
   older.isUnreadable = true;
-  const late = bench.batch(12, ['a'], bornMs, 99);
+  const late = bench.batch(12, ['a'], writtenMs, 99);
   for (let i = 0; i < 20; i++) {
     const [batch] = mergedWithin([bench.batch(50, ['a']), ...(i === 3 ? [late] : [])], 65_536);
     assert(batch);

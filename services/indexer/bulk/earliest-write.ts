@@ -5,6 +5,6 @@
 import { type NamedBatch, identityTimeMs } from '#shared/record/identity.ts';
 
 /** Milliseconds since the epoch: the earliest time of a first write, as far as the names and the receipt tell. */
-export function bornMs(batch: NamedBatch): number {
+export function earliestWriteMs(batch: NamedBatch): number {
   return Math.min(identityTimeMs(batch), batch.receivedMs);
 }
