@@ -34,8 +34,8 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   'commit past a hole': [
     {
       file: 'services/indexer/commit/offsets.ts',
-      text: 'if (slot !== this.#slots[this.#head]) return;',
-      becomes: 'this.#next = Math.max(this.#next, slot.offset + 1);\n    if (slot !== this.#slots[this.#head]) return;',
+      text: 'if (pending !== this.#pending[this.#head]) return;',
+      becomes: 'this.#next = Math.max(this.#next, pending.offset + 1);\n    if (pending !== this.#pending[this.#head]) return;',
     },
   ],
   'commit one too far': [

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import type { ByteBudget, Permit } from '#shared/byte-budget.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
-import { ContiguousOffsets, type OffsetSlot } from './offsets.ts';
+import { ContiguousOffsets, type PendingOffset } from './offsets.ts';
 import { RECORD_OVERHEAD_BYTES } from '../held/held-bytes.ts';
 import { Suspicion } from '../poison/suspicion.ts';
 import type { Unreadable } from '../held/unpack.ts';
@@ -145,7 +145,7 @@ export class RecordInHand {
   readonly assignment: Assignment;
   #fetched: FetchedRecord;
   readonly #offsets: ContiguousOffsets;
-  readonly #slot: OffsetSlot;
+  readonly #pendingOffset: PendingOffset;
   #permit: Permit;
   /** Events without an outcome; all of them from the moment at which the record is opened. */
   unsettled = 0;
@@ -165,7 +165,7 @@ export class RecordInHand {
     this.#offsets = offsets;
     // By a clock that was ahead it would be no late one, however long it stays.
     const heardMs = assignment.ends.get(fetched.partition)?.heardMs ?? Infinity;
-    this.#slot = offsets.begin(fetched.offset, Math.min(fetched.timestampMs, heardMs));
+    this.#pendingOffset = offsets.begin(fetched.offset, Math.min(fetched.timestampMs, heardMs));
     this.#permit = permit;
   }
 
@@ -210,7 +210,7 @@ export class RecordInHand {
   /** The record had all its outcomes: its offset may be passed. */
   finish(): void {
     assert(this.unsettled === 0 && !this.abandoned, 'a record is finished when each of its events has an outcome');
-    this.#offsets.finish(this.#slot);
+    this.#offsets.finish(this.#pendingOffset);
     this.#permit[Symbol.dispose]();
   }
 

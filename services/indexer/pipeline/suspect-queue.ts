@@ -12,16 +12,16 @@ import type { ByteBudget } from '#shared/byte-budget.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
 import type { Assignment, RecordInHand } from '../commit/in-hand.ts';
 import type { Unreadable } from '../held/unpack.ts';
-import type { RecordOpener, Verdict } from '../poison/opener.ts';
+import type { RecordOpener, OpeningResult } from '../poison/opener.ts';
 
 export interface SuspectQueueOptions {
   readonly opener: RecordOpener;
   /** Of what waits here. */
   readonly suspectBudget: ByteBudget;
-  readonly telemetry: { recordPoisonous(record: { partition: number; offset: number }, verdict: Poison): void };
+  readonly telemetry: { recordPoisonous(record: { partition: number; offset: number }, result: Poison): void };
 }
 
-type Poison = Extract<Verdict, { kind: 'poison' }>;
+type Poison = Extract<OpeningResult, { kind: 'poison' }>;
 
 /** Where records go that have waited. */
 export interface Downstream {
@@ -39,7 +39,7 @@ interface Try {
   readonly fetched: FetchedRecord;
   readonly abort: AbortController;
   /** Null where it was aborted. */
-  readonly verdict: Promise<Verdict | null>;
+  readonly result: Promise<OpeningResult | null>;
 }
 
 export class SuspectQueue {
@@ -111,7 +111,7 @@ export class SuspectQueue {
     this.#try?.abort.abort();
     this.#giveUp(() => true);
     await this.#running;
-    await this.#try?.verdict.catch(() => undefined);
+    await this.#try?.result.catch(() => undefined);
     await this.#options.opener[Symbol.asyncDispose]();
   }
 
@@ -152,36 +152,36 @@ export class SuspectQueue {
   /** Null where there is none, and where the record was given up. */
   async #poisonOf({ assignment, fetched }: RecordInHand): Promise<Unreadable | null> {
     if (!assignment.suspicion.isSuspect(fetched)) return null;
-    const verdict = await Promise.race([this.#verdictOf(fetched), this.#interrupted.promise]);
-    if (verdict === null) return null;
+    const result = await Promise.race([this.#resultOf(fetched), this.#interrupted.promise]);
+    if (result === null) return null;
     this.#try = null;
-    if (verdict.kind === 'well') return null;
-    this.#options.telemetry.recordPoisonous(fetched, verdict);
+    if (result.kind === 'well') return null;
+    this.#options.telemetry.recordPoisonous(fetched, result);
     return {
       kind: 'unreadable',
       reason: 'record_poisonous',
-      error: `Cannot open the record: indexers did not get past it, and in a child process ${verdict.what}`,
-      events: verdict.events,
+      error: `Cannot open the record: indexers did not get past it, and in a child process ${result.what}`,
+      events: result.events,
     };
   }
 
   /** Of the try that was begun, if it is of this record; else of another one, when that is over. */
-  async #verdictOf(fetched: FetchedRecord): Promise<Verdict | null> {
+  async #resultOf(fetched: FetchedRecord): Promise<OpeningResult | null> {
     const begun = this.#try;
-    if (begun && !begun.abort.signal.aborted && isSame(begun.fetched, fetched)) return begun.verdict;
+    if (begun && !begun.abort.signal.aborted && isSame(begun.fetched, fetched)) return begun.result;
     begun?.abort.abort();
     // One call at a time.
-    await begun?.verdict.catch(() => undefined);
+    await begun?.result.catch(() => undefined);
     if (this.#records[0]?.fetched !== fetched) return null;
     const abort = new AbortController();
-    const verdict = this.#options.opener.open(fetched, abort.signal).catch((error: unknown) => {
+    const result = this.#options.opener.open(fetched, abort.signal).catch((error: unknown) => {
       if (abort.signal.aborted) return null;
       throw error;
     });
     // Nobody may wait for it any more.
-    verdict.catch(() => undefined);
-    this.#try = { fetched, abort, verdict };
-    return verdict;
+    result.catch(() => undefined);
+    this.#try = { fetched, abort, result };
+    return result;
   }
 }
 

@@ -14,7 +14,7 @@ import { reasonOf } from '#shared/errors.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
 import type { OpeningLimits } from './messages.ts';
 import type { OpeningOptions } from './opening.ts';
-import type { RecordOpener, Verdict } from './opener.ts';
+import type { RecordOpener, OpeningResult } from './opener.ts';
 import { type Asked, OpeningProcess } from './opening-process.ts';
 
 const IDLE_MS = 10_000;
@@ -43,7 +43,7 @@ export class ChildOpener implements RecordOpener {
     this.#options = options;
   }
 
-  async open(record: FetchedRecord, signal: AbortSignal): Promise<Verdict> {
+  async open(record: FetchedRecord, signal: AbortSignal): Promise<OpeningResult> {
     this.#idle?.[Symbol.dispose]();
     const abort = (): void => this.#end();
     signal.addEventListener('abort', abort, { once: true });
@@ -55,7 +55,7 @@ export class ChildOpener implements RecordOpener {
         if (asked === 'well') return { kind: 'well' };
         this.#end();
         if (asked.harm === 'killed') await this.#pause(asked.what, killed++, signal);
-        else if (++ended === CHILDREN_MAX) return verdictOf(asked);
+        else if (++ended === CHILDREN_MAX) return resultOf(asked);
       }
     } finally {
       signal.removeEventListener('abort', abort);
@@ -105,7 +105,7 @@ function startOwn(): ChildProcess {
   return startChild('opening-child', import.meta.url);
 }
 
-function verdictOf({ harm, what, progress }: Exclude<Asked, 'well' | { harm: 'killed' }>): Verdict {
+function resultOf({ harm, what, progress }: Exclude<Asked, 'well' | { harm: 'killed' }>): OpeningResult {
   const doing = progress === null ? '' : ` while ${progress.doing}`;
   return { kind: 'poison', harm, what: `${what}${doing}`, events: Math.max(1, progress?.events ?? 1) };
 }

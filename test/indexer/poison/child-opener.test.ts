@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { ChildOpener } from '#indexer/poison/child-opener.ts';
 import type { OpeningLimits } from '#indexer/poison/messages.ts';
-import type { Verdict } from '#indexer/poison/opener.ts';
+import type { OpeningResult } from '#indexer/poison/opener.ts';
 import { startChild } from '#shared/child-process.ts';
 import { systemClock } from '#shared/clock.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
@@ -51,7 +51,7 @@ class Place implements AsyncDisposable {
     });
   }
 
-  open(record: FetchedRecord, signal = new AbortController().signal): Promise<Verdict> {
+  open(record: FetchedRecord, signal = new AbortController().signal): Promise<OpeningResult> {
     return this.opener.open(record, signal);
   }
 
