@@ -211,7 +211,7 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   'no second look under a new assignment': [
     {
       file: 'services/indexer/bulk/second-look.ts',
-      text: 'if (kept) await this.#look(kept, () => assignment.void);',
+      text: 'if (kept) await this.#look(kept, () => assignment.isRevoked);',
       becomes: '',
     },
   ],

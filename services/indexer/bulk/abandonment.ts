@@ -44,5 +44,5 @@ export class Abandonment {
 }
 
 function isLost(range: ItemRange): boolean {
-  return range.record.assignment.void;
+  return range.record.assignment.isRevoked;
 }

@@ -94,7 +94,7 @@ export class BulkBody {
     return request;
   }
 
-  /** Takes the buffer of a request back for reuse. Its bytes are void from here on. */
+  /** Takes the buffer of a request back for reuse. Nobody may read its bytes from here on. */
   release(request: BulkRequest): void {
     const { buffer } = request.body;
     if (!(buffer instanceof ArrayBuffer) || buffer.byteLength > SPARE_BYTES_MAX) return;

@@ -9,9 +9,9 @@
 // The same is done bulk.timeout_ms after a request of our own that brought no answer, also if its partition was lost
 // meanwhile. Until then its records are not committed, so that whoever goes on after us looks too.
 //
-// Guarantees: `done` resolves when all ids that were kept for the assignment were looked at, or the assignment is void.
-// A look that fails is reported each time, and is `unhealthyReason` until it is done. At most IDS_MAX ids are kept;
-// those beyond are not looked at again (docs/guarantees.md).
+// Guarantees: `done` resolves when all ids that were kept for the assignment were looked at, or when it is revoked. A
+// look that fails is reported each time, and is `unhealthyReason` until it is done. At most IDS_MAX ids are kept; those
+// beyond are not looked at again (docs/guarantees.md).
 
 import { type BackoffLimits, backoffMs } from '#shared/backoff.ts';
 import type { Clock } from '#shared/clock.ts';
@@ -155,13 +155,13 @@ export class SecondLook {
 
   /**
    * Looks at all that was kept for the assignment. Called once, when the requests of the other are over, and ours are
-   * answered. What was kept for a void assignment is forgotten, for all of it is read again.
+   * answered. What was kept for a revoked assignment is forgotten, for all of it is read again.
    */
   async done(assignment: Assignment): Promise<void> {
     const kept = this.#kept.get(assignment);
     this.#kept.delete(assignment);
     this.#begun.add(assignment);
-    if (kept) await this.#look(kept, () => assignment.void);
+    if (kept) await this.#look(kept, () => assignment.isRevoked);
   }
 
   #of(assignment: Assignment): Kept {
@@ -183,9 +183,9 @@ export class SecondLook {
     return true;
   }
 
-  async #look(kept: Kept, isVoid: () => boolean): Promise<void> {
+  async #look(kept: Kept, isRevoked: () => boolean): Promise<void> {
     const { clock, random, signal } = this.#options;
-    for (let attempt = 0; !signal.aborted && !isVoid(); attempt++) {
+    for (let attempt = 0; !signal.aborted && !isRevoked(); attempt++) {
       await this.#lookOnce(kept);
       if (kept.ids.size === 0) break;
       await clock.sleep(backoffMs(attempt, RETRY, random), signal).catch(() => undefined);

@@ -29,7 +29,7 @@ export interface HeldPartition {
 export class Assignment {
   readonly number: number;
   /** Set when the partitions were lost: what was fetched under it is never committed. */
-  void = false;
+  isRevoked = false;
   readonly partitions = new Map<number, ContiguousOffsets>();
   /** Offsets that are committed, as far as it is known here; at first, where reading begins. */
   readonly committed = new Map<number, number>();
@@ -91,7 +91,7 @@ export class Assignment {
 
   /** Whether another may still write the events of this record. */
   isInherited({ partition, offset }: FetchedRecord): boolean {
-    return !this.void && offset < (this.#inherited.get(partition) ?? -1);
+    return !this.isRevoked && offset < (this.#inherited.get(partition) ?? -1);
   }
 
   /**

@@ -1,8 +1,8 @@
 // The one place that commits. A loop looks every half second at how far the contiguous prefixes have come, and commits
 // what moved, under the assignment that the records were fetched under. Kafka accepts commits for partitions that were
-// lost, so a void assignment is never asked for (and the queue refuses it once more).
+// lost, so a revoked assignment is never asked for (and the queue refuses it once more).
 //
-// Guarantees: one commit in flight; no commit under an assignment that is void; a failed commit is tried again with the
+// Guarantees: one commit in flight; no commit under a revoked assignment; a failed commit is tried again with the
 // next look.
 
 import type { Clock } from '#shared/clock.ts';
@@ -59,7 +59,7 @@ export class Committer {
 
   async #commitNow(): Promise<boolean> {
     const assignment = this.#options.assignment();
-    if (!assignment || assignment.void) return true;
+    if (!assignment || assignment.isRevoked) return true;
     const moved = assignment.committable();
     // What is delayed now is not committed yet.
     if (moved.size === 0) return !assignment.isWaiting;
@@ -71,7 +71,7 @@ export class Committer {
       return !assignment.isWaiting;
     } catch (error) {
       const isLost = error instanceof SluiceError && error.code === 'assignment_lost';
-      if (!isLost && !assignment.void) this.#options.telemetry.commitFailed(error);
+      if (!isLost && !assignment.isRevoked) this.#options.telemetry.commitFailed(error);
       return false;
     }
   }

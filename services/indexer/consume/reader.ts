@@ -264,7 +264,7 @@ export class PartitionReader implements ConsumerHandler {
     // Whoever is next reads it again, and looks.
     if (this.#stop.signal.aborted) return;
     await lookAgain(assignment);
-    if (assignment.void || this.#stop.signal.aborted) return;
+    if (assignment.isRevoked || this.#stop.signal.aborted) return;
     assignment.release();
     this.#delays.clear();
     changed?.();
@@ -274,7 +274,7 @@ export class PartitionReader implements ConsumerHandler {
     const lost = this.#assignment;
     if (!lost) return;
     this.#assignment = null;
-    lost.void = true;
+    lost.isRevoked = true;
     this.#options.pipeline.lost(lost);
   }
 

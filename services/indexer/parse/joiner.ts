@@ -187,15 +187,15 @@ export class LineJoiner<Ref> {
   }
 
   /**
-   * Forgets lines of which `isVoid` is true of any ref: they will be read again, by whoever. Returns all of their
-   * refs.
+   * Forgets lines with a part for which `isLost` is true: somebody reads them again. Returns the references of all of
+   * their parts.
    */
-  drop(isVoid: (ref: Ref) => boolean = () => true): Ref[] {
+  drop(isLost: (ref: Ref) => boolean = () => true): Ref[] {
     const dropped: Ref[] = [];
     // What was on its way to the store may be read again as well, and must then be taken.
     this.#names.clear();
     for (const line of this.#pending.values()) {
-      if (!line.refs.some(isVoid)) continue;
+      if (!line.refs.some(isLost)) continue;
       this.#remove(line);
       dropped.push(...line.refs);
     }

@@ -63,7 +63,7 @@ export class JsonTranscoder {
   #pathBytes = 0;
   #isTooLarge = false;
   #isSecondTime = false;
-  /** What is written becomes a string: limits on levels and keys are void. */
+  /** What is written becomes a string: limits on levels and keys do not hold. */
   #inText = false;
   /** Whether the key that was written last is the short name of a long one. */
   #keyIsShortened = false;
@@ -85,14 +85,14 @@ export class JsonTranscoder {
     this.view = viewOf(bytes);
   }
 
-  /** Whether what was written since `source` has a key twice. Then it is void; write it again, from where it began. */
+  /** Whether what was written since `source` has a key twice. Then it is invalid; write it again from its start. */
   rewrites(): boolean {
     if (this.#isSecondTime || this.#superseded.size === 0 || this.isTooLarge) return false;
     this.#isSecondTime = true;
     return true;
   }
 
-  /** Whether it is more than the limits let pass; what was written is void then. */
+  /** Whether it is more than the limits let pass; what was written is invalid then. */
   get isTooLarge(): boolean {
     return this.#isTooLarge || this.json.isFull;
   }

@@ -118,7 +118,7 @@ export class Pipeline {
     this.#rouse();
     for (const fetched of records) {
       const offsets = assignment.partitions.get(fetched.partition);
-      if (assignment.void || !offsets || fetched.offset < offsets.begun) continue;
+      if (assignment.isRevoked || !offsets || fetched.offset < offsets.begun) continue;
       if (assignment.held.has(fetched.partition)) continue;
       const bytes = recordBytes(fetched);
       const isSuspect = this.#suspects.isFor(assignment, fetched);
@@ -153,7 +153,7 @@ export class Pipeline {
     this.#unblocked = unblocked;
   }
 
-  /** The assignment is void: what is not at the store yet goes no further. */
+  /** The assignment was revoked: what is not at the store yet goes no further. */
   lost(assignment: Assignment): void {
     this.#ahead.lost(assignment);
     this.#suspects.lost(assignment);
@@ -218,7 +218,7 @@ export class Pipeline {
   }
 
   #isGivenUp(record: RecordInHand): boolean {
-    return record.assignment.void || this.#abort.signal.aborted;
+    return record.assignment.isRevoked || this.#abort.signal.aborted;
   }
 
   /** Whether records are to come that were pushed already. */

@@ -136,7 +136,7 @@ export class RecordRefusals implements Refusals {
       for (const { ref, count, whyOf } of stretchesOf(batch, items)) {
         let isGranted = false;
         // What was lost is abandoned, whatever becomes of it here.
-        for (let done = 0; done < count && !ref.record.assignment.void;) {
+        for (let done = 0; done < count && !ref.record.assignment.isRevoked;) {
           const rest = { ref: refAt(ref, done), count: count - done, whyOf: (i: number) => whyOf(done + i) };
           const mayTake = isGranted;
           const added = await this.#lookInto(rest.place, signal, (opened) => this.#add(group, rest, opened, mayTake));

@@ -83,7 +83,7 @@ export class Ledger {
   settle(record: RecordInHand, events: number, ending: Ending, reason: EndingReason | null = null): void {
     assert(events >= 0 && record.unsettled >= events, 'an event has one outcome');
     if (events === 0) return;
-    const given = record.assignment.void ? 'abandoned' : ending;
+    const given = record.assignment.isRevoked ? 'abandoned' : ending;
     this.counts[given] += events;
     this.#listener.ended(events, given, given === ending ? reason : 'assignment_lost');
     record.unsettled -= events;

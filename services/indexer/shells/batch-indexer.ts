@@ -72,7 +72,7 @@ export class BatchIndexer implements AsyncDisposable {
     if ([...first.keys()].some(isStuck)) await Promise.race([pipeline.finish(isStuck), over.promise]);
 
     const watermarks = new Map([...first.keys()].map((partition) => [partition, watermark(partition)]));
-    assignment.void = true;
+    assignment.isRevoked = true;
     pipeline.lost(assignment);
     const finished = [...end].every(([partition, next]) => watermark(partition) === next);
     return { watermarks, finished, held: assignment.heldReason, counts: difference(ledger.counts, before) };

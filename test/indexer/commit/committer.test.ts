@@ -57,7 +57,7 @@ test('commits what moved, once', async () => {
 test('never for an assignment that is lost', async () => {
   const { clock, commits, assignment, finish, lose } = arrange();
   finish(0, 10);
-  assignment.void = true;
+  assignment.isRevoked = true;
   await clock.advance(2 * COMMIT_INTERVAL_MS);
   lose();
   await clock.advance(2 * COMMIT_INTERVAL_MS);

@@ -320,7 +320,7 @@ test('the oldest goes first when there are too many bytes', () => {
   assert.deepEqual([joining.joiner.bytes, joining.joiner.events], [0, 0]);
 });
 
-test('what is void is dropped, whole lines of it', () => {
+test('what is lost is dropped, whole lines of it', () => {
   const joining = new Joining();
   joining.part(1, { line: 'a', ref: 'old' });
   joining.part(2, { line: 'a', ref: 'new' });

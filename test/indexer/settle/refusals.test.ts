@@ -214,7 +214,7 @@ test('of an assignment that was lost meanwhile no further letter is made', async
   const pendingDeadLetters = records.map((record) => deadLettering.deadLetter(deadLettering.batch(record)));
   await deadLettering.settled();
   const made = deadLettering.tried.size;
-  deadLettering.assignment.void = true;
+  deadLettering.assignment.isRevoked = true;
   deadLettering.isAway = false;
   await deadLettering.world.clock.until(Promise.all(pendingDeadLetters));
   assert.ok(deadLettering.taken.length <= made + 2, `${deadLettering.taken.length} of ${made}`);
