@@ -16,17 +16,17 @@ import { readFileSync } from 'node:fs';
 import type { LambdaContext } from './context.ts';
 import { embeddedMetrics } from './embedded-metrics.ts';
 import { answerOf, type KafkaBatchAnswer, type KafkaEvent, recordsOf } from './kafka-event.ts';
-import { PostedLetters, StoreLetters } from './letter-sinks.ts';
+import { PostedDeadLetters, StoreDeadLetters } from './dead-letter-sinks.ts';
 
 const VERSION = process.env['AWS_LAMBDA_FUNCTION_VERSION'] ?? 'local';
 const config = loadConfig({ env: process.env, readFile: (path) => readFileSync(path, 'utf8') });
 const clock = systemClock;
 const store = await openStore(config);
-const letterUrl = config['lambda.dead_letter_url'];
+const deadLetterUrl = config['lambda.dead_letter_url'];
 const indexer = new BatchIndexer({
   config,
   store,
-  queue: letterUrl === undefined ? new StoreLetters(store, clock) : new PostedLetters(letterUrl),
+  queue: deadLetterUrl === undefined ? new StoreDeadLetters(store, clock) : new PostedDeadLetters(deadLetterUrl),
   metrics: new Metrics({ version: VERSION, command: 'lambda' }),
   log: createLog(config['log.level'], clock),
   clock,

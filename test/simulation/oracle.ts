@@ -28,7 +28,7 @@ interface EventState {
   isHeld: boolean;
   /** Without those that were deleted. */
   documents: Copy[];
-  letters: number;
+  deadLetters: number;
   readonly acceptances: Acceptance[];
   /** An indexer has told that it is lost, with a record that the brokers had removed. */
   isToldLost: boolean;
@@ -51,7 +51,7 @@ export class Oracle {
   readonly #seen = new Set<number>();
   /** Of dead letters in parts, the bytes that are there from their beginning on. */
   readonly #parts = new Map<string, Buffer>();
-  #lettersInParts = 0;
+  #deadLettersInParts = 0;
   #spooled = 0;
   readonly #bulkTimeoutMs: number;
   #secondCopies = 0;
@@ -77,7 +77,7 @@ export class Oracle {
 
   /** Events are numbered in the order of these calls. */
   add(event: SimEvent): void {
-    this.#states.push({ event, isHeld: false, documents: [], letters: 0, acceptances: [], isToldLost: false });
+    this.#states.push({ event, isHeld: false, documents: [], deadLetters: 0, acceptances: [], isToldLost: false });
   }
 
   accepting(process: string, { entries, sender, tag }: Chunk): Acceptance {
@@ -135,12 +135,12 @@ export class Oracle {
   }
 
   /** A dead letter is there when all of its parts are, and never cut. */
-  letterAppended(headers: Readonly<Record<string, Buffer>>, value: Uint8Array): void {
+  deadLetterAppended(headers: Readonly<Record<string, Buffer>>, value: Uint8Array): void {
     const reason = String(headers['reason']);
     const { parts_id: id } = headers;
     if (headers['parts_cut'] !== undefined || (id === undefined && headers['cut'] !== undefined))
       this.violate(`a dead letter is cut: ${reason}`);
-    if (id === undefined) return this.#lettered(value, reason);
+    if (id === undefined) return this.#deadLettered(value, reason);
     const key = id.toString('hex');
     const known = this.#parts.get(key) ?? Buffer.alloc(0);
     const at = Number(headers['part_at']);
@@ -149,19 +149,19 @@ export class Oracle {
     const joined = Buffer.concat([known.subarray(0, at), value, known.subarray(at + value.length)]);
     this.#parts.set(key, joined);
     if (joined.length === Number(headers['parts_bytes']) && known.length < joined.length) {
-      this.#lettersInParts++;
-      this.#lettered(joined, reason);
+      this.#deadLettersInParts++;
+      this.#deadLettered(joined, reason);
     }
   }
 
-  #lettered(value: Uint8Array, reason: string): void {
+  #deadLettered(value: Uint8Array, reason: string): void {
     const numbers = numbersIn(latin1(value));
     this.#trace.note('kafka', `dead letter ${listed(numbers)}: ${reason}`);
     for (const number of numbers) {
       this.#holdEvent(number);
       const state = this.#states[number];
       if (!state) continue;
-      state.letters++;
+      state.deadLetters++;
       if (!state.event.isHuge && !state.event.isPoison)
         this.violate(`event ${number} is with the dead letters (${reason}), and nothing is wrong with it`);
     }
@@ -240,13 +240,13 @@ export class Oracle {
   /** When everything has drained; `handovers`: when partitions went from one member to another. */
   checkEnd(handovers: ReadonlyMap<number, readonly number[]>): void {
     this.#handovers = handovers;
-    for (const { event, documents, letters, acceptances, isToldLost } of this.#states) {
+    for (const { event, documents, deadLetters, acceptances, isToldLost } of this.#states) {
       const { number, chunk } = event;
       const isPromised = chunk.acked || acceptances.some(({ isHeld }) => isHeld);
       if (!isPromised) continue;
-      if (documents.length === 0 && letters === 0 && !isToldLost)
+      if (documents.length === 0 && deadLetters === 0 && !isToldLost)
         this.violate(`event ${number} of ${chunk.name} was acked and is lost`);
-      if (documents.length > 0 && letters > 0)
+      if (documents.length > 0 && deadLetters > 0)
         this.violate(`event ${number} is in the store and with the dead letters`);
       // Of a record that is gone nobody can look for second copies.
       if (!isToldLost) this.#checkCopies(number, documents);
@@ -268,15 +268,15 @@ export class Oracle {
       second_copies_deleted: this.#secondCopies,
       doubled_by_late_writes: this.#lateCopies,
       told_lost: 0,
-      letters_in_parts: this.#lettersInParts,
+      letters_in_parts: this.#deadLettersInParts,
     };
     for (const state of this.#states) {
-      const { event, documents, letters } = state;
+      const { event, documents, deadLetters } = state;
       if (event.chunk.sends > 0) totals.sent++;
       if (event.chunk.sends > 1) totals.resent++;
       if (event.chunk.acked) totals.acked++;
       if (documents.length > 0) totals.stored++;
-      if (letters > 0) totals.dead_lettered++;
+      if (deadLetters > 0) totals.dead_lettered++;
       if (state.isToldLost) totals.told_lost++;
       if (documents.some(({ isPartial }) => isPartial)) totals.partial_lines++;
     }
@@ -298,7 +298,7 @@ export class Oracle {
 
   #isSettled(number: number): boolean {
     const state = this.#states[number];
-    return state !== undefined && (state.documents.length > 0 || state.letters > 0);
+    return state !== undefined && (state.documents.length > 0 || state.deadLetters > 0);
   }
 
   #checkContent(numbers: readonly number[], message: string, isPartial: boolean, isText: boolean): void {

@@ -78,7 +78,7 @@ class Simulation {
     this.#faults = faults;
     this.#config = config;
     this.#oracle = oracle;
-    const letters = config['kafka.dead_letter_topic'];
+    const deadLetterTopic = config['kafka.dead_letter_topic'];
     this.#broker = new Broker({
       time,
       random: random.fork('broker'),
@@ -87,10 +87,10 @@ class Simulation {
       topics: new Map([
         [config['kafka.topic'], topic(partitions, APPEND_BYTES_MAX + 61)],
         // What is too large for a record of the logs goes in parts.
-        [letters, topic(1, APPEND_BYTES_MAX + 61)],
+        [deadLetterTopic, topic(1, APPEND_BYTES_MAX + 61)],
       ]),
       appended: (name, partition, { offset, headers, value }) => {
-        if (name === letters) oracle.letterAppended(headers, value);
+        if (name === deadLetterTopic) oracle.deadLetterAppended(headers, value);
         else oracle.held(String(headers['encoding']), value, { partition, offset });
       },
       committed: (partition, offset, memberId, owner) => oracle.committing(partition, offset, memberId, owner),

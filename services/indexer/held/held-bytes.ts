@@ -13,7 +13,7 @@ export const RECORD_OVERHEAD_BYTES = 1024;
 export const BATCH_OVERHEAD_BYTES = 640;
 
 /** A dead letter that waits for the queue, beside the bytes of its entry: its table, texts, and what waits for it. */
-export const LETTER_IN_HAND_BYTES = 4096;
+export const DEAD_LETTER_IN_HAND_BYTES = 4096;
 
 /** From its fetch until its last event has an outcome. */
 export function recordBytes({ headers, value }: FetchedRecord): number {

@@ -22,7 +22,7 @@ import { Ledger } from '../settle/ledger.ts';
 import { LineJoiner } from '../parse/joiner.ts';
 import { Pipeline } from './pipeline.ts';
 import { ChildOpener } from '../poison/child-opener.ts';
-import { type Machine, lettersBytesMax, limitsOf } from '../poison/limits.ts';
+import { type Machine, deadLettersBytesMax, limitsOf } from '../poison/limits.ts';
 import type { RecordOpener } from '../poison/opener.ts';
 import { RecordRefusals } from './refusals.ts';
 import { IndexerTelemetry, type PartitionAge } from '../settle/telemetry.ts';
@@ -51,7 +51,7 @@ export interface CoreOptions {
 }
 
 interface ReplayDifferences {
-  /** Where the event of a letter was first, as "topic/partition/offset". */
+  /** Where the event of a dead letter was first, as "topic/partition/offset". */
   readonly positionOf: (record: FetchedRecord) => string;
 }
 
@@ -111,7 +111,7 @@ export function buildCore(options: CoreOptions, partitions: () => Iterable<Parti
     bodyBytesMax: config['bulk.max_bytes'],
     trustedTenants: [...trustedTenants],
     lines: joining,
-    lettersBytesMax: lettersBytesMax(budget.bytesMax),
+    deadLettersBytesMax: deadLettersBytesMax(budget.bytesMax),
   };
   const opener =
     options.opener ??

@@ -21,7 +21,7 @@ import { PendingDeadLetters } from '../settle/pending-dead-letters.ts';
 import { BulkBody } from '../bulk/body.ts';
 import { type EventRef, type ItemRange, eventsOf } from '../settle/bulk-batch.ts';
 import type { BulkWriter } from '../bulk/writer.ts';
-import { LETTER_IN_HAND_BYTES, recordBytes, rowsBytes } from '../held/held-bytes.ts';
+import { DEAD_LETTER_IN_HAND_BYTES, recordBytes, rowsBytes } from '../held/held-bytes.ts';
 import { type Assignment, type HoldReason, RecordInHand } from '../commit/in-hand.ts';
 import type { EndingReason, Ledger } from '../settle/ledger.ts';
 import { OpenAhead } from './open-ahead.ts';
@@ -320,8 +320,8 @@ export class Pipeline {
           const own = new Uint8Array(bytes.subarray(start, end));
           const appended = this.#options.refusals.deadLetterEntry(ref, own, written, this.#abort.signal);
           this.#pendingDeadLetters.add(ref, own.length, written, appended);
-          // A letter takes more time than its entry: of the smallest there would be a hundred thousand in a turn.
-          this.#entryBytes += LETTER_IN_HAND_BYTES;
+          // A dead letter takes more time than its entry: of the smallest there would be a hundred thousand in a turn.
+          this.#entryBytes += DEAD_LETTER_IN_HAND_BYTES;
         }
       }
       entry++;
@@ -361,9 +361,9 @@ export class Pipeline {
       return;
     }
     assert(written === 'document_too_large', 'what the joiner makes is an entry');
-    const letters = this.#options.refusals.deadLetterParts(refs, written, this.#abort.signal);
-    for (const part of refs) this.#pendingDeadLetters.add(part, part.bytes?.length ?? 0, written, letters);
-    this.#entryBytes += refs.length * LETTER_IN_HAND_BYTES;
+    const deadLetters = this.#options.refusals.deadLetterParts(refs, written, this.#abort.signal);
+    for (const part of refs) this.#pendingDeadLetters.add(part, part.bytes?.length ?? 0, written, deadLetters);
+    this.#entryBytes += refs.length * DEAD_LETTER_IN_HAND_BYTES;
   }
 
   /** Lines that waited long enough are passed on as they are; all of them when everything is to be finished. */

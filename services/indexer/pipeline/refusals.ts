@@ -2,9 +2,9 @@
 // reason and the original bytes. Those bytes are not kept beside each bulk request: the queue's record is still in
 // hand, compressed, and is opened again. This costs the poisoned what all others save.
 //
-// Guarantees: a letter is appended before its event is settled, whole: what is too large for a record the queue takes
-// in parts. Of all refused documents no more letters are in memory than their bound, but for one that is larger; a
-// letter never keeps its record open.
+// Guarantees: a dead letter is appended before its event is settled, whole: what is too large for a record the queue takes
+// in parts. Of all refused documents no more dead letters are in memory than their bound, but for one that is larger; a
+// dead letter never keeps its record open.
 
 import assert from 'node:assert/strict';
 import type { Clock } from '#shared/clock.ts';
@@ -16,9 +16,9 @@ import { BulkBody } from '../bulk/body.ts';
 import type { BulkBatch, EventRef, ItemRange } from '../settle/bulk-batch.ts';
 import { type RefusedItem, UNKNOWN_REFUSAL } from '../settle/outcomes.ts';
 import type { Refusals } from '../bulk/rejects.ts';
-import { LETTER_IN_HAND_BYTES } from '../held/held-bytes.ts';
+import { DEAD_LETTER_IN_HAND_BYTES } from '../held/held-bytes.ts';
 import type { RecordInHand } from '../commit/in-hand.ts';
-import { type Unwritable, WHY_UNWRITABLE, type Why, groupsOf, letterOf } from '../settle/letters.ts';
+import { type Unwritable, WHY_UNWRITABLE, type Why, groupsOf, deadLetterOf } from '../settle/dead-letters.ts';
 import { DocumentWriter } from '../parse/document.ts';
 import { ReopenedRecords, extentOf } from './reopened-records.ts';
 import type { IndexerTelemetry } from '../settle/telemetry.ts';
@@ -26,10 +26,10 @@ import type { Unpacked, UnpackOptions } from '../held/unpack.ts';
 
 /** Of a header of somebody else's record that should be a short name. */
 const NAME_BYTES_MAX = 64;
-/** Of what may be in hand: letters of refused documents, which are written from records that were opened again. */
-const LETTERS_SHARE = 0.25;
+/** Of what may be in hand: dead letters of refused documents, which are written from records that were opened again. */
+const DEAD_LETTERS_SHARE = 0.25;
 /** That are written from an open record before other work has its turn: some 2 ms. */
-const LETTERS_A_TURN = 256;
+const DEAD_LETTERS_A_TURN = 256;
 const BACKOFF = { baseMs: 200, capMs: 10_000 };
 const NOTHING = new Uint8Array(0);
 
@@ -42,7 +42,7 @@ export interface RefusalsOptions {
   readonly positionOf: (record: FetchedRecord) => string;
   readonly unpacking: UnpackOptions;
   /**
-   * Of what the indexer holds, which stops reading: it counts here as well what is opened again, and letters that are
+   * Of what the indexer holds, which stops reading: it counts here as well what is opened again, and dead letters that are
    * written from it.
    */
   readonly budget: ByteBudget;
@@ -59,9 +59,9 @@ interface Stretch {
   readonly whyOf: (number: number) => Why;
 }
 
-/** Letters of one dead letter that are appended together, with what they hold of the budgets. */
+/** Dead letters of one call of `deadLetter` that are appended together, with what they hold of the budgets. */
 interface Group {
-  readonly letters: DeadLetter[];
+  readonly deadLetters: DeadLetter[];
   readonly permits: Permit[];
   bytes: number;
 }
@@ -71,12 +71,12 @@ export class RecordRefusals implements Refusals {
   /** Of those that wait: each with why the dead letters did not take them. */
   readonly #waiting = new Map<object, string>();
   readonly #reopened: ReopenedRecords;
-  readonly #lettersBudget: ByteBudget;
+  readonly #deadLettersBudget: ByteBudget;
 
   constructor(options: RefusalsOptions) {
     this.#options = options;
     this.#reopened = new ReopenedRecords(options);
-    this.#lettersBudget = new ByteBudget(Math.ceil(LETTERS_SHARE * options.budget.bytesMax));
+    this.#deadLettersBudget = new ByteBudget(Math.ceil(DEAD_LETTERS_SHARE * options.budget.bytesMax));
   }
 
   /**
@@ -123,14 +123,14 @@ export class RecordRefusals implements Refusals {
   async deadLetter(batch: BulkBatch, items: readonly RefusedItem[], signal: AbortSignal): Promise<void> {
     const { queue } = this.#options;
     // No more at once than are appended together: a batch may have thousands of small documents.
-    const group: Group = { letters: [], permits: [], bytes: 0 };
+    const group: Group = { deadLetters: [], permits: [], bytes: 0 };
     const deadLettered: { first: DeadLetter | null; events: number } = { first: null, events: 0 };
     const append = async (): Promise<void> => {
-      const letters = group.letters.splice(0);
-      await this.#append(letters, signal);
+      const deadLetters = group.deadLetters.splice(0);
+      await this.#append(deadLetters, signal);
       giveBack(group);
-      deadLettered.first ??= letters[0] ?? null;
-      deadLettered.events += letters.length;
+      deadLettered.first ??= deadLetters[0] ?? null;
+      deadLettered.events += deadLetters.length;
     };
     try {
       for (const { ref, count, whyOf } of stretchesOf(batch, items)) {
@@ -139,14 +139,14 @@ export class RecordRefusals implements Refusals {
         for (let done = 0; done < count && !ref.record.assignment.isRevoked;) {
           const rest = { ref: refAt(ref, done), count: count - done, whyOf: (i: number) => whyOf(done + i) };
           const mayTake = isGranted;
-          const added = await this.#lookInto(rest.place, signal, (opened) => this.#add(group, rest, opened, mayTake));
+          const added = await this.#lookInto(rest.ref, signal, (opened) => this.#add(group, rest, opened, mayTake));
           isGranted = false;
           if (typeof added === 'number') done += added;
           // Who waits for a permit holds none, or those who wait would wait for each other.
-          else if (group.letters.length > 0) await append();
+          else if (group.deadLetters.length > 0) await append();
           else {
             giveBack(group);
-            group.permits.push(await this.#lettersBudget.acquire(added.wantedBytes, signal));
+            group.permits.push(await this.#deadLettersBudget.acquire(added.wantedBytes, signal));
             isGranted = true;
           }
           if (group.bytes >= queue.appendBytesMax) await append();
@@ -161,20 +161,20 @@ export class RecordRefusals implements Refusals {
 
   /** The parts of a line of which no document was made: they are what was sent. */
   async deadLetterParts(parts: readonly EventRef[], reason: Unwritable, signal: AbortSignal): Promise<void> {
-    const letters = parts.map((part) => {
+    const deadLetters = parts.map((part) => {
       assert(part.bytes, 'a part has its own bytes');
-      return this.#letterOf(part, part.bytes, { reason, error: WHY_UNWRITABLE[reason] });
+      return this.#deadLetterOf(part, part.bytes, { reason, error: WHY_UNWRITABLE[reason] });
     });
-    await this.#append(letters, signal);
-    const [first] = letters;
-    if (first) this.#tell(first, letters.length);
+    await this.#append(deadLetters, signal);
+    const [first] = deadLetters;
+    if (first) this.#tell(first, deadLetters.length);
   }
 
   /** An entry that can't be turned into a document. */
   async deadLetterEntry(ref: EventRef, entry: Uint8Array, reason: Unwritable, signal: AbortSignal): Promise<void> {
-    const letter = this.#letterOf(ref, entry, { reason, error: WHY_UNWRITABLE[reason] });
-    await this.#append([letter], signal);
-    this.#tell(letter, 1);
+    const deadLetter = this.#deadLetterOf(ref, entry, { reason, error: WHY_UNWRITABLE[reason] });
+    await this.#append([deadLetter], signal);
+    this.#tell(deadLetter, 1);
   }
 
   /** A record of which nothing can be read: all of it, with its table as it came. */
@@ -211,7 +211,7 @@ export class RecordRefusals implements Refusals {
   }
 
   /**
-   * Adds letters of the stretch's first events to the group, as many as an append has room for, and says how many; or
+   * Adds dead letters of the stretch's first events to the group, as many as an append has room for, and says how many; or
    * how much would have to be free for them. The record is open meanwhile, so nothing is waited for. `isGranted`: the
    * group has the permit.
    */
@@ -226,36 +226,36 @@ export class RecordRefusals implements Refusals {
     let bytes = 0;
     for (
       let i = 0;
-      i < Math.min(count, LETTERS_A_TURN) && (i === 0 || group.bytes + bytes < queue.appendBytesMax);
+      i < Math.min(count, DEAD_LETTERS_A_TURN) && (i === 0 || group.bytes + bytes < queue.appendBytesMax);
       i++
     ) {
       const entry = ref.bytes ?? (opened ? entryBytes(opened, ref.entry + i) : NOTHING);
       entries.push(entry);
-      bytes += entry.length + LETTER_IN_HAND_BYTES;
+      bytes += entry.length + DEAD_LETTER_IN_HAND_BYTES;
     }
-    const permit = isGranted ? null : this.#lettersBudget.tryAcquire(bytes);
+    const permit = isGranted ? null : this.#deadLettersBudget.tryAcquire(bytes);
     if (permit) group.permits.push(permit);
     else if (!isGranted) return { wantedBytes: bytes };
     group.permits.push(budget.take(bytes));
     group.bytes += bytes;
-    // Copies: were they views, the letter would hold all of the record.
+    // Copies: were they views, the dead letter would hold all of the record.
     for (const [i, entry] of entries.entries())
-      group.letters.push(this.#letterOf(refAt(ref, i), ref.bytes ?? new Uint8Array(entry), whyOf(i)));
+      group.deadLetters.push(this.#deadLetterOf(refAt(ref, i), ref.bytes ?? new Uint8Array(entry), whyOf(i)));
     return entries.length;
   }
 
-  #letterOf(ref: EventRef, entry: Uint8Array, why: Why): DeadLetter {
-    return letterOf(ref, entry, why, this.#options.positionOf(ref.record.fetched));
+  #deadLetterOf(ref: EventRef, entry: Uint8Array, why: Why): DeadLetter {
+    return deadLetterOf(ref, entry, why, this.#options.positionOf(ref.record.fetched));
   }
 
   #tell({ reason, error, from }: DeadLetter, events: number): void {
     this.#options.telemetry.deadLettered(events, reason, error, from);
   }
 
-  /** Tries until the letters are held: nothing else could be done with these events. */
-  async #append(letters: readonly DeadLetter[], signal: AbortSignal): Promise<void> {
+  /** Tries until the dead letters are held: nothing else could be done with these events. */
+  async #append(deadLetters: readonly DeadLetter[], signal: AbortSignal): Promise<void> {
     const { queue } = this.#options;
-    for (const group of groupsOf(letters, queue.appendBytesMax)) {
+    for (const group of groupsOf(deadLetters, queue.appendBytesMax)) {
       try {
         await this.#appendGroup(group, signal);
       } finally {

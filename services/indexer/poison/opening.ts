@@ -9,8 +9,8 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { DeadLetter, FetchedRecord } from '#shared/queue/queue.ts';
 import { type Batch, decodeBatches } from '#shared/record/record.ts';
 import { BulkBody } from '../bulk/body.ts';
-import { LETTER_IN_HAND_BYTES } from '../held/held-bytes.ts';
-import { WHY_UNWRITABLE, letterOf } from '../settle/letters.ts';
+import { DEAD_LETTER_IN_HAND_BYTES } from '../held/held-bytes.ts';
+import { WHY_UNWRITABLE, deadLetterOf } from '../settle/dead-letters.ts';
 import { DocumentWriter } from '../parse/document.ts';
 import { type JoinedLine, type JoinerLimits, LineJoiner } from '../parse/joiner.ts';
 import { batchOfPart } from '../parse/line-names.ts';
@@ -25,7 +25,7 @@ export interface OpeningOptions {
   readonly trustedTenants: readonly string[];
   readonly lines: JoinerLimits;
   /** Of dead letters that wait in an indexer, with what each costs beside its entry. */
-  readonly lettersBytesMax: number;
+  readonly deadLettersBytesMax: number;
 }
 
 /** A part of a line, with bytes of its own. */
@@ -85,13 +85,13 @@ async function openInSteps(
   let entry = 0;
   let start = 0;
   let toldAt = -1;
-  let lettersAt = 0;
+  let deadLettersAt = 0;
   for (const batch of opened.batches) {
     scratch.beginBatch(batch);
     for (let i = 0; i < batch.count; i++) {
-      if (toldAt < 0 || start - toldAt + scratch.letterBytes - lettersAt > TOLD_BYTES) {
+      if (toldAt < 0 || start - toldAt + scratch.deadLetterBytes - deadLettersAt > TOLD_BYTES) {
         toldAt = start;
-        lettersAt = scratch.letterBytes;
+        deadLettersAt = scratch.deadLetterBytes;
         tell({ doing: `making documents of its entries, from the one with number ${entry} on`, events });
         await turn();
       }
@@ -114,10 +114,10 @@ class Scratch {
   readonly #lines: LineJoiner<OwnEntry>;
   readonly #options: OpeningOptions;
   #batch: Batch | null = null;
-  #letters: DeadLetter[] = [];
+  #deadLetters: DeadLetter[] = [];
   #heldBytes = 0;
-  /** Of all letters that were written. */
-  letterBytes = 0;
+  /** Of all dead letters that were written. */
+  deadLetterBytes = 0;
 
   constructor(options: OpeningOptions) {
     this.#options = options;
@@ -161,15 +161,15 @@ class Scratch {
   }
 
   #deadLetter({ batch, index, entry }: OwnEntry): void {
-    const bytes = entry.length + LETTER_IN_HAND_BYTES;
-    this.letterBytes += bytes;
+    const bytes = entry.length + DEAD_LETTER_IN_HAND_BYTES;
+    this.deadLetterBytes += bytes;
     this.#heldBytes += bytes;
-    if (this.#heldBytes > this.#options.lettersBytesMax) {
-      this.#letters = [];
+    if (this.#heldBytes > this.#options.deadLettersBytesMax) {
+      this.#deadLetters = [];
       this.#heldBytes = bytes;
     }
     const why = { reason: 'document_too_large', error: WHY_UNWRITABLE.document_too_large };
-    this.#letters.push(letterOf({ batch, index }, entry, why, ''));
+    this.#deadLetters.push(deadLetterOf({ batch, index }, entry, why, ''));
   }
 
   #writeLine({ batch, index, entry, partial, refs }: JoinedLine<OwnEntry>): void {

@@ -1,7 +1,7 @@
 // Where a function puts what cannot be indexed, since it has no queue to write to: a data stream of its own, or an HTTP
 // endpoint.
 //
-// Guarantees: a letter is held there before its event's offset is passed. The same letter again, from an event that
+// Guarantees: a dead letter is held there before its event's offset is passed. The same dead letter again, from an event that
 // came again, is the same document.
 
 import { createHash } from 'node:crypto';
@@ -12,17 +12,17 @@ import type { DeadLetter, DeadLetterPart, Queue } from '#shared/queue/queue.ts';
 import { decodeBatches } from '#shared/record/record.ts';
 import type { BulkItem, Store } from '#shared/store/store.ts';
 
-type LetterSink = Pick<Queue, 'appendDeadLetters' | 'appendBytesMax'>;
+type DeadLetterSink = Pick<Queue, 'appendDeadLetters' | 'appendBytesMax'>;
 
 const INDEX = 'logs-sluice.dead_letters-default';
-const LETTER_BYTES_MAX = 1024 * 1024;
+const DEAD_LETTER_BYTES_MAX = 1024 * 1024;
 const POST_MS = 10_000;
 /** The parts of one that is larger have the same ids, too, when they are written again. */
-const IN_PARTS = { bytesMax: LETTER_BYTES_MAX, idOf: (letter: DeadLetter) => Buffer.from(letterId(letter), 'hex') };
+const IN_PARTS = { bytesMax: DEAD_LETTER_BYTES_MAX, idOf: (deadLetter: DeadLetter) => Buffer.from(deadLetterId(deadLetter), 'hex') };
 
-/** Letters as documents, which `sluice search` and Kibana find: fields under `attributes`, the bytes as base64. */
-export class StoreLetters implements LetterSink {
-  readonly appendBytesMax = LETTER_BYTES_MAX;
+/** Dead letters as documents, which `sluice search` and Kibana find: fields under `attributes`, the bytes as base64. */
+export class StoreDeadLetters implements DeadLetterSink {
+  readonly appendBytesMax = DEAD_LETTER_BYTES_MAX;
   readonly #store: Pick<Store, 'bulk'>;
   readonly #clock: Clock;
 
@@ -32,24 +32,24 @@ export class StoreLetters implements LetterSink {
   }
 
   /** Rejects with what the store said; the caller tries again. */
-  appendDeadLetters(letters: readonly DeadLetter[]): Promise<void> {
-    return appendDeadLetters(letters, { ...IN_PARTS, append: (one) => this.#append(one.letters) });
+  appendDeadLetters(deadLetters: readonly DeadLetter[]): Promise<void> {
+    return appendDeadLetters(deadLetters, { ...IN_PARTS, append: (one) => this.#append(one.letters) });
   }
 
-  async #append(letters: readonly DeadLetter[]): Promise<void> {
+  async #append(deadLetters: readonly DeadLetter[]): Promise<void> {
     const now = new Date(this.#clock.epochMs()).toISOString();
     const pieces: string[] = [];
     const items: BulkItem[] = [];
     let at = 0;
-    for (const letter of letters) {
-      const id = letterId(letter);
+    for (const deadLetter of deadLetters) {
+      const id = deadLetterId(deadLetter);
       const action = `${JSON.stringify({ create: { _index: INDEX, _id: id } })}\n`;
       const document = JSON.stringify({
         '@timestamp': now,
         event: { ingested: now },
-        message: letter.error,
-        ...originOf(letter),
-        attributes: letterFields(letter),
+        message: deadLetter.error,
+        ...originOf(deadLetter),
+        attributes: deadLetterFields(deadLetter),
       });
       const docStart = at + Buffer.byteLength(action);
       const docEnd = docStart + Buffer.byteLength(document);
@@ -65,22 +65,22 @@ export class StoreLetters implements LetterSink {
   }
 }
 
-/** Letters as JSON lines, posted to a URL that answers 2xx when it holds them. */
-export class PostedLetters implements LetterSink {
-  readonly appendBytesMax = LETTER_BYTES_MAX;
+/** Dead letters as JSON lines, posted to a URL that answers 2xx when it holds them. */
+export class PostedDeadLetters implements DeadLetterSink {
+  readonly appendBytesMax = DEAD_LETTER_BYTES_MAX;
   readonly #url: string;
 
   constructor(url: string) {
     this.#url = url;
   }
 
-  appendDeadLetters(letters: readonly DeadLetter[]): Promise<void> {
-    return appendDeadLetters(letters, { ...IN_PARTS, append: (one) => this.#append(one.letters) });
+  appendDeadLetters(deadLetters: readonly DeadLetter[]): Promise<void> {
+    return appendDeadLetters(deadLetters, { ...IN_PARTS, append: (one) => this.#append(one.letters) });
   }
 
-  async #append(letters: readonly DeadLetter[]): Promise<void> {
-    const lines = letters.map(
-      (letter) => `${JSON.stringify({ id: letterId(letter), ...letterFields(letter), error: letter.error })}\n`,
+  async #append(deadLetters: readonly DeadLetter[]): Promise<void> {
+    const lines = deadLetters.map(
+      (deadLetter) => `${JSON.stringify({ id: deadLetterId(deadLetter), ...deadLetterFields(deadLetter), error: deadLetter.error })}\n`,
     );
     const failed = (why: string): SluiceError =>
       new SluiceError('store_unavailable', `Cannot keep dead letters at ${new URL(this.#url).origin}: ${why}`);
@@ -98,11 +98,11 @@ export class PostedLetters implements LetterSink {
 }
 
 /**
- * What is behind the letter and not its moment: the same event that comes again has the same. The batch belongs to it,
+ * What is behind the dead letter and not its moment: the same event that comes again has the same. The batch belongs to it,
  * for a record holds many batches, each with an event 0; and the bytes, for a topic that was made anew has the same
  * positions with other records.
  */
-function letterId({ from, batches, index, reason, value, part }: DeadLetter): string {
+function deadLetterId({ from, batches, index, reason, value, part }: DeadLetter): string {
   if (part) return `${Buffer.from(part.id).toString('hex')}-${part.at}`;
   return createHash('sha256')
     .update(`${from}/${index ?? ''}/${reason}/${batches.length}/`)
@@ -119,8 +119,8 @@ function originOf({ batches }: DeadLetter): object {
     : {};
 }
 
-function letterFields(letter: DeadLetter): Record<string, unknown> {
-  const { batches, index, reason, from, value, cut, encoding, recordVersion, part } = letter;
+function deadLetterFields(deadLetter: DeadLetter): Record<string, unknown> {
+  const { batches, index, reason, from, value, cut, encoding, recordVersion, part } = deadLetter;
   return {
     reason,
     from,

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
 import { BatchIndexer } from '#indexer/shells/batch-indexer.ts';
-import { PostedLetters, StoreLetters } from '#lambda/letter-sinks.ts';
+import { PostedDeadLetters, StoreDeadLetters } from '#lambda/dead-letter-sinks.ts';
 import type { BulkOutcome } from '#shared/store/store.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
 import { MemoryStore } from '#test/memory/store.ts';
@@ -22,7 +22,7 @@ test('a record of many chunks, all refused: a dead letter for each event, the sa
   world.store.hooks = { item: () => REFUSED };
   const letters = new MemoryStore(world.clock);
   for (let call = 0; call < 2; call++) {
-    await using indexer = new BatchIndexer({ ...world.options, queue: new StoreLetters(letters, world.clock) });
+    await using indexer = new BatchIndexer({ ...world.options, queue: new StoreDeadLetters(letters, world.clock) });
     const { finished } = await world.clock.until(indexer.index(world.queue.log(0), LIMITS));
     assert(finished);
     assert.equal(letters.documents.size, 5);
@@ -44,7 +44,7 @@ test('dead letters that are posted have ids of their own too', async () => {
   try {
     const address = server.address();
     assert(typeof address === 'object' && address);
-    const posted = new PostedLetters(`http://127.0.0.1:${address.port}/`);
+    const posted = new PostedDeadLetters(`http://127.0.0.1:${address.port}/`);
     const about = {
       index: 0,
       reason: 'document_refused',
@@ -66,7 +66,7 @@ test('dead letters that are posted have ids of their own too', async () => {
 test('a dead letter of a whole record says how to read it; one at the same position of a topic that was made anew is another', async () => {
   const clock = new VirtualClock();
   const store = new MemoryStore(clock);
-  const letters = new StoreLetters(store, clock);
+  const letters = new StoreDeadLetters(store, clock);
   const about = { batches: Buffer.alloc(0), reason: 'record_malformed', error: '', from: 'l/0/7', cut: false };
   const kind = { encoding: Buffer.from('zstd'), recordVersion: Buffer.from('2') };
   for (const value of ['old', 'new', 'old']) {
@@ -93,7 +93,7 @@ test('a dead letter that is larger than a document should be is kept whole, in p
   const store = new MemoryStore(clock);
   const value = randomBytes(2_500_000);
   const letter = { batches: Buffer.from('t'), index: 0, reason: 'r', error: '', from: 'l/0/7', value, cut: false };
-  for (let call = 0; call < 2; call++) await clock.until(new StoreLetters(store, clock).appendDeadLetters([letter]));
+  for (let call = 0; call < 2; call++) await clock.until(new StoreDeadLetters(store, clock).appendDeadLetters([letter]));
   const parts = [...store.documents.values()].map(
     (document) => document['attributes'] as { value: string; part: { at: number; bytes: number } },
   );
