@@ -35,7 +35,7 @@ const indexer = new BatchIndexer({
 
 /** Resolves to how far each partition came. Rejects where not all is finished and item failures are not reported. */
 export async function handler(event: KafkaEvent, context: LambdaContext): Promise<KafkaBatchAnswer> {
-  const beganMs = clock.monotonicMs();
+  const startedMs = clock.monotonicMs();
   const timeLimitMs = Math.max(0, context.getRemainingTimeInMillis() - config['lambda.deadline_margin_ms']);
   const passOnTails = !config['lambda.report_item_failures'];
   const { watermarks, finished, held, counts } = await indexer.index(recordsOf(event), { timeLimitMs, passOnTails });
@@ -50,7 +50,7 @@ export async function handler(event: KafkaEvent, context: LambdaContext): Promis
       EventsDeadLettered: count(counts.dead_lettered),
       EventsAbandoned: count(counts.abandoned),
       CallsUnfinished: count(finished ? 0 : 1),
-      Duration: { value: clock.monotonicMs() - beganMs, unit: 'Milliseconds' },
+      Duration: { value: clock.monotonicMs() - startedMs, unit: 'Milliseconds' },
     },
   });
   process.stdout.write(`${line}\n`);

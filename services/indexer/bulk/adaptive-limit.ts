@@ -70,13 +70,13 @@ export class AdaptiveLimit {
       this.#sumMs += roundTripMs;
       this.#count++;
     }
-    // The first window begins with the first answer, and a first refusal is heard at once.
-    if (this.#windowEndMs === Number.NEGATIVE_INFINITY && !overloaded) this.#beginWindow(nowMs);
+    // The first window starts with the first answer, and a first refusal is heard at once.
+    if (this.#windowEndMs === Number.NEGATIVE_INFINITY && !overloaded) this.#startWindow(nowMs);
     if (nowMs < this.#windowEndMs) return;
     const meanMs = this.#count > 0 ? this.#sumMs / this.#count : null;
     this.#adjust(meanMs);
     if (meanMs !== null) this.#learn(meanMs);
-    this.#beginWindow(nowMs);
+    this.#startWindow(nowMs);
   }
 
   #adjust(meanMs: number | null): void {
@@ -100,7 +100,7 @@ export class AdaptiveLimit {
     past.variance = (1 - EWMA_ALPHA) * (past.variance + difference * step);
   }
 
-  #beginWindow(nowMs: number): void {
+  #startWindow(nowMs: number): void {
     this.#windowEndMs = nowMs + Math.max(WINDOW_MIN_MS, this.#past?.mean ?? WINDOW_FIRST_MS);
     this.#sumMs = 0;
     this.#count = 0;

@@ -8,7 +8,7 @@
 //
 // One refusal proves nothing: what refused the documents may have been repaired just before the probe.
 //
-// Guarantees: `ask` tells of a probe that began after the call, so it sees what changed a moment ago. A data stream has
+// Guarantees: `ask` tells of a probe that started after the call, so it sees what changed a moment ago. A data stream has
 // one probe at a time, and PROBE_INTERVAL_MS between two, however many ask.
 
 import type { Clock } from '#shared/clock.ts';
@@ -34,8 +34,8 @@ export interface ProbeVerdict {
 }
 
 interface State {
-  beganMs: number;
-  /** A probe that has not begun yet. */
+  startedMs: number;
+  /** A probe that has not started yet. */
   next: Promise<ProbeVerdict> | null;
   last: ProbeVerdict | null;
 }
@@ -55,18 +55,18 @@ export class Probe {
 
   ask(stream: string): Promise<ProbeVerdict> {
     let state = this.#states.get(stream);
-    if (!state) this.#states.set(stream, (state = { beganMs: -Infinity, next: null, last: null }));
+    if (!state) this.#states.set(stream, (state = { startedMs: -Infinity, next: null, last: null }));
     state.next ??= this.#run(stream, state);
     return state.next;
   }
 
   async #run(stream: string, state: State): Promise<ProbeVerdict> {
     const { clock, signal } = this.#options;
-    const waitMs = state.beganMs + PROBE_INTERVAL_MS - clock.monotonicMs();
+    const waitMs = state.startedMs + PROBE_INTERVAL_MS - clock.monotonicMs();
     // Awaits in any case, so that the caller sets `next` before it is cleared here.
     await (waitMs > 0 ? clock.sleep(waitMs, signal).catch(() => undefined) : null);
     state.next = null;
-    state.beganMs = clock.monotonicMs();
+    state.startedMs = clock.monotonicMs();
     state.last = await this.#send(stream);
     return state.last;
   }

@@ -70,9 +70,9 @@ export class RetryQueues {
       queue.batches.push(batch);
       return;
     }
-    const begun: RetryQueue = { batches: [batch], reason };
-    this.#queues.set(key, begun);
-    void this.#run(key, begun);
+    const started: RetryQueue = { batches: [batch], reason };
+    this.#queues.set(key, started);
+    void this.#run(key, started);
   }
 
   /** Replaces each queued batch by what `keep` makes of it; null removes it. */

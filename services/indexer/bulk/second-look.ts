@@ -97,8 +97,8 @@ class Kept {
 export class SecondLook {
   readonly #options: SecondLookOptions;
   readonly #kept = new WeakMap<Assignment, Kept>();
-  /** Assignments whose look began: what is sent after that meets all that another wrote, so it is not kept. */
-  readonly #begun = new WeakSet<Assignment>();
+  /** Assignments whose look started: what is sent after that meets all that another wrote, so it is not kept. */
+  readonly #started = new WeakSet<Assignment>();
   /** Why looks fail that are not done yet. */
   readonly #failing = new Map<Kept, string>();
   #count = 0;
@@ -123,7 +123,7 @@ export class SecondLook {
       const from = number;
       number += count;
       if (line?.unfinishedIds && answer.isSettled(from)) this.#keepUnfinished(line.unfinishedIds, items[from], record);
-      if (!record.isInherited || this.#begun.has(record.assignment)) continue;
+      if (!record.isInherited || this.#started.has(record.assignment)) continue;
       const kept = this.#of(record.assignment);
       for (let i = 0; i < count; i++) if (answer.isSettled(from + i)) this.#add(kept, items[from + i], range, i);
     }
@@ -131,7 +131,7 @@ export class SecondLook {
 
   /** We have made a line whole; the other may have stored its beginnings and ends, under other names. */
   #keepUnfinished(ids: readonly string[], item: BulkItem | undefined, record: RecordInHand): void {
-    if (!item || this.#begun.has(record.assignment)) return;
+    if (!item || this.#started.has(record.assignment)) return;
     const kept = this.#of(record.assignment);
     for (const id of ids) if (this.#mayAdd()) kept.addId(item.index, id, sinceMs(record));
   }
@@ -160,7 +160,7 @@ export class SecondLook {
   async done(assignment: Assignment): Promise<void> {
     const kept = this.#kept.get(assignment);
     this.#kept.delete(assignment);
-    this.#begun.add(assignment);
+    this.#started.add(assignment);
     if (kept) await this.#look(kept, () => assignment.isRevoked);
   }
 

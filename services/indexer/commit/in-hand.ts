@@ -125,7 +125,7 @@ export class Assignment {
    */
   noteCommitted(partition: number, next: number): boolean {
     this.committed.set(partition, next);
-    return this.suspicion.moved(partition, next, this.partitions.get(partition)?.begun ?? next);
+    return this.suspicion.moved(partition, next, this.partitions.get(partition)?.readTo ?? next);
   }
 
   /** Partitions whose offset could be committed further, and to where. */
@@ -165,7 +165,7 @@ export class RecordInHand {
     this.#offsets = offsets;
     // By a clock that was ahead it would be no late one, however long it stays.
     const heardMs = assignment.ends.get(fetched.partition)?.heardMs ?? Infinity;
-    this.#pendingOffset = offsets.begin(fetched.offset, Math.min(fetched.timestampMs, heardMs));
+    this.#pendingOffset = offsets.start(fetched.offset, Math.min(fetched.timestampMs, heardMs));
     this.#permit = permit;
   }
 

@@ -24,12 +24,12 @@ export class ContiguousOffsets {
   #pending: PendingOffset[] = [];
   #head = 0;
   #next: number;
-  #begun: number;
+  #readTo: number;
 
   /** `next` = first offset that will be read. */
   constructor(next: number) {
     this.#next = next;
-    this.#begun = next;
+    this.#readTo = next;
   }
 
   /** The offset to commit. */
@@ -37,9 +37,9 @@ export class ContiguousOffsets {
     return this.#next;
   }
 
-  /** The offset after the last record that was begun. */
-  get begun(): number {
-    return this.#begun;
+  /** The offset after the last record that came. */
+  get readTo(): number {
+    return this.#readTo;
   }
 
   /** The first record that is not finished; undefined where all are. */
@@ -48,17 +48,17 @@ export class ContiguousOffsets {
   }
 
   /** Records come in the order of their offsets; offsets may be missing (compaction, markers). */
-  begin(offset: number, timestampMs: number): PendingOffset {
-    assert(offset >= this.#begun, 'records of a partition are begun in order, each once');
+  start(offset: number, timestampMs: number): PendingOffset {
+    assert(offset >= this.#readTo, 'records of a partition start in order, each once');
     const pending = { offset, timestampMs, finished: false };
     this.#pending.push(pending);
-    this.#begun = offset + 1;
+    this.#readTo = offset + 1;
     return pending;
   }
 
   /** There are no records up to `to`, and never will be: once all before are finished, it may be committed. */
   skipTo(to: number): void {
-    if (to > this.#begun) this.finish(this.begin(to - 1, 0));
+    if (to > this.#readTo) this.finish(this.start(to - 1, 0));
   }
 
   finish(pending: PendingOffset): void {

@@ -62,10 +62,10 @@ const DELAYED_TRIES_MAX = 5;
 
 /** How late the partitions of an assignment are. */
 export function agesOf(assignment: Assignment | null, epochMs: number): PartitionAge[] {
-  return Array.from(assignment?.partitions ?? [], ([partition, { oldest, begun }]) => {
+  return Array.from(assignment?.partitions ?? [], ([partition, { oldest, readTo }]) => {
     const end = assignment?.ends.get(partition);
     // What waits in the queue while nothing is in hand is at least as old as the news of it.
-    const sinceMs = oldest?.timestampMs ?? (end && end.offset > begun ? end.heardMs : epochMs);
+    const sinceMs = oldest?.timestampMs ?? (end && end.offset > readTo ? end.heardMs : epochMs);
     return {
       partition,
       held: assignment?.held.get(partition)?.reason ?? null,
@@ -119,7 +119,7 @@ export class PartitionReader implements ConsumerHandler {
     const assignment = this.#assignment;
     if (!assignment) return false;
     for (const [partition, offsets] of assignment.partitions) {
-      if (!assignment.held.has(partition) && offsets.begun < (this.#ends.get(partition) ?? 0)) return false;
+      if (!assignment.held.has(partition) && offsets.readTo < (this.#ends.get(partition) ?? 0)) return false;
     }
     return true;
   }
@@ -165,10 +165,10 @@ export class PartitionReader implements ConsumerHandler {
     const assignment = new Assignment(number, partitions);
     this.#assignment = assignment;
     for (const { partition, next, tries = 0 } of partitions) {
-      if (assignment.suspicion.begin(partition, tries))
+      if (assignment.suspicion.assigned(partition, tries))
         this.#options.telemetry.partitionSuspect(partition, next, tries);
     }
-    this.#options.pipeline.begin(assignment);
+    this.#options.pipeline.assigned(assignment);
     void this.#delayCommits(assignment, partitions);
     for (const { partition, end } of partitions) assignment.hear(partition, end, this.#options.clock.epochMs());
     for (const { partition, end } of partitions) if (!this.#ends.has(partition)) this.#ends.set(partition, end);
@@ -313,7 +313,7 @@ export class PartitionReader implements ConsumerHandler {
     const { toEnds, pipeline } = this.#options;
     const unread = [...assignment.partitions]
       .filter(([partition]) => !assignment.held.has(partition) && !pipeline.isTrying(partition))
-      .filter(([partition, offsets]) => !toEnds || offsets.begun < (this.#ends.get(partition) ?? 0))
+      .filter(([partition, offsets]) => !toEnds || offsets.readTo < (this.#ends.get(partition) ?? 0))
       .map(([partition]) => partition);
     this.#membership?.consumer.resume(unread);
   }

@@ -1,7 +1,7 @@
 // An entry [time, record] → the JSON document of docs/documents.md: the entry's fields are found by position, then
 // written in their order. Nothing is decoded that need not be looked at, and nothing is allocated for an event.
 //
-//   writer.beginBatch(batch, ingestedMs);
+//   writer.startBatch(batch, ingestedMs);
 //   writer.write(bytes, start, end, index)      → 'ok' and an item in the bulk body, or why there is none
 //
 // Guarantees: whatever the entry holds, the document is valid JSON that the template's mapping takes: what a field
@@ -84,7 +84,7 @@ export class DocumentWriter {
    * The entries that follow belong to `batch`; cheap, for a batch may have but one.
    * @param ingestedMs since the epoch: becomes `event.ingested`
    */
-  beginBatch(batch: Batch, ingestedMs: number): void {
+  startBatch(batch: Batch, ingestedMs: number): void {
     if (this.#batch === null || batch.tag !== this.#batch.tag || batch.tenant !== this.#batch.tenant) {
       const { tenant, tag } = batch;
       this.#isTrusted = tenant !== null && this.#trusted.has(tenant);
@@ -123,7 +123,7 @@ export class DocumentWriter {
   }
 
   #document(index: number, partial: boolean): void {
-    this.#begin(index);
+    this.#start(index);
     this.#message();
     this.#stream();
     this.#log(partial ? PARTIAL : NO_FLAGS);
@@ -164,7 +164,7 @@ export class DocumentWriter {
   }
 
   #documentAsText(index: number, partial: boolean): void {
-    this.#begin(index);
+    this.#start(index);
     this.#json.raw(MESSAGE);
     this.#values.valueAsText(this.#entry.recordAt);
     this.#json.raw(partial ? PARTIAL_AS_TEXT : AS_TEXT);
@@ -172,11 +172,11 @@ export class DocumentWriter {
     this.#end(index);
   }
 
-  #begin(index: number): void {
+  #start(index: number): void {
     const batch = this.#batch;
-    assert(batch !== null, 'beginBatch comes first');
-    this.#body.begin(this.#dataStream, batch, index);
-    this.#values.begin();
+    assert(batch !== null, 'startBatch comes first');
+    this.#body.start(this.#dataStream, batch, index);
+    this.#values.resetLimits();
     this.#timeKind = this.#time.read(this.#values.bytes, this.#values.view, this.#entry.timeAt);
     if (this.#timeKind !== 'instant' && !this.#readRecordTime()) this.#time.setMs(batch.receivedMs);
     this.#json.raw(TIMESTAMP);

@@ -160,7 +160,7 @@ export class LineJoiner<Ref> {
       // What follows from the first part on is no rest of the line that was passed on.
       if (isOther && part.ordinal === 1) this.#passed.delete(key);
     }
-    if (!line) line = this.#begin(key, entry, nowMs);
+    if (!line) line = this.#start(key, entry, nowMs);
     this.#take(line, context, part);
     if (this.#isWhole(line)) out.push(this.#passOn(line));
     for (const oldest of this.#pending.values()) {
@@ -207,7 +207,7 @@ export class LineJoiner<Ref> {
     return textBytes > this.#limits.lineBytesMax || line.refs.length >= (this.#limits.partsMax ?? PARTS_MAX);
   }
 
-  #begin(key: string, entry: Uint8Array, nowMs: number): Pending<Ref> {
+  #start(key: string, entry: Uint8Array, nowMs: number): Pending<Ref> {
     const dueMs = nowMs + this.#limits.timeoutMs;
     const line = {
       key,

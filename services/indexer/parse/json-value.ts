@@ -79,7 +79,7 @@ export class JsonTranscoder {
   source(bytes: Uint8Array): void {
     if (this.#superseded.size > 0) this.#superseded.clear();
     this.#isSecondTime = false;
-    this.begin();
+    this.resetLimits();
     if (bytes === this.bytes) return;
     this.bytes = bytes;
     this.view = viewOf(bytes);
@@ -103,7 +103,7 @@ export class JsonTranscoder {
   }
 
   /** What may be written is counted from here on. */
-  begin(): void {
+  resetLimits(): void {
     const { bytesMax, valuesMax, keysMax, pathBytesMax } = this.#limits;
     this.json.fullAt = this.json.at + bytesMax;
     this.#valuesLeft = valuesMax;

@@ -118,7 +118,7 @@ export class Pipeline {
     this.#rouse();
     for (const fetched of records) {
       const offsets = assignment.partitions.get(fetched.partition);
-      if (assignment.isRevoked || !offsets || fetched.offset < offsets.begun) continue;
+      if (assignment.isRevoked || !offsets || fetched.offset < offsets.readTo) continue;
       if (assignment.held.has(fetched.partition)) continue;
       const bytes = recordBytes(fetched);
       const isSuspect = this.#suspects.isFor(assignment, fetched);
@@ -132,8 +132,8 @@ export class Pipeline {
   }
 
   /** An assignment begins, of which it is known what is suspect. */
-  begin(assignment: Assignment): void {
-    this.#suspects.begin(assignment);
+  assigned(assignment: Assignment): void {
+    this.#suspects.assigned(assignment);
   }
 
   /** Tells of each partition that is held from now on: it need not be fetched any more. */
@@ -295,7 +295,7 @@ export class Pipeline {
     let entry = this.#passed;
     let start = entry === 0 ? 0 : (ends[entry - 1] ?? 0);
     let range: ItemRange | null = null;
-    documents.beginBatch(batch, this.#ingestedMs);
+    documents.startBatch(batch, this.#ingestedMs);
     while (entry < afterLast && body.length < pauseAt && this.#entryBytes < TURN_BYTES) {
       const end = ends[entry] ?? 0;
       const index = batch.first + entry - first;
@@ -314,7 +314,7 @@ export class Pipeline {
         const ref = { record, batch, entry, index };
         if (written === 'part') {
           this.#join(ref, bytes, start, end);
-          documents.beginBatch(batch, this.#ingestedMs);
+          documents.startBatch(batch, this.#ingestedMs);
         } else {
           // Its own bytes: those of the record are freed, however long it waits.
           const own = new Uint8Array(bytes.subarray(start, end));
@@ -351,7 +351,7 @@ export class Pipeline {
   #writeLine({ batch, index, entry, partial, refs, unfinishedIds }: JoinedLine<EventRef>): void {
     const last = refs.at(-1);
     assert(last, 'a line has a part');
-    this.#documents.beginBatch(batch, this.#ingestedMs);
+    this.#documents.startBatch(batch, this.#ingestedMs);
     const written = this.#documents.write(entry, 0, entry.length, index, partial);
     const { record } = last;
     const line = { bytes: entry, partial, unfinishedIds };

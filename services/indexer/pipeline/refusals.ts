@@ -95,7 +95,7 @@ export class RecordRefusals implements Refusals {
     const ranges: ItemRange[] = [];
     const nowMs = this.#options.clock.epochMs();
     for (const range of batch.ranges) {
-      writer.beginBatch(range.batch, nowMs);
+      writer.startBatch(range.batch, nowMs);
       const written: ItemRange = { ...range, count: 0 };
       if (range.line) {
         if (writer.writeAsText(range.line.bytes, 0, range.line.bytes.length, range.index, range.line.partial) === 'ok')

@@ -95,7 +95,7 @@ export class SuspectQueue {
   }
 
   /** An assignment begins: what is not suspect under it, or not of it, need not be known any more. */
-  begin({ suspicion }: Assignment): void {
+  assigned({ suspicion }: Assignment): void {
     if (this.#try && this.#try.fetched !== this.#records[0]?.fetched && !suspicion.isSuspect(this.#try.fetched))
       this.#try.abort.abort();
   }
@@ -165,13 +165,13 @@ export class SuspectQueue {
     };
   }
 
-  /** Of the try that was begun, if it is of this record; else of another one, when that is over. */
+  /** Of the try that was started, if it is of this record; else of another one, when that is over. */
   async #resultOf(fetched: FetchedRecord): Promise<OpeningResult | null> {
-    const begun = this.#try;
-    if (begun && !begun.abort.signal.aborted && isSame(begun.fetched, fetched)) return begun.result;
-    begun?.abort.abort();
+    const started = this.#try;
+    if (started && !started.abort.signal.aborted && isSame(started.fetched, fetched)) return started.result;
+    started?.abort.abort();
     // One call at a time.
-    await begun?.result.catch(() => undefined);
+    await started?.result.catch(() => undefined);
     if (this.#records[0]?.fetched !== fetched) return null;
     const abort = new AbortController();
     const result = this.#options.opener.open(fetched, abort.signal).catch((error: unknown) => {

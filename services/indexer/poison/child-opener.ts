@@ -76,7 +76,7 @@ export class ChildOpener implements RecordOpener {
       if (this.#child?.isAlive) return this.#child;
       try {
         this.#child = new OpeningProcess(start(), clock, limits());
-        await this.#child.begin(opening);
+        await this.#child.start(opening);
         this.unhealthyReason = null;
         return this.#child;
       } catch (error) {

@@ -1,4 +1,4 @@
-// One child process that opens records, as the indexer sees it: begun once, asked for one record at a time, until it
+// One child process that opens records, as the indexer sees it: started once, asked for one record at a time, until it
 // ends.
 //
 // Guarantees: every question is answered, whatever becomes of the child: should it say nothing at all, not even that it
@@ -55,8 +55,8 @@ export class OpeningProcess {
   }
 
   /** Resolves when records can be opened; rejects where they never will be. */
-  async begin(options: OpeningOptions): Promise<void> {
-    const said = await this.#ask({ kind: 'begin', options, limits: this.#limits }, START_MS_MAX);
+  async start(options: OpeningOptions): Promise<void> {
+    const said = await this.#ask({ kind: 'start', options, limits: this.#limits }, START_MS_MAX);
     if (said.kind === 'ready') return;
     throw new Error(said.kind === 'harmed' ? said.what : `it said ${said.kind}`);
   }

@@ -87,7 +87,7 @@ async function openInSteps(
   let toldAt = -1;
   let deadLettersAt = 0;
   for (const batch of opened.batches) {
-    scratch.beginBatch(batch);
+    scratch.startBatch(batch);
     for (let i = 0; i < batch.count; i++) {
       if (toldAt < 0 || start - toldAt + scratch.deadLetterBytes - deadLettersAt > TOLD_BYTES) {
         toldAt = start;
@@ -128,9 +128,9 @@ class Scratch {
     this.#lines = new LineJoiner(options.lines);
   }
 
-  beginBatch(batch: Batch): void {
+  startBatch(batch: Batch): void {
     this.#batch = batch;
-    this.#documents.beginBatch(batch, 0);
+    this.#documents.startBatch(batch, 0);
   }
 
   write(bytes: Uint8Array, start: number, end: number, index: number): void {
@@ -142,7 +142,7 @@ class Scratch {
       const own = batchOfPart(batch, index);
       const context = { partition: 0, assignment: 1, batch: own, index, ref: { batch: own, index, entry } };
       for (const line of this.#lines.add(context, entry, 0) ?? []) this.#writeLine(line);
-      this.#documents.beginBatch(batch, 0);
+      this.#documents.startBatch(batch, 0);
     } else if (written !== 'ok') {
       this.deadLetter(bytes.subarray(start, end), index);
     }
@@ -173,7 +173,7 @@ class Scratch {
   }
 
   #writeLine({ batch, index, entry, partial, refs }: JoinedLine<OwnEntry>): void {
-    this.#documents.beginBatch(batch, 0);
+    this.#documents.startBatch(batch, 0);
     const written = this.#documents.write(entry, 0, entry.length, index, partial);
     if (written !== 'ok') for (const part of refs) this.#deadLetter(part);
     this.#documents.writeAsText(entry, 0, entry.length, index, partial);

@@ -39,7 +39,7 @@ class Service implements Indexer {
   readonly #reader: PartitionReader;
   readonly #ending = Promise.withResolvers<void>();
   readonly #stop = new AbortController();
-  readonly #start: Promise<void>;
+  readonly #started: Promise<void>;
   #stopped: Promise<void> | null = null;
   #storeUnhealthyReason: string | null = 'the store has not answered yet';
 
@@ -62,7 +62,7 @@ class Service implements Indexer {
       toEnds: false,
     });
     telemetry.watchStore(() => this.#storeUnhealthyReason === null && this.#core.writer.unhealthyReason === null);
-    this.#start = this.#begin();
+    this.#started = this.#start();
   }
 
   get unreadyReason(): string | null {
@@ -86,7 +86,7 @@ class Service implements Indexer {
   }
 
   /** Nothing is read before the store answers: what would be read could go nowhere. */
-  async #begin(): Promise<void> {
+  async #start(): Promise<void> {
     const { store, queue, clock, random } = this.#options;
     const { signal } = this.#stop;
     for (let attempt = 0; !signal.aborted; attempt++) {
@@ -109,7 +109,7 @@ class Service implements Indexer {
   async #end(): Promise<void> {
     const { pipeline, telemetry, ledger } = this.#core;
     this.#stop.abort();
-    await this.#start;
+    await this.#started;
     this.#reader.halt();
     await pipeline.stop(this.#options.config['shutdown.timeout_ms'] * STOP_SHARE);
     await this.#reader.leave();

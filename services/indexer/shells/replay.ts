@@ -87,7 +87,7 @@ export class Replay {
         deadLetters.forEach((deadLetter) => this.#noteRefused(deadLetter)),
     };
     this.#core = buildCore({ ...options, queue, metrics, replay: { positionOf } }, () => []);
-    this.#assignment.suspicion.begin(POISONOUS, Infinity);
+    this.#assignment.suspicion.assigned(POISONOUS, Infinity);
     this.#core.pipeline.onTried(() => this.#change());
     this.#core.ledger.follow((record, ending) => this.#settled(record, ending));
   }

@@ -74,7 +74,7 @@ export class Bench {
     let item = 0;
     for (const { batch, index, count } of ranges) {
       for (let i = 0; i < count; i++) {
-        body.begin(`logs-${indices[item++ % indices.length]}`.replace('logs-logs', 'logs'), batch, index + i);
+        body.start(`logs-${indices[item++ % indices.length]}`.replace('logs-logs', 'logs'), batch, index + i);
         body.json.ascii(`{"@timestamp":"2026-01-02T03:04:05Z","n":${index + i},"as_text":${asText}}`);
         body.end();
       }

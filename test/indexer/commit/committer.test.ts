@@ -35,7 +35,7 @@ function arrange(answer: () => Error | null = () => null) {
   });
   const finish = (partition: number, offset: number): void => {
     const offsets = assignment.partitions.get(partition);
-    offsets?.finish(offsets.begin(offset, 0));
+    offsets?.finish(offsets.start(offset, 0));
   };
   return { clock, commits, assignment, committer, finish, lose: () => (present = null) };
 }

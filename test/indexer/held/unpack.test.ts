@@ -132,6 +132,6 @@ test('an entry that holds more values than a document may is known by their numb
   assert.deepEqual([...opened.crowded], [2]);
   // What is known by their number only would have been found too large by looking at each.
   const documents = new DocumentWriter(new BulkBody());
-  documents.beginBatch(batch(1), 0);
+  documents.startBatch(batch(1), 0);
   assert.equal(documents.write(few, 0, few.length, 0), 'document_too_large');
 });
