@@ -5,14 +5,14 @@
 
 import type { EndingReason, Ledger } from '../settle/ledger.ts';
 import type { BulkBatch, ItemRange } from '../settle/bulk-batch.ts';
-import type { HeldBatches } from './held-batches.ts';
+import type { BatchesInHand } from './batches-in-hand.ts';
 
 export class Abandonment {
-  readonly #held: HeldBatches;
+  readonly #inHand: BatchesInHand;
   readonly #ledger: Ledger;
 
-  constructor(held: HeldBatches, ledger: Ledger) {
-    this.#held = held;
+  constructor(inHand: BatchesInHand, ledger: Ledger) {
+    this.#inHand = inHand;
     this.#ledger = ledger;
   }
 
@@ -24,15 +24,15 @@ export class Abandonment {
     for (const range of batch.ranges) {
       for (let i = 0; i < range.count; i++, item++) if (!isLost(range)) kept.push(item);
     }
-    const rest = kept.length > 0 ? this.#held.subset(batch, kept) : null;
-    this.#held.release(batch);
+    const rest = kept.length > 0 ? this.#inHand.subset(batch, kept) : null;
+    this.#inHand.release(batch);
     for (const range of batch.ranges) if (isLost(range)) this.#end(range, 'assignment_lost');
     return rest;
   }
 
   /** Gives the whole batch up, because the process stops. */
   abandon(batch: BulkBatch): null {
-    this.#held.release(batch);
+    this.#inHand.release(batch);
     for (const range of batch.ranges) this.#end(range, 'shutdown');
     return null;
   }

@@ -10,7 +10,7 @@ import { type ItemVerdict, type RefusedItem, itemVerdict, outcomeReason, refused
 
 /** Items without an outcome of which the next step is decided together. */
 export interface OpenGroup {
-  /** Of all refused and held items; empty for those that are only sent again, whatever their index. */
+  /** Of all refused and waiting items; empty for those that are only sent again, whatever their index. */
   readonly index: string;
   readonly numbers: readonly number[];
   readonly items: OpenItems;
@@ -23,7 +23,7 @@ export class BulkAnswer {
   /** Numbers of the items that are to be sent again soon; ascending, as are the others. */
   readonly again: number[] = [];
   /** Those that wait until their index accepts documents: by itself, or after an operator's work. */
-  readonly held: number[] = [];
+  readonly waiting: number[] = [];
   readonly refused: number[] = [];
   /** Items by status, for the metric. A document that went to the failure store counts as "failure_store". */
   readonly statuses = new Map<string, number>();
@@ -57,11 +57,11 @@ export class BulkAnswer {
     return verdict === 'indexed' || verdict === 'deduplicated';
   }
 
-  /** The items that are not settled: first those to be sent again, then the held ones and the refused ones by index. */
+  /** The items that are not settled: first those to be sent again, then the waiting ones and the refused ones by index. */
   open(batch: BulkBatch): OpenGroup[] {
     const groups: OpenGroup[] = [];
     if (this.again.length > 0) groups.push(this.#group('retry', '', this.again));
-    for (const [index, numbers] of byIndex(batch, this.held)) {
+    for (const [index, numbers] of byIndex(batch, this.waiting)) {
       const isBlocked = this.#verdicts[numbers[0] ?? 0] === 'blocked';
       groups.push(this.#group(isBlocked ? 'blocked' : 'operator', index, numbers));
     }
@@ -129,7 +129,7 @@ export class BulkAnswer {
       this.#verdicts.push(verdict);
       if (verdict === 'refused') this.refused.push(i);
       else if (verdict === 'retry') this.again.push(i);
-      else if (verdict === 'blocked' || verdict === 'operator') this.held.push(i);
+      else if (verdict === 'blocked' || verdict === 'operator') this.waiting.push(i);
     }
     if (verdict === 'indexed' || verdict === 'deduplicated') this.settled += end - start;
   }

@@ -6,9 +6,9 @@ import assert from 'node:assert/strict';
 import type { ByteBudget, Permit } from '#shared/byte-budget.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
 import { ContiguousOffsets, type PendingOffset } from './offsets.ts';
-import { RECORD_OVERHEAD_BYTES } from '../held/held-bytes.ts';
+import { RECORD_OVERHEAD_BYTES } from '../unpack/bytes-in-hand.ts';
 import { Suspicion } from '../poison/suspicion.ts';
-import type { Unreadable } from '../held/unpack.ts';
+import type { Unreadable } from '../unpack/unpack.ts';
 
 const NOTHING = new Uint8Array(0);
 
@@ -174,8 +174,8 @@ export class RecordInHand {
     return this.#fetched;
   }
 
-  /** So many bytes more are held with the record, until it is finished or given up. */
-  hold(bytes: number): void {
+  /** So many bytes more are in memory for the record, until it is finished or given up. */
+  addBytes(bytes: number): void {
     this.#permit.grow(bytes);
   }
 

@@ -16,7 +16,7 @@ import type { Store } from '#shared/store/store.ts';
 import { ConcurrencyLimit } from '../bulk/concurrency.ts';
 import type { EventRef } from '../settle/bulk-batch.ts';
 import { BulkWriter } from '../bulk/writer.ts';
-import { fetchBytesMax } from '../held/held-bytes.ts';
+import { fetchBytesMax } from '../unpack/bytes-in-hand.ts';
 import type { Assignment } from '../commit/in-hand.ts';
 import { Ledger } from '../settle/ledger.ts';
 import { LineJoiner } from '../parse/joiner.ts';
@@ -26,7 +26,7 @@ import { type Machine, deadLettersBytesMax, limitsOf } from '../poison/limits.ts
 import type { RecordOpener } from '../poison/opener.ts';
 import { RecordRefusals } from './refusals.ts';
 import { IndexerTelemetry, type PartitionAge } from '../settle/telemetry.ts';
-import type { Decompress, UnpackOptions } from '../held/unpack.ts';
+import type { Decompress, UnpackOptions } from '../unpack/unpack.ts';
 
 export interface IndexerOptions extends CoreOptions {
   readonly queue: Queue;

@@ -21,7 +21,7 @@ import { PendingDeadLetters } from '../settle/pending-dead-letters.ts';
 import { BulkBody } from '../bulk/body.ts';
 import { type EventRef, type ItemRange, eventsOf } from '../settle/bulk-batch.ts';
 import type { BulkWriter } from '../bulk/writer.ts';
-import { DEAD_LETTER_IN_HAND_BYTES, recordBytes, rowsBytes } from '../held/held-bytes.ts';
+import { DEAD_LETTER_IN_HAND_BYTES, recordBytes, rowsBytes } from '../unpack/bytes-in-hand.ts';
 import { type Assignment, type HoldReason, RecordInHand } from '../commit/in-hand.ts';
 import type { EndingReason, Ledger } from '../settle/ledger.ts';
 import { OpenAhead } from './open-ahead.ts';
@@ -32,14 +32,14 @@ import type { RecordOpener } from '../poison/opener.ts';
 import { SuspectQueue } from './suspect-queue.ts';
 import type { RecordRefusals } from './refusals.ts';
 import type { IndexerTelemetry } from '../settle/telemetry.ts';
-import type { Unpacked, UnpackOptions, Unreadable } from '../held/unpack.ts';
+import type { Unpacked, UnpackOptions, Unreadable } from '../unpack/unpack.ts';
 
 export interface PipelineOptions {
   readonly ledger: Ledger;
   readonly writer: BulkWriter;
   readonly refusals: RecordRefusals;
   readonly lines: LineJoiner<EventRef>;
-  /** Of what is held of records until all of their events have outcomes; see held-bytes.ts. */
+  /** Of what is held of records until all of their events have outcomes; see bytes-in-hand.ts. */
   readonly budget: ByteBudget;
   /** Of what waits to be tried out, so that it takes nothing from the others. */
   readonly suspectBudget: ByteBudget;
@@ -243,7 +243,7 @@ export class Pipeline {
       this.#pendingDeadLetters.addRecord(record, events, reason, appended);
       return;
     }
-    record.hold(rowsBytes(opened));
+    record.addBytes(rowsBytes(opened));
     ledger.open(record, opened.ends.length);
     this.#current = opened;
     this.#passed = 0;

@@ -16,13 +16,13 @@ import { BulkBody } from '../bulk/body.ts';
 import type { BulkBatch, EventRef, ItemRange } from '../settle/bulk-batch.ts';
 import { type RefusedItem, UNKNOWN_REFUSAL } from '../settle/outcomes.ts';
 import type { Refusals } from '../bulk/rejects.ts';
-import { DEAD_LETTER_IN_HAND_BYTES } from '../held/held-bytes.ts';
+import { DEAD_LETTER_IN_HAND_BYTES } from '../unpack/bytes-in-hand.ts';
 import type { RecordInHand } from '../commit/in-hand.ts';
 import { type Unwritable, WHY_UNWRITABLE, type Why, groupsOf, deadLetterOf } from '../settle/dead-letters.ts';
 import { DocumentWriter } from '../parse/document.ts';
 import { ReopenedRecords, extentOf } from './reopened-records.ts';
 import type { IndexerTelemetry } from '../settle/telemetry.ts';
-import type { Unpacked, UnpackOptions } from '../held/unpack.ts';
+import type { Unpacked, UnpackOptions } from '../unpack/unpack.ts';
 
 /** Of a header of somebody else's record that should be a short name. */
 const NAME_BYTES_MAX = 64;

@@ -8,9 +8,9 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { ByteBudget } from '#shared/byte-budget.ts';
 import { freeDecompressed } from '#shared/record/compression.ts';
-import { openedBytes } from '../held/held-bytes.ts';
+import { openedBytes } from '../unpack/bytes-in-hand.ts';
 import type { RecordInHand } from '../commit/in-hand.ts';
-import { type Unpacked, type UnpackOptions, unpack } from '../held/unpack.ts';
+import { type Unpacked, type UnpackOptions, unpack } from '../unpack/unpack.ts';
 
 export interface ReopenedRecordsOptions {
   readonly budget: ByteBudget;

@@ -11,7 +11,7 @@
 import type { ByteBudget } from '#shared/byte-budget.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
 import type { Assignment, RecordInHand } from '../commit/in-hand.ts';
-import type { Unreadable } from '../held/unpack.ts';
+import type { Unreadable } from '../unpack/unpack.ts';
 import type { RecordOpener, OpeningResult } from '../poison/opener.ts';
 
 export interface SuspectQueueOptions {

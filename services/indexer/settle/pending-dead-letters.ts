@@ -6,7 +6,7 @@
 
 import type { ByteBudget } from '#shared/byte-budget.ts';
 import type { EventRef } from './bulk-batch.ts';
-import { DEAD_LETTER_IN_HAND_BYTES } from '../held/held-bytes.ts';
+import { DEAD_LETTER_IN_HAND_BYTES } from '../unpack/bytes-in-hand.ts';
 import type { RecordInHand } from '../commit/in-hand.ts';
 import type { Ending, EndingReason, Ledger } from './ledger.ts';
 

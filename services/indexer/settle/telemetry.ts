@@ -263,7 +263,7 @@ export class IndexerTelemetry implements LedgerListener {
    * The store refused a request and, after it, a probe in which nothing can be wrong: nothing is sent but one try now
    * and then.
    */
-  requestsHeld(says: string): void {
+  requestsBlocked(says: string): void {
     this.#log.error('store_refuses_requests', {
       what: says,
       effect: 'nothing is lost: the same documents are sent again, slowly; none goes to the dead letters',
@@ -299,7 +299,7 @@ export class IndexerTelemetry implements LedgerListener {
   }
 
   /** An index takes nothing: what is for it waits, and nothing else does. */
-  indexHeld(index: string, says: string): void {
+  indexBlocked(index: string, says: string): void {
     this.#log.error('index_refuses_documents', {
       index,
       what: says,
@@ -308,7 +308,7 @@ export class IndexerTelemetry implements LedgerListener {
     });
   }
 
-  indexOpened(index: string): void {
+  indexUnblocked(index: string): void {
     this.#log.info('index_takes_documents_again', { index });
   }
 

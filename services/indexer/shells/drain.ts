@@ -2,7 +2,7 @@
 // lines, commits, leaves the group, and ends. For jobs that a scheduler or an autoscaler starts from zero.
 
 import { buildCore, type IndexerOptions } from '../pipeline/core.ts';
-import { fetchBytesMax } from '../held/held-bytes.ts';
+import { fetchBytesMax } from '../unpack/bytes-in-hand.ts';
 import { PartitionReader, agesOf } from '../consume/reader.ts';
 
 /** Between a commit that failed and the next one. */

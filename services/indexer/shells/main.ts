@@ -6,7 +6,7 @@ import { reasonOf } from '#shared/errors.ts';
 import { backoffMs } from '#shared/backoff.ts';
 import { PartitionReader, agesOf } from '../consume/reader.ts';
 import { type IndexerCore, type IndexerOptions, buildCore } from '../pipeline/core.ts';
-import { fetchBytesMax } from '../held/held-bytes.ts';
+import { fetchBytesMax } from '../unpack/bytes-in-hand.ts';
 import type { Ledger } from '../settle/ledger.ts';
 
 export type { IndexerOptions } from '../pipeline/core.ts';

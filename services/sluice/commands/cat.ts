@@ -2,7 +2,7 @@
 // Reads without a group and commits nothing. A record that can't be read is told on stderr and passed over.
 
 import { parseArgs } from 'node:util';
-import { unpack } from '#indexer/held/unpack.ts';
+import { unpack } from '#indexer/unpack/unpack.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { letterName, readDeadLetter } from '#shared/queue/dead-letter.ts';
 import { openQueue } from '#shared/open/open-queue.ts';

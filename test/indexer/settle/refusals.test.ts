@@ -7,7 +7,7 @@ import type { BulkBatch } from '#indexer/settle/bulk-batch.ts';
 import { Assignment, RecordInHand } from '#indexer/commit/in-hand.ts';
 import { RecordRefusals } from '#indexer/pipeline/refusals.ts';
 import { IndexerTelemetry } from '#indexer/settle/telemetry.ts';
-import type { Decompress } from '#indexer/held/unpack.ts';
+import type { Decompress } from '#indexer/unpack/unpack.ts';
 import { ByteBudget } from '#shared/byte-budget.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { Metrics } from '#shared/metrics.ts';

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import type { RecordOpener } from '#indexer/poison/opener.ts';
 import { startIndexer } from '#indexer/shells/main.ts';
 import { Replay, type ReplayOptions } from '#indexer/shells/replay.ts';
-import type { Decompress } from '#indexer/held/unpack.ts';
+import type { Decompress } from '#indexer/unpack/unpack.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { readDeadLetter } from '#shared/queue/dead-letter.ts';
 import { headedLetter } from '#shared/queue/headers.ts';

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { startIndexer } from '#indexer/shells/main.ts';
-import { unpack } from '#indexer/held/unpack.ts';
+import { unpack } from '#indexer/unpack/unpack.ts';
 import { systemClock } from '#shared/clock.ts';
 import { readDeadLetter, recordOfLetter } from '#shared/queue/dead-letter.ts';
 import { openEmbeddedQueue } from '#shared/queue/embedded/embedded-queue.ts';

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { encode } from '@msgpack/msgpack';
 import fc from 'fast-check';
 import { Settlement, type Share, splitShare } from '#forwarder/gather/share.ts';
-import { unpack } from '#indexer/held/unpack.ts';
+import { unpack } from '#indexer/unpack/unpack.ts';
 import { readDeadLetter, recordOfLetter } from '#shared/queue/dead-letter.ts';
 import { headedLetter, headedRecord } from '#shared/queue/headers.ts';
 import { splitRecord } from '#shared/queue/spooled/split-record.ts';

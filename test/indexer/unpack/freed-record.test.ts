@@ -6,7 +6,7 @@ import { hash } from 'node:crypto';
 import { test } from 'node:test';
 import { SluiceError } from '#shared/errors.ts';
 import { startIndexer } from '#indexer/shells/main.ts';
-import type { Decompress } from '#indexer/held/unpack.ts';
+import type { Decompress } from '#indexer/unpack/unpack.ts';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { encodeBatches } from '#shared/record/record.ts';
 import { World } from '../world.ts';

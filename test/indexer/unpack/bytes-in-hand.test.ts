@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { buildCore } from '#indexer/pipeline/core.ts';
-import { BATCH_OVERHEAD_BYTES, RECORD_OVERHEAD_BYTES } from '#indexer/held/held-bytes.ts';
+import { BATCH_OVERHEAD_BYTES, RECORD_OVERHEAD_BYTES } from '#indexer/unpack/bytes-in-hand.ts';
 import { Assignment } from '#indexer/commit/in-hand.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { fetchedRecord, ownRecord } from '#shared/queue/kafka/fetched-records.ts';
