@@ -197,8 +197,8 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   'no look at which index a document went to': [
     {
       file: 'services/indexer/bulk/look-back.ts',
-      text: 'if (streams.size === 0) return outcomes;',
-      becomes: 'if (streams.size >= 0) return outcomes;',
+      text: 'if (dataStreams.size === 0) return outcomes;',
+      becomes: 'if (dataStreams.size >= 0) return outcomes;',
     },
   ],
   'a second copy that a dead indexer left is not deleted': [

@@ -64,26 +64,26 @@ export class LookBack {
    * Outcomes of items that are not to be sent: they are stored already, or nobody can tell now. Items that a bulk
    * request sees by itself may be missing. Rejects with store_* errors.
    */
-  async find(batch: BulkBatch, signal: AbortSignal): Promise<{ told: ReadonlyMap<number, BulkOutcome>; known: Known }> {
+  async find(batch: BulkBatch, signal: AbortSignal): Promise<{ decided: ReadonlyMap<number, BulkOutcome>; known: Known }> {
     const assignment = batch.ranges.at(-1)?.record.assignment.number ?? -1;
     // Here a repeat is likely, so that an old look would cost a deletion.
     if (batch.unanswered || assignment !== this.#assignment) this.#looks.clear();
     this.#assignment = assignment;
     const known = await this.#known(batch);
-    let told = NONE;
-    for (const [stream, indices] of known) {
-      const asked = this.#olderThan(startMs(indices), batch, stream);
+    let decided = NONE;
+    for (const [dataStream, indices] of known) {
+      const asked = this.#olderThan(startMs(indices), batch, dataStream);
       if (asked.length === 0) continue;
       const unknown = new Map<string, BulkOutcome>();
       const locations = await this.#keepOldest(indices, asked, signal, { isWriteIndexAsked: false, unknown });
-      const outcomes = new Map(told);
+      const outcomes = new Map(decided);
       for (const { id, number } of asked) {
         const outcome = unknown.get(id) ?? (locations.has(id) ? ALREADY_STORED : null);
         if (outcome) outcomes.set(number, outcome);
       }
-      told = outcomes;
+      decided = outcomes;
     }
-    return { told, known };
+    return { decided, known };
   }
 
   /** The outcomes of what was sent, after second copies that it made are deleted: what was stored before is a 409. */
@@ -93,13 +93,13 @@ export class LookBack {
     known: Known,
     signal: AbortSignal,
   ): Promise<readonly BulkOutcome[]> {
-    const streams = strangeStreams(batch, outcomes, known);
-    if (streams.size === 0) return outcomes;
+    const dataStreams = strangeDataStreams(batch, outcomes, known);
+    if (dataStreams.size === 0) return outcomes;
     const settled = outcomes.slice();
-    for (const stream of streams) {
-      this.#looks.delete(stream);
-      const indices = await this.#look(stream);
-      const asked = this.#olderThan(startMs(indices), batch, stream).filter(({ number }) => isIn(outcomes[number]));
+    for (const dataStream of dataStreams) {
+      this.#looks.delete(dataStream);
+      const indices = await this.#indicesOf(dataStream);
+      const asked = this.#olderThan(startMs(indices), batch, dataStream).filter(({ number }) => isIn(outcomes[number]));
       if (asked.length === 0) continue;
       const locations = await this.#keepOldest(indices, asked, signal, { isWriteIndexAsked: true });
       for (const { id, number } of asked) {
@@ -111,9 +111,9 @@ export class LookBack {
   }
 
   /** Deletes second copies of ids that may have been written at any time since `sinceMs`. */
-  async lookAgain(stream: string, ids: readonly string[], sinceMs: number, signal: AbortSignal): Promise<void> {
-    this.#looks.delete(stream);
-    const indices = await this.#look(stream);
+  async lookAgain(dataStream: string, ids: readonly string[], sinceMs: number, signal: AbortSignal): Promise<void> {
+    this.#looks.delete(dataStream);
+    const indices = await this.#indicesOf(dataStream);
     if (startMs(indices) < sinceMs - this.#options.clockSkewMs) return;
     const asked = ids.map((id, number) => ({ number, id, earliestMs: sinceMs }));
     await this.#keepOldest(indices, asked, signal, { isWriteIndexAsked: true });
@@ -178,7 +178,7 @@ export class LookBack {
   }
 
   /** Items for this data stream that may have been written before `beforeMs`. */
-  #olderThan(beforeMs: number, { request, ranges }: BulkBatch, stream: string): Asked[] {
+  #olderThan(beforeMs: number, { request, ranges }: BulkBatch, dataStream: string): Asked[] {
     const { askForAll, clockSkewMs } = this.#options;
     const asked: Asked[] = [];
     if (beforeMs === -Infinity) return asked;
@@ -189,7 +189,7 @@ export class LookBack {
       if (earliestMs >= beforeMs + clockSkewMs) number = next;
       for (; number < next; number++) {
         const item = request.items[number];
-        if (item?.index === stream) asked.push({ number, id: item.id, earliestMs });
+        if (item?.index === dataStream) asked.push({ number, id: item.id, earliestMs });
       }
     }
     return asked;
@@ -201,20 +201,20 @@ export class LookBack {
     for (const { index } of request.items) {
       if (index === last) continue;
       last = index;
-      if (!known.has(index)) known.set(index, await this.#look(index));
+      if (!known.has(index)) known.set(index, await this.#indicesOf(index));
     }
     return known;
   }
 
-  #look(stream: string): Promise<Indices> {
+  #indicesOf(dataStream: string): Promise<Indices> {
     const { clock, store } = this.#options;
     const nowMs = clock.monotonicMs();
-    const known = this.#looks.get(stream);
+    const known = this.#looks.get(dataStream);
     if (known && nowMs - known.atMs < LOOK_INTERVAL_MS) return known.indices;
-    const look = { atMs: nowMs, indices: store.backingIndices(stream) };
-    this.#looks.set(stream, look);
+    const look = { atMs: nowMs, indices: store.backingIndices(dataStream) };
+    this.#looks.set(dataStream, look);
     // A look that failed does not count.
-    look.indices.catch(() => this.#looks.get(stream) === look && this.#looks.delete(stream));
+    look.indices.catch(() => this.#looks.get(dataStream) === look && this.#looks.delete(dataStream));
     return look.indices;
   }
 }
@@ -247,16 +247,16 @@ function isIn(outcome: BulkOutcome | undefined): boolean {
 }
 
 /** Data streams of which something went to another index than the one that was known as the write index. */
-function strangeStreams({ request }: BulkBatch, outcomes: readonly BulkOutcome[], known: Known): Set<string> {
-  const streams = new Set<string>();
+function strangeDataStreams({ request }: BulkBatch, outcomes: readonly BulkOutcome[], known: Known): Set<string> {
+  const dataStreams = new Set<string>();
   let lastOutcome: BulkOutcome | undefined;
-  let lastStream = '';
+  let lastDataStream = '';
   for (const [number, outcome] of outcomes.entries()) {
-    const stream = request.items[number]?.index ?? '';
-    if (outcome === lastOutcome && stream === lastStream) continue;
+    const dataStream = request.items[number]?.index ?? '';
+    if (outcome === lastOutcome && dataStream === lastDataStream) continue;
     lastOutcome = outcome;
-    lastStream = stream;
-    if (isIn(outcome) && outcome.backing !== known.get(stream)?.at(-1)?.name) streams.add(stream);
+    lastDataStream = dataStream;
+    if (isIn(outcome) && outcome.backing !== known.get(dataStream)?.at(-1)?.name) dataStreams.add(dataStream);
   }
-  return streams;
+  return dataStreams;
 }

@@ -49,34 +49,34 @@ export class Probe {
   }
 
   /** Whether the last probe of the data stream was refused. */
-  isRefused(stream: string): boolean {
-    return this.#states.get(stream)?.last?.kind === 'index refuses';
+  isRefused(dataStream: string): boolean {
+    return this.#states.get(dataStream)?.last?.kind === 'index refuses';
   }
 
-  ask(stream: string): Promise<ProbeVerdict> {
-    let state = this.#states.get(stream);
-    if (!state) this.#states.set(stream, (state = { startedMs: -Infinity, next: null, last: null }));
-    state.next ??= this.#run(stream, state);
+  ask(dataStream: string): Promise<ProbeVerdict> {
+    let state = this.#states.get(dataStream);
+    if (!state) this.#states.set(dataStream, (state = { startedMs: -Infinity, next: null, last: null }));
+    state.next ??= this.#run(dataStream, state);
     return state.next;
   }
 
-  async #run(stream: string, state: State): Promise<ProbeVerdict> {
+  async #run(dataStream: string, state: State): Promise<ProbeVerdict> {
     const { clock, signal } = this.#options;
     const waitMs = state.startedMs + PROBE_INTERVAL_MS - clock.monotonicMs();
     // Awaits in any case, so that the caller sets `next` before it is cleared here.
     await (waitMs > 0 ? clock.sleep(waitMs, signal).catch(() => undefined) : null);
     state.next = null;
     state.startedMs = clock.monotonicMs();
-    state.last = await this.#send(stream);
+    state.last = await this.#send(dataStream);
     return state.last;
   }
 
-  async #send(stream: string): Promise<ProbeVerdict> {
+  async #send(dataStream: string): Promise<ProbeVerdict> {
     const { store, clock, timeoutMs, signal } = this.#options;
     const over = new AbortController();
     using _timeout = clock.timer(timeoutMs, () => over.abort());
     try {
-      const outcome = await store.probe(stream, AbortSignal.any([over.signal, signal]));
+      const outcome = await store.probe(dataStream, AbortSignal.any([over.signal, signal]));
       const verdict = itemVerdict(outcome);
       if (verdict === 'indexed' || verdict === 'deduplicated') return { kind: 'accepted', reason: '' };
       return { kind: verdict === 'retry' ? 'unknown' : 'index refuses', reason: outcomeReason(outcome) };

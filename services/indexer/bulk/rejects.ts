@@ -42,7 +42,7 @@ export class Rejects {
   }
 
   /**
-   * All items of the batch were refused, each as told in `items`. Resolves when those that are sent as text are done.
+   * All items of the batch were refused, each as `items` says. Resolves when those that are sent as text are done.
    */
   async reject(batch: BulkBatch, items: readonly RefusedItem[]): Promise<void> {
     const { inHand } = this.#options;

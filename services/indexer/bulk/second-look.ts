@@ -53,14 +53,14 @@ class Kept {
   count = 0;
   sinceMs = Infinity;
 
-  addId(stream: string, id: string, sinceMs: number): void {
-    this.#of(stream).push(id);
+  addId(dataStream: string, id: string, sinceMs: number): void {
+    this.#of(dataStream).push(id);
     this.sinceMs = Math.min(this.sinceMs, sinceMs);
     this.count++;
   }
 
-  addEvent(stream: string, batch: NamedBatch, index: number, sinceMs: number): void {
-    const ids = this.#of(stream);
+  addEvent(dataStream: string, batch: NamedBatch, index: number, sinceMs: number): void {
+    const ids = this.#of(dataStream);
     const last = ids.at(-1);
     const own = this.#ownOf(batch);
     if (typeof last === 'object' && last.batch === own && last.index + last.count === index) last.count++;
@@ -85,11 +85,11 @@ class Kept {
     return own;
   }
 
-  #of(stream: string): (string | NamedRange)[] {
-    const known = this.ids.get(stream);
+  #of(dataStream: string): (string | NamedRange)[] {
+    const known = this.ids.get(dataStream);
     if (known) return known;
     const ids: (string | NamedRange)[] = [];
-    this.ids.set(stream, ids);
+    this.ids.set(dataStream, ids);
     return ids;
   }
 }
@@ -194,19 +194,19 @@ export class SecondLook {
     this.#count -= kept.count;
   }
 
-  /** Forgets what was looked at. A stream that cannot be looked at delays no other. */
+  /** Forgets what was looked at. A data stream that cannot be looked at delays no other. */
   async #lookOnce(kept: Kept): Promise<void> {
     const { lookBack, telemetry, signal } = this.#options;
     let failure: string | null = null;
-    for (const [stream, named] of kept.ids) {
+    for (const [dataStream, named] of kept.ids) {
       const ids = named.flatMap(idsOf);
       try {
-        await lookBack.lookAgain(stream, ids, kept.sinceMs, signal);
-        kept.ids.delete(stream);
+        await lookBack.lookAgain(dataStream, ids, kept.sinceMs, signal);
+        kept.ids.delete(dataStream);
       } catch (error) {
         if (signal.aborted) return;
         failure = reasonOf(error);
-        telemetry.secondLookFailed(stream, ids.length, error);
+        telemetry.secondLookFailed(dataStream, ids.length, error);
       }
     }
     if (failure === null) this.#failing.delete(kept);

@@ -287,10 +287,10 @@ export class IndexerTelemetry implements LedgerListener {
   }
 
   /** Second copies of these documents cannot be looked for now, so their offsets wait. */
-  secondLookFailed(stream: string, documents: number, error: unknown): void {
+  secondLookFailed(dataStream: string, documents: number, error: unknown): void {
     this.#secondLookFailures.add(1);
     this.#log.error('second_look_failed', {
-      stream,
+      stream: dataStream,
       documents,
       what: reasonOf(error),
       effect: 'nothing is lost: documents are written, but their offsets are not committed before it works',
