@@ -6,4 +6,4 @@
 
 import { serveOpenings } from './opening-service.ts';
 
-serveOpenings({ name: 'opening-worker', moduleUrl: import.meta.url });
+serveOpenings({ name: 'opening-thread', moduleUrl: import.meta.url });

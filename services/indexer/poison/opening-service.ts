@@ -9,7 +9,7 @@ import { startWorker, type WorkerThread } from '#shared/sqlite/worker-thread.ts'
 import { BLAMED_GROWTH_BYTES } from './limits.ts';
 import type { OpeningLimits, ToChild, ToParent } from './messages.ts';
 import { type OpeningOptions, type Progress, TURN } from './opening.ts';
-import type { OpeningWorker } from './opening-worker.ts';
+import type { OpeningThread } from './opening-thread.ts';
 
 /** Between two looks at what the thread uses. */
 const LOOK_MS = 20;
@@ -33,7 +33,7 @@ export function serveOpenings(worker: { readonly name: string; readonly moduleUr
 class OpeningService {
   readonly #limits: OpeningLimits;
   readonly #residentBytes: number;
-  #thread: WorkerThread<OpeningWorker> | null = null;
+  #thread: WorkerThread<OpeningThread> | null = null;
   #isOver = false;
   /** What of the processor's time was used up to the thread's last turn. */
   #cpuAtTurn = process.cpuUsage();
@@ -49,7 +49,7 @@ class OpeningService {
     limits: OpeningLimits,
   ): Promise<OpeningService> {
     let service: OpeningService | null = null;
-    const thread = await startWorker<OpeningWorker>(name, moduleUrl, options, {
+    const thread = await startWorker<OpeningThread>(name, moduleUrl, options, {
       heapMbMax: limits.heapMb,
       onNotice: (told) => {
         service?.turned();

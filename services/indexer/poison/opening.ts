@@ -1,6 +1,6 @@
 // Everything that the indexer does with a record's bytes by itself, done once for nothing: decompressed, scanned, made
 // into documents, also as text (what the store may ask for later), its split lines joined as far as they lie in it,
-// dead letters written of what is no document. It runs in the worker thread of a child process (opening-worker.ts), so
+// dead letters written of what is no document. It runs in the worker thread of a child process (opening-thread.ts), so
 // that a record that kills or stalls whoever opens it does so there.
 //
 // Guarantees: nothing is kept from record to record. What it throws the indexer would throw as well.

@@ -5,13 +5,13 @@ import { type Served, serveWorker } from '#shared/sqlite/worker-thread.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
 import { eventsOf, type OpeningOptions, openWholly } from './opening.ts';
 
-export interface OpeningWorker {
+export interface OpeningThread {
   /** Events that its table speaks of; null where that cannot be read. */
   events(record: Pick<FetchedRecord, 'headers'>): number | null;
   open(record: FetchedRecord): Promise<void>;
 }
 
-serveWorker<OpeningOptions, OpeningWorker>((options, notify): Served<OpeningWorker> => ({
+serveWorker<OpeningOptions, OpeningThread>((options, notify): Served<OpeningThread> => ({
   methods: { events: eventsOf, open: (record) => openWholly(record, options, notify) },
   close: () => undefined,
 }));
