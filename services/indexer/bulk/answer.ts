@@ -57,7 +57,9 @@ export class BulkAnswer {
     return verdict === 'indexed' || verdict === 'deduplicated';
   }
 
-  /** The items that are not settled: first those to be sent again, then the waiting ones and the refused ones by index. */
+  /**
+   * The items that are not settled: first those to be sent again, then the waiting ones and the refused ones by index.
+   */
   open(batch: BulkBatch): OpenGroup[] {
     const groups: OpenGroup[] = [];
     if (this.again.length > 0) groups.push(this.#group('retry', '', this.again));
@@ -94,7 +96,9 @@ export class BulkAnswer {
     );
   }
 
-  /** Tells the ledger what is done. Calls `indexed` once for each range of which something is indexed, with how many. */
+  /**
+   * Tells the ledger what is done. Calls `indexed` once for each range of which something is indexed, with how many.
+   */
   settle(batch: BulkBatch, ledger: Ledger, indexed: (range: ItemRange, events: number) => void): void {
     let item = 0;
     for (const range of batch.ranges) {

@@ -9,7 +9,7 @@
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
 import type { BulkOutcome, Store } from '#shared/store/store.ts';
-import type { IndexerTelemetry } from '../settle/telemetry.ts';
+import type { BulkTelemetry } from '../settle/bulk-telemetry.ts';
 import { BulkAnswer } from './answer.ts';
 import { type BulkBatch, subset } from '../settle/bulk-batch.ts';
 import type { ConcurrencyLimit } from './concurrency.ts';
@@ -22,7 +22,7 @@ export interface AttemptsOptions {
   readonly lookBack: LookBack;
   readonly secondLook: SecondLook;
   readonly limit: ConcurrencyLimit;
-  readonly telemetry: IndexerTelemetry;
+  readonly telemetry: BulkTelemetry;
   readonly clock: Clock;
   readonly timeoutMs: number;
 }

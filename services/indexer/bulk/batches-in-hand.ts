@@ -1,6 +1,6 @@
-// The batches that the writer has in hand, and whether it has capacity for another. Without a bound, a slow store would fill
-// the memory. There is one batch more than there are slots, so that the next is ready when a slot is free. What waits
-// for another try does not count as one, but its bytes are bounded too.
+// The batches that the writer has in hand, and whether it has capacity for another. Without a bound, a slow store would
+// fill the memory. There is one batch more than there are slots, so that the next is ready when a slot is free. What
+// waits for another try does not count as one, but its bytes are bounded too.
 //
 // Guarantees: a batch counts from `add` to `release`. Whoever waits looks again after each change, in a microtask.
 
@@ -51,7 +51,7 @@ export class BatchesInHand {
   }
 
   release(batch: BulkBatch): void {
-    this.takeUp(batch);
+    this.resume(batch);
     this.#inHand.delete(batch);
     this.#wake();
   }

@@ -16,7 +16,7 @@
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 import type { BackingIndex, BulkOutcome, Store } from '#shared/store/store.ts';
-import type { IndexerTelemetry } from '../settle/telemetry.ts';
+import type { BulkTelemetry } from '../settle/bulk-telemetry.ts';
 import { earliestWriteMs } from './earliest-write.ts';
 import type { BulkBatch } from '../settle/bulk-batch.ts';
 
@@ -27,7 +27,7 @@ export const ALREADY_STORED: BulkOutcome = Object.freeze({ status: 409 });
 export interface LookBackOptions {
   readonly store: Pick<Store, 'backingIndices' | 'idsIn' | 'remove'>;
   readonly clock: Clock;
-  readonly telemetry: Pick<IndexerTelemetry, 'secondCopies'>;
+  readonly telemetry: Pick<BulkTelemetry, 'secondCopies'>;
   /** How far the clocks of edge and store may be apart. */
   readonly clockSkewMs: number;
   /** Asks for every document: for a replay, of which much may be there. */
@@ -64,7 +64,10 @@ export class LookBack {
    * Outcomes of items that are not to be sent: they are stored already, or nobody can tell now. Items that a bulk
    * request sees by itself may be missing. Rejects with store_* errors.
    */
-  async find(batch: BulkBatch, signal: AbortSignal): Promise<{ decided: ReadonlyMap<number, BulkOutcome>; known: Known }> {
+  async find(
+    batch: BulkBatch,
+    signal: AbortSignal,
+  ): Promise<{ decided: ReadonlyMap<number, BulkOutcome>; known: Known }> {
     const assignment = batch.ranges.at(-1)?.record.assignment.number ?? -1;
     // Here a repeat is likely, so that an old look would cost a deletion.
     if (batch.unanswered || assignment !== this.#assignment) this.#looks.clear();

@@ -8,8 +8,8 @@
 //
 // One refusal proves nothing: what refused the documents may have been repaired just before the probe.
 //
-// Guarantees: `ask` tells of a probe that started after the call, so it sees what changed a moment ago. A data stream has
-// one probe at a time, and PROBE_INTERVAL_MS between two, however many ask.
+// Guarantees: `ask` tells of a probe that started after the call, so it sees what changed a moment ago. A data stream
+// has one probe at a time, and PROBE_INTERVAL_MS between two, however many ask.
 
 import type { Clock } from '#shared/clock.ts';
 import { reasonOf } from '#shared/errors.ts';

@@ -9,7 +9,7 @@
 // abandoned, and read again.
 
 import type { Ledger } from '../settle/ledger.ts';
-import type { IndexerTelemetry } from '../settle/telemetry.ts';
+import type { BulkTelemetry } from '../settle/bulk-telemetry.ts';
 import type { Abandonment } from './abandonment.ts';
 import { type BulkBatch, eventsOf } from '../settle/bulk-batch.ts';
 import type { BatchesInHand } from './batches-in-hand.ts';
@@ -26,7 +26,7 @@ export interface Refusals {
 export interface RejectsOptions {
   readonly refusals: Refusals;
   readonly ledger: Ledger;
-  readonly telemetry: Pick<IndexerTelemetry, 'rewritten'>;
+  readonly telemetry: Pick<BulkTelemetry, 'rewritten'>;
   readonly inHand: BatchesInHand;
   readonly abandonment: Abandonment;
   /** Sends what was rewritten. */

@@ -19,7 +19,7 @@ import { reasonOf } from '#shared/errors.ts';
 import { documentId, type NamedBatch } from '#shared/record/identity.ts';
 import type { BulkItem } from '#shared/store/store.ts';
 import type { Assignment, RecordInHand } from '../commit/in-hand.ts';
-import type { IndexerTelemetry } from '../settle/telemetry.ts';
+import type { BulkTelemetry } from '../settle/bulk-telemetry.ts';
 import type { BulkAnswer } from './answer.ts';
 import { LOOK_INTERVAL_MS, type LookBack } from './look-back.ts';
 import type { BulkBatch, ItemRange } from '../settle/bulk-batch.ts';
@@ -33,7 +33,7 @@ export interface SecondLookOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly timeoutMs: number;
-  readonly telemetry: Pick<IndexerTelemetry, 'secondLookFailed'>;
+  readonly telemetry: Pick<BulkTelemetry, 'secondLookFailed'>;
   readonly signal: AbortSignal;
 }
 

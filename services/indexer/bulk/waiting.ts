@@ -6,7 +6,7 @@
 
 import { type BackoffLimits, backoffMs } from '#shared/backoff.ts';
 import type { Clock } from '#shared/clock.ts';
-import type { IndexerTelemetry } from '../settle/telemetry.ts';
+import type { BulkTelemetry } from '../settle/bulk-telemetry.ts';
 import type { Abandonment } from './abandonment.ts';
 import { type BulkBatch, byIndex, mergedWithin } from '../settle/bulk-batch.ts';
 import type { BatchesInHand } from './batches-in-hand.ts';
@@ -21,7 +21,7 @@ export interface WaitingOptions {
   readonly inHand: BatchesInHand;
   readonly abandonment: Abandonment;
   readonly probe: Probe;
-  readonly telemetry: Pick<IndexerTelemetry, 'indexBlocked' | 'indexUnblocked'>;
+  readonly telemetry: Pick<BulkTelemetry, 'indexBlocked' | 'indexUnblocked'>;
   readonly clock: Clock;
   readonly random: () => number;
   readonly signal: AbortSignal;

@@ -22,7 +22,7 @@ import { reasonOf } from '#shared/errors.ts';
 import type { Store } from '#shared/store/store.ts';
 import type { Assignment } from '../commit/in-hand.ts';
 import type { Ledger } from '../settle/ledger.ts';
-import type { IndexerTelemetry } from '../settle/telemetry.ts';
+import type { BulkTelemetry } from '../settle/bulk-telemetry.ts';
 import { Abandonment } from './abandonment.ts';
 import type { BulkAnswer, OpenGroup } from './answer.ts';
 import { Attempts } from './attempt.ts';
@@ -43,7 +43,7 @@ export interface BulkWriterOptions {
   readonly refusals: Refusals;
   readonly ledger: Ledger;
   readonly limit: ConcurrencyLimit;
-  readonly telemetry: IndexerTelemetry;
+  readonly telemetry: BulkTelemetry;
   readonly clock: Clock;
   readonly random: () => number;
   readonly timeoutMs: number;

@@ -9,7 +9,7 @@ import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 import type { QueueConsumer } from '#shared/queue/queue.ts';
 import type { Assignment } from '../commit/in-hand.ts';
-import type { IndexerTelemetry } from '../settle/telemetry.ts';
+import type { ReadingTelemetry } from '../settle/reading-telemetry.ts';
 
 export const COMMIT_INTERVAL_MS = 500;
 
@@ -17,7 +17,7 @@ export interface CommitterOptions {
   readonly consumer: Pick<QueueConsumer, 'commit'>;
   /** The present one. */
   readonly assignment: () => Assignment | null;
-  readonly telemetry: IndexerTelemetry;
+  readonly telemetry: ReadingTelemetry;
   readonly clock: Clock;
 }
 

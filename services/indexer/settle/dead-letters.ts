@@ -1,7 +1,7 @@
 // Dead letters of events: what they say of where an event lay, and what of them fits into one append. Pure.
 //
-// Guarantee: a dead letter has all that names its event: its row of the table of batches, with the chain just before its
-// entry where names are by position.
+// Guarantee: a dead letter has all that names its event: its row of the table of batches, with the chain just before
+// its entry where names are by position.
 
 import type { DeadLetter } from '#shared/queue/queue.ts';
 import { chainAtEntry } from '#shared/record/chain.ts';

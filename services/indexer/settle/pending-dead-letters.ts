@@ -1,8 +1,8 @@
 // Dead letters of the pipeline on their way to the queue: how many events they are, what they hold in memory, and what
 // becomes of their events when they are held.
 //
-// Guarantees: an event is settled as dead-lettered only after its dead letter is held, else as abandoned; what waits counts
-// in the budget that stops reading, with what a dead letter costs beside its entry: an entry may be a byte.
+// Guarantees: an event is settled as dead-lettered only after its dead letter is held, else as abandoned; what waits
+// counts in the budget that stops reading, with what a dead letter costs beside its entry: an entry may be a byte.
 
 import type { ByteBudget } from '#shared/byte-budget.ts';
 import type { EventRef } from './bulk-batch.ts';

@@ -4,7 +4,8 @@
 
 import { reasonOf } from '#shared/errors.ts';
 import { backoffMs } from '#shared/backoff.ts';
-import { PartitionReader, agesOf } from '../consume/reader.ts';
+import { agesOf } from '../consume/partition-ages.ts';
+import { PartitionReader } from '../consume/reader.ts';
 import { type IndexerCore, type IndexerOptions, buildCore } from '../pipeline/core.ts';
 import { fetchBytesMax } from '../unpack/bytes-in-hand.ts';
 import type { Ledger } from '../settle/ledger.ts';
@@ -54,7 +55,7 @@ class Service implements Indexer {
       queue,
       pipeline,
       budget,
-      telemetry,
+      telemetry: telemetry.reading,
       clock,
       random,
       group: config['kafka.group'],

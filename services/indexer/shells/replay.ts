@@ -1,16 +1,16 @@
-// Another try for dead letters, by the indexer's own way: each dead letter becomes a record of a queue of its own, with the
-// names that its event always had, and goes through the same pipeline. The store is asked for every id first, so what
-// is there already is not added again.
+// Another try for dead letters, by the indexer's own way: each dead letter becomes a record of a queue of its own, with
+// the names that its event always had, and goes through the same pipeline. The store is asked for every id first, so
+// what is there already is not added again.
 //
 //   dead letters ─► records 0, 1, 2, … ─► pipeline ─► ledger ─┬─ indexed, or there already ─► mark: this one is done
 //                                                             └─ refused again ─► reported; it stays a dead letter
 //
 // What is refused again has its dead letter already. Another one would take as much of their budget with each try, and
-// nothing could be taken away for it: whatever dies between the new dead letter and the mark of the old one must not lose
-// the event.
+// nothing could be taken away for it: whatever dies between the new dead letter and the mark of the old one must not
+// lose the event.
 //
-// Guarantees: a dead letter is marked only after all of its events are in the store; whatever dies before that leaves it as
-// it was; no replay adds a dead letter.
+// Guarantees: a dead letter is marked only after all of its events are in the store; whatever dies before that leaves
+// it as it was; no replay adds a dead letter.
 
 import { SluiceError } from '#shared/errors.ts';
 import { Metrics } from '#shared/metrics.ts';
@@ -98,8 +98,8 @@ export class Replay {
   }
 
   /**
-   * Replays what is selected. Rejects where the queue cannot be read or the marks cannot be held; then dead letters may come
-   * again.
+   * Replays what is selected. Rejects where the queue cannot be read or the marks cannot be held; then dead letters may
+   * come again.
    */
   async run(): Promise<void> {
     const { queue, selection, again, signal } = this.#options;
@@ -129,7 +129,10 @@ export class Replay {
     }
     const left = this.#inHand.size;
     if (left > 0 || signal.aborted)
-      throw new SluiceError('shutting_down', `Cannot replay all dead letters: it was stopped; those that are not done stay`);
+      throw new SluiceError(
+        'shutting_down',
+        `Cannot replay all dead letters: it was stopped; those that are not done stay`,
+      );
   }
 
   async #take(deadLetter: ReadLetter): Promise<void> {

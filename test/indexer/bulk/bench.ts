@@ -9,7 +9,7 @@ import type { RefusedItem } from '#indexer/settle/outcomes.ts';
 import { BulkWriter } from '#indexer/bulk/writer.ts';
 import { Assignment, RecordInHand } from '#indexer/commit/in-hand.ts';
 import { Ledger } from '#indexer/settle/ledger.ts';
-import { IndexerTelemetry } from '#indexer/settle/telemetry.ts';
+import { BulkTelemetry } from '#indexer/settle/bulk-telemetry.ts';
 import { ByteBudget } from '#shared/byte-budget.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
@@ -47,7 +47,7 @@ export class Bench {
       limit,
       clock,
       random: seeded(1),
-      telemetry: new IndexerTelemetry(new Metrics({ version: 'test', command: 'test' }), log, clock),
+      telemetry: new BulkTelemetry(new Metrics({ version: 'test', command: 'test' }), log, clock),
       refusals: {
         // As text each document has another content.
         asText: async (batch) =>

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { COMMIT_INTERVAL_MS, Committer } from '#indexer/consume/committer.ts';
 import { Assignment } from '#indexer/commit/in-hand.ts';
-import { IndexerTelemetry } from '#indexer/settle/telemetry.ts';
+import { ReadingTelemetry } from '#indexer/settle/reading-telemetry.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { World } from '../world.ts';
 
@@ -30,7 +30,7 @@ function arrange(answer: () => Error | null = () => null) {
       },
     },
     assignment: () => present,
-    telemetry: new IndexerTelemetry(options.metrics, options.log, clock),
+    telemetry: new ReadingTelemetry(options.metrics, options.log),
     clock,
   });
   const finish = (partition: number, offset: number): void => {

@@ -3,7 +3,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { agesOf, PartitionReader } from '#indexer/consume/reader.ts';
+import { agesOf } from '#indexer/consume/partition-ages.ts';
+import { PartitionReader } from '#indexer/consume/reader.ts';
 import { Assignment, RecordInHand } from '#indexer/commit/in-hand.ts';
 import { ByteBudget } from '#shared/byte-budget.ts';
 import { buildCore } from '#indexer/pipeline/core.ts';
@@ -34,6 +35,7 @@ async function arrange(commitDelayMs = 0) {
     ...core,
     ...core.commitDelay,
     commitDelayMs,
+    telemetry: core.telemetry.reading,
     queue,
     clock,
     random,

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import type { BulkBatch } from '#indexer/settle/bulk-batch.ts';
 import { Assignment, RecordInHand } from '#indexer/commit/in-hand.ts';
 import { RecordRefusals } from '#indexer/pipeline/refusals.ts';
-import { IndexerTelemetry } from '#indexer/settle/telemetry.ts';
+import { LedgerTelemetry } from '#indexer/settle/ledger-telemetry.ts';
 import type { Decompress } from '#indexer/unpack/unpack.ts';
 import { ByteBudget } from '#shared/byte-budget.ts';
 import { SluiceError } from '#shared/errors.ts';
@@ -57,7 +57,7 @@ class DeadLettering {
           this.taken.push(...letters);
         },
       },
-      telemetry: new IndexerTelemetry(new Metrics({ version: 'test', command: 'test' }), world.log, world.clock),
+      telemetry: new LedgerTelemetry(new Metrics({ version: 'test', command: 'test' }), world.log),
       clock: world.clock,
       random: world.random,
       positionOf: ({ partition, offset }: FetchedRecord) => `logs/${partition}/${offset}`,
