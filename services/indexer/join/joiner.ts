@@ -3,32 +3,20 @@
 // becomes one entry: the first part's time and fields without the partial_* keys, all parts' text. What is not whole
 // after `timeoutMs`, or is too large, is passed on as it is, marked `partial`.
 //
-// Under which `_id`? Of the LAST part in hand. Were it the first one's, this could happen: parts 1–2 time out and are
-// stored, the process dies before it commits, all three parts are read again, and the whole line meets its own
-// beginning under its name: 409, and part 3 is lost without a word. So a name must always mean the same text:
-//   · a part's own name: all of the line up to that part;
-//   · a hash of its parts' names: what lacks the beginning, which was passed on before, is on its way by another forwarder, or is gone;
-//     and what has a gap.
-// Text may thus be stored twice after a crash between timeout and commit, but marked; it is never swallowed.
+// Under which `_id` is said in line-names.ts, and how repeats are known in passed-parts.ts. While a line waits, a part
+// of the same ordinal, text and time is a repeat. One of the same ordinal that says something else is of another line,
+// whatever its partial_id: the line that waits is passed on, and another starts.
 //
-// A sender that missed an ack sends the last part again, behind the line that has it. So parts that were passed on are
-// remembered, and say nothing new; but only under the assignment that they came in, whose offsets wait for what became
-// of their line. Under a later one the line may not be stored yet, and its parts are joined again. While a line waits,
-// a part of the same place, text and time is a repeat; one of the same place that says something else is of another
-// line, whatever its partial_id: the line that waits is passed on, and another begins.
-//
-// Guarantees: bounded by bytes a line and in all (the oldest is passed on first), parts and time; every ref that came
-// in goes out once; nothing is copied, for callers give copies. Time is given by the caller.
+// Guarantees: bounded by bytes a line and in all (the oldest is passed on first), parts and time. Every reference that
+// came in goes out once. Nothing is copied, for callers give copies. The caller gives the time.
 
 import assert from 'node:assert/strict';
-import { containerChildren, containerHeaderSize } from '#shared/msgpack/extents.ts';
-import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { entryTimeMs } from '#shared/record/entry-time.ts';
-import { documentId } from '#shared/record/identity.ts';
 import type { Batch } from '#shared/record/record.ts';
-import { isText, pastValue, textEnd, textStart } from './fields.ts';
-import { type NamedPiece, hasNoGap, idsOfUnfinished, namedBatch } from './line-names.ts';
-import { type Part, partNames, partOf, recordStart } from './part.ts';
+import { type Part, partOf } from '../parse/part.ts';
+import { joinedEntry } from './joined-entry.ts';
+import { hasNoGap, idsOfUnfinished, namedBatch } from './line-names.ts';
+import { type PassedPiece, PassedParts } from './passed-parts.ts';
 
 export interface JoinerLimits {
   /** From the first part's arrival on, by a monotonic clock. */
@@ -74,19 +62,13 @@ export interface JoinedLine<Ref> {
 
 const PARTS_MAX = 4096;
 /**
- * What a part costs beside its entry: its piece, its batch, buffers, what its caller holds, and its record without its
+ * What a part costs beside its entry: its piece, its batch, buffers, what its caller keeps, and its record without its
  * bytes.
  */
 const PART_OVERHEAD_BYTES = 2048;
-/** Lines whose beginning was passed on and that are remembered, so that the rest gets another name. */
-const REMEMBERED_MAX = 4096;
-/** Parts that were passed on and are remembered, so that their repeats are known. */
-const REMEMBERED_PARTS_MAX = 4 * REMEMBERED_MAX;
 
-interface Piece extends NamedPiece {
-  readonly last: boolean;
+interface Piece extends PassedPiece {
   readonly text: Uint8Array;
-  /** The last assignment that it came under. */
   assignment: number;
 }
 
@@ -105,7 +87,7 @@ interface Pending<Ref> {
   readonly pieces: Piece[];
   readonly refs: Ref[];
   textBytes: number;
-  heldBytes: number;
+  bufferedBytes: number;
   isInherited: boolean;
 }
 
@@ -113,10 +95,7 @@ export class LineJoiner<Ref> {
   readonly #limits: JoinerLimits;
   /** By key, the oldest first. */
   readonly #pending = new Map<string, Pending<Ref>>();
-  /** By key: the last ordinal that was passed on of a line that is not finished. */
-  readonly #passed = new Map<string, number>();
-  /** Names of parts that were passed on, and the assignment that they came under. */
-  readonly #names = new Map<string, number>();
+  readonly #passed = new PassedParts();
   #bytes = 0;
   #events = 0;
 
@@ -129,7 +108,7 @@ export class LineJoiner<Ref> {
     return this.#events;
   }
 
-  /** Bytes that are held, the allowance included. */
+  /** Bytes that wait here, the allowance included. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -148,7 +127,7 @@ export class LineJoiner<Ref> {
   add(context: PartContext<Ref>, entry: Uint8Array, nowMs: number): JoinedLine<Ref>[] | null {
     const said = partOf(entry, 0, entry.length);
     assert(said !== null, 'only parts are joined');
-    if (this.#names.get(documentId(context.batch, context.index)) === context.assignment) return null;
+    if (this.#passed.isRepeat(context.batch, context.index, context.assignment)) return null;
     const part = { ...said, entry, timeMs: entryTimeMs(entry, 0, entry.length) };
     const out: JoinedLine<Ref>[] = [];
     const key = keyOf(context, part);
@@ -158,10 +137,10 @@ export class LineJoiner<Ref> {
       out.push(this.#passOn(line));
       line = undefined;
       // What follows from the first part on is no rest of the line that was passed on.
-      if (isOther && part.ordinal === 1) this.#passed.delete(key);
+      if (isOther && part.ordinal === 1) this.#passed.forgetBeginning(key);
     }
     if (!line) line = this.#start(key, entry, nowMs);
-    this.#take(line, context, part);
+    this.#add(line, context, part);
     if (this.#isWhole(line)) out.push(this.#passOn(line));
     for (const oldest of this.#pending.values()) {
       if (this.#bytes <= this.#limits.bytesMax) break;
@@ -170,7 +149,7 @@ export class LineJoiner<Ref> {
     return out;
   }
 
-  /** Lines that have waited long enough. Each is passed on when it is asked for: all of them may be much to hold. */
+  /** Lines that have waited long enough. Each is passed on when it is asked for: all of them may be much memory. */
   *expire(nowMs: number): Generator<JoinedLine<Ref>, void, undefined> {
     for (const line of this.#pending.values()) {
       if (line.dueMs > nowMs) break;
@@ -179,8 +158,8 @@ export class LineJoiner<Ref> {
   }
 
   /**
-   * Those that `isWanted` is true of any ref of, all by default: nothing more will come. Each is passed on when it is
-   * asked for.
+   * Lines with a part for which `isWanted` is true, all by default: nothing more will come. Each is passed on when it
+   * is asked for.
    */
   *flush(isWanted: (ref: Ref) => boolean = () => true): Generator<JoinedLine<Ref>, void, undefined> {
     for (const line of this.#pending.values()) if (line.refs.some(isWanted)) yield this.#passOn(line);
@@ -193,7 +172,7 @@ export class LineJoiner<Ref> {
   drop(isLost: (ref: Ref) => boolean = () => true): Ref[] {
     const dropped: Ref[] = [];
     // What was on its way to the store may be read again as well, and must then be taken.
-    this.#names.clear();
+    this.#passed.forgetParts();
     for (const line of this.#pending.values()) {
       if (!line.refs.some(isLost)) continue;
       this.#remove(line);
@@ -216,49 +195,44 @@ export class LineJoiner<Ref> {
       pieces: [],
       refs: [],
       textBytes: 0,
-      heldBytes: 0,
+      bufferedBytes: 0,
       isInherited: false,
     };
     this.#pending.set(key, line);
     return line;
   }
 
-  #take(line: Pending<Ref>, context: PartContext<Ref>, part: Arrival): void {
+  #add(line: Pending<Ref>, context: PartContext<Ref>, part: Arrival): void {
     const { batch, index, ref, assignment, isInherited = false } = context;
     const { ordinal, last, timeMs, entry } = part;
-    const held = PART_OVERHEAD_BYTES + entry.length;
-    let place = line.pieces.length;
-    while (place > 0 && (line.pieces[place - 1]?.ordinal ?? 0) > ordinal) place -= 1;
+    const bytes = PART_OVERHEAD_BYTES + entry.length;
+    let at = line.pieces.length;
+    while (at > 0 && (line.pieces[at - 1]?.ordinal ?? 0) > ordinal) at -= 1;
     // A part that comes again has nothing new to say; it is settled with the line.
-    const same = line.pieces[place - 1];
+    const same = line.pieces[at - 1];
     if (same?.ordinal === ordinal) {
       same.assignment = assignment;
     } else {
       const text = entry.subarray(part.textStart, part.textEnd);
-      line.pieces.splice(place, 0, { ordinal, last, batch, index, text, timeMs, assignment });
+      line.pieces.splice(at, 0, { ordinal, last, batch, index, text, timeMs, assignment });
       line.textBytes += text.length;
     }
     line.refs.push(ref);
     line.isInherited ||= isInherited;
-    line.heldBytes += held;
-    this.#bytes += held;
+    line.bufferedBytes += bytes;
+    this.#bytes += bytes;
     this.#events += 1;
   }
 
   /** Whether nothing is missing up to the last part, but what was passed on before. */
   #isWhole(line: Pending<Ref>): boolean {
-    return (
-      line.pieces.at(-1)?.last === true && hasNoGap(line.pieces) && line.pieces[0]?.ordinal === this.#firstMissing(line)
-    );
-  }
-
-  #firstMissing(line: Pending<Ref>): number {
-    return (this.#passed.get(line.key) ?? 0) + 1;
+    const { key, pieces } = line;
+    return pieces.at(-1)?.last === true && hasNoGap(pieces) && pieces[0]?.ordinal === this.#passed.firstMissing(key);
   }
 
   #remove(line: Pending<Ref>): void {
     this.#pending.delete(line.key);
-    this.#bytes -= line.heldBytes;
+    this.#bytes -= line.bufferedBytes;
     this.#events -= line.refs.length;
   }
 
@@ -268,36 +242,15 @@ export class LineJoiner<Ref> {
     const first = pieces[0];
     const last = pieces.at(-1);
     assert(first !== undefined && last !== undefined, 'a line has a part');
-    const goesOn = this.#passed.has(line.key);
-    const partial = goesOn || !this.#isWhole(line);
-    if (partial) this.#remember(line.key, pieces);
-    for (const { batch, index, assignment } of pieces) this.#rememberName(documentId(batch, index), assignment);
+    const partial = this.#passed.hasBeginning(line.key) || !this.#isWhole(line);
+    this.#passed.remember(line.key, pieces, partial);
     // The sequence of a document is seq + index: this way it is the first part's.
     const seq = first.batch.seq + first.index - last.index;
     const batch = { ...namedBatch(pieces), receivedMs: first.batch.receivedMs, seq };
     const unfinishedIds = line.isInherited ? idsOfUnfinished(pieces) : [];
-    return { batch, index: last.index, entry: entryOf(line.entry, pieces, partial), partial, refs, unfinishedIds };
-  }
-
-  #remember(key: string, pieces: readonly Piece[]): void {
-    this.#passed.delete(key);
-    const last = pieces.at(-1);
-    if (!last || (last.last && hasNoGap(pieces))) return;
-    this.#passed.set(key, last.ordinal);
-    if (this.#passed.size > REMEMBERED_MAX) forgetOldest(this.#passed);
-  }
-
-  #rememberName(name: string, assignment: number): void {
-    this.#names.delete(name);
-    this.#names.set(name, assignment);
-    if (this.#names.size > REMEMBERED_PARTS_MAX) forgetOldest(this.#names);
-  }
-}
-
-function forgetOldest(remembered: Map<string, number>): void {
-  for (const oldest of remembered.keys()) {
-    remembered.delete(oldest);
-    break;
+    const texts = pieces.map((piece) => piece.text);
+    const entry = joinedEntry(line.entry, texts, partial);
+    return { batch, index: last.index, entry, partial, refs, unfinishedIds };
   }
 }
 
@@ -305,45 +258,13 @@ function keyOf({ partition, batch }: PartContext<unknown>, part: Part): string {
   return [partition, batch.tenant, batch.sender, batch.tag, part.containerId, part.id].join('\0');
 }
 
-/** Whether the line has a part in this place that says something else: then a partial_id came twice. */
+/** Whether the line has a part of this ordinal that says something else: then a partial_id came twice. */
 function isOfAnotherLine(pieces: readonly Piece[], part: Arrival): boolean {
   // From the end on, where it nearly always belongs.
-  let place = pieces.length - 1;
-  while (place >= 0 && pieces[place]!.ordinal > part.ordinal) place -= 1;
-  const same = pieces[place];
+  let at = pieces.length - 1;
+  while (at >= 0 && pieces[at]!.ordinal > part.ordinal) at -= 1;
+  const same = pieces[at];
   if (same?.ordinal !== part.ordinal) return false;
   const text = part.entry.subarray(part.textStart, part.textEnd);
   return same.timeMs !== part.timeMs || Buffer.compare(same.text, text) !== 0;
-}
-
-/** The first part's entry with all text in `log`; without the partial_* keys if nothing is missing. */
-function entryOf(first: Uint8Array, pieces: readonly Piece[], partial: boolean): Uint8Array {
-  const recordAt = recordStart(first, 0, first.length);
-  const type = first[recordAt]!;
-  const kept: { start: number; end: number }[] = [];
-  let at = recordAt + containerHeaderSize(type);
-  for (let pairs = containerChildren(first, recordAt, type) / 2; pairs > 0; pairs -= 1) {
-    const end = pastValue(first, pastValue(first, at, first.length), first.length);
-    const key = keyText(first, at);
-    if (key !== 'log' && (partial || !isPartName(key))) kept.push({ start: at, end });
-    at = end;
-  }
-  const text = Buffer.concat(pieces.map((piece) => piece.text));
-  const writer = new MsgpackWriter(first.length + text.length + 16);
-  writer.raw(first, 0, recordAt);
-  writer.mapHeader(kept.length + 1);
-  for (const { start, end } of kept) writer.raw(first, start, end);
-  writer.string('log');
-  writer.stringBytes(text);
-  return writer.view();
-}
-
-/** Empty where the key is no string. */
-function keyText(bytes: Uint8Array, at: number): string {
-  if (!isText(bytes[at]!)) return '';
-  return Buffer.from(bytes.subarray(textStart(bytes, at), textEnd(bytes, at))).toString('latin1');
-}
-
-function isPartName(key: string): boolean {
-  return partNames.some((name) => name === key);
 }

@@ -1,5 +1,12 @@
-// The names of lines that were put together of parts, and of the parts by themselves; why they are these is said in
-// joiner.ts. Pure.
+// The names of lines that were put together of parts, and of the parts by themselves. Pure.
+//
+// A line has the name of the LAST part in hand. Were it the first one's, this could happen: parts 1–2 time out and are
+// stored, the process dies before it commits, all three parts are read again, and the whole line meets its own
+// beginning under its name: 409, and part 3 is lost without a word. So a name must always mean the same text:
+//   · a part's own name: all of the line up to that part;
+//   · a hash of its parts' names: what lacks its beginning (it was passed on before, or another forwarder has it, or it
+//     is gone), and what has a gap.
+// Text may thus be stored twice after a crash between timeout and commit, but marked. It is never swallowed.
 
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
