@@ -1,8 +1,8 @@
 // Where a function puts what cannot be indexed, since it has no queue to write to: a data stream of its own, or an HTTP
 // endpoint.
 //
-// Guarantees: a dead letter is held there before its event's offset is passed. The same dead letter again, from an event that
-// came again, is the same document.
+// Guarantees: a dead letter is held there before its event's offset is passed. The same dead letter again, from an
+// event that came again, is the same document.
 
 import { createHash } from 'node:crypto';
 import type { Clock } from '#shared/clock.ts';
@@ -18,7 +18,10 @@ const INDEX = 'logs-sluice.dead_letters-default';
 const DEAD_LETTER_BYTES_MAX = 1024 * 1024;
 const POST_MS = 10_000;
 /** The parts of one that is larger have the same ids, too, when they are written again. */
-const IN_PARTS = { bytesMax: DEAD_LETTER_BYTES_MAX, idOf: (deadLetter: DeadLetter) => Buffer.from(deadLetterId(deadLetter), 'hex') };
+const IN_PARTS = {
+  bytesMax: DEAD_LETTER_BYTES_MAX,
+  idOf: (deadLetter: DeadLetter) => Buffer.from(deadLetterId(deadLetter), 'hex'),
+};
 
 /** Dead letters as documents, which `sluice search` and Kibana find: fields under `attributes`, the bytes as base64. */
 export class StoreDeadLetters implements DeadLetterSink {
@@ -80,7 +83,8 @@ export class PostedDeadLetters implements DeadLetterSink {
 
   async #append(deadLetters: readonly DeadLetter[]): Promise<void> {
     const lines = deadLetters.map(
-      (deadLetter) => `${JSON.stringify({ id: deadLetterId(deadLetter), ...deadLetterFields(deadLetter), error: deadLetter.error })}\n`,
+      (deadLetter) =>
+        `${JSON.stringify({ id: deadLetterId(deadLetter), ...deadLetterFields(deadLetter), error: deadLetter.error })}\n`,
     );
     const failed = (why: string): SluiceError =>
       new SluiceError('store_unavailable', `Cannot keep dead letters at ${new URL(this.#url).origin}: ${why}`);
@@ -98,8 +102,8 @@ export class PostedDeadLetters implements DeadLetterSink {
 }
 
 /**
- * What is behind the dead letter and not its moment: the same event that comes again has the same. The batch belongs to it,
- * for a record holds many batches, each with an event 0; and the bytes, for a topic that was made anew has the same
+ * What is behind the dead letter and not its moment: the same event that comes again has the same. The batch belongs to
+ * it, for a record holds many batches, each with an event 0; and the bytes, for a topic that was made anew has the same
  * positions with other records.
  */
 function deadLetterId({ from, batches, index, reason, value, part }: DeadLetter): string {

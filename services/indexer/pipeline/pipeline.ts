@@ -4,34 +4,30 @@
 //         └► suspects ─┘                        └─► parts ─► lines ─┘
 //
 // Records of a partition are taken in order; the next ones are opened while this one is written and while requests are
-// in flight. The loop over entries makes no promise and no closure for an event. Nothing here knows whether a consumer,
-// a drain job or a function call feeds it.
+// in flight. Nothing here knows whether a consumer, a drain job or a function call feeds it.
 //
 // Guarantees: every event that was opened gets one outcome, by the ledger; parts that wait for the rest of their line
 // have none yet, so the offset stays before them. What is stopped or lost on the way is abandoned and read again.
 
-import assert from 'node:assert/strict';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
 import { freeDecompressed } from '#shared/record/compression.ts';
-import type { Batch } from '#shared/record/record.ts';
 import { PendingDeadLetters } from '../settle/pending-dead-letters.ts';
-import { BulkBody } from '../bulk/body.ts';
-import { type EventRef, type ItemRange, eventsOf } from '../settle/bulk-batch.ts';
+import type { EventRef } from '../settle/bulk-batch.ts';
 import type { BulkWriter } from '../bulk/writer.ts';
-import { DEAD_LETTER_IN_HAND_BYTES, recordBytes, rowsBytes } from '../unpack/bytes-in-hand.ts';
+import { recordBytes, rowsBytes } from '../unpack/bytes-in-hand.ts';
 import { type Assignment, type HoldReason, RecordInHand } from '../commit/in-hand.ts';
-import type { EndingReason, Ledger } from '../settle/ledger.ts';
+import type { Ledger } from '../settle/ledger.ts';
+import { EntryWriter } from './entry-writer.ts';
 import { OpenAhead } from './open-ahead.ts';
-import { DocumentWriter } from '../parse/document.ts';
-import type { JoinedLine, LineJoiner } from '../parse/joiner.ts';
-import { batchOfPart } from '../parse/line-names.ts';
+import type { LineJoiner } from '../join/joiner.ts';
 import type { RecordOpener } from '../poison/opener.ts';
 import { SuspectQueue } from './suspect-queue.ts';
+import { Timers } from './timers.ts';
 import type { RecordRefusals } from './refusals.ts';
-import type { IndexerTelemetry } from '../settle/telemetry.ts';
+import type { ReadingTelemetry } from '../settle/reading-telemetry.ts';
 import type { Unpacked, UnpackOptions, Unreadable } from '../unpack/unpack.ts';
 
 export interface PipelineOptions {
@@ -48,7 +44,7 @@ export interface PipelineOptions {
   readonly unpacking: UnpackOptions;
   /** What becomes of a record that a later program wrote. */
   readonly unknownVersion: 'hold' | 'dead-letter';
-  readonly telemetry: Pick<IndexerTelemetry, 'partitionHeld' | 'recordPoisonous'>;
+  readonly telemetry: Pick<ReadingTelemetry, 'partitionHeld' | 'recordPoisonous'>;
   /** Tries out records that may have ended an indexer. */
   readonly opener: RecordOpener;
   /** Tenants whose records may name their own tenant and service. */
@@ -57,28 +53,13 @@ export interface PipelineOptions {
   readonly documentBytesMax: number;
 }
 
-/** Bytes of documents, or of entries, after which other work of the process gets its turn: some 2 ms. */
-const TURN_BYTES = 512 * 1024;
-
 export class Pipeline {
   readonly #options: PipelineOptions;
-  readonly #body = new BulkBody();
-  readonly #documents: DocumentWriter;
+  readonly #entries: EntryWriter;
   readonly #ahead: OpenAhead;
   readonly #suspects: SuspectQueue;
-  /** Origins of what is in the body. */
-  #ranges: ItemRange[] = [];
-  /** The record in work, and how many of its entries went on. */
-  #current: Unpacked | null = null;
-  #passed = 0;
-  #ingestedMs = 0;
-  #turnAt = TURN_BYTES;
-  /** Of entries that were looked at since other work had its turn. */
-  #entryBytes = 0;
   readonly #pendingDeadLetters: PendingDeadLetters;
-  #lingerTimer: Disposable | null = null;
-  #lingered = false;
-  #linesTimer: Disposable | null = null;
+  readonly #timers: Timers;
   #stopping = false;
   readonly #abort = new AbortController();
   #wake: PromiseWithResolvers<void> = Promise.withResolvers();
@@ -89,10 +70,11 @@ export class Pipeline {
 
   constructor(options: PipelineOptions) {
     this.#options = options;
-    const { trustedTenants: trusted, documentBytesMax: bytesMax } = options;
-    this.#documents = new DocumentWriter(this.#body, { ...(trusted && { trusted }), bytesMax });
     this.#ahead = new OpenAhead(options);
-    this.#pendingDeadLetters = new PendingDeadLetters(options);
+    const pendingDeadLetters = new PendingDeadLetters(options);
+    this.#pendingDeadLetters = pendingDeadLetters;
+    this.#entries = new EntryWriter({ ...options, pendingDeadLetters, signal: this.#abort.signal });
+    this.#timers = new Timers(options, () => this.#rouse());
     this.#suspects = new SuspectQueue(options, {
       forward: (record, poison) => {
         record.poison = poison;
@@ -102,10 +84,7 @@ export class Pipeline {
       },
       unblocked: () => this.#unblocked?.(),
     });
-    options.ledger.trackInFlight(() => (this.#current ? this.#current.ends.length - this.#passed : 0));
-    options.ledger.trackInFlight(() => eventsOf(this.#ranges));
-    options.ledger.trackInFlight(() => this.#pendingDeadLetters.events);
-    options.ledger.trackInFlight(() => options.lines.events);
+    options.ledger.trackInFlight(() => pendingDeadLetters.events);
     this.#loop = this.#run();
   }
 
@@ -131,12 +110,12 @@ export class Pipeline {
     return null;
   }
 
-  /** An assignment begins, of which it is known what is suspect. */
+  /** An assignment starts, of which it is known what is suspect. */
   assigned(assignment: Assignment): void {
     this.#suspects.assigned(assignment);
   }
 
-  /** Tells of each partition that is held from now on: it need not be fetched any more. */
+  /** `held` is called for each partition that is held from now on: it need not be fetched any more. */
   onHold(held: (partition: number) => void): void {
     this.#held = held;
   }
@@ -148,7 +127,7 @@ export class Pipeline {
     return this.#suspects.isWaitedFor(partition);
   }
 
-  /** Tells whenever there are partitions of which no record waits to be tried out any more. */
+  /** `unblocked` is called whenever no record of some partition waits to be tried out any more. */
   onTried(unblocked: () => void): void {
     this.#unblocked = unblocked;
   }
@@ -158,14 +137,15 @@ export class Pipeline {
     this.#ahead.lost(assignment);
     this.#suspects.lost(assignment);
     const isLost = ({ record }: EventRef): boolean => record.assignment === assignment;
-    for (const part of this.#options.lines.drop(isLost)) this.#abandon(part, 'assignment_lost');
-    this.#options.writer.lost();
+    const { ledger, lines, writer } = this.#options;
+    for (const part of lines.drop(isLost)) ledger.settleEvent(part, 'abandoned', 'assignment_lost');
+    writer.lost();
     this.#rouse();
   }
 
   /**
-   * Resolves when all that was pushed has its outcome; unfinished lines are passed on, marked. Those of partitions that
-   * `passOn` is not true of go on waiting, and their records with them. One call at a time.
+   * Resolves when all that was pushed has its outcome. Unfinished lines are passed on, marked; those of partitions for
+   * which `passOn` is false go on waiting, and their records with them. One call at a time.
    */
   async finish(passOn: (partition: number) => boolean = () => true): Promise<void> {
     this.#finish ??= { ...Promise.withResolvers(), passOn };
@@ -179,18 +159,19 @@ export class Pipeline {
    * left is abandoned. Unfinished lines are abandoned in any case: their parts are read again.
    */
   async stop(limitMs: number): Promise<void> {
+    const { ledger, lines, writer, clock } = this.#options;
     this.#stopping = true;
     await this.#suspects.stop();
     this.#rouse();
-    const limit = this.#options.clock.timer(limitMs, () => {
+    const limit = clock.timer(limitMs, () => {
       this.#abort.abort();
-      this.#options.writer.stop();
+      writer.stop();
     });
     await this.#loop;
-    for (const part of this.#options.lines.drop()) this.#abandon(part, 'shutdown');
+    for (const part of lines.drop()) ledger.settleEvent(part, 'abandoned', 'shutdown');
     await this.#idle();
     limit[Symbol.dispose]();
-    this.#options.writer.stop();
+    writer.stop();
     await this.#ahead.stop();
     this.#finish?.resolve();
   }
@@ -204,13 +185,13 @@ export class Pipeline {
     while (!this.#stopping) {
       await this.#ahead.next((record, opened) => this.#index(record, opened));
       await this.#passOnLines();
-      if (this.#lingered || (this.#finish && !this.#isFed)) await this.#flush();
+      if (this.#timers.isLingerOver || (this.#finish && !this.#isFed)) await this.#flush();
       if (!this.#ahead.isEmpty || this.#stopping) continue;
       if (!this.#isFed) {
         this.#finish?.resolve();
         this.#finish = null;
       }
-      this.#setTimers();
+      this.#timers.set(this.#entries.count > 0);
       await this.#wake.promise;
       this.#wake = Promise.withResolvers();
     }
@@ -245,28 +226,30 @@ export class Pipeline {
     }
     record.addBytes(rowsBytes(opened));
     ledger.open(record, opened.ends.length);
-    this.#current = opened;
-    this.#passed = 0;
-    this.#ingestedMs = this.#options.clock.epochMs();
+    const entries = this.#entries;
+    entries.start(opened, this.#options.clock.epochMs());
     const isDecompressed = opened.bytes.buffer !== record.fetched.value.buffer;
     for (const batch of opened.batches) {
-      const first = this.#passed;
+      const first = entries.passed;
       const afterLast = first + batch.count;
-      while (this.#passed < afterLast) {
-        this.#writeEntries(record, opened, batch, first, afterLast);
-        if (this.#body.length >= this.#options.writer.bodyBytesMax) await this.#flush();
-        else if (this.#body.length >= this.#turnAt || this.#entryBytes >= TURN_BYTES) await this.#giveTurn();
-        await this.#pendingDeadLetters.room();
-        if (this.#isGivenUp(record)) break;
+      while (entries.passed < afterLast && !this.#isGivenUp(record)) {
+        entries.write(record, opened, batch, first, afterLast);
+        await this.#afterWrite();
       }
       if (this.#isGivenUp(record)) break;
     }
-    const left = opened.ends.length - this.#passed;
-    this.#current = null;
+    const left = entries.end();
     // Parts have their own bytes by now.
     if (isDecompressed) freeDecompressed(opened.bytes);
     ledger.settle(record, left, 'abandoned', 'shutdown');
     record.shed();
+  }
+
+  /** Sends what is enough for a request, or lets other work have its turn. Waits while dead letters are too many. */
+  async #afterWrite(): Promise<void> {
+    if (this.#entries.isFull) await this.#flush();
+    else if (this.#entries.isTurnOver) await this.#giveTurn();
+    await this.#pendingDeadLetters.room();
   }
 
   /**
@@ -282,90 +265,6 @@ export class Pipeline {
     this.#held?.(partition);
   }
 
-  /**
-   * The hot loop: entries of one batch, from the first that has not gone on to the last, or until the body is large
-   * enough.
-   */
-  #writeEntries(record: RecordInHand, opened: Unpacked, batch: Batch, first: number, afterLast: number): void {
-    const { bytes, ends, crowded } = opened;
-    const body = this.#body;
-    const documents = this.#documents;
-    const { documentBytesMax } = this.#options;
-    const pauseAt = Math.min(this.#turnAt, this.#options.writer.bodyBytesMax);
-    let entry = this.#passed;
-    let start = entry === 0 ? 0 : (ends[entry - 1] ?? 0);
-    let range: ItemRange | null = null;
-    documents.startBatch(batch, this.#ingestedMs);
-    while (entry < afterLast && body.length < pauseAt && this.#entryBytes < TURN_BYTES) {
-      const end = ends[entry] ?? 0;
-      const index = batch.first + entry - first;
-      this.#entryBytes += end - start;
-      const isTooLarge = end - start > documentBytesMax || (crowded.size > 0 && crowded.has(entry));
-      const written = isTooLarge ? 'document_too_large' : documents.write(bytes, start, end, index);
-      if (written === 'ok') {
-        if (range === null) {
-          range = { record, batch, entry, index, count: 0, parts: null, line: null };
-          this.#ranges.push(range);
-        }
-        range.count++;
-      } else {
-        range = null;
-        this.#passed = entry + 1;
-        const ref = { record, batch, entry, index };
-        if (written === 'part') {
-          this.#join(ref, bytes, start, end);
-          documents.startBatch(batch, this.#ingestedMs);
-        } else {
-          // Its own bytes: those of the record are freed, however long it waits.
-          const own = new Uint8Array(bytes.subarray(start, end));
-          const appended = this.#options.refusals.deadLetterEntry(ref, own, written, this.#abort.signal);
-          this.#pendingDeadLetters.add(ref, own.length, written, appended);
-          // A dead letter takes more time than its entry: of the smallest there would be a hundred thousand in a turn.
-          this.#entryBytes += DEAD_LETTER_IN_HAND_BYTES;
-        }
-      }
-      entry++;
-      start = end;
-    }
-    this.#passed = entry;
-  }
-
-  /** The part is held with its line: the offset of its record waits for the outcome of the whole. */
-  #join(ref: EventRef, bytes: Uint8Array, start: number, end: number): void {
-    const { lines, clock } = this.#options;
-    const { record, index } = ref;
-    const { fetched, assignment, isInherited } = record;
-    // Copies, so that the record's bytes need not wait too.
-    const batch = batchOfPart(ref.batch, index);
-    const entry = new Uint8Array(bytes.subarray(start, end));
-    const own = { ...ref, batch, bytes: entry };
-    const context = { partition: fetched.partition, assignment: assignment.number, batch, index, isInherited, ref: own };
-    record.apart++;
-    const passed = lines.add(context, entry, clock.monotonicMs());
-    // A repeat: what it repeats came before it under the same assignment, so that no commit passes the one without the
-    // other.
-    if (passed === null) this.#options.ledger.settleEvent(own, 'deduplicated');
-    else for (const line of passed) this.#writeLine(line);
-  }
-
-  #writeLine({ batch, index, entry, partial, refs, unfinishedIds }: JoinedLine<EventRef>): void {
-    const last = refs.at(-1);
-    assert(last, 'a line has a part');
-    this.#documents.startBatch(batch, this.#ingestedMs);
-    const written = this.#documents.write(entry, 0, entry.length, index, partial);
-    const { record } = last;
-    const line = { bytes: entry, partial, unfinishedIds };
-    const range = { record, batch, entry: last.entry, index, count: 1, parts: refs, line };
-    if (written === 'ok') {
-      this.#ranges.push(range);
-      return;
-    }
-    assert(written === 'document_too_large', 'what the joiner makes is an entry');
-    const deadLetters = this.#options.refusals.deadLetterParts(refs, written, this.#abort.signal);
-    for (const part of refs) this.#pendingDeadLetters.add(part, part.bytes?.length ?? 0, written, deadLetters);
-    this.#entryBytes += refs.length * DEAD_LETTER_IN_HAND_BYTES;
-  }
-
   /** Lines that waited long enough are passed on as they are; all of them when everything is to be finished. */
   async #passOnLines(): Promise<void> {
     const { lines, clock } = this.#options;
@@ -374,54 +273,25 @@ export class Pipeline {
       ? lines.flush(({ record }) => finish.passOn(record.fetched.partition))
       : lines.expire(clock.monotonicMs());
     for (const line of passed) {
-      this.#ingestedMs = clock.epochMs();
-      this.#writeLine(line);
-      if (this.#body.length >= this.#options.writer.bodyBytesMax) await this.#flush();
-      else if (this.#body.length >= this.#turnAt || this.#entryBytes >= TURN_BYTES) await this.#giveTurn();
-      await this.#pendingDeadLetters.room();
+      this.#entries.writeLine(line, clock.epochMs());
+      await this.#afterWrite();
     }
   }
 
   async #flush(): Promise<void> {
-    this.#lingered = false;
-    this.#lingerTimer?.[Symbol.dispose]();
-    this.#lingerTimer = null;
-    if (this.#body.count === 0) return;
-    const body = this.#body;
-    const request = body.request();
-    const ranges = this.#ranges;
-    this.#ranges = [];
-    this.#turnAt = TURN_BYTES;
-    this.#entryBytes = 0;
-    await this.#options.writer.submit({ request, ranges, asText: false, release: () => body.release(request) });
+    this.#timers.stopLinger();
+    const batch = this.#entries.takeBatch();
+    if (batch === null) return;
+    await this.#options.writer.submit(batch);
     await turn();
   }
 
   /** Sockets, timers and heartbeats first. */
   async #giveTurn(): Promise<void> {
-    this.#turnAt = this.#body.length + TURN_BYTES;
-    this.#entryBytes = 0;
-    this.#setTimers();
+    this.#entries.startTurn();
+    this.#timers.set(this.#entries.count > 0);
     await turn();
-    if (this.#lingered) await this.#flush();
-  }
-
-  #setTimers(): void {
-    const { clock, lingerMs, lines } = this.#options;
-    if (this.#body.count > 0 && !this.#lingered) {
-      this.#lingerTimer ??= clock.timer(lingerMs, () => {
-        this.#lingered = true;
-        this.#rouse();
-      });
-    }
-    this.#linesTimer?.[Symbol.dispose]();
-    const dueMs = lines.dueMs;
-    this.#linesTimer =
-      dueMs === null ? null : clock.timer(Math.max(1, dueMs - clock.monotonicMs()), () => this.#rouse());
-  }
-
-  #abandon(part: EventRef, reason: EndingReason): void {
-    this.#options.ledger.settleEvent(part, 'abandoned', reason);
+    if (this.#timers.isLingerOver) await this.#flush();
   }
 
   #rouse(): void {

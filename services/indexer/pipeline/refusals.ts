@@ -2,26 +2,24 @@
 // reason and the original bytes. Those bytes are not kept beside each bulk request: the queue's record is still in
 // hand, compressed, and is opened again. This costs the poisoned what all others save.
 //
-// Guarantees: a dead letter is appended before its event is settled, whole: what is too large for a record the queue takes
-// in parts. Of all refused documents no more dead letters are in memory than their bound, but for one that is larger; a
-// dead letter never keeps its record open.
+// Guarantees: a dead letter is appended before its event is settled, and whole: the queue takes what is too large for a
+// record in parts. Of all refused documents no more dead letters are in memory than their bound, but for one that is
+// larger. A dead letter never keeps its record open.
 
 import assert from 'node:assert/strict';
 import type { Clock } from '#shared/clock.ts';
-import { reasonOf } from '#shared/errors.ts';
 import type { DeadLetter, FetchedRecord, Queue } from '#shared/queue/queue.ts';
-import { backoffMs } from '#shared/backoff.ts';
 import { ByteBudget, type Permit } from '#shared/byte-budget.ts';
-import { BulkBody } from '../bulk/body.ts';
-import type { BulkBatch, EventRef, ItemRange } from '../settle/bulk-batch.ts';
+import type { BulkBatch, EventRef } from '../settle/bulk-batch.ts';
 import { type RefusedItem, UNKNOWN_REFUSAL } from '../settle/outcomes.ts';
 import type { Refusals } from '../bulk/rejects.ts';
 import { DEAD_LETTER_IN_HAND_BYTES } from '../unpack/bytes-in-hand.ts';
 import type { RecordInHand } from '../commit/in-hand.ts';
-import { type Unwritable, WHY_UNWRITABLE, type Why, groupsOf, deadLetterOf } from '../settle/dead-letters.ts';
-import { DocumentWriter } from '../parse/document.ts';
+import { type Unwritable, WHY_UNWRITABLE, type Why, deadLetterOf } from '../settle/dead-letters.ts';
+import { rewriteAsText } from './as-text.ts';
+import { DeadLetterAppends } from './dead-letter-appends.ts';
 import { ReopenedRecords, extentOf } from './reopened-records.ts';
-import type { IndexerTelemetry } from '../settle/telemetry.ts';
+import type { LedgerTelemetry } from '../settle/ledger-telemetry.ts';
 import type { Unpacked, UnpackOptions } from '../unpack/unpack.ts';
 
 /** Of a header of somebody else's record that should be a short name. */
@@ -30,20 +28,19 @@ const NAME_BYTES_MAX = 64;
 const DEAD_LETTERS_SHARE = 0.25;
 /** That are written from an open record before other work has its turn: some 2 ms. */
 const DEAD_LETTERS_A_TURN = 256;
-const BACKOFF = { baseMs: 200, capMs: 10_000 };
 const NOTHING = new Uint8Array(0);
 
 export interface RefusalsOptions {
   readonly queue: Pick<Queue, 'appendDeadLetters' | 'appendBytesMax'>;
-  readonly telemetry: IndexerTelemetry;
+  readonly telemetry: Pick<LedgerTelemetry, 'deadLettered' | 'deadLettersFailed'>;
   readonly clock: Clock;
   readonly random: () => number;
   /** Where a record came from, as "topic/partition/offset". */
   readonly positionOf: (record: FetchedRecord) => string;
   readonly unpacking: UnpackOptions;
   /**
-   * Of what the indexer holds, which stops reading: it counts here as well what is opened again, and dead letters that are
-   * written from it.
+   * Of what the indexer has in memory, which stops reading. What is opened again counts here as well, and the dead
+   * letters that are written from it.
    */
   readonly budget: ByteBudget;
   /** Tenants whose records may name their own tenant and service. */
@@ -68,13 +65,13 @@ interface Group {
 
 export class RecordRefusals implements Refusals {
   readonly #options: RefusalsOptions;
-  /** Of those that wait: each with why the dead letters did not take them. */
-  readonly #waiting = new Map<object, string>();
+  readonly #appends: DeadLetterAppends;
   readonly #reopened: ReopenedRecords;
   readonly #deadLettersBudget: ByteBudget;
 
   constructor(options: RefusalsOptions) {
     this.#options = options;
+    this.#appends = new DeadLetterAppends(options);
     this.#reopened = new ReopenedRecords(options);
     this.#deadLettersBudget = new ByteBudget(Math.ceil(DEAD_LETTERS_SHARE * options.budget.bytesMax));
   }
@@ -84,40 +81,11 @@ export class RecordRefusals implements Refusals {
    * waits.
    */
   get unhealthyReason(): string | null {
-    for (const why of this.#waiting.values()) return `events wait that cannot be indexed: ${why}`;
-    return null;
+    return this.#appends.unhealthyReason;
   }
 
   async asText(batch: BulkBatch): Promise<BulkBatch> {
-    const body = new BulkBody();
-    const { trustedTenants: trusted, documentBytesMax: bytesMax } = this.#options;
-    const writer = new DocumentWriter(body, { ...(trusted && { trusted }), bytesMax });
-    const ranges: ItemRange[] = [];
-    const nowMs = this.#options.clock.epochMs();
-    for (const range of batch.ranges) {
-      writer.startBatch(range.batch, nowMs);
-      const written: ItemRange = { ...range, count: 0 };
-      if (range.line) {
-        if (writer.writeAsText(range.line.bytes, 0, range.line.bytes.length, range.index, range.line.partial) === 'ok')
-          written.count = 1;
-      } else {
-        await this.#reopened.look(range.record, (opened) => {
-          // Stops at the first entry that can't be written: the caller sees that some are missing.
-          while (written.count < range.count) {
-            if (!opened) break;
-            const { start, end } = extentOf(opened, range.entry + written.count);
-            if (writer.writeAsText(opened.bytes, start, end, range.index + written.count) !== 'ok') break;
-            written.count++;
-          }
-        });
-      }
-      if (written.count > 0) ranges.push(written);
-    }
-    const { items, body: written } = body.request();
-    // Its buffer has room for more, and may wait for long.
-    const own = Buffer.allocUnsafeSlow(written.length);
-    own.set(written);
-    return { request: { body: own, items }, ranges, asText: true };
+    return rewriteAsText(batch, this.#reopened, this.#options);
   }
 
   async deadLetter(batch: BulkBatch, items: readonly RefusedItem[], signal: AbortSignal): Promise<void> {
@@ -127,7 +95,7 @@ export class RecordRefusals implements Refusals {
     const deadLettered: { first: DeadLetter | null; events: number } = { first: null, events: 0 };
     const append = async (): Promise<void> => {
       const deadLetters = group.deadLetters.splice(0);
-      await this.#append(deadLetters, signal);
+      await this.#appends.append(deadLetters, signal);
       giveBack(group);
       deadLettered.first ??= deadLetters[0] ?? null;
       deadLettered.events += deadLetters.length;
@@ -156,7 +124,7 @@ export class RecordRefusals implements Refusals {
     } finally {
       giveBack(group);
     }
-    if (deadLettered.first) this.#tell(deadLettered.first, deadLettered.events);
+    if (deadLettered.first) this.#report(deadLettered.first, deadLettered.events);
   }
 
   /** The parts of a line of which no document was made: they are what was sent. */
@@ -165,16 +133,16 @@ export class RecordRefusals implements Refusals {
       assert(part.bytes, 'a part has its own bytes');
       return this.#deadLetterOf(part, part.bytes, { reason, error: WHY_UNWRITABLE[reason] });
     });
-    await this.#append(deadLetters, signal);
+    await this.#appends.append(deadLetters, signal);
     const [first] = deadLetters;
-    if (first) this.#tell(first, deadLetters.length);
+    if (first) this.#report(first, deadLetters.length);
   }
 
   /** An entry that can't be turned into a document. */
   async deadLetterEntry(ref: EventRef, entry: Uint8Array, reason: Unwritable, signal: AbortSignal): Promise<void> {
     const deadLetter = this.#deadLetterOf(ref, entry, { reason, error: WHY_UNWRITABLE[reason] });
-    await this.#append([deadLetter], signal);
-    this.#tell(deadLetter, 1);
+    await this.#appends.append([deadLetter], signal);
+    this.#report(deadLetter, 1);
   }
 
   /** A record of which nothing can be read: all of it, with its table as it came. */
@@ -187,7 +155,7 @@ export class RecordRefusals implements Refusals {
   ): Promise<void> {
     const { headers, value } = record.fetched;
     const from = this.#options.positionOf(record.fetched);
-    await this.#append(
+    await this.#appends.append(
       [
         {
           batches: headers.batches ?? NOTHING,
@@ -211,9 +179,9 @@ export class RecordRefusals implements Refusals {
   }
 
   /**
-   * Adds dead letters of the stretch's first events to the group, as many as an append has room for, and says how many; or
-   * how much would have to be free for them. The record is open meanwhile, so nothing is waited for. `isGranted`: the
-   * group has the permit.
+   * Adds dead letters of the stretch's first events to the group, as many as an append has room for. Returns how many,
+   * or how much would have to be free for them. The record is open meanwhile, so nothing is waited for. `isGranted`:
+   * the group has the permit.
    */
   #add(
     group: Group,
@@ -248,35 +216,8 @@ export class RecordRefusals implements Refusals {
     return deadLetterOf(ref, entry, why, this.#options.positionOf(ref.record.fetched));
   }
 
-  #tell({ reason, error, from }: DeadLetter, events: number): void {
+  #report({ reason, error, from }: DeadLetter, events: number): void {
     this.#options.telemetry.deadLettered(events, reason, error, from);
-  }
-
-  /** Tries until the dead letters are held: nothing else could be done with these events. */
-  async #append(deadLetters: readonly DeadLetter[], signal: AbortSignal): Promise<void> {
-    const { queue } = this.#options;
-    for (const group of groupsOf(deadLetters, queue.appendBytesMax)) {
-      try {
-        await this.#appendGroup(group, signal);
-      } finally {
-        this.#waiting.delete(group);
-      }
-    }
-  }
-
-  async #appendGroup(group: readonly DeadLetter[], signal: AbortSignal): Promise<void> {
-    const { queue, clock, random, telemetry } = this.#options;
-    for (let attempt = 0; ; attempt++) {
-      signal.throwIfAborted();
-      try {
-        await queue.appendDeadLetters(group);
-        return;
-      } catch (error) {
-        telemetry.deadLettersFailed(error);
-        this.#waiting.set(group, reasonOf(error));
-        await clock.sleep(backoffMs(attempt, BACKOFF, random), signal);
-      }
-    }
   }
 }
 

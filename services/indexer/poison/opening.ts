@@ -12,8 +12,8 @@ import { BulkBody } from '../bulk/body.ts';
 import { DEAD_LETTER_IN_HAND_BYTES } from '../unpack/bytes-in-hand.ts';
 import { WHY_UNWRITABLE, deadLetterOf } from '../settle/dead-letters.ts';
 import { DocumentWriter } from '../parse/document.ts';
-import { type JoinedLine, type JoinerLimits, LineJoiner } from '../parse/joiner.ts';
-import { batchOfPart } from '../parse/line-names.ts';
+import { type JoinedLine, type JoinerLimits, LineJoiner } from '../join/joiner.ts';
+import { batchOfPart } from '../join/line-names.ts';
 import { type Decompress, unpack } from '../unpack/unpack.ts';
 
 /** What of the configuration has a say in it; plain, for it goes to another process. */

@@ -59,7 +59,8 @@ function contents(bulk: BulkBatch, whole: BulkBatch): string[] {
   const places = bulk.ranges.flatMap((range) =>
     Array.from(
       { length: range.count },
-      (_, i) => `${whole.ranges.findIndex(({ record }) => record === range.record)}/${range.entry + i}/${range.index + i}`,
+      (_, i) =>
+        `${whole.ranges.findIndex(({ record }) => record === range.record)}/${range.entry + i}/${range.index + i}`,
     ),
   );
   assert.equal(places.length, items.length);
