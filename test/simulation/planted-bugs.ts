@@ -35,7 +35,8 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
     {
       file: 'services/indexer/commit/offsets.ts',
       text: 'if (pending !== this.#pending[this.#head]) return;',
-      becomes: 'this.#next = Math.max(this.#next, pending.offset + 1);\n    if (pending !== this.#pending[this.#head]) return;',
+      becomes:
+        'this.#next = Math.max(this.#next, pending.offset + 1);\n    if (pending !== this.#pending[this.#head]) return;',
     },
   ],
   'commit one too far': [
@@ -78,7 +79,7 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   ],
   "a part's commit before its line is joined": [
     {
-      file: 'services/indexer/pipeline/pipeline.ts',
+      file: 'services/indexer/pipeline/entry-writer.ts',
       text: "if (passed === null) this.#options.ledger.settleEvent(own, 'deduplicated');",
       becomes: "this.#options.ledger.settleEvent(own, 'deduplicated');\n    if (passed === null) return;",
     },
@@ -88,19 +89,19 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
       becomes: '',
     },
     {
-      file: 'services/indexer/pipeline/pipeline.ts',
-      text: 'options.ledger.trackInFlight(() => options.lines.events);',
+      file: 'services/indexer/pipeline/entry-writer.ts',
+      text: 'ledger.trackInFlight(() => lines.events);',
       becomes: '',
     },
   ],
   'a repeated part takes the name of its line': [
     {
-      file: 'services/indexer/parse/joiner.ts',
-      text: 'if (this.#names.get(documentId(context.batch, context.index)) === context.assignment) return null;',
+      file: 'services/indexer/join/joiner.ts',
+      text: 'if (this.#passed.isRepeat(context.batch, context.index, context.assignment)) return null;',
       becomes: '',
     },
     {
-      file: 'services/indexer/parse/line-names.ts',
+      file: 'services/indexer/join/line-names.ts',
       text: 'const named = first.ordinal === 1 && hasNoGap(pieces)',
       becomes: 'const named = hasNoGap(pieces)',
     },

@@ -4,7 +4,7 @@
 import { type ForwardMode, type Line, type SimChunk, type SimEvent, entriesOf, frameOf } from './events.ts';
 import type { Connection, ConnectionWorld } from './machine/connection.ts';
 import type { Forwarder } from './forwarder.ts';
-import type { Oracle } from './oracle.ts';
+import type { Oracle } from './oracle/oracle.ts';
 import type { WallClock } from './machine/process.ts';
 import type { Random } from './machine/random.ts';
 import type { Trace } from './trace.ts';

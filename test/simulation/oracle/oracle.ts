@@ -1,47 +1,23 @@
 // Knows everything: what was sent, acked, held, stored and committed. Checks the promises where they could break first,
-// at each ack, each write and each commit, and what can be told only at the end, at the end. Never part of what is
-// tested.
+// at each ack, each write and each commit; the rest at the end. Never part of what is tested.
 
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import type { Chunk } from '#forwarder/intake/chunk.ts';
-import { type SimChunk, type SimEvent, numbersIn } from './events.ts';
-import type { Written } from './store.ts';
-import type { Trace } from './trace.ts';
-
-interface Copy extends Omit<Written, 'json'> {
-  readonly numbers: readonly number[];
-  readonly sequence: number;
-  readonly isPartial: boolean;
-}
-
-/** A call of a forwarder's `accept`. */
-interface Acceptance {
-  readonly process: string;
-  readonly source: string;
-  readonly order: number;
-  /** It has said that the chunk is held. */
-  isHeld: boolean;
-}
-
-interface EventState {
-  readonly event: SimEvent;
-  isHeld: boolean;
-  /** Without those that were deleted. */
-  documents: Copy[];
-  deadLetters: number;
-  readonly acceptances: Acceptance[];
-  /** An indexer has told that it is lost, with a record that the brokers had removed. */
-  isToldLost: boolean;
-}
+import { type SimChunk, type SimEvent, numbersIn } from '../events.ts';
+import type { Written } from '../store/elasticsearch.ts';
+import type { Trace } from '../trace.ts';
+import { DocumentChecks } from './document-checks.ts';
+import { checkEnd } from './end-checks.ts';
+import { type Acceptance, type Copy, type EventState, latin1, listed } from './states.ts';
 
 export class Oracle {
   readonly violations: string[] = [];
   readonly chunks: SimChunk[] = [];
   readonly #trace: Trace;
   readonly #states: EventState[] = [];
+  readonly #documents = new DocumentChecks(this.#states, (what) => this.violate(what));
   /** Events of each record of the logs topic, by partition and offset. */
   readonly #records: number[][][];
-  #handovers: ReadonlyMap<number, readonly number[]> = new Map();
   readonly #committed: number[];
   /** What lies before was removed by the brokers. */
   readonly #lows: number[];
@@ -77,7 +53,7 @@ export class Oracle {
 
   /** Events are numbered in the order of these calls. */
   add(event: SimEvent): void {
-    this.#states.push({ event, isHeld: false, documents: [], deadLetters: 0, acceptances: [], isToldLost: false });
+    this.#states.push({ event, isHeld: false, documents: [], deadLetters: 0, acceptances: [], isReportedLost: false });
   }
 
   accepting(process: string, { entries, sender, tag }: Chunk): Acceptance {
@@ -183,8 +159,8 @@ export class Oracle {
       }
       state.documents.push(document);
     }
-    this.#checkContent(numbers, String(source.message), document.isPartial, flags.includes('as_text'));
-    for (const number of numbers) this.#checkOnce(number);
+    this.#documents.checkContent(numbers, String(source.message), document.isPartial, flags.includes('as_text'));
+    for (const number of numbers) this.#documents.checkOnce(number);
   }
 
   /** A second copy was deleted: another one must be there, in an older index. */
@@ -208,14 +184,14 @@ export class Oracle {
     this.#lows[partition] = before;
   }
 
-  /** An indexer tells that records are lost. */
-  toldLost(partition: number, from: number, to: number): void {
+  /** An indexer reports that records are lost. */
+  reportedLost(partition: number, from: number, to: number): void {
     if (to > (this.#lows[partition] ?? 0))
-      this.violate(`records ${from} to ${to} of partition ${partition} are told lost, and are there`);
+      this.violate(`records ${from} to ${to} of partition ${partition} are reported lost, and are there`);
     for (let at = from; at < to; at++) {
       for (const number of this.#records[partition]?.[at] ?? []) {
         const state = this.#states[number];
-        if (state) state.isToldLost = true;
+        if (state) state.isReportedLost = true;
       }
     }
   }
@@ -239,20 +215,15 @@ export class Oracle {
 
   /** When everything has drained; `handovers`: when partitions went from one member to another. */
   checkEnd(handovers: ReadonlyMap<number, readonly number[]>): void {
-    this.#handovers = handovers;
-    for (const { event, documents, deadLetters, acceptances, isToldLost } of this.#states) {
-      const { number, chunk } = event;
-      const isPromised = chunk.acked || acceptances.some(({ isHeld }) => isHeld);
-      if (!isPromised) continue;
-      if (documents.length === 0 && deadLetters === 0 && !isToldLost)
-        this.violate(`event ${number} of ${chunk.name} was acked and is lost`);
-      if (documents.length > 0 && deadLetters > 0)
-        this.violate(`event ${number} is in the store and with the dead letters`);
-      // Of a record that is gone nobody can look for second copies.
-      if (!isToldLost) this.#checkCopies(number, documents);
-    }
-    this.#checkSequence();
-    this.#checkPartitions();
+    this.#lateCopies = checkEnd({
+      states: this.#states,
+      records: this.#records,
+      acceptances: this.#acceptances,
+      appeared: this.#appeared,
+      bulkTimeoutMs: this.#bulkTimeoutMs,
+      handovers,
+      violate: (what) => this.violate(what),
+    });
   }
 
   /** For the table at the end. */
@@ -277,7 +248,7 @@ export class Oracle {
       if (event.chunk.acked) totals.acked++;
       if (documents.length > 0) totals.stored++;
       if (deadLetters > 0) totals.dead_lettered++;
-      if (state.isToldLost) totals.told_lost++;
+      if (state.isReportedLost) totals.told_lost++;
       if (documents.some(({ isPartial }) => isPartial)) totals.partial_lines++;
     }
     return totals;
@@ -301,119 +272,10 @@ export class Oracle {
     return state !== undefined && (state.documents.length > 0 || state.deadLetters > 0);
   }
 
-  #checkContent(numbers: readonly number[], message: string, isPartial: boolean, isText: boolean): void {
-    const events = numbers.map((number) => this.#states[number]?.event);
-    const [first] = events;
-    if (!first) return;
-    const expected = events.map((event) => event?.text ?? '').join('');
-    if (isText ? !message.includes(expected) : message !== expected)
-      this.violate(`the document of event ${listed(numbers)} is not what was sent: ${message.slice(0, 100)}`);
-    if (isText && !expected.includes('poison-'))
-      this.violate(`the document of event ${listed(numbers)} is kept as text, and nothing is wrong with it`);
-    const { line } = first;
-    if (line === null) {
-      if (numbers.length > 1) this.violate(`events ${listed(numbers)} are one document`);
-      return;
-    }
-    const ordinals = events.map((event) => (event ? line.parts.indexOf(event) : -1));
-    if (ordinals.some((ordinal, i) => ordinal <= (ordinals[i - 1] ?? -1)))
-      this.violate(`the parts ${listed(numbers)} of a line are out of order`);
-    if (!isPartial && ordinals.length < line.parts.length)
-      this.violate(`the line of events ${listed(numbers)} is not whole, and not marked`);
-  }
-
-  /**
-   * Of a sender that repeats its ids, and of an event that was sent once, there is one name, and no name twice in an
-   * index.
-   */
-  #checkOnce(number: number): void {
-    const state = this.#states[number];
-    if (!state) return;
-    const { chunk } = state.event;
-    const whole = state.documents.filter(({ isPartial }) => !isPartial);
-    const isOnce = chunk.sends === 1 || (chunk.hasId && chunk.addresses.size === 1);
-    const isSecond = new Set(whole.map(({ id }) => id)).size > 1;
-    if (isOnce && (isSecond || new Set(whole.map(({ backing }) => backing)).size < whole.length))
-      this.violate(`event ${number} of ${chunk.name} is in the store ${whole.length} times: ${idsOf(whole)}`);
-  }
-
-  /** At the end no name is in two backing indices, but for what docs/guarantees.md tells of. */
-  #checkCopies(number: number, documents: readonly Copy[]): void {
-    for (const copies of Map.groupBy(documents, ({ id }) => id).values()) {
-      if (copies.length < 2) continue;
-      // Only the late ones are excused: of those in time there is one.
-      if (copies.filter((copy) => !this.#isTooLate(copy, number)).length < 2) this.#lateCopies++;
-      else {
-        const places = copies.map((copy) => `${copy.backing} at ${copy.writtenMs.toFixed(0)} by ${copy.sent.by.name}`);
-        this.violate(`event ${number} is in the store in ${copies.length} indices: ${places.join(', ')}`);
-      }
-    }
-  }
-
-  /** Written more than `bulk.timeout_ms` after its sender died, gave it up, or lost the partition to another. */
-  #isTooLate({ sent, writtenMs }: Copy, number: number): boolean {
-    const partitions = this.#records.flatMap((offsets, p) => (offsets.flat().includes(number) ? [p] : []));
-    const handovers = partitions.flatMap((partition) => this.#handovers.get(partition) ?? []);
-    const lostMs = Math.min(...handovers.filter((ms) => ms > sent.atMs));
-    return writtenMs > Math.min(sent.by.endedMs, sent.givenUpMs, lostMs) + this.#bulkTimeoutMs;
-  }
-
-  /** `event.sequence` has the order in which one forwarder accepted. */
-  #checkSequence(): void {
-    const last = new Map<string, { number: number; sequence: number }>();
-    for (const { acceptance, numbers } of this.#acceptances) {
-      for (const number of numbers) {
-        const state = this.#states[number];
-        const [document] = state?.documents ?? [];
-        if (!state || state.acceptances.length > 1 || !document || document.numbers[0] !== number) continue;
-        const before = last.get(acceptance.process);
-        const { sequence } = document;
-        if (before && sequence <= before.sequence) {
-          this.violate(
-            `event ${number} was accepted after ${before.number}, and its sequence is ${sequence} after ${before.sequence}`,
-          );
-        }
-        last.set(acceptance.process, { number, sequence });
-      }
-    }
-  }
-
-  /** What one forwarder took from one source lies in the queue in that order. */
-  #checkPartitions(): void {
-    for (const appeared of this.#appeared) {
-      const last = new Map<string, { number: number; order: number }>();
-      for (const number of appeared) {
-        const acceptances = this.#states[number]?.acceptances ?? [];
-        const [acceptance] = acceptances;
-        if (!acceptance || acceptances.length > 1 || !acceptance.isHeld) continue;
-        const key = `${acceptance.process} ${acceptance.source}`;
-        const before = last.get(key);
-        if (before && before.order > acceptance.order)
-          this.violate(`event ${number} lies behind ${before.number} in the queue, and was accepted before it`);
-        last.set(key, { number, order: acceptance.order });
-      }
-    }
-  }
 }
 
 interface DocumentSource {
   readonly message?: unknown;
   readonly log?: { readonly flags?: readonly string[] };
   readonly event?: { readonly sequence?: number };
-}
-
-function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
-}
-
-/** Numbers come in rows: "3–7 9". */
-function listed(numbers: readonly number[]): string {
-  const first = numbers[0];
-  const last = numbers.at(-1);
-  if (first === undefined || last === undefined) return 'nothing';
-  return last - first === numbers.length - 1 && last > first ? `${first}–${last}` : numbers.join(' ');
-}
-
-function idsOf(documents: readonly Copy[]): string {
-  return documents.map(({ id }) => id).join(' ');
 }
