@@ -93,7 +93,8 @@ test('a dead letter that is larger than a document should be is kept whole, in p
   const store = new MemoryStore(clock);
   const value = randomBytes(2_500_000);
   const letter = { batches: Buffer.from('t'), index: 0, reason: 'r', error: '', from: 'l/0/7', value, cut: false };
-  for (let call = 0; call < 2; call++) await clock.until(new StoreDeadLetters(store, clock).appendDeadLetters([letter]));
+  for (let call = 0; call < 2; call++)
+    await clock.until(new StoreDeadLetters(store, clock).appendDeadLetters([letter]));
   const parts = [...store.documents.values()].map(
     (document) => document['attributes'] as { value: string; part: { at: number; bytes: number } },
   );
