@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
-import { BatchIndexer } from '#indexer/shells/batch-indexer.ts';
+import { InvocationIndexer } from '#indexer/shells/invocation-indexer.ts';
 import { PostedDeadLetters, StoreDeadLetters } from '#lambda/dead-letter-sinks.ts';
 import type { BulkOutcome } from '#shared/store/store.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
@@ -22,7 +22,7 @@ test('a record of many chunks, all refused: a dead letter for each event, the sa
   world.store.hooks = { item: () => REFUSED };
   const letters = new MemoryStore(world.clock);
   for (let call = 0; call < 2; call++) {
-    await using indexer = new BatchIndexer({ ...world.options, queue: new StoreDeadLetters(letters, world.clock) });
+    await using indexer = new InvocationIndexer({ ...world.options, queue: new StoreDeadLetters(letters, world.clock) });
     const { finished } = await world.clock.until(indexer.index(world.queue.log(0), LIMITS));
     assert(finished);
     assert.equal(letters.documents.size, 5);

@@ -10,7 +10,7 @@ import { suite, test } from 'node:test';
 import { elasticsearch } from '#test/backends/elasticsearch.ts';
 import { field, inElasticsearch } from '#test/integration/parts/documents.ts';
 import { sluice } from '#test/integration/parts/sluice-process.ts';
-import type { KafkaBatchAnswer } from '#lambda/kafka-event.ts';
+import type { KafkaEventAnswer } from '#lambda/kafka-event.ts';
 import { kafkaEvent, kafkaRecord } from './kafka-events.ts';
 import { INDEXER, LocalRuntime } from './local-runtime.ts';
 
@@ -21,7 +21,7 @@ const BUNDLE_BYTES_MAX = 3 * 1024 * 1024;
 const newTag = (): string => `lambda.${randomBytes(4).toString('hex')}`;
 const numbered = (first: number, count: number): { message: string; n: number }[] =>
   Array.from({ length: count }, (_, i) => ({ message: `event ${first + i}`, n: first + i }));
-const failures = (...offsets: [string, number][]): KafkaBatchAnswer => ({
+const failures = (...offsets: [string, number][]): KafkaEventAnswer => ({
   batchItemFailures: offsets.map(([partition, offset]) => ({ itemIdentifier: { partition, offset } })),
 });
 
@@ -130,7 +130,7 @@ suite('Lambda indexer', { skip: found ? false : 'SKIPPED: no Elasticsearch' }, (
     const event = kafkaEvent([first, second, other]);
     const cut = await runtime.invoke(event, 2500);
     assert.ok('answer' in cut, JSON.stringify(cut));
-    const { batchItemFailures } = cut.answer as KafkaBatchAnswer;
+    const { batchItemFailures } = cut.answer as KafkaEventAnswer;
     const offsets = new Map(batchItemFailures.map(({ itemIdentifier: { partition, offset } }) => [partition, offset]));
     assert.ok(offsets.size > 0, 'something is unfinished');
     const next = offsets.get('sluice.logs-0') ?? 12;

@@ -97,7 +97,7 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   'a repeated part takes the name of its line': [
     {
       file: 'services/indexer/join/joiner.ts',
-      text: 'if (this.#passed.isRepeat(context.batch, context.index, context.assignment)) return null;',
+      text: 'if (this.#passed.isRepeat(context.batch, context.index, context.assignmentNumber)) return null;',
       becomes: '',
     },
     {

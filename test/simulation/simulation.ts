@@ -32,8 +32,8 @@ export interface Outcome {
 const DRAIN_MS_MAX = 300_000;
 /** What clocks may be apart beside the allowed skew. */
 const APART_MS_MAX = 2000;
-/** Between two looks at the ledgers. */
-const LOOK_MS = 200;
+/** Between two checks of the ledgers. */
+const CHECK_MS = 200;
 
 /** `print`: takes the trace, line by line. */
 export function simulate(seed: number, print: ((line: string) => void) | null = null): Promise<Outcome> {
@@ -162,7 +162,7 @@ class Simulation {
     for (const forwarder of this.#forwarders) forwarder.start();
     for (const indexer of this.#indexers.slice(0, 2)) void indexer.start();
     for (const sender of this.#senders) sender.start();
-    this.#look();
+    this.#checkRunning();
     this.#disturbances.start();
     await this.#until(() => time.nowMs >= this.#durationMs, Infinity, '');
     await this.#drain();
@@ -253,13 +253,13 @@ class Simulation {
     return isEnded()?.value ?? null;
   }
 
-  /** Looks at ledgers and budgets of all that live, again and again. */
-  #look(): void {
-    this.#time.after(LOOK_MS, () => {
+  /** Checks ledgers and budgets of all that live, again and again. */
+  #checkRunning(): void {
+    this.#time.after(CHECK_MS, () => {
       const when = `at ${this.#time.nowMs.toFixed(1)} ms`;
       for (const forwarder of this.#forwarders) forwarder.run?.check(when);
       for (const indexer of this.#indexers) indexer.run?.check(when);
-      this.#look();
+      this.#checkRunning();
     });
   }
 }

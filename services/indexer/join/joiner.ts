@@ -32,7 +32,7 @@ export interface JoinerLimits {
 export interface PartContext<Ref> {
   readonly partition: number;
   /** Number of the assignment that it was fetched under. */
-  readonly assignment: number;
+  readonly assignmentNumber: number;
   readonly batch: Batch;
   /** Index of the entry in its batch, the batch's `first` included. */
   readonly index: number;
@@ -69,7 +69,7 @@ const PART_OVERHEAD_BYTES = 2048;
 
 interface Piece extends PassedPiece {
   readonly text: Uint8Array;
-  assignment: number;
+  assignmentNumber: number;
 }
 
 /** A part that came in. */
@@ -127,7 +127,7 @@ export class LineJoiner<Ref> {
   add(context: PartContext<Ref>, entry: Uint8Array, nowMs: number): JoinedLine<Ref>[] | null {
     const said = partOf(entry, 0, entry.length);
     assert(said !== null, 'only parts are joined');
-    if (this.#passed.isRepeat(context.batch, context.index, context.assignment)) return null;
+    if (this.#passed.isRepeat(context.batch, context.index, context.assignmentNumber)) return null;
     const part = { ...said, entry, timeMs: entryTimeMs(entry, 0, entry.length) };
     const out: JoinedLine<Ref>[] = [];
     const key = keyOf(context, part);
@@ -203,7 +203,7 @@ export class LineJoiner<Ref> {
   }
 
   #add(line: Pending<Ref>, context: PartContext<Ref>, part: Arrival): void {
-    const { batch, index, ref, assignment, isInherited = false } = context;
+    const { batch, index, ref, assignmentNumber, isInherited = false } = context;
     const { ordinal, last, timeMs, entry } = part;
     const bytes = PART_OVERHEAD_BYTES + entry.length;
     let at = line.pieces.length;
@@ -211,10 +211,10 @@ export class LineJoiner<Ref> {
     // A part that comes again has nothing new to say; it is settled with the line.
     const same = line.pieces[at - 1];
     if (same?.ordinal === ordinal) {
-      same.assignment = assignment;
+      same.assignmentNumber = assignmentNumber;
     } else {
       const text = entry.subarray(part.textStart, part.textEnd);
-      line.pieces.splice(at, 0, { ordinal, last, batch, index, text, timeMs, assignment });
+      line.pieces.splice(at, 0, { ordinal, last, batch, index, text, timeMs, assignmentNumber });
       line.textBytes += text.length;
     }
     line.refs.push(ref);

@@ -17,18 +17,18 @@ const PARTS_MAX = 4 * LINES_MAX;
 export interface PassedPiece extends NamedPiece {
   readonly last: boolean;
   /** Number of the last assignment that it came under. */
-  readonly assignment: number;
+  readonly assignmentNumber: number;
 }
 
 export class PassedParts {
   /** By the line's key: the last ordinal that was passed on of a line that is not finished. */
   readonly #ordinals = new Map<string, number>();
-  /** By a part's name: the assignment that it came under. */
+  /** By a part's name: the number of the assignment that it came under. */
   readonly #names = new Map<string, number>();
 
   /** Whether the part was passed on, and came under this assignment then. */
-  isRepeat(batch: Batch, index: number, assignment: number): boolean {
-    return this.#names.get(documentId(batch, index)) === assignment;
+  isRepeat(batch: Batch, index: number, assignmentNumber: number): boolean {
+    return this.#names.get(documentId(batch, index)) === assignmentNumber;
   }
 
   /** Whether the beginning of the line was passed on. */
@@ -54,7 +54,7 @@ export class PassedParts {
   /** The pieces are passed on, in their order; `partial`: not as a whole line. */
   remember(key: string, pieces: readonly PassedPiece[], partial: boolean): void {
     if (partial) this.#rememberBeginning(key, pieces);
-    for (const { batch, index, assignment } of pieces) this.#rememberName(documentId(batch, index), assignment);
+    for (const { batch, index, assignmentNumber } of pieces) this.#rememberName(documentId(batch, index), assignmentNumber);
   }
 
   #rememberBeginning(key: string, pieces: readonly PassedPiece[]): void {
@@ -65,9 +65,9 @@ export class PassedParts {
     if (this.#ordinals.size > LINES_MAX) forgetOldest(this.#ordinals);
   }
 
-  #rememberName(name: string, assignment: number): void {
+  #rememberName(name: string, assignmentNumber: number): void {
     this.#names.delete(name);
-    this.#names.set(name, assignment);
+    this.#names.set(name, assignmentNumber);
     if (this.#names.size > PARTS_MAX) forgetOldest(this.#names);
   }
 }

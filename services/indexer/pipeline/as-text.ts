@@ -30,7 +30,7 @@ export async function rewriteAsText(
       if (writer.writeAsText(range.line.bytes, 0, range.line.bytes.length, range.index, range.line.partial) === 'ok')
         written.count = 1;
     } else {
-      await reopened.look(range.record, (opened) => {
+      await reopened.read(range.record, (opened) => {
         // Stops at the first entry that can't be written: the caller sees that some are missing.
         while (written.count < range.count) {
           if (!opened) break;

@@ -177,7 +177,7 @@ export class EntryWriter {
     const own = { ...ref, batch, bytes: entry };
     const context = {
       partition: fetched.partition,
-      assignment: assignment.number,
+      assignmentNumber: assignment.number,
       batch,
       index,
       isInherited,

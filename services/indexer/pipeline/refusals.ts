@@ -107,7 +107,7 @@ export class RecordRefusals implements Refusals {
         for (let done = 0; done < count && !ref.record.assignment.isRevoked;) {
           const rest = { ref: refAt(ref, done), count: count - done, whyOf: (i: number) => whyOf(done + i) };
           const mayTake = isGranted;
-          const added = await this.#lookInto(rest.ref, signal, (opened) => this.#add(group, rest, opened, mayTake));
+          const added = await this.#readFrom(rest.ref, signal, (opened) => this.#add(group, rest, opened, mayTake));
           isGranted = false;
           if (typeof added === 'number') done += added;
           // Who waits for a permit holds none, or those who wait would wait for each other.
@@ -174,8 +174,8 @@ export class RecordRefusals implements Refusals {
   }
 
   /** Parts have bytes of their own. */
-  async #lookInto<T>(ref: EventRef, signal: AbortSignal, look: (opened: Unpacked | null) => T): Promise<T> {
-    return ref.bytes ? look(null) : this.#reopened.look(ref.record, look, signal);
+  async #readFrom<T>(ref: EventRef, signal: AbortSignal, find: (opened: Unpacked | null) => T): Promise<T> {
+    return ref.bytes ? find(null) : this.#reopened.read(ref.record, find, signal);
   }
 
   /**

@@ -139,7 +139,7 @@ export class SuspectQueue {
       if (this.isEmpty) this.#refused.clear();
       if (!this.isWaitedFor(record.fetched.partition)) this.#downstream.unblocked();
     }
-    // In the same turn as the look at what waits: whoever comes next must start anew.
+    // In the same turn as the check of what waits: whoever comes next must start anew.
     this.#isRunning = false;
   }
 

@@ -11,10 +11,10 @@ import type { OpeningLimits, ToChild, ToParent } from './messages.ts';
 import { type OpeningOptions, type Progress, TURN } from './opening.ts';
 import type { OpeningThread } from './opening-thread.ts';
 
-/** Between two looks at what the thread uses. */
-const LOOK_MS = 20;
-/** More than that between two looks is time in which the process did not run: it was stopped, or the machine slept. */
-const RAN_MS_MAX = 5 * LOOK_MS;
+/** Between two samples of what the thread uses. */
+const SAMPLE_MS = 20;
+/** More than that between two samples is time in which the process did not run: it was stopped, or the machine slept. */
+const RAN_MS_MAX = 5 * SAMPLE_MS;
 const MIB = 1024 * 1024;
 
 /** `moduleUrl`: beside which module the thread's module `name` lies. */
@@ -113,7 +113,7 @@ class OpeningService {
         this.over('time', `it took more than ${turnMs / 1000} s of the processor's time at a stretch`);
       else if (ranMs > runMs) this.over('time', `it was not done after ${runMs / 1000} s`);
       else if (grownBytes > growthBytes) this.over('memory', `it took more than ${Math.round(growthBytes / MIB)} MiB`);
-    }, LOOK_MS);
+    }, SAMPLE_MS);
   }
 }
 

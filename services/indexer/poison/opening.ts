@@ -140,7 +140,7 @@ class Scratch {
     if (written === 'part') {
       const entry = new Uint8Array(bytes.subarray(start, end));
       const own = batchOfPart(batch, index);
-      const context = { partition: 0, assignment: 1, batch: own, index, ref: { batch: own, index, entry } };
+      const context = { partition: 0, assignmentNumber: 1, batch: own, index, ref: { batch: own, index, entry } };
       for (const line of this.#lines.add(context, entry, 0) ?? []) this.#writeLine(line);
       this.#documents.startBatch(batch, 0);
     } else if (written !== 'ok') {

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BatchIndexer } from '#indexer/shells/batch-indexer.ts';
+import { InvocationIndexer } from '#indexer/shells/invocation-indexer.ts';
 import { drainIndexer } from '#indexer/shells/drain.ts';
 import { World } from '../world.ts';
 
@@ -88,7 +88,7 @@ const LIMITS = { timeLimitMs: 60_000, passOnTails: false };
 
 test('a call with records leaves its watermark there', async () => {
   const world = await heldWorld();
-  await using indexer = new BatchIndexer(world.options);
+  await using indexer = new InvocationIndexer(world.options);
   const records = world.queue.logs.flat();
   const { watermarks, finished, held } = await world.clock.until(indexer.index(records, LIMITS));
   assert.deepEqual(Object.fromEntries(watermarks), { 0: 1, 1: 1 });

@@ -21,7 +21,7 @@ test('an unfinished line keeps what tells its parts', () => {
   const { joiner } = new Joining();
   const fields = { partial_message: 'true', partial_id: 'i', partial_ordinal: '1', partial_last: 'false' };
   const entry = entryOf({ log: 'x', ...fields });
-  joiner.add({ partition: 0, assignment: 1, batch, index: 0, ref: '' }, entry, 0);
+  joiner.add({ partition: 0, assignmentNumber: 1, batch, index: 0, ref: '' }, entry, 0);
   const [line] = joiner.flush();
   assert(line);
   const { attributes, log } = documentOf(line.entry, { partial: line.partial });

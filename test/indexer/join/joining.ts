@@ -15,7 +15,7 @@ export interface Given {
   readonly batch?: Partial<Batch>;
   readonly extra?: object;
   readonly seconds?: number;
-  readonly assignment?: number;
+  readonly assignmentNumber?: number;
 }
 
 /**
@@ -31,7 +31,7 @@ export class Joining {
   }
 
   part(ordinal: number, given: Given = {}): ReturnType<typeof brief>[] {
-    const { line = 'l', text = `${line}${ordinal} `, last = false, partition = 0, assignment = 1, ref = text } = given;
+    const { line = 'l', text = `${line}${ordinal} `, last = false, partition = 0, assignmentNumber = 1, ref = text } = given;
     const record = {
       log: text,
       container_id: 'c',
@@ -43,7 +43,7 @@ export class Joining {
     };
     const own: Batch = { ...batch, id: idOf(ordinal, line), seq: ordinal * 1000, receivedMs: ordinal, ...given.batch };
     const entry = entryOf(record, given.seconds ?? ordinal);
-    const lines = this.joiner.add({ partition, assignment, batch: own, index: 3, ref }, entry, this.nowMs);
+    const lines = this.joiner.add({ partition, assignmentNumber, batch: own, index: 3, ref }, entry, this.nowMs);
     return lines?.map(brief) ?? [{ text: 'repeat', name: '', partial: false, refs: [] }];
   }
 

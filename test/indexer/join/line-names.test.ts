@@ -71,9 +71,9 @@ test('parts that come again under a later assignment are no repeats of what that
   joining.part(1);
   assert.deepEqual(joining.part(2, { last: true }), [whole('l1 l2 ', '2', 'l1 ', 'l2 ')]);
   assert.deepEqual(joining.part(2, { last: true }), [{ text: 'repeat', name: '', partial: false, refs: [] }]);
-  assert.deepEqual(joining.part(1, { assignment: 2 }), []);
-  assert.deepEqual(joining.part(2, { last: true, assignment: 2 }), [whole('l1 l2 ', '2', 'l1 ', 'l2 ')]);
-  assert.deepEqual(joining.part(2, { last: true, assignment: 2 }), [
+  assert.deepEqual(joining.part(1, { assignmentNumber: 2 }), []);
+  assert.deepEqual(joining.part(2, { last: true, assignmentNumber: 2 }), [whole('l1 l2 ', '2', 'l1 ', 'l2 ')]);
+  assert.deepEqual(joining.part(2, { last: true, assignmentNumber: 2 }), [
     { text: 'repeat', name: '', partial: false, refs: [] },
   ]);
 });
@@ -95,7 +95,7 @@ test('what another may have passed on unfinished: the names of all beginnings an
   });
   const addTo = (joiner: LineJoiner<string>, ordinal: number, isInherited = true): JoinedLine<string>[] => {
     const part = parts[ordinal - 1]!;
-    const context = { partition: 0, assignment: 1, batch: part.batch, index: 3, isInherited, ref: String(ordinal) };
+    const context = { partition: 0, assignmentNumber: 1, batch: part.batch, index: 3, isInherited, ref: String(ordinal) };
     return joiner.add(context, part.entry, 0) ?? [];
   };
   const [line] = [1, 2, 3].flatMap((ordinal) => addTo(whole, ordinal));

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BatchIndexer } from '#indexer/shells/batch-indexer.ts';
+import { InvocationIndexer } from '#indexer/shells/invocation-indexer.ts';
 import { World } from '../world.ts';
 
 const TIME_LIMIT_MS = 60_000;
@@ -39,7 +39,7 @@ const flags = (world: World): unknown[] =>
 for (const passOnTails of [true, false]) {
   test(`records that end inside a split line; tails are ${passOnTails ? 'passed on' : 'left'}`, async () => {
     const world = await withSplitLine();
-    await using indexer = new BatchIndexer(world.options);
+    await using indexer = new InvocationIndexer(world.options);
     const limits = { timeLimitMs: TIME_LIMIT_MS, passOnTails };
     const [whole, first, rest] = world.queue.log(0);
     assert(whole && first && rest);
@@ -60,7 +60,7 @@ test('a tail that was passed on and comes again, to whichever instance, is store
   const limits = { timeLimitMs: TIME_LIMIT_MS, passOnTails: true };
   const records = world.queue.log(0).slice(0, 2);
   for (let instance = 0; instance < 2; instance++) {
-    await using indexer = new BatchIndexer(world.options);
+    await using indexer = new InvocationIndexer(world.options);
     for (let call = 0; call < 2; call++)
       assert.equal((await world.clock.until(indexer.index(records, limits))).finished, true);
   }

@@ -1,16 +1,16 @@
-// The indexer as a function: a batch of records and a deadline in; out, for each partition, the first offset that is
-// not finished. For those who are called with records and have no group of their own.
+// The indexer as a function: records and a deadline in; out, for each partition, the first offset that is
+// not finished. For those who are invoked with records and have no group of their own.
 //
 // Guarantees: below a watermark everything is in the store or with the dead letters. What the deadline leaves
 // unfinished is given up and must come again; what of it has reached the store by then is found there by its id.
-// Nothing is kept from call to call but connections.
+// Nothing is kept from invocation to invocation but connections.
 
 import type { FetchedRecord } from '#shared/queue/queue.ts';
 import { buildCore, type CoreOptions, type IndexerCore } from '../pipeline/core.ts';
 import { Assignment } from '../commit/in-hand.ts';
 import type { Ledger } from '../settle/ledger.ts';
 
-export interface IndexedBatch {
+export interface InvocationResult {
   /** Partition → first offset that is not finished. */
   readonly watermarks: ReadonlyMap<number, number>;
   /** Whether the watermarks stand behind the last record of each partition. */
@@ -32,7 +32,7 @@ export interface IndexLimits {
   readonly passOnTails: boolean;
 }
 
-export class BatchIndexer implements AsyncDisposable {
+export class InvocationIndexer implements AsyncDisposable {
   readonly #options: CoreOptions;
   readonly #core: IndexerCore;
   #calls = 0;
@@ -48,7 +48,7 @@ export class BatchIndexer implements AsyncDisposable {
   }
 
   /** Records of a partition are in order. One call at a time. */
-  async index(records: readonly FetchedRecord[], { timeLimitMs, passOnTails }: IndexLimits): Promise<IndexedBatch> {
+  async index(records: readonly FetchedRecord[], { timeLimitMs, passOnTails }: IndexLimits): Promise<InvocationResult> {
     const { pipeline, ledger } = this.#core;
     const before = { ...ledger.counts };
     const first = new Map<number, number>();
