@@ -109,7 +109,7 @@ export async function handler(event: unknown, context: LambdaContext): Promise<H
 
 async function answerTo(event: HttpEvent, context: LambdaContext): Promise<HttpAnswer> {
   const source = sourceOf(event);
-  // Here no connection tells who comes.
+  // Here no connection shows who comes.
   if (!admission.admits(source)) {
     telemetry.authFailed('http', 'network_refused', source);
     return refusal('unauthorized', 'Cannot take events: they come from a network that may not send');

@@ -100,9 +100,9 @@ suite('Lambda indexer', { skip: found ? false : 'SKIPPED: no Elasticsearch' }, (
       Array.from({ length: 250 }, (_, n) => n),
     );
     const lines = runtime.stdout.trim().split('\n');
-    const told = lines.map((line): unknown => JSON.parse(line));
+    const printed = lines.map((line): unknown => JSON.parse(line));
     assert.deepEqual(
-      told.map((line) => {
+      printed.map((line) => {
         const { EventsIndexed, EventsDeduplicated } = line as Record<string, number>;
         return { EventsIndexed, EventsDeduplicated };
       }),

@@ -113,7 +113,7 @@ export class IndexerPlace {
     return this.#parts;
   }
 
-  /** Events that the store had already, as told by all that ever ran here. */
+  /** Events that the store had already, as reported by all that ever ran here. */
   get deduplicated(): number {
     return this.#all.reduce((sum, { metrics }) => sum + metrics.total('events_deduplicated_total'), 0);
   }

@@ -1,5 +1,5 @@
 // Bugs for the simulator to find, each a change of the text of production modules when they are loaded, never of the
-// simulation. Each text must be there exactly once, so that a bug whose place has moved is told of, and not silently
+// simulation. Each text must be there exactly once, so that a bug whose place has moved is noticed, and not silently
 // left out.
 
 import assert from 'node:assert/strict';

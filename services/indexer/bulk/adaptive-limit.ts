@@ -7,7 +7,7 @@
 //            refused, or slower than mean + max(2.5 deviations, a quarter of the mean)  ─►  limit × 0.9
 //            as fast as the mean (within 5 %), and the limit was reached                ─►  limit + 1
 //
-// Pure: the caller tells the time.
+// Pure: the caller gives the time.
 //
 // Guarantees: 1 ≤ limit ≤ max; the limit moves once a window; without refusals it
 // recovers by itself.

@@ -97,7 +97,8 @@ export class BulkAnswer {
   }
 
   /**
-   * Tells the ledger what is done. Calls `indexed` once for each range of which something is indexed, with how many.
+   * Reports to the ledger what is done. Calls `indexed` once for each range of which something is indexed, with how
+   * many.
    */
   settle(batch: BulkBatch, ledger: Ledger, indexed: (range: ItemRange, events: number) => void): void {
     let item = 0;

@@ -39,9 +39,9 @@ export class BatchesInHand {
 
   /** The items `chosen` as a batch of its own, in hand beside the whole. */
   subset(batch: BulkBatch, chosen: readonly number[]): BulkBatch {
-    const part = subset(batch, chosen);
-    this.add(part);
-    return part;
+    const chosenBatch = subset(batch, chosen);
+    this.add(chosenBatch);
+    return chosenBatch;
   }
 
   replace(batch: BulkBatch, by: BulkBatch): BulkBatch {

@@ -19,7 +19,7 @@ const NEWLINE = 0x0a;
 const ACTION_END = fragment('"}}\n');
 /** Buffers kept for reuse: about as many as there are requests in flight. */
 const SPARE_MAX = 8;
-/** A larger one is not kept, so that one huge line does not hold memory for ever. */
+/** A larger one is not kept, so that one huge line does not take memory for ever. */
 const SPARE_BYTES_MAX = 16 * 1024 * 1024;
 
 export class BulkBody {
@@ -33,7 +33,7 @@ export class BulkBody {
   #dataStream = '';
   #batch: Batch | null = null;
   #entry = 0;
-  /** An action line up to what tells entries apart, the same for all entries of a batch. */
+  /** An action line up to where entries differ, the same for all entries of a batch. */
   #prefix = new JsonBuffer(Buffer.allocUnsafe(256));
   #dataStreamEnd = 0;
 

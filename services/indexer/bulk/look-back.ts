@@ -61,7 +61,7 @@ export class LookBack {
   }
 
   /**
-   * Outcomes of items that are not to be sent: they are stored already, or nobody can tell now. Items that a bulk
+   * Outcomes of items that are not to be sent: they are stored already, or nobody can know now. Items that a bulk
    * request sees by itself may be missing. Rejects with store_* errors.
    */
   async find(

@@ -1,5 +1,5 @@
 // Whose fault is a 400? A missing ingest pipeline, an unknown parameter or a proxy refuses every document, and none of
-// them is to blame. A probe tells: a document of ours, in which nothing can be wrong, sent the same way to the same
+// them is to blame. A probe shows it: a document of ours, in which nothing can be wrong, sent the same way to the same
 // data stream.
 //
 //   refused ─► probe ─┬─ accepted: the documents are suspect; if both happen once more, they are at fault
@@ -8,8 +8,8 @@
 //
 // One refusal proves nothing: what refused the documents may have been repaired just before the probe.
 //
-// Guarantees: `ask` tells of a probe that started after the call, so it sees what changed a moment ago. A data stream
-// has one probe at a time, and PROBE_INTERVAL_MS between two, however many ask.
+// Guarantees: `ask` resolves to a probe that started after the call, so it sees what changed a moment ago. A data
+// stream has one probe at a time, and PROBE_INTERVAL_MS between two, however many ask.
 
 import type { Clock } from '#shared/clock.ts';
 import { reasonOf } from '#shared/errors.ts';

@@ -5,8 +5,8 @@
 //   refused ─┬─ first time ─► as text ─► sent again
 //            └─ as text, or too large ─► dead letters ─► ledger: dead_lettered
 //
-// Guarantees: an event is settled only after the dead letters hold it. What cannot be held when the process stops is
-// abandoned, and read again.
+// Guarantees: an event is settled only after its dead letter is stored durably. What cannot be stored when the process
+// stops is abandoned, and read again.
 
 import type { Ledger } from '../settle/ledger.ts';
 import type { BulkTelemetry } from '../settle/bulk-telemetry.ts';
@@ -69,7 +69,7 @@ export class Rejects {
 
   async #deadLetter(batch: BulkBatch, items: readonly RefusedItem[]): Promise<void> {
     const { refusals, ledger, inHand, abandonment, signal } = this.#options;
-    // Dead letters that cannot be held now must not keep documents from being accepted that can.
+    // Dead letters that cannot be stored now must not keep documents from being accepted that can.
     inHand.setWaiting(batch);
     try {
       await refusals.deadLetter(batch, items, signal);

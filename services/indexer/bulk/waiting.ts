@@ -89,7 +89,7 @@ export class Waiting {
     if (rest !== null) await this.#options.deliver(rest, null);
   }
 
-  /** The index, or the store, may have been repaired between a refusal and the probe: only another refusal tells. */
+  /** The index, or the store, may have been repaired between a refusal and the probe: only another refusal shows. */
   retryAsSuspect(batch: BulkBatch): Promise<void> {
     return this.retry(this.#options.inHand.replace(batch, { ...batch, suspect: true }));
   }
@@ -165,7 +165,7 @@ export class Waiting {
     if (key !== STORE) telemetry.indexUnblocked(key);
     for (const { batch, of } of mergedWithin(batches, bodyBytesMax())) {
       inHand.add(batch);
-      for (const part of of) if (part !== batch) inHand.release(part);
+      for (const single of of) if (single !== batch) inHand.release(single);
       inHand.resume(batch);
       void deliver(batch, null);
     }

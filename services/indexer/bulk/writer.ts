@@ -69,7 +69,7 @@ interface Remainder {
 }
 
 /** Items without an outcome, as a batch of their own. */
-type OpenPart = OpenGroup & { readonly part: BulkBatch };
+type OpenSubset = OpenGroup & { readonly subset: BulkBatch };
 
 const BODY_BYTES_MIN = 64 * 1024;
 
@@ -185,10 +185,10 @@ export class BulkWriter {
     return 'open';
   }
 
-  /** Tells the ledger what is done, and carries out the next step for the items that are not. */
+  /** Reports to the ledger what is done, and carries out the next step for the items that are not. */
   #settle(batch: BulkBatch, answer: BulkAnswer, key: string | null): Remainder {
     const { ledger, telemetry } = this.#options;
-    const open = answer.open(batch).map((group) => ({ ...group, part: this.#inHand.subset(batch, group.numbers) }));
+    const open = answer.open(batch).map((group) => ({ ...group, subset: this.#inHand.subset(batch, group.numbers) }));
     this.#inHand.release(batch);
     batch.release?.();
     this.#failure = null;
@@ -196,8 +196,8 @@ export class BulkWriter {
     let again: BulkBatch | null = null;
     let isQueued = false;
     for (const group of open) {
-      const step = nextStep(group.items, this.#context(group.part));
-      if (step.kind === 'retry') again = group.part;
+      const step = nextStep(group.items, this.#context(group.subset));
+      if (step.kind === 'retry') again = group.subset;
       else void this.#carryOut(step, group);
       if (step.kind === 'wait for index' && group.index === key) isQueued = true;
     }
@@ -209,22 +209,22 @@ export class BulkWriter {
   }
 
   /** Carries out a step for items of one index, to which an answer gave no outcome. */
-  async #carryOut(step: Step, group: OpenPart): Promise<void> {
-    const { index, part, items } = group;
+  async #carryOut(step: Step, group: OpenSubset): Promise<void> {
+    const { index, subset, items } = group;
     switch (step.kind) {
       case 'probe': {
-        const probe = await this.#askProbe(part, index);
-        return this.#carryOut(nextStep(items, { ...this.#context(part), probe }), group);
+        const probe = await this.#askProbe(subset, index);
+        return this.#carryOut(nextStep(items, { ...this.#context(subset), probe }), group);
       }
       case 'retry':
-        return step.asSuspect ? this.#waiting.retryAsSuspect(part) : this.#waiting.retry(part);
+        return step.asSuspect ? this.#waiting.retryAsSuspect(subset) : this.#waiting.retry(subset);
       case 'wait for index':
-        return this.#waiting.forIndex(index, part, step.reason);
+        return this.#waiting.forIndex(index, subset, step.reason);
       case 'wait for store':
         this.#options.telemetry.requestsBlocked(step.reason);
-        return this.#waiting.forStore(part, step.reason);
+        return this.#waiting.forStore(subset, step.reason);
       case 'reject':
-        return this.#rejects.reject(part, group.refusals);
+        return this.#rejects.reject(subset, group.refusals);
       case 'settle':
       case 'split':
         return assert.fail(`items with an outcome of their own have no step "${step.kind}"`);
@@ -287,10 +287,10 @@ export class BulkWriter {
   #split(batch: BulkBatch, isTooLarge: boolean): void {
     const { length } = batch.request.body;
     if (isTooLarge) this.bodyBytesMax = Math.max(BODY_BYTES_MIN, Math.min(this.bodyBytesMax, length >> 1));
-    const parts = halves(batch);
-    for (const part of parts) this.#inHand.add(part);
+    const two = halves(batch);
+    for (const half of two) this.#inHand.add(half);
     this.#inHand.release(batch);
-    for (const part of parts) void this.#deliver(part);
+    for (const half of two) void this.#deliver(half);
   }
 }
 

@@ -40,10 +40,7 @@ export class Assignment {
   /** Records that may have ended the indexers that had the partitions before. */
   readonly suspicion = new Suspicion();
 
-  /**
-   * Partitions of which nothing is committed for now, and where those records end that another may have on its way to
-   * the store.
-   */
+  /** Partitions whose commits are delayed, and where the records end that another may have on its way to the store. */
   readonly #inherited = new Map<number, number>();
 
   /** Offsets of records that a request without an answer may still write, and how many such requests. */

@@ -1,9 +1,9 @@
-// The one place that commits. A loop looks every half second at how far the contiguous prefixes have come, and commits
-// what moved, under the assignment that the records were fetched under. Kafka accepts commits for partitions that were
-// lost, so a revoked assignment is never asked for (and the queue refuses it once more).
+// The one place that commits. Every half second it commits how far the contiguous prefixes have come, under the
+// assignment that the records were fetched under. Kafka accepts commits for partitions that were lost. So nothing is
+// committed under a revoked assignment, and the queue refuses it once more.
 //
-// Guarantees: one commit in flight; no commit under a revoked assignment; a failed commit is tried again with the
-// next look.
+// Guarantees: one commit in flight; none under a revoked assignment; a failed commit is tried again half a second
+// later.
 
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';

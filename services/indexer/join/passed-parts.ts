@@ -2,7 +2,7 @@
 // another name; and which parts were in a line, so that a part that is sent again is known as a repeat.
 //
 // A sender that missed an ack sends the last part again, behind the line that has it. Such a repeat says nothing new,
-// but only under the assignment that the part came in, whose offsets wait for what becomes of its line. Under a later
+// but only under the assignment that the part came in: its offsets wait for the outcome of the line. Under a later
 // assignment the line may not be stored yet, and its parts are joined again.
 //
 // Guarantee: bounded; what was remembered first is forgotten first.

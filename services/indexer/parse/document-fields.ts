@@ -2,8 +2,8 @@
 // document, and what is left for `attributes` (docs/documents.md). Positions stand for values; nothing is copied before
 // it is written. A value is taken from the entry's table once, so that no other field has it as well.
 //
-// A step that finds fields elsewhere, such as in the text of a line, has its place between the entry's table and
-// `write`: it takes values from the table, or puts others there.
+// A step that finds fields in other bytes, such as the text of a line, has its place before `write`: it takes values
+// from the entry's table, or puts others there.
 
 import { isMap } from '#shared/msgpack/extents.ts';
 import type { JsonBuffer } from '../json/json-buffer.ts';

@@ -7,13 +7,13 @@
 //   map               object. A key that is no string becomes its JSON text; of equal keys the last one stays
 //
 // Each value is written where it is met: to look for a map's end before going into it would read what is nested n deep
-// n times over. Only when a value is written is it known whether its key comes again; so an entry in which one does is
-// written twice, the second time without the pairs that were found to be superseded (`rewrites`).
+// n times over. Whether a key comes again is known only when its value is written. An entry in which one does is
+// written twice, the second time without the pairs that are superseded (`rewrites`).
 //
-// Guarantees: valid JSON that a `flattened` field takes, as tried on Elasticsearch 9.5.3: no key twice, no NUL in a
-// key, no more than 20 objects in each other (the rest is a string of JSON), no path of keys above 8192 bytes (20 keys
-// of 400; a longer key becomes `long_key_<n>` with a string of JSON that has it in full). Linear: a byte is looked at a
-// constant number of times. What goes past the limits is not written to its end: `isTooLarge`.
+// Guarantees: valid JSON that a `flattened` field takes, as tried on Elasticsearch 9.5.3. No key is there twice, and
+// none has a NUL. Objects nest 20 deep at most; what is deeper is a string of JSON. A key has 400 bytes at most, a path
+// of keys 8192; a longer key becomes `long_key_<n>` with a string of JSON that has it in full. Linear: a byte is looked
+// at a constant number of times. What goes past the limits is not written to its end: `isTooLarge`.
 
 import {
   containerChildren,

@@ -1,4 +1,4 @@
-// The time that a record of `POST /<tag>` tells under one of its own keys, for an entry that has none
+// The time that a record of `POST /<tag>` has under one of its own keys, for an entry that has none
 // (docs/documents.md).
 //
 //   2026-01-02T03:04:05.678901234Z      text with a zone: Z, +01:00, +0100, +01; a space for the T, a comma for the point

@@ -120,9 +120,7 @@ export class Pipeline {
     this.#held = held;
   }
 
-  /**
-   * Whether records of the partition wait to be tried out, or for room to do so, so that no more of it need be fetched.
-   */
+  /** Whether records of the partition wait to be tried out, or for room to do so: no more of it need be fetched. */
   isTrying(partition: number): boolean {
     return this.#suspects.isWaitedFor(partition);
   }

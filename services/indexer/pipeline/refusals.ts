@@ -77,8 +77,7 @@ export class RecordRefusals implements Refusals {
   }
 
   /**
-   * Why what cannot be indexed is not held by the dead letters either, so that offsets stand still; null where nothing
-   * waits.
+   * Why the dead letters do not take what cannot be indexed, so that offsets stand still; null where nothing waits.
    */
   get unhealthyReason(): string | null {
     return this.#appends.unhealthyReason;
@@ -206,7 +205,7 @@ export class RecordRefusals implements Refusals {
     else if (!isGranted) return { wantedBytes: bytes };
     group.permits.push(budget.take(bytes));
     group.bytes += bytes;
-    // Copies: were they views, the dead letter would hold all of the record.
+    // Copies: were they views, the dead letter would keep all of the record in memory.
     for (const [i, entry] of entries.entries())
       group.deadLetters.push(this.#deadLetterOf(refAt(ref, i), ref.bytes ?? new Uint8Array(entry), whyOf(i)));
     return entries.length;

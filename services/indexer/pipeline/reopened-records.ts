@@ -35,9 +35,9 @@ export class ReopenedRecords {
   }
 
   /**
-   * What `find` makes of the record; it is given null where the record cannot be read. What it keeps must be copies: the
-   * memory is freed after it. Rejects with what `find` throws, and with the signal's reason where that was aborted before
-   * the record was opened.
+   * What `find` makes of the record; it is given null where the record cannot be read. What it keeps must be copies:
+   * the memory is freed after it. Rejects with what `find` throws, and with the signal's reason where that was aborted
+   * before the record was opened.
    */
   read<T>(record: RecordInHand, find: (opened: Unpacked | null) => T, signal?: AbortSignal): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();

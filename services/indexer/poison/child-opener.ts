@@ -1,9 +1,9 @@
 // Tries out records in a child process (opening-child.ts), one after another in the same one, as long as none of them
 // ends it.
 //
-// Guarantees: a record is blamed only when it has ended two children, the second of which had opened nothing before it:
-// what ends a child once may be somebody else's doing, or be left over from the records before. That no child can be
-// started, or that one is killed before it has taken much memory, is no record's fault: it is told, and tried again. A
+// Guarantees: a record is blamed only when it has ended two children, the second of which had opened nothing before it.
+// What ends a child once may be somebody else's doing, or be left over from the records before. Where no child can be
+// started, or one is killed before it has taken much memory, no record is blamed: it is reported, and tried again. A
 // child that nobody needs is ended after a while.
 
 import type { ChildProcess } from 'node:child_process';

@@ -15,7 +15,7 @@ import type { OpeningOptions, Progress } from './opening.ts';
 
 const TICK_MS = 1000;
 const START_MS_MAX = 60_000;
-/** What the child has beyond its own limit to tell that a record reached it. */
+/** What the child has beyond its own limit to report that a record reached it. */
 const GRACE_MS = 15_000;
 /** How long the last words of a process that has exited may take to be read. */
 const LAST_WORDS_MS = 250;
@@ -96,7 +96,7 @@ export class OpeningProcess {
         }
       });
     let timer = tick();
-    // Where it cannot be sent, the end of the process tells why.
+    // Where it cannot be sent, the end of the process shows why.
     if (this.#child.connected) this.#child.send(message, undefined, undefined, () => undefined);
     try {
       return await answer.promise;

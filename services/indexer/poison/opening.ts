@@ -1,7 +1,7 @@
-// Everything that the indexer does with a record's bytes by itself, done once for nothing: decompressed, scanned, made
-// into documents, also as text (what the store may ask for later), its split lines joined as far as they lie in it,
-// dead letters written of what is no document. It runs in the worker thread of a child process (opening-thread.ts), so
-// that a record that kills or stalls whoever opens it does so there.
+// Everything that the indexer does with a record's bytes by itself, done once to try it out. The record is decompressed
+// and scanned. Its entries become documents, also as text, which the store may ask for later; its split lines are
+// joined as far as they lie in it; what is no document becomes a dead letter. It runs in a thread of a child process
+// (opening-thread.ts): a record that kills or stalls whoever opens it does so there.
 //
 // Guarantees: nothing is kept from record to record. What it throws the indexer would throw as well.
 
@@ -44,10 +44,10 @@ export interface Progress {
 
 /** The event loop had a turn: an indexer would have answered its group. */
 export const TURN = 'turn';
-const TURN_TOLD_MS = 100;
+const TURN_REPORT_MS = 100;
 
-/** Bytes of entries after which the progress is told, and others get their turn. */
-const TOLD_BYTES = 512 * 1024;
+/** Bytes of entries after which the progress is reported, and others get their turn. */
+const REPORT_BYTES = 512 * 1024;
 
 export interface OpeningOptionsHere extends OpeningOptions {
   /** A test's own. */
@@ -63,11 +63,11 @@ export function eventsOf({ headers: { batches: table } }: Pick<FetchedRecord, 'h
 export async function openWholly(
   record: FetchedRecord,
   options: OpeningOptionsHere,
-  tell: (told: Progress | typeof TURN) => void,
+  report: (news: Progress | typeof TURN) => void,
 ): Promise<void> {
-  const turns = setInterval(() => tell(TURN), TURN_TOLD_MS);
+  const turns = setInterval(() => report(TURN), TURN_REPORT_MS);
   try {
-    await openInSteps(record, options, tell);
+    await openInSteps(record, options, report);
   } finally {
     clearInterval(turns);
   }
@@ -76,7 +76,7 @@ export async function openWholly(
 async function openInSteps(
   record: FetchedRecord,
   options: OpeningOptionsHere,
-  tell: (progress: Progress) => void,
+  report: (progress: Progress) => void,
 ): Promise<void> {
   const events = eventsOf(record);
   const opened = await unpack(record, options);
@@ -84,15 +84,15 @@ async function openInSteps(
   const scratch = new Scratch(options);
   let entry = 0;
   let start = 0;
-  let toldAt = -1;
+  let reportedAt = -1;
   let deadLettersAt = 0;
   for (const batch of opened.batches) {
     scratch.startBatch(batch);
     for (let i = 0; i < batch.count; i++) {
-      if (toldAt < 0 || start - toldAt + scratch.deadLetterBytes - deadLettersAt > TOLD_BYTES) {
-        toldAt = start;
+      if (reportedAt < 0 || start - reportedAt + scratch.deadLetterBytes - deadLettersAt > REPORT_BYTES) {
+        reportedAt = start;
         deadLettersAt = scratch.deadLetterBytes;
-        tell({ doing: `making documents of its entries, from the one with number ${entry} on`, events });
+        report({ doing: `making documents of its entries, from the one with number ${entry} on`, events });
         await turn();
       }
       const end = opened.ends[entry] ?? 0;
@@ -103,7 +103,7 @@ async function openInSteps(
       start = end;
     }
   }
-  tell({ doing: 'passing on its unfinished lines', events });
+  report({ doing: 'passing on its unfinished lines', events });
   scratch.finish();
 }
 

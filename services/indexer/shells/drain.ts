@@ -1,4 +1,4 @@
-// The indexer as a job: reads the partitions that it is given up to their ends as of its start, passes on unfinished
+// The indexer as a job: reads the partitions that it is given up to their ends as of its start. It passes on unfinished
 // lines, commits, leaves the group, and ends. For jobs that a scheduler or an autoscaler starts from zero.
 //
 // Guarantee: `drained` is true only where everything up to those ends has its outcome and is committed.

@@ -1,16 +1,15 @@
-// Another try for dead letters, by the indexer's own way: each dead letter becomes a record of a queue of its own, with
-// the names that its event always had, and goes through the same pipeline. The store is asked for every id first, so
-// what is there already is not added again.
+// Another try for dead letters, through the same pipeline. Each becomes a record of a queue of its own, with the names
+// that its event always had. The store is asked for every id first, so what is there already is not added again.
 //
 //   dead letters ─► records 0, 1, 2, … ─► pipeline ─► ledger ─┬─ indexed, or there already ─► mark: this one is done
 //                                                             └─ refused again ─► reported; it stays a dead letter
 //
-// What is refused again has its dead letter already. Another one would take as much of their budget with each try, and
-// nothing could be taken away for it: whatever dies between the new dead letter and the mark of the old one must not
-// lose the event.
+// What is refused again has its dead letter already. Another one would take as much of their budget with each try. And
+// nothing could be removed for it: a crash between the new dead letter and the mark of the old one must not lose the
+// event.
 //
-// Guarantees: a dead letter is marked only after all of its events are in the store; whatever dies before that leaves
-// it as it was; no replay adds a dead letter.
+// Guarantees: a dead letter is marked only after all of its events are in the store. A crash before that leaves it as
+// it was. No replay adds a dead letter.
 
 import { SluiceError } from '#shared/errors.ts';
 import { Metrics } from '#shared/metrics.ts';
@@ -43,7 +42,7 @@ export interface ReplayOptions extends Omit<IndexerOptions, 'replay' | 'metrics'
 /** Dead letters in hand at once: each is small, and its record costs more than its bytes. */
 const IN_HAND_MAX = 5000;
 const MARKED_AT_ONCE = 500;
-/** Of reasons that are told; senders have a say in what the store says. */
+/** Of reasons that are reported; senders have a say in what the store says. */
 const REASONS_MAX = 20;
 const REASON_LENGTH_MAX = 200;
 /** For what is at the store when it is stopped. */
@@ -80,7 +79,7 @@ export class Replay {
     const positionOf = ({ offset }: { offset: number }): string => this.#inHand.get(offset)?.deadLetter.from ?? '';
     // Of its own, and read by nobody: a service beside it counts its own events only.
     const metrics = new Metrics({ version: '', command: 'replay' }, { ofProcess: false });
-    // What would be new dead letters is told instead.
+    // What would be new dead letters is reported instead.
     const queue = {
       appendBytesMax: options.queue.appendBytesMax,
       appendDeadLetters: async (deadLetters: readonly DeadLetter[]) =>
@@ -151,7 +150,7 @@ export class Replay {
     // What is to be tried out finds no room at times.
     while (pipeline.push(this.#assignment, [fetched]) !== null && !signal.aborted) await this.#untilChanged();
     while ((!budget.hasRoom || this.#inHand.size >= IN_HAND_MAX) && !signal.aborted) {
-      if (!budget.hasRoom) this.#tellOfRoom();
+      if (!budget.hasRoom) this.#awaitRoom();
       await this.#untilChanged();
     }
     await this.#mark(MARKED_AT_ONCE);
@@ -179,16 +178,16 @@ export class Replay {
 
   #noteRefused({ reason, error }: DeadLetter): void {
     const said = `${reason}: ${error}`.slice(0, REASON_LENGTH_MAX);
-    const told = this.refused.has(said) || this.refused.size < REASONS_MAX ? said : 'other reasons';
-    this.refused.set(told, (this.refused.get(told) ?? 0) + 1);
+    const known = this.refused.has(said) || this.refused.size < REASONS_MAX ? said : 'other reasons';
+    this.refused.set(known, (this.refused.get(known) ?? 0) + 1);
   }
 
   #change(): void {
     this.#changed.resolve();
   }
 
-  /** A dead letter that was opened again gives its bytes back after its last outcome, of which nobody else tells. */
-  #tellOfRoom(): void {
+  /** A dead letter that was opened again gives its bytes back after its last outcome, which nobody else reports. */
+  #awaitRoom(): void {
     if (this.#awaitsRoom) return;
     this.#awaitsRoom = true;
     void this.#core.budget.room().then(() => {

@@ -114,8 +114,8 @@ test('how old a batch is', () => {
 });
 
 for (const [what, timeOf] of [
-  ['its name tells the time of its first try', (ms: number) => ms],
-  ['its name tells no time', () => 0],
+  ['its name has the time of its first try', (ms: number) => ms],
+  ['its name has no time', () => 0],
 ] as const) {
   test(`a sender repeats a chunk long after a rollover: ${what}`, async () => {
     const bench = new Bench();
@@ -228,7 +228,7 @@ test('what lies in a closed index is not known: the newer copy stays', async () 
   assert.deepEqual([ledger.counts.indexed, store.removed], [20, 0]);
 });
 
-test('without the privilege to delete it is told, and goes on', async () => {
+test('without the privilege to delete it is reported, and goes on', async () => {
   const { bench, submit, clock, writer, store, ledger } = await arrangeRollover();
   store.removalFails = new SluiceError('store_unauthorized', 'Cannot delete: 403');
   await submit();

@@ -66,7 +66,7 @@ test('a line that was made whole: what another may have passed on of it unfinish
       { ...range, entry: 1, index: 1, count: 1, line },
     ],
   };
-  // The line is not settled yet: what is not there has no second copy to be told from.
+  // The line is not settled yet: what is not there has no second copy.
   look.keep(batch, new BulkAnswer([{ status: 201 }, { status: 429 }]));
   look.keep(batch, new BulkAnswer([{ status: 409 }, { status: 201 }]));
   await look.done(bench.assignment);
@@ -128,7 +128,7 @@ test('a second look waits for a store that is away', async () => {
   assert.equal(store.doubled, 0);
 });
 
-test('a second look that is refused is told, until it is done; another stream is looked at meanwhile', async () => {
+test('a second look that is refused is reported, until it is done; another stream is looked at meanwhile', async () => {
   const bench = new Bench();
   const { clock, store, writer } = bench;
   bench.assignment.inherit(0, 1);

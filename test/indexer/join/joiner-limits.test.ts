@@ -17,7 +17,7 @@ test('what does not complete in time', () => {
   assert.equal(joining.joiner.events, 0);
 });
 
-test('an unfinished line keeps what tells its parts', () => {
+test('an unfinished line keeps what identifies its parts', () => {
   const { joiner } = new Joining();
   const fields = { partial_message: 'true', partial_id: 'i', partial_ordinal: '1', partial_last: 'false' };
   const entry = entryOf({ log: 'x', ...fields });

@@ -23,7 +23,7 @@ test('the name always means the same text', () => {
   for (const [name, run, expected] of cases) assert.deepEqual(run(new Joining()).at(-1), expected, name);
 });
 
-test('a line that goes on after its rest is told from the next', () => {
+test('a line that goes on after its rest is another than the next', () => {
   const joining = new Joining();
   joining.part(1);
   assert.equal([...joining.joiner.flush()].length > 0, true);

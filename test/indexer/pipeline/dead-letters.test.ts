@@ -1,5 +1,5 @@
-// What can never be indexed goes to the dead letters, with its bytes; the others pass. While the dead letters are full it
-// waits.
+// What can never be indexed goes to the dead letters, with its bytes; the others pass. While the dead letters are full
+// it waits.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

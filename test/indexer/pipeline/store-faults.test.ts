@@ -1,4 +1,5 @@
-// The store is away, slow, full or forbids things: what it did not take is sent again under the same ids, and only that.
+// The store is away, slow, full or forbids things: what it did not take is sent again under the same ids, and only
+// that.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -120,7 +120,7 @@ for (const [says, harm, what] of [
   ['POISON heap', 'memory', /memory/],
   ['POISON memory', 'memory', /256 MiB/],
 ] as const) {
-  test(`${says}: it is told how, with the events of its table`, async () => {
+  test(`${says}: it is reported how, with the events of its table`, async () => {
     await using place = new Place();
     const isIdle = says === 'POISON wait' || says === 'POISON turns';
     place.limits = { ...LIMITS, turnMs: harm === 'time' ? 500 : 20_000, heapMb: 64, growthBytes: 256 * MIB };
@@ -173,7 +173,7 @@ test('signals for the whole group of processes do not end it', async () => {
   assert.equal(place.children.length, 1);
 });
 
-test('where no child can be started nothing is blamed: it is told, and tried until one can', async () => {
+test('where no child can be started nothing is blamed: it is reported, and tried until one can', async () => {
   await using place = new Place();
   place.start = () => {
     if (place.failures.length === 0) return spawn('/there/is/no/such/program');

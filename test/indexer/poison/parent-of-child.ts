@@ -1,4 +1,4 @@
-// Starts the planted child, has it open a record that hangs, and tells its pid once it does.
+// Starts the planted child, has it open a record that hangs, and prints its pid once it does.
 
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';

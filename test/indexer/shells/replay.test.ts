@@ -120,7 +120,7 @@ test('the letter of a record of which some events are refused again stays until 
   world.check([]);
 });
 
-test('why events are refused again is told, within bounds', async () => {
+test('why events are refused again is reported, within bounds', async () => {
   const world = await withLetters();
   let count = 0;
   const errorReason = (): string => `${count++} ${'x'.repeat(3000)}`;
@@ -184,7 +184,7 @@ test('poisonous records, more than may wait to be tried out at once', async () =
   world.check([]);
 });
 
-test('what holds nothing that could be indexed stays, and is told', async () => {
+test('what holds nothing that could be indexed stays, and is reported', async () => {
   const world = new World({ partitions: 1 });
   const batches = encodeBatches([world.batch(1)]);
   const entry = world.entry({ log: 'event 0 ' });

@@ -1,5 +1,5 @@
 // What can be known only when everything has drained: nothing that was acked is lost, nothing is there twice but for
-// what docs/guarantees.md tells of, and the order of acceptance is that of sequences and of the queue.
+// what docs/guarantees.md excuses, and the order of acceptance is that of sequences and of the queue.
 
 import { type Acceptance, type Copy, type EventState } from './states.ts';
 
@@ -47,7 +47,7 @@ class EndChecks {
     this.#checkPartitions();
   }
 
-  /** At the end no name is in two backing indices, but for what docs/guarantees.md tells of. */
+  /** At the end no name is in two backing indices, but for what docs/guarantees.md excuses. */
   #checkCopies(number: number, documents: readonly Copy[]): void {
     for (const copies of Map.groupBy(documents, ({ id }) => id).values()) {
       if (copies.length < 2) continue;
