@@ -3,8 +3,8 @@
 // becomes one entry: the first part's time and fields without the partial_* keys, all parts' text. What is not whole
 // after `timeoutMs`, or is too large, is passed on as it is, marked `partial`.
 //
-// Under which `_id` is said in line-names.ts, and how repeats are known in passed-parts.ts. While a line waits, a part
-// of the same ordinal, text and time is a repeat. One of the same ordinal that says something else is of another line,
+// line-names.ts explains which `_id` a line has, passed-parts.ts how repeats are known. While a line waits, a part of
+// the same ordinal, text and time is a repeat. One of the same ordinal that says something else is of another line,
 // whatever its partial_id: the line that waits is passed on, and another starts.
 //
 // Guarantees: bounded by bytes a line and in all (the oldest is passed on first), parts and time. Every reference that
@@ -120,7 +120,7 @@ export class LineJoiner<Ref> {
   }
 
   /**
-   * Takes the part that is `entry`, which `partOf` says it is. It and the batch are kept, so they are the caller's to
+   * Takes the part that is `entry`, as `partOf` finds it. It and the batch are kept, so they are the caller's to
    * copy. Returns what can be passed on by now: seldom more than one line. Null for a repeat of a part that was passed
    * on: it is not taken, and its caller settles it. The time must not go back from call to call.
    */

@@ -107,19 +107,19 @@ export class BulkTelemetry {
    * The store refused a request and, after it, a probe in which nothing can be wrong: nothing is sent but one try now
    * and then.
    */
-  requestsBlocked(says: string): void {
+  requestsBlocked(reason: string): void {
     this.#log.error('store_refuses_requests', {
-      what: says,
+      what: reason,
       effect: 'nothing is lost: the same documents are sent again, slowly; none goes to the dead letters',
       todo: 'mend what refuses every request: a parameter, a proxy, the version of Elasticsearch',
     });
   }
 
   /** An index takes nothing: what is for it waits, and nothing else does. */
-  indexBlocked(index: string, says: string): void {
+  indexBlocked(index: string, reason: string): void {
     this.#log.error('index_refuses_documents', {
       index,
-      what: says,
+      what: reason,
       effect: 'nothing is lost: they are kept and tried again slowly',
       todo: 'mend privileges, the template, its pipelines, the disk or the limits of the cluster; the indexer goes on by itself',
     });

@@ -71,8 +71,8 @@ export async function drainIndexer(options: DrainOptions): Promise<DrainOutcome>
   const { left } = reader;
   await reader.leave();
   telemetry.stopped(ledger);
-  const sentence = `Cannot drain the partitions: ${why}; ${left > 0 ? `${left} records are left` : 'what is left is not known'}`;
-  return { drained, left: drained ? null : sentence, counts: { ...ledger.counts } };
+  const rest = left > 0 ? `${left} records are left` : 'what is left is not known';
+  return { drained, left: drained ? null : `Cannot drain the partitions: ${why}; ${rest}`, counts: { ...ledger.counts } };
 }
 
 /** Whether all was read, indexed and committed before `over`. */
