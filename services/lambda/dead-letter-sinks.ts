@@ -82,10 +82,10 @@ export class PostedDeadLetters implements DeadLetterSink {
   }
 
   async #append(deadLetters: readonly DeadLetter[]): Promise<void> {
-    const lines = deadLetters.map(
-      (deadLetter) =>
-        `${JSON.stringify({ id: deadLetterId(deadLetter), ...deadLetterFields(deadLetter), error: deadLetter.error })}\n`,
-    );
+    const lines = deadLetters.map((deadLetter) => {
+      const { error } = deadLetter;
+      return `${JSON.stringify({ id: deadLetterId(deadLetter), ...deadLetterFields(deadLetter), error })}\n`;
+    });
     const failed = (why: string): SluiceError =>
       new SluiceError('store_unavailable', `Cannot keep dead letters at ${new URL(this.#url).origin}: ${why}`);
     const answer = await fetch(this.#url, {

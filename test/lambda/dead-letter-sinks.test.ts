@@ -16,13 +16,14 @@ import { World } from '#test/indexer/world.ts';
 const REFUSED: BulkOutcome = { status: 400, errorType: 'document_parsing_exception', errorReason: 'refused' };
 const LIMITS = { timeLimitMs: 60_000, passOnTails: true };
 
-test('a record of many chunks, all refused: a dead letter for each event, the same when the record comes again', async () => {
+test('many chunks in a record, all refused: a dead letter for each event, the same when it comes again', async () => {
   const world = new World({ partitions: 1 });
   await world.send(0, [1, 1, 2, 1]);
   world.store.hooks = { item: () => REFUSED };
   const letters = new MemoryStore(world.clock);
   for (let call = 0; call < 2; call++) {
-    await using indexer = new InvocationIndexer({ ...world.options, queue: new StoreDeadLetters(letters, world.clock) });
+    const queue = new StoreDeadLetters(letters, world.clock);
+    await using indexer = new InvocationIndexer({ ...world.options, queue });
     const { finished } = await world.clock.until(indexer.index(world.queue.log(0), LIMITS));
     assert(finished);
     assert.equal(letters.documents.size, 5);
@@ -63,7 +64,7 @@ test('dead letters that are posted have ids of their own too', async () => {
   }
 });
 
-test('a dead letter of a whole record says how to read it; one at the same position of a topic that was made anew is another', async () => {
+test('a dead letter of a whole record says how to read it; that of a topic made anew is another', async () => {
   const clock = new VirtualClock();
   const store = new MemoryStore(clock);
   const letters = new StoreDeadLetters(store, clock);
@@ -88,7 +89,7 @@ test('a dead letter of a whole record says how to read it; one at the same posit
   );
 });
 
-test('a dead letter that is larger than a document should be is kept whole, in parts that a repeat does not double', async () => {
+test('a dead letter that is too large for a document is kept whole, in parts that a repeat does not double', async () => {
   const clock = new VirtualClock();
   const store = new MemoryStore(clock);
   const value = randomBytes(2_500_000);

@@ -113,7 +113,7 @@ suite('Lambda indexer', { skip: found ? false : 'SKIPPED: no Elasticsearch' }, (
     );
   });
 
-  test('a deadline in the middle: the first unfinished offset of each partition, and the rest with the next call', async () => {
+  test('a deadline in the middle: the first unfinished offset of each partition; the next call does the rest', async () => {
     const tag = newTag();
     const [first, second] = [
       await kafkaRecord({ partition: 0, offset: 10, tag, events: numbered(0, 400) }),
@@ -170,7 +170,7 @@ suite('Lambda indexer', { skip: found ? false : 'SKIPPED: no Elasticsearch' }, (
     assert.equal((await numbersOf(tag)).length, 5);
   });
 
-  test('what cannot be read goes to the dead letters before its offset is passed, once however often it comes', async () => {
+  test('what cannot be read goes to the dead letters before its offset is passed, once for all repeats', async () => {
     const tag = newTag();
     const good = await kafkaRecord({ partition: 4, offset: 1, tag, events: numbered(0, 3) });
     const position = `sluice.logs/4/${2 + Math.floor(Math.random() * 1e9)}`;

@@ -36,7 +36,8 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
       file: 'services/indexer/commit/offsets.ts',
       text: 'if (pending !== this.#pending[this.#head]) return;',
       becomes:
-        'this.#next = Math.max(this.#next, pending.offset + 1);\n    if (pending !== this.#pending[this.#head]) return;',
+        'this.#next = Math.max(this.#next, pending.offset + 1);\n' +
+        '    if (pending !== this.#pending[this.#head]) return;',
     },
   ],
   'commit one too far': [

@@ -54,7 +54,7 @@ export class PassedParts {
   /** The pieces are passed on, in their order; `partial`: not as a whole line. */
   remember(key: string, pieces: readonly PassedPiece[], partial: boolean): void {
     if (partial) this.#rememberBeginning(key, pieces);
-    for (const { batch, index, assignmentNumber } of pieces) this.#rememberName(documentId(batch, index), assignmentNumber);
+    for (const piece of pieces) this.#rememberPart(piece);
   }
 
   #rememberBeginning(key: string, pieces: readonly PassedPiece[]): void {
@@ -65,7 +65,8 @@ export class PassedParts {
     if (this.#ordinals.size > LINES_MAX) forgetOldest(this.#ordinals);
   }
 
-  #rememberName(name: string, assignmentNumber: number): void {
+  #rememberPart({ batch, index, assignmentNumber }: PassedPiece): void {
+    const name = documentId(batch, index);
     this.#names.delete(name);
     this.#names.set(name, assignmentNumber);
     if (this.#names.size > PARTS_MAX) forgetOldest(this.#names);

@@ -90,7 +90,8 @@ export class ChildOpener implements RecordOpener {
   /** No child can be had, or none that lives: the machine has no memory for it, say. */
   async #pause(why: unknown, attempt: number, signal: AbortSignal): Promise<void> {
     const { clock, random, telemetry } = this.#options;
-    this.unhealthyReason = `records that may have ended an indexer wait, for no child process can be started to open them: ${reasonOf(why)}`;
+    const reason = reasonOf(why);
+    this.unhealthyReason = `records that may have ended an indexer wait, for no child process can be started to open them: ${reason}`;
     telemetry.openingChildFailed(why);
     await clock.sleep(backoffMs(attempt, BACKOFF, random), signal);
   }

@@ -121,7 +121,9 @@ export class BulkTelemetry {
       index,
       what: reason,
       effect: 'nothing is lost: they are kept and tried again slowly',
-      todo: 'mend privileges, the template, its pipelines, the disk or the limits of the cluster; the indexer goes on by itself',
+      todo:
+        'mend privileges, the template, its pipelines, the disk or the limits of the cluster; ' +
+        'the indexer goes on by itself',
     });
   }
 
@@ -156,7 +158,9 @@ export class BulkTelemetry {
       documents,
       what: reasonOf(error),
       effect: 'nothing is lost: documents are written, but their offsets are not committed before it works',
-      todo: 'mend the privileges "read" and "view_index_metadata", or the backing index that cannot be read; the indexer goes on by itself',
+      todo:
+        'mend the privileges "read" and "view_index_metadata", or the backing index that cannot be read; ' +
+        'the indexer goes on by itself',
     });
   }
 }

@@ -25,7 +25,8 @@ export type Unwritable = Exclude<Written, 'ok' | 'part'>;
 export const WHY_UNWRITABLE: Readonly<Record<Unwritable, string>> = {
   entry_malformed: 'Cannot read the entry: it is no [time, record]',
   document_too_large:
-    'Cannot make a document of the entry: it has more than 65536 keys or 262144 values, or more bytes than document.max_bytes',
+    'Cannot make a document of the entry: it has more than 65536 keys or 262144 values, ' +
+    'or more bytes than document.max_bytes',
 };
 
 /** The dead letter of an event at `from`. `entry` is kept, so it is the caller's to copy. */

@@ -54,7 +54,8 @@ export class IndexerTelemetry {
     metrics.gauge('bulk_concurrency_limit', 'Bulk requests that may be in flight.', [], () => [[limit.limit]]);
     metrics.gauge(
       'bulk_items_waiting',
-      'Documents that wait: for another try (the store is busy or away), for their index, or for the store to accept our requests.',
+      'Documents that wait: for another try (the store is busy or away), for their index, ' +
+        'or for the store to accept our requests.',
       ['for'],
       () => Object.entries(writer.waiting).map(([what, items]) => [items, what] as const),
     );
@@ -87,7 +88,8 @@ export class IndexerTelemetry {
     );
     metrics.gauge(
       'indexer_partitions_suspect',
-      'Partitions owned whose next records are opened in a child process first, since indexers began there again and again without getting on.',
+      'Partitions owned whose next records are opened in a child process first, ' +
+        'since indexers began there again and again without getting on.',
       [],
       () => [[[...partitions()].filter(({ isSuspect }) => isSuspect).length]],
     );

@@ -72,7 +72,8 @@ export async function drainIndexer(options: DrainOptions): Promise<DrainOutcome>
   await reader.leave();
   telemetry.stopped(ledger);
   const rest = left > 0 ? `${left} records are left` : 'what is left is not known';
-  return { drained, left: drained ? null : `Cannot drain the partitions: ${why}; ${rest}`, counts: { ...ledger.counts } };
+  const counts = { ...ledger.counts };
+  return { drained, left: drained ? null : `Cannot drain the partitions: ${why}; ${rest}`, counts };
 }
 
 /** Whether all was read, indexed and committed before `over`. */

@@ -81,7 +81,8 @@ export async function unpack(record: FetchedRecord, options: UnpackOptions): Pro
     return unreadable('record_malformed', `Cannot read the record: ${JSON.stringify(version)} is no version`);
   }
   if (Number(version) > RECORD_VERSION) {
-    const error = `Cannot read version ${version} of the record format: this program knows up to ${RECORD_VERSION}; upgrade it`;
+    const known = `this program knows up to ${RECORD_VERSION}; upgrade it`;
+    const error = `Cannot read version ${version} of the record format: ${known}`;
     return unreadable('record_version_unknown', error);
   }
   if (!batches || batches.some((batch) => batch.version !== Number(version)))

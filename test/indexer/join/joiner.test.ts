@@ -23,7 +23,8 @@ test("the document has the first part's time, fields and sequence, and the last 
   const record = { n: { a: 1 }, partial_message: 'true', partial_id: 'i', log: 'ä'.slice(0, 1), 7: 'seven' };
   const add = (ordinal: number, fields: object, own: Partial<Batch>): JoinedLine<string>[] => {
     const entry = entryOf({ ...record, partial_ordinal: String(ordinal), ...fields }, [ordinal, { meta: ordinal }]);
-    return joiner.add({ partition: 0, assignmentNumber: 1, batch: { ...batch, ...own }, index: 5, ref: '' }, entry, 0) ?? [];
+    const context = { partition: 0, assignmentNumber: 1, batch: { ...batch, ...own }, index: 5, ref: '' };
+    return joiner.add(context, entry, 0) ?? [];
   };
   add(1, { partial_last: 'false', k: 'first' }, { seq: 1000, receivedMs: 1 });
   const [line] = add(2, { partial_last: 'true', k: 'second' }, { id: idOf(2), seq: 2000, receivedMs: 2 });

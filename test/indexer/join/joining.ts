@@ -31,7 +31,8 @@ export class Joining {
   }
 
   part(ordinal: number, given: Given = {}): ReturnType<typeof brief>[] {
-    const { line = 'l', text = `${line}${ordinal} `, last = false, partition = 0, assignmentNumber = 1, ref = text } = given;
+    const { line = 'l', text = `${line}${ordinal} `, last = false, ref = text } = given;
+    const { partition = 0, assignmentNumber = 1 } = given;
     const record = {
       log: text,
       container_id: 'c',

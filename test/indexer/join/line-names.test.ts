@@ -95,7 +95,8 @@ test('what another may have passed on unfinished: the names of all beginnings an
   });
   const addTo = (joiner: LineJoiner<string>, ordinal: number, isInherited = true): JoinedLine<string>[] => {
     const part = parts[ordinal - 1]!;
-    const context = { partition: 0, assignmentNumber: 1, batch: part.batch, index: 3, isInherited, ref: String(ordinal) };
+    const ref = String(ordinal);
+    const context = { partition: 0, assignmentNumber: 1, batch: part.batch, index: 3, isInherited, ref };
     return joiner.add(context, part.entry, 0) ?? [];
   };
   const [line] = [1, 2, 3].flatMap((ordinal) => addTo(whole, ordinal));

@@ -73,7 +73,8 @@ test('real Kafka, real Elasticsearch: each event once, over rebalances and a dra
     assert.equal(ledger.inFlight, 0);
   }
   t.diagnostic(
-    `first ${JSON.stringify(first.ledger.counts)}, second ${JSON.stringify(second.ledger.counts)}, drain ${JSON.stringify(outcome.counts)}`,
+    `first ${JSON.stringify(first.ledger.counts)}, second ${JSON.stringify(second.ledger.counts)}, ` +
+      `drain ${JSON.stringify(outcome.counts)}`,
   );
   t.diagnostic(`logged: ${[...new Set(logged)].join(' ')}`);
   assert.equal(world.sent, RECORDS * EVENTS_PER_RECORD);

@@ -260,7 +260,7 @@ test('many letters: no more in hand than agreed, and marks of all', async () => 
   assert.equal((await replay(world)).counts.indexed, 0);
 });
 
-test('a record that was too large for the indexer is kept whole, in parts, and replayed when the limit is mended', async () => {
+test('a record that was too large is kept whole, in parts, and replayed when the limit is mended', async () => {
   const world = new World({ partitions: 1 });
   const entries = Array.from({ length: 12 }, () =>
     world.entry({ log: `event ${world.sent++} ${randomBytes(100_000).toString('hex')}` }),

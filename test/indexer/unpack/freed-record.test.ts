@@ -13,7 +13,7 @@ import { World } from '../world.ts';
 
 const RECORD_ENTRIES = 2000;
 
-test('an entry that is too large is a dead letter, whole, though it is taken only after its record and others have gone on', async () => {
+test('an entry that is too large is a dead letter, whole, also after its record and others have gone on', async () => {
   const world = new World({ partitions: 1, env: { SLUICE_DOCUMENT_MAX_BYTES: '65536' } });
   let refusals = 20;
   world.queue.hooks = {
@@ -86,7 +86,7 @@ function crowdedPart(id: string): Buffer {
   return Buffer.concat([writer.take(), Buffer.alloc(values, 0xc0)]);
 }
 
-test('lines that are too large: their letters wait with their own bytes, and their record is opened once and freed', async () => {
+test('dead letters of lines that are too large wait with their own bytes; the record is opened once and freed', async () => {
   const world = new World({ partitions: 1 });
   const parts = Array.from({ length: 31 }, (_, i) => crowdedPart(`p${i}`));
   const value = Buffer.concat(parts);

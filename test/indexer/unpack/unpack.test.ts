@@ -118,7 +118,7 @@ test('random bytes never make it throw', async () => {
   );
 });
 
-test('an entry that holds more values than a document may is known by their number, and its neighbours are not', async () => {
+test('an entry with more values than a document may have is known by their number; its neighbours are not', async () => {
   const nils = (count: number): Buffer => {
     const head = Buffer.from([0x92, 0x01, 0x81, 0xa1, 0x61, 0xdd, 0, 0, 0, 0]);
     head.writeUInt32BE(count, head.length - 4);

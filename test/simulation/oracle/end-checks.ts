@@ -54,8 +54,8 @@ class EndChecks {
       // Only the late ones are excused: of those in time there is one.
       if (copies.filter((copy) => !this.#isTooLate(copy, number)).length < 2) this.lateCopies++;
       else {
-        const locations = copies.map((copy) => `${copy.backing} at ${copy.writtenMs.toFixed(0)} by ${copy.sent.by.name}`);
-        this.#given.violate(`event ${number} is in the store in ${copies.length} indices: ${locations.join(', ')}`);
+        const where = copies.map(whereOf);
+        this.#given.violate(`event ${number} is in the store in ${copies.length} indices: ${where.join(', ')}`);
       }
     }
   }
@@ -104,4 +104,8 @@ class EndChecks {
       }
     }
   }
+}
+
+function whereOf({ backing, writtenMs, sent }: Copy): string {
+  return `${backing} at ${writtenMs.toFixed(0)} by ${sent.by.name}`;
 }
