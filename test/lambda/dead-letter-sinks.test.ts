@@ -20,13 +20,13 @@ test('many chunks in a record, all refused: a dead letter for each event, the sa
   const world = new World({ partitions: 1 });
   await world.send(0, [1, 1, 2, 1]);
   world.store.hooks = { item: () => REFUSED };
-  const letters = new MemoryStore(world.clock);
+  const deadLetters = new MemoryStore(world.clock);
   for (let call = 0; call < 2; call++) {
-    const queue = new StoreDeadLetters(letters, world.clock);
+    const queue = new StoreDeadLetters(deadLetters, world.clock);
     await using indexer = new InvocationIndexer({ ...world.options, queue });
     const { finished } = await world.clock.until(indexer.index(world.queue.log(0), LIMITS));
     assert(finished);
-    assert.equal(letters.documents.size, 5);
+    assert.equal(deadLetters.documents.size, 5);
   }
 });
 
@@ -67,13 +67,13 @@ test('dead letters that are posted have ids of their own too', async () => {
 test('a dead letter of a whole record says how to read it; that of a topic made anew is another', async () => {
   const clock = new VirtualClock();
   const store = new MemoryStore(clock);
-  const letters = new StoreDeadLetters(store, clock);
+  const deadLetters = new StoreDeadLetters(store, clock);
   const about = { batches: Buffer.alloc(0), reason: 'record_malformed', error: '', from: 'l/0/7', cut: false };
   const kind = { encoding: Buffer.from('zstd'), recordVersion: Buffer.from('2') };
   for (const value of ['old', 'new', 'old']) {
-    await clock.until(letters.appendDeadLetters([{ ...about, ...kind, value: Buffer.from(value) }]));
+    await clock.until(deadLetters.appendDeadLetters([{ ...about, ...kind, value: Buffer.from(value) }]));
   }
-  await clock.until(letters.appendDeadLetters([{ ...about, value: Buffer.from('3') }]));
+  await clock.until(deadLetters.appendDeadLetters([{ ...about, value: Buffer.from('3') }]));
   const fields = [...store.documents.values()].map((document) => document['attributes'] as Record<string, unknown>);
   assert.deepEqual(
     fields.map(({ value, encoding, record_v: version }) => [
@@ -93,9 +93,9 @@ test('a dead letter that is too large for a document is kept whole, in parts tha
   const clock = new VirtualClock();
   const store = new MemoryStore(clock);
   const value = randomBytes(2_500_000);
-  const letter = { batches: Buffer.from('t'), index: 0, reason: 'r', error: '', from: 'l/0/7', value, cut: false };
+  const deadLetter = { batches: Buffer.from('t'), index: 0, reason: 'r', error: '', from: 'l/0/7', value, cut: false };
   for (let call = 0; call < 2; call++)
-    await clock.until(new StoreDeadLetters(store, clock).appendDeadLetters([letter]));
+    await clock.until(new StoreDeadLetters(store, clock).appendDeadLetters([deadLetter]));
   const parts = [...store.documents.values()].map(
     (document) => document['attributes'] as { value: string; part: { at: number; bytes: number } },
   );

@@ -192,9 +192,9 @@ suite('Lambda indexer', { skip: found ? false : 'SKIPPED: no Elasticsearch' }, (
     });
     const { hits } = (await answer.json()) as { hits: { hits: { _source: Record<string, unknown> }[] } };
     assert.equal(hits.hits.length, 1);
-    const [letter] = hits.hits;
-    assert.equal(field(letter?._source ?? {}, 'attributes.reason'), 'record_malformed');
-    assert.equal(field(letter?._source ?? {}, 'attributes.value'), 'bm90IHpzdGQ=');
+    const [deadLetter] = hits.hits;
+    assert.equal(field(deadLetter?._source ?? {}, 'attributes.reason'), 'record_malformed');
+    assert.equal(field(deadLetter?._source ?? {}, 'attributes.value'), 'bm90IHpzdGQ=');
   });
 
   test('the tail of a split line comes again, and is passed on marked when nothing precedes it', async () => {

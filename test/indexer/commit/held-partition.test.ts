@@ -105,8 +105,8 @@ test('with dead-letter it goes there, with its version, and stops nobody', async
   const indexer = await world.start();
   await world.drained();
   await world.clock.until(indexer.stop());
-  const [letter] = world.queue.letters;
-  assert.equal(letter?.reason, 'record_version_unknown');
-  assert.equal(String(letter?.recordVersion), '3');
+  const [deadLetter] = world.queue.letters;
+  assert.equal(deadLetter?.reason, 'record_version_unknown');
+  assert.equal(String(deadLetter?.recordVersion), '3');
   world.check([indexer], 1);
 });

@@ -1,4 +1,4 @@
-// A replay of letters that are larger, packed and opened, than what may be in hand.
+// A replay of dead letters that are larger, packed and opened, than what may be in hand.
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
@@ -19,14 +19,14 @@ async function replay(world: World): Promise<ReplayCounts> {
   return run.counts;
 }
 
-test('the next letter is replayed although all of the one before is refused again', async () => {
+test('the next dead letter is replayed although all of the one before is refused again', async () => {
   const world = new World({ partitions: 1, env: { SLUICE_INDEXER_INFLIGHT_MAX_BYTES: String(1024 * 1024) } });
   for (let i = 0; i < 3; i++) {
     const text = (): string => randomBytes(60_000).toString('base64');
     const entries = Array.from({ length: 30 }, () => world.entry({ log: `event ${world.sent++} ${text()}` }));
     await world.sendEntries(0, [world.batch(30)], entries, 'zstd');
   }
-  // Nothing of them can be opened, so that each is a letter.
+  // Nothing of them can be opened, so that each is a dead letter.
   const indexer = await startIndexer({
     ...world.options,
     decompress: (bytes, encoding) => decompress(bytes, encoding, OPENED_MAX),

@@ -26,12 +26,12 @@ test('a document that is never taken goes to the dead letters, with its bytes; t
   await world.clock.until(indexer.stop());
   world.check([indexer], 1);
   assert.equal(indexer.ledger.counts.dead_lettered, 1);
-  const [letter] = world.queue.letters;
-  assert(letter && world.queue.letters.length === 1);
-  assert.equal(letter.reason, 'document_refused');
-  assert.match(letter.error, /document_parsing_exception: no/);
-  assert.match(letter.from, /^sluice\.logs\/\d\/\d+$/);
-  assert(Buffer.from(letter.value).includes('event 33 '));
+  const [deadLetter] = world.queue.letters;
+  assert(deadLetter && world.queue.letters.length === 1);
+  assert.equal(deadLetter.reason, 'document_refused');
+  assert.match(deadLetter.error, /document_parsing_exception: no/);
+  assert.match(deadLetter.from, /^sluice\.logs\/\d\/\d+$/);
+  assert(Buffer.from(deadLetter.value).includes('event 33 '));
 });
 
 test('a document that is never taken waits where the dead letters are full, is reported, and is not lost', async () => {

@@ -86,11 +86,12 @@ suite('suspect partitions', () => {
     await world.drained();
     await world.clock.until(indexer.stop());
     world.check([indexer], 4);
-    const [letter, ...others] = world.queue.letters;
-    assert(letter);
+    const [deadLetter, ...others] = world.queue.letters;
+    assert(deadLetter);
     assert.equal(others.length, 0);
-    assert.deepEqual([letter.reason, letter.from, letter.index], ['record_poisonous', 'sluice.logs/0/5', undefined]);
-    assert.match(letter.error, /ended by SIGKILL while making documents/);
+    const { reason, from, index, error } = deadLetter;
+    assert.deepEqual([reason, from, index], ['record_poisonous', 'sluice.logs/0/5', undefined]);
+    assert.match(error, /ended by SIGKILL while making documents/);
     assert.equal(indexer.ledger.counts.dead_lettered, 4);
     assert.ok(world.logged.includes('partition_suspect') && world.logged.includes('record_poisonous'));
   });

@@ -63,9 +63,9 @@ test('what is mended is indexed, under the names that it always had', async () =
   assert.deepEqual(counts, { indexed: 9, present: 0, failed: 0, impossible: 0 });
   world.check([]);
   assert.equal(world.store.documents.size, ids.size + 9);
-  const [letter] = world.queue.letters;
-  assert(letter);
-  const read = readDeadLetter({ ...headedLetter(letter), partition: 0, offset: 0, timestampMs: 0 });
+  const [deadLetter] = world.queue.letters;
+  assert(deadLetter);
+  const read = readDeadLetter({ ...headedLetter(deadLetter), partition: 0, offset: 0, timestampMs: 0 });
   assert(read.kind === 'letter' && read.index !== null && read.batches[0]);
   const id = documentId(read.batches[0], read.index);
   const document = world.store.documents.get(id);
@@ -104,7 +104,7 @@ test('what is refused again stays as it is, however often it is tried', async ()
   world.check([]);
 });
 
-test('the letter of a record of which some events are refused again stays until all are in the store', async () => {
+test('the dead letter of a record of which some events are refused again stays until all are in the store', async () => {
   const world = new World({ partitions: 1 });
   await world.send(0, [30], 'zstd', 'x'.repeat(300));
   const indexer = await startIndexer({ ...world.options, decompress: opening(1024) });
@@ -113,7 +113,7 @@ test('the letter of a record of which some events are refused again stays until 
   assert.equal(world.queue.letters.length, 1);
   refuse(world);
   assert.deepEqual((await replay(world)).counts, { indexed: 0, present: 0, failed: 1, impossible: 0 });
-  assert.equal(world.queue.letters.length, 1, 'no mark, and no letter more');
+  assert.equal(world.queue.letters.length, 1, 'no mark, and no dead letter more');
   mend(world);
   assert.deepEqual((await replay(world)).counts, { indexed: 1, present: 0, failed: 0, impossible: 0 });
   assert.equal(world.store.doubled, 0);
@@ -188,9 +188,9 @@ test('what holds nothing that could be indexed stays, and is reported', async ()
   const world = new World({ partitions: 1 });
   const batches = encodeBatches([world.batch(1)]);
   const entry = world.entry({ log: 'event 0 ' });
-  const letter = { batches, reason: 'r', error: '', from: 'edge', value: entry, cut: false };
+  const deadLetter = { batches, reason: 'r', error: '', from: 'edge', value: entry, cut: false };
   world.queue.letters.push(
-    letter,
+    deadLetter,
     { ...letter, index: 0, cut: true },
     { ...letter, index: 0, batches: new Uint8Array() },
     { ...letter, encoding: Buffer.from('zstd'), recordVersion: Buffer.from('3') },
@@ -246,7 +246,7 @@ test('stopped in the middle: what is done is marked, the rest comes with the nex
   world.check([]);
 });
 
-test('many letters: no more in hand than agreed, and marks of all', async () => {
+test('many dead letters: no more in hand than agreed, and marks of all', async () => {
   const world = new World({ partitions: 1 });
   world.store.hooks = { latencyMs: () => 20 };
   for (let i = 0; i < 6000; i++) {
@@ -274,9 +274,9 @@ test('a record that was too large is kept whole, in parts, and replayed when the
   const indexer = await startIndexer({ ...world.options, decompress: opening(1024 * 1024) });
   await world.drained();
   await world.clock.until(indexer.stop());
-  const [letter] = world.queue.letters;
-  assert.equal(letter?.reason, 'record_malformed');
-  assert(Buffer.from(letter.value).equals(record.value));
+  const [deadLetter] = world.queue.letters;
+  assert.equal(deadLetter?.reason, 'record_malformed');
+  assert(Buffer.from(deadLetter.value).equals(record.value));
   const mended = new World({ partitions: 1, env: { SLUICE_JOIN_MAX_BYTES: '64MiB' } });
   const { counts } = await replay(world, { config: mended.config });
   assert.deepEqual(counts, { indexed: 1, present: 0, failed: 0, impossible: 0 });

@@ -82,28 +82,28 @@ test('the file of an embedded queue that the old program left is read on', async
   await world.clock.until(indexer.stop());
   assert.deepEqual([counts.indexed, counts.deduplicated], [oldIds.length + 4, oldIds.length]);
   assert.equal(world.store.documents.size, oldIds.length + 4);
-  const letters: string[] = [];
+  const deadLetters: string[] = [];
   for await (const record of queue.read({ topic: 'dead-letters' })) {
-    const letter = readDeadLetter(record);
-    if (letter.kind === 'letter') letters.push(letter.reason);
+    const deadLetter = readDeadLetter(record);
+    if (deadLetter.kind === 'letter') deadLetters.push(deadLetter.reason);
   }
-  assert.deepEqual(letters, ['chunk_undecodable', 'document_refused', 'record_malformed']);
+  assert.deepEqual(deadLetters, ['chunk_undecodable', 'document_refused', 'record_malformed']);
 });
 
 test('what a spool kept goes on in its version', async () => {
-  const [record, letter] = oldSpooled.map(({ headers, value }) => decodeSpoolEntry(headers, value));
-  assert(record?.kind === 'record' && letter?.kind === 'letter');
+  const [record, deadLetter] = oldSpooled.map(({ headers, value }) => decodeSpoolEntry(headers, value));
+  assert(record?.kind === 'record' && deadLetter?.kind === 'letter');
   assert.equal(record.partition, 3);
   assert.deepEqual(headedRecord(record.record).headers, oldRecords[0]?.headers);
   assert.deepEqual(await idsOf(headedRecord(record.record)), oldRecords[0]?.ids);
-  assert.deepEqual(headedLetter(letter.letter).headers, oldLetters[1]?.headers);
+  assert.deepEqual(headedLetter(deadLetter.letter).headers, oldLetters[1]?.headers);
 });
 
 test('dead letters are replayed under the names that their events had', async () => {
   const replayed = oldLetters.map(({ headers, value }) => {
-    const letter = readDeadLetter({ headers, value, partition: 0, offset: 0, timestampMs: 0 });
-    assert(letter.kind === 'letter');
-    return recordOfLetter(letter);
+    const deadLetter = readDeadLetter({ headers, value, partition: 0, offset: 0, timestampMs: 0 });
+    assert(deadLetter.kind === 'letter');
+    return recordOfLetter(deadLetter);
   });
   const [chunk, event, record] = replayed;
   assert.equal(typeof chunk, 'string');

@@ -102,8 +102,8 @@ test('dead letters of lines that are too large wait with their own bytes; the re
   let isAway = true;
   world.queue.hooks = {
     ...world.queue.hooks,
-    deadLetters: (letters) => {
-      for (const letter of letters) tried.set(letter.index, letter.value.buffer.byteLength);
+    deadLetters: (deadLetters) => {
+      for (const deadLetter of deadLetters) tried.set(deadLetter.index, deadLetter.value.buffer.byteLength);
       return isAway ? new SluiceError('queue_unavailable', 'Cannot append: it is away') : null;
     },
   };

@@ -1,5 +1,5 @@
-// Letters of refused documents: what they hold in memory while the dead letters take nothing, and that none is lost or
-// comes twice.
+// Dead letters of refused documents: what they take in memory while the queue does not take them, and that none is lost
+// or comes twice.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -32,7 +32,7 @@ class DeadLettering {
   readonly abort = new AbortController();
   readonly refusals: RecordRefusals;
   isAway = true;
-  /** Values of letters that were tried, by where they come from and their index. */
+  /** Values of dead letters that were tried, by where they come from and their index. */
   readonly tried = new Map<string, number>();
   readonly taken: DeadLetter[] = [];
   /** What was opened; its memory is given back by hand. */
@@ -51,8 +51,8 @@ class DeadLettering {
     this.refusals = new RecordRefusals({
       queue: {
         appendBytesMax,
-        appendDeadLetters: async (letters) => {
-          for (const { from, index, value } of letters) this.tried.set(`${from} ${index}`, value.buffer.byteLength);
+        appendDeadLetters: async (deadLetters) => {
+          for (const { from, index, value } of deadLetters) this.tried.set(`${from} ${index}`, value.buffer.byteLength);
           if (this.isAway) throw UNAVAILABLE;
           this.taken.push(...letters);
         },
@@ -119,7 +119,7 @@ class DeadLettering {
   }
 }
 
-test('letters that wait keep no record open, however many records they are of', async () => {
+test('dead letters that wait keep no record open, however many records they are of', async () => {
   const deadLettering = new DeadLettering();
   const records = Array.from({ length: 25 }, () => deadLettering.record([5000, 200_000]));
   const pendingDeadLetters = records.map((record) => deadLettering.deadLetter(deadLettering.batch(record, 0, 1)));
@@ -127,7 +127,7 @@ test('letters that wait keep no record open, however many records they are of', 
   assert.equal(deadLettering.mostOpen, 1);
   assert.equal(deadLettering.open, 0);
   assert.equal(deadLettering.tried.size, records.length);
-  for (const bytes of deadLettering.tried.values()) assert.ok(bytes < 10_000, `a letter holds ${bytes} bytes`);
+  for (const bytes of deadLettering.tried.values()) assert.ok(bytes < 10_000, `a dead letter takes ${bytes} bytes`);
   // 5,000 bytes and 4 KiB each; of the records nothing.
   assert.ok(deadLettering.budget.bytesHeld < 25 * 10_000, String(deadLettering.budget.bytesHeld));
   deadLettering.isAway = false;
@@ -147,12 +147,12 @@ test('many that want one record are served while it is open', async () => {
   await deadLettering.allTaken(pendingDeadLetters, [record]);
 });
 
-test('no more letters are made than may wait; the rest is made when these are held', async () => {
+test('no more dead letters are made than may wait; the rest is made when these are held', async () => {
   const deadLettering = new DeadLettering();
   const records = Array.from({ length: 40 }, () => deadLettering.record([20_000, 20_000, 20_000]));
   const pendingDeadLetters = records.map((record) => deadLettering.deadLetter(deadLettering.batch(record)));
   await deadLettering.settled();
-  // A quarter of the budget: 10 letters of 20,000 bytes and 4 KiB.
+  // A quarter of the budget: 10 dead letters of 20,000 bytes and 4 KiB.
   assert.ok(
     deadLettering.tried.size >= 9 && deadLettering.tried.size <= 10,
     `${deadLettering.tried.size} letters were made`,
@@ -162,7 +162,7 @@ test('no more letters are made than may wait; the rest is made when these are he
   await deadLettering.allTaken(pendingDeadLetters, records);
 });
 
-test('a letter that is larger than all that may wait has it alone', async () => {
+test('a dead letter that is larger than all that may wait has it alone', async () => {
   const deadLettering = new DeadLettering();
   const records = [
     deadLettering.record([1000]),
@@ -175,7 +175,7 @@ test('a letter that is larger than all that may wait has it alone', async () => 
   await deadLettering.allTaken(pendingDeadLetters, records);
 });
 
-test('one append has letters of many small records', async () => {
+test('one append has dead letters of many small records', async () => {
   const deadLettering = new DeadLettering();
   const records = Array.from({ length: 12 }, () => deadLettering.record([100]));
   const ranges = records.flatMap((record) => deadLettering.batch(record).ranges);
@@ -185,7 +185,7 @@ test('one append has letters of many small records', async () => {
   await deadLettering.allTaken([appended], records);
 });
 
-test('who is stopped while waiting, for letters or for room, gives everything back', async () => {
+test('who is stopped while waiting, for dead letters or for room, gives everything back', async () => {
   const deadLettering = new DeadLettering();
   const records = Array.from({ length: 20 }, () => deadLettering.record([100_000, 10]));
   const pendingDeadLetters = records.map((record) => deadLettering.deadLetter(deadLettering.batch(record)));
@@ -208,7 +208,7 @@ test('a stop waits for no record to be opened', async () => {
   assert.equal(deadLettering.budget.bytesHeld, 0);
 });
 
-test('of an assignment that was lost meanwhile no further letter is made', async () => {
+test('of an assignment that was lost meanwhile no further dead letter is made', async () => {
   const deadLettering = new DeadLettering();
   const records = Array.from({ length: 20 }, () => deadLettering.record([100_000, 10]));
   const pendingDeadLetters = records.map((record) => deadLettering.deadLetter(deadLettering.batch(record)));
