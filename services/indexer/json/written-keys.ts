@@ -65,20 +65,20 @@ export class WrittenKeys {
       return;
     }
     const hash = json.hash(start);
-    let slot = base;
-    while (slot < this.top && (this.#hashes[slot] !== hash || !this.#isWrittenAt(slot, start))) slot += 1;
-    if (slot < this.top) this.#superseded.add(this.#positions[slot]!);
+    let i = base;
+    while (i < this.top && (this.#hashes[i] !== hash || !this.#isWrittenAt(i, start))) i += 1;
+    if (i < this.top) this.#superseded.add(this.#positions[i]!);
     else this.top += 1;
-    this.#hashes[slot] = hash;
-    this.#starts[slot] = start;
-    this.#ends[slot] = json.at;
-    this.#positions[slot] = keyAt;
+    this.#hashes[i] = hash;
+    this.#starts[i] = start;
+    this.#ends[i] = json.at;
+    this.#positions[i] = keyAt;
   }
 
-  /** Whether the key of the slot is the one that was written last, at `start`. */
-  #isWrittenAt(slot: number, start: number): boolean {
+  /** Whether the key with this number is the one that was written last, at `start`. */
+  #isWrittenAt(i: number, start: number): boolean {
     const { bytes, at } = this.#json;
-    return bytes.compare(bytes, start, at, this.#starts[slot], this.#ends[slot]) === 0;
+    return bytes.compare(bytes, start, at, this.#starts[i], this.#ends[i]) === 0;
   }
 
   #noteInTable(table: Map<string, number>, keyAt: number, start: number): void {

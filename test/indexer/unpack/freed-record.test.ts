@@ -86,7 +86,7 @@ function crowdedPart(id: string): Buffer {
   return Buffer.concat([writer.take(), Buffer.alloc(values, 0xc0)]);
 }
 
-test('dead letters of lines that are too large wait with their own bytes; the record is opened once and freed', async () => {
+test('dead letters of too large lines wait with their own bytes; the record is opened once, and freed', async () => {
   const world = new World({ partitions: 1 });
   const parts = Array.from({ length: 31 }, (_, i) => crowdedPart(`p${i}`));
   const value = Buffer.concat(parts);
