@@ -1,7 +1,7 @@
 // What can be known only when everything has drained: nothing that was acked is lost, nothing is there twice but for
 // what docs/guarantees.md excuses, and the order of acceptance is that of sequences and of the queue.
 
-import { type Acceptance, type Copy, type EventState } from './states.ts';
+import type { Acceptance, Copy, EventState } from './states.ts';
 
 export interface EndChecksGiven {
   readonly states: readonly EventState[];
