@@ -1,7 +1,7 @@
 // Where a function puts what cannot be indexed, since it has no queue to write to: a data stream of its own, or an HTTP
 // endpoint.
 //
-// Guarantees: a dead letter is held there before its event's offset is passed. The same dead letter again, from an
+// Guarantees: a dead letter is stored there before its event's offset is passed. The same dead letter again, from an
 // event that came again, is the same document.
 
 import { createHash } from 'node:crypto';
@@ -68,7 +68,7 @@ export class StoreDeadLetters implements DeadLetterSink {
   }
 }
 
-/** Dead letters as JSON lines, posted to a URL that answers 2xx when it holds them. */
+/** Dead letters as JSON lines, posted to a URL that answers 2xx when it has stored them. */
 export class PostedDeadLetters implements DeadLetterSink {
   readonly appendBytesMax = DEAD_LETTER_BYTES_MAX;
   readonly #url: string;
@@ -103,7 +103,7 @@ export class PostedDeadLetters implements DeadLetterSink {
 
 /**
  * What is behind the dead letter and not its moment: the same event that comes again has the same. The batch belongs to
- * it, for a record holds many batches, each with an event 0; and the bytes, for a topic that was made anew has the same
+ * it, for a record has many batches, each with an event 0; and the bytes, for a topic that was made anew has the same
  * positions with other records.
  */
 function deadLetterId({ from, batches, index, reason, value, part }: DeadLetter): string {

@@ -1,6 +1,6 @@
-// What the indexer holds of its partitions: assignments, and the records that were fetched under them. A record knows
-// how many of its events have no outcome yet; with the last outcome it is finished, its bytes are given back, and its
-// offset may be passed.
+// What the indexer has in hand of its partitions: assignments, and the records that were fetched under them. A record
+// knows how many of its events have no outcome yet; with the last outcome it is finished, its bytes are given back, and
+// its offset may be passed.
 
 import assert from 'node:assert/strict';
 import type { ByteBudget, Permit } from '#shared/byte-budget.ts';

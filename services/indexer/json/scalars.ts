@@ -1,5 +1,5 @@
-// msgpack values that hold no others and are no text → JSON: nil, booleans, floats and the integers that have more than
-// one byte. Each is whole.
+// msgpack values that contain no others and are no text → JSON: nil, booleans, floats and the integers of more than one
+// byte. Each is whole.
 
 import { type JsonBuffer, fragment } from './json-buffer.ts';
 

@@ -6,7 +6,7 @@
 //   writer.startBatch(batch, ingestedMs);
 //   writer.write(bytes, start, end, index)      → 'ok' and an item in the bulk body, or why there is none
 //
-// Guarantees: whatever the entry holds, the document is valid JSON that the template's mapping takes: what a field
+// Guarantees: whatever is in the entry, the document is valid JSON that the template's mapping takes: what a field
 // cannot hold goes under `attributes`. An entry that is no entry, or makes too large a document, leaves nothing in the
 // body.
 

@@ -53,7 +53,7 @@ export class JsonTranscoder {
   #pathBytes = 0;
   #isTooLarge = false;
   #isSecondTime = false;
-  /** What is written becomes a string: limits on levels and keys do not hold. */
+  /** What is written becomes a string: limits on levels and keys do not apply. */
   #inText = false;
   /** Whether the key that was written last is the short name of a long one. */
   #keyIsShortened = false;

@@ -32,7 +32,7 @@ export class DeadLetterAppends {
     return null;
   }
 
-  /** Resolves when the queue holds them; rejects only when the signal is aborted. */
+  /** Resolves when the queue has stored them durably; rejects only when the signal is aborted. */
   async append(deadLetters: readonly DeadLetter[], signal: AbortSignal): Promise<void> {
     const { queue } = this.#options;
     for (const group of groupsOf(deadLetters, queue.appendBytesMax)) {

@@ -166,7 +166,7 @@ export class EntryWriter {
     this.#passed = entry;
   }
 
-  /** The part is held with its line: the offset of its record waits for the outcome of the whole. */
+  /** The part waits with its line: the offset of its record waits for the outcome of the whole. */
   #join(ref: EventRef, bytes: Uint8Array, start: number, end: number): void {
     const { lines, clock } = this.#options;
     const { record, index } = ref;

@@ -35,7 +35,7 @@ export interface PipelineOptions {
   readonly writer: BulkWriter;
   readonly refusals: RecordRefusals;
   readonly lines: LineJoiner<EventRef>;
-  /** Of what is held of records until all of their events have outcomes; see bytes-in-hand.ts. */
+  /** Of what records take in memory until all of their events have outcomes; see bytes-in-hand.ts. */
   readonly budget: ByteBudget;
   /** Of what waits to be tried out, so that it takes nothing from the others. */
   readonly suspectBudget: ByteBudget;

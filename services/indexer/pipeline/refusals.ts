@@ -56,7 +56,7 @@ interface Stretch {
   readonly whyOf: (number: number) => Why;
 }
 
-/** Dead letters of one call of `deadLetter` that are appended together, with what they hold of the budgets. */
+/** Dead letters of one call of `deadLetter` that are appended together, with their permits. */
 interface Group {
   readonly deadLetters: DeadLetter[];
   readonly permits: Permit[];

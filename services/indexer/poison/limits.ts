@@ -22,12 +22,12 @@ const AVAILABLE_SHARE = 0.8;
 const GROWTH_BYTES_MIN = 256 * MIB;
 const HEAP_MB_MIN = 128;
 const HEAP_MB_MAX = 256;
-/** Of the indexer's own heap, which holds other things as well. */
+/** Of the indexer's own heap, which has other things in it as well. */
 const HEAP_SHARE = 0.25;
 
 /**
- * Of dead letters that the child holds at once: as many as the indexer may, while they are not taken, but no more than
- * it has room for.
+ * Of dead letters that the child has in memory at once: as many as the indexer may, while they are not taken, but no
+ * more than it has room for.
  */
 const DEAD_LETTERS_BYTES_MAX = 64 * MIB;
 

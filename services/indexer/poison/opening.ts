@@ -115,7 +115,7 @@ class Scratch {
   readonly #options: OpeningOptions;
   #batch: Batch | null = null;
   #deadLetters: DeadLetter[] = [];
-  #heldBytes = 0;
+  #deadLettersBytes = 0;
   /** Of all dead letters that were written. */
   deadLetterBytes = 0;
 
@@ -155,7 +155,7 @@ class Scratch {
     for (const line of this.#lines.flush()) this.#writeLine(line);
   }
 
-  /** A copy, which is held as long as an indexer would hold it where the dead letters take nothing. */
+  /** A copy, which is kept as long as an indexer keeps it where the dead letters take nothing. */
   deadLetter(bytes: Uint8Array, index: number): void {
     if (this.#batch) this.#deadLetter({ batch: this.#batch, index, entry: new Uint8Array(bytes) });
   }
@@ -163,10 +163,10 @@ class Scratch {
   #deadLetter({ batch, index, entry }: OwnEntry): void {
     const bytes = entry.length + DEAD_LETTER_IN_HAND_BYTES;
     this.deadLetterBytes += bytes;
-    this.#heldBytes += bytes;
-    if (this.#heldBytes > this.#options.deadLettersBytesMax) {
+    this.#deadLettersBytes += bytes;
+    if (this.#deadLettersBytes > this.#options.deadLettersBytesMax) {
       this.#deadLetters = [];
-      this.#heldBytes = bytes;
+      this.#deadLettersBytes = bytes;
     }
     const why = { reason: 'document_too_large', error: WHY_UNWRITABLE.document_too_large };
     this.#deadLetters.push(deadLetterOf({ batch, index }, entry, why, ''));

@@ -65,7 +65,7 @@ const RANGE_BYTES = 128;
 /** What a part has of its own beside its bytes: its batch, and the buffers of both. */
 const PART_BYTES = 1024;
 
-/** Bytes that the batch holds in memory. */
+/** Bytes that the batch takes in memory. */
 export function bytesOf({ request, ranges }: BulkBatch): number {
   let bytes = request.body.length + request.items.length * ITEM_BYTES + ranges.length * RANGE_BYTES;
   for (const { line, parts } of ranges) {

@@ -1,5 +1,5 @@
 // The indexer as a service: a member of the consumer group, until it is stopped. Any number of them share the
-// partitions; none holds state that the queue can't give back. A store or a queue that is away is waited for; nothing
+// partitions; none has state that the queue can't give back. A store or a queue that is away is waited for; nothing
 // needs a restart.
 
 import { reasonOf } from '#shared/errors.ts';

@@ -27,7 +27,7 @@ export interface ReplayCounts {
   present: number;
   /** They were refused again, all or some of their events, and stay as they are. */
   failed: number;
-  /** They hold nothing that could be indexed, and stay as they are. */
+  /** They contain nothing that could be indexed, and stay as they are. */
   impossible: number;
 }
 
@@ -97,8 +97,8 @@ export class Replay {
   }
 
   /**
-   * Replays what is selected. Rejects where the queue cannot be read or the marks cannot be held; then dead letters may
-   * come again.
+   * Replays what is selected. Rejects where the queue cannot be read or the marks cannot be stored; then dead letters
+   * may come again.
    */
   async run(): Promise<void> {
     const { queue, selection, again, signal } = this.#options;

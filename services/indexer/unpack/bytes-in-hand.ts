@@ -1,6 +1,6 @@
-// What the indexer holds of a record, in bytes: more than its value. A record of one small event costs ten times its
-// value in objects, and the budget that pauses reading must know it. Figures are of Node 26: heap and buffers of
-// 200,000 of each, rounded up. Pure.
+// What a record takes in the indexer's memory, in bytes: more than its value. A record of one small event costs ten
+// times its value in objects, and the budget that pauses reading must know it. Figures are of Node 26: heap and buffers
+// of 200,000 of each, rounded up. Pure.
 
 import type { FetchedRecord } from '#shared/queue/queue.ts';
 import type { Unpacked } from './unpack.ts';
@@ -22,7 +22,7 @@ export function recordBytes({ headers, value }: FetchedRecord): number {
   return bytes;
 }
 
-/** The same once it was opened: its rows are held as long as any of its documents. */
+/** The same once it was opened: its rows stay as long as any of its documents. */
 export function rowsBytes({ batches }: Unpacked): number {
   return batches.length * BATCH_OVERHEAD_BYTES;
 }
@@ -33,7 +33,7 @@ export function openedBytes({ bytes, ends }: Unpacked, { value }: FetchedRecord)
 }
 
 /**
- * The most bytes to fetch at once for a partition, and to hold of records that are to be tried out: a small share of
+ * The most bytes to fetch at once for a partition, and to keep of records that are to be tried out: a small share of
  * what may be in hand.
  */
 export function fetchBytesMax(inflightBytesMax: number): number {

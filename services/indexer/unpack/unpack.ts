@@ -6,7 +6,7 @@
 //   value   | entry | entry | entry | entry | entry | …        ends[k] = position after entry k
 //           |<----- batch 0 ------->|<-- batch 1 ->| …         counts add up to the entries
 //
-// Guarantees: never rejects for what a record holds, and allocates no more than `bytesMax` for its value.
+// Guarantees: never rejects for what is in a record, and allocates no more than `bytesMax` for its value.
 
 import { setImmediate as turn } from 'node:timers/promises';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
@@ -25,7 +25,7 @@ export interface Unpacked {
   /** The value, uncompressed. */
   readonly bytes: Uint8Array;
   readonly ends: Uint32Array;
-  /** Numbers of entries that hold more values than a document may: to look into one would hold up all other work. */
+  /** Numbers of entries with more values than a document may have: to look into one would delay all other work. */
   readonly crowded: ReadonlySet<number>;
 }
 
@@ -62,7 +62,7 @@ const VERSION_TEXT = /^[1-9][0-9]{0,14}$/;
  */
 const TURN_BYTES = 512 * 1024;
 /**
- * Keys and values that an entry may say it holds. One with more has more values than a document may, whatever they are.
+ * Keys and values that an entry may say it has. One with more has more values than a document may, whatever they are.
  */
 const ANNOUNCED_MAX = 2 * VALUES_MAX + 1024;
 
