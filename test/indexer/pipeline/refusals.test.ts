@@ -54,7 +54,7 @@ class DeadLettering {
         appendDeadLetters: async (deadLetters) => {
           for (const { from, index, value } of deadLetters) this.tried.set(`${from} ${index}`, value.buffer.byteLength);
           if (this.isAway) throw UNAVAILABLE;
-          this.taken.push(...letters);
+          this.taken.push(...deadLetters);
         },
       },
       telemetry: new LedgerTelemetry(new Metrics({ version: 'test', command: 'test' }), world.log),

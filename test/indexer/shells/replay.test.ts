@@ -191,11 +191,11 @@ test('what holds nothing that could be indexed stays, and is reported', async ()
   const deadLetter = { batches, reason: 'r', error: '', from: 'edge', value: entry, cut: false };
   world.queue.letters.push(
     deadLetter,
-    { ...letter, index: 0, cut: true },
-    { ...letter, index: 0, batches: new Uint8Array() },
-    { ...letter, encoding: Buffer.from('zstd'), recordVersion: Buffer.from('3') },
-    { ...letter, encoding: Buffer.from('lz4'), recordVersion: Buffer.from('1') },
-    { ...letter, encoding: Buffer.from('zstd'), recordVersion: Buffer.from('1'), batches: Buffer.from('none') },
+    { ...deadLetter, index: 0, cut: true },
+    { ...deadLetter, index: 0, batches: new Uint8Array() },
+    { ...deadLetter, encoding: Buffer.from('zstd'), recordVersion: Buffer.from('3') },
+    { ...deadLetter, encoding: Buffer.from('lz4'), recordVersion: Buffer.from('1') },
+    { ...deadLetter, encoding: Buffer.from('zstd'), recordVersion: Buffer.from('1'), batches: Buffer.from('none') },
   );
   const run = await replay(world);
   assert.deepEqual(run.counts, { indexed: 0, present: 0, failed: 0, impossible: 6 });

@@ -271,7 +271,6 @@ export class Oracle {
     const state = this.#states[number];
     return state !== undefined && (state.documents.length > 0 || state.deadLetters > 0);
   }
-
 }
 
 interface DocumentSource {
