@@ -10,7 +10,7 @@ const workers = [
   'shared/queue/embedded/queue-thread.ts',
   'shared/store/embedded/store-thread.ts',
   'services/forwarder/dialects/conversion-worker.ts',
-  'services/indexer/poison/opening-worker.ts',
+  'services/indexer/poison/opening-thread.ts',
 ];
 
 /** Elasticsearch's client loads undici beside Node's own HTTP client, which we have it use (connection.ts). */

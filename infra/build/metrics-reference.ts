@@ -35,7 +35,7 @@ const parts: Record<string, (metrics: Metrics) => void> = {
     const telemetry = new IndexerTelemetry(metrics, log, systemClock);
     const writer = { waiting: { retry: 0, index: 0, store: 0 } };
     const limit = { inUse: 0, limit: 0 };
-    telemetry.watch({ ledger: new Ledger(telemetry), writer, limit, topic: '', partitions: () => [] });
+    telemetry.watch({ ledger: new Ledger(telemetry.ledger), writer, limit, topic: '', partitions: () => [] });
     telemetry.watchBytes(new ByteBudget(1));
     telemetry.watchStore(() => true);
     watchStore(metrics, {});

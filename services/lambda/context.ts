@@ -1,4 +1,4 @@
-/** What Lambda tells of a call; the part that is used. */
+/** What Lambda says of an invocation; the part that is used. */
 export interface LambdaContext {
   readonly functionName: string;
   getRemainingTimeInMillis(): number;

@@ -87,7 +87,7 @@ export async function handler(event: unknown, context: LambdaContext): Promise<H
   if (!isHttpEvent(event)) {
     throw new SluiceError('request_malformed', 'Cannot read the event: it is no request by HTTP');
   }
-  const beganMs = clock.monotonicMs();
+  const startedMs = clock.monotonicMs();
   const timeLimitMs = Math.max(0, context.getRemainingTimeInMillis() - config['lambda.deadline_margin_ms']);
   const overdue = Promise.withResolvers<HttpAnswer>();
   using _deadline = clock.timer(timeLimitMs, () =>
@@ -100,7 +100,7 @@ export async function handler(event: unknown, context: LambdaContext): Promise<H
     values: {
       EventsAccepted: { value: counted.take(), unit: 'Count' },
       RequestsRefused: { value: answer.statusCode >= 400 ? 1 : 0, unit: 'Count' },
-      Duration: { value: clock.monotonicMs() - beganMs, unit: 'Milliseconds' },
+      Duration: { value: clock.monotonicMs() - startedMs, unit: 'Milliseconds' },
     },
   });
   process.stdout.write(`${line}\n`);
@@ -109,7 +109,7 @@ export async function handler(event: unknown, context: LambdaContext): Promise<H
 
 async function answerTo(event: HttpEvent, context: LambdaContext): Promise<HttpAnswer> {
   const source = sourceOf(event);
-  // Here no connection tells who comes.
+  // Here no connection shows who comes.
   if (!admission.admits(source)) {
     telemetry.authFailed('http', 'network_refused', source);
     return refusal('unauthorized', 'Cannot take events: they come from a network that may not send');

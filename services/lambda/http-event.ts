@@ -33,20 +33,20 @@ export function isHttpEvent(event: unknown): event is HttpEvent {
   return 'httpMethod' in event || ('http' in requestContext && 'rawPath' in event);
 }
 
-/** Of a request whose source is not told; lies in no network. */
+/** Of a request whose source is not given; lies in no network. */
 const UNKNOWN = 'unknown';
 
 /** The address of who sent it, an IPv4 address in its own form. */
 export function sourceOf({ requestContext, headers, multiValueHeaders }: HttpEvent): string {
-  const told = requestContext.http?.sourceIp ?? requestContext.identity?.sourceIp;
+  const given = requestContext.http?.sourceIp ?? requestContext.identity?.sourceIp;
   const forwarded = multiValueHeaders?.['x-forwarded-for']?.at(-1) ?? headers?.['x-forwarded-for'] ?? '';
   // The balancer puts its own peer last; what stands before it is the sender's word.
   const last = forwarded.slice(forwarded.lastIndexOf(',') + 1).trim();
-  const source = plainAddress(told ?? (requestContext.elb ? last || UNKNOWN : UNKNOWN));
+  const source = plainAddress(given ?? (requestContext.elb ? last || UNKNOWN : UNKNOWN));
   return isIP(source) === 0 ? UNKNOWN : source;
 }
 
-/** The same event, told as the adapter wants it: the source where it looks for it, and the path without its stage. */
+/** The same event, as the adapter wants it: the source where it looks for it, and the path without its stage. */
 export function adapted(event: HttpEvent, source: string): HttpEvent {
   const { rawPath, requestContext } = event;
   const prefix = `/${requestContext.stage ?? ''}/`;

@@ -6,7 +6,7 @@
 // not finish fails as a whole. The same batch then comes again, never a longer one: so a split line that the batch ends
 // in is passed on in parts, not waited for.
 
-import { BatchIndexer } from '#indexer/shells/batch-indexer.ts';
+import { InvocationIndexer } from '#indexer/shells/invocation-indexer.ts';
 import { systemClock } from '#shared/clock.ts';
 import { loadConfig } from '#shared/config/load.ts';
 import { createLog } from '#shared/log.ts';
@@ -15,18 +15,18 @@ import { openStore } from '#shared/open/open-store.ts';
 import { readFileSync } from 'node:fs';
 import type { LambdaContext } from './context.ts';
 import { embeddedMetrics } from './embedded-metrics.ts';
-import { answerOf, type KafkaBatchAnswer, type KafkaEvent, recordsOf } from './kafka-event.ts';
-import { PostedLetters, StoreLetters } from './letter-sinks.ts';
+import { answerOf, type KafkaEventAnswer, type KafkaEvent, recordsOf } from './kafka-event.ts';
+import { PostedDeadLetters, StoreDeadLetters } from './dead-letter-sinks.ts';
 
 const VERSION = process.env['AWS_LAMBDA_FUNCTION_VERSION'] ?? 'local';
 const config = loadConfig({ env: process.env, readFile: (path) => readFileSync(path, 'utf8') });
 const clock = systemClock;
 const store = await openStore(config);
-const letterUrl = config['lambda.dead_letter_url'];
-const indexer = new BatchIndexer({
+const deadLetterUrl = config['lambda.dead_letter_url'];
+const indexer = new InvocationIndexer({
   config,
   store,
-  queue: letterUrl === undefined ? new StoreLetters(store, clock) : new PostedLetters(letterUrl),
+  queue: deadLetterUrl === undefined ? new StoreDeadLetters(store, clock) : new PostedDeadLetters(deadLetterUrl),
   metrics: new Metrics({ version: VERSION, command: 'lambda' }),
   log: createLog(config['log.level'], clock),
   clock,
@@ -34,8 +34,8 @@ const indexer = new BatchIndexer({
 });
 
 /** Resolves to how far each partition came. Rejects where not all is finished and item failures are not reported. */
-export async function handler(event: KafkaEvent, context: LambdaContext): Promise<KafkaBatchAnswer> {
-  const beganMs = clock.monotonicMs();
+export async function handler(event: KafkaEvent, context: LambdaContext): Promise<KafkaEventAnswer> {
+  const startedMs = clock.monotonicMs();
   const timeLimitMs = Math.max(0, context.getRemainingTimeInMillis() - config['lambda.deadline_margin_ms']);
   const passOnTails = !config['lambda.report_item_failures'];
   const { watermarks, finished, held, counts } = await indexer.index(recordsOf(event), { timeLimitMs, passOnTails });
@@ -50,7 +50,7 @@ export async function handler(event: KafkaEvent, context: LambdaContext): Promis
       EventsDeadLettered: count(counts.dead_lettered),
       EventsAbandoned: count(counts.abandoned),
       CallsUnfinished: count(finished ? 0 : 1),
-      Duration: { value: clock.monotonicMs() - beganMs, unit: 'Milliseconds' },
+      Duration: { value: clock.monotonicMs() - startedMs, unit: 'Milliseconds' },
     },
   });
   process.stdout.write(`${line}\n`);

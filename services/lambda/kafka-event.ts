@@ -26,7 +26,7 @@ export interface KafkaEventRecord {
   readonly headers?: readonly Readonly<Record<string, readonly number[]>>[];
 }
 
-export interface KafkaBatchAnswer {
+export interface KafkaEventAnswer {
   readonly batchItemFailures: readonly {
     readonly itemIdentifier: { readonly partition: string; readonly offset: number };
   }[];
@@ -48,8 +48,8 @@ export function recordsOf(event: KafkaEvent): FetchedRecord[] {
  * The answer that names each partition whose records are not all finished. `end` = offset after the last record of the
  * event.
  */
-export function answerOf(event: KafkaEvent, watermarks: ReadonlyMap<number, number>): KafkaBatchAnswer {
-  const batchItemFailures: KafkaBatchAnswer['batchItemFailures'][number][] = [];
+export function answerOf(event: KafkaEvent, watermarks: ReadonlyMap<number, number>): KafkaEventAnswer {
+  const batchItemFailures: KafkaEventAnswer['batchItemFailures'][number][] = [];
   for (const [name, records] of Object.entries(event.records)) {
     const last = records.at(-1);
     const watermark = last && watermarks.get(last.partition);

@@ -122,7 +122,7 @@ async function loadBare(env: NodeJS.ProcessEnv, stream: string): Promise<number>
   const writer = new DocumentWriter(body);
   for (let record = 0; record < RECORDS_STORED; record++) {
     const entries = dockerEntries(record);
-    writer.beginBatch(batchOf(), Date.now());
+    writer.startBatch(batchOf(), Date.now());
     for (let start = 0, i = 0; start < entries.length; i++) {
       const end = entryEnd(entries, start, entries.length);
       writer.write(entries, start, end, i);

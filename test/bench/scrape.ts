@@ -24,7 +24,13 @@ export async function run(): Promise<void> {
   }));
   const writer = { waiting: { retry: 0, index: 0, store: 0 } };
   const limit = { inUse: 1, limit: 4 };
-  telemetry.watch({ ledger: new Ledger(telemetry), writer, limit, topic: 'sluice.logs', partitions: () => ages });
+  telemetry.watch({
+    ledger: new Ledger(telemetry.ledger),
+    writer,
+    limit,
+    topic: 'sluice.logs',
+    partitions: () => ages,
+  });
   await measure('indexer', indexer);
 
   const exporter = new Metrics({ version: 'bench', command: 'lag' });

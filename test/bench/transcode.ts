@@ -69,7 +69,7 @@ function measure(name: string, record: (n: number) => Record<string, unknown>, e
     let at = 0;
     for (let n = 0; n < ENTRIES; n += 1) {
       if (n % entriesPerBatch === 0)
-        writer.beginBatch(n % 2 === 0 ? batch : { ...batch }, batch.receivedMs + documents);
+        writer.startBatch(n % 2 === 0 ? batch : { ...batch }, batch.receivedMs + documents);
       const end = entryEnd(run, at, run.length);
       writer.write(run, at, end, n);
       at = end;

@@ -1,5 +1,5 @@
 // The forwarder as a Lambda function: its bundle, called through the Runtime API with requests in the four forms that
-// AWS gives them, into a real Kafka. What Kafka then has is told by `sluice cat`.
+// AWS gives them, into a real Kafka. `sluice cat` shows what Kafka has then.
 
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -126,12 +126,12 @@ suite('Lambda forwarder', { skip: found ? false : 'SKIPPED: no Kafka' }, () => {
         ['four.url', '203.0.113.7', { bytes: 'ÿ', n: 3 }],
       ],
     );
-    const told = runtime.stdout
+    const printed = runtime.stdout
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as Record<string, number>);
     assert.deepEqual(
-      told.map(({ EventsAccepted }) => EventsAccepted),
+      printed.map(({ EventsAccepted }) => EventsAccepted),
       [1, 2, 2, 1, 1, 1],
     );
   });
@@ -176,7 +176,7 @@ suite('Lambda forwarder', { skip: found ? false : 'SKIPPED: no Kafka' }, () => {
     assert.equal(await statusOf(restApiEvent({ ...good, headers: { ...bearer, 'content-type': 'image/png' } })), 415);
     assert.equal(await statusOf(restApiEvent({ ...good, method: 'DELETE' })), 405);
     assert.equal(await statusOf(albEvent({ ...good, query: { time: '%' } })), 400);
-    // Who may send is told by the gateway, never by the sender.
+    // The gateway says who may send, never the sender.
     assert.equal(await statusOf(httpApiEvent({ ...good, source: '192.0.2.1' })), 401);
     assert.equal(await statusOf(albEvent(good, { forwarded: '203.0.113.7, 192.0.2.1' })), 401);
     assert.equal(await statusOf(albEvent(good, { forwarded: 'unix' })), 401);

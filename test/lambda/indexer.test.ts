@@ -10,7 +10,7 @@ import { suite, test } from 'node:test';
 import { elasticsearch } from '#test/backends/elasticsearch.ts';
 import { field, inElasticsearch } from '#test/integration/parts/documents.ts';
 import { sluice } from '#test/integration/parts/sluice-process.ts';
-import type { KafkaBatchAnswer } from '#lambda/kafka-event.ts';
+import type { KafkaEventAnswer } from '#lambda/kafka-event.ts';
 import { kafkaEvent, kafkaRecord } from './kafka-events.ts';
 import { INDEXER, LocalRuntime } from './local-runtime.ts';
 
@@ -21,7 +21,7 @@ const BUNDLE_BYTES_MAX = 3 * 1024 * 1024;
 const newTag = (): string => `lambda.${randomBytes(4).toString('hex')}`;
 const numbered = (first: number, count: number): { message: string; n: number }[] =>
   Array.from({ length: count }, (_, i) => ({ message: `event ${first + i}`, n: first + i }));
-const failures = (...offsets: [string, number][]): KafkaBatchAnswer => ({
+const failures = (...offsets: [string, number][]): KafkaEventAnswer => ({
   batchItemFailures: offsets.map(([partition, offset]) => ({ itemIdentifier: { partition, offset } })),
 });
 
@@ -100,9 +100,9 @@ suite('Lambda indexer', { skip: found ? false : 'SKIPPED: no Elasticsearch' }, (
       Array.from({ length: 250 }, (_, n) => n),
     );
     const lines = runtime.stdout.trim().split('\n');
-    const told = lines.map((line): unknown => JSON.parse(line));
+    const printed = lines.map((line): unknown => JSON.parse(line));
     assert.deepEqual(
-      told.map((line) => {
+      printed.map((line) => {
         const { EventsIndexed, EventsDeduplicated } = line as Record<string, number>;
         return { EventsIndexed, EventsDeduplicated };
       }),
@@ -113,7 +113,7 @@ suite('Lambda indexer', { skip: found ? false : 'SKIPPED: no Elasticsearch' }, (
     );
   });
 
-  test('a deadline in the middle: the first unfinished offset of each partition, and the rest with the next call', async () => {
+  test('a deadline in the middle: the first unfinished offset of each partition; the next call does the rest', async () => {
     const tag = newTag();
     const [first, second] = [
       await kafkaRecord({ partition: 0, offset: 10, tag, events: numbered(0, 400) }),
@@ -130,7 +130,7 @@ suite('Lambda indexer', { skip: found ? false : 'SKIPPED: no Elasticsearch' }, (
     const event = kafkaEvent([first, second, other]);
     const cut = await runtime.invoke(event, 2500);
     assert.ok('answer' in cut, JSON.stringify(cut));
-    const { batchItemFailures } = cut.answer as KafkaBatchAnswer;
+    const { batchItemFailures } = cut.answer as KafkaEventAnswer;
     const offsets = new Map(batchItemFailures.map(({ itemIdentifier: { partition, offset } }) => [partition, offset]));
     assert.ok(offsets.size > 0, 'something is unfinished');
     const next = offsets.get('sluice.logs-0') ?? 12;
@@ -170,7 +170,7 @@ suite('Lambda indexer', { skip: found ? false : 'SKIPPED: no Elasticsearch' }, (
     assert.equal((await numbersOf(tag)).length, 5);
   });
 
-  test('what cannot be read goes to the dead letters before its offset is passed, once however often it comes', async () => {
+  test('what cannot be read goes to the dead letters before its offset is passed, once for all repeats', async () => {
     const tag = newTag();
     const good = await kafkaRecord({ partition: 4, offset: 1, tag, events: numbered(0, 3) });
     const position = `sluice.logs/4/${2 + Math.floor(Math.random() * 1e9)}`;
@@ -192,9 +192,9 @@ suite('Lambda indexer', { skip: found ? false : 'SKIPPED: no Elasticsearch' }, (
     });
     const { hits } = (await answer.json()) as { hits: { hits: { _source: Record<string, unknown> }[] } };
     assert.equal(hits.hits.length, 1);
-    const [letter] = hits.hits;
-    assert.equal(field(letter?._source ?? {}, 'attributes.reason'), 'record_malformed');
-    assert.equal(field(letter?._source ?? {}, 'attributes.value'), 'bm90IHpzdGQ=');
+    const [deadLetter] = hits.hits;
+    assert.equal(field(deadLetter?._source ?? {}, 'attributes.reason'), 'record_malformed');
+    assert.equal(field(deadLetter?._source ?? {}, 'attributes.value'), 'bm90IHpzdGQ=');
   });
 
   test('the tail of a split line comes again, and is passed on marked when nothing precedes it', async () => {

@@ -69,7 +69,7 @@ const KINDS = {
   drain_job: 0.05,
   // The brokers remove what may be unread.
   retention: 0.06,
-  // A record that was fetched tells an offset far behind its own.
+  // A record that was fetched says an offset far behind its own.
   offset_forged: 0.02,
 } as const satisfies Record<string, number>;
 

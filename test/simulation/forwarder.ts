@@ -27,7 +27,7 @@ import type { SimChunk } from './events.ts';
 import { simulatedKafka } from './kafka/client.ts';
 import type { ClientWorld } from './kafka/link.ts';
 import { SimMetrics } from './metrics.ts';
-import type { Oracle } from './oracle.ts';
+import type { Oracle } from './oracle/oracle.ts';
 import { SimProcess, type WallClock } from './machine/process.ts';
 import { SpoolDisk, SpoolLog } from './machine/spool-disk.ts';
 
@@ -115,7 +115,7 @@ class Run {
   readonly #queue: SpooledQueue;
   readonly #intake: QueueIntake;
   readonly #watched: SlicedIntake;
-  /** Where the sockets of senders come in. */
+  /** Emits the sockets of senders. */
   readonly #server = new EventEmitter();
   readonly #connections: ForwardConnections;
   #open = 0;
@@ -167,13 +167,20 @@ class Run {
       openWaitMs: config['kafka.produce_timeout_ms'],
     });
     this.#watched = watched(this.#intake, process, world.oracle);
-    this.#connections = new ForwardConnections(this.#server as unknown as Server, 'tcp', {
+    this.#connections = this.#openConnections(telemetry);
+  }
+
+  /** Where the sockets of senders come in. */
+  #openConnections(telemetry: ForwarderTelemetry): ForwardConnections {
+    const { process } = this;
+    const { config } = this.#world;
+    return new ForwardConnections(this.#server as unknown as Server, 'tcp', {
       admission: loadAdmission(config, () => ''),
       telemetry,
       clock: process,
       tls: null,
       logins: new LoginLimit({ clock: process, pace: { hold: () => Promise.resolve() } }),
-      serverName: name,
+      serverName: process.name,
       door: openDoor({ telemetry }),
       handshakeTimeoutMs: config['forward.handshake_timeout_ms'],
       session: {

@@ -11,9 +11,10 @@ import { KafkaQueue } from '#shared/queue/kafka/kafka-queue.ts';
 import { simulatedKafka } from './kafka/client.ts';
 import type { ClientWorld } from './kafka/link.ts';
 import { SimMetrics } from './metrics.ts';
-import type { Oracle } from './oracle.ts';
+import type { Oracle } from './oracle/oracle.ts';
 import { SimProcess, type WallClock } from './machine/process.ts';
-import { type SimElasticsearch, SimStore } from './store.ts';
+import type { SimElasticsearch } from './store/elasticsearch.ts';
+import { SimStore } from './store/sim-store.ts';
 
 export interface IndexerWorld extends ClientWorld {
   readonly oracle: Oracle;
@@ -37,7 +38,7 @@ class Parts {
     const error = (event: string, fields: Readonly<Record<string, unknown>> = {}): void => {
       note(event, fields);
       const { partition, from, to } = fields;
-      if (event === 'records_lost') world.oracle.toldLost(Number(partition), Number(from), Number(to));
+      if (event === 'records_lost') world.oracle.reportedLost(Number(partition), Number(from), Number(to));
     };
     const log: Log = { debug: () => undefined, info: note, warn: note, error };
     const client = simulatedKafka(world, process);
@@ -112,7 +113,7 @@ export class IndexerPlace {
     return this.#parts;
   }
 
-  /** Events that the store had already, as told by all that ever ran here. */
+  /** Events that the store had already, as reported by all that ever ran here. */
   get deduplicated(): number {
     return this.#all.reduce((sum, { metrics }) => sum + metrics.total('events_deduplicated_total'), 0);
   }

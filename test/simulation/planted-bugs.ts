@@ -1,5 +1,5 @@
 // Bugs for the simulator to find, each a change of the text of production modules when they are loaded, never of the
-// simulation. Each text must be there exactly once, so that a bug whose place has moved is told of, and not silently
+// simulation. Each text must be there exactly once, so that a bug whose place has moved is noticed, and not silently
 // left out.
 
 import assert from 'node:assert/strict';
@@ -34,8 +34,10 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   'commit past a hole': [
     {
       file: 'services/indexer/commit/offsets.ts',
-      text: 'if (slot !== this.#slots[this.#head]) return;',
-      becomes: 'this.#next = Math.max(this.#next, slot.offset + 1);\n    if (slot !== this.#slots[this.#head]) return;',
+      text: 'if (pending !== this.#pending[this.#head]) return;',
+      becomes:
+        'this.#next = Math.max(this.#next, pending.offset + 1);\n' +
+        '    if (pending !== this.#pending[this.#head]) return;',
     },
   ],
   'commit one too far': [
@@ -78,29 +80,29 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   ],
   "a part's commit before its line is joined": [
     {
-      file: 'services/indexer/pipeline/pipeline.ts',
-      text: "if (passed === null) this.#options.ledger.settleEvent(hold, 'deduplicated');",
-      becomes: "this.#options.ledger.settleEvent(hold, 'deduplicated');\n    if (passed === null) return;",
+      file: 'services/indexer/pipeline/entry-writer.ts',
+      text: "if (passed === null) this.#options.ledger.settleEvent(own, 'deduplicated');",
+      becomes: "this.#options.ledger.settleEvent(own, 'deduplicated');\n    if (passed === null) return;",
     },
     {
       file: 'services/indexer/bulk/answer.ts',
-      text: "for (const part of run.parts) ledger.settleEvent(part, news > 0 ? 'indexed' : 'deduplicated');",
+      text: "for (const part of range.parts) ledger.settleEvent(part, news > 0 ? 'indexed' : 'deduplicated');",
       becomes: '',
     },
     {
-      file: 'services/indexer/pipeline/pipeline.ts',
-      text: 'options.ledger.trackInFlight(() => options.lines.events);',
+      file: 'services/indexer/pipeline/entry-writer.ts',
+      text: 'ledger.trackInFlight(() => lines.events);',
       becomes: '',
     },
   ],
   'a repeated part takes the name of its line': [
     {
-      file: 'services/indexer/parse/joiner.ts',
-      text: 'if (this.#names.get(documentId(origin.batch, origin.index)) === origin.assignment) return null;',
+      file: 'services/indexer/join/joiner.ts',
+      text: 'if (this.#passed.isRepeat(context.batch, context.index, context.assignmentNumber)) return null;',
       becomes: '',
     },
     {
-      file: 'services/indexer/parse/line-names.ts',
+      file: 'services/indexer/join/line-names.ts',
       text: 'const named = first.ordinal === 1 && hasNoGap(pieces)',
       becomes: 'const named = hasNoGap(pieces)',
     },
@@ -197,21 +199,21 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   'no look at which index a document went to': [
     {
       file: 'services/indexer/bulk/look-back.ts',
-      text: 'if (streams.size === 0) return outcomes;',
-      becomes: 'if (streams.size >= 0) return outcomes;',
+      text: 'if (dataStreams.size === 0) return outcomes;',
+      becomes: 'if (dataStreams.size >= 0) return outcomes;',
     },
   ],
   'a second copy that a dead indexer left is not deleted': [
     {
       file: 'services/indexer/bulk/look-back.ts',
-      text: '(endMs !== undefined || isWriteIndexAsked || places.has(id))',
+      text: '(endMs !== undefined || isWriteIndexAsked || locations.has(id))',
       becomes: '(endMs !== undefined || isWriteIndexAsked)',
     },
   ],
   'no second look under a new assignment': [
     {
       file: 'services/indexer/bulk/second-look.ts',
-      text: 'if (kept) await this.#look(kept, () => assignment.void);',
+      text: 'if (kept) await this.#look(kept, () => assignment.isRevoked);',
       becomes: '',
     },
   ],
@@ -225,9 +227,9 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   'both copies are deleted': [
     {
       file: 'services/indexer/bulk/look-back.ts',
-      text: 'const copies = [...there].filter((id) => places.has(id));',
+      text: 'const copies = [...there].filter((id) => locations.has(id));',
       becomes:
-        'const copies = [...there].filter((id) => places.has(id));\n' +
+        'const copies = [...there].filter((id) => locations.has(id));\n' +
         '      if (copies.length > 0) await this.#remove(indices[0]?.name ?? name, copies, signal);',
     },
   ],

@@ -4,7 +4,7 @@
 import { type ForwardMode, type Line, type SimChunk, type SimEvent, entriesOf, frameOf } from './events.ts';
 import type { Connection, ConnectionWorld } from './machine/connection.ts';
 import type { Forwarder } from './forwarder.ts';
-import type { Oracle } from './oracle.ts';
+import type { Oracle } from './oracle/oracle.ts';
 import type { WallClock } from './machine/process.ts';
 import type { Random } from './machine/random.ts';
 import type { Trace } from './trace.ts';
@@ -44,7 +44,7 @@ export function contentOf({ oracle }: SenderWorld, random: Random, content: Cont
   const chunks = random.integer(4, 14);
   const tag = random.chance(0.5) ? 'app' : `app.${name}`;
   let atMs = random.between(0, 1000);
-  const begin = (): SimChunk => {
+  const start = (): SimChunk => {
     const chunk: SimChunk = {
       name: `${name}.${dues.length};`,
       sender: name,
@@ -77,9 +77,9 @@ export function contentOf({ oracle }: SenderWorld, random: Random, content: Cont
   while (dues.length < chunks) {
     if (isDocker && random.chance(0.5)) {
       const line: Line = { id: `line-${name}-${dues.length}`, parts: [] };
-      for (let parts = random.integer(2, 4); parts > 0; parts--) put(begin(), line);
+      for (let parts = random.integer(2, 4); parts > 0; parts--) put(start(), line);
     } else {
-      const chunk = begin();
+      const chunk = start();
       const count = isDocker ? 1 : random.chance(0.1) ? random.integer(20, 60) : random.integer(1, 8);
       for (let i = 0; i < count; i++) put(chunk, null);
     }
@@ -173,7 +173,7 @@ export class ForwardSender implements Sender {
       if (!chunk.hasId) this.#done = this.#next;
       connection.send(frameOf(chunk, mode));
     }
-    this.#beginPatience();
+    this.#startPatience();
     if (this.isDone && this.#connection) {
       this.#connection.end();
       this.#connection = null;
@@ -191,7 +191,7 @@ export class ForwardSender implements Sender {
   }
 
   /** An ack that does not come is not waited for for ever. */
-  #beginPatience(): void {
+  #startPatience(): void {
     if (this.#patience || this.#done === this.#next) return;
     this.#patience = this.#world.time.after(this.#random.between(4000, 15_000), () => {
       this.#patience = null;

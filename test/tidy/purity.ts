@@ -6,7 +6,7 @@ import type { SourceFile, Tree } from './tree.ts';
 
 const PURE = [
   /^services\/forwarder\/(decode|dialects)\//,
-  /^services\/indexer\/(parse|json)\//,
+  /^services\/indexer\/(parse|join|json)\//,
   /^services\/indexer\/(bulk\/(body|next-step)|settle\/outcomes)\.ts$/,
   /^services\/indexer\/commit\/offsets\.ts$/,
   /^shared\/(msgpack|record)\//,

@@ -4,45 +4,45 @@
 // Guarantees: each event of what is given up is abandoned once; a batch is released before its events are.
 
 import type { EndingReason, Ledger } from '../settle/ledger.ts';
-import type { BulkBatch, Run } from '../settle/bulk-batch.ts';
-import type { HeldBatches } from './held-batches.ts';
+import type { BulkBatch, ItemRange } from '../settle/bulk-batch.ts';
+import type { BatchesInHand } from './batches-in-hand.ts';
 
 export class Abandonment {
-  readonly #held: HeldBatches;
+  readonly #inHand: BatchesInHand;
   readonly #ledger: Ledger;
 
-  constructor(held: HeldBatches, ledger: Ledger) {
-    this.#held = held;
+  constructor(inHand: BatchesInHand, ledger: Ledger) {
+    this.#inHand = inHand;
     this.#ledger = ledger;
   }
 
   /** The batch without what was fetched under a lost assignment; null where nothing is left. */
   withoutLost(batch: BulkBatch): BulkBatch | null {
-    if (!batch.runs.some(isLost)) return batch;
+    if (!batch.ranges.some(isLost)) return batch;
     const kept: number[] = [];
     let item = 0;
-    for (const run of batch.runs) {
-      for (let i = 0; i < run.count; i++, item++) if (!isLost(run)) kept.push(item);
+    for (const range of batch.ranges) {
+      for (let i = 0; i < range.count; i++, item++) if (!isLost(range)) kept.push(item);
     }
-    const rest = kept.length > 0 ? this.#held.subset(batch, kept) : null;
-    this.#held.release(batch);
-    for (const run of batch.runs) if (isLost(run)) this.#end(run, 'assignment_lost');
+    const rest = kept.length > 0 ? this.#inHand.subset(batch, kept) : null;
+    this.#inHand.release(batch);
+    for (const range of batch.ranges) if (isLost(range)) this.#end(range, 'assignment_lost');
     return rest;
   }
 
   /** Gives the whole batch up, because the process stops. */
   abandon(batch: BulkBatch): null {
-    this.#held.release(batch);
-    for (const run of batch.runs) this.#end(run, 'shutdown');
+    this.#inHand.release(batch);
+    for (const range of batch.ranges) this.#end(range, 'shutdown');
     return null;
   }
 
-  #end(run: Run, reason: EndingReason): void {
-    if (run.parts) for (const part of run.parts) this.#ledger.settleEvent(part, 'abandoned', reason);
-    else this.#ledger.settle(run.record, run.count, 'abandoned', reason);
+  #end(range: ItemRange, reason: EndingReason): void {
+    if (range.parts) for (const part of range.parts) this.#ledger.settleEvent(part, 'abandoned', reason);
+    else this.#ledger.settle(range.record, range.count, 'abandoned', reason);
   }
 }
 
-function isLost(run: Run): boolean {
-  return run.record.assignment.void;
+function isLost(range: ItemRange): boolean {
+  return range.record.assignment.isRevoked;
 }

@@ -7,7 +7,7 @@
 //            refused, or slower than mean + max(2.5 deviations, a quarter of the mean)  ─►  limit × 0.9
 //            as fast as the mean (within 5 %), and the limit was reached                ─►  limit + 1
 //
-// Pure: the caller tells the time.
+// Pure: the caller gives the time.
 //
 // Guarantees: 1 ≤ limit ≤ max; the limit moves once a window; without refusals it
 // recovers by itself.
@@ -70,13 +70,13 @@ export class AdaptiveLimit {
       this.#sumMs += roundTripMs;
       this.#count++;
     }
-    // The first window begins with the first answer, and a first refusal is heard at once.
-    if (this.#windowEndMs === Number.NEGATIVE_INFINITY && !overloaded) this.#beginWindow(nowMs);
+    // The first window starts with the first answer, and a first refusal is heard at once.
+    if (this.#windowEndMs === Number.NEGATIVE_INFINITY && !overloaded) this.#startWindow(nowMs);
     if (nowMs < this.#windowEndMs) return;
     const meanMs = this.#count > 0 ? this.#sumMs / this.#count : null;
     this.#adjust(meanMs);
     if (meanMs !== null) this.#learn(meanMs);
-    this.#beginWindow(nowMs);
+    this.#startWindow(nowMs);
   }
 
   #adjust(meanMs: number | null): void {
@@ -100,7 +100,7 @@ export class AdaptiveLimit {
     past.variance = (1 - EWMA_ALPHA) * (past.variance + difference * step);
   }
 
-  #beginWindow(nowMs: number): void {
+  #startWindow(nowMs: number): void {
     this.#windowEndMs = nowMs + Math.max(WINDOW_MIN_MS, this.#past?.mean ?? WINDOW_FIRST_MS);
     this.#sumMs = 0;
     this.#count = 0;

@@ -1,16 +1,16 @@
 // The answer to one bulk request, sorted: what is done, what goes again, what was refused. Nearly always all items have
-// the same outcome, often one shared object. So the table of outcomes is asked once for a row of equals, and runs are
+// the same outcome, often one shared object. So the table of outcomes is asked once for a row of equals, and ranges are
 // settled whole.
 
 import type { BulkOutcome } from '#shared/store/store.ts';
 import type { Ledger } from '../settle/ledger.ts';
-import { type BulkBatch, type Run, byIndex } from '../settle/bulk-batch.ts';
+import { type BulkBatch, type ItemRange, byIndex } from '../settle/bulk-batch.ts';
 import type { OpenItems } from './next-step.ts';
 import { type ItemVerdict, type RefusedItem, itemVerdict, outcomeReason, refusedItem } from '../settle/outcomes.ts';
 
 /** Items without an outcome of which the next step is decided together. */
 export interface OpenGroup {
-  /** Of all refused and held items; empty for those that are only sent again, whatever their index. */
+  /** Of all refused and waiting items; empty for those that are only sent again, whatever their index. */
   readonly index: string;
   readonly numbers: readonly number[];
   readonly items: OpenItems;
@@ -23,7 +23,7 @@ export class BulkAnswer {
   /** Numbers of the items that are to be sent again soon; ascending, as are the others. */
   readonly again: number[] = [];
   /** Those that wait until their index accepts documents: by itself, or after an operator's work. */
-  readonly held: number[] = [];
+  readonly waiting: number[] = [];
   readonly refused: number[] = [];
   /** Items by status, for the metric. A document that went to the failure store counts as "failure_store". */
   readonly statuses = new Map<string, number>();
@@ -57,11 +57,13 @@ export class BulkAnswer {
     return verdict === 'indexed' || verdict === 'deduplicated';
   }
 
-  /** The items that are not settled: first those to be sent again, then the held ones and the refused ones by index. */
+  /**
+   * The items that are not settled: first those to be sent again, then the waiting ones and the refused ones by index.
+   */
   open(batch: BulkBatch): OpenGroup[] {
     const groups: OpenGroup[] = [];
     if (this.again.length > 0) groups.push(this.#group('retry', '', this.again));
-    for (const [index, numbers] of byIndex(batch, this.held)) {
+    for (const [index, numbers] of byIndex(batch, this.waiting)) {
       const isBlocked = this.#verdicts[numbers[0] ?? 0] === 'blocked';
       groups.push(this.#group(isBlocked ? 'blocked' : 'operator', index, numbers));
     }
@@ -94,29 +96,32 @@ export class BulkAnswer {
     );
   }
 
-  /** Tells the ledger what is done. Calls `indexed` once for each run of which something is indexed, with how many. */
-  settle(batch: BulkBatch, ledger: Ledger, indexed: (run: Run, events: number) => void): void {
+  /**
+   * Reports to the ledger what is done. Calls `indexed` once for each range of which something is indexed, with how
+   * many.
+   */
+  settle(batch: BulkBatch, ledger: Ledger, indexed: (range: ItemRange, events: number) => void): void {
     let item = 0;
-    for (const run of batch.runs) {
+    for (const range of batch.ranges) {
       let news = 0;
       let repeats = 0;
-      if (this.#uniform === 'indexed') news = run.count;
-      else if (this.#uniform === 'deduplicated') repeats = run.count;
+      if (this.#uniform === 'indexed') news = range.count;
+      else if (this.#uniform === 'deduplicated') repeats = range.count;
       else {
-        for (let i = item; i < item + run.count; i++) {
+        for (let i = item; i < item + range.count; i++) {
           const verdict = this.#verdicts[i];
           if (verdict === 'indexed') news++;
           else if (verdict === 'deduplicated') repeats++;
         }
       }
-      item += run.count;
-      if (news > 0) indexed(run, news);
-      if (run.parts) {
+      item += range.count;
+      if (news > 0) indexed(range, news);
+      if (range.parts) {
         if (news + repeats === 0) continue;
-        for (const part of run.parts) ledger.settleEvent(part, news > 0 ? 'indexed' : 'deduplicated');
+        for (const part of range.parts) ledger.settleEvent(part, news > 0 ? 'indexed' : 'deduplicated');
       } else {
-        ledger.settle(run.record, news, 'indexed');
-        ledger.settle(run.record, repeats, 'deduplicated');
+        ledger.settle(range.record, news, 'indexed');
+        ledger.settle(range.record, repeats, 'deduplicated');
       }
     }
   }
@@ -129,7 +134,7 @@ export class BulkAnswer {
       this.#verdicts.push(verdict);
       if (verdict === 'refused') this.refused.push(i);
       else if (verdict === 'retry') this.again.push(i);
-      else if (verdict === 'blocked' || verdict === 'operator') this.held.push(i);
+      else if (verdict === 'blocked' || verdict === 'operator') this.waiting.push(i);
     }
     if (verdict === 'indexed' || verdict === 'deduplicated') this.settled += end - start;
   }

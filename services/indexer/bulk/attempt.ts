@@ -9,7 +9,7 @@
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
 import type { BulkOutcome, Store } from '#shared/store/store.ts';
-import type { IndexerTelemetry } from '../settle/telemetry.ts';
+import type { BulkTelemetry } from '../settle/bulk-telemetry.ts';
 import { BulkAnswer } from './answer.ts';
 import { type BulkBatch, subset } from '../settle/bulk-batch.ts';
 import type { ConcurrencyLimit } from './concurrency.ts';
@@ -22,7 +22,7 @@ export interface AttemptsOptions {
   readonly lookBack: LookBack;
   readonly secondLook: SecondLook;
   readonly limit: ConcurrencyLimit;
-  readonly telemetry: IndexerTelemetry;
+  readonly telemetry: BulkTelemetry;
   readonly clock: Clock;
   readonly timeoutMs: number;
 }
@@ -66,13 +66,13 @@ export class Attempts {
   async #try(batch: BulkBatch, signal: AbortSignal): Promise<AttemptResult> {
     const { limit, clock, telemetry, lookBack, secondLook } = this.#options;
     try {
-      const { told, known } = await lookBack.find(batch, signal);
-      const rest = told.size > 0 ? without(batch, told) : batch;
+      const { decided, known } = await lookBack.find(batch, signal);
+      const rest = decided.size > 0 ? without(batch, decided) : batch;
       const startMs = clock.monotonicMs();
       let outcomes = rest ? await this.#bulk(rest, signal) : [];
       const tookMs = clock.monotonicMs() - startMs;
       if (rest) outcomes = await lookBack.settle(rest, outcomes, known, signal);
-      const answer = new BulkAnswer(told.size > 0 ? withTold(batch, told, outcomes) : outcomes);
+      const answer = new BulkAnswer(decided.size > 0 ? withDecided(batch, decided, outcomes) : outcomes);
       secondLook.keep(batch, answer);
       telemetry.bulkAnswered(tookMs / 1000, answer.statuses);
       limit.release({ roundTripMs: rest && !answer.overloaded ? tookMs : null, overloaded: answer.overloaded });
@@ -101,17 +101,17 @@ export class Attempts {
 }
 
 /** The batch without these items; null where none is left. */
-function without(batch: BulkBatch, told: ReadonlyMap<number, BulkOutcome>): BulkBatch | null {
-  const rest = [...batch.request.items.keys()].filter((number) => !told.has(number));
+function without(batch: BulkBatch, decided: ReadonlyMap<number, BulkOutcome>): BulkBatch | null {
+  const rest = [...batch.request.items.keys()].filter((number) => !decided.has(number));
   return rest.length > 0 ? subset(batch, rest) : null;
 }
 
 /** The outcomes of all items, of which some are known without being sent. */
-function withTold(
+function withDecided(
   batch: BulkBatch,
-  told: ReadonlyMap<number, BulkOutcome>,
+  decided: ReadonlyMap<number, BulkOutcome>,
   sent: readonly BulkOutcome[],
 ): BulkOutcome[] {
   const rest = sent.values();
-  return Array.from(batch.request.items, (_, number) => told.get(number) ?? rest.next().value ?? ALREADY_STORED);
+  return Array.from(batch.request.items, (_, number) => decided.get(number) ?? rest.next().value ?? ALREADY_STORED);
 }

@@ -25,19 +25,19 @@ const SENT_AT_BYTES = 4 * 1024 * 1024;
 const LAST_DOCUMENT_BYTES = 256 * 1024;
 
 export class BulkBody {
-  /** The document of the item that was begun is written here. */
+  /** The document of the item in work is written here. */
   readonly json = new JsonBuffer();
   #items: Item[] = [];
   #spare: Buffer<ArrayBuffer>[] = [];
   /** Bytes of the items that are whole. */
   #length = 0;
   #docStart = -1;
-  #index = '';
+  #dataStream = '';
   #batch: Batch | null = null;
   #entry = 0;
-  /** An action line up to what tells entries apart, the same for all entries of a batch. */
+  /** An action line up to where entries differ, the same for all entries of a batch. */
   #prefix = new JsonBuffer(Buffer.allocUnsafe(256));
-  #indexEnd = 0;
+  #dataStreamEnd = 0;
 
   /** @param sentAt bytes at which a request is sent */
   constructor(sentAt = SENT_AT_BYTES) {
@@ -56,13 +56,13 @@ export class BulkBody {
 
   /**
    * Writes the action line of a document, which is to follow in `json`.
-   * @param index data stream
+   * @param dataStream its name: the _index of the action
    * @param batch must not change as long as the item lives; has its names where it is by position
    * @param entry index of the entry in its batch, the batch's `first` included
    */
-  begin(index: string, batch: Batch, entry: number): void {
-    assert(this.#docStart < 0, 'an item ends before the next begins');
-    if (index !== this.#index || batch !== this.#batch) this.#setPrefix(index, batch);
+  start(dataStream: string, batch: Batch, entry: number): void {
+    assert(this.#docStart < 0, 'an item ends before the next starts');
+    if (dataStream !== this.#dataStream || batch !== this.#batch) this.#setPrefix(dataStream, batch);
     const { json } = this;
     json.raw(this.#prefix);
     if (batch.version === 1) json.integer(entry);
@@ -75,22 +75,22 @@ export class BulkBody {
 
   /** The document is whole. */
   end(): void {
-    assert(this.#docStart >= 0 && this.#batch !== null, 'an item is begun before it ends');
+    assert(this.#docStart >= 0 && this.#batch !== null, 'an item starts before it ends');
     const { json } = this;
-    this.#items.push(new Item(this.#index, this.#batch, this.#entry, this.#length, this.#docStart, json.at));
+    this.#items.push(new Item(this.#dataStream, this.#batch, this.#entry, this.#length, this.#docStart, json.at));
     json.byte(NEWLINE);
     this.#length = json.at;
     this.#docStart = -1;
   }
 
-  /** Forgets the item that was begun, if any. */
+  /** Forgets the item in work, if any. */
   rollback(): void {
     this.json.at = this.#length;
     this.#docStart = -1;
   }
 
   /**
-   * Hands over the whole items, uncopied, and begins anew. Give the request to `release` when nobody reads it any more.
+   * Hands over the whole items, uncopied, and starts anew. Give the request to `release` when nobody reads it any more.
    */
   request(): BulkRequest {
     assert(this.#docStart < 0, 'an item ends before the request is made');
@@ -101,7 +101,7 @@ export class BulkBody {
     return request;
   }
 
-  /** Takes the buffer of a request back for reuse. Its bytes are void from here on. */
+  /** Takes the buffer of a request back for reuse. Nobody may read its bytes from here on. */
   release(request: BulkRequest): void {
     const { buffer } = request.body;
     // A larger one is not kept: one huge line would hold its memory for ever.
@@ -109,22 +109,22 @@ export class BulkBody {
     if (this.#spare.length < SPARE_MAX) this.#spare.push(Buffer.from(buffer));
   }
 
-  #setPrefix(index: string, batch: Batch): void {
+  #setPrefix(dataStream: string, batch: Batch): void {
     const prefix = this.#prefix;
-    if (index !== this.#index) {
-      assert(/^[a-z0-9_.-]+$/.test(index), 'the name of a data stream needs no escape');
+    if (dataStream !== this.#dataStream) {
+      assert(/^[a-z0-9_.-]+$/.test(dataStream), 'the name of a data stream needs no escape');
       prefix.at = 0;
-      prefix.ascii(`{"create":{"_index":"${index}","_id":"`);
-      this.#indexEnd = prefix.at;
+      prefix.ascii(`{"create":{"_index":"${dataStream}","_id":"`);
+      this.#dataStreamEnd = prefix.at;
     }
-    prefix.at = this.#indexEnd;
+    prefix.at = this.#dataStreamEnd;
     if (batch.version === 1) {
       prefix.hex(batch.id, 0, batch.id.length);
       prefix.byte(0x2d);
     } else if (batch.chain === null) {
       prefix.base64url(batch.id, 0, IDENTITY_BYTES - 1);
     }
-    this.#index = index;
+    this.#dataStream = dataStream;
     this.#batch = batch;
   }
 }

@@ -8,9 +8,9 @@ import { AdaptiveLimit } from './adaptive-limit.ts';
 /** Slots at the start. Two requests keep a store busy: one in work, one on its way. It must show that it bears more. */
 const FIRST = 2;
 
-/** What the end of a request tells about the store. */
+/** What the end of a request says about the store. */
 export interface RequestEnd {
-  /** Null where no whole answer came, or where it tells nothing about the store's pace. */
+  /** Null where no whole answer came, or where it says nothing about the store's pace. */
   readonly roundTripMs: number | null;
   readonly overloaded: boolean;
 }
@@ -44,7 +44,7 @@ export class ConcurrencyLimit {
     });
   }
 
-  /** Gives a slot back, and tells how its request ended; null where none was sent. */
+  /** Gives a slot back. `end`: how its request ended; null where none was sent. */
   release(end: RequestEnd | null): void {
     assert(this.#inUse > 0);
     this.#inUse--;

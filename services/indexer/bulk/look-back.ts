@@ -3,7 +3,7 @@
 // clocks that may differ by the allowed skew) are looked for in the older indices. All others, nearly always all, cost
 // nothing but a look at the list of indices every 30 s.
 //
-//   born       ──────────────────────────|── rollover ──|─────────────►
+//   first write ─────────────────────────|── rollover ──|─────────────►
 //                   asked for            |   + skew     |  never written to an older index
 //
 // The list may be out of date when the request is done. So each answer is compared with it. Where documents went to an
@@ -16,8 +16,8 @@
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 import type { BackingIndex, BulkOutcome, Store } from '#shared/store/store.ts';
-import type { IndexerTelemetry } from '../settle/telemetry.ts';
-import { bornMs } from './born.ts';
+import type { BulkTelemetry } from '../settle/bulk-telemetry.ts';
+import { earliestWriteMs } from './earliest-write.ts';
 import type { BulkBatch } from '../settle/bulk-batch.ts';
 
 export const LOOK_INTERVAL_MS = 30_000;
@@ -27,7 +27,7 @@ export const ALREADY_STORED: BulkOutcome = Object.freeze({ status: 409 });
 export interface LookBackOptions {
   readonly store: Pick<Store, 'backingIndices' | 'idsIn' | 'remove'>;
   readonly clock: Clock;
-  readonly telemetry: Pick<IndexerTelemetry, 'secondCopies'>;
+  readonly telemetry: Pick<BulkTelemetry, 'secondCopies'>;
   /** How far the clocks of edge and store may be apart. */
   readonly clockSkewMs: number;
   /** Asks for every document: for a replay, of which much may be there. */
@@ -48,7 +48,7 @@ interface Look {
 interface Asked {
   readonly number: number;
   readonly id: string;
-  readonly bornMs: number;
+  readonly earliestMs: number;
 }
 
 export class LookBack {
@@ -61,29 +61,32 @@ export class LookBack {
   }
 
   /**
-   * Outcomes of items that are not to be sent: they are stored already, or nobody can tell now. Items that a bulk
+   * Outcomes of items that are not to be sent: they are stored already, or nobody can know now. Items that a bulk
    * request sees by itself may be missing. Rejects with store_* errors.
    */
-  async find(batch: BulkBatch, signal: AbortSignal): Promise<{ told: ReadonlyMap<number, BulkOutcome>; known: Known }> {
-    const assignment = batch.runs.at(-1)?.record.assignment.number ?? -1;
+  async find(
+    batch: BulkBatch,
+    signal: AbortSignal,
+  ): Promise<{ decided: ReadonlyMap<number, BulkOutcome>; known: Known }> {
+    const assignment = batch.ranges.at(-1)?.record.assignment.number ?? -1;
     // Here a repeat is likely, so that an old look would cost a deletion.
     if (batch.unanswered || assignment !== this.#assignment) this.#looks.clear();
     this.#assignment = assignment;
     const known = await this.#known(batch);
-    let told = NONE;
-    for (const [stream, indices] of known) {
-      const asked = this.#olderThan(startMs(indices), batch, stream);
+    let decided = NONE;
+    for (const [dataStream, indices] of known) {
+      const asked = this.#olderThan(startMs(indices), batch, dataStream);
       if (asked.length === 0) continue;
       const unknown = new Map<string, BulkOutcome>();
-      const places = await this.#keepOldest(indices, asked, signal, { isWriteIndexAsked: false, unknown });
-      const outcomes = new Map(told);
+      const locations = await this.#keepOldest(indices, asked, signal, { isWriteIndexAsked: false, unknown });
+      const outcomes = new Map(decided);
       for (const { id, number } of asked) {
-        const outcome = unknown.get(id) ?? (places.has(id) ? ALREADY_STORED : null);
+        const outcome = unknown.get(id) ?? (locations.has(id) ? ALREADY_STORED : null);
         if (outcome) outcomes.set(number, outcome);
       }
-      told = outcomes;
+      decided = outcomes;
     }
-    return { told, known };
+    return { decided, known };
   }
 
   /** The outcomes of what was sent, after second copies that it made are deleted: what was stored before is a 409. */
@@ -93,29 +96,29 @@ export class LookBack {
     known: Known,
     signal: AbortSignal,
   ): Promise<readonly BulkOutcome[]> {
-    const streams = strangeStreams(batch, outcomes, known);
-    if (streams.size === 0) return outcomes;
+    const dataStreams = strangeDataStreams(batch, outcomes, known);
+    if (dataStreams.size === 0) return outcomes;
     const settled = outcomes.slice();
-    for (const stream of streams) {
-      this.#looks.delete(stream);
-      const indices = await this.#look(stream);
-      const asked = this.#olderThan(startMs(indices), batch, stream).filter(({ number }) => isIn(outcomes[number]));
+    for (const dataStream of dataStreams) {
+      this.#looks.delete(dataStream);
+      const indices = await this.#indicesOf(dataStream);
+      const asked = this.#olderThan(startMs(indices), batch, dataStream).filter(({ number }) => isIn(outcomes[number]));
       if (asked.length === 0) continue;
-      const places = await this.#keepOldest(indices, asked, signal, { isWriteIndexAsked: true });
+      const locations = await this.#keepOldest(indices, asked, signal, { isWriteIndexAsked: true });
       for (const { id, number } of asked) {
-        const place = places.get(id);
-        if (place !== undefined && place !== outcomes[number]?.backing) settled[number] = ALREADY_STORED;
+        const location = locations.get(id);
+        if (location !== undefined && location !== outcomes[number]?.backing) settled[number] = ALREADY_STORED;
       }
     }
     return settled;
   }
 
   /** Deletes second copies of ids that may have been written at any time since `sinceMs`. */
-  async lookAgain(stream: string, ids: readonly string[], sinceMs: number, signal: AbortSignal): Promise<void> {
-    this.#looks.delete(stream);
-    const indices = await this.#look(stream);
+  async lookAgain(dataStream: string, ids: readonly string[], sinceMs: number, signal: AbortSignal): Promise<void> {
+    this.#looks.delete(dataStream);
+    const indices = await this.#indicesOf(dataStream);
     if (startMs(indices) < sinceMs - this.#options.clockSkewMs) return;
-    const asked = ids.map((id, number) => ({ number, id, bornMs: sinceMs }));
+    const asked = ids.map((id, number) => ({ number, id, earliestMs: sinceMs }));
     await this.#keepOldest(indices, asked, signal, { isWriteIndexAsked: true });
   }
 
@@ -134,17 +137,17 @@ export class LookBack {
     }: { readonly isWriteIndexAsked: boolean; readonly unknown?: Map<string, BulkOutcome> },
   ): Promise<ReadonlyMap<string, string>> {
     const { store, clockSkewMs } = this.#options;
-    const places = new Map<string, string>();
+    const locations = new Map<string, string>();
     // There may be thousands of indices and hundred thousands of ids, of which few meet:
     // for an index nothing is looked at but what it may have.
-    const byBirth = asked.toSorted((a, b) => a.bornMs - b.bornMs);
+    const byEarliest = asked.toSorted((a, b) => a.earliestMs - b.earliestMs);
     for (const [i, { name }] of indices.entries()) {
       const endMs = indices[i + 1]?.createdMs;
-      const mayHave = endMs === undefined ? byBirth.length : bornUntil(byBirth, endMs + clockSkewMs);
+      const mayHave = endMs === undefined ? byEarliest.length : writtenUntil(byEarliest, endMs + clockSkewMs);
       if (mayHave === 0) continue;
       const isHere = ({ id }: Asked): boolean =>
-        !unknown?.has(id) && (endMs !== undefined || isWriteIndexAsked || places.has(id));
-      const ids = byBirth
+        !unknown?.has(id) && (endMs !== undefined || isWriteIndexAsked || locations.has(id));
+      const ids = byEarliest
         .slice(0, mayHave)
         .filter(isHere)
         .map(({ id }) => id);
@@ -158,11 +161,11 @@ export class LookBack {
         for (const id of ids) unknown.set(id, outcome);
         continue;
       }
-      const copies = [...there].filter((id) => places.has(id));
-      for (const id of there) if (!places.has(id)) places.set(id, name);
+      const copies = [...there].filter((id) => locations.has(id));
+      for (const id of there) if (!locations.has(id)) locations.set(id, name);
       if (copies.length > 0) await this.#remove(name, copies, signal);
     }
-    return places;
+    return locations;
   }
 
   async #remove(backing: string, ids: readonly string[], signal: AbortSignal): Promise<void> {
@@ -178,18 +181,18 @@ export class LookBack {
   }
 
   /** Items for this data stream that may have been written before `beforeMs`. */
-  #olderThan(beforeMs: number, { request, runs }: BulkBatch, stream: string): Asked[] {
+  #olderThan(beforeMs: number, { request, ranges }: BulkBatch, dataStream: string): Asked[] {
     const { askForAll, clockSkewMs } = this.#options;
     const asked: Asked[] = [];
     if (beforeMs === -Infinity) return asked;
     let number = 0;
-    for (const { batch, count } of runs) {
-      const born = askForAll ? 0 : bornMs(batch);
+    for (const { batch, count } of ranges) {
+      const earliestMs = askForAll ? 0 : earliestWriteMs(batch);
       const next = number + count;
-      if (born >= beforeMs + clockSkewMs) number = next;
+      if (earliestMs >= beforeMs + clockSkewMs) number = next;
       for (; number < next; number++) {
         const item = request.items[number];
-        if (item?.index === stream) asked.push({ number, id: item.id, bornMs: born });
+        if (item?.index === dataStream) asked.push({ number, id: item.id, earliestMs });
       }
     }
     return asked;
@@ -201,30 +204,30 @@ export class LookBack {
     for (const { index } of request.items) {
       if (index === last) continue;
       last = index;
-      if (!known.has(index)) known.set(index, await this.#look(index));
+      if (!known.has(index)) known.set(index, await this.#indicesOf(index));
     }
     return known;
   }
 
-  #look(stream: string): Promise<Indices> {
+  #indicesOf(dataStream: string): Promise<Indices> {
     const { clock, store } = this.#options;
     const nowMs = clock.monotonicMs();
-    const known = this.#looks.get(stream);
+    const known = this.#looks.get(dataStream);
     if (known && nowMs - known.atMs < LOOK_INTERVAL_MS) return known.indices;
-    const look = { atMs: nowMs, indices: store.backingIndices(stream) };
-    this.#looks.set(stream, look);
+    const look = { atMs: nowMs, indices: store.backingIndices(dataStream) };
+    this.#looks.set(dataStream, look);
     // A look that failed does not count.
-    look.indices.catch(() => this.#looks.get(stream) === look && this.#looks.delete(stream));
+    look.indices.catch(() => this.#looks.get(dataStream) === look && this.#looks.delete(dataStream));
     return look.indices;
   }
 }
 
-/** How many of these, which are in the order of their births, were born at this time or before. */
-function bornUntil(byBirth: readonly Asked[], ms: number): number {
+/** How many of these, which are in the order of their earliest write, may have been written at this time or before. */
+function writtenUntil(byEarliest: readonly Asked[], ms: number): number {
   let low = 0;
-  for (let high = byBirth.length; low < high;) {
+  for (let high = byEarliest.length; low < high;) {
     const middle = (low + high) >> 1;
-    if ((byBirth[middle]?.bornMs ?? Infinity) <= ms) low = middle + 1;
+    if ((byEarliest[middle]?.earliestMs ?? Infinity) <= ms) low = middle + 1;
     else high = middle;
   }
   return low;
@@ -247,16 +250,16 @@ function isIn(outcome: BulkOutcome | undefined): boolean {
 }
 
 /** Data streams of which something went to another index than the one that was known as the write index. */
-function strangeStreams({ request }: BulkBatch, outcomes: readonly BulkOutcome[], known: Known): Set<string> {
-  const streams = new Set<string>();
+function strangeDataStreams({ request }: BulkBatch, outcomes: readonly BulkOutcome[], known: Known): Set<string> {
+  const dataStreams = new Set<string>();
   let lastOutcome: BulkOutcome | undefined;
-  let lastStream = '';
+  let lastDataStream = '';
   for (const [number, outcome] of outcomes.entries()) {
-    const stream = request.items[number]?.index ?? '';
-    if (outcome === lastOutcome && stream === lastStream) continue;
+    const dataStream = request.items[number]?.index ?? '';
+    if (outcome === lastOutcome && dataStream === lastDataStream) continue;
     lastOutcome = outcome;
-    lastStream = stream;
-    if (isIn(outcome) && outcome.backing !== known.get(stream)?.at(-1)?.name) streams.add(stream);
+    lastDataStream = dataStream;
+    if (isIn(outcome) && outcome.backing !== known.get(dataStream)?.at(-1)?.name) dataStreams.add(dataStream);
   }
-  return streams;
+  return dataStreams;
 }

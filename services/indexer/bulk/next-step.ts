@@ -50,7 +50,7 @@ export interface Context {
 }
 
 /**
- * settle          tell the ledger what is done, then decide for the items that are not
+ * settle          report to the ledger what is done, then decide for the items that are not
  * retry           the same items again after a pause; as suspects: the next refusal may be their own fault
  * probe           ask whether anybody's document would be refused, then decide again
  * wait for index  queue them until their index accepts documents

@@ -1,5 +1,5 @@
 // Whose fault is a 400? A missing ingest pipeline, an unknown parameter or a proxy refuses every document, and none of
-// them is to blame. A probe tells: a document of ours, in which nothing can be wrong, sent the same way to the same
+// them is to blame. A probe shows it: a document of ours, in which nothing can be wrong, sent the same way to the same
 // data stream.
 //
 //   refused ─► probe ─┬─ accepted: the documents are suspect; if both happen once more, they are at fault
@@ -8,8 +8,8 @@
 //
 // One refusal proves nothing: what refused the documents may have been repaired just before the probe.
 //
-// Guarantees: `ask` tells of a probe that began after the call, so it sees what changed a moment ago. A data stream has
-// one probe at a time, and PROBE_INTERVAL_MS between two, however many ask.
+// Guarantees: `ask` resolves to a probe that started after the call, so it sees what changed a moment ago. A data
+// stream has one probe at a time, and PROBE_INTERVAL_MS between two, however many ask.
 
 import type { Clock } from '#shared/clock.ts';
 import { reasonOf } from '#shared/errors.ts';
@@ -34,8 +34,8 @@ export interface ProbeVerdict {
 }
 
 interface State {
-  beganMs: number;
-  /** A probe that has not begun yet. */
+  startedMs: number;
+  /** A probe that has not started yet. */
   next: Promise<ProbeVerdict> | null;
   last: ProbeVerdict | null;
 }
@@ -49,34 +49,34 @@ export class Probe {
   }
 
   /** Whether the last probe of the data stream was refused. */
-  isRefused(stream: string): boolean {
-    return this.#states.get(stream)?.last?.kind === 'index refuses';
+  isRefused(dataStream: string): boolean {
+    return this.#states.get(dataStream)?.last?.kind === 'index refuses';
   }
 
-  ask(stream: string): Promise<ProbeVerdict> {
-    let state = this.#states.get(stream);
-    if (!state) this.#states.set(stream, (state = { beganMs: -Infinity, next: null, last: null }));
-    state.next ??= this.#run(stream, state);
+  ask(dataStream: string): Promise<ProbeVerdict> {
+    let state = this.#states.get(dataStream);
+    if (!state) this.#states.set(dataStream, (state = { startedMs: -Infinity, next: null, last: null }));
+    state.next ??= this.#run(dataStream, state);
     return state.next;
   }
 
-  async #run(stream: string, state: State): Promise<ProbeVerdict> {
+  async #run(dataStream: string, state: State): Promise<ProbeVerdict> {
     const { clock, signal } = this.#options;
-    const waitMs = state.beganMs + PROBE_INTERVAL_MS - clock.monotonicMs();
+    const waitMs = state.startedMs + PROBE_INTERVAL_MS - clock.monotonicMs();
     // Awaits in any case, so that the caller sets `next` before it is cleared here.
     await (waitMs > 0 ? clock.sleep(waitMs, signal).catch(() => undefined) : null);
     state.next = null;
-    state.beganMs = clock.monotonicMs();
-    state.last = await this.#send(stream);
+    state.startedMs = clock.monotonicMs();
+    state.last = await this.#send(dataStream);
     return state.last;
   }
 
-  async #send(stream: string): Promise<ProbeVerdict> {
+  async #send(dataStream: string): Promise<ProbeVerdict> {
     const { store, clock, timeoutMs, signal } = this.#options;
     const over = new AbortController();
     using _timeout = clock.timer(timeoutMs, () => over.abort());
     try {
-      const outcome = await store.probe(stream, AbortSignal.any([over.signal, signal]));
+      const outcome = await store.probe(dataStream, AbortSignal.any([over.signal, signal]));
       const verdict = itemVerdict(outcome);
       if (verdict === 'indexed' || verdict === 'deduplicated') return { kind: 'accepted', reason: '' };
       return { kind: verdict === 'retry' ? 'unknown' : 'index refuses', reason: outcomeReason(outcome) };

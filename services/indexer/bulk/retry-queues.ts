@@ -1,6 +1,6 @@
 // Batches that wait until an index, or the whole store, accepts something again: a queue for each. One batch of a queue
-// is tried at a time, with growing pauses; when a try finds the way open, all the others follow. So an index that is
-// closed for hours costs one small request now and then, however much waits for it, and never a slot that others need.
+// is tried at a time, with growing pauses. When a try finds the way open, all the others follow. So an index that is
+// closed for hours costs one small request now and then, however much waits for it. It takes no slot that others need.
 //
 //   wait ─► | batch | batch | batch | ─ pause ─► try the first ─┬─ refused: to the end of the queue, a longer pause
 //                                                               └─ open: all go
@@ -70,9 +70,9 @@ export class RetryQueues {
       queue.batches.push(batch);
       return;
     }
-    const begun: RetryQueue = { batches: [batch], reason };
-    this.#queues.set(key, begun);
-    void this.#run(key, begun);
+    const started: RetryQueue = { batches: [batch], reason };
+    this.#queues.set(key, started);
+    void this.#run(key, started);
   }
 
   /** Replaces each queued batch by what `keep` makes of it; null removes it. */

@@ -9,9 +9,9 @@
 // The same is done bulk.timeout_ms after a request of our own that brought no answer, also if its partition was lost
 // meanwhile. Until then its records are not committed, so that whoever goes on after us looks too.
 //
-// Guarantees: `done` resolves when all ids that were kept for the assignment were looked at, or the assignment is void.
-// A look that fails is reported each time, and is `unhealthyReason` until it is done. At most IDS_MAX ids are kept;
-// those beyond are not looked at again (docs/guarantees.md).
+// Guarantees: `done` resolves when all ids that were kept for the assignment were looked at, or when it is revoked. A
+// look that fails is reported each time, and is `unhealthyReason` until it is done. At most IDS_MAX ids are kept; those
+// beyond are not looked at again (docs/guarantees.md).
 
 import { type BackoffLimits, backoffMs } from '#shared/backoff.ts';
 import type { Clock } from '#shared/clock.ts';
@@ -19,10 +19,10 @@ import { reasonOf } from '#shared/errors.ts';
 import { documentId, type NamedBatch } from '#shared/record/identity.ts';
 import type { BulkItem } from '#shared/store/store.ts';
 import type { Assignment, RecordInHand } from '../commit/in-hand.ts';
-import type { IndexerTelemetry } from '../settle/telemetry.ts';
+import type { BulkTelemetry } from '../settle/bulk-telemetry.ts';
 import type { BulkAnswer } from './answer.ts';
 import { LOOK_INTERVAL_MS, type LookBack } from './look-back.ts';
-import type { BulkBatch, Run } from '../settle/bulk-batch.ts';
+import type { BulkBatch, ItemRange } from '../settle/bulk-batch.ts';
 
 /** Some 100 bytes each while they are looked at. */
 const IDS_MAX = 300_000;
@@ -33,12 +33,12 @@ export interface SecondLookOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly timeoutMs: number;
-  readonly telemetry: Pick<IndexerTelemetry, 'secondLookFailed'>;
+  readonly telemetry: Pick<BulkTelemetry, 'secondLookFailed'>;
   readonly signal: AbortSignal;
 }
 
 /** Consecutive events of one batch. Their ids are made only when they are looked at, for most never are. */
-interface NamedRun {
+interface NamedRange {
   readonly batch: NamedBatch;
   /** Of the first one, the batch's `first` included. */
   readonly index: number;
@@ -47,20 +47,20 @@ interface NamedRun {
 
 /** Ids by data stream, and the earliest time at which they can have been written. */
 class Kept {
-  readonly ids = new Map<string, (string | NamedRun)[]>();
+  readonly ids = new Map<string, (string | NamedRange)[]>();
   /** Batches as they are kept here: those that were read lie in their records' memory. */
   readonly #own = new WeakMap<NamedBatch, NamedBatch>();
   count = 0;
   sinceMs = Infinity;
 
-  addId(stream: string, id: string, sinceMs: number): void {
-    this.#of(stream).push(id);
+  addId(dataStream: string, id: string, sinceMs: number): void {
+    this.#of(dataStream).push(id);
     this.sinceMs = Math.min(this.sinceMs, sinceMs);
     this.count++;
   }
 
-  addEvent(stream: string, batch: NamedBatch, index: number, sinceMs: number): void {
-    const ids = this.#of(stream);
+  addEvent(dataStream: string, batch: NamedBatch, index: number, sinceMs: number): void {
+    const ids = this.#of(dataStream);
     const last = ids.at(-1);
     const own = this.#ownOf(batch);
     if (typeof last === 'object' && last.batch === own && last.index + last.count === index) last.count++;
@@ -85,11 +85,11 @@ class Kept {
     return own;
   }
 
-  #of(stream: string): (string | NamedRun)[] {
-    const known = this.ids.get(stream);
+  #of(dataStream: string): (string | NamedRange)[] {
+    const known = this.ids.get(dataStream);
     if (known) return known;
-    const ids: (string | NamedRun)[] = [];
-    this.ids.set(stream, ids);
+    const ids: (string | NamedRange)[] = [];
+    this.ids.set(dataStream, ids);
     return ids;
   }
 }
@@ -97,8 +97,8 @@ class Kept {
 export class SecondLook {
   readonly #options: SecondLookOptions;
   readonly #kept = new WeakMap<Assignment, Kept>();
-  /** Assignments whose look began: what is sent after that meets all that another wrote, so it is not kept. */
-  readonly #begun = new WeakSet<Assignment>();
+  /** Assignments whose look started: what is sent after that meets all that another wrote, so it is not kept. */
+  readonly #started = new WeakSet<Assignment>();
   /** Why looks fail that are not done yet. */
   readonly #failing = new Map<Kept, string>();
   #count = 0;
@@ -118,33 +118,33 @@ export class SecondLook {
   keep(batch: BulkBatch, answer: BulkAnswer): void {
     const { items } = batch.request;
     let number = 0;
-    for (const run of batch.runs) {
-      const { record, count, line } = run;
+    for (const range of batch.ranges) {
+      const { record, count, line } = range;
       const from = number;
       number += count;
       if (line?.unfinishedIds && answer.isSettled(from)) this.#keepUnfinished(line.unfinishedIds, items[from], record);
-      if (!record.isInherited || this.#begun.has(record.assignment)) continue;
+      if (!record.isInherited || this.#started.has(record.assignment)) continue;
       const kept = this.#of(record.assignment);
-      for (let i = 0; i < count; i++) if (answer.isSettled(from + i)) this.#add(kept, items[from + i], run, i);
+      for (let i = 0; i < count; i++) if (answer.isSettled(from + i)) this.#add(kept, items[from + i], range, i);
     }
   }
 
   /** We have made a line whole; the other may have stored its beginnings and ends, under other names. */
   #keepUnfinished(ids: readonly string[], item: BulkItem | undefined, record: RecordInHand): void {
-    if (!item || this.#begun.has(record.assignment)) return;
+    if (!item || this.#started.has(record.assignment)) return;
     const kept = this.#of(record.assignment);
     for (const id of ids) if (this.#mayAdd()) kept.addId(item.index, id, sinceMs(record));
   }
 
   /** A request of ours brought no answer, and may still be done after these were written again: looks at them later. */
-  async keepUnanswered({ request, runs }: BulkBatch): Promise<void> {
+  async keepUnanswered({ request, ranges }: BulkBatch): Promise<void> {
     const { clock, timeoutMs, signal } = this.#options;
     const kept = new Kept();
-    const records = new Set(runs.flatMap((run) => (run.parts ?? [run]).map(({ record }) => record)));
+    const records = new Set(ranges.flatMap((range) => (range.parts ?? [range]).map(({ record }) => record)));
     for (const { assignment, fetched } of records) assignment.beUnsure(fetched);
     let number = 0;
-    for (const run of runs) {
-      for (let i = 0; i < run.count; i++) this.#add(kept, request.items[number++], run, i);
+    for (const range of ranges) {
+      for (let i = 0; i < range.count; i++) this.#add(kept, request.items[number++], range, i);
     }
     await clock.sleep(timeoutMs, signal).catch(() => undefined);
     await this.#look(kept, () => false);
@@ -155,13 +155,13 @@ export class SecondLook {
 
   /**
    * Looks at all that was kept for the assignment. Called once, when the requests of the other are over, and ours are
-   * answered. What was kept for a void assignment is forgotten, for all of it is read again.
+   * answered. What was kept for a revoked assignment is forgotten, for all of it is read again.
    */
   async done(assignment: Assignment): Promise<void> {
     const kept = this.#kept.get(assignment);
     this.#kept.delete(assignment);
-    this.#begun.add(assignment);
-    if (kept) await this.#look(kept, () => assignment.void);
+    this.#started.add(assignment);
+    if (kept) await this.#look(kept, () => assignment.isRevoked);
   }
 
   #of(assignment: Assignment): Kept {
@@ -172,8 +172,8 @@ export class SecondLook {
     return kept;
   }
 
-  /** The item is the one of the run with this number. */
-  #add(kept: Kept, item: BulkItem | undefined, { record, batch, index }: Run, number: number): void {
+  /** The item is the one of the range with this number. */
+  #add(kept: Kept, item: BulkItem | undefined, { record, batch, index }: ItemRange, number: number): void {
     if (item && this.#mayAdd()) kept.addEvent(item.index, batch, index + number, sinceMs(record));
   }
 
@@ -183,9 +183,9 @@ export class SecondLook {
     return true;
   }
 
-  async #look(kept: Kept, isVoid: () => boolean): Promise<void> {
+  async #look(kept: Kept, isRevoked: () => boolean): Promise<void> {
     const { clock, random, signal } = this.#options;
-    for (let attempt = 0; !signal.aborted && !isVoid(); attempt++) {
+    for (let attempt = 0; !signal.aborted && !isRevoked(); attempt++) {
       await this.#lookOnce(kept);
       if (kept.ids.size === 0) break;
       await clock.sleep(backoffMs(attempt, RETRY, random), signal).catch(() => undefined);
@@ -194,19 +194,19 @@ export class SecondLook {
     this.#count -= kept.count;
   }
 
-  /** Forgets what was looked at. A stream that cannot be looked at delays no other. */
+  /** Forgets what was looked at. A data stream that cannot be looked at delays no other. */
   async #lookOnce(kept: Kept): Promise<void> {
     const { lookBack, telemetry, signal } = this.#options;
     let failure: string | null = null;
-    for (const [stream, named] of kept.ids) {
+    for (const [dataStream, named] of kept.ids) {
       const ids = named.flatMap(idsOf);
       try {
-        await lookBack.lookAgain(stream, ids, kept.sinceMs, signal);
-        kept.ids.delete(stream);
+        await lookBack.lookAgain(dataStream, ids, kept.sinceMs, signal);
+        kept.ids.delete(dataStream);
       } catch (error) {
         if (signal.aborted) return;
         failure = reasonOf(error);
-        telemetry.secondLookFailed(stream, ids.length, error);
+        telemetry.secondLookFailed(dataStream, ids.length, error);
       }
     }
     if (failure === null) this.#failing.delete(kept);
@@ -219,7 +219,7 @@ function sinceMs({ fetched }: RecordInHand): number {
   return fetched.timestampMs - LOOK_INTERVAL_MS;
 }
 
-function idsOf(named: string | NamedRun): string[] {
+function idsOf(named: string | NamedRange): string[] {
   if (typeof named === 'string') return [named];
   const { batch, index, count } = named;
   return Array.from({ length: count }, (_, i) => documentId(batch, index + i));

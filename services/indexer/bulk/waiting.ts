@@ -6,10 +6,10 @@
 
 import { type BackoffLimits, backoffMs } from '#shared/backoff.ts';
 import type { Clock } from '#shared/clock.ts';
-import type { IndexerTelemetry } from '../settle/telemetry.ts';
+import type { BulkTelemetry } from '../settle/bulk-telemetry.ts';
 import type { Abandonment } from './abandonment.ts';
 import { type BulkBatch, byIndex, mergedWithin } from '../settle/bulk-batch.ts';
-import type { HeldBatches } from './held-batches.ts';
+import type { BatchesInHand } from './batches-in-hand.ts';
 import type { Probe } from './probe.ts';
 import { RetryQueues, type TryOutcome } from './retry-queues.ts';
 
@@ -18,10 +18,10 @@ export const STORE = '';
 const PASSING: BackoffLimits = { baseMs: 100, capMs: 5000 };
 
 export interface WaitingOptions {
-  readonly held: HeldBatches;
+  readonly inHand: BatchesInHand;
   readonly abandonment: Abandonment;
   readonly probe: Probe;
-  readonly telemetry: Pick<IndexerTelemetry, 'indexHeld' | 'indexOpened'>;
+  readonly telemetry: Pick<BulkTelemetry, 'indexBlocked' | 'indexUnblocked'>;
   readonly clock: Clock;
   readonly random: () => number;
   readonly signal: AbortSignal;
@@ -70,16 +70,16 @@ export class Waiting {
 
   /** Waits before another try, longer with each failed attempt. Resolves to what is still to be sent. */
   async pause(batch: BulkBatch, attempt: number): Promise<BulkBatch | null> {
-    const { held, abandonment, clock, random, signal } = this.#options;
+    const { inHand, abandonment, clock, random, signal } = this.#options;
     const ms = backoffMs(attempt, PASSING, random);
     if (signal.aborted) return abandonment.abandon(batch);
     const { length } = batch.request.items;
     this.#pausing += length;
-    held.setAside(batch);
+    inHand.setWaiting(batch);
     // Rejects when it is stopped, which is looked at below.
     await clock.sleep(ms, signal).catch(() => undefined);
     this.#pausing -= length;
-    held.takeUp(batch);
+    inHand.resume(batch);
     return signal.aborted ? abandonment.abandon(batch) : abandonment.withoutLost(batch);
   }
 
@@ -89,25 +89,25 @@ export class Waiting {
     if (rest !== null) await this.#options.deliver(rest, null);
   }
 
-  /** The index, or the store, may have been repaired between a refusal and the probe: only another refusal tells. */
+  /** The index, or the store, may have been repaired between a refusal and the probe: only another refusal shows. */
   retryAsSuspect(batch: BulkBatch): Promise<void> {
-    return this.retry(this.#options.held.replace(batch, { ...batch, suspect: true }));
+    return this.retry(this.#options.inHand.replace(batch, { ...batch, suspect: true }));
   }
 
   /** Queues a batch of one index. */
   forIndex(index: string, batch: BulkBatch, reason: string): void {
-    if (this.#queues.reason(index) === null) this.#options.telemetry.indexHeld(index, reason);
+    if (this.#queues.reason(index) === null) this.#options.telemetry.indexBlocked(index, reason);
     this.#queue(index, batch, reason);
   }
 
   /** Queues the items that are for the same index as the first. Returns the rest of the batch. */
   forFirstIndex(batch: BulkBatch, reason: string): BulkBatch | null {
-    const { held } = this.#options;
+    const { inHand } = this.#options;
     const [[index, numbers] = ['', []], ...others] = byIndex(batch, [...batch.request.items.keys()]);
-    const queued = held.subset(batch, numbers);
+    const queued = inHand.subset(batch, numbers);
     const rest = others.flatMap(([, ofIndex]) => ofIndex).sort((a, b) => a - b);
-    const left = rest.length > 0 ? held.subset(batch, rest) : null;
-    held.release(batch);
+    const left = rest.length > 0 ? inHand.subset(batch, rest) : null;
+    inHand.release(batch);
     this.forIndex(index, queued, reason);
     return left;
   }
@@ -118,10 +118,10 @@ export class Waiting {
 
   /** An assignment was lost: its events are queued no more. */
   lost(): void {
-    const { held, abandonment } = this.#options;
+    const { inHand, abandonment } = this.#options;
     this.#queues.sift((batch) => {
       const kept = abandonment.withoutLost(batch);
-      if (kept) held.setAside(kept);
+      if (kept) inHand.setWaiting(kept);
       return kept;
     });
   }
@@ -132,20 +132,20 @@ export class Waiting {
   }
 
   #queue(key: string, batch: BulkBatch, reason: string): void {
-    const { held, abandonment, signal } = this.#options;
+    const { inHand, abandonment, signal } = this.#options;
     if (signal.aborted) {
       abandonment.abandon(batch);
       return;
     }
     // What waits for its index, or for the store, is not to blame for what comes next.
-    const innocent = batch.suspect ? held.replace(batch, { ...batch, suspect: false }) : batch;
-    held.setAside(innocent);
+    const innocent = batch.suspect ? inHand.replace(batch, { ...batch, suspect: false }) : batch;
+    inHand.setWaiting(innocent);
     this.#queues.wait(key, innocent, reason);
   }
 
   /** Sends the first batch of a queue, where a probe was refused only after another one is accepted. */
   async #try(batch: BulkBatch, key: string): Promise<TryOutcome> {
-    const { held, probe, telemetry, deliver } = this.#options;
+    const { inHand, probe, telemetry, deliver } = this.#options;
     if (probe.isRefused(key)) {
       const { kind, reason } = await probe.ask(key);
       if (kind !== 'accepted') {
@@ -153,20 +153,20 @@ export class Waiting {
         return 'refused';
       }
     }
-    held.takeUp(batch);
+    inHand.resume(batch);
     const outcome = await deliver(batch, key);
     const reason = this.#queues.reason(key);
-    if (outcome !== 'open' && key !== STORE && reason !== null) telemetry.indexHeld(key, reason);
+    if (outcome !== 'open' && key !== STORE && reason !== null) telemetry.indexBlocked(key, reason);
     return outcome;
   }
 
   #open(batches: readonly BulkBatch[], key: string): void {
-    const { held, telemetry, bodyBytesMax, deliver } = this.#options;
-    if (key !== STORE) telemetry.indexOpened(key);
+    const { inHand, telemetry, bodyBytesMax, deliver } = this.#options;
+    if (key !== STORE) telemetry.indexUnblocked(key);
     for (const { batch, of } of mergedWithin(batches, bodyBytesMax())) {
-      held.hold(batch);
-      for (const part of of) if (part !== batch) held.release(part);
-      held.takeUp(batch);
+      inHand.add(batch);
+      for (const single of of) if (single !== batch) inHand.release(single);
+      inHand.resume(batch);
       void deliver(batch, null);
     }
   }

@@ -22,13 +22,13 @@ import { reasonOf } from '#shared/errors.ts';
 import type { Store } from '#shared/store/store.ts';
 import type { Assignment } from '../commit/in-hand.ts';
 import type { Ledger } from '../settle/ledger.ts';
-import type { IndexerTelemetry } from '../settle/telemetry.ts';
+import type { BulkTelemetry } from '../settle/bulk-telemetry.ts';
 import { Abandonment } from './abandonment.ts';
 import type { BulkAnswer, OpenGroup } from './answer.ts';
 import { Attempts } from './attempt.ts';
 import { type BulkBatch, afterNoAnswer, halves } from '../settle/bulk-batch.ts';
 import type { ConcurrencyLimit } from './concurrency.ts';
-import { HeldBatches } from './held-batches.ts';
+import { BatchesInHand } from './batches-in-hand.ts';
 import { LookBack } from './look-back.ts';
 import { type Context, type Step, nextStep } from './next-step.ts';
 import { UNKNOWN_REFUSAL, requestVerdict } from '../settle/outcomes.ts';
@@ -43,7 +43,7 @@ export interface BulkWriterOptions {
   readonly refusals: Refusals;
   readonly ledger: Ledger;
   readonly limit: ConcurrencyLimit;
-  readonly telemetry: IndexerTelemetry;
+  readonly telemetry: BulkTelemetry;
   readonly clock: Clock;
   readonly random: () => number;
   readonly timeoutMs: number;
@@ -69,7 +69,7 @@ interface Remainder {
 }
 
 /** Items without an outcome, as a batch of their own. */
-type OpenPart = OpenGroup & { readonly part: BulkBatch };
+type OpenSubset = OpenGroup & { readonly subset: BulkBatch };
 
 const BODY_BYTES_MIN = 64 * 1024;
 
@@ -80,7 +80,7 @@ export class BulkWriter {
   readonly #attempts: Attempts;
   readonly #secondLook: SecondLook;
   readonly #probe: Probe;
-  readonly #held: HeldBatches;
+  readonly #inHand: BatchesInHand;
   readonly #abandonment: Abandonment;
   readonly #rejects: Rejects;
   readonly #waiting: Waiting;
@@ -97,16 +97,16 @@ export class BulkWriter {
     this.#secondLook = new SecondLook({ ...options, lookBack, signal });
     this.#attempts = new Attempts({ ...options, lookBack, secondLook: this.#secondLook });
     const probe = new Probe({ ...options, signal });
-    const held = new HeldBatches({ slots: () => limit.limit, waitingBytesMax });
-    const abandonment = new Abandonment(held, ledger);
+    const inHand = new BatchesInHand({ slots: () => limit.limit, waitingBytesMax });
+    const abandonment = new Abandonment(inHand, ledger);
     const deliver = (batch: BulkBatch, key: string | null = null): Promise<TryOutcome> => this.#deliver(batch, key);
     const bodyBytesMax = (): number => this.bodyBytesMax;
     this.#probe = probe;
-    this.#held = held;
+    this.#inHand = inHand;
     this.#abandonment = abandonment;
-    this.#rejects = new Rejects({ ...options, held, abandonment, deliver, signal });
-    this.#waiting = new Waiting({ ...options, held, abandonment, probe, deliver, signal, bodyBytesMax });
-    ledger.trackInFlight(() => held.events);
+    this.#rejects = new Rejects({ ...options, inHand, abandonment, deliver, signal });
+    this.#waiting = new Waiting({ ...options, inHand, abandonment, probe, deliver, signal, bodyBytesMax });
+    ledger.trackInFlight(() => inHand.events);
   }
 
   /** Why the store does not accept all that it is sent; null while it does. */
@@ -126,14 +126,14 @@ export class BulkWriter {
 
   /** Takes a batch over. Resolves when another one may be submitted. */
   submit(batch: BulkBatch): Promise<void> {
-    this.#held.hold(batch);
+    this.#inHand.add(batch);
     void this.#deliver(batch);
-    return this.#held.capacity();
+    return this.#inHand.capacity();
   }
 
   /** Resolves when every event that was submitted has its outcome. */
   idle(): Promise<void> {
-    return this.#held.idle();
+    return this.#inHand.idle();
   }
 
   /** An assignment was lost: removes its events from the queues. Batches in flight are looked at when they are back. */
@@ -152,7 +152,7 @@ export class BulkWriter {
     this.#stop.abort();
     this.#attempts.abort();
     this.#waiting.stop();
-    this.#held.close();
+    this.#inHand.close();
   }
 
   /**
@@ -185,19 +185,19 @@ export class BulkWriter {
     return 'open';
   }
 
-  /** Tells the ledger what is done, and carries out the next step for the items that are not. */
+  /** Reports to the ledger what is done, and carries out the next step for the items that are not. */
   #settle(batch: BulkBatch, answer: BulkAnswer, key: string | null): Remainder {
     const { ledger, telemetry } = this.#options;
-    const open = answer.open(batch).map((group) => ({ ...group, part: this.#held.subset(batch, group.numbers) }));
-    this.#held.release(batch);
+    const open = answer.open(batch).map((group) => ({ ...group, subset: this.#inHand.subset(batch, group.numbers) }));
+    this.#inHand.release(batch);
     batch.release?.();
     this.#failure = null;
-    answer.settle(batch, ledger, (run, events) => telemetry.indexed(run.batch, events, run.record.fetched));
+    answer.settle(batch, ledger, (range, events) => telemetry.indexed(range.batch, events, range.record.fetched));
     let again: BulkBatch | null = null;
     let isQueued = false;
     for (const group of open) {
-      const step = nextStep(group.items, this.#context(group.part));
-      if (step.kind === 'retry') again = group.part;
+      const step = nextStep(group.items, this.#context(group.subset));
+      if (step.kind === 'retry') again = group.subset;
       else void this.#carryOut(step, group);
       if (step.kind === 'wait for index' && group.index === key) isQueued = true;
     }
@@ -209,22 +209,22 @@ export class BulkWriter {
   }
 
   /** Carries out a step for items of one index, to which an answer gave no outcome. */
-  async #carryOut(step: Step, group: OpenPart): Promise<void> {
-    const { index, part, items } = group;
+  async #carryOut(step: Step, group: OpenSubset): Promise<void> {
+    const { index, subset, items } = group;
     switch (step.kind) {
       case 'probe': {
-        const probe = await this.#askProbe(part, index);
-        return this.#carryOut(nextStep(items, { ...this.#context(part), probe }), group);
+        const probe = await this.#askProbe(subset, index);
+        return this.#carryOut(nextStep(items, { ...this.#context(subset), probe }), group);
       }
       case 'retry':
-        return step.asSuspect ? this.#waiting.retryAsSuspect(part) : this.#waiting.retry(part);
+        return step.asSuspect ? this.#waiting.retryAsSuspect(subset) : this.#waiting.retry(subset);
       case 'wait for index':
-        return this.#waiting.forIndex(index, part, step.reason);
+        return this.#waiting.forIndex(index, subset, step.reason);
       case 'wait for store':
-        this.#options.telemetry.requestsHeld(step.reason);
-        return this.#waiting.forStore(part, step.reason);
+        this.#options.telemetry.requestsBlocked(step.reason);
+        return this.#waiting.forStore(subset, step.reason);
       case 'reject':
-        return this.#rejects.reject(part, group.refusals);
+        return this.#rejects.reject(subset, group.refusals);
       case 'settle':
       case 'split':
         return assert.fail(`items with an outcome of their own have no step "${step.kind}"`);
@@ -245,7 +245,7 @@ export class BulkWriter {
       case 'retry':
         if (!step.asSuspect) {
           this.#failure = reasonOf(error);
-          return { batch: this.#held.replace(batch, afterNoAnswer(batch)), outcome: 'open', pause: 'later' };
+          return { batch: this.#inHand.replace(batch, afterNoAnswer(batch)), outcome: 'open', pause: 'later' };
         }
         void this.#waiting.retryAsSuspect(batch);
         return done('open');
@@ -256,7 +256,7 @@ export class BulkWriter {
         return done(key === STORE ? 'open' : 'refused');
       }
       case 'wait for store':
-        if (isProbed) telemetry.requestsHeld(step.reason);
+        if (isProbed) telemetry.requestsBlocked(step.reason);
         this.#waiting.forStore(batch, step.reason);
         return done(key === STORE ? 'refused' : 'open');
       case 'split':
@@ -278,19 +278,19 @@ export class BulkWriter {
 
   /** What a probe meets that begins now. The batch is set aside meanwhile. */
   async #askProbe(batch: BulkBatch, index = batch.request.items[0]?.index ?? ''): Promise<ProbeVerdict> {
-    this.#held.setAside(batch);
+    this.#inHand.setWaiting(batch);
     const verdict = await this.#probe.ask(index);
-    this.#held.takeUp(batch);
+    this.#inHand.resume(batch);
     return verdict;
   }
 
   #split(batch: BulkBatch, isTooLarge: boolean): void {
     const { length } = batch.request.body;
     if (isTooLarge) this.bodyBytesMax = Math.max(BODY_BYTES_MIN, Math.min(this.bodyBytesMax, length >> 1));
-    const parts = halves(batch);
-    for (const part of parts) this.#held.hold(part);
-    this.#held.release(batch);
-    for (const part of parts) void this.#deliver(part);
+    const two = halves(batch);
+    for (const half of two) this.#inHand.add(half);
+    this.#inHand.release(batch);
+    for (const half of two) void this.#deliver(half);
   }
 }
 

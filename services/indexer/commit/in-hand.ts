@@ -1,14 +1,14 @@
-// What the indexer holds of its partitions: assignments, and the records that were fetched under them. A record knows
-// how many of its events have no outcome yet; with the last outcome it is finished, its bytes are given back, and its
-// offset may be passed.
+// What the indexer has in hand of its partitions: assignments, and the records that were fetched under them. A record
+// knows how many of its events have no outcome yet; with the last outcome it is finished, its bytes are given back, and
+// its offset may be passed.
 
 import assert from 'node:assert/strict';
 import type { ByteBudget, Permit } from '#shared/byte-budget.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
-import { ContiguousOffsets, type OffsetSlot } from './offsets.ts';
-import { RECORD_OVERHEAD_BYTES } from '../held/held-bytes.ts';
+import { ContiguousOffsets, type PendingOffset } from './offsets.ts';
+import { RECORD_OVERHEAD_BYTES } from '../unpack/bytes-in-hand.ts';
 import { Suspicion } from '../poison/suspicion.ts';
-import type { Unreadable } from '../held/unpack.ts';
+import type { Unreadable } from '../unpack/unpack.ts';
 
 const NOTHING = new Uint8Array(0);
 
@@ -29,7 +29,7 @@ export interface HeldPartition {
 export class Assignment {
   readonly number: number;
   /** Set when the partitions were lost: what was fetched under it is never committed. */
-  void = false;
+  isRevoked = false;
   readonly partitions = new Map<number, ContiguousOffsets>();
   /** Offsets that are committed, as far as it is known here; at first, where reading begins. */
   readonly committed = new Map<number, number>();
@@ -40,10 +40,7 @@ export class Assignment {
   /** Records that may have ended the indexers that had the partitions before. */
   readonly suspicion = new Suspicion();
 
-  /**
-   * Partitions of which nothing is committed for now, and where those records end that another may have on its way to
-   * the store.
-   */
+  /** Partitions whose commits are delayed, and where the records end that another may have on its way to the store. */
   readonly #inherited = new Map<number, number>();
 
   /** Offsets of records that a request without an answer may still write, and how many such requests. */
@@ -91,7 +88,7 @@ export class Assignment {
 
   /** Whether another may still write the events of this record. */
   isInherited({ partition, offset }: FetchedRecord): boolean {
-    return !this.void && offset < (this.#inherited.get(partition) ?? -1);
+    return !this.isRevoked && offset < (this.#inherited.get(partition) ?? -1);
   }
 
   /**
@@ -125,7 +122,7 @@ export class Assignment {
    */
   noteCommitted(partition: number, next: number): boolean {
     this.committed.set(partition, next);
-    return this.suspicion.moved(partition, next, this.partitions.get(partition)?.begun ?? next);
+    return this.suspicion.moved(partition, next, this.partitions.get(partition)?.readTo ?? next);
   }
 
   /** Partitions whose offset could be committed further, and to where. */
@@ -145,7 +142,7 @@ export class RecordInHand {
   readonly assignment: Assignment;
   #fetched: FetchedRecord;
   readonly #offsets: ContiguousOffsets;
-  readonly #slot: OffsetSlot;
+  readonly #pendingOffset: PendingOffset;
   #permit: Permit;
   /** Events without an outcome; all of them from the moment at which the record is opened. */
   unsettled = 0;
@@ -165,7 +162,7 @@ export class RecordInHand {
     this.#offsets = offsets;
     // By a clock that was ahead it would be no late one, however long it stays.
     const heardMs = assignment.ends.get(fetched.partition)?.heardMs ?? Infinity;
-    this.#slot = offsets.begin(fetched.offset, Math.min(fetched.timestampMs, heardMs));
+    this.#pendingOffset = offsets.start(fetched.offset, Math.min(fetched.timestampMs, heardMs));
     this.#permit = permit;
   }
 
@@ -174,8 +171,8 @@ export class RecordInHand {
     return this.#fetched;
   }
 
-  /** So many bytes more are held with the record, until it is finished or given up. */
-  hold(bytes: number): void {
+  /** So many bytes more are in memory for the record, until it is finished or given up. */
+  addBytes(bytes: number): void {
     this.#permit.grow(bytes);
   }
 
@@ -210,7 +207,7 @@ export class RecordInHand {
   /** The record had all its outcomes: its offset may be passed. */
   finish(): void {
     assert(this.unsettled === 0 && !this.abandoned, 'a record is finished when each of its events has an outcome');
-    this.#offsets.finish(this.#slot);
+    this.#offsets.finish(this.#pendingOffset);
     this.#permit[Symbol.dispose]();
   }
 

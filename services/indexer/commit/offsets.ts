@@ -5,31 +5,31 @@
 //   offset     5     6     7     8     9
 //              done  done  busy  done  busy        next = 7: to be read again after a crash are 7, 8 and 9
 //
-// Guarantees: `next` never goes back, and never passes a record that is not finished. One slot a record, none per
+// Guarantees: `next` never goes back, and never passes a record that is not finished. One entry a record, none per
 // event.
 
 import assert from 'node:assert/strict';
 
-export interface OffsetSlot {
+export interface PendingOffset {
   readonly offset: number;
   /** When the record was appended to the queue, ms since the epoch. */
   readonly timestampMs: number;
   finished: boolean;
 }
 
-/** Slots in front of the first busy one are cut off the array once there are this many of them. */
+/** Entries in front of the first busy one are cut off the array once there are this many of them. */
 const COMPACT_AT = 1024;
 
 export class ContiguousOffsets {
-  #slots: OffsetSlot[] = [];
+  #pending: PendingOffset[] = [];
   #head = 0;
   #next: number;
-  #begun: number;
+  #readTo: number;
 
   /** `next` = first offset that will be read. */
   constructor(next: number) {
     this.#next = next;
-    this.#begun = next;
+    this.#readTo = next;
   }
 
   /** The offset to commit. */
@@ -37,44 +37,44 @@ export class ContiguousOffsets {
     return this.#next;
   }
 
-  /** The offset after the last record that was begun. */
-  get begun(): number {
-    return this.#begun;
+  /** The offset after the last record that came. */
+  get readTo(): number {
+    return this.#readTo;
   }
 
   /** The first record that is not finished; undefined where all are. */
-  get oldest(): OffsetSlot | undefined {
-    return this.#slots[this.#head];
+  get oldest(): PendingOffset | undefined {
+    return this.#pending[this.#head];
   }
 
   /** Records come in the order of their offsets; offsets may be missing (compaction, markers). */
-  begin(offset: number, timestampMs: number): OffsetSlot {
-    assert(offset >= this.#begun, 'records of a partition are begun in order, each once');
-    const slot = { offset, timestampMs, finished: false };
-    this.#slots.push(slot);
-    this.#begun = offset + 1;
-    return slot;
+  start(offset: number, timestampMs: number): PendingOffset {
+    assert(offset >= this.#readTo, 'records of a partition start in order, each once');
+    const pending = { offset, timestampMs, finished: false };
+    this.#pending.push(pending);
+    this.#readTo = offset + 1;
+    return pending;
   }
 
   /** There are no records up to `to`, and never will be: once all before are finished, it may be committed. */
   skipTo(to: number): void {
-    if (to > this.#begun) this.finish(this.begin(to - 1, 0));
+    if (to > this.#readTo) this.finish(this.start(to - 1, 0));
   }
 
-  finish(slot: OffsetSlot): void {
-    assert(!slot.finished, 'a record is finished once');
-    slot.finished = true;
-    if (slot !== this.#slots[this.#head]) return;
+  finish(pending: PendingOffset): void {
+    assert(!pending.finished, 'a record is finished once');
+    pending.finished = true;
+    if (pending !== this.#pending[this.#head]) return;
     let head = this.#head;
-    for (let first = this.#slots[head]; first?.finished; first = this.#slots[head]) {
+    for (let first = this.#pending[head]; first?.finished; first = this.#pending[head]) {
       this.#next = first.offset + 1;
       head++;
     }
     this.#head = head;
-    if (head === this.#slots.length) {
-      this.#slots.length = this.#head = 0;
+    if (head === this.#pending.length) {
+      this.#pending.length = this.#head = 0;
     } else if (head >= COMPACT_AT) {
-      this.#slots = this.#slots.slice(head);
+      this.#pending = this.#pending.slice(head);
       this.#head = 0;
     }
   }

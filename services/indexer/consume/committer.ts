@@ -1,15 +1,15 @@
-// The one place that commits. A loop looks every half second at how far the contiguous prefixes have come, and commits
-// what moved, under the assignment that the records were fetched under. Kafka accepts commits for partitions that were
-// lost, so a void assignment is never asked for (and the queue refuses it once more).
+// The one place that commits. Every half second it commits how far the contiguous prefixes have come, under the
+// assignment that the records were fetched under. Kafka accepts commits for partitions that were lost. So nothing is
+// committed under a revoked assignment, and the queue refuses it once more.
 //
-// Guarantees: one commit in flight; no commit under an assignment that is void; a failed commit is tried again with the
-// next look.
+// Guarantees: one commit in flight; none under a revoked assignment; a failed commit is tried again half a second
+// later.
 
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 import type { QueueConsumer } from '#shared/queue/queue.ts';
 import type { Assignment } from '../commit/in-hand.ts';
-import type { IndexerTelemetry } from '../settle/telemetry.ts';
+import type { ReadingTelemetry } from '../settle/reading-telemetry.ts';
 
 export const COMMIT_INTERVAL_MS = 500;
 
@@ -17,7 +17,7 @@ export interface CommitterOptions {
   readonly consumer: Pick<QueueConsumer, 'commit'>;
   /** The present one. */
   readonly assignment: () => Assignment | null;
-  readonly telemetry: IndexerTelemetry;
+  readonly telemetry: ReadingTelemetry;
   readonly clock: Clock;
 }
 
@@ -59,9 +59,9 @@ export class Committer {
 
   async #commitNow(): Promise<boolean> {
     const assignment = this.#options.assignment();
-    if (!assignment || assignment.void) return true;
+    if (!assignment || assignment.isRevoked) return true;
     const moved = assignment.committable();
-    // What is held now is not committed yet.
+    // What is delayed now is not committed yet.
     if (moved.size === 0) return !assignment.isWaiting;
     try {
       await this.#options.consumer.commit(assignment.number, moved);
@@ -71,7 +71,7 @@ export class Committer {
       return !assignment.isWaiting;
     } catch (error) {
       const isLost = error instanceof SluiceError && error.code === 'assignment_lost';
-      if (!isLost && !assignment.void) this.#options.telemetry.commitFailed(error);
+      if (!isLost && !assignment.isRevoked) this.#options.telemetry.commitFailed(error);
       return false;
     }
   }

@@ -1,8 +1,8 @@
 // Takes partitions from the queue and hands their records to the pipeline: what a consumer that runs for ever and a
-// drain job share. The queue's callbacks only take note here; work is done by the pipeline, commits by the committer.
+// drain job share. The queue's callbacks only take note here. The pipeline does the work, the committer commits.
 //
-// Guarantees: reading pauses while the bytes in hand are at their limit; what was fetched under a lost assignment goes
-// no further and is never committed; a consumer that failed is built anew, whole, with growing pauses.
+// Guarantees: reading pauses while the bytes in hand are at their limit. What was fetched under a lost assignment goes
+// no further, and is never committed. A consumer that failed is built anew, whole, with growing pauses.
 
 import type { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
@@ -17,28 +17,22 @@ import type {
 } from '#shared/queue/queue.ts';
 import { backoffMs } from '#shared/backoff.ts';
 import { Committer } from './committer.ts';
+import { CommitDelay, type CommitDelayOptions } from '../commit/commit-delay.ts';
 import { Assignment } from '../commit/in-hand.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
-import type { IndexerTelemetry, PartitionAge } from '../settle/telemetry.ts';
+import type { ReadingTelemetry } from '../settle/reading-telemetry.ts';
 
-export interface ReaderOptions {
+export interface ReaderOptions extends CommitDelayOptions {
   readonly queue: Pick<Queue, 'consume'>;
   readonly pipeline: Pipeline;
   readonly budget: ByteBudget;
-  readonly telemetry: IndexerTelemetry;
+  readonly telemetry: ReadingTelemetry;
   readonly clock: Clock;
   readonly random: () => number;
   readonly group: string;
   readonly fetchBytesMax: number;
   /** Reads each partition up to its end as of the first assignment only. */
   readonly toEnds: boolean;
-  /**
-   * How long what another had in flight may still reach the store (second-look.ts); until then nothing of it is
-   * committed.
-   */
-  readonly holdMs: number;
-  /** Looks for what it has written beside us. */
-  readonly lookAgain: (assignment: Assignment) => Promise<void>;
   /** An assignment, records or a failure came. */
   readonly changed?: () => void;
 }
@@ -52,30 +46,6 @@ const REBUILD = { baseMs: 500, capMs: 15_000 };
 /** A consumer that lived this long was well: the next failure counts as the first. */
 const WELL_AFTER_MS = 60_000;
 
-/**
- * A group that is assigned anew all the time, or whose indexers are killed one after another, would never commit. A
- * partition that was assigned more often than this since its offset moved is held no more. The queue counts the
- * assignments with the offset. Where it does not, as behind what retention removed, ours are counted: else a group that
- * retention overtakes again and again would read for nothing.
- */
-const HELD_TRIES_MAX = 5;
-
-/** How late the partitions of an assignment are. */
-export function agesOf(assignment: Assignment | null, epochMs: number): PartitionAge[] {
-  return Array.from(assignment?.partitions ?? [], ([partition, { oldest, begun }]) => {
-    const end = assignment?.ends.get(partition);
-    // What waits in the queue while nothing is in hand is at least as old as the news of it.
-    const sinceMs = oldest?.timestampMs ?? (end && end.offset > begun ? end.heardMs : epochMs);
-    return {
-      partition,
-      held: assignment?.held.get(partition)?.reason ?? null,
-      isSuspect: assignment?.suspicion.has(partition) ?? false,
-      oldestUncommittedSeconds: Math.max(0, epochMs - sinceMs) / 1000,
-      lagRecords: Math.max(0, (end?.offset ?? 0) - (assignment?.committed.get(partition) ?? 0)),
-    };
-  });
-}
-
 export class PartitionReader implements ConsumerHandler {
   /** Why nothing is read now; null while the queue is read. */
   unreadyReason: string | null = 'the indexer is not yet a member of its group';
@@ -86,12 +56,12 @@ export class PartitionReader implements ConsumerHandler {
   #membership: Membership | null = null;
   #failure: PromiseWithResolvers<Error> = Promise.withResolvers();
   #paused = false;
-  /** By partition: how often it was held since its offset moved, or since an assignment that lasted. */
-  readonly #holds = new Map<number, number>();
+  readonly #commitDelay: CommitDelay;
   #loop: Promise<void> = Promise.resolve();
 
   constructor(options: ReaderOptions) {
     this.#options = options;
+    this.#commitDelay = new CommitDelay(options, options.clock);
     options.pipeline.onHold((partition) => {
       this.#membership?.consumer.pause([partition]);
       options.changed?.();
@@ -119,7 +89,7 @@ export class PartitionReader implements ConsumerHandler {
     const assignment = this.#assignment;
     if (!assignment) return false;
     for (const [partition, offsets] of assignment.partitions) {
-      if (!assignment.held.has(partition) && offsets.begun < (this.#ends.get(partition) ?? 0)) return false;
+      if (!assignment.held.has(partition) && offsets.readTo < (this.#ends.get(partition) ?? 0)) return false;
     }
     return true;
   }
@@ -165,11 +135,13 @@ export class PartitionReader implements ConsumerHandler {
     const assignment = new Assignment(number, partitions);
     this.#assignment = assignment;
     for (const { partition, next, tries = 0 } of partitions) {
-      if (assignment.suspicion.begin(partition, tries))
+      if (assignment.suspicion.assigned(partition, tries))
         this.#options.telemetry.partitionSuspect(partition, next, tries);
     }
-    this.#options.pipeline.begin(assignment);
-    void this.#hold(assignment, partitions);
+    this.#options.pipeline.assigned(assignment);
+    void this.#commitDelay.delay(assignment, partitions, this.#stop.signal).then((isOver) => {
+      if (isOver) this.#options.changed?.();
+    });
     for (const { partition, end } of partitions) assignment.hear(partition, end, this.#options.clock.epochMs());
     for (const { partition, end } of partitions) if (!this.#ends.has(partition)) this.#ends.set(partition, end);
     this.#options.telemetry.assigned(partitions.length, number);
@@ -248,33 +220,11 @@ export class PartitionReader implements ConsumerHandler {
     }
   }
 
-  /** What was there before us may be on its way to the store by another, who had the partitions. */
-  async #hold(assignment: Assignment, partitions: readonly AssignedPartition[]): Promise<void> {
-    const { holdMs, lookAgain, clock, changed } = this.#options;
-    if (holdMs === 0) return;
-    for (const { partition, next, end, tries } of partitions) {
-      const times = next < end ? (tries ?? (this.#holds.get(partition) ?? 0) + 1) : 0;
-      const isHeld = times <= HELD_TRIES_MAX;
-      // After one that may commit at once, the next is held again.
-      this.#holds.set(partition, isHeld ? times : 0);
-      if (isHeld) assignment.inherit(partition, end);
-    }
-    if (!assignment.hasInherited) return;
-    await clock.sleep(holdMs, this.#stop.signal).catch(() => undefined);
-    // Whoever is next reads it again, and looks.
-    if (this.#stop.signal.aborted) return;
-    await lookAgain(assignment);
-    if (assignment.void || this.#stop.signal.aborted) return;
-    assignment.release();
-    this.#holds.clear();
-    changed?.();
-  }
-
   #lose(): void {
     const lost = this.#assignment;
     if (!lost) return;
     this.#assignment = null;
-    lost.void = true;
+    lost.isRevoked = true;
     this.#options.pipeline.lost(lost);
   }
 
@@ -313,7 +263,7 @@ export class PartitionReader implements ConsumerHandler {
     const { toEnds, pipeline } = this.#options;
     const unread = [...assignment.partitions]
       .filter(([partition]) => !assignment.held.has(partition) && !pipeline.isTrying(partition))
-      .filter(([partition, offsets]) => !toEnds || offsets.begun < (this.#ends.get(partition) ?? 0))
+      .filter(([partition, offsets]) => !toEnds || offsets.readTo < (this.#ends.get(partition) ?? 0))
       .map(([partition]) => partition);
     this.#membership?.consumer.resume(unread);
   }

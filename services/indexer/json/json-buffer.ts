@@ -5,6 +5,9 @@
 //
 // Guarantees: whatever the source bytes, `text` writes one valid JSON string without a line break in it.
 
+import { writeBase64url, writeBase64urlTail } from './base64url.ts';
+import { sequenceLength, writeEscape, writeReplacement } from './escapes.ts';
+
 const CAPACITY_FIRST = 64 * 1024;
 /** Source bytes for which room is made at once; each may become six (`\u0001`). */
 const BLOCK_BYTES = 4096;
@@ -20,28 +23,11 @@ const FREED_MIN = 1024 * 1024;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
-const BASE64URL = Uint8Array.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_', (letter) =>
-  letter.charCodeAt(0),
-);
 const HEX = Uint8Array.from('0123456789abcdef', (digit) => digit.charCodeAt(0));
 
 /** 1 for the ASCII that stands in a JSON string as it is. */
 const PLAIN = new Uint8Array(256).fill(1, 0x20, 0x80);
 PLAIN[QUOTE] = PLAIN[BACKSLASH] = 0;
-
-/** The letter of a short escape, by what it stands for; 0 where there is none. */
-const SHORT_ESCAPE = new Uint8Array(256);
-for (const [code, letter] of [
-  [0x08, 'b'],
-  [0x09, 't'],
-  [0x0a, 'n'],
-  [0x0c, 'f'],
-  [0x0d, 'r'],
-  [QUOTE, '"'],
-  [BACKSLASH, '\\'],
-] as const) {
-  SHORT_ESCAPE[code] = letter.charCodeAt(0);
-}
 
 export class JsonBuffer {
   /** What is written is `bytes[0]` to `bytes[at - 1]`. Both change when room is made: never keep them over a call. */
@@ -143,38 +129,13 @@ export class JsonBuffer {
   /** Bytes as base64url without padding; without quotes. */
   base64url(source: Uint8Array, start: number, end: number): void {
     this.reserve(Math.ceil(((end - start) * 4) / 3));
-    const { bytes } = this;
-    let { at } = this;
-    let from = start;
-    for (; from + 3 <= end; from += 3) {
-      const three = (source[from]! << 16) | (source[from + 1]! << 8) | source[from + 2]!;
-      bytes[at++] = BASE64URL[three >> 18]!;
-      bytes[at++] = BASE64URL[(three >> 12) & 63]!;
-      bytes[at++] = BASE64URL[(three >> 6) & 63]!;
-      bytes[at++] = BASE64URL[three & 63]!;
-    }
-    if (from < end) {
-      const two = (source[from]! << 8) | (from + 1 < end ? source[from + 1]! : 0);
-      bytes[at++] = BASE64URL[two >> 10]!;
-      bytes[at++] = BASE64URL[(two >> 4) & 63]!;
-      if (from + 1 < end) bytes[at++] = BASE64URL[(two & 15) << 2]!;
-    }
-    this.at = at;
+    this.at = writeBase64url(source, start, end, this.bytes, this.at);
   }
 
   /** The seven letters of a byte and a u32 as base64url: the end of a name. */
   base64urlTail(byte: number, index: number): void {
     this.reserve(7);
-    const { bytes, at } = this;
-    const three = (byte << 16) | (index >>> 16);
-    bytes[at] = BASE64URL[three >> 18]!;
-    bytes[at + 1] = BASE64URL[(three >> 12) & 63]!;
-    bytes[at + 2] = BASE64URL[(three >> 6) & 63]!;
-    bytes[at + 3] = BASE64URL[three & 63]!;
-    bytes[at + 4] = BASE64URL[(index >> 10) & 63]!;
-    bytes[at + 5] = BASE64URL[(index >> 4) & 63]!;
-    bytes[at + 6] = BASE64URL[(index & 15) << 2]!;
-    this.at = at + 7;
+    this.at = writeBase64urlTail(byte, index, this.bytes, this.at);
   }
 
   /**
@@ -304,49 +265,6 @@ function hasSpecial(word: number): boolean {
   const quotes = word ^ 0x22222222;
   const backslashes = word ^ 0x5c5c5c5c;
   return ((word | (word - 0x20202020) | (quotes - 0x01010101) | (backslashes - 0x01010101)) & 0x80808080) !== 0;
-}
-
-function writeEscape(bytes: Uint8Array, start: number, code: number): number {
-  let at = start;
-  bytes[at++] = BACKSLASH;
-  const letter = SHORT_ESCAPE[code]!;
-  if (letter !== 0) {
-    bytes[at++] = letter;
-    return at;
-  }
-  bytes[at++] = 0x75;
-  bytes[at++] = 0x30;
-  bytes[at++] = 0x30;
-  bytes[at++] = HEX[code >> 4]!;
-  bytes[at++] = HEX[code & 15]!;
-  return at;
-}
-
-function writeReplacement(bytes: Uint8Array, at: number): number {
-  bytes[at] = 0xef;
-  bytes[at + 1] = 0xbf;
-  bytes[at + 2] = 0xbd;
-  return at + 3;
-}
-
-/**
- * Bytes of the sequence at `start`, which is not ASCII; or, negative, bytes that are one U+FFFD
- * (https://encoding.spec.whatwg.org/#utf-8-decoder).
- */
-function sequenceLength(source: Uint8Array, start: number, end: number): number {
-  const lead = source[start]!;
-  if (lead < 0xc2 || lead > 0xf4) return -1;
-  const length = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-  // No overlong forms, no surrogates, nothing above U+10FFFF.
-  let lowest = lead === 0xe0 ? 0xa0 : lead === 0xf0 ? 0x90 : 0x80;
-  let highest = lead === 0xed ? 0x9f : lead === 0xf4 ? 0x8f : 0xbf;
-  for (let i = 1; i < length; i += 1) {
-    const at = start + i;
-    if (at >= end || source[at]! < lowest || source[at]! > highest) return -i;
-    lowest = 0x80;
-    highest = 0xbf;
-  }
-  return length;
 }
 
 function digitCount(value: number): number {

@@ -1,25 +1,26 @@
 // An entry [time, record] → the JSON document of docs/documents.md: the entry's fields are found by position, then
-// written in their order. Nothing is decoded that need not be looked at, and nothing is allocated for an event.
+// written in their order. Nothing is decoded that need not be looked at, and nothing is allocated for an event. Here
+// are what surrounds the record's fields (time, tag, sequence) and what a batch has; the fields are in
+// document-fields.ts.
 //
-//   writer.beginBatch(batch, ingestedMs);
+//   writer.startBatch(batch, ingestedMs);
 //   writer.write(bytes, start, end, index)      → 'ok' and an item in the bulk body, or why there is none
 //
-// Guarantees: whatever the entry holds, the document is valid JSON that the template's mapping takes: what a field
+// Guarantees: whatever is in the entry, the document is valid JSON that the template's mapping takes: what a field
 // cannot hold goes under `attributes`. An entry that is no entry, or makes too large a document, leaves nothing in the
 // body.
 
 import assert from 'node:assert/strict';
-import { isMap } from '#shared/msgpack/extents.ts';
 import type { Batch } from '#shared/record/record.ts';
 import type { BulkBody } from '../bulk/body.ts';
-import { dataStreamOf } from './route.ts';
-import { Entry } from './entry.ts';
-import { RecordTime } from './record-time.ts';
-import { type FieldTable, textEnd, textStart } from './fields.ts';
 import { JsonBuffer, fragment } from '../json/json-buffer.ts';
-import { JsonTranscoder, close } from './json-value.ts';
-import * as names from './names.ts';
+import { DocumentFields } from './document-fields.ts';
+import { DOCUMENT_END, NOTHING, TIMESTAMP } from './document-keys.ts';
+import { Entry } from './entry.ts';
+import { JsonTranscoder } from './json-value.ts';
 import { partOf } from './part.ts';
+import { RecordTime } from './record-time.ts';
+import { dataStreamOf } from './route.ts';
 import { type TimeKind, Timestamp } from './timestamp.ts';
 
 /** `part`: of a split line, to be joined first; nothing was written. */
@@ -37,30 +38,30 @@ export interface DocumentOptions {
   readonly bytesMax?: number;
 }
 
+const COMMA = 0x2c;
+const NOBODY: ReadonlySet<string> = new Set();
+const recordTime = new RecordTime();
+
 export class DocumentWriter {
   readonly #body: BulkBody;
   readonly #json: JsonBuffer;
   readonly #entry = new Entry();
   readonly #values: JsonTranscoder;
+  readonly #fields: DocumentFields;
   readonly #time = new Timestamp();
   #timeKind: TimeKind = 'now';
-  /** Of batches whose records may tell their own time: what was posted as JSON or msgpack. Null: of no other. */
-  #recordTime: RecordTime | null = null;
-
   readonly #trusted: ReadonlySet<string>;
+  readonly #bytesMax: number;
 
   #batch: Batch | null = null;
   #dataStream = '';
-  /** Whether a record of the batch may name its own tenant and service. */
-  #isTrusted = false;
+  /** Of batches whose records may have a time of their own: what was posted as JSON or msgpack. Null: of no other. */
+  #recordTime: RecordTime | null = null;
+  /** `"fluentd":{…},` of the batch. */
+  #origin = NOTHING;
   #ingestedMs = NaN;
-  /** `"tenant":{…},` and `"fluentd":{…},` of the batch. */
-  #tenant = fragment('');
-  #origin = fragment('');
   /** `"event":{"ingested":…,"sequence":` */
   readonly #event = new JsonBuffer(Buffer.allocUnsafe(128));
-
-  readonly #bytesMax: number;
 
   constructor(body: BulkBody, { trusted = NOBODY, bytesMax = Infinity }: DocumentOptions = {}) {
     this.#body = body;
@@ -73,6 +74,7 @@ export class DocumentWriter {
       keysMax: KEYS_MAX,
       pathBytesMax: PATH_BYTES_MAX,
     });
+    this.#fields = new DocumentFields(this.#entry, this.#values);
   }
 
   /** Values that were met in the entry that was written last, each time it was. */
@@ -84,11 +86,12 @@ export class DocumentWriter {
    * The entries that follow belong to `batch`; cheap, for a batch may have but one.
    * @param ingestedMs since the epoch: becomes `event.ingested`
    */
-  beginBatch(batch: Batch, ingestedMs: number): void {
+  startBatch(batch: Batch, ingestedMs: number): void {
     if (this.#batch === null || batch.tag !== this.#batch.tag || batch.tenant !== this.#batch.tenant) {
       const { tenant, tag } = batch;
-      this.#isTrusted = tenant !== null && this.#trusted.has(tenant);
-      this.#tenant = fragment(tenant === null ? '' : `"tenant":{"id":${JSON.stringify(tenant)}},`);
+      const isTrusted = tenant !== null && this.#trusted.has(tenant);
+      const fallback = fragment(tenant === null ? '' : `"tenant":{"id":${JSON.stringify(tenant)}},`);
+      this.#fields.startBatch(isTrusted, fallback);
       this.#origin = fragment(`"fluentd":{"tag":${JSON.stringify(tag)}},`);
     }
     this.#batch = batch;
@@ -122,30 +125,6 @@ export class DocumentWriter {
     return this.#finish();
   }
 
-  #document(index: number, partial: boolean): void {
-    this.#begin(index);
-    this.#message();
-    this.#stream();
-    this.#log(partial ? PARTIAL : NO_FLAGS);
-    this.#container();
-    if (this.#entry.hasPod) this.#kubernetes();
-    this.#named(HOST, this.#takeText(names.hostNames));
-    this.#named(SERVICE, this.#takeText(this.#isTrusted ? names.trustedServiceNames : names.serviceNames));
-    this.#tenantOf(this.#isTrusted ? this.#takeText(names.trustedTenantNames) : 0);
-    this.#attributes();
-    this.#end(index);
-  }
-
-  /** The document is whole, or is given up. */
-  #finish(): Written {
-    if (this.#values.isTooLarge) {
-      this.#body.rollback();
-      return 'document_too_large';
-    }
-    this.#body.end();
-    return 'ok';
-  }
-
   /**
    * Writes the entry as what no mapping refuses: its time, its record as JSON text in `message`, where it came from,
    * and `log.flags: ["as_text"]`. For an event that the store refused, under the same `_id`.
@@ -163,20 +142,23 @@ export class DocumentWriter {
     return this.#finish();
   }
 
-  #documentAsText(index: number, partial: boolean): void {
-    this.#begin(index);
-    this.#json.raw(MESSAGE);
-    this.#values.valueAsText(this.#entry.recordAt);
-    this.#json.raw(partial ? PARTIAL_AS_TEXT : AS_TEXT);
-    this.#tenantOf(this.#isTrusted ? this.#takeText(names.trustedTenantNames) : 0);
+  #document(index: number, partial: boolean): void {
+    this.#start(index);
+    this.#fields.write(partial, this.#timeKind === 'unfit');
     this.#end(index);
   }
 
-  #begin(index: number): void {
+  #documentAsText(index: number, partial: boolean): void {
+    this.#start(index);
+    this.#fields.writeAsText(partial);
+    this.#end(index);
+  }
+
+  #start(index: number): void {
     const batch = this.#batch;
-    assert(batch !== null, 'beginBatch comes first');
-    this.#body.begin(this.#dataStream, batch, index);
-    this.#values.begin();
+    assert(batch !== null, 'startBatch comes first');
+    this.#body.start(this.#dataStream, batch, index);
+    this.#values.resetLimits();
     this.#timeKind = this.#time.read(this.#values.bytes, this.#values.view, this.#entry.timeAt);
     if (this.#timeKind !== 'instant' && !this.#readRecordTime()) this.#time.setMs(batch.receivedMs);
     this.#json.raw(TIMESTAMP);
@@ -184,21 +166,10 @@ export class DocumentWriter {
     this.#json.byte(COMMA);
   }
 
-  /** Sets the time to what the record says itself, where the entry says nothing; false where neither does. */
+  /** Sets the time to the record's own, where the entry has none; false where neither has one. */
   #readRecordTime(): boolean {
     if (this.#recordTime === null || this.#timeKind !== 'now') return false;
     return this.#recordTime.read(this.#values, this.#entry, this.#time);
-  }
-
-  /** The tenant that the record names at `at`; the batch's where that is 0. */
-  #tenantOf(at: number): void {
-    if (at === 0) {
-      this.#json.raw(this.#tenant);
-      return;
-    }
-    const start = this.#open(TENANT);
-    this.#field(ID, at);
-    this.#closeObject(start);
   }
 
   #end(index: number): void {
@@ -209,220 +180,13 @@ export class DocumentWriter {
     out.raw(DOCUMENT_END);
   }
 
-  #message(): void {
-    const textAt = this.#takeText(names.messageNames);
-    if (textAt !== 0) {
-      this.#field(MESSAGE, textAt);
-      return;
+  /** The document is whole, or is given up. */
+  #finish(): Written {
+    if (this.#values.isTooLarge) {
+      this.#body.rollback();
+      return 'document_too_large';
     }
-    const { root } = this.#entry;
-    for (const name of names.messageNames) {
-      const at = root.values[name]!;
-      if (at === 0 || this.#values.bytes[at] === NIL) continue;
-      root.values[name] = 0;
-      this.#json.raw(MESSAGE);
-      this.#values.valueAsText(at);
-      this.#json.byte(COMMA);
-      return;
-    }
+    this.#body.end();
+    return 'ok';
   }
-
-  #stream(): void {
-    let at = this.#takeText(names.streamNames);
-    if (at === 0) {
-      // Docker says `source`; so do others, of other things.
-      at = this.#entry.root.values[names.SOURCE]!;
-      if (at === 0 || !isStreamName(this.#values.bytes, at)) return;
-      this.#entry.root.values[names.SOURCE] = 0;
-    }
-    this.#field(STREAM, at);
-  }
-
-  #log(flags: JsonBuffer): void {
-    const levelAt = this.#takeText(names.levelNames);
-    if (levelAt === 0 && flags === NO_FLAGS) return;
-    const start = this.#open(LOG);
-    this.#field(LEVEL, levelAt);
-    this.#json.raw(flags);
-    this.#closeObject(start);
-  }
-
-  #container(): void {
-    const entry = this.#entry;
-    const start = this.#open(CONTAINER);
-    this.#field(ID, this.#takeText(names.containerIdNames) || this.#takePodText(names.podContainerId));
-    // Of a pod's container the name stands here too, so that one field finds every container.
-    const nameAt =
-      this.#takeText(names.containerNames) ||
-      (entry.hasPod ? entry.pod.findText(this.#values.bytes, names.podContainer) : 0);
-    if (nameAt !== 0) this.#nameWithoutSlash(nameAt);
-    this.#named(IMAGE, this.#takeText(names.imageNames) || this.#takePodText(names.podImage));
-    this.#closeObject(start);
-  }
-
-  #nameWithoutSlash(at: number): void {
-    const { bytes, view } = this.#values;
-    const start = textStart(bytes, at);
-    const end = textEnd(bytes, at);
-    this.#json.raw(NAME);
-    this.#json.text(bytes, view, start < end && bytes[start] === SLASH ? start + 1 : start, end);
-    this.#json.byte(COMMA);
-  }
-
-  #kubernetes(): void {
-    const start = this.#open(KUBERNETES);
-    this.#field(NAMESPACE, this.#takePodText(names.podNamespace));
-    const podStart = this.#open(POD);
-    this.#field(NAME, this.#takePodText(names.podName));
-    this.#field(UID, this.#takePodText(names.podUid));
-    this.#field(IP, this.#takePodText(names.podIp));
-    this.#closeObject(podStart);
-    this.#named(CONTAINER, this.#takePodText(names.podContainer));
-    this.#named(NODE, this.#takePodText(names.podNode));
-    this.#flattened(LABELS, names.LABELS_NAME);
-    this.#flattened(ANNOTATIONS, names.ANNOTATIONS_NAME);
-    this.#closeObject(start);
-  }
-
-  /** All that no field took. What is ours gives way to a key of the sender's own that has the same name. */
-  #attributes(): void {
-    const entry = this.#entry;
-    const start = this.#open(ATTRIBUTES);
-    if (this.#timeKind === 'unfit' && entry.root.values[names.TIME_NAME] === 0) this.#attribute(TIME, entry.timeAt);
-    if (entry.metadataAt !== 0 && entry.root.values[names.METADATA_NAME] === 0)
-      this.#attribute(METADATA, entry.metadataAt);
-    this.#untaken(entry.root, rootKeys, 2);
-    this.#values.members(0, entry.rootKeysEnd, 2);
-    if (entry.hasPod) {
-      const podStart = this.#open(KUBERNETES);
-      this.#untaken(entry.pod, podKeys, 3);
-      this.#values.members(entry.rootKeysEnd, entry.keys.top, 3);
-      this.#closeObject(podStart);
-    }
-    this.#closeObject(start);
-  }
-
-  /** Values under known names that no field could hold. */
-  #untaken(table: FieldTable, keys: readonly JsonBuffer[], level: number): void {
-    for (let name = 0; name < keys.length; name += 1) {
-      const at = table.values[name]!;
-      if (at === 0) continue;
-      this.#json.raw(keys[name]!);
-      this.#values.value(at, level);
-      this.#json.byte(COMMA);
-    }
-  }
-
-  #attribute(key: JsonBuffer, at: number): void {
-    this.#json.raw(key);
-    this.#values.value(at, 2);
-    this.#json.byte(COMMA);
-  }
-
-  /** A map of the pod's as a field of type `flattened`. */
-  #flattened(key: JsonBuffer, name: number): void {
-    const { pod } = this.#entry;
-    const at = pod.values[name]!;
-    if (at === 0 || !isMap(this.#values.bytes[at]!)) return;
-    pod.values[name] = 0;
-    this.#json.raw(key);
-    this.#values.value(at, 1);
-    this.#json.byte(COMMA);
-  }
-
-  /** `"key":"…",` of the str or bin at `at`; nothing if that is 0. */
-  #field(key: JsonBuffer, at: number): void {
-    if (at === 0) return;
-    this.#json.raw(key);
-    this.#values.text(at, false);
-    this.#json.byte(COMMA);
-  }
-
-  /** `"key":{"name":"…"},` */
-  #named(key: JsonBuffer, at: number): void {
-    if (at === 0) return;
-    this.#json.raw(key);
-    this.#field(NAME, at);
-    close(this.#json, OBJECT_END);
-    this.#json.byte(COMMA);
-  }
-
-  #takeText(candidates: readonly number[]): number {
-    return this.#entry.root.takeText(this.#values.bytes, candidates);
-  }
-
-  #takePodText(candidates: readonly number[]): number {
-    return this.#entry.hasPod ? this.#entry.pod.takeText(this.#values.bytes, candidates) : 0;
-  }
-
-  /** Writes `"key":{`; returns where it began. */
-  #open(key: JsonBuffer): number {
-    const start = this.#json.at;
-    this.#json.raw(key);
-    return start;
-  }
-
-  /** Ends an object that has a comma after each member; one without members is taken back. */
-  #closeObject(start: number): void {
-    const out = this.#json;
-    if (out.bytes[out.at - 1] !== COMMA) {
-      out.at = start;
-      return;
-    }
-    out.bytes[out.at - 1] = OBJECT_END;
-    out.byte(COMMA);
-  }
-}
-
-const recordTime = new RecordTime();
-const NOBODY: ReadonlySet<string> = new Set();
-const NIL = 0xc0;
-const SLASH = 0x2f;
-const COMMA = 0x2c;
-const OBJECT_END = 0x7d;
-
-const TIMESTAMP = fragment('{"@timestamp":');
-const MESSAGE = fragment('"message":');
-const STDOUT = Buffer.from('stdout');
-const STDERR = Buffer.from('stderr');
-const STREAM = fragment('"stream":');
-const LOG = fragment('"log":{');
-const LEVEL = fragment('"level":');
-const NO_FLAGS = fragment('');
-const PARTIAL = fragment('"flags":["partial"],');
-const AS_TEXT = fragment(',"log":{"flags":["as_text"]},');
-const PARTIAL_AS_TEXT = fragment(',"log":{"flags":["partial","as_text"]},');
-const TENANT = fragment('"tenant":{');
-const CONTAINER = fragment('"container":{');
-const IMAGE = fragment('"image":{');
-const ID = fragment('"id":');
-const NAME = fragment('"name":');
-const KUBERNETES = fragment('"kubernetes":{');
-const NAMESPACE = fragment('"namespace":');
-const POD = fragment('"pod":{');
-const UID = fragment('"uid":');
-const IP = fragment('"ip":');
-const NODE = fragment('"node":{');
-const LABELS = fragment('"labels":');
-const ANNOTATIONS = fragment('"annotations":');
-const HOST = fragment('"host":{');
-const SERVICE = fragment('"service":{');
-const ATTRIBUTES = fragment('"attributes":{');
-const TIME = fragment('"fluentd.time":');
-const METADATA = fragment('"fluentd.metadata":');
-const DOCUMENT_END = fragment('}}');
-const rootKeys = names.rootNames.map((name) => fragment(`"${name}":`));
-const podKeys = names.podNames.map((name) => fragment(`"${name}":`));
-
-/** Whether the str or bin at `at` says stdout or stderr. */
-function isStreamName(bytes: Uint8Array, at: number): boolean {
-  const start = textStart(bytes, at);
-  const end = textEnd(bytes, at);
-  return isEqual(bytes, start, end, STDOUT) || isEqual(bytes, start, end, STDERR);
-}
-
-function isEqual(bytes: Uint8Array, start: number, end: number, text: Uint8Array): boolean {
-  if (end - start !== text.length) return false;
-  for (let i = 0; i < text.length; i += 1) if (bytes[start + i] !== text[i]) return false;
-  return true;
 }

@@ -1,9 +1,9 @@
 // Where the parts of an entry lie: [time, record], or [[time, metadata], record] of the Forward protocol v1.5.
-// Positions only; the bytes stay where they are. Keys that mean something to us (docs/documents.md) are told from those
-// that do not.
+// Positions only; the bytes stay where they are. Keys that mean something to us (docs/documents.md) have a table, the
+// others are on a stack.
 //
-// Guarantees: after `find` said yes, every position is that of a whole msgpack value inside the entry, and the keys and
-// values inside it nest no deeper than DEPTH_MAX.
+// Guarantees: after `find` has returned true, every position is that of a whole msgpack value inside the entry. Keys
+// and values inside it nest no deeper than DEPTH_MAX.
 
 import { containerChildren, containerHeaderSize, isArray, isMap, timeEnd } from '#shared/msgpack/extents.ts';
 import { FieldTable, type InnerTable, KeyStack } from './fields.ts';

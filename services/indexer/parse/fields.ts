@@ -13,7 +13,7 @@ import {
   valueEnd,
 } from '#shared/msgpack/extents.ts';
 
-const SLOTS = 1024;
+const BUCKETS = 1024;
 const NONE = -1;
 
 /** Positions of keys in the source bytes; maps inside maps lay theirs on top. */
@@ -43,7 +43,7 @@ export class FieldTable {
   readonly values: Int32Array;
   readonly #encoded: readonly Uint8Array[];
   /** By a key's hash: the number of the only name that it can be. */
-  readonly #byHash = new Int16Array(SLOTS);
+  readonly #byHash = new Int16Array(BUCKETS);
   readonly #lengthMax: number;
   #seed = 1;
 
@@ -124,9 +124,9 @@ export class FieldTable {
   #fill(): boolean {
     this.#byHash.fill(NONE);
     return this.#encoded.every((name, number) => {
-      const slot = hashOf(name, 0, name.length, this.#seed);
-      if (this.#byHash[slot] !== NONE) return false;
-      this.#byHash[slot] = number;
+      const bucket = hashOf(name, 0, name.length, this.#seed);
+      if (this.#byHash[bucket] !== NONE) return false;
+      this.#byHash[bucket] = number;
       return true;
     });
   }
@@ -159,5 +159,5 @@ export function pastValue(bytes: Uint8Array, at: number, end: number): number {
 function hashOf(bytes: Uint8Array, start: number, end: number, seed: number): number {
   let hash = seed;
   for (let i = start; i < end; i += 1) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
-  return (hash ^ (hash >>> 15)) & (SLOTS - 1);
+  return (hash ^ (hash >>> 15)) & (BUCKETS - 1);
 }

@@ -7,16 +7,15 @@
 //   map               object. A key that is no string becomes its JSON text; of equal keys the last one stays
 //
 // Each value is written where it is met: to look for a map's end before going into it would read what is nested n deep
-// n times over. Only when a value is written is it known whether its key comes again; so an entry in which one does is
-// written twice, the second time without the pairs that were found to be superseded (`rewrites`).
+// n times over. Whether a key comes again is known only when its value is written. An entry in which one does is
+// written twice, the second time without the pairs that are superseded (`rewrites`).
 //
-// Guarantees: valid JSON that a `flattened` field takes, as tried on Elasticsearch 9.5.3: no key twice, no NUL in a
-// key, no more than 20 objects in each other (the rest is a string of JSON), no path of keys above 8192 bytes (20 keys
-// of 400; a longer key becomes `long_key_<n>` with a string of JSON that has it in full). Linear: a byte is looked at a
-// constant number of times. What goes past the limits is not written to its end: `isTooLarge`.
+// Guarantees: valid JSON that a `flattened` field takes, as tried on Elasticsearch 9.5.3. No key is there twice, and
+// none has a NUL. Objects nest 20 deep at most; what is deeper is a string of JSON. A key has 400 bytes at most, a path
+// of keys 8192; a longer key becomes `long_key_<n>` with a string of JSON that has it in full. Linear: a byte is looked
+// at a constant number of times. What goes past the limits is not written to its end: `isTooLarge`.
 
 import {
-  DEPTH_MAX,
   containerChildren,
   containerHeaderSize,
   isContainer,
@@ -25,36 +24,27 @@ import {
   valueEnd,
 } from '#shared/msgpack/extents.ts';
 import { isText, type KeyStack, pastValue, textEnd, textStart } from './fields.ts';
-import { type JsonBuffer, fragment, viewOf } from '../json/json-buffer.ts';
+import { type JsonBuffer, viewOf } from '../json/json-buffer.ts';
+import { writeScalar } from '../json/scalars.ts';
 import { Timestamp } from './timestamp.ts';
+import { NO_LIMITS, type ValueLimits } from '../json/value-limits.ts';
+import { type OpenMap, WrittenKeys } from '../json/written-keys.ts';
 
 /** Objects and arrays in each other, the outermost counted. */
 const LEVELS_MAX = 20;
 /** As written in JSON. */
 const KEY_BYTES_MAX = 400;
-/** Maps up to this size compare each key with those before; larger ones use a table. */
-const COMPARED_PAIRS_MAX = 24;
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
 const COLON = 0x3a;
-const NULL = fragment('null');
-const TRUE = fragment('true');
-const FALSE = fragment('false');
 
 export class JsonTranscoder {
   readonly json: JsonBuffer;
   readonly keys: KeyStack;
   bytes: Uint8Array = new Uint8Array(0);
   view: DataView = viewOf(this.bytes);
-  /** Of the keys that the small maps which are open have so far: hash, place in the JSON, place in the source. */
-  readonly #hashes = new Int32Array((DEPTH_MAX + 2) * COMPARED_PAIRS_MAX);
-  readonly #starts = new Int32Array(this.#hashes.length);
-  readonly #ends = new Int32Array(this.#hashes.length);
-  readonly #places = new Int32Array(this.#hashes.length);
-  #top = 0;
-  /** Where the keys begin that come again in their maps. */
-  readonly #superseded = new Set<number>();
+  readonly #written: WrittenKeys;
   readonly #limits: ValueLimits;
   #valuesLeft = Infinity;
   #keysLeft = Infinity;
@@ -63,7 +53,7 @@ export class JsonTranscoder {
   #pathBytes = 0;
   #isTooLarge = false;
   #isSecondTime = false;
-  /** What is written becomes a string: limits on levels and keys are void. */
+  /** What is written becomes a string: limits on levels and keys do not apply. */
   #inText = false;
   /** Whether the key that was written last is the short name of a long one. */
   #keyIsShortened = false;
@@ -72,27 +62,28 @@ export class JsonTranscoder {
   constructor(json: JsonBuffer, keys: KeyStack, limits: ValueLimits = NO_LIMITS) {
     this.json = json;
     this.keys = keys;
+    this.#written = new WrittenKeys(json);
     this.#limits = limits;
   }
 
   /** The bytes that the following positions are of, for an entry of which nothing was written. */
   source(bytes: Uint8Array): void {
-    if (this.#superseded.size > 0) this.#superseded.clear();
+    this.#written.forget();
     this.#isSecondTime = false;
-    this.begin();
+    this.resetLimits();
     if (bytes === this.bytes) return;
     this.bytes = bytes;
     this.view = viewOf(bytes);
   }
 
-  /** Whether what was written since `source` has a key twice. Then it is void; write it again, from where it began. */
+  /** Whether what was written since `source` has a key twice. Then it is invalid; write it again from its start. */
   rewrites(): boolean {
-    if (this.#isSecondTime || this.#superseded.size === 0 || this.isTooLarge) return false;
+    if (this.#isSecondTime || !this.#written.hasRepeats || this.isTooLarge) return false;
     this.#isSecondTime = true;
     return true;
   }
 
-  /** Whether it is more than the limits let pass; what was written is void then. */
+  /** Whether it is more than the limits let pass; what was written is invalid then. */
   get isTooLarge(): boolean {
     return this.#isTooLarge || this.json.isFull;
   }
@@ -103,7 +94,7 @@ export class JsonTranscoder {
   }
 
   /** What may be written is counted from here on. */
-  begin(): void {
+  resetLimits(): void {
     const { bytesMax, valuesMax, keysMax, pathBytesMax } = this.#limits;
     this.json.fullAt = this.json.at + bytesMax;
     this.#valuesLeft = valuesMax;
@@ -112,7 +103,7 @@ export class JsonTranscoder {
     this.#pathBytes = 0;
     this.#isTooLarge = false;
     this.#inText = false;
-    this.#top = 0;
+    this.#written.top = 0;
   }
 
   /** Writes the value at `at`, `level` objects and arrays deep if it is one itself. Returns where it ends. */
@@ -125,49 +116,8 @@ export class JsonTranscoder {
       return at + 1;
     }
     if (isContainer(type)) return this.#container(at, type, level);
-    switch (type) {
-      case 0xc0:
-        json.raw(NULL);
-        return at + 1;
-      case 0xc2:
-        json.raw(FALSE);
-        return at + 1;
-      case 0xc3:
-        json.raw(TRUE);
-        return at + 1;
-      case 0xca:
-        this.#float(view.getFloat32(at + 1));
-        return at + 5;
-      case 0xcb:
-        this.#float(view.getFloat64(at + 1));
-        return at + 9;
-      case 0xcc:
-        json.integer(view.getUint8(at + 1));
-        return at + 2;
-      case 0xcd:
-        json.integer(view.getUint16(at + 1));
-        return at + 3;
-      case 0xce:
-        json.integer(view.getUint32(at + 1));
-        return at + 5;
-      case 0xcf:
-        json.ascii(view.getBigUint64(at + 1).toString());
-        return at + 9;
-      case 0xd0:
-        json.integer(view.getInt8(at + 1));
-        return at + 2;
-      case 0xd1:
-        json.integer(view.getInt16(at + 1));
-        return at + 3;
-      case 0xd2:
-        json.integer(view.getInt32(at + 1));
-        return at + 5;
-      case 0xd3:
-        json.ascii(view.getBigInt64(at + 1).toString());
-        return at + 9;
-      default:
-        return this.#extension(at, type);
-    }
+    const end = writeScalar(json, view, at, type);
+    return end > 0 ? end : this.#extension(at, type);
   }
 
   /** Writes the str or bin at `at` as a string. Returns where it ends. */
@@ -190,12 +140,9 @@ export class JsonTranscoder {
 
   /** Writes the pairs whose keys lie at `keys.positions[from…to)`, each with a comma after it. */
   members(from: number, to: number, level: number): void {
-    const base = this.#top;
-    const places = to - from > COMPARED_PAIRS_MAX ? new Map<string, number>() : null;
-    for (let i = from; i < to && this.#mayGoOn(); i += 1) {
-      this.#pair(this.keys.positions[i]!, i - from, { level, base, places });
-    }
-    this.#top = base;
+    const map = this.#written.open(to - from, level);
+    for (let i = from; i < to && this.#mayGoOn(); i += 1) this.#pair(this.keys.positions[i]!, i - from, map);
+    this.#written.close(map);
   }
 
   /** Whether there is room for one more value. */
@@ -208,8 +155,8 @@ export class JsonTranscoder {
   }
 
   /** Writes the pair that begins at `keyAt`, with a comma after it. Returns where it ends. */
-  #pair(keyAt: number, ordinal: number, { level, base, places }: OpenMap): number {
-    if (this.#isSecondTime && this.#superseded.has(keyAt)) {
+  #pair(keyAt: number, ordinal: number, map: OpenMap): number {
+    if (this.#isSecondTime && this.#written.isSuperseded(keyAt)) {
       const { bytes } = this;
       return pastValue(bytes, pastValue(bytes, keyAt, bytes.length), bytes.length);
     }
@@ -218,41 +165,12 @@ export class JsonTranscoder {
     const start = this.json.at;
     const valueAt = this.#key(keyAt, ordinal);
     if (this.#isTooLarge) return valueAt;
-    if (places) this.#noteInTable(places, keyAt, start);
-    else this.#note(base, keyAt, start);
+    this.#written.note(map, keyAt, start);
     const keyBytes = this.json.at - start;
     this.#pathBytes += keyBytes;
-    const end = this.#memberValue(keyAt, valueAt, level);
+    const end = this.#memberValue(keyAt, valueAt, map.level);
     this.#pathBytes -= keyBytes;
     return end;
-  }
-
-  /** Compares the key that was written at `start` with those before it in its map. */
-  #note(base: number, keyAt: number, start: number): void {
-    const { json } = this;
-    const hash = json.hash(start);
-    let slot = base;
-    while (slot < this.#top && (this.#hashes[slot] !== hash || !this.#isWrittenAt(slot, start))) slot += 1;
-    if (slot < this.#top) this.#superseded.add(this.#places[slot]!);
-    else this.#top += 1;
-    this.#hashes[slot] = hash;
-    this.#starts[slot] = start;
-    this.#ends[slot] = json.at;
-    this.#places[slot] = keyAt;
-  }
-
-  /** Whether the key of the slot is the one that was written last, at `start`. */
-  #isWrittenAt(slot: number, start: number): boolean {
-    const { bytes, at } = this.json;
-    return bytes.compare(bytes, start, at, this.#starts[slot], this.#ends[slot]) === 0;
-  }
-
-  #noteInTable(places: Map<string, number>, keyAt: number, start: number): void {
-    const { json } = this;
-    const key = json.bytes.toString('latin1', start, json.at);
-    const before = places.get(key);
-    if (before !== undefined) this.#superseded.add(before);
-    places.set(key, keyAt);
   }
 
   /** Writes the key at `at`, always a string. Returns where its value begins. */
@@ -319,12 +237,11 @@ export class JsonTranscoder {
   #map(at: number, type: number, level: number): number {
     const { bytes, json } = this;
     const pairs = containerChildren(bytes, at, type) / 2;
-    const places = pairs > COMPARED_PAIRS_MAX ? new Map<string, number>() : null;
-    const map = { level: level + 1, base: this.#top, places };
+    const map = this.#written.open(pairs, level + 1);
     let next = at + containerHeaderSize(type);
     json.byte(0x7b);
     for (let ordinal = 0; ordinal < pairs && this.#mayGoOn(); ordinal += 1) next = this.#pair(next, ordinal, map);
-    this.#top = map.base;
+    this.#written.close(map);
     close(json, 0x7d);
     return next;
   }
@@ -339,11 +256,6 @@ export class JsonTranscoder {
     }
     close(json, 0x5d);
     return next;
-  }
-
-  #float(value: number): void {
-    if (Number.isFinite(value)) this.json.ascii(String(value));
-    else this.json.ascii(`"${value}"`);
   }
 
   #extension(at: number, type: number): number {
@@ -364,34 +276,6 @@ export class JsonTranscoder {
     if (2 * (end - start) > this.json.fullAt - this.json.at) this.#isTooLarge = true;
     else this.json.hex(this.bytes, start, end);
   }
-}
-
-/** What is written of one entry, at most. */
-export interface ValueLimits {
-  readonly bytesMax: number;
-  /** Elements of arrays and pairs of maps, at any depth. */
-  readonly valuesMax: number;
-  /** Pairs of maps, at any depth: each may become a term of the index. */
-  readonly keysMax: number;
-  /**
-   * Of the keys that lead to each value, summed over all values: a `flattened` field has a term of the whole path for
-   * each.
-   */
-  readonly pathBytesMax: number;
-}
-
-const NO_LIMITS: ValueLimits = {
-  bytesMax: Infinity,
-  valuesMax: Infinity,
-  keysMax: Infinity,
-  pathBytesMax: Infinity,
-};
-
-/** A map that is being written: `places` if it is large, by key. */
-interface OpenMap {
-  readonly level: number;
-  readonly base: number;
-  readonly places: Map<string, number> | null;
 }
 
 /** Ends what was opened and has a comma after each of its members. */

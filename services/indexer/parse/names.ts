@@ -4,14 +4,16 @@
 // prettier-ignore
 export const rootNames = [
   'log', 'message', 'msg', 'MESSAGE', 'stream', 'source', 'log.level', 'level', 'severity',
-  'container.id', 'container_id', 'container.name', 'container_name', 'container.image.name', 'container_image', 'image_name',
+  'container.id', 'container_id', 'container.name', 'container_name',
+  'container.image.name', 'container_image', 'image_name',
   'host.name', 'hostname', 'host', 'service.name', 'service_name', 'service',
   'kubernetes', 'fluentd.time', 'fluentd.metadata', 'partial_message', 'TENANT_ID', 'SERVICE_ID',
 ] as const;
 /** Inside `kubernetes`, as fluent-bit's and fluentd's filters fill it. */
 // prettier-ignore
 export const podNames = [
-  'pod_name', 'pod_id', 'pod_ip', 'namespace_name', 'container_name', 'container_image', 'docker_id', 'host', 'labels', 'annotations',
+  'pod_name', 'pod_id', 'pod_ip', 'namespace_name', 'container_name', 'container_image', 'docker_id', 'host',
+  'labels', 'annotations',
 ] as const;
 
 // What a field is taken from: the first of these names that has a string.

@@ -1,13 +1,13 @@
-// Docker cuts a line of more than 16 KiB into parts, each an event of its own, with these keys beside the usual ones,
-// all strings:
+// Docker cuts a line of more than 16 KiB into parts. Each is an event of its own, with these keys beside the usual
+// ones, all strings:
 //
 //   partial_message  "true"
 //   partial_id       64 hex digits, the same for all parts of the line
 //   partial_ordinal  "1", "2", …
 //   partial_last     "true" | "false"
 //
-// What a container leaves without a line break at its end is a part too, of which no other follows, though Docker says
-// partial_last "false" (seen with 20.10). It is told by its size: Docker cuts where 16 KiB are full, and nowhere else.
+// What a container leaves without a line break at its end is a part too. No other follows it, though Docker says
+// partial_last "false" (seen with 20.10). Its size shows it: Docker cuts where 16 KiB are full, and nowhere else.
 //
 // Hardly any entry is a part. `DocumentWriter.write` asks only where it found a key partial_message anyway, so that no
 // entry's keys are gone through for this question alone.
@@ -36,7 +36,7 @@ const DOCKER_ID = /^[0-9a-f]{64}$/;
 const fields = new FieldTable([...partNames, 'log', 'container_id']);
 const others = new KeyStack();
 
-/** The part that the entry in bytes[start, end) is; null if it is none, or does not tell enough to be joined. */
+/** The part that the entry in bytes[start, end) is; null if it is none, or lacks what joining needs. */
 export function partOf(bytes: Uint8Array, start: number, end: number): Part | null {
   const recordAt = recordStart(bytes, start, end);
   if (recordAt < 0 || fields.index(bytes, recordAt, end, others) !== end) return null;

@@ -1,8 +1,9 @@
-// The time that a record of `POST /<tag>` tells under one of its own keys, for an entry that has none
+// The time that a record of `POST /<tag>` has under one of its own keys, for an entry that has none
 // (docs/documents.md).
 //
-//   2026-01-02T03:04:05.678901234Z      text with a zone: Z, +01:00, +0100, +01; a space for the T, a comma for the point
-//   1767323045.678, 1767323045678, …    a number of seconds, milliseconds, microseconds or nanoseconds, told apart by its size
+//   2026-01-02T03:04:05.678901234Z      text with a zone: Z, +01:00, +0100, +01; also a space for the T, a comma for
+//                                       the point
+//   1767323045.678, 1767323045678, …    a number of seconds, milliseconds, microseconds or nanoseconds, by its size
 //
 // A text without a zone may be any of a day's hours, so it is no time. Numbers are times between 2000 and 2100 only:
 // what is smaller is a duration or a counter, and the four units do not overlap there. The record stays as it is: what

@@ -1,6 +1,5 @@
-// Puts the stages of the indexer together: everything between the records of the queue and their outcomes. The consumer
-// that runs for ever and the drain job are shells around it, and so will be the function that is called with a batch
-// and a deadline.
+// Puts the stages of the indexer together: everything between the records of the queue and their outcomes. The shells
+// around it are the consumer that runs for ever, the drain job, and the function that is called with records.
 
 import { readFileSync } from 'node:fs';
 import { getHeapStatistics } from 'node:v8';
@@ -14,19 +13,21 @@ import type { FetchedRecord, Queue } from '#shared/queue/queue.ts';
 import { openedBytesMax } from '#shared/record/value-limit.ts';
 import type { Store } from '#shared/store/store.ts';
 import { ConcurrencyLimit } from '../bulk/concurrency.ts';
-import type { EventPlace } from '../settle/bulk-batch.ts';
-import { BulkWriter } from '../bulk/writer.ts';
-import { fetchBytesMax } from '../held/held-bytes.ts';
+import type { EventRef } from '../settle/bulk-batch.ts';
+import { BulkWriter, type BulkWriterOptions } from '../bulk/writer.ts';
+import { fetchBytesMax } from '../unpack/bytes-in-hand.ts';
+import type { CommitDelayOptions } from '../commit/commit-delay.ts';
 import type { Assignment } from '../commit/in-hand.ts';
 import { Ledger } from '../settle/ledger.ts';
-import { LineJoiner } from '../parse/joiner.ts';
+import { type JoinerLimits, LineJoiner } from '../join/joiner.ts';
 import { Pipeline } from './pipeline.ts';
 import { ChildOpener } from '../poison/child-opener.ts';
-import { type Machine, lettersBytesMax, limitsOf } from '../poison/limits.ts';
+import { type Machine, deadLettersBytesMax, limitsOf } from '../poison/limits.ts';
 import type { RecordOpener } from '../poison/opener.ts';
 import { RecordRefusals } from './refusals.ts';
+import type { ReadingTelemetry } from '../settle/reading-telemetry.ts';
 import { IndexerTelemetry, type PartitionAge } from '../settle/telemetry.ts';
-import type { Decompress, UnpackOptions } from '../held/unpack.ts';
+import type { Decompress, UnpackOptions } from '../unpack/unpack.ts';
 
 export interface IndexerOptions extends CoreOptions {
   readonly queue: Queue;
@@ -51,19 +52,19 @@ export interface CoreOptions {
 }
 
 interface ReplayDifferences {
-  /** Where the event of a letter was first, as "topic/partition/offset". */
+  /** Where the event of a dead letter was first, as "topic/partition/offset". */
   readonly positionOf: (record: FetchedRecord) => string;
 }
 
 export interface IndexerCore {
-  /** How long commits are held under a new assignment, and what ends that; for a reader. */
-  readonly holding: { readonly holdMs: number; readonly lookAgain: (assignment: Assignment) => Promise<void> };
+  /** For a reader: how long commits are delayed under a new assignment, and what ends that. */
+  readonly commitDelay: CommitDelayOptions;
   readonly pipeline: Pipeline;
   readonly writer: BulkWriter;
   readonly ledger: Ledger;
   readonly telemetry: IndexerTelemetry;
   readonly budget: ByteBudget;
-  /** Tells where the dead letters take nothing. */
+  /** Says why the dead letters take nothing. */
   readonly refusals: { readonly unhealthyReason: string | null };
   readonly opener: RecordOpener;
 }
@@ -72,72 +73,93 @@ export interface IndexerCore {
 export function buildCore(options: CoreOptions, partitions: () => Iterable<PartitionAge>): IndexerCore {
   const { config, queue, store, metrics, log, clock, random } = options;
   const telemetry = new IndexerTelemetry(metrics, log, clock);
-  const ledger = new Ledger(telemetry);
+  const ledger = new Ledger(telemetry.ledger);
   const topic = config['kafka.topic'];
-  const unpacking: UnpackOptions = {
-    bytesMax: openedBytesMax(config['frame.max_bytes']),
-    ...(options.decompress ? { decompress: options.decompress } : {}),
-  };
-  const trustedTenants = trustedTenantsOf(config);
+  const unpacking = unpackingOf(options);
   const positionOf =
     options.replay?.positionOf ?? (({ partition, offset }: FetchedRecord) => `${topic}/${partition}/${offset}`);
-  const documents = { trustedTenants, documentBytesMax: config['document.max_bytes'] };
+  const documents = { trustedTenants: trustedTenantsOf(config), documentBytesMax: config['document.max_bytes'] };
   const budget = new ByteBudget(config['indexer.inflight_max_bytes']);
-  const refusals = new RecordRefusals({ queue, telemetry, clock, random, positionOf, unpacking, budget, ...documents });
+  const common = { ...documents, clock, unpacking, budget };
+  const refusals = new RecordRefusals({ ...common, queue, random, positionOf, telemetry: telemetry.ledger });
   const limit = new ConcurrencyLimit(config['bulk.concurrency'], clock);
-  const writer = new BulkWriter({
-    store,
-    refusals,
+  const writer = buildWriter(options, { refusals, ledger, limit, telemetry: telemetry.bulk });
+  const joining = joiningOf(config);
+  const opener =
+    options.opener ?? buildOpener(options, { ...documents, joining, unpacking, telemetry: telemetry.reading });
+  const suspectBudget = new ByteBudget(fetchBytesMax(budget.bytesMax));
+  telemetry.watchBytes(budget, suspectBudget);
+  const pipeline = new Pipeline({
+    ...common,
     ledger,
-    limit,
-    telemetry,
+    writer,
+    refusals,
+    suspectBudget,
+    opener,
+    lines: new LineJoiner<EventRef>(joining),
+    lingerMs: config['bulk.linger_ms'],
+    unknownVersion: config['indexer.unknown_version'],
+    telemetry: telemetry.reading,
+  });
+  telemetry.watch({ ledger, writer, limit, topic, partitions });
+  // A store of one index has no place for a second copy.
+  const commitDelayMs = store.kind === 'elasticsearch' ? config['bulk.timeout_ms'] : 0;
+  const commitDelay = { commitDelayMs, lookAgain: (assignment: Assignment) => writer.lookAgain(assignment) };
+  return { pipeline, writer, ledger, telemetry, budget, refusals, commitDelay, opener };
+}
+
+function buildWriter(
+  { config, store, clock, random, replay }: CoreOptions,
+  parts: Pick<BulkWriterOptions, 'refusals' | 'ledger' | 'limit' | 'telemetry'>,
+): BulkWriter {
+  return new BulkWriter({
+    ...parts,
+    store,
     clock,
     random,
     timeoutMs: config['bulk.timeout_ms'],
     bodyBytesMax: config['bulk.max_bytes'],
     waitingBytesMax: config['indexer.inflight_max_bytes'],
     clockSkewMs: config['indexer.clock_skew_ms'],
-    askForAll: options.replay !== undefined,
+    askForAll: replay !== undefined,
   });
-  const joining = {
+}
+
+interface OpenerParts {
+  readonly trustedTenants: ReadonlySet<string>;
+  readonly documentBytesMax: number;
+  readonly joining: JoinerLimits;
+  readonly unpacking: UnpackOptions;
+  readonly telemetry: ReadingTelemetry;
+}
+
+/** A child process that has the same limits as this one. */
+function buildOpener(
+  { config, clock, random }: CoreOptions,
+  { trustedTenants, documentBytesMax, joining, unpacking, telemetry }: OpenerParts,
+): RecordOpener {
+  const { bytesMax } = unpacking;
+  const opening = {
+    bytesMax,
+    documentBytesMax,
+    bodyBytesMax: config['bulk.max_bytes'],
+    trustedTenants: [...trustedTenants],
+    lines: joining,
+    deadLettersBytesMax: deadLettersBytesMax(config['indexer.inflight_max_bytes']),
+  };
+  return new ChildOpener({ opening, limits: () => limitsOf(bytesMax, machine()), clock, random, telemetry });
+}
+
+function unpackingOf({ config, decompress }: CoreOptions): UnpackOptions {
+  return { bytesMax: openedBytesMax(config['frame.max_bytes']), ...(decompress && { decompress }) };
+}
+
+function joiningOf(config: Config): JoinerLimits {
+  return {
     timeoutMs: config['join.timeout_ms'],
     lineBytesMax: config['join.line_max_bytes'],
     bytesMax: config['join.max_bytes'],
   };
-  const lines = new LineJoiner<EventPlace>(joining);
-  const opening = {
-    bytesMax: unpacking.bytesMax,
-    documentBytesMax: documents.documentBytesMax,
-    bodyBytesMax: config['bulk.max_bytes'],
-    trustedTenants: [...trustedTenants],
-    lines: joining,
-    lettersBytesMax: lettersBytesMax(budget.bytesMax),
-  };
-  const opener =
-    options.opener ??
-    new ChildOpener({ opening, limits: () => limitsOf(unpacking.bytesMax, machine()), clock, random, telemetry });
-  const suspectBudget = new ByteBudget(fetchBytesMax(budget.bytesMax));
-  telemetry.watchBytes(budget, suspectBudget);
-  const pipeline = new Pipeline({
-    ledger,
-    writer,
-    refusals,
-    lines,
-    budget,
-    suspectBudget,
-    clock,
-    lingerMs: config['bulk.linger_ms'],
-    unpacking,
-    unknownVersion: config['indexer.unknown_version'],
-    telemetry,
-    opener,
-    ...documents,
-  });
-  telemetry.watch({ ledger, writer, limit, topic, partitions });
-  // A store of one index has no place for a second copy.
-  const holdMs = store.kind === 'elasticsearch' ? config['bulk.timeout_ms'] : 0;
-  const holding = { holdMs, lookAgain: (assignment: Assignment) => writer.lookAgain(assignment) };
-  return { pipeline, writer, ledger, telemetry, budget, refusals, holding, opener };
 }
 
 function machine(): Machine {

@@ -5,9 +5,9 @@
 // back, opened or not.
 
 import type { ByteBudget, Permit } from '#shared/byte-budget.ts';
-import { openedBytes } from '../held/held-bytes.ts';
+import { openedBytes } from '../unpack/bytes-in-hand.ts';
 import type { Assignment, RecordInHand } from '../commit/in-hand.ts';
-import { type Unpacked, type UnpackOptions, type Unreadable, unpack } from '../held/unpack.ts';
+import { type Unpacked, type UnpackOptions, type Unreadable, unpack } from '../unpack/unpack.ts';
 
 /** Enough to keep a pool thread busy. */
 const OPEN_AHEAD = 2;

@@ -4,42 +4,38 @@
 //         └► suspects ─┘                        └─► parts ─► lines ─┘
 //
 // Records of a partition are taken in order; the next ones are opened while this one is written and while requests are
-// in flight. The loop over entries makes no promise and no closure for an event. Nothing here knows whether a consumer,
-// a drain job or a function call feeds it.
+// in flight. Nothing here knows whether a consumer, a drain job or a function call feeds it.
 //
 // Guarantees: every event that was opened gets one outcome, by the ledger; parts that wait for the rest of their line
 // have none yet, so the offset stays before them. What is stopped or lost on the way is abandoned and read again.
 
-import assert from 'node:assert/strict';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
 import { freeDecompressed } from '#shared/record/compression.ts';
-import type { Batch } from '#shared/record/record.ts';
 import { PendingDeadLetters } from '../settle/pending-dead-letters.ts';
-import { BulkBody } from '../bulk/body.ts';
-import { type EventPlace, type Run, eventsOf } from '../settle/bulk-batch.ts';
+import type { EventRef } from '../settle/bulk-batch.ts';
 import type { BulkWriter } from '../bulk/writer.ts';
-import { LETTER_IN_HAND_BYTES, recordBytes, rowsBytes } from '../held/held-bytes.ts';
+import { recordBytes, rowsBytes } from '../unpack/bytes-in-hand.ts';
 import { type Assignment, type HoldReason, RecordInHand } from '../commit/in-hand.ts';
-import type { EndingReason, Ledger } from '../settle/ledger.ts';
+import type { Ledger } from '../settle/ledger.ts';
+import { EntryWriter } from './entry-writer.ts';
 import { OpenAhead } from './open-ahead.ts';
-import { DocumentWriter } from '../parse/document.ts';
-import type { JoinedLine, LineJoiner } from '../parse/joiner.ts';
-import { batchOfPart } from '../parse/line-names.ts';
+import type { LineJoiner } from '../join/joiner.ts';
 import type { RecordOpener } from '../poison/opener.ts';
-import { SuspectLine } from './suspect-line.ts';
+import { SuspectQueue } from './suspect-queue.ts';
+import { Timers } from './timers.ts';
 import type { RecordRefusals } from './refusals.ts';
-import type { IndexerTelemetry } from '../settle/telemetry.ts';
-import type { Unpacked, UnpackOptions, Unreadable } from '../held/unpack.ts';
+import type { ReadingTelemetry } from '../settle/reading-telemetry.ts';
+import type { Unpacked, UnpackOptions, Unreadable } from '../unpack/unpack.ts';
 
 export interface PipelineOptions {
   readonly ledger: Ledger;
   readonly writer: BulkWriter;
   readonly refusals: RecordRefusals;
-  readonly lines: LineJoiner<EventPlace>;
-  /** Of what is held of records until all of their events have outcomes; see held-bytes.ts. */
+  readonly lines: LineJoiner<EventRef>;
+  /** Of what records take in memory until all of their events have outcomes; see bytes-in-hand.ts. */
   readonly budget: ByteBudget;
   /** Of what waits to be tried out, so that it takes nothing from the others. */
   readonly suspectBudget: ByteBudget;
@@ -48,7 +44,7 @@ export interface PipelineOptions {
   readonly unpacking: UnpackOptions;
   /** What becomes of a record that a later program wrote. */
   readonly unknownVersion: 'hold' | 'dead-letter';
-  readonly telemetry: Pick<IndexerTelemetry, 'partitionHeld' | 'recordPoisonous'>;
+  readonly telemetry: Pick<ReadingTelemetry, 'partitionHeld' | 'recordPoisonous'>;
   /** Tries out records that may have ended an indexer. */
   readonly opener: RecordOpener;
   /** Tenants whose records may name their own tenant and service. */
@@ -57,56 +53,38 @@ export interface PipelineOptions {
   readonly documentBytesMax: number;
 }
 
-/** Bytes of documents, or of entries, after which other work of the process gets its turn: some 2 ms. */
-const TURN_BYTES = 512 * 1024;
-
 export class Pipeline {
   readonly #options: PipelineOptions;
-  readonly #body: BulkBody;
-  readonly #documents: DocumentWriter;
+  readonly #entries: EntryWriter;
   readonly #ahead: OpenAhead;
-  readonly #suspects: SuspectLine;
-  /** Origins of what is in the body. */
-  #runs: Run[] = [];
-  /** The record in work, and how many of its entries went on. */
-  #current: Unpacked | null = null;
-  #passed = 0;
-  #ingestedMs = 0;
-  #turnAt = TURN_BYTES;
-  /** Of entries that were looked at since other work had its turn. */
-  #entryBytes = 0;
+  readonly #suspects: SuspectQueue;
   readonly #pendingDeadLetters: PendingDeadLetters;
-  #lingerTimer: Disposable | null = null;
-  #lingered = false;
-  #linesTimer: Disposable | null = null;
+  readonly #timers: Timers;
   #stopping = false;
   readonly #abort = new AbortController();
   #wake: PromiseWithResolvers<void> = Promise.withResolvers();
   #finish: (PromiseWithResolvers<void> & { passOn: (partition: number) => boolean }) | null = null;
   readonly #loop: Promise<void>;
   #held: ((partition: number) => void) | null = null;
-  #freed: (() => void) | null = null;
+  #unblocked: (() => void) | null = null;
 
   constructor(options: PipelineOptions) {
     this.#options = options;
-    const { trustedTenants: trusted, documentBytesMax: bytesMax } = options;
-    this.#body = new BulkBody(options.writer.bodyBytesMax);
-    this.#documents = new DocumentWriter(this.#body, { ...(trusted && { trusted }), bytesMax });
     this.#ahead = new OpenAhead(options);
-    this.#pendingDeadLetters = new PendingDeadLetters(options);
-    this.#suspects = new SuspectLine(options, {
-      passOn: (record, poison) => {
+    const pendingDeadLetters = new PendingDeadLetters(options);
+    this.#pendingDeadLetters = pendingDeadLetters;
+    this.#entries = new EntryWriter({ ...options, pendingDeadLetters, signal: this.#abort.signal });
+    this.#timers = new Timers(options, () => this.#rouse());
+    this.#suspects = new SuspectQueue(options, {
+      forward: (record, poison) => {
         record.poison = poison;
         record.countIn(options.budget);
         this.#ahead.add(record);
         this.#rouse();
       },
-      free: () => this.#freed?.(),
+      unblocked: () => this.#unblocked?.(),
     });
-    options.ledger.trackInFlight(() => (this.#current ? this.#current.ends.length - this.#passed : 0));
-    options.ledger.trackInFlight(() => eventsOf(this.#runs));
-    options.ledger.trackInFlight(() => this.#pendingDeadLetters.events);
-    options.ledger.trackInFlight(() => options.lines.events);
+    options.ledger.trackInFlight(() => pendingDeadLetters.events);
     this.#loop = this.#run();
   }
 
@@ -119,7 +97,7 @@ export class Pipeline {
     this.#rouse();
     for (const fetched of records) {
       const offsets = assignment.partitions.get(fetched.partition);
-      if (assignment.void || !offsets || fetched.offset < offsets.begun) continue;
+      if (assignment.isRevoked || !offsets || fetched.offset < offsets.readTo) continue;
       if (assignment.held.has(fetched.partition)) continue;
       const bytes = recordBytes(fetched);
       const isSuspect = this.#suspects.isFor(assignment, fetched);
@@ -132,41 +110,40 @@ export class Pipeline {
     return null;
   }
 
-  /** An assignment begins, of which it is known what is suspect. */
-  begin(assignment: Assignment): void {
-    this.#suspects.begin(assignment);
+  /** An assignment starts, of which it is known what is suspect. */
+  assigned(assignment: Assignment): void {
+    this.#suspects.assigned(assignment);
   }
 
-  /** Tells of each partition that is held from now on: it need not be fetched any more. */
+  /** `held` is called for each partition that is held from now on: it need not be fetched any more. */
   onHold(held: (partition: number) => void): void {
     this.#held = held;
   }
 
-  /**
-   * Whether records of the partition wait to be tried out, or for room to do so, so that no more of it need be fetched.
-   */
+  /** Whether records of the partition wait to be tried out, or for room to do so: no more of it need be fetched. */
   isTrying(partition: number): boolean {
     return this.#suspects.isWaitedFor(partition);
   }
 
-  /** Tells whenever there are partitions of which no record waits to be tried out any more. */
-  onTried(freed: () => void): void {
-    this.#freed = freed;
+  /** `unblocked` is called whenever no record of some partition waits to be tried out any more. */
+  onTried(unblocked: () => void): void {
+    this.#unblocked = unblocked;
   }
 
-  /** The assignment is void: what is not at the store yet goes no further. */
+  /** The assignment was revoked: what is not at the store yet goes no further. */
   lost(assignment: Assignment): void {
     this.#ahead.lost(assignment);
     this.#suspects.lost(assignment);
-    const isLost = ({ record }: EventPlace): boolean => record.assignment === assignment;
-    for (const part of this.#options.lines.drop(isLost)) this.#abandon(part, 'assignment_lost');
-    this.#options.writer.lost();
+    const isLost = ({ record }: EventRef): boolean => record.assignment === assignment;
+    const { ledger, lines, writer } = this.#options;
+    for (const part of lines.drop(isLost)) ledger.settleEvent(part, 'abandoned', 'assignment_lost');
+    writer.lost();
     this.#rouse();
   }
 
   /**
-   * Resolves when all that was pushed has its outcome; unfinished lines are passed on, marked. Those of partitions that
-   * `passOn` is not true of go on waiting, and their records with them. One call at a time.
+   * Resolves when all that was pushed has its outcome. Unfinished lines are passed on, marked; those of partitions for
+   * which `passOn` is false go on waiting, and their records with them. One call at a time.
    */
   async finish(passOn: (partition: number) => boolean = () => true): Promise<void> {
     this.#finish ??= { ...Promise.withResolvers(), passOn };
@@ -180,18 +157,19 @@ export class Pipeline {
    * left is abandoned. Unfinished lines are abandoned in any case: their parts are read again.
    */
   async stop(limitMs: number): Promise<void> {
+    const { ledger, lines, writer, clock } = this.#options;
     this.#stopping = true;
     await this.#suspects.stop();
     this.#rouse();
-    const limit = this.#options.clock.timer(limitMs, () => {
+    const limit = clock.timer(limitMs, () => {
       this.#abort.abort();
-      this.#options.writer.stop();
+      writer.stop();
     });
     await this.#loop;
-    for (const part of this.#options.lines.drop()) this.#abandon(part, 'shutdown');
+    for (const part of lines.drop()) ledger.settleEvent(part, 'abandoned', 'shutdown');
     await this.#idle();
     limit[Symbol.dispose]();
-    this.#options.writer.stop();
+    writer.stop();
     await this.#ahead.stop();
     this.#finish?.resolve();
   }
@@ -205,13 +183,13 @@ export class Pipeline {
     while (!this.#stopping) {
       await this.#ahead.next((record, opened) => this.#index(record, opened));
       await this.#passOnLines();
-      if (this.#lingered || (this.#finish && !this.#isFed)) await this.#flush();
+      if (this.#timers.isLingerOver || (this.#finish && !this.#isFed)) await this.#flush();
       if (!this.#ahead.isEmpty || this.#stopping) continue;
       if (!this.#isFed) {
         this.#finish?.resolve();
         this.#finish = null;
       }
-      this.#setTimers();
+      this.#timers.set(this.#entries.count > 0);
       await this.#wake.promise;
       this.#wake = Promise.withResolvers();
     }
@@ -219,7 +197,7 @@ export class Pipeline {
   }
 
   #isGivenUp(record: RecordInHand): boolean {
-    return record.assignment.void || this.#abort.signal.aborted;
+    return record.assignment.isRevoked || this.#abort.signal.aborted;
   }
 
   /** Whether records are to come that were pushed already. */
@@ -244,30 +222,32 @@ export class Pipeline {
       this.#pendingDeadLetters.addRecord(record, events, reason, appended);
       return;
     }
-    record.hold(rowsBytes(opened));
+    record.addBytes(rowsBytes(opened));
     ledger.open(record, opened.ends.length);
-    this.#current = opened;
-    this.#passed = 0;
-    this.#ingestedMs = this.#options.clock.epochMs();
+    const entries = this.#entries;
+    entries.start(opened, this.#options.clock.epochMs());
     const isDecompressed = opened.bytes.buffer !== record.fetched.value.buffer;
     for (const batch of opened.batches) {
-      const first = this.#passed;
+      const first = entries.passed;
       const afterLast = first + batch.count;
-      while (this.#passed < afterLast) {
-        this.#writeEntries(record, opened, batch, first, afterLast);
-        if (this.#body.length >= this.#options.writer.bodyBytesMax) await this.#flush();
-        else if (this.#body.length >= this.#turnAt || this.#entryBytes >= TURN_BYTES) await this.#giveTurn();
-        await this.#pendingDeadLetters.room();
-        if (this.#isGivenUp(record)) break;
+      while (entries.passed < afterLast && !this.#isGivenUp(record)) {
+        entries.write(record, opened, batch, first, afterLast);
+        await this.#afterWrite();
       }
       if (this.#isGivenUp(record)) break;
     }
-    const left = opened.ends.length - this.#passed;
-    this.#current = null;
+    const left = entries.end();
     // Parts have their own bytes by now.
     if (isDecompressed) freeDecompressed(opened.bytes);
     ledger.settle(record, left, 'abandoned', 'shutdown');
     record.shed();
+  }
+
+  /** Sends what is enough for a request, or lets other work have its turn. Waits while dead letters are too many. */
+  async #afterWrite(): Promise<void> {
+    if (this.#entries.isFull) await this.#flush();
+    else if (this.#entries.isTurnOver) await this.#giveTurn();
+    await this.#pendingDeadLetters.room();
   }
 
   /**
@@ -283,90 +263,6 @@ export class Pipeline {
     this.#held?.(partition);
   }
 
-  /**
-   * The hot loop: entries of one batch, from the first that has not gone on to the last, or until the body is large
-   * enough.
-   */
-  #writeEntries(record: RecordInHand, opened: Unpacked, batch: Batch, first: number, afterLast: number): void {
-    const { bytes, ends, crowded } = opened;
-    const body = this.#body;
-    const documents = this.#documents;
-    const { documentBytesMax } = this.#options;
-    const pauseAt = Math.min(this.#turnAt, this.#options.writer.bodyBytesMax);
-    let entry = this.#passed;
-    let start = entry === 0 ? 0 : (ends[entry - 1] ?? 0);
-    let run: Run | null = null;
-    documents.beginBatch(batch, this.#ingestedMs);
-    while (entry < afterLast && body.length < pauseAt && this.#entryBytes < TURN_BYTES) {
-      const end = ends[entry] ?? 0;
-      const index = batch.first + entry - first;
-      this.#entryBytes += end - start;
-      const isTooLarge = end - start > documentBytesMax || (crowded.size > 0 && crowded.has(entry));
-      const written = isTooLarge ? 'document_too_large' : documents.write(bytes, start, end, index);
-      if (written === 'ok') {
-        if (run === null) {
-          run = { record, batch, entry, index, count: 0, parts: null, line: null };
-          this.#runs.push(run);
-        }
-        run.count++;
-      } else {
-        run = null;
-        this.#passed = entry + 1;
-        const place = { record, batch, entry, index };
-        if (written === 'part') {
-          this.#join(place, bytes, start, end);
-          documents.beginBatch(batch, this.#ingestedMs);
-        } else {
-          // Its own bytes: those of the record are freed, however long it waits.
-          const own = new Uint8Array(bytes.subarray(start, end));
-          const appended = this.#options.refusals.deadLetterEntry(place, own, written, this.#abort.signal);
-          this.#pendingDeadLetters.add(place, own.length, written, appended);
-          // A letter takes more time than its entry: of the smallest there would be a hundred thousand in a turn.
-          this.#entryBytes += LETTER_IN_HAND_BYTES;
-        }
-      }
-      entry++;
-      start = end;
-    }
-    this.#passed = entry;
-  }
-
-  /** The part is held with its line: the offset of its record waits for the outcome of the whole. */
-  #join(place: EventPlace, bytes: Uint8Array, start: number, end: number): void {
-    const { lines, clock } = this.#options;
-    const { record, index } = place;
-    const { fetched, assignment, isInherited } = record;
-    // Copies, so that the record's bytes need not wait too.
-    const batch = batchOfPart(place.batch, index);
-    const entry = new Uint8Array(bytes.subarray(start, end));
-    const hold = { ...place, batch, bytes: entry };
-    const origin = { partition: fetched.partition, assignment: assignment.number, batch, index, isInherited, hold };
-    record.apart++;
-    const passed = lines.add(origin, entry, clock.monotonicMs());
-    // A repeat: what it repeats came before it under the same assignment, so that no commit passes the one without the
-    // other.
-    if (passed === null) this.#options.ledger.settleEvent(hold, 'deduplicated');
-    else for (const line of passed) this.#writeLine(line);
-  }
-
-  #writeLine({ batch, index, entry, partial, holds, unfinishedIds }: JoinedLine<EventPlace>): void {
-    const last = holds.at(-1);
-    assert(last, 'a line has a part');
-    this.#documents.beginBatch(batch, this.#ingestedMs);
-    const written = this.#documents.write(entry, 0, entry.length, index, partial);
-    const { record } = last;
-    const line = { bytes: entry, partial, unfinishedIds };
-    const run = { record, batch, entry: last.entry, index, count: 1, parts: holds, line };
-    if (written === 'ok') {
-      this.#runs.push(run);
-      return;
-    }
-    assert(written === 'document_too_large', 'what the joiner makes is an entry');
-    const letters = this.#options.refusals.deadLetterParts(holds, written, this.#abort.signal);
-    for (const part of holds) this.#pendingDeadLetters.add(part, part.bytes?.length ?? 0, written, letters);
-    this.#entryBytes += holds.length * LETTER_IN_HAND_BYTES;
-  }
-
   /** Lines that waited long enough are passed on as they are; all of them when everything is to be finished. */
   async #passOnLines(): Promise<void> {
     const { lines, clock } = this.#options;
@@ -375,54 +271,25 @@ export class Pipeline {
       ? lines.flush(({ record }) => finish.passOn(record.fetched.partition))
       : lines.expire(clock.monotonicMs());
     for (const line of passed) {
-      this.#ingestedMs = clock.epochMs();
-      this.#writeLine(line);
-      if (this.#body.length >= this.#options.writer.bodyBytesMax) await this.#flush();
-      else if (this.#body.length >= this.#turnAt || this.#entryBytes >= TURN_BYTES) await this.#giveTurn();
-      await this.#pendingDeadLetters.room();
+      this.#entries.writeLine(line, clock.epochMs());
+      await this.#afterWrite();
     }
   }
 
   async #flush(): Promise<void> {
-    this.#lingered = false;
-    this.#lingerTimer?.[Symbol.dispose]();
-    this.#lingerTimer = null;
-    if (this.#body.count === 0) return;
-    const body = this.#body;
-    const request = body.request();
-    const runs = this.#runs;
-    this.#runs = [];
-    this.#turnAt = TURN_BYTES;
-    this.#entryBytes = 0;
-    await this.#options.writer.submit({ request, runs, asText: false, release: () => body.release(request) });
+    this.#timers.stopLinger();
+    const batch = this.#entries.takeBatch();
+    if (batch === null) return;
+    await this.#options.writer.submit(batch);
     await turn();
   }
 
   /** Sockets, timers and heartbeats first. */
   async #giveTurn(): Promise<void> {
-    this.#turnAt = this.#body.length + TURN_BYTES;
-    this.#entryBytes = 0;
-    this.#setTimers();
+    this.#entries.startTurn();
+    this.#timers.set(this.#entries.count > 0);
     await turn();
-    if (this.#lingered) await this.#flush();
-  }
-
-  #setTimers(): void {
-    const { clock, lingerMs, lines } = this.#options;
-    if (this.#body.count > 0 && !this.#lingered) {
-      this.#lingerTimer ??= clock.timer(lingerMs, () => {
-        this.#lingered = true;
-        this.#rouse();
-      });
-    }
-    this.#linesTimer?.[Symbol.dispose]();
-    const dueMs = lines.dueMs;
-    this.#linesTimer =
-      dueMs === null ? null : clock.timer(Math.max(1, dueMs - clock.monotonicMs()), () => this.#rouse());
-  }
-
-  #abandon(part: EventPlace, reason: EndingReason): void {
-    this.#options.ledger.settleEvent(part, 'abandoned', reason);
+    if (this.#timers.isLingerOver) await this.#flush();
   }
 
   #rouse(): void {

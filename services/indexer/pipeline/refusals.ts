@@ -2,48 +2,45 @@
 // reason and the original bytes. Those bytes are not kept beside each bulk request: the queue's record is still in
 // hand, compressed, and is opened again. This costs the poisoned what all others save.
 //
-// Guarantees: a letter is appended before its event is settled, whole: what is too large for a record the queue takes
-// in parts. Of all refused documents no more letters are in memory than their bound, but for one that is larger; a
-// letter never keeps its record open.
+// Guarantees: a dead letter is appended before its event is settled, and whole: the queue takes what is too large for a
+// record in parts. Of all refused documents no more dead letters are in memory than their bound, but for one that is
+// larger. A dead letter never keeps its record open.
 
 import assert from 'node:assert/strict';
 import type { Clock } from '#shared/clock.ts';
-import { reasonOf } from '#shared/errors.ts';
 import type { DeadLetter, FetchedRecord, Queue } from '#shared/queue/queue.ts';
-import { backoffMs } from '#shared/backoff.ts';
 import { ByteBudget, type Permit } from '#shared/byte-budget.ts';
-import { BulkBody } from '../bulk/body.ts';
-import type { BulkBatch, EventPlace, Run } from '../settle/bulk-batch.ts';
+import type { BulkBatch, EventRef } from '../settle/bulk-batch.ts';
 import { type RefusedItem, UNKNOWN_REFUSAL } from '../settle/outcomes.ts';
 import type { Refusals } from '../bulk/rejects.ts';
-import { LETTER_IN_HAND_BYTES } from '../held/held-bytes.ts';
+import { DEAD_LETTER_IN_HAND_BYTES } from '../unpack/bytes-in-hand.ts';
 import type { RecordInHand } from '../commit/in-hand.ts';
-import { type Unwritable, WHY_UNWRITABLE, type Why, groupsOf, letterOf } from '../settle/letters.ts';
-import { DocumentWriter } from '../parse/document.ts';
+import { type Unwritable, WHY_UNWRITABLE, type Why, deadLetterOf } from '../settle/dead-letters.ts';
+import { rewriteAsText } from './as-text.ts';
+import { DeadLetterAppends } from './dead-letter-appends.ts';
 import { ReopenedRecords, extentOf } from './reopened-records.ts';
-import type { IndexerTelemetry } from '../settle/telemetry.ts';
-import type { Unpacked, UnpackOptions } from '../held/unpack.ts';
+import type { LedgerTelemetry } from '../settle/ledger-telemetry.ts';
+import type { Unpacked, UnpackOptions } from '../unpack/unpack.ts';
 
 /** Of a header of somebody else's record that should be a short name. */
 const NAME_BYTES_MAX = 64;
-/** Of what may be in hand: letters of refused documents, which are written from records that were opened again. */
-const LETTERS_SHARE = 0.25;
+/** Of what may be in hand: dead letters of refused documents, which are written from records that were opened again. */
+const DEAD_LETTERS_SHARE = 0.25;
 /** That are written from an open record before other work has its turn: some 2 ms. */
-const LETTERS_A_TURN = 256;
-const BACKOFF = { baseMs: 200, capMs: 10_000 };
+const DEAD_LETTERS_A_TURN = 256;
 const NOTHING = new Uint8Array(0);
 
 export interface RefusalsOptions {
   readonly queue: Pick<Queue, 'appendDeadLetters' | 'appendBytesMax'>;
-  readonly telemetry: IndexerTelemetry;
+  readonly telemetry: Pick<LedgerTelemetry, 'deadLettered' | 'deadLettersFailed'>;
   readonly clock: Clock;
   readonly random: () => number;
   /** Where a record came from, as "topic/partition/offset". */
   readonly positionOf: (record: FetchedRecord) => string;
   readonly unpacking: UnpackOptions;
   /**
-   * Of what the indexer holds, which stops reading: it counts here as well what is opened again, and letters that are
-   * written from it.
+   * Of what the indexer has in memory, which stops reading. What is opened again counts here as well, and the dead
+   * letters that are written from it.
    */
   readonly budget: ByteBudget;
   /** Tenants whose records may name their own tenant and service. */
@@ -54,99 +51,69 @@ export interface RefusalsOptions {
 
 /** Events of one record, one behind another, or a part with bytes of its own. */
 interface Stretch {
-  readonly place: EventPlace;
+  readonly ref: EventRef;
   readonly count: number;
   readonly whyOf: (number: number) => Why;
 }
 
-/** Letters of one dead letter that are appended together, with what they hold of the budgets. */
+/** Dead letters of one call of `deadLetter` that are appended together, with their permits. */
 interface Group {
-  readonly letters: DeadLetter[];
+  readonly deadLetters: DeadLetter[];
   readonly permits: Permit[];
   bytes: number;
 }
 
 export class RecordRefusals implements Refusals {
   readonly #options: RefusalsOptions;
-  /** Of those that wait: each with why the dead letters did not take them. */
-  readonly #waiting = new Map<object, string>();
+  readonly #appends: DeadLetterAppends;
   readonly #reopened: ReopenedRecords;
-  readonly #lettersBudget: ByteBudget;
+  readonly #deadLettersBudget: ByteBudget;
 
   constructor(options: RefusalsOptions) {
     this.#options = options;
+    this.#appends = new DeadLetterAppends(options);
     this.#reopened = new ReopenedRecords(options);
-    this.#lettersBudget = new ByteBudget(Math.ceil(LETTERS_SHARE * options.budget.bytesMax));
+    this.#deadLettersBudget = new ByteBudget(Math.ceil(DEAD_LETTERS_SHARE * options.budget.bytesMax));
   }
 
   /**
-   * Why what cannot be indexed is not held by the dead letters either, so that offsets stand still; null where nothing
-   * waits.
+   * Why the dead letters do not take what cannot be indexed, so that offsets stand still; null where nothing waits.
    */
   get unhealthyReason(): string | null {
-    for (const why of this.#waiting.values()) return `events wait that cannot be indexed: ${why}`;
-    return null;
+    return this.#appends.unhealthyReason;
   }
 
   async asText(batch: BulkBatch): Promise<BulkBatch> {
-    const body = new BulkBody();
-    const { trustedTenants: trusted, documentBytesMax: bytesMax } = this.#options;
-    const writer = new DocumentWriter(body, { ...(trusted && { trusted }), bytesMax });
-    const runs: Run[] = [];
-    const nowMs = this.#options.clock.epochMs();
-    for (const run of batch.runs) {
-      writer.beginBatch(run.batch, nowMs);
-      const written: Run = { ...run, count: 0 };
-      if (run.line) {
-        if (writer.writeAsText(run.line.bytes, 0, run.line.bytes.length, run.index, run.line.partial) === 'ok')
-          written.count = 1;
-      } else {
-        await this.#reopened.look(run.record, (opened) => {
-          // Stops at the first entry that can't be written: the caller sees that some are missing.
-          while (written.count < run.count) {
-            if (!opened) break;
-            const { start, end } = extentOf(opened, run.entry + written.count);
-            if (writer.writeAsText(opened.bytes, start, end, run.index + written.count) !== 'ok') break;
-            written.count++;
-          }
-        });
-      }
-      if (written.count > 0) runs.push(written);
-    }
-    const { items, body: written } = body.request();
-    // Its buffer has room for more, and may wait for long.
-    const own = Buffer.allocUnsafeSlow(written.length);
-    own.set(written);
-    return { request: { body: own, items }, runs, asText: true };
+    return rewriteAsText(batch, this.#reopened, this.#options);
   }
 
   async deadLetter(batch: BulkBatch, items: readonly RefusedItem[], signal: AbortSignal): Promise<void> {
     const { queue } = this.#options;
     // No more at once than are appended together: a batch may have thousands of small documents.
-    const group: Group = { letters: [], permits: [], bytes: 0 };
+    const group: Group = { deadLetters: [], permits: [], bytes: 0 };
     const deadLettered: { first: DeadLetter | null; events: number } = { first: null, events: 0 };
     const append = async (): Promise<void> => {
-      const letters = group.letters.splice(0);
-      await this.#append(letters, signal);
+      const deadLetters = group.deadLetters.splice(0);
+      await this.#appends.append(deadLetters, signal);
       giveBack(group);
-      deadLettered.first ??= letters[0] ?? null;
-      deadLettered.events += letters.length;
+      deadLettered.first ??= deadLetters[0] ?? null;
+      deadLettered.events += deadLetters.length;
     };
     try {
-      for (const { place, count, whyOf } of stretchesOf(batch, items)) {
+      for (const { ref, count, whyOf } of stretchesOf(batch, items)) {
         let isGranted = false;
         // What was lost is abandoned, whatever becomes of it here.
-        for (let done = 0; done < count && !place.record.assignment.void;) {
-          const rest = { place: placeAt(place, done), count: count - done, whyOf: (i: number) => whyOf(done + i) };
+        for (let done = 0; done < count && !ref.record.assignment.isRevoked;) {
+          const rest = { ref: refAt(ref, done), count: count - done, whyOf: (i: number) => whyOf(done + i) };
           const mayTake = isGranted;
-          const added = await this.#lookInto(rest.place, signal, (opened) => this.#add(group, rest, opened, mayTake));
+          const added = await this.#readFrom(rest.ref, signal, (opened) => this.#add(group, rest, opened, mayTake));
           isGranted = false;
           if (typeof added === 'number') done += added;
           // Who waits for a permit holds none, or those who wait would wait for each other.
-          else if (group.letters.length > 0) await append();
+          else if (group.deadLetters.length > 0) await append();
           else {
             giveBack(group);
-            group.permits.push(await this.#lettersBudget.acquire(added.wantedBytes, signal));
+            group.permits.push(await this.#deadLettersBudget.acquire(added.wantedBytes, signal));
             isGranted = true;
           }
           if (group.bytes >= queue.appendBytesMax) await append();
@@ -156,25 +123,25 @@ export class RecordRefusals implements Refusals {
     } finally {
       giveBack(group);
     }
-    if (deadLettered.first) this.#tell(deadLettered.first, deadLettered.events);
+    if (deadLettered.first) this.#report(deadLettered.first, deadLettered.events);
   }
 
   /** The parts of a line of which no document was made: they are what was sent. */
-  async deadLetterParts(parts: readonly EventPlace[], reason: Unwritable, signal: AbortSignal): Promise<void> {
-    const letters = parts.map((part) => {
+  async deadLetterParts(parts: readonly EventRef[], reason: Unwritable, signal: AbortSignal): Promise<void> {
+    const deadLetters = parts.map((part) => {
       assert(part.bytes, 'a part has its own bytes');
-      return this.#letterOf(part, part.bytes, { reason, error: WHY_UNWRITABLE[reason] });
+      return this.#deadLetterOf(part, part.bytes, { reason, error: WHY_UNWRITABLE[reason] });
     });
-    await this.#append(letters, signal);
-    const [first] = letters;
-    if (first) this.#tell(first, letters.length);
+    await this.#appends.append(deadLetters, signal);
+    const [first] = deadLetters;
+    if (first) this.#report(first, deadLetters.length);
   }
 
   /** An entry that can't be turned into a document. */
-  async deadLetterEntry(place: EventPlace, entry: Uint8Array, reason: Unwritable, signal: AbortSignal): Promise<void> {
-    const letter = this.#letterOf(place, entry, { reason, error: WHY_UNWRITABLE[reason] });
-    await this.#append([letter], signal);
-    this.#tell(letter, 1);
+  async deadLetterEntry(ref: EventRef, entry: Uint8Array, reason: Unwritable, signal: AbortSignal): Promise<void> {
+    const deadLetter = this.#deadLetterOf(ref, entry, { reason, error: WHY_UNWRITABLE[reason] });
+    await this.#appends.append([deadLetter], signal);
+    this.#report(deadLetter, 1);
   }
 
   /** A record of which nothing can be read: all of it, with its table as it came. */
@@ -187,7 +154,7 @@ export class RecordRefusals implements Refusals {
   ): Promise<void> {
     const { headers, value } = record.fetched;
     const from = this.#options.positionOf(record.fetched);
-    await this.#append(
+    await this.#appends.append(
       [
         {
           batches: headers.batches ?? NOTHING,
@@ -206,18 +173,18 @@ export class RecordRefusals implements Refusals {
   }
 
   /** Parts have bytes of their own. */
-  async #lookInto<T>(place: EventPlace, signal: AbortSignal, look: (opened: Unpacked | null) => T): Promise<T> {
-    return place.bytes ? look(null) : this.#reopened.look(place.record, look, signal);
+  async #readFrom<T>(ref: EventRef, signal: AbortSignal, find: (opened: Unpacked | null) => T): Promise<T> {
+    return ref.bytes ? find(null) : this.#reopened.read(ref.record, find, signal);
   }
 
   /**
-   * Adds letters of the stretch's first events to the group, as many as an append has room for, and says how many; or
-   * how much would have to be free for them. The record is open meanwhile, so nothing is waited for. `isGranted`: the
-   * group has the permit.
+   * Adds dead letters of the stretch's first events to the group, as many as an append has room for. Returns how many,
+   * or how much would have to be free for them. The record is open meanwhile, so nothing is waited for. `isGranted`:
+   * the group has the permit.
    */
   #add(
     group: Group,
-    { place, count, whyOf }: Stretch,
+    { ref, count, whyOf }: Stretch,
     opened: Unpacked | null,
     isGranted: boolean,
   ): number | { readonly wantedBytes: number } {
@@ -226,73 +193,46 @@ export class RecordRefusals implements Refusals {
     let bytes = 0;
     for (
       let i = 0;
-      i < Math.min(count, LETTERS_A_TURN) && (i === 0 || group.bytes + bytes < queue.appendBytesMax);
+      i < Math.min(count, DEAD_LETTERS_A_TURN) && (i === 0 || group.bytes + bytes < queue.appendBytesMax);
       i++
     ) {
-      const entry = place.bytes ?? (opened ? entryBytes(opened, place.entry + i) : NOTHING);
+      const entry = ref.bytes ?? (opened ? entryBytes(opened, ref.entry + i) : NOTHING);
       entries.push(entry);
-      bytes += entry.length + LETTER_IN_HAND_BYTES;
+      bytes += entry.length + DEAD_LETTER_IN_HAND_BYTES;
     }
-    const permit = isGranted ? null : this.#lettersBudget.tryAcquire(bytes);
+    const permit = isGranted ? null : this.#deadLettersBudget.tryAcquire(bytes);
     if (permit) group.permits.push(permit);
     else if (!isGranted) return { wantedBytes: bytes };
     group.permits.push(budget.take(bytes));
     group.bytes += bytes;
-    // Copies: were they views, the letter would hold all of the record.
+    // Copies: were they views, the dead letter would keep all of the record in memory.
     for (const [i, entry] of entries.entries())
-      group.letters.push(this.#letterOf(placeAt(place, i), place.bytes ?? new Uint8Array(entry), whyOf(i)));
+      group.deadLetters.push(this.#deadLetterOf(refAt(ref, i), ref.bytes ?? new Uint8Array(entry), whyOf(i)));
     return entries.length;
   }
 
-  #letterOf(place: EventPlace, entry: Uint8Array, why: Why): DeadLetter {
-    return letterOf(place, entry, why, this.#options.positionOf(place.record.fetched));
+  #deadLetterOf(ref: EventRef, entry: Uint8Array, why: Why): DeadLetter {
+    return deadLetterOf(ref, entry, why, this.#options.positionOf(ref.record.fetched));
   }
 
-  #tell({ reason, error, from }: DeadLetter, events: number): void {
+  #report({ reason, error, from }: DeadLetter, events: number): void {
     this.#options.telemetry.deadLettered(events, reason, error, from);
   }
-
-  /** Tries until the letters are held: nothing else could be done with these events. */
-  async #append(letters: readonly DeadLetter[], signal: AbortSignal): Promise<void> {
-    const { queue } = this.#options;
-    for (const group of groupsOf(letters, queue.appendBytesMax)) {
-      try {
-        await this.#appendGroup(group, signal);
-      } finally {
-        this.#waiting.delete(group);
-      }
-    }
-  }
-
-  async #appendGroup(group: readonly DeadLetter[], signal: AbortSignal): Promise<void> {
-    const { queue, clock, random, telemetry } = this.#options;
-    for (let attempt = 0; ; attempt++) {
-      signal.throwIfAborted();
-      try {
-        await queue.appendDeadLetters(group);
-        return;
-      } catch (error) {
-        telemetry.deadLettersFailed(error);
-        this.#waiting.set(group, reasonOf(error));
-        await clock.sleep(backoffMs(attempt, BACKOFF, random), signal);
-      }
-    }
-  }
 }
 
-function* stretchesOf({ runs }: BulkBatch, items: readonly RefusedItem[]): Generator<Stretch, void, undefined> {
+function* stretchesOf({ ranges }: BulkBatch, items: readonly RefusedItem[]): Generator<Stretch, void, undefined> {
   let item = 0;
-  for (const run of runs) {
+  for (const range of ranges) {
     const first = item;
     const whyOf = (number: number): Why => items[first + number] ?? UNKNOWN_REFUSAL;
-    if (run.parts) for (const place of run.parts) yield { place, count: 1, whyOf };
-    else yield { place: run, count: run.count, whyOf };
-    item += run.count;
+    if (range.parts) for (const ref of range.parts) yield { ref, count: 1, whyOf };
+    else yield { ref: range, count: range.count, whyOf };
+    item += range.count;
   }
 }
 
-function placeAt(place: EventPlace, number: number): EventPlace {
-  return number === 0 ? place : { ...place, entry: place.entry + number, index: place.index + number };
+function refAt(ref: EventRef, number: number): EventRef {
+  return number === 0 ? ref : { ...ref, entry: ref.entry + number, index: ref.index + number };
 }
 
 function giveBack(group: Group): void {

@@ -2,23 +2,24 @@
 // records, only one is open at a time: a record of a few bytes in the queue may be 80 MiB here. Those who wait for the
 // one that is open are served with it.
 //
-// Guarantees: nobody who looks at a record waits for anything meanwhile, so everybody has a turn; the open one counts
-// in the budget that stops reading, and its memory is given back when nobody wants it.
+// Guarantees: nobody who reads a record waits for anything meanwhile, so everybody has a turn. The open one counts in
+// the budget that stops reading, and its memory is given back when nobody wants it.
 
 import { setImmediate as turn } from 'node:timers/promises';
 import type { ByteBudget } from '#shared/byte-budget.ts';
 import { freeDecompressed } from '#shared/record/compression.ts';
-import { openedBytes } from '../held/held-bytes.ts';
+import { openedBytes } from '../unpack/bytes-in-hand.ts';
 import type { RecordInHand } from '../commit/in-hand.ts';
-import { type Unpacked, type UnpackOptions, unpack } from '../held/unpack.ts';
+import { type Unpacked, type UnpackOptions, unpack } from '../unpack/unpack.ts';
 
 export interface ReopenedRecordsOptions {
   readonly budget: ByteBudget;
   readonly unpacking: UnpackOptions;
 }
 
-interface Look {
-  readonly at: (opened: Unpacked | null) => void;
+/** Somebody waits to read a record. */
+interface Reading {
+  readonly serve: (opened: Unpacked | null) => void;
   readonly giveUp: (reason: unknown) => void;
   readonly signal: AbortSignal | undefined;
 }
@@ -26,7 +27,7 @@ interface Look {
 export class ReopenedRecords {
   readonly #options: ReopenedRecordsOptions;
   /** By record, in the order in which they were first asked for. */
-  readonly #looks = new Map<RecordInHand, Look[]>();
+  readonly #readings = new Map<RecordInHand, Reading[]>();
   #isRunning = false;
 
   constructor(options: ReopenedRecordsOptions) {
@@ -34,23 +35,23 @@ export class ReopenedRecords {
   }
 
   /**
-   * What `look` finds in the record, null where it cannot be read. What it keeps must be copies: the memory is freed
-   * after it. Rejects with what `look` throws, and with the signal's reason where it was aborted before the record was
-   * opened.
+   * What `find` makes of the record; it is given null where the record cannot be read. What it keeps must be copies:
+   * the memory is freed after it. Rejects with what `find` throws, and with the signal's reason where that was aborted
+   * before the record was opened.
    */
-  look<T>(record: RecordInHand, look: (opened: Unpacked | null) => T, signal?: AbortSignal): Promise<T> {
+  read<T>(record: RecordInHand, find: (opened: Unpacked | null) => T, signal?: AbortSignal): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
-    const at = (opened: Unpacked | null): void => {
+    const serve = (opened: Unpacked | null): void => {
       try {
-        resolve(look(opened));
+        resolve(find(opened));
       } catch (error) {
         reject(error);
       }
     };
-    const waiting = { at, giveUp: reject, signal };
-    const looks = this.#looks.get(record);
-    if (looks) looks.push(waiting);
-    else this.#looks.set(record, [waiting]);
+    const reading = { serve, giveUp: reject, signal };
+    const readings = this.#readings.get(record);
+    if (readings) readings.push(reading);
+    else this.#readings.set(record, [reading]);
     if (!this.#isRunning) void this.#run();
     return promise;
   }
@@ -58,8 +59,8 @@ export class ReopenedRecords {
   async #run(): Promise<void> {
     this.#isRunning = true;
     // Its own entry is gone when it was served; the iterator goes on to those that came meanwhile.
-    for (const record of this.#looks.keys()) await this.#serve(record);
-    // In the same turn as the look at who waits: whoever comes next starts anew.
+    for (const record of this.#readings.keys()) await this.#serve(record);
+    // In the same turn as the check that nobody waits: whoever comes next starts anew.
     this.#isRunning = false;
   }
 
@@ -67,17 +68,17 @@ export class ReopenedRecords {
     const { budget, unpacking } = this.#options;
     const { fetched } = record;
     // A stop must not wait until each is opened that somebody had wanted.
-    const isOver = ({ signal }: Look): boolean => signal?.aborted === true;
-    if (this.#looks.get(record)?.every(isOver)) {
+    const isOver = ({ signal }: Reading): boolean => signal?.aborted === true;
+    if (this.#readings.get(record)?.every(isOver)) {
       for (const { giveUp, signal } of this.#taken(record) ?? []) giveUp(signal?.reason);
       return;
     }
     const unpacked = await unpack(fetched, unpacking);
     const opened = unpacked.kind === 'unpacked' ? unpacked : null;
     using _permit = budget.take(opened ? openedBytes(opened, fetched) : 0);
-    for (let looks = this.#taken(record); looks; looks = this.#taken(record)) {
-      for (const look of looks) {
-        look.at(opened);
+    for (let readings = this.#taken(record); readings; readings = this.#taken(record)) {
+      for (const reading of readings) {
+        reading.serve(opened);
         // Other work has its turn, and who was served may want more of the same record.
         await turn();
       }
@@ -85,10 +86,10 @@ export class ReopenedRecords {
     if (opened && opened.bytes.buffer !== fetched.value.buffer) freeDecompressed(opened.bytes);
   }
 
-  #taken(record: RecordInHand): Look[] | undefined {
-    const looks = this.#looks.get(record);
-    this.#looks.delete(record);
-    return looks;
+  #taken(record: RecordInHand): Reading[] | undefined {
+    const readings = this.#readings.get(record);
+    this.#readings.delete(record);
+    return readings;
   }
 }
 

@@ -1,9 +1,9 @@
 // Tries out records in a child process (opening-child.ts), one after another in the same one, as long as none of them
 // ends it.
 //
-// Guarantees: a record is blamed only when it has ended two children, the second of which had opened nothing before it:
-// what ends a child once may be somebody else's doing, or be left over from the records before. That no child can be
-// started, or that one is killed before it has taken much memory, is no record's fault: it is told, and tried again. A
+// Guarantees: a record is blamed only when it has ended two children, the second of which had opened nothing before it.
+// What ends a child once may be somebody else's doing, or be left over from the records before. Where no child can be
+// started, or one is killed before it has taken much memory, no record is blamed: it is reported, and tried again. A
 // child that nobody needs is ended after a while.
 
 import type { ChildProcess } from 'node:child_process';
@@ -14,7 +14,7 @@ import { reasonOf } from '#shared/errors.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
 import type { OpeningLimits } from './messages.ts';
 import type { OpeningOptions } from './opening.ts';
-import type { RecordOpener, Verdict } from './opener.ts';
+import type { RecordOpener, OpeningResult } from './opener.ts';
 import { type Asked, OpeningProcess } from './opening-process.ts';
 
 const IDLE_MS = 10_000;
@@ -43,7 +43,7 @@ export class ChildOpener implements RecordOpener {
     this.#options = options;
   }
 
-  async open(record: FetchedRecord, signal: AbortSignal): Promise<Verdict> {
+  async open(record: FetchedRecord, signal: AbortSignal): Promise<OpeningResult> {
     this.#idle?.[Symbol.dispose]();
     const abort = (): void => this.#end();
     signal.addEventListener('abort', abort, { once: true });
@@ -55,7 +55,7 @@ export class ChildOpener implements RecordOpener {
         if (asked === 'well') return { kind: 'well' };
         this.#end();
         if (asked.harm === 'killed') await this.#pause(asked.what, killed++, signal);
-        else if (++ended === CHILDREN_MAX) return verdictOf(asked);
+        else if (++ended === CHILDREN_MAX) return resultOf(asked);
       }
     } finally {
       signal.removeEventListener('abort', abort);
@@ -76,7 +76,7 @@ export class ChildOpener implements RecordOpener {
       if (this.#child?.isAlive) return this.#child;
       try {
         this.#child = new OpeningProcess(start(), clock, limits());
-        await this.#child.begin(opening);
+        await this.#child.start(opening);
         this.unhealthyReason = null;
         return this.#child;
       } catch (error) {
@@ -90,7 +90,8 @@ export class ChildOpener implements RecordOpener {
   /** No child can be had, or none that lives: the machine has no memory for it, say. */
   async #pause(why: unknown, attempt: number, signal: AbortSignal): Promise<void> {
     const { clock, random, telemetry } = this.#options;
-    this.unhealthyReason = `records that may have ended an indexer wait, for no child process can be started to open them: ${reasonOf(why)}`;
+    const reason = reasonOf(why);
+    this.unhealthyReason = `records that may have ended an indexer wait, for no child process can be started to open them: ${reason}`;
     telemetry.openingChildFailed(why);
     await clock.sleep(backoffMs(attempt, BACKOFF, random), signal);
   }
@@ -105,7 +106,7 @@ function startOwn(): ChildProcess {
   return startChild('opening-child', import.meta.url);
 }
 
-function verdictOf({ harm, what, progress }: Exclude<Asked, 'well' | { harm: 'killed' }>): Verdict {
+function resultOf({ harm, what, progress }: Exclude<Asked, 'well' | { harm: 'killed' }>): OpeningResult {
   const doing = progress === null ? '' : ` while ${progress.doing}`;
   return { kind: 'poison', harm, what: `${what}${doing}`, events: Math.max(1, progress?.events ?? 1) };
 }

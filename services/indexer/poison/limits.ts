@@ -22,17 +22,17 @@ const AVAILABLE_SHARE = 0.8;
 const GROWTH_BYTES_MIN = 256 * MIB;
 const HEAP_MB_MIN = 128;
 const HEAP_MB_MAX = 256;
-/** Of the indexer's own heap, which holds other things as well. */
+/** Of the indexer's own heap, which has other things in it as well. */
 const HEAP_SHARE = 0.25;
 
 /**
- * Of dead letters that the child holds at once: as many as the indexer may, while they are not taken, but no more than
- * it has room for.
+ * Of dead letters that the child has in memory at once: as many as the indexer may, while they are not taken, but no
+ * more than it has room for.
  */
-const LETTERS_BYTES_MAX = 64 * MIB;
+const DEAD_LETTERS_BYTES_MAX = 64 * MIB;
 
-export function lettersBytesMax(inflightBytesMax: number): number {
-  return Math.min(LETTERS_BYTES_MAX, inflightBytesMax);
+export function deadLettersBytesMax(inflightBytesMax: number): number {
+  return Math.min(DEAD_LETTERS_BYTES_MAX, inflightBytesMax);
 }
 
 /** The indexer's own limit of V8's heap, and the memory that the machine or the container has to give. */

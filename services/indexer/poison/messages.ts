@@ -20,7 +20,7 @@ export interface OpeningLimits {
 }
 
 export type ToChild =
-  | { readonly kind: 'begin'; readonly options: OpeningOptions; readonly limits: OpeningLimits }
+  | { readonly kind: 'start'; readonly options: OpeningOptions; readonly limits: OpeningLimits }
   | { readonly kind: 'open'; readonly record: FetchedRecord };
 
 export type ToParent =

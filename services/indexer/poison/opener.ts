@@ -4,7 +4,7 @@
 import type { FetchedRecord } from '#shared/queue/queue.ts';
 import type { Harm } from '../settle/harm.ts';
 
-export type Verdict =
+export type OpeningResult =
   | { readonly kind: 'well' }
   /** `events`: as many as its table speaks of; 1 where that could not be read. */
   | { readonly kind: 'poison'; readonly harm: Harm; readonly what: string; readonly events: number };
@@ -16,5 +16,5 @@ export interface RecordOpener extends AsyncDisposable {
    * Tries a record; waits for as long as that cannot be done. Rejects only with the signal's reason. One call at a
    * time.
    */
-  open(record: FetchedRecord, signal: AbortSignal): Promise<Verdict>;
+  open(record: FetchedRecord, signal: AbortSignal): Promise<OpeningResult>;
 }

@@ -1,4 +1,4 @@
-// One child process that opens records, as the indexer sees it: begun once, asked for one record at a time, until it
+// One child process that opens records, as the indexer sees it: started once, asked for one record at a time, until it
 // ends.
 //
 // Guarantees: every question is answered, whatever becomes of the child: should it say nothing at all, not even that it
@@ -15,7 +15,7 @@ import type { OpeningOptions, Progress } from './opening.ts';
 
 const TICK_MS = 1000;
 const START_MS_MAX = 60_000;
-/** What the child has beyond its own limit to tell that a record reached it. */
+/** What the child has beyond its own limit to report that a record reached it. */
 const GRACE_MS = 15_000;
 /** How long the last words of a process that has exited may take to be read. */
 const LAST_WORDS_MS = 250;
@@ -55,8 +55,8 @@ export class OpeningProcess {
   }
 
   /** Resolves when records can be opened; rejects where they never will be. */
-  async begin(options: OpeningOptions): Promise<void> {
-    const said = await this.#ask({ kind: 'begin', options, limits: this.#limits }, START_MS_MAX);
+  async start(options: OpeningOptions): Promise<void> {
+    const said = await this.#ask({ kind: 'start', options, limits: this.#limits }, START_MS_MAX);
     if (said.kind === 'ready') return;
     throw new Error(said.kind === 'harmed' ? said.what : `it said ${said.kind}`);
   }
@@ -96,7 +96,7 @@ export class OpeningProcess {
         }
       });
     let timer = tick();
-    // Where it cannot be sent, the end of the process tells why.
+    // Where it cannot be sent, the end of the process shows why.
     if (this.#child.connected) this.#child.send(message, undefined, undefined, () => undefined);
     try {
       return await answer.promise;

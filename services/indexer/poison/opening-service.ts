@@ -9,12 +9,14 @@ import { startWorker, type WorkerThread } from '#shared/sqlite/worker-thread.ts'
 import { BLAMED_GROWTH_BYTES } from './limits.ts';
 import type { OpeningLimits, ToChild, ToParent } from './messages.ts';
 import { type OpeningOptions, type Progress, TURN } from './opening.ts';
-import type { OpeningWorker } from './opening-worker.ts';
+import type { OpeningThread } from './opening-thread.ts';
 
-/** Between two looks at what the thread uses. */
-const LOOK_MS = 20;
-/** More than that between two looks is time in which the process did not run: it was stopped, or the machine slept. */
-const RAN_MS_MAX = 5 * LOOK_MS;
+/** Between two samples of what the thread uses. */
+const SAMPLE_MS = 20;
+/**
+ * More than that between two samples is time in which the process did not run: it was stopped, or the machine slept.
+ */
+const RAN_MS_MAX = 5 * SAMPLE_MS;
 const MIB = 1024 * 1024;
 
 /** `moduleUrl`: beside which module the thread's module `name` lies. */
@@ -25,7 +27,7 @@ export function serveOpenings(worker: { readonly name: string; readonly moduleUr
   beTakenFirst();
   let service: Promise<OpeningService> | null = null;
   process.on('message', (message: ToChild) => {
-    if (message.kind === 'begin') service = OpeningService.start(worker, message.options, message.limits);
+    if (message.kind === 'start') service = OpeningService.start(worker, message.options, message.limits);
     else void service?.then((started) => started.open(message.record));
   });
 }
@@ -33,7 +35,7 @@ export function serveOpenings(worker: { readonly name: string; readonly moduleUr
 class OpeningService {
   readonly #limits: OpeningLimits;
   readonly #residentBytes: number;
-  #thread: WorkerThread<OpeningWorker> | null = null;
+  #thread: WorkerThread<OpeningThread> | null = null;
   #isOver = false;
   /** What of the processor's time was used up to the thread's last turn. */
   #cpuAtTurn = process.cpuUsage();
@@ -49,17 +51,17 @@ class OpeningService {
     limits: OpeningLimits,
   ): Promise<OpeningService> {
     let service: OpeningService | null = null;
-    const thread = await startWorker<OpeningWorker>(name, moduleUrl, options, {
+    const thread = await startWorker<OpeningThread>(name, moduleUrl, options, {
       heapMbMax: limits.heapMb,
-      onNotice: (told) => {
+      onNotice: (news) => {
         service?.turned();
-        if (told !== TURN) tell({ kind: 'progress', progress: told as Progress });
+        if (news !== TURN) report({ kind: 'progress', progress: news as Progress });
       },
       onDeath: (error) => service?.over(/memory/i.test(error.message) ? 'memory' : 'died', reasonOf(error)),
     });
     service = new OpeningService(limits);
     service.#thread = thread;
-    tell({ kind: 'ready' });
+    report({ kind: 'ready' });
     return service;
   }
 
@@ -77,9 +79,9 @@ class OpeningService {
       // Before the next step begins: one that ends this process at once would end the news as well.
       await said({ doing: 'decompressing and scanning it', events });
       await this.#thread?.call('open', record);
-      if (!this.#isOver) tell({ kind: 'well' });
+      if (!this.#isOver) report({ kind: 'well' });
     } catch (error) {
-      // Where the thread has died, that was told.
+      // Where the thread has died, that was reported.
       this.over('threw', reasonOf(error));
     } finally {
       clearInterval(watch);
@@ -90,7 +92,7 @@ class OpeningService {
   over(harm: Extract<ToParent, { kind: 'harmed' }>['harm'], what: string): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    tell({ kind: 'harmed', harm, what }, end);
+    report({ kind: 'harmed', harm, what }, end);
   }
 
   #watch(): NodeJS.Timeout {
@@ -107,24 +109,24 @@ class OpeningService {
       const grownBytes = process.memoryUsage.rss() - this.#residentBytes;
       if (!isGrown && grownBytes > BLAMED_GROWTH_BYTES) {
         isGrown = true;
-        tell({ kind: 'grown' });
+        report({ kind: 'grown' });
       }
       if (spentMs > turnMs)
         this.over('time', `it took more than ${turnMs / 1000} s of the processor's time at a stretch`);
       else if (ranMs > runMs) this.over('time', `it was not done after ${runMs / 1000} s`);
       else if (grownBytes > growthBytes) this.over('memory', `it took more than ${Math.round(growthBytes / MIB)} MiB`);
-    }, LOOK_MS);
+    }, SAMPLE_MS);
   }
 }
 
-function tell(message: ToParent, done: () => void = () => undefined): void {
+function report(message: ToParent, done: () => void = () => undefined): void {
   // Nobody there: 'disconnect' ends us.
   process.send?.(message, undefined, undefined, () => done());
 }
 
 /** Resolves when it is on its way, whatever becomes of this process. */
 function said(progress: Progress): Promise<void> {
-  return new Promise((resolve) => tell({ kind: 'progress', progress }, resolve));
+  return new Promise((resolve) => report({ kind: 'progress', progress }, resolve));
 }
 
 /** At once, whatever the thread is doing: an orderly exit would wait for what it cannot interrupt. */

@@ -1,7 +1,7 @@
-// Everything that the indexer does with a record's bytes by itself, done once for nothing: decompressed, scanned, made
-// into documents, also as text (what the store may ask for later), its split lines joined as far as they lie in it,
-// dead letters written of what is no document. It runs in the worker thread of a child process (opening-worker.ts), so
-// that a record that kills or stalls whoever opens it does so there.
+// Everything that the indexer does with a record's bytes by itself, done once to try it out. The record is decompressed
+// and scanned. Its entries become documents, also as text, which the store may ask for later; its split lines are
+// joined as far as they lie in it; what is no document becomes a dead letter. It runs in a thread of a child process
+// (opening-thread.ts): a record that kills or stalls whoever opens it does so there.
 //
 // Guarantees: nothing is kept from record to record. What it throws the indexer would throw as well.
 
@@ -9,12 +9,12 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { DeadLetter, FetchedRecord } from '#shared/queue/queue.ts';
 import { type Batch, decodeBatches } from '#shared/record/record.ts';
 import { BulkBody } from '../bulk/body.ts';
-import { LETTER_IN_HAND_BYTES } from '../held/held-bytes.ts';
-import { WHY_UNWRITABLE, letterOf } from '../settle/letters.ts';
+import { DEAD_LETTER_IN_HAND_BYTES } from '../unpack/bytes-in-hand.ts';
+import { WHY_UNWRITABLE, deadLetterOf } from '../settle/dead-letters.ts';
 import { DocumentWriter } from '../parse/document.ts';
-import { type JoinedLine, type JoinerLimits, LineJoiner } from '../parse/joiner.ts';
-import { batchOfPart } from '../parse/line-names.ts';
-import { type Decompress, unpack } from '../held/unpack.ts';
+import { type JoinedLine, type JoinerLimits, LineJoiner } from '../join/joiner.ts';
+import { batchOfPart } from '../join/line-names.ts';
+import { type Decompress, unpack } from '../unpack/unpack.ts';
 
 /** What of the configuration has a say in it; plain, for it goes to another process. */
 export interface OpeningOptions {
@@ -25,11 +25,11 @@ export interface OpeningOptions {
   readonly trustedTenants: readonly string[];
   readonly lines: JoinerLimits;
   /** Of dead letters that wait in an indexer, with what each costs beside its entry. */
-  readonly lettersBytesMax: number;
+  readonly deadLettersBytesMax: number;
 }
 
 /** A part of a line, with bytes of its own. */
-interface PartHold {
+interface OwnEntry {
   readonly batch: Batch;
   readonly index: number;
   readonly entry: Uint8Array;
@@ -44,10 +44,10 @@ export interface Progress {
 
 /** The event loop had a turn: an indexer would have answered its group. */
 export const TURN = 'turn';
-const TURN_TOLD_MS = 100;
+const TURN_REPORT_MS = 100;
 
-/** Bytes of entries after which the progress is told, and others get their turn. */
-const TOLD_BYTES = 512 * 1024;
+/** Bytes of entries after which the progress is reported, and others get their turn. */
+const REPORT_BYTES = 512 * 1024;
 
 export interface OpeningOptionsHere extends OpeningOptions {
   /** A test's own. */
@@ -63,11 +63,11 @@ export function eventsOf({ headers: { batches: table } }: Pick<FetchedRecord, 'h
 export async function openWholly(
   record: FetchedRecord,
   options: OpeningOptionsHere,
-  tell: (told: Progress | typeof TURN) => void,
+  report: (news: Progress | typeof TURN) => void,
 ): Promise<void> {
-  const turns = setInterval(() => tell(TURN), TURN_TOLD_MS);
+  const turns = setInterval(() => report(TURN), TURN_REPORT_MS);
   try {
-    await openInSteps(record, options, tell);
+    await openInSteps(record, options, report);
   } finally {
     clearInterval(turns);
   }
@@ -76,7 +76,7 @@ export async function openWholly(
 async function openInSteps(
   record: FetchedRecord,
   options: OpeningOptionsHere,
-  tell: (progress: Progress) => void,
+  report: (progress: Progress) => void,
 ): Promise<void> {
   const events = eventsOf(record);
   const opened = await unpack(record, options);
@@ -84,15 +84,15 @@ async function openInSteps(
   const scratch = new Scratch(options);
   let entry = 0;
   let start = 0;
-  let toldAt = -1;
-  let lettersAt = 0;
+  let reportedAt = -1;
+  let deadLettersAt = 0;
   for (const batch of opened.batches) {
-    scratch.beginBatch(batch);
+    scratch.startBatch(batch);
     for (let i = 0; i < batch.count; i++) {
-      if (toldAt < 0 || start - toldAt + scratch.letterBytes - lettersAt > TOLD_BYTES) {
-        toldAt = start;
-        lettersAt = scratch.letterBytes;
-        tell({ doing: `making documents of its entries, from the one with number ${entry} on`, events });
+      if (reportedAt < 0 || start - reportedAt + scratch.deadLetterBytes - deadLettersAt > REPORT_BYTES) {
+        reportedAt = start;
+        deadLettersAt = scratch.deadLetterBytes;
+        report({ doing: `making documents of its entries, from the one with number ${entry} on`, events });
         await turn();
       }
       const end = opened.ends[entry] ?? 0;
@@ -103,7 +103,7 @@ async function openInSteps(
       start = end;
     }
   }
-  tell({ doing: 'passing on its unfinished lines', events });
+  report({ doing: 'passing on its unfinished lines', events });
   scratch.finish();
 }
 
@@ -111,13 +111,13 @@ async function openInSteps(
 class Scratch {
   readonly #body = new BulkBody();
   readonly #documents: DocumentWriter;
-  readonly #lines: LineJoiner<PartHold>;
+  readonly #lines: LineJoiner<OwnEntry>;
   readonly #options: OpeningOptions;
   #batch: Batch | null = null;
-  #letters: DeadLetter[] = [];
-  #heldBytes = 0;
-  /** Of all letters that were written. */
-  letterBytes = 0;
+  #deadLetters: DeadLetter[] = [];
+  #deadLettersBytes = 0;
+  /** Of all dead letters that were written. */
+  deadLetterBytes = 0;
 
   constructor(options: OpeningOptions) {
     this.#options = options;
@@ -128,9 +128,9 @@ class Scratch {
     this.#lines = new LineJoiner(options.lines);
   }
 
-  beginBatch(batch: Batch): void {
+  startBatch(batch: Batch): void {
     this.#batch = batch;
-    this.#documents.beginBatch(batch, 0);
+    this.#documents.startBatch(batch, 0);
   }
 
   write(bytes: Uint8Array, start: number, end: number, index: number): void {
@@ -140,9 +140,9 @@ class Scratch {
     if (written === 'part') {
       const entry = new Uint8Array(bytes.subarray(start, end));
       const own = batchOfPart(batch, index);
-      const origin = { partition: 0, assignment: 1, batch: own, index, hold: { batch: own, index, entry } };
-      for (const line of this.#lines.add(origin, entry, 0) ?? []) this.#writeLine(line);
-      this.#documents.beginBatch(batch, 0);
+      const context = { partition: 0, assignmentNumber: 1, batch: own, index, ref: { batch: own, index, entry } };
+      for (const line of this.#lines.add(context, entry, 0) ?? []) this.#writeLine(line);
+      this.#documents.startBatch(batch, 0);
     } else if (written !== 'ok') {
       this.deadLetter(bytes.subarray(start, end), index);
     }
@@ -155,27 +155,27 @@ class Scratch {
     for (const line of this.#lines.flush()) this.#writeLine(line);
   }
 
-  /** A copy, which is held as long as an indexer would hold it where the dead letters take nothing. */
+  /** A copy, which is kept as long as an indexer keeps it where the dead letters take nothing. */
   deadLetter(bytes: Uint8Array, index: number): void {
     if (this.#batch) this.#deadLetter({ batch: this.#batch, index, entry: new Uint8Array(bytes) });
   }
 
-  #deadLetter({ batch, index, entry }: PartHold): void {
-    const bytes = entry.length + LETTER_IN_HAND_BYTES;
-    this.letterBytes += bytes;
-    this.#heldBytes += bytes;
-    if (this.#heldBytes > this.#options.lettersBytesMax) {
-      this.#letters = [];
-      this.#heldBytes = bytes;
+  #deadLetter({ batch, index, entry }: OwnEntry): void {
+    const bytes = entry.length + DEAD_LETTER_IN_HAND_BYTES;
+    this.deadLetterBytes += bytes;
+    this.#deadLettersBytes += bytes;
+    if (this.#deadLettersBytes > this.#options.deadLettersBytesMax) {
+      this.#deadLetters = [];
+      this.#deadLettersBytes = bytes;
     }
     const why = { reason: 'document_too_large', error: WHY_UNWRITABLE.document_too_large };
-    this.#letters.push(letterOf({ batch, index }, entry, why, ''));
+    this.#deadLetters.push(deadLetterOf({ batch, index }, entry, why, ''));
   }
 
-  #writeLine({ batch, index, entry, partial, holds }: JoinedLine<PartHold>): void {
-    this.#documents.beginBatch(batch, 0);
+  #writeLine({ batch, index, entry, partial, refs }: JoinedLine<OwnEntry>): void {
+    this.#documents.startBatch(batch, 0);
     const written = this.#documents.write(entry, 0, entry.length, index, partial);
-    if (written !== 'ok') for (const part of holds) this.#deadLetter(part);
+    if (written !== 'ok') for (const part of refs) this.#deadLetter(part);
     this.#documents.writeAsText(entry, 0, entry.length, index, partial);
     this.#restart();
   }

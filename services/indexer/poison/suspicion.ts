@@ -1,13 +1,13 @@
 // Which records of an assignment may be the ones that ended the indexers before us. The queue says how many assignments
 // began at the offset without moving it; from the second on, the records there are opened in a child process first.
 //
-//   next                     begun
-//   | fetched before the     | fetched after it:        until = begun, as of the first commit that moves the offset:
+//   next                     readTo
+//   | fetched before the     | fetched after it:        until = readTo, as of the first commit that moves the offset:
 //   | first commit: suspect  | trusted                  whoever died before us had not come so far, or had got on
 //
 // Guarantees: what is suspect is a bounded piece of the partition, whatever lies behind it: one that only waited for a
 // store that was away is soon read at full speed again. If the culprit lies further on, the offset has moved, and the
-// count begins anew there. Pure.
+// count starts anew there. Pure.
 
 /** The try from which on records are suspect. */
 const SUSPECT_FROM_TRY = 2;
@@ -20,21 +20,21 @@ export class Suspicion {
    * The partition is read from its committed offset on, for this many times without getting on. Returns whether its
    * records are suspect.
    */
-  begin(partition: number, tries: number): boolean {
+  assigned(partition: number, tries: number): boolean {
     if (tries < SUSPECT_FROM_TRY) return false;
     this.#until.set(partition, null);
     return true;
   }
 
   /**
-   * The offset was committed further, up to `next`; what was fetched ends at `begun`. Returns whether the partition is
+   * The offset was committed further, up to `next`; what was fetched ends at `readTo`. Returns whether the partition is
    * trusted from now on.
    */
-  moved(partition: number, next: number, begun: number): boolean {
+  moved(partition: number, next: number, readTo: number): boolean {
     const until = this.#until.get(partition);
     if (until === undefined) return false;
-    if (until === null && next < begun) {
-      this.#until.set(partition, begun);
+    if (until === null && next < readTo) {
+      this.#until.set(partition, readTo);
       return false;
     }
     if (until !== null && next < until) return false;

@@ -2,9 +2,9 @@
 // what a sender sent as one, see shared/record.)
 //
 //   items    0 1 2 3 4 5 | 6 | 7 8 9 10 11 …
-//   runs     entries 40–45 of a record | a joined line | entries 47–… of it or of the next
+//   ranges   entries 40–45 of a record | a joined line | entries 47–… of it or of the next
 //
-// Consecutive entries of a batch are one run, so nothing is kept for each event. A joined line is a run of one item
+// Consecutive entries of a batch are one range, so nothing is kept for each event. A joined line is a range of one item
 // that settles as many events as it has parts. A subset copies the bytes of its items; no document is written anew.
 
 import type { Batch } from '#shared/record/record.ts';
@@ -12,7 +12,7 @@ import type { BulkItem, BulkRequest } from '#shared/store/store.ts';
 import type { RecordInHand } from '../commit/in-hand.ts';
 
 /** Where one event lies. */
-export interface EventPlace {
+export interface EventRef {
   readonly record: RecordInHand;
   readonly batch: Batch;
   /** Number of the entry in its record, from 0. */
@@ -34,21 +34,21 @@ interface LineEntry {
   readonly unfinishedIds?: readonly string[];
 }
 
-export interface Run extends EventPlace {
+export interface ItemRange extends EventRef {
   /** Items: this entry and those after it. */
   count: number;
   /**
    * Of a joined line: its parts. Batch and index are then the line's own, and give its name; record and entry are the
    * last part's.
    */
-  readonly parts: readonly EventPlace[] | null;
+  readonly parts: readonly EventRef[] | null;
   /** Of a joined line: the entry that its parts make together. */
   readonly line: LineEntry | null;
 }
 
 export interface BulkBatch {
   readonly request: BulkRequest;
-  readonly runs: readonly Run[];
+  readonly ranges: readonly ItemRange[];
   /** The documents are a second try, as text: another refusal is the last. */
   readonly asText: boolean;
   /** Its items were refused, and a probe after that was accepted. If both happen once more, the items are to blame. */
@@ -59,27 +59,27 @@ export interface BulkBatch {
   readonly release?: () => void;
 }
 
-/** What an item and a run take beside the body. */
+/** What an item and a range take beside the body. */
 const ITEM_BYTES = 96;
-const RUN_BYTES = 128;
+const RANGE_BYTES = 128;
 /** What a part has of its own beside its bytes: its batch, and the buffers of both. */
 const PART_BYTES = 1024;
 
-/** Bytes that the batch holds in memory. */
-export function bytesOf({ request, runs }: BulkBatch): number {
-  let bytes = request.body.length + request.items.length * ITEM_BYTES + runs.length * RUN_BYTES;
-  for (const { line, parts } of runs) {
+/** Bytes that the batch takes in memory. */
+export function bytesOf({ request, ranges }: BulkBatch): number {
+  let bytes = request.body.length + request.items.length * ITEM_BYTES + ranges.length * RANGE_BYTES;
+  for (const { line, parts } of ranges) {
     if (!line) continue;
     bytes += line.bytes.length;
-    for (const part of parts ?? []) bytes += RUN_BYTES + (part.bytes ? part.bytes.length + PART_BYTES : 0);
+    for (const part of parts ?? []) bytes += RANGE_BYTES + (part.bytes ? part.bytes.length + PART_BYTES : 0);
   }
   return bytes;
 }
 
 /** Events that have no outcome yet as long as the batch is not settled. */
-export function eventsOf(runs: readonly Run[]): number {
+export function eventsOf(ranges: readonly ItemRange[]): number {
   let events = 0;
-  for (const run of runs) events += run.parts ? run.parts.length : run.count;
+  for (const range of ranges) events += range.parts ? range.parts.length : range.count;
   return events;
 }
 
@@ -90,13 +90,13 @@ export function byIndex({ request }: BulkBatch, numbers: readonly number[]): Map
 
 /** The items `chosen`, by their numbers in ascending order, as a batch of its own. */
 export function subset(batch: BulkBatch, chosen: readonly number[]): BulkBatch {
-  const { request, runs, asText, suspect = false, unanswered = false } = batch;
-  return { request: pickItems(request, chosen), runs: pickRuns(runs, chosen), asText, suspect, unanswered };
+  const { request, ranges, asText, suspect = false, unanswered = false } = batch;
+  return { request: pickItems(request, chosen), ranges: pickRanges(ranges, chosen), asText, suspect, unanswered };
 }
 
 /** The batch after a request that brought no answer: somebody may still read its buffer, which is not to be reused. */
-export function afterNoAnswer({ request, runs, asText, suspect = false }: BulkBatch): BulkBatch {
-  return { request, runs, asText, suspect, unanswered: true };
+export function afterNoAnswer({ request, ranges, asText, suspect = false }: BulkBatch): BulkBatch {
+  return { request, ranges, asText, suspect, unanswered: true };
 }
 
 /** Two subsets of about the same number of items. */
@@ -128,18 +128,18 @@ export function mergedWithin(
 function merged(batches: readonly [BulkBatch, ...BulkBatch[]]): BulkBatch {
   if (batches.length === 1) return batches[0];
   const items: BulkItem[] = [];
-  const runs: Run[] = [];
+  const ranges: ItemRange[] = [];
   let at = 0;
   for (const batch of batches) {
     for (const { index, id, actionStart, docStart, docEnd } of batch.request.items)
       items.push({ index, id, actionStart: at + actionStart, docStart: at + docStart, docEnd: at + docEnd });
-    for (const run of batch.runs) runs.push(run);
+    for (const range of batch.ranges) ranges.push(range);
     at += batch.request.body.length;
   }
   const body = Buffer.concat(batches.map(({ request }) => request.body));
   const unanswered = batches.some((batch) => batch.unanswered);
   const suspect = batches.every((batch) => batch.suspect);
-  return { request: { body, items }, runs, asText: batches[0].asText, suspect, unanswered };
+  return { request: { body, items }, ranges, asText: batches[0].asText, suspect, unanswered };
 }
 
 function pickItems(request: BulkRequest, chosen: readonly number[]): BulkRequest {
@@ -168,27 +168,27 @@ function pickItems(request: BulkRequest, chosen: readonly number[]): BulkRequest
   return { body, items: picked };
 }
 
-function pickRuns(runs: readonly Run[], chosen: readonly number[]): Run[] {
-  const picked: Run[] = [];
+function pickRanges(ranges: readonly ItemRange[], chosen: readonly number[]): ItemRange[] {
+  const picked: ItemRange[] = [];
   let next = 0; // in `chosen`
   let item = 0;
-  for (const run of runs) {
-    const end = item + run.count;
-    let last: Run | null = null;
+  for (const range of ranges) {
+    const end = item + range.count;
+    let last: ItemRange | null = null;
     for (let number = chosen[next]; number !== undefined && number < end; number = chosen[++next]) {
-      const entry = run.entry + number - item;
+      const entry = range.entry + number - item;
       if (last && last.entry + last.count === entry) {
         last.count++;
         continue;
       }
       last = {
-        record: run.record,
-        batch: run.batch,
+        record: range.record,
+        batch: range.batch,
         entry,
-        index: run.index + number - item,
+        index: range.index + number - item,
         count: 1,
-        parts: run.parts,
-        line: run.line,
+        parts: range.parts,
+        line: range.line,
       };
       picked.push(last);
     }

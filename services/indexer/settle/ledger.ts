@@ -1,12 +1,12 @@
 // The ledger of the indexer, in events: consumed = indexed + deduplicated + dead-lettered + dropped + abandoned + in
-// flight. The left side is counted when a record is opened, the outcomes when they are told, and what is in flight is
-// counted where it is: each place that holds events says how many. So an event that a place forgets shows as an
-// imbalance at once.
+// flight. The left side is counted when a record is opened, the outcomes when they are reported. What is in flight is
+// counted where it is: each part that has events in hand says how many. So an event that is forgotten somewhere shows
+// as an imbalance at once.
 //
 // Guarantees: each event has one outcome. What was fetched under a lost assignment is abandoned, whatever became of it.
 
 import assert from 'node:assert/strict';
-import type { EventPlace } from './bulk-batch.ts';
+import type { EventRef } from './bulk-batch.ts';
 import type { RecordInHand } from '../commit/in-hand.ts';
 
 export type Ending = 'indexed' | 'deduplicated' | 'dead_lettered' | 'dropped' | 'abandoned';
@@ -43,25 +43,25 @@ export class Ledger {
     abandoned: 0,
   };
   readonly #listener: LedgerListener;
-  readonly #places: (() => number)[] = [];
+  readonly #inFlight: (() => number)[] = [];
   #follower: RecordFollower = () => undefined;
 
   constructor(listener: LedgerListener) {
     this.#listener = listener;
   }
 
-  /** A place where events are held, and how many there are now. */
+  /** Somewhere events are in hand: how many there are now. */
   trackInFlight(events: () => number): void {
-    this.#places.push(events);
+    this.#inFlight.push(events);
   }
 
-  /** Tells of each outcome which record it is of: for whoever must know what became of a single record. */
+  /** Calls `follower` with the record of each outcome: for whoever must know what became of a single record. */
   follow(follower: RecordFollower): void {
     this.#follower = follower;
   }
 
   get inFlight(): number {
-    return this.#places.reduce((sum, events) => sum + events(), 0);
+    return this.#inFlight.reduce((sum, events) => sum + events(), 0);
   }
 
   /** 0, always; anything else is a mistake in Sluice. */
@@ -79,11 +79,11 @@ export class Ledger {
     if (events === 0) record.finish();
   }
 
-  /** `events` of a record have their outcome. The place that held them must already have let them go. */
+  /** `events` of a record have their outcome. Whoever had them in hand must not count them any more. */
   settle(record: RecordInHand, events: number, ending: Ending, reason: EndingReason | null = null): void {
     assert(events >= 0 && record.unsettled >= events, 'an event has one outcome');
     if (events === 0) return;
-    const given = record.assignment.void ? 'abandoned' : ending;
+    const given = record.assignment.isRevoked ? 'abandoned' : ending;
     this.counts[given] += events;
     this.#listener.ended(events, given, given === ending ? reason : 'assignment_lost');
     record.unsettled -= events;
@@ -96,7 +96,7 @@ export class Ledger {
   }
 
   /** One event has its outcome, which may be a part of a line. */
-  settleEvent({ record, bytes }: EventPlace, ending: Ending, reason: EndingReason | null = null): void {
+  settleEvent({ record, bytes }: EventRef, ending: Ending, reason: EndingReason | null = null): void {
     if (bytes) record.apart--;
     assert(record.apart >= 0, 'a part has one outcome');
     this.settle(record, 1, ending, reason);

@@ -21,7 +21,7 @@ export type ItemVerdict = 'indexed' | 'deduplicated' | 'retry' | 'blocked' | 'op
  */
 export type RequestVerdict = 'again' | 'halve' | 'bisect' | 'operator';
 
-/** Types that tell more than their status: a full disk is a `cluster_block_exception` of 403 or 429. */
+/** Types that say more than their status: a full disk is a `cluster_block_exception` of 403 or 429. */
 const typeTable: Readonly<Record<string, ItemVerdict>> = {
   es_rejected_execution_exception: 'retry',
   circuit_breaking_exception: 'retry',
@@ -37,7 +37,7 @@ const typeTable: Readonly<Record<string, ItemVerdict>> = {
 const SHARD_IS_FULL = /^Number of documents in (the|a|this) (index|shard) (can't|cannot) (exceed|be more than)/;
 
 export function itemVerdict({ status, errorType, errorReason, failureStore }: BulkOutcome): ItemVerdict {
-  // A 201, but the document lies where nobody searches. Our own dead letters tell why, and can be replayed.
+  // A 201, but the document lies where nobody searches. Our own dead letters say why, and can be replayed.
   if (failureStore) return 'refused';
   if (status === 201 || status === 200) return 'indexed';
   if (status === 409) return 'deduplicated';
@@ -52,7 +52,7 @@ export function itemVerdict({ status, errorType, errorReason, failureStore }: Bu
 const requestTable: Partial<Record<ErrorCode, RequestVerdict>> = {
   store_unavailable: 'again',
   store_overloaded: 'again',
-  // It may have been written, or not: the same ids tell.
+  // It may have been written, or not: the same ids show it.
   store_timeout: 'again',
   // The next try separates what needs that index from the others.
   store_index_unreadable: 'again',

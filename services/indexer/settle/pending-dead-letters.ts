@@ -1,12 +1,13 @@
-// Dead letters of the pipeline on their way to the queue: how many events they are, what they hold in memory, and what
-// becomes of their events when they are held.
+// Dead letters of the pipeline on their way to the queue: how many events they are, what they take in memory, and what
+// becomes of their events.
 //
-// Guarantees: an event is settled as dead-lettered only after its letter is held, else as abandoned; what waits counts
-// in the budget that stops reading, with what a letter costs beside its entry: an entry may be a byte.
+// Guarantees: an event is settled as dead-lettered only after its dead letter is stored durably, else as abandoned.
+// What waits counts in the budget that stops reading, with what a dead letter costs beside its entry: an entry may be a
+// byte.
 
 import type { ByteBudget } from '#shared/byte-budget.ts';
-import type { EventPlace } from './bulk-batch.ts';
-import { LETTER_IN_HAND_BYTES } from '../held/held-bytes.ts';
+import type { EventRef } from './bulk-batch.ts';
+import { DEAD_LETTER_IN_HAND_BYTES } from '../unpack/bytes-in-hand.ts';
 import type { RecordInHand } from '../commit/in-hand.ts';
 import type { Ending, EndingReason, Ledger } from './ledger.ts';
 
@@ -25,25 +26,25 @@ export class PendingDeadLetters {
     this.#options = options;
   }
 
-  /** Events of letters that are not held yet. */
+  /** Events of dead letters that are not stored yet. */
   get events(): number {
     return this.#events;
   }
 
-  /** Resolves when all that was begun has ended. */
+  /** Resolves when all that was started has ended. */
   async idle(): Promise<void> {
     await Promise.all(this.#open);
   }
 
-  /** Resolves when no more waits than may be held at all. */
+  /** Resolves when no more waits than may be in hand at all. */
   async room(): Promise<void> {
     while (this.#bytes >= this.#options.budget.bytesMax) await Promise.race(this.#open);
   }
 
-  /** One event, of which so many bytes are held for its letter. */
-  add(place: EventPlace, entryBytes: number, reason: EndingReason, appended: Promise<void>): void {
+  /** One event; so many bytes of it are in memory for its dead letter. */
+  add(ref: EventRef, entryBytes: number, reason: EndingReason, appended: Promise<void>): void {
     const { ledger } = this.#options;
-    this.#add(1, entryBytes, appended, (ending) => ledger.settleEvent(place, ending, whyOf(ending, reason)));
+    this.#add(1, entryBytes, appended, (ending) => ledger.settleEvent(ref, ending, whyOf(ending, reason)));
   }
 
   /** All events of a record, which is in hand with its bytes. */
@@ -53,7 +54,7 @@ export class PendingDeadLetters {
   }
 
   #add(events: number, entryBytes: number, appended: Promise<void>, settle: (ending: Ending) => void): void {
-    const bytes = entryBytes + LETTER_IN_HAND_BYTES;
+    const bytes = entryBytes + DEAD_LETTER_IN_HAND_BYTES;
     const permit = this.#options.budget.take(bytes);
     this.#events += events;
     this.#bytes += bytes;

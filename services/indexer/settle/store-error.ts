@@ -1,6 +1,6 @@
 // What the log may say of a document that the store refused. Elasticsearch's reasons quote the value that it could not
-// parse, and the log is read, shipped and kept by others than those who may read the events. The whole reason is in the
-// dead letter. Pure.
+// parse. Others read, ship and keep the log than those who may read the events. The whole reason is in the dead letter.
+// Pure.
 
 /** Types of errors whose reason speaks of one document. */
 const OF_DOCUMENTS =

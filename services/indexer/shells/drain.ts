@@ -1,10 +1,15 @@
-// The indexer as a job: reads the partitions that it is given up to their ends as of its start, passes on unfinished
+// The indexer as a job: reads the partitions that it is given up to their ends as of its start. It passes on unfinished
 // lines, commits, leaves the group, and ends. For jobs that a scheduler or an autoscaler starts from zero.
+//
+// Guarantee: `drained` is true only where everything up to those ends has its outcome and is committed.
 
 import { whenAborted } from '#shared/abort.ts';
-import { buildCore, type IndexerOptions } from '../pipeline/core.ts';
-import { fetchBytesMax } from '../held/held-bytes.ts';
-import { PartitionReader, agesOf } from '../consume/reader.ts';
+import type { Clock } from '#shared/clock.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import { buildCore, type IndexerCore, type IndexerOptions } from '../pipeline/core.ts';
+import { fetchBytesMax } from '../unpack/bytes-in-hand.ts';
+import { agesOf } from '../consume/partition-ages.ts';
+import { PartitionReader } from '../consume/reader.ts';
 
 /** Between a commit that failed and the next one. */
 const RETRY_MS = 250;
@@ -19,79 +24,100 @@ export interface DrainOutcome {
 }
 
 export interface DrainOptions extends IndexerOptions {
-  /** Ends the job, with what is left told. */
+  /** Ends the job, which then says what is left. */
   readonly signal: AbortSignal;
   readonly maxSeconds?: number | undefined;
 }
 
 export async function drainIndexer(options: DrainOptions): Promise<DrainOutcome> {
-  const { config, queue, store, clock, random, signal } = options;
+  const { config, queue, store, clock, random, signal, maxSeconds = Infinity } = options;
   const core = buildCore(options, () => agesOf(reader.assignment, clock.epochMs()));
-  const { pipeline, budget, telemetry, ledger, writer, holding, opener } = core;
-  // A job that is given little time must get on nevertheless.
-  const holdMs = Math.min(holding.holdMs, ((options.maxSeconds ?? Infinity) * 1000) / 2);
-  let changed = Promise.withResolvers<void>();
+  const { pipeline, budget, telemetry, ledger, writer, commitDelay } = core;
+  const changes = new Changes();
   const reader: PartitionReader = new PartitionReader({
-    ...holding,
-    holdMs,
+    ...commitDelay,
+    // A job that is given little time must get on nevertheless.
+    commitDelayMs: Math.min(commitDelay.commitDelayMs, (maxSeconds * 1000) / 2),
     queue,
     pipeline,
     budget,
-    telemetry,
+    telemetry: telemetry.reading,
     clock,
     random,
     group: config['kafka.group'],
     fetchBytesMax: fetchBytesMax(config['indexer.inflight_max_bytes']),
     toEnds: true,
-    changed: () => changed.resolve(),
+    changed: () => changes.note(),
   });
   const over = new AbortController();
   const giveUp = (): void => {
     over.abort();
     writer.stop();
-    changed.resolve();
+    changes.note();
   };
   // The signal may have come while the queue and the store were opened.
   if (signal.aborted) giveUp();
   else signal.addEventListener('abort', giveUp, { once: true });
-  const limit = options.maxSeconds === undefined ? null : clock.timer(options.maxSeconds * 1000, giveUp);
+  const limit = maxSeconds === Infinity ? null : clock.timer(maxSeconds * 1000, giveUp);
 
   telemetry.started(store.kind, queue.kind);
   reader.start();
-  let isDone = false;
-  while (!isDone && !over.signal.aborted) {
-    await changed.promise;
-    changed = Promise.withResolvers();
-    if (!reader.atEnds) continue;
-    const { assignment } = reader;
-    await Promise.race([pipeline.finish(), whenAborted(over.signal)]);
-    // A partition that came or went meanwhile is looked at again.
-    isDone = !over.signal.aborted && reader.assignment === assignment && reader.atEnds && (await reader.commit());
-    if (isDone) break;
-    await clock.sleep(RETRY_MS, over.signal).catch(() => undefined);
-    changed.resolve();
-  }
+  const isDone = await untilDrained(pipeline, reader, { clock, over: over.signal, changes });
   limit?.[Symbol.dispose]();
   signal.removeEventListener('abort', giveUp);
-  const held = reader.heldReason;
-  if (held !== null) isDone = false;
-  const why = signal.aborted
-    ? 'it was stopped'
-    : (held ??
-      reader.unreadyReason ??
-      writer.unhealthyReason ??
-      writer.commitUnhealthyReason ??
-      opener.unhealthyReason ??
-      'the time is over');
+  const why = signal.aborted ? 'it was stopped' : whyNotDrained(reader, core);
+  const drained = isDone && reader.heldReason === null;
   reader.halt();
   await pipeline.stop(0);
   const { left } = reader;
   await reader.leave();
   telemetry.stopped(ledger);
-  if (isDone) return { drained: true, left: null, counts: { ...ledger.counts } };
-  return {
-    drained: false,
-    left: `Cannot drain the partitions: ${why}; ${left > 0 ? `${left} records are left` : 'what is left is not known'}`,
-    counts: { ...ledger.counts },
-  };
+  const rest = left > 0 ? `${left} records are left` : 'what is left is not known';
+  const counts = { ...ledger.counts };
+  return { drained, left: drained ? null : `Cannot drain the partitions: ${why}; ${rest}`, counts };
+}
+
+/** Whether all was read, indexed and committed before `over`. */
+async function untilDrained(
+  pipeline: Pipeline,
+  reader: PartitionReader,
+  { clock, over, changes }: { readonly clock: Clock; readonly over: AbortSignal; readonly changes: Changes },
+): Promise<boolean> {
+  while (!over.aborted) {
+    await changes.next();
+    if (!reader.atEnds) continue;
+    const { assignment } = reader;
+    await Promise.race([pipeline.finish(), whenAborted(over)]);
+    // A partition that came or went meanwhile is looked at again.
+    if (!over.aborted && reader.assignment === assignment && reader.atEnds && (await reader.commit())) return true;
+    await clock.sleep(RETRY_MS, over).catch(() => undefined);
+    changes.note();
+  }
+  return false;
+}
+
+function whyNotDrained({ heldReason, unreadyReason }: PartitionReader, { writer, opener }: IndexerCore): string {
+  return (
+    heldReason ??
+    unreadyReason ??
+    writer.unhealthyReason ??
+    writer.commitUnhealthyReason ??
+    opener.unhealthyReason ??
+    'the time is over'
+  );
+}
+
+/** Whether something has changed since it was asked last. */
+class Changes {
+  #noted = Promise.withResolvers<void>();
+
+  note(): void {
+    this.#noted.resolve();
+  }
+
+  /** Resolves when there was a change, and forgets it. */
+  async next(): Promise<void> {
+    await this.#noted.promise;
+    this.#noted = Promise.withResolvers();
+  }
 }

@@ -1,12 +1,13 @@
 // The indexer as a service: a member of the consumer group, until it is stopped. Any number of them share the
-// partitions; none holds state that the queue can't give back. A store or a queue that is away is waited for; nothing
+// partitions; none has state that the queue can't give back. A store or a queue that is away is waited for; nothing
 // needs a restart.
 
 import { reasonOf } from '#shared/errors.ts';
 import { backoffMs } from '#shared/backoff.ts';
-import { PartitionReader, agesOf } from '../consume/reader.ts';
+import { agesOf } from '../consume/partition-ages.ts';
+import { PartitionReader } from '../consume/reader.ts';
 import { type IndexerCore, type IndexerOptions, buildCore } from '../pipeline/core.ts';
-import { fetchBytesMax } from '../held/held-bytes.ts';
+import { fetchBytesMax } from '../unpack/bytes-in-hand.ts';
 import type { Ledger } from '../settle/ledger.ts';
 
 export type { IndexerOptions } from '../pipeline/core.ts';
@@ -39,7 +40,7 @@ class Service implements Indexer {
   readonly #reader: PartitionReader;
   readonly #ending = Promise.withResolvers<void>();
   readonly #stop = new AbortController();
-  readonly #start: Promise<void>;
+  readonly #started: Promise<void>;
   #stopped: Promise<void> | null = null;
   #storeUnhealthyReason: string | null = 'the store has not answered yet';
 
@@ -50,11 +51,11 @@ class Service implements Indexer {
     this.#core = buildCore(options, () => agesOf(this.#reader.assignment, clock.epochMs()));
     const { pipeline, budget, telemetry } = this.#core;
     this.#reader = new PartitionReader({
-      ...this.#core.holding,
+      ...this.#core.commitDelay,
       queue,
       pipeline,
       budget,
-      telemetry,
+      telemetry: telemetry.reading,
       clock,
       random,
       group: config['kafka.group'],
@@ -62,7 +63,7 @@ class Service implements Indexer {
       toEnds: false,
     });
     telemetry.watchStore(() => this.#storeUnhealthyReason === null && this.#core.writer.unhealthyReason === null);
-    this.#start = this.#begin();
+    this.#started = this.#start();
   }
 
   get unreadyReason(): string | null {
@@ -86,7 +87,7 @@ class Service implements Indexer {
   }
 
   /** Nothing is read before the store answers: what would be read could go nowhere. */
-  async #begin(): Promise<void> {
+  async #start(): Promise<void> {
     const { store, queue, clock, random } = this.#options;
     const { signal } = this.#stop;
     for (let attempt = 0; !signal.aborted; attempt++) {
@@ -109,7 +110,7 @@ class Service implements Indexer {
   async #end(): Promise<void> {
     const { pipeline, telemetry, ledger } = this.#core;
     this.#stop.abort();
-    await this.#start;
+    await this.#started;
     this.#reader.halt();
     await pipeline.stop(this.#options.config['shutdown.timeout_ms'] * STOP_SHARE);
     await this.#reader.leave();

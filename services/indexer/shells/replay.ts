@@ -1,16 +1,15 @@
-// Another try for dead letters, by the indexer's own way: each letter becomes a record of a queue of its own, with the
-// names that its event always had, and goes through the same pipeline. The store is asked for every id first, so what
-// is there already is not added again.
+// Another try for dead letters, through the same pipeline. Each becomes a record of a queue of its own, with the names
+// that its event always had. The store is asked for every id first, so what is there already is not added again.
 //
-//   letters ─► records 0, 1, 2, … ─► pipeline ─► ledger ─┬─ indexed, or there already ──► mark: this letter is done
-//                                                        └─ refused again ─► told; the letter stays what it is
+//   dead letters ─► records 0, 1, 2, … ─► pipeline ─► ledger ─┬─ indexed, or there already ─► mark: this one is done
+//                                                             └─ refused again ─► reported; it stays a dead letter
 //
-// What is refused again has its letter already. Another one would take as much of their budget with each try, and
-// nothing could be taken away for it: whatever dies between the new letter and the mark of the old one must not lose
-// the event.
+// What is refused again has its dead letter already. Another one would take as much of their budget with each try. And
+// nothing could be removed for it: a crash between the new dead letter and the mark of the old one must not lose the
+// event.
 //
-// Guarantees: a letter is marked only after all of its events are in the store; whatever dies before that leaves it as
-// it was; no replay adds a letter.
+// Guarantees: a dead letter is marked only after all of its events are in the store. A crash before that leaves it as
+// it was. No replay adds a dead letter.
 
 import { SluiceError } from '#shared/errors.ts';
 import { Metrics } from '#shared/metrics.ts';
@@ -26,45 +25,45 @@ import { type IndexerCore, type IndexerOptions, buildCore } from '../pipeline/co
 import { Assignment, type RecordInHand } from '../commit/in-hand.ts';
 import type { Ending } from '../settle/ledger.ts';
 
-/** What became of letters. */
+/** What became of dead letters. */
 export interface ReplayCounts {
   indexed: number;
   /** The store had their events already. */
   present: number;
   /** They were refused again, all or some of their events, and stay as they are. */
   failed: number;
-  /** They hold nothing that could be indexed, and stay as they are. */
+  /** They contain nothing that could be indexed, and stay as they are. */
   impossible: number;
 }
 
 export interface ReplayOptions extends Omit<IndexerOptions, 'replay' | 'metrics'> {
   readonly selection: DeadLetterSelection;
-  /** Also letters that were replayed before. */
+  /** Also dead letters that were replayed before. */
   readonly again: boolean;
   /** Ends it early: what is done is marked, the rest stays. */
   readonly signal: AbortSignal;
 }
 
-/** Letters in hand at once: each is small, and its record costs more than its bytes. */
+/** Dead letters in hand at once: each is small, and its record costs more than its bytes. */
 const IN_HAND_MAX = 5000;
 const MARKED_AT_ONCE = 500;
-/** Of reasons that are told; senders have a say in what the store says. */
+/** Of reasons that are reported; senders have a say in what the store says. */
 const REASONS_MAX = 20;
 const REASON_LENGTH_MAX = 200;
 /** For what is at the store when it is stopped. */
 const STOP_LIMIT_MS = 5000;
-/** The partitions of the letters' records: of those that ended whoever opened them, and of all others. */
+/** The partitions of the dead letters' records: of those that ended whoever opened them, and of all others. */
 const POISONOUS = 1;
 const OTHERS = 0;
 
 interface InHand {
-  readonly letter: ReadDeadLetter;
+  readonly deadLetter: ReadDeadLetter;
   readonly endings: Set<Ending>;
 }
 
 export class Replay {
   readonly counts: ReplayCounts = { indexed: 0, present: 0, failed: 0, impossible: 0 };
-  /** Why letters cannot be replayed, and how many. */
+  /** Why dead letters cannot be replayed, and how many. */
   readonly impossible = new Map<string, number>();
   /** Why events were refused again, and how many. */
   readonly refused = new Map<string, number>();
@@ -82,17 +81,17 @@ export class Replay {
 
   constructor(options: ReplayOptions) {
     this.#options = options;
-    const positionOf = ({ offset }: { offset: number }): string => this.#inHand.get(offset)?.letter.from ?? '';
+    const positionOf = ({ offset }: { offset: number }): string => this.#inHand.get(offset)?.deadLetter.from ?? '';
     // Of its own, and read by nobody: a service beside it counts its own events only.
     const metrics = new Metrics({ version: '', command: 'replay' }, { ofProcess: false });
-    // What would be new letters is told instead.
+    // What would be new dead letters is reported instead.
     const queue = {
       appendBytesMax: options.queue.appendBytesMax,
-      appendDeadLetters: async (letters: readonly DeadLetter[]) =>
-        letters.forEach((letter) => this.#noteRefused(letter)),
+      appendDeadLetters: async (deadLetters: readonly DeadLetter[]) =>
+        deadLetters.forEach((deadLetter) => this.#noteRefused(deadLetter)),
     };
     this.#core = buildCore({ ...options, queue, metrics, replay: { positionOf } }, () => []);
-    this.#assignment.suspicion.begin(POISONOUS, Infinity);
+    this.#assignment.suspicion.assigned(POISONOUS, Infinity);
     this.#core.pipeline.onTried(() => this.#change());
     this.#core.ledger.follow((record, ending) => this.#settled(record, ending));
   }
@@ -103,8 +102,8 @@ export class Replay {
   }
 
   /**
-   * Replays what is selected. Rejects where the queue cannot be read or the marks cannot be held; then letters may come
-   * again.
+   * Replays what is selected. Rejects where the queue cannot be read or the marks cannot be stored; then dead letters
+   * may come again.
    */
   async run(): Promise<void> {
     const { queue, selection, again, signal } = this.#options;
@@ -118,9 +117,9 @@ export class Replay {
     if (signal.aborted) stop();
     try {
       const survey = await surveyDeadLetters(queue, selection.fromMs, signal);
-      for await (const letter of readDeadLetters(queue, selection, { survey, signal })) {
-        if (!again && survey.replayed.has(letter)) continue;
-        await this.#take(letter);
+      for await (const deadLetter of readDeadLetters(queue, selection, { survey, signal })) {
+        if (!again && survey.replayed.has(deadLetter)) continue;
+        await this.#take(deadLetter);
         if (signal.aborted) break;
       }
       await Promise.race([pipeline.finish(), stopped.promise]);
@@ -134,11 +133,14 @@ export class Replay {
     }
     const left = this.#inHand.size;
     if (left > 0 || signal.aborted)
-      throw new SluiceError('shutting_down', `Cannot replay all letters: it was stopped; those that are not done stay`);
+      throw new SluiceError(
+        'shutting_down',
+        `Cannot replay all dead letters: it was stopped; those that are not done stay`,
+      );
   }
 
-  async #take(letter: ReadDeadLetter): Promise<void> {
-    const record = recordOfDeadLetter(letter);
+  async #take(deadLetter: ReadDeadLetter): Promise<void> {
+    const record = recordOfDeadLetter(deadLetter);
     if (typeof record === 'string') {
       this.counts.impossible++;
       this.impossible.set(record, (this.impossible.get(record) ?? 0) + 1);
@@ -146,14 +148,14 @@ export class Replay {
     }
     const { pipeline, budget } = this.#core;
     const offset = this.#next++;
-    this.#inHand.set(offset, { letter, endings: new Set() });
-    const partition = letter.reason === 'record_poisonous' ? POISONOUS : OTHERS;
-    const fetched = { ...record, partition, offset, timestampMs: letter.timeMs };
+    this.#inHand.set(offset, { deadLetter, endings: new Set() });
+    const partition = deadLetter.reason === 'record_poisonous' ? POISONOUS : OTHERS;
+    const fetched = { ...record, partition, offset, timestampMs: deadLetter.timeMs };
     const { signal } = this.#options;
     // What is to be tried out finds no room at times.
     while (pipeline.push(this.#assignment, [fetched]) !== null && !signal.aborted) await this.#untilChanged();
     while ((!budget.hasRoom || this.#inHand.size >= IN_HAND_MAX) && !signal.aborted) {
-      if (!budget.hasRoom) this.#tellOfRoom();
+      if (!budget.hasRoom) this.#awaitRoom();
       await this.#untilChanged();
     }
     await this.#mark(MARKED_AT_ONCE);
@@ -164,7 +166,7 @@ export class Replay {
     const inHand = this.#inHand.get(offset);
     inHand?.endings.add(ending);
     if (!inHand || record.unsettled > 0) return;
-    const { letter, endings } = inHand;
+    const { deadLetter, endings } = inHand;
     // It is read again with the next replay.
     if (endings.has('abandoned')) return;
     this.#change();
@@ -176,21 +178,21 @@ export class Replay {
     if (endings.has('indexed')) this.counts.indexed++;
     else this.counts.present++;
     this.#inHand.delete(offset);
-    this.#done.push({ partition: letter.partition, offset: letter.offset });
+    this.#done.push({ partition: deadLetter.partition, offset: deadLetter.offset });
   }
 
   #noteRefused({ reason, error }: DeadLetter): void {
     const said = `${reason}: ${error}`.slice(0, REASON_LENGTH_MAX);
-    const told = this.refused.has(said) || this.refused.size < REASONS_MAX ? said : 'other reasons';
-    this.refused.set(told, (this.refused.get(told) ?? 0) + 1);
+    const known = this.refused.has(said) || this.refused.size < REASONS_MAX ? said : 'other reasons';
+    this.refused.set(known, (this.refused.get(known) ?? 0) + 1);
   }
 
   #change(): void {
     this.#changed.resolve();
   }
 
-  /** A letter that was opened again gives its bytes back after its last outcome, of which nobody else tells. */
-  #tellOfRoom(): void {
+  /** A dead letter that was opened again gives its bytes back after its last outcome, which nobody else reports. */
+  #awaitRoom(): void {
     if (this.#awaitsRoom) return;
     this.#awaitsRoom = true;
     void this.#core.budget.room().then(() => {
@@ -204,7 +206,7 @@ export class Replay {
     this.#changed = Promise.withResolvers();
   }
 
-  /** Says which letters are done, if there are more than so many. */
+  /** Says which dead letters are done, if there are more than so many. */
   async #mark(moreThan: number): Promise<void> {
     if (this.#done.length <= moreThan) return;
     const done = this.#done;

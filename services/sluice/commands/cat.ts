@@ -2,7 +2,7 @@
 // Reads without a group and commits nothing. A record that cannot be read is reported on stderr and skipped.
 
 import { parseArgs } from 'node:util';
-import { unpack } from '#indexer/held/unpack.ts';
+import { unpack } from '#indexer/unpack/unpack.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { deadLetterName, readDeadLetter } from '#shared/queue/dead-letter.ts';
 import { openQueue } from '#shared/open/open-queue.ts';

@@ -20,14 +20,14 @@ test('columns', () => {
   /** One item for each letter, which is its index. Expected: "verdict index: numbers", and what else is known. */
   const check = (indices: string, outcomes: readonly BulkOutcome[], expected: readonly string[]): void => {
     const groups = new BulkAnswer(outcomes).open(bench.batch(indices.length, indices.split('')));
-    const told = groups.map(({ index, numbers, items, refusals }) =>
+    const described = groups.map(({ index, numbers, items, refusals }) =>
       [
         `${items.verdict} ${index}: ${numbers.join(' ')} (${items.reason})`,
         ...(items.isIndexAccepting ? ['its index accepts others'] : []),
         ...refusals.map(({ reason }) => reason),
       ].join(', '),
     );
-    assert.deepEqual(told, expected);
+    assert.deepEqual(described, expected);
   };
   check('a', [NEW_A], []);
   check('ab', [NEW_A, THERE], []);

@@ -4,12 +4,12 @@
 import assert from 'node:assert/strict';
 import { BulkBody } from '#indexer/bulk/body.ts';
 import { ConcurrencyLimit } from '#indexer/bulk/concurrency.ts';
-import type { BulkBatch, Run } from '#indexer/settle/bulk-batch.ts';
+import type { BulkBatch, ItemRange } from '#indexer/settle/bulk-batch.ts';
 import type { RefusedItem } from '#indexer/settle/outcomes.ts';
 import { BulkWriter } from '#indexer/bulk/writer.ts';
 import { Assignment, RecordInHand } from '#indexer/commit/in-hand.ts';
 import { Ledger } from '#indexer/settle/ledger.ts';
-import { IndexerTelemetry } from '#indexer/settle/telemetry.ts';
+import { BulkTelemetry } from '#indexer/settle/bulk-telemetry.ts';
 import { ByteBudget } from '#shared/byte-budget.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
@@ -47,12 +47,12 @@ export class Bench {
       limit,
       clock,
       random: seeded(1),
-      telemetry: new IndexerTelemetry(new Metrics({ version: 'test', command: 'test' }), log, clock),
+      telemetry: new BulkTelemetry(new Metrics({ version: 'test', command: 'test' }), log, clock),
       refusals: {
         // As text each document has another content.
         asText: async (batch) =>
           this.batchOf(
-            batch.runs,
+            batch.ranges,
             batch.request.items.map((item) => item.index),
             true,
           ),
@@ -69,17 +69,17 @@ export class Bench {
     });
   }
 
-  batchOf(runs: readonly Run[], indices: readonly string[], asText = false): BulkBatch {
+  batchOf(ranges: readonly ItemRange[], indices: readonly string[], asText = false): BulkBatch {
     const body = new BulkBody();
     let item = 0;
-    for (const { batch, index, count } of runs) {
+    for (const { batch, index, count } of ranges) {
       for (let i = 0; i < count; i++) {
-        body.begin(`logs-${indices[item++ % indices.length]}`.replace('logs-logs', 'logs'), batch, index + i);
+        body.start(`logs-${indices[item++ % indices.length]}`.replace('logs-logs', 'logs'), batch, index + i);
         body.json.ascii(`{"@timestamp":"2026-01-02T03:04:05Z","n":${index + i},"as_text":${asText}}`);
         body.end();
       }
     }
-    return { request: body.request(), runs, asText };
+    return { request: body.request(), ranges, asText };
   }
 
   /** One record of `count` events, which go to the indices in turn. A name of bytes is of version 2. */

@@ -29,7 +29,7 @@ const names = { bytes: Buffer.from(Array.from({ length: 44 }, (_, i) => 255 - i)
 const byPosition = batchOf(firstId, 2, { first: 7, count: 2, chain: Buffer.alloc(16), names });
 
 function add(body: BulkBody, index: string, batch: Batch, entry: number, document: string): void {
-  body.begin(index, batch, entry);
+  body.start(index, batch, entry);
   body.json.ascii(document);
   body.end();
 }
@@ -91,7 +91,7 @@ test('an item that is rolled back was never there', () => {
   const body = new BulkBody();
   add(body, 'i', first, 0, '{}');
   const { length } = body;
-  body.begin('i', second, 1);
+  body.start('i', second, 1);
   body.json.ascii('{"half":');
   body.rollback();
   assert.deepEqual([body.length, body.count], [length, 1]);
@@ -143,9 +143,9 @@ test('grows as it must', () => {
 test('whoever uses it wrongly is told', () => {
   const body = new BulkBody();
   assert.throws(() => body.end());
-  for (const index of ['a"b', 'a\nb', 'A', 'ä']) assert.throws(() => body.begin(index, first, 0), index);
-  body.begin('i', first, 0);
-  assert.throws(() => body.begin('i', first, 1));
+  for (const index of ['a"b', 'a\nb', 'A', 'ä']) assert.throws(() => body.start(index, first, 0), index);
+  body.start('i', first, 0);
+  assert.throws(() => body.start('i', first, 1));
   assert.throws(() => body.request());
 });
 

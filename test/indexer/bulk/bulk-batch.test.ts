@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type BulkBatch, type Run, eventsOf, halves, subset } from '#indexer/settle/bulk-batch.ts';
+import { type BulkBatch, type ItemRange, eventsOf, halves, subset } from '#indexer/settle/bulk-batch.ts';
 import { Assignment, RecordInHand } from '#indexer/commit/in-hand.ts';
 import { ByteBudget } from '#shared/byte-budget.ts';
 import type { BulkItem } from '#shared/store/store.ts';
@@ -31,18 +31,18 @@ const batch = {
   chain: null,
 };
 
-/** Runs of these sizes, 0 for a joined line of two parts; item i is named by its place. */
+/** Ranges of these sizes, 0 for a joined line of two parts; item i is named by its place. */
 function bulkOf(sizes: readonly number[]): BulkBatch {
-  const runs: Run[] = [];
+  const ranges: ItemRange[] = [];
   const items: BulkItem[] = [];
   let body = '';
   for (const size of sizes) {
     const place = { record: record(), batch, entry: 7, index: 107 };
     const line = size === 0 ? { bytes: new Uint8Array(), partial: false } : null;
-    runs.push({ ...place, count: Math.max(1, size), parts: line && [place, place], line });
+    ranges.push({ ...place, count: Math.max(1, size), parts: line && [place, place], line });
     for (let i = 0; i < Math.max(1, size); i++) {
       const actionStart = body.length;
-      const id = `${runs.length - 1}/${7 + i}/${107 + i}`;
+      const id = `${ranges.length - 1}/${7 + i}/${107 + i}`;
       body += `{"action":"${id}"}\n`;
       const docStart = body.length;
       body += 'x'.repeat(i * 3);
@@ -50,16 +50,17 @@ function bulkOf(sizes: readonly number[]): BulkBatch {
       body += '\n';
     }
   }
-  return { request: { body: Buffer.from(body), items }, runs, asText: false };
+  return { request: { body: Buffer.from(body), items }, ranges, asText: false };
 }
 
 /** Each item as its action line, its document, and its place, which must agree. */
 function contents(bulk: BulkBatch, whole: BulkBatch): string[] {
   const { body, items } = bulk.request;
-  const places = bulk.runs.flatMap((run) =>
+  const places = bulk.ranges.flatMap((range) =>
     Array.from(
-      { length: run.count },
-      (_, i) => `${whole.runs.findIndex(({ record }) => record === run.record)}/${run.entry + i}/${run.index + i}`,
+      { length: range.count },
+      (_, i) =>
+        `${whole.ranges.findIndex(({ record }) => record === range.record)}/${range.entry + i}/${range.index + i}`,
     ),
   );
   assert.equal(places.length, items.length);
@@ -84,7 +85,7 @@ test('any subset is what was chosen', () => {
         contents(picked, whole),
         chosen.map((i) => all[i]),
       );
-      assert.equal(eventsOf(picked.runs) + eventsOf(subset(whole, rest).runs), eventsOf(whole.runs));
+      assert.equal(eventsOf(picked.ranges) + eventsOf(subset(whole, rest).ranges), eventsOf(whole.ranges));
       // A subset of a subset.
       const again = subset(
         picked,
@@ -105,6 +106,6 @@ test('halves are the whole', () => {
 });
 
 test('a joined line settles as many events as it has parts', () => {
-  assert.equal(eventsOf(bulkOf([3, 0, 2]).runs), 7);
-  assert.equal(eventsOf(subset(bulkOf([3, 0, 2]), [3]).runs), 2);
+  assert.equal(eventsOf(bulkOf([3, 0, 2]).ranges), 7);
+  assert.equal(eventsOf(subset(bulkOf([3, 0, 2]), [3]).ranges), 2);
 });

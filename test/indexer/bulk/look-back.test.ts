@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import type { NamedBatch } from '#shared/record/identity.ts';
 import { test } from 'node:test';
-import { bornMs } from '#indexer/bulk/born.ts';
+import { earliestWriteMs } from '#indexer/bulk/earliest-write.ts';
 import { type BulkBatch, mergedWithin } from '#indexer/settle/bulk-batch.ts';
 import { Assignment } from '#indexer/commit/in-hand.ts';
 import { SluiceError } from '#shared/errors.ts';
@@ -99,7 +99,7 @@ test('how old a batch is', () => {
   const check = (about: Partial<NamedBatch>, receivedMs: number, expected: number): void => {
     const origin = { tag: '', input: '', tenant: null, seq: 0, sender: '' };
     const batch = { version: 1 as const, id: Buffer.alloc(16), first: 0, count: 1, chain: null, ...origin };
-    assert.equal(bornMs({ ...batch, ...about, receivedMs }), expected);
+    assert.equal(earliestWriteMs({ ...batch, ...about, receivedMs }), expected);
   };
   check({}, 5000, 5000);
   check({ version: 1, id: nameOf(7) }, 5000, 5000);
@@ -114,8 +114,8 @@ test('how old a batch is', () => {
 });
 
 for (const [what, timeOf] of [
-  ['its name tells the time of its first try', (ms: number) => ms],
-  ['its name tells no time', () => 0],
+  ['its name has the time of its first try', (ms: number) => ms],
+  ['its name has no time', () => 0],
 ] as const) {
   test(`a sender repeats a chunk long after a rollover: ${what}`, async () => {
     const bench = new Bench();
@@ -189,8 +189,8 @@ test('nothing is deleted, and nothing has an outcome, while the older index cann
 test('an older index that cannot be read delays only what may lie in it', async () => {
   const bench = new Bench();
   const { clock, store, writer, ledger, limit } = bench;
-  const bornMs = clock.epochMs();
-  await clock.until(writer.submit(bench.batch(10, ['a'], bornMs, 99)));
+  const writtenMs = clock.epochMs();
+  await clock.until(writer.submit(bench.batch(10, ['a'], writtenMs, 99)));
   await clock.until(writer.idle());
   await clock.advance(2 * SKEW_MS);
   store.rollOver();
@@ -198,7 +198,7 @@ test('an older index that cannot be read delays only what may lie in it', async 
   const older = store.backing('.ds-logs-a-000001');
   assert(older);
   older.isUnreadable = true;
-  const late = bench.batch(12, ['a'], bornMs, 99);
+  const late = bench.batch(12, ['a'], writtenMs, 99);
   for (let i = 0; i < 20; i++) {
     const [batch] = mergedWithin([bench.batch(50, ['a']), ...(i === 3 ? [late] : [])], 65_536);
     assert(batch);
@@ -228,85 +228,11 @@ test('what lies in a closed index is not known: the newer copy stays', async () 
   assert.deepEqual([ledger.counts.indexed, store.removed], [20, 0]);
 });
 
-test('without the privilege to delete it is told, and goes on', async () => {
+test('without the privilege to delete it is reported, and goes on', async () => {
   const { bench, submit, clock, writer, store, ledger } = await arrangeRollover();
   store.removalFails = new SluiceError('store_unauthorized', 'Cannot delete: 403');
   await submit();
   await clock.until(writer.idle());
   assert.deepEqual([ledger.counts.deduplicated, store.doubled], [10, 10]);
   assert(bench.logged.includes('second_copies_kept'));
-});
-
-test('what another had on its way when its assignment was lost: a second look finds it', async () => {
-  const bench = new Bench();
-  const { clock, store, writer } = bench;
-  bench.assignment.inherit(0, 1);
-  const batch = bench.batch(10, ['a'], clock.epochMs(), 3);
-  const theirs = { body: batch.request.body.slice(), items: batch.request.items };
-  await clock.until(writer.submit(batch));
-  await clock.until(writer.submit(bench.batch(10, ['a'])));
-  await clock.until(writer.idle());
-  assert.deepEqual(bench.assignment.committable(), new Map(), 'nothing is committed before it');
-  store.rollOver();
-  await clock.until(store.bulk(theirs));
-  assert.equal(store.doubled, 10);
-  await clock.until(writer.lookAgain(bench.assignment));
-  assert.deepEqual([store.doubled, store.removed], [0, 10]);
-  bench.assignment.release();
-  assert.deepEqual(bench.assignment.committable(), new Map([[0, 2]]));
-});
-
-test('a second look waits for a store that is away', async () => {
-  const bench = new Bench();
-  const { clock, store, writer } = bench;
-  bench.assignment.inherit(0, 1);
-  const batch = bench.batch(10, ['a'], clock.epochMs(), 3);
-  const theirs = { body: batch.request.body.slice(), items: batch.request.items };
-  await clock.until(writer.submit(batch));
-  await clock.until(writer.idle());
-  store.rollOver();
-  await clock.until(store.bulk(theirs));
-  store.removalFails = new SluiceError('store_unavailable', 'Cannot delete: 503');
-  const looked = writer.lookAgain(bench.assignment);
-  await clock.advance(30_000);
-  assert.equal(store.doubled, 10);
-  store.removalFails = null;
-  await clock.until(looked);
-  assert.equal(store.doubled, 0);
-});
-
-test('a second look that is refused is told, until it is done; another stream is looked at meanwhile', async () => {
-  const bench = new Bench();
-  const { clock, store, writer } = bench;
-  bench.assignment.inherit(0, 1);
-  const batch = bench.batch(10, ['a', 'b'], clock.epochMs(), 3);
-  const theirs = { body: batch.request.body.slice(), items: batch.request.items };
-  await clock.until(writer.submit(batch));
-  await clock.until(writer.idle());
-  store.rollOver();
-  await clock.until(store.bulk(theirs));
-  const refused = store.backing('.ds-logs-a-000001');
-  assert(refused);
-  refused.isUnreadable = true;
-  const looked = writer.lookAgain(bench.assignment);
-  await clock.advance(30_000);
-  assert.match(writer.commitUnhealthyReason ?? '', /not committed .* Cannot read \.ds-logs-a-000001/);
-  assert(bench.logged.includes('second_look_failed'));
-  assert.equal(store.doubled, 5, 'of the other stream');
-  refused.isUnreadable = false;
-  await clock.until(looked);
-  assert.deepEqual([store.doubled, writer.commitUnhealthyReason], [0, null]);
-});
-
-test('a request that brought no answer is done after its repeat, and after a rollover', async () => {
-  const bench = new Bench({ request: (_, number) => (number === 0 ? { hang: 'late' } : null) });
-  const { clock, store, writer, ledger } = bench;
-  await clock.until(writer.submit(bench.batch(10, ['a'])));
-  await clock.when(() => ledger.counts.indexed === 10);
-  store.rollOver();
-  await clock.when(() => store.doubled === 10);
-  assert(bench.assignment.isWaiting, 'nothing of it is committed before it was looked for');
-  await clock.advance(12_000);
-  assert.deepEqual([store.doubled, store.removed], [0, 10]);
-  assert(!bench.assignment.isWaiting);
 });

@@ -35,7 +35,7 @@ const suspects: Context = { ...ten, isSuspect: true };
 const stopped: Context = { ...ten, isStopped: true };
 
 /** The step in a word, and what it carries. */
-function told(step: Step): string {
+function described(step: Step): string {
   switch (step.kind) {
     case 'settle':
     case 'probe':
@@ -54,7 +54,7 @@ function told(step: Step): string {
 
 test('columns', () => {
   const check = (result: Result, context: Context, probe: ProbeVerdict | null, expected: string): void =>
-    assert.equal(told(nextStep(result, { ...context, probe })), expected);
+    assert.equal(described(nextStep(result, { ...context, probe })), expected);
   // what came back, what is known beside it, what a probe met, and the step
   check(answered, ten, null, 'settle');
   check(answered, stopped, null, 'settle');

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Abandonment } from '#indexer/bulk/abandonment.ts';
 import { type BulkBatch, eventsOf } from '#indexer/settle/bulk-batch.ts';
-import { HeldBatches } from '#indexer/bulk/held-batches.ts';
+import { BatchesInHand } from '#indexer/bulk/batches-in-hand.ts';
 import type { RefusedItem } from '#indexer/settle/outcomes.ts';
 import { Rejects } from '#indexer/bulk/rejects.ts';
 import { Bench } from './bench.ts';
@@ -18,47 +18,47 @@ function arrange({ readable = Infinity } = {}) {
   const bench = new Bench();
   const { ledger } = bench;
   const stop = new AbortController();
-  const held = new HeldBatches({ slots: () => 1, waitingBytesMax: Infinity });
-  ledger.trackInFlight(() => held.events);
+  const inHand = new BatchesInHand({ slots: () => 1, waitingBytesMax: Infinity });
+  ledger.trackInFlight(() => inHand.events);
   const delivered: BulkBatch[] = [];
   const deadLetters = Promise.withResolvers<void>();
   const rejects = new Rejects({
     refusals: {
       asText: async (batch) => {
-        const runs = batch.runs.map((run) => ({ ...run, count: Math.min(run.count, readable) }));
-        return { ...batch, runs, asText: true };
+        const ranges = batch.ranges.map((range) => ({ ...range, count: Math.min(range.count, readable) }));
+        return { ...batch, ranges, asText: true };
       },
       deadLetter: () => deadLetters.promise,
     },
     ledger,
     telemetry: { rewritten: () => undefined },
-    held,
-    abandonment: new Abandonment(held, ledger),
+    inHand,
+    abandonment: new Abandonment(inHand, ledger),
     deliver: async (batch) => delivered.push(batch),
     signal: stop.signal,
   });
   const batchOf = (count: number, asText: boolean): BulkBatch => {
     const batch = { ...bench.batch(count, ['a']), asText };
-    held.hold(batch);
+    inHand.add(batch);
     return batch;
   };
-  return { bench, ledger, held, delivered, deadLetters, rejects, batchOf };
+  return { bench, ledger, inHand, delivered, deadLetters, rejects, batchOf };
 }
 
 test('columns', async () => {
   type Counts = readonly [asText: number, dead: number];
   const check = async (items: readonly RefusedItem[], asText: boolean, readable: number, expected: Counts) => {
-    const { bench, ledger, held, delivered, deadLetters, rejects, batchOf } = arrange({ readable });
+    const { bench, ledger, inHand, delivered, deadLetters, rejects, batchOf } = arrange({ readable });
     const rejected = rejects.reject(batchOf(items.length, asText), items);
     await bench.clock.advance(1);
     assert.equal(ledger.counts.dead_lettered, 0, 'the dead letters do not hold them yet');
-    assert.equal(held.events, items.length);
+    assert.equal(inHand.events, items.length);
     deadLetters.resolve();
     await rejected;
     await bench.clock.advance(1);
-    const rewritten = delivered.reduce((events, batch) => events + eventsOf(batch.runs), 0);
+    const rewritten = delivered.reduce((events, batch) => events + eventsOf(batch.ranges), 0);
     assert.deepEqual([rewritten, ledger.counts.dead_lettered], expected);
-    assert.equal(held.events, rewritten, 'what was rewritten is held on');
+    assert.equal(inHand.events, rewritten, 'what was rewritten stays in hand');
     bench.check();
   };
   //          refused for                       as text already, events that can be read  → as text, dead-lettered
@@ -72,11 +72,11 @@ test('columns', async () => {
 });
 
 test('what the dead letters do not hold when the process stops is abandoned, never settled', async () => {
-  const { bench, ledger, held, deadLetters, rejects, batchOf } = arrange();
+  const { bench, ledger, inHand, deadLetters, rejects, batchOf } = arrange();
   await rejects.reject(batchOf(3, true), [REFUSED, REFUSED, REFUSED]);
   deadLetters.reject(new Error('stopped'));
   await bench.clock.advance(1);
-  assert.deepEqual([ledger.counts.abandoned, ledger.counts.dead_lettered, held.events], [3, 0, 0]);
+  assert.deepEqual([ledger.counts.abandoned, ledger.counts.dead_lettered, inHand.events], [3, 0, 0]);
   assert.equal(bench.next, 0, 'the offset stays');
   bench.check();
 });

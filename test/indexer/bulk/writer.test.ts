@@ -119,7 +119,7 @@ test('what is for a lost assignment waits no longer; what was stopped is abandon
   const bench = new Bench({ item: () => BLOCKED });
   void bench.writer.submit(bench.batch(10, ['a']));
   await bench.clock.advance(10);
-  bench.assignment.void = true;
+  bench.assignment.isRevoked = true;
   bench.writer.lost();
   assert.equal(bench.ledger.counts.abandoned, 10);
   bench.assignment = new Assignment(2, [{ partition: 0, next: 0 }]);
@@ -140,7 +140,7 @@ test('what waits for its turn when its assignment is lost is not sent', async ()
   for (let i = 0; i < 5; i++) void writer.submit(bench.batch(3, ['a']));
   await clock.advance(100);
   assert.deepEqual([bench.limit.inUse, store.inFlight], [2, 2]);
-  bench.assignment.void = true;
+  bench.assignment.isRevoked = true;
   writer.lost();
   await clock.until(writer.idle());
   assert.deepEqual([store.requests, ledger.counts.abandoned, bench.limit.inUse], [2, 15, 0]);

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { COMMIT_INTERVAL_MS, Committer } from '#indexer/consume/committer.ts';
 import { Assignment } from '#indexer/commit/in-hand.ts';
-import { IndexerTelemetry } from '#indexer/settle/telemetry.ts';
+import { ReadingTelemetry } from '#indexer/settle/reading-telemetry.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { World } from '../world.ts';
 
@@ -30,12 +30,12 @@ function arrange(answer: () => Error | null = () => null) {
       },
     },
     assignment: () => present,
-    telemetry: new IndexerTelemetry(options.metrics, options.log, clock),
+    telemetry: new ReadingTelemetry(options.metrics, options.log),
     clock,
   });
   const finish = (partition: number, offset: number): void => {
     const offsets = assignment.partitions.get(partition);
-    offsets?.finish(offsets.begin(offset, 0));
+    offsets?.finish(offsets.start(offset, 0));
   };
   return { clock, commits, assignment, committer, finish, lose: () => (present = null) };
 }
@@ -57,7 +57,7 @@ test('commits what moved, once', async () => {
 test('never for an assignment that is lost', async () => {
   const { clock, commits, assignment, finish, lose } = arrange();
   finish(0, 10);
-  assignment.void = true;
+  assignment.isRevoked = true;
   await clock.advance(2 * COMMIT_INTERVAL_MS);
   lose();
   await clock.advance(2 * COMMIT_INTERVAL_MS);

@@ -8,7 +8,7 @@ import { ContiguousOffsets } from '#indexer/commit/offsets.ts';
 test('only a contiguous prefix is passed', () => {
   const check = (begin: number, offsets: number[], finish: number[], nexts: number[]): void => {
     const tracked = new ContiguousOffsets(begin);
-    const slots = new Map(offsets.map((offset) => [offset, tracked.begin(offset, 0)]));
+    const slots = new Map(offsets.map((offset) => [offset, tracked.start(offset, 0)]));
     const seen = finish.map((offset) => {
       const slot = slots.get(offset);
       assert(slot);
@@ -30,16 +30,16 @@ test('nothing committed yet is what was found', () => assert.equal(new Contiguou
 
 test('a record is begun and finished once', () => {
   const tracked = new ContiguousOffsets(0);
-  const slot = tracked.begin(3, 0);
-  assert.throws(() => tracked.begin(3, 0));
+  const slot = tracked.start(3, 0);
+  assert.throws(() => tracked.start(3, 0));
   tracked.finish(slot);
   assert.throws(() => tracked.finish(slot));
 });
 
 test('the oldest is the first that is not finished', () => {
   const tracked = new ContiguousOffsets(0);
-  const first = tracked.begin(0, 100);
-  const second = tracked.begin(1, 200);
+  const first = tracked.start(0, 100);
+  const second = tracked.start(1, 200);
   tracked.finish(second);
   assert.equal(tracked.oldest?.timestampMs, 100);
   tracked.finish(first);
@@ -50,7 +50,7 @@ test('any order of finishing: never past a hole, all passed at the end', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 4000 }), fc.integer(), (count, seed) => {
       const tracked = new ContiguousOffsets(0);
-      const slots = Array.from({ length: count }, (_, offset) => tracked.begin(offset, 0));
+      const slots = Array.from({ length: count }, (_, offset) => tracked.start(offset, 0));
       const order = slots.map((slot, i) => ({ slot, key: Math.imul(i + 1, seed | 1) >>> 0 }));
       order.sort((a, b) => a.key - b.key);
       let prefix = 0;
@@ -60,7 +60,7 @@ test('any order of finishing: never past a hole, all passed at the end', () => {
         assert.equal(tracked.next, prefix);
       }
       assert.equal(tracked.next, count);
-      assert.equal(tracked.begun, count);
+      assert.equal(tracked.readTo, count);
     }),
     { numRuns: 30 },
   );

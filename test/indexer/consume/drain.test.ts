@@ -55,7 +55,7 @@ test('two jobs share the partitions, and both end', async () => {
   assert(world.isCommitted);
 });
 
-test('the time is over: what is left is told, and nothing is lost', async () => {
+test('the time is over: what is left is reported, and nothing is lost', async () => {
   const world = new World({ partitions: 1 });
   for (let i = 0; i < 6; i++) await world.send(0, [5]);
   world.store.hooks = {

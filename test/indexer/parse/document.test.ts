@@ -207,7 +207,7 @@ test('of equal keys the last one stays', () => {
   check(hex('92 ce695735a5 83 a16d 82 a178 01 a178 02 a179 03 a179 04'), attributes({ m: { x: 2 }, y: 4 }));
 });
 
-test('a part is told, and not written unless its line has waited long enough', () => {
+test('a part is recognised, and not written unless its line has waited long enough', () => {
   const part = { log: 'a', partial_message: 'true', partial_id: 'i', partial_ordinal: '1', partial_last: 'false' };
   assert.equal(outcomeOf(record(part)), 'part');
   check(record({ ...part, partial_last: 'maybe' }), {

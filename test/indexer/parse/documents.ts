@@ -36,7 +36,7 @@ export interface Options {
 /** What `write` says, without its document. */
 export function outcomeOf(entry: Uint8Array, options: Options = {}): Written {
   const { index = 0, partial = false } = options;
-  writer.beginBatch(options.batch ?? batch, ingestedMs);
+  writer.startBatch(options.batch ?? batch, ingestedMs);
   if (options.asText) return writer.writeAsText(entry, 0, entry.length, index, partial);
   return writer.write(entry, 0, entry.length, index, partial);
 }
@@ -45,7 +45,7 @@ export function outcomeOf(entry: Uint8Array, options: Options = {}): Written {
 export function textOf(entry: Uint8Array, options: Options = {}): string {
   // Bytes around the entry, so that a position is never the same in both.
   const framed = Buffer.concat([Buffer.from([0xc0, 0xc0, 0xc0]), entry, Buffer.from([0xc1])]);
-  writer.beginBatch(options.batch ?? batch, ingestedMs);
+  writer.startBatch(options.batch ?? batch, ingestedMs);
   const place = [3, 3 + entry.length, options.index ?? 0, options.partial ?? false] as const;
   const written = options.asText ? writer.writeAsText(framed, ...place) : writer.write(framed, ...place);
   assert.equal(written, 'ok');

@@ -26,7 +26,7 @@ function readsPerByte(bytes: Uint8Array): number {
     },
   });
   const writer = new DocumentWriter(new BulkBody());
-  writer.beginBatch(batch, batch.receivedMs);
+  writer.startBatch(batch, batch.receivedMs);
   assert.equal(writer.write(counted, 0, bytes.length, 0), 'ok');
   return reads / bytes.length;
 }
@@ -51,7 +51,7 @@ test('what is nested is read as often as what is not', () => {
 test('of equal keys the last one stays, at every depth', () => {
   const body = new BulkBody();
   const writer = new DocumentWriter(body);
-  writer.beginBatch(batch, batch.receivedMs);
+  writer.startBatch(batch, batch.receivedMs);
   const inner = '83 a161 01 a162 82 a163 02 a163 03 a161 04';
   const bytes = entry(hex(`82 a178 ${inner} a178 ${inner}`));
   assert.equal(writer.write(bytes, 0, bytes.length, 0), 'ok');
@@ -64,7 +64,7 @@ test('limits of a document: bytes, values, keys; its neighbours are as they were
   const bytesMax = 1024 * 1024;
   const body = new BulkBody();
   const writer = new DocumentWriter(body, { bytesMax });
-  writer.beginBatch(batch, batch.receivedMs);
+  writer.startBatch(batch, batch.receivedMs);
   const check = (expected: string, bytes: Uint8Array): void => {
     const { length, count } = body;
     assert.equal(writer.write(bytes, 0, bytes.length, 0), expected);

@@ -140,7 +140,7 @@ async function checkAll(store: Store): Promise<void> {
   }
   const body = new BulkBody();
   const writer = new DocumentWriter(body);
-  writer.beginBatch({ ...batch, id: randomBytes(16) }, systemClock.epochMs());
+  writer.startBatch({ ...batch, id: randomBytes(16) }, systemClock.epochMs());
   entries.forEach(([about, entry], i) => assert.equal(writer.write(entry, 0, entry.length, 2 * i), 'ok', about));
   entries.forEach(([about, entry], i) =>
     assert.equal(writer.writeAsText(entry, 0, entry.length, 2 * i + 1), 'ok', about),

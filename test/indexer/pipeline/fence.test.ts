@@ -71,12 +71,12 @@ test(
     const config = kafkaConfig(broker.brokers, { SLUICE_KAFKA_PARTITIONS: String(PARTITIONS) });
     await setupTopics(config);
     t.after(() => removeTopics(config));
-    const told = new World();
+    const world = new World();
     const open = () =>
       openKafkaQueue(config, { clock: systemClock, observer: silentQueueObserver, debug: () => undefined });
     const options = () => ({
       config,
-      log: told.log,
+      log: world.log,
       clock: systemClock,
       random: Math.random,
       metrics: new Metrics({ version: 'test', command: 'test' }),
@@ -85,15 +85,15 @@ test(
     await using queueB = open();
     await queueA.opened();
     for (let record = 0; record < PARTITIONS * RECORDS; record++) {
-      const value = told.entry({ log: `event ${told.sent++} ` });
-      const batches = encodeBatches([told.batch(1)]);
+      const value = world.entry({ log: `event ${world.sent++} ` });
+      const batches = encodeBatches([world.batch(1)]);
       await queueA.append(record % PARTITIONS, [{ encoding: 'identity', batches, value }]);
     }
 
     const watched = watchCommits(queueA);
     const gated = new GatedStore(systemClock);
     await using first = await startIndexer({ ...options(), queue: queueA, store: gated });
-    await until(() => first.ledger.counts.consumed === told.sent);
+    await until(() => first.ledger.counts.consumed === world.sent);
     await using second = await startIndexer({ ...options(), queue: queueB, store: new MemoryStore(systemClock) });
     await until(async () => (await committedPartitions(config)).length > 0);
     const moved = await committedPartitions(config);
@@ -102,7 +102,7 @@ test(
 
     gated.gate.resolve();
     await until(async () => (await committedPartitions(config)).length === PARTITIONS);
-    assert.equal(first.ledger.counts.abandoned, told.sent, 'all that was at the store was for a lost assignment');
+    assert.equal(first.ledger.counts.abandoned, world.sent, 'all that was at the store was for a lost assignment');
     // What the first has committed is of its second assignment, and of the partitions that it kept.
     for (const { assignment, nextOffsets } of watched.commits) {
       assert.equal(assignment, 2);

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { drainIndexer } from '#indexer/shells/drain.ts';
 import { type Indexer, startIndexer } from '#indexer/shells/main.ts';
-import type { RecordOpener, Verdict } from '#indexer/poison/opener.ts';
+import type { RecordOpener, OpeningResult } from '#indexer/poison/opener.ts';
 import { SluiceError } from '#shared/errors.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
 import { World } from '../world.ts';
@@ -16,7 +16,7 @@ class Opener implements RecordOpener {
   readonly tried: string[] = [];
   readonly #world: World;
   /** What is found of a record, after `takesMs`. */
-  find: (record: FetchedRecord) => Verdict = () => ({ kind: 'well' });
+  find: (record: FetchedRecord) => OpeningResult = () => ({ kind: 'well' });
   takesMs = (_record: FetchedRecord): number => 1000;
   /** Tries that were ended from outside. */
   aborted = 0;
@@ -27,7 +27,7 @@ class Opener implements RecordOpener {
     this.#world = world;
   }
 
-  async open(record: FetchedRecord, signal: AbortSignal): Promise<Verdict> {
+  async open(record: FetchedRecord, signal: AbortSignal): Promise<OpeningResult> {
     this.tried.push(`${record.partition}/${record.offset}`);
     const aborted = new Promise<never>((_, reject) => {
       signal.addEventListener('abort', () => (this.aborted++, reject(signal.reason as Error)), { once: true });
@@ -86,11 +86,12 @@ suite('suspect partitions', () => {
     await world.drained();
     await world.clock.until(indexer.stop());
     world.check([indexer], 4);
-    const [letter, ...others] = world.queue.letters;
-    assert(letter);
+    const [deadLetter, ...others] = world.queue.letters;
+    assert(deadLetter);
     assert.equal(others.length, 0);
-    assert.deepEqual([letter.reason, letter.from, letter.index], ['record_poisonous', 'sluice.logs/0/5', undefined]);
-    assert.match(letter.error, /ended by SIGKILL while making documents/);
+    const { reason, from, index, error } = deadLetter;
+    assert.deepEqual([reason, from, index], ['record_poisonous', 'sluice.logs/0/5', undefined]);
+    assert.match(error, /ended by SIGKILL while making documents/);
     assert.equal(indexer.ledger.counts.dead_lettered, 4);
     assert.ok(world.logged.includes('partition_suspect') && world.logged.includes('record_poisonous'));
   });

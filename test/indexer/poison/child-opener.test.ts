@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { ChildOpener } from '#indexer/poison/child-opener.ts';
 import type { OpeningLimits } from '#indexer/poison/messages.ts';
-import type { Verdict } from '#indexer/poison/opener.ts';
+import type { OpeningResult } from '#indexer/poison/opener.ts';
 import { startChild } from '#shared/child-process.ts';
 import { systemClock } from '#shared/clock.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
@@ -22,7 +22,7 @@ const OPENING = {
   bodyBytesMax: MIB,
   trustedTenants: [],
   lines: { timeoutMs: 1000, lineBytesMax: MIB, bytesMax: 16 * MIB },
-  lettersBytesMax: 32 * MIB,
+  deadLettersBytesMax: 32 * MIB,
 };
 
 class Place implements AsyncDisposable {
@@ -51,7 +51,7 @@ class Place implements AsyncDisposable {
     });
   }
 
-  open(record: FetchedRecord, signal = new AbortController().signal): Promise<Verdict> {
+  open(record: FetchedRecord, signal = new AbortController().signal): Promise<OpeningResult> {
     return this.opener.open(record, signal);
   }
 
@@ -105,7 +105,7 @@ test('dead letters that an indexer would hold are held in the child as well', as
   assert.deepEqual(await few.open(record), { kind: 'well' });
   await using all = new Place();
   all.limits = few.limits;
-  all.opening = { ...OPENING, documentBytesMax, lettersBytesMax: 16 * 1024 * MIB };
+  all.opening = { ...OPENING, documentBytesMax, deadLettersBytesMax: 16 * 1024 * MIB };
   const verdict = await all.open(record);
   assert.equal(verdict.kind === 'poison' && verdict.harm, 'memory');
 });
@@ -120,7 +120,7 @@ for (const [says, harm, what] of [
   ['POISON heap', 'memory', /memory/],
   ['POISON memory', 'memory', /256 MiB/],
 ] as const) {
-  test(`${says}: it is told how, with the events of its table`, async () => {
+  test(`${says}: it is reported how, with the events of its table`, async () => {
     await using place = new Place();
     const isIdle = says === 'POISON wait' || says === 'POISON turns';
     place.limits = { ...LIMITS, turnMs: harm === 'time' ? 500 : 20_000, heapMb: 64, growthBytes: 256 * MIB };
@@ -173,7 +173,7 @@ test('signals for the whole group of processes do not end it', async () => {
   assert.equal(place.children.length, 1);
 });
 
-test('where no child can be started nothing is blamed: it is told, and tried until one can', async () => {
+test('where no child can be started nothing is blamed: it is reported, and tried until one can', async () => {
   await using place = new Place();
   place.start = () => {
     if (place.failures.length === 0) return spawn('/there/is/no/such/program');

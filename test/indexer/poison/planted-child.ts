@@ -2,4 +2,4 @@
 
 import { serveOpenings } from '#indexer/poison/opening-service.ts';
 
-serveOpenings({ name: 'planted-worker', moduleUrl: import.meta.url });
+serveOpenings({ name: 'planted-thread', moduleUrl: import.meta.url });

@@ -1,7 +1,7 @@
 // What stands for decompression where a test plants harm: values that are marked do it, in whatever process opens them.
 
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Decompress } from '#indexer/held/unpack.ts';
+import type { Decompress } from '#indexer/unpack/unpack.ts';
 
 export const plantedDecompress: Decompress = async (bytes) => {
   const text = Buffer.from(bytes).toString('latin1');

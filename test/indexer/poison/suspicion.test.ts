@@ -9,7 +9,7 @@ const suspects = (suspicion: Suspicion, offsets: readonly number[]): number[] =>
 
 test('nothing is, on the first try', () => {
   const suspicion = new Suspicion();
-  for (const tries of [0, 1]) assert.equal(suspicion.begin(3, tries), false);
+  for (const tries of [0, 1]) assert.equal(suspicion.assigned(3, tries), false);
   assert.deepEqual(suspects(suspicion, [0, 1, 2]), []);
   assert.equal(suspicion.moved(3, 5, 9), false);
   assert.equal(suspicion.has(3), false);
@@ -17,7 +17,7 @@ test('nothing is, on the first try', () => {
 
 test('from the second on all is that was fetched before the first commit, and nothing behind it', () => {
   const suspicion = new Suspicion();
-  assert.equal(suspicion.begin(3, 2), true);
+  assert.equal(suspicion.assigned(3, 2), true);
   assert.deepEqual(suspects(suspicion, [10, 1_000_000]), [10, 1_000_000]);
   assert.equal(suspicion.isSuspect({ partition: 4, offset: 10 }), false, 'another partition is not');
   assert.equal(suspicion.moved(3, 12, 20), false);
@@ -31,7 +31,7 @@ test('from the second on all is that was fetched before the first commit, and no
 
 test('nothing is any more where the first commit takes all that was fetched', () => {
   const suspicion = new Suspicion();
-  suspicion.begin(3, 7);
+  suspicion.assigned(3, 7);
   assert.equal(suspicion.moved(3, 20, 20), true);
   assert.equal(suspicion.has(3), false);
 });

@@ -15,13 +15,13 @@ test('dead letters that wait count what they cost, and not the byte of their ent
   const assignment = new Assignment(1, [{ partition: 0, next: 0 }]);
   const fetched = { partition: 0, offset: 0, timestampMs: 0, headers: {}, value: new Uint8Array(0) };
   const record = new RecordInHand(assignment, fetched, budget.take(0));
-  const letters = 500;
+  const deadLetters = 500;
   ledger.trackInFlight(() => pendingDeadLetters.events);
-  ledger.open(record, letters);
+  ledger.open(record, deadLetters);
   const held = Promise.withResolvers<void>();
-  const place = { record, batch: new World().batch(letters), entry: 0, index: 0 };
-  for (let i = 0; i < letters; i++) pendingDeadLetters.add(place, 1, 'document_too_large', held.promise);
-  assert.equal(budget.bytesHeld, letters * 4097);
+  const ref = { record, batch: new World().batch(deadLetters), entry: 0, index: 0 };
+  for (let i = 0; i < deadLetters; i++) pendingDeadLetters.add(ref, 1, 'document_too_large', held.promise);
+  assert.equal(budget.bytesHeld, deadLetters * 4097);
   assert.equal(budget.hasRoom, false);
   assert.equal(ledger.imbalance, 0);
   let hasRoom = false;
@@ -32,6 +32,6 @@ test('dead letters that wait count what they cost, and not the byte of their ent
   await room;
   await pendingDeadLetters.idle();
   assert.equal(budget.bytesHeld, 0);
-  assert.equal(ledger.counts.dead_lettered, letters);
+  assert.equal(ledger.counts.dead_lettered, deadLetters);
   assert.equal(ledger.imbalance, 0);
 });

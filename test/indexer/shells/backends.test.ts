@@ -13,6 +13,7 @@ import type { Config } from '#shared/config/settings.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { createClient } from '#shared/queue/kafka/kafkajs/client.ts';
 import { silentQueueObserver } from '#shared/queue/queue-observer.ts';
+import type { Queue } from '#shared/queue/queue.ts';
 import { setupTopics } from '#shared/queue/kafka/setup.ts';
 import { openQueue } from '#shared/open/open-queue.ts';
 import { encodeBatches } from '#shared/record/record.ts';
@@ -32,18 +33,8 @@ const EVENTS_PER_RECORD = 250;
 test('real Kafka, real Elasticsearch: each event once, over rebalances and a drain', { skip }, async (t) => {
   assert(broker && server);
   const name = `indexer-test-${randomBytes(4).toString('hex')}`;
-  const env = {
-    SLUICE_KAFKA_BROKERS: broker.brokers.join(),
-    SLUICE_KAFKA_TOPIC: name,
-    SLUICE_KAFKA_DEAD_LETTER_TOPIC: `${name}.dead`,
-    SLUICE_KAFKA_GROUP: name,
-    SLUICE_KAFKA_PARTITIONS: String(PARTITIONS),
-    SLUICE_ELASTICSEARCH_URL: server.url,
-    SLUICE_BULK_MAX_BYTES: '262144',
-  };
-  const config = loadConfig({ env, readFile: () => '' });
-  const told = new World();
-  const { log } = told;
+  const config = configOf(name, broker.brokers, server.url);
+  const { log, logged } = new World();
   const options = () => ({
     config,
     log,
@@ -61,21 +52,7 @@ test('real Kafka, real Elasticsearch: each event once, over rebalances and a dra
   await using queueB = await openQueue(config, { observer: silentQueueObserver });
   await queueA.opened();
   const world = new World();
-  const lanes = Array.from({ length: PARTITIONS }, (): Promise<unknown> => Promise.resolve());
-  const append = (from: number, to: number): Promise<unknown[]> => {
-    for (let record = from; record < to; record++) {
-      const entries = Array.from({ length: EVENTS_PER_RECORD }, () =>
-        world.entry({ log: `event ${world.sent++} `, container_name: '/web' }),
-      );
-      const batch = { ...world.batch(EVENTS_PER_RECORD, 0, name), id: randomBytes(16), receivedMs: Date.now() };
-      const lane = record % PARTITIONS;
-      const records = [
-        { encoding: 'identity' as const, batches: encodeBatches([batch]), value: Buffer.concat(entries) },
-      ];
-      lanes[lane] = (lanes[lane] ?? Promise.resolve()).then(() => queueA.append(lane, records));
-    }
-    return Promise.all(lanes);
-  };
+  const append = appender(queueA, world, name);
 
   await append(0, 60);
   const first = await startIndexer({ ...options(), queue: queueA, store });
@@ -96,13 +73,46 @@ test('real Kafka, real Elasticsearch: each event once, over rebalances and a dra
     assert.equal(ledger.inFlight, 0);
   }
   t.diagnostic(
-    `first ${JSON.stringify(first.ledger.counts)}, second ${JSON.stringify(second.ledger.counts)}, drain ${JSON.stringify(outcome.counts)}`,
+    `first ${JSON.stringify(first.ledger.counts)}, second ${JSON.stringify(second.ledger.counts)}, ` +
+      `drain ${JSON.stringify(outcome.counts)}`,
   );
-  t.diagnostic(`told: ${[...new Set(told.logged)].join(' ')}`);
+  t.diagnostic(`logged: ${[...new Set(logged)].join(' ')}`);
   assert.equal(world.sent, RECORDS * EVENTS_PER_RECORD);
   assert.equal(await countOf(server.url, stream), world.sent);
   assert.equal(await lagOf(config), 0);
 });
+
+function configOf(name: string, brokers: readonly string[], url: string): Config {
+  const env = {
+    SLUICE_KAFKA_BROKERS: brokers.join(),
+    SLUICE_KAFKA_TOPIC: name,
+    SLUICE_KAFKA_DEAD_LETTER_TOPIC: `${name}.dead`,
+    SLUICE_KAFKA_GROUP: name,
+    SLUICE_KAFKA_PARTITIONS: String(PARTITIONS),
+    SLUICE_ELASTICSEARCH_URL: url,
+    SLUICE_BULK_MAX_BYTES: '262144',
+  };
+  return loadConfig({ env, readFile: () => '' });
+}
+
+/** Appends the records with these numbers, in order in each partition. */
+function appender(queue: Queue, world: World, name: string): (from: number, to: number) => Promise<unknown[]> {
+  const partitions = Array.from({ length: PARTITIONS }, (): Promise<unknown> => Promise.resolve());
+  return (from, to) => {
+    for (let record = from; record < to; record++) {
+      const entries = Array.from({ length: EVENTS_PER_RECORD }, () =>
+        world.entry({ log: `event ${world.sent++} `, container_name: '/web' }),
+      );
+      const batch = { ...world.batch(EVENTS_PER_RECORD, 0, name), id: randomBytes(16), receivedMs: Date.now() };
+      const partition = record % PARTITIONS;
+      const records = [
+        { encoding: 'identity' as const, batches: encodeBatches([batch]), value: Buffer.concat(entries) },
+      ];
+      partitions[partition] = (partitions[partition] ?? Promise.resolve()).then(() => queue.append(partition, records));
+    }
+    return Promise.all(partitions);
+  };
+}
 
 async function lagOf(config: Config): Promise<number> {
   const admin = createClient(config, { debug: () => undefined }).admin();

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import type { RecordOpener } from '#indexer/poison/opener.ts';
 import { startIndexer } from '#indexer/shells/main.ts';
 import { Replay, type ReplayOptions } from '#indexer/shells/replay.ts';
-import type { Decompress } from '#indexer/held/unpack.ts';
+import type { Decompress } from '#indexer/unpack/unpack.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { readDeadLetter } from '#shared/queue/dead-letter.ts';
 import { headedDeadLetter } from '#shared/queue/headers.ts';
@@ -63,9 +63,9 @@ test('what is mended is indexed, under the names that it always had', async () =
   assert.deepEqual(counts, { indexed: 9, present: 0, failed: 0, impossible: 0 });
   world.check([]);
   assert.equal(world.store.documents.size, ids.size + 9);
-  const [letter] = world.queue.letters;
-  assert(letter);
-  const read = readDeadLetter({ ...headedDeadLetter(letter), partition: 0, offset: 0, timestampMs: 0 });
+  const [deadLetter] = world.queue.letters;
+  assert(deadLetter);
+  const read = readDeadLetter({ ...headedDeadLetter(deadLetter), partition: 0, offset: 0, timestampMs: 0 });
   assert(read.kind === 'dead-letter' && read.index !== null && read.batches[0]);
   const id = documentId(read.batches[0], read.index);
   const document = world.store.documents.get(id);
@@ -104,7 +104,7 @@ test('what is refused again stays as it is, however often it is tried', async ()
   world.check([]);
 });
 
-test('the letter of a record of which some events are refused again stays until all are in the store', async () => {
+test('the dead letter of a record of which some events are refused again stays until all are in the store', async () => {
   const world = new World({ partitions: 1 });
   await world.send(0, [30], 'zstd', 'x'.repeat(300));
   const indexer = await startIndexer({ ...world.options, decompress: opening(1024) });
@@ -113,14 +113,14 @@ test('the letter of a record of which some events are refused again stays until 
   assert.equal(world.queue.letters.length, 1);
   refuse(world);
   assert.deepEqual((await replay(world)).counts, { indexed: 0, present: 0, failed: 1, impossible: 0 });
-  assert.equal(world.queue.letters.length, 1, 'no mark, and no letter more');
+  assert.equal(world.queue.letters.length, 1, 'no mark, and no dead letter more');
   mend(world);
   assert.deepEqual((await replay(world)).counts, { indexed: 1, present: 0, failed: 0, impossible: 0 });
   assert.equal(world.store.doubled, 0);
   world.check([]);
 });
 
-test('why events are refused again is told, within bounds', async () => {
+test('why events are refused again is reported, within bounds', async () => {
   const world = await withLetters();
   let count = 0;
   const errorReason = (): string => `${count++} ${'x'.repeat(3000)}`;
@@ -184,18 +184,18 @@ test('poisonous records, more than may wait to be tried out at once', async () =
   world.check([]);
 });
 
-test('what holds nothing that could be indexed stays, and is told', async () => {
+test('what holds nothing that could be indexed stays, and is reported', async () => {
   const world = new World({ partitions: 1 });
   const batches = encodeBatches([world.batch(1)]);
   const entry = world.entry({ log: 'event 0 ' });
-  const letter = { batches, reason: 'r', error: '', from: 'edge', value: entry, cut: false };
+  const deadLetter = { batches, reason: 'r', error: '', from: 'edge', value: entry, cut: false };
   world.queue.letters.push(
-    letter,
-    { ...letter, index: 0, cut: true },
-    { ...letter, index: 0, batches: new Uint8Array() },
-    { ...letter, encoding: Buffer.from('zstd'), recordVersion: Buffer.from('3') },
-    { ...letter, encoding: Buffer.from('lz4'), recordVersion: Buffer.from('1') },
-    { ...letter, encoding: Buffer.from('zstd'), recordVersion: Buffer.from('1'), batches: Buffer.from('none') },
+    deadLetter,
+    { ...deadLetter, index: 0, cut: true },
+    { ...deadLetter, index: 0, batches: new Uint8Array() },
+    { ...deadLetter, encoding: Buffer.from('zstd'), recordVersion: Buffer.from('3') },
+    { ...deadLetter, encoding: Buffer.from('lz4'), recordVersion: Buffer.from('1') },
+    { ...deadLetter, encoding: Buffer.from('zstd'), recordVersion: Buffer.from('1'), batches: Buffer.from('none') },
   );
   const run = await replay(world);
   assert.deepEqual(run.counts, { indexed: 0, present: 0, failed: 0, impossible: 6 });
@@ -246,7 +246,7 @@ test('stopped in the middle: what is done is marked, the rest comes with the nex
   world.check([]);
 });
 
-test('many letters: no more in hand than agreed, and marks of all', async () => {
+test('many dead letters: no more in hand than agreed, and marks of all', async () => {
   const world = new World({ partitions: 1 });
   world.store.hooks = { latencyMs: () => 20 };
   for (let i = 0; i < 6000; i++) {
@@ -260,7 +260,7 @@ test('many letters: no more in hand than agreed, and marks of all', async () => 
   assert.equal((await replay(world)).counts.indexed, 0);
 });
 
-test('a record that was too large for the indexer is kept whole, in parts, and replayed when the limit is mended', async () => {
+test('a record that was too large is kept whole, in parts, and replayed when the limit is mended', async () => {
   const world = new World({ partitions: 1 });
   const entries = Array.from({ length: 12 }, () =>
     world.entry({ log: `event ${world.sent++} ${randomBytes(100_000).toString('hex')}` }),
@@ -274,9 +274,9 @@ test('a record that was too large for the indexer is kept whole, in parts, and r
   const indexer = await startIndexer({ ...world.options, decompress: opening(1024 * 1024) });
   await world.drained();
   await world.clock.until(indexer.stop());
-  const [letter] = world.queue.letters;
-  assert.equal(letter?.reason, 'record_malformed');
-  assert(Buffer.from(letter.value).equals(record.value));
+  const [deadLetter] = world.queue.letters;
+  assert.equal(deadLetter?.reason, 'record_malformed');
+  assert(Buffer.from(deadLetter.value).equals(record.value));
   const mended = new World({ partitions: 1, env: { SLUICE_JOIN_MAX_BYTES: '64MiB' } });
   const { counts } = await replay(world, { config: mended.config });
   assert.deepEqual(counts, { indexed: 1, present: 0, failed: 0, impossible: 0 });

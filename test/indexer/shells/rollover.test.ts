@@ -121,9 +121,9 @@ test(
     const find = (receivedMs: number, id: Uint8Array) =>
       lookBack.find(bench.batch(50, ['sluice-default'], receivedMs, id), new AbortController().signal);
     const inAnHour = Date.now() + 3_600_000;
-    assert.equal((await find(inAnHour, name)).told.size, 50);
+    assert.equal((await find(inAnHour, name)).decided.size, 50);
     const later = Buffer.alloc(16, 7);
     later.writeUIntBE(inAnHour, 0, 6);
-    assert.equal((await find(inAnHour, later)).told.size, 0, 'what is newer than the rollover is not asked for');
+    assert.equal((await find(inAnHour, later)).decided.size, 0, 'what is newer than the rollover is not asked for');
   },
 );

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { startIndexer } from '#indexer/shells/main.ts';
-import { unpack } from '#indexer/held/unpack.ts';
+import { unpack } from '#indexer/unpack/unpack.ts';
 import { systemClock } from '#shared/clock.ts';
 import { readDeadLetter, recordOfDeadLetter } from '#shared/queue/dead-letter.ts';
 import { openEmbeddedQueue } from '#shared/queue/embedded/embedded-queue.ts';
@@ -82,28 +82,28 @@ test('the file of an embedded queue that the old program left is read on', async
   await world.clock.until(indexer.stop());
   assert.deepEqual([counts.indexed, counts.deduplicated], [oldIds.length + 4, oldIds.length]);
   assert.equal(world.store.documents.size, oldIds.length + 4);
-  const letters: string[] = [];
+  const deadLetters: string[] = [];
   for await (const record of queue.read({ topic: 'dead-letters' })) {
-    const letter = readDeadLetter(record);
-    if (letter.kind === 'dead-letter') letters.push(letter.reason);
+    const deadLetter = readDeadLetter(record);
+    if (deadLetter.kind === 'dead-letter') deadLetters.push(deadLetter.reason);
   }
-  assert.deepEqual(letters, ['chunk_undecodable', 'document_refused', 'record_malformed']);
+  assert.deepEqual(deadLetters, ['chunk_undecodable', 'document_refused', 'record_malformed']);
 });
 
 test('what a spool kept goes on in its version', async () => {
-  const [record, letter] = oldSpooled.map(({ headers, value }) => decodeSpoolEntry(headers, value));
-  assert(record?.kind === 'record' && letter?.kind === 'dead-letter');
+  const [record, deadLetter] = oldSpooled.map(({ headers, value }) => decodeSpoolEntry(headers, value));
+  assert(record?.kind === 'record' && deadLetter?.kind === 'dead-letter');
   assert.equal(record.partition, 3);
   assert.deepEqual(headedRecord(record.record).headers, oldRecords[0]?.headers);
   assert.deepEqual(await idsOf(headedRecord(record.record)), oldRecords[0]?.ids);
-  assert.deepEqual(headedDeadLetter(letter.deadLetter).headers, oldLetters[1]?.headers);
+  assert.deepEqual(headedDeadLetter(deadLetter.deadLetter).headers, oldLetters[1]?.headers);
 });
 
 test('dead letters are replayed under the names that their events had', async () => {
   const replayed = oldLetters.map(({ headers, value }) => {
-    const letter = readDeadLetter({ headers, value, partition: 0, offset: 0, timestampMs: 0 });
-    assert(letter.kind === 'dead-letter');
-    return recordOfDeadLetter(letter);
+    const deadLetter = readDeadLetter({ headers, value, partition: 0, offset: 0, timestampMs: 0 });
+    assert(deadLetter.kind === 'dead-letter');
+    return recordOfDeadLetter(deadLetter);
   });
   const [chunk, event, record] = replayed;
   assert.equal(typeof chunk, 'string');

@@ -23,7 +23,14 @@ const lines = { timeoutMs: 1000, lineBytesMax: 1e6, bytesMax: 1e7 };
 let children = 0;
 
 const opener = new ChildOpener({
-  opening: { bytesMax: 1e7, documentBytesMax: 1e6, bodyBytesMax: 1e6, trustedTenants: [], lines, lettersBytesMax: 1e7 },
+  opening: {
+    bytesMax: 1e7,
+    documentBytesMax: 1e6,
+    bodyBytesMax: 1e6,
+    trustedTenants: [],
+    lines,
+    deadLettersBytesMax: 1e7,
+  },
   limits: () => ({ turnMs: 1000, runMs: 20_000, heapMb: 64, growthBytes: 256 * 1024 * 1024 }),
   clock,
   random,

@@ -7,7 +7,7 @@ import { encode } from '@msgpack/msgpack';
 import fc from 'fast-check';
 import { type RecordSegment, splitSegment } from '#forwarder/gather/record-segment.ts';
 import { Settlement } from '#forwarder/gather/settlement.ts';
-import { unpack } from '#indexer/held/unpack.ts';
+import { unpack } from '#indexer/unpack/unpack.ts';
 import { readDeadLetter, recordOfDeadLetter } from '#shared/queue/dead-letter.ts';
 import { headedDeadLetter, headedRecord } from '#shared/queue/headers.ts';
 import { splitRecord } from '#shared/queue/spooled/feed/split-record.ts';

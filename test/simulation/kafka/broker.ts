@@ -30,9 +30,9 @@ export interface BrokerOptions {
   readonly faults: Faults;
   readonly trace: Trace;
   readonly topics: ReadonlyMap<string, Topic>;
-  /** Told of every record, at once. */
+  /** Called with every record, at once. */
   readonly appended: (topic: string, partition: number, record: StoredRecord) => void;
-  /** Told of every offset that is taken, before it is. */
+  /** Called with every offset that is taken, before it is. */
   readonly committed: (partition: number, offset: number, memberId: string, owner: string | undefined) => void;
 }
 

@@ -4,7 +4,8 @@
 import { EventEmitter } from 'node:events';
 import type { EachBatchPayload } from '#shared/queue/kafka/kafkajs/client.ts';
 import { type OffsetKeeper, offsetKeepers } from '#shared/queue/kafka/kafkajs/patches/offset-manager.ts';
-import { connectionError, protocolError, typeOf } from './errors.ts';
+import { protocolError, typeOf } from './errors.ts';
+import { type FetchedPartition, Fetcher } from './fetcher.ts';
 import type { Joined } from './group.ts';
 import type { Link } from './link.ts';
 
@@ -23,18 +24,10 @@ interface TopicPartitions {
 
 type EachBatch = (payload: EachBatchPayload) => Promise<void>;
 
-interface FetchedPartition {
-  readonly partition: number;
-  readonly from: number;
-  readonly to: number;
-  readonly end: number;
-}
-
 const REBALANCING = new Set(['REBALANCE_IN_PROGRESS', 'ILLEGAL_GENERATION', 'NOT_COORDINATOR_FOR_GROUP']);
 const RETRIES = 6;
 const RETRY_FIRST_MS = 200;
 const RETRY_MAX_MS = 2000;
-const RECORDS_MAX = 6;
 
 export class SimConsumer {
   readonly events = {
@@ -54,10 +47,7 @@ export class SimConsumer {
   #memberId = '';
   #generation = -1;
   #assigned: readonly number[] = [];
-  readonly #paused = new Set<number>();
-  readonly #sought = new Map<number, number>();
-  /** Next offsets to fetch, of partitions of which they are known. */
-  #positions = new Map<number, number>();
+  readonly #fetcher: Fetcher;
   #keeper: OffsetKeeper | null = null;
   #heartbeatMs = 0;
   #leftOver: FetchedPartition[] = [];
@@ -65,6 +55,7 @@ export class SimConsumer {
 
   constructor(link: Link, given: ConsumerGiven) {
     this.#link = link;
+    this.#fetcher = new Fetcher(link);
     this.#given = given;
     const [assigner] = given.partitionAssigners;
     const cluster = { findTopicPartitionMetadata: () => [] };
@@ -97,16 +88,16 @@ export class SimConsumer {
   }
 
   pause(topicPartitions: readonly TopicPartitions[]): void {
-    for (const { partitions = [] } of topicPartitions) for (const p of partitions) this.#paused.add(p);
+    for (const { partitions = [] } of topicPartitions) this.#fetcher.pause(partitions);
   }
 
   resume(topicPartitions: readonly TopicPartitions[]): void {
-    for (const { partitions = [] } of topicPartitions) for (const p of partitions) this.#paused.delete(p);
+    for (const { partitions = [] } of topicPartitions) this.#fetcher.resume(partitions);
     this.#wake?.();
   }
 
   seek({ partition, offset }: { partition: number; offset: string }): void {
-    this.#sought.set(partition, Number(offset));
+    this.#fetcher.seek(partition, Number(offset));
     this.#wake?.();
   }
 
@@ -190,7 +181,7 @@ export class SimConsumer {
         await this.#link.process.sleep(RETRY_FIRST_MS * this.#link.world.random.next());
       }
     }
-    this.#positions = new Map();
+    this.#fetcher.forgetPositions();
     this.#heartbeatMs = this.#link.world.time.nowMs;
     const [memberId, generation] = [this.#memberId, this.#generation];
     this.#keeper = { commitOffsets: (offsets) => this.#commit(offsets, memberId, generation) };
@@ -243,67 +234,12 @@ export class SimConsumer {
     this.#wake = null;
   }
 
-  async #fetch(): Promise<FetchedPartition[]> {
-    const { world, process } = this.#link;
-    const { broker, faults, random } = world;
-    for (const [partition, offset] of this.#sought) this.#positions.set(partition, offset);
-    this.#sought.clear();
-    const assigned = this.#assigned;
-    if (assigned.some((partition) => !this.#positions.has(partition))) {
-      const committed = await this.#link.request(() => new Map(broker.group.committed));
-      for (const partition of assigned)
-        if (!this.#positions.has(partition)) this.#positions.set(partition, committed.get(partition) ?? 0);
-    }
-    const wanted = assigned.filter((partition) => !this.#paused.has(partition));
-    if (wanted.length === 0) return [];
-    if (faults.strikes('fetch_failed', process.name)) throw connectionError();
-    const positions = wanted.map((partition) => [partition, this.#positions.get(partition) ?? 0] as const);
-    const { partitions } = broker.topic(this.#topic);
-    const fetched = await this.#link.request(() => {
-      const found: FetchedPartition[] = [];
-      for (const [partition, from] of positions) {
-        // The one that is out of range fails all of the fetch.
-        if (from < broker.low(this.#topic, partition)) return { outOfRange: partition };
-        const end = partitions[partition]?.length ?? 0;
-        const to = Math.min(end, from + random.integer(1, RECORDS_MAX));
-        if (to > from) found.push({ partition, from, to, end });
-      }
-      return found;
-    });
-    if ('outOfRange' in fetched) {
-      this.#keeper?.outOfRange?.(fetched.outOfRange);
-      return [];
-    }
-    return fetched.filter(({ partition }) => !this.#paused.has(partition) && !this.#sought.has(partition));
+  #fetch(): Promise<FetchedPartition[]> {
+    return this.#fetcher.fetch(this.#topic, this.#assigned, (partition) => this.#keeper?.outOfRange?.(partition));
   }
 
-  #payload({ partition, from, to, end }: FetchedPartition): EachBatchPayload {
-    const log = this.#link.world.broker.topic(this.#topic).partitions[partition] ?? [];
-    const messages = log.slice(from, to).map(({ offset, timestampMs, headers, value }) => ({
-      offset: String(offset),
-      timestamp: String(timestampMs),
-      headers,
-      value,
-    }));
-    const { faults, random } = this.#link.world;
-    const forged = faults.strikes('offset_forged', this.#link.process.name)
-      ? messages[random.integer(0, messages.length - 1)]
-      : undefined;
-    if (forged !== undefined) forged.offset = String(Number(forged.offset) + 1_000_000);
-    const payload = {
-      batch: {
-        topic: this.#topic,
-        partition,
-        messages,
-        highWatermark: String(end),
-        fetchedOffset: String(from),
-        lastOffset: () => String(to - 1),
-      },
-      heartbeat: () => this.#heartbeat(),
-      isStale: () => this.#sought.has(partition),
-      resolveOffset: (offset: string) => this.#positions.set(partition, Number(offset) + 1),
-    };
-    return payload as unknown as EachBatchPayload;
+  #payload(part: FetchedPartition): EachBatchPayload {
+    return this.#fetcher.payload(this.#topic, part, () => this.#heartbeat());
   }
 
   async #heartbeat(): Promise<void> {

@@ -130,7 +130,7 @@ export class Group {
     if (this.#state === 'preparing') throw protocolError('REBALANCE_IN_PROGRESS');
   }
 
-  /** `accepted` is told of each partition whose offset is taken. */
+  /** `accepted` is called with each partition whose offset is taken. */
   commit(
     memberId: string,
     generation: number,

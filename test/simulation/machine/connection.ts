@@ -134,7 +134,7 @@ export class SimSocket extends EventEmitter {
   bytesWritten = 0;
   destroyed = false;
   writableEnded = false;
-  /** Told of what the session writes, at once. */
+  /** Called with what the session writes, at once. */
   wrote: (bytes: Buffer) => void = () => undefined;
   readonly #outside: Outside;
   #isPaused = false;

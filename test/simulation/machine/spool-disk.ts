@@ -27,7 +27,7 @@ export class SpoolDisk {
   readonly records: FetchedRecord[] = [];
   /** As committed by the spool's one reader. */
   next = 0;
-  /** Told of each record when it is synced. */
+  /** Called with each record when it is synced. */
   readonly synced: (record: FetchedRecord) => void;
 
   constructor(world: DiskWorld, synced: (record: FetchedRecord) => void) {

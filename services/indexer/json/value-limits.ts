@@ -1,0 +1,23 @@
+// How much of one entry becomes JSON, beside the limits of the mapping itself (json-value.ts). An entry beyond them is
+// no document at all: one that was cut would say something else than its sender.
+
+/** What is written of one entry, at most. */
+export interface ValueLimits {
+  readonly bytesMax: number;
+  /** Elements of arrays and pairs of maps, at any depth. */
+  readonly valuesMax: number;
+  /** Pairs of maps, at any depth: each may become a term of the index. */
+  readonly keysMax: number;
+  /**
+   * Of the keys that lead to each value, summed over all values: a `flattened` field has a term of the whole path for
+   * each.
+   */
+  readonly pathBytesMax: number;
+}
+
+export const NO_LIMITS: ValueLimits = {
+  bytesMax: Infinity,
+  valuesMax: Infinity,
+  keysMax: Infinity,
+  pathBytesMax: Infinity,
+};

@@ -1,0 +1,37 @@
+// The fixed pieces of a document's JSON, as bytes: keys with what opens their values, and flags. One ends where a value
+// follows; those with a comma are whole members.
+
+import { fragment } from '../json/json-buffer.ts';
+import { podNames, rootNames } from './names.ts';
+
+export const TIMESTAMP = fragment('{"@timestamp":');
+export const MESSAGE = fragment('"message":');
+export const STREAM = fragment('"stream":');
+export const LOG = fragment('"log":{');
+export const LEVEL = fragment('"level":');
+export const NOTHING = fragment('');
+export const NO_FLAGS = fragment('');
+export const PARTIAL = fragment('"flags":["partial"],');
+export const AS_TEXT = fragment(',"log":{"flags":["as_text"]},');
+export const PARTIAL_AS_TEXT = fragment(',"log":{"flags":["partial","as_text"]},');
+export const TENANT = fragment('"tenant":{');
+export const CONTAINER = fragment('"container":{');
+export const IMAGE = fragment('"image":{');
+export const ID = fragment('"id":');
+export const NAME = fragment('"name":');
+export const KUBERNETES = fragment('"kubernetes":{');
+export const NAMESPACE = fragment('"namespace":');
+export const POD = fragment('"pod":{');
+export const UID = fragment('"uid":');
+export const IP = fragment('"ip":');
+export const NODE = fragment('"node":{');
+export const LABELS = fragment('"labels":');
+export const ANNOTATIONS = fragment('"annotations":');
+export const HOST = fragment('"host":{');
+export const SERVICE = fragment('"service":{');
+export const ATTRIBUTES = fragment('"attributes":{');
+export const TIME = fragment('"fluentd.time":');
+export const METADATA = fragment('"fluentd.metadata":');
+export const rootKeys = rootNames.map((name) => fragment(`"${name}":`));
+export const podKeys = podNames.map((name) => fragment(`"${name}":`));
+export const DOCUMENT_END = fragment('}}');

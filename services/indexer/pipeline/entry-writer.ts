@@ -1,0 +1,213 @@
+// Entries of opened records → items of the next bulk request. Parts of split lines go to the joiner, and the lines that
+// it passes on become items too; what is no document goes to the dead letters. Nobody waits here: the pipeline asks
+// after each call whether the request is full, or other work must have its turn.
+//
+// Guarantees: an entry goes on once, in order. No promise, no closure and no object is made for an event that becomes a
+// document by itself.
+
+import assert from 'node:assert/strict';
+import type { Clock } from '#shared/clock.ts';
+import type { Batch } from '#shared/record/record.ts';
+import { BulkBody } from '../bulk/body.ts';
+import type { BulkWriter } from '../bulk/writer.ts';
+import type { RecordInHand } from '../commit/in-hand.ts';
+import type { JoinedLine, LineJoiner } from '../join/joiner.ts';
+import { batchOfPart } from '../join/line-names.ts';
+import { DocumentWriter } from '../parse/document.ts';
+import { type BulkBatch, type EventRef, type ItemRange, eventsOf } from '../settle/bulk-batch.ts';
+import type { Ledger } from '../settle/ledger.ts';
+import type { PendingDeadLetters } from '../settle/pending-dead-letters.ts';
+import { DEAD_LETTER_IN_HAND_BYTES } from '../unpack/bytes-in-hand.ts';
+import type { Unpacked } from '../unpack/unpack.ts';
+import type { RecordRefusals } from './refusals.ts';
+
+export interface EntryWriterOptions {
+  readonly ledger: Ledger;
+  readonly writer: Pick<BulkWriter, 'bodyBytesMax'>;
+  readonly refusals: RecordRefusals;
+  readonly lines: LineJoiner<EventRef>;
+  readonly pendingDeadLetters: PendingDeadLetters;
+  readonly clock: Clock;
+  readonly trustedTenants?: ReadonlySet<string>;
+  readonly documentBytesMax: number;
+  /** Ends the tries to append dead letters. */
+  readonly signal: AbortSignal;
+}
+
+/** Bytes of documents, or of entries, after which other work of the process gets its turn: some 2 ms. */
+const TURN_BYTES = 512 * 1024;
+
+export class EntryWriter {
+  readonly #options: EntryWriterOptions;
+  readonly #body: BulkBody;
+  readonly #documents: DocumentWriter;
+  /** Where what is in the body comes from. */
+  #ranges: ItemRange[] = [];
+  /** The record in work, and how many of its entries went on. */
+  #current: Unpacked | null = null;
+  #passed = 0;
+  #ingestedMs = 0;
+  #turnAt = TURN_BYTES;
+  /** Of entries that were looked at since other work had its turn. */
+  #entryBytes = 0;
+
+  constructor(options: EntryWriterOptions) {
+    this.#options = options;
+    const { trustedTenants: trusted, documentBytesMax: bytesMax, ledger, lines } = options;
+    this.#body = new BulkBody(options.writer.bodyBytesMax);
+    this.#documents = new DocumentWriter(this.#body, { ...(trusted && { trusted }), bytesMax });
+    ledger.trackInFlight(() => (this.#current ? this.#current.ends.length - this.#passed : 0));
+    ledger.trackInFlight(() => eventsOf(this.#ranges));
+    ledger.trackInFlight(() => lines.events);
+  }
+
+  /** Items that wait to be sent. */
+  get count(): number {
+    return this.#body.count;
+  }
+
+  /** Entries of the record in work that went on. */
+  get passed(): number {
+    return this.#passed;
+  }
+
+  /** Whether there is enough for a request. */
+  get isFull(): boolean {
+    return this.#body.length >= this.#options.writer.bodyBytesMax;
+  }
+
+  /** Whether other work must have its turn. */
+  get isTurnOver(): boolean {
+    return this.#body.length >= this.#turnAt || this.#entryBytes >= TURN_BYTES;
+  }
+
+  /** Other work has its turn. */
+  startTurn(): void {
+    this.#turnAt = this.#body.length + TURN_BYTES;
+    this.#entryBytes = 0;
+  }
+
+  /** The items so far, which are no longer here; null where there are none. */
+  takeBatch(): BulkBatch | null {
+    if (this.#body.count === 0) return null;
+    const body = this.#body;
+    const request = body.request();
+    const ranges = this.#ranges;
+    this.#ranges = [];
+    this.#turnAt = TURN_BYTES;
+    this.#entryBytes = 0;
+    return { request, ranges, asText: false, release: () => body.release(request) };
+  }
+
+  /** A record is in work, until `end`. */
+  start(opened: Unpacked, ingestedMs: number): void {
+    this.#current = opened;
+    this.#passed = 0;
+    this.#ingestedMs = ingestedMs;
+  }
+
+  /** The record is in work no longer. Returns how many of its entries have not gone on. */
+  end(): number {
+    const left = this.#current ? this.#current.ends.length - this.#passed : 0;
+    this.#current = null;
+    return left;
+  }
+
+  /** A line that the joiner has passed on. */
+  writeLine(line: JoinedLine<EventRef>, ingestedMs: number): void {
+    this.#ingestedMs = ingestedMs;
+    this.#writeLine(line);
+  }
+
+  /**
+   * The hot loop: entries of one batch, from the first that has not gone on to the last, or until the body is large
+   * enough.
+   */
+  write(record: RecordInHand, opened: Unpacked, batch: Batch, first: number, afterLast: number): void {
+    const { bytes, ends, crowded } = opened;
+    const body = this.#body;
+    const documents = this.#documents;
+    const { documentBytesMax, writer, refusals, pendingDeadLetters, signal } = this.#options;
+    const pauseAt = Math.min(this.#turnAt, writer.bodyBytesMax);
+    let entry = this.#passed;
+    let start = entry === 0 ? 0 : (ends[entry - 1] ?? 0);
+    let range: ItemRange | null = null;
+    documents.startBatch(batch, this.#ingestedMs);
+    while (entry < afterLast && body.length < pauseAt && this.#entryBytes < TURN_BYTES) {
+      const end = ends[entry] ?? 0;
+      const index = batch.first + entry - first;
+      this.#entryBytes += end - start;
+      const isTooLarge = end - start > documentBytesMax || (crowded.size > 0 && crowded.has(entry));
+      const written = isTooLarge ? 'document_too_large' : documents.write(bytes, start, end, index);
+      if (written === 'ok') {
+        if (range === null) {
+          range = { record, batch, entry, index, count: 0, parts: null, line: null };
+          this.#ranges.push(range);
+        }
+        range.count++;
+      } else {
+        range = null;
+        this.#passed = entry + 1;
+        const ref = { record, batch, entry, index };
+        if (written === 'part') {
+          this.#join(ref, bytes, start, end);
+          documents.startBatch(batch, this.#ingestedMs);
+        } else {
+          // Its own bytes: those of the record are freed, however long it waits.
+          const own = new Uint8Array(bytes.subarray(start, end));
+          const appended = refusals.deadLetterEntry(ref, own, written, signal);
+          pendingDeadLetters.add(ref, own.length, written, appended);
+          // A dead letter takes more time than its entry: of the smallest there would be a hundred thousand in a turn.
+          this.#entryBytes += DEAD_LETTER_IN_HAND_BYTES;
+        }
+      }
+      entry++;
+      start = end;
+    }
+    this.#passed = entry;
+  }
+
+  /** The part waits with its line: the offset of its record waits for the outcome of the whole. */
+  #join(ref: EventRef, bytes: Uint8Array, start: number, end: number): void {
+    const { lines, clock } = this.#options;
+    const { record, index } = ref;
+    const { fetched, assignment, isInherited } = record;
+    // Copies, so that the record's bytes need not wait too.
+    const batch = batchOfPart(ref.batch, index);
+    const entry = new Uint8Array(bytes.subarray(start, end));
+    const own = { ...ref, batch, bytes: entry };
+    const context = {
+      partition: fetched.partition,
+      assignmentNumber: assignment.number,
+      batch,
+      index,
+      isInherited,
+      ref: own,
+    };
+    record.apart++;
+    const passed = lines.add(context, entry, clock.monotonicMs());
+    // A repeat: what it repeats came before it under the same assignment, so that no commit passes the one without the
+    // other.
+    if (passed === null) this.#options.ledger.settleEvent(own, 'deduplicated');
+    else for (const line of passed) this.#writeLine(line);
+  }
+
+  #writeLine({ batch, index, entry, partial, refs, unfinishedIds }: JoinedLine<EventRef>): void {
+    const { refusals, pendingDeadLetters, signal } = this.#options;
+    const last = refs.at(-1);
+    assert(last, 'a line has a part');
+    this.#documents.startBatch(batch, this.#ingestedMs);
+    const written = this.#documents.write(entry, 0, entry.length, index, partial);
+    const { record } = last;
+    const line = { bytes: entry, partial, unfinishedIds };
+    const range = { record, batch, entry: last.entry, index, count: 1, parts: refs, line };
+    if (written === 'ok') {
+      this.#ranges.push(range);
+      return;
+    }
+    assert(written === 'document_too_large', 'what the joiner makes is an entry');
+    const deadLetters = refusals.deadLetterParts(refs, written, signal);
+    for (const part of refs) pendingDeadLetters.add(part, part.bytes?.length ?? 0, written, deadLetters);
+    this.#entryBytes += refs.length * DEAD_LETTER_IN_HAND_BYTES;
+  }
+}
