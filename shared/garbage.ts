@@ -15,6 +15,11 @@ export function collectGarbage(flavor: 'regular' | 'last-resort' = 'regular'): v
   collect({ type: 'major', flavor });
 }
 
+/** When what is done now is done. */
+export function collectGarbageSoon(): void {
+  setImmediate(() => collectGarbage());
+}
+
 /** The documented way to the collector of a process that was started without the flag. */
 function exposedCollector(): NodeJS.GCFunction {
   setFlagsFromString('--expose-gc');

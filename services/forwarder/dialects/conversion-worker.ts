@@ -1,7 +1,7 @@
 // The thread in which large bodies are converted. Started by accept/convert/converter.ts through
 // sqlite/worker-thread.ts.
 
-import { collectGarbage } from '#shared/garbage.ts';
+import { collectGarbageSoon } from '#shared/garbage.ts';
 import { moved, serveWorker } from '#shared/sqlite/worker-thread.ts';
 import { type ConversionName, buffersOf, conversions, isOwn } from './conversions.ts';
 
@@ -31,7 +31,7 @@ serveWorker<null, ConversionWorker>(() => ({
         return moved(converted, buffers);
       } finally {
         // What a refused one was made of: the thread would keep it until the next body comes.
-        if (size > LARGE_BYTES) setImmediate(collectGarbage);
+        if (size > LARGE_BYTES) collectGarbageSoon();
       }
     },
   },

@@ -1,10 +1,10 @@
 // Limits the events of a batch by its bytes. A batch of the smallest entries, or of a few entries under a long tag,
 // would cost the queue, the indexer and the store far more than its sender. Intake asks, so that no input can forget
-// it.
+// it; decoders ask as they go, so that what is refused costs no memory.
 //
 // Guarantees: pure; constant time, except for tags whose batch is near the limit.
 
-import { countExcessOf } from '../decode/event-count.ts';
+import { SluiceError } from '#shared/errors.ts';
 
 export interface BatchSize {
   readonly count: number;
@@ -13,6 +13,9 @@ export interface BatchSize {
   readonly bytes: number;
 }
 
+/** A batch may have so many events however small they are; beyond that, each must have some bytes. */
+const EVENTS_FREE = 100_000;
+const EVENT_BYTES_MIN = 16;
 /**
  * What the tags of a batch's documents may take together; a document has its tag as JSON. Any tag may come with a few
  * events, any of an ordinary length with any number; beyond that they are paid for with bytes that were sent.
@@ -33,4 +36,22 @@ export function excessOf({ count, tag, bytes }: BatchSize): string | null {
   const tagBytes = count * (Buffer.byteLength(JSON.stringify(tag)) - QUOTES_BYTES);
   if (tagBytes <= tagBytesMax) return null;
   return `the tag, once for each of ${count} events, takes ${tagBytes} bytes, more than ${tagBytesMax}`;
+}
+
+/** @param bytes that the sender wrote, uncompressed */
+export function eventsMaxOf(bytes: number): number {
+  return Math.max(EVENTS_FREE, Math.floor(bytes / EVENT_BYTES_MIN));
+}
+
+/** Why so many events are too many for their bytes; null where they are not. */
+export function countExcessOf({ count, bytes }: { readonly count: number; readonly bytes: number }): string | null {
+  if (count <= eventsMaxOf(bytes)) return null;
+  const excess = `more than ${EVENTS_FREE}, and have less than ${EVENT_BYTES_MIN} bytes each`;
+  return `${count} events or more in ${bytes} bytes are ${excess}`;
+}
+
+/** Throws too_many_events. */
+export function refuseExcess(size: { readonly count: number; readonly bytes: number }): void {
+  const excess = countExcessOf(size);
+  if (excess !== null) throw new SluiceError('too_many_events', `Cannot take events: ${excess}; send fewer at once`);
 }

@@ -11,7 +11,7 @@ import { type Compression, freeDecompressed } from '#shared/record/compression.t
 import { type AddressRate, passed } from '../../admit/address-rates.ts';
 import type { Content, InputName, Intake } from '../../intake/chunk.ts';
 import { contentOf, type EventsName } from '../../decode/content.ts';
-import { countExcessOf } from '../../decode/event-count.ts';
+import { countExcessOf } from '../../intake/event-limit.ts';
 import { type EventTime, RECEIVE_TIME, eventTimeOfMs } from '../../decode/event-time.ts';
 import { tagOfHeader } from '../../decode/http/http-tag.ts';
 import {

@@ -8,7 +8,7 @@
 
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { type EventTime, eventTimeOfText } from '../event-time.ts';
-import { eventsMaxOf, refuseExcess } from '../event-count.ts';
+import { eventsMaxOf, refuseExcess } from '../../intake/event-limit.ts';
 import type { EntriesOptions, HttpEntries } from './http-entries.ts';
 import { JsonReader, type PairExtractor } from '../json-value.ts';
 

@@ -25,7 +25,7 @@ import {
 } from '#shared/msgpack/extents.ts';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import type { EventTime } from '../event-time.ts';
-import { eventsMaxOf, refuseExcess } from '../event-count.ts';
+import { eventsMaxOf, refuseExcess } from '../../intake/event-limit.ts';
 import type { EntriesOptions, HttpEntries } from './http-entries.ts';
 
 const TIME_KEY = Buffer.from([0xa4, ...Buffer.from('time')]);

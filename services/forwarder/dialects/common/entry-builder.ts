@@ -4,7 +4,7 @@
 //   92 <time> <map>    time: d7 00 <seconds> <nanoseconds>, or whole seconds where they are past 2106
 
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
-import { eventsMaxOf, refuseExcess } from '../../decode/event-count.ts';
+import { eventsMaxOf, refuseExcess } from '../../intake/event-limit.ts';
 import type { EventTime } from '../../decode/event-time.ts';
 
 /** The last second that an EventTime holds. */
