@@ -73,7 +73,7 @@ test('never more at once than of all and of one, and nobody waits for what is fr
         for (const { sender: name } of had) assert(countOf(name) <= OF_ONE, name);
         for (const { sender: name } of waiting) assert(had.length === ALL || countOf(name) === OF_ONE, name);
       }
-      for (const { over } of [...waiting]) over.abort();
+      for (const { over } of waiting) over.abort();
       for (const { slot } of had) slot[Symbol.dispose]();
       await settled();
       // Nothing is left of any of it.
