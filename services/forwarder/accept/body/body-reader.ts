@@ -9,9 +9,9 @@ import type { IncomingMessage } from 'node:http';
 import { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
-import { BufferedPieces } from '#shared/msgpack/buffered-pieces.ts';
 import type { Compression } from '#shared/record/compression.ts';
 import type { Intake, Room } from '../../intake/chunk.ts';
+import { BodyBytes } from './body-bytes.ts';
 import { BodyDecompressor, type DecompressOptions } from './body-decompressor.ts';
 import { BodyFlow } from './body-flow.ts';
 import { BodyPermit } from './body-permit.ts';
@@ -102,20 +102,20 @@ export class BodyReader {
     await this.#roomFor(announced, sender, request);
     sendContinue();
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
-    const pieces = new BufferedPieces();
+    const body = new BodyBytes(announced);
     const permit = held.use(this.#permit(PIECE_OVERHEAD_BYTES, sender, announced));
     const onOverdue = () => reject(this.tooBusy());
     using _flowing = this.#flow.enter(request, { sender, bytes: announced, onOverdue });
     const onData = (piece: Buffer) => {
-      if (pieces.bytes + piece.length > this.#options.bodyBytesMax) {
+      if (body.bytes + piece.length > this.#options.bodyBytesMax) {
         reject(this.#tooLarge());
         return;
       }
-      pieces.hold(piece, 0);
+      body.add(piece);
       permit.grow(piece.length + Math.min(piece.length, PIECE_OVERHEAD_BYTES));
-      this.#flow.took(request, pieces.bytes);
+      this.#flow.took(request, body.bytes);
     };
-    const onEnd = () => resolve(joined(pieces.take()));
+    const onEnd = () => resolve(body.take());
     const onClose = () => reject(closed());
     const { clock, timeoutMs } = this.#options;
     using _timer = clock.timer(timeoutMs, () => {
@@ -191,7 +191,3 @@ export class BodyReader {
 }
 
 function ignore(): void {}
-
-function joined(pieces: Buffer[]): Buffer {
-  return pieces.length === 1 && pieces[0] ? pieces[0] : Buffer.concat(pieces);
-}
