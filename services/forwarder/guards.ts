@@ -6,7 +6,7 @@ import { type AddressRates, connectionRates, datagramRates } from './admit/addre
 import { ConnectionLimit, ConnectionTotal, connectionsWithin, openFilesMax } from './admit/connection-limit.ts';
 import { Door } from './admit/door.ts';
 import { LoginLimit } from './admit/login-limit.ts';
-import type { Edge } from './edge.ts';
+import type { Edge } from './build-intake.ts';
 import type { Listener } from './intake/chunk.ts';
 
 /** Connections that are refused and not yet closed. They count among the files that the process keeps for itself. */

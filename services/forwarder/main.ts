@@ -25,7 +25,7 @@ import { type TlsContext, tlsContext } from './admit/tls.ts';
 import { openTokenFile } from './admit/token-file.ts';
 import type { Listener } from './intake/chunk.ts';
 import { type Guards, guardsOf } from './guards.ts';
-import { type Edge, httpOptions, openIntake, unpackingBudget } from './edge.ts';
+import { type Edge, httpOptions, openIntake, unpackingBudget } from './build-intake.ts';
 import { observeSpool } from './intake/spool-telemetry.ts';
 import { ForwarderTelemetry } from './intake/telemetry.ts';
 import { type UnackedInputs, startUnackedInputs } from './unacked-inputs.ts';

@@ -13,7 +13,7 @@ import { indexer } from './settings/indexer.ts';
 import { inputs } from './settings/inputs.ts';
 import { queue } from './settings/queue.ts';
 import { store } from './settings/store.ts';
-import type { Setting, Syntax } from './settings/setting.ts';
+import type { Setting, Syntax } from './settings/setting-kinds.ts';
 
 export type { Setting, Syntax };
 

@@ -115,7 +115,7 @@ const planted: readonly Planted[] = [
     ),
   ),
   inFile('services/indexer/settle/outcomes.ts', 'export const now = Date.now();', CALLER),
-  inFile('services/indexer/commit/offsets.ts', "import 'node:fs';", PURE),
+  inFile('services/indexer/commit/contiguous-offsets.ts', "import 'node:fs';", PURE),
   inFile('shared/store/words.ts', 'export const dice = Math.random();', CALLER),
   inFile('services/forwarder/dialects/otlp/route.ts', 'export const later = async () => 0;', null),
   inFile('services/forwarder/dialects/splunk/route.ts', "import '#indexer/settle/ledger.ts';", APART),

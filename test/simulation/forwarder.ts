@@ -12,7 +12,7 @@ import { RefusalPace } from '#forwarder/accept/turns/refusal-pace.ts';
 import { loadAdmission } from '#forwarder/admit/admission.ts';
 import { LoginLimit } from '#forwarder/admit/login-limit.ts';
 import type { Chunk, SlicedIntake, Undecodable } from '#forwarder/intake/chunk.ts';
-import { unpackingBudget } from '#forwarder/edge.ts';
+import { unpackingBudget } from '#forwarder/build-intake.ts';
 import { QueueIntake } from '#forwarder/intake/intake.ts';
 import { observeSpool } from '#forwarder/intake/spool-telemetry.ts';
 import { ForwarderTelemetry } from '#forwarder/intake/telemetry.ts';

@@ -15,7 +15,7 @@ interface Edit {
 export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   'ack before it is held': [
     {
-      file: 'services/forwarder/gather/lane.ts',
+      file: 'services/forwarder/gather/partition-lane.ts',
       text:
         'const held = await this.#options.queue.append(this.#partition, records);\n' +
         '      this.#settle(segments, (segment) => settleHeld(segment, held));',
@@ -26,14 +26,14 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   ],
   'ack although it is not held': [
     {
-      file: 'services/forwarder/accept/forward/accepted-chunks.ts',
+      file: 'services/forwarder/accept/forward/chunk-acks.ts',
       text: 'if (place) this.#acks.cut(place);',
       becomes: 'if (place && ack) this.#acks.give(place, this.#ack(ack));',
     },
   ],
   'commit past a hole': [
     {
-      file: 'services/indexer/commit/offsets.ts',
+      file: 'services/indexer/commit/contiguous-offsets.ts',
       text: 'if (pending !== this.#pending[this.#head]) return;',
       becomes:
         'this.#next = Math.max(this.#next, pending.offset + 1);\n' +
@@ -42,7 +42,7 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   ],
   'commit one too far': [
     {
-      file: 'services/indexer/commit/offsets.ts',
+      file: 'services/indexer/commit/contiguous-offsets.ts',
       text: 'this.#next = first.offset + 1;',
       becomes: 'this.#next = first.offset + 2;',
     },
@@ -212,7 +212,7 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   ],
   'no second look under a new assignment': [
     {
-      file: 'services/indexer/bulk/second-look.ts',
+      file: 'services/indexer/bulk/second-copies.ts',
       text: 'if (kept) await this.#look(kept, () => assignment.isRevoked);',
       becomes: '',
     },
@@ -235,7 +235,7 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
   ],
   'two appends of a partition in flight': [
     {
-      file: 'services/forwarder/gather/lane.ts',
+      file: 'services/forwarder/gather/partition-lane.ts',
       text:
         'const held = await this.#options.queue.append(this.#partition, records);\n' +
         '      this.#settle(segments, (segment) => settleHeld(segment, held));',

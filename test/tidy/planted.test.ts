@@ -83,7 +83,7 @@ const PURE = [
   'services/indexer/json/planted.ts',
   'services/indexer/bulk/next-step.ts',
   'services/indexer/settle/outcomes.ts',
-  'services/indexer/commit/offsets.ts',
+  'services/indexer/commit/contiguous-offsets.ts',
   'shared/msgpack/planted.ts',
   'shared/record/planted.ts',
   'shared/store/words.ts',

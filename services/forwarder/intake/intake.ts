@@ -25,7 +25,7 @@ import {
   type Undecodable,
 } from './chunk.ts';
 import { type BatchSize, excessOf } from './event-limit.ts';
-import { Lane, type LaneOptions } from '../gather/lane.ts';
+import { Lane, type LaneOptions } from '../gather/partition-lane.ts';
 import type { RecordSegment } from '../gather/record-segment.ts';
 import { Settlement } from '../gather/settlement.ts';
 import { edgeDeadLetter, tooLargeDeadLetter } from './edge-dead-letter.ts';

@@ -8,7 +8,7 @@ import { valueEnd } from '#shared/msgpack/extents.ts';
 import type { DeadLetter } from '#shared/queue/queue.ts';
 import type { Batch } from '#shared/record/record.ts';
 import type { BadEntries, Slices, UnreadRest } from './chunk.ts';
-import type { Lane } from '../gather/lane.ts';
+import type { Lane } from '../gather/partition-lane.ts';
 import { Settlement } from '../gather/settlement.ts';
 import type { TenantQuota } from './tenant-quotas.ts';
 

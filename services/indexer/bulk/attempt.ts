@@ -15,7 +15,7 @@ import { type BulkBatch, subset } from '../settle/bulk-batch.ts';
 import type { ConcurrencyLimit } from './concurrency.ts';
 import { ALREADY_STORED, type LookBack } from './look-back.ts';
 import { isOverload } from '../settle/outcomes.ts';
-import type { SecondLook } from './second-look.ts';
+import type { SecondLook } from './second-copies.ts';
 
 export interface AttemptsOptions {
   readonly store: Pick<Store, 'bulk'>;

@@ -35,7 +35,7 @@ import { UNKNOWN_REFUSAL, requestVerdict } from '../settle/outcomes.ts';
 import { Probe, type ProbeVerdict } from './probe.ts';
 import { type Refusals, Rejects } from './rejects.ts';
 import type { TryOutcome } from './retry-queues.ts';
-import { SecondLook } from './second-look.ts';
+import { SecondLook } from './second-copies.ts';
 import { STORE, Waiting } from './waiting.ts';
 
 export interface BulkWriterOptions {
@@ -141,7 +141,7 @@ export class BulkWriter {
     this.#waiting.lost();
   }
 
-  /** Looks for what another indexer, which had the partitions before, may have written beside us (second-look.ts). */
+  /** Looks for what another indexer, which had the partitions before, may have written beside us (second-copies.ts). */
   async lookAgain(assignment: Assignment): Promise<void> {
     await this.#attempts.settled();
     await this.#secondLook.done(assignment);

@@ -1,5 +1,5 @@
 // When partitions are assigned, requests of the indexer that had them may still reach the store. What was in the queue
-// by then is committed only when those requests are over, and second copies were looked for (second-look.ts).
+// by then is committed only when those requests are over, and second copies were looked for (second-copies.ts).
 //
 // Guarantee: a group that is assigned anew all the time, or whose indexers die one after another, commits nevertheless.
 // A partition that was assigned more often than DELAYED_TRIES_MAX since its offset moved is delayed no more.

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import type { ByteBudget, Permit } from '#shared/byte-budget.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
-import { ContiguousOffsets, type PendingOffset } from './offsets.ts';
+import { ContiguousOffsets, type PendingOffset } from './contiguous-offsets.ts';
 import { RECORD_OVERHEAD_BYTES } from '../unpack/bytes-in-hand.ts';
 import { Suspicion } from '../poison/suspicion.ts';
 import type { Unreadable } from '../unpack/unpack.ts';

@@ -13,7 +13,7 @@ import type { Clock } from '#shared/clock.ts';
 import { reasonOf } from '#shared/errors.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
 import type { OpeningLimits } from './messages.ts';
-import type { OpeningOptions } from './opening.ts';
+import type { OpeningOptions } from './record-trial.ts';
 import type { RecordOpener, OpeningResult } from './opener.ts';
 import { type Asked, OpeningProcess } from './opening-process.ts';
 

@@ -3,7 +3,7 @@
 
 import type { FetchedRecord } from '#shared/queue/queue.ts';
 import type { Harm } from '../settle/harm.ts';
-import type { OpeningOptions, Progress } from './opening.ts';
+import type { OpeningOptions, Progress } from './record-trial.ts';
 
 export interface OpeningLimits {
   /**

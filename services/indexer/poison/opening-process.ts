@@ -11,7 +11,7 @@ import { reasonOf } from '#shared/errors.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
 import type { Harm } from '../settle/harm.ts';
 import type { OpeningLimits, ToChild, ToParent } from './messages.ts';
-import type { OpeningOptions, Progress } from './opening.ts';
+import type { OpeningOptions, Progress } from './record-trial.ts';
 
 const TICK_MS = 1000;
 const START_MS_MAX = 60_000;

@@ -8,7 +8,7 @@ import type { FetchedRecord } from '#shared/queue/queue.ts';
 import { startWorker, type WorkerThread } from '#shared/sqlite/worker-thread.ts';
 import { BLAMED_GROWTH_BYTES } from './limits.ts';
 import type { OpeningLimits, ToChild, ToParent } from './messages.ts';
-import { type OpeningOptions, type Progress, TURN } from './opening.ts';
+import { type OpeningOptions, type Progress, TURN } from './record-trial.ts';
 import type { OpeningThread } from './opening-thread.ts';
 
 /** Between two samples of what the thread uses. */

@@ -3,7 +3,7 @@
 
 import { type Served, serveWorker } from '#shared/sqlite/worker-thread.ts';
 import type { FetchedRecord } from '#shared/queue/queue.ts';
-import { eventsOf, type OpeningOptions, openWholly } from './opening.ts';
+import { eventsOf, type OpeningOptions, openWholly } from './record-trial.ts';
 
 export interface OpeningThread {
   /** Events that its table speaks of; null where that cannot be read. */

@@ -6,7 +6,7 @@
 import { whenAborted } from '#shared/abort.ts';
 import type { Clock } from '#shared/clock.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
-import { buildCore, type IndexerCore, type IndexerOptions } from '../pipeline/core.ts';
+import { buildCore, type IndexerCore, type IndexerOptions } from '../pipeline/build-pipeline.ts';
 import { fetchBytesMax } from '../unpack/bytes-in-hand.ts';
 import { agesOf } from '../consume/partition-ages.ts';
 import { PartitionReader } from '../consume/reader.ts';

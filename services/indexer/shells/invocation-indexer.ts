@@ -6,7 +6,7 @@
 // Nothing is kept from invocation to invocation but connections.
 
 import type { FetchedRecord } from '#shared/queue/queue.ts';
-import { buildCore, type CoreOptions, type IndexerCore } from '../pipeline/core.ts';
+import { buildCore, type CoreOptions, type IndexerCore } from '../pipeline/build-pipeline.ts';
 import { Assignment } from '../commit/in-hand.ts';
 import type { Ledger } from '../settle/ledger.ts';
 

@@ -6,11 +6,11 @@ import { reasonOf } from '#shared/errors.ts';
 import { backoffMs } from '#shared/backoff.ts';
 import { agesOf } from '../consume/partition-ages.ts';
 import { PartitionReader } from '../consume/reader.ts';
-import { type IndexerCore, type IndexerOptions, buildCore } from '../pipeline/core.ts';
+import { type IndexerCore, type IndexerOptions, buildCore } from '../pipeline/build-pipeline.ts';
 import { fetchBytesMax } from '../unpack/bytes-in-hand.ts';
 import type { Ledger } from '../settle/ledger.ts';
 
-export type { IndexerOptions } from '../pipeline/core.ts';
+export type { IndexerOptions } from '../pipeline/build-pipeline.ts';
 
 export interface Indexer extends AsyncDisposable {
   /** Why nothing is indexed now; null while all is well. */

@@ -21,7 +21,7 @@ import {
 } from '#shared/queue/dead-letter.ts';
 import type { DeadLetter } from '#shared/queue/queue.ts';
 import { type DeadLetterSelection, readDeadLetters, surveyDeadLetters } from '#shared/queue/dead-letter-reader.ts';
-import { type IndexerCore, type IndexerOptions, buildCore } from '../pipeline/core.ts';
+import { type IndexerCore, type IndexerOptions, buildCore } from '../pipeline/build-pipeline.ts';
 import { Assignment, type RecordInHand } from '../commit/in-hand.ts';
 import type { Ending } from '../settle/ledger.ts';
 

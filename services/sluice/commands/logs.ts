@@ -8,7 +8,7 @@ import type { Store, StoredDocument } from '#shared/store/store.ts';
 import type { CommandContext } from '../process/command.ts';
 import { LogPrinter } from '../output/log-printer.ts';
 import { Output } from '../output/output.ts';
-import { Follower, type Followed } from './follow.ts';
+import { Follower, type Followed } from './follower.ts';
 import { lastPages } from './last-pages.ts';
 import { timeArgument } from '../dead-letters/time-argument.ts';
 
@@ -192,7 +192,7 @@ async function follow(store: Store, wanted: Wanted, { context, output, printer }
   }
 }
 
-/** Less does no harm: see follow.ts. */
+/** Less does no harm: see follower.ts. */
 const AHEAD_MS = 60_000;
 
 function aheadText(aheadMs: number): string {

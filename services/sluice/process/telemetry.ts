@@ -31,7 +31,7 @@ export function watchStore(metrics: Metrics, store: Pick<Store, 'watchUnnamed'>)
   store.watchUnnamed?.((documents) => unnamed.add(documents));
 }
 
-/** Seconds of processor time that one turn of the event loop took (turns.ts). */
+/** Seconds of processor time that one turn of the event loop took (loop-turns.ts). */
 export function turnHistogram(metrics: Metrics): HistogramHandle {
   return metrics.histogram(
     'turn_seconds',

@@ -1,6 +1,6 @@
 // Who may connect to the inputs, and TLS. See settings.ts.
 
-import { list, oneOf, someOf, text, type Setting } from './setting.ts';
+import { list, oneOf, someOf, text, type Setting } from './setting-kinds.ts';
 
 export const access = {
   allow_networks: list('Networks that may connect at all, such as 10.0.0.0/8, separated by commas; any if unset.', {}),

@@ -1,7 +1,7 @@
 // The page for operators and scrapers, and the exporter of the lag. See settings.ts.
 
 import { Type } from 'typebox';
-import { milliseconds, text, type Setting } from './setting.ts';
+import { milliseconds, text, type Setting } from './setting-kinds.ts';
 
 export const admin = {
   'admin.listen': text('Address of /metrics, /livez and /readyz.', { default: '127.0.0.1:24231' }),

@@ -1,7 +1,7 @@
 // What the forwarder holds in memory and in files before the queue has it, and how it makes records of it. See
 // settings.ts.
 
-import { bytes, GIB, integer, KIB, MIB, milliseconds, type Setting } from './setting.ts';
+import { bytes, GIB, integer, KIB, MIB, milliseconds, type Setting } from './setting-kinds.ts';
 
 export const buffers = {
   'frame.max_bytes': bytes(

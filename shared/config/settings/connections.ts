@@ -1,7 +1,7 @@
 // What one address and one connection may take of the inputs: rates, numbers, times. See settings.ts.
 
 import { Type } from 'typebox';
-import { bytes, GIB, integer, list, MIB, milliseconds, text, type Setting } from './setting.ts';
+import { bytes, GIB, integer, list, MIB, milliseconds, text, type Setting } from './setting-kinds.ts';
 
 export const connections = {
   'rate.connections_per_address': integer(

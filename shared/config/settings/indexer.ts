@@ -1,6 +1,6 @@
 // How the indexer works, what differs in a Lambda function, and how long a stop may take. See settings.ts.
 
-import { bytes, flag, GIB, integer, KIB, MIB, milliseconds, oneOf, text, type Setting } from './setting.ts';
+import { bytes, flag, GIB, integer, KIB, MIB, milliseconds, oneOf, text, type Setting } from './setting-kinds.ts';
 
 export const indexer = {
   'indexer.inflight_max_bytes': bytes(

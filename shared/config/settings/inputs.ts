@@ -1,6 +1,6 @@
 // Where data lies, and the inputs: their addresses, and what they take. See settings.ts.
 
-import { bytes, count, GIB, KIB, list, MIB, oneOf, text, type Setting } from './setting.ts';
+import { bytes, count, GIB, KIB, list, MIB, oneOf, text, type Setting } from './setting-kinds.ts';
 
 export const inputs = {
   'data.dir': text('Folder of the embedded queue, the embedded store, and the spool.', { default: './data' }),

@@ -1,6 +1,6 @@
 // The queue between forwarder and indexer, and the spool in front of it. See settings.ts.
 
-import { bytes, flag, GIB, integer, list, MIB, milliseconds, oneOf, text, type Setting } from './setting.ts';
+import { bytes, flag, GIB, integer, list, MIB, milliseconds, oneOf, text, type Setting } from './setting-kinds.ts';
 
 export const queue = {
   queue: oneOf(['embedded', 'kafka'], 'Which queue lies between forwarder and indexer.', {

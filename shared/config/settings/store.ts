@@ -1,7 +1,7 @@
 // Where documents are kept. See settings.ts.
 
 import { Type } from 'typebox';
-import { integer, list, milliseconds, oneOf, text, type Setting } from './setting.ts';
+import { integer, list, milliseconds, oneOf, text, type Setting } from './setting-kinds.ts';
 
 export const store = {
   store: oneOf(['embedded', 'elasticsearch'], 'Where documents are kept.', {

@@ -7,7 +7,7 @@ import { agesOf } from '#indexer/consume/partition-ages.ts';
 import { PartitionReader } from '#indexer/consume/reader.ts';
 import { Assignment, RecordInHand } from '#indexer/commit/in-hand.ts';
 import { ByteBudget } from '#shared/byte-budget.ts';
-import { buildCore } from '#indexer/pipeline/core.ts';
+import { buildCore } from '#indexer/pipeline/build-pipeline.ts';
 import type { RecordOpener } from '#indexer/poison/opener.ts';
 import type { ConsumerHandler, FetchedRecords, Queue } from '#shared/queue/queue.ts';
 import { World } from '../world.ts';

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { buildCore } from '#indexer/pipeline/core.ts';
+import { buildCore } from '#indexer/pipeline/build-pipeline.ts';
 import { BATCH_OVERHEAD_BYTES, RECORD_OVERHEAD_BYTES } from '#indexer/unpack/bytes-in-hand.ts';
 import { Assignment } from '#indexer/commit/in-hand.ts';
 import { SluiceError } from '#shared/errors.ts';

@@ -1,5 +1,5 @@
 // One connection of the Forward protocol, once it is admitted: bytes → frames → what becomes of each → intake, and acks
-// back (accepted-chunks.ts).
+// back (chunk-acks.ts).
 //
 //   reading ⇄ waiting      for room, a turn, a file, or what becomes of a frame: nothing is read meanwhile
 //      └──┬──┘
@@ -14,7 +14,7 @@ import type { Socket } from 'node:net';
 import { unlessAborted } from '#shared/abort.ts';
 import { reasonOf } from '#shared/errors.ts';
 import { FRAME_MALFORMED, NEED_MORE } from '#shared/msgpack/frame-scanner.ts';
-import { AcceptedChunks } from './accepted-chunks.ts';
+import { AcceptedChunks } from './chunk-acks.ts';
 import { type FrameOutcome, type Later, type Refused, refused, type Sliced, unkept } from '../frames/frame-outcome.ts';
 import { FRAME_UNKEPT, type NextFrame } from '../frames/frame-reader.ts';
 import { FRAME_TURN_BYTES } from './frame-turns.ts';

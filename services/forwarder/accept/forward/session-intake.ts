@@ -2,7 +2,7 @@
 // their own; and what intake never takes goes to the dead letters instead, for its sender would send it for ever.
 
 import { type Chunk, originOf, type SlicedChunk, type SlicedIntake, type Undecodable } from '../../intake/chunk.ts';
-import { contentOf } from '../../decode/content.ts';
+import { contentOf } from '../../decode/content-name.ts';
 import type { ForwarderTelemetry } from '../../intake/telemetry.ts';
 import { EqualChunks, type NamedChunk, type UnackedNames } from './equal-chunks.ts';
 import { acceptSliced, isExcess, type SlicedFrame, type SliceLimits } from '../frames/sliced-frame.ts';

@@ -9,7 +9,7 @@ import { FrameTaker } from '../frames/frame-taker.ts';
 import { Unpacker } from '../frames/unpacker.ts';
 import { ReadingGate } from '../gate/reading-gate.ts';
 import { FairSlots } from '../turns/fair-slots.ts';
-import type { ChunkParts } from './accepted-chunks.ts';
+import type { ChunkParts } from './chunk-acks.ts';
 import { UnackedNames } from './equal-chunks.ts';
 import { forwardTurn, FrameTurns } from './frame-turns.ts';
 import { type SessionOptions, type SessionPeer, sliceLimits } from './session-options.ts';

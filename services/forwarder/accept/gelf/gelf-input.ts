@@ -3,11 +3,11 @@
 import { parseListenAddress, printAddress } from '#shared/net/listen-address.ts';
 import { startDatagramServer } from '../unacked/datagram-server.ts';
 import { GelfDatagrams } from './gelf-datagrams.ts';
-import { GelfDecoder } from './gelf-decoder.ts';
+import { GelfDecoder } from './gelf-stream-decoder.ts';
 import { LargeMessages } from '../convert/large-messages.ts';
 import { startStreamServer } from '../unacked/stream-server.ts';
 import { GELF_TURN_BYTES } from '../turns/turn-bytes.ts';
-import { Unacked } from '../unacked/unacked.ts';
+import { Unacked } from '../unacked/unacked-retry.ts';
 import type { UnackedInput, UnackedInputOptions } from '../unacked/unacked-input.ts';
 
 export interface GelfInputOptions extends UnackedInputOptions {

@@ -10,7 +10,7 @@ import { networkOfPeer } from '#shared/net/networks.ts';
 import { type Compression, freeDecompressed } from '#shared/record/compression.ts';
 import { type AddressRate, passed } from '../../admit/address-rates.ts';
 import type { Content, InputName, Intake } from '../../intake/chunk.ts';
-import { contentOf, type EventsName } from '../../decode/content.ts';
+import { contentOf, type EventsName } from '../../decode/content-name.ts';
 import { countExcessOf } from '../../intake/event-limit.ts';
 import { type EventTime, RECEIVE_TIME, eventTimeOfMs } from '../../decode/event-time.ts';
 import { tagOfHeader } from '../../decode/http/http-tag.ts';

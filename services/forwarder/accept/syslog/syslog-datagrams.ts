@@ -11,7 +11,7 @@ import { SenderTasks } from '../turns/sender-tasks.ts';
 import { SYSLOG_TURN_BYTES, TurnBytes } from '../turns/turn-bytes.ts';
 import { SenderRuns, type SenderRunsOptions } from '../unacked/sender-runs.ts';
 import type { Admit } from '../../admit/admission.ts';
-import type { Unacked } from '../unacked/unacked.ts';
+import type { Unacked } from '../unacked/unacked-retry.ts';
 
 export interface SyslogDatagramsOptions extends DropTallyOptions, SenderRunsOptions {
   readonly admit: Admit;

@@ -1,6 +1,6 @@
 // The syslog input: UDP and TCP on one port, or a unix socket, and TLS on another.
 //
-// Syslog has no acks. Over TCP, Sluice retries what it has read until it is stored (unacked.ts), and stops reading when
+// Syslog has no acks. Over TCP, Sluice retries what it has read until it is stored (unacked-retry.ts), and stops reading when
 // there is no room. What was on its way when a connection broke, or when this process was killed, is lost. Over UDP,
 // whatever finds no room is lost, and counted.
 
@@ -11,9 +11,9 @@ import { TimeZone } from '../../decode/syslog/time-zone.ts';
 import { startDatagramServer } from '../unacked/datagram-server.ts';
 import { type StreamServer, startStreamServer } from '../unacked/stream-server.ts';
 import { SyslogDatagrams } from './syslog-datagrams.ts';
-import { SyslogDecoder } from './syslog-decoder.ts';
+import { SyslogDecoder } from './syslog-stream-decoder.ts';
 import { SYSLOG_TURN_BYTES } from '../turns/turn-bytes.ts';
-import { Unacked } from '../unacked/unacked.ts';
+import { Unacked } from '../unacked/unacked-retry.ts';
 import type { UnackedInput, UnackedInputOptions } from '../unacked/unacked-input.ts';
 
 export interface SyslogInputOptions extends UnackedInputOptions {

@@ -7,7 +7,7 @@ import type { AddressRate } from '../../admit/address-rates.ts';
 import { BadMessages, type BadReason } from './bad-messages.ts';
 import { ReadEntries } from './read-entries.ts';
 import type { Admit } from '../../admit/admission.ts';
-import type { Unacked } from './unacked.ts';
+import type { Unacked } from './unacked-retry.ts';
 
 /** A run above this goes on at once. */
 const RUN_BYTES_MAX = 256 * 1024;

@@ -15,8 +15,8 @@ import { BufferedMessages } from './buffered-messages.ts';
 import type { StreamDecoder } from './stream-decoder.ts';
 import { StreamSession } from './stream-session.ts';
 import { TurnBytes } from '../turns/turn-bytes.ts';
-import { Turns } from '../turns/turns.ts';
-import type { Unacked } from './unacked.ts';
+import { Turns } from '../turns/step-scheduler.ts';
+import type { Unacked } from './unacked-retry.ts';
 import { UnreadRests } from './unread-rests.ts';
 
 export interface StreamServerOptions {

@@ -3,7 +3,7 @@
 // no more is read.
 //
 // Nobody is told what was held, so nothing that was read may be lost while we run: what intake refuses is tried again
-// (unacked.ts), and reading stops while there is no room. When a connection ends, its unfinished message is taken as it
+// (unacked-retry.ts), and reading stops while there is no room. When a connection ends, its unfinished message is taken as it
 // is, but only once there is room: otherwise a peer that keeps coming back would fill our memory. During a stop nothing
 // waits for room: what was read is taken as fast as turns allow, until the time for that is over.
 
@@ -21,8 +21,8 @@ import { LARGE_MESSAGE_BYTES } from '../convert/large-messages.ts';
 import type { DeadLetterSink, StreamDecoder } from './stream-decoder.ts';
 import { StreamInFlight } from './stream-in-flight.ts';
 import type { TurnBytes } from '../turns/turn-bytes.ts';
-import type { Turns } from '../turns/turns.ts';
-import type { Unacked } from './unacked.ts';
+import type { Turns } from '../turns/step-scheduler.ts';
+import type { Unacked } from './unacked-retry.ts';
 import type { RestPass, RestReader, UnreadRests } from './unread-rests.ts';
 
 export interface StreamSessionOptions {

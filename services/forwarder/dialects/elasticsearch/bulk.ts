@@ -13,7 +13,7 @@
 // (bulk-table.ts).
 
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
-import { contentOf } from '../../decode/content.ts';
+import { contentOf } from '../../decode/content-name.ts';
 import { type EventTime, RECEIVE_TIME } from '../../decode/event-time.ts';
 import { JsonReader } from '../../decode/json-value.ts';
 import { EntryBuilder } from '../common/entry-builder.ts';

@@ -9,7 +9,7 @@
 // A field that is there several times becomes an array. __CURSOR names the entry: it is the same when it is uploaded
 // again.
 
-import { contentOf, type EventsName } from '../../decode/content.ts';
+import { contentOf, type EventsName } from '../../decode/content-name.ts';
 import { type EventTime, RECEIVE_TIME } from '../../decode/event-time.ts';
 import { EntryBuilder, Pairs, keyOf } from '../common/entry-builder.ts';
 import type { JournalField } from './export-format.ts';

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EqualChunks, type NamedChunk, UnackedNames } from '#forwarder/accept/forward/equal-chunks.ts';
 import type { Chunk } from '#forwarder/intake/chunk.ts';
-import { contentOf } from '#forwarder/decode/content.ts';
+import { contentOf } from '#forwarder/decode/content-name.ts';
 
 const HASH = 'cf83e1357eefb8bdf1542850d66d8007';
 

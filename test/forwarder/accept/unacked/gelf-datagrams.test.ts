@@ -8,7 +8,7 @@ import { GelfDatagrams } from '#forwarder/accept/gelf/gelf-datagrams.ts';
 import { LARGE_MESSAGE_BYTES, LargeMessages } from '#forwarder/accept/convert/large-messages.ts';
 import { SyslogDatagrams } from '#forwarder/accept/syslog/syslog-datagrams.ts';
 import { TimeZone } from '#forwarder/decode/syslog/time-zone.ts';
-import { Unacked } from '#forwarder/accept/unacked/unacked.ts';
+import { Unacked } from '#forwarder/accept/unacked/unacked-retry.ts';
 import { ANYONE } from '#forwarder/intake/principal.ts';
 import { ForwarderTelemetry } from '#forwarder/intake/telemetry.ts';
 import { systemClock } from '#shared/clock.ts';

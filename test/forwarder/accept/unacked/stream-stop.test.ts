@@ -9,7 +9,7 @@ import type { ReadEntries } from '#forwarder/accept/unacked/read-entries.ts';
 import type { StreamDecoder } from '#forwarder/accept/unacked/stream-decoder.ts';
 import { startStreamServer } from '#forwarder/accept/unacked/stream-server.ts';
 import { startSyslogInput } from '#forwarder/accept/syslog/syslog-input.ts';
-import { Unacked } from '#forwarder/accept/unacked/unacked.ts';
+import { Unacked } from '#forwarder/accept/unacked/unacked-retry.ts';
 import { TlsContext } from '#forwarder/admit/tls.ts';
 import { ANYONE } from '#forwarder/intake/principal.ts';
 import { ForwarderTelemetry } from '#forwarder/intake/telemetry.ts';

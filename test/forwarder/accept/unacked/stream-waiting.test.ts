@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Turns } from '#forwarder/accept/turns/turns.ts';
+import { Turns } from '#forwarder/accept/turns/step-scheduler.ts';
 import { UnreadRests } from '#forwarder/accept/unacked/unread-rests.ts';
 import { systemClock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { spawn } from 'node:child_process';
 import { test } from 'node:test';
-import { observeTurns } from '../../services/sluice/process/turns.ts';
+import { observeTurns } from '../../services/sluice/process/loop-turns.ts';
 
 /**
  * Whole microseconds: the clock may stand still between two readings, and a sum of fractions is then not equal to the
@@ -33,7 +33,7 @@ test('a turn that takes the processor is told with what it took, and not before 
 });
 
 test('a process that has nothing else to do ends', async () => {
-  const module = new URL('../../services/sluice/process/turns.ts', import.meta.url).href;
+  const module = new URL('../../services/sluice/process/loop-turns.ts', import.meta.url).href;
   const program = `import { observeTurns } from ${JSON.stringify(module)};
     observeTurns({ observe() {}, exemplify() {} }, new AbortController().signal);`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: 'inherit' });

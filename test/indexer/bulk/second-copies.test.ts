@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { BulkAnswer } from '#indexer/bulk/answer.ts';
 import type { LookBack } from '#indexer/bulk/look-back.ts';
 import type { BulkBatch } from '#indexer/settle/bulk-batch.ts';
-import { SecondLook } from '#indexer/bulk/second-look.ts';
+import { SecondLook } from '#indexer/bulk/second-copies.ts';
 import { Assignment } from '#indexer/commit/in-hand.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { documentId } from '#shared/record/identity.ts';

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Lane } from '#forwarder/gather/lane.ts';
+import { Lane } from '#forwarder/gather/partition-lane.ts';
 import type { RecordSegment } from '#forwarder/gather/record-segment.ts';
 import { Settlement } from '#forwarder/gather/settlement.ts';
 import { systemClock } from '#shared/clock.ts';

@@ -14,7 +14,7 @@ import type { Store } from '#shared/store/store.ts';
 import { elasticsearch } from '#test/backends/elasticsearch.ts';
 import { bulkRequest, testId } from '#test/contract/store-bodies.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
-import { Follower } from '../../../services/sluice/commands/follow.ts';
+import { Follower } from '../../../services/sluice/commands/follower.ts';
 
 const HOUR_MS = 3_600_000;
 const signal = new AbortController().signal;

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { ContiguousOffsets } from '#indexer/commit/offsets.ts';
+import { ContiguousOffsets } from '#indexer/commit/contiguous-offsets.ts';
 
 test('only a contiguous prefix is passed', () => {
   const check = (begin: number, offsets: number[], finish: number[], nexts: number[]): void => {

@@ -4,10 +4,10 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { marksInSteps } from '../../services/sluice/process/marking.ts';
+import { marksInSteps } from '../../services/sluice/process/heap-marking.ts';
 
 const MIB = 1024 * 1024;
-const MODULE = new URL('../../services/sluice/process/marking.ts', import.meta.url).href;
+const MODULE = new URL('../../services/sluice/process/heap-marking.ts', import.meta.url).href;
 
 for (const [usedMib, inSteps, next] of [
   [20, false, false],
