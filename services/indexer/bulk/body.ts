@@ -19,6 +19,8 @@ const NEWLINE = 0x0a;
 const ACTION_END = fragment('"}}\n');
 /** Buffers kept for reuse: more of them do not come back before the next is asked for. */
 const SPARE_MAX = 4;
+/** A larger one is not kept, so that one huge line, or a large setting, does not take memory for ever. */
+const SPARE_BYTES_MAX = 16 * 1024 * 1024;
 /** As `bulk.max_bytes` has it by default. */
 const SENT_AT_BYTES = 4 * 1024 * 1024;
 /** The last document of a request begins below its size, and may go beyond it by as much before its buffer doubles. */
@@ -104,8 +106,8 @@ export class BulkBody {
   /** Takes the buffer of a request back for reuse. Nobody may read its bytes from here on. */
   release(request: BulkRequest): void {
     const { buffer } = request.body;
-    // A larger one is not kept: one huge line would hold its memory for ever.
-    if (!(buffer instanceof ArrayBuffer) || buffer.byteLength > this.json.expectedMax) return;
+    const bytesMax = Math.min(this.json.expectedMax, SPARE_BYTES_MAX);
+    if (!(buffer instanceof ArrayBuffer) || buffer.byteLength > bytesMax) return;
     if (this.#spare.length < SPARE_MAX) this.#spare.push(Buffer.from(buffer));
   }
 

@@ -145,7 +145,7 @@ function buildOpener(
     bodyBytesMax: config['bulk.max_bytes'],
     trustedTenants: [...trustedTenants],
     lines: joining,
-    deadLettersBytesMax: deadLettersBytesMax(config['indexer.inflight_max_bytes']),
+    lettersBytesMax: deadLettersBytesMax(config['indexer.inflight_max_bytes']),
   };
   return new ChildOpener({ opening, limits: () => limitsOf(bytesMax, machine()), clock, random, telemetry });
 }

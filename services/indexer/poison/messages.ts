@@ -1,5 +1,6 @@
 // What the indexer and the child process that opens records say to each other, and what the child may use. Plain
-// values, for they are copied.
+// values, for they are copied. Their form must stay: after an upgrade in place, a process of the version before starts
+// the child of this one.
 
 import type { FetchedRecord } from '#shared/queue/queue.ts';
 import type { Harm } from '../settle/harm.ts';
@@ -20,7 +21,7 @@ export interface OpeningLimits {
 }
 
 export type ToChild =
-  | { readonly kind: 'start'; readonly options: OpeningOptions; readonly limits: OpeningLimits }
+  | { readonly kind: 'begin'; readonly options: OpeningOptions; readonly limits: OpeningLimits }
   | { readonly kind: 'open'; readonly record: FetchedRecord };
 
 export type ToParent =

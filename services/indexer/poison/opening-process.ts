@@ -56,7 +56,7 @@ export class OpeningProcess {
 
   /** Resolves when records can be opened; rejects where they never will be. */
   async start(options: OpeningOptions): Promise<void> {
-    const said = await this.#ask({ kind: 'start', options, limits: this.#limits }, START_MS_MAX);
+    const said = await this.#ask({ kind: 'begin', options, limits: this.#limits }, START_MS_MAX);
     if (said.kind === 'ready') return;
     throw new Error(said.kind === 'harmed' ? said.what : `it said ${said.kind}`);
   }

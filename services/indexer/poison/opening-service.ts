@@ -27,7 +27,7 @@ export function serveOpenings(worker: { readonly name: string; readonly moduleUr
   beTakenFirst();
   let service: Promise<OpeningService> | null = null;
   process.on('message', (message: ToChild) => {
-    if (message.kind === 'start') service = OpeningService.start(worker, message.options, message.limits);
+    if (message.kind === 'begin') service = OpeningService.start(worker, message.options, message.limits);
     else void service?.then((started) => started.open(message.record));
   });
 }

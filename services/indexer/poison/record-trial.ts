@@ -25,7 +25,8 @@ export interface OpeningOptions {
   readonly trustedTenants: readonly string[];
   readonly lines: JoinerLimits;
   /** Of dead letters that wait in an indexer, with what each costs beside its entry. */
-  readonly deadLettersBytesMax: number;
+  /** The name is a part of the message that starts the child. */
+  readonly lettersBytesMax: number;
 }
 
 /** A part of a line, with bytes of its own. */
@@ -109,7 +110,7 @@ async function openInSteps(
 
 /** Documents and dead letters that nobody gets. */
 class Scratch {
-  readonly #body = new BulkBody();
+  readonly #body: BulkBody;
   readonly #documents: DocumentWriter;
   readonly #lines: LineJoiner<OwnEntry>;
   readonly #options: OpeningOptions;
@@ -121,6 +122,7 @@ class Scratch {
 
   constructor(options: OpeningOptions) {
     this.#options = options;
+    this.#body = new BulkBody(options.bodyBytesMax);
     this.#documents = new DocumentWriter(this.#body, {
       trusted: new Set(options.trustedTenants),
       bytesMax: options.documentBytesMax,
@@ -164,7 +166,7 @@ class Scratch {
     const bytes = entry.length + DEAD_LETTER_IN_HAND_BYTES;
     this.deadLetterBytes += bytes;
     this.#deadLettersBytes += bytes;
-    if (this.#deadLettersBytes > this.#options.deadLettersBytesMax) {
+    if (this.#deadLettersBytes > this.#options.lettersBytesMax) {
       this.#deadLetters = [];
       this.#deadLettersBytes = bytes;
     }

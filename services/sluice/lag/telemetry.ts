@@ -131,7 +131,7 @@ export class LagTelemetry {
   }
 
   sampleFailed(error: unknown): void {
-    this.#log.warn('lag_unknown', { what: reasonOf(error), effect: 'the next look is tried anew' });
+    this.#log.warn('lag_unknown', { what: reasonOf(error), effect: 'the next sample is tried anew' });
   }
 }
 

@@ -8,7 +8,8 @@
 // Otherwise they are set in the running VM: where launch.js goes on in the Node of the PATH, since its first line
 // cannot have options (busybox knows no `env -S`), and where people start `node dist/sluice.js` themselves. Worker
 // threads share the flags of their process. On Lambda the runtime starts Node, and NODE_OPTIONS refuses the first flag.
-// The child that opens suspect records has none: it handles a few records and ends.
+// The child that opens suspect records has none of its own (in the single executable it has those inside): it handles a
+// few records and ends.
 
 import { setFlagsFromString } from 'node:v8';
 

@@ -22,7 +22,7 @@ const OPENING = {
   bodyBytesMax: MIB,
   trustedTenants: [],
   lines: { timeoutMs: 1000, lineBytesMax: MIB, bytesMax: 16 * MIB },
-  deadLettersBytesMax: 32 * MIB,
+  lettersBytesMax: 32 * MIB,
 };
 
 class Place implements AsyncDisposable {
@@ -105,7 +105,7 @@ test('dead letters that an indexer would hold are held in the child as well', as
   assert.deepEqual(await few.open(record), { kind: 'well' });
   await using all = new Place();
   all.limits = few.limits;
-  all.opening = { ...OPENING, documentBytesMax, deadLettersBytesMax: 16 * 1024 * MIB };
+  all.opening = { ...OPENING, documentBytesMax, lettersBytesMax: 16 * 1024 * MIB };
   const verdict = await all.open(record);
   assert.equal(verdict.kind === 'poison' && verdict.harm, 'memory');
 });

@@ -14,7 +14,7 @@ child.on('message', (message: ToParent) => {
 const limits = { turnMs: 3_600_000, runMs: 3_600_000, heapMb: 64, growthBytes: 1e9 };
 const lines = { timeoutMs: 1000, lineBytesMax: 1e6, bytesMax: 1e6 };
 const options = { bytesMax: 1e6, documentBytesMax: 1e6, bodyBytesMax: 1e6, trustedTenants: [], lines };
-child.send({ kind: 'start', options, limits });
+child.send({ kind: 'begin', options, limits });
 
 const world = new World();
 const headers = { v: Buffer.from('2'), encoding: Buffer.from('gzip'), batches: encodeBatches([world.batch(1)]) };

@@ -29,7 +29,7 @@ const opener = new ChildOpener({
     bodyBytesMax: 1e6,
     trustedTenants: [],
     lines,
-    deadLettersBytesMax: 1e7,
+    lettersBytesMax: 1e7,
   },
   limits: () => ({ turnMs: 1000, runMs: 20_000, heapMb: 64, growthBytes: 256 * 1024 * 1024 }),
   clock,

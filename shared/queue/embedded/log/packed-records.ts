@@ -56,7 +56,7 @@ export function* unpackRecords(bytes: Uint8Array<ArrayBuffer>): Generator<Stored
     const headersStart = at + RECORD_HEAD_BYTES;
     const valueStart = headersStart + view.getUint32(at + 16);
     const end = valueStart + view.getUint32(at + 20);
-    assert(end <= bytes.length, 'a frame is whole');
+    assert(end <= bytes.length, 'a record is whole');
     yield {
       offset: view.getFloat64(at),
       timeMs: view.getFloat64(at + 8),
