@@ -126,6 +126,9 @@ export class BodyReader {
     request.on('data', onData).on('end', onEnd).on('close', onClose);
     try {
       return await promise;
+    } catch (error) {
+      body.free();
+      throw error;
     } finally {
       request.off('data', onData).off('end', onEnd).off('close', onClose).off('error', onClose);
       // What is left of a refused body is passed over, so that its sender can hear the answer.

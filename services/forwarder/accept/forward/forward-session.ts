@@ -1,6 +1,4 @@
-// One connection of the Forward protocol, once it is admitted: bytes → frames → what becomes of each → intake, and acks
-// back (chunk-acks.ts).
-//
+// One admitted connection of the Forward protocol: bytes → frames → intake, and acks back (chunk-acks.ts).
 //   reading ⇄ waiting      for room, a turn, a file, or what becomes of a frame: nothing is read meanwhile
 //      └──┬──┘
 //      refusing            a chunk was not stored: the connection is closed after a while
@@ -22,11 +20,9 @@ import type { GateEviction, GateMember, GatePass } from '../gate/gate-network.ts
 import { ANSWER_BYTES_MAX } from './in-flight.ts';
 import { linger } from '../turns/linger.ts';
 import type { SessionOptions, SessionPeer } from './session-options.ts';
-import { type SessionParts, sessionParts } from './session-parts.ts';
+import { type SessionParts, sessionParts, UNFINISHED_OVERHEAD_BYTES } from './session-parts.ts';
 import type { Progress } from './session-watch.ts';
 
-/** What an unfinished frame costs beside its bytes. */
-const UNFINISHED_OVERHEAD_BYTES = 2048;
 type Pump = 'reading' | 'waiting' | 'refusing' | 'closing';
 
 export class ForwardSession implements GateMember {
@@ -86,8 +82,7 @@ export class ForwardSession implements GateMember {
 
   /** Reads no more, answers what is in flight, and closes. */
   async close(): Promise<void> {
-    // Of a frame whose turn has not come, or that is read for the first time, nothing is taken yet: its sender has it
-    // still.
+    // Nothing is taken yet of a frame whose turn has not come, or that is read for the first time.
     this.#slicing.abort();
     this.#close();
     await this.#closed.promise;
@@ -210,9 +205,12 @@ export class ForwardSession implements GateMember {
 
   async #doLater({ outcome, heldBytes, release }: Later): Promise<void> {
     this.#waitingBytes = heldBytes;
-    await this.#do(await outcome);
-    this.#waitingBytes = 0;
-    await release?.().catch((error: unknown) => this.#refuse(unkept(reasonOf(error))));
+    try {
+      await this.#do(await outcome);
+    } finally {
+      this.#waitingBytes = 0;
+      await release?.().catch((error: unknown) => this.#refuse(unkept(reasonOf(error))));
+    }
   }
 
   #refuse({ code, detail, connection }: Refused): void {
@@ -286,7 +284,9 @@ export class ForwardSession implements GateMember {
   /** Ends our side when every chunk that will be taken has its answer. */
   #endIfDone(): void {
     const isClosing = this.#pump === 'closing';
-    const isDone = isClosing || (this.#socket.readableEnded && this.#pump !== 'waiting');
+    // A message that waited for something is taken all the same: nobody sends it again.
+    if (isClosing) this.#endRun();
+    const isDone = isClosing || (this.#socket.readableEnded && this.#pump === 'reading');
     if (!isDone || this.#chunks.count > 0 || this.#socket.writableEnded) return;
     this.#chunks.flush();
     if (isClosing && !this.#chunks.hasAnswered) {

@@ -21,6 +21,9 @@ export interface SessionSignals {
   readonly slicing: AbortSignal;
 }
 
+/** What an unfinished frame costs beside its bytes. */
+export const UNFINISHED_OVERHEAD_BYTES = 2048;
+
 export interface SessionParts {
   readonly clock: Clock;
   readonly network: string;

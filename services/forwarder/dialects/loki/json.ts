@@ -13,7 +13,7 @@ import { type LokiOptions, LokiEntries, type LokiStreams } from './streams.ts';
 export function jsonStreams(body: Buffer, options: LokiOptions): LokiStreams {
   const bytes = jsonToMsgpack(body);
   if (!Buffer.isBuffer(bytes)) return { kind: 'malformed', why: `${bytes.why} (byte ${bytes.at})` };
-  const records = new LokiEntries(bytes.length, options);
+  const records = new LokiEntries(bytes.length, options, body.length);
   const streamsAt = fieldsOf(bytes, 0)?.get('streams');
   const streams = streamsAt === undefined ? undefined : elementsOf(bytes, streamsAt);
   if (!streams) return { kind: 'malformed', why: 'it has to be an object with an array of streams' };

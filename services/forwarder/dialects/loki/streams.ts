@@ -38,8 +38,9 @@ export class LokiEntries {
   readonly #common = new Pairs();
   readonly #entry = new Pairs();
 
-  constructor(bodyBytes: number, { bytesMax }: LokiOptions) {
-    this.#entries = new EntryBuilder(bodyBytes + 1024, bytesMax, bodyBytes);
+  /** @param sentBytes of the body, as its sender wrote it */
+  constructor(bodyBytes: number, { bytesMax }: LokiOptions, sentBytes = bodyBytes) {
+    this.#entries = new EntryBuilder(bodyBytes + 1024, bytesMax, bodyBytes, sentBytes);
   }
 
   startStream(labels: readonly Label[]): void {

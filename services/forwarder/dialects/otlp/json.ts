@@ -15,7 +15,7 @@ export function jsonLogs(body: Buffer, options: OtlpOptions): OtlpLogs {
   const bytes = jsonToMsgpack(body);
   if (!Buffer.isBuffer(bytes)) return { kind: 'malformed', why: `${bytes.why} (byte ${bytes.at})` };
   if (!isMap(bytes[0] ?? 0)) return { kind: 'malformed', why: 'it has to be an object with resourceLogs' };
-  const walk = new JsonWalk(bytes, options);
+  const walk = new JsonWalk(bytes, options, body.length);
   return walk.request();
 }
 
@@ -28,9 +28,9 @@ class JsonWalk {
   readonly #records: OtlpRecords;
   #misfit: string | null = null;
 
-  constructor(bytes: Buffer, options: OtlpOptions) {
+  constructor(bytes: Buffer, options: OtlpOptions, sentBytes: number) {
     this.#bytes = bytes;
-    this.#records = new OtlpRecords(bytes.length, options);
+    this.#records = new OtlpRecords(bytes.length, options, sentBytes);
   }
 
   request(): OtlpLogs {

@@ -63,9 +63,12 @@ export class OtlpRecords {
   #rejected = 0;
   #why = '';
 
-  /** @param bodyBytes of the request: entries are about as large */
-  constructor(bodyBytes: number, { time, bytesMax }: OtlpOptions) {
-    this.#entries = new EntryBuilder(bodyBytes + 1024, bytesMax, bodyBytes);
+  /**
+   * @param bodyBytes of the request: entries are about as large
+   * @param sentBytes as its sender wrote it
+   */
+  constructor(bodyBytes: number, { time, bytesMax }: OtlpOptions, sentBytes = bodyBytes) {
+    this.#entries = new EntryBuilder(bodyBytes + 1024, bytesMax, bodyBytes, sentBytes);
     this.#time = time;
   }
 
