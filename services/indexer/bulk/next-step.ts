@@ -4,7 +4,7 @@
 //   what came back                            probe            step
 //   ────────────────────────────────────────  ───────────────  ─────────────────────────────────────────────────
 //   an answer with an outcome for every item  –                settle
-//   request failed: away, busy, no answer     –                retry, under the same ids
+//   request failed: away, 429, no answer      –                retry, under the same ids
 //   request failed: unauthorized, unknown     –                wait for store
 //   request failed: body too large            –                split; one item alone: reject
 //   request failed: body refused              not asked        probe

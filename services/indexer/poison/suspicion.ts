@@ -8,6 +8,9 @@
 // Guarantees: what is suspect is a bounded piece of the partition, whatever lies behind it: one that only waited for a
 // store that was away is soon read at full speed again. If the culprit lies further on, the offset has moved, and the
 // count starts anew there. Pure.
+//
+// Suspect records wait in pipeline/suspect-queue.ts; child-opener.ts finds the culprit, which becomes a dead letter
+// (pipeline/refusals.ts).
 
 /** The try from which on records are suspect. */
 const SUSPECT_FROM_TRY = 2;

@@ -1,4 +1,5 @@
-// Finds which logs of a topic have changed, as it is reported, and where the partitions of an assignment start. Pure.
+// Finds which logs of a topic have changed (made anew, truncated, overtaken by retention), as it is reported, and where
+// the partitions of an assignment start. The rule is in positions/log-position.ts; kafka-consumer.ts acts on it. Pure.
 
 import type { AssignedPartition, LogChange } from '../../queue.ts';
 import type { Start } from '../positions/assignments.ts';
