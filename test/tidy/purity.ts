@@ -8,7 +8,7 @@ const PURE = [
   /^services\/forwarder\/(decode|dialects)\//,
   /^services\/indexer\/(parse|join|json)\//,
   /^services\/indexer\/(bulk\/(body|next-step)|settle\/outcomes)\.ts$/,
-  /^services\/indexer\/commit\/offsets\.ts$/,
+  /^services\/indexer\/commit\/contiguous-offsets\.ts$/,
   /^shared\/(msgpack|record)\//,
   /^shared\/store\/words\.ts$/,
 ];
