@@ -1,8 +1,8 @@
 // The syslog input: UDP and TCP on one port, or a unix socket, and TLS on another.
 //
 // Syslog has no acks. Over TCP, Sluice retries what it has read until it is stored (unacked-retry.ts), and stops
-// reading when there is no room. What was on its way when a connection broke, or when this process was killed, is lost. Over UDP,
-// whatever finds no room is lost, and counted.
+// reading when there is no room. What was on its way when a connection broke, or when this process was killed, is lost.
+// Over UDP, whatever finds no room is lost, and counted.
 
 import { randomBytes } from 'node:crypto';
 import { parseListenAddress, printAddress } from '#shared/net/listen-address.ts';

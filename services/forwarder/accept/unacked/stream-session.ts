@@ -4,8 +4,8 @@
 //
 // Nobody is told what was held, so nothing that was read may be lost while we run: what intake refuses is tried again
 // (unacked-retry.ts), and reading stops while there is no room. When a connection ends, its unfinished message is taken
-// as it is, but only once there is room: otherwise a peer that keeps coming back would fill our memory. During a stop nothing
-// waits for room: what was read is taken as fast as turns allow, until the time for that is over.
+// as it is, but only once there is room: otherwise a peer that keeps coming back would fill our memory. During a stop
+// nothing waits for room: what was read is taken as fast as turns allow, until the time for that is over.
 
 import type { Socket } from 'node:net';
 import { unlessAborted } from '#shared/abort.ts';
