@@ -11,9 +11,3 @@ export const MALLOC_ENVIRONMENT: Readonly<Record<string, string>> = {
   MALLOC_MMAP_THRESHOLD_: '1048576',
   MALLOC_TRIM_THRESHOLD_: '8388608',
 };
-
-/** The same for a child process: what was said already stays. */
-export function mallocEnvironment(): NodeJS.ProcessEnv {
-  const said = Object.keys(MALLOC_ENVIRONMENT).filter((name) => process.env[name] !== undefined);
-  return { ...MALLOC_ENVIRONMENT, ...Object.fromEntries(said.map((name) => [name, process.env[name]])) };
-}

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import type { Clock } from '#shared/clock.ts';
 import { watchHandovers } from './handovers.ts';
 import type { Snapshot, ToPrimary, ToWorker } from '../process/worker-messages.ts';
-import { mallocEnvironment } from '../process/malloc.ts';
+import { MALLOC_ENVIRONMENT } from '../process/malloc.ts';
 
 /** How long the last messages of a process that has exited may take to be read. */
 const LAST_MESSAGES_MS = 250;
@@ -35,7 +35,7 @@ export class WorkerProcess {
   constructor(slot: number, clock: Clock) {
     this.slot = slot;
     this.#clock = clock;
-    this.#worker = cluster.fork({ ...mallocEnvironment(), SLUICE_WORKER_SEAT: String(slot) });
+    this.#worker = cluster.fork({ ...MALLOC_ENVIRONMENT, ...process.env, SLUICE_WORKER_SEAT: String(slot) });
     const closeHandovers = watchHandovers(this.#worker.process);
     const { promise: up, resolve } = Promise.withResolvers<boolean>();
     this.up = up;

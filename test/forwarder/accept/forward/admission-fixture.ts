@@ -23,16 +23,6 @@ export const user = (name: string, facts: Partial<User> = {}): User => ({
   tags: null,
   ...facts,
 });
-export const tenant = (name: string, facts: Partial<Tenant> = {}): Tenant => ({
-  name,
-  networks: [],
-  certificates: [],
-  tagPrefix: '',
-  bytesPerSecond: null,
-  eventsPerSecond: null,
-  trustsRecords: false,
-  ...facts,
-});
 export const networks = (...texts: string[]) => texts.map((text) => parseNetwork(text)!);
 
 export async function start(t: TestContext, changes: Parameters<typeof forwardOptions>[1]) {

@@ -9,7 +9,8 @@ import { Credentials } from '#forwarder/admit/credentials.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
 import { samples } from './forward-options.ts';
 import { digest, type Helo, ping, type PingFacts, SALT } from './handshake-client.ts';
-import { KEY, MESSAGE, user, tenant, networks, start, asking } from './admission-fixture.ts';
+import { tenantOf } from '#test/forwarder/admit/tenant-of.ts';
+import { KEY, MESSAGE, user, networks, start, asking } from './admission-fixture.ts';
 
 test('who knows the key is let in, and hears that we know it too', async (t) => {
   const { intake, open } = await start(t, asking());
@@ -48,7 +49,7 @@ test('a PING that comes byte by byte is as good', async (t) => {
 
 describe('a user', () => {
   const users = [user('anna', { tenant: 'acme', tags: ['acme.a.*'] }), user('bert', { tagPrefix: 'b.' })];
-  const tenants = [tenant('acme', { tagPrefix: 'acme.' })];
+  const tenants = [tenantOf('acme', { tagPrefix: 'acme.' })];
 
   async function send(t: TestContext, facts: PingFacts, tag: string) {
     const { intake, open } = await start(t, asking(users, tenants));
@@ -157,9 +158,9 @@ test('a network that may not connect is not read', async (t) => {
 
 test('the smallest network tells the tenant', async (t) => {
   const tenants = [
-    tenant('all', { networks: networks('0.0.0.0/0') }),
-    tenant('here', { networks: networks('127.0.0.1'), tagPrefix: 'here.' }),
-    tenant('near', { networks: networks('127.0.0.0/8') }),
+    tenantOf('all', { networks: networks('0.0.0.0/0') }),
+    tenantOf('here', { networks: networks('127.0.0.1'), tagPrefix: 'here.' }),
+    tenantOf('near', { networks: networks('127.0.0.0/8') }),
   ];
   const { intake, open } = await start(t, { admission: new Admission({ allowed: [], tenants, credentials: null }) });
   const { socket, answers } = open();

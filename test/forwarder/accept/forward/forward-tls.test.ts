@@ -12,7 +12,8 @@ import { systemClock } from '#shared/clock.ts';
 import { Authority, type Certificate } from '#test/forwarder/admit/certificates.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
 import { Answers, ping } from './handshake-client.ts';
-import { asking, KEY, MESSAGE, tenant, start } from './admission-fixture.ts';
+import { tenantOf } from '#test/forwarder/admit/tenant-of.ts';
+import { asking, KEY, MESSAGE, start } from './admission-fixture.ts';
 
 const readPem = (path: string) => readFileSync(path, 'utf8');
 
@@ -66,7 +67,7 @@ describe('TLS', () => {
       assert.equal(socket.getProtocol(), version);
     });
     test(`a certificate tells the tenant, ${version}`, async (t) => {
-      const tenants = [tenant('acme', { certificates: ['*.acme.example'] })];
+      const tenants = [tenantOf('acme', { certificates: ['*.acme.example'] })];
       const admission = new Admission({ allowed: [], tenants, credentials: null });
       const { port, intake } = await start(t, { admission, tls: context(t, authority.certificate.cert) });
       const client = authority.issue({ name: 'node', alternatives: 'DNS:other,DNS:node-1.acme.example' });
