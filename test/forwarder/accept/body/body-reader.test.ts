@@ -174,3 +174,15 @@ test('what waits while intake is stuck is answered in time, at once if its peer 
     assert.equal(intake.waiting, 0, name);
   }
 });
+
+test('a body that is longer than it said, as a function may be handed, is read whole', async () => {
+  const bodies = bodyReader({ bodyBytesMax: 8 * MIB, heldBytesMax: 16 * MIB, waitMs: 50 });
+  using held = new DisposableStack();
+  const request = newRequest();
+  request.headers['content-length'] = String(2 * MIB);
+  const body = bodies.read(request, { held, sender: 'a', sendContinue: () => {} });
+  const sent = Array.from({ length: 48 }, (_, i) => Buffer.alloc(64 * KIB, i + 1));
+  for (const piece of sent) request.push(piece);
+  request.push(null);
+  assert((await body).equals(Buffer.concat(sent)));
+});
