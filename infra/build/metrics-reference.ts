@@ -4,6 +4,7 @@ import { observeSpool } from '#forwarder/intake/spool-telemetry.ts';
 import { ForwarderTelemetry } from '#forwarder/intake/telemetry.ts';
 import { Ledger } from '#indexer/settle/ledger.ts';
 import { IndexerTelemetry } from '#indexer/settle/telemetry.ts';
+import { TopicSlots } from '#indexer/settle/topic-slots.ts';
 import { ByteBudget } from '#shared/byte-budget.ts';
 import { systemClock } from '#shared/clock.ts';
 import { loadConfig } from '#shared/config/load.ts';
@@ -32,10 +33,10 @@ const parts: Record<string, (metrics: Metrics) => void> = {
     observeSpool({ telemetry, metrics, log, clock: systemClock, figures });
   },
   indexer(metrics) {
-    const telemetry = new IndexerTelemetry(metrics, log, systemClock);
+    const telemetry = new IndexerTelemetry({ metrics, log, clock: systemClock, slots: new TopicSlots('') });
     const writer = { waiting: { retry: 0, index: 0, store: 0 } };
     const limit = { inUse: 0, limit: 0 };
-    telemetry.watch({ ledger: new Ledger(telemetry.ledger), writer, limit, topic: '', partitions: () => [] });
+    telemetry.watch({ ledger: new Ledger(telemetry.ledger), writer, limit, partitions: () => [] });
     telemetry.watchBytes(new ByteBudget(1));
     telemetry.watchStore(() => true);
     watchStore(metrics, {});

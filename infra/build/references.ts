@@ -3,6 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import { configurationReference } from '#shared/config/reference.ts';
 import { errorReference } from '#shared/error-reference.ts';
+import { savedObjects } from '#shared/store/kibana/data-view.ts';
 import { dashboardFiles } from './grafana.ts';
 import { metricsReference } from './metrics-reference.ts';
 import { prometheusRule } from './prometheus-rule.ts';
@@ -11,4 +12,5 @@ writeFileSync('docs/configuration.md', configurationReference());
 writeFileSync('docs/errors.md', errorReference());
 writeFileSync('docs/metrics.md', metricsReference());
 writeFileSync('infra/k8s/monitoring/prometheus-rule.yaml', prometheusRule());
+writeFileSync('infra/kibana/sluice.ndjson', savedObjects());
 for (const [file, json] of dashboardFiles()) writeFileSync(file, json);

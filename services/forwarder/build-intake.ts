@@ -7,7 +7,7 @@ import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
 import type { Queue } from '#shared/queue/queue.ts';
 import type { HttpServerOptions } from './accept/http/http-server.ts';
-import { UNPACKING_COPIES } from './accept/frames/unpacker.ts';
+import { BODY_COPIES } from './accept/body/body-decompressor.ts';
 import type { Admission } from './admit/admission.ts';
 import type { TlsContext } from './admit/tls.ts';
 import { httpDialects } from './http-dialects.ts';
@@ -19,8 +19,8 @@ export interface Edge {
   readonly clock: Clock;
   readonly telemetry: ForwarderTelemetry;
   readonly intake: QueueIntake;
-  /** What large bodies, and large entries of Forward, may grow to: of all inputs of the process together. */
-  readonly unpacking: ByteBudget;
+  /** Memory of large bodies in work, and of large entries of Forward: of all inputs of the process together. */
+  readonly large: ByteBudget;
   readonly admission: Admission;
   /** Null: requests come in the clear. */
   readonly tls: TlsContext | null;
@@ -28,7 +28,7 @@ export interface Edge {
 
 export function openIntake(
   queue: Queue,
-  { config, clock, telemetry, admission }: Omit<Edge, 'intake' | 'unpacking' | 'tls'>,
+  { config, clock, telemetry, admission }: Omit<Edge, 'intake' | 'large' | 'tls'>,
 ): QueueIntake {
   return new QueueIntake({
     queue,
@@ -43,11 +43,12 @@ export function openIntake(
 }
 
 /**
- * One for a process: for the largest body with the copy that zlib makes of it. Forward has more of its own; see
- * forward-memory.ts.
+ * One for a process: for the largest body with what is made of it. A large body has its part of it from before it is
+ * opened or converted until it is converted, so that of the largest one is in work at a time. What was made is waited
+ * for afterwards (body-decompressor.ts). Forward has more of its own; see forward-memory.ts.
  */
-export function unpackingBudget(config: Config): ByteBudget {
-  return new ByteBudget(UNPACKING_COPIES * config['frame.max_bytes']);
+export function largeBudget(config: Config): ByteBudget {
+  return new ByteBudget(BODY_COPIES * config['frame.max_bytes']);
 }
 
 export function httpOptions({ config, admission, ...edge }: Edge): Omit<HttpServerOptions, 'tokens' | 'logins'> {

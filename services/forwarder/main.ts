@@ -25,7 +25,7 @@ import { type TlsContext, tlsContext } from './admit/tls.ts';
 import { openTokenFile } from './admit/token-file.ts';
 import type { Listener } from './intake/chunk.ts';
 import { type Guards, guardsOf } from './guards.ts';
-import { type Edge, httpOptions, openIntake, unpackingBudget } from './build-intake.ts';
+import { type Edge, httpOptions, openIntake, largeBudget } from './build-intake.ts';
 import { observeSpool } from './intake/spool-telemetry.ts';
 import { ForwarderTelemetry } from './intake/telemetry.ts';
 import { type UnackedInputs, startUnackedInputs } from './unacked-inputs.ts';
@@ -64,7 +64,7 @@ export async function startForwarder(options: ForwarderOptions): Promise<Forward
   starting.defer(() => intake.close());
   const tls = tlsContext(config, { clock, telemetry });
   if (tls) watchCertificates(starting.use(tls), config, telemetry);
-  const edge = { config, clock, telemetry, intake, unpacking: unpackingBudget(config), admission, tls };
+  const edge = { config, clock, telemetry, intake, large: largeBudget(config), admission, tls };
   // Each ends with its senders' answers, which intake gives: so all of them end at once, and intake after them.
   const inputs = new Inputs();
   const guards = guardsOf(edge);
@@ -129,7 +129,7 @@ class Inputs implements AsyncDisposable {
 }
 
 function forwardOptions(
-  { config, intake, unpacking, ...edge }: Edge,
+  { config, intake, large, ...edge }: Edge,
   { doors, pace, logins, datagramRates }: Guards,
 ): ForwardServerOptions {
   const { clock, telemetry } = edge;
@@ -162,7 +162,7 @@ function forwardOptions(
       unackedNames: new UnackedNames(),
       pace,
       roomOf: (tenant) => intake.roomOf(tenant, 'forward'),
-      ...forwardMemory(unpacking),
+      ...forwardMemory(large),
       unpackTurns: new FairSlots(1),
       turn: forwardTurn(),
       frameBytesMax: config['frame.max_bytes'],

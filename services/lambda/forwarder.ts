@@ -13,7 +13,7 @@ import { loadAdmission } from '#forwarder/admit/admission.ts';
 import { admittedExposures } from '#forwarder/admit/exposure.ts';
 import { LoginLimit } from '#forwarder/admit/login-limit.ts';
 import { openTokenFile } from '#forwarder/admit/token-file.ts';
-import { httpOptions, openIntake, unpackingBudget } from '#forwarder/build-intake.ts';
+import { httpOptions, openIntake, largeBudget } from '#forwarder/build-intake.ts';
 import { ForwarderTelemetry } from '#forwarder/intake/telemetry.ts';
 import { systemClock } from '#shared/clock.ts';
 import { loadConfig } from '#shared/config/load.ts';
@@ -63,7 +63,7 @@ const options = httpOptions({
   clock,
   telemetry,
   intake,
-  unpacking: unpackingBudget(config),
+  large: largeBudget(config),
   admission,
   tls: null,
 });

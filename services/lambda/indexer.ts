@@ -16,10 +16,15 @@ import { readFileSync } from 'node:fs';
 import type { LambdaContext } from './context.ts';
 import { embeddedMetrics } from './embedded-metrics.ts';
 import { answerOf, type KafkaEventAnswer, type KafkaEvent, recordsOf } from './kafka-event.ts';
+import { ConfiguredSources } from './configured-sources.ts';
 import { PostedDeadLetters, StoreDeadLetters } from './dead-letter-sinks.ts';
 
 const VERSION = process.env['AWS_LAMBDA_FUNCTION_VERSION'] ?? 'local';
-const config = loadConfig({ env: process.env, readFile: (path) => readFileSync(path, 'utf8') });
+const config = loadConfig({
+  env: process.env,
+  readFile: (path) => readFileSync(path, 'utf8'),
+  isCalledWithRecords: true,
+});
 const clock = systemClock;
 const store = await openStore(config);
 const deadLetterUrl = config['lambda.dead_letter_url'];
@@ -33,12 +38,17 @@ const indexer = new InvocationIndexer({
   random: Math.random,
 });
 
+const sources = new ConfiguredSources(config, indexer.slots);
+
 /** Resolves to how far each partition came. Rejects where not all is finished and item failures are not reported. */
 export async function handler(event: KafkaEvent, context: LambdaContext): Promise<KafkaEventAnswer> {
   const startedMs = clock.monotonicMs();
   const timeLimitMs = Math.max(0, context.getRemainingTimeInMillis() - config['lambda.deadline_margin_ms']);
   const passOnTails = !config['lambda.report_item_failures'];
-  const { watermarks, finished, held, counts } = await indexer.index(recordsOf(event), { timeLimitMs, passOnTails });
+  const { watermarks, finished, held, counts } = await indexer.index(recordsOf(event, sources), {
+    timeLimitMs,
+    passOnTails,
+  });
   const count = (value: number) => ({ value, unit: 'Count' }) as const;
   const line = embeddedMetrics({
     functionName: context.functionName,
@@ -58,5 +68,5 @@ export async function handler(event: KafkaEvent, context: LambdaContext): Promis
     const why = held ?? indexer.unhealthyReason ?? 'the time was over';
     throw new Error(`Cannot finish the batch: ${why}; all of it must come again`);
   }
-  return answerOf(event, watermarks);
+  return answerOf(event, watermarks, sources);
 }

@@ -8,7 +8,8 @@
 // An empty list is success. https://docs.aws.amazon.com/lambda/latest/dg/with-kafka.html
 
 import { SluiceError } from '#shared/errors.ts';
-import type { FetchedRecord } from '#shared/queue/queue.ts';
+import { ForeignHeaders } from '#shared/queue/foreign-headers.ts';
+import type { FetchedRecord, RecordSource } from '#shared/queue/queue.ts';
 
 export interface KafkaEvent {
   readonly records: Readonly<Record<string, readonly KafkaEventRecord[]>>;
@@ -26,6 +27,13 @@ export interface KafkaEventRecord {
   readonly headers?: readonly Readonly<Record<string, readonly number[]>>[];
 }
 
+/** Which records are of others, and the numbers of their partitions here. */
+export interface EventSources {
+  numberOf(record: Pick<KafkaEventRecord, 'topic' | 'partition'>): number;
+  /** Null for what Sluice wrote. */
+  sourceOf(record: Pick<KafkaEventRecord, 'topic' | 'partition'>): RecordSource | null;
+}
+
 export interface KafkaEventAnswer {
   readonly batchItemFailures: readonly {
     readonly itemIdentifier: { readonly partition: string; readonly offset: number };
@@ -36,23 +44,27 @@ export interface KafkaEventAnswer {
  * The records of an event, those of a partition in order. Throws record_malformed for an event of another source, or
  * out of order.
  */
-export function recordsOf(event: KafkaEvent): FetchedRecord[] {
+export function recordsOf(event: KafkaEvent, sources: EventSources): FetchedRecord[] {
   if (typeof event?.records !== 'object' || event.records === null) {
     throw new SluiceError('record_malformed', 'Cannot read the event: it has no "records", so it is not from Kafka');
   }
   for (const [name, records] of Object.entries(event.records)) requireRising(name, records);
-  return Object.values(event.records).flatMap((records) => records.map(recordOf));
+  return Object.values(event.records).flatMap((records) => records.map((record) => recordOf(record, sources)));
 }
 
 /**
  * The answer that names each partition whose records are not all finished. `end` = offset after the last record of the
  * event.
  */
-export function answerOf(event: KafkaEvent, watermarks: ReadonlyMap<number, number>): KafkaEventAnswer {
+export function answerOf(
+  event: KafkaEvent,
+  watermarks: ReadonlyMap<number, number>,
+  sources: EventSources,
+): KafkaEventAnswer {
   const batchItemFailures: KafkaEventAnswer['batchItemFailures'][number][] = [];
   for (const [name, records] of Object.entries(event.records)) {
     const last = records.at(-1);
-    const watermark = last && watermarks.get(last.partition);
+    const watermark = last && watermarks.get(sources.numberOf(last));
     if (last === undefined || watermark === undefined || watermark > last.offset) continue;
     batchItemFailures.push({ itemIdentifier: { partition: name, offset: watermark } });
   }
@@ -74,10 +86,35 @@ function requireRising(name: string, records: readonly KafkaEventRecord[]): void
   }
 }
 
-function recordOf({ partition, offset, timestamp, value, headers = [] }: KafkaEventRecord): FetchedRecord {
+function recordOf(record: KafkaEventRecord, sources: EventSources): FetchedRecord {
+  const { offset, timestamp, value, headers = [] } = record;
+  const partition = sources.numberOf(record);
+  const source = sources.sourceOf(record);
+  if (source !== null) return foreignRecordOf(record, partition, source);
   const named: Record<string, Uint8Array> = {};
   // Bytes come as numbers, from some sources with a sign.
   for (const header of headers)
     for (const [name, bytes] of Object.entries(header)) named[name] = Uint8Array.from(bytes);
   return { partition, offset, timestampMs: timestamp, headers: named, value: Buffer.from(value ?? '', 'base64') };
+}
+
+function foreignRecordOf(
+  { offset, timestamp, key, value, headers = [] }: KafkaEventRecord,
+  partition: number,
+  source: RecordSource,
+): FetchedRecord {
+  const encoded = new ForeignHeaders();
+  if (key !== null && key !== undefined) encoded.key(Buffer.from(key, 'base64'));
+  if (value === null || value === undefined) encoded.noValue();
+  for (const header of headers)
+    for (const [name, bytes] of Object.entries(header)) encoded.header(name, Uint8Array.from(bytes));
+  const timestampMs = Math.max(0, timestamp);
+  return {
+    partition,
+    offset,
+    timestampMs,
+    headers: encoded.encoded,
+    value: Buffer.from(value ?? '', 'base64'),
+    source,
+  };
 }

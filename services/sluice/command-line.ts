@@ -41,6 +41,14 @@ const commands: Record<string, Listed> = {
     about: 'What could not be indexed: list it, show it, replay it',
     load: () => import('./commands/dead-letters.ts'),
   },
+  reindex: {
+    about: 'Reads a range of the queue once more, and indexes what the store lacks',
+    load: () => import('./commands/reindex.ts'),
+  },
+  erase: {
+    about: 'Erases events from the store and the dead letters; tells first what would go',
+    load: () => import('./commands/erase.ts'),
+  },
   lag: {
     about: 'Tells how far behind the indexers are, in records and seconds',
     load: () => import('./commands/lag.ts'),

@@ -5,7 +5,9 @@
 import { Value } from 'typebox/value';
 import { parse as parseYaml } from 'yaml';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
+import { kafkaLoginMistakes, mskRegion } from './kafka-login.ts';
 import { type Config, type Setting, type SettingName, settings, variableOf } from './settings.ts';
+import { sourceMistakes } from './settings/sources.ts';
 import { maskedUrl, valueFromText } from './value-text.ts';
 
 export interface ConfigSources {
@@ -13,6 +15,8 @@ export interface ConfigSources {
   /** Path of the YAML file, from `--config`; else SLUICE_CONFIG, else none. */
   readonly file?: string | undefined;
   readonly readFile: (path: string) => string;
+  /** A function is called with records, and reads no queue: its `kafka.sources` need no brokers. */
+  readonly isCalledWithRecords?: boolean;
 }
 
 /** Variables that Kubernetes makes for a service called "sluice-…"; never meant for us. */
@@ -34,28 +38,32 @@ export function loadConfig(sources: ConfigSources): Config {
   readYamlFile(sources, values, mistakes);
   readVariables(sources, values, mistakes);
   if (mistakes.length > 0) throw new SluiceError('config_invalid', mistakes.join('\n'));
-  return complete(values);
+  return complete(values, sources);
 }
 
-function complete(values: ReadonlyMap<SettingName, unknown>): Config {
+function complete(
+  values: ReadonlyMap<SettingName, unknown>,
+  { env, isCalledWithRecords = false }: ConfigSources,
+): Config {
   const config: Record<string, unknown> = {};
   for (const name of names) config[name] = values.get(name) ?? setting(name).default;
   config['queue'] ??= config['kafka.brokers'] ? 'kafka' : 'embedded';
   config['store'] ??= config['elasticsearch.url'] ? 'elasticsearch' : 'embedded';
-  const mistakes = contradictions(config as Config);
+  const { 'kafka.sasl.mechanism': mechanism, 'kafka.brokers': brokers = [] } = config as Config;
+  if (mechanism === 'aws-msk-iam') config['kafka.sasl.region'] ??= mskRegion(brokers, env);
+  const mistakes = contradictions(config as Config, isCalledWithRecords);
   if (mistakes.length > 0) throw new SluiceError('config_invalid', mistakes.join('\n'));
   return config as Config;
 }
 
-function contradictions(config: Config): string[] {
+function contradictions(config: Config, isCalledWithRecords: boolean): string[] {
   const mistakes: string[] = [];
   const needs = (wanted: boolean, name: SettingName, why: string): void => {
     if (wanted && config[name] === undefined) mistakes.push(`${variableOf(name)} is not set: ${why}`);
   };
   needs(config['queue'] === 'kafka', 'kafka.brokers', 'the queue is kafka; give host:port of some brokers');
   needs(config['store'] === 'elasticsearch', 'elasticsearch.url', 'the store is elasticsearch; give the URL of a node');
-  needs(config['kafka.sasl.mechanism'] !== undefined, 'kafka.sasl.username', 'a SASL mechanism is set');
-  needs(config['kafka.sasl.mechanism'] !== undefined, 'kafka.sasl.password', 'a SASL mechanism is set');
+  mistakes.push(...kafkaLoginMistakes(config));
   needs(config['syslog.tls_listen'] !== undefined, 'tls.cert', 'syslog listens for TLS');
   needs(config['tls.cert'] !== undefined, 'tls.key', 'a certificate is set');
   if (config['kafka.topic'] === config['kafka.dead_letter_topic']) {
@@ -63,6 +71,10 @@ function contradictions(config: Config): string[] {
     const topics = (['kafka.topic', 'kafka.dead_letter_topic'] as const).map(variableOf).join(', ');
     mistakes.push(`${topics}: both are "${config['kafka.topic']}"; give dead letters a topic of their own`);
   }
+  const sources = config['kafka.sources'] ?? [];
+  mistakes.push(...sourceMistakes(sources, [config['kafka.topic'], config['kafka.dead_letter_topic']]));
+  if (sources.length > 0 && config['queue'] !== 'kafka' && !isCalledWithRecords)
+    mistakes.push('kafka.sources: the queue is embedded; give SLUICE_KAFKA_BROKERS, or leave them out');
   const zone = config['syslog.time_zone'];
   if (zone !== undefined && !isTimeZone(zone)) {
     mistakes.push(`${variableOf('syslog.time_zone')}="${zone}" is no time zone; one is Europe/Berlin, or UTC`);
@@ -79,6 +91,8 @@ function contradictions(config: Config): string[] {
       'SLUICE_ELASTICSEARCH_CA, SLUICE_ELASTICSEARCH_CA_FINGERPRINT: one of them is enough; unset the other',
     );
   }
+  needs(config['kibana.url'] !== undefined, 'elasticsearch.url', 'Kibana shows what Elasticsearch holds');
+  needs(config['kibana.username'] !== undefined, 'kibana.password', 'a user of Kibana is set');
   const newestTls = config['tls.max_version'];
   if (newestTls !== undefined && newestTls < config['tls.min_version']) {
     mistakes.push(
@@ -143,12 +157,23 @@ function check(
   values: Map<SettingName, unknown>,
   mistakes: string[],
 ): void {
-  const { schema } = setting(name);
+  const { schema, syntax } = setting(name);
   if (Value.Check(schema, value)) values.set(name, value);
+  else if (syntax === 'yaml') mistakes.push(...treeMistakes(schema, value, where));
   else {
     const why = [...Value.Errors(schema, value)][0]?.message ?? 'is not valid';
     mistakes.push(`${where}: ${why}${allowed(setting(name))}`);
   }
+}
+
+/** With the place in the tree; a key that is not known is told where it is. */
+function treeMistakes(schema: Setting['schema'], value: unknown, where: string): string[] {
+  return [...Value.Errors(schema, value)]
+    .filter(({ keyword }) => keyword !== 'additionalProperties')
+    .map(({ keyword, instancePath, message }) => {
+      const place = instancePath.replaceAll('/', '.');
+      return `${where.split('=', 1)[0]}${place} ${keyword === 'boolean' ? 'is no known key' : message}`;
+    });
 }
 
 function allowed({ syntax, schema, choices: listed }: Setting): string {

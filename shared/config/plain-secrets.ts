@@ -2,7 +2,7 @@
 // service logs them at its start. They are not refused: a tunnel or a mesh may protect what looks plain from here.
 // Pure.
 
-import { isLoopback, parseListenAddress } from '#shared/net/listen-address.ts';
+import { isLoopback, isLoopbackHost, parseListenAddress } from '#shared/net/listen-address.ts';
 import type { Config } from './settings.ts';
 import { maskedUrl } from './value-text.ts';
 
@@ -10,7 +10,9 @@ import { maskedUrl } from './value-text.ts';
 export function plainSecrets(config: Config): string[] {
   return [
     ...ofKafka(config),
+    ...ofTokenUrl(config),
     ...ofElasticsearch(config),
+    ...ofKibana(config),
     ...ofDeadLetterUrl(config),
     ...ofTokens(config),
     ...ofAdmin(config),
@@ -27,10 +29,20 @@ function ofKafka(config: Config): string[] {
         'SLUICE_KAFKA_TLS=true, or a scram mechanism',
     );
   }
+  if (config['kafka.sasl.mechanism'] === 'oauthbearer' && remote.length > 0) {
+    found.push(
+      `The tokens of SASL oauthbearer go to ${remote.map(maskedUrl).join(', ')} unencrypted: set SLUICE_KAFKA_TLS=true`,
+    );
+  }
   if (config['kafka.tls_ca'] ?? config['kafka.tls_cert'] ?? config['kafka.tls_key']) {
     found.push('The files of SLUICE_KAFKA_TLS_CA, _CERT and _KEY are not used: set SLUICE_KAFKA_TLS=true');
   }
   return found;
+}
+
+function ofTokenUrl({ 'kafka.sasl.token_url': url }: Config): string[] {
+  if (url === undefined || !isPlain(url)) return [];
+  return [`The client secret goes to ${maskedUrl(url)} unencrypted: give SLUICE_KAFKA_SASL_TOKEN_URL an https:// URL`];
 }
 
 function ofElasticsearch(config: Config): string[] {
@@ -40,6 +52,16 @@ function ofElasticsearch(config: Config): string[] {
   const plain = (config['elasticsearch.url'] ?? []).filter((url) => isPlain(url) && (hasLogin || holdsLogin(url)));
   if (plain.length === 0) return [];
   return [`The login of Elasticsearch goes to ${plain.map(maskedUrl).join(', ')} unencrypted: give it https:// URLs`];
+}
+
+/** Only `sluice setup` talks to it. */
+function ofKibana(config: Config): string[] {
+  const url = config['kibana.url'];
+  if (url === undefined || !isPlain(url)) return [];
+  const logins = ['kibana.api_key', 'kibana.password', 'elasticsearch.api_key', 'elasticsearch.bearer_token'] as const;
+  const hasLogin = [...logins, 'elasticsearch.password' as const].some((name) => config[name] !== undefined);
+  if (!hasLogin && !holdsLogin(url)) return [];
+  return [`The login of Kibana goes to ${maskedUrl(url)} unencrypted: give SLUICE_KIBANA_URL an https:// URL`];
 }
 
 function ofDeadLetterUrl({ 'lambda.dead_letter_url': url }: Config): string[] {
@@ -79,8 +101,4 @@ function isPlain(url: string): boolean {
 function holdsLogin(url: string): boolean {
   const parsed = URL.parse(url);
   return parsed !== null && (parsed.username !== '' || parsed.password !== '');
-}
-
-function isLoopbackHost(host: string): boolean {
-  return isLoopback({ kind: 'tcp', host: host.replace(/^\[(.*)\]$/, '$1'), port: 0 });
 }

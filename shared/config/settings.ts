@@ -1,5 +1,6 @@
-// Every setting of Sluice, in one table: name, type with its limits, unit, default, and a sentence.
-// The table validates (load.ts), documents (docs/configuration.md is made from it) and masks (secrets).
+// Every setting of Sluice, in one table: name, type with its limits, unit, default, and a sentence. A new one is a row
+// in settings/<section>.ts; CONTRIBUTING.md, "Add a setting", has the steps. The table validates (load.ts), documents
+// (docs/configuration.md is made from it) and masks (secrets).
 //
 // A setting `kafka.sasl.username` is the variable SLUICE_KAFKA_SASL_USERNAME and, in the YAML file, the key
 // `username` below `sasl` below `kafka`. A setting marked `secret` has a `_FILE` variant too.

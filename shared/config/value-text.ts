@@ -1,5 +1,6 @@
 // The text forms of setting values: what a variable holds, and how the effective configuration is printed.
 
+import { parse as parseYaml } from 'yaml';
 import type { Syntax } from './settings.ts';
 
 const BYTE_UNITS: Readonly<Record<string, number>> = {
@@ -49,6 +50,16 @@ export function valueFromText(syntax: Syntax, text: string): Parsed {
           .map((part) => part.trim())
           .filter((part) => part !== ''),
       };
+    case 'yaml':
+      return fromYaml(text);
+  }
+}
+
+function fromYaml(text: string): Parsed {
+  try {
+    return { value: parseYaml(text) as unknown };
+  } catch {
+    return { mistake: 'is neither YAML nor JSON' };
   }
 }
 
@@ -72,6 +83,7 @@ export function maskedUrl(text: string): string {
 
 /** As it would be written in a variable; numbers with the largest unit that divides them. */
 export function textFromValue(syntax: Syntax, value: unknown): string {
+  if (syntax === 'yaml') return JSON.stringify(value);
   if (Array.isArray(value)) return value.join(',');
   if (typeof value !== 'number') return String(value);
   if (syntax === 'bytes')

@@ -82,6 +82,11 @@ export function isLoopback(address: ListenAddress): boolean {
   return host === 'localhost' || host === '::1' || /^(?:::ffff:)?127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
 }
 
+/** As `isLoopback`, for the host of a URL: an IPv6 address is in brackets there. */
+export function isLoopbackHost(host: string): boolean {
+  return isLoopback({ kind: 'tcp', host: host.replace(/^\[(.*)\]$/, '$1'), port: 0 });
+}
+
 /** What Node's `request` takes to ask who listens there, from this machine. */
 export function askOptions(address: ListenAddress): { host: string; port: number } | { socketPath: string } {
   if (address.kind === 'unix') return { socketPath: address.path };

@@ -8,6 +8,10 @@ import type { LagSource } from '../queue/group-lag.ts';
 /** `config` names the queue, the topic and the group. Rejects with data_dir_unusable or config_invalid. */
 export async function openLagSource(config: Config, clock: Clock = systemClock): Promise<LagSource> {
   if (config.queue === 'kafka') {
+    if ((config['kafka.sources'] ?? []).length > 0) {
+      const { KafkaSourceLags } = await import('../queue/kafka/kafka-source-lags.ts');
+      return new KafkaSourceLags(config, clock);
+    }
     const { KafkaLag } = await import('../queue/kafka/kafka-lag.ts');
     return new KafkaLag(config, clock);
   }

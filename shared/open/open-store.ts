@@ -41,6 +41,12 @@ export async function openStore(config: Config, options: OpenStoreOptions = {}):
     connections: config['bulk.concurrency'] + 2,
     bulkTimeoutMs: config['bulk.timeout_ms'],
     retentionMs,
+    layout: {
+      mode: config['elasticsearch.index_mode'],
+      shards: config['elasticsearch.shards'],
+      replicas: config['elasticsearch.replicas'],
+      refreshIntervalMs: config['elasticsearch.refresh_interval_ms'],
+    },
   });
 }
 

@@ -2,6 +2,8 @@
 // In records, and in seconds: the age of the oldest record that is not committed. open-lag.ts chooses between two
 // implementations.
 
+import type { SluiceError } from '#shared/errors.ts';
+
 export interface PartitionLag {
   readonly partition: number;
   /** First offset that is still there, and the one after the last. */
@@ -30,6 +32,20 @@ export interface GroupLag {
 export interface LagSource extends AsyncDisposable {
   /** Looks now. Rejects with queue_unavailable, topic_missing, or queue_refused. */
   sample(): Promise<GroupLag>;
+  /** Of the groups that read topics of others; absent where none does. What cannot be read is among its failures. */
+  others?(): Promise<OtherLags>;
+}
+
+export interface OtherLags {
+  readonly lags: readonly GroupLag[];
+  readonly failures: readonly LagFailure[];
+}
+
+/** Why a lag is not known. */
+export interface LagFailure {
+  /** Null where it is not known which topics there are. */
+  readonly topic: string | null;
+  readonly error: SluiceError;
 }
 
 /** Records that are not committed. */

@@ -5,6 +5,7 @@
 // partition keep the order of their appends as long as the caller has one append in flight per partition; a committed
 // offset is the next one to read; a commit under an assignment that is over is refused.
 
+import type { SourceRule } from '#shared/config/settings/sources.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
 
 export interface Queue extends AsyncDisposable {
@@ -32,6 +33,8 @@ export interface Queue extends AsyncDisposable {
    * with dead_letters_full where they have a budget of their own, and no place for these.
    */
   appendDeadLetters(deadLetters: readonly DeadLetter[]): Promise<void>;
+  /** Erases the dead letters at these offsets, where that can be done; resolves to how many there were. */
+  eraseDeadLetters?(offsets: readonly number[]): Promise<number>;
   /** What the dead letters take, where they have a budget of their own. */
   readonly deadLetterSpace?: DeadLetterSpace | undefined;
   /** Starts to read the logs topic as a member of the group; the first callback comes after this has resolved. */
@@ -41,6 +44,8 @@ export interface Queue extends AsyncDisposable {
    * and `dead-letters`.
    */
   read(options: ReadOptions): AsyncIterable<FetchedRecord>;
+  /** Names of the topics that there are; absent where there is but one. Rejects as `consume` fails. */
+  readonly topics?: (() => Promise<readonly string[]>) | undefined;
 }
 
 /** Why a dead letter is refused for want of space; a metric label. */
@@ -63,6 +68,11 @@ export interface ConsumeOptions {
   readonly group: string;
   /** The most bytes to fetch at once for a partition. */
   readonly fetchBytesMax: number;
+  /**
+   * A topic of others in place of the logs topic. Its records have foreign headers (foreign-headers.ts), and are of the
+   * topic whose id is told with them.
+   */
+  readonly topic?: string;
 }
 
 export interface ReadOptions {
@@ -85,6 +95,18 @@ export interface FetchedRecord {
   readonly timestampMs: number;
   readonly headers: Readonly<Record<string, Uint8Array>>;
   readonly value: Uint8Array;
+  /** Whose it is, where Sluice did not write it; its headers are then those of foreign-headers.ts. */
+  readonly source?: RecordSource;
+}
+
+/** Where a record of others lies, and how it is read. Plain, for it goes to other processes. */
+export interface RecordSource {
+  readonly topic: string;
+  /** Of the topic that had the name then; null where nobody knows. */
+  readonly topicId: string | null;
+  /** As Kafka counts: the record's own `partition` may be a number of this process. */
+  readonly partition: number;
+  readonly rule: SourceRule;
 }
 
 export interface FetchedRecords {
@@ -97,6 +119,8 @@ export interface FetchedRecords {
   readonly next: number;
   /** Offset after the last record of the partition, as of the fetch. */
   readonly endOffset: number;
+  /** Of the topic that they were fetched from, where that is known; told for topics of others. */
+  readonly topicId?: string | null;
 }
 
 export interface AssignedPartition {

@@ -4,7 +4,8 @@
 //   passed 100  last 2000     at 700, all rows up to 2000 are older than 500 ms; those from 2001 on may not be
 //   passed 400  last 2600
 //
-// Guarantees: a row is never taken for older than it is. Row numbers of a table must only grow.
+// Guarantees: a row is never taken for older than it is. Row numbers of a table must only grow, but after
+// `lowerTo`.
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 
@@ -19,6 +20,7 @@ export class AgeMarks {
   readonly #newest: StatementSync;
   readonly #old: StatementSync;
   readonly #delete: StatementSync;
+  readonly #lower: StatementSync;
 
   /** `table`: whose rows; marks of several tables lie together. */
   constructor(database: DatabaseSync, table: string, retentionMs: number) {
@@ -36,9 +38,10 @@ export class AgeMarks {
       'DELETE FROM age_marks WHERE of = ? AND passed < ' +
         '(SELECT max(passed) FROM age_marks WHERE of = ? AND passed <= ?)',
     );
+    this.#lower = database.prepare('UPDATE age_marks SET last = ? WHERE of = ? AND last > ?');
     // A full-text index makes rows with huge numbers, and every `run` tells the last row that was made, whatever it
     // was.
-    for (const statement of [this.#insert, this.#delete]) statement.setReadBigInts(true);
+    for (const statement of [this.#insert, this.#delete, this.#lower]) statement.setReadBigInts(true);
   }
 
   /** Whether `last`, the highest row number, is to be noted. */
@@ -52,6 +55,13 @@ export class AgeMarks {
   note(last: number, passedMs: number): void {
     this.#insert.run(this.#table, passedMs, last);
     this.#delete.run(this.#table, this.#table, passedMs - this.#retentionMs);
+  }
+
+  /**
+   * Rows above `last` were removed, and their numbers may come again; in the transaction of whoever removes them.
+   */
+  lowerTo(last: number): void {
+    this.#lower.run(last, this.#table, last);
   }
 
   /** All rows up to this one are older than the retention; -1 where none is. */

@@ -83,6 +83,12 @@ export interface BulkOutcome {
   readonly backing?: string;
 }
 
+/**
+ * Digits by which `container` of a query means one, as Docker shows them. A name such as "feed" would be the beginning
+ * of others' ids.
+ */
+export const CONTAINER_ID_MIN = 12;
+
 export interface StoreQuery {
   /** `@timestamp` at or after, before: ISO 8601, up to nanoseconds. */
   readonly since?: string;
@@ -95,6 +101,10 @@ export interface StoreQuery {
    * wildcard).
    */
   readonly name?: string;
+  /** Of this tenant alone. */
+  readonly tenant?: string;
+  /** Of containers of this name (`*` as a wildcard), or of this id, also by prefix of at least CONTAINER_ID_MIN. */
+  readonly container?: string;
   /**
    * Full text over `message` and the texts of `attributes`: all words must occur; "quoted" words in a row; a trailing
    * `*` is a prefix.

@@ -3,9 +3,9 @@
 // belong to the run. Of a very long word (base64, hex) only the beginning counts: an index takes no longer terms, and
 // would refuse the whole document.
 //
-// Pure. The same rule is said three times: here for queries and for the embedded store, in elasticsearch/template.ts as
-// an analyzer, and in elasticsearch/attribute-pattern.ts for values that Elasticsearch keeps whole. The contract test
-// holds them together.
+// Pure. The same rule is said twice: here for queries, for the embedded store, and for the analyzer that is made of it
+// (elasticsearch/word-pattern.ts); and in elasticsearch/attribute-pattern.ts for values that Elasticsearch keeps whole.
+// The contract test holds them together.
 
 /** The scripts whose letters stand alone (not their symbols: those separate, as all symbols do). For the flag `v`. */
 const SCRIPTS = String.raw`[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}]`;
@@ -71,6 +71,16 @@ function isInWord(text: string, at: number): boolean {
   if (unit < 0x80) return ASCII_IN_WORD[unit] === 1;
   const before = text.codePointAt(at - 1) ?? 0;
   return WORD_CHARACTER.test(String.fromCodePoint(before > 0xffff ? before : (text.codePointAt(at) ?? 0)));
+}
+
+/** Whether a character belongs to a word of several. */
+export function isWordCharacter(character: string): boolean {
+  return WORD_CHARACTER.test(character);
+}
+
+/** Whether a character is a word of its own. */
+export function isCjkCharacter(character: string): boolean {
+  return CJK_CHARACTER.test(character);
 }
 
 export function isCjk(word: string): boolean {

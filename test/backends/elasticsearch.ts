@@ -34,10 +34,16 @@ export interface ElasticsearchOptions {
   readonly heap?: string;
   /** File that what it says is appended to. */
   readonly log?: string;
+  /** Without the tokenizers that every distribution has. */
+  readonly isBare?: boolean;
 }
 
 /** An Elasticsearch of the test's own, from the jars; it does not run yet. Throws where Java 21 or Maven is missing. */
-export async function privateElasticsearch({ heap, log }: ElasticsearchOptions = {}): Promise<PrivateElasticsearch> {
+export async function privateElasticsearch({
+  heap,
+  log,
+  isBare = false,
+}: ElasticsearchOptions = {}): Promise<PrivateElasticsearch> {
   const port = await freePort();
   const transportPort = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -49,6 +55,7 @@ export async function privateElasticsearch({ heap, log }: ElasticsearchOptions =
       ES_PORT: String(port),
       ES_TRANSPORT_PORT: String(transportPort),
       ...(heap !== undefined && { ES_HEAP: heap }),
+      ...(isBare && { GLUE_SPLITTING: 'false' }),
     }),
     serves: () => isHealthy(url),
     ...(log !== undefined && { log }),

@@ -32,10 +32,11 @@ export function kafka(): Promise<{ brokers: string[]; how: string } | null> {
 
 /**
  * A Kafka of the test's own, from the jars; it does not run yet. Throws where Java or Maven is missing.
- * `properties`: more lines of server.properties.
+ * `properties`: more lines of server.properties. `javaOptions`: of its Java.
  */
-export async function privateKafka(properties = ''): Promise<PrivateKafka> {
-  return broker({ port: await freePort(), controllerPort: await freePort(), properties });
+export async function privateKafka(properties = '', javaOptions = ''): Promise<PrivateKafka> {
+  const environment = { BROKER_JAVA_OPTIONS: javaOptions };
+  return broker({ port: await freePort(), controllerPort: await freePort(), properties, environment });
 }
 
 export interface KafkaClusterOptions {

@@ -1,10 +1,10 @@
 // The costliest bodies that are known, by dialect: what a byte of them, uncompressed, costs of the processor's time and
 // of memory where they are converted; then, by the whole way into the embedded store, what they cost in all, on the
-// disk too (amplification-whole.ts). The slope between a small and a large body, so that what is paid once does not
-// count.
+// disk too (parts/amplification-whole.ts). The slope between a small and a large body, so that what is paid once does
+// not count.
 
 import { conversions } from '#forwarder/dialects/conversions.ts';
-import { runWhole } from './amplification-whole.ts';
+import { runWhole } from './parts/amplification-whole.ts';
 
 const SMALL_BYTES = 1024 * 1024;
 const LARGE_BYTES = 4 * SMALL_BYTES;

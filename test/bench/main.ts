@@ -1,6 +1,7 @@
-// `npm run bench [-- NAME…]`: prints figures, asserts nothing. Speeds are per CPU-second of the process under test, so
-// that they mean something on a shared machine. Compare figures of one run only, or by compare.ts.
+// `npm run bench [-- NAME… [--documents N]]`: prints figures, asserts nothing. Speeds are per CPU-second of the process
+// under test, so that they mean something on a shared machine. Compare figures of one run only, or by compare.ts.
 
+import { parseArgs } from 'node:util';
 import { reasonOf } from '#shared/errors.ts';
 import { endAll } from '#test/backends/source.ts';
 import { compare, compareOptions } from './compare.ts';
@@ -19,6 +20,7 @@ const benches = [
   'scrape',
   'workers',
   'amplification',
+  'elasticsearch',
 ];
 const work = planned(process.argv.slice(2));
 try {
@@ -28,26 +30,40 @@ try {
 }
 
 /** What the arguments ask for; where they are wrong, this process ends. */
-function planned([first, ...others]: readonly string[]): () => Promise<void> {
+function planned(given: readonly string[]): () => Promise<void> {
+  const [first, ...others] = given;
   try {
     if (first === 'compare') {
       const options = compareOptions(others, benches);
       return () => compare(options);
     }
-    const names = first === undefined ? benches : [first, ...others];
+    const { values, positionals } = parseArgs({
+      args: [...given],
+      options: { documents: { type: 'string' } },
+      allowPositionals: true,
+    });
+    const documents = values.documents === undefined ? undefined : Number(values.documents);
+    if (documents !== undefined && !(Number.isSafeInteger(documents) && documents > 0))
+      throw new Error(`Cannot load "${values.documents}" documents: give a whole number above 0`);
+    const names = positionals.length === 0 ? benches : positionals;
     const unknown = names.find((name) => !benches.includes(name));
     if (unknown !== undefined) throw new Error(`Cannot run "${unknown}": the benches are ${benches.join(', ')}`);
-    return () => runAll(names);
+    return () => runAll(names, documents === undefined ? {} : { documents });
   } catch (error) {
     console.error(reasonOf(error));
     return process.exit(2);
   }
 }
 
-async function runAll(names: readonly string[]): Promise<void> {
+interface BenchOptions {
+  /** How many documents the bench of Elasticsearch loads each time. */
+  readonly documents?: number;
+}
+
+async function runAll(names: readonly string[], options: BenchOptions): Promise<void> {
   for (const name of names) {
-    const { run }: { run: () => Promise<void> } = await import(`./${name}.ts`);
-    await run();
+    const { run }: { run: (options: BenchOptions) => Promise<void> } = await import(`./${name}.ts`);
+    await run(options);
     console.log('');
   }
 }

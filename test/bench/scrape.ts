@@ -2,6 +2,7 @@
 
 import { Ledger } from '#indexer/settle/ledger.ts';
 import { IndexerTelemetry } from '#indexer/settle/telemetry.ts';
+import { TopicSlots } from '#indexer/settle/topic-slots.ts';
 import { systemClock } from '#shared/clock.ts';
 import { Metrics } from '#shared/metrics.ts';
 import { LagTelemetry } from '../../services/sluice/lag/telemetry.ts';
@@ -14,7 +15,12 @@ const numbers = Array.from({ length: PARTITIONS }, (_, partition) => partition);
 
 export async function run(): Promise<void> {
   const indexer = new Metrics({ version: 'bench', command: 'indexer' });
-  const telemetry = new IndexerTelemetry(indexer, log, systemClock);
+  const telemetry = new IndexerTelemetry({
+    metrics: indexer,
+    log,
+    clock: systemClock,
+    slots: new TopicSlots('sluice.logs'),
+  });
   const ages = numbers.map((partition) => ({
     partition,
     oldestUncommittedSeconds: partition / 7,
@@ -28,7 +34,6 @@ export async function run(): Promise<void> {
     ledger: new Ledger(telemetry.ledger),
     writer,
     limit,
-    topic: 'sluice.logs',
     partitions: () => ages,
   });
   await measure('indexer', indexer);

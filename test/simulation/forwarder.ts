@@ -12,7 +12,7 @@ import { RefusalPace } from '#forwarder/accept/turns/refusal-pace.ts';
 import { loadAdmission } from '#forwarder/admit/admission.ts';
 import { LoginLimit } from '#forwarder/admit/login-limit.ts';
 import type { Chunk, SlicedIntake, Undecodable } from '#forwarder/intake/chunk.ts';
-import { unpackingBudget } from '#forwarder/build-intake.ts';
+import { largeBudget } from '#forwarder/build-intake.ts';
 import { QueueIntake } from '#forwarder/intake/intake.ts';
 import { observeSpool } from '#forwarder/intake/spool-telemetry.ts';
 import { ForwarderTelemetry } from '#forwarder/intake/telemetry.ts';
@@ -187,7 +187,7 @@ class Run {
         intake: this.#watched,
         telemetry,
         clock: process,
-        ...forwardMemory(unpackingBudget(config)),
+        ...forwardMemory(largeBudget(config)),
         pace: new RefusalPace({ heldMax: 2048, clock: process, unreadyReason: () => this.#intake.unreadyReason }),
         gate: new ReadingGate(Math.max(config['intake.max_bytes'], config['frame.max_bytes']), process),
         roomOf: (tenant) => this.#intake.roomOf(tenant, 'forward'),

@@ -11,10 +11,10 @@ const MODULE = new URL('../../services/sluice/process/heap-marking.ts', import.m
 
 for (const [usedMib, inSteps, next] of [
   [20, false, false],
-  [36, false, false],
-  [41, false, true],
-  [36, true, true],
-  [31, true, false],
+  [27, false, false],
+  [29, false, true],
+  [25, true, true],
+  [22, true, false],
 ] as const) {
   test(`${usedMib} MiB in use, ${inSteps ? 'in steps' : 'at once'} so far: ${next ? 'in steps' : 'at once'}`, () => {
     assert.equal(marksInSteps(usedMib * MIB, inSteps), next);

@@ -44,7 +44,7 @@ const WORDED = [
   /^(services\/sluice|services\/lambda|infra|test)\//,
   /(^|[/-])telemetry\.ts$/,
   /^services\/forwarder\/main\.ts$/,
-  /^services\/indexer\/(pipeline\/build-pipeline|shells\/replay)\.ts$/,
+  /^services\/indexer\/(pipeline\/build-pipeline|shells\/(replay|reindex))\.ts$/,
   /^shared\/(access-log|queue\/dead-letter-metrics|queue\/queue-observer)\.ts$/,
 ];
 

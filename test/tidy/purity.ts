@@ -9,7 +9,7 @@ const PURE = [
   /^services\/indexer\/(parse|join|json)\//,
   /^services\/indexer\/(bulk\/(body|next-step)|settle\/outcomes)\.ts$/,
   /^services\/indexer\/commit\/contiguous-offsets\.ts$/,
-  /^shared\/(msgpack|record)\//,
+  /^shared\/(json|msgpack|otlp|record)\//,
   /^shared\/store\/words\.ts$/,
 ];
 

@@ -1,7 +1,7 @@
 // A time as ISO 8601 text, as `@timestamp` has it: 2026-01-02T03:04:05.678901234Z, with an offset or without (UTC),
 // with a fraction or without, or a date alone. Digits after the ninth of the fraction are left out.
 
-import type { EventTime } from './event-time.ts';
+import type { EventTime } from '#shared/record/event-time.ts';
 
 const ISO =
   /^(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,24}))?)?(?:[Zz]|([+-])(\d\d):?(\d\d)?)?)?$/;

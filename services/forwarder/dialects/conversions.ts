@@ -9,11 +9,11 @@ import type { EntriesOptions, HttpEntries } from '../decode/http/http-entries.ts
 import { type Bulk, type BulkOptions, bulkItems } from './elasticsearch/bulk.ts';
 import { jsonStreams } from './loki/json.ts';
 import { protobufStreams } from './loki/protobuf.ts';
-import { snappySize, unpackSnappy } from './loki/snappy.ts';
+import { snappySize, unpackSnappy } from '#shared/record/snappy.ts';
 import type { LokiOptions, LokiStreams } from './loki/streams.ts';
-import { jsonLogs } from './otlp/json.ts';
-import { protobufLogs } from './otlp/protobuf.ts';
-import type { OtlpLogs, OtlpOptions } from './otlp/records.ts';
+import { jsonLogs } from '#shared/otlp/json.ts';
+import { protobufLogs } from '#shared/otlp/protobuf.ts';
+import type { OtlpLogs, OtlpOptions } from '#shared/otlp/records.ts';
 import { type HecEvents, type HecMetadata, type HecOptions, hecEvents, rawEvents } from './splunk/events.ts';
 
 export const conversions = {

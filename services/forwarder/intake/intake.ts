@@ -24,7 +24,7 @@ import {
   type Slices,
   type Undecodable,
 } from './chunk.ts';
-import { type BatchSize, excessOf } from './event-limit.ts';
+import { type BatchSize, excessOf } from '#shared/record/event-limit.ts';
 import { Lane, type LaneOptions } from '../gather/partition-lane.ts';
 import type { RecordSegment } from '../gather/record-segment.ts';
 import { Settlement } from '../gather/settlement.ts';

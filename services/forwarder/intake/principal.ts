@@ -1,5 +1,5 @@
 // For whom an admitted connection or request speaks, however it was authenticated (certificate, shared key and user,
-// token, network). The tenant goes with every chunk into the document.
+// token, network), and which tags it may use. The tenant goes with every chunk into the document.
 
 import { SluiceError } from '#shared/errors.ts';
 import { matchesGlob } from '#shared/glob.ts';

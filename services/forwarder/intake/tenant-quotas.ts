@@ -1,5 +1,6 @@
-// Shares the bytes that intake holds among tenants. One alone may hold nearly all, and each of many a fair part;
-// something is always left for whoever comes next. A tenant may also have a rate of bytes and of events.
+// Shares the bytes that the forwarder's intake holds (`intake.max_bytes`) among tenants. One alone may hold nearly all,
+// and each of many a fair part; something is always left for whoever comes next. A tenant may also have a rate of bytes
+// and of events.
 //
 // A tenant has room while it holds less than `SHARE_OF_FREE` times what nobody holds. With one busy tenant that is
 // three quarters of all, with two three sevenths each. What is left takes the first bytes of another tenant at once,

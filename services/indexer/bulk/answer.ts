@@ -1,6 +1,6 @@
 // The answer to one bulk request, sorted: what is done, what goes again, what was refused. Nearly always all items have
-// the same outcome, often one shared object. So the table of outcomes is asked once for a row of equals, and ranges are
-// settled whole.
+// the same outcome, often one shared object. So the table of outcomes (settle/outcomes.ts) is asked once for a row of
+// equals, and ranges are settled whole.
 
 import type { BulkOutcome } from '#shared/store/store.ts';
 import type { Ledger } from '../settle/ledger.ts';

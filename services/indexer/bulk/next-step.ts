@@ -12,7 +12,7 @@
 //                                             index refuses    wait for index
 //                                             store refuses    wait for store
 //                                             unknown          retry
-//   items: busy                               –                retry
+//   items: retry (429, 408, 5xx)              –                retry
 //   items: blocked, or the operator's fault   –                wait for index
 //   items: refused, a neighbour accepted      –                reject
 //   items: refused                            accepted         retry as suspect, then reject

@@ -5,6 +5,8 @@
 //   offset     5     6     7     8     9
 //              done  done  busy  done  busy        next = 7: to be read again after a crash are 7, 8 and 9
 //
+// in-hand.ts tells it what is finished; consume/committer.ts commits `next` every half a second.
+//
 // Guarantees: `next` never goes back, and never passes a record that is not finished. One entry a record, none per
 // event.
 

@@ -30,6 +30,8 @@ export interface ReaderOptions extends CommitDelayOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly group: string;
+  /** Named in the log where it is not Sluice's own. */
+  readonly foreignTopic?: string;
   readonly fetchBytesMax: number;
   /** Reads each partition up to its end as of the first assignment only. */
   readonly toEnds: boolean;
@@ -192,7 +194,7 @@ export class PartitionReader implements ConsumerHandler {
   }
 
   async #run(): Promise<void> {
-    const { queue, clock, random, telemetry, group, fetchBytesMax } = this.#options;
+    const { queue, clock, random, telemetry, group, fetchBytesMax, foreignTopic } = this.#options;
     const { signal } = this.#stop;
     const stopped = new Promise<null>((resolve) =>
       signal.addEventListener('abort', () => resolve(null), { once: true }),
@@ -212,7 +214,7 @@ export class PartitionReader implements ConsumerHandler {
       }
       if (signal.aborted) return;
       this.unreadyReason = `the queue is not read: ${reasonOf(failure)}`;
-      telemetry.consumerFailed(failure);
+      telemetry.consumerFailed(failure, foreignTopic);
       this.#lose();
       await this.#dismiss();
       if (clock.monotonicMs() - sinceMs > WELL_AFTER_MS) attempt = 0;
@@ -236,7 +238,7 @@ export class PartitionReader implements ConsumerHandler {
     try {
       await membership.consumer[Symbol.asyncDispose]();
     } catch (error) {
-      this.#options.telemetry.consumerFailed(error);
+      this.#options.telemetry.consumerFailed(error, this.#options.foreignTopic);
     }
     this.#lose();
   }

@@ -27,6 +27,7 @@ export class DocumentFields {
   readonly #object: ObjectWriter;
   /** Whether a record of the batch may name its own tenant and service. */
   #isTrusted = false;
+  #isUnread = false;
   /** `"tenant":{…},` of the batch. */
   #tenant: JsonBuffer = keys.NOTHING;
 
@@ -37,8 +38,9 @@ export class DocumentFields {
     this.#object = new ObjectWriter(values);
   }
 
-  /** `tenant`: what records have that name no other, or may not. */
-  startBatch(isTrusted: boolean, tenant: JsonBuffer): void {
+  /** `tenant`: what records have that name no other, or may not. `isUnread`: see FOREIGN_TEXT_INPUT. */
+  startBatch(isTrusted: boolean, tenant: JsonBuffer, isUnread: boolean): void {
+    this.#isUnread = isUnread;
     this.#isTrusted = isTrusted;
     this.#tenant = tenant;
   }
@@ -47,7 +49,7 @@ export class DocumentFields {
   write(partial: boolean, isTimeUnfit: boolean): void {
     this.#message();
     this.#stream();
-    this.#log(partial ? keys.PARTIAL : keys.NO_FLAGS);
+    this.#log(this.#isUnread ? keys.UNREAD : partial ? keys.PARTIAL : keys.NO_FLAGS);
     this.#container();
     if (this.#entry.hasPod) this.#kubernetes();
     this.#object.named(keys.HOST, this.#takeText(names.hostNames));
@@ -61,7 +63,7 @@ export class DocumentFields {
   writeAsText(partial: boolean): void {
     this.#json.raw(keys.MESSAGE);
     this.#values.valueAsText(this.#entry.recordAt);
-    this.#json.raw(partial ? keys.PARTIAL_AS_TEXT : keys.AS_TEXT);
+    this.#json.raw(this.#isUnread ? keys.UNREAD_AS_TEXT : partial ? keys.PARTIAL_AS_TEXT : keys.AS_TEXT);
     this.#tenantOf();
   }
 

@@ -11,6 +11,7 @@
 // body.
 
 import assert from 'node:assert/strict';
+import { FOREIGN_TEXT_INPUT } from '#shared/record/foreign-identity.ts';
 import type { Batch } from '#shared/record/record.ts';
 import type { BulkBody } from '../bulk/body.ts';
 import { JsonBuffer, fragment } from '../json/json-buffer.ts';
@@ -36,6 +37,8 @@ export interface DocumentOptions {
   readonly trusted?: ReadonlySet<string>;
   /** Of an entry, and of its document. */
   readonly bytesMax?: number;
+  /** Where all documents go, in place of where they belong. */
+  readonly dataStream?: string | undefined;
 }
 
 const COMMA = 0x2c;
@@ -52,6 +55,7 @@ export class DocumentWriter {
   #timeKind: TimeKind = 'now';
   readonly #trusted: ReadonlySet<string>;
   readonly #bytesMax: number;
+  readonly #into: string | undefined;
 
   #batch: Batch | null = null;
   #dataStream = '';
@@ -63,10 +67,11 @@ export class DocumentWriter {
   /** `"event":{"ingested":…,"sequence":` */
   readonly #event = new JsonBuffer(Buffer.allocUnsafe(128));
 
-  constructor(body: BulkBody, { trusted = NOBODY, bytesMax = Infinity }: DocumentOptions = {}) {
+  constructor(body: BulkBody, { trusted = NOBODY, bytesMax = Infinity, dataStream }: DocumentOptions = {}) {
     this.#body = body;
     this.#trusted = trusted;
     this.#bytesMax = bytesMax;
+    this.#into = dataStream;
     this.#json = body.json;
     this.#values = new JsonTranscoder(this.#json, this.#entry.keys, {
       bytesMax,
@@ -87,16 +92,18 @@ export class DocumentWriter {
    * @param ingestedMs since the epoch: becomes `event.ingested`
    */
   startBatch(batch: Batch, ingestedMs: number): void {
-    if (this.#batch === null || batch.tag !== this.#batch.tag || batch.tenant !== this.#batch.tenant) {
+    const before = this.#batch;
+    const isSame = before?.tag === batch.tag && before.tenant === batch.tenant && before.input === batch.input;
+    if (!isSame) {
       const { tenant, tag } = batch;
       const isTrusted = tenant !== null && this.#trusted.has(tenant);
       const fallback = fragment(tenant === null ? '' : `"tenant":{"id":${JSON.stringify(tenant)}},`);
-      this.#fields.startBatch(isTrusted, fallback);
+      this.#fields.startBatch(isTrusted, fallback, batch.input === FOREIGN_TEXT_INPUT);
       this.#origin = fragment(`"fluentd":{"tag":${JSON.stringify(tag)}},`);
     }
     this.#batch = batch;
     this.#recordTime = batch.input === 'http' ? recordTime : null;
-    this.#dataStream = dataStreamOf(batch);
+    this.#dataStream = this.#into ?? dataStreamOf(batch);
     if (ingestedMs === this.#ingestedMs) return;
     this.#ingestedMs = ingestedMs;
     this.#event.at = 0;

@@ -125,7 +125,8 @@ function setNumber(value: number, time: Timestamp): boolean {
   return false;
 }
 
-function readText(bytes: Uint8Array, start: number, end: number, time: Timestamp): boolean {
+/** A text with a zone, as above. */
+export function readText(bytes: Uint8Array, start: number, end: number, time: Pick<Timestamp, 'setInstant'>): boolean {
   if (end - start < TEXT_BYTES_MIN || end - start > TEXT_BYTES_MAX) return false;
   if (!isShaped(bytes, start)) return false;
   const days = daysOf(digits(bytes, start, 4), digits(bytes, start + 5, 2), digits(bytes, start + 8, 2));

@@ -6,21 +6,23 @@ import { BulkBody } from '../bulk/body.ts';
 import { DocumentWriter } from '../parse/document.ts';
 import type { BulkBatch, ItemRange } from '../settle/bulk-batch.ts';
 import { type ReopenedRecords, extentOf } from './reopened-records.ts';
+import type { RewindDifferences } from './rewind-differences.ts';
 
 export interface AsTextOptions {
   readonly clock: Clock;
   readonly trustedTenants?: ReadonlySet<string>;
   readonly documentBytesMax: number;
+  readonly rewind?: Pick<RewindDifferences, 'dataStream'> | undefined;
 }
 
 /** What cannot be written is left out: the caller sees that some are missing. */
 export async function rewriteAsText(
   batch: BulkBatch,
   reopened: ReopenedRecords,
-  { clock, trustedTenants: trusted, documentBytesMax: bytesMax }: AsTextOptions,
+  { clock, trustedTenants: trusted, documentBytesMax: bytesMax, rewind }: AsTextOptions,
 ): Promise<BulkBatch> {
   const body = new BulkBody();
-  const writer = new DocumentWriter(body, { ...(trusted && { trusted }), bytesMax });
+  const writer = new DocumentWriter(body, { ...(trusted && { trusted }), bytesMax, dataStream: rewind?.dataStream });
   const ranges: ItemRange[] = [];
   const nowMs = clock.epochMs();
   for (const range of batch.ranges) {

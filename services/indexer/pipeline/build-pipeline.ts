@@ -6,6 +6,7 @@ import { getHeapStatistics } from 'node:v8';
 import { ByteBudget } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
+import type { SourceRule } from '#shared/config/settings/sources.ts';
 import { loadTenants } from '#shared/config/tenants.ts';
 import type { Log } from '#shared/log.ts';
 import type { Metrics } from '#shared/metrics.ts';
@@ -17,6 +18,7 @@ import type { EventRef } from '../settle/bulk-batch.ts';
 import { BulkWriter, type BulkWriterOptions } from '../bulk/writer.ts';
 import { fetchBytesMax } from '../unpack/bytes-in-hand.ts';
 import type { CommitDelayOptions } from '../commit/commit-delay.ts';
+import { TopicSlots } from '../settle/topic-slots.ts';
 import type { Assignment } from '../commit/in-hand.ts';
 import { Ledger } from '../settle/ledger.ts';
 import { type JoinerLimits, LineJoiner } from '../join/joiner.ts';
@@ -25,6 +27,7 @@ import { ChildOpener } from '../poison/child-opener.ts';
 import { type Machine, deadLettersBytesMax, limitsOf } from '../poison/limits.ts';
 import type { RecordOpener } from '../poison/opener.ts';
 import { RecordRefusals } from './refusals.ts';
+import type { RewindDifferences } from './rewind-differences.ts';
 import type { ReadingTelemetry } from '../settle/reading-telemetry.ts';
 import { IndexerTelemetry, type PartitionAge } from '../settle/telemetry.ts';
 import type { Decompress, UnpackOptions } from '../unpack/unpack.ts';
@@ -49,6 +52,8 @@ export interface CoreOptions {
   readonly opener?: RecordOpener;
   /** What a replay of dead letters does otherwise. */
   readonly replay?: ReplayDifferences;
+  /** What reading a range of the queue once more does otherwise. */
+  readonly rewind?: RewindDifferences;
 }
 
 interface ReplayDifferences {
@@ -67,20 +72,26 @@ export interface IndexerCore {
   /** Says why the dead letters take nothing. */
   readonly refusals: { readonly unhealthyReason: string | null };
   readonly opener: RecordOpener;
+  /** Numbers of partitions in this process. */
+  readonly slots: TopicSlots;
 }
 
 /** `partitions`: the ages that a scrape shows. */
 export function buildCore(options: CoreOptions, partitions: () => Iterable<PartitionAge>): IndexerCore {
   const { config, queue, store, metrics, log, clock, random } = options;
-  const telemetry = new IndexerTelemetry(metrics, log, clock);
+  const slots = new TopicSlots(config['kafka.topic']);
+  const telemetry = new IndexerTelemetry({ metrics, log, clock, slots });
   const ledger = new Ledger(telemetry.ledger);
-  const topic = config['kafka.topic'];
   const unpacking = unpackingOf(options);
   const positionOf =
-    options.replay?.positionOf ?? (({ partition, offset }: FetchedRecord) => `${topic}/${partition}/${offset}`);
+    options.replay?.positionOf ??
+    ((record: FetchedRecord) => {
+      const { topic, partition } = slots.placeOf(record.partition);
+      return `${topic}/${partition}/${record.offset}`;
+    });
   const documents = { trustedTenants: trustedTenantsOf(config), documentBytesMax: config['document.max_bytes'] };
   const budget = new ByteBudget(config['indexer.inflight_max_bytes']);
-  const common = { ...documents, clock, unpacking, budget };
+  const common = { ...documents, clock, unpacking, budget, rewind: options.rewind };
   const refusals = new RecordRefusals({ ...common, queue, random, positionOf, telemetry: telemetry.ledger });
   const limit = new ConcurrencyLimit(config['bulk.concurrency'], clock);
   const writer = buildWriter(options, { refusals, ledger, limit, telemetry: telemetry.bulk });
@@ -101,15 +112,15 @@ export function buildCore(options: CoreOptions, partitions: () => Iterable<Parti
     unknownVersion: config['indexer.unknown_version'],
     telemetry: telemetry.reading,
   });
-  telemetry.watch({ ledger, writer, limit, topic, partitions });
+  telemetry.watch({ ledger, writer, limit, partitions });
   // A store of one index has no place for a second copy.
   const commitDelayMs = store.kind === 'elasticsearch' ? config['bulk.timeout_ms'] : 0;
   const commitDelay = { commitDelayMs, lookAgain: (assignment: Assignment) => writer.lookAgain(assignment) };
-  return { pipeline, writer, ledger, telemetry, budget, refusals, commitDelay, opener };
+  return { pipeline, writer, ledger, telemetry, budget, refusals, commitDelay, opener, slots };
 }
 
 function buildWriter(
-  { config, store, clock, random, replay }: CoreOptions,
+  { config, store, clock, random, replay, rewind }: CoreOptions,
   parts: Pick<BulkWriterOptions, 'refusals' | 'ledger' | 'limit' | 'telemetry'>,
 ): BulkWriter {
   return new BulkWriter({
@@ -121,7 +132,7 @@ function buildWriter(
     bodyBytesMax: config['bulk.max_bytes'],
     waitingBytesMax: config['indexer.inflight_max_bytes'],
     clockSkewMs: config['indexer.clock_skew_ms'],
-    askForAll: replay !== undefined,
+    askForAll: replay !== undefined || rewind !== undefined,
   });
 }
 
@@ -170,4 +181,15 @@ function machine(): Machine {
 function trustedTenantsOf(config: Config): ReadonlySet<string> {
   const tenants = loadTenants(config['tenants'], (path) => readFileSync(path, 'utf8'));
   return new Set(tenants.filter(({ trustsRecords }) => trustsRecords).map(({ name }) => name));
+}
+
+/** Topics that others write, by the configuration, and those that Sluice itself writes. */
+export function sourcesOf(config: Config): {
+  readonly rules: readonly SourceRule[];
+  readonly ownTopics: readonly string[];
+} {
+  return {
+    rules: config['kafka.sources'] ?? [],
+    ownTopics: [config['kafka.topic'], config['kafka.dead_letter_topic']],
+  };
 }

@@ -14,12 +14,14 @@ import type { RecordInHand } from '../commit/in-hand.ts';
 import type { JoinedLine, LineJoiner } from '../join/joiner.ts';
 import { batchOfPart } from '../join/line-names.ts';
 import { DocumentWriter } from '../parse/document.ts';
+import { partOf } from '../parse/part.ts';
 import { type BulkBatch, type EventRef, type ItemRange, eventsOf } from '../settle/bulk-batch.ts';
 import type { Ledger } from '../settle/ledger.ts';
 import type { PendingDeadLetters } from '../settle/pending-dead-letters.ts';
 import { DEAD_LETTER_IN_HAND_BYTES } from '../unpack/bytes-in-hand.ts';
 import type { Unpacked } from '../unpack/unpack.ts';
 import type { RecordRefusals } from './refusals.ts';
+import type { RewindDifferences } from './rewind-differences.ts';
 
 export interface EntryWriterOptions {
   readonly ledger: Ledger;
@@ -32,6 +34,7 @@ export interface EntryWriterOptions {
   readonly documentBytesMax: number;
   /** Ends the tries to append dead letters. */
   readonly signal: AbortSignal;
+  readonly rewind?: RewindDifferences | undefined;
 }
 
 /** Bytes of documents, or of entries, after which other work of the process gets its turn: some 2 ms. */
@@ -53,9 +56,13 @@ export class EntryWriter {
 
   constructor(options: EntryWriterOptions) {
     this.#options = options;
-    const { trustedTenants: trusted, documentBytesMax: bytesMax, ledger, lines } = options;
+    const { trustedTenants: trusted, documentBytesMax: bytesMax, ledger, lines, rewind } = options;
     this.#body = new BulkBody(options.writer.bodyBytesMax);
-    this.#documents = new DocumentWriter(this.#body, { ...(trusted && { trusted }), bytesMax });
+    this.#documents = new DocumentWriter(this.#body, {
+      ...(trusted && { trusted }),
+      bytesMax,
+      dataStream: rewind?.dataStream,
+    });
     ledger.trackInFlight(() => (this.#current ? this.#current.ends.length - this.#passed : 0));
     ledger.trackInFlight(() => eventsOf(this.#ranges));
     ledger.trackInFlight(() => lines.events);
@@ -124,6 +131,9 @@ export class EntryWriter {
    * enough.
    */
   write(record: RecordInHand, opened: Unpacked, batch: Batch, first: number, afterLast: number): void {
+    const { rewind } = this.#options;
+    if (rewind && !rewind.wants(batch.receivedMs, false))
+      return this.#leaveOut(record, opened, batch, first, afterLast);
     const { bytes, ends, crowded } = opened;
     const body = this.#body;
     const documents = this.#documents;
@@ -167,6 +177,25 @@ export class EntryWriter {
     this.#passed = entry;
   }
 
+  /**
+   * Entries of a batch that is not wanted. Parts of lines go on: the line may have begun in one that is, and of one
+   * that did not nothing may be left over.
+   */
+  #leaveOut(record: RecordInHand, opened: Unpacked, batch: Batch, first: number, afterLast: number): void {
+    const { bytes, ends } = opened;
+    let dropped = 0;
+    while (this.#passed < afterLast && this.#entryBytes < TURN_BYTES) {
+      const entry = this.#passed++;
+      const start = entry === 0 ? 0 : (ends[entry - 1] ?? 0);
+      const end = ends[entry] ?? 0;
+      this.#entryBytes += end - start;
+      const index = batch.first + entry - first;
+      if (partOf(bytes, start, end) === null) dropped++;
+      else this.#join({ record, batch, entry, index }, bytes, start, end);
+    }
+    this.#options.ledger.settle(record, dropped, 'dropped');
+  }
+
   /** The part waits with its line: the offset of its record waits for the outcome of the whole. */
   #join(ref: EventRef, bytes: Uint8Array, start: number, end: number): void {
     const { lines, clock } = this.#options;
@@ -193,9 +222,13 @@ export class EntryWriter {
   }
 
   #writeLine({ batch, index, entry, partial, refs, unfinishedIds }: JoinedLine<EventRef>): void {
-    const { refusals, pendingDeadLetters, signal } = this.#options;
+    const { refusals, pendingDeadLetters, signal, rewind, ledger } = this.#options;
     const last = refs.at(-1);
     assert(last, 'a line has a part');
+    if (rewind && !rewind.wants(batch.receivedMs, partial)) {
+      for (const part of refs) ledger.settleEvent(part, 'dropped');
+      return;
+    }
     this.#documents.startBatch(batch, this.#ingestedMs);
     const written = this.#documents.write(entry, 0, entry.length, index, partial);
     const { record } = last;

@@ -27,6 +27,7 @@ import type { RecordOpener } from '../poison/opener.ts';
 import { SuspectQueue } from './suspect-queue.ts';
 import { Timers } from './timers.ts';
 import type { RecordRefusals } from './refusals.ts';
+import type { RewindDifferences } from './rewind-differences.ts';
 import type { ReadingTelemetry } from '../settle/reading-telemetry.ts';
 import type { Unpacked, UnpackOptions, Unreadable } from '../unpack/unpack.ts';
 
@@ -51,7 +52,10 @@ export interface PipelineOptions {
   readonly trustedTenants?: ReadonlySet<string>;
   /** Of an entry, and of its document; larger ones go to the dead letters. */
   readonly documentBytesMax: number;
+  readonly rewind?: RewindDifferences | undefined;
 }
+
+type Finish = PromiseWithResolvers<void> & { readonly passOn: (partition: number) => boolean };
 
 export class Pipeline {
   readonly #options: PipelineOptions;
@@ -63,10 +67,10 @@ export class Pipeline {
   #stopping = false;
   readonly #abort = new AbortController();
   #wake: PromiseWithResolvers<void> = Promise.withResolvers();
-  #finish: (PromiseWithResolvers<void> & { passOn: (partition: number) => boolean }) | null = null;
+  #finish: Finish | null = null;
   readonly #loop: Promise<void>;
-  #held: ((partition: number) => void) | null = null;
-  #unblocked: (() => void) | null = null;
+  readonly #held: ((partition: number) => void)[] = [];
+  readonly #unblocked: (() => void)[] = [];
 
   constructor(options: PipelineOptions) {
     this.#options = options;
@@ -82,16 +86,15 @@ export class Pipeline {
         this.#ahead.add(record);
         this.#rouse();
       },
-      unblocked: () => this.#unblocked?.(),
+      unblocked: () => this.#unblocked.forEach((unblocked) => unblocked()),
     });
     options.ledger.trackInFlight(() => pendingDeadLetters.events);
     this.#loop = this.#run();
   }
 
   /**
-   * Takes records of a partition over, which were fetched under `assignment`. Those that came before already, or are
-   * behind a hold, are left out. Returns the first offset that is to come again, where not all that are to be tried out
-   * find room; else null.
+   * Takes records over that were fetched under `assignment`, but those that came before or are behind a hold. Returns
+   * the first offset that is to come again, where not all that are to be tried out find room; else null.
    */
   push(assignment: Assignment, records: readonly FetchedRecord[]): number | null {
     this.#rouse();
@@ -117,7 +120,7 @@ export class Pipeline {
 
   /** `held` is called for each partition that is held from now on: it need not be fetched any more. */
   onHold(held: (partition: number) => void): void {
-    this.#held = held;
+    this.#held.push(held);
   }
 
   /** Whether records of the partition wait to be tried out, or for room to do so: no more of it need be fetched. */
@@ -127,7 +130,7 @@ export class Pipeline {
 
   /** `unblocked` is called whenever no record of some partition waits to be tried out any more. */
   onTried(unblocked: () => void): void {
-    this.#unblocked = unblocked;
+    this.#unblocked.push(unblocked);
   }
 
   /** The assignment was revoked: what is not at the store yet goes no further. */
@@ -142,8 +145,8 @@ export class Pipeline {
   }
 
   /**
-   * Resolves when all that was pushed has its outcome. Unfinished lines are passed on, marked; those of partitions for
-   * which `passOn` is false go on waiting, and their records with them. One call at a time.
+   * Resolves when all that was pushed has its outcome. Unfinished lines are passed on, marked, but those of partitions
+   * for which `passOn` is false. One call at a time.
    */
   async finish(passOn: (partition: number) => boolean = () => true): Promise<void> {
     this.#finish ??= { ...Promise.withResolvers(), passOn };
@@ -182,10 +185,12 @@ export class Pipeline {
   async #run(): Promise<void> {
     while (!this.#stopping) {
       await this.#ahead.next((record, opened) => this.#index(record, opened));
-      await this.#passOnLines();
+      const finished = await this.#passOnLines();
       if (this.#timers.isLingerOver || (this.#finish && !this.#isFed)) await this.#flush();
       if (!this.#ahead.isEmpty || this.#stopping) continue;
       if (!this.#isFed) {
+        // Who wants to finish only since then wants the lines that wait now as well.
+        if (this.#finish !== finished) continue;
         this.#finish?.resolve();
         this.#finish = null;
       }
@@ -250,21 +255,18 @@ export class Pipeline {
     await this.#pendingDeadLetters.room();
   }
 
-  /**
-   * The partition goes no further than before this record, which waits for somebody. It is not consumed: who owns it
-   * next reads it again.
-   */
+  /** The partition goes no further than before this record: whoever owns it next reads it again. */
   #hold(record: RecordInHand, reason: HoldReason, error: string): void {
     const { assignment, fetched } = record;
     const { partition, offset } = fetched;
     assignment.held.set(partition, { offset, reason, error });
     record.giveUp();
     this.#options.telemetry.partitionHeld(partition, offset, reason, error);
-    this.#held?.(partition);
+    for (const held of this.#held) held(partition);
   }
 
-  /** Lines that waited long enough are passed on as they are; all of them when everything is to be finished. */
-  async #passOnLines(): Promise<void> {
+  /** Lines that waited long enough are passed on as they are; all of them for a finish, which it resolves to. */
+  async #passOnLines(): Promise<Finish | null> {
     const { lines, clock } = this.#options;
     const finish = this.#isFed ? null : this.#finish;
     const passed = finish
@@ -274,6 +276,7 @@ export class Pipeline {
       this.#entries.writeLine(line, clock.epochMs());
       await this.#afterWrite();
     }
+    return finish;
   }
 
   async #flush(): Promise<void> {
@@ -284,7 +287,6 @@ export class Pipeline {
     await turn();
   }
 
-  /** Sockets, timers and heartbeats first. */
   async #giveTurn(): Promise<void> {
     this.#entries.startTurn();
     this.#timers.set(this.#entries.count > 0);

@@ -8,7 +8,7 @@
 
 import assert from 'node:assert/strict';
 import type { Clock } from '#shared/clock.ts';
-import type { DeadLetter, FetchedRecord, Queue } from '#shared/queue/queue.ts';
+import type { DeadLetter, FetchedRecord, Queue, RecordSource } from '#shared/queue/queue.ts';
 import { ByteBudget, type Permit } from '#shared/byte-budget.ts';
 import type { BulkBatch, EventRef } from '../settle/bulk-batch.ts';
 import { type RefusedItem, UNKNOWN_REFUSAL } from '../settle/outcomes.ts';
@@ -16,9 +16,11 @@ import type { Refusals } from '../bulk/rejects.ts';
 import { DEAD_LETTER_IN_HAND_BYTES } from '../unpack/bytes-in-hand.ts';
 import type { RecordInHand } from '../commit/in-hand.ts';
 import { type Unwritable, WHY_UNWRITABLE, type Why, deadLetterOf } from '../settle/dead-letters.ts';
+import { messageAsText } from '../sources/foreign-message.ts';
 import { rewriteAsText } from './as-text.ts';
 import { DeadLetterAppends } from './dead-letter-appends.ts';
 import { ReopenedRecords, extentOf } from './reopened-records.ts';
+import type { RewindDifferences } from './rewind-differences.ts';
 import type { LedgerTelemetry } from '../settle/ledger-telemetry.ts';
 import type { Unpacked, UnpackOptions } from '../unpack/unpack.ts';
 
@@ -47,6 +49,7 @@ export interface RefusalsOptions {
   readonly trustedTenants?: ReadonlySet<string>;
   /** Of an entry, and of its document. */
   readonly documentBytesMax: number;
+  readonly rewind?: RewindDifferences | undefined;
 }
 
 /** Events of one record, one behind another, or a part with bytes of its own. */
@@ -152,7 +155,8 @@ export class RecordRefusals implements Refusals {
     events: number,
     signal: AbortSignal,
   ): Promise<void> {
-    const { headers, value } = record.fetched;
+    const { headers, value, source } = record.fetched;
+    if (source && !('unreadable' in headers)) return this.#deadLetterMessage(record, source, { reason, error }, signal);
     const from = this.#options.positionOf(record.fetched);
     await this.#appends.append(
       [
@@ -170,6 +174,14 @@ export class RecordRefusals implements Refusals {
       signal,
     );
     this.#options.telemetry.deadLettered(events, reason, error, from);
+  }
+
+  /** A message of others that nobody may open: as the text that it is, so that it can be replayed. */
+  async #deadLetterMessage(record: RecordInHand, source: RecordSource, why: Why, signal: AbortSignal): Promise<void> {
+    const { entry, ...event } = messageAsText(record.fetched, source);
+    const deadLetter = deadLetterOf(event, entry, why, this.#options.positionOf(record.fetched));
+    await this.#appends.append([deadLetter], signal);
+    this.#report(deadLetter, 1);
   }
 
   /** Parts have bytes of their own. */

@@ -102,8 +102,12 @@ export class SuspectQueue {
 
   /** What was fetched under the assignment goes no further. */
   lost(assignment: Assignment): void {
-    this.#refused.clear();
+    for (const partition of assignment.partitions.keys()) this.#refused.delete(partition);
     this.#giveUp((record) => record.assignment === assignment);
+    // Partitions of other assignments may have waited for room that only records of this one took.
+    if (!this.isEmpty || this.#refused.size === 0) return;
+    this.#refused.clear();
+    this.#downstream.unblocked();
   }
 
   /** Gives up what waits. */

@@ -8,19 +8,22 @@ import type { LogChange, LossReason } from '#shared/queue/queue.ts';
 import type { HoldReason } from '../commit/in-hand.ts';
 import { type Harm, HARMS } from './harm.ts';
 import { withoutValues } from './store-error.ts';
+import type { TopicSlots } from './topic-slots.ts';
 
 const LOSS_REASONS: readonly LossReason[] = ['topic_recreated', 'log_truncated', 'retention'];
 
 export class ReadingTelemetry {
   readonly #log: Log;
+  readonly #slots: TopicSlots;
   readonly #rebalances;
   readonly #recordsLost;
   readonly #logChanges;
   readonly #recordsPoisonous;
   readonly #openingChildFailures;
 
-  constructor(metrics: Metrics, log: Log) {
+  constructor(metrics: Metrics, log: Log, slots: TopicSlots) {
     this.#log = log;
+    this.#slots = slots;
     this.#rebalances = metrics.counter('rebalances_total', 'Assignments of partitions that were lost.');
     this.#recordsLost = metrics.counter(
       'records_lost_total',
@@ -60,13 +63,13 @@ export class ReadingTelemetry {
   /** A partition's log is not what it was. */
   logChanged({ partition, reason, from, next, losses }: LogChange): void {
     this.#logChanges.add(1, reason);
-    this.#log.warn('log_changed', { reason, partition, from, next, effect: 'reading goes on there' });
+    this.#log.warn('log_changed', { reason, ...this.#place(partition), from, next, effect: 'reading goes on there' });
     for (const loss of losses) {
       const records = loss.to - loss.from;
       this.#recordsLost.add(records, loss.reason);
       this.#log.error('records_lost', {
         reason: loss.reason,
-        partition,
+        ...this.#place(partition),
         from: loss.from,
         to: loss.to,
         records,
@@ -80,13 +83,15 @@ export class ReadingTelemetry {
     this.#log.warn('commit_failed', { what: reasonOf(error), effect: 'it is tried again' });
   }
 
-  consumerFailed(error: unknown): void {
-    this.#log.error('consumer_failed', { what: reasonOf(error), effect: 'it is built anew' });
+  /** `topic`: where it is not Sluice's own. */
+  consumerFailed(error: unknown, topic?: string): void {
+    const place = topic === undefined ? {} : { topic };
+    this.#log.error('consumer_failed', { ...place, what: reasonOf(error), effect: 'it is built anew' });
   }
 
   partitionHeld(partition: number, offset: number, reason: HoldReason, error: string): void {
     this.#log.error('partition_held', {
-      partition,
+      ...this.#place(partition),
       offset,
       reason,
       what: error,
@@ -98,7 +103,7 @@ export class ReadingTelemetry {
   /** So many assignments of the partition began at the offset and did not move it. */
   partitionSuspect(partition: number, offset: number, tries: number): void {
     this.#log.warn('partition_suspect', {
-      partition,
+      ...this.#place(partition),
       offset,
       tries,
       what: 'indexers began here again and again without getting on: a record may end them',
@@ -107,7 +112,7 @@ export class ReadingTelemetry {
   }
 
   partitionTrusted(partition: number): void {
-    this.#log.info('partition_trusted', { partition });
+    this.#log.info('partition_trusted', this.#place(partition));
   }
 
   recordPoisonous(
@@ -116,7 +121,7 @@ export class ReadingTelemetry {
   ): void {
     this.#recordsPoisonous.add(1, harm);
     this.#log.error('record_poisonous', {
-      partition,
+      ...this.#place(partition),
       offset,
       events,
       how: harm,
@@ -133,5 +138,24 @@ export class ReadingTelemetry {
       effect: 'suspect partitions wait, the others go on; it is tried again',
       todo: 'give the machine memory, or the service the right to start processes (pids limit, seccomp)',
     });
+  }
+
+  /** A topic of others is read from now on. */
+  sourceFound(topic: string, format: string): void {
+    this.#log.info('source_found', { topic, format });
+  }
+
+  sourceMissing(topic: string): void {
+    this.#log.warn('source_missing', { topic, effect: 'a service waits for it; a drain job leaves it out' });
+  }
+
+  topicsUnknown(error: unknown): void {
+    this.#log.warn('topics_unknown', { what: reasonOf(error), effect: 'topics of others are looked for again' });
+  }
+
+  /** That of the logs goes without saying. */
+  #place(number: number): { readonly topic?: string; readonly partition: number } {
+    const { topic, partition } = this.#slots.placeOf(number);
+    return number === partition ? { partition } : { topic, partition };
   }
 }

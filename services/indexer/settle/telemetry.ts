@@ -12,6 +12,7 @@ import { BulkTelemetry } from './bulk-telemetry.ts';
 import type { Ledger } from './ledger.ts';
 import { LedgerTelemetry } from './ledger-telemetry.ts';
 import { ReadingTelemetry } from './reading-telemetry.ts';
+import type { TopicSlots } from './topic-slots.ts';
 
 export interface PartitionAge {
   readonly partition: number;
@@ -29,8 +30,14 @@ export interface IndexerView {
   readonly ledger: Ledger;
   readonly writer: { readonly waiting: { readonly retry: number; readonly index: number; readonly store: number } };
   readonly limit: { readonly inUse: number; readonly limit: number };
-  readonly topic: string;
   readonly partitions: () => Iterable<PartitionAge>;
+}
+
+export interface TelemetryOptions {
+  readonly metrics: Metrics;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly slots: TopicSlots;
 }
 
 export class IndexerTelemetry {
@@ -40,16 +47,24 @@ export class IndexerTelemetry {
   readonly #log: Log;
   readonly #metrics: Metrics;
 
-  constructor(metrics: Metrics, log: Log, clock: Clock) {
+  readonly #slots: TopicSlots;
+
+  constructor({ metrics, log, clock, slots }: TelemetryOptions) {
     this.#log = log;
     this.#metrics = metrics;
+    this.#slots = slots;
     this.ledger = new LedgerTelemetry(metrics, log);
     this.bulk = new BulkTelemetry(metrics, log, clock);
-    this.reading = new ReadingTelemetry(metrics, log);
+    this.reading = new ReadingTelemetry(metrics, log, slots);
   }
 
-  watch({ ledger, writer, limit, topic, partitions }: IndexerView): void {
+  watch({ ledger, writer, limit, partitions }: IndexerView): void {
     const metrics = this.#metrics;
+    const rowsOf = (valueOf: (age: PartitionAge) => number) =>
+      Array.from(partitions(), (age) => {
+        const { topic, partition } = this.#slots.placeOf(age.partition);
+        return [valueOf(age), topic, String(partition)] as const;
+      });
     metrics.gauge('bulk_inflight', 'Bulk requests without an answer.', [], () => [[limit.inUse]]);
     metrics.gauge('bulk_concurrency_limit', 'Bulk requests that may be in flight.', [], () => [[limit.limit]]);
     metrics.gauge(
@@ -69,13 +84,13 @@ export class IndexerTelemetry {
       'indexer_oldest_uncommitted_seconds',
       'Age of the oldest record that is not committed, of each partition owned; 0 when caught up.',
       ['topic', 'partition'],
-      () => Array.from(partitions(), (age) => [age.oldestUncommittedSeconds, topic, String(age.partition)] as const),
+      () => rowsOf((age) => age.oldestUncommittedSeconds),
     );
     metrics.gauge(
       'indexer_lag_records',
       'Records that are not committed, of each partition owned, up to its end as of the last fetch.',
       ['topic', 'partition'],
-      () => Array.from(partitions(), (age) => [age.lagRecords, topic, String(age.partition)] as const),
+      () => rowsOf((age) => age.lagRecords),
     );
     metrics.gauge(
       'indexer_partitions_held',

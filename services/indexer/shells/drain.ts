@@ -6,10 +6,9 @@
 import { whenAborted } from '#shared/abort.ts';
 import type { Clock } from '#shared/clock.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
-import { buildCore, type IndexerCore, type IndexerOptions } from '../pipeline/build-pipeline.ts';
+import { buildCore, type IndexerCore, type IndexerOptions, sourcesOf } from '../pipeline/build-pipeline.ts';
 import { fetchBytesMax } from '../unpack/bytes-in-hand.ts';
-import { agesOf } from '../consume/partition-ages.ts';
-import { PartitionReader } from '../consume/reader.ts';
+import { TopicReaders } from '../consume/topic-readers.ts';
 
 /** Between a commit that failed and the next one. */
 const RETRY_MS = 250;
@@ -31,10 +30,10 @@ export interface DrainOptions extends IndexerOptions {
 
 export async function drainIndexer(options: DrainOptions): Promise<DrainOutcome> {
   const { config, queue, store, clock, random, signal, maxSeconds = Infinity } = options;
-  const core = buildCore(options, () => agesOf(reader.assignment, clock.epochMs()));
+  const core = buildCore(options, () => readers.ages(clock.epochMs()));
   const { pipeline, budget, telemetry, ledger, writer, commitDelay } = core;
   const changes = new Changes();
-  const reader: PartitionReader = new PartitionReader({
+  const readers: TopicReaders = new TopicReaders({
     ...commitDelay,
     // A job that is given little time must get on nevertheless.
     commitDelayMs: Math.min(commitDelay.commitDelayMs, (maxSeconds * 1000) / 2),
@@ -44,6 +43,8 @@ export async function drainIndexer(options: DrainOptions): Promise<DrainOutcome>
     telemetry: telemetry.reading,
     clock,
     random,
+    slots: core.slots,
+    ...sourcesOf(config),
     group: config['kafka.group'],
     fetchBytesMax: fetchBytesMax(config['indexer.inflight_max_bytes']),
     toEnds: true,
@@ -61,16 +62,16 @@ export async function drainIndexer(options: DrainOptions): Promise<DrainOutcome>
   const limit = maxSeconds === Infinity ? null : clock.timer(maxSeconds * 1000, giveUp);
 
   telemetry.started(store.kind, queue.kind);
-  reader.start();
-  const isDone = await untilDrained(pipeline, reader, { clock, over: over.signal, changes });
+  readers.start();
+  const isDone = await untilDrained(pipeline, readers, { clock, over: over.signal, changes });
   limit?.[Symbol.dispose]();
   signal.removeEventListener('abort', giveUp);
-  const why = signal.aborted ? 'it was stopped' : whyNotDrained(reader, core);
-  const drained = isDone && reader.heldReason === null;
-  reader.halt();
+  const why = signal.aborted ? 'it was stopped' : whyNotDrained(readers, core);
+  const drained = isDone && readers.heldReason === null;
+  readers.halt();
   await pipeline.stop(0);
-  const { left } = reader;
-  await reader.leave();
+  const { left } = readers;
+  await readers.leave();
   telemetry.stopped(ledger);
   const rest = left > 0 ? `${left} records are left` : 'what is left is not known';
   const counts = { ...ledger.counts };
@@ -80,26 +81,28 @@ export async function drainIndexer(options: DrainOptions): Promise<DrainOutcome>
 /** Whether all was read, indexed and committed before `over`. */
 async function untilDrained(
   pipeline: Pipeline,
-  reader: PartitionReader,
+  readers: TopicReaders,
   { clock, over, changes }: { readonly clock: Clock; readonly over: AbortSignal; readonly changes: Changes },
 ): Promise<boolean> {
   while (!over.aborted) {
     await changes.next();
-    if (!reader.atEnds) continue;
-    const { assignment } = reader;
+    if (!readers.atEnds) continue;
+    const before = readers.assignments;
     await Promise.race([pipeline.finish(), whenAborted(over)]);
     // A partition that came or went meanwhile is looked at again.
-    if (!over.aborted && reader.assignment === assignment && reader.atEnds && (await reader.commit())) return true;
+    const { assignments } = readers;
+    const isSame = assignments.length === before.length && assignments.every((one, i) => one === before[i]);
+    if (!over.aborted && isSame && readers.atEnds && (await readers.commit())) return true;
     await clock.sleep(RETRY_MS, over).catch(() => undefined);
     changes.note();
   }
   return false;
 }
 
-function whyNotDrained({ heldReason, unreadyReason }: PartitionReader, { writer, opener }: IndexerCore): string {
+function whyNotDrained({ heldReason, unreadReason }: TopicReaders, { writer, opener }: IndexerCore): string {
   return (
     heldReason ??
-    unreadyReason ??
+    unreadReason ??
     writer.unhealthyReason ??
     writer.commitUnhealthyReason ??
     opener.unhealthyReason ??

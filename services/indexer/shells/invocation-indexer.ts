@@ -9,6 +9,7 @@ import type { FetchedRecord } from '#shared/queue/queue.ts';
 import { buildCore, type CoreOptions, type IndexerCore } from '../pipeline/build-pipeline.ts';
 import { Assignment } from '../commit/in-hand.ts';
 import type { Ledger } from '../settle/ledger.ts';
+import type { TopicSlots } from '../settle/topic-slots.ts';
 
 export interface InvocationResult {
   /** Partition → first offset that is not finished. */
@@ -40,6 +41,11 @@ export class InvocationIndexer implements AsyncDisposable {
   constructor(options: CoreOptions) {
     this.#options = options;
     this.#core = buildCore(options, () => []);
+  }
+
+  /** Numbers that the partitions of records must have, where they are of more than one topic. */
+  get slots(): TopicSlots {
+    return this.#core.slots;
   }
 
   /** Why the store takes nothing; null while it does, as far as it is known. */

@@ -4,9 +4,8 @@
 
 import { reasonOf } from '#shared/errors.ts';
 import { backoffMs } from '#shared/backoff.ts';
-import { agesOf } from '../consume/partition-ages.ts';
-import { PartitionReader } from '../consume/reader.ts';
-import { type IndexerCore, type IndexerOptions, buildCore } from '../pipeline/build-pipeline.ts';
+import { TopicReaders } from '../consume/topic-readers.ts';
+import { type IndexerCore, type IndexerOptions, buildCore, sourcesOf } from '../pipeline/build-pipeline.ts';
 import { fetchBytesMax } from '../unpack/bytes-in-hand.ts';
 import type { Ledger } from '../settle/ledger.ts';
 
@@ -37,7 +36,7 @@ class Service implements Indexer {
   readonly ended: Promise<void>;
   readonly #options: IndexerOptions;
   readonly #core: IndexerCore;
-  readonly #reader: PartitionReader;
+  readonly #readers: TopicReaders;
   readonly #ending = Promise.withResolvers<void>();
   readonly #stop = new AbortController();
   readonly #started: Promise<void>;
@@ -48,9 +47,9 @@ class Service implements Indexer {
     const { config, queue, clock, random } = options;
     this.#options = options;
     this.ended = this.#ending.promise;
-    this.#core = buildCore(options, () => agesOf(this.#reader.assignment, clock.epochMs()));
-    const { pipeline, budget, telemetry } = this.#core;
-    this.#reader = new PartitionReader({
+    this.#core = buildCore(options, () => this.#readers.ages(clock.epochMs()));
+    const { pipeline, budget, telemetry, slots } = this.#core;
+    this.#readers = new TopicReaders({
       ...this.#core.commitDelay,
       queue,
       pipeline,
@@ -58,6 +57,8 @@ class Service implements Indexer {
       telemetry: telemetry.reading,
       clock,
       random,
+      slots,
+      ...sourcesOf(config),
       group: config['kafka.group'],
       fetchBytesMax: fetchBytesMax(config['indexer.inflight_max_bytes']),
       toEnds: false,
@@ -68,7 +69,7 @@ class Service implements Indexer {
 
   get unreadyReason(): string | null {
     const { writer, refusals, opener } = this.#core;
-    const { unreadyReason, heldReason } = this.#reader;
+    const { unreadyReason, heldReason } = this.#readers;
     const ofStore = this.#storeUnhealthyReason ?? writer.unhealthyReason ?? writer.commitUnhealthyReason;
     return ofStore ?? refusals.unhealthyReason ?? unreadyReason ?? heldReason ?? opener.unhealthyReason;
   }
@@ -104,16 +105,16 @@ class Service implements Indexer {
     if (signal.aborted) return;
     this.#storeUnhealthyReason = null;
     this.#core.telemetry.started(store.kind, queue.kind);
-    this.#reader.start();
+    this.#readers.start();
   }
 
   async #end(): Promise<void> {
     const { pipeline, telemetry, ledger } = this.#core;
     this.#stop.abort();
     await this.#started;
-    this.#reader.halt();
+    this.#readers.halt();
     await pipeline.stop(this.#options.config['shutdown.timeout_ms'] * STOP_SHARE);
-    await this.#reader.leave();
+    await this.#readers.leave();
     telemetry.stopped(ledger);
     this.#ending.resolve();
   }

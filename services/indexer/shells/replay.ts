@@ -24,6 +24,7 @@ import { type DeadLetterSelection, readDeadLetters, surveyDeadLetters } from '#s
 import { type IndexerCore, type IndexerOptions, buildCore } from '../pipeline/build-pipeline.ts';
 import { Assignment, type RecordInHand } from '../commit/in-hand.ts';
 import type { Ending } from '../settle/ledger.ts';
+import { noteRefusal } from './refusal-reasons.ts';
 
 /** What became of dead letters. */
 export interface ReplayCounts {
@@ -47,9 +48,6 @@ export interface ReplayOptions extends Omit<IndexerOptions, 'replay' | 'metrics'
 /** Dead letters in hand at once: each is small, and its record costs more than its bytes. */
 const IN_HAND_MAX = 5000;
 const MARKED_AT_ONCE = 500;
-/** Of reasons that are reported; senders have a say in what the store says. */
-const REASONS_MAX = 20;
-const REASON_LENGTH_MAX = 200;
 /** For what is at the store when it is stopped. */
 const STOP_LIMIT_MS = 5000;
 /** The partitions of the dead letters' records: of those that ended whoever opened them, and of all others. */
@@ -88,7 +86,7 @@ export class Replay {
     const queue = {
       appendBytesMax: options.queue.appendBytesMax,
       appendDeadLetters: async (deadLetters: readonly DeadLetter[]) =>
-        deadLetters.forEach((deadLetter) => this.#noteRefused(deadLetter)),
+        deadLetters.forEach((deadLetter) => noteRefusal(this.refused, deadLetter)),
     };
     this.#core = buildCore({ ...options, queue, metrics, replay: { positionOf } }, () => []);
     this.#assignment.suspicion.assigned(POISONOUS, Infinity);
@@ -179,12 +177,6 @@ export class Replay {
     else this.counts.present++;
     this.#inHand.delete(offset);
     this.#done.push({ partition: deadLetter.partition, offset: deadLetter.offset });
-  }
-
-  #noteRefused({ reason, error }: DeadLetter): void {
-    const said = `${reason}: ${error}`.slice(0, REASON_LENGTH_MAX);
-    const known = this.refused.has(said) || this.refused.size < REASONS_MAX ? said : 'other reasons';
-    this.refused.set(known, (this.refused.get(known) ?? 0) + 1);
   }
 
   #change(): void {

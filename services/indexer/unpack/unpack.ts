@@ -1,7 +1,7 @@
 // From a fetched record to its batches and to where each entry ends. Decompresses in the thread pool, so that the next
 // record is opened while this one is turned into documents. Everything that a record claims is checked here, before its
 // first event is used: its version, its encoding, its table, and that the counts of the table are those of the value.
-// Names by position are derived here.
+// Names by position are derived here. Messages of others are given the same form (sources/foreign-message.ts).
 //
 //   value   | entry | entry | entry | entry | entry | …        ends[k] = position after entry k
 //           |<----- batch 0 ------->|<-- batch 1 ->| …         counts add up to the entries
@@ -12,11 +12,12 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { SluiceError, reasonOf } from '#shared/errors.ts';
 import { INCOMPLETE, entryEnd } from '#shared/msgpack/extents.ts';
 import { WINDOW_BYTES, longValueEnd } from '#shared/msgpack/long-value.ts';
-import type { FetchedRecord } from '#shared/queue/queue.ts';
+import type { FetchedRecord, RecordSource } from '#shared/queue/queue.ts';
 import { NAMES_PER_STEP, PositionNamer } from '#shared/record/chain.ts';
 import { ANY_WINDOW, decompress as decompressAny } from '#shared/record/compression.ts';
 import { type Batch, type Encoding, RECORD_VERSION, decodeBatches } from '#shared/record/record.ts';
 import { VALUES_MAX } from '../parse/document.ts';
+import { openMessage } from '../sources/foreign-message.ts';
 
 export interface Unpacked {
   readonly kind: 'unpacked';
@@ -53,6 +54,7 @@ export interface UnpackOptions {
 
 const decompressInPool: Decompress = (bytes, encoding, bytesMax) =>
   decompressAny(bytes, encoding, bytesMax, ANY_WINDOW);
+const NONE: ReadonlySet<number> = new Set();
 const latin1 = new TextDecoder('latin1');
 /** As an integer is written; longer ones are nobody's version. */
 const VERSION_TEXT = /^[1-9][0-9]{0,14}$/;
@@ -67,6 +69,7 @@ const TURN_BYTES = 512 * 1024;
 const ANNOUNCED_MAX = 2 * VALUES_MAX + 1024;
 
 export async function unpack(record: FetchedRecord, options: UnpackOptions): Promise<Unpacked | Unreadable> {
+  if (record.source) return unpackMessage(record, record.source);
   const { v, encoding: encodingBytes, batches: table } = record.headers;
   const batches = table ? decodeBatches(table) : null;
   const unreadable = (reason: Unreadable['reason'], error: string): Unreadable => ({
@@ -102,6 +105,14 @@ export async function unpack(record: FetchedRecord, options: UnpackOptions): Pro
   if (!entries)
     return unreadable('record_malformed', 'Cannot read the entries: they are not as many as the table says');
   return { kind: 'unpacked', batches: await withNames(batches, bytes, entries.ends), bytes, ...entries };
+}
+
+/** Of others: whatever it is, it is an event at least. */
+async function unpackMessage(record: FetchedRecord, source: RecordSource): Promise<Unpacked | Unreadable> {
+  const opened = await openMessage(record, source);
+  if (opened) return { kind: 'unpacked', ...opened, crowded: NONE };
+  const error = 'Cannot read a batch of messages: it is broken, too large, or in a codec that is not known';
+  return { kind: 'unreadable', reason: 'record_malformed', error, events: 1 };
 }
 
 /** The batches, with the names of those by position. */

@@ -19,8 +19,8 @@ import { type Finding, findingLine } from '../probe/report.ts';
 export const help = `Usage: sluice check [--offline] [--config FILE]
 
 Validates the configuration and the files that it names, and prints the effective one, a variable a line, secrets masked.
-Then asks what it names, and tells each on a line, with what to do: brokers, topics and their settings, Elasticsearch and the
-template, the data folder, the addresses to listen on. Changes nothing.
+Then asks what it names, and tells each on a line, with what to do: brokers, topics and their settings, topics that
+kafka.sources names, Elasticsearch and the template, the data folder, the addresses to listen on. Changes nothing.
 
   --offline   The configuration and its files only; connects to nothing
 

@@ -2,13 +2,15 @@
 // prints once or again and again, or serves as an exporter for Prometheus.
 
 import { parseArgs } from 'node:util';
-import { SluiceError } from '#shared/errors.ts';
+import { reasonOf, SluiceError } from '#shared/errors.ts';
 import { Metrics } from '#shared/metrics.ts';
-import type { LagSource } from '#shared/queue/group-lag.ts';
+import type { LagFailure, LagSource } from '#shared/queue/group-lag.ts';
 import { openLagSource } from '#shared/open/open-lag.ts';
 import { startAdminPage } from '../admin/page.ts';
 import type { CommandContext } from '../process/command.ts';
-import { DrainEstimate, type LagTotals, totalsOf } from '../lag/drain.ts';
+import { type LagTotals, totalsOf } from '../lag/drain.ts';
+import { configOfGroup } from '../lag/group-option.ts';
+import { GroupSamples } from '../lag/group-samples.ts';
 import { lagJson, lagTable } from '../lag/report.ts';
 import { LagSampler } from '../lag/sampler.ts';
 import { LagTelemetry } from '../lag/telemetry.ts';
@@ -22,11 +24,11 @@ export const help = `Usage: sluice lag [--json] [--watch] [--group NAME] [--max-
 How far behind the group of the indexers is: records that are not committed, and the age of the oldest of them, from the queue
 alone, also when no indexer runs. While there is a lag it looks twice, a second apart, to tell how long it will take.
 
-  --json            One line of JSON
+  --json            One line of JSON for each group: the indexers', and those that read topics of others
   --watch           Again every two seconds, until it is interrupted
-  --group NAME      Another consumer group than the configured one
+  --group NAME      This consumer group on Sluice's topic alone, in place of the configured ones
   --max-seconds N   Exit code 1 if the oldest record is older
-  --max-records N   Exit code 1 if there are more records
+  --max-records N   Exit code 1 if there are more records, as it is if the lag of a group cannot be told
   --serve           Runs as an exporter for Prometheus on SLUICE_LAG_LISTEN; it looks every SLUICE_LAG_INTERVAL_MS
 `;
 
@@ -56,33 +58,37 @@ export async function run(args: string[], given: CommandContext): Promise<number
   };
   if (values.serve && (values.json || values.watch || values['max-seconds'] || values['max-records']))
     throw new SluiceError('usage_wrong', 'Cannot use --serve with other options than --group: it prints nothing');
-  const { group = given.config['kafka.group'] } = values;
-  const context = { ...given, config: { ...given.config, 'kafka.group': group } };
+  const context = { ...given, config: configOfGroup(given.config, values.group) };
   await using source = await openLagSource(context.config, context.clock);
   if (values.serve) return await serve(source, context);
   const write = values.json ? lagJson : lagTable;
   return await (values.watch ? watch(source, write, context) : once(source, write, limits, context));
 }
 
-async function once(
+/** Exit code 1 where a limit is exceeded, and where the lag of a group is not known: it may be. */
+export async function once(
   source: LagSource,
   write: typeof lagJson,
   limits: Limits,
   { stdout, stderr, clock, signal }: CommandContext,
 ): Promise<number> {
-  const estimate = new DrainEstimate();
-  let lag = await source.sample();
-  let drainSeconds = estimate.next(lag);
-  if (drainSeconds > 0) {
+  const groups = new GroupSamples(source);
+  let { samples, failures } = await groups.next();
+  if (samples.some(({ drainSeconds }) => drainSeconds > 0)) {
     await clock.sleep(SECOND_SAMPLE_MS, signal).catch(() => undefined);
-    if (!signal.aborted) lag = await source.sample();
-    drainSeconds = estimate.next(lag);
+    if (!signal.aborted) ({ samples, failures } = await groups.next());
   }
   const output = new Output({ stdout, stderr });
-  await output.write(write(lag, drainSeconds));
-  const over = overLimit(totalsOf(lag), limits);
-  if (over !== null) await output.write(`sluice: ${over}\n`, stderr);
-  return over === null ? 0 : 1;
+  await output.write(samples.map(({ lag, drainSeconds }) => write(lag, drainSeconds)).join(''));
+  const overs = samples.map(({ lag }) => overLimit(totalsOf(lag), limits)).filter((over) => over !== null);
+  if (overs[0] !== undefined) await output.write(`sluice: ${overs[0]}\n`, stderr);
+  await tell(failures, output, stderr);
+  return overs.length === 0 && failures.length === 0 ? 0 : 1;
+}
+
+/** Of what is not known; the lags that are were written. */
+async function tell(failures: readonly LagFailure[], output: Output, stderr: CommandContext['stderr']): Promise<void> {
+  for (const { error } of failures) await output.write(`sluice: ${reasonOf(error)}\n`, stderr);
 }
 
 async function watch(
@@ -90,12 +96,13 @@ async function watch(
   write: typeof lagJson,
   { stdout, stderr, clock, signal }: CommandContext,
 ): Promise<number> {
-  const estimate = new DrainEstimate();
+  const groups = new GroupSamples(source);
   const output = new Output({ stdout, stderr });
   while (!signal.aborted && !output.closed) {
-    const lag = await source.sample();
-    const text = write(lag, estimate.next(lag));
+    const { samples, failures } = await groups.next();
+    const text = samples.map(({ lag, drainSeconds }) => write(lag, drainSeconds)).join('');
     await output.write(write === lagTable && stdout.isTTY === true ? CLEAR_SCREEN + text : text);
+    await tell(failures, output, stderr);
     await clock.sleep(WATCH_INTERVAL_MS, signal).catch(() => undefined);
   }
   return 0;

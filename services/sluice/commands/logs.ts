@@ -157,7 +157,8 @@ interface Following {
 async function follow(store: Store, wanted: Wanted, { context, output, printer }: Following): Promise<void> {
   const { signal, clock } = context;
   const { query } = wanted;
-  const follower = new Follower(store, query, clock);
+  const refreshIntervalMs = context.config['elasticsearch.refresh_interval_ms'];
+  const follower = new Follower(store, query, clock, { refreshIntervalMs });
   // What is there is marked as seen first, and shown then. So what comes in between is shown now or by a poll.
   const [newest] = await store.search({ ...query, order: 'newest', limit: 1 }, signal);
   await follower.start(newest, signal);
@@ -173,7 +174,7 @@ async function follow(store: Store, wanted: Wanted, { context, output, printer }
   while (!output.closed) {
     const before = clock.monotonicMs();
     // A last poll after the end of the time that was asked for, when all of it can be found.
-    const last = clock.epochMs() > wanted.untilMs + LATE_MS;
+    const last = clock.epochMs() > wanted.untilMs + LATE_MS + refreshIntervalMs;
     try {
       for await (const page of follower.poll(signal)) await printer.print(page);
       reported = '';

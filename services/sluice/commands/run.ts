@@ -8,6 +8,7 @@ import { whenAborted } from '#shared/abort.ts';
 import { openStore } from '#shared/open/open-store.ts';
 import type { CommandContext } from '../process/command.ts';
 import { replayAction } from '../dead-letters/replay-request.ts';
+import { eraseAction } from '../erase/erase-request.ts';
 import { runService, startAdmin } from '../process/service.ts';
 import { watchStore } from '../process/telemetry.ts';
 import { greeting } from '../output/greeting.ts';
@@ -29,7 +30,7 @@ export async function run(args: string[], context: CommandContext): Promise<numb
     const indexer = service.lifetime.use(await startIndexer({ ...service, store, random: Math.random }));
     const forwarder = service.lifetime.use(await startForwarder(service));
     const replay = replayAction({ ...service, store, random: Math.random });
-    const admin = await startAdmin(service, [forwarder, indexer], [replay]);
+    const admin = await startAdmin(service, [forwarder, indexer], [replay, eraseAction(service.queue, service.config)]);
     context.stdout.write(greeting(service.config, { ...forwarder.addresses, admin: admin.address }));
     await Promise.race([whenAborted(context.signal), indexer.ended]);
     return 0;

@@ -1,5 +1,5 @@
-// `sluice setup`: makes whatever Sluice needs in Kafka and Elasticsearch. What is there already is listed and left as
-// it is.
+// `sluice setup`: makes whatever Sluice needs in Kafka, Elasticsearch and Kibana. What is there already is listed and
+// left as it is.
 
 import { parseArgs } from 'node:util';
 import { harmless } from '#shared/harmless.ts';
@@ -8,8 +8,8 @@ import type { CommandContext } from '../process/command.ts';
 
 export const help = `Usage: sluice setup [--config FILE]
 
-Makes topics and initial offsets in Kafka, and templates and data streams in Elasticsearch, as configured.
-May run any number of times. The embedded queue and store need no set-up.
+Makes topics and initial offsets in Kafka, templates and data streams in Elasticsearch, and with
+SLUICE_KIBANA_URL the data view in Kibana. May run any number of times. The embedded queue and store need no set-up.
 `;
 
 export async function run(args: string[], { config, stdout }: CommandContext): Promise<number> {
@@ -25,5 +25,9 @@ export async function run(args: string[], { config, stdout }: CommandContext): P
   }
   await using store = await openStore(config);
   print(await store.setup());
+  if (config['kibana.url'] !== undefined) {
+    const { setUpKibana } = await import('#shared/store/kibana/setup.ts');
+    print(await setUpKibana(config));
+  }
   return 0;
 }

@@ -5,7 +5,6 @@
 //
 // The replay ends when the other side hangs up; what was replayed by then is marked.
 
-import { createInterface } from 'node:readline';
 import { Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { Replay, type ReplayOptions } from '#indexer/shells/replay.ts';
@@ -13,7 +12,7 @@ import type { AdminAction } from '#shared/net/admin-routes.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import type { Config } from '#shared/config/settings.ts';
 import type { DeadLetterSelection } from '#shared/queue/dead-letter-reader.ts';
-import { askAdmin } from '../admin/ask.ts';
+import { actionLines } from '../admin/action-lines.ts';
 import { type ReplayReport, reportOf } from './replay-report.ts';
 
 const PATH = '/dead-letters/replay';
@@ -93,7 +92,7 @@ export async function askToReplay(
   const listen = config['admin.listen'];
   let last: ReplayReport | null = null;
   try {
-    for await (const line of answerLines(config, JSON.stringify(what), signal)) {
+    for await (const line of actionLines(config, { path: PATH, what: 'replay', body: what, signal })) {
       if (last !== null) tell(last);
       last = JSON.parse(line) as ReplayReport;
     }
@@ -108,19 +107,4 @@ export async function askToReplay(
   if (last === null)
     throw new SluiceError('queue_unavailable', `Cannot replay: the process on ${listen} gave no answer`);
   return last;
-}
-
-async function* answerLines(config: Config, body: string, signal: AbortSignal): AsyncGenerator<string, void, void> {
-  const response = await askAdmin(config, { path: PATH, method: 'POST', showsToken: true, body, signal });
-  const lines = createInterface({ input: response, crlfDelay: Infinity });
-  if (response.statusCode === 200) {
-    yield* lines;
-    return;
-  }
-  const said = (await Array.fromAsync(lines)).join(' ');
-  const hint = response.statusCode === 401 ? '; set SLUICE_ADMIN_TOKEN' : '';
-  throw new SluiceError(
-    'queue_unavailable',
-    `Cannot replay: the process on ${config['admin.listen']} answered ${response.statusCode} (${said})${hint}`,
-  );
 }

@@ -5,13 +5,13 @@ import { parseArgs } from 'node:util';
 import { Replay } from '#indexer/shells/replay.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import { harmless } from '#shared/harmless.ts';
-import type { Log } from '#shared/log.ts';
 import { readDeadLetters, surveyDeadLetters, type DeadLetterSelection } from '#shared/queue/dead-letter-reader.ts';
 import { openQueue } from '#shared/open/open-queue.ts';
 import { observeInWords } from '#shared/queue/queue-observer.ts';
 import type { Queue } from '#shared/queue/queue.ts';
 import { openStore } from '#shared/open/open-store.ts';
 import type { CommandContext } from '../process/command.ts';
+import { errorsOnly } from '../output/errors-only.ts';
 import { askToReplay } from './replay-request.ts';
 import { type ReplayReport, progressLine, readable, reportOf, summary } from './replay-report.ts';
 import { selectionOf, selectionOptions } from './selection.ts';
@@ -75,17 +75,6 @@ async function replayHere({ config, clock, signal }: CommandContext, here: Here)
   } finally {
     clearInterval(ticker);
   }
-}
-
-/** The errors that a service would log, for the person who watches; everything else is dropped. */
-function errorsOnly(warn: (line: string) => void): Log {
-  const nothing = (): void => undefined;
-  return {
-    debug: nothing,
-    info: nothing,
-    warn: nothing,
-    error: (event, fields) => warn(`${event}: ${String(fields?.['what'] ?? '')}`),
-  };
 }
 
 /** What would be replayed, by reason. */

@@ -14,9 +14,16 @@ const PARTITION_SERIES_MAX = 2000;
 /** Older samples are not shown. */
 const SAMPLE_AGE_MAX_MS = 60_000;
 
+export interface LagSample {
+  readonly lag: GroupLag;
+  readonly drainSeconds: number;
+}
+
 export interface LagView {
   readonly lag: GroupLag | null;
   readonly drainSeconds: number;
+  /** Of the groups that read topics of others. */
+  readonly others?: readonly LagSample[];
   readonly unreadyReason: string | null;
 }
 
@@ -24,7 +31,7 @@ interface LagGauge {
   readonly name: string;
   readonly help: string;
   readonly labels: readonly string[];
-  readonly rows: (lag: GroupLag) => Iterable<GaugeRow>;
+  readonly rows: (lag: GroupLag, drainSeconds: number) => Iterable<GaugeRow>;
 }
 
 export class LagTelemetry {
@@ -76,12 +83,12 @@ export class LagTelemetry {
   }
 
   #watchGroup(view: LagView): void {
-    const ofGroup = (name: string, help: string, value: (lag: GroupLag) => number): void =>
+    const ofGroup = (name: string, help: string, value: (lag: GroupLag, drainSeconds: number) => number): void =>
       this.#gauge(view, {
         name,
         help,
         labels: ['group', 'topic'],
-        rows: (lag) => [[value(lag), lag.group, lag.topic]],
+        rows: (lag, drainSeconds) => [[value(lag, drainSeconds), lag.group, lag.topic]],
       });
     ofGroup(
       'group_lag_records_sum',
@@ -96,7 +103,7 @@ export class LagTelemetry {
     ofGroup(
       'group_drain_seconds',
       'Time until the group has caught up at its present rate; +Inf where the lag does not shrink.',
-      () => view.drainSeconds,
+      (_, drainSeconds) => drainSeconds,
     );
     ofGroup(
       'group_committed_records',
@@ -113,9 +120,13 @@ export class LagTelemetry {
 
   /** A gauge without rows while there is no sample that is recent enough. */
   #gauge(view: LagView, { name, help, labels, rows }: LagGauge): void {
-    this.#metrics.gauge(name, help, labels, () =>
-      view.lag === null || this.#ageMs(view.lag) > SAMPLE_AGE_MAX_MS ? [] : rows(view.lag),
-    );
+    this.#metrics.gauge(name, help, labels, () => {
+      const { lag: own, drainSeconds, others = [] } = view;
+      if (own === null) return [];
+      return [{ lag: own, drainSeconds }, ...others].flatMap(({ lag, drainSeconds: seconds }) =>
+        this.#ageMs(lag) > SAMPLE_AGE_MAX_MS ? [] : [...rows(lag, seconds)],
+      );
+    });
   }
 
   #ageMs({ atMs }: GroupLag): number {

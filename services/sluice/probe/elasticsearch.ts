@@ -6,7 +6,7 @@ import { maskedUrl } from '#shared/config/value-text.ts';
 import { Connection } from '#shared/store/elasticsearch/connection.ts';
 import { loginOf } from '#shared/store/elasticsearch/login.ts';
 import { requestFailure } from '#shared/store/elasticsearch/bulk-answer.ts';
-import { TEMPLATE_NAME } from '#shared/store/elasticsearch/template.ts';
+import { MAPPINGS_NAME, TEMPLATE_NAME } from '#shared/store/elasticsearch/template.ts';
 import type { Finding } from './report.ts';
 
 const TIMEOUT_MS = 5000;
@@ -37,8 +37,9 @@ const LOGIN = 'look at SLUICE_ELASTICSEARCH_API_KEY, or _USERNAME and _PASSWORD'
 async function probeTemplate(config: Config, url: string): Promise<Finding> {
   const thing = `Elasticsearch template ${TEMPLATE_NAME}`;
   try {
-    await get(config, url, `/_index_template/${TEMPLATE_NAME}`);
-    return { thing, outcome: 'ok', text: 'is there' };
+    const template = await get(config, url, `/_index_template/${TEMPLATE_NAME}`);
+    if (template.includes(MAPPINGS_NAME)) return { thing, outcome: 'ok', text: 'is there' };
+    return { thing, outcome: 'weak', text: 'is of an older version: run `sluice setup`' };
   } catch (error) {
     const missing = error instanceof SluiceError && error.message.includes(' answered 404');
     const text = missing ? 'is not there: run `sluice setup`' : `cannot be read: ${reasonOf(error)}`;

@@ -1,14 +1,15 @@
 // How V8 marks the heap, by what is alive in it. A small heap is marked in one go (collector.ts): in steps it took five
 // to eight percent of an event's processor time. With thousands of connections 50 MB are alive, one go takes 60 to 100
-// ms, and nobody is answered meanwhile; so a large heap is marked in steps, beside the program.
+// ms, and nobody is answered meanwhile; so a large heap is marked in steps, beside the program. It grows by tens of
+// megabytes before it is marked the first time, so "large" begins early.
 
 import { constants, PerformanceObserver } from 'node:perf_hooks';
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 
 const MIB = 1024 * 1024;
 /** Bytes alive: an idle process has 15 to 20 MB. Between the two bounds all stays as it is. */
-const LARGE_BYTES = 40 * MIB;
-const SMALL_BYTES = 32 * MIB;
+const LARGE_BYTES = 28 * MIB;
+const SMALL_BYTES = 23 * MIB;
 
 /** Looks at the heap after each full collection, until `signal` is aborted. */
 export function markBySize(signal: AbortSignal): void {

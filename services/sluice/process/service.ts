@@ -1,5 +1,7 @@
 // What the long-running commands share: a log, a registry, the queue, the admin page, and a stop in the reverse order
-// of the start, within `shutdown.timeout_ms`.
+// of the start, within `shutdown.timeout_ms`:
+//
+//   admin page → forwarder (forwarder/main.ts) → indexer (indexer/shells/main.ts) → store → queue
 
 import type { AdminAction } from '#shared/net/admin-routes.ts';
 import type { AdminServer } from '#shared/net/admin-server.ts';

@@ -21,11 +21,18 @@ import { setFlagsFromString } from 'node:v8';
  */
 const MARK_AT_ONCE = '--no-incremental-marking';
 
+/**
+ * MiB of either half of the young generation. With V8's own choice, four times as much, a forwarder with 5,000
+ * connections had 100 MiB more, and twice as many turns of more than 20 ms: what survives is copied in one go. No
+ * difference was found in events per CPU-second. Has no effect in a running VM.
+ */
+const SMALL_YOUNG_GENERATION = '--max-semi-space-size=4';
+
 /** For shared/garbage.ts. */
 const EXPOSE_COLLECTOR = '--expose-gc';
 
 /** A test holds package.json, the Dockerfile, the systemd unit and launch.js to these. */
-export const V8_FLAGS: readonly string[] = [MARK_AT_ONCE, EXPOSE_COLLECTOR];
+export const V8_FLAGS: readonly string[] = [MARK_AT_ONCE, SMALL_YOUNG_GENERATION, EXPOSE_COLLECTOR];
 
 /** Node's options for another process of the same program: those of this one, and the flags. */
 export function nodeOptions(): string[] {

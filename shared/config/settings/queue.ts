@@ -1,6 +1,20 @@
 // The queue between forwarder and indexer, and the spool in front of it. See settings.ts.
 
-import { bytes, flag, GIB, integer, list, MIB, milliseconds, oneOf, text, type Setting } from './setting-kinds.ts';
+import { kafkaLogin } from './kafka-login.ts';
+import { SourceRules } from './sources.ts';
+import {
+  bytes,
+  flag,
+  GIB,
+  integer,
+  list,
+  MIB,
+  milliseconds,
+  oneOf,
+  text,
+  tree,
+  type Setting,
+} from './setting-kinds.ts';
 
 export const queue = {
   queue: oneOf(['embedded', 'kafka'], 'Which queue lies between forwarder and indexer.', {
@@ -46,6 +60,11 @@ export const queue = {
   'kafka.partitions': integer({ minimum: 1, maximum: 10_000 }, 'Partitions that `sluice setup` gives to a new topic.', {
     default: 12,
   }),
+  'kafka.sources': tree(
+    SourceRules,
+    'Topics that others write and the indexer reads beside its own, and how: see [sources.md](sources.md).',
+    {},
+  ),
   'kafka.produce_timeout_ms': milliseconds(
     { minimum: 1000, maximum: 600_000 },
     'How long the forwarder tries to give a record to Kafka before it refuses the senders.',
@@ -53,9 +72,7 @@ export const queue = {
       default: 30_000,
     },
   ),
-  'kafka.sasl.mechanism': oneOf(['plain', 'scram-sha-256', 'scram-sha-512'], 'SASL mechanism.', {}),
-  'kafka.sasl.username': text('SASL user.', {}),
-  'kafka.sasl.password': text('SASL password.', { secret: true }),
+  ...kafkaLogin,
   'kafka.tls': flag('Whether to speak TLS to the brokers.', { default: false }),
   'kafka.tls_ca': text('File of the certificates that the brokers are trusted by.', {}),
   'kafka.tls_cert': text('File of the client certificate.', {}),

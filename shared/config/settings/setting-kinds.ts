@@ -8,7 +8,7 @@ export const MIB = 1024 * KIB;
 export const GIB = 1024 * MIB;
 
 /** How the text of a variable becomes a value. */
-export type Syntax = 'text' | 'integer' | 'count' | 'bytes' | 'milliseconds' | 'boolean' | 'list';
+export type Syntax = 'text' | 'integer' | 'count' | 'bytes' | 'milliseconds' | 'boolean' | 'list' | 'yaml';
 
 export interface Setting<S extends TSchema = TSchema> {
   readonly syntax: Syntax;
@@ -84,3 +84,7 @@ export const someOf = <const V extends string>(values: readonly V[], about: stri
   const schema = Type.Unsafe<readonly V[]>(Type.Array(Type.Enum([...values])));
   return { syntax: 'list', schema, about, choices: values } as Given<typeof schema, { choices: readonly V[] }>;
 };
+
+/** Lists and maps, as they stand in the YAML file; in a variable as YAML or JSON. */
+export const tree = <const S extends TSchema>(schema: S, about: string, facts: { defaultText?: string }) =>
+  ({ syntax: 'yaml', schema, about, ...facts }) as Given<S, typeof facts>;

@@ -37,4 +37,28 @@ export const store = {
   },
   'elasticsearch.cert': text('File of the client certificate that Elasticsearch is shown.', {}),
   'elasticsearch.key': text('File of the key of that certificate.', {}),
+  'elasticsearch.index_mode': oneOf(
+    ['standard', 'logsdb'],
+    'How indices keep documents: `logsdb` takes less disk and more CPU (Elasticsearch 8.17 or newer; at the next ' +
+      'rollover after `sluice setup`).',
+    { default: 'standard' },
+  ),
+  'elasticsearch.shards': integer({ minimum: 1, maximum: 1024 }, 'Primary shards of an index.', {
+    defaultText: "the server's",
+  }),
+  'elasticsearch.replicas': integer({ minimum: 0, maximum: 100 }, 'Copies of each shard.', {
+    defaultText: "the server's",
+  }),
+  'elasticsearch.refresh_interval_ms': milliseconds(
+    { minimum: 100, maximum: 60_000 },
+    'How long a document takes until it is found. `sluice logs -f` looks back by it.',
+    { default: 1000 },
+  ),
+  'kibana.url': text('URL of Kibana, base path or space (`/s/team`) included: `sluice setup` makes the data view.', {}),
+  'kibana.api_key': text('API key for Kibana, as base64; without a login of its own, that of Elasticsearch is used.', {
+    secret: true,
+  }),
+  'kibana.username': text('User of Kibana.', {}),
+  'kibana.password': text('Password of that user.', { secret: true }),
+  'kibana.ca': text('File of the certificates that Kibana is trusted by; else that of Elasticsearch.', {}),
 } as const satisfies Record<string, Setting>;

@@ -5,6 +5,7 @@
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { costOf, DeadLetterBudget, type DeadLetterCharge, OWNER_UNKNOWN } from './dead-letter-budget.ts';
+import { eraseDeadLetters } from './log/dead-letter-erasure.ts';
 import type { Stored } from './log/packed-records.ts';
 import type { DeadLetterRefusal } from '../queue.ts';
 
@@ -29,6 +30,7 @@ export interface DeadLetterFigures {
 }
 
 export class DeadLetterAccount {
+  readonly #database: DatabaseSync;
   readonly #budget: DeadLetterBudget;
   /** Null where the log is only read. */
   readonly #statements: Readonly<Record<'insert' | 'sums' | 'sumsBelow' | 'deleteBelow', StatementSync>> | null;
@@ -39,6 +41,7 @@ export class DeadLetterAccount {
     database: DatabaseSync,
     { readOnly, deadLettersBytesMax }: { readonly readOnly: boolean; readonly deadLettersBytesMax: number },
   ) {
+    this.#database = database;
     this.#budget = new DeadLetterBudget(deadLettersBytesMax);
     if (readOnly) {
       this.#statements = null;
@@ -104,6 +107,13 @@ export class DeadLetterAccount {
     for (const row of this.#statements?.sumsBelow.all(first) ?? [])
       this.#budget.add(Number(row['owner']), -Number(row['cost']));
     this.#statements?.deleteBelow.run(first);
+  }
+
+  /** Erases these dead letters; returns how many there were. */
+  erase(offsets: readonly number[]): number {
+    const erased = eraseDeadLetters(this.#database, offsets, costOf);
+    this.reload();
+    return erased;
   }
 
   /** Counts anew: after a transaction was undone. */

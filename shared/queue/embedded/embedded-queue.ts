@@ -219,6 +219,13 @@ export class EmbeddedQueue implements Queue {
     await this.#thread.call('forget', offsets);
   }
 
+  /** Erases these dead letters for good; resolves to how many there were. */
+  async eraseDeadLetters(offsets: readonly number[]): Promise<number> {
+    const { erased, figures } = await this.#thread.call('eraseDeadLetters', offsets);
+    this.deadLetterSpace.figures = figures;
+    return erased;
+  }
+
   /** Bytes on the device, the WAL included. */
   bytesStored(): Promise<number> {
     return this.#thread.call('bytesStored', undefined);

@@ -63,6 +63,8 @@ export interface LogMethods {
   standOf(group: string): { low: number; high: number; next: number; oldestMs: number | null };
   /** Removes these records of the logs. */
   forget(offsets: readonly number[]): void;
+  /** Erases these dead letters. */
+  eraseDeadLetters(offsets: readonly number[]): { readonly erased: number; readonly figures: DeadLetterFigures };
   bytesStored(): number;
   deadLetterFigures(argument: null): DeadLetterFigures;
 }
@@ -119,6 +121,13 @@ function methodsOf(keeper: LogKeeper): LogMethods {
         return { low: log.first('logs'), high: log.end('logs'), next, oldestMs: log.thereSince('logs', next) };
       }),
     forget: (offsets) => keeper.do((log) => log.forget(offsets)),
+    eraseDeadLetters: (offsets) => {
+      keeper.requirePresence();
+      return keeper.do(({ deadLetters }) => {
+        const erased = deadLetters.erase(offsets);
+        return { erased, figures: deadLetters.figures() };
+      });
+    },
     bytesStored: () => keeper.do((log) => log.bytesStored),
     deadLetterFigures: () => keeper.do((log) => log.deadLetters.figures()),
   };

@@ -7,7 +7,7 @@
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 import type { Headed } from '../headers.ts';
-import { type Failure, failureOf } from './broker/failure.ts';
+import { type Failure, failureOf, isLoginRefused } from './broker/failure.ts';
 import { type Kafka, NO_COMPRESSION, type Producer } from './kafkajs/client.ts';
 
 // A broker takes requests of 100 MiB (socket.request.max.bytes); one answer for very many partitions is a long wait for
@@ -31,7 +31,7 @@ export interface ProducerOptions {
   readonly produceTimeoutMs: number;
   /** How long the brokers may wait for replicas. */
   readonly ackTimeoutMs: number;
-  /** A request has failed and is tried again; or has succeeded (null). */
+  /** A request has failed and may succeed later; or the brokers have answered for good (null). */
   outcome(failure: Failure | null): void;
 }
 
@@ -121,7 +121,7 @@ export class KafkaProducer implements AsyncDisposable {
     let left = request;
     for (let pauseMs = PAUSE_FIRST_MS; left.length > 0; pauseMs = Math.min(pauseMs * 2, PAUSE_MAX_MS)) {
       const failure = await this.#try(left);
-      outcome(failure !== null && failure.retryable ? failure : null);
+      outcome(failure !== null && (failure.retryable || isLoginRefused(failure)) ? failure : null);
       if (failure === null) return settleAll(left, null);
       if (!failure.retryable) return this.#refuse(left, failure);
       if (this.#closing.signal.aborted) return settleAll(left, appendError(failure));

@@ -22,7 +22,7 @@ import { KafkaProducer } from './kafka-producer.ts';
 import { readTopic } from './kafka-read.ts';
 import { type Admin, createClient, type Kafka } from './kafkajs/client.ts';
 import { brokersOf } from './kafkajs/connect-options.ts';
-import { appendBytesMaxOf, isCompacted, type TopicFacts } from './broker/topic-facts.ts';
+import { appendBytesMaxOf, isCompacted, readTopicShape, type TopicFacts } from './broker/topic-facts.ts';
 import { TopicWatch } from './topic-watch.ts';
 
 export interface KafkaQueueOptions {
@@ -76,7 +76,7 @@ export class KafkaQueue implements Queue {
       connect: () => this.#producer.connect(),
       opened: () => this.#opened.resolve(),
       saw: (shape) => {
-        for (const consumer of this.#consumers) consumer.saw(shape);
+        for (const consumer of this.#consumers) if (consumer.topic === shape.topic) consumer.saw(shape);
       },
       isRead: () => this.#consumers.size > 0,
     });
@@ -151,14 +151,31 @@ export class KafkaQueue implements Queue {
   consume(handler: ConsumerHandler, options: ConsumeOptions): Promise<QueueConsumer> {
     const needs = {
       kafka: this.#kafka,
-      topic: this.#config['kafka.topic'],
+      topic: options.topic ?? this.#config['kafka.topic'],
+      isForeign: options.topic !== undefined,
       clock: this.#options.clock,
       withAdmin: <T>(work: (admin: Admin) => Promise<T>) => this.#withAdmin(work),
       observer: this.#options.observer,
     };
     const consumer = new KafkaConsumer(needs, handler, options);
     this.#consumers.add(consumer);
+    void consumer.ended.then(() => this.#consumers.delete(consumer));
     return Promise.resolve(consumer);
+  }
+
+  /** Those who read topics of others hear how these are, as `saw` says. */
+  async topics(): Promise<string[]> {
+    const foreign = [...this.#consumers].filter(({ isForeign }) => isForeign);
+    return this.#withAdmin(async (admin) => {
+      const names = await admin.listTopics();
+      const present = new Set(names);
+      const read = [...new Set(foreign.map(({ topic }) => topic))].filter((topic) => present.has(topic));
+      for (const topic of read) {
+        const shape = await readTopicShape(admin, topic);
+        for (const consumer of foreign) if (consumer.topic === topic) consumer.saw(shape);
+      }
+      return names;
+    });
   }
 
   read({ topic, fromMs, toMs, signal }: ReadOptions): AsyncGenerator<FetchedRecord, void, void> {

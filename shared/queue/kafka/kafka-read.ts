@@ -19,12 +19,16 @@ export interface TopicRead {
   readonly fromMs: number | undefined;
   readonly toMs: number | undefined;
   readonly signal: AbortSignal | undefined;
+  /** What is read, where that is known; then the times mean nothing. */
+  readonly ranges?: ReadonlyMap<number, Readonly<OffsetRange>>;
   withAdmin<T>(work: (admin: Admin) => Promise<T>): Promise<T>;
 }
 
 /** All records between the times, each partition in order, to the ends as of now. */
 export async function* readTopic(read: TopicRead): AsyncGenerator<FetchedRecord, void, void> {
-  const ranges = await read.withAdmin((admin) => rangesOf(admin, read));
+  const ranges = read.ranges
+    ? new Map(Array.from(read.ranges, ([partition, range]) => [partition, { ...range }]))
+    : await read.withAdmin((admin) => rangesOf(admin, read));
   if (ranges.size === 0) return;
   const groupId = `${read.group}-read-${randomUUID()}`;
   const consumer = read.kafka.consumer({
@@ -45,13 +49,13 @@ export async function* readTopic(read: TopicRead): AsyncGenerator<FetchedRecord,
   }
 }
 
-interface Range {
+interface OffsetRange {
   next: number;
   readonly end: number;
 }
 
 /** The ranges that are not empty. */
-async function rangesOf(admin: Admin, { topic, fromMs }: TopicRead): Promise<Map<number, Range>> {
+async function rangesOf(admin: Admin, { topic, fromMs }: TopicRead): Promise<Map<number, OffsetRange>> {
   const bounds = await admin.fetchTopicOffsets(topic);
   const starts = new Map<number, number>();
   if (fromMs !== undefined) {
@@ -59,7 +63,7 @@ async function rangesOf(admin: Admin, { topic, fromMs }: TopicRead): Promise<Map
       starts.set(partition, Number(offset));
     }
   }
-  const ranges = new Map<number, Range>();
+  const ranges = new Map<number, OffsetRange>();
   for (const { partition, low, high } of bounds) {
     const next = Math.max(starts.get(partition) ?? 0, Number(low));
     const end = Number(high);
@@ -106,7 +110,7 @@ class Handover {
 
 async function* records(
   consumer: Consumer,
-  ranges: Map<number, Range>,
+  ranges: Map<number, OffsetRange>,
   read: TopicRead,
 ): AsyncGenerator<FetchedRecord, void, void> {
   const { topic, signal, toMs = Number.POSITIVE_INFINITY } = read;

@@ -126,7 +126,7 @@ async function ensureOffsets(admin: Admin, config: Config, options: ClientOption
  * Commits as nobody's member, in one request, which the coordinator takes only while the group is empty. Who joined the
  * group for it, as kafkajs's own `setOffsets` does, and was killed, would look like a group at work for a while.
  */
-async function commitStarts(
+export async function commitStarts(
   config: Config,
   options: ClientOptions,
   partitions: readonly { readonly partition: number; readonly offset: string; readonly metadata: string }[],

@@ -1,5 +1,6 @@
 // What is known about the two topics, and whether the topic of the logs could take an append now. Opens the queue, then
 // asks the brokers from time to time while it is open: without appends nobody else would notice that they are gone.
+// What a reader does when a topic was deleted and made anew: positions/log-position.ts.
 
 import assert from 'node:assert/strict';
 import type { Clock } from '#shared/clock.ts';

@@ -1,6 +1,7 @@
 // The spool of a forwarder process: a spooled queue on a folder of its own, and feeders for the folders that other
 // processes have left, until they are empty and removed. Folders are left at any moment (a restart that overlaps,
-// SIGHUP with workers, a kill), so they are looked for as long as the process runs.
+// SIGHUP with workers, a kill), so they are looked for as long as the process runs. They are fed beside the folder of
+// this process; there is no order between folders.
 
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';

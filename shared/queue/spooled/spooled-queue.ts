@@ -15,17 +15,7 @@
 import type { Clock } from '#shared/clock.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
-import type {
-  ConsumeOptions,
-  ConsumerHandler,
-  DeadLetter,
-  DeadLetterSpace,
-  FetchedRecord,
-  StoredBy,
-  Queue,
-  QueueConsumer,
-  ReadOptions,
-} from '../queue.ts';
+import type { DeadLetter, DeadLetterSpace, FetchedRecord, StoredBy, Queue, ReadOptions } from '../queue.ts';
 import { SpoolFeeder } from './feed/spool-feeder.ts';
 import type { LocalQueue } from './local/local-queue.ts';
 import { encodeSpooledDeadLetter, encodeSpooledRecord, eventsOf } from './local/spool-entry.ts';
@@ -77,6 +67,8 @@ interface Passage {
 
 export class SpooledQueue implements Queue {
   readonly kind;
+  readonly consume: Queue['consume'];
+  readonly topics: Queue['topics'];
   readonly #options: SpooledQueueOptions;
   readonly #upstream: Queue;
   readonly #observer: SpoolObserver;
@@ -95,6 +87,8 @@ export class SpooledQueue implements Queue {
   constructor(options: SpooledQueueOptions) {
     this.#options = options;
     this.kind = options.upstream.kind;
+    this.consume = (handler, consume) => options.upstream.consume(handler, consume);
+    this.topics = options.upstream.topics && (() => options.upstream.topics?.() ?? Promise.resolve([]));
     this.#upstream = options.upstream;
     this.#observer = options.observer ?? silentObserver;
     this.#deadLetters = options.bytesMax === undefined ? null : new SpooledDeadLetters(options.bytesMax);
@@ -189,10 +183,6 @@ export class SpooledQueue implements Queue {
         return { records, events: 0, withdraw: this.#deadLetters?.admit(deadLetters, records) };
       },
     });
-  }
-
-  consume(handler: ConsumerHandler, options: ConsumeOptions): Promise<QueueConsumer> {
-    return this.#upstream.consume(handler, options);
   }
 
   read(options: ReadOptions): AsyncIterable<FetchedRecord> {

@@ -1,7 +1,7 @@
 // HTTP to Elasticsearch: the only file that knows @elastic/elasticsearch. One request, one deadline, no second tries.
 //
 // What we leave out of the client, and why: its retries (they repeat what must be repeated with care), its sniffing
-// (addresses behind a proxy differ), its bulk helper (it can lose a batch, facts.md), its JSON codec (a bulk answer is
+// (addresses behind a proxy differ), its bulk helper (it can lose a batch), its JSON codec (a bulk answer is
 // looked at as text), its timeouts (they cover the wait for the headers only; ours covers the answer to its last byte).
 //
 // Guarantees: a failure without a whole answer rejects with a store_* error; every whole answer is returned, whatever
@@ -105,6 +105,8 @@ function clientOptions(options: ConnectionOptions): ClientOptions {
     sniffOnConnectionFault: false,
     compression: false,
     enableMetaHeader: false,
+    // By default an error has a copy of the request, with each byte of its body as a property: that takes seconds.
+    redaction: { type: 'remove' },
     // Node's own HTTP client, which is there anyway; undici, the client's default, takes 27 MB and 60 ms of the start.
     Connection: HttpConnection,
     agent: ({ url, tls }) => {

@@ -7,7 +7,7 @@
 
 import { clampInstant, formatInstant, parseInstant } from '../instant.ts';
 import { parseQueryText, type QueryTerm } from '../query-text.ts';
-import type { StoreQuery } from '../store.ts';
+import { CONTAINER_ID_MIN, type StoreQuery } from '../store.ts';
 import { attributePattern } from './attribute-pattern.ts';
 import { ATTRIBUTE_MAX, KEYWORD_MAX } from './template.ts';
 
@@ -40,7 +40,12 @@ export function searchBody(query: StoreQuery, options: SearchOptions): string {
   });
 }
 
-function filters(query: StoreQuery, options: SearchOptions): Clause[] {
+/** The query without order and limit, as `_count` and scrolls take it. */
+export function filterQuery(query: Omit<StoreQuery, 'limit' | 'order'>, options: Pick<SearchOptions, 'cheapOnly'>) {
+  return { bool: { filter: filters(query, options) } };
+}
+
+function filters(query: Omit<StoreQuery, 'limit' | 'order'>, options: Pick<SearchOptions, 'cheapOnly'>): Clause[] {
   const clauses: Clause[] = [];
   const range = {
     ...(query.since === undefined ? {} : { gte: bound(query.since) }),
@@ -51,7 +56,10 @@ function filters(query: StoreQuery, options: SearchOptions): Clause[] {
     const until = query.ingestedUntilMs === undefined ? {} : { lt: query.ingestedUntilMs };
     clauses.push({ range: { 'event.ingested': { gte: query.ingestedSinceMs, ...until, format: 'epoch_millis' } } });
   }
-  if (query.name !== undefined) clauses.push(anyOf(nameClauses(query.name)));
+  if (query.name !== undefined) clauses.push(anyOf(nameClauses(query.name, NAME_FIELDS, 4)));
+  if (query.container !== undefined)
+    clauses.push(anyOf(nameClauses(query.container, ['container.name'], CONTAINER_ID_MIN)));
+  if (query.tenant !== undefined) clauses.push({ term: { 'tenant.id': query.tenant } });
   for (const term of parseQueryText(query.text ?? '')) clauses.push(anyOf(textClauses(term, options)));
   return clauses;
 }
@@ -62,21 +70,27 @@ function bound(text: string): string {
   return ns === null ? text : formatInstant(clampInstant(ns));
 }
 
+/** Elasticsearch and OpenSearch refuse longer prefixes (`index.max_regex_length`). */
+const PREFIX_MAX = 1000;
+
 const anyOf = (should: readonly Clause[]): Clause => ({ bool: { should, minimum_should_match: 1 } });
 
-function nameClauses(name: string): Clause[] {
+const NAME_FIELDS = ['container.name', 'service.name', 'fluentd.tag'];
+
+/** `idMin`: so many digits of a container's id mean it. */
+function nameClauses(name: string, fields: readonly string[], idMin: number): Clause[] {
   if (name.length > KEYWORD_MAX) return [{ match_none: {} }];
-  const fields = ['container.name', 'service.name', 'fluentd.tag'];
   if (name.includes('*')) {
     const value = name.replaceAll(/[\\?]/g, String.raw`\$&`);
     return fields.map((field) => ({ wildcard: { [field]: { value } } }));
   }
   const clauses: Clause[] = fields.map((field) => ({ term: { [field]: name } }));
-  clauses.push(name.length >= 4 ? { prefix: { 'container.id': name } } : { term: { 'container.id': name } });
+  const isPrefix = name.length >= idMin && name.length <= PREFIX_MAX;
+  clauses.push(isPrefix ? { prefix: { 'container.id': name } } : { term: { 'container.id': name } });
   return clauses;
 }
 
-function textClauses(term: QueryTerm, options: SearchOptions): Clause[] {
+function textClauses(term: QueryTerm, options: Pick<SearchOptions, 'cheapOnly'>): Clause[] {
   const clauses = [messageClause(term)];
   const pattern = options.cheapOnly ? null : attributePattern(term);
   // Where no pattern may be used, a value is still found whole. Of a longer term than any the server would complain.
@@ -90,6 +104,6 @@ function messageClause(term: QueryTerm): Clause {
   if (!term.prefix) return { match_phrase: { message: term.raw } };
   const [word] = term.words;
   // Unlike match_phrase_prefix this does not stop at a number of words that begin so.
-  if (term.words.length === 1 && word !== undefined) return { prefix: { message: word } };
+  if (term.words.length === 1 && word !== undefined && word.length <= PREFIX_MAX) return { prefix: { message: word } };
   return { match_phrase_prefix: { message: { query: term.raw, max_expansions: 1000 } } };
 }

@@ -1,31 +1,38 @@
-// Makes what documents need before the first of them comes: the template, the default data stream, its retention.
+// Makes what documents need before the first of them comes: the templates, the default data stream, its retention.
 // May run any number of times, also while documents come. Finds out what the server can do and takes the best of it.
 
+import assert from 'node:assert/strict';
+import { SluiceError } from '#shared/errors.ts';
 import { requestFailure } from './bulk-answer.ts';
 import type { Connection, HttpAnswer, HttpRequest } from './connection.ts';
 import {
+  CUSTOM_NAME,
+  CUSTOM_TEMPLATE,
   DEFAULT_STREAM,
-  indexTemplate,
+  type IndexLayout,
   retentionText,
-  type Splitting,
   STREAM_PATTERNS,
-  TEMPLATE_NAME,
+  type Template,
+  templatesOf,
 } from './template.ts';
 
 const TIMEOUT_MS = 30_000;
-const TEMPLATE_PATH = `/_index_template/${TEMPLATE_NAME}`;
 const LIFECYCLE_PATH = `/_data_stream/${STREAM_PATTERNS.join(',')}/_lifecycle`;
+const TOKENIZER_UNKNOWN = /tokenizer|filter type/;
+const NO_EXACT_TEXT =
+  'text: this Elasticsearch lacks the module analysis-common; its standard tokenizer is used, which leaves words ' +
+  'such as 10.0.0.1 and app.web whole';
 
 export interface SetupOptions {
   readonly retentionMs: number;
+  readonly layout?: IndexLayout;
 }
 
 /** One line for each thing that was done or found. */
 export async function setUp(connection: Connection, options: SetupOptions): Promise<string[]> {
   const retention = retentionText(options.retentionMs);
   const hasLifecycle = await knowsLifecycle(connection);
-  const template = await putTemplate(connection, hasLifecycle ? options.retentionMs : undefined);
-  const lines = [...template, await makeStream(connection)];
+  const lines = [...(await putTemplates(connection, options, hasLifecycle)), await makeStream(connection)];
   if (hasLifecycle) {
     await must(connection, {
       method: 'PUT',
@@ -49,35 +56,59 @@ async function knowsLifecycle(connection: Connection): Promise<boolean> {
   throw requestFailure(status, text);
 }
 
-async function putTemplate(connection: Connection, retentionMs: number | undefined): Promise<string[]> {
-  const before = fingerprintOf(await ask(connection, { method: 'GET', path: TEMPLATE_PATH }));
-  const exact = await tryTemplate(connection, 'exact', retentionMs, before);
-  if (exact !== null) return [exact];
-  const standard = await tryTemplate(connection, 'standard', retentionMs, before);
-  return [
-    standard ?? '',
-    'text: this Elasticsearch lacks the module analysis-common; its standard tokenizer is used, which leaves words ' +
-      'such as 10.0.0.1 and app.web whole',
-  ];
+async function putTemplates(
+  connection: Connection,
+  { retentionMs, layout = {} }: SetupOptions,
+  hasLifecycle: boolean,
+): Promise<string[]> {
+  const given = { layout, ...(hasLifecycle && { retentionMs }) };
+  // The index template names it, so it has to be there first.
+  const lines = [await makeCustom(connection)];
+  const standard = templatesOf({ ...given, splitting: 'standard' });
+  for (const [at, template] of templatesOf({ ...given, splitting: 'exact' }).entries()) {
+    const nearest = standard[at];
+    assert(nearest, 'every splitting has the same templates');
+    const before = fingerprintOf(await ask(connection, { method: 'GET', path: template.path }));
+    const answer = await putTemplate(connection, template, before);
+    // Only where another would say less: what else is refused, such as the user's own tokenizer, must not pass.
+    const isTooMuch = answer.status === 400 && TOKENIZER_UNKNOWN.test(answer.text) && nearest.body !== template.body;
+    if (!isTooMuch) lines.push(lineOf(template, before, answer));
+    else lines.push(lineOf(nearest, before, await putTemplate(connection, nearest, before)), NO_EXACT_TEXT);
+  }
+  return lines;
 }
 
-/**
- * Null where the server does not know the tokenizer. Template changes reach a data stream with its next backing index.
- */
-async function tryTemplate(
-  connection: Connection,
-  splitting: Splitting,
-  retentionMs: number | undefined,
-  before: string | null,
-): Promise<string | null> {
-  const { fingerprint, body } = indexTemplate({ splitting, ...(retentionMs === undefined ? {} : { retentionMs }) });
-  if (before === fingerprint) return `template ${TEMPLATE_NAME}: unchanged`;
-  const answer = await ask(connection, { method: 'PUT', path: TEMPLATE_PATH, body });
-  if (splitting === 'exact' && answer.status === 400 && answer.text.includes('tokenizer')) return null;
-  if (answer.status !== 200) throw requestFailure(answer.status, answer.text);
-  if (before === null) return `template ${TEMPLATE_NAME}: made`;
+async function putTemplate(connection: Connection, template: Template, before: string | null): Promise<HttpAnswer> {
+  if (before === template.fingerprint) return { status: 200, text: '' };
+  return ask(connection, { method: 'PUT', path: template.path, body: template.body });
+}
+
+function lineOf({ name, fingerprint }: Template, before: string | null, answer: HttpAnswer): string {
+  if (answer.status !== 200) throw refusedTemplate(name, answer);
+  if (before === fingerprint) return `template ${name}: unchanged`;
+  if (before === null) return `template ${name}: made`;
   const rollover = `POST /${DEFAULT_STREAM}/_rollover`;
-  return `template ${TEMPLATE_NAME}: changed; a data stream takes it up at its next rollover (${rollover})`;
+  return `template ${name}: changed; a data stream takes it up at its next rollover (${rollover})`;
+}
+
+/** What is the user's is made once, so that there is something to edit, and never touched again. */
+async function makeCustom(connection: Connection): Promise<string> {
+  const { name, path, body } = CUSTOM_TEMPLATE;
+  const before = await ask(connection, { method: 'GET', path });
+  if (before.status === 200) return `template ${name}: yours, left as it is`;
+  if (before.status !== 404) throw requestFailure(before.status, before.text);
+  const answer = await ask(connection, { method: 'PUT', path: `${path}?create=true`, body });
+  // Another `setup`, or the user, may have been quicker.
+  if (answer.status === 400 && answer.text.includes('already exists')) return `template ${name}: yours, left as it is`;
+  if (answer.status !== 200) throw refusedTemplate(name, answer);
+  return `template ${name}: made, for settings and fields of your own`;
+}
+
+function refusedTemplate(name: string, { status, text }: HttpAnswer): SluiceError {
+  const failure = requestFailure(status, text);
+  if (status !== 400) return failure;
+  const what = `the template ${name} is refused; look at SLUICE_ELASTICSEARCH_INDEX_MODE, _SHARDS and _REPLICAS`;
+  return new SluiceError(failure.code, `${failure.message}: ${what}, and at ${CUSTOM_NAME}, which comes on top`);
 }
 
 async function makeStream(connection: Connection): Promise<string> {

@@ -25,11 +25,13 @@ import { ANSWER_BYTES_MAX, AnswerTooLong, Connection, type ConnectionOptions, ty
 import { PageSize } from './page-size.ts';
 import { searchBody } from './query.ts';
 import { setUp } from './setup.ts';
-import { STREAM_PATTERNS } from './template.ts';
+import { type IndexLayout, STREAM_PATTERNS } from './template.ts';
 
 export interface ElasticsearchStoreOptions extends Omit<ConnectionOptions, 'timeoutMsMax'> {
   readonly bulkTimeoutMs: number;
   readonly retentionMs: number;
+  /** What `setup` lays indices out as. */
+  readonly layout?: IndexLayout;
   /** What is searched; every data stream of Sluice unless given. */
   readonly indexPatterns?: readonly string[];
 }
@@ -63,7 +65,7 @@ export class ElasticsearchStore implements Store {
   }
 
   setup(): Promise<string[]> {
-    return setUp(this.#connection, { retentionMs: this.#options.retentionMs });
+    return setUp(this.#connection, this.#options);
   }
 
   async ping(signal?: AbortSignal): Promise<void> {

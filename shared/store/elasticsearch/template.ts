@@ -1,4 +1,7 @@
-// The index template `sluice-logs`: how documents are kept. Its fields are those of docs/documents.md. Pure.
+// The index template `sluice-logs` and the component templates that it is composed of: how documents are kept. Its
+// fields are those of docs/documents.md. Pure.
+//
+//   sluice-logs = sluice-logs@mappings (fields, text) + @settings (index mode, codec, shards, …) + @custom (the user's)
 //
 // The mapping is closed (`dynamic: false`): a sender can neither add fields nor clash with them. What no field names is
 // under `attributes`, a `flattened` field, which takes any shape. No single value can make a document fail that the
@@ -6,8 +9,12 @@
 
 import { createHash } from 'node:crypto';
 import { WORD_MAX } from '../words.ts';
+import { wordPattern } from './word-pattern.ts';
 
 export const TEMPLATE_NAME = 'sluice-logs';
+export const MAPPINGS_NAME = `${TEMPLATE_NAME}@mappings`;
+const SETTINGS_NAME = `${TEMPLATE_NAME}@settings`;
+export const CUSTOM_NAME = `${TEMPLATE_NAME}@custom`;
 /** Every data stream of Sluice, as an expression for requests. */
 export const STREAM_PATTERNS: readonly string[] = ['logs-sluice-*', 'logs-sluice.*-*'];
 export const DEFAULT_STREAM = 'logs-sluice-default';
@@ -22,15 +29,20 @@ const PRIORITY = 250;
  */
 export type Splitting = 'exact' | 'standard';
 
+/** How an index is laid out. What is absent is left to the server. */
+export interface IndexLayout {
+  readonly mode?: 'standard' | 'logsdb';
+  readonly shards?: number | undefined;
+  readonly replicas?: number | undefined;
+  readonly refreshIntervalMs?: number;
+}
+
 export interface TemplateOptions {
   readonly splitting: Splitting;
+  readonly layout?: IndexLayout;
   /** How long the data stream lifecycle keeps documents; absent where the server has none. */
   readonly retentionMs?: number;
 }
-
-const CJK = String.raw`\p{IsHan}\p{IsHiragana}\p{IsKatakana}\p{IsHangul}`;
-/** The rule of words.ts, in Java's words. */
-const WORD_PATTERN = String.raw`[\p{L}\p{M}\p{N}&&[${CJK}]]|[\p{L}\p{M}\p{N}_&&[^${CJK}]]+`;
 
 /**
  * A longer term than 32,766 bytes makes Lucene refuse the whole document, and a UTF-16 unit (by which Elasticsearch
@@ -41,12 +53,16 @@ export const KEYWORD_MAX = 1024;
 export const ATTRIBUTE_MAX = 8191;
 
 const keyword = { type: 'keyword', ignore_above: KEYWORD_MAX };
-const flattened = { type: 'flattened', ignore_above: ATTRIBUTE_MAX };
 const objectOf = (properties: Record<string, unknown>) => ({ properties });
 
-const mappings = {
-  dynamic: false,
-  properties: {
+function mappingsOf({ mode }: IndexLayout): object {
+  const flattened = {
+    type: 'flattened',
+    ignore_above: ATTRIBUTE_MAX,
+    // A source that is put together from its fields would have strings for numbers, and other keys.
+    ...(mode === 'logsdb' && { synthetic_source_keep: 'all' }),
+  };
+  const properties = {
     '@timestamp': { type: 'date_nanos' },
     // Norms serve the ranking of hits; ours are ordered by time.
     message: { type: 'text', analyzer: 'sluice_text', norms: false },
@@ -65,41 +81,80 @@ const mappings = {
     service: objectOf({ name: keyword }),
     tenant: objectOf({ id: keyword }),
     fluentd: objectOf({ tag: keyword }),
-    event: objectOf({ ingested: { type: 'date' }, sequence: { type: 'long' } }),
+    // Documents are sorted by their sequence, which needs no tree of its values.
+    event: objectOf({ ingested: { type: 'date' }, sequence: { type: 'long', index: false } }),
     attributes: flattened,
-  },
-};
-
-/** The body of `PUT _index_template/sluice-logs`. Its `_meta.fingerprint` changes whenever anything in it does. */
-export function indexTemplate(options: TemplateOptions): { readonly fingerprint: string; readonly body: string } {
-  const { splitting, retentionMs } = options;
-  const template = {
-    settings: {
-      // Said explicitly: some distributions would make it `logsdb`, which keeps documents another way.
-      'index.mode': 'standard',
-      'index.refresh_interval': '1s',
-      analysis: analysis(splitting),
-    },
-    mappings,
-    ...(retentionMs === undefined ? {} : { lifecycle: { data_retention: retentionText(retentionMs) } }),
   };
-  const content = { index_patterns: STREAM_PATTERNS, priority: PRIORITY, data_stream: {}, template };
-  const fingerprint = createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, 16);
-  return { fingerprint, body: JSON.stringify({ ...content, _meta: { managed_by: 'sluice', fingerprint } }) };
+  return { dynamic: false, properties };
 }
+
+/** What is put to `path`; `_meta.fingerprint` of its body changes whenever anything else in it does. */
+export interface Template {
+  readonly name: string;
+  readonly path: string;
+  readonly fingerprint: string;
+  readonly body: string;
+}
+
+/**
+ * The component templates, and behind them the index template that is composed of them, in the order in which they have
+ * to be put. `sluice-logs@custom` comes last and wins; it is not among them.
+ */
+export function templatesOf({ splitting, retentionMs, layout = {} }: TemplateOptions): readonly Template[] {
+  const lifecycle = retentionMs === undefined ? {} : { lifecycle: { data_retention: retentionText(retentionMs) } };
+  return [
+    // With the analyzer that they name: a component template is checked alone.
+    templateOf('_component_template', MAPPINGS_NAME, {
+      template: { settings: { analysis: analysis(splitting) }, mappings: mappingsOf(layout) },
+    }),
+    templateOf('_component_template', SETTINGS_NAME, { template: { settings: settingsOf(layout) } }),
+    templateOf('_index_template', TEMPLATE_NAME, {
+      index_patterns: STREAM_PATTERNS,
+      priority: PRIORITY,
+      data_stream: {},
+      composed_of: [MAPPINGS_NAME, SETTINGS_NAME, CUSTOM_NAME],
+      template: lifecycle,
+    }),
+  ];
+}
+
+/** What the user's template begins as: it is made where there is none, and never put again. */
+export const CUSTOM_TEMPLATE = {
+  name: CUSTOM_NAME,
+  path: `/_component_template/${CUSTOM_NAME}`,
+  body: JSON.stringify({ template: {}, _meta: { description: 'Yours: `sluice setup` never overwrites it.' } }),
+};
 
 /** Whole milliseconds, as Elasticsearch writes durations. */
 export function retentionText(retentionMs: number): string {
   return retentionMs % 86_400_000 === 0 ? `${retentionMs / 86_400_000}d` : `${retentionMs}ms`;
 }
 
-function analysis(splitting: Splitting): Record<string, unknown> {
+function templateOf(kind: '_component_template' | '_index_template', name: string, content: object): Template {
+  const fingerprint = createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, 16);
+  const body = JSON.stringify({ ...content, _meta: { managed_by: 'sluice', fingerprint } });
+  return { name, path: `/${kind}/${name}`, fingerprint, body };
+}
+
+function settingsOf({ mode = 'standard', shards, replicas, refreshIntervalMs = 1000 }: IndexLayout): object {
+  return {
+    // Said explicitly: some distributions would make it `logsdb`, which keeps documents another way.
+    'index.mode': mode,
+    // About a quarter less disk; docs/benchmarks.md has what it costs, with all else.
+    'index.codec': 'best_compression',
+    'index.refresh_interval': `${refreshIntervalMs}ms`,
+    ...(shards !== undefined && { 'index.number_of_shards': shards }),
+    ...(replicas !== undefined && { 'index.number_of_replicas': replicas }),
+  };
+}
+
+function analysis(splitting: Splitting): object {
   // The standard tokenizer cuts words at 255 by itself.
   if (splitting === 'standard') {
     return { analyzer: { sluice_text: { type: 'custom', tokenizer: 'standard', filter: ['lowercase'] } } };
   }
   return {
-    tokenizer: { sluice_words: { type: 'pattern', pattern: WORD_PATTERN, group: 0 } },
+    tokenizer: { sluice_words: { type: 'simple_pattern', pattern: wordPattern() } },
     filter: { sluice_word: { type: 'truncate', length: WORD_MAX } },
     analyzer: { sluice_text: { type: 'custom', tokenizer: 'sluice_words', filter: ['lowercase', 'sluice_word'] } },
   };

@@ -15,6 +15,7 @@ import type { StoreQuery } from '../store.ts';
 import { type DocumentStatements, FILE, guarded, openFile, prepareStatements } from './document-file.ts';
 import { indexedFields, type IndexedFields } from './indexed-fields.ts';
 import { PageReader, type RowPage } from './page-reader.ts';
+import type { EraseCursor } from './query.ts';
 import { SourceNames, type SourceNamesOptions, withNamesAsAttributes } from './source-names.ts';
 
 export interface DatabaseOptions {
@@ -47,11 +48,23 @@ export interface WriteResult {
   readonly unnamed: number;
 }
 
+export interface EraseStart {
+  readonly query: StoreQuery;
+  /** Null at the beginning. */
+  readonly after: EraseCursor | null;
+}
+
+export interface ErasedRows {
+  readonly erased: number;
+  /** Where the next step goes on; null where nothing is left after this. */
+  readonly next: EraseCursor | null;
+}
+
 /**
  * What one step deletes at most, and one document more: all pages of a document are looked at, and no write is done
  * meanwhile.
  */
-const EXPIRE_BYTES = 16 * 1024 * 1024;
+const STEP_BYTES = 16 * 1024 * 1024;
 
 export class DocumentDatabase {
   readonly #database: DatabaseSync;
@@ -137,7 +150,7 @@ export class DocumentDatabase {
       if (age.time.isToBeKept) age.time.keep();
       const origins = new Set<number>();
       for (const row of statements.expired.all(Math.min(age.marks.expired(passedMs), last - 1), limit)) {
-        if (bytes > EXPIRE_BYTES) break;
+        if (bytes > STEP_BYTES) break;
         bytes += Number(row['bytes']);
         const rowid = row['rowid'] ?? null;
         origins.add(Number(row['origin']));
@@ -149,6 +162,50 @@ export class DocumentDatabase {
     });
     if (deleted > 0) guarded(() => this.#database.exec('PRAGMA incremental_vacuum(2000)'));
     return deleted;
+  }
+
+  /** How many documents there are of the query. */
+  count(query: StoreQuery): number {
+    return guarded(() => this.#reader.count(query));
+  }
+
+  /**
+   * Deletes the next documents of the query after the cursor, at most its `limit`, fewer where they are large, and
+   * overwrites what they took in the file. They are looked for before: whoever writes waits only for what is deleted.
+   */
+  erase({ query, after }: EraseStart): ErasedRows {
+    const age = this.#age;
+    if (age === null) return readOnly();
+    this.#requirePresence();
+    const doomed = guarded(() => this.#reader.doomed(query, after));
+    let next = after;
+    let erased = 0;
+    this.#database.exec('PRAGMA secure_delete = ON');
+    this.#transaction((statements) => {
+      next = after;
+      erased = 0;
+      let bytes = 0;
+      const origins = new Set<number>();
+      for (const { rowid, id, origin, bytes: size, time, sequence } of doomed) {
+        if (bytes > STEP_BYTES) break;
+        next = { time, sequence, rowid };
+        // Meanwhile its row may be another's.
+        if (statements.hasRow.get(id, rowid) === undefined) continue;
+        bytes += size;
+        origins.add(origin);
+        statements.deleteWords.run(rowid);
+        statements.deleteDocument.run(rowid);
+        erased += 1;
+      }
+      this.#writableSourceNames().removeUnused(origins);
+      age.marks.lowerTo(Number(statements.last.get()?.['last'] ?? -1));
+    });
+    return { erased, next: doomed.length === 0 ? null : next };
+  }
+
+  /** Works the log of changes into the file: what was erased is in neither. Another reader may be in the way. */
+  checkpoint(): void {
+    guarded(() => this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)'));
   }
 
   /** What was written to a file that has no name any more is gone when this process ends: the queue must keep it. */

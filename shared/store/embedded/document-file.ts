@@ -40,13 +40,15 @@ const SCHEMA = `
   PRAGMA user_version = ${SCHEMA_VERSION};
 `;
 
-type StatementName = 'has' | 'insertDocument' | 'insertWords' | 'last' | 'expired' | 'deleteWords' | 'deleteDocument';
+type StatementName =
+  'has' | 'hasRow' | 'insertDocument' | 'insertWords' | 'last' | 'expired' | 'deleteWords' | 'deleteDocument';
 
 export type DocumentStatements = Readonly<Record<StatementName, StatementSync>>;
 
 export function prepareStatements(database: DatabaseSync): DocumentStatements {
   const statements = {
     has: database.prepare('SELECT 1 FROM documents WHERE id = ?'),
+    hasRow: database.prepare('SELECT 1 FROM documents WHERE id = ? AND rowid = ?'),
     insertDocument: database.prepare(
       'INSERT INTO documents (id, origin, time, sequence, ingested, source) VALUES (?, ?, ?, ?, ?, ?) ' +
         'ON CONFLICT (id) DO NOTHING',

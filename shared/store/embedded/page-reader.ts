@@ -6,7 +6,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { SluiceError } from '#shared/errors.ts';
 import type { StoreQuery } from '../store.ts';
-import { originsSql, searchSql } from './query.ts';
+import { containersSql, countSql, type EraseCursor, eraseSql, originsSql, searchSql, type SqlQuery } from './query.ts';
 
 export interface Row {
   readonly rowid: number;
@@ -15,6 +15,14 @@ export interface Row {
   readonly time: string;
   readonly sequence: number;
   readonly source: string;
+}
+
+/** A document that is to be erased. */
+interface DoomedRow extends EraseCursor {
+  readonly id: string;
+  readonly origin: number;
+  /** Of the document. */
+  readonly bytes: number;
 }
 
 export interface RowPage {
@@ -60,18 +68,46 @@ export class PageReader {
     return { rows, bytes, isLast: rowids.length < limit };
   }
 
-  #rowids(query: StoreQuery): number[] {
-    const origins = query.name === undefined ? null : this.#originsNamed(query.name);
+  /** How many documents there are of the query, whatever its limit. Throws as `page` does. */
+  count(query: StoreQuery): number {
+    const origins = this.#origins(query);
+    if (origins?.length === 0) return 0;
+    const { sql, values } = checked(countSql(query, origins));
+    return Number(this.#database.prepare(sql).get(...values)?.['n'] ?? 0);
+  }
+
+  /** The next documents of the query after the cursor, to be erased; at most its `limit`. Throws as `page` does. */
+  doomed(query: StoreQuery, after: EraseCursor | null): DoomedRow[] {
+    const origins = this.#origins(query);
     if (origins?.length === 0) return [];
-    const built = searchSql(query, origins);
-    if (built === null) throw new SluiceError('usage_wrong', 'Cannot search: a bound is no ISO 8601 time');
+    const { sql, values } = checked(eraseSql(query, origins, after));
+    // The columns are those of DoomedRow; the schema is strict about their types.
+    return this.#database.prepare(sql).all(...values) as unknown as DoomedRow[];
+  }
+
+  #rowids(query: StoreQuery): number[] {
+    const origins = this.#origins(query);
+    if (origins?.length === 0) return [];
+    const built = checked(searchSql(query, origins));
     const found = this.#database.prepare(built.sql).all(...built.values);
     return found.map((row) => Number(row['rowid']));
   }
 
-  #originsNamed(name: string): number[] {
-    const { sql, values } = originsSql(name);
+  /** Null where the query names none. */
+  #origins({ name, container }: StoreQuery): number[] | null {
+    const named = name === undefined ? null : this.#originsOf(originsSql(name));
+    if (container === undefined) return named;
+    const ofContainer = this.#originsOf(containersSql(container));
+    return named === null ? ofContainer : named.filter((row) => ofContainer.includes(row));
+  }
+
+  #originsOf({ sql, values }: SqlQuery): number[] {
     const found = this.#database.prepare(sql).all(...values);
     return found.map((row) => Number(row['rowid']));
   }
+}
+
+function checked(built: SqlQuery | null): SqlQuery {
+  if (built === null) throw new SluiceError('usage_wrong', 'Cannot search: a bound is no ISO 8601 time');
+  return built;
 }

@@ -6,7 +6,7 @@
 
 import { clampInstant, parseInstant } from '../instant.ts';
 import { parseQueryText, type QueryTerm } from '../query-text.ts';
-import type { StoreQuery } from '../store.ts';
+import { CONTAINER_ID_MIN, type StoreQuery } from '../store.ts';
 
 type SqlValue = string | number | bigint;
 
@@ -20,6 +20,86 @@ export interface SqlQuery {
  * moment.
  */
 export function searchSql(query: StoreQuery, origins: readonly number[] | null): SqlQuery | null {
+  const found = conditionsOf(query, origins);
+  if (found === null) return null;
+  const { conditions, values, match } = found;
+  if (query.after !== undefined) {
+    const [time = 0, sequence = 0, rowid = 0] = query.after;
+    conditions.push(`(d.time, d.sequence, d.rowid) ${query.order === 'oldest' ? '>' : '<'} (?, ?, ?)`);
+    values.push(BigInt(time), sequence, rowid);
+  }
+  addMatch(found);
+  const direction = query.order === 'oldest' ? 'ASC' : 'DESC';
+  const sql = `SELECT d.rowid AS rowid FROM documents d ${indexFor(query, origins, match)} ${whereOf(conditions)}
+    ORDER BY d.time ${direction}, d.sequence ${direction}, d.rowid ${direction} LIMIT ?`;
+  return { sql, values: [...values, query.limit] };
+}
+
+/** How many documents there are of it. Null where a bound is no moment. */
+export function countSql(query: StoreQuery, origins: readonly number[] | null): SqlQuery | null {
+  const found = conditionsOf(query, origins);
+  if (found === null) return null;
+  const { conditions, values, match } = found;
+  addMatch(found);
+  const sql = `SELECT count(*) AS n FROM documents d ${indexFor(query, origins, match)} ${whereOf(conditions)}`;
+  return { sql, values };
+}
+
+/** Where a step of an erasure goes on: after this row. */
+export interface EraseCursor {
+  /** ns, in digits. */
+  readonly time: string;
+  readonly sequence: number;
+  readonly rowid: number;
+}
+
+/**
+ * The next documents of the query after the cursor. In the order in which SQLite finds them, so that all steps together
+ * look at each document once: by time, or by row where words are looked for. Null where a bound is no moment.
+ */
+export function eraseSql(
+  query: StoreQuery,
+  origins: readonly number[] | null,
+  after: EraseCursor | null,
+): SqlQuery | null {
+  const found = conditionsOf(query, origins);
+  if (found === null) return null;
+  const { conditions, values, match } = found;
+  const columns = `d.rowid AS rowid, d.id AS id, d.origin AS origin, octet_length(d.source) AS bytes,
+    CAST(d.time AS TEXT) AS time, d.sequence AS sequence`;
+  if (match !== '') {
+    conditions.push('words MATCH ?', 'words.rowid > ?');
+    values.push(match, after?.rowid ?? -1);
+    const sql = `SELECT ${columns} FROM words CROSS JOIN documents d ON d.rowid = words.rowid ${whereOf(conditions)}
+      ORDER BY words.rowid LIMIT ?`;
+    return { sql, values: [...values, query.limit] };
+  }
+  if (after !== null) {
+    conditions.push('(d.time, d.sequence, d.rowid) > (?, ?, ?)');
+    values.push(BigInt(after.time), after.sequence, after.rowid);
+  }
+  const sql = `SELECT ${columns} FROM documents d ${indexFor(query, origins, match)} ${whereOf(conditions)}
+    ORDER BY d.time, d.sequence, d.rowid LIMIT ?`;
+  return { sql, values: [...values, query.limit] };
+}
+
+function addMatch({ conditions, values, match }: Conditions): void {
+  if (match === '') return;
+  conditions.push('d.rowid IN (SELECT rowid FROM words WHERE words MATCH ?)');
+  values.push(match);
+}
+
+const whereOf = (conditions: readonly string[]): string =>
+  conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
+
+interface Conditions {
+  readonly conditions: string[];
+  readonly values: SqlValue[];
+  /** Words to look for, which are no condition yet; '' where there are none. */
+  readonly match: string;
+}
+
+function conditionsOf(query: StoreQuery, origins: readonly number[] | null): Conditions | null {
   const conditions: string[] = [];
   const values: SqlValue[] = [];
   const add = (condition: string, ...given: SqlValue[]) => {
@@ -41,21 +121,9 @@ export function searchSql(query: StoreQuery, origins: readonly number[] | null):
   // As one value: SQLite takes 32,766 of them, and a pattern may mean more names than that.
   else if (origins !== null) add('d.origin IN (SELECT value FROM json_each(?))', JSON.stringify(origins));
   const match = matchText(parseQueryText(query.text ?? ''));
-  if (match !== '') add('d.rowid IN (SELECT rowid FROM words WHERE words MATCH ?)', match);
-  if (query.after !== undefined) {
-    const [time = 0, sequence = 0, rowid = 0] = query.after;
-    add(
-      `(d.time, d.sequence, d.rowid) ${query.order === 'oldest' ? '>' : '<'} (?, ?, ?)`,
-      BigInt(time),
-      sequence,
-      rowid,
-    );
-  }
-  const direction = query.order === 'oldest' ? 'ASC' : 'DESC';
-  const sql = `SELECT d.rowid AS rowid FROM documents d ${indexFor(query, origins, match)}
-    ${conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`}
-    ORDER BY d.time ${direction}, d.sequence ${direction}, d.rowid ${direction} LIMIT ?`;
-  return { sql, values: [...values, query.limit] };
+  // A row of origins may be of several tenants.
+  if (query.tenant !== undefined) add("json_extract(d.source, '$.tenant.id') = ?", query.tenant);
+  return { conditions, values, match };
 }
 
 /** The planner has no statistics; we know which of the bounds is the narrow one. */
@@ -82,5 +150,21 @@ export function originsSql(name: string): SqlQuery {
   return {
     sql: `SELECT rowid FROM origins WHERE ? <> '' AND (container_name = ? OR service = ? OR tag = ? OR (${byId}))`,
     values: [name, name, name, name, name, name],
+  };
+}
+
+/** The same for StoreQuery.container: neither services nor tags. */
+export function containersSql(name: string): SqlQuery {
+  if (name.includes('*')) {
+    const glob = name.replaceAll(/[?[]/g, '[$&]');
+    return { sql: "SELECT rowid FROM origins WHERE container_name GLOB ? AND container_name <> ''", values: [glob] };
+  }
+  const byId =
+    name.length >= CONTAINER_ID_MIN
+      ? 'substr(container_id, 1, length(?)) = ?'
+      : 'container_id = ? AND container_id = ?';
+  return {
+    sql: `SELECT rowid FROM origins WHERE ? <> '' AND (container_name = ? OR (${byId}))`,
+    values: [name, name, name, name],
   };
 }

@@ -3,13 +3,23 @@
 import { serveWorker } from '#shared/sqlite/worker-thread.ts';
 import type { Moment } from '#shared/sqlite/passed-time.ts';
 import type { StoreQuery } from '../store.ts';
-import { type DatabaseOptions, DocumentDatabase, type Documents, type WriteResult } from './database.ts';
+import {
+  type DatabaseOptions,
+  DocumentDatabase,
+  type Documents,
+  type ErasedRows,
+  type EraseStart,
+  type WriteResult,
+} from './database.ts';
 import type { RowPage } from './page-reader.ts';
 
 export interface StoreThread {
   write(documents: Documents): WriteResult;
   page(step: { query: StoreQuery; bytesMax: number }): RowPage;
   expire(step: { now: Moment; limit: number }): number;
+  count(query: StoreQuery): number;
+  erase(start: EraseStart): ErasedRows;
+  checkpoint(argument: null): void;
   ping(argument: null): null;
 }
 
@@ -20,6 +30,9 @@ serveWorker<DatabaseOptions, StoreThread>((options, notify) => {
       write: (documents) => database.write(documents),
       page: ({ query, bytesMax }) => database.page(query, bytesMax),
       expire: (step) => database.expire(step),
+      count: (query) => database.count(query),
+      erase: (start) => database.erase(start),
+      checkpoint: () => database.checkpoint(),
       ping: () => null,
     },
     close: () => database.close(),

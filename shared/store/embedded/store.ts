@@ -20,7 +20,7 @@ import type {
   StoredPage,
   StoreQuery,
 } from '../store.ts';
-import type { DatabaseOptions, Documents, WriteResult } from './database.ts';
+import type { DatabaseOptions, Documents, ErasedRows, EraseStart, WriteResult } from './database.ts';
 import type { Row } from './page-reader.ts';
 import type { StoreThread } from './store-thread.ts';
 
@@ -112,6 +112,20 @@ export class EmbeddedStore implements Store {
 
   search(query: StoreQuery, signal?: AbortSignal): Promise<StoredDocument[]> {
     return allOf(this.pages(query, signal));
+  }
+
+  /** For eraser.ts. */
+  count(query: StoreQuery): Promise<number> {
+    return this.#ask(this.#worker.call('count', query));
+  }
+
+  /** Deletes the next documents of the query. */
+  erase(start: EraseStart): Promise<ErasedRows> {
+    return this.#ask(this.#worker.call('erase', start));
+  }
+
+  checkpoint(): Promise<void> {
+    return this.#ask(this.#worker.call('checkpoint', null));
   }
 
   /** One table for all time: `bulk` sees every id itself. */

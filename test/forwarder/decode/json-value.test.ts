@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decode } from '@msgpack/msgpack';
 import fc from 'fast-check';
-import { JSON_DEPTH_MAX, jsonToMsgpack } from '#forwarder/decode/json-value.ts';
+import { JSON_DEPTH_MAX, jsonToMsgpack } from '#shared/json/json-value.ts';
 
 function check(text: string | Uint8Array, expected: unknown): void {
   const bytes = typeof text === 'string' ? Buffer.from(text) : text;

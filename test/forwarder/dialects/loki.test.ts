@@ -6,7 +6,7 @@ import { compress } from 'snappyjs';
 import { jsonStreams } from '#forwarder/dialects/loki/json.ts';
 import { parseLabels } from '#forwarder/dialects/loki/labels.ts';
 import { protobufStreams } from '#forwarder/dialects/loki/protobuf.ts';
-import { snappySize, unpackSnappy } from '#forwarder/dialects/loki/snappy.ts';
+import { snappySize, unpackSnappy } from '#shared/record/snappy.ts';
 import type { LokiStreams } from '#forwarder/dialects/loki/streams.ts';
 import { countEntries } from '#shared/msgpack/extents.ts';
 import { OPTIONS, decoded } from '../decode/http/http-entries.ts';

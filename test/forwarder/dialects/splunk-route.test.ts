@@ -89,7 +89,7 @@ test("refusals have Splunk's numbers", async () => {
 
 test('more events than their bytes are worth are refused, whatever fields each of them is given', async () => {
   const bodyBytesMax = 64 * 1024 * 1024;
-  await using fixture = await Fixture.start({}, systemClock, { bodyBytesMax, unpacking: new ByteBudget(bodyBytesMax) });
+  await using fixture = await Fixture.start({}, systemClock, { bodyBytesMax, large: new ByteBudget(bodyBytesMax) });
   const check = async (path: string, body: string, status: number): Promise<void> => {
     const answer = await fixture.post(path, body);
     assert.equal(answer.status, status, `${path}: ${answer.body.slice(0, 200)}`);

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type BatchSize, excessOf } from '#forwarder/intake/event-limit.ts';
+import { type BatchSize, excessOf } from '#shared/record/event-limit.ts';
 
 const MIB = 1024 * 1024;
 

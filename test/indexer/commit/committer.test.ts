@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { COMMIT_INTERVAL_MS, Committer } from '#indexer/consume/committer.ts';
 import { Assignment } from '#indexer/commit/in-hand.ts';
 import { ReadingTelemetry } from '#indexer/settle/reading-telemetry.ts';
+import { TopicSlots } from '#indexer/settle/topic-slots.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { World } from '../world.ts';
 
@@ -30,7 +31,7 @@ function arrange(answer: () => Error | null = () => null) {
       },
     },
     assignment: () => present,
-    telemetry: new ReadingTelemetry(options.metrics, options.log),
+    telemetry: new ReadingTelemetry(options.metrics, options.log, new TopicSlots('logs')),
     clock,
   });
   const finish = (partition: number, offset: number): void => {

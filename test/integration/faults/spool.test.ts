@@ -221,7 +221,7 @@ async function drained(forwarder: SluiceProcess): Promise<{ seconds: number; rec
 
 /** All that was acked is in the store, once. */
 async function checkStored(indexer: SluiceProcess, load: Load, url: string): Promise<void> {
-  await indexer.until(async () => (await indexer.metric('events_indexed_total')) >= load.sent);
+  // Not by what the indexer counts: events that were in flight in a rebalance are abandoned, and deduplicated later.
   const documents = await untilStored(inElasticsearch(url), load.tag, load.sent);
   const numbers = documents.map((document) => Number(field(document, 'attributes.n'))).sort((a, b) => a - b);
   assert.deepEqual(

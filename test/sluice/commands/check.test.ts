@@ -139,15 +139,17 @@ async function elasticsearch(answer: RequestListener): Promise<AsyncDisposable &
 
 test('Elasticsearch: each node, its login, its template; passwords of URLs are masked', async () => {
   let status = 200;
+  let template: string | null = null;
   const paths: string[] = [];
   await using node = await elasticsearch((request, response) => {
     paths.push(request.url ?? '');
     const isTemplate = request.url?.includes('_index_template') === true;
-    response.writeHead(isTemplate ? 404 : status, {
+    response.writeHead(isTemplate && template === null ? 404 : status, {
       'x-elastic-product': 'Elasticsearch',
       'content-type': 'application/json',
     });
-    response.end(isTemplate || status !== 200 ? '{"error":"no"}' : '{"version":{"number":"9.5.3"}}');
+    const body = isTemplate ? template : '{"version":{"number":"9.5.3"}}';
+    response.end(status === 200 ? (body ?? '{"error":"no"}') : '{"error":"no"}');
   });
   const gone = `127.0.0.1:${await freePort()}`;
   const env = { SLUICE_ELASTICSEARCH_URL: `http://someone:s3cr%40t@${node.host},http://someone:s3cret@${gone}` };
@@ -158,6 +160,13 @@ test('Elasticsearch: each node, its login, its template; passwords of URLs are m
   assert.match(all, /^failed {2}Elasticsearch at http:\/\/\*{8}@.*SLUICE_ELASTICSEARCH_URL/m);
   assert.match(all, /^failed {2}Elasticsearch template sluice-logs: is not there: run `sluice setup`$/m);
   assert.doesNotMatch(all, /s3cr/);
+  const templateLine = async (): Promise<string | undefined> =>
+    (await sluiceCheck(env)).lines.find((line) => line.includes('template sluice-logs'));
+  template = '{"index_templates":[{"name":"sluice-logs","index_template":{"template":{"mappings":{}}}}]}';
+  assert.match((await templateLine()) ?? '', /^weak .*: is of an older version: run `sluice setup`$/);
+  template = '{"index_templates":[{"index_template":{"composed_of":["sluice-logs@mappings"]}}]}';
+  assert.match((await templateLine()) ?? '', /^ok .*: is there$/);
+  template = null;
   status = 401;
   const refused = await sluiceCheck(env);
   assert.match(refused.lines.join('\n'), /^failed {2}Elasticsearch at .*401.*SLUICE_ELASTICSEARCH_API_KEY/m);
@@ -182,6 +191,17 @@ test('files of certificates that cannot be used are mistakes of the configuratio
   await assert.rejects(sluiceCheck({ SLUICE_KAFKA_TLS_CERT: rubbish, SLUICE_KAFKA_TLS_KEY: rubbish }, ['--offline']), {
     code: 'config_invalid',
     message: /belong together/,
+  });
+  const url = { SLUICE_ELASTICSEARCH_URL: 'https://localhost:9200' };
+  const kibana = { ...url, SLUICE_KIBANA_URL: 'https://localhost:5601', SLUICE_KIBANA_CA: '/no-kibana.pem' };
+  await assert.rejects(sluiceCheck(kibana, ['--offline']), {
+    code: 'config_invalid',
+    message: /^SLUICE_KIBANA_CA: cannot read \/no-kibana\.pem/,
+  });
+  const client = { ...url, SLUICE_ELASTICSEARCH_CERT: rubbish, SLUICE_ELASTICSEARCH_KEY: rubbish };
+  await assert.rejects(sluiceCheck(client, ['--offline']), {
+    code: 'config_invalid',
+    message: /^SLUICE_ELASTICSEARCH_CERT and _KEY: .*belong together/,
   });
   rmSync(rubbish);
 });

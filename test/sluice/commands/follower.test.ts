@@ -14,7 +14,7 @@ import type { Store } from '#shared/store/store.ts';
 import { elasticsearch } from '#test/backends/elasticsearch.ts';
 import { bulkRequest, testId } from '#test/contract/store-bodies.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
-import { Follower } from '../../../services/sluice/commands/follower.ts';
+import { Follower, type FollowerOptions } from '../../../services/sluice/commands/follower.ts';
 
 const HOUR_MS = 3_600_000;
 const signal = new AbortController().signal;
@@ -23,11 +23,17 @@ interface Place extends AsyncDisposable {
   readonly store: Store;
   readonly stream: string;
   refresh(): Promise<unknown>;
+  /** Refuses writes; where that can be done. */
+  block?(isBlocked: boolean): Promise<unknown>;
 }
 
 const found = await elasticsearch();
 
 describe('embedded store', () => follows(openEmbedded));
+describe('a reader that slept', () => {
+  it('shows nothing twice where more came than is remembered', () => asleep(10));
+  it('shows nothing twice where more was held back than is remembered', () => asleep(1, 150));
+});
 describe('elasticsearch store', { skip: found === null ? 'no Elasticsearch to be had' : false }, () =>
   follows(() => openElasticsearch(found?.url ?? '')),
 );
@@ -55,11 +61,22 @@ async function openElasticsearch(url: string): Promise<Place> {
     store,
     stream,
     refresh: () => fetch(`${url}/${stream}/_refresh`, { method: 'POST' }),
+    block: (isBlocked) =>
+      fetch(`${url}/${stream}/_settings`, {
+        method: 'PUT',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ 'index.blocks.write': isBlocked }),
+      }),
     async [Symbol.asyncDispose]() {
       await store[Symbol.asyncDispose]();
       await fetch(`${url}/_data_stream/${stream}`, { method: 'DELETE' });
     },
   };
+}
+
+interface Request {
+  readonly documents: Parameters<typeof bulkRequest>[0];
+  readonly messages: string[];
 }
 
 /** Indexers whose clocks are ahead by so many ms, and a reader whose own is; all write at the same moments. */
@@ -71,7 +88,7 @@ class World {
   #documents = 0;
   readonly shown: string[] = [];
 
-  constructor(place: Place, readerAheadMs: number) {
+  constructor(place: Place, readerAheadMs: number, options: FollowerOptions = {}) {
     this.#place = place;
     this.#readerAheadMs = readerAheadMs;
     const clock = this.#clock;
@@ -84,11 +101,26 @@ class World {
         sleep: (ms) => clock.sleep(ms),
         timer: (ms, action) => clock.timer(ms, action),
       },
+      options,
     );
   }
 
   /** One document of each indexer, named by how far it is ahead. */
   async write(name: string, aheadsMs: readonly number[]): Promise<string[]> {
+    const request = this.request(name, aheadsMs);
+    await this.store(request);
+    return request.messages;
+  }
+
+  /** Whether all of it was taken. */
+  async store({ documents }: Request): Promise<boolean> {
+    const outcomes = await this.#place.store.bulk(bulkRequest(documents));
+    await this.#place.refresh();
+    return outcomes.every(({ status }) => status === 201);
+  }
+
+  /** What an indexer has made, and tries to store from now on. */
+  request(name: string, aheadsMs: readonly number[]): Request {
     const nowMs = this.#clock.epochMs();
     const documents = aheadsMs.map((aheadMs) => ({
       id: testId(7, this.#documents++),
@@ -99,9 +131,7 @@ class World {
         event: { ingested: new Date(nowMs + aheadMs).toISOString(), sequence: this.#documents },
       },
     }));
-    await this.#place.store.bulk(bulkRequest(documents));
-    await this.#place.refresh();
-    return documents.map(({ document }) => document.message);
+    return { documents, messages: documents.map(({ document }) => document.message) };
   }
 
   async begin(): Promise<void> {
@@ -156,4 +186,61 @@ function follows(open: () => Promise<Place>): void {
       assert.deepEqual(world.shown.toSorted(), expected.toSorted());
     });
   }
+
+  it('shows what an index held back for 30 s, also where indexers try again one after another', () => heldBack(open));
+}
+
+/** Documents go on coming, so many a second, while nobody polls; then so many more that were held back. */
+async function asleep(perSecond: number, held = 0): Promise<void> {
+  await using place = await openEmbedded();
+  const world = new World(place, 0, { seenMax: 400 });
+  await world.write('before', [0]);
+  await world.begin();
+  const second = Array.from({ length: perSecond }, (_, i) => -i);
+  const expected: string[] = [];
+  for (let i = 0; i < 20; i++) {
+    expected.push(...(await world.write(`new ${i}`, second)));
+    await world.poll();
+  }
+  for (let i = 0; i < 100; i++) {
+    expected.push(...(await world.write(`asleep ${i}`, second)));
+    await world.pass(1000);
+  }
+  const late = Array.from({ length: held }, (_, i) => world.request(`held ${i}`, [0, -1000]));
+  for (let i = 0; i < 60; i++) {
+    expected.push(...(await world.write(`after ${i}`, second)));
+    if (i === 20) for (const request of late) await world.store(request);
+    await world.poll();
+  }
+  assert.deepEqual(world.shown.toSorted(), [...new Set(world.shown)].toSorted());
+  for (const message of expected) assert(world.shown.includes(message), message);
+}
+
+async function heldBack(open: () => Promise<Place>): Promise<void> {
+  await using place = await open();
+  const world = new World(place, 0);
+  await world.write('before', [0]);
+  await world.begin();
+  const expected: string[] = [];
+  for (let i = 0; i < 25; i++) {
+    expected.push(...(await world.write(`new ${i}`, [0])));
+    await world.poll();
+  }
+  await place.block?.(true);
+  const held: Request[] = [];
+  for (let i = 0; i < 30; i++) {
+    held.push(world.request(`held ${i}`, [0]));
+    if (place.block && i % 10 === 0) assert.equal(await world.store(held[i] ?? assert.fail()), false);
+    await world.poll();
+  }
+  await place.block?.(false);
+  // One indexer goes on at once, and two find out later that they may.
+  for (let i = 0; i < 45; i++) {
+    expected.push(...(await world.write(`after ${i}`, [0])));
+    const due = i === 0 ? held.slice(20) : i === 9 ? held.slice(10, 20) : i === 30 ? held.slice(0, 10) : [];
+    for (const request of due) assert.equal(await world.store(request), true);
+    expected.push(...due.flatMap(({ messages }) => messages));
+    await world.poll();
+  }
+  assert.deepEqual(world.shown.toSorted(), expected.toSorted());
 }

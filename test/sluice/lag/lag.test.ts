@@ -3,15 +3,20 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { loadConfig } from '#shared/config/load.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { Metrics } from '#shared/metrics.ts';
-import type { GroupLag } from '#shared/queue/group-lag.ts';
+import type { GroupLag, LagFailure, OtherLags } from '#shared/queue/group-lag.ts';
+import { openLagSource } from '#shared/open/open-lag.ts';
 import { samplesOf, valueOf } from '#test/integration/parts/scrape.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
+import { once } from '../../../services/sluice/commands/lag.ts';
 import { DrainEstimate } from '../../../services/sluice/lag/drain.ts';
+import { configOfGroup } from '../../../services/sluice/lag/group-option.ts';
 import { lagJson, lagTable } from '../../../services/sluice/lag/report.ts';
 import { LagSampler } from '../../../services/sluice/lag/sampler.ts';
 import { LagTelemetry } from '../../../services/sluice/lag/telemetry.ts';
+import { Page } from '../command-runner.ts';
 
 const AT_MS = Date.UTC(2026, 0, 2, 3, 4, 5);
 
@@ -134,4 +139,118 @@ test('the exporter looks in the background, tells the age as of the scrape, and 
   assert(told.every((event) => event === 'lag_unknown') && told.length > 1);
   stop.abort();
   await running;
+});
+
+test('groups that read topics of others are told beside the own one', async () => {
+  const clock = new VirtualClock();
+  const stop = new AbortController();
+  const nothing = (): void => undefined;
+  const log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
+  const source = {
+    sample: async (): Promise<GroupLag> => lagOf(clock.epochMs(), [[0, 10, 3000]]),
+    others: async (): Promise<OtherLags> => ({
+      lags: [{ ...lagOf(clock.epochMs(), [[0, 7, 1000]]), group: 'indexers.others', topic: 'others' }],
+      failures: [],
+    }),
+    async [Symbol.asyncDispose](): Promise<void> {},
+  };
+  const metrics = new Metrics({ version: '', command: '' });
+  const telemetry = new LagTelemetry(metrics, log, clock);
+  const running = new LagSampler({ source, intervalMs: 5000, clock, telemetry, signal: stop.signal }).run();
+  await clock.settle();
+  const samples = samplesOf((await metrics.render()).body);
+  const of = (name: string, group?: string) =>
+    valueOf(samples, `sluice_${name}`, group ? { group, topic: 'others' } : {});
+  assert.deepEqual(
+    [of('group_lag_records_sum', 'indexers.others'), of('group_lag_seconds_max', 'indexers.others')],
+    [7, 1],
+  );
+  assert.equal(of('lag_up'), 1);
+  stop.abort();
+  await running;
+});
+
+/** Caught up in all topics, of which one cannot be read at some time. */
+class PartlyReadable {
+  readonly clock = new VirtualClock();
+  failures: readonly LagFailure[] = [];
+  readonly #topics = ['a', 'b'];
+
+  readonly sample = async (): Promise<GroupLag> => lagOf(this.clock.epochMs(), [[10, 10, null]]);
+
+  readonly others = async (): Promise<OtherLags> => {
+    const failed = new Set(this.failures.map(({ topic }) => topic));
+    const known = this.#topics.filter((topic) => !failed.has(topic) && !failed.has(null));
+    const lags = known.map((topic) => ({ ...lagOf(this.clock.epochMs(), [[7, 7, null]]), group: `g.${topic}`, topic }));
+    return { lags, failures: this.failures };
+  };
+
+  fail(topic: string | null): void {
+    this.failures = [{ topic, error: new SluiceError('queue_refused', `no right on ${topic}`) }];
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+test('the command prints the groups that are known, and tells which is not', async () => {
+  const source = new PartlyReadable();
+  const check = async (groups: readonly string[], told: string, exit: number): Promise<void> => {
+    const [stdout, stderr] = [new Page(), new Page()];
+    const config = loadConfig({ env: {}, readFile: () => '' });
+    const context = { config, stdout, stderr, clock: source.clock, signal: new AbortController().signal };
+    const limits = { seconds: 1, records: 1 };
+    assert.equal(await source.clock.until(once(source, lagJson, limits, context)), exit);
+    const lines = stdout.text.trim().split('\n');
+    assert.deepEqual(
+      lines.map((line) => JSON.parse(line).group),
+      groups,
+    );
+    assert.equal(stderr.text, told);
+  };
+  await check(['g', 'g.a', 'g.b'], '', 0);
+  source.fail('a');
+  await check(['g', 'g.b'], 'sluice: no right on a\n', 1);
+  source.fail(null);
+  await check(['g'], 'sluice: no right on null\n', 1);
+});
+
+test('the exporter has the groups that are known; figures of one that is not end after a while', async () => {
+  const source = new PartlyReadable();
+  const { clock } = source;
+  const stop = new AbortController();
+  const nothing = (): void => undefined;
+  const told: unknown[] = [];
+  const warn = (_event: string, fields?: object): void => void told.push(fields);
+  const metrics = new Metrics({ version: '', command: '' });
+  const telemetry = new LagTelemetry(metrics, { debug: nothing, info: nothing, warn, error: nothing }, clock);
+  const sampler = new LagSampler({ source, intervalMs: 5000, clock, telemetry, signal: stop.signal });
+  const running = sampler.run();
+  const known = async (): Promise<string[]> => {
+    const samples = samplesOf((await metrics.render()).body);
+    const has = (topic: string): boolean => valueOf(samples, 'sluice_group_lag_records_sum', { topic }) !== null;
+    return ['t', 'a', 'b'].filter(has);
+  };
+  await clock.settle();
+  source.fail('a');
+  await clock.advance(30_000);
+  assert.deepEqual(await known(), ['t', 'a', 'b']);
+  assert.equal(sampler.unreadyReason, 'no right on a');
+  await clock.advance(60_000);
+  assert.deepEqual(await known(), ['t', 'b']);
+  assert.match(JSON.stringify(told[0]), /no right on a/);
+  source.failures = [];
+  await clock.advance(5000);
+  assert.deepEqual([await known(), sampler.unreadyReason], [['t', 'a', 'b'], null]);
+  stop.abort();
+  await running;
+});
+
+test('a group that is named is looked at alone', async () => {
+  const env = { SLUICE_KAFKA_BROKERS: 'localhost:9092', SLUICE_KAFKA_SOURCES: '[{topic: others, format: text}]' };
+  const config = loadConfig({ env, readFile: () => '' });
+  await using all = await openLagSource(configOfGroup(config, undefined));
+  assert(all.others);
+  const named = configOfGroup(config, 'another');
+  await using one = await openLagSource(named);
+  assert.deepEqual([named['kafka.group'], one.others], ['another', undefined]);
 });

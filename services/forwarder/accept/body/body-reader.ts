@@ -6,13 +6,13 @@
 // nothing, and nothing of it is kept.
 
 import type { IncomingMessage } from 'node:http';
-import { ByteBudget } from '#shared/byte-budget.ts';
+import { ByteBudget, type Permit } from '#shared/byte-budget.ts';
 import type { Clock } from '#shared/clock.ts';
 import { SluiceError } from '#shared/errors.ts';
 import type { Compression } from '#shared/record/compression.ts';
 import type { Intake, Room } from '../../intake/chunk.ts';
 import { BodyBytes } from './body-bytes.ts';
-import { BodyDecompressor, type DecompressOptions } from './body-decompressor.ts';
+import { BodyDecompressor, type Decompressed, type DecompressOptions } from './body-decompressor.ts';
 import { BodyFlow } from './body-flow.ts';
 import { BodyPermit } from './body-permit.ts';
 import { BodyRoom } from './body-room.ts';
@@ -23,6 +23,9 @@ import { type RequestWait, closed, isGone, requestWait } from '../turns/request-
 
 /** What a piece costs beyond its bytes. Small ones are copied together, which costs as much again as they have. */
 const PIECE_OVERHEAD_BYTES = 512;
+
+/** Of the largest: what is made of one leaves something for other senders. */
+const MADE_BODIES = 1.5;
 
 export interface BodyReaderOptions {
   readonly intake: Pick<Intake, 'hasRoom' | 'room'> & Partial<Pick<Intake, 'unreadyReason'>>;
@@ -35,8 +38,8 @@ export interface BodyReaderOptions {
   readonly heldBytesMax: number;
   /** Small ones may hold this much more; as much again is reserved for what they grow to. */
   readonly smallReserveBytes: number;
-  /** What compressed bytes may grow to, of all inputs together. */
-  readonly unpacking: ByteBudget;
+  /** What large bodies may grow to with what is made of them, of all inputs together. */
+  readonly large: ByteBudget;
   /** How long a request waits for room. */
   readonly waitMs: number;
   /** How long a whole body may take to come in. */
@@ -53,6 +56,7 @@ export interface ReadOptions {
 export class BodyReader {
   readonly #options: BodyReaderOptions;
   readonly #budget: ByteBudget;
+  readonly #made: DynamicShares;
   /** What senders hold of small bodies, and of large ones. */
   readonly #shares: { readonly small: DynamicShares; readonly large: DynamicShares };
   readonly #room: BodyRoom;
@@ -63,7 +67,7 @@ export class BodyReader {
 
   constructor(options: BodyReaderOptions) {
     this.#options = options;
-    const { clock, waitMs, timeoutMs, heldBytesMax, smallReserveBytes, unpacking, bodyBytesMax } = options;
+    const { clock, waitMs, timeoutMs, heldBytesMax, smallReserveBytes, large, bodyBytesMax } = options;
     const budget = new ByteBudget(heldBytesMax);
     const shares = { small: new DynamicShares(smallReserveBytes), large: new DynamicShares(heldBytesMax) };
     this.#budget = budget;
@@ -72,9 +76,20 @@ export class BodyReader {
     const room = new BodyRoom({ intakeRoom, budget, shares, clock, heldBytesMax, smallReserveBytes });
     this.#room = room;
     const tooBusy = (): SluiceError => this.tooBusy();
+    const made = new DynamicShares(MADE_BODIES * bodyBytesMax);
+    this.#made = made;
     const hold = (bytes: number, sender: string | null): Disposable => this.#permit(bytes, sender);
     const waitFor = (request: IncomingMessage | null): RequestWait => this.#wait(request);
-    this.#decompressor = new BodyDecompressor({ room, unpacking, bodyBytesMax, smallReserveBytes, hold, waitFor });
+    this.#decompressor = new BodyDecompressor({
+      room,
+      clock,
+      large,
+      made,
+      bodyBytesMax,
+      smallReserveBytes,
+      hold,
+      waitFor,
+    });
     this.#flow = new BodyFlow({ room, clock, waitMs });
     this.#largeBodySlots = new LargeBodySlots({ clock, waitMs, tooBusy });
     this.#endless = new EndlessBodies({
@@ -146,6 +161,13 @@ export class BodyReader {
     return this.#permit(bytes, sender);
   }
 
+  /** Counts what was made of a large body of the sender, until it is stored. */
+  takeMade(bytes: number, sender: string): Disposable {
+    const made = this.#made;
+    made.take(sender, bytes);
+    return { [Symbol.dispose]: () => made.give(sender, bytes) };
+  }
+
   #permit(bytes: number, sender: string | null, announced = 0): BodyPermit {
     return new BodyPermit(bytes, { budget: this.#budget, shares: this.#shares, sender, announced });
   }
@@ -159,8 +181,13 @@ export class BodyReader {
   }
 
   /** Rejects with decompressed_too_large, body_malformed, intake_full, or request_malformed if the request is gone. */
-  decompress(body: Buffer, compression: Compression, options: DecompressOptions): Promise<Buffer> {
+  decompress(body: Buffer, compression: Compression, options: DecompressOptions): Promise<Decompressed> {
     return this.#decompressor.decompress(body, compression, options);
+  }
+
+  /** Memory to convert a large body that came uncompressed. Rejects with intake_full, or request_malformed. */
+  acquireLarge(bytes: number, sender: string, request: IncomingMessage): Promise<Permit> {
+    return this.#decompressor.acquireLarge(bytes, sender, request);
   }
 
   /** Resolves when there is room. Rejects with intake_full after `waitMs`, or request_malformed if it is gone. */

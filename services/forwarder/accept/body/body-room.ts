@@ -40,6 +40,18 @@ export class BodyRoom {
     this.#recheck = new RecheckTimer(options.clock);
   }
 
+  /** Whether intake has room, whatever bodies hold. */
+  get ofIntake(): boolean {
+    return this.#options.intakeRoom.hasRoom;
+  }
+
+  /** Resolves when intake has room. Rejects with the signal's reason. */
+  async untilIntake(over: AbortSignal): Promise<void> {
+    const { intakeRoom } = this.#options;
+    while (!intakeRoom.hasRoom) await unlessAborted(intakeRoom.room(over), over);
+    over.throwIfAborted();
+  }
+
   /** Whether there is room for bodies of any kind. */
   forAll(): boolean {
     return this.#options.budget.hasRoom && this.#options.intakeRoom.hasRoom;

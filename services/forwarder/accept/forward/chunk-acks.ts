@@ -9,7 +9,7 @@ import type { Chunk, Undecodable } from '../../intake/chunk.ts';
 import type { FrameReader } from '../frames/frame-reader.ts';
 import type { SlicedFrame } from '../frames/sliced-frame.ts';
 import { AckQueue, type OwedAnswer } from './ack-queue.ts';
-import { CHUNK_TURN_BYTES, ENTRIES_PER_TURN_BYTE, type FrameTurns } from './frame-turns.ts';
+import { CHUNK_TURN_BYTES, entriesTurnBytes, type FrameTurns } from './frame-turns.ts';
 import { InFlight } from './in-flight.ts';
 import { type Handed, SessionIntake, type SessionIntakeOptions } from './session-intake.ts';
 
@@ -67,7 +67,7 @@ export class AcceptedChunks {
   }
 
   accept(chunk: Chunk, ack: Buffer | null): void {
-    this.#options.turns.spend(chunk.entries.length / ENTRIES_PER_TURN_BYTE);
+    this.#options.turns.spend(entriesTurnBytes(chunk.entries.length, chunk.count));
     const bytes = chunk.bytes === chunk.entries ? chunk.bytes.length : chunk.bytes.length + chunk.entries.length;
     this.#settle(bytes, ack, this.#intake.accept(chunk, ack !== null));
   }

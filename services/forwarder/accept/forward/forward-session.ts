@@ -162,8 +162,8 @@ export class ForwardSession implements GateMember {
   }
 
   #outcomeOf(frame: Exclude<NextFrame, typeof NEED_MORE>): FrameOutcome {
-    const { reader, taker } = this.#parts;
-    if (Buffer.isBuffer(frame)) return taker.take(frame, reader.isJson);
+    const { reader, taker, turns } = this.#parts;
+    if (Buffer.isBuffer(frame)) return turns.spent(frame.length, reader.isJson, taker.take(frame, reader.isJson));
     if (typeof frame === 'object') return taker.takeFiled(frame);
     if (frame === FRAME_MALFORMED) return refused('frame_malformed', 'the stream cannot be read on');
     if (frame === FRAME_UNKEPT) return unkept(reader.failure);
@@ -206,7 +206,7 @@ export class ForwardSession implements GateMember {
   async #doLater({ outcome, heldBytes, release }: Later): Promise<void> {
     this.#waitingBytes = heldBytes;
     try {
-      await this.#do(await outcome);
+      await this.#do(this.#parts.turns.opened(await outcome));
     } finally {
       this.#waitingBytes = 0;
       await release?.().catch((error: unknown) => this.#refuse(unkept(reasonOf(error))));

@@ -26,7 +26,7 @@ import {
 import type { FrameFile } from './frame-file.ts';
 import { behind, type FrameOutcome, NOTHING, refused, type Sliced, unkept } from './frame-outcome.ts';
 import type { FiledFrame } from './frame-reader.ts';
-import { excessOf } from '../../intake/event-limit.ts';
+import { excessOf } from '#shared/record/event-limit.ts';
 import { MessageRun } from './message-run.ts';
 import { type Sender, SenderTags } from './sender-tags.ts';
 import { type SliceLimits, unpackedBytesMax } from './sliced-frame.ts';

@@ -1,4 +1,5 @@
-// The tags of one sender: as they come in frames, and as they go on, where the sender may use them.
+// The tags of one sender, each checked once: what comes in frames, and what it becomes or why it is refused. The rule
+// is `allowedTag` (intake/principal.ts).
 
 import { SluiceError } from '#shared/errors.ts';
 import type { Origin } from '../../intake/chunk.ts';

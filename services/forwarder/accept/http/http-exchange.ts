@@ -11,8 +11,8 @@ import { type Compression, freeDecompressed } from '#shared/record/compression.t
 import { type AddressRate, passed } from '../../admit/address-rates.ts';
 import type { Content, InputName, Intake } from '../../intake/chunk.ts';
 import { contentOf, type EventsName } from '../../decode/content-name.ts';
-import { countExcessOf } from '../../intake/event-limit.ts';
-import { type EventTime, RECEIVE_TIME, eventTimeOfMs } from '../../decode/event-time.ts';
+import { countExcessOf } from '#shared/record/event-limit.ts';
+import { type EventTime, RECEIVE_TIME, eventTimeOfMs } from '#shared/record/event-time.ts';
 import { tagOfHeader } from '../../decode/http/http-tag.ts';
 import {
   type ConversionName,
@@ -30,6 +30,7 @@ import type { BodyReader } from '../body/body-reader.ts';
 import { type HttpTurns, REQUEST_TURN_BYTES, UNPACK_TURN_BYTES } from './http-turns.ts';
 import { idempotencyKey } from './idempotency-key.ts';
 import { LARGE_BODY_BYTES } from '../turns/large-body-slots.ts';
+import { LargeShare } from './large-share.ts';
 
 /** Events of one tag, as a dialect hands them over. */
 export interface Events {
@@ -70,13 +71,14 @@ export class HttpExchange implements Disposable {
   readonly #request: IncomingMessage;
   readonly #options: ExchangeOptions;
   readonly #held = new DisposableStack();
+  /** Of its body, until that is converted. */
+  readonly #bodyHeld = this.#held.use(new DisposableStack());
   /**
    * Whose share of the memory it uses. Neither a tenant's hosts nor the tenants behind one address may starve each
    * other.
    */
   readonly #who: string;
-  /** To have a large body opened and converted. */
-  #turn: Disposable | null = null;
+  #large: LargeShare | null = null;
   /** The body's content, if a key names it. */
   #content: Content | null = null;
   /** As long as nobody else may hold it. */
@@ -102,10 +104,7 @@ export class HttpExchange implements Disposable {
     }
   }
 
-  /**
-   * The time of events that have none: now. If the request may be repeated, it is "when received" instead, so that its
-   * entries are always the same.
-   */
+  /** The time of events that have none: now. If the request may be repeated, "when received" instead. */
   get defaultTime(): EventTime {
     return this.chunkId ? RECEIVE_TIME : eventTimeOfMs(this.#options.clock.epochMs());
   }
@@ -127,17 +126,24 @@ export class HttpExchange implements Disposable {
   /** The whole body, uncompressed. Rejects with a SluiceError. */
   async body(): Promise<Buffer> {
     const { bodies, sendContinue, compression } = this.#options;
-    const held = this.#held;
-    const sender = this.#who;
-    const takeTurn = (): Promise<void> => this.#takeTurn();
-    const opening = { held, sender, takeTurn, request: this.#request };
-    const sent = await bodies.read(this.#request, { held, sender, sendContinue });
+    using packed = new DisposableStack();
+    const held = compression ? packed : this.#bodyHeld;
+    const sent = await bodies.read(this.#request, { held, sender: this.#who, sendContinue });
     this.#options.rate?.take(sent.length);
-    if (compression) await this.turn(UNPACK_TURN_BYTES);
-    const body = compression ? await bodies.decompress(sent, compression, opening) : sent;
+    const body = compression ? await this.#decompress(sent, compression) : sent;
     // The URL may hold a time, a host, or the events themselves.
     if (this.chunkId) this.#content = contentOf(body, queryOf(this.#request.url));
     this.#body = body;
+    return body;
+  }
+
+  async #decompress(sent: Buffer, compression: Compression): Promise<Buffer> {
+    await this.turn(UNPACK_TURN_BYTES);
+    const takeTurn = (): Promise<void> => this.#largeShare().takeTurn();
+    const opening = { held: this.#bodyHeld, sender: this.#who, takeTurn, request: this.#request };
+    const { body, large } = await this.#options.bodies.decompress(sent, compression, opening);
+    if (large) this.#largeShare().adopt(large);
+    if (sent.length > LARGE_BODY_BYTES) freeDecompressed(sent);
     return body;
   }
 
@@ -181,11 +187,10 @@ export class HttpExchange implements Disposable {
   async convert<N extends ConversionName>(name: N, body: Buffer, options: ConversionOptions<N>): Promise<Converted<N>> {
     const { bodies, converter } = this.#options;
     const bytes = unpackedBytes(name, body);
-    if (bytes > LARGE_BODY_BYTES) await this.#takeTurn();
+    if (bytes > LARGE_BODY_BYTES) await this.#largeShare().take(bytes > body.length ? 2 * bytes : bytes);
     await this.turn(REQUEST_TURN_BYTES + (converter.isInline(bytes) ? costOf(name, bytes) : 0));
     // What is made of it has about its size, and is there before it is gone.
     using _made = bodies.take(bytes, this.#who);
-    using _turn = this.#turn;
     const converted = await converter.convert(name, body, options);
     const excess = 'count' in converted ? countExcessOf({ count: converted.count, bytes }) : null;
     const buffers = buffersOf(converted);
@@ -193,26 +198,25 @@ export class HttpExchange implements Disposable {
       for (const buffer of buffers) buffer.transfer(0);
       throw new SluiceError('too_many_events', `Cannot take events: ${excess}; send fewer at once`);
     }
-    for (const { byteLength } of buffers) this.hold(byteLength);
+    const made = [...buffers].reduce((sum, { byteLength }) => sum + byteLength, 0);
+    this.hold(made);
+    this.#large?.converted(made);
+    this.#bodyHeld.dispose();
     return converted;
   }
 
-  /**
-   * Resolves when so much may be done for it in this turn of the event loop (http-turns.ts). Rejects where its sender
-   * is gone.
-   */
+  /** Resolves when so much may be done for it in this turn of the event loop (http-turns.ts). Rejects if it is gone. */
   async turn(bytes: number): Promise<void> {
     await this.#options.turns?.wait(bytes, this.#who, this.#request);
   }
 
   /**
-   * Resolves when it may submit hundreds of chunks, until the result is disposed of (http-turns.ts). Rejects if its
-   * sender is gone, and as `convert` does.
+   * Resolves when it may submit hundreds of chunks, until the result is disposed of. Rejects as `convert` does.
    * @param bytes of the body that is converted meanwhile
    */
   async crowd(bytes = 0): Promise<Disposable | null> {
-    // Before the crowd's turn: one sender's large bodies, which wait for each other, would use up all of those.
-    if (bytes > LARGE_BODY_BYTES) await this.#takeTurn();
+    // Its memory is bounded otherwise, and who has some waits for no crowd; see large-share.ts.
+    if (bytes > LARGE_BODY_BYTES) return null;
     return (await this.#options.turns?.crowd(this.#who, this.#request)) ?? null;
   }
 
@@ -225,21 +229,29 @@ export class HttpExchange implements Disposable {
    * To take a large part of an endless body: what is made of it is counted, in the turn of a large body. Rejects with
    * intake_full.
    */
-  async part(bytes: number): Promise<Disposable> {
+  async part(bytes: number): Promise<LargeShare> {
     using taken = new DisposableStack();
-    taken.use(await this.#options.bodies.largeTurn(this.#whoseTurn, this.#request));
-    taken.use(this.#options.bodies.take(bytes, this.#who));
-    return taken.move();
+    const share = taken.use(this.#newLargeShare());
+    await share.take(bytes);
+    share.hold(this.#options.bodies.take(bytes, this.#who));
+    taken.move();
+    return share;
   }
 
-  /** One large body of a tenant, or of an address, is opened and converted at a time. */
-  async #takeTurn(): Promise<void> {
-    this.#turn ??= this.#held.use(await this.#options.bodies.largeTurn(this.#whoseTurn, this.#request));
+  /** All its events are stored or refused; what is left is its answer. */
+  settled(): void {
+    this.#large?.settled();
   }
 
-  get #whoseTurn(): string {
+  #largeShare(): LargeShare {
+    this.#large ??= this.#held.use(this.#newLargeShare());
+    return this.#large;
+  }
+
+  #newLargeShare(): LargeShare {
     const { tenant } = this.principal;
-    return tenant === null ? `address ${networkOfPeer(this.sender)}` : `tenant ${tenant}`;
+    const whose = tenant === null ? `address ${networkOfPeer(this.sender)}` : `tenant ${tenant}`;
+    return new LargeShare({ bodies: this.#options.bodies, request: this.#request, whose, sender: this.#who });
   }
 
   /**

@@ -5,7 +5,7 @@
 // time, the indexer reads one from a key of the record, or takes the time of receipt.
 
 import { SluiceError } from '#shared/errors.ts';
-import { type EventTime, RECEIVE_TIME } from '../../decode/event-time.ts';
+import { type EventTime, RECEIVE_TIME } from '#shared/record/event-time.ts';
 import { bodyFormat, queryEntries, timeOfParameter } from '../../decode/http/body-formats.ts';
 import { takenEntries } from '../../decode/http/http-entries.ts';
 import { tagOfPath } from '../../decode/http/http-tag.ts';

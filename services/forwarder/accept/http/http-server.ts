@@ -41,7 +41,7 @@ export interface HttpServerOptions {
   readonly bodyBytesMax: number;
   readonly clock: Clock;
   /** What compressed bytes may grow to, of all inputs together. */
-  readonly unpacking: ByteBudget;
+  readonly large: ByteBudget;
   /** Null: requests come in the clear. */
   readonly tls: TlsContext | null;
   /** How often senders without a known token may guess, and how long they wait for their answer. */
@@ -129,7 +129,7 @@ export async function prepareHttp(
   listensOn: 'tcp' | 'unix',
 ): Promise<{ readonly fastify: FastifyInstance; readonly connections: HttpConnections }> {
   const limits = { ...LIMITS, ...options.limits };
-  const { telemetry, clock, tokens, principalOf, roomOf, rateOf, unpacking, logins } = options;
+  const { telemetry, clock, tokens, principalOf, roomOf, rateOf, large, logins } = options;
   const pipelined = (socket: Socket): void =>
     telemetry.connectionEnded('http', 'pipelined', peerAddress(socket.remoteAddress, listensOn) ?? 'unknown');
   const broken = (error: Error, socket: Socket): void => connections.broken(error, socket);
@@ -145,7 +145,7 @@ export async function prepareHttp(
   const heldBytesMax = BODIES_HELD * bodyBytesMax;
   const smallReserveBytes = SMALL_RESERVE_BYTES;
   const bytes = { bodyBytesMax, heldBytesMax, smallReserveBytes };
-  const bodies = new BodyReader({ intake, room, clock, ...bytes, unpacking, waitMs, timeoutMs });
+  const bodies = new BodyReader({ intake, room, clock, ...bytes, large, waitMs, timeoutMs });
   const { threaded = false } = options;
   const converter = new Converter({ clock, threaded });
   const turns = threaded ? new HttpTurns({ clock, waitMs, tooBusy: () => bodies.tooBusy() }) : null;

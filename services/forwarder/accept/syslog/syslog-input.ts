@@ -3,6 +3,11 @@
 // Syslog has no acks. Over TCP, Sluice retries what it has read until it is stored (unacked-retry.ts), and stops
 // reading when there is no room. What was on its way when a connection broke, or when this process was killed, is lost.
 // Over UDP, whatever finds no room is lost, and counted.
+//
+//   udp        unacked/datagram-server → syslog-datagrams → unacked/sender-runs ┐
+//   tcp, tls   unacked/stream-server → stream-session → syslog-stream-decoder   ┴→ unacked/unacked-retry
+//
+// → intake/intake, and from there as every chunk: gather/partition-lane → the queue.
 
 import { randomBytes } from 'node:crypto';
 import { parseListenAddress, printAddress } from '#shared/net/listen-address.ts';

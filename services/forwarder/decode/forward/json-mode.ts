@@ -9,7 +9,7 @@ import assert from 'node:assert/strict';
 import { FRAME_MALFORMED, FRAME_TOO_LARGE, NEED_MORE, type ScanResult } from '#shared/msgpack/frame-scanner.ts';
 import { BufferedPieces } from '#shared/msgpack/buffered-pieces.ts';
 import type { ForwardRefusal } from './forward-frame.ts';
-import { JSON_DEPTH_MAX, jsonToMsgpack } from '../json-value.ts';
+import { JSON_DEPTH_MAX, jsonToMsgpack } from '#shared/json/json-value.ts';
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;

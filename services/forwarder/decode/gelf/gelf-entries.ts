@@ -12,8 +12,8 @@
 
 import { containerChildren, containerHeaderSize, payloadHeaderSize, valueEnd } from '#shared/msgpack/extents.ts';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
-import { type EventTime, eventTimeOfMs, eventTimeOfText } from '../event-time.ts';
-import { JsonReader, type PairExtractor } from '../json-value.ts';
+import { type EventTime, eventTimeOfMs, eventTimeOfText } from '#shared/record/event-time.ts';
+import { JsonReader, type PairExtractor } from '#shared/json/json-value.ts';
 import { SEVERITY_NAMES } from '../syslog/syslog-names.ts';
 
 const OPEN_OBJECT = 0x7b;

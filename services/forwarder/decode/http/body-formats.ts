@@ -7,7 +7,7 @@
 //   application/csp-report, …/reports+json what browsers report, as JSON
 //   none, text/plain, or a form that is none (`curl -d '{…}'`): JSON values one after another, if it begins like one
 
-import { type EventTime, eventTimeOfText } from '../event-time.ts';
+import { type EventTime, eventTimeOfText } from '#shared/record/event-time.ts';
 import { formFields } from './http-form.ts';
 import type { EntriesOptions, HttpEntries } from './http-entries.ts';
 import { jsonEntries } from './json-entries.ts';

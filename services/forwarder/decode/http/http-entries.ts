@@ -2,7 +2,7 @@
 // or not at all.
 
 import { SluiceError } from '#shared/errors.ts';
-import type { EventTime } from '../event-time.ts';
+import type { EventTime } from '#shared/record/event-time.ts';
 
 export type HttpEntries =
   | { readonly kind: 'entries'; readonly bytes: Uint8Array; readonly count: number }

@@ -7,10 +7,10 @@
 // record. A `time` that is no such number (text, milliseconds) stays in the record, so nothing of it is lost.
 
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
-import { type EventTime, eventTimeOfText } from '../event-time.ts';
-import { eventsMaxOf, refuseExcess } from '../../intake/event-limit.ts';
+import { type EventTime, eventTimeOfText } from '#shared/record/event-time.ts';
+import { eventsMaxOf, refuseExcess } from '#shared/record/event-limit.ts';
 import type { EntriesOptions, HttpEntries } from './http-entries.ts';
-import { JsonReader, type PairExtractor } from '../json-value.ts';
+import { JsonReader, type PairExtractor } from '#shared/json/json-value.ts';
 
 const OPEN_OBJECT = 0x7b;
 const OPEN_ARRAY = 0x5b;

@@ -24,8 +24,8 @@ import {
   valueEnd,
 } from '#shared/msgpack/extents.ts';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
-import type { EventTime } from '../event-time.ts';
-import { eventsMaxOf, refuseExcess } from '../../intake/event-limit.ts';
+import type { EventTime } from '#shared/record/event-time.ts';
+import { eventsMaxOf, refuseExcess } from '#shared/record/event-limit.ts';
 import type { EntriesOptions, HttpEntries } from './http-entries.ts';
 
 const TIME_KEY = Buffer.from([0xa4, ...Buffer.from('time')]);

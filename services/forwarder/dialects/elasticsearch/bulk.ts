@@ -14,9 +14,9 @@
 
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { contentOf } from '../../decode/content-name.ts';
-import { type EventTime, RECEIVE_TIME } from '../../decode/event-time.ts';
-import { JsonReader } from '../../decode/json-value.ts';
-import { EntryBuilder } from '../common/entry-builder.ts';
+import { type EventTime, RECEIVE_TIME } from '#shared/record/event-time.ts';
+import { JsonReader } from '#shared/json/json-value.ts';
+import { EntryBuilder } from '#shared/otlp/entry-builder.ts';
 import { BulkActions } from './bulk-actions.ts';
 import type { BulkAction, BulkRefusal, BulkTable } from './bulk-table.ts';
 import { BulkTableWriter } from './bulk-table-writer.ts';

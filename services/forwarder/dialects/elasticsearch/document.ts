@@ -7,9 +7,9 @@
 
 import { isMap } from '#shared/msgpack/extents.ts';
 import { MsgpackReader } from '#shared/msgpack/reader.ts';
-import { type EventTime, eventTimeOfMs } from '../../decode/event-time.ts';
+import { type EventTime, eventTimeOfMs } from '#shared/record/event-time.ts';
 import { eventTimeOfIso } from '../../decode/iso-time.ts';
-import { Pairs, keyOf } from '../common/entry-builder.ts';
+import { Pairs, keyOf } from '#shared/otlp/entry-builder.ts';
 
 const NO_BYTES = Buffer.alloc(0);
 const DOT = Buffer.from('.');

@@ -60,6 +60,7 @@ async function takeBulk(context: HttpContext, request: FastifyRequest, reply: Fa
   if (body.length > FEW_CHUNKS_BYTES) await crowd.enter(body.length);
   const table = taken(await exchange.convert('bulk', body, options));
   const outcomes = await accept(exchange, table, crowd);
+  exchange.settled();
   refuseWhole(outcomes);
   const refused = refusedCount(table);
   if (refused > 0) {

@@ -10,8 +10,8 @@
 // again.
 
 import { contentOf, type EventsName } from '../../decode/content-name.ts';
-import { type EventTime, RECEIVE_TIME } from '../../decode/event-time.ts';
-import { EntryBuilder, Pairs, keyOf } from '../common/entry-builder.ts';
+import { type EventTime, RECEIVE_TIME } from '#shared/record/event-time.ts';
+import { EntryBuilder, Pairs, keyOf } from '#shared/otlp/entry-builder.ts';
 import type { JournalField } from './export-format.ts';
 
 export interface JournalEntry {

@@ -66,8 +66,9 @@ async function takeEntries(
     await onTheirWay.next();
     const isLarge = result.bytes > LARGE_BODY_BYTES;
     if (isLarge) await onTheirWay.settled();
-    using _part = isLarge ? await exchange.part(result.bytes) : null;
+    using part = isLarge ? await exchange.part(result.bytes) : null;
     const entry = journalEntry(result.fields, bytesMax);
+    part?.holdMade(entry?.entries.length ?? 0);
     if (entry) onTheirWay.add(exchange.accept({ tag, entries: entry.entries, count: 1 }, entry.name));
     else refusal = entryTooLarge(bytesMax);
     if (isLarge) await onTheirWay.settled();

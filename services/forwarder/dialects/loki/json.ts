@@ -5,8 +5,8 @@
 // Times are nanoseconds as text; a number is understood too.
 
 import { MsgpackReader } from '#shared/msgpack/reader.ts';
-import { eventTimeOfNs } from '../../decode/event-time.ts';
-import { jsonToMsgpack } from '../../decode/json-value.ts';
+import { eventTimeOfNs } from '#shared/record/event-time.ts';
+import { jsonToMsgpack } from '#shared/json/json-value.ts';
 import type { Label } from './labels.ts';
 import { type LokiOptions, LokiEntries, type LokiStreams } from './streams.ts';
 

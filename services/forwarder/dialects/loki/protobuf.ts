@@ -3,8 +3,8 @@
 //   request    1 Stream { 1 labels (text)  2 Entry* }*
 //   Entry      1 Timestamp { 1 seconds  2 nanos }   2 line   3 LabelPair { 1 name  2 value }*
 
-import { eventTimeOfNs } from '../../decode/event-time.ts';
-import { BYTES, ProtobufReader, VARINT } from '../common/protobuf-reader.ts';
+import { eventTimeOfNs } from '#shared/record/event-time.ts';
+import { BYTES, ProtobufReader, VARINT } from '#shared/otlp/protobuf-reader.ts';
 import { parseLabels } from './labels.ts';
 import { type LokiOptions, LokiEntries, type LokiStreams } from './streams.ts';
 

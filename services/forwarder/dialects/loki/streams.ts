@@ -6,9 +6,9 @@
 //
 // A label that is called `log` goes under `labels.log`.
 
-import type { EventTime } from '../../decode/event-time.ts';
-import { EntryBuilder, Pairs, keyOf } from '../common/entry-builder.ts';
-import { ResourceFields } from '../common/resource-fields.ts';
+import type { EventTime } from '#shared/record/event-time.ts';
+import { EntryBuilder, Pairs, keyOf } from '#shared/otlp/entry-builder.ts';
+import { ResourceFields } from '#shared/otlp/resource-fields.ts';
 import type { Label } from './labels.ts';
 
 export type LokiStreams =

@@ -7,7 +7,7 @@ import { errorAnswer } from '../../accept/http/http-errors.ts';
 import { mediaTypeOf } from '../../decode/http/body-formats.ts';
 import { tooManyEntries } from '../../decode/http/http-entries.ts';
 import { type OtlpEncoding, exportAnswer, statusAnswer } from './answer.ts';
-import type { OtlpLogs } from './records.ts';
+import type { OtlpLogs } from '#shared/otlp/records.ts';
 
 const INPUT = 'otlp';
 const OWN_TAG = 'otlp';

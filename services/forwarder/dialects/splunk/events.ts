@@ -5,18 +5,18 @@
 //           one after another, with white space between them or without
 //   raw     a line is an event; host, source, sourcetype, index come with the URL
 //
-// A text is the message; an object's pairs are the event's own; what is beside the event becomes host.name,
-// splunk.source, splunk.sourcetype, splunk.index, and the fields under their names. Docker's driver sends
-// {"line":…,"source":"stdout",…}: its line is the message. A time that is no seconds since 1970 stays as splunk.time. A
-// body is taken whole or not at all.
+// `time` is the entry's time. A text is the message; an object's pairs are the event's own; what is beside the event
+// becomes host.name, splunk.source, splunk.sourcetype, splunk.index, and the fields under their names. Docker's driver
+// sends {"line":…,"source":"stdout",…}: its line is the message. A time that is no seconds since 1970 stays as
+// splunk.time. A body is taken whole or not at all.
 
 import { isMap } from '#shared/msgpack/extents.ts';
 import { MsgpackReader } from '#shared/msgpack/reader.ts';
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
-import { type EventTime, eventTimeOfText } from '../../decode/event-time.ts';
-import { JsonReader, type PairExtractor } from '../../decode/json-value.ts';
-import { EntryBuilder, Pairs, keyOf } from '../common/entry-builder.ts';
-import { ResourceFields } from '../common/resource-fields.ts';
+import { type EventTime, eventTimeOfText } from '#shared/record/event-time.ts';
+import { JsonReader, type PairExtractor } from '#shared/json/json-value.ts';
+import { EntryBuilder, Pairs, keyOf } from '#shared/otlp/entry-builder.ts';
+import { ResourceFields } from '#shared/otlp/resource-fields.ts';
 import type { HecCode } from './answers.ts';
 
 export type HecEvents =

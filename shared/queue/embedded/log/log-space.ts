@@ -1,4 +1,5 @@
-// How much space the log's file and WAL use, and whether more fits. Gives free pages back to the file system.
+// How much space the log's file and WAL use, and whether more fits. Gives free pages back to the file system. Where
+// nothing fits, sqlite-log.ts removes what all groups have read, or refuses: who appends hears `queue_full`.
 //
 // Dead letters lie in the same file, and have a limit of their own (dead-letter-budget.ts): they are not counted here.
 //

@@ -1,7 +1,7 @@
 // What an error of kafkajs means for us: whether another try may help, and what to report. Pure: it looks at names
 // only.
 
-import { type ErrorCode, reasonOf, SluiceError } from '#shared/errors.ts';
+import { type ErrorCode, isRetryable, reasonOf, SluiceError } from '#shared/errors.ts';
 
 export interface Failure {
   readonly code: ErrorCode;
@@ -66,10 +66,14 @@ export const GENERATION_LOST = new Set([
 /** What a failure of kafkajs means for us. */
 export function failureOf(error: unknown): Failure {
   const root = rootOf(error);
-  const reason = reasonOf(root);
+  const reason = reasonOf(root) + hintFor(root);
   const kafkaType = typeof root === 'object' && root !== null && 'type' in root ? root.type : undefined;
   const type = typeof kafkaType === 'string' ? kafkaType : root instanceof Error ? root.name : '';
   const told = { type, reason, broken: false };
+  // One of ours that came through kafkajs: there is no token to log in with.
+  if (root instanceof SluiceError) {
+    return { ...told, code: root.code, retryable: isRetryable(root), passes: isRetryable(root) };
+  }
   if (type === 'UNKNOWN_TOPIC_OR_PARTITION') return { ...told, code: 'topic_missing', retryable: true, passes: true };
   // It does not expect some orders of events, such as a broker that is lost while it is looked for, or an answer that
   // is cut off.
@@ -84,6 +88,18 @@ export function failureOf(error: unknown): Failure {
   return { ...told, code: 'queue_unavailable', retryable: true, passes: named || flagged };
 }
 
+/** Nothing was answered to the request itself: until an operator acts, no other fares better. */
+export function isLoginRefused({ code, type }: Failure): boolean {
+  return code === 'queue_unauthorized' && !type.endsWith('_AUTHORIZATION_FAILED');
+}
+
+/** kafkajs drops why each broker refused to tell the coordinator. */
+function hintFor(root: unknown): string {
+  if (!(root instanceof Error) || root.name !== 'KafkaJSGroupCoordinatorNotFound') return '';
+  const right = 'this user lacks the right Describe on the group, see "Rights in Kafka" in docs/operations.md';
+  return `; the brokers have none yet, or ${right}`;
+}
+
 export function lost(assignment: number, cause?: unknown): SluiceError {
   const message = `Cannot commit under assignment ${assignment}: it is no longer held`;
   return new SluiceError('assignment_lost', message, { cause });
@@ -93,10 +109,15 @@ export function unavailable(reason: string, cause?: unknown): SluiceError {
   return new SluiceError('queue_unavailable', `Cannot consume from Kafka: ${reason}`, { cause });
 }
 
-// "Retries exceeded" and "not retriable" are wrappers; what went wrong is below them.
+// "Retries exceeded" and "not retriable" are wrappers; what went wrong is below them. Of several errors the first
+// speaks for all.
 function rootOf(error: unknown): unknown {
   let root = error;
   for (let depth = 0; depth < 8; depth++) {
+    if (root instanceof Error && 'errors' in root && Array.isArray(root.errors) && root.errors[0] instanceof Error) {
+      [root] = root.errors;
+      continue;
+    }
     if (!(root instanceof Error) || !(root.cause instanceof Error)) return root;
     if (root.name !== 'KafkaJSNumberOfRetriesExceeded' && root.name !== 'KafkaJSNonRetriableError') return root;
     root = root.cause;

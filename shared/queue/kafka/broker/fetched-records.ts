@@ -2,7 +2,9 @@
 
 import type { FetchedRecord } from '../../queue.ts';
 import type { EpochStart } from '../positions/assignments.ts';
+import { ForeignHeaders } from '../../foreign-headers.ts';
 import { isEndMark } from '../wire/end-marks.ts';
+import { isBlanked } from '../wire/foreign-batches.ts';
 import type { KafkaMessage } from '../kafkajs/client.ts';
 import { epochOf } from '../kafkajs/untyped-fields.ts';
 
@@ -75,10 +77,32 @@ export function fetchedRecord(partition: number, message: KafkaMessage): Fetched
 }
 
 /** What readers see of the messages, with bytes of their own. */
-export function ownRecords(partition: number, messages: readonly KafkaMessage[]): FetchedRecord[] {
-  return withOwnBytes(
-    messages.filter((message) => !isEndMark(message)).map((message) => fetchedRecord(partition, message)),
-  );
+export function ownRecords(
+  partition: number,
+  messages: readonly KafkaMessage[],
+  recordOf: (partition: number, message: KafkaMessage) => FetchedRecord = fetchedRecord,
+): FetchedRecord[] {
+  return withOwnBytes(messages.filter((message) => !isEndMark(message)).map((message) => recordOf(partition, message)));
+}
+
+/** A message of others, with all that it has: see foreign-headers.ts. */
+export function foreignRecord(partition: number, message: KafkaMessage): FetchedRecord {
+  const { offset, timestamp, key, value } = message;
+  const headers = new ForeignHeaders();
+  if (key !== null && key !== undefined) headers.key(key);
+  if (isBlanked(message)) headers.unreadable();
+  else if (value === null) headers.noValue();
+  for (const [name, given] of Object.entries(message.headers ?? {})) {
+    for (const one of Array.isArray(given) ? given : [given])
+      headers.header(name, typeof one === 'string' ? Buffer.from(one) : (one ?? EMPTY));
+  }
+  return {
+    partition,
+    offset: Number(offset),
+    timestampMs: timeMsOf(timestamp),
+    headers: headers.encoded,
+    value: value ?? EMPTY,
+  };
 }
 
 /**
@@ -115,9 +139,12 @@ export function outOfPlace(batch: {
 }): string | null {
   const end = Number(batch.highWatermark) + MOVED_MAX;
   let before = -1;
-  for (const { offset } of batch.messages) {
+  for (const message of batch.messages) {
+    const { offset } = message;
     const at = Number(offset);
-    if (!(at > before && at < end)) {
+    // A mark may lie where a record of a transaction was seen.
+    const isBehind = at > before || (at === before && isEndMark(message));
+    if (!(isBehind && at < end)) {
       const log = `a log that ends at ${batch.highWatermark}`;
       return `Kafka told offset ${offset} of partition ${batch.partition} behind ${before}, in ${log}`;
     }

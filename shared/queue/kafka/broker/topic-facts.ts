@@ -88,7 +88,6 @@ export function weaknessesOf(facts: TopicFacts): TopicWeakness[] {
   }
   const minInSync = numberOf(facts, 'min.insync.replicas') ?? 1;
   const retentionMs = numberOf(facts, 'retention.ms') ?? -1;
-  const compression = settings.get('compression.type') ?? 'producer';
   if (replication < 3) {
     add('replicas', `has ${replication} replicas: three survive the loss of a broker during repairs`);
   }
@@ -114,10 +113,6 @@ export function weaknessesOf(facts: TopicFacts): TopicWeakness[] {
   if (isCompacted(facts)) {
     const effect = 'it refuses records without a key, which ours are; use delete';
     add('cleanup.policy', `has cleanup.policy=${settings.get('cleanup.policy')}: ${effect}`);
-  }
-  if (compression === 'lz4' || compression === 'snappy') {
-    const advice = 'which Sluice cannot read: use producer, gzip or zstd';
-    add('compression.type', `has compression.type=${compression}, ${advice}`);
   }
   return found;
 }

@@ -24,6 +24,7 @@ export interface ClientSessionsOptions {
   readonly clock: Clock;
   readonly observer: QueueObserver;
   readonly consume: ConsumeOptions;
+  readonly isForeign?: boolean;
   /** Aborted by the owner, and here where the brokers refuse us for good. */
   readonly closing: AbortController;
 }
@@ -90,14 +91,14 @@ export class ClientSessions {
 
   /** Lives as long as one client; resolves to what ended it, or to null when it was closed. */
   async #session(): Promise<unknown> {
-    const { kafka, topic, consume, closing } = this.#options;
+    const { kafka, topic, consume, closing, isForeign = false } = this.#options;
     // What is heard of a client that was given up is not about the one that took its place.
     let isOver = false;
     const fence = (): void => {
       if (!isOver) this.#listener.fenced();
     };
     const { fetchBytesMax, group } = consume;
-    const consumer = groupClient(kafka, { group, fetchBytesMax }, fence);
+    const consumer = groupClient(kafka, { group, fetchBytesMax, isForeign }, fence);
     const crashed = Promise.withResolvers<unknown>();
     const closed = new Promise<null>((resolve) => {
       if (closing.signal.aborted) resolve(null);

@@ -10,9 +10,19 @@ const REBALANCE_TIMEOUT_MS = 60_000;
 export const HEARTBEAT_INTERVAL_MS = 1000;
 // The longest that a paused partition waits after its resume, and the pause of the polls when there is nothing.
 const POLL_MS = 250;
+// There is a client for each topic of others, and each may hold so much of each broker that no budget counts yet.
+const FOREIGN_FETCH_BYTES_MAX = 2 * 1024 * 1024;
+
+export interface GroupClientOptions extends Pick<ConsumeOptions, 'group' | 'fetchBytesMax'> {
+  readonly isForeign: boolean;
+}
 
 /** `beforeJoin` is called before each request to join the group is sent. */
-export function groupClient(kafka: Kafka, { group, fetchBytesMax }: ConsumeOptions, beforeJoin: () => void): Consumer {
+export function groupClient(
+  kafka: Kafka,
+  { group, fetchBytesMax, isForeign }: GroupClientOptions,
+  beforeJoin: () => void,
+): Consumer {
   return kafka.consumer({
     groupId: group,
     partitionAssigners: [fencedAssigner(beforeJoin)],
@@ -22,11 +32,12 @@ export function groupClient(kafka: Kafka, { group, fetchBytesMax }: ConsumeOptio
     heartbeatInterval: HEARTBEAT_INTERVAL_MS,
     metadataMaxAge: 300_000,
     minBytes: 1,
-    maxBytesPerPartition: fetchBytesMax,
-    maxBytes: Math.max(fetchBytesMax, 8 * 1024 * 1024),
+    maxBytesPerPartition: isForeign ? Math.min(fetchBytesMax, FOREIGN_FETCH_BYTES_MAX) : fetchBytesMax,
+    maxBytes: isForeign ? FOREIGN_FETCH_BYTES_MAX : Math.max(fetchBytesMax, 8 * 1024 * 1024),
     maxWaitTimeInMs: POLL_MS,
-    // A transaction of somebody else that stays open would hold the partition; ours are none.
-    readUncommitted: true,
+    // A transaction of somebody else that stays open would hold the partition; ours are none. In a topic of others what
+    // was aborted was never sent.
+    readUncommitted: !isForeign,
     // A restart is our own affair, with a client that knows nothing of the one before.
     retry: { retries: 10, initialRetryTime: 200, maxRetryTime: 2000, restartOnFailure: () => Promise.resolve(false) },
   });

@@ -9,7 +9,7 @@ import type { Clock } from '#shared/clock.ts';
 import type { ConsumeOptions, ConsumerHandler, QueueConsumer } from '../../queue.ts';
 import type { QueueObserver } from '../../queue-observer.ts';
 import { failureOf } from '../broker/failure.ts';
-import { epochStarts, outOfPlace, ownRecords } from '../broker/fetched-records.ts';
+import { epochStarts, foreignRecord, outOfPlace, ownRecords } from '../broker/fetched-records.ts';
 import { type PartitionOffsets, readPartitionOffsets } from '../broker/group-offsets.ts';
 import type { Admin, EachBatchPayload, Kafka, KafkaMessage } from '../kafkajs/client.ts';
 import { decidedGroups, type OffsetKeeper } from '../kafkajs/patches/offset-manager.ts';
@@ -34,10 +34,13 @@ import {
 } from './log-changes.ts';
 import { ASK_PAUSE_MS, LogChecks } from './log-checks.ts';
 import { PartitionFetching } from './partition-fetching.ts';
+import { TopicConfirmation, UNCONFIRMED } from './topic-confirmation.ts';
 
 export interface ConsumerDependencies {
   readonly kafka: Kafka;
   readonly topic: string;
+  /** Others write the topic. */
+  readonly isForeign?: boolean;
   readonly clock: Clock;
   withAdmin<T>(work: (admin: Admin) => Promise<T>): Promise<T>;
   readonly observer: QueueObserver;
@@ -59,11 +62,13 @@ export class KafkaConsumer implements QueueConsumer {
   readonly #remembered = new Map<number, LogPosition>();
   /** What waits for the outcome of a check. */
   readonly #stopped = new Set<number>();
+  readonly #confirmation: TopicConfirmation | null;
 
   constructor(needs: ConsumerDependencies, handler: ConsumerHandler, options: ConsumeOptions) {
     this.#needs = needs;
     this.#handler = handler;
     this.#options = options;
+    this.#confirmation = needs.isForeign ? new TopicConfirmation(needs.kafka, needs.topic) : null;
     decidedGroups.add(options.group);
     const { signal } = this.#closing;
     const common = { ...needs, assignments: this.#assignments, signal };
@@ -80,6 +85,19 @@ export class KafkaConsumer implements QueueConsumer {
     this.#fetching = new PartitionFetching({ ...common, client: () => this.#sessions.consumer });
     this.#sessions = this.#clientSessions();
     this.#running = this.#sessions.run();
+  }
+
+  get topic(): string {
+    return this.#needs.topic;
+  }
+
+  get isForeign(): boolean {
+    return this.#needs.isForeign === true;
+  }
+
+  /** Resolves when it is closed, or the brokers refuse us for good. */
+  get ended(): Promise<void> {
+    return this.#running;
   }
 
   /** The topic was seen with this id, and so many partitions. */
@@ -109,6 +127,7 @@ export class KafkaConsumer implements QueueConsumer {
     this.#closing.abort();
     this.#assignments.revoke();
     await this.#running;
+    await this.#confirmation?.[Symbol.asyncDispose]();
   }
 
   #clientSessions(): ClientSessions {
@@ -219,17 +238,23 @@ export class KafkaConsumer implements QueueConsumer {
   async #eachBatch(payload: EachBatchPayload): Promise<void> {
     const assignment = this.#assignments.current;
     if (assignment === null || !(await announcedInTime(assignment, payload, this.#needs.clock))) return;
+    const { batch } = payload;
+    const { partition } = batch;
+    const topicId = await this.#confirmation?.topicId(payload, this.#needs.clock);
     if (this.#assignments.current !== assignment) return;
 
     // From here on nothing waits: the assignment stays until the records are handed over.
-    const { batch } = payload;
-    const { partition } = batch;
     // It was fetched before we went elsewhere, maybe from a log that is no more.
     if (payload.isStale()) return;
     const last = batch.messages.at(-1);
     if (last === undefined || !assignment.partitions.includes(partition)) return;
     const refusal = outOfPlace(batch);
     if (refusal !== null) return this.#refuse(assignment, partition, refusal);
+    if (topicId === UNCONFIRMED) return this.#refuse(assignment, partition, 'nobody knows of which topic it is');
+    if (topicId !== undefined && topicId !== assignment.topicId) {
+      this.#fetching.seek(partition, fetchedOffset(batch) ?? last.offset);
+      return this.#stopAndCheck(partition);
+    }
     if (!this.#inPlace(assignment, batch)) return;
     const endOffset = Number(batch.highWatermark);
     const [first] = batch.messages;
@@ -240,8 +265,9 @@ export class KafkaConsumer implements QueueConsumer {
       return this.#stopAndCheck(partition);
     }
     const next = Number(batch.lastOffset()) + 1;
-    const records = ownRecords(partition, batch.messages);
-    const leftFrom = this.#handler.fetched({ partition, assignment: assignment.number, records, next, endOffset });
+    const records = ownRecords(partition, batch.messages, this.isForeign ? foreignRecord : undefined);
+    const fetched = { partition, assignment: assignment.number, records, next, endOffset };
+    const leftFrom = this.#handler.fetched(topicId === undefined ? fetched : { ...fetched, topicId });
     this.#fetching.taken(partition);
     const isTaken = ({ offset }: KafkaMessage): boolean => typeof leftFrom !== 'number' || Number(offset) < leftFrom;
     const taken = isTaken(last) ? last : batch.messages.findLast(isTaken);

@@ -3,13 +3,14 @@
 import { readFileSync } from 'node:fs';
 import type { Config } from '#shared/config/settings.ts';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
+import { saslOptions } from './login/sasl-options.ts';
 
 const CONNECTION_TIMEOUT_MS = 3000;
 const REQUEST_TIMEOUT_MS = 15_000;
 
 /** Throws config_invalid for files that cannot be read. */
 export function connectOptions(config: Config, requestTimeoutMs = REQUEST_TIMEOUT_MS) {
-  const sasl = saslOf(config);
+  const sasl = saslOptions(config);
   return {
     clientId: 'sluice',
     brokers: [...brokersOf(config)],
@@ -28,24 +29,6 @@ export function brokersOf(config: Config): readonly string[] {
   const brokers = config['kafka.brokers'];
   if (brokers !== undefined && brokers.length > 0) return brokers;
   throw new SluiceError('config_invalid', 'Cannot use Kafka: kafka.brokers (SLUICE_KAFKA_BROKERS) is not set');
-}
-
-function saslOf(config: Config) {
-  const mechanism = config['kafka.sasl.mechanism'];
-  const username = config['kafka.sasl.username'];
-  const password = config['kafka.sasl.password'];
-  if (mechanism === undefined) return null;
-  if (username === undefined || password === undefined) {
-    throw new SluiceError('config_invalid', 'Cannot use SASL: kafka.sasl.username and kafka.sasl.password must be set');
-  }
-  switch (mechanism) {
-    case 'plain':
-      return { mechanism, username, password } as const;
-    case 'scram-sha-256':
-      return { mechanism, username, password } as const;
-    case 'scram-sha-512':
-      return { mechanism, username, password } as const;
-  }
 }
 
 function tlsOf(config: Config) {

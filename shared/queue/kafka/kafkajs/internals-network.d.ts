@@ -67,6 +67,9 @@ declare module 'kafkajs/src/network/socketFactory.js' {
 }
 
 declare module 'kafkajs/src/errors.js' {
+  export class KafkaJSSASLAuthenticationError extends Error {
+    constructor(message: string);
+  }
   export class KafkaJSConnectionClosedError extends Error {
     constructor(message: string, place: { readonly host: string; readonly port: number });
   }
@@ -82,6 +85,10 @@ declare module 'kafkajs/src/network/connection.js' {
     readonly port: number;
     readonly requestQueue: RequestQueue;
     connectionStatus: string;
+    /** Of `process.hrtime`; null before the login and after the end. */
+    authenticatedAt: [number, number] | null;
+    /** Ms; 0 is for ever. */
+    readonly sessionLifetime: { toString(): string };
     socket?: Socket;
     chunks: Buffer[];
     bytesBuffered: number;
@@ -95,10 +102,20 @@ declare module 'kafkajs/src/network/connection.js' {
       readonly requestTimeout: number;
     });
     isConnected(): boolean;
+    isAuthenticated(): boolean;
     disconnect(): Promise<unknown>;
     connect(): Promise<unknown>;
     send(request: { readonly request: { readonly apiName: string } }): Promise<unknown>;
     rejectRequests(error: Error): void;
+  }
+}
+
+declare module 'kafkajs/src/broker/saslAuthenticator/index.js' {
+  import type Connection from 'kafkajs/src/network/connection.js';
+
+  export default class SaslAuthenticator {
+    readonly connection: Connection;
+    authenticate(): Promise<void>;
   }
 }
 
@@ -108,8 +125,8 @@ declare module 'kafkajs/src/network/connectionStatus.js' {
 }
 
 declare module 'kafkajs/src/network/requestQueue/index.js' {
-  interface PushedRequest {
-    readonly entry: { readonly apiName: string };
+  export interface PushedRequest {
+    readonly entry: { readonly apiName: string; reject(error: Error): void };
     readonly requestTimeout: number | null;
   }
 
@@ -118,8 +135,12 @@ declare module 'kafkajs/src/network/requestQueue/index.js' {
     throttledUntil: number;
     readonly throttleCheckTimeoutId: NodeJS.Timeout | null;
     constructor(options: { readonly requestTimeout: number });
+    push(pushed: PushedRequest): void;
     scheduleCheckPendingRequests(): void;
-    createSocketRequest(pushed: PushedRequest): { requestTimeout: number };
+    createSocketRequest(pushed: {
+      readonly entry: { readonly apiName: string };
+      readonly requestTimeout: number | null;
+    }): { requestTimeout: number };
     destroy(): void;
   }
 }

@@ -15,6 +15,7 @@ export interface BatchEnd {
 interface Message {
   readonly offset: string;
   readonly isControlRecord?: boolean;
+  readonly batchContext?: { readonly inTransaction?: boolean; readonly partitionLeaderEpoch?: number };
 }
 
 interface Decoded {
@@ -44,7 +45,9 @@ export function withEndMarks(answer: unknown, ends: readonly (BatchEnd | null)[]
   for (const [i, { messages }] of partitions.entries()) {
     const end = ends[i] ?? null;
     const last = messages.at(-1);
-    const isSeen = last !== undefined && last.isControlRecord !== true && Number(last.offset) >= (end?.lastOffset ?? 0);
+    // One of a transaction that was aborted is left out as well.
+    const isShown = last?.isControlRecord !== true && last?.batchContext?.inTransaction !== true;
+    const isSeen = last !== undefined && isShown && Number(last.offset) >= (end?.lastOffset ?? 0);
     if (end !== null && !isSeen) messages.push(endMark(end));
   }
   return answer;

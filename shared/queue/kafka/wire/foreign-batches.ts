@@ -11,10 +11,10 @@
 //   record   length, attributes i8, time, offset delta, key, value, headers: all but one of them varints
 //            (https://kafka.apache.org/documentation/#messageformat)
 //
-// A batch in a codec that nobody here knows (snappy, lz4), too large unpacked, with too many records or headers, or
-// broken, is made one record without key, value and headers at the batch's last offset: its reader finds it malformed,
-// tells so, and goes on behind it. Brokers do not look at the offset deltas of batches that are not compressed: records
-// must rise within the offsets that the batch has.
+// A batch in a codec that nobody here knows, too large unpacked, with too many records or headers, or broken, is made
+// one record without key, value and headers at the batch's last offset. Its attributes, which Kafka does not use, tell
+// it from a tombstone (`isBlanked`). Its reader finds it malformed, tells so, and goes on behind it. Brokers do not
+// look at the offset deltas of batches that are not compressed: records must rise within the offsets of the batch.
 //
 // An answer has a budget of unpacked bytes and of records. Where it is spent a partition ends as if cut off: kafkajs
 // asks for the rest again. The first batch always goes, and which partition is the first is left to chance, so that
@@ -61,10 +61,17 @@ const GZIP = 1;
 /** As a length: of more than there is. */
 const CUT_OFF = 0x7fffffff;
 const BYTES_I64 = 8;
+/** Attributes of a record that stands for a batch. */
+const BLANKED = 0x55;
 /** By version: the first that has a log's start, a session, a preferred replica. */
 const WITH_START = 5;
 const WITH_SESSION = 7;
 const WITH_REPLICA = 11;
+
+/** Whether it stands for a batch that could not be read. */
+export function isBlanked(message: { readonly attributes?: number }): boolean {
+  return message.attributes === BLANKED;
+}
 
 export interface MendOptions {
   readonly inflates: ReadonlyMap<number, Inflate>;
@@ -215,7 +222,7 @@ function* recordSets(answer: Buffer, version: number): Generator<{ readonly at: 
 function blank(batch: Buffer): void {
   const delta = signedVarint(Math.max(0, batch.readInt32BE(DELTA_AT)));
   // attributes, time, offset delta, no key, no value, no headers
-  const record = [0, 0, ...delta, 1, 1, 0];
+  const record = [BLANKED, 0, ...delta, 1, 1, 0];
   clearCodec(batch);
   // A batch too short for it holds no record of any codec; then its reader sees none.
   const fits = RECORDS_AT + 1 + record.length <= batch.length;

@@ -17,7 +17,7 @@ export function bodyReader(limits: Partial<BodyReaderOptions> = {}): BodyReader 
     bodyBytesMax: KIB,
     heldBytesMax: KIB,
     smallReserveBytes: 0,
-    unpacking: new ByteBudget(1),
+    large: new ByteBudget(1),
     waitMs: 5000,
     timeoutMs: 60_000,
     ...limits,

@@ -8,12 +8,12 @@ import { ByteBudget } from '#shared/byte-budget.ts';
 import { KIB, MIB, bodyReader, newRequest } from './body-readers.ts';
 
 test('large bodies leave a reserve to small ones, as sent and as opened', async () => {
-  const unpacking = new ByteBudget(4 * MIB);
+  const large = new ByteBudget(4 * MIB);
   const bodies = bodyReader({
     bodyBytesMax: 8 * MIB,
     heldBytesMax: 8 * MIB,
     smallReserveBytes: 2 * MIB,
-    unpacking,
+    large,
     waitMs: 5,
   });
   using held = new DisposableStack();
@@ -26,18 +26,18 @@ test('large bodies leave a reserve to small ones, as sent and as opened', async 
   const turns: string[] = [];
   const opening = { held, sender: 'a', takeTurn: async () => void turns.push('taken') };
   // All that large ones may have is taken.
-  const large = bodies.take(8 * MIB);
-  using _bomb = await unpacking.acquire(4 * MIB);
+  const full = bodies.take(8 * MIB);
+  using _bomb = await large.acquire(4 * MIB);
   await assert.rejects(read(2 * MIB, Buffer.from('x')), { code: 'intake_full' });
   assert.equal(String(await read(5, Buffer.from('small'))), 'small');
-  assert.equal(String(await bodies.decompress(zstdCompressSync('small'), 'zstd', opening)), 'small');
+  assert.equal(String((await bodies.decompress(zstdCompressSync('small'), 'zstd', opening)).body), 'small');
   assert.deepEqual(turns, []);
   await assert.rejects(bodies.decompress(Buffer.alloc(40 * KIB), 'zstd', opening), { code: 'intake_full' });
   assert.deepEqual(turns, ['taken']);
   // Small ones have no more than their reserve.
   using _small = bodies.take(2 * MIB);
   await assert.rejects(read(5, Buffer.from('small')), { code: 'intake_full' });
-  large[Symbol.dispose]();
+  full[Symbol.dispose]();
 });
 
 test('of the reserve for small bodies a sender has as much as he leaves free', async () => {
@@ -45,7 +45,7 @@ test('of the reserve for small bodies a sender has as much as he leaves free', a
     bodyBytesMax: 8 * MIB,
     heldBytesMax: 8 * MIB,
     smallReserveBytes: 4 * MIB,
-    unpacking: new ByteBudget(8 * MIB),
+    large: new ByteBudget(8 * MIB),
     waitMs: 5,
   });
   using all = new DisposableStack();

@@ -13,7 +13,7 @@ import { type ForwardServerOptions, startForwardServer } from '#forwarder/accept
 import type { SessionOptions } from '#forwarder/accept/forward/session-options.ts';
 import { ReadingGate } from '#forwarder/accept/gate/reading-gate.ts';
 import type { Chunk, Intake, Undecodable } from '#forwarder/intake/chunk.ts';
-import { excessOf } from '#forwarder/intake/event-limit.ts';
+import { excessOf } from '#shared/record/event-limit.ts';
 import { SluiceError } from '#shared/errors.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
 import { forwardOptions, samples } from './forward-options.ts';

@@ -26,7 +26,7 @@ export const JSON_BODY = { 'content-type': 'application/json' };
 export function openHttp(): Omit<HttpListenOptions, 'intake' | 'telemetry' | 'bodyBytesMax'> {
   return {
     clock: systemClock,
-    unpacking: new ByteBudget(2 * BODY_BYTES_MAX),
+    large: new ByteBudget(2 * BODY_BYTES_MAX),
     door: openDoor({ input: 'http' }),
     tls: null,
     logins: new LoginLimit({ clock: systemClock, pace: { hold: () => Promise.resolve() } }),

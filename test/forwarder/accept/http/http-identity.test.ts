@@ -109,7 +109,7 @@ test('the same tag several times: each chunk has a number', async () => {
     rateOf: () => null,
     telemetry: { chunkRejected: () => {}, authFailed: () => {} },
     clock: systemClock,
-    bodies: new BodyReader({ intake, clock: systemClock, unpacking: new ByteBudget(1000), ...limits }),
+    bodies: new BodyReader({ intake, clock: systemClock, large: new ByteBudget(1000), ...limits }),
     converter: new Converter({ clock: systemClock, threaded: false }),
     turns: null,
     bodyBytesMax: 1000,

@@ -2,6 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { createErrorFromCode } from 'kafkajs/src/protocol/error.js';
+import { SluiceError } from '#shared/errors.ts';
 import type { Kafka } from '#shared/queue/kafka/kafkajs/client.ts';
 import { KafkaProducer } from '#shared/queue/kafka/kafka-producer.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
@@ -67,4 +69,32 @@ test('an append waits for the connection, at the start and after a fault inside 
     [1, 1],
   );
   await clock.until(producer[Symbol.asyncDispose]());
+});
+
+/** What is told of an append that fails so: the reason, or null where the brokers have answered. */
+async function toldOf(refusal: Error): Promise<(string | null)[]> {
+  const told: (string | null)[] = [];
+  const refuses = {
+    connect: () => Promise.resolve(),
+    disconnect: () => Promise.resolve(),
+    sendBatch: () => Promise.reject(refusal),
+  };
+  const producer = new KafkaProducer({ producer: () => refuses } as unknown as Kafka, {
+    clock: new VirtualClock(),
+    produceTimeoutMs: 30_000,
+    ackTimeoutMs: 1000,
+    outcome: (failure) => told.push(failure?.reason ?? null),
+  });
+  const append = producer.append('logs', 0, [{ headers: {}, value: new Uint8Array(1) }], 1);
+  await assert.rejects(append, { code: 'queue_unauthorized' });
+  await producer[Symbol.asyncDispose]();
+  return told;
+}
+
+test('who cannot log in has reached no broker, and who lacks a right has', async () => {
+  const noToken = new SluiceError('queue_unauthorized', 'Cannot get a token');
+  assert.deepEqual(await toldOf(noToken), ['Cannot get a token']);
+  const [SASL_AUTHENTICATION_FAILED, TOPIC_AUTHORIZATION_FAILED] = [58, 29];
+  assert.notDeepEqual(await toldOf(createErrorFromCode(SASL_AUTHENTICATION_FAILED)), [null]);
+  assert.deepEqual(await toldOf(createErrorFromCode(TOPIC_AUTHORIZATION_FAILED)), [null]);
 });

@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import kafkajs from 'kafkajs';
 import manifest from 'kafkajs/package.json' with { type: 'json' };
 import OffsetManager from 'kafkajs/src/consumer/offsetManager/index.js';
+import SaslAuthenticator from 'kafkajs/src/broker/saslAuthenticator/index.js';
 import Connection from 'kafkajs/src/network/connection.js';
 import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
 import Encoder from 'kafkajs/src/protocol/encoder.js';
@@ -22,6 +23,7 @@ import { patchMetadata } from '#shared/queue/kafka/kafkajs/patches/metadata.ts';
 import { patchOffsetManager } from '#shared/queue/kafka/kafkajs/patches/offset-manager.ts';
 import { patchProduce } from '#shared/queue/kafka/kafkajs/patches/produce.ts';
 import { patchFirstRequest, patchIdleTimer } from '#shared/queue/kafka/kafkajs/patches/request-queue.ts';
+import { patchLogin, patchPush, patchSessionEnd } from '#shared/queue/kafka/kafkajs/patches/session.ts';
 
 const TODO = 'install kafkajs 2.2.4, or fit shared/queue/kafka/kafkajs/patches/ to the new one';
 
@@ -63,6 +65,15 @@ check(patchSend, RequestQueue.prototype, 'destroy', QUEUE);
 check(patchConnect, Connection.prototype, 'connect', CONNECTION);
 check(patchConnect, Connection.prototype, 'isConnected', CONNECTION);
 check(patchConnect, Connection.prototype, 'processData', CONNECTION);
+check(patchSessionEnd, Connection.prototype, 'isAuthenticated', CONNECTION);
+check(
+  patchLogin,
+  SaslAuthenticator.prototype,
+  'authenticate',
+  'src/broker/saslAuthenticator/index.js: SASLAuthenticator',
+);
+check(patchLogin, RequestQueue.prototype, 'destroy', QUEUE);
+check(patchPush, RequestQueue.prototype, 'push', QUEUE);
 check(patchEncoder, Encoder.prototype, 'ensureAvailable', 'src/protocol/encoder.js: Encoder');
 check(patchProduce, produceRequests, 'protocol', 'src/protocol/requests/produce/index.js');
 check(patchMetadata, metadataRequests, 'protocol', 'src/protocol/requests/metadata/index.js');

@@ -5,6 +5,9 @@ import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { it } from 'node:test';
+import { inspect } from 'node:util';
+import { errors } from '@elastic/elasticsearch';
+import { SluiceError } from '#shared/errors.ts';
 import { Connection } from '#shared/store/elasticsearch/connection.ts';
 
 interface Peer extends AsyncDisposable {
@@ -113,6 +116,16 @@ it('rejects where nobody listens, or hangs up: then what was sent may be done', 
   await server[Symbol.asyncDispose]();
   await using connection = new Connection({ urls: [server.url], connections: 1, timeoutMsMax: 1000 });
   await assert.rejects(connection.request({ ...get, timeoutMs: 10_000 }), { code: 'store_unavailable' });
+});
+
+it('has neither a copy of the body in its error, nor who it is', async () => {
+  await using server = await peer((request) => request.destroy(), { apiKey: 'c2VjcmV0' });
+  const body = Buffer.alloc(1 << 20, 'x');
+  const error = await server.connection.request({ ...get, method: 'POST', body }).catch((thrown: unknown) => thrown);
+  assert(error instanceof SluiceError && error.cause instanceof errors.ConnectionError);
+  const { params } = error.cause.meta?.meta.request ?? {};
+  assert(params?.body === body, 'it is the body itself, and not an object with a property for each byte');
+  assert(!inspect(error, { depth: 20, showHidden: true }).includes('c2VjcmV0'));
 });
 
 it('does not talk to other products', async () => {

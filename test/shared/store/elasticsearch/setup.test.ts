@@ -12,11 +12,11 @@ interface Abilities {
   readonly analysisCommon: boolean;
 }
 
-/** As much of Elasticsearch as set-up meets: what it was asked, and the template and stream that it holds. */
+/** As much of Elasticsearch as set-up meets: what it was asked, and the templates and stream that it holds. */
 class Server {
   readonly requests: string[] = [];
+  readonly templates = new Map<string, string>();
   readonly #abilities: Abilities;
-  #template: string | null = null;
   #stream = false;
 
   constructor(abilities: Abilities) {
@@ -28,17 +28,21 @@ class Server {
     if (request.endsWith('/_lifecycle') && !this.#abilities.lifecycle) {
       return { status: 400, text: '{"error":"no handler found for uri […] and method [GET]"}' };
     }
-    if (request === 'GET /_index_template/sluice-logs') {
-      return this.#template === null ? { status: 404, text: '{"status":404}' } : { status: 200, text: this.#template };
-    }
-    if (request === 'PUT /_index_template/sluice-logs') {
-      if (body.includes('"pattern":') && !this.#abilities.analysisCommon) {
+    const [, method, path, query] = /^(GET|PUT) (\/_(?:index|component)_template\/[^?]+)(.*)$/.exec(request) ?? [];
+    if (path !== undefined) {
+      const held = this.templates.get(path);
+      if (method === 'GET')
+        return held === undefined ? { status: 404, text: '{"status":404}' } : { status: 200, text: held };
+      if (body.includes('"simple_pattern"') && !this.#abilities.analysisCommon) {
         return {
           status: 400,
-          text: '{"error":{"reason":"Unknown tokenizer type [pattern] for [sluice_words]"},"status":400}',
+          text: '{"error":{"reason":"Unknown tokenizer type [simple_pattern] for [sluice_words]"},"status":400}',
         };
       }
-      this.#template = body;
+      if (query === '?create=true' && held !== undefined) return refusal('component template [x] already exists');
+      const missing = composedOf(body).find((name) => !this.templates.has(`/_component_template/${name}`));
+      if (missing !== undefined) return refusal(`component templates [${missing}] that do not exist`);
+      this.templates.set(path, body);
     }
     if (request === 'PUT /_data_stream/logs-sluice-default') {
       if (this.#stream)
@@ -49,10 +53,17 @@ class Server {
   }
 }
 
-async function setUpTwice(
-  abilities: Abilities,
-): Promise<{ first: string[]; second: string[]; third: string[]; requests: string[] }> {
-  const fake = new Server(abilities);
+function refusal(reason: string): { status: number; text: string } {
+  return { status: 400, text: JSON.stringify({ error: { type: 'illegal_argument_exception', reason }, status: 400 }) };
+}
+
+function composedOf(body: string): readonly string[] {
+  return (JSON.parse(body) as { composed_of?: string[] }).composed_of ?? [];
+}
+
+type Setups = { first: string[]; second: string[]; third: string[] };
+
+async function setUpTwice(abilities: Abilities, fake = new Server(abilities)): Promise<Setups & { fake: Server }> {
   const server = createServer((request, response) => {
     let body = '';
     request.setEncoding('utf8').on('data', (piece: string) => (body += piece));
@@ -71,37 +82,87 @@ async function setUpTwice(
     bulkTimeoutMs: 10_000,
   };
   await using store = new ElasticsearchStore({ ...options, retentionMs: 7 * 86_400_000 });
-  await using later = new ElasticsearchStore({ ...options, retentionMs: 90_000 });
-  const first = await store.setup();
-  const second = await store.setup();
-  const third = await later.setup();
-  server.closeAllConnections();
-  server.close();
-  return { first, second, third, requests: fake.requests };
+  await using later = new ElasticsearchStore({
+    ...options,
+    retentionMs: 90_000,
+    layout: { mode: 'logsdb' },
+  });
+  try {
+    const first = await store.setup();
+    const second = await store.setup();
+    const third = await later.setup();
+    return { first, second, third, fake };
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
 }
 
+const WHOLE = { lifecycle: true, analysisCommon: true };
+const ROLLOVER = 'a data stream takes it up at its next rollover (POST /logs-sluice-default/_rollover)';
+
 it('uses all that a whole distribution has', async () => {
-  const { first, second, third, requests } = await setUpTwice({ lifecycle: true, analysisCommon: true });
+  const { first, second, third, fake } = await setUpTwice(WHOLE);
   assert.deepEqual(first, [
+    'template sluice-logs@custom: made, for settings and fields of your own',
+    'template sluice-logs@mappings: made',
+    'template sluice-logs@settings: made',
     'template sluice-logs: made',
     'data stream logs-sluice-default: made',
     'retention: 7d, by the data stream lifecycle',
   ]);
   assert.deepEqual(second, [
+    'template sluice-logs@custom: yours, left as it is',
+    'template sluice-logs@mappings: unchanged',
+    'template sluice-logs@settings: unchanged',
     'template sluice-logs: unchanged',
     'data stream logs-sluice-default: is there',
     'retention: 7d, by the data stream lifecycle',
   ]);
-  assert.match(third[0] ?? '', /^template sluice-logs: changed; .*rollover/);
-  assert.equal(third[2], 'retention: 90000ms, by the data stream lifecycle');
-  assert(requests.includes('PUT /_data_stream/logs-sluice-*,logs-sluice.*-*/_lifecycle'));
+  assert.deepEqual(third.slice(1, 4), [
+    `template sluice-logs@mappings: changed; ${ROLLOVER}`,
+    `template sluice-logs@settings: changed; ${ROLLOVER}`,
+    `template sluice-logs: changed; ${ROLLOVER}`,
+  ]);
+  assert.equal(third.at(-1), 'retention: 90000ms, by the data stream lifecycle');
+  assert(fake.requests.includes('PUT /_data_stream/logs-sluice-*,logs-sluice.*-*/_lifecycle'));
 });
 
 it('says what a bare server lacks, and does without', async () => {
   const { first, second } = await setUpTwice({ lifecycle: false, analysisCommon: false });
-  assert.equal(first[0], 'template sluice-logs: made');
-  assert.match(first[1] ?? '', /lacks the module analysis-common/);
-  assert.equal(first[2], 'data stream logs-sluice-default: made');
-  assert.match(first[3] ?? '', /no data stream lifecycle/);
-  assert.equal(second[0], 'template sluice-logs: unchanged');
+  assert.equal(first[1], 'template sluice-logs@mappings: made');
+  assert.match(first[2] ?? '', /lacks the module analysis-common/);
+  assert.equal(first[4], 'template sluice-logs: made');
+  assert.match(first[6] ?? '', /no data stream lifecycle/);
+  assert.equal(second[1], 'template sluice-logs@mappings: unchanged');
+  assert.match(second[2] ?? '', /lacks the module analysis-common/);
 });
+
+it('never overwrites what is the user’s, and takes the place of the one template of before', async () => {
+  const custom = '{"template":{"settings":{"index.number_of_replicas":2}}}';
+  const fake = new Server(WHOLE);
+  fake.templates.set('/_component_template/sluice-logs@custom', custom);
+  fake.templates.set('/_index_template/sluice-logs', '{"_meta":{"fingerprint":"00112233"},"template":{"mappings":{}}}');
+  const { first } = await setUpTwice(WHOLE, fake);
+  assert.equal(first[0], 'template sluice-logs@custom: yours, left as it is');
+  assert.equal(first[3], `template sluice-logs: changed; ${ROLLOVER}`);
+  assert.equal(fake.templates.get('/_component_template/sluice-logs@custom'), custom);
+  const put = fake.templates.get('/_index_template/sluice-logs') ?? '';
+  assert.deepEqual(composedOf(put), ['sluice-logs@mappings', 'sluice-logs@settings', 'sluice-logs@custom']);
+});
+
+for (const refused of ['sluice-logs@mappings', 'sluice-logs@settings', 'sluice-logs']) {
+  it(`does not pass over what the user’s own tokenizer makes impossible: ${refused}`, async () => {
+    class Refusing extends Server {
+      override answer(request: string, body: string): { status: number; text: string } {
+        const isRefused = request.startsWith('PUT ') && request.endsWith(`_template/${refused}`);
+        return isRefused ? refusal('Unknown tokenizer type [mine] for [my_words]') : super.answer(request, body);
+      }
+    }
+    await assert.rejects(setUpTwice(WHOLE, new Refusing(WHOLE)), (error: Error) => {
+      assert(error.message.includes(`the template ${refused} is refused`), error.message);
+      assert.match(error.message, /tokenizer type \[mine\].*sluice-logs@custom/);
+      return true;
+    });
+  });
+}

@@ -1,8 +1,9 @@
-// What the template says about lengths: no value of a document that the indexer wrote may be more than the index takes.
+// What the templates say: no value of a document that the indexer wrote may be more than the index takes, and each
+// setting stands where the server reads it.
 
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { indexTemplate, type Splitting } from '#shared/store/elasticsearch/template.ts';
+import { type Splitting, type TemplateOptions, templatesOf } from '#shared/store/elasticsearch/template.ts';
 
 /** https://lucene.apache.org/core/10_0_0/core/org/apache/lucene/index/IndexWriter.html#MAX_TERM_LENGTH */
 const TERM_BYTES_MAX = 32_766;
@@ -16,20 +17,23 @@ interface Field {
   readonly properties?: Readonly<Record<string, Field>>;
 }
 
-interface Template {
-  readonly template: {
-    readonly settings: {
-      readonly analysis: {
-        readonly filter?: Readonly<Record<string, { readonly type: string; readonly length: number }>>;
-        readonly analyzer: Readonly<Record<string, { readonly tokenizer: string; readonly filter: readonly string[] }>>;
-      };
+interface Content {
+  readonly settings: {
+    readonly analysis: {
+      readonly filter?: Readonly<Record<string, { readonly type: string; readonly length: number }>>;
+      readonly analyzer: Readonly<Record<string, { readonly tokenizer: string; readonly filter: readonly string[] }>>;
     };
-    readonly mappings: Field;
   };
+  readonly mappings: Field;
 }
 
-const templateOf = (splitting: Splitting): Template['template'] =>
-  (JSON.parse(indexTemplate({ splitting }).body) as Template).template;
+function contentOf(name: string, options: TemplateOptions): unknown {
+  const template = templatesOf(options).find((each) => each.name === name);
+  assert(template);
+  return (JSON.parse(template.body) as { template: unknown }).template;
+}
+
+const mappingsOf = (splitting: Splitting): Content => contentOf('sluice-logs@mappings', { splitting }) as Content;
 
 function* fieldsOf(field: Field, path = ''): Generator<[string, Field]> {
   for (const [name, inner] of Object.entries(field.properties ?? {})) {
@@ -39,7 +43,7 @@ function* fieldsOf(field: Field, path = ''): Generator<[string, Field]> {
 }
 
 it('bounds every term', () => {
-  for (const [path, { type, ignore_above: max, properties }] of fieldsOf(templateOf('exact').mappings)) {
+  for (const [path, { type, ignore_above: max, properties }] of fieldsOf(mappingsOf('exact').mappings)) {
     if (properties !== undefined || ['text', 'date', 'date_nanos', 'long'].includes(type ?? '')) continue;
     assert(type === 'keyword' || type === 'flattened', `${path} is of a type that nobody has thought about: ${type}`);
     assert(max !== undefined && max * UNIT_BYTES_MAX <= TERM_BYTES_MAX, `${path} may have a term that is too long`);
@@ -47,7 +51,7 @@ it('bounds every term', () => {
 });
 
 it('bounds every word', () => {
-  const { analysis } = templateOf('exact').settings;
+  const { analysis } = mappingsOf('exact').settings;
   for (const [name, { filter }] of Object.entries(analysis.analyzer)) {
     const truncating = filter.map((each) => analysis.filter?.[each]).find((each) => each?.type === 'truncate');
     assert(
@@ -56,6 +60,31 @@ it('bounds every word', () => {
     );
   }
   // Its own limit is 255 (max_token_length).
-  for (const { tokenizer } of Object.values(templateOf('standard').settings.analysis.analyzer))
+  for (const { tokenizer } of Object.values(mappingsOf('standard').settings.analysis.analyzer))
     assert.equal(tokenizer, 'standard');
+});
+
+it('says nothing of shards that nobody asked for, and the index mode always', () => {
+  const settings = { 'index.mode': 'standard', 'index.codec': 'best_compression', 'index.refresh_interval': '1000ms' };
+  assert.deepEqual(contentOf('sluice-logs@settings', { splitting: 'exact' }), { settings });
+});
+
+it('says all that is asked for, and has a fingerprint of it', () => {
+  const layout = { mode: 'logsdb', shards: 3, replicas: 0, refreshIntervalMs: 5000 } as const;
+  assert.deepEqual(contentOf('sluice-logs@settings', { splitting: 'exact', layout }), {
+    settings: {
+      'index.mode': 'logsdb',
+      'index.codec': 'best_compression',
+      'index.refresh_interval': '5000ms',
+      'index.number_of_shards': 3,
+      'index.number_of_replicas': 0,
+    },
+  });
+  const [before, after] = [{}, layout].map((each) => templatesOf({ splitting: 'exact', layout: each }));
+  const isSame = before?.map(({ name, fingerprint }, at) => [name, fingerprint === after?.[at]?.fingerprint]);
+  assert.deepEqual(isSame, [
+    ['sluice-logs@mappings', false],
+    ['sluice-logs@settings', false],
+    ['sluice-logs', true],
+  ]);
 });

@@ -9,6 +9,7 @@ import { patchMetadata } from './metadata.ts';
 import { patchOffsetManager } from './offset-manager.ts';
 import { patchProduce } from './produce.ts';
 import { patchFirstRequest, patchIdleTimer } from './request-queue.ts';
+import { patchLogin, patchPush, patchSessionEnd } from './session.ts';
 
 /** Throws where kafkajs is another one than our patches are for. */
 export function patchKafkajs(): void {
@@ -16,6 +17,9 @@ export function patchKafkajs(): void {
   patchFirstRequest();
   patchSend();
   patchConnect();
+  patchSessionEnd();
+  patchLogin();
+  patchPush();
   patchEncoder();
   patchProduce();
   patchMetadata();

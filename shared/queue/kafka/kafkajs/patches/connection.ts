@@ -1,11 +1,12 @@
 // Two patches of a connection to a broker: it is closed when an answer does not come in time, and it is made anew
-// without anything of the one before.
+// without anything of the one before. A refusal for want of a right names the right here.
 
 import kafkajs from 'kafkajs';
 import { KafkaJSConnectionClosedError } from 'kafkajs/src/errors.js';
 import Connection from 'kafkajs/src/network/connection.js';
 import connectionStates from 'kafkajs/src/network/connectionStatus.js';
 import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
+import { missingRight } from './rights.ts';
 import { checkFunction, patch } from './patch.ts';
 import { API_VERSIONS } from './request-queue.ts';
 
@@ -30,7 +31,7 @@ export function patchSend(): void {
       try {
         return await original.call(this, request);
       } catch (error) {
-        if (!(error instanceof kafkajs.KafkaJSRequestTimeoutError)) throw error;
+        if (!(error instanceof kafkajs.KafkaJSRequestTimeoutError)) throw namingRight(error, request.request.apiName);
         const { host, port } = this;
         const isNew = request.request.apiName === API_VERSIONS;
         const gone = isNew
@@ -44,6 +45,18 @@ export function patchSend(): void {
       }
     };
   });
+}
+
+/** What the brokers leave out of an answer, only who asked can tell. */
+function namingRight(error: unknown, apiName: string): unknown {
+  if (error instanceof kafkajs.KafkaJSAggregateError) for (const one of error.errors) namingRight(one, apiName);
+  if (!(error instanceof kafkajs.KafkaJSProtocolError)) return error;
+  const right = missingRight(error.type, apiName);
+  if (right !== null) {
+    const where = 'see "Rights in Kafka" in docs/operations.md';
+    Object.assign(error, { message: `${error.message}; this user lacks the right ${right}, ${where}` });
+  }
+  return error;
 }
 
 /**

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { errorCodes, createErrorFromCode } from 'kafkajs/src/protocol/error.js';
+import { SluiceError } from '#shared/errors.ts';
 import { failureOf } from '#shared/queue/kafka/broker/failure.ts';
 
 suite('an error of the brokers', () => {
@@ -36,3 +37,31 @@ suite('an error of the brokers', () => {
 function unknown() {
   return { code: 'queue_unavailable', retryable: true, passes: false, broken: false };
 }
+
+suite('what is below wrappers', () => {
+  const wrapped = (cause: Error): Error =>
+    Object.assign(new Error('tried often'), { name: 'KafkaJSNumberOfRetriesExceeded', cause });
+
+  test('a login without a token is told as it is', () => {
+    const cases = [
+      ['queue_unauthorized', false],
+      ['queue_unavailable', true],
+    ] as const;
+    for (const [code, passes] of cases) {
+      const failure = failureOf(wrapped(wrapped(new SluiceError(code, 'Cannot get a token'))));
+      const expected = { code, retryable: passes, passes, broken: false, type: 'SluiceError' };
+      assert.deepEqual(failure, { ...expected, reason: 'Cannot get a token' });
+    }
+  });
+
+  test('of several errors the first speaks, however deep; none at all is no fault', () => {
+    const denied = createErrorFromCode(29);
+    const several = (errors: unknown[]): Error => Object.assign(new Error('several'), { errors });
+    assert.equal(failureOf(wrapped(several([denied, new Error('second')]))).code, 'queue_unauthorized');
+    assert.equal(failureOf(several([])).reason, 'several');
+    assert.equal(failureOf(several(['text'])).reason, 'several');
+    const loop = several([]);
+    Object.assign(loop, { errors: [loop] });
+    assert.equal(failureOf(loop).reason, 'several');
+  });
+});

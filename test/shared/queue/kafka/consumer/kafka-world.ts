@@ -123,7 +123,10 @@ export class World implements AsyncDisposable {
     committed: { offset: '0', metadata: '' },
   };
 
-  constructor() {
+  /** Why the brokers do not tell of the topic. */
+  metadataFails: Error | null = null;
+
+  constructor({ isForeign = false } = {}) {
     const consumer = (): Consumer => {
       const client = new Client();
       this.clients.push(client);
@@ -131,20 +134,22 @@ export class World implements AsyncDisposable {
     };
     const { log } = this;
     const admin = {
-      fetchTopicMetadata: () =>
-        Promise.resolve({
-          topics: [
-            { name: topic, partitions: [{ partitionId: 0, topicId: log.topicId, leaderEpoch: log.leaderEpoch }] },
-          ],
-        }),
+      connect: () => Promise.resolve(),
+      disconnect: () => Promise.resolve(),
+      fetchTopicMetadata: async () => {
+        if (this.metadataFails) throw this.metadataFails;
+        const partitions = [{ partitionId: 0, topicId: log.topicId, leaderEpoch: log.leaderEpoch }];
+        return { topics: [{ name: topic, partitions }] };
+      },
       fetchTopicOffsets: () => Promise.resolve([{ partition: 0, low: String(log.low), high: String(log.high) }]),
       fetchOffsets: () => Promise.resolve([{ topic, partitions: [{ partition: 0, ...log.committed }] }]),
       fetchEpochEnds: () => Promise.resolve([{ partition: 0, errorCode: 0, endOffset: log.epochEnd }]),
     } as unknown as Admin;
     this.consumer = new KafkaConsumer(
       {
-        kafka: { consumer } as unknown as Kafka,
+        kafka: { consumer, admin: () => admin } as unknown as Kafka,
         topic,
+        isForeign,
         clock: this.clock,
         withAdmin: (work) => work(admin),
         observer: observeInWords((sentence) => void this.told.push(sentence)),

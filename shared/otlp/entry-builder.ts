@@ -4,8 +4,8 @@
 //   92 <time> <map>    time: d7 00 <seconds> <nanoseconds>, or whole seconds where they are past 2106
 
 import { MsgpackWriter } from '#shared/msgpack/writer.ts';
-import { eventsMaxOf, refuseExcess } from '../../intake/event-limit.ts';
-import type { EventTime } from '../../decode/event-time.ts';
+import { eventsMaxOf, refuseExcess } from '#shared/record/event-limit.ts';
+import type { EventTime } from '#shared/record/event-time.ts';
 
 /** The last second that an EventTime holds. */
 const SECONDS_MAX = 0xffffffff;

@@ -10,9 +10,9 @@
 // `attributes.<name>`.
 
 import type { MsgpackWriter } from '#shared/msgpack/writer.ts';
-import { type EventTime, eventTimeOfNs } from '../../decode/event-time.ts';
-import { EntryBuilder, Pairs, keyOf } from '../common/entry-builder.ts';
-import { ResourceFields } from '../common/resource-fields.ts';
+import { type EventTime, eventTimeOfNs } from '#shared/record/event-time.ts';
+import { EntryBuilder, Pairs, keyOf } from './entry-builder.ts';
+import { ResourceFields } from './resource-fields.ts';
 
 export type OtlpLogs =
   | {

@@ -12,8 +12,8 @@
 // found in two passes. Total: a record that is broken inside is rejected alone, all else that is broken is malformed.
 
 import type { MsgpackWriter } from '#shared/msgpack/writer.ts';
-import { JSON_DEPTH_MAX } from '../../decode/json-value.ts';
-import { BYTES, FIXED32, FIXED64, ProtobufReader, VARINT } from '../common/protobuf-reader.ts';
+import { JSON_DEPTH_MAX } from '#shared/json/json-value.ts';
+import { BYTES, FIXED32, FIXED64, ProtobufReader, VARINT } from './protobuf-reader.ts';
 import { type OtlpLogs, type OtlpOptions, OtlpRecords } from './records.ts';
 
 export function protobufLogs(body: Buffer, options: OtlpOptions): OtlpLogs {

@@ -1,5 +1,5 @@
 // ExportLogsServiceRequest in JSON to entries (https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding): the
-// text is made msgpack in one pass (decode/json-value.ts), and that is walked. So nothing is rounded, and nothing
+// text is made msgpack in one pass (json-value.ts), and that is walked. So nothing is rounded, and nothing
 // becomes an object.
 //
 // Ids are hex, 64-bit integers are strings or numbers, bytes are base64, unknown fields are ignored (json-names.ts).
@@ -7,7 +7,7 @@
 import { MsgpackReader } from '#shared/msgpack/reader.ts';
 import type { MsgpackWriter } from '#shared/msgpack/writer.ts';
 import { isMap, isNumber } from '#shared/msgpack/extents.ts';
-import { jsonToMsgpack } from '../../decode/json-value.ts';
+import { jsonToMsgpack } from '#shared/json/json-value.ts';
 import { type ValueKind, fieldName, valueKind } from './json-names.ts';
 import { type OtlpLogs, type OtlpOptions, OtlpRecords } from './records.ts';
 

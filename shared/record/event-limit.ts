@@ -45,7 +45,7 @@ export function eventsMaxOf(bytes: number): number {
 
 /** Why so many events are too many for their bytes; null where they are not. */
 export function countExcessOf({ count, bytes }: { readonly count: number; readonly bytes: number }): string | null {
-  if (count <= eventsMaxOf(bytes)) return null;
+  if (count <= EVENTS_FREE || count <= eventsMaxOf(bytes)) return null;
   const excess = `more than ${EVENTS_FREE}, and have less than ${EVENT_BYTES_MIN} bytes each`;
   return `${count} events or more in ${bytes} bytes are ${excess}`;
 }

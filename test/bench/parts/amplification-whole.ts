@@ -16,12 +16,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '#test/backends/free-port.ts';
 import { systemClock } from '#shared/clock.ts';
 import { openEmbeddedStore } from '#shared/store/embedded/store.ts';
-import { bodyOf, encodingsOf, type Genome } from '../siege/genome.ts';
-import { compressed, type Encoding, type Shape, shapes } from '../siege/shapes.ts';
-import { shoot } from '../siege/shot.ts';
-import type { Ports } from '../siege/world.ts';
-import { type ProcessUnderTest, startUnderTest } from './parts/child-process.ts';
-import { median } from './parts/median.ts';
+import { bodyOf, encodingsOf, type Genome } from '#test/siege/genome.ts';
+import { compressed, type Encoding, type Shape, shapes } from '#test/siege/shapes.ts';
+import { shoot } from '#test/siege/shot.ts';
+import type { Ports } from '#test/siege/world.ts';
+import { type ProcessUnderTest, startUnderTest } from './child-process.ts';
+import { median } from './median.ts';
 
 const MIB = 1024 * 1024;
 const SMALL_BYTES = MIB;
@@ -54,7 +54,8 @@ interface Cost {
 export async function runWhole(): Promise<void> {
   const { cpuUs, memoryBytes, diskBytes } = EVENT;
   console.log(
-    `amplification, the whole way: limits per byte: ${CPU_US_MAX} us, ${MEMORY_BYTES_MAX} bytes of memory, ${DISK_BYTES_MAX} of disk,` +
+    `amplification, the whole way: limits per byte: ${CPU_US_MAX} us, ${MEMORY_BYTES_MAX} bytes of memory, ` +
+      `${DISK_BYTES_MAX} of disk,` +
       ` above ${cpuUs} us, ${memoryBytes} and ${diskBytes} bytes an event`,
   );
   const dataDir = await mkdtemp(join(tmpdir(), 'sluice-amplification-'));
@@ -117,7 +118,8 @@ async function measure(under: Under, genome: Genome): Promise<void> {
   const isBeyond = us > CPU_US_MAX || memory > MEMORY_BYTES_MAX || disk > DISK_BYTES_MAX;
   const text = JSON.stringify(piece.toString('latin1').slice(0, 32));
   console.log(
-    `${isBeyond ? '!!' : '  '} ${shape.name} ${text}, ${encoding}: ${us.toFixed(3)} us, ${memory.toFixed(1)} memory, ${disk.toFixed(1)} disk; ${said}${perEvent}`,
+    `${isBeyond ? '!!' : '  '} ${shape.name} ${text}, ${encoding}: ${us.toFixed(3)} us, ` +
+      `${memory.toFixed(1)} memory, ${disk.toFixed(1)} disk; ${said}${perEvent}`,
   );
 }
 

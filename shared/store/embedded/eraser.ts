@@ -1,0 +1,55 @@
+// Erases documents from the embedded store, in steps that keep no bulk request waiting for long.
+
+import type { EraseQuery, EraseStep, StoreEraser } from '../erase.ts';
+import type { StoredDocument, StoreQuery } from '../store.ts';
+import type { EraseCursor } from './query.ts';
+import type { EmbeddedStore } from './store.ts';
+
+const STEP = 500;
+const EXAMPLES = 3;
+/** Documents come in batches: what was under way when it began is there by then. */
+const FOUND_AFTER_MS = 1500;
+const NONE: ReadonlyMap<string, number> = new Map();
+
+export class EmbeddedEraser implements StoreEraser {
+  readonly foundAfterMs = FOUND_AFTER_MS;
+  readonly #store: EmbeddedStore;
+
+  constructor(store: EmbeddedStore) {
+    this.#store = store;
+  }
+
+  count(query: EraseQuery): Promise<number> {
+    return this.#store.count(whole(query, 0));
+  }
+
+  examples(query: EraseQuery, signal?: AbortSignal): Promise<StoredDocument[]> {
+    return this.#store.search({ ...query, order: 'newest', limit: EXAMPLES }, signal);
+  }
+
+  unreachable(): Promise<string[]> {
+    return Promise.resolve([]);
+  }
+
+  async *erase(query: EraseQuery, signal?: AbortSignal): AsyncGenerator<EraseStep, void, void> {
+    // What comes meanwhile is not followed for ever.
+    let left = await this.count(query);
+    for (let after: EraseCursor | null = null; left > 0;) {
+      signal?.throwIfAborted();
+      const { erased, next } = await this.#store.erase({ query: whole(query, STEP), after });
+      if (next === null) break;
+      after = next;
+      left -= erased;
+      if (erased > 0) yield { erased, refused: NONE };
+    }
+    await this.#store.checkpoint();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#store[Symbol.asyncDispose]();
+  }
+}
+
+function whole(query: EraseQuery, limit: number): StoreQuery {
+  return { ...query, order: 'oldest', limit };
+}
