@@ -20,6 +20,7 @@ import type { DeadLetter, FetchedRecord } from '#shared/queue/queue.ts';
 import type { OffsetSpan, RewindPosition, RewindSource } from '#shared/queue/rewind-source.ts';
 import { Assignment } from '../commit/in-hand.ts';
 import { buildCore, type CoreOptions, type IndexerCore } from '../pipeline/build-pipeline.ts';
+import { ChangeSignal } from './change-signal.ts';
 import { noteRefusal } from './refusal-reasons.ts';
 import { isOutside, type ReindexPlan } from './reindex-plan.ts';
 
@@ -62,8 +63,7 @@ export class Reindex {
   /** By partition: what is still to be read. */
   readonly #left = new Map<number, OffsetSpan>();
   readonly #startedMs: number;
-  #awaitsRoom = false;
-  #changed = Promise.withResolvers<void>();
+  readonly #changed = new ChangeSignal();
 
   constructor(options: ReindexOptions) {
     const { plan, config, clock, into } = options;
@@ -86,8 +86,8 @@ export class Reindex {
       if (next < end) this.#left.set(partition, { next, end });
       this.#assignment.suspicion.assigned(partition, tries + 1);
     }
-    this.#core.pipeline.onTried(() => this.#change());
-    this.#core.pipeline.onHold(() => this.#change());
+    this.#core.pipeline.onTried(() => this.#changed.notify());
+    this.#core.pipeline.onHold(() => this.#changed.notify());
   }
 
   get counts(): IndexerCore['ledger']['counts'] {
@@ -113,7 +113,7 @@ export class Reindex {
     const over = new AbortController();
     const stop = (): void => {
       over.abort();
-      this.#change();
+      this.#changed.notify();
     };
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted) stop();
@@ -207,10 +207,10 @@ export class Reindex {
       return;
     }
     // What is to be tried out finds no room at times.
-    while (pipeline.push(this.#assignment, [record]) !== null && !signal.aborted) await this.#untilChanged();
+    while (pipeline.push(this.#assignment, [record]) !== null && !signal.aborted) await this.#changed.next();
     while (!budget.hasRoom && !signal.aborted) {
-      this.#awaitRoom();
-      await this.#untilChanged();
+      this.#changed.notifyOfRoom(budget);
+      await this.#changed.next();
     }
   }
 
@@ -266,24 +266,6 @@ export class Reindex {
       await this.#options.clock.sleep(ms, signal).catch(() => undefined);
       if (!signal.aborted) await work().catch(() => undefined);
     }
-  }
-
-  #change(): void {
-    this.#changed.resolve();
-  }
-
-  #awaitRoom(): void {
-    if (this.#awaitsRoom) return;
-    this.#awaitsRoom = true;
-    void this.#core.budget.room().then(() => {
-      this.#awaitsRoom = false;
-      this.#change();
-    });
-  }
-
-  async #untilChanged(): Promise<void> {
-    await this.#changed.promise;
-    this.#changed = Promise.withResolvers();
   }
 }
 

@@ -24,6 +24,7 @@ import { type DeadLetterSelection, readDeadLetters, surveyDeadLetters } from '#s
 import { type IndexerCore, type IndexerOptions, buildCore } from '../pipeline/build-pipeline.ts';
 import { Assignment, type RecordInHand } from '../commit/in-hand.ts';
 import type { Ending } from '../settle/ledger.ts';
+import { ChangeSignal } from './change-signal.ts';
 import { noteRefusal } from './refusal-reasons.ts';
 
 /** What became of dead letters. */
@@ -74,8 +75,7 @@ export class Replay {
   ]);
   #next = 0;
   #done: DeadLetterPosition[] = [];
-  #awaitsRoom = false;
-  #changed = Promise.withResolvers<void>();
+  readonly #changed = new ChangeSignal();
 
   constructor(options: ReplayOptions) {
     this.#options = options;
@@ -90,7 +90,7 @@ export class Replay {
     };
     this.#core = buildCore({ ...options, queue, metrics, replay: { positionOf } }, () => []);
     this.#assignment.suspicion.assigned(POISONOUS, Infinity);
-    this.#core.pipeline.onTried(() => this.#change());
+    this.#core.pipeline.onTried(() => this.#changed.notify());
     this.#core.ledger.follow((record, ending) => this.#settled(record, ending));
   }
 
@@ -109,7 +109,7 @@ export class Replay {
     const stopped = Promise.withResolvers<void>();
     const stop = (): void => {
       stopped.resolve();
-      this.#change();
+      this.#changed.notify();
     };
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted) stop();
@@ -151,10 +151,10 @@ export class Replay {
     const fetched = { ...record, partition, offset, timestampMs: deadLetter.timeMs };
     const { signal } = this.#options;
     // What is to be tried out finds no room at times.
-    while (pipeline.push(this.#assignment, [fetched]) !== null && !signal.aborted) await this.#untilChanged();
+    while (pipeline.push(this.#assignment, [fetched]) !== null && !signal.aborted) await this.#changed.next();
     while ((!budget.hasRoom || this.#inHand.size >= IN_HAND_MAX) && !signal.aborted) {
-      if (!budget.hasRoom) this.#awaitRoom();
-      await this.#untilChanged();
+      if (!budget.hasRoom) this.#changed.notifyOfRoom(budget);
+      await this.#changed.next();
     }
     await this.#mark(MARKED_AT_ONCE);
   }
@@ -167,7 +167,7 @@ export class Replay {
     const { deadLetter, endings } = inHand;
     // It is read again with the next replay.
     if (endings.has('abandoned')) return;
-    this.#change();
+    this.#changed.notify();
     if (endings.has('dead_lettered')) {
       this.counts.failed++;
       this.#inHand.delete(offset);
@@ -177,25 +177,6 @@ export class Replay {
     else this.counts.present++;
     this.#inHand.delete(offset);
     this.#done.push({ partition: deadLetter.partition, offset: deadLetter.offset });
-  }
-
-  #change(): void {
-    this.#changed.resolve();
-  }
-
-  /** A dead letter that was opened again gives its bytes back after its last outcome, which nobody else reports. */
-  #awaitRoom(): void {
-    if (this.#awaitsRoom) return;
-    this.#awaitsRoom = true;
-    void this.#core.budget.room().then(() => {
-      this.#awaitsRoom = false;
-      this.#change();
-    });
-  }
-
-  async #untilChanged(): Promise<void> {
-    await this.#changed.promise;
-    this.#changed = Promise.withResolvers();
   }
 
   /** Says which dead letters are done, if there are more than so many. */

@@ -8,6 +8,7 @@ import { reasonOf, SluiceError } from '#shared/errors.ts';
 import { failureOf } from '#shared/queue/kafka/broker/failure.ts';
 import { type Admin, createClient } from '#shared/queue/kafka/kafkajs/client.ts';
 import { brokersOf } from '#shared/queue/kafka/kafkajs/connect-options.ts';
+import { withAdmin } from '#shared/queue/kafka/kafkajs/with-admin.ts';
 import { readTopicFacts, topicUnready, weaknessesOf } from '#shared/queue/kafka/broker/topic-facts.ts';
 import type { Finding } from './report.ts';
 
@@ -16,7 +17,7 @@ const REQUEST_TIMEOUT_MS = 5000;
 export async function probeKafka(config: Config): Promise<Finding[]> {
   const brokers = await Promise.all(brokersOf(config).map((broker) => probeBroker(config, broker)));
   if (!brokers.some(({ outcome }) => outcome === 'ok')) return brokers;
-  const topics = await withAdmin(config, async (admin) => [
+  const topics = await askBrokers(config, async (admin) => [
     ...(await probeTopic(admin, config['kafka.topic'])),
     ...(await probeTopic(admin, config['kafka.dead_letter_topic'])),
     ...(await probeSources(admin, config['kafka.sources'])),
@@ -29,7 +30,9 @@ export async function probeKafka(config: Config): Promise<Finding[]> {
 async function probeBroker(config: Config, broker: string): Promise<Finding> {
   const thing = `Kafka at ${broker}`;
   try {
-    const brokers = await withAdmin({ ...config, 'kafka.brokers': [broker] }, async (admin) => admin.describeCluster());
+    const brokers = await askBrokers({ ...config, 'kafka.brokers': [broker] }, async (admin) =>
+      admin.describeCluster(),
+    );
     return { thing, outcome: 'ok', text: `answers, one of ${brokers.brokers.length} brokers` };
   } catch (error) {
     // A file of the configuration that cannot be read has nothing to do with the broker.
@@ -107,13 +110,6 @@ export async function probeSources(
   return findings;
 }
 
-async function withAdmin<T>(config: Config, work: (admin: Admin) => Promise<T>): Promise<T> {
-  const client = createClient(config, { requestTimeoutMs: REQUEST_TIMEOUT_MS, debug: () => undefined });
-  const admin = client.admin();
-  try {
-    await admin.connect();
-    return await work(admin);
-  } finally {
-    await admin.disconnect().catch(() => undefined);
-  }
+function askBrokers<T>(config: Config, work: (admin: Admin) => Promise<T>): Promise<T> {
+  return withAdmin(createClient(config, { requestTimeoutMs: REQUEST_TIMEOUT_MS, debug: () => undefined }), work);
 }

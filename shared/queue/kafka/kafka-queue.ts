@@ -3,7 +3,7 @@
 
 import type { Clock } from '#shared/clock.ts';
 import type { Config } from '#shared/config/settings.ts';
-import { isRetryable, reasonOf, SluiceError } from '#shared/errors.ts';
+import { isRetryable, SluiceError } from '#shared/errors.ts';
 import type { QueueRecord } from '#shared/record/record.ts';
 import { appendDeadLetters, type DeadLetterAppend } from '../dead-letter-appends.ts';
 import { type Headed, headedDeadLetter, headedRecord, recordBytes } from '../headers.ts';
@@ -22,6 +22,7 @@ import { KafkaProducer } from './kafka-producer.ts';
 import { readTopic } from './kafka-read.ts';
 import { type Admin, createClient, type Kafka } from './kafkajs/client.ts';
 import { brokersOf } from './kafkajs/connect-options.ts';
+import { withAdmin } from './kafkajs/with-admin.ts';
 import { appendBytesMaxOf, isCompacted, readTopicShape, type TopicFacts } from './broker/topic-facts.ts';
 import { TopicWatch } from './topic-watch.ts';
 
@@ -209,14 +210,8 @@ export class KafkaQueue implements Queue {
     }
   }
 
-  async #withAdmin<T>(work: (admin: Admin) => Promise<T>): Promise<T> {
-    const admin = this.#kafka.admin();
-    try {
-      await admin.connect();
-      return await work(admin);
-    } finally {
-      await admin.disconnect().catch((error: unknown) => this.#options.debug(reasonOf(error)));
-    }
+  #withAdmin<T>(work: (admin: Admin) => Promise<T>): Promise<T> {
+    return withAdmin(this.#kafka, work, this.#options.debug);
   }
 }
 

@@ -11,6 +11,7 @@ import { readPartitionOffsets } from './broker/group-offsets.ts';
 import { readTopic } from './kafka-read.ts';
 import { type Admin, createClient, type Kafka } from './kafkajs/client.ts';
 import { brokersOf } from './kafkajs/connect-options.ts';
+import { withAdmin } from './kafkajs/with-admin.ts';
 import { encodeSnapshot } from './positions/log-position.ts';
 import { commitStarts } from './setup.ts';
 
@@ -68,7 +69,7 @@ export class KafkaRewind implements RewindSource {
       toMs: undefined,
       signal,
       ranges: spans,
-      withAdmin: (work) => this.#withAdmin(work),
+      withAdmin: (work) => withAdmin(this.#kafka, work),
     });
     for await (const record of records) yield* withOwnBytes([record]);
   }
@@ -116,7 +117,7 @@ export class KafkaRewind implements RewindSource {
 
   async #ask<T>(work: (admin: Admin) => Promise<T>): Promise<T> {
     try {
-      return await this.#withAdmin(work);
+      return await withAdmin(this.#kafka, work);
     } catch (error) {
       throw this.#failure(error);
     }
@@ -127,16 +128,6 @@ export class KafkaRewind implements RewindSource {
     const { code, reason } = failureOf(error);
     const brokers = brokersOf(this.#config).join(', ');
     return new SluiceError(code, `Cannot read ${this.#topic} from ${brokers}: ${reason}`, { cause: error });
-  }
-
-  async #withAdmin<T>(work: (admin: Admin) => Promise<T>): Promise<T> {
-    const admin = this.#kafka.admin();
-    try {
-      await admin.connect();
-      return await work(admin);
-    } finally {
-      await admin.disconnect().catch(() => undefined);
-    }
   }
 }
 

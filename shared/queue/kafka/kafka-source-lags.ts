@@ -10,6 +10,7 @@ import type { GroupLag, LagFailure, LagSource, OtherLags } from '../group-lag.ts
 import { failureOf } from './broker/failure.ts';
 import { KafkaLag } from './kafka-lag.ts';
 import { createClient } from './kafkajs/client.ts';
+import { withAdmin } from './kafkajs/with-admin.ts';
 
 /** What is asked of the brokers. */
 interface Brokers {
@@ -83,11 +84,6 @@ export class KafkaSourceLags implements LagSource {
 }
 
 async function listTopics(config: Config): Promise<string[]> {
-  const admin = createClient(config, { debug: () => undefined }).admin();
-  try {
-    await admin.connect();
-    return await admin.listTopics();
-  } finally {
-    await admin.disconnect().catch(() => undefined);
-  }
+  const kafka = createClient(config, { debug: () => undefined });
+  return await withAdmin(kafka, (admin) => admin.listTopics());
 }

@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { freePort } from '#test/backends/free-port.ts';
+import { V8_FLAGS } from '../../../services/sluice/process/v8-flags.ts';
 
 const BUNDLE = 'dist/sluice.js';
 /** USER_HZ of Linux. */
@@ -22,10 +23,10 @@ export interface ProcessUnderTest extends AsyncDisposable {
   counter(name: string): Promise<number>;
 }
 
-/** Starts `sluice COMMAND` on free ports; resolves when it is ready. */
+/** Starts `sluice COMMAND` on free ports, with the flags that users start it with; resolves when it is ready. */
 export async function startUnderTest(command: string, env: Record<string, string>): Promise<ProcessUnderTest> {
   const [forwardPort, httpPort, adminPort] = [await freePort(), await freePort(), await freePort()];
-  const child = spawn(process.execPath, [BUNDLE, command], {
+  const child = spawn(process.execPath, [...V8_FLAGS, BUNDLE, command], {
     env: {
       ...process.env,
       ...env,

@@ -27,8 +27,8 @@ test('datagrams that are no messages fill their share, and a good sender is stil
     refused: await service.metric('dead_letters_refused_total'),
     limit: await service.metric('dead_letters_limit_bytes'),
   });
-  // Dead letters are appended by the batch, and one that does not fit is refused whole: a busy machine makes large batches. So it
-  // is sent until small ones have filled the rest. The kernel may drop any number of them.
+  // Dead letters are appended by the batch, and one that does not fit is refused whole: a busy machine makes large
+  // batches. So it is sent until small ones have filled the rest. The kernel may drop any number of them.
   let share = await deadLetters();
   while (share.refused === 0 || share.held <= 0.24 * share.limit) {
     const burst = share.refused === 0 ? 2000 : 20;

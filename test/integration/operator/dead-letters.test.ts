@@ -3,13 +3,12 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { systemClock } from '#shared/clock.ts';
-import { openEmbeddedQueue } from '#shared/queue/embedded/embedded-queue.ts';
 import type { DeadLetter } from '#shared/queue/queue.ts';
 import { documentId } from '#shared/record/identity.ts';
 import { decodeBatches, encodeBatches } from '#shared/record/record.ts';
 import { World } from '#test/indexer/world.ts';
 import { newPlace, type Place, sluice, SluiceProcess } from '../parts/sluice-process.ts';
+import { storeDeadLetters } from '../parts/stored-dead-letters.ts';
 
 /** Letters of three events, the last of which is no event, and of a chunk that the edge could not read. */
 function someLetters(world: World): DeadLetter[] {
@@ -24,18 +23,6 @@ function someLetters(world: World): DeadLetter[] {
   ];
 }
 
-async function append(place: Place, letters: readonly DeadLetter[]): Promise<void> {
-  await using queue = await openEmbeddedQueue({
-    dataDir: place.dataDir,
-    bytesMax: 1024 ** 3,
-    retentionMs: 3_600_000,
-    readOnly: false,
-    clock: systemClock,
-    warn: () => undefined,
-  });
-  await queue.appendDeadLetters(letters);
-}
-
 const letters = (place: Place, ...args: string[]) => sluice(['dead-letters', ...args], place);
 
 const lines = ({ stdout }: { stdout: string }): string[] => stdout.split('\n').filter((line) => line !== '');
@@ -44,7 +31,7 @@ test('list, show, replay', async () => {
   await using place = await newPlace();
   const world = new World();
   const given = someLetters(world);
-  await append(place, given);
+  await storeDeadLetters(place, given);
 
   await listsAndShows(place, given);
   {
@@ -122,7 +109,7 @@ async function replaysBeside(running: SluiceProcess, place: Place): Promise<void
 
 test('a process that has the queue and cannot be asked', async () => {
   await using place = await newPlace();
-  await append(place, someLetters(new World()));
+  await storeDeadLetters(place, someLetters(new World()));
   await using running = await new SluiceProcess(['run'], place).ready();
   const elsewhere = { ...place, admin: place.forward + 1 === place.http ? place.http + 1 : place.forward + 1 };
   const refused = await letters(elsewhere, 'replay');

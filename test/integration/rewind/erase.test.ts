@@ -5,12 +5,11 @@ import assert from 'node:assert/strict';
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { systemClock } from '#shared/clock.ts';
-import { openEmbeddedQueue } from '#shared/queue/embedded/embedded-queue.ts';
 import type { DeadLetter } from '#shared/queue/queue.ts';
 import { encodeBatches } from '#shared/record/record.ts';
 import { World } from '#test/indexer/world.ts';
 import { newPlace, type Place, sluice, SluiceProcess } from '../parts/sluice-process.ts';
+import { storeDeadLetters } from '../parts/stored-dead-letters.ts';
 
 const erase = (place: Place, ...args: string[]) => sluice(['erase', ...args], place);
 
@@ -37,15 +36,7 @@ async function appendDeadLetters(place: Place): Promise<void> {
     index,
     value: world.entry(fields),
   });
-  await using queue = await openEmbeddedQueue({
-    dataDir: place.dataDir,
-    bytesMax: 1024 ** 3,
-    retentionMs: 3_600_000,
-    readOnly: false,
-    clock: systemClock,
-    warn: () => undefined,
-  });
-  await queue.appendDeadLetters([
+  await storeDeadLetters(place, [
     letter(0, { container_name: 'db', log: 'stays' }),
     letter(1, { container_name: 'web', log: 'the topsecret one' }),
     letter(2, { container_name: 'web', log: 'the topsecret last' }),

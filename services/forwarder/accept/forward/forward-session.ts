@@ -15,7 +15,6 @@ import { FRAME_MALFORMED, NEED_MORE } from '#shared/msgpack/frame-scanner.ts';
 import { AcceptedChunks } from './chunk-acks.ts';
 import { type FrameOutcome, type Later, type Refused, refused, type Sliced, unkept } from '../frames/frame-outcome.ts';
 import { FRAME_UNKEPT, type NextFrame } from '../frames/frame-reader.ts';
-import { FRAME_TURN_BYTES } from './frame-turns.ts';
 import type { GateEviction, GateMember, GatePass } from '../gate/gate-network.ts';
 import { ANSWER_BYTES_MAX } from './in-flight.ts';
 import { linger } from '../turns/linger.ts';
@@ -146,10 +145,10 @@ export class ForwardSession implements GateMember {
     const { reader, turns } = this.#parts;
     let done: Promise<void> | null = null;
     while (this.#pump === 'reading' && !this.#socket.destroyed) {
-      done = this.#hasRoom ? (turns.mayGoOn() ? null : turns.next()) : this.#whenRoom();
+      // A step is bounded by what it may cost, and by one frame: room is looked for once in each.
+      done = turns.isInStep || this.#hasRoom ? turns.nextStep() : this.#whenRoom();
       if (done) break;
       const frame = reader.next();
-      turns.spend(FRAME_TURN_BYTES);
       // Where its pieces go may be slower than its sender.
       done = frame === NEED_MORE ? reader.backlog : this.#do(this.#outcomeOf(frame));
       if (done || frame === NEED_MORE) break;
@@ -163,7 +162,7 @@ export class ForwardSession implements GateMember {
 
   #outcomeOf(frame: Exclude<NextFrame, typeof NEED_MORE>): FrameOutcome {
     const { reader, taker, turns } = this.#parts;
-    if (Buffer.isBuffer(frame)) return turns.spent(frame.length, reader.isJson, taker.take(frame, reader.isJson));
+    if (Buffer.isBuffer(frame)) return turns.take(taker, frame, reader.isJson);
     if (typeof frame === 'object') return taker.takeFiled(frame);
     if (frame === FRAME_MALFORMED) return refused('frame_malformed', 'the stream cannot be read on');
     if (frame === FRAME_UNKEPT) return unkept(reader.failure);

@@ -6,6 +6,7 @@
 // alone waits only when it has used up a whole turn; whoever is gone does not wait.
 
 import type { FrameOutcome } from '../frames/frame-outcome.ts';
+import type { FrameTaker } from '../frames/frame-taker.ts';
 import { TurnBytes } from '../turns/turn-bytes.ts';
 
 /**
@@ -24,8 +25,8 @@ const READ_BYTES = 64;
  */
 const STEP_BYTES = 512;
 /** What a frame costs beside its bytes, whatever comes of it; */
-export const FRAME_TURN_BYTES = 15;
-/** its first bytes, which may be an option of thousands of pairs: 10 ns each; */
+const FRAME_TURN_BYTES = 15;
+/** what is decoded of it, which may be an option of thousands of pairs: 10 ns each of its first bytes; */
 const OPTION_BYTES_MAX = 8 * 1024;
 const OPTION_PER_TURN_BYTE = 8;
 /** JSON, which is converted: 40 ns a byte of the costliest; */
@@ -69,19 +70,17 @@ export class FrameTurns {
     this.#owed += bytes / READ_PER_TURN_BYTE;
   }
 
-  /** Whether a frame may be looked at now; else `next` is to be waited for. */
-  mayGoOn(): boolean {
-    if (this.#left > 0) return true;
-    if (!this.#turn.take(this.#owed + STEP_BYTES)) return false;
-    this.#startStep(this.#owed);
-    return true;
+  /** Whether a step has begun that has something left: the next frame may be looked at. */
+  get isInStep(): boolean {
+    return this.#left > 0;
   }
 
-  /** Resolves when a step may begin, or the connection is gone. */
-  async next(): Promise<void> {
-    const owed = this.#owed;
-    await this.#turn.wait(owed + STEP_BYTES, this.#network, this.#gone);
-    this.#startStep(owed);
+  /** Null where a frame may be looked at now; else resolves when a step may begin, or the connection is gone. */
+  nextStep(): Promise<void> | null {
+    if (this.#left > 0) return null;
+    if (!this.#turn.take(this.#owed + STEP_BYTES)) return this.#whenTurn();
+    this.#startStep(this.#owed);
+    return null;
   }
 
   /** What was done has cost so much. */
@@ -91,11 +90,12 @@ export class FrameTurns {
     if (excess > 0) this.#turn.add(excess);
   }
 
-  /** A frame was looked at, and became this outcome; returns it. */
-  spent(bytes: number, isJson: boolean, outcome: FrameOutcome): FrameOutcome {
-    const walked = isWalkedInVain(outcome) ? bytes / WALKED_PER_TURN_BYTE : 0;
-    const decoded = isJson ? bytes / JSON_PER_TURN_BYTE : Math.min(bytes, OPTION_BYTES_MAX) / OPTION_PER_TURN_BYTE;
-    this.spend(decoded + walked);
+  /** Has the frame taken, and counts what that cost. */
+  take(taker: FrameTaker, frame: Buffer, isJson: boolean): FrameOutcome {
+    const outcome = taker.take(frame, isJson);
+    const walked = isWalkedInVain(outcome) ? frame.length / WALKED_PER_TURN_BYTE : 0;
+    const option = Math.min(taker.decodedBytes, OPTION_BYTES_MAX) / OPTION_PER_TURN_BYTE;
+    this.spend(FRAME_TURN_BYTES + walked + (isJson ? frame.length / JSON_PER_TURN_BYTE : option));
     return outcome;
   }
 
@@ -109,6 +109,12 @@ export class FrameTurns {
   rest(): void {
     if (this.#left > 0) this.#turn.add(-this.#left);
     this.#left = 0;
+  }
+
+  async #whenTurn(): Promise<void> {
+    const owed = this.#owed;
+    await this.#turn.wait(owed + STEP_BYTES, this.#network, this.#gone);
+    this.#startStep(owed);
   }
 
   #startStep(counted: number): void {

@@ -53,6 +53,7 @@ export class FrameTaker {
   readonly #unpacker: Unpacker;
   readonly #decoder = new ForwardDecoder();
   readonly #run = new MessageRun();
+  #decodedBytes = 0;
 
   constructor(sender: Sender, { limits, unpacker }: TakerOptions) {
     this.#tags = new SenderTags(sender);
@@ -60,7 +61,13 @@ export class FrameTaker {
     this.#unpacker = unpacker;
   }
 
+  /** Bytes of the last frame that were looked at value by value: all but its entries. */
+  get decodedBytes(): number {
+    return this.#decodedBytes;
+  }
+
   take(scanned: Buffer, isJson: boolean): FrameOutcome {
+    this.#decodedBytes = scanned.length;
     const bytes = isJson ? jsonFrame(scanned) : scanned;
     if (!Buffer.isBuffer(bytes)) return behind(this.endRun(), this.#undecodable(scanned, bytes));
     // A short JSON number may be a long one in msgpack: `-0` has nine bytes.
@@ -70,6 +77,7 @@ export class FrameTaker {
     // Another protocol, or garbage: what follows would be taken byte by byte for frames.
     if (!isArray(bytes[0] ?? 0) && bytes[0] !== NIL) return refused('frame_malformed', 'a frame is an array or nil');
     const frame = this.#decoder.decode(bytes);
+    if ('end' in frame) this.#decodedBytes = bytes.length - (frame.end - frame.start);
     switch (frame.kind) {
       case 'heartbeat':
         return NOTHING;
