@@ -61,6 +61,10 @@ async function main(patterns: readonly string[]): Promise<number> {
     const { elasticsearch } = await import('./backends/elasticsearch.ts');
     backends.push(await offer('SLUICE_TEST_ELASTICSEARCH', 'Elasticsearch', elasticsearch));
   }
+  if (wanted.includes('backends/opensearch.ts')) {
+    const { opensearch } = await import('./backends/opensearch.ts');
+    backends.push(await offer('SLUICE_TEST_OPENSEARCH', 'OpenSearch', opensearch));
+  }
   for (const line of backends) console.log(line);
 
   const counts: Counts = { passed: 0, failed: 0, skipped: [] };

@@ -37,6 +37,7 @@ export function loadConfig(sources: ConfigSources): Config {
   const values = new Map<SettingName, unknown>();
   readYamlFile(sources, values, mistakes);
   readVariables(sources, values, mistakes);
+  readSecretFiles(sources, values, mistakes);
   if (mistakes.length > 0) throw new SluiceError('config_invalid', mistakes.join('\n'));
   return complete(values, sources);
 }
@@ -137,6 +138,27 @@ function readVariables({ env, readFile }: ConfigSources, values: Map<SettingName
   }
 }
 
+/** Of secrets whose files are settings themselves, because they are read again while Sluice runs. */
+function readSecretFiles({ readFile }: ConfigSources, values: Map<SettingName, unknown>, mistakes: string[]): void {
+  for (const name of names) {
+    const path = values.get(name);
+    const secret = twinOf(name);
+    if (secret === undefined || setting(name).secret || typeof path !== 'string') continue;
+    try {
+      check(secret, readFile(path).trim(), `${variableOf(name)}=(secret)`, values, mistakes);
+      values.set(name, path);
+    } catch (error) {
+      mistakes.push(`${variableOf(name)}: cannot read ${path}: ${reasonOf(error)}`);
+    }
+  }
+}
+
+/** The setting of a secret's file has the secret for a twin, and the other way round: whichever is given last counts. */
+function twinOf(name: SettingName): SettingName | undefined {
+  const twin = name.endsWith('_file') ? name.slice(0, -'_file'.length) : `${name}_file`;
+  return isSettingName(twin) ? twin : undefined;
+}
+
 function take(
   name: SettingName,
   text: string,
@@ -158,8 +180,11 @@ function check(
   mistakes: string[],
 ): void {
   const { schema, syntax } = setting(name);
-  if (Value.Check(schema, value)) values.set(name, value);
-  else if (syntax === 'yaml') mistakes.push(...treeMistakes(schema, value, where));
+  if (Value.Check(schema, value)) {
+    values.set(name, value);
+    const twin = twinOf(name);
+    if (twin !== undefined) values.delete(twin);
+  } else if (syntax === 'yaml') mistakes.push(...treeMistakes(schema, value, where));
   else {
     const why = [...Value.Errors(schema, value)][0]?.message ?? 'is not valid';
     mistakes.push(`${where}: ${why}${allowed(setting(name))}`);

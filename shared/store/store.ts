@@ -8,8 +8,8 @@ export interface Store extends AsyncDisposable {
   readonly kind: 'elasticsearch' | 'embedded';
   /** Makes templates, data streams, tables. May run any number of times. Tells what it did, a line each. */
   setup(): Promise<string[]>;
-  /** Resolves when the store answers; rejects with a coded error that says why not. */
-  ping(signal?: AbortSignal): Promise<void>;
+  /** Resolves to what answers, such as "Elasticsearch 9.5.3"; rejects with a coded error that says why none does. */
+  ping(signal?: AbortSignal): Promise<string>;
   /**
    * Writes documents. An answer has one outcome per item, in order. A failure of the whole request rejects with a
    * store_* error: store_body_too_large (halve it), store_body_refused (bisect it), store_timeout (send the same

@@ -87,7 +87,8 @@ async function container(): Promise<Running> {
   return { ...started, address: url, how: `container of ${image}` };
 }
 
-async function isHealthy(url: string): Promise<boolean> {
+/** Of OpenSearch too. */
+export async function isHealthy(url: string): Promise<boolean> {
   try {
     const answer = await fetch(`${url}/_cluster/health`, { signal: AbortSignal.timeout(2000) });
     const health = await answer.text();

@@ -15,8 +15,10 @@ const folder = import.meta.dirname;
 const startTimeoutMs = 120_000;
 
 interface JarServerOptions {
-  /** `kafka` or `elasticsearch`: the folder beside this file. */
+  /** `kafka`, `elasticsearch`, …: the folder beside this file. */
   readonly name: string;
+  /** Of its prepare.sh: a version. */
+  readonly version?: string;
   /** Variables of its run.sh, given the prepared folder and the data folder. */
   readonly environment: (home: string, data: string) => Record<string, string>;
   /** Resolves true once it serves. */
@@ -26,8 +28,9 @@ interface JarServerOptions {
 }
 
 /** The folder with the server's jars; fetched from Maven Central if need be. Throws with what the script said. */
-function prepare(name: string): string {
-  const { status, stdout, stderr } = spawnSync('bash', [join(folder, name, 'prepare.sh')], {
+function prepare(name: string, version?: string): string {
+  const script = join(folder, name, 'prepare.sh');
+  const { status, stdout, stderr } = spawnSync('bash', [script, ...(version === undefined ? [] : [version])], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -41,9 +44,9 @@ export class JarServer implements AsyncDisposable {
   readonly #process: Tethered;
 
   constructor(options: JarServerOptions) {
-    const { name, environment, log } = options;
+    const { name, version, environment, log } = options;
     this.#options = options;
-    const home = prepare(name);
+    const home = prepare(name, version);
     this.#data = mkdtempSync(join(tmpdir(), `sluice-${name}-`));
     this.#process = new Tethered({
       command: ['sh', join(folder, name, 'run.sh')],

@@ -63,8 +63,8 @@ export class MemoryStore implements Store {
     return Promise.resolve([]);
   }
 
-  ping(): Promise<void> {
-    return this.down ? Promise.reject(this.down) : Promise.resolve();
+  ping(): Promise<string> {
+    return this.down ? Promise.reject(this.down) : Promise.resolve('in memory');
   }
 
   async bulk(request: BulkRequest, signal?: AbortSignal): Promise<BulkOutcome[]> {

@@ -24,6 +24,8 @@ export type RequestVerdict = 'again' | 'halve' | 'bisect' | 'operator';
 /** Types that say more than their status: a full disk is a `cluster_block_exception` of 403 or 429. */
 const typeTable: Readonly<Record<string, ItemVerdict>> = {
   es_rejected_execution_exception: 'retry',
+  // As OpenSearch calls it.
+  rejected_execution_exception: 'retry',
   circuit_breaking_exception: 'retry',
   cluster_block_exception: 'blocked',
   unavailable_shards_exception: 'blocked',

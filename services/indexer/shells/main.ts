@@ -91,9 +91,10 @@ class Service implements Indexer {
   async #start(): Promise<void> {
     const { store, queue, clock, random } = this.#options;
     const { signal } = this.#stop;
+    let answering = '';
     for (let attempt = 0; !signal.aborted; attempt++) {
       try {
-        await store.ping(signal);
+        answering = await store.ping(signal);
         break;
       } catch (error) {
         if (signal.aborted) return;
@@ -104,7 +105,7 @@ class Service implements Indexer {
     }
     if (signal.aborted) return;
     this.#storeUnhealthyReason = null;
-    this.#core.telemetry.started(store.kind, queue.kind);
+    this.#core.telemetry.started(answering, queue.kind);
     this.#readers.start();
   }
 

@@ -21,9 +21,10 @@ export async function probeElasticsearch(config: Config): Promise<Finding[]> {
 async function probeNode(config: Config, url: string): Promise<Finding> {
   const thing = `Elasticsearch at ${maskedUrl(url)}`;
   try {
-    const text = await get(config, url, '/');
-    const version = /"number"\s*:\s*"([\w.-]+)"/.exec(text)?.[1] ?? 'unknown';
-    return { thing, outcome: 'ok', text: `answers, version ${version}` };
+    await using connection = connectionTo(config, url);
+    await ask(connection, '/');
+    const { name, version } = await connection.product();
+    return { thing, outcome: 'ok', text: `answers, ${name} ${version}` };
   } catch (error) {
     if (!(error instanceof SluiceError) || error.code === 'config_invalid') throw error;
     const what = error.code === 'store_unauthorized' ? LOGIN : REACH;
@@ -49,12 +50,15 @@ async function probeTemplate(config: Config, url: string): Promise<Finding> {
 }
 
 async function get(config: Config, url: string, path: string): Promise<string> {
-  await using connection = new Connection({
-    urls: [url],
-    ...loginOf(config),
-    connections: 1,
-    timeoutMsMax: TIMEOUT_MS,
-  });
+  await using connection = connectionTo(config, url);
+  return await ask(connection, path);
+}
+
+function connectionTo(config: Config, url: string): Connection {
+  return new Connection({ urls: [url], ...loginOf(config), connections: 1, timeoutMsMax: TIMEOUT_MS });
+}
+
+async function ask(connection: Connection, path: string): Promise<string> {
   const { status, text } = await connection.request({ method: 'GET', path, timeoutMs: TIMEOUT_MS });
   if (status !== 200) throw requestFailure(status, text);
   return text;

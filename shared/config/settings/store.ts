@@ -3,6 +3,8 @@
 import { Type } from 'typebox';
 import { integer, list, milliseconds, oneOf, text, type Setting } from './setting-kinds.ts';
 
+const AGAIN = 'It is read again for each request, so that it can be replaced while Sluice runs.';
+
 export const store = {
   store: oneOf(['embedded', 'elasticsearch'], 'Where documents are kept.', {
     defaultText: '`elasticsearch` when its URL is set, else `embedded`',
@@ -30,6 +32,9 @@ export const store = {
       secret: true,
     },
   ),
+  'elasticsearch.api_key_file': text(`File of the API key. ${AGAIN}`, {}),
+  'elasticsearch.password_file': text(`File of the password. ${AGAIN}`, {}),
+  'elasticsearch.bearer_token_file': text(`File of the token. ${AGAIN}`, {}),
   'elasticsearch.ca': text('File of the certificates that Elasticsearch is trusted by.', {}),
   'elasticsearch.ca_fingerprint': {
     ...text('SHA-256 of the certificate that Elasticsearch is trusted by, in hex; in place of its file.', {}),

@@ -16,7 +16,7 @@ import type { Connection, HttpRequest } from './connection.ts';
 const TIMEOUT_MS = 30_000;
 const IDS_MAX = 1000;
 /** The store has too much to do; the index is as it should be. */
-const BUSY = ['es_rejected_execution_exception', 'circuit_breaking_exception'];
+const BUSY = ['es_rejected_execution_exception', 'rejected_execution_exception', 'circuit_breaking_exception'];
 /** Errors of an index out of which nothing can be had: nobody can say what is in it. */
 const GONE = ['index_closed_exception', 'index_not_found_exception'];
 

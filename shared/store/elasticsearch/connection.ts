@@ -1,8 +1,11 @@
-// HTTP to Elasticsearch: the only file that knows @elastic/elasticsearch. One request, one deadline, no second tries.
+// HTTP to Elasticsearch or OpenSearch: the only file that knows @elastic/elasticsearch. One request, one deadline, no
+// second tries.
 //
 // What we leave out of the client, and why: its retries (they repeat what must be repeated with care), its sniffing
 // (addresses behind a proxy differ), its bulk helper (it can lose a batch), its JSON codec (a bulk answer is
 // looked at as text), its timeouts (they cover the wait for the headers only; ours covers the answer to its last byte).
+//
+// The client itself refuses all but Elasticsearch. Ours does so in ProductCheck, which knows OpenSearch too.
 //
 // Guarantees: a failure without a whole answer rejects with a store_* error; every whole answer is returned, whatever
 // its status says; a Buffer goes to the socket as it is, neither copied nor looked at.
@@ -11,9 +14,10 @@ import { readFileSync } from 'node:fs';
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { addAbortSignal, type Readable } from 'node:stream';
-import { Client, type ClientOptions, errors, HttpConnection } from '@elastic/elasticsearch';
+import { Client, type ClientOptions, errors, HttpConnection, SniffingTransport } from '@elastic/elasticsearch';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
-import type { Login } from './login.ts';
+import { Credentials, type Login } from './login.ts';
+import { type Product, ProductCheck } from './product.ts';
 
 export interface ConnectionOptions extends Login {
   readonly urls: readonly string[];
@@ -41,12 +45,17 @@ export interface HttpAnswer {
   readonly text: string;
 }
 
+interface Headed {
+  readonly headers: Readonly<Record<string, string | string[] | null | undefined>>;
+}
+
 /**
  * No answer of Elasticsearch to what we ask is longer. A document is less than a request may be: 100 MiB by default.
  */
 export const ANSWER_BYTES_MAX = 256 * 1024 * 1024;
 /** Shorter than the idle limits of common load balancers, so that we close first. */
 const KEEP_ALIVE_MS = 50_000;
+const ROOT_TIMEOUT_MS = 5000;
 const RESET = /socket hang up|ECONNRESET|EPIPE|^(read|write) |Response aborted|Connection closed/;
 
 /** The answer has more bytes than the request takes: less must be asked for. */
@@ -56,10 +65,22 @@ export class AnswerTooLong extends Error {
   }
 }
 
+/** Leaves the check of the product, and media types that only Elasticsearch knows, to us. */
+class AnyProduct extends SniffingTransport {
+  constructor({ productCheck: _, vendoredHeaders: __, ...options }: ConstructorParameters<typeof SniffingTransport>[0]) {
+    super(options);
+  }
+}
+
 export class Connection implements AsyncDisposable {
   readonly #client: Client;
+  readonly #credentials: Credentials;
+  readonly #product = new ProductCheck((signal) =>
+    this.#send({ method: 'GET', path: '/', timeoutMs: ROOT_TIMEOUT_MS, signal }),
+  );
 
   constructor(options: ConnectionOptions) {
+    this.#credentials = new Credentials(options);
     try {
       this.#client = new Client(clientOptions(options));
     } catch (error) {
@@ -68,20 +89,31 @@ export class Connection implements AsyncDisposable {
   }
 
   async request(request: HttpRequest): Promise<HttpAnswer> {
+    const answer = await this.#send(request);
+    await this.#product.check(request, answer);
+    return { status: answer.status, text: answer.text };
+  }
+
+  /** Who answers, as it says itself; asked for once. Rejects as `request` does. */
+  product(signal?: AbortSignal): Promise<Product> {
+    return this.#product.ask(signal);
+  }
+
+  async #send(request: HttpRequest): Promise<HttpAnswer & Headed> {
     const deadline = AbortSignal.timeout(request.timeoutMs);
     const signal = request.signal === undefined ? deadline : AbortSignal.any([deadline, request.signal]);
     let answered = false;
     try {
-      const { statusCode, body, meta } = await this.#client.transport.request<Readable>(
+      const { statusCode, headers, body, meta } = await this.#client.transport.request<Readable>(
         { method: request.method, path: request.path, ...(request.body === undefined ? {} : { body: request.body }) },
-        { meta: true, asStream: true, maxRetries: 0, signal, headers: headersOf(request) },
+        { meta: true, asStream: true, maxRetries: 0, signal, headers: this.#headersOf(request) },
       );
       answered = true;
       // The client heeds the signal until the headers are there.
       const text = await readText(addAbortSignal(signal, body), request.answerBytesMax ?? ANSWER_BYTES_MAX);
       // The client does this only for answers that it reads itself.
       if (meta.connection !== null) this.#client.connectionPool.markAlive(meta.connection);
-      return { status: statusCode, text };
+      return { status: statusCode, text, headers };
     } catch (error) {
       request.signal?.throwIfAborted();
       if (error instanceof AnswerTooLong && request.answerBytesMax !== undefined) throw error;
@@ -91,6 +123,16 @@ export class Connection implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#client.close();
+  }
+
+  /** Who we are is told with each request: a key may be replaced at any time. */
+  #headersOf(request: HttpRequest): Record<string, string> {
+    const authorization = this.#credentials.authorization();
+    return {
+      accept: 'application/json',
+      ...(authorization !== undefined && { authorization }),
+      ...(request.body !== undefined && { 'content-type': request.contentType ?? 'application/json' }),
+    };
   }
 }
 
@@ -109,19 +151,13 @@ function clientOptions(options: ConnectionOptions): ClientOptions {
     redaction: { type: 'remove' },
     // Node's own HTTP client, which is there anyway; undici, the client's default, takes 27 MB and 60 ms of the start.
     Connection: HttpConnection,
+    Transport: AnyProduct,
     agent: ({ url, tls }) => {
       const keeping = { keepAlive: true, maxSockets: options.connections, timeout: KEEP_ALIVE_MS };
       return url.protocol === 'https:' ? new HttpsAgent({ ...keeping, ...tls }) : new HttpAgent(keeping);
     },
-    ...loginOptions(options),
     ...tlsOptions(options),
   };
-}
-
-function loginOptions({ apiKey, bearerToken, username, password = '' }: Login): Pick<ClientOptions, 'auth'> {
-  if (apiKey !== undefined) return { auth: { apiKey } };
-  if (bearerToken !== undefined) return { auth: { bearer: bearerToken } };
-  return username === undefined ? {} : { auth: { username, password } };
 }
 
 function tlsOptions(login: Login): Pick<ClientOptions, 'tls' | 'caFingerprint'> {
@@ -145,12 +181,6 @@ function readPem(setting: string, file: string): string {
   }
 }
 
-function headersOf(request: HttpRequest): Record<string, string> {
-  const headers: Record<string, string> = { accept: 'application/json' };
-  if (request.body !== undefined) headers['content-type'] = request.contentType ?? 'application/json';
-  return headers;
-}
-
 async function readText(body: AsyncIterable<Buffer>, bytesMax: number): Promise<string> {
   const pieces: Buffer[] = [];
   let bytes = 0;
@@ -169,9 +199,6 @@ function failureOf(error: unknown, state: { timedOut: boolean; answered: boolean
   }
   if (state.answered) {
     return new SluiceError('store_timeout', because(`the answer was cut off (${reasonOf(error)})`), { cause: error });
-  }
-  if (error instanceof errors.ProductNotSupportedError) {
-    return new SluiceError('store_refused', because('the server that answers is not Elasticsearch'), { cause: error });
   }
   // Sent perhaps, and being done perhaps by other nodes: as without an answer in time.
   const code = wasReset(error) ? 'store_timeout' : 'store_unavailable';

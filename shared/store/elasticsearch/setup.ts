@@ -4,7 +4,9 @@
 import assert from 'node:assert/strict';
 import { SluiceError } from '#shared/errors.ts';
 import { requestFailure } from './bulk-answer.ts';
+import { policyChange, POLICY_PATH, retentionPolicy } from '../opensearch/retention-policy.ts';
 import type { Connection, HttpAnswer, HttpRequest } from './connection.ts';
+import type { Product } from './product.ts';
 import {
   CUSTOM_NAME,
   CUSTOM_TEMPLATE,
@@ -28,11 +30,21 @@ export interface SetupOptions {
   readonly layout?: IndexLayout;
 }
 
+interface TemplateChoice {
+  readonly product: Product['name'];
+  readonly hasLifecycle: boolean;
+}
+
 /** One line for each thing that was done or found. */
 export async function setUp(connection: Connection, options: SetupOptions): Promise<string[]> {
+  const { name } = await connection.product();
+  if (name === 'OpenSearch') return setUpOpenSearch(connection, options);
   const retention = retentionText(options.retentionMs);
   const hasLifecycle = await knowsLifecycle(connection);
-  const lines = [...(await putTemplates(connection, options, hasLifecycle)), await makeStream(connection)];
+  const lines = [
+    ...(await putTemplates(connection, { ...options, product: name, hasLifecycle })),
+    await makeStream(connection),
+  ];
   if (hasLifecycle) {
     await must(connection, {
       method: 'PUT',
@@ -49,6 +61,32 @@ export async function setUp(connection: Connection, options: SetupOptions): Prom
   return lines;
 }
 
+/** The policy comes before the data stream: the plugin looks for one when an index is made. */
+async function setUpOpenSearch(connection: Connection, options: SetupOptions): Promise<string[]> {
+  const lines = await putTemplates(connection, { ...options, product: 'OpenSearch', hasLifecycle: false });
+  if (options.layout?.mode === 'logsdb') lines.push('index mode: OpenSearch has no logsdb; indices are kept as usual');
+  const retention = await putPolicy(connection, options.retentionMs);
+  return [...lines, await makeStream(connection), retention];
+}
+
+async function putPolicy(connection: Connection, retentionMs: number): Promise<string> {
+  const held = await ask(connection, { method: 'GET', path: POLICY_PATH });
+  const text = `retention: ${retentionText(retentionMs)}, by the policy sluice-logs`;
+  if (held.status === 400 && held.text.includes('no handler found')) {
+    return (
+      'retention: this OpenSearch lacks the plugin for index state management, so nothing is deleted; roll the data ' +
+      'streams over and delete their old indices yourself'
+    );
+  }
+  if (held.status !== 200 && held.status !== 404) throw requestFailure(held.status, held.text);
+  const change = held.status === 404 ? '' : policyChange(held.text, retentionMs);
+  if (change === null) return text;
+  const body = JSON.stringify(retentionPolicy(retentionMs, STREAM_PATTERNS));
+  const { status, text: said } = await ask(connection, { method: 'PUT', path: POLICY_PATH + change, body });
+  if (status !== 200 && status !== 201) throw requestFailure(status, said);
+  return `${text}, for indices that are made from now on`;
+}
+
 async function knowsLifecycle(connection: Connection): Promise<boolean> {
   const { status, text } = await ask(connection, { method: 'GET', path: LIFECYCLE_PATH });
   if (status === 200 || status === 404) return true;
@@ -58,10 +96,9 @@ async function knowsLifecycle(connection: Connection): Promise<boolean> {
 
 async function putTemplates(
   connection: Connection,
-  { retentionMs, layout = {} }: SetupOptions,
-  hasLifecycle: boolean,
+  { retentionMs, layout = {}, product, hasLifecycle }: SetupOptions & TemplateChoice,
 ): Promise<string[]> {
-  const given = { layout, ...(hasLifecycle && { retentionMs }) };
+  const given = { layout, product, ...(hasLifecycle && { retentionMs }) };
   // The index template names it, so it has to be there first.
   const lines = [await makeCustom(connection)];
   const standard = templatesOf({ ...given, splitting: 'standard' });

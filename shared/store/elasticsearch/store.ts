@@ -1,4 +1,4 @@
-// The store over Elasticsearch. Bulk bodies go out as they are; answers to single items come back as outcomes for the
+// The store over Elasticsearch, or OpenSearch. Bulk bodies go out as they are; answers to single items come back as outcomes for the
 // indexer's table; what concerns a whole request rejects with a store_* error. Nothing here tries twice: the bulk
 // writer does.
 //
@@ -8,7 +8,10 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
-import { parseExactJson } from '../exact-json.ts';
+import { exactNumberText, parseExactJson } from '../exact-json.ts';
+import { formatInstant } from '../instant.ts';
+import { openSearchBody } from '../opensearch/query.ts';
+import { OpenSearchStreams } from '../opensearch/streams.ts';
 import { allOf, PAGE_BYTES, pagesOf, type ReadPage } from '../pages.ts';
 import type {
   BackingIndex,
@@ -36,10 +39,10 @@ export interface ElasticsearchStoreOptions extends Omit<ConnectionOptions, 'time
   readonly indexPatterns?: readonly string[];
 }
 
-const BULK_PATH =
-  '/_bulk?require_data_stream=true&filter_path=errors,items.*._index,items.*.status,items.*.error,items.*.failure_store';
+const BULK_PATH = '/_bulk?filter_path=errors,items.*._index,items.*.status,items.*.error,items.*.failure_store';
 const PING_TIMEOUT_MS = 5000;
 const SEARCH_TIMEOUT_MS = 60_000;
+const STREAM_TIMEOUT_MS = 30_000;
 /** Of an answer with several documents. What is longer is asked for again in smaller pages. */
 const PAGE_BYTES_MAX = 4 * PAGE_BYTES;
 /** The answer was too much for the server: its memory is guarded by this. */
@@ -52,12 +55,16 @@ export class ElasticsearchStore implements Store {
   readonly #searchPath: string;
   readonly #backing: BackingIndices;
   readonly #pageSize = new PageSize();
+  readonly #streams: OpenSearchStreams;
   #cheapOnly = false;
 
   constructor(options: ElasticsearchStoreOptions) {
     this.#options = options;
     this.#connection = new Connection({ ...options, timeoutMsMax: Math.max(options.bulkTimeoutMs, SEARCH_TIMEOUT_MS) });
     this.#backing = new BackingIndices(this.#connection);
+    this.#streams = new OpenSearchStreams((request) =>
+      this.#connection.request({ ...request, timeoutMs: STREAM_TIMEOUT_MS }),
+    );
     const patterns = (options.indexPatterns ?? STREAM_PATTERNS).join(',');
     // The same copies of the shards each time: others may be a second ahead or behind, and pages must agree.
     const preference = `sluice-${randomUUID()}`;
@@ -68,7 +75,7 @@ export class ElasticsearchStore implements Store {
     return setUp(this.#connection, this.#options);
   }
 
-  async ping(signal?: AbortSignal): Promise<void> {
+  async ping(signal?: AbortSignal): Promise<string> {
     const { status, text } = await this.#connection.request({
       method: 'GET',
       path: '/',
@@ -76,14 +83,21 @@ export class ElasticsearchStore implements Store {
       signal,
     });
     if (status !== 200) throw requestFailure(status, text);
+    const { name, version } = await this.#connection.product(signal);
+    return `${name} ${version}`;
   }
 
   async bulk(request: BulkRequest, signal?: AbortSignal): Promise<BulkOutcome[]> {
-    const { body, items } = request;
-    if (items.length === 0) return [];
+    if (request.items.length === 0) return [];
+    const { name } = await this.#connection.product(signal);
+    if (name === 'Elasticsearch') return this.#send(`${BULK_PATH}&require_data_stream=true`, request, signal);
+    return this.#streams.bulk(request, (part) => this.#send(BULK_PATH, part, signal), signal);
+  }
+
+  async #send(path: string, { body, items }: BulkRequest, signal?: AbortSignal): Promise<BulkOutcome[]> {
     const answer = await this.#connection.request({
       method: 'POST',
-      path: BULK_PATH,
+      path,
       body: Buffer.from(body.buffer, body.byteOffset, body.byteLength),
       contentType: 'application/x-ndjson',
       timeoutMs: this.#options.bulkTimeoutMs,
@@ -132,7 +146,9 @@ export class ElasticsearchStore implements Store {
 
   /** Null where so many documents are too much at once. */
   async #page(query: StoreQuery, size: number, signal?: AbortSignal): Promise<ReadPage | null> {
-    const answer = await this.#searched(searchBody(query, { size, cheapOnly: this.#cheapOnly }), size, signal);
+    const { name } = await this.#connection.product(signal);
+    const body = searchBody(query, { size, cheapOnly: this.#cheapOnly });
+    const answer = await this.#searched(name === 'OpenSearch' ? openSearchBody(body) : body, size, signal);
     if (answer === null) return null;
     const { status, text } = answer;
     if (status === 200) {
@@ -209,9 +225,11 @@ function documentOf(hit: unknown, before: readonly (string | number)[]): StoredD
   if (!isObject(hit) || typeof hit['_id'] !== 'string' || !isObject(hit['_source']) || !Array.isArray(hit['sort']))
     return null;
   const [time, sequence] = hit['sort'];
+  // OpenSearch gives nanoseconds since the epoch.
+  const instant = typeof time === 'string' ? time : formatInstant(BigInt(exactNumberText(time) ?? String(time)));
   const index = typeof hit['_index'] === 'string' ? dataStreamOf(hit['_index']) : '';
-  const ties = before[0] === time && before[1] === sequence ? before.slice(2) : [];
-  return { id: hit['_id'], index, source: hit['_source'], sort: [String(time), Number(sequence), ...ties, hit['_id']] };
+  const ties = before[0] === instant && before[1] === sequence ? before.slice(2) : [];
+  return { id: hit['_id'], index, source: hit['_source'], sort: [instant, Number(sequence), ...ties, hit['_id']] };
 }
 
 /**

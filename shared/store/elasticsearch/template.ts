@@ -8,7 +8,9 @@
 // indexer wrote.
 
 import { createHash } from 'node:crypto';
+import { openSearchContent } from '../opensearch/template.ts';
 import { WORD_MAX } from '../words.ts';
+import type { Product } from './product.ts';
 import { wordPattern } from './word-pattern.ts';
 
 export const TEMPLATE_NAME = 'sluice-logs';
@@ -42,6 +44,8 @@ export interface TemplateOptions {
   readonly layout?: IndexLayout;
   /** How long the data stream lifecycle keeps documents; absent where the server has none. */
   readonly retentionMs?: number;
+  /** Elasticsearch unless given. */
+  readonly product?: Product['name'];
 }
 
 /**
@@ -100,7 +104,10 @@ export interface Template {
  * The component templates, and behind them the index template that is composed of them, in the order in which they have
  * to be put. `sluice-logs@custom` comes last and wins; it is not among them.
  */
-export function templatesOf({ splitting, retentionMs, layout = {} }: TemplateOptions): readonly Template[] {
+export function templatesOf(options: TemplateOptions): readonly Template[] {
+  const { splitting, retentionMs, layout = {}, product } = options;
+  const templateOf = (kind: Kind, name: string, content: Record<string, unknown>): Template =>
+    withFingerprint(kind, name, product === 'OpenSearch' ? openSearchContent(content) : content);
   const lifecycle = retentionMs === undefined ? {} : { lifecycle: { data_retention: retentionText(retentionMs) } };
   return [
     // With the analyzer that they name: a component template is checked alone.
@@ -130,7 +137,9 @@ export function retentionText(retentionMs: number): string {
   return retentionMs % 86_400_000 === 0 ? `${retentionMs / 86_400_000}d` : `${retentionMs}ms`;
 }
 
-function templateOf(kind: '_component_template' | '_index_template', name: string, content: object): Template {
+type Kind = '_component_template' | '_index_template';
+
+function withFingerprint(kind: Kind, name: string, content: object): Template {
   const fingerprint = createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, 16);
   const body = JSON.stringify({ ...content, _meta: { managed_by: 'sluice', fingerprint } });
   return { name, path: `/${kind}/${name}`, fingerprint, body };

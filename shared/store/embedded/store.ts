@@ -84,8 +84,9 @@ export class EmbeddedStore implements Store {
     ]);
   }
 
-  async ping(): Promise<void> {
+  async ping(): Promise<string> {
     await this.#ask(this.#worker.call('ping', null));
+    return 'embedded';
   }
 
   async bulk(request: BulkRequest, signal?: AbortSignal): Promise<BulkOutcome[]> {

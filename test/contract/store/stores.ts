@@ -1,5 +1,5 @@
 // The stores of which the contract is said: each is opened before the tests of a suite and gone after them.
-// Elasticsearch takes part where test/backends has one, with a data stream of the suite's own.
+// Elasticsearch and OpenSearch take part where test/backends has them, with a data stream of the suite's own.
 
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -11,6 +11,7 @@ import { ElasticsearchStore } from '#shared/store/elasticsearch/store.ts';
 import { openEmbeddedStore } from '#shared/store/embedded/store.ts';
 import type { BulkOutcome, Store, StoredDocument, StoreQuery } from '#shared/store/store.ts';
 import { elasticsearch } from '#test/backends/elasticsearch.ts';
+import { opensearch } from '#test/backends/opensearch.ts';
 import { bulkRequest, type TestDocument, testId } from '../store-bodies.ts';
 
 interface Opened extends AsyncDisposable {
@@ -23,20 +24,23 @@ interface Opened extends AsyncDisposable {
   readonly splitsExactly: boolean;
 }
 
-const found = await elasticsearch();
+const servers = [
+  { name: 'Elasticsearch', found: await elasticsearch() },
+  { name: 'OpenSearch', found: await opensearch() },
+];
 const RETENTION_MS = 3650 * 86_400_000;
 
 /** For `describe`: its name and options, and what opens the store for the suite. */
 export const stores: readonly { readonly name: string; readonly options: object; readonly use: () => StoreInUse }[] = [
   { name: 'embedded store', options: {}, use: () => new StoreInUse('logs-sluice.contract-default', openEmbedded) },
-  {
-    name: 'elasticsearch store',
-    options: { skip: found === null ? 'no Elasticsearch to be had' : false },
+  ...servers.map(({ name, found }) => ({
+    name: `${name} store`,
+    options: { skip: found === null ? `no ${name} to be had` : false },
     use() {
       const stream = `logs-sluice.t${randomBytes(6).toString('hex')}-default`;
       return new StoreInUse(stream, () => openElasticsearch(found?.url ?? '', stream));
     },
-  },
+  })),
 ];
 
 export class StoreInUse {

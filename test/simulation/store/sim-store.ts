@@ -32,9 +32,10 @@ export class SimStore implements Store {
     return Promise.resolve([]);
   }
 
-  async ping(): Promise<void> {
+  async ping(): Promise<string> {
     await this.#process.sleep(1);
     this.#checkUp();
+    return 'simulated';
   }
 
   async bulk(request: BulkRequest, signal?: AbortSignal): Promise<BulkOutcome[]> {

@@ -156,7 +156,7 @@ test('Elasticsearch: each node, its login, its template; passwords of URLs are m
   const first = await sluiceCheck(env);
   const all = first.lines.join('\n');
   assert.equal(first.code, 1, all);
-  assert.match(all, /^ok {6}Elasticsearch at http:\/\/\*{8}@[\d.:]+: answers, version 9\.5\.3$/m);
+  assert.match(all, /^ok {6}Elasticsearch at http:\/\/\*{8}@[\d.:]+: answers, Elasticsearch 9\.5\.3$/m);
   assert.match(all, /^failed {2}Elasticsearch at http:\/\/\*{8}@.*SLUICE_ELASTICSEARCH_URL/m);
   assert.match(all, /^failed {2}Elasticsearch template sluice-logs: is not there: run `sluice setup`$/m);
   assert.doesNotMatch(all, /s3cr/);
