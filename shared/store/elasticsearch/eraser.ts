@@ -7,7 +7,6 @@
 
 import { SluiceError } from '#shared/errors.ts';
 import type { EraseQuery, EraseStep, StoreEraser } from '../erase.ts';
-import { openSearchBody } from '../opensearch/query.ts';
 import type { StoredDocument } from '../store.ts';
 import { bulkOutcomes, isObject, requestFailure } from './bulk-answer.ts';
 import { Connection, type ConnectionOptions, type HttpRequest } from './connection.ts';
@@ -56,7 +55,7 @@ export class ElasticsearchEraser implements StoreEraser {
   }
 
   async count(query: EraseQuery, signal?: AbortSignal): Promise<number> {
-    const body = await this.#bodyOf({ query: filterQuery(query, { cheapOnly: false }) }, signal);
+    const body = JSON.stringify({ query: filterQuery(query, { cheapOnly: false }) });
     const answer = await this.#ask({ method: 'POST', path: `/${PATTERNS}/_count?${OPEN_ONLY}`, body, signal });
     requireAllShards(answer);
     return Number(answer['count'] ?? 0);
@@ -80,8 +79,12 @@ export class ElasticsearchEraser implements StoreEraser {
   }
 
   async *erase(query: EraseQuery, signal?: AbortSignal): AsyncGenerator<EraseStep, void, void> {
-    const search = { query: filterQuery(query, { cheapOnly: false }), size: STEP, sort: ['_doc'], _source: false };
-    const body = await this.#bodyOf(search, signal);
+    const body = JSON.stringify({
+      query: filterQuery(query, { cheapOnly: false }),
+      size: STEP,
+      sort: ['_doc'],
+      _source: false,
+    });
     const path = `/${PATTERNS}/_search?scroll=${SCROLL}&${OPEN_ONLY}`;
     let page = await this.#page({ method: 'POST', path, body, signal });
     try {
@@ -99,12 +102,6 @@ export class ElasticsearchEraser implements StoreEraser {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#store[Symbol.asyncDispose]();
     await this.#connection[Symbol.asyncDispose]();
-  }
-
-  async #bodyOf(search: object, signal?: AbortSignal): Promise<string> {
-    const { name } = await this.#connection.product(signal);
-    const body = JSON.stringify(search);
-    return name === 'OpenSearch' ? openSearchBody(body) : body;
   }
 
   async #page(request: Omit<HttpRequest, 'timeoutMs'>): Promise<{ readonly hits: Hit[]; readonly scrollId: string }> {

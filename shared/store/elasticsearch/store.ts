@@ -245,9 +245,9 @@ function probeRequest(stream: string): BulkRequest {
   return { body: Buffer.from(`${action}${document}\n`), items: [item] };
 }
 
-/** `.ds-<data stream>-<date>-<generation>` → the data stream. */
+/** `.ds-<data stream>-<date>-<generation>` → the data stream. OpenSearch puts no date. */
 function dataStreamOf(index: string): string {
-  return /^\.ds-(.+)-\d{4}\.\d{2}\.\d{2}-\d{6,}$/.exec(index)?.[1] ?? index;
+  return /^\.ds-(.+?)(?:-\d{4}\.\d{2}\.\d{2})?-\d{6,}$/.exec(index)?.[1] ?? index;
 }
 
 function parseAnswer(text: string): Record<string, unknown> | null {

@@ -115,7 +115,7 @@ test('bytes in hand are bounded: reading pauses, and goes on', async () => {
   const world = new World({ partitions: 2, env: { SLUICE_INDEXER_INFLIGHT_MAX_BYTES: String(1024 * 1024) } });
   for (let i = 0; i < 80; i++) await world.send(i % 2, [100], 'identity', 'x'.repeat(500));
   world.store.down = unavailable;
-  world.store.ping = () => Promise.resolve();
+  world.store.ping = () => Promise.resolve('');
   const indexer = await world.start();
   await world.clock.advance(20_000);
   assert(

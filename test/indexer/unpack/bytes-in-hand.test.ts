@@ -17,7 +17,7 @@ const down = new SluiceError('store_unavailable', 'Cannot write: away');
 /** What of the queue is in hand of an indexer that was given all of it while its store is away. */
 async function heldOf(world: World): Promise<{ bytes: number; end: () => Promise<number> }> {
   world.store.down = down;
-  world.store.ping = () => Promise.resolve();
+  world.store.ping = () => Promise.resolve('');
   const core = buildCore(world.options, () => []);
   core.pipeline.push(new Assignment(1, [{ partition: 0, next: 0 }]), world.queue.log(0));
   await world.clock.advance(5000);
@@ -70,7 +70,7 @@ test('tiny records: reading pauses by what they cost', async () => {
   for (let i = 0; i < 6000; i++) await world.send(i % 2, [1], 'identity');
   world.queue.hooks = { ...world.queue.hooks, fetchRecordsMax: 50 };
   world.store.down = down;
-  world.store.ping = () => Promise.resolve();
+  world.store.ping = () => Promise.resolve('');
   let fetched = 0;
   const consume = world.queue.consume.bind(world.queue);
   world.queue.consume = (handler, options) => {
