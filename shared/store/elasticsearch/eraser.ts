@@ -7,6 +7,7 @@
 
 import { SluiceError } from '#shared/errors.ts';
 import type { EraseQuery, EraseStep, StoreEraser } from '../erase.ts';
+import { openSearchQuery } from '../opensearch/query.ts';
 import type { StoredDocument } from '../store.ts';
 import { bulkOutcomes, isObject, requestFailure } from './bulk-answer.ts';
 import { Connection, type ConnectionOptions, type HttpRequest } from './connection.ts';
@@ -55,7 +56,7 @@ export class ElasticsearchEraser implements StoreEraser {
   }
 
   async count(query: EraseQuery, signal?: AbortSignal): Promise<number> {
-    const body = JSON.stringify({ query: filterQuery(query, { cheapOnly: false }) });
+    const body = JSON.stringify({ query: await this.#queryOf(query, signal) });
     const answer = await this.#ask({ method: 'POST', path: `/${PATTERNS}/_count?${OPEN_ONLY}`, body, signal });
     requireAllShards(answer);
     return Number(answer['count'] ?? 0);
@@ -80,7 +81,7 @@ export class ElasticsearchEraser implements StoreEraser {
 
   async *erase(query: EraseQuery, signal?: AbortSignal): AsyncGenerator<EraseStep, void, void> {
     const body = JSON.stringify({
-      query: filterQuery(query, { cheapOnly: false }),
+      query: await this.#queryOf(query, signal),
       size: STEP,
       sort: ['_doc'],
       _source: false,
@@ -102,6 +103,12 @@ export class ElasticsearchEraser implements StoreEraser {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#store[Symbol.asyncDispose]();
     await this.#connection[Symbol.asyncDispose]();
+  }
+
+  async #queryOf(query: EraseQuery, signal?: AbortSignal): Promise<unknown> {
+    const { name } = await this.#connection.product(signal);
+    const filter = filterQuery(query, { cheapOnly: false });
+    return name === 'OpenSearch' ? openSearchQuery(filter) : filter;
   }
 
   async #page(request: Omit<HttpRequest, 'timeoutMs'>): Promise<{ readonly hits: Hit[]; readonly scrollId: string }> {

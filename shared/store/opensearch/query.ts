@@ -1,24 +1,60 @@
-// A search of ours as OpenSearch takes it: it knows no `format` of what hits are sorted by. It gives those values as
-// they lie in the index (a time as nanoseconds), and reads times in `search_after` as text all the same. Pure.
+// A search of ours as OpenSearch takes it. Pure.
+//
+// - It knows no `format` of what hits are sorted by. It gives those values as they lie in the index (a time as
+//   nanoseconds), and reads times in `search_after` as text all the same.
+// - Where it stands on Lucene 9, its patterns ignore the case of ASCII letters only, so both cases of others are listed.
 
 type Json = Readonly<Record<string, unknown>>;
+
+/** It refuses longer patterns (`index.max_regex_length`). */
+const PATTERN_LENGTH_MAX = 1000;
 
 /** The body of a request to `_search`. */
 export function openSearchBody(body: string): string {
   const search = JSON.parse(body) as Json;
   const { sort } = search;
-  return JSON.stringify({ ...search, ...(Array.isArray(sort) && { sort: sort.map(withoutFormat) }) });
+  return JSON.stringify({
+    ...search,
+    ...('query' in search && { query: openSearchQuery(search['query']) }),
+    ...(Array.isArray(sort) && { sort: sort.map((by) => byField(by, withoutFormat)) }),
+  });
 }
 
-/** `{ <field>: { order, format, … } }` */
-function withoutFormat(by: unknown): unknown {
-  if (!isObject(by)) return by;
-  const fields = Object.entries(by).map(([field, how]) => {
-    if (!isObject(how)) return [field, how];
-    const { format: _, ...rest } = how;
-    return [field, rest];
+/** A query, or what is inside of one. */
+export function openSearchQuery(query: unknown): unknown {
+  if (Array.isArray(query)) return query.map(openSearchQuery);
+  if (!isObject(query)) return query;
+  const clauses = Object.entries(query).map(([kind, inner]) => [
+    kind,
+    kind === 'regexp' ? byField(inner, withBothCases) : openSearchQuery(inner),
+  ]);
+  return Object.fromEntries(clauses);
+}
+
+/** `{ <field>: <how> }` */
+function byField(query: unknown, change: (how: Json) => Json): unknown {
+  if (!isObject(query)) return query;
+  return Object.fromEntries(Object.entries(query).map(([field, how]) => [field, isObject(how) ? change(how) : how]));
+}
+
+function withoutFormat({ format: _, ...rest }: Json): Json {
+  return rest;
+}
+
+function withBothCases(how: Json): Json {
+  const { value, case_insensitive: ignoresCase } = how;
+  if (typeof value !== 'string' || ignoresCase !== true) return how;
+  const pattern = bothCases(value);
+  return pattern.length <= PATTERN_LENGTH_MAX ? { ...how, value: pattern } : how;
+}
+
+/** Letters in a class, or behind a backslash, are left as they are. */
+function bothCases(pattern: string): string {
+  return pattern.replaceAll(/\\.|\[(?:\\.|[^\]\\])*\]|[^\u0000-\u007f]/gsu, (piece) => {
+    const [lower, upper] = [piece.toLowerCase(), piece.toUpperCase()];
+    const isLetter = !/^[\\[]/.test(piece) && lower !== upper && [...lower].length === 1 && [...upper].length === 1;
+    return isLetter ? `[${lower}${upper}]` : piece;
   });
-  return Object.fromEntries(fields);
 }
 
 function isObject(value: unknown): value is Json {

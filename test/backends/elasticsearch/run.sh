@@ -4,6 +4,7 @@
 #   ES_HOME, ES_DATA         the folder that prepare.sh printed; folder of data, logs and configuration
 #   ES_PORT                  port of HTTP on ES_HOST (127.0.0.1); ES_TRANSPORT_PORT: one more free port
 #   ES_HEAP                  768m
+#   ES_SETTINGS              more lines of elasticsearch.yml; ES_CONFIG: folder of files that belong beside it
 set -eu
 . "$(dirname "$0")/../java.sh"
 java=$(java_home 21 java)/bin/java
@@ -21,7 +22,9 @@ transport.port: $ES_TRANSPORT_PORT
 path.data: $ES_DATA/data
 path.logs: $ES_DATA/logs
 cluster.routing.allocation.disk.threshold_enabled: false
+${ES_SETTINGS:-}
 Y
+[ -z "${ES_CONFIG:-}" ] || cp "$ES_CONFIG"/* "$ES_DATA/config/"
 cat > "$ES_DATA/config/log4j2.properties" << 'Y'
 status = error
 appender.console.type = Console

@@ -29,6 +29,8 @@ appender.console.layout.pattern = [%d{ISO8601}][%-5p][%c{1.}] %m%n
 rootLogger.level = warn
 rootLogger.appenderRef.console.ref = console
 Y
-exec "$java" -Xms"$heap" -Xmx"$heap" -XX:+UseG1GC -XX:+ExitOnOutOfMemoryError --add-modules=jdk.incubator.vector \
+# The options of G1 are those of its own jvm.options: it refuses requests by how full the heap is, garbage included.
+exec "$java" -Xms"$heap" -Xmx"$heap" -XX:+UseG1GC -XX:G1ReservePercent=25 -XX:InitiatingHeapOccupancyPercent=30 \
+  -XX:+ExitOnOutOfMemoryError --add-modules=jdk.incubator.vector \
   --enable-native-access=ALL-UNNAMED -Djava.awt.headless=true -Dlog4j2.disable.jmx=true -Dopensearch.path.home="$OS_HOME" \
   -Dopensearch.path.conf="$OS_DATA/config" -cp "$OS_HOME/boot:$OS_HOME/lib/*" OsMain
