@@ -36,6 +36,17 @@ export interface ElasticsearchOptions {
   readonly log?: string;
   /** Without the tokenizers that every distribution has. */
   readonly isBare?: boolean;
+  /** As it is distributed, with security. */
+  readonly distributed?: DistributedOptions;
+}
+
+interface DistributedOptions {
+  /** More lines of elasticsearch.yml. */
+  readonly settings: string;
+  /** Files that belong beside it: of users, certificates, keys. */
+  readonly configFolder: string;
+  /** Whether the server at this port of 127.0.0.1 answers. */
+  readonly serves: (port: number) => Promise<boolean>;
 }
 
 /** An Elasticsearch of the test's own, from the jars; it does not run yet. Throws where Java 21 or Maven is missing. */
@@ -43,12 +54,14 @@ export async function privateElasticsearch({
   heap,
   log,
   isBare = false,
+  distributed,
 }: ElasticsearchOptions = {}): Promise<PrivateElasticsearch> {
   const port = await freePort();
   const transportPort = await freePort();
-  const url = `http://127.0.0.1:${port}`;
+  const url = `${distributed ? 'https' : 'http'}://127.0.0.1:${port}`;
   const server = new JarServer({
     name: 'elasticsearch',
+    ...(distributed && { version: 'distributed' }),
     environment: (home, data) => ({
       ES_HOME: home,
       ES_DATA: data,
@@ -56,8 +69,9 @@ export async function privateElasticsearch({
       ES_TRANSPORT_PORT: String(transportPort),
       ...(heap !== undefined && { ES_HEAP: heap }),
       ...(isBare && { GLUE_SPLITTING: 'false' }),
+      ...(distributed && { ES_SETTINGS: distributed.settings, ES_CONFIG: distributed.configFolder }),
     }),
-    serves: () => isHealthy(url),
+    serves: () => (distributed ? distributed.serves(port) : isHealthy(url)),
     ...(log !== undefined && { log }),
   });
   return Object.assign(server, { url });

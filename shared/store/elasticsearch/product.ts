@@ -34,6 +34,10 @@ const NO_STORE =
   'Cannot talk to Elasticsearch: what answers is neither Elasticsearch nor OpenSearch; look at ' +
   `SLUICE_ELASTICSEARCH_URL, and whether a proxy removes the header ${HEADER}`;
 
+const NO_RIGHT =
+  'Cannot tell whether it is OpenSearch that answers: `GET /` is refused (403); give the user cluster:monitor/main, ' +
+  'see "Privileges in OpenSearch" in docs/operations.md';
+
 export class ProductCheck {
   readonly #root: (signal?: AbortSignal) => Promise<Answer>;
   #known: Product | null = null;
@@ -52,20 +56,25 @@ export class ProductCheck {
     }
     if (answer.status < 200 || answer.status >= 300) return;
     if (this.#known?.name === 'OpenSearch' && isJson(answer)) return;
-    const root = request.method === 'GET' && request.path === '/' ? answer : await this.#root(request.signal);
+    const isRoot = request.method === 'GET' && request.path === '/';
+    const root = isRoot ? answer : await this.#root(request.signal);
     this.#known = productOf(root);
     if (this.#known.name !== 'OpenSearch' || !isJson(answer)) throw new SluiceError('store_refused', NO_STORE);
   }
 
   async ask(signal?: AbortSignal): Promise<Product> {
-    return (this.#known ??= productOf(await this.#root(signal)));
+    if (this.#known !== null) return this.#known;
+    const root = await this.#root(signal);
+    // Elasticsearch refuses without its header, and who only reads from it need not have the right to ask. Whether it
+    // is Elasticsearch shows with the first answer that is no refusal.
+    if (root.status === 403) return { name: 'Elasticsearch', version: 'unknown' };
+    return (this.#known = productOf(root));
   }
 }
 
 function productOf({ status, text, headers }: Answer): Product {
   const isElasticsearch = headers[HEADER] === 'Elasticsearch';
-  // It says what it is even to those who may not ask for more.
-  if (isElasticsearch && (status === 401 || status === 403)) return { name: 'Elasticsearch', version: 'unknown' };
+  if (status === 403) throw new SluiceError('store_unauthorized', NO_RIGHT);
   if (status !== 200) throw requestFailure(status, text);
   const version = /"number"\s*:\s*"([\w.-]+)"/.exec(text)?.[1] ?? 'unknown';
   if (isElasticsearch) return { name: 'Elasticsearch', version };

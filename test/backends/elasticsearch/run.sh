@@ -34,9 +34,15 @@ appender.console.layout.pattern = [%d{ISO8601}][%-5p][%c{1.}] %m%n
 rootLogger.level = warn
 rootLogger.appenderRef.console.ref = console
 Y
+# x-pack-core is a module of Java's, and finds the server only where that is one too.
+jars="-cp $ES_HOME/boot:$ES_HOME/lib/*"
+[ ! -d "$ES_HOME/modules/x-pack-core" ] || jars="--module-path $ES_HOME/lib --add-modules=ALL-MODULE-PATH -cp $ES_HOME/boot \
+    --enable-native-access=org.elasticsearch.foreign,org.apache.lucene.core"
+# No expansion of the star: Java does that.
+set -f
 # There is no libvec.so on Maven Central; without the flag its absence would switch off libzstd too.
 exec "$java" -Xms"$heap" -Xmx"$heap" -XX:+UseG1GC -XX:+ExitOnOutOfMemoryError \
   --add-modules=jdk.incubator.vector --enable-native-access=ALL-UNNAMED \
   -Djava.awt.headless=true -Dlog4j2.disable.jmx=true -Dio.netty.noUnsafe=true -Dio.netty.allocator.numDirectArenas=0 \
   -Dorg.elasticsearch.nativeaccess.enableVectorLibrary=false -Des.path.home="$ES_HOME" -Des.path.conf="$ES_DATA/config" \
-  -cp "$ES_HOME/boot:$ES_HOME/lib/*" EsMain
+  $jars EsMain

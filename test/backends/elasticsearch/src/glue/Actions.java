@@ -25,7 +25,7 @@ import org.elasticsearch.transport.TransportService;
  * NOT Elastic's code: the actions behind GluePlugin's pages, by the names and requests of the modules that have them. So a
  * server with security decides who may do them as it does for the real ones: by the name, and the data streams of the request.
  */
-final class Actions {
+public final class Actions {
     static final ActionType<Done> MAIN = new ActionType<>("cluster:monitor/main");
     static final ActionType<Done> GET = new ActionType<>("indices:admin/data_stream/get");
     static final ActionType<AcknowledgedResponse> CREATE = new ActionType<>("indices:admin/data_stream/create");
@@ -36,7 +36,7 @@ final class Actions {
         return List.of(new ActionHandler(MAIN, Main.class), new ActionHandler(GET, Get.class), new ActionHandler(CREATE, Create.class));
     }
 
-    static final class MainRequest extends ActionRequest {
+    public static final class MainRequest extends ActionRequest {
         @Override
         public ActionRequestValidationException validate() {
             return null;
@@ -44,7 +44,7 @@ final class Actions {
     }
 
     /** The request was allowed; `names`: the data streams that are left of it. */
-    static final class Done extends ActionResponse {
+    public static final class Done extends ActionResponse {
         final String[] names;
 
         Done(String[] names) {
@@ -57,7 +57,7 @@ final class Actions {
         }
     }
 
-    static final class Main extends TransportAction<MainRequest, Done> {
+    public static final class Main extends TransportAction<MainRequest, Done> {
         @Inject
         public Main(TransportService transport, ActionFilters filters) {
             super(MAIN.name(), filters, transport.getTaskManager(), EsExecutors.DIRECT_EXECUTOR_SERVICE);
@@ -69,7 +69,7 @@ final class Actions {
         }
     }
 
-    static final class Get extends TransportAction<GetDataStreamAction.Request, Done> {
+    public static final class Get extends TransportAction<GetDataStreamAction.Request, Done> {
         @Inject
         public Get(TransportService transport, ActionFilters filters) {
             super(GET.name(), filters, transport.getTaskManager(), EsExecutors.DIRECT_EXECUTOR_SERVICE);
@@ -81,7 +81,7 @@ final class Actions {
         }
     }
 
-    static final class Create extends TransportAction<CreateDataStreamAction.Request, AcknowledgedResponse> {
+    public static final class Create extends TransportAction<CreateDataStreamAction.Request, AcknowledgedResponse> {
         private final MetadataCreateDataStreamService service;
         private final ProjectResolver projects;
 

@@ -3,7 +3,10 @@ package glue;
 import java.util.Map;
 import org.apache.lucene.analysis.TokenStream;
 import org.apache.lucene.analysis.Tokenizer;
+import org.apache.lucene.analysis.email.UAX29URLEmailTokenizer;
+import org.apache.lucene.analysis.miscellaneous.RemoveDuplicatesTokenFilter;
 import org.apache.lucene.analysis.miscellaneous.TruncateTokenFilter;
+import org.apache.lucene.analysis.pattern.PatternCaptureGroupTokenFilter;
 import org.apache.lucene.analysis.pattern.PatternTokenizer;
 import org.apache.lucene.analysis.pattern.SimplePatternTokenizer;
 import org.apache.lucene.util.automaton.Operations;
@@ -17,7 +20,8 @@ import org.elasticsearch.indices.analysis.AnalysisModule.AnalysisProvider;
 
 /**
  * NOT Elastic's code: the tokenizers and the filter that the template of Sluice asks for, whose module
- * (analysis-common) is not published. The work is done by Lucene's own classes, as it is there.
+ * (analysis-common) is not published. The work is done by Lucene's own classes, as it is there. And those that x-pack-security
+ * asks for in its index of users and keys, where nobody here looks for words.
  */
 final class Splitting {
     private Splitting() {}
@@ -25,12 +29,17 @@ final class Splitting {
     static Map<String, AnalysisProvider<TokenizerFactory>> tokenizers() {
         return Map.of(
             "simple_pattern", (index, environment, name, settings) -> new SimplePattern(name, settings),
-            "pattern", (index, environment, name, settings) -> new Pattern(name, settings)
+            "pattern", (index, environment, name, settings) -> new Pattern(name, settings),
+            "uax_url_email", (index, environment, name, settings) -> new UrlEmail(name)
         );
     }
 
     static Map<String, AnalysisProvider<TokenFilterFactory>> filters() {
-        return Map.of("truncate", (index, environment, name, settings) -> new Truncate(name, settings));
+        return Map.of(
+            "truncate", (index, environment, name, settings) -> new Truncate(name, settings),
+            "pattern_capture", (index, environment, name, settings) -> new PatternCapture(name, settings),
+            "unique", (index, environment, name, settings) -> new Unique(name)
+        );
     }
 
     private static final class SimplePattern extends AbstractTokenizerFactory {
@@ -75,6 +84,39 @@ final class Splitting {
 
         public TokenStream create(TokenStream tokens) {
             return new TruncateTokenFilter(tokens, length);
+        }
+    }
+
+    private static final class UrlEmail extends AbstractTokenizerFactory {
+        UrlEmail(String name) {
+            super(name);
+        }
+
+        public Tokenizer create() {
+            return new UAX29URLEmailTokenizer();
+        }
+    }
+
+    private static final class PatternCapture extends AbstractTokenFilterFactory {
+        private final java.util.regex.Pattern[] patterns;
+
+        PatternCapture(String name, Settings settings) {
+            super(name);
+            patterns = settings.getAsList("patterns").stream().map(java.util.regex.Pattern::compile).toArray(java.util.regex.Pattern[]::new);
+        }
+
+        public TokenStream create(TokenStream tokens) {
+            return new PatternCaptureGroupTokenFilter(tokens, true, patterns);
+        }
+    }
+
+    private static final class Unique extends AbstractTokenFilterFactory {
+        Unique(String name) {
+            super(name);
+        }
+
+        public TokenStream create(TokenStream tokens) {
+            return new RemoveDuplicatesTokenFilter(tokens);
         }
     }
 }
