@@ -79,7 +79,12 @@ async function readAll(
     let body = '';
     request.setEncoding('utf8').on('data', (piece: string) => (body += piece));
     request.on('end', () => {
-      const asked = JSON.parse(body) as Asked;
+      // `GET /`: who is it?
+      const asked = body === '' ? null : (JSON.parse(body) as Asked);
+      if (asked === null) {
+        response.setHeader('x-elastic-product', 'Elasticsearch').end('{"version":{"number":"9.5.3"}}');
+        return;
+      }
       sizes.push(asked.size);
       const { status, text, times = 1 } = answer(asked) ?? { status: 200, text: search(documents, asked) };
       response.writeHead(status, { 'x-elastic-product': 'Elasticsearch', 'content-type': 'application/json' });
