@@ -5,24 +5,24 @@
 import { isHealthy, type PrivateElasticsearch } from './elasticsearch.ts';
 import { freePort } from './free-port.ts';
 import { JarServer } from './jars.ts';
-import { obtain } from './source.ts';
+import { obtain, type Running } from './source.ts';
 
-export const OPENSEARCH = '3.0.0';
+const OPENSEARCH = '3.0.0';
 
 let shared: Promise<{ url: string; how: string } | null> | undefined;
 
 /** The shared OpenSearch; null where there is none to be had. */
 export function opensearch(): Promise<{ url: string; how: string } | null> {
-  shared ??= obtain({
-    variable: 'SLUICE_TEST_OPENSEARCH',
-    container: () => Promise.reject(new Error('no container of OpenSearch')),
-    async jars() {
-      const server = await privateOpenSearch();
-      await server.start();
-      return Object.assign(server, { address: server.url, how: `OpenSearch ${OPENSEARCH} as distributed` });
-    },
-  }).then((found) => found && { url: found.address, how: found.how });
+  shared ??= obtain({ variable: 'SLUICE_TEST_OPENSEARCH', container: distributed, jars: distributed }).then(
+    (found) => found && { url: found.address, how: found.how },
+  );
   return shared;
+}
+
+async function distributed(): Promise<Running> {
+  const server = await privateOpenSearch();
+  await server.start();
+  return Object.assign(server, { address: server.url, how: `OpenSearch ${OPENSEARCH} as distributed` });
 }
 
 export interface OpenSearchOptions {

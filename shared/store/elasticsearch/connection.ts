@@ -67,7 +67,11 @@ export class AnswerTooLong extends Error {
 
 /** Leaves the check of the product, and media types that only Elasticsearch knows, to us. */
 class AnyProduct extends SniffingTransport {
-  constructor({ productCheck: _, vendoredHeaders: __, ...options }: ConstructorParameters<typeof SniffingTransport>[0]) {
+  constructor({
+    productCheck: _,
+    vendoredHeaders: __,
+    ...options
+  }: ConstructorParameters<typeof SniffingTransport>[0]) {
     super(options);
   }
 }

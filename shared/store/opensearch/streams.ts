@@ -64,7 +64,11 @@ export class OpenSearchStreams {
     if ((await this.#ask({ method: 'GET', path, signal })).status === 200) return null;
     const made = await this.#ask({ method: 'PUT', path, signal });
     if (made.status === 200 || made.text.includes('resource_already_exists_exception')) return null;
-    if (made.status === 429 || made.status >= 500) throw new SluiceError('store_unavailable', `Cannot make the data stream ${stream}: OpenSearch answered ${made.status}`);
+    if (made.status === 429 || made.status >= 500)
+      throw new SluiceError(
+        'store_unavailable',
+        `Cannot make the data stream ${stream}: OpenSearch answered ${made.status}`,
+      );
     return {
       status: made.status === 401 || made.status === 403 ? made.status : 404,
       errorType: 'index_not_found_exception',
@@ -81,7 +85,7 @@ export class OpenSearchStreams {
       const { status, backing } = outcome;
       const index = items[number]?.index ?? '';
       if (status === 404) this.#there.delete(index);
-      if (backing === undefined || backing.startsWith(BACKING) || status >= 400 && status !== 409) continue;
+      if (backing === undefined || backing.startsWith(BACKING) || (status >= 400 && status !== 409)) continue;
       this.#there.delete(index);
       throw new SluiceError(
         'store_refused',

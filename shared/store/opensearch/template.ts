@@ -26,7 +26,10 @@ function openSearchFields(mapping: Json): Json {
   if (mapping['type'] === 'flattened') return { type: 'flat_object' };
   const { properties } = mapping;
   if (!isObject(properties)) return mapping;
-  const fields = Object.entries(properties).map(([name, field]) => [name, isObject(field) ? openSearchFields(field) : field]);
+  const fields = Object.entries(properties).map(([name, field]) => [
+    name,
+    isObject(field) ? openSearchFields(field) : field,
+  ]);
   return { ...mapping, properties: Object.fromEntries(fields) };
 }
 

@@ -176,7 +176,12 @@ async function run(server: PrivateElasticsearch): Promise<void> {
 
   const numbers = new Set<number>();
   let documents = 0;
-  await using store = new ElasticsearchStore({ urls: [server.url], connections: 1, bulkTimeoutMs: 1000, retentionMs: 1 });
+  await using store = new ElasticsearchStore({
+    urls: [server.url],
+    connections: 1,
+    bulkTimeoutMs: 1000,
+    retentionMs: 1,
+  });
   await trouble.ask('POST', `/${STREAM}/_refresh`);
   for await (const page of store.pages({ limit: 2 * EVENTS, order: 'oldest' })) {
     documents += page.documents.length;

@@ -141,31 +141,35 @@ suite('Elasticsearch with security', { skip }, () => {
     });
   }
 
-  test('a key that expires in mid-stream loses nothing, says so, and may be replaced', { timeout: 180_000 }, async () => {
-    const before = await count();
-    const file = join(folder, 'key');
-    await writeFile(file, `${await server.newKey(role('sluice-indexer'), `${KEY_LIFE_MS}ms`)}\n`);
-    const expires = Date.now() + KEY_LIFE_MS;
-    await using place = await newPlace();
-    await using indexer = await new SluiceProcess(['run'], place, {
-      ...base(),
-      SLUICE_ELASTICSEARCH_API_KEY_FILE: file,
-    }).ready();
-    let sent = 0;
-    const sendMore = async (): Promise<void> => send(place, sent, (sent += 50));
-    await sendMore();
-    await indexer.until(async () => (await count()) >= before + 50);
-    await indexer.until(async () => {
+  test(
+    'a key that expires in mid-stream loses nothing, says so, and may be replaced',
+    { timeout: 180_000 },
+    async () => {
+      const before = await count();
+      const file = join(folder, 'key');
+      await writeFile(file, `${await server.newKey(role('sluice-indexer'), `${KEY_LIFE_MS}ms`)}\n`);
+      const expires = Date.now() + KEY_LIFE_MS;
+      await using place = await newPlace();
+      await using indexer = await new SluiceProcess(['run'], place, {
+        ...base(),
+        SLUICE_ELASTICSEARCH_API_KEY_FILE: file,
+      }).ready();
+      let sent = 0;
+      const sendMore = async (): Promise<void> => send(place, sent, (sent += 50));
       await sendMore();
-      return Date.now() > expires && /401/.test((await indexer.readiness()).reasons);
-    });
-    await sendMore();
-    assert((await count()) < before + sent, 'the last came too late for the key');
-    assert.match(indexer.stderr, /store_refuses_requests.*401/);
-    await writeFile(file, `${await server.newKey(role('sluice-indexer'))}\n`);
-    await indexer.until(async () => (await count()) === before + sent && (await indexer.readiness()).ready);
-    assert.equal((await indexer.metric('dead_letters_total')) || 0, 0);
-    assert.equal((await indexer.stop()).code, 0);
-    assert.equal(await count(), before + sent, 'each once');
-  });
+      await indexer.until(async () => (await count()) >= before + 50);
+      await indexer.until(async () => {
+        await sendMore();
+        return Date.now() > expires && /401/.test((await indexer.readiness()).reasons);
+      });
+      await sendMore();
+      assert((await count()) < before + sent, 'the last came too late for the key');
+      assert.match(indexer.stderr, /store_refuses_requests.*401/);
+      await writeFile(file, `${await server.newKey(role('sluice-indexer'))}\n`);
+      await indexer.until(async () => (await count()) === before + sent && (await indexer.readiness()).ready);
+      assert.equal((await indexer.metric('dead_letters_total')) || 0, 0);
+      assert.equal((await indexer.stop()).code, 0);
+      assert.equal(await count(), before + sent, 'each once');
+    },
+  );
 });

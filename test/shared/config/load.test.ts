@@ -11,6 +11,8 @@ const FILES: Record<string, string> = {
   'unknown.yaml': 'kafka:\n  broker: a:9092\n',
   'broken.yaml': 'kafka: [\n',
   password: 'from-file\n',
+  'key.yaml': 'elasticsearch:\n  api_key: from-yaml\n',
+  'key-file.yaml': 'elasticsearch:\n  api_key_file: password\n',
 };
 
 function load(env: Record<string, string>, file?: string) {
@@ -69,7 +71,25 @@ check('a setting with settings below it', {}, { queue: 'embedded', 'queue.max_by
 check(
   'a secret from a file',
   { SLUICE_ELASTICSEARCH_API_KEY_FILE: 'password' },
+  { 'elasticsearch.api_key': 'from-file', 'elasticsearch.api_key_file': 'password' },
+);
+check(
+  'a secret from a file that a file of YAML names',
+  {},
+  { 'elasticsearch.api_key': 'from-file', 'elasticsearch.api_key_file': 'password' },
+  'key-file.yaml',
+);
+check(
+  'a variable wins over that file',
+  { SLUICE_ELASTICSEARCH_API_KEY: 'from-variable' },
+  { 'elasticsearch.api_key': 'from-variable', 'elasticsearch.api_key_file': undefined },
+  'key-file.yaml',
+);
+check(
+  'the file of a variable wins over a key in the file of YAML',
+  { SLUICE_ELASTICSEARCH_API_KEY_FILE: 'password' },
   { 'elasticsearch.api_key': 'from-file' },
+  'key.yaml',
 );
 check(
   'what Kubernetes makes for services is not ours',

@@ -23,7 +23,10 @@ const OPENSEARCH: Said = { headers: JSON_TYPE, text: '{"version":{"distribution"
 const PAGE: Said = { headers: { 'content-type': 'text/html' }, text: '<h1>Sign in</h1>' };
 const NEITHER = /neither Elasticsearch nor OpenSearch/;
 
-async function peer(t: TestContext, answers: { root: Said; other: Said }): Promise<{ connection: Connection; asked: string[] }> {
+async function peer(
+  t: TestContext,
+  answers: { root: Said; other: Said },
+): Promise<{ connection: Connection; asked: string[] }> {
   const asked: string[] = [];
   const server = createServer((request, response) => {
     asked.push(`${request.method} ${request.url}`);

@@ -120,7 +120,10 @@ test('only what OpenSearch does not know is another in the templates', () => {
     ours.map(({ path }) => path),
   );
   const put = theirs.map(({ body }) => body).join('\n');
-  assert.match(put, /"attributes":\{"type":"flat_object"\}.*simple_pattern|simple_pattern.*"attributes":\{"type":"flat_object"\}/s);
+  assert.match(
+    put,
+    /"attributes":\{"type":"flat_object"\}.*simple_pattern|simple_pattern.*"attributes":\{"type":"flat_object"\}/s,
+  );
   assert.match(put, /"index\.number_of_shards":2/);
   assert.match(put, /"data_stream":\{\}/);
 });
