@@ -65,13 +65,14 @@ export class AnswerTooLong extends Error {
   }
 }
 
+type TransportOptions = ConstructorParameters<typeof SniffingTransport>[0];
+
 /** Leaves the check of the product, and media types that only Elasticsearch knows, to us. */
 class AnyProduct extends SniffingTransport {
-  constructor({
-    productCheck: _,
-    vendoredHeaders: __,
-    ...options
-  }: ConstructorParameters<typeof SniffingTransport>[0]) {
+  constructor(given: TransportOptions) {
+    const options = { ...given };
+    delete options.productCheck;
+    delete options.vendoredHeaders;
     super(options);
   }
 }

@@ -37,8 +37,8 @@ function byField(query: unknown, change: (how: Json) => Json): unknown {
   return Object.fromEntries(Object.entries(query).map(([field, how]) => [field, isObject(how) ? change(how) : how]));
 }
 
-function withoutFormat({ format: _, ...rest }: Json): Json {
-  return rest;
+function withoutFormat(how: Json): Json {
+  return Object.fromEntries(Object.entries(how).filter(([name]) => name !== 'format'));
 }
 
 function withBothCases(how: Json): Json {
@@ -50,9 +50,9 @@ function withBothCases(how: Json): Json {
 
 /** Letters in a class, or behind a backslash, are left as they are. */
 function bothCases(pattern: string): string {
-  return pattern.replaceAll(/\\.|\[(?:\\.|[^\]\\])*\]|[^\u0000-\u007f]/gsu, (piece) => {
+  return pattern.replaceAll(/\\.|\[(?:\\.|[^\]\\])*\]|[^ -~]/gsu, (piece) => {
     const [lower, upper] = [piece.toLowerCase(), piece.toUpperCase()];
-    const isLetter = !/^[\\[]/.test(piece) && lower !== upper && [...lower].length === 1 && [...upper].length === 1;
+    const isLetter = !/^[\\[]/.test(piece) && lower !== upper && upper.length === lower.length;
     return isLetter ? `[${lower}${upper}]` : piece;
   });
 }
