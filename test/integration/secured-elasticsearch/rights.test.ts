@@ -32,7 +32,10 @@ function without({ cluster = [], indices = [] }: Role, privilege: string): Role 
   const others = (privileges: readonly string[]): string[] => privileges.filter((each) => each !== privilege);
   const less = {
     cluster: others(cluster),
-    indices: indices.map(({ names, privileges }) => ({ names, privileges: others(privileges) })),
+    indices: indices
+      .map(({ names, privileges }) => ({ names, privileges: others(privileges) }))
+      // Elasticsearch takes no empty list.
+      .filter(({ privileges }) => privileges.length > 0),
   };
   assert.notDeepEqual(less, { cluster, indices }, `${privilege} is one of the role's`);
   return less;

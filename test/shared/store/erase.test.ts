@@ -14,9 +14,13 @@ import { openEmbeddedStore } from '#shared/store/embedded/store.ts';
 import type { EraseQuery, StoreEraser } from '#shared/store/erase.ts';
 import type { Store } from '#shared/store/store.ts';
 import { elasticsearch } from '#test/backends/elasticsearch.ts';
+import { opensearch } from '#test/backends/opensearch.ts';
 import { bulkRequest, testId } from '#test/contract/store-bodies.ts';
 
-const server = await elasticsearch();
+const servers = [
+  { name: 'Elasticsearch', server: await elasticsearch() },
+  { name: 'OpenSearch', server: await opensearch() },
+];
 const DAY_MS = 86_400_000;
 let batches = 0;
 
@@ -181,10 +185,9 @@ test('embedded: in steps, among documents that stay; large ones, and those that 
   assert.equal(await place.eraser.count({ text: 'keep this' }), kept);
 });
 
-test(
-  'a real Elasticsearch, over a rollover and an index that may not be written to',
-  { skip: server ? false : 'no Elasticsearch' },
-  async (t) => {
+for (const { name, server } of servers) {
+  const skip = server ? false : `no ${name}`;
+  test(`a real ${name}, over a rollover and an index that may not be written to`, { skip }, async (t) => {
     assert(server);
     const { url } = server;
     const options = { urls: [url], connections: 2, bulkTimeoutMs: 30_000, retentionMs: DAY_MS };
@@ -225,5 +228,5 @@ test(
       (await eraser.unreachable()).filter((line) => line.includes(stream)),
       [],
     );
-  },
-);
+  });
+}

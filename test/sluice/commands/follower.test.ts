@@ -1,4 +1,4 @@
-// Following while clocks are wrong, over both stores: of the indexers, which say when they wrote a document, and of
+// Following while clocks are wrong, over all stores: of the indexers, which say when they wrote a document, and of
 // this machine.
 
 import assert from 'node:assert/strict';
@@ -12,6 +12,7 @@ import { ElasticsearchStore } from '#shared/store/elasticsearch/store.ts';
 import { openEmbeddedStore } from '#shared/store/embedded/store.ts';
 import type { Store } from '#shared/store/store.ts';
 import { elasticsearch } from '#test/backends/elasticsearch.ts';
+import { opensearch } from '#test/backends/opensearch.ts';
 import { bulkRequest, testId } from '#test/contract/store-bodies.ts';
 import { VirtualClock } from '#test/memory/clock.ts';
 import { Follower, type FollowerOptions } from '../../../services/sluice/commands/follower.ts';
@@ -27,16 +28,21 @@ interface Place extends AsyncDisposable {
   block?(isBlocked: boolean): Promise<unknown>;
 }
 
-const found = await elasticsearch();
+const servers = [
+  { name: 'Elasticsearch', found: await elasticsearch() },
+  { name: 'OpenSearch', found: await opensearch() },
+];
 
 describe('embedded store', () => follows(openEmbedded));
 describe('a reader that slept', () => {
   it('shows nothing twice where more came than is remembered', () => asleep(10));
   it('shows nothing twice where more was held back than is remembered', () => asleep(1, 150));
 });
-describe('elasticsearch store', { skip: found === null ? 'no Elasticsearch to be had' : false }, () =>
-  follows(() => openElasticsearch(found?.url ?? '')),
-);
+for (const { name, found } of servers) {
+  describe(`${name} store`, { skip: found === null ? `no ${name} to be had` : false }, () =>
+    follows(() => openElasticsearch(found?.url ?? '')),
+  );
+}
 
 async function openEmbedded(): Promise<Place> {
   const dataDir = await mkdtemp(join(tmpdir(), 'sluice-follow-'));
