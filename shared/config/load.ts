@@ -153,7 +153,7 @@ function readSecretFiles({ readFile }: ConfigSources, values: Map<SettingName, u
   }
 }
 
-/** The setting of a secret's file has the secret for a twin, and the other way round: whichever is given last counts. */
+/** The setting of a secret's file and that of the secret are twins: whichever is given last counts. */
 function twinOf(name: SettingName): SettingName | undefined {
   const twin = name.endsWith('_file') ? name.slice(0, -'_file'.length) : `${name}_file`;
   return isSettingName(twin) ? twin : undefined;

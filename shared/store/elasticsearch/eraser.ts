@@ -159,7 +159,8 @@ export class ElasticsearchEraser implements StoreEraser {
 
 /** What a part of the shards says would look like the whole. */
 function requireAllShards({ _shards: shards, timed_out: isOver }: Record<string, unknown>): void {
-  const failed = isObject(shards) ? Number(shards['failed'] ?? 0) : 0;
-  if (failed > 0 || isOver === true)
+  const { total = 0, successful = total, failed = 0 } = isObject(shards) ? shards : {};
+  // One that no node has ready counts as neither successful nor failed.
+  if (Number(failed) > 0 || Number(successful) < Number(total) || isOver === true)
     throw new SluiceError('store_unavailable', 'Cannot search Elasticsearch: not all of its shards answered');
 }

@@ -194,7 +194,7 @@ export class ElasticsearchStore implements Store {
 function pageOf(text: string, after: readonly (string | number)[], size: number): ReadPage | null {
   const answer = parseAnswer(text);
   // A part of the answer would look like the whole of it.
-  if (answer === null || answer['timed_out'] === true || failedShards(answer) > 0) {
+  if (answer === null || answer['timed_out'] === true || missingShards(answer) > 0) {
     if (size > 1 && text.includes(TOO_MUCH)) return null;
     throw new SluiceError('store_unavailable', 'Cannot search Elasticsearch: not all of its shards answered');
   }
@@ -261,7 +261,10 @@ function parseAnswer(text: string): Record<string, unknown> | null {
   }
 }
 
-function failedShards(answer: Record<string, unknown>): number {
+/** One that no node has ready counts as neither successful nor failed. */
+function missingShards(answer: Record<string, unknown>): number {
   const shards = answer['_shards'];
-  return isObject(shards) && typeof shards['failed'] === 'number' ? shards['failed'] : 0;
+  if (!isObject(shards)) return 0;
+  const { total = 0, successful = total, failed = 0 } = shards;
+  return Math.max(Number(failed), Number(total) - Number(successful));
 }

@@ -2,7 +2,8 @@
 //
 // - It knows no `format` of what hits are sorted by. It gives those values as they lie in the index (a time as
 //   nanoseconds), and reads times in `search_after` as text all the same.
-// - Where it stands on Lucene 9, its patterns ignore the case of ASCII letters only, so both cases of others are listed.
+// - Where it stands on Lucene 9, its patterns ignore the case of ASCII letters only, so both cases of others are
+//   listed.
 
 type Json = Readonly<Record<string, unknown>>;
 

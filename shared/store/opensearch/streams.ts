@@ -1,12 +1,12 @@
 // Sees to it that documents go to data streams and nowhere else. Elasticsearch is told so with each bulk request
-// (`require_data_stream`); OpenSearch knows no such word, and where the template is missing, it would make a plain index
-// with whatever fields come, in which no name is looked for after a rollover.
+// (`require_data_stream`); OpenSearch knows no such word, and where the template is missing, it would make a plain
+// index with whatever fields come, in which no name is looked for after a rollover.
 //
 // So each data stream is made by name before the first document goes to it, which fails where the template is missing.
 // Items for one that cannot be made get the outcome that Elasticsearch gives (404), and are not sent.
 //
-// Guarantee: a document that went to an index which is no data stream is no success: the request rejects, for as long as
-// that index is there.
+// Guarantee: a document that went to an index which is no data stream is no success: the request rejects, for as long
+// as that index is there.
 
 import { SluiceError } from '#shared/errors.ts';
 import type { BulkItem, BulkOutcome, BulkRequest } from '../store.ts';

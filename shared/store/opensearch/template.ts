@@ -1,5 +1,6 @@
-// What `sluice setup` puts, as OpenSearch takes it. It knows neither `flattened` (its word is `flat_object`, which takes
-// no options) nor index modes, and its data streams have no lifecycle of their own: see retention-policy.ts. Pure.
+// What `sluice setup` puts, as OpenSearch takes it. It knows neither `flattened` (its word is `flat_object`, which
+// takes no options) nor index modes, and its data streams have no lifecycle of their own: see retention-policy.ts.
+// Pure.
 
 type Json = Readonly<Record<string, unknown>>;
 

@@ -1,5 +1,5 @@
-// Each role with just the privileges that docs/operations.md gives it, against an Elasticsearch with security, over TLS;
-// and what a command says that lacks one. An API key that expires while documents come, and its replacement.
+// Each role with just the privileges that docs/operations.md gives it, against an Elasticsearch with security, over
+// TLS; and what a command says that lacks one. An API key that expires while documents come, and its replacement.
 
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -167,7 +167,7 @@ suite('Elasticsearch with security', { skip }, () => {
       });
       await sendMore();
       assert((await count()) < before + sent, 'the last came too late for the key');
-      assert.match(indexer.stderr, /store_refuses_requests.*401/);
+      assert.match(indexer.stderr, /401.*store_refuses_requests/);
       await writeFile(file, `${await server.newKey(role('sluice-indexer'))}\n`);
       await indexer.until(async () => (await count()) === before + sent && (await indexer.readiness()).ready);
       assert.equal((await indexer.metric('dead_letters_total')) || 0, 0);

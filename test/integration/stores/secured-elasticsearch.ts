@@ -1,5 +1,5 @@
-// An Elasticsearch of the test's own, as it is distributed, whose clients have to speak TLS and log in. Users, roles and
-// API keys are made by an administrator who stands in a file beside its configuration.
+// An Elasticsearch of the test's own, as it is distributed, whose clients have to speak TLS and log in. Users, roles
+// and API keys are made by an administrator who stands in a file beside its configuration.
 
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';

@@ -1,6 +1,6 @@
-// An index in trouble, on a real Elasticsearch and a real OpenSearch of the test's own: while events come through a real
-// Kafka, it is blocked, rolled over, closed and opened again, and two indexers are killed (kill -9) in between. At the
-// end each event is there once.
+// An index in trouble, on a real Elasticsearch and a real OpenSearch of the test's own: while events come through a
+// real Kafka, it is blocked, rolled over, closed and opened again, and two indexers are killed (kill -9) in between.
+// At the end each event is there once.
 //
 //   SLUICE_TEST_TROUBLED_EVENTS=1000000   how many events, 30,000 unless given
 
@@ -174,23 +174,34 @@ async function run(server: PrivateElasticsearch): Promise<void> {
   await last.until(async () => (await trouble.count()) >= EVENTS);
   await last.until(async () => (await lagOf(environment)) === 0);
 
+  await trouble.ask('POST', `/${STREAM}/_refresh`);
+  const { numbers, documents } = await readAll(server.url);
+  const told = [
+    `${indexers.kills} indexers were killed`,
+    `${await trouble.count()} documents are counted`,
+    `missing: ${missing(numbers).slice(0, 20).join()}`,
+    JSON.stringify(await trouble.ask('GET', `/${STREAM}/_stats/docs?filter_path=indices.*.primaries`)),
+    last.stderr,
+  ].join('\n');
+  assert.deepEqual([numbers.size, documents], [EVENTS, EVENTS], told);
+  const letters = await sluice(['dead-letters', 'list'], null, environment);
+  assert.equal(letters.code, 0, letters.stderr);
+  assert.doesNotMatch(letters.stdout, /document_/);
+}
+
+async function readAll(url: string): Promise<{ numbers: ReadonlySet<number>; documents: number }> {
   const numbers = new Set<number>();
   let documents = 0;
-  await using store = new ElasticsearchStore({
-    urls: [server.url],
-    connections: 1,
-    bulkTimeoutMs: 1000,
-    retentionMs: 1,
-  });
-  await trouble.ask('POST', `/${STREAM}/_refresh`);
+  await using store = new ElasticsearchStore({ urls: [url], connections: 1, bulkTimeoutMs: 1000, retentionMs: 1 });
   for await (const page of store.pages({ limit: 2 * EVENTS, order: 'oldest' })) {
     documents += page.documents.length;
     for (const { source } of page.documents) numbers.add(Number(/event (\d+)/.exec(String(source['message']))?.[1]));
   }
-  assert.deepEqual([numbers.size, documents], [EVENTS, EVENTS], `${indexers.kills} indexers were killed`);
-  const letters = await sluice(['dead-letters', 'list'], null, environment);
-  assert.equal(letters.code, 0, letters.stderr);
-  assert.doesNotMatch(letters.stdout, /document_/);
+  return { numbers, documents };
+}
+
+function missing(numbers: ReadonlySet<number>): number[] {
+  return Array.from({ length: EVENTS }, (_, number) => number).filter((number) => !numbers.has(number));
 }
 
 async function lagOf(environment: Environment): Promise<number> {
