@@ -11,15 +11,18 @@ import type { Batch } from '#shared/record/record.ts';
 import { BulkBody } from '../bulk/body.ts';
 import type { BulkWriter } from '../bulk/writer.ts';
 import type { RecordInHand } from '../commit/in-hand.ts';
-import type { JoinedLine, LineJoiner } from '../join/joiner.ts';
+import type { JoinedLine } from '../join/joiner.ts';
 import { batchOfPart } from '../join/line-names.ts';
+import type { TraceLine } from '../join/open-trace.ts';
 import { DocumentWriter } from '../parse/document.ts';
 import { partOf } from '../parse/part.ts';
+import { TraceGate } from '../parse/trace/trace-gate.ts';
 import { type BulkBatch, type EventRef, type ItemRange, eventsOf } from '../settle/bulk-batch.ts';
 import type { Ledger } from '../settle/ledger.ts';
 import type { PendingDeadLetters } from '../settle/pending-dead-letters.ts';
 import { DEAD_LETTER_IN_HAND_BYTES } from '../unpack/bytes-in-hand.ts';
 import type { Unpacked } from '../unpack/unpack.ts';
+import type { Joins } from './joins.ts';
 import type { RecordRefusals } from './refusals.ts';
 import type { RewindDifferences } from './rewind-differences.ts';
 
@@ -27,7 +30,7 @@ export interface EntryWriterOptions {
   readonly ledger: Ledger;
   readonly writer: Pick<BulkWriter, 'bodyBytesMax'>;
   readonly refusals: RecordRefusals;
-  readonly lines: LineJoiner<EventRef>;
+  readonly joins: Joins;
   readonly pendingDeadLetters: PendingDeadLetters;
   readonly clock: Clock;
   readonly trustedTenants?: ReadonlySet<string>;
@@ -44,6 +47,7 @@ export class EntryWriter {
   readonly #options: EntryWriterOptions;
   readonly #body: BulkBody;
   readonly #documents: DocumentWriter;
+  readonly #gate: TraceGate | null;
   /** Where what is in the body comes from. */
   #ranges: ItemRange[] = [];
   /** The record in work, and how many of its entries went on. */
@@ -56,16 +60,18 @@ export class EntryWriter {
 
   constructor(options: EntryWriterOptions) {
     this.#options = options;
-    const { trustedTenants: trusted, documentBytesMax: bytesMax, ledger, lines, rewind } = options;
+    const { trustedTenants: trusted, documentBytesMax: bytesMax, ledger, joins, rewind } = options;
+    this.#gate = joins.traces && new TraceGate();
     this.#body = new BulkBody(options.writer.bodyBytesMax);
     this.#documents = new DocumentWriter(this.#body, {
       ...(trusted && { trusted }),
       bytesMax,
+      traces: this.#gate ?? undefined,
       dataStream: rewind?.dataStream,
     });
     ledger.trackInFlight(() => (this.#current ? this.#current.ends.length - this.#passed : 0));
     ledger.trackInFlight(() => eventsOf(this.#ranges));
-    ledger.trackInFlight(() => lines.events);
+    ledger.trackInFlight(() => joins.events);
   }
 
   /** Items that wait to be sent. */
@@ -143,6 +149,7 @@ export class EntryWriter {
     let start = entry === 0 ? 0 : (ends[entry - 1] ?? 0);
     let range: ItemRange | null = null;
     documents.startBatch(batch, this.#ingestedMs);
+    this.#watch(record, batch);
     while (entry < afterLast && body.length < pauseAt && this.#entryBytes < TURN_BYTES) {
       const end = ends[entry] ?? 0;
       const index = batch.first + entry - first;
@@ -159,9 +166,11 @@ export class EntryWriter {
         range = null;
         this.#passed = entry + 1;
         const ref = { record, batch, entry, index };
-        if (written === 'part') {
-          this.#join(ref, bytes, start, end);
+        if (written === 'part' || written === 'trace') {
+          if (written === 'part') this.#join(ref, bytes, start, end);
+          else this.#trace(ref, bytes, start, end);
           documents.startBatch(batch, this.#ingestedMs);
+          this.#watch(record, batch);
         } else {
           // Its own bytes: those of the record are freed, however long it waits.
           const own = new Uint8Array(bytes.subarray(start, end));
@@ -178,27 +187,34 @@ export class EntryWriter {
   }
 
   /**
-   * Entries of a batch that is not wanted. Parts of lines go on: the line may have begun in one that is, and of one
-   * that did not nothing may be left over.
+   * Entries of a batch that is not wanted. Parts of lines and traces go on: they may have begun in one that is, and of
+   * one that did not nothing may be left over.
    */
   #leaveOut(record: RecordInHand, opened: Unpacked, batch: Batch, first: number, afterLast: number): void {
     const { bytes, ends } = opened;
     let dropped = 0;
+    this.#watch(record, batch);
     while (this.#passed < afterLast && this.#entryBytes < TURN_BYTES) {
       const entry = this.#passed++;
       const start = entry === 0 ? 0 : (ends[entry - 1] ?? 0);
       const end = ends[entry] ?? 0;
       this.#entryBytes += end - start;
       const index = batch.first + entry - first;
-      if (partOf(bytes, start, end) === null) dropped++;
-      else this.#join({ record, batch, entry, index }, bytes, start, end);
+      const ref = { record, batch, entry, index };
+      if (partOf(bytes, start, end) !== null) this.#join(ref, bytes, start, end);
+      else if (this.#documents.isOfTrace(bytes, start, end)) this.#trace(ref, bytes, start, end);
+      else {
+        dropped++;
+        continue;
+      }
+      this.#watch(record, batch);
     }
     this.#options.ledger.settle(record, dropped, 'dropped');
   }
 
   /** The part waits with its line: the offset of its record waits for the outcome of the whole. */
   #join(ref: EventRef, bytes: Uint8Array, start: number, end: number): void {
-    const { lines, clock } = this.#options;
+    const { joins, clock } = this.#options;
     const { record, index } = ref;
     const { fetched, assignment, isInherited } = record;
     // Copies, so that the record's bytes need not wait too.
@@ -214,14 +230,53 @@ export class EntryWriter {
       ref: own,
     };
     record.apart++;
-    const passed = lines.add(context, entry, clock.monotonicMs());
+    const passed = joins.lines.add(context, entry, clock.monotonicMs());
     // A repeat: what it repeats came before it under the same assignment, so that no commit passes the one without the
     // other.
     if (passed === null) this.#options.ledger.settleEvent(own, 'deduplicated');
-    else for (const line of passed) this.#writeLine(line);
+    else for (const line of passed) this.#writeWhole(record, line);
   }
 
-  #writeLine({ batch, index, entry, partial, refs, unfinishedIds }: JoinedLine<EventRef>): void {
+  /** Whether a source of the batch has a trace open, for the entries that follow. */
+  #watch(record: RecordInHand, batch: Batch): void {
+    this.#gate?.watch(this.#options.joins.traces?.watchedOf(record.partition, () => batchKeyOf(batch)) ?? null);
+  }
+
+  /** The line opens a trace, or its source has one open. `documents` has just found it to be so. */
+  #trace(ref: EventRef, bytes: Uint8Array, start: number, end: number): void {
+    const batch = batchOfPart(ref.batch, ref.index);
+    // Copies, so that the record's bytes need not wait too.
+    const entry = new Uint8Array(bytes.subarray(start, end));
+    ref.record.apart++;
+    this.#addToTrace(ref.record, batch, {
+      index: ref.index,
+      entry,
+      lineAt: (this.#gate?.lineAt ?? 0) - start,
+      refs: [{ ...ref, batch, bytes: entry }],
+    });
+  }
+
+  /** A line that was split and is whole may be of a trace. */
+  #writeWhole(record: RecordInHand, line: JoinedLine<EventRef>): void {
+    const { batch, entry, partial } = line;
+    this.#watch(record, batch);
+    if (partial || !this.#documents.isOfTrace(entry, 0, entry.length)) this.#writeLine(line);
+    else this.#addToTrace(record, batch, { ...line, lineAt: this.#gate?.lineAt ?? 0 });
+  }
+
+  #addToTrace(
+    record: RecordInHand,
+    batch: Batch,
+    line: Omit<TraceLine<EventRef>, 'source' | 'batch' | 'appendedMs'>,
+  ): void {
+    const { joins, clock } = this.#options;
+    const source = this.#gate?.source ?? '';
+    const traceLine = { ...line, batch, source, appendedMs: record.appendedMs };
+    const passed = joins.traces?.add(record, batchKeyOf(batch) + source, traceLine, clock.monotonicMs());
+    for (const one of passed ?? []) this.#writeLine(one);
+  }
+
+  #writeLine({ batch, index, entry, partial, lines, refs, unfinishedIds }: JoinedLine<EventRef>): void {
     const { refusals, pendingDeadLetters, signal, rewind, ledger } = this.#options;
     const last = refs.at(-1);
     assert(last, 'a line has a part');
@@ -230,9 +285,9 @@ export class EntryWriter {
       return;
     }
     this.#documents.startBatch(batch, this.#ingestedMs);
-    const written = this.#documents.write(entry, 0, entry.length, index, partial);
+    const written = this.#documents.write(entry, 0, entry.length, index, { partial, lines });
     const { record } = last;
-    const line = { bytes: entry, partial, unfinishedIds };
+    const line = { bytes: entry, partial, lines, unfinishedIds };
     const range = { record, batch, entry: last.entry, index, count: 1, parts: refs, line };
     if (written === 'ok') {
       this.#ranges.push(range);
@@ -243,4 +298,8 @@ export class EntryWriter {
     for (const part of refs) pendingDeadLetters.add(part, part.bytes?.length ?? 0, written, deadLetters);
     this.#entryBytes += refs.length * DEAD_LETTER_IN_HAND_BYTES;
   }
+}
+
+function batchKeyOf({ tenant, sender, tag }: Batch): string {
+  return `${tenant ?? '\0'}\0${sender}\0${tag}\0`;
 }

@@ -22,7 +22,7 @@ import { type Assignment, type HoldReason, RecordInHand } from '../commit/in-han
 import type { Ledger } from '../settle/ledger.ts';
 import { EntryWriter } from './entry-writer.ts';
 import { OpenAhead } from './open-ahead.ts';
-import type { LineJoiner } from '../join/joiner.ts';
+import type { Joins } from './joins.ts';
 import type { RecordOpener } from '../poison/opener.ts';
 import { SuspectQueue } from './suspect-queue.ts';
 import { Timers } from './timers.ts';
@@ -35,7 +35,7 @@ export interface PipelineOptions {
   readonly ledger: Ledger;
   readonly writer: BulkWriter;
   readonly refusals: RecordRefusals;
-  readonly lines: LineJoiner<EventRef>;
+  readonly joins: Joins;
   /** Of what records take in memory until all of their events have outcomes; see bytes-in-hand.ts. */
   readonly budget: ByteBudget;
   /** Of what waits to be tried out, so that it takes nothing from the others. */
@@ -55,7 +55,15 @@ export interface PipelineOptions {
   readonly rewind?: RewindDifferences | undefined;
 }
 
-type Finish = PromiseWithResolvers<void> & { readonly passOn: (partition: number) => boolean };
+/** What `finish` does with unfinished lines. */
+export interface FinishOptions {
+  /** Those of a partition for which this is false are left. */
+  readonly passOn?: (partition: number) => boolean;
+  /** Whether a trace is whole whose last line the queue took at this time: nobody appends to what is read. */
+  readonly isWhole?: (appendedMs: number) => boolean;
+}
+
+type Finish = PromiseWithResolvers<void> & FinishOptions;
 
 export class Pipeline {
   readonly #options: PipelineOptions;
@@ -138,18 +146,18 @@ export class Pipeline {
     this.#ahead.lost(assignment);
     this.#suspects.lost(assignment);
     const isLost = ({ record }: EventRef): boolean => record.assignment === assignment;
-    const { ledger, lines, writer } = this.#options;
-    for (const part of lines.drop(isLost)) ledger.settleEvent(part, 'abandoned', 'assignment_lost');
+    const { ledger, joins, writer } = this.#options;
+    for (const part of joins.drop(isLost)) ledger.settleEvent(part, 'abandoned', 'assignment_lost');
     writer.lost();
     this.#rouse();
   }
 
   /**
-   * Resolves when all that was pushed has its outcome. Unfinished lines are passed on, marked, but those of partitions
-   * for which `passOn` is false. One call at a time.
+   * Resolves when all that was pushed has its outcome. Unfinished lines are passed on, marked, but traces that are
+   * whole. One call at a time.
    */
-  async finish(passOn: (partition: number) => boolean = () => true): Promise<void> {
-    this.#finish ??= { ...Promise.withResolvers(), passOn };
+  async finish(options: FinishOptions = {}): Promise<void> {
+    this.#finish ??= { ...Promise.withResolvers(), ...options };
     this.#rouse();
     await this.#finish.promise;
     await this.#idle();
@@ -160,7 +168,7 @@ export class Pipeline {
    * left is abandoned. Unfinished lines are abandoned in any case: their parts are read again.
    */
   async stop(limitMs: number): Promise<void> {
-    const { ledger, lines, writer, clock } = this.#options;
+    const { ledger, joins, writer, clock } = this.#options;
     this.#stopping = true;
     await this.#suspects.stop();
     this.#rouse();
@@ -169,7 +177,7 @@ export class Pipeline {
       writer.stop();
     });
     await this.#loop;
-    for (const part of lines.drop()) ledger.settleEvent(part, 'abandoned', 'shutdown');
+    for (const part of joins.drop()) ledger.settleEvent(part, 'abandoned', 'shutdown');
     await this.#idle();
     limit[Symbol.dispose]();
     writer.stop();
@@ -211,10 +219,14 @@ export class Pipeline {
   }
 
   async #index(record: RecordInHand, opened: Unpacked | Unreadable): Promise<void> {
-    const { ledger, refusals } = this.#options;
+    const { ledger, refusals, joins, clock } = this.#options;
     if (this.#isGivenUp(record) || record.isBehindHold) {
       record.giveUp();
       return;
+    }
+    for (const line of joins.startRecord(record)) {
+      this.#entries.writeLine(line, clock.epochMs());
+      await this.#afterWrite();
     }
     if (opened.kind === 'unreadable') {
       const { reason, error, events } = opened;
@@ -230,7 +242,7 @@ export class Pipeline {
     record.addBytes(rowsBytes(opened));
     ledger.open(record, opened.ends.length);
     const entries = this.#entries;
-    entries.start(opened, this.#options.clock.epochMs());
+    entries.start(opened, clock.epochMs());
     const isDecompressed = opened.bytes.buffer !== record.fetched.value.buffer;
     for (const batch of opened.batches) {
       const first = entries.passed;
@@ -242,6 +254,7 @@ export class Pipeline {
       if (this.#isGivenUp(record)) break;
     }
     const left = entries.end();
+    joins.endRecord(record);
     // Parts have their own bytes by now.
     if (isDecompressed) freeDecompressed(opened.bytes);
     ledger.settle(record, left, 'abandoned', 'shutdown');
@@ -267,16 +280,29 @@ export class Pipeline {
 
   /** Lines that waited long enough are passed on as they are; all of them for a finish, which it resolves to. */
   async #passOnLines(): Promise<Finish | null> {
-    const { lines, clock } = this.#options;
-    const finish = this.#isFed ? null : this.#finish;
+    const { joins, clock, budget } = this.#options;
+    const isFed = this.#isFed;
+    const finish = isFed ? null : this.#finish;
     const passed = finish
-      ? lines.flush(({ record }) => finish.passOn(record.fetched.partition))
-      : lines.expire(clock.monotonicMs());
+      ? joins.flush(
+          ({ record }) => finish.passOn?.(record.partition) ?? true,
+          ({ record }, appendedMs) => finish.isWhole?.(appendedMs) ?? this.#isWhole(record, appendedMs),
+        )
+      : joins.expire(
+          clock.monotonicMs(),
+          ({ record }) => !isFed && budget.hasRoom && record.assignment.isReadToEnd(record.partition),
+        );
     for (const line of passed) {
       this.#entries.writeLine(line, clock.epochMs());
       await this.#afterWrite();
     }
     return finish;
+  }
+
+  /** Whether nothing came for long enough after a trace's last line. */
+  #isWhole({ assignment, partition }: RecordInHand, appendedMs: number): boolean {
+    const heardMs = assignment.ends.get(partition)?.heardMs ?? 0;
+    return assignment.isReadToEnd(partition) && heardMs - appendedMs > this.#options.joins.traceWaitMs;
   }
 
   async #flush(): Promise<void> {
