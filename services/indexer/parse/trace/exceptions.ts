@@ -31,11 +31,18 @@ const OPENED = 1;
 const NAMED = 2;
 const FRAMES = 3;
 const BLANK_AFTER_FRAMES = 4;
+/** Steps before which nothing but the exception's own line came. */
+export const ONE_LINE_STEPS: ReadonlySet<number> = new Set([OPENED, NAMED]);
 /** The first line of a message's rest; up to 15 for the ones after it. */
 const MESSAGE = 5;
 const MESSAGE_LINES_MAX = 10;
 
-const BEFORE_NAME = ['Unhandled exception. ', 'Unhandled Exception: ', 'Uncaught '].map(ascii);
+const BEFORE_NAME = [
+  'Unhandled exception. ',
+  'Unhandled Exception: ',
+  '[ERROR] FATAL UNHANDLED EXCEPTION: ',
+  'Uncaught ',
+].map(ascii);
 const IN_THREAD = ascii('Exception in thread "');
 const CAUSES = ['Caused by: ', 'Wrapped by: ', 'Suppressed: '].map(ascii);
 const END_OF = ascii('--- End of ');
@@ -93,7 +100,9 @@ function isFrame(bytes: Uint8Array, from: number, to: number): boolean {
   if (!startsWith(bytes, at, to, AT)) return false;
   // `at a.B.c(B.java:12)`, with `~[a.jar:1.0]` behind it, `at f (/a.js:1:2) {`, `at /a.js:1:2`, `at A.B() in /a.cs:line 3`
   const opening = bytes.subarray(at, to).indexOf(0x28);
-  const last = bytes[to - 1]!;
+  // Mono ends its lines with a space.
+  const end = bytes[to - 1] === 0x20 ? to - 1 : to;
+  const last = bytes[end - 1]!;
   if (opening >= 0 && (last === 0x29 || last === 0x5d || last === 0x7b)) return true;
-  return endsWithNumber(bytes, at, to) || (isDigit(last) && find(bytes, at, to, LINE) >= 0);
+  return endsWithNumber(bytes, at, end) || (isDigit(last) && find(bytes, at, to, LINE) >= 0);
 }

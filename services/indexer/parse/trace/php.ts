@@ -55,6 +55,10 @@ function next(step: number, bytes: Uint8Array, from: number, to: number): number
   return step !== BLANK && isIndented(bytes, from, to) ? step : NONE;
 }
 
+export function isStackTrace(bytes: Uint8Array, from: number, to: number): boolean {
+  return to - from === STACK.length && startsWith(bytes, from, to, STACK);
+}
+
 /** `#0 /a.php(6): f()`, `#1 {main}` */
 function isFrame(bytes: Uint8Array, from: number, to: number): boolean {
   if (bytes[from] !== HASH) return false;

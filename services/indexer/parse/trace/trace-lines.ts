@@ -6,10 +6,10 @@
 // Guarantees: linear in the line, without backtracking; most lines are refused by their first byte or first word. A
 // state is a number: its family and step, with TENTATIVE, LAST and REST (line.ts) as what is to be known of the line.
 
-import { exceptions } from './exceptions.ts';
+import { ONE_LINE_STEPS, exceptions } from './exceptions.ts';
 import { go } from './go.ts';
 import { type Family, NONE, ascii, endsWith } from './line.ts';
-import { php } from './php.ts';
+import { isStackTrace, php } from './php.ts';
 import { python } from './python.ts';
 import { ruby } from './ruby.ts';
 import { rust } from './rust.ts';
@@ -17,6 +17,8 @@ import { CARET, uncaught } from './uncaught.ts';
 
 /** In the order in which they are asked; a family's number is its place. */
 const families: readonly Family[] = [exceptions, python, go, rust, php, ruby, uncaught];
+const EXCEPTIONS = families.indexOf(exceptions);
+const PHP = families.indexOf(php);
 const UNCAUGHT = families.indexOf(uncaught);
 const STEP_BITS = 4;
 const STEP = (1 << STEP_BITS) - 1;
@@ -48,6 +50,9 @@ export function nextState(state: number, bytes: Uint8Array, from: number, to: nu
   const number = (state >> STEP_BITS) & FAMILY;
   const step = state & STEP;
   const end = lineEnd(bytes, from, to);
+  // An exception that PHP was asked for as text begins as those of others.
+  if (number === EXCEPTIONS && ONE_LINE_STEPS.has(step) && isStackTrace(bytes, from, end))
+    return stateOf(PHP, php.next(1, bytes, from, end));
   const next = families[number]!.next(step, bytes, from, end);
   if (next !== NONE) return stateOf(number, next);
   if (number !== UNCAUGHT || step !== CARET) return NONE;
