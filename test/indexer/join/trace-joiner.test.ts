@@ -135,34 +135,57 @@ test('overlapping traces hold the commit, and a stretch of them has an end', () 
     // Of two sources one has always a trace open.
     tracing.read({ text, source: String(i & 1), offset: i, receivedMs: i, appendedMs: i, number: i });
   }
-  assert.deepEqual(tracing.holds.length, tracing.releases.length + 1);
-  assert(tracing.releases.length >= 29_999 / 2001 - 1);
+  const kinds = tracing.holds.map(({ kind }) => kind);
+  assert.deepEqual(
+    kinds,
+    kinds.map((_, i) => (i % 2 === 0 ? 'hold' : 'release')),
+  );
+  assert(kinds.length >= 29);
   const cut = tracing.out.filter(({ partial }) => partial).length;
   assert(cut > 0 && cut < tracing.out.length / 100, `${cut} of ${tracing.out.length}`);
 });
 
-/** Lines of some sources, in records, as a queue has them. */
+const CHUNKS: readonly (readonly string[])[] = [
+  TRACE,
+  TRACE,
+  PYTHON,
+  PYTHON,
+  ['panic: x', '', 'goroutine 1 [running]:', 'main.f()', '\t/a.go:1 +0x1', 'exit status 2'],
+  ['ordinary'],
+  ['Caused by: a.BError'],
+  [''],
+];
+
+/** Lines of some sources, in records, as a queue has them: what each source says, and whose turn it is. */
 const load = fc
-  .array(
-    fc.record({
-      source: fc.constantFrom('a', 'b', 'c'),
-      text: fc.constantFrom(...TRACE, ...PYTHON, 'ordinary', 'panic: x', '', 'goroutine 1 [running]:', 'Caused by: a.BError'),
-      sameRecord: fc.boolean(),
-      gapMs: fc.constantFrom(0, 1, 1, 1, 100, 400, 900, 1100, 3000),
-      delayMs: fc.constantFrom(0, 0, 0, 5, 1500),
-    }),
-    { maxLength: 60 },
-  )
-  .map((some) => {
+  .record({
+    said: fc.array(fc.array(fc.constantFrom(...CHUNKS), { maxLength: 6 }), { minLength: 3, maxLength: 3 }),
+    turns: fc.array(
+      fc.record({
+        source: fc.nat(2),
+        sameRecord: fc.boolean(),
+        gapMs: fc.constantFrom(0, 1, 1, 1, 1, 1, 100, 400, 900, 1100, 3000),
+        delayMs: fc.constantFrom(0, 0, 0, 0, 0, 5, 1500),
+      }),
+      { minLength: 20, maxLength: 60 },
+    ),
+  })
+  .map(({ said, turns }) => {
+    const left = said.map((chunks) => chunks.flat());
     let offset = -1;
     let nowMs = 0;
-    return some.map(({ source, text, sameRecord, gapMs, delayMs }, number): QueuedLine => {
+    const lines: QueuedLine[] = [];
+    for (const { source, sameRecord, gapMs, delayMs } of turns) {
+      const text = left[source]?.shift();
+      if (text === undefined) continue;
       if (!sameRecord || offset < 0) {
         offset++;
         nowMs += gapMs;
       }
-      return { source, text, offset, receivedMs: nowMs - delayMs, appendedMs: nowMs, number };
-    });
+      const number = lines.length;
+      lines.push({ source: `s${source}`, text, offset, receivedMs: nowMs - delayMs, appendedMs: nowMs, number });
+    }
+    return lines;
   });
 
 /** What a store has that takes each name once. */
@@ -188,8 +211,7 @@ function readFrom(lines: readonly QueuedLine[], from: number, to: number, lagMs:
         if (record.left === 0) offsets.finish(record.pending);
       }
     }
-    for (const offset of tracing.holds.splice(0)) offsets.hold(offset);
-    for (const offset of tracing.releases.splice(0)) offsets.release(offset);
+    for (const { kind, offset } of tracing.holds.splice(0)) offsets[kind](offset);
   };
   const wanted = lines.filter((line) => line.offset >= from);
   let last = -1;

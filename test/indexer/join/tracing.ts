@@ -36,9 +36,8 @@ const decoder = new TextDecoder();
 export class Tracing {
   readonly joiner: TraceJoiner<number>;
   readonly out: Out[] = [];
-  /** By partition, what may be committed: where no trace is open. Null: at the end of what was read. */
-  readonly holds: number[] = [];
-  readonly releases: number[] = [];
+  /** Where commits were held, and released, in order. */
+  readonly holds: { readonly kind: 'hold' | 'release'; readonly offset: number }[] = [];
   nowMs = 0;
   isCaughtUp = true;
   #offset = -1;
@@ -55,8 +54,8 @@ export class Tracing {
       partition,
       offset,
       appendedMs,
-      holdCommit: () => void this.holds.push(offset),
-      releaseCommit: (last: number) => void this.releases.push(last),
+      holdCommit: () => void this.holds.push({ kind: 'hold', offset }),
+      releaseCommit: (last: number) => void this.holds.push({ kind: 'release', offset: last }),
     };
     if (offset !== this.#offset || partition !== this.#partition) {
       this.endRecord();
