@@ -15,9 +15,11 @@
 // Guarantees: bounded by lines and bytes of a trace, bytes of all (the one that is silent for longest is passed on
 // first, marked) and time. Every reference that came in goes out once, those of a source in their order.
 
+import type { Batch } from '#shared/record/record.ts';
 import { NONE } from '../parse/trace/line.ts';
 import type { JoinedLine } from './joiner.ts';
 import { OpenTrace, type TraceLine, bytesOf, documentOf, isGap, openingOfLine } from './open-trace.ts';
+import { PassedLines } from './passed-lines.ts';
 import { type RecordPlace, Stretch } from './stretch.ts';
 
 export interface TraceLimits {
@@ -44,6 +46,7 @@ export class TraceJoiner<Ref> {
   readonly #limits: TraceLimits;
   /** By partition. */
   readonly #stretches = new Map<number, Stretch<Ref>>();
+  readonly #passed = new PassedLines();
   #bytes = 0;
   #events = 0;
 
@@ -64,8 +67,9 @@ export class TraceJoiner<Ref> {
     return dueMs;
   }
 
-  /** Of a batch in a partition: whether a source has a trace open; null where none has. */
-  watchedOf(partition: number, batchKey: () => string): ((source: string) => boolean) | null {
+  /** Of a batch in a partition: whether lines of a source are wanted whatever they say; null where none are. */
+  watchedOf(partition: number, batch: Batch, batchKey: () => string): ((source: string) => boolean) | null {
+    if (this.#passed.hasOf(batch)) return () => true;
     const stretch = this.#stretches.get(partition);
     if (!stretch || stretch.isEmpty) return null;
     const key = batchKey();
@@ -96,9 +100,11 @@ export class TraceJoiner<Ref> {
 
   /**
    * Takes the next line. It is kept, so it is the caller's to copy. Returns what can be passed on by now, which may be
-   * the line itself. The time must not go back from call to call.
+   * the line itself. Null for a line that is here or was passed on, under the same assignment: it is not taken, and its
+   * caller settles it. The time must not go back from call to call.
    */
-  add(place: RecordPlace, key: string, line: TraceLine<Ref>, nowMs: number): JoinedLine<Ref>[] {
+  add(place: RecordPlace, key: string, line: TraceLine<Ref>, nowMs: number): JoinedLine<Ref>[] | null {
+    if (this.#passed.has(line.batch, line.index)) return null;
     let stretch = this.#stretches.get(place.partition);
     if (!stretch) this.#stretches.set(place.partition, (stretch = new Stretch(place)));
     this.#events += line.refs.length;
@@ -157,6 +163,7 @@ export class TraceJoiner<Ref> {
    */
   drop(isLost: (ref: Ref) => boolean = () => true): Ref[] {
     const dropped: Ref[] = [];
+    this.#passed.forget();
     for (const stretch of this.#stretches.values()) {
       for (const trace of stretch.traces) {
         const refs = trace.lines.flatMap((line) => line.refs);
@@ -178,6 +185,7 @@ export class TraceJoiner<Ref> {
       const state = isApart ? NONE : trace.after(line);
       const isFull = state !== NONE && this.#isFull(trace, line);
       if (state !== NONE && !isFull) {
+        this.#passed.add(line.batch, line.index);
         trace.add(line, state);
         stretch.touch(trace, dueMs);
         if (trace.isOver) out.push(...this.#passOn(stretch, trace, false));
@@ -192,6 +200,7 @@ export class TraceJoiner<Ref> {
       return;
     }
     const trace = new OpenTrace<Ref>(key, opening, dueMs);
+    this.#passed.add(line.batch, line.index);
     trace.add(line, opening);
     stretch.open(trace);
   }

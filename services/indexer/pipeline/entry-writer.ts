@@ -13,10 +13,8 @@ import type { BulkWriter } from '../bulk/writer.ts';
 import type { RecordInHand } from '../commit/in-hand.ts';
 import type { JoinedLine } from '../join/joiner.ts';
 import { batchOfPart } from '../join/line-names.ts';
-import type { TraceLine } from '../join/open-trace.ts';
 import { DocumentWriter } from '../parse/document.ts';
 import { partOf } from '../parse/part.ts';
-import { TraceGate } from '../parse/trace/trace-gate.ts';
 import { type BulkBatch, type EventRef, type ItemRange, eventsOf } from '../settle/bulk-batch.ts';
 import type { Ledger } from '../settle/ledger.ts';
 import type { PendingDeadLetters } from '../settle/pending-dead-letters.ts';
@@ -25,6 +23,7 @@ import type { Unpacked } from '../unpack/unpack.ts';
 import type { Joins } from './joins.ts';
 import type { RecordRefusals } from './refusals.ts';
 import type { RewindDifferences } from './rewind-differences.ts';
+import { TraceEntries } from './trace-entries.ts';
 
 export interface EntryWriterOptions {
   readonly ledger: Ledger;
@@ -47,7 +46,7 @@ export class EntryWriter {
   readonly #options: EntryWriterOptions;
   readonly #body: BulkBody;
   readonly #documents: DocumentWriter;
-  readonly #gate: TraceGate | null;
+  readonly #traces: TraceEntries;
   /** Where what is in the body comes from. */
   #ranges: ItemRange[] = [];
   /** The record in work, and how many of its entries went on. */
@@ -61,12 +60,12 @@ export class EntryWriter {
   constructor(options: EntryWriterOptions) {
     this.#options = options;
     const { trustedTenants: trusted, documentBytesMax: bytesMax, ledger, joins, rewind } = options;
-    this.#gate = joins.traces && new TraceGate();
+    this.#traces = new TraceEntries(options);
     this.#body = new BulkBody(options.writer.bodyBytesMax);
     this.#documents = new DocumentWriter(this.#body, {
       ...(trusted && { trusted }),
       bytesMax,
-      traces: this.#gate ?? undefined,
+      traces: this.#traces.gate,
       dataStream: rewind?.dataStream,
     });
     ledger.trackInFlight(() => (this.#current ? this.#current.ends.length - this.#passed : 0));
@@ -149,7 +148,7 @@ export class EntryWriter {
     let start = entry === 0 ? 0 : (ends[entry - 1] ?? 0);
     let range: ItemRange | null = null;
     documents.startBatch(batch, this.#ingestedMs);
-    this.#watch(record, batch);
+    this.#traces.watch(record, batch);
     while (entry < afterLast && body.length < pauseAt && this.#entryBytes < TURN_BYTES) {
       const end = ends[entry] ?? 0;
       const index = batch.first + entry - first;
@@ -168,9 +167,9 @@ export class EntryWriter {
         const ref = { record, batch, entry, index };
         if (written === 'part' || written === 'trace') {
           if (written === 'part') this.#join(ref, bytes, start, end);
-          else this.#trace(ref, bytes, start, end);
+          else for (const line of this.#traces.take(ref, bytes, start, end)) this.#writeLine(line);
           documents.startBatch(batch, this.#ingestedMs);
-          this.#watch(record, batch);
+          this.#traces.watch(record, batch);
         } else {
           // Its own bytes: those of the record are freed, however long it waits.
           const own = new Uint8Array(bytes.subarray(start, end));
@@ -193,7 +192,7 @@ export class EntryWriter {
   #leaveOut(record: RecordInHand, opened: Unpacked, batch: Batch, first: number, afterLast: number): void {
     const { bytes, ends } = opened;
     let dropped = 0;
-    this.#watch(record, batch);
+    this.#traces.watch(record, batch);
     while (this.#passed < afterLast && this.#entryBytes < TURN_BYTES) {
       const entry = this.#passed++;
       const start = entry === 0 ? 0 : (ends[entry - 1] ?? 0);
@@ -202,12 +201,13 @@ export class EntryWriter {
       const index = batch.first + entry - first;
       const ref = { record, batch, entry, index };
       if (partOf(bytes, start, end) !== null) this.#join(ref, bytes, start, end);
-      else if (this.#documents.isOfTrace(bytes, start, end)) this.#trace(ref, bytes, start, end);
+      else if (this.#documents.isOfTrace(bytes, start, end))
+        for (const line of this.#traces.take(ref, bytes, start, end)) this.#writeLine(line);
       else {
         dropped++;
         continue;
       }
-      this.#watch(record, batch);
+      this.#traces.watch(record, batch);
     }
     this.#options.ledger.settle(record, dropped, 'dropped');
   }
@@ -237,43 +237,12 @@ export class EntryWriter {
     else for (const line of passed) this.#writeWhole(record, line);
   }
 
-  /** Whether a source of the batch has a trace open, for the entries that follow. */
-  #watch(record: RecordInHand, batch: Batch): void {
-    this.#gate?.watch(this.#options.joins.traces?.watchedOf(record.partition, () => batchKeyOf(batch)) ?? null);
-  }
-
-  /** The line opens a trace, or its source has one open. `documents` has just found it to be so. */
-  #trace(ref: EventRef, bytes: Uint8Array, start: number, end: number): void {
-    const batch = batchOfPart(ref.batch, ref.index);
-    // Copies, so that the record's bytes need not wait too.
-    const entry = new Uint8Array(bytes.subarray(start, end));
-    ref.record.apart++;
-    this.#addToTrace(ref.record, batch, {
-      index: ref.index,
-      entry,
-      lineAt: (this.#gate?.lineAt ?? 0) - start,
-      refs: [{ ...ref, batch, bytes: entry }],
-    });
-  }
-
   /** A line that was split and is whole may be of a trace. */
   #writeWhole(record: RecordInHand, line: JoinedLine<EventRef>): void {
     const { batch, entry, partial } = line;
-    this.#watch(record, batch);
+    this.#traces.watch(record, batch);
     if (partial || !this.#documents.isOfTrace(entry, 0, entry.length)) this.#writeLine(line);
-    else this.#addToTrace(record, batch, { ...line, lineAt: this.#gate?.lineAt ?? 0 });
-  }
-
-  #addToTrace(
-    record: RecordInHand,
-    batch: Batch,
-    line: Omit<TraceLine<EventRef>, 'source' | 'batch' | 'appendedMs'>,
-  ): void {
-    const { joins, clock } = this.#options;
-    const source = this.#gate?.source ?? '';
-    const traceLine = { ...line, batch, source, appendedMs: record.appendedMs };
-    const passed = joins.traces?.add(record, batchKeyOf(batch) + source, traceLine, clock.monotonicMs());
-    for (const one of passed ?? []) this.#writeLine(one);
+    else for (const one of this.#traces.takeLine(record, line)) this.#writeLine(one);
   }
 
   #writeLine({ batch, index, entry, partial, lines, refs, unfinishedIds }: JoinedLine<EventRef>): void {
@@ -298,8 +267,4 @@ export class EntryWriter {
     for (const part of refs) pendingDeadLetters.add(part, part.bytes?.length ?? 0, written, deadLetters);
     this.#entryBytes += refs.length * DEAD_LETTER_IN_HAND_BYTES;
   }
-}
-
-function batchKeyOf({ tenant, sender, tag }: Batch): string {
-  return `${tenant ?? '\0'}\0${sender}\0${tag}\0`;
 }

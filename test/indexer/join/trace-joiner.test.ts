@@ -121,11 +121,24 @@ test('what the end of a batch cuts is marked, if more may follow', () => {
 });
 
 test('forgotten traces give back all of their events', () => {
-  const tracing = read([...queued([...TRACE]), ...queued([...PYTHON], { source: 'b', number: 7 })]);
+  const python = queued([...PYTHON], { source: 'b' }).map((line) => ({ ...line, number: line.number + 7 }));
+  const tracing = read([...queued([...TRACE]), ...python]);
   assert.deepEqual(tracing.joiner.drop((ref) => ref === 1), [0, 1, 2]);
   assert.equal(tracing.joiner.events, 4);
-  assert.deepEqual(tracing.joiner.drop(), [7, 7, 7, 7]);
+  assert.deepEqual(tracing.joiner.drop(), [7, 8, 9, 10]);
   assert.equal(tracing.joiner.events, 0);
+});
+
+test('a line that is sent again is a repeat: while its trace is open, and after that', () => {
+  const [one, two, three] = queued([...TRACE]);
+  const tracing = read([one!, two!, two!, one!, three!, three!]);
+  tracing.after(2000);
+  assert.deepEqual(brief(tracing.out), [[3, false, 0, 1, 2]]);
+  tracing.read({ ...two!, offset: 9, appendedMs: 3000 });
+  assert.deepEqual(tracing.repeats, [1, 0, 2, 1]);
+  tracing.joiner.drop();
+  tracing.read({ ...two!, offset: 10, appendedMs: 3000 });
+  assert.equal(tracing.repeats.length, 4, 'under another assignment it is taken');
 });
 
 test('overlapping traces hold the commit, and a stretch of them has an end', () => {

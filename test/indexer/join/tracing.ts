@@ -36,6 +36,8 @@ const decoder = new TextDecoder();
 export class Tracing {
   readonly joiner: TraceJoiner<number>;
   readonly out: Out[] = [];
+  /** Numbers of the lines that were told to be repeats. */
+  readonly repeats: number[] = [];
   /** Where commits were held, and released, in order. */
   readonly holds: { readonly kind: 'hold' | 'release'; readonly offset: number }[] = [];
   nowMs = 0;
@@ -73,7 +75,9 @@ export class Tracing {
     const lineAt = entry.length - text.length;
     const batched = batchOfPart(this.#batchOf(line), 0);
     const one = { source, batch: batched, index: 0, entry, lineAt, appendedMs, refs: [line.number] };
-    this.#note(this.joiner.add(place, key, one, this.nowMs));
+    const passed = this.joiner.add(place, key, one, this.nowMs);
+    if (passed) this.#note(passed);
+    else this.repeats.push(line.number);
   }
 
   endRecord(): void {
