@@ -1,7 +1,7 @@
 // Those who send: clients of the Forward protocol and of HTTP, as the real ones behave. Who asks for acks keeps what
 // was not acked and sends it again under the same id, over a new connection, to the same forwarder or another.
 
-import { type ForwardMode, type Line, type SimChunk, type SimEvent, entriesOf, frameOf } from './events.ts';
+import { type ForwardMode, type Line, type SimChunk, type SimEvent, type Trace as StackTrace, entriesOf, frameOf } from './events.ts';
 import type { Connection, ConnectionWorld } from './machine/connection.ts';
 import type { Forwarder } from './forwarder.ts';
 import type { Oracle } from './oracle/oracle.ts';
@@ -60,24 +60,34 @@ export function contentOf({ oracle }: SenderWorld, random: Random, content: Cont
     dues.push({ chunk, atMs });
     return chunk;
   };
-  const put = (chunk: SimChunk, line: Line | null): void => {
+  const put = (chunk: SimChunk, line: Line | null, trace: StackTrace | null = null): void => {
     const number = oracle.nextNumber;
     // One of a chunk at most: what is packed to less than 16 KiB is unpacked in place, and not by threads that have an
     // order of their own.
-    const isHuge = line === null && random.chance(0.004) && !chunk.events.some((event) => event.isHuge);
-    const poison = line === null && random.chance(0.03);
+    const isPlain = line === null && trace === null;
+    const isHuge = isPlain && random.chance(0.004) && !chunk.events.some((event) => event.isHuge);
+    const poison = isPlain && random.chance(0.03);
     const isPoison = poison && random.chance(0.5);
     const mark = poison ? (isPoison ? 'poison-always ' : 'poison-once ') : '';
     const padding = isHuge ? noise(random, 20_000) : 'x'.repeat(random.integer(0, 300));
-    const event: SimEvent = { number, text: `event ${number} ${mark}${padding}`, chunk, isPoison, isHuge, line };
+    const said = `event ${number} ${mark}${padding}`;
+    const text = trace === null ? said : lineOfTrace(said, trace.lines.length);
+    const event: SimEvent = { number, text, chunk, isPoison, isHuge, line, trace };
     chunk.events.push(event);
     line?.parts.push(event);
+    trace?.lines.push(event);
     oracle.add(event);
   };
   while (dues.length < chunks) {
     if (isDocker && random.chance(0.5)) {
       const line: Line = { id: `line-${name}-${dues.length}`, parts: [] };
       for (let parts = random.integer(2, 4); parts > 0; parts--) put(start(), line);
+    } else if (random.chance(0.2)) {
+      // Of Docker a chunk each, of others all in one.
+      const trace: StackTrace = { lines: [] };
+      const chunk = start();
+      put(chunk, null, trace);
+      for (let lines = random.integer(1, 5); lines > 0; lines--) put(isDocker ? start() : chunk, null, trace);
     } else {
       const chunk = start();
       const count = isDocker ? 1 : random.chance(0.1) ? random.integer(20, 60) : random.integer(1, 8);
@@ -86,6 +96,12 @@ export function contentOf({ oracle }: SenderWorld, random: Random, content: Cont
     atMs += random.between(0, (2 * durationMs) / chunks);
   }
   return dues;
+}
+
+/** The first opens a trace; of the others every third is one that belongs to any trace, but opens none. */
+function lineOfTrace(said: string, place: number): string {
+  if (place === 0) return `java.lang.Error: ${said}`;
+  return place % 3 === 0 ? `  ${said}` : `\tat a.B.c(${said})`;
 }
 
 /** Nothing that compresses well. */

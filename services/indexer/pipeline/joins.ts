@@ -11,19 +11,26 @@ export interface JoiningOptions extends JoinerLimits {
   readonly traceWaitMs: number | null;
 }
 
+/** What `flush` does: nothing more will come. */
+export interface FinishOptions {
+  /** What is of a partition for which this is false stays. */
+  readonly passOn?: (partition: number) => boolean;
+  /** Whether a trace is whole whose last line the queue took at this time; absent: as far as the partition was heard. */
+  readonly isWhole?: (appendedMs: number) => boolean;
+}
+
 type Passed = Generator<JoinedLine<EventRef>, void, undefined>;
 
 export class Joins {
   readonly lines: LineJoiner<EventRef>;
   readonly traces: TraceJoiner<EventRef> | null;
-  /** How long a trace waits; 0 where none is joined. */
-  readonly traceWaitMs: number;
+  readonly #traceWaitMs: number;
 
   constructor({ traceWaitMs, ...limits }: JoiningOptions) {
     const { lineBytesMax, bytesMax } = limits;
     this.lines = new LineJoiner(limits);
     this.traces = traceWaitMs === null ? null : new TraceJoiner({ waitMs: traceWaitMs, lineBytesMax, bytesMax });
-    this.traceWaitMs = traceWaitMs ?? 0;
+    this.#traceWaitMs = traceWaitMs ?? 0;
   }
 
   /** Events that wait. */
@@ -47,16 +54,25 @@ export class Joins {
     this.traces?.endRecord(partition);
   }
 
-  /** What has waited long enough. `isCaughtUp`: nothing that is in the queue can be of the trace. */
-  *expire(nowMs: number, isCaughtUp: (ref: EventRef) => boolean): Passed {
+  /** What has waited long enough. `isIdle`: all is read that was fetched, and fetching goes on. */
+  *expire(nowMs: number, isIdle: boolean): Passed {
     yield* this.lines.expire(nowMs);
-    if (this.traces) yield* this.traces.expire(nowMs, isCaughtUp);
+    if (!this.traces) return;
+    yield* this.traces.expire(nowMs, ({ record }) => isIdle && record.assignment.isReadToEnd(record.partition));
   }
 
-  /** What is of these events: nothing more will come. Traces that are not whole are marked. */
-  *flush(isWanted: (ref: EventRef) => boolean, isWhole: (ref: EventRef, appendedMs: number) => boolean): Passed {
+  /** Nothing more will come: lines that are not whole are marked. */
+  *flush({ passOn = () => true, isWhole }: FinishOptions): Passed {
+    const isWanted = ({ record }: EventRef): boolean => passOn(record.partition);
     yield* this.lines.flush(isWanted);
-    if (this.traces) yield* this.traces.flush(isWanted, isWhole);
+    if (!this.traces) return;
+    yield* this.traces.flush(isWanted, ({ record }, appendedMs) => isWhole?.(appendedMs) ?? this.#isOld(record, appendedMs));
+  }
+
+  /** Whether nothing came to the partition for long enough after this time. */
+  #isOld({ assignment, partition }: RecordInHand, appendedMs: number): boolean {
+    const heardMs = assignment.ends.get(partition)?.heardMs ?? 0;
+    return assignment.isReadToEnd(partition) && heardMs - appendedMs > this.#traceWaitMs;
   }
 
   /** Forgets what is read again; returns the events that waited. */

@@ -22,7 +22,7 @@ import { type Assignment, type HoldReason, RecordInHand } from '../commit/in-han
 import type { Ledger } from '../settle/ledger.ts';
 import { EntryWriter } from './entry-writer.ts';
 import { OpenAhead } from './open-ahead.ts';
-import type { Joins } from './joins.ts';
+import type { FinishOptions, Joins } from './joins.ts';
 import type { RecordOpener } from '../poison/opener.ts';
 import { SuspectQueue } from './suspect-queue.ts';
 import { Timers } from './timers.ts';
@@ -53,14 +53,6 @@ export interface PipelineOptions {
   /** Of an entry, and of its document; larger ones go to the dead letters. */
   readonly documentBytesMax: number;
   readonly rewind?: RewindDifferences | undefined;
-}
-
-/** What `finish` does with unfinished lines. */
-export interface FinishOptions {
-  /** Those of a partition for which this is false are left. */
-  readonly passOn?: (partition: number) => boolean;
-  /** Whether a trace is whole whose last line the queue took at this time: nobody appends to what is read. */
-  readonly isWhole?: (appendedMs: number) => boolean;
 }
 
 type Finish = PromiseWithResolvers<void> & FinishOptions;
@@ -283,26 +275,12 @@ export class Pipeline {
     const { joins, clock, budget } = this.#options;
     const isFed = this.#isFed;
     const finish = isFed ? null : this.#finish;
-    const passed = finish
-      ? joins.flush(
-          ({ record }) => finish.passOn?.(record.partition) ?? true,
-          ({ record }, appendedMs) => finish.isWhole?.(appendedMs) ?? this.#isWhole(record, appendedMs),
-        )
-      : joins.expire(
-          clock.monotonicMs(),
-          ({ record }) => !isFed && budget.hasRoom && record.assignment.isReadToEnd(record.partition),
-        );
+    const passed = finish ? joins.flush(finish) : joins.expire(clock.monotonicMs(), !isFed && budget.hasRoom);
     for (const line of passed) {
       this.#entries.writeLine(line, clock.epochMs());
       await this.#afterWrite();
     }
     return finish;
-  }
-
-  /** Whether nothing came for long enough after a trace's last line. */
-  #isWhole({ assignment, partition }: RecordInHand, appendedMs: number): boolean {
-    const heardMs = assignment.ends.get(partition)?.heardMs ?? 0;
-    return assignment.isReadToEnd(partition) && heardMs - appendedMs > this.#options.joins.traceWaitMs;
   }
 
   async #flush(): Promise<void> {

@@ -1,6 +1,7 @@
 // What must be true of each document as soon as it is written: it has what was sent, whole or marked, and is there
 // once.
 
+import type { Trace } from '../events.ts';
 import { type EventState, idsOf, listed } from './states.ts';
 
 export class DocumentChecks {
@@ -16,12 +17,13 @@ export class DocumentChecks {
     const events = numbers.map((number) => this.#states[number]?.event);
     const [first] = events;
     if (!first) return;
-    const expected = events.map((event) => event?.text ?? '').join('');
+    const expected = events.map((event) => event?.text ?? '').join(first.trace === null ? '' : '\n');
     if (isText ? !message.includes(expected) : message !== expected)
       this.#violate(`the document of event ${listed(numbers)} is not what was sent: ${message.slice(0, 100)}`);
     if (isText && !expected.includes('poison-'))
       this.#violate(`the document of event ${listed(numbers)} is kept as text, and nothing is wrong with it`);
-    const { line } = first;
+    const { line, trace } = first;
+    if (trace !== null) return this.#checkTrace(numbers, trace);
     if (line === null) {
       if (numbers.length > 1) this.#violate(`events ${listed(numbers)} are one document`);
       return;
@@ -31,6 +33,13 @@ export class DocumentChecks {
       this.#violate(`the parts ${listed(numbers)} of a line are out of order`);
     if (!isPartial && ordinals.length < line.parts.length)
       this.#violate(`the line of events ${listed(numbers)} is not whole, and not marked`);
+  }
+
+  /** Whole or not, for a gap may end it: its lines in their order, without one that is missing between them. */
+  #checkTrace(numbers: readonly number[], { lines }: Trace): void {
+    const first = lines.findIndex((event) => event.number === numbers[0]);
+    if (numbers.some((number, i) => lines[first + i]?.number !== number))
+      this.#violate(`the lines ${listed(numbers)} of a trace are not in order, or some are missing`);
   }
 
   /**

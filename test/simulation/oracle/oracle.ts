@@ -236,6 +236,8 @@ export class Oracle {
       dead_lettered: 0,
       resent: 0,
       partial_lines: 0,
+      lines_of_traces: 0,
+      joined_lines_of_traces: 0,
       second_copies_deleted: this.#secondCopies,
       doubled_by_late_writes: this.#lateCopies,
       told_lost: 0,
@@ -249,7 +251,10 @@ export class Oracle {
       if (documents.length > 0) totals.stored++;
       if (deadLetters > 0) totals.dead_lettered++;
       if (state.isReportedLost) totals.told_lost++;
-      if (documents.some(({ isPartial }) => isPartial)) totals.partial_lines++;
+      if (event.trace === null && documents.some(({ isPartial }) => isPartial)) totals.partial_lines++;
+      if (event.trace === null || documents.length === 0) continue;
+      totals.lines_of_traces++;
+      if (documents.some(({ numbers }) => numbers.length > 1)) totals.joined_lines_of_traces++;
     }
     return totals;
   }
