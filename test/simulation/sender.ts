@@ -1,7 +1,15 @@
 // Those who send: clients of the Forward protocol and of HTTP, as the real ones behave. Who asks for acks keeps what
 // was not acked and sends it again under the same id, over a new connection, to the same forwarder or another.
 
-import { type ForwardMode, type Line, type SimChunk, type SimEvent, type Trace as StackTrace, entriesOf, frameOf } from './events.ts';
+import {
+  type ForwardMode,
+  type Line,
+  type SimChunk,
+  type SimEvent,
+  type Trace as StackTrace,
+  entriesOf,
+  frameOf,
+} from './events.ts';
 import type { Connection, ConnectionWorld } from './machine/connection.ts';
 import type { Forwarder } from './forwarder.ts';
 import type { Oracle } from './oracle/oracle.ts';

@@ -66,7 +66,10 @@ export class Joins {
     const isWanted = ({ record }: EventRef): boolean => passOn(record.partition);
     yield* this.lines.flush(isWanted);
     if (!this.traces) return;
-    yield* this.traces.flush(isWanted, ({ record }, appendedMs) => isWhole?.(appendedMs) ?? this.#isOld(record, appendedMs));
+    yield* this.traces.flush(
+      isWanted,
+      ({ record }, appendedMs) => isWhole?.(appendedMs) ?? this.#isOld(record, appendedMs),
+    );
   }
 
   /** Whether nothing came to the partition for long enough after this time. */

@@ -22,6 +22,7 @@ import { type Assignment, type HoldReason, RecordInHand } from '../commit/in-han
 import type { Ledger } from '../settle/ledger.ts';
 import { EntryWriter } from './entry-writer.ts';
 import { OpenAhead } from './open-ahead.ts';
+import type { JoinedLine } from '../join/joiner.ts';
 import type { FinishOptions, Joins } from './joins.ts';
 import type { RecordOpener } from '../poison/opener.ts';
 import { SuspectQueue } from './suspect-queue.ts';
@@ -48,9 +49,7 @@ export interface PipelineOptions {
   readonly telemetry: Pick<ReadingTelemetry, 'partitionHeld' | 'recordPoisonous'>;
   /** Tries out records that may have ended an indexer. */
   readonly opener: RecordOpener;
-  /** Tenants whose records may name their own tenant and service. */
   readonly trustedTenants?: ReadonlySet<string>;
-  /** Of an entry, and of its document; larger ones go to the dead letters. */
   readonly documentBytesMax: number;
   readonly rewind?: RewindDifferences | undefined;
 }
@@ -137,17 +136,14 @@ export class Pipeline {
   lost(assignment: Assignment): void {
     this.#ahead.lost(assignment);
     this.#suspects.lost(assignment);
-    const isLost = ({ record }: EventRef): boolean => record.assignment === assignment;
     const { ledger, joins, writer } = this.#options;
-    for (const part of joins.drop(isLost)) ledger.settleEvent(part, 'abandoned', 'assignment_lost');
+    for (const part of joins.drop(({ record }) => record.assignment === assignment))
+      ledger.settleEvent(part, 'abandoned', 'assignment_lost');
     writer.lost();
     this.#rouse();
   }
 
-  /**
-   * Resolves when all that was pushed has its outcome. Unfinished lines are passed on, marked, but traces that are
-   * whole. One call at a time.
-   */
+  /** Resolves when all that was pushed has its outcome, and unfinished lines were passed on. One call at a time. */
   async finish(options: FinishOptions = {}): Promise<void> {
     this.#finish ??= { ...Promise.withResolvers(), ...options };
     this.#rouse();
@@ -205,7 +201,6 @@ export class Pipeline {
     return record.assignment.isRevoked || this.#abort.signal.aborted;
   }
 
-  /** Whether records are to come that were pushed already. */
   get #isFed(): boolean {
     return !this.#ahead.isEmpty || !this.#suspects.isEmpty;
   }
@@ -216,10 +211,7 @@ export class Pipeline {
       record.giveUp();
       return;
     }
-    for (const line of joins.startRecord(record)) {
-      this.#entries.writeLine(line, clock.epochMs());
-      await this.#afterWrite();
-    }
+    await this.#writeLines(joins.startRecord(record));
     if (opened.kind === 'unreadable') {
       const { reason, error, events } = opened;
       if (reason === 'record_version_unknown' && this.#options.unknownVersion === 'hold') {
@@ -276,11 +268,15 @@ export class Pipeline {
     const isFed = this.#isFed;
     const finish = isFed ? null : this.#finish;
     const passed = finish ? joins.flush(finish) : joins.expire(clock.monotonicMs(), !isFed && budget.hasRoom);
-    for (const line of passed) {
-      this.#entries.writeLine(line, clock.epochMs());
+    await this.#writeLines(passed);
+    return finish;
+  }
+
+  async #writeLines(lines: Iterable<JoinedLine<EventRef>>): Promise<void> {
+    for (const line of lines) {
+      this.#entries.writeLine(line, this.#options.clock.epochMs());
       await this.#afterWrite();
     }
-    return finish;
   }
 
   async #flush(): Promise<void> {

@@ -6,17 +6,7 @@
 //                                       created by main.main in goroutine 1
 //                                       exit status 2
 
-import {
-  type Family,
-  LAST,
-  NONE,
-  TENTATIVE,
-  ascii,
-  isBlank,
-  isIndented,
-  pastDigits,
-  startsWith,
-} from './line.ts';
+import { type Family, LAST, NONE, TENTATIVE, ascii, isBlank, isIndented, pastDigits, startsWith } from './line.ts';
 
 const HEADER = 1;
 const BLANK = 2;

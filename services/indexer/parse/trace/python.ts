@@ -10,18 +10,7 @@
 //
 //   Traceback (most recent call last):
 
-import {
-  type Family,
-  NONE,
-  REST,
-  TENTATIVE,
-  ascii,
-  find,
-  isBlank,
-  isIndented,
-  pastName,
-  startsWith,
-} from './line.ts';
+import { type Family, NONE, REST, TENTATIVE, ascii, find, isBlank, isIndented, pastName, startsWith } from './line.ts';
 
 const OPENED = 1;
 const FRAMES = 2;

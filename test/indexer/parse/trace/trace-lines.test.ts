@@ -10,7 +10,9 @@ import { documentsOf } from '../../join/tracing.ts';
 
 const folder = new URL('../../../fixtures/traces/', import.meta.url);
 const linesOf = (name: string): string[] =>
-  readFileSync(new URL(`${name}.txt`, folder), 'utf8').replace(/\n$/, '').split('\n');
+  readFileSync(new URL(`${name}.txt`, folder), 'utf8')
+    .replace(/\n$/, '')
+    .split('\n');
 const names = readdirSync(folder)
   .filter((file) => file.endsWith('.txt'))
   .map((file) => file.slice(0, -4));
@@ -161,12 +163,21 @@ test('whatever comes, no byte is lost, and nothing throws', () => {
 
 test('any bytes in any state', () => {
   fc.assert(
-    fc.property(fc.array(fc.uint8Array({ maxLength: 80 }), { maxLength: 8 }), fc.constantFrom(...names), (some, name) => {
-      let state = NONE;
-      for (const bytes of [...linesOf(name).slice(0, 4).map((text) => Buffer.from(text)), ...some]) {
-        state = state === NONE ? openingOf(bytes, 0, bytes.length) : nextState(state, bytes, 0, bytes.length);
-        assert(Number.isInteger(state) && state >= 0 && state < 0x800);
-      }
-    }),
+    fc.property(
+      fc.array(fc.uint8Array({ maxLength: 80 }), { maxLength: 8 }),
+      fc.constantFrom(...names),
+      (some, name) => {
+        let state = NONE;
+        for (const bytes of [
+          ...linesOf(name)
+            .slice(0, 4)
+            .map((text) => Buffer.from(text)),
+          ...some,
+        ]) {
+          state = state === NONE ? openingOf(bytes, 0, bytes.length) : nextState(state, bytes, 0, bytes.length);
+          assert(Number.isInteger(state) && state >= 0 && state < 0x800);
+        }
+      },
+    ),
   );
 });
