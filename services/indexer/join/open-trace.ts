@@ -77,7 +77,7 @@ export class OpenTrace<Ref> {
     this.textBytes += textEnd(line.entry, line.lineAt) - textStart(line.entry, line.lineAt) + 1;
   }
 
-  /** Its document, and the lines after it that are not of the trace after all. `isCut`: more lines may have followed. */
+  /** Its document, and the lines after it that are not of it after all. `isCut`: more lines may have followed. */
   finish(isCut: boolean): { readonly document: JoinedLine<Ref>; readonly rest: readonly TraceLine<Ref>[] } {
     const count = Math.max(1, this.#firm);
     const isTrace = this.#firm > 0;
@@ -101,8 +101,8 @@ export function isGap(last: TraceLine<unknown>, next: TraceLine<unknown>, waitMs
 }
 
 /**
- * The lines as one document, under the name of the last one: what is read again from the middle on, because the rest was
- * committed, has the name that the whole had. Of one line, as it is.
+ * The lines as one document, under the name of the last one: what is read again from the middle on, because the rest
+ * was committed, has the name that the whole had. Of one line, as it is.
  */
 export function documentOf<Ref>(lines: readonly TraceLine<Ref>[], partial: boolean): JoinedLine<Ref> {
   const [first] = lines;

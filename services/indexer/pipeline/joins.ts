@@ -15,7 +15,7 @@ export interface JoiningOptions extends JoinerLimits {
 export interface FinishOptions {
   /** What is of a partition for which this is false stays. */
   readonly passOn?: (partition: number) => boolean;
-  /** Whether a trace is whole whose last line the queue took at this time; absent: as far as the partition was heard. */
+  /** Whether a trace is whole whose last line the queue took at this time; absent: if the partition was read since. */
   readonly isWhole?: (appendedMs: number) => boolean;
 }
 

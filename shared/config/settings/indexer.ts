@@ -63,8 +63,8 @@ export const indexer = {
   multiline: flag('Whether the lines of a stack trace become one document; see docs/documents.md.', { default: true }),
   'multiline.wait_ms': milliseconds(
     { minimum: 100, maximum: 60_000 },
-    'How long the first line of a stack trace waits for more: as long after the last line of its source. A longer gap ' +
-      'between two lines ends a trace.',
+    'How long the first line of a stack trace waits for more: as long after the last line of its source. A longer ' +
+      'gap between two lines ends a trace.',
     { default: 1000 },
   ),
   'lambda.report_item_failures': flag(

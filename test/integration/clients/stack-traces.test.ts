@@ -10,7 +10,7 @@ import { elasticsearch } from '#test/backends/elasticsearch.ts';
 import { kafka } from '#test/backends/kafka.ts';
 import { ForwardClient } from '#test/clients/forward-client.ts';
 import { removeTopics } from '#test/contract/queue-places.ts';
-import { field, inElasticsearch } from '../parts/documents.ts';
+import { type Find, field, inElasticsearch } from '../parts/documents.ts';
 import { ownTopic } from '../parts/own-topic.ts';
 import { SluiceProcess, newPlace, sluice } from '../parts/sluice-process.ts';
 
@@ -63,6 +63,29 @@ async function speak(container: Container, client: ForwardClient, ended: AbortSi
   }
 }
 
+/** Whether each line is there once, in its order, and what is not whole is marked. */
+async function compare(containers: readonly Container[], find: Find): Promise<{ count: number; marked: number }> {
+  const stored = (await Promise.all([...new Set(containers.map(({ tag }) => tag))].map(find))).flat();
+  let count = 0;
+  let marked = 0;
+  for (const { id, said, traces: printed } of containers) {
+    const documents = stored
+      .filter((document) => field(document, 'container.id') === id)
+      .sort((a, b) => Number(field(a, 'event.sequence')) - Number(field(b, 'event.sequence')));
+    const texts = documents.map((document) => String(field(document, 'message')));
+    assert.equal(texts.join('\n'), said.join('\n'), `${id}: each line once, in order`);
+    const flagsOf = (text: string): string => JSON.stringify(field(documents[texts.indexOf(text)] ?? {}, 'log.flags'));
+    for (const trace of printed) {
+      count++;
+      if (flagsOf(trace) === '["multiline"]') continue;
+      marked++;
+      const part = texts.find((text) => text !== '' && (trace === text || trace.startsWith(`${text}\n`)));
+      assert.match(flagsOf(part ?? ''), /"partial"/, `a trace that is not whole is marked: ${trace}`);
+    }
+  }
+  return { count, marked };
+}
+
 test(
   'stack traces of interleaved containers, indexers killed and drained in between',
   { skip: broker && server ? false : 'SKIPPED: no Kafka or no Elasticsearch' },
@@ -106,26 +129,7 @@ test(
     const drained = await sluice(['indexer', '--drain'], indexerPlace, environment);
     assert.equal(drained.code, 0, drained.stderr);
 
-    const find = inElasticsearch(server?.url ?? '');
-    const stored = (await Promise.all([...new Set(containers.map(({ tag }) => tag))].map(find))).flat();
-    let count = 0;
-    let marked = 0;
-    for (const { id, said, traces: printed } of containers) {
-      const documents = stored
-        .filter((document) => field(document, 'container.id') === id)
-        .sort((a, b) => Number(field(a, 'event.sequence')) - Number(field(b, 'event.sequence')));
-      const texts = documents.map((document) => String(field(document, 'message')));
-      assert.equal(texts.join('\n'), said.join('\n'), `${id}: each line once, in order`);
-      const flagsOf = (text: string): string =>
-        JSON.stringify(field(documents[texts.indexOf(text)] ?? {}, 'log.flags'));
-      for (const trace of printed) {
-        count++;
-        if (flagsOf(trace) === '["multiline"]') continue;
-        marked++;
-        const part = texts.find((text) => text !== '' && (trace === text || trace.startsWith(`${text}\n`)));
-        assert.match(flagsOf(part ?? ''), /"partial"/, `a trace that is not whole is marked: ${trace}`);
-      }
-    }
+    const { count, marked } = await compare(containers, inElasticsearch(server?.url ?? ''));
     t.diagnostic(`${count} traces, ${marked} marked (${((100 * marked) / count).toFixed(2)} %)`);
     assert(count > 300 && marked / count < MARKED_SHARE_MAX, `${marked} of ${count} are marked`);
   },

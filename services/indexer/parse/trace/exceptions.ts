@@ -98,7 +98,8 @@ function isFrame(bytes: Uint8Array, from: number, to: number): boolean {
   if (startsWith(bytes, at, to, SUPPRESSED)) return exceptionNameEnd(bytes, at + SUPPRESSED.length, to) !== NONE;
   if (startsWith(bytes, at, to, MORE)) return isDigit(bytes[at + MORE.length]);
   if (!startsWith(bytes, at, to, AT)) return false;
-  // `at a.B.c(B.java:12)`, with `~[a.jar:1.0]` behind it, `at f (/a.js:1:2) {`, `at /a.js:1:2`, `at A.B() in /a.cs:line 3`
+  // `at a.B.c(B.java:12)`, with `~[a.jar:1.0]` behind it, `at f (/a.js:1:2) {`, `at /a.js:1:2`,
+  // `at A.B() in /a.cs:line 3`
   const opening = bytes.subarray(at, to).indexOf(0x28);
   // Mono ends its lines with a space.
   const end = bytes[to - 1] === 0x20 ? to - 1 : to;

@@ -99,7 +99,7 @@ export function pastName(bytes: Uint8Array, from: number, to: number): number {
   return at;
 }
 
-/** The name of a class that ends with Error, Exception or Throwable, and what may follow one: where it ends, or NONE. */
+/** The name of a class that ends with Error, Exception or Throwable: where it ends, or NONE. */
 export function exceptionNameEnd(bytes: Uint8Array, from: number, to: number): number {
   const first = bytes[from] ?? 0;
   if (from >= to || !isLetter(first)) return NONE;

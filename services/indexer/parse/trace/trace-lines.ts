@@ -32,8 +32,11 @@ for (let byte = 0x41; byte <= 0x5a; byte += 1) CAN_OPEN[byte] = CAN_OPEN[byte + 
 
 /** Words that lines begin with of which a further look is worth it, beside names of exceptions and places. */
 const FIRST_WORDS = new Set(
-  'Traceback During The Exception Unhandled Uncaught Caused Wrapped Suppressed: panic: fatal SIGQUIT: unexpected goroutine thread stack PHP Fatal'
-    .split(' ')
+  [
+    'Traceback During The Exception Unhandled Uncaught Caused Wrapped Suppressed:',
+    'panic: fatal SIGQUIT: unexpected goroutine thread stack PHP Fatal',
+  ]
+    .flatMap((words) => words.split(' '))
     .map((word) => hashOf(ascii(word), 0, word.length)),
 );
 const WORD_BYTES_MAX = 512;
