@@ -1,11 +1,13 @@
 // A trace that is not finished, and the document that its lines make. Pure.
 
 import assert from 'node:assert/strict';
+import { entryTimeMs } from '#shared/record/entry-time.ts';
 import type { Batch } from '#shared/record/record.ts';
 import { LAST, REST, TENTATIVE } from '../parse/trace/line.ts';
 import { nextState, openingOf } from '../parse/trace/trace-lines.ts';
 import { textEnd, textStart } from '../parse/fields.ts';
 import type { JoinedLine } from './joiner.ts';
+import { batchOfAll } from './line-names.ts';
 import { traceEntry } from './trace-entry.ts';
 
 /** A line that goes to the joiner of traces. */
@@ -101,8 +103,9 @@ export function isGap(last: TraceLine<unknown>, next: TraceLine<unknown>, waitMs
 }
 
 /**
- * The lines as one document, under the name of the last one: what is read again from the middle on, because the rest
- * was committed, has the name that the whole had. Of one line, as it is.
+ * The lines as one document, under a name that is a function of the names of all of them. With that of one line, what
+ * begins elsewhere because a line came twice would be taken for stored, and its other lines be lost. Of one line, as it
+ * is.
  */
 export function documentOf<Ref>(lines: readonly TraceLine<Ref>[], partial: boolean): JoinedLine<Ref> {
   const [first] = lines;
@@ -113,6 +116,8 @@ export function documentOf<Ref>(lines: readonly TraceLine<Ref>[], partial: boole
   if (lines.length === 1) return { ...common, batch: first.batch, entry: first.entry };
   // The sequence of a document is seq + index: this way it is the first line's.
   const seq = first.batch.seq + first.index - last.index;
-  const batch = { ...last.batch, receivedMs: first.batch.receivedMs, seq };
+  const timeMs = entryTimeMs(last.entry, 0, last.entry.length);
+  const named = batchOfAll(lines, { batch: last.batch, timeMs });
+  const batch = { ...named, first: last.index, count: 1, receivedMs: first.batch.receivedMs, seq };
   return { ...common, batch, entry: traceEntry([first, ...lines.slice(1)]) };
 }

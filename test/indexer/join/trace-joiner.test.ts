@@ -17,11 +17,13 @@ function read(lines: readonly QueuedLine[], some = {}): Tracing {
   return tracing;
 }
 
-test('the document has the name of its last line, and the sequence and text of all from the first on', () => {
+test('the document has a name of its own, and the sequence and text of all from the first on', () => {
   const [one, two] = documentsOf([...TRACE, 'after']) as [Out, Out];
-  const [, , last] = documentsOf(['a', 'b', 'c']);
+  const singles = documentsOf(['a', 'b', 'c']).map(({ id }) => id);
+  assert(!singles.includes(one.id), 'with the name of a line it could be taken for that line alone');
+  assert.equal(documentsOf([...TRACE, 'other'])[0]?.id, one.id);
+  assert.notEqual(documentsOf(TRACE.slice(0, 2))[0]?.id, one.id);
   assert.equal(one.text, TRACE.join('\n'));
-  assert.equal(one.id, last?.id);
   assert.equal(one.sequence, 0);
   assert.deepEqual(brief([one, two]), [
     [3, false, 0, 1, 2],

@@ -53,7 +53,15 @@ export class Oracle {
 
   /** Events are numbered in the order of these calls. */
   add(event: SimEvent): void {
-    this.#states.push({ event, isHeld: false, documents: [], deadLetters: 0, acceptances: [], isReportedLost: false });
+    this.#states.push({
+      event,
+      isHeld: false,
+      documents: [],
+      deadLetters: 0,
+      acceptances: [],
+      isRepeated: false,
+      isReportedLost: false,
+    });
   }
 
   accepting(process: string, { entries, sender, tag }: Chunk): Acceptance {
@@ -97,6 +105,8 @@ export class Oracle {
     const records = this.#records[place.partition];
     if (records) records[place.offset] = numbers;
     for (const number of numbers) {
+      const state = this.#states[number];
+      if (this.#seen.has(number) && state) state.isRepeated = true;
       if (this.#seen.has(number)) continue;
       this.#seen.add(number);
       this.#appeared[place.partition]?.push(number);
