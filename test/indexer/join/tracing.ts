@@ -8,7 +8,7 @@ import { documentId } from '#shared/record/identity.ts';
 import type { Batch } from '#shared/record/record.ts';
 import { batch } from '../parse/documents.ts';
 
-export const limits: TraceLimits = { waitMs: 1000, lineBytesMax: 100_000, bytesMax: 1_000_000 };
+const limits: TraceLimits = { waitMs: 1000, lineBytesMax: 100_000, bytesMax: 1_000_000 };
 
 /** A line as it lies in the queue. */
 export interface QueuedLine {
