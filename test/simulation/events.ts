@@ -10,9 +10,14 @@ export interface Line {
   readonly parts: SimEvent[];
 }
 
+/** A stack trace: its lines are events. */
+export interface Trace {
+  readonly lines: SimEvent[];
+}
+
 export interface SimEvent {
   readonly number: number;
-  /** Of the log line; begins with "event <number> ". */
+  /** Of the log line; has "event <number> " in it, and begins with that but for lines of traces. */
   readonly text: string;
   readonly chunk: SimChunk;
   /** The store never takes it. */
@@ -20,6 +25,7 @@ export interface SimEvent {
   /** No queue takes it. */
   readonly isHuge: boolean;
   readonly line: Line | null;
+  readonly trace: Trace | null;
 }
 
 export interface SimChunk {

@@ -7,7 +7,8 @@ import type { ForwardMode } from './events.ts';
 import type { Topic } from './kafka/broker.ts';
 import type { WallClock } from './machine/process.ts';
 import type { Random } from './machine/random.ts';
-import { ForwardSender, HttpSender, type Sender, type SenderWorld, contentOf } from './sender.ts';
+import { contentOf } from './content.ts';
+import { ForwardSender, HttpSender, type Sender, type SenderWorld } from './sender.ts';
 
 export const APPEND_BYTES_MAX = 12_000;
 const BASE = loadConfig({ env: { SLUICE_KAFKA_BROKERS: 'simulated:9092' }, readFile: () => '' });

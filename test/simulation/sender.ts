@@ -1,11 +1,11 @@
 // Those who send: clients of the Forward protocol and of HTTP, as the real ones behave. Who asks for acks keeps what
 // was not acked and sends it again under the same id, over a new connection, to the same forwarder or another.
 
-import { type ForwardMode, type Line, type SimChunk, type SimEvent, entriesOf, frameOf } from './events.ts';
+import type { Due } from './content.ts';
+import { type ForwardMode, entriesOf, frameOf } from './events.ts';
 import type { Connection, ConnectionWorld } from './machine/connection.ts';
 import type { Forwarder } from './forwarder.ts';
 import type { Oracle } from './oracle/oracle.ts';
-import type { WallClock } from './machine/process.ts';
 import type { Random } from './machine/random.ts';
 import type { Trace } from './trace.ts';
 
@@ -19,80 +19,6 @@ export interface Sender {
   readonly name: string;
   readonly isDone: boolean;
   start(): void;
-}
-
-/** What a sender sends, and when, ms from the start. */
-interface Due {
-  readonly chunk: SimChunk;
-  readonly atMs: number;
-}
-
-interface Content {
-  readonly name: string;
-  readonly hasId: boolean;
-  /** One event a chunk, and some lines in parts. */
-  readonly isDocker: boolean;
-  readonly durationMs: number;
-  /** Of the sender; null for one that knows no time. */
-  readonly wall: WallClock | null;
-}
-
-/** Makes up a sender's chunks. */
-export function contentOf({ oracle }: SenderWorld, random: Random, content: Content): Due[] {
-  const { name, hasId, isDocker, durationMs, wall } = content;
-  const dues: Due[] = [];
-  const chunks = random.integer(4, 14);
-  const tag = random.chance(0.5) ? 'app' : `app.${name}`;
-  let atMs = random.between(0, 1000);
-  const start = (): SimChunk => {
-    const chunk: SimChunk = {
-      name: `${name}.${dues.length};`,
-      sender: name,
-      tag,
-      hasId,
-      events: [],
-      timeMs: wall?.epochMs(atMs) ?? 0,
-      sends: 0,
-      addresses: new Set(),
-      acked: false,
-    };
-    oracle.chunks.push(chunk);
-    dues.push({ chunk, atMs });
-    return chunk;
-  };
-  const put = (chunk: SimChunk, line: Line | null): void => {
-    const number = oracle.nextNumber;
-    // One of a chunk at most: what is packed to less than 16 KiB is unpacked in place, and not by threads that have an
-    // order of their own.
-    const isHuge = line === null && random.chance(0.004) && !chunk.events.some((event) => event.isHuge);
-    const poison = line === null && random.chance(0.03);
-    const isPoison = poison && random.chance(0.5);
-    const mark = poison ? (isPoison ? 'poison-always ' : 'poison-once ') : '';
-    const padding = isHuge ? noise(random, 20_000) : 'x'.repeat(random.integer(0, 300));
-    const event: SimEvent = { number, text: `event ${number} ${mark}${padding}`, chunk, isPoison, isHuge, line };
-    chunk.events.push(event);
-    line?.parts.push(event);
-    oracle.add(event);
-  };
-  while (dues.length < chunks) {
-    if (isDocker && random.chance(0.5)) {
-      const line: Line = { id: `line-${name}-${dues.length}`, parts: [] };
-      for (let parts = random.integer(2, 4); parts > 0; parts--) put(start(), line);
-    } else {
-      const chunk = start();
-      const count = isDocker ? 1 : random.chance(0.1) ? random.integer(20, 60) : random.integer(1, 8);
-      for (let i = 0; i < count; i++) put(chunk, null);
-    }
-    atMs += random.between(0, (2 * durationMs) / chunks);
-  }
-  return dues;
-}
-
-/** Nothing that compresses well. */
-function noise(random: Random, length: number): string {
-  let text = '';
-  while (text.length < length) text += Math.floor(random.next() * 2 ** 48).toString(36);
-  return text;
 }
 
 interface ForwardOptions {

@@ -7,6 +7,9 @@
 //
 // in-hand.ts tells it what is finished; consume/committer.ts commits `next` every half a second.
 //
+// Stretches of records through which stack traces lie are passed whole or not at all (join/stretch.ts), so that reading
+// never begins in the middle of one.
+//
 // Guarantees: `next` never goes back, and never passes a record that is not finished. One entry a record, none per
 // event.
 
@@ -27,6 +30,10 @@ export class ContiguousOffsets {
   #head = 0;
   #next: number;
   #readTo: number;
+  /** The stretch that has no end yet begins here. */
+  #heldFrom = Infinity;
+  /** Stretches that end behind `next`, in order. */
+  #stretches: { readonly first: number; readonly last: number }[] = [];
 
   /** `next` = first offset that will be read. */
   constructor(next: number) {
@@ -36,7 +43,26 @@ export class ContiguousOffsets {
 
   /** The offset to commit. */
   get next(): number {
-    return this.#next;
+    return this.before(this.#next);
+  }
+
+  /** The last offset up to `limit` that may be committed as far as stretches are concerned. */
+  before(limit: number): number {
+    for (const { first, last } of this.#stretches) if (first < limit && limit <= last) return first;
+    return Math.min(limit, this.#heldFrom);
+  }
+
+  /** A stretch begins with the record at this offset. */
+  hold(first: number): void {
+    this.#heldFrom = Math.min(first, this.#heldFrom);
+  }
+
+  /** The stretch ends with the record at this offset. */
+  release(last: number): void {
+    const first = this.#heldFrom;
+    this.#heldFrom = Infinity;
+    this.#stretches = this.#stretches.filter((stretch) => stretch.last >= this.#next);
+    if (last > first && last >= this.#next) this.#stretches.push({ first, last });
   }
 
   /** The offset after the last record that came. */

@@ -71,6 +71,11 @@ export class Assignment {
     return null;
   }
 
+  /** Whether all records were read that the partition has, as far as it was heard. */
+  isReadToEnd(partition: number): boolean {
+    return (this.partitions.get(partition)?.readTo ?? 0) >= (this.ends.get(partition)?.offset ?? 0);
+  }
+
   /**
    * Another had the partition, and may still write what lies before `end`: nothing of it is committed until `release`.
    */
@@ -132,6 +137,7 @@ export class Assignment {
       if (this.#inherited.has(partition)) continue;
       let { next } = offsets;
       for (const unsure of this.#unsure.get(partition)?.keys() ?? []) next = Math.min(next, unsure);
+      next = offsets.before(next);
       if (next > (this.committed.get(partition) ?? 0)) moved.set(partition, next);
     }
     return moved;
@@ -193,6 +199,29 @@ export class RecordInHand {
     this.#isShed = true;
     this.#fetched = { ...this.#fetched, headers: {}, value: NOTHING };
     this.#permit.shrinkTo(RECORD_OVERHEAD_BYTES);
+  }
+
+  get partition(): number {
+    return this.#fetched.partition;
+  }
+
+  get offset(): number {
+    return this.#fetched.offset;
+  }
+
+  /** When the queue took it, ms since the epoch. */
+  get appendedMs(): number {
+    return this.#fetched.timestampMs;
+  }
+
+  /** Nothing behind the beginning of this record is committed, until `releaseCommit`. */
+  holdCommit(): void {
+    this.#offsets.hold(this.offset);
+  }
+
+  /** From the end of the record at `lastOffset` on commits may go on; between the two they may not begin. */
+  releaseCommit(lastOffset: number): void {
+    this.#offsets.release(lastOffset);
   }
 
   get isInherited(): boolean {

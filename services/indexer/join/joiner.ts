@@ -52,6 +52,8 @@ export interface JoinedLine<Ref> {
   readonly entry: Uint8Array;
   /** Whether parts are missing. */
   readonly partial: boolean;
+  /** Lines that it was printed as: more than one for a stack trace. */
+  readonly lines: number;
   /** Of all events that the line settles, in order of arrival; at least one. */
   readonly refs: readonly Ref[];
   /**
@@ -250,7 +252,7 @@ export class LineJoiner<Ref> {
     const unfinishedIds = line.isInherited ? idsOfUnfinished(pieces) : [];
     const texts = pieces.map((piece) => piece.text);
     const entry = joinedEntry(line.entry, texts, partial);
-    return { batch, index: last.index, entry, partial, refs, unfinishedIds };
+    return { batch, index: last.index, entry, partial, lines: 1, refs, unfinishedIds };
   }
 }
 

@@ -76,7 +76,10 @@ export function batchOfPart(batch: Batch, index: number): Batch {
 }
 
 /** A batch whose identity names these parts together, other than that of any of them. */
-function batchOfAll(pieces: readonly NamedPiece[], { batch, timeMs }: NamedPiece): Batch {
+export function batchOfAll(
+  pieces: readonly Pick<NamedPiece, 'batch' | 'index'>[],
+  { batch, timeMs }: Pick<NamedPiece, 'batch' | 'timeMs'>,
+): Batch {
   const { names: _, ...unnamed } = batch;
   const text = pieces.map((piece) => documentId(piece.batch, piece.index)).join(' ');
   const id =

@@ -6,7 +6,7 @@
 // from the entry's table, or puts others there.
 
 import { isMap } from '#shared/msgpack/extents.ts';
-import type { JsonBuffer } from '../json/json-buffer.ts';
+import { type JsonBuffer, fragment } from '../json/json-buffer.ts';
 import * as keys from './document-keys.ts';
 import type { Entry } from './entry.ts';
 import { type FieldTable, textEnd, textStart } from './fields.ts';
@@ -19,6 +19,14 @@ const SLASH = 0x2f;
 const COMMA = 0x2c;
 const STDOUT = Buffer.from('stdout');
 const STDERR = Buffer.from('stderr');
+
+/** Of an entry that several were joined to. */
+export interface JoinedMark {
+  /** Whether some are missing. */
+  readonly partial: boolean;
+  /** Lines that it was printed as. */
+  readonly lines: number;
+}
 
 export class DocumentFields {
   readonly #json: JsonBuffer;
@@ -46,10 +54,10 @@ export class DocumentFields {
   }
 
   /** `isTimeUnfit`: the entry's time is none that the document's can be, so that it is kept as an attribute. */
-  write(partial: boolean, isTimeUnfit: boolean): void {
+  write(joined: JoinedMark | null, isTimeUnfit: boolean): void {
     this.#message();
     this.#stream();
-    this.#log(this.#isUnread ? keys.UNREAD : partial ? keys.PARTIAL : keys.NO_FLAGS);
+    this.#log(this.#isUnread ? keys.UNREAD : flagsOf(joined));
     this.#container();
     if (this.#entry.hasPod) this.#kubernetes();
     this.#object.named(keys.HOST, this.#takeText(names.hostNames));
@@ -60,10 +68,10 @@ export class DocumentFields {
   }
 
   /** The whole record as one text in `message`, and its tenant. */
-  writeAsText(partial: boolean): void {
+  writeAsText(joined: JoinedMark | null): void {
     this.#json.raw(keys.MESSAGE);
     this.#values.valueAsText(this.#entry.recordAt);
-    this.#json.raw(this.#isUnread ? keys.UNREAD_AS_TEXT : partial ? keys.PARTIAL_AS_TEXT : keys.AS_TEXT);
+    this.#json.raw(this.#isUnread ? keys.UNREAD_AS_TEXT : joined?.partial ? keys.PARTIAL_AS_TEXT : keys.AS_TEXT);
     this.#tenantOf();
   }
 
@@ -195,6 +203,13 @@ export class DocumentFields {
   #takePodText(candidates: readonly number[]): number {
     return this.#entry.hasPod ? this.#entry.pod.takeText(this.#values.bytes, candidates) : 0;
   }
+}
+
+function flagsOf(joined: JoinedMark | null): JsonBuffer {
+  if (joined === null) return keys.NO_FLAGS;
+  const { partial, lines } = joined;
+  if (lines === 1) return partial ? keys.PARTIAL : keys.NO_FLAGS;
+  return fragment(`"flags":["multiline"${partial ? ',"partial"' : ''}],"lines":${lines},`);
 }
 
 /** Whether the str or bin at `at` says stdout or stderr. */

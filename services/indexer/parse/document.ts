@@ -15,7 +15,7 @@ import { FOREIGN_TEXT_INPUT } from '#shared/record/foreign-identity.ts';
 import type { Batch } from '#shared/record/record.ts';
 import type { BulkBody } from '../bulk/body.ts';
 import { JsonBuffer, fragment } from '../json/json-buffer.ts';
-import { DocumentFields } from './document-fields.ts';
+import { DocumentFields, type JoinedMark } from './document-fields.ts';
 import { DOCUMENT_END, NOTHING, TIMESTAMP } from './document-keys.ts';
 import { Entry } from './entry.ts';
 import { JsonTranscoder } from './json-value.ts';
@@ -23,9 +23,10 @@ import { partOf } from './part.ts';
 import { RecordTime } from './record-time.ts';
 import { dataStreamOf } from './route.ts';
 import { type TimeKind, Timestamp } from './timestamp.ts';
+import type { TraceGate } from './trace-gate.ts';
 
-/** `part`: of a split line, to be joined first; nothing was written. */
-export type Written = 'ok' | 'part' | 'entry_malformed' | 'document_too_large';
+/** `part`: of a split line, `trace`: of a stack trace, to be joined first; nothing was written. */
+export type Written = 'ok' | 'part' | 'trace' | 'entry_malformed' | 'document_too_large';
 
 /** Beside the bytes, which are configured. What Elasticsearch takes of a document ends long before. */
 export const VALUES_MAX = 256 * 1024;
@@ -37,6 +38,8 @@ export interface DocumentOptions {
   readonly trusted?: ReadonlySet<string>;
   /** Of an entry, and of its document. */
   readonly bytesMax?: number;
+  /** Which lines are to be joined to stack traces; absent: none. */
+  readonly traces?: TraceGate | undefined;
   /** Where all documents go, in place of where they belong. */
   readonly dataStream?: string | undefined;
 }
@@ -56,6 +59,7 @@ export class DocumentWriter {
   readonly #trusted: ReadonlySet<string>;
   readonly #bytesMax: number;
   readonly #into: string | undefined;
+  readonly #traces: TraceGate | undefined;
 
   #batch: Batch | null = null;
   #dataStream = '';
@@ -67,11 +71,12 @@ export class DocumentWriter {
   /** `"event":{"ingested":…,"sequence":` */
   readonly #event = new JsonBuffer(Buffer.allocUnsafe(128));
 
-  constructor(body: BulkBody, { trusted = NOBODY, bytesMax = Infinity, dataStream }: DocumentOptions = {}) {
+  constructor(body: BulkBody, { trusted = NOBODY, bytesMax = Infinity, dataStream, traces }: DocumentOptions = {}) {
     this.#body = body;
     this.#trusted = trusted;
     this.#bytesMax = bytesMax;
     this.#into = dataStream;
+    this.#traces = traces;
     this.#json = body.json;
     this.#values = new JsonTranscoder(this.#json, this.#entry.keys, {
       bytesMax,
@@ -116,48 +121,56 @@ export class DocumentWriter {
   /**
    * Writes the entry in bytes[start, end) as an item of the body.
    * @param index of the entry in its batch, the batch's `first` included
-   * @param partial whether it is of a line that was split and is not whole: `log.flags: ["partial"]`
+   * @param joined where it was put together already, or nothing is to be joined to it: what is marked in `log`
    */
-  write(bytes: Uint8Array, start: number, end: number, index: number, partial = false): Written {
+  write(bytes: Uint8Array, start: number, end: number, index: number, joined: JoinedMark | null = null): Written {
     if (end - start > this.#bytesMax) return 'document_too_large';
     if (!this.#entry.find(bytes, start, end)) return 'entry_malformed';
-    if (!partial && this.#entry.isMarkedPart && partOf(bytes, start, end) !== null) return 'part';
+    if (joined === null) {
+      if (this.#entry.isMarkedPart && partOf(bytes, start, end) !== null) return 'part';
+      if (this.#traces?.wants(bytes, this.#entry)) return 'trace';
+    }
     this.#values.source(bytes);
-    this.#document(index, partial);
+    this.#document(index, joined);
     if (this.#values.rewrites()) {
       this.#body.rollback();
       this.#entry.find(bytes, start, end);
-      this.#document(index, partial);
+      this.#document(index, joined);
     }
     return this.#finish();
+  }
+
+  /** Whether the entry is one that `write` finds to be of a stack trace. */
+  isOfTrace(bytes: Uint8Array, start: number, end: number): boolean {
+    return this.#traces !== undefined && this.#entry.find(bytes, start, end) && this.#traces.wants(bytes, this.#entry);
   }
 
   /**
    * Writes the entry as what no mapping refuses: its time, its record as JSON text in `message`, where it came from,
    * and `log.flags: ["as_text"]`. For an event that the store refused, under the same `_id`.
    */
-  writeAsText(bytes: Uint8Array, start: number, end: number, index: number, partial = false): Written {
+  writeAsText(bytes: Uint8Array, start: number, end: number, index: number, joined: JoinedMark | null = null): Written {
     if (end - start > this.#bytesMax) return 'document_too_large';
     if (!this.#entry.find(bytes, start, end)) return 'entry_malformed';
     this.#values.source(bytes);
-    this.#documentAsText(index, partial);
+    this.#documentAsText(index, joined);
     if (this.#values.rewrites()) {
       this.#body.rollback();
       this.#entry.find(bytes, start, end);
-      this.#documentAsText(index, partial);
+      this.#documentAsText(index, joined);
     }
     return this.#finish();
   }
 
-  #document(index: number, partial: boolean): void {
+  #document(index: number, joined: JoinedMark | null): void {
     this.#start(index);
-    this.#fields.write(partial, this.#timeKind === 'unfit');
+    this.#fields.write(joined, this.#timeKind === 'unfit');
     this.#end(index);
   }
 
-  #documentAsText(index: number, partial: boolean): void {
+  #documentAsText(index: number, joined: JoinedMark | null): void {
     this.#start(index);
-    this.#fields.writeAsText(partial);
+    this.#fields.writeAsText(joined);
     this.#end(index);
   }
 

@@ -29,7 +29,7 @@ export async function rewriteAsText(
     writer.startBatch(range.batch, nowMs);
     const written: ItemRange = { ...range, count: 0 };
     if (range.line) {
-      if (writer.writeAsText(range.line.bytes, 0, range.line.bytes.length, range.index, range.line.partial) === 'ok')
+      if (writer.writeAsText(range.line.bytes, 0, range.line.bytes.length, range.index, range.line) === 'ok')
         written.count = 1;
     } else {
       await reopened.read(range.record, (opened) => {

@@ -14,14 +14,13 @@ import type { FetchedRecord, Queue } from '#shared/queue/queue.ts';
 import { openedBytesMax } from '#shared/record/value-limit.ts';
 import type { Store } from '#shared/store/store.ts';
 import { ConcurrencyLimit } from '../bulk/concurrency.ts';
-import type { EventRef } from '../settle/bulk-batch.ts';
 import { BulkWriter, type BulkWriterOptions } from '../bulk/writer.ts';
 import { fetchBytesMax } from '../unpack/bytes-in-hand.ts';
 import type { CommitDelayOptions } from '../commit/commit-delay.ts';
 import { TopicSlots } from '../settle/topic-slots.ts';
 import type { Assignment } from '../commit/in-hand.ts';
 import { Ledger } from '../settle/ledger.ts';
-import { type JoinerLimits, LineJoiner } from '../join/joiner.ts';
+import { type JoiningOptions, Joins } from './joins.ts';
 import { Pipeline } from './pipeline.ts';
 import { ChildOpener } from '../poison/child-opener.ts';
 import { type Machine, deadLettersBytesMax, limitsOf } from '../poison/limits.ts';
@@ -107,7 +106,7 @@ export function buildCore(options: CoreOptions, partitions: () => Iterable<Parti
     refusals,
     suspectBudget,
     opener,
-    lines: new LineJoiner<EventRef>(joining),
+    joins: new Joins(joining),
     lingerMs: config['bulk.linger_ms'],
     unknownVersion: config['indexer.unknown_version'],
     telemetry: telemetry.reading,
@@ -139,7 +138,7 @@ function buildWriter(
 interface OpenerParts {
   readonly trustedTenants: ReadonlySet<string>;
   readonly documentBytesMax: number;
-  readonly joining: JoinerLimits;
+  readonly joining: JoiningOptions;
   readonly unpacking: UnpackOptions;
   readonly telemetry: ReadingTelemetry;
 }
@@ -165,11 +164,12 @@ function unpackingOf({ config, decompress }: CoreOptions): UnpackOptions {
   return { bytesMax: openedBytesMax(config['frame.max_bytes']), ...(decompress && { decompress }) };
 }
 
-function joiningOf(config: Config): JoinerLimits {
+function joiningOf(config: Config): JoiningOptions {
   return {
     timeoutMs: config['join.timeout_ms'],
     lineBytesMax: config['join.line_max_bytes'],
     bytesMax: config['join.max_bytes'],
+    traceWaitMs: config['multiline'] ? config['multiline.wait_ms'] : null,
   };
 }
 

@@ -11,7 +11,7 @@ import type { Batch } from '#shared/record/record.ts';
 import { BulkBody } from '../bulk/body.ts';
 import type { BulkWriter } from '../bulk/writer.ts';
 import type { RecordInHand } from '../commit/in-hand.ts';
-import type { JoinedLine, LineJoiner } from '../join/joiner.ts';
+import type { JoinedLine } from '../join/joiner.ts';
 import { batchOfPart } from '../join/line-names.ts';
 import { DocumentWriter } from '../parse/document.ts';
 import { partOf } from '../parse/part.ts';
@@ -20,14 +20,16 @@ import type { Ledger } from '../settle/ledger.ts';
 import type { PendingDeadLetters } from '../settle/pending-dead-letters.ts';
 import { DEAD_LETTER_IN_HAND_BYTES } from '../unpack/bytes-in-hand.ts';
 import type { Unpacked } from '../unpack/unpack.ts';
+import type { Joins } from './joins.ts';
 import type { RecordRefusals } from './refusals.ts';
 import type { RewindDifferences } from './rewind-differences.ts';
+import { TraceEntries } from './trace-entries.ts';
 
 export interface EntryWriterOptions {
   readonly ledger: Ledger;
   readonly writer: Pick<BulkWriter, 'bodyBytesMax'>;
   readonly refusals: RecordRefusals;
-  readonly lines: LineJoiner<EventRef>;
+  readonly joins: Joins;
   readonly pendingDeadLetters: PendingDeadLetters;
   readonly clock: Clock;
   readonly trustedTenants?: ReadonlySet<string>;
@@ -44,6 +46,7 @@ export class EntryWriter {
   readonly #options: EntryWriterOptions;
   readonly #body: BulkBody;
   readonly #documents: DocumentWriter;
+  readonly #traces: TraceEntries;
   /** Where what is in the body comes from. */
   #ranges: ItemRange[] = [];
   /** The record in work, and how many of its entries went on. */
@@ -56,16 +59,18 @@ export class EntryWriter {
 
   constructor(options: EntryWriterOptions) {
     this.#options = options;
-    const { trustedTenants: trusted, documentBytesMax: bytesMax, ledger, lines, rewind } = options;
+    const { trustedTenants: trusted, documentBytesMax: bytesMax, ledger, joins, rewind } = options;
+    this.#traces = new TraceEntries(options);
     this.#body = new BulkBody(options.writer.bodyBytesMax);
     this.#documents = new DocumentWriter(this.#body, {
       ...(trusted && { trusted }),
       bytesMax,
+      traces: this.#traces.gate,
       dataStream: rewind?.dataStream,
     });
     ledger.trackInFlight(() => (this.#current ? this.#current.ends.length - this.#passed : 0));
     ledger.trackInFlight(() => eventsOf(this.#ranges));
-    ledger.trackInFlight(() => lines.events);
+    ledger.trackInFlight(() => joins.events);
   }
 
   /** Items that wait to be sent. */
@@ -143,6 +148,7 @@ export class EntryWriter {
     let start = entry === 0 ? 0 : (ends[entry - 1] ?? 0);
     let range: ItemRange | null = null;
     documents.startBatch(batch, this.#ingestedMs);
+    this.#traces.watch(record, batch);
     while (entry < afterLast && body.length < pauseAt && this.#entryBytes < TURN_BYTES) {
       const end = ends[entry] ?? 0;
       const index = batch.first + entry - first;
@@ -159,9 +165,11 @@ export class EntryWriter {
         range = null;
         this.#passed = entry + 1;
         const ref = { record, batch, entry, index };
-        if (written === 'part') {
-          this.#join(ref, bytes, start, end);
+        if (written === 'part' || written === 'trace') {
+          if (written === 'part') this.#join(ref, bytes, start, end);
+          else for (const line of this.#traces.take(ref, bytes, start, end)) this.#writeLine(line);
           documents.startBatch(batch, this.#ingestedMs);
+          this.#traces.watch(record, batch);
         } else {
           // Its own bytes: those of the record are freed, however long it waits.
           const own = new Uint8Array(bytes.subarray(start, end));
@@ -178,27 +186,35 @@ export class EntryWriter {
   }
 
   /**
-   * Entries of a batch that is not wanted. Parts of lines go on: the line may have begun in one that is, and of one
-   * that did not nothing may be left over.
+   * Entries of a batch that is not wanted. Parts of lines and traces go on: they may have begun in one that is, and of
+   * one that did not nothing may be left over.
    */
   #leaveOut(record: RecordInHand, opened: Unpacked, batch: Batch, first: number, afterLast: number): void {
     const { bytes, ends } = opened;
     let dropped = 0;
+    this.#traces.watch(record, batch);
     while (this.#passed < afterLast && this.#entryBytes < TURN_BYTES) {
       const entry = this.#passed++;
       const start = entry === 0 ? 0 : (ends[entry - 1] ?? 0);
       const end = ends[entry] ?? 0;
       this.#entryBytes += end - start;
       const index = batch.first + entry - first;
-      if (partOf(bytes, start, end) === null) dropped++;
-      else this.#join({ record, batch, entry, index }, bytes, start, end);
+      const ref = { record, batch, entry, index };
+      if (partOf(bytes, start, end) !== null) this.#join(ref, bytes, start, end);
+      else if (this.#documents.isOfTrace(bytes, start, end))
+        for (const line of this.#traces.take(ref, bytes, start, end)) this.#writeLine(line);
+      else {
+        dropped++;
+        continue;
+      }
+      this.#traces.watch(record, batch);
     }
     this.#options.ledger.settle(record, dropped, 'dropped');
   }
 
   /** The part waits with its line: the offset of its record waits for the outcome of the whole. */
   #join(ref: EventRef, bytes: Uint8Array, start: number, end: number): void {
-    const { lines, clock } = this.#options;
+    const { joins, clock } = this.#options;
     const { record, index } = ref;
     const { fetched, assignment, isInherited } = record;
     // Copies, so that the record's bytes need not wait too.
@@ -214,14 +230,22 @@ export class EntryWriter {
       ref: own,
     };
     record.apart++;
-    const passed = lines.add(context, entry, clock.monotonicMs());
+    const passed = joins.lines.add(context, entry, clock.monotonicMs());
     // A repeat: what it repeats came before it under the same assignment, so that no commit passes the one without the
     // other.
     if (passed === null) this.#options.ledger.settleEvent(own, 'deduplicated');
-    else for (const line of passed) this.#writeLine(line);
+    else for (const line of passed) this.#writeWhole(record, line);
   }
 
-  #writeLine({ batch, index, entry, partial, refs, unfinishedIds }: JoinedLine<EventRef>): void {
+  /** A line that was split and is whole may be of a trace. */
+  #writeWhole(record: RecordInHand, line: JoinedLine<EventRef>): void {
+    const { batch, entry, partial } = line;
+    this.#traces.watch(record, batch);
+    if (partial || !this.#documents.isOfTrace(entry, 0, entry.length)) this.#writeLine(line);
+    else for (const one of this.#traces.takeLine(record, line)) this.#writeLine(one);
+  }
+
+  #writeLine({ batch, index, entry, partial, lines, refs, unfinishedIds }: JoinedLine<EventRef>): void {
     const { refusals, pendingDeadLetters, signal, rewind, ledger } = this.#options;
     const last = refs.at(-1);
     assert(last, 'a line has a part');
@@ -230,9 +254,9 @@ export class EntryWriter {
       return;
     }
     this.#documents.startBatch(batch, this.#ingestedMs);
-    const written = this.#documents.write(entry, 0, entry.length, index, partial);
+    const written = this.#documents.write(entry, 0, entry.length, index, { partial, lines });
     const { record } = last;
-    const line = { bytes: entry, partial, unfinishedIds };
+    const line = { bytes: entry, partial, lines, unfinishedIds };
     const range = { record, batch, entry: last.entry, index, count: 1, parts: refs, line };
     if (written === 'ok') {
       this.#ranges.push(range);

@@ -22,7 +22,8 @@ import { type Assignment, type HoldReason, RecordInHand } from '../commit/in-han
 import type { Ledger } from '../settle/ledger.ts';
 import { EntryWriter } from './entry-writer.ts';
 import { OpenAhead } from './open-ahead.ts';
-import type { LineJoiner } from '../join/joiner.ts';
+import type { JoinedLine } from '../join/joiner.ts';
+import type { FinishOptions, Joins } from './joins.ts';
 import type { RecordOpener } from '../poison/opener.ts';
 import { SuspectQueue } from './suspect-queue.ts';
 import { Timers } from './timers.ts';
@@ -35,7 +36,7 @@ export interface PipelineOptions {
   readonly ledger: Ledger;
   readonly writer: BulkWriter;
   readonly refusals: RecordRefusals;
-  readonly lines: LineJoiner<EventRef>;
+  readonly joins: Joins;
   /** Of what records take in memory until all of their events have outcomes; see bytes-in-hand.ts. */
   readonly budget: ByteBudget;
   /** Of what waits to be tried out, so that it takes nothing from the others. */
@@ -48,14 +49,12 @@ export interface PipelineOptions {
   readonly telemetry: Pick<ReadingTelemetry, 'partitionHeld' | 'recordPoisonous'>;
   /** Tries out records that may have ended an indexer. */
   readonly opener: RecordOpener;
-  /** Tenants whose records may name their own tenant and service. */
   readonly trustedTenants?: ReadonlySet<string>;
-  /** Of an entry, and of its document; larger ones go to the dead letters. */
   readonly documentBytesMax: number;
   readonly rewind?: RewindDifferences | undefined;
 }
 
-type Finish = PromiseWithResolvers<void> & { readonly passOn: (partition: number) => boolean };
+type Finish = PromiseWithResolvers<void> & FinishOptions;
 
 export class Pipeline {
   readonly #options: PipelineOptions;
@@ -137,19 +136,16 @@ export class Pipeline {
   lost(assignment: Assignment): void {
     this.#ahead.lost(assignment);
     this.#suspects.lost(assignment);
-    const isLost = ({ record }: EventRef): boolean => record.assignment === assignment;
-    const { ledger, lines, writer } = this.#options;
-    for (const part of lines.drop(isLost)) ledger.settleEvent(part, 'abandoned', 'assignment_lost');
+    const { ledger, joins, writer } = this.#options;
+    for (const part of joins.drop(({ record }) => record.assignment === assignment))
+      ledger.settleEvent(part, 'abandoned', 'assignment_lost');
     writer.lost();
     this.#rouse();
   }
 
-  /**
-   * Resolves when all that was pushed has its outcome. Unfinished lines are passed on, marked, but those of partitions
-   * for which `passOn` is false. One call at a time.
-   */
-  async finish(passOn: (partition: number) => boolean = () => true): Promise<void> {
-    this.#finish ??= { ...Promise.withResolvers(), passOn };
+  /** Resolves when all that was pushed has its outcome, and unfinished lines were passed on. One call at a time. */
+  async finish(options: FinishOptions = {}): Promise<void> {
+    this.#finish ??= { ...Promise.withResolvers(), ...options };
     this.#rouse();
     await this.#finish.promise;
     await this.#idle();
@@ -160,7 +156,7 @@ export class Pipeline {
    * left is abandoned. Unfinished lines are abandoned in any case: their parts are read again.
    */
   async stop(limitMs: number): Promise<void> {
-    const { ledger, lines, writer, clock } = this.#options;
+    const { ledger, joins, writer, clock } = this.#options;
     this.#stopping = true;
     await this.#suspects.stop();
     this.#rouse();
@@ -169,7 +165,7 @@ export class Pipeline {
       writer.stop();
     });
     await this.#loop;
-    for (const part of lines.drop()) ledger.settleEvent(part, 'abandoned', 'shutdown');
+    for (const part of joins.drop()) ledger.settleEvent(part, 'abandoned', 'shutdown');
     await this.#idle();
     limit[Symbol.dispose]();
     writer.stop();
@@ -205,17 +201,17 @@ export class Pipeline {
     return record.assignment.isRevoked || this.#abort.signal.aborted;
   }
 
-  /** Whether records are to come that were pushed already. */
   get #isFed(): boolean {
     return !this.#ahead.isEmpty || !this.#suspects.isEmpty;
   }
 
   async #index(record: RecordInHand, opened: Unpacked | Unreadable): Promise<void> {
-    const { ledger, refusals } = this.#options;
+    const { ledger, refusals, joins, clock } = this.#options;
     if (this.#isGivenUp(record) || record.isBehindHold) {
       record.giveUp();
       return;
     }
+    await this.#writeLines(joins.startRecord(record));
     if (opened.kind === 'unreadable') {
       const { reason, error, events } = opened;
       if (reason === 'record_version_unknown' && this.#options.unknownVersion === 'hold') {
@@ -230,7 +226,7 @@ export class Pipeline {
     record.addBytes(rowsBytes(opened));
     ledger.open(record, opened.ends.length);
     const entries = this.#entries;
-    entries.start(opened, this.#options.clock.epochMs());
+    entries.start(opened, clock.epochMs());
     const isDecompressed = opened.bytes.buffer !== record.fetched.value.buffer;
     for (const batch of opened.batches) {
       const first = entries.passed;
@@ -242,6 +238,7 @@ export class Pipeline {
       if (this.#isGivenUp(record)) break;
     }
     const left = entries.end();
+    joins.endRecord(record);
     // Parts have their own bytes by now.
     if (isDecompressed) freeDecompressed(opened.bytes);
     ledger.settle(record, left, 'abandoned', 'shutdown');
@@ -267,16 +264,19 @@ export class Pipeline {
 
   /** Lines that waited long enough are passed on as they are; all of them for a finish, which it resolves to. */
   async #passOnLines(): Promise<Finish | null> {
-    const { lines, clock } = this.#options;
-    const finish = this.#isFed ? null : this.#finish;
-    const passed = finish
-      ? lines.flush(({ record }) => finish.passOn(record.fetched.partition))
-      : lines.expire(clock.monotonicMs());
-    for (const line of passed) {
-      this.#entries.writeLine(line, clock.epochMs());
+    const { joins, clock, budget } = this.#options;
+    const isFed = this.#isFed;
+    const finish = isFed ? null : this.#finish;
+    const passed = finish ? joins.flush(finish) : joins.expire(clock.monotonicMs(), !isFed && budget.hasRoom);
+    await this.#writeLines(passed);
+    return finish;
+  }
+
+  async #writeLines(lines: Iterable<JoinedLine<EventRef>>): Promise<void> {
+    for (const line of lines) {
+      this.#entries.writeLine(line, this.#options.clock.epochMs());
       await this.#afterWrite();
     }
-    return finish;
   }
 
   async #flush(): Promise<void> {

@@ -1,12 +1,12 @@
 // When the pipeline has something to do although no record comes: documents have waited long enough for others to share
-// a request with (linger), or a split line for its parts.
+// a request with (linger), or what is to be joined for the rest.
 
 import type { Clock } from '#shared/clock.ts';
 
 export interface TimersOptions {
   readonly clock: Clock;
   readonly lingerMs: number;
-  readonly lines: { readonly dueMs: number | null };
+  readonly joins: { readonly dueMs: number | null };
 }
 
 export class Timers {
@@ -25,7 +25,7 @@ export class Timers {
 
   /** Sets what is not set yet; `isWaiting`: there are documents that wait. */
   set(isWaiting: boolean): void {
-    const { clock, lingerMs, lines } = this.#options;
+    const { clock, lingerMs, joins } = this.#options;
     if (isWaiting && !this.isLingerOver) {
       this.#linger ??= clock.timer(lingerMs, () => {
         this.isLingerOver = true;
@@ -33,7 +33,7 @@ export class Timers {
       });
     }
     this.#lines?.[Symbol.dispose]();
-    const { dueMs } = lines;
+    const { dueMs } = joins;
     this.#lines = dueMs === null ? null : clock.timer(Math.max(1, dueMs - clock.monotonicMs()), this.#wake);
   }
 

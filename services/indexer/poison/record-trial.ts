@@ -174,11 +174,11 @@ class Scratch {
     this.#deadLetters.push(deadLetterOf({ batch, index }, entry, why, ''));
   }
 
-  #writeLine({ batch, index, entry, partial, refs }: JoinedLine<OwnEntry>): void {
+  #writeLine({ batch, index, entry, partial, lines, refs }: JoinedLine<OwnEntry>): void {
     this.#documents.startBatch(batch, 0);
-    const written = this.#documents.write(entry, 0, entry.length, index, partial);
+    const written = this.#documents.write(entry, 0, entry.length, index, { partial, lines });
     if (written !== 'ok') for (const part of refs) this.#deadLetter(part);
-    this.#documents.writeAsText(entry, 0, entry.length, index, partial);
+    this.#documents.writeAsText(entry, 0, entry.length, index, { partial, lines });
     this.#restart();
   }
 

@@ -30,6 +30,8 @@ interface LineEntry {
   readonly bytes: Uint8Array;
   /** Whether parts of it are missing. */
   readonly partial: boolean;
+  /** Lines that it was printed as. */
+  readonly lines: number;
   /** Names under which another indexer may have stored beginnings and ends of it. */
   readonly unfinishedIds?: readonly string[];
 }

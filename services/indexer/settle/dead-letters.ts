@@ -20,7 +20,7 @@ export interface Why {
 }
 
 /** Why no document is made of an entry. */
-export type Unwritable = Exclude<Written, 'ok' | 'part'>;
+export type Unwritable = Exclude<Written, 'ok' | 'part' | 'trace'>;
 
 export const WHY_UNWRITABLE: Readonly<Record<Unwritable, string>> = {
   entry_malformed: 'Cannot read the entry: it is no [time, record]',

@@ -72,10 +72,10 @@ export class InvocationIndexer implements AsyncDisposable {
 
     pipeline.push(assignment, records);
     // The tail of a split line comes with a later call, unless nothing precedes it: then it would come for ever.
-    await Promise.race([pipeline.finish(() => passOnTails), over.promise]);
+    await Promise.race([pipeline.finish({ passOn: () => passOnTails }), over.promise]);
     const watermark = (partition: number): number => assignment.partitions.get(partition)?.next ?? 0;
     const isStuck = (partition: number): boolean => watermark(partition) === first.get(partition);
-    if ([...first.keys()].some(isStuck)) await Promise.race([pipeline.finish(isStuck), over.promise]);
+    if ([...first.keys()].some(isStuck)) await Promise.race([pipeline.finish({ passOn: isStuck }), over.promise]);
 
     const watermarks = new Map([...first.keys()].map((partition) => [partition, watermark(partition)]));
     assignment.isRevoked = true;

@@ -122,7 +122,8 @@ export class Reindex {
     const saving = this.#every(SAVE_INTERVAL_MS, over.signal, () => this.#saveMoved());
     try {
       await this.#readAll(over.signal);
-      await Promise.race([pipeline.finish(), whenAborted(over.signal)]);
+      const isWhole = (appendedMs: number): boolean => appendedMs + plan.leadMs < this.#startedMs;
+      await Promise.race([pipeline.finish({ isWhole }), whenAborted(over.signal)]);
       // What a request without an answer may have written is looked for first.
       while (!over.signal.aborted && this.#assignment.isWaiting)
         await clock.sleep(SAVE_INTERVAL_MS, over.signal).catch(() => undefined);

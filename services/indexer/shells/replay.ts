@@ -120,7 +120,7 @@ export class Replay {
         await this.#take(deadLetter);
         if (signal.aborted) break;
       }
-      await Promise.race([pipeline.finish(), stopped.promise]);
+      await Promise.race([pipeline.finish({ isWhole: () => true }), stopped.promise]);
     } catch (error) {
       // What reading says of our own stop is no failure.
       if (!signal.aborted) throw error;

@@ -38,7 +38,7 @@ function bulkOf(sizes: readonly number[]): BulkBatch {
   let body = '';
   for (const size of sizes) {
     const place = { record: record(), batch, entry: 7, index: 107 };
-    const line = size === 0 ? { bytes: new Uint8Array(), partial: false } : null;
+    const line = size === 0 ? { bytes: new Uint8Array(), partial: false, lines: 1 } : null;
     ranges.push({ ...place, count: Math.max(1, size), parts: line && [place, place], line });
     for (let i = 0; i < Math.max(1, size); i++) {
       const actionStart = body.length;

@@ -57,7 +57,7 @@ test('a line that was made whole: what another may have passed on of it unfinish
   const { request, ranges, asText } = bench.batch(2, ['a']);
   const [range] = ranges;
   assert(range);
-  const line = { bytes: new Uint8Array(), partial: false, unfinishedIds: ['beginning', 'end'] };
+  const line = { bytes: new Uint8Array(), partial: false, lines: 1, unfinishedIds: ['beginning', 'end'] };
   const batch = {
     request,
     asText,

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { encode } from '@msgpack/msgpack';
 import { BulkBody } from '#indexer/bulk/body.ts';
 import { DocumentWriter, type Written } from '#indexer/parse/document.ts';
+import type { JoinedMark } from '#indexer/parse/document-fields.ts';
 import type { Batch } from '#shared/record/record.ts';
 
 export const batch: Batch = {
@@ -30,15 +31,20 @@ export interface Options {
   readonly batch?: Batch;
   readonly index?: number;
   readonly partial?: boolean;
+  readonly lines?: number;
   readonly asText?: boolean;
 }
 
+const joinedOf = ({ partial = false, lines = 1 }: Options): JoinedMark | null =>
+  partial || lines > 1 ? { partial, lines } : null;
+
 /** What `write` says, without its document. */
 export function outcomeOf(entry: Uint8Array, options: Options = {}): Written {
-  const { index = 0, partial = false } = options;
+  const { index = 0 } = options;
+  const joined = joinedOf(options);
   writer.startBatch(options.batch ?? batch, ingestedMs);
-  if (options.asText) return writer.writeAsText(entry, 0, entry.length, index, partial);
-  return writer.write(entry, 0, entry.length, index, partial);
+  if (options.asText) return writer.writeAsText(entry, 0, entry.length, index, joined);
+  return writer.write(entry, 0, entry.length, index, joined);
 }
 
 /** The document's text. The entry must be one. */
@@ -46,7 +52,7 @@ export function textOf(entry: Uint8Array, options: Options = {}): string {
   // Bytes around the entry, so that a position is never the same in both.
   const framed = Buffer.concat([Buffer.from([0xc0, 0xc0, 0xc0]), entry, Buffer.from([0xc1])]);
   writer.startBatch(options.batch ?? batch, ingestedMs);
-  const place = [3, 3 + entry.length, options.index ?? 0, options.partial ?? false] as const;
+  const place = [3, 3 + entry.length, options.index ?? 0, joinedOf(options)] as const;
   const written = options.asText ? writer.writeAsText(framed, ...place) : writer.write(framed, ...place);
   assert.equal(written, 'ok');
   const request = body.request();

@@ -1,6 +1,7 @@
 // What must be true of each document as soon as it is written: it has what was sent, whole or marked, and is there
 // once.
 
+import type { Trace } from '../events.ts';
 import { type EventState, idsOf, listed } from './states.ts';
 
 export class DocumentChecks {
@@ -16,12 +17,13 @@ export class DocumentChecks {
     const events = numbers.map((number) => this.#states[number]?.event);
     const [first] = events;
     if (!first) return;
-    const expected = events.map((event) => event?.text ?? '').join('');
+    const expected = events.map((event) => event?.text ?? '').join(first.trace === null ? '' : '\n');
     if (isText ? !message.includes(expected) : message !== expected)
       this.#violate(`the document of event ${listed(numbers)} is not what was sent: ${message.slice(0, 100)}`);
     if (isText && !expected.includes('poison-'))
       this.#violate(`the document of event ${listed(numbers)} is kept as text, and nothing is wrong with it`);
-    const { line } = first;
+    const { line, trace } = first;
+    if (trace !== null) return this.#checkTrace(numbers, trace);
     if (line === null) {
       if (numbers.length > 1) this.#violate(`events ${listed(numbers)} are one document`);
       return;
@@ -33,6 +35,13 @@ export class DocumentChecks {
       this.#violate(`the line of events ${listed(numbers)} is not whole, and not marked`);
   }
 
+  /** Whole or not, for a gap may end it: its lines in their order, without one that is missing between them. */
+  #checkTrace(numbers: readonly number[], { lines }: Trace): void {
+    const first = lines.findIndex((event) => event.number === numbers[0]);
+    if (numbers.some((number, i) => lines[first + i]?.number !== number))
+      this.#violate(`the lines ${listed(numbers)} of a trace are not in order, or some are missing`);
+  }
+
   /**
    * Of a sender that repeats its ids, and of an event that was sent once, there is one name, and no name twice in an
    * index.
@@ -40,7 +49,9 @@ export class DocumentChecks {
   checkOnce(number: number): void {
     const state = this.#states[number];
     if (!state) return;
-    const { chunk } = state.event;
+    const { chunk, trace } = state.event;
+    // Lines that came twice can be of one trace, and of another (docs/guarantees.md).
+    if (trace?.lines.some((line) => this.#states[line.number]?.isRepeated)) return;
     const whole = state.documents.filter(({ isPartial }) => !isPartial);
     const isOnce = chunk.sends === 1 || (chunk.hasId && chunk.addresses.size === 1);
     const isSecond = new Set(whole.map(({ id }) => id)).size > 1;

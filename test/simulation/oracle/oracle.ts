@@ -53,7 +53,15 @@ export class Oracle {
 
   /** Events are numbered in the order of these calls. */
   add(event: SimEvent): void {
-    this.#states.push({ event, isHeld: false, documents: [], deadLetters: 0, acceptances: [], isReportedLost: false });
+    this.#states.push({
+      event,
+      isHeld: false,
+      documents: [],
+      deadLetters: 0,
+      acceptances: [],
+      isRepeated: false,
+      isReportedLost: false,
+    });
   }
 
   accepting(process: string, { entries, sender, tag }: Chunk): Acceptance {
@@ -97,6 +105,8 @@ export class Oracle {
     const records = this.#records[place.partition];
     if (records) records[place.offset] = numbers;
     for (const number of numbers) {
+      const state = this.#states[number];
+      if (this.#seen.has(number) && state) state.isRepeated = true;
       if (this.#seen.has(number)) continue;
       this.#seen.add(number);
       this.#appeared[place.partition]?.push(number);
@@ -236,6 +246,8 @@ export class Oracle {
       dead_lettered: 0,
       resent: 0,
       partial_lines: 0,
+      lines_of_traces: 0,
+      joined_lines_of_traces: 0,
       second_copies_deleted: this.#secondCopies,
       doubled_by_late_writes: this.#lateCopies,
       told_lost: 0,
@@ -249,7 +261,10 @@ export class Oracle {
       if (documents.length > 0) totals.stored++;
       if (deadLetters > 0) totals.dead_lettered++;
       if (state.isReportedLost) totals.told_lost++;
-      if (documents.some(({ isPartial }) => isPartial)) totals.partial_lines++;
+      if (event.trace === null && documents.some(({ isPartial }) => isPartial)) totals.partial_lines++;
+      if (event.trace === null || documents.length === 0) continue;
+      totals.lines_of_traces++;
+      if (documents.some(({ numbers }) => numbers.length > 1)) totals.joined_lines_of_traces++;
     }
     return totals;
   }

@@ -25,6 +25,8 @@ export interface EventState {
   documents: Copy[];
   deadLetters: number;
   readonly acceptances: Acceptance[];
+  /** It is in the queue more than once: somebody has sent or appended it again. */
+  isRepeated: boolean;
   /** An indexer has reported that it is lost, with a record that the brokers had removed. */
   isReportedLost: boolean;
 }

@@ -1,0 +1,186 @@
+// Stack traces through the whole indexer: one document for each, which the offset waits for; whatever else is said is
+// indexed at once; and who reads again makes the same documents.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { drainIndexer } from '#indexer/shells/drain.ts';
+import { World } from '../world.ts';
+
+const TRACE = ['java.lang.IllegalStateException: x', '\tat a.B.c(B.java:1)', '\tat a.B.d(B.java:2)'];
+
+/** Lines of a container, one for each text. */
+function lines(world: World, texts: readonly string[], container = 'c0ffee', more = {}): Buffer[] {
+  return texts.map((log) => world.entry({ log, container_id: container, source: 'stderr', ...more }));
+}
+
+async function send(world: World, entries: readonly Buffer[]): Promise<void> {
+  await world.sendEntries(0, [world.batch(entries.length)], entries);
+}
+
+const found = (world: World): unknown[] =>
+  [...world.store.documents.values()].map(({ message, log }) => [message, log ?? null]);
+const whole = [TRACE.join('\n'), { flags: ['multiline'], lines: 3 }];
+
+test('a trace over several records is one document, and the offset waits; other lines do not', async () => {
+  const world = new World({ partitions: 1 });
+  const [one, two, three] = lines(world, TRACE);
+  assert(one && two && three);
+  await send(world, [one]);
+  await send(world, [...lines(world, ['of another'], 'cafe'), two]);
+  await send(world, [three]);
+  const indexer = await world.start();
+  await world.clock.advance(1000);
+  assert.deepEqual(found(world), [['of another', null]]);
+  assert.equal(world.queue.committed.get(0), undefined);
+  assert.equal(indexer.ledger.inFlight, 3);
+  assert.equal(indexer.ledger.imbalance, 0);
+  await world.clock.when(() => world.store.documents.size > 1);
+  assert(world.clock.monotonicMs() < 3000, String(world.clock.monotonicMs()));
+  await world.drained();
+  assert.deepEqual(found(world), [['of another', null], whole]);
+  await world.clock.until(indexer.stop());
+  assert.equal(indexer.ledger.counts.indexed, 4, 'a trace settles as many events as it has lines');
+  world.check([indexer]);
+});
+
+test('the next line of its source ends a trace at once', async () => {
+  const world = new World({ partitions: 1 });
+  await send(world, lines(world, [...TRACE, 'event 0 goes on']));
+  world.sent = 1;
+  const indexer = await world.start();
+  await world.clock.advance(300);
+  assert.deepEqual(found(world), [whole, ['event 0 goes on', null]]);
+  await world.drained();
+  await world.clock.until(indexer.stop());
+  world.check([indexer]);
+});
+
+test('turned off, each line is a document', async () => {
+  const world = new World({ partitions: 1, env: { SLUICE_MULTILINE: 'false' } });
+  await send(world, lines(world, TRACE));
+  const indexer = await world.start();
+  await world.drained();
+  assert.deepEqual(
+    found(world),
+    TRACE.map((text) => [text, null]),
+  );
+  await world.clock.until(indexer.stop());
+});
+
+test('another wait', async () => {
+  const world = new World({ partitions: 1, env: { SLUICE_MULTILINE_WAIT_MS: '10s' } });
+  await send(world, lines(world, TRACE));
+  const indexer = await world.start();
+  await world.clock.advance(9000);
+  assert.equal(world.store.documents.size, 0);
+  await world.drained();
+  assert.deepEqual(found(world), [whole]);
+  await world.clock.until(indexer.stop());
+});
+
+test('a line of a trace that Docker split is put together first', async () => {
+  const world = new World({ partitions: 1 });
+  const part = (log: string, ordinal: number, last: boolean): Buffer[] =>
+    lines(world, [log], 'c0ffee', {
+      partial_message: 'true',
+      partial_id: 'a',
+      partial_ordinal: String(ordinal),
+      partial_last: String(last),
+    });
+  const [opening = '', ...frames] = TRACE;
+  await send(world, [...part(opening.slice(0, 12), 1, false), ...part(opening.slice(12), 2, true)]);
+  await send(world, lines(world, frames));
+  const indexer = await world.start();
+  await world.drained();
+  assert.deepEqual(found(world), [whole]);
+  await world.clock.until(indexer.stop());
+  assert.equal(indexer.ledger.counts.indexed, 4);
+  assert.equal(indexer.ledger.imbalance, 0);
+});
+
+test('a stop and a rebalance in the middle: whoever comes next makes it whole', async () => {
+  const world = new World({ partitions: 1 });
+  const [one, two, three] = lines(world, TRACE);
+  assert(one && two && three);
+  await send(world, [one, two]);
+  const first = await world.start();
+  await world.clock.advance(300);
+  world.queue.rebalance();
+  await world.clock.advance(300);
+  await world.clock.until(first.stop());
+  assert.equal(first.ledger.counts.abandoned, 4);
+  assert.equal(first.ledger.imbalance, 0);
+  await send(world, [three]);
+  const second = await world.start();
+  await world.drained();
+  await world.clock.until(second.stop());
+  assert.deepEqual(found(world), [whole]);
+  assert.equal(second.ledger.imbalance, 0);
+});
+
+test('a drain job: a trace that may go on is marked, one of long ago is not', async () => {
+  for (const [ageMs, flags] of [
+    [5000, ['multiline']],
+    [10, ['multiline', 'partial']],
+  ] as const) {
+    const world = new World({ partitions: 1 });
+    await send(world, lines(world, TRACE));
+    await world.clock.advance(ageMs);
+    const drained = drainIndexer({ ...world.options, signal: new AbortController().signal });
+    const outcome = await world.clock.until(drained);
+    assert.equal(outcome.drained, true);
+    assert.deepEqual(found(world), [[TRACE.join('\n'), { flags, lines: 3 }]]);
+  }
+});
+
+test('a trace that is never taken is a dead letter for each line', async () => {
+  const world = new World({ partitions: 1 });
+  const entries = lines(world, TRACE);
+  await send(world, entries);
+  world.store.hooks = { item: () => ({ status: 400, errorType: 'document_parsing_exception', errorReason: 'no' }) };
+  const indexer = await world.start();
+  await world.drained();
+  await world.clock.until(indexer.stop());
+  assert.equal(indexer.ledger.counts.dead_lettered, 3);
+  assert.deepEqual(
+    world.queue.letters.map(({ value }) => Buffer.from(value)),
+    entries,
+  );
+});
+
+test('overlapping traces of many sources: what was committed is never in the middle of one', async () => {
+  const world = new World({ partitions: 1, seed: 7 });
+  const left = Array.from({ length: 10 }, () => Array.from({ length: 20 }, () => TRACE).flat());
+  const expected = 200;
+  const started = [await world.start()];
+  while (left.some(({ length }) => length > 0)) {
+    const entries: Buffer[] = [];
+    for (let i = 0; i < 5; i++) {
+      const container = Math.floor(world.random() * left.length);
+      const text = left[container]?.shift();
+      if (text !== undefined) entries.push(...lines(world, [text], `container-${container}`));
+    }
+    if (entries.length === 0) continue;
+    await send(world, entries);
+    await world.clock.advance(Math.floor(world.random() * 100));
+    if (world.random() < 0.1) {
+      world.queue.rebalance();
+      if (world.random() < 0.5) {
+        await world.clock.until(started.at(-1)!.stop());
+        started.push(await world.start());
+      }
+    }
+  }
+  await world.drained();
+  for (const indexer of started) {
+    await world.clock.until(indexer.stop());
+    assert.equal(indexer.ledger.imbalance, 0);
+  }
+  const documents = found(world).map((document) => JSON.stringify(document));
+  const partial = documents.filter((document) => document.includes('"partial"')).length;
+  const single = documents.filter((document) => document === JSON.stringify(whole)).length;
+  assert.equal(documents.length - partial, single, 'what is not marked is whole');
+  assert(single > expected * 0.9 && single <= expected, `${single} whole, ${partial} marked`);
+  const all = [...world.store.documents.values()].flatMap(({ message }) => String(message).split('\n'));
+  assert.equal(all.length, expected * TRACE.length, 'each line is there once');
+});
