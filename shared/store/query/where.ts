@@ -1,0 +1,62 @@
+// What a query says of a document, as a tree. Each store answers it in its own way, and matches.ts says what is right.
+//
+// A leaf knows where it stands in the text of the query, so that whoever finds fault with it can show the place.
+
+import type { QueryTerm } from '../query-text.ts';
+import type { Field } from './fields.ts';
+
+export type Where =
+  | { readonly kind: 'all' }
+  | { readonly kind: 'and' | 'or'; readonly nodes: readonly Where[] }
+  | { readonly kind: 'not'; readonly node: Where }
+  /** In the message, or in a text among the attributes. */
+  | { readonly kind: 'words'; readonly term: QueryTerm }
+  | FieldWhere;
+
+export type FieldWhere = {
+  readonly field: Field;
+  /** Where the name of the field begins in the query. */
+  readonly at: number;
+} & (
+  | { readonly kind: 'exists' }
+  /** Words of a text field. */
+  | { readonly kind: 'text'; readonly term: QueryTerm }
+  /** A whole value. `number`: its code, if it is one. */
+  | { readonly kind: 'equals'; readonly value: string; readonly number: string | null }
+  /** A whole value in which runs of any characters stand between the pieces. */
+  | { readonly kind: 'pattern'; readonly pieces: readonly string[] }
+  | { readonly kind: 'numbers'; readonly from?: NumberBound; readonly to?: NumberBound }
+  /** ns since the epoch: at or after, and before. */
+  | { readonly kind: 'times'; readonly since?: bigint; readonly until?: bigint }
+);
+
+export interface NumberBound {
+  /** As it was written. */
+  readonly text: string;
+  readonly code: string;
+  readonly inclusive: boolean;
+}
+
+/** The fields that are named in it, each once. */
+export function fieldsOf(where: Where): FieldWhere[] {
+  const found = new Map<string, FieldWhere>();
+  collect(where, found);
+  return [...found.values()];
+}
+
+function collect(where: Where, found: Map<string, FieldWhere>): void {
+  switch (where.kind) {
+    case 'and':
+    case 'or':
+      for (const node of where.nodes) collect(node, found);
+      return;
+    case 'not':
+      collect(where.node, found);
+      return;
+    case 'all':
+    case 'words':
+      return;
+    default:
+      if (!found.has(where.field.path)) found.set(where.field.path, where);
+  }
+}
