@@ -109,6 +109,8 @@ export function buildCore(options: CoreOptions, partitions: () => Iterable<Parti
     opener,
     lines: new LineJoiner<EventRef>(joining),
     lingerMs: config['bulk.linger_ms'],
+    // The other store reads them from the documents.
+    listsNumbers: store.kind === 'elasticsearch',
     unknownVersion: config['indexer.unknown_version'],
     telemetry: telemetry.reading,
   });

@@ -25,6 +25,8 @@ export interface RangeEnd {
 
 /** More would make patterns that take long to look for. */
 const STARS_MAX = 10;
+/** Elasticsearch refuses longer ones (`index.max_regex_length`). */
+const PATTERN_MAX = 900;
 /** Stars, and characters that a backslash stands before. */
 const SPECIAL = /\\(.)|(\*+)/gsu;
 
@@ -66,6 +68,8 @@ function valueMatch({ field, at, valueAt }: NamedField, pieces: readonly string[
   const [only = ''] = pieces;
   if (pieces.length === 1) return { kind: 'equals', field, at, value: only, number: orderedNumber(only) };
   if (pieces.length > STARS_MAX + 1) throw new Mistake(`it has more than ${STARS_MAX} stars`, valueAt);
+  if (pieces.join('').length > PATTERN_MAX)
+    throw new Mistake(`a value with a * has at most ${PATTERN_MAX} characters`, valueAt);
   // Elasticsearch has no other pattern of keys inside a flattened field.
   if (field.kind === 'flattened' && (pieces.length > 2 || pieces[1] !== ''))
     throw new Mistake(`in ${field.path} a * can only be the end of a value`, valueAt);

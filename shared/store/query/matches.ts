@@ -6,7 +6,7 @@ import type { QueryTerm } from '../query-text.ts';
 import { wordsOf } from '../words.ts';
 import { type Document, valuesOf } from './document-values.ts';
 import { ANY_CASE, ATTRIBUTES, fieldNamed } from './fields.ts';
-import { orderedNumber } from './number-order.ts';
+import { numberIn } from './number-order.ts';
 import type { FieldWhere, NumberBound, Where } from './where.ts';
 
 const MESSAGE = fieldNamed('message');
@@ -88,13 +88,6 @@ function fits(text: string, pieces: readonly string[]): boolean {
     at = found + piece.length;
   }
   return true;
-}
-
-/** As the indexer writes them for Elasticsearch (attribute-numbers.ts): JSON's own, and short texts that look so. */
-const NUMBER_TEXT = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$/;
-
-export function numberIn(value: string): string | null {
-  return NUMBER_TEXT.test(value) ? orderedNumber(value) : null;
 }
 
 function isWithin(code: string | null, { from, to }: { readonly from?: NumberBound; readonly to?: NumberBound }): boolean {

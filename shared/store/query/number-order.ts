@@ -39,6 +39,14 @@ export function orderedNumber(text: string): string | null {
   return sign === '-' ? turnedRound(code) : code;
 }
 
+/** As JSON writes them: a value of a document. */
+const NUMBER_OF_JSON = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$/;
+
+/** The code of a value of a document, a number or a text that looks like one; null for all else. */
+export function numberIn(value: string): string | null {
+  return NUMBER_OF_JSON.test(value) ? orderedNumber(value) : null;
+}
+
 function zerosBefore(digits: string): number {
   let zeros = 0;
   while (digits.charCodeAt(zeros) === 0x30) zeros++;
