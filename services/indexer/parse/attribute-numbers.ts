@@ -9,7 +9,7 @@
 // Guarantees: an event is never refused for this list. Where it would become too large, the rest of the numbers are
 // left out: they can be found, not compared.
 
-import { numberIn } from '#shared/store/query/number-order.ts';
+import { NUMBER_LENGTH_MAX, numberIn } from '#shared/store/query/number-order.ts';
 import { fragment, type JsonBuffer } from '../json/json-buffer.ts';
 
 const START = fragment('"attribute_numbers":[');
@@ -18,8 +18,6 @@ const NUL = fragment('\\u0000');
 const BYTES_MAX = 1024 * 1024;
 /** For what comes behind it in the document. */
 const REST_BYTES = 16 * 1024;
-/** A longer text is an id or the like. */
-const TEXT_MAX = 24;
 /** Objects and arrays in each other: the transcoder writes no more than 20. */
 const LEVELS_MAX = 64;
 
@@ -109,7 +107,7 @@ export class AttributeNumbers {
       this.#keyStarts[this.#keys] = start + 1;
       this.#keyEnds[this.#keys] = at;
       this.#keys += 1;
-    } else if (at - start <= TEXT_MAX && (bytes[start + 1] === MINUS || isDigit(bytes[start + 1]!))) {
+    } else if (at - start - 1 <= NUMBER_LENGTH_MAX && (bytes[start + 1] === MINUS || isDigit(bytes[start + 1]!))) {
       if (!this.#number(start + 1, at)) return end;
     }
     return at + 1;

@@ -42,9 +42,12 @@ export function orderedNumber(text: string): string | null {
 /** As JSON writes them: a value of a document. */
 const NUMBER_OF_JSON = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$/;
 
+/** No double and no integer of 64 bits has more characters. A longer text is an id or the like. */
+export const NUMBER_LENGTH_MAX = 24;
+
 /** The code of a value of a document, a number or a text that looks like one; null for all else. */
 export function numberIn(value: string): string | null {
-  return NUMBER_OF_JSON.test(value) ? orderedNumber(value) : null;
+  return value.length <= NUMBER_LENGTH_MAX && NUMBER_OF_JSON.test(value) ? orderedNumber(value) : null;
 }
 
 function zerosBefore(digits: string): number {

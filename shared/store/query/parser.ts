@@ -1,6 +1,7 @@
 // The text of a query → a tree (where.ts). The language is in docs/search.md; it is what people know from Kibana and
 // Lucene, and words mean what they always have.
 //
+//   all    = query { "|" stage }: see stages.ts
 //   query  = and { ("OR" | "||") and }                 and    = unary { ["AND" | "&&"] unary }
 //   unary  = [ "NOT" | "-" ] unary | "(" query ")" | NAME ":" value | NAME (">=" | ">" | "<=" | "<") literal | words
 //   value  = words | "[" from "TO" to "]" | ">=" literal | "(" query ")", with the name for each of its values
@@ -14,6 +15,7 @@ import { parseQueryText } from '../query-text.ts';
 import { type Field, fieldNamed } from './fields.ts';
 import { fieldExists, fieldMatch, fieldRange, type NamedField, type RangeEnd, type RangeOperator } from './field-terms.ts';
 import { Mistake, type QueryMistake } from './query-mistake.ts';
+import { parseStages, type Stage } from './stages.ts';
 import type { Where } from './where.ts';
 
 export const QUERY_LENGTH_MAX = 16_384;
@@ -25,7 +27,8 @@ export interface ParseOptions {
   readonly nowMs: number;
 }
 
-export type ParsedWhere = { readonly where: Where } | { readonly mistake: QueryMistake };
+export type ParsedQuery =
+  { readonly where: Where; readonly stages: readonly Stage[] } | { readonly mistake: QueryMistake };
 
 const SPACES = /\s*/y;
 const KEYWORD = /(AND|OR|NOT|&&|\|\|)(?=[\s()]|$)/y;
@@ -38,11 +41,13 @@ const RANGE = /([[{])\s*("[^"]*"|[^\s\]}"]+)\s+TO\s+("[^"]*"|[^\s\]}"]+)\s*([\]}
 const RANGE_FORM = 'a range is written [1 TO 5]; text with brackets goes in "quotes"';
 const ESCAPED = /\\(.)/gsu;
 
-export function parseWhere(text: string, options: ParseOptions): ParsedWhere {
+export function parseQuery(text: string, options: ParseOptions): ParsedQuery {
   try {
     if (text.length > QUERY_LENGTH_MAX)
       throw new Mistake(`it is longer than ${QUERY_LENGTH_MAX} characters`, QUERY_LENGTH_MAX);
-    return { where: new Parser(text.toWellFormed(), options).all() };
+    const parser = new Parser(text.toWellFormed(), options);
+    const where = parser.all();
+    return { where, stages: parseStages(text.toWellFormed(), parser.at) };
   } catch (error) {
     if (!(error instanceof Mistake)) throw error;
     return { mistake: { message: error.message, at: error.at } };
@@ -65,10 +70,13 @@ class Parser {
     this.#options = options;
   }
 
+  /** Up to a bar, or to the end. */
   all(): Where {
-    const where = this.#or() ?? { kind: 'all' };
-    this.#skip(SPACES);
-    return where;
+    return this.#or() ?? { kind: 'all' };
+  }
+
+  get at(): number {
+    return this.#at;
   }
 
   /** Null where nothing is said. */
@@ -108,6 +116,7 @@ class Parser {
     this.#skip(SPACES);
     if (this.#at >= this.#text.length || (this.#open > 0 && this.#text[this.#at] === ')')) return true;
     const at = this.#at;
+    if (this.#open === 0 && this.#text[at] === '|' && this.#text[at + 1] !== '|') return true;
     const isOr = this.#keyword('OR', '||') !== null;
     this.#at = at;
     return isOr;

@@ -12,7 +12,7 @@ import { DocumentWriter } from '#indexer/parse/document.ts';
 import { parseExactJson } from '#shared/store/exact-json.ts';
 import type { Document } from '#shared/store/query/document-values.ts';
 import { matches } from '#shared/store/query/matches.ts';
-import { parseWhere } from '#shared/store/query/parser.ts';
+import { parseQuery } from '#shared/store/query/parser.ts';
 import { batch } from '#test/indexer/parse/documents.ts';
 import { queries, records } from './generated-queries.ts';
 import { day, stores } from './stores.ts';
@@ -41,13 +41,13 @@ for (const { name, options, use } of stores) {
       const documents = new Map<string, Document>();
       for (const { id, docStart, docEnd } of request.items)
         documents.set(id, parseExactJson(Buffer.from(request.body.subarray(docStart, docEnd)).toString()) as Document);
-      for (const { status, errorReason } of await stored.store.bulk(request)) assert.equal(status, 201, errorReason);
+      for (const { status, errorReason } of await stored.store.bulk(request)) assert.equal(status, 201, errorReason ?? '');
       await stored.opened.refresh();
 
       const counts = { wrong: 0, none: 0, some: 0, all: 0 };
       await fc.assert(
         fc.asyncProperty(queries, async (text) => {
-          const parsed = parseWhere(text, { nowMs: Date.parse(until) });
+          const parsed = parseQuery(text, { nowMs: Date.parse(until) });
           if ('mistake' in parsed) {
             counts.wrong++;
             return;
