@@ -68,6 +68,11 @@ export function fieldNamed(name: string): Field {
   return ours(name) ?? ours(SHORT_NAMES[name] ?? '') ?? keyOf(ATTRIBUTES, name);
 }
 
+/** The shortest name that means the field, but for those of the table above. */
+export function shortName({ path, root, key }: Field): string {
+  return root === ATTRIBUTES && key !== '' && fieldNamed(key).path === path ? key : path;
+}
+
 function ours(name: string): Field | null {
   const field = fields.get(name);
   if (field !== undefined) return field;

@@ -3,8 +3,8 @@
 //   | count by log.level, 5m       | stats avg(took), p99(took) by url.path      | top 5 container.name
 //   | sort -took                   | fields @timestamp, level, message           | head 20
 //
-// Documents become rows by `count`, `top` or `stats`, one of them at most; `sort`, `fields` and `head` apply to what
-// there is by then. Pure and total: a tree, or a mistake and its place.
+// Documents become rows by `count`, `top` or `stats`, which come first; `sort`, `fields` and `head` apply to what there
+// is by then. Pure and total: a tree, or a mistake and its place.
 
 import { type Field, fieldNamed } from './fields.ts';
 import { Mistake } from './query-mistake.ts';
@@ -57,8 +57,8 @@ export function parseStages(text: string, start: number): Stage[] {
     const at = tokens.at;
     if (stages.length >= STAGES_MAX) throw new Mistake(`it has more than ${STAGES_MAX} bars`, at);
     const made = stageOf(tokens);
-    if (made[0]?.kind === 'stats' && stages.some(({ kind }) => kind === 'stats'))
-      throw new Mistake('documents are counted once: there is one of count, top and stats', at);
+    if (made[0]?.kind === 'stats' && stages.length > 0)
+      throw new Mistake('count, top and stats are about documents: they come first, and once', at);
     stages.push(...made);
   }
   return stages;
@@ -136,9 +136,10 @@ function stagesNamed(name: string, tokens: Tokens): Stage[] | null {
     case 'top':
       return top(tokens);
     case 'sort':
+      tokens.takes('by');
       return [{ kind: 'sort', keys: listOf(tokens, sortKeyOf) }];
     case 'fields':
-      return [{ kind: 'fields', names: listOf(tokens, () => fieldOf(tokens).path) }];
+      return [{ kind: 'fields', names: listOf(tokens, columnOf) }];
     case 'head':
       return [{ kind: 'head', count: countOf(tokens) }];
     default:
@@ -201,15 +202,21 @@ function measureOf(tokens: Tokens): Measure {
 }
 
 function sortKeyOf(tokens: Tokens): SortKey {
-  const written = tokens.word('a column');
-  const isDown = written.startsWith('-') && written.length > 1;
-  const name = isDown ? written.slice(1) : written;
-  if (tokens.takes('(')) {
-    const field = tokens.word('a field');
-    if (!tokens.takes(')')) throw new Mistake('here ) is missing', tokens.at);
-    return { name: `${name}(${field})`, descending: tokens.takes('desc') || (!tokens.takes('asc') && isDown) };
-  }
-  return { name, descending: tokens.takes('desc') || (!tokens.takes('asc') && isDown) };
+  const column = columnOf(tokens);
+  const isDown = column.startsWith('-') && column.length > 1;
+  return {
+    name: isDown ? column.slice(1) : column,
+    descending: tokens.takes('desc') || (!tokens.takes('asc') && isDown),
+  };
+}
+
+/** A field, or a measure as it was written: `avg(took)`. */
+function columnOf(tokens: Tokens): string {
+  const name = tokens.word('a column');
+  if (!tokens.takes('(')) return name;
+  const field = tokens.word('a field');
+  if (!tokens.takes(')')) throw new Mistake('here ) is missing', tokens.at);
+  return `${name}(${field})`;
 }
 
 function countOf(tokens: Tokens): number {
@@ -217,4 +224,11 @@ function countOf(tokens: Tokens): number {
   const text = tokens.word('a number');
   if (!/^\d{1,9}$/.test(text) || Number(text) > HEAD_MAX) throw new Mistake(`give a number up to ${HEAD_MAX}`, at);
   return Number(text);
+}
+
+/** The fields by which documents are grouped, and of which something is measured. */
+export function stageFields(stages: readonly Stage[]): Field[] {
+  return stages.flatMap((stage) =>
+    stage.kind === 'stats' ? [...stage.by.fields, ...stage.measures.flatMap(({ field }) => field ?? [])] : [],
+  );
 }

@@ -37,26 +37,18 @@ export interface NumberBound {
   readonly inclusive: boolean;
 }
 
-/** The fields that are named in it, each once. */
-export function fieldsOf(where: Where): FieldWhere[] {
-  const found = new Map<string, FieldWhere>();
-  collect(where, found);
-  return [...found.values()];
-}
-
-function collect(where: Where, found: Map<string, FieldWhere>): void {
+/** The fields that are named in it; some more than once. */
+export function fieldsOf(where: Where): Field[] {
   switch (where.kind) {
     case 'and':
     case 'or':
-      for (const node of where.nodes) collect(node, found);
-      return;
+      return where.nodes.flatMap(fieldsOf);
     case 'not':
-      collect(where.node, found);
-      return;
+      return fieldsOf(where.node);
     case 'all':
     case 'words':
-      return;
+      return [];
     default:
-      if (!found.has(where.field.path)) found.set(where.field.path, where);
+      return [where.field];
   }
 }

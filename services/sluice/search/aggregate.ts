@@ -1,0 +1,181 @@
+// Documents → the rows of `count`, `top` and `stats`: one for each group, in memory that does not grow with the
+// documents. What has several values in the field of a group counts in the group of each; what has none, in one of
+// null.
+//
+// Pure. Beyond GROUPS_MAX groups the documents of new ones are left out, and counted: `leftOut`.
+
+import { parseInstant } from '#shared/store/instant.ts';
+import { type Document, valuesOf } from '#shared/store/query/document-values.ts';
+import { fieldNamed, shortName } from '#shared/store/query/fields.ts';
+import { numberIn } from '#shared/store/query/number-order.ts';
+import type { Grouping, Measure } from '#shared/store/query/stages.ts';
+import { Percentiles } from './percentiles.ts';
+
+/** By column. Null: there was nothing. */
+export type Row = Readonly<Record<string, string | number | null>>;
+
+const GROUPS_MAX = 50_000;
+/** Groups that one document may be counted in, and values that `uniq` remembers. */
+const GROUPS_OF_DOCUMENT_MAX = 100;
+const UNIQUE_MAX = 100_000;
+/** Spans of a chart. */
+const FILLED_MAX = 2000;
+const TIME = fieldNamed('@timestamp');
+const NS_PER_MS = 1_000_000n;
+
+interface Group {
+  readonly names: readonly (string | null)[];
+  readonly sums: readonly Sum[];
+}
+
+export class Aggregate {
+  /** Documents that are in no group, for there were too many groups. */
+  leftOut = 0;
+  readonly columns: readonly string[];
+  readonly #measures: readonly Measure[];
+  readonly #by: Grouping;
+  readonly #groups = new Map<string, Group>();
+
+  constructor(measures: readonly Measure[], by: Grouping) {
+    this.#measures = measures;
+    this.#by = by;
+    const time = by.everyMs === null ? [] : [TIME.path];
+    const names = [...time, ...by.fields.map(shortName), ...measures.map(({ column }) => column)];
+    this.columns = [...new Set(names)];
+  }
+
+  add(document: Document): void {
+    const values = this.#measures.map(({ field }) => (field === null ? [] : valuesOf(document, field)));
+    let isLeftOut = false;
+    for (const names of this.#groupsOf(document)) {
+      const key = JSON.stringify(names);
+      let group = this.#groups.get(key);
+      if (group === undefined) {
+        if (this.#groups.size >= GROUPS_MAX) {
+          isLeftOut = true;
+          continue;
+        }
+        group = { names, sums: this.#measures.map((measure) => new Sum(measure)) };
+        this.#groups.set(key, group);
+      }
+      for (const [i, sum] of group.sums.entries()) sum.add(values[i] ?? []);
+    }
+    if (isLeftOut) this.leftOut += 1;
+  }
+
+  /** The rows: in the order of time, where it is by time, else the largest first. */
+  rows(): Row[] {
+    const isByTime = this.#by.everyMs !== null;
+    const rows = [...this.#groups.values()].map(({ names, sums }) => {
+      const row: Record<string, string | number | null> = {};
+      for (const [i, name] of names.entries()) row[this.columns[i] ?? ''] = name;
+      for (const sum of sums) row[sum.measure.column] = sum.value();
+      return row;
+    });
+    if (rows.length === 0 && !isByTime && this.#by.fields.length === 0)
+      return [Object.fromEntries(this.#measures.map((measure) => [measure.column, new Sum(measure).value()]))];
+    if (isByTime && this.#by.fields.length === 0) this.#fill(rows);
+    const first = isByTime ? TIME.path : (this.#measures[0]?.column ?? '');
+    return rows.toSorted((a, b) => (isByTime ? 1 : -1) * compareValues(a[first] ?? null, b[first] ?? null));
+  }
+
+  /** Spans without documents between those that have some, so that a chart shows them. */
+  #fill(rows: Row[]): void {
+    const everyMs = this.#by.everyMs ?? 1;
+    const there = new Set(rows.map((row) => Date.parse(String(row[TIME.path]))));
+    const spans = [...there].filter((ms) => !Number.isNaN(ms)).toSorted((a, b) => a - b);
+    const [first = 0] = spans;
+    const last = spans.at(-1) ?? 0;
+    if ((last - first) / everyMs > FILLED_MAX) return;
+    const empty = Object.fromEntries(this.#measures.map((measure) => [measure.column, new Sum(measure).value()]));
+    for (let ms = first; ms < last; ms += everyMs)
+      if (!there.has(ms)) rows.push({ [TIME.path]: timeText(ms), ...empty });
+  }
+
+  #groupsOf(document: Document): (string | null)[][] {
+    const { everyMs, fields } = this.#by;
+    let groups: (string | null)[][] = [everyMs === null ? [] : [spanOf(document, everyMs)]];
+    for (const field of fields) {
+      const values = [...new Set(valuesOf(document, field))];
+      const names = values.length === 0 ? [null] : values;
+      groups = groups.flatMap((group) => names.map((name) => [...group, name])).slice(0, GROUPS_OF_DOCUMENT_MAX);
+    }
+    return groups;
+  }
+}
+
+/** Nulls last, then numbers by size, then texts by their characters. */
+export function compareValues(a: string | number | null, b: string | number | null): number {
+  if (a === b) return 0;
+  if (a === null || b === null) return a === null ? -1 : 1;
+  const [x, y] = [numberOf(a), numberOf(b)];
+  if (x !== null && y !== null) return x - y;
+  if (x !== null || y !== null) return x === null ? 1 : -1;
+  return a < b ? -1 : 1;
+}
+
+function numberOf(value: string | number): number | null {
+  if (typeof value === 'number') return value;
+  return numberIn(value) === null ? null : Number(value);
+}
+
+function spanOf(document: Document, everyMs: number): string | null {
+  const ns = parseInstant(valuesOf(document, TIME)[0] ?? '');
+  if (ns === null) return null;
+  const ms = Number(ns / NS_PER_MS);
+  return timeText(ms - (ms % everyMs));
+}
+
+const timeText = (ms: number): string => new Date(ms).toISOString().replace('.000Z', 'Z');
+
+class Sum {
+  readonly measure: Measure;
+  #count = 0;
+  #sum = 0;
+  #min = Infinity;
+  #max = -Infinity;
+  readonly #unique: Set<string> | null;
+  readonly #percentiles: Percentiles | null;
+
+  constructor(measure: Measure) {
+    this.measure = measure;
+    this.#unique = measure.name === 'uniq' ? new Set() : null;
+    this.#percentiles = /^p\d/.test(measure.name) ? new Percentiles() : null;
+  }
+
+  add(values: readonly string[]): void {
+    if (this.measure.field === null) {
+      this.#count += 1;
+      return;
+    }
+    for (const text of values) {
+      if (this.measure.name === 'count') this.#count += 1;
+      else if (this.#unique === null) this.#addNumber(text);
+      else if (this.#unique.size < UNIQUE_MAX) this.#unique.add(text);
+    }
+  }
+
+  #addNumber(text: string): void {
+    if (numberIn(text) === null) return;
+    const value = Number(text);
+    this.#count += 1;
+    this.#sum += value;
+    this.#min = Math.min(this.#min, value);
+    this.#max = Math.max(this.#max, value);
+    this.#percentiles?.add(value);
+  }
+
+  value(): number | null {
+    const { name } = this.measure;
+    if (name === 'count') return this.#count;
+    if (this.#unique !== null) return this.#unique.size;
+    if (this.#percentiles !== null) return rounded(this.#percentiles.at(Number(name.slice(1))));
+    if (this.#count === 0) return null;
+    if (name === 'sum') return this.#sum;
+    if (name === 'avg') return this.#sum / this.#count;
+    return name === 'min' ? this.#min : this.#max;
+  }
+}
+
+/** A percentile is right to two digits; more would look like more. */
+const rounded = (value: number | null): number | null => (value === null ? null : Number(value.toPrecision(4)));
