@@ -81,7 +81,8 @@ export async function run(args: string[], context: CommandContext): Promise<numb
         return 1;
       }
       const { where, ...range } = wanted.query;
-      const missing = found || where === undefined ? [] : await missingFields(store, fieldsOf(where), range, context.signal);
+      const missing =
+        found || where === undefined ? [] : await missingFields(store, fieldsOf(where), range, context.signal);
       for (const line of missing) await output.write(`sluice: ${harmless(line)}\n`, output.stderr);
     }
     return 0;

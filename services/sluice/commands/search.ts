@@ -39,8 +39,8 @@ Behind a bar, what is made of them:
   sluice search 'status>=500 -url:/health*' --since 1h
   sluice search 'level:error | count by container.name, 5m' --since 1d
 
-What means nothing of that is text: quote a query for the shell, and text in it that looks like one of these.
-docs/search.md has the whole of it.
+What means nothing of that is text. Quote the query for the shell, and in it text that looks like one of these; write --
+before a query that begins with a minus. docs/search.md has the whole of it.
 
 Options:
   -n, --limit N       At most N documents or rows, or all (default: 100 documents, all rows)
@@ -92,7 +92,10 @@ export async function run(args: string[], context: CommandContext): Promise<numb
       await output.write('(there may be more: -n)\n', output.stderr);
     // With fewer than asked for, everything was looked at anyway.
     const isAll = found < limit || isCounted;
-    const missing = isAll && !output.closed ? await missingFields(store, [...fieldsOf(where), ...stageFields(stages)], range, signal) : [];
+    const missing =
+      isAll && !output.closed
+        ? await missingFields(store, [...fieldsOf(where), ...stageFields(stages)], range, signal)
+        : [];
     for (const line of missing) await output.write(`sluice: ${harmless(line)}\n`, output.stderr);
     return 0;
   } catch (error) {
@@ -107,9 +110,7 @@ async function printDocuments({ store, query, limit, format, output, signal }: R
   for await (const { documents } of store.pages({ ...query, limit }, signal)) {
     await output.write(
       documents
-        .map((document) =>
-          format === 'json' ? jsonLine(document, output.stdout) : resultLine(document, toTerminal),
-        )
+        .map((document) => (format === 'json' ? jsonLine(document, output.stdout) : resultLine(document, toTerminal)))
         .join(''),
     );
     found += documents.length;

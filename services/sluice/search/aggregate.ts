@@ -66,12 +66,13 @@ export class Aggregate {
   /** The rows: in the order of time, where it is by time, else the largest first. */
   rows(): Row[] {
     const isByTime = this.#by.everyMs !== null;
-    const rows = [...this.#groups.values()].map(({ names, sums }) => {
-      const row: Record<string, string | number | null> = {};
-      for (const [i, name] of names.entries()) row[this.columns[i] ?? ''] = name;
-      for (const sum of sums) row[sum.measure.column] = sum.value();
-      return row;
-    });
+    const rows: Row[] = [...this.#groups.values()].map(({ names, sums }) =>
+      // Not by assignment: a column may be called __proto__.
+      Object.fromEntries([
+        ...names.map((name, i) => [this.columns[i] ?? '', name] as const),
+        ...sums.map((sum) => [sum.measure.column, sum.value()] as const),
+      ]),
+    );
     if (rows.length === 0 && !isByTime && this.#by.fields.length === 0)
       return [Object.fromEntries(this.#measures.map((measure) => [measure.column, new Sum(measure).value()]))];
     if (isByTime && this.#by.fields.length === 0) this.#fill(rows);

@@ -21,7 +21,10 @@ export async function missingFields(
   const lines: string[] = [];
   let names: readonly string[] | null = null;
   for (const field of new Map(named.map((one) => [one.path, one])).values()) {
-    const found = await store.search({ ...range, where: { kind: 'exists', field, at: 0 }, order: 'newest', limit: 1 }, signal);
+    const found = await store.search(
+      { ...range, where: { kind: 'exists', field, at: 0 }, order: 'newest', limit: 1 },
+      signal,
+    );
     if (found.length > 0) continue;
     const sample = async () => store.search({ ...range, order: 'newest', limit: SAMPLE }, signal);
     names ??= namesIn((await sample()).map(({ source }) => source));
@@ -42,7 +45,8 @@ function namesIn(documents: readonly Document[]): string[] {
       if (names.size < NAMES_MAX) names.add(shortName(fieldNamed(before)));
       return;
     }
-    for (const [name, inner] of Object.entries(value)) visit(inner, before === '' ? name : `${before}.${name}`, depth + 1);
+    for (const [name, inner] of Object.entries(value))
+      visit(inner, before === '' ? name : `${before}.${name}`, depth + 1);
   };
   for (const document of documents) visit(document, '', 0);
   return [...names];

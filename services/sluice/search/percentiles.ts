@@ -1,5 +1,6 @@
-// Percentiles of any number of values in bounded memory: values are counted in bins whose bounds grow by 2 %, so that
-// what is told is within 1 % of a value that has the asked rank (the idea of DDSketch, https://arxiv.org/abs/1908.10693).
+// Percentiles of any number of values in bounded memory. A few are kept; of more, values are counted in bins whose
+// bounds grow by 2 %, so that what is told is within 1 % of the value that has the rank (the idea of DDSketch,
+// https://arxiv.org/abs/1908.10693).
 //
 // Pure. The least and the greatest value are exact.
 
@@ -7,7 +8,11 @@ const GROWTH = Math.log(1.02);
 /** Smaller ones are 0: their bins would be many. */
 const SMALLEST = 1e-9;
 
+/** So many values are kept as they are. */
+const EXACT_MAX = 500;
+
 export class Percentiles {
+  #values: number[] | null = [];
   /** By bin: positive values from 1 on upwards, negative ones downwards, 0 in the middle. */
   readonly #bins = new Map<number, number>();
   #count = 0;
@@ -15,11 +20,22 @@ export class Percentiles {
   #max = -Infinity;
 
   add(value: number): void {
-    const bin = binOf(value);
-    this.#bins.set(bin, (this.#bins.get(bin) ?? 0) + 1);
     this.#count += 1;
     this.#min = Math.min(this.#min, value);
     this.#max = Math.max(this.#max, value);
+    if (this.#values === null) {
+      this.#bin(value);
+      return;
+    }
+    this.#values.push(value);
+    if (this.#values.length <= EXACT_MAX) return;
+    for (const kept of this.#values) this.#bin(kept);
+    this.#values = null;
+  }
+
+  #bin(value: number): void {
+    const bin = binOf(value);
+    this.#bins.set(bin, (this.#bins.get(bin) ?? 0) + 1);
   }
 
   /** `percent`: 0 to 100. Null where there are no values. */
@@ -27,6 +43,7 @@ export class Percentiles {
     if (this.#count === 0) return null;
     const rank = Math.max(1, Math.ceil((percent / 100) * this.#count));
     if (rank === this.#count) return this.#max;
+    if (this.#values !== null) return this.#values.toSorted((a, b) => a - b)[rank - 1] ?? null;
     let below = 0;
     for (const [bin, count] of [...this.#bins].toSorted(([a], [b]) => a - b)) {
       below += count;

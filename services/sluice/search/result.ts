@@ -34,7 +34,10 @@ const DEFAULT_COLUMNS = ['@timestamp', 'container.name', 'log.level', 'message']
 export async function printResult(reading: Reading): Promise<number> {
   const { stages } = reading;
   let read = 0;
-  using progress = new Progress({ stderr: reading.output.stderr, clock: reading.clock }, () => `${read} documents read`);
+  using progress = new Progress(
+    { stderr: reading.output.stderr, clock: reading.clock },
+    () => `${read} documents read`,
+  );
   const pages = async function* (limit: number): AsyncGenerator<readonly StoredDocument[]> {
     for await (const { documents } of reading.store.pages({ ...reading.query, limit }, reading.signal)) {
       read += documents.length;

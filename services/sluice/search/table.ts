@@ -11,18 +11,21 @@ const VALUE_MAX = 80;
 /** A header and a line a row; numbers to the right; behind it a bar of the column `count`, where there is one. */
 export function tableText(columns: readonly string[], rows: readonly Row[], withHeader: boolean): string {
   const cells = rows.map((row) => columns.map((column) => cellText(row[column] ?? null)));
-  const widths = columns.map((column, i) => cells.reduce((width, row) => Math.max(width, row[i]?.length ?? 0), column.length));
+  const widths = columns.map((column, i) =>
+    cells.reduce((width, row) => Math.max(width, row[i]?.length ?? 0), column.length),
+  );
   const isNumber = columns.map((column) => rows.some((row) => typeof row[column] === 'number'));
   const aligned = (row: readonly string[]): string =>
     row.map((cell, i) => (isNumber[i] ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0))).join('  ');
   const most = columns.includes('count') ? rows.reduce((max, row) => Math.max(max, Number(row['count'])), 0) : 0;
   let text = withHeader ? `${aligned(columns).trimEnd()}\n` : '';
-  for (const [i, row] of cells.entries()) text += `${`${aligned(row)}  ${barText(Number(rows[i]?.['count']), most)}`.trimEnd()}\n`;
+  for (const [i, row] of cells.entries())
+    text += `${`${aligned(row)}  ${barText(Number(rows[i]?.['count']), most)}`.trimEnd()}\n`;
   return text;
 }
 
 function barText(count: number, most: number): string {
-  if (!(most > 0)) return '';
+  if (!(count > 0)) return '';
   const eighths = Math.max(1, Math.round((count / most) * BAR_COLUMNS * 8));
   return '█'.repeat(Math.floor(eighths / 8)) + (EIGHTHS[eighths % 8] ?? '');
 }
@@ -52,5 +55,7 @@ function quoted(text: string): string {
 
 /** An object a line, with the columns in their order. */
 export function jsonText(columns: readonly string[], rows: readonly Row[]): string {
-  return rows.map((row) => `${JSON.stringify(Object.fromEntries(columns.map((column) => [column, row[column] ?? null])))}\n`).join('');
+  return rows
+    .map((row) => `${JSON.stringify(Object.fromEntries(columns.map((column) => [column, row[column] ?? null])))}\n`)
+    .join('');
 }

@@ -128,7 +128,7 @@ function attributeMatch({ field }: FieldWhere, value: string, prefix: boolean): 
 function fieldSql(where: FieldWhere): WhereSql {
   const { field } = where;
   if (where.kind === 'times') return timesSql(where);
-  const column = ORIGIN_COLUMNS[field.path];
+  const column = Object.hasOwn(ORIGIN_COLUMNS, field.path) ? ORIGIN_COLUMNS[field.path] : undefined;
   if (column !== undefined) return originSql(where, column);
   // The last part of the key ends a key in the document, wherever its dots are.
   const last = field.key.slice(field.key.lastIndexOf('.') + 1);
@@ -156,7 +156,10 @@ function timesSql({ field, since, until }: FieldWhere & { readonly kind: 'times'
   const isTime = field.path === '@timestamp';
   const column = isTime ? 'd.time' : 'd.ingested';
   if (!isTime && field.path !== 'event.ingested') return UNKNOWN;
-  for (const [bound, operator] of [[since, '>='], [until, '<']] as const) {
+  for (const [bound, operator] of [
+    [since, '>='],
+    [until, '<'],
+  ] as const) {
     if (bound === undefined) continue;
     const ns = clampInstant(bound);
     conditions.push(`${column} ${operator} ?`);

@@ -19,7 +19,10 @@ export function valuesOf(document: Document, field: Field): string[] {
     if (leaf.length <= max) values.push(leaf);
   };
   if (field.kind !== 'flattened') visitKey(document, field.path, found);
-  else for (const root of inPath(document, field.root)) if (field.key === '') visitAll(root, found); else visitKey(root, field.key, found);
+  else
+    for (const root of inPath(document, field.root))
+      if (field.key === '') visitAll(root, found);
+      else visitKey(root, field.key, found);
   return values;
 }
 
@@ -43,7 +46,8 @@ function visitLeaves(value: unknown, found: (leaf: string) => void): void {
 export function visitAll(value: unknown, found: (leaf: string) => void): void {
   const text = leafText(value);
   if (text !== null) found(text);
-  else if (typeof value === 'object' && value !== null) for (const inner of Object.values(value)) visitAll(inner, found);
+  else if (typeof value === 'object' && value !== null)
+    for (const inner of Object.values(value)) visitAll(inner, found);
 }
 
 function leafText(value: unknown): string | null {

@@ -104,8 +104,7 @@ function hasNumbers({ kind, root, key }: Field): boolean {
 
 function spanOf(text: string, at: number, nowMs: number): TimeSpan {
   const span = timeSpan(text, nowMs);
-  if (span === null)
-    throw new Mistake(`"${text}" is no time: write now-1h, 2026-03-01 or 2026-03-01T12:00:00Z`, at);
+  if (span === null) throw new Mistake(`"${text}" is no time: write now-1h, 2026-03-01 or 2026-03-01T12:00:00Z`, at);
   return span;
 }
 

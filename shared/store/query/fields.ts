@@ -65,7 +65,8 @@ export const fields: ReadonlyMap<string, Field> = new Map(
 );
 
 export function fieldNamed(name: string): Field {
-  return ours(name) ?? ours(SHORT_NAMES[name] ?? '') ?? keyOf(ATTRIBUTES, name);
+  const long = Object.hasOwn(SHORT_NAMES, name) ? (SHORT_NAMES[name] ?? '') : '';
+  return ours(name) ?? ours(long) ?? keyOf(ATTRIBUTES, name);
 }
 
 /** The shortest name that means the field, but for those of the table above. */

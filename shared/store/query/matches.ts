@@ -42,7 +42,12 @@ function matchesField(where: FieldWhere, document: Document): boolean {
     case 'equals':
       return values.some((value) => isEqual(value, where));
     case 'pattern':
-      return values.some((value) => fits(cased(value, where), where.pieces.map((piece) => cased(piece, where))));
+      return values.some((value) =>
+        fits(
+          cased(value, where),
+          where.pieces.map((piece) => cased(piece, where)),
+        ),
+      );
     case 'numbers':
       return values.some((value) => isWithin(numberIn(value), where));
     case 'times':
@@ -90,7 +95,10 @@ function fits(text: string, pieces: readonly string[]): boolean {
   return true;
 }
 
-function isWithin(code: string | null, { from, to }: { readonly from?: NumberBound; readonly to?: NumberBound }): boolean {
+function isWithin(
+  code: string | null,
+  { from, to }: { readonly from?: NumberBound; readonly to?: NumberBound },
+): boolean {
   if (code === null) return false;
   if (from !== undefined && (from.inclusive ? code < from.code : code <= from.code)) return false;
   return to === undefined || (to.inclusive ? code <= to.code : code < to.code);

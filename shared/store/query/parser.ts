@@ -13,7 +13,14 @@
 
 import { parseQueryText } from '../query-text.ts';
 import { type Field, fieldNamed } from './fields.ts';
-import { fieldExists, fieldMatch, fieldRange, type NamedField, type RangeEnd, type RangeOperator } from './field-terms.ts';
+import {
+  fieldExists,
+  fieldMatch,
+  fieldRange,
+  type NamedField,
+  type RangeEnd,
+  type RangeOperator,
+} from './field-terms.ts';
 import { Mistake, type QueryMistake } from './query-mistake.ts';
 import { parseStages, type Stage } from './stages.ts';
 import type { Where } from './where.ts';
@@ -145,7 +152,8 @@ class Parser {
     if (stray !== null) throw new Mistake(`${stray.name} has nothing before it`, stray.at);
     const { at } = this.#here();
     if (this.#text[at] === '(') return this.#group();
-    const term = this.#scope === null ? (this.#fieldTerm() ?? this.#words()) : this.#value(this.#scope.field, this.#scope.at);
+    const term =
+      this.#scope === null ? (this.#fieldTerm() ?? this.#words()) : this.#value(this.#scope.field, this.#scope.at);
     if (term !== null && ++this.#terms > TERMS_MAX) throw new Mistake(`it has more than ${TERMS_MAX} terms`, at);
     return term;
   }
@@ -220,7 +228,8 @@ class Parser {
     this.#at += all.length;
     const toAt = at + all.lastIndexOf(to, all.length - 2);
     const ends: RangeEnd[] = [];
-    if (from !== '*') ends.push({ operator: open === '[' ? '>=' : '>', text: unquoted(from), at: at + all.indexOf(from, 1) });
+    if (from !== '*')
+      ends.push({ operator: open === '[' ? '>=' : '>', text: unquoted(from), at: at + all.indexOf(from, 1) });
     if (to !== '*') ends.push({ operator: close === ']' ? '<=' : '<', text: unquoted(to), at: toAt });
     return ends.length === 0 ? fieldExists(named) : fieldRange(named, ends, this.#options.nowMs);
   }

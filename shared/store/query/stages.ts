@@ -69,7 +69,10 @@ class Tokens {
   readonly #end: number;
   #next = 0;
 
-  constructor(tokens: readonly { readonly text: string; readonly at: number; readonly isSign: boolean }[], end: number) {
+  constructor(
+    tokens: readonly { readonly text: string; readonly at: number; readonly isSign: boolean }[],
+    end: number,
+  ) {
     this.#tokens = tokens;
     this.#end = end;
   }
@@ -114,7 +117,8 @@ function tokensOf(text: string, start: number): Tokens {
     tokens.push({ text: sign ?? quoted ?? bare.replaceAll(/\\(.)/gsu, '$1'), at, isSign: sign !== undefined });
     start = TOKEN.lastIndex;
   }
-  if (text.slice(start).trim() !== '') throw new Mistake('this cannot be read', start);
+  const rest = text.slice(start).trimStart();
+  if (rest !== '') throw new Mistake('this cannot be read', text.length - rest.length);
   return new Tokens(tokens, text.length);
 }
 
@@ -176,7 +180,10 @@ function groupingOf(tokens: Tokens): Grouping {
   if (!tokens.takes('by')) return { fields: [], everyMs: null };
   const fields: Field[] = [];
   let everyMs: number | null = null;
-  for (const { text, at } of listOf(tokens, () => ({ at: tokens.at, text: tokens.word('a field or a span of time') }))) {
+  for (const { text, at } of listOf(tokens, () => ({
+    at: tokens.at,
+    text: tokens.word('a field or a span of time'),
+  }))) {
     const [, count, unit = ''] = SPAN.exec(text) ?? [];
     if (count === undefined) {
       fields.push(fieldNamed(text));

@@ -41,7 +41,8 @@ for (const { name, options, use } of stores) {
       const documents = new Map<string, Document>();
       for (const { id, docStart, docEnd } of request.items)
         documents.set(id, parseExactJson(Buffer.from(request.body.subarray(docStart, docEnd)).toString()) as Document);
-      for (const { status, errorReason } of await stored.store.bulk(request)) assert.equal(status, 201, errorReason ?? '');
+      for (const { status, errorReason } of await stored.store.bulk(request))
+        assert.equal(status, 201, errorReason ?? '');
       await stored.opened.refresh();
 
       const counts = { wrong: 0, none: 0, some: 0, all: 0 };
