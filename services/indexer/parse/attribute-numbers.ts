@@ -126,7 +126,7 @@ export class AttributeNumbers {
     json.byte(QUOTE);
     for (let i = 0; i < this.#keys; i += 1) {
       if (i > 0) json.byte(DOT);
-      json.bytes.copyWithin(json.at, this.#keyStarts[i]!, this.#keyEnds[i]!);
+      json.bytes.copyWithin(json.at, this.#keyStarts[i]!, this.#keyEnds[i]);
       json.at += this.#keyEnds[i]! - this.#keyStarts[i]!;
     }
     json.raw(NUL);

@@ -27,6 +27,7 @@ const INTEGER_MIN = -(2n ** 63n);
 const INTEGER_MAX = 2n ** 63n - 1n;
 
 export function whereClause(where: Where, options: WhereOptions): Clause {
+  if ('field' in where) return fieldClause(where, options);
   switch (where.kind) {
     case 'all':
       return { match_all: {} };
@@ -38,8 +39,6 @@ export function whereClause(where: Where, options: WhereOptions): Clause {
       return { bool: { must_not: whereClause(where.node, options) } };
     case 'words':
       return anyOf(options.wordClauses(where.term));
-    default:
-      return fieldClause(where, options);
   }
 }
 

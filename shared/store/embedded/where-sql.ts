@@ -36,6 +36,7 @@ const NS_PER_MS = 1_000_000n;
 export function whereSql(where: Where): WhereSql {
   const match = matchOf(where);
   if (match?.isExact === true) return matching(match);
+  if ('field' in where) return match === null ? fieldSql(where) : matching(match);
   switch (where.kind) {
     case 'and': {
       const unmatched = where.nodes.filter((node) => matchOf(node) === null);
@@ -52,8 +53,6 @@ export function whereSql(where: Where): WhereSql {
       return ALL;
     case 'words':
       return UNKNOWN;
-    default:
-      return match === null ? fieldSql(where) : matching(match);
   }
 }
 
@@ -101,7 +100,11 @@ function matchOf(where: Where): Match | null {
       if (!parts.every((part) => part !== null)) return null;
       return { text: `(${parts.map(({ text }) => text).join(' OR ')})`, isExact: parts.every((part) => part.isExact) };
     }
-    default:
+    case 'all':
+    case 'not':
+    case 'exists':
+    case 'numbers':
+    case 'times':
       return null;
   }
 }

@@ -20,10 +20,11 @@ export interface Field {
 export const ATTRIBUTES = 'attributes';
 const OURS: Readonly<Record<FieldKind, readonly string[]>> = {
   text: ['message'],
+  // prettier-ignore
   keyword: [
-    ...['stream', 'log.level', 'log.flags', 'container.id', 'container.name', 'container.image.name'],
-    ...['kubernetes.namespace', 'kubernetes.pod.name', 'kubernetes.pod.uid', 'kubernetes.pod.ip'],
-    ...['kubernetes.container.name', 'kubernetes.node.name', 'host.name', 'service.name', 'tenant.id', 'fluentd.tag'],
+    'stream', 'log.level', 'log.flags', 'container.id', 'container.name', 'container.image.name',
+    'kubernetes.namespace', 'kubernetes.pod.name', 'kubernetes.pod.uid', 'kubernetes.pod.ip',
+    'kubernetes.container.name', 'kubernetes.node.name', 'host.name', 'service.name', 'tenant.id', 'fluentd.tag',
   ],
   date_nanos: ['@timestamp'],
   date: ['event.ingested'],

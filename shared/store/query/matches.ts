@@ -14,6 +14,7 @@ const ATTRIBUTE_VALUES = fieldNamed(ATTRIBUTES);
 const NS_PER_MS = 1_000_000n;
 
 export function matches(where: Where, document: Document): boolean {
+  if ('field' in where) return matchesField(where, document);
   switch (where.kind) {
     case 'all':
       return true;
@@ -27,8 +28,6 @@ export function matches(where: Where, document: Document): boolean {
       return [MESSAGE, ATTRIBUTE_VALUES].some((field) =>
         valuesOf(document, field).some((text) => hasWords(text, where.term)),
       );
-    default:
-      return matchesField(where, document);
   }
 }
 

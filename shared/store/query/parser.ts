@@ -22,6 +22,7 @@ import {
   type RangeOperator,
 } from './field-terms.ts';
 import { Mistake, type QueryMistake } from './query-mistake.ts';
+import { QueryScanner } from './query-scanner.ts';
 import { parseStages, type Stage } from './stages.ts';
 import type { Where } from './where.ts';
 
@@ -37,8 +38,6 @@ export interface ParseOptions {
 export type ParsedQuery =
   { readonly where: Where; readonly stages: readonly Stage[] } | { readonly mistake: QueryMistake };
 
-const SPACES = /\s*/y;
-const KEYWORD = /(AND|OR|NOT|&&|\|\|)(?=[\s()]|$)/y;
 const NAME = /((?:[\p{L}_@]|\\.)(?:[\p{L}\p{N}_.@/-]|\\.)*)(\s*)(>=|<=|>|<|:)(\s*)/uy;
 /** What makes a comparison of `a > 5`, and not of `List<String>`. */
 const LITERAL = /"|now\b|[+-]?\.?\d/y;
@@ -62,18 +61,15 @@ export function parseQuery(text: string, options: ParseOptions): ParsedQuery {
 }
 
 class Parser {
-  readonly #text: string;
+  readonly #in: QueryScanner;
   readonly #options: ParseOptions;
-  #at = 0;
   #depth = 0;
-  /** Parentheses that are not closed yet. */
-  #open = 0;
   #terms = 0;
   /** Whose values are read, inside `name:( … )`. */
   #scope: { readonly field: Field; readonly at: number } | null = null;
 
   constructor(text: string, options: ParseOptions) {
-    this.#text = text;
+    this.#in = new QueryScanner(text);
     this.#options = options;
   }
 
@@ -83,15 +79,15 @@ class Parser {
   }
 
   get at(): number {
-    return this.#at;
+    return this.#in.at;
   }
 
   /** Null where nothing is said. */
   #or(): Where | null {
     const nodes: Where[] = [];
-    const start = this.#at;
+    const start = this.#in.at;
     let node = this.#and();
-    for (let operator = this.#keyword('OR', '||'); operator !== null; operator = this.#keyword('OR', '||')) {
+    for (let operator = this.#in.keyword('OR', '||'); operator !== null; operator = this.#in.keyword('OR', '||')) {
       nodes.push(needed(node, operator.at, `${operator.name} has nothing to look for before it`));
       node = needed(this.#and(), operator.at, `${operator.name} has nothing to look for behind it`);
     }
@@ -103,7 +99,7 @@ class Parser {
     const nodes: Where[] = [];
     let isFirst = true;
     for (;;) {
-      const operator = this.#keyword('AND', '&&');
+      const operator = this.#in.keyword('AND', '&&');
       if (operator !== null && isFirst) throw new Mistake(`${operator.name} has nothing before it`, operator.at);
       if (this.#isEnd()) {
         if (operator !== null) throw new Mistake(`${operator.name} has nothing behind it`, operator.at);
@@ -120,18 +116,18 @@ class Parser {
 
   /** Whether nothing more belongs to this run of terms. */
   #isEnd(): boolean {
-    this.#skip(SPACES);
-    if (this.#at >= this.#text.length || (this.#open > 0 && this.#text[this.#at] === ')')) return true;
-    const at = this.#at;
-    if (this.#open === 0 && this.#text[at] === '|' && this.#text[at + 1] !== '|') return true;
-    const isOr = this.#keyword('OR', '||') !== null;
-    this.#at = at;
+    this.#in.here();
+    if (this.#in.at >= this.#in.text.length || (this.#in.open > 0 && this.#in.text[this.#in.at] === ')')) return true;
+    const at = this.#in.at;
+    if (this.#in.open === 0 && this.#in.text[at] === '|' && this.#in.text[at + 1] !== '|') return true;
+    const isOr = this.#in.keyword('OR', '||') !== null;
+    this.#in.at = at;
     return isOr;
   }
 
   #unary(): Where | null {
-    const { at } = this.#here();
-    const isNot = this.#keyword('NOT') !== null || this.#minus();
+    const { at } = this.#in.here();
+    const isNot = this.#in.keyword('NOT') !== null || this.#minus();
     if (!isNot) return this.#primary();
     if (this.#isEnd()) throw new Mistake('there is nothing to exclude', at);
     this.#deeper(at);
@@ -142,16 +138,17 @@ class Parser {
 
   /** A minus before a word; `--verbose` and `->` are text. */
   #minus(): boolean {
-    if (this.#text[this.#at] !== '-' || !/[\p{L}\p{N}_@"(\\]/u.test(this.#text.charAt(this.#at + 1))) return false;
-    this.#at++;
+    if (this.#in.text[this.#in.at] !== '-' || !/[\p{L}\p{N}_@"(\\]/u.test(this.#in.text.charAt(this.#in.at + 1)))
+      return false;
+    this.#in.at++;
     return true;
   }
 
   #primary(): Where | null {
-    const stray = this.#keyword('AND', 'OR', '&&', '||');
+    const stray = this.#in.keyword('AND', 'OR', '&&', '||');
     if (stray !== null) throw new Mistake(`${stray.name} has nothing before it`, stray.at);
-    const { at } = this.#here();
-    if (this.#text[at] === '(') return this.#group();
+    const { at } = this.#in.here();
+    if (this.#in.text[at] === '(') return this.#group();
     const term =
       this.#scope === null ? (this.#fieldTerm() ?? this.#words()) : this.#value(this.#scope.field, this.#scope.at);
     if (term !== null && ++this.#terms > TERMS_MAX) throw new Mistake(`it has more than ${TERMS_MAX} terms`, at);
@@ -159,73 +156,73 @@ class Parser {
   }
 
   #group(): Where | null {
-    const { at } = this.#here();
+    const { at } = this.#in.here();
     this.#deeper(at);
-    this.#open++;
-    this.#at++;
+    this.#in.open++;
+    this.#in.at++;
     const node = this.#or();
-    this.#skip(SPACES);
-    if (this.#text[this.#at] !== ')') throw new Mistake('this ( is never closed', at);
-    this.#at++;
-    this.#open--;
+    this.#in.here();
+    if (this.#in.text[this.#in.at] !== ')') throw new Mistake('this ( is never closed', at);
+    this.#in.at++;
+    this.#in.open--;
     this.#depth--;
     return node;
   }
 
   /** Null, and nothing read, where what comes is text. */
   #fieldTerm(): Where | null {
-    const { at } = this.#here();
-    const [all, written = '', spaceBefore = '', operator = '', spaceAfter = ''] = this.#match(NAME) ?? [];
+    const { at } = this.#in.here();
+    const [all, written = '', spaceBefore = '', operator = '', spaceAfter = ''] = this.#in.match(NAME) ?? [];
     if (all === undefined || written.endsWith('-')) return null;
     const field = fieldNamed(unescaped(written));
     const behind = at + all.length;
     if (operator === ':') {
       if (spaceBefore !== '' || spaceAfter !== '' || this.#isText(behind)) return null;
-      this.#at = behind;
+      this.#in.at = behind;
       return this.#value(field, at);
     }
     LITERAL.lastIndex = behind;
     // With spaces only before what is surely a value, without them also before what has to be one.
-    const isTight = spaceBefore === '' && spaceAfter === '' && operator.length === 2 && behind < this.#text.length;
-    if (!isTight && !LITERAL.test(this.#text)) return null;
-    this.#at = behind - spaceAfter.length - operator.length;
+    const isTight = spaceBefore === '' && spaceAfter === '' && operator.length === 2 && behind < this.#in.text.length;
+    if (!isTight && !LITERAL.test(this.#in.text)) return null;
+    this.#in.at = behind - spaceAfter.length - operator.length;
     return this.#value(field, at);
   }
 
   /** Whether what stands behind a colon makes text of it: `ERROR: x`, `http://x`, `std::string`, `C:\x`. */
   #isText(behind: number): boolean {
-    const next = this.#text[behind];
-    return next === undefined || next === ':' || next === '\\' || this.#text.startsWith('//', behind);
+    const next = this.#in.text[behind];
+    return next === undefined || next === ':' || next === '\\' || this.#in.text.startsWith('//', behind);
   }
 
   #value(field: Field, nameAt: number): Where {
-    const { at } = this.#here();
+    const { at } = this.#in.here();
     const { nowMs } = this.#options;
     const named: NamedField = { field, at: nameAt, valueAt: at };
-    const operator = this.#match(OPERATOR);
+    const operator = this.#in.match(OPERATOR);
     if (operator !== null) {
-      this.#at += operator[0].length;
+      this.#in.at += operator[0].length;
       return this.#comparison(operator[1] as RangeOperator, named);
     }
-    if (this.#text[at] === '(') return this.#scoped(field, nameAt);
-    if (this.#text[at] === '[' || this.#text[at] === '{') return this.#range(named);
-    if (this.#text[at] === '"') return fieldMatch(named, this.#quoted(), { isQuoted: true, nowMs });
-    return fieldMatch(named, this.#bare(), { isQuoted: false, nowMs });
+    if (this.#in.text[at] === '(') return this.#scoped(field, nameAt);
+    if (this.#in.text[at] === '[' || this.#in.text[at] === '{') return this.#range(named);
+    if (this.#in.text[at] === '"') return fieldMatch(named, this.#in.quoted(), { isQuoted: true, nowMs });
+    return fieldMatch(named, this.#in.bare(), { isQuoted: false, nowMs });
   }
 
   #comparison(operator: RangeOperator, named: NamedField): Where {
-    const { at } = this.#here();
-    const text = this.#text[at] === '"' ? this.#quoted() : this.#bare();
+    const { at } = this.#in.here();
+    const text = this.#in.text[at] === '"' ? this.#in.quoted() : this.#in.bare();
     if (text === '') throw new Mistake(`${operator} has nothing behind it`, named.valueAt);
     const end: RangeEnd = { operator, text, at };
     return fieldRange(named, [end], this.#options.nowMs);
   }
 
   #range(named: NamedField): Where {
-    const { at } = this.#here();
-    const [all, open = '', from = '', to = '', close = ''] = this.#match(RANGE) ?? [];
+    const { at } = this.#in.here();
+    const [all, open = '', from = '', to = '', close = ''] = this.#in.match(RANGE) ?? [];
     if (all === undefined) throw new Mistake(RANGE_FORM, at);
-    this.#at += all.length;
+    this.#in.at += all.length;
     const toAt = at + all.lastIndexOf(to, all.length - 2);
     const ends: RangeEnd[] = [];
     if (from !== '*')
@@ -237,86 +234,28 @@ class Parser {
   #scoped(field: Field, nameAt: number): Where {
     const outer = this.#scope;
     this.#scope = { field, at: nameAt };
-    const { at } = this.#here();
+    const { at } = this.#in.here();
     const node = needed(this.#group(), at, 'there is nothing between the parentheses');
     this.#scope = outer;
     return node;
   }
 
-  /** What is between quotes; `\"` and `\\` stand for themselves. */
-  #quoted(): string {
-    const { at } = this.#here();
-    let value = '';
-    for (let i = at + 1; i < this.#text.length; i++) {
-      let character = this.#text.charAt(i);
-      if (character === '"') {
-        this.#at = i + 1;
-        return value;
-      }
-      const next = this.#text.charAt(i + 1);
-      if (character === '\\' && (next === '"' || next === '\\')) {
-        character = next;
-        i++;
-      }
-      value += character;
-    }
-    throw new Mistake('this " is never closed', at);
-  }
-
   #words(): Where | null {
-    const { at } = this.#here();
+    const { at } = this.#in.here();
     let piece: string;
-    if (this.#text[at] === '"') {
+    if (this.#in.text[at] === '"') {
       // One that is not closed goes to the end: it always did.
-      const close = this.#text.indexOf('"', at + 1);
-      const end = close < 0 ? this.#text.length : close;
-      piece = `"${this.#text.slice(at + 1, end)}"`;
-      this.#at = end + 1;
-    } else piece = this.#bare();
+      const close = this.#in.text.indexOf('"', at + 1);
+      const end = close < 0 ? this.#in.text.length : close;
+      piece = `"${this.#in.text.slice(at + 1, end)}"`;
+      this.#in.at = end + 1;
+    } else piece = this.#in.bare();
     const [term] = parseQueryText(piece);
     return term === undefined ? null : { kind: 'words', term };
   }
 
-  /** Up to a space, a quote, or the parenthesis that closes a group. At least one character, if there is any. */
-  #bare(): string {
-    const { at } = this.#here();
-    let open = 0;
-    let i = at;
-    for (; i < this.#text.length; i++) {
-      const character = this.#text.charAt(i);
-      if (character === '\\' && i + 1 < this.#text.length && !/\s/.test(this.#text.charAt(i + 1))) i++;
-      else if (character === '(') open++;
-      else if (character === ')' && --open < 0 && this.#open > 0) break;
-      else if (character === '"' || /\s/.test(character)) break;
-    }
-    this.#at = i;
-    return this.#text.slice(at, i);
-  }
-
-  #here(): { readonly at: number } {
-    this.#skip(SPACES);
-    return { at: this.#at };
-  }
-
-  #keyword(...names: string[]): { readonly name: string; readonly at: number } | null {
-    const { at } = this.#here();
-    const name = this.#match(KEYWORD)?.[1] ?? '';
-    if (!names.includes(name)) return null;
-    this.#at += name.length;
-    return { name, at };
-  }
-
   #deeper(at: number): void {
     if (++this.#depth > DEPTH_MAX) throw new Mistake(`it is nested more than ${DEPTH_MAX} deep`, at);
-  }
-
-  #match(pattern: RegExp): RegExpExecArray | null {
-    pattern.lastIndex = this.#at;
-    return pattern.exec(this.#text);
-  }
-
-  #skip(pattern: RegExp): void {
-    this.#at += this.#match(pattern)?.[0].length ?? 0;
   }
 }
 

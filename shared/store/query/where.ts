@@ -39,6 +39,7 @@ export interface NumberBound {
 
 /** The fields that are named in it; some more than once. */
 export function fieldsOf(where: Where): Field[] {
+  if ('field' in where) return [where.field];
   switch (where.kind) {
     case 'and':
     case 'or':
@@ -48,7 +49,5 @@ export function fieldsOf(where: Where): Field[] {
     case 'all':
     case 'words':
       return [];
-    default:
-      return [where.field];
   }
 }

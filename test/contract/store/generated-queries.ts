@@ -16,9 +16,10 @@ const words = [
   'a-b.c',
   'x',
 ];
+// prettier-ignore
 const numbers = [
-  ...[0, 1, -1, 5, 99, 100, 200, 404, 499, 499.5, 500, 503, 1e6, 0.001, 12.4, -12.4, -500, 1e21, 5e-324, -1.7e308],
-  ...[2n ** 53n, 2n ** 53n + 1n, 2n ** 63n - 1n, -(2n ** 63n), 2n ** 64n - 1n],
+  0, 1, -1, 5, 99, 100, 200, 404, 499, 499.5, 500, 503, 1e6, 0.001, 12.4, -12.4, -500, 1e21, 5e-324, -1.7e308,
+  2n ** 53n, 2n ** 53n + 1n, 2n ** 63n - 1n, -(2n ** 63n), 2n ** 64n - 1n,
 ];
 const numberTexts = [
   '500',
@@ -74,9 +75,10 @@ export const records = fc.record(
   { requiredKeys: [] },
 );
 
+// prettier-ignore
 const name = fc.constantFrom(
-  ...['status', 'took', 'user', 'http.method', 'http', String.raw`odd\ key`, 'größe', String.raw`a\:b`, 'http.b'],
-  ...['attributes.status', 'attributes.took.method', 'attributes.level'],
+  'status', 'took', 'user', 'http.method', 'http', String.raw`odd\ key`, 'größe', String.raw`a\:b`, 'http.b',
+  'attributes.status', 'attributes.took.method', 'attributes.level',
 );
 const keyword = fc.constantFrom('level', 'container', 'stream', 'service.name', 'container.name', 'tenant');
 const number = fc.oneof(

@@ -24,7 +24,10 @@ test('the fields of queries are those of the mapping', () => {
     template: { mappings: { properties: Record<string, unknown> } };
   };
   const expected = mapped(template.mappings.properties).filter(([path]) => path !== ATTRIBUTE_NUMBERS);
-  assert.deepEqual([...fields.values()].map(({ path, kind }) => [path, kind]).toSorted(), expected.toSorted());
+  assert.deepEqual(
+    Object.fromEntries([...fields.values()].map(({ path, kind }) => [path, kind])),
+    Object.fromEntries(expected),
+  );
 });
 
 test('every short name means a field of ours', () => {
