@@ -4,7 +4,7 @@
 // Writing: documents arrive as JSON bytes with a name. A name that is there already is answered 409 and changes
 // nothing. Reading: one small query form, for `sluice logs` and `sluice search`.
 
-import type { Where } from './query/where.ts';
+import type { Where } from './where.ts';
 
 export interface Store extends AsyncDisposable {
   readonly kind: 'elasticsearch' | 'embedded';

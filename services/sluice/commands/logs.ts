@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { isRetryable, reasonOf, SluiceError } from '#shared/errors.ts';
 import { harmless } from '#shared/harmless.ts';
 import { openStore } from '#shared/open/open-store.ts';
-import { fieldsOf, type Where } from '#shared/store/query/where.ts';
+import { fieldsOf, type Where } from '#shared/store/where.ts';
 import type { Store, StoredDocument } from '#shared/store/store.ts';
 import type { CommandContext } from '../process/command.ts';
 import { LogPrinter } from '../output/log-printer.ts';

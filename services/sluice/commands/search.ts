@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import { SluiceError } from '#shared/errors.ts';
 import { openStore } from '#shared/open/open-store.ts';
 import { stageFields } from '#shared/store/query/stages.ts';
-import { fieldsOf } from '#shared/store/query/where.ts';
+import { fieldsOf } from '#shared/store/where.ts';
 import type { StoredDocument, StoreQuery } from '#shared/store/store.ts';
 import type { CommandContext } from '../process/command.ts';
 import { messageText, originName, timestampText } from '../output/document-text.ts';

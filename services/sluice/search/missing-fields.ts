@@ -1,7 +1,8 @@
 // Tells of fields that a query names and no document has: a slip of the keyboard finds nothing, and says nothing.
 
 import type { Document } from '#shared/store/query/document-values.ts';
-import { type Field, fieldNamed, fields, SHORT_NAMES, shortName } from '#shared/store/query/fields.ts';
+import { fieldNamed, fields, SHORT_NAMES, shortName } from '#shared/store/query/fields.ts';
+import type { Field } from '#shared/store/where.ts';
 import type { Store, StoreQuery } from '#shared/store/store.ts';
 
 /** Whose fields are proposed. */

@@ -6,10 +6,10 @@
 
 import { clampInstant, formatInstant } from '../instant.ts';
 import type { QueryTerm } from '../query-text.ts';
-import { ANY_CASE, ATTRIBUTES, type Field } from '../query/fields.ts';
+import { ANY_CASE, ATTRIBUTES } from '../query/fields.ts';
 import { CODE_END, CODE_MIN } from '../query/number-order.ts';
-import type { FieldWhere, NumberBound, Where } from '../query/where.ts';
 import { ATTRIBUTE_NUMBERS } from './template.ts';
+import type { Field, FieldWhere, NumberBound, Where } from '../where.ts';
 
 type Clause = Record<string, unknown>;
 

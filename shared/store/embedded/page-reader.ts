@@ -8,7 +8,7 @@ import { SluiceError } from '#shared/errors.ts';
 import { parseExactJson } from '../exact-json.ts';
 import type { Document } from '../query/document-values.ts';
 import { matches } from '../query/matches.ts';
-import type { Where } from '../query/where.ts';
+import type { Where } from '../where.ts';
 import type { StoreQuery } from '../store.ts';
 import { containersSql, countSql, type EraseCursor, eraseSql, originsSql, searchSql, type SqlQuery } from './query.ts';
 
@@ -39,7 +39,7 @@ export interface RowPage {
   readonly next?: readonly [time: string, sequence: number, rowid: number];
 }
 
-/** What is looked at for a page at most: whoever writes in the same thread waits for it, and nobody can interrupt it. */
+/** Of a page, what is looked at: whoever writes in the same thread waits, and nobody can interrupt it. */
 const SCANNED_MAX = 10_000;
 const SCANNED_BYTES_MAX = 32 * 1024 * 1024;
 

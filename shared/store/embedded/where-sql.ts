@@ -6,7 +6,7 @@
 import { clampInstant } from '../instant.ts';
 import type { QueryTerm } from '../query-text.ts';
 import { ATTRIBUTES } from '../query/fields.ts';
-import type { FieldWhere, Where } from '../query/where.ts';
+import type { FieldWhere, Where } from '../where.ts';
 import { wordsOf } from '../words.ts';
 
 export interface WhereSql {

@@ -3,7 +3,7 @@
 // parseExactJson.
 
 import { exactNumberText } from '../exact-json.ts';
-import { type Field } from './fields.ts';
+import type { Field } from '../where.ts';
 
 export type Document = Readonly<Record<string, unknown>>;
 

@@ -2,11 +2,11 @@
 // is a mistake, with its place.
 
 import { parseQueryText } from '../query-text.ts';
-import { ATTRIBUTES, type Field } from './fields.ts';
+import { ATTRIBUTES } from './fields.ts';
 import { orderedNumber } from './number-order.ts';
 import { Mistake } from './query-mistake.ts';
 import { type TimeSpan, timeSpan } from './time-literal.ts';
-import type { FieldWhere, NumberBound } from './where.ts';
+import type { Field, FieldWhere, NumberBound } from '../where.ts';
 
 /** A field, where its name stands in the query, and where its value begins. */
 export interface NamedField {

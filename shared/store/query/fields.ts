@@ -6,16 +6,7 @@
 //
 // Ours are those that the template of Elasticsearch maps (a test compares), and the embedded store follows it. Pure.
 
-export type FieldKind = 'keyword' | 'text' | 'date' | 'date_nanos' | 'integer' | 'double' | 'flattened';
-
-export interface Field {
-  /** In full, as it would have to be written: `attributes.status`. */
-  readonly path: string;
-  readonly kind: FieldKind;
-  /** Of a flattened field: its own name, and the key inside, which is '' for all of its values. */
-  readonly root: string;
-  readonly key: string;
-}
+import type { Field, FieldKind } from '../where.ts';
 
 export const ATTRIBUTES = 'attributes';
 const OURS: Readonly<Record<FieldKind, readonly string[]>> = {

@@ -7,7 +7,7 @@ import { wordsOf } from '../words.ts';
 import { type Document, valuesOf } from './document-values.ts';
 import { ANY_CASE, ATTRIBUTES, fieldNamed } from './fields.ts';
 import { numberIn } from './number-order.ts';
-import type { FieldWhere, NumberBound, Where } from './where.ts';
+import type { FieldWhere, NumberBound, Where } from '../where.ts';
 
 const MESSAGE = fieldNamed('message');
 const ATTRIBUTE_VALUES = fieldNamed(ATTRIBUTES);

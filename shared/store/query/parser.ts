@@ -12,7 +12,7 @@
 // Pure and total: every text is a tree, or a mistake and its place. Bounded in length, depth and terms; linear.
 
 import { parseQueryText } from '../query-text.ts';
-import { type Field, fieldNamed } from './fields.ts';
+import { fieldNamed } from './fields.ts';
 import {
   fieldExists,
   fieldMatch,
@@ -24,7 +24,7 @@ import {
 import { Mistake, type QueryMistake } from './query-mistake.ts';
 import { QueryScanner } from './query-scanner.ts';
 import { parseStages, type Stage } from './stages.ts';
-import type { Where } from './where.ts';
+import type { Field, Where } from '../where.ts';
 
 export const QUERY_LENGTH_MAX = 16_384;
 const DEPTH_MAX = 50;

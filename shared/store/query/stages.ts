@@ -6,7 +6,8 @@
 // Documents become rows by `count`, `top` or `stats`, which come first; `sort`, `fields` and `head` apply to what there
 // is by then. Pure and total: a tree, or a mistake and its place.
 
-import { type Field, fieldNamed } from './fields.ts';
+import { fieldNamed } from './fields.ts';
+import type { Field } from '../where.ts';
 import { Mistake } from './query-mistake.ts';
 
 export interface Measure {

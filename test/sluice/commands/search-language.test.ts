@@ -63,7 +63,8 @@ it('tells of fields that no document has', async () => {
   assert.equal(await said(['lvl:error']), 'sluice: nothing has the field lvl; did you mean log.level?\n');
   assert.equal(
     await said(['stauts>=500 tok:1']),
-    'sluice: nothing has the field stauts; did you mean status?\nsluice: nothing has the field tok; did you mean took?\n',
+    'sluice: nothing has the field stauts; did you mean status?\n' +
+      'sluice: nothing has the field tok; did you mean took?\n',
   );
   assert.equal(await said(['qqqq:*']), 'sluice: nothing has the field qqqq\n');
   assert.equal(await said(['-n', '5', '--', '-lvl:error']), '');

@@ -1,6 +1,6 @@
 // A query's tree in one line, for tables of tests.
 
-import type { NumberBound, Where } from '#shared/store/query/where.ts';
+import type { NumberBound, Where } from '#shared/store/where.ts';
 import { formatInstant } from '#shared/store/instant.ts';
 
 export function shown(where: Where): string {

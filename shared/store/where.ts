@@ -2,8 +2,18 @@
 //
 // A leaf knows where it stands in the text of the query, so that whoever finds fault with it can show the place.
 
-import type { QueryTerm } from '../query-text.ts';
-import type { Field } from './fields.ts';
+import type { QueryTerm } from './query-text.ts';
+
+export type FieldKind = 'keyword' | 'text' | 'date' | 'date_nanos' | 'integer' | 'double' | 'flattened';
+
+export interface Field {
+  /** In full, as it would have to be written: `attributes.status`. */
+  readonly path: string;
+  readonly kind: FieldKind;
+  /** Of a flattened field: its own name, and the key inside, which is '' for all of its values. */
+  readonly root: string;
+  readonly key: string;
+}
 
 export type Where =
   | { readonly kind: 'all' }
