@@ -2,7 +2,8 @@
 // documents. What has several values in the field of a group counts in the group of each; what has none, in one of
 // null.
 //
-// Pure. Beyond GROUPS_MAX groups the documents of new ones are left out, and counted: `leftOut`.
+// Pure. Beyond a number of groups, and a number of bytes, new groups and new values are left out, and that is told:
+// `leftOut` and `isCut`.
 
 import { parseInstant } from '#shared/store/instant.ts';
 import { type Document, valuesOf } from '#shared/store/query/document-values.ts';
@@ -15,9 +16,11 @@ import { Percentiles } from './percentiles.ts';
 export type Row = Readonly<Record<string, string | number | null>>;
 
 const GROUPS_MAX = 50_000;
-/** Groups that one document may be counted in, and values that `uniq` remembers. */
+/** That one document may be counted in. */
 const GROUPS_OF_DOCUMENT_MAX = 100;
-const UNIQUE_MAX = 100_000;
+/** Of all groups with their values; about. */
+const BYTES_MAX = 256 * 1024 * 1024;
+const GROUP_BYTES = 500;
 /** Spans of a chart. */
 const FILLED_MAX = 2000;
 const TIME = fieldNamed('@timestamp');
@@ -31,6 +34,7 @@ interface Group {
 export class Aggregate {
   /** Documents that are in no group, for there were too many groups. */
   leftOut = 0;
+  readonly #memory: Memory = { left: BYTES_MAX, isCut: false };
   readonly columns: readonly string[];
   readonly #measures: readonly Measure[];
   readonly #by: Grouping;
@@ -51,16 +55,21 @@ export class Aggregate {
       const key = JSON.stringify(names);
       let group = this.#groups.get(key);
       if (group === undefined) {
-        if (this.#groups.size >= GROUPS_MAX) {
+        if (this.#groups.size >= GROUPS_MAX || !takes(this.#memory, GROUP_BYTES + 2 * key.length)) {
           isLeftOut = true;
           continue;
         }
-        group = { names, sums: this.#measures.map((measure) => new Sum(measure)) };
+        group = { names, sums: this.#measures.map((measure) => new Sum(measure, this.#memory)) };
         this.#groups.set(key, group);
       }
       for (const [i, sum] of group.sums.entries()) sum.add(values[i] ?? []);
     }
     if (isLeftOut) this.leftOut += 1;
+  }
+
+  /** Whether values are missing in `uniq` or percentiles. */
+  get isCut(): boolean {
+    return this.#memory.isCut;
   }
 
   /** The rows: in the order of time, where it is by time, else the largest first. */
@@ -74,7 +83,9 @@ export class Aggregate {
       ]),
     );
     if (rows.length === 0 && !isByTime && this.#by.fields.length === 0)
-      return [Object.fromEntries(this.#measures.map((measure) => [measure.column, new Sum(measure).value()]))];
+      return [
+        Object.fromEntries(this.#measures.map((measure) => [measure.column, new Sum(measure, this.#memory).value()])),
+      ];
     if (isByTime && this.#by.fields.length === 0) this.#fill(rows);
     const first = isByTime ? TIME.path : (this.#measures[0]?.column ?? '');
     return rows.toSorted((a, b) => (isByTime ? 1 : -1) * compareValues(a[first] ?? null, b[first] ?? null));
@@ -88,7 +99,9 @@ export class Aggregate {
     const [first = 0] = spans;
     const last = spans.at(-1) ?? 0;
     if ((last - first) / everyMs > FILLED_MAX) return;
-    const empty = Object.fromEntries(this.#measures.map((measure) => [measure.column, new Sum(measure).value()]));
+    const empty = Object.fromEntries(
+      this.#measures.map((measure) => [measure.column, new Sum(measure, this.#memory).value()]),
+    );
     for (let ms = first; ms < last; ms += everyMs)
       if (!there.has(ms)) rows.push({ [TIME.path]: timeText(ms), ...empty });
   }
@@ -129,8 +142,22 @@ function spanOf(document: Document, everyMs: number): string | null {
 
 const timeText = (ms: number): string => new Date(ms).toISOString().replace('.000Z', 'Z');
 
+interface Memory {
+  left: number;
+  isCut: boolean;
+}
+
+function takes(memory: Memory, bytes: number): boolean {
+  if (memory.left < bytes) return false;
+  memory.left -= bytes;
+  return true;
+}
+
+const VALUE_BYTES = 64;
+
 class Sum {
   readonly measure: Measure;
+  readonly #memory: Memory;
   #count = 0;
   #sum = 0;
   #min = Infinity;
@@ -138,8 +165,9 @@ class Sum {
   readonly #unique: Set<string> | null;
   readonly #percentiles: Percentiles | null;
 
-  constructor(measure: Measure) {
+  constructor(measure: Measure, memory: Memory) {
     this.measure = measure;
+    this.#memory = memory;
     this.#unique = measure.name === 'uniq' ? new Set() : null;
     this.#percentiles = /^p\d/.test(measure.name) ? new Percentiles() : null;
   }
@@ -152,7 +180,10 @@ class Sum {
     for (const text of values) {
       if (this.measure.name === 'count') this.#count += 1;
       else if (this.#unique === null) this.#addNumber(text);
-      else if (this.#unique.size < UNIQUE_MAX) this.#unique.add(text);
+      else if (!this.#unique.has(text)) {
+        if (takes(this.#memory, VALUE_BYTES + 2 * text.length)) this.#unique.add(text);
+        else this.#memory.isCut = true;
+      }
     }
   }
 
@@ -163,7 +194,7 @@ class Sum {
     this.#sum += value;
     this.#min = Math.min(this.#min, value);
     this.#max = Math.max(this.#max, value);
-    this.#percentiles?.add(value);
+    if (this.#percentiles?.add(value, () => takes(this.#memory, VALUE_BYTES)) === false) this.#memory.isCut = true;
   }
 
   value(): number | null {

@@ -7,6 +7,7 @@ import type { Store, StoreQuery } from '#shared/store/store.ts';
 
 /** Whose fields are proposed. */
 const SAMPLE = 500;
+const SAMPLE_BYTES = 16 * 1024 * 1024;
 const NAMES_MAX = 5000;
 const DEPTH_MAX = 20;
 
@@ -27,8 +28,7 @@ export async function missingFields(
       signal,
     );
     if (found.length > 0) continue;
-    const sample = async () => store.search({ ...range, order: 'newest', limit: SAMPLE }, signal);
-    names ??= namesIn((await sample()).map(({ source }) => source));
+    names ??= await namesOf(store, range, signal);
     // A store without documents has no field at all.
     if (names.length === 0) return [];
     const name = shortName(field);
@@ -38,9 +38,19 @@ export async function missingFields(
   return lines;
 }
 
-/** As they would be written in a query. */
-function namesIn(documents: readonly Document[]): string[] {
+/** Of the newest documents, as they would be written in a query. */
+async function namesOf(store: Store, range: Range, signal: AbortSignal): Promise<string[]> {
   const names = new Set<string>();
+  let left = SAMPLE_BYTES;
+  for await (const { documents, bytes } of store.pages({ ...range, order: 'newest', limit: SAMPLE }, signal)) {
+    for (const { source } of documents) addNames(source, names);
+    left -= bytes;
+    if (left <= 0) break;
+  }
+  return [...names];
+}
+
+function addNames(document: Document, names: Set<string>): void {
   const visit = (value: unknown, before: string, depth: number): void => {
     if (typeof value !== 'object' || value === null || Array.isArray(value) || depth > DEPTH_MAX) {
       if (names.size < NAMES_MAX) names.add(shortName(fieldNamed(before)));
@@ -49,8 +59,7 @@ function namesIn(documents: readonly Document[]): string[] {
     for (const [name, inner] of Object.entries(value))
       visit(inner, before === '' ? name : `${before}.${name}`, depth + 1);
   };
-  for (const document of documents) visit(document, '', 0);
-  return [...names];
+  visit(document, '', 0);
 }
 
 /** The name that is most like this one; of a field of ours also by its short names. Null where none is. */

@@ -19,18 +19,21 @@ export class Percentiles {
   #min = Infinity;
   #max = -Infinity;
 
-  add(value: number): void {
+  /** `takes`: whether there is memory for one more. False where there is none: the value is not counted. */
+  add(value: number, takes: () => boolean = () => true): boolean {
+    if ((this.#values !== null || !this.#bins.has(binOf(value))) && !takes()) return false;
     this.#count += 1;
     this.#min = Math.min(this.#min, value);
     this.#max = Math.max(this.#max, value);
     if (this.#values === null) {
       this.#bin(value);
-      return;
+      return true;
     }
     this.#values.push(value);
-    if (this.#values.length <= EXACT_MAX) return;
+    if (this.#values.length <= EXACT_MAX) return true;
     for (const kept of this.#values) this.#bin(kept);
     this.#values = null;
+    return true;
   }
 
   #bin(value: number): void {

@@ -28,16 +28,14 @@ export interface Reading {
 
 /** What is kept while documents are sorted. */
 const SORTED_MAX = 10_000;
+/** Of rows that may be dropped yet. */
+const SORTED_BYTES = 64 * 1024 * 1024;
 const DEFAULT_COLUMNS = ['@timestamp', 'container.name', 'log.level', 'message'];
 
 /** Prints what the stages make of it. Resolves to how many documents were read. */
 export async function printResult(reading: Reading): Promise<number> {
   const { stages } = reading;
   let read = 0;
-  using progress = new Progress(
-    { stderr: reading.output.stderr, clock: reading.clock },
-    () => `${read} documents read`,
-  );
   const pages = async function* (limit: number): AsyncGenerator<readonly StoredDocument[]> {
     for await (const { documents } of reading.store.pages({ ...reading.query, limit }, reading.signal)) {
       read += documents.length;
@@ -45,10 +43,20 @@ export async function printResult(reading: Reading): Promise<number> {
       if (reading.output.closed) return;
     }
   };
-  const warn = (line: string) => progress.warn(line);
-  if (stages[0]?.kind === 'stats') await printRows(reading, await counted(stages[0], stages.slice(1), pages, warn));
-  else if (stages.some(({ kind }) => kind === 'sort')) await printRows(reading, await sorted(reading, pages, warn));
-  else await printDocuments(reading, pages);
+  const [first, ...rest] = stages;
+  if (first?.kind !== 'stats' && !stages.some(({ kind }) => kind === 'sort')) {
+    await printDocuments(reading, pages);
+    return read;
+  }
+  let table: Table;
+  {
+    // Away before anything is printed: both may be the same terminal.
+    const { output, clock } = reading;
+    using progress = new Progress({ stderr: output.stderr, clock }, () => `${read} documents read`);
+    const warn = (line: string) => progress.warn(line);
+    table = first?.kind === 'stats' ? await counted(first, rest, pages, warn) : await sorted(reading, pages, warn);
+  }
+  await printRows(reading, table);
   return read;
 }
 
@@ -66,6 +74,7 @@ async function counted(
   for await (const documents of pages(Infinity)) for (const { source } of documents) aggregate.add(source);
   if (aggregate.leftOut > 0)
     warn(`there are too many groups: ${aggregate.leftOut} documents are in none; narrow the query, or group by less`);
+  if (aggregate.isCut) warn('there are too many values: uniq and percentiles are of a part of them');
   return arranged({ columns: aggregate.columns, rows: aggregate.rows() }, rest);
 }
 
@@ -77,14 +86,20 @@ async function sorted({ stages, limit }: Reading, pages: Pages, warn: (line: str
   const most = Math.min(limit, headOf(stages), SORTED_MAX);
   let rows: Row[] = [];
   let dropped = 0;
+  let bytes = 0;
   const cut = () => {
+    bytes = 0;
     rows.sort((a, b) => compareRows(a, b, keys));
     dropped += Math.max(0, rows.length - most);
     rows.length = Math.min(rows.length, most);
   };
   for await (const documents of pages(Infinity)) {
-    for (const { source } of documents) rows.push(documentRow(source, names));
-    if (rows.length > 2 * most + 1000) cut();
+    for (const { source } of documents) {
+      const row = documentRow(source, names);
+      for (const value of Object.values(row)) bytes += String(value).length;
+      rows.push(row);
+    }
+    if (rows.length > 2 * most + 1000 || bytes > SORTED_BYTES) cut();
   }
   cut();
   if (dropped > 0 && most === SORTED_MAX) warn(`only the first ${SORTED_MAX} are shown`);

@@ -79,6 +79,15 @@ test('more groups than are kept: their documents are counted as left out', () =>
   assert.deepEqual([aggregate.rows().length, aggregate.leftOut], [50_000, 10]);
 });
 
+test('long names and values are kept in bounded memory', () => {
+  const long = 'x'.repeat(8000);
+  const documents = Array.from({ length: 20_000 }, (_, i) => of({ a: `${i}${long}` }));
+  const names = aggregated('| count by a', documents);
+  assert(names.leftOut > 1000 && names.rows().length > 10_000, String(names.leftOut));
+  const values = aggregated('| stats uniq(a)', documents);
+  assert(values.isCut && Number(values.rows()[0]?.['uniq(a)']) > 10_000);
+});
+
 test('as text', () => {
   const rows: Row[] = [
     { name: 'a,"b"\nc', n: 0.1 + 0.2, count: 8 },
