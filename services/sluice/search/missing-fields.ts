@@ -63,7 +63,7 @@ function addNames(document: Document, names: Set<string>): void {
 }
 
 /** The name that is most like this one; of a field of ours also by its short names. Null where none is. */
-export function nearestName(name: string, names: readonly string[]): string | null {
+function nearestName(name: string, names: readonly string[]): string | null {
   let nearest: string | null = null;
   let least = Infinity;
   for (const candidate of names) {

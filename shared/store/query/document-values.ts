@@ -43,7 +43,7 @@ function visitLeaves(value: unknown, found: (leaf: string) => void): void {
 }
 
 /** All values below, at whatever key. */
-export function visitAll(value: unknown, found: (leaf: string) => void): void {
+function visitAll(value: unknown, found: (leaf: string) => void): void {
   const text = leafText(value);
   if (text !== null) found(text);
   else if (typeof value === 'object' && value !== null)

@@ -36,7 +36,7 @@ export type Stage =
   | { readonly kind: 'fields'; readonly names: readonly string[] }
   | { readonly kind: 'head'; readonly count: number };
 
-export const COUNT: Measure = { name: 'count', field: null, column: 'count' };
+const COUNT: Measure = { name: 'count', field: null, column: 'count' };
 const TOP_DEFAULT = 10;
 const STAGES_MAX = 10;
 const ITEMS_MAX = 20;
