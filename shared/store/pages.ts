@@ -13,9 +13,11 @@ export const PAGE_BYTES = 8 * 1024 * 1024;
 export interface ReadPage extends StoredPage {
   /** Whether nothing comes after it, apart from the limit. */
   readonly isLast: boolean;
+  /** Where to go on, if not after its last document: it may have none, for those that it looked at were not meant. */
+  readonly next?: StoredDocument['sort'] | undefined;
 }
 
-/** `read`: the first documents of a query, at most its `limit`; at least one where there is any. */
+/** `read`: the first documents of a query, at most its `limit`; at least one, or `next`, where there is any. */
 export async function* pagesOf(
   query: StoreQuery,
   read: (query: StoreQuery) => Promise<ReadPage>,
@@ -25,12 +27,12 @@ export async function* pagesOf(
   while (left > 0) {
     const limit = Math.min(left, PAGE_DOCUMENTS);
     const page = await read({ ...query, limit, ...(after === undefined ? {} : { after }) });
-    const last = page.documents.at(-1);
-    if (last === undefined) return;
-    yield page;
+    const next = page.next ?? page.documents.at(-1)?.sort;
+    if (next === undefined) return;
+    if (page.documents.length > 0) yield page;
     if (page.isLast) return;
     left -= page.documents.length;
-    after = last.sort;
+    after = next;
   }
 }
 

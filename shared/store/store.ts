@@ -4,6 +4,8 @@
 // Writing: documents arrive as JSON bytes with a name. A name that is there already is answered 409 and changes
 // nothing. Reading: one small query form, for `sluice logs` and `sluice search`.
 
+import type { Where } from './where.ts';
+
 export interface Store extends AsyncDisposable {
   readonly kind: 'elasticsearch' | 'embedded';
   /** Makes templates, data streams, tables. May run any number of times. Tells what it did, a line each. */
@@ -110,6 +112,8 @@ export interface StoreQuery {
    * `*` is a prefix.
    */
   readonly text?: string;
+  /** In the language of queries (query/parser.ts). */
+  readonly where?: Where;
   readonly limit: number;
   /** Order by `@timestamp`, then `event.sequence`. `newest`: the last `limit`, newest first. */
   readonly order: 'oldest' | 'newest';

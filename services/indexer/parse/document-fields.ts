@@ -7,6 +7,7 @@
 
 import { isMap } from '#shared/msgpack/extents.ts';
 import { type JsonBuffer, fragment } from '../json/json-buffer.ts';
+import type { AttributeNumbers } from './attribute-numbers.ts';
 import * as keys from './document-keys.ts';
 import type { Entry } from './entry.ts';
 import { type FieldTable, textEnd, textStart } from './fields.ts';
@@ -176,7 +177,11 @@ export class DocumentFields {
       this.#object.close(podStart);
     }
     this.#object.close(start);
+    if (!this.#values.isTooLarge) this.numbers?.write(start);
   }
+
+  /** Of the attributes, for a store that compares them by it. */
+  numbers: AttributeNumbers | null = null;
 
   /** Values under known names that no field could hold. */
   #untaken(table: FieldTable, fragments: readonly JsonBuffer[], level: number): void {

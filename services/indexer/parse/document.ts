@@ -15,6 +15,7 @@ import { FOREIGN_TEXT_INPUT } from '#shared/record/foreign-identity.ts';
 import type { Batch } from '#shared/record/record.ts';
 import type { BulkBody } from '../bulk/body.ts';
 import { JsonBuffer, fragment } from '../json/json-buffer.ts';
+import { AttributeNumbers } from './attribute-numbers.ts';
 import { DocumentFields, type JoinedMark } from './document-fields.ts';
 import { DOCUMENT_END, NOTHING, TIMESTAMP } from './document-keys.ts';
 import { Entry } from './entry.ts';
@@ -42,6 +43,8 @@ export interface DocumentOptions {
   readonly traces?: TraceGate | undefined;
   /** Where all documents go, in place of where they belong. */
   readonly dataStream?: string | undefined;
+  /** Whether the numbers among the attributes are listed, as Elasticsearch needs it to compare them. */
+  readonly listsNumbers?: boolean | undefined;
 }
 
 const COMMA = 0x2c;
@@ -71,7 +74,8 @@ export class DocumentWriter {
   /** `"event":{"ingested":…,"sequence":` */
   readonly #event = new JsonBuffer(Buffer.allocUnsafe(128));
 
-  constructor(body: BulkBody, { trusted = NOBODY, bytesMax = Infinity, dataStream, traces }: DocumentOptions = {}) {
+  constructor(body: BulkBody, options: DocumentOptions = {}) {
+    const { trusted = NOBODY, bytesMax = Infinity, dataStream, traces, listsNumbers = false } = options;
     this.#body = body;
     this.#trusted = trusted;
     this.#bytesMax = bytesMax;
@@ -85,6 +89,7 @@ export class DocumentWriter {
       pathBytesMax: PATH_BYTES_MAX,
     });
     this.#fields = new DocumentFields(this.#entry, this.#values);
+    if (listsNumbers) this.#fields.numbers = new AttributeNumbers(this.#json);
   }
 
   /** Values that were met in the entry that was written last, each time it was. */

@@ -108,6 +108,8 @@ export function buildCore(options: CoreOptions, partitions: () => Iterable<Parti
     opener,
     joins: new Joins(joining),
     lingerMs: config['bulk.linger_ms'],
+    // The other store reads them from the documents.
+    listsNumbers: store.kind === 'elasticsearch',
     unknownVersion: config['indexer.unknown_version'],
     telemetry: telemetry.reading,
   });

@@ -34,6 +34,7 @@ export interface EntryWriterOptions {
   readonly clock: Clock;
   readonly trustedTenants?: ReadonlySet<string>;
   readonly documentBytesMax: number;
+  readonly listsNumbers?: boolean;
   /** Ends the tries to append dead letters. */
   readonly signal: AbortSignal;
   readonly rewind?: RewindDifferences | undefined;
@@ -67,6 +68,7 @@ export class EntryWriter {
       bytesMax,
       traces: this.#traces.gate,
       dataStream: rewind?.dataStream,
+      listsNumbers: options.listsNumbers,
     });
     ledger.trackInFlight(() => (this.#current ? this.#current.ends.length - this.#passed : 0));
     ledger.trackInFlight(() => eventsOf(this.#ranges));

@@ -7,6 +7,7 @@ import { openEraser } from '#shared/open/open-eraser.ts';
 import { openLagSource } from '#shared/open/open-lag.ts';
 import type { EraseQuery, StoreEraser } from '#shared/store/erase.ts';
 import { parseQueryText } from '#shared/store/query-text.ts';
+import { parseQuery } from '#shared/store/query/parser.ts';
 import { timeArgument } from '../dead-letters/time-argument.ts';
 import { findDeadLetters } from '../erase/dead-letters.ts';
 import { eraseFindings } from '../erase/passes.ts';
@@ -24,7 +25,7 @@ it says so, and what to do.
 
   --tenant T        Events of this tenant
   --container NAME  Of containers of this name, with * for anything, or of this id (12 digits of it will do)
-  --query Q         Of which the text holds all words of Q, as \`sluice search\` finds them
+  --query Q         Of which the text holds all words and "phrases" of Q; no fields, no operators
   --all             Of all; only so without a condition
   --since TIME      Events at or after: 10m, 2h30m (ago), 2026-03-01T12:00:00Z, or Unix seconds
   --until TIME      Events before
@@ -100,6 +101,11 @@ function queryOf(values: Given, nowMs: number): EraseQuery {
   const isAny = tenant !== undefined || container !== undefined || text !== undefined;
   if (text !== undefined && parseQueryText(text).length === 0 && !values.all)
     throw new SluiceError('usage_wrong', 'Cannot erase: --query holds no word, and would mean everything; say --all');
+  if (text !== undefined && !isOfWords(text, nowMs))
+    throw new SluiceError(
+      'usage_wrong',
+      `Cannot erase: --query takes words and "phrases" only, and sluice search finds something else by this; quote it`,
+    );
   if (container !== undefined && /^\**$/.test(container) && !values.all)
     throw new SluiceError('usage_wrong', 'Cannot erase: --container means everything; say --all');
   if (tenant === '') throw new SluiceError('usage_wrong', 'Cannot erase: --tenant is empty');
@@ -115,6 +121,15 @@ function queryOf(values: Given, nowMs: number): EraseQuery {
     ...(values.since !== undefined && { since: timeArgument('--since', values.since, nowMs) }),
     ...(values.until !== undefined && { until: timeArgument('--until', values.until, nowMs) }),
   };
+}
+
+/** Whether a search takes the text for words too: what is erased is what it shows. */
+function isOfWords(text: string, nowMs: number): boolean {
+  const parsed = parseQuery(text, { nowMs });
+  if ('mistake' in parsed || parsed.stages.length > 0) return false;
+  const { where } = parsed;
+  const parts = where.kind === 'and' ? where.nodes : [where];
+  return parts.every(({ kind }) => kind === 'words' || kind === 'all');
 }
 
 /** Of two, one would be left out without a word. */

@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { isRetryable, reasonOf, SluiceError } from '#shared/errors.ts';
 import { harmless } from '#shared/harmless.ts';
 import { openStore } from '#shared/open/open-store.ts';
+import { fieldsOf, type Where } from '#shared/store/where.ts';
 import type { Store, StoredDocument } from '#shared/store/store.ts';
 import type { CommandContext } from '../process/command.ts';
 import { LogPrinter } from '../output/log-printer.ts';
@@ -11,6 +12,8 @@ import { Output } from '../output/output.ts';
 import { Follower, type Followed } from './follower.ts';
 import { lastPages } from './last-pages.ts';
 import { timeArgument } from '../dead-letters/time-argument.ts';
+import { missingFields } from '../search/missing-fields.ts';
+import { readQuery } from '../search/read-query.ts';
 
 export const help = `Usage: sluice logs [NAME] [OPTIONS]
 
@@ -23,6 +26,7 @@ Options:
   -n, --tail N        Only the last N lines; all or a negative number: all of them (default: all)
       --since TIME    Lines at or after: 10m, 2h30m (ago), 2026-03-01T12:00:00Z, or Unix seconds
       --until TIME    Lines before
+      --where QUERY   Only lines of a query: 'status>=500 -level:debug'; see sluice search --help
   -t, --timestamps    Show times, with nanoseconds
       --details       Show attributes, as key=value
       --json          Whole documents, one a line, as stored; all to standard output
@@ -34,6 +38,7 @@ const OPTIONS = {
   tail: { type: 'string', short: 'n', default: 'all' },
   since: { type: 'string' },
   until: { type: 'string' },
+  where: { type: 'string' },
   timestamps: { type: 'boolean', short: 't', default: false },
   details: { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },
@@ -75,6 +80,10 @@ export async function run(args: string[], context: CommandContext): Promise<numb
         await output.write(`sluice: ${harmless(what)}; look at the spelling, or wait for it with -f\n`, output.stderr);
         return 1;
       }
+      const { where, ...range } = wanted.query;
+      const missing =
+        found || where === undefined ? [] : await missingFields(store, fieldsOf(where), range, context.signal);
+      for (const line of missing) await output.write(`sluice: ${harmless(line)}\n`, output.stderr);
     }
     return 0;
   } catch (error) {
@@ -99,8 +108,16 @@ function wantedOf(values: Given, positionals: readonly string[], nowMs: number):
       ...(name === undefined ? {} : { name: name.replace(/^\//, '') }),
       ...(values.since === undefined ? {} : { since: timeArgument('--since', values.since, nowMs) }),
       ...(until === undefined ? {} : { until }),
+      ...(values.where === undefined ? {} : { where: whereOf(values.where, nowMs) }),
     },
   };
+}
+
+function whereOf(text: string, nowMs: number): Where {
+  const { where, stages } = readQuery(text, nowMs);
+  if (stages.length > 0)
+    throw new SluiceError('usage_wrong', 'Cannot show logs: a bar has no place in --where; see sluice search');
+  return where;
 }
 
 /** parseArgs takes `-1` for an option; docker's users write `--tail -1`. */

@@ -1,9 +1,11 @@
-// `sluice search`: full-text search over the store, newest first, so that nobody has to scroll to the latest and
-// `| head` makes sense.
+// `sluice search`: documents of a query, newest first, so that nobody has to scroll to the latest and `| head` makes
+// sense; or what is counted of them.
 
 import { parseArgs } from 'node:util';
 import { SluiceError } from '#shared/errors.ts';
 import { openStore } from '#shared/open/open-store.ts';
+import { stageFields } from '#shared/store/query/stages.ts';
+import { fieldsOf } from '#shared/store/where.ts';
 import type { StoredDocument, StoreQuery } from '#shared/store/store.ts';
 import type { CommandContext } from '../process/command.ts';
 import { messageText, originName, timestampText } from '../output/document-text.ts';
@@ -12,66 +14,109 @@ import { jsonLine } from '../output/log-printer.ts';
 import { Output } from '../output/output.ts';
 import { countArgument } from './logs.ts';
 import { timeArgument } from '../dead-letters/time-argument.ts';
+import { missingFields } from '../search/missing-fields.ts';
+import { readQuery } from '../search/read-query.ts';
+import { type Format, printResult, type Reading } from '../search/result.ts';
 
 export const help = `Usage: sluice search QUERY [OPTIONS]
 
-Finds documents whose message or attributes hold all words of QUERY, newest first. "Quoted words" must stand in a row,
-word* is the beginning of a word, case does not matter. No other sign has a meaning, so no query is wrong.
+Finds documents, newest first. All parts of QUERY must apply:
 
-  sluice search timeout upstream --since 1h
-  sluice search '"connection refused" 10.0.0.*' --name 'web-*'
+  timeout upstream            both words, in the message or in attributes; case does not matter
+  "connection refused"        the words in a row;  refus*  the beginning of a word
+  level:error                 a field: log.level; also container, service, host, pod, stream, tag, …
+  status:500  url:"/a b"      any other name is a key that senders sent
+  container:web-*  user:*     a pattern; the field exists
+  status>=500  took<0.5       a range, of any key;  took:[100 TO 500]  took:{0 TO 1]
+  @timestamp>=now-1h          a time: now-15m, 2026-03-01, 2026-03-01T12:00:00Z
+  a OR b   -a   NOT a   (a OR b) c   level:(error OR warn)
+
+Behind a bar, what is made of them:
+
+  | count by log.level, 5m                       | top 5 container.name
+  | stats avg(took), p99(took) by url.path       | sort -took   | fields @timestamp, message   | head 20
+
+  sluice search 'status>=500 -url:/health*' --since 1h
+  sluice search 'level:error | count by container.name, 5m' --since 1d
+
+What means nothing of that is text. Quote the query for the shell, and in it text that looks like one of these; write --
+before a query that begins with a minus. docs/search.md has the whole of it.
 
 Options:
-  -n, --limit N       At most N documents, or all (default: 100)
+  -n, --limit N       At most N documents or rows, or all (default: 100 documents, all rows)
       --since TIME    At or after: 10m, 2h30m (ago), 2026-03-01T12:00:00Z, or Unix seconds
       --until TIME    Before
       --name NAME     Of one container, service or tag; * stands for anything
-      --json          Whole documents, one a line, as stored
+      --json          Whole documents, one a line, as stored; behind a bar: a row a line
+      --csv           Rows as CSV, with a header
       --config FILE   Configuration: which store
 `;
 
 const OPTIONS = {
-  limit: { type: 'string', short: 'n', default: '100' },
+  limit: { type: 'string', short: 'n' },
   since: { type: 'string' },
   until: { type: 'string' },
   name: { type: 'string' },
   json: { type: 'boolean', default: false },
+  csv: { type: 'boolean', default: false },
 } as const;
+
+const LIMIT_DEFAULT = 100;
 
 export async function run(args: string[], context: CommandContext): Promise<number> {
   const { values, positionals } = parseArgs({ args, options: OPTIONS, allowPositionals: true });
   if (positionals.length === 0)
     throw new SluiceError('usage_wrong', 'Cannot search: give a QUERY; see sluice search --help');
+  if (values.json && values.csv) throw new SluiceError('usage_wrong', 'Cannot search: give --json or --csv, not both');
   const { signal, clock, config } = context;
   const nowMs = clock.epochMs();
-  const query: Omit<StoreQuery, 'limit'> = {
-    text: positionals.join(' '),
-    order: 'newest',
+  const { where, stages } = readQuery(positionals.join(' '), nowMs);
+  if (values.csv && stages.length === 0)
+    throw new SluiceError('usage_wrong', 'Cannot search: --csv needs columns, such as | fields @timestamp, message');
+  const range: Pick<StoreQuery, 'name' | 'since' | 'until'> = {
     ...(values.name === undefined ? {} : { name: values.name }),
     ...(values.since === undefined ? {} : { since: timeArgument('--since', values.since, nowMs) }),
     ...(values.until === undefined ? {} : { until: timeArgument('--until', values.until, nowMs) }),
   };
+  const query: Omit<StoreQuery, 'limit'> = { ...range, where, order: 'newest' };
+  const isCounted = stages[0]?.kind === 'stats';
+  const limit =
+    values.limit === undefined ? (isCounted ? Infinity : LIMIT_DEFAULT) : countArgument('--limit', values.limit);
   const output = new Output(context);
-  const limit = countArgument('--limit', values.limit);
-  let left = limit;
   await using store = await openStore(config, { readOnly: true, clock });
+  const format: Format = values.json ? 'json' : values.csv ? 'csv' : 'table';
+  const printing = { store, query, stages, limit, format, output, clock, signal };
   try {
-    const toTerminal = output.stdout.isTTY === true;
-    for await (const { documents } of store.pages({ ...query, limit }, signal)) {
-      await output.write(
-        documents
-          .map((document) => (values.json ? jsonLine(document, output.stdout) : resultLine(document, toTerminal)))
-          .join(''),
-      );
-      left -= documents.length;
-      if (output.closed) break;
-    }
-    if (left === 0 && output.stderr.isTTY === true) await output.write('(there may be more: -n)\n', output.stderr);
+    const found = stages.length === 0 ? await printDocuments(printing) : await printResult(printing);
+    if (found >= limit && stages.length === 0 && output.stderr.isTTY === true)
+      await output.write('(there may be more: -n)\n', output.stderr);
+    // With fewer than asked for, everything was looked at anyway.
+    const isAll = found < limit || isCounted;
+    const missing =
+      isAll && !output.closed
+        ? await missingFields(store, [...fieldsOf(where), ...stageFields(stages)], range, signal)
+        : [];
+    for (const line of missing) await output.write(`sluice: ${harmless(line)}\n`, output.stderr);
     return 0;
   } catch (error) {
     if (signal.aborted) return 1;
     throw error;
   }
+}
+
+async function printDocuments({ store, query, limit, format, output, signal }: Reading): Promise<number> {
+  const toTerminal = output.stdout.isTTY === true;
+  let found = 0;
+  for await (const { documents } of store.pages({ ...query, limit }, signal)) {
+    await output.write(
+      documents
+        .map((document) => (format === 'json' ? jsonLine(document, output.stdout) : resultLine(document, toTerminal)))
+        .join(''),
+    );
+    found += documents.length;
+    if (output.closed) break;
+  }
+  return found;
 }
 
 function resultLine(document: StoredDocument, toTerminal: boolean): string {

@@ -10,6 +10,7 @@ import { parseQueryText, type QueryTerm } from '../query-text.ts';
 import { CONTAINER_ID_MIN, type StoreQuery } from '../store.ts';
 import { attributePattern } from './attribute-pattern.ts';
 import { ATTRIBUTE_MAX, KEYWORD_MAX } from './template.ts';
+import { whereClause } from './where-clauses.ts';
 
 type Clause = Record<string, unknown>;
 
@@ -61,6 +62,10 @@ function filters(query: Omit<StoreQuery, 'limit' | 'order'>, options: Pick<Searc
     clauses.push(anyOf(nameClauses(query.container, ['container.name'], CONTAINER_ID_MIN)));
   if (query.tenant !== undefined) clauses.push({ term: { 'tenant.id': query.tenant } });
   for (const term of parseQueryText(query.text ?? '')) clauses.push(anyOf(textClauses(term, options)));
+  if (query.where !== undefined) {
+    const wordClauses = (term: QueryTerm) => textClauses(term, options);
+    clauses.push(whereClause(query.where, { textClause, wordClauses, cheapOnly: options.cheapOnly }));
+  }
   return clauses;
 }
 
@@ -91,7 +96,7 @@ function nameClauses(name: string, fields: readonly string[], idMin: number): Cl
 }
 
 function textClauses(term: QueryTerm, options: Pick<SearchOptions, 'cheapOnly'>): Clause[] {
-  const clauses = [messageClause(term)];
+  const clauses = [textClause('message', term)];
   const pattern = options.cheapOnly ? null : attributePattern(term);
   // Where no pattern may be used, a value is still found whole. Of a longer term than any the server would complain.
   if (pattern === null) {
@@ -100,10 +105,10 @@ function textClauses(term: QueryTerm, options: Pick<SearchOptions, 'cheapOnly'>)
   return clauses;
 }
 
-function messageClause(term: QueryTerm): Clause {
-  if (!term.prefix) return { match_phrase: { message: term.raw } };
+function textClause(field: string, term: QueryTerm): Clause {
+  if (!term.prefix) return { match_phrase: { [field]: term.raw } };
   const [word] = term.words;
   // Unlike match_phrase_prefix this does not stop at a number of words that begin so.
-  if (term.words.length === 1 && word !== undefined && word.length <= PREFIX_MAX) return { prefix: { message: word } };
-  return { match_phrase_prefix: { message: { query: term.raw, max_expansions: 1000 } } };
+  if (term.words.length === 1 && word !== undefined && word.length <= PREFIX_MAX) return { prefix: { [field]: word } };
+  return { match_phrase_prefix: { [field]: { query: term.raw, max_expansions: 1000 } } };
 }

@@ -28,7 +28,7 @@ import { ANSWER_BYTES_MAX, AnswerTooLong, Connection, type ConnectionOptions, ty
 import { PageSize } from './page-size.ts';
 import { searchBody } from './query.ts';
 import { setUp } from './setup.ts';
-import { type IndexLayout, STREAM_PATTERNS } from './template.ts';
+import { ATTRIBUTE_NUMBERS, type IndexLayout, STREAM_PATTERNS } from './template.ts';
 
 export interface ElasticsearchStoreOptions extends Omit<ConnectionOptions, 'timeoutMsMax'> {
   readonly bulkTimeoutMs: number;
@@ -228,6 +228,8 @@ function documentOf(hit: unknown, before: readonly (string | number)[]): StoredD
   // OpenSearch gives nanoseconds since the epoch.
   const instant = typeof time === 'string' ? time : formatInstant(BigInt(exactNumberText(time) ?? String(time)));
   const index = typeof hit['_index'] === 'string' ? dataStreamOf(hit['_index']) : '';
+  // Of no interest to anybody else: attributes has these numbers.
+  delete hit['_source'][ATTRIBUTE_NUMBERS];
   const ties = before[0] === instant && before[1] === sequence ? before.slice(2) : [];
   return { id: hit['_id'], index, source: hit['_source'], sort: [instant, Number(sequence), ...ties, hit['_id']] };
 }

@@ -56,6 +56,9 @@ export interface TemplateOptions {
 export const KEYWORD_MAX = 1024;
 export const ATTRIBUTE_MAX = 8191;
 
+/** A term for each number among the attributes (where-clauses.ts). Only looked up, so it needs no column of its own. */
+export const ATTRIBUTE_NUMBERS = 'attribute_numbers';
+
 const keyword = { type: 'keyword', ignore_above: KEYWORD_MAX };
 const objectOf = (properties: Record<string, unknown>) => ({ properties });
 
@@ -88,6 +91,7 @@ function mappingsOf({ mode }: IndexLayout): object {
     // Documents are sorted by their sequence, which needs no tree of its values.
     event: objectOf({ ingested: { type: 'date' }, sequence: { type: 'long', index: false } }),
     attributes: flattened,
+    [ATTRIBUTE_NUMBERS]: { type: 'keyword', doc_values: false, ignore_above: ATTRIBUTE_MAX },
   };
   return { dynamic: false, properties };
 }

@@ -4,6 +4,7 @@
 // Refuses what Elasticsearch's mapping refuses: text that is no JSON object, and a `@timestamp` that is missing or
 // outside 1970–2262.
 
+import { parseExactJson } from '../exact-json.ts';
 import { INSTANT_MAX, INSTANT_MIN, parseInstant } from '../instant.ts';
 import { separateCjk, shortenWords } from '../words.ts';
 
@@ -73,6 +74,8 @@ function collectValues(value: unknown, values: string[], depth: number): void {
     if (value.length <= ATTRIBUTE_MAX) values.push(value);
   } else if (typeof value === 'number' || typeof value === 'boolean') {
     values.push(String(value));
+  } else if (JSON.isRawJSON(value)) {
+    values.push(value.rawJSON);
   } else if (typeof value === 'object' && value !== null && depth <= DEPTH_MAX) {
     for (const inner of Object.values(value)) collectValues(inner, values, depth + 1);
   }
@@ -86,7 +89,7 @@ function millisecondsOf(value: unknown): number | null {
 
 function parseObject(json: string): Fields | null {
   try {
-    const value: unknown = JSON.parse(json);
+    const value = parseExactJson(json);
     return isObject(value) ? value : null;
   } catch {
     return null;

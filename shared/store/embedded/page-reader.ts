@@ -5,6 +5,10 @@
 
 import type { DatabaseSync } from 'node:sqlite';
 import { SluiceError } from '#shared/errors.ts';
+import { parseExactJson } from '../exact-json.ts';
+import type { Document } from '../query/document-values.ts';
+import { matches } from '../query/matches.ts';
+import type { Where } from '../where.ts';
 import type { StoreQuery } from '../store.ts';
 import { containersSql, countSql, type EraseCursor, eraseSql, originsSql, searchSql, type SqlQuery } from './query.ts';
 
@@ -31,7 +35,13 @@ export interface RowPage {
   readonly bytes: number;
   /** Whether nothing comes after it, apart from the limit. */
   readonly isLast: boolean;
+  /** Where to go on, if not after its last row. */
+  readonly next?: readonly [time: string, sequence: number, rowid: number];
 }
+
+/** Of a page, what is looked at: whoever writes in the same thread waits, and nobody can interrupt it. */
+const SCANNED_MAX = 10_000;
+const SCANNED_BYTES_MAX = 32 * 1024 * 1024;
 
 const DOCUMENT = `SELECT d.rowid AS rowid, d.id AS id, o.stream AS stream, CAST(d.time AS TEXT) AS time, d.sequence AS sequence,
   d.source AS source FROM documents d JOIN origins o ON o.rowid = d.origin WHERE d.rowid = ?`;
@@ -47,7 +57,17 @@ export class PageReader {
   page(query: StoreQuery, bytesMax: number): RowPage {
     this.#database.exec('BEGIN');
     try {
-      return this.#read(this.#rowids(query), query.limit, bytesMax);
+      const origins = this.#origins(query);
+      if (origins?.length === 0) return { rows: [], bytes: 0, isLast: true };
+      const { sql, values, isToBeRead } = checked(searchSql(query, origins));
+      if (isToBeRead && query.where !== undefined)
+        return this.#scan(this.#database.prepare(sql).iterate(...values), query, query.where, bytesMax);
+      const found = this.#database.prepare(sql).all(...values);
+      return this.#read(
+        found.map((row) => Number(row['rowid'])),
+        query.limit,
+        bytesMax,
+      );
     } finally {
       if (this.#database.isTransaction) this.#database.exec('COMMIT');
     }
@@ -68,6 +88,32 @@ export class PageReader {
     return { rows, bytes, isLast: rowids.length < limit };
   }
 
+  /** Those of the candidates that are meant. Ends early after so many that are not. */
+  #scan(candidates: Iterable<Record<string, unknown>>, { limit }: StoreQuery, where: Where, bytesMax: number): RowPage {
+    const document = this.#database.prepare(DOCUMENT);
+    const rows: Row[] = [];
+    let bytes = 0;
+    let scanned = 0;
+    let scannedBytes = 0;
+    let next: [string, number, number] | undefined;
+    for (const { rowid } of candidates) {
+      if (rows.length >= limit || scanned >= SCANNED_MAX || scannedBytes >= SCANNED_BYTES_MAX)
+        return { rows, bytes, isLast: false, ...(next && { next }) };
+      const row = document.get(Number(rowid)) as unknown as Row | undefined;
+      if (row === undefined) continue;
+      scanned += 1;
+      scannedBytes += row.source.length;
+      if (matches(where, parsedDocument(row.source))) {
+        if (rows.length > 0 && bytes + row.source.length > bytesMax)
+          return { rows, bytes, isLast: false, ...(next && { next }) };
+        rows.push(row);
+        bytes += row.source.length;
+      }
+      next = [row.time, row.sequence, row.rowid];
+    }
+    return { rows, bytes, isLast: true };
+  }
+
   /** How many documents there are of the query, whatever its limit. Throws as `page` does. */
   count(query: StoreQuery): number {
     const origins = this.#origins(query);
@@ -85,14 +131,6 @@ export class PageReader {
     return this.#database.prepare(sql).all(...values) as unknown as DoomedRow[];
   }
 
-  #rowids(query: StoreQuery): number[] {
-    const origins = this.#origins(query);
-    if (origins?.length === 0) return [];
-    const built = checked(searchSql(query, origins));
-    const found = this.#database.prepare(built.sql).all(...built.values);
-    return found.map((row) => Number(row['rowid']));
-  }
-
   /** Null where the query names none. */
   #origins({ name, container }: StoreQuery): number[] | null {
     const named = name === undefined ? null : this.#originsOf(originsSql(name));
@@ -107,7 +145,12 @@ export class PageReader {
   }
 }
 
-function checked(built: SqlQuery | null): SqlQuery {
+function checked<Q extends SqlQuery>(built: Q | null): Q {
   if (built === null) throw new SluiceError('usage_wrong', 'Cannot search: a bound is no ISO 8601 time');
   return built;
+}
+
+/** What `write` took is an object. */
+function parsedDocument(source: string): Document {
+  return parseExactJson(source) as Document;
 }

@@ -7,6 +7,7 @@
 import { clampInstant, parseInstant } from '../instant.ts';
 import { parseQueryText, type QueryTerm } from '../query-text.ts';
 import { CONTAINER_ID_MIN, type StoreQuery } from '../store.ts';
+import { whereSql } from './where-sql.ts';
 
 type SqlValue = string | number | bigint;
 
@@ -16,13 +17,17 @@ export interface SqlQuery {
 }
 
 /**
- * Rowids in order. `origins`: rowids of what the query's name matches; null where it has none. Null where a bound is no
+ * Rowids in order; `isToBeRead`: more of them than are meant, so that each document has to be asked (matches.ts).
+ * `origins`: rowids of what the query's name matches; null where it has none. Null where a bound is no
  * moment.
  */
-export function searchSql(query: StoreQuery, origins: readonly number[] | null): SqlQuery | null {
+export function searchSql(
+  query: StoreQuery,
+  origins: readonly number[] | null,
+): (SqlQuery & { readonly isToBeRead: boolean }) | null {
   const found = conditionsOf(query, origins);
   if (found === null) return null;
-  const { conditions, values, match } = found;
+  const { conditions, values, match, isToBeRead } = found;
   if (query.after !== undefined) {
     const [time = 0, sequence = 0, rowid = 0] = query.after;
     conditions.push(`(d.time, d.sequence, d.rowid) ${query.order === 'oldest' ? '>' : '<'} (?, ?, ?)`);
@@ -32,7 +37,8 @@ export function searchSql(query: StoreQuery, origins: readonly number[] | null):
   const direction = query.order === 'oldest' ? 'ASC' : 'DESC';
   const sql = `SELECT d.rowid AS rowid FROM documents d ${indexFor(query, origins, match)} ${whereOf(conditions)}
     ORDER BY d.time ${direction}, d.sequence ${direction}, d.rowid ${direction} LIMIT ?`;
-  return { sql, values: [...values, query.limit] };
+  // What has to be read first cannot be counted here.
+  return { sql, values: [...values, isToBeRead ? -1 : query.limit], isToBeRead };
 }
 
 /** How many documents there are of it. Null where a bound is no moment. */
@@ -97,6 +103,7 @@ interface Conditions {
   readonly values: SqlValue[];
   /** Words to look for, which are no condition yet; '' where there are none. */
   readonly match: string;
+  readonly isToBeRead: boolean;
 }
 
 function conditionsOf(query: StoreQuery, origins: readonly number[] | null): Conditions | null {
@@ -123,12 +130,14 @@ function conditionsOf(query: StoreQuery, origins: readonly number[] | null): Con
   const match = matchText(parseQueryText(query.text ?? ''));
   // A row of origins may be of several tenants.
   if (query.tenant !== undefined) add("json_extract(d.source, '$.tenant.id') = ?", query.tenant);
-  return { conditions, values, match };
+  const where = query.where === undefined ? null : whereSql(query.where);
+  if (where !== null) add(where.sql, ...where.values);
+  return { conditions, values, match, isToBeRead: where?.isExact === false };
 }
 
 /** The planner has no statistics; we know which of the bounds is the narrow one. */
 function indexFor(query: StoreQuery, origins: readonly number[] | null, match: string): string {
-  if (match !== '') return '';
+  if (match !== '' || (query.where !== undefined && whereSql(query.where).isIndexed)) return '';
   if (query.ingestedSinceMs !== undefined) return 'INDEXED BY documents_by_ingested';
   if (origins?.length === 1) return 'INDEXED BY documents_by_origin';
   return 'INDEXED BY documents_by_time';

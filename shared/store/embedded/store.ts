@@ -105,9 +105,11 @@ export class EmbeddedStore implements Store {
   pages(query: StoreQuery, signal?: AbortSignal): AsyncGenerator<StoredPage, void, void> {
     return pagesOf(query, async (step) => {
       signal?.throwIfAborted();
-      const { rows, bytes, isLast } = await this.#ask(this.#worker.call('page', { query: step, bytesMax: PAGE_BYTES }));
+      const { rows, bytes, isLast, next } = await this.#ask(
+        this.#worker.call('page', { query: step, bytesMax: PAGE_BYTES }),
+      );
       signal?.throwIfAborted();
-      return { documents: rows.map(storedDocument), bytes, isLast };
+      return { documents: rows.map(storedDocument), bytes, isLast, next };
     });
   }
 

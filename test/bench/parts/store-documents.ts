@@ -49,7 +49,7 @@ function* eventsOf(documents: number): Generator<Event> {
 /** As the indexer writes them into data stream `stream`, under names that begin with the time. */
 export function ourBodies(documents: number, stream: string): Buffer[] {
   const body = new BulkBody();
-  const writer = new DocumentWriter(body);
+  const writer = new DocumentWriter(body, { listsNumbers: true });
   const bodies: Buffer[] = [];
   const take = (): void => void bodies.push(inStream(body.request(), stream));
   for (const events of batchesOf(eventsOf(documents))) {

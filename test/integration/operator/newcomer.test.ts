@@ -57,16 +57,27 @@ suite('sluice run', () => {
     assert.equal((await follower.stop()).code, 0);
   });
 
-  test('search finds by words', async () => {
+  test('search finds by words and by fields, counts, and shows the place of a mistake', async () => {
     await using place = await newPlace();
     await using _program = await new SluiceProcess(['run'], place).ready();
-    const body = ['disk full on node_7', 'disk fine', 'node_7 fine'].map((message) => ({ message }));
+    const lines = ['disk full on node_7', 'disk fine', 'node_7 fine'];
+    const body = lines.map((message, i) => ({ message, level: i === 0 ? 'error' : 'info', used: 100 - i }));
     assert.equal((await post(place, 'app.search', JSON.stringify(body))).status, 200);
     await untilStored(inEmbeddedStore(place), 'app.search', 3);
     const found = await sluice(['search', 'disk node_7', '--json'], place);
     assert.equal(found.code, 0, found.stderr);
     assert.match(found.stdout, /disk full on node_7/);
     assert.equal(found.stdout.trimEnd().split('\n').length, 1);
+    const full = await sluice(['search', 'used>=99 -level:error'], place);
+    assert.match(full.stdout, /^\S+ app\.search \| disk fine\n$/);
+    const counted = await sluice(['search', 'tag:app.search | count by level', '--csv'], place);
+    assert.equal(counted.stdout, 'log.level,count\ninfo,2\nerror,1\n');
+    const slip = await sluice(['search', 'lvl:error'], place);
+    assert.deepEqual([slip.code, slip.stderr], [0, 'sluice: nothing has the field lvl; did you mean log.level?\n']);
+    const wrong = await sluice(['search', 'used>=99 (disk'], place);
+    assert.deepEqual([wrong.code, wrong.stdout], [2, '']);
+    const said = ['Cannot read the query: this ( is never closed', '  used>=99 (disk', '           ^'];
+    assert.equal(wrong.stderr, said.map((line) => `sluice: ${line}\n`).join(''));
   });
 
   test('killed under load, three times: every acked event is there once', async () => {

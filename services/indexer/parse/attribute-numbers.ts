@@ -1,0 +1,144 @@
+// The numbers among the attributes once more, in a form that Elasticsearch can compare whatever their key: a list of
+// terms `key NUL code`, whose codes sort as the numbers do (shared/store/query/number-order.ts).
+//
+//   "attributes":{"status":500,"http":{"took":"12.4"}},   "attribute_numbers":["status\u0000h5","http.took\u0000g124"],
+//
+// A text that looks like a number of JSON counts as one: many senders know nothing but texts. Reads the JSON that was
+// just written, so it need not know where its values come from. Linear in that and in what it writes.
+//
+// Guarantees: an event is never refused for this list. Where it would become too large, the rest of the numbers are
+// left out: they can be found, not compared.
+
+import { NUMBER_LENGTH_MAX, numberIn } from '#shared/store/query/number-order.ts';
+import { fragment, type JsonBuffer } from '../json/json-buffer.ts';
+
+const START = fragment('"attribute_numbers":[');
+const NUL = fragment('\\u0000');
+/** Of the list. */
+const BYTES_MAX = 1024 * 1024;
+/** For what comes behind it in the document. */
+const REST_BYTES = 16 * 1024;
+/** Objects and arrays in each other: the transcoder writes no more than 20. */
+const LEVELS_MAX = 64;
+
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const MINUS = 0x2d;
+const DOT = 0x2e;
+const BACKSLASH = 0x5c;
+const ARRAY_START = 0x5b;
+const ARRAY_END = 0x5d;
+const OBJECT_START = 0x7b;
+const OBJECT_END = 0x7d;
+
+export class AttributeNumbers {
+  readonly #json: JsonBuffer;
+  /** Keys that lead to where we are, as extents of the JSON. */
+  readonly #keyStarts = new Int32Array(LEVELS_MAX);
+  readonly #keyEnds = new Int32Array(LEVELS_MAX);
+  #keys = 0;
+  /** Of each open object and array: how many keys lead to it; negative for an array, by one more. */
+  readonly #levels = new Int32Array(LEVELS_MAX);
+  #writtenFrom = 0;
+
+  constructor(json: JsonBuffer) {
+    this.#json = json;
+  }
+
+  /** `start`: where `"attributes":{…},` was written, with which the buffer ends; nothing where there are none. */
+  write(start: number): void {
+    const json = this.#json;
+    const end = json.at;
+    if (end === start) return;
+    this.#writtenFrom = end;
+    this.#keys = 0;
+    json.raw(START);
+    const empty = json.at;
+    this.#scan(json.bytes.indexOf(OBJECT_START, start), end);
+    if (json.at === empty) {
+      json.at = end;
+      return;
+    }
+    json.bytes[json.at - 1] = ARRAY_END;
+    json.byte(COMMA);
+  }
+
+  /** `start`: of the object; its end is known by its level. */
+  #scan(start: number, end: number): void {
+    let depth = 0;
+    let at = start;
+    do {
+      const code = this.#json.bytes[at]!;
+      if (code === QUOTE) {
+        at = this.#string(at, end, depth);
+      } else if (code === OBJECT_START || code === ARRAY_START) {
+        if (depth === LEVELS_MAX) return;
+        this.#levels[depth++] = code === OBJECT_START ? this.#keys : -1 - this.#keys;
+        at += 1;
+      } else if (code === OBJECT_END || code === ARRAY_END) {
+        depth -= 1;
+        at += 1;
+      } else if (code === COMMA) {
+        const level = this.#levels[depth - 1]!;
+        this.#keys = level < 0 ? -1 - level : level;
+        at += 1;
+      } else if (code === MINUS || isDigit(code)) {
+        const from = at;
+        while (at < end && isOfNumber(this.#json.bytes[at]!)) at += 1;
+        if (!this.#number(from, at)) return;
+      } else at += 1;
+    } while (depth > 0 && at < end);
+  }
+
+  /** Of a key or a value. Returns where it ends. */
+  #string(start: number, end: number, depth: number): number {
+    const { bytes } = this.#json;
+    let at = start + 1;
+    for (;;) {
+      at = bytes.indexOf(QUOTE, at);
+      if (at < 0 || at >= end) return end;
+      let slashes = at;
+      while (bytes[slashes - 1] === BACKSLASH) slashes -= 1;
+      if ((at - slashes) % 2 === 0) break;
+      at += 1;
+    }
+    const level = this.#levels[depth - 1]!;
+    if (level === this.#keys && bytes[at + 1] === 0x3a) {
+      this.#keyStarts[this.#keys] = start + 1;
+      this.#keyEnds[this.#keys] = at;
+      this.#keys += 1;
+    } else if (at - start - 1 <= NUMBER_LENGTH_MAX && (bytes[start + 1] === MINUS || isDigit(bytes[start + 1]!))) {
+      if (!this.#number(start + 1, at)) return end;
+    }
+    return at + 1;
+  }
+
+  /** False where the list is full. */
+  #number(start: number, end: number): boolean {
+    const json = this.#json;
+    const code = numberIn(json.bytes.toString('latin1', start, end));
+    if (code === null) return true;
+    let bytes = code.length + 16;
+    for (let i = 0; i < this.#keys; i += 1) bytes += this.#keyEnds[i]! - this.#keyStarts[i]! + 1;
+    const isFull = json.at + bytes - this.#writtenFrom > BYTES_MAX || json.at + bytes + REST_BYTES > json.fullAt;
+    if (isFull) return false;
+    json.reserve(bytes);
+    json.byte(QUOTE);
+    for (let i = 0; i < this.#keys; i += 1) {
+      if (i > 0) json.byte(DOT);
+      json.bytes.copyWithin(json.at, this.#keyStarts[i]!, this.#keyEnds[i]);
+      json.at += this.#keyEnds[i]! - this.#keyStarts[i]!;
+    }
+    json.raw(NUL);
+    json.ascii(code);
+    json.byte(QUOTE);
+    json.byte(COMMA);
+    return true;
+  }
+}
+
+const isDigit = (code: number): boolean => code >= 0x30 && code <= 0x39;
+
+/** Digits, `+`, `-`, `.`, `e` and `E`. */
+const isOfNumber = (code: number): boolean =>
+  isDigit(code) || code === MINUS || code === DOT || code === 0x2b || code === 0x45 || code === 0x65;

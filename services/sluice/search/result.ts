@@ -1,0 +1,137 @@
+// Runs the stages behind a query's bars: reads the documents that the query finds, page by page, and prints the rows
+// that come of them. Documents are counted in this process, whichever store they come from: each is read once, and
+// none is kept.
+
+import type { Clock } from '#shared/clock.ts';
+import { harmless } from '#shared/harmless.ts';
+import type { Stage } from '#shared/store/query/stages.ts';
+import type { Store, StoredDocument, StoreQuery } from '#shared/store/store.ts';
+import type { Output } from '../output/output.ts';
+import { Progress } from '../output/progress.ts';
+import { Aggregate, type Row } from './aggregate.ts';
+import { arranged, compareRows, documentRow, type Table } from './rows.ts';
+import { csvText, jsonText, tableText } from './table.ts';
+
+export type Format = 'table' | 'csv' | 'json';
+
+export interface Reading {
+  readonly store: Store;
+  readonly query: Omit<StoreQuery, 'limit'>;
+  readonly stages: readonly Stage[];
+  /** Of rows; Infinity for all. */
+  readonly limit: number;
+  readonly format: Format;
+  readonly output: Output;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** What is kept while documents are sorted. */
+const SORTED_MAX = 10_000;
+/** Of rows that may be dropped yet. */
+const SORTED_BYTES = 64 * 1024 * 1024;
+const DEFAULT_COLUMNS = ['@timestamp', 'container.name', 'log.level', 'message'];
+
+/** Prints what the stages make of it. Resolves to how many documents were read. */
+export async function printResult(reading: Reading): Promise<number> {
+  const { stages } = reading;
+  let read = 0;
+  const pages = async function* (limit: number): AsyncGenerator<readonly StoredDocument[]> {
+    for await (const { documents } of reading.store.pages({ ...reading.query, limit }, reading.signal)) {
+      read += documents.length;
+      yield documents;
+      if (reading.output.closed) return;
+    }
+  };
+  const [first, ...rest] = stages;
+  if (first?.kind !== 'stats' && !stages.some(({ kind }) => kind === 'sort')) {
+    await printDocuments(reading, pages);
+    return read;
+  }
+  let table: Table;
+  {
+    // Away before anything is printed: both may be the same terminal.
+    const { output, clock } = reading;
+    using progress = new Progress({ stderr: output.stderr, clock }, () => `${read} documents read`);
+    const warn = (line: string) => progress.warn(line);
+    table = first?.kind === 'stats' ? await counted(first, rest, pages, warn) : await sorted(reading, pages, warn);
+  }
+  await printRows(reading, table);
+  return read;
+}
+
+type Pages = (limit: number) => AsyncGenerator<readonly StoredDocument[]>;
+
+async function counted(
+  { measures, by }: Stage & { readonly kind: 'stats' },
+  rest: readonly Stage[],
+  pages: Pages,
+  warn: (line: string) => void,
+): Promise<Table> {
+  const aggregate = new Aggregate(measures, by);
+  // A wrong column is told before all is read.
+  arranged({ columns: aggregate.columns, rows: [] }, rest);
+  for await (const documents of pages(Infinity)) for (const { source } of documents) aggregate.add(source);
+  if (aggregate.leftOut > 0)
+    warn(`there are too many groups: ${aggregate.leftOut} documents are in none; narrow the query, or group by less`);
+  if (aggregate.isCut) warn('there are too many values: uniq and percentiles are of a part of them');
+  return arranged({ columns: aggregate.columns, rows: aggregate.rows() }, rest);
+}
+
+/** The first of all documents in the order that is asked for. */
+async function sorted({ stages, limit }: Reading, pages: Pages, warn: (line: string) => void): Promise<Table> {
+  const columns = columnsOf(stages);
+  const keys = stages.flatMap((stage) => (stage.kind === 'sort' ? stage.keys : []));
+  const names = [...new Set([...columns, ...keys.map(({ name }) => name)])];
+  const most = Math.min(limit, headOf(stages), SORTED_MAX);
+  let rows: Row[] = [];
+  let dropped = 0;
+  let bytes = 0;
+  const cut = () => {
+    bytes = 0;
+    rows.sort((a, b) => compareRows(a, b, keys));
+    dropped += Math.max(0, rows.length - most);
+    rows.length = Math.min(rows.length, most);
+  };
+  for await (const documents of pages(Infinity)) {
+    for (const { source } of documents) {
+      const row = documentRow(source, names);
+      for (const value of Object.values(row)) bytes += String(value).length;
+      rows.push(row);
+    }
+    if (rows.length > 2 * most + 1000 || bytes > SORTED_BYTES) cut();
+  }
+  cut();
+  if (dropped > 0 && most === SORTED_MAX) warn(`only the first ${SORTED_MAX} are shown`);
+  return { columns, rows };
+}
+
+async function printDocuments({ stages, limit, format, output }: Reading, pages: Pages): Promise<void> {
+  const columns = columnsOf(stages);
+  let isFirst = true;
+  for await (const documents of pages(Math.min(limit, headOf(stages)))) {
+    const rows = documents.map(({ source }) => documentRow(source, columns));
+    await output.write(printed(textOf({ columns, rows }, format, isFirst), output));
+    isFirst = false;
+  }
+}
+
+async function printRows({ limit, format, output }: Reading, { columns, rows }: Table): Promise<void> {
+  const shown = limit === Infinity ? rows : rows.slice(0, limit);
+  await output.write(printed(textOf({ columns, rows: shown }, format, true), output));
+}
+
+function textOf({ columns, rows }: Table, format: Format, withHeader: boolean): string {
+  if (format === 'json') return jsonText(columns, rows);
+  if (format === 'csv') return csvText(columns, rows, withHeader);
+  return rows.length === 0 ? '' : tableText(columns, rows, withHeader);
+}
+
+const printed = (text: string, { stdout }: Output): string => (stdout.isTTY === true ? harmless(text) : text);
+
+function columnsOf(stages: readonly Stage[]): readonly string[] {
+  return stages.findLast((stage) => stage.kind === 'fields')?.names ?? DEFAULT_COLUMNS;
+}
+
+const headOf = (stages: readonly Stage[]): number =>
+  Math.min(Infinity, ...stages.map((stage) => (stage.kind === 'head' ? stage.count : Infinity)));

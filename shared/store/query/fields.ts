@@ -1,0 +1,81 @@
+// The names of fields in queries. A name means, in this order:
+//
+//   a field of ours, by its whole name         log.level, kubernetes.labels.app, attributes.status
+//   a field of ours, by its short name         level, container, pod: the table below
+//   a key of what senders sent                 status, http.method: attributes.status, attributes.http.method
+//
+// Ours are those that the template of Elasticsearch maps (a test compares), and the embedded store follows it. Pure.
+
+import type { Field, FieldKind } from '../where.ts';
+
+export const ATTRIBUTES = 'attributes';
+const OURS: Readonly<Record<FieldKind, readonly string[]>> = {
+  text: ['message'],
+  // prettier-ignore
+  keyword: [
+    'stream', 'log.level', 'log.flags', 'container.id', 'container.name', 'container.image.name',
+    'kubernetes.namespace', 'kubernetes.pod.name', 'kubernetes.pod.uid', 'kubernetes.pod.ip',
+    'kubernetes.container.name', 'kubernetes.node.name', 'host.name', 'service.name', 'tenant.id', 'fluentd.tag',
+  ],
+  date_nanos: ['@timestamp'],
+  date: ['event.ingested'],
+  integer: ['event.sequence'],
+  double: [],
+  flattened: ['kubernetes.labels', 'kubernetes.annotations', ATTRIBUTES],
+};
+
+/** Short names, and names by which senders know the same field (docs/search.md). */
+export const SHORT_NAMES: Readonly<Record<string, string>> = {
+  level: 'log.level',
+  severity: 'log.level',
+  container: 'container.name',
+  container_name: 'container.name',
+  container_id: 'container.id',
+  image: 'container.image.name',
+  pod: 'kubernetes.pod.name',
+  namespace: 'kubernetes.namespace',
+  node: 'kubernetes.node.name',
+  host: 'host.name',
+  hostname: 'host.name',
+  service: 'service.name',
+  service_name: 'service.name',
+  tenant: 'tenant.id',
+  tag: 'fluentd.tag',
+  time: '@timestamp',
+  timestamp: '@timestamp',
+};
+
+/** Whatever the source wrote: `ERROR` and `error` are one level. */
+export const ANY_CASE: ReadonlySet<string> = new Set(['log.level']);
+
+/** Every field of ours, by its whole name. */
+export const fields: ReadonlyMap<string, Field> = new Map(
+  Object.entries(OURS).flatMap(([kind, paths]) =>
+    // The keys are those of OURS.
+    paths.map((path) => [path, { path, kind: kind as FieldKind, root: path, key: '' }] as const),
+  ),
+);
+
+export function fieldNamed(name: string): Field {
+  const long = Object.hasOwn(SHORT_NAMES, name) ? (SHORT_NAMES[name] ?? '') : '';
+  return ours(name) ?? ours(long) ?? keyOf(ATTRIBUTES, name);
+}
+
+/** The shortest name that means the field, but for those of the table above. */
+export function shortName({ path, root, key }: Field): string {
+  return root === ATTRIBUTES && key !== '' && fieldNamed(key).path === path ? key : path;
+}
+
+function ours(name: string): Field | null {
+  const field = fields.get(name);
+  if (field !== undefined) return field;
+  for (let dot = name.indexOf('.'); dot > 0; dot = name.indexOf('.', dot + 1)) {
+    const root = name.slice(0, dot);
+    if (fields.get(root)?.kind === 'flattened') return keyOf(root, name.slice(dot + 1));
+  }
+  return null;
+}
+
+function keyOf(root: string, key: string): Field {
+  return { path: `${root}.${key}`, kind: 'flattened', root, key };
+}

@@ -1,0 +1,111 @@
+// Whether a document is what a query means: the plain reading that both stores agree with (a test compares all three).
+// The embedded store uses it for what its index cannot tell. Pure; linear in the document for each term.
+
+import { clampInstant, parseInstant } from '../instant.ts';
+import type { QueryTerm } from '../query-text.ts';
+import { wordsOf } from '../words.ts';
+import { type Document, valuesOf } from './document-values.ts';
+import { ANY_CASE, ATTRIBUTES, fieldNamed } from './fields.ts';
+import { numberIn } from './number-order.ts';
+import type { FieldWhere, NumberBound, Where } from '../where.ts';
+
+const MESSAGE = fieldNamed('message');
+const ATTRIBUTE_VALUES = fieldNamed(ATTRIBUTES);
+const NS_PER_MS = 1_000_000n;
+
+export function matches(where: Where, document: Document): boolean {
+  if ('field' in where) return matchesField(where, document);
+  switch (where.kind) {
+    case 'all':
+      return true;
+    case 'and':
+      return where.nodes.every((node) => matches(node, document));
+    case 'or':
+      return where.nodes.some((node) => matches(node, document));
+    case 'not':
+      return !matches(where.node, document);
+    case 'words':
+      return [MESSAGE, ATTRIBUTE_VALUES].some((field) =>
+        valuesOf(document, field).some((text) => hasWords(text, where.term)),
+      );
+  }
+}
+
+function matchesField(where: FieldWhere, document: Document): boolean {
+  const values = valuesOf(document, where.field);
+  switch (where.kind) {
+    case 'exists':
+      return values.length > 0;
+    case 'text':
+      return values.some((text) => hasWords(text, where.term));
+    case 'equals':
+      return values.some((value) => isEqual(value, where));
+    case 'pattern':
+      return values.some((value) =>
+        fits(
+          cased(value, where),
+          where.pieces.map((piece) => cased(piece, where)),
+        ),
+      );
+    case 'numbers':
+      return values.some((value) => isWithin(numberIn(value), where));
+    case 'times':
+      return values.some((value) => isDuring(value, where));
+  }
+}
+
+/** Whether the words of the term stand in the text in a row. */
+function hasWords(text: string, { words, prefix }: QueryTerm): boolean {
+  const all = wordsOf(text);
+  const last = words.length - 1;
+  for (let start = 0; start + last < all.length; start++) {
+    let i = 0;
+    while (i < last && all[start + i] === words[i]) i++;
+    const word = all[start + last] ?? '';
+    const ending = words[last] ?? '';
+    if (i === last && (prefix ? word.startsWith(ending) : word === ending)) return true;
+  }
+  return false;
+}
+
+function isEqual(value: string, where: FieldWhere & { readonly kind: 'equals' }): boolean {
+  if (cased(value, where) === cased(where.value, where)) return true;
+  const { field, number } = where;
+  return number !== null && field.root === ATTRIBUTES && field.key !== '' && numberIn(value) === number;
+}
+
+/** Only letters of ASCII are the same in either case: Elasticsearch knows no others. */
+function cased(text: string, { field }: FieldWhere): string {
+  return ANY_CASE.has(field.path) ? text.replaceAll(/[A-Z]+/g, (letters) => letters.toLowerCase()) : text;
+}
+
+/** Whether pieces stand in the text in their order, the first and the last at its ends. */
+function fits(text: string, pieces: readonly string[]): boolean {
+  const first = pieces[0] ?? '';
+  const last = pieces.at(-1) ?? '';
+  if (!text.startsWith(first) || !text.endsWith(last) || text.length < first.length + last.length) return false;
+  let at = first.length;
+  const end = text.length - last.length;
+  for (const piece of pieces.slice(1, -1)) {
+    const found = text.indexOf(piece, at);
+    if (found < 0 || found + piece.length > end) return false;
+    at = found + piece.length;
+  }
+  return true;
+}
+
+function isWithin(
+  code: string | null,
+  { from, to }: { readonly from?: NumberBound; readonly to?: NumberBound },
+): boolean {
+  if (code === null) return false;
+  if (from !== undefined && (from.inclusive ? code < from.code : code <= from.code)) return false;
+  return to === undefined || (to.inclusive ? code <= to.code : code < to.code);
+}
+
+function isDuring(value: string, { field, since, until }: FieldWhere & { readonly kind: 'times' }): boolean {
+  const ns = parseInstant(value);
+  if (ns === null) return false;
+  const kept = field.kind === 'date' ? ns - (((ns % NS_PER_MS) + NS_PER_MS) % NS_PER_MS) : ns;
+  return (since === undefined || kept >= clampInstant(since)) && (until === undefined || kept < clampInstant(until));
+}
