@@ -16,12 +16,13 @@ import type { Batch } from '#shared/record/record.ts';
 import type { BulkBody } from '../bulk/body.ts';
 import { JsonBuffer, fragment } from '../json/json-buffer.ts';
 import { DocumentFields } from './document-fields.ts';
-import { DOCUMENT_END, NOTHING, TIMESTAMP } from './document-keys.ts';
+import { CREATED, DOCUMENT_END, NOTHING, TIMESTAMP } from './document-keys.ts';
 import { Entry } from './entry.ts';
 import { JsonTranscoder } from './json-value.ts';
 import { partOf } from './part.ts';
 import { RecordTime } from './record-time.ts';
 import { dataStreamOf } from './route.ts';
+import { timeNames } from './names.ts';
 import { type TimeKind, Timestamp } from './timestamp.ts';
 
 /** `part`: of a split line, to be joined first; nothing was written. */
@@ -39,9 +40,15 @@ export interface DocumentOptions {
   readonly bytesMax?: number;
   /** Where all documents go, in place of where they belong. */
   readonly dataStream?: string | undefined;
+  /** Whether lines are read for what they say. */
+  readonly parse?: boolean | undefined;
+  /** Whether `event.original` keeps a line of which the message is a part. */
+  readonly keepsOriginal?: boolean | undefined;
 }
 
 const COMMA = 0x2c;
+/** Where a driver told when a line was written, a time in the line that is further away is another one. */
+const LINE_TIME_SECONDS_MAX = 86_400;
 const NOBODY: ReadonlySet<string> = new Set();
 const recordTime = new RecordTime();
 
@@ -52,7 +59,9 @@ export class DocumentWriter {
   readonly #values: JsonTranscoder;
   readonly #fields: DocumentFields;
   readonly #time = new Timestamp();
+  readonly #lineTime = new Timestamp();
   #timeKind: TimeKind = 'now';
+  #hasLineTime = false;
   readonly #trusted: ReadonlySet<string>;
   readonly #bytesMax: number;
   readonly #into: string | undefined;
@@ -67,19 +76,20 @@ export class DocumentWriter {
   /** `"event":{"ingested":…,"sequence":` */
   readonly #event = new JsonBuffer(Buffer.allocUnsafe(128));
 
-  constructor(body: BulkBody, { trusted = NOBODY, bytesMax = Infinity, dataStream }: DocumentOptions = {}) {
+  constructor(body: BulkBody, options: DocumentOptions = {}) {
+    const { trusted = NOBODY, bytesMax = Infinity, dataStream, parse = true, keepsOriginal = true } = options;
     this.#body = body;
     this.#trusted = trusted;
     this.#bytesMax = bytesMax;
     this.#into = dataStream;
     this.#json = body.json;
-    this.#values = new JsonTranscoder(this.#json, this.#entry.keys, {
+    this.#values = new JsonTranscoder(this.#json, {
       bytesMax,
       valuesMax: VALUES_MAX,
       keysMax: KEYS_MAX,
       pathBytesMax: PATH_BYTES_MAX,
     });
-    this.#fields = new DocumentFields(this.#entry, this.#values);
+    this.#fields = new DocumentFields(this.#entry, this.#values, { parse, keepsOriginal });
   }
 
   /** Values that were met in the entry that was written last, each time it was. */
@@ -151,14 +161,25 @@ export class DocumentWriter {
 
   #document(index: number, partial: boolean): void {
     this.#start(index);
-    this.#fields.write(partial, this.#timeKind === 'unfit');
-    this.#end(index);
+    this.#fields.gather();
+    this.#readLineTime();
+    this.#writeTime();
+    this.#fields.write(this.#timeKind === 'unfit');
+    this.#json.raw(this.#origin);
+    this.#fields.writeLog(partial, this.#hasLineTime && this.#lineTime.isUnlikely);
+    this.#writeEvent(index);
+    this.#fields.writeEvent();
+    this.#json.raw(DOCUMENT_END);
   }
 
   #documentAsText(index: number, partial: boolean): void {
     this.#start(index);
+    this.#hasLineTime = false;
+    this.#writeTime();
     this.#fields.writeAsText(partial);
-    this.#end(index);
+    this.#json.raw(this.#origin);
+    this.#writeEvent(index);
+    this.#json.raw(DOCUMENT_END);
   }
 
   #start(index: number): void {
@@ -168,23 +189,37 @@ export class DocumentWriter {
     this.#values.resetLimits();
     this.#timeKind = this.#time.read(this.#values.bytes, this.#values.view, this.#entry.timeAt);
     if (this.#timeKind !== 'instant' && !this.#readRecordTime()) this.#time.setMs(batch.receivedMs);
+  }
+
+  /** Reads the line's own time; whether it is that of the document depends on where the other one is from. */
+  #readLineTime(): void {
+    this.#hasLineTime = false;
+    if (!this.#fields.readLineTime(this.#lineTime, recordTime)) return;
+    const isTold = this.#timeKind === 'instant';
+    if (isTold && this.#lineTime.secondsFrom(this.#time) > LINE_TIME_SECONDS_MAX) return;
+    this.#hasLineTime = true;
+    this.#fields.takeLineTime(recordTime);
+  }
+
+  #writeTime(): void {
     this.#json.raw(TIMESTAMP);
-    this.#time.write(this.#json);
+    (this.#hasLineTime ? this.#lineTime : this.#time).write(this.#json);
     this.#json.byte(COMMA);
   }
 
   /** Sets the time to the record's own, where the entry has none; false where neither has one. */
   #readRecordTime(): boolean {
     if (this.#recordTime === null || this.#timeKind !== 'now') return false;
-    return this.#recordTime.read(this.#values, this.#entry, this.#time);
+    return this.#recordTime.read(this.#entry, this.#entry.root, timeNames, this.#time);
   }
 
-  #end(index: number): void {
+  #writeEvent(index: number): void {
     const out = this.#json;
-    out.raw(this.#origin);
     out.raw(this.#event);
     out.integer((this.#batch?.seq ?? 0) + index);
-    out.raw(DOCUMENT_END);
+    if (!this.#hasLineTime) return;
+    out.raw(CREATED);
+    this.#time.write(out);
   }
 
   /** The document is whole, or is given up. */

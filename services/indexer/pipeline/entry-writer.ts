@@ -13,6 +13,7 @@ import type { BulkWriter } from '../bulk/writer.ts';
 import type { RecordInHand } from '../commit/in-hand.ts';
 import type { JoinedLine, LineJoiner } from '../join/joiner.ts';
 import { batchOfPart } from '../join/line-names.ts';
+import type { FieldOptions } from '../parse/document-fields.ts';
 import { DocumentWriter } from '../parse/document.ts';
 import { partOf } from '../parse/part.ts';
 import { type BulkBatch, type EventRef, type ItemRange, eventsOf } from '../settle/bulk-batch.ts';
@@ -30,7 +31,10 @@ export interface EntryWriterOptions {
   readonly lines: LineJoiner<EventRef>;
   readonly pendingDeadLetters: PendingDeadLetters;
   readonly clock: Clock;
+  /** Tenants whose records may name their own tenant and service. */
   readonly trustedTenants?: ReadonlySet<string>;
+  /** How lines are read. */
+  readonly lineFields?: Partial<FieldOptions>;
   readonly documentBytesMax: number;
   /** Ends the tries to append dead letters. */
   readonly signal: AbortSignal;
@@ -60,6 +64,7 @@ export class EntryWriter {
     this.#body = new BulkBody(options.writer.bodyBytesMax);
     this.#documents = new DocumentWriter(this.#body, {
       ...(trusted && { trusted }),
+      ...options.lineFields,
       bytesMax,
       dataStream: rewind?.dataStream,
     });

@@ -20,7 +20,7 @@ import type { BulkWriter } from '../bulk/writer.ts';
 import { recordBytes, rowsBytes } from '../unpack/bytes-in-hand.ts';
 import { type Assignment, type HoldReason, RecordInHand } from '../commit/in-hand.ts';
 import type { Ledger } from '../settle/ledger.ts';
-import { EntryWriter } from './entry-writer.ts';
+import { EntryWriter, type EntryWriterOptions } from './entry-writer.ts';
 import { OpenAhead } from './open-ahead.ts';
 import type { LineJoiner } from '../join/joiner.ts';
 import type { RecordOpener } from '../poison/opener.ts';
@@ -31,7 +31,7 @@ import type { RewindDifferences } from './rewind-differences.ts';
 import type { ReadingTelemetry } from '../settle/reading-telemetry.ts';
 import type { Unpacked, UnpackOptions, Unreadable } from '../unpack/unpack.ts';
 
-export interface PipelineOptions {
+export interface PipelineOptions extends Pick<EntryWriterOptions, 'trustedTenants' | 'lineFields'> {
   readonly ledger: Ledger;
   readonly writer: BulkWriter;
   readonly refusals: RecordRefusals;
@@ -48,8 +48,6 @@ export interface PipelineOptions {
   readonly telemetry: Pick<ReadingTelemetry, 'partitionHeld' | 'recordPoisonous'>;
   /** Tries out records that may have ended an indexer. */
   readonly opener: RecordOpener;
-  /** Tenants whose records may name their own tenant and service. */
-  readonly trustedTenants?: ReadonlySet<string>;
   /** Of an entry, and of its document; larger ones go to the dead letters. */
   readonly documentBytesMax: number;
   readonly rewind?: RewindDifferences | undefined;

@@ -23,6 +23,8 @@ export interface OpeningOptions {
   readonly documentBytesMax: number;
   readonly bodyBytesMax: number;
   readonly trustedTenants: readonly string[];
+  readonly parse?: boolean;
+  readonly keepsOriginal?: boolean;
   readonly lines: JoinerLimits;
   /** Of dead letters that wait in an indexer, with what each costs beside its entry. */
   /** The name is a part of the message that starts the child. */
@@ -125,6 +127,8 @@ class Scratch {
     this.#body = new BulkBody(options.bodyBytesMax);
     this.#documents = new DocumentWriter(this.#body, {
       trusted: new Set(options.trustedTenants),
+      parse: options.parse,
+      keepsOriginal: options.keepsOriginal,
       bytesMax: options.documentBytesMax,
     });
     this.#lines = new LineJoiner(options.lines);

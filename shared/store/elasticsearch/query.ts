@@ -9,7 +9,7 @@ import { clampInstant, formatInstant, parseInstant } from '../instant.ts';
 import { parseQueryText, type QueryTerm } from '../query-text.ts';
 import { CONTAINER_ID_MIN, type StoreQuery } from '../store.ts';
 import { attributePattern } from './attribute-pattern.ts';
-import { ATTRIBUTE_MAX, KEYWORD_MAX } from './template.ts';
+import { ATTRIBUTE_MAX, KEYWORD_MAX, WORDS_FIELD } from './template.ts';
 
 type Clause = Record<string, unknown>;
 
@@ -91,7 +91,7 @@ function nameClauses(name: string, fields: readonly string[], idMin: number): Cl
 }
 
 function textClauses(term: QueryTerm, options: Pick<SearchOptions, 'cheapOnly'>): Clause[] {
-  const clauses = [messageClause(term)];
+  const clauses = TEXT_FIELDS.map((field) => wordsClause(field, term));
   const pattern = options.cheapOnly ? null : attributePattern(term);
   // Where no pattern may be used, a value is still found whole. Of a longer term than any the server would complain.
   if (pattern === null) {
@@ -100,10 +100,13 @@ function textClauses(term: QueryTerm, options: Pick<SearchOptions, 'cheapOnly'>)
   return clauses;
 }
 
-function messageClause(term: QueryTerm): Clause {
-  if (!term.prefix) return { match_phrase: { message: term.raw } };
+/** Fields of text: what is looked for may be in any of them. */
+const TEXT_FIELDS = ['message', WORDS_FIELD, 'error.message', 'error.stack_trace'];
+
+function wordsClause(field: string, term: QueryTerm): Clause {
+  if (!term.prefix) return { match_phrase: { [field]: term.raw } };
   const [word] = term.words;
   // Unlike match_phrase_prefix this does not stop at a number of words that begin so.
-  if (term.words.length === 1 && word !== undefined && word.length <= PREFIX_MAX) return { prefix: { message: word } };
-  return { match_phrase_prefix: { message: { query: term.raw, max_expansions: 1000 } } };
+  if (term.words.length === 1 && word !== undefined && word.length <= PREFIX_MAX) return { prefix: { [field]: word } };
+  return { match_phrase_prefix: { [field]: { query: term.raw, max_expansions: 1000 } } };
 }

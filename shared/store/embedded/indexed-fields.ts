@@ -4,6 +4,7 @@
 // Refuses what Elasticsearch's mapping refuses: text that is no JSON object, and a `@timestamp` that is missing or
 // outside 1970–2262.
 
+import { ecsFields } from '../ecs-fields.ts';
 import { INSTANT_MAX, INSTANT_MIN, parseInstant } from '../instant.ts';
 import { separateCjk, shortenWords } from '../words.ts';
 
@@ -23,6 +24,10 @@ export interface IndexedFields {
 }
 
 type Fields = Record<string, unknown>;
+
+const foundPaths = ['log.level', ...ecsFields.filter(([, type]) => type !== 'long').map(([path]) => path)].map((path) =>
+  path.split('.'),
+);
 
 /** As the mapping's `ignore_above`: longer values are kept but not found. */
 const KEYWORD_MAX = 1024;
@@ -57,14 +62,19 @@ export function indexedFields(json: string): IndexedFields | string {
     tag: keyword(objectIn(document, 'fluentd')?.['tag']),
     tenant: keyword(objectIn(document, 'tenant')?.['id']),
     message: typeof message === 'string' ? separateCjk(shortenWords(message)) : '',
-    attributes: attributeText(document['attributes']),
+    attributes: attributeText(document),
   };
 }
 
-function attributeText(attributes: unknown): string {
-  if (!isObject(attributes)) return '';
+/** Words of the attributes, and of the fields that were taken from what a line says. */
+function attributeText(document: Fields): string {
   const values: string[] = [];
-  collectValues(attributes, values, 0);
+  const { attributes } = document;
+  if (isObject(attributes)) collectValues(attributes, values, 0);
+  for (const path of foundPaths) {
+    const value = valueAt(document, path);
+    if (typeof value === 'string') values.push(shortenWords(value));
+  }
   return separateCjk(values.join(VALUE_END));
 }
 
@@ -76,6 +86,12 @@ function collectValues(value: unknown, values: string[], depth: number): void {
   } else if (typeof value === 'object' && value !== null && depth <= DEPTH_MAX) {
     for (const inner of Object.values(value)) collectValues(inner, values, depth + 1);
   }
+}
+
+function valueAt(document: Fields, path: readonly string[]): unknown {
+  let value: unknown = document;
+  for (const name of path) value = isObject(value) ? value[name] : undefined;
+  return value;
 }
 
 function millisecondsOf(value: unknown): number | null {
