@@ -22,7 +22,12 @@ export interface SearchOptions {
 
 export function searchBody(query: StoreQuery, options: SearchOptions): string {
   const order = query.order === 'oldest' ? 'asc' : 'desc';
-  const [time, sequence, ...shown] = query.after ?? [];
+  const [time = '', sequence = 0, ...shown] = query.after ?? [];
+  const isByArrival = query.by === 'arrival';
+  const byTime = { '@timestamp': { order, format: 'strict_date_optional_time_nanos', unmapped_type: 'date_nanos' } };
+  const bySequence = { 'event.sequence': { order, missing: 0, unmapped_type: 'long' } };
+  const back = order === 'asc' ? -1 : 1;
+  const at = isByArrival ? [sequence, nextTo(time, BigInt(back))] : [time, Number(sequence) + back];
   return JSON.stringify({
     size: options.size,
     track_total_hits: false,
@@ -32,12 +37,15 @@ export function searchBody(query: StoreQuery, options: SearchOptions): string {
         ...(shown.length === 0 ? {} : { must_not: { ids: { values: shown } } }),
       },
     },
-    sort: [
-      { '@timestamp': { order, format: 'strict_date_optional_time_nanos', unmapped_type: 'date_nanos' } },
-      { 'event.sequence': { order, missing: 0, unmapped_type: 'long' } },
-    ],
-    ...(time === undefined ? {} : { search_after: [time, Number(sequence) + (order === 'asc' ? -1 : 1)] }),
+    sort: isByArrival ? [bySequence, byTime] : [byTime, bySequence],
+    ...(query.after === undefined ? {} : { search_after: at }),
   });
+}
+
+/** The moment beside that of a document, so that a page goes on at it. */
+function nextTo(time: string | number, step: bigint): string {
+  const ns = parseInstant(String(time)) ?? 0n;
+  return formatInstant(clampInstant(ns + step));
 }
 
 /** The query without order and limit, as `_count` and scrolls take it. */
@@ -51,7 +59,7 @@ function filters(query: Omit<StoreQuery, 'limit' | 'order'>, options: Pick<Searc
     ...(query.since === undefined ? {} : { gte: bound(query.since) }),
     ...(query.until === undefined ? {} : { lt: bound(query.until) }),
   };
-  if (Object.keys(range).length > 0) clauses.push({ range: { '@timestamp': range } });
+  if (Object.keys(range).length > 0) clauses.push(timeClause(range, query.by !== undefined));
   if (query.ingestedSinceMs !== undefined) {
     const until = query.ingestedUntilMs === undefined ? {} : { lt: query.ingestedUntilMs };
     clauses.push({ range: { 'event.ingested': { gte: query.ingestedSinceMs, ...until, format: 'epoch_millis' } } });
@@ -62,6 +70,13 @@ function filters(query: Omit<StoreQuery, 'limit' | 'order'>, options: Pick<Searc
   if (query.tenant !== undefined) clauses.push({ term: { 'tenant.id': query.tenant } });
   for (const term of parseQueryText(query.text ?? '')) clauses.push(anyOf(textClauses(term, options)));
   return clauses;
+}
+
+function timeClause(range: Clause, isOfArrival: boolean): Clause {
+  const ofLine = { range: { '@timestamp': range } };
+  if (!isOfArrival) return ofLine;
+  const withoutAnother = { bool: { filter: ofLine, must_not: { exists: { field: 'event.created' } } } };
+  return anyOf([{ range: { 'event.created': range } }, withoutAnother]);
 }
 
 /** What cannot be read is left to the server to refuse. */

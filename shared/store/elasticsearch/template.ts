@@ -110,11 +110,11 @@ function mappingsOf({ mode }: IndexLayout): object {
     service: objectOf({ name: keyword }),
     tenant: objectOf({ id: keyword }),
     fluentd: objectOf({ tag: keyword }),
-    // Documents are sorted by their sequence, which needs no tree of its values.
     event: objectOf({
       ingested: { type: 'date' },
       created: { type: 'date_nanos' },
-      sequence: { type: 'long', index: false },
+      // A page of a source's lines begins at a sequence: its tree of values finds it.
+      sequence: { type: 'long' },
       severity: { type: 'long' },
       // It is kept and shown; its words are in the message and the fields.
       original: { type: 'keyword', index: false, doc_values: false },

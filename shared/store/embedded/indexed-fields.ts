@@ -5,7 +5,7 @@
 // outside 1970–2262.
 
 import { ecsFields } from '../ecs-fields.ts';
-import { INSTANT_MAX, INSTANT_MIN, parseInstant } from '../instant.ts';
+import { clampInstant, INSTANT_MAX, INSTANT_MIN, parseInstant } from '../instant.ts';
 import { separateCjk, shortenWords } from '../words.ts';
 
 export interface IndexedFields {
@@ -13,6 +13,8 @@ export interface IndexedFields {
   readonly time: bigint;
   readonly sequence: number;
   readonly ingestedMs: number;
+  /** When it arrived, in nanoseconds since the epoch, where `time` is the line's own. */
+  readonly created: bigint | null;
   readonly containerId: string;
   readonly containerName: string;
   readonly service: string;
@@ -51,11 +53,13 @@ export function indexedFields(json: string): IndexedFields | string {
   const event = objectIn(document, 'event');
   const container = objectIn(document, 'container');
   const sequence = event?.['sequence'];
+  const created = event?.['created'];
   const message = document['message'];
   return {
     time,
     sequence: typeof sequence === 'number' && Number.isSafeInteger(sequence) ? sequence : 0,
     ingestedMs: millisecondsOf(event?.['ingested']) ?? Number(time / 1_000_000n),
+    created: typeof created === 'string' ? arrivalOf(created) : null,
     containerId: keyword(container?.['id']),
     containerName: keyword(container?.['name']),
     service: keyword(objectIn(document, 'service')?.['name']),
@@ -92,6 +96,11 @@ function valueAt(document: Fields, path: readonly string[]): unknown {
   let value: unknown = document;
   for (const name of path) value = isObject(value) ? value[name] : undefined;
   return value;
+}
+
+function arrivalOf(text: string): bigint | null {
+  const created = parseInstant(text);
+  return created === null ? null : clampInstant(created);
 }
 
 function millisecondsOf(value: unknown): number | null {

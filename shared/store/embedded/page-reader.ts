@@ -6,6 +6,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { SluiceError } from '#shared/errors.ts';
 import type { StoreQuery } from '../store.ts';
+import { versionOf } from './document-file.ts';
 import { containersSql, countSql, type EraseCursor, eraseSql, originsSql, searchSql, type SqlQuery } from './query.ts';
 
 export interface Row {
@@ -38,9 +39,12 @@ const DOCUMENT = `SELECT d.rowid AS rowid, d.id AS id, o.stream AS stream, CAST(
 
 export class PageReader {
   readonly #database: DatabaseSync;
+  /** Another program made the file, and none has written to it since: all documents have one time only. */
+  readonly #isOld: boolean;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
+    this.#isOld = versionOf(database) === 1;
   }
 
   /** Throws usage_wrong where a bound of the query is no time. */
@@ -88,7 +92,8 @@ export class PageReader {
   #rowids(query: StoreQuery): number[] {
     const origins = this.#origins(query);
     if (origins?.length === 0) return [];
-    const built = checked(searchSql(query, origins));
+    const { by: _, ...byTime } = query;
+    const built = checked(searchSql(this.#isOld ? byTime : query, origins));
     const found = this.#database.prepare(built.sql).all(...built.values);
     return found.map((row) => Number(row['rowid']));
   }
