@@ -205,11 +205,7 @@ function tooMuch(): SluiceError {
 }
 
 /** `before`: the sort of the document before, whose ids go on where time and sequence are the same. */
-function documentOf(
-  hit: unknown,
-  before: readonly (string | number)[],
-  isByArrival: boolean,
-): StoredDocument | null {
+function documentOf(hit: unknown, before: readonly (string | number)[], isByArrival: boolean): StoredDocument | null {
   if (!isObject(hit) || typeof hit['_id'] !== 'string' || !isObject(hit['_source']) || !Array.isArray(hit['sort']))
     return null;
   const [time, sequence] = isByArrival ? hit['sort'].toReversed() : hit['sort'];

@@ -68,7 +68,11 @@ for (const { name, options, use } of stores) {
       const all = ['1/9', '2/10', '3/2', '4/2', '4/5', '5/900'];
       assert.deepEqual(messages(await stored.search({ ...query, since, until })), all);
       assert.deepEqual(messages(await stored.search({ ...query, since, until, order: 'newest' })), all.toReversed());
-      assert.deepEqual(messages(await stored.search({ ...query, since: at(12), until: at(15) })), ['3/2', '4/2', '4/5']);
+      assert.deepEqual(messages(await stored.search({ ...query, since: at(12), until: at(15) })), [
+        '3/2',
+        '4/2',
+        '4/5',
+      ]);
       assert.deepEqual(messages(await stored.search({ ...query, since: at(10), until: at(12) })), ['1/9', '2/10']);
       const times = await stored.search({ name: 'arrived', by: 'arrival_time', since: at(12), until: at(16) });
       assert.deepEqual(messages(times), ['3/2', '4/2', '4/5', '5/900']);

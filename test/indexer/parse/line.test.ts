@@ -62,7 +62,10 @@ test('JSON', () => {
   check('{"a":1,"b":{"c":[1,null,true]}}', {
     message: '{"a":1,"b":{"c":[1,null,true]}}', attributes: { a: 1, b: { c: [1, null, true] } }, original: false,
   }); // prettier-ignore
-  check('{"message":"a","n":9007199254740993}', { message: 'a', attributes: { n: 9_007_199_254_740_993 } });
+  assert.match(
+    textOf(entryOf({ log: '{"message":"a","n":9007199254740993}' })),
+    /"attributes":\{"n":9007199254740993\}/,
+  );
   isMessage('{}');
   isMessage('{"a":1');
   isMessage('{"a":1} and more');
