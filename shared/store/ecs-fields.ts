@@ -1,6 +1,6 @@
-// The fields of the Elastic Common Schema that a document takes from what a line or a record says, beside those that tell
-// where it came from (docs/documents.md), and their types. The template maps them; the indexer fills them; the embedded
-// store finds their words. Pure.
+// The fields of the Elastic Common Schema that a document takes from what a line or a record says, beside those that
+// tell where it came from (docs/documents.md), and their types. The template maps them; the indexer fills them; the
+// embedded store finds their words. Pure.
 //
 // https://www.elastic.co/guide/en/ecs/current/ecs-field-reference.html
 

@@ -1,4 +1,4 @@
-// msgpack values → JSON, byte by byte, without building them. The values must be whole (see shared/msgpack/extents.ts).
+// msgpack values → JSON, byte by byte, without building them. The values must be whole (shared/msgpack/extents.ts).
 //
 //   str, bin          string; what is not UTF-8 becomes U+FFFD
 //   int               number with all its digits, up to 64 bits

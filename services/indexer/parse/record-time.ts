@@ -10,7 +10,7 @@
 // was read is found as it was sent.
 
 import { type FieldTable, isText, textEnd, textStart } from './fields.ts';
-import { daysOf } from './line/line-time.ts';
+import { daysOf } from './calendar.ts';
 import type { Timestamp } from './timestamp.ts';
 
 const SECONDS_MIN = Date.UTC(2000, 0, 1) / 1000;

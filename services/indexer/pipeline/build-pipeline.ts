@@ -22,7 +22,7 @@ import { TopicSlots } from '../settle/topic-slots.ts';
 import type { Assignment } from '../commit/in-hand.ts';
 import { Ledger } from '../settle/ledger.ts';
 import { type JoinerLimits, LineJoiner } from '../join/joiner.ts';
-import type { FieldOptions } from '../parse/document-fields.ts';
+import type { FieldOptions } from '../parse/document/document-fields.ts';
 import { Pipeline } from './pipeline.ts';
 import { ChildOpener } from '../poison/child-opener.ts';
 import { type Machine, deadLettersBytesMax, limitsOf } from '../poison/limits.ts';

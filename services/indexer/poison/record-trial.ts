@@ -11,7 +11,7 @@ import { type Batch, decodeBatches } from '#shared/record/record.ts';
 import { BulkBody } from '../bulk/body.ts';
 import { DEAD_LETTER_IN_HAND_BYTES } from '../unpack/bytes-in-hand.ts';
 import { WHY_UNWRITABLE, deadLetterOf } from '../settle/dead-letters.ts';
-import { DocumentWriter } from '../parse/document.ts';
+import { DocumentWriter } from '../parse/document/document.ts';
 import { type JoinedLine, type JoinerLimits, LineJoiner } from '../join/joiner.ts';
 import { batchOfPart } from '../join/line-names.ts';
 import { type Decompress, unpack } from '../unpack/unpack.ts';

@@ -1,7 +1,7 @@
 // The file of the documents: its tables, and how it is opened and spoken to. Tables:
 //
-//   documents  one row a document: id, origin → origins, time (ns), sequence, ingested (ms), source (JSON as it came),
-//              created (ns): when it arrived, where `time` is the line's own
+//   documents  one row a document: id, origin → origins, time (ns), sequence, ingested (ms), source (JSON as it
+//              came), created (ns): when it arrived, where `time` is the line's own
 //   origins    the combinations of data stream, container, service and tag that documents come from (source-names.ts)
 //   words      FTS5 index over message and attributes; holds no text of its own, rowid = documents.rowid
 //              (SQLite's tables of letters are older than Unicode 9: words in scripts that came later are not found)

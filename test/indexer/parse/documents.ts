@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { encode } from '@msgpack/msgpack';
 import { BulkBody } from '#indexer/bulk/body.ts';
-import { DocumentWriter, type Written } from '#indexer/parse/document.ts';
+import { DocumentWriter, type Written } from '#indexer/parse/document/document.ts';
 import type { Batch } from '#shared/record/record.ts';
 
 export const batch: Batch = {

@@ -1,56 +1,13 @@
-// Lines of known formats, field by field: what is added to the document of an empty record. Times are within the day of
-// the entry's, which is 2026-01-02T03:04:05Z.
+// What a line says: its fields, level and time; and that whatever it is, nothing of it is lost.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { BulkBody } from '#indexer/bulk/body.ts';
-import { DocumentWriter } from '#indexer/parse/document.ts';
+import { DocumentWriter } from '#indexer/parse/document/document.ts';
 import { levelSeverities, levelWords } from '#indexer/parse/line/level.ts';
 import { batch, documentOf, entryOf, outcomeOf, textOf } from './documents.ts';
-
-const sequence = 1_767_323_045_678_000;
-const ingested = '2026-01-02T03:04:06.120Z';
-const created = '2026-01-02T03:04:05.000Z';
-const plain = { '@timestamp': created, fluentd: { tag: 'app.web' } };
-
-interface Expected {
-  readonly time?: string;
-  readonly level?: (typeof levelWords)[number];
-  /** Whether `event.original` has the line. */
-  readonly original?: boolean;
-  readonly log?: object;
-  readonly [field: string]: unknown;
-}
-
-/** `record`: beside the line. */
-function check(line: string, { time, level, original = true, log = {}, ...rest }: Expected, record: object = {}): void {
-  const document = documentOf(entryOf({ log: line, ...record }));
-  const severity = level === undefined ? {} : { severity: levelSeverities[levelWords.indexOf(level)] };
-  const logs = { ...log, ...(level && { level }) };
-  assert.deepEqual(
-    document,
-    {
-      ...plain,
-      ...(time !== undefined && { '@timestamp': time }),
-      event: {
-        ingested,
-        sequence,
-        ...severity,
-        ...(time !== undefined && { created }),
-        ...(original && { original: line }),
-      },
-      ...(Object.keys(logs).length > 0 && { log: logs }),
-      ...rest,
-    },
-    line,
-  );
-}
-
-/** The line is a message, byte for byte, and nothing else. */
-function isMessage(line: string): void {
-  check(line, { message: line, original: false });
-}
+import { type Expected, check, created, ingested, isMessage, plain, sequence } from './lines.ts';
 
 test('JSON', () => {
   check('{"level":"info","msg":"hello","time":"2026-01-02T03:04:05.5Z","status":200}', {
@@ -156,11 +113,15 @@ test('levels', () => {
     level(word.toUpperCase(), word, false);
   }
   const rewritten = {
-    WARNING: 'warn', err: 'error', FATAL: 'critical', panic: 'critical', E: 'error', Information: 'info', verbose: 'debug',
-    'INFO+2': 'info', SEVERE: 'error', FINEST: 'trace', '3': 'error', emerg: 'emergency',
+    WARNING: 'warn', err: 'error', FATAL: 'critical', panic: 'critical', E: 'error', Information: 'info',
+    verbose: 'debug',     'INFO+2': 'info', SEVERE: 'error', FINEST: 'trace', '3': 'error', emerg: 'emergency',
   } as const; // prettier-ignore
   for (const [written, expected] of Object.entries(rewritten)) level(written, expected);
-  for (const [number, expected] of [[10, 'trace'], [20, 'debug'], [30, 'info'], [35, 'info'], [40, 'warn'], [50, 'error'], [60, 'critical'], [0, 'emergency'], [7, 'debug'], [3, 'error']] as const) level(number, expected); // prettier-ignore
+  const numbers = [
+    [10, 'trace'], [20, 'debug'], [30, 'info'], [35, 'info'], [40, 'warn'], [50, 'error'], [60, 'critical'],
+    [0, 'emergency'], [7, 'debug'], [3, 'error'],
+  ] as const; // prettier-ignore
+  for (const [number, expected] of numbers) level(number, expected);
   for (const none of ['', 'weird', 'informations', 8, 9, 70, -1, 1.5, null, {}, 'ı', '30x', '300'])
     level(none, undefined);
   const of = (record: object): unknown => (documentOf(entryOf(record))['log'] as Record<string, unknown>)['level'];
@@ -176,110 +137,6 @@ test('levels compare as their severity does', () => {
     [...severities].sort((a, b) => a - b),
     severities,
   );
-});
-
-test('logfmt', () => {
-  check('time="2026-01-02T03:04:05.678Z" level=info msg="API listen \\"x\\"" a=1.50 b=12 c= d=-3 e=true', {
-    time: '2026-01-02T03:04:05.678Z', message: 'API listen "x"', level: 'info',
-    attributes: { a: '1.50', b: 12, c: '', d: -3, e: 'true' },
-  }); // prettier-ignore
-  check('level=error ts=2026-01-02T03:04:05Z caller=main.go:12 err="x"', {
-    time: created, message: 'level=error ts=2026-01-02T03:04:05Z caller=main.go:12 err="x"', level: 'error', original: false,
-    log: { origin: { file: { name: 'main.go', line: 12 } } }, error: { message: 'x' },
-  }); // prettier-ignore
-  isMessage('a=b c=d');
-  isMessage('level=info and text');
-  isMessage('level=info');
-  isMessage('level=info msg="open');
-  isMessage('level=info msg="a"b=c');
-  isMessage('level=info msg=a"b');
-});
-
-test('klog', () => {
-  check('E1121 10:00:00.123456       1 reflector.go:138] Failed to watch', {
-    message: 'Failed to watch', level: 'error', attributes: { level: 'E' }, process: { thread: { id: 1 } },
-    log: { origin: { file: { name: 'reflector.go', line: 138 } } },
-  }); // prettier-ignore
-  isMessage('E1121 10:00:00.123456       1 reflector.go] Failed');
-  isMessage('E1121 10:00:00.123456 x reflector.go:1] Failed');
-  isMessage('E112 10:00:00.123456 1 reflector.go:1] Failed');
-});
-
-test('heads of text: a time, a level, who says it', () => {
-  const text = 'some text: a=1';
-  const head = (before: string, expected: Expected): void => check(`${before}${text}`, { message: text, ...expected });
-  const main = { process: { thread: { name: 'main' } } };
-  head('2026-01-02 03:04:05,678 INFO  [main] com.shop.Cart - ', {
-    level: 'info',
-    log: { logger: 'com.shop.Cart' },
-    ...main,
-  });
-  head('2026-01-02T03:04:05.678Z  INFO 1 --- [main] c.s.Cart      : ', {
-    time: '2026-01-02T03:04:05.678Z', level: 'info', log: { logger: 'c.s.Cart' }, process: { pid: 1, thread: { name: 'main' } },
-  }); // prettier-ignore
-  head('03:04:05.678 [main] INFO com.Foo -- ', { level: 'info', log: { logger: 'com.Foo' }, ...main });
-  head('2026-01-02 03:04:05,678 - shop - WARNING - ', {
-    level: 'warn',
-    log: { logger: 'shop' },
-    attributes: { level: 'WARNING' },
-  });
-  head('ERROR:shop:', { level: 'error', log: { logger: 'shop' } });
-  head('[2026-01-02 03:04:05 +0000] [7] [INFO] ', { time: created, level: 'info', process: { pid: 7 } });
-  head('[2026-01-02 03:04:05,678] INFO [x y] ', { level: 'info', message: `[x y] ${text}` });
-  head('[2026-01-02T03:04:05,678][INFO ][o.e.n.Node    ] [node-1] ', {
-    level: 'info', log: { logger: 'o.e.n.Node' }, message: `[node-1] ${text}`,
-  }); // prettier-ignore
-  head('2026-01-02T03:04:05.678901Z  INFO shop::cart: ', {
-    time: '2026-01-02T03:04:05.678901Z',
-    level: 'info',
-    log: { logger: 'shop::cart' },
-  });
-  head('[2026-01-02T03:04:05Z INFO  shop] ', { time: created, level: 'info', log: { logger: 'shop' } });
-  head('2026-01-02 03:04:05.678 UTC [7] FATAL:  ', {
-    time: '2026-01-02T03:04:05.678Z', level: 'critical', process: { pid: 7 }, attributes: { level: 'FATAL' },
-  }); // prettier-ignore
-  head('2026/01/02 03:04:05 [error] 7#8: ', { level: 'error', process: { pid: 7, thread: { id: 8 } } });
-  head('[Fri Jan 02 03:04:05.678901 2026] [core:error] [pid 7:tid 8] ', {
-    level: 'error', log: { logger: 'core' }, process: { pid: 7, thread: { id: 8 } },
-  }); // prettier-ignore
-  head('info: Shop.Cart[14] ', { level: 'info', log: { logger: 'Shop.Cart' } });
-  head('[03:04:05 WRN] ', { level: 'warn', attributes: { level: 'WRN' } });
-  head('2026-01-02T04:04:05+01:00 ', { time: created });
-  head('2026-01-02T03:04:05Z ', { time: created });
-  head('INFO:     ', { level: 'info' });
-  head('2026-01-02T03:04:05Z INFO 5 ', { time: created, level: 'info', message: `5 ${text}` });
-});
-
-test('JSON behind a head', () => {
-  check('2026-01-02T03:04:05Z ERROR {"a":1,"msg":"inner"}', {
-    time: created, level: 'error', message: 'inner', attributes: { a: 1 },
-  }); // prettier-ignore
-  check('2026-01-02T03:04:05Z ERROR {"a":1}', {
-    time: created,
-    level: 'error',
-    message: '{"a":1}',
-    attributes: { a: 1 },
-  });
-});
-
-test('colours are passed over, and stay in the message', () => {
-  check('\u001b[32mINFO\u001b[0m hello \u001b[31mred\u001b[0m', {
-    level: 'info',
-    message: 'hello \u001b[31mred\u001b[0m',
-  });
-  check('\u001b[2m2026-01-02T03:04:05Z\u001b[0m \u001b[32m INFO\u001b[0m \u001b[2mshop::cart\u001b[0m\u001b[2m:\u001b[0m x', {
-    time: created, level: 'info', message: 'x', log: { logger: 'shop::cart' },
-  }); // prettier-ignore
-  isMessage('\u001b[');
-  isMessage('\u001b[31mred');
-});
-
-test('texts that only look like it are messages', () => {
-  for (const line of [
-    '', '\n', ' ', 'hello world', 'INFO', 'Error: something', '\tat com.foo.Bar(Bar.java:1)', '  INFO indented',
-    '2026-01-02T03:04:05Z', '2026/01/02 03:04:05 hello go', '2026-13-02T03:04:05Z x', '2026-01-02T03:04:05 x', 'info about it',
-    'error opening file', 'I am', 'Information: x', '[main] x', '12345 x', '03:04:05 x', '- x', '] x', 'a:b:c', 'GET /x 200',
-  ]) isMessage(line); // prettier-ignore
 });
 
 test("a line's own time: within a day of what a driver told, without bound where nobody did", () => {
@@ -342,8 +199,9 @@ test('lines as they are, without reading them or without the original', () => {
 
 test('whatever the line: no error, and its bytes are in the document', () => {
   const pieces = fc.constantFrom(
-    '2026-01-02T03:04:05Z', ' ', ' INFO', 'ERROR:', '[', ']', '{"a":', '"', '}', 'level=info', ' msg="x"', '\\', '\u001b[31m',
-    'E1121 10:00:00.123456 1 a.go:1]', ' - ', ': ', '|', '{"msg":"a","time":1}', 'err', '\n', '\0', '€', 'com.shop.Cart', '1',
+    '2026-01-02T03:04:05Z', ' ', ' INFO', 'ERROR:', '[', ']', '{"a":', '"', '}', 'level=info', ' msg="x"', '\\',
+    '\u001b[31m', 'E1121 10:00:00.123456 1 a.go:1]', ' - ', ': ', '|', '{"msg":"a","time":1}', 'err', '\n', '\0', '€',
+    'com.shop.Cart', '1',
   ); // prettier-ignore
   const lines = fc.oneof(
     fc.array(pieces, { maxLength: 12 }).map((some) => some.join('')),

@@ -1,15 +1,14 @@
-// Whether a token of a line's head is a level (head.ts). Words such as `info` and `error` are also words of texts, so what
-// surrounds them counts. Pure.
+// Whether a token of a line's head is a level (head.ts). Words such as `info` and `error` are also words of texts, so
+// what surrounds them counts. Pure.
 
 import { levelOfWord } from './level.ts';
 import { COLON, SPACE, isLetter } from './scan.ts';
 
 /** What may begin a line without a time before it; the other words of level.ts are too often something else there. */
-const FIRST = new Set(
-  'TRACE DEBUG INFO NOTICE WARN WARNING ERROR CRITICAL FATAL ALERT EMERGENCY CRIT trce dbug debug info warn fail crit error'.split(
-    ' ',
-  ),
-);
+const FIRST = new Set([
+  ...'TRACE DEBUG INFO NOTICE WARN WARNING ERROR CRITICAL FATAL ALERT EMERGENCY CRIT'.split(' '),
+  ...'trce dbug debug info warn fail crit error'.split(' '),
+]);
 const FIRST_BYTES_MAX = 9;
 
 /** Whether the word in bytes[start, end) is one. `hasColon`: behind it; `hasTime`: a time is before it. */
@@ -35,7 +34,9 @@ export interface LevelInBrackets {
   readonly loggerEnd: number;
 }
 
-/** `[INFO ]`, `[error]`, `[core:error]`, `[INF Logger]`; null for what has none. One letter counts behind a time only. */
+/**
+ * `[INFO ]`, `[error]`, `[core:error]`, `[INF Logger]`; null for what has none. One letter counts behind a time only.
+ */
 export function isLevelInBrackets(
   bytes: Uint8Array,
   start: number,

@@ -3,15 +3,17 @@
 //   2026-01-02 03:04:05,678 INFO  [main] com.shop.Cart - text       Java (log4j, logback), Scala
 //   2026-01-02T03:04:05.678Z  INFO 1 --- [app] [main] c.s.Cart : text     Spring Boot
 //   2026-01-02 03:04:05,678 - shop.cart - INFO - text               Python; also WARNING:shop.cart:text
-//   [2026-01-02 03:04:05 +0000] [7] [INFO] text                     gunicorn; Kafka, Elasticsearch: [time][INFO ][logger] text
+//   [2026-01-02 03:04:05 +0000] [7] [INFO] text                     gunicorn; also Kafka
+//   [2026-01-02T03:04:05,678][INFO ][o.e.n.Node] [node] text        Elasticsearch
 //   2026-01-02T03:04:05.678901Z  INFO shop::cart: text              Rust (tracing); env_logger: [time INFO shop] text
 //   2026-01-02 03:04:05.678 UTC [7] LOG:  text                      PostgreSQL
-//   2026/01/02 03:04:05 [error] 7#7: *1 text                        nginx; Apache: [time] [core:error] [pid 7:tid 8] text
+//   2026/01/02 03:04:05 [error] 7#7: *1 text                        nginx
+//   [Fri Jan 02 03:04:05.678901 2026] [core:error] [pid 7:tid 8] text    Apache
 //   info: Shop.Cart[14] text, [03:04:05 INF] text, time|INFO|Logger|text   .NET, Serilog, NLog
 //
-// A line has such a head if it has a level in one of these places, or begins with a time that has a zone. The human part
-// begins behind the last token that is certain: what may be text is text. Bounded: only the first HEAD_BYTES_MAX are
-// looked at, each a constant number of times.
+// A line has such a head if it has a level in one of these places, or begins with a time that has a zone. The human
+// part begins behind the last token that is certain: what may be text is text. Bounded: only the first HEAD_BYTES_MAX
+// are looked at, each a constant number of times.
 
 import { isLevelInBrackets, isLevelToken } from './head-level.ts';
 import { levelOfWord } from './level.ts';

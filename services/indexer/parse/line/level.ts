@@ -1,5 +1,5 @@
-// Levels, whatever their source wrote, as one of nine words and as a number to compare by (docs/documents.md). The number
-// is OpenTelemetry's severity number for that word: larger is worse.
+// Levels, whatever their source wrote, as one of nine words and as a number to compare by (docs/documents.md). The
+// number is OpenTelemetry's severity number for that word: larger is worse.
 //
 // https://opentelemetry.io/docs/specs/otel/logs/data-model/#appendix-b-severitynumber-example-mappings
 

@@ -2,9 +2,9 @@
 //
 //   time="2026-01-02T03:04:05Z" level=info msg="a \"b\"" took=12.4
 //
-// The whole line must be pairs, two at least, and one must have a name that says it is a log: `level=`, `msg=`, `time=`,
-// …. A value in quotes is unescaped as JSON's strings are. A plain value that is a number, written as JSON writes it,
-// is a number. Everything else is text.
+// The whole line must be pairs, two at least, and one must have a name that says it is a log: `level=`, `msg=`,
+// `time=`, …. A value in quotes is unescaped as JSON's strings are. A plain value that is a number, written as JSON
+// writes it, is a number. Everything else is text.
 
 import { unescape } from '#shared/json/json-string.ts';
 import type { Line } from './line.ts';

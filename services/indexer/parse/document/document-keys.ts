@@ -1,7 +1,7 @@
 // The fixed pieces of a document's JSON, as bytes: keys with what opens their values, and flags. One ends where a value
 // follows; those with a comma are whole members.
 
-import { fragment } from '../json/json-buffer.ts';
+import { fragment } from '../../json/json-buffer.ts';
 
 export const TIMESTAMP = fragment('{"@timestamp":');
 export const MESSAGE = fragment('"message":');

@@ -2,7 +2,7 @@
 // for byte. `event.original` has the whole line where the message is only a part of it.
 
 import { isMap } from '#shared/msgpack/extents.ts';
-import * as keys from '../document-keys.ts';
+import * as keys from './document-keys.ts';
 import type { DocumentParts } from './document-parts.ts';
 import { textEnd, textStart } from '../fields.ts';
 import * as names from '../names.ts';

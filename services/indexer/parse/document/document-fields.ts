@@ -1,25 +1,25 @@
-// The fields of a document, in three steps: what the record's text says is read (line/); each field gets its value, from
-// the line or from the record; what no field took is written as `attributes` (docs/documents.md). Positions stand for
-// values, in the bytes of the record or in those of the line; nothing is copied before it is written. A value is taken
-// from its table once, so that no other field has it as well.
+// The fields of a document, in three steps: what the record's text says is read (line/); each field gets its value,
+// from the line or from the record; what no field took is written as `attributes` (docs/documents.md). Positions
+// stand for values, in the bytes of the record or in those of the line; nothing is copied before it is written. A
+// value is taken from its table once, so that no other field has it as well.
 //
 // A step that changes fields, or finds them in other bytes, has its place between `gather` and `write`.
 
 import { isMap } from '#shared/msgpack/extents.ts';
-import type { JsonBuffer } from '../json/json-buffer.ts';
+import type { JsonBuffer } from '../../json/json-buffer.ts';
 import * as keys from './document-keys.ts';
-import { EcsValues } from './resolve/ecs-values.ts';
-import type { Entry } from './entry.ts';
-import { LevelValue } from './resolve/level-value.ts';
-import { LineReader, setHeadTime } from './line/recognise.ts';
-import { type FieldTable, isText, textEnd, textStart } from './fields.ts';
-import type { JsonTranscoder } from './json-value.ts';
-import { MessageValue } from './resolve/message-value.ts';
-import * as names from './names.ts';
+import { EcsValues } from './ecs-values.ts';
+import type { Entry } from '../entry.ts';
+import { LevelValue } from './level-value.ts';
+import { LineReader, setHeadTime } from '../line/recognise.ts';
+import { type FieldTable, isText, textEnd, textStart } from '../fields.ts';
+import type { JsonTranscoder } from '../json-value.ts';
+import { MessageValue } from './message-value.ts';
+import * as names from '../names.ts';
 import { ObjectWriter } from './object-writer.ts';
-import type { RecordTime } from './record-time.ts';
-import { UNITS_ANY, UNITS_ATTRIBUTE, UNITS_KEYWORD } from './text-length.ts';
-import type { Timestamp } from './timestamp.ts';
+import type { RecordTime } from '../record-time.ts';
+import { UNITS_ANY, UNITS_ATTRIBUTE, UNITS_KEYWORD } from '../text-length.ts';
+import type { Timestamp } from '../timestamp.ts';
 
 const SLASH = 0x2f;
 const COMMA = 0x2c;

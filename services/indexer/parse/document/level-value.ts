@@ -1,7 +1,7 @@
-// The level of a document: `log.level`, one of nine words, and `event.severity`, a number to compare by. What the source
-// wrote stays among the attributes where it is another word or a number.
+// The level of a document: `log.level`, one of nine words, and `event.severity`, a number to compare by. What the
+// source wrote stays among the attributes where it is another word or a number.
 
-import * as keys from '../document-keys.ts';
+import * as keys from './document-keys.ts';
 import type { DocumentParts } from './document-parts.ts';
 import { type FieldTable, isText, textEnd, textStart } from '../fields.ts';
 import { type LevelScale, isLevelWord, levelOfValue, levelSeverities, levelWords } from '../line/level.ts';

@@ -3,7 +3,7 @@
 import type { Entry } from '../entry.ts';
 import type { JsonTranscoder } from '../json-value.ts';
 import type { Line } from '../line/line.ts';
-import type { ObjectWriter } from '../object-writer.ts';
+import type { ObjectWriter } from './object-writer.ts';
 
 export interface DocumentParts {
   readonly values: JsonTranscoder;

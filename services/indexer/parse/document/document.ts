@@ -13,17 +13,17 @@
 import assert from 'node:assert/strict';
 import { FOREIGN_TEXT_INPUT } from '#shared/record/foreign-identity.ts';
 import type { Batch } from '#shared/record/record.ts';
-import type { BulkBody } from '../bulk/body.ts';
-import { JsonBuffer, fragment } from '../json/json-buffer.ts';
+import type { BulkBody } from '../../bulk/body.ts';
+import { JsonBuffer, fragment } from '../../json/json-buffer.ts';
 import { DocumentFields } from './document-fields.ts';
 import { CREATED, DOCUMENT_END, NOTHING, TIMESTAMP } from './document-keys.ts';
-import { Entry } from './entry.ts';
-import { JsonTranscoder } from './json-value.ts';
-import { partOf } from './part.ts';
-import { RecordTime } from './record-time.ts';
-import { dataStreamOf } from './route.ts';
-import { timeNames } from './names.ts';
-import { type TimeKind, Timestamp } from './timestamp.ts';
+import { Entry } from '../entry.ts';
+import { JsonTranscoder } from '../json-value.ts';
+import { partOf } from '../part.ts';
+import { RecordTime } from '../record-time.ts';
+import { dataStreamOf } from '../route.ts';
+import { timeNames } from '../names.ts';
+import { type TimeKind, Timestamp } from '../timestamp.ts';
 
 /** `part`: of a split line, to be joined first; nothing was written. */
 export type Written = 'ok' | 'part' | 'entry_malformed' | 'document_too_large';

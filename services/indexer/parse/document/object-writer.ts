@@ -1,9 +1,9 @@
 // Writes members of JSON objects, each with a comma after it, from values of an entry. An object that got no member is
 // taken back, so whoever writes it need not know beforehand whether there will be one.
 
-import type { JsonBuffer } from '../json/json-buffer.ts';
+import type { JsonBuffer } from '../../json/json-buffer.ts';
 import { NAME } from './document-keys.ts';
-import type { JsonTranscoder } from './json-value.ts';
+import type { JsonTranscoder } from '../json-value.ts';
 
 const COMMA = 0x2c;
 const OBJECT_END = 0x7d;
