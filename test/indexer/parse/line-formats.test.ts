@@ -111,3 +111,44 @@ test('texts that only look like it are messages', () => {
     'GET /x 200',
   ]) isMessage(line); // prettier-ignore
 });
+
+test('access logs: the line is the message', () => {
+  const line =
+    '10.0.0.1 - bob [02/Jan/2026:03:04:05 +0000] "GET /cart?page=2 HTTP/1.1" 200 612 "https://shop/" "curl/8.1 \\"x"';
+  check(line, {
+    time: created, message: line, original: false, client: { ip: '10.0.0.1' }, user: { name: 'bob' },
+    http: {
+      version: '1.1', request: { method: 'GET', referrer: 'https://shop/' },
+      response: { status_code: 200, body: { bytes: 612 } },
+    },
+    url: { original: '/cart?page=2' }, user_agent: { original: 'curl/8.1 \\"x' },
+  }); // prettier-ignore
+  const common = '::1 - - [02/Jan/2026:03:04:05 +0000] "-" 408 -';
+  check(common, {
+    time: created, message: common, original: false, client: { ip: '::1' }, http: { response: { status_code: 408 } },
+  }); // prettier-ignore
+  isMessage('10.0.0.1 - - [02/Jan/2026:03:04:05 +0000] "GET / HTTP/1.1 200 612');
+  isMessage('10.0.0.1 - - [02/Jan/2026] "GET / HTTP/1.1" 200 612');
+  isMessage('10.0.0.1 - - "GET / HTTP/1.1" 200 612');
+  isMessage('10.0.0.1');
+});
+
+test('Redis, Ruby, and priorities', () => {
+  check('7:M 02 Jan 2026 03:04:05.678 * Ready to accept', {
+    level: 'notice', message: 'Ready to accept', attributes: { level: '*' }, process: { pid: 7 },
+  }); // prettier-ignore
+  isMessage('7:M 02 Jan 2026 03:04:05.678 ? Ready');
+  isMessage('7:X');
+  check('I, [2026-01-02T03:04:05.123456 #7]  INFO -- shop: text: a', {
+    level: 'info', message: 'text: a', process: { pid: 7, name: 'shop' },
+  }); // prettier-ignore
+  check('E, [2026-01-02T03:04:05.123456 #7] ERROR -- : text', { level: 'error', message: 'text', process: { pid: 7 } });
+  isMessage('I, [2026-01-02T03:04:05.123456 #7]  INFO - text');
+  check('<3>kernel: oops', { level: 'error', message: 'kernel: oops', attributes: { level: '3' } });
+  check('<34>Jan  2 03:04:05 host su: x', {
+    level: 'critical', message: 'Jan  2 03:04:05 host su: x', attributes: { level: '34' },
+  }); // prettier-ignore
+  isMessage('<192>x');
+  isMessage('<p>x');
+  isMessage('<3>');
+});

@@ -73,7 +73,8 @@ export class DocumentFields {
   /** Reads the line of the entry that was found, and chooses values. */
   gather(): void {
     const { root } = this.#entry;
-    this.#hasLine = this.#options.parse && this.#readLine();
+    // What is not in its source's format is kept as it came.
+    this.#hasLine = this.#options.parse && !this.#isUnread && this.#readLine();
     this.#message.gather(this.#hasLine);
     this.#level.gather(this.#hasLine);
     this.#ecs.gather(root, this.#hasLine);

@@ -10,7 +10,7 @@ import { type JsonBuffer, fragment } from '../../json/json-buffer.ts';
 import { type FieldTable, isText, textEnd, textStart } from '../fields.ts';
 import type { ValueSource } from '../value-source.ts';
 import type { DocumentParts } from './document-parts.ts';
-import { isAddress } from './address.ts';
+import { isAddress } from '../address.ts';
 import { fieldOfName, rankOfName } from '../names.ts';
 import { UNITS_ANY, UNITS_KEYWORD } from '../text-length.ts';
 

@@ -2,12 +2,17 @@
 // byte: every reader takes back what it wrote when it gives up. Each looks at a byte a constant number of times.
 
 import type { Timestamp } from '../timestamp.ts';
+import { readAccess } from './access.ts';
 import { HeadReader } from './head.ts';
 import { JsonLines } from './json-line.ts';
 import { readKlog } from './klog.ts';
 import { Line } from './line.ts';
 import { readLogfmt } from './logfmt.ts';
-import { BRACE, ESCAPE, OPENING, isDigit, isLetter, withoutBreak } from './scan.ts';
+import { readRedis, readPriority, readRuby } from './other-heads.ts';
+import { BRACE, COLON, DASH, ESCAPE, OPENING, isDigit, isLetter, withoutBreak } from './scan.ts';
+
+const COMMA = 0x2c;
+const LESS_THAN = 0x3c;
 
 export class LineReader {
   readonly line = new Line();
@@ -31,13 +36,25 @@ export class LineReader {
     const { line } = this;
     const first = bytes[start]!;
     if (first === BRACE) return this.#json.read(bytes, start, end);
+    if (first === LESS_THAN) return readPriority(bytes, start, end, line);
     if (isLetter(first)) {
-      if (isDigit(bytes[start + 1]!) && readKlog(bytes, start, end, line)) return true;
+      const second = bytes[start + 1]!;
+      if (isDigit(second) && readKlog(bytes, start, end, line)) return true;
+      if (second === COMMA && readRuby(bytes, start, end, line)) return true;
       if (readLogfmt(bytes, start, end, line)) return true;
-    } else if (!isDigit(first) && first !== OPENING && first !== ESCAPE) return false;
+    } else if (!isDigit(first) && first !== OPENING && first !== ESCAPE && first !== COLON) return false;
+    if (this.#isAccess(bytes, start, end)) return true;
+    if (isDigit(first) && readRedis(bytes, start, end, line)) return true;
+    line.time.clear();
     if (!this.#head.read(bytes, start, end)) return false;
     this.#json.read(bytes, line.messageStart, end);
     return true;
+  }
+
+  /** Of what begins with an address: a digit, a letter of hex digits, or a colon. */
+  #isAccess(bytes: Uint8Array, start: number, end: number): boolean {
+    const isDate = bytes[start + 4] === DASH && isDigit(bytes[start + 3]!);
+    return !isDate && readAccess(bytes, start, end, this.line);
   }
 }
 

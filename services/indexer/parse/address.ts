@@ -1,8 +1,6 @@
 // Whether a text is an address of IPv4 or IPv6, as a field of type `ip` takes it. Pure, and linear: what is too long is
 // none.
 
-import { isDigit } from '../line/scan.ts';
-
 const BYTES_MAX = 45;
 const POINT = 0x2e;
 const COLON = 0x3a;
@@ -59,6 +57,10 @@ function isVersion6(bytes: Uint8Array, start: number, end: number): boolean {
     at += 1;
   }
   return isShortened ? groups < GROUPS : groups === GROUPS;
+}
+
+function isDigit(byte: number): boolean {
+  return byte >= 0x30 && byte <= 0x39;
 }
 
 function isHex(byte: number): boolean {
