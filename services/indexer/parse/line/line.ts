@@ -37,6 +37,8 @@ export class Line implements ValueSource {
   bytes: Uint8Array = new Uint8Array(0);
   view = viewOf(this.bytes);
   readonly base = KEYS_BASE;
+  /** Bytes that can be read. */
+  #finished = 0;
   /** Numbers of the fields that may have a value. */
   readonly fieldsSet: number[] = [];
 
@@ -55,6 +57,7 @@ export class Line implements ValueSource {
       this.keys.top = 0;
       this.hasMap = false;
     }
+    this.#finished = 0;
     if (this.writer.length > 0) this.writer.reset();
   }
 
@@ -99,7 +102,8 @@ export class Line implements ValueSource {
 
   /** What was written can be read from here on. */
   finish(): void {
-    if (this.writer.length === 0) return;
+    if (this.writer.length === this.#finished) return;
+    this.#finished = this.writer.length;
     this.bytes = this.writer.view();
     this.view = viewOf(this.bytes);
   }
