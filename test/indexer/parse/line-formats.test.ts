@@ -1,5 +1,6 @@
 // Lines of text, format by format.
 
+import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Expected, check, created, isMessage } from './lines.ts';
 
@@ -151,4 +152,9 @@ test('Redis, Ruby, and priorities', () => {
   isMessage('<192>x');
   isMessage('<p>x');
   isMessage('<3>');
+});
+
+test('a check notices what is read, and what is not', () => {
+  assert.throws(() => isMessage('INFO x'));
+  assert.throws(() => check('hello', { message: 'hello', level: 'info', original: false }));
 });
