@@ -92,7 +92,7 @@ export interface BulkOutcome {
 export const CONTAINER_ID_MIN = 12;
 
 export interface StoreQuery {
-  /** `@timestamp` at or after, before: ISO 8601, up to nanoseconds. */
+  /** `@timestamp` at or after, before: ISO 8601, up to nanoseconds; see `by`. */
   readonly since?: string;
   readonly until?: string;
   /** `event.ingested` at or after, before, ms since the epoch: for following. The latter needs the former. */
@@ -117,7 +117,12 @@ export interface StoreQuery {
   readonly limit: number;
   /** Order by `@timestamp`, then `event.sequence`. `newest`: the last `limit`, newest first. */
   readonly order: 'oldest' | 'newest';
-  /** Goes on after a document of the page before (its `sort`). */
+  /**
+   * A line may tell another time than that of its arrival. `arrival`: bounds go by `event.created` where there is one,
+   * and the order by `event.sequence`, so that lines of one source stay in theirs. `arrival_time`: only the bounds do.
+   */
+  readonly by?: 'arrival' | 'arrival_time';
+  /** Goes on after a document of the page before (its `sort`); without its end, at its time and sequence. */
   readonly after?: readonly (string | number)[];
 }
 

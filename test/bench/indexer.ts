@@ -7,7 +7,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { randomBytes } from 'node:crypto';
 import { BulkBody } from '#indexer/bulk/body.ts';
-import { DocumentWriter } from '#indexer/parse/document.ts';
+import { DocumentWriter } from '#indexer/parse/document/document.ts';
 import { systemClock } from '#shared/clock.ts';
 import { loadConfig } from '#shared/config/load.ts';
 import { entryEnd } from '#shared/msgpack/extents.ts';

@@ -2,7 +2,7 @@
 
 import { encode } from '@msgpack/msgpack';
 import { BulkBody } from '#indexer/bulk/body.ts';
-import { DocumentWriter } from '#indexer/parse/document.ts';
+import { DocumentWriter } from '#indexer/parse/document/document.ts';
 import { entryEnd } from '#shared/msgpack/extents.ts';
 import type { Batch } from '#shared/record/record.ts';
 

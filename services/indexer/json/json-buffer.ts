@@ -22,6 +22,7 @@ const WORD_BYTES = 4;
 const FREED_MIN = 1024 * 1024;
 
 const QUOTE = 0x22;
+const COMMA = 0x2c;
 const BACKSLASH = 0x5c;
 const HEX = Uint8Array.from('0123456789abcdef', (digit) => digit.charCodeAt(0));
 
@@ -64,6 +65,12 @@ export class JsonBuffer {
   byte(code: number): void {
     this.reserve(1);
     this.bytes[this.at++] = code;
+  }
+
+  /** Ends an object or a list that was opened and has a comma after each of its members. */
+  end(code: number): void {
+    if (this.bytes[this.at - 1] === COMMA) this.bytes[this.at - 1] = code;
+    else this.byte(code);
   }
 
   /** What was written into another buffer, which is JSON or a fragment of it. */

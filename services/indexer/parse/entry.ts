@@ -6,14 +6,22 @@
 // and values inside it nest no deeper than DEPTH_MAX.
 
 import { containerChildren, containerHeaderSize, isArray, isMap, timeEnd } from '#shared/msgpack/extents.ts';
+import { viewOf } from '../json/json-buffer.ts';
 import { FieldTable, type InnerTable, KeyStack } from './fields.ts';
-import { KUBERNETES_NAME, PART_NAME, podNames, rootNames } from './names.ts';
+import type { ValueSource } from './value-source.ts';
+import { ECS_FROM, KUBERNETES_NAME, PART_NAME, podNames, recordNames } from './names.ts';
 
-export class Entry {
+export class Entry implements ValueSource {
+  /** The record's keys. */
   readonly keys = new KeyStack();
-  readonly root = new FieldTable(rootNames);
+  readonly root = new FieldTable(recordNames, ECS_FROM);
+  /** Keys of `kubernetes`. */
+  readonly podKeys = new KeyStack();
   readonly pod = new FieldTable(podNames);
-  readonly #inner: InnerTable = { name: KUBERNETES_NAME, table: this.pod, others: new KeyStack() };
+  readonly #inner: InnerTable = { name: KUBERNETES_NAME, table: this.pod, others: this.podKeys };
+  bytes: Uint8Array = new Uint8Array(0);
+  view = viewOf(this.bytes);
+  readonly base = 0;
 
   timeAt = 0;
   /** The metadata map if it is not empty, else 0. */
@@ -21,16 +29,22 @@ export class Entry {
   recordAt = 0;
   /** Whether `kubernetes` is a map; if not, nothing of `pod` is valid. */
   hasPod = false;
-  /** On the stack of keys: where the record's unknown keys end, and those of its pod begin. */
-  rootKeysEnd = 0;
 
   /** Whether the record has a `partial_message`. */
   get isMarkedPart(): boolean {
     return this.root.values[PART_NAME] !== 0;
   }
 
+  get taken(): ReadonlySet<number> {
+    return this.root.taken;
+  }
+
   /** Looks at bytes[start, end). False where that is no entry. */
   find(bytes: Uint8Array, start: number, end: number): boolean {
+    if (bytes !== this.bytes) {
+      this.bytes = bytes;
+      this.view = viewOf(bytes);
+    }
     const timeAt = insidePair(bytes, start, end);
     if (timeAt < 0) return false;
     const recordAt = timeEnd(bytes, timeAt, end);
@@ -40,18 +54,11 @@ export class Entry {
     this.metadataAt = 0;
     if (isArray(bytes[timeAt]!)) this.#findMetadata(bytes, end);
     if (this.root.index(bytes, recordAt, end, this.keys, this.#inner) !== end) return false;
-    this.rootKeysEnd = this.keys.top;
     const podAt = this.root.values[KUBERNETES_NAME]!;
     this.hasPod = podAt !== 0 && isMap(bytes[podAt]!);
-    if (this.hasPod) this.#takePod();
+    // What is left of it goes by its own keys.
+    if (this.hasPod) this.root.take(KUBERNETES_NAME);
     return true;
-  }
-
-  /** What is left of `kubernetes` goes by its own keys. */
-  #takePod(): void {
-    this.root.values[KUBERNETES_NAME] = 0;
-    const { others } = this.#inner;
-    for (let i = 0; i < others.top; i += 1) this.keys.push(others.positions[i]!);
   }
 
   /** The time's place holds [time, metadata]. */

@@ -1,6 +1,8 @@
 // Finds the few keys that mean something to us among the keys of a record, by their bytes: a hash without
 // collisions among the names (found when the table is made) leaves one name to compare with.
 //
+// A name with dots is found as one key, and as keys of maps in each other: `http.version`, {"http": {"version": …}}.
+//
 // Of keys that occur twice the last one counts, as in every sender's own hash table.
 
 import {
@@ -13,10 +15,11 @@ import {
   valueEnd,
 } from '#shared/msgpack/extents.ts';
 
-const BUCKETS = 1024;
+const BUCKETS = 4096;
 const NONE = -1;
+const DOT = 0x2e;
 
-/** Positions of keys in the source bytes; maps inside maps lay theirs on top. */
+/** Positions of keys in the source bytes; maps inside maps lay theirs on top. A position of 0 was taken off. */
 export class KeyStack {
   positions = new Int32Array(256);
   top = 0;
@@ -41,27 +44,57 @@ export interface InnerTable {
 export class FieldTable {
   /** By a name's number: where its value begins in the source bytes; 0 where it is absent, or was taken. */
   readonly values: Int32Array;
+  /** Numbers of names from `notedFrom` on that were met, in their order; one that is met again is there again. */
+  readonly found: number[] = [];
+  /** Positions of keys inside maps whose values were taken. */
+  readonly taken = new Set<number>();
+  readonly #notedFrom: number;
   readonly #encoded: readonly Uint8Array[];
+  /** By a name's number: that of the map that it is in (`http` for `http.version`), or NONE. */
+  readonly #groups: Int16Array;
+  /** By the number of a map: hash of its name and a dot; 0 for what is no such map. */
+  readonly #states: Int32Array;
+  /** By the number of a map: how many of its values are not taken. */
+  readonly #left: Int32Array;
+  /** By a name's number: place of its key among `#keys`, counted from 1; or its position, negated, inside a map. */
+  readonly #places: Int32Array;
+  #keys: KeyStack = new KeyStack();
   /** By a key's hash: the number of the only name that it can be. */
   readonly #byHash = new Int16Array(BUCKETS);
   readonly #lengthMax: number;
   #seed = 1;
 
-  constructor(names: readonly string[]) {
+  /**
+   * @param names one with dots is also found as a key inside a map, if what is before the dot is a name too
+   * @param notedFrom number of the first name that `found` is to have
+   */
+  constructor(names: readonly string[], notedFrom = names.length) {
     this.#encoded = names.map((name) => Buffer.from(name));
     this.values = new Int32Array(names.length);
+    this.#places = new Int32Array(names.length);
+    this.#left = new Int32Array(names.length);
+    this.#states = new Int32Array(names.length);
+    this.#groups = Int16Array.from(names, (name) => names.indexOf(name.slice(0, name.lastIndexOf('.'))));
+    for (const [i, name] of names.entries()) if (!name.includes('.')) this.#groups[i] = NONE;
+    this.#notedFrom = notedFrom;
     this.#lengthMax = Math.max(...this.#encoded.map((name) => name.length));
     while (!this.#fill()) this.#seed += 1;
+    for (const group of this.#groups) {
+      if (group === NONE) continue;
+      const name = this.#encoded[group]!;
+      this.#states[group] = Math.imul(stateOf(name, 0, name.length, this.#seed) ^ DOT, 0x01000193);
+    }
   }
 
   /**
-   * Goes through the map at `mapAt`: sets `values`, and notes in `others` where the keys that are no names of ours
-   * begin. A map that is the value of `inner`'s name is gone through in the same way. Returns where the map ends, or a
+   * Goes through the map at `mapAt`: sets `values`, and notes in `keys` where its keys begin, without those that come
+   * again. A map that is the value of `inner`'s name is gone through in the same way. Returns where the map ends, or a
    * negative number if it is cut or malformed.
    */
-  index(bytes: Uint8Array, mapAt: number, end: number, others: KeyStack, inner: InnerTable | null = null): number {
-    this.values.fill(0);
-    others.top = 0;
+  index(bytes: Uint8Array, mapAt: number, end: number, keys: KeyStack, inner: InnerTable | null = null): number {
+    this.clear();
+    this.#keys = keys;
+    keys.top = 0;
     const type = bytes[mapAt]!;
     let at = mapAt + containerHeaderSize(type);
     if (at > end) return NONE;
@@ -73,19 +106,50 @@ export class FieldTable {
       if ((keyType & 0xe0) === 0xa0) {
         at = keyAt + 1 + (keyType & 0x1f);
         if (at >= end) return NONE;
-        name = this.#find(bytes, keyAt + 1, at);
+        name = this.#find(bytes, keyAt + 1, at, NONE);
       } else {
         at = valueEnd(bytes, keyAt, end);
         if (at < 0 || at >= end) return NONE;
-        if (isText(keyType)) name = this.#find(bytes, keyAt + payloadHeaderSize(keyType), at);
+        if (isText(keyType)) name = this.#find(bytes, keyAt + payloadHeaderSize(keyType), at, NONE);
       }
-      if (name === NONE) others.push(keyAt);
-      else this.values[name] = at;
+      keys.push(keyAt);
+      if (name !== NONE) this.#note(name, at, keys.top);
       const isInner = inner !== null && name === inner.name && isMap(bytes[at]!);
-      at = isInner ? inner.table.index(bytes, at, end, inner.others) : pastValue(bytes, at, end);
+      const isGroup = name !== NONE && this.#states[name] !== 0 && isMap(bytes[at]!);
+      if (isInner) at = inner.table.index(bytes, at, end, inner.others);
+      else if (isGroup) at = this.#indexGroup(bytes, at, end, name);
+      else at = pastValue(bytes, at, end);
       if (at < 0) return NONE;
     }
     return at;
+  }
+
+  /** Forgets what was found. */
+  clear(): void {
+    this.values.fill(0);
+    if (this.found.length > 0) this.found.length = 0;
+    if (this.taken.size > 0) this.taken.clear();
+  }
+
+  /** The value of the name counts as absent from here on, and is not among the members of its map. */
+  take(name: number): void {
+    this.values[name] = 0;
+    const place = this.#places[name]!;
+    if (place > 0) {
+      this.#keys.positions[place - 1] = 0;
+      return;
+    }
+    this.taken.add(-place);
+    const group = this.#groups[name]!;
+    this.#left[group]! -= 1;
+    // Of a map that has nothing left, nothing is written.
+    if (this.#left[group] === 0) this.take(group);
+  }
+
+  /** Whether something is found in the map that is the value of the name, or was taken from it. */
+  hasMembers(name: number): boolean {
+    if (this.#states[name] === 0) return false;
+    return this.#groups.some((group, i) => group === name && this.#places[i]! < 0 && this.values[i] !== 0);
   }
 
   /** Where the first of these names (by number) that has a string has it; else 0. */
@@ -103,28 +167,78 @@ export class FieldTable {
       const name = names[i]!;
       const at = this.values[name]!;
       if (at === 0 || !isText(bytes[at]!)) continue;
-      this.values[name] = 0;
+      this.take(name);
       return at;
     }
     return 0;
   }
 
-  /** The number of the name that these bytes are, or -1. */
-  #find(bytes: Uint8Array, start: number, end: number): number {
-    const length = end - start;
+  /** `place`: of its key, as in `#places`. */
+  #note(name: number, at: number, place: number): void {
+    if (this.values[name] !== 0) this.#supersede(name, place);
+    this.values[name] = at;
+    this.#places[name] = place;
+    if (name >= this.#notedFrom) this.found.push(name);
+  }
+
+  /** Of two equal keys the last one counts. `a.b` beside `{a: {b}}` is another key: both stay. */
+  #supersede(name: number, place: number): void {
+    const before = this.#places[name]!;
+    if (before > 0 && place > 0) this.#keys.positions[before - 1] = 0;
+    if (before < 0 && place < 0) {
+      this.taken.add(-before);
+      this.#left[this.#groups[name]!]! -= 1;
+    }
+    if (this.#states[name] !== 0) this.#forgetMembers(name);
+  }
+
+  /** What was found in the map is no longer wanted. */
+  #forgetMembers(group: number): void {
+    for (let i = 0; i < this.#groups.length; i += 1) {
+      if (this.#groups[i] !== group || this.values[i] === 0 || this.#places[i]! > 0) continue;
+      if (this.#states[i] !== 0) this.#forgetMembers(i);
+      this.values[i] = 0;
+    }
+  }
+
+  /** The map at `mapAt` is the value of the name `group`: its keys are names that begin with that one and a dot. */
+  #indexGroup(bytes: Uint8Array, mapAt: number, end: number, group: number): number {
+    const type = bytes[mapAt]!;
+    let at = mapAt + containerHeaderSize(type);
+    if (at > end) return NONE;
+    const pairs = containerChildren(bytes, mapAt, type) / 2;
+    this.#left[group] = pairs;
+    for (let left = pairs; left > 0; left -= 1) {
+      const keyAt = at;
+      at = pastValue(bytes, keyAt, end);
+      if (at < 0 || at >= end) return NONE;
+      const name = isText(bytes[keyAt]!) ? this.#find(bytes, textStart(bytes, keyAt), at, group) : NONE;
+      if (name !== NONE) this.#note(name, at, -keyAt);
+      const isGroup = name !== NONE && this.#states[name] !== 0 && isMap(bytes[at]!);
+      at = isGroup ? this.#indexGroup(bytes, at, end, name) : pastValue(bytes, at, end);
+      if (at < 0) return NONE;
+    }
+    return at;
+  }
+
+  /** The number of the name that these bytes are inside the map `group`, or -1. */
+  #find(bytes: Uint8Array, start: number, end: number, group: number): number {
+    const offset = group === NONE ? 0 : this.#encoded[group]!.length + 1;
+    const length = end - start + offset;
     if (length > this.#lengthMax) return NONE;
-    const number = this.#byHash[hashOf(bytes, start, end, this.#seed)]!;
+    const state = group === NONE ? this.#seed : this.#states[group]!;
+    const number = this.#byHash[mixed(stateOf(bytes, start, end, state))]!;
     if (number === NONE) return NONE;
     const name = this.#encoded[number]!;
-    if (name.length !== length) return NONE;
-    for (let i = 0; i < length; i += 1) if (bytes[start + i] !== name[i]) return NONE;
+    if (name.length !== length || (group !== NONE && this.#groups[number] !== group)) return NONE;
+    for (let i = offset; i < length; i += 1) if (bytes[start + i - offset] !== name[i]) return NONE;
     return number;
   }
 
   #fill(): boolean {
     this.#byHash.fill(NONE);
     return this.#encoded.every((name, number) => {
-      const bucket = hashOf(name, 0, name.length, this.#seed);
+      const bucket = mixed(stateOf(name, 0, name.length, this.#seed));
       if (this.#byHash[bucket] !== NONE) return false;
       this.#byHash[bucket] = number;
       return true;
@@ -156,8 +270,12 @@ export function pastValue(bytes: Uint8Array, at: number, end: number): number {
   return at + size <= end ? at + size : NONE;
 }
 
-function hashOf(bytes: Uint8Array, start: number, end: number, seed: number): number {
-  let hash = seed;
-  for (let i = start; i < end; i += 1) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
-  return (hash ^ (hash >>> 15)) & (BUCKETS - 1);
+function stateOf(bytes: Uint8Array, start: number, end: number, seed: number): number {
+  let state = seed;
+  for (let i = start; i < end; i += 1) state = Math.imul(state ^ bytes[i]!, 0x01000193);
+  return state;
+}
+
+function mixed(state: number): number {
+  return (state ^ (state >>> 15)) & (BUCKETS - 1);
 }

@@ -1,4 +1,4 @@
-// msgpack values → JSON, byte by byte, without building them. The values must be whole (see shared/msgpack/extents.ts).
+// msgpack values → JSON, byte by byte, without building them. The values must be whole (shared/msgpack/extents.ts).
 //
 //   str, bin          string; what is not UTF-8 becomes U+FFFD
 //   int               number with all its digits, up to 64 bits
@@ -15,18 +15,14 @@
 // of keys 8192; a longer key becomes `long_key_<n>` with a string of JSON that has it in full. Linear: a byte is looked
 // at a constant number of times. What goes past the limits is not written to its end: `isTooLarge`.
 
-import {
-  containerChildren,
-  containerHeaderSize,
-  isContainer,
-  isMap,
-  payloadHeaderSize,
-  valueEnd,
-} from '#shared/msgpack/extents.ts';
+import { containerChildren, containerHeaderSize, isContainer, isMap, valueEnd } from '#shared/msgpack/extents.ts';
 import { isText, type KeyStack, pastValue, textEnd, textStart } from './fields.ts';
+import { UNITS_ANY, isLongerThan } from './text-length.ts';
 import { type JsonBuffer, viewOf } from '../json/json-buffer.ts';
+import { writeExtension, writeHex } from '../json/extensions.ts';
 import { writeScalar } from '../json/scalars.ts';
 import { Timestamp } from './timestamp.ts';
+import { NOTHING_TAKEN, type ValueSource } from './value-source.ts';
 import { NO_LIMITS, type ValueLimits } from '../json/value-limits.ts';
 import { type OpenMap, WrittenKeys } from '../json/written-keys.ts';
 
@@ -41,9 +37,13 @@ const COLON = 0x3a;
 
 export class JsonTranscoder {
   readonly json: JsonBuffer;
-  readonly keys: KeyStack;
   bytes: Uint8Array = new Uint8Array(0);
   view: DataView = viewOf(this.bytes);
+  /** A longer string, in UTF-16 units, is noted in `hasLongText`. */
+  textUnitsMax = UNITS_ANY;
+  hasLongText = false;
+  #taken: ReadonlySet<number> = NOTHING_TAKEN;
+  #base = 0;
   readonly #written: WrittenKeys;
   readonly #limits: ValueLimits;
   #valuesLeft = Infinity;
@@ -53,15 +53,14 @@ export class JsonTranscoder {
   #pathBytes = 0;
   #isTooLarge = false;
   #isSecondTime = false;
-  /** What is written becomes a string: limits on levels and keys do not apply. */
+  /** What is written becomes a string, without limits on levels and keys. */
   #inText = false;
   /** Whether the key that was written last is the short name of a long one. */
   #keyIsShortened = false;
   readonly #time = new Timestamp();
 
-  constructor(json: JsonBuffer, keys: KeyStack, limits: ValueLimits = NO_LIMITS) {
+  constructor(json: JsonBuffer, limits: ValueLimits = NO_LIMITS) {
     this.json = json;
-    this.keys = keys;
     this.#written = new WrittenKeys(json);
     this.#limits = limits;
   }
@@ -71,9 +70,19 @@ export class JsonTranscoder {
     this.#written.forget();
     this.#isSecondTime = false;
     this.resetLimits();
+    this.#taken = NOTHING_TAKEN;
+    this.#base = 0;
     if (bytes === this.bytes) return;
     this.bytes = bytes;
     this.view = viewOf(bytes);
+  }
+
+  /** The following positions are of these bytes, in the same document. */
+  use({ bytes, view, taken, base }: ValueSource): void {
+    this.bytes = bytes;
+    this.view = view;
+    this.#taken = taken;
+    this.#base = base;
   }
 
   /** Whether what was written since `source` has a key twice. Then it is invalid; write it again from its start. */
@@ -103,6 +112,7 @@ export class JsonTranscoder {
     this.#pathBytes = 0;
     this.#isTooLarge = false;
     this.#inText = false;
+    this.hasLongText = false;
     this.#written.top = 0;
   }
 
@@ -117,13 +127,16 @@ export class JsonTranscoder {
     }
     if (isContainer(type)) return this.#container(at, type, level);
     const end = writeScalar(json, view, at, type);
-    return end > 0 ? end : this.#extension(at, type);
+    return end > 0 ? end : this.#extension(at);
   }
 
   /** Writes the str or bin at `at` as a string. Returns where it ends. */
   text(at: number, nulReplaced: boolean): number {
     const end = textEnd(this.bytes, at);
-    this.json.text(this.bytes, this.view, textStart(this.bytes, at), end, nulReplaced);
+    const start = textStart(this.bytes, at);
+    if (end - start > this.textUnitsMax && !this.#inText && isLongerThan(this.bytes, start, end, this.textUnitsMax))
+      this.hasLongText = true;
+    this.json.text(this.bytes, this.view, start, end, nulReplaced);
     return end;
   }
 
@@ -138,10 +151,22 @@ export class JsonTranscoder {
     return end;
   }
 
-  /** Writes the pairs whose keys lie at `keys.positions[from…to)`, each with a comma after it. */
-  members(from: number, to: number, level: number): void {
-    const map = this.#written.open(to - from, level);
-    for (let i = from; i < to && this.#mayGoOn(); i += 1) this.#pair(this.keys.positions[i]!, i - from, map);
+  /** Begins the members of an object that may come from several sources; end them by `endMembers`. */
+  startMembers(pairs: number, level: number): OpenMap {
+    return this.#written.open(pairs, level);
+  }
+
+  /** Writes the pairs whose keys lie on the stack, each with a comma after it. */
+  members(keys: KeyStack, map: OpenMap): void {
+    for (let i = 0; i < keys.top; i += 1) {
+      const keyAt = keys.positions[i]!;
+      if (keyAt === 0) continue;
+      if (!this.#mayGoOn()) break;
+      this.#pair(keyAt, i, map);
+    }
+  }
+
+  endMembers(map: OpenMap): void {
     this.#written.close(map);
   }
 
@@ -156,16 +181,16 @@ export class JsonTranscoder {
 
   /** Writes the pair that begins at `keyAt`, with a comma after it. Returns where it ends. */
   #pair(keyAt: number, ordinal: number, map: OpenMap): number {
-    if (this.#isSecondTime && this.#written.isSuperseded(keyAt)) {
-      const { bytes } = this;
+    const { bytes } = this;
+    const isTaken = this.#taken.size > 0 && this.#taken.has(keyAt);
+    if (isTaken || (this.#isSecondTime && this.#written.isSuperseded(keyAt + this.#base)))
       return pastValue(bytes, pastValue(bytes, keyAt, bytes.length), bytes.length);
-    }
     this.#keysLeft -= 1;
     if (this.#keysLeft < 0) this.#isTooLarge = true;
     const start = this.json.at;
     const valueAt = this.#key(keyAt, ordinal);
     if (this.#isTooLarge) return valueAt;
-    this.#written.note(map, keyAt, start);
+    this.#written.note(map, keyAt + this.#base, start);
     const keyBytes = this.json.at - start;
     this.#pathBytes += keyBytes;
     const end = this.#memberValue(keyAt, valueAt, map.level);
@@ -181,7 +206,7 @@ export class JsonTranscoder {
     this.#keyIsShortened = json.at - start > KEY_BYTES_MAX && !this.#inText;
     if (this.#keyIsShortened) {
       json.at = start;
-      json.ascii(`"long_key_${ordinal}"`);
+      json.ascii(`"long_key_${this.#base === 0 ? '' : 'line_'}${ordinal}"`);
     }
     return end;
   }
@@ -201,7 +226,7 @@ export class JsonTranscoder {
     if (!this.#inText) return this.valueAsText(at);
     const end = valueEnd(this.bytes, at, this.bytes.length);
     this.json.byte(QUOTE);
-    this.#hex(at, end);
+    this.#isTooLarge ||= !writeHex(this.json, this.bytes, at, end);
     this.json.byte(QUOTE);
     return end;
   }
@@ -242,7 +267,7 @@ export class JsonTranscoder {
     json.byte(0x7b);
     for (let ordinal = 0; ordinal < pairs && this.#mayGoOn(); ordinal += 1) next = this.#pair(next, ordinal, map);
     this.#written.close(map);
-    close(json, 0x7d);
+    json.end(0x7d);
     return next;
   }
 
@@ -254,32 +279,15 @@ export class JsonTranscoder {
       next = this.value(next, level + 1);
       json.byte(COMMA);
     }
-    close(json, 0x5d);
+    json.end(0x5d);
     return next;
   }
 
-  #extension(at: number, type: number): number {
+  #extension(at: number): number {
     const { bytes, view, json } = this;
     const end = valueEnd(bytes, at, bytes.length);
-    if (this.#time.read(bytes, view, at) === 'instant') {
-      this.#time.write(json);
-      return end;
-    }
-    const typeAt = type >= 0xd4 ? at + 1 : at + payloadHeaderSize(type);
-    json.ascii(`"ext:${view.getInt8(typeAt)}:`);
-    this.#hex(typeAt + 1, end);
-    json.byte(QUOTE);
+    if (this.#time.read(bytes, view, at) === 'instant') this.#time.write(json);
+    else this.#isTooLarge ||= !writeExtension(json, this, at, end);
     return end;
   }
-
-  #hex(start: number, end: number): void {
-    if (2 * (end - start) > this.json.fullAt - this.json.at) this.#isTooLarge = true;
-    else this.json.hex(this.bytes, start, end);
-  }
-}
-
-/** Ends what was opened and has a comma after each of its members. */
-export function close(json: JsonBuffer, code: number): void {
-  if (json.bytes[json.at - 1] === COMMA) json.bytes[json.at - 1] = code;
-  else json.byte(code);
 }

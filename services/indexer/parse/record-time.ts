@@ -9,15 +9,9 @@
 // what is smaller is a duration or a counter, and the four units do not overlap there. The record stays as it is: what
 // was read is found as it was sent.
 
-import type { Entry } from './entry.ts';
-import { isText, pastValue, textEnd, textStart } from './fields.ts';
+import { type FieldTable, isText, textEnd, textStart } from './fields.ts';
+import { daysOf } from './calendar.ts';
 import type { Timestamp } from './timestamp.ts';
-
-/** The first of them that can be read is the time. */
-const NAMES = ['@timestamp', 'timestamp', 'time', 'date', 'ts'].map((name) => Buffer.from(name));
-const LENGTHS_MIN = 2;
-const LENGTHS_MAX = 10;
-const NONE = NAMES.length;
 
 const SECONDS_MIN = Date.UTC(2000, 0, 1) / 1000;
 const SECONDS_MAX = Date.UTC(2100, 0, 1) / 1000;
@@ -43,44 +37,22 @@ interface Source {
 }
 
 export class RecordTime {
-  /** By a name's number: where its value is; 0 where it is absent. */
-  readonly #values = new Int32Array(NAMES.length);
+  /** The name whose value was the time. */
+  foundIn = 0;
 
   /**
-   * @param entry whose record's other keys, which no field of the document is taken from, are looked at
+   * @param names the first of them that can be read is the time
    * @param time is set to the instant; where there is none it stays as it was, and false is returned
    */
-  read({ bytes, view }: Source, { keys, rootKeysEnd }: Entry, time: Timestamp): boolean {
-    this.#values.fill(0);
-    for (let i = 0; i < rootKeysEnd; i += 1) {
-      const keyAt = keys.positions[i]!;
-      const name = nameAt(bytes, keyAt);
-      // Of a key that is there twice the last one counts.
-      if (name !== NONE) this.#values[name] = pastValue(bytes, keyAt, bytes.length);
-    }
-    for (let name = 0; name < NONE; name += 1) {
-      const at = this.#values[name]!;
-      if (at !== 0 && readValue(bytes, view, at, time)) return true;
+  read({ bytes, view }: Source, table: FieldTable, names: readonly number[], time: Timestamp): boolean {
+    for (const name of names) {
+      const at = table.values[name]!;
+      if (at === 0 || !readValue(bytes, view, at, time)) continue;
+      this.foundIn = name;
+      return true;
     }
     return false;
   }
-}
-
-/** The number of the name that the key at `at` is, or NONE. */
-function nameAt(bytes: Uint8Array, at: number): number {
-  if (!isText(bytes[at]!)) return NONE;
-  const start = textStart(bytes, at);
-  const length = textEnd(bytes, at) - start;
-  if (length < LENGTHS_MIN || length > LENGTHS_MAX) return NONE;
-  let number = 0;
-  while (number < NONE && !isAt(bytes, start, length, NAMES[number]!)) number += 1;
-  return number;
-}
-
-function isAt(bytes: Uint8Array, start: number, length: number, name: Uint8Array): boolean {
-  if (name.length !== length) return false;
-  for (let i = 0; i < length; i += 1) if (bytes[start + i] !== name[i]) return false;
-  return true;
 }
 
 function readValue(bytes: Uint8Array, view: DataView, at: number, time: Timestamp): boolean {
@@ -173,15 +145,6 @@ function offsetOf(bytes: Uint8Array, at: number, end: number): number {
   const minutes = length === 3 ? 0 : digits(bytes, end - 2, 2);
   if (!(hours <= 23 && minutes <= 59)) return NaN;
   return (sign === DASH ? -60 : 60) * (hours * 60 + minutes);
-}
-
-/** Days since 1970; NaN for what is before it, or no day of the calendar. */
-function daysOf(year: number, month: number, day: number): number {
-  if (!(year >= 1970)) return NaN;
-  const ms = Date.UTC(year, month - 1, day);
-  const date = new Date(ms);
-  // Date rolls what is past the end of a month over into the next one.
-  return date.getUTCMonth() === month - 1 && date.getUTCDate() === day ? ms / 86_400_000 : NaN;
 }
 
 /** NaN where one is no digit. */

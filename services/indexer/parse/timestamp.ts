@@ -11,6 +11,8 @@ import { JsonBuffer } from '../json/json-buffer.ts';
 /** A field of type `date_nanos` ends at 2262-04-11T23:47:16.854775807Z: nanoseconds since the epoch in 63 bits. */
 const SECONDS_MAX = 9_223_372_035;
 const NANOS = 1_000_000_000;
+const SECONDS_1971 = Date.UTC(1971, 0, 1) / 1000;
+const SECONDS_2100 = Date.UTC(2100, 0, 1) / 1000;
 
 /**
  * What the value at an entry's time place says: an instant that the field can hold, "now", or something that it cannot
@@ -34,6 +36,16 @@ export class Timestamp {
   /** False where the field cannot hold the instant, which then stays as it was. */
   setInstant(seconds: number, nanos: number): boolean {
     return this.#set(seconds, nanos) === 'instant';
+  }
+
+  /** How far apart two instants are, in whole seconds. */
+  secondsFrom(other: Timestamp): number {
+    return Math.abs(this.#seconds - other.#seconds);
+  }
+
+  /** Whether a clock that was never set, or a number that is no time, is more likely than this instant. */
+  get isUnlikely(): boolean {
+    return this.#seconds < SECONDS_1971 || this.#seconds >= SECONDS_2100;
   }
 
   /** Reads the msgpack value at `at`, which is whole; leaves the instant as it was where the value is none. */

@@ -3,7 +3,7 @@
 
 import type { Clock } from '#shared/clock.ts';
 import { BulkBody } from '../bulk/body.ts';
-import { DocumentWriter } from '../parse/document.ts';
+import { DocumentWriter } from '../parse/document/document.ts';
 import type { BulkBatch, ItemRange } from '../settle/bulk-batch.ts';
 import { type ReopenedRecords, extentOf } from './reopened-records.ts';
 import type { RewindDifferences } from './rewind-differences.ts';

@@ -20,6 +20,7 @@ import type { CommitDelayOptions } from '../commit/commit-delay.ts';
 import { TopicSlots } from '../settle/topic-slots.ts';
 import type { Assignment } from '../commit/in-hand.ts';
 import { Ledger } from '../settle/ledger.ts';
+import type { FieldOptions } from '../parse/document/document-fields.ts';
 import { type JoiningOptions, Joins } from './joins.ts';
 import { Pipeline } from './pipeline.ts';
 import { ChildOpener } from '../poison/child-opener.ts';
@@ -89,14 +90,16 @@ export function buildCore(options: CoreOptions, partitions: () => Iterable<Parti
       return `${topic}/${partition}/${record.offset}`;
     });
   const documents = { trustedTenants: trustedTenantsOf(config), documentBytesMax: config['document.max_bytes'] };
+  const lineFields = { parse: config['parse'], keepsOriginal: config['event.original'] };
   const budget = new ByteBudget(config['indexer.inflight_max_bytes']);
-  const common = { ...documents, clock, unpacking, budget, rewind: options.rewind };
+  const common = { ...documents, lineFields, clock, unpacking, budget, rewind: options.rewind };
   const refusals = new RecordRefusals({ ...common, queue, random, positionOf, telemetry: telemetry.ledger });
   const limit = new ConcurrencyLimit(config['bulk.concurrency'], clock);
   const writer = buildWriter(options, { refusals, ledger, limit, telemetry: telemetry.bulk });
   const joining = joiningOf(config);
   const opener =
-    options.opener ?? buildOpener(options, { ...documents, joining, unpacking, telemetry: telemetry.reading });
+    options.opener ??
+    buildOpener(options, { ...documents, lineFields, joining, unpacking, telemetry: telemetry.reading });
   const suspectBudget = new ByteBudget(fetchBytesMax(budget.bytesMax));
   telemetry.watchBytes(budget, suspectBudget);
   const pipeline = new Pipeline({
@@ -139,6 +142,7 @@ function buildWriter(
 
 interface OpenerParts {
   readonly trustedTenants: ReadonlySet<string>;
+  readonly lineFields: FieldOptions;
   readonly documentBytesMax: number;
   readonly joining: JoiningOptions;
   readonly unpacking: UnpackOptions;
@@ -148,7 +152,7 @@ interface OpenerParts {
 /** A child process that has the same limits as this one. */
 function buildOpener(
   { config, clock, random }: CoreOptions,
-  { trustedTenants, documentBytesMax, joining, unpacking, telemetry }: OpenerParts,
+  { trustedTenants, lineFields, documentBytesMax, joining, unpacking, telemetry }: OpenerParts,
 ): RecordOpener {
   const { bytesMax } = unpacking;
   const opening = {
@@ -156,6 +160,7 @@ function buildOpener(
     documentBytesMax,
     bodyBytesMax: config['bulk.max_bytes'],
     trustedTenants: [...trustedTenants],
+    ...lineFields,
     lines: joining,
     lettersBytesMax: deadLettersBytesMax(config['indexer.inflight_max_bytes']),
   };

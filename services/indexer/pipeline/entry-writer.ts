@@ -13,7 +13,8 @@ import type { BulkWriter } from '../bulk/writer.ts';
 import type { RecordInHand } from '../commit/in-hand.ts';
 import type { JoinedLine } from '../join/joiner.ts';
 import { batchOfPart } from '../join/line-names.ts';
-import { DocumentWriter } from '../parse/document.ts';
+import type { FieldOptions } from '../parse/document/document-fields.ts';
+import { DocumentWriter } from '../parse/document/document.ts';
 import { partOf } from '../parse/part.ts';
 import { type BulkBatch, type EventRef, type ItemRange, eventsOf } from '../settle/bulk-batch.ts';
 import type { Ledger } from '../settle/ledger.ts';
@@ -32,7 +33,10 @@ export interface EntryWriterOptions {
   readonly joins: Joins;
   readonly pendingDeadLetters: PendingDeadLetters;
   readonly clock: Clock;
+  /** Tenants whose records may name their own tenant and service. */
   readonly trustedTenants?: ReadonlySet<string>;
+  /** How lines are read. */
+  readonly lineFields?: Partial<FieldOptions>;
   readonly documentBytesMax: number;
   readonly listsNumbers?: boolean;
   /** Ends the tries to append dead letters. */
@@ -65,6 +69,7 @@ export class EntryWriter {
     this.#body = new BulkBody(options.writer.bodyBytesMax);
     this.#documents = new DocumentWriter(this.#body, {
       ...(trusted && { trusted }),
+      ...options.lineFields,
       bytesMax,
       traces: this.#traces.gate,
       dataStream: rewind?.dataStream,

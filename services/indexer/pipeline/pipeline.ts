@@ -32,7 +32,7 @@ import type { RewindDifferences } from './rewind-differences.ts';
 import type { ReadingTelemetry } from '../settle/reading-telemetry.ts';
 import type { Unpacked, UnpackOptions, Unreadable } from '../unpack/unpack.ts';
 
-export interface PipelineOptions extends Pick<EntryWriterOptions, 'listsNumbers'> {
+export interface PipelineOptions extends Pick<EntryWriterOptions, 'trustedTenants' | 'lineFields' | 'listsNumbers'> {
   readonly ledger: Ledger;
   readonly writer: BulkWriter;
   readonly refusals: RecordRefusals;
@@ -49,7 +49,7 @@ export interface PipelineOptions extends Pick<EntryWriterOptions, 'listsNumbers'
   readonly telemetry: Pick<ReadingTelemetry, 'partitionHeld' | 'recordPoisonous'>;
   /** Tries out records that may have ended an indexer. */
   readonly opener: RecordOpener;
-  readonly trustedTenants?: ReadonlySet<string>;
+  /** Of an entry, and of its document; larger ones go to the dead letters. */
   readonly documentBytesMax: number;
   readonly rewind?: RewindDifferences | undefined;
 }

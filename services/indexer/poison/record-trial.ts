@@ -11,7 +11,7 @@ import { type Batch, decodeBatches } from '#shared/record/record.ts';
 import { BulkBody } from '../bulk/body.ts';
 import { DEAD_LETTER_IN_HAND_BYTES } from '../unpack/bytes-in-hand.ts';
 import { WHY_UNWRITABLE, deadLetterOf } from '../settle/dead-letters.ts';
-import { DocumentWriter } from '../parse/document.ts';
+import { DocumentWriter } from '../parse/document/document.ts';
 import { type JoinedLine, type JoinerLimits, LineJoiner } from '../join/joiner.ts';
 import { batchOfPart } from '../join/line-names.ts';
 import { type Decompress, unpack } from '../unpack/unpack.ts';
@@ -23,6 +23,8 @@ export interface OpeningOptions {
   readonly documentBytesMax: number;
   readonly bodyBytesMax: number;
   readonly trustedTenants: readonly string[];
+  readonly parse?: boolean;
+  readonly keepsOriginal?: boolean;
   readonly lines: JoinerLimits;
   /** Of dead letters that wait in an indexer, with what each costs beside its entry. */
   /** The name is a part of the message that starts the child. */
@@ -125,6 +127,8 @@ class Scratch {
     this.#body = new BulkBody(options.bodyBytesMax);
     this.#documents = new DocumentWriter(this.#body, {
       trusted: new Set(options.trustedTenants),
+      parse: options.parse,
+      keepsOriginal: options.keepsOriginal,
       bytesMax: options.documentBytesMax,
     });
     this.#lines = new LineJoiner(options.lines);

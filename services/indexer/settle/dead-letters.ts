@@ -7,7 +7,7 @@ import type { DeadLetter } from '#shared/queue/queue.ts';
 import { chainAtEntry } from '#shared/record/chain.ts';
 import { type Batch, encodeBatches } from '#shared/record/record.ts';
 import type { EventRef } from './bulk-batch.ts';
-import type { Written } from '../parse/document.ts';
+import type { Written } from '../parse/document/document.ts';
 
 const ERROR_LENGTH_MAX = 2000;
 /** Reason, position, lengths and the queue's own framing. */

@@ -16,7 +16,7 @@ import type { FetchedRecord, RecordSource } from '#shared/queue/queue.ts';
 import { NAMES_PER_STEP, PositionNamer } from '#shared/record/chain.ts';
 import { ANY_WINDOW, decompress as decompressAny } from '#shared/record/compression.ts';
 import { type Batch, type Encoding, RECORD_VERSION, decodeBatches } from '#shared/record/record.ts';
-import { VALUES_MAX } from '../parse/document.ts';
+import { VALUES_MAX } from '../parse/document/document.ts';
 import { openMessage } from '../sources/foreign-message.ts';
 
 export interface Unpacked {

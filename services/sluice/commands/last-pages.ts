@@ -5,7 +5,6 @@
 // Guarantees: bounded memory; no document twice. The second reading also has documents that came meanwhile.
 
 import type { Store, StoredDocument, StoredPage, StoreQuery } from '#shared/store/store.ts';
-import { timestampText } from '../output/document-text.ts';
 
 /** As JSON; in memory a document takes some times as much. */
 const BUFFERED_BYTES_MAX = 64 * 1024 * 1024;
@@ -27,23 +26,7 @@ export async function* lastPages(
   }
   if (buffered !== null) {
     for (const page of buffered.toReversed()) yield { ...page, documents: page.documents.toReversed() };
-  } else if (first !== undefined) yield* pagesFrom(store, { ...query, limit: Infinity }, first, signal);
-}
-
-async function* pagesFrom(
-  store: Store,
-  query: Omit<StoreQuery, 'order' | 'after'>,
-  first: StoredDocument,
-  signal: AbortSignal,
-): AsyncGenerator<StoredPage, void, void> {
-  for await (const page of store.pages({ ...query, since: timestampText(first), order: 'oldest' }, signal)) {
-    const documents = page.documents.filter((document) => !isBefore(document, first));
-    if (documents.length > 0) yield { ...page, documents };
+  } else if (first !== undefined) {
+    yield* store.pages({ ...query, limit: Infinity, order: 'oldest', after: first.sort.slice(0, 2) }, signal);
   }
-}
-
-/** Both are at the time of the one or later. */
-function isBefore(document: StoredDocument, { sort: [time, sequence = 0] }: StoredDocument): boolean {
-  const [otherTime, otherSequence = 0] = document.sort;
-  return otherTime === time && Number(otherSequence) < Number(sequence);
 }

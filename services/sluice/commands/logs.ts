@@ -24,10 +24,10 @@ as there is a second container, service or tag, each line begins with its name.
 Options:
   -f, --follow        Go on as new lines come, until interrupted
   -n, --tail N        Only the last N lines; all or a negative number: all of them (default: all)
-      --since TIME    Lines at or after: 10m, 2h30m (ago), 2026-03-01T12:00:00Z, or Unix seconds
+      --since TIME    Lines that came at or after: 10m, 2h30m (ago), 2026-03-01T12:00:00Z, or Unix seconds
       --until TIME    Lines before
       --where QUERY   Only lines of a query: 'status>=500 -level:debug'; see sluice search --help
-  -t, --timestamps    Show times, with nanoseconds
+  -t, --timestamps    Show when lines came, with nanoseconds
       --details       Show attributes, as key=value
       --json          Whole documents, one a line, as stored; all to standard output
       --config FILE   Configuration: which store
@@ -105,7 +105,8 @@ function wantedOf(values: Given, positionals: readonly string[], nowMs: number):
     tail: countArgument('--tail', values.tail),
     untilMs: until === undefined ? Infinity : Date.parse(until),
     query: {
-      ...(name === undefined ? {} : { name: name.replace(/^\//, '') }),
+      // Lines of one source stay in the order in which they came, whatever times they tell.
+      ...(name === undefined ? { by: 'arrival_time' } : { name: name.replace(/^\//, ''), by: 'arrival' }),
       ...(values.since === undefined ? {} : { since: timeArgument('--since', values.since, nowMs) }),
       ...(until === undefined ? {} : { until }),
       ...(values.where === undefined ? {} : { where: whereOf(values.where, nowMs) }),

@@ -6,9 +6,12 @@ import { oneLine } from '#shared/harmless.ts';
 
 type Fields = Record<string, unknown>;
 
-/** The message without its last line end; the attributes as JSON where there is no message. */
+/**
+ * The line as it was written, without its last line end: the whole of it where the message is only a part; the
+ * attributes as JSON where there is neither.
+ */
 export function messageText({ source }: StoredDocument): string {
-  const message = source['message'];
+  const message = inner(source, 'event')['original'] ?? source['message'];
   if (typeof message === 'string') return message.replaceAll('\r\n', '\n').replace(/\n$/, '');
   return JSON.stringify(source['attributes'] ?? {});
 }
@@ -26,11 +29,19 @@ export function timestampText({ source }: StoredDocument): string {
   return text(source['@timestamp']);
 }
 
-/** With nine digits of fraction, as docker prints times: lines then stand below each other. */
+/**
+ * When the line arrived, as docker prints times, with nine digits of fraction: lines then stand below each other. The
+ * line's own time is another one, where it has one.
+ */
 export function fullTimestampText(document: StoredDocument): string {
-  const text = timestampText(document);
+  const text = arrivalText(document);
   const [, second, fraction = ''] = /^(.*:\d\d)(?:\.(\d{1,9}))?Z$/.exec(text) ?? [];
   return second === undefined ? text : `${second}.${fraction.padEnd(9, '0')}Z`;
+}
+
+/** `event.created` where there is one, else `@timestamp`. */
+export function arrivalText(document: StoredDocument): string {
+  return text(inner(document.source, 'event')['created']) || timestampText(document);
 }
 
 /** Ms since the epoch, or 0. */

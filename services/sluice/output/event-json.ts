@@ -1,7 +1,6 @@
 // Events of the queue as JSON text, for commands that print the queue: the entry, msgpack made JSON, and the event's
 // names.
 
-import { KeyStack } from '#indexer/parse/fields.ts';
 import { JsonBuffer } from '#indexer/json/json-buffer.ts';
 import { JsonTranscoder } from '#indexer/parse/json-value.ts';
 import { timeEnd } from '#shared/msgpack/extents.ts';
@@ -10,7 +9,7 @@ import type { Batch } from '#shared/record/record.ts';
 
 export class EntryJson {
   readonly #json = new JsonBuffer();
-  readonly #transcoder = new JsonTranscoder(this.#json, new KeyStack());
+  readonly #transcoder = new JsonTranscoder(this.#json);
 
   /** `"time":…,"record":…` of an entry `[time, record]`; `"bytes":"<base64>"` of what is none. */
   members(entry: Uint8Array): string {

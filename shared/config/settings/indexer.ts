@@ -32,6 +32,15 @@ export const indexer = {
       'by it where an entry of a frame in a file has more than 16 MiB.',
     { default: 16 * MIB },
   ),
+  parse: flag(
+    'Whether lines are read for what they say: their time, level, message and fields. Off, a line is its message.',
+    { default: true },
+  ),
+  'event.original': flag(
+    'Whether a line of which the message is only a part is kept whole, as event.original. Without it, `sluice logs` ' +
+      'prints the messages.',
+    { default: true },
+  ),
   'bulk.linger_ms': milliseconds({ minimum: 0, maximum: 60_000 }, 'How long a bulk request waits to be filled.', {
     default: 100,
   }),

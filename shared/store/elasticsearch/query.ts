@@ -9,7 +9,7 @@ import { clampInstant, formatInstant, parseInstant } from '../instant.ts';
 import { parseQueryText, type QueryTerm } from '../query-text.ts';
 import { CONTAINER_ID_MIN, type StoreQuery } from '../store.ts';
 import { attributePattern } from './attribute-pattern.ts';
-import { ATTRIBUTE_MAX, KEYWORD_MAX } from './template.ts';
+import { ATTRIBUTE_MAX, KEYWORD_MAX, WORDS_FIELD } from './template.ts';
 import { whereClause } from './where-clauses.ts';
 
 type Clause = Record<string, unknown>;
@@ -23,7 +23,12 @@ export interface SearchOptions {
 
 export function searchBody(query: StoreQuery, options: SearchOptions): string {
   const order = query.order === 'oldest' ? 'asc' : 'desc';
-  const [time, sequence, ...shown] = query.after ?? [];
+  const [time = '', sequence = 0, ...shown] = query.after ?? [];
+  const isByArrival = query.by === 'arrival';
+  const byTime = { '@timestamp': { order, format: 'strict_date_optional_time_nanos', unmapped_type: 'date_nanos' } };
+  const bySequence = { 'event.sequence': { order, missing: 0, unmapped_type: 'long' } };
+  const back = order === 'asc' ? -1 : 1;
+  const at = isByArrival ? [sequence, nextTo(time, BigInt(back))] : [time, Number(sequence) + back];
   return JSON.stringify({
     size: options.size,
     track_total_hits: false,
@@ -33,12 +38,15 @@ export function searchBody(query: StoreQuery, options: SearchOptions): string {
         ...(shown.length === 0 ? {} : { must_not: { ids: { values: shown } } }),
       },
     },
-    sort: [
-      { '@timestamp': { order, format: 'strict_date_optional_time_nanos', unmapped_type: 'date_nanos' } },
-      { 'event.sequence': { order, missing: 0, unmapped_type: 'long' } },
-    ],
-    ...(time === undefined ? {} : { search_after: [time, Number(sequence) + (order === 'asc' ? -1 : 1)] }),
+    sort: isByArrival ? [bySequence, byTime] : [byTime, bySequence],
+    ...(query.after === undefined ? {} : { search_after: at }),
   });
+}
+
+/** The moment beside that of a document, so that a page goes on at it. */
+function nextTo(time: string | number, step: bigint): string {
+  const ns = parseInstant(String(time)) ?? 0n;
+  return formatInstant(clampInstant(ns + step));
 }
 
 /** The query without order and limit, as `_count` and scrolls take it. */
@@ -52,7 +60,7 @@ function filters(query: Omit<StoreQuery, 'limit' | 'order'>, options: Pick<Searc
     ...(query.since === undefined ? {} : { gte: bound(query.since) }),
     ...(query.until === undefined ? {} : { lt: bound(query.until) }),
   };
-  if (Object.keys(range).length > 0) clauses.push({ range: { '@timestamp': range } });
+  if (Object.keys(range).length > 0) clauses.push(timeClause(range, query.by !== undefined));
   if (query.ingestedSinceMs !== undefined) {
     const until = query.ingestedUntilMs === undefined ? {} : { lt: query.ingestedUntilMs };
     clauses.push({ range: { 'event.ingested': { gte: query.ingestedSinceMs, ...until, format: 'epoch_millis' } } });
@@ -67,6 +75,13 @@ function filters(query: Omit<StoreQuery, 'limit' | 'order'>, options: Pick<Searc
     clauses.push(whereClause(query.where, { textClause, wordClauses, cheapOnly: options.cheapOnly }));
   }
   return clauses;
+}
+
+function timeClause(range: Clause, isOfArrival: boolean): Clause {
+  const ofLine = { range: { '@timestamp': range } };
+  if (!isOfArrival) return ofLine;
+  const withoutAnother = { bool: { filter: ofLine, must_not: { exists: { field: 'event.created' } } } };
+  return anyOf([{ range: { 'event.created': range } }, withoutAnother]);
 }
 
 /** What cannot be read is left to the server to refuse. */
@@ -96,7 +111,7 @@ function nameClauses(name: string, fields: readonly string[], idMin: number): Cl
 }
 
 function textClauses(term: QueryTerm, options: Pick<SearchOptions, 'cheapOnly'>): Clause[] {
-  const clauses = [textClause('message', term)];
+  const clauses = TEXT_FIELDS.map((field) => textClause(field, term));
   const pattern = options.cheapOnly ? null : attributePattern(term);
   // Where no pattern may be used, a value is still found whole. Of a longer term than any the server would complain.
   if (pattern === null) {
@@ -104,6 +119,9 @@ function textClauses(term: QueryTerm, options: Pick<SearchOptions, 'cheapOnly'>)
   } else clauses.push({ regexp: { attributes: { value: pattern, case_insensitive: true } } });
   return clauses;
 }
+
+/** Fields of text: what is looked for may be in any of them. */
+const TEXT_FIELDS = ['message', WORDS_FIELD, 'error.message', 'error.stack_trace'];
 
 function textClause(field: string, term: QueryTerm): Clause {
   if (!term.prefix) return { match_phrase: { [field]: term.raw } };

@@ -152,7 +152,7 @@ export class ElasticsearchStore implements Store {
     if (answer === null) return null;
     const { status, text } = answer;
     if (status === 200) {
-      const page = pageOf(text, query.after ?? [], size);
+      const page = pageOf(text, query, size);
       if (page !== null) this.#pageSize.answered(page.documents.length, page.bytes);
       return page;
     }
@@ -191,7 +191,7 @@ export class ElasticsearchStore implements Store {
 }
 
 /** Null where the server could not do so much at once. */
-function pageOf(text: string, after: readonly (string | number)[], size: number): ReadPage | null {
+function pageOf(text: string, { after = [], by }: StoreQuery, size: number): ReadPage | null {
   const answer = parseAnswer(text);
   // A part of the answer would look like the whole of it.
   if (answer === null || answer['timed_out'] === true || missingShards(answer) > 0) {
@@ -203,7 +203,7 @@ function pageOf(text: string, after: readonly (string | number)[], size: number)
   const documents: StoredDocument[] = [];
   let before = after;
   for (const hit of hits) {
-    const document = documentOf(hit, before);
+    const document = documentOf(hit, before, by === 'arrival');
     if (document === null) continue;
     documents.push(document);
     before = document.sort;
@@ -221,10 +221,10 @@ function tooMuch(): SluiceError {
 }
 
 /** `before`: the sort of the document before, whose ids go on where time and sequence are the same. */
-function documentOf(hit: unknown, before: readonly (string | number)[]): StoredDocument | null {
+function documentOf(hit: unknown, before: readonly (string | number)[], isByArrival: boolean): StoredDocument | null {
   if (!isObject(hit) || typeof hit['_id'] !== 'string' || !isObject(hit['_source']) || !Array.isArray(hit['sort']))
     return null;
-  const [time, sequence] = hit['sort'];
+  const [time, sequence] = isByArrival ? hit['sort'].toReversed() : hit['sort'];
   // OpenSearch gives nanoseconds since the epoch.
   const instant = typeof time === 'string' ? time : formatInstant(BigInt(exactNumberText(time) ?? String(time)));
   const index = typeof hit['_index'] === 'string' ? dataStreamOf(hit['_index']) : '';

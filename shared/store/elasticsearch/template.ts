@@ -8,6 +8,7 @@
 // indexer wrote.
 
 import { createHash } from 'node:crypto';
+import { type EcsType, ecsFields } from '../ecs-fields.ts';
 import { openSearchContent } from '../opensearch/template.ts';
 import { WORD_MAX } from '../words.ts';
 import type { Product } from './product.ts';
@@ -53,6 +54,8 @@ export interface TemplateOptions {
  * counts in all three places) takes up to three bytes. A value of attributes is indexed once more behind its path of
  * keys and a NUL: the path has 8,192 bytes at most (json-value.ts), so that the longest term has 32,766.
  */
+/** A field of words alone: what is copied to it is in no document. */
+export const WORDS_FIELD = 'words';
 export const KEYWORD_MAX = 1024;
 export const ATTRIBUTE_MAX = 8191;
 
@@ -60,7 +63,32 @@ export const ATTRIBUTE_MAX = 8191;
 export const ATTRIBUTE_NUMBERS = 'attribute_numbers';
 
 const keyword = { type: 'keyword', ignore_above: KEYWORD_MAX };
-const objectOf = (properties: Record<string, unknown>) => ({ properties });
+type Properties = Record<string, unknown>;
+const objectOf = (properties: Properties) => ({ properties });
+/** Free text is looked for in `message`, in the attributes, and in the words of these fields together. */
+const found = { copy_to: WORDS_FIELD };
+const text = { type: 'text', analyzer: 'sluice_text', norms: false };
+
+function fieldOf(type: EcsType): object {
+  // Of a text of any length, a stack trace above all, words are looked for; it is never sorted by.
+  if (type === 'text') return text;
+  if (type === 'keyword') return { ...keyword, ...found };
+  return type === 'ip' ? { type, ignore_malformed: true, ...found } : { type };
+}
+
+/** The fields of ecs-fields.ts as objects in each other, below what is there. */
+function withEcsFields(properties: Properties): Properties {
+  for (const [path, type] of ecsFields) {
+    let inside = properties;
+    const names = path.split('.');
+    for (const name of names.slice(0, -1)) {
+      const object = (inside[name] ??= objectOf({})) as ReturnType<typeof objectOf>;
+      inside = object.properties;
+    }
+    inside[names.at(-1) ?? ''] = fieldOf(type);
+  }
+  return properties;
+}
 
 function mappingsOf({ mode }: IndexLayout): object {
   const flattened = {
@@ -72,9 +100,10 @@ function mappingsOf({ mode }: IndexLayout): object {
   const properties = {
     '@timestamp': { type: 'date_nanos' },
     // Norms serve the ranking of hits; ours are ordered by time.
-    message: { type: 'text', analyzer: 'sluice_text', norms: false },
+    message: text,
+    [WORDS_FIELD]: text,
     stream: keyword,
-    log: objectOf({ level: keyword, flags: keyword, lines: { type: 'integer' } }),
+    log: objectOf({ level: { ...keyword, ...found }, flags: keyword, lines: { type: 'integer' } }),
     container: objectOf({ id: keyword, name: keyword, image: objectOf({ name: keyword }) }),
     kubernetes: objectOf({
       namespace: keyword,
@@ -88,12 +117,19 @@ function mappingsOf({ mode }: IndexLayout): object {
     service: objectOf({ name: keyword }),
     tenant: objectOf({ id: keyword }),
     fluentd: objectOf({ tag: keyword }),
-    // Documents are sorted by their sequence, which needs no tree of its values.
-    event: objectOf({ ingested: { type: 'date' }, sequence: { type: 'long', index: false } }),
+    event: objectOf({
+      ingested: { type: 'date' },
+      created: { type: 'date_nanos' },
+      // A page of a source's lines begins at a sequence: its tree of values finds it.
+      sequence: { type: 'long' },
+      severity: { type: 'long' },
+      // It is kept and shown; its words are in the message and the fields.
+      original: { type: 'keyword', index: false, doc_values: false },
+    }),
     attributes: flattened,
     [ATTRIBUTE_NUMBERS]: { type: 'keyword', doc_values: false, ignore_above: ATTRIBUTE_MAX },
   };
-  return { dynamic: false, properties };
+  return { dynamic: false, properties: withEcsFields(properties) };
 }
 
 /** What is put to `path`; `_meta.fingerprint` of its body changes whenever anything else in it does. */

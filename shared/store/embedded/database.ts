@@ -240,6 +240,7 @@ export class DocumentDatabase {
       fields.sequence,
       fields.ingestedMs,
       source,
+      fields.created,
     );
     if (Number(changes) === 0) return false;
     statements.insertWords.run(lastInsertRowid, fields.message, fields.attributes);

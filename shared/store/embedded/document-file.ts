@@ -1,6 +1,7 @@
 // The file of the documents: its tables, and how it is opened and spoken to. Tables:
 //
-//   documents  one row a document: id, origin → origins, time (ns), sequence, ingested (ms), source (JSON as it came)
+//   documents  one row a document: id, origin → origins, time (ns), sequence, ingested (ms), source (JSON as it
+//              came), created (ns): when it arrived, where `time` is the line's own
 //   origins    the combinations of data stream, container, service and tag that documents come from (source-names.ts)
 //   words      FTS5 index over message and attributes; holds no text of its own, rowid = documents.rowid
 //              (SQLite's tables of letters are older than Unicode 9: words in scripts that came later are not found)
@@ -11,7 +12,8 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { reasonOf, SluiceError } from '#shared/errors.ts';
 import { keepPrivate } from '#shared/sqlite/database.ts';
 
-const SCHEMA_VERSION = 1;
+/** 2: documents.created. */
+const SCHEMA_VERSION = 2;
 export const FILE = 'documents.sqlite';
 /** Another process may be writing (`sluice setup`, a second indexer); ours are short. */
 const BUSY_TIMEOUT_MS = 10_000;
@@ -28,10 +30,11 @@ const SCHEMA = `
   ) STRICT;
   CREATE TABLE IF NOT EXISTS documents (
     rowid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, origin INTEGER NOT NULL, time INTEGER NOT NULL,
-    sequence INTEGER NOT NULL, ingested INTEGER NOT NULL, source TEXT NOT NULL
+    sequence INTEGER NOT NULL, ingested INTEGER NOT NULL, source TEXT NOT NULL, created INTEGER
   ) STRICT;
   CREATE INDEX IF NOT EXISTS documents_by_time ON documents (time, sequence);
   CREATE INDEX IF NOT EXISTS documents_by_origin ON documents (origin, time, sequence);
+  CREATE INDEX IF NOT EXISTS documents_by_arrival ON documents (origin, sequence, time);
   CREATE INDEX IF NOT EXISTS documents_by_ingested ON documents (ingested);
   CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (
     message, attributes, content = '', contentless_delete = 1,
@@ -50,7 +53,7 @@ export function prepareStatements(database: DatabaseSync): DocumentStatements {
     has: database.prepare('SELECT 1 FROM documents WHERE id = ?'),
     hasRow: database.prepare('SELECT 1 FROM documents WHERE id = ? AND rowid = ?'),
     insertDocument: database.prepare(
-      'INSERT INTO documents (id, origin, time, sequence, ingested, source) VALUES (?, ?, ?, ?, ?, ?) ' +
+      'INSERT INTO documents (id, origin, time, sequence, ingested, source, created) VALUES (?, ?, ?, ?, ?, ?, ?) ' +
         'ON CONFLICT (id) DO NOTHING',
     ),
     insertWords: database.prepare('INSERT INTO words (rowid, message, attributes) VALUES (?, ?, ?)'),
@@ -100,11 +103,18 @@ function makeTables(database: DatabaseSync): void {
   database.exec('PRAGMA synchronous = FULL');
   database.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
   database.exec('PRAGMA cache_size = -32000');
-  database.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT`);
+  database.exec('BEGIN IMMEDIATE');
+  if (versionOf(database) === 1) database.exec('ALTER TABLE documents ADD COLUMN created INTEGER');
+  database.exec(`${SCHEMA} COMMIT`);
+}
+
+/** 0: nothing was made yet. */
+export function versionOf(database: DatabaseSync): number {
+  return Number(database.prepare('PRAGMA user_version').get()?.['user_version']);
 }
 
 function checkVersion(database: DatabaseSync, file: string): void {
-  const version = Number(database.prepare('PRAGMA user_version').get()?.['user_version']);
+  const version = versionOf(database);
   if (version > SCHEMA_VERSION) {
     throw new SluiceError(
       'data_dir_unusable',

@@ -4,8 +4,9 @@
 // Refuses what Elasticsearch's mapping refuses: text that is no JSON object, and a `@timestamp` that is missing or
 // outside 1970–2262.
 
+import { ecsFields } from '../ecs-fields.ts';
 import { parseExactJson } from '../exact-json.ts';
-import { INSTANT_MAX, INSTANT_MIN, parseInstant } from '../instant.ts';
+import { clampInstant, INSTANT_MAX, INSTANT_MIN, parseInstant } from '../instant.ts';
 import { separateCjk, shortenWords } from '../words.ts';
 
 export interface IndexedFields {
@@ -13,6 +14,8 @@ export interface IndexedFields {
   readonly time: bigint;
   readonly sequence: number;
   readonly ingestedMs: number;
+  /** When it arrived, in nanoseconds since the epoch, where `time` is the line's own. */
+  readonly created: bigint | null;
   readonly containerId: string;
   readonly containerName: string;
   readonly service: string;
@@ -24,6 +27,10 @@ export interface IndexedFields {
 }
 
 type Fields = Record<string, unknown>;
+
+const foundPaths = ['log.level', ...ecsFields.filter(([, type]) => type !== 'long').map(([path]) => path)].map((path) =>
+  path.split('.'),
+);
 
 /** As the mapping's `ignore_above`: longer values are kept but not found. */
 const KEYWORD_MAX = 1024;
@@ -47,25 +54,32 @@ export function indexedFields(json: string): IndexedFields | string {
   const event = objectIn(document, 'event');
   const container = objectIn(document, 'container');
   const sequence = event?.['sequence'];
+  const created = event?.['created'];
   const message = document['message'];
   return {
     time,
     sequence: typeof sequence === 'number' && Number.isSafeInteger(sequence) ? sequence : 0,
     ingestedMs: millisecondsOf(event?.['ingested']) ?? Number(time / 1_000_000n),
+    created: typeof created === 'string' ? arrivalOf(created) : null,
     containerId: keyword(container?.['id']),
     containerName: keyword(container?.['name']),
     service: keyword(objectIn(document, 'service')?.['name']),
     tag: keyword(objectIn(document, 'fluentd')?.['tag']),
     tenant: keyword(objectIn(document, 'tenant')?.['id']),
     message: typeof message === 'string' ? separateCjk(shortenWords(message)) : '',
-    attributes: attributeText(document['attributes']),
+    attributes: attributeText(document),
   };
 }
 
-function attributeText(attributes: unknown): string {
-  if (!isObject(attributes)) return '';
+/** Words of the attributes, and of the fields that were taken from what a line says. */
+function attributeText(document: Fields): string {
   const values: string[] = [];
-  collectValues(attributes, values, 0);
+  const { attributes } = document;
+  if (isObject(attributes)) collectValues(attributes, values, 0);
+  for (const path of foundPaths) {
+    const value = valueAt(document, path);
+    if (typeof value === 'string') values.push(shortenWords(value));
+  }
   return separateCjk(values.join(VALUE_END));
 }
 
@@ -79,6 +93,17 @@ function collectValues(value: unknown, values: string[], depth: number): void {
   } else if (typeof value === 'object' && value !== null && depth <= DEPTH_MAX) {
     for (const inner of Object.values(value)) collectValues(inner, values, depth + 1);
   }
+}
+
+function valueAt(document: Fields, path: readonly string[]): unknown {
+  let value: unknown = document;
+  for (const name of path) value = isObject(value) ? value[name] : undefined;
+  return value;
+}
+
+function arrivalOf(text: string): bigint | null {
+  const created = parseInstant(text);
+  return created === null ? null : clampInstant(created);
 }
 
 function millisecondsOf(value: unknown): number | null {

@@ -10,6 +10,7 @@ import type { Document } from '../query/document-values.ts';
 import { matches } from '../query/matches.ts';
 import type { Where } from '../where.ts';
 import type { StoreQuery } from '../store.ts';
+import { versionOf } from './document-file.ts';
 import { containersSql, countSql, type EraseCursor, eraseSql, originsSql, searchSql, type SqlQuery } from './query.ts';
 
 export interface Row {
@@ -48,9 +49,12 @@ const DOCUMENT = `SELECT d.rowid AS rowid, d.id AS id, o.stream AS stream, CAST(
 
 export class PageReader {
   readonly #database: DatabaseSync;
+  /** Another program made the file, and none has written to it since: all documents have one time only. */
+  readonly #isOld: boolean;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
+    this.#isOld = versionOf(database) === 1;
   }
 
   /** Throws usage_wrong where a bound of the query is no time. */
@@ -59,7 +63,8 @@ export class PageReader {
     try {
       const origins = this.#origins(query);
       if (origins?.length === 0) return { rows: [], bytes: 0, isLast: true };
-      const { sql, values, isToBeRead } = checked(searchSql(query, origins));
+      const { by: _, ...byTime } = query;
+      const { sql, values, isToBeRead } = checked(searchSql(this.#isOld ? byTime : query, origins));
       if (isToBeRead && query.where !== undefined)
         return this.#scan(this.#database.prepare(sql).iterate(...values), query, query.where, bytesMax);
       const found = this.#database.prepare(sql).all(...values);

@@ -11,6 +11,8 @@ import { whereSql } from './where-sql.ts';
 
 type SqlValue = string | number | bigint;
 
+const ROWID_MAX = 2n ** 63n - 1n;
+
 export interface SqlQuery {
   readonly sql: string;
   readonly values: readonly SqlValue[];
@@ -28,15 +30,19 @@ export function searchSql(
   const found = conditionsOf(query, origins);
   if (found === null) return null;
   const { conditions, values, match, isToBeRead } = found;
+  const isByArrival = query.by === 'arrival';
+  const columns = isByArrival ? ['d.sequence', 'd.time', 'd.rowid'] : ['d.time', 'd.sequence', 'd.rowid'];
   if (query.after !== undefined) {
-    const [time = 0, sequence = 0, rowid = 0] = query.after;
-    conditions.push(`(d.time, d.sequence, d.rowid) ${query.order === 'oldest' ? '>' : '<'} (?, ?, ?)`);
-    values.push(BigInt(time), sequence, rowid);
+    const isOldest = query.order === 'oldest';
+    const [time = 0, sequence = 0, rowid = isOldest ? -1 : ROWID_MAX] = query.after;
+    conditions.push(`(${columns.join(', ')}) ${isOldest ? '>' : '<'} (?, ?, ?)`);
+    const bounds = isByArrival ? [sequence, BigInt(time)] : [BigInt(time), sequence];
+    values.push(...bounds, rowid);
   }
   addMatch(found);
   const direction = query.order === 'oldest' ? 'ASC' : 'DESC';
   const sql = `SELECT d.rowid AS rowid FROM documents d ${indexFor(query, origins, match)} ${whereOf(conditions)}
-    ORDER BY d.time ${direction}, d.sequence ${direction}, d.rowid ${direction} LIMIT ?`;
+    ORDER BY ${columns.map((column) => `${column} ${direction}`).join(', ')} LIMIT ?`;
   // What has to be read first cannot be counted here.
   return { sql, values: [...values, isToBeRead ? -1 : query.limit], isToBeRead };
 }
@@ -120,7 +126,8 @@ function conditionsOf(query: StoreQuery, origins: readonly number[] | null): Con
     if (bound === undefined) continue;
     const ns = parseInstant(bound);
     if (ns === null) return null;
-    add(`d.time ${operator} ?`, clampInstant(ns));
+    // A line that tells its own time arrived at another.
+    add(`${query.by === undefined ? 'd.time' : 'coalesce(d.created, d.time)'} ${operator} ?`, clampInstant(ns));
   }
   if (query.ingestedSinceMs !== undefined) add('d.ingested >= ?', query.ingestedSinceMs);
   if (query.ingestedUntilMs !== undefined) add('d.ingested < ?', query.ingestedUntilMs);
@@ -139,6 +146,7 @@ function conditionsOf(query: StoreQuery, origins: readonly number[] | null): Con
 function indexFor(query: StoreQuery, origins: readonly number[] | null, match: string): string {
   if (match !== '' || (query.where !== undefined && whereSql(query.where).isIndexed)) return '';
   if (query.ingestedSinceMs !== undefined) return 'INDEXED BY documents_by_ingested';
+  if (query.by === 'arrival') return origins?.length === 1 ? 'INDEXED BY documents_by_arrival' : '';
   if (origins?.length === 1) return 'INDEXED BY documents_by_origin';
   return 'INDEXED BY documents_by_time';
 }

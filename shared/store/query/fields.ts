@@ -6,20 +6,31 @@
 //
 // Ours are those that the template of Elasticsearch maps (a test compares), and the embedded store follows it. Pure.
 
+import { type EcsType, ecsFields } from '../ecs-fields.ts';
 import type { Field, FieldKind } from '../where.ts';
 
 export const ATTRIBUTES = 'attributes';
+const KIND_OF_ECS: Readonly<Record<EcsType, FieldKind>> = {
+  keyword: 'keyword',
+  text: 'text',
+  long: 'integer',
+  ip: 'keyword',
+};
+const ecsOf = (kind: FieldKind): string[] =>
+  ecsFields.filter(([, type]) => KIND_OF_ECS[type] === kind).map(([path]) => path);
+
 const OURS: Readonly<Record<FieldKind, readonly string[]>> = {
-  text: ['message'],
+  text: ['message', 'words', ...ecsOf('text')],
   // prettier-ignore
   keyword: [
     'stream', 'log.level', 'log.flags', 'container.id', 'container.name', 'container.image.name',
     'kubernetes.namespace', 'kubernetes.pod.name', 'kubernetes.pod.uid', 'kubernetes.pod.ip',
     'kubernetes.container.name', 'kubernetes.node.name', 'host.name', 'service.name', 'tenant.id', 'fluentd.tag',
+    'event.original', ...ecsOf('keyword'),
   ],
-  date_nanos: ['@timestamp'],
+  date_nanos: ['@timestamp', 'event.created'],
   date: ['event.ingested'],
-  integer: ['event.sequence'],
+  integer: ['event.sequence', 'event.severity', 'log.lines', ...ecsOf('integer')],
   double: [],
   flattened: ['kubernetes.labels', 'kubernetes.annotations', ATTRIBUTES],
 };

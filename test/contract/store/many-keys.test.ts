@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { encode } from '@msgpack/msgpack';
 import { BulkBody } from '#indexer/bulk/body.ts';
-import { DocumentWriter } from '#indexer/parse/document.ts';
+import { DocumentWriter } from '#indexer/parse/document/document.ts';
 import { parseQuery } from '#shared/store/query/parser.ts';
 import { batch } from '#test/indexer/parse/documents.ts';
 import { stores } from './stores.ts';

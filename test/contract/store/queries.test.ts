@@ -8,7 +8,7 @@ import { describe, it } from 'node:test';
 import { encode } from '@msgpack/msgpack';
 import fc from 'fast-check';
 import { BulkBody } from '#indexer/bulk/body.ts';
-import { DocumentWriter } from '#indexer/parse/document.ts';
+import { DocumentWriter } from '#indexer/parse/document/document.ts';
 import { parseExactJson } from '#shared/store/exact-json.ts';
 import type { Document } from '#shared/store/query/document-values.ts';
 import { matches } from '#shared/store/query/matches.ts';

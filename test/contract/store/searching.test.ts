@@ -47,6 +47,51 @@ for (const { name, options, use } of stores) {
       await check({ since: '1066-10-14', until: '1970-01-02' }, []);
     });
 
+    it('by arrival: orders by sequence, and bounds by when a line came, page by page', async () => {
+      const { since, until, at } = day(21);
+      const rows: readonly [time: number, sequence: number, created: number | null][] = [
+        [9, 1, 11],
+        [10, 2, null],
+        [2, 3, 12],
+        [2, 4, 12],
+        [5, 4, 14],
+        [900, 5, 15],
+      ];
+      const documents = rows.map(([time, sequence, created]) => ({
+        '@timestamp': at(time),
+        message: `${sequence}/${time}`,
+        container: { name: 'arrived' },
+        event: { sequence, ...(created !== null && { created: at(created) }) },
+      }));
+      await stored.write(stored.numbered(documents));
+      const query = { name: 'arrived', by: 'arrival' } as const;
+      const all = ['1/9', '2/10', '3/2', '4/2', '4/5', '5/900'];
+      assert.deepEqual(messages(await stored.search({ ...query, since, until })), all);
+      assert.deepEqual(messages(await stored.search({ ...query, since, until, order: 'newest' })), all.toReversed());
+      assert.deepEqual(messages(await stored.search({ ...query, since: at(12), until: at(15) })), [
+        '3/2',
+        '4/2',
+        '4/5',
+      ]);
+      assert.deepEqual(messages(await stored.search({ ...query, since: at(10), until: at(12) })), ['1/9', '2/10']);
+      const times = await stored.search({ name: 'arrived', by: 'arrival_time', since: at(12), until: at(16) });
+      assert.deepEqual(messages(times), ['3/2', '4/2', '4/5', '5/900']);
+      for (const order of ['oldest', 'newest'] as const) {
+        const paged: unknown[] = [];
+        let after: readonly (string | number)[] | undefined;
+        for (;;) {
+          const page = await stored.search({ ...query, since, until, order, limit: 1, ...(after && { after }) });
+          if (page[0] === undefined) break;
+          paged.push(page[0].source['message']);
+          after = page[0].sort;
+        }
+        assert.deepEqual(paged, order === 'oldest' ? all : all.toReversed());
+      }
+      const [, , third] = await stored.search({ ...query, since, until });
+      const from = { ...query, since, until, after: third?.sort.slice(0, 2) ?? [] };
+      assert.deepEqual(messages(await stored.search(from)), all.slice(2));
+    });
+
     it('finds by a pattern that means more names than a query may list', async () => {
       const { since, until, at } = day(20);
       const PIECE = 10_000;

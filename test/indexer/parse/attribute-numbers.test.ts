@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { encode } from '@msgpack/msgpack';
 import fc from 'fast-check';
 import { BulkBody } from '#indexer/bulk/body.ts';
-import { DocumentWriter } from '#indexer/parse/document.ts';
+import { DocumentWriter } from '#indexer/parse/document/document.ts';
 import { parseExactJson } from '#shared/store/exact-json.ts';
 import { numberIn } from '#shared/store/query/number-order.ts';
 import { batch, entryOf } from './documents.ts';

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encode } from '@msgpack/msgpack';
 import { BulkBody } from '#indexer/bulk/body.ts';
-import { DocumentWriter } from '#indexer/parse/document.ts';
+import { DocumentWriter } from '#indexer/parse/document/document.ts';
 import { batch, entryOf, hex } from './documents.ts';
 
 const INTEGERS = 2000;

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { Written } from '#indexer/parse/document.ts';
+import type { Written } from '#indexer/parse/document/document.ts';
 import { partOf } from '#indexer/parse/part.ts';
 import { entryOf, hex, outcomeOf } from './documents.ts';
 

@@ -10,7 +10,7 @@ import { after, test } from 'node:test';
 import { encode } from '@msgpack/msgpack';
 import fc from 'fast-check';
 import { BulkBody } from '#indexer/bulk/body.ts';
-import { DocumentWriter } from '#indexer/parse/document.ts';
+import { DocumentWriter } from '#indexer/parse/document/document.ts';
 import { systemClock } from '#shared/clock.ts';
 import { ElasticsearchStore } from '#shared/store/elasticsearch/store.ts';
 import { openEmbeddedStore } from '#shared/store/embedded/store.ts';

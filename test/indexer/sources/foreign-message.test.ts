@@ -283,7 +283,7 @@ suite('what others write by default', () => {
     const ofJson = await documents({ ...rule, format: 'otlp_json' }, { value });
     const [first, second] = ofJson;
     assert.deepEqual([first?.['@timestamp'], first?.message], ['2026-01-02T03:04:05.678901234Z', 'GET /health 200']);
-    assert.deepEqual([first?.log, first?.fluentd.tag], [{ level: 'INFO' }, 'otel.shop']);
+    assert.deepEqual([first?.log, first?.fluentd.tag], [{ level: 'info' }, 'otel.shop']);
     assert.deepEqual([second?.message, second?.host], ['GET /cart 500', { name: 'node-1' }]);
     const proto = protobufOf(JSON.parse(value.toString()) as Parameters<typeof protobufOf>[0]);
     const ofProto = await documents({ ...rule, format: 'otlp_proto' }, { value: proto });

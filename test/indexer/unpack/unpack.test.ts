@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { BulkBody } from '#indexer/bulk/body.ts';
-import { DocumentWriter, VALUES_MAX } from '#indexer/parse/document.ts';
+import { DocumentWriter, VALUES_MAX } from '#indexer/parse/document/document.ts';
 import { unpack } from '#indexer/unpack/unpack.ts';
 import { compress } from '#shared/record/compression.ts';
 import { type Batch, encodeBatches } from '#shared/record/record.ts';

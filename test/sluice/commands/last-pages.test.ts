@@ -20,8 +20,11 @@ function storeOf(bytes: number): { store: Store; queries: StoreQuery[] } {
   const queries: StoreQuery[] = [];
   const pages = async function* (query: StoreQuery): AsyncGenerator<StoredPage> {
     queries.push(query);
-    const since = documents.filter(({ sort }) => String(sort[0]) >= (query.since ?? ''));
-    const found = (query.order === 'oldest' ? since : since.toReversed()).slice(0, query.limit);
+    const [time = '', sequence = 0] = query.after ?? [];
+    const isAfter = ({ sort }: StoredDocument): boolean =>
+      String(sort[0]) > String(time) || (sort[0] === time && Number(sort[1]) >= Number(sequence));
+    const after = documents.filter(isAfter);
+    const found = (query.order === 'oldest' ? after : after.toReversed()).slice(0, query.limit);
     for (let at = 0; at < found.length; at += 3) yield { documents: found.slice(at, at + 3), bytes: 3 * bytes };
   };
   return { store: { pages } as unknown as Store, queries };

@@ -5,7 +5,12 @@ import { test } from 'node:test';
 import { fieldNamed, fields, SHORT_NAMES, shortName } from '#shared/store/query/fields.ts';
 import { ATTRIBUTE_NUMBERS, templatesOf } from '#shared/store/elasticsearch/template.ts';
 
-const KINDS: Readonly<Record<string, string>> = { long: 'integer', match_only_text: 'text', flat_object: 'flattened' };
+const KINDS: Readonly<Record<string, string>> = {
+  long: 'integer',
+  ip: 'keyword',
+  match_only_text: 'text',
+  flat_object: 'flattened',
+};
 
 function mapped(properties: Record<string, unknown>, before = ''): [string, string][] {
   return Object.entries(properties).flatMap(([name, mapping]) => {

@@ -13,18 +13,19 @@
 import assert from 'node:assert/strict';
 import { FOREIGN_TEXT_INPUT } from '#shared/record/foreign-identity.ts';
 import type { Batch } from '#shared/record/record.ts';
-import type { BulkBody } from '../bulk/body.ts';
-import { JsonBuffer, fragment } from '../json/json-buffer.ts';
-import { AttributeNumbers } from './attribute-numbers.ts';
+import type { BulkBody } from '../../bulk/body.ts';
+import { JsonBuffer, fragment } from '../../json/json-buffer.ts';
 import { DocumentFields, type JoinedMark } from './document-fields.ts';
-import { DOCUMENT_END, NOTHING, TIMESTAMP } from './document-keys.ts';
-import { Entry } from './entry.ts';
-import { JsonTranscoder } from './json-value.ts';
-import { partOf } from './part.ts';
-import { RecordTime } from './record-time.ts';
-import { dataStreamOf } from './route.ts';
-import { type TimeKind, Timestamp } from './timestamp.ts';
-import type { TraceGate } from './trace-gate.ts';
+import { CREATED, DOCUMENT_END, NOTHING, TIMESTAMP } from './document-keys.ts';
+import { AttributeNumbers } from '../attribute-numbers.ts';
+import { Entry } from '../entry.ts';
+import { JsonTranscoder } from '../json-value.ts';
+import { partOf } from '../part.ts';
+import { RecordTime } from '../record-time.ts';
+import { dataStreamOf } from '../route.ts';
+import { timeNames } from '../names.ts';
+import { type TimeKind, Timestamp } from '../timestamp.ts';
+import type { TraceGate } from '../trace-gate.ts';
 
 /** `part`: of a split line, `trace`: of a stack trace, to be joined first; nothing was written. */
 export type Written = 'ok' | 'part' | 'trace' | 'entry_malformed' | 'document_too_large';
@@ -45,9 +46,15 @@ export interface DocumentOptions {
   readonly dataStream?: string | undefined;
   /** Whether the numbers among the attributes are listed, as Elasticsearch needs it to compare them. */
   readonly listsNumbers?: boolean | undefined;
+  /** Whether lines are read for what they say. */
+  readonly parse?: boolean | undefined;
+  /** Whether `event.original` keeps a line of which the message is a part. */
+  readonly keepsOriginal?: boolean | undefined;
 }
 
 const COMMA = 0x2c;
+/** Where a driver told when a line was written, a time in the line that is further away is another one. */
+const LINE_TIME_SECONDS_MAX = 86_400;
 const NOBODY: ReadonlySet<string> = new Set();
 const recordTime = new RecordTime();
 
@@ -58,7 +65,9 @@ export class DocumentWriter {
   readonly #values: JsonTranscoder;
   readonly #fields: DocumentFields;
   readonly #time = new Timestamp();
+  readonly #lineTime = new Timestamp();
   #timeKind: TimeKind = 'now';
+  #hasLineTime = false;
   readonly #trusted: ReadonlySet<string>;
   readonly #bytesMax: number;
   readonly #into: string | undefined;
@@ -76,19 +85,20 @@ export class DocumentWriter {
 
   constructor(body: BulkBody, options: DocumentOptions = {}) {
     const { trusted = NOBODY, bytesMax = Infinity, dataStream, traces, listsNumbers = false } = options;
+    const { parse = true, keepsOriginal = true } = options;
     this.#body = body;
     this.#trusted = trusted;
     this.#bytesMax = bytesMax;
     this.#into = dataStream;
     this.#traces = traces;
     this.#json = body.json;
-    this.#values = new JsonTranscoder(this.#json, this.#entry.keys, {
+    this.#values = new JsonTranscoder(this.#json, {
       bytesMax,
       valuesMax: VALUES_MAX,
       keysMax: KEYS_MAX,
       pathBytesMax: PATH_BYTES_MAX,
     });
-    this.#fields = new DocumentFields(this.#entry, this.#values);
+    this.#fields = new DocumentFields(this.#entry, this.#values, { parse, keepsOriginal });
     if (listsNumbers) this.#fields.numbers = new AttributeNumbers(this.#json);
   }
 
@@ -169,14 +179,25 @@ export class DocumentWriter {
 
   #document(index: number, joined: JoinedMark | null): void {
     this.#start(index);
-    this.#fields.write(joined, this.#timeKind === 'unfit');
-    this.#end(index);
+    this.#fields.gather();
+    this.#readLineTime();
+    this.#writeTime();
+    this.#fields.write(this.#timeKind === 'unfit');
+    this.#json.raw(this.#origin);
+    this.#fields.writeLog(joined, this.#hasLineTime && this.#lineTime.isUnlikely);
+    this.#writeEvent(index);
+    this.#fields.writeEvent();
+    this.#json.raw(DOCUMENT_END);
   }
 
   #documentAsText(index: number, joined: JoinedMark | null): void {
     this.#start(index);
+    this.#hasLineTime = false;
+    this.#writeTime();
     this.#fields.writeAsText(joined);
-    this.#end(index);
+    this.#json.raw(this.#origin);
+    this.#writeEvent(index);
+    this.#json.raw(DOCUMENT_END);
   }
 
   #start(index: number): void {
@@ -186,23 +207,37 @@ export class DocumentWriter {
     this.#values.resetLimits();
     this.#timeKind = this.#time.read(this.#values.bytes, this.#values.view, this.#entry.timeAt);
     if (this.#timeKind !== 'instant' && !this.#readRecordTime()) this.#time.setMs(batch.receivedMs);
+  }
+
+  /** Reads the line's own time; whether it is that of the document depends on where the other one is from. */
+  #readLineTime(): void {
+    this.#hasLineTime = false;
+    if (!this.#fields.readLineTime(this.#lineTime, recordTime)) return;
+    const isTold = this.#timeKind === 'instant';
+    if (isTold && this.#lineTime.secondsFrom(this.#time) > LINE_TIME_SECONDS_MAX) return;
+    this.#hasLineTime = true;
+    this.#fields.takeLineTime(recordTime);
+  }
+
+  #writeTime(): void {
     this.#json.raw(TIMESTAMP);
-    this.#time.write(this.#json);
+    (this.#hasLineTime ? this.#lineTime : this.#time).write(this.#json);
     this.#json.byte(COMMA);
   }
 
   /** Sets the time to the record's own, where the entry has none; false where neither has one. */
   #readRecordTime(): boolean {
     if (this.#recordTime === null || this.#timeKind !== 'now') return false;
-    return this.#recordTime.read(this.#values, this.#entry, this.#time);
+    return this.#recordTime.read(this.#entry, this.#entry.root, timeNames, this.#time);
   }
 
-  #end(index: number): void {
+  #writeEvent(index: number): void {
     const out = this.#json;
-    out.raw(this.#origin);
     out.raw(this.#event);
     out.integer((this.#batch?.seq ?? 0) + index);
-    out.raw(DOCUMENT_END);
+    if (!this.#hasLineTime) return;
+    out.raw(CREATED);
+    this.#time.write(out);
   }
 
   /** The document is whole, or is given up. */

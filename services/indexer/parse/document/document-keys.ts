@@ -1,8 +1,7 @@
 // The fixed pieces of a document's JSON, as bytes: keys with what opens their values, and flags. One ends where a value
 // follows; those with a comma are whole members.
 
-import { fragment } from '../json/json-buffer.ts';
-import { podNames, rootNames } from './names.ts';
+import { fragment } from '../../json/json-buffer.ts';
 
 export const TIMESTAMP = fragment('{"@timestamp":');
 export const MESSAGE = fragment('"message":');
@@ -10,9 +9,14 @@ export const STREAM = fragment('"stream":');
 export const LOG = fragment('"log":{');
 export const LEVEL = fragment('"level":');
 export const NOTHING = fragment('');
-export const NO_FLAGS = fragment('');
-export const PARTIAL = fragment('"flags":["partial"],');
-export const UNREAD = fragment('"flags":["unread"],');
+export const FLAGS = fragment('"flags":[');
+export const MULTILINE = fragment('"multiline",');
+export const PARTIAL = fragment('"partial",');
+export const UNREAD = fragment('"unread",');
+export const UNLIKELY_TIME = fragment('"unlikely_time",');
+export const LONG_VALUE = fragment('"long_value",');
+export const ORIGINAL = fragment('"original":');
+export const CREATED = fragment(',"created":');
 export const AS_TEXT = fragment(',"log":{"flags":["as_text"]},');
 export const PARTIAL_AS_TEXT = fragment(',"log":{"flags":["partial","as_text"]},');
 export const UNREAD_AS_TEXT = fragment(',"log":{"flags":["unread","as_text"]},');
@@ -34,6 +38,4 @@ export const SERVICE = fragment('"service":{');
 export const ATTRIBUTES = fragment('"attributes":{');
 export const TIME = fragment('"fluentd.time":');
 export const METADATA = fragment('"fluentd.metadata":');
-export const rootKeys = rootNames.map((name) => fragment(`"${name}":`));
-export const podKeys = podNames.map((name) => fragment(`"${name}":`));
 export const DOCUMENT_END = fragment('}}');

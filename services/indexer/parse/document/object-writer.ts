@@ -1,12 +1,13 @@
 // Writes members of JSON objects, each with a comma after it, from values of an entry. An object that got no member is
 // taken back, so whoever writes it need not know beforehand whether there will be one.
 
-import type { JsonBuffer } from '../json/json-buffer.ts';
+import type { JsonBuffer } from '../../json/json-buffer.ts';
 import { NAME } from './document-keys.ts';
-import { type JsonTranscoder, close } from './json-value.ts';
+import type { JsonTranscoder } from '../json-value.ts';
 
 const COMMA = 0x2c;
 const OBJECT_END = 0x7d;
+const LIST_END = 0x5d;
 
 export class ObjectWriter {
   readonly #json: JsonBuffer;
@@ -26,12 +27,21 @@ export class ObjectWriter {
 
   /** Ends the object that was opened at `start`; one without members is taken back. */
   close(start: number): void {
+    this.#end(start, OBJECT_END);
+  }
+
+  /** The same for a list. */
+  closeList(start: number): void {
+    this.#end(start, LIST_END);
+  }
+
+  #end(start: number, code: number): void {
     const out = this.#json;
     if (out.bytes[out.at - 1] !== COMMA) {
       out.at = start;
       return;
     }
-    out.bytes[out.at - 1] = OBJECT_END;
+    out.bytes[out.at - 1] = code;
     out.byte(COMMA);
   }
 
@@ -48,7 +58,7 @@ export class ObjectWriter {
     if (at === 0) return;
     this.#json.raw(key);
     this.text(NAME, at);
-    close(this.#json, OBJECT_END);
+    this.#json.end(OBJECT_END);
     this.#json.byte(COMMA);
   }
 

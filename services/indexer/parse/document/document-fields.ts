@@ -1,0 +1,308 @@
+// The fields of a document, in three steps: what the record's text says is read (line/); each field gets its value,
+// from the line or from the record; what no field took is written as `attributes` (docs/documents.md). Positions
+// stand for values, in the bytes of the record or in those of the line; nothing is copied before it is written. A
+// value is taken from its table once, so that no other field has it as well.
+//
+// A step that changes fields, or finds them in other bytes, has its place between `gather` and `write`.
+
+import { isMap } from '#shared/msgpack/extents.ts';
+import { type JsonBuffer, fragment } from '../../json/json-buffer.ts';
+import type { AttributeNumbers } from '../attribute-numbers.ts';
+import * as keys from './document-keys.ts';
+import { EcsValues } from './ecs-values.ts';
+import type { Entry } from '../entry.ts';
+import { LevelValue } from './level-value.ts';
+import { LineReader, setHeadTime } from '../line/recognise.ts';
+import { type FieldTable, isText, textEnd, textStart } from '../fields.ts';
+import type { JsonTranscoder } from '../json-value.ts';
+import { MessageValue } from './message-value.ts';
+import * as names from '../names.ts';
+import { ObjectWriter } from './object-writer.ts';
+import type { RecordTime } from '../record-time.ts';
+import { UNITS_ANY, UNITS_ATTRIBUTE, UNITS_KEYWORD } from '../text-length.ts';
+import type { Timestamp } from '../timestamp.ts';
+
+const SLASH = 0x2f;
+const COMMA = 0x2c;
+const STDOUT = Buffer.from('stdout');
+const STDERR = Buffer.from('stderr');
+
+/** Of an entry that several were joined to. */
+export interface JoinedMark {
+  /** Whether some are missing. */
+  readonly partial: boolean;
+  /** Lines that it was printed as. */
+  readonly lines: number;
+}
+
+export interface FieldOptions {
+  /** Whether lines are read. */
+  readonly parse: boolean;
+  /** Whether `event.original` keeps a line of which the message is a part. */
+  readonly keepsOriginal: boolean;
+}
+
+export class DocumentFields {
+  /** Of the attributes, for a store that compares them by it. */
+  numbers: AttributeNumbers | null = null;
+  readonly #json: JsonBuffer;
+  readonly #entry: Entry;
+  readonly #values: JsonTranscoder;
+  readonly #object: ObjectWriter;
+  readonly #options: FieldOptions;
+  readonly #lines = new LineReader();
+  readonly #ecs: EcsValues;
+  readonly #level: LevelValue;
+  readonly #message: MessageValue;
+  #hasLine = false;
+  /** Whether a record of the batch may name its own tenant and service. */
+  #isTrusted = false;
+  #isUnread = false;
+  /** `"tenant":{…},` of the batch. */
+  #tenant: JsonBuffer = keys.NOTHING;
+
+  constructor(entry: Entry, values: JsonTranscoder, options: FieldOptions) {
+    this.#json = values.json;
+    this.#entry = entry;
+    this.#values = values;
+    this.#options = options;
+    this.#object = new ObjectWriter(values);
+    const { line } = this.#lines;
+    const parts = { values, object: this.#object, record: entry, line };
+    this.#ecs = new EcsValues(parts);
+    this.#level = new LevelValue(parts);
+    this.#message = new MessageValue(parts);
+  }
+
+  /** `tenant`: what records have that name no other, or may not. `isUnread`: see FOREIGN_TEXT_INPUT. */
+  startBatch(isTrusted: boolean, tenant: JsonBuffer, isUnread: boolean): void {
+    this.#isUnread = isUnread;
+    this.#isTrusted = isTrusted;
+    this.#tenant = tenant;
+  }
+
+  /** Reads the line of the entry that was found, and chooses values. */
+  gather(): void {
+    const { root } = this.#entry;
+    // What is not in its source's format is kept as it came.
+    this.#hasLine = this.#options.parse && !this.#isUnread && this.#readLine();
+    this.#message.gather(this.#hasLine);
+    this.#level.gather(this.#hasLine);
+    this.#ecs.gather(root, this.#hasLine);
+  }
+
+  /** Sets the time to the line's own; false where it has none. `take`: whether it is among the attributes no more. */
+  readLineTime(time: Timestamp, recordTime: RecordTime): boolean {
+    if (!this.#hasLine) return false;
+    const { line } = this.#lines;
+    if (setHeadTime(line, time)) return true;
+    return line.hasMap && recordTime.read(line, line.table, names.lineTimeNames, time);
+  }
+
+  /** The time that `readLineTime` found is that of the document. */
+  takeLineTime(recordTime: RecordTime): void {
+    const { line } = this.#lines;
+    if (!line.time.isKnown) line.table.take(recordTime.foundIn);
+  }
+
+  /** `isTimeUnfit`: the entry's time is none that the document's can be, so that it is kept as an attribute. */
+  write(isTimeUnfit: boolean): void {
+    const values = this.#values;
+    values.use(this.#entry);
+    values.textUnitsMax = UNITS_ANY;
+    this.#message.write();
+    values.textUnitsMax = UNITS_KEYWORD;
+    this.#stream();
+    this.#container();
+    if (this.#entry.hasPod) this.#kubernetes();
+    this.#named(keys.HOST, names.hostNames);
+    this.#named(keys.SERVICE, this.#isTrusted ? names.trustedServiceNames : names.serviceNames);
+    this.#tenantOf();
+    this.#ecs.write();
+    values.textUnitsMax = UNITS_ATTRIBUTE;
+    this.#attributes(isTimeUnfit);
+    values.textUnitsMax = UNITS_KEYWORD;
+  }
+
+  /** `"log":{…},`: what depends on all that was written before. */
+  writeLog(joined: JoinedMark | null, isTimeUnlikely: boolean): void {
+    const start = this.#object.open(keys.LOG);
+    this.#level.write();
+    this.#ecs.writeMembersOf('log');
+    const lines = joined?.lines ?? 1;
+    if (lines > 1) this.#json.raw(fragment(`"lines":${lines},`));
+    const flagsStart = this.#object.open(keys.FLAGS);
+    if (this.#isUnread) this.#json.raw(keys.UNREAD);
+    if (lines > 1) this.#json.raw(keys.MULTILINE);
+    if (joined?.partial) this.#json.raw(keys.PARTIAL);
+    if (isTimeUnlikely) this.#json.raw(keys.UNLIKELY_TIME);
+    if (this.#values.hasLongText) this.#json.raw(keys.LONG_VALUE);
+    this.#object.closeList(flagsStart);
+    this.#object.close(start);
+  }
+
+  /** Members of `event`, each with a comma before it. */
+  writeEvent(): void {
+    const out = this.#json;
+    out.byte(COMMA);
+    this.#level.writeSeverity();
+    this.#ecs.writeMembersOf('event');
+    if (this.#options.keepsOriginal) this.#message.writeOriginal();
+    out.at -= 1;
+  }
+
+  /** The whole record as one text in `message`, and its tenant. */
+  writeAsText(joined: JoinedMark | null): void {
+    this.#values.use(this.#entry);
+    this.#json.raw(keys.MESSAGE);
+    this.#values.valueAsText(this.#entry.recordAt);
+    this.#json.raw(this.#isUnread ? keys.UNREAD_AS_TEXT : joined?.partial ? keys.PARTIAL_AS_TEXT : keys.AS_TEXT);
+    this.#tenantOf();
+  }
+
+  #readLine(): boolean {
+    const { root, bytes } = this.#entry;
+    const at = root.findText(bytes, names.messageNames);
+    return at !== 0 && this.#lines.read(bytes, textStart(bytes, at), textEnd(bytes, at));
+  }
+
+  /** The tenant that the record names, if it may; else the batch's. */
+  #tenantOf(): void {
+    const at = this.#isTrusted ? this.#takeText(names.trustedTenantNames) : 0;
+    if (at === 0) {
+      this.#json.raw(this.#tenant);
+      return;
+    }
+    const start = this.#object.open(keys.TENANT);
+    this.#object.text(keys.ID, at);
+    this.#object.close(start);
+  }
+
+  #stream(): void {
+    const { root, bytes } = this.#entry;
+    let at = this.#takeText(names.streamNames);
+    if (at === 0) {
+      // Docker says `source`; so do others, of other things.
+      at = root.values[names.SOURCE]!;
+      if (at === 0 || !isText(bytes[at]!) || !isStreamName(bytes, at)) return;
+      root.take(names.SOURCE);
+    }
+    this.#object.text(keys.STREAM, at);
+  }
+
+  #container(): void {
+    const entry = this.#entry;
+    const start = this.#object.open(keys.CONTAINER);
+    this.#object.text(keys.ID, this.#takeText(names.containerIdNames) || this.#takePodText(names.podContainerId));
+    // Of a pod's container the name stands here too, so that one field finds every container.
+    const nameAt =
+      this.#takeText(names.containerNames) || (entry.hasPod ? entry.pod.findText(entry.bytes, names.podContainer) : 0);
+    if (nameAt !== 0) this.#nameWithoutSlash(nameAt);
+    this.#object.named(keys.IMAGE, this.#takeText(names.imageNames) || this.#takePodText(names.podImage));
+    this.#object.close(start);
+  }
+
+  /** `"key":{"name":…},` of the record, or of a line where the record has none. */
+  #named(key: JsonBuffer, candidates: readonly number[]): void {
+    const at = this.#takeText(candidates);
+    const { line } = this.#lines;
+    if (at !== 0 || !this.#hasLine || !line.hasMap) return this.#object.named(key, at);
+    const lineAt = line.table.takeText(line.bytes, candidates);
+    this.#values.use(line);
+    this.#object.named(key, lineAt);
+    this.#values.use(this.#entry);
+  }
+
+  #nameWithoutSlash(at: number): void {
+    const { bytes, view } = this.#entry;
+    const start = textStart(bytes, at);
+    const end = textEnd(bytes, at);
+    this.#json.raw(keys.NAME);
+    this.#json.text(bytes, view, start < end && bytes[start] === SLASH ? start + 1 : start, end);
+    this.#json.byte(COMMA);
+  }
+
+  #kubernetes(): void {
+    const start = this.#object.open(keys.KUBERNETES);
+    this.#object.text(keys.NAMESPACE, this.#takePodText(names.podNamespace));
+    const podStart = this.#object.open(keys.POD);
+    this.#object.text(keys.NAME, this.#takePodText(names.podName));
+    this.#object.text(keys.UID, this.#takePodText(names.podUid));
+    this.#object.text(keys.IP, this.#takePodText(names.podIp));
+    this.#object.close(podStart);
+    this.#object.named(keys.CONTAINER, this.#takePodText(names.podContainer));
+    this.#object.named(keys.NODE, this.#takePodText(names.podNode));
+    this.#values.textUnitsMax = UNITS_ATTRIBUTE;
+    this.#flattened(keys.LABELS, names.LABELS_NAME);
+    this.#flattened(keys.ANNOTATIONS, names.ANNOTATIONS_NAME);
+    this.#values.textUnitsMax = UNITS_KEYWORD;
+    this.#object.close(start);
+  }
+
+  /** All that no field took. What is ours gives way to a key of the sender's own that has the same name. */
+  #attributes(isTimeUnfit: boolean): void {
+    const entry = this.#entry;
+    const { line } = this.#lines;
+    const values = this.#values;
+    const start = this.#object.open(keys.ATTRIBUTES);
+    if (isTimeUnfit && entry.root.values[names.TIME_NAME] === 0) this.#object.value(keys.TIME, entry.timeAt, 2);
+    if (entry.metadataAt !== 0 && entry.root.values[names.METADATA_NAME] === 0)
+      this.#object.value(keys.METADATA, entry.metadataAt, 2);
+    const pairs = entry.keys.top + (this.#hasLine ? line.keys.top : 0) + 1;
+    const map = values.startMembers(pairs, 2);
+    this.#level.writeAttribute();
+    if (this.#hasLine && line.hasMap) {
+      values.use(line);
+      values.members(line.keys, map);
+      values.use(entry);
+    }
+    // Of a key that both have, the record's stays: who shipped the line said it.
+    values.members(entry.keys, map);
+    values.endMembers(map);
+    if (entry.hasPod) this.#podAttributes();
+    this.#object.close(start);
+    if (!values.isTooLarge) this.numbers?.write(start);
+  }
+
+  #podAttributes(): void {
+    const podStart = this.#object.open(keys.KUBERNETES);
+    const map = this.#values.startMembers(this.#entry.podKeys.top, 3);
+    this.#values.members(this.#entry.podKeys, map);
+    this.#values.endMembers(map);
+    this.#object.close(podStart);
+  }
+
+  /** A map of the pod's as a field of type `flattened`. */
+  #flattened(key: JsonBuffer, name: number): void {
+    const { pod, bytes } = this.#entry;
+    const at = pod.values[name]!;
+    if (at === 0 || !isMap(bytes[at]!)) return;
+    pod.take(name);
+    this.#object.value(key, at, 1);
+  }
+
+  #takeText(candidates: readonly number[]): number {
+    return this.#take(this.#entry.root, candidates);
+  }
+
+  #takePodText(candidates: readonly number[]): number {
+    return this.#entry.hasPod ? this.#take(this.#entry.pod, candidates) : 0;
+  }
+
+  #take(table: FieldTable, candidates: readonly number[]): number {
+    return table.takeText(this.#entry.bytes, candidates);
+  }
+}
+
+/** Whether the str or bin at `at` says stdout or stderr. */
+function isStreamName(bytes: Uint8Array, at: number): boolean {
+  const start = textStart(bytes, at);
+  const end = textEnd(bytes, at);
+  return isEqual(bytes, start, end, STDOUT) || isEqual(bytes, start, end, STDERR);
+}
+
+function isEqual(bytes: Uint8Array, start: number, end: number, text: Uint8Array): boolean {
+  if (end - start !== text.length) return false;
+  for (let i = 0; i < text.length; i += 1) if (bytes[start + i] !== text[i]) return false;
+  return true;
+}

@@ -1,0 +1,80 @@
+// Lines of access logs in the combined form of Apache and nginx, and in the common form, which ends behind the bytes
+// (https://httpd.apache.org/docs/2.4/logs.html#accesslog, https://nginx.org/en/docs/http/ngx_http_log_module.html):
+//
+//   10.0.0.1 - bob [02/Jan/2026:03:04:05 +0000] "GET /cart?page=2 HTTP/1.1" 200 612 "https://shop/" "curl/8.1"
+//
+// The line stays the message: it is what people read. Its parts are fields as well.
+
+import { isAddress } from '../address.ts';
+import { type Line, fieldNumber } from './line.ts';
+import { BACKSLASH, CLOSING, DASH, OPENING, QUOTE, SPACE, find, integerOf, pastWord } from './scan.ts';
+
+const HEAD_BYTES_MAX = 512;
+const IP = fieldNumber('client.ip');
+const USER = fieldNumber('user.name');
+const METHOD = fieldNumber('http.request.method');
+const URL = fieldNumber('url.original');
+const VERSION = fieldNumber('http.version');
+const STATUS = fieldNumber('http.response.status_code');
+const BYTES = fieldNumber('http.response.body.bytes');
+const REFERRER = fieldNumber('http.request.referrer');
+const AGENT = fieldNumber('user_agent.original');
+/** `HTTP/` */
+const PROTOCOL_BYTES = 5;
+
+export function readAccess(bytes: Uint8Array, start: number, end: number, line: Line): boolean {
+  const limit = Math.min(end, start + HEAD_BYTES_MAX);
+  const hostEnd = pastWord(bytes, start, limit);
+  const identityEnd = pastWord(bytes, hostEnd + 1, limit);
+  if (!isAddress(bytes, start, hostEnd) || bytes[identityEnd] !== SPACE) return false;
+  const userEnd = find(bytes, identityEnd + 1, limit, OPENING) - 1;
+  if (userEnd <= identityEnd || bytes[userEnd] !== SPACE) return false;
+  const timeEnd = line.time.read(bytes, userEnd + 2, limit);
+  if (timeEnd < 0 || bytes[timeEnd] !== CLOSING || bytes[timeEnd + 2] !== QUOTE) return false;
+  const requestAt = timeEnd + 3;
+  const requestEnd = pastQuoted(bytes, requestAt, end);
+  const statusEnd = pastWord(bytes, requestEnd + 2, end);
+  const status = requestEnd < 0 ? -1 : integerOf(bytes, requestEnd + 2, statusEnd);
+  if (status < 100 || status > 999) return false;
+  line.setText(IP, bytes, start, hostEnd);
+  setUnlessDash(line, USER, bytes, identityEnd + 1, userEnd);
+  readRequest(bytes, requestAt, requestEnd, line);
+  line.setInteger(STATUS, status);
+  const bytesEnd = pastWord(bytes, statusEnd + 1, end);
+  const size = integerOf(bytes, statusEnd + 1, bytesEnd);
+  if (size >= 0) line.setInteger(BYTES, size);
+  readAgent(bytes, bytesEnd, end, line);
+  return true;
+}
+
+/** GET /cart HTTP/1.1; anything else that a client sent is in the message only. */
+function readRequest(bytes: Uint8Array, start: number, end: number, line: Line): void {
+  const methodEnd = pastWord(bytes, start, end);
+  const urlEnd = pastWord(bytes, methodEnd + 1, end);
+  if (urlEnd >= end || urlEnd === methodEnd + 1 || end - urlEnd < PROTOCOL_BYTES + 2) return;
+  line.setText(METHOD, bytes, start, methodEnd);
+  line.setText(URL, bytes, methodEnd + 1, urlEnd);
+  line.setText(VERSION, bytes, urlEnd + 1 + PROTOCOL_BYTES, end);
+}
+
+/** ` "referrer" "agent"`, if they are there. */
+function readAgent(bytes: Uint8Array, at: number, end: number, line: Line): void {
+  if (bytes[at + 1] !== QUOTE || at + 2 >= end) return;
+  const referrerEnd = pastQuoted(bytes, at + 2, end);
+  if (referrerEnd < 0) return;
+  setUnlessDash(line, REFERRER, bytes, at + 2, referrerEnd);
+  if (bytes[referrerEnd + 2] !== QUOTE || referrerEnd + 3 >= end) return;
+  const agentEnd = pastQuoted(bytes, referrerEnd + 3, end);
+  if (agentEnd >= 0) setUnlessDash(line, AGENT, bytes, referrerEnd + 3, agentEnd);
+}
+
+/** Where the quotes that were opened before `start` end; -1 where they do not. */
+function pastQuoted(bytes: Uint8Array, start: number, end: number): number {
+  let at = start;
+  while (at < end && bytes[at] !== QUOTE) at += bytes[at] === BACKSLASH ? 2 : 1;
+  return at < end ? at : -1;
+}
+
+function setUnlessDash(line: Line, field: number, bytes: Uint8Array, start: number, end: number): void {
+  if (start < end && !(end - start === 1 && bytes[start] === DASH)) line.setText(field, bytes, start, end);
+}

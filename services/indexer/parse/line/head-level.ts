@@ -1,0 +1,64 @@
+// Whether a token of a line's head is a level (head.ts). Words such as `info` and `error` are also words of texts, so
+// what surrounds them counts. Pure.
+
+import { levelOfWord } from './level.ts';
+import { COLON, SPACE, isLetter } from './scan.ts';
+
+/** What may begin a line without a time before it; the other words of level.ts are too often something else there. */
+const FIRST = new Set([
+  ...'TRACE DEBUG INFO NOTICE WARN WARNING ERROR CRITICAL FATAL ALERT EMERGENCY CRIT'.split(' '),
+  ...'trce dbug debug info warn fail crit error'.split(' '),
+]);
+const FIRST_BYTES_MAX = 9;
+
+/** Whether the word in bytes[start, end) is one. `hasColon`: behind it; `hasTime`: a time is before it. */
+export function isLevelToken(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  hasColon: boolean,
+  hasTime: boolean,
+): boolean {
+  const length = end - start;
+  if (length < 2 || levelOfWord(bytes, start, end) === 0) return false;
+  if (!hasColon && !isCapital(bytes, start, end)) return false;
+  if (hasTime) return true;
+  if (length > FIRST_BYTES_MAX) return false;
+  return FIRST.has(Buffer.from(bytes.buffer, bytes.byteOffset + start, length).toString('latin1'));
+}
+
+export interface LevelInBrackets {
+  readonly start: number;
+  readonly end: number;
+  readonly loggerStart: number;
+  readonly loggerEnd: number;
+}
+
+/**
+ * `[INFO ]`, `[error]`, `[core:error]`, `[INF Logger]`; null for what has none. One letter counts behind a time only.
+ */
+export function isLevelInBrackets(
+  bytes: Uint8Array,
+  start: number,
+  close: number,
+  hasTime: boolean,
+): LevelInBrackets | null {
+  let end = start;
+  while (end < close && (isLetter(bytes[end]!) || bytes[end] === 0x5f)) end += 1;
+  const lengthMin = hasTime ? 1 : 3;
+  if (end < close && bytes[end] === COLON) {
+    // Apache: the module and its level.
+    const isLevel = hasTime && levelOfWord(bytes, end + 1, close) !== 0;
+    return isLevel ? { start: end + 1, end: close, loggerStart: start, loggerEnd: end } : null;
+  }
+  if (end - start < lengthMin || levelOfWord(bytes, start, end) === 0) return null;
+  let next = end;
+  while (next < close && bytes[next] === SPACE) next += 1;
+  if (next < close && next === end) return null;
+  return { start, end, loggerStart: next, loggerEnd: close };
+}
+
+function isCapital(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at += 1) if ((bytes[at]! & 0x20) !== 0 && isLetter(bytes[at]!)) return false;
+  return true;
+}

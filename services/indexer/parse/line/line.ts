@@ -1,0 +1,127 @@
+// What was read of a line: where its human part lies, its level and time, and its fields. Texts stay where they are in
+// the line's own bytes; what has to be made (unescaped text, numbers, maps) lies in a buffer of the line's, as msgpack.
+// One object serves all lines.
+
+import { MsgpackWriter } from '#shared/msgpack/writer.ts';
+import { type EcsPath, ecsFields } from '#shared/store/ecs-fields.ts';
+import { viewOf } from '../../json/json-buffer.ts';
+import { FieldTable, KeyStack, isText, textEnd, textStart } from '../fields.ts';
+import type { ValueSource } from '../value-source.ts';
+import { CALLER_NAME, ECS_FROM, recordNames } from '../names.ts';
+import { LineTime } from './line-time.ts';
+import { integerOf } from './scan.ts';
+
+/** Beyond all positions in an entry. */
+const KEYS_BASE = 2 ** 31;
+const FILE = fieldNumber('log.origin.file.name');
+const FILE_LINE = fieldNumber('log.origin.file.line');
+
+export class Line implements ValueSource {
+  readonly time = new LineTime();
+  /** The human part, in the line's bytes; -1 where it is a value of the map, or the whole line. */
+  messageStart = -1;
+  messageEnd = -1;
+  /** Its number (level.ts); 0 for none. */
+  level = 0;
+  /** As it was written, in the line's bytes. */
+  levelStart = 0;
+  levelEnd = 0;
+  /** By a field's number in `ecsFields`: where its value is in `bytes`; 0 for none. */
+  readonly fields = new Int32Array(ecsFields.length);
+  /** A structured line's pairs. */
+  readonly table = new FieldTable(recordNames, ECS_FROM);
+  readonly keys = new KeyStack();
+  /** Whether there are pairs. */
+  hasMap = false;
+  readonly writer = new MsgpackWriter();
+  bytes: Uint8Array = new Uint8Array(0);
+  view = viewOf(this.bytes);
+  readonly base = KEYS_BASE;
+  /** Bytes that can be read. */
+  #finished = 0;
+  /** Numbers of the fields that may have a value. */
+  readonly fieldsSet: number[] = [];
+
+  get taken(): ReadonlySet<number> {
+    return this.table.taken;
+  }
+
+  clear(): void {
+    this.time.clear();
+    this.messageStart = this.messageEnd = -1;
+    this.level = 0;
+    for (const field of this.fieldsSet) this.fields[field] = 0;
+    this.fieldsSet.length = 0;
+    if (this.hasMap) {
+      this.table.clear();
+      this.keys.top = 0;
+      this.hasMap = false;
+    }
+    this.#finished = 0;
+    if (this.writer.length > 0) this.writer.reset();
+  }
+
+  /** Forgets fields that turned out to be none. */
+  clearFields(): void {
+    for (const field of this.fieldsSet) this.fields[field] = 0;
+    this.fieldsSet.length = 0;
+  }
+
+  /** A field is the text in bytes[start, end). */
+  setText(field: number, bytes: Uint8Array, start: number, end: number): void {
+    this.#place(field);
+    this.writer.stringBytes(bytes, start, end);
+  }
+
+  setInteger(field: number, value: number): void {
+    this.#place(field);
+    this.writer.integer(value);
+  }
+
+  /** The map that was written at `at` has the line's pairs. */
+  indexMap(at: number): void {
+    this.finish();
+    this.hasMap = true;
+    this.table.index(this.bytes, at, this.bytes.length, this.keys);
+    this.#splitCaller();
+  }
+
+  /** `caller` is `main.go:12`, as zap and others of Go write it. */
+  #splitCaller(): void {
+    const at = this.table.values[CALLER_NAME]!;
+    if (at === 0 || !isText(this.bytes[at]!)) return;
+    const text = Buffer.from(this.bytes.subarray(textStart(this.bytes, at), textEnd(this.bytes, at)));
+    const colon = text.lastIndexOf(':');
+    const number = integerOf(text, colon + 1, text.length);
+    if (colon <= 0 || number < 0) return;
+    this.table.take(CALLER_NAME);
+    this.setText(FILE, text, 0, colon);
+    this.setInteger(FILE_LINE, number);
+    this.finish();
+  }
+
+  /** What was written can be read from here on. */
+  finish(): void {
+    if (this.writer.length === this.#finished) return;
+    this.#finished = this.writer.length;
+    this.bytes = this.writer.view();
+    this.view = viewOf(this.bytes);
+  }
+
+  /** Where a value may begin: position 0 means none. */
+  start(): number {
+    if (this.writer.length === 0) this.writer.nil();
+    return this.writer.length;
+  }
+
+  #place(field: number): void {
+    const isSet = this.fields[field] !== 0;
+    this.fields[field] = this.start();
+    if (!isSet) this.fieldsSet.push(field);
+  }
+}
+
+/** The number of a field. */
+export function fieldNumber(path: EcsPath): number {
+  return ecsFields.findIndex(([known]) => known === path);
+}
