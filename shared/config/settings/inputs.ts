@@ -1,6 +1,7 @@
 // Where data lies, and the inputs: their addresses, and what they take. See settings.ts.
 
-import { bytes, count, GIB, KIB, list, MIB, oneOf, text, type Setting } from './setting-kinds.ts';
+import { FileRules } from './file-rules.ts';
+import { bytes, count, GIB, KIB, list, MIB, oneOf, text, tree, type Setting } from './setting-kinds.ts';
 
 export const inputs = {
   'data.dir': text('Folder of the embedded queue, the embedded store, and the spool.', { default: './data' }),
@@ -40,6 +41,10 @@ export const inputs = {
     'Largest GELF message, after decompression; a larger one goes to the dead letters.',
     { default: 2 * MIB },
   ),
+  'collect.files': tree(FileRules, 'Files of this machine that are read: see [senders/files.md](senders/files.md).', {}),
+  'collect.host': text('Name of this machine in collected events and in their names; where it changes, so do they.', {
+    defaultText: "the machine's hostname",
+  }),
   'udp.receive_buffer_bytes': bytes(
     { minimum: 64 * KIB, maximum: GIB },
     "Kernel's buffer of each UDP input; it gives no more than its own limit (net.core.rmem_max).",

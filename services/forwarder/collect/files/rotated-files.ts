@@ -1,0 +1,191 @@
+// Files under a name that rotation gives, and that are known by nothing else: copies, compressed files, and files that
+// came and went while nobody read. Their content tells which generation they have; what of it was not read is read. And
+// generations whose file is gone: what no copy has of them is lost, and counted.
+//
+// Guarantees: a file is examined only when it is not written any more; one whose content fits several generations is
+// taken for the one of which least is read, so that in doubt a line comes twice, and none is missing.
+
+import type { Clock } from '#shared/clock.ts';
+import { reasonOf } from '#shared/errors.ts';
+import { compressionOf } from '../../decode/files/source-path.ts';
+import { CompressedFile } from './compressed-file.ts';
+import type { Checkpoints } from './checkpoints.ts';
+import type { FoundFile } from './file-collector.ts';
+import { contentOf, generationOfGzip } from './file-content.ts';
+import type { FollowOptions } from './followed-file.ts';
+import { type Generation, type Source, unreadBytesOf } from './generations.ts';
+import type { ReadingTurns } from './reading-turns.ts';
+import type { FileTelemetry } from './telemetry.ts';
+
+/** Whoever makes a copy writes to it in shorter intervals. */
+const SETTLE_MS = 1000;
+
+export interface RotatedFilesOptions {
+  readonly clock: Clock;
+  readonly checkpoints: Checkpoints;
+  readonly telemetry: FileTelemetry;
+  readonly turns: ReadingTurns;
+  readonly follow: (found: FoundFile, generation: Generation) => Promise<void>;
+  readonly addGeneration: (found: FoundFile) => Generation;
+  readonly factsOf: (found: FoundFile) => FollowOptions;
+  readonly walkSoon: () => void;
+}
+
+/** A file that may still be written, as it was when it was first seen so. */
+interface Unsettled {
+  readonly source: string;
+  readonly size: number;
+  readonly writtenMs: number;
+  readonly sinceMs: number;
+}
+
+export class RotatedFiles {
+  readonly #options: RotatedFilesOptions;
+  readonly #unsettled = new Map<string, Unsettled>();
+  /** Copies of what is still followed, by identity: how many losses their source had then. */
+  readonly #copies = new Map<string, number>();
+  readonly #compressed = new Map<string, CompressedFile>();
+  /** Generations whose file is gone, and that are not read to the end. */
+  readonly #incomplete = new Set<Generation>();
+
+  constructor(options: RotatedFilesOptions) {
+    this.#options = options;
+    for (const { generations } of options.checkpoints.generations.sources) {
+      for (const one of generations) if (one.identity === '' && unreadBytesOf(one) > 0) this.#incomplete.add(one);
+    }
+  }
+
+  /** Compressed files that are being read. */
+  get reading(): number {
+    return this.#compressed.size;
+  }
+
+  /** Whether a file has to be looked at again although nothing tells of it. */
+  get isWaiting(): boolean {
+    return this.#unsettled.size > 0 || this.#incomplete.size > 0;
+  }
+
+  /** The generation's file is gone, or has other content. */
+  lost(generation: Generation): void {
+    this.#options.checkpoints.generations.detach(generation);
+    if (unreadBytesOf(generation) > 0) this.#incomplete.add(generation);
+  }
+
+  /** At the end of a walk over all files: what is in none of them is lost. */
+  countLosses(): void {
+    const { telemetry, checkpoints } = this.#options;
+    const undecided = new Set([...this.#unsettled.values()].map(({ source }) => source));
+    for (const generation of this.#incomplete) {
+      const { source, identity } = generation;
+      if (undecided.has(source.path)) continue;
+      this.#incomplete.delete(generation);
+      const bytes = unreadBytesOf(generation);
+      if (identity !== '' || bytes === 0) continue;
+      telemetry.lost(source.path, bytes);
+      generation.size = Math.max(generation.place.offset, generation.unfinishedEnd);
+      checkpoints.generations.changed(generation);
+    }
+  }
+
+  async examine(found: FoundFile, isFirstWalk: boolean): Promise<void> {
+    const { identity, path, base } = found;
+    if (this.#compressed.has(identity)) return;
+    const source = this.#options.checkpoints.generations.sourceOf(base);
+    if (this.#copies.get(identity) === (source?.losses ?? 0)) return;
+    if (!this.#isSettled(found, isFirstWalk)) return;
+    try {
+      await this.#examineContent(found, { source, isFirstWalk });
+    } catch (error) {
+      this.#options.telemetry.readFailed(path, reasonOf(error));
+    }
+  }
+
+  async #examineContent(
+    found: FoundFile,
+    { source, isFirstWalk }: { source: Source | null; isFirstWalk: boolean },
+  ): Promise<void> {
+    const { path, identity, size } = found;
+    const { checkpoints, telemetry } = this.#options;
+    const compression = compressionOf(path);
+    const generations = source?.generations ?? [];
+    const own = checkpoints.generations.ofIdentity(identity);
+    if (own !== null) return this.#read(found, own);
+    const isUnwanted = isFirstWalk && found.rule.from === 'end' && source === null;
+    if (isUnwanted || size === 0 || this.#isOlder(found, source)) return this.#isRead(found);
+    if (compression === 'gzip' && (await generationOfGzip(path, generations)) !== null) return this.#isRead(found);
+    if (generations.length === 0) return this.#read(found, this.#options.addGeneration(found));
+    const content = await contentOf(path, { compression, generations });
+    if (!content.isWhole) telemetry.readFailed(path, 'it is damaged, or not whole');
+    const followed = content.beginsWith.filter((one) => one.identity !== '');
+    const left = content.beginsWith.filter((one) => one.identity === '');
+    const unread = left.filter(({ place, unfinishedEnd }) => Math.max(place.offset, unfinishedEnd) < content.size);
+    const least = unread.toSorted((a, b) => a.place.offset - b.place.offset)[0];
+    if (least !== undefined) return this.#goOn(found, least, content.size);
+    if (left.length > 0) return this.#isRead(found);
+    if (followed.length > 0) this.#copies.set(identity, source?.losses ?? 0);
+    else await this.#read(found, this.#options.addGeneration(found));
+  }
+
+  #goOn(found: FoundFile, generation: Generation, size: number): Promise<void> {
+    const { generations } = this.#options.checkpoints;
+    generations.attach(generation, found.identity);
+    // The copy has times of its own.
+    generation.writtenMs = 0;
+    generation.size = Math.max(generation.size, size);
+    generations.changed(generation);
+    return this.#read(found, generation);
+  }
+
+  async #read(found: FoundFile, generation: Generation): Promise<void> {
+    const { path, identity } = found;
+    const { checkpoints, turns, telemetry, factsOf, follow } = this.#options;
+    const compression = compressionOf(path);
+    if (compression === null) return follow(found, generation);
+    if (!(await checkpoints.save())) return;
+    const file = new CompressedFile(path, compression, generation, {
+      ...factsOf(found),
+      ended: (_file, error) => {
+        this.#compressed.delete(identity);
+        if (error !== null) telemetry.readFailed(path, reasonOf(error));
+        generation.size = Math.max(generation.place.offset, generation.unfinishedEnd);
+        this.#isRead(found);
+      },
+    });
+    this.#compressed.set(identity, file);
+    turns.wake(file);
+  }
+
+  #isRead({ identity, size }: FoundFile): void {
+    this.#options.checkpoints.generations.examined(identity, size);
+    this.#options.checkpoints.schedule();
+  }
+
+  /** Whether it was there before its source was read at all, and nobody asks for it. */
+  #isOlder({ isAsked, writtenMs }: FoundFile, source: Source | null): boolean {
+    return !isAsked && writtenMs < (source?.firstMs ?? 0);
+  }
+
+  #isSettled({ identity, size, writtenMs, base }: FoundFile, isFirstWalk: boolean): boolean {
+    const nowMs = this.#options.clock.monotonicMs();
+    const before = this.#unsettled.get(identity);
+    const isSame = before?.size === size && before.writtenMs === writtenMs;
+    const isLongSince = this.#options.clock.epochMs() - writtenMs > 2 * SETTLE_MS;
+    if ((isFirstWalk && isLongSince) || (isSame && nowMs - before.sinceMs >= SETTLE_MS)) {
+      this.#unsettled.delete(identity);
+      return true;
+    }
+    if (!isSame) this.#unsettled.set(identity, { source: base, size, writtenMs, sinceMs: nowMs });
+    return false;
+  }
+
+  /** Files that are gone need not be waited for. */
+  keep(present: ReadonlySet<string>): void {
+    for (const known of [this.#unsettled, this.#copies]) {
+      for (const identity of known.keys()) if (!present.has(identity)) known.delete(identity);
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#compressed.values()].map((file) => file.close()));
+  }
+}
