@@ -20,7 +20,7 @@ import { FileWalker, folderOf, type FoundPath, type Walk } from './file-walk.ts'
 import { FolderWatches, hasTrueTimes } from './folder-watches.ts';
 import { FollowedFile, type FollowOptions } from './followed-file.ts';
 import { FollowedFiles } from './followed-files.ts';
-import { type Generation, type Generations, type Source, unreadBytesOf } from './generations.ts';
+import { type Generation, type Generations, unreadBytesOf } from './generations.ts';
 import { ReadingTurns } from './reading-turns.ts';
 import { RotatedFiles } from './rotated-files.ts';
 import type { FileTelemetry } from './telemetry.ts';
@@ -95,7 +95,7 @@ export class FileCollector {
       follow: (found, generation) => this.#follow(found, generation),
       addGeneration: (found) => this.#newGeneration(found),
       factsOf: (found) => this.#factsOf(found),
-      walkSoon,
+      isLive: (identity) => this.#isLive(identity),
     });
   }
 
@@ -120,15 +120,17 @@ export class FileCollector {
     // What was rotated comes first, the oldest before the others: so its generations come before those of what is read
     // now, whoever reads them, and whenever.
     const age = (file: FoundFile): number => (file.base === file.path ? Number.POSITIVE_INFINITY : file.writtenMs);
+    const later = this.#undecided(unknown);
     for (const file of unknown.toSorted((a, b) => compare(age(a), age(b)) || (a.path < b.path ? -1 : 1))) {
-      if (this.#generations.ofIdentity(file.identity) !== null) await this.#knownAgain(file);
-      else if (file.base === file.path && compressionOf(file.path) === null) await this.#followNew(file);
+      if (later.has(file.base)) continue;
+      if (this.#generations.ofIdentity(file.identity) !== null && (await this.#knownAgain(file))) continue;
+      if (file.base === file.path && compressionOf(file.path) === null) await this.#followNew(file);
       else await this.#rotated.examine(file, this.#isFirstWalk);
     }
     await this.#start();
     if (isFull) {
       this.#rotated.countLosses();
-      this.#isFirstWalk = false;
+      this.#isFirstWalk = later.size > 0 && this.#isFirstWalk;
     }
     this.#options.checkpoints.schedule();
   }
@@ -142,6 +144,18 @@ export class FileCollector {
     this.#watches[Symbol.dispose]();
     await this.#turns.ended();
     await Promise.all([this.followed.close(), this.#rotated.close(), ...this.#starting.map((file) => file.close())]);
+  }
+
+  /**
+   * Sources that nothing is known of, and of which a rotated file may still be written: their generations begin when
+   * all of it is there, so that whoever reads it later numbers them in the same way.
+   */
+  #undecided(unknown: readonly FoundFile[]): Set<string> {
+    const sources = unknown
+      .filter(({ rule }) => rule.from !== 'end')
+      .filter(({ base, path }) => base !== path && (this.#generations.sourceOf(base)?.nextGeneration ?? 0) === 0)
+      .filter((file) => !this.#rotated.isSettled(file, this.#isFirstWalk));
+    return new Set(sources.map(({ base }) => base));
   }
 
   async #found(walk: Walk, isDue: (path: string) => boolean): Promise<FoundFile[]> {
@@ -188,6 +202,11 @@ export class FileCollector {
     return true;
   }
 
+  #isLive(identity: string): boolean {
+    const file = this.followed.of(identity) ?? this.#starting.find(({ generation }) => generation.identity === identity);
+    return file?.path === file?.generation.source.path && file !== undefined;
+  }
+
   async #followNew(found: FoundFile): Promise<void> {
     const isNew = this.#generations.sourceOf(found.base) === null;
     const generation = this.#newGeneration(found);
@@ -195,10 +214,12 @@ export class FileCollector {
     await this.#follow(found, generation);
   }
 
-  #newGeneration({ base, identity }: FoundFile): Generation {
+  #newGeneration({ base, path, identity }: FoundFile): Generation {
     const { clock, host } = this.#options;
-    const source: Source = this.#generations.addSource(base, clock.epochMs());
-    return this.#generations.add(source, identity, host);
+    const source = this.#generations.addSource(base, clock.epochMs());
+    const generation = this.#generations.add(source, identity, host);
+    this.#options.telemetry.found('new', path, { source: base, generation: generation.number });
+    return generation;
   }
 
   async #follow(found: FoundFile, generation: Generation): Promise<void> {
@@ -212,6 +233,8 @@ export class FileCollector {
       if (file === null) return;
       if (file.generation.identity !== identity) this.#generations.attach(file.generation, identity);
       this.#starting.push(file);
+      const { number, place } = file.generation;
+      this.#options.telemetry.found('known', path, { generation: number, offset: place.offset, size: found.size });
     } catch (error) {
       this.#options.telemetry.readFailed(path, reasonOf(error));
     }

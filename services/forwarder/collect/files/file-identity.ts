@@ -25,6 +25,12 @@ export async function statOf(path: string): Promise<FileStat | null> {
   }
 }
 
+/** Nanoseconds since the epoch; 0 where nobody knows. */
+export function birthOf(identity: string): bigint {
+  const [, birth] = identity.split(':');
+  return BigInt(birth ?? 0);
+}
+
 async function fileStat(path: string) {
   const found = await stat(path, { bigint: true });
   return { ...found, isFile: found.isFile() };

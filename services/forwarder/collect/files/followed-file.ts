@@ -122,7 +122,8 @@ export class FollowedFile implements Reader {
     const { size, mtimeMs, nlink } = await this.handle.stat();
     if (nlink === 0) this.isLinked = false;
     const before = this.#entries?.offset ?? generation.place.offset;
-    if (size < before || this.#isRewritten(size, mtimeMs)) return null;
+    if (size < Math.max(before, generation.size)) return null;
+    if (this.#isWrittenWithoutGrowth(size, mtimeMs)) return this.#isRewritten(mtimeMs) ? null : false;
     this.#seen(size);
     const start = before - this.#check.length;
     const isUnwanted = before < generation.skipEnd;
@@ -154,6 +155,8 @@ export class FollowedFile implements Reader {
     }
     if (size <= generation.size) return;
     generation.size = size;
+    // It goes with the size of a file that is read to its end.
+    generation.writtenMs = 0;
     options.changed(generation);
   }
 
@@ -177,22 +180,23 @@ export class FollowedFile implements Reader {
   #settle(size: number, writtenMs: number, hasRest: boolean): false {
     const { generation } = this;
     this.#looked = { size, writtenMs };
+    this.#suspect = { writtenMs: 0, sinceMs: 0 };
     this.behindSinceMs = null;
     this.hasUnfinished = hasRest && size > generation.unfinishedEnd;
-    if (generation.writtenMs !== writtenMs) {
+    if (generation.writtenMs !== writtenMs && generation.size === size) {
       generation.writtenMs = writtenMs;
       this.options.changed(generation);
     }
     return false;
   }
 
-  /**
-   * Whether somebody wrote and it did not grow: the same was written anew. A write that is under way looks the same for
-   * a moment, so it takes two looks, some time apart.
-   */
-  #isRewritten(size: number, writtenMs: number): boolean {
-    if (!this.options.hasTrueTimes || size === 0 || size !== this.#looked.size) return false;
-    if (writtenMs === this.#looked.writtenMs) return false;
+  #isWrittenWithoutGrowth(size: number, writtenMs: number): boolean {
+    const { size: before, writtenMs: beforeMs } = this.#looked;
+    return this.options.hasTrueTimes && size > 0 && size === before && writtenMs !== beforeMs;
+  }
+
+  /** Whether the same was written anew. A write that is under way looks the same, but not for long. */
+  #isRewritten(writtenMs: number): boolean {
     const nowMs = this.options.nowMs();
     if (this.#suspect.writtenMs !== writtenMs) this.#suspect = { writtenMs, sinceMs: nowMs };
     return nowMs - this.#suspect.sinceMs >= SUSPECT_MS;
@@ -200,8 +204,7 @@ export class FollowedFile implements Reader {
 
   /** Somebody wrote, and it has not grown: it wants another look. */
   get isSuspect(): boolean {
-    const { writtenMs } = this.#suspect;
-    return writtenMs !== 0 && writtenMs !== this.#looked.writtenMs && !this.isOver;
+    return this.#suspect.writtenMs !== 0 && !this.isOver;
   }
 
   /**
@@ -281,7 +284,7 @@ const NULS = Buffer.alloc(64 * 1024);
 async function checkOf(handle: FileHandle, generation: Generation, hasTrueTimes: boolean): Promise<Buffer | null> {
   const { place, tail, size, writtenMs } = generation;
   const stat = await handle.stat();
-  if (stat.size < place.offset) return null;
+  if (stat.size < Math.max(place.offset, size)) return null;
   const isRewritten = hasTrueTimes && size > 0 && stat.size === size && writtenMs > 0 && stat.mtimeMs !== writtenMs;
   if (isRewritten) return null;
   const length = Math.min(CHECK_BYTES, place.offset);

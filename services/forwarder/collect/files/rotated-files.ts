@@ -10,6 +10,7 @@ import { reasonOf } from '#shared/errors.ts';
 import { compressionOf } from '../../decode/files/source-path.ts';
 import { CompressedFile } from './compressed-file.ts';
 import type { Checkpoints } from './checkpoints.ts';
+import { birthOf } from './file-identity.ts';
 import type { FoundFile } from './file-collector.ts';
 import { contentOf, generationOfGzip } from './file-content.ts';
 import type { FollowOptions } from './followed-file.ts';
@@ -19,6 +20,8 @@ import type { FileTelemetry } from './telemetry.ts';
 
 /** Whoever makes a copy writes to it in shorter intervals. */
 const SETTLE_MS = 1000;
+/** No copy takes so long: the file has such a name, and is written. */
+const ENDLESS_MS = 60_000;
 
 export interface RotatedFilesOptions {
   readonly clock: Clock;
@@ -28,7 +31,8 @@ export interface RotatedFilesOptions {
   readonly follow: (found: FoundFile, generation: Generation) => Promise<void>;
   readonly addGeneration: (found: FoundFile) => Generation;
   readonly factsOf: (found: FoundFile) => FollowOptions;
-  readonly walkSoon: () => void;
+  /** Whether the file with this identity is one that is written: its name is not one of rotation. */
+  readonly isLive: (identity: string) => boolean;
 }
 
 /** A file that may still be written, as it was when it was first seen so. */
@@ -37,11 +41,13 @@ interface Unsettled {
   readonly size: number;
   readonly writtenMs: number;
   readonly sinceMs: number;
+  readonly firstMs: number;
 }
 
 export class RotatedFiles {
   readonly #options: RotatedFilesOptions;
   readonly #unsettled = new Map<string, Unsettled>();
+  readonly #settled = new Set<string>();
   /** Copies of what is still followed, by identity: how many losses their source had then. */
   readonly #copies = new Map<string, number>();
   readonly #compressed = new Map<string, CompressedFile>();
@@ -92,7 +98,7 @@ export class RotatedFiles {
     if (this.#compressed.has(identity)) return;
     const source = this.#options.checkpoints.generations.sourceOf(base);
     if (this.#copies.get(identity) === (source?.losses ?? 0)) return;
-    if (!this.#isSettled(found, isFirstWalk)) return;
+    if (!this.isSettled(found, isFirstWalk)) return;
     try {
       await this.#examineContent(found, { source, isFirstWalk });
     } catch (error) {
@@ -116,18 +122,30 @@ export class RotatedFiles {
     if (generations.length === 0) return this.#read(found, this.#options.addGeneration(found));
     const content = await contentOf(path, { compression, generations });
     if (!content.isWhole) telemetry.readFailed(path, 'it is damaged, or not whole');
-    const followed = content.beginsWith.filter((one) => one.identity !== '');
+    // Whoever copies a log file to rotate it copies the one that is written; and a copy is born after it.
+    const isOriginal = ({ identity: other }: Generation): boolean =>
+      this.#options.isLive(other) && birthOf(other) <= birthOf(identity);
+    const followed = content.beginsWith.filter(isOriginal);
     const left = content.beginsWith.filter((one) => one.identity === '');
     const unread = left.filter(({ place, unfinishedEnd }) => Math.max(place.offset, unfinishedEnd) < content.size);
     const least = unread.toSorted((a, b) => a.place.offset - b.place.offset)[0];
     if (least !== undefined) return this.#goOn(found, least, content.size);
-    if (left.length > 0) return this.#isRead(found);
-    if (followed.length > 0) this.#copies.set(identity, source?.losses ?? 0);
-    else await this.#read(found, this.#options.addGeneration(found));
+    const complete = left[0];
+    if (complete !== undefined) {
+      checkpoints.generations.attach(complete, identity);
+      complete.writtenMs = 0;
+      return this.#isRead(found);
+    }
+    if (followed.length > 0 || (compression !== null && content.beginsWith.length > 0)) {
+      this.#copies.set(identity, source?.losses ?? 0);
+      telemetry.found('copy of a file that is there', path, { size: content.size });
+    } else await this.#read(found, this.#options.addGeneration(found));
   }
 
   #goOn(found: FoundFile, generation: Generation, size: number): Promise<void> {
     const { generations } = this.#options.checkpoints;
+    const { number, place } = generation;
+    this.#options.telemetry.found('copy', found.path, { generation: number, offset: place.offset, size });
     generations.attach(generation, found.identity);
     // The copy has times of its own.
     generation.writtenMs = 0;
@@ -155,7 +173,8 @@ export class RotatedFiles {
     turns.wake(file);
   }
 
-  #isRead({ identity, size }: FoundFile): void {
+  #isRead({ identity, size, path }: FoundFile): void {
+    this.#options.telemetry.found('read', path, { size });
     this.#options.checkpoints.generations.examined(identity, size);
     this.#options.checkpoints.schedule();
   }
@@ -165,22 +184,27 @@ export class RotatedFiles {
     return !isAsked && writtenMs < (source?.firstMs ?? 0);
   }
 
-  #isSettled({ identity, size, writtenMs, base }: FoundFile, isFirstWalk: boolean): boolean {
+  /** Whether nobody writes to it any more, or it is one that is written for ever. */
+  isSettled({ identity, size, writtenMs, base }: FoundFile, isFirstWalk: boolean): boolean {
+    if (this.#settled.has(identity)) return true;
     const nowMs = this.#options.clock.monotonicMs();
     const before = this.#unsettled.get(identity);
     const isSame = before?.size === size && before.writtenMs === writtenMs;
     const isLongSince = this.#options.clock.epochMs() - writtenMs > 2 * SETTLE_MS;
-    if ((isFirstWalk && isLongSince) || (isSame && nowMs - before.sinceMs >= SETTLE_MS)) {
+    const isEndless = before !== undefined && nowMs - before.firstMs >= ENDLESS_MS;
+    if ((isFirstWalk && isLongSince) || (isSame && nowMs - before.sinceMs >= SETTLE_MS) || isEndless) {
       this.#unsettled.delete(identity);
+      this.#settled.add(identity);
       return true;
     }
-    if (!isSame) this.#unsettled.set(identity, { source: base, size, writtenMs, sinceMs: nowMs });
+    const firstMs = before?.firstMs ?? nowMs;
+    if (!isSame) this.#unsettled.set(identity, { source: base, size, writtenMs, sinceMs: nowMs, firstMs });
     return false;
   }
 
   /** Files that are gone need not be waited for. */
   keep(present: ReadonlySet<string>): void {
-    for (const known of [this.#unsettled, this.#copies]) {
+    for (const known of [this.#unsettled, this.#copies, this.#settled]) {
       for (const identity of known.keys()) if (!present.has(identity)) known.delete(identity);
     }
   }

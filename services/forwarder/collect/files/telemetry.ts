@@ -99,6 +99,11 @@ export class FileTelemetry {
     this.#log.debug('file_truncated', { path, unread_bytes: unreadBytes });
   }
 
+  /** `how`: what it was taken for. */
+  found(how: 'new' | 'known' | 'copy' | 'copy of a file that is there' | 'read', path: string, detail: object): void {
+    this.#log.debug('file_found', { how, path, ...detail });
+  }
+
   started(files: number): void {
     this.#log.info('collecting_files', { files });
   }

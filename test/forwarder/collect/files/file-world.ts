@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { decode, decodeMulti } from '@msgpack/msgpack';
+import { decodeMulti } from '@msgpack/msgpack';
 import { systemClock } from '#shared/clock.ts';
 import type { FileRule } from '#shared/config/settings/file-rules.ts';
 import { Metrics } from '#shared/metrics.ts';
@@ -56,7 +56,7 @@ export class RecordingIntake implements Intake {
   }
 }
 
-function namedRecords({ entries, count, chain }: Chunk): [name: string, record: Record<string, unknown>][] {
+export function namedRecords({ entries, count, chain }: Chunk): [name: string, record: Record<string, unknown>][] {
   if (chain === undefined) throw new Error('a line has a place in its file');
   const namer = new PositionNamer(chain, count);
   for (let at = 0; at < entries.length;) {
@@ -73,7 +73,7 @@ function namedRecords({ entries, count, chain }: Chunk): [name: string, record: 
   ]);
 }
 
-export { decode };
+
 
 export interface Running extends AsyncDisposable {
   readonly input: FilesInput;

@@ -166,6 +166,7 @@ suite('a second run', TIMEOUT, () => {
     }
     writeFileSync(world.path('a.log'), 'gone\n'.repeat(100) + numbered(1, 10));
     let held = Promise.withResolvers<void>();
+    held.promise.catch(() => undefined);
     world.intake.before = () => held.promise;
     {
       const running = world.start();

@@ -1,0 +1,13 @@
+// The torture of files: short here, at length by `npm run torture`.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { seedOf } from '#test/seed.ts';
+import { torture } from './torture.ts';
+
+test('files rotated in every way, and a collector that is killed', { timeout: 240_000 }, async () => {
+  const result = await torture({ seed: seedOf(), writers: 12, steps: 200, kills: 4 });
+  const { missing, doubled, lost } = result;
+  assert.deepEqual({ missing, doubled, lost }, { missing: [], doubled: [], lost: [] });
+  assert.ok(result.rotations > 20 && result.kills >= 4, JSON.stringify(result));
+});
