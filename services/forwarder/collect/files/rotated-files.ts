@@ -119,7 +119,7 @@ export class RotatedFiles {
     const isUnwanted = isFirstWalk && found.rule.from === 'end' && source === null;
     if (isUnwanted || size === 0 || this.#isOlder(found, source)) return this.#isRead(found);
     if (compression === 'gzip' && (await generationOfGzip(path, generations)) !== null) return this.#isRead(found);
-    if (generations.length === 0) return this.#read(found, this.#options.addGeneration(found));
+    if (generations.every(({ place, size: seen }) => place.offset + seen === 0)) return this.#read(found, this.#options.addGeneration(found));
     const content = await contentOf(path, { compression, generations });
     if (!content.isWhole) telemetry.readFailed(path, 'it is damaged, or not whole');
     // Whoever copies a log file to rotate it copies the one that is written; and a copy is born after it.
@@ -139,7 +139,16 @@ export class RotatedFiles {
     if (followed.length > 0 || (compression !== null && content.beginsWith.length > 0)) {
       this.#copies.set(identity, source?.losses ?? 0);
       telemetry.found('copy of a file that is there', path, { size: content.size });
-    } else await this.#read(found, this.#options.addGeneration(found));
+    } else {
+      const unread = this.#unreadLike(source, content.size);
+      await (unread === null ? this.#read(found, this.#options.addGeneration(found)) : this.#goOn(found, unread, content.size));
+    }
+  }
+
+  /** A generation that is gone and of which nothing was read yet, so that its content is not known. */
+  #unreadLike(source: Source | null, size: number): Generation | null {
+    const isLike = (one: Generation): boolean => one.source === source && one.place.offset === 0 && one.size <= size;
+    return [...this.#incomplete].filter(isLike).toSorted((a, b) => a.number - b.number)[0] ?? null;
   }
 
   #goOn(found: FoundFile, generation: Generation, size: number): Promise<void> {

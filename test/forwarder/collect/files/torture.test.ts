@@ -2,11 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { seedOf } from '#test/seed.ts';
 import { torture } from './torture.ts';
 
-test('files rotated in every way, and a collector that is killed', { timeout: 240_000 }, async () => {
-  const result = await torture({ seed: seedOf(), writers: 12, steps: 200, kills: 4 });
+test('files rotated in every way, and a collector that is killed', { timeout: 240_000 }, async (context) => {
+  const seed = Number(process.env['SLUICE_TEST_SEED'] ?? Date.now() % 1_000_000);
+  context.diagnostic(`seed ${seed} (SLUICE_TEST_SEED)`);
+  const result = await torture({ seed, writers: 12, steps: 200, kills: 4 });
   const { missing, doubled, lost } = result;
   assert.deepEqual({ missing, doubled, lost }, { missing: [], doubled: [], lost: [] });
   assert.ok(result.rotations > 20 && result.kills >= 4, JSON.stringify(result));
